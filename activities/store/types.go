@@ -1,0 +1,78 @@
+// Package store keeps the project's objects: immutable, content-addressed
+// blobs, and small mutable names that point to them. It is the only package
+// that knows how they lie in a bucket.
+//
+//	objects/sha256/<2>/<62>   immutable blobs, verified on every read
+//	names/<kind>/<name>       small JSON values, changed by compare-and-set
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Ref is the address of an immutable object: "sha256:" and 64 hex digits.
+type Ref string
+
+// Kind is a class of names.
+type Kind string
+
+// The kinds of names. Trial is the trial cache: key digest → result.
+const (
+	Dataset    Kind = "dataset"
+	Module     Kind = "module"
+	Controller Kind = "controller"
+	Space      Kind = "space"
+	Experiment Kind = "experiment"
+	Search     Kind = "search"
+	Trial      Kind = "trial"
+)
+
+// Errors that callers tell apart with errors.Is. Everything else is the
+// store's trouble and worth a retry, but for ErrDenied.
+var (
+	// ErrNotFound: no such object or name.
+	ErrNotFound = errors.New("not found")
+	// ErrConflict: the name is not at the version that the caller expected.
+	ErrConflict = errors.New("changed by somebody else")
+	// ErrCorrupt: the bytes read do not have the digest asked for.
+	ErrCorrupt = errors.New("corrupt object")
+	// ErrDenied: the server refused the credentials.
+	ErrDenied = errors.New("access denied")
+)
+
+// Version is the version of a name's value (an ETag). The zero value stands
+// for "does not exist".
+type Version string
+
+// Entry is a name in a listing.
+type Entry struct {
+	Name     string
+	Modified time.Time
+}
+
+// Store is what the project needs of an object store. Every implementation
+// passes the conformance suite in storetest. All methods are safe for
+// concurrent use.
+type Store interface {
+	// Put stores a blob under its digest. Storing bytes that are already there
+	// succeeds without writing. After Put returns, Get of the reference
+	// succeeds on every client.
+	Put(ctx context.Context, data []byte) (Ref, error)
+	// Get returns a blob, verified against its reference: ErrNotFound, or
+	// ErrCorrupt where the stored bytes have another digest.
+	Get(ctx context.Context, ref Ref) ([]byte, error)
+	// Has reports whether a blob is present, without reading it.
+	Has(ctx context.Context, ref Ref) (bool, error)
+	// SetName writes a name's value if its version is still expect; the zero
+	// Version asks that the name does not exist. Otherwise ErrConflict and
+	// nothing is written.
+	SetName(ctx context.Context, kind Kind, name string, value []byte, expect Version) (Version, error)
+	// GetName returns a name's value and version, or ErrNotFound.
+	GetName(ctx context.Context, kind Kind, name string) ([]byte, Version, error)
+	// DeleteName removes a name; one that is absent is no error.
+	DeleteName(ctx context.Context, kind Kind, name string) error
+	// Names lists the names of a kind with a prefix, sorted.
+	Names(ctx context.Context, kind Kind, prefix string) ([]Entry, error)
+}

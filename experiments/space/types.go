@@ -1,0 +1,38 @@
+// Package space is the search space as data: an ordered list of choices, each
+// with its options, and their meaning as a child model.
+package space
+
+// Choice names. A text space has each of them once, in this order, which is
+// the order in which the controller takes its actions (Wong et al., 2018, §4).
+const (
+	Module             = "module"
+	FineTune           = "fine_tune"
+	HiddenLayers       = "hidden_layers"
+	HiddenSize         = "hidden_size"
+	Activation         = "activation"
+	Normalisation      = "normalisation"
+	Dropout            = "dropout"
+	DeepLearningRate   = "deep_learning_rate"
+	DeepRegularisation = "deep_regularisation"
+	WideLearningRate   = "wide_learning_rate"
+	WideRegularisation = "wide_regularisation"
+	Steps              = "steps"
+)
+
+// Space is a search space.
+type Space struct {
+	Name string `json:"name" yaml:"name"`
+	// Description says where the options come from.
+	Description string   `json:"description,omitempty" yaml:"description,omitempty"`
+	Choices     []Choice `json:"choices" yaml:"choices"`
+}
+
+// Choice is one design decision with its options.
+type Choice struct {
+	Name string `json:"name" yaml:"name"`
+	// Options are scalars: string, bool, int64 or float64, all of the type
+	// that the choice asks for. The options of Module are module names; before
+	// a search starts, the single option "*" is expanded to all the modules in
+	// the catalogue, sorted.
+	Options []any `json:"options" yaml:"options,flow"`
+}

@@ -1,0 +1,120 @@
+// Package child is the text child model: a deep tower (embedding module, mean
+// of token vectors, hidden layers, softmax logits) and a wide tower (one-hot
+// tokens straight to the logits), trained jointly by Proximal Adagrad (Wong et
+// al., 2018, §4; Cheng et al., 2016).
+package child
+
+// Activation is a hidden layer's activation function.
+type Activation string
+
+// The six activations of the search space.
+const (
+	ReLU      Activation = "relu"
+	ReLU6     Activation = "relu6"
+	LeakyReLU Activation = "leaky_relu"
+	Swish     Activation = "swish"
+	Sigmoid   Activation = "sigmoid"
+	Tanh      Activation = "tanh"
+)
+
+// Normalisation is applied between a hidden layer's linear map and activation.
+type Normalisation string
+
+// The three normalisations of the search space.
+const (
+	NoNorm    Normalisation = "none"
+	BatchNorm Normalisation = "batch"
+	LayerNorm Normalisation = "layer"
+)
+
+// Config is one child model: architecture and hyperparameters.
+type Config struct {
+	// FineTune trains the embedding table with the deep tower; otherwise the
+	// table is frozen and document vectors are computed once.
+	FineTune bool `json:"fine_tune"`
+	// HiddenLayers is the number of hidden layers, 0 to 5; with 0 the mean
+	// token vector feeds the logits.
+	HiddenLayers int `json:"hidden_layers"`
+	// HiddenSize is the width of every hidden layer.
+	HiddenSize    int           `json:"hidden_size"`
+	Activation    Activation    `json:"activation"`
+	Normalisation Normalisation `json:"normalisation"`
+	// Dropout is the probability with which a hidden unit is dropped.
+	Dropout float64 `json:"dropout"`
+	// DeepLearningRate and DeepRegularisation (L2) are the deep tower's.
+	DeepLearningRate   float64 `json:"deep_learning_rate"`
+	DeepRegularisation float64 `json:"deep_regularisation"`
+	// WideLearningRate and WideRegularisation (L1) are the wide tower's.
+	WideLearningRate   float64 `json:"wide_learning_rate"`
+	WideRegularisation float64 `json:"wide_regularisation"`
+	// Steps is the number of training steps of BatchSize examples.
+	Steps int `json:"steps"`
+	// BatchSize is the number of examples in a step; 0 means the paper's 100.
+	BatchSize int `json:"batch_size,omitempty"`
+}
+
+// Examples is a read-only set of encoded documents in compressed sparse row
+// form: document i holds the token ids IDs[Offsets[i]:Offsets[i+1]], each once
+// and ascending, with its number of occurrences in Counts. Ids index the
+// task's vocabulary.
+type Examples struct {
+	Offsets []int32
+	IDs     []int32
+	Counts  []float32
+	Labels  []int32
+}
+
+// Len returns the number of documents.
+func (e *Examples) Len() int { return len(e.Labels) }
+
+// Data is what a child model is trained and evaluated on. It is shared
+// read-only between trials.
+type Data struct {
+	Train, Validation, Test Examples
+	// Classes is the number of labels.
+	Classes int
+	// Vocabulary is the number of tokens, the rows of the embedding table.
+	Vocabulary int
+	// WideVocabulary is the number of leading tokens that the wide tower sees.
+	WideVocabulary int
+}
+
+// Table is an embedding module restricted to a task's vocabulary.
+type Table struct {
+	// Dim is the length of a token vector.
+	Dim int
+	// Vectors is Vocabulary × Dim, row-major.
+	Vectors []float32
+	// Known marks the tokens that have a vector. The others count neither in
+	// the sum nor in the length of a document's mean.
+	Known []bool
+}
+
+// Status says how the training of a child model ended.
+type Status string
+
+// A trial's own failures are results, told to the strategy with reward 0.
+const (
+	// OK is a trained and evaluated model.
+	OK Status = "ok"
+	// Diverged is a model whose loss or weights stopped being finite.
+	Diverged Status = "diverged"
+	// OverMemory is a model that would need more memory than the limit.
+	OverMemory Status = "over_memory"
+	// OverTime is a trial that ran into its time limit.
+	OverTime Status = "over_time"
+)
+
+// Outcome is what training and evaluating one child model gave.
+type Outcome struct {
+	Status Status `json:"status"`
+	// Reason says in words why Status is not OK.
+	Reason string `json:"reason,omitempty"`
+	// Validation and Test are accuracies in [0, 1].
+	Validation float64 `json:"validation_accuracy"`
+	Test       float64 `json:"test_accuracy"`
+	// Loss is the mean training cross-entropy over the last 100 steps or fewer.
+	Loss float64 `json:"loss"`
+	// Parameters is the number of trainable weights.
+	Parameters int `json:"parameters"`
+}

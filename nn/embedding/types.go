@@ -1,0 +1,19 @@
+// Package embedding provides embedding modules: pretrained token vectors under
+// a name, the first choice of the search space, and their training.
+package embedding
+
+// Module is a table of pretrained token vectors.
+type Module struct {
+	// Name is the catalogue name, e.g. "godoc-64".
+	Name string `json:"name"`
+	// Language is a BCP 47 tag, e.g. "en".
+	Language string `json:"language"`
+	// Source says in words what it was made from and how.
+	Source string `json:"source"`
+	// Dim is the length of a vector.
+	Dim int `json:"dim"`
+	// Tokens are the rows' tokens, as the task tokeniser gives them, unique.
+	Tokens []string `json:"-"`
+	// Vectors is len(Tokens) × Dim, row-major.
+	Vectors []float32 `json:"-"`
+}
