@@ -63,11 +63,21 @@ type Task struct {
 	Data string `json:"data"`
 }
 
+// Module is one embedding module that the space offers.
+type Module struct {
+	Name string `json:"name"`
+	// Data references the module's object.
+	Data string `json:"data"`
+}
+
 // Config is a search's identity: two searches with equal configurations give
 // equal ledgers, bit for bit. Budget and parallelism are not part of it.
 type Config struct {
 	Tasks []Task      `json:"tasks"`
 	Space space.Space `json:"space"`
+	// Modules are the objects behind the space's module names, in the order
+	// of the module choice's options.
+	Modules []Module `json:"modules"`
 	// Strategy is "random" or "naml".
 	Strategy string `json:"strategy"`
 	// Settings are the strategy's own parameters, in canonical JSON with all

@@ -1,0 +1,98 @@
+package workflows
+
+import (
+	"time"
+
+	"tnaml/activities/store"
+)
+
+// Names as they appear in the UI and on the wire.
+const (
+	// SearchWorkflow is the workflow type of one search.
+	SearchWorkflow = "Search"
+	// TaskQueue is where workers listen unless told otherwise.
+	TaskQueue = "tnaml"
+
+	// ProgressQuery answers with Progress.
+	ProgressQuery = "progress"
+	// PositionQuery answers with activities.Position: from its checkpoint and
+	// journal the whole ledger of a running search can be read.
+	PositionQuery = "position"
+
+	// Each of these is both an update (validated, answered with Progress) and
+	// a signal, for clients that can only signal. Pause takes an optional
+	// reason, Extend takes a number of trials.
+	Pause  = "pause"
+	Resume = "resume"
+	Stop   = "stop"
+	Extend = "extend"
+)
+
+// Best is one of a search's best trials.
+type Best struct {
+	Trial      int     `json:"trial"`
+	Task       string  `json:"task"`
+	Validation float64 `json:"validation_accuracy"`
+	Test       float64 `json:"test_accuracy"`
+	// Model references the stored model.
+	Model string `json:"model,omitempty"`
+	// Summary is the child model in a few words.
+	Summary string `json:"summary"`
+}
+
+// Progress is where a search stands, for people and scripts.
+type Progress struct {
+	Name       string   `json:"name"`
+	Experiment string   `json:"experiment,omitempty"`
+	Tasks      []string `json:"tasks"`
+	Strategy   string   `json:"strategy"`
+	Seed       uint64   `json:"seed"`
+	// Status is running, paused, stopping, completed, stopped, canceled or failed.
+	Status string `json:"status"`
+	// Reason says why a search is paused.
+	Reason string `json:"reason,omitempty"`
+	// Told is the number of trials done and learned from, Running those in
+	// flight, Trials the budget.
+	Told    int `json:"told"`
+	Running int `json:"running"`
+	Trials  int `json:"trials"`
+	// Failed counts the trials whose status is not ok, Cached those answered
+	// from the trial cache.
+	Failed int `json:"failed"`
+	Cached int `json:"cached"`
+	// Best holds the best trials of all tasks, at most 10 a task, by task and
+	// validation accuracy.
+	Best []Best `json:"best,omitempty"`
+	// Started is when the search started; Updated is workflow time now.
+	Started time.Time `json:"started"`
+	Updated time.Time `json:"updated"`
+	// TrialsPerSecond is the rate since the start, pauses left out.
+	TrialsPerSecond float64 `json:"trials_per_second"`
+	// SecondsLeft estimates the time to the end of the budget; 0 if unknown.
+	SecondsLeft float64 `json:"seconds_left,omitempty"`
+	CPUSeconds  float64 `json:"cpu_seconds"`
+}
+
+// TaskAccuracy is the accuracy-top10 of one task.
+type TaskAccuracy struct {
+	Task string `json:"task"`
+	// Models is the number of models averaged, at most 10.
+	Models     int     `json:"models"`
+	Validation float64 `json:"validation_top10"`
+	Test       float64 `json:"test_top10"`
+}
+
+// SearchResult is what the Search workflow returns.
+type SearchResult struct {
+	Status     string         `json:"status"`
+	Trials     int            `json:"trials"`
+	Failed     int            `json:"failed,omitempty"`
+	Cached     int            `json:"cached,omitempty"`
+	CPUSeconds float64        `json:"cpu_seconds"`
+	Accuracy   []TaskAccuracy `json:"accuracy"`
+	Best       []Best         `json:"best"`
+	// Checkpoint is the head of the checkpoint chain: the whole ledger.
+	Checkpoint store.Ref `json:"checkpoint"`
+	// Controller is the learned controller, for strategies that have one.
+	Controller store.Ref `json:"controller,omitempty"`
+}

@@ -1,0 +1,148 @@
+package workflows
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// SearchSpec is the input of the Search workflow: one JSON object in which
+// every field but "tasks" has a default. It is what a person types into the UI.
+type SearchSpec struct {
+	// Tasks names the tasks to search, as imported. With more than one, each
+	// trial's task is drawn at random (multitask search).
+	Tasks []string `json:"tasks"`
+	// Strategy is "naml" (the controller) or "random".
+	Strategy string `json:"strategy"`
+	// Trials is the budget.
+	Trials int `json:"trials"`
+	// Seed decides every random draw of the search.
+	Seed uint64 `json:"seed"`
+	// Space names the search space, built in or stored.
+	Space string `json:"space"`
+	// Lag: the proposal for trial i is asked from the state that has absorbed
+	// exactly the trials 0…i−lag. Part of the search's identity.
+	Lag int `json:"lag"`
+	// Parallel is the number of trials in flight, at most Lag; 0 means Lag. It
+	// changes the speed, never the result.
+	Parallel int `json:"parallel,omitempty"`
+	// Settings are the strategy's own parameters; absent ones have defaults.
+	Settings json.RawMessage `json:"settings,omitempty"`
+	// Experiment is a label to list and compare searches by.
+	Experiment string `json:"experiment,omitempty"`
+	// CheckpointEvery is the number of trials between two checkpoints.
+	CheckpointEvery int `json:"checkpoint_every"`
+	// TrialTimeout is a trial's time limit, as a Go duration. A trial over it
+	// is a result with status "over_time".
+	TrialTimeout string `json:"trial_timeout"`
+	// MemoryLimitMB is a trial's memory limit. A child model that would need
+	// more is a result with status "over_memory".
+	MemoryLimitMB int `json:"memory_limit_mb"`
+	// Retrain trains every trial anew instead of asking the trial cache.
+	Retrain bool `json:"retrain,omitempty"`
+	// HistoryLimit is the number of history events after which the workflow
+	// continues as new, where the server has not suggested it earlier.
+	HistoryLimit int `json:"history_limit"`
+}
+
+// DefaultSearchSpec returns the defaults that a spec is decoded over.
+func DefaultSearchSpec() SearchSpec {
+	return SearchSpec{
+		Strategy:        "naml",
+		Trials:          100,
+		Seed:            1,
+		Space:           "text",
+		Lag:             4,
+		CheckpointEvery: 50,
+		TrialTimeout:    "30m",
+		MemoryLimitMB:   2048,
+		HistoryLimit:    8000,
+	}
+}
+
+// Strategies are the search strategies there are.
+func Strategies() []string { return []string{"random", "naml"} }
+
+// ParseSearchSpec decodes a spec over the defaults and checks it: unknown
+// fields are refused with the list of known ones, and all problems come
+// together.
+func ParseSearchSpec(raw []byte) (SearchSpec, error) {
+	spec := DefaultSearchSpec()
+	if err := strictUnmarshal(raw, &spec); err != nil {
+		return spec, fmt.Errorf("search spec: %w", err)
+	}
+	if err := spec.Validate(); err != nil {
+		return spec, fmt.Errorf("search spec: %w", err)
+	}
+	return spec, nil
+}
+
+// Validate reports everything wrong with the spec together. What needs the
+// store (do the tasks exist? does the space?) is checked by the workflow.
+func (s SearchSpec) Validate() error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if len(s.Tasks) == 0 {
+		bad(`"tasks" is empty: name at least one imported task, e.g. {"tasks":["sms_spam"]}`)
+	}
+	for i, t := range s.Tasks {
+		if t == "" {
+			bad(`"tasks"[%d] is an empty name`, i)
+		}
+		if slices.Contains(s.Tasks[:i], t) {
+			bad(`task %q is named twice`, t)
+		}
+	}
+	if !slices.Contains(Strategies(), s.Strategy) {
+		bad(`unknown strategy %q (known: %s)`, s.Strategy, strings.Join(Strategies(), ", "))
+	}
+	if s.Trials < 1 {
+		bad(`"trials" is %d: a search needs a budget of at least 1`, s.Trials)
+	}
+	if s.Lag < 1 {
+		bad(`"lag" is %d: it must be at least 1 (1 is fully sequential)`, s.Lag)
+	}
+	if s.Parallel < 0 || s.Parallel > max(s.Lag, 1) {
+		bad(`"parallel" is %d: it must lie between 1 and "lag" (%d), or be absent`, s.Parallel, s.Lag)
+	}
+	if s.Space == "" {
+		bad(`"space" is empty: leave it out for the default, "text"`)
+	}
+	if s.CheckpointEvery < 1 || s.CheckpointEvery > maxCheckpointEvery {
+		bad(`"checkpoint_every" is %d: it must lie between 1 and %d`, s.CheckpointEvery, maxCheckpointEvery)
+	}
+	if d, err := time.ParseDuration(s.TrialTimeout); err != nil || d < time.Second {
+		bad(`"trial_timeout" is %q: it must be a duration of at least 1s, e.g. "30m"`, s.TrialTimeout)
+	}
+	if s.MemoryLimitMB < 1 {
+		bad(`"memory_limit_mb" is %d: it must be at least 1`, s.MemoryLimitMB)
+	}
+	if s.HistoryLimit < minHistoryLimit {
+		bad(`"history_limit" is %d: it must be at least %d`, s.HistoryLimit, minHistoryLimit)
+	}
+	return errors.Join(errs...)
+}
+
+const (
+	// maxCheckpointEvery bounds the journal that the workflow carries.
+	maxCheckpointEvery = 500
+	// minHistoryLimit keeps a run longer than the trials it must drain.
+	minHistoryLimit = 100
+)
+
+// parallel is the number of trials in flight.
+func (s SearchSpec) parallel() int {
+	if s.Parallel == 0 {
+		return s.Lag
+	}
+	return s.Parallel
+}
+
+// trialTimeout is the parsed time limit; Validate has checked it.
+func (s SearchSpec) trialTimeout() time.Duration {
+	d, _ := time.ParseDuration(s.TrialTimeout)
+	return d
+}
