@@ -88,3 +88,6 @@ type Config struct {
 	// exactly the trials 0…i−Lag. 1 is fully sequential.
 	Lag int `json:"lag"`
 }
+
+// OK says that the trial's child model was trained and evaluated.
+func (t Trial) OK() bool { return t.Status == child.OK }

@@ -1,0 +1,133 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"tnaml/activities/store"
+	"tnaml/experiments/search"
+	"tnaml/experiments/task"
+	"tnaml/nn/child"
+	"tnaml/nn/safetensors"
+)
+
+// Bundle is a trained child model with all it takes to use it on text: what
+// `starter model export` writes. It is a safetensors file of kind "model", as
+// the trial stored it, with the array "vocabulary" (the tokens, UTF-8, each
+// ended by a newline) and the metadata "bundle" (BundleInfo) added.
+type Bundle struct {
+	Info  BundleInfo
+	Model *child.Model
+	task  task.Task
+}
+
+// BundleInfo says what a bundle is.
+type BundleInfo struct {
+	Task      string         `json:"task"`
+	Labels    []string       `json:"labels"`
+	Tokeniser task.Tokeniser `json:"tokeniser"`
+	// WideVocabulary is the number of leading tokens the wide tower knows.
+	WideVocabulary int `json:"wide_vocabulary"`
+	// Search and Trial are where the model came from, Summary its architecture.
+	Search     string  `json:"search"`
+	Trial      int     `json:"trial"`
+	Summary    string  `json:"summary"`
+	Validation float64 `json:"validation_accuracy"`
+	Test       float64 `json:"test_accuracy"`
+}
+
+// ExportModel makes the bundle of a trial whose model was kept.
+func ExportModel(ctx context.Context, s store.Store, name string, config *search.Config, t search.Trial) ([]byte, error) {
+	if t.Model == "" {
+		return nil, fmt.Errorf("search %q: the model of trial %d was not kept: only those that were among the 10 best when they were trained are (see `starter best %s`)", name, t.Trial, name)
+	}
+	taskRef := config.Tasks[t.Task]
+	b, err := s.Get(ctx, store.Ref(taskRef.Data))
+	if err != nil {
+		return nil, fmt.Errorf("task %q: %w", taskRef.Name, err)
+	}
+	data, err := task.Decode(b)
+	if err != nil {
+		return nil, err
+	}
+	if b, err = s.Get(ctx, store.Ref(t.Model)); err != nil {
+		return nil, fmt.Errorf("model of trial %d: %w", t.Trial, err)
+	}
+	f, err := safetensors.Decode(b)
+	if err != nil {
+		return nil, fmt.Errorf("model of trial %d: %w", t.Trial, err)
+	}
+	f.PutJSON("bundle", BundleInfo{
+		Task: taskRef.Name, Labels: data.Labels, Tokeniser: data.Tokeniser, WideVocabulary: data.WideVocabulary,
+		Search: name, Trial: t.Trial, Summary: config.Space.Describe(t.Actions),
+		Validation: t.Validation, Test: t.Test,
+	})
+	var words []byte
+	for _, token := range data.Vocabulary {
+		words = append(append(words, token...), '\n')
+	}
+	safetensors.Put(f, "vocabulary", words)
+	return f.Encode(), nil
+}
+
+// DecodeBundle reads what ExportModel wrote.
+func DecodeBundle(b []byte) (*Bundle, error) {
+	f, err := safetensors.Decode(b)
+	if err != nil {
+		return nil, err
+	}
+	var out Bundle
+	if err := f.GetJSON("bundle", &out.Info); err != nil {
+		return nil, fmt.Errorf("not an exported model (make one with `starter model export`): %w", err)
+	}
+	words, _, err := safetensors.Get[uint8](f, "vocabulary", -1)
+	if err != nil {
+		return nil, fmt.Errorf("exported model: %w", err)
+	}
+	if out.Info.Tokeniser.Version != task.TokeniserVersion {
+		return nil, fmt.Errorf("exported model: made with version %d of the tokeniser, this program has version %d", out.Info.Tokeniser.Version, task.TokeniserVersion)
+	}
+	if out.Model, err = child.DecodeModel(b); err != nil {
+		return nil, fmt.Errorf("exported model: %w", err)
+	}
+	vocabulary := strings.Split(strings.TrimSuffix(string(words), "\n"), "\n")
+	out.task = task.Task{
+		Labels: out.Info.Labels, Tokeniser: out.Info.Tokeniser,
+		Vocabulary: vocabulary, WideVocabulary: out.Info.WideVocabulary,
+	}
+	if rows := out.Model.Vocabulary(); rows != len(vocabulary) {
+		return nil, fmt.Errorf("exported model: %d tokens for a table of %d", len(vocabulary), rows)
+	}
+	if classes := out.Model.Classes(); classes != len(out.Info.Labels) {
+		return nil, fmt.Errorf("exported model: %d labels for a model of %d classes", len(out.Info.Labels), classes)
+	}
+	return &out, nil
+}
+
+// Prediction is what a model says of one text.
+type Prediction struct {
+	// Label is the most probable class.
+	Label string `json:"label"`
+	// Probabilities holds each class's, in the order of BundleInfo.Labels.
+	Probabilities []float32 `json:"probabilities"`
+}
+
+// Predict classifies texts.
+func (b *Bundle) Predict(texts []string) []Prediction {
+	bags := b.task.Bag(texts)
+	probabilities := b.Model.Predict(&bags)
+	classes := len(b.Info.Labels)
+	out := make([]Prediction, len(texts))
+	for i := range out {
+		row := probabilities[i*classes : (i+1)*classes]
+		best := 0
+		for c, p := range row {
+			if p > row[best] {
+				best = c
+			}
+		}
+		out[i] = Prediction{Label: b.Info.Labels[best], Probabilities: row}
+	}
+	return out
+}

@@ -1,0 +1,56 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"tnaml/activities/store"
+	"tnaml/experiments/search"
+)
+
+// ReadLedger reads a search's trials, in order, by walking the chain of
+// checkpoints back from the newest. An empty reference is an empty ledger.
+func ReadLedger(ctx context.Context, s store.Store, checkpoint store.Ref) ([]search.Trial, error) {
+	var segments [][]search.Trial
+	for ref := checkpoint; ref != ""; {
+		b, err := s.Get(ctx, ref)
+		if err != nil {
+			return nil, fmt.Errorf("ledger: checkpoint %s: %w", ref, err)
+		}
+		segment, err := search.DecodeSegment(b)
+		if err != nil {
+			return nil, fmt.Errorf("ledger: checkpoint %s: %w", ref, err)
+		}
+		segments = append(segments, segment.Trials)
+		ref = store.Ref(segment.Previous)
+	}
+	slices.Reverse(segments)
+	trials := slices.Concat(segments...)
+	for i, t := range trials {
+		if t.Trial != i {
+			return nil, fmt.Errorf("ledger of checkpoint %s: trial %d stands at place %d", checkpoint, t.Trial, i)
+		}
+	}
+	return trials, nil
+}
+
+// ReadCosts reads what a search's trials took, in order, from the chain of
+// cost segments.
+func ReadCosts(ctx context.Context, s store.Store, costs store.Ref) ([]search.Cost, error) {
+	var segments [][]search.Cost
+	for ref := costs; ref != ""; {
+		b, err := s.Get(ctx, ref)
+		if err != nil {
+			return nil, fmt.Errorf("costs %s: %w", ref, err)
+		}
+		segment, err := decodeCosts(b)
+		if err != nil {
+			return nil, fmt.Errorf("costs %s: %w", ref, err)
+		}
+		segments = append(segments, segment.Costs)
+		ref = segment.Previous
+	}
+	slices.Reverse(segments)
+	return slices.Concat(segments...), nil
+}

@@ -1,0 +1,162 @@
+package activities
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"tnaml/activities/store"
+	"tnaml/experiments/search"
+	"tnaml/experiments/space"
+	"tnaml/nn/safetensors"
+)
+
+// Resolve pins a search to the objects its names stand for now, and records
+// that it runs. What the spec names wrongly is reported all together.
+func (a *Activities) Resolve(ctx context.Context, in ResolveInput) (Resolved, error) {
+	config, err := a.resolve(ctx, in)
+	if err != nil {
+		return Resolved{}, classify(err)
+	}
+	ref, err := PutConfig(ctx, a.store, config)
+	if err != nil {
+		return Resolved{}, classify(err)
+	}
+	err = a.updateRecord(ctx, in.Name, func(r *SearchRecord) {
+		*r = SearchRecord{Name: in.Name, RunID: in.RunID, Spec: in.Spec, Config: ref, Status: "running"}
+	})
+	if err != nil {
+		return Resolved{}, classify(err)
+	}
+	return Resolved{Config: ref, SpaceDigest: config.Space.Digest()}, nil
+}
+
+func (a *Activities) resolve(ctx context.Context, in ResolveInput) (*search.Config, error) {
+	var wrong []error
+	config := &search.Config{Strategy: in.Strategy, Seed: in.Seed, Lag: in.Lag}
+	// fault sorts an error: the spec's own are collected, the store's end it.
+	fault := func(err error) error {
+		if errors.Is(err, store.ErrNotFound) {
+			wrong = append(wrong, err)
+			return nil
+		}
+		return err
+	}
+	for _, name := range in.Tasks {
+		var record DatasetRecord
+		if err := readName(ctx, a.store, store.Dataset, name, &record); err != nil {
+			if err := fault(err); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		config.Tasks = append(config.Tasks, search.Task{Name: name, Data: string(record.Ref)})
+	}
+	var err error
+	if config.Settings, err = search.ParseSettings(in.Strategy, in.Settings); err != nil {
+		wrong = append(wrong, fmt.Errorf("settings of %s: %w", in.Strategy, err))
+	}
+	modules, err := Modules(ctx, a.store)
+	if err != nil {
+		return nil, err
+	}
+	sp, err := LoadSpace(ctx, a.store, in.Space)
+	if err != nil {
+		wrong = append(wrong, err)
+	} else if config.Space, config.Modules, err = expand(sp, modules); err != nil {
+		wrong = append(wrong, fmt.Errorf("space %q: %w", in.Space, err))
+	}
+	if len(wrong) > 0 {
+		return nil, invalid(errors.Join(wrong...))
+	}
+	if err := config.Validate(); err != nil {
+		return nil, invalid(err)
+	}
+	return config, nil
+}
+
+// expand fills in the catalogue's modules and finds the objects behind them.
+func expand(sp *space.Space, catalogue []ModuleRecord) (space.Space, []search.Module, error) {
+	names := make([]string, len(catalogue))
+	refs := make(map[string]store.Ref, len(catalogue))
+	for i, m := range catalogue {
+		names[i] = m.Name
+		refs[m.Name] = m.Ref
+	}
+	expanded, err := sp.Expand(names)
+	if err != nil {
+		return space.Space{}, nil, err
+	}
+	var modules []search.Module
+	for _, choice := range expanded.Choices {
+		if choice.Name != space.Module {
+			continue
+		}
+		for _, o := range choice.Options {
+			name := fmt.Sprint(o)
+			modules = append(modules, search.Module{Name: name, Data: string(refs[name])})
+		}
+	}
+	return expanded, modules, nil
+}
+
+// PutConfig stores a search's configuration as an object.
+func PutConfig(ctx context.Context, s store.Store, c *search.Config) (store.Ref, error) {
+	f := safetensors.New("search")
+	f.PutJSON("config", c)
+	ref, err := s.Put(ctx, f.Encode())
+	if err != nil {
+		return "", fmt.Errorf("search configuration: %w", err)
+	}
+	return ref, nil
+}
+
+// ReadConfig reads a search's configuration.
+func ReadConfig(ctx context.Context, s store.Store, ref store.Ref) (*search.Config, error) {
+	b, err := s.Get(ctx, ref)
+	if err != nil {
+		return nil, fmt.Errorf("search configuration: %w", err)
+	}
+	return decodeConfig(b)
+}
+
+func decodeConfig(b []byte) (*search.Config, error) {
+	f, err := safetensors.Decode(b)
+	if err != nil {
+		return nil, err
+	}
+	var c search.Config
+	return &c, f.GetJSON("config", &c)
+}
+
+// config returns a search's configuration from the worker's memory.
+func (a *Activities) config(ctx context.Context, ref store.Ref) (*search.Config, error) {
+	return cached(ctx, a, "search configuration", ref, func(b []byte) (*search.Config, int64, error) {
+		c, err := decodeConfig(b)
+		return c, int64(len(b)), err
+	})
+}
+
+// ReadRecord reads what is known of a search by its name.
+func ReadRecord(ctx context.Context, s store.Store, name string) (*SearchRecord, error) {
+	var r SearchRecord
+	if err := readName(ctx, s, store.Search, name, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// updateRecord changes a search's record by compare-and-set.
+func (a *Activities) updateRecord(ctx context.Context, name string, change func(*SearchRecord)) error {
+	return store.Update(ctx, a.store, store.Search, name, func(old []byte) ([]byte, error) {
+		var r SearchRecord
+		if old != nil {
+			if err := json.Unmarshal(old, &r); err != nil {
+				return nil, fmt.Errorf("search %q: its record is not valid: %w", name, err)
+			}
+		}
+		change(&r)
+		return json.Marshal(r)
+	})
+}

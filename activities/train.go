@@ -1,0 +1,327 @@
+package activities
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"tnaml/activities/store"
+	"tnaml/experiments/search"
+	"tnaml/experiments/task"
+	"tnaml/nn/child"
+	"tnaml/nn/embedding"
+	"tnaml/nn/rng"
+)
+
+// heartbeatEvery is how often a running trial says that it lives. The SDK
+// throttles what is more than the heartbeat timeout needs.
+const heartbeatEvery = 2 * time.Second
+
+// errOverTime is the trial's own time limit, told apart from a lost worker.
+var errOverTime = errors.New("over its time limit")
+
+// cachedTrial is the value of names/trial/<key>: a result that any search may
+// take over instead of training the same child model again.
+type cachedTrial struct {
+	Outcome child.Outcome `json:"outcome"`
+	Model   store.Ref     `json:"model,omitempty"`
+	Cost    search.Cost   `json:"cost"`
+}
+
+// Train runs one trial: loads the task, trains the child model and evaluates
+// it. The result is a function of the input alone, so that a retry on another
+// worker gives the same. Errors are the infrastructure's; the trial's own
+// failures are results.
+func (a *Activities) Train(ctx context.Context, in TrainInput) (TrialResult, error) {
+	result, err := a.train(ctx, in)
+	return result, classify(err)
+}
+
+func (a *Activities) train(ctx context.Context, in TrainInput) (TrialResult, error) {
+	config, err := a.config(ctx, in.Config)
+	if err != nil {
+		return TrialResult{}, err
+	}
+	p := in.Proposal
+	if p.Task < 0 || p.Task >= len(config.Tasks) {
+		return TrialResult{}, invalid(fmt.Errorf("trial %d: no task %d in this search", p.Trial, p.Task))
+	}
+	cfg, moduleName, err := config.Space.Child(p.Actions)
+	if err != nil {
+		return TrialResult{}, invalid(fmt.Errorf("trial %d: %w", p.Trial, err))
+	}
+	module, err := moduleRef(config, moduleName)
+	if err != nil {
+		return TrialResult{}, invalid(err)
+	}
+	data := store.Ref(config.Tasks[p.Task].Data)
+	seed := rng.Derive(config.Seed, "trial", uint64(p.Trial))
+	key := trialKey(data, module, cfg, seed, in.MemoryLimit)
+
+	hit, err := a.lookUp(ctx, key, p, in.Retrain)
+	if err != nil {
+		return TrialResult{}, err
+	}
+	if hit == nil {
+		if hit, err = a.trainAnew(ctx, in, cfg, data, module, seed); err != nil {
+			return TrialResult{}, err
+		}
+		if err := a.remember(ctx, key, hit, in.Retrain); err != nil {
+			return TrialResult{}, err
+		}
+	}
+	return a.result(config, p, hit), nil
+}
+
+// result makes the ledger row. Which models it names depends on the proposal
+// alone, not on what the cache happens to hold.
+func (a *Activities) result(config *search.Config, p search.Proposal, c *cachedTrial) TrialResult {
+	t := search.Trial{
+		Trial: p.Trial, Task: p.Task, Actions: p.Actions,
+		Status: c.Outcome.Status, Reason: c.Outcome.Reason,
+		Validation: c.Outcome.Validation, Test: c.Outcome.Test,
+		Loss: c.Outcome.Loss, Parameters: c.Outcome.Parameters,
+	}
+	if keeps(p, c.Outcome) {
+		t.Model = string(c.Model)
+	}
+	cost := c.Cost
+	cost.Trial = p.Trial
+	return TrialResult{Trial: t, Cost: cost, Summary: config.Space.Describe(p.Actions)}
+}
+
+// keeps says whether a trial's model is worth storing.
+func keeps(p search.Proposal, o child.Outcome) bool {
+	return o.Status == child.OK && o.Validation > p.Keep
+}
+
+// trialKey is the trial cache's key: a digest of everything the result is a
+// function of.
+func trialKey(data, module store.Ref, cfg child.Config, seed uint64, memoryLimit int64) string {
+	b, err := json.Marshal(struct {
+		Trainer, InstructionSet string
+		Data, Module            store.Ref
+		Config                  child.Config
+		Seed                    uint64
+		MemoryLimit             int64
+	}{child.TrainerVersion, child.InstructionSet(), data, module, cfg, seed, memoryLimit})
+	if err != nil {
+		panic(err) // plain numbers and strings
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+// lookUp asks the trial cache; nil means that the trial must be trained. A hit
+// without the model that this search wants to keep is none.
+func (a *Activities) lookUp(ctx context.Context, key string, p search.Proposal, retrain bool) (*cachedTrial, error) {
+	if retrain {
+		return nil, nil
+	}
+	value, _, err := a.store.GetName(ctx, store.Trial, key)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("trial cache: %w", err)
+	}
+	var hit cachedTrial
+	if err := json.Unmarshal(value, &hit); err != nil {
+		return nil, nil // a record we cannot read is as good as none
+	}
+	if keeps(p, hit.Outcome) {
+		if hit.Model == "" {
+			return nil, nil
+		}
+		if there, err := a.store.Has(ctx, hit.Model); err != nil {
+			return nil, fmt.Errorf("trial cache: %w", err)
+		} else if !there {
+			return nil, nil
+		}
+	}
+	hit.Cost.Cached = true
+	hit.Cost.CPUSeconds, hit.Cost.WallSeconds = 0, 0
+	return &hit, nil
+}
+
+// remember enters a trial into the cache. A time limit is the one thing that
+// depends on the machine's speed, so such a result is never passed on.
+func (a *Activities) remember(ctx context.Context, key string, t *cachedTrial, retrain bool) error {
+	if t.Outcome.Status == child.OverTime {
+		return nil
+	}
+	value, err := json.Marshal(t)
+	if err != nil {
+		return err
+	}
+	return store.Update(ctx, a.store, store.Trial, key, func(old []byte) ([]byte, error) {
+		if old != nil && t.Model == "" {
+			return old, nil // never trade a model for none
+		}
+		return value, nil
+	})
+}
+
+// trainAnew trains and evaluates a child model, and stores it where the
+// proposal asks for it.
+func (a *Activities) trainAnew(ctx context.Context, in TrainInput, cfg child.Config, dataRef, moduleRef store.Ref, seed uint64) (*cachedTrial, error) {
+	beat := startHeartbeat(ctx)
+	defer beat.stop()
+	data, table, err := a.inputs(ctx, dataRef, moduleRef)
+	if err != nil {
+		return nil, err
+	}
+	var documents *child.DocumentVectors
+	if !cfg.FineTune {
+		if documents, err = a.documents(ctx, dataRef, moduleRef, data, table); err != nil {
+			return nil, err
+		}
+	}
+	stopped := activity.GetWorkerStopChannel(ctx)
+	clock := startClock()
+	defer clock.release()
+	model, outcome, err := child.Train(cfg, data, table, seed, child.Options{
+		Documents:   documents,
+		MemoryLimit: in.MemoryLimit,
+		Progress: func(step, steps int, loss float64) error {
+			beat.set(Step{step, steps, loss})
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-stopped:
+				return errors.New("worker is stopping: the trial starts again elsewhere")
+			default:
+			}
+			if in.TimeLimit > 0 && clock.wall() > in.TimeLimit {
+				return errOverTime
+			}
+			return nil
+		},
+	})
+	switch {
+	case errors.Is(err, errOverTime):
+		outcome = child.Outcome{Status: child.OverTime, Reason: fmt.Sprintf("ran longer than %s", in.TimeLimit), Parameters: outcome.Parameters}
+	case err != nil:
+		return nil, err
+	}
+	done := &cachedTrial{Outcome: outcome, Cost: search.Cost{
+		CPUSeconds: clock.cpu().Seconds(), WallSeconds: clock.wall().Seconds(),
+		InstructionSet: child.InstructionSet(), Worker: a.worker,
+	}}
+	if keeps(in.Proposal, outcome) {
+		if done.Model, err = a.store.Put(ctx, model.Encode()); err != nil {
+			return nil, fmt.Errorf("trial %d: storing its model: %w", in.Proposal.Trial, err)
+		}
+	}
+	return done, nil
+}
+
+// Step is a trial's progress, as its heartbeat carries it.
+type Step struct {
+	Step  int     `json:"step"`
+	Steps int     `json:"steps"`
+	Loss  float64 `json:"loss"`
+}
+
+// heartbeat reports a trial's progress from its own goroutine, so that long
+// steps and loading do not look like a lost worker.
+type heartbeat struct {
+	latest atomic.Pointer[Step]
+	quit   chan struct{}
+	done   chan struct{}
+}
+
+func startHeartbeat(ctx context.Context) *heartbeat {
+	h := &heartbeat{quit: make(chan struct{}), done: make(chan struct{})}
+	go func() {
+		defer close(h.done)
+		tick := time.NewTicker(heartbeatEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-h.quit:
+				return
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				activity.RecordHeartbeat(ctx, h.latest.Load())
+			}
+		}
+	}()
+	return h
+}
+
+func (h *heartbeat) set(s Step) { h.latest.Store(&s) }
+
+func (h *heartbeat) stop() {
+	close(h.quit)
+	<-h.done
+}
+
+// inputs returns a task's data and a module's table in its vocabulary.
+func (a *Activities) inputs(ctx context.Context, dataRef, moduleRef store.Ref) (*child.Data, *child.Table, error) {
+	t, err := a.task(ctx, dataRef)
+	if err != nil {
+		return nil, nil, err
+	}
+	table, err := a.cache.get(ctx, "table "+string(dataRef)+" "+string(moduleRef), func(ctx context.Context) (any, int64, error) {
+		m, err := cached(ctx, a, "module", moduleRef, func(b []byte) (*embedding.Module, int64, error) {
+			m, err := embedding.Decode(b)
+			return m, 2 * int64(len(b)), err
+		})
+		if err != nil {
+			return nil, 0, err
+		}
+		table := m.Table(t.task.Vocabulary, t.task.WideVocabulary)
+		return table, int64(4*len(table.Vectors) + len(table.Known)), nil
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return t.data, table.(*child.Table), nil
+}
+
+// loadedTask is a task with the data its child models train on.
+type loadedTask struct {
+	task *task.Task
+	data *child.Data
+}
+
+func (a *Activities) task(ctx context.Context, ref store.Ref) (*loadedTask, error) {
+	return cached(ctx, a, "task", ref, func(b []byte) (*loadedTask, int64, error) {
+		t, err := task.Decode(b)
+		if err != nil {
+			return nil, 0, err
+		}
+		return &loadedTask{t, t.Data()}, 4 * int64(len(b)), nil
+	})
+}
+
+// documents returns the document vectors of a frozen module: computed once per
+// task and module, then shared by all trials of this worker.
+func (a *Activities) documents(ctx context.Context, dataRef, moduleRef store.Ref, data *child.Data, table *child.Table) (*child.DocumentVectors, error) {
+	v, err := a.cache.get(ctx, "documents "+string(dataRef)+" "+string(moduleRef), func(context.Context) (any, int64, error) {
+		d := child.Embed(data, table)
+		return d, int64(4 * (len(d.Train) + len(d.Validation) + len(d.Test))), nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return v.(*child.DocumentVectors), nil
+}
+
+func moduleRef(config *search.Config, name string) (store.Ref, error) {
+	for _, m := range config.Modules {
+		if m.Name == name {
+			return store.Ref(m.Data), nil
+		}
+	}
+	return "", fmt.Errorf("module %q is in the space but not among the search's modules", name)
+}

@@ -1,0 +1,173 @@
+package workflows
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/workflow"
+)
+
+// maxExtend bounds one extension, against a slip of the finger.
+const maxExtend = 1_000_000
+
+// handle answers queries, updates and signals. Updates are for the CLI, which
+// wants an answer; signals do the same for clients that cannot update. Pausing
+// is ours, not the server's: a workflow that the server has paused refuses
+// queries.
+func (r *run) handle(ctx workflow.Context) error {
+	progress := func() (Progress, error) { return r.progress(ctx), nil }
+	errs := []error{
+		workflow.SetQueryHandlerWithOptions(ctx, ProgressQuery, progress,
+			workflow.QueryHandlerOptions{Description: "Where the search stands"}),
+		workflow.SetQueryHandlerWithOptions(ctx, PositionQuery, func() (any, error) { return r.state.Position, nil },
+			workflow.QueryHandlerOptions{Description: "Checkpoint and journal: the ledger so far"}),
+		workflow.SetUpdateHandlerWithOptions(ctx, Pause, func(ctx workflow.Context, reason string) (Progress, error) {
+			r.pause(ctx, reason)
+			return progress()
+		}, workflow.UpdateHandlerOptions{Description: "Start no more trials until resumed; argument: a reason"}),
+		workflow.SetUpdateHandlerWithOptions(ctx, Resume, func(ctx workflow.Context) (Progress, error) {
+			r.resume(ctx)
+			return progress()
+		}, workflow.UpdateHandlerOptions{Description: "Go on after a pause"}),
+		workflow.SetUpdateHandlerWithOptions(ctx, Stop, func(ctx workflow.Context) (Progress, error) {
+			r.stop(ctx)
+			return progress()
+		}, workflow.UpdateHandlerOptions{Description: "Finish with what is there: trials in flight are waited for"}),
+		workflow.SetUpdateHandlerWithOptions(ctx, Extend, func(ctx workflow.Context, trials int) (Progress, error) {
+			r.extend(ctx, trials)
+			return progress()
+		}, workflow.UpdateHandlerOptions{
+			Description: "Add trials to the budget; argument: how many",
+			Validator: func(_ workflow.Context, trials int) error {
+				if r.state.Stop {
+					return errors.New("the search is stopping: start another one instead")
+				}
+				return checkExtend(trials)
+			},
+		}),
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	for _, name := range []string{Pause, Resume, Stop, Extend} {
+		workflow.GoNamed(ctx, "signal "+name, func(ctx workflow.Context) {
+			for {
+				value, more := r.receive(ctx, name, true)
+				if !more {
+					return
+				}
+				value()
+			}
+		})
+	}
+	return nil
+}
+
+// receive takes a signal; the action it stands for is returned, not done.
+func (r *run) receive(ctx workflow.Context, name string, wait bool) (action func(), ok bool) {
+	channel := workflow.GetSignalChannelWithOptions(ctx, name, workflow.SignalChannelOptions{Description: "Like the update of this name"})
+	var reason string
+	var trials int
+	var value any
+	switch name {
+	case Pause:
+		value = &reason
+	case Extend:
+		value = &trials
+	}
+	if wait {
+		if !channel.Receive(ctx, value) {
+			return nil, false
+		}
+	} else if !channel.ReceiveAsync(value) {
+		return nil, false
+	}
+	return func() {
+		switch name {
+		case Pause:
+			r.pause(ctx, reason)
+		case Resume:
+			r.resume(ctx)
+		case Stop:
+			r.stop(ctx)
+		case Extend:
+			if checkExtend(trials) == nil && !r.state.Stop {
+				r.extend(ctx, trials)
+			}
+		}
+	}, true
+}
+
+// drainSignals takes what has arrived before the run ends: a signal left in
+// the channel at continue-as-new would be lost.
+func (r *run) drainSignals(ctx workflow.Context) {
+	for _, name := range []string{Pause, Resume, Stop, Extend} {
+		for {
+			action, ok := r.receive(ctx, name, false)
+			if !ok {
+				break
+			}
+			action()
+		}
+	}
+}
+
+func checkExtend(trials int) error {
+	if trials < 1 || trials > maxExtend {
+		return fmt.Errorf("cannot extend by %d trials: give a number from 1 to %d", trials, maxExtend)
+	}
+	return nil
+}
+
+func (r *run) pause(ctx workflow.Context, reason string) {
+	if reason == "" {
+		reason = "asked to pause"
+	}
+	if !r.state.Paused {
+		r.settleClock(ctx)
+	}
+	r.state.Paused, r.state.Reason = true, reason
+	r.changed = true
+	r.attributes(ctx, "paused")
+	r.show(ctx)
+}
+
+func (r *run) resume(ctx workflow.Context) {
+	if !r.state.Paused {
+		return
+	}
+	r.activeSince = workflow.Now(ctx)
+	r.state.Paused, r.state.Reason = false, ""
+	r.blocked = false
+	r.changed = true
+	r.attributes(ctx, "running")
+	r.show(ctx)
+}
+
+func (r *run) stop(ctx workflow.Context) {
+	r.state.Stop = true
+	r.changed = true
+	r.attributes(ctx, "stopping")
+	r.show(ctx)
+}
+
+func (r *run) extend(ctx workflow.Context, trials int) {
+	r.state.Trials += trials
+	r.changed = true
+	r.show(ctx)
+}
+
+// active is how long the search has run, pauses left out.
+func (r *run) active(ctx workflow.Context) time.Duration {
+	if r.state.Paused {
+		return r.state.Active
+	}
+	return r.state.Active + workflow.Now(ctx).Sub(r.activeSince)
+}
+
+// settleClock books the present stretch of activity.
+func (r *run) settleClock(ctx workflow.Context) {
+	r.state.Active = r.active(ctx)
+	r.activeSince = workflow.Now(ctx)
+}

@@ -1,0 +1,356 @@
+// Package workflows holds the deterministic orchestration: what the Temporal
+// UI shows, pauses, resumes, resets and starts again. It decides, and does
+// nothing else: every effect is an activity.
+package workflows
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"tnaml/activities"
+	"tnaml/experiments/search"
+)
+
+// SearchState is what a search carries over continue-as-new: references, the
+// short journal, counters. It is absent at a start.
+type SearchState struct {
+	Resolved activities.Resolved `json:"resolved"`
+	Position activities.Position `json:"position"`
+	// Pending holds the proposals asked but not started, in trial order.
+	Pending []search.Proposal `json:"pending"`
+	// Trials is the budget, extensions included.
+	Trials int `json:"trials"`
+	// Best holds at most topN trials of each task, best first.
+	Best       map[int][]Best `json:"best,omitempty"`
+	Failed     int            `json:"failed,omitempty"`
+	Cached     int            `json:"cached,omitempty"`
+	CPUSeconds float64        `json:"cpu_seconds,omitempty"`
+	// Recent holds the last results' health, newest last: false is a failure.
+	Recent []bool `json:"recent,omitempty"`
+	Paused bool   `json:"paused,omitempty"`
+	Reason string `json:"reason,omitempty"`
+	Stop   bool   `json:"stop,omitempty"`
+	// Started is when the search began; Active how long it has not been paused.
+	Started time.Time     `json:"started"`
+	Active  time.Duration `json:"active"`
+}
+
+const (
+	// topN is the paper's N: the models averaged in accuracy-top10.
+	topN = 10
+	// recentTrials and recentFailures: a search where more than this many of
+	// its last trials failed pauses itself, rather than burn its budget.
+	recentTrials   = 20
+	recentFailures = 15
+)
+
+// run is one run of the Search workflow.
+type run struct {
+	spec  SearchSpec
+	state SearchState
+	name  string
+	runID string
+
+	// results holds trials that have ended but come after one that has not.
+	results map[int]activities.TrialResult
+	running int
+	// blocked: the strategy could not be told; only a resume tries again.
+	blocked bool
+	// activeSince is the start of the present stretch without a pause.
+	activeSince time.Time
+	finished    string
+	changed     bool
+}
+
+// Search runs one search: trials proposed by the strategy, run by whatever
+// workers there are, told in trial order. Its first argument is a SearchSpec as
+// JSON; the second is only ever given by the workflow itself.
+func Search(ctx workflow.Context, raw json.RawMessage, carried *SearchState) (*SearchResult, error) {
+	spec, err := ParseSearchSpec(raw)
+	if err != nil {
+		return nil, temporal.NewNonRetryableApplicationError(err.Error(), activities.ErrTypeInvalid, nil)
+	}
+	info := workflow.GetInfo(ctx)
+	r := &run{
+		spec: spec, name: info.WorkflowExecution.ID, runID: info.FirstRunID,
+		results: map[int]activities.TrialResult{}, activeSince: workflow.Now(ctx),
+	}
+	if carried != nil {
+		r.state = *carried
+	} else {
+		r.state = SearchState{Trials: spec.Trials, Started: workflow.Now(ctx)}
+	}
+	if r.state.Best == nil {
+		r.state.Best = map[int][]Best{}
+	}
+	if err := r.handle(ctx); err != nil {
+		return nil, err
+	}
+	if carried == nil {
+		if err := r.begin(ctx, raw); err != nil {
+			return nil, err
+		}
+	}
+	r.show(ctx)
+	if err := r.loop(ctx); err != nil {
+		return nil, r.interrupted(ctx, err)
+	}
+	if r.finished == "" {
+		r.drainSignals(ctx)
+		if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
+			return nil, r.interrupted(ctx, err)
+		}
+		r.settleClock(ctx)
+		return nil, workflow.NewContinueAsNewError(ctx, SearchWorkflow, raw, r.state)
+	}
+	return r.finish(ctx)
+}
+
+// begin pins the search to objects and asks for the first proposals.
+func (r *run) begin(ctx workflow.Context, raw json.RawMessage) error {
+	r.attributes(ctx, "running")
+	var a *activities.Activities
+	err := workflow.ExecuteActivity(lightActivity(ctx, "resolve names"), a.Resolve, activities.ResolveInput{
+		Name: r.name, RunID: r.runID, Spec: raw,
+		Tasks: r.spec.Tasks, Strategy: r.spec.Strategy, Settings: r.spec.Settings,
+		Space: r.spec.Space, Seed: r.spec.Seed, Lag: r.spec.Lag,
+	}).Get(ctx, &r.state.Resolved)
+	if err != nil {
+		r.attributes(ctx, "failed")
+		return err
+	}
+	return r.learn(ctx, nil)
+}
+
+// loop runs trials until the search is finished, or until it is time to
+// continue as new with nothing in flight.
+func (r *run) loop(ctx workflow.Context) error {
+	for {
+		r.changed = false
+		draining := r.draining(ctx)
+		if !draining {
+			r.start(ctx)
+		}
+		if ready := r.ready(); len(ready) > 0 && !r.blocked {
+			if err := r.learn(ctx, ready); err != nil {
+				if ctx.Err() != nil {
+					return ctx.Err()
+				}
+				r.blocked = true
+				r.pause(ctx, fmt.Sprintf("the strategy could not be told trial %d: %s", ready[0].Trial.Trial, cause(err)))
+			}
+			continue
+		}
+		switch {
+		case r.state.Position.Told >= r.state.Trials:
+			r.finished = "completed"
+			return nil
+		case r.state.Stop && r.running == 0:
+			r.finished = "stopped"
+			return nil
+		case draining && r.running == 0 && len(r.results) == 0:
+			return nil
+		}
+		if err := workflow.Await(ctx, func() bool { return r.changed }); err != nil {
+			return err
+		}
+	}
+}
+
+// draining says that this run's history is long enough: no more trials start.
+func (r *run) draining(ctx workflow.Context) bool {
+	info := workflow.GetInfo(ctx)
+	return info.GetContinueAsNewSuggested() || info.GetCurrentHistoryLength() > r.spec.HistoryLimit
+}
+
+// start starts pending proposals, in order, as far as there is room.
+func (r *run) start(ctx workflow.Context) {
+	for !r.state.Paused && !r.state.Stop && r.running < r.spec.parallel() &&
+		len(r.state.Pending) > 0 && r.state.Pending[0].Trial < r.state.Trials {
+		p := r.state.Pending[0]
+		r.state.Pending = r.state.Pending[1:]
+		r.running++
+		workflow.Go(ctx, func(ctx workflow.Context) { r.train(ctx, p) })
+	}
+}
+
+// train runs one trial. A trial that cannot be run goes back to the pending
+// ones and pauses the search: it is the infrastructure that failed, and the
+// same trial with the same seed will be run when somebody resumes.
+func (r *run) train(ctx workflow.Context, p search.Proposal) {
+	var a *activities.Activities
+	var result activities.TrialResult
+	err := workflow.ExecuteActivity(r.trialActivity(ctx, p), a.Train, activities.TrainInput{
+		Config: r.state.Resolved.Config, Proposal: p,
+		TimeLimit: r.spec.trialTimeout(), MemoryLimit: int64(r.spec.MemoryLimitMB) << 20,
+		Retrain: r.spec.Retrain,
+	}).Get(ctx, &result)
+	r.running--
+	r.changed = true
+	if err == nil {
+		r.results[p.Trial] = result
+		return
+	}
+	at, _ := slices.BinarySearchFunc(r.state.Pending, p, func(a, b search.Proposal) int { return a.Trial - b.Trial })
+	r.state.Pending = slices.Insert(r.state.Pending, at, p)
+	if ctx.Err() == nil {
+		r.pause(ctx, fmt.Sprintf("trial %d could not be run: %s", p.Trial, cause(err)))
+	}
+}
+
+// ready returns the ended trials that are next in order.
+func (r *run) ready() []activities.TrialResult {
+	var ready []activities.TrialResult
+	for i := r.state.Position.Told; ; i++ {
+		result, ok := r.results[i]
+		if !ok {
+			return ready
+		}
+		ready = append(ready, result)
+	}
+}
+
+// learn tells the strategy results and takes its next proposals.
+func (r *run) learn(ctx workflow.Context, results []activities.TrialResult) error {
+	var a *activities.Activities
+	var out activities.LearnOutput
+	err := workflow.ExecuteLocalActivity(localActivity(ctx), a.Learn, activities.LearnInput{
+		Name: r.name, RunID: r.runID, Config: r.state.Resolved.Config, Position: r.state.Position,
+		Results: results, CheckpointEvery: r.spec.CheckpointEvery,
+	}).Get(ctx, &out)
+	if err != nil {
+		return err
+	}
+	pos := &r.state.Position
+	for _, result := range results {
+		delete(r.results, result.Trial.Trial)
+		r.account(ctx, result)
+	}
+	pos.Journal = append(pos.Journal[:len(pos.Journal):len(pos.Journal)], results...)
+	pos.Told += len(results)
+	pos.State = out.State
+	if out.Checkpoint != "" {
+		pos.Checkpoint, pos.Costs = out.Checkpoint, out.Costs
+		pos.Journal = slices.Clone(pos.Journal[len(pos.Journal)-(pos.Told-out.CheckpointTold):])
+		r.attributes(ctx, "")
+	}
+	r.state.Pending = append(r.state.Pending, out.Proposals...)
+	r.show(ctx)
+	return nil
+}
+
+// account counts a result in, and pauses a search that mostly fails.
+func (r *run) account(ctx workflow.Context, result activities.TrialResult) {
+	t := result.Trial
+	ok := t.OK()
+	r.state.CPUSeconds += result.Cost.CPUSeconds
+	if result.Cost.Cached {
+		r.state.Cached++
+	}
+	if ok {
+		r.state.Best[t.Task] = insertBest(r.state.Best[t.Task], Best{
+			Trial: t.Trial, Task: r.spec.Tasks[t.Task], Validation: t.Validation, Test: t.Test,
+			Model: t.Model, Summary: result.Summary,
+		})
+	} else {
+		r.state.Failed++
+	}
+	r.state.Recent = append(r.state.Recent, ok)
+	if n := len(r.state.Recent); n > recentTrials {
+		r.state.Recent = slices.Clone(r.state.Recent[n-recentTrials:])
+	}
+	failures := 0
+	for _, ok := range r.state.Recent {
+		if !ok {
+			failures++
+		}
+	}
+	if failures > recentFailures && !r.state.Paused {
+		r.state.Recent = nil // a resume is a decision to go on: count afresh
+		r.pause(ctx, fmt.Sprintf("%d of the last %d trials failed, the last one with status %s: %s", failures, recentTrials, t.Status, t.Reason))
+	}
+}
+
+// insertBest puts a trial into the list of the best, best first, ties by trial.
+func insertBest(best []Best, b Best) []Best {
+	at, _ := slices.BinarySearchFunc(best, b, func(x, y Best) int {
+		switch {
+		case x.Validation > y.Validation:
+			return -1
+		case x.Validation < y.Validation:
+			return 1
+		}
+		return x.Trial - y.Trial
+	})
+	best = slices.Insert(best, at, b)
+	return best[:min(len(best), topN)]
+}
+
+// finish writes what the search leaves behind.
+func (r *run) finish(ctx workflow.Context) (*SearchResult, error) {
+	var a *activities.Activities
+	var done activities.Finished
+	err := workflow.ExecuteActivity(lightActivity(ctx, "publish the result"), a.Finish, activities.FinishInput{
+		Name: r.name, RunID: r.runID, Config: r.state.Resolved.Config, Position: r.state.Position, Status: r.finished,
+	}).Get(ctx, &done)
+	if err != nil {
+		return nil, err
+	}
+	r.attributes(ctx, r.finished)
+	r.show(ctx)
+	result := &SearchResult{
+		Status: r.finished, Trials: r.state.Position.Told, Failed: r.state.Failed, Cached: r.state.Cached,
+		CPUSeconds: r.state.CPUSeconds, Checkpoint: done.Checkpoint, Controller: done.Controller,
+	}
+	for i, task := range r.spec.Tasks {
+		best := r.state.Best[i]
+		if len(best) == 0 {
+			continue
+		}
+		accuracy := TaskAccuracy{Task: task, Models: len(best)}
+		for _, b := range best {
+			accuracy.Validation += b.Validation / float64(len(best))
+			accuracy.Test += b.Test / float64(len(best))
+		}
+		result.Accuracy = append(result.Accuracy, accuracy)
+		result.Best = append(result.Best, best...)
+	}
+	return result, nil
+}
+
+// interrupted ends a search that was cancelled: what was learned is kept.
+func (r *run) interrupted(ctx workflow.Context, err error) error {
+	if r.state.Resolved.Config == "" {
+		return err
+	}
+	ctx, cancel := workflow.NewDisconnectedContext(ctx)
+	defer cancel()
+	r.finished = "failed"
+	if temporal.IsCanceledError(err) || errors.Is(err, workflow.ErrCanceled) {
+		r.finished = "canceled"
+	}
+	if _, finishErr := r.finish(ctx); finishErr != nil {
+		return errors.Join(err, finishErr)
+	}
+	return err
+}
+
+// cause is the innermost message of an activity's error: what went wrong,
+// without the wrapping that only says where.
+func cause(err error) string {
+	var app *temporal.ApplicationError
+	if errors.As(err, &app) {
+		return app.Message()
+	}
+	var timeout *temporal.TimeoutError
+	if errors.As(err, &timeout) {
+		return timeout.Error()
+	}
+	return err.Error()
+}

@@ -1,0 +1,141 @@
+package workflows
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+)
+
+// The search attributes by which the UI lists and filters.
+var (
+	AttributeExperiment   = temporal.NewSearchAttributeKeyKeyword("TnamlExperiment")
+	AttributeTasks        = temporal.NewSearchAttributeKeyKeywordList("TnamlTasks")
+	AttributeStrategy     = temporal.NewSearchAttributeKeyKeyword("TnamlStrategy")
+	AttributeStatus       = temporal.NewSearchAttributeKeyKeyword("TnamlStatus")
+	AttributeSeed         = temporal.NewSearchAttributeKeyInt64("TnamlSeed")
+	AttributeTrials       = temporal.NewSearchAttributeKeyInt64("TnamlTrials")
+	AttributeBestAccuracy = temporal.NewSearchAttributeKeyFloat64("TnamlBestAccuracy")
+)
+
+// SearchAttributes lists all of them, for whoever registers them with a server.
+func SearchAttributes() []temporal.SearchAttributeKey {
+	return []temporal.SearchAttributeKey{
+		AttributeExperiment, AttributeTasks, AttributeStrategy, AttributeStatus,
+		AttributeSeed, AttributeTrials, AttributeBestAccuracy,
+	}
+}
+
+// attributes brings the search attributes up to date: once for what does not
+// change, then with each checkpoint and change of status. Each call is a
+// history event, so it is not made for every trial.
+func (r *run) attributes(ctx workflow.Context, status string) {
+	updates := []temporal.SearchAttributeUpdate{AttributeTrials.ValueSet(int64(r.state.Position.Told))}
+	if r.state.Resolved.Config == "" {
+		updates = append(updates,
+			AttributeTasks.ValueSet(r.spec.Tasks),
+			AttributeStrategy.ValueSet(r.spec.Strategy),
+			AttributeSeed.ValueSet(int64(r.spec.Seed)))
+		if r.spec.Experiment != "" {
+			updates = append(updates, AttributeExperiment.ValueSet(r.spec.Experiment))
+		}
+	}
+	if status != "" {
+		updates = append(updates, AttributeStatus.ValueSet(status))
+	}
+	if best := r.bestValidation(); best >= 0 {
+		updates = append(updates, AttributeBestAccuracy.ValueSet(best))
+	}
+	// The error is only of encoding, which these types cannot fail.
+	_ = workflow.UpsertTypedSearchAttributes(ctx, updates...)
+}
+
+// bestValidation is the best validation accuracy over all tasks, or -1.
+func (r *run) bestValidation() float64 {
+	best := -1.0
+	for i := range r.spec.Tasks {
+		if b := r.state.Best[i]; len(b) > 0 {
+			best = max(best, b[0].Validation)
+		}
+	}
+	return best
+}
+
+// status is the search's status in a word.
+func (r *run) status() string {
+	switch {
+	case r.finished != "":
+		return r.finished
+	case r.state.Stop:
+		return "stopping"
+	case r.state.Paused:
+		return "paused"
+	}
+	return "running"
+}
+
+func (r *run) progress(ctx workflow.Context) Progress {
+	p := Progress{
+		Name: r.name, Experiment: r.spec.Experiment, Tasks: r.spec.Tasks, Strategy: r.spec.Strategy, Seed: r.spec.Seed,
+		Status: r.status(), Reason: r.state.Reason,
+		Told: r.state.Position.Told, Running: r.running, Trials: r.state.Trials,
+		Failed: r.state.Failed, Cached: r.state.Cached, CPUSeconds: r.state.CPUSeconds,
+		Started: r.state.Started, Updated: workflow.Now(ctx),
+	}
+	for i := range r.spec.Tasks {
+		p.Best = append(p.Best, r.state.Best[i]...)
+	}
+	if active := r.active(ctx).Seconds(); active > 0 && p.Told > 0 {
+		p.TrialsPerSecond = float64(p.Told) / active
+		p.SecondsLeft = float64(max(p.Trials-p.Told, 0)) / p.TrialsPerSecond
+	}
+	return p
+}
+
+// show writes the details that the UI shows on the workflow's page.
+func (r *run) show(ctx workflow.Context) {
+	workflow.SetCurrentDetails(ctx, details(r.progress(ctx)))
+}
+
+// details is a search's progress as Markdown.
+func details(p Progress) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "### %s · %s · seed %d\n\n", strings.Join(p.Tasks, ", "), p.Strategy, p.Seed)
+	fmt.Fprintf(&b, "**%s** — %d of %d trials", p.Status, p.Told, p.Trials)
+	if p.Running > 0 {
+		fmt.Fprintf(&b, ", %d running", p.Running)
+	}
+	if p.Failed > 0 {
+		fmt.Fprintf(&b, ", %d failed", p.Failed)
+	}
+	if p.Cached > 0 {
+		fmt.Fprintf(&b, ", %d from the trial cache", p.Cached)
+	}
+	if p.TrialsPerSecond > 0 {
+		fmt.Fprintf(&b, " · %.2g trials/s", p.TrialsPerSecond)
+	}
+	if p.SecondsLeft > 0 && p.Status == "running" {
+		fmt.Fprintf(&b, " · about %s left", (time.Duration(p.SecondsLeft) * time.Second).String())
+	}
+	b.WriteString("\n\n")
+	if p.Reason != "" {
+		fmt.Fprintf(&b, "> **Paused:** %s\n>\n> Send the update `resume` to go on, or `stop` to finish with what is there.\n\n", p.Reason)
+	}
+	if len(p.Best) == 0 {
+		return b.String()
+	}
+	b.WriteString("| task | trial | validation | test | child model |\n|---|---:|---:|---:|---|\n")
+	shown := map[string]int{}
+	for _, best := range p.Best {
+		if shown[best.Task]++; shown[best.Task] > shownBest {
+			continue
+		}
+		fmt.Fprintf(&b, "| %s | %d | %.2f %% | %.2f %% | %s |\n", best.Task, best.Trial, 100*best.Validation, 100*best.Test, best.Summary)
+	}
+	return b.String()
+}
+
+// shownBest is the number of best trials a task gets on the workflow's page.
+const shownBest = 5
