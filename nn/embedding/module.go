@@ -1,0 +1,155 @@
+package embedding
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"tnaml/nn/child"
+	"tnaml/nn/rng"
+	"tnaml/nn/safetensors"
+)
+
+// kind is the container kind of an encoded module.
+const kind = "module"
+
+// Encode returns the module as a safetensors file of kind "module": the
+// metadata "module" holds name, language, source and dim as JSON; the arrays
+// are "tokens" (UTF-8, each ended by a newline) and "vectors" (F32, tokens ×
+// dim). Equal modules give equal bytes. It panics where Validate has an error
+// in the shapes.
+func (m *Module) Encode() []byte {
+	f := safetensors.New(kind)
+	f.PutJSON(kind, m)
+	var words []byte
+	for _, token := range m.Tokens {
+		words = append(append(words, token...), '\n')
+	}
+	safetensors.Put(f, "tokens", words)
+	safetensors.Put(f, "vectors", m.Vectors, len(m.Tokens), m.Dim)
+	return f.Encode()
+}
+
+// Decode reads what Encode wrote; damage and inconsistencies are errors.
+func Decode(b []byte) (*Module, error) {
+	f, err := safetensors.Decode(b)
+	if err != nil {
+		return nil, fmt.Errorf("module: %w", err)
+	}
+	if f.Kind() != kind {
+		return nil, fmt.Errorf("module: the object is a %q, not a module", f.Kind())
+	}
+	m := &Module{}
+	if err := f.GetJSON(kind, m); err != nil {
+		return nil, fmt.Errorf("module: %w", err)
+	}
+	words, _, err := safetensors.Get[uint8](f, "tokens", -1)
+	if err != nil {
+		return nil, fmt.Errorf("module %s: %w", m.Name, err)
+	}
+	if n := len(words); n > 0 {
+		if words[n-1] != '\n' {
+			return nil, fmt.Errorf("module %s: tokens do not end with a newline", m.Name)
+		}
+		m.Tokens = strings.Split(string(words[:n-1]), "\n")
+	}
+	if m.Vectors, _, err = safetensors.Get[float32](f, "vectors", len(m.Tokens), m.Dim); err != nil {
+		return nil, fmt.Errorf("module %s: %w", m.Name, err)
+	}
+	return m, m.Validate()
+}
+
+// Validate checks a module: a name, a positive dim, tokens that are unique,
+// not empty and without white space, and finite vectors of the right number.
+func (m *Module) Validate() error {
+	var errs []error
+	bad := func(format string, a ...any) {
+		errs = append(errs, fmt.Errorf("module %s: "+format, append([]any{m.Name}, a...)...))
+	}
+	if m.Name == "" {
+		bad("no name")
+	}
+	if m.Dim <= 0 {
+		bad("vectors of length %d", m.Dim)
+	}
+	if len(m.Tokens) == 0 {
+		bad("no tokens")
+	}
+	if len(m.Vectors) != len(m.Tokens)*m.Dim {
+		bad("%d numbers for %d tokens × %d", len(m.Vectors), len(m.Tokens), m.Dim)
+	}
+	seen := make(map[string]struct{}, len(m.Tokens))
+	for i, token := range m.Tokens {
+		if _, twice := seen[token]; twice || token == "" || !utf8.ValidString(token) || strings.IndexFunc(token, unicode.IsSpace) >= 0 {
+			bad("token %d (%q) is empty, there twice, or not a single word of UTF-8", i, token)
+			break
+		}
+		seen[token] = struct{}{}
+	}
+	for i, v := range m.Vectors {
+		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
+			bad("vector of %q is not finite", m.Tokens[min(i/max(m.Dim, 1), len(m.Tokens)-1)])
+			break
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// RMS returns the root mean square of the module's elements.
+func (m *Module) RMS() float64 {
+	var sum float64
+	for _, v := range m.Vectors {
+		sum += float64(v) * float64(v)
+	}
+	return math.Sqrt(sum / float64(max(1, len(m.Vectors))))
+}
+
+// Table restricts the module to a task's vocabulary, of which the first
+// trained tokens occur in the training split.
+//
+// A token that the module has gets its vector. One that it lacks but that can
+// be trained gets a vector of its own, drawn from N(0, RMS²) and keyed by
+// module name and token: unknown words keep their identity, which fine-tuning
+// can use, and the same word has the same vector in every task. The other
+// tokens are unknown, with a vector of zeros.
+func (m *Module) Table(vocabulary []string, trained int) *child.Table {
+	rows := make(map[string]int, len(m.Tokens))
+	for i, token := range m.Tokens {
+		rows[token] = i
+	}
+	d, rms := m.Dim, m.RMS()
+	t := &child.Table{Dim: d, Vectors: make([]float32, len(vocabulary)*d), Known: make([]bool, len(vocabulary))}
+	for i, token := range vocabulary {
+		v := t.Vectors[i*d : (i+1)*d]
+		if row, ok := rows[token]; ok {
+			copy(v, m.Vectors[row*d:(row+1)*d])
+		} else if i < trained {
+			r := rng.New(0, "embedding/unknown/"+m.Name+"/"+token, 0)
+			for k := range v {
+				v[k] = float32(rms * r.NormFloat64())
+			}
+		} else {
+			continue
+		}
+		t.Known[i] = true
+	}
+	return t
+}
+
+// Coverage returns the share of a vocabulary that the module has.
+func (m *Module) Coverage(vocabulary []string) float64 {
+	has := make(map[string]struct{}, len(m.Tokens))
+	for _, token := range m.Tokens {
+		has[token] = struct{}{}
+	}
+	n := 0
+	for _, token := range vocabulary {
+		if _, ok := has[token]; ok {
+			n++
+		}
+	}
+	return float64(n) / float64(max(1, len(vocabulary)))
+}
