@@ -1,0 +1,75 @@
+package search
+
+import (
+	"tnaml/nn/controller"
+	"tnaml/nn/policygradient"
+	"tnaml/nn/rng"
+	"tnaml/nn/safetensors"
+)
+
+// naml is Neural AutoML: a controller proposes, and learns from each reward by
+// policy gradient (Wong et al., 2018, §2).
+type naml struct {
+	seed     uint64
+	policy   *controller.Controller
+	method   policygradient.Method
+	baseline *policygradient.Baseline
+}
+
+func newNAML(c Config) (*naml, error) {
+	settings, err := parseNAML(c.Settings)
+	if err != nil {
+		return nil, err
+	}
+	policy, err := controller.New(settings.Controller.config(c.Space.Options()), rng.Derive(c.Seed, "search/controller", 0))
+	if err != nil {
+		return nil, err
+	}
+	for i := range c.Tasks {
+		policy.AddTask(rng.Derive(c.Seed, "search/task embedding", uint64(i)))
+	}
+	method, err := policygradient.New(settings.PolicyGradient)
+	if err != nil {
+		return nil, err
+	}
+	baseline := policygradient.NewBaseline(settings.Baseline.Decay, settings.Baseline.Floor)
+	return &naml{c.Seed, policy, method, baseline}, nil
+}
+
+func (n *naml) propose(trial, task int) ([]int, float64) {
+	actions := make([]int, len(n.policy.Config().Options))
+	logProb := n.policy.Sample(rng.New(n.seed, "search/actions", uint64(trial)), task, actions)
+	return actions, logProb
+}
+
+func (n *naml) learn(task int, actions []int, logProb, reward float64) error {
+	return n.method.Update(n.policy, policygradient.Episode{
+		Task: task, Actions: actions, LogProb: logProb,
+		Reward: reward, Advantage: n.baseline.Advantage(task, reward),
+	})
+}
+
+func (n *naml) put(f *safetensors.File) {
+	n.policy.PutArrays(f, controllerPrefix)
+	n.method.PutArrays(f, "policy_gradient/")
+	n.baseline.PutArrays(f, "baseline/")
+}
+
+func (n *naml) get(f *safetensors.File) error {
+	policy, err := controller.FromFile(f, controllerPrefix)
+	if err != nil {
+		return err
+	}
+	n.policy = policy
+	if err := n.method.GetArrays(f, "policy_gradient/"); err != nil {
+		return err
+	}
+	return n.baseline.GetArrays(f, "baseline/")
+}
+
+func (n *naml) controller(f *safetensors.File) bool {
+	n.policy.PutArrays(f, controllerPrefix)
+	return true
+}
+
+const controllerPrefix = "controller/"

@@ -1,0 +1,164 @@
+package search
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"tnaml/nn/controller"
+	"tnaml/nn/policygradient"
+)
+
+// The strategies.
+const (
+	// Random samples every choice uniformly: the paper's baseline (§4).
+	Random = "random"
+	// NAML is Neural AutoML: a controller learned by policy gradient (§2).
+	NAML = "naml"
+)
+
+// Strategies lists the strategies.
+func Strategies() []string { return []string{Random, NAML} }
+
+// NAMLSettings are the parameters of the strategy "naml".
+type NAMLSettings struct {
+	// Controller is the controller's shape; its options come from the space.
+	Controller ControllerSettings `json:"controller"`
+	// PolicyGradient is how the controller learns.
+	PolicyGradient policygradient.Config `json:"policy_gradient"`
+	// Baseline is how rewards become advantages (§2.2).
+	Baseline BaselineSettings `json:"baseline"`
+}
+
+// ControllerSettings are the parts of controller.Config that a person sets;
+// zero values mean the paper's.
+type ControllerSettings struct {
+	Hidden          int `json:"hidden"`
+	Layers          int `json:"layers"`
+	ActionEmbedding int `json:"action_embedding"`
+	// TaskEmbedding is its length; −1 is a task-agnostic controller (§4.3).
+	TaskEmbedding int     `json:"task_embedding"`
+	InitScale     float64 `json:"init_scale"`
+}
+
+// BaselineSettings are the parameters of the per-task advantage normalisation.
+type BaselineSettings struct {
+	// Decay is the paper's α.
+	Decay float64 `json:"decay"`
+	// Floor is the smallest standard deviation that an advantage is divided by.
+	Floor float64 `json:"floor"`
+}
+
+func (s ControllerSettings) config(options []int) controller.Config {
+	return controller.Config{
+		Options: options, Hidden: s.Hidden, Layers: s.Layers,
+		ActionEmbedding: s.ActionEmbedding, TaskEmbedding: s.TaskEmbedding, InitScale: s.InitScale,
+	}
+}
+
+// ParseSettings decodes a strategy's parameters over their defaults, checks
+// them and returns them as canonical JSON with every default filled in, which
+// is part of a search's identity. Unknown fields are refused with the known
+// ones; all problems come together.
+func ParseSettings(strategy string, raw json.RawMessage) (json.RawMessage, error) {
+	if len(bytes.TrimSpace(raw)) == 0 || string(bytes.TrimSpace(raw)) == "null" {
+		raw = json.RawMessage("{}")
+	}
+	switch strategy {
+	case Random:
+		if err := strict(raw, &struct{}{}); err != nil {
+			return nil, err
+		}
+		return json.RawMessage("{}"), nil
+	case NAML:
+		s, err := parseNAML(raw)
+		if err != nil {
+			return nil, err
+		}
+		return json.Marshal(s)
+	}
+	return nil, fmt.Errorf("unknown strategy %q (known: %s)", strategy, strings.Join(Strategies(), ", "))
+}
+
+func parseNAML(raw json.RawMessage) (NAMLSettings, error) {
+	var s NAMLSettings
+	if err := strict(raw, &s); err != nil {
+		return s, err
+	}
+	var errs []error
+	c, err := s.Controller.config([]int{2}).WithDefaults()
+	if err != nil {
+		errs = append(errs, fmt.Errorf("controller: %w", err))
+	}
+	s.Controller = ControllerSettings{c.Hidden, c.Layers, c.ActionEmbedding, c.TaskEmbedding, c.InitScale}
+	if s.PolicyGradient, err = s.PolicyGradient.WithDefaults(); err != nil {
+		errs = append(errs, fmt.Errorf("policy_gradient: %w", err))
+	}
+	if s.Baseline.Decay == 0 {
+		s.Baseline.Decay = defaultDecay
+	}
+	if s.Baseline.Floor == 0 {
+		s.Baseline.Floor = defaultFloor
+	}
+	if !(s.Baseline.Decay > 0 && s.Baseline.Decay <= 1) {
+		errs = append(errs, fmt.Errorf("baseline: decay %v must lie in (0, 1]", s.Baseline.Decay))
+	}
+	if !(s.Baseline.Floor > 0) {
+		errs = append(errs, fmt.Errorf("baseline: floor %v must be positive", s.Baseline.Floor))
+	}
+	return s, errors.Join(errs...)
+}
+
+const (
+	// defaultDecay is the paper's α (§2.2).
+	defaultDecay = 0.01
+	// defaultFloor bounds the advantage where all rewards so far were nearly
+	// equal: one point of accuracy in a thousand.
+	defaultFloor = 1e-3
+)
+
+// strict decodes one JSON object without unknown fields.
+func strict(raw []byte, v any) error {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		message := strings.TrimPrefix(err.Error(), "json: ")
+		if strings.Contains(message, "unknown field") {
+			return fmt.Errorf("%s (known: %s)", message, strings.Join(fields(reflect.TypeOf(v).Elem(), ""), ", "))
+		}
+		return errors.New(message)
+	}
+	if d.More() {
+		return errors.New("text after the settings' JSON object")
+	}
+	return nil
+}
+
+// fields lists the JSON paths of a struct, nested ones with dots.
+func fields(t reflect.Type, prefix string) []string {
+	var out []string
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if name == "-" || !f.IsExported() {
+			continue
+		}
+		if name == "" {
+			name = f.Name
+		}
+		if f.Type.Kind() == reflect.Struct {
+			out = append(out, fields(f.Type, prefix+name+".")...)
+		} else {
+			out = append(out, prefix+name)
+		}
+	}
+	if len(out) == 0 {
+		return []string{"none"}
+	}
+	slices.Sort(out)
+	return out
+}
