@@ -141,7 +141,7 @@ func TestProposalsDependOnWhatTheyMay(t *testing.T) {
 	good, bad := result(p), result(p)
 	good.Validation, bad.Validation = 1, 0
 	for i := range 3 {
-		if diff := cmp.Diff(must(a.Ask(4 + i))(t), must(b.Ask(4 + i))(t)); diff != "" {
+		if diff := cmp.Diff(must(a.Ask(4+i))(t), must(b.Ask(4+i))(t)); diff != "" {
 			t.Errorf("trial %d: %s", 4+i, diff)
 		}
 	}
@@ -152,7 +152,7 @@ func TestProposalsDependOnWhatTheyMay(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range 2 { // asked before trial 4 was told
-		if diff := cmp.Diff(must(a.Ask(5 + i))(t), must(b.Ask(5 + i))(t)); diff != "" {
+		if diff := cmp.Diff(must(a.Ask(5+i))(t), must(b.Ask(5+i))(t)); diff != "" {
 			t.Errorf("trial %d: %s", 5+i, diff)
 		}
 	}
