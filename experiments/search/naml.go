@@ -32,7 +32,10 @@ func newNAML(c Config) (*naml, error) {
 	if err != nil {
 		return nil, err
 	}
-	baseline := policygradient.NewBaseline(settings.Baseline.Decay, settings.Baseline.Floor)
+	baseline, err := policygradient.NewBaseline(settings.Baseline)
+	if err != nil {
+		return nil, err
+	}
 	return &naml{c.Seed, policy, method, baseline}, nil
 }
 

@@ -31,7 +31,7 @@ type NAMLSettings struct {
 	// PolicyGradient is how the controller learns.
 	PolicyGradient policygradient.Config `json:"policy_gradient"`
 	// Baseline is how rewards become advantages (§2.2).
-	Baseline BaselineSettings `json:"baseline"`
+	Baseline policygradient.BaselineConfig `json:"baseline"`
 }
 
 // ControllerSettings are the parts of controller.Config that a person sets;
@@ -43,14 +43,6 @@ type ControllerSettings struct {
 	// TaskEmbedding is its length; −1 is a task-agnostic controller (§4.3).
 	TaskEmbedding int     `json:"task_embedding"`
 	InitScale     float64 `json:"init_scale"`
-}
-
-// BaselineSettings are the parameters of the per-task advantage normalisation.
-type BaselineSettings struct {
-	// Decay is the paper's α.
-	Decay float64 `json:"decay"`
-	// Floor is the smallest standard deviation that an advantage is divided by.
-	Floor float64 `json:"floor"`
 }
 
 func (s ControllerSettings) config(options []int) controller.Config {
@@ -98,28 +90,11 @@ func parseNAML(raw json.RawMessage) (NAMLSettings, error) {
 	if s.PolicyGradient, err = s.PolicyGradient.WithDefaults(); err != nil {
 		errs = append(errs, fmt.Errorf("policy_gradient: %w", err))
 	}
-	if s.Baseline.Decay == 0 {
-		s.Baseline.Decay = defaultDecay
-	}
-	if s.Baseline.Floor == 0 {
-		s.Baseline.Floor = defaultFloor
-	}
-	if !(s.Baseline.Decay > 0 && s.Baseline.Decay <= 1) {
-		errs = append(errs, fmt.Errorf("baseline: decay %v must lie in (0, 1]", s.Baseline.Decay))
-	}
-	if !(s.Baseline.Floor > 0) {
-		errs = append(errs, fmt.Errorf("baseline: floor %v must be positive", s.Baseline.Floor))
+	if s.Baseline, err = s.Baseline.WithDefaults(); err != nil {
+		errs = append(errs, fmt.Errorf("baseline: %w", err))
 	}
 	return s, errors.Join(errs...)
 }
-
-const (
-	// defaultDecay is the paper's α (§2.2).
-	defaultDecay = 0.01
-	// defaultFloor bounds the advantage where all rewards so far were nearly
-	// equal: one point of accuracy in a thousand.
-	defaultFloor = 1e-3
-)
 
 // strict decodes one JSON object without unknown fields.
 func strict(raw []byte, v any) error {

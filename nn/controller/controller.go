@@ -1,0 +1,374 @@
+// Package controller is the policy of Neural AutoML: an LSTM that designs a
+// child model by a sequence of actions, conditioned on a learned embedding of
+// the task (Wong et al., 2018, §2 and §4).
+//
+// At step t the input x_t is the embedding of the action taken at t−1 (a
+// learned start vector at t = 0) concatenated with the task's embedding. Each
+// layer l is an LSTM cell (Hochreiter and Schmidhuber, 1997; with forget gates,
+// Gers et al., 2000), with z = W·[x; h'] + b for its input x and previous state
+// h', c', in the gate order i, f, g, o:
+//
+//	c = σ(f)∘c' + σ(i)∘tanh(g),  h = σ(o)∘tanh(c)
+//
+// A skip connection carries the input past the cells to the step's own softmax
+// head: logits_t = V_t·[h_L; x_t] + a_t.
+//
+// Everything is float64, so that proposals never depend on the float32 kernels
+// that child models happen to run on.
+package controller
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+
+	"gonum.org/v1/gonum/blas"
+	"gonum.org/v1/gonum/blas/blas64"
+
+	"tnaml/nn/optimizer"
+	"tnaml/nn/rng"
+)
+
+// Config is a controller's shape. The zero value of each field but Options
+// stands for the paper's.
+type Config struct {
+	// Options holds the number of options of each choice, in the order of the
+	// actions.
+	Options []int `json:"options"`
+	// Hidden is the number of units of a layer (50), Layers their number (2).
+	Hidden int `json:"hidden"`
+	Layers int `json:"layers"`
+	// ActionEmbedding and TaskEmbedding are lengths (25 each). −1 for
+	// TaskEmbedding leaves it out: a task-agnostic controller (§4.3).
+	ActionEmbedding int `json:"action_embedding"`
+	TaskEmbedding   int `json:"task_embedding"`
+	// InitScale: all weights and embeddings start uniform in ±InitScale (0.1,
+	// as Pham et al., 2018), biases at 0: a first distribution that is nearly
+	// uniform.
+	InitScale float64 `json:"init_scale"`
+}
+
+// WithDefaults fills in the paper's values and reports what cannot be.
+func (c Config) WithDefaults() (Config, error) {
+	def := func(v *int, d int) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	def(&c.Hidden, 50)
+	def(&c.Layers, 2)
+	def(&c.ActionEmbedding, 25)
+	def(&c.TaskEmbedding, 25)
+	if c.InitScale == 0 {
+		c.InitScale = 0.1
+	}
+	var errs []error
+	bad := func(format string, a ...any) { errs = append(errs, fmt.Errorf(format, a...)) }
+	if len(c.Options) == 0 {
+		bad("no choices")
+	}
+	for i, n := range c.Options {
+		if n < 1 {
+			bad("choice %d has %d options", i, n)
+		}
+	}
+	const most = 4096
+	for _, v := range []struct {
+		name  string
+		value int
+	}{{"hidden", c.Hidden}, {"layers", c.Layers}, {"action_embedding", c.ActionEmbedding}} {
+		if v.value < 1 || v.value > most {
+			bad("%s %d must lie between 1 and %d", v.name, v.value, most)
+		}
+	}
+	if c.TaskEmbedding < -1 || c.TaskEmbedding > most {
+		bad("task_embedding %d must lie between 1 and %d, or be −1 for none", c.TaskEmbedding, most)
+	}
+	if !(c.InitScale > 0) || math.IsInf(c.InitScale, 0) {
+		bad("init_scale %v must be positive", c.InitScale)
+	}
+	return c, errors.Join(errs...)
+}
+
+// task returns the length of a task embedding, 0 for none.
+func (c Config) task() int { return max(c.TaskEmbedding, 0) }
+
+// input returns the length of x_t.
+func (c Config) input() int { return c.ActionEmbedding + c.task() }
+
+// Controller is a policy over sequences of actions. It is not safe for
+// concurrent use.
+type Controller struct {
+	config Config
+	params []optimizer.Parameter // start, cells, heads, embeddings of actions, then of tasks
+	start  *optimizer.Parameter  // ActionEmbedding
+	cells  []affine              // 4·Hidden × (in + Hidden)
+	heads  []affine              // options × (Hidden + input)
+	// actions[t] embeds the options of choice t, options × ActionEmbedding; the
+	// last choice's action is the input of no step and has none.
+	actions []*optimizer.Parameter
+	tasks   int
+	work    workspace
+}
+
+// affine is a weight matrix with its bias, as indices into params.
+type affine struct{ weights, bias int }
+
+// New returns a controller without tasks. The seed decides all weights.
+func New(cfg Config, seed uint64) (*Controller, error) {
+	cfg, err := cfg.WithDefaults()
+	if err != nil {
+		return nil, fmt.Errorf("controller: %w", err)
+	}
+	c := blank(cfg)
+	for i, p := range c.params {
+		if p.Shape != nil && !isBias(p.Name) {
+			uniform(p.Value, seed, "controller/init", uint64(i), cfg.InitScale)
+		}
+	}
+	return c, nil
+}
+
+func isBias(name string) bool { return len(name) > 5 && name[len(name)-5:] == "/bias" }
+
+func uniform(v []float64, seed uint64, stream string, index uint64, scale float64) {
+	r := rng.New(seed, stream, index)
+	for i := range v {
+		v[i] = scale * (2*r.Float64() - 1)
+	}
+}
+
+// blank lays out a controller of zeros.
+func blank(cfg Config) *Controller {
+	c := &Controller{config: cfg}
+	c.config.Options = slices.Clone(cfg.Options)
+	add := func(name string, shape ...int) int {
+		n := 1
+		for _, d := range shape {
+			n *= d
+		}
+		c.params = append(c.params, optimizer.Parameter{Name: name, Shape: shape, Value: make([]float64, n), Gradient: make([]float64, n)})
+		return len(c.params) - 1
+	}
+	add("start", cfg.ActionEmbedding)
+	in := cfg.input()
+	for l := range cfg.Layers {
+		name := "cell/" + strconv.Itoa(l)
+		c.cells = append(c.cells, affine{add(name+"/weights", 4*cfg.Hidden, in+cfg.Hidden), add(name+"/bias", 4*cfg.Hidden)})
+		in = cfg.Hidden
+	}
+	for t, n := range cfg.Options {
+		name := "head/" + strconv.Itoa(t)
+		c.heads = append(c.heads, affine{add(name+"/weights", n, cfg.Hidden+cfg.input()), add(name+"/bias", n)})
+	}
+	for t, n := range cfg.Options[:len(cfg.Options)-1] {
+		add("action/"+strconv.Itoa(t), n, cfg.ActionEmbedding)
+	}
+	c.work = newWorkspace(cfg)
+	c.bind()
+	return c
+}
+
+// bind refreshes the pointers into params, which moves when a task is added.
+func (c *Controller) bind() {
+	c.start = &c.params[0]
+	c.actions = c.actions[:0]
+	first := 1 + 2*len(c.cells) + 2*len(c.heads)
+	for t := range len(c.config.Options) - 1 {
+		c.actions = append(c.actions, &c.params[first+t])
+	}
+}
+
+// AddTask adds a task with a randomly initialised embedding and returns its
+// index. Nothing else changes (§2.3).
+func (c *Controller) AddTask(seed uint64) int {
+	n := c.config.task()
+	p := optimizer.Parameter{Name: "task/" + strconv.Itoa(c.tasks), Shape: []int{n}, Value: make([]float64, n), Gradient: make([]float64, n)}
+	uniform(p.Value, seed, "controller/task", 0, c.config.InitScale)
+	c.addTask(p)
+	return c.tasks - 1
+}
+
+func (c *Controller) addTask(p optimizer.Parameter) {
+	if c.config.task() > 0 {
+		c.params = append(c.params, p)
+		c.bind()
+	}
+	c.tasks++
+}
+
+// Config returns the controller's shape, defaults filled in.
+func (c *Controller) Config() Config { return c.config }
+
+// Tasks returns the number of tasks.
+func (c *Controller) Tasks() int { return c.tasks }
+
+// task returns a task's embedding, nil for a task-agnostic controller.
+func (c *Controller) task(i int) *optimizer.Parameter {
+	if i < 0 || i >= c.tasks {
+		panic(fmt.Sprintf("controller: task %d of %d", i, c.tasks))
+	}
+	if c.config.task() == 0 {
+		return nil
+	}
+	return &c.params[len(c.params)-c.tasks+i]
+}
+
+// TaskEmbedding returns a copy of a task's embedding, empty for a
+// task-agnostic controller.
+func (c *Controller) TaskEmbedding(task int) []float64 {
+	if p := c.task(task); p != nil {
+		return slices.Clone(p.Value)
+	}
+	return nil
+}
+
+// Parameters returns all parameters with their gradients, in a stable order;
+// those of the tasks come last. The slices are the controller's own.
+func (c *Controller) Parameters() []optimizer.Parameter { return c.params }
+
+// ZeroGradient clears all gradients.
+func (c *Controller) ZeroGradient() {
+	for _, p := range c.params {
+		clear(p.Gradient)
+	}
+}
+
+// Clone returns an independent copy, gradients zero.
+func (c *Controller) Clone() *Controller {
+	d := blank(c.config)
+	for i := range c.tasks {
+		n := c.config.task()
+		d.addTask(optimizer.Parameter{Name: "task/" + strconv.Itoa(i), Shape: []int{n}, Value: make([]float64, n), Gradient: make([]float64, n)})
+	}
+	for i := range d.params {
+		copy(d.params[i].Value, c.params[i].Value)
+	}
+	return d
+}
+
+// Sample draws a sequence of actions for a task into actions and returns its
+// log-probability.
+func (c *Controller) Sample(r *rand.Rand, task int, actions []int) float64 {
+	return c.run(task, actions, func(t int, probs []float64) int {
+		u := r.Float64()
+		for i, p := range probs {
+			if u -= p; u < 0 {
+				return i
+			}
+		}
+		return len(probs) - 1 // rounding
+	})
+}
+
+// Greedy takes the most probable option at each step: the modal architecture.
+func (c *Controller) Greedy(task int, actions []int) float64 {
+	return c.run(task, actions, func(_ int, probs []float64) int {
+		best := 0
+		for i, p := range probs {
+			if p > probs[best] {
+				best = i
+			}
+		}
+		return best
+	})
+}
+
+// run unrolls the controller, taking the action that pick says at each step,
+// and returns log π(actions | task).
+func (c *Controller) run(task int, actions []int, pick func(t int, probs []float64) int) float64 {
+	if len(actions) != len(c.config.Options) {
+		panic(fmt.Sprintf("controller: %d actions for %d choices", len(actions), len(c.config.Options)))
+	}
+	logProb := 0.0
+	for t := range c.config.Options {
+		c.forward(t, task, actions)
+		if pick != nil {
+			actions[t] = pick(t, c.work.steps[t].probs)
+		}
+		logProb += math.Log(c.work.steps[t].probs[actions[t]])
+	}
+	return logProb
+}
+
+// LogProb returns log π(actions | task).
+func (c *Controller) LogProb(task int, actions []int) float64 { return c.run(task, actions, nil) }
+
+// Probabilities returns each step's distribution given the actions before it:
+// options[t] long for choice t.
+func (c *Controller) Probabilities(task int, actions []int) [][]float64 {
+	c.run(task, actions, nil)
+	out := make([][]float64, len(c.config.Options))
+	for t := range out {
+		out[t] = slices.Clone(c.work.steps[t].probs)
+	}
+	return out
+}
+
+// Gradient adds the gradient of
+//
+//	wLogProb·log π(actions | task) + wEntropy·Σ_t H(π_t | actions before t)
+//
+// to the parameters' gradients, and returns the log-probability and the summed
+// entropy, in nats.
+func (c *Controller) Gradient(task int, actions []int, wLogProb, wEntropy float64) (logProb, entropy float64) {
+	logProb = c.GradientFunc(task, actions, func(t int, probs, d []float64) {
+		h := 0.0
+		for _, p := range probs {
+			if p > 0 {
+				h -= p * math.Log(p)
+			}
+		}
+		entropy += h
+		for i, p := range probs { // d log π/d logit = 1[i = a] − p;  dH/d logit = −p(log p + H)
+			d[i] = -wLogProb * p
+			if p > 0 {
+				d[i] -= wEntropy * p * (math.Log(p) + h)
+			}
+		}
+		d[actions[t]] += wLogProb
+	})
+	return logProb, entropy
+}
+
+// GradientFunc adds the gradient of any objective that depends on the
+// parameters through the logits: f fills in dlogits, the objective's
+// derivative by the logits of a step (zero before), given the step's
+// probabilities. It is called for the steps in order.
+func (c *Controller) GradientFunc(task int, actions []int, f func(step int, probs, dlogits []float64)) (logProb float64) {
+	logProb = c.run(task, actions, nil)
+	for t := range c.config.Options {
+		s := &c.work.steps[t]
+		clear(s.dlogits)
+		f(t, s.probs, s.dlogits)
+	}
+	c.backward(task, actions)
+	return logProb
+}
+
+// matrix views a parameter's values and gradient.
+func matrix(p *optimizer.Parameter) (value, gradient blas64.General) {
+	rows, cols := p.Shape[0], p.Shape[1]
+	return blas64.General{Rows: rows, Cols: cols, Stride: cols, Data: p.Value},
+		blas64.General{Rows: rows, Cols: cols, Stride: cols, Data: p.Gradient}
+}
+
+func vector(v []float64) blas64.Vector { return blas64.Vector{N: len(v), Inc: 1, Data: v} }
+
+// apply computes y = W·x + b.
+func (c *Controller) apply(a affine, x, y []float64) {
+	w, _ := matrix(&c.params[a.weights])
+	copy(y, c.params[a.bias].Value)
+	blas64.Gemv(blas.NoTrans, 1, w, vector(x), 1, vector(y))
+}
+
+// applyBack adds dW += dy·xᵀ and db += dy, and sets dx = Wᵀ·dy.
+func (c *Controller) applyBack(a affine, x, dy, dx []float64) {
+	w, dw := matrix(&c.params[a.weights])
+	blas64.Ger(1, vector(dy), vector(x), dw)
+	blas64.Axpy(1, vector(dy), vector(c.params[a.bias].Gradient))
+	blas64.Gemv(blas.Trans, 1, w, vector(dy), 0, vector(dx))
+}

@@ -1,0 +1,181 @@
+package controller
+
+import "math"
+
+// workspace holds what one unrolled run computes, for back-propagation.
+type workspace struct {
+	steps []step
+	// dh and dc are the gradients by each layer's state, layers × Hidden.
+	dh, dc [][]float64
+	dz     []float64 // 4·Hidden
+	dxh    []float64 // long enough for any layer's [x; h]
+	dx     []float64 // input
+	dtop   []float64 // Hidden + input
+}
+
+// step is one time step.
+type step struct {
+	cells []cellStep
+	// top is [h_L; x_t], the head's input.
+	top            []float64
+	probs, dlogits []float64
+}
+
+// cellStep is one layer at one time step.
+type cellStep struct {
+	xh    []float64 // [x; h'], the cell's input and previous output
+	gates []float64 // σ(i), σ(f), tanh(g), σ(o), each Hidden
+	c     []float64 // cell state
+	tanhC []float64
+	h     []float64
+}
+
+func newWorkspace(cfg Config) workspace {
+	w := workspace{
+		dz:   make([]float64, 4*cfg.Hidden),
+		dxh:  make([]float64, max(cfg.input(), cfg.Hidden)+cfg.Hidden),
+		dx:   make([]float64, cfg.input()),
+		dtop: make([]float64, cfg.Hidden+cfg.input()),
+	}
+	for range cfg.Layers {
+		w.dh = append(w.dh, make([]float64, cfg.Hidden))
+		w.dc = append(w.dc, make([]float64, cfg.Hidden))
+	}
+	for _, n := range cfg.Options {
+		s := step{top: make([]float64, cfg.Hidden+cfg.input()), probs: make([]float64, n), dlogits: make([]float64, n)}
+		in := cfg.input()
+		for range cfg.Layers {
+			s.cells = append(s.cells, cellStep{
+				xh: make([]float64, in+cfg.Hidden), gates: make([]float64, 4*cfg.Hidden),
+				c: make([]float64, cfg.Hidden), tanhC: make([]float64, cfg.Hidden), h: make([]float64, cfg.Hidden),
+			})
+			in = cfg.Hidden
+		}
+		w.steps = append(w.steps, s)
+	}
+	return w
+}
+
+// forward computes step t's distribution; the steps before t must have been
+// computed, with the actions before t.
+func (c *Controller) forward(t, task int, actions []int) {
+	hidden := c.config.Hidden
+	s := &c.work.steps[t]
+	x := s.top[hidden:]
+	copy(x, c.embedded(t, actions))
+	if p := c.task(task); p != nil {
+		copy(x[c.config.ActionEmbedding:], p.Value)
+	}
+	in := x
+	for l := range s.cells {
+		cell := &s.cells[l]
+		n := copy(cell.xh, in)
+		var before []float64 // the previous cell state, zero at the start
+		if t > 0 {
+			copy(cell.xh[n:], c.work.steps[t-1].cells[l].h)
+			before = c.work.steps[t-1].cells[l].c
+		}
+		c.apply(c.cells[l], cell.xh, cell.gates)
+		i, f, g, o := cell.gates[:hidden], cell.gates[hidden:2*hidden], cell.gates[2*hidden:3*hidden], cell.gates[3*hidden:]
+		for k := range hidden {
+			i[k], f[k], g[k], o[k] = sigmoid(i[k]), sigmoid(f[k]), math.Tanh(g[k]), sigmoid(o[k])
+			v := i[k] * g[k]
+			if before != nil {
+				v += f[k] * before[k]
+			}
+			cell.c[k] = v
+			cell.tanhC[k] = math.Tanh(v)
+			cell.h[k] = o[k] * cell.tanhC[k]
+		}
+		in = cell.h
+	}
+	copy(s.top, in)
+	c.apply(c.heads[t], s.top, s.probs)
+	softmax(s.probs)
+}
+
+// embedded is the embedding of the action before step t.
+func (c *Controller) embedded(t int, actions []int) []float64 {
+	if t == 0 {
+		return c.start.Value
+	}
+	n := c.config.ActionEmbedding
+	return c.actions[t-1].Value[actions[t-1]*n:][:n]
+}
+
+// backward propagates the steps' dlogits through time into the gradients.
+func (c *Controller) backward(task int, actions []int) {
+	hidden, embedding := c.config.Hidden, c.config.ActionEmbedding
+	w := &c.work
+	for l := range w.dh {
+		clear(w.dh[l])
+		clear(w.dc[l])
+	}
+	for t := len(w.steps) - 1; t >= 0; t-- {
+		s := &w.steps[t]
+		c.applyBack(c.heads[t], s.top, s.dlogits, w.dtop)
+		copy(w.dx, w.dtop[hidden:])
+		from := w.dtop[:hidden] // gradient by the layer's output, besides what comes from step t+1
+		for l := len(s.cells) - 1; l >= 0; l-- {
+			cell := &s.cells[l]
+			dh, dc := w.dh[l], w.dc[l]
+			i, f, g, o := cell.gates[:hidden], cell.gates[hidden:2*hidden], cell.gates[2*hidden:3*hidden], cell.gates[3*hidden:]
+			di, df, dg, do := w.dz[:hidden], w.dz[hidden:2*hidden], w.dz[2*hidden:3*hidden], w.dz[3*hidden:]
+			for k := range hidden {
+				d := dh[k] + from[k]
+				do[k] = d * cell.tanhC[k] * o[k] * (1 - o[k])
+				e := dc[k] + d*o[k]*(1-cell.tanhC[k]*cell.tanhC[k])
+				di[k] = e * g[k] * i[k] * (1 - i[k])
+				dg[k] = e * i[k] * (1 - g[k]*g[k])
+				df[k] = 0
+				if t > 0 {
+					df[k] = e * w.steps[t-1].cells[l].c[k] * f[k] * (1 - f[k])
+				}
+				dc[k] = e * f[k]
+			}
+			n := len(cell.xh)
+			dxh := w.dxh[:n]
+			c.applyBack(c.cells[l], cell.xh, w.dz, dxh)
+			copy(dh, dxh[n-hidden:])
+			if l > 0 {
+				from = dxh[:hidden]
+			} else {
+				for k, v := range dxh[:n-hidden] {
+					w.dx[k] += v
+				}
+			}
+		}
+		var into []float64
+		if t == 0 {
+			into = c.start.Gradient
+		} else {
+			into = c.actions[t-1].Gradient[actions[t-1]*embedding:][:embedding]
+		}
+		for k := range into {
+			into[k] += w.dx[k]
+		}
+		if p := c.task(task); p != nil {
+			for k := range p.Gradient {
+				p.Gradient[k] += w.dx[embedding+k]
+			}
+		}
+	}
+}
+
+func sigmoid(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
+
+// softmax turns logits into probabilities in place.
+func softmax(v []float64) {
+	top := v[0]
+	for _, x := range v[1:] {
+		top = max(top, x)
+	}
+	sum := 0.0
+	for i, x := range v {
+		v[i] = math.Exp(x - top)
+		sum += v[i]
+	}
+	for i := range v {
+		v[i] /= sum
+	}
+}
