@@ -1,0 +1,67 @@
+package child
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+)
+
+// DefaultBatchSize is the paper's.
+const DefaultBatchSize = 100
+
+// Limits of what a child model may be.
+const (
+	maxHiddenLayers = 5
+	maxHiddenSize   = 1 << 14
+	maxSteps        = 1 << 30
+	maxBatchSize    = 1 << 16
+)
+
+// Validate reports everything wrong with a configuration together.
+func (c Config) Validate() error {
+	var errs []error
+	bad := func(format string, a ...any) { errs = append(errs, fmt.Errorf(format, a...)) }
+	if c.HiddenLayers < 0 || c.HiddenLayers > maxHiddenLayers {
+		bad("%d hidden layers: there can be 0 to %d", c.HiddenLayers, maxHiddenLayers)
+	}
+	if c.HiddenSize < 1 || c.HiddenSize > maxHiddenSize {
+		bad("a hidden size of %d must lie between 1 and %d", c.HiddenSize, maxHiddenSize)
+	}
+	if known := []Activation{ReLU, ReLU6, LeakyReLU, Swish, Sigmoid, Tanh}; !slices.Contains(known, c.Activation) {
+		bad("unknown activation %q (known: %v)", c.Activation, known)
+	}
+	if known := []Normalisation{NoNorm, BatchNorm, LayerNorm}; !slices.Contains(known, c.Normalisation) {
+		bad("unknown normalisation %q (known: %v)", c.Normalisation, known)
+	}
+	if !(c.Dropout >= 0 && c.Dropout < 1) {
+		bad("a dropout of %v must lie in [0, 1)", c.Dropout)
+	}
+	for _, v := range []struct {
+		name  string
+		value float64
+		zero  bool // may be 0
+	}{
+		{"deep learning rate", c.DeepLearningRate, false}, {"deep regularisation", c.DeepRegularisation, true},
+		{"wide learning rate", c.WideLearningRate, false}, {"wide regularisation", c.WideRegularisation, true},
+	} {
+		if !(v.value > 0 || v.zero && v.value == 0) || math.IsInf(v.value, 0) {
+			bad("a %s of %v must be positive", v.name, v.value)
+		}
+	}
+	if c.Steps < 1 || c.Steps > maxSteps {
+		bad("%d training steps must lie between 1 and %d", c.Steps, maxSteps)
+	}
+	if c.BatchSize < 0 || c.BatchSize > maxBatchSize {
+		bad("a batch size of %d must lie between 1 and %d, or be 0 for %d", c.BatchSize, maxBatchSize, DefaultBatchSize)
+	}
+	return errors.Join(errs...)
+}
+
+// batch is the number of examples in a step.
+func (c Config) batch() int {
+	if c.BatchSize == 0 {
+		return DefaultBatchSize
+	}
+	return c.BatchSize
+}

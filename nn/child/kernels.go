@@ -1,0 +1,111 @@
+package child
+
+import (
+	"math"
+	"runtime"
+
+	"gonum.org/v1/gonum/blas"
+	"gonum.org/v1/gonum/blas/blas32"
+)
+
+// TrainerVersion is part of every trial's identity: it changes whenever any
+// result could.
+const TrainerVersion = "1"
+
+// InstructionSet names what the numerical kernels run on. Sums are ordered
+// differently on different ones, so results are equal bit for bit only within
+// one.
+func InstructionSet() string { return "gonum-" + runtime.GOARCH }
+
+// matrix views the first rows × cols elements of a row-major slice.
+func matrix(data []float32, rows, cols int) blas32.General {
+	return blas32.General{Rows: rows, Cols: cols, Stride: cols, Data: data[:rows*cols]}
+}
+
+// gemm computes c = op(a)·op(b) on the calling goroutine. gonum spreads a
+// product of four or more blocks of 64 × 64 over goroutines; a trial keeps to
+// one core, so larger products are cut into pieces of three blocks, which gives
+// the same sums in the same order.
+func gemm(ta, tb blas.Transpose, a, b, c blas32.General) {
+	const rows, cols = 64, 192
+	for i := 0; i < c.Rows; i += rows {
+		m := min(rows, c.Rows-i)
+		ai := a
+		if ta == blas.NoTrans {
+			ai.Rows, ai.Data = m, a.Data[i*a.Stride:]
+		} else {
+			ai.Cols, ai.Data = m, a.Data[i:]
+		}
+		for j := 0; j < c.Cols; j += cols {
+			n := min(cols, c.Cols-j)
+			bj := b
+			if tb == blas.NoTrans {
+				bj.Cols, bj.Data = n, b.Data[j:]
+			} else {
+				bj.Rows, bj.Data = n, b.Data[j*b.Stride:]
+			}
+			blas32.Gemm(ta, tb, 1, ai, bj, 0, blas32.General{Rows: m, Cols: n, Stride: c.Stride, Data: c.Data[i*c.Stride+j:]})
+		}
+	}
+}
+
+// axpy computes y += alpha·x.
+func axpy(alpha float32, x, y []float32) {
+	blas32.Axpy(alpha, blas32.Vector{N: len(x), Inc: 1, Data: x}, blas32.Vector{N: len(y), Inc: 1, Data: y})
+}
+
+// exp32 is eˣ with a relative error below 2·10⁻⁷ on [−87, 88], 0 below and
+// +Inf above: x = n·ln 2 + r, a polynomial in r (Cephes' expf, Moshier, 1992),
+// and n added to the exponent. The conversions keep the compiler from fusing
+// multiplications and additions, so that all platforms agree.
+func exp32(x float32) float32 {
+	switch {
+	case x != x:
+		return x
+	case x > 88:
+		return float32(math.Inf(1))
+	case x < -87:
+		return 0
+	}
+	n := float32(x * 1.44269504088896341)
+	if n >= 0 {
+		n = float32(int32(n + 0.5))
+	} else {
+		n = float32(int32(n - 0.5))
+	}
+	r := x - float32(n*0.693359375)
+	r -= float32(n * -2.12194440e-4)
+	p := float32(1.9875691500e-4)
+	p = float32(p*r) + 1.3981999507e-3
+	p = float32(p*r) + 8.3334519073e-3
+	p = float32(p*r) + 4.1665795894e-2
+	p = float32(p*r) + 1.6666665459e-1
+	p = float32(p*r) + 5.0000001201e-1
+	p = float32(float32(p*r)*r) + r + 1
+	return p * math.Float32frombits(uint32(int32(n)+127)<<23)
+}
+
+// sigmoid32 is 1/(1+e⁻ˣ).
+func sigmoid32(x float32) float32 { return 1 / (1 + exp32(-x)) }
+
+func sqrt32(x float32) float32 { return float32(math.Sqrt(float64(x))) }
+
+// mix is the finaliser of SplitMix64 (Steele, Lea and Flood, 2014): a
+// counter-based generator when given a key plus a counter times an odd constant.
+func mix(z uint64) uint64 {
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	return z ^ z>>31
+}
+
+const golden = 0x9e3779b97f4a7c15
+
+// finite reports whether a slice holds only numbers: anything else makes the
+// sum of x·0 something else than 0.
+func finite(v []float32) bool {
+	var s float32
+	for _, x := range v {
+		s += x * 0
+	}
+	return s == 0
+}

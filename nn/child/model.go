@@ -1,0 +1,318 @@
+package child
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"gonum.org/v1/gonum/blas"
+
+	"tnaml/nn/safetensors"
+)
+
+// Model is a trained child model. It is safe for concurrent use.
+type Model struct {
+	header
+	// table is the embedding, vocabulary × dim: the model's own when the
+	// module was tuned, else the module's (nil while it is detached).
+	table []float32
+	known []bool
+	// layers hold weights only.
+	layers       []layerWeights
+	out, outBias []float32
+	wide         []float32 // WideVocabulary × Classes
+}
+
+// header is the part of an encoded model that is JSON.
+type header struct {
+	Cfg            Config `json:"config"`
+	Dim            int    `json:"dim"`
+	NClasses       int    `json:"classes"`
+	NVocabulary    int    `json:"vocabulary"`
+	WideVocabulary int    `json:"wide_vocabulary"`
+}
+
+type layerWeights struct {
+	in, out         int
+	weights         []float32
+	bias, gain      []float32
+	mean, deviation []float32
+}
+
+// model takes the trained weights out of a network.
+func (n *network) model(d *Data, t *Table) *Model {
+	m := &Model{
+		header: header{n.cfg, n.dim, n.classes, d.Vocabulary, d.WideVocabulary},
+		table:  t.Vectors, known: t.Known,
+		out: n.out.value, outBias: n.outBias.value, wide: n.wide.value[:d.WideVocabulary*n.classes],
+	}
+	if n.embedding != nil {
+		m.table = n.embedding.value
+	}
+	for _, h := range n.layers {
+		m.layers = append(m.layers, layerWeights{h.in, h.out, h.weights.value, h.bias.value, h.gain.value, h.mean, h.deviation})
+	}
+	return m
+}
+
+// Config returns the model's configuration.
+func (m *Model) Config() Config { return m.Cfg }
+
+// Vocabulary returns the number of tokens the model knows.
+func (m *Model) Vocabulary() int { return m.NVocabulary }
+
+// Classes returns the number of classes.
+func (m *Model) Classes() int { return m.NClasses }
+
+// Detached reports whether the model lacks its module's table: a model on a
+// frozen module is stored without it. Attach gives it back.
+func (m *Model) Detached() bool { return m.table == nil }
+
+// Attach gives a detached model the table of its module in the task's
+// vocabulary.
+func (m *Model) Attach(t *Table) error {
+	if t.Dim != m.Dim || len(t.Vectors) != m.NVocabulary*m.Dim || len(t.Known) != m.NVocabulary {
+		return fmt.Errorf("child model: a table of %d × %d for a model of %d × %d", len(t.Known), t.Dim, m.NVocabulary, m.Dim)
+	}
+	m.table, m.known = t.Vectors, t.Known
+	return nil
+}
+
+// evaluationBatch is the number of documents evaluated together.
+const evaluationBatch = 128
+
+// scores calls yield with the logits of each document in turn. vectors are the
+// documents' mean token vectors, or nil to compute them.
+func (m *Model) scores(e *Examples, vectors []float32, yield func(i int, logits []float32)) {
+	widest := m.Dim
+	for _, l := range m.layers {
+		widest = max(widest, l.out)
+	}
+	a, b := make([]float32, evaluationBatch*widest), make([]float32, evaluationBatch*widest)
+	scratch := make([]float32, evaluationBatch*widest)
+	logits := make([]float32, evaluationBatch*m.NClasses)
+	for from := 0; from < e.Len(); from += evaluationBatch {
+		n := min(evaluationBatch, e.Len()-from)
+		for i := range n {
+			if x := a[i*m.Dim:][:m.Dim]; vectors != nil {
+				copy(x, vectors[(from+i)*m.Dim:])
+			} else {
+				meanVector(e, from+i, m.table, m.known, m.Dim, x)
+			}
+		}
+		x, width := a, m.Dim
+		y := b
+		for _, l := range m.layers {
+			gemm(blas.NoTrans, blas.NoTrans, matrix(x, n, l.in), matrix(l.weights, l.in, l.out), matrix(y, n, l.out))
+			for i := range n {
+				l.normalise(m.Cfg.Normalisation, y[i*l.out:][:l.out], scratch)
+			}
+			activate(m.Cfg.Activation, y[:n*l.out], y[:n*l.out], scratch)
+			x, y, width = y, x, l.out
+		}
+		gemm(blas.NoTrans, blas.NoTrans, matrix(x, n, width), matrix(m.out, width, m.NClasses), matrix(logits, n, m.NClasses))
+		for i := range n {
+			l := logits[i*m.NClasses:][:m.NClasses]
+			add(l, m.outBias)
+			wideLogits(e, from+i, m.wide, int32(m.WideVocabulary), l)
+			yield(from+i, l)
+		}
+	}
+}
+
+// normalise turns one example's linear map into the activation's argument.
+func (l *layerWeights) normalise(kind Normalisation, y, scratch []float32) {
+	switch kind {
+	case BatchNorm:
+		for k := range y {
+			y[k] = float32(l.gain[k]*((y[k]-l.mean[k])/l.deviation[k])) + l.bias[k]
+		}
+	case LayerNorm:
+		layerNorm(y, scratch, l.gain, l.bias)
+	default:
+		add(y, l.bias)
+	}
+}
+
+// Predict returns the probability of each class for each document, n × Classes.
+// It panics on a detached model: a programmer error.
+func (m *Model) Predict(e *Examples) []float32 {
+	m.attached()
+	out := make([]float32, e.Len()*m.NClasses)
+	m.scores(e, nil, func(i int, logits []float32) {
+		p := out[i*m.NClasses:][:m.NClasses]
+		copy(p, logits)
+		softmax(p)
+	})
+	return out
+}
+
+// Accuracy returns the share of documents whose most probable class is their
+// label; ties go to the first class.
+func (m *Model) Accuracy(e *Examples) float64 {
+	m.attached()
+	return m.accuracy(e, nil)
+}
+
+func (m *Model) attached() {
+	if m.Detached() {
+		panic("child: the model lacks its module's table: Attach it first")
+	}
+}
+
+func (m *Model) accuracy(e *Examples, vectors []float32) float64 {
+	if m.Cfg.FineTune {
+		vectors = nil
+	}
+	right := 0
+	m.scores(e, vectors, func(i int, logits []float32) {
+		best := 0
+		for k, v := range logits {
+			if v > logits[best] {
+				best = k
+			}
+		}
+		if int32(best) == e.Labels[i] {
+			right++
+		}
+	})
+	if e.Len() == 0 {
+		return 0
+	}
+	return float64(right) / float64(e.Len())
+}
+
+const kind = "model"
+
+// Encode returns the model as a safetensors file of kind "model": the metadata
+// "model" says its shape; the arrays are "layer/<i>/weights" (in × out), "bias",
+// "gain", "mean" and "deviation", "out/weights", "out/bias", "wide" (tokens ×
+// classes) and, where the module was tuned, "table" (tokens × dim) and "known".
+// A frozen module's table is left out: see Attach.
+func (m *Model) Encode() []byte {
+	f := safetensors.New(kind)
+	m.put(f)
+	if m.Cfg.FineTune {
+		m.putTable(f)
+	}
+	return f.Encode()
+}
+
+// EncodeAlone is Encode with the table in any case: a model that needs nothing
+// else. It panics on a detached model.
+func (m *Model) EncodeAlone() []byte {
+	m.attached()
+	f := safetensors.New(kind)
+	m.put(f)
+	m.putTable(f)
+	return f.Encode()
+}
+
+func (m *Model) putTable(f *safetensors.File) {
+	known := make([]uint8, len(m.known))
+	for i, k := range m.known {
+		if k {
+			known[i] = 1
+		}
+	}
+	safetensors.Put(f, "table", m.table, m.NVocabulary, m.Dim)
+	safetensors.Put(f, "known", known)
+}
+
+func (m *Model) put(f *safetensors.File) {
+	f.PutJSON(kind, m.header)
+	for i, l := range m.layers {
+		name := fmt.Sprintf("layer/%d/", i)
+		safetensors.Put(f, name+"weights", l.weights, l.in, l.out)
+		for _, v := range l.vectors() {
+			if *v.data != nil {
+				safetensors.Put(f, name+v.name, *v.data)
+			}
+		}
+	}
+	safetensors.Put(f, "out/weights", m.out, len(m.out)/m.NClasses, m.NClasses)
+	safetensors.Put(f, "out/bias", m.outBias)
+	safetensors.Put(f, "wide", m.wide, m.WideVocabulary, m.NClasses)
+}
+
+type namedVector struct {
+	name string
+	data *[]float32
+}
+
+func (l *layerWeights) vectors() []namedVector {
+	return []namedVector{{"bias", &l.bias}, {"gain", &l.gain}, {"mean", &l.mean}, {"deviation", &l.deviation}}
+}
+
+// DecodeModel reads what Encode wrote. Arrays and metadata that it does not
+// know are left alone. A model that could not predict is an error.
+func DecodeModel(b []byte) (*Model, error) {
+	f, err := safetensors.Decode(b)
+	if err != nil {
+		return nil, fmt.Errorf("child model: %w", err)
+	}
+	if f.Kind() != kind {
+		return nil, fmt.Errorf("child model: the object is a %q", f.Kind())
+	}
+	var m Model
+	if err := f.GetJSON(kind, &m.header); err != nil {
+		return nil, fmt.Errorf("child model: %w", err)
+	}
+	if err := m.decode(f); err != nil {
+		return nil, fmt.Errorf("child model: %w", err)
+	}
+	return &m, nil
+}
+
+func (m *Model) decode(f *safetensors.File) error {
+	if err := m.Cfg.Validate(); err != nil {
+		return err
+	}
+	if m.Dim < 1 || m.NClasses < 1 || m.NVocabulary < 0 || m.WideVocabulary < 0 || m.WideVocabulary > m.NVocabulary {
+		return fmt.Errorf("impossible shape %+v", m.header)
+	}
+	var errs []error
+	get := func(name string, dims ...int) []float32 {
+		v, _, err := safetensors.Get[float32](f, name, dims...)
+		if err == nil && !finite(v) {
+			err = fmt.Errorf("array %q holds what is no number", name)
+		}
+		errs = append(errs, err)
+		return v
+	}
+	width := m.Dim
+	for i := range m.Cfg.HiddenLayers {
+		l := layerWeights{in: width, out: m.Cfg.HiddenSize}
+		name := fmt.Sprintf("layer/%d/", i)
+		l.weights = get(name+"weights", l.in, l.out)
+		want := []string{"bias"}
+		if m.Cfg.Normalisation != NoNorm {
+			want = append(want, "gain")
+		}
+		if m.Cfg.Normalisation == BatchNorm {
+			want = append(want, "mean", "deviation")
+		}
+		for _, v := range l.vectors() {
+			if slices.Contains(want, v.name) {
+				*v.data = get(name+v.name, l.out)
+			}
+		}
+		m.layers = append(m.layers, l)
+		width = l.out
+	}
+	m.out, m.outBias = get("out/weights", width, m.NClasses), get("out/bias", m.NClasses)
+	m.wide = get("wide", m.WideVocabulary, m.NClasses)
+	switch {
+	case f.Has("table"):
+		m.table = get("table", m.NVocabulary, m.Dim)
+		known, _, err := safetensors.Get[uint8](f, "known", m.NVocabulary)
+		errs = append(errs, err)
+		m.known = make([]bool, len(known))
+		for i, k := range known {
+			m.known[i] = k != 0
+		}
+	case m.Cfg.FineTune:
+		errs = append(errs, errors.New("a tuned model without its table"))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,178 @@
+package child
+
+import "math"
+
+// shadow is the child model once more, in float64 and plain loops, written
+// from the definitions and not from the trainer: the reference its gradients
+// are checked against.
+type shadow struct {
+	cfg     Config
+	dim     int
+	classes int
+	known   []bool
+	params  map[string][]float64
+}
+
+func newShadow(n *network) *shadow {
+	s := &shadow{cfg: n.cfg, dim: n.dim, classes: n.classes, known: n.known, params: map[string][]float64{}}
+	for name, v := range gradients(n) {
+		s.params[name] = widen(v.value)
+	}
+	return s
+}
+
+// gradients lists a network's parameters with their gradients, the sparse ones
+// spread out to whole tables.
+func gradients(n *network) map[string]tensor {
+	out := map[string]tensor{"out": n.out, "out/bias": n.outBias, "wide": spread(n.wide)}
+	for i, h := range n.layers {
+		p := string(rune('0' + i))
+		out[p+"/weights"], out[p+"/bias"] = h.weights, h.bias
+		if h.z != nil {
+			out[p+"/gain"] = h.gain
+		}
+	}
+	if n.embedding != nil {
+		out["table"] = spread(n.embedding)
+	}
+	return out
+}
+
+func spread(s *sparse) tensor {
+	g := make([]float32, len(s.value))
+	for i, r := range s.touched {
+		copy(g[int(r)*s.cols:], s.grad[i*s.cols:][:s.cols])
+	}
+	return tensor{value: s.value, grad: g}
+}
+
+func widen(v []float32) []float64 {
+	out := make([]float64, len(v))
+	for i, x := range v {
+		out[i] = float64(x)
+	}
+	return out
+}
+
+// loss is the mean cross-entropy of the documents rows, whose mean vectors are
+// given where the module is frozen.
+func (s *shadow) loss(e *Examples, rows []int32, documents []float64) float64 {
+	x := make([][]float64, len(rows))
+	for b, i := range rows {
+		x[b] = make([]float64, s.dim)
+		if !s.cfg.FineTune {
+			copy(x[b], documents[int(i)*s.dim:])
+			continue
+		}
+		n := 0.0
+		for k := e.Offsets[i]; k < e.Offsets[i+1]; k++ {
+			if id := e.IDs[k]; s.known[id] {
+				c := float64(e.Counts[k])
+				n += c
+				for j := range x[b] {
+					x[b][j] += c * s.params["table"][int(id)*s.dim+j]
+				}
+			}
+		}
+		for j := range x[b] {
+			if n > 0 {
+				x[b][j] /= n
+			}
+		}
+	}
+	for l := range s.cfg.HiddenLayers {
+		p := string(rune('0' + l))
+		z := make([][]float64, len(rows))
+		for b := range rows {
+			z[b] = times(x[b], s.params[p+"/weights"], s.cfg.HiddenSize)
+		}
+		switch s.cfg.Normalisation {
+		case BatchNorm:
+			for k := range s.cfg.HiddenSize {
+				column := make([]float64, len(rows))
+				for b := range rows {
+					column[b] = z[b][k]
+				}
+				standardise(column)
+				for b := range rows {
+					z[b][k] = column[b]
+				}
+			}
+		case LayerNorm:
+			for b := range rows {
+				standardise(z[b])
+			}
+		}
+		for b := range rows {
+			for k := range z[b] {
+				v := z[b][k]
+				if s.cfg.Normalisation != NoNorm {
+					v *= s.params[p+"/gain"][k]
+				}
+				z[b][k] = function(s.cfg.Activation, v+s.params[p+"/bias"][k])
+			}
+		}
+		x = z
+	}
+	sum := 0.0
+	for b, i := range rows {
+		logits := times(x[b], s.params["out"], s.classes)
+		for k := range logits {
+			logits[k] += s.params["out/bias"][k]
+		}
+		for _, id := range e.IDs[e.Offsets[i]:e.Offsets[i+1]] {
+			for k := range logits {
+				if at := int(id)*s.classes + k; at < len(s.params["wide"]) {
+					logits[k] += s.params["wide"][at]
+				}
+			}
+		}
+		total := 0.0
+		for _, v := range logits {
+			total += math.Exp(v)
+		}
+		sum -= logits[e.Labels[i]] - math.Log(total)
+	}
+	return sum / float64(len(rows))
+}
+
+func times(x, w []float64, cols int) []float64 {
+	y := make([]float64, cols)
+	for i, v := range x {
+		for k := range y {
+			y[k] += v * w[i*cols+k]
+		}
+	}
+	return y
+}
+
+func standardise(v []float64) {
+	mean, variance := 0.0, 0.0
+	for _, x := range v {
+		mean += x / float64(len(v))
+	}
+	for _, x := range v {
+		variance += (x - mean) * (x - mean) / float64(len(v))
+	}
+	for i := range v {
+		v[i] = (v[i] - mean) / math.Sqrt(variance+epsilon)
+	}
+}
+
+func function(f Activation, z float64) float64 {
+	switch f {
+	case ReLU:
+		return math.Max(z, 0)
+	case ReLU6:
+		return math.Min(math.Max(z, 0), 6)
+	case LeakyReLU:
+		return math.Max(.2*z, z)
+	case Swish:
+		return z / (1 + math.Exp(-z))
+	case Sigmoid:
+		return 1 / (1 + math.Exp(-z))
+	case Tanh:
+		return math.Tanh(z)
+	}
+	panic(f)
+}

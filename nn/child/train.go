@@ -1,0 +1,208 @@
+package child
+
+import (
+	"fmt"
+
+	"tnaml/nn/rng"
+)
+
+// Options are the surroundings of a training run.
+type Options struct {
+	// Documents are the shared document vectors of a frozen module; nil
+	// computes them.
+	Documents *DocumentVectors
+	// MemoryLimit bounds what the trial allocates, in bytes; 0 is no limit.
+	MemoryLimit int64
+	// Progress is called every progressEvery steps with the mean loss since
+	// the last call. An error ends the training and is returned.
+	Progress func(step, steps int, loss float64) error
+}
+
+const (
+	// progressEvery is the number of steps between two calls of Progress.
+	progressEvery = 10
+	// lossSteps is the number of last steps over which Outcome.Loss is a mean.
+	lossSteps = 100
+	// populationBatches is the number of batches over which the statistics
+	// that batch normalisation uses in evaluation are taken, with the final
+	// weights (Wu and Johnson, 2021: "precise" batch normalisation). A moving
+	// average would mix in weights of long before in a run of 50 steps.
+	populationBatches = 20
+)
+
+// Memory returns about how many bytes a trial allocates, besides the inputs it
+// shares with others.
+func Memory(cfg Config, d *Data, t *Table) int64 {
+	b := int64(cfg.batch())
+	touched := int64(maxTouched(&d.Train, cfg.batch()))
+	var floats int64
+	if cfg.FineTune {
+		floats += 2*int64(len(t.Vectors)) + min(touched, int64(d.Vocabulary))*int64(t.Dim)
+	}
+	width, widest := int64(t.Dim), int64(t.Dim)
+	for range cfg.HiddenLayers {
+		out := int64(cfg.HiddenSize)
+		floats += 3*width*out + 3*b*out
+		width, widest = out, max(widest, out)
+	}
+	floats += 3 * width * int64(d.Classes)
+	floats += (2*int64(d.WideVocabulary) + min(touched, int64(d.WideVocabulary))) * int64(d.Classes)
+	floats += b*(int64(t.Dim)+int64(d.Classes)) + 2*b*widest
+	return 4 * (floats + int64(d.Train.Len()) + int64(d.Vocabulary))
+}
+
+// Train trains a child model on the training split and evaluates it on the
+// other two. The outcome is a function of cfg, d, t and seed, bit for bit on
+// one instruction set. It uses one core and no clock.
+//
+// The model's own failures are outcomes: OverMemory (nothing was trained) and
+// Diverged, both without a model. An error is an invalid configuration, or
+// what Progress returned.
+func Train(cfg Config, d *Data, t *Table, seed uint64, o Options) (*Model, Outcome, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, Outcome{}, fmt.Errorf("child model: %w", err)
+	}
+	if need := Memory(cfg, d, t); o.MemoryLimit > 0 && need > o.MemoryLimit {
+		return nil, Outcome{Status: OverMemory, Reason: fmt.Sprintf("needs %d MB, the limit is %d MB", need>>20, o.MemoryLimit>>20)}, nil
+	}
+	documents := o.Documents
+	if !cfg.FineTune && documents == nil {
+		documents = Embed(d, t)
+	}
+	n := newNetwork(cfg, d, t, seed)
+	out := Outcome{Parameters: n.parameters()}
+	r := newRun(n, d, documents, seed)
+	last, since := 0.0, 0.0
+	for step := range cfg.Steps {
+		loss := r.step(step)
+		if !(loss < 1e30) {
+			out.Status, out.Reason = Diverged, fmt.Sprintf("the loss is %v at step %d of %d", loss, step+1, cfg.Steps)
+			return nil, out, nil
+		}
+		if step >= cfg.Steps-lossSteps {
+			last += loss / float64(min(lossSteps, cfg.Steps))
+		}
+		since += loss
+		if o.Progress != nil && ((step+1)%progressEvery == 0 || step+1 == cfg.Steps) {
+			if err := o.Progress(step+1, cfg.Steps, since/float64(step%progressEvery+1)); err != nil {
+				return nil, out, err
+			}
+			since = 0
+		}
+	}
+	if !n.finite() {
+		out.Status, out.Reason = Diverged, fmt.Sprintf("a weight is not finite after %d steps", cfg.Steps)
+		return nil, out, nil
+	}
+	if cfg.Normalisation == BatchNorm {
+		r.population()
+	}
+	m := n.model(d, t)
+	out.Status, out.Loss = OK, last
+	var validation, test []float32
+	if documents != nil {
+		validation, test = documents.Validation, documents.Test
+	}
+	out.Validation = m.accuracy(&d.Validation, validation)
+	out.Test = m.accuracy(&d.Test, test)
+	return m, out, nil
+}
+
+// run is a training run: a network and the order of its examples.
+type run struct {
+	*network
+	data      *Examples
+	documents []float32 // of the training split, where the module is frozen
+	seed      uint64
+	key       uint64 // of the dropout
+	order     []int32
+	epoch     int
+	at        int // next place in order
+	rows      []int32
+}
+
+func newRun(n *network, d *Data, documents *DocumentVectors, seed uint64) *run {
+	r := &run{network: n, data: &d.Train, seed: seed, key: rng.Derive(seed, "child/dropout", 0)}
+	if !n.cfg.FineTune {
+		r.documents = documents.Train
+	}
+	r.order = make([]int32, d.Train.Len())
+	r.rows = make([]int32, n.cfg.batch())
+	for i := range r.order {
+		r.order[i] = int32(i)
+	}
+	r.shuffle()
+	return r
+}
+
+// shuffle orders the examples of an epoch.
+func (r *run) shuffle() {
+	g := rng.New(r.seed, "child/epoch", uint64(r.epoch))
+	for i := len(r.order) - 1; i > 0; i-- {
+		k := g.Uint64N(uint64(i + 1))
+		r.order[i], r.order[k] = r.order[k], r.order[i]
+	}
+	r.epoch++
+	r.at = 0
+}
+
+// next lays out the next batch: epochs follow one another without a gap, so
+// that every batch is full, in small sets too.
+func (r *run) next() {
+	for i := range r.rows {
+		if r.at == len(r.order) {
+			r.shuffle()
+		}
+		r.rows[i] = r.order[r.at]
+		r.at++
+	}
+}
+
+// step trains on one batch and returns its mean loss.
+func (r *run) step(step int) float64 {
+	r.next()
+	r.gather(r.data, r.rows, r.documents)
+	r.forward(r.data, r.rows, mix(r.key+uint64(step)*golden))
+	loss := r.loss(r.data, r.rows) / float64(len(r.rows))
+	r.backward(r.data, r.rows)
+	r.update()
+	return loss
+}
+
+// population takes the statistics of batch normalisation over further batches
+// of the training split, without dropout.
+func (r *run) population() {
+	dropout := r.cfg.Dropout
+	r.cfg.Dropout = 0
+	for _, h := range r.layers {
+		clear(h.mean)
+		clear(h.deviation)
+	}
+	for range populationBatches {
+		r.next()
+		r.gather(r.data, r.rows, r.documents)
+		r.forward(r.data, r.rows, 0)
+		for _, h := range r.layers {
+			axpy(1./populationBatches, h.sums[0], h.mean)
+			axpy(1./populationBatches, h.sums[1], h.deviation)
+		}
+	}
+	for _, h := range r.layers {
+		for k, v := range h.deviation {
+			h.deviation[k] = sqrt32(v + epsilon)
+		}
+	}
+	r.cfg.Dropout = dropout
+}
+
+// parameters counts the trainable weights.
+func (n *network) parameters() int {
+	count := len(n.out.value) + len(n.outBias.value) + len(n.wide.value)
+	for _, h := range n.layers {
+		count += len(h.weights.value) + len(h.bias.value) + len(h.gain.value)
+	}
+	if n.embedding != nil {
+		count += len(n.embedding.value)
+	}
+	return count
+}
