@@ -97,7 +97,7 @@ func TestGradientsAgainstFiniteDifferences(t *testing.T) {
 		parameters := gradients(n)
 		for _, name := range slices.Sorted(maps.Keys(parameters)) { // leave the special starting values
 			for i, v := range parameters[name].value {
-				parameters[name].value[i] = v + float32(.3 * r.NormFloat64())
+				parameters[name].value[i] = v + float32(.3*r.NormFloat64())
 			}
 		}
 		rows := []int32{0, 3, 3, 5, 7, 8, 9, 10, 11}
@@ -240,7 +240,7 @@ func TestLearns(t *testing.T) {
 
 // The towers work alone: very strong regularisation removes one.
 func TestTowers(t *testing.T) {
-	d, table := synthetic(400, 60, 3, 12, 8, .4)
+	d, table := synthetic(400, 60, 3, 12, 8, .2)
 	m, out := train(t, config(func(c *Config) { c.WideRegularisation, c.Steps = 100, 400 }), d, table, 1)
 	if slices.ContainsFunc(m.wide, func(v float32) bool { return v != 0 }) || out.Test < .8 {
 		t.Errorf("deep alone: %+v", out)
