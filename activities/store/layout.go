@@ -1,0 +1,83 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// blobKey is the key of a blob: objects/sha256/<2>/<62>.
+func blobKey(ref Ref) (string, error) {
+	if _, err := ParseRef(string(ref)); err != nil {
+		return "", err
+	}
+	digits := string(ref[len(refPrefix):])
+	return "objects/sha256/" + digits[:2] + "/" + digits[2:], nil
+}
+
+// maxKeyPart is the longest file name of the usual file systems, which a
+// gateway may keep a name in.
+const maxKeyPart = 255
+
+func checkName(kind Kind, name string) error {
+	switch {
+	case name == "":
+		return fmt.Errorf("a %s with an empty name", kind)
+	case len(escape(name)) > maxKeyPart:
+		return fmt.Errorf("%s %q: the name is too long: escaped it has %d bytes, at most %d are possible", kind, name, len(escape(name)), maxKeyPart)
+	}
+	return nil
+}
+
+// nameKey is the key of a name: names/<kind>/<escaped name>.
+func nameKey(kind Kind, name string) (string, error) {
+	if err := checkName(kind, name); err != nil {
+		return "", err
+	}
+	return namePrefix(kind) + escape(name), nil
+}
+
+func namePrefix(kind Kind) string { return "names/" + string(kind) + "/" }
+
+// escape makes any name a single part of a key: letters, digits, '-', '_', and
+// '.' where it is not first, stand for themselves, every other byte is written
+// as % and two hex digits. It is injective, keeps prefixes, and avoids what
+// gateways over file systems cannot hold: '/', "." and "..".
+func escape(name string) string {
+	var b strings.Builder
+	for i := range len(name) {
+		c := name[i]
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '-', c == '_', c == '.' && i > 0:
+			b.WriteByte(c)
+		default:
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	return b.String()
+}
+
+// unescape inverts escape.
+func unescape(s string) (string, error) {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] != '%' {
+			b.WriteByte(s[i])
+			continue
+		}
+		if i+2 >= len(s) {
+			return "", errors.New("cut escape")
+		}
+		v, err := strconv.ParseUint(s[i+1:i+3], 16, 8)
+		if err != nil {
+			return "", err
+		}
+		b.WriteByte(byte(v))
+		i += 2
+	}
+	if out := b.String(); escape(out) == s {
+		return out, nil
+	}
+	return "", errors.New("not in canonical form")
+}

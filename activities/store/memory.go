@@ -1,0 +1,141 @@
+package store
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Memory is a Store in this process's memory, for tests.
+type Memory struct {
+	mu      sync.Mutex
+	blobs   map[Ref][]byte
+	names   map[string]memoryName
+	version int
+}
+
+type memoryName struct {
+	value    []byte
+	version  Version
+	modified time.Time
+}
+
+// NewMemory returns an empty store.
+func NewMemory() *Memory {
+	return &Memory{blobs: map[Ref][]byte{}, names: map[string]memoryName{}}
+}
+
+func (m *Memory) Put(ctx context.Context, data []byte) (Ref, error) {
+	if err := ctx.Err(); err != nil {
+		return "", err
+	}
+	ref := RefOf(data)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if old, ok := m.blobs[ref]; !ok || verify(ref, old) != nil {
+		m.blobs[ref] = bytes.Clone(data)
+	}
+	return ref, nil
+}
+
+func (m *Memory) Get(ctx context.Context, ref Ref) ([]byte, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	data, ok := m.blobs[ref]
+	m.mu.Unlock()
+	if !ok {
+		return nil, fmt.Errorf("object %s: %w", ref, ErrNotFound)
+	}
+	if err := verify(ref, data); err != nil {
+		return nil, err
+	}
+	return append([]byte{}, data...), nil
+}
+
+func (m *Memory) Has(ctx context.Context, ref Ref) (bool, error) {
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	_, ok := m.blobs[ref]
+	return ok, nil
+}
+
+// Damage overwrites a blob behind the store's back, for tests.
+func (m *Memory) Damage(ref Ref, data []byte) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.blobs[ref] = data
+}
+
+func memoryKey(kind Kind, name string) string { return string(kind) + "\x00" + name }
+
+func (m *Memory) SetName(ctx context.Context, kind Kind, name string, value []byte, expect Version) (Version, error) {
+	if err := ctx.Err(); err != nil {
+		return "", err
+	}
+	if err := checkName(kind, name); err != nil {
+		return "", err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if old := m.names[memoryKey(kind, name)]; old.version != expect {
+		return "", fmt.Errorf("%s %q: %w", kind, name, ErrConflict)
+	}
+	m.version++
+	n := memoryName{bytes.Clone(value), Version(strconv.Itoa(m.version)), time.Now()}
+	m.names[memoryKey(kind, name)] = n
+	return n.version, nil
+}
+
+func (m *Memory) GetName(ctx context.Context, kind Kind, name string) ([]byte, Version, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, "", err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n, ok := m.names[memoryKey(kind, name)]
+	if !ok {
+		return nil, "", fmt.Errorf("%s %q: %w", kind, name, ErrNotFound)
+	}
+	return bytes.Clone(n.value), n.version, nil
+}
+
+func (m *Memory) DeleteName(ctx context.Context, kind Kind, name string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.names, memoryKey(kind, name))
+	return nil
+}
+
+func (m *Memory) Names(ctx context.Context, kind Kind, prefix string) ([]Entry, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var out []Entry
+	for key, n := range m.names {
+		if name, ok := strings.CutPrefix(key, memoryKey(kind, "")); ok && strings.HasPrefix(name, prefix) {
+			out = append(out, Entry{name, n.modified})
+		}
+	}
+	sortEntries(out)
+	return out, nil
+}
+
+func sortEntries(e []Entry) {
+	slices.SortFunc(e, func(a, b Entry) int { return cmp.Compare(a.Name, b.Name) })
+}
