@@ -328,7 +328,7 @@ func (s *S3) Names(ctx context.Context, kind Kind, prefix string) ([]Entry, erro
 	defer cancel() // ends the listing's goroutine on an early return
 	base := namePrefix(kind)
 	var out []Entry
-	for o := range s.core.ListObjects(ctx, s.config.Bucket, minio.ListObjectsOptions{Prefix: base + escape(prefix), Recursive: true}) {
+	for o := range s.core.Client.ListObjects(ctx, s.config.Bucket, minio.ListObjectsOptions{Prefix: base + escape(prefix), Recursive: true}) {
 		if o.Err != nil {
 			return nil, s.fail("list", string(kind)+" names", o.Err)
 		}
