@@ -85,7 +85,7 @@ func TestUnreachable(t *testing.T) {
 	}
 	address := l.Addr().String()
 	l.Close() // now nobody listens there
-	_, err = store.OpenS3(t.Context(), store.S3Config{Endpoint: address, Bucket: "b", AccessKey: "a", SecretKey: "s3cret", Region: "us-east-1"})
+	_, err = store.OpenS3(t.Context(), store.S3Config{Endpoint: address, Bucket: "bucket", AccessKey: "a", SecretKey: "s3cret", Region: "us-east-1"})
 	if err == nil || !strings.Contains(err.Error(), address) || !strings.Contains(err.Error(), "is the server running") {
 		t.Errorf("%v", err)
 	}

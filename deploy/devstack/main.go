@@ -48,14 +48,13 @@ var errHeld = errors.New("another stack is running on this directory")
 
 func main() {
 	dir := flag.String("dir", "", "the directory that holds everything")
-	detached := flag.Bool("detached", false, "go on when standard input closes")
 	flag.Parse()
 	if *dir == "" || flag.NArg() > 0 {
 		fmt.Fprintln(os.Stderr, "devstack: -dir is needed, and no other arguments")
 		flag.Usage()
 		os.Exit(2)
 	}
-	err := run(*dir, *detached)
+	err := run(*dir)
 	switch {
 	case errors.Is(err, errHeld):
 		fmt.Fprintln(os.Stderr, "devstack:", err)
@@ -66,7 +65,7 @@ func main() {
 	}
 }
 
-func run(dir string, detached bool) (err error) {
+func run(dir string) (err error) {
 	dir, err = filepath.Abs(dir) // the gateway changes the working directory
 	if err != nil {
 		return err
@@ -97,12 +96,10 @@ func run(dir string, detached bool) (err error) {
 	defer stop()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	if !detached {
-		go func() {
-			_, _ = io.Copy(io.Discard, os.Stdin)
-			cancel(errors.New("standard input closed"))
-		}()
-	}
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		cancel(errors.New("standard input closed"))
+	}()
 
 	previous := readState(dir)
 	ports, err := pickPorts(previous)
