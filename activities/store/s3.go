@@ -3,6 +3,8 @@ package store
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -193,11 +195,15 @@ func exists(err error) bool {
 }
 
 func (s *S3) put(ctx context.Context, key string, data []byte, contentType string, condition func(*minio.PutObjectOptions)) (minio.UploadInfo, error) {
-	o := minio.PutObjectOptions{ContentType: contentType, DisableMultipart: true}
+	// One PUT, signed with the digest of the whole body, which the server
+	// checks; the default over plain HTTP, a body signed in chunks, is not
+	// taken by every server when it is empty.
+	o := minio.PutObjectOptions{ContentType: contentType, DisableContentSha256: true}
 	if condition != nil {
 		condition(&o)
 	}
-	return s.core.Client.PutObject(ctx, s.config.Bucket, key, bytes.NewReader(data), int64(len(data)), o)
+	sum := sha256.Sum256(data)
+	return s.core.PutObject(ctx, s.config.Bucket, key, bytes.NewReader(data), int64(len(data)), "", hex.EncodeToString(sum[:]), o)
 }
 
 func ifAbsent(o *minio.PutObjectOptions) { o.SetMatchETagExcept("*") }
