@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -9,6 +10,7 @@ import (
 	"tnaml/experiments/search"
 	"tnaml/experiments/task"
 	"tnaml/nn/child"
+	"tnaml/nn/embedding"
 	"tnaml/nn/safetensors"
 )
 
@@ -51,10 +53,11 @@ func ExportModel(ctx context.Context, s store.Store, name string, config *search
 	if err != nil {
 		return nil, err
 	}
-	if b, err = s.Get(ctx, store.Ref(t.Model)); err != nil {
+	model, err := loadModel(ctx, s, config, t, data)
+	if err != nil {
 		return nil, fmt.Errorf("model of trial %d: %w", t.Trial, err)
 	}
-	f, err := safetensors.Decode(b)
+	f, err := safetensors.Decode(model.EncodeAlone())
 	if err != nil {
 		return nil, fmt.Errorf("model of trial %d: %w", t.Trial, err)
 	}
@@ -69,6 +72,35 @@ func ExportModel(ctx context.Context, s store.Store, name string, config *search
 	}
 	safetensors.Put(f, "vocabulary", words)
 	return f.Encode(), nil
+}
+
+// loadModel reads a trial's model; one on a frozen module was stored without
+// the module's table and gets it back.
+func loadModel(ctx context.Context, s store.Store, config *search.Config, t search.Trial, data *task.Task) (*child.Model, error) {
+	b, err := s.Get(ctx, store.Ref(t.Model))
+	if err != nil {
+		return nil, err
+	}
+	model, err := child.DecodeModel(b)
+	if err != nil || !model.Detached() {
+		return model, err
+	}
+	_, name, err := config.Space.Child(t.Actions)
+	if err != nil {
+		return nil, err
+	}
+	ref, err := moduleRef(config, name)
+	if err != nil {
+		return nil, err
+	}
+	if b, err = s.Get(ctx, ref); err != nil {
+		return nil, fmt.Errorf("module %q: %w", name, err)
+	}
+	module, err := embedding.Decode(b)
+	if err != nil {
+		return nil, fmt.Errorf("module %q: %w", name, err)
+	}
+	return model, model.Attach(module.Table(data.Vocabulary, data.WideVocabulary))
 }
 
 // DecodeBundle reads what ExportModel wrote.
@@ -95,6 +127,9 @@ func DecodeBundle(b []byte) (*Bundle, error) {
 	out.task = task.Task{
 		Labels: out.Info.Labels, Tokeniser: out.Info.Tokeniser,
 		Vocabulary: vocabulary, WideVocabulary: out.Info.WideVocabulary,
+	}
+	if out.Model.Detached() {
+		return nil, errors.New("exported model: it lacks its embedding table")
 	}
 	if rows := out.Model.Vocabulary(); rows != len(vocabulary) {
 		return nil, fmt.Errorf("exported model: %d tokens for a table of %d", len(vocabulary), rows)

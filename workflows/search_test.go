@@ -98,6 +98,9 @@ func (f *fixture) reset(t *testing.T) {
 
 func (f *fixture) run(t *testing.T, spec string, carried ...any) (*workflows.SearchResult, error) {
 	t.Helper()
+	if len(carried) == 0 {
+		carried = []any{(*workflows.SearchState)(nil)} // the test environment wants every argument
+	}
 	f.ExecuteWorkflow(workflows.Search, append([]any{json.RawMessage(spec)}, carried...)...)
 	if !f.IsWorkflowCompleted() {
 		t.Fatal("the workflow did not end")

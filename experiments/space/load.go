@@ -3,7 +3,6 @@ package space
 import (
 	"bytes"
 	"embed"
-	"errors"
 	"fmt"
 	"io/fs"
 	"slices"
@@ -20,18 +19,17 @@ var builtin embed.FS
 // errors.
 func Load(b []byte) (*Space, error) {
 	var s Space
-	d := yaml.NewDecoder(bytes.NewReader(b), yaml.Strict(), yaml.DisallowDuplicateKey())
+	d := yaml.NewDecoder(bytes.NewReader(b), yaml.Strict())
 	if err := d.Decode(&s); err != nil {
 		return nil, fmt.Errorf("space: %s", strings.TrimSpace(yaml.FormatError(err, false, true)))
 	}
-	var errs []error
 	for i := range s.Choices {
-		errs = append(errs, s.Choices[i].normalise())
+		_ = s.Choices[i].normalise() // what it leaves as it was, Validate reports with all the rest
 	}
-	if err := errors.Join(errs...); err != nil {
-		return nil, fmt.Errorf("space %q: %w", s.Name, err)
+	if err := s.Validate(); err != nil {
+		return nil, err
 	}
-	return &s, s.Validate()
+	return &s, nil
 }
 
 // BuiltinNames lists the built-in spaces, sorted.

