@@ -1,0 +1,234 @@
+// Package deploy is the configuration of a deployment: where the servers are,
+// how to get in, and what a worker may use.
+package deploy
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+	"github.com/spf13/viper"
+)
+
+// Config is read from, in falling precedence: flags, TNAML_* in the
+// environment, tnaml.yaml, defaults.
+type Config struct {
+	// DataDir holds what this machine keeps: the dev stack with its data.
+	DataDir  string   `mapstructure:"data_dir"`
+	LogLevel string   `mapstructure:"log_level"`
+	Temporal Temporal `mapstructure:"temporal"`
+	S3       S3       `mapstructure:"s3"`
+	Worker   Worker   `mapstructure:"worker"`
+}
+
+// Temporal says where the Temporal server is. What is empty comes from the
+// SDK's own convention: TEMPORAL_* in the environment and its profiles.
+type Temporal struct {
+	Address   string `mapstructure:"address"`
+	Namespace string `mapstructure:"namespace"`
+	Profile   string `mapstructure:"profile"`
+	TaskQueue string `mapstructure:"task_queue"`
+}
+
+// S3 says where the bucket is. Without keys the usual credential chain is
+// asked.
+type S3 struct {
+	Endpoint     string `mapstructure:"endpoint"`
+	Bucket       string `mapstructure:"bucket"`
+	Region       string `mapstructure:"region"`
+	TLS          bool   `mapstructure:"tls"`
+	AccessKey    string `mapstructure:"access_key"`
+	SecretKey    string `mapstructure:"secret_key"`
+	SessionToken string `mapstructure:"session_token"`
+}
+
+// LogValue keeps the secrets out of logs.
+func (s S3) LogValue() slog.Value { return slog.StringValue(s.String()) }
+
+// String describes the bucket without the secrets.
+func (s S3) String() string { return fmt.Sprintf("bucket %q at %s", s.Bucket, s.Endpoint) }
+
+// GoString keeps %#v from printing the secrets.
+func (s S3) GoString() string { return "deploy.S3{" + s.String() + "}" }
+
+// Worker says what a worker process may use.
+type Worker struct {
+	Identity string `mapstructure:"identity"`
+	// Slots is the number of trials at once; 0 is one for each core.
+	Slots   int `mapstructure:"slots"`
+	CacheMB int `mapstructure:"cache_mb"`
+}
+
+// Setting is one key of the configuration, for documentation.
+type Setting struct {
+	// Key is the path in tnaml.yaml; TNAML_ and the key in capitals, with _ for
+	// the dots, is the environment variable.
+	Key     string
+	Default any
+	// Flag is the command line's, or empty.
+	Flag  string
+	Usage string
+	// Secret values are never shown.
+	Secret bool
+}
+
+// Env is the setting's environment variable.
+func (s Setting) Env() string {
+	return "TNAML_" + strings.ToUpper(strings.ReplaceAll(s.Key, ".", "_"))
+}
+
+// Settings lists all keys, in the order of the documentation.
+func Settings() []Setting {
+	return []Setting{
+		{"data_dir", defaultDataDir(), "data-dir", "directory of the dev stack and its data", false},
+		{"log_level", "warn", "log-level", "debug, info, warn or error", false},
+		{"temporal.address", "", "temporal-address", "host:port of a Temporal server; none: the dev stack", false},
+		{"temporal.namespace", "", "temporal-namespace", "Temporal namespace", false},
+		{"temporal.profile", "", "temporal-profile", "profile of the Temporal SDK's configuration file", false},
+		{"temporal.task_queue", "tnaml", "task-queue", "task queue that workers serve", false},
+		{"s3.endpoint", "", "s3-endpoint", "host:port or URL of the S3 server; none: the dev stack's", false},
+		{"s3.bucket", "tnaml", "s3-bucket", "bucket for all objects", false},
+		{"s3.region", "us-east-1", "s3-region", "region of the bucket", false},
+		{"s3.tls", true, "s3-tls", "whether to use TLS where the endpoint is no URL", false},
+		{"s3.access_key", "", "", "access key; none: the usual AWS chain", true},
+		{"s3.secret_key", "", "", "secret key", true},
+		{"s3.session_token", "", "", "session token", true},
+		{"worker.identity", "", "identity", "name of this worker in Temporal and in the costs", false},
+		{"worker.slots", 0, "slots", "trials at once; 0: one for each core", false},
+		{"worker.cache_mb", 2048, "cache-mb", "memory for decoded tasks and modules", false},
+	}
+}
+
+// defaultDataDir is tnaml below the user's data directory.
+func defaultDataDir() string {
+	if dir := os.Getenv("XDG_DATA_HOME"); dir != "" {
+		return filepath.Join(dir, "tnaml")
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return filepath.Join(os.TempDir(), "tnaml")
+	}
+	return filepath.Join(home, ".local", "share", "tnaml")
+}
+
+// Flags defines the flags of the settings with these prefixes of keys, and
+// "config", on a flag set.
+func Flags(flags *pflag.FlagSet, prefixes ...string) {
+	flags.String("config", "", "configuration file (default tnaml.yaml, where it exists)")
+	for _, s := range Settings() {
+		if s.Flag == "" || !slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(s.Key, p) }) {
+			continue
+		}
+		usage := fmt.Sprintf("%s [%s]", s.Usage, s.Env())
+		switch d := s.Default.(type) {
+		case string:
+			flags.String(s.Flag, d, usage)
+		case int:
+			flags.Int(s.Flag, d, usage)
+		case bool:
+			flags.Bool(s.Flag, d, usage)
+		}
+	}
+}
+
+// Load reads the configuration; flags may be nil. What is wrong in the file is
+// reported together.
+func Load(flags *pflag.FlagSet) (*Config, error) {
+	v := viper.New()
+	v.SetEnvPrefix("TNAML")
+	v.SetEnvKeyReplacer(strings.NewReplacer(".", "_"))
+	file, explicit := "tnaml.yaml", false
+	for _, s := range Settings() {
+		v.SetDefault(s.Key, s.Default)
+		if err := v.BindEnv(s.Key); err != nil {
+			return nil, err
+		}
+		if flags == nil || s.Flag == "" {
+			continue
+		}
+		if f := flags.Lookup(s.Flag); f != nil {
+			if err := v.BindPFlag(s.Key, f); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if flags != nil {
+		if f := flags.Lookup("config"); f != nil && f.Changed {
+			file, explicit = f.Value.String(), true
+		}
+	}
+	if err := readFile(v, file, explicit); err != nil {
+		return nil, err
+	}
+	var c Config
+	if err := v.Unmarshal(&c); err != nil {
+		return nil, fmt.Errorf("configuration: %w", err)
+	}
+	if err := c.validate(); err != nil {
+		return nil, fmt.Errorf("configuration: %w", err)
+	}
+	return &c, nil
+}
+
+func readFile(v *viper.Viper, file string, explicit bool) error {
+	if _, err := os.Stat(file); err != nil {
+		if errors.Is(err, os.ErrNotExist) && !explicit {
+			return nil
+		}
+		return fmt.Errorf("configuration: %w", err)
+	}
+	alone := viper.New()
+	alone.SetConfigFile(file)
+	if err := alone.ReadInConfig(); err != nil {
+		return fmt.Errorf("configuration: %s: %w", file, err)
+	}
+	var known []string
+	for _, s := range Settings() {
+		known = append(known, s.Key)
+	}
+	var unknown []string
+	for _, key := range alone.AllKeys() {
+		if !slices.Contains(known, key) {
+			unknown = append(unknown, key)
+		}
+	}
+	if len(unknown) > 0 {
+		slices.Sort(unknown)
+		return fmt.Errorf("configuration: %s: unknown %s (known: %s)", file, strings.Join(unknown, ", "), strings.Join(known, ", "))
+	}
+	return v.MergeConfigMap(alone.AllSettings())
+}
+
+func (c *Config) validate() error {
+	var errs []error
+	if c.DataDir == "" {
+		errs = append(errs, errors.New("data_dir is empty"))
+	}
+	if _, err := c.Level(); err != nil {
+		errs = append(errs, err)
+	}
+	if c.Temporal.TaskQueue == "" {
+		errs = append(errs, errors.New("temporal.task_queue is empty"))
+	}
+	if c.Worker.Slots < 0 || c.Worker.Slots > 1024 {
+		errs = append(errs, fmt.Errorf("worker.slots is %d: it must lie between 0 and 1024", c.Worker.Slots))
+	}
+	if c.Worker.CacheMB < 1 {
+		errs = append(errs, fmt.Errorf("worker.cache_mb is %d: it must be at least 1", c.Worker.CacheMB))
+	}
+	return errors.Join(errs...)
+}
+
+// Level is the parsed log level.
+func (c *Config) Level() (slog.Level, error) {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(c.LogLevel)); err != nil {
+		return l, fmt.Errorf("log_level is %q: it must be debug, info, warn or error", c.LogLevel)
+	}
+	return l, nil
+}

@@ -1,0 +1,129 @@
+package deploy
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/spf13/pflag"
+)
+
+// flags > environment > file > defaults, for every type of setting.
+func TestPrecedence(t *testing.T) {
+	type layers struct{ file, env, flag bool }
+	for _, c := range []struct {
+		layers
+		bucket string
+		slots  int
+		tls    bool
+	}{
+		{layers{}, "tnaml", 0, true},
+		{layers{file: true}, "of-file", 1, false},
+		{layers{file: true, env: true}, "of-env", 2, true},
+		{layers{env: true}, "of-env", 2, true},
+		{layers{file: true, env: true, flag: true}, "of-flag", 3, false},
+		{layers{flag: true}, "of-flag", 3, false},
+	} {
+		t.Run(fmt.Sprintf("%+v", c.layers), func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			if c.file {
+				write(t, "tnaml.yaml", "s3: {bucket: of-file, tls: false}\nworker:\n  slots: 1\n")
+			}
+			if c.env {
+				t.Setenv("TNAML_S3_BUCKET", "of-env")
+				t.Setenv("TNAML_S3_TLS", "true")
+				t.Setenv("TNAML_WORKER_SLOTS", "2")
+			}
+			flags := pflag.NewFlagSet("test", pflag.ContinueOnError)
+			Flags(flags, "")
+			if c.flag {
+				if err := flags.Parse([]string{"--s3-bucket=of-flag", "--s3-tls=false", "--slots=3"}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			got, err := Load(flags)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.S3.Bucket != c.bucket || got.Worker.Slots != c.slots || got.S3.TLS != c.tls {
+				t.Errorf("bucket %q, slots %d, tls %v", got.S3.Bucket, got.Worker.Slots, got.S3.TLS)
+			}
+		})
+	}
+}
+
+func write(t *testing.T, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestBadInput(t *testing.T) {
+	t.Chdir(t.TempDir())
+	flags := pflag.NewFlagSet("test", pflag.ContinueOnError)
+	Flags(flags, "")
+	if err := flags.Parse([]string{"--config=nowhere.yaml"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load(flags); err == nil || !strings.Contains(err.Error(), "nowhere.yaml") {
+		t.Errorf("a file that is not there: %v", err)
+	}
+	for _, c := range []struct {
+		file string
+		want []string
+	}{
+		{"s3: {buckt: x}\ncolour: red\n", []string{"colour, s3.buckt", "s3.bucket"}},
+		{"s3: [\n", []string{"tnaml.yaml"}},
+		{"worker: {slots: -1, cache_mb: 0}\nlog_level: loud\n", []string{"worker.slots is -1", "worker.cache_mb is 0", `"loud"`}},
+		{"worker: {slots: many}\n", []string{"many"}},
+	} {
+		write(t, "tnaml.yaml", c.file)
+		_, err := Load(nil)
+		for _, want := range c.want {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%q: %q is not in: %v", c.file, want, err)
+			}
+		}
+	}
+}
+
+func TestSecretsAreNotShown(t *testing.T) {
+	t.Chdir(t.TempDir())
+	t.Setenv("TNAML_S3_SECRET_KEY", "s3cret")
+	t.Setenv("TNAML_S3_SESSION_TOKEN", "t0ken")
+	c, err := Load(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.S3.SecretKey != "s3cret" {
+		t.Error("the secret was not read")
+	}
+	if s := fmt.Sprintf("%v %+v %#v", c, *c, *c); strings.Contains(s, "s3cret") || strings.Contains(s, "t0ken") {
+		t.Error(s)
+	}
+}
+
+func TestNoServers(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	t.Setenv("TNAML_DATA_DIR", filepath.Join(dir, "data"))
+	t.Setenv("TEMPORAL_CONFIG_FILE", filepath.Join(dir, "none.toml"))
+	t.Setenv("TEMPORAL_ADDRESS", "")
+	c, err := Load(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Connect(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "starter up") {
+		t.Errorf("%v", err)
+	}
+	t.Setenv("TEMPORAL_ADDRESS", "host:7233")
+	if external, err := c.External(); !external || err != nil {
+		t.Errorf("TEMPORAL_ADDRESS is set: %v, %v", external, err)
+	}
+	if _, err := c.Connect(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "TNAML_S3_ENDPOINT") {
+		t.Errorf("no S3 server: %v", err)
+	}
+}

@@ -1,0 +1,110 @@
+package deploy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/contrib/envconfig"
+	sdklog "go.temporal.io/sdk/log"
+
+	"tnaml/activities/store"
+	"tnaml/deploy/stack"
+)
+
+// Servers are open connections.
+type Servers struct {
+	Client    client.Client
+	Namespace string
+	Store     store.Store
+	// UI is the address of Temporal's web UI, where it is known.
+	UI string
+}
+
+// Close closes the connections.
+func (s *Servers) Close() { s.Client.Close() }
+
+// ErrNoServers says that no servers are configured and no dev stack runs.
+var ErrNoServers = errors.New("no Temporal server is configured, and no dev stack is running")
+
+// Connect connects to the configured servers, or to the dev stack that runs on
+// the data directory.
+func (c *Config) Connect(ctx context.Context, logger *slog.Logger) (*Servers, error) {
+	options, err := c.temporalOptions()
+	if err != nil {
+		return nil, err
+	}
+	if options.HostPort == "" {
+		a, err := stack.Attach(c.DataDir)
+		if errors.Is(err, stack.ErrNotRunning) {
+			return nil, fmt.Errorf("%w on %s: start one with `go run ./starter up`, or name a server with TNAML_TEMPORAL_ADDRESS", ErrNoServers, c.DataDir)
+		}
+		if err != nil {
+			return nil, err
+		}
+		return c.ConnectStack(ctx, *a, logger)
+	}
+	if c.S3.Endpoint == "" {
+		return nil, errors.New("a Temporal server is configured, but no S3 server: set TNAML_S3_ENDPOINT too")
+	}
+	return connect(ctx, options, "", store.S3Config{
+		Endpoint: c.S3.Endpoint, Bucket: c.S3.Bucket, Region: c.S3.Region, TLS: c.S3.TLS,
+		AccessKey: c.S3.AccessKey, SecretKey: c.S3.SecretKey, SessionToken: c.S3.SessionToken,
+	}, logger)
+}
+
+// External reports whether servers are configured, so that no dev stack is
+// wanted.
+func (c *Config) External() (bool, error) {
+	options, err := c.temporalOptions()
+	return options.HostPort != "", err
+}
+
+// ConnectStack connects to a dev stack.
+func (c *Config) ConnectStack(ctx context.Context, a stack.Addresses, logger *slog.Logger) (*Servers, error) {
+	return connect(ctx, client.Options{HostPort: a.Temporal, Namespace: a.Namespace}, a.UI, store.S3Config{
+		Endpoint: a.S3Endpoint, Bucket: c.S3.Bucket, Region: a.S3Region,
+		AccessKey: a.S3AccessKey, SecretKey: a.S3SecretKey, CreateBucket: true,
+	}, logger)
+}
+
+// temporalOptions follows the SDK's convention, ours on top. HostPort is empty
+// where nothing names a server.
+func (c *Config) temporalOptions() (client.Options, error) {
+	options, err := envconfig.LoadClientOptions(envconfig.LoadClientOptionsRequest{ConfigFileProfile: c.Temporal.Profile})
+	if err != nil {
+		return options, fmt.Errorf("temporal configuration: %w", err)
+	}
+	if c.Temporal.Address != "" {
+		options.HostPort = c.Temporal.Address
+	}
+	if c.Temporal.Namespace != "" {
+		options.Namespace = c.Temporal.Namespace
+	}
+	if options.Namespace == "" {
+		options.Namespace = client.DefaultNamespace
+	}
+	return options, nil
+}
+
+// dialTimeout bounds the wait for a Temporal server.
+const dialTimeout = 10 * time.Second
+
+func connect(ctx context.Context, options client.Options, ui string, s3 store.S3Config, logger *slog.Logger) (*Servers, error) {
+	options.Logger = sdklog.NewStructuredLogger(logger)
+	dial, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	c, err := client.DialContext(dial, options)
+	if err != nil {
+		return nil, fmt.Errorf("no Temporal server answers at %s: %w; is it running, and the address right?", options.HostPort, err)
+	}
+	s, err := store.OpenS3(ctx, s3)
+	if err != nil {
+		c.Close()
+		return nil, err
+	}
+	return &Servers{c, options.Namespace, s, ui}, nil
+}

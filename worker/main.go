@@ -1,0 +1,99 @@
+// Command worker runs trials: it serves the workflows and activities until it
+// is asked to stop, and may come and go at any time. Searches go on with
+// whatever workers there are.
+//
+// Exit codes: 0 stopped as asked (SIGINT, SIGTERM), 1 failed, 2 wrong usage.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"tnaml/deploy"
+	"tnaml/worker/host"
+)
+
+const (
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	os.Exit(run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
+}
+
+// run is the program with everything it touches of the process.
+func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
+	started := false
+	cmd := &cobra.Command{
+		Use:   "worker",
+		Short: "Run trials for searches until stopped",
+		Long: "Run trials for searches until stopped. Start as many workers as there are machines: searches\n" +
+			"find them through the Temporal server, and give the same result whatever their number.",
+		Args:          cobra.NoArgs,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			config, err := deploy.Load(deploy.Source{Flags: cmd.Flags(), Environ: environ})
+			if err != nil {
+				return err
+			}
+			started = true
+			return serve(cmd.Context(), config, config.Logger(stderr, slog.LevelInfo))
+		},
+	}
+	deploy.AddFlags(cmd.Flags())
+	cmd.SetArgs(args)
+	cmd.SetOut(stdout)
+	cmd.SetErr(stderr)
+	err := cmd.ExecuteContext(ctx)
+	switch {
+	case err == nil, ctx.Err() != nil:
+		return 0
+	case started:
+		_, _ = fmt.Fprintln(stderr, "worker:", err)
+		return exitFailed
+	}
+	_, _ = fmt.Fprintf(stderr, "worker: %s; see `worker --help`\n", strings.ReplaceAll(err.Error(), "\n", "; "))
+	return exitUsage
+}
+
+// serve runs a worker until ctx ends.
+func serve(ctx context.Context, config deploy.Config, log *slog.Logger) error {
+	servers, err := config.Servers()
+	if err != nil {
+		return err
+	}
+	c, err := servers.Client(ctx, log)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	s, err := servers.Store(ctx)
+	if err != nil {
+		return err
+	}
+	slots := config.WorkerSlots
+	if slots == 0 {
+		slots = runtime.NumCPU()
+	}
+	log.Info("worker starts", "temporal", servers.Temporal.HostPort, "namespace", servers.Namespace(),
+		"taskQueue", config.TaskQueue, "store", servers.S3, "slots", slots)
+	err = host.Run(ctx, c, s, host.Options{
+		Namespace: servers.Namespace(), TaskQueue: config.TaskQueue, Slots: slots,
+		CacheBytes: int64(config.WorkerCacheMB) << 20, Identity: config.WorkerIdentity,
+	})
+	log.Info("worker stopped")
+	return err
+}
