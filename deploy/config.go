@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -24,6 +25,10 @@ type Config struct {
 	Temporal Temporal `mapstructure:"temporal"`
 	S3       S3       `mapstructure:"s3"`
 	Worker   Worker   `mapstructure:"worker"`
+
+	// environ is for the Temporal SDK's own convention; a function, so that
+	// nothing that prints a configuration prints the environment.
+	environ func() []string
 }
 
 // Temporal says where the Temporal server is. What is empty comes from the
@@ -136,18 +141,13 @@ func Flags(flags *pflag.FlagSet, prefixes ...string) {
 	}
 }
 
-// Load reads the configuration; flags may be nil. What is wrong in the file is
-// reported together.
-func Load(flags *pflag.FlagSet) (*Config, error) {
+// Load reads the configuration; flags may be nil, environ is as os.Environ
+// gives it. What is wrong is reported together, by kind of source.
+func Load(flags *pflag.FlagSet, environ []string) (*Config, error) {
 	v := viper.New()
-	v.SetEnvPrefix("TNAML")
-	v.SetEnvKeyReplacer(strings.NewReplacer(".", "_"))
 	file, explicit := "tnaml.yaml", false
 	for _, s := range Settings() {
 		v.SetDefault(s.Key, s.Default)
-		if err := v.BindEnv(s.Key); err != nil {
-			return nil, err
-		}
 		if flags == nil || s.Flag == "" {
 			continue
 		}
@@ -165,7 +165,10 @@ func Load(flags *pflag.FlagSet) (*Config, error) {
 	if err := readFile(v, file, explicit); err != nil {
 		return nil, err
 	}
-	var c Config
+	if err := readEnvironment(v, environ); err != nil {
+		return nil, fmt.Errorf("configuration: %w", err)
+	}
+	c := Config{environ: func() []string { return environ }}
 	if err := v.Unmarshal(&c); err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)
 	}
@@ -202,6 +205,48 @@ func readFile(v *viper.Viper, file string, explicit bool) error {
 		return fmt.Errorf("configuration: %s: unknown %s (known: %s)", file, strings.Join(unknown, ", "), strings.Join(known, ", "))
 	}
 	return v.MergeConfigMap(alone.AllSettings())
+}
+
+// readEnvironment lays TNAML_* over the file.
+func readEnvironment(v *viper.Viper, environ []string) error {
+	var errs []error
+	for _, s := range Settings() {
+		text, ok := lookup(environ, s.Env())
+		if !ok || text == "" {
+			continue
+		}
+		var value any = text
+		var err error
+		switch s.Default.(type) {
+		case int:
+			value, err = strconv.Atoi(text)
+		case bool:
+			value, err = strconv.ParseBool(text)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s is %q, not like %v", s.Env(), text, s.Default))
+			continue
+		}
+		path := strings.Split(s.Key, ".")
+		layer := map[string]any{path[len(path)-1]: value}
+		for i := len(path) - 2; i >= 0; i-- {
+			layer = map[string]any{path[i]: layer}
+		}
+		if err := v.MergeConfigMap(layer); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// lookup finds a variable; of several the last counts, as for exec.
+func lookup(environ []string, name string) (value string, ok bool) {
+	for _, e := range environ {
+		if k, v, found := strings.Cut(e, "="); found && k == name {
+			value, ok = v, true
+		}
+	}
+	return value, ok
 }
 
 func (c *Config) validate() error {

@@ -31,10 +31,9 @@ func TestPrecedence(t *testing.T) {
 			if c.file {
 				write(t, "tnaml.yaml", "s3: {bucket: of-file, tls: false}\nworker:\n  slots: 1\n")
 			}
+			var environ []string
 			if c.env {
-				t.Setenv("TNAML_S3_BUCKET", "of-env")
-				t.Setenv("TNAML_S3_TLS", "true")
-				t.Setenv("TNAML_WORKER_SLOTS", "2")
+				environ = []string{"TNAML_S3_BUCKET=of-env", "TNAML_S3_TLS=true", "TNAML_WORKER_SLOTS=2"}
 			}
 			flags := pflag.NewFlagSet("test", pflag.ContinueOnError)
 			Flags(flags, "")
@@ -43,7 +42,7 @@ func TestPrecedence(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			got, err := Load(flags)
+			got, err := Load(flags, environ)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -68,7 +67,7 @@ func TestBadInput(t *testing.T) {
 	if err := flags.Parse([]string{"--config=nowhere.yaml"}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Load(flags); err == nil || !strings.Contains(err.Error(), "nowhere.yaml") {
+	if _, err := Load(flags, nil); err == nil || !strings.Contains(err.Error(), "nowhere.yaml") {
 		t.Errorf("a file that is not there: %v", err)
 	}
 	for _, c := range []struct {
@@ -78,10 +77,10 @@ func TestBadInput(t *testing.T) {
 		{"s3: {buckt: x}\ncolour: red\n", []string{"colour, s3.buckt", "s3.bucket"}},
 		{"s3: [\n", []string{"tnaml.yaml"}},
 		{"worker: {slots: -1, cache_mb: 0}\nlog_level: loud\n", []string{"worker.slots is -1", "worker.cache_mb is 0", `"loud"`}},
-		{"worker: {slots: many}\n", []string{"many"}},
+		{"worker: {slots: many}\n", []string{"worker.slots"}},
 	} {
 		write(t, "tnaml.yaml", c.file)
-		_, err := Load(nil)
+		_, err := Load(nil, nil)
 		for _, want := range c.want {
 			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%q: %q is not in: %v", c.file, want, err)
@@ -92,9 +91,7 @@ func TestBadInput(t *testing.T) {
 
 func TestSecretsAreNotShown(t *testing.T) {
 	t.Chdir(t.TempDir())
-	t.Setenv("TNAML_S3_SECRET_KEY", "s3cret")
-	t.Setenv("TNAML_S3_SESSION_TOKEN", "t0ken")
-	c, err := Load(nil)
+	c, err := Load(nil, []string{"TNAML_S3_SECRET_KEY=s3cret", "TNAML_S3_SESSION_TOKEN=t0ken"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,21 +106,31 @@ func TestSecretsAreNotShown(t *testing.T) {
 func TestNoServers(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
-	t.Setenv("TNAML_DATA_DIR", filepath.Join(dir, "data"))
-	t.Setenv("TEMPORAL_CONFIG_FILE", filepath.Join(dir, "none.toml"))
-	t.Setenv("TEMPORAL_ADDRESS", "")
-	c, err := Load(nil)
+	environ := []string{"TNAML_DATA_DIR=" + filepath.Join(dir, "data"), "TEMPORAL_CONFIG_FILE=" + filepath.Join(dir, "none.toml")}
+	c, err := Load(nil, environ)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := c.Connect(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "starter up") {
 		t.Errorf("%v", err)
 	}
-	t.Setenv("TEMPORAL_ADDRESS", "host:7233")
+	if c, err = Load(nil, append(environ, "TEMPORAL_ADDRESS=host:7233")); err != nil {
+		t.Fatal(err)
+	}
 	if external, err := c.External(); !external || err != nil {
 		t.Errorf("TEMPORAL_ADDRESS is set: %v, %v", external, err)
 	}
 	if _, err := c.Connect(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "TNAML_S3_ENDPOINT") {
 		t.Errorf("no S3 server: %v", err)
+	}
+}
+
+func TestBadEnvironmentIsReportedTogether(t *testing.T) {
+	t.Chdir(t.TempDir())
+	_, err := Load(nil, []string{"TNAML_WORKER_SLOTS=x", "TNAML_S3_TLS=perhaps"})
+	for _, want := range []string{`TNAML_WORKER_SLOTS is "x"`, `TNAML_S3_TLS is "perhaps"`} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is not in: %v", want, err)
+		}
 	}
 }

@@ -74,7 +74,7 @@ func (c *Config) ConnectStack(ctx context.Context, a stack.Addresses, logger *sl
 // temporalOptions follows the SDK's convention, ours on top. HostPort is empty
 // where nothing names a server.
 func (c *Config) temporalOptions() (client.Options, error) {
-	options, err := envconfig.LoadClientOptions(envconfig.LoadClientOptionsRequest{ConfigFileProfile: c.Temporal.Profile})
+	options, err := envconfig.LoadClientOptions(envconfig.LoadClientOptionsRequest{ConfigFileProfile: c.Temporal.Profile, EnvLookup: environment(c.environ())})
 	if err != nil {
 		return options, fmt.Errorf("temporal configuration: %w", err)
 	}
@@ -89,6 +89,13 @@ func (c *Config) temporalOptions() (client.Options, error) {
 	}
 	return options, nil
 }
+
+// environment is a process's environment as the SDK asks for it.
+type environment []string
+
+func (e environment) Environ() []string { return e }
+
+func (e environment) LookupEnv(name string) (string, bool) { return lookup(e, name) }
 
 // dialTimeout bounds the wait for a Temporal server.
 const dialTimeout = 10 * time.Second

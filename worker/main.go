@@ -12,7 +12,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"runtime"
 	"strings"
 	"syscall"
 
@@ -45,15 +44,19 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			config, err := deploy.Load(deploy.Source{Flags: cmd.Flags(), Environ: environ})
+			config, err := deploy.Load(cmd.Flags(), environ)
+			if err != nil {
+				return err
+			}
+			level, err := config.Level()
 			if err != nil {
 				return err
 			}
 			started = true
-			return serve(cmd.Context(), config, config.Logger(stderr, slog.LevelInfo))
+			return serve(cmd.Context(), config, slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})))
 		},
 	}
-	deploy.AddFlags(cmd.Flags())
+	deploy.Flags(cmd.Flags(), "")
 	cmd.SetArgs(args)
 	cmd.SetOut(stdout)
 	cmd.SetErr(stderr)
@@ -70,29 +73,16 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 }
 
 // serve runs a worker until ctx ends.
-func serve(ctx context.Context, config deploy.Config, log *slog.Logger) error {
-	servers, err := config.Servers()
+func serve(ctx context.Context, config *deploy.Config, log *slog.Logger) error {
+	servers, err := config.Connect(ctx, log)
 	if err != nil {
 		return err
 	}
-	c, err := servers.Client(ctx, log)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	s, err := servers.Store(ctx)
-	if err != nil {
-		return err
-	}
-	slots := config.WorkerSlots
-	if slots == 0 {
-		slots = runtime.NumCPU()
-	}
-	log.Info("worker starts", "temporal", servers.Temporal.HostPort, "namespace", servers.Namespace(),
-		"taskQueue", config.TaskQueue, "store", servers.S3, "slots", slots)
-	err = host.Run(ctx, c, s, host.Options{
-		Namespace: servers.Namespace(), TaskQueue: config.TaskQueue, Slots: slots,
-		CacheBytes: int64(config.WorkerCacheMB) << 20, Identity: config.WorkerIdentity,
+	defer servers.Close()
+	log.Info("worker starts", "namespace", servers.Namespace, "taskQueue", config.Temporal.TaskQueue, "store", config.S3)
+	err = host.Run(ctx, servers.Client, servers.Store, host.Options{
+		Namespace: servers.Namespace, TaskQueue: config.Temporal.TaskQueue, Slots: config.Worker.Slots,
+		CacheBytes: int64(config.Worker.CacheMB) << 20, Identity: config.Worker.Identity,
 	})
 	log.Info("worker stopped")
 	return err
