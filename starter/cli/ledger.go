@@ -1,0 +1,335 @@
+package cli
+
+import (
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/spf13/cobra"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+
+	"tnaml/activities"
+	"tnaml/activities/store"
+	"tnaml/deploy"
+	"tnaml/experiments/metrics"
+	"tnaml/experiments/search"
+	"tnaml/workflows"
+)
+
+// found is a search with its ledger so far.
+type found struct {
+	name   string
+	record *activities.SearchRecord
+	config *search.Config
+	trials []search.Trial
+	costs  []search.Cost
+}
+
+// find reads a search's ledger: the checkpoints, and for a running search what
+// its workflow has told since.
+func (a *app) find(ctx context.Context, s *deploy.Servers, name string) (*found, error) {
+	record, err := activities.ReadRecord(ctx, s.Store, name)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, fmt.Errorf("%w; see `starter list`", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	f := &found{name: name, record: record}
+	if f.config, err = activities.ReadConfig(ctx, s.Store, record.Config); err != nil {
+		return nil, err
+	}
+	checkpoint, costs := record.Checkpoint, record.Costs
+	var journal []activities.TrialResult
+	if record.Status == "running" {
+		// Without an answer (no worker, or the run is gone) the checkpoints are
+		// what there is.
+		if p, err := queryPosition(ctx, s.Client, name); err == nil {
+			checkpoint, costs, journal = p.Checkpoint, p.Costs, p.Journal
+		}
+	}
+	if f.trials, err = activities.ReadLedger(ctx, s.Store, checkpoint); err != nil {
+		return nil, err
+	}
+	if f.costs, err = activities.ReadCosts(ctx, s.Store, costs); err != nil {
+		return nil, err
+	}
+	for _, r := range journal {
+		f.trials = append(f.trials, r.Trial)
+		f.costs = append(f.costs, r.Cost)
+	}
+	return f, nil
+}
+
+func queryPosition(ctx context.Context, c client.Client, name string) (activities.Position, error) {
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	var p activities.Position
+	value, err := c.QueryWorkflow(ctx, name, "", workflows.PositionQuery)
+	if err != nil {
+		return p, err
+	}
+	return p, value.Get(&p)
+}
+
+// best returns a task's best trials by validation accuracy, as accuracy-topN
+// has them.
+func (f *found) best(task int) (metrics.TopN, bool) {
+	return metrics.AccuracyTopN(f.trials, task, 10)
+}
+
+// row is a trial for scripts.
+type row struct {
+	search.Trial
+	TaskName string `json:"task_name"`
+	Summary  string `json:"summary"`
+	// Options holds the option taken for each choice, by its name.
+	Options     map[string]any `json:"options"`
+	CPUSeconds  float64        `json:"cpu_seconds"`
+	WallSeconds float64        `json:"wall_seconds"`
+	Cached      bool           `json:"cached"`
+	Worker      string         `json:"worker"`
+}
+
+func (f *found) row(i int) row {
+	t := f.trials[i]
+	r := row{Trial: t, TaskName: f.config.Tasks[t.Task].Name, Summary: f.config.Space.Describe(t.Actions), Options: map[string]any{}}
+	for k, c := range f.config.Space.Choices {
+		r.Options[c.Name] = c.Options[t.Actions[k]]
+	}
+	if i < len(f.costs) {
+		c := f.costs[i]
+		r.CPUSeconds, r.WallSeconds, r.Cached, r.Worker = c.CPUSeconds, c.WallSeconds, c.Cached, c.Worker
+	}
+	return r
+}
+
+func (a *app) trialsCommand() *cobra.Command {
+	var format string
+	var last int
+	cmd := &cobra.Command{
+		Use: "trials SEARCH", Short: "List a search's trials, of a running one too", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if !slices.Contains([]string{"table", "csv", "jsonl"}, format) {
+				return usageError{fmt.Errorf("unknown format %q (known: table, csv, jsonl)", format)}
+			}
+			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
+				f, err := a.find(cmd.Context(), s, args[0])
+				if err != nil {
+					return err
+				}
+				from := 0
+				if last > 0 {
+					from = max(len(f.trials)-last, 0)
+				}
+				switch format {
+				case "csv":
+					return a.trialsCSV(f, from)
+				case "jsonl":
+					return a.trialsJSONL(f, from)
+				}
+				t := newTable(table.Row{"trial", "task", "status", "validation", "test", "CPU", "child model"}, "trial", "validation", "test", "CPU")
+				for i := from; i < len(f.trials); i++ {
+					r := f.row(i)
+					cpu := duration(r.CPUSeconds)
+					if r.Cached {
+						cpu = "cached"
+					}
+					summary := r.Summary
+					if r.Reason != "" {
+						summary += " · " + r.Reason
+					}
+					t.AppendRow(table.Row{r.Trial.Trial, r.TaskName, r.Status, percent(r.Validation), percent(r.Test), cpu, summary})
+				}
+				a.print("%s", t.Render())
+				return nil
+			})
+		},
+	}
+	cmd.Flags().StringVar(&format, "format", "table", "table, csv or jsonl")
+	cmd.Flags().IntVar(&last, "last", 0, "only the last so many")
+	return cmd
+}
+
+func (a *app) trialsCSV(f *found, from int) error {
+	w := csv.NewWriter(a.Stdout)
+	header := []string{"trial", "task", "status", "validation_accuracy", "test_accuracy", "loss", "parameters", "cpu_seconds", "wall_seconds", "cached", "worker", "model", "reason"}
+	for _, c := range f.config.Space.Choices {
+		header = append(header, c.Name)
+	}
+	if err := w.Write(header); err != nil {
+		return err
+	}
+	number := func(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
+	for i := from; i < len(f.trials); i++ {
+		r := f.row(i)
+		record := []string{
+			strconv.Itoa(r.Trial.Trial), r.TaskName, string(r.Status), number(r.Validation), number(r.Test), number(r.Loss), strconv.Itoa(r.Parameters),
+			number(r.CPUSeconds), number(r.WallSeconds), strconv.FormatBool(r.Cached), r.Worker, r.Model, r.Reason,
+		}
+		for _, c := range f.config.Space.Choices {
+			record = append(record, fmt.Sprint(r.Options[c.Name]))
+		}
+		if err := w.Write(record); err != nil {
+			return err
+		}
+	}
+	w.Flush()
+	return w.Error()
+}
+
+func (a *app) trialsJSONL(f *found, from int) error {
+	e := json.NewEncoder(a.Stdout)
+	e.SetEscapeHTML(false)
+	for i := from; i < len(f.trials); i++ {
+		if err := e.Encode(f.row(i)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *app) bestCommand() *cobra.Command {
+	var task string
+	cmd := &cobra.Command{
+		Use: "best SEARCH", Short: "Show a search's ten best models of each task", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
+				f, err := a.find(cmd.Context(), s, args[0])
+				if err != nil {
+					return err
+				}
+				type entry struct {
+					Task       string  `json:"task"`
+					Models     int     `json:"models"`
+					Validation float64 `json:"validation_top10"`
+					Test       float64 `json:"test_top10"`
+					TestError  float64 `json:"test_2sem"`
+					Best       []row   `json:"best"`
+				}
+				var out []entry
+				for i, t := range f.config.Tasks {
+					top, ok := f.best(i)
+					if !ok || task != "" && task != t.Name {
+						continue
+					}
+					e := entry{Task: t.Name, Models: len(top.Trials), Validation: top.Validation.Mean, Test: top.Test.Mean, TestError: top.Test.Error}
+					for _, b := range top.Trials {
+						e.Best = append(e.Best, f.row(b.Trial))
+					}
+					out = append(out, e)
+				}
+				if len(out) == 0 {
+					return fmt.Errorf("search %s has no trained model yet%s", args[0], of(task))
+				}
+				if a.json {
+					return a.printJSON(out)
+				}
+				for i, e := range out {
+					if i > 0 {
+						a.print("")
+					}
+					a.print("%s: accuracy-top%d validation %s, test %s ± %.2f", e.Task, e.Models, percent(e.Validation), percent(e.Test), 100*e.TestError)
+					t := newTable(table.Row{"", "trial", "validation", "test", "child model"}, "trial", "validation", "test")
+					for k, r := range e.Best {
+						t.AppendRow(table.Row{k + 1, r.Trial.Trial, percent(r.Validation), percent(r.Test), r.Summary})
+					}
+					a.print("%s", t.Render())
+				}
+				return nil
+			})
+		},
+	}
+	cmd.Flags().StringVar(&task, "task", "", "only this task")
+	return a.jsonFlag(cmd)
+}
+
+func of(task string) string {
+	if task == "" {
+		return ""
+	}
+	return fmt.Sprintf(" of task %q", task)
+}
+
+func (a *app) listCommand() *cobra.Command {
+	var experiment string
+	cmd := &cobra.Command{
+		Use: "list", Short: "List the searches", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
+				entries, err := s.Store.Names(cmd.Context(), store.Search, "")
+				if err != nil {
+					return err
+				}
+				type entry struct {
+					Name       string   `json:"name"`
+					Status     string   `json:"status"`
+					Told       int      `json:"told"`
+					Trials     int      `json:"trials"`
+					Tasks      []string `json:"tasks"`
+					Strategy   string   `json:"strategy"`
+					Seed       uint64   `json:"seed"`
+					Experiment string   `json:"experiment,omitempty"`
+				}
+				out := []entry{}
+				for _, e := range entries {
+					r, err := activities.ReadRecord(cmd.Context(), s.Store, e.Name)
+					if err != nil {
+						return err
+					}
+					spec, err := workflows.ParseSearchSpec(r.Spec)
+					if err != nil || experiment != "" && spec.Experiment != experiment {
+						continue
+					}
+					l := entry{e.Name, r.Status, r.Told, spec.Trials, spec.Tasks, spec.Strategy, spec.Seed, spec.Experiment}
+					if r.Status == "running" {
+						l.Status = a.liveStatus(cmd.Context(), s, e.Name)
+					}
+					out = append(out, l)
+				}
+				if a.json {
+					return a.printJSON(out)
+				}
+				if len(out) == 0 {
+					a.say("There are no searches yet: start one with `starter search`.")
+					return nil
+				}
+				t := newTable(table.Row{"search", "status", "trials", "tasks", "strategy", "seed", "experiment"}, "trials", "seed")
+				for _, l := range out {
+					t.AppendRow(table.Row{l.Name, l.Status, fmt.Sprintf("%d/%d", l.Told, l.Trials), strings.Join(l.Tasks, ", "), l.Strategy, l.Seed, l.Experiment})
+				}
+				a.print("%s", t.Render())
+				return nil
+			})
+		},
+	}
+	cmd.Flags().StringVar(&experiment, "experiment", "", "only those with this label")
+	return a.jsonFlag(cmd)
+}
+
+// liveStatus asks Temporal about a search whose record says that it runs: a
+// terminated workflow leaves its record behind.
+func (a *app) liveStatus(ctx context.Context, s *deploy.Servers, name string) string {
+	d, err := s.Client.DescribeWorkflowExecution(ctx, name, "")
+	var missing *serviceerror.NotFound
+	switch {
+	case errors.As(err, &missing):
+		return "gone"
+	case err != nil:
+		return "unknown"
+	}
+	switch status := d.GetWorkflowExecutionInfo().GetStatus(); status {
+	case enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING:
+		return "running"
+	default:
+		return strings.ToLower(status.String())
+	}
+}

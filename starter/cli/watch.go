@@ -1,0 +1,165 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/spf13/cobra"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+
+	"tnaml/deploy"
+	"tnaml/workflows"
+)
+
+func (a *app) watchCommand() *cobra.Command {
+	return a.jsonFlag(&cobra.Command{
+		Use: "watch SEARCH", Short: "Follow a search until it ends", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
+				return a.follow(cmd.Context(), s, args[0])
+			})
+		},
+	})
+}
+
+const (
+	// pollEvery is how often a search's progress is asked.
+	pollEvery = 500 * time.Millisecond
+	// queryTimeout bounds one question: without a worker nobody answers.
+	queryTimeout = 10 * time.Second
+)
+
+// follow shows a search's progress until it ends, then its result.
+func (a *app) follow(ctx context.Context, s *deploy.Servers, name string) error {
+	result, err := a.wait(ctx, s, a.newProgress(), name)
+	if ctx.Err() != nil {
+		a.say("The search goes on. Follow it again with `starter watch %s`.", name)
+		return errInterrupted
+	}
+	if err != nil {
+		return err
+	}
+	return a.showResult(name, result)
+}
+
+// wait waits for searches that run side by side and returns the last one's
+// result; errors name the search.
+func (a *app) wait(ctx context.Context, s *deploy.Servers, p *progressLine, names ...string) (*workflows.SearchResult, error) {
+	var result *workflows.SearchResult
+	defer p.clear()
+	for _, name := range names {
+		run := s.Client.GetWorkflow(ctx, name, "")
+		done := make(chan error, 1)
+		var r workflows.SearchResult
+		go func() { done <- run.Get(ctx, &r) }()
+		silent := time.Now()
+	poll:
+		for {
+			lines := make([]string, 0, len(names))
+			for _, n := range names {
+				progress, err := queryProgress(ctx, s.Client, n)
+				if err == nil {
+					silent = time.Now()
+					lines = append(lines, progressText(progress))
+				}
+				var missing *serviceerror.NotFound
+				if errors.As(err, &missing) {
+					return nil, err
+				}
+			}
+			switch {
+			case len(lines) == len(names):
+				p.update(lines...)
+			case time.Since(silent) > queryTimeout:
+				p.update("no worker answers: is one running? (`starter up`, or the worker program)")
+			}
+			select {
+			case err := <-done:
+				if err != nil {
+					return nil, fmt.Errorf("search %s: %w", name, err)
+				}
+				result = &r
+				break poll
+			case <-time.After(pollEvery):
+			}
+		}
+	}
+	return result, nil
+}
+
+func queryProgress(ctx context.Context, c client.Client, name string) (workflows.Progress, error) {
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	var p workflows.Progress
+	response, err := c.QueryWorkflowWithOptions(ctx, &client.QueryWorkflowWithOptionsRequest{
+		WorkflowID: name, QueryType: workflows.ProgressQuery,
+		QueryRejectCondition: enumspb.QUERY_REJECT_CONDITION_NONE,
+	})
+	if err != nil {
+		return p, err
+	}
+	return p, response.QueryResult.Get(&p)
+}
+
+// progressText is a search's progress in a line.
+func progressText(p workflows.Progress) string {
+	line := fmt.Sprintf("%s  %d/%d trials", p.Name, p.Told, p.Trials)
+	if p.TrialsPerSecond > 0 {
+		line += fmt.Sprintf("  %.2g/s", p.TrialsPerSecond)
+	}
+	best := -1.0
+	for _, b := range p.Best {
+		best = max(best, b.Validation)
+	}
+	if best >= 0 {
+		line += "  best validation " + percent(best)
+	}
+	if p.Failed > 0 {
+		line += fmt.Sprintf("  %d failed", p.Failed)
+	}
+	if p.Cached > 0 {
+		line += fmt.Sprintf("  %d cached", p.Cached)
+	}
+	switch {
+	case p.Status == "running" && p.SecondsLeft > 0:
+		line += "  " + duration(p.SecondsLeft) + " left"
+	case p.Status != "running":
+		line += "  " + p.Status
+		if p.Reason != "" {
+			line += ": " + p.Reason
+		}
+	}
+	return line
+}
+
+// showResult shows what a search found.
+func (a *app) showResult(name string, r *workflows.SearchResult) error {
+	if a.json {
+		return a.printJSON(struct {
+			Name string `json:"name"`
+			*workflows.SearchResult
+		}{name, r})
+	}
+	a.print("%s %s after %d trials, %s of CPU time", name, r.Status, r.Trials, duration(r.CPUSeconds))
+	for _, accuracy := range r.Accuracy {
+		a.print("\n%s: accuracy-top%d validation %s, test %s", accuracy.Task, accuracy.Models, percent(accuracy.Validation), percent(accuracy.Test))
+		t := newTable(table.Row{"trial", "validation", "test", "child model"}, "trial", "validation", "test")
+		for _, b := range r.Best {
+			if b.Task == accuracy.Task {
+				t.AppendRow(table.Row{b.Trial, percent(b.Validation), percent(b.Test), b.Summary})
+			}
+		}
+		a.print("%s", t.Render())
+	}
+	if len(r.Accuracy) == 0 {
+		a.print("No trial ended with a model: see `starter trials %s`.", name)
+		return nil
+	}
+	a.say("\nNext: `starter report %s`, `starter predict %s FILE`, `starter model export %s`", name, name, name)
+	return nil
+}
