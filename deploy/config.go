@@ -3,6 +3,7 @@
 package deploy
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -58,6 +59,9 @@ func (s S3) LogValue() slog.Value { return slog.StringValue(s.String()) }
 // String describes the bucket without the secrets.
 func (s S3) String() string { return fmt.Sprintf("bucket %q at %s", s.Bucket, s.Endpoint) }
 
+// MarshalJSON keeps the secrets out of whatever encodes a configuration.
+func (s S3) MarshalJSON() ([]byte, error) { return json.Marshal(s.String()) }
+
 // GoString keeps %#v from printing the secrets.
 func (s S3) GoString() string { return "deploy.S3{" + s.String() + "}" }
 
@@ -91,7 +95,7 @@ func (s Setting) Env() string {
 func Settings() []Setting {
 	return []Setting{
 		{"data_dir", defaultDataDir(), "data-dir", "directory of the dev stack and its data", false},
-		{"log_level", "warn", "log-level", "debug, info, warn or error", false},
+		{"log_level", "", "log-level", "debug, info, warn or error (default: info for workers, else warn)", false},
 		{"temporal.address", "", "temporal-address", "host:port of a Temporal server; none: the dev stack", false},
 		{"temporal.namespace", "", "temporal-namespace", "Temporal namespace", false},
 		{"temporal.profile", "", "temporal-profile", "profile of the Temporal SDK's configuration file", false},
@@ -254,8 +258,11 @@ func (c *Config) validate() error {
 	if c.DataDir == "" {
 		errs = append(errs, errors.New("data_dir is empty"))
 	}
-	if _, err := c.Level(); err != nil {
+	if _, err := c.Level(slog.LevelInfo); err != nil {
 		errs = append(errs, err)
+	}
+	if (c.S3.AccessKey == "") != (c.S3.SecretKey == "") {
+		errs = append(errs, errors.New("s3.access_key and s3.secret_key go together: one of them is missing"))
 	}
 	if c.Temporal.TaskQueue == "" {
 		errs = append(errs, errors.New("temporal.task_queue is empty"))
@@ -269,8 +276,11 @@ func (c *Config) validate() error {
 	return errors.Join(errs...)
 }
 
-// Level is the parsed log level.
-func (c *Config) Level() (slog.Level, error) {
+// Level is the parsed log level, or the fallback where none is set.
+func (c *Config) Level(fallback slog.Level) (slog.Level, error) {
+	if c.LogLevel == "" {
+		return fallback, nil
+	}
 	var l slog.Level
 	if err := l.UnmarshalText([]byte(c.LogLevel)); err != nil {
 		return l, fmt.Errorf("log_level is %q: it must be debug, info, warn or error", c.LogLevel)

@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -77,6 +78,7 @@ func TestBadInput(t *testing.T) {
 		{"s3: {buckt: x}\ncolour: red\n", []string{"colour, s3.buckt", "s3.bucket"}},
 		{"s3: [\n", []string{"tnaml.yaml"}},
 		{"worker: {slots: -1, cache_mb: 0}\nlog_level: loud\n", []string{"worker.slots is -1", "worker.cache_mb is 0", `"loud"`}},
+		{"s3: {access_key: x}\n", []string{"go together"}},
 		{"worker: {slots: many}\n", []string{"worker.slots"}},
 	} {
 		write(t, "tnaml.yaml", c.file)
@@ -91,14 +93,18 @@ func TestBadInput(t *testing.T) {
 
 func TestSecretsAreNotShown(t *testing.T) {
 	t.Chdir(t.TempDir())
-	c, err := Load(nil, []string{"TNAML_S3_SECRET_KEY=s3cret", "TNAML_S3_SESSION_TOKEN=t0ken"})
+	c, err := Load(nil, []string{"TNAML_S3_ACCESS_KEY=acc3ss", "TNAML_S3_SECRET_KEY=s3cret", "TNAML_S3_SESSION_TOKEN=t0ken"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if c.S3.SecretKey != "s3cret" {
 		t.Error("the secret was not read")
 	}
-	if s := fmt.Sprintf("%v %+v %#v", c, *c, *c); strings.Contains(s, "s3cret") || strings.Contains(s, "t0ken") {
+	b, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := fmt.Sprintf("%v %+v %#v", c, *c, *c) + string(b); strings.Contains(s, "s3cret") || strings.Contains(s, "t0ken") {
 		t.Error(s)
 	}
 }

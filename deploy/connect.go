@@ -38,6 +38,9 @@ func (c *Config) Connect(ctx context.Context, logger *slog.Logger) (*Servers, er
 		return nil, err
 	}
 	if options.HostPort == "" {
+		if c.S3.Endpoint != "" {
+			return nil, errors.New("an S3 server is configured, but no Temporal server: set TNAML_TEMPORAL_ADDRESS too")
+		}
 		a, err := stack.Attach(c.DataDir)
 		if errors.Is(err, stack.ErrNotRunning) {
 			return nil, fmt.Errorf("%w on %s: start one with `go run ./starter up`, or name a server with TNAML_TEMPORAL_ADDRESS", ErrNoServers, c.DataDir)

@@ -48,7 +48,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 			if err != nil {
 				return err
 			}
-			level, err := config.Level()
+			level, err := config.Level(slog.LevelInfo)
 			if err != nil {
 				return err
 			}

@@ -147,7 +147,7 @@ func (a *app) print(format string, args ...any) {
 }
 
 func (a *app) logger() *slog.Logger {
-	level, _ := a.config.Level() // validated
+	level, _ := a.config.Level(slog.LevelWarn) // validated
 	return slog.New(slog.NewTextHandler(a.Stderr, &slog.HandlerOptions{Level: level}))
 }
 
