@@ -275,3 +275,6 @@ func (t *tail) String() string {
 	defer t.mu.Unlock()
 	return strings.Join(t.lines, "\n")
 }
+
+// CredentialsPath is the file with the keys of a directory's S3 server.
+func CredentialsPath(dir string) string { return filepath.Join(dir, credentialsFile) }
