@@ -1,7 +1,5 @@
 package child
 
-import "slices"
-
 // tensor is a trainable array with its Adagrad accumulator and gradient.
 type tensor struct {
 	value, sum, grad []float32
@@ -18,6 +16,12 @@ func newTensor(n int) tensor {
 	return t
 }
 
+// tiny is the magnitude below which L2 sets a weight to zero. A weight without
+// gradient shrinks by a factor a step and ends, without this, among the
+// denormal numbers, where it stays (the smallest rounds to itself) and slows
+// every product it takes part in.
+const tiny = 1e-20
+
 // proximalAdagrad takes one step on a run of weights: Adagrad's rate for each
 // weight (Duchi, Hazan and Singer, 2011) in a forward-backward step (Duchi and
 // Singer, 2009), as TensorFlow's ProximalAdagradOptimizer has it:
@@ -25,40 +29,58 @@ func newTensor(n int) tensor {
 //	s += g²,  η = rate/√s,  u = w − η·g
 //	w = sign(u)·max(|u| − η·l1, 0)/(1 + η·l2)
 func proximalAdagrad(value, sum, grad []float32, rate, l1, l2 float32) {
+	if l1 > 0 {
+		softThreshold(value, sum, grad, rate, l1, l2)
+		return
+	}
+	n := adagradVector(value, sum, grad, rate, l2)
+	adagradScalar(value[n:], sum[n:], grad[n:], rate, l2)
+}
+
+// softThreshold is proximalAdagrad with l1.
+func softThreshold(value, sum, grad []float32, rate, l1, l2 float32) {
 	sum, grad = sum[:len(value)], grad[:len(value)]
-	switch {
-	case l1 > 0:
+	for i, w := range value {
+		g := grad[i]
+		s := sum[i] + float32(g*g)
+		sum[i] = s
+		eta := rate / sqrt32(s)
+		u := w - float32(eta*g)
+		t := eta * l1
+		switch {
+		case u > t:
+			value[i] = (u - t) / (1 + float32(eta*l2))
+		case u < -t:
+			value[i] = (u + t) / (1 + float32(eta*l2))
+		default:
+			value[i] = 0
+		}
+	}
+}
+
+// adagradScalar is proximalAdagrad without l1. The order of its operations is
+// the assembly's.
+func adagradScalar(value, sum, grad []float32, rate, l2 float32) {
+	sum, grad = sum[:len(value)], grad[:len(value)]
+	if l2 > 0 {
 		for i, w := range value {
 			g := grad[i]
 			s := sum[i] + float32(g*g)
 			sum[i] = s
 			eta := rate / sqrt32(s)
-			u := w - float32(eta*g)
-			t := eta * l1
-			switch {
-			case u > t:
-				value[i] = (u - t) / (1 + float32(eta*l2))
-			case u < -t:
-				value[i] = (u + t) / (1 + float32(eta*l2))
-			default:
-				value[i] = 0
+			w = (w - float32(eta*g)) / (1 + float32(eta*l2))
+			if w < tiny && w > -tiny {
+				w = 0
 			}
+			value[i] = w
 		}
-	case l2 > 0:
-		for i, w := range value {
-			g := grad[i]
-			s := sum[i] + float32(g*g)
-			sum[i] = s
-			eta := rate / sqrt32(s)
-			value[i] = (w - float32(eta*g)) / (1 + float32(eta*l2))
-		}
-	default:
-		for i, w := range value {
-			g := grad[i]
-			s := sum[i] + float32(g*g)
-			sum[i] = s
-			value[i] = w - float32(rate*g)/sqrt32(s)
-		}
+		return
+	}
+	for i, w := range value {
+		g := grad[i]
+		s := sum[i] + float32(g*g)
+		sum[i] = s
+		value[i] = w - float32(rate*g)/sqrt32(s)
 	}
 }
 
@@ -119,19 +141,22 @@ func (s *sparse) step(rate, l1, l2 float32) {
 	s.touched = s.touched[:0]
 }
 
-// maxTouched returns the largest number of distinct rows that a batch could
-// touch: the documents' sizes, largest first, summed over a batch.
+// maxTouched returns a bound on the number of distinct rows that a batch can
+// touch: the sizes of the largest documents, a batch of them, summed.
 func maxTouched(e *Examples, batch int) int {
-	sizes := make([]int, e.Len())
-	for i := range sizes {
-		sizes[i] = int(e.Offsets[i+1] - e.Offsets[i])
+	largest := 0
+	for i := range e.Len() {
+		largest = max(largest, int(e.Offsets[i+1]-e.Offsets[i]))
 	}
-	slices.Sort(sizes)
+	documents := make([]int, largest+1) // by size
+	for i := range e.Len() {
+		documents[e.Offsets[i+1]-e.Offsets[i]]++
+	}
 	n := 0
-	for i := range batch {
-		if len(sizes) > 0 {
-			n += sizes[max(len(sizes)-1-i, 0)]
-		}
+	for size := largest; size > 0 && batch > 0; size-- {
+		k := min(documents[size], batch)
+		n += k * size
+		batch -= k
 	}
 	return n
 }
