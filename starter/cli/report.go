@@ -100,4 +100,3 @@ func (a *app) reportInput(ctx context.Context, s *deploy.Servers, title string, 
 	}
 	return in, nil
 }
-
