@@ -24,6 +24,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strconv"
+	"strings"
 
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas64"
@@ -46,8 +47,9 @@ type Config struct {
 	ActionEmbedding int `json:"action_embedding"`
 	TaskEmbedding   int `json:"task_embedding"`
 	// InitScale: all weights and embeddings start uniform in ±InitScale (0.1,
-	// as Pham et al., 2018), biases at 0: a first distribution that is nearly
-	// uniform.
+	// as Pham et al., 2018) and biases at 0, the forget gates' included: with a
+	// sequence of a dozen steps and the skip connection there is no long memory
+	// to protect. The first distribution is then nearly uniform (§4).
 	InitScale float64 `json:"init_scale"`
 }
 
@@ -71,18 +73,21 @@ func (c Config) WithDefaults() (Config, error) {
 		bad("no choices")
 	}
 	for i, n := range c.Options {
-		if n < 1 {
-			bad("choice %d has %d options", i, n)
+		if n < 1 || n > 1<<20 {
+			bad("choice %d has %d options, it must have 1 to %d", i, n, 1<<20)
 		}
 	}
 	const most = 4096
 	for _, v := range []struct {
-		name  string
-		value int
-	}{{"hidden", c.Hidden}, {"layers", c.Layers}, {"action_embedding", c.ActionEmbedding}} {
-		if v.value < 1 || v.value > most {
-			bad("%s %d must lie between 1 and %d", v.name, v.value, most)
+		name        string
+		value, most int
+	}{{"hidden", c.Hidden, most}, {"layers", c.Layers, 16}, {"action_embedding", c.ActionEmbedding, most}} {
+		if v.value < 1 || v.value > v.most {
+			bad("%s %d must lie between 1 and %d", v.name, v.value, v.most)
 		}
+	}
+	if len(c.Options) > most {
+		bad("%d choices, more than %d", len(c.Options), most)
 	}
 	if c.TaskEmbedding < -1 || c.TaskEmbedding > most {
 		bad("task_embedding %d must lie between 1 and %d, or be −1 for none", c.TaskEmbedding, most)
@@ -104,14 +109,12 @@ func (c Config) input() int { return c.ActionEmbedding + c.task() }
 type Controller struct {
 	config Config
 	params []optimizer.Parameter // start, cells, heads, embeddings of actions, then of tasks
-	start  *optimizer.Parameter  // ActionEmbedding
 	cells  []affine              // 4·Hidden × (in + Hidden)
 	heads  []affine              // options × (Hidden + input)
-	// actions[t] embeds the options of choice t, options × ActionEmbedding; the
-	// last choice's action is the input of no step and has none.
-	actions []*optimizer.Parameter
-	tasks   int
-	work    workspace
+	// firstAction indexes the embedding of choice 0's actions.
+	firstAction int
+	tasks       int
+	work        workspace
 }
 
 // affine is a weight matrix with its bias, as indices into params.
@@ -125,14 +128,12 @@ func New(cfg Config, seed uint64) (*Controller, error) {
 	}
 	c := blank(cfg)
 	for i, p := range c.params {
-		if p.Shape != nil && !isBias(p.Name) {
+		if !strings.HasSuffix(p.Name, "/bias") {
 			uniform(p.Value, seed, "controller/init", uint64(i), cfg.InitScale)
 		}
 	}
 	return c, nil
 }
-
-func isBias(name string) bool { return len(name) > 5 && name[len(name)-5:] == "/bias" }
 
 func uniform(v []float64, seed uint64, stream string, index uint64, scale float64) {
 	r := rng.New(seed, stream, index)
@@ -141,63 +142,75 @@ func uniform(v []float64, seed uint64, stream string, index uint64, scale float6
 	}
 }
 
-// blank lays out a controller of zeros.
-func blank(cfg Config) *Controller {
-	c := &Controller{config: cfg}
-	c.config.Options = slices.Clone(cfg.Options)
-	add := func(name string, shape ...int) int {
-		n := 1
-		for _, d := range shape {
-			n *= d
-		}
-		c.params = append(c.params, optimizer.Parameter{Name: name, Shape: shape, Value: make([]float64, n), Gradient: make([]float64, n)})
-		return len(c.params) - 1
-	}
-	add("start", cfg.ActionEmbedding)
+// array is the name and shape of a parameter.
+type array struct {
+	name  string
+	shape []int
+}
+
+// layout lists a controller's arrays in the order of its parameters: start,
+// cells, heads, embeddings of the actions. The last choice's action is the
+// input of no step and has no embedding.
+func layout(cfg Config) []array {
+	out := []array{{"start", []int{cfg.ActionEmbedding}}}
 	in := cfg.input()
 	for l := range cfg.Layers {
 		name := "cell/" + strconv.Itoa(l)
-		c.cells = append(c.cells, affine{add(name+"/weights", 4*cfg.Hidden, in+cfg.Hidden), add(name+"/bias", 4*cfg.Hidden)})
+		out = append(out, array{name + "/weights", []int{4 * cfg.Hidden, in + cfg.Hidden}}, array{name + "/bias", []int{4 * cfg.Hidden}})
 		in = cfg.Hidden
 	}
 	for t, n := range cfg.Options {
 		name := "head/" + strconv.Itoa(t)
-		c.heads = append(c.heads, affine{add(name+"/weights", n, cfg.Hidden+cfg.input()), add(name+"/bias", n)})
+		out = append(out, array{name + "/weights", []int{n, cfg.Hidden + cfg.input()}}, array{name + "/bias", []int{n}})
 	}
 	for t, n := range cfg.Options[:len(cfg.Options)-1] {
-		add("action/"+strconv.Itoa(t), n, cfg.ActionEmbedding)
+		out = append(out, array{"action/" + strconv.Itoa(t), []int{n, cfg.ActionEmbedding}})
 	}
-	c.work = newWorkspace(cfg)
-	c.bind()
-	return c
+	return out
 }
 
-// bind refreshes the pointers into params, which moves when a task is added.
-func (c *Controller) bind() {
-	c.start = &c.params[0]
-	c.actions = c.actions[:0]
-	first := 1 + 2*len(c.cells) + 2*len(c.heads)
-	for t := range len(c.config.Options) - 1 {
-		c.actions = append(c.actions, &c.params[first+t])
+func (a array) parameter() optimizer.Parameter {
+	n := 1
+	for _, d := range a.shape {
+		n *= d
 	}
+	return optimizer.Parameter{Name: a.name, Shape: a.shape, Value: make([]float64, n), Gradient: make([]float64, n)}
+}
+
+// taskArray is the array of a task's embedding.
+func (c Config) taskArray(task int) array {
+	return array{"task/" + strconv.Itoa(task), []int{c.task()}}
+}
+
+// blank returns a controller of zeros.
+func blank(cfg Config) *Controller {
+	c := &Controller{config: cfg, work: newWorkspace(cfg)}
+	c.config.Options = slices.Clone(cfg.Options)
+	for _, a := range layout(cfg) {
+		c.params = append(c.params, a.parameter())
+	}
+	at := 1
+	next := func() affine { at += 2; return affine{at - 2, at - 1} }
+	for range cfg.Layers {
+		c.cells = append(c.cells, next())
+	}
+	for range cfg.Options {
+		c.heads = append(c.heads, next())
+	}
+	c.firstAction = at
+	return c
 }
 
 // AddTask adds a task with a randomly initialised embedding and returns its
 // index. Nothing else changes (§2.3).
 func (c *Controller) AddTask(seed uint64) int {
-	n := c.config.task()
-	p := optimizer.Parameter{Name: "task/" + strconv.Itoa(c.tasks), Shape: []int{n}, Value: make([]float64, n), Gradient: make([]float64, n)}
+	p := c.config.taskArray(c.tasks).parameter()
 	uniform(p.Value, seed, "controller/task", 0, c.config.InitScale)
-	c.addTask(p)
-	return c.tasks - 1
-}
-
-func (c *Controller) addTask(p optimizer.Parameter) {
-	if c.config.task() > 0 {
+	if len(p.Value) > 0 {
 		c.params = append(c.params, p)
-		c.bind()
 	}
 	c.tasks++
+	return c.tasks - 1
 }
 
 // Config returns the controller's shape, defaults filled in.
@@ -206,22 +219,23 @@ func (c *Controller) Config() Config { return c.config }
 // Tasks returns the number of tasks.
 func (c *Controller) Tasks() int { return c.tasks }
 
-// task returns a task's embedding, nil for a task-agnostic controller.
-func (c *Controller) task(i int) *optimizer.Parameter {
-	if i < 0 || i >= c.tasks {
-		panic(fmt.Sprintf("controller: task %d of %d", i, c.tasks))
+// taskArray indexes a task's embedding in params, −1 for a task-agnostic
+// controller.
+func (c *Controller) taskArray(task int) int {
+	if task < 0 || task >= c.tasks {
+		panic(fmt.Sprintf("controller: task %d of %d", task, c.tasks))
 	}
 	if c.config.task() == 0 {
-		return nil
+		return -1
 	}
-	return &c.params[len(c.params)-c.tasks+i]
+	return len(c.params) - c.tasks + task
 }
 
 // TaskEmbedding returns a copy of a task's embedding, empty for a
 // task-agnostic controller.
 func (c *Controller) TaskEmbedding(task int) []float64 {
-	if p := c.task(task); p != nil {
-		return slices.Clone(p.Value)
+	if i := c.taskArray(task); i >= 0 {
+		return slices.Clone(c.params[i].Value)
 	}
 	return nil
 }
@@ -240,9 +254,9 @@ func (c *Controller) ZeroGradient() {
 // Clone returns an independent copy, gradients zero.
 func (c *Controller) Clone() *Controller {
 	d := blank(c.config)
-	for i := range c.tasks {
-		n := c.config.task()
-		d.addTask(optimizer.Parameter{Name: "task/" + strconv.Itoa(i), Shape: []int{n}, Value: make([]float64, n), Gradient: make([]float64, n)})
+	d.tasks = c.tasks
+	for _, p := range c.params[len(d.params):] {
+		d.params = append(d.params, array{p.Name, p.Shape}.parameter())
 	}
 	for i := range d.params {
 		copy(d.params[i].Value, c.params[i].Value)

@@ -4,9 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
 
-	"tnaml/nn/optimizer"
 	"tnaml/nn/safetensors"
 )
 
@@ -35,31 +33,37 @@ func FromFile(f *safetensors.File, prefix string) (*Controller, error) {
 	if err != nil {
 		return nil, fmt.Errorf("controller: %w", err)
 	}
-	// The arrays of the file bound what is allocated for it.
-	if !f.Has(prefix+"head/"+strconv.Itoa(len(cfg.Options)-1)+"/bias") || h.Tasks < 0 || h.Tasks > len(f.Names()) && cfg.task() > 0 {
-		return nil, fmt.Errorf("controller: arrays of %d choices and %d tasks are not all there", len(cfg.Options), h.Tasks)
+	// Every array is there with its shape before anything is allocated for it:
+	// the file's own size bounds what a hostile one can ask for.
+	if h.Tasks < 0 || cfg.task() > 0 && h.Tasks > len(f.Names()) {
+		return nil, fmt.Errorf("controller: %d tasks, but not their arrays", h.Tasks)
 	}
-	w, _, err := safetensors.Get[float64](f, prefix+"cell/"+strconv.Itoa(cfg.Layers-1)+"/weights", 4*cfg.Hidden, -1)
-	if err != nil {
-		return nil, fmt.Errorf("controller: %w", err)
+	arrays := layout(cfg)
+	if cfg.task() > 0 {
+		for i := range h.Tasks {
+			arrays = append(arrays, cfg.taskArray(i))
+		}
 	}
-	if _, _, err := safetensors.Get[float64](f, prefix+"head/0/weights", cfg.Options[0], cfg.Hidden+cfg.input()); err != nil || len(w) == 0 {
-		return nil, fmt.Errorf("controller: shape and arrays differ: %w", err)
-	}
-	c := blank(cfg)
-	for i := range h.Tasks {
-		n := cfg.task()
-		c.addTask(optimizer.Parameter{Name: "task/" + strconv.Itoa(i), Shape: []int{n}, Value: make([]float64, n), Gradient: make([]float64, n)})
-	}
-	for _, p := range c.params {
-		v, _, err := safetensors.Get[float64](f, prefix+p.Name, p.Shape...)
+	for _, a := range arrays {
+		v, _, err := safetensors.Get[float64](f, prefix+a.name, a.shape...)
 		if err != nil {
 			return nil, fmt.Errorf("controller: %w", err)
 		}
 		for _, x := range v {
 			if math.IsNaN(x) || math.IsInf(x, 0) {
-				return nil, fmt.Errorf("controller: array %q holds %v", p.Name, x)
+				return nil, fmt.Errorf("controller: array %q holds %v", a.name, x)
 			}
+		}
+	}
+	c := blank(cfg)
+	c.tasks = h.Tasks
+	for _, a := range arrays[len(c.params):] {
+		c.params = append(c.params, a.parameter())
+	}
+	for i, p := range c.params {
+		v, _, err := safetensors.Get[float64](f, prefix+arrays[i].name, arrays[i].shape...)
+		if err != nil {
+			return nil, fmt.Errorf("controller: %w", err)
 		}
 		copy(p.Value, v)
 	}
