@@ -20,7 +20,18 @@ func blobKey(ref Ref) (string, error) {
 // gateway may keep a name in.
 const maxKeyPart = 255
 
+// checkKind refuses what would not be one part of a key.
+func checkKind(kind Kind) error {
+	if kind == "" || strings.ContainsFunc(string(kind), func(r rune) bool { return r != '-' && (r < 'a' || r > 'z') }) {
+		return fmt.Errorf("%q is not a kind of names: lower-case letters and hyphens", string(kind))
+	}
+	return nil
+}
+
 func checkName(kind Kind, name string) error {
+	if err := checkKind(kind); err != nil {
+		return err
+	}
 	switch {
 	case name == "":
 		return fmt.Errorf("a %s with an empty name", kind)

@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// Memory is a Store in this process's memory, for tests.
+// Memory is a Store in this process's memory, for tests. It takes and refuses
+// what S3 does.
 type Memory struct {
 	mu      sync.Mutex
 	blobs   map[Ref][]byte
@@ -26,11 +27,14 @@ type memoryName struct {
 	modified time.Time
 }
 
+var _ Store = (*Memory)(nil)
+
 // NewMemory returns an empty store.
 func NewMemory() *Memory {
 	return &Memory{blobs: map[Ref][]byte{}, names: map[string]memoryName{}}
 }
 
+// Put implements Store.
 func (m *Memory) Put(ctx context.Context, data []byte) (Ref, error) {
 	if err := ctx.Err(); err != nil {
 		return "", err
@@ -44,8 +48,12 @@ func (m *Memory) Put(ctx context.Context, data []byte) (Ref, error) {
 	return ref, nil
 }
 
+// Get implements Store.
 func (m *Memory) Get(ctx context.Context, ref Ref) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if _, err := ParseRef(string(ref)); err != nil {
 		return nil, err
 	}
 	m.mu.Lock()
@@ -60,8 +68,12 @@ func (m *Memory) Get(ctx context.Context, ref Ref) ([]byte, error) {
 	return append([]byte{}, data...), nil
 }
 
+// Has implements Store.
 func (m *Memory) Has(ctx context.Context, ref Ref) (bool, error) {
 	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	if _, err := ParseRef(string(ref)); err != nil {
 		return false, err
 	}
 	m.mu.Lock()
@@ -74,11 +86,12 @@ func (m *Memory) Has(ctx context.Context, ref Ref) (bool, error) {
 func (m *Memory) Damage(ref Ref, data []byte) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.blobs[ref] = data
+	m.blobs[ref] = bytes.Clone(data)
 }
 
 func memoryKey(kind Kind, name string) string { return string(kind) + "\x00" + name }
 
+// SetName implements Store.
 func (m *Memory) SetName(ctx context.Context, kind Kind, name string, value []byte, expect Version) (Version, error) {
 	if err := ctx.Err(); err != nil {
 		return "", err
@@ -97,8 +110,12 @@ func (m *Memory) SetName(ctx context.Context, kind Kind, name string, value []by
 	return n.version, nil
 }
 
+// GetName implements Store.
 func (m *Memory) GetName(ctx context.Context, kind Kind, name string) ([]byte, Version, error) {
 	if err := ctx.Err(); err != nil {
+		return nil, "", err
+	}
+	if err := checkName(kind, name); err != nil {
 		return nil, "", err
 	}
 	m.mu.Lock()
@@ -110,8 +127,12 @@ func (m *Memory) GetName(ctx context.Context, kind Kind, name string) ([]byte, V
 	return bytes.Clone(n.value), n.version, nil
 }
 
+// DeleteName implements Store.
 func (m *Memory) DeleteName(ctx context.Context, kind Kind, name string) error {
 	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := checkName(kind, name); err != nil {
 		return err
 	}
 	m.mu.Lock()
@@ -120,8 +141,12 @@ func (m *Memory) DeleteName(ctx context.Context, kind Kind, name string) error {
 	return nil
 }
 
+// Names implements Store.
 func (m *Memory) Names(ctx context.Context, kind Kind, prefix string) ([]Entry, error) {
 	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := checkKind(kind); err != nil {
 		return nil, err
 	}
 	m.mu.Lock()

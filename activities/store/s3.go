@@ -3,255 +3,262 @@ package store
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
-	"net/http"
-	"net/url"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/minio/minio-go/v7"
-	"github.com/minio/minio-go/v7/pkg/credentials"
 )
 
-// S3Config says where the bucket is and how to get in. It never prints its
-// secrets.
-type S3Config struct {
-	// Endpoint is host:port, or a URL whose scheme overrides TLS.
-	Endpoint string
-	Bucket   string
-	// Region may be empty where the server does not mind.
-	Region string
-	// AccessKey and SecretKey; empty ones mean the usual chain: AWS_* in the
-	// environment, ~/.aws/credentials, the machine's role.
-	AccessKey, SecretKey, SessionToken string
-	TLS                                bool
-	// CreateBucket makes the bucket where it does not exist.
-	CreateBucket bool
-}
-
-// String describes the configuration without its secrets.
-func (c S3Config) String() string {
-	return fmt.Sprintf("bucket %q at %s", c.Bucket, c.Endpoint)
-}
-
-// GoString keeps %#v from printing the secrets.
-func (c S3Config) GoString() string { return "store.S3Config{" + c.String() + "}" }
-
-// LogValue keeps the secrets out of logs.
-func (c S3Config) LogValue() slog.Value { return slog.StringValue(c.String()) }
-
-// MarshalJSON keeps the secrets out of whatever encodes a configuration.
-func (c S3Config) MarshalJSON() ([]byte, error) {
-	return fmt.Appendf(nil, `{"endpoint":%q,"bucket":%q,"region":%q}`, c.Endpoint, c.Bucket, c.Region), nil
-}
-
-// S3 is a Store in a bucket of an S3-compatible server.
+// S3 is a Store in a bucket of an S3-compatible server that honours
+// conditional writes.
 type S3 struct {
-	core   minio.Core
-	config S3Config
+	// core tries a request several times. once does not: see SetName.
+	core, once minio.Core
+	config     S3Config // without its secrets
+	// honours is full once the server is known to honour conditions; probing
+	// is held by who finds out.
+	probing chan struct{}
+	honours chan struct{}
 }
+
+var _ Store = (*S3)(nil)
 
 const (
 	// maxAttempts is minio-go's own; Temporal retries activities, and the two
 	// multiply.
 	maxAttempts = 3
 	dialTimeout = 5 * time.Second
+	openTimeout = 10 * time.Second
 	// maxBlob is S3's limit of one PUT. A conditional write cannot be a
 	// multipart upload: minio-go sends the condition with its start and drops
 	// it from its end.
 	maxBlob = 5 << 30
+	// lookFirst is the size from which Put asks for a blob before sending it:
+	// sending it in vain would cost more than the question.
+	lookFirst = 1 << 20
 )
 
-// OpenS3 connects to a bucket and checks that it can be used.
+// String describes the store.
+func (s *S3) String() string { return s.config.String() }
+
+// GoString describes the store without what it holds.
+func (s *S3) GoString() string { return "store.S3{" + s.config.String() + "}" }
+
+// Format keeps every verb from looking inside.
+func (s *S3) Format(f fmt.State, verb rune) { format(f, verb, s) }
+
+// OpenS3 connects to a bucket and checks that it can be used: the endpoint's
+// form, that the server answers, that it takes the credentials (ErrDenied) and
+// has the bucket (ErrNotFound), which it creates if asked.
 func OpenS3(ctx context.Context, c S3Config) (*S3, error) {
 	host, secure, err := parseEndpoint(c.Endpoint, c.TLS)
+	if c.Bucket == "" {
+		err = errors.Join(err, errors.New("object store: no bucket is named"))
+	}
 	if err != nil {
 		return nil, err
 	}
-	if c.Bucket == "" {
-		return nil, errors.New("object store: no bucket is named")
+	limit := c.OpenTimeout
+	if limit <= 0 {
+		limit = openTimeout
 	}
-	creds := credentials.NewStaticV4(c.AccessKey, c.SecretKey, c.SessionToken)
-	if c.AccessKey == "" && c.SecretKey == "" {
-		creds = credentials.NewChainCredentials([]credentials.Provider{
-			&credentials.EnvAWS{}, &credentials.FileAWSCredentials{}, &credentials.IAM{},
-		})
-	}
+	opening, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
 	transport, err := minio.DefaultTransport(secure)
 	if err != nil {
-		return nil, fmt.Errorf("object store %s: %w", c.Endpoint, err)
+		return nil, fmt.Errorf("object store %s: %w", c, err)
 	}
 	transport.DialContext = (&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext
 	transport.MaxIdleConnsPerHost = 64
-	client, err := minio.New(host, &minio.Options{
-		Creds: creds, Secure: secure, Region: c.Region, MaxRetries: maxAttempts,
-		BucketLookup: lookup(host), Transport: transport,
-	})
+	creds, err := c.credentials(opening, transport)
 	if err != nil {
-		return nil, fmt.Errorf("object store %s: %w", c.Endpoint, err)
+		return nil, err
 	}
-	s := &S3{core: minio.Core{Client: client}, config: c}
-	if err := s.open(ctx); err != nil {
+	client := func(region string, attempts int) (minio.Core, error) {
+		client, err := minio.New(host, &minio.Options{
+			Creds: creds, Secure: secure, Region: region, MaxRetries: attempts,
+			BucketLookup: lookup(host), Transport: transport,
+		})
+		if err != nil {
+			return minio.Core{}, fmt.Errorf("object store %s: %w", c, err)
+		}
+		return minio.Core{Client: client}, nil
+	}
+	s := &S3{config: c, probing: make(chan struct{}, 1), honours: make(chan struct{}, 1)}
+	s.config.AccessKey, s.config.SecretKey, s.config.SessionToken = "", "", ""
+	if s.core, err = client(c.Region, maxAttempts); err != nil {
+		return nil, err
+	}
+	if err := s.open(opening); err != nil {
+		if opening.Err() != nil && ctx.Err() == nil {
+			err = fmt.Errorf("%w; no answer within %v: is the server running, and the endpoint right?", err, limit)
+		}
+		return nil, err
+	}
+	region := c.Region
+	if region == "" {
+		// A client that tries once cannot find out the region by trying. Some
+		// servers do not tell, and do not mind.
+		region, _ = s.core.GetBucketLocation(opening, c.Bucket)
+	}
+	if s.once, err = client(region, 1); err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
-// lookup addresses buckets by path everywhere but on AWS: other servers seldom
-// have a name for each bucket.
-func lookup(host string) minio.BucketLookupType {
-	if strings.HasSuffix(host, ".amazonaws.com") {
-		return minio.BucketLookupAuto
-	}
-	return minio.BucketLookupPath
-}
-
-func parseEndpoint(endpoint string, secure bool) (string, bool, error) {
-	if endpoint == "" {
-		return "", false, errors.New("object store: no endpoint is given")
-	}
-	if !strings.Contains(endpoint, "://") {
-		if strings.ContainsAny(endpoint, "/?#@ ") {
-			return "", false, fmt.Errorf("object store: endpoint %q is neither host:port nor a URL", endpoint)
-		}
-		return endpoint, secure, nil
-	}
-	u, err := url.Parse(endpoint)
-	if err != nil || u.Host == "" || u.User != nil || (u.Path != "" && u.Path != "/") || u.RawQuery != "" {
-		return "", false, errors.New("object store: the endpoint's URL must be http(s)://host:port and nothing more")
-	}
-	switch u.Scheme {
-	case "http", "https":
-		return u.Host, u.Scheme == "https", nil
-	}
-	return "", false, fmt.Errorf("object store: endpoint %q: the scheme must be http or https", endpoint)
-}
-
 // open checks address, credentials and bucket.
 func (s *S3) open(ctx context.Context) error {
-	exists, err := s.core.BucketExists(ctx, s.config.Bucket)
+	there, err := s.core.BucketExists(ctx, s.config.Bucket)
 	if err != nil {
-		return s.fail("look for", "the bucket", err)
+		return s.fail(ctx, "look for", "the bucket", err)
 	}
-	if exists {
+	if there {
 		return nil
 	}
 	if !s.config.CreateBucket {
-		return fmt.Errorf("object store: %s: %w: create the bucket, or name another one", s.config, ErrNotFound)
+		return fmt.Errorf("object store: %s: the bucket is %w: create it, or name another one", s.config, ErrNotFound)
 	}
 	err = s.core.MakeBucket(ctx, s.config.Bucket, minio.MakeBucketOptions{Region: s.config.Region})
-	if code := minio.ToErrorResponse(err).Code; err != nil && code != "BucketAlreadyOwnedByYou" && code != "BucketAlreadyExists" {
-		return s.fail("create", "the bucket", err)
-	}
-	return nil
-}
-
-// fail describes an error of the server and gives it its class.
-func (s *S3) fail(verb, what string, err error) error {
 	if err == nil {
 		return nil
 	}
-	response := minio.ToErrorResponse(err)
-	hint, class := "", error(nil)
-	var network net.Error
-	switch code := response.Code; {
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-	case slices.Contains([]string{"NoSuchKey", "NoSuchObject", "NotFound"}, code):
-		class = ErrNotFound
-	case code == "NoSuchBucket":
-		class = ErrNotFound
-		hint = "; the bucket is gone"
-	case slices.Contains([]string{"AccessDenied", "SignatureDoesNotMatch", "InvalidAccessKeyId", "ExpiredToken", "InvalidToken"}, code),
-		response.StatusCode == http.StatusForbidden, response.StatusCode == http.StatusUnauthorized:
-		class = ErrDenied
-		hint = "; check access key, secret key and the bucket's policy"
-	case response.StatusCode == http.StatusInsufficientStorage, strings.Contains(code, "StorageFull"), strings.Contains(code, "InsufficientStorage"),
-		strings.Contains(err.Error(), "no space left"):
-		hint = "; the server's disk is full: free some space, nothing was half-written"
-	case errors.As(err, &network):
-		hint = "; is the server running, and the endpoint right?"
+	// Another process may have been faster.
+	if there, again := s.core.BucketExists(ctx, s.config.Bucket); again == nil && there {
+		return nil
 	}
-	if class != nil {
-		return fmt.Errorf("object store: cannot %s %s in %s: %w (%w)%s", verb, what, s.config, class, err, hint)
-	}
-	return fmt.Errorf("object store: cannot %s %s in %s: %w%s", verb, what, s.config, err, hint)
+	return s.fail(ctx, "create", "the bucket", err)
 }
 
-// exists says that a conditional write found the key taken, or changed.
-func exists(err error) bool {
-	r := minio.ToErrorResponse(err)
-	switch r.StatusCode {
-	case http.StatusNotModified, http.StatusConflict, http.StatusPreconditionFailed:
-		return true
-	}
-	return slices.Contains([]string{"PreconditionFailed", "ConditionalRequestConflict", "NotModified"}, r.Code)
-}
+const (
+	blobType = "application/octet-stream"
+	nameType = "application/json"
+)
 
-func (s *S3) put(ctx context.Context, key string, data []byte, contentType string, condition func(*minio.PutObjectOptions)) (minio.UploadInfo, error) {
-	// One PUT, signed with the digest of the whole body, which the server
-	// checks; the default over plain HTTP, a body signed in chunks, is not
-	// taken by every server when it is empty.
-	o := minio.PutObjectOptions{ContentType: contentType, DisableContentSha256: true}
-	if condition != nil {
-		condition(&o)
-	}
-	sum := sha256.Sum256(data)
-	return s.core.PutObject(ctx, s.config.Bucket, key, bytes.NewReader(data), int64(len(data)), "", hex.EncodeToString(sum[:]), o)
-}
+// condition makes a PUT conditional.
+type condition func(*minio.PutObjectOptions)
 
 func ifAbsent(o *minio.PutObjectOptions) { o.SetMatchETagExcept("*") }
 
-func (s *S3) get(ctx context.Context, key string) ([]byte, minio.ObjectInfo, error) {
+func ifVersion(v Version) condition {
+	return func(o *minio.PutObjectOptions) { o.SetMatchETag(string(v)) }
+}
+
+func always(*minio.PutObjectOptions) {}
+
+// put writes in one PUT, signed with the digest of the whole body, which the
+// server checks; the default over plain HTTP, a body signed in chunks, is not
+// taken by every server when it is empty. digest is in hex.
+func (s *S3) put(ctx context.Context, c minio.Core, key, digest, contentType string, data []byte, when condition) (Version, error) {
+	o := minio.PutObjectOptions{ContentType: contentType, DisableContentSha256: true, DisableMultipart: true}
+	when(&o)
+	info, err := c.PutObject(ctx, s.config.Bucket, key, bytes.NewReader(data), int64(len(data)), "", digest, o)
+	if err == nil && info.ETag == "" {
+		err = errNoETag
+	}
+	return Version(info.ETag), err
+}
+
+var errNoETag = errors.New("the answer has no ETag: is this an S3 server?")
+
+func (s *S3) get(ctx context.Context, key string) (io.ReadCloser, minio.ObjectInfo, error) {
 	body, info, _, err := s.core.GetObject(ctx, s.config.Bucket, key, minio.GetObjectOptions{})
+	if err == nil && info.ETag == "" {
+		_ = body.Close()
+		err = errNoETag
+	}
+	return body, info, err
+}
+
+func (s *S3) read(ctx context.Context, key string) ([]byte, Version, error) {
+	body, info, err := s.get(ctx, key)
 	if err != nil {
-		return nil, info, err
+		return nil, "", err
 	}
 	defer body.Close() // the error of interest is the reading's
 	var b bytes.Buffer
-	if info.Size > 0 {
-		b.Grow(int(info.Size))
+	if info.Size > 0 && info.Size <= maxBlob {
+		// The reader wants room to find the end in.
+		b.Grow(int(info.Size) + bytes.MinRead)
 	}
-	_, err = io.Copy(&b, body)
-	return b.Bytes(), info, err
+	if _, err := b.ReadFrom(body); err != nil {
+		return nil, "", err
+	}
+	return b.Bytes(), Version(info.ETag), nil
+}
+
+// sound reports whether a blob is there with all its bytes good.
+func (s *S3) sound(ctx context.Context, key string, ref Ref, size int) (bool, error) {
+	body, info, err := s.get(ctx, key)
+	if absent(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, s.fail(ctx, "read back", "object "+string(ref), err)
+	}
+	defer body.Close() // the error of interest is the reading's
+	if info.Size != int64(size) {
+		return false, nil
+	}
+	sum := sha256.New()
+	if _, err := io.Copy(sum, body); err != nil {
+		return false, s.fail(ctx, "read back", "object "+string(ref), err)
+	}
+	return refOfSum(sum.Sum(nil)) == ref, nil
 }
 
 // Put implements Store. An object that is there already is read back; should
 // its bytes be damaged, the good ones take their place.
 func (s *S3) Put(ctx context.Context, data []byte) (Ref, error) {
-	if len(data) > maxBlob {
-		return "", fmt.Errorf("object store: an object of %d bytes is larger than one PUT can be (%d)", len(data), int64(maxBlob))
+	if err := checkSize(int64(len(data))); err != nil {
+		return "", err
 	}
 	ref := RefOf(data)
 	key, err := blobKey(ref)
 	if err != nil {
 		return "", err
 	}
-	const contentType = "application/octet-stream"
-	_, err = s.put(ctx, key, data, contentType, ifAbsent)
+	if len(data) >= lookFirst {
+		if sound, err := s.sound(ctx, key, ref, len(data)); sound || err != nil {
+			return orNone(ref, err)
+		}
+	}
+	digest := string(ref[len(refPrefix):])
+	_, err = s.put(ctx, s.core, key, digest, blobType, data, ifAbsent)
 	if err == nil {
 		return ref, nil
 	}
-	if !exists(err) {
-		return "", s.fail("write", "object "+string(ref), err)
+	if !refused(err) {
+		return "", s.fail(ctx, "write", "object "+string(ref), err)
 	}
-	there, _, err := s.get(ctx, key)
-	if err == nil && verify(ref, there) == nil {
-		return ref, nil
+	if sound, err := s.sound(ctx, key, ref, len(data)); sound || err != nil {
+		return orNone(ref, err)
 	}
-	if err != nil && !errors.Is(s.fail("read", key, err), ErrNotFound) {
-		return "", s.fail("read back", "object "+string(ref), err)
-	}
-	if _, err := s.put(ctx, key, data, contentType, nil); err != nil {
-		return "", s.fail("repair", "object "+string(ref), err)
+	// Whoever else repairs it at the same time writes the same bytes.
+	_, err = s.put(ctx, s.core, key, digest, blobType, data, always)
+	return orNone(ref, s.fail(ctx, "repair", "object "+string(ref), err))
+}
+
+func orNone(ref Ref, err error) (Ref, error) {
+	if err != nil {
+		return "", err
 	}
 	return ref, nil
+}
+
+// checkSize refuses what one PUT cannot carry.
+func checkSize(size int64) error {
+	if size > maxBlob {
+		return fmt.Errorf("object store: an object of %d bytes is larger than one PUT can carry (%d): store it in parts", size, int64(maxBlob))
+	}
+	return nil
 }
 
 // Get implements Store.
@@ -260,11 +267,14 @@ func (s *S3) Get(ctx context.Context, ref Ref) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	data, _, err := s.get(ctx, key)
+	data, _, err := s.read(ctx, key)
 	if err != nil {
-		return nil, s.fail("read", "object "+string(ref), err)
+		return nil, s.fail(ctx, "read", "object "+string(ref), err)
 	}
-	return data, verify(ref, data)
+	if err := verify(ref, data); err != nil {
+		return nil, fmt.Errorf("object store: %s: %w", s.config, err)
+	}
+	return data, nil
 }
 
 // Has implements Store.
@@ -274,32 +284,84 @@ func (s *S3) Has(ctx context.Context, ref Ref) (bool, error) {
 		return false, err
 	}
 	_, err = s.core.StatObject(ctx, s.config.Bucket, key, minio.StatObjectOptions{})
-	if err = s.fail("look for", "object "+string(ref), err); errors.Is(err, ErrNotFound) {
-		return false, nil
+	if !absent(err) {
+		return err == nil, s.fail(ctx, "look for", "object "+string(ref), err)
 	}
-	return err == nil, err
+	// An answer to HEAD has no body, so a bucket that is gone looks the same.
+	there, err := s.core.BucketExists(ctx, s.config.Bucket)
+	if err == nil && !there {
+		err = errors.New("the bucket is gone")
+	}
+	return false, s.fail(ctx, "look for", "object "+string(ref), err)
 }
 
-// SetName implements Store.
+// SetName implements Store. Its request is sent once: had a first one been
+// carried out and its answer lost, a second would be refused for the change that
+// it made itself, and the winner told that it has lost.
 func (s *S3) SetName(ctx context.Context, kind Kind, name string, value []byte, expect Version) (Version, error) {
 	key, err := nameKey(kind, name)
 	if err != nil {
 		return "", err
 	}
-	condition := ifAbsent
+	if err := s.probe(ctx); err != nil {
+		return "", err
+	}
+	when := ifAbsent
 	if expect != "" {
-		condition = func(o *minio.PutObjectOptions) { o.SetMatchETag(string(expect)) }
+		when = ifVersion(expect)
 	}
-	info, err := s.put(ctx, key, value, "application/json", condition)
-	if err == nil {
-		return Version(info.ETag), nil
-	}
-	failure := s.fail("write", fmt.Sprintf("%s %q", kind, name), err)
+	sum := sha256.Sum256(value)
+	version, err := s.put(ctx, s.once, key, hex.EncodeToString(sum[:]), nameType, value, when)
 	// A name that was to be changed and is gone has changed.
-	if exists(err) || expect != "" && minio.ToErrorResponse(err).Code == "NoSuchKey" {
-		return "", fmt.Errorf("%s %q: %w", kind, name, ErrConflict)
+	if refused(err) || expect != "" && absent(err) {
+		return "", fmt.Errorf("object store: %s %q in %s: %w", kind, name, s.config, ErrConflict)
 	}
-	return "", failure
+	if err != nil {
+		return "", s.fail(ctx, "write", fmt.Sprintf("%s %q", kind, name), err)
+	}
+	return version, nil
+}
+
+// probe finds out, once before the first write of a name, whether the server
+// honours conditions. One that ignores them would let writers undo each other's
+// changes without a word.
+func (s *S3) probe(ctx context.Context) (err error) {
+	select {
+	case s.probing <- struct{}{}:
+		defer func() { <-s.probing }()
+	case <-ctx.Done():
+		return s.fail(ctx, "probe", "conditional writes", ctx.Err())
+	}
+	if len(s.honours) > 0 {
+		return nil
+	}
+	key := "probes/" + strings.ToLower(rand.Text())
+	sum := sha256.Sum256(nil)
+	put := func(when condition) error {
+		_, err := s.put(ctx, s.core, key, hex.EncodeToString(sum[:]), blobType, nil, when)
+		return err
+	}
+	if err := put(always); err != nil {
+		return s.fail(ctx, "probe", "conditional writes", err)
+	}
+	defer func() {
+		if gone := s.core.RemoveObject(ctx, s.config.Bucket, key, minio.RemoveObjectOptions{}); err == nil && gone != nil && !absent(gone) {
+			err = s.fail(ctx, "remove", key, gone)
+		}
+	}()
+	for _, c := range []struct {
+		header string
+		when   condition
+	}{{"If-None-Match", ifAbsent}, {"If-Match", ifVersion("00000000000000000000000000000000")}} {
+		switch err := put(c.when); {
+		case err == nil:
+			return fmt.Errorf("object store: %s: %w: the server ignores %s, so that writers could undo each other's changes; use one that honours conditional writes: AWS S3, MinIO, VersityGW", s.config, errors.ErrUnsupported, c.header)
+		case !refused(err):
+			return s.fail(ctx, "probe", "whether the server honours "+c.header, err)
+		}
+	}
+	s.honours <- struct{}{}
+	return nil
 }
 
 // GetName implements Store.
@@ -308,11 +370,11 @@ func (s *S3) GetName(ctx context.Context, kind Kind, name string) ([]byte, Versi
 	if err != nil {
 		return nil, "", err
 	}
-	value, info, err := s.get(ctx, key)
+	value, version, err := s.read(ctx, key)
 	if err != nil {
-		return nil, "", s.fail("read", fmt.Sprintf("%s %q", kind, name), err)
+		return nil, "", s.fail(ctx, "read", fmt.Sprintf("%s %q", kind, name), err)
 	}
-	return value, Version(info.ETag), nil
+	return value, version, nil
 }
 
 // DeleteName implements Store.
@@ -321,31 +383,34 @@ func (s *S3) DeleteName(ctx context.Context, kind Kind, name string) error {
 	if err != nil {
 		return err
 	}
-	err = s.fail("delete", fmt.Sprintf("%s %q", kind, name), s.core.RemoveObject(ctx, s.config.Bucket, key, minio.RemoveObjectOptions{}))
-	if errors.Is(err, ErrNotFound) {
+	err = s.once.RemoveObject(ctx, s.config.Bucket, key, minio.RemoveObjectOptions{})
+	if absent(err) {
 		return nil
 	}
-	return err
+	return s.fail(ctx, "delete", fmt.Sprintf("%s %q", kind, name), err)
 }
 
 // Names implements Store.
 func (s *S3) Names(ctx context.Context, kind Kind, prefix string) ([]Entry, error) {
-	ctx, cancel := context.WithCancel(ctx)
+	if err := checkKind(kind); err != nil {
+		return nil, err
+	}
+	listing, cancel := context.WithCancel(ctx)
 	defer cancel() // ends the listing's goroutine on an early return
 	base := namePrefix(kind)
 	var out []Entry
-	for o := range s.core.Client.ListObjects(ctx, s.config.Bucket, minio.ListObjectsOptions{Prefix: base + escape(prefix), Recursive: true}) {
+	for o := range s.core.Client.ListObjects(listing, s.config.Bucket, minio.ListObjectsOptions{Prefix: base + escape(prefix), Recursive: true}) {
 		if o.Err != nil {
-			return nil, s.fail("list", string(kind)+" names", o.Err)
+			return nil, s.fail(ctx, "list", string(kind)+" names", o.Err)
 		}
 		name, err := unescape(strings.TrimPrefix(o.Key, base))
-		if err != nil {
+		if err != nil || name == "" {
 			continue // not ours
 		}
 		out = append(out, Entry{name, o.LastModified})
 	}
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return nil, s.fail(ctx, "list", string(kind)+" names", err)
 	}
 	sortEntries(out)
 	return out, nil

@@ -17,30 +17,40 @@ import (
 	"tnaml/activities/store"
 )
 
-// Options adapts the suite to an implementation.
-type Options struct {
-	// Damage overwrites a blob's stored bytes behind the store's back; nil
-	// leaves out the tests that need it.
-	Damage func(t *testing.T, ref store.Ref, data []byte)
+// Option adapts the suite to an implementation.
+type Option func(*options)
+
+type options struct {
+	damage func(t *testing.T, ref store.Ref, data []byte)
+}
+
+// Damage adds the tests that need a blob's stored bytes overwritten behind the
+// store's back.
+func Damage(overwrite func(t *testing.T, ref store.Ref, data []byte)) Option {
+	return func(o *options) { o.damage = overwrite }
 }
 
 // Run runs the suite. open returns a store that nobody else uses; it may be
 // the same at every call: the tests keep to names of their own.
-func Run(t *testing.T, open func(t *testing.T) store.Store, o Options) {
+func Run(t *testing.T, open func(t *testing.T) store.Store, opts ...Option) {
+	var o options
+	for _, set := range opts {
+		set(&o)
+	}
 	for _, c := range []struct {
 		name string
 		test func(t *testing.T, s store.Store)
 	}{
 		{"blobs", blobs}, {"concurrent puts", concurrentPuts}, {"names", names}, {"compare and set", compareAndSet},
-		{"update", update}, {"odd names", oddNames}, {"many names", manyNames}, {"canceled", canceled}, {"references", references},
+		{"update", update}, {"odd names", oddNames}, {"many names", manyNames}, {"canceled", canceled}, {"references", references}, {"model", model},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, open(t)) })
 	}
 	t.Run("damage", func(t *testing.T) {
-		if o.Damage == nil {
+		if o.damage == nil {
 			t.Skip("this server's blobs cannot be reached behind its back")
 		}
-		damage(t, open(t), o.Damage)
+		damage(t, open(t), o.damage)
 	})
 }
 
@@ -58,7 +68,7 @@ func blobs(t *testing.T, s store.Store) {
 	for i := range large {
 		large[i] = byte(i * i >> 7)
 	}
-	for _, data := range [][]byte{{}, []byte("x"), []byte(t.Name()), large} {
+	for _, data := range [][]byte{nil, []byte("x"), []byte(t.Name()), large} {
 		ref := put(t, s, data)
 		if ref != store.RefOf(data) {
 			t.Errorf("reference %s", ref)
@@ -87,17 +97,22 @@ func blobs(t *testing.T, s store.Store) {
 }
 
 func concurrentPuts(t *testing.T, s store.Store) {
+	// All at once: one group puts a small blob, the other one that is asked
+	// for first.
 	var wg sync.WaitGroup
 	for i := range 16 {
 		wg.Go(func() {
-			data := []byte(fmt.Sprintf("%s %d", t.Name(), i%2))
+			data := fmt.Appendf(nil, "%s %d", t.Name(), i%2)
+			if i%2 == 1 {
+				data = append(data, make([]byte, 2<<20)...)
+			}
 			ref, err := s.Put(t.Context(), data)
 			if err != nil {
 				t.Error(err)
 				return
 			}
 			if got, err := s.Get(t.Context(), ref); err != nil || !bytes.Equal(got, data) {
-				t.Errorf("read after write: %q, %v", got, err)
+				t.Errorf("read after write: %d bytes, %v", len(got), err)
 			}
 		})
 	}
@@ -147,6 +162,21 @@ func names(t *testing.T, s store.Store) {
 	if _, err := s.SetName(ctx, store.Dataset, strings.Repeat("x", 300), []byte(`{}`), ""); err == nil || !strings.Contains(err.Error(), "too long") {
 		t.Errorf("a long name: %v", err)
 	}
+	longest := strings.Repeat("x", 255)
+	if _, err := s.SetName(ctx, store.Dataset, longest, []byte(`{}`), ""); err != nil {
+		t.Errorf("the longest name: %v", err)
+	}
+	if value, _, err := s.GetName(ctx, store.Dataset, longest); string(value) != `{}` || err != nil {
+		t.Errorf("the longest name: %s, %v", value, err)
+	}
+	for _, kind := range []store.Kind{"", "a/b", "Data"} {
+		_, e1 := s.SetName(ctx, kind, name, []byte(`{}`), "")
+		_, _, e2 := s.GetName(ctx, kind, name)
+		_, e3 := s.Names(ctx, kind, "")
+		if e4 := s.DeleteName(ctx, kind, name); e1 == nil || e2 == nil || e3 == nil || e4 == nil || errors.Is(e2, store.ErrNotFound) {
+			t.Errorf("kind %q: %v, %v, %v, %v", kind, e1, e2, e3, e4)
+		}
+	}
 }
 
 // Of writers that expect the same version exactly one wins.
@@ -185,7 +215,7 @@ func compareAndSet(t *testing.T, s store.Store) {
 
 // No increment of a counter is lost.
 func update(t *testing.T, s store.Store) {
-	const writers, times = 6, 5
+	const writers, times = 8, 5
 	var wg sync.WaitGroup
 	for range writers {
 		wg.Go(func() {
@@ -209,6 +239,16 @@ func update(t *testing.T, s store.Store) {
 	}
 	if _, after, _ := s.GetName(t.Context(), store.Search, t.Name()); after != before {
 		t.Error("an unchanged value was written")
+	}
+	// nil writes nothing, whether there is a value or none.
+	for _, name := range []string{t.Name(), t.Name() + " absent"} {
+		was, _, before := s.GetName(t.Context(), store.Search, name)
+		if err := store.Update(t.Context(), s, store.Search, name, func([]byte) ([]byte, error) { return nil, nil }); err != nil {
+			t.Error(err)
+		}
+		if is, _, after := s.GetName(t.Context(), store.Search, name); !bytes.Equal(is, was) || (after == nil) != (before == nil) {
+			t.Errorf("%q: a nil value was written: %q, %v", name, is, after)
+		}
 	}
 	refuse := errors.New("refused")
 	if err := store.Update(t.Context(), s, store.Search, t.Name(), func([]byte) ([]byte, error) { return nil, refuse }); !errors.Is(err, refuse) {
@@ -264,7 +304,10 @@ func oddNames(t *testing.T, s store.Store) {
 
 // A listing is longer than one page of the server's.
 func manyNames(t *testing.T, s store.Store) {
-	const n = 1100
+	n := 1100
+	if testing.Short() {
+		n = 30
+	}
 	var wg sync.WaitGroup
 	for w := range 8 {
 		wg.Go(func() {
@@ -310,22 +353,31 @@ func references(t *testing.T, s store.Store) {
 	for _, ref := range []store.Ref{"", "sha256:", "sha256:xyz", "md5:00", store.Ref(strings.ToUpper(string(store.RefOf(nil))))} {
 		if _, err := s.Get(t.Context(), ref); err == nil {
 			t.Errorf("%q was taken as a reference", ref)
+		} else if errors.Is(err, store.ErrNotFound) {
+			t.Errorf("%q is no reference, and not merely absent: %v", ref, err)
+		}
+		if ok, err := s.Has(t.Context(), ref); ok || err == nil {
+			t.Errorf("has %q: %v, %v", ref, ok, err)
 		}
 	}
 }
 
 // Damaged bytes are never handed out, and storing the good ones repairs them.
 func damage(t *testing.T, s store.Store, damage func(t *testing.T, ref store.Ref, data []byte)) {
-	for _, bad := range []string{"", "damaged bytes", "Good bytes"} {
+	for _, bad := range []string{"", "damaged bytes", "Good bytes", "long"} {
 		good := []byte("good bytes")
+		if bad == "long" { // such a blob is asked for before it is sent
+			good = append(good, make([]byte, 2<<20)...)
+			bad = string(good[1:]) + "x"
+		}
 		ref := put(t, s, good)
 		damage(t, ref, []byte(bad))
-		if data, err := s.Get(t.Context(), ref); !errors.Is(err, store.ErrCorrupt) {
-			t.Errorf("damaged: %q, %v", data, err)
+		if data, err := s.Get(t.Context(), ref); !errors.Is(err, store.ErrCorrupt) || data != nil || !strings.Contains(err.Error(), string(ref)) {
+			t.Errorf("damaged: %d bytes, %v", len(data), err)
 		}
 		put(t, s, good)
 		if got, err := s.Get(t.Context(), ref); err != nil || !bytes.Equal(got, good) {
-			t.Errorf("repaired: %q, %v", got, err)
+			t.Errorf("repaired: %d bytes, %v", len(got), err)
 		}
 	}
 }
