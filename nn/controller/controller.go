@@ -329,23 +329,50 @@ func (c *Controller) Probabilities(task int, actions []int) [][]float64 {
 // to the parameters' gradients, and returns the log-probability and the summed
 // entropy, in nats.
 func (c *Controller) Gradient(task int, actions []int, wLogProb, wEntropy float64) (logProb, entropy float64) {
-	logProb = c.GradientFunc(task, actions, func(t int, probs, d []float64) {
-		h := 0.0
-		for _, p := range probs {
-			if p > 0 {
-				h -= p * math.Log(p)
-			}
-		}
+	return c.GradientWeighted(task, actions, func(float64) (float64, float64) { return wLogProb, wEntropy })
+}
+
+// GradientWeighted is Gradient with weights that depend on the present
+// log-probability of the actions, as importance ratios do.
+func (c *Controller) GradientWeighted(task int, actions []int, weights func(logProb float64) (wLogProb, wEntropy float64)) (logProb, entropy float64) {
+	logProb = c.run(task, actions, nil)
+	wLogProb, wEntropy := weights(logProb)
+	for t := range c.config.Options {
+		probs, d := c.work.steps[t].probs, c.work.steps[t].dlogits
+		h := entropyOf(probs)
 		entropy += h
 		for i, p := range probs { // d log π/d logit = 1[i = a] − p;  dH/d logit = −p(log p + H)
 			d[i] = -wLogProb * p
-			if p > 0 {
+			if p > 0 && wEntropy != 0 {
 				d[i] -= wEntropy * p * (math.Log(p) + h)
 			}
 		}
 		d[actions[t]] += wLogProb
-	})
+	}
+	c.backward(task, actions)
 	return logProb, entropy
+}
+
+// entropyOf returns −Σ p log p in nats.
+func entropyOf(probs []float64) float64 {
+	h := 0.0
+	for _, p := range probs {
+		if p > 0 {
+			h -= p * math.Log(p)
+		}
+	}
+	return h
+}
+
+// Entropy returns the entropies, in nats, of the steps' distributions given
+// the actions before them, summed.
+func (c *Controller) Entropy(task int, actions []int) float64 {
+	c.run(task, actions, nil)
+	h := 0.0
+	for t := range c.work.steps {
+		h += entropyOf(c.work.steps[t].probs)
+	}
+	return h
 }
 
 // GradientFunc adds the gradient of any objective that depends on the

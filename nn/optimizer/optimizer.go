@@ -5,10 +5,12 @@
 package optimizer
 
 import (
+	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"strings"
+
+	"gonum.org/v1/gonum/floats"
 
 	"tnaml/nn/safetensors"
 )
@@ -24,10 +26,16 @@ type Parameter struct {
 // Optimizer changes parameters along their gradients. State is kept for each
 // parameter by its name: one that appears later (a new task's embedding)
 // starts with fresh state.
+//
+// Every parameter takes part in every step, one whose gradient is zero too: a
+// task that was not drawn still drifts by its momentum, as in the frameworks'
+// dense optimisers.
 type Optimizer interface {
-	// Step takes one ascent step. It does not clear the gradients.
+	// Step takes one ascent step. It does not clear the gradients. It panics
+	// where a parameter's length is not that of its saved state.
 	Step(params []Parameter)
-	// PutArrays and GetArrays save and restore the state.
+	// PutArrays and GetArrays save and restore the state: for each parameter
+	// the number of its steps, and the slots the optimiser keeps for it.
 	PutArrays(f *safetensors.File, prefix string)
 	GetArrays(f *safetensors.File, prefix string) error
 }
@@ -35,180 +43,167 @@ type Optimizer interface {
 // Names lists the optimisers, the default first.
 func Names() []string { return []string{"adam", "rmsprop", "sgd"} }
 
-// New returns an optimiser by name. clip bounds the norm of the gradient over
-// all parameters together; 0 means no bound.
+// New returns an optimiser by name, with the defaults of its Config. clip
+// bounds the norm of the gradient over all parameters together; 0 means no
+// bound.
 func New(name string, learningRate, clip float64) (Optimizer, error) {
-	s := slots{rate: learningRate, clip: clip, state: map[string]*slot{}}
 	switch name {
 	case "sgd":
-		return &sgd{s}, nil
+		return NewSGD(SGDConfig{LearningRate: learningRate, Clip: clip})
 	case "rmsprop":
-		return &rmsprop{s}, nil
+		return NewRMSProp(RMSPropConfig{LearningRate: learningRate, Clip: clip})
 	case "adam":
-		return &adam{s}, nil
+		return NewAdam(AdamConfig{LearningRate: learningRate, Clip: clip})
 	}
 	return nil, fmt.Errorf("unknown optimizer %q (known: %s)", name, strings.Join(Names(), ", "))
 }
 
-// slot is one parameter's state.
-type slot struct {
-	steps int64
-	// first and second are moving averages of the gradient and its square;
-	// nil where the optimiser has none.
-	first, second []float64
+// SGDConfig are the parameters of gradient ascent.
+type SGDConfig struct {
+	LearningRate, Clip float64
+	// Momentum is the decay μ of the velocity (Polyak, 1964): v ← μv + g;
+	// θ += rate·v. 0 is plain gradient ascent, which keeps no state.
+	Momentum float64
 }
 
-type slots struct {
-	rate, clip float64
-	state      map[string]*slot
+// NewSGD returns gradient ascent with momentum.
+func NewSGD(c SGDConfig) (Optimizer, error) {
+	if err := check("sgd", c.LearningRate, c.Clip, fraction{"momentum", c.Momentum}); err != nil {
+		return nil, err
+	}
+	return &sgd{slots{clip: c.Clip, first: c.Momentum > 0}, c}, nil
 }
 
-// get returns a parameter's state, made anew for an unknown name.
-func (s *slots) get(p Parameter, first, second bool) *slot {
-	v, ok := s.state[p.Name]
-	if !ok {
-		v = &slot{}
-		if first {
-			v.first = make([]float64, len(p.Value))
-		}
-		if second {
-			v.second = make([]float64, len(p.Value))
-		}
-		s.state[p.Name] = v
-	}
-	return v
+// RMSPropConfig are the parameters of RMSProp.
+type RMSPropConfig struct {
+	LearningRate, Clip float64
+	Decay              float64 // 0.9
+	Epsilon            float64 // 1e-10, under the root as in TensorFlow
 }
 
-// scale is the factor that brings the gradient's norm within the clip.
-func (s *slots) scale(params []Parameter) float64 {
-	if s.clip <= 0 {
-		return 1
+// NewRMSProp returns RMSProp, which divides by a moving root mean square
+// (Tieleman and Hinton, 2012): v ← ρv + (1−ρ)g²; θ += rate·g/√(v + ε).
+func NewRMSProp(c RMSPropConfig) (Optimizer, error) {
+	fill(&c.Decay, 0.9)
+	fill(&c.Epsilon, 1e-10)
+	if err := check("rmsprop", c.LearningRate, c.Clip, fraction{"decay", c.Decay}, fraction{"epsilon", c.Epsilon}); err != nil {
+		return nil, err
 	}
-	sum := 0.0
-	for _, p := range params {
-		for _, g := range p.Gradient {
-			sum += g * g
-		}
-	}
-	if norm := math.Sqrt(sum); norm > s.clip {
-		return s.clip / norm
-	}
-	return 1
+	return &rmsprop{slots{clip: c.Clip, second: true}, c}, nil
 }
 
-func (s *slots) PutArrays(f *safetensors.File, prefix string) {
-	for name, v := range s.state { // the container sorts by name
-		safetensors.Put(f, prefix+name+".steps", []int64{v.steps})
-		if v.first != nil {
-			safetensors.Put(f, prefix+name+".first", slices.Clone(v.first))
-		}
-		if v.second != nil {
-			safetensors.Put(f, prefix+name+".second", slices.Clone(v.second))
-		}
+// AdamConfig are the parameters of Adam.
+type AdamConfig struct {
+	LearningRate, Clip float64
+	Beta1, Beta2       float64 // 0.9, 0.999
+	Epsilon            float64 // 1e-8, outside the root
+}
+
+// NewAdam returns Adam (Kingma and Ba, 2015): m ← β₁m + (1−β₁)g;
+// v ← β₂v + (1−β₂)g²; θ += rate·m̂/(√v̂ + ε), with m̂ and v̂ corrected for their
+// start at zero by the number of steps of the parameter itself, not of the
+// optimiser: a parameter that appears late starts like the others did.
+func NewAdam(c AdamConfig) (Optimizer, error) {
+	fill(&c.Beta1, 0.9)
+	fill(&c.Beta2, 0.999)
+	fill(&c.Epsilon, 1e-8)
+	if err := check("adam", c.LearningRate, c.Clip, fraction{"beta1", c.Beta1}, fraction{"beta2", c.Beta2}, fraction{"epsilon", c.Epsilon}); err != nil {
+		return nil, err
+	}
+	return &adam{slots{clip: c.Clip, first: true, second: true}, c}, nil
+}
+
+func fill(v *float64, d float64) {
+	if *v == 0 {
+		*v = d
 	}
 }
 
-func (s *slots) GetArrays(f *safetensors.File, prefix string) error {
-	s.state = map[string]*slot{}
-	for _, array := range f.Names() {
-		name, ok := strings.CutPrefix(array, prefix)
-		if !ok {
-			continue
-		}
-		at := strings.LastIndexByte(name, '.')
-		if at < 0 {
-			return fmt.Errorf("optimizer: array %q is not a slot", array)
-		}
-		name, field := name[:at], name[at+1:]
-		v := s.state[name]
-		if v == nil {
-			v = &slot{}
-			s.state[name] = v
-		}
-		var err error
-		switch field {
-		case "steps":
-			var steps []int64
-			if steps, _, err = safetensors.Get[int64](f, array, 1); err == nil {
-				v.steps = steps[0]
-			}
-		case "first":
-			v.first, err = clone(f, array)
-		case "second":
-			v.second, err = clone(f, array)
-		default:
-			err = fmt.Errorf("optimizer: array %q is not a slot", array)
-		}
-		if err != nil {
-			return err
+// fraction is a setting that must lie in [0, 1).
+type fraction struct {
+	name  string
+	value float64
+}
+
+func check(name string, rate, clip float64, fractions ...fraction) error {
+	var errs []error
+	if !(rate > 0) || math.IsInf(rate, 0) {
+		errs = append(errs, fmt.Errorf("%s: learning rate %v must be positive", name, rate))
+	}
+	if !(clip >= 0) {
+		errs = append(errs, fmt.Errorf("%s: clip %v must be positive, or 0 for none", name, clip))
+	}
+	for _, f := range fractions {
+		if !(f.value >= 0 && f.value < 1) {
+			errs = append(errs, fmt.Errorf("%s: %s %v must lie in [0, 1)", name, f.name, f.value))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
-func clone(f *safetensors.File, name string) ([]float64, error) {
-	v, _, err := safetensors.Get[float64](f, name, -1)
-	return slices.Clone(v), err
+type sgd struct {
+	slots
+	SGDConfig
 }
-
-// sgd is plain gradient ascent: θ += rate·g.
-type sgd struct{ slots }
 
 func (o *sgd) Step(params []Parameter) {
-	scale := o.rate * o.scale(params)
-	for _, p := range params {
-		for i, g := range p.Gradient {
-			p.Value[i] += scale * g
+	scale := o.scale(params)
+	if !o.first {
+		for _, p := range params {
+			floats.AddScaled(p.Value, o.LearningRate*scale, p.Gradient)
 		}
+		return
+	}
+	for _, p := range params {
+		s := o.get(p)
+		s.steps++
+		floats.Scale(o.Momentum, s.first)
+		floats.AddScaled(s.first, scale, p.Gradient)
+		floats.AddScaled(p.Value, o.LearningRate, s.first)
 	}
 }
 
-// rmsprop divides by a moving root mean square (Tieleman and Hinton, 2012):
-// v ← .9v + .1g²; θ += rate·g/√(v + ε).
-type rmsprop struct{ slots }
-
-const (
-	rmspropDecay   = 0.9
-	rmspropEpsilon = 1e-10 // as TensorFlow's RMSPropOptimizer
-)
+type rmsprop struct {
+	slots
+	RMSPropConfig
+}
 
 func (o *rmsprop) Step(params []Parameter) {
 	scale := o.scale(params)
 	for _, p := range params {
-		v := o.get(p, false, true).second
+		s := o.get(p)
+		s.steps++
+		v := s.second[:len(p.Gradient)]
 		for i, g := range p.Gradient {
 			g *= scale
-			v[i] = rmspropDecay*v[i] + (1-rmspropDecay)*g*g
-			p.Value[i] += o.rate * g / math.Sqrt(v[i]+rmspropEpsilon)
+			v[i] = o.Decay*v[i] + (1-o.Decay)*g*g
+			p.Value[i] += o.LearningRate * g / math.Sqrt(v[i]+o.Epsilon)
 		}
 	}
 }
 
-// adam is Adam (Kingma and Ba, 2015): m ← β₁m + (1−β₁)g; v ← β₂v + (1−β₂)g²;
-// θ += rate·m̂/(√v̂ + ε), with m̂ and v̂ corrected for their start at zero by the
-// parameter's own number of steps.
-type adam struct{ slots }
-
-const (
-	adamBeta1   = 0.9
-	adamBeta2   = 0.999
-	adamEpsilon = 1e-8
-)
+type adam struct {
+	slots
+	AdamConfig
+}
 
 func (o *adam) Step(params []Parameter) {
 	scale := o.scale(params)
+	// In locals: the compiler must otherwise take the stores below for changes
+	// of the configuration.
+	beta1, beta2, epsilon := o.Beta1, o.Beta2, o.Epsilon
 	for _, p := range params {
-		s := o.get(p, true, true)
+		s := o.get(p)
 		s.steps++
-		rate := o.rate / (1 - math.Pow(adamBeta1, float64(s.steps)))
-		root := 1 / math.Sqrt(1-math.Pow(adamBeta2, float64(s.steps)))
-		m, v := s.first[:len(p.Value)], s.second[:len(p.Value)]
-		value, gradient := p.Value, p.Gradient[:len(p.Value)]
+		rate := o.LearningRate / (1 - math.Pow(beta1, float64(s.steps)))
+		root := 1 / math.Sqrt(1-math.Pow(beta2, float64(s.steps)))
+		value := p.Value
+		gradient, m, v := p.Gradient[:len(value)], s.first[:len(value)], s.second[:len(value)]
 		for i := range value {
 			g := gradient[i] * scale
-			m[i] = adamBeta1*m[i] + (1-adamBeta1)*g
-			v[i] = adamBeta2*v[i] + (1-adamBeta2)*g*g
-			value[i] += rate * m[i] / (math.Sqrt(v[i])*root + adamEpsilon)
+			m[i] = beta1*m[i] + (1-beta1)*g
+			v[i] = beta2*v[i] + (1-beta2)*g*g
+			value[i] += rate * m[i] / (math.Sqrt(v[i])*root + epsilon)
 		}
 	}
 }

@@ -1,13 +1,17 @@
 // Package policygradient teaches a controller from rewards. Every method is
 // behind one interface: one update after every trial.
+//
+// A method maximises the expected normalised advantage (Baseline) and an
+// entropy bonus. One episode is one trial: the whole sequence of actions is a
+// single decision with a single reward, so log-probabilities and importance
+// ratios are those of the sequence.
 package policygradient
 
 import (
-	"errors"
 	"fmt"
 	"math"
-	"slices"
-	"strings"
+
+	"gonum.org/v1/gonum/floats"
 
 	"tnaml/nn/controller"
 	"tnaml/nn/optimizer"
@@ -26,73 +30,17 @@ type Episode struct {
 	Reward, Advantage float64
 }
 
-// Method is a policy gradient.
+// Method is a policy gradient. It is not safe for concurrent use.
 type Method interface {
-	// Update learns from one episode. A step that would make a parameter
-	// not finite is an error.
+	// Update learns from one episode, of which it keeps no reference. An
+	// episode that does not fit the controller is an error that changes
+	// nothing. A step that makes a parameter not finite is an error too; the
+	// controller and the method must then be read from a checkpoint again.
 	Update(c *controller.Controller, e Episode) error
-	// PutArrays and GetArrays save and restore the method's state.
+	// PutArrays and GetArrays save and restore all of the method's state: what
+	// it does next is then the same bit for bit.
 	PutArrays(f *safetensors.File, prefix string)
 	GetArrays(f *safetensors.File, prefix string) error
-}
-
-// Config chooses a method and its parameters; zero values mean the defaults.
-type Config struct {
-	// Method is "reinforce".
-	Method string `json:"method"`
-	// Optimizer is "adam", "rmsprop" or "sgd"; the paper does not say which it
-	// used.
-	Optimizer string `json:"optimizer"`
-	// LearningRate is the paper's 1e-4 by default.
-	LearningRate float64 `json:"learning_rate"`
-	// Entropy is the weight of the policy's entropy, summed over the choices in
-	// nats, against an advantage in standard deviations. The paper uses entropy
-	// regularisation without giving a weight; the default is 0.01 (Abolafia et
-	// al., 2018). A negative number means 0.
-	Entropy float64 `json:"entropy"`
-	// Clip bounds the norm of the whole gradient; 0 means the default, 50
-	// (Abolafia et al., 2018), a negative number no bound.
-	Clip float64 `json:"clip"`
-}
-
-// Methods lists the methods, the default first.
-func Methods() []string { return []string{"reinforce"} }
-
-// WithDefaults fills in the defaults and reports everything that is wrong.
-func (c Config) WithDefaults() (Config, error) {
-	if c.Method == "" {
-		c.Method = Methods()[0]
-	}
-	if c.Optimizer == "" {
-		c.Optimizer = optimizer.Names()[0]
-	}
-	if c.LearningRate == 0 {
-		c.LearningRate = 1e-4
-	}
-	if c.Entropy == 0 {
-		c.Entropy = 0.01
-	}
-	if c.Clip == 0 {
-		c.Clip = 50
-	}
-	var errs []error
-	bad := func(format string, a ...any) { errs = append(errs, fmt.Errorf(format, a...)) }
-	if !slices.Contains(Methods(), c.Method) {
-		bad("unknown method %q (known: %s)", c.Method, strings.Join(Methods(), ", "))
-	}
-	if !slices.Contains(optimizer.Names(), c.Optimizer) {
-		bad("unknown optimizer %q (known: %s)", c.Optimizer, strings.Join(optimizer.Names(), ", "))
-	}
-	if !(c.LearningRate > 0) || math.IsInf(c.LearningRate, 0) {
-		bad("learning_rate %v must be positive", c.LearningRate)
-	}
-	if math.IsNaN(c.Entropy) || math.IsInf(c.Entropy, 0) {
-		bad("entropy %v must be a number", c.Entropy)
-	}
-	if math.IsNaN(c.Clip) {
-		bad("clip %v must be a number", c.Clip)
-	}
-	return c, errors.Join(errs...)
 }
 
 // New returns a method.
@@ -101,11 +49,21 @@ func New(cfg Config) (Method, error) {
 	if err != nil {
 		return nil, fmt.Errorf("policy gradient: %w", err)
 	}
+	entropy := max(cfg.Entropy, 0)
+	if cfg.Method == TRPO {
+		return &trpo{TRPOConfig: cfg.TRPO, entropy: entropy, memory: memory{size: cfg.TRPO.Memory}}, nil
+	}
 	o, err := optimizer.New(cfg.Optimizer, cfg.LearningRate, max(cfg.Clip, 0))
 	if err != nil {
 		return nil, fmt.Errorf("policy gradient: %w", err)
 	}
-	return &reinforce{entropy: max(cfg.Entropy, 0), optimizer: o}, nil
+	switch cfg.Method {
+	case PPO:
+		return &ppo{PPOConfig: cfg.PPO, entropy: entropy, optimizer: o, memory: memory{size: cfg.PPO.Memory}}, nil
+	case UREX:
+		return &urex{UREXConfig: cfg.UREX, entropy: entropy, optimizer: o, memories: map[int]*memory{}}, nil
+	}
+	return &reinforce{entropy: entropy, optimizer: o}, nil
 }
 
 // reinforce is REINFORCE (Williams, 1992): one ascent step along
@@ -116,6 +74,9 @@ type reinforce struct {
 }
 
 func (r *reinforce) Update(c *controller.Controller, e Episode) error {
+	if err := e.fits(c); err != nil {
+		return err
+	}
 	c.ZeroGradient()
 	c.Gradient(e.Task, e.Actions, e.Advantage, r.entropy)
 	r.optimizer.Step(c.Parameters())
@@ -130,16 +91,42 @@ func (r *reinforce) GetArrays(f *safetensors.File, prefix string) error {
 	return r.optimizer.GetArrays(f, prefix+"optimizer/")
 }
 
+// fits reports what keeps a controller from learning from an episode.
+func (e Episode) fits(c *controller.Controller) error {
+	options := c.Config().Options
+	if e.Task < 0 || e.Task >= c.Tasks() {
+		return fmt.Errorf("policy gradient: episode of task %d, the controller has %d tasks", e.Task, c.Tasks())
+	}
+	if len(e.Actions) != len(options) {
+		return fmt.Errorf("policy gradient: episode of %d actions, the controller has %d choices", len(e.Actions), len(options))
+	}
+	for t, a := range e.Actions {
+		if a < 0 || a >= options[t] {
+			return fmt.Errorf("policy gradient: action %d of choice %d, which has %d options", a, t, options[t])
+		}
+	}
+	for _, v := range []struct {
+		name  string
+		value float64
+	}{{"log-probability", e.LogProb}, {"reward", e.Reward}, {"advantage", e.Advantage}} {
+		if math.IsNaN(v.value) || math.IsInf(v.value, 0) {
+			return fmt.Errorf("policy gradient: the episode's %s is %v", v.name, v.value)
+		}
+	}
+	return nil
+}
+
+// ratio is the importance ratio of an episode at the present log-probability.
+// It is cut at e²⁰, where it tells no more than "much more likely now", so
+// that a product with it stays finite.
+func (e Episode) ratio(logProb float64) float64 { return math.Exp(min(logProb-e.LogProb, 20)) }
+
 // finite reports a parameter that has stopped being a number. One sum finds
 // it: a parameter that is not finite makes the sum not finite.
 func finite(c *controller.Controller) error {
 	for _, p := range c.Parameters() {
-		sum := 0.0
-		for _, v := range p.Value {
-			sum += v
-		}
-		if math.IsNaN(sum) || math.IsInf(sum, 0) {
-			return fmt.Errorf("the controller's %s is not finite any more: lower learning_rate", p.Name)
+		if sum := floats.Sum(p.Value); math.IsNaN(sum) || math.IsInf(sum, 0) {
+			return fmt.Errorf("policy gradient: the controller's %s is not finite any more: lower learning_rate", p.Name)
 		}
 	}
 	return nil

@@ -210,7 +210,7 @@ func TestConfig(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(Config{"reinforce", "adam", 1e-4, .01, 50}, got); diff != "" {
+	if diff := cmp.Diff(Config{Method: "reinforce", Optimizer: "adam", LearningRate: 1e-4, Entropy: .01, Clip: 50}, got); diff != "" {
 		t.Error(diff)
 	}
 	_, err = Config{Method: "dqn", Optimizer: "lion", LearningRate: -1, Entropy: math.NaN()}.WithDefaults()

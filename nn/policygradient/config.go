@@ -1,0 +1,166 @@
+package policygradient
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"tnaml/nn/optimizer"
+)
+
+// The methods.
+const (
+	// REINFORCE follows the gradient of the newest episode (Williams, 1992).
+	REINFORCE = "reinforce"
+	// TRPO takes natural gradient steps of bounded KL divergence (Schulman et
+	// al., 2015).
+	TRPO = "trpo"
+	// PPO maximises the clipped surrogate objective over the last episodes
+	// (Schulman et al., 2017).
+	PPO = "ppo"
+	// UREX adds to REINFORCE a pull towards actions whose reward the policy
+	// under-appreciates (Nachum et al., 2017).
+	UREX = "urex"
+)
+
+// Methods lists the methods, the default first.
+func Methods() []string { return []string{REINFORCE, TRPO, PPO, UREX} }
+
+// Config chooses a method and its parameters; zero values mean the defaults.
+// What another method would use is refused, not ignored.
+type Config struct {
+	// Method is "reinforce", "trpo", "ppo" or "urex".
+	Method string `json:"method"`
+	// Optimizer is "adam", "rmsprop" or "sgd"; the paper does not say which it
+	// used. TRPO, whose step is not a first-order one, has none of Optimizer,
+	// LearningRate and Clip.
+	Optimizer string `json:"optimizer,omitzero"`
+	// LearningRate is the paper's 1e-4 by default.
+	LearningRate float64 `json:"learning_rate,omitzero"`
+	// Entropy is the weight of the policy's entropy, summed over the choices in
+	// nats, against an advantage in standard deviations. The paper uses entropy
+	// regularisation without giving a weight; the default is 0.01 (Abolafia et
+	// al., 2018). A negative number means 0.
+	Entropy float64 `json:"entropy"`
+	// Clip bounds the norm of the whole gradient; 0 means the default, 50
+	// (Abolafia et al., 2018), a negative number no bound.
+	Clip float64 `json:"clip,omitzero"`
+
+	PPO  PPOConfig  `json:"ppo,omitzero"`
+	TRPO TRPOConfig `json:"trpo,omitzero"`
+	UREX UREXConfig `json:"urex,omitzero"`
+}
+
+// PPOConfig are the parameters of PPO.
+type PPOConfig struct {
+	// Memory is the number of last episodes that each update learns from, 10.
+	Memory int `json:"memory"`
+	// Epochs is the number of passes over them, and of steps, in an update, 3.
+	Epochs int `json:"epochs"`
+	// Ratio is the paper's ε: a ratio beyond 1±ε earns nothing more, 0.2.
+	Ratio float64 `json:"ratio"`
+}
+
+// TRPOConfig are the parameters of TRPO.
+type TRPOConfig struct {
+	// Memory is the number of last episodes that each update learns from, 10.
+	Memory int `json:"memory"`
+	// KL is the paper's δ: the bound of an update's KL divergence in nats,
+	// summed over the choices and averaged over the remembered episodes.
+	KL float64 `json:"kl"`
+	// Damping is added to the diagonal of the Fisher matrix, 0.01.
+	Damping float64 `json:"damping"`
+	// Iterations bounds those of the conjugate gradient, 10.
+	Iterations int `json:"iterations"`
+	// Halvings bounds the steps of the line search, 10.
+	Halvings int `json:"halvings"`
+}
+
+// UREXConfig are the parameters of UREX.
+type UREXConfig struct {
+	// Memory is the paper's K: the number of a task's last episodes among which
+	// rewards are weighed, 10.
+	Memory int `json:"memory"`
+	// Temperature is the paper's τ, 0.1, in units of reward.
+	Temperature float64 `json:"temperature"`
+	// Covering weighs the mode-covering term against an advantage in standard
+	// deviations. The paper's τ stands in that place too, against rewards.
+	Covering float64 `json:"covering"`
+}
+
+// WithDefaults fills in the defaults and reports everything that is wrong. It
+// leaves a configuration that it has filled in as it is.
+func (c Config) WithDefaults() (Config, error) {
+	var errs []error
+	bad := func(format string, a ...any) { errs = append(errs, fmt.Errorf(format, a...)) }
+	fill(&c.Method, REINFORCE)
+	if !slices.Contains(Methods(), c.Method) {
+		bad("unknown method %q (known: %s)", c.Method, strings.Join(Methods(), ", "))
+		c.PPO, c.TRPO, c.UREX = PPOConfig{}, TRPOConfig{}, UREXConfig{}
+	}
+	if fill(&c.Entropy, 0.01); math.IsNaN(c.Entropy) || math.IsInf(c.Entropy, 0) {
+		bad("entropy %v must be a number", c.Entropy)
+	}
+	if c.Method == TRPO {
+		if c.Optimizer != "" || c.LearningRate != 0 || c.Clip != 0 {
+			bad("trpo takes no optimizer, learning_rate or clip: trpo.kl bounds its step")
+		}
+	} else {
+		fill(&c.Optimizer, optimizer.Names()[0])
+		fill(&c.LearningRate, 1e-4)
+		fill(&c.Clip, 50)
+		if !slices.Contains(optimizer.Names(), c.Optimizer) {
+			bad("unknown optimizer %q (known: %s)", c.Optimizer, strings.Join(optimizer.Names(), ", "))
+		}
+		if !(c.LearningRate > 0) || math.IsInf(c.LearningRate, 0) {
+			bad("learning_rate %v must be positive", c.LearningRate)
+		}
+		if math.IsNaN(c.Clip) {
+			bad("clip %v must be a number", c.Clip)
+		}
+	}
+	count := func(name string, v *int, d, most int) {
+		if fill(v, d); *v < 1 || *v > most {
+			bad("%s %d must lie between 1 and %d", name, *v, most)
+		}
+	}
+	positive := func(name string, v *float64, d float64) {
+		if fill(v, d); !(*v > 0) || math.IsInf(*v, 0) {
+			bad("%s %v must be positive", name, *v)
+		}
+	}
+	if c.Method == PPO {
+		count("ppo.memory", &c.PPO.Memory, 10, maxMemory)
+		count("ppo.epochs", &c.PPO.Epochs, 3, 1000)
+		positive("ppo.ratio", &c.PPO.Ratio, 0.2)
+	} else if c.PPO != (PPOConfig{}) {
+		bad("ppo is set, but the method is %s", c.Method)
+	}
+	if c.Method == TRPO {
+		count("trpo.memory", &c.TRPO.Memory, 10, maxMemory)
+		positive("trpo.kl", &c.TRPO.KL, 0.001)
+		positive("trpo.damping", &c.TRPO.Damping, 0.01)
+		count("trpo.iterations", &c.TRPO.Iterations, 10, 1000)
+		count("trpo.halvings", &c.TRPO.Halvings, 10, 1000)
+	} else if c.TRPO != (TRPOConfig{}) {
+		bad("trpo is set, but the method is %s", c.Method)
+	}
+	if c.Method == UREX {
+		count("urex.memory", &c.UREX.Memory, 10, maxMemory)
+		positive("urex.temperature", &c.UREX.Temperature, 0.1)
+		positive("urex.covering", &c.UREX.Covering, 0.1)
+	} else if c.UREX != (UREXConfig{}) {
+		bad("urex is set, but the method is %s", c.Method)
+	}
+	return c, errors.Join(errs...)
+}
+
+// fill replaces a zero by a default.
+func fill[T comparable](v *T, d T) {
+	var zero T
+	if *v == zero {
+		*v = d
+	}
+}
