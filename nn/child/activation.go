@@ -3,7 +3,7 @@ package child
 import "fmt"
 
 // activate computes y = f(z) and d = f'(z), elementwise; z and y may be the
-// same slice.
+// same slice. NaN gives NaN, so that it reaches the loss.
 //
 //	relu        max(0, z)
 //	relu6       min(max(0, z), 6)
@@ -16,10 +16,10 @@ func activate(f Activation, z, y, d []float32) {
 	switch f {
 	case ReLU:
 		for i, v := range z {
-			if v > 0 {
-				y[i], d[i] = v, 1
-			} else {
+			if v <= 0 {
 				y[i], d[i] = 0, 0
+			} else {
+				y[i], d[i] = v, 1
 			}
 		}
 	case ReLU6:

@@ -46,7 +46,7 @@ func softThreshold(value, sum, grad []float32, rate, l1, l2 float32) {
 		sum[i] = s
 		eta := rate / sqrt32(s)
 		u := w - float32(eta*g)
-		t := eta * l1
+		t := float32(eta * l1)
 		switch {
 		case u > t:
 			value[i] = (u - t) / (1 + float32(eta*l2))

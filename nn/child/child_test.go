@@ -283,6 +283,7 @@ func TestHiddenLayersMatter(t *testing.T) {
 // vectors or own ones.
 func TestDeterminism(t *testing.T) {
 	d, table := synthetic(300, 80, 3, 10, 70, .5)
+	before := slices.Clone(table.Vectors)
 	for _, tune := range []bool{false, true} {
 		cfg := config(func(c *Config) {
 			c.FineTune, c.HiddenLayers, c.HiddenSize, c.BatchSize = tune, 2, 200, 100
@@ -290,9 +291,9 @@ func TestDeterminism(t *testing.T) {
 		})
 		var want []byte
 		for _, procs := range []int{1, 4} {
-			before := runtime.GOMAXPROCS(procs)
+			old := runtime.GOMAXPROCS(procs)
 			m, _ := train(t, cfg, d, table, 1)
-			runtime.GOMAXPROCS(before)
+			runtime.GOMAXPROCS(old)
 			got := m.EncodeAlone()
 			if want == nil {
 				want = got
@@ -309,7 +310,7 @@ func TestDeterminism(t *testing.T) {
 			t.Error("another seed gives the same model")
 		}
 	}
-	if before := slices.Clone(table.Vectors); !slices.Equal(before, table.Vectors) {
+	if !slices.Equal(before, table.Vectors) {
 		t.Error("training changed the shared table")
 	}
 }
@@ -442,6 +443,7 @@ func FuzzDecodeModel(f *testing.F) {
 			f.Fatal(err)
 		}
 		f.Add(m.Encode())
+		f.Add(m.EncodeAlone())
 	}
 	extra := safetensors.New(kind)
 	safetensors.Put(extra, "vocabulary", []byte("a\n"))
@@ -455,40 +457,4 @@ func FuzzDecodeModel(f *testing.F) {
 			m.Predict(&Examples{Offsets: []int32{0, 1, 1}, IDs: []int32{0}, Counts: []float32{1}, Labels: []int32{0, 0}})
 		}
 	})
-}
-
-// BenchmarkStep measures training steps of batch 100 on one core.
-func BenchmarkStep(b *testing.B) {
-	for _, c := range []struct {
-		name                       string
-		vocabulary, dim, layers    int
-		hidden, classes, tokens, n int
-		norm                       Normalisation
-		tune                       bool
-	}{
-		{"10k dim128 1x64 2 classes 20 tokens tuned", 10000, 128, 1, 64, 2, 20, 4000, NoNorm, true},
-		{"10k dim128 2x256 13 classes 20 tokens tuned", 10000, 128, 2, 256, 13, 20, 4000, NoNorm, true},
-		{"30k dim128 3x256 batch 20 classes 300 tokens tuned", 30000, 128, 3, 256, 20, 300, 2000, BatchNorm, true},
-		{"30k dim250 2x256 2 classes 250 tokens tuned", 30000, 250, 2, 256, 2, 250, 2000, NoNorm, true},
-		{"30k dim128 no layer 2 classes 100 tokens tuned", 30000, 128, 0, 1, 2, 100, 2000, NoNorm, true},
-		{"10k dim128 2x256 2 classes 20 tokens frozen", 10000, 128, 2, 256, 2, 20, 4000, NoNorm, false},
-		{"10k dim128 5x512 2 classes 20 tokens frozen", 10000, 128, 5, 512, 2, 20, 4000, BatchNorm, false},
-	} {
-		b.Run(c.name, func(b *testing.B) {
-			d, table := synthetic(c.n, c.vocabulary, c.classes, c.tokens, c.dim, .5)
-			cfg := config(func(f *Config) {
-				f.HiddenLayers, f.HiddenSize, f.Normalisation, f.FineTune, f.BatchSize = c.layers, c.hidden, c.norm, c.tune, 0
-				f.Activation = ReLU
-			})
-			r := newRun(newNetwork(cfg, d, table, 1), d, Embed(d, table), 1)
-			step := 0
-			for b.Loop() {
-				r.step(step)
-				step++
-			}
-			seconds := b.Elapsed().Seconds()
-			b.ReportMetric(float64(step*100)/seconds, "examples/s")
-			b.ReportMetric(float64(step*100*c.tokens)/seconds, "tokens/s")
-		})
-	}
 }

@@ -1,31 +1,47 @@
 package child
 
 import (
+	"fmt"
 	"math"
 	"runtime"
 
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas32"
+	"gonum.org/v1/gonum/blas/gonum"
 )
 
 // TrainerVersion is part of every trial's identity: it changes whenever any
 // result could.
-const TrainerVersion = "1"
+const TrainerVersion = "2"
 
 // InstructionSet names what the numerical kernels run on. Sums are ordered
 // differently on different ones, so results are equal bit for bit only within
-// one.
-func InstructionSet() string { return "gonum-" + runtime.GOARCH }
+// one. The package's own loops agree on all: a product that goes into a sum is
+// converted to float32 first, which forbids the compiler to fuse the two (it
+// does so for GOAMD64=v3 and on arm64, across statements, too), and the assembly
+// rounds as the loops do. Kernels installed by blas32.Use name themselves by a method of this name,
+// else by their type.
+func InstructionSet() string {
+	switch k := blas32.Implementation().(type) {
+	case gonum.Implementation:
+		return "gonum-" + runtime.GOARCH + gonumSuffix
+	case interface{ InstructionSet() string }:
+		return k.InstructionSet()
+	default:
+		return fmt.Sprintf("%T-%s", k, runtime.GOARCH)
+	}
+}
 
 // matrix views the first rows × cols elements of a row-major slice.
 func matrix(data []float32, rows, cols int) blas32.General {
 	return blas32.General{Rows: rows, Cols: cols, Stride: cols, Data: data[:rows*cols]}
 }
 
-// gemm computes c = op(a)·op(b) on the calling goroutine. gonum spreads a
-// product of four or more blocks of 64 × 64 over goroutines; a trial keeps to
-// one core, so larger products are cut into pieces of three blocks, which gives
-// the same sums in the same order.
+// gemm computes c = op(a)·op(b), m × k times k × n, on the calling goroutine
+// and without allocation. gonum spreads a product of four or more blocks of
+// 64 × 64 over goroutines; a trial keeps to one core, so larger products are
+// cut into pieces of three blocks. The cuts run along m and n only: the order
+// in which an element is summed up depends on k alone.
 func gemm(ta, tb blas.Transpose, a, b, c blas32.General) {
 	const rows, cols = 64, 192
 	for i := 0; i < c.Rows; i += rows {

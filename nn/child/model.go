@@ -44,7 +44,7 @@ func (n *network) model(d *Data, t *Table) *Model {
 	m := &Model{
 		header: header{n.cfg, n.dim, n.classes, d.Vocabulary, d.WideVocabulary},
 		table:  t.Vectors, known: t.Known,
-		out: n.out.value, outBias: n.outBias.value, wide: n.wide.value[:d.WideVocabulary*n.classes],
+		out: n.out.value, outBias: n.outBias.value, wide: n.wide.value,
 	}
 	if n.embedding != nil {
 		m.table = n.embedding.value
@@ -151,7 +151,8 @@ func (m *Model) Predict(e *Examples) []float32 {
 // label; ties go to the first class.
 func (m *Model) Accuracy(e *Examples) float64 {
 	m.attached()
-	return m.accuracy(e, nil)
+	accuracy, _ := m.accuracy(e, nil)
+	return accuracy
 }
 
 func (m *Model) attached() {
@@ -160,11 +161,13 @@ func (m *Model) attached() {
 	}
 }
 
-func (m *Model) accuracy(e *Examples, vectors []float32) float64 {
+// accuracy is Accuracy with the documents' mean token vectors, if known; it
+// also reports whether all logits were numbers.
+func (m *Model) accuracy(e *Examples, vectors []float32) (accuracy float64, ok bool) {
 	if m.Cfg.FineTune {
 		vectors = nil
 	}
-	right := 0
+	right, ok := 0, true
 	m.scores(e, vectors, func(i int, logits []float32) {
 		best := 0
 		for k, v := range logits {
@@ -172,14 +175,15 @@ func (m *Model) accuracy(e *Examples, vectors []float32) float64 {
 				best = k
 			}
 		}
+		ok = ok && finite(logits)
 		if int32(best) == e.Labels[i] {
 			right++
 		}
 	})
 	if e.Len() == 0 {
-		return 0
+		return 0, ok
 	}
-	return float64(right) / float64(e.Len())
+	return float64(right) / float64(e.Len()), ok
 }
 
 const kind = "model"

@@ -57,9 +57,10 @@ type network struct {
 // uniform in ±√(6/(in+out)); biases and the wide tower at 0, gains at 1.
 func newNetwork(cfg Config, d *Data, t *Table, seed uint64) *network {
 	b := cfg.batch()
+	touched := maxTouched(&d.Train, b)
 	n := &network{cfg: cfg, dim: t.Dim, classes: d.Classes, known: t.Known}
 	if cfg.FineTune {
-		n.embedding = newSparse(append([]float32(nil), t.Vectors...), t.Dim, maxTouched(&d.Train, b))
+		n.embedding = newSparse(append([]float32(nil), t.Vectors...), t.Dim, touched)
 		n.inverse = make([]float32, b)
 	}
 	width, widest := t.Dim, t.Dim
@@ -86,7 +87,7 @@ func newNetwork(cfg Config, d *Data, t *Table, seed uint64) *network {
 	n.out = newTensor(width * d.Classes)
 	glorot(n.out.value, width, d.Classes, seed, "child/out")
 	n.outBias = newTensor(d.Classes)
-	n.wide = newSparse(make([]float32, max(d.WideVocabulary, 1)*d.Classes), d.Classes, maxTouched(&d.Train, b))
+	n.wide = newSparse(make([]float32, d.WideVocabulary*d.Classes), d.Classes, touched)
 	n.inputs = make([]float32, b*t.Dim)
 	n.logits = make([]float32, b*d.Classes)
 	n.dy, n.dz = make([]float32, b*widest), make([]float32, b*widest)
@@ -301,11 +302,12 @@ func (n *network) update() {
 	n.wide.step(float32(n.cfg.WideLearningRate), float32(n.cfg.WideRegularisation), 0)
 }
 
-// finite reports whether all weights are numbers.
+// finite reports whether all weights are numbers, and the statistics that batch
+// normalisation uses in evaluation.
 func (n *network) finite() bool {
 	ok := finite(n.out.value) && finite(n.outBias.value) && finite(n.wide.value)
 	for _, h := range n.layers {
-		ok = ok && finite(h.weights.value) && finite(h.bias.value) && finite(h.gain.value)
+		ok = ok && finite(h.weights.value) && finite(h.bias.value) && finite(h.gain.value) && finite(h.mean) && finite(h.deviation)
 	}
 	return ok && (n.embedding == nil || finite(n.embedding.value))
 }

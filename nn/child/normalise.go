@@ -30,7 +30,7 @@ func (h *hidden) batchStatistics(batch int) {
 	columnSums(h.y, batch, h.out, mean)
 	scale := 1 / float32(batch)
 	for k := range mean {
-		mean[k] *= scale
+		mean[k] = float32(mean[k] * scale)
 	}
 	clear(variance)
 	for b := range batch {
@@ -41,7 +41,7 @@ func (h *hidden) batchStatistics(batch int) {
 		}
 	}
 	for k := range variance {
-		variance[k] *= scale
+		variance[k] = float32(variance[k] * scale)
 		h.inverse[k] = 1 / sqrt32(variance[k]+epsilon)
 	}
 }
@@ -55,7 +55,7 @@ func layerNorm(y, z, gain, bias []float32) float32 {
 		mean += v
 	}
 	scale := 1 / float32(len(y))
-	mean *= scale
+	mean = float32(mean * scale)
 	for _, v := range y {
 		d := v - mean
 		variance += float32(d * d)
@@ -98,12 +98,12 @@ func (h *hidden) normaliseBack(kind Normalisation, dz []float32, batch int) {
 		d, z := dz[b*out:][:out], h.z[b*out:][:out]
 		var sum, product float32
 		for k := range d {
-			d[k] *= gain[k]
+			d[k] = float32(d[k] * gain[k])
 			sum += d[k]
 			product += float32(d[k] * z[k])
 		}
-		sum *= scale
-		product *= scale
+		sum = float32(sum * scale)
+		product = float32(product * scale)
 		inverse := h.inverse[b]
 		for k := range d {
 			d[k] = (d[k] - sum - float32(z[k]*product)) * inverse

@@ -1,6 +1,7 @@
 package child
 
 import (
+	"errors"
 	"fmt"
 
 	"tnaml/nn/rng"
@@ -55,28 +56,41 @@ func Memory(cfg Config, d *Data, t *Table) int64 {
 // other two. The outcome is a function of cfg, d, t and seed, bit for bit on
 // one instruction set. It uses one core and no clock.
 //
+// Where the paper leaves a choice open: every batch is full, epochs follow one
+// another without a gap, each in an order of its own; the deep tower's L2 is on
+// weight matrices and embeddings, not on biases and gains; only the table rows
+// that a batch touches take a step, the proximal part of it too; the wide tower
+// sees whether a token occurs, not how often; the one bias of a class is the
+// deep tower's; batch normalisation is evaluated with the statistics of 20
+// batches under the final weights; L2 rounds a weight below 1e-20 to zero.
+//
 // The model's own failures are outcomes: OverMemory (nothing was trained) and
-// Diverged, both without a model. An error is an invalid configuration, or
-// what Progress returned.
+// Diverged, both without a model. An error is an invalid configuration, data
+// that does not fit together, or what Progress returned, then with the
+// parameters in the outcome and nothing else.
 func Train(cfg Config, d *Data, t *Table, seed uint64, o Options) (*Model, Outcome, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, Outcome{}, fmt.Errorf("child model: %w", err)
 	}
+	if err := check(d, t, o.Documents); err != nil {
+		return nil, Outcome{}, fmt.Errorf("child model: %w", err)
+	}
+	out := Outcome{Parameters: parameters(cfg, d, t)}
 	if need := Memory(cfg, d, t); o.MemoryLimit > 0 && need > o.MemoryLimit {
-		return nil, Outcome{Status: OverMemory, Reason: fmt.Sprintf("needs %d MB, the limit is %d MB", need>>20, o.MemoryLimit>>20)}, nil
+		out.Status, out.Reason = OverMemory, fmt.Sprintf("needs %.1f MiB, the limit is %.1f MiB", float64(need)/(1<<20), float64(o.MemoryLimit)/(1<<20))
+		return nil, out, nil
 	}
 	documents := o.Documents
 	if !cfg.FineTune && documents == nil {
 		documents = Embed(d, t)
 	}
 	n := newNetwork(cfg, d, t, seed)
-	out := Outcome{Parameters: n.parameters()}
 	r := newRun(n, d, documents, seed)
 	last, since := 0.0, 0.0
 	for step := range cfg.Steps {
 		loss := r.step(step)
 		if !(loss < 1e30) {
-			out.Status, out.Reason = Diverged, fmt.Sprintf("the loss is %v at step %d of %d", loss, step+1, cfg.Steps)
+			out.Status, out.Reason = Diverged, fmt.Sprintf("loss not finite: %v at step %d of %d", loss, step+1, cfg.Steps)
 			return nil, out, nil
 		}
 		if step >= cfg.Steps-lossSteps {
@@ -90,22 +104,71 @@ func Train(cfg Config, d *Data, t *Table, seed uint64, o Options) (*Model, Outco
 			since = 0
 		}
 	}
+	if cfg.Normalisation == BatchNorm {
+		r.population()
+	}
 	if !n.finite() {
 		out.Status, out.Reason = Diverged, fmt.Sprintf("a weight is not finite after %d steps", cfg.Steps)
 		return nil, out, nil
 	}
-	if cfg.Normalisation == BatchNorm {
-		r.population()
-	}
 	m := n.model(d, t)
-	out.Status, out.Loss = OK, last
 	var validation, test []float32
 	if documents != nil {
 		validation, test = documents.Validation, documents.Test
 	}
-	out.Validation = m.accuracy(&d.Validation, validation)
-	out.Test = m.accuracy(&d.Test, test)
+	onValidation, ok1 := m.accuracy(&d.Validation, validation)
+	onTest, ok2 := m.accuracy(&d.Test, test)
+	if !ok1 || !ok2 {
+		out.Status, out.Reason = Diverged, fmt.Sprintf("a logit is not finite in evaluation after %d steps", cfg.Steps)
+		return nil, out, nil
+	}
+	out.Status, out.Loss, out.Validation, out.Test = OK, last, onValidation, onTest
 	return m, out, nil
+}
+
+// check reports together what does not fit in a trial's inputs. It looks at
+// every document's label but not at its tokens, which decoding has checked.
+func check(d *Data, t *Table, documents *DocumentVectors) error {
+	var errs []error
+	bad := func(format string, a ...any) { errs = append(errs, fmt.Errorf(format, a...)) }
+	if d.Classes < 1 {
+		bad("the task has %d classes", d.Classes)
+	}
+	if d.WideVocabulary < 0 || d.WideVocabulary > d.Vocabulary {
+		bad("a wide vocabulary of %d tokens must lie between 0 and the vocabulary's %d", d.WideVocabulary, d.Vocabulary)
+	}
+	if t.Dim < 1 || len(t.Vectors) != d.Vocabulary*t.Dim || len(t.Known) != d.Vocabulary {
+		bad("a table of %d numbers and %d marks for %d tokens of %d dimensions", len(t.Vectors), len(t.Known), d.Vocabulary, t.Dim)
+	}
+	if d.Train.Len() == 0 {
+		bad("the training split is empty")
+	}
+	var vectors DocumentVectors
+	if documents != nil {
+		vectors = *documents
+	}
+	for _, s := range []struct {
+		name     string
+		examples *Examples
+		vectors  []float32
+	}{
+		{"training", &d.Train, vectors.Train}, {"validation", &d.Validation, vectors.Validation}, {"test", &d.Test, vectors.Test},
+	} {
+		n := s.examples.Len()
+		if n > 0 && len(s.examples.Offsets) != n+1 {
+			bad("the %s split has %d labels and %d offsets", s.name, n, len(s.examples.Offsets))
+		}
+		for i, label := range s.examples.Labels {
+			if label < 0 || int(label) >= d.Classes {
+				bad("document %d of the %s split has label %d of %d", i, s.name, label, d.Classes)
+				break
+			}
+		}
+		if documents != nil && len(s.vectors) != n*t.Dim {
+			bad("%d document vector elements for the %s split of %d × %d", len(s.vectors), s.name, n, t.Dim)
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // run is a training run: a network and the order of its examples.
@@ -196,13 +259,17 @@ func (r *run) population() {
 }
 
 // parameters counts the trainable weights.
-func (n *network) parameters() int {
-	count := len(n.out.value) + len(n.outBias.value) + len(n.wide.value)
-	for _, h := range n.layers {
-		count += len(h.weights.value) + len(h.bias.value) + len(h.gain.value)
+func parameters(cfg Config, d *Data, t *Table) int {
+	count, width := 0, t.Dim
+	if cfg.FineTune {
+		count += len(t.Vectors)
 	}
-	if n.embedding != nil {
-		count += len(n.embedding.value)
+	for range cfg.HiddenLayers {
+		count += (width + 1) * cfg.HiddenSize
+		if cfg.Normalisation != NoNorm {
+			count += cfg.HiddenSize
+		}
+		width = cfg.HiddenSize
 	}
-	return count
+	return count + (width+1+d.WideVocabulary)*d.Classes
 }
