@@ -54,7 +54,7 @@ func Run(ctx context.Context, p Process) int {
 		return exitOK
 	case errors.Is(err, errInterrupted), ctx.Err() != nil && errors.Is(err, context.Canceled):
 		return exitInterrupted
-	case a.running:
+	case a.running && !errors.As(err, new(usageError)):
 		a.say("starter: %s", message(err))
 		return exitFailed
 	}

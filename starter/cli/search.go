@@ -37,6 +37,9 @@ func (a *app) searchCommand() *cobra.Command {
 			if spec.Settings, err = readSettings(settings); err != nil {
 				return err
 			}
+			if err := spec.Validate(); err != nil {
+				return usageError{err}
+			}
 			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
 				started, err := a.start(cmd.Context(), s, name, spec)
 				if err != nil {
@@ -89,9 +92,6 @@ func readSettings(s string) (json.RawMessage, error) {
 // start starts a search under a name, or under the first free one of its kind.
 // What the spec lacks is found out before anything is started.
 func (a *app) start(ctx context.Context, s *deploy.Servers, name string, spec workflows.SearchSpec) (string, error) {
-	if err := spec.Validate(); err != nil {
-		return "", usageError{err}
-	}
 	if err := a.checkTasks(ctx, s, spec.Tasks); err != nil {
 		return "", err
 	}
