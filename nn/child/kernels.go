@@ -19,8 +19,8 @@ const TrainerVersion = "2"
 // one. The package's own loops agree on all: a product that goes into a sum is
 // converted to float32 first, which forbids the compiler to fuse the two (it
 // does so for GOAMD64=v3 and on arm64, across statements, too), and the assembly
-// rounds as the loops do. Kernels installed by blas32.Use name themselves by a method of this name,
-// else by their type.
+// rounds as the loops do. Kernels installed by blas32.Use are named by their own
+// method InstructionSet, else by their type.
 func InstructionSet() string {
 	switch k := blas32.Implementation().(type) {
 	case gonum.Implementation:
