@@ -6,8 +6,10 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -46,6 +48,20 @@ func openFake(t *testing.T, f *fakeServer) *store.S3 {
 	return s
 }
 
+// breakWith sets the fault of a server that runs.
+func (f *fakeServer) breakWith(fault func(w http.ResponseWriter, r *http.Request) bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.fault = fault
+}
+
+// state returns the keys present and the writes carried out.
+func (f *fakeServer) state() (keys []string, puts map[string]int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Sorted(maps.Keys(f.objects)), maps.Clone(f.puts)
+}
+
 func (f *fakeServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	key := strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, "/bucket"), "/")
 	body, _ := io.ReadAll(r.Body)
@@ -53,11 +69,11 @@ func (f *fakeServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusOK)
 		return
 	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if f.fault != nil && f.fault(w, r) {
 		return
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
 	old, there := f.objects[key]
 	etag := func(b []byte) string { sum := md5.Sum(b); return hex.EncodeToString(sum[:]) }
 	header := func(name string) string {

@@ -27,8 +27,8 @@ func TestLostAnswerOfName(t *testing.T) {
 	if err == nil || errors.Is(err, store.ErrConflict) || !strings.Contains(err.Error(), `search "n"`) {
 		t.Errorf("%v", err)
 	}
-	if n := f.puts["names/search/n"]; n != 1 {
-		t.Errorf("written %d times", n)
+	if _, puts := f.state(); puts["names/search/n"] != 1 {
+		t.Errorf("written: %v", puts)
 	}
 	if value, _, err := s.GetName(t.Context(), store.Search, "n"); string(value) != "1" || err != nil {
 		t.Errorf("%s, %v", value, err)
@@ -43,13 +43,9 @@ func TestLostAnswerOfBlob(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(f.puts) != 1 {
-		t.Errorf("%v", f.puts)
-	}
-	for _, n := range f.puts {
-		if n != 1 {
-			t.Errorf("written %d times", n)
-		}
+	key := "objects/sha256/" + string(ref[7:9]) + "/" + string(ref[9:])
+	if _, puts := f.state(); len(puts) != 1 || puts[key] != 1 {
+		t.Errorf("written: %v", puts)
 	}
 	if got, err := s.Get(t.Context(), ref); string(got) != "blob" || err != nil {
 		t.Errorf("%s, %v", got, err)
@@ -73,12 +69,12 @@ func TestAlreadyThere(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			f.fault = func(w http.ResponseWriter, r *http.Request) bool {
+			f.breakWith(func(w http.ResponseWriter, r *http.Request) bool {
 				if r.Method == http.MethodPut {
 					answer(w, a.status, a.code, "as the test wants it")
 				}
 				return r.Method == http.MethodPut
-			}
+			})
 			if again, err := s.Put(t.Context(), data); again != ref || err != nil {
 				t.Errorf("%s, %v", again, err)
 			}
@@ -98,13 +94,13 @@ func TestCutBlob(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.fault = func(w http.ResponseWriter, r *http.Request) bool {
+	f.breakWith(func(w http.ResponseWriter, r *http.Request) bool {
 		w.Header().Set("ETag", `"x"`)
 		w.Header().Set("Last-Modified", time.Now().UTC().Format(http.TimeFormat))
 		w.Header().Set("Content-Length", "4000")
 		_, _ = io.WriteString(w, "blobblob")
 		panic(http.ErrAbortHandler)
-	}
+	})
 	data, err := s.Get(t.Context(), ref)
 	if err == nil || data != nil || errors.Is(err, store.ErrCorrupt) || errors.Is(err, store.ErrNotFound) || !strings.Contains(err.Error(), string(ref)) {
 		t.Errorf("%q, %v", data, err)
@@ -119,12 +115,12 @@ func TestLargeBlobIsAskedForFirst(t *testing.T) {
 	if _, err := s.Put(t.Context(), data); err != nil {
 		t.Fatal(err)
 	}
-	f.fault = func(w http.ResponseWriter, r *http.Request) bool {
+	f.breakWith(func(w http.ResponseWriter, r *http.Request) bool {
 		if r.Method == http.MethodPut {
 			t.Error("sent again")
 		}
 		return false
-	}
+	})
 	if _, err := s.Put(t.Context(), data); err != nil {
 		t.Error(err)
 	}
@@ -140,8 +136,8 @@ func TestConditionsIgnored(t *testing.T) {
 				t.Errorf("%s: %v", header, err)
 			}
 		}
-		if len(f.objects) > 0 {
-			t.Errorf("%s: left behind: %v", header, f.objects)
+		if keys, _ := f.state(); len(keys) > 0 {
+			t.Errorf("%s: left behind: %v", header, keys)
 		}
 	}
 	f := &fakeServer{}
@@ -151,8 +147,8 @@ func TestConditionsIgnored(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if len(f.objects) != 3 || len(f.puts) != 4 {
-		t.Errorf("one probe, removed: %v", f.puts)
+	if keys, puts := f.state(); len(keys) != 3 || len(puts) != 4 {
+		t.Errorf("present %v, written %v; want three names, and one probe that is gone", keys, puts)
 	}
 }
 
@@ -188,14 +184,14 @@ func TestErrorClasses(t *testing.T) {
 			t.Parallel() // most of the time is spent between tries
 			f := &fakeServer{}
 			s := openFake(t, f)
-			f.fault = func(w http.ResponseWriter, r *http.Request) bool {
+			f.breakWith(func(w http.ResponseWriter, r *http.Request) bool {
 				text := c.text
 				if text == "" {
 					text = c.code + " it is"
 				}
 				answer(w, c.status, c.code, text)
 				return true
-			}
+			})
 			ref := store.RefOf([]byte("x"))
 			_, putErr := s.Put(t.Context(), []byte("x"))
 			_, getErr := s.Get(t.Context(), ref)

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"strings"
 	"time"
 
@@ -290,7 +291,7 @@ func (s *S3) Has(ctx context.Context, ref Ref) (bool, error) {
 	// An answer to HEAD has no body, so a bucket that is gone looks the same.
 	there, err := s.core.BucketExists(ctx, s.config.Bucket)
 	if err == nil && !there {
-		err = errors.New("the bucket is gone")
+		err = minio.ErrorResponse{StatusCode: http.StatusNotFound, Code: "NoSuchBucket", Message: "the bucket does not exist"}
 	}
 	return false, s.fail(ctx, "look for", "object "+string(ref), err)
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/minio/minio-go/v7"
@@ -19,7 +18,7 @@ func (s *S3) fail(ctx context.Context, verb, what string, err error) error {
 	if err == nil {
 		return nil
 	}
-	class, hint := classify(ctx, err)
+	hint, class := classify(ctx, err)
 	if class != nil {
 		return fmt.Errorf("object store: cannot %s %s in %s: %w (%w)%s", verb, what, s.config, class, err, hint)
 	}
@@ -35,9 +34,9 @@ var (
 	regionCodes = []string{"AuthorizationHeaderMalformed", "InvalidRegion", "PermanentRedirect", "IllegalLocationConstraintException"}
 )
 
-// classify returns an error's class, nil where there is none, and a hint for
-// the person who reads it.
-func classify(ctx context.Context, err error) (class error, hint string) {
+// classify returns a hint for the person who reads an error, and the error's
+// class, nil where there is none.
+func classify(ctx context.Context, err error) (hint string, class error) {
 	text := err.Error()
 	r, answered := response(err)
 	if !answered {
@@ -45,49 +44,38 @@ func classify(ctx context.Context, err error) (class error, hint string) {
 		var authority x509.UnknownAuthorityError
 		switch {
 		case ctx.Err() != nil: // the caller's own doing
-			return nil, ""
+			return "", nil
 		case strings.Contains(text, "server gave HTTP response to HTTPS client"):
-			return nil, "; this server speaks plain HTTP: turn TLS off, or write the endpoint as http://"
+			return "; this server speaks plain HTTP: turn TLS off, or write the endpoint as http://", nil
 		case errors.As(err, &certificate), errors.As(err, &authority):
-			return nil, "; to trust this server's certificate name its authority's PEM file in SSL_CERT_FILE"
+			return "; to trust this server's certificate name its authority's PEM file in SSL_CERT_FILE", nil
 		}
-		return nil, "; is the server running, and the endpoint right?"
+		return "; is the server running, and the endpoint right?", nil
 	}
-	switch status, code := statusOf(r), r.Code; {
+	switch status, code := r.StatusCode, r.Code; {
 	case code == "NoSuchBucket":
 		// Not ErrNotFound: whoever takes an object for absent would be wrong.
-		return nil, "; the bucket is gone"
+		return "; the bucket is gone", nil
 	case slices.Contains(absentCodes, code), status == http.StatusNotFound:
-		return ErrNotFound, ""
+		return "", ErrNotFound
 	case slices.Contains(fullCodes, code), status == http.StatusInsufficientStorage, strings.Contains(text, "no space left"):
-		return nil, "; the server's disk is full: free some space, nothing was half-written"
+		return "; the server's disk is full: free some space, nothing was half-written", nil
 	case code == "RequestTimeTooSkewed":
-		return ErrDenied, "; set the clock of this machine or of the server"
+		return "; set the clock of this machine or of the server", ErrDenied
 	case slices.Contains(regionCodes, code), status == http.StatusMovedPermanently:
-		return nil, "; check the region"
+		return "; check the region", nil
 	case slices.Contains(deniedCodes, code), status == http.StatusForbidden, status == http.StatusUnauthorized:
-		return ErrDenied, "; check access key, secret key and the bucket's policy"
-	case strings.Contains(text, "HTTP request to an HTTPS server"):
-		return nil, "; this server speaks TLS: turn TLS on, or write the endpoint as https://"
+		return "; check access key, secret key and the bucket's policy", ErrDenied
+	case strings.Contains(text, "HTTP request to an HTTPS server"), code == "400 Bad Request": // an S3 server gives its reason
+		return "; if this server speaks TLS, turn TLS on, or write the endpoint as https://", nil
 	}
-	return nil, ""
+	return "", nil
 }
 
 // response returns the server's answer in an error, if it has answered.
 func response(err error) (minio.ErrorResponse, bool) {
 	var r minio.ErrorResponse
 	return r, errors.As(err, &r)
-}
-
-// statusOf is an answer's HTTP status. Of an answer without a body minio-go
-// keeps the status line as the code, and nothing else.
-func statusOf(r minio.ErrorResponse) int {
-	if r.StatusCode != 0 {
-		return r.StatusCode
-	}
-	digits, _, _ := strings.Cut(r.Code, " ")
-	status, _ := strconv.Atoi(digits)
-	return status
 }
 
 // refused reports that the condition of a write was not met: the key is taken,
@@ -97,7 +85,7 @@ func refused(err error) bool {
 	if !answered {
 		return false
 	}
-	switch statusOf(r) {
+	switch r.StatusCode {
 	case http.StatusNotModified, http.StatusConflict, http.StatusPreconditionFailed:
 		return true
 	}
@@ -109,6 +97,6 @@ func absent(err error) bool {
 	if err == nil {
 		return false
 	}
-	class, _ := classify(context.Background(), err)
+	_, class := classify(context.Background(), err)
 	return class == ErrNotFound
 }

@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -187,31 +188,33 @@ func TestCredentialChain(t *testing.T) {
 	}
 	t.Setenv("HOME", empty)
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", filepath.Join(empty, "credentials"))
-	role, signed := "", ""
+	var role, signed atomic.Value
+	role.Store("")
+	signed.Store("")
 	machine := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if role == "" {
+		if role.Load() == "" {
 			w.WriteHeader(http.StatusNotFound)
 			return
 		}
-		fmt.Fprintf(w, `{"AccessKeyID":%q,"SecretAccessKey":"s","Expiration":"2999-01-01T00:00:00Z"}`, role)
+		fmt.Fprintf(w, `{"AccessKeyID":%q,"SecretAccessKey":"s","Expiration":"2999-01-01T00:00:00Z"}`, role.Load())
 	}))
 	defer machine.Close()
 	t.Setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", machine.URL)
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { signed = r.Header.Get("Authorization") }))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { signed.Store(r.Header.Get("Authorization")) }))
 	defer server.Close()
 	c := store.S3Config{Endpoint: server.URL, Bucket: "bucket", Region: "us-east-1"}
 
 	_, err := store.OpenS3(t.Context(), c)
-	if !errors.Is(err, store.ErrDenied) || !strings.Contains(err.Error(), "AWS_ACCESS_KEY_ID") || signed != "" {
+	if !errors.Is(err, store.ErrDenied) || !strings.Contains(err.Error(), "AWS_ACCESS_KEY_ID") || signed.Load() != "" {
 		t.Errorf("no credentials: %v", err)
 	}
 	open := func(key string) {
 		t.Helper()
-		if _, err := store.OpenS3(t.Context(), c); err != nil || !strings.Contains(signed, "Credential="+key+"/") {
-			t.Errorf("signed %q, not by %s: %v", signed, key, err)
+		if _, err := store.OpenS3(t.Context(), c); err != nil || !strings.Contains(signed.Load().(string), "Credential="+key+"/") {
+			t.Errorf("signed %q, not by %s: %v", signed.Load(), key, err)
 		}
 	}
-	role = "FROMMACHINE"
+	role.Store("FROMMACHINE")
 	open("FROMMACHINE")
 	if err := os.WriteFile(filepath.Join(empty, "credentials"), []byte("[default]\naws_access_key_id = FROMFILE\naws_secret_access_key = s\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -240,6 +243,7 @@ func TestSchemes(t *testing.T) {
 	for endpoint, says := range map[string]string{
 		strings.Replace(plain.URL, "http:", "https:", 1): "turn TLS off",
 		secure.URL: "SSL_CERT_FILE",
+		strings.Replace(secure.URL, "https:", "http:", 1): "turn TLS on",
 	} {
 		_, err := store.OpenS3(t.Context(), store.S3Config{Endpoint: endpoint, Bucket: "bucket", Region: "us-east-1", AccessKey: "a", SecretKey: "s"})
 		if err == nil || !strings.Contains(err.Error(), says) {
