@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync/atomic"
 
 	"github.com/spf13/cobra"
 
@@ -87,8 +88,10 @@ func (a *app) refuseExternal() error {
 func (a *app) startStack(ctx context.Context) (*stack.Stack, error) {
 	p := a.newProgress()
 	defer p.clear()
+	var started atomic.Bool
+	defer started.Store(true) // what it says when it ends is of no interest
 	return stack.Start(ctx, stack.Options{Dir: a.config.DataDir, Progress: func(line string) {
-		if ctx.Err() == nil {
+		if !started.Load() {
 			p.update(line)
 		}
 	}})

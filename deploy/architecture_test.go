@@ -1,0 +1,100 @@
+package deploy_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// banned lists what a package and all below it must not import, with the
+// reason.
+var banned = map[string]map[string]string{
+	"tnaml/nn": {
+		"tnaml/experiments": "arrows point down only", "tnaml/activities": "arrows point down only", "tnaml/workflows": "arrows point down only",
+		"tnaml/deploy": "arrows point down only", "tnaml/starter": "arrows point down only", "tnaml/worker": "arrows point down only",
+		"go.temporal.io": "the numerical core knows nothing of workflows", "github.com/minio": "nor of object stores",
+		"time": "results must not depend on the clock", "os": "nor on the environment or files", "net": "nor on the network",
+		"crypto/rand": "randomness comes from nn/rng, keyed by seed", "math/rand": "randomness comes from nn/rng, keyed by seed",
+		"github.com/spf13": "configuration is passed in",
+	},
+	"tnaml/experiments": {
+		"tnaml/activities": "arrows point down only", "tnaml/workflows": "arrows point down only", "tnaml/deploy": "arrows point down only",
+		"tnaml/starter": "arrows point down only", "tnaml/worker": "arrows point down only",
+		"go.temporal.io": "what an experiment is does not depend on how it is run", "github.com/minio": "nor on where it is kept",
+		"time": "results must not depend on the clock", "os": "nor on the environment or files", "net": "nor on the network",
+		"crypto/rand": "randomness comes from nn/rng, keyed by seed", "math/rand": "randomness comes from nn/rng, keyed by seed",
+		"math/rand/v2":     "randomness comes from nn/rng, keyed by seed",
+		"github.com/spf13": "configuration is passed in",
+	},
+	"tnaml/workflows": {
+		"tnaml/nn":     "no mathematics in workflow code: the deadlock detector allows a second, and replay would pay it again",
+		"tnaml/deploy": "arrows point down only", "tnaml/starter": "arrows point down only", "tnaml/worker": "arrows point down only",
+		"os": "workflows do no I/O", "net": "workflows do no I/O", "io/fs": "workflows do no I/O", "os/exec": "workflows do no I/O",
+		"math/rand": "workflows draw nothing", "math/rand/v2": "workflows draw nothing", "crypto/rand": "workflows draw nothing",
+		"go.temporal.io/sdk/client": "workflows do not call the server",
+	},
+	"tnaml/activities": {
+		"tnaml/workflows": "arrows point down only", "tnaml/deploy": "arrows point down only", "tnaml/starter": "arrows point down only", "tnaml/worker": "arrows point down only",
+	},
+	"tnaml/worker":  {"tnaml/starter": "the two mains do not know each other"},
+	"tnaml/starter": {"tnaml/nn/controller": "commands do no learning", "github.com/minio": "only activities/store knows the bucket"},
+}
+
+// allowed lists the exceptions, with the reason.
+var allowed = map[string]string{
+	"tnaml/nn/rng math/rand/v2":        "the one place that wraps it",
+	"tnaml/nn/controller math/rand/v2": "takes a keyed generator of nn/rng as an argument",
+}
+
+func under(name, prefix string) bool { return name == prefix || strings.HasPrefix(name, prefix+"/") }
+
+// Imports follow the house's plan. Test files are left out: they may use files
+// and clocks.
+func TestImports(t *testing.T) {
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "tnaml/...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	type pkg struct {
+		ImportPath string
+		Imports    []string
+	}
+	packages := 0
+	used := map[string]bool{}
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p pkg
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		packages++
+		for house, list := range banned {
+			if !under(p.ImportPath, house) || strings.HasSuffix(p.ImportPath, "test") {
+				continue
+			}
+			for _, i := range p.Imports {
+				if _, ok := allowed[p.ImportPath+" "+i]; ok {
+					used[p.ImportPath+" "+i] = true
+					continue
+				}
+				for name, reason := range list {
+					if under(i, name) {
+						t.Errorf("%s imports %s: %s", p.ImportPath, i, reason)
+					}
+				}
+			}
+		}
+	}
+	for exception := range allowed {
+		if !used[exception] {
+			t.Errorf("the exception %q is not needed any more", exception)
+		}
+	}
+	if packages < 15 {
+		t.Errorf("only %d packages were looked at", packages)
+	}
+}

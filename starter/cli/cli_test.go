@@ -1,0 +1,369 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"tnaml/deploy/stack"
+	"tnaml/deploy/stack/stacktest"
+	"tnaml/workflows"
+)
+
+// bench runs command lines in a test.
+type bench struct {
+	t       *testing.T
+	dir     string
+	environ []string
+}
+
+// offline is a bench without any server.
+func offline(t *testing.T) *bench {
+	dir := t.TempDir()
+	return &bench{t, dir, []string{
+		"TNAML_DATA_DIR=" + filepath.Join(dir, "data"), "TEMPORAL_CONFIG_FILE=" + filepath.Join(dir, "none.toml"),
+		"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"),
+	}}
+}
+
+type output struct {
+	code           int
+	stdout, stderr string
+}
+
+// locked is a buffer that a running command may write while a test reads.
+type locked struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *locked) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *locked) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func (b *bench) run(args ...string) output { return b.feed("", args...) }
+
+func (b *bench) feed(stdin string, args ...string) output {
+	ctx, cancel := context.WithTimeout(b.t.Context(), 3*time.Minute)
+	defer cancel()
+	var stdout, stderr locked
+	code := Run(ctx, Process{Args: args, Environ: b.environ, Stdin: strings.NewReader(stdin), Stdout: &stdout, Stderr: &stderr})
+	return output{code, stdout.String(), stderr.String()}
+}
+
+// ok runs a command that must succeed and returns its standard output.
+func (b *bench) ok(args ...string) string {
+	b.t.Helper()
+	o := b.run(args...)
+	if o.code != exitOK {
+		b.t.Fatalf("starter %v: exit code %d\n%s%s", args, o.code, o.stdout, o.stderr)
+	}
+	return o.stdout
+}
+
+// fails runs a command that must fail, with one message that says so.
+func (b *bench) fails(code int, want []string, args ...string) {
+	b.t.Helper()
+	o := b.run(args...)
+	if o.code != code {
+		b.t.Errorf("starter %v: exit code %d, want %d: %s", args, o.code, code, o.stderr)
+	}
+	for _, w := range want {
+		if !strings.Contains(o.stderr, w) {
+			b.t.Errorf("starter %v: %q is not in: %s", args, w, o.stderr)
+		}
+	}
+	if strings.Count(o.stderr, "starter: ") != 1 || strings.Contains(o.stderr, "goroutine") || strings.Contains(o.stderr, "Usage:") {
+		b.t.Errorf("starter %v: not one clear message: %s", args, o.stderr)
+	}
+}
+
+func (b *bench) write(name, text string) string {
+	b.t.Helper()
+	name = filepath.Join(b.dir, name)
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		b.t.Fatal(err)
+	}
+	return name
+}
+
+func TestUsage(t *testing.T) {
+	b := offline(t)
+	for _, c := range []struct {
+		args []string
+		want []string
+	}{
+		{[]string{"serch"}, []string{`unknown command "serch"`, "Did you mean", "search"}},
+		{[]string{"search", "--trails", "3"}, []string{"unknown flag: --trails", "starter search --help"}},
+		{[]string{"search"}, []string{`"tasks" is empty`}},
+		{[]string{"search", "--task", "a", "--trials", "0", "--lag", "0", "--strategy", "genetic"}, []string{`"trials" is 0`, `"lag" is 0`, `"genetic"`}},
+		{[]string{"search", "--task", "a", "--settings", "{"}, []string{"--settings is not valid JSON"}},
+		{[]string{"data"}, []string{"import, list, show"}},
+		{[]string{"data", "delete"}, []string{`no command "delete"`}},
+		{[]string{"trials"}, []string{"accepts 1 arg"}},
+		{[]string{"trials", "x", "--format", "xml"}, []string{"table, csv, jsonl"}},
+		{[]string{"predict"}, []string{"--model"}},
+		{[]string{"extend", "x", "-3"}, []string{"unknown shorthand flag"}},
+		{[]string{"extend", "x", "many"}, []string{"number of trials"}},
+		{[]string{"demo", "--trials", "0"}, []string{"--trials is 0"}},
+		{[]string{"list", "--log-level", "loud"}, []string{`"loud"`}},
+		{[]string{"data", "import", "x.tsv", "--name", "a/b"}, []string{`"a/b"`}},
+		{[]string{"report", "x", "--csv", "--json"}, []string{"not both"}},
+	} {
+		b.fails(exitUsage, c.want, c.args...)
+	}
+	if o := b.run("--help"); o.code != exitOK || !strings.Contains(o.stdout, "starter demo") {
+		t.Errorf("help: %+v", o)
+	}
+}
+
+func TestBadFiles(t *testing.T) {
+	b := offline(t)
+	header := "text\tlabel\n"
+	rows := func(labels ...string) string {
+		text := header
+		for i := range 40 {
+			text += fmt.Sprintf("some words number %d\t%s\n", i, labels[i%len(labels)])
+		}
+		return text
+	}
+	for name, c := range map[string]struct {
+		text string
+		args []string
+		want []string
+	}{
+		"column.tsv":  {rows("a", "b"), []string{"--text-column", "body"}, []string{"column.tsv", `no column "body"`, `"text" "label"`}},
+		"one.tsv":     {rows("spam"), nil, []string{"one", `the label "spam"`, "two classes"}},
+		"empty.tsv":   {header, nil, []string{"empty.tsv", "no examples"}},
+		"format.txt":  {rows("a", "b"), nil, []string{"format.txt", ".tsv"}},
+		"ragged.tsv":  {header + "only one field\n", nil, []string{"line 2"}},
+		"broken.gz":   {"\x1f\x8bnot gzip", []string{"--format", "tsv"}, []string{"broken.gz", "gzip"}},
+		"split.tsv":   {"text\tlabel\tsplit\nx y\ta\tsomewhere\n", nil, []string{"line 2", `"somewhere"`}},
+		"vectors.vec": {"the 0.1 0.2\nof 0.1\n", []string{"module"}, []string{"line 2"}},
+	} {
+		file := b.write(name, c.text)
+		args := append([]string{"data", "import", file}, c.args...)
+		if len(c.args) == 1 && c.args[0] == "module" {
+			args = []string{"module", "add", file}
+		}
+		b.fails(exitFailed, c.want, args...)
+	}
+	b.fails(exitFailed, []string{"nowhere.tsv"}, "data", "import", "nowhere.tsv")
+	b.fails(exitFailed, []string{"nowhere.yaml"}, "space", "add", "nowhere.yaml")
+	b.fails(exitFailed, []string{"colour"}, "space", "add", b.write("bad.yaml", "colour: red\n"))
+	b.fails(exitFailed, []string{"model.safetensors"}, "predict", "--model", b.write("model.safetensors", "no model"))
+}
+
+func TestNoServer(t *testing.T) {
+	b := offline(t)
+	b.fails(exitFailed, []string{"starter up"}, "list")
+	b.environ = append(b.environ, "TNAML_TEMPORAL_ADDRESS=127.0.0.1:1", "TNAML_S3_ENDPOINT=127.0.0.1:1")
+	b.fails(exitFailed, []string{"127.0.0.1:1", "is it running"}, "list")
+	b.fails(exitFailed, []string{"no dev stack is needed"}, "up")
+}
+
+// online is a bench on the shared dev stack, with a bucket of its own.
+func online(t *testing.T) (*bench, stack.Addresses) {
+	a := stacktest.Shared(t)
+	b := offline(t)
+	b.environ = append(b.environ,
+		"TNAML_TEMPORAL_ADDRESS="+a.Temporal, "TNAML_TEMPORAL_TASK_QUEUE="+t.Name(),
+		"TNAML_S3_ENDPOINT="+a.S3Endpoint, "TNAML_S3_REGION="+a.S3Region, "TNAML_S3_ACCESS_KEY="+a.S3AccessKey, "TNAML_S3_SECRET_KEY="+a.S3SecretKey,
+		"TNAML_S3_BUCKET="+strings.ToLower(strings.ReplaceAll(t.Name(), "_", "-")))
+	makeBucket(t, a, strings.ToLower(strings.ReplaceAll(t.Name(), "_", "-")))
+	return b, a
+}
+
+// worker runs a worker in this process until the test ends.
+func (b *bench) worker() {
+	b.t.Helper()
+	a := &app{Process: Process{Environ: b.environ, Stderr: io.Discard, Stdout: io.Discard}}
+	a.config = loadConfig(b.t, b.environ)
+	ctx, stop := context.WithCancel(context.Background())
+	servers, err := a.connect(ctx)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- a.work(ctx, servers) }()
+	b.t.Cleanup(func() {
+		stop()
+		if err := <-done; err != nil {
+			b.t.Errorf("worker: %v", err)
+		}
+		servers.Close()
+	})
+}
+
+const vectors = "good 1 0 0.5\nbad -1 0 0.5\nfilm 0 1 0\nbook 0 -1 0\n"
+
+// reviews is a small task that can be learned.
+func reviews() string {
+	var s strings.Builder
+	s.WriteString("text\tlabel\n")
+	for i := range 300 {
+		fmt.Fprintf(&s, "a %s %s, number %d of %d\t%s\n", []string{"good", "bad"}[i%2], []string{"film", "book", "play"}[i%3], i, i%7, []string{"pos", "neg"}[i%2])
+	}
+	return s.String()
+}
+
+// The whole way of a user: data in, search, look, use the model, report.
+func TestFromDataToPrediction(t *testing.T) {
+	b, _ := online(t)
+	b.worker()
+	table := b.write("reviews.tsv", reviews())
+	if out := b.ok("data", "import", table); !strings.Contains(out, "300 examples in 2 classes") || !strings.Contains(out, "to beat") {
+		t.Errorf("card: %s", out)
+	}
+	b.ok("data", "import", table) // the same data again is no mistake
+	b.fails(exitFailed, []string{"exists already", "reviews"}, "data", "import", b.write("other.tsv", strings.Replace(reviews(), "good", "fine", 9)), "--name", "reviews")
+	b.ok("module", "add", b.write("tiny.vec", vectors), "--language", "en")
+	if out := b.ok("module", "show", "tiny", "--neighbours", "good,unknown"); !strings.Contains(out, "film 0.00") || !strings.Contains(out, "unknown: not in the module") {
+		t.Errorf("neighbours: %s", out)
+	}
+	for _, list := range []string{"data", "module", "space"} {
+		if out := b.ok(list, "list"); !strings.Contains(out, map[string]string{"data": "reviews", "module": "tiny", "space": "text-small (built in)"}[list]) {
+			t.Errorf("%s list: %s", list, out)
+		}
+	}
+	b.ok("data", "show", "reviews")
+	b.fails(exitFailed, []string{`no task "review"`, "reviews"}, "search", "--task", "review")
+	b.fails(exitFailed, []string{"dataset", "reviews"}, "data", "show", "review")
+
+	search := []string{"search", "--task", "reviews", "--space", "text-small", "--trials", "15", "--checkpoint-every", "4"}
+	out := b.ok(append(search, "--name", "first")...)
+	for _, want := range []string{"first completed after 15 trials", "accuracy-top10", "tiny"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is not in: %s", want, out)
+		}
+	}
+	b.fails(exitFailed, []string{`"first" exists already`, "starter watch first"}, append(search, "--name", "first")...)
+
+	var result struct {
+		Name       string
+		Controller string
+		Trials     int
+		Cached     int
+	}
+	if err := json.Unmarshal([]byte(b.ok(append(search, "--json")...)), &result); err != nil {
+		t.Fatal(err)
+	}
+	if result.Name != "reviews-naml-s1-1" || result.Trials != 15 || result.Cached != 15 || result.Controller == "" {
+		t.Errorf("the same search again: %+v", result)
+	}
+
+	if out := b.ok("list", "--json"); !strings.Contains(out, `"status": "completed"`) {
+		t.Errorf("list: %s", out)
+	}
+	rows, err := csv.NewReader(strings.NewReader(b.ok("trials", "first", "--format", "csv"))).ReadAll()
+	if err != nil || len(rows) != 16 || rows[1][0] != "0" {
+		t.Errorf("trials as CSV: %d rows, %v", len(rows), err)
+	}
+	if lines := strings.Split(strings.TrimSpace(b.ok("trials", "first", "--format", "jsonl", "--last", "3")), "\n"); len(lines) != 3 || !json.Valid([]byte(lines[2])) {
+		t.Errorf("trials as JSON lines: %q", lines)
+	}
+	b.ok("trials", "first")
+	var best []struct {
+		Validation float64 `json:"validation_top10"`
+		Best       []struct{ Trial int }
+	}
+	if err := json.Unmarshal([]byte(b.ok("best", "first", "--json")), &best); err != nil || len(best) != 1 || len(best[0].Best) != 10 || best[0].Validation < .6 {
+		t.Errorf("best: %+v, %v", best, err)
+	}
+
+	model := filepath.Join(b.dir, "model.safetensors")
+	b.ok("model", "export", "first", "-o", model)
+	b.fails(exitFailed, []string{"trial 99"}, "model", "export", "first", "--trial", "99")
+	texts := "this good film\n\nthat bad book\n"
+	for _, args := range [][]string{{"predict", "first"}, {"predict", "--model", model}, {"predict", "first", b.write("texts", texts)}} {
+		o := b.feed(texts, args...)
+		lines := strings.Split(strings.TrimSpace(o.stdout), "\n")
+		if o.code != exitOK || len(lines) != 2 || !strings.HasPrefix(lines[0], "pos\t") || !strings.HasPrefix(lines[1], "neg\t") {
+			t.Errorf("%v: %+v", args, o)
+		}
+	}
+	if o := b.feed("good", "predict", "first", "--json"); !strings.Contains(o.stdout, `"probabilities":{"neg":`) {
+		t.Errorf("predict --json: %+v", o)
+	}
+
+	page := filepath.Join(b.dir, "page.html")
+	b.ok("report", "first", "reviews-naml-s1-1", "-o", page)
+	if html, err := os.ReadFile(page); err != nil || !bytes.Contains(html, []byte("<svg")) || !bytes.Contains(html, []byte("reviews-naml-s1-1")) {
+		t.Errorf("report: %v", err)
+	}
+	if lines := strings.Count(b.ok("report", "first", "--csv", "-o", "-"), "\n"); lines != 16 {
+		t.Errorf("report as CSV: %d lines", lines)
+	}
+	b.fails(exitFailed, []string{"search", "nobody"}, "report", "nobody")
+	b.fails(exitFailed, []string{"writing", "/nowhere"}, "report", "first", "-o", "/nowhere/x.html")
+	b.fails(exitFailed, []string{"nobody"}, "watch", "nobody")
+	b.fails(exitFailed, []string{"nobody"}, "pause", "nobody")
+}
+
+// A running search can be paused, extended, looked at, resumed and stopped.
+func TestControl(t *testing.T) {
+	b, _ := online(t)
+	b.worker()
+	b.ok("data", "import", b.write("reviews.tsv", reviews()))
+	b.ok("module", "add", b.write("tiny.vec", vectors))
+	name := strings.TrimSpace(b.ok("search", "--task", "reviews", "--space", "text-small", "--trials", "5000", "--detach"))
+	progress := func(args ...string) (p workflows.Progress) {
+		t.Helper()
+		if err := json.Unmarshal([]byte(b.ok(append(args, "--json")...)), &p); err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	if p := progress("pause", name, "lunch"); p.Status != "paused" || p.Reason != "lunch" {
+		t.Errorf("paused: %+v", p)
+	}
+	if p := progress("extend", name, "7"); p.Trials != 5007 {
+		t.Errorf("extended: %+v", p)
+	}
+	if p := progress("resume", name); p.Status != "running" {
+		t.Errorf("resumed: %+v", p)
+	}
+	for strings.Count(b.ok("trials", name, "--format", "csv"), "\n") < 5 { // a running search's trials
+		time.Sleep(50 * time.Millisecond)
+	}
+	if out := b.ok("list"); !strings.Contains(out, "running") {
+		t.Errorf("list: %s", out)
+	}
+	// Ctrl-C stops following, not the search.
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	var stderr locked
+	if code := Run(ctx, Process{Args: []string{"watch", name}, Environ: b.environ, Stdout: io.Discard, Stderr: &stderr}); code != exitInterrupted || !strings.Contains(stderr.String(), "The search goes on") {
+		t.Errorf("interrupted: exit code %d, %s", code, stderr.String())
+	}
+	b.ok("stop", name)
+	if out := b.ok("watch", name); !strings.Contains(out, "stopped after") {
+		t.Errorf("stopped: %s", out)
+	}
+}
+
+func TestWrongSecret(t *testing.T) {
+	b, a := online(t)
+	b.environ = append(b.environ, "TNAML_S3_SECRET_KEY=wrong-secret")
+	o := b.run("data", "list")
+	if o.code != exitFailed || !strings.Contains(o.stderr, "access denied") || strings.Contains(o.stderr, "wrong-secret") || strings.Contains(o.stderr, a.S3SecretKey) {
+		t.Errorf("%+v", o)
+	}
+}
