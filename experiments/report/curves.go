@@ -7,6 +7,8 @@ import (
 	"image/color"
 	"math"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 
 	"gonum.org/v1/plot"
@@ -36,7 +38,7 @@ const inkHex = "#123456"
 func curves(name string, arms []arm) (template.HTML, error) {
 	p := plot.New()
 	p.BackgroundColor = color.Transparent
-	p.X.Label.Text, p.Y.Label.Text = "trials", "accuracy-top10 / %"
+	p.X.Label.Text, p.Y.Label.Text = "trials", "accuracy-top10 in %"
 	for _, a := range []*plot.Axis{&p.X, &p.Y} {
 		a.Color, a.Label.TextStyle.Color, a.Tick.Color, a.Tick.Label.Color = ink, ink, ink, ink
 		a.Label.TextStyle.Font.Variant, a.Tick.Label.Font.Variant = "Sans", "Sans"
@@ -46,20 +48,21 @@ func curves(name string, arms []arm) (template.HTML, error) {
 	grid.Vertical.Width = 0
 	grid.Horizontal.Color = color.RGBA{0x88, 0x88, 0x88, 0x40}
 	p.Add(grid)
-	low, high, drawn := math.Inf(1), math.Inf(-1), false
+	low, high, last, drawn := math.Inf(1), math.Inf(-1), 0., false
 	for _, a := range arms {
 		curve := metrics.Curve(a.search.Trials, a.task, topN)
 		if len(curve) == 0 {
 			continue
 		}
 		drawn = true
-		// The first points average one or two models: they are drawn, but do not
-		// stretch the axis.
-		for i, pt := range curve {
-			if i >= len(curve)/10 {
-				low = min(low, pt.Validation, pt.Test)
-			}
-			high = max(high, pt.Validation, pt.Test)
+		// While there are fewer than ten models the mean still falls with each
+		// new one, which says nothing of the search.
+		if full := slices.IndexFunc(curve, func(p metrics.Point) bool { return p.Models == topN }); full >= 0 {
+			curve = curve[full:]
+		}
+		for _, pt := range curve {
+			low, high = min(low, pt.Validation, pt.Test), max(high, pt.Validation, pt.Test)
+			last = max(last, float64(pt.Trials))
 		}
 		for _, test := range []bool{true, false} {
 			xy := make(plotter.XYs, len(curve))
@@ -88,7 +91,8 @@ func curves(name string, arms []arm) (template.HTML, error) {
 	}
 	margin := max(100*(high-low)*.06, .2)
 	p.Y.Min, p.Y.Max = max(100*low-margin, 0), min(100*high+margin, 100.2)
-	p.X.Min = 0
+	p.X.Min, p.X.Max = 0, last*1.02
+	p.X.Tick.Marker, p.Y.Tick.Marker = ticks{}, ticks{}
 	c := vgsvg.New(vg.Points(640), vg.Points(320))
 	p.Draw(draw.New(c))
 	var b bytes.Buffer
@@ -96,6 +100,32 @@ func curves(name string, arms []arm) (template.HTML, error) {
 		return "", err
 	}
 	return inline(b.String(), "Learning curves of "+name), nil
+}
+
+// ticks labels an axis about six times, at round numbers.
+type ticks struct{}
+
+// Ticks implements plot.Ticker.
+func (ticks) Ticks(low, high float64) []plot.Tick {
+	const about = 6
+	raw := (high - low) / about
+	if !(raw > 0) {
+		return nil
+	}
+	step := math.Pow(10, math.Floor(math.Log10(raw)))
+	for _, f := range []float64{5, 2} {
+		if f*step <= raw {
+			step *= f
+			break
+		}
+	}
+	digits := max(0, int(-math.Floor(math.Log10(step)+1e-9)))
+	var out []plot.Tick
+	for i := math.Ceil(low/step - 1e-9); i*step <= high+1e-9*step; i++ {
+		value := i*step + 0 // no negative zero
+		out = append(out, plot.Tick{Value: value, Label: strconv.FormatFloat(value, 'f', digits, 64)})
+	}
+	return out
 }
 
 var (
