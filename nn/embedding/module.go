@@ -59,18 +59,21 @@ func Decode(b []byte) (*Module, error) {
 	if m.Vectors, _, err = safetensors.Get[float32](f, "vectors", len(m.Tokens), m.Dim); err != nil {
 		return nil, fmt.Errorf("module %s: %w", m.Name, err)
 	}
-	return m, m.Validate()
+	if err := m.Validate(); err != nil {
+		return nil, err
+	}
+	return m, nil
 }
 
-// Validate checks a module: a name, a positive dim, tokens that are unique,
+// Validate checks a module: a name in UTF-8, a positive dim, tokens that are unique,
 // not empty and without white space, and finite vectors of the right number.
 func (m *Module) Validate() error {
 	var errs []error
 	bad := func(format string, a ...any) {
 		errs = append(errs, fmt.Errorf("module %s: "+format, append([]any{m.Name}, a...)...))
 	}
-	if m.Name == "" {
-		bad("no name")
+	if m.Name == "" || !utf8.ValidString(m.Name) {
+		bad("no name, or one that is not UTF-8")
 	}
 	if m.Dim <= 0 {
 		bad("vectors of length %d", m.Dim)
@@ -91,7 +94,7 @@ func (m *Module) Validate() error {
 	}
 	for i, v := range m.Vectors {
 		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
-			bad("vector of %q is not finite", m.Tokens[min(i/max(m.Dim, 1), len(m.Tokens)-1)])
+			bad("element %d of the vectors, of token %d, is not finite", i, i/max(m.Dim, 1))
 			break
 		}
 	}

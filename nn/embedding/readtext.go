@@ -5,29 +5,64 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/klauspost/compress/gzip"
 )
 
-// maxLine bounds a line of a text file of vectors, against hostile input.
-const maxLine = 1 << 20
+const (
+	// maxLine bounds a line of a text file of vectors, against hostile input.
+	maxLine = 1 << 20
+	// maxProblems is how many problems of one file are reported together.
+	maxProblems = 10
+)
 
 // ReadText reads a module from the text form of word2vec (.vec, with a header
-// line "<tokens> <dim>") or GloVe (without): a token and its vector a line.
-// Gzip is recognised by its first bytes. With top > 0 only the first so many
-// tokens are read; such files list the frequent ones first. A token that comes
-// twice keeps its first vector. Errors name the line.
+// line "<tokens> <dim>") or GloVe (without): a token and its vector a line,
+// parted by spaces or tabs. Gzip is recognised by its first bytes, and a byte
+// order mark is skipped. With top > 0 only the first so many tokens are read;
+// such files list the frequent ones first.
+//
+// A token that comes twice keeps its first vector. A token with white space in
+// it, as some published files have, is left out: no tokeniser gives it.
+// Everything else that is not as it should be is an error that names the line,
+// a file shorter or longer than its header says included.
 func ReadText(r io.Reader, name string, top int) (*Module, error) {
-	m := &Module{Name: name}
-	if err := m.readText(r, top); err != nil {
+	t := &textReader{m: &Module{Name: name}, top: top, seen: map[string]bool{}}
+	if err := t.read(r); err != nil {
 		return nil, fmt.Errorf("vectors %s: %w", name, err)
 	}
-	return m, m.Validate()
+	if err := t.m.Validate(); err != nil {
+		return nil, err
+	}
+	return t.m, nil
 }
 
-func (m *Module) readText(r io.Reader, top int) error {
+// textReader is the state of one reading.
+type textReader struct {
+	m         *Module
+	top       int
+	line      int
+	lines     int // lines with a vector so far
+	announced int // lines that the header says there are, 0 without a header
+	seen      map[string]bool
+	fields    []string
+	errs      []error
+	problems  int
+}
+
+func (t *textReader) problem(format string, a ...any) {
+	if t.problems++; t.problems <= maxProblems {
+		t.errs = append(t.errs, fmt.Errorf("line %d: "+format, append([]any{t.line}, a...)...))
+	}
+}
+
+func (t *textReader) read(r io.Reader) error {
 	buffered := bufio.NewReader(r)
 	if magic, err := buffered.Peek(2); err == nil && magic[0] == 0x1f && magic[1] == 0x8b {
 		z, err := gzip.NewReader(buffered)
@@ -40,47 +75,110 @@ func (m *Module) readText(r io.Reader, top int) error {
 	}
 	lines := bufio.NewScanner(r)
 	lines.Buffer(make([]byte, 64<<10), maxLine)
-	seen := map[string]bool{}
-	for n := 1; lines.Scan() && (top <= 0 || len(m.Tokens) < top); n++ {
-		fields := strings.Fields(lines.Text())
-		if len(fields) == 0 {
+	for t.more() && lines.Scan() {
+		t.line++
+		text := lines.Text()
+		if t.line == 1 {
+			text = strings.TrimPrefix(text, "\ufeff")
+		}
+		t.fields = split(t.fields[:0], text)
+		if len(t.fields) == 0 || t.line == 1 && t.header() {
 			continue
 		}
-		if n == 1 && len(fields) == 2 && isCount(fields[0]) && isCount(fields[1]) {
-			continue // the header; the vectors say the rest
-		}
-		if m.Dim == 0 {
-			m.Dim = len(fields) - 1
-		}
-		if len(fields) != m.Dim+1 || m.Dim == 0 {
-			return fmt.Errorf("line %d: a token and %d numbers are expected, there are %d fields", n, m.Dim, len(fields))
-		}
-		if seen[fields[0]] {
-			continue
-		}
-		seen[fields[0]] = true
-		m.Tokens = append(m.Tokens, fields[0])
-		for i, f := range fields[1:] {
-			v, err := strconv.ParseFloat(f, 32)
-			if err != nil {
-				return fmt.Errorf("line %d: number %d of %q is %q", n, i+1, fields[0], f)
-			}
-			m.Vectors = append(m.Vectors, float32(v))
-		}
+		t.lines++
+		t.vector()
 	}
-	if err := lines.Err(); err != nil {
-		if errors.Is(err, bufio.ErrTooLong) {
-			return fmt.Errorf("a line of more than %d bytes: this is no text file of vectors", maxLine)
-		}
-		return err
+	if t.problems > maxProblems {
+		t.errs = append(t.errs, fmt.Errorf("and %d more", t.problems-maxProblems))
 	}
-	if len(m.Tokens) == 0 {
-		return errors.New("no vectors")
+	err := lines.Err()
+	switch {
+	case errors.Is(err, bufio.ErrTooLong):
+		t.errs = append(t.errs, fmt.Errorf("line %d: more than %d bytes: this is no text file of vectors", t.line+1, maxLine))
+	case err != nil:
+		t.errs = append(t.errs, fmt.Errorf("after line %d: %w", t.line, err))
+	case t.problems > 0:
+	case t.announced > 0 && t.more() && t.lines != t.announced:
+		t.errs = append(t.errs, fmt.Errorf("the header announces %d tokens, there are %d: is the file whole?", t.announced, t.lines))
+	case len(t.m.Tokens) == 0:
+		t.errs = append(t.errs, errors.New("no vectors"))
 	}
-	return nil
+	return errors.Join(t.errs...)
 }
 
-func isCount(s string) bool {
-	n, err := strconv.Atoi(s)
-	return err == nil && n > 0
+// more reports whether more tokens are wanted.
+func (t *textReader) more() bool { return t.top <= 0 || len(t.m.Tokens) < t.top }
+
+// header takes the first line's fields for a header where they are two counts.
+func (t *textReader) header() bool {
+	if len(t.fields) != 2 {
+		return false
+	}
+	tokens, err1 := strconv.Atoi(t.fields[0])
+	dim, err2 := strconv.Atoi(t.fields[1])
+	if err1 != nil || err2 != nil || tokens <= 0 || dim <= 0 {
+		return false
+	}
+	t.announced, t.m.Dim = tokens, dim
+	return true
+}
+
+// vector reads the fields of a line. The first line without a header says how
+// long a vector is.
+func (t *textReader) vector() {
+	m, f := t.m, t.fields
+	if m.Dim == 0 {
+		if len(f) < 2 {
+			t.problem("a token and its vector are expected, there is %q alone", f[0])
+			return
+		}
+		m.Dim = len(f) - 1
+	}
+	extra := len(f) - 1 - m.Dim
+	switch {
+	case extra < 0 || extra > 0 && !slices.ContainsFunc(f[1:1+extra], notNumber):
+		t.problem("a token and %d numbers are expected, there are %d fields", m.Dim, len(f))
+		return
+	case !utf8.ValidString(f[0]):
+		t.problem("token %q is not valid UTF-8; convert the file to UTF-8", f[0])
+		return
+	case extra > 0 || strings.IndexFunc(f[0], unicode.IsSpace) >= 0 || t.seen[f[0]]:
+		return
+	}
+	begin := len(m.Vectors)
+	for i, s := range f[1:] {
+		v, err := strconv.ParseFloat(s, 32)
+		if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
+			t.problem("number %d of %q is %q; finite 32-bit numbers are expected", i+1, f[0], s)
+			m.Vectors = m.Vectors[:begin]
+			return
+		}
+		m.Vectors = append(m.Vectors, float32(v))
+	}
+	// The line's text is shared by all its fields: keep the token's part only.
+	token := strings.Clone(f[0])
+	t.seen[token] = true
+	m.Tokens = append(m.Tokens, token)
+}
+
+func notNumber(s string) bool {
+	_, err := strconv.ParseFloat(s, 32)
+	return err != nil
+}
+
+// split appends the fields of a line to out. Only spaces and tabs part fields:
+// published files have tokens that hold other white space.
+func split(out []string, line string) []string {
+	for {
+		line = strings.TrimLeft(line, " \t\r")
+		if line == "" {
+			return out
+		}
+		end := strings.IndexAny(line, " \t\r")
+		if end < 0 {
+			return append(out, line)
+		}
+		out = append(out, line[:end])
+		line = line[end:]
+	}
 }

@@ -3,6 +3,7 @@ package embedding
 import (
 	"errors"
 	"fmt"
+	"math"
 )
 
 // Method is a way to train a module.
@@ -50,6 +51,9 @@ type TrainOptions struct {
 	Progress func(done float64) `json:"-"`
 }
 
+// maxWindow is far more than a context ever is, and keeps counts of pairs small.
+const maxWindow = 1000
+
 func (o TrainOptions) withDefaults() (TrainOptions, error) {
 	var errs []error
 	def := func(v *int, d int, name string) {
@@ -62,6 +66,9 @@ func (o TrainOptions) withDefaults() (TrainOptions, error) {
 	}
 	def(&o.Dim, 64, "dim")
 	def(&o.Window, 5, "window")
+	if o.Window > maxWindow {
+		errs = append(errs, fmt.Errorf("window of %d is over %d", o.Window, maxWindow))
+	}
 	def(&o.MinCount, 5, "min count")
 	def(&o.MaxVocabulary, 32768, "max vocabulary")
 	def(&o.Negative, 5, "negative")
@@ -107,6 +114,9 @@ func Train(c *Corpus, o TrainOptions) (*Module, error) {
 	if len(k.words) <= o.Dim {
 		return nil, fmt.Errorf("module %s: %d words occur %d times or more, too few for vectors of length %d; give more text", o.Name, len(k.words), o.MinCount, o.Dim)
 	}
+	if o.Method == SVD && k.counts[0] > math.MaxInt32/(o.Window*(o.Window+1)) {
+		return nil, fmt.Errorf("module %s: %q occurs %d times, too often to count pairs in 32 bits; use less text, a smaller window or method %s", o.Name, k.words[0], k.counts[0], SGNS)
+	}
 	m := &Module{Name: o.Name, Language: o.Language, Dim: o.Dim, Tokens: k.words}
 	how := ""
 	switch o.Method {
@@ -122,5 +132,8 @@ func Train(c *Corpus, o TrainOptions) (*Module, error) {
 		m.Source = o.Source + "; " + m.Source
 	}
 	o.Progress(1)
-	return m, m.Validate()
+	if err := m.Validate(); err != nil {
+		return nil, err
+	}
+	return m, nil
 }
