@@ -1,0 +1,143 @@
+package embedding
+
+import (
+	"math"
+	"testing"
+
+	"tnaml/nn/rng"
+)
+
+// loss is L of one pair: −ln σ(u·v₀) − Σ ln σ(−u·vₖ), in float64.
+func loss(u []float64, v [][]float64) float64 {
+	sum := 0.0
+	for k, w := range v {
+		x := 0.0
+		for i := range u {
+			x += u[i] * w[i]
+		}
+		if k > 0 {
+			x = -x
+		}
+		sum += math.Log1p(math.Exp(-x))
+	}
+	return sum
+}
+
+// One step of rate 1 changes centre and context vectors by minus the gradient
+// of the loss, as finite differences give it.
+func TestSGNSGradient(t *testing.T) {
+	const dim, words = 7, 6
+	for _, scale := range []float32{0.1, 1, 2} {
+		s := newSGNS(words, dim, 3)
+		r := rng.New(7, "test", 0)
+		for i := range s.in {
+			s.in[i], s.out[i] = scale*float32(r.NormFloat64()), scale*float32(r.NormFloat64())
+		}
+		const centre = 2
+		contexts := []int32{4, 0, 5, 1} // the first one true, the rest negative
+		u := wide(s.in[centre*dim:][:dim])
+		v := make([][]float64, len(contexts))
+		for k, c := range contexts {
+			v[k] = wide(s.out[c*dim:][:dim])
+		}
+		in, out := wide(s.in), wide(s.out)
+		clear(s.grad)
+		for k, c := range contexts {
+			y := float32(0)
+			if k == 0 {
+				y = 1
+			}
+			s.step(centre, c, y, 1)
+		}
+		s.apply(centre)
+		check := func(what string, x *float64, before float64, after float32) {
+			const h = 1e-5
+			*x = before + h
+			up := loss(u, v)
+			*x = before - h
+			down := loss(u, v)
+			*x = before
+			want := -(up - down) / (2 * h)
+			if got := float64(after) - before; math.Abs(got-want) > 2e-6*(1+math.Abs(before)) {
+				t.Errorf("scale %v, %s: the step is %.8f, minus the gradient %.8f", scale, what, got, want)
+			}
+		}
+		for i := range u {
+			check("centre", &u[i], in[centre*dim+i], s.in[centre*dim+i])
+			for k, c := range contexts {
+				check("context", &v[k][i], out[int(c)*dim+i], s.out[int(c)*dim+i])
+			}
+		}
+		for i := range in {
+			if i/dim != centre && in[i] != float64(s.in[i]) {
+				t.Fatalf("word %d moved as a centre", i/dim)
+			}
+			if w := i / dim; (w == 2 || w == 3) && out[i] != float64(s.out[i]) {
+				t.Fatalf("word %d moved as a context", w)
+			}
+		}
+	}
+}
+
+func wide(v []float32) []float64 {
+	out := make([]float64, len(v))
+	for i, x := range v {
+		out[i] = float64(x)
+	}
+	return out
+}
+
+func TestAlias(t *testing.T) {
+	for _, c := range []struct {
+		counts []int
+		power  float64
+	}{
+		{[]int{1}, 1}, {[]int{5, 5, 5}, 0.75}, {[]int{1000, 100, 10, 1}, 0.75}, {[]int{1, 1, 1, 97}, 1}, {[]int{3, 2, 1}, 0},
+	} {
+		a := newAlias(c.counts, c.power)
+		n := len(c.counts)
+		// The columns' shares add up to the distribution, exactly.
+		got := make([]float64, n)
+		for i := range n {
+			got[i] += a.probability[i] / float64(n)
+			got[a.other[i]] += (1 - a.probability[i]) / float64(n)
+		}
+		sum := 0.0
+		for _, k := range c.counts {
+			sum += math.Pow(float64(k), c.power)
+		}
+		for i, k := range c.counts {
+			if want := math.Pow(float64(k), c.power) / sum; math.Abs(got[i]-want) > 1e-12 {
+				t.Errorf("%v to the power of %v: %d has probability %v, want %v", c.counts, c.power, i, got[i], want)
+			}
+		}
+		// And drawing follows them.
+		const draws = 40000
+		drawn := make([]int, n)
+		r := rng.New(1, "test", 0)
+		for range draws {
+			drawn[a.draw(r.Uint64())]++
+		}
+		for i := range drawn {
+			if sd := math.Sqrt(got[i] * (1 - got[i]) * draws); math.Abs(float64(drawn[i])-got[i]*draws) > 5*sd+1e-9 {
+				t.Errorf("%v: %d was drawn %d times of %d, want %.0f ± %.0f", c.counts, i, drawn[i], draws, got[i]*draws, sd)
+			}
+		}
+		for _, u := range []uint64{0, math.MaxUint64} {
+			if i := a.draw(u); i < 0 || int(i) >= n {
+				t.Errorf("draw(%d) = %d of %d", u, i, n)
+			}
+		}
+	}
+}
+
+func TestKeepProbability(t *testing.T) {
+	// Frequencies 0.5, 0.4, 0.1 against a threshold of 0.1.
+	c := &counted{counts: []int{50, 40, 10}, ids: make([]int32, 100)}
+	want := []float64{math.Sqrt(0.2) + 0.2, 0.75, 1}
+	for i, got := range keepProbability(c, 0.1) {
+		if math.Abs(got-want[i]) > 1e-12 {
+			t.Errorf("word %d is kept with probability %v, want %v", i, got, want[i])
+		}
+	}
+}
