@@ -3,6 +3,12 @@
 // that every machine with Go has. With the standard library's (BSD-3-Clause,
 // the Go Authors) it gives a handful of related tasks of several thousand
 // examples each, whose labels are facts about the declarations documented.
+//
+// A task learns to tell from the text what the compiler knows of the
+// declaration. So that the text does not simply say it, the declared name is
+// cut off where Go's convention starts the comment with it ("Open opens …", "A
+// Reader is …"): its form tells types from functions and what is exported from
+// what is not. README.md has the figures of each task.
 package godoc
 
 import (
@@ -19,7 +25,13 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"unicode"
+	"unicode/utf8"
 )
+
+// Version is the version of the rules in this package. It is changed with
+// every change that gives other tasks or modules from the same sources.
+const Version = 1
 
 // Kind is the kind of a documented declaration.
 type Kind string
@@ -36,12 +48,14 @@ const (
 
 // Comment is one documented declaration.
 type Comment struct {
-	// Text is the comment without the declared name that Go's convention
-	// starts it with: it would give away kind and area.
+	// Text is the comment without the declared name, and the article before
+	// it, that Go's convention starts it with.
 	Text    string
 	Package string // import path below the tree's root
 	Name    string
 	Kind    Kind
+	// Deprecated says that a paragraph of the comment begins "Deprecated:".
+	Deprecated bool
 	// Of functions and methods:
 	Parameters, Results       int
 	ReturnsError, ReturnsBool bool
@@ -58,17 +72,28 @@ func (c Comment) callable() bool {
 
 // Corpus is what a source tree's comments say.
 type Corpus struct {
-	// Comments are the documented declarations, in the order of the files.
+	// Comments are the documented declarations, in the order of the files. A
+	// declaration that several files make alike, for several platforms, is
+	// there once.
 	Comments []Comment
-	// Documents are all comments, those inside functions included, each once.
-	Documents []string
 	// Files is the number of files read.
 	Files int
+
+	documents []string
 }
 
+// Documents returns all comments, package documentation and those inside
+// functions included, each once: the text to train embedding modules on. The
+// caller must not change it.
+func (c *Corpus) Documents() []string { return c.documents }
+
 // Read reads all packages of a tree but commands, tests, vendored and
-// generated code. It is deterministic. progress, which may be nil, is told how
-// many files are done.
+// generated code; internal packages are documented as the others are, and
+// read. It is deterministic. progress, which may be nil, is told now and then
+// how many files are done, by one goroutine at a time and rising.
+//
+// It is an error when a file cannot be read or the tree has no Go files. A
+// file that does not parse, of another version of Go say, is left out.
 func Read(src fs.FS, progress func(done, total int)) (*Corpus, error) {
 	var files []string
 	err := fs.WalkDir(src, ".", func(name string, entry fs.DirEntry, err error) error {
@@ -94,9 +119,10 @@ func Read(src fs.FS, progress func(done, total int)) (*Corpus, error) {
 		return nil, errors.New("go sources: no .go files; is this the src directory of a Go installation?")
 	}
 	parts := make([]part, len(files))
-	var next, done atomic.Int64
+	var next atomic.Int64
 	var wg sync.WaitGroup
-	var mu sync.Mutex // progress is called one at a time
+	var mu sync.Mutex // guards done, and calls of progress
+	done := 0
 	for range min(runtime.GOMAXPROCS(0), len(files)) {
 		wg.Go(func() {
 			for {
@@ -105,26 +131,31 @@ func Read(src fs.FS, progress func(done, total int)) (*Corpus, error) {
 					return
 				}
 				parts[i] = readFile(src, files[i])
-				if n := int(done.Add(1)); progress != nil && (n%100 == 0 || n == len(files)) {
-					mu.Lock()
-					progress(n, len(files))
-					mu.Unlock()
+				mu.Lock()
+				if done++; progress != nil && (done%100 == 0 || done == len(files)) {
+					progress(done, len(files))
 				}
+				mu.Unlock()
 			}
 		})
 	}
 	wg.Wait()
 	c := &Corpus{Files: len(files)}
-	seen := map[string]bool{}
+	seen, declared := map[string]bool{}, map[Comment]bool{}
 	for _, p := range parts {
 		if p.err != nil {
 			return nil, fmt.Errorf("go sources: %w", p.err)
 		}
-		c.Comments = append(c.Comments, p.comments...)
+		for _, d := range p.comments {
+			if !declared[d] {
+				declared[d] = true
+				c.Comments = append(c.Comments, d)
+			}
+		}
 		for _, d := range p.documents {
 			if !seen[d] {
 				seen[d] = true
-				c.Documents = append(c.Documents, d)
+				c.documents = append(c.documents, d)
 			}
 		}
 	}
@@ -144,7 +175,6 @@ func readFile(src fs.FS, name string) (p part) {
 		p.err = err
 		return p
 	}
-	// A file that does not parse, for a later version of Go say, gives nothing.
 	file, err := parser.ParseFile(token.NewFileSet(), name, b, parser.ParseComments|parser.SkipObjectResolution)
 	if err != nil || ast.IsGenerated(file) {
 		return p
@@ -242,18 +272,30 @@ func (v *visitor) add(c Comment, name string, docs ...*ast.CommentGroup) {
 		if doc == nil {
 			continue
 		}
-		text := strings.TrimSpace(doc.Text())
-		rest := strings.TrimPrefix(text, name)
-		if rest != text && (rest == "" || strings.ContainsAny(rest[:1], " \n\t'’,.(:")) {
-			text = strings.TrimSpace(rest)
-		}
+		text := withoutName(strings.TrimSpace(doc.Text()), name)
 		if len(strings.Fields(text)) < minWords {
 			continue
 		}
 		c.Text, c.Name, c.Package = text, name, v.pkg
+		c.Deprecated = strings.HasPrefix(text, "Deprecated:") || strings.Contains(text, "\n\nDeprecated:")
 		v.out = append(v.out, c)
 		return
 	}
+}
+
+// withoutName cuts the declared name off the start of a comment, and an
+// article before it.
+func withoutName(text, name string) string {
+	for _, article := range [...]string{"", "A ", "An ", "The "} {
+		rest, ok := strings.CutPrefix(text, article+name)
+		if !ok {
+			continue
+		}
+		if next, _ := utf8.DecodeRuneInString(rest); rest == "" || next != '_' && !unicode.IsLetter(next) && !unicode.IsDigit(next) {
+			return strings.TrimSpace(rest)
+		}
+	}
+	return text
 }
 
 // area is the top-level directory of a package.

@@ -124,8 +124,8 @@ func sample(e []task.Example, name string) []task.Example {
 // choice of a module is real: they differ in length and in method.
 func (c *Corpus) Modules(progress func(module string, done float64)) ([]*embedding.Module, error) {
 	tokeniser := task.Tokeniser{Version: task.TokeniserVersion}
-	documents := make([][]string, len(c.Documents))
-	for i, d := range c.Documents {
+	documents := make([][]string, len(c.Documents()))
+	for i, d := range c.Documents() {
 		documents[i] = tokeniser.Tokens(d)
 	}
 	corpus := embedding.Tokens(documents)
