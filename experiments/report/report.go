@@ -283,7 +283,7 @@ func shares(arms []arm) []shareView {
 			continue
 		}
 		for c, choice := range a.search.Config.Space.Choices {
-			s := metrics.OptionShares(a.search.Trials, a.task, c, len(choice.Options), window)
+			s := metrics.OptionProbabilities(a.search.Trials, a.task, c, len(choice.Options), window)
 			if len(s) == 0 || len(choice.Options) < 2 {
 				continue
 			}

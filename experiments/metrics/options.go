@@ -1,0 +1,81 @@
+package metrics
+
+import (
+	"fmt"
+
+	"tnaml/experiments/search"
+)
+
+// Window is the paper's width of the sliding window in which option
+// probabilities are estimated (Figure 4).
+const Window = 100
+
+// OptionProbabilities estimates the probability of each option of a choice from
+// a sliding window of a task's trials (Figure 4, right): row i holds the shares
+// of the options among the task's trials i … i+window−1, so that there are
+// T−window+1 rows of `options` columns for T trials, and none for T < window.
+// Failed trials count: they were sampled too. It panics if window < 1.
+func OptionProbabilities(trials []search.Trial, task, choice, options, window int) [][]float64 {
+	if window < 1 {
+		panic(fmt.Sprintf("metrics: a window of %d trials", window))
+	}
+	var taken []int
+	for i := range trials {
+		if trials[i].Task == task {
+			taken = append(taken, trials[i].Actions[choice])
+		}
+	}
+	counts := make([]int, options)
+	var rows [][]float64
+	for i, a := range taken {
+		counts[a]++
+		if i >= window {
+			counts[taken[i-window]]--
+		}
+		if i < window-1 {
+			continue
+		}
+		row := make([]float64, options)
+		for k, c := range counts {
+			row[k] = float64(c) / float64(window)
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// ModalArchitecture returns, for each choice, the option taken most often among
+// the last `window` of a task's trials, or all where there are fewer, and its
+// share; ties go to the option that stands first. options holds the number of
+// options of each choice. The modes are taken choice by choice (§4.3): together
+// they need not be an architecture that was ever sampled. nil, nil for a task
+// without trials.
+func ModalArchitecture(trials []search.Trial, task int, options []int, window int) (actions []int, shares []float64) {
+	counts := make([][]int, len(options))
+	for c, n := range options {
+		counts[c] = make([]int, n)
+	}
+	total := 0
+	for i := len(trials) - 1; i >= 0 && total < window; i-- {
+		if trials[i].Task != task {
+			continue
+		}
+		total++
+		for c := range options {
+			counts[c][trials[i].Actions[c]]++
+		}
+	}
+	if total == 0 {
+		return nil, nil
+	}
+	actions, shares = make([]int, len(options)), make([]float64, len(options))
+	for c := range options {
+		for k, v := range counts[c] {
+			if v > counts[c][actions[c]] {
+				actions[c] = k
+			}
+		}
+		shares[c] = float64(counts[c][actions[c]]) / float64(total)
+	}
+	return actions, shares
+}
