@@ -121,13 +121,11 @@ func newBench(t *testing.T) *bench {
 // fill stores the task "words", the module "m-8" and the space "tiny".
 func (b *bench) fill(t *testing.T) {
 	var examples []task.Example
-	var corpus [][]string
 	for i := range 600 {
 		words := []string{"alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta"}
 		label := []string{"even", "odd"}[i*7%13%2]
 		text := fmt.Sprintf("%s %s %s %d", words[i%8], words[i*7%13%8], words[i/8%8], i%31)
 		examples = append(examples, task.Example{Text: text, Label: label})
-		corpus = append(corpus, strings.Fields(text))
 	}
 	built, err := task.Build(examples, task.Options{Name: "words"})
 	if err != nil {

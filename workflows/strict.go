@@ -8,6 +8,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"go.temporal.io/sdk/workflow"
 )
 
 // strictUnmarshal decodes one JSON object into the struct that v points to,
@@ -24,13 +26,12 @@ func strictUnmarshal(raw []byte, v any) error {
 	}
 	known := jsonFields(reflect.TypeOf(v).Elem())
 	var errs []error
-	for name := range fields {
+	for _, name := range workflow.DeterministicKeys(fields) {
 		if !slices.Contains(known, name) {
 			errs = append(errs, fmt.Errorf("unknown field %q", name))
 		}
 	}
 	if len(errs) > 0 {
-		slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 		errs = append(errs, fmt.Errorf("known fields: %s", strings.Join(known, ", ")))
 		return errors.Join(errs...)
 	}

@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -163,17 +162,13 @@ func (a *app) demoData(ctx context.Context, s *deploy.Servers, goroot string) er
 	return nil
 }
 
-// findGoroot asks the toolchain where it is: a built program may have been
-// moved to a machine where runtime's answer is no more.
+// findGoroot asks the toolchain where it is.
 func findGoroot(ctx context.Context) (string, error) {
 	out, err := exec.CommandContext(ctx, "go", "env", "GOROOT").Output()
 	if dir := strings.TrimSpace(string(out)); err == nil && dir != "" {
 		return dir, nil
 	}
-	if dir := runtime.GOROOT(); dir != "" { //nolint:staticcheck // the second choice
-		return dir, nil
-	}
-	return "", errors.New("no Go installation is found: give one with --goroot")
+	return "", errors.New("no Go installation is found (`go env GOROOT` does not answer): give one with --goroot")
 }
 
 // demoSearches runs the searches side by side, compares them and writes the
