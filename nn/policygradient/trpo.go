@@ -20,9 +20,9 @@ import (
 //
 // The direction x solves (F + λI)x = ∇L by conjugate gradients on exact Fisher
 // products; the first length tried is √(2δ/xᵀ(F + λI)x), where the quadratic
-// model of the divergence, with the damping, reaches δ; it is halved until the
-// divergence is within δ and L has grown (appendix C). If it never does, the
-// controller stays as it is.
+// model of the divergence, with the damping, reaches δ; it is shortened by a
+// fifth until the divergence is within δ and L has grown (appendix C). If it
+// never does, the controller stays as it is.
 type trpo struct {
 	TRPOConfig
 	entropy float64
@@ -61,7 +61,7 @@ func (o *trpo) Update(c *controller.Controller, e Episode) error {
 	}
 	o.remember(c)
 	length := math.Sqrt(2 * o.KL / curvature)
-	for range o.Halvings {
+	for range o.Backtracks {
 		for i, p := range params {
 			floats.AddScaledTo(p.Value, v.start[i], length, v.x[i])
 		}
@@ -69,7 +69,7 @@ func (o *trpo) Update(c *controller.Controller, e Episode) error {
 		if after, kl := o.objective(c); kl <= o.KL && after > before {
 			return nil
 		}
-		length /= 2
+		length *= 0.8
 	}
 	for i, p := range params {
 		copy(p.Value, v.start[i])
