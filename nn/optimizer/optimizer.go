@@ -68,7 +68,7 @@ type SGDConfig struct {
 
 // NewSGD returns gradient ascent with momentum.
 func NewSGD(c SGDConfig) (Optimizer, error) {
-	if err := check("sgd", c.LearningRate, c.Clip, fraction{"momentum", c.Momentum}); err != nil {
+	if err := check("sgd", c.LearningRate, c.Clip, setting{"momentum", c.Momentum, 1}); err != nil {
 		return nil, err
 	}
 	return &sgd{slots{clip: c.Clip, first: c.Momentum > 0}, c}, nil
@@ -86,7 +86,7 @@ type RMSPropConfig struct {
 func NewRMSProp(c RMSPropConfig) (Optimizer, error) {
 	fill(&c.Decay, 0.9)
 	fill(&c.Epsilon, 1e-10)
-	if err := check("rmsprop", c.LearningRate, c.Clip, fraction{"decay", c.Decay}, fraction{"epsilon", c.Epsilon}); err != nil {
+	if err := check("rmsprop", c.LearningRate, c.Clip, setting{"decay", c.Decay, 1}, setting{"epsilon", c.Epsilon, math.Inf(1)}); err != nil {
 		return nil, err
 	}
 	return &rmsprop{slots{clip: c.Clip, second: true}, c}, nil
@@ -107,7 +107,7 @@ func NewAdam(c AdamConfig) (Optimizer, error) {
 	fill(&c.Beta1, 0.9)
 	fill(&c.Beta2, 0.999)
 	fill(&c.Epsilon, 1e-8)
-	if err := check("adam", c.LearningRate, c.Clip, fraction{"beta1", c.Beta1}, fraction{"beta2", c.Beta2}, fraction{"epsilon", c.Epsilon}); err != nil {
+	if err := check("adam", c.LearningRate, c.Clip, setting{"beta1", c.Beta1, 1}, setting{"beta2", c.Beta2, 1}, setting{"epsilon", c.Epsilon, math.Inf(1)}); err != nil {
 		return nil, err
 	}
 	return &adam{slots{clip: c.Clip, first: true, second: true}, c}, nil
@@ -119,13 +119,13 @@ func fill(v *float64, d float64) {
 	}
 }
 
-// fraction is a setting that must lie in [0, 1).
-type fraction struct {
-	name  string
-	value float64
+// setting must lie in [0, below).
+type setting struct {
+	name         string
+	value, below float64
 }
 
-func check(name string, rate, clip float64, fractions ...fraction) error {
+func check(name string, rate, clip float64, settings ...setting) error {
 	var errs []error
 	if !(rate > 0) || math.IsInf(rate, 0) {
 		errs = append(errs, fmt.Errorf("%s: learning rate %v must be positive", name, rate))
@@ -133,9 +133,9 @@ func check(name string, rate, clip float64, fractions ...fraction) error {
 	if !(clip >= 0) {
 		errs = append(errs, fmt.Errorf("%s: clip %v must be positive, or 0 for none", name, clip))
 	}
-	for _, f := range fractions {
-		if !(f.value >= 0 && f.value < 1) {
-			errs = append(errs, fmt.Errorf("%s: %s %v must lie in [0, 1)", name, f.name, f.value))
+	for _, s := range settings {
+		if !(s.value >= 0 && s.value < s.below) {
+			errs = append(errs, fmt.Errorf("%s: %s %v must lie in [0, %v)", name, s.name, s.value, s.below))
 		}
 	}
 	return errors.Join(errs...)
