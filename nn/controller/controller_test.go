@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -98,6 +99,68 @@ func TestGradientsAdd(t *testing.T) {
 				t.Fatal("not cleared")
 			}
 		}
+	}
+}
+
+// The weights see the present log-probability, and the returned values are
+// those of LogProb and Entropy.
+func TestGradientWeighted(t *testing.T) {
+	c := newTest(t, Config{Options: []int{3, 4}, Hidden: 4, InitScale: .8}, 1)
+	actions := []int{1, 2}
+	c.Gradient(0, actions, 2, .5)
+	want := slices.Clone(c.Parameters()[1].Gradient)
+	c.ZeroGradient()
+	seen := 0.0
+	logProb, entropy := c.GradientWeighted(0, actions, func(p float64) (float64, float64) { seen = p; return 2, .5 })
+	if diff := cmp.Diff(want, c.Parameters()[1].Gradient); diff != "" {
+		t.Error(diff)
+	}
+	if p, h := c.LogProb(0, actions), c.Entropy(0, actions); seen != p || logProb != p || entropy != h {
+		t.Errorf("log-probability %v, given %v, returned %v; entropy %v, returned %v", p, seen, logProb, h, entropy)
+	}
+	// By definition, from the probabilities.
+	h := 0.0
+	for _, probs := range c.Probabilities(0, actions) {
+		for _, p := range probs {
+			h -= p * math.Log(p)
+		}
+	}
+	if math.Abs(h-entropy) > 1e-12 {
+		t.Errorf("entropy %v, want %v", entropy, h)
+	}
+}
+
+// A file whose configuration promises more than its arrays hold is refused
+// before anything is allocated for it.
+func TestFromFileRefuses(t *testing.T) {
+	c := newTest(t, Config{Options: []int{2, 3}, Hidden: 2, ActionEmbedding: 2, TaskEmbedding: 2}, 1)
+	agnostic := newTest(t, Config{Options: []int{2, 3}, Hidden: 2, ActionEmbedding: 2, TaskEmbedding: -1}, 1)
+	for _, h := range []struct {
+		of   *Controller
+		with func(*header)
+		want string
+	}{
+		{c, func(h *header) { h.Options = []int{2, 1 << 20} }, "head/1/weights"},
+		{c, func(h *header) { h.Options = []int{2, 1 << 40} }, "choice 1"},
+		{c, func(h *header) { h.Hidden = 4096 }, "cell/0/weights"},
+		{c, func(h *header) { h.Tasks = 2 }, "task/1"},
+		{c, func(h *header) { h.Tasks = 1 << 60 }, "tasks"},
+		{agnostic, func(h *header) { h.Tasks = -1 }, "tasks"},
+	} {
+		f := safetensors.New("controller")
+		h.of.PutArrays(f, "")
+		changed := header{h.of.config, h.of.tasks}
+		h.with(&changed)
+		f.PutJSON("config", changed)
+		if _, err := FromFile(f, ""); err == nil || !strings.Contains(err.Error(), h.want) {
+			t.Errorf("%q is not in: %v", h.want, err)
+		}
+	}
+	f := safetensors.New("controller")
+	c.Parameters()[0].Value[0] = math.NaN()
+	c.PutArrays(f, "")
+	if _, err := FromFile(f, ""); err == nil || !strings.Contains(err.Error(), "start") {
+		t.Errorf("NaN was taken: %v", err)
 	}
 }
 

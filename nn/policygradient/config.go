@@ -37,7 +37,11 @@ type Config struct {
 	// used. TRPO, whose step is not a first-order one, has none of Optimizer,
 	// LearningRate and Clip.
 	Optimizer string `json:"optimizer,omitzero"`
-	// LearningRate is the paper's 1e-4 by default.
+	// LearningRate is the paper's 1e-4 by default. On this package's bandit of
+	// 12 choices (BenchmarkTrialsToOptimum) REINFORCE with Adam needs 1770
+	// trials to reach 90 % of the optimum at 1e-4, 789 at 3e-4 and 498 at 1e-3;
+	// from 3e-3 on some seeds settle on wrong options. RMSProp is alike, SGD
+	// needs rates ten times as high.
 	LearningRate float64 `json:"learning_rate,omitzero"`
 	// Entropy is the weight of the policy's entropy, summed over the choices in
 	// nats, against an advantage in standard deviations. The paper uses entropy
