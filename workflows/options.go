@@ -38,7 +38,7 @@ func (r *run) trialActivity(ctx workflow.Context, p search.Proposal) workflow.Co
 		StartToCloseTimeout: r.spec.trialTimeout() + graceTime,
 		HeartbeatTimeout:    heartbeatTimeout,
 		RetryPolicy:         retries(),
-		Summary:             fmt.Sprintf("trial %d · %s", p.Trial, r.spec.Tasks[p.Task]),
+		Summary:             fmt.Sprintf("trial %d · %s · %s", p.Trial, r.spec.Tasks[p.Task], p.Summary),
 	})
 }
 

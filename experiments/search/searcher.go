@@ -110,6 +110,7 @@ func (s *Searcher) Ask(trial int) (Proposal, error) {
 	}
 	p := s.pending[trial-s.told].Proposal
 	p.Actions = slices.Clone(p.Actions)
+	p.Summary = s.config.Space.Describe(p.Actions)
 	return p, nil
 }
 

@@ -24,6 +24,8 @@ type Proposal struct {
 	// negative number while there are fewer than 10. It is part of the
 	// canonical state, so which models are kept never depends on timing.
 	Keep float64 `json:"keep"`
+	// Summary is the child model in a few words, for people.
+	Summary string `json:"summary,omitempty"`
 }
 
 // Trial is one row of the ledger: a proposal with its result. It holds nothing
