@@ -71,20 +71,25 @@ func abbreviation(s string) int {
 		if !unicode.IsLetter(r) || i+w >= len(s) || s[i+w] != '.' {
 			break
 		}
-		i += w + 1
+		if i += w + 1; i > maxWord {
+			return 0
+		}
 		n++
 	}
-	if r, _ := utf8.DecodeRuneInString(s[i:]); n < 2 || i < len(s) && isWord(r) || i > maxWord {
+	if r, _ := utf8.DecodeRuneInString(s[i:]); n < 2 || i < len(s) && isWord(r) {
 		return 0
 	}
 	return i
 }
 
+// maxMarkup is the length in bytes of the longest tag that is taken for one.
+const maxMarkup = 201
+
 // markup returns the length of a mark-up tag that text corpora commonly leave
 // behind, at the start of s, or 0. Anything else in angle brackets is text.
 func markup(s string) int {
-	end := strings.IndexByte(s, '>')
-	if end < 0 || end > 200 {
+	end := strings.IndexByte(s[:min(len(s), maxMarkup)], '>')
+	if end < 0 {
 		return 0
 	}
 	name := strings.TrimPrefix(s[1:end], "/")

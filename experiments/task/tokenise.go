@@ -72,6 +72,9 @@ type scanner struct {
 	fold bool
 	left int // tokens still wanted
 	emit func(token []byte)
+	// The last look for the end of a web address: found from byte from on, the
+	// end, and the end without punctuation. Every address in between ends there.
+	from, end, trimmed int
 }
 
 func (s *scanner) scan(t Tokeniser, text string, emit func(token []byte)) {
@@ -79,6 +82,7 @@ func (s *scanner) scan(t Tokeniser, text string, emit func(token []byte)) {
 		text = html.UnescapeString(text)
 	}
 	s.text, s.fold, s.left, s.emit = norm.NFC.String(text), !t.KeepCase, t.MaxTokens, emit
+	s.from, s.end, s.trimmed = 0, 0, 0
 	if s.left <= 0 {
 		s.left = int(^uint(0) >> 1)
 	}
@@ -347,17 +351,16 @@ func (s *scanner) url(i int) int {
 	if host == 0 {
 		return i
 	}
-	end := strings.IndexFunc(rest, func(r rune) bool { return isSpace(r) || r == '<' || r == '>' || r == '"' })
-	if end < 0 {
-		end = len(rest)
-	}
-	end = len(strings.TrimRight(rest[:end], ".,;:!?)]}'’\"…"))
+	end := s.urlEnd(i) - i
 	if end <= host {
 		return i
 	}
 	name := rest[host:end]
 	if len(name) > 4 && strings.EqualFold(name[:4], "www.") {
 		name = name[4:]
+	}
+	if first, _ := utf8.DecodeRuneInString(name); !isWord(first) {
+		return i
 	}
 	s.buf = s.buf[:0]
 	for _, r := range name {
@@ -366,14 +369,26 @@ func (s *scanner) url(i int) int {
 		}
 		s.buf = utf8.AppendRune(s.buf, lower(r))
 	}
-	if len(s.buf) == 0 || s.buf[0] == '.' || s.buf[0] == '-' {
-		return i
-	}
 	s.send([]byte(URLToken))
 	if len(s.buf) <= maxWord {
 		s.send(s.buf)
 	}
 	return i + end
+}
+
+// urlEnd returns where a web address that begins at byte i ends. Many that turn
+// out to be none may share an end, which is looked for once: a text is read in
+// time proportional to its length, whatever it is.
+func (s *scanner) urlEnd(i int) int {
+	if i < s.from || i >= s.end {
+		end := strings.IndexFunc(s.text[i:], func(r rune) bool { return isSpace(r) || r == '<' || r == '>' || r == '"' })
+		if end < 0 {
+			end = len(s.text) - i
+		}
+		s.from, s.end = i, i+end
+		s.trimmed = i + len(strings.TrimRight(s.text[i:s.end], ".,;:!?)]}'’\"…"))
+	}
+	return s.trimmed
 }
 
 // mark reads a run of one punctuation mark or symbol.
