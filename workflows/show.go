@@ -37,9 +37,12 @@ func (r *run) attributes(ctx workflow.Context, status string) {
 		updates = append(updates,
 			AttributeTasks.ValueSet(r.spec.Tasks),
 			AttributeStrategy.ValueSet(r.spec.Strategy),
-			AttributeSeed.ValueSet(int64(r.spec.Seed)))
+			AttributeSeed.ValueSet(int64(r.spec.Seed)),
+			// The UI starts "a workflow like this one" with the attributes of the
+			// old run: what is not yet known of this one must go.
+			AttributeBestAccuracy.ValueUnset(), AttributeExperiment.ValueUnset())
 		if r.spec.Experiment != "" {
-			updates = append(updates, AttributeExperiment.ValueSet(r.spec.Experiment))
+			updates[len(updates)-1] = AttributeExperiment.ValueSet(r.spec.Experiment)
 		}
 	}
 	if status != "" {
