@@ -13,7 +13,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/sdk/client"
+	"google.golang.org/protobuf/encoding/protojson"
 
 	"tnaml/activities"
 	"tnaml/activities/store"
@@ -201,6 +204,7 @@ func (b *bench) outcome(t *testing.T, run client.WorkflowRun) outcome {
 	if err := run.Get(ctx, &result); err != nil {
 		t.Fatal(err)
 	}
+	b.record(t, run)
 	record, err := activities.ReadRecord(ctx, b.store, run.GetID())
 	if err != nil {
 		t.Fatal(err)
@@ -218,6 +222,30 @@ func (b *bench) outcome(t *testing.T, run client.WorkflowRun) outcome {
 		workers[c.Worker] = true
 	}
 	return outcome{record, trials, workers}
+}
+
+// record writes a run's history to the directory that TNAML_RECORD names, for
+// the replay test of worker/host.
+func (b *bench) record(t *testing.T, run client.WorkflowRun) {
+	dir := os.Getenv("TNAML_RECORD")
+	if dir == "" {
+		return
+	}
+	var history historypb.History
+	for events := b.client.GetWorkflowHistory(t.Context(), run.GetID(), run.GetRunID(), false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT); events.HasNext(); {
+		event, err := events.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		history.Events = append(history.Events, event)
+	}
+	text, err := protojson.Marshal(&history)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, filepath.Base(run.GetID())+".json"), text, 0o644); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func (o outcome) sameAs(t *testing.T, other outcome) {
