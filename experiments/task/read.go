@@ -289,7 +289,8 @@ func (c *collector) csv(b []byte) {
 		if split >= 0 {
 			in = row[split]
 		}
-		c.add(line, strings.Clone(row[text]), row[label], in)
+		// A row is one string: a label alone must not keep the text a second time.
+		c.add(line, strings.Clone(row[text]), strings.Clone(row[label]), in)
 	}
 }
 

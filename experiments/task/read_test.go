@@ -1,0 +1,150 @@
+package task
+
+import (
+	"bytes"
+	"compress/gzip"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func zipped(s string) string {
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	z.Write([]byte(s)) //nolint:errcheck // to memory
+	z.Close()          //nolint:errcheck // to memory
+	return b.String()
+}
+
+func TestRead(t *testing.T) {
+	ab := []Example{{Text: "one text", Label: "a"}, {Text: "another", Label: "b"}}
+	for _, c := range []struct {
+		name, file, input string
+		o                 ReadOptions
+		want              []Example
+	}{
+		{"TSV", "x.tsv", "text\tlabel\none text\ta\nanother\tb\n", ReadOptions{}, ab},
+		{"other order, other columns, no final newline", "x.tab", "id\tlabel\ttext\n1\ta\tone text\n2\tb\tanother", ReadOptions{}, ab},
+		{"CRLF, byte order mark, empty line, white space", "X.TSV", "\ufefftext\t label \r\n one text\ta\r\n\r\nanother \t b \r\n", ReadOptions{}, ab},
+		{"gzip", "x.tsv.gz", zipped("text\tlabel\none text\ta\nanother\tb\n"), ReadOptions{}, ab},
+		{"gzip without the ending", "x.tsv", zipped("text\tlabel\none text\ta\nanother\tb\n"), ReadOptions{}, ab},
+		{"plain with gzip's ending", "x.tsv.gz", "text\tlabel\none text\ta\nanother\tb\n", ReadOptions{}, ab},
+		{"chosen format and columns", "x.dat", "Body\tstars\none text\ta\nanother\tb\n", ReadOptions{Format: TSV, TextColumn: "Body", LabelColumn: "stars"}, ab},
+		{"no quoting in TSV", "x.tsv", "text\tlabel\n\"one\" \"text\ta\n", ReadOptions{}, []Example{{Text: "\"one\" \"text", Label: "a"}}},
+		{"empty text", "x.tsv", "text\tlabel\n\ta\n", ReadOptions{}, []Example{{Label: "a"}}},
+		{"splits", "x.tsv", "split\tlabel\ttext\ntrain\ta\t1\nVALIDATION\ta\t2\ndev\ta\t3\nVal\ta\t4\nvalid\ta\t5\ntest \ta\t6\n\ta\t7\n", ReadOptions{},
+			[]Example{{"1", "a", Train}, {"2", "a", Validation}, {"3", "a", Validation}, {"4", "a", Validation}, {"5", "a", Validation}, {"6", "a", Test}, {"7", "a", ""}}},
+		{"chosen split column", "x.tsv", "part\tsplit\tlabel\ttext\ntest\tnonsense\ta\t1\n", ReadOptions{SplitColumn: "part"}, []Example{{"1", "a", Test}}},
+
+		{"CSV", "x.csv", "text,label\none text,a\nanother,b\n", ReadOptions{}, ab},
+		{"CSV quoting", "x.csv", "label,text\r\na,\"one, \"\"two\"\"\nthree\"\r\n\"b\",x\r\n", ReadOptions{},
+			[]Example{{Text: "one, \"two\"\nthree", Label: "a"}, {Text: "x", Label: "b"}}},
+		{"CSV with splits, gzip", "x.csv.gz", zipped("text,label,split\n1,a,dev\n2,b,\n"), ReadOptions{}, []Example{{"1", "a", Validation}, {"2", "b", ""}}},
+
+		{"JSONL", "x.jsonl", `{"text":"one text","label":"a"}` + "\n" + `{"label":"b","text":"another","more":[1,{}]}`, ReadOptions{}, ab},
+		{"JSON lines' labels", "x.ndjson", `{"text":"1","label":1.50}` + "\n\n" + `{"text":"2","label":true,"split":"dev"}` + "\r\n" + `{"text":"3\né","label":"x","split":null}` + "\n", ReadOptions{},
+			[]Example{{"1", "1.50", ""}, {"2", "true", Validation}, {"3\né", "x", ""}}},
+		{"chosen members", "x.jsonl.gz", zipped(`{"t":"one text","l":"a"}` + "\n" + `{"t":"another","l":"b"}`), ReadOptions{TextColumn: "t", LabelColumn: "l"}, ab},
+	} {
+		got, err := Read(strings.NewReader(c.input), c.file, c.o)
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%s: %s", c.name, diff)
+		}
+	}
+}
+
+func TestReadRefuses(t *testing.T) {
+	for _, c := range []struct {
+		name, file, input string
+		o                 ReadOptions
+		want              []string
+	}{
+		{"nothing", "x.tsv", "", ReadOptions{}, []string{"x.tsv", "no examples"}},
+		{"a header alone", "x.csv", "text,label\n", ReadOptions{}, []string{"no examples"}},
+		{"no ending", "x", "text\tlabel\na\tb\n", ReadOptions{}, []string{"cannot tell the format", ".jsonl", "give the format"}},
+		{"unknown format", "x.tsv", "text\tlabel\na\tb\n", ReadOptions{Format: "xml"}, []string{`unknown format "xml"`, "tsv, csv, jsonl"}},
+		{"missing columns", "x.tsv", "body\tstars\na\tb\n", ReadOptions{}, []string{"line 1", `no column "text"`, `no column "label"`, `"body" "stars"`}},
+		{"missing split column", "x.csv", "text,label\na,b\n", ReadOptions{SplitColumn: "part"}, []string{`no column "part"`}},
+		{"column twice", "x.tsv", "text\tlabel\ttext\na\tb\tc\n", ReadOptions{}, []string{`column "text"`, "there twice"}},
+		{"too many columns", "x.tsv", "text\tlabel\na\tb\n\na\tb\tc\n", ReadOptions{}, []string{"line 4", "3 columns, the header has 2", "CSV"}},
+		{"empty labels", "x.tsv", "text\tlabel\na\t\nb\tx\nc\t \n", ReadOptions{}, []string{`line 2, column "label": empty label`, "line 4"}},
+		{"unknown split", "x.tsv", "text\tlabel\tsplit\na\tb\tholdout\n", ReadOptions{}, []string{`line 2, column "split"`, `"holdout"`, "known: train"}},
+		{"text not UTF-8", "x.tsv", "text\tlabel\na\tb\ncaf\xe9\tc\n", ReadOptions{}, []string{`line 3, column "text"`, "UTF-8"}},
+		{"label not UTF-8", "x.csv", "text,label\na,\xff\n", ReadOptions{}, []string{`line 2, column "label"`, "UTF-8"}},
+		{"JSON not UTF-8", "x.jsonl", "{\"text\":\"\xe9\",\"label\":\"a\"}\n", ReadOptions{}, []string{"line 1", "UTF-8"}},
+		{"UTF-16", "x.tsv", "\xff\xfet\x00e\x00", ReadOptions{}, []string{"UTF-16", "convert"}},
+
+		{"CSV, other number of columns", "x.csv", "text,label\na,b\n\"c\nd\",e,f\ng,h\n", ReadOptions{}, []string{"line 3", "3 columns, the header has 2", "quoted"}},
+		{"CSV, bare quote", "x.csv", "text,label\na,b\nc\"d,e\n", ReadOptions{}, []string{"line 3", "byte", "written twice"}},
+		{"CSV, quote never closed", "x.csv", "text,label\na,b\n\"c,d\n", ReadOptions{}, []string{"line 3"}},
+		{"CSV, bad header", "x.csv", "te\"xt,label\n", ReadOptions{}, []string{"line 1", "header"}},
+		{"CSV, empty label after a long text", "x.csv", "text,label\n\"a\nb\nc\",x\nd,\n", ReadOptions{}, []string{`line 5, column "label"`}},
+
+		{"no JSON", "x.jsonl", "{\"text\":\"a\",\"label\":\"b\"}\nhello\n", ReadOptions{}, []string{"line 2", "not a JSON object"}},
+		{"JSON array", "x.jsonl", "[1,2]\n", ReadOptions{}, []string{"line 1", "not a JSON object"}},
+		{"missing member", "x.jsonl", "{\"text\":\"a\",\"stars\":1}\n", ReadOptions{}, []string{"line 1", `no member "label"`, `"stars" "text"`}},
+		{"missing split member", "x.jsonl", "{\"text\":\"a\",\"label\":1}\n", ReadOptions{SplitColumn: "part"}, []string{`no member "part"`}},
+		{"text a number", "x.jsonl", "{\"text\":7,\"label\":1}\n", ReadOptions{}, []string{`line 1, column "text"`, "must be a string, not 7"}},
+		{"label an object", "x.jsonl", "{\"text\":\"a\",\"label\":{}}\n", ReadOptions{}, []string{`column "label"`, "must be a string"}},
+		{"label null", "x.jsonl", "{\"text\":\"a\",\"label\":null}\n", ReadOptions{}, []string{"empty label"}},
+
+		{"gzip damaged", "x.tsv.gz", "\x1f\x8bno", ReadOptions{}, []string{"gzip"}},
+		{"gzip cut off", "x.tsv.gz", zipped("text\tlabel\na\tb\n")[:20], ReadOptions{}, []string{"unexpected EOF"}},
+		{"too long", "x.tsv", "text\tlabel\na\tb\n", ReadOptions{MaxBytes: 14}, []string{"more than 14 bytes"}},
+		{"a gzip bomb", "x.tsv", zipped(strings.Repeat("a", 1<<20)), ReadOptions{MaxBytes: 1 << 19}, []string{"more than 524288 bytes"}},
+		{"many problems", "x.tsv", "text\tlabel\n" + strings.Repeat("a\t\n", 25), ReadOptions{}, []string{"line 2,", "line 11,", "and 15 more"}},
+	} {
+		got, err := Read(strings.NewReader(c.input), c.file, c.o)
+		if err == nil || got != nil {
+			t.Errorf("%s: accepted: %v", c.name, got)
+			continue
+		}
+		for _, want := range c.want {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %q does not say %q", c.name, err, want)
+			}
+		}
+	}
+	if _, err := Read(strings.NewReader("text\tlabel\na\tb\n"), "x.tsv", ReadOptions{MaxBytes: 15}); err != nil {
+		t.Errorf("just as long as allowed: %v", err)
+	}
+}
+
+func FuzzRead(f *testing.F) {
+	for _, s := range []string{
+		"text\tlabel\tsplit\na b\tx\tdev\nc\ty\t\n", "text,label\n\"a\n\"\"b\"\"\",x\nc,y\n",
+		`{"text":"a","label":1}` + "\n" + `{"text":"\ud800","label":false,"split":"test"}`, zipped("text\tlabel\na\tb\n"), "\ufefftext\tlabel\r\n\xff\ty\r\n",
+	} {
+		for _, format := range []string{"tsv", "csv", "jsonl"} {
+			f.Add([]byte(s), format)
+		}
+	}
+	f.Fuzz(func(t *testing.T, b []byte, format string) {
+		examples, err := Read(bytes.NewReader(b), "x."+format, ReadOptions{MaxBytes: 1 << 20})
+		if err != nil {
+			if examples != nil {
+				t.Fatal("examples and an error")
+			}
+			return
+		}
+		if len(examples) == 0 {
+			t.Fatal("no examples and no error")
+		}
+		for _, e := range examples {
+			if e.Label == "" || !utf8.ValidString(e.Text) || !utf8.ValidString(e.Label) || strings.TrimSpace(e.Text) != e.Text {
+				t.Fatalf("%+v", e)
+			}
+			switch e.Split {
+			case "", Train, Validation, Test:
+			default:
+				t.Fatalf("%+v", e)
+			}
+		}
+	})
+}
