@@ -77,7 +77,7 @@ func (a *Activities) learn(ctx context.Context, in LearnInput) (LearnOutput, err
 
 // searcher returns the strategy's state at a position: from memory, or rebuilt.
 func (a *Activities) searcher(ctx context.Context, config *search.Config, ref store.Ref, pos Position) (*search.Searcher, error) {
-	if s := a.live.take(liveKey(ref, pos.State)); s != nil {
+	if s := a.live.take(liveKey(ref, pos.State)); s != nil && s.Told() == pos.Told {
 		return s, nil
 	}
 	var s *search.Searcher
