@@ -4,59 +4,23 @@ import (
 	"bytes"
 	"encoding/csv"
 	"encoding/json"
+	"encoding/xml"
+	"errors"
 	"flag"
+	"fmt"
+	"io"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
 	"tnaml/experiments/search"
-	"tnaml/experiments/space"
-	"tnaml/experiments/task"
-	"tnaml/nn/child"
-	"tnaml/nn/rng"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// sample is two strategies on two tasks, with failures, hostile names and a
-// task that only one of them has.
-func sample(t testing.TB) Input {
-	t.Helper()
-	sp, err := space.Builtin("text-small")
-	if err != nil {
-		t.Fatal(err)
-	}
-	expanded, err := sp.Expand([]string{"m-<16>", "m-64"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	in := Input{Title: `A & B <script>alert("x")</script>`, Generated: "1 January 2026"}
-	for k, strategy := range []string{"random", "naml"} {
-		s := Search{Name: "s-" + strategy, Status: "completed", Config: search.Config{
-			Space: expanded, Strategy: strategy, Seed: uint64(k), Lag: 1,
-			Tasks: []search.Task{{Name: "spam"}, {Name: "reviews"}}[:k+1],
-		}}
-		for i := range 120 {
-			r := rng.New(uint64(k), "sample", uint64(i))
-			x := search.Trial{Trial: i, Task: i % (k + 1), Status: child.OK, Validation: .5 + .4*r.Float64(), Parameters: 1000 + i}
-			x.Test = x.Validation - .05*r.Float64()
-			for _, n := range expanded.Options() {
-				x.Actions = append(x.Actions, r.IntN(n))
-			}
-			if i%17 == 3 {
-				x.Status, x.Reason, x.Validation, x.Test = child.Diverged, "the loss is NaN", 0, 0
-			}
-			s.Trials = append(s.Trials, x)
-			s.Costs = append(s.Costs, search.Cost{Trial: i, CPUSeconds: float64(i%7) / 4, Cached: i%29 == 0})
-		}
-		in.Searches = append(in.Searches, s)
-	}
-	in.Cards = []Card{{"spam", task.Card{Examples: 100, Train: 80, Validation: 10, Test: 10, MeanTokens: 12, MajorityAccuracy: .87, Warnings: []string{"small"}}}}
-	return in
-}
-
-func page1(t testing.TB, in Input) string {
+func page(t testing.TB, in Input) string {
 	t.Helper()
 	var b bytes.Buffer
 	if err := Write(&b, in); err != nil {
@@ -65,78 +29,254 @@ func page1(t testing.TB, in Input) string {
 	return b.String()
 }
 
-func TestPage(t *testing.T) {
-	got := page1(t, sample(t))
-	if got != page1(t, sample(t)) {
-		t.Error("equal inputs give other bytes")
-	}
-	const golden = "testdata/page.html"
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	name = filepath.Join("testdata", name)
 	if *update {
 		if err := os.MkdirAll("testdata", 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+		if err := os.WriteFile(name, []byte(got), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-	want, err := os.ReadFile(golden)
+	want, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got != string(want) {
-		t.Errorf("the page changed: look at it, then `go test ./experiments/report -update`")
+	if got == string(want) {
+		return
 	}
-	if strings.Contains(got, "<script") || strings.Contains(got, "m-<16>") {
-		t.Error("text is not escaped")
-	}
-	if external := regexp.MustCompile(`(src|href)="|url\(|@import`).FindString(got); external != "" {
-		t.Errorf("the page needs %s", external)
-	}
-	if strings.Count(got, "<svg role") != 2 || strings.Contains(got, inkHex) {
-		t.Error("two learning curves are expected, in the page's own ink")
-	}
-}
-
-// Bold marks the best test accuracy and what cannot be told from it.
-func TestBold(t *testing.T) {
-	in := sample(t)
-	for i := range in.Searches[0].Trials {
-		if in.Searches[0].Trials[i].OK() {
-			in.Searches[0].Trials[i].Test = .1
+	a, b := strings.Split(got, "\n"), strings.Split(string(want), "\n")
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
+			t.Fatalf("%s line %d changed: look at the page, then run with -update\n got %.300s\nwant %.300s", name, i+1, a[i], b[i])
 		}
 	}
-	v, err := newView(in)
-	if err != nil {
+	t.Fatalf("%s: %d lines, want %d", name, len(a), len(b))
+}
+
+func TestGolden(t *testing.T) {
+	for name, in := range map[string]Input{"transfer": realistic(t), "seeds": repeated(t), "hostile": hostile(t)} {
+		golden(t, name+".html", page(t, in))
+	}
+	var b bytes.Buffer
+	in := hostile(t)
+	if err := WriteCSV(&b, in); err != nil {
 		t.Fatal(err)
 	}
-	if arms := v.Tasks[0].Arms; arms[0].BestTest || !arms[1].BestTest {
-		t.Errorf("random %v, naml %v", arms[0].BestTest, arms[1].BestTest)
+	golden(t, "hostile.csv", b.String())
+	b.Reset()
+	in.Searches = in.Searches[:1]
+	if err := WriteJSON(&b, in); err != nil {
+		t.Fatal(err)
 	}
-	if arms := v.Tasks[1].Arms; len(arms) != 1 || arms[0].BestTest {
-		t.Error("one arm alone is not marked")
+	golden(t, "hostile.json", b.String())
+}
+
+func TestEqualBytes(t *testing.T) {
+	first := page(t, realistic(t))
+	for range 3 {
+		if page(t, realistic(t)) != first {
+			t.Fatal("equal inputs give other bytes")
+		}
 	}
 }
 
-func TestEmpty(t *testing.T) {
-	in := sample(t)
-	in.Searches[0].Trials, in.Searches[0].Costs = nil, nil
-	if s := page1(t, in); !strings.Contains(s, "s-random") {
-		t.Error("a search without trials is missing")
+var external = regexp.MustCompile(`(?i)<(script|link|img|iframe|object|embed|base|image)\b|\bsrc=|(href|action)="[^#]|url\(|@import|\bon\w+="`)
+
+// The page is well-formed, needs nothing from elsewhere, has each id once, and
+// no reference to an id that is not there; nothing of the input becomes markup.
+func TestPageIsSelfContained(t *testing.T) {
+	for name, in := range map[string]Input{"transfer": realistic(t), "seeds": repeated(t), "hostile": hostile(t), "empty": {}} {
+		t.Run(name, func(t *testing.T) {
+			got := page(t, in)
+			if found := external.FindString(got); found != "" {
+				t.Errorf("the page has %q", found)
+			}
+			d := xml.NewDecoder(strings.NewReader(got))
+			d.Entity = xml.HTMLEntity
+			ids, refs := map[string]bool{}, map[string]bool{}
+			for {
+				token, err := d.Token()
+				if errors.Is(err, io.EOF) {
+					break
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				start, ok := token.(xml.StartElement)
+				if !ok {
+					continue
+				}
+				for _, a := range start.Attr {
+					switch a.Name.Local {
+					case "id":
+						if ids[a.Value] {
+							t.Errorf("id %q is there twice", a.Value)
+						}
+						ids[a.Value] = true
+					case "href":
+						refs[strings.TrimPrefix(a.Value, "#")] = true
+					case "aria-labelledby":
+						for _, id := range strings.Fields(a.Value) {
+							refs[id] = true
+						}
+					}
+				}
+			}
+			for id := range refs {
+				if !ids[id] {
+					t.Errorf("nothing has the id %q", id)
+				}
+			}
+		})
 	}
-	page1(t, Input{})
 }
 
-func TestData(t *testing.T) {
-	in := sample(t)
+// The drawings have no colour and no font of their own.
+func TestPlotsFollowThePage(t *testing.T) {
+	got := page(t, repeated(t))
+	plots := regexp.MustCompile(`(?s)<svg class="plot".*?</svg>`).FindAllString(got, -1)
+	if len(plots) != 4 {
+		t.Fatalf("%d plots, want validation and test, by search and over seeds", len(plots))
+	}
+	for _, p := range plots {
+		if found := regexp.MustCompile(`#[0-9A-Fa-f]{6}|font-family`).FindString(p); found != "" {
+			t.Errorf("a plot has %s", found)
+		}
+		if !strings.Contains(p, "var(--s0)") || !strings.Contains(p, "var(--rule)") || !strings.Contains(p, "var(--soft)") {
+			t.Error("a plot lacks the page's colours")
+		}
+		if strings.Contains(p, "NaN") || strings.Contains(p, "Inf") {
+			t.Error("a plot has coordinates that are no numbers")
+		}
+	}
+	if bands := strings.Count(got, "fill-opacity:.16"); bands != 4 {
+		t.Errorf("%d bands, want two strategies twice", bands)
+	}
+}
+
+func TestEmptyAndPartial(t *testing.T) {
+	in := realistic(t)
+	in.Searches[0].Trials, in.Searches[0].Costs = nil, nil         // not begun
+	in.Searches[1].Trials = in.Searches[1].Trials[:4]              // fewer than ten models
+	in.Searches[2].Costs = nil                                     // no costs known
+	in.Searches[3].Trials[0].Model, in.Searches[3].Status = "", "" // nothing of this is required
+	for i := range in.Searches[4].Trials {                         // nothing but failures
+		x := &in.Searches[4].Trials[i]
+		x.Status, x.Validation, x.Test = "diverged", 0, 0
+	}
+	got := page(t, in)
+	for _, want := range []string{
+		`<span class="soft">of 4</span>`,
+		"500 trials of sms_spam-transfer-s1 have no record of their cost.",
+		"240 of 240",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+	if strings.Contains(strings.ReplaceAll(got, "not finite: NaN", ""), "NaN") {
+		t.Error("the page has a figure that is no number")
+	}
+	if !strings.Contains(page(t, Input{Title: "none"}), "There is no search in this report.") {
+		t.Error("an empty report does not say so")
+	}
+}
+
+func TestOtherDataUnderOneName(t *testing.T) {
+	in := realistic(t)
+	if strings.Contains(page(t, in), "different data") {
+		t.Error("equal data is called different")
+	}
+	in.Searches[1].Config.Tasks[0].Data = "sha256:other"
+	if !strings.Contains(page(t, in), "different data") {
+		t.Error("different data is not reported")
+	}
+}
+
+// What would make figures meaningless is refused, all of it together, and
+// nothing is written.
+func TestValidate(t *testing.T) {
+	in := realistic(t)
+	in.Searches[0].Trials[3].Task = 1
+	in.Searches[0].Trials[5].Trial = 2
+	in.Searches[1].Trials[7].Validation = 1.5
+	in.Searches[1].Trials[8].Actions = in.Searches[1].Trials[8].Actions[:3]
+	in.Searches[1].Trials[9].Actions[1] = 2
+	for i := range in.Searches[2].Trials {
+		in.Searches[2].Trials[i].Task = -1
+	}
+	for name, write := range map[string]func(io.Writer, Input) error{"Write": Write, "WriteCSV": WriteCSV, "WriteJSON": WriteJSON} {
+		var b bytes.Buffer
+		err := write(&b, in)
+		if err == nil || b.Len() > 0 {
+			t.Errorf("%s: %v, %d bytes", name, err, b.Len())
+			continue
+		}
+		for _, want := range []string{
+			`search "sms_spam-random-s1": trial 3: task 1 of 1`, "trial 2: stands after trial 4", "an accuracy of 1.5 is not in [0, 1]",
+			"3 actions for 12 choices", `choice "fine_tune" has no option 2 of 2`, `search "sms_spam-transfer-s1": 495 more problems`,
+		} {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %v\nlacks %q", name, err, want)
+			}
+		}
+	}
+}
+
+type full_ struct{}
+
+func (full_) Write([]byte) (int, error) { return 0, errors.New("no space left") }
+
+func TestWriteErrors(t *testing.T) {
+	for name, write := range map[string]func(io.Writer, Input) error{"Write": Write, "WriteCSV": WriteCSV, "WriteJSON": WriteJSON} {
+		if err := write(full_{}, realistic(t)); err == nil || !strings.Contains(err.Error(), "writing") || !strings.Contains(err.Error(), "no space left") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// The CSV has a line a trial, with costs by trial number and options by name.
+func TestCSV(t *testing.T) {
+	in := realistic(t)
+	in.Searches[1].Costs = in.Searches[1].Costs[1:] // the first trial has none
+	in.Searches[2].Config.Space.Choices = in.Searches[2].Config.Space.Choices[:2]
+	for i := range in.Searches[2].Trials {
+		in.Searches[2].Trials[i].Actions = in.Searches[2].Trials[i].Actions[:2]
+	}
 	var b bytes.Buffer
 	if err := WriteCSV(&b, in); err != nil {
 		t.Fatal(err)
 	}
 	rows, err := csv.NewReader(&b).ReadAll()
-	if err != nil || len(rows) != 241 || rows[0][12] != "module" || rows[1][12] != "m-<16>" && rows[1][12] != "m-64" {
-		t.Errorf("CSV: %d rows, %v", len(rows), err)
+	if err != nil || len(rows) != 1+3*500+3*240 {
+		t.Fatalf("%d rows, %v", len(rows), err)
 	}
-	b.Reset()
+	column := map[string]int{}
+	for i, name := range rows[0] {
+		column[name] = i
+	}
+	for _, c := range []struct {
+		row          int
+		column, want string
+	}{
+		{1, "search", "sms_spam-random-s1"}, {1, "strategy", "random"}, {1001, "strategy", "naml, transferred"},
+		{502, "trial", "1"}, {501, "cpu_seconds", ""}, {502, "cpu_seconds", fmt.Sprint(in.Searches[1].Costs[0].CPUSeconds)},
+		{1, "module", fmt.Sprint(in.Searches[0].Config.Space.Choices[0].Options[in.Searches[0].Trials[0].Actions[0]])},
+		{1001, "steps", ""},
+	} {
+		if got := rows[c.row][column[c.column]]; got != c.want {
+			t.Errorf("row %d, %s: %q, want %q", c.row, c.column, got, c.want)
+		}
+	}
+}
+
+// The JSON is the input again, and the results on top.
+func TestJSON(t *testing.T) {
+	in := realistic(t)
+	var b bytes.Buffer
 	if err := WriteJSON(&b, in); err != nil {
 		t.Fatal(err)
 	}
@@ -144,22 +284,23 @@ func TestData(t *testing.T) {
 	if err := json.Unmarshal(b.Bytes(), &back); err != nil {
 		t.Fatal(err)
 	}
-	if page1(t, back) != page1(t, in) {
+	if page(t, back) != page(t, in) {
 		t.Error("the page of the JSON is another one")
 	}
-}
-
-func TestTicks(t *testing.T) {
-	for _, c := range []struct {
-		low, high float64
-		want      string
-	}{{0, 61.2, "0 10 20 30 40 50 60"}, {70.2, 75.1, "70.5 71.0 71.5 72.0 72.5 73.0 73.5 74.0 74.5 75.0"}, {98.7, 99.6, "98.7 98.8 98.9 99.0 99.1 99.2 99.3 99.4 99.5 99.6"}, {0, 5100, "0 500 1000 1500 2000 2500 3000 3500 4000 4500 5000"}, {1, 1, ""}} {
-		var got []string
-		for _, k := range (ticks{}).Ticks(c.low, c.high) {
-			got = append(got, k.Label)
+	var d document
+	if err := json.Unmarshal(b.Bytes(), &d); err != nil {
+		t.Fatal(err)
+	}
+	if len(d.Results) != 6 || d.TopN != 10 {
+		t.Fatalf("%d results of top%d", len(d.Results), d.TopN)
+	}
+	for _, r := range d.Results {
+		last := r.Curve[len(r.Curve)-1]
+		if r.Models != 10 || len(r.Best) != 10 || last.Trials != r.Trials || last.Validation != r.Validation.Mean || last.Test != r.Test.Mean {
+			t.Errorf("%s: %+v, its curve ends with %+v", r.Search, r.Best, last)
 		}
-		if s := strings.Join(got, " "); s != c.want {
-			t.Errorf("%v to %v: %s", c.low, c.high, s)
-		}
+	}
+	if d.Results[2].Strategy != "naml, transferred" || in.Searches[2].Config.Strategy != search.NAML {
+		t.Errorf("strategy %q", d.Results[2].Strategy)
 	}
 }

@@ -1,0 +1,137 @@
+package report
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+
+	"tnaml/experiments/metrics"
+	"tnaml/experiments/search"
+)
+
+// WriteCSV writes every trial of every search, a line each, under a header line.
+// The choices of all the searches' spaces are the last columns, in order of
+// appearance; a cell is empty where the space lacks the choice, or the trial its
+// cost.
+func WriteCSV(w io.Writer, in Input) error {
+	if err := in.validate(); err != nil {
+		return err
+	}
+	header := []string{
+		"search", "strategy", "seed", "trial", "task", "status", "reason", "validation_accuracy", "test_accuracy", "loss", "parameters",
+		"cpu_seconds", "wall_seconds", "cached", "model",
+	}
+	columns := map[string]int{}
+	for _, s := range in.Searches {
+		for _, c := range s.Config.Space.Choices {
+			if _, ok := columns[c.Name]; !ok {
+				columns[c.Name] = len(header)
+				header = append(header, c.Name)
+			}
+		}
+	}
+	c := csv.NewWriter(w)
+	if err := c.Write(header); err != nil {
+		return fmt.Errorf("writing the trials: %w", err)
+	}
+	number := func(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
+	for i := range in.Searches {
+		s := &in.Searches[i]
+		costs := make(map[int]search.Cost, len(s.Costs))
+		for _, c := range s.Costs {
+			costs[c.Trial] = c
+		}
+		for _, t := range s.Trials {
+			row := make([]string, len(header))
+			copy(row, []string{
+				s.Name, s.strategy(), strconv.FormatUint(s.Config.Seed, 10), strconv.Itoa(t.Trial), s.Config.Tasks[t.Task].Name,
+				string(t.Status), t.Reason, number(t.Validation), number(t.Test), number(t.Loss), strconv.Itoa(t.Parameters),
+			})
+			if c, ok := costs[t.Trial]; ok {
+				row[11], row[12], row[13] = number(c.CPUSeconds), number(c.WallSeconds), strconv.FormatBool(c.Cached)
+			}
+			row[14] = t.Model
+			for k, choice := range s.Config.Space.Choices {
+				row[columns[choice.Name]] = fmt.Sprint(choice.Options[t.Actions[k]])
+			}
+			if err := c.Write(row); err != nil {
+				return fmt.Errorf("writing the trials: %w", err)
+			}
+		}
+	}
+	c.Flush()
+	if err := c.Error(); err != nil {
+		return fmt.Errorf("writing the trials: %w", err)
+	}
+	return nil
+}
+
+// document is what WriteJSON writes: the input and the figures made of it.
+type document struct {
+	Title     string `json:"title"`
+	Generated string `json:"generated,omitempty"`
+	// TopN is the N of every accuracy-topN in it.
+	TopN     int      `json:"top_n"`
+	Results  []result `json:"results"`
+	Searches []Search `json:"searches"`
+	Cards    []Card   `json:"cards,omitempty"`
+}
+
+// result is one search on one task.
+type result struct {
+	Task     string `json:"task"`
+	Search   string `json:"search"`
+	Strategy string `json:"strategy"`
+	Seed     uint64 `json:"seed"`
+	Trials   int    `json:"trials"`
+	Failed   int    `json:"failed"`
+	// Models is the number of models averaged, at most TopN.
+	Models     int              `json:"models"`
+	Validation metrics.Estimate `json:"validation"`
+	Test       metrics.Estimate `json:"test"`
+	Gap        float64          `json:"gap"`
+	// Best lists the trials of the models averaged, best first.
+	Best       []int           `json:"best"`
+	CPUSeconds float64         `json:"cpu_seconds"`
+	Cached     int             `json:"cached"`
+	Curve      []metrics.Point `json:"curve"`
+}
+
+// WriteJSON writes the input as one JSON document, with the results per task and
+// search that the page shows, learning curves included.
+func WriteJSON(w io.Writer, in Input) error {
+	if err := in.validate(); err != nil {
+		return err
+	}
+	v, err := newView(in)
+	if err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	d := document{Title: in.Title, Generated: in.Generated, TopN: topN, Results: []result{}, Searches: in.Searches, Cards: in.Cards}
+	for _, tv := range v.Tasks {
+		for _, a := range tv.Arms {
+			r := result{
+				Task: tv.Name, Search: a.Search, Strategy: a.Strategy, Seed: a.Seed, Trials: a.Trials, Failed: a.Failed,
+				Models: a.Top.Models(), Validation: a.Top.Validation, Test: a.Top.Test, Gap: a.Top.Gap(), Best: []int{},
+				CPUSeconds: a.Cost.CPU, Cached: a.Cost.Cached, Curve: a.curve,
+			}
+			for _, t := range a.Top.Trials {
+				r.Best = append(r.Best, t.Trial)
+			}
+			if r.Curve == nil {
+				r.Curve = []metrics.Point{}
+			}
+			d.Results = append(d.Results, r)
+		}
+	}
+	b, err := json.MarshalIndent(d, "", " ")
+	if err != nil {
+		return fmt.Errorf("report as JSON: %w", err)
+	}
+	if _, err := w.Write(append(b, '\n')); err != nil {
+		return fmt.Errorf("writing the report: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,299 @@
+package report
+
+import (
+	"bytes"
+	"fmt"
+	"html/template"
+	"image/color"
+	"math"
+	"regexp"
+	"strings"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+	"gonum.org/v1/plot/vg/vgsvg"
+
+	"tnaml/experiments/metrics"
+)
+
+// The drawings take their colours from the page's style, so that they follow its
+// theme: gonum draws in colours that nothing else has, and paint puts the
+// style's variables in their place.
+const colours = 6 // --s0 … --s5 in page.css
+
+var (
+	inkColour  = color.RGBA{1, 2, 0, 255}
+	ruleColour = color.RGBA{1, 2, 1, 255}
+)
+
+func lineColour(i int) color.Color { return color.RGBA{1, 3, uint8(i), 255} }
+func bandColour(i int) color.Color { return color.RGBA{1, 4, uint8(i), 255} }
+
+// dashes are the line patterns, as .d0 … .d3 in page.css has them.
+var dashes = [][]vg.Length{nil, {6, 3}, {2, 2.5}, {8, 2.5, 2, 2.5}}
+
+const baselineDash = 1
+
+var learnerDashes = []int{0, 2, 3}
+
+// split is one of the two accuracies.
+type split struct {
+	name  string
+	value func(metrics.Point) float64
+}
+
+var splits = []split{
+	{"Validation", func(p metrics.Point) float64 { return p.Validation }},
+	{"Test", func(p metrics.Point) float64 { return p.Test }},
+}
+
+// xy is a point of a drawn line: trials, and accuracy in percent.
+type xy = plotter.XY
+
+// series is one line, with a band around it where low is not nil.
+type series struct {
+	name      string
+	arm       *arm
+	line      []xy
+	low, high []xy
+}
+
+// curveFigures draws a task's learning curves, a line a search, validation and
+// test on the same scale.
+func curveFigures(tv *taskView) ([]figure, error) {
+	var drawings [][]series
+	for _, sp := range splits {
+		var lines []series
+		for _, a := range tv.Arms {
+			points := full(a.curve)
+			if len(points) == 0 {
+				continue
+			}
+			l := series{name: a.Search, arm: a}
+			for _, p := range points {
+				l.line = append(l.line, xy{X: float64(p.Trials), Y: 100 * sp.value(p)})
+			}
+			lines = append(lines, l)
+		}
+		drawings = append(drawings, lines)
+	}
+	return figures(tv, "curve", drawings)
+}
+
+// seedFigures draws each strategy's mean over seeds, and the band between the
+// lowest and the highest seed.
+func seedFigures(tv *taskView) ([]figure, error) {
+	var drawings [][]series
+	for _, sp := range splits {
+		var lines []series
+		for _, first := range tv.Strategies {
+			var curves [][]metrics.Point
+			for _, a := range tv.Arms {
+				if a.Strategy == first.Strategy {
+					curves = append(curves, full(a.curve))
+				}
+			}
+			bands := metrics.Bands(curves, sp.value)
+			if len(bands) == 0 {
+				continue
+			}
+			l := series{name: first.Strategy, arm: first}
+			for _, b := range bands {
+				x := float64(b.Trials)
+				l.line = append(l.line, xy{X: x, Y: 100 * b.Mean})
+				l.low, l.high = append(l.low, xy{X: x, Y: 100 * b.Min}), append(l.high, xy{X: x, Y: 100 * b.Max})
+			}
+			lines = append(lines, l)
+		}
+		drawings = append(drawings, lines)
+	}
+	return figures(tv, "seeds", drawings)
+}
+
+// full drops the points of a curve that average fewer than ten models, which say
+// more about luck than about the search; a curve that has no others stays whole.
+func full(curve []metrics.Point) []metrics.Point {
+	for i, p := range curve {
+		if p.Models == topN {
+			return curve[i:]
+		}
+	}
+	return curve
+}
+
+// figures draws one figure a split, all with the same axes.
+func figures(tv *taskView, kind string, drawings [][]series) ([]figure, error) {
+	var axes []series
+	for _, lines := range drawings {
+		axes = append(axes, lines...)
+	}
+	if len(axes) == 0 {
+		return nil, nil
+	}
+	right, low, high := extent(axes)
+	var out []figure
+	for i, lines := range drawings {
+		p := frame(right, low, high)
+		for _, l := range lines {
+			if err := add(p, l); err != nil {
+				return nil, err
+			}
+		}
+		name := splits[i].name
+		id := fmt.Sprintf("%s-%s-%s", tv.ID, kind, strings.ToLower(name))
+		svg, err := render(p, id, fmt.Sprintf("%s accuracy-top%d over trials on %s", name, topN, tv.Name), describe(lines))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, figure{name + fmt.Sprintf(" accuracy-top%d, %%", topN), svg})
+	}
+	return out, nil
+}
+
+// extent is the range of the axes. A curve's first tenth does not stretch
+// it: random search often starts far below where anything of interest happens,
+// and comes in through the bottom edge.
+func extent(lines []series) (right, low, high float64) {
+	low, high = math.Inf(1), math.Inf(-1)
+	for _, l := range lines {
+		right = max(right, l.line[len(l.line)-1].X)
+		for _, points := range [][]xy{l.line, l.low, l.high} {
+			for i, p := range points {
+				if i >= len(points)/10 {
+					low = min(low, p.Y)
+				}
+				high = max(high, p.Y)
+			}
+		}
+	}
+	margin := max((high-low)*.06, .25)
+	return max(right, 2), max(low-margin, 0), min(high+margin, 100.25)
+}
+
+// describe says in words what a figure shows.
+func describe(lines []series) string {
+	var b strings.Builder
+	for i, l := range lines {
+		if i > 0 {
+			b.WriteString("; ")
+		}
+		first, last := l.line[0], l.line[len(l.line)-1]
+		fmt.Fprintf(&b, "%s from %.2f %% after %.0f trials to %.2f %% after %.0f", l.name, first.Y, first.X, last.Y, last.X)
+	}
+	return b.String() + "."
+}
+
+// frame is an empty plot in the page's style.
+func frame(right, low, high float64) *plot.Plot {
+	p := plot.New()
+	p.BackgroundColor = nil
+	p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = 0, right, low, high
+	p.X.Label.Text = "trials"
+	p.X.Padding = 0
+	p.X.Tick.Marker, p.Y.Tick.Marker = ticks{}, ticks{}
+	for _, a := range []*plot.Axis{&p.X, &p.Y} {
+		a.Color, a.Label.TextStyle.Color, a.Tick.Color, a.Tick.Label.Color = inkColour, inkColour, inkColour, inkColour
+		a.Label.TextStyle.Font.Variant, a.Tick.Label.Font.Variant = "Sans", "Sans"
+		a.Label.TextStyle.Font.Size, a.Tick.Label.Font.Size = 11, 11
+		a.LineStyle.Width, a.Tick.LineStyle.Width, a.Tick.Length = .6, .6, 4
+	}
+	p.Y.LineStyle.Width, p.Y.Tick.LineStyle.Width, p.Y.Tick.Length = 0, 0, 0 // the grid is its scale
+	p.Y.Padding = 2
+	grid := plotter.NewGrid()
+	grid.Vertical.Width = 0
+	grid.Horizontal.Color, grid.Horizontal.Width = ruleColour, .6
+	p.Add(grid)
+	return p
+}
+
+// add draws a series: an accuracy holds until the next trial changes it, hence
+// the steps.
+func add(p *plot.Plot, l series) error {
+	if l.low != nil {
+		low, high := steps(l.low), steps(l.high)
+		outline := make(plotter.XYs, 0, len(low)+len(high))
+		outline = append(outline, high...)
+		for i := len(low) - 1; i >= 0; i-- {
+			outline = append(outline, low[i])
+		}
+		band, err := plotter.NewPolygon(outline)
+		if err != nil {
+			return err
+		}
+		band.Color, band.LineStyle.Width = bandColour(l.arm.Colour), 0
+		p.Add(band)
+	}
+	line, err := plotter.NewLine(steps(l.line))
+	if err != nil {
+		return err
+	}
+	line.Color, line.Width, line.Dashes = lineColour(l.arm.Colour), 1.7, dashes[l.arm.Dash]
+	p.Add(line)
+	return nil
+}
+
+// steps makes a staircase of a curve, with a corner where it changes and none
+// where it does not: a search of thousands of trials has a few dozen.
+func steps(points []xy) plotter.XYs {
+	out := plotter.XYs{points[0]}
+	for _, p := range points[1:] {
+		last := out[len(out)-1]
+		if p.Y != last.Y {
+			if p.X != last.X {
+				out = append(out, xy{X: p.X, Y: last.Y})
+			}
+			out = append(out, p)
+		}
+	}
+	if end := points[len(points)-1]; out[len(out)-1] != end {
+		out = append(out, end)
+	}
+	return out
+}
+
+// render draws a plot as SVG for use inside the page: the page's width, colours
+// and type, and words for those who do not see it. id must be the page's only one.
+func render(p *plot.Plot, id, title, description string) (template.HTML, error) {
+	c := vgsvg.New(420, 250)
+	p.Draw(draw.New(c))
+	var b bytes.Buffer
+	if _, err := c.WriteTo(&b); err != nil {
+		return "", err
+	}
+	svg := paint(b.String())
+	head := svgHead.FindStringSubmatchIndex(svg)
+	if head == nil {
+		return "", fmt.Errorf("the drawing has no SVG head: %.80q", svg)
+	}
+	esc := template.HTMLEscapeString
+	return template.HTML(fmt.Sprintf( //nolint:gosec // drawn above, with titles escaped
+		`<svg class="plot" role="img" viewBox="%s" aria-labelledby="%[2]s-title %[2]s-desc">`+
+			"\n<title id=\"%[2]s-title\">%s</title>\n<desc id=\"%[2]s-desc\">%s</desc>\n",
+		svg[head[2]:head[3]], id, esc(title), esc(description)) + svg[head[1]:]), nil
+}
+
+var (
+	svgHead    = regexp.MustCompile(`(?s)^.*?<svg [^>]*viewBox="([^"]*)"[^>]*>\n`)
+	fontFamily = regexp.MustCompile(`font-family:[^;"]*;font-variant:[^;"]*;font-weight:[^;"]*;font-style:[^;"]*;?`)
+	placed     = regexp.MustCompile(`(fill|stroke):#01(0[234])(0[0-9])`)
+)
+
+// paint replaces the colours that stand for the page's, and gonum's type by the
+// class that page.css sets in fonts of the same widths.
+func paint(svg string) string {
+	svg = fontFamily.ReplaceAllString(svg, "")
+	return placed.ReplaceAllStringFunc(svg, func(s string) string {
+		m := placed.FindStringSubmatch(s)
+		switch {
+		case m[2] == "03":
+			return m[1] + ":var(--s" + m[3][1:] + ")"
+		case m[2] == "04":
+			return m[1] + ":var(--s" + m[3][1:] + ");fill-opacity:.16"
+		case m[3] == "00":
+			return m[1] + ":var(--soft)"
+		}
+		return m[1] + ":var(--rule)"
+	})
+}

@@ -1,0 +1,307 @@
+package report
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"slices"
+	"strings"
+
+	"tnaml/experiments/metrics"
+	"tnaml/experiments/search"
+	"tnaml/experiments/task"
+)
+
+// view is what the page's template shows.
+type view struct {
+	Title, Generated string
+	Style            template.CSS
+	TopN, Trials     int
+	Searches         []Search
+	Tasks            []*taskView
+	Matches          []match
+	Pairs            []pair
+	Configs          []configView
+}
+
+// taskView is one task's part of the page.
+type taskView struct {
+	Name, ID string
+	Card     *task.Card
+	// Data says that searches on different data share the task's name.
+	Data  bool
+	Arms  []*arm
+	Plots []figure
+	// Seeds are the plots of strategies over seeds; none where there is one each.
+	Seeds      []figure
+	Strategies []*arm // the first arm of each, for the legend of Seeds
+	Best       []bestRow
+	Options    []armOptions
+	Failures   []failure
+}
+
+// figure is a drawing, with the heading above it.
+type figure struct {
+	Heading string
+	SVG     template.HTML
+}
+
+// arm is one search on one task.
+type arm struct {
+	Search, Strategy, Status string
+	Seed                     uint64
+	// Colour and Dash are the line's style, the same for a strategy on all tasks.
+	Colour, Dash             int
+	Trials, Failed           int
+	Top                      metrics.TopN
+	BestValidation, BestTest bool // no other arm's is better beyond 2 s.e.m.
+	Cost                     cost
+
+	task   int
+	search *Search
+	curve  []metrics.Point
+	costs  map[int]search.Cost
+}
+
+// cost is what an arm's trials took.
+type cost struct {
+	Trained, Cached, Unknown int
+	CPU, Wall                float64 // seconds
+	Mean, Median, Max        float64 // CPU-seconds of a trained trial
+	Workers                  int
+	InstructionSets          string
+}
+
+// random says that the arm is the paper's baseline.
+func (a *arm) random() bool { return a.search.Config.Strategy == search.Random }
+
+// bestRow is one of the best models.
+type bestRow struct {
+	*arm
+	search.Trial
+	CPU     float64
+	Summary string
+}
+
+// failure is the failed trials of one arm and status.
+type failure struct {
+	*arm
+	Status string
+	Count  int
+	// First is the first such trial and Reason its reason; Others counts the
+	// other reasons.
+	First  int
+	Reason string
+	Others int
+}
+
+type configView struct {
+	Name, Strategy, Space, JSON string
+	Seed                        uint64
+	Lag, Modules                int
+	Size                        uint64
+}
+
+func newView(in Input) (*view, error) {
+	v := &view{Title: in.Title, Generated: in.Generated, Style: template.CSS(pageCSS), TopN: topN, Searches: in.Searches} //nolint:gosec // our own style
+	look := styles{colour: map[styleKey]int{}}
+	tasks := map[string]*taskView{}
+	data := map[string]string{}
+	for i := range in.Searches {
+		s := &in.Searches[i]
+		v.Trials += len(s.Trials)
+		costs := make(map[int]search.Cost, len(s.Costs))
+		for _, c := range s.Costs {
+			costs[c.Trial] = c
+		}
+		for k, t := range s.Config.Tasks {
+			tv := tasks[t.Name]
+			if tv == nil {
+				tv = &taskView{Name: t.Name, ID: fmt.Sprintf("task-%d", len(v.Tasks)+1)}
+				tasks[t.Name], data[t.Name] = tv, t.Data
+				v.Tasks = append(v.Tasks, tv)
+			}
+			tv.Data = tv.Data || data[t.Name] != t.Data
+			a := newArm(s, k, costs)
+			look.set(a, tv.Arms)
+			tv.Arms = append(tv.Arms, a)
+		}
+		if err := v.addConfig(s); err != nil {
+			return nil, err
+		}
+	}
+	for i := range in.Cards {
+		if tv := tasks[in.Cards[i].Task]; tv != nil {
+			tv.Card = &in.Cards[i].Card
+		}
+	}
+	for _, tv := range v.Tasks {
+		if err := tv.fill(); err != nil {
+			return nil, fmt.Errorf("task %q: %w", tv.Name, err)
+		}
+	}
+	v.Matches, v.Pairs = matches(v.Tasks), pairs(v.Tasks)
+	return v, nil
+}
+
+func (v *view) addConfig(s *Search) error {
+	b, err := json.MarshalIndent(s.Config, "", "  ")
+	if err != nil {
+		return fmt.Errorf("search %q: its configuration: %w", s.Name, err)
+	}
+	c := &s.Config
+	v.Configs = append(v.Configs, configView{s.Name, s.strategy(), c.Space.Name, string(b), c.Seed, c.Lag, len(c.Modules), c.Space.Size()})
+	return nil
+}
+
+func (tv *taskView) fill() error {
+	markBest(tv.Arms)
+	for _, a := range tv.Arms {
+		tv.Failures = append(tv.Failures, failures(a)...)
+		if !a.random() {
+			if o, ok := options(a); ok {
+				tv.Options = append(tv.Options, o)
+			}
+		}
+		if !slices.ContainsFunc(tv.Strategies, func(b *arm) bool { return b.Strategy == a.Strategy }) {
+			tv.Strategies = append(tv.Strategies, a)
+		}
+		for _, t := range a.Top.Trials {
+			tv.Best = append(tv.Best, bestRow{a, t, a.costs[t.Trial].CPUSeconds, a.search.Config.Space.Describe(t.Actions)})
+		}
+	}
+	// Stable: ties go to the earlier search and trial, as in accuracy-topN.
+	slices.SortStableFunc(tv.Best, func(a, b bestRow) int { return cmp.Compare(b.Validation, a.Validation) })
+	tv.Best = tv.Best[:min(len(tv.Best), topN)]
+	var err error
+	if tv.Plots, err = curveFigures(tv); err != nil {
+		return err
+	}
+	if len(tv.Strategies) < len(tv.Arms) {
+		tv.Seeds, err = seedFigures(tv)
+	}
+	return err
+}
+
+func newArm(s *Search, k int, costs map[int]search.Cost) *arm {
+	a := &arm{Search: s.Name, Strategy: s.strategy(), Status: s.Status, Seed: s.Config.Seed, task: k, search: s, costs: costs}
+	var trained []float64
+	workers, sets := map[string]bool{}, map[string]bool{}
+	for i := range s.Trials {
+		t := &s.Trials[i]
+		if t.Task != k {
+			continue
+		}
+		a.Trials++
+		if !t.OK() {
+			a.Failed++
+		}
+		c, ok := costs[t.Trial]
+		switch {
+		case !ok:
+			a.Cost.Unknown++
+			continue
+		case c.Cached:
+			a.Cost.Cached++
+			continue
+		}
+		a.Cost.Trained++
+		a.Cost.CPU += c.CPUSeconds
+		a.Cost.Wall += c.WallSeconds
+		a.Cost.Max = max(a.Cost.Max, c.CPUSeconds)
+		trained = append(trained, c.CPUSeconds)
+		if c.Worker != "" {
+			workers[c.Worker] = true
+		}
+		if c.InstructionSet != "" {
+			sets[c.InstructionSet] = true
+		}
+	}
+	a.Cost.Mean, a.Cost.Median = metrics.Mean(trained).Mean, median(trained)
+	a.Cost.Workers = len(workers)
+	var names []string
+	for name := range sets {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	a.Cost.InstructionSets = strings.Join(names, ", ")
+	a.Top, _ = metrics.AccuracyTopN(s.Trials, k, topN)
+	a.curve = metrics.Curve(s.Trials, k, topN)
+	return a
+}
+
+// markBest marks the arms whose accuracy-top10 is the best or cannot be told
+// from it. Arms with fewer than ten models stand outside the comparison: their
+// mean is of another thing.
+func markBest(arms []*arm) {
+	var full []*arm
+	var validation, test []metrics.Estimate
+	for _, a := range arms {
+		if a.Top.Models() == topN {
+			full = append(full, a)
+			validation, test = append(validation, a.Top.Validation), append(test, a.Top.Test)
+		}
+	}
+	bv, bt := metrics.Best(validation), metrics.Best(test)
+	for i, a := range full {
+		a.BestValidation, a.BestTest = bv[i], bt[i]
+	}
+}
+
+// failures groups an arm's failed trials by status, in order of appearance.
+func failures(a *arm) []failure {
+	var out []failure
+	reasons := map[string]map[string]bool{}
+	for _, t := range a.search.Trials {
+		if t.Task != a.task || t.OK() {
+			continue
+		}
+		status := string(t.Status)
+		at := slices.IndexFunc(out, func(f failure) bool { return f.Status == status })
+		if at < 0 {
+			out = append(out, failure{arm: a, Status: status, First: t.Trial, Reason: t.Reason})
+			at, reasons[status] = len(out)-1, map[string]bool{}
+		}
+		out[at].Count++
+		reasons[status][t.Reason] = true
+		out[at].Others = len(reasons[status]) - 1
+	}
+	return out
+}
+
+// styles gives a strategy, and each repetition of it, one line style on all
+// tasks of the page: a colour for each repetition, a dash for each strategy, so
+// that strategies can be told apart without colour.
+type styles struct {
+	colour   map[styleKey]int
+	learners []string
+}
+
+type styleKey struct {
+	strategy   string
+	repetition int
+}
+
+// set chooses the style of an arm that follows others of its task. The baseline
+// is the dashed one.
+func (s *styles) set(a *arm, before []*arm) {
+	key := styleKey{strategy: a.Strategy}
+	for _, b := range before {
+		if b.Strategy == a.Strategy {
+			key.repetition++
+		}
+	}
+	if _, ok := s.colour[key]; !ok {
+		s.colour[key] = len(s.colour)
+	}
+	a.Colour = s.colour[key] % colours
+	if a.random() {
+		a.Dash = baselineDash
+		return
+	}
+	if !slices.Contains(s.learners, a.Strategy) {
+		s.learners = append(s.learners, a.Strategy)
+	}
+	a.Dash = learnerDashes[slices.Index(s.learners, a.Strategy)%len(learnerDashes)]
+}
