@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"unicode/utf8"
 )
 
 // Options says how to build a task. The zero value of each field but Name is
@@ -135,7 +136,10 @@ func Build(examples []Example, o Options) (*Task, error) {
 	t.Card = makeCard(t, examples, groups, parts, tok, o)
 	t.Card.Empty, t.Card.GivenSplit = empty, given
 	t.Card.warn()
-	return t, t.Validate()
+	if err := t.Validate(); err != nil {
+		return nil, err
+	}
+	return t, nil
 }
 
 // labelsOf returns the sorted class names.
@@ -148,6 +152,9 @@ func labelsOf(examples []Example, empty int) ([]string, error) {
 	for i, e := range examples {
 		if e.Label == "" {
 			return nil, fmt.Errorf("example %d has no label", i)
+		}
+		if !utf8.ValidString(e.Label) {
+			return nil, fmt.Errorf("example %d has the label %q, which is not UTF-8", i, e.Label)
 		}
 		counts[e.Label]++
 	}
