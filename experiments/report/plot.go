@@ -135,12 +135,14 @@ func figures(tv *taskView, kind string, drawings [][]series) ([]figure, error) {
 	right, low, high := extent(axes)
 	var out []figure
 	for i, lines := range drawings {
-		p := frame(right, low, high)
+		p := frame()
 		for _, l := range lines {
 			if err := add(p, l); err != nil {
 				return nil, err
 			}
 		}
+		// Last, because what is added stretches the axes.
+		p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = 0, right, low, high
 		name := splits[i].name
 		id := fmt.Sprintf("%s-%s-%s", tv.ID, kind, strings.ToLower(name))
 		svg, err := render(p, id, fmt.Sprintf("%s accuracy-top%d over trials on %s", name, topN, tv.Name), describe(lines))
@@ -186,10 +188,9 @@ func describe(lines []series) string {
 }
 
 // frame is an empty plot in the page's style.
-func frame(right, low, high float64) *plot.Plot {
+func frame() *plot.Plot {
 	p := plot.New()
 	p.BackgroundColor = nil
-	p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = 0, right, low, high
 	p.X.Label.Text = "trials"
 	p.X.Padding = 0
 	p.X.Tick.Marker, p.Y.Tick.Marker = ticks{}, ticks{}

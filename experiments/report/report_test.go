@@ -226,13 +226,13 @@ func TestValidate(t *testing.T) {
 	}
 }
 
-type full_ struct{}
+type brokenWriter struct{}
 
-func (full_) Write([]byte) (int, error) { return 0, errors.New("no space left") }
+func (brokenWriter) Write([]byte) (int, error) { return 0, errors.New("no space left") }
 
 func TestWriteErrors(t *testing.T) {
 	for name, write := range map[string]func(io.Writer, Input) error{"Write": Write, "WriteCSV": WriteCSV, "WriteJSON": WriteJSON} {
-		if err := write(full_{}, realistic(t)); err == nil || !strings.Contains(err.Error(), "writing") || !strings.Contains(err.Error(), "no space left") {
+		if err := write(brokenWriter{}, realistic(t)); err == nil || !strings.Contains(err.Error(), "writing") || !strings.Contains(err.Error(), "no space left") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

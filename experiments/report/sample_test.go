@@ -63,10 +63,10 @@ func simulate(t testing.TB, name, strategy string, seed uint64, tasks []world, t
 			x.Actions = append(x.Actions, a)
 			bad += math.Abs(float64(a-want)) / float64(n) * r.Float64()
 		}
-		true_ := max(.1, w.best-w.penalty*bad*bad)
+		accuracy := max(.1, w.best-w.penalty*bad*bad)
 		noise := func() float64 { return .012 * (r.Float64() + r.Float64() - 1) }
-		x.Validation = min(1, math.Round(557*(true_+noise()))/557)
-		x.Test = min(1, math.Round(558*(true_-.004+noise()))/558)
+		x.Validation = min(1, math.Round(557*(accuracy+noise()))/557)
+		x.Test = min(1, math.Round(558*(accuracy-.004+noise()))/558)
 		switch {
 		case r.IntN(23) == 0:
 			x.Status, x.Reason = child.Diverged, []string{"loss not finite: NaN at step 41 of 400", "loss not finite: +Inf at step 7 of 100"}[r.IntN(2)]

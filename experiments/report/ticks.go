@@ -8,12 +8,12 @@ import (
 )
 
 // ticks labels an axis at round numbers (1, 2 or 5 times a power of ten), at
-// most seven times.
+// most nine times.
 type ticks struct{}
 
 // Ticks implements plot.Ticker.
 func (ticks) Ticks(low, high float64) []plot.Tick {
-	const most = 6 // steps
+	const most = 8 // steps
 	raw := (high - low) / most
 	if !(raw > 0) || math.IsInf(raw, 0) {
 		return nil
