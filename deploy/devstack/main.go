@@ -4,9 +4,15 @@
 // point tnaml at real servers.
 //
 // It prints one line "READY {addresses}" on standard output when all three
-// answer, and ends on SIGTERM, SIGINT, or when its standard input closes, so
-// that it never outlives whoever started it. Exit codes: 0 ended as asked, 1
-// failed, 2 wrong usage, 3 another stack holds the directory.
+// answer, and tells what it does on standard error. It ends on SIGTERM, on
+// SIGINT, and when its standard input closes, so that it never outlives whoever
+// started it; with -detached its standard input does not matter.
+//
+// Starting again on the same directory goes on where it ended, on the same
+// ports where they are still free, after SIGKILL too.
+//
+// Exit codes: 0 ended as asked, 1 failed, 2 wrong usage, 3 another stack holds
+// the directory.
 package main
 
 import (
@@ -20,119 +26,157 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"syscall"
-	"time"
 
 	"github.com/gofrs/flock"
 )
 
-// Addresses is the READY line, and the content of stack.json while the stack
-// runs. Credentials are in credentials.json.
-type Addresses struct {
-	PID        int    `json:"pid"`
-	Temporal   string `json:"temporal"`
-	Namespace  string `json:"namespace"`
-	UI         string `json:"ui"`
-	S3Endpoint string `json:"s3_endpoint"`
-	S3Region   string `json:"s3_region"`
-	// Log is the file with the servers' messages.
-	Log string `json:"log"`
+// The exit codes beside 0.
+const (
+	exitFailed = 1
+	exitUsage  = 2
+	exitHeld   = 3
+)
+
+// options are the flags.
+type options struct {
+	dir       string
+	ports     wishes
+	detached  bool
+	temporary bool
 }
 
-// exitHeld is the exit code where another stack holds the directory.
-const exitHeld = 3
+func main() { os.Exit(command(os.Args[1:])) }
 
-var errHeld = errors.New("another stack is running on this directory")
-
-func main() {
-	dir := flag.String("dir", "", "the directory that holds everything")
-	flag.Parse()
-	if *dir == "" || flag.NArg() > 0 {
-		fmt.Fprintln(os.Stderr, "devstack: -dir is needed, and no other arguments")
-		flag.Usage()
-		os.Exit(2)
-	}
-	err := run(*dir)
-	switch {
-	case errors.Is(err, errHeld):
-		fmt.Fprintln(os.Stderr, "devstack:", err)
-		os.Exit(exitHeld)
+func command(args []string) int {
+	var o options
+	flags := flag.NewFlagSet("devstack", flag.ContinueOnError)
+	flags.StringVar(&o.dir, "dir", "", "the directory that holds everything")
+	flags.IntVar(&o.ports.temporal, "temporal-port", preferTemporal, "preferred port of the Temporal server; 0 or a taken one means any free")
+	flags.IntVar(&o.ports.ui, "ui-port", preferUI, "preferred port of the web UI")
+	flags.IntVar(&o.ports.s3, "s3-port", preferS3, "preferred port of the S3 server")
+	flags.BoolVar(&o.detached, "detached", false, "go on when standard input closes; end it with SIGTERM")
+	flags.BoolVar(&o.temporary, "temporary", false, "delete the directory at the end; it must be empty at the start")
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return 0
 	case err != nil:
-		fmt.Fprintln(os.Stderr, "devstack:", err)
-		os.Exit(1)
+		return exitUsage // told already
+	case o.dir == "" || flags.NArg() > 0:
+		say("devstack: -dir is needed, and no other arguments")
+		flags.Usage()
+		return exitUsage
 	}
+	if err := o.ports.check(); err != nil {
+		say("devstack: %v", err)
+		return exitUsage
+	}
+	switch err := run(o); {
+	case errors.Is(err, errHeld):
+		say("devstack: %v", err)
+		return exitHeld
+	case err != nil:
+		say("devstack: %v", err)
+		return exitFailed
+	}
+	return 0
 }
 
-func run(dir string) (err error) {
-	dir, err = filepath.Abs(dir) // the gateway changes the working directory
+// run runs the stack until it is asked to end or one of its servers fails.
+func run(o options) (err error) {
+	// Whoever reads our output may be gone before we are: that is no reason to
+	// end without stopping the servers.
+	signal.Ignore(syscall.SIGPIPE)
+	if o.detached {
+		signal.Ignore(syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends at once
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if !o.detached {
+		go func() {
+			_, _ = io.Copy(io.Discard, os.Stdin)
+			cancel()
+		}()
+	}
+
+	// What is kept is nobody else's: payloads, objects, credentials.
+	syscall.Umask(0o077)
+	dir, err := filepath.Abs(o.dir) // the gateway changes the working directory
 	if err != nil {
 		return err
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	if o.temporary {
+		if err := mustBeEmpty(dir); err != nil {
+			return err
+		}
+	}
+	lock, err := holdDir(ctx, dir)
+	if err != nil {
 		return err
 	}
-	lock := flock.New(filepath.Join(dir, "lock"))
-	held, err := lock.TryLock()
-	if err != nil {
-		return fmt.Errorf("%s: %w", dir, err)
+	// Closing, not removing: a removed lock file would let two hold it.
+	defer lock.Close() //nolint:errcheck // the process ends
+	if o.temporary {
+		defer os.RemoveAll(dir) //nolint:errcheck // what is left is in a temporary directory
 	}
-	if !held {
-		return fmt.Errorf("%w: %s (process %s); stop it, or give another directory", errHeld, dir, holder(dir))
-	}
-	defer lock.Unlock() //nolint:errcheck // the process ends
 
 	ready := os.Stdout // the READY line alone goes there
 	logFile, err := openLog(dir)
 	if err != nil {
-		return err
+		return fmt.Errorf("log: %w", err)
 	}
 	defer logFile.Close() //nolint:errcheck // a log
 	os.Stdout = logFile   // some libraries print
 	log.SetOutput(logFile)
 
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	defer stop()
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	go func() {
-		_, _ = io.Copy(io.Discard, os.Stdin)
-		cancel(errors.New("standard input closed"))
-	}()
+	err = serve(ctx, o, dir, ready, logFile.Name())
+	if err != nil && ctx.Err() != nil {
+		_, _ = fmt.Fprintln(logFile, "while stopping:", err)
+		return nil // ended as asked, however far it had come
+	}
+	return err
+}
 
-	previous := readState(dir)
-	ports, err := pickPorts(previous)
+// serve starts the servers, tells when they answer, and stops them at the end.
+func serve(ctx context.Context, o options, dir string, ready io.Writer, logName string) error {
+	p, err := pickPorts(readState(dir), o.ports)
 	if err != nil {
 		return err
 	}
+	defer p.release()
 	say("starting the object store")
-	keys, err := loadCredentials(dir)
+	keys, err := loadKeys(dir)
 	if err != nil {
 		return err
 	}
-	gateway, err := startGateway(dir, ports.s3, keys)
+	gateway, err := startGateway(dir, p.s3, keys)
 	if err != nil {
 		return fmt.Errorf("object store: %w", err)
 	}
 	defer gateway.stop()
 	say("starting the Temporal server")
-	temporal, err := startTemporal(dir, ports, logFile)
+	temporal, err := startTemporal(dir, p, logName)
 	if err != nil {
 		return fmt.Errorf("temporal server: %w", err)
 	}
 	defer temporal.Stop() //nolint:errcheck // nothing to do about it at the end
 	say("starting the web UI")
-	ui := startUI(ports)
+	ui := startUI(p)
 	defer ui.Stop()
 
-	if err := waitReady(ctx, ports, gateway); err != nil {
+	if err := waitReady(ctx, p, gateway); err != nil {
 		return err
 	}
 	a := Addresses{
-		PID: os.Getpid(), Temporal: loopback(ports.frontend), Namespace: namespace,
-		UI: "http://" + loopback(ports.ui), S3Endpoint: "http://" + loopback(ports.s3), S3Region: region,
-		Log: logFile.Name(),
+		PID: os.Getpid(), Temporal: loopback(p.frontend), Namespace: namespace,
+		UI: "http://" + loopback(p.ui), S3Endpoint: "http://" + loopback(p.s3), S3Region: region,
+		Credentials: filepath.Join(dir, credentialsFile), Log: logName,
 	}
 	b, err := json.Marshal(a)
 	if err != nil {
@@ -142,102 +186,48 @@ func run(dir string) (err error) {
 		return err
 	}
 	defer markStopped(dir, a)
-	fmt.Fprintf(ready, "READY %s\n", b)
+	if _, err := fmt.Fprintf(ready, "READY %s\n", b); err != nil && !o.detached {
+		return fmt.Errorf("telling the addresses: %w", err)
+	}
 
 	select {
 	case <-ctx.Done():
 		say("stopping")
 		return nil
-	case err := <-gateway.done:
-		return fmt.Errorf("object store ended: %w", err)
+	case <-gateway.done:
+		return fmt.Errorf("object store: %w", gateway.err)
 	}
-}
-
-const stateFile = "stack.json"
-
-// markStopped leaves the ports for the next start, without a process.
-func markStopped(dir string, a Addresses) {
-	a.PID = 0
-	if b, err := json.Marshal(a); err == nil {
-		_ = writeFile(filepath.Join(dir, stateFile), b, 0o600)
-	}
-}
-
-func readState(dir string) Addresses {
-	var a Addresses
-	if b, err := os.ReadFile(filepath.Join(dir, stateFile)); err == nil {
-		_ = json.Unmarshal(b, &a) // a damaged file only costs the old ports
-	}
-	return a
-}
-
-func holder(dir string) string {
-	if pid := readState(dir).PID; pid != 0 {
-		return strconv.Itoa(pid)
-	}
-	return "still starting"
 }
 
 // say tells whoever started the stack what it does.
-func say(format string, a ...any) { fmt.Fprintf(os.Stderr, format+"\n", a...) }
+func say(format string, a ...any) { _, _ = fmt.Fprintf(os.Stderr, format+"\n", a...) }
 
-// maxLog is the size above which the old log is put aside at a start.
-const maxLog = 16 << 20
-
-func openLog(dir string) (*os.File, error) {
-	name := filepath.Join(dir, "logs", "devstack.log")
-	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
-		return nil, err
-	}
-	if info, err := os.Stat(name); err == nil && info.Size() > maxLog {
-		_ = os.Rename(name, name+".old")
-	}
-	return os.OpenFile(name, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-}
-
-// writeFile writes a file whole or not at all.
-func writeFile(name string, data []byte, mode os.FileMode) error {
-	tmp := name + ".tmp"
-	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, mode)
+// mustBeEmpty refuses to make a directory temporary that holds anything.
+func mustBeEmpty(dir string) error {
+	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = os.Rename(tmp, name)
+	if len(entries) > 0 {
+		return fmt.Errorf("-temporary deletes %s at the end, which holds %s: give an empty directory", dir, entries[0].Name())
 	}
-	if err != nil {
-		_ = os.Remove(tmp)
-	}
-	return err
+	return nil
 }
 
-// startTimeout bounds the wait for the servers.
-const startTimeout = 90 * time.Second
+var errHeld = errors.New("another stack is running on this directory")
 
-func waitReady(ctx context.Context, p ports, gateway *gateway) error {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+// holdDir takes the directory's lock.
+func holdDir(ctx context.Context, dir string) (*flock.Flock, error) {
+	lock := flock.New(filepath.Join(dir, "lock"))
+	// Whoever asks whether a stack runs here holds it for a moment, shared.
+	ctx, cancel := context.WithTimeout(ctx, lockWait)
 	defer cancel()
-	var waiting []string
-	for {
-		waiting = waiting[:0]
-		for _, check := range []struct {
-			name string
-			ok   func(context.Context, ports) bool
-		}{{"object store", gatewayReady}, {"temporal server", temporalReady}, {"web UI", uiReady}} {
-			if !check.ok(ctx, p) {
-				waiting = append(waiting, check.name)
-			}
-		}
-		if len(waiting) == 0 {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("no answer from the %s: %w", strings.Join(waiting, ", "), context.Cause(ctx))
-		case err := <-gateway.done:
-			return fmt.Errorf("object store: %w", err)
-		case <-time.After(50 * time.Millisecond):
-		}
+	held, err := lock.TryLockContext(ctx, lockWait/10)
+	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
+	if !held {
+		return nil, fmt.Errorf("%w: %s (%s); stop it, or give another directory", errHeld, dir, holder(dir))
+	}
+	return lock, nil
 }

@@ -1,16 +1,17 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
+	"os"
+	"path/filepath"
 	"strconv"
-)
+	"strings"
 
-// ports are the stack's ports on loopback.
-type ports struct {
-	frontend, frontendHTTP, history, matching, worker int
-	ui, s3                                            int
-}
+	"github.com/gofrs/flock"
+)
 
 // Preferred ports: those that people know. A taken one falls back to any free.
 const (
@@ -19,58 +20,107 @@ const (
 	preferS3       = 9233
 )
 
-// pickPorts takes the ports of the last run, so that bookmarks and connected
-// workers stay right over a restart; else the preferred ones; else free ones.
-func pickPorts(previous Addresses) (ports, error) {
-	var held []net.Listener // all at once, so that none is given twice
-	defer func() {
-		for _, l := range held {
-			_ = l.Close()
+// wishes are the ports that the flags ask for; 0 means any.
+type wishes struct{ temporal, ui, s3 int }
+
+// check refuses what cannot be a port.
+func (w wishes) check() error {
+	var errs []error
+	for _, f := range []struct {
+		name string
+		port int
+	}{{"temporal-port", w.temporal}, {"ui-port", w.ui}, {"s3-port", w.s3}} {
+		if f.port < 0 || f.port > 65535 {
+			errs = append(errs, fmt.Errorf("-%s %d is no port: give 1 to 65535, or 0 for any free one", f.name, f.port))
 		}
-	}()
+	}
+	return errors.Join(errs...)
+}
+
+// ports are the stack's ports on loopback.
+type ports struct {
+	frontend, frontendHTTP, history, matching, worker int
+	ui, s3                                            int
+	// claims keep other stacks off these ports until this one ends: the servers
+	// bind theirs seconds after they have been picked.
+	claims []*flock.Flock
+}
+
+// pickPorts takes the ports of the last run, so that bookmarks and connected
+// workers stay right over a restart; else those asked for; else free ones.
+func pickPorts(previous Addresses, w wishes) (*ports, error) {
+	p := &ports{}
 	var failed error
 	pick := func(wanted ...int) int {
-		for _, port := range append(wanted, 0) {
-			l, err := net.Listen("tcp", loopback(port))
-			if err != nil {
-				failed = err
-				continue
+		for _, port := range wanted {
+			if port > 0 && p.claim(port) == nil {
+				return port
 			}
-			held = append(held, l)
-			return l.Addr().(*net.TCPAddr).Port
 		}
-		return 0
+		// Below the range from which systems serve outgoing connections: none of
+		// those takes the port away before its server binds it.
+		for range 200 {
+			if port := 20000 + rand.IntN(12000); p.claim(port) == nil {
+				return port
+			}
+		}
+		l, err := net.Listen("tcp", loopback(0))
+		if err != nil {
+			failed = err
+			return 0
+		}
+		defer l.Close() //nolint:errcheck // it only asked
+		return l.Addr().(*net.TCPAddr).Port
 	}
-	p := ports{
-		frontend: pick(portOf(previous.Temporal, preferTemporal)...),
-		ui:       pick(portOf(previous.UI, preferUI)...),
-		s3:       pick(portOf(previous.S3Endpoint, preferS3)...),
-	}
+	p.frontend = pick(portOf(previous.Temporal), w.temporal)
+	p.ui = pick(portOf(previous.UI), w.ui)
+	p.s3 = pick(portOf(previous.S3Endpoint), w.s3)
 	p.frontendHTTP, p.history, p.matching, p.worker = pick(), pick(), pick(), pick()
-	for _, port := range []int{p.frontend, p.ui, p.s3, p.frontendHTTP, p.history, p.matching, p.worker} {
-		if port == 0 {
-			return p, fmt.Errorf("no free port on loopback: %w", failed)
-		}
+	if failed != nil {
+		p.release()
+		return nil, fmt.Errorf("no free port on loopback: %w", failed)
 	}
 	return p, nil
 }
 
-// portOf lists the port of an earlier address, where there is one, and the
-// preferred one.
-func portOf(address string, preferred int) []int {
-	_, port, err := net.SplitHostPort(trimScheme(address))
-	if n, convErr := strconv.Atoi(port); err == nil && convErr == nil && n > 0 && n != preferred {
-		return []int{n, preferred}
+// claim takes a port if nobody listens on it and no other stack is about to.
+func (p *ports) claim(port int) error {
+	dir := filepath.Join(os.TempDir(), "tnaml-ports-"+strconv.Itoa(os.Getuid()))
+	lock := flock.New(filepath.Join(dir, strconv.Itoa(port)))
+	// Where locks cannot be made there are no claims, only a smaller chance.
+	if err := os.MkdirAll(dir, 0o700); err == nil {
+		if held, err := lock.TryLock(); err == nil && !held {
+			return fmt.Errorf("port %d is another stack's", port)
+		}
 	}
-	return []int{preferred}
+	l, err := net.Listen("tcp", loopback(port))
+	if err != nil {
+		return errors.Join(err, lock.Close())
+	}
+	p.claims = append(p.claims, lock)
+	return l.Close()
 }
 
-func trimScheme(address string) string {
-	const scheme = "http://"
-	if len(address) > len(scheme) && address[:len(scheme)] == scheme {
-		return address[len(scheme):]
+// release gives the claims back. The files stay: removing a lock's file would
+// let two hold it.
+func (p *ports) release() {
+	for _, lock := range p.claims {
+		_ = lock.Close()
 	}
-	return address
+	p.claims = nil
+}
+
+// portOf is the port of an address with or without a scheme, or 0.
+func portOf(address string) int {
+	_, port, err := net.SplitHostPort(strings.TrimPrefix(address, "http://"))
+	if err != nil {
+		return 0
+	}
+	n, err := strconv.Atoi(port)
+	if err != nil || n < 1 || n > 65535 {
+		return 0
+	}
+	return n
 }
 
 func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }

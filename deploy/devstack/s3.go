@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 
@@ -18,32 +17,32 @@ import (
 
 const region = "us-east-1"
 
-// credentials are the S3 server's, made at the first start.
-type credentials struct {
+// keys are the S3 server's root account, made at the first start.
+type keys struct {
 	AccessKey string `json:"access_key"`
 	SecretKey string `json:"secret_key"`
 }
 
 const credentialsFile = "credentials.json"
 
-func loadCredentials(dir string) (credentials, error) {
-	var c credentials
+func loadKeys(dir string) (keys, error) {
+	var k keys
 	name := filepath.Join(dir, credentialsFile)
 	b, err := os.ReadFile(name)
 	if errors.Is(err, os.ErrNotExist) {
-		c = credentials{AccessKey: "tnaml-" + random(4), SecretKey: random(20)}
-		if b, err = json.Marshal(c); err != nil {
-			return c, err
+		k = keys{AccessKey: "tnaml-" + random(4), SecretKey: random(20)}
+		if b, err = json.Marshal(k); err != nil {
+			return k, err
 		}
-		return c, writeFile(name, b, 0o600)
+		return k, writeFile(name, b, 0o600)
 	}
 	if err != nil {
-		return c, err
+		return k, err
 	}
-	if err := json.Unmarshal(b, &c); err != nil || c.AccessKey == "" || c.SecretKey == "" {
-		return c, fmt.Errorf("%s is damaged: delete it to have new credentials made", name)
+	if err := json.Unmarshal(b, &k); err != nil || k.AccessKey == "" || k.SecretKey == "" {
+		return k, fmt.Errorf("%s is damaged: put it back, or delete it to have new credentials made", name)
 	}
-	return c, nil
+	return k, nil
 }
 
 func random(bytes int) string {
@@ -52,59 +51,50 @@ func random(bytes int) string {
 	return hex.EncodeToString(b)
 }
 
+// healthPath answers without credentials; no bucket can have its name.
+const healthPath = "/healthz"
+
 // gateway is the running S3 server.
 type gateway struct {
 	cancel context.CancelFunc
-	done   chan error
+	done   chan struct{} // closed when it has ended, err then says why
+	err    error
 }
 
-func startGateway(dir string, port int, c credentials) (*gateway, error) {
+func startGateway(dir string, port int, k keys) (*gateway, error) {
 	root := filepath.Join(dir, "s3")
 	if err := os.MkdirAll(root, 0o700); err != nil {
 		return nil, err
 	}
 	if err := (meta.XattrMeta{}).Test(root); err != nil {
-		return nil, fmt.Errorf("%s: %w; extended attributes hold the objects' ETags: give a directory on another file system", root, err)
+		return nil, fmt.Errorf("%s: %w; the file system must support extended attributes, which hold the objects' ETags: give a directory on another one", root, err)
 	}
-	backend, err := posix.New(root, meta.XattrMeta{}, posix.PosixOpts{CopyObjectThreshold: 5 << 30, Concurrency: 256})
+	opts := posix.PosixOpts{CopyObjectThreshold: 5 << 30, Concurrency: 256}
+	opts.SetNewFilePerm(0o600) // the gateway sets it past the umask
+	opts.SetNewDirPerm(0o700)
+	backend, err := posix.New(root, meta.XattrMeta{}, opts)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	g := &gateway{cancel, make(chan error, 1)}
+	g := &gateway{cancel: cancel, done: make(chan struct{})}
 	go func() {
-		err := embedgw.RunVersityGW(ctx, backend, &embedgw.Config{
-			RootUserAccess: c.AccessKey, RootUserSecret: c.SecretKey, Region: region,
+		defer close(g.done)
+		g.err = embedgw.RunVersityGW(ctx, backend, &embedgw.Config{
+			RootUserAccess: k.AccessKey, RootUserSecret: k.SecretKey, Region: region,
 			Ports:          []string{loopback(port)},
 			MaxConnections: 4096, MaxRequests: 4096, MultipartMaxParts: 10000,
-			KeepAlive: true, Quiet: true, DisableACLs: true, HealthPath: "/healthz",
+			KeepAlive: true, Quiet: true, DisableACLs: true, HealthPath: healthPath,
 		})
-		if err == nil {
-			err = errors.New("stopped")
+		if g.err == nil {
+			g.err = errors.New("stopped")
 		}
-		g.done <- err
 	}()
 	return g, nil
 }
 
+// stop ends the gateway and waits for it.
 func (g *gateway) stop() {
 	g.cancel()
 	<-g.done
-}
-
-func gatewayReady(ctx context.Context, p ports) bool {
-	return answers(ctx, "http://"+loopback(p.s3)+"/healthz")
-}
-
-func answers(ctx context.Context, url string) bool {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return false
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return false
-	}
-	_ = response.Body.Close()
-	return response.StatusCode == http.StatusOK
 }

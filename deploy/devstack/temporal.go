@@ -1,15 +1,14 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
-	"go.temporal.io/sdk/client"
 	"go.temporal.io/server/common/authorization"
 	"go.temporal.io/server/common/cluster"
 	"go.temporal.io/server/common/config"
@@ -29,8 +28,8 @@ const namespace = "default"
 // retention is how long finished workflows can be seen and started again.
 const retention = 10 * 365 * 24 * time.Hour
 
-// searchAttributes are tnaml's, registered with the namespace when it is made.
-// Workers add what a later version needs.
+// searchAttributes are tnaml's, those of package workflows: registered with the
+// namespace when it is made, so that they can be used from the first moment.
 func searchAttributes() map[string]enumspb.IndexedValueType {
 	return map[string]enumspb.IndexedValueType{
 		"TnamlExperiment":   enumspb.INDEXED_VALUE_TYPE_KEYWORD,
@@ -58,7 +57,8 @@ func dynamic() dynamicconfig.StaticClient {
 
 func sqlConfig(file string) *config.SQL {
 	return &config.SQL{
-		PluginName: sqlite.PluginName, DatabaseName: file,
+		// It becomes part of a URI: a directory may hold ?, # and %.
+		PluginName: sqlite.PluginName, DatabaseName: (&url.URL{Path: file}).EscapedPath(),
 		ConnectAttributes: map[string]string{
 			"mode": "rwc", "cache": "private",
 			// WAL with synchronous=1 survives a crash of the process, and costs one
@@ -93,7 +93,7 @@ func prepareDatabase(dir string) (string, error) {
 	return file, os.Rename(tmp, file)
 }
 
-func startTemporal(dir string, p ports, logFile *os.File) (temporal.Server, error) {
+func startTemporal(dir string, p *ports, logName string) (temporal.Server, error) {
 	file, err := prepareDatabase(dir)
 	if err != nil {
 		return nil, err
@@ -136,7 +136,7 @@ func startTemporal(dir string, p ports, logFile *os.File) (temporal.Server, erro
 			primitives.MatchingService: static.SingleLocalHost(loopback(p.matching)),
 			primitives.WorkerService:   static.SingleLocalHost(loopback(p.worker)),
 		}),
-		temporal.WithLogger(log.NewZapLogger(log.BuildZapLogger(log.Config{Level: "warn", OutputFile: logFile.Name()}))),
+		temporal.WithLogger(log.NewZapLogger(log.BuildZapLogger(log.Config{Level: "warn", OutputFile: logName}))),
 		temporal.WithDynamicConfigClient(dynamic()),
 		temporal.WithAuthorizer(authorization.NewNoopAuthorizer()),
 		temporal.WithClaimMapper(func(*config.Config) authorization.ClaimMapper { return authorization.NewNoopClaimMapper() }),
@@ -145,20 +145,4 @@ func startTemporal(dir string, p ports, logFile *os.File) (temporal.Server, erro
 		return nil, err
 	}
 	return server, server.Start()
-}
-
-// temporalReady asks for the namespace: the frontend answers and knows it.
-func temporalReady(ctx context.Context, p ports) bool {
-	c, err := client.NewLazyClient(client.Options{HostPort: loopback(p.frontend), Namespace: namespace, Logger: quiet{}})
-	if err != nil {
-		return false
-	}
-	defer c.Close()
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
-	if _, err := c.CheckHealth(ctx, nil); err != nil {
-		return false
-	}
-	_, err = c.DescribeWorkflowExecution(ctx, "none", "")
-	return err == nil || isNotFound(err)
 }
