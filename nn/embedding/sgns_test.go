@@ -141,3 +141,32 @@ func TestKeepProbability(t *testing.T) {
 		}
 	}
 }
+
+// A pair's context is never its negative sample too. In a text of two words by
+// turns, each is the other's only context, and itself the only negative left:
+// nothing pulls against the pair, and the vectors grow. Were the context drawn
+// as well, they would stay near zero.
+func TestSGNSContextIsNoNegative(t *testing.T) {
+	c := &counted{words: []string{"a", "b"}, counts: []int{400, 400}, offsets: make([]int, 1)}
+	for range 400 {
+		c.ids = append(c.ids, 0, 1)
+		c.offsets = append(c.offsets, len(c.ids))
+	}
+	o, err := TrainOptions{Name: "m", Dim: 4, Subsample: 1, Epochs: 20, Negative: 10, LearningRate: 0.1}.withDefaults()
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := trainSGNS(c, o)
+	for w := range 2 {
+		norm := 0.0
+		for _, x := range in[w*4 : w*4+4] {
+			norm += float64(x) * float64(x)
+		}
+		if norm = math.Sqrt(norm); norm < 1 {
+			t.Errorf("the vector of %s has the length %.3f", c.words[w], norm)
+		}
+	}
+	if got := cosine(in[:4], in[4:]); got > -0.5 {
+		t.Errorf("the cosine of the two is %.3f", got)
+	}
+}
