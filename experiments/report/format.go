@@ -39,7 +39,7 @@ func duration(seconds float64) string {
 	case size < 7200:
 		return minus(fmt.Sprintf("%.1f min", seconds/60))
 	}
-	return minus(humanize.CommafWithDigits(seconds/3600, 1)) + " h"
+	return minus(humanize.FormatFloat("#,###.#", seconds/3600)) + " h"
 }
 
 func count(n int) string { return humanize.Comma(int64(n)) }

@@ -1,0 +1,139 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"tnaml/experiments/metrics"
+	"tnaml/experiments/search"
+	"tnaml/experiments/space"
+	"tnaml/nn/child"
+)
+
+// made is a search of n trials of one CPU-minute each, with the accuracies that
+// a function of the trial gives.
+func made(strategy, task string, seed uint64, n int, accuracy func(i int) float64) Search {
+	s := Search{Name: fmt.Sprint(task, "-", strategy, "-", seed), Config: search.Config{
+		Strategy: strategy, Seed: seed, Tasks: []search.Task{{Name: task}}, Space: space.Space{},
+	}}
+	for i := range n {
+		a := accuracy(i)
+		s.Trials = append(s.Trials, search.Trial{Trial: i, Status: child.OK, Validation: a, Test: a})
+		s.Costs = append(s.Costs, search.Cost{Trial: i, CPUSeconds: 60})
+	}
+	return s
+}
+
+func always(a float64) func(int) float64 { return func(int) float64 { return a } }
+
+// from is lower than `then` before a trial.
+func from(trial int, then float64) func(int) float64 {
+	return func(i int) float64 {
+		if i < trial {
+			return then - .2
+		}
+		return then
+	}
+}
+
+func view1(t *testing.T, searches ...Search) *view {
+	t.Helper()
+	v, err := newView(Input{Searches: searches})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// The validation accuracy is at its end from the tenth good model on: by hand.
+func TestMatches(t *testing.T) {
+	v := view1(t,
+		made("random", "a", 1, 100, from(50, .8)), // at .8 after 60 trials
+		made("random", "a", 2, 100, from(30, .7)), // at .7 after 40
+		made("naml", "a", 1, 100, from(10, .8)),   // at .8 after 20: S = 3
+		made("naml", "a", 2, 100, always(.7)),     // at .7 after 10: S = 4
+		made("naml", "a", 3, 100, always(.79)),    // never at .8, the first random search's
+		made("naml", "b", 1, 100, always(.9)),     // no random search there
+		made("random", "c", 1, 9, always(.9)),     // not even ten models
+		made("naml", "c", 1, 20, always(.9)),
+	)
+	type row struct {
+		search         string
+		target         float64
+		random, needed int
+		speedup, saved float64
+	}
+	var got []row
+	for _, m := range v.Matches {
+		if !m.Reached {
+			m.Saved = 0
+		}
+		got = append(got, row{m.Search, math.Round(100*m.Target.Mean) / 100, m.RandomTrials, m.Needed, m.Speedup, math.Round(m.Saved)})
+	}
+	want := []row{
+		{"a-naml-1", .8, 60, 20, 3, 4000}, // 100 · 60 s · (1 − 1/3)
+		{"a-naml-2", .7, 40, 10, 4, 4500},
+		{"a-naml-3", .8, 60, 0, 0, 0},
+	}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(row{})); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestPairs(t *testing.T) {
+	v := view1(t,
+		made("naml", "a", 1, 20, always(.9)), made("random", "a", 1, 20, always(.8)), // won
+		made("naml", "a", 2, 20, always(.8)), made("random", "a", 2, 20, always(.8)), // drawn
+		made("naml", "a", 3, 20, always(.8)),                                         // no counterpart of this seed
+		made("naml", "b", 1, 20, always(.7)), made("random", "b", 5, 20, always(.8)), // lost; the only ones, whatever their seeds
+		made("naml", "c", 1, 9, always(.9)), made("random", "c", 1, 20, always(.8)), // not comparable
+		made("naml", "d", 1, 20, always(.9)), made("other", "d", 1, 20, always(.8)), // a single case
+	)
+	tally := metrics.Tally{Wins: 1, Draws: 1, Losses: 1}
+	if diff := cmp.Diff([]pair{{A: "naml", B: "random", Validation: tally, Test: tally, Cases: 3}}, v.Pairs); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// Bold marks the best and what cannot be told from it, among searches with ten
+// models; one alone is not marked.
+func TestBold(t *testing.T) {
+	spread := func(mean float64) func(int) float64 { // the ten: mean ± .03, 2 s.e.m. = .02
+		return func(i int) float64 { return mean + .03*float64(1-2*(i%2)) }
+	}
+	v := view1(t,
+		made("random", "a", 1, 10, spread(.8)), made("naml", "a", 1, 10, spread(.819)), made("naml", "a", 2, 10, spread(.79)),
+		made("naml", "a", 3, 9, always(.99)),
+		made("naml", "b", 1, 10, always(.9)),
+	)
+	var got []bool
+	for _, tv := range v.Tasks {
+		for _, a := range tv.Arms {
+			if a.BestTest != a.BestValidation {
+				t.Errorf("%s: test %v, validation %v", a.Search, a.BestTest, a.BestValidation)
+			}
+			got = append(got, a.BestTest)
+		}
+	}
+	if diff := cmp.Diff([]bool{true, true, false, false, false}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestFormats(t *testing.T) {
+	for _, c := range []struct{ got, want string }{
+		{points(.98765), "98.77"}, {points(-.0123), "−1.23"}, {points(-.000001), "0.00"}, {points(1), "100.00"},
+		{estimate(metrics.Estimate{Mean: .981, Error: .0012}), "98.10 ± 0.12"},
+		{duration(0), "0.00 s"}, {duration(9.876), "9.88 s"}, {duration(75.04), "75.0 s"}, {duration(600), "10.0 min"},
+		{duration(3600 * 1234.56), "1,234.6 h"}, {duration(-7200), "−2.0 h"}, {duration(-90), "−90.0 s"},
+		{count(1234567), "1,234,567"}, {label("deep_learning_rate"), "deep learning rate"},
+		{fmt.Sprint(median([]float64{3, 1, 2}), median([]float64{4, 1, 2, 3}), median(nil)), "2 2.5 0"},
+	} {
+		if c.got != c.want {
+			t.Errorf("%s, want %s", c.got, c.want)
+		}
+	}
+}
