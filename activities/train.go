@@ -27,6 +27,9 @@ const heartbeatEvery = 2 * time.Second
 // errOverTime is the trial's own time limit, told apart from a lost worker.
 var errOverTime = errors.New("over its time limit")
 
+// Stopping starts the error of a trial that a stopping worker gives back.
+const Stopping = "worker is stopping"
+
 // cachedTrial is the value of names/trial/<key>: a result that any search may
 // take over instead of training the same child model again.
 type cachedTrial struct {
@@ -196,7 +199,7 @@ func (a *Activities) trainAnew(ctx context.Context, in TrainInput, cfg child.Con
 			case <-ctx.Done():
 				return ctx.Err()
 			case <-stopped:
-				return errors.New("worker is stopping: the trial starts again elsewhere")
+				return errors.New(Stopping + ": the trial starts again elsewhere")
 			default:
 			}
 			if in.TimeLimit > 0 && clock.wall() > in.TimeLimit {

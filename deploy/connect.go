@@ -104,7 +104,9 @@ func (e environment) LookupEnv(name string) (string, bool) { return lookup(e, na
 const dialTimeout = 10 * time.Second
 
 func connect(ctx context.Context, options client.Options, ui string, s3 store.S3Config, logger *slog.Logger) (*Servers, error) {
-	options.Logger = sdklog.NewStructuredLogger(logger)
+	if logger != nil {
+		options.Logger = sdklog.NewStructuredLogger(slog.New(expected{logger.Handler()}))
+	}
 	dial, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	c, err := client.DialContext(dial, options)
