@@ -24,6 +24,8 @@ func (h expected) Handle(ctx context.Context, r slog.Record) error {
 	return h.Handler.Handle(ctx, r)
 }
 
-func (h expected) WithAttrs(attrs []slog.Attr) slog.Handler { return expected{h.Handler.WithAttrs(attrs)} }
+func (h expected) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return expected{h.Handler.WithAttrs(attrs)}
+}
 
 func (h expected) WithGroup(name string) slog.Handler { return expected{h.Handler.WithGroup(name)} }

@@ -209,6 +209,9 @@ func Decode(b []byte) (*File, error) {
 			if err := json.Unmarshal(r, &f.Metadata); err != nil {
 				return nil, fmt.Errorf("safetensors: metadata: %w", err)
 			}
+			if f.Metadata == nil { // it was null
+				f.Metadata = map[string]string{}
+			}
 			continue
 		}
 		var e entry
