@@ -324,6 +324,9 @@ func TestControl(t *testing.T) {
 	b.ok("data", "import", b.write("reviews.tsv", reviews()))
 	b.ok("module", "add", b.write("tiny.vec", vectors))
 	name := strings.TrimSpace(b.ok("search", "--task", "reviews", "--space", "text-small", "--trials", "5000", "--detach"))
+	for !strings.Contains(b.ok("list"), name) { // begun
+		time.Sleep(50 * time.Millisecond)
+	}
 	progress := func(args ...string) (p workflows.Progress) {
 		t.Helper()
 		if err := json.Unmarshal([]byte(b.ok(append(args, "--json")...)), &p); err != nil {

@@ -38,6 +38,9 @@ type found struct {
 func (a *app) find(ctx context.Context, s *deploy.Servers, name string) (*found, error) {
 	record, err := activities.ReadRecord(ctx, s.Store, name)
 	if errors.Is(err, store.ErrNotFound) {
+		if a.liveStatus(ctx, s, name) == "running" {
+			return nil, fmt.Errorf("search %s has not begun: its names are being looked up; is a worker running?", name)
+		}
 		return nil, fmt.Errorf("%w; see `starter list`", err)
 	}
 	if err != nil {
