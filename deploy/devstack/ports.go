@@ -58,9 +58,10 @@ func pickPorts(previous Addresses, w wishes) (*ports, error) {
 			}
 		}
 		// Below the range from which systems serve outgoing connections: none of
-		// those takes the port away before its server binds it.
+		// those takes the port away before its server binds it. A thousand are
+		// enough, and so are the files that stay of their claims.
 		for range 200 {
-			if port := 20000 + rand.IntN(12000); p.claim(port) == nil {
+			if port := 20000 + rand.IntN(1000); p.claim(port) == nil {
 				return port
 			}
 		}

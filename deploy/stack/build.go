@@ -22,10 +22,14 @@ import (
 // program, for machines without a Go toolchain.
 const BinaryEnv = "TNAML_DEVSTACK_BINARY"
 
-// Build builds the dev stack's program into a directory, once for each version
-// of its sources, and returns its path. The sources are found beside this
-// package's own. Concurrent builds wait for one another.
-func Build(ctx context.Context, cache string, progress func(string)) (string, error) {
+// BuildBinary builds the dev stack's program into a directory, once for each
+// version of its sources and of Go, and returns its path. The sources are found
+// beside this package's own. Concurrent builders wait for one another, in other
+// processes too; progress is told what is being done and may be nil.
+func BuildBinary(ctx context.Context, cache string, progress func(string)) (string, error) {
+	if progress == nil {
+		progress = func(string) {}
+	}
 	if given := os.Getenv(BinaryEnv); given != "" {
 		if _, err := os.Stat(given); err != nil {
 			return "", fmt.Errorf("%s: %w", BinaryEnv, err)
@@ -38,24 +42,39 @@ func Build(ctx context.Context, cache string, progress func(string)) (string, er
 	}
 	key, err := digest(source)
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("the sources of the dev stack: %w", err)
 	}
 	binary := filepath.Join(cache, "devstack-"+key)
-	if _, err := os.Stat(binary); err == nil {
+	if used(binary) {
 		return binary, nil
 	}
 	if err := os.MkdirAll(cache, 0o700); err != nil {
-		return "", err
+		return "", fmt.Errorf("the dev stack's program: %w", err)
 	}
 	lock := flock.New(filepath.Join(cache, "lock"))
-	if _, err := lock.TryLockContext(ctx, 200*time.Millisecond); err != nil {
+	held, err := lock.TryLock()
+	if err == nil && !held {
+		progress("waiting for another build of the dev stack")
+		_, err = lock.TryLockContext(ctx, 200*time.Millisecond)
+	}
+	if err != nil {
 		return "", fmt.Errorf("waiting for another build in %s: %w", cache, err)
 	}
-	defer lock.Unlock() //nolint:errcheck // released with the process at the latest
-	if _, err := os.Stat(binary); err == nil {
+	defer lock.Close() //nolint:errcheck // released with the process at the latest
+	if used(binary) {
 		return binary, nil // built while we waited
 	}
 	return binary, build(ctx, source, binary, progress)
+}
+
+// used reports whether a program is there, and marks it as in use.
+func used(binary string) bool {
+	now := time.Now()
+	if err := os.Chtimes(binary, now, now); err == nil {
+		return true
+	}
+	_, err := os.Stat(binary) // a cache that is read only is fine
+	return err == nil
 }
 
 func build(ctx context.Context, source, binary string, progress func(string)) error {
@@ -63,10 +82,13 @@ func build(ctx context.Context, source, binary string, progress func(string)) er
 	started := time.Now()
 	tmp := binary + ".new"
 	defer os.Remove(tmp) //nolint:errcheck // renamed when all went well
-	// -p 0 would be the default; -v names each package as it is compiled.
+	// -v names each package as it is compiled.
 	cmd := exec.CommandContext(ctx, "go", "build", "-v", "-ldflags=-s -w", "-o", tmp, ".")
 	cmd.Dir = source
 	cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-buildvcs=false")
+	// Interrupted, go stops its compilers and removes what they left.
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = 10 * time.Second
 	var t tail
 	count, last := 0, time.Now()
 	pipe, write := io.Pipe()
@@ -89,19 +111,28 @@ func build(ctx context.Context, source, binary string, progress func(string)) er
 	if errors.Is(err, exec.ErrNotFound) {
 		return fmt.Errorf("the dev stack is built with Go's own toolchain, and `go` is not in PATH: install Go, or set %s", BinaryEnv)
 	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("building the dev stack: %w; what is compiled is kept, starting again goes on from there", context.Cause(ctx))
+	}
 	if err != nil {
-		return errors.Join(ctx.Err(), fmt.Errorf("building the dev stack in %s: %w\n%s", source, err, t.String()))
+		return fmt.Errorf("building the dev stack in %s: %w\n%s", source, err, t.String())
+	}
+	if err := os.Rename(tmp, binary); err != nil {
+		return err
 	}
 	progress(fmt.Sprintf("the dev stack is built (%s)", time.Since(started).Round(time.Second)))
 	removeOld(binary)
-	return os.Rename(tmp, binary)
+	return nil
 }
 
-// removeOld deletes programs built of earlier sources: each is 150 MB.
+// keepUnused is how long a program built of other sources is kept: several
+// checkouts may share a cache, and each program is 160 MB.
+const keepUnused = 7 * 24 * time.Hour
+
 func removeOld(binary string) {
-	old, _ := filepath.Glob(filepath.Join(filepath.Dir(binary), "devstack-*"))
-	for _, name := range old {
-		if !strings.HasPrefix(name, binary) {
+	others, _ := filepath.Glob(filepath.Join(filepath.Dir(binary), "devstack-*"))
+	for _, name := range others {
+		if info, err := os.Stat(name); name != binary && err == nil && time.Since(info.ModTime()) > keepUnused {
 			_ = os.Remove(name)
 		}
 	}

@@ -3,62 +3,89 @@ package stacktest
 
 import (
 	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+	"google.golang.org/protobuf/types/known/durationpb"
+
 	"tnaml/deploy/stack"
 )
+
+// DirEnv names the environment variable with the directory of a running stack
+// for Shared to use, in place of one of its own.
+const DirEnv = "TNAML_TEST_STACK_DIR"
 
 // buildTimeout allows for a first build.
 const buildTimeout = 20 * time.Minute
 
 var shared struct {
-	stack *stack.Stack
-	dir   string
-	uses  sync.Mutex
-	count int
+	once      sync.Once
+	addresses stack.Addresses
+	stack     *stack.Stack // keeps its standard input open as long as this process lives
+	err       error
 }
 
 // Shared returns the addresses of one stack that all tests of this process
-// share. It ends when the last test that uses it does; should the process be
-// killed, it ends by itself. Tests keep apart by bucket and workflow ID.
+// share. It ends with the process, however that ends, and its directory with
+// it. Tests keep apart by bucket (see Bucket), workflow ID and task queue.
+//
+// Where TNAML_TEST_STACK_DIR names the directory of a running stack, it is that
+// one, with a namespace made for this process.
 func Shared(t testing.TB) stack.Addresses {
 	t.Helper()
 	skipShort(t)
-	shared.uses.Lock()
-	defer shared.uses.Unlock()
-	if shared.count == 0 {
+	shared.once.Do(func() {
+		if dir := os.Getenv(DirEnv); dir != "" {
+			shared.addresses, shared.err = attach(t.Context(), dir)
+			return
+		}
 		dir, err := os.MkdirTemp("", "tnaml-stack-")
 		if err != nil {
-			t.Fatal(err)
+			shared.err = err
+			return
 		}
-		shared.dir = dir
-		if shared.stack, err = start(t, dir); err != nil {
+		if shared.stack, shared.err = start(t, stack.Options{Dir: dir, Temporary: true}); shared.err != nil {
 			_ = os.RemoveAll(dir)
-			t.Fatalf("dev stack: %v", err)
+			return
+		}
+		shared.addresses = shared.stack.Addresses()
+	})
+	if shared.err != nil {
+		t.Fatalf("shared dev stack: %v", shared.err)
+	}
+	if shared.stack != nil {
+		select {
+		case <-shared.stack.Done():
+			t.Fatalf("the shared dev stack has ended: %v", shared.stack.Err())
+		default:
 		}
 	}
-	shared.count++
-	t.Cleanup(func() {
-		shared.uses.Lock()
-		defer shared.uses.Unlock()
-		if shared.count--; shared.count == 0 {
-			shared.stack.Close()
-			_ = os.RemoveAll(shared.dir)
-		}
-	})
-	return shared.stack.Addresses()
+	return shared.addresses
 }
 
-// Start starts a stack on a directory for one test, which may close and kill it.
+// Fresh starts a stack of the test's own, which it may close and kill. It ends
+// with the test.
+func Fresh(t testing.TB) *stack.Stack {
+	t.Helper()
+	return Start(t, t.TempDir())
+}
+
+// Start starts a stack on a directory for one test, which may close and kill
+// it, and start one there again.
 func Start(t testing.TB, dir string) *stack.Stack {
 	t.Helper()
 	skipShort(t)
-	s, err := start(t, dir)
+	s, err := start(t, stack.Options{Dir: dir})
 	if err != nil {
 		t.Fatalf("dev stack: %v", err)
 	}
@@ -66,23 +93,105 @@ func Start(t testing.TB, dir string) *stack.Stack {
 	return s
 }
 
-func start(t testing.TB, dir string) (*stack.Stack, error) {
-	cache, err := os.UserCacheDir()
+// Bucket is a name for a bucket that nothing has used yet.
+func Bucket(t testing.TB) string {
+	t.Helper()
+	name := strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= '0' && r <= '9':
+			return r
+		case r >= 'A' && r <= 'Z':
+			return r + 'a' - 'A'
+		}
+		return '-'
+	}, t.Name())
+	name = strings.Trim(name[:min(len(name), 40)], "-") // at most 63 in all
+	return strings.ToLower(name + "-" + rand.Text()[:12])
+}
+
+// Cache is where the tests of all packages keep the built program.
+func Cache() (string, error) {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("no place for the built dev stack: %w", err)
+	}
+	return filepath.Join(dir, "tnaml"), nil
+}
+
+func start(t testing.TB, o stack.Options) (*stack.Stack, error) {
+	cache, err := Cache()
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), buildTimeout)
 	defer cancel()
-	var started atomic.Bool
-	defer started.Store(true) // the test may end before the stack does: no more logging to it
-	return stack.Start(ctx, stack.Options{Dir: dir, Cache: filepath.Join(cache, "tnaml"), Progress: func(line string) {
-		if !started.Load() {
+	// Stacks outlive the test that they are started in: no logging to it then.
+	var mu sync.Mutex
+	started := false
+	defer func() {
+		mu.Lock()
+		defer mu.Unlock()
+		started = true
+	}()
+	o.Cache, o.AnyPorts = cache, true
+	o.Progress = func(line string) {
+		mu.Lock()
+		defer mu.Unlock()
+		if !started {
 			t.Log(line)
 		}
-	}})
+	}
+	return stack.Start(ctx, o)
+}
+
+// attach finds the stack on a directory and makes a namespace on it.
+func attach(ctx context.Context, dir string) (stack.Addresses, error) {
+	a, err := stack.Attach(dir)
+	if err != nil {
+		return stack.Addresses{}, fmt.Errorf("%s: %w", DirEnv, err)
+	}
+	a.Namespace = "test-" + strings.ToLower(rand.Text()[:12])
+	c, err := client.NewNamespaceClient(client.Options{HostPort: a.Temporal})
+	if err != nil {
+		return stack.Addresses{}, err
+	}
+	defer c.Close()
+	if err := c.Register(ctx, &workflowservice.RegisterNamespaceRequest{
+		Namespace: a.Namespace, Description: "tests", WorkflowExecutionRetentionPeriod: durationpb.New(24 * time.Hour),
+	}); err != nil {
+		return stack.Addresses{}, fmt.Errorf("namespace %s: %w", a.Namespace, err)
+	}
+	return *a, waitFor(ctx, *a)
+}
+
+// namespaceTimeout is how long servers may take to notice a new namespace.
+const namespaceTimeout = time.Minute
+
+// waitFor waits until a namespace can be used.
+func waitFor(ctx context.Context, a stack.Addresses) error {
+	ctx, cancel := context.WithTimeout(ctx, namespaceTimeout)
+	defer cancel()
+	c, err := client.NewLazyClient(client.Options{HostPort: a.Temporal, Namespace: a.Namespace})
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	for {
+		_, err := c.DescribeWorkflowExecution(ctx, "none", "")
+		var missing *serviceerror.NotFound
+		if err == nil || errors.As(err, &missing) {
+			return nil // the workflow is missing; a missing namespace is another error
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("namespace %s cannot be used: %w", a.Namespace, err)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }
 
 func skipShort(t testing.TB) {
+	t.Helper()
 	if testing.Short() {
 		t.Skip("-short: tests on the dev stack are left out; its first build takes minutes")
 	}
