@@ -237,6 +237,11 @@ func (s *S3) Put(ctx context.Context, data []byte) (Ref, error) {
 		return ref, nil
 	}
 	if !refused(err) {
+		if cutOff(err) {
+			if sound, readErr := s.sound(ctx, key, ref, len(data)); sound && readErr == nil {
+				return ref, nil
+			}
+		}
 		return "", s.fail(ctx, "write", "object "+string(ref), err)
 	}
 	if sound, err := s.sound(ctx, key, ref, len(data)); sound || err != nil {
@@ -316,6 +321,13 @@ func (s *S3) SetName(ctx context.Context, kind Kind, name string, value []byte, 
 	// A name that was to be changed and is gone has changed.
 	if refused(err) || expect != "" && absent(err) {
 		return "", fmt.Errorf("object store: %s %q in %s: %w", kind, name, s.config, ErrConflict)
+	}
+	if err != nil && cutOff(err) {
+		// The answer is lost. Where the name now holds another value at another
+		// version, somebody else won; otherwise it stays open what happened.
+		if there, now, readErr := s.GetName(ctx, kind, name); readErr == nil && now != expect && !bytes.Equal(there, value) {
+			return "", fmt.Errorf("object store: %s %q in %s: %w", kind, name, s.config, ErrConflict)
+		}
 	}
 	if err != nil {
 		return "", s.fail(ctx, "write", fmt.Sprintf("%s %q", kind, name), err)

@@ -5,9 +5,11 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/minio/minio-go/v7"
 )
@@ -99,4 +101,12 @@ func absent(err error) bool {
 	}
 	_, class := classify(context.Background(), err)
 	return class == ErrNotFound
+}
+
+// cutOff says that the connection broke while a request was sent. A server
+// that refuses a conditional write before it has read the body may close the
+// connection, and its answer is lost.
+func cutOff(err error) bool {
+	return err != nil && (errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, io.EOF) ||
+		strings.Contains(err.Error(), "Connection closed by foreign host")) // minio-go's words for io.EOF
 }
