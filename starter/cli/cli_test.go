@@ -235,6 +235,8 @@ func TestFromDataToPrediction(t *testing.T) {
 	b.ok("data", "import", table) // the same data again is no mistake
 	b.fails(exitFailed, []string{"exists already", "reviews"}, "data", "import", b.write("other.tsv", strings.Replace(reviews(), "good", "fine", 9)), "--name", "reviews")
 	b.ok("module", "add", b.write("tiny.vec", vectors), "--language", "en")
+	b.ok("module", "train", b.write("corpus.txt", strings.Repeat("the good film and the bad book\na good book is a film\n", 20)), "--name", "own", "--dim", "2", "--min-count", "2")
+	b.fails(exitFailed, []string{"too few", "give more text"}, "module", "train", b.write("short.txt", "a few words"), "--name", "short")
 	if out := b.ok("module", "show", "tiny", "--neighbours", "good,unknown"); !strings.Contains(out, "film 0.00") || !strings.Contains(out, "unknown: not in the module") {
 		t.Errorf("neighbours: %s", out)
 	}
@@ -350,8 +352,8 @@ func TestControl(t *testing.T) {
 		t.Errorf("list: %s", out)
 	}
 	// Ctrl-C stops following, not the search.
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-	defer cancel()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer time.AfterFunc(2*time.Second, cancel).Stop()
 	var stderr locked
 	if code := Run(ctx, Process{Args: []string{"watch", name}, Environ: b.environ, Stdout: io.Discard, Stderr: &stderr}); code != exitInterrupted || !strings.Contains(stderr.String(), "The search goes on") {
 		t.Errorf("interrupted: exit code %d, %s", code, stderr.String())
