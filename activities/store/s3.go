@@ -236,12 +236,9 @@ func (s *S3) Put(ctx context.Context, data []byte) (Ref, error) {
 	if err == nil {
 		return ref, nil
 	}
-	if !refused(err) {
-		if cutOff(err) {
-			if sound, readErr := s.sound(ctx, key, ref, len(data)); sound && readErr == nil {
-				return ref, nil
-			}
-		}
+	// A server that refuses a write before it has read the body may close the
+	// connection, and the refusal is lost: that is found out by looking, too.
+	if !refused(err) && !cutOff(err) {
 		return "", s.fail(ctx, "write", "object "+string(ref), err)
 	}
 	if sound, err := s.sound(ctx, key, ref, len(data)); sound || err != nil {
@@ -325,7 +322,8 @@ func (s *S3) SetName(ctx context.Context, kind Kind, name string, value []byte, 
 	if err != nil && cutOff(err) {
 		// The answer is lost. Where the name now holds another value at another
 		// version, somebody else won; otherwise it stays open what happened.
-		if there, now, readErr := s.GetName(ctx, kind, name); readErr == nil && now != expect && !bytes.Equal(there, value) {
+		there, now, readErr := s.GetName(ctx, kind, name)
+		if readErr == nil && now != expect && !bytes.Equal(there, value) || errors.Is(readErr, ErrNotFound) && expect != "" {
 			return "", fmt.Errorf("object store: %s %q in %s: %w", kind, name, s.config, ErrConflict)
 		}
 	}
