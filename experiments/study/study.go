@@ -1,0 +1,178 @@
+// Package study is an experiment's outcome as data: the ledger of every search
+// that the experiment ran, with what is needed to compare them. Reports and
+// comparisons are functions of it.
+package study
+
+import (
+	"cmp"
+	"slices"
+
+	"tnaml/experiments/search"
+	"tnaml/experiments/task"
+)
+
+// Phase is a part of an experiment.
+type Phase string
+
+// The phases.
+const (
+	// Pretrain: multitask searches that learn the controllers (§2.2).
+	Pretrain Phase = "pretrain"
+	// Transfer: one search for each target task, arm and seed (§2.3, §4), the
+	// arms of the ablations included (§4.3).
+	Transfer Phase = "transfer"
+	// Policy: the same single-task search under each policy gradient (§4).
+	Policy Phase = "policy"
+)
+
+// The arms of the phase Transfer. In the phase Pretrain, ArmTransfer and
+// ArmNoTaskEmbedding are the controllers that those arms start from; in the
+// phase Policy the arms are the names of policy gradient settings, as the
+// experiment gives them.
+const (
+	// ArmRandom is random search.
+	ArmRandom = "random"
+	// ArmNAML is single-task Neural AutoML, from scratch.
+	ArmNAML = "naml"
+	// ArmTransfer is Transfer Neural AutoML: the pretrained multitask controller.
+	ArmTransfer = "transfer"
+	// ArmNoTaskEmbedding transfers a controller pretrained without task
+	// embeddings (the first ablation of §4.3).
+	ArmNoTaskEmbedding = "no-task-embedding"
+	// ArmSingleArchitecture trains one architecture again and again: the final
+	// child model of the task-agnostic controller (the second ablation).
+	ArmSingleArchitecture = "single-architecture"
+)
+
+// Arms lists the arms of the phase Transfer, in the order of tables.
+func Arms() []string {
+	return []string{ArmRandom, ArmNAML, ArmTransfer, ArmNoTaskEmbedding, ArmSingleArchitecture}
+}
+
+// Study is all that an experiment's report is made of.
+type Study struct {
+	// Experiment is the experiment's name; Description says what it is for.
+	Experiment  string `json:"experiment"`
+	Description string `json:"description,omitempty"`
+	// Runs names the workflow runs whose searches are in here, oldest first:
+	// siblings that differ in an edited seed, budget, task or arm.
+	Runs []Run `json:"runs,omitempty"`
+	// Ledgers holds every search, in the order of Sort.
+	Ledgers []Ledger `json:"ledgers"`
+	// Cards describe the tasks; a task may lack one.
+	Cards []Card `json:"cards,omitempty"`
+}
+
+// Run is one workflow run of the experiment.
+type Run struct {
+	// Name is the workflow ID, which Ledger.Run refers to.
+	Name string `json:"name"`
+	// Type is the workflow type: Pretrain, Transfer, Ablation, Policy or Benchmark.
+	Type   string `json:"type"`
+	Status string `json:"status"`
+	// Spec is the run's input with all defaults filled in, as JSON.
+	Spec string `json:"spec,omitempty"`
+}
+
+// Ledger is one search of an experiment.
+type Ledger struct {
+	Phase Phase `json:"phase"`
+	// Task is the one task of the search, which has index 0 in Trials; empty in
+	// the phase Pretrain, where Config.Tasks names them.
+	Task string `json:"task,omitempty"`
+	Arm  string `json:"arm"`
+	Seed uint64 `json:"seed"`
+	// Run names the workflow run that started the search, Search the search.
+	Run    string `json:"run,omitempty"`
+	Search string `json:"search"`
+	// Status is completed, stopped, canceled or failed; Reason says why it failed.
+	// A search that could not begin has neither Config nor Trials.
+	Status string        `json:"status"`
+	Reason string        `json:"reason,omitempty"`
+	Config search.Config `json:"config"`
+	// Budget is the number of trials asked for; Trials may be fewer.
+	Budget int            `json:"budget"`
+	Trials []search.Trial `json:"trials"`
+	// Costs are matched to trials by number; a trial may lack one.
+	Costs []search.Cost `json:"costs,omitempty"`
+	// From references the pretrained controller that the search started from,
+	// empty for none; FromName is its name and version, where it has one.
+	From     string `json:"from,omitempty"`
+	FromName string `json:"from_name,omitempty"`
+	// Controller references the controller that the search has learned.
+	Controller string `json:"controller,omitempty"`
+	// TaskEmbeddings are those of the learned controller, tasks × length, in the
+	// order of Config.Tasks; nil for strategies and controllers without.
+	TaskEmbeddings [][]float64 `json:"task_embeddings,omitempty"`
+}
+
+// Card is a task's card.
+type Card struct {
+	Task string    `json:"task"`
+	Card task.Card `json:"card"`
+}
+
+// Sort puts the ledgers into their canonical order: by phase (pretrain,
+// transfer, policy), task in order of first appearance, arm as in Arms, then
+// by appearance, seed, and run.
+func (s *Study) Sort() {
+	tasks, arms := map[string]int{}, map[string]int{}
+	for i, a := range Arms() {
+		arms[a] = i
+	}
+	for _, l := range s.Ledgers {
+		if _, ok := tasks[l.Task]; !ok {
+			tasks[l.Task] = len(tasks)
+		}
+		if _, ok := arms[l.Arm]; !ok {
+			arms[l.Arm] = len(arms)
+		}
+	}
+	phases := []Phase{Pretrain, Transfer, Policy}
+	slices.SortStableFunc(s.Ledgers, func(a, b Ledger) int {
+		return cmp.Or(
+			cmp.Compare(slices.Index(phases, a.Phase), slices.Index(phases, b.Phase)),
+			cmp.Compare(tasks[a.Task], tasks[b.Task]),
+			cmp.Compare(arms[a.Arm], arms[b.Arm]),
+			cmp.Compare(a.Seed, b.Seed),
+			cmp.Compare(a.Run, b.Run),
+		)
+	})
+}
+
+// Tasks lists the tasks of a phase in order of appearance; in the phase
+// Pretrain those of the searches.
+func (s *Study) Tasks(p Phase) []string {
+	var out []string
+	add := func(name string) {
+		if name != "" && !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	for i := range s.Ledgers {
+		l := &s.Ledgers[i]
+		if l.Phase != p {
+			continue
+		}
+		add(l.Task)
+		if p == Pretrain {
+			for _, t := range l.Config.Tasks {
+				add(t.Name)
+			}
+		}
+	}
+	return out
+}
+
+// Select returns the ledgers of a phase, task and arm, in order; an empty task
+// or arm stands for all.
+func (s *Study) Select(p Phase, task, arm string) []*Ledger {
+	var out []*Ledger
+	for i := range s.Ledgers {
+		l := &s.Ledgers[i]
+		if l.Phase == p && (task == "" || l.Task == task) && (arm == "" || l.Arm == arm) {
+			out = append(out, l)
+		}
+	}
+	return out
+}
