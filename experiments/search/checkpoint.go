@@ -49,7 +49,7 @@ func Restore(c Config, checkpoint []byte) (*Searcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := blank(c)
+	s, err := blank(c, nil) // the weights are the checkpoint's
 	if err != nil {
 		return nil, err
 	}
@@ -102,30 +102,17 @@ func decode(b []byte) (*safetensors.File, error) {
 	return f, nil
 }
 
-// Origin says where a controller comes from.
-type Origin struct {
-	// Space is the digest of the search space the controller speaks of.
-	Space string `json:"space"`
-	// Tasks names the tasks of its embeddings, in order.
-	Tasks []Task `json:"tasks"`
-	// Trials is the number it has learned from.
-	Trials   int    `json:"trials"`
-	Strategy string `json:"strategy"`
-	Seed     uint64 `json:"seed"`
-	// Settings are the strategy's parameters.
-	Settings any `json:"settings"`
-}
-
 // Controller returns the learned controller as an object: its weights and
 // where it comes from. It is nil for strategies that learn none.
 func (s *Searcher) Controller() ([]byte, error) {
-	f := safetensors.New("controller")
+	f := safetensors.New(controllerKind)
 	if !s.strategy.controller(f) {
 		return nil, nil
 	}
 	f.PutJSON("origin", Origin{
-		Space: s.config.Space.Digest(), Tasks: s.config.Tasks, Trials: s.told,
-		Strategy: s.config.Strategy, Seed: s.config.Seed, Settings: s.config.Settings,
+		Space: s.config.Space.Digest(), SpaceName: s.config.Space.Name, Choices: s.config.Space.Choices,
+		Tasks: s.config.Tasks, Trials: s.told, Strategy: s.config.Strategy, Seed: s.config.Seed,
+		From: s.config.Controller, Settings: s.config.Settings,
 	})
 	return f.Encode(), nil
 }

@@ -1,8 +1,6 @@
 package search
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -34,16 +32,36 @@ func (c *Config) Validate() error {
 	} else {
 		errs = append(errs, c.validateModules()...)
 	}
-	if settings, err := ParseSettings(c.Strategy, c.Settings); err != nil {
-		bad("strategy %s: %w", c.Strategy, err)
-	} else if string(settings) != string(c.Settings) {
-		bad("the settings of %s are not in canonical form", c.Strategy)
+	if err := c.validateSettings(); err != nil {
+		errs = append(errs, err)
+	}
+	if c.Controller != "" && c.Strategy != NAML {
+		bad("a controller for the strategy %s, which starts from none", c.Strategy)
 	}
 	if c.Lag < 1 || c.Lag > maxLag {
 		bad("a lag of %d: it must lie between 1 and %d", c.Lag, maxLag)
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("search configuration: %w", err)
+	}
+	return nil
+}
+
+// validateSettings checks the settings, which must be in canonical form unless
+// an earlier version made them: those stay as they are, for they are part of a
+// search's identity.
+func (c *Config) validateSettings() error {
+	settings, err := ParseSettings(c.Strategy, c.Settings)
+	if err != nil {
+		return fmt.Errorf("strategy %s: %w", c.Strategy, err)
+	}
+	if !earlier(c.Strategy, c.Settings) && string(settings) != string(c.Settings) {
+		return fmt.Errorf("the settings of %s are not in canonical form", c.Strategy)
+	}
+	if c.Strategy == Fixed {
+		if _, err := newFixed(*c); err != nil {
+			return fmt.Errorf("strategy %s: %w", c.Strategy, err)
+		}
 	}
 	return nil
 }
@@ -72,6 +90,5 @@ func (c *Config) Digest() string {
 	if err != nil {
 		panic(err) // scalars and canonical JSON
 	}
-	sum := sha256.Sum256(b)
-	return "sha256:" + hex.EncodeToString(sum[:])
+	return digest(b)
 }

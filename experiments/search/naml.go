@@ -1,6 +1,9 @@
 package search
 
 import (
+	"fmt"
+	"reflect"
+
 	"tnaml/nn/controller"
 	"tnaml/nn/policygradient"
 	"tnaml/nn/rng"
@@ -16,17 +19,26 @@ type naml struct {
 	baseline *policygradient.Baseline
 }
 
-func newNAML(c Config) (*naml, error) {
+// newNAML starts from random weights, or from a pretrained controller's.
+func newNAML(c Config, from *Pretrained) (*naml, error) {
 	settings, err := parseNAML(c.Settings)
 	if err != nil {
 		return nil, err
 	}
-	policy, err := controller.New(settings.Controller.config(c.Space.Options()), rng.Derive(c.Seed, "search/controller", 0))
+	var policy *controller.Controller
+	if from != nil {
+		var shape controller.Config
+		if shape, err = settings.Controller.config(c.Space.Options()).WithDefaults(); err == nil && !reflect.DeepEqual(shape, from.Policy.Config()) {
+			err = fmt.Errorf("the pretrained controller has the shape %+v, the settings ask for %+v", from.Policy.Config(), shape)
+		}
+		if err == nil {
+			policy, err = from.start(c.Seed, len(c.Tasks))
+		}
+	} else if policy, err = controller.New(settings.Controller.config(c.Space.Options()), rng.Derive(c.Seed, "search/controller", 0)); err == nil {
+		addTasks(policy, c.Seed, len(c.Tasks))
+	}
 	if err != nil {
 		return nil, err
-	}
-	for i := range c.Tasks {
-		policy.AddTask(rng.Derive(c.Seed, "search/task embedding", uint64(i)))
 	}
 	method, err := policygradient.New(settings.PolicyGradient)
 	if err != nil {
@@ -62,6 +74,9 @@ func (n *naml) get(f *safetensors.File) error {
 	policy, err := controller.FromFile(f, controllerPrefix)
 	if err != nil {
 		return err
+	}
+	if want := n.policy.Config(); !reflect.DeepEqual(policy.Config(), want) || policy.Tasks() != n.policy.Tasks() {
+		return fmt.Errorf("its controller has the shape %+v with %d tasks, the search's %+v with %d", policy.Config(), policy.Tasks(), want, n.policy.Tasks())
 	}
 	n.policy = policy
 	if err := n.method.GetArrays(f, "policy_gradient/"); err != nil {

@@ -24,7 +24,11 @@ func testConfig(t testing.TB, strategy string, tasks, lag int) Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	settings, err := ParseSettings(strategy, nil)
+	var raw json.RawMessage
+	if strategy == Fixed {
+		raw = json.RawMessage(`{"architecture":` + testArchitecture + `}`)
+	}
+	settings, err := ParseSettings(strategy, raw)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,6 +44,10 @@ func testConfig(t testing.TB, strategy string, tasks, lag int) Config {
 	}
 	return c
 }
+
+// testArchitecture is a child model of text-small.
+const testArchitecture = `{"module":"m-64","fine_tune":true,"hidden_layers":2.0,"hidden_size":64,"activation":"swish","normalisation":"none",
+	"dropout":0.2,"deep_learning_rate":0.03,"deep_regularisation":1e-4,"wide_learning_rate":1,"wide_regularisation":0,"steps":200}`
 
 // result makes up a trial's outcome; every eleventh fails.
 func result(p Proposal) Trial {

@@ -55,9 +55,27 @@ type Leader struct {
 	Validation float64 `json:"validation_accuracy"`
 }
 
-// New starts a search.
-func New(c Config) (*Searcher, error) {
-	s, err := blank(c)
+// New starts a search without a pretrained controller.
+func New(c Config) (*Searcher, error) { return NewFrom(c, nil) }
+
+// NewFrom starts a search. controller is the object that Config.Controller
+// refers to, empty where it is: a controller of another digest or of another
+// search space is an error.
+func NewFrom(c Config, controller []byte) (*Searcher, error) {
+	var from *Pretrained
+	if c.Controller != "" || len(controller) > 0 {
+		var err error
+		if from, err = DecodeController(controller); err != nil {
+			return nil, err
+		}
+		if from.Ref != c.Controller {
+			return nil, fmt.Errorf("controller: the object has the digest %s, the search starts from %q", from.Ref, c.Controller)
+		}
+		if err := from.Fits(&c.Space); err != nil {
+			return nil, err
+		}
+	}
+	s, err := blank(c, from)
 	if err != nil {
 		return nil, err
 	}
@@ -68,19 +86,22 @@ func New(c Config) (*Searcher, error) {
 }
 
 // blank is a search without proposals, to be filled by New or Restore.
-func blank(c Config) (*Searcher, error) {
+func blank(c Config, from *Pretrained) (*Searcher, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
 	s := &Searcher{config: c, digest: c.Digest(), leaders: make([][]Leader, len(c.Tasks))}
+	var err error
 	switch c.Strategy {
 	case Random:
 		s.strategy = &random{seed: c.Seed, options: c.Space.Options()}
 	case NAML:
-		var err error
-		if s.strategy, err = newNAML(c); err != nil {
-			return nil, fmt.Errorf("strategy naml: %w", err)
-		}
+		s.strategy, err = newNAML(c, from)
+	case Fixed:
+		s.strategy, err = newFixed(c)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("strategy %s: %w", c.Strategy, err)
 	}
 	return s, nil
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"tnaml/nn/controller"
@@ -19,13 +20,22 @@ const (
 	Random = "random"
 	// NAML is Neural AutoML: a controller learned by policy gradient (§2).
 	NAML = "naml"
+	// Fixed trains one given architecture again and again: what transfers an
+	// architecture in place of a controller (§4.3).
+	Fixed = "fixed"
 )
 
 // Strategies lists the strategies.
-func Strategies() []string { return []string{Random, NAML} }
+func Strategies() []string { return []string{Random, NAML, Fixed} }
+
+// settingsVersion is the version of NAMLSettings in canonical form. 1, which
+// carries no number, had "uncorrected" for "corrected" in some builds.
+const settingsVersion = 2
 
 // NAMLSettings are the parameters of the strategy "naml".
 type NAMLSettings struct {
+	// Version is the canonical form's; a person leaves it out.
+	Version int `json:"version"`
 	// Controller is the controller's shape; its options come from the space.
 	Controller ControllerSettings `json:"controller"`
 	// PolicyGradient is how the controller learns.
@@ -57,9 +67,7 @@ func (s ControllerSettings) config(options []int) controller.Config {
 // is part of a search's identity. Unknown fields are refused with the known
 // ones; all problems come together.
 func ParseSettings(strategy string, raw json.RawMessage) (json.RawMessage, error) {
-	if len(bytes.TrimSpace(raw)) == 0 || string(bytes.TrimSpace(raw)) == "null" {
-		raw = json.RawMessage("{}")
-	}
+	raw = orEmpty(raw)
 	switch strategy {
 	case Random:
 		if err := strict(raw, &struct{}{}); err != nil {
@@ -67,20 +75,113 @@ func ParseSettings(strategy string, raw json.RawMessage) (json.RawMessage, error
 		}
 		return json.RawMessage("{}"), nil
 	case NAML:
-		s, err := parseNAML(raw)
+		s, err := decodeNAML(raw)
 		if err != nil {
 			return nil, err
+		}
+		return s.canonical()
+	case Fixed:
+		var s FixedSettings
+		if err := strict(raw, &s); err != nil {
+			return nil, err
+		}
+		if len(s.Architecture) == 0 {
+			return nil, errors.New(`no "architecture": name the option of each choice, or a controller to take it from`)
+		}
+		for name, v := range s.Architecture {
+			switch v.(type) {
+			case string, bool, float64, int64:
+			default:
+				return nil, fmt.Errorf("architecture: the option of %q is no string, truth value or number", name)
+			}
 		}
 		return json.Marshal(s)
 	}
 	return nil, fmt.Errorf("unknown strategy %q (known: %s)", strategy, strings.Join(Strategies(), ", "))
 }
 
-func parseNAML(raw json.RawMessage) (NAMLSettings, error) {
+func orEmpty(raw json.RawMessage) json.RawMessage {
+	if t := bytes.TrimSpace(raw); len(t) == 0 || string(t) == "null" {
+		return json.RawMessage("{}")
+	}
+	return raw
+}
+
+// earlier says that settings are in an earlier version's canonical form.
+func earlier(strategy string, raw json.RawMessage) bool {
+	var v struct {
+		Version    int              `json:"version"`
+		Controller *json.RawMessage `json:"controller"`
+		Baseline   *json.RawMessage `json:"baseline"`
+	}
+	// A canonical form of version 1 held everything, as all of them do.
+	return strategy == NAML && json.Unmarshal(raw, &v) == nil && v.Version < settingsVersion && v.Controller != nil && v.Baseline != nil
+}
+
+// decodeNAML decodes settings of any version, without defaults but the
+// baseline's.
+func decodeNAML(raw json.RawMessage) (NAMLSettings, error) {
 	s := NAMLSettings{Baseline: policygradient.BaselineConfig{Corrected: true}}
-	if err := strict(raw, &s); err != nil {
+	var upgraded struct {
+		Version  int                        `json:"version"`
+		Baseline map[string]json.RawMessage `json:"baseline"`
+	}
+	if json.Unmarshal(raw, &upgraded) == nil {
+		if upgraded.Version > settingsVersion || upgraded.Version < 0 {
+			return s, fmt.Errorf("settings of version %d, this program reads versions up to %d", upgraded.Version, settingsVersion)
+		}
+		if old, ok := upgraded.Baseline["uncorrected"]; ok && upgraded.Version < settingsVersion {
+			var err error
+			if raw, err = renameUncorrected(raw, upgraded.Baseline, old); err != nil {
+				return s, err
+			}
+		}
+	}
+	err := strict(raw, &s)
+	s.Version = settingsVersion
+	return s, err
+}
+
+// renameUncorrected puts "corrected" in the place of its opposite.
+func renameUncorrected(raw json.RawMessage, baseline map[string]json.RawMessage, old json.RawMessage) (json.RawMessage, error) {
+	var uncorrected bool
+	if err := json.Unmarshal(old, &uncorrected); err != nil {
+		return nil, errors.New("baseline.uncorrected is no truth value")
+	}
+	if _, both := baseline["corrected"]; both {
+		return nil, errors.New(`baseline has "uncorrected", its earlier name, beside "corrected": leave it out`)
+	}
+	delete(baseline, "uncorrected")
+	baseline["corrected"] = json.RawMessage(strconv.FormatBool(!uncorrected))
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &all); err != nil {
+		return nil, err
+	}
+	var err error
+	if all["baseline"], err = json.Marshal(baseline); err != nil {
+		return nil, err
+	}
+	return json.Marshal(all)
+}
+
+func parseNAML(raw json.RawMessage) (NAMLSettings, error) {
+	s, err := decodeNAML(raw)
+	if err != nil {
 		return s, err
 	}
+	return s.withDefaults()
+}
+
+// canonical is the settings as JSON with every default filled in.
+func (s NAMLSettings) canonical() (json.RawMessage, error) {
+	s, err := s.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(s)
+}
+
+func (s NAMLSettings) withDefaults() (NAMLSettings, error) {
 	if s.PolicyGradient.LearningRate == 0 && firstOrder(s.PolicyGradient.Method) {
 		s.PolicyGradient.LearningRate = defaultLearningRate
 	}

@@ -80,7 +80,7 @@ type Config struct {
 	// Modules are the objects behind the space's module names, in the order
 	// of the module choice's options.
 	Modules []Module `json:"modules"`
-	// Strategy is "random" or "naml".
+	// Strategy is "random", "naml" or "fixed".
 	Strategy string `json:"strategy"`
 	// Settings are the strategy's own parameters, in canonical JSON with all
 	// defaults filled in (see ParseSettings).
@@ -89,6 +89,9 @@ type Config struct {
 	// Lag: the proposal for trial i is asked from the state that has absorbed
 	// exactly the trials 0…i−Lag. 1 is fully sequential.
 	Lag int `json:"lag"`
+	// Controller is the digest of the pretrained controller that the strategy
+	// "naml" starts from (§2.3); empty: from random weights.
+	Controller string `json:"controller,omitempty"`
 }
 
 // OK says that the trial's child model was trained and evaluated.
