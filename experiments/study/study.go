@@ -61,13 +61,19 @@ type Study struct {
 	Ledgers []Ledger `json:"ledgers"`
 	// Cards describe the tasks; a task may lack one.
 	Cards []Card `json:"cards,omitempty"`
+	// FixedBudgets holds, for each target, the number of trials at which test
+	// accuracies are compared (the B of Table 1, right).
+	FixedBudgets map[string]int `json:"fixed_budgets,omitempty"`
+	// Verdicts are those of the last benchmark, where there was one.
+	Verdicts []Verdict `json:"verdicts,omitempty"`
 }
 
 // Run is one workflow run of the experiment.
 type Run struct {
 	// Name is the workflow ID, which Ledger.Run refers to.
 	Name string `json:"name"`
-	// Type is the workflow type: Pretrain, Transfer, Ablation, Policy or Benchmark.
+	// Type is the workflow type: Experiment, Pretrain, Transfer, Ablation, Policy
+	// or Benchmark.
 	Type   string `json:"type"`
 	Status string `json:"status"`
 	// Spec is the run's input with all defaults filled in, as JSON.

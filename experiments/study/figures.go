@@ -1,0 +1,270 @@
+package study
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+
+	"tnaml/experiments/metrics"
+)
+
+// topN is the paper's N.
+const topN = 10
+
+// The measures of a benchmark.
+const (
+	// Validation and Test are accuracy-top10 at the end of the budget, fractions
+	// of 1; more is better.
+	Validation = "validation accuracy-top10"
+	Test       = "test accuracy-top10"
+	// TrialsToRandom is the number of trials to random search's final validation
+	// accuracy-top10 with the same task and seed (Table 1, left); where it is
+	// never reached, one more than the budget. Less is better.
+	TrialsToRandom = "trials to random search's best"
+	// TrialCPU is the mean CPU time of a trained trial, in seconds; less is
+	// better.
+	TrialCPU = "CPU seconds a trial"
+)
+
+// Figure is one measure of a task and arm over the seeds.
+type Figure struct {
+	Task    string `json:"task"`
+	Arm     string `json:"arm"`
+	Measure string `json:"measure"`
+	// Budget is the number of trials: figures of different budgets are not
+	// compared.
+	Budget int `json:"budget"`
+	// Values holds one value a seed, in the order of the ledgers.
+	Values []float64 `json:"values"`
+}
+
+// Median is that of the values.
+func (f Figure) Median() float64 { return median(f.Values) }
+
+// Key identifies what is measured.
+func (f Figure) Key() string {
+	return fmt.Sprintf("%s · %s · %s · %d trials", f.Task, f.Arm, f.Measure, f.Budget)
+}
+
+// higher says that more is better.
+func (f Figure) higher() bool { return f.Measure == Validation || f.Measure == Test }
+
+// Figures measures the searches of the phase Transfer. A search without ten
+// models gives no figures.
+func Figures(s *Study) []Figure {
+	index := map[string]int{}
+	var out []Figure
+	add := func(l *Ledger, measure string, v float64) {
+		f := Figure{Task: l.Task, Arm: l.Arm, Measure: measure, Budget: l.Budget}
+		at, ok := index[f.Key()]
+		if !ok {
+			at = len(out)
+			index[f.Key()] = at
+			out = append(out, f)
+		}
+		out[at].Values = append(out[at].Values, v)
+	}
+	for _, l := range s.Select(Transfer, "", "") {
+		top, ok := metrics.AccuracyTopN(l.Trials, 0, topN)
+		if !ok || top.Models() < topN {
+			continue
+		}
+		add(l, Validation, top.Validation.Mean)
+		add(l, Test, top.Test.Mean)
+		if l.Arm != ArmRandom {
+			if n, _, ok := s.TrialsToRandom(l); ok {
+				add(l, TrialsToRandom, float64(n))
+			}
+		}
+		cpu, n := 0.0, 0
+		for _, c := range l.Costs {
+			if !c.Cached {
+				cpu += c.CPUSeconds
+				n++
+			}
+		}
+		if n > 0 {
+			add(l, TrialCPU, cpu/float64(n))
+		}
+	}
+	return out
+}
+
+// TrialsToRandom returns how many trials a search took to the final validation
+// accuracy-top10 of random search on its task, of its seed and budget where
+// there is one (Table 1, left). Where it never got there it is one more than
+// its budget, and reached is false. ok is false without a random search that
+// has ten models.
+func (s *Study) TrialsToRandom(l *Ledger) (trials int, reached, ok bool) {
+	r := s.random(l)
+	if r == nil {
+		return 0, false, false
+	}
+	top, _ := metrics.AccuracyTopN(r.Trials, 0, topN)
+	if n, ok := metrics.TrialsTo(l.Trials, 0, topN, top.Validation.Mean); ok {
+		return n, true, true
+	}
+	return max(l.Budget, len(l.Trials)) + 1, false, true
+}
+
+// random returns the random search to compare a search with: of its run, seed
+// and budget as far as there is one.
+func (s *Study) random(l *Ledger) *Ledger {
+	var best *Ledger
+	score := func(r *Ledger) int {
+		n := 0
+		for i, same := range []bool{r.Run == l.Run, r.Budget == l.Budget, r.Seed == l.Seed} {
+			if same {
+				n += 1 << i
+			}
+		}
+		return n
+	}
+	for _, r := range s.Select(l.Phase, l.Task, ArmRandom) {
+		top, ok := metrics.AccuracyTopN(r.Trials, 0, topN)
+		if ok && top.Models() == topN && (best == nil || score(r) > score(best)) {
+			best = r
+		}
+	}
+	return best
+}
+
+// Tolerances say when a figure counts as worse.
+type Tolerances struct {
+	// Factor is the number of standard errors.
+	Factor float64
+	// Accuracy is the least tolerance of accuracies, Cost that of all else as a
+	// fraction of the earlier value.
+	Accuracy, Cost float64
+}
+
+// Verdict compares one figure with those of earlier nights.
+type Verdict struct {
+	Figure
+	// Tonight is the figure's median over the seeds, Earlier the median over the
+	// earlier nights of theirs, Nights their number: 0 for a figure that is new.
+	Tonight float64 `json:"tonight"`
+	Earlier float64 `json:"earlier"`
+	Nights  int     `json:"nights"`
+	// Worse is by how much tonight is worse, negative where it is better;
+	// Regressed says that this is more than Tolerance.
+	Worse     float64 `json:"worse"`
+	Tolerance float64 `json:"tolerance"`
+	Regressed bool    `json:"regressed,omitempty"`
+	// Missing says that earlier nights have the figure and tonight does not: too
+	// many of its trials failed, or its search did.
+	Missing bool `json:"missing,omitempty"`
+}
+
+// Judge compares tonight's figures with those of earlier nights, newest last.
+//
+// The tolerance follows the spread of what is compared: Factor times the larger
+// of the earlier nights' own spread (the median absolute deviation of their
+// medians, scaled by 1.4826 to a standard deviation) and the standard error of
+// a median over seeds (1.2533·s/√n, averaged over the nights), and at least the
+// floor. A figure that is missing tonight regressed.
+func Judge(tonight []Figure, earlier [][]Figure, t Tolerances) []Verdict {
+	past := map[string][]Figure{}
+	var order []string
+	for _, night := range earlier {
+		for _, f := range night {
+			if past[f.Key()] == nil {
+				order = append(order, f.Key())
+			}
+			past[f.Key()] = append(past[f.Key()], f)
+		}
+	}
+	var out []Verdict
+	there := map[string]bool{}
+	for _, f := range tonight {
+		there[f.Key()] = true
+		v := Verdict{Figure: f, Tonight: f.Median(), Nights: len(past[f.Key()])}
+		if v.Nights > 0 {
+			var spread float64
+			v.Earlier, spread = summarise(past[f.Key()])
+			floor := t.Accuracy
+			if !f.higher() {
+				floor = t.Cost * math.Abs(v.Earlier)
+			}
+			v.Tolerance = max(floor, t.Factor*spread)
+			if v.Worse = v.Tonight - v.Earlier; f.higher() {
+				v.Worse = -v.Worse
+			}
+			v.Regressed = v.Worse > v.Tolerance
+		}
+		out = append(out, v)
+	}
+	// What the last night had and tonight has not.
+	if n := len(earlier); n > 0 {
+		for _, f := range earlier[n-1] {
+			if !there[f.Key()] {
+				e, _ := summarise(past[f.Key()])
+				out = append(out, Verdict{Figure: Figure{Task: f.Task, Arm: f.Arm, Measure: f.Measure, Budget: f.Budget}, Earlier: e, Nights: len(past[f.Key()]), Regressed: true, Missing: true})
+			}
+		}
+	}
+	return out
+}
+
+// summarise returns the median over nights and the spread that tonight may show.
+func summarise(nights []Figure) (middle, spread float64) {
+	medians := make([]float64, len(nights))
+	seeds := 0.0
+	for i, f := range nights {
+		medians[i] = f.Median()
+		seeds += 1.2533 * metrics.Mean(f.Values).Error / 2 / float64(len(nights))
+	}
+	middle = median(medians)
+	deviations := make([]float64, len(medians))
+	for i, m := range medians {
+		deviations[i] = math.Abs(m - middle)
+	}
+	return middle, max(seeds, 1.4826*median(deviations))
+}
+
+func median(values []float64) float64 {
+	if len(values) == 0 {
+		return 0
+	}
+	v := slices.Sorted(slices.Values(values))
+	n := len(v)
+	return (v[(n-1)/2] + v[n/2]) / 2
+}
+
+// Say is a verdict in a line.
+func (v Verdict) Say() string {
+	number := func(x float64) string {
+		if v.higher() {
+			return fmt.Sprintf("%.2f %%", 100*x)
+		}
+		return fmt.Sprintf("%.3g", x)
+	}
+	what := fmt.Sprintf("%s · %s: %s", v.Task, v.Arm, v.Measure)
+	switch {
+	case v.Missing:
+		return fmt.Sprintf("%s is missing, earlier %s", what, number(v.Earlier))
+	case v.Nights == 0:
+		return fmt.Sprintf("%s is %s, the first time", what, number(v.Tonight))
+	}
+	return fmt.Sprintf("%s is %s, earlier %s ± %s (median of %d nights)", what, number(v.Tonight), number(v.Earlier), number(v.Tolerance), v.Nights)
+}
+
+// Regressions are the verdicts that count against the night, worst first by
+// tolerances exceeded.
+func Regressions(verdicts []Verdict) []Verdict {
+	var out []Verdict
+	for _, v := range verdicts {
+		if v.Regressed {
+			out = append(out, v)
+		}
+	}
+	excess := func(v Verdict) float64 {
+		if v.Missing || v.Tolerance == 0 {
+			return math.Inf(1)
+		}
+		return v.Worse / v.Tolerance
+	}
+	slices.SortStableFunc(out, func(a, b Verdict) int { return cmp.Compare(excess(b), excess(a)) })
+	return out
+}
