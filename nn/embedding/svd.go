@@ -28,11 +28,17 @@ const (
 // context at distance d of a window of W counts (W+1−d)/W, the chance that a
 // window drawn from 1…W reaches it. With PPMI ≈ U Σ Vᵀ the vectors are U √Σ.
 func trainSVD(c *counted, o TrainOptions) []float32 {
-	m := ppmi(c, o.Window)
+	return factorise(ppmi(c, o.Window), o)
+}
+
+// factorise returns the o.Dim left singular vectors of the largest singular
+// values of a matrix, scaled by the roots of these, rows × o.Dim.
+func factorise(m *sparse, o TrainOptions) []float32 {
 	o.Progress(0.4)
 	mt := m.transpose()
-	n, k := len(c.words), min(o.Dim+oversampling, len(c.words))
-	y := make([]float32, n*k)
+	n, columns := m.rows(), mt.rows()
+	k := min(o.Dim+oversampling, n, columns)
+	y := make([]float32, columns*k)
 	r := rng.New(o.Seed, "embedding/svd", 0)
 	for i := range y {
 		y[i] = float32(r.NormFloat64())
@@ -42,7 +48,7 @@ func trainSVD(c *counted, o TrainOptions) []float32 {
 	for i := range powerIterations {
 		orthonormalise(z, n, k)
 		mt.times(y, z, k)
-		orthonormalise(y, n, k)
+		orthonormalise(y, columns, k)
 		m.times(z, y, k)
 		o.Progress(0.4 + 0.5*float64(i+1)/powerIterations)
 	}
@@ -54,7 +60,7 @@ func trainSVD(c *counted, o TrainOptions) []float32 {
 	for a := range k {
 		for b := a; b < k; b++ {
 			sum := 0.0
-			for i := range n {
+			for i := range columns {
 				sum += float64(y[i*k+a]) * float64(y[i*k+b])
 			}
 			gram.SetSym(a, b, sum)
@@ -83,16 +89,19 @@ func trainSVD(c *counted, o TrainOptions) []float32 {
 	return out
 }
 
-// sparse is a square matrix in compressed sparse row form.
+// sparse is a matrix in compressed sparse row form.
 type sparse struct {
-	start  []int
-	column []int32
-	value  []float32
+	columns int
+	start   []int
+	column  []int32
+	value   []float32
 }
+
+func (m *sparse) rows() int { return len(m.start) - 1 }
 
 // times computes out = M x for dense n × k matrices.
 func (m *sparse) times(out, x []float32, k int) {
-	rows(len(m.start)-1, func(i int) {
+	rows(m.rows(), func(i int) {
 		row := vec(out[i*k:][:k])
 		clear(row.Data)
 		for e := m.start[i]; e < m.start[i+1]; e++ {
@@ -103,8 +112,8 @@ func (m *sparse) times(out, x []float32, k int) {
 
 // transpose returns Mᵀ, columns ascending.
 func (m *sparse) transpose() *sparse {
-	n := len(m.start) - 1
-	t := &sparse{make([]int, n+1), make([]int32, len(m.column)), make([]float32, len(m.value))}
+	n := m.columns
+	t := &sparse{m.rows(), make([]int, n+1), make([]int32, len(m.column)), make([]float32, len(m.value))}
 	for _, c := range m.column {
 		t.start[c+1]++
 	}
@@ -112,7 +121,7 @@ func (m *sparse) transpose() *sparse {
 		t.start[i+1] += t.start[i]
 	}
 	at := append([]int(nil), t.start...)
-	for i := range n {
+	for i := range m.rows() {
 		for e := m.start[i]; e < m.start[i+1]; e++ {
 			c := m.column[e]
 			t.column[at[c]], t.value[at[c]] = int32(i), m.value[e]
@@ -186,7 +195,7 @@ func ppmi(c *counted, window int) *sparse {
 			columns[w] = columns[w][:kept]
 		}
 	})
-	m := &sparse{start: make([]int, n+1)}
+	m := &sparse{columns: n, start: make([]int, n+1)}
 	for w := range n {
 		m.column = append(m.column, columns[w]...)
 		m.value = append(m.value, values[w]...)

@@ -19,9 +19,8 @@ import (
 var byHand = &counted{words: []string{"a", "b", "c"}, counts: []int{2, 2, 1}, offsets: []int{0, 3, 5}, ids: []int32{0, 1, 2, 0, 1}}
 
 func dense(m *sparse) *mat.Dense {
-	n := len(m.start) - 1
-	out := mat.NewDense(n, n, nil)
-	for i := range n {
+	out := mat.NewDense(m.rows(), m.columns, nil)
+	for i := range m.rows() {
 		for e := m.start[i]; e < m.start[i+1]; e++ {
 			out.Set(i, int(m.column[e]), float64(m.value[e]))
 		}
@@ -70,7 +69,7 @@ func TestPPMIWindow(t *testing.T) {
 }
 
 func TestSparse(t *testing.T) {
-	m := &sparse{start: []int{0, 2, 2, 3}, column: []int32{0, 2, 1}, value: []float32{1, -2, 3}}
+	m := &sparse{columns: 3, start: []int{0, 2, 2, 3}, column: []int32{0, 2, 1}, value: []float32{1, -2, 3}}
 	mt := m.transpose()
 	if !mat.Equal(dense(mt), dense(m).T()) {
 		t.Errorf("transposed: %v", mat.Formatted(dense(mt)))

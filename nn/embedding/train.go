@@ -15,6 +15,10 @@ const (
 	// SVD is a truncated singular value decomposition of the matrix of
 	// positive pointwise mutual information (Levy, Goldberg and Dagan, 2015).
 	SVD Method = "svd"
+	// LSA is latent semantic analysis: a truncated singular value decomposition
+	// of the words × documents matrix (Deerwester et al., 1990). The window
+	// does not matter to it, the cut into documents does.
+	LSA Method = "lsa"
 )
 
 // TrainOptions says how to train a module. The zero value of each field but
@@ -46,6 +50,11 @@ type TrainOptions struct {
 	// LearningRate is that of the first step (SGNS), falling linearly to
 	// nearly 0; 0 means 0.025.
 	LearningRate float64 `json:"learning_rate,omitempty"`
+	// Standardise gives all vectors one length around a mean of zero (see
+	// Module.Standardise).
+	Standardise bool `json:"standardise,omitempty"`
+	// Smoothing, if positive, is the a of Module.Weigh, which comes last.
+	Smoothing float64 `json:"smoothing,omitempty"`
 	// Progress is called now and then with the share done, in [0, 1]. It must
 	// not change anything.
 	Progress func(done float64) `json:"-"`
@@ -79,14 +88,17 @@ func (o TrainOptions) withDefaults() (TrainOptions, error) {
 	if o.LearningRate == 0 {
 		o.LearningRate = 0.025
 	}
+	if !(o.Smoothing >= 0) {
+		errs = append(errs, fmt.Errorf("smoothing of %v must be positive, or 0 for none", o.Smoothing))
+	}
 	if !(o.Subsample > 0) || !(o.LearningRate > 0) {
 		errs = append(errs, fmt.Errorf("subsample %v and learning rate %v must be positive", o.Subsample, o.LearningRate))
 	}
 	if o.Method == "" {
 		o.Method = SVD
 	}
-	if o.Method != SVD && o.Method != SGNS {
-		errs = append(errs, fmt.Errorf("unknown method %q (known: %s, %s)", o.Method, SVD, SGNS))
+	if o.Method != SVD && o.Method != SGNS && o.Method != LSA {
+		errs = append(errs, fmt.Errorf("unknown method %q (known: %s, %s, %s)", o.Method, SVD, LSA, SGNS))
 	}
 	if o.Progress == nil {
 		o.Progress = func(float64) {}
@@ -114,6 +126,9 @@ func Train(c *Corpus, o TrainOptions) (*Module, error) {
 	if len(k.words) <= o.Dim {
 		return nil, fmt.Errorf("module %s: %d words occur %d times or more, too few for vectors of length %d; give more text", o.Name, len(k.words), o.MinCount, o.Dim)
 	}
+	if o.Method == LSA && c.Documents() <= o.Dim {
+		return nil, fmt.Errorf("module %s: %d documents are too few for vectors of length %d; give more text, a document a line, or use method %s", o.Name, c.Documents(), o.Dim, SVD)
+	}
 	if o.Method == SVD && k.counts[0] > math.MaxInt32/(o.Window*(o.Window+1)) {
 		return nil, fmt.Errorf("module %s: %q occurs %d times, too often to count pairs in 32 bits; use less text, a smaller window or method %s", o.Name, k.words[0], k.counts[0], SGNS)
 	}
@@ -123,9 +138,20 @@ func Train(c *Corpus, o TrainOptions) (*Module, error) {
 	case SGNS:
 		m.Vectors = trainSGNS(k, o)
 		how = fmt.Sprintf("skip-gram with negative sampling, window %d, %d negatives, %d epochs", o.Window, o.Negative, o.Epochs)
+	case LSA:
+		m.Vectors = trainLSA(k, o)
+		how = fmt.Sprintf("latent semantic analysis of %d documents", c.Documents())
 	case SVD:
 		m.Vectors = trainSVD(k, o)
 		how = fmt.Sprintf("PPMI and truncated SVD, window %d", o.Window)
+	}
+	if o.Standardise {
+		m.Standardise()
+		how += ", standardised"
+	}
+	if o.Smoothing > 0 {
+		m.Weigh(k.counts, o.Smoothing)
+		how += fmt.Sprintf(", smoothed by %g", o.Smoothing)
 	}
 	m.Source = how + fmt.Sprintf(", %d words of text, seed %d", len(c.IDs), o.Seed)
 	if o.Source != "" {

@@ -35,6 +35,7 @@ func word(group, i int) string { return fmt.Sprintf("%c%d", 'a'+group, i) }
 
 var methods = []TrainOptions{
 	{Name: "svd", Method: SVD, Dim: 8, Seed: 1},
+	{Name: "lsa", Method: LSA, Dim: 4, Seed: 1},
 	{Name: "sgns", Method: SGNS, Dim: 8, Seed: 1, Epochs: 8, Subsample: 1, LearningRate: 0.05},
 }
 
@@ -126,7 +127,7 @@ func TestTrainOptions(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if m.Name != o.Name || m.Language != "xx" || m.Dim != 8 || !strings.HasPrefix(m.Source, "synthetic; ") || !strings.Contains(m.Source, "12000 words") {
+		if m.Name != o.Name || m.Language != "xx" || m.Dim != o.Dim || !strings.HasPrefix(m.Source, "synthetic; ") || !strings.Contains(m.Source, "12000 words") {
 			t.Errorf("%s: %+v", o.Name, *m)
 		}
 		if len(seen) < 2 || seen[len(seen)-1] != 1 {
@@ -154,8 +155,8 @@ func TestTrainRefuses(t *testing.T) {
 		o    TrainOptions
 		want []string
 	}{
-		{"bad options", good, TrainOptions{Dim: -1, Window: 2000, Epochs: -1, Negative: -2, Method: "lsa", Subsample: -1},
-			[]string{"dim of -1", "window of 2000", "epochs of -1", "negative of -2", `unknown method "lsa"`, "subsample -1", "no name"}},
+		{"bad options", good, TrainOptions{Dim: -1, Window: 2000, Epochs: -1, Negative: -2, Method: "glove", Subsample: -1},
+			[]string{"dim of -1", "window of 2000", "epochs of -1", "negative of -2", `unknown method "glove"`, "subsample -1", "no name"}},
 		{"no text", Tokens(nil), TrainOptions{Name: "m"}, []string{"module m: 0 words", "more text"}},
 		{"too few words", good, TrainOptions{Name: "m", Dim: 60}, []string{"52 words", "length 60"}},
 		{"rare words", good, TrainOptions{Name: "m", Dim: 8, MinCount: 100000}, []string{"0 words occur 100000 times"}},
