@@ -83,7 +83,13 @@ func (a *Activities) searcher(ctx context.Context, config *search.Config, ref st
 	var s *search.Searcher
 	var err error
 	if pos.Checkpoint == "" {
-		s, err = search.New(*config)
+		var controller []byte
+		if config.Controller != "" {
+			if controller, err = a.store.Get(ctx, store.Ref(config.Controller)); err != nil {
+				return nil, fmt.Errorf("controller: %w", err)
+			}
+		}
+		s, err = search.NewFrom(*config, controller)
 	} else {
 		var b []byte
 		if b, err = a.store.Get(ctx, pos.Checkpoint); err != nil {

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"tnaml/activities/store"
 	"tnaml/experiments/search"
@@ -53,19 +55,53 @@ func (a *Activities) resolve(ctx context.Context, in ResolveInput) (*search.Conf
 		}
 		config.Tasks = append(config.Tasks, search.Task{Name: name, Data: string(record.Ref)})
 	}
+	var from *search.Pretrained
+	if in.Controller != "" {
+		p, _, err := LoadController(ctx, a.store, in.Controller)
+		if err := fault(err); err != nil {
+			return nil, err
+		}
+		from = p
+	}
 	var err error
-	if config.Settings, err = search.ParseSettings(in.Strategy, in.Settings); err != nil {
+	switch {
+	case from != nil:
+		if in.Strategy == search.NAML {
+			config.Controller = from.Ref
+		}
+		config.Settings, err = search.TransferSettings(in.Strategy, in.Settings, from)
+	case in.Controller == "":
+		config.Settings, err = search.ParseSettings(in.Strategy, in.Settings)
+	}
+	if err != nil {
 		wrong = append(wrong, fmt.Errorf("settings of %s: %w", in.Strategy, err))
 	}
-	modules, err := Modules(ctx, a.store)
+	catalogue, err := Modules(ctx, a.store)
 	if err != nil {
 		return nil, err
+	}
+	modules := catalogue
+	names := in.Modules
+	if len(names) == 0 && from != nil {
+		names = from.Modules()
+	}
+	if len(names) > 0 {
+		chosen, err := chooseModules(catalogue, names)
+		if err != nil {
+			wrong = append(wrong, err)
+		} else {
+			modules = chosen
+		}
 	}
 	sp, err := LoadSpace(ctx, a.store, in.Space)
 	if err != nil {
 		wrong = append(wrong, err)
 	} else if config.Space, config.Modules, err = expand(sp, modules); err != nil {
 		wrong = append(wrong, fmt.Errorf("space %q: %w", in.Space, err))
+	} else if from != nil {
+		if err := from.Fits(&config.Space); err != nil {
+			wrong = append(wrong, err)
+		}
 	}
 	if len(wrong) > 0 {
 		return nil, invalid(errors.Join(wrong...))
@@ -74,6 +110,27 @@ func (a *Activities) resolve(ctx context.Context, in ResolveInput) (*search.Conf
 		return nil, invalid(err)
 	}
 	return config, nil
+}
+
+// chooseModules picks modules of the catalogue by name.
+func chooseModules(catalogue []ModuleRecord, names []string) ([]ModuleRecord, error) {
+	var out []ModuleRecord
+	var missing, known []string
+	for _, m := range catalogue {
+		known = append(known, m.Name)
+		if slices.Contains(names, m.Name) {
+			out = append(out, m)
+		}
+	}
+	for _, n := range names {
+		if !slices.Contains(known, n) {
+			missing = append(missing, n)
+		}
+	}
+	if len(missing) > 0 {
+		return nil, fmt.Errorf("no module %s in the store (there are: %s)", strings.Join(missing, ", "), strings.Join(known, ", "))
+	}
+	return out, nil
 }
 
 // expand fills in the catalogue's modules and finds the objects behind them.

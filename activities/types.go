@@ -24,6 +24,12 @@ type ResolveInput struct {
 	Space    string          `json:"space"`
 	Seed     uint64          `json:"seed"`
 	Lag      int             `json:"lag"`
+	// Modules are those to choose from where the space asks for all; empty: those
+	// of the controller, else all in the store.
+	Modules []string `json:"modules,omitempty"`
+	// Controller is the pretrained controller to start from: name, name@version
+	// or digest.
+	Controller string `json:"controller,omitempty"`
 }
 
 // Resolved is a search pinned to immutable objects: later changes of the names

@@ -91,8 +91,11 @@ type SearchResult struct {
 	CPUSeconds float64        `json:"cpu_seconds"`
 	Accuracy   []TaskAccuracy `json:"accuracy"`
 	Best       []Best         `json:"best"`
-	// Checkpoint is the head of the checkpoint chain: the whole ledger.
+	// Config references the search's configuration, Checkpoint the head of the
+	// checkpoint chain, which is the whole ledger, Costs that of the costs.
+	Config     store.Ref `json:"config,omitempty"`
 	Checkpoint store.Ref `json:"checkpoint"`
+	Costs      store.Ref `json:"costs,omitempty"`
 	// Controller is the learned controller, for strategies that have one.
 	Controller store.Ref `json:"controller,omitempty"`
 }

@@ -119,7 +119,7 @@ func (r *run) begin(ctx workflow.Context, raw json.RawMessage) error {
 	err := workflow.ExecuteActivity(lightActivity(ctx, "resolve names"), a.Resolve, activities.ResolveInput{
 		Name: r.name, RunID: r.runID, Spec: raw,
 		Tasks: r.spec.Tasks, Strategy: r.spec.Strategy, Settings: r.spec.Settings,
-		Space: r.spec.Space, Seed: r.spec.Seed, Lag: r.spec.Lag,
+		Space: r.spec.Space, Seed: r.spec.Seed, Lag: r.spec.Lag, Modules: r.spec.Modules, Controller: r.spec.Controller,
 	}).Get(ctx, &r.state.Resolved)
 	if err != nil {
 		r.attributes(ctx, "failed")
@@ -306,7 +306,8 @@ func (r *run) finish(ctx workflow.Context) (*SearchResult, error) {
 	r.show(ctx)
 	result := &SearchResult{
 		Status: r.finished, Trials: r.state.Position.Told, Failed: r.state.Failed, Cached: r.state.Cached,
-		CPUSeconds: r.state.CPUSeconds, Checkpoint: done.Checkpoint, Controller: done.Controller,
+		CPUSeconds: r.state.CPUSeconds, Config: r.state.Resolved.Config,
+		Checkpoint: done.Checkpoint, Costs: done.Costs, Controller: done.Controller,
 	}
 	for i, task := range r.spec.Tasks {
 		best := r.state.Best[i]

@@ -135,7 +135,7 @@ func (f *fixture) progress(t *testing.T) workflows.Progress {
 }
 
 func TestSearchCompletes(t *testing.T) {
-	for _, strategy := range workflows.Strategies() {
+	for _, strategy := range []string{"random", "naml"} {
 		t.Run(strategy, func(t *testing.T) {
 			f := newFixture(t)
 			result, err := f.run(t, `{"tasks":["tiny"],"trials":33,"checkpoint_every":10,"strategy":"`+strategy+`"}`)

@@ -15,7 +15,8 @@ type SearchSpec struct {
 	// Tasks names the tasks to search, as imported. With more than one, each
 	// trial's task is drawn at random (multitask search).
 	Tasks []string `json:"tasks"`
-	// Strategy is "naml" (the controller) or "random".
+	// Strategy is "naml" (the controller), "random", or "fixed" (one architecture
+	// again and again).
 	Strategy string `json:"strategy"`
 	// Trials is the budget.
 	Trials int `json:"trials"`
@@ -29,6 +30,12 @@ type SearchSpec struct {
 	// Parallel is the number of trials in flight, at most Lag; 0 means Lag. It
 	// changes the speed, never the result.
 	Parallel int `json:"parallel,omitempty"`
+	// Modules are the embedding modules to choose from where the space asks for
+	// all there are; empty: the controller's, else all in the store.
+	Modules []string `json:"modules,omitempty"`
+	// Controller is the pretrained controller that "naml" starts from, and that
+	// "fixed" takes its architecture from: name, name@version or digest.
+	Controller string `json:"controller,omitempty"`
 	// Settings are the strategy's own parameters; absent ones have defaults.
 	Settings json.RawMessage `json:"settings,omitempty"`
 	// Experiment is a label to list and compare searches by.
@@ -64,7 +71,7 @@ func DefaultSearchSpec() SearchSpec {
 }
 
 // Strategies are the search strategies there are.
-func Strategies() []string { return []string{"random", "naml"} }
+func Strategies() []string { return []string{"random", "naml", "fixed"} }
 
 // ParseSearchSpec decodes a spec over the defaults and checks it: unknown
 // fields are refused with the list of known ones, and all problems come
@@ -98,6 +105,12 @@ func (s SearchSpec) Validate() error {
 	}
 	if !slices.Contains(Strategies(), s.Strategy) {
 		bad(`unknown strategy %q (known: %s)`, s.Strategy, strings.Join(Strategies(), ", "))
+	}
+	if s.Controller != "" && s.Strategy == "random" {
+		bad(`"controller" is %q, but the strategy "random" starts from none`, s.Controller)
+	}
+	if s.Strategy == "fixed" && s.Controller == "" && len(s.Settings) == 0 {
+		bad(`the strategy "fixed" needs an architecture: give "settings" as {"architecture":{…}}, or a task-agnostic "controller" to take it from`)
 	}
 	if s.Trials < 1 {
 		bad(`"trials" is %d: a search needs a budget of at least 1`, s.Trials)

@@ -55,7 +55,7 @@ func (a *app) searchCommand() *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.StringSliceVar(&spec.Tasks, "task", nil, "task to search, as imported; may be repeated")
-	f.StringVar(&spec.Strategy, "strategy", spec.Strategy, strings.Join(workflows.Strategies(), " or "))
+	f.StringVar(&spec.Strategy, "strategy", spec.Strategy, strings.Join(workflows.Strategies(), ", "))
 	f.IntVar(&spec.Trials, "trials", spec.Trials, "budget: the number of trials")
 	f.Uint64Var(&spec.Seed, "seed", spec.Seed, "decides every random draw")
 	f.StringVar(&spec.Space, "space", spec.Space, "search space (see `starter space list`)")
@@ -64,6 +64,8 @@ func (a *app) searchCommand() *cobra.Command {
 	f.StringVar(&name, "name", "", "the search's name (default: task-strategy-sSEED-N)")
 	f.StringVar(&spec.Experiment, "experiment", "", "label to list and compare searches by")
 	f.StringVar(&settings, "settings", "", "the strategy's parameters as JSON, or @FILE")
+	f.StringVar(&spec.Controller, "controller", "", "pretrained controller to start from: NAME or NAME@VERSION (see `starter controller list`)")
+	f.StringSliceVar(&spec.Modules, "module", nil, "embedding module to choose from; may be repeated (default: the controller's, else all)")
 	f.IntVar(&spec.CheckpointEvery, "checkpoint-every", spec.CheckpointEvery, "trials between two checkpoints")
 	f.StringVar(&spec.TrialTimeout, "trial-timeout", spec.TrialTimeout, "a trial's time limit")
 	f.IntVar(&spec.MemoryLimitMB, "memory-limit-mb", spec.MemoryLimitMB, "a trial's memory limit")
