@@ -35,6 +35,10 @@ type fixture struct {
 	store store.Store
 	// train is asked for each trial's result.
 	train func(ctx context.Context, p search.Proposal) (search.Trial, error)
+	// refuse, where it is set, may fail a search's start.
+	refuse func(in activities.ResolveInput) error
+	// full fails the publishing of controllers.
+	full bool
 }
 
 // reward is a made-up trial's accuracy: a function of actions and index.
@@ -86,7 +90,14 @@ func (f *fixture) reset(t *testing.T) {
 	f.TestWorkflowEnvironment = suite.NewTestWorkflowEnvironment()
 	a := activities.New(f.store, activities.Options{})
 	f.RegisterWorkflowWithOptions(workflows.Search, workflow.RegisterOptions{Name: workflows.SearchWorkflow})
-	f.RegisterActivityWithOptions(a.Resolve, activity.RegisterOptions{Name: "Resolve"})
+	f.RegisterActivityWithOptions(func(ctx context.Context, in activities.ResolveInput) (activities.Resolved, error) {
+		if f.refuse != nil {
+			if err := f.refuse(in); err != nil {
+				return activities.Resolved{}, err
+			}
+		}
+		return a.Resolve(ctx, in)
+	}, activity.RegisterOptions{Name: "Resolve"})
 	f.RegisterActivityWithOptions(a.Learn, activity.RegisterOptions{Name: "Learn"})
 	f.RegisterActivityWithOptions(a.Finish, activity.RegisterOptions{Name: "Finish"})
 	f.RegisterActivityWithOptions(func(ctx context.Context, in activities.TrainInput) (activities.TrialResult, error) {

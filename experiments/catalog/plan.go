@@ -97,7 +97,7 @@ func AgnosticName(controller string) string {
 }
 
 // maxSearches bounds a plan, against a slip of the finger.
-const maxSearches = 5000
+const maxSearches = 1500
 
 // MakePlan turns an experiment and a run's spec into a plan.
 func MakePlan(k Kind, e *Experiment, raw []byte) (*Plan, error) {

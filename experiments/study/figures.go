@@ -166,12 +166,8 @@ type Verdict struct {
 // floor. A figure that is missing tonight regressed.
 func Judge(tonight []Figure, earlier [][]Figure, t Tolerances) []Verdict {
 	past := map[string][]Figure{}
-	var order []string
 	for _, night := range earlier {
 		for _, f := range night {
-			if past[f.Key()] == nil {
-				order = append(order, f.Key())
-			}
 			past[f.Key()] = append(past[f.Key()], f)
 		}
 	}
