@@ -1,0 +1,32 @@
+//go:build !amd64 || noasm
+
+package blas
+
+import "gonum.org/v1/gonum/blas/gonum"
+
+// choose returns nil: gonum's kernels stay.
+func choose() *level { return nil }
+
+func axpy(alpha float32, x, y []float32) { gonum.Implementation{}.Saxpy(len(x), alpha, x, 1, y, 1) }
+
+func add(x, y []float32) {
+	for i, v := range x {
+		y[i] += v
+	}
+}
+
+func mul(x, y []float32) {
+	for i, v := range x {
+		y[i] *= v
+	}
+}
+
+const unreachable = "blas: no assembly on this processor"
+
+func dot([]float32, []float32) float32 { panic(unreachable) }
+
+func adagradAssembly(int, []float32, []float32, []float32, float32, float32) { panic(unreachable) }
+
+func packRows([]float32, int, []float32, int, int) { panic(unreachable) }
+
+func transpose8(*float32, int, *float32, int, int) { panic(unreachable) }

@@ -1,0 +1,76 @@
+package blas
+
+// Gather sets dst to the sum of weighted rows of a table:
+// dst = Σᵢ weights[i]·table[ids[i]], each row len(dst) elements, stride apart.
+// It panics where an id is outside the table or a slice is short.
+func Gather(dst, table []float32, stride int, ids []int32, weights []float32) {
+	cols := len(dst)
+	check(table, stride, cols, ids, weights)
+	if active == nil || cols == 0 || len(ids) == 0 {
+		clear(dst)
+		for i, id := range ids {
+			Axpy(weights[i], table[int(id)*stride:][:cols], dst)
+		}
+		return
+	}
+	active.rows(active.gather, dst, table, stride, ids, weights)
+}
+
+// Scatter adds a weighted vector to rows of a table, one after the other:
+// table[ids[i]] += weights[i]·src. It panics as Gather does.
+func Scatter(table []float32, stride int, ids []int32, weights, src []float32) {
+	cols := len(src)
+	check(table, stride, cols, ids, weights)
+	if active == nil || cols == 0 || len(ids) == 0 {
+		for i, id := range ids {
+			Axpy(weights[i], src, table[int(id)*stride:][:cols])
+		}
+		return
+	}
+	active.rows(active.scatter, src, table, stride, ids, weights)
+}
+
+func check(table []float32, stride, cols int, ids []int32, weights []float32) {
+	if len(weights) < len(ids) || stride < cols {
+		panic("blas: short weights or stride")
+	}
+	// The largest id as unsigned catches negative ones.
+	var largest uint32
+	for _, id := range ids {
+		largest = max(largest, uint32(id))
+	}
+	if len(ids) > 0 && uint64(largest)*uint64(stride)+uint64(cols) > uint64(len(table)) {
+		panic("blas: row outside the table")
+	}
+}
+
+// rows runs the kernels block of columns by block.
+func (l *level) rows(kernels []func(gatherScatter), vector, table []float32, stride int, ids []int32, weights []float32) {
+	for from := 0; from < len(vector); {
+		vectors := min(len(kernels), (len(vector)-from+l.lanes-1)/l.lanes)
+		n := min(len(vector)-from, vectors*l.lanes)
+		kernels[vectors-1](gatherScatter{&vector[from], &table[from], stride, &ids[0], &weights[0], len(ids), l.mask(n - (vectors-1)*l.lanes)})
+		from += n
+	}
+}
+
+// Axpy computes y += alpha·x. It panics if y is shorter than x.
+func Axpy(alpha float32, x, y []float32) {
+	if len(x) > 0 {
+		axpy(alpha, x, y[:len(x)])
+	}
+}
+
+// Add computes y += x. It panics if y is shorter than x.
+func Add(x, y []float32) {
+	if len(x) > 0 {
+		add(x, y[:len(x)])
+	}
+}
+
+// Mul computes y *= x, element by element. It panics if y is shorter than x.
+func Mul(x, y []float32) {
+	if len(x) > 0 {
+		mul(x, y[:len(x)])
+	}
+}
