@@ -1,0 +1,478 @@
+package image
+
+import (
+	"cmp"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+
+	"gonum.org/v1/gonum/blas"
+
+	"tnaml/nn/safetensors"
+)
+
+const (
+	// mobileNetBlocks is the number of blocks we run. The network has a 13th; its
+	// features serve ImageNet's own classes best, and the weights at hand end
+	// before it.
+	mobileNetBlocks = 12
+	// batchFrom is the block from which on groups of images are computed
+	// together: there the maps are so small that a single image's matrices would
+	// be too narrow for the kernels. Before it they would leave the cache.
+	batchFrom  = 6
+	groupSize  = 8
+	batchNorm  = 1e-3 // epsilon of batch normalisation
+	stemOut    = 32   // channels after the first convolution
+)
+
+// mobileNetOut holds the output channels of the blocks, [0] is the stem's.
+var mobileNetOut = [mobileNetBlocks + 1]int{stemOut, 64, 128, 128, 256, 256, 512, 512, 512, 512, 512, 512, 1024}
+
+// mobileNetStride returns the stride of a block's depthwise convolution.
+func mobileNetStride(block int) int {
+	switch block {
+	case 2, 4, 6, 12:
+		return 2
+	}
+	return 1
+}
+
+// MobileNet is MobileNet v1 of width 1 (Howard et al., 2017), its features taken
+// after one of its blocks by global average pooling.
+//
+// The input is RGB scaled to [−1, 1]; a 3 × 3 convolution of stride 2 to 32
+// channels, then blocks of a depthwise 3 × 3 and a 1 × 1 convolution, each
+// convolution followed by batch normalisation and ReLU6. Layers of stride 2
+// pad at the bottom and the right only.
+type MobileNet struct {
+	h      header
+	raw    map[string][]float32 // the weights as they were given, by name
+	stem   layer                // 32 × 27
+	blocks []mobileNetBlock     // up to h.Block
+}
+
+type layer struct {
+	weights []float32 // out × in, batch normalisation folded in
+	bias    []float32 // out
+}
+
+type mobileNetBlock struct {
+	depthwise layer // channels × 9
+	pointwise layer // out × in
+}
+
+// MobileNetOptions say how a MobileNet is used. The zero value of each field is
+// its default.
+type MobileNetOptions struct {
+	// Name in the catalogue; "" means mobilenet_v1_<block>.
+	Name string
+	// Source says in words where the weights come from.
+	Source string
+	// Size is the side of the network's input, a multiple of 32; 0 means 128,
+	// a size the network was published for, and the largest at which 60,000
+	// images take no more than ten minutes on two cores.
+	Size int
+	// Block is the depth of the features, 1 to 12; 0 means 12, with 1024
+	// features; 6 to 11 have 512, 4 and 5 have 256.
+	Block int
+}
+
+// tensorSpec is an array of the weights and its shape.
+type tensorSpec struct {
+	name  string
+	shape []int
+}
+
+// mobileNetTensors lists the arrays needed up to a block, in the layouts of
+// Keras: convolution kernels height × width × in × out, depthwise kernels
+// height × width × channels × 1.
+func mobileNetTensors(block int) []tensorSpec {
+	var out []tensorSpec
+	conv := func(name, kernel string, channels int, shape ...int) {
+		out = append(out, tensorSpec{name + "/" + kernel, shape})
+		for _, s := range []string{"gamma", "beta", "moving_mean", "moving_variance"} {
+			out = append(out, tensorSpec{name + "_bn/" + s, []int{channels}})
+		}
+	}
+	conv("conv1", "kernel", stemOut, 3, 3, 3, stemOut)
+	for i := 1; i <= block; i++ {
+		in, channels := mobileNetOut[i-1], mobileNetOut[i]
+		conv(fmt.Sprintf("conv_dw_%d", i), "depthwise_kernel", in, 3, 3, in, 1)
+		conv(fmt.Sprintf("conv_pw_%d", i), "kernel", channels, 1, 1, in, channels)
+	}
+	return out
+}
+
+// ImportMobileNet makes the network of raw weights: float32, little-endian, and
+// a manifest in JSON, {"tensors":[{"name","shape","offset","bytes"}]}, with the
+// names and layouts of Keras. Tensors beyond the wanted block are left alone.
+// All that is missing or damaged is reported together.
+func ImportMobileNet(manifest, data []byte, o MobileNetOptions) (*MobileNet, error) {
+	var m struct {
+		Tensors []struct {
+			Name   string `json:"name"`
+			Shape  []int  `json:"shape"`
+			Offset int    `json:"offset"`
+			Bytes  int    `json:"bytes"`
+		} `json:"tensors"`
+	}
+	if err := json.Unmarshal(manifest, &m); err != nil {
+		return nil, fmt.Errorf("mobilenet: manifest: %w", err)
+	}
+	h := header{Type: typeMobileNet, Name: o.Name, Source: o.Source, Size: cmp.Or(o.Size, 128), Channels: 3, Block: cmp.Or(o.Block, mobileNetBlocks)}
+	h.Name = cmp.Or(h.Name, fmt.Sprintf("mobilenet_v1_%d", h.Block))
+	raw := map[string][]float32{}
+	var errs []error
+	for _, t := range m.Tensors {
+		if t.Offset < 0 || t.Bytes < 0 || t.Bytes%4 != 0 || t.Offset > len(data) || t.Bytes > len(data)-t.Offset {
+			errs = append(errs, fmt.Errorf("tensor %s: %d bytes at offset %d do not fit weights of %d bytes", t.Name, t.Bytes, t.Offset, len(data)))
+			continue
+		}
+		if _, twice := raw[t.Name]; twice {
+			errs = append(errs, fmt.Errorf("tensor %s is there twice", t.Name))
+			continue
+		}
+		v := make([]float32, t.Bytes/4)
+		for i := range v {
+			v[i] = math.Float32frombits(binary.LittleEndian.Uint32(data[t.Offset+4*i:]))
+		}
+		raw[t.Name] = v
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, fmt.Errorf("mobilenet: %w", err)
+	}
+	return newMobileNet(h, raw)
+}
+
+// newMobileNet checks the weights and folds batch normalisation into them.
+func newMobileNet(h header, raw map[string][]float32) (*MobileNet, error) {
+	var errs []error
+	if err := h.validate(); err != nil {
+		errs = append(errs, err)
+	}
+	if h.Size%32 != 0 {
+		errs = append(errs, fmt.Errorf("a size of %d; it must be a multiple of 32", h.Size))
+	}
+	if h.Channels != 3 {
+		errs = append(errs, fmt.Errorf("%d channels; the network takes 3", h.Channels))
+	}
+	if h.Block < 1 || h.Block > mobileNetBlocks {
+		return nil, errors.Join(append(errs, fmt.Errorf("block %d; there are 1 to %d", h.Block, mobileNetBlocks))...)
+	}
+	kept := map[string][]float32{}
+	for _, t := range mobileNetTensors(h.Block) {
+		n := 1
+		for _, d := range t.shape {
+			n *= d
+		}
+		v, ok := raw[t.name]
+		switch {
+		case !ok:
+			errs = append(errs, fmt.Errorf("no tensor %s", t.name))
+		case len(v) != n:
+			errs = append(errs, fmt.Errorf("tensor %s has %d numbers, its shape %v has %d", t.name, len(v), t.shape, n))
+		case !finite(v):
+			errs = append(errs, fmt.Errorf("tensor %s holds what is no number", t.name))
+		}
+		kept[t.name] = v
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, fmt.Errorf("mobilenet: %w", err)
+	}
+	m := &MobileNet{h: h, raw: kept}
+	var err error
+	fold := func(name, kernel string, out int) layer {
+		l, ferr := foldBatchNorm(kept, name, kernel, out)
+		if ferr != nil {
+			err = errors.Join(err, ferr)
+		}
+		return l
+	}
+	m.stem = fold("conv1", "kernel", stemOut)
+	for i := 1; i <= h.Block; i++ {
+		m.blocks = append(m.blocks, mobileNetBlock{
+			depthwise: fold(fmt.Sprintf("conv_dw_%d", i), "depthwise_kernel", mobileNetOut[i-1]),
+			pointwise: fold(fmt.Sprintf("conv_pw_%d", i), "kernel", mobileNetOut[i]),
+		})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("mobilenet: %w", err)
+	}
+	return m, nil
+}
+
+// foldBatchNorm folds y = γ(Wx − μ)/√(σ² + ε) + β into weights and a bias, and
+// turns the kernel from in × out to out × in.
+func foldBatchNorm(raw map[string][]float32, name, kernel string, out int) (layer, error) {
+	k := raw[name+"/"+kernel]
+	gamma, beta := raw[name+"_bn/gamma"], raw[name+"_bn/beta"]
+	mean, variance := raw[name+"_bn/moving_mean"], raw[name+"_bn/moving_variance"]
+	in := len(k) / out
+	l := layer{make([]float32, len(k)), make([]float32, out)}
+	for o := range out {
+		if variance[o] < 0 {
+			return l, fmt.Errorf("tensor %s_bn/moving_variance: a negative variance at %d", name, o)
+		}
+		scale := float64(gamma[o]) / math.Sqrt(float64(variance[o])+batchNorm)
+		for i := range in {
+			l.weights[o*in+i] = float32(float64(k[i*out+o]) * scale)
+		}
+		l.bias[o] = float32(float64(beta[o]) - float64(float64(mean[o])*scale))
+	}
+	if !finite(l.weights) || !finite(l.bias) {
+		return l, fmt.Errorf("layer %s: batch normalisation makes the weights overflow", name)
+	}
+	return l, nil
+}
+
+// Name is the module's name in the catalogue.
+func (m *MobileNet) Name() string { return m.h.Name }
+
+// Dim is the number of channels after the block.
+func (m *MobileNet) Dim() int { return mobileNetOut[m.h.Block] }
+
+// Encode stores the weights as they were given, by their names in Keras, up to
+// the block the features are taken at.
+func (m *MobileNet) Encode() []byte {
+	f := safetensors.New(kind)
+	f.PutJSON(kind, m.h)
+	for _, t := range mobileNetTensors(m.h.Block) {
+		safetensors.Put(f, t.name, m.raw[t.name], t.shape...)
+	}
+	return f.Encode()
+}
+
+func decodeMobileNet(h header, f *safetensors.File) (*MobileNet, error) {
+	if h.Block < 1 || h.Block > mobileNetBlocks {
+		return nil, fmt.Errorf("block %d; there are 1 to %d", h.Block, mobileNetBlocks)
+	}
+	raw := map[string][]float32{}
+	var errs []error
+	for _, t := range mobileNetTensors(h.Block) {
+		v, err := get(f, t.name, t.shape...)
+		errs = append(errs, err)
+		raw[t.name] = v
+	}
+	errs = append(errs, only(f, slices.Collect(maps.Keys(raw))...))
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return newMobileNet(h, raw)
+}
+
+// Extract computes features in groups of 8 images.
+func (m *MobileNet) Extract(dst []float32, images Images) {
+	if len(dst) != images.Len()*m.Dim() {
+		panic(fmt.Sprintf("image: %d numbers for %d vectors of %d", len(dst), images.Len(), m.Dim()))
+	}
+	r := m.newRun(images)
+	for from := 0; from < images.Len(); from += groupSize {
+		to := min(from+groupSize, images.Len())
+		r.group(dst[from*m.Dim():to*m.Dim()], images.Slice(from, to))
+	}
+}
+
+// run holds the buffers of one Extract. Maps are stored by channel: channel c of
+// image b at (c·images + b)·pixels.
+type run struct {
+	*MobileNet
+	working        *working
+	input, columns []float32
+	one            [2][]float32 // maps of one image
+	all            [2][]float32 // maps of a group
+	padded         []float32
+}
+
+func (m *MobileNet) newRun(images Images) *run {
+	s := m.h.Size
+	r := &run{MobileNet: m, working: newWorking(images, s, 3)}
+	half := s / 2
+	r.input, r.columns = make([]float32, s*s*3), make([]float32, 27*half*half)
+	widest := stemOut * half * half
+	side := half
+	group := 0
+	for i := 1; i <= min(m.h.Block, mobileNetBlocks); i++ {
+		side /= mobileNetStride(i)
+		n := max(mobileNetOut[i-1], mobileNetOut[i]) * side * side
+		if i < batchFrom {
+			widest = max(widest, n)
+		} else {
+			group = max(group, n*groupSize)
+		}
+	}
+	for i := range r.one {
+		r.one[i], r.all[i] = make([]float32, widest), make([]float32, group)
+	}
+	r.padded = make([]float32, (half+2)*(half+2))
+	return r
+}
+
+// group computes the features of at most groupSize images.
+func (r *run) group(dst []float32, images Images) {
+	n, dim := images.Len(), r.Dim()
+	side := 0
+	for b := range n {
+		side = r.head(images.At(b), b, n)
+		if r.h.Block < batchFrom {
+			pool(dst[b*dim:][:dim], r.one[0], 0, side*side, side*side)
+		}
+	}
+	if r.h.Block < batchFrom {
+		return
+	}
+	// The depthwise convolution of block batchFrom has been done.
+	x, y := r.all[0], r.all[1]
+	for i := batchFrom; i <= r.h.Block; i++ {
+		block, in := &r.blocks[i-1], mobileNetOut[i-1]
+		if i > batchFrom {
+			stride := mobileNetStride(i)
+			to := side / stride
+			for c := range in {
+				for b := range n {
+					depthwise(y[(c*n+b)*to*to:][:to*to], x[(c*n+b)*side*side:][:side*side], side, stride, block.depthwise.weights[c*9:][:9], block.depthwise.bias[c], r.padded)
+				}
+			}
+			x, y, side = y, x, to
+		}
+		pointwise(y, x, &block.pointwise, in, n*side*side)
+		x, y = y, x
+	}
+	for b := range n {
+		pool(dst[b*dim:][:dim], x, b*side*side, n*side*side, side*side)
+	}
+}
+
+// head computes one image's maps up to the end of the features' block, into
+// one[0], or up to the depthwise convolution of block batchFrom, into its place
+// b of n in all[0]. It returns the side of the maps.
+func (r *run) head(pixels []uint8, b, n int) int {
+	r.working.load(r.input, pixels)
+	side := r.h.Size / 2
+	stemColumns(r.columns, r.input, r.h.Size)
+	pointwise(r.one[0], r.columns, &r.stem, 27, side*side)
+	for i := 1; i <= min(r.h.Block, batchFrom); i++ {
+		block, in := &r.blocks[i-1], mobileNetOut[i-1]
+		stride := mobileNetStride(i)
+		to := side / stride
+		for c := range in {
+			y := r.one[1][c*to*to:]
+			if i == batchFrom {
+				y = r.all[0][(c*n+b)*to*to:]
+			}
+			depthwise(y[:to*to], r.one[0][c*side*side:][:side*side], side, stride, block.depthwise.weights[c*9:][:9], block.depthwise.bias[c], r.padded)
+		}
+		side = to
+		if i < batchFrom {
+			pointwise(r.one[0], r.one[1], &block.pointwise, in, side*side)
+		}
+	}
+	return side
+}
+
+// stemColumns lays out the 3 × 3 × 3 surroundings of each output of the first
+// convolution, stride 2, as a column: 27 × (size/2)², rows in the order of the
+// kernel. The input is scaled from 0…255 to −1…1; beyond it are zeros.
+func stemColumns(dst, src []float32, size int) {
+	half := size / 2
+	for ky := range 3 {
+		for kx := range 3 {
+			for c := range 3 {
+				row := dst[((ky*3+kx)*3+c)*half*half:][:half*half]
+				for y := range half {
+					out := row[y*half:][:half]
+					sy := 2*y + ky
+					if sy >= size {
+						clear(out)
+						continue
+					}
+					line := src[sy*size*3:][:size*3]
+					for x := range out {
+						if sx := 2*x + kx; sx < size {
+							out[x] = float32(line[sx*3+c]*(1/127.5)) - 1
+						} else {
+							out[x] = 0
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+// pointwise computes y = relu6(W x + bias), x of in × n, y of out × n.
+func pointwise(y, x []float32, l *layer, in, n int) {
+	out := len(l.bias)
+	gemm(blas.NoTrans, matrix(l.weights, out, in), matrix(x, in, n), matrix(y, out, n))
+	for o, bias := range l.bias {
+		row := y[o*n:][:n]
+		for i, v := range row {
+			row[i] = relu6(v + bias)
+		}
+	}
+}
+
+func relu6(v float32) float32 { return min(max(v, 0), 6) }
+
+// depthwise computes one channel of a 3 × 3 convolution, its bias and ReLU6,
+// from side × side to (side/stride)². Stride 1 pads by one all around, stride 2
+// at the bottom and the right. scratch has room for (side+2)² numbers.
+func depthwise(dst, src []float32, side, stride int, w []float32, bias float32, scratch []float32) {
+	// A copy with a border of zeros keeps the inner loop free of cases.
+	wide := side + 3 - stride
+	lead := 2 - stride
+	p := scratch[:wide*wide]
+	clear(p[:lead*wide])
+	for y := range side {
+		line := p[(y+lead)*wide:][:wide]
+		if lead > 0 {
+			line[0] = 0
+		}
+		copy(line[lead:], src[y*side:][:side])
+		line[wide-1] = 0
+	}
+	clear(p[(wide-1)*wide:])
+	to := side / stride
+	w0, w1, w2, w3, w4, w5, w6, w7, w8 := w[0], w[1], w[2], w[3], w[4], w[5], w[6], w[7], w[8]
+	for y := range to {
+		d := dst[y*to:][:to]
+		at := y * stride * wide
+		if stride == 1 {
+			r0, r1, r2 := p[at:][:wide], p[at+wide:][:wide], p[at+2*wide:][:wide]
+			a0, b0, a1, b1, a2, b2 := r0[0], r0[1], r1[0], r1[1], r2[0], r2[1]
+			r0, r1, r2 = r0[2:][:len(d)], r1[2:][:len(d)], r2[2:][:len(d)]
+			for x := range d {
+				c0, c1, c2 := r0[x], r1[x], r2[x]
+				s0 := float32(w0*a0) + float32(w1*b0) + float32(w2*c0)
+				s1 := float32(w3*a1) + float32(w4*b1) + float32(w5*c1)
+				s2 := float32(w6*a2) + float32(w7*b2) + float32(w8*c2)
+				d[x] = relu6(s0 + s1 + s2 + bias)
+				a0, a1, a2, b0, b1, b2 = b0, b1, b2, c0, c1, c2
+			}
+			continue
+		}
+		r0, r1, r2 := p[at:][:2*to+1], p[at+wide:][:2*to+1], p[at+2*wide:][:2*to+1]
+		for x := range d {
+			a, b, c := r0[2*x:][:3], r1[2*x:][:3], r2[2*x:][:3]
+			s0 := float32(w0*a[0]) + float32(w1*a[1]) + float32(w2*a[2])
+			s1 := float32(w3*b[0]) + float32(w4*b[1]) + float32(w5*b[2])
+			s2 := float32(w6*c[0]) + float32(w7*c[1]) + float32(w8*c[2])
+			d[x] = relu6(s0 + s1 + s2 + bias)
+		}
+	}
+}
+
+// pool writes the mean of each channel's map: pixels numbers from the offset on,
+// channels a stride apart.
+func pool(dst, maps []float32, offset, stride, pixels int) {
+	for c := range dst {
+		var sum float32
+		for _, v := range maps[c*stride+offset:][:pixels] {
+			sum += v
+		}
+		dst[c] = sum / float32(pixels)
+	}
+}
