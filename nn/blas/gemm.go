@@ -57,10 +57,7 @@ func pack(panel []float32, width int, b []float32, ldb, k, w int) {
 	panel = panel[:k*width]
 	clear(panel)
 	for r := range k {
-		to := panel[r*width:][:w]
-		for j, v := range b[r*ldb:][:w] {
-			to[j] = v
-		}
+		copy(panel[r*width:][:w], b[r*ldb:][:w])
 	}
 }
 

@@ -4,216 +4,367 @@
 
 package blas
 
+//go:noescape
 func gemm512x12x1N(k int, a *float32, lda int, b *float32, c *float32, ldc int, alpha float32, accumulate bool, mask *int32)
 
+//go:noescape
 func gemm512x12x2N(k int, a *float32, lda int, b *float32, c *float32, ldc int, alpha float32, accumulate bool, mask *int32)
 
+//go:noescape
 func gemm512x8x1N(k int, a *float32, lda int, b *float32, c *float32, ldc int, alpha float32, accumulate bool, mask *int32)
 
+//go:noescape
 func gemm512x8x2N(k int, a *float32, lda int, b *float32, c *float32, ldc int, alpha float32, accumulate bool, mask *int32)
 
+//go:noescape
 func gemm512x4x1N(k int, a *float32, lda int, b *float32, c *float32, ldc int, alpha float32, accumulate bool, mask *int32)
 
+//go:noescape
 func gemm512x4x2N(k int, a *float32, lda int, b *float32, c *float32, ldc int, alpha float32, accumulate bool, mask *int32)
 
+//go:noescape
 func gemm512x2x1N(k int, a *float32, lda int, b *float32, c *float32, ldc int, alpha float32, accumulate bool, mask *int32)
 
+//go:noescape
 func gemm512x2x2N(k int, a *float32, lda int, b *float32, c *float32, ldc int, alpha float32, accumulate bool, mask *int32)
 
+//go:noescape
 func gemm512x1x1N(k int, a *float32, lda int, b *float32, c *float32, ldc int, alpha float32, accumulate bool, mask *int32)
 
+//go:noescape
 func gemm512x1x2N(k int, a *float32, lda int, b *float32, c *float32, ldc int, alpha float32, accumulate bool, mask *int32)
 
+//go:noescape
 func gemm512x12x1T(k int, a *float32, lda int, b *float32, c *float32, ldc int, alpha float32, accumulate bool, mask *int32)
 
+//go:noescape
 func gemm512x12x2T(k int, a *float32, lda int, b *float32, c *float32, ldc int, alpha float32, accumulate bool, mask *int32)
 
+//go:noescape
 func gemm512x8x1T(k int, a *float32, lda int, b *float32, c *float32, ldc int, alpha float32, accumulate bool, mask *int32)
 
+//go:noescape
 func gemm512x8x2T(k int, a *float32, lda int, b *float32, c *float32, ldc int, alpha float32, accumulate bool, mask *int32)
 
+//go:noescape
 func gemm512x4x1T(k int, a *float32, lda int, b *float32, c *float32, ldc int, alpha float32, accumulate bool, mask *int32)
 
+//go:noescape
 func gemm512x4x2T(k int, a *float32, lda int, b *float32, c *float32, ldc int, alpha float32, accumulate bool, mask *int32)
 
+//go:noescape
 func gemm512x2x1T(k int, a *float32, lda int, b *float32, c *float32, ldc int, alpha float32, accumulate bool, mask *int32)
 
+//go:noescape
 func gemm512x2x2T(k int, a *float32, lda int, b *float32, c *float32, ldc int, alpha float32, accumulate bool, mask *int32)
 
+//go:noescape
 func gemm512x1x1T(k int, a *float32, lda int, b *float32, c *float32, ldc int, alpha float32, accumulate bool, mask *int32)
 
+//go:noescape
 func gemm512x1x2T(k int, a *float32, lda int, b *float32, c *float32, ldc int, alpha float32, accumulate bool, mask *int32)
 
+//go:noescape
 func gemm2x6x1N(k int, a *float32, lda int, b *float32, c *float32, ldc int, alpha float32, accumulate bool, mask *int32)
 
+//go:noescape
 func gemm2x6x2N(k int, a *float32, lda int, b *float32, c *float32, ldc int, alpha float32, accumulate bool, mask *int32)
 
+//go:noescape
 func gemm2x4x1N(k int, a *float32, lda int, b *float32, c *float32, ldc int, alpha float32, accumulate bool, mask *int32)
 
+//go:noescape
 func gemm2x4x2N(k int, a *float32, lda int, b *float32, c *float32, ldc int, alpha float32, accumulate bool, mask *int32)
 
+//go:noescape
 func gemm2x2x1N(k int, a *float32, lda int, b *float32, c *float32, ldc int, alpha float32, accumulate bool, mask *int32)
 
+//go:noescape
 func gemm2x2x2N(k int, a *float32, lda int, b *float32, c *float32, ldc int, alpha float32, accumulate bool, mask *int32)
 
+//go:noescape
 func gemm2x1x1N(k int, a *float32, lda int, b *float32, c *float32, ldc int, alpha float32, accumulate bool, mask *int32)
 
+//go:noescape
 func gemm2x1x2N(k int, a *float32, lda int, b *float32, c *float32, ldc int, alpha float32, accumulate bool, mask *int32)
 
+//go:noescape
 func gemm2x6x1T(k int, a *float32, lda int, b *float32, c *float32, ldc int, alpha float32, accumulate bool, mask *int32)
 
+//go:noescape
 func gemm2x6x2T(k int, a *float32, lda int, b *float32, c *float32, ldc int, alpha float32, accumulate bool, mask *int32)
 
+//go:noescape
 func gemm2x4x1T(k int, a *float32, lda int, b *float32, c *float32, ldc int, alpha float32, accumulate bool, mask *int32)
 
+//go:noescape
 func gemm2x4x2T(k int, a *float32, lda int, b *float32, c *float32, ldc int, alpha float32, accumulate bool, mask *int32)
 
+//go:noescape
 func gemm2x2x1T(k int, a *float32, lda int, b *float32, c *float32, ldc int, alpha float32, accumulate bool, mask *int32)
 
+//go:noescape
 func gemm2x2x2T(k int, a *float32, lda int, b *float32, c *float32, ldc int, alpha float32, accumulate bool, mask *int32)
 
+//go:noescape
 func gemm2x1x1T(k int, a *float32, lda int, b *float32, c *float32, ldc int, alpha float32, accumulate bool, mask *int32)
 
+//go:noescape
 func gemm2x1x2T(k int, a *float32, lda int, b *float32, c *float32, ldc int, alpha float32, accumulate bool, mask *int32)
 
 // pack8 copies rows of 8 elements at a stride into a panel.
+//
+//go:noescape
 func pack8(dst *float32, src *float32, stride int, rows int)
 
 // pack16 copies rows of 16 elements at a stride into a panel.
+//
+//go:noescape
 func pack16(dst *float32, src *float32, stride int, rows int)
 
 // pack32 copies rows of 32 elements at a stride into a panel.
+//
+//go:noescape
 func pack32(dst *float32, src *float32, stride int, rows int)
 
 // transpose8 writes 8 rows of 8·blocks elements of src as columns of dst.
+//
+//go:noescape
 func transpose8(dst *float32, dstStride int, src *float32, srcStride int, blocks int)
 
 // axpyAVX2 computes y += alpha·x with one rounding.
+//
+//go:noescape
 func axpyAVX2(n int, alpha float32, x *float32, y *float32)
 
 // addAVX2 computes y += x.
+//
+//go:noescape
 func addAVX2(n int, x *float32, y *float32)
 
 // mulAVX2 computes y *= x.
+//
+//go:noescape
 func mulAVX2(n int, x *float32, y *float32)
 
 // dotAVX2 returns x·y, summed in 32 interleaved lanes.
+//
+//go:noescape
 func dotAVX2(n int, x *float32, y *float32) float32
 
+// prefetchLines asks for lines of 64 bytes from p on, at least one.
+//
+//go:noescape
+func prefetchLines(p *float32, lines int)
+
+//go:noescape
 func gather512x1(dst *float32, table *float32, stride int, ids *int32, weights *float32, n int, mask *int32)
 
+//go:noescape
 func scatter512x1(table *float32, stride int, ids *int32, weights *float32, n int, src *float32, mask *int32)
 
+//go:noescape
 func gather512x2(dst *float32, table *float32, stride int, ids *int32, weights *float32, n int, mask *int32)
 
+//go:noescape
 func scatter512x2(table *float32, stride int, ids *int32, weights *float32, n int, src *float32, mask *int32)
 
+//go:noescape
 func gather512x3(dst *float32, table *float32, stride int, ids *int32, weights *float32, n int, mask *int32)
 
+//go:noescape
 func scatter512x3(table *float32, stride int, ids *int32, weights *float32, n int, src *float32, mask *int32)
 
+//go:noescape
 func gather512x4(dst *float32, table *float32, stride int, ids *int32, weights *float32, n int, mask *int32)
 
+//go:noescape
 func scatter512x4(table *float32, stride int, ids *int32, weights *float32, n int, src *float32, mask *int32)
 
+//go:noescape
 func gather512x5(dst *float32, table *float32, stride int, ids *int32, weights *float32, n int, mask *int32)
 
+//go:noescape
 func scatter512x5(table *float32, stride int, ids *int32, weights *float32, n int, src *float32, mask *int32)
 
+//go:noescape
 func gather512x6(dst *float32, table *float32, stride int, ids *int32, weights *float32, n int, mask *int32)
 
+//go:noescape
 func scatter512x6(table *float32, stride int, ids *int32, weights *float32, n int, src *float32, mask *int32)
 
+//go:noescape
 func gather512x7(dst *float32, table *float32, stride int, ids *int32, weights *float32, n int, mask *int32)
 
+//go:noescape
 func scatter512x7(table *float32, stride int, ids *int32, weights *float32, n int, src *float32, mask *int32)
 
+//go:noescape
 func gather512x8(dst *float32, table *float32, stride int, ids *int32, weights *float32, n int, mask *int32)
 
+//go:noescape
 func scatter512x8(table *float32, stride int, ids *int32, weights *float32, n int, src *float32, mask *int32)
 
+//go:noescape
 func gather512x9(dst *float32, table *float32, stride int, ids *int32, weights *float32, n int, mask *int32)
 
+//go:noescape
 func scatter512x9(table *float32, stride int, ids *int32, weights *float32, n int, src *float32, mask *int32)
 
+//go:noescape
 func gather512x10(dst *float32, table *float32, stride int, ids *int32, weights *float32, n int, mask *int32)
 
+//go:noescape
 func scatter512x10(table *float32, stride int, ids *int32, weights *float32, n int, src *float32, mask *int32)
 
+//go:noescape
 func gather512x11(dst *float32, table *float32, stride int, ids *int32, weights *float32, n int, mask *int32)
 
+//go:noescape
 func scatter512x11(table *float32, stride int, ids *int32, weights *float32, n int, src *float32, mask *int32)
 
+//go:noescape
 func gather512x12(dst *float32, table *float32, stride int, ids *int32, weights *float32, n int, mask *int32)
 
+//go:noescape
 func scatter512x12(table *float32, stride int, ids *int32, weights *float32, n int, src *float32, mask *int32)
 
+//go:noescape
 func gather512x13(dst *float32, table *float32, stride int, ids *int32, weights *float32, n int, mask *int32)
 
+//go:noescape
 func scatter512x13(table *float32, stride int, ids *int32, weights *float32, n int, src *float32, mask *int32)
 
+//go:noescape
 func gather512x14(dst *float32, table *float32, stride int, ids *int32, weights *float32, n int, mask *int32)
 
+//go:noescape
 func scatter512x14(table *float32, stride int, ids *int32, weights *float32, n int, src *float32, mask *int32)
 
+//go:noescape
 func gather512x15(dst *float32, table *float32, stride int, ids *int32, weights *float32, n int, mask *int32)
 
+//go:noescape
 func scatter512x15(table *float32, stride int, ids *int32, weights *float32, n int, src *float32, mask *int32)
 
+//go:noescape
 func gather512x16(dst *float32, table *float32, stride int, ids *int32, weights *float32, n int, mask *int32)
 
+//go:noescape
 func scatter512x16(table *float32, stride int, ids *int32, weights *float32, n int, src *float32, mask *int32)
 
+//go:noescape
 func gather2x1(dst *float32, table *float32, stride int, ids *int32, weights *float32, n int, mask *int32)
 
+//go:noescape
 func scatter2x1(table *float32, stride int, ids *int32, weights *float32, n int, src *float32, mask *int32)
 
+//go:noescape
 func gather2x2(dst *float32, table *float32, stride int, ids *int32, weights *float32, n int, mask *int32)
 
+//go:noescape
 func scatter2x2(table *float32, stride int, ids *int32, weights *float32, n int, src *float32, mask *int32)
 
+//go:noescape
 func gather2x3(dst *float32, table *float32, stride int, ids *int32, weights *float32, n int, mask *int32)
 
+//go:noescape
 func scatter2x3(table *float32, stride int, ids *int32, weights *float32, n int, src *float32, mask *int32)
 
+//go:noescape
 func gather2x4(dst *float32, table *float32, stride int, ids *int32, weights *float32, n int, mask *int32)
 
+//go:noescape
 func scatter2x4(table *float32, stride int, ids *int32, weights *float32, n int, src *float32, mask *int32)
 
+//go:noescape
 func gather2x5(dst *float32, table *float32, stride int, ids *int32, weights *float32, n int, mask *int32)
 
+//go:noescape
 func scatter2x5(table *float32, stride int, ids *int32, weights *float32, n int, src *float32, mask *int32)
 
+//go:noescape
 func gather2x6(dst *float32, table *float32, stride int, ids *int32, weights *float32, n int, mask *int32)
 
+//go:noescape
 func scatter2x6(table *float32, stride int, ids *int32, weights *float32, n int, src *float32, mask *int32)
 
+//go:noescape
 func gather2x7(dst *float32, table *float32, stride int, ids *int32, weights *float32, n int, mask *int32)
 
+//go:noescape
 func scatter2x7(table *float32, stride int, ids *int32, weights *float32, n int, src *float32, mask *int32)
 
+//go:noescape
 func gather2x8(dst *float32, table *float32, stride int, ids *int32, weights *float32, n int, mask *int32)
 
+//go:noescape
 func scatter2x8(table *float32, stride int, ids *int32, weights *float32, n int, src *float32, mask *int32)
 
+//go:noescape
 func gather2x9(dst *float32, table *float32, stride int, ids *int32, weights *float32, n int, mask *int32)
 
+//go:noescape
 func scatter2x9(table *float32, stride int, ids *int32, weights *float32, n int, src *float32, mask *int32)
 
+//go:noescape
 func gather2x10(dst *float32, table *float32, stride int, ids *int32, weights *float32, n int, mask *int32)
 
+//go:noescape
 func scatter2x10(table *float32, stride int, ids *int32, weights *float32, n int, src *float32, mask *int32)
 
+//go:noescape
 func gather2x11(dst *float32, table *float32, stride int, ids *int32, weights *float32, n int, mask *int32)
 
+//go:noescape
 func scatter2x11(table *float32, stride int, ids *int32, weights *float32, n int, src *float32, mask *int32)
 
+//go:noescape
 func gather2x12(dst *float32, table *float32, stride int, ids *int32, weights *float32, n int, mask *int32)
 
+//go:noescape
 func scatter2x12(table *float32, stride int, ids *int32, weights *float32, n int, src *float32, mask *int32)
 
+//go:noescape
 func adagradPlain(n int, value *float32, sum *float32, grad *float32, rate float32, l float32, mask *int32)
 
+//go:noescape
 func adagradL2(n int, value *float32, sum *float32, grad *float32, rate float32, l float32, mask *int32)
 
+//go:noescape
 func adagradL1(n int, value *float32, sum *float32, grad *float32, rate float32, l float32, mask *int32)
+
+// reluAVX2 sets y to the activation of z and d to its derivative.
+//
+//go:noescape
+func reluAVX2(n int, z *float32, y *float32, d *float32, mask *int32)
+
+// relu6AVX2 sets y to the activation of z and d to its derivative.
+//
+//go:noescape
+func relu6AVX2(n int, z *float32, y *float32, d *float32, mask *int32)
+
+// leakyReLUAVX2 sets y to the activation of z and d to its derivative.
+//
+//go:noescape
+func leakyReLUAVX2(n int, z *float32, y *float32, d *float32, mask *int32)
+
+// swishAVX2 sets y to the activation of z and d to its derivative.
+//
+//go:noescape
+func swishAVX2(n int, z *float32, y *float32, d *float32, mask *int32)
+
+// sigmoidAVX2 sets y to the activation of z and d to its derivative.
+//
+//go:noescape
+func sigmoidAVX2(n int, z *float32, y *float32, d *float32, mask *int32)
+
+// tanhAVX2 sets y to the activation of z and d to its derivative.
+//
+//go:noescape
+func tanhAVX2(n int, z *float32, y *float32, d *float32, mask *int32)
+
+// addProductAVX2 computes z += x∘y with one rounding.
+//
+//go:noescape
+func addProductAVX2(n int, x *float32, y *float32, z *float32, mask *int32)

@@ -3833,6 +3833,19 @@ endDot:
 	VZEROUPPER
 	RET
 
+// func prefetchLines(p *float32, lines int)
+// Requires: MMX+
+TEXT ·prefetchLines(SB), NOSPLIT, $0-16
+	MOVQ p+0(FP), AX
+	MOVQ lines+8(FP), CX
+
+loopPrefetch:
+	PREFETCHT0 (AX)
+	ADDQ       $0x40, AX
+	DECQ       CX
+	JNZ        loopPrefetch
+	RET
+
 // func gather512x1(dst *float32, table *float32, stride int, ids *int32, weights *float32, n int, mask *int32)
 // Requires: AVX, AVX512F
 TEXT ·gather512x1(SB), NOSPLIT, $0-56
@@ -7186,5 +7199,682 @@ tailadagradL1:
 	VMASKMOVPS Y6, Y3, (CX)
 
 endadagradL1:
+	VZEROUPPER
+	RET
+
+// func reluAVX2(n int, z *float32, y *float32, d *float32, mask *int32)
+// Requires: AVX
+TEXT ·reluAVX2(SB), NOSPLIT, $0-40
+	MOVQ n+0(FP), AX
+	MOVQ z+8(FP), CX
+	MOVQ y+16(FP), DX
+	MOVQ d+24(FP), BX
+
+loopreluAVX2:
+	CMPQ         AX, $0x08
+	JL           tailreluAVX2
+	VMOVUPS      (CX), Y0
+	VBROADCASTSS number00000000<>+0(SB), Y1
+	VCMPPS       $0x06, Y1, Y0, Y1
+	VANDPS       Y1, Y0, Y0
+	VBROADCASTSS number3f800000<>+0(SB), Y2
+	VANDPS       Y2, Y1, Y1
+	VMOVUPS      Y0, (DX)
+	VMOVUPS      Y1, (BX)
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	ADDQ         $0x20, BX
+	SUBQ         $0x08, AX
+	JMP          loopreluAVX2
+
+tailreluAVX2:
+	TESTQ        AX, AX
+	JZ           endreluAVX2
+	MOVQ         mask+32(FP), AX
+	VMOVUPS      (AX), Y0
+	VMASKMOVPS   (CX), Y0, Y1
+	VBROADCASTSS number00000000<>+0(SB), Y2
+	VCMPPS       $0x06, Y2, Y1, Y2
+	VANDPS       Y2, Y1, Y1
+	VBROADCASTSS number3f800000<>+0(SB), Y3
+	VANDPS       Y3, Y2, Y2
+	VMASKMOVPS   Y1, Y0, (DX)
+	VMASKMOVPS   Y2, Y0, (BX)
+
+endreluAVX2:
+	VZEROUPPER
+	RET
+
+DATA number00000000<>+0(SB)/4, $0x00000000
+GLOBL number00000000<>(SB), RODATA|NOPTR, $4
+
+DATA number3f800000<>+0(SB)/4, $0x3f800000
+GLOBL number3f800000<>(SB), RODATA|NOPTR, $4
+
+// func relu6AVX2(n int, z *float32, y *float32, d *float32, mask *int32)
+// Requires: AVX
+TEXT ·relu6AVX2(SB), NOSPLIT, $0-40
+	MOVQ n+0(FP), AX
+	MOVQ z+8(FP), CX
+	MOVQ y+16(FP), DX
+	MOVQ d+24(FP), BX
+
+looprelu6AVX2:
+	CMPQ         AX, $0x08
+	JL           tailrelu6AVX2
+	VMOVUPS      (CX), Y0
+	VBROADCASTSS number40c00000<>+0(SB), Y3
+	VBROADCASTSS number00000000<>+0(SB), Y1
+	VCMPPS       $0x06, Y1, Y0, Y1
+	VCMPPS       $0x09, Y3, Y0, Y2
+	VBLENDVPS    Y2, Y0, Y3, Y0
+	VANDPS       Y1, Y0, Y0
+	VANDPS       Y1, Y2, Y1
+	VBROADCASTSS number3f800000<>+0(SB), Y2
+	VANDPS       Y2, Y1, Y1
+	VMOVUPS      Y0, (DX)
+	VMOVUPS      Y1, (BX)
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	ADDQ         $0x20, BX
+	SUBQ         $0x08, AX
+	JMP          looprelu6AVX2
+
+tailrelu6AVX2:
+	TESTQ        AX, AX
+	JZ           endrelu6AVX2
+	MOVQ         mask+32(FP), AX
+	VMOVUPS      (AX), Y0
+	VMASKMOVPS   (CX), Y0, Y1
+	VBROADCASTSS number40c00000<>+0(SB), Y4
+	VBROADCASTSS number00000000<>+0(SB), Y2
+	VCMPPS       $0x06, Y2, Y1, Y2
+	VCMPPS       $0x09, Y4, Y1, Y3
+	VBLENDVPS    Y3, Y1, Y4, Y1
+	VANDPS       Y2, Y1, Y1
+	VANDPS       Y2, Y3, Y2
+	VBROADCASTSS number3f800000<>+0(SB), Y3
+	VANDPS       Y3, Y2, Y2
+	VMASKMOVPS   Y1, Y0, (DX)
+	VMASKMOVPS   Y2, Y0, (BX)
+
+endrelu6AVX2:
+	VZEROUPPER
+	RET
+
+DATA number40c00000<>+0(SB)/4, $0x40c00000
+GLOBL number40c00000<>(SB), RODATA|NOPTR, $4
+
+// func leakyReLUAVX2(n int, z *float32, y *float32, d *float32, mask *int32)
+// Requires: AVX
+TEXT ·leakyReLUAVX2(SB), NOSPLIT, $0-40
+	MOVQ n+0(FP), AX
+	MOVQ z+8(FP), CX
+	MOVQ y+16(FP), DX
+	MOVQ d+24(FP), BX
+
+loopleakyReLUAVX2:
+	CMPQ         AX, $0x08
+	JL           tailleakyReLUAVX2
+	VMOVUPS      (CX), Y0
+	VBROADCASTSS number3e4ccccd<>+0(SB), Y3
+	VBROADCASTSS number00000000<>+0(SB), Y1
+	VCMPPS       $0x1e, Y1, Y0, Y2
+	VMULPS       Y3, Y0, Y1
+	VBLENDVPS    Y2, Y0, Y1, Y1
+	VBROADCASTSS number3f800000<>+0(SB), Y0
+	VBLENDVPS    Y2, Y0, Y3, Y0
+	VMOVUPS      Y1, (DX)
+	VMOVUPS      Y0, (BX)
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	ADDQ         $0x20, BX
+	SUBQ         $0x08, AX
+	JMP          loopleakyReLUAVX2
+
+tailleakyReLUAVX2:
+	TESTQ        AX, AX
+	JZ           endleakyReLUAVX2
+	MOVQ         mask+32(FP), AX
+	VMOVUPS      (AX), Y0
+	VMASKMOVPS   (CX), Y0, Y1
+	VBROADCASTSS number3e4ccccd<>+0(SB), Y4
+	VBROADCASTSS number00000000<>+0(SB), Y2
+	VCMPPS       $0x1e, Y2, Y1, Y3
+	VMULPS       Y4, Y1, Y2
+	VBLENDVPS    Y3, Y1, Y2, Y2
+	VBROADCASTSS number3f800000<>+0(SB), Y1
+	VBLENDVPS    Y3, Y1, Y4, Y1
+	VMASKMOVPS   Y2, Y0, (DX)
+	VMASKMOVPS   Y1, Y0, (BX)
+
+endleakyReLUAVX2:
+	VZEROUPPER
+	RET
+
+DATA number3e4ccccd<>+0(SB)/4, $0x3e4ccccd
+GLOBL number3e4ccccd<>(SB), RODATA|NOPTR, $4
+
+// func swishAVX2(n int, z *float32, y *float32, d *float32, mask *int32)
+// Requires: AVX, AVX2
+TEXT ·swishAVX2(SB), NOSPLIT, $0-40
+	MOVQ n+0(FP), AX
+	MOVQ z+8(FP), CX
+	MOVQ y+16(FP), DX
+	MOVQ d+24(FP), BX
+
+loopswishAVX2:
+	CMPQ         AX, $0x08
+	JL           tailswishAVX2
+	VMOVUPS      (CX), Y0
+	VBROADCASTSS number80000000<>+0(SB), Y1
+	VXORPS       Y1, Y0, Y1
+	VBROADCASTSS number3fb8aa3b<>+0(SB), Y2
+	VMULPS       Y2, Y1, Y2
+	VBROADCASTSS number80000000<>+0(SB), Y3
+	VANDPS       Y3, Y2, Y3
+	VBROADCASTSS number3f000000<>+0(SB), Y4
+	VORPS        Y4, Y3, Y3
+	VADDPS       Y3, Y2, Y2
+	VCVTTPS2DQ   Y2, Y3
+	VCVTDQ2PS    Y3, Y2
+	VBROADCASTSS number3f318000<>+0(SB), Y4
+	VMULPS       Y4, Y2, Y5
+	VSUBPS       Y5, Y1, Y4
+	VBROADCASTSS numberb95e8083<>+0(SB), Y5
+	VMULPS       Y5, Y2, Y5
+	VSUBPS       Y5, Y4, Y4
+	VBROADCASTSS number39506967<>+0(SB), Y2
+	VMULPS       Y4, Y2, Y2
+	VBROADCASTSS number3ab743ce<>+0(SB), Y5
+	VADDPS       Y5, Y2, Y2
+	VMULPS       Y4, Y2, Y2
+	VBROADCASTSS number3c088908<>+0(SB), Y5
+	VADDPS       Y5, Y2, Y2
+	VMULPS       Y4, Y2, Y2
+	VBROADCASTSS number3d2aa9c1<>+0(SB), Y5
+	VADDPS       Y5, Y2, Y2
+	VMULPS       Y4, Y2, Y2
+	VBROADCASTSS number3e2aaaaa<>+0(SB), Y5
+	VADDPS       Y5, Y2, Y2
+	VMULPS       Y4, Y2, Y2
+	VBROADCASTSS number3f000000<>+0(SB), Y5
+	VADDPS       Y5, Y2, Y2
+	VMULPS       Y4, Y2, Y2
+	VMULPS       Y4, Y2, Y2
+	VADDPS       Y4, Y2, Y2
+	VBROADCASTSS number3f800000<>+0(SB), Y4
+	VADDPS       Y4, Y2, Y2
+	VBROADCASTSS number0000007f<>+0(SB), Y4
+	VPADDD       Y4, Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y3, Y2, Y2
+	VBROADCASTSS number42b00000<>+0(SB), Y3
+	VCMPPS       $0x1e, Y3, Y1, Y3
+	VBROADCASTSS number7f800000<>+0(SB), Y4
+	VBLENDVPS    Y3, Y4, Y2, Y2
+	VBROADCASTSS numberc2ae0000<>+0(SB), Y3
+	VCMPPS       $0x11, Y3, Y1, Y1
+	VANDNPS      Y2, Y1, Y2
+	VBROADCASTSS number3f800000<>+0(SB), Y1
+	VADDPS       Y2, Y1, Y2
+	VDIVPS       Y2, Y1, Y1
+	VMULPS       Y1, Y0, Y0
+	VBROADCASTSS number3f800000<>+0(SB), Y2
+	VSUBPS       Y1, Y2, Y2
+	VMULPS       Y0, Y2, Y2
+	VADDPS       Y1, Y2, Y2
+	VMOVUPS      Y0, (DX)
+	VMOVUPS      Y2, (BX)
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	ADDQ         $0x20, BX
+	SUBQ         $0x08, AX
+	JMP          loopswishAVX2
+
+tailswishAVX2:
+	TESTQ        AX, AX
+	JZ           endswishAVX2
+	MOVQ         mask+32(FP), AX
+	VMOVUPS      (AX), Y0
+	VMASKMOVPS   (CX), Y0, Y1
+	VBROADCASTSS number80000000<>+0(SB), Y2
+	VXORPS       Y2, Y1, Y2
+	VBROADCASTSS number3fb8aa3b<>+0(SB), Y3
+	VMULPS       Y3, Y2, Y3
+	VBROADCASTSS number80000000<>+0(SB), Y4
+	VANDPS       Y4, Y3, Y4
+	VBROADCASTSS number3f000000<>+0(SB), Y5
+	VORPS        Y5, Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VCVTTPS2DQ   Y3, Y4
+	VCVTDQ2PS    Y4, Y3
+	VBROADCASTSS number3f318000<>+0(SB), Y5
+	VMULPS       Y5, Y3, Y6
+	VSUBPS       Y6, Y2, Y5
+	VBROADCASTSS numberb95e8083<>+0(SB), Y6
+	VMULPS       Y6, Y3, Y6
+	VSUBPS       Y6, Y5, Y5
+	VBROADCASTSS number39506967<>+0(SB), Y3
+	VMULPS       Y5, Y3, Y3
+	VBROADCASTSS number3ab743ce<>+0(SB), Y6
+	VADDPS       Y6, Y3, Y3
+	VMULPS       Y5, Y3, Y3
+	VBROADCASTSS number3c088908<>+0(SB), Y6
+	VADDPS       Y6, Y3, Y3
+	VMULPS       Y5, Y3, Y3
+	VBROADCASTSS number3d2aa9c1<>+0(SB), Y6
+	VADDPS       Y6, Y3, Y3
+	VMULPS       Y5, Y3, Y3
+	VBROADCASTSS number3e2aaaaa<>+0(SB), Y6
+	VADDPS       Y6, Y3, Y3
+	VMULPS       Y5, Y3, Y3
+	VBROADCASTSS number3f000000<>+0(SB), Y6
+	VADDPS       Y6, Y3, Y3
+	VMULPS       Y5, Y3, Y3
+	VMULPS       Y5, Y3, Y3
+	VADDPS       Y5, Y3, Y3
+	VBROADCASTSS number3f800000<>+0(SB), Y5
+	VADDPS       Y5, Y3, Y3
+	VBROADCASTSS number0000007f<>+0(SB), Y5
+	VPADDD       Y5, Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y4, Y3, Y3
+	VBROADCASTSS number42b00000<>+0(SB), Y4
+	VCMPPS       $0x1e, Y4, Y2, Y4
+	VBROADCASTSS number7f800000<>+0(SB), Y5
+	VBLENDVPS    Y4, Y5, Y3, Y3
+	VBROADCASTSS numberc2ae0000<>+0(SB), Y4
+	VCMPPS       $0x11, Y4, Y2, Y2
+	VANDNPS      Y3, Y2, Y3
+	VBROADCASTSS number3f800000<>+0(SB), Y2
+	VADDPS       Y3, Y2, Y3
+	VDIVPS       Y3, Y2, Y2
+	VMULPS       Y2, Y1, Y1
+	VBROADCASTSS number3f800000<>+0(SB), Y3
+	VSUBPS       Y2, Y3, Y3
+	VMULPS       Y1, Y3, Y3
+	VADDPS       Y2, Y3, Y3
+	VMASKMOVPS   Y1, Y0, (DX)
+	VMASKMOVPS   Y3, Y0, (BX)
+
+endswishAVX2:
+	VZEROUPPER
+	RET
+
+DATA number80000000<>+0(SB)/4, $0x80000000
+GLOBL number80000000<>(SB), RODATA|NOPTR, $4
+
+DATA number3fb8aa3b<>+0(SB)/4, $0x3fb8aa3b
+GLOBL number3fb8aa3b<>(SB), RODATA|NOPTR, $4
+
+DATA number3f000000<>+0(SB)/4, $0x3f000000
+GLOBL number3f000000<>(SB), RODATA|NOPTR, $4
+
+DATA number3f318000<>+0(SB)/4, $0x3f318000
+GLOBL number3f318000<>(SB), RODATA|NOPTR, $4
+
+DATA numberb95e8083<>+0(SB)/4, $0xb95e8083
+GLOBL numberb95e8083<>(SB), RODATA|NOPTR, $4
+
+DATA number39506967<>+0(SB)/4, $0x39506967
+GLOBL number39506967<>(SB), RODATA|NOPTR, $4
+
+DATA number3ab743ce<>+0(SB)/4, $0x3ab743ce
+GLOBL number3ab743ce<>(SB), RODATA|NOPTR, $4
+
+DATA number3c088908<>+0(SB)/4, $0x3c088908
+GLOBL number3c088908<>(SB), RODATA|NOPTR, $4
+
+DATA number3d2aa9c1<>+0(SB)/4, $0x3d2aa9c1
+GLOBL number3d2aa9c1<>(SB), RODATA|NOPTR, $4
+
+DATA number3e2aaaaa<>+0(SB)/4, $0x3e2aaaaa
+GLOBL number3e2aaaaa<>(SB), RODATA|NOPTR, $4
+
+DATA number0000007f<>+0(SB)/4, $0x0000007f
+GLOBL number0000007f<>(SB), RODATA|NOPTR, $4
+
+DATA number42b00000<>+0(SB)/4, $0x42b00000
+GLOBL number42b00000<>(SB), RODATA|NOPTR, $4
+
+DATA number7f800000<>+0(SB)/4, $0x7f800000
+GLOBL number7f800000<>(SB), RODATA|NOPTR, $4
+
+DATA numberc2ae0000<>+0(SB)/4, $0xc2ae0000
+GLOBL numberc2ae0000<>(SB), RODATA|NOPTR, $4
+
+// func sigmoidAVX2(n int, z *float32, y *float32, d *float32, mask *int32)
+// Requires: AVX, AVX2
+TEXT ·sigmoidAVX2(SB), NOSPLIT, $0-40
+	MOVQ n+0(FP), AX
+	MOVQ z+8(FP), CX
+	MOVQ y+16(FP), DX
+	MOVQ d+24(FP), BX
+
+loopsigmoidAVX2:
+	CMPQ         AX, $0x08
+	JL           tailsigmoidAVX2
+	VMOVUPS      (CX), Y0
+	VBROADCASTSS number80000000<>+0(SB), Y1
+	VXORPS       Y1, Y0, Y0
+	VBROADCASTSS number3fb8aa3b<>+0(SB), Y1
+	VMULPS       Y1, Y0, Y1
+	VBROADCASTSS number80000000<>+0(SB), Y2
+	VANDPS       Y2, Y1, Y2
+	VBROADCASTSS number3f000000<>+0(SB), Y3
+	VORPS        Y3, Y2, Y2
+	VADDPS       Y2, Y1, Y1
+	VCVTTPS2DQ   Y1, Y2
+	VCVTDQ2PS    Y2, Y1
+	VBROADCASTSS number3f318000<>+0(SB), Y3
+	VMULPS       Y3, Y1, Y4
+	VSUBPS       Y4, Y0, Y3
+	VBROADCASTSS numberb95e8083<>+0(SB), Y4
+	VMULPS       Y4, Y1, Y4
+	VSUBPS       Y4, Y3, Y3
+	VBROADCASTSS number39506967<>+0(SB), Y1
+	VMULPS       Y3, Y1, Y1
+	VBROADCASTSS number3ab743ce<>+0(SB), Y4
+	VADDPS       Y4, Y1, Y1
+	VMULPS       Y3, Y1, Y1
+	VBROADCASTSS number3c088908<>+0(SB), Y4
+	VADDPS       Y4, Y1, Y1
+	VMULPS       Y3, Y1, Y1
+	VBROADCASTSS number3d2aa9c1<>+0(SB), Y4
+	VADDPS       Y4, Y1, Y1
+	VMULPS       Y3, Y1, Y1
+	VBROADCASTSS number3e2aaaaa<>+0(SB), Y4
+	VADDPS       Y4, Y1, Y1
+	VMULPS       Y3, Y1, Y1
+	VBROADCASTSS number3f000000<>+0(SB), Y4
+	VADDPS       Y4, Y1, Y1
+	VMULPS       Y3, Y1, Y1
+	VMULPS       Y3, Y1, Y1
+	VADDPS       Y3, Y1, Y1
+	VBROADCASTSS number3f800000<>+0(SB), Y3
+	VADDPS       Y3, Y1, Y1
+	VBROADCASTSS number0000007f<>+0(SB), Y3
+	VPADDD       Y3, Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VMULPS       Y2, Y1, Y1
+	VBROADCASTSS number42b00000<>+0(SB), Y2
+	VCMPPS       $0x1e, Y2, Y0, Y2
+	VBROADCASTSS number7f800000<>+0(SB), Y3
+	VBLENDVPS    Y2, Y3, Y1, Y1
+	VBROADCASTSS numberc2ae0000<>+0(SB), Y2
+	VCMPPS       $0x11, Y2, Y0, Y0
+	VANDNPS      Y1, Y0, Y1
+	VBROADCASTSS number3f800000<>+0(SB), Y0
+	VADDPS       Y1, Y0, Y1
+	VDIVPS       Y1, Y0, Y1
+	VBROADCASTSS number3f800000<>+0(SB), Y0
+	VSUBPS       Y1, Y0, Y0
+	VMULPS       Y1, Y0, Y0
+	VMOVUPS      Y1, (DX)
+	VMOVUPS      Y0, (BX)
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	ADDQ         $0x20, BX
+	SUBQ         $0x08, AX
+	JMP          loopsigmoidAVX2
+
+tailsigmoidAVX2:
+	TESTQ        AX, AX
+	JZ           endsigmoidAVX2
+	MOVQ         mask+32(FP), AX
+	VMOVUPS      (AX), Y0
+	VMASKMOVPS   (CX), Y0, Y1
+	VBROADCASTSS number80000000<>+0(SB), Y2
+	VXORPS       Y2, Y1, Y1
+	VBROADCASTSS number3fb8aa3b<>+0(SB), Y2
+	VMULPS       Y2, Y1, Y2
+	VBROADCASTSS number80000000<>+0(SB), Y3
+	VANDPS       Y3, Y2, Y3
+	VBROADCASTSS number3f000000<>+0(SB), Y4
+	VORPS        Y4, Y3, Y3
+	VADDPS       Y3, Y2, Y2
+	VCVTTPS2DQ   Y2, Y3
+	VCVTDQ2PS    Y3, Y2
+	VBROADCASTSS number3f318000<>+0(SB), Y4
+	VMULPS       Y4, Y2, Y5
+	VSUBPS       Y5, Y1, Y4
+	VBROADCASTSS numberb95e8083<>+0(SB), Y5
+	VMULPS       Y5, Y2, Y5
+	VSUBPS       Y5, Y4, Y4
+	VBROADCASTSS number39506967<>+0(SB), Y2
+	VMULPS       Y4, Y2, Y2
+	VBROADCASTSS number3ab743ce<>+0(SB), Y5
+	VADDPS       Y5, Y2, Y2
+	VMULPS       Y4, Y2, Y2
+	VBROADCASTSS number3c088908<>+0(SB), Y5
+	VADDPS       Y5, Y2, Y2
+	VMULPS       Y4, Y2, Y2
+	VBROADCASTSS number3d2aa9c1<>+0(SB), Y5
+	VADDPS       Y5, Y2, Y2
+	VMULPS       Y4, Y2, Y2
+	VBROADCASTSS number3e2aaaaa<>+0(SB), Y5
+	VADDPS       Y5, Y2, Y2
+	VMULPS       Y4, Y2, Y2
+	VBROADCASTSS number3f000000<>+0(SB), Y5
+	VADDPS       Y5, Y2, Y2
+	VMULPS       Y4, Y2, Y2
+	VMULPS       Y4, Y2, Y2
+	VADDPS       Y4, Y2, Y2
+	VBROADCASTSS number3f800000<>+0(SB), Y4
+	VADDPS       Y4, Y2, Y2
+	VBROADCASTSS number0000007f<>+0(SB), Y4
+	VPADDD       Y4, Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y3, Y2, Y2
+	VBROADCASTSS number42b00000<>+0(SB), Y3
+	VCMPPS       $0x1e, Y3, Y1, Y3
+	VBROADCASTSS number7f800000<>+0(SB), Y4
+	VBLENDVPS    Y3, Y4, Y2, Y2
+	VBROADCASTSS numberc2ae0000<>+0(SB), Y3
+	VCMPPS       $0x11, Y3, Y1, Y1
+	VANDNPS      Y2, Y1, Y2
+	VBROADCASTSS number3f800000<>+0(SB), Y1
+	VADDPS       Y2, Y1, Y2
+	VDIVPS       Y2, Y1, Y2
+	VBROADCASTSS number3f800000<>+0(SB), Y1
+	VSUBPS       Y2, Y1, Y1
+	VMULPS       Y2, Y1, Y1
+	VMASKMOVPS   Y2, Y0, (DX)
+	VMASKMOVPS   Y1, Y0, (BX)
+
+endsigmoidAVX2:
+	VZEROUPPER
+	RET
+
+// func tanhAVX2(n int, z *float32, y *float32, d *float32, mask *int32)
+// Requires: AVX, AVX2
+TEXT ·tanhAVX2(SB), NOSPLIT, $0-40
+	MOVQ n+0(FP), AX
+	MOVQ z+8(FP), CX
+	MOVQ y+16(FP), DX
+	MOVQ d+24(FP), BX
+
+looptanhAVX2:
+	CMPQ         AX, $0x08
+	JL           tailtanhAVX2
+	VMOVUPS      (CX), Y0
+	VBROADCASTSS number40000000<>+0(SB), Y1
+	VBROADCASTSS number3f800000<>+0(SB), Y2
+	VMULPS       Y1, Y0, Y0
+	VBROADCASTSS number80000000<>+0(SB), Y1
+	VXORPS       Y1, Y0, Y0
+	VBROADCASTSS number3fb8aa3b<>+0(SB), Y1
+	VMULPS       Y1, Y0, Y1
+	VBROADCASTSS number80000000<>+0(SB), Y3
+	VANDPS       Y3, Y1, Y3
+	VBROADCASTSS number3f000000<>+0(SB), Y4
+	VORPS        Y4, Y3, Y3
+	VADDPS       Y3, Y1, Y1
+	VCVTTPS2DQ   Y1, Y3
+	VCVTDQ2PS    Y3, Y1
+	VBROADCASTSS number3f318000<>+0(SB), Y4
+	VMULPS       Y4, Y1, Y5
+	VSUBPS       Y5, Y0, Y4
+	VBROADCASTSS numberb95e8083<>+0(SB), Y5
+	VMULPS       Y5, Y1, Y5
+	VSUBPS       Y5, Y4, Y4
+	VBROADCASTSS number39506967<>+0(SB), Y1
+	VMULPS       Y4, Y1, Y1
+	VBROADCASTSS number3ab743ce<>+0(SB), Y5
+	VADDPS       Y5, Y1, Y1
+	VMULPS       Y4, Y1, Y1
+	VBROADCASTSS number3c088908<>+0(SB), Y5
+	VADDPS       Y5, Y1, Y1
+	VMULPS       Y4, Y1, Y1
+	VBROADCASTSS number3d2aa9c1<>+0(SB), Y5
+	VADDPS       Y5, Y1, Y1
+	VMULPS       Y4, Y1, Y1
+	VBROADCASTSS number3e2aaaaa<>+0(SB), Y5
+	VADDPS       Y5, Y1, Y1
+	VMULPS       Y4, Y1, Y1
+	VBROADCASTSS number3f000000<>+0(SB), Y5
+	VADDPS       Y5, Y1, Y1
+	VMULPS       Y4, Y1, Y1
+	VMULPS       Y4, Y1, Y1
+	VADDPS       Y4, Y1, Y1
+	VBROADCASTSS number3f800000<>+0(SB), Y4
+	VADDPS       Y4, Y1, Y1
+	VBROADCASTSS number0000007f<>+0(SB), Y4
+	VPADDD       Y4, Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y3, Y1, Y1
+	VBROADCASTSS number42b00000<>+0(SB), Y3
+	VCMPPS       $0x1e, Y3, Y0, Y3
+	VBROADCASTSS number7f800000<>+0(SB), Y4
+	VBLENDVPS    Y3, Y4, Y1, Y1
+	VBROADCASTSS numberc2ae0000<>+0(SB), Y3
+	VCMPPS       $0x11, Y3, Y0, Y0
+	VANDNPS      Y1, Y0, Y1
+	VBROADCASTSS number3f800000<>+0(SB), Y0
+	VADDPS       Y1, Y0, Y1
+	VDIVPS       Y1, Y0, Y0
+	VBROADCASTSS number40000000<>+0(SB), Y1
+	VMULPS       Y1, Y0, Y0
+	VSUBPS       Y2, Y0, Y0
+	VMULPS       Y0, Y0, Y1
+	VSUBPS       Y1, Y2, Y1
+	VMOVUPS      Y0, (DX)
+	VMOVUPS      Y1, (BX)
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	ADDQ         $0x20, BX
+	SUBQ         $0x08, AX
+	JMP          looptanhAVX2
+
+tailtanhAVX2:
+	TESTQ        AX, AX
+	JZ           endtanhAVX2
+	MOVQ         mask+32(FP), AX
+	VMOVUPS      (AX), Y0
+	VMASKMOVPS   (CX), Y0, Y1
+	VBROADCASTSS number40000000<>+0(SB), Y2
+	VBROADCASTSS number3f800000<>+0(SB), Y3
+	VMULPS       Y2, Y1, Y1
+	VBROADCASTSS number80000000<>+0(SB), Y2
+	VXORPS       Y2, Y1, Y1
+	VBROADCASTSS number3fb8aa3b<>+0(SB), Y2
+	VMULPS       Y2, Y1, Y2
+	VBROADCASTSS number80000000<>+0(SB), Y4
+	VANDPS       Y4, Y2, Y4
+	VBROADCASTSS number3f000000<>+0(SB), Y5
+	VORPS        Y5, Y4, Y4
+	VADDPS       Y4, Y2, Y2
+	VCVTTPS2DQ   Y2, Y4
+	VCVTDQ2PS    Y4, Y2
+	VBROADCASTSS number3f318000<>+0(SB), Y5
+	VMULPS       Y5, Y2, Y6
+	VSUBPS       Y6, Y1, Y5
+	VBROADCASTSS numberb95e8083<>+0(SB), Y6
+	VMULPS       Y6, Y2, Y6
+	VSUBPS       Y6, Y5, Y5
+	VBROADCASTSS number39506967<>+0(SB), Y2
+	VMULPS       Y5, Y2, Y2
+	VBROADCASTSS number3ab743ce<>+0(SB), Y6
+	VADDPS       Y6, Y2, Y2
+	VMULPS       Y5, Y2, Y2
+	VBROADCASTSS number3c088908<>+0(SB), Y6
+	VADDPS       Y6, Y2, Y2
+	VMULPS       Y5, Y2, Y2
+	VBROADCASTSS number3d2aa9c1<>+0(SB), Y6
+	VADDPS       Y6, Y2, Y2
+	VMULPS       Y5, Y2, Y2
+	VBROADCASTSS number3e2aaaaa<>+0(SB), Y6
+	VADDPS       Y6, Y2, Y2
+	VMULPS       Y5, Y2, Y2
+	VBROADCASTSS number3f000000<>+0(SB), Y6
+	VADDPS       Y6, Y2, Y2
+	VMULPS       Y5, Y2, Y2
+	VMULPS       Y5, Y2, Y2
+	VADDPS       Y5, Y2, Y2
+	VBROADCASTSS number3f800000<>+0(SB), Y5
+	VADDPS       Y5, Y2, Y2
+	VBROADCASTSS number0000007f<>+0(SB), Y5
+	VPADDD       Y5, Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y4, Y2, Y2
+	VBROADCASTSS number42b00000<>+0(SB), Y4
+	VCMPPS       $0x1e, Y4, Y1, Y4
+	VBROADCASTSS number7f800000<>+0(SB), Y5
+	VBLENDVPS    Y4, Y5, Y2, Y2
+	VBROADCASTSS numberc2ae0000<>+0(SB), Y4
+	VCMPPS       $0x11, Y4, Y1, Y1
+	VANDNPS      Y2, Y1, Y2
+	VBROADCASTSS number3f800000<>+0(SB), Y1
+	VADDPS       Y2, Y1, Y2
+	VDIVPS       Y2, Y1, Y1
+	VBROADCASTSS number40000000<>+0(SB), Y2
+	VMULPS       Y2, Y1, Y1
+	VSUBPS       Y3, Y1, Y1
+	VMULPS       Y1, Y1, Y2
+	VSUBPS       Y2, Y3, Y2
+	VMASKMOVPS   Y1, Y0, (DX)
+	VMASKMOVPS   Y2, Y0, (BX)
+
+endtanhAVX2:
+	VZEROUPPER
+	RET
+
+DATA number40000000<>+0(SB)/4, $0x40000000
+GLOBL number40000000<>(SB), RODATA|NOPTR, $4
+
+// func addProductAVX2(n int, x *float32, y *float32, z *float32, mask *int32)
+// Requires: AVX, FMA3
+TEXT ·addProductAVX2(SB), NOSPLIT, $0-40
+	MOVQ n+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ y+16(FP), DX
+	MOVQ z+24(FP), BX
+
+loopProduct:
+	CMPQ        AX, $0x08
+	JL          tailProduct
+	VMOVUPS     (CX), Y0
+	VMOVUPS     (BX), Y1
+	VFMADD231PS (DX), Y0, Y1
+	VMOVUPS     Y1, (BX)
+	ADDQ        $0x20, CX
+	ADDQ        $0x20, DX
+	ADDQ        $0x20, BX
+	SUBQ        $0x08, AX
+	JMP         loopProduct
+
+tailProduct:
+	TESTQ       AX, AX
+	JZ          endProduct
+	MOVQ        mask+32(FP), AX
+	VMOVUPS     (AX), Y0
+	VMASKMOVPS  (CX), Y0, Y1
+	VMASKMOVPS  (DX), Y0, Y3
+	VMASKMOVPS  (BX), Y0, Y2
+	VFMADD231PS Y3, Y1, Y2
+	VMASKMOVPS  Y2, Y0, (BX)
+
+endProduct:
 	VZEROUPPER
 	RET

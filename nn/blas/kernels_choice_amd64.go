@@ -116,7 +116,7 @@ var (
 		}
 		return m
 	}()
-	masks2 = [16]int32{-1, -1, -1, -1, -1, -1, -1, -1}
+	masks2 = [17]int32{-1, -1, -1, -1, -1, -1, -1, -1}
 )
 
 func mask2(n int) *int32 { return &masks2[8-n] }
@@ -174,5 +174,34 @@ func packRows(panel []float32, width int, b []float32, ldb, k int) {
 		pack16(to, &b[0], ldb, k)
 	default:
 		pack32(to, &b[0], ldb, k)
+	}
+}
+
+func addProduct(x, y, z []float32) {
+	if active == nil {
+		for i, v := range x {
+			z[i] += float32(v * y[i])
+		}
+		return
+	}
+	addProductAVX2(len(x), &x[0], &y[0], &z[0], mask2(len(x)%8))
+}
+
+func activateAssembly(kind int, z, y, d []float32) {
+	n, from, to, slope := len(z), &z[0], &y[0], &d[0]
+	mask := mask2(n % 8)
+	switch kind {
+	case kindReLU:
+		reluAVX2(n, from, to, slope, mask)
+	case kindReLU6:
+		relu6AVX2(n, from, to, slope, mask)
+	case kindLeakyReLU:
+		leakyReLUAVX2(n, from, to, slope, mask)
+	case kindSwish:
+		swishAVX2(n, from, to, slope, mask)
+	case kindSigmoid:
+		sigmoidAVX2(n, from, to, slope, mask)
+	default:
+		tanhAVX2(n, from, to, slope, mask)
 	}
 }

@@ -21,6 +21,14 @@ func mul(x, y []float32) {
 	}
 }
 
+func addProduct(x, y, z []float32) {
+	for i, v := range x {
+		z[i] += float32(v * y[i])
+	}
+}
+
+func activateAssembly(int, []float32, []float32, []float32) { panic(unreachable) }
+
 const unreachable = "blas: no assembly on this processor"
 
 func dot([]float32, []float32) float32 { panic(unreachable) }
@@ -30,3 +38,5 @@ func adagradAssembly(int, []float32, []float32, []float32, float32, float32) { p
 func packRows([]float32, int, []float32, int, int) { panic(unreachable) }
 
 func transpose8(*float32, int, *float32, int, int) { panic(unreachable) }
+
+func prefetchLines(*float32, int) {}

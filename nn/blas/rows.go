@@ -74,3 +74,23 @@ func Mul(x, y []float32) {
 		mul(x, y[:len(x)])
 	}
 }
+
+// AddProduct computes z += x∘y, element by element. It panics if y or z is
+// shorter than x.
+func AddProduct(x, y, z []float32) {
+	if len(x) > 0 {
+		addProduct(x, y[:len(x)], z[:len(x)])
+	}
+}
+
+// Dot returns x·y. It panics if y is shorter than x.
+func Dot(x, y []float32) float32 {
+	return Implementation{level: active}.Sdot(len(x), x, 1, y, 1)
+}
+
+// Prefetch asks for memory that is needed soon.
+func Prefetch(v []float32) {
+	if active != nil && len(v) > 0 {
+		prefetchLines(&v[0], (len(v)+15)/16)
+	}
+}

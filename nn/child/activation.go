@@ -1,6 +1,10 @@
 package child
 
-import "fmt"
+import (
+	"fmt"
+
+	kernels "tnaml/nn/blas"
+)
 
 // activate computes y = f(z) and d = f'(z), elementwise; z and y may be the
 // same slice. NaN gives NaN, so that it reaches the loss.
@@ -12,58 +16,23 @@ import "fmt"
 //	sigmoid     σ(z)
 //	tanh        2σ(2z) − 1
 func activate(f Activation, z, y, d []float32) {
-	y, d = y[:len(z)], d[:len(z)]
 	switch f {
 	case ReLU:
-		for i, v := range z {
-			if v <= 0 {
-				y[i], d[i] = 0, 0
-			} else {
-				y[i], d[i] = v, 1
-			}
-		}
+		kernels.ReLU(z, y, d)
 	case ReLU6:
-		for i, v := range z {
-			switch {
-			case v <= 0:
-				y[i], d[i] = 0, 0
-			case v >= 6:
-				y[i], d[i] = 6, 0
-			default:
-				y[i], d[i] = v, 1
-			}
-		}
+		kernels.ReLU6(z, y, d)
 	case LeakyReLU:
-		for i, v := range z {
-			if v > 0 {
-				y[i], d[i] = v, 1
-			} else {
-				y[i], d[i] = leak*v, leak
-			}
-		}
+		kernels.LeakyReLU(z, y, d)
 	case Swish:
-		for i, v := range z {
-			s := sigmoid32(v)
-			w := v * s
-			y[i], d[i] = w, s+float32(w*(1-s))
-		}
+		kernels.Swish(z, y, d)
 	case Sigmoid:
-		for i, v := range z {
-			s := sigmoid32(v)
-			y[i], d[i] = s, s*(1-s)
-		}
+		kernels.Sigmoid(z, y, d)
 	case Tanh:
-		for i, v := range z {
-			t := float32(2*sigmoid32(2*v)) - 1
-			y[i], d[i] = t, 1-float32(t*t)
-		}
+		kernels.Tanh(z, y, d)
 	default:
 		panic(fmt.Sprintf("child: activation %q", f)) // Config.Validate refuses it
 	}
 }
-
-// leak is leaky_relu's slope below zero, TensorFlow's default.
-const leak = 0.2
 
 // drop sets a share of the units to zero in y and d and scales the others up
 // (inverted dropout, Srivastava et al., 2014). Which ones is a function of the
@@ -71,16 +40,14 @@ const leak = 0.2
 func drop(share float64, key uint64, y, d []float32) {
 	limit := uint64(share * (1 << 16))
 	scale := float32(1 / (1 - float64(limit)/(1<<16)))
+	keep := [2]float32{scale, 0} // by whether the bits lie below the limit
 	d = d[:len(y)]
 	for i := 0; i < len(y); i += 4 {
 		bits := mix(key + uint64(i)*golden)
 		for k := i; k < min(i+4, len(y)); k++ {
-			if bits&0xffff < limit {
-				y[k], d[k] = 0, 0
-			} else {
-				y[k] *= scale
-				d[k] *= scale
-			}
+			factor := keep[(bits&0xffff-limit)>>63]
+			y[k] *= factor
+			d[k] *= factor
 			bits >>= 16
 		}
 	}

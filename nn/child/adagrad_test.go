@@ -5,49 +5,9 @@ import (
 	"slices"
 	"testing"
 
+	kernels "tnaml/nn/blas"
 	"tnaml/nn/rng"
 )
-
-// The assembly and the plain loop give the same bits, for every length and
-// every kind of number.
-func TestAdagradVectorEqualsScalar(t *testing.T) {
-	if adagradVector(make([]float32, 8), make([]float32, 8), make([]float32, 8), 1, 0) == 0 {
-		t.Skip("this build has no assembly: there is nothing to compare")
-	}
-	special := []float32{
-		0, float32(math.Copysign(0, -1)), 1e-45, -1e-39, 1e-21, -1e-21, 1e-20, -1e-20, 3e38, -3e38,
-		float32(math.Inf(1)), float32(math.Inf(-1)), float32(math.NaN()),
-	}
-	r := rng.New(1, "adagrad", 0)
-	draw := func(n int) []float32 {
-		v := make([]float32, n)
-		for i := range v {
-			if v[i] = float32(r.NormFloat64()); r.IntN(4) == 0 {
-				v[i] = special[r.IntN(len(special))]
-			}
-		}
-		return v
-	}
-	same := func(a, b []float32) bool {
-		return slices.EqualFunc(a, b, func(x, y float32) bool {
-			return math.Float32bits(x) == math.Float32bits(y) || x != x && y != y
-		})
-	}
-	for n := range 70 {
-		for _, l2 := range []float32{0, 1e-4, .7, 1e30} {
-			value, grad, sum := draw(n), draw(n), draw(n)
-			for i := range sum {
-				sum[i] = max(sum[i], accumulatorStart)
-			}
-			wantValue, wantSum, wantGrad := slices.Clone(value), slices.Clone(sum), slices.Clone(grad)
-			adagradScalar(wantValue, wantSum, wantGrad, .3, l2)
-			proximalAdagrad(value, sum, grad, .3, 0, l2)
-			if !same(value, wantValue) || !same(sum, wantSum) || !same(grad, wantGrad) {
-				t.Fatalf("%d weights, l2 %v:\n%v\n%v", n, l2, value, wantValue)
-			}
-		}
-	}
-}
 
 // A weight without gradient ends at zero under L2, not among the denormals, and
 // a NaN stays one.
@@ -58,7 +18,7 @@ func TestShrinksToZero(t *testing.T) {
 		fill(sum, accumulatorStart)
 		value[1] = float32(math.NaN())
 		for range 400 {
-			proximalAdagrad(value, sum, grad, .1, 0, 1)
+			kernels.Adagrad(value, sum, grad, .1, 0, 1)
 		}
 		for i, v := range value {
 			if i == 1 && v == v || i != 1 && v != 0 {
@@ -69,30 +29,72 @@ func TestShrinksToZero(t *testing.T) {
 }
 
 // Rows that are not touched keep their values, and a row's gradient starts at
-// zero each time it is touched.
-func TestSparse(t *testing.T) {
-	s := newSparse([]float32{1, 1, 2, 2, 3, 3}, 2, 5)
-	copy(s.gradient(2), []float32{1, 0})
-	copy(s.gradient(0), []float32{0, -1})
-	if !slices.Equal(s.gradient(2), []float32{1, 0}) {
-		t.Error("a touched row lost its gradient")
-	}
-	s.step(.1, 0, .5)
-	if s.value[2] != 2 || s.value[3] != 2 || s.sum[2] != accumulatorStart {
-		t.Errorf("an untouched row moved: %v", s.value)
-	}
-	for i, g := range []float64{1, 0} {
-		eta := .1 / math.Sqrt(.1+g*g)
-		if want := (3 - eta*g) / (1 + .5*eta); math.Abs(float64(s.value[4+i])-want) > 1e-6 {
-			t.Errorf("row 2: %v, want %v at %d", s.value[4:], want, i)
+// zero each time it is touched, whatever the number of columns.
+func TestTable(t *testing.T) {
+	for _, cols := range []int{1, 2, 5, 15, 16, 40} {
+		value := make([]float32, 200*cols)
+		for i := range value {
+			value[i] = float32(1 + i/cols)
 		}
-	}
-	if g := s.gradient(2); g[0] != 0 || g[1] != 0 {
-		t.Errorf("gradient of the last step: %v", g)
+		s := newTable(value, cols, 3)
+		// Token 2 in both documents, token 150 in the second; the batch repeats the second.
+		b := &bags{from: []int32{0, 1}, to: []int32{1, 3}, ids: []int32{2, 2, 150}, weights: []float32{1, .5, 2}}
+		batch := []int32{0, 1, 1}
+		d := make([]float32, 3*cols)
+		for i := range d {
+			d[i] = float32(1 + i/cols) // document by document: 1, 2, 3
+		}
+		for range 2 {
+			s.turn(b, batch)
+			if !slices.Equal(s.rows, []int32{2, 150}) {
+				t.Fatalf("touched: %v", s.rows)
+			}
+			g := make([]float32, cols)
+			for at, want := range []float32{1 + .5*2 + .5*3, 2*2 + 2*3} {
+				if s.backward(at, d, g); g[0] != want || g[cols-1] != want {
+					t.Errorf("%d columns: gradient %v, want %v", cols, g, want)
+				}
+			}
+		}
+		s.step(d, .1, 0, .5)
+		for r := range 200 {
+			want := float64(1 + r)
+			if r == 2 || r == 150 {
+				g := map[int]float64{2: 3.5, 150: 10}[r]
+				eta := .1 / math.Sqrt(.1+g*g)
+				want = (want - eta*g) / (1 + .5*eta)
+			}
+			for _, v := range s.value[r*cols:][:cols] {
+				if math.Abs(float64(v)-want) > 1e-5*want {
+					t.Fatalf("%d columns: row %d is %v, want %v", cols, r, v, want)
+				}
+			}
+		}
 	}
 }
 
-// maxTouched against the largest documents by sorting; no batch touches more.
+// The wide tower sees the leading tokens alone.
+func TestOneHotBags(t *testing.T) {
+	e := &Examples{Offsets: []int32{0, 2, 2, 5}, IDs: []int32{1, 7, 0, 3, 4}, Labels: make([]int32, 3)}
+	rows := make([]float32, 8)
+	for i := range rows {
+		rows[i] = float32(math.Pow(2, float64(i)))
+	}
+	for limit, want := range map[int][]float32{8: {130, 0, 25}, 7: {2, 0, 25}, 4: {2, 0, 9}, 1: {0, 0, 1}, 0: {0, 0, 0}} {
+		b := oneHotBags(e, limit)
+		for i := range want {
+			var x [1]float32
+			if b.sum(i, rows[:max(limit, 1)], x[:]); x[0] != want[i] {
+				t.Errorf("%d tokens seen: document %d sums to %v, want %v", limit, i, x[0], want[i])
+			}
+		}
+	}
+	if !slices.Equal(e.Offsets, []int32{0, 2, 2, 5}) {
+		t.Error("the shared offsets were changed")
+	}
+}
+
+// maxTokens against the largest documents by sorting; no batch touches more.
 func TestMaxTouched(t *testing.T) {
 	r := rng.New(1, "sizes", 0)
 	for range 50 {
@@ -110,7 +112,7 @@ func TestMaxTouched(t *testing.T) {
 		for _, size := range sizes[:min(batch, len(sizes))] {
 			want += size
 		}
-		if got := maxTouched(&e, batch); got != want {
+		if got := maxTokens(&e, batch); got != want {
 			t.Fatalf("%v in batches of %d: %d, want %d", sizes, batch, got, want)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	kernels "tnaml/nn/blas"
 	"tnaml/nn/rng"
 	"tnaml/nn/safetensors"
 )
@@ -101,11 +102,16 @@ func TestGradientsAgainstFiniteDifferences(t *testing.T) {
 			}
 		}
 		rows := []int32{0, 3, 3, 5, 7, 8, 9, 10, 11}
-		documents := means(&d.Train, table.Vectors, table.Known, table.Dim)
-		n.gather(&d.Train, rows, documents)
-		n.forward(&d.Train, rows, 0)
+		documents := means(&d.Train, table)
+		bags, oneHot := meanBags(&d.Train, n.known), oneHotBags(&d.Train, d.WideVocabulary)
+		n.wide.turn(oneHot, rows)
+		if n.embedding != nil {
+			n.embedding.turn(bags, rows)
+		}
+		n.gather(bags, rows, documents)
+		n.forward(oneHot, rows, 0)
 		loss := n.loss(&d.Train, rows) / float64(len(rows))
-		n.backward(&d.Train, rows)
+		n.backward(len(rows))
 		s := newShadow(n)
 		wide := widen(documents)
 		if want := s.loss(&d.Train, rows, wide); math.Abs(loss-want) > 1e-5*(1+want) {
@@ -180,7 +186,7 @@ func TestProximalAdagradByHand(t *testing.T) {
 		value, sum, grad := []float32{1, 1e-3, -1}, []float32{.1, .1, .1}, []float32{2, 0, -2}
 		for _, eta := range []float64{eta1, eta2} {
 			w = soft(w-eta*2, eta*c.l1) / (1 + eta*c.l2)
-			proximalAdagrad(value, sum, grad, .5, float32(c.l1), float32(c.l2))
+			kernels.Adagrad(value, sum, grad, .5, float32(c.l1), float32(c.l2))
 			if math.Abs(float64(value[0])-w) > 1e-6 || value[2] != -value[0] {
 				t.Errorf("l1 %v l2 %v: %v, want %v", c.l1, c.l2, value, w)
 			}
@@ -194,11 +200,11 @@ func TestProximalAdagradByHand(t *testing.T) {
 func TestExp(t *testing.T) {
 	for x := -86.9; x < 88; x += .0137 {
 		want := math.Exp(float64(float32(x)))
-		if got := float64(exp32(float32(x))); math.Abs(got-want) > 2e-7*want {
+		if got := float64(kernels.Exp(float32(x))); math.Abs(got-want) > 2e-7*want {
 			t.Fatalf("exp(%v) = %v, want %v", x, got, want)
 		}
 	}
-	if exp32(-200) != 0 || !math.IsInf(float64(exp32(100)), 1) || exp32(0) != 1 || exp32(float32(math.NaN())) == exp32(float32(math.NaN())) {
+	if kernels.Exp(-200) != 0 || !math.IsInf(float64(kernels.Exp(100)), 1) || kernels.Exp(0) != 1 || kernels.Exp(float32(math.NaN())) == kernels.Exp(float32(math.NaN())) {
 		t.Error("special values")
 	}
 }

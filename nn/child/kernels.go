@@ -8,11 +8,13 @@ import (
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas32"
 	"gonum.org/v1/gonum/blas/gonum"
+
+	kernels "tnaml/nn/blas"
 )
 
 // TrainerVersion is part of every trial's identity: it changes whenever any
 // result could.
-const TrainerVersion = "2"
+const TrainerVersion = "3"
 
 // InstructionSet names what the numerical kernels run on. Sums are ordered
 // differently on different ones, so results are equal bit for bit only within
@@ -38,11 +40,15 @@ func matrix(data []float32, rows, cols int) blas32.General {
 }
 
 // gemm computes c = op(a)·op(b), m × k times k × n, on the calling goroutine
-// and without allocation. gonum spreads a product of four or more blocks of
+// and without allocation. The project's kernels do so by themselves; gonum spreads a product of four or more blocks of
 // 64 × 64 over goroutines; a trial keeps to one core, so larger products are
 // cut into pieces of three blocks. The cuts run along m and n only: the order
 // in which an element is summed up depends on k alone.
 func gemm(ta, tb blas.Transpose, a, b, c blas32.General) {
+	if _, ok := blas32.Implementation().(kernels.Implementation); ok {
+		blas32.Gemm(ta, tb, 1, a, b, 0, c)
+		return
+	}
 	const rows, cols = 64, 192
 	for i := 0; i < c.Rows; i += rows {
 		m := min(rows, c.Rows-i)
@@ -64,45 +70,6 @@ func gemm(ta, tb blas.Transpose, a, b, c blas32.General) {
 		}
 	}
 }
-
-// axpy computes y += alpha·x.
-func axpy(alpha float32, x, y []float32) {
-	blas32.Axpy(alpha, blas32.Vector{N: len(x), Inc: 1, Data: x}, blas32.Vector{N: len(y), Inc: 1, Data: y})
-}
-
-// exp32 is eˣ with a relative error below 2·10⁻⁷ on [−87, 88], 0 below and
-// +Inf above: x = n·ln 2 + r, a polynomial in r (Cephes' expf, Moshier, 1992),
-// and n added to the exponent. The conversions keep the compiler from fusing
-// multiplications and additions, so that all platforms agree.
-func exp32(x float32) float32 {
-	switch {
-	case x != x:
-		return x
-	case x > 88:
-		return float32(math.Inf(1))
-	case x < -87:
-		return 0
-	}
-	n := float32(x * 1.44269504088896341)
-	if n >= 0 {
-		n = float32(int32(n + 0.5))
-	} else {
-		n = float32(int32(n - 0.5))
-	}
-	r := x - float32(n*0.693359375)
-	r -= float32(n * -2.12194440e-4)
-	p := float32(1.9875691500e-4)
-	p = float32(p*r) + 1.3981999507e-3
-	p = float32(p*r) + 8.3334519073e-3
-	p = float32(p*r) + 4.1665795894e-2
-	p = float32(p*r) + 1.6666665459e-1
-	p = float32(p*r) + 5.0000001201e-1
-	p = float32(float32(p*r)*r) + r + 1
-	return p * math.Float32frombits(uint32(int32(n)+127)<<23)
-}
-
-// sigmoid32 is 1/(1+e⁻ˣ).
-func sigmoid32(x float32) float32 { return 1 / (1 + exp32(-x)) }
 
 func sqrt32(x float32) float32 { return float32(math.Sqrt(float64(x))) }
 

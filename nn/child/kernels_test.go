@@ -10,6 +10,7 @@ import (
 	"gonum.org/v1/gonum/blas/blas32"
 	"gonum.org/v1/gonum/blas/gonum"
 
+	kernels "tnaml/nn/blas"
 	"tnaml/nn/rng"
 )
 
@@ -68,6 +69,9 @@ type otherKernels struct{ gonum.Implementation }
 func TestInstructionSetFollowsTheKernels(t *testing.T) {
 	before := blas32.Implementation()
 	defer blas32.Use(before)
+	if kernels.Vectors() != "none" && InstructionSet() != "amd64-fma" {
+		t.Errorf("%s kernels, but %q", kernels.Vectors(), InstructionSet())
+	}
 	for _, c := range []struct {
 		kernels blas.Float32
 		want    string

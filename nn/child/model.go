@@ -91,13 +91,18 @@ func (m *Model) scores(e *Examples, vectors []float32, yield func(i int, logits 
 	a, b := make([]float32, evaluationBatch*widest), make([]float32, evaluationBatch*widest)
 	scratch := make([]float32, evaluationBatch*widest)
 	logits := make([]float32, evaluationBatch*m.NClasses)
+	wide, ofWide, unit := oneHotBags(e, m.WideVocabulary), make([]float32, m.NClasses), ones(widest)
+	var documents *bags
+	if vectors == nil {
+		documents = meanBags(e, m.known)
+	}
 	for from := 0; from < e.Len(); from += evaluationBatch {
 		n := min(evaluationBatch, e.Len()-from)
 		for i := range n {
 			if x := a[i*m.Dim:][:m.Dim]; vectors != nil {
 				copy(x, vectors[(from+i)*m.Dim:])
 			} else {
-				meanVector(e, from+i, m.table, m.known, m.Dim, x)
+				documents.sum(from+i, m.table, x)
 			}
 		}
 		x, width := a, m.Dim
@@ -105,7 +110,7 @@ func (m *Model) scores(e *Examples, vectors []float32, yield func(i int, logits 
 		for _, l := range m.layers {
 			gemm(blas.NoTrans, blas.NoTrans, matrix(x, n, l.in), matrix(l.weights, l.in, l.out), matrix(y, n, l.out))
 			for i := range n {
-				l.normalise(m.Cfg.Normalisation, y[i*l.out:][:l.out], scratch)
+				l.normalise(m.Cfg.Normalisation, y[i*l.out:][:l.out], scratch, unit)
 			}
 			activate(m.Cfg.Activation, y[:n*l.out], y[:n*l.out], scratch)
 			x, y, width = y, x, l.out
@@ -114,21 +119,22 @@ func (m *Model) scores(e *Examples, vectors []float32, yield func(i int, logits 
 		for i := range n {
 			l := logits[i*m.NClasses:][:m.NClasses]
 			add(l, m.outBias)
-			wideLogits(e, from+i, m.wide, int32(m.WideVocabulary), l)
+			wide.sum(from+i, m.wide, ofWide)
+			add(l, ofWide)
 			yield(from+i, l)
 		}
 	}
 }
 
 // normalise turns one example's linear map into the activation's argument.
-func (l *layerWeights) normalise(kind Normalisation, y, scratch []float32) {
+func (l *layerWeights) normalise(kind Normalisation, y, scratch, ones []float32) {
 	switch kind {
 	case BatchNorm:
 		for k := range y {
 			y[k] = float32(l.gain[k]*((y[k]-l.mean[k])/l.deviation[k])) + l.bias[k]
 		}
 	case LayerNorm:
-		layerNorm(y, scratch, l.gain, l.bias)
+		layerNorm(y, scratch, l.gain, l.bias, ones)
 	default:
 		add(y, l.bias)
 	}

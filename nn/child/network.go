@@ -6,6 +6,7 @@ import (
 
 	"gonum.org/v1/gonum/blas"
 
+	kernels "tnaml/nn/blas"
 	"tnaml/nn/rng"
 )
 
@@ -26,6 +27,7 @@ type hidden struct {
 	d       []float32 // dy/d(argument of f), dropout included
 	inverse []float32 // 1/σ: of each unit (batch) or each example (layer)
 	sums    [2][]float32
+	ones    []float32
 }
 
 // epsilon keeps the variances of normalisations from zero.
@@ -38,30 +40,30 @@ type network struct {
 	dim     int
 	classes int
 
-	embedding *sparse // nil when the module is frozen
+	embedding *table // nil when the module is frozen
 	known     []bool
 	layers    []*hidden
 	out       tensor // last width × classes
 	outBias   tensor // classes
-	wide      *sparse
+	wide      *table
 
 	// The batch.
-	inputs  []float32 // batch × dim: mean token vectors
-	inverse []float32 // 1/number of known tokens of each document
-	logits  []float32 // batch × classes; dlogits after the loss
-	dy      []float32 // batch × the widest layer or dim
-	dz      []float32
+	inputs []float32 // batch × dim: mean token vectors
+	logits []float32 // batch × classes; dlogits after the loss
+	ofWide []float32 // classes: the wide tower's part of them
+	// dy is batch × the widest layer or dim: after backward, the gradients of
+	// the inputs. spare is as large.
+	dy, spare []float32
 }
 
 // newNetwork lays out a child model. Weights start by Glorot and Bengio (2010):
 // uniform in ±√(6/(in+out)); biases and the wide tower at 0, gains at 1.
 func newNetwork(cfg Config, d *Data, t *Table, seed uint64) *network {
 	b := cfg.batch()
-	touched := maxTouched(&d.Train, b)
+	tokens := maxTokens(&d.Train, b)
 	n := &network{cfg: cfg, dim: t.Dim, classes: d.Classes, known: t.Known}
 	if cfg.FineTune {
-		n.embedding = newSparse(append([]float32(nil), t.Vectors...), t.Dim, touched)
-		n.inverse = make([]float32, b)
+		n.embedding = newTable(append([]float32(nil), t.Vectors...), t.Dim, tokens)
 	}
 	width, widest := t.Dim, t.Dim
 	for l := range cfg.HiddenLayers {
@@ -74,7 +76,7 @@ func newNetwork(cfg Config, d *Data, t *Table, seed uint64) *network {
 			h.gain = newTensor(h.out)
 			fill(h.gain.value, 1)
 			h.z = make([]float32, b*h.out)
-			h.inverse = make([]float32, max(b, h.out))
+			h.inverse, h.ones = make([]float32, max(b, h.out)), ones(h.out)
 			h.sums = [2][]float32{make([]float32, h.out), make([]float32, h.out)}
 		}
 		if cfg.Normalisation == BatchNorm {
@@ -87,10 +89,11 @@ func newNetwork(cfg Config, d *Data, t *Table, seed uint64) *network {
 	n.out = newTensor(width * d.Classes)
 	glorot(n.out.value, width, d.Classes, seed, "child/out")
 	n.outBias = newTensor(d.Classes)
-	n.wide = newSparse(make([]float32, d.WideVocabulary*d.Classes), d.Classes, touched)
+	n.wide = newTable(make([]float32, d.WideVocabulary*d.Classes), d.Classes, tokens)
 	n.inputs = make([]float32, b*t.Dim)
 	n.logits = make([]float32, b*d.Classes)
-	n.dy, n.dz = make([]float32, b*widest), make([]float32, b*widest)
+	n.dy, n.spare = make([]float32, b*widest), make([]float32, b*widest)
+	n.ofWide = make([]float32, d.Classes)
 	return n
 }
 
@@ -108,21 +111,29 @@ func fill(v []float32, x float32) {
 	}
 }
 
+// ones returns n ones.
+func ones(n int) []float32 {
+	v := make([]float32, n)
+	fill(v, 1)
+	return v
+}
+
 // gather makes the batch's mean token vectors: from the shared document
 // vectors of a frozen module, or from the present embedding.
-func (n *network) gather(e *Examples, rows []int32, documents []float32) {
-	for b, i := range rows {
-		x := n.inputs[b*n.dim:][:n.dim]
+func (n *network) gather(b *bags, rows []int32, documents []float32) {
+	for place, i := range rows {
+		x := n.inputs[place*n.dim:][:n.dim]
 		if n.embedding == nil {
 			copy(x, documents[int(i)*n.dim:][:n.dim])
 		} else {
-			n.inverse[b] = meanVector(e, int(i), n.embedding.value, n.known, n.dim, x)
+			b.sum(int(i), n.embedding.value, x)
 		}
 	}
 }
 
-// forward computes the logits of a training batch; key decides the dropout.
-func (n *network) forward(e *Examples, rows []int32, key uint64) {
+// forward computes the logits of a training batch from the mean token vectors
+// and the tokens that the wide tower sees; key decides the dropout.
+func (n *network) forward(wide *bags, rows []int32, key uint64) {
 	batch := len(rows)
 	x, width := n.inputs, n.dim
 	for l, h := range n.layers {
@@ -142,26 +153,17 @@ func (n *network) forward(e *Examples, rows []int32, key uint64) {
 	for b, i := range rows {
 		logits := n.logits[b*n.classes:][:n.classes]
 		add(logits, n.outBias.value)
-		wideLogits(e, int(i), n.wide.value, n.wideRows(), logits)
+		wide.sum(int(i), n.wide.value, n.ofWide)
+		add(logits, n.ofWide)
 	}
 }
 
-// wideRows is the number of tokens the wide tower sees.
-func (n *network) wideRows() int32 { return int32(len(n.wide.slot)) }
-
-// wideLogits adds the wide tower's part: the rows of the tokens that occur in
-// document i, each once however often it occurs (one-hot encoding).
-func wideLogits(e *Examples, i int, wide []float32, rows int32, logits []float32) {
-	classes := len(logits)
-	for _, id := range e.IDs[e.Offsets[i]:e.Offsets[i+1]] {
-		if id >= rows {
-			break // ascending
-		}
-		add(logits, wide[int(id)*classes:])
-	}
-}
-
+// add computes y += x for rows as short as a class count or as long as a layer.
 func add(y, x []float32) {
+	if len(y) >= narrow {
+		kernels.Add(x[:len(y)], y)
+		return
+	}
 	x = x[:len(y)]
 	for i := range y {
 		y[i] += x[i]
@@ -205,7 +207,7 @@ func softmax(v []float32) (top, total float32) {
 		top = max(top, x)
 	}
 	for k, x := range v {
-		v[k] = exp32(x - top)
+		v[k] = kernels.Exp(x - top)
 		total += v[k]
 	}
 	inverse := 1 / total
@@ -215,18 +217,9 @@ func softmax(v []float32) (top, total float32) {
 	return top, total
 }
 
-// backward computes all gradients from the logits'.
-func (n *network) backward(e *Examples, rows []int32) {
-	batch := len(rows)
-	for b, i := range rows {
-		d := n.logits[b*n.classes:][:n.classes]
-		for _, id := range e.IDs[e.Offsets[i]:e.Offsets[i+1]] {
-			if id >= n.wideRows() {
-				break
-			}
-			add(n.wide.gradient(id), d)
-		}
-	}
+// backward computes the gradients of the dense layers and of the inputs, dy, from
+// the logits'. Those of the tables' rows follow from dy and from the logits'.
+func (n *network) backward(batch int) {
 	x, width := n.inputs, n.dim
 	if len(n.layers) > 0 {
 		last := n.layers[len(n.layers)-1]
@@ -241,34 +234,16 @@ func (n *network) backward(e *Examples, rows []int32) {
 	gemm(blas.NoTrans, blas.Trans, dlogits, matrix(n.out.value, width, n.classes), matrix(n.dy, batch, width))
 	for l := len(n.layers) - 1; l >= 0; l-- {
 		h := n.layers[l]
-		dz := n.dz[:batch*h.out]
-		dy := n.dy[:len(dz)]
-		d := h.d[:len(dz)]
-		for k := range dz {
-			dz[k] = dy[k] * d[k]
-		}
+		dz := n.dy[:batch*h.out]
+		kernels.Mul(h.d[:len(dz)], dz)
 		columnSums(dz, batch, h.out, h.bias.grad)
 		if h.z != nil {
 			h.normaliseBack(n.cfg.Normalisation, dz, batch)
 		}
 		gemm(blas.Trans, blas.NoTrans, matrix(h.x, batch, h.in), matrix(dz, batch, h.out), matrix(h.weights.grad, h.in, h.out))
 		if l > 0 || n.embedding != nil {
-			gemm(blas.NoTrans, blas.Trans, matrix(dz, batch, h.out), matrix(h.weights.value, h.in, h.out), matrix(n.dy, batch, h.in))
-		}
-	}
-	if n.embedding != nil {
-		n.embeddingBack(e, rows)
-	}
-}
-
-// embeddingBack spreads the gradient of each mean over the tokens' vectors.
-func (n *network) embeddingBack(e *Examples, rows []int32) {
-	for b, i := range rows {
-		d := n.dy[b*n.dim:][:n.dim]
-		for k := e.Offsets[i]; k < e.Offsets[i+1]; k++ {
-			if id := e.IDs[k]; n.known[id] {
-				axpy(e.Counts[k]*n.inverse[b], d, n.embedding.gradient(id))
-			}
+			gemm(blas.NoTrans, blas.Trans, matrix(dz, batch, h.out), matrix(h.weights.value, h.in, h.out), matrix(n.spare, batch, h.in))
+			n.dy, n.spare = n.spare, n.dy
 		}
 	}
 }
@@ -288,7 +263,7 @@ func columnSums(v []float32, rows, cols int, sums []float32) {
 func (n *network) update() {
 	rate, l2 := float32(n.cfg.DeepLearningRate), float32(n.cfg.DeepRegularisation)
 	if n.embedding != nil {
-		n.embedding.step(rate, 0, l2)
+		n.embedding.step(n.dy, rate, 0, l2)
 	}
 	for _, h := range n.layers {
 		h.weights.step(rate, 0, l2)
@@ -299,7 +274,7 @@ func (n *network) update() {
 	}
 	n.out.step(rate, 0, l2)
 	n.outBias.step(rate, 0, 0)
-	n.wide.step(float32(n.cfg.WideLearningRate), float32(n.cfg.WideRegularisation), 0)
+	n.wide.step(n.logits, float32(n.cfg.WideLearningRate), float32(n.cfg.WideRegularisation), 0)
 }
 
 // finite reports whether all weights are numbers, and the statistics that batch

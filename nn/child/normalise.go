@@ -1,5 +1,11 @@
 package child
 
+import (
+	"gonum.org/v1/gonum/blas/blas32"
+
+	kernels "tnaml/nn/blas"
+)
+
 // normalise sets h.z to the normalised h.y, and h.y to gain∘h.z + bias. Batch
 // normalisation (Ioffe and Szegedy, 2015) takes mean and variance of each unit
 // over the batch, layer normalisation (Ba, Kiros and Hinton, 2016) of each
@@ -7,24 +13,28 @@ package child
 func (h *hidden) normalise(kind Normalisation, batch int) {
 	if kind == BatchNorm {
 		h.batchStatistics(batch)
-		mean, inverse := h.sums[0], h.inverse[:h.out]
+		inverse := h.inverse[:h.out]
 		for b := range batch {
 			y, z := h.y[b*h.out:][:h.out], h.z[b*h.out:][:h.out]
-			for k := range y {
-				z[k] = (y[k] - mean[k]) * inverse[k]
-				y[k] = float32(h.gain.value[k]*z[k]) + h.bias.value[k]
-			}
+			kernels.Mul(inverse, z)
+			affine(z, h.gain.value, h.bias.value, y)
 		}
 		return
 	}
 	for b := range batch {
 		y, z := h.y[b*h.out:][:h.out], h.z[b*h.out:][:h.out]
-		h.inverse[b] = layerNorm(y, z, h.gain.value, h.bias.value)
+		h.inverse[b] = layerNorm(y, z, h.gain.value, h.bias.value, h.ones)
 	}
 }
 
+// affine sets y to gain∘z + bias.
+func affine(z, gain, bias, y []float32) {
+	copy(y, bias)
+	kernels.AddProduct(gain, z, y)
+}
+
 // batchStatistics sets h.sums[0] to the units' means over the batch, h.sums[1]
-// to their variances and h.inverse to 1/√(variance + ε).
+// to their variances, h.inverse to 1/√(variance + ε) and h.z to y − mean.
 func (h *hidden) batchStatistics(batch int) {
 	mean, variance := h.sums[0], h.sums[1]
 	columnSums(h.y, batch, h.out, mean)
@@ -34,11 +44,10 @@ func (h *hidden) batchStatistics(batch int) {
 	}
 	clear(variance)
 	for b := range batch {
-		y := h.y[b*h.out:][:h.out]
-		for k := range variance {
-			d := y[k] - mean[k]
-			variance[k] += float32(d * d)
-		}
+		z := h.z[b*h.out:][:h.out]
+		copy(z, h.y[b*h.out:])
+		kernels.Axpy(-1, mean, z)
+		kernels.AddProduct(z, z, variance)
 	}
 	for k := range variance {
 		variance[k] = float32(variance[k] * scale)
@@ -47,24 +56,16 @@ func (h *hidden) batchStatistics(batch int) {
 }
 
 // layerNorm normalises one example: z = (y − mean)/σ, y = gain∘z + bias. It
-// returns 1/σ.
-func layerNorm(y, z, gain, bias []float32) float32 {
-	z, gain, bias = z[:len(y)], gain[:len(y)], bias[:len(y)]
-	var mean, variance float32
-	for _, v := range y {
-		mean += v
-	}
+// returns 1/σ. ones are as many ones.
+func layerNorm(y, z, gain, bias, ones []float32) float32 {
+	z = z[:len(y)]
 	scale := 1 / float32(len(y))
-	mean = float32(mean * scale)
-	for _, v := range y {
-		d := v - mean
-		variance += float32(d * d)
-	}
-	inverse := 1 / sqrt32(float32(variance*scale)+epsilon)
-	for k, v := range y {
-		z[k] = (v - mean) * inverse
-		y[k] = float32(gain[k]*z[k]) + bias[k]
-	}
+	mean := float32(kernels.Dot(y, ones) * scale)
+	copy(z, y)
+	kernels.Axpy(-mean, ones, z)
+	inverse := 1 / sqrt32(float32(kernels.Dot(z, z)*scale)+epsilon)
+	blas32.Scal(inverse, blas32.Vector{N: len(z), Inc: 1, Data: z})
+	affine(z, gain, bias, y)
 	return inverse
 }
 
@@ -73,40 +74,35 @@ func layerNorm(y, z, gain, bias []float32) float32 {
 // over what was normalised: (g − mean(g) − ẑ·mean(g∘ẑ))/σ.
 func (h *hidden) normaliseBack(kind Normalisation, dz []float32, batch int) {
 	gain, out := h.gain.value, h.out
-	products := h.sums[1]
+	products := h.gain.grad
 	clear(products)
 	for b := range batch {
-		d, z := dz[b*out:][:out], h.z[b*out:][:out]
-		for k := range products {
-			products[k] += float32(d[k] * z[k])
-		}
+		kernels.AddProduct(dz[b*out:][:out], h.z[b*out:], products)
 	}
-	copy(h.gain.grad, products)
 	if kind == BatchNorm {
 		// Σ d is the bias's gradient; the gain is common to a unit.
 		scale := 1 / float32(batch)
+		mean, slope, factor := h.sums[0], h.sums[1], h.inverse[:out]
+		for k := range mean {
+			mean[k], slope[k] = float32(-scale*h.bias.grad[k]), float32(-scale*products[k])
+			factor[k] *= gain[k]
+		}
 		for b := range batch {
-			d, z := dz[b*out:][:out], h.z[b*out:][:out]
-			for k := range d {
-				d[k] = gain[k] * h.inverse[k] * (d[k] - float32(scale*(h.bias.grad[k]+float32(z[k]*products[k]))))
-			}
+			d := dz[b*out:][:out]
+			kernels.AddProduct(h.z[b*out:][:out], slope, d)
+			kernels.Add(mean, d)
+			kernels.Mul(factor, d)
 		}
 		return
 	}
 	scale := 1 / float32(out)
 	for b := range batch {
 		d, z := dz[b*out:][:out], h.z[b*out:][:out]
-		var sum, product float32
-		for k := range d {
-			d[k] = float32(d[k] * gain[k])
-			sum += d[k]
-			product += float32(d[k] * z[k])
-		}
-		sum = float32(sum * scale)
-		product = float32(product * scale)
-		inverse := h.inverse[b]
-		for k := range d {
-			d[k] = (d[k] - sum - float32(z[k]*product)) * inverse
-		}
+		kernels.Mul(gain, d)
+		mean := kernels.Dot(d, h.ones)
+		slope := kernels.Dot(d, z)
+		kernels.Axpy(-float32(mean*scale), h.ones, d)
+		kernels.Axpy(-float32(slope*scale), z, d)
+		blas32.Scal(h.inverse[b], blas32.Vector{N: out, Inc: 1, Data: d})
 	}
 }

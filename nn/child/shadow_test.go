@@ -24,7 +24,7 @@ func newShadow(n *network) *shadow {
 // gradients lists a network's parameters with their gradients, the sparse ones
 // spread out to whole tables.
 func gradients(n *network) map[string]tensor {
-	out := map[string]tensor{"out": n.out, "out/bias": n.outBias, "wide": spread(n.wide)}
+	out := map[string]tensor{"out": n.out, "out/bias": n.outBias, "wide": n.wide.spread(n.logits)}
 	for i, h := range n.layers {
 		p := string(rune('0' + i))
 		out[p+"/weights"], out[p+"/bias"] = h.weights, h.bias
@@ -33,17 +33,18 @@ func gradients(n *network) map[string]tensor {
 		}
 	}
 	if n.embedding != nil {
-		out["table"] = spread(n.embedding)
+		out["table"] = n.embedding.spread(n.dy)
 	}
 	return out
 }
 
-func spread(s *sparse) tensor {
-	g := make([]float32, len(s.value))
-	for i, r := range s.touched {
-		copy(g[int(r)*s.cols:], s.grad[i*s.cols:][:s.cols])
+// spread is the whole table's gradient, from the batch's latest.
+func (t *table) spread(d []float32) tensor {
+	g := make([]float32, len(t.value))
+	for at, r := range t.rows {
+		t.backward(at, d, g[int(r)*t.cols:][:t.cols])
 	}
-	return tensor{value: s.value, grad: g}
+	return tensor{value: t.value, grad: g}
 }
 
 func widen(v []float32) []float64 {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	kernels "tnaml/nn/blas"
 	"tnaml/nn/rng"
 )
 
@@ -35,10 +36,11 @@ const (
 // shares with others.
 func Memory(cfg Config, d *Data, t *Table) int64 {
 	b := int64(cfg.batch())
-	touched := int64(maxTouched(&d.Train, cfg.batch()))
+	tokens := int64(maxTokens(&d.Train, cfg.batch()))
 	var floats int64
 	if cfg.FineTune {
-		floats += 2*int64(len(t.Vectors)) + min(touched, int64(d.Vocabulary))*int64(t.Dim)
+		floats += tableFloats(int64(d.Vocabulary), int64(t.Dim), tokens)
+		floats += 2 * int64(len(d.Train.IDs)+d.Train.Len()) // the documents as bags
 	}
 	width, widest := int64(t.Dim), int64(t.Dim)
 	for range cfg.HiddenLayers {
@@ -47,9 +49,9 @@ func Memory(cfg Config, d *Data, t *Table) int64 {
 		width, widest = out, max(widest, out)
 	}
 	floats += 3 * width * int64(d.Classes)
-	floats += (2*int64(d.WideVocabulary) + min(touched, int64(d.WideVocabulary))) * int64(d.Classes)
+	floats += tableFloats(int64(d.WideVocabulary), int64(d.Classes), tokens) + int64(d.Train.Len())
 	floats += b*(int64(t.Dim)+int64(d.Classes)) + 2*b*widest
-	return 4 * (floats + int64(d.Train.Len()) + int64(d.Vocabulary))
+	return 4 * (floats + int64(d.Train.Len()))
 }
 
 // Train trains a child model on the training split and evaluates it on the
@@ -175,7 +177,9 @@ func check(d *Data, t *Table, documents *DocumentVectors) error {
 type run struct {
 	*network
 	data      *Examples
-	documents []float32 // of the training split, where the module is frozen
+	oneHot    *bags     // what the wide tower sees of the training split
+	bags      *bags     // the training split, where the module is tuned
+	documents []float32 // of the training split, where it is frozen
 	seed      uint64
 	key       uint64 // of the dropout
 	order     []int32
@@ -185,8 +189,10 @@ type run struct {
 }
 
 func newRun(n *network, d *Data, documents *DocumentVectors, seed uint64) *run {
-	r := &run{network: n, data: &d.Train, seed: seed, key: rng.Derive(seed, "child/dropout", 0)}
-	if !n.cfg.FineTune {
+	r := &run{network: n, data: &d.Train, seed: seed, oneHot: oneHotBags(&d.Train, d.WideVocabulary), key: rng.Derive(seed, "child/dropout", 0)}
+	if n.cfg.FineTune {
+		r.bags = meanBags(r.data, n.known)
+	} else {
 		r.documents = documents.Train
 	}
 	r.order = make([]int32, d.Train.Len())
@@ -224,10 +230,14 @@ func (r *run) next() {
 // step trains on one batch and returns its mean loss.
 func (r *run) step(step int) float64 {
 	r.next()
-	r.gather(r.data, r.rows, r.documents)
-	r.forward(r.data, r.rows, mix(r.key+uint64(step)*golden))
+	r.gather(r.bags, r.rows, r.documents)
+	if r.embedding != nil {
+		r.embedding.turn(r.bags, r.rows)
+	}
+	r.wide.turn(r.oneHot, r.rows)
+	r.forward(r.oneHot, r.rows, mix(r.key+uint64(step)*golden))
 	loss := r.loss(r.data, r.rows) / float64(len(r.rows))
-	r.backward(r.data, r.rows)
+	r.backward(len(r.rows))
 	r.update()
 	return loss
 }
@@ -243,11 +253,11 @@ func (r *run) population() {
 	}
 	for range populationBatches {
 		r.next()
-		r.gather(r.data, r.rows, r.documents)
-		r.forward(r.data, r.rows, 0)
+		r.gather(r.bags, r.rows, r.documents)
+		r.forward(r.oneHot, r.rows, 0)
 		for _, h := range r.layers {
-			axpy(1./populationBatches, h.sums[0], h.mean)
-			axpy(1./populationBatches, h.sums[1], h.deviation)
+			kernels.Axpy(1./populationBatches, h.sums[0], h.mean)
+			kernels.Axpy(1./populationBatches, h.sums[1], h.deviation)
 		}
 	}
 	for _, h := range r.layers {

@@ -85,6 +85,7 @@ func gemm(s set, rows, vectors int, transposed bool) {
 	}
 	TEXT(fmt.Sprintf("gemm%sx%dx%d%s", s.name, rows, vectors, kind), NOSPLIT,
 		"func(k int, a *float32, lda int, b *float32, c *float32, ldc int, alpha float32, accumulate bool, mask *int32)")
+	Pragma("noescape")
 	k := Load(Param("k"), GP64())
 	lda := Load(Param("lda"), GP64())
 	b := Load(Param("b"), GP64())
@@ -209,6 +210,7 @@ func pack() {
 		name := fmt.Sprintf("pack%d", 8*eights)
 		TEXT(name, NOSPLIT, "func(dst *float32, src *float32, stride int, rows int)")
 		Doc(fmt.Sprintf("%s copies rows of %d elements at a stride into a panel.", name, 8*eights))
+		Pragma("noescape")
 		dst, src := Load(Param("dst"), GP64()), Load(Param("src"), GP64())
 		stride, rows := Load(Param("stride"), GP64()), Load(Param("rows"), GP64())
 		SHLQ(Imm(2), stride)
@@ -231,6 +233,7 @@ func pack() {
 func transpose() {
 	TEXT("transpose8", NOSPLIT, "func(dst *float32, dstStride int, src *float32, srcStride int, blocks int)")
 	Doc("transpose8 writes 8 rows of 8·blocks elements of src as columns of dst.")
+	Pragma("noescape")
 	dst, ds := Load(Param("dst"), GP64()), Load(Param("dstStride"), GP64())
 	src, ss := Load(Param("src"), GP64()), Load(Param("srcStride"), GP64())
 	blocks := Load(Param("blocks"), GP64())

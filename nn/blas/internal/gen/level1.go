@@ -33,12 +33,28 @@ func level1() {
 		}
 	}, false)
 	dot()
+	prefetch()
+}
+
+// prefetch asks for cache lines.
+func prefetch() {
+	TEXT("prefetchLines", NOSPLIT, "func(p *float32, lines int)")
+	Pragma("noescape")
+	Doc("prefetchLines asks for lines of 64 bytes from p on, at least one.")
+	p, n := Load(Param("p"), GP64()), Load(Param("lines"), GP64())
+	Label("loopPrefetch")
+	PREFETCHT0(Mem{Base: p})
+	ADDQ(Imm(64), p)
+	DECQ(n)
+	JNZ(LabelRef("loopPrefetch"))
+	RET()
 }
 
 // stream writes a loop y = op(x, y) over n elements.
 func stream(name, signature, doc string, op func(alpha reg.VecVirtual, vector bool, x, y reg.VecVirtual), scaled bool) {
 	TEXT(name, NOSPLIT, signature)
 	Doc(name + " " + doc)
+	Pragma("noescape")
 	n := Load(Param("n"), GP64())
 	var alpha reg.VecVirtual
 	if scaled {
@@ -90,6 +106,7 @@ func stream(name, signature, doc string, op func(alpha reg.VecVirtual, vector bo
 func dot() {
 	TEXT("dotAVX2", NOSPLIT, "func(n int, x *float32, y *float32) float32")
 	Doc("dotAVX2 returns x·y, summed in 32 interleaved lanes.")
+	Pragma("noescape")
 	n := Load(Param("n"), GP64())
 	x, y := Load(Param("x"), GP64()), Load(Param("y"), GP64())
 	acc := make([]reg.VecVirtual, 4)

@@ -26,5 +26,7 @@ func main() {
 	level1()
 	sparse()
 	adagrad()
+	activations()
+	addProduct()
 	Generate()
 }

@@ -50,6 +50,7 @@ func gather(s set, vectors int) {
 	name := fmt.Sprintf("gather%sx%d", s.name, vectors)
 	TEXT(name, NOSPLIT, "func(dst *float32, table *float32, stride int, ids *int32, weights *float32, n int, mask *int32)")
 	mask := s.mask()
+	Pragma("noescape")
 	acc := make([]reg.VecVirtual, vectors)
 	for i := range acc {
 		acc[i] = s.vector()
@@ -84,6 +85,7 @@ func scatter(s set, vectors int) {
 	name := fmt.Sprintf("scatter%sx%d", s.name, vectors)
 	TEXT(name, NOSPLIT, "func(table *float32, stride int, ids *int32, weights *float32, n int, src *float32, mask *int32)")
 	mask := s.mask()
+	Pragma("noescape")
 	src := Load(Param("src"), GP64())
 	held := make([]reg.VecVirtual, vectors)
 	for i := range held {
@@ -121,6 +123,7 @@ func adagrad() {
 		name := "adagrad" + kind
 		TEXT(name, NOSPLIT, "func(n int, value *float32, sum *float32, grad *float32, rate float32, l float32, mask *int32)")
 		n := Load(Param("n"), GP64())
+		Pragma("noescape")
 		value, sum, grad := Load(Param("value"), GP64()), Load(Param("sum"), GP64()), Load(Param("grad"), GP64())
 		rate, l, one, tiny, sign := YMM(), YMM(), YMM(), YMM(), YMM()
 		p, _ := Param("rate").Resolve()

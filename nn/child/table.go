@@ -1,0 +1,236 @@
+package child
+
+import (
+	"math/bits"
+	"slices"
+
+	kernels "tnaml/nn/blas"
+)
+
+// bags are documents as weighted bags of tokens: document i holds the tokens
+// ids[k] with weights[k] for k in from[i]:to[i].
+type bags struct {
+	from, to, ids []int32
+	weights       []float32 // nil: all weigh one
+	ones          []float32 // as many as the largest document has tokens, where weights is nil
+}
+
+// meanBags are those whose weighted sum of vectors is the documents' mean token
+// vector: a token counts as often as it occurs; tokens without a vector count
+// neither in the sum nor in the number.
+func meanBags(e *Examples, known []bool) *bags {
+	n := e.Len()
+	if n == 0 {
+		return &bags{}
+	}
+	tokens := int(e.Offsets[n])
+	b := &bags{from: make([]int32, n), to: make([]int32, n), ids: make([]int32, 0, tokens), weights: make([]float32, 0, tokens)}
+	for i := range n {
+		start := len(b.ids)
+		var count float32
+		for k := e.Offsets[i]; k < e.Offsets[i+1]; k++ {
+			if id := e.IDs[k]; known[id] {
+				b.ids = append(b.ids, id)
+				b.weights = append(b.weights, e.Counts[k])
+				count += e.Counts[k]
+			}
+		}
+		for k := start; k < len(b.ids); k++ {
+			b.weights[k] /= count
+		}
+		b.from[i], b.to[i] = int32(start), int32(len(b.ids))
+	}
+	return b
+}
+
+// oneHotBags are what the wide tower sees: whether a token below rows occurs.
+func oneHotBags(e *Examples, rows int) *bags {
+	n := e.Len()
+	if n == 0 {
+		return &bags{}
+	}
+	b := &bags{from: e.Offsets[:n], to: e.Offsets[1:], ids: e.IDs}
+	longest := int32(0)
+	for i := range n {
+		longest = max(longest, b.to[i]-b.from[i])
+	}
+	b.ones = ones(int(longest))
+	for i := range n {
+		if ids := b.ids[b.from[i]:b.to[i]]; len(ids) > 0 && int(ids[len(ids)-1]) >= rows { // ids ascend
+			if &b.to[0] == &e.Offsets[1] {
+				b.to = slices.Clone(b.to)
+			}
+			k, _ := slices.BinarySearch(ids, int32(rows))
+			b.to[i] = b.from[i] + int32(k)
+		}
+	}
+	return b
+}
+
+// sum sets x to the weighted sum of document i's rows.
+func (b *bags) sum(i int, rows []float32, x []float32) {
+	from, to := b.from[i], b.to[i]
+	weights := b.ones
+	if b.weights != nil {
+		weights = b.weights[from:to]
+	}
+	kernels.Gather(x, rows, len(x), b.ids[from:to], weights)
+}
+
+// table is a layer with a row for each token, while it is trained: the embedding
+// or the wide tower. A step touches few rows, and each of them once: the batch's
+// tokens are turned around into the documents of each token, so that a row's
+// gradient is summed in the cache and used there. Rows that are not touched keep
+// their values, their proximal step included.
+type table struct {
+	cols       int
+	value, sum []float32
+	end        []int32   // by row: where its documents end, of touched rows
+	marks      []uint64  // a bit a row, 0 between batches
+	rows       []int32   // touched rows, ascending: memory is passed in one direction
+	documents  []int32   // places in the batch
+	weights    []float32 // theirs, 1 where bags have none
+	// Copies of a few narrow rows side by side, else gradient alone of one row.
+	gradient, values, sums []float32
+}
+
+// narrow is the number of columns below which rows are put together for the
+// optimiser's step: a vector instruction then has all its lanes at work.
+const narrow, together = 16, 64
+
+// newTable makes a table over value, which it owns; a batch has about tokens
+// tokens.
+func newTable(value []float32, cols, tokens int) *table {
+	rows := len(value) / cols
+	t := &table{
+		cols: cols, value: value, sum: make([]float32, len(value)),
+		end: make([]int32, rows), marks: make([]uint64, (rows+63)/64), rows: make([]int32, 0, min(tokens, rows)),
+		documents: make([]int32, tokens), weights: ones(tokens), gradient: make([]float32, cols),
+	}
+	if cols < narrow {
+		t.gradient, t.values, t.sums = make([]float32, together*cols), make([]float32, together*cols), make([]float32, together*cols)
+	}
+	fill(t.sum, accumulatorStart)
+	return t
+}
+
+// tableFloats is about how many numbers of 4 bytes a table takes, its values
+// included.
+func tableFloats(rows, cols, tokens int64) int64 {
+	buffers := cols
+	if cols < narrow {
+		buffers = 3 * together * cols
+	}
+	return 2*rows*cols + rows + rows/32 + min(tokens, rows) + 2*tokens + buffers
+}
+
+// turn lays out a batch: which documents each token occurs in.
+func (t *table) turn(b *bags, batch []int32) {
+	t.rows = t.rows[:0]
+	total := 0
+	for _, i := range batch {
+		for _, id := range b.ids[b.from[i]:b.to[i]] {
+			w := &t.marks[id>>6]
+			bit := uint64(1) << (id & 63)
+			if *w&bit == 0 {
+				*w |= bit
+				t.end[id] = 0
+			}
+			t.end[id]++
+		}
+		total += int(b.to[i] - b.from[i])
+	}
+	start := int32(0)
+	for w, word := range t.marks {
+		for ; word != 0; word &= word - 1 {
+			id := int32(w<<6 + bits.TrailingZeros64(word))
+			t.rows = append(t.rows, id)
+			n := t.end[id]
+			t.end[id] = start
+			start += n
+		}
+		t.marks[w] = 0
+	}
+	if total > len(t.documents) { // a batch of few documents, again and again
+		t.documents, t.weights = make([]int32, total), ones(total)
+	}
+	for place, i := range batch {
+		from, to := b.from[i], b.to[i]
+		if b.weights == nil {
+			for _, id := range b.ids[from:to] {
+				t.documents[t.end[id]] = int32(place)
+				t.end[id]++
+			}
+			continue
+		}
+		weights := b.weights[from:to]
+		for k, id := range b.ids[from:to] {
+			p := t.end[id]
+			t.documents[p], t.weights[p] = int32(place), weights[k]
+			t.end[id] = p + 1
+		}
+	}
+}
+
+// backward sets g to the gradient of a touched row, given by its place, from
+// those of the documents' sums, d, batch × cols.
+func (t *table) backward(at int, d, g []float32) {
+	from := int32(0)
+	if at > 0 {
+		from = t.end[t.rows[at-1]]
+	}
+	documents, weights := t.documents[from:t.end[t.rows[at]]], t.weights[from:]
+	if t.cols > 4 {
+		kernels.Gather(g, d, t.cols, documents, weights)
+		return
+	}
+	clear(g)
+	for k, i := range documents {
+		row := d[int(i)*t.cols:][:len(g)]
+		for c := range g {
+			g[c] += float32(weights[k] * row[c])
+		}
+	}
+}
+
+// prefetchAhead is how many rows before its turn a row is asked for: the step on
+// a table larger than the cache waits for memory alone.
+const prefetchAhead = 4
+
+// step updates the touched rows.
+func (t *table) step(d []float32, rate, l1, l2 float32) {
+	if t.cols < narrow {
+		t.stepTogether(d, rate, l1, l2)
+		return
+	}
+	for at, r := range t.rows {
+		if ahead := at + prefetchAhead; ahead < len(t.rows) {
+			row := int(t.rows[ahead]) * t.cols
+			kernels.Prefetch(t.value[row:][:t.cols])
+			kernels.Prefetch(t.sum[row:][:t.cols])
+		}
+		row := int(r) * t.cols
+		t.backward(at, d, t.gradient)
+		kernels.Adagrad(t.value[row:][:t.cols], t.sum[row:], t.gradient, rate, l1, l2)
+	}
+}
+
+// stepTogether takes the step on copies of narrow rows, side by side.
+func (t *table) stepTogether(d []float32, rate, l1, l2 float32) {
+	cols := t.cols
+	for from := 0; from < len(t.rows); from += together {
+		rows := t.rows[from:min(from+together, len(t.rows))]
+		for i, r := range rows {
+			t.backward(from+i, d, t.gradient[i*cols:][:cols])
+			v, u := t.value[int(r)*cols:][:cols], t.sum[int(r)*cols:][:cols]
+			for k := range v {
+				t.values[i*cols+k], t.sums[i*cols+k] = v[k], u[k]
+			}
+		}
+		kernels.Adagrad(t.values[:len(rows)*cols], t.sums, t.gradient, rate, l1, l2)
+		for i, r := range rows {
+			copy(t.value[int(r)*cols:][:cols], t.values[i*cols:])
+			copy(t.sum[int(r)*cols:][:cols], t.sums[i*cols:])
+		}
+	}
+}
