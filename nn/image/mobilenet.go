@@ -23,10 +23,10 @@ const (
 	// batchFrom is the block from which on groups of images are computed
 	// together: there the maps are so small that a single image's matrices would
 	// be too narrow for the kernels. Before it they would leave the cache.
-	batchFrom  = 6
-	groupSize  = 8
-	batchNorm  = 1e-3 // epsilon of batch normalisation
-	stemOut    = 32   // channels after the first convolution
+	batchFrom = 6
+	groupSize = 8
+	batchNorm = 1e-3 // epsilon of batch normalisation
+	stemOut   = 32   // channels after the first convolution
 )
 
 // mobileNetOut holds the output channels of the blocks, [0] is the stem's.

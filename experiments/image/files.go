@@ -1,0 +1,287 @@
+package image
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"image"
+	_ "image/gif" // the formats of image files that are read
+	_ "image/jpeg"
+	_ "image/png"
+	"io"
+	"io/fs"
+	"path"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"unicode/utf8"
+
+	nnimage "tnaml/nn/image"
+)
+
+// FileOptions say how image files become a set. The zero value of each field is
+// its default.
+type FileOptions struct {
+	// Height and Width to which the images are resized; 0 means the size that all
+	// of them have, and it is an error when they differ.
+	Height, Width int
+	// Channels is 1 for grey or 3 for RGB; 0 means 1 where every image is grey,
+	// else 3.
+	Channels int
+	// MaxBytes bounds the size of the files together; 0 means 2 GiB.
+	MaxBytes int64
+	// Workers is the number of goroutines that decode; 0 means one for each
+	// processor. The result does not depend on it.
+	Workers int
+}
+
+// maxPixels bounds an image file, against a header that promises gigabytes.
+const maxPixels = 1 << 26
+
+// ReadFolder reads a tree of image files (PNG, JPEG, GIF): a folder for each
+// class, or folders train, validation and test with one for each class in them.
+// Folders around these that hold nothing else are skipped. The images are in
+// the order of their paths. Every file that is no image is a problem, named by
+// its path; all are reported together.
+func ReadFolder(tree fs.FS, name string, o FileOptions) (*Set, error) {
+	entries, err := readFolder(tree, name, o.limit(), isData)
+	if err != nil {
+		return nil, err
+	}
+	return decodeFiles(name, entries, o)
+}
+
+// ReadArchive reads a tar (gzipped or not) or zip archive of what ReadFolder
+// reads; which one it is, its first bytes say.
+func ReadArchive(f File, o FileOptions) (*Set, error) {
+	in, err := inflate(f.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", f.Name, err)
+	}
+	magic := make([]byte, 4)
+	n, err := io.ReadFull(in, magic)
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+		return nil, fmt.Errorf("%s: %w", f.Name, err)
+	}
+	in = io.MultiReader(bytes.NewReader(magic[:n]), in)
+	var entries []entry
+	if string(magic[:n]) == "PK\x03\x04" {
+		var b []byte
+		if b, err = readAll(in, o.limit()); err != nil {
+			return nil, fmt.Errorf("%s: %w", f.Name, err)
+		}
+		entries, err = readZip(b, f.Name, o.limit(), isData)
+	} else {
+		entries, err = readTar(File{f.Name, in}, o.limit(), isData)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return decodeFiles(f.Name, entries, o)
+}
+
+func (o FileOptions) limit() int64 {
+	if o.MaxBytes <= 0 {
+		return defaultMaxBytes
+	}
+	return o.MaxBytes
+}
+
+// isData leaves out what commonly lies beside the images and is none.
+func isData(name string) bool {
+	base := strings.ToLower(path.Base(name))
+	return !strings.HasPrefix(base, "license") && !strings.HasPrefix(base, "readme")
+}
+
+// splitNames are the folder names that mean a split.
+var splitNames = map[string]string{"train": Train, "training": Train, "validation": Validation, "valid": Validation, "val": Validation, "dev": Validation, "test": Test, "testing": Test}
+
+// place says which class and split a path means.
+type place struct{ class, split string }
+
+// places finds class and split of every path. Folders common to all paths are
+// skipped as long as a class is left.
+func places(entries []entry, p *problems) []place {
+	dirs := make([][]string, len(entries))
+	least := -1
+	for i, e := range entries {
+		dirs[i] = strings.Split(e.name, "/")
+		dirs[i] = dirs[i][:len(dirs[i])-1]
+		if least < 0 || len(dirs[i]) < least {
+			least = len(dirs[i])
+		}
+	}
+	skip := 0
+	for ; skip < least-1; skip++ {
+		first := dirs[0][skip]
+		if splitNames[strings.ToLower(first)] != "" || slices.ContainsFunc(dirs, func(d []string) bool { return d[skip] != first }) {
+			break
+		}
+	}
+	out := make([]place, len(entries))
+	for i, d := range dirs {
+		d = d[min(skip, len(d)):]
+		if len(d) == 2 {
+			if s := splitNames[strings.ToLower(d[0])]; s != "" {
+				out[i].split, d = s, d[1:]
+			}
+		}
+		switch {
+		case len(d) != 1:
+			p.add("%s: the file must lie in a folder of its class, or in one within train, validation or test", entries[i].name)
+		case !utf8.ValidString(d[0]):
+			p.add("%s: the class %q is not UTF-8", entries[i].name, d[0])
+		default:
+			out[i].class = d[0]
+		}
+	}
+	return out
+}
+
+func decodeFiles(name string, entries []entry, o FileOptions) (*Set, error) {
+	if o.Height < 0 || o.Width < 0 || (o.Height == 0) != (o.Width == 0) || o.Channels != 0 && o.Channels != 1 && o.Channels != 3 {
+		return nil, fmt.Errorf("%s: a size of %d × %d × %d; give both sides or none, and 1 or 3 channels or none", name, o.Height, o.Width, o.Channels)
+	}
+	var p problems
+	if len(entries) == 0 {
+		p.add("no image files")
+		return nil, p.err(name)
+	}
+	where := places(entries, &p)
+	headers := make([]fileHeader, len(entries))
+	each(len(entries), o.Workers, func(i int) { headers[i] = readHeader(entries[i]) })
+	h, w, c := size(entries, headers, o, &p)
+	if err := p.err(name); err != nil {
+		return nil, err
+	}
+	s := &Set{Images: nnimage.Images{Height: h, Width: w, Channels: c}}
+	n := h * w * c
+	if h > 1<<14 || w > 1<<14 || int64(n)*int64(len(entries)) > defaultMaxBytes {
+		return nil, fmt.Errorf("%s: %d images of %d × %d × %d are more than %d bytes; give a smaller size", name, len(entries), h, w, c, defaultMaxBytes)
+	}
+	s.Pixels = make([]uint8, n*len(entries))
+	failed := make([]error, len(entries))
+	each(len(entries), o.Workers, func(i int) { failed[i] = decodeFile(s.At(i), entries[i].data, h, w, c) })
+	for _, q := range where {
+		if !slices.Contains(s.Classes, q.class) {
+			s.Classes = append(s.Classes, q.class)
+		}
+	}
+	slices.Sort(s.Classes)
+	for i, q := range where {
+		if failed[i] != nil {
+			p.add("%s: %w", entries[i].name, failed[i])
+		}
+		label, _ := slices.BinarySearch(s.Classes, q.class)
+		s.Labels = append(s.Labels, int32(label))
+		s.Splits = append(s.Splits, q.split)
+	}
+	if err := p.err(name); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// fileHeader is what the head of an image file says.
+type fileHeader struct {
+	height, width int
+	grey          bool
+	err           error
+}
+
+func readHeader(e entry) fileHeader {
+	if e.err != nil {
+		return fileHeader{err: e.err}
+	}
+	c, format, err := image.DecodeConfig(bytes.NewReader(e.data))
+	switch {
+	case errors.Is(err, image.ErrFormat):
+		return fileHeader{err: fmt.Errorf("byte 0: no PNG, JPEG or GIF image (%d bytes)", len(e.data))}
+	case err != nil:
+		return fileHeader{err: fmt.Errorf("damaged %s image of %d bytes: %w", format, len(e.data), err)}
+	case c.Width < 1 || c.Height < 1 || c.Width > maxPixels/c.Height:
+		return fileHeader{err: fmt.Errorf("an image of %d × %d pixels; there must be 1 to %d", c.Height, c.Width, maxPixels)}
+	}
+	grey := false
+	if c.ColorModel != nil {
+		_, _, _, a := c.ColorModel.Convert(probe{}).RGBA()
+		r, g, b, _ := c.ColorModel.Convert(probe{}).RGBA()
+		grey = r == g && g == b && a == 0xffff
+	}
+	return fileHeader{height: c.Height, width: c.Width, grey: grey}
+}
+
+// probe is a strong red: a colour model that makes it grey is grey.
+type probe struct{}
+
+func (probe) RGBA() (r, g, b, a uint32) { return 0xffff, 0, 0, 0xffff }
+
+// size settles the size and channels of the set.
+func size(entries []entry, headers []fileHeader, o FileOptions, p *problems) (h, w, c int) {
+	h, w, c = o.Height, o.Width, o.Channels
+	grey := true
+	for i, f := range headers {
+		if f.err != nil {
+			p.add("%s: %w", entries[i].name, f.err)
+			continue
+		}
+		grey = grey && f.grey
+		if h == 0 {
+			h, w = f.height, f.width
+		}
+		if o.Height == 0 && (f.height != h || f.width != w) {
+			p.add("%s: an image of %d × %d among others of %d × %d; give the size to which they shall be resized", entries[i].name, f.height, f.width, h, w)
+		}
+	}
+	if c == 0 {
+		c = 3
+		if grey {
+			c = 1
+		}
+	}
+	return h, w, c
+}
+
+// decodeFile decodes and resizes an image. What is transparent shows black.
+func decodeFile(dst []uint8, data []byte, h, w, c int) error {
+	m, format, err := image.Decode(bytes.NewReader(data))
+	if err != nil {
+		return fmt.Errorf("damaged %s image of %d bytes: %w", format, len(data), err)
+	}
+	b := m.Bounds()
+	src := make([]uint8, 0, b.Dx()*b.Dy()*c)
+	for y := b.Min.Y; y < b.Max.Y; y++ {
+		for x := b.Min.X; x < b.Max.X; x++ {
+			red, green, blue, _ := m.At(x, y).RGBA()
+			if c == 3 {
+				src = append(src, uint8(red>>8), uint8(green>>8), uint8(blue>>8))
+			} else { // as in color.GrayModel
+				src = append(src, uint8((19595*red+38470*green+7471*blue+1<<15)>>24))
+			}
+		}
+	}
+	if len(src) == 0 {
+		return errors.New("an image without pixels")
+	}
+	nnimage.NewResizer(b.Dy(), b.Dx(), c, h, w).Bytes(dst, src)
+	return nil
+}
+
+// each runs f for 0 to n−1 on a number of goroutines, 0 meaning one for each
+// processor; f must write only what belongs to its number.
+func each(n, workers int, f func(i int)) {
+	if workers <= 0 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	var wg sync.WaitGroup
+	workers = min(workers, n)
+	for k := range workers {
+		wg.Go(func() {
+			for i := k; i < n; i += workers {
+				f(i)
+			}
+		})
+	}
+	wg.Wait()
+}
