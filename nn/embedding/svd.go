@@ -7,12 +7,11 @@ import (
 	"sync/atomic"
 
 	"gonum.org/v1/gonum/blas/blas32"
-
 	"gonum.org/v1/gonum/blas/blas64"
 	"gonum.org/v1/gonum/lapack/lapack64"
 	"gonum.org/v1/gonum/mat"
-	_ "tnaml/nn/blas" // the fast kernels under blas32
 
+	_ "tnaml/nn/blas" // the fast kernels under blas32
 	"tnaml/nn/rng"
 )
 
