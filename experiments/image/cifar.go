@@ -168,4 +168,3 @@ func cifarOf(name string, entries []entry, variant CIFAR) (*Set, error) {
 	}
 	return out, nil
 }
-

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"image/color"
 	_ "image/gif" // the formats of image files that are read
 	_ "image/jpeg"
 	_ "image/png"
@@ -203,19 +204,19 @@ func readHeader(e entry) fileHeader {
 	case c.Width < 1 || c.Height < 1 || c.Width > maxPixels/c.Height:
 		return fileHeader{err: fmt.Errorf("an image of %d × %d pixels; there must be 1 to %d", c.Height, c.Width, maxPixels)}
 	}
-	grey := false
-	if c.ColorModel != nil {
-		_, _, _, a := c.ColorModel.Convert(probe{}).RGBA()
-		r, g, b, _ := c.ColorModel.Convert(probe{}).RGBA()
-		grey = r == g && g == b && a == 0xffff
-	}
-	return fileHeader{height: c.Height, width: c.Width, grey: grey}
+	return fileHeader{height: c.Height, width: c.Width, grey: greyModel(c.ColorModel)}
 }
 
-// probe is a strong red: a colour model that makes it grey is grey.
-type probe struct{}
-
-func (probe) RGBA() (r, g, b, a uint32) { return 0xffff, 0, 0, 0xffff }
+// greyModel reports whether a colour model has greys only.
+func greyModel(m color.Model) bool {
+	if p, ok := m.(color.Palette); ok {
+		return !slices.ContainsFunc(p, func(c color.Color) bool {
+			r, g, b, _ := c.RGBA()
+			return r != g || g != b
+		})
+	}
+	return m == color.GrayModel || m == color.Gray16Model
+}
 
 // size settles the size and channels of the set.
 func size(entries []entry, headers []fileHeader, o FileOptions, p *problems) (h, w, c int) {
