@@ -368,3 +368,63 @@ func tanhAVX2(n int, z *float32, y *float32, d *float32, mask *int32)
 //
 //go:noescape
 func addProductAVX2(n int, x *float32, y *float32, z *float32, mask *int32)
+
+// rowSums64x1 sets or adds to dst the sum of n rows, each times its weight.
+//
+//go:noescape
+func rowSums64x1(dst *float64, matrix *float64, stride int, weights *float64, step int, n int, accumulate bool, mask *int64)
+
+// rowSums64x2 sets or adds to dst the sum of n rows, each times its weight.
+//
+//go:noescape
+func rowSums64x2(dst *float64, matrix *float64, stride int, weights *float64, step int, n int, accumulate bool, mask *int64)
+
+// rowSums64x3 sets or adds to dst the sum of n rows, each times its weight.
+//
+//go:noescape
+func rowSums64x3(dst *float64, matrix *float64, stride int, weights *float64, step int, n int, accumulate bool, mask *int64)
+
+// rowSums64x4 sets or adds to dst the sum of n rows, each times its weight.
+//
+//go:noescape
+func rowSums64x4(dst *float64, matrix *float64, stride int, weights *float64, step int, n int, accumulate bool, mask *int64)
+
+// rowSums64x5 sets or adds to dst the sum of n rows, each times its weight.
+//
+//go:noescape
+func rowSums64x5(dst *float64, matrix *float64, stride int, weights *float64, step int, n int, accumulate bool, mask *int64)
+
+// rowSums64x6 sets or adds to dst the sum of n rows, each times its weight.
+//
+//go:noescape
+func rowSums64x6(dst *float64, matrix *float64, stride int, weights *float64, step int, n int, accumulate bool, mask *int64)
+
+// rowSums64x7 sets or adds to dst the sum of n rows, each times its weight.
+//
+//go:noescape
+func rowSums64x7(dst *float64, matrix *float64, stride int, weights *float64, step int, n int, accumulate bool, mask *int64)
+
+// rowSums64x8 sets or adds to dst the sum of n rows, each times its weight.
+//
+//go:noescape
+func rowSums64x8(dst *float64, matrix *float64, stride int, weights *float64, step int, n int, accumulate bool, mask *int64)
+
+// dots64x4 adds x·row to y for 4 rows of n elements, the last n mod 4 under the mask.
+//
+//go:noescape
+func dots64x4(y *float64, matrix *float64, stride int, x *float64, n int, mask *int64)
+
+// dots64x1 adds x·row to y for 1 rows of n elements, the last n mod 4 under the mask.
+//
+//go:noescape
+func dots64x1(y *float64, matrix *float64, stride int, x *float64, n int, mask *int64)
+
+// logistic64 sets v to a + b/(1 + exp(c·v)).
+//
+//go:noescape
+func logistic64(n int, v *float64, a float64, b float64, c float64, mask *int64)
+
+// adam64 takes Adam's step on n weights, a multiple of 4.
+//
+//go:noescape
+func adam64(n int, value *float64, first *float64, second *float64, gradient *float64, scale float64, beta1 float64, beta2 float64, rate float64, correction float64, epsilon float64)

@@ -7878,3 +7878,800 @@ tailProduct:
 endProduct:
 	VZEROUPPER
 	RET
+
+// func rowSums64x1(dst *float64, matrix *float64, stride int, weights *float64, step int, n int, accumulate bool, mask *int64)
+// Requires: AVX, FMA3
+TEXT ·rowSums64x1(SB), NOSPLIT, $0-64
+	MOVQ       matrix+8(FP), AX
+	MOVQ       stride+16(FP), CX
+	MOVQ       weights+24(FP), DX
+	MOVQ       step+32(FP), BX
+	MOVQ       n+40(FP), SI
+	MOVQ       dst+0(FP), DI
+	SHLQ       $0x03, CX
+	SHLQ       $0x03, BX
+	MOVQ       mask+56(FP), R8
+	VMOVUPD    (R8), Y0
+	VXORPD     Y1, Y1, Y1
+	MOVB       accumulate+48(FP), R8
+	TESTB      R8, R8
+	JZ         startrowSums64x1
+	VMASKMOVPD (DI), Y0, Y1
+
+startrowSums64x1:
+	TESTQ SI, SI
+	JZ    endrowSums64x1
+
+looprowSums64x1:
+	VBROADCASTSD (DX), Y2
+	VMASKMOVPD   (AX), Y0, Y3
+	VFMADD231PD  Y3, Y2, Y1
+	ADDQ         CX, AX
+	ADDQ         BX, DX
+	DECQ         SI
+	JNZ          looprowSums64x1
+
+endrowSums64x1:
+	VMASKMOVPD Y1, Y0, (DI)
+	VZEROUPPER
+	RET
+
+// func rowSums64x2(dst *float64, matrix *float64, stride int, weights *float64, step int, n int, accumulate bool, mask *int64)
+// Requires: AVX, FMA3
+TEXT ·rowSums64x2(SB), NOSPLIT, $0-64
+	MOVQ       matrix+8(FP), AX
+	MOVQ       stride+16(FP), CX
+	MOVQ       weights+24(FP), DX
+	MOVQ       step+32(FP), BX
+	MOVQ       n+40(FP), SI
+	MOVQ       dst+0(FP), DI
+	SHLQ       $0x03, CX
+	SHLQ       $0x03, BX
+	MOVQ       mask+56(FP), R8
+	VMOVUPD    (R8), Y0
+	VXORPD     Y1, Y1, Y1
+	VXORPD     Y2, Y2, Y2
+	MOVB       accumulate+48(FP), R8
+	TESTB      R8, R8
+	JZ         startrowSums64x2
+	VMOVUPD    (DI), Y1
+	VMASKMOVPD 32(DI), Y0, Y2
+
+startrowSums64x2:
+	TESTQ SI, SI
+	JZ    endrowSums64x2
+
+looprowSums64x2:
+	VBROADCASTSD (DX), Y3
+	VFMADD231PD  (AX), Y3, Y1
+	VMASKMOVPD   32(AX), Y0, Y4
+	VFMADD231PD  Y4, Y3, Y2
+	ADDQ         CX, AX
+	ADDQ         BX, DX
+	DECQ         SI
+	JNZ          looprowSums64x2
+
+endrowSums64x2:
+	VMOVUPD    Y1, (DI)
+	VMASKMOVPD Y2, Y0, 32(DI)
+	VZEROUPPER
+	RET
+
+// func rowSums64x3(dst *float64, matrix *float64, stride int, weights *float64, step int, n int, accumulate bool, mask *int64)
+// Requires: AVX, FMA3
+TEXT ·rowSums64x3(SB), NOSPLIT, $0-64
+	MOVQ       matrix+8(FP), AX
+	MOVQ       stride+16(FP), CX
+	MOVQ       weights+24(FP), DX
+	MOVQ       step+32(FP), BX
+	MOVQ       n+40(FP), SI
+	MOVQ       dst+0(FP), DI
+	SHLQ       $0x03, CX
+	SHLQ       $0x03, BX
+	MOVQ       mask+56(FP), R8
+	VMOVUPD    (R8), Y0
+	VXORPD     Y1, Y1, Y1
+	VXORPD     Y2, Y2, Y2
+	VXORPD     Y3, Y3, Y3
+	MOVB       accumulate+48(FP), R8
+	TESTB      R8, R8
+	JZ         startrowSums64x3
+	VMOVUPD    (DI), Y1
+	VMOVUPD    32(DI), Y2
+	VMASKMOVPD 64(DI), Y0, Y3
+
+startrowSums64x3:
+	TESTQ SI, SI
+	JZ    endrowSums64x3
+
+looprowSums64x3:
+	VBROADCASTSD (DX), Y4
+	VFMADD231PD  (AX), Y4, Y1
+	VFMADD231PD  32(AX), Y4, Y2
+	VMASKMOVPD   64(AX), Y0, Y5
+	VFMADD231PD  Y5, Y4, Y3
+	ADDQ         CX, AX
+	ADDQ         BX, DX
+	DECQ         SI
+	JNZ          looprowSums64x3
+
+endrowSums64x3:
+	VMOVUPD    Y1, (DI)
+	VMOVUPD    Y2, 32(DI)
+	VMASKMOVPD Y3, Y0, 64(DI)
+	VZEROUPPER
+	RET
+
+// func rowSums64x4(dst *float64, matrix *float64, stride int, weights *float64, step int, n int, accumulate bool, mask *int64)
+// Requires: AVX, FMA3
+TEXT ·rowSums64x4(SB), NOSPLIT, $0-64
+	MOVQ       matrix+8(FP), AX
+	MOVQ       stride+16(FP), CX
+	MOVQ       weights+24(FP), DX
+	MOVQ       step+32(FP), BX
+	MOVQ       n+40(FP), SI
+	MOVQ       dst+0(FP), DI
+	SHLQ       $0x03, CX
+	SHLQ       $0x03, BX
+	MOVQ       mask+56(FP), R8
+	VMOVUPD    (R8), Y0
+	VXORPD     Y1, Y1, Y1
+	VXORPD     Y2, Y2, Y2
+	VXORPD     Y3, Y3, Y3
+	VXORPD     Y4, Y4, Y4
+	MOVB       accumulate+48(FP), R8
+	TESTB      R8, R8
+	JZ         startrowSums64x4
+	VMOVUPD    (DI), Y1
+	VMOVUPD    32(DI), Y2
+	VMOVUPD    64(DI), Y3
+	VMASKMOVPD 96(DI), Y0, Y4
+
+startrowSums64x4:
+	TESTQ SI, SI
+	JZ    endrowSums64x4
+
+looprowSums64x4:
+	VBROADCASTSD (DX), Y5
+	VFMADD231PD  (AX), Y5, Y1
+	VFMADD231PD  32(AX), Y5, Y2
+	VFMADD231PD  64(AX), Y5, Y3
+	VMASKMOVPD   96(AX), Y0, Y6
+	VFMADD231PD  Y6, Y5, Y4
+	ADDQ         CX, AX
+	ADDQ         BX, DX
+	DECQ         SI
+	JNZ          looprowSums64x4
+
+endrowSums64x4:
+	VMOVUPD    Y1, (DI)
+	VMOVUPD    Y2, 32(DI)
+	VMOVUPD    Y3, 64(DI)
+	VMASKMOVPD Y4, Y0, 96(DI)
+	VZEROUPPER
+	RET
+
+// func rowSums64x5(dst *float64, matrix *float64, stride int, weights *float64, step int, n int, accumulate bool, mask *int64)
+// Requires: AVX, FMA3
+TEXT ·rowSums64x5(SB), NOSPLIT, $0-64
+	MOVQ       matrix+8(FP), AX
+	MOVQ       stride+16(FP), CX
+	MOVQ       weights+24(FP), DX
+	MOVQ       step+32(FP), BX
+	MOVQ       n+40(FP), SI
+	MOVQ       dst+0(FP), DI
+	SHLQ       $0x03, CX
+	SHLQ       $0x03, BX
+	MOVQ       mask+56(FP), R8
+	VMOVUPD    (R8), Y0
+	VXORPD     Y1, Y1, Y1
+	VXORPD     Y2, Y2, Y2
+	VXORPD     Y3, Y3, Y3
+	VXORPD     Y4, Y4, Y4
+	VXORPD     Y5, Y5, Y5
+	MOVB       accumulate+48(FP), R8
+	TESTB      R8, R8
+	JZ         startrowSums64x5
+	VMOVUPD    (DI), Y1
+	VMOVUPD    32(DI), Y2
+	VMOVUPD    64(DI), Y3
+	VMOVUPD    96(DI), Y4
+	VMASKMOVPD 128(DI), Y0, Y5
+
+startrowSums64x5:
+	TESTQ SI, SI
+	JZ    endrowSums64x5
+
+looprowSums64x5:
+	VBROADCASTSD (DX), Y6
+	VFMADD231PD  (AX), Y6, Y1
+	VFMADD231PD  32(AX), Y6, Y2
+	VFMADD231PD  64(AX), Y6, Y3
+	VFMADD231PD  96(AX), Y6, Y4
+	VMASKMOVPD   128(AX), Y0, Y7
+	VFMADD231PD  Y7, Y6, Y5
+	ADDQ         CX, AX
+	ADDQ         BX, DX
+	DECQ         SI
+	JNZ          looprowSums64x5
+
+endrowSums64x5:
+	VMOVUPD    Y1, (DI)
+	VMOVUPD    Y2, 32(DI)
+	VMOVUPD    Y3, 64(DI)
+	VMOVUPD    Y4, 96(DI)
+	VMASKMOVPD Y5, Y0, 128(DI)
+	VZEROUPPER
+	RET
+
+// func rowSums64x6(dst *float64, matrix *float64, stride int, weights *float64, step int, n int, accumulate bool, mask *int64)
+// Requires: AVX, FMA3
+TEXT ·rowSums64x6(SB), NOSPLIT, $0-64
+	MOVQ       matrix+8(FP), AX
+	MOVQ       stride+16(FP), CX
+	MOVQ       weights+24(FP), DX
+	MOVQ       step+32(FP), BX
+	MOVQ       n+40(FP), SI
+	MOVQ       dst+0(FP), DI
+	SHLQ       $0x03, CX
+	SHLQ       $0x03, BX
+	MOVQ       mask+56(FP), R8
+	VMOVUPD    (R8), Y0
+	VXORPD     Y1, Y1, Y1
+	VXORPD     Y2, Y2, Y2
+	VXORPD     Y3, Y3, Y3
+	VXORPD     Y4, Y4, Y4
+	VXORPD     Y5, Y5, Y5
+	VXORPD     Y6, Y6, Y6
+	MOVB       accumulate+48(FP), R8
+	TESTB      R8, R8
+	JZ         startrowSums64x6
+	VMOVUPD    (DI), Y1
+	VMOVUPD    32(DI), Y2
+	VMOVUPD    64(DI), Y3
+	VMOVUPD    96(DI), Y4
+	VMOVUPD    128(DI), Y5
+	VMASKMOVPD 160(DI), Y0, Y6
+
+startrowSums64x6:
+	TESTQ SI, SI
+	JZ    endrowSums64x6
+
+looprowSums64x6:
+	VBROADCASTSD (DX), Y7
+	VFMADD231PD  (AX), Y7, Y1
+	VFMADD231PD  32(AX), Y7, Y2
+	VFMADD231PD  64(AX), Y7, Y3
+	VFMADD231PD  96(AX), Y7, Y4
+	VFMADD231PD  128(AX), Y7, Y5
+	VMASKMOVPD   160(AX), Y0, Y8
+	VFMADD231PD  Y8, Y7, Y6
+	ADDQ         CX, AX
+	ADDQ         BX, DX
+	DECQ         SI
+	JNZ          looprowSums64x6
+
+endrowSums64x6:
+	VMOVUPD    Y1, (DI)
+	VMOVUPD    Y2, 32(DI)
+	VMOVUPD    Y3, 64(DI)
+	VMOVUPD    Y4, 96(DI)
+	VMOVUPD    Y5, 128(DI)
+	VMASKMOVPD Y6, Y0, 160(DI)
+	VZEROUPPER
+	RET
+
+// func rowSums64x7(dst *float64, matrix *float64, stride int, weights *float64, step int, n int, accumulate bool, mask *int64)
+// Requires: AVX, FMA3
+TEXT ·rowSums64x7(SB), NOSPLIT, $0-64
+	MOVQ       matrix+8(FP), AX
+	MOVQ       stride+16(FP), CX
+	MOVQ       weights+24(FP), DX
+	MOVQ       step+32(FP), BX
+	MOVQ       n+40(FP), SI
+	MOVQ       dst+0(FP), DI
+	SHLQ       $0x03, CX
+	SHLQ       $0x03, BX
+	MOVQ       mask+56(FP), R8
+	VMOVUPD    (R8), Y0
+	VXORPD     Y1, Y1, Y1
+	VXORPD     Y2, Y2, Y2
+	VXORPD     Y3, Y3, Y3
+	VXORPD     Y4, Y4, Y4
+	VXORPD     Y5, Y5, Y5
+	VXORPD     Y6, Y6, Y6
+	VXORPD     Y7, Y7, Y7
+	MOVB       accumulate+48(FP), R8
+	TESTB      R8, R8
+	JZ         startrowSums64x7
+	VMOVUPD    (DI), Y1
+	VMOVUPD    32(DI), Y2
+	VMOVUPD    64(DI), Y3
+	VMOVUPD    96(DI), Y4
+	VMOVUPD    128(DI), Y5
+	VMOVUPD    160(DI), Y6
+	VMASKMOVPD 192(DI), Y0, Y7
+
+startrowSums64x7:
+	TESTQ SI, SI
+	JZ    endrowSums64x7
+
+looprowSums64x7:
+	VBROADCASTSD (DX), Y8
+	VFMADD231PD  (AX), Y8, Y1
+	VFMADD231PD  32(AX), Y8, Y2
+	VFMADD231PD  64(AX), Y8, Y3
+	VFMADD231PD  96(AX), Y8, Y4
+	VFMADD231PD  128(AX), Y8, Y5
+	VFMADD231PD  160(AX), Y8, Y6
+	VMASKMOVPD   192(AX), Y0, Y9
+	VFMADD231PD  Y9, Y8, Y7
+	ADDQ         CX, AX
+	ADDQ         BX, DX
+	DECQ         SI
+	JNZ          looprowSums64x7
+
+endrowSums64x7:
+	VMOVUPD    Y1, (DI)
+	VMOVUPD    Y2, 32(DI)
+	VMOVUPD    Y3, 64(DI)
+	VMOVUPD    Y4, 96(DI)
+	VMOVUPD    Y5, 128(DI)
+	VMOVUPD    Y6, 160(DI)
+	VMASKMOVPD Y7, Y0, 192(DI)
+	VZEROUPPER
+	RET
+
+// func rowSums64x8(dst *float64, matrix *float64, stride int, weights *float64, step int, n int, accumulate bool, mask *int64)
+// Requires: AVX, FMA3
+TEXT ·rowSums64x8(SB), NOSPLIT, $0-64
+	MOVQ       matrix+8(FP), AX
+	MOVQ       stride+16(FP), CX
+	MOVQ       weights+24(FP), DX
+	MOVQ       step+32(FP), BX
+	MOVQ       n+40(FP), SI
+	MOVQ       dst+0(FP), DI
+	SHLQ       $0x03, CX
+	SHLQ       $0x03, BX
+	MOVQ       mask+56(FP), R8
+	VMOVUPD    (R8), Y0
+	VXORPD     Y1, Y1, Y1
+	VXORPD     Y2, Y2, Y2
+	VXORPD     Y3, Y3, Y3
+	VXORPD     Y4, Y4, Y4
+	VXORPD     Y5, Y5, Y5
+	VXORPD     Y6, Y6, Y6
+	VXORPD     Y7, Y7, Y7
+	VXORPD     Y8, Y8, Y8
+	MOVB       accumulate+48(FP), R8
+	TESTB      R8, R8
+	JZ         startrowSums64x8
+	VMOVUPD    (DI), Y1
+	VMOVUPD    32(DI), Y2
+	VMOVUPD    64(DI), Y3
+	VMOVUPD    96(DI), Y4
+	VMOVUPD    128(DI), Y5
+	VMOVUPD    160(DI), Y6
+	VMOVUPD    192(DI), Y7
+	VMASKMOVPD 224(DI), Y0, Y8
+
+startrowSums64x8:
+	TESTQ SI, SI
+	JZ    endrowSums64x8
+
+looprowSums64x8:
+	VBROADCASTSD (DX), Y9
+	VFMADD231PD  (AX), Y9, Y1
+	VFMADD231PD  32(AX), Y9, Y2
+	VFMADD231PD  64(AX), Y9, Y3
+	VFMADD231PD  96(AX), Y9, Y4
+	VFMADD231PD  128(AX), Y9, Y5
+	VFMADD231PD  160(AX), Y9, Y6
+	VFMADD231PD  192(AX), Y9, Y7
+	VMASKMOVPD   224(AX), Y0, Y10
+	VFMADD231PD  Y10, Y9, Y8
+	ADDQ         CX, AX
+	ADDQ         BX, DX
+	DECQ         SI
+	JNZ          looprowSums64x8
+
+endrowSums64x8:
+	VMOVUPD    Y1, (DI)
+	VMOVUPD    Y2, 32(DI)
+	VMOVUPD    Y3, 64(DI)
+	VMOVUPD    Y4, 96(DI)
+	VMOVUPD    Y5, 128(DI)
+	VMOVUPD    Y6, 160(DI)
+	VMOVUPD    Y7, 192(DI)
+	VMASKMOVPD Y8, Y0, 224(DI)
+	VZEROUPPER
+	RET
+
+// func dots64x4(y *float64, matrix *float64, stride int, x *float64, n int, mask *int64)
+// Requires: AVX, FMA3
+TEXT ·dots64x4(SB), NOSPLIT, $0-48
+	MOVQ   matrix+8(FP), AX
+	MOVQ   stride+16(FP), CX
+	MOVQ   x+24(FP), DX
+	MOVQ   n+32(FP), BX
+	SHLQ   $0x03, CX
+	LEAQ   (AX)(CX*1), SI
+	LEAQ   (SI)(CX*1), DI
+	LEAQ   (DI)(CX*1), CX
+	VXORPD Y0, Y0, Y0
+	VXORPD Y1, Y1, Y1
+	VXORPD Y2, Y2, Y2
+	VXORPD Y3, Y3, Y3
+	VXORPD Y4, Y4, Y4
+	VXORPD Y5, Y5, Y5
+	VXORPD Y6, Y6, Y6
+	VXORPD Y7, Y7, Y7
+
+loopdots64x4:
+	CMPQ        BX, $0x08
+	JL          fourdots64x4
+	VMOVUPD     (DX), Y8
+	VFMADD231PD (AX), Y8, Y0
+	VFMADD231PD (SI), Y8, Y2
+	VFMADD231PD (DI), Y8, Y4
+	VFMADD231PD (CX), Y8, Y6
+	VMOVUPD     32(DX), Y8
+	VFMADD231PD 32(AX), Y8, Y1
+	VFMADD231PD 32(SI), Y8, Y3
+	VFMADD231PD 32(DI), Y8, Y5
+	VFMADD231PD 32(CX), Y8, Y7
+	ADDQ        $0x40, DX
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, SI
+	ADDQ        $0x40, DI
+	ADDQ        $0x40, CX
+	SUBQ        $0x08, BX
+	JMP         loopdots64x4
+
+fourdots64x4:
+	CMPQ        BX, $0x04
+	JL          taildots64x4
+	VMOVUPD     (DX), Y8
+	VFMADD231PD (AX), Y8, Y0
+	VFMADD231PD (SI), Y8, Y2
+	VFMADD231PD (DI), Y8, Y4
+	VFMADD231PD (CX), Y8, Y6
+	ADDQ        $0x20, DX
+	ADDQ        $0x20, AX
+	ADDQ        $0x20, SI
+	ADDQ        $0x20, DI
+	ADDQ        $0x20, CX
+	SUBQ        $0x04, BX
+
+taildots64x4:
+	TESTQ       BX, BX
+	JZ          enddots64x4
+	MOVQ        mask+40(FP), BX
+	VMOVUPD     (BX), Y8
+	VMASKMOVPD  (DX), Y8, Y9
+	VMASKMOVPD  (AX), Y8, Y10
+	VFMADD231PD Y10, Y9, Y1
+	VMASKMOVPD  (SI), Y8, Y10
+	VFMADD231PD Y10, Y9, Y3
+	VMASKMOVPD  (DI), Y8, Y10
+	VFMADD231PD Y10, Y9, Y5
+	VMASKMOVPD  (CX), Y8, Y8
+	VFMADD231PD Y8, Y9, Y7
+
+enddots64x4:
+	MOVQ         y+0(FP), AX
+	VADDPD       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VPERMILPD    $0x01, X0, X1
+	VADDSD       X1, X0, X0
+	VADDSD       (AX), X0, X0
+	VMOVSD       X0, (AX)
+	VADDPD       Y3, Y2, Y2
+	VEXTRACTF128 $0x01, Y2, X0
+	VADDPD       X0, X2, X2
+	VPERMILPD    $0x01, X2, X0
+	VADDSD       X0, X2, X2
+	VADDSD       8(AX), X2, X2
+	VMOVSD       X2, 8(AX)
+	VADDPD       Y5, Y4, Y4
+	VEXTRACTF128 $0x01, Y4, X0
+	VADDPD       X0, X4, X4
+	VPERMILPD    $0x01, X4, X0
+	VADDSD       X0, X4, X4
+	VADDSD       16(AX), X4, X4
+	VMOVSD       X4, 16(AX)
+	VADDPD       Y7, Y6, Y6
+	VEXTRACTF128 $0x01, Y6, X0
+	VADDPD       X0, X6, X6
+	VPERMILPD    $0x01, X6, X0
+	VADDSD       X0, X6, X6
+	VADDSD       24(AX), X6, X6
+	VMOVSD       X6, 24(AX)
+	VZEROUPPER
+	RET
+
+// func dots64x1(y *float64, matrix *float64, stride int, x *float64, n int, mask *int64)
+// Requires: AVX, FMA3
+TEXT ·dots64x1(SB), NOSPLIT, $0-48
+	MOVQ   matrix+8(FP), AX
+	MOVQ   stride+16(FP), CX
+	MOVQ   x+24(FP), DX
+	MOVQ   n+32(FP), BX
+	SHLQ   $0x03, CX
+	VXORPD Y0, Y0, Y0
+	VXORPD Y1, Y1, Y1
+
+loopdots64x1:
+	CMPQ        BX, $0x08
+	JL          fourdots64x1
+	VMOVUPD     (DX), Y2
+	VFMADD231PD (AX), Y2, Y0
+	VMOVUPD     32(DX), Y2
+	VFMADD231PD 32(AX), Y2, Y1
+	ADDQ        $0x40, DX
+	ADDQ        $0x40, AX
+	SUBQ        $0x08, BX
+	JMP         loopdots64x1
+
+fourdots64x1:
+	CMPQ        BX, $0x04
+	JL          taildots64x1
+	VMOVUPD     (DX), Y2
+	VFMADD231PD (AX), Y2, Y0
+	ADDQ        $0x20, DX
+	ADDQ        $0x20, AX
+	SUBQ        $0x04, BX
+
+taildots64x1:
+	TESTQ       BX, BX
+	JZ          enddots64x1
+	MOVQ        mask+40(FP), CX
+	VMOVUPD     (CX), Y2
+	VMASKMOVPD  (DX), Y2, Y3
+	VMASKMOVPD  (AX), Y2, Y2
+	VFMADD231PD Y2, Y3, Y1
+
+enddots64x1:
+	MOVQ         y+0(FP), AX
+	VADDPD       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VPERMILPD    $0x01, X0, X1
+	VADDSD       X1, X0, X0
+	VADDSD       (AX), X0, X0
+	VMOVSD       X0, (AX)
+	VZEROUPPER
+	RET
+
+// func logistic64(n int, v *float64, a float64, b float64, c float64, mask *int64)
+// Requires: AVX, AVX2, FMA3
+TEXT ·logistic64(SB), NOSPLIT, $0-48
+	MOVQ         n+0(FP), AX
+	MOVQ         v+8(FP), CX
+	VBROADCASTSD a+16(FP), Y0
+	VBROADCASTSD b+24(FP), Y1
+	VBROADCASTSD c+32(FP), Y2
+
+looplogistic64:
+	CMPQ         AX, $0x04
+	JL           taillogistic64
+	VMOVUPD      (CX), Y3
+	VMULPD       Y2, Y3, Y3
+	VBROADCASTSD number4086200000000000<>+0(SB), Y4
+	VMINPD       Y3, Y4, Y3
+	VBROADCASTSD numberc086200000000000<>+0(SB), Y4
+	VMAXPD       Y3, Y4, Y3
+	VBROADCASTSD number3ff71547652b82fe<>+0(SB), Y4
+	VMULPD       Y4, Y3, Y4
+	VROUNDPD     $0x00, Y4, Y4
+	VMOVAPD      Y3, Y3
+	VBROADCASTSD number3fe62e42fee00000<>+0(SB), Y5
+	VFNMADD231PD Y5, Y4, Y3
+	VBROADCASTSD number3dea39ef35793c76<>+0(SB), Y5
+	VFNMADD231PD Y5, Y4, Y3
+	VBROADCASTSD number3de6124613a86d0a<>+0(SB), Y5
+	VBROADCASTSD number3e21eed8eff8d898<>+0(SB), Y6
+	VFMADD213PD  Y6, Y3, Y5
+	VBROADCASTSD number3e5ae64567f544e4<>+0(SB), Y6
+	VFMADD213PD  Y6, Y3, Y5
+	VBROADCASTSD number3e927e4fb7789f5d<>+0(SB), Y6
+	VFMADD213PD  Y6, Y3, Y5
+	VBROADCASTSD number3ec71de3a556c734<>+0(SB), Y6
+	VFMADD213PD  Y6, Y3, Y5
+	VBROADCASTSD number3efa01a01a01a01a<>+0(SB), Y6
+	VFMADD213PD  Y6, Y3, Y5
+	VBROADCASTSD number3f2a01a01a01a01a<>+0(SB), Y6
+	VFMADD213PD  Y6, Y3, Y5
+	VBROADCASTSD number3f56c16c16c16c17<>+0(SB), Y6
+	VFMADD213PD  Y6, Y3, Y5
+	VBROADCASTSD number3f81111111111111<>+0(SB), Y6
+	VFMADD213PD  Y6, Y3, Y5
+	VBROADCASTSD number3fa5555555555555<>+0(SB), Y6
+	VFMADD213PD  Y6, Y3, Y5
+	VBROADCASTSD number3fc5555555555555<>+0(SB), Y6
+	VFMADD213PD  Y6, Y3, Y5
+	VBROADCASTSD number3fe0000000000000<>+0(SB), Y6
+	VFMADD213PD  Y6, Y3, Y5
+	VBROADCASTSD number3ff0000000000000<>+0(SB), Y6
+	VFMADD213PD  Y6, Y3, Y5
+	VBROADCASTSD number3ff0000000000000<>+0(SB), Y6
+	VFMADD213PD  Y6, Y3, Y5
+	VCVTTPD2DQY  Y4, X3
+	VPMOVSXDQ    X3, Y3
+	VBROADCASTSD number00000000000003ff<>+0(SB), Y4
+	VPADDQ       Y4, Y3, Y3
+	VPSLLQ       $0x34, Y3, Y3
+	VMULPD       Y3, Y5, Y5
+	VBROADCASTSD number3ff0000000000000<>+0(SB), Y3
+	VADDPD       Y3, Y5, Y5
+	VDIVPD       Y5, Y1, Y3
+	VADDPD       Y3, Y0, Y3
+	VMOVUPD      Y3, (CX)
+	ADDQ         $0x20, CX
+	SUBQ         $0x04, AX
+	JMP          looplogistic64
+
+taillogistic64:
+	TESTQ        AX, AX
+	JZ           endlogistic64
+	MOVQ         mask+40(FP), AX
+	VMOVUPD      (AX), Y3
+	VMASKMOVPD   (CX), Y3, Y4
+	VMULPD       Y2, Y4, Y2
+	VBROADCASTSD number4086200000000000<>+0(SB), Y4
+	VMINPD       Y2, Y4, Y2
+	VBROADCASTSD numberc086200000000000<>+0(SB), Y4
+	VMAXPD       Y2, Y4, Y2
+	VBROADCASTSD number3ff71547652b82fe<>+0(SB), Y4
+	VMULPD       Y4, Y2, Y4
+	VROUNDPD     $0x00, Y4, Y4
+	VMOVAPD      Y2, Y2
+	VBROADCASTSD number3fe62e42fee00000<>+0(SB), Y5
+	VFNMADD231PD Y5, Y4, Y2
+	VBROADCASTSD number3dea39ef35793c76<>+0(SB), Y5
+	VFNMADD231PD Y5, Y4, Y2
+	VBROADCASTSD number3de6124613a86d0a<>+0(SB), Y5
+	VBROADCASTSD number3e21eed8eff8d898<>+0(SB), Y6
+	VFMADD213PD  Y6, Y2, Y5
+	VBROADCASTSD number3e5ae64567f544e4<>+0(SB), Y6
+	VFMADD213PD  Y6, Y2, Y5
+	VBROADCASTSD number3e927e4fb7789f5d<>+0(SB), Y6
+	VFMADD213PD  Y6, Y2, Y5
+	VBROADCASTSD number3ec71de3a556c734<>+0(SB), Y6
+	VFMADD213PD  Y6, Y2, Y5
+	VBROADCASTSD number3efa01a01a01a01a<>+0(SB), Y6
+	VFMADD213PD  Y6, Y2, Y5
+	VBROADCASTSD number3f2a01a01a01a01a<>+0(SB), Y6
+	VFMADD213PD  Y6, Y2, Y5
+	VBROADCASTSD number3f56c16c16c16c17<>+0(SB), Y6
+	VFMADD213PD  Y6, Y2, Y5
+	VBROADCASTSD number3f81111111111111<>+0(SB), Y6
+	VFMADD213PD  Y6, Y2, Y5
+	VBROADCASTSD number3fa5555555555555<>+0(SB), Y6
+	VFMADD213PD  Y6, Y2, Y5
+	VBROADCASTSD number3fc5555555555555<>+0(SB), Y6
+	VFMADD213PD  Y6, Y2, Y5
+	VBROADCASTSD number3fe0000000000000<>+0(SB), Y6
+	VFMADD213PD  Y6, Y2, Y5
+	VBROADCASTSD number3ff0000000000000<>+0(SB), Y6
+	VFMADD213PD  Y6, Y2, Y5
+	VBROADCASTSD number3ff0000000000000<>+0(SB), Y6
+	VFMADD213PD  Y6, Y2, Y5
+	VCVTTPD2DQY  Y4, X2
+	VPMOVSXDQ    X2, Y2
+	VBROADCASTSD number00000000000003ff<>+0(SB), Y4
+	VPADDQ       Y4, Y2, Y2
+	VPSLLQ       $0x34, Y2, Y2
+	VMULPD       Y2, Y5, Y5
+	VBROADCASTSD number3ff0000000000000<>+0(SB), Y2
+	VADDPD       Y2, Y5, Y5
+	VDIVPD       Y5, Y1, Y4
+	VADDPD       Y4, Y0, Y4
+	VMASKMOVPD   Y4, Y3, (CX)
+
+endlogistic64:
+	VZEROUPPER
+	RET
+
+DATA number4086200000000000<>+0(SB)/8, $0x4086200000000000
+GLOBL number4086200000000000<>(SB), RODATA|NOPTR, $8
+
+DATA numberc086200000000000<>+0(SB)/8, $0xc086200000000000
+GLOBL numberc086200000000000<>(SB), RODATA|NOPTR, $8
+
+DATA number3ff71547652b82fe<>+0(SB)/8, $0x3ff71547652b82fe
+GLOBL number3ff71547652b82fe<>(SB), RODATA|NOPTR, $8
+
+DATA number3fe62e42fee00000<>+0(SB)/8, $0x3fe62e42fee00000
+GLOBL number3fe62e42fee00000<>(SB), RODATA|NOPTR, $8
+
+DATA number3dea39ef35793c76<>+0(SB)/8, $0x3dea39ef35793c76
+GLOBL number3dea39ef35793c76<>(SB), RODATA|NOPTR, $8
+
+DATA number3de6124613a86d0a<>+0(SB)/8, $0x3de6124613a86d0a
+GLOBL number3de6124613a86d0a<>(SB), RODATA|NOPTR, $8
+
+DATA number3e21eed8eff8d898<>+0(SB)/8, $0x3e21eed8eff8d898
+GLOBL number3e21eed8eff8d898<>(SB), RODATA|NOPTR, $8
+
+DATA number3e5ae64567f544e4<>+0(SB)/8, $0x3e5ae64567f544e4
+GLOBL number3e5ae64567f544e4<>(SB), RODATA|NOPTR, $8
+
+DATA number3e927e4fb7789f5d<>+0(SB)/8, $0x3e927e4fb7789f5d
+GLOBL number3e927e4fb7789f5d<>(SB), RODATA|NOPTR, $8
+
+DATA number3ec71de3a556c734<>+0(SB)/8, $0x3ec71de3a556c734
+GLOBL number3ec71de3a556c734<>(SB), RODATA|NOPTR, $8
+
+DATA number3efa01a01a01a01a<>+0(SB)/8, $0x3efa01a01a01a01a
+GLOBL number3efa01a01a01a01a<>(SB), RODATA|NOPTR, $8
+
+DATA number3f2a01a01a01a01a<>+0(SB)/8, $0x3f2a01a01a01a01a
+GLOBL number3f2a01a01a01a01a<>(SB), RODATA|NOPTR, $8
+
+DATA number3f56c16c16c16c17<>+0(SB)/8, $0x3f56c16c16c16c17
+GLOBL number3f56c16c16c16c17<>(SB), RODATA|NOPTR, $8
+
+DATA number3f81111111111111<>+0(SB)/8, $0x3f81111111111111
+GLOBL number3f81111111111111<>(SB), RODATA|NOPTR, $8
+
+DATA number3fa5555555555555<>+0(SB)/8, $0x3fa5555555555555
+GLOBL number3fa5555555555555<>(SB), RODATA|NOPTR, $8
+
+DATA number3fc5555555555555<>+0(SB)/8, $0x3fc5555555555555
+GLOBL number3fc5555555555555<>(SB), RODATA|NOPTR, $8
+
+DATA number3fe0000000000000<>+0(SB)/8, $0x3fe0000000000000
+GLOBL number3fe0000000000000<>(SB), RODATA|NOPTR, $8
+
+DATA number3ff0000000000000<>+0(SB)/8, $0x3ff0000000000000
+GLOBL number3ff0000000000000<>(SB), RODATA|NOPTR, $8
+
+DATA number00000000000003ff<>+0(SB)/8, $0x00000000000003ff
+GLOBL number00000000000003ff<>(SB), RODATA|NOPTR, $8
+
+// func adam64(n int, value *float64, first *float64, second *float64, gradient *float64, scale float64, beta1 float64, beta2 float64, rate float64, correction float64, epsilon float64)
+// Requires: AVX
+TEXT ·adam64(SB), NOSPLIT, $0-88
+	MOVQ         n+0(FP), AX
+	MOVQ         value+8(FP), CX
+	MOVQ         first+16(FP), DX
+	MOVQ         second+24(FP), BX
+	MOVQ         gradient+32(FP), SI
+	VBROADCASTSD scale+40(FP), Y0
+	VBROADCASTSD beta1+48(FP), Y1
+	VBROADCASTSD beta2+56(FP), Y2
+	VBROADCASTSD rate+64(FP), Y3
+	VBROADCASTSD correction+72(FP), Y4
+	VBROADCASTSD epsilon+80(FP), Y5
+	VBROADCASTSD number3ff0000000000000<>+0(SB), Y6
+	VSUBPD       Y1, Y6, Y7
+	VSUBPD       Y2, Y6, Y6
+
+loopadam64:
+	VMULPD  (SI), Y0, Y8
+	VMULPD  (DX), Y1, Y9
+	VMULPD  Y8, Y7, Y10
+	VADDPD  Y10, Y9, Y9
+	VMOVUPD Y9, (DX)
+	VMULPD  Y8, Y6, Y10
+	VMULPD  Y8, Y10, Y10
+	VMULPD  (BX), Y2, Y8
+	VADDPD  Y10, Y8, Y8
+	VMOVUPD Y8, (BX)
+	VMULPD  Y4, Y8, Y8
+	VSQRTPD Y8, Y8
+	VADDPD  Y5, Y8, Y8
+	VMULPD  Y3, Y9, Y9
+	VDIVPD  Y8, Y9, Y9
+	VADDPD  (CX), Y9, Y9
+	VMOVUPD Y9, (CX)
+	ADDQ    $0x20, CX
+	ADDQ    $0x20, DX
+	ADDQ    $0x20, BX
+	ADDQ    $0x20, SI
+	SUBQ    $0x04, AX
+	JNZ     loopadam64
+	VZEROUPPER
+	RET

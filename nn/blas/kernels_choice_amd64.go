@@ -205,3 +205,40 @@ func activateAssembly(kind int, z, y, d []float32) {
 		tanhAVX2(n, from, to, slope, mask)
 	}
 }
+
+// masks64 holds from 4 − n on n lanes of 64 ones and then zeros.
+var masks64 = [9]int64{-1, -1, -1, -1}
+
+func mask64(n int) *int64 { return &masks64[4-n] }
+
+var rowSums64 = [...]func(dst, matrix *float64, stride int, weights *float64, step, n int, accumulate bool, mask *int64){
+	rowSums64x1, rowSums64x2, rowSums64x3, rowSums64x4, rowSums64x5, rowSums64x6, rowSums64x7, rowSums64x8,
+}
+
+func sums64(y, matrix []float64, stride int, weights []float64, step, n int, accumulate bool) {
+	for from := 0; from < len(y); {
+		vectors := min(len(rowSums64), (len(y)-from+3)/4)
+		cols := min(len(y)-from, 4*vectors)
+		rowSums64[vectors-1](&y[from], &matrix[from], stride, &weights[0], step, n, accumulate, mask64(cols-4*(vectors-1)))
+		from += cols
+	}
+}
+
+func dots64(y, matrix []float64, stride int, x []float64) {
+	mask := mask64(len(x) % 4)
+	r := 0
+	for ; r+4 <= len(y); r += 4 {
+		dots64x4(&y[r], &matrix[r*stride], stride, &x[0], len(x), mask)
+	}
+	for ; r < len(y); r++ {
+		dots64x1(&y[r], &matrix[r*stride], stride, &x[0], len(x), mask)
+	}
+}
+
+func logisticAssembly(v []float64, a, b, c float64) {
+	logistic64(len(v), &v[0], a, b, c, mask64(len(v)%4))
+}
+
+func adamAssembly(value, first, second, gradient []float64, scale, beta1, beta2, rate, correction, epsilon float64) {
+	adam64(len(value), &value[0], &first[0], &second[0], &gradient[0], scale, beta1, beta2, rate, correction, epsilon)
+}

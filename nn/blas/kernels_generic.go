@@ -40,3 +40,13 @@ func packRows([]float32, int, []float32, int, int) { panic(unreachable) }
 func transpose8(*float32, int, *float32, int, int) { panic(unreachable) }
 
 func prefetchLines(*float32, int) {}
+
+func sums64([]float64, []float64, int, []float64, int, int, bool) { panic(unreachable) }
+
+func dots64([]float64, []float64, int, []float64) { panic(unreachable) }
+
+func logisticAssembly([]float64, float64, float64, float64) { panic(unreachable) }
+
+func adamAssembly([]float64, []float64, []float64, []float64, float64, float64, float64, float64, float64, float64) {
+	panic(unreachable)
+}

@@ -26,9 +26,7 @@ import (
 	"strconv"
 	"strings"
 
-	"gonum.org/v1/gonum/blas"
-	"gonum.org/v1/gonum/blas/blas64"
-
+	kernels "tnaml/nn/blas"
 	"tnaml/nn/optimizer"
 	"tnaml/nn/rng"
 )
@@ -390,26 +388,28 @@ func (c *Controller) GradientFunc(task int, actions []int, f func(step int, prob
 	return logProb
 }
 
-// matrix views a parameter's values and gradient.
-func matrix(p *optimizer.Parameter) (value, gradient blas64.General) {
-	rows, cols := p.Shape[0], p.Shape[1]
-	return blas64.General{Rows: rows, Cols: cols, Stride: cols, Data: p.Value},
-		blas64.General{Rows: rows, Cols: cols, Stride: cols, Data: p.Gradient}
-}
-
-func vector(v []float64) blas64.Vector { return blas64.Vector{N: len(v), Inc: 1, Data: v} }
-
 // apply computes y = W·x + b.
 func (c *Controller) apply(a affine, x, y []float64) {
-	w, _ := matrix(&c.params[a.weights])
 	copy(y, c.params[a.bias].Value)
-	blas64.Gemv(blas.NoTrans, 1, w, vector(x), 1, vector(y))
+	kernels.Dots(y, c.params[a.weights].Value, len(x), x)
 }
 
-// applyBack adds dW += dy·xᵀ and db += dy, and sets dx = Wᵀ·dy.
-func (c *Controller) applyBack(a affine, x, dy, dx []float64) {
-	w, dw := matrix(&c.params[a.weights])
-	blas64.Ger(1, vector(dy), vector(x), dw)
-	blas64.Axpy(1, vector(dy), vector(c.params[a.bias].Gradient))
-	blas64.Gemv(blas.Trans, 1, w, vector(dy), 0, vector(dx))
+// applyBack sets dx = Wᵀ·dy.
+func (c *Controller) applyBack(a affine, dy, dx []float64) {
+	kernels.Sums(dx, c.params[a.weights].Value, len(dx), dy, 1, len(dy), false)
+}
+
+// addGradient adds dW += Σ dyₜ·xₜᵀ and db += Σ dyₜ over n steps, of which x and dy
+// hold one after the other.
+func (c *Controller) addGradient(a affine, x, dy []float64, n int) {
+	weights, bias := c.params[a.weights].Gradient, c.params[a.bias].Gradient
+	rows, cols := len(dy)/n, len(x)/n
+	for r := range rows {
+		kernels.Sums(weights[r*cols:][:cols], x, cols, dy[r:], rows, n, true)
+	}
+	for t := range n {
+		for r, d := range dy[t*rows:][:rows] {
+			bias[r] += d
+		}
+	}
 }

@@ -3,8 +3,7 @@ package controller
 import (
 	"fmt"
 
-	"gonum.org/v1/gonum/blas"
-	"gonum.org/v1/gonum/blas/blas64"
+	kernels "tnaml/nn/blas"
 )
 
 // tangent holds the derivatives, along a direction in parameter space, of what
@@ -111,9 +110,7 @@ func (c *Controller) tangentStep(t, task int, actions []int, v [][]float64) []fl
 
 // applyTangent computes the derivative of W·x + b: dW·x + W·dx + db.
 func (c *Controller) applyTangent(a affine, v [][]float64, x, dx, dy []float64) {
-	w, dw := matrix(&c.params[a.weights])
-	dw.Data = v[a.weights]
 	copy(dy, v[a.bias])
-	blas64.Gemv(blas.NoTrans, 1, dw, vector(x), 1, vector(dy))
-	blas64.Gemv(blas.NoTrans, 1, w, vector(dx), 1, vector(dy))
+	kernels.Dots(dy, v[a.weights], len(x), x)
+	kernels.Dots(dy, c.params[a.weights].Value, len(dx), dx)
 }

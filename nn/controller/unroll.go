@@ -1,13 +1,19 @@
 package controller
 
-import "math"
+import (
+	"math"
+
+	kernels "tnaml/nn/blas"
+)
 
 // workspace holds what one unrolled run computes, for back-propagation.
 type workspace struct {
 	steps []step
 	// dh and dc are the gradients by each layer's state, layers × Hidden.
 	dh, dc [][]float64
-	dz     []float64 // 4·Hidden
+	// xh and dz hold each layer's inputs and gates' gradients step by step, steps ×
+	// (in + Hidden) and steps × 4·Hidden.
+	xh, dz [][]float64
 	dxh    []float64 // long enough for any layer's [x; h]
 	dx     []float64 // input
 	dtop   []float64 // Hidden + input
@@ -25,7 +31,8 @@ type step struct {
 
 // cellStep is one layer at one time step.
 type cellStep struct {
-	xh    []float64 // [x; h'], the cell's input and previous output
+	xh    []float64 // [x; h'], the cell's input and previous output, in workspace.xh
+	dz    []float64 // in workspace.dz
 	gates []float64 // σ(i), σ(f), tanh(g), σ(o), each Hidden
 	c     []float64 // cell state
 	tanhC []float64
@@ -34,24 +41,26 @@ type cellStep struct {
 
 func newWorkspace(cfg Config) workspace {
 	w := workspace{
-		dz:   make([]float64, 4*cfg.Hidden),
 		dxh:  make([]float64, max(cfg.input(), cfg.Hidden)+cfg.Hidden),
 		dx:   make([]float64, cfg.input()),
 		dtop: make([]float64, cfg.Hidden+cfg.input()),
 	}
+	steps, in := len(cfg.Options), cfg.input()
 	for range cfg.Layers {
 		w.dh = append(w.dh, make([]float64, cfg.Hidden))
 		w.dc = append(w.dc, make([]float64, cfg.Hidden))
+		w.xh = append(w.xh, make([]float64, steps*(in+cfg.Hidden)))
+		w.dz = append(w.dz, make([]float64, steps*4*cfg.Hidden))
+		in = cfg.Hidden
 	}
-	for _, n := range cfg.Options {
+	for t, n := range cfg.Options {
 		s := step{top: make([]float64, cfg.Hidden+cfg.input()), probs: make([]float64, n), dlogits: make([]float64, n)}
-		in := cfg.input()
-		for range cfg.Layers {
+		for l := range cfg.Layers {
+			cols := len(w.xh[l]) / steps
 			s.cells = append(s.cells, cellStep{
-				xh: make([]float64, in+cfg.Hidden), gates: make([]float64, 4*cfg.Hidden),
+				xh: w.xh[l][t*cols:][:cols], dz: w.dz[l][t*4*cfg.Hidden:][:4*cfg.Hidden], gates: make([]float64, 4*cfg.Hidden),
 				c: make([]float64, cfg.Hidden), tanhC: make([]float64, cfg.Hidden), h: make([]float64, cfg.Hidden),
 			})
-			in = cfg.Hidden
 		}
 		w.steps = append(w.steps, s)
 	}
@@ -79,14 +88,20 @@ func (c *Controller) forward(t, task int, actions []int) {
 		}
 		c.apply(c.cells[l], cell.xh, cell.gates)
 		i, f, g, o := cell.gates[:hidden], cell.gates[hidden:2*hidden], cell.gates[2*hidden:3*hidden], cell.gates[3*hidden:]
+		kernels.Sigmoid64(cell.gates[:2*hidden])
+		kernels.Tanh64(g)
+		kernels.Sigmoid64(o)
 		for k := range hidden {
-			i[k], f[k], g[k], o[k] = sigmoid(i[k]), sigmoid(f[k]), tanh(g[k]), sigmoid(o[k])
-			v := i[k] * g[k]
-			if before != nil {
-				v += f[k] * before[k]
+			cell.c[k] = float64(i[k] * g[k])
+		}
+		if before != nil {
+			for k := range hidden {
+				cell.c[k] += float64(f[k] * before[k])
 			}
-			cell.c[k] = v
-			cell.tanhC[k] = tanh(v)
+		}
+		copy(cell.tanhC, cell.c)
+		kernels.Tanh64(cell.tanhC)
+		for k := range hidden {
 			cell.h[k] = o[k] * cell.tanhC[k]
 		}
 		in = cell.h
@@ -129,14 +144,15 @@ func (c *Controller) backward(task int, actions []int) {
 	}
 	for t := len(w.steps) - 1; t >= 0; t-- {
 		s := &w.steps[t]
-		c.applyBack(c.heads[t], s.top, s.dlogits, w.dtop)
+		c.addGradient(c.heads[t], s.top, s.dlogits, 1)
+		c.applyBack(c.heads[t], s.dlogits, w.dtop)
 		copy(w.dx, w.dtop[hidden:])
 		from := w.dtop[:hidden] // gradient by the layer's output, besides what comes from step t+1
 		for l := len(s.cells) - 1; l >= 0; l-- {
 			cell := &s.cells[l]
 			dh, dc := w.dh[l], w.dc[l]
 			i, f, g, o := cell.gates[:hidden], cell.gates[hidden:2*hidden], cell.gates[2*hidden:3*hidden], cell.gates[3*hidden:]
-			di, df, dg, do := w.dz[:hidden], w.dz[hidden:2*hidden], w.dz[2*hidden:3*hidden], w.dz[3*hidden:]
+			di, df, dg, do := cell.dz[:hidden], cell.dz[hidden:2*hidden], cell.dz[2*hidden:3*hidden], cell.dz[3*hidden:]
 			for k := range hidden {
 				d := dh[k] + from[k]
 				do[k] = d * cell.tanhC[k] * o[k] * (1 - o[k])
@@ -151,7 +167,7 @@ func (c *Controller) backward(task int, actions []int) {
 			}
 			n := len(cell.xh)
 			dxh := w.dxh[:n]
-			c.applyBack(c.cells[l], cell.xh, w.dz, dxh)
+			c.applyBack(c.cells[l], cell.dz, dxh)
 			copy(dh, dxh[n-hidden:])
 			if l > 0 {
 				from = dxh[:hidden]
@@ -172,13 +188,10 @@ func (c *Controller) backward(task int, actions []int) {
 			}
 		}
 	}
+	for l, a := range c.cells {
+		c.addGradient(a, w.xh[l], w.dz[l], len(w.steps))
+	}
 }
-
-func sigmoid(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
-
-// tanh by the exponential, to within rounding of 1: twice as fast as
-// math.Tanh, whose relative accuracy near 0 an activation does not need.
-func tanh(x float64) float64 { return 1 - 2/(1+math.Exp(2*x)) }
 
 // softmax turns logits into probabilities in place.
 func softmax(v []float64) {

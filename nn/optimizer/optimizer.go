@@ -12,6 +12,7 @@ import (
 
 	"gonum.org/v1/gonum/floats"
 
+	kernels "tnaml/nn/blas"
 	"tnaml/nn/safetensors"
 )
 
@@ -189,21 +190,11 @@ type adam struct {
 
 func (o *adam) Step(params []Parameter) {
 	scale := o.scale(params)
-	// In locals: the compiler must otherwise take the stores below for changes
-	// of the configuration.
-	beta1, beta2, epsilon := o.Beta1, o.Beta2, o.Epsilon
 	for _, p := range params {
 		s := o.get(p)
 		s.steps++
-		rate := o.LearningRate / (1 - math.Pow(beta1, float64(s.steps)))
-		root := 1 / math.Sqrt(1-math.Pow(beta2, float64(s.steps)))
-		value := p.Value
-		gradient, m, v := p.Gradient[:len(value)], s.first[:len(value)], s.second[:len(value)]
-		for i := range value {
-			g := gradient[i] * scale
-			m[i] = beta1*m[i] + (1-beta1)*g
-			v[i] = beta2*v[i] + (1-beta2)*g*g
-			value[i] += rate * m[i] / (math.Sqrt(v[i])*root + epsilon)
-		}
+		t := float64(s.steps)
+		kernels.Adam(p.Value, s.first, s.second, p.Gradient, scale, o.Beta1, o.Beta2,
+			o.LearningRate/(1-math.Pow(o.Beta1, t)), 1/(1-math.Pow(o.Beta2, t)), o.Epsilon)
 	}
 }

@@ -28,5 +28,6 @@ func main() {
 	adagrad()
 	activations()
 	addProduct()
+	double()
 	Generate()
 }
