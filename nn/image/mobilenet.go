@@ -72,10 +72,11 @@ type MobileNetOptions struct {
 	Name string
 	// Source says in words where the weights come from.
 	Source string
-	// Size is the side of the network's input, a multiple of 32; 0 means 128: a
-	// size the network was published for, and better by some points of accuracy
-	// on CIFAR-10 than 96 or 64, at half and a fifth of their speed; 60,000
-	// images take five minutes on two cores with the kernels of nn/blas.
+	// Size is the side of the network's input, a multiple of 32; 0 means 128, a
+	// size the network was published for. A linear classifier of 5,000 CIFAR-10
+	// images was right for 78.9 % with 128, 77.8 % with 96 and 72.9 % with 64, at
+	// 210, 370 and 1170 images/s on two cores with the kernels of nn/blas: 60,000
+	// images in five minutes.
 	Size int
 	// Block is the depth of the features, 1 to 12; 0 means 12, with 1024
 	// features; 6 to 11 have 512, 4 and 5 have 256.
