@@ -74,7 +74,11 @@ func message(err error) string {
 	}
 	var missing *serviceerror.NotFound
 	if errors.As(err, &missing) {
-		return strings.Replace(err.Error(), "sql: no rows in result set", "there is none of that name (see `starter list`)", 1)
+		text := strings.Replace(err.Error(), "sql: no rows in result set", "there is none of that name (see `starter list`)", 1)
+		if !strings.Contains(text, "`") {
+			text += " (see `starter list` and `starter experiment list`)"
+		}
+		return text
 	}
 	return err.Error()
 }
@@ -116,6 +120,7 @@ func (a *app) root() *cobra.Command {
 		a.dataCommand(), a.moduleCommand(), a.spaceCommand(),
 		a.searchCommand(), a.watchCommand(), a.listCommand(), a.trialsCommand(), a.bestCommand(),
 		a.modelCommand(), a.predictCommand(), a.reportCommand(),
+		a.runCommand(), a.experimentCommand(), a.controllerCommand(), a.scheduleCommand(),
 	)
 	root.AddCommand(a.controlCommands()...)
 	return root

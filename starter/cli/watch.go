@@ -18,9 +18,16 @@ import (
 
 func (a *app) watchCommand() *cobra.Command {
 	return a.jsonFlag(&cobra.Command{
-		Use: "watch SEARCH", Short: "Follow a search until it ends", Args: cobra.ExactArgs(1),
+		Use: "watch NAME", Short: "Follow a search, or a run of an experiment, until it ends", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
+				run, err := a.isRun(cmd.Context(), s, args[0])
+				switch {
+				case err != nil:
+					return err
+				case run:
+					return a.followRun(cmd.Context(), s, args[0])
+				}
 				return a.follow(cmd.Context(), s, args[0])
 			})
 		},

@@ -1,0 +1,182 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/spf13/cobra"
+
+	"tnaml/activities"
+	"tnaml/deploy"
+	"tnaml/experiments/catalog"
+)
+
+func (a *app) experimentCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "experiment", Short: "Named experiments: what they run, and what their runs found"}
+	cmd.AddCommand(a.experimentListCommand(), a.experimentShowCommand(), a.experimentAddCommand(), a.experimentResultsCommand())
+	return group(cmd)
+}
+
+// experimentEntry is an experiment in a list.
+type experimentEntry struct {
+	Name        string                `json:"name"`
+	BuiltIn     bool                  `json:"built_in"`
+	Description string                `json:"description"`
+	Runs        []activities.RunEntry `json:"runs"`
+	// Problem says why it cannot be read.
+	Problem string `json:"problem,omitempty"`
+}
+
+func (a *app) experimentListCommand() *cobra.Command {
+	return a.jsonFlag(&cobra.Command{
+		Use: "list", Short: "List the experiments", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
+				records, err := activities.Experiments(cmd.Context(), s.Store)
+				if err != nil {
+					return err
+				}
+				runs := map[string][]activities.RunEntry{}
+				names := catalog.BuiltinNames()
+				for _, r := range records {
+					runs[r.Name] = r.Runs
+					if r.YAML != "" && !catalog.IsBuiltin(r.Name) {
+						names = append(names, r.Name)
+					}
+				}
+				out := []experimentEntry{}
+				t := newTable(table.Row{"experiment", "runs", "last run", "for"}, "runs")
+				for _, n := range names {
+					entry := experimentEntry{Name: n, BuiltIn: catalog.IsBuiltin(n), Runs: runs[n]}
+					if e, err := activities.LoadExperiment(cmd.Context(), s.Store, n); err != nil {
+						entry.Problem = err.Error()
+					} else {
+						entry.Description = e.Description
+					}
+					out = append(out, entry)
+					last := ""
+					if k := len(entry.Runs); k > 0 {
+						last = entry.Runs[k-1].Name + " " + a.runStatus(cmd, s, entry.Runs[k-1])
+					}
+					t.AppendRow(table.Row{n, len(entry.Runs), last, cut(entry.Description+entry.Problem, 90)})
+				}
+				if a.json {
+					return a.printJSON(out)
+				}
+				a.print("%s", t.Render())
+				return nil
+			})
+		},
+	})
+}
+
+// runStatus is a run's status; a terminated workflow's record still says that it
+// runs.
+func (a *app) runStatus(cmd *cobra.Command, s *deploy.Servers, r activities.RunEntry) string {
+	if r.Status != "running" {
+		return r.Status
+	}
+	return a.liveStatus(cmd.Context(), s, r.Name)
+}
+
+func (a *app) experimentShowCommand() *cobra.Command {
+	return a.jsonFlag(&cobra.Command{
+		Use: "show EXPERIMENT", Short: "Show an experiment as YAML, and its runs", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
+				yaml, err := activities.ExperimentYAML(cmd.Context(), s.Store, args[0])
+				if err != nil {
+					return err
+				}
+				e, err := activities.LoadExperiment(cmd.Context(), s.Store, args[0])
+				if err != nil {
+					return err
+				}
+				records, err := activities.Experiments(cmd.Context(), s.Store)
+				if err != nil {
+					return err
+				}
+				runs := []activities.RunEntry{}
+				if i := slices.IndexFunc(records, func(r activities.ExperimentRecord) bool { return r.Name == args[0] }); i >= 0 {
+					runs = append(runs, records[i].Runs...)
+				}
+				if a.json {
+					return a.printJSON(struct {
+						*catalog.Experiment
+						Runs []activities.RunEntry `json:"runs"`
+					}{e, runs})
+				}
+				a.print("%s", strings.TrimRight(string(yaml), "\n"))
+				if len(runs) == 0 {
+					a.say("\nNot run yet: `starter run %s` does.", args[0])
+					return nil
+				}
+				t := newTable(table.Row{"run", "kind", "status", "searches", "started"}, "searches")
+				for _, r := range runs {
+					t.AppendRow(table.Row{r.Name, r.Kind, a.runStatus(cmd, s, r), r.Searches, r.Started.Local().Format("2006-01-02 15:04")})
+				}
+				a.print("\n%s", t.Render())
+				return nil
+			})
+		},
+	})
+}
+
+func (a *app) experimentAddCommand() *cobra.Command {
+	var overwrite bool
+	cmd := &cobra.Command{
+		Use: "add FILE.yaml", Short: "Store an experiment of your own",
+		Long: "Store an experiment of your own. `starter experiment show nlp-small` shows what one looks like.",
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			b, err := os.ReadFile(args[0])
+			if err != nil {
+				return err
+			}
+			if _, err := catalog.Parse(b); err != nil { // before any server is asked
+				return fmt.Errorf("%s: %w", args[0], err)
+			}
+			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
+				e, err := activities.PublishExperiment(cmd.Context(), s.Store, b, overwrite)
+				if err != nil {
+					return fmt.Errorf("%s: %w", args[0], err)
+				}
+				if a.json {
+					return a.printJSON(e)
+				}
+				a.print("experiment %s: run it with `starter run %s`", e.Name, e.Name)
+				return nil
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&overwrite, "overwrite", false, "give the name to this experiment even if another has it")
+	return a.jsonFlag(cmd)
+}
+
+func (a *app) experimentResultsCommand() *cobra.Command {
+	return a.jsonFlag(&cobra.Command{
+		Use: "results EXPERIMENT [RUN...]", Short: "Compare the arms of an experiment, over all its runs or some",
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
+				st, err := activities.ReadStudy(cmd.Context(), s.Store, args[0], args[1:]...)
+				if err != nil {
+					return err
+				}
+				if a.json {
+					return a.printJSON(st)
+				}
+				text := studyTables(st)
+				if text == "" {
+					a.say("No search of the targets has ended yet.")
+					return nil
+				}
+				a.print("%s", text)
+				return nil
+			})
+		},
+	})
+}
