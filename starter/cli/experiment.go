@@ -166,6 +166,9 @@ func (a *app) experimentResultsCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
+				if len(st.Runs) == 0 {
+					return fmt.Errorf("experiment %q has not been run: `starter run %s` does", args[0], args[0])
+				}
 				if a.json {
 					return a.printJSON(st)
 				}

@@ -1,0 +1,153 @@
+package cli
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"tnaml/experiments/metrics"
+	"tnaml/experiments/study"
+)
+
+const tinyExperiment = `name: tiny
+description: two tasks, few trials
+space: text-small
+concurrency: 3
+checkpoint_every: 5
+seeds: [1]
+pretrain: {tasks: [one], trials: 12}
+transfer: {tasks: [two], trials: 11, arms: [random, naml, transfer]}
+ablations: [no-task-embedding, single-architecture]
+benchmark: {nights: 3, tolerance: 3, accuracy: 0.5, cost: 50}
+`
+
+// An experiment as its user has it: add, run, look, transfer again, schedule.
+func TestExperimentFromTheTerminal(t *testing.T) {
+	b, _ := online(t)
+	b.worker()
+	data := b.write("reviews.tsv", reviews())
+	for _, name := range []string{"one", "two"} {
+		b.ok("data", "import", data, "--name", name, "--seed", map[string]string{"one": "1", "two": "2"}[name])
+	}
+	b.ok("module", "add", b.write("v.vec", vectors), "--name", "small")
+	if out := b.ok("experiment", "list"); !strings.Contains(out, "nlp-small") {
+		t.Errorf("list: %s", out)
+	}
+	b.fails(exitFailed, []string{`line 2: unknown field "trails"`, "line 1"}, "experiment", "add", b.write("bad.yaml", "name: Bad Name\ntrails: 3\n"))
+	file := b.write("tiny.yaml", tinyExperiment)
+	b.ok("experiment", "add", file)
+	b.ok("experiment", "add", file) // the same again changes nothing
+	b.fails(exitFailed, []string{"tiny", "overwrite"}, "experiment", "add", b.write("tiny2.yaml", strings.Replace(tinyExperiment, "trials: 12", "trials: 13", 1)))
+	b.fails(exitFailed, []string{"has not been run"}, "experiment", "results", "tiny")
+	b.fails(exitFailed, []string{`"one" is a pretraining task`, `unknown arm "best"`}, "run", "tiny", "--tasks", "one", "--arms", "best")
+	b.fails(exitFailed, []string{`no task "three"`, "one, two"}, "run", "tiny", "--tasks", "three")
+	b.fails(exitUsage, []string{"--kind", "benchmark"}, "run", "tiny", "--kind", "all")
+	b.fails(exitFailed, []string{"controller", "not found"}, "run", "tiny", "--kind", "transfer")
+
+	out := b.ok("run", "tiny")
+	for _, want := range []string{"tiny-1 completed: 7 searches", "controller tiny@1", "controller tiny-no-task-embedding@1", "single-architecture", "Trials to the final", "Ablations"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("run: %q is not in\n%s", want, out)
+		}
+	}
+	b.fails(exitFailed, []string{"exists already"}, "run", "tiny", "--name", "tiny-1")
+	var again struct {
+		Name   string
+		Cached int
+		Trials int
+	}
+	if err := json.Unmarshal([]byte(b.ok("run", "tiny", "--json")), &again); err != nil || again.Name != "tiny-2" || again.Cached < again.Trials*9/10 {
+		t.Errorf("the same again: %+v, %v", again, err)
+	}
+	b.ok("run", "tiny", "--kind", "transfer", "--seeds", "5", "--arms", "transfer", "--name", "five")
+	if out := b.ok("experiment", "show", "tiny"); !strings.Contains(out, "name: tiny") || !strings.Contains(out, "five") || strings.Count(out, "completed") != 3 {
+		t.Errorf("show: %s", out)
+	}
+	if out := b.ok("experiment", "results", "tiny", "five"); !strings.Contains(out, "transfer") || strings.Contains(out, "naml") {
+		t.Errorf("results: %s", out)
+	}
+	if out := b.ok("watch", "tiny-1"); !strings.Contains(out, "tiny-1 completed") {
+		t.Errorf("watch: %s", out)
+	}
+
+	// Controllers.
+	if out := b.ok("controller", "list"); strings.Count(out, "@1") != 2 || !strings.Contains(out, "no task embedding") {
+		t.Errorf("controllers: %s", out)
+	}
+	if out := b.ok("controller", "show", "tiny"); !strings.Contains(out, "modal architecture") || !strings.Contains(out, "1.00") {
+		t.Errorf("controller: %s", out)
+	}
+	exported := filepath.Join(b.dir, "c.safetensors")
+	b.ok("controller", "export", "tiny@1", "-o", exported)
+	b.ok("controller", "import", exported, "--name", "theirs")
+	if out := b.ok("controller", "diff", "tiny", "theirs"); !strings.Contains(out, "the same object") {
+		t.Errorf("diff: %s", out)
+	}
+	if out := b.ok("controller", "diff", "tiny", "tiny-no-task-embedding"); !strings.Contains(out, "search space: the same") || !strings.Contains(out, "of another shape") {
+		t.Errorf("diff: %s", out)
+	}
+	whole, err := os.ReadFile(exported)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.fails(exitFailed, []string{"cut.safetensors"}, "controller", "import", b.write("cut.safetensors", string(whole[:len(whole)/2])), "--name", "cut")
+	b.fails(exitUsage, []string{"name"}, "controller", "import", exported)
+	b.fails(exitFailed, []string{"no version 7"}, "controller", "show", "tiny@7")
+
+	// Schedules.
+	b.fails(exitUsage, []string{"--cron", "--experiment", "--overlap", "--time-zone"}, "schedule", "create", "s", "--overlap", "x", "--time-zone", "No/Where")
+	b.fails(exitUsage, []string{"Hour"}, "schedule", "create", "s", "--cron", "0 99 * * *", "--experiment", "tiny")
+	b.fails(exitFailed, []string{"no-such"}, "schedule", "create", "s", "--cron", "0 2 * * *", "--experiment", "no-such")
+	name := "s-" + strings.ToLower(t.Name())
+	if out := b.ok("schedule", "create", name, "--cron", "30 2 * * 1-5", "--experiment", "tiny", "--trials", "10"); !strings.Contains(out, "30 2 * * 1-5 UTC") || !strings.Contains(out, "skip") {
+		t.Errorf("schedule: %s", out)
+	}
+	b.fails(exitFailed, []string{"exists already"}, "schedule", "create", name, "--cron", "0 2 * * *", "--experiment", "tiny")
+	b.ok("schedule", "pause", name)
+	if out := b.ok("schedule", "show", name); !strings.Contains(out, "paused") || !strings.Contains(out, "Benchmark of the experiment tiny") {
+		t.Errorf("paused: %s", out)
+	}
+	b.ok("schedule", "resume", name)
+	b.ok("schedule", "trigger", name)
+	var view scheduleView
+	for range 100 {
+		if err := json.Unmarshal([]byte(b.ok("schedule", "show", name, "--json")), &view); err != nil {
+			t.Fatal(err)
+		}
+		if len(view.Recent) > 0 {
+			break
+		}
+	}
+	if len(view.Recent) != 1 || !strings.HasPrefix(view.Recent[0].Name, "tiny-benchmark") {
+		t.Fatalf("triggered: %+v", view)
+	}
+	if out := b.ok("watch", view.Recent[0].Name); !strings.Contains(out, "completed") && !strings.Contains(out, "passed") {
+		t.Errorf("the benchmark: %s", out)
+	}
+	b.ok("schedule", "delete", name)
+	b.fails(exitFailed, []string{"no schedule"}, "schedule", "show", name)
+	b.fails(exitFailed, []string{"no schedule"}, "schedule", "trigger", name)
+}
+
+// The marks of a table: the best, and what is not to be told from it.
+func TestTablesOfArms(t *testing.T) {
+	row := study.Row{Task: "t", Budget: 50, Cells: []study.Cell{
+		{Arm: "a", Models: 10, Test: metrics.Estimate{Mean: .9, Error: .02}, ToRandom: 51, Reached: 1, Compared: 3, First: .5},
+		{Arm: "b", Models: 10, Test: metrics.Estimate{Mean: .885, Error: .001}, ToRandom: 12.5, Reached: 3, Compared: 3},
+		{Arm: "c", Models: 10, Test: metrics.Estimate{Mean: .87, Error: .1}},
+		{Arm: "d"},
+	}}
+	got := accuracyCells(row)
+	if got["a"] != "90.00 ± 2.00*" || got["b"] != "88.50 ± 0.10*" || got["c"] != "87.00 ± 10.00 " || got["d"] != "no model" {
+		t.Errorf("%q", got)
+	}
+	got = trialCells(row)
+	if got["a"] != "> 50 (1 of 3)" || got["b"] != "12.5 (3 of 3)" || got["c"] != "–" {
+		t.Errorf("%q", got)
+	}
+	if out := armTable(nil, firstCells); out != "" {
+		t.Errorf("a table of nothing: %q", out)
+	}
+}
