@@ -66,6 +66,7 @@ var (
 
 var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 	"points": points, "estimate": estimate, "duration": duration, "count": count, "label": label, "inc": func(i int) int { return i + 1 }, "percent": func(v float64) float64 { return 100 * v },
+	"mul": func(a, b float64) float64 { return a * b },
 }).Parse(pageHTML))
 
 // Write writes the page. It checks the input first and reports everything wrong

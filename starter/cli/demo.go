@@ -2,29 +2,31 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"time"
 
-	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
 	"tnaml/activities"
 	"tnaml/deploy"
 	"tnaml/deploy/stack"
+	"tnaml/experiments/catalog"
 	"tnaml/experiments/godoc"
-	"tnaml/experiments/metrics"
 	"tnaml/experiments/report"
+	"tnaml/experiments/study"
 	"tnaml/experiments/task"
-	"tnaml/workflows"
 )
 
-// demoTasks are the tasks that the demonstration searches.
-var demoTasks = []string{"godoc-area", "godoc-error"}
+// demoExperiment is the experiment that the demonstration runs.
+const demoExperiment = "demo"
 
 func (a *app) demoCommand() *cobra.Command {
 	var trials int
@@ -33,8 +35,9 @@ func (a *app) demoCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "See it all work: real searches on real text, in about three minutes",
-		Long: "Make text classification tasks of the documentation comments in Go's standard library, search two of them with random\n" +
-			"search and with a controller, and compare. The searches are real workflows on a real Temporal server.\n\n" +
+		Long: "Make text classification tasks of the documentation comments in Go's standard library, pretrain a controller on four of\n" +
+			"them, and search two others with random search, from scratch, with the transferred controller and with both ablations.\n" +
+			"The searches are real workflows on a real Temporal server.\n\n" +
 			"A running dev stack is used; else one is started, and stopped at the end (--keep leaves it running).",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -46,7 +49,7 @@ func (a *app) demoCommand() *cobra.Command {
 				if err := a.demoData(ctx, s, source); err != nil {
 					return err
 				}
-				if err := a.demoSearches(ctx, s, trials, output); err != nil || !keep {
+				if err := a.demoRun(ctx, s, trials, output); err != nil || !keep {
 					return err
 				}
 				a.say("\nRunning on, with a worker. Ctrl-C stops.")
@@ -122,7 +125,15 @@ func (a *app) demoData(ctx context.Context, s *deploy.Servers, goroot string) er
 	for _, m := range modules {
 		haveModules = haveModules || strings.HasPrefix(m.Name, "godoc-")
 	}
-	if haveModules && there[demoTasks[0]] && there[demoTasks[1]] {
+	e, err := catalog.Builtin(demoExperiment)
+	if err != nil {
+		return err
+	}
+	complete := haveModules
+	for _, name := range append(slices.Clone(e.Pretrain.Tasks), e.Transfer.Tasks...) {
+		complete = complete && there[name]
+	}
+	if complete {
 		return nil
 	}
 	if goroot == "" {
@@ -171,77 +182,45 @@ func findGoroot(ctx context.Context) (string, error) {
 	return "", errors.New("no Go installation is found (`go env GOROOT` does not answer): give one with --goroot")
 }
 
-// demoSearches runs the searches side by side, compares them and writes the
-// report.
-func (a *app) demoSearches(ctx context.Context, s *deploy.Servers, trials int, output string) error {
-	var names []string
-	for _, task := range demoTasks {
-		for _, strategy := range []string{"random", "naml"} {
-			spec := workflows.DefaultSearchSpec()
-			spec.Tasks, spec.Strategy, spec.Trials = []string{task}, strategy, trials
-			spec.Space, spec.Experiment, spec.CheckpointEvery = "text-small", "demo", 20
-			name, err := a.start(ctx, s, "", spec)
-			if err != nil {
-				return err
-			}
-			names = append(names, name)
-		}
-	}
-	a.say("%d searches of %d trials each:", len(names), trials)
-	for _, name := range names {
-		a.say("  %s%s", name, a.where(s, name))
-	}
-	if _, err := a.wait(ctx, s, a.newProgress(), names...); err != nil {
-		if ctx.Err() != nil {
-			return errInterrupted
-		}
+// demoRun runs the experiment demo, compares its arms and writes the report.
+func (a *app) demoRun(ctx context.Context, s *deploy.Servers, trials int, output string) error {
+	spec, err := json.Marshal(map[string]any{"experiment": demoExperiment, "trials": trials})
+	if err != nil {
 		return err
 	}
-	in, err := a.reportInput(ctx, s, "tnaml demo", names)
+	name, err := a.startRun(ctx, s, catalog.KindExperiment, "", demoExperiment, spec)
+	if err != nil {
+		return err
+	}
+	a.say("run %s: a controller pretrained on some tasks, and searches of %d trials in every arm on others%s", name, trials, a.where(s, name))
+	result, err := a.waitRun(ctx, s, a.newProgress(), name)
+	if ctx.Err() != nil {
+		return errInterrupted
+	}
+	if err != nil {
+		return err
+	}
+	st, err := activities.ReadStudy(ctx, s.Store, demoExperiment, name)
 	if err != nil {
 		return err
 	}
 	if output == "" {
 		output = filepath.Join(a.config.DataDir, "report.html")
 	}
-	if err := writeFile(output, func(w io.Writer) error { return report.Write(w, in) }); err != nil {
+	if err := writeFile(output, func(w io.Writer) error { return report.WriteExperiment(w, st, time.Now().Format(reportDate)) }); err != nil {
 		return err
 	}
-	a.print("\n%s\n", comparison(in))
+	a.print("\n%d searches, %d trials, %s of CPU time\n\n%s\n", result.Searches, result.Trials, duration(result.CPUSeconds), studyTables(st))
 	a.print("report  %s", output)
 	if s.UI != "" {
 		a.print("web UI  %s (`starter up` starts it again)", s.UI)
 	}
-	a.print("more    starter best %s · starter trials %s · starter predict %s", names[len(names)-1], names[len(names)-1], names[len(names)-1])
-	return nil
-}
-
-// comparison is the searches side by side.
-func comparison(in report.Input) string {
-	t := newTable(table.Row{"task", "strategy", "trials", "top10 validation", "top10 test", "best test", "mean trial", "CPU"},
-		"trials", "top10 validation", "top10 test", "best test", "mean trial", "CPU")
-	for _, s := range in.Searches {
-		cpu := 0.0
-		for _, c := range s.Costs {
-			cpu += c.CPUSeconds
-		}
-		for i, task := range s.Config.Tasks {
-			top, ok := metrics.AccuracyTopN(s.Trials, i, 10)
-			if !ok {
-				t.AppendRow(table.Row{task.Name, s.Config.Strategy, len(s.Trials), "no model"})
-				continue
-			}
-			var all []float64
-			for _, trial := range s.Trials {
-				if trial.Task == i {
-					all = append(all, trial.Validation)
-				}
-			}
-			t.AppendRow(table.Row{
-				task.Name, s.Config.Strategy, len(all), percent(top.Validation.Mean),
-				fmt.Sprintf("%.2f ± %.2f %%", 100*top.Test.Mean, 100*top.Test.Error), percent(top.Trials[0].Test), percent(metrics.Mean(all).Mean), duration(cpu),
-			})
+	search := result.Outcomes[len(result.Outcomes)-1].Search
+	for _, o := range result.Outcomes {
+		if o.Arm == study.ArmTransfer && o.Phase == study.Transfer {
+			search = o.Search
 		}
 	}
-	return t.Render()
+	a.print("more    starter best %s · starter predict %s · starter controller show demo · starter run --help", search, search)
+	return nil
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tnaml/activities"
 	"tnaml/activities/store"
 	"tnaml/deploy"
 	"tnaml/experiments/report"
@@ -20,34 +22,36 @@ func (a *app) reportCommand() *cobra.Command {
 	var output, title string
 	var asCSV bool
 	cmd := &cobra.Command{
-		Use: "report SEARCH...", Short: "Write searches side by side as one self-contained HTML page",
+		Use: "report SEARCH...|EXPERIMENT [RUN...]", Short: "Write searches side by side, or a whole experiment, as one self-contained HTML page",
 		Long: "Write searches side by side as one self-contained HTML page: accuracy, learning curves, best models, costs.\n" +
-			"--csv and --json write the data behind it instead.",
-		Args: cobra.MinimumNArgs(1),
+			"Of an experiment, all runs or those named: the arms compared as in the paper's tables, learning curves over seeds,\n" +
+			"what the controllers learned, ablations, costs. --csv and --json write the data behind it instead.",
+		Example: "  starter report spam-random-s1-1 spam-naml-s1-1\n  starter report nlp-small -o nlp-small.html",
+		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if asCSV && a.json {
 				return usageError{fmt.Errorf("give --csv or --json, not both")}
 			}
 			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
-				in, err := a.reportInput(cmd.Context(), s, title, args)
+				format, ending := formatHTML, ".html"
+				switch {
+				case asCSV:
+					format, ending = formatCSV, ".csv"
+				case a.json:
+					format, ending = formatJSON, ".json"
+				}
+				write, err := a.reportWriter(cmd.Context(), s, format, title, args)
 				if err != nil {
 					return err
 				}
-				write, ending := report.Write, ".html"
-				switch {
-				case asCSV:
-					write, ending = report.WriteCSV, ".csv"
-				case a.json:
-					write, ending = report.WriteJSON, ".json"
-				}
 				if output == "-" {
-					return write(a.Stdout, in)
+					return write(a.Stdout)
 				}
 				name := output
 				if name == "" {
 					name = strings.ReplaceAll(args[0], "/", "_") + ending
 				}
-				if err := writeFile(name, func(w io.Writer) error { return write(w, in) }); err != nil {
+				if err := writeFile(name, write); err != nil {
 					return err
 				}
 				absolute, err := filepath.Abs(name)
@@ -65,9 +69,56 @@ func (a *app) reportCommand() *cobra.Command {
 	return a.jsonFlag(cmd)
 }
 
+// The formats of a report.
+const (
+	formatHTML = iota
+	formatCSV
+	formatJSON
+)
+
+// reportWriter gathers what a report shows, of an experiment where the first name
+// is one's, and returns what writes it.
+func (a *app) reportWriter(ctx context.Context, s *deploy.Servers, format int, title string, names []string) (func(io.Writer) error, error) {
+	_, err := activities.ExperimentYAML(ctx, s.Store, names[0])
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, err
+	}
+	if err == nil {
+		st, err := activities.ReadStudy(ctx, s.Store, names[0], names[1:]...)
+		if err != nil {
+			return nil, err
+		}
+		return func(w io.Writer) error {
+			switch format {
+			case formatCSV:
+				return report.WriteExperimentCSV(w, st)
+			case formatJSON:
+				return report.WriteExperimentJSON(w, st)
+			}
+			return report.WriteExperiment(w, st, time.Now().Format(reportDate))
+		}, nil
+	}
+	in, err := a.reportInput(ctx, s, title, names)
+	if err != nil {
+		return nil, err
+	}
+	return func(w io.Writer) error {
+		switch format {
+		case formatCSV:
+			return report.WriteCSV(w, in)
+		case formatJSON:
+			return report.WriteJSON(w, in)
+		}
+		return report.Write(w, in)
+	}, nil
+}
+
+// reportDate is how a report writes its date.
+const reportDate = "2 January 2006, 15:04"
+
 // reportInput gathers what a report shows.
 func (a *app) reportInput(ctx context.Context, s *deploy.Servers, title string, names []string) (report.Input, error) {
-	in := report.Input{Title: title, Generated: time.Now().Format("2 January 2006, 15:04")}
+	in := report.Input{Title: title, Generated: time.Now().Format(reportDate)}
 	if title == "" {
 		in.Title = strings.Join(names, ", ")
 	}

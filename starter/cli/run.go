@@ -354,6 +354,6 @@ func (a *app) showRun(ctx context.Context, s *deploy.Servers, experiment, name s
 	if text := studyTables(st); text != "" {
 		a.print("\n%s", text)
 	}
-	a.say("\nNext: `starter experiment results %s`, `starter controller list`, `starter list --experiment %s`", experiment, experiment)
+	a.say("\nNext: `starter report %s`, `starter experiment results %s`, `starter controller list`", experiment, experiment)
 	return nil
 }
