@@ -1,0 +1,231 @@
+package study
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+
+	"tnaml/experiments/metrics"
+	"tnaml/experiments/search"
+	"tnaml/nn/child"
+)
+
+// ledger is a search with one trial for each accuracy, the test accuracy a tenth
+// below.
+func ledger(phase Phase, task, arm string, seed uint64, accuracies ...float64) Ledger {
+	l := Ledger{Phase: phase, Task: task, Arm: arm, Seed: seed, Status: "completed", Budget: len(accuracies), Search: fmt.Sprintf("%s-%s-%d", task, arm, seed)}
+	for i, a := range accuracies {
+		l.Trials = append(l.Trials, search.Trial{Trial: i, Status: child.OK, Validation: a, Test: a - .1})
+		l.Costs = append(l.Costs, search.Cost{Trial: i, CPUSeconds: float64(i + 1)})
+	}
+	return l
+}
+
+// ramp is n accuracies from low on, each a hundredth better.
+func ramp(n int, low float64) (out []float64) {
+	for i := range n {
+		out = append(out, low+float64(i)/100)
+	}
+	return out
+}
+
+func near(a, b float64) bool { return math.Abs(a-b) < 1e-9 }
+
+// Accuracy-top10, trials to random's best and their medians, by hand.
+func TestTableByHand(t *testing.T) {
+	s := &Study{}
+	// Random ends at the mean of .50 … .59 = .545, after its tenth trial.
+	s.Ledgers = append(s.Ledgers, ledger(Transfer, "a", ArmRandom, 1, ramp(10, .5)...), ledger(Transfer, "a", ArmRandom, 2, ramp(10, .5)...), ledger(Transfer, "a", ArmRandom, 3, ramp(10, .5)...))
+	// Seed 1: twelve trials at .60 reach it with the first (a mean over fewer models counts).
+	one := ramp(12, 0)
+	for i := range one {
+		one[i] = .6
+	}
+	// Seed 2: .40, .41, … : the best ten of n are .40+(n−10)/100 … .40+(n−1)/100, mean .445 + (n−10)/100 ≥ .545 at n = 20.
+	s.Ledgers = append(s.Ledgers, ledger(Transfer, "a", ArmNAML, 1, one...), ledger(Transfer, "a", ArmNAML, 2, ramp(25, .4)...))
+	// Seed 3 never gets there in 12 trials.
+	s.Ledgers = append(s.Ledgers, ledger(Transfer, "a", ArmNAML, 3, ramp(12, .2)...))
+	s.Ledgers = append(s.Ledgers, Ledger{Phase: Transfer, Task: "a", Arm: ArmNAML, Seed: 4, Status: "failed", Budget: 12})
+	rows := s.Table(Transfer)
+	if len(rows) != 1 || rows[0].Budget != 25 || len(rows[0].Cells) != 2 || rows[0].Cell("nothing") != nil {
+		t.Fatalf("rows %+v", rows)
+	}
+	random, naml := rows[0].Cell(ArmRandom), rows[0].Cell(ArmNAML)
+	if !near(random.Validation.Mean, .545) || !near(random.Test.Mean, .445) || random.Models != 10 || random.Seeds != 3 || random.Test.Error != 0 {
+		t.Errorf("random %+v", random)
+	}
+	for seed, want := range map[int]int{3: 0, 4: 20, 5: 13} {
+		n, reached, ok := s.TrialsToRandom(&s.Ledgers[seed])
+		if seed == 3 {
+			want = n // what it takes with equal models is metrics' matter
+		}
+		if n != want || reached != (seed != 5) || !ok {
+			t.Errorf("ledger %d: %d, %v, %v, want %d", seed, n, reached, ok, want)
+		}
+	}
+	first, _, _ := s.TrialsToRandom(&s.Ledgers[3])
+	if want := median([]float64{float64(first), 20, 13}); naml.ToRandom != want || naml.Reached != 2 || naml.Compared != 3 || naml.Failed != 1 {
+		t.Errorf("naml %+v, want a median of %v", naml, want)
+	}
+	// The end: .6, the mean of .55 … .64 = .595, the mean of .22 … .31 = .265; 2 s.e.m. over the three.
+	mean := (.6 + .595 + .265) / 3
+	var squares float64
+	for _, v := range []float64{.6, .595, .265} {
+		squares += (v - mean) * (v - mean)
+	}
+	if e := 2 * math.Sqrt(squares/2) / math.Sqrt(3); !near(naml.Validation.Mean, mean) || !near(naml.Validation.Error, e) {
+		t.Errorf("naml %+v, want %v ± %v", naml.Validation, mean, e)
+	}
+	// The first ten trials: .6, .445, .245.
+	if !near(naml.First, (.6+.445+.245)/3) {
+		t.Errorf("first %v", naml.First)
+	}
+}
+
+// Without random search there is nothing to compare with; a random search of
+// another seed is better than none.
+func TestTrialsToRandomNeedsOne(t *testing.T) {
+	s := &Study{Ledgers: []Ledger{ledger(Transfer, "a", ArmNAML, 1, ramp(12, .5)...)}}
+	if _, _, ok := s.TrialsToRandom(&s.Ledgers[0]); ok {
+		t.Error("compared with nothing")
+	}
+	s.Ledgers = append(s.Ledgers, ledger(Transfer, "a", ArmRandom, 7, ramp(9, .5)...))
+	if _, _, ok := s.TrialsToRandom(&s.Ledgers[0]); ok {
+		t.Error("compared with a search of nine models")
+	}
+	s.Ledgers = append(s.Ledgers, ledger(Transfer, "a", ArmRandom, 8, ramp(10, .1)...))
+	if n, reached, ok := s.TrialsToRandom(&s.Ledgers[0]); !ok || !reached || n > 10 {
+		t.Errorf("%d, %v, %v", n, reached, ok)
+	}
+}
+
+// Wins, draws, losses and the mean difference over the tasks that have both.
+func TestCompareByHand(t *testing.T) {
+	s := &Study{}
+	add := func(task, arm string, test float64) {
+		for seed := range uint64(3) {
+			v := make([]float64, 10)
+			for i := range v {
+				v[i] = test + .1 + float64(seed)/1000 // seeds differ by a tenth of a point
+			}
+			s.Ledgers = append(s.Ledgers, ledger(Transfer, task, arm, seed, v...))
+		}
+	}
+	for task, tests := range map[string][2]float64{"won": {.8, .7}, "drawn": {.7, .7}, "lost": {.6, .65}} {
+		add(task, ArmTransfer, tests[0])
+		add(task, ArmSingleArchitecture, tests[1])
+	}
+	add("alone", ArmTransfer, .9)
+	c := s.Compare(Transfer, ArmTransfer, ArmSingleArchitecture)
+	if c.Tasks != 3 || c.Test != (metrics.Tally{Wins: 1, Draws: 1, Losses: 1}) || !near(c.Difference, (.1+0-.05)/3) {
+		t.Errorf("%+v", c)
+	}
+}
+
+func figure(values ...float64) Figure {
+	return Figure{Task: "t", Arm: ArmTransfer, Measure: Test, Budget: 50, Values: values}
+}
+
+// The verdict follows the spread: the nights' own, the seeds', or the floor.
+func TestJudgeByHand(t *testing.T) {
+	limits := Tolerances{Factor: 3, Accuracy: .005, Cost: .25}
+	judge := func(tonight Figure, earlier ...Figure) Verdict {
+		t.Helper()
+		var nights [][]Figure
+		for _, f := range earlier {
+			nights = append(nights, []Figure{f})
+		}
+		v := Judge([]Figure{tonight}, nights, limits)
+		if len(v) != 1 {
+			t.Fatalf("%d verdicts", len(v))
+		}
+		return v[0]
+	}
+	// No spread at all: the floor.
+	v := judge(figure(.794, .794, .794), figure(.8, .8, .8), figure(.8, .8, .8))
+	if !near(v.Worse, .006) || !near(v.Tolerance, .005) || !v.Regressed || v.Nights != 2 {
+		t.Errorf("the floor: %+v", v)
+	}
+	if v := judge(figure(.796), figure(.8), figure(.8)); v.Regressed {
+		t.Errorf("within the floor: %+v", v)
+	}
+	// The nights' medians .78, .80, .82: MAD .02, a deviation of 1.4826·.02 = .029652, three of them.
+	v = judge(figure(.72), figure(.78), figure(.8), figure(.82))
+	if !near(v.Tolerance, 3*1.4826*.02) || !near(v.Worse, .08) || v.Regressed {
+		t.Errorf("the nights' spread: %+v", v)
+	}
+	// Seeds .79, .80, .81: s = .01, 1.2533·s/√3 a median's standard error.
+	v = judge(figure(.75), figure(.79, .8, .81))
+	if want := 3 * 1.2533 * .01 / math.Sqrt(3); !near(v.Tolerance, want) || !v.Regressed {
+		t.Errorf("the seeds' spread: %+v, want %v", v, want)
+	}
+	// Less is better for costs, and the floor is relative.
+	cost := func(x float64) Figure {
+		return Figure{Task: "t", Arm: ArmTransfer, Measure: TrialCPU, Budget: 50, Values: []float64{x}}
+	}
+	if v := judge(cost(1.3), cost(1)); !v.Regressed || !near(v.Tolerance, .25) || !near(v.Worse, .3) {
+		t.Errorf("a cost: %+v", v)
+	}
+	if v := judge(cost(.5), cost(1)); v.Regressed || v.Worse > 0 {
+		t.Errorf("a lower cost: %+v", v)
+	}
+	// The first night, and a figure that is missing.
+	if v := judge(figure(.1)); v.Regressed || v.Nights != 0 || !strings.Contains(v.Say(), "first time") {
+		t.Errorf("the first night: %+v", v)
+	}
+	verdicts := Judge([]Figure{cost(1)}, [][]Figure{{figure(.8), cost(1)}}, limits)
+	worse := Regressions(verdicts)
+	if len(verdicts) != 2 || len(worse) != 1 || !worse[0].Missing || !strings.Contains(worse[0].Say(), "missing") {
+		t.Errorf("a missing figure: %+v", verdicts)
+	}
+}
+
+// Figures of a study, one value a seed, cached trials out of the costs.
+func TestFigures(t *testing.T) {
+	s := &Study{Ledgers: []Ledger{
+		ledger(Transfer, "a", ArmRandom, 1, ramp(10, .5)...), ledger(Transfer, "a", ArmTransfer, 1, ramp(10, .6)...),
+		ledger(Transfer, "a", ArmTransfer, 2, ramp(10, .7)...), ledger(Transfer, "a", ArmTransfer, 3, ramp(9, .7)...),
+	}}
+	s.Ledgers[1].Costs[0].Cached = true
+	for _, f := range Figures(s) {
+		if f.Arm != ArmTransfer {
+			continue
+		}
+		if len(f.Values) != 2 { // nine models give no figure
+			t.Errorf("%s: %v", f.Key(), f.Values)
+		}
+		switch f.Measure {
+		case Validation:
+			if !near(f.Values[0], .645) || !near(f.Median(), .695) {
+				t.Errorf("%s: %v", f.Key(), f.Values)
+			}
+		case TrialCPU: // 2 … 10 without the cached first; 1 … 10
+			if !near(f.Values[0], 6) || !near(f.Values[1], 5.5) {
+				t.Errorf("%s: %v", f.Key(), f.Values)
+			}
+		}
+	}
+}
+
+func TestSortAndSelect(t *testing.T) {
+	s := &Study{Ledgers: []Ledger{
+		ledger(Policy, "x", "ppo", 1), ledger(Transfer, "b", ArmTransfer, 2), ledger(Transfer, "b", ArmTransfer, 1),
+		ledger(Transfer, "a", ArmRandom, 1), ledger(Transfer, "b", ArmRandom, 1), ledger(Pretrain, "", ArmTransfer, 1),
+	}}
+	s.Ledgers[5].Config.Tasks = []search.Task{{Name: "p"}, {Name: "q"}}
+	s.Sort()
+	var got []string
+	for _, l := range s.Ledgers {
+		got = append(got, fmt.Sprintf("%s/%s/%s/%d", l.Phase, l.Task, l.Arm, l.Seed))
+	}
+	if want := "pretrain//transfer/1 transfer/b/random/1 transfer/b/transfer/1 transfer/b/transfer/2 transfer/a/random/1 policy/x/ppo/1"; strings.Join(got, " ") != want {
+		t.Errorf("%v", got)
+	}
+	if tasks := s.Tasks(Pretrain); strings.Join(tasks, " ") != "p q" {
+		t.Errorf("pretraining tasks %v", tasks)
+	}
+	if len(s.Select(Transfer, "b", "")) != 3 || len(s.Select(Transfer, "", ArmRandom)) != 2 {
+		t.Error("select")
+	}
+}
