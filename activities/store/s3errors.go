@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -107,6 +108,7 @@ func absent(err error) bool {
 // that refuses a conditional write before it has read the body may close the
 // connection, and its answer is lost.
 func cutOff(err error) bool {
-	return err != nil && (errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, io.EOF) ||
+	return err != nil && (errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, net.ErrClosed) || // the transport has seen the reset while the body was being written
 		strings.Contains(err.Error(), "Connection closed by foreign host")) // minio-go's words for io.EOF
 }
