@@ -2,10 +2,15 @@ package cli
 
 import (
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
+	"google.golang.org/protobuf/encoding/protojson"
 
 	"tnaml/experiments/metrics"
 	"tnaml/experiments/study"
@@ -126,9 +131,44 @@ func TestExperimentFromTheTerminal(t *testing.T) {
 	if out := b.ok("watch", view.Recent[0].Name); !strings.Contains(out, "completed") && !strings.Contains(out, "passed") {
 		t.Errorf("the benchmark: %s", out)
 	}
+	b.record("experiment", "tiny-1")
+	b.record("transfer", "five")
+	b.record("benchmark", view.Recent[0].Name)
 	b.ok("schedule", "delete", name)
 	b.fails(exitFailed, []string{"no schedule"}, "schedule", "show", name)
 	b.fails(exitFailed, []string{"no schedule"}, "schedule", "trigger", name)
+}
+
+// record writes a workflow's history for the replay test of worker/host, where
+// TNAML_RECORD names a directory.
+func (b *bench) record(file, name string) {
+	b.t.Helper()
+	dir := os.Getenv("TNAML_RECORD")
+	if dir == "" {
+		return
+	}
+	a := &app{Process: Process{Environ: b.environ, Stderr: io.Discard, Stdout: io.Discard}}
+	a.config = loadConfig(b.t, b.environ)
+	servers, err := a.connect(b.t.Context())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer servers.Close()
+	var history historypb.History
+	for events := servers.Client.GetWorkflowHistory(b.t.Context(), name, "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT); events.HasNext(); {
+		event, err := events.Next()
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		history.Events = append(history.Events, event)
+	}
+	text, err := protojson.MarshalOptions{Indent: " "}.Marshal(&history)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, file+".json"), text, 0o644); err != nil {
+		b.t.Fatal(err)
+	}
 }
 
 // The marks of a table: the best, and what is not to be told from it.

@@ -1,19 +1,22 @@
 package host
 
 import (
+	"os"
 	"path/filepath"
 	"testing"
 
+	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
 
 	"tnaml/activities"
 	"tnaml/activities/store"
 )
 
-// Histories recorded from real searches must replay: a change of the workflow
+// Histories recorded from real searches and experiments must replay: a change of the workflow
 // that breaks them would break every search that is running when it is rolled
 // out. Such a change needs workflow.GetVersion, and a new recording beside the
-// old ones (TNAML_RECORD=DIR with the durability test writes them).
+// old ones (TNAML_RECORD=DIR with the durability test, and with the starter's test of experiments, writes them).
 func TestRecordedHistoriesReplay(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.json")
 	if err != nil || len(files) == 0 {
@@ -23,7 +26,19 @@ func TestRecordedHistoriesReplay(t *testing.T) {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			r := worker.NewWorkflowReplayer()
 			Register(replayer{r}, activities.New(store.NewMemory(), activities.Options{}))
-			if err := r.ReplayWorkflowHistoryFromJSONFile(nil, file); err != nil {
+			f, err := os.Open(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			history, err := client.HistoryFromJSON(f, client.HistoryJSONOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			// Names of child workflows follow from the workflow's own.
+			started := history.Events[0].GetWorkflowExecutionStartedEventAttributes()
+			o := worker.ReplayWorkflowHistoryOptions{OriginalExecution: workflow.Execution{ID: started.GetWorkflowId(), RunID: started.GetOriginalExecutionRunId()}}
+			if err := r.ReplayWorkflowHistoryWithOptions(nil, history, o); err != nil {
 				t.Error(err)
 			}
 		})
