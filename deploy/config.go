@@ -71,6 +71,8 @@ type Worker struct {
 	// Slots is the number of trials at once; 0 is one for each core.
 	Slots   int `mapstructure:"slots"`
 	CacheMB int `mapstructure:"cache_mb"`
+	// DiskCacheMB bounds the objects kept in data_dir/blobs; 0 keeps none.
+	DiskCacheMB int `mapstructure:"disk_cache_mb"`
 }
 
 // Setting is one key of the configuration, for documentation.
@@ -110,6 +112,7 @@ func Settings() []Setting {
 		{"worker.identity", "", "identity", "name of this worker in Temporal and in the costs", false},
 		{"worker.slots", 0, "slots", "trials at once; 0: one for each core", false},
 		{"worker.cache_mb", 2048, "cache-mb", "memory for decoded tasks and modules", false},
+		{"worker.disk_cache_mb", 4096, "disk-cache-mb", "disk for tasks and modules, in blobs below the data directory; 0: none", false},
 	}
 }
 
@@ -272,6 +275,9 @@ func (c *Config) validate() error {
 	}
 	if c.Worker.CacheMB < 1 {
 		errs = append(errs, fmt.Errorf("worker.cache_mb is %d: it must be at least 1", c.Worker.CacheMB))
+	}
+	if c.Worker.DiskCacheMB < 0 {
+		errs = append(errs, fmt.Errorf("worker.disk_cache_mb is %d: it must be at least 0", c.Worker.DiskCacheMB))
 	}
 	return errors.Join(errs...)
 }

@@ -12,11 +12,13 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
+	"tnaml/activities/store"
 	"tnaml/deploy"
 	"tnaml/worker/host"
 )
@@ -79,8 +81,17 @@ func serve(ctx context.Context, config *deploy.Config, log *slog.Logger) error {
 		return err
 	}
 	defer servers.Close()
+	objects := servers.Store
+	if limit := int64(config.Worker.DiskCacheMB) << 20; limit > 0 {
+		cached, err := store.NewDiskCache(objects, filepath.Join(config.DataDir, "blobs"), limit)
+		if err != nil {
+			log.Warn("no disk cache: tasks and modules are fetched at every start", "error", err)
+		} else {
+			objects = cached
+		}
+	}
 	log.Info("worker starts", "namespace", servers.Namespace, "taskQueue", config.Temporal.TaskQueue, "store", config.S3)
-	err = host.Run(ctx, servers.Client, servers.Store, host.Options{
+	err = host.Run(ctx, servers.Client, objects, host.Options{
 		Namespace: servers.Namespace, TaskQueue: config.Temporal.TaskQueue, Slots: config.Worker.Slots,
 		CacheBytes: int64(config.Worker.CacheMB) << 20, Identity: config.Worker.Identity,
 	})
