@@ -1,0 +1,178 @@
+package host
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/worker"
+
+	"tnaml/activities"
+	"tnaml/activities/store"
+	"tnaml/deploy/stack/stacktest"
+	"tnaml/experiments/search"
+	"tnaml/experiments/task"
+	"tnaml/nn/child"
+	"tnaml/nn/embedding"
+	"tnaml/workflows"
+)
+
+// free are the activities with a trial that costs nothing: what is left is the
+// loop around it.
+type free struct{ *activities.Activities }
+
+func (free) Train(_ context.Context, in activities.TrainInput) (activities.TrialResult, error) {
+	accuracy := float64(in.Proposal.Actions[0]+1) / 20
+	return activities.TrialResult{
+		Trial: search.Trial{Trial: in.Proposal.Trial, Task: in.Proposal.Task, Actions: in.Proposal.Actions, Status: child.OK, Validation: accuracy, Test: accuracy},
+		Cost:  search.Cost{Trial: in.Proposal.Trial}, Summary: in.Proposal.Summary,
+	}, nil
+}
+
+// BenchmarkLoop measures searches of b.N trials that cost nothing, 16 in flight,
+// on the dev stack: trials/s, history events a trial, and the rate of the last
+// tenth over that of the first. Run it with a fixed number of trials:
+//
+//	go test ./worker/host -run '^$' -bench Loop -benchtime 10000x
+func BenchmarkLoop(b *testing.B) {
+	for _, strategy := range []string{search.Random, search.NAML} {
+		b.Run(strategy, func(b *testing.B) { benchmarkLoop(b, strategy) })
+	}
+}
+
+func benchmarkLoop(b *testing.B, strategy string) {
+	if b.N < 100 {
+		return // the framework's first try
+	}
+	a := stacktest.Shared(b)
+	c, err := client.Dial(client.Options{HostPort: a.Temporal, Namespace: a.Namespace, Logger: quiet{}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer c.Close()
+	s, err := store.OpenS3(b.Context(), store.S3Config{
+		Endpoint: a.S3Endpoint, Bucket: "loop", Region: a.S3Region, AccessKey: a.S3AccessKey, SecretKey: a.S3SecretKey, CreateBucket: true,
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	var examples []task.Example
+	for i := range 200 {
+		examples = append(examples, task.Example{Text: fmt.Sprintf("word%d word%d", i, i%7), Label: []string{"even", "odd"}[i%2]})
+	}
+	words, err := task.Build(examples, task.Options{Name: "words"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	if _, err := activities.PublishTask(b.Context(), s, words, true); err != nil {
+		b.Fatal(err)
+	}
+	for _, name := range []string{"m-1", "m-2"} {
+		m := &embedding.Module{Name: name, Language: "en", Dim: 2, Tokens: []string{"word1"}, Vectors: []float32{1, 2}}
+		if _, err := activities.PublishModule(b.Context(), s, m, true); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := EnsureSearchAttributes(b.Context(), c, a.Namespace); err != nil {
+		b.Fatal(err)
+	}
+	queue := "loop-" + strategy
+	eager := 16
+	w := worker.New(c, queue, worker.Options{MaxConcurrentActivityExecutionSize: 16, MaxEagerActivityReservationsPerWorkflowTask: &eager})
+	Register(freeRegistry{w}, activities.New(s, activities.Options{}))
+	if err := w.Start(); err != nil {
+		b.Fatal(err)
+	}
+	defer w.Stop()
+
+	spec := fmt.Sprintf(`{"tasks":["words"],"strategy":%q,"trials":%d,"lag":16,"seed":%d}`, strategy, b.N, time.Now().UnixNano())
+	b.ResetTimer()
+	run, err := c.ExecuteWorkflow(b.Context(), client.StartWorkflowOptions{TaskQueue: queue}, workflows.SearchWorkflow, json.RawMessage(spec))
+	if err != nil {
+		b.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- run.Get(b.Context(), nil) }()
+	type mark struct {
+		at   time.Time
+		told int
+	}
+	marks := []mark{{time.Now(), 0}}
+	for running := true; running; {
+		select {
+		case err := <-done:
+			if err != nil {
+				b.Fatal(err)
+			}
+			running = false
+		case <-time.After(100 * time.Millisecond):
+			if value, err := c.QueryWorkflow(b.Context(), run.GetID(), "", workflows.ProgressQuery); err == nil {
+				var p workflows.Progress
+				if value.Get(&p) == nil && p.Told > marks[len(marks)-1].told {
+					marks = append(marks, mark{time.Now(), p.Told})
+				}
+			}
+		}
+	}
+	b.StopTimer()
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "trials/s")
+	b.ReportMetric(float64(events(b, c, run.GetID()))/float64(b.N), "events/trial")
+	rate := func(from, to int) float64 { // trials/s between two numbers of trials
+		var first, last *mark
+		for i := range marks {
+			if marks[i].told <= from {
+				first = &marks[i]
+			}
+			if marks[i].told <= to {
+				last = &marks[i]
+			}
+		}
+		return float64(last.told-first.told) / last.at.Sub(first.at).Seconds()
+	}
+	if b.N >= 1000 {
+		b.ReportMetric(rate(b.N*9/10, b.N)/rate(b.N/20, b.N/20+b.N/10), "last/first")
+	}
+}
+
+// events counts the history events of a workflow's chain of runs.
+func events(b *testing.B, c client.Client, id string) (n int64) {
+	b.Helper()
+	for runID := ""; ; {
+		d, err := c.DescribeWorkflowExecution(b.Context(), id, runID)
+		if err != nil {
+			b.Fatal(err)
+		}
+		n += d.GetWorkflowExecutionInfo().GetHistoryLength()
+		h := c.GetWorkflowHistory(b.Context(), id, d.GetWorkflowExecutionInfo().GetExecution().GetRunId(), false, 0)
+		if !h.HasNext() {
+			return n
+		}
+		first, err := h.Next()
+		if err != nil {
+			b.Fatal(err)
+		}
+		if runID = first.GetWorkflowExecutionStartedEventAttributes().GetContinuedExecutionRunId(); runID == "" {
+			return n
+		}
+	}
+}
+
+// freeRegistry puts the free trial in the real one's place.
+type freeRegistry struct{ worker.Worker }
+
+func (r freeRegistry) RegisterActivity(a any) {
+	r.Worker.RegisterActivity(&free{a.(*activities.Activities)})
+}
+
+type quiet struct{}
+
+var _ log.Logger = quiet{}
+
+func (quiet) Debug(string, ...any) {}
+func (quiet) Info(string, ...any)  {}
+func (quiet) Warn(string, ...any)  {}
+func (quiet) Error(string, ...any) {}
