@@ -169,6 +169,7 @@ func TestBadFiles(t *testing.T) {
 	b.fails(exitFailed, []string{"nowhere.yaml"}, "space", "add", "nowhere.yaml")
 	b.fails(exitFailed, []string{"colour"}, "space", "add", b.write("bad.yaml", "colour: red\n"))
 	b.fails(exitFailed, []string{"model.safetensors"}, "predict", "--model", b.write("model.safetensors", "no model"))
+	b.fails(exitFailed, []string{"imdb_unsup.txt.gz", "vectors.vec.gz", "embeddings and corpora"}, "module", "build", b.dir)
 }
 
 func TestNoServer(t *testing.T) {

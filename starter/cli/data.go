@@ -207,7 +207,7 @@ func (a *app) dataShowCommand() *cobra.Command {
 
 func (a *app) moduleCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "module", Short: "Embedding modules: the first choice of the search space"}
-	cmd.AddCommand(a.moduleAddCommand(), a.moduleTrainCommand(), a.moduleListCommand(), a.moduleShowCommand())
+	cmd.AddCommand(a.moduleAddCommand(), a.moduleTrainCommand(), a.moduleBuildCommand(), a.moduleListCommand(), a.moduleShowCommand())
 	return group(cmd)
 }
 

@@ -1,0 +1,112 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"tnaml/activities"
+	"tnaml/deploy"
+	"tnaml/experiments/catalog"
+	"tnaml/nn/embedding"
+)
+
+func (a *app) moduleBuildCommand() *cobra.Command {
+	var overwrite bool
+	cmd := &cobra.Command{
+		Use: "build DIR", Short: "Make the catalogue's eight modules from the embeddings and corpora below a directory",
+		Long: "Make the catalogue's eight modules, six English and two Spanish, from the embeddings and corpora below a directory. Modules that\n" +
+			"are there already are left alone.",
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			recipes := catalog.Modules()
+			var missing []error
+			seen := map[string]bool{}
+			for _, r := range recipes {
+				if file := filepath.Join(args[0], filepath.FromSlash(r.File)); !seen[file] {
+					seen[file] = true
+					if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+						missing = append(missing, fmt.Errorf("there is no %s", file))
+					} else if err != nil {
+						missing = append(missing, err)
+					}
+				}
+			}
+			if len(missing) > 0 {
+				return fmt.Errorf("%w\ngive the directory that holds embeddings and corpora", errors.Join(missing...))
+			}
+			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
+				records, err := activities.Modules(cmd.Context(), s.Store)
+				if err != nil {
+					return err
+				}
+				there := map[string]bool{}
+				for _, m := range records {
+					there[m.Name] = true
+				}
+				p := a.newProgress()
+				defer p.clear()
+				var corpus string
+				var documents [][]string // of corpus: several modules are made of one
+				for i, r := range recipes {
+					if there[r.Name] && !overwrite {
+						p.say("module %s is there", r.Name)
+						continue
+					}
+					if err := cmd.Context().Err(); err != nil {
+						return err
+					}
+					file := filepath.Join(args[0], filepath.FromSlash(r.File))
+					what := fmt.Sprintf("%d of %d, %s", i+1, len(recipes), r.Name)
+					var m *embedding.Module
+					if r.Train == nil {
+						p.update(what)
+						m, err = readVectors(file, r)
+					} else {
+						if corpus != file {
+							if documents, err = readDocuments(file, func(n int) { p.update(fmt.Sprintf("%s: reading, %s documents", what, humanize.Comma(int64(n)))) }); err != nil {
+								return err
+							}
+							corpus = file
+						}
+						m, err = embedding.Train(embedding.Tokens(documents), embedding.TrainOptions{
+							Name: r.Name, Language: r.Language, Source: filepath.Base(file), Method: embedding.Method(r.Train.Method), Dim: r.Train.Dim,
+							Window: r.Train.Window, Standardise: r.Train.Standardise, Smoothing: r.Train.Smoothing, Seed: 1,
+							Progress: func(done float64) { p.update(fmt.Sprintf("%s: training, %.0f %%", what, 100*done)) },
+						})
+					}
+					if err != nil {
+						return err
+					}
+					if _, err := activities.PublishModule(cmd.Context(), s.Store, m, overwrite); err != nil {
+						return err
+					}
+					p.clear()
+					a.print("module %s: %s tokens of length %d", m.Name, humanize.Comma(int64(len(m.Tokens))), m.Dim)
+				}
+				return nil
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&overwrite, "overwrite", false, "make those that are there anew")
+	return cmd
+}
+
+func readVectors(file string, r catalog.ModuleRecipe) (*embedding.Module, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() //nolint:errcheck // read only
+	m, err := embedding.ReadText(f, r.Name, 0)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	m.Language, m.Source = r.Language, r.Source
+	return m, nil
+}
