@@ -14,6 +14,7 @@ import (
 // policy gradient (Wong et al., 2018, §2).
 type naml struct {
 	seed     uint64
+	stream   rng.Stream
 	policy   *controller.Controller
 	method   policygradient.Method
 	baseline *policygradient.Baseline
@@ -48,12 +49,12 @@ func newNAML(c Config, from *Pretrained) (*naml, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &naml{c.Seed, policy, method, baseline}, nil
+	return &naml{seed: c.Seed, policy: policy, method: method, baseline: baseline}, nil
 }
 
 func (n *naml) propose(trial, task int) ([]int, float64) {
 	actions := make([]int, len(n.policy.Config().Options))
-	logProb := n.policy.Sample(rng.New(n.seed, "search/actions", uint64(trial)), task, actions)
+	logProb := n.policy.Sample(n.stream.At(n.seed, "search/actions", uint64(trial)), task, actions)
 	return actions, logProb
 }
 

@@ -453,9 +453,10 @@ func BenchmarkAskTell(b *testing.B) {
 			baseline, _ := NewBaseline(BaselineConfig{})
 			actions := make([]int, len(game.options))
 			i := uint64(0)
+			var stream rng.Stream
 			b.ReportAllocs()
 			for b.Loop() {
-				p := c.Sample(rng.New(1, "actions", i), 0, actions)
+				p := c.Sample(stream.At(1, "actions", i), 0, actions)
 				reward := game.reward(0, actions)
 				if err := m.Update(c, Episode{0, actions, p, reward, baseline.Advantage(0, reward)}); err != nil {
 					b.Fatal(err)
@@ -465,5 +466,38 @@ func BenchmarkAskTell(b *testing.B) {
 			b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N), "µs/trial")
 			b.ReportMetric(0, "ns/op")
 		})
+	}
+}
+
+// Ask and tell of the default method allocate nothing.
+func TestNoAllocation(t *testing.T) {
+	game := newBandit(1)
+	c, err := controller.New(controller.Config{Options: game.options}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.AddTask(1)
+	m, err := New(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	baseline, err := NewBaseline(BaselineConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	actions := make([]int, len(game.options))
+	var stream rng.Stream
+	i := uint64(0)
+	one := func() {
+		p := c.Sample(stream.At(1, "actions", i), 0, actions)
+		reward := game.reward(0, actions)
+		if err := m.Update(c, Episode{0, actions, p, reward, baseline.Advantage(0, reward)}); err != nil {
+			t.Fatal(err)
+		}
+		i++
+	}
+	one() // state is made with the first step
+	if n := testing.AllocsPerRun(50, one); n != 0 {
+		t.Errorf("%v allocations", n)
 	}
 }

@@ -21,6 +21,23 @@ func New(seed uint64, stream string, index uint64) *rand.Rand {
 	return rand.New(rand.NewPCG(hi, lo))
 }
 
+// Stream gives the generators of events one after the other without allocating
+// for each. The zero value is ready. It is not safe for concurrent use.
+type Stream struct {
+	source rand.PCG
+	rand   *rand.Rand
+}
+
+// At is New, but for that the generator is good until the next call.
+func (s *Stream) At(seed uint64, stream string, index uint64) *rand.Rand {
+	hi, lo := key(seed, stream, index)
+	s.source.Seed(hi, lo)
+	if s.rand == nil {
+		s.rand = rand.New(&s.source)
+	}
+	return s.rand
+}
+
 // Derive returns a seed for the index-th child of a stream: the way to hand a
 // part of the program its own independent seed.
 func Derive(seed uint64, stream string, index uint64) uint64 {
@@ -31,10 +48,10 @@ func Derive(seed uint64, stream string, index uint64) uint64 {
 // key hashes the three coordinates with SHA-256, so that neighbouring seeds,
 // streams and indices give unrelated generators.
 func key(seed uint64, stream string, index uint64) (hi, lo uint64) {
-	b := make([]byte, 16, 16+len(stream))
-	binary.LittleEndian.PutUint64(b[0:], seed)
-	binary.LittleEndian.PutUint64(b[8:], index)
-	b = append(b, stream...)
+	var short [80]byte // long enough for most: no allocation
+	binary.LittleEndian.PutUint64(short[0:], seed)
+	binary.LittleEndian.PutUint64(short[8:], index)
+	b := append(short[:16], stream...)
 	sum := sha256.Sum256(b)
 	return binary.LittleEndian.Uint64(sum[0:]), binary.LittleEndian.Uint64(sum[8:])
 }

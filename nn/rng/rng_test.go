@@ -143,3 +143,22 @@ func BenchmarkNew(b *testing.B) {
 		New(1, "embedding/sgns", i).Uint64()
 	}
 }
+
+// A stream's generators are those of New, one after the other, without allocation.
+func TestStream(t *testing.T) {
+	var s Stream
+	for i := range uint64(20) {
+		a, b := New(3, "stream", i), s.At(3, "stream", i)
+		for range i + 1 {
+			if x, y := a.Uint64(), b.Uint64(); x != y {
+				t.Fatalf("event %d: %d, want %d", i, y, x)
+			}
+			if x, y := a.NormFloat64(), b.NormFloat64(); x != y {
+				t.Fatalf("event %d: %v, want %v", i, y, x)
+			}
+		}
+	}
+	if n := testing.AllocsPerRun(100, func() { s.At(1, "search/actions", 7).Uint64() }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}

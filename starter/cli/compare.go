@@ -7,6 +7,7 @@ import (
 
 	"github.com/jedib0t/go-pretty/v6/table"
 
+	"tnaml/experiments/metrics"
 	"tnaml/experiments/study"
 )
 
@@ -65,22 +66,20 @@ func armTable(rows []study.Row, cells func(study.Row) map[string]string) string 
 
 func accuracyCells(r study.Row) map[string]string {
 	out := map[string]string{}
-	best, bound := -1.0, 0.0
+	var arms []string
+	var estimates []metrics.Estimate
 	for _, c := range r.Cells {
-		if c.Models > 0 && c.Test.Mean > best {
-			best, bound = c.Test.Mean, c.Test.Mean-c.Test.Error
+		if out[c.Arm] = "no model"; c.Models > 0 {
+			arms, estimates = append(arms, c.Arm), append(estimates, c.Test)
 		}
 	}
-	for _, c := range r.Cells {
-		if c.Models == 0 {
-			out[c.Arm] = "no model"
-			continue
-		}
+	best := metrics.Best(estimates)
+	for i, arm := range arms {
 		mark := " "
-		if c.Test.Mean >= bound {
+		if best[i] {
 			mark = "*"
 		}
-		out[c.Arm] = fmt.Sprintf("%.2f ± %.2f%s", 100*c.Test.Mean, 100*c.Test.Error, mark)
+		out[arm] = fmt.Sprintf("%.2f ± %.2f%s", 100*estimates[i].Mean, 100*estimates[i].Error, mark)
 	}
 	return out
 }

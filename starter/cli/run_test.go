@@ -180,7 +180,7 @@ func TestTablesOfArms(t *testing.T) {
 		{Arm: "d"},
 	}}
 	got := accuracyCells(row)
-	if got["a"] != "90.00 ± 2.00*" || got["b"] != "88.50 ± 0.10*" || got["c"] != "87.00 ± 10.00 " || got["d"] != "no model" {
+	if got["a"] != "90.00 ± 2.00*" || got["b"] != "88.50 ± 0.10*" || got["c"] != "87.00 ± 10.00*" || got["d"] != "no model" {
 		t.Errorf("%q", got)
 	}
 	got = trialCells(row)
