@@ -1,0 +1,81 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"tnaml/activities"
+	"tnaml/activities/store"
+	"tnaml/deploy"
+	"tnaml/experiments/space"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/spf13/cobra"
+)
+
+func (a *app) spaceCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "space", Short: "Search spaces: the choices and their options"}
+	var overwrite bool
+	add := &cobra.Command{
+		Use: "add FILE.yaml", Short: "Store a search space of your own", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			b, err := os.ReadFile(args[0])
+			if err != nil {
+				return err
+			}
+			sp, err := space.Load(b)
+			if err != nil {
+				return fmt.Errorf("%s: %w", args[0], err)
+			}
+			if err := checkName("space", sp.Name); err != nil {
+				return err
+			}
+			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
+				if err := activities.PublishSpace(cmd.Context(), s.Store, sp, overwrite); err != nil {
+					return err
+				}
+				a.print("space %s: %s", sp.Name, sp.Digest())
+				return nil
+			})
+		},
+	}
+	add.Flags().BoolVar(&overwrite, "overwrite", false, "give the name to this space even if it has another")
+	cmd.AddCommand(add, &cobra.Command{
+		Use: "list", Short: "List the search spaces", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
+				entries, err := s.Store.Names(cmd.Context(), store.Space, "")
+				if err != nil {
+					return err
+				}
+				for _, name := range space.BuiltinNames() {
+					a.print("%s (built in)", name)
+				}
+				for _, e := range entries {
+					a.print("%s", e.Name)
+				}
+				return nil
+			})
+		},
+	}, a.jsonFlag(&cobra.Command{
+		Use: "show SPACE", Short: "Show a search space", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
+				sp, err := activities.LoadSpace(cmd.Context(), s.Store, args[0])
+				if err != nil {
+					return err
+				}
+				if a.json {
+					return a.printJSON(sp)
+				}
+				t := newTable(table.Row{"choice", "options"})
+				for _, c := range sp.Choices {
+					t.AppendRow(table.Row{c.Name, strings.Trim(fmt.Sprint(c.Options), "[]")})
+				}
+				a.print("%s: %s\n\n%s", sp.Name, sp.Description, t.Render())
+				return nil
+			})
+		},
+	}))
+	return group(cmd)
+}
