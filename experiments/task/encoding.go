@@ -111,6 +111,10 @@ func (c *collector) decodeAll(parts [][]byte, bad func(part, line int, err error
 				if e.Name != "" && e.Name != utf8Name {
 					hint = fmt.Sprintf(" (perhaps %s, %.0f %%)%s", e.Name, 100*e.Confidence, hint)
 				}
+				if utf8.Valid(parts[i]) { // but full of zeros
+					at := bytes.IndexByte(parts[i], 0)
+					bad(i, 1+bytes.Count(parts[i][:at], []byte("\n")), fmt.Errorf("byte %d of the file is zero, and many more: it is no text", at))
+				}
 				invalidLines(parts[i], func(line, at int) {
 					bad(i, line, fmt.Errorf("byte %d is not valid UTF-8%s", at, hint))
 				})
@@ -361,8 +365,12 @@ func detect(parts [][]byte) (Encoding, bool) {
 		if err != nil || strings.HasPrefix(name, "utf-") {
 			continue
 		}
+		fits := true
+		if convert(sample, name, func(int, error) { fits = false }); !fits {
+			continue
+		}
 		e := Encoding{name, "statistics", float64(f.Confidence) / 100}
-		if name == latin1 || name == windows1252 {
+		if name == latin1 || name == windows1252 || same(sample, name, windows1252) {
 			e.Name = western(sample)
 		}
 		single := isSingleByte(e.Name)
@@ -372,6 +380,14 @@ func detect(parts [][]byte) (Encoding, bool) {
 		return e, e.Confidence >= leastConfidence
 	}
 	return Encoding{}, false
+}
+
+// same reports whether a text is of the same characters in two encodings, as one
+// that has only quotation marks above ASCII is in those of Windows.
+func same(b []byte, x, y string) bool {
+	ok := true
+	bad := func(int, error) { ok = false }
+	return bytes.Equal(convert(b, x, bad), convert(b, y, bad)) && ok
 }
 
 func isSingleByte(name string) bool {
