@@ -55,7 +55,7 @@ func (c *collector) parquet(b []byte) {
 	}
 	at, ok := c.columns(slices.Clone(names))
 	for i, l := range leaves {
-		c.report.Columns[i].Type = strings.ToLower(l.column.Type().String())
+		c.report.Columns[i].Type = typeName(l.column.Type())
 		if l.column.MaxRepetitionLevel() > 0 {
 			c.report.Columns[i].Type = "list of " + c.report.Columns[i].Type
 		}
@@ -150,7 +150,7 @@ func readable(c *parquet.Column, scalar bool) error {
 		switch l.Value.(type) {
 		case nil, *format.StringType, *format.EnumType, *format.JsonType, *format.IntType:
 		default:
-			return fmt.Errorf("values of type %s are neither texts nor labels", strings.ToLower(c.Type().String()))
+			return fmt.Errorf("values of type %s are neither texts nor labels", typeName(c.Type()))
 		}
 	}
 	switch kind {
@@ -160,9 +160,29 @@ func readable(c *parquet.Column, scalar bool) error {
 		if scalar {
 			return nil
 		}
-		return fmt.Errorf("must be texts, not %s", strings.ToLower(c.Type().String()))
+		return fmt.Errorf("must be texts, not %s", typeName(c.Type()))
 	}
-	return fmt.Errorf("values of type %s are neither texts nor labels", c.Type())
+	return fmt.Errorf("values of type %s are neither texts nor labels", typeName(c.Type()))
+}
+
+// typeName is a column's type in a word.
+func typeName(t parquet.Type) string {
+	if l := t.LogicalType(); l != nil {
+		switch l.Value.(type) {
+		case nil, *format.IntType:
+		case *format.StringType, *format.EnumType:
+			return "text"
+		default:
+			return strings.ToLower(t.String())
+		}
+	}
+	switch t.Kind() {
+	case parquet.ByteArray:
+		return "bytes"
+	case parquet.FixedLenByteArray:
+		return fmt.Sprintf("%d bytes", t.Length())
+	}
+	return strings.ToLower(t.Kind().String())
 }
 
 type parquetColumn struct {
