@@ -84,7 +84,7 @@ func Places(names []string) []Place {
 		case len(d) == 0 || len(d) == 1 && splits && p.Split == "" && SplitOf(d[0]) != "":
 			p.Err = ErrLoose
 		case len(d) > 1:
-			p.Err = fmt.Errorf("%d folders deep: %w", len(d), ErrLoose)
+			p.Err = fmt.Errorf("%w (%d folders deep here)", ErrLoose, len(d))
 		case !utf8.ValidString(d[0]):
 			p.Err = fmt.Errorf("the class %q is not UTF-8", d[0])
 		default:
