@@ -166,22 +166,24 @@ func (s *source) expand() ([]source, error) {
 	return out, nil
 }
 
-// nameSplits gives several sources the splits that their names mean, where all
-// of them mean one and none has been given.
+// nameSplits gives several sources the splits that their names mean, where they
+// mean different ones. It is an error when some have a split and others none.
 func nameSplits(s []source) error {
 	if len(s) < 2 {
 		return nil
 	}
 	named, given := 0, 0
+	splits := map[string]bool{}
 	for i := range s {
 		if s[i].split != "" {
 			given++
-		} else if splitOfName(s[i].name) != "" {
+		} else if split := splitOfName(s[i].name); split != "" {
 			named++
+			splits[split] = true
 		}
 	}
 	switch {
-	case given+named == 0:
+	case given == 0 && len(splits) < 2: // such as the parts of one training set
 		return nil
 	case given+named == len(s):
 		for i := range s {
