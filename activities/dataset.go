@@ -154,6 +154,26 @@ func LoadTask(ctx context.Context, s store.Store, name string) (*task.Task, stor
 	return t, record.Ref, nil
 }
 
+// LoadImageTask reads an image task by its name.
+func LoadImageTask(ctx context.Context, s store.Store, name string) (*image.Task, store.Ref, error) {
+	record, err := Dataset(ctx, s, name)
+	if err != nil {
+		return nil, "", err
+	}
+	if record.Card.Modality() != task.Images {
+		return nil, "", fmt.Errorf("task %q is of texts, not of images", name)
+	}
+	b, err := s.Get(ctx, record.Ref)
+	if err != nil {
+		return nil, "", fmt.Errorf("task %q: %w", name, err)
+	}
+	t, err := image.Decode(b)
+	if err != nil {
+		return nil, "", fmt.Errorf("task %q: %w", name, err)
+	}
+	return t, record.Ref, nil
+}
+
 // LoadModule reads an embedding module by its name.
 func LoadModule(ctx context.Context, s store.Store, name string) (*embedding.Module, store.Ref, error) {
 	var record ModuleRecord

@@ -17,7 +17,7 @@ import (
 
 func (a *app) moduleCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "module", Short: "Embedding modules: the first choice of the search space"}
-	cmd.AddCommand(a.moduleAddCommand(), a.moduleTrainCommand(), a.moduleBuildCommand(), a.moduleListCommand(), a.moduleShowCommand())
+	cmd.AddCommand(a.moduleAddCommand(), a.moduleTrainCommand(), a.moduleTrainImagesCommand(), a.moduleBuildCommand(), a.moduleListCommand(), a.moduleShowCommand())
 	return group(cmd)
 }
 
