@@ -50,6 +50,8 @@ type TrainOptions struct {
 	// LearningRate is that of the first step (SGNS), falling linearly to
 	// nearly 0; 0 means 0.025.
 	LearningRate float64 `json:"learning_rate,omitempty"`
+	// Subword, if not nil, has n-grams trained beside the words (SGNS).
+	Subword *Subword `json:"subword,omitempty"`
 	// Standardise gives all vectors one length around a mean of zero (see
 	// Module.Standardise).
 	Standardise bool `json:"standardise,omitempty"`
@@ -100,6 +102,16 @@ func (o TrainOptions) withDefaults() (TrainOptions, error) {
 	if o.Method != SVD && o.Method != SGNS && o.Method != LSA {
 		errs = append(errs, fmt.Errorf("unknown method %q (known: %s, %s, %s)", o.Method, SVD, LSA, SGNS))
 	}
+	if o.Subword != nil {
+		if o.Method != SGNS {
+			errs = append(errs, fmt.Errorf("method %s trains no subwords; use %s", o.Method, SGNS))
+		}
+		s, err := o.Subword.withDefaults()
+		if err != nil {
+			errs = append(errs, err)
+		}
+		o.Subword = s
+	}
 	if o.Progress == nil {
 		o.Progress = func(float64) {}
 	}
@@ -136,8 +148,14 @@ func Train(c *Corpus, o TrainOptions) (*Module, error) {
 	how := ""
 	switch o.Method {
 	case SGNS:
-		m.Vectors = trainSGNS(k, o)
+		var buckets []float32
+		m.Vectors, buckets = trainSGNS(k, o)
 		how = fmt.Sprintf("skip-gram with negative sampling, window %d, %d negatives, %d epochs", o.Window, o.Negative, o.Epochs)
+		if s := o.Subword; s != nil {
+			m.Subword = s
+			s.Vectors = buckets
+			how += fmt.Sprintf(", n-grams of %d to %d in %d buckets", s.MinN, s.MaxN, s.Buckets)
+		}
 	case LSA:
 		m.Vectors = trainLSA(k, o)
 		how = fmt.Sprintf("latent semantic analysis of %d documents", c.Documents())

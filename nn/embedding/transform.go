@@ -11,7 +11,8 @@ import (
 // length √Dim, in place: elements of unit mean square, whatever the module.
 // The common part of all word vectors says nothing (Mu and Viswanath, 2018),
 // and lengths follow the words' frequencies more than their meaning (Levy,
-// Goldberg and Dagan, 2015, §3.3). A vector equal to the mean stays zero.
+// Goldberg and Dagan, 2015, §3.3). A vector equal to the mean stays zero. What
+// subwords make gets the same treatment.
 func (m *Module) Standardise() {
 	n := len(m.Tokens)
 	mean := make([]float64, m.Dim)
@@ -29,6 +30,19 @@ func (m *Module) Standardise() {
 		if sum > 0 {
 			scaleBy(v, math.Sqrt(float64(m.Dim)/sum))
 		}
+	}
+	if s := m.Subword; s != nil {
+		// The mean of shifted parts is the shifted mean; its length comes last.
+		for i := range s.Buckets {
+			v := s.Vectors[i*m.Dim:][:m.Dim]
+			if zero(v) {
+				continue
+			}
+			for k := range v {
+				v[k] = float32(float64(v[k]) - mean[k])
+			}
+		}
+		s.Length = math.Sqrt(float64(m.Dim))
 	}
 }
 
