@@ -9,9 +9,11 @@ import (
 	"strings"
 
 	"tnaml/activities/store"
+	"tnaml/experiments/image"
 	"tnaml/experiments/space"
 	"tnaml/experiments/task"
 	"tnaml/nn/embedding"
+	nnimage "tnaml/nn/image"
 )
 
 // DatasetRecord is the value of names/dataset/<task name>.
@@ -20,14 +22,43 @@ type DatasetRecord struct {
 	Card task.Card `json:"card"`
 }
 
+// Modality is what a task's examples are, and what a module embeds.
+type Modality string
+
+// The modalities. Text is the empty word, as in records from before there were
+// others.
+const (
+	Text  Modality = ""
+	Image Modality = "image"
+)
+
+// String is the modality in a word.
+func (m Modality) String() string {
+	if m == Text {
+		return "text"
+	}
+	return string(m)
+}
+
+// Modality is that of the task's examples.
+func (r DatasetRecord) Modality() Modality {
+	if r.Card.Image != nil {
+		return Image
+	}
+	return Text
+}
+
 // ModuleRecord is the value of names/module/<module name>.
 type ModuleRecord struct {
+	// Modality is what the module embeds.
+	Modality Modality  `json:"modality,omitempty"`
 	Ref      store.Ref `json:"ref"`
 	Name     string    `json:"name"`
 	Language string    `json:"language"`
 	Source   string    `json:"source"`
 	Dim      int       `json:"dim"`
-	Tokens   int       `json:"tokens"`
+	// Tokens is the number of tokens with a vector, 0 for images.
+	Tokens int `json:"tokens,omitempty"`
 }
 
 // ErrExists says that a name is taken.
@@ -44,6 +75,16 @@ func PublishTask(ctx context.Context, s store.Store, t *task.Task, overwrite boo
 	return ref, publish(ctx, s, store.Dataset, t.Name, ref, DatasetRecord{ref, t.Card}, overwrite)
 }
 
+// PublishImageTask stores an image task and gives it its name, as PublishTask
+// does.
+func PublishImageTask(ctx context.Context, s store.Store, t *image.Task, overwrite bool) (store.Ref, error) {
+	ref, err := s.Put(ctx, t.Encode())
+	if err != nil {
+		return "", fmt.Errorf("task %s: %w", t.Name, err)
+	}
+	return ref, publish(ctx, s, store.Dataset, t.Name, ref, DatasetRecord{ref, t.Card}, overwrite)
+}
+
 // PublishModule stores an embedding module and gives it its name, as
 // PublishTask does.
 func PublishModule(ctx context.Context, s store.Store, m *embedding.Module, overwrite bool) (store.Ref, error) {
@@ -51,7 +92,21 @@ func PublishModule(ctx context.Context, s store.Store, m *embedding.Module, over
 	if err != nil {
 		return "", fmt.Errorf("module %s: %w", m.Name, err)
 	}
-	return ref, publish(ctx, s, store.Module, m.Name, ref, ModuleRecord{ref, m.Name, m.Language, m.Source, m.Dim, len(m.Tokens)}, overwrite)
+	return ref, publish(ctx, s, store.Module, m.Name, ref, ModuleRecord{
+		Ref: ref, Name: m.Name, Language: m.Language, Source: m.Source, Dim: m.Dim, Tokens: len(m.Tokens),
+	}, overwrite)
+}
+
+// PublishImageModule stores an image module and gives it its name, as
+// PublishTask does.
+func PublishImageModule(ctx context.Context, s store.Store, e nnimage.Extractor, overwrite bool) (store.Ref, error) {
+	ref, err := s.Put(ctx, e.Encode())
+	if err != nil {
+		return "", fmt.Errorf("module %s: %w", e.Name(), err)
+	}
+	return ref, publish(ctx, s, store.Module, e.Name(), ref, ModuleRecord{
+		Ref: ref, Modality: Image, Name: e.Name(), Source: e.Source(), Dim: e.Dim(),
+	}, overwrite)
 }
 
 // publish points a name at an object.
@@ -71,10 +126,16 @@ func publish(ctx context.Context, s store.Store, kind store.Kind, name string, r
 	})
 }
 
-// LoadTask reads a task by its name.
-func LoadTask(ctx context.Context, s store.Store, name string) (*task.Task, store.Ref, error) {
+// Dataset reads a task's record: its object and its card.
+func Dataset(ctx context.Context, s store.Store, name string) (DatasetRecord, error) {
 	var record DatasetRecord
-	if err := readName(ctx, s, store.Dataset, name, &record); err != nil {
+	return record, readName(ctx, s, store.Dataset, name, &record)
+}
+
+// LoadTask reads a text task by its name.
+func LoadTask(ctx context.Context, s store.Store, name string) (*task.Task, store.Ref, error) {
+	record, err := Dataset(ctx, s, name)
+	if err != nil {
 		return nil, "", err
 	}
 	b, err := s.Get(ctx, record.Ref)

@@ -11,15 +11,16 @@ import (
 	"slices"
 	"unicode/utf8"
 
+	"tnaml/experiments/task"
 	nnimage "tnaml/nn/image"
 	"tnaml/nn/safetensors"
 )
 
 // The names of the splits.
 const (
-	Train      = "train"
-	Validation = "validation"
-	Test       = "test"
+	Train      = task.Train
+	Validation = task.Validation
+	Test       = task.Test
 )
 
 // Set is labelled images as a reader gives them: all of one size.
@@ -109,7 +110,7 @@ type Task struct {
 	// Height, Width and Channels are those of every image.
 	Height, Width, Channels int
 	Train, Validation, Test Split
-	Card                    Card
+	Card                    task.Card
 }
 
 // kind is the container kind of an encoded task.
@@ -117,12 +118,12 @@ const kind = "image-task"
 
 // header is the part of an encoded task that is JSON.
 type header struct {
-	Name     string   `json:"name"`
-	Labels   []string `json:"labels"`
-	Height   int      `json:"height"`
-	Width    int      `json:"width"`
-	Channels int      `json:"channels"`
-	Card     Card     `json:"card"`
+	Name     string    `json:"name"`
+	Labels   []string  `json:"labels"`
+	Height   int       `json:"height"`
+	Width    int       `json:"width"`
+	Channels int       `json:"channels"`
+	Card     task.Card `json:"card"`
 }
 
 type namedSplit struct {

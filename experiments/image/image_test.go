@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"tnaml/experiments/task"
 	nnimage "tnaml/nn/image"
 	"tnaml/nn/rng"
 	"tnaml/nn/safetensors"
@@ -24,14 +25,14 @@ func testSet(n int) *Set {
 	return s
 }
 
-func build(t testing.TB, s *Set, o Options) *Task {
+func build(t testing.TB, s *Set, o task.Options) *Task {
 	t.Helper()
 	o.Name = "test"
-	task, err := Build(s, o)
+	built, err := Build(s, o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return task
+	return built
 }
 
 func TestBuildRandomSplit(t *testing.T) {
@@ -43,15 +44,15 @@ func TestBuildRandomSplit(t *testing.T) {
 	s.Labels[1], s.Labels[40], s.Labels[60], s.Labels[83] = 1, 1, 1, 2
 	whole := map[string]bool{}
 	for seed := range uint64(20) {
-		task := build(t, s, Options{Seed: seed + 1})
-		c := task.Card
-		if c.Train != 80 || c.Validation != 10 || c.Test != 10 || task.Train.Len() != 80 || len(task.Test.Labels) != 10 {
+		built := build(t, s, task.Options{Seed: seed + 1})
+		c := built.Card
+		if c.Train != 80 || c.Validation != 10 || c.Test != 10 || built.Train.Len() != 80 || len(built.Test.Labels) != 10 {
 			t.Fatalf("split %d %d %d", c.Train, c.Validation, c.Test)
 		}
 		if c.GivenSplit || c.Leakage != 0 || c.Duplicates != 3 || c.Conflicts != 1 || len(c.Warnings) != 1 {
 			t.Fatalf("card %+v", c)
 		}
-		for _, split := range task.splits() {
+		for _, split := range built.splits() {
 			n := 0
 			for i := range split.Len() {
 				if bytes.Equal(split.At(i), s.At(1)) {
@@ -69,10 +70,10 @@ func TestBuildRandomSplit(t *testing.T) {
 	if len(whole) < 2 {
 		t.Errorf("the equal images went to %v only: the seed does nothing", whole)
 	}
-	if a, b := build(t, s, Options{}), build(t, s, Options{Seed: 1}); a.Digest() != b.Digest() {
+	if a, b := build(t, s, task.Options{}), build(t, s, task.Options{Seed: 1}); a.Digest() != b.Digest() {
 		t.Error("equal arguments give different tasks")
 	}
-	if a, b := build(t, s, Options{}), build(t, s, Options{Seed: 2}); a.Digest() == b.Digest() {
+	if a, b := build(t, s, task.Options{}), build(t, s, task.Options{Seed: 2}); a.Digest() == b.Digest() {
 		t.Error("the seed does not show in the digest")
 	}
 }
@@ -88,66 +89,66 @@ func TestBuildGivenSplit(t *testing.T) {
 	copy(s.At(45), s.At(2))
 	copy(s.At(46), s.At(2))
 	s.Labels[45], s.Labels[46] = s.Labels[2], s.Labels[2]
-	task := build(t, s, Options{})
-	if c := task.Card; !c.GivenSplit || c.Train != 36 || c.Validation != 4 || c.Test != 10 || c.Duplicates != 2 {
+	built := build(t, s, task.Options{})
+	if c := built.Card; !c.GivenSplit || c.Train != 36 || c.Validation != 4 || c.Test != 10 || c.Duplicates != 2 {
 		t.Errorf("card %+v", c)
 	}
-	if !bytes.Equal(task.Test.Pixels, s.Pixels[40*18:]) {
+	if !bytes.Equal(built.Test.Pixels, s.Pixels[40*18:]) {
 		t.Error("the test split is not the source's")
 	}
 	s.Splits[2], s.Splits[3] = Train, Validation
-	task = build(t, s, Options{})
-	if c := task.Card; c.Validation != 1 || c.Leakage != 2 || !strings.Contains(strings.Join(c.Warnings, "\n"), "2 validation and test images are also") {
+	built = build(t, s, task.Options{})
+	if c := built.Card; c.Validation != 1 || c.Leakage != 2 || !strings.Contains(strings.Join(c.Warnings, "\n"), "2 validation and test examples have an image") {
 		t.Errorf("card %+v", c)
 	}
-	if task.Card.MeanPixel[0] < 100 || task.Card.MeanPixel[0] > 155 || task.Card.Balance < 0.85 {
-		t.Errorf("mean pixel %v, balance %v", task.Card.MeanPixel, task.Card.Balance)
+	if built.Card.Image.MeanPixel[0] < 100 || built.Card.Image.MeanPixel[0] > 155 || built.Card.Balance < 0.85 {
+		t.Errorf("mean pixel %v, balance %v", built.Card.Image.MeanPixel, built.Card.Balance)
 	}
 }
 
 func TestBuildRefuses(t *testing.T) {
 	for _, c := range []struct {
 		want string
-		edit func(*Set, *Options)
+		edit func(*Set, *task.Options)
 	}{
-		{"no name", func(s *Set, o *Options) { o.Name = "" }},
-		{"not UTF-8", func(s *Set, o *Options) { o.Licence = "\xff" }},
-		{"leave something to train on", func(s *Set, o *Options) { o.Test = 0.95 }},
-		{"9 images are too few", func(s *Set, o *Options) { *s = *testSet(9) }},
-		{"10 have none", func(s *Set, o *Options) {
+		{"no name", func(s *Set, o *task.Options) { o.Name = "" }},
+		{"not UTF-8", func(s *Set, o *task.Options) { o.Licence = "\xff" }},
+		{"leave something to train on", func(s *Set, o *task.Options) { o.Test = 0.95 }},
+		{"9 images are too few", func(s *Set, o *task.Options) { *s = *testSet(9) }},
+		{"10 have none", func(s *Set, o *task.Options) {
 			for i := range 20 {
 				s.Splits[i] = Train
 			}
 		}},
-		{"no test images", func(s *Set, o *Options) {
+		{"no test examples", func(s *Set, o *task.Options) {
 			for i := range s.Splits {
 				s.Splits[i] = Train
 			}
 		}},
-		{`unknown split "x"`, func(s *Set, o *Options) { s.Splits[3] = "x" }},
-		{"label 3 of 3", func(s *Set, o *Options) { s.Labels[4] = 3 }},
-		{"two or more, and distinct", func(s *Set, o *Options) { s.Classes = []string{"a", "a", "c"} }},
-		{`label 1 ("") is empty`, func(s *Set, o *Options) { s.Classes = []string{"a", "", "c"} }},
-		{"too many equal ones", func(s *Set, o *Options) { clear(s.Pixels) }},
-		{"29 labels", func(s *Set, o *Options) { s.Labels = s.Labels[1:] }},
+		{`unknown split "x"`, func(s *Set, o *task.Options) { s.Splits[3] = "x" }},
+		{"label 3 of 3", func(s *Set, o *task.Options) { s.Labels[4] = 3 }},
+		{"two or more, and distinct", func(s *Set, o *task.Options) { s.Classes = []string{"a", "a", "c"} }},
+		{`label 1 ("") is empty`, func(s *Set, o *task.Options) { s.Classes = []string{"a", "", "c"} }},
+		{"too many equal ones", func(s *Set, o *task.Options) { clear(s.Pixels) }},
+		{"29 labels", func(s *Set, o *task.Options) { s.Labels = s.Labels[1:] }},
 	} {
-		s, o := testSet(30), Options{Name: "x"}
+		s, o := testSet(30), task.Options{Name: "x"}
 		c.edit(s, &o)
-		if task, err := Build(s, o); err == nil || !strings.Contains(err.Error(), c.want) || task != nil {
+		if built, err := Build(s, o); err == nil || !strings.Contains(err.Error(), c.want) || built != nil {
 			t.Errorf("%v; want an error with %q", err, c.want)
 		}
 	}
 }
 
 func TestEncodeDecode(t *testing.T) {
-	task := build(t, testSet(30), Options{Source: "noise"})
-	b := task.Encode()
+	built := build(t, testSet(30), task.Options{Source: "noise"})
+	b := built.Encode()
 	got, err := Decode(b)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Equal(got.Encode(), b) || got.Digest() != task.Digest() || got.Card.Options.Source != "noise" || !slices.Equal(got.Validation.Labels, task.Validation.Labels) {
-		t.Error("another task after decoding")
+	if !bytes.Equal(got.Encode(), b) || got.Digest() != built.Digest() || got.Card.Options.Source != "noise" || !slices.Equal(got.Validation.Labels, built.Validation.Labels) {
+		t.Error("another built after decoding")
 	}
 	edit := func(old, with string) []byte {
 		f, err := safetensors.Decode(b)
@@ -203,14 +204,14 @@ func TestJoin(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
-	f.Add(build(f, testSet(12), Options{}).Encode())
+	f.Add(build(f, testSet(12), task.Options{}).Encode())
 	f.Fuzz(func(t *testing.T, b []byte) {
-		task, err := Decode(b)
+		built, err := Decode(b)
 		if err != nil {
 			return
 		}
-		again, err := Decode(task.Encode())
-		if err != nil || !bytes.Equal(again.Encode(), task.Encode()) {
+		again, err := Decode(built.Encode())
+		if err != nil || !bytes.Equal(again.Encode(), built.Encode()) {
 			t.Fatalf("what was decoded does not encode to itself: %v", err)
 		}
 	})

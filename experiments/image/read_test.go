@@ -20,6 +20,8 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+
+	"tnaml/experiments/task"
 )
 
 func gz(b []byte) []byte {
@@ -423,12 +425,12 @@ func TestRealData(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		task, err := Build(s, Options{Name: "real"})
+		built, err := Build(s, task.Options{Name: "real"})
 		if err != nil {
 			t.Fatal(err)
 		}
-		c := task.Card
-		if got := fmt.Sprintf("%d×%d×%d: %d+%d+%d, %d classes", c.Height, c.Width, c.Channels, c.Train, c.Validation, c.Test, len(c.Classes)); got != want || duplicates != (c.Duplicates > 0) {
+		c := built.Card
+		if got := fmt.Sprintf("%d×%d×%d: %d+%d+%d, %d classes", c.Image.Height, c.Image.Width, c.Image.Channels, c.Train, c.Validation, c.Test, len(c.Classes)); got != want || duplicates != (c.Duplicates > 0) {
 			t.Errorf("%s, %d duplicates; want %s", got, c.Duplicates, want)
 		}
 	}

@@ -14,7 +14,7 @@ import (
 )
 
 // Options says how to build a task. The zero value of each field but Name is
-// its default.
+// its default. Those of vocabulary and tokens mean nothing to an image task.
 type Options struct {
 	// Name is the task's catalogue name.
 	Name string `json:"name"`
@@ -50,7 +50,8 @@ const (
 
 // withDefaults fills in the defaults and reports what is out of range.
 func (o Options) withDefaults() (Options, error) {
-	var errs []error
+	o, err := o.Common()
+	errs := []error{err}
 	def := func(v *int, d int, name string) {
 		if *v == 0 {
 			*v = d
@@ -62,6 +63,13 @@ func (o Options) withDefaults() (Options, error) {
 	def(&o.MaxVocabulary, 32768, "max vocabulary")
 	def(&o.MinCount, 2, "min count")
 	def(&o.MaxTokens, 512, "max tokens")
+	return o, errors.Join(errs...)
+}
+
+// Common fills in the defaults of the options that all kinds of tasks have, the
+// split's, and reports what is out of range.
+func (o Options) Common() (Options, error) {
+	var errs []error
 	if o.Seed == 0 {
 		o.Seed = 1
 	}
@@ -73,6 +81,11 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if !(o.Validation > 0 && o.Test > 0 && o.Validation+o.Test < 1) {
 		errs = append(errs, fmt.Errorf("validation fraction %v and test fraction %v must be positive and leave something to train on", o.Validation, o.Test))
+	}
+	for _, f := range []struct{ name, value string }{{"name", o.Name}, {"source", o.Source}, {"licence", o.Licence}, {"source digest", o.SourceDigest}} {
+		if !utf8.ValidString(f.value) {
+			errs = append(errs, fmt.Errorf("the %s %q is not UTF-8", f.name, f.value))
+		}
 	}
 	if o.Name == "" {
 		errs = append(errs, errors.New("the task has no name"))
@@ -104,7 +117,11 @@ func Build(examples []Example, o Options) (*Task, error) {
 		return nil, fmt.Errorf("task %s: %w", o.Name, err)
 	}
 	groups := groupEqual(examples)
-	parts, given, err := split(examples, groups, o)
+	splits := make([]string, len(examples))
+	for i, e := range examples {
+		splits[i] = e.Split
+	}
+	parts, given, err := Divide(splits, groups, o)
 	if err != nil {
 		return nil, fmt.Errorf("task %s: %w", o.Name, err)
 	}
@@ -119,11 +136,15 @@ func Build(examples []Example, o Options) (*Task, error) {
 	for i, l := range labels {
 		index[l] = int32(i)
 	}
+	of := make([]int32, len(examples))
+	for i, e := range examples {
+		of[i] = index[e.Label]
+	}
 	dst := []*Split{&t.Train, &t.Validation, &t.Test}
 	for _, s := range dst {
 		s.Offsets = []int32{0}
 	}
-	for i, e := range examples {
+	for i := range examples {
 		s := dst[parts[i]]
 		for _, word := range tok.docs[i] {
 			if id := ids[word]; id >= 0 {
@@ -131,10 +152,11 @@ func Build(examples []Example, o Options) (*Task, error) {
 			}
 		}
 		s.Offsets = append(s.Offsets, int32(len(s.IDs)))
-		s.Labels = append(s.Labels, index[e.Label])
+		s.Labels = append(s.Labels, of[i])
 	}
-	t.Card = makeCard(t, examples, groups, parts, tok, o)
-	t.Card.Empty, t.Card.GivenSplit = empty, given
+	t.Card = NewCard(labels, of, groups, parts, given, o)
+	t.Card.ofTexts(t, examples, of, groups, parts, tok)
+	t.Card.Empty = empty
 	t.Card.warn()
 	if err := t.Validate(); err != nil {
 		return nil, err
@@ -246,12 +268,12 @@ func tokeniseAll(t Tokeniser, examples []Example) *tokens {
 
 // buildVocabulary sets Vocabulary and WideVocabulary and returns each word's
 // id, or -1.
-func (t *Task) buildVocabulary(tok *tokens, parts []part, o Options) []int32 {
+func (t *Task) buildVocabulary(tok *tokens, parts []Part, o Options) []int32 {
 	train, all := make([]int, len(tok.words)), make([]int, len(tok.words))
 	for i, doc := range tok.docs {
 		for _, w := range doc {
 			all[w]++
-			if parts[i] == inTrain {
+			if parts[i] == InTrain {
 				train[w]++
 			}
 		}

@@ -45,11 +45,11 @@ func TestSplitKeepsEqualTextsTogether(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		parts, given, err := split(examples, groups, o)
+		parts, given, err := Divide(make([]string, len(examples)), groups, o)
 		if err != nil || given {
 			t.Fatal(given, err)
 		}
-		side := map[int]part{}
+		side := map[int]Part{}
 		var n [3]int
 		for i, p := range parts {
 			n[p]++
@@ -151,7 +151,7 @@ func TestBuildRefuses(t *testing.T) {
 		{"no classes", same(20, func(i int) string { return fmt.Sprint(i) }), Options{Name: "t"}, []string{"20 different labels in 20 examples", "label column"}},
 		{"no label", append(same(20, two), Example{Text: "x"}), Options{Name: "t"}, []string{"example 20 has no label"}},
 		{"label not UTF-8", append(same(20, two), Example{Text: "x", Label: "\xff"}), Options{Name: "t"}, []string{"example 20", "UTF-8"}},
-		{"one text", slicesOf(Example{Text: "same", Label: "a"}, Example{Text: "same", Label: "b"}, 10), Options{Name: "t"}, []string{"too many equal texts"}},
+		{"one text", slicesOf(Example{Text: "same", Label: "a"}, Example{Text: "same", Label: "b"}, 10), Options{Name: "t"}, []string{"too many equal ones"}},
 		{"options", same(20, two), Options{Validation: 0.5, Test: 0.5, MaxVocabulary: -1, MinCount: -2, MaxTokens: -3},
 			[]string{"max vocabulary of -1", "min count of -2", "max tokens of -3", "validation fraction 0.5 and test fraction 0.5", "no name"}},
 		{"fraction no number", same(20, two), Options{Name: "t", Test: math.NaN()}, []string{"test fraction NaN"}},
@@ -224,7 +224,7 @@ func TestCardByHand(t *testing.T) {
 	characters := 13 + 8 + 9 + 10 + 23 + 5 + 11 + 9 + 9 + 3
 	tokens := 3 + 2 + 2 + 2 + 5 + 1 + 3 + 2 + 2 + 1
 	want := Card{
-		Examples: 10, Empty: 1, Train: 5, Validation: 1, Test: 4, GivenSplit: true,
+		Examples: 10, Empty: 1, Train: 5, Validation: 1, Test: 4, GivenSplit: true, Balance: 0.2,
 		Classes: []Class{
 			{Label: "a", Train: 3, Test: 1, Samples: []string{"red red green", "red blue", "red red red red red red"}},
 			{Label: "b", Train: 2, Validation: 1, Test: 2, Samples: []string{"green tea", "green", "GREEN tea"}},
@@ -238,7 +238,7 @@ func TestCardByHand(t *testing.T) {
 			"1 examples without a text were left out",
 			`class "c" never occurs in the training split; its 1 examples elsewhere cannot be classified right`,
 			"1 validation and test examples have a text that is also in the training split: accuracies are too high",
-			"1 examples have the text of another example and another label",
+			"1 examples equal another one and have another label",
 		},
 	}
 	if diff := cmp.Diff(want, b.Card, cmpopts.EquateApprox(0, 1e-12)); diff != "" {

@@ -17,6 +17,9 @@ type Card struct {
 	// GivenSplit says that the source has its own split.
 	GivenSplit bool    `json:"given_split"`
 	Classes    []Class `json:"classes"`
+	// Balance is the number of examples in the smallest class over that in the
+	// largest, 1 where all are of one size.
+	Balance float64 `json:"balance,omitempty"`
 	// MajorityAccuracy is the test accuracy of always answering the most
 	// frequent class of the training split.
 	MajorityAccuracy float64 `json:"majority_accuracy"`
@@ -38,6 +41,8 @@ type Card struct {
 	Vocabulary     int     `json:"vocabulary"`
 	WideVocabulary int     `json:"wide_vocabulary"`
 	Coverage       float64 `json:"coverage"`
+	// Image holds what only image tasks have, and is nil for texts.
+	Image *Image `json:"image,omitempty"`
 	// Options are those the task was built with, defaults filled in.
 	Options  Options  `json:"options"`
 	Warnings []string `json:"warnings,omitempty"`
@@ -58,62 +63,89 @@ const (
 	sampleLength = 120
 )
 
-func makeCard(t *Task, examples []Example, groups []int, parts []part, tok *tokens, o Options) Card {
-	c := Card{Examples: len(examples), Train: t.Train.Len(), Validation: t.Validation.Len(), Test: t.Test.Len(),
-		Classes: make([]Class, len(t.Labels)), DistinctTokens: len(tok.words), Vocabulary: len(t.Vocabulary),
-		WideVocabulary: t.WideVocabulary, Options: o}
-	index := map[string]int{}
-	for i, l := range t.Labels {
+// Image is the part of an image task's card that texts do not have.
+type Image struct {
+	// Height, Width and Channels (1 for grey, 3 for RGB) are those of every image.
+	Height   int `json:"height"`
+	Width    int `json:"width"`
+	Channels int `json:"channels"`
+	// MeanPixel is the mean of each channel over the training split, 0 to 255.
+	MeanPixel []float64 `json:"mean_pixel"`
+}
+
+// NewCard counts what all kinds of tasks have: labels are the class names, of
+// each example's class, groups a number that equal examples share, parts each
+// example's split, given whether the source made it.
+func NewCard(labels []string, of []int32, groups []int, parts []Part, given bool, o Options) Card {
+	c := Card{Examples: len(of), GivenSplit: given, Classes: make([]Class, len(labels)), Options: o}
+	for i, l := range labels {
 		c.Classes[i].Label = l
-		index[l] = i
 	}
-	first := make([]int, len(examples)) // group → its first example, plus 1
-	trained := make([]bool, len(examples))
-	characters := 0
-	for i, e := range examples {
-		cl := &c.Classes[index[e.Label]]
-		switch parts[i] {
-		case inTrain:
+	first := make([]int, len(of)) // group → its first example, plus 1
+	trained := make([]bool, len(of))
+	for i, p := range parts {
+		cl := &c.Classes[of[i]]
+		switch p {
+		case InTrain:
 			cl.Train++
+			c.Train++
 			trained[groups[i]] = true
-		case inValidation:
+		case InValidation:
 			cl.Validation++
-		case inTest:
+			c.Validation++
+		case InTest:
 			cl.Test++
-		}
-		characters += utf8.RuneCountInString(e.Text)
-		if len(tok.docs[i]) == o.MaxTokens {
-			c.Cut++
+			c.Test++
 		}
 		if f := first[groups[i]]; f == 0 {
 			first[groups[i]] = i + 1
-			if len(cl.Samples) < samples {
-				cl.Samples = append(cl.Samples, sample(e.Text))
-			}
 		} else {
 			c.Duplicates++
-			if examples[f-1].Label != e.Label {
+			if of[f-1] != of[i] {
 				c.Conflicts++
 			}
 		}
 	}
-	for i := range examples {
-		if parts[i] != inTrain && trained[groups[i]] {
+	for i, p := range parts {
+		if p != InTrain && trained[groups[i]] {
 			c.Leakage++
 		}
 	}
-	n := float64(len(examples))
-	c.MeanCharacters, c.MeanTokens = float64(characters)/n, float64(tok.total)/n
-	best := 0
+	best, least, most := 0, len(of), 0
 	for i, cl := range c.Classes {
 		if cl.Train > c.Classes[best].Train {
 			best = i
 		}
+		n := cl.Train + cl.Validation + cl.Test
+		least, most = min(least, n), max(most, n)
 	}
-	c.MajorityAccuracy = float64(c.Classes[best].Test) / float64(c.Test)
+	if len(c.Classes) > 0 {
+		c.MajorityAccuracy = float64(c.Classes[best].Test) / float64(max(1, c.Test))
+	}
+	c.Balance = float64(least) / float64(max(1, most))
+	return c
+}
+
+// ofTexts adds what only texts have.
+func (c *Card) ofTexts(t *Task, examples []Example, of []int32, groups []int, parts []Part, tok *tokens) {
+	c.DistinctTokens, c.Vocabulary, c.WideVocabulary = len(tok.words), len(t.Vocabulary), t.WideVocabulary
+	seen := make([]bool, len(examples)) // by group
+	characters := 0
+	for i, e := range examples {
+		characters += utf8.RuneCountInString(e.Text)
+		if len(tok.docs[i]) == c.Options.MaxTokens {
+			c.Cut++
+		}
+		if cl := &c.Classes[of[i]]; !seen[groups[i]] && len(cl.Samples) < samples {
+			cl.Samples = append(cl.Samples, sample(e.Text))
+		}
+		seen[groups[i]] = true
+	}
+	n := float64(len(examples))
+	c.MeanCharacters, c.MeanTokens = float64(characters)/n, float64(tok.total)/n
 	known, all := 0, 0
 	for i := range examples {
-		if parts[i] == inTest {
+		if parts[i] == InTest {
 			all += len(tok.docs[i])
 		}
 	}
@@ -125,7 +157,6 @@ func makeCard(t *Task, examples []Example, groups []int, parts []part, tok *toke
 	if all > 0 {
 		c.Coverage = float64(known) / float64(all)
 	}
-	return c
 }
 
 // sample cuts a text for the card: one line, at most sampleLength characters.
@@ -138,24 +169,30 @@ func sample(s string) string {
 	return string(r[:sampleLength-1]) + "…"
 }
 
-// warn fills in the warnings.
-func (c *Card) warn() {
+// Warn fills in the warnings that all kinds of tasks have; one is what an
+// example is called ("a text", "an image").
+func (c *Card) Warn(one string) {
 	say := func(format string, a ...any) { c.Warnings = append(c.Warnings, fmt.Sprintf(format, a...)) }
-	if c.Empty > 0 {
-		say("%d examples without a text were left out", c.Empty)
-	}
 	for _, cl := range c.Classes {
 		if cl.Train == 0 {
 			say("class %q never occurs in the training split; its %d examples elsewhere cannot be classified right", cl.Label, cl.Validation+cl.Test)
 		}
 	}
 	if c.Leakage > 0 {
-		say("%d validation and test examples have a text that is also in the training split: accuracies are too high", c.Leakage)
+		say("%d validation and test examples have %s that is also in the training split: accuracies are too high", c.Leakage, one)
 	}
 	if c.Conflicts > 0 {
-		say("%d examples have the text of another example and another label", c.Conflicts)
+		say("%d examples equal another one and have another label", c.Conflicts)
 	}
+}
+
+// warn fills in the warnings of a text task.
+func (c *Card) warn() {
+	if c.Empty > 0 {
+		c.Warnings = append(c.Warnings, fmt.Sprintf("%d examples without a text were left out", c.Empty))
+	}
+	c.Warn("a text")
 	if c.WideVocabulary == 0 {
-		say("no token occurs %d times in the training split: the wide tower sees nothing", c.Options.MinCount)
+		c.Warnings = append(c.Warnings, fmt.Sprintf("no token occurs %d times in the training split: the wide tower sees nothing", c.Options.MinCount))
 	}
 }

@@ -93,52 +93,58 @@ func TestGradientsAgainstFiniteDifferences(t *testing.T) {
 	}
 	for _, cfg := range cases {
 		name := fmt.Sprintf("%s %s tuned %v %d layers", cfg.Activation, cfg.Normalisation, cfg.FineTune, cfg.HiddenLayers)
-		n := newNetwork(cfg, d, table, 3)
-		r := rng.New(2, "test", 0)
-		parameters := gradients(n)
-		for _, name := range slices.Sorted(maps.Keys(parameters)) { // leave the special starting values
-			for i, v := range parameters[name].value {
-				parameters[name].value[i] = v + float32(.3*r.NormFloat64())
+		checkGradients(t, name, cfg, d, table, means(&d.Train, table))
+	}
+}
+
+// checkGradients compares all derivatives of one batch with central differences
+// of the reference.
+func checkGradients(t *testing.T, name string, cfg Config, d *Data, table *Table, documents []float32) {
+	t.Helper()
+	n := newNetwork(cfg, d, table, 3)
+	r := rng.New(2, "test", 0)
+	parameters := gradients(n)
+	for _, name := range slices.Sorted(maps.Keys(parameters)) { // leave the special starting values
+		for i, v := range parameters[name].value {
+			parameters[name].value[i] = v + float32(.3*r.NormFloat64())
+		}
+	}
+	rows := []int32{0, 3, 3, 5, 7, 8, 9, 10, 11}
+	bags, oneHot := meanBags(&d.Train, n.known), oneHotBags(&d.Train, d.WideVocabulary)
+	n.wide.turn(oneHot, rows)
+	if n.embedding != nil {
+		n.embedding.turn(bags, rows)
+	}
+	n.gather(bags, rows, documents)
+	n.forward(&d.Train, oneHot, rows, 0)
+	loss := n.loss(&d.Train, rows) / float64(len(rows))
+	n.backward(len(rows))
+	s := newShadow(n)
+	wide := widen(documents)
+	if want := s.loss(&d.Train, rows, wide); math.Abs(loss-want) > 1e-5*(1+want) {
+		t.Errorf("%s: loss %v, want %v", name, loss, want)
+	}
+	nonzero := 0
+	for param, v := range gradients(n) {
+		for i, got := range v.grad {
+			const h = 1e-6
+			at := s.params[param][i]
+			s.params[param][i] = at + h
+			up := s.loss(&d.Train, rows, wide)
+			s.params[param][i] = at - h
+			down := s.loss(&d.Train, rows, wide)
+			s.params[param][i] = at
+			want := (up - down) / (2 * h)
+			if math.Abs(float64(got)-want) > 2e-5+2e-4*math.Abs(want) {
+				t.Fatalf("%s: %s[%d]: %v by back-propagation, %v by differences", name, param, i, got, want)
+			}
+			if got != 0 {
+				nonzero++
 			}
 		}
-		rows := []int32{0, 3, 3, 5, 7, 8, 9, 10, 11}
-		documents := means(&d.Train, table)
-		bags, oneHot := meanBags(&d.Train, n.known), oneHotBags(&d.Train, d.WideVocabulary)
-		n.wide.turn(oneHot, rows)
-		if n.embedding != nil {
-			n.embedding.turn(bags, rows)
-		}
-		n.gather(bags, rows, documents)
-		n.forward(oneHot, rows, 0)
-		loss := n.loss(&d.Train, rows) / float64(len(rows))
-		n.backward(len(rows))
-		s := newShadow(n)
-		wide := widen(documents)
-		if want := s.loss(&d.Train, rows, wide); math.Abs(loss-want) > 1e-5*(1+want) {
-			t.Errorf("%s: loss %v, want %v", name, loss, want)
-		}
-		nonzero := 0
-		for param, v := range gradients(n) {
-			for i, got := range v.grad {
-				const h = 1e-6
-				at := s.params[param][i]
-				s.params[param][i] = at + h
-				up := s.loss(&d.Train, rows, wide)
-				s.params[param][i] = at - h
-				down := s.loss(&d.Train, rows, wide)
-				s.params[param][i] = at
-				want := (up - down) / (2 * h)
-				if math.Abs(float64(got)-want) > 2e-5+2e-4*math.Abs(want) {
-					t.Fatalf("%s: %s[%d]: %v by back-propagation, %v by differences", name, param, i, got, want)
-				}
-				if got != 0 {
-					nonzero++
-				}
-			}
-		}
-		if nonzero < 20 {
-			t.Errorf("%s: only %d derivatives are not zero", name, nonzero)
-		}
+	}
+	if nonzero < 20 {
+		t.Errorf("%s: only %d derivatives are not zero", name, nonzero)
 	}
 }
 

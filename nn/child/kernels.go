@@ -44,9 +44,12 @@ func matrix(data []float32, rows, cols int) blas32.General {
 // 64 × 64 over goroutines; a trial keeps to one core, so larger products are
 // cut into pieces of three blocks. The cuts run along m and n only: the order
 // in which an element is summed up depends on k alone.
-func gemm(ta, tb blas.Transpose, a, b, c blas32.General) {
+func gemm(ta, tb blas.Transpose, a, b, c blas32.General) { product(ta, tb, a, b, 0, c) }
+
+// product computes c = op(a)·op(b) + beta·c, as gemm does.
+func product(ta, tb blas.Transpose, a, b blas32.General, beta float32, c blas32.General) {
 	if _, ok := blas32.Implementation().(kernels.Implementation); ok {
-		blas32.Gemm(ta, tb, 1, a, b, 0, c)
+		blas32.Gemm(ta, tb, 1, a, b, beta, c)
 		return
 	}
 	const rows, cols = 64, 192
@@ -66,7 +69,7 @@ func gemm(ta, tb blas.Transpose, a, b, c blas32.General) {
 			} else {
 				bj.Rows, bj.Data = n, b.Data[j*b.Stride:]
 			}
-			blas32.Gemm(ta, tb, 1, ai, bj, 0, blas32.General{Rows: m, Cols: n, Stride: c.Stride, Data: c.Data[i*c.Stride+j:]})
+			blas32.Gemm(ta, tb, 1, ai, bj, beta, blas32.General{Rows: m, Cols: n, Stride: c.Stride, Data: c.Data[i*c.Stride+j:]})
 		}
 	}
 }

@@ -21,6 +21,7 @@ type Model struct {
 	layers       []layerWeights
 	out, outBias []float32
 	wide         []float32 // WideVocabulary × Classes
+	pixels       []float32 // Pixels × Classes, of images
 }
 
 // header is the part of an encoded model that is JSON.
@@ -30,6 +31,7 @@ type header struct {
 	NClasses       int    `json:"classes"`
 	NVocabulary    int    `json:"vocabulary"`
 	WideVocabulary int    `json:"wide_vocabulary"`
+	NPixels        int    `json:"pixels,omitempty"`
 }
 
 type layerWeights struct {
@@ -42,12 +44,15 @@ type layerWeights struct {
 // model takes the trained weights out of a network.
 func (n *network) model(d *Data, t *Table) *Model {
 	m := &Model{
-		header: header{n.cfg, n.dim, n.classes, d.Vocabulary, d.WideVocabulary},
+		header: header{n.cfg, n.dim, n.classes, d.Vocabulary, d.WideVocabulary, d.Pixels},
 		table:  t.Vectors, known: t.Known,
 		out: n.out.value, outBias: n.outBias.value, wide: n.wide.value,
 	}
 	if n.embedding != nil {
 		m.table = n.embedding.value
+	}
+	if n.pixels != nil {
+		m.pixels = n.pixels.weight.value
 	}
 	for _, h := range n.layers {
 		m.layers = append(m.layers, layerWeights{h.in, h.out, h.weights.value, h.bias.value, h.gain.value, h.mean, h.deviation})
@@ -64,9 +69,13 @@ func (m *Model) Vocabulary() int { return m.NVocabulary }
 // Classes returns the number of classes.
 func (m *Model) Classes() int { return m.NClasses }
 
+// Pixels returns the number of values of an image, 0 for a model of texts.
+func (m *Model) Pixels() int { return m.NPixels }
+
 // Detached reports whether the model lacks its module's table: a model on a
-// frozen module is stored without it. Attach gives it back.
-func (m *Model) Detached() bool { return m.table == nil }
+// frozen module is stored without it. Attach gives it back. A model of images
+// never has one.
+func (m *Model) Detached() bool { return m.table == nil && m.NPixels == 0 }
 
 // Attach gives a detached model the table of its module in the task's
 // vocabulary.
@@ -91,6 +100,11 @@ func (m *Model) scores(e *Examples, vectors []float32, yield func(i int, logits 
 	a, b := make([]float32, evaluationBatch*widest), make([]float32, evaluationBatch*widest)
 	scratch := make([]float32, evaluationBatch*widest)
 	logits := make([]float32, evaluationBatch*m.NClasses)
+	var x0 []float32
+	scale := pixelScale(m.NPixels)
+	if m.NPixels > 0 {
+		x0 = make([]float32, evaluationBatch*m.NPixels)
+	}
 	wide, ofWide, unit := oneHotBags(e, m.WideVocabulary), make([]float32, m.NClasses), ones(widest)
 	var documents *bags
 	if vectors == nil {
@@ -116,6 +130,10 @@ func (m *Model) scores(e *Examples, vectors []float32, yield func(i int, logits 
 			x, y, width = y, x, l.out
 		}
 		gemm(blas.NoTrans, blas.NoTrans, matrix(x, n, width), matrix(m.out, width, m.NClasses), matrix(logits, n, m.NClasses))
+		if m.NPixels > 0 {
+			lookUp(scale, e.Pixels[from*m.NPixels:(from+n)*m.NPixels], x0)
+			product(blas.NoTrans, blas.NoTrans, matrix(x0, n, m.NPixels), matrix(m.pixels, m.NPixels, m.NClasses), 1, matrix(logits, n, m.NClasses))
+		}
 		for i := range n {
 			l := logits[i*m.NClasses:][:m.NClasses]
 			add(l, m.outBias)
@@ -141,11 +159,23 @@ func (l *layerWeights) normalise(kind Normalisation, y, scratch, ones []float32)
 }
 
 // Predict returns the probability of each class for each document, n × Classes.
-// It panics on a detached model: a programmer error.
+// It panics on a detached model and on one of images: a programmer error.
 func (m *Model) Predict(e *Examples) []float32 {
 	m.attached()
+	if m.NPixels > 0 {
+		panic("child: a model of images needs their features: use PredictFrom")
+	}
+	return m.PredictFrom(e, nil)
+}
+
+// PredictFrom is Predict with the vectors that the deep tower takes, n × Dim:
+// the features of images. It panics where their number is another.
+func (m *Model) PredictFrom(e *Examples, vectors []float32) []float32 {
+	if vectors != nil && len(vectors) != e.Len()*m.Dim || len(e.Pixels) != e.Len()*m.NPixels {
+		panic(fmt.Sprintf("child: %d vector elements and %d pixels for %d examples of %d and %d", len(vectors), len(e.Pixels), e.Len(), m.Dim, m.NPixels))
+	}
 	out := make([]float32, e.Len()*m.NClasses)
-	m.scores(e, nil, func(i int, logits []float32) {
+	m.scores(e, vectors, func(i int, logits []float32) {
 		p := out[i*m.NClasses:][:m.NClasses]
 		copy(p, logits)
 		softmax(p)
@@ -197,7 +227,8 @@ const kind = "model"
 // Encode returns the model as a safetensors file of kind "model": the metadata
 // "model" says its shape; the arrays are "layer/<i>/weights" (in × out), "bias",
 // "gain", "mean" and "deviation", "out/weights", "out/bias", "wide" (tokens ×
-// classes) and, where the module was tuned, "table" (tokens × dim) and "known".
+// classes), of images "pixels" (pixels × classes) and, where the module was
+// tuned, "table" (tokens × dim) and "known".
 // A frozen module's table is left out: see Attach.
 func (m *Model) Encode() []byte {
 	f := safetensors.New(kind)
@@ -214,7 +245,9 @@ func (m *Model) EncodeAlone() []byte {
 	m.attached()
 	f := safetensors.New(kind)
 	m.put(f)
-	m.putTable(f)
+	if m.NPixels == 0 {
+		m.putTable(f)
+	}
 	return f.Encode()
 }
 
@@ -243,6 +276,9 @@ func (m *Model) put(f *safetensors.File) {
 	safetensors.Put(f, "out/weights", m.out, len(m.out)/m.NClasses, m.NClasses)
 	safetensors.Put(f, "out/bias", m.outBias)
 	safetensors.Put(f, "wide", m.wide, m.WideVocabulary, m.NClasses)
+	if m.NPixels > 0 {
+		safetensors.Put(f, "pixels", m.pixels, m.NPixels, m.NClasses)
+	}
 }
 
 type namedVector struct {
@@ -278,7 +314,7 @@ func (m *Model) decode(f *safetensors.File) error {
 	if err := m.Cfg.Validate(); err != nil {
 		return err
 	}
-	if m.Dim < 1 || m.NClasses < 1 || m.NVocabulary < 0 || m.WideVocabulary < 0 || m.WideVocabulary > m.NVocabulary {
+	if m.Dim < 1 || m.NClasses < 1 || m.NVocabulary < 0 || m.WideVocabulary < 0 || m.WideVocabulary > m.NVocabulary || m.NPixels < 0 {
 		return fmt.Errorf("impossible shape %+v", m.header)
 	}
 	var errs []error
@@ -312,6 +348,9 @@ func (m *Model) decode(f *safetensors.File) error {
 	}
 	m.out, m.outBias = get("out/weights", width, m.NClasses), get("out/bias", m.NClasses)
 	m.wide = get("wide", m.WideVocabulary, m.NClasses)
+	if m.NPixels > 0 {
+		m.pixels = get("pixels", m.NPixels, m.NClasses)
+	}
 	switch {
 	case f.Has("table"):
 		m.table = get("table", m.NVocabulary, m.Dim)

@@ -46,6 +46,7 @@ type network struct {
 	out       tensor // last width × classes
 	outBias   tensor // classes
 	wide      *table
+	pixels    *pixels // nil for texts
 
 	// The batch.
 	inputs []float32 // batch × dim: mean token vectors
@@ -90,6 +91,7 @@ func newNetwork(cfg Config, d *Data, t *Table, seed uint64) *network {
 	glorot(n.out.value, width, d.Classes, seed, "child/out")
 	n.outBias = newTensor(d.Classes)
 	n.wide = newTable(make([]float32, d.WideVocabulary*d.Classes), d.Classes, tokens)
+	n.pixels = newPixels(d.Pixels, d.Classes, b)
 	n.inputs = make([]float32, b*t.Dim)
 	n.logits = make([]float32, b*d.Classes)
 	n.dy, n.spare = make([]float32, b*widest), make([]float32, b*widest)
@@ -132,8 +134,8 @@ func (n *network) gather(b *bags, rows []int32, documents []float32) {
 }
 
 // forward computes the logits of a training batch from the mean token vectors
-// and the tokens that the wide tower sees; key decides the dropout.
-func (n *network) forward(wide *bags, rows []int32, key uint64) {
+// or features and from what the wide tower sees; key decides the dropout.
+func (n *network) forward(e *Examples, wide *bags, rows []int32, key uint64) {
 	batch := len(rows)
 	x, width := n.inputs, n.dim
 	for l, h := range n.layers {
@@ -155,6 +157,9 @@ func (n *network) forward(wide *bags, rows []int32, key uint64) {
 		add(logits, n.outBias.value)
 		wide.sum(int(i), n.wide.value, n.ofWide)
 		add(logits, n.ofWide)
+	}
+	if n.pixels != nil {
+		n.pixels.forward(e, rows, n.logits, n.classes)
 	}
 }
 
@@ -228,6 +233,9 @@ func (n *network) backward(batch int) {
 	dlogits := matrix(n.logits, batch, n.classes)
 	gemm(blas.Trans, blas.NoTrans, matrix(x, batch, width), dlogits, matrix(n.out.grad, width, n.classes))
 	columnSums(n.logits, batch, n.classes, n.outBias.grad)
+	if n.pixels != nil {
+		n.pixels.backward(n.logits, batch, n.classes)
+	}
 	if len(n.layers) == 0 && n.embedding == nil {
 		return
 	}
@@ -275,6 +283,9 @@ func (n *network) update() {
 	n.out.step(rate, 0, l2)
 	n.outBias.step(rate, 0, 0)
 	n.wide.step(n.logits, float32(n.cfg.WideLearningRate), float32(n.cfg.WideRegularisation), 0)
+	if n.pixels != nil {
+		n.pixels.weight.step(float32(n.cfg.WideLearningRate), float32(n.cfg.WideRegularisation), 0)
+	}
 }
 
 // finite reports whether all weights are numbers, and the statistics that batch
@@ -284,5 +295,5 @@ func (n *network) finite() bool {
 	for _, h := range n.layers {
 		ok = ok && finite(h.weights.value) && finite(h.bias.value) && finite(h.gain.value) && finite(h.mean) && finite(h.deviation)
 	}
-	return ok && (n.embedding == nil || finite(n.embedding.value))
+	return ok && (n.embedding == nil || finite(n.embedding.value)) && (n.pixels == nil || finite(n.pixels.weight.value))
 }

@@ -35,6 +35,9 @@ func gradients(n *network) map[string]tensor {
 	if n.embedding != nil {
 		out["table"] = n.embedding.spread(n.dy)
 	}
+	if n.pixels != nil {
+		out["pixels"] = n.pixels.weight
+	}
 	return out
 }
 
@@ -126,6 +129,12 @@ func (s *shadow) loss(e *Examples, rows []int32, documents []float64) float64 {
 				if at := int(id)*s.classes + k; at < len(s.params["wide"]) {
 					logits[k] += s.params["wide"][at]
 				}
+			}
+		}
+		pixels := len(s.params["pixels"]) / s.classes
+		for j, v := range e.Pixels[int(i)*pixels : (int(i)+1)*pixels] {
+			for k := range logits {
+				logits[k] += (float64(v)/127.5 - 1) / math.Sqrt(float64(pixels)) * s.params["pixels"][j*s.classes+k]
 			}
 		}
 		total := 0.0

@@ -51,6 +51,7 @@ func Memory(cfg Config, d *Data, t *Table) int64 {
 	floats += 3 * width * int64(d.Classes)
 	floats += tableFloats(int64(d.WideVocabulary), int64(d.Classes), tokens) + int64(d.Train.Len())
 	floats += b*(int64(t.Dim)+int64(d.Classes)) + 2*b*widest
+	floats += int64(d.Pixels) * (3*int64(d.Classes) + b)
 	return 4 * (floats + int64(d.Train.Len()))
 }
 
@@ -74,7 +75,7 @@ func Train(cfg Config, d *Data, t *Table, seed uint64, o Options) (*Model, Outco
 	if err := cfg.Validate(); err != nil {
 		return nil, Outcome{}, fmt.Errorf("child model: %w", err)
 	}
-	if err := check(d, t, o.Documents); err != nil {
+	if err := check(cfg, d, t, o.Documents); err != nil {
 		return nil, Outcome{}, fmt.Errorf("child model: %w", err)
 	}
 	out := Outcome{Parameters: parameters(cfg, d, t)}
@@ -83,7 +84,7 @@ func Train(cfg Config, d *Data, t *Table, seed uint64, o Options) (*Model, Outco
 		return nil, out, nil
 	}
 	documents := o.Documents
-	if !cfg.FineTune && documents == nil {
+	if !cfg.FineTune && documents == nil && d.Pixels == 0 {
 		documents = Embed(d, t)
 	}
 	n := newNetwork(cfg, d, t, seed)
@@ -130,7 +131,7 @@ func Train(cfg Config, d *Data, t *Table, seed uint64, o Options) (*Model, Outco
 
 // check reports together what does not fit in a trial's inputs. It looks at
 // every document's label but not at its tokens, which decoding has checked.
-func check(d *Data, t *Table, documents *DocumentVectors) error {
+func check(cfg Config, d *Data, t *Table, documents *DocumentVectors) error {
 	var errs []error
 	bad := func(format string, a ...any) { errs = append(errs, fmt.Errorf(format, a...)) }
 	if d.Classes < 1 {
@@ -144,6 +145,9 @@ func check(d *Data, t *Table, documents *DocumentVectors) error {
 	}
 	if d.Train.Len() == 0 {
 		bad("the training split is empty")
+	}
+	if d.Pixels > 0 && (cfg.FineTune || documents == nil) {
+		bad("an image module cannot be fine-tuned here, and its features must be given")
 	}
 	var vectors DocumentVectors
 	if documents != nil {
@@ -165,6 +169,9 @@ func check(d *Data, t *Table, documents *DocumentVectors) error {
 				bad("document %d of the %s split has label %d of %d", i, s.name, label, d.Classes)
 				break
 			}
+		}
+		if len(s.examples.Pixels) != n*d.Pixels {
+			bad("%d pixels for the %s split of %d × %d", len(s.examples.Pixels), s.name, n, d.Pixels)
 		}
 		if documents != nil && len(s.vectors) != n*t.Dim {
 			bad("%d document vector elements for the %s split of %d × %d", len(s.vectors), s.name, n, t.Dim)
@@ -235,7 +242,7 @@ func (r *run) step(step int) float64 {
 		r.embedding.turn(r.bags, r.rows)
 	}
 	r.wide.turn(r.oneHot, r.rows)
-	r.forward(r.oneHot, r.rows, mix(r.key+uint64(step)*golden))
+	r.forward(r.data, r.oneHot, r.rows, mix(r.key+uint64(step)*golden))
 	loss := r.loss(r.data, r.rows) / float64(len(r.rows))
 	r.backward(len(r.rows))
 	r.update()
@@ -254,7 +261,7 @@ func (r *run) population() {
 	for range populationBatches {
 		r.next()
 		r.gather(r.bags, r.rows, r.documents)
-		r.forward(r.oneHot, r.rows, 0)
+		r.forward(r.data, r.oneHot, r.rows, 0)
 		for _, h := range r.layers {
 			kernels.Axpy(1./populationBatches, h.sums[0], h.mean)
 			kernels.Axpy(1./populationBatches, h.sums[1], h.deviation)
@@ -281,5 +288,5 @@ func parameters(cfg Config, d *Data, t *Table) int {
 		}
 		width = cfg.HiddenSize
 	}
-	return count + (width+1+d.WideVocabulary)*d.Classes
+	return count + (width+1+d.WideVocabulary+d.Pixels)*d.Classes
 }

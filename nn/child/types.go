@@ -1,7 +1,9 @@
-// Package child is the text child model: a deep tower (embedding module, mean
-// of token vectors, hidden layers, softmax logits) and a wide tower (one-hot
-// tokens straight to the logits), trained jointly by Proximal Adagrad (Wong et
-// al., 2018, §4; Cheng et al., 2016).
+// Package child is the child model: a deep tower (embedding module, hidden
+// layers, softmax logits) and a wide tower straight to the logits, trained
+// jointly by Proximal Adagrad (Wong et al., 2018, §4; Cheng et al., 2016). Of a
+// text, the deep tower takes the mean of its token vectors and the wide tower
+// its one-hot tokens; of an image, the features of a frozen image module and
+// the pixels.
 package child
 
 // Activation is a hidden layer's activation function.
@@ -62,6 +64,9 @@ type Examples struct {
 	IDs     []int32
 	Counts  []float32
 	Labels  []int32
+	// Pixels are the images, n × Data.Pixels, where the examples are images: the
+	// documents are then empty.
+	Pixels []uint8
 }
 
 // Len returns the number of documents.
@@ -77,9 +82,13 @@ type Data struct {
 	Vocabulary int
 	// WideVocabulary is the number of leading tokens that the wide tower sees.
 	WideVocabulary int
+	// Pixels is the number of values of an image that the wide tower sees, 0 for
+	// texts.
+	Pixels int
 }
 
-// Table is an embedding module restricted to a task's vocabulary.
+// Table is an embedding module restricted to a task's vocabulary. Of images,
+// which have no tokens, it says only how long a vector of features is.
 type Table struct {
 	// Dim is the length of a token vector.
 	Dim int

@@ -68,6 +68,8 @@ func (m Images) Validate() error {
 type Extractor interface {
 	// Name is the module's name in the catalogue.
 	Name() string
+	// Source says in words where the module comes from and how it was made.
+	Source() string
 	// Dim is the length of a feature vector.
 	Dim() int
 	// Extract writes the features of n valid images into dst, n × Dim. A vector

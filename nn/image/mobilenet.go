@@ -234,6 +234,9 @@ func foldBatchNorm(raw map[string][]float32, name, kernel string, out int) (laye
 // Name is the module's name in the catalogue.
 func (m *MobileNet) Name() string { return m.h.Name }
 
+// Source says where the weights come from.
+func (m *MobileNet) Source() string { return m.h.Source }
+
 // Dim is the number of channels after the block.
 func (m *MobileNet) Dim() int { return mobileNetOut[m.h.Block] }
 

@@ -318,6 +318,9 @@ func (p *Patches) index() {
 // Name is the module's name in the catalogue.
 func (p *Patches) Name() string { return p.h.Name }
 
+// Source says where the weights come from.
+func (p *Patches) Source() string { return p.h.Source }
+
 // Dim is Grid² × Centroids.
 func (p *Patches) Dim() int { return p.h.Grid * p.h.Grid * p.h.Centroids }
 

@@ -232,6 +232,9 @@ func (p *PCA) index() {
 // Name is the module's name in the catalogue.
 func (p *PCA) Name() string { return p.h.Name }
 
+// Source says where the weights come from.
+func (p *PCA) Source() string { return p.h.Source }
+
 // Dim is the number of components.
 func (p *PCA) Dim() int { return p.h.Components }
 
