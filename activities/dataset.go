@@ -59,6 +59,17 @@ type ModuleRecord struct {
 	Dim      int       `json:"dim"`
 	// Tokens is the number of tokens with a vector, 0 for images.
 	Tokens int `json:"tokens,omitempty"`
+	// Subword is how the module makes vectors of other words, if it does.
+	Subword embedding.SubwordKind `json:"subword,omitempty"`
+}
+
+// NewModuleRecord is the record of a text module.
+func NewModuleRecord(ref store.Ref, m *embedding.Module) ModuleRecord {
+	r := ModuleRecord{Ref: ref, Name: m.Name, Language: m.Language, Source: m.Source, Dim: m.Dim, Tokens: len(m.Tokens)}
+	if m.Subword != nil {
+		r.Subword = m.Subword.Kind
+	}
+	return r
 }
 
 // ErrExists says that a name is taken.
@@ -92,9 +103,7 @@ func PublishModule(ctx context.Context, s store.Store, m *embedding.Module, over
 	if err != nil {
 		return "", fmt.Errorf("module %s: %w", m.Name, err)
 	}
-	return ref, publish(ctx, s, store.Module, m.Name, ref, ModuleRecord{
-		Ref: ref, Name: m.Name, Language: m.Language, Source: m.Source, Dim: m.Dim, Tokens: len(m.Tokens),
-	}, overwrite)
+	return ref, publish(ctx, s, store.Module, m.Name, ref, NewModuleRecord(ref, m), overwrite)
 }
 
 // PublishImageModule stores an image module and gives it its name, as
@@ -154,6 +163,9 @@ func LoadModule(ctx context.Context, s store.Store, name string) (*embedding.Mod
 	var record ModuleRecord
 	if err := readName(ctx, s, store.Module, name, &record); err != nil {
 		return nil, "", err
+	}
+	if record.Modality != Text {
+		return nil, "", fmt.Errorf("module %q is one of %ss, not of texts", name, record.Modality)
 	}
 	b, err := s.Get(ctx, record.Ref)
 	if err != nil {

@@ -23,19 +23,19 @@ const (
 // Subword is how a module makes vectors of words that it lacks. For NGrams the
 // zero value of a number is its default, in training.
 type Subword struct {
-	Kind SubwordKind `json:"kind"`
+	Kind SubwordKind `json:"kind" yaml:"kind"`
 	// MinN and MaxN bound the length of an n-gram in characters, with "<" and
 	// ">" about the word; 0 means 3 and 6.
-	MinN int `json:"min_n,omitempty"`
-	MaxN int `json:"max_n,omitempty"`
+	MinN int `json:"min_n,omitempty" yaml:"min_n"`
+	MaxN int `json:"max_n,omitempty" yaml:"max_n"`
 	// Buckets is the number of vectors that n-grams share; 0 means 65,536.
-	Buckets int `json:"buckets,omitempty"`
+	Buckets int `json:"buckets,omitempty" yaml:"buckets"`
 	// Length, if positive, is the length that a vector made of parts gets, the
 	// one that Standardise gave all others.
-	Length float64 `json:"length,omitempty"`
+	Length float64 `json:"length,omitempty" yaml:"-"`
 	// Vectors are the buckets', Buckets × Dim; zeros where no n-gram of the
 	// text fell into one, which do not count.
-	Vectors []float32 `json:"-"`
+	Vectors []float32 `json:"-" yaml:"-"`
 }
 
 // Bounds of an n-gram's length and the number of buckets, against hostile input.

@@ -52,11 +52,8 @@ type TrainOptions struct {
 	LearningRate float64 `json:"learning_rate,omitempty"`
 	// Subword, if not nil, has n-grams trained beside the words (SGNS).
 	Subword *Subword `json:"subword,omitempty"`
-	// Standardise gives all vectors one length around a mean of zero (see
-	// Module.Standardise).
-	Standardise bool `json:"standardise,omitempty"`
-	// Smoothing, if positive, is the a of Module.Weigh, which comes last.
-	Smoothing float64 `json:"smoothing,omitempty"`
+	// Variant is what is done to the vectors in the end.
+	Variant
 	// Progress is called now and then with the share done, in [0, 1]. It must
 	// not change anything.
 	Progress func(done float64) `json:"-"`
@@ -90,8 +87,8 @@ func (o TrainOptions) withDefaults() (TrainOptions, error) {
 	if o.LearningRate == 0 {
 		o.LearningRate = 0.025
 	}
-	if !(o.Smoothing >= 0) {
-		errs = append(errs, fmt.Errorf("smoothing of %v must be positive, or 0 for none", o.Smoothing))
+	if err := o.Variant.validate(o.Dim); err != nil {
+		errs = append(errs, err)
 	}
 	if !(o.Subsample > 0) || !(o.LearningRate > 0) {
 		errs = append(errs, fmt.Errorf("subsample %v and learning rate %v must be positive", o.Subsample, o.LearningRate))
@@ -163,14 +160,7 @@ func Train(c *Corpus, o TrainOptions) (*Module, error) {
 		m.Vectors = trainSVD(k, o)
 		how = fmt.Sprintf("PPMI and truncated SVD, window %d", o.Window)
 	}
-	if o.Standardise {
-		m.Standardise()
-		how += ", standardised"
-	}
-	if o.Smoothing > 0 {
-		m.Weigh(k.counts, o.Smoothing)
-		how += fmt.Sprintf(", smoothed by %g", o.Smoothing)
-	}
+	how += o.Variant.apply(m, k.counts)
 	m.Source = how + fmt.Sprintf(", %d words of text, seed %d", len(c.IDs), o.Seed)
 	if o.Source != "" {
 		m.Source = o.Source + "; " + m.Source
