@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tnaml/activities"
+	"tnaml/activities/store"
 	"tnaml/deploy"
 	"tnaml/nn/embedding"
 )
@@ -95,14 +96,14 @@ func (a *app) moduleShowCommand() *cobra.Command {
 				}
 				shown := shownModule{ModuleRecord: activities.NewModuleRecord(ref, m), RMS: m.RMS(), Parts: m.Subword}
 				if slices.Equal(tasks, []string{"all"}) {
-					records, err := activities.Datasets(cmd.Context(), s.Store)
+					names, records, err := named[activities.DatasetRecord](cmd.Context(), s.Store, store.Dataset, activities.Datasets)
 					if err != nil {
 						return err
 					}
 					tasks = nil
-					for _, r := range records {
+					for i, r := range records {
 						if r.Modality() == activities.Text {
-							tasks = append(tasks, r.Card.Options.Name)
+							tasks = append(tasks, names[i])
 						}
 					}
 				}
