@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
@@ -73,6 +74,18 @@ func (a *app) moduleTrainImagesCommand() *cobra.Command {
 	f.Uint64Var(&seed, "seed", 1, "decides every random draw")
 	f.BoolVar(&overwrite, "overwrite", false, "give the name to this module even if it has another")
 	return a.jsonFlag(cmd)
+}
+
+// addMobileNet adds a folder of MobileNet's weights as an image module.
+func (a *app) addMobileNet(ctx context.Context, folder string, o nnimage.MobileNetOptions, overwrite bool, p *progressLine) error {
+	if o.Source == "" {
+		o.Source = filepath.Base(folder)
+	}
+	e, err := readMobileNet(folder, o)
+	if err != nil {
+		return err
+	}
+	return a.withServers(ctx, func(s *deploy.Servers) error { return a.publishImageModule(ctx, s, p, e, overwrite) })
 }
 
 // publishImageModule stores an image module and says so.
