@@ -55,7 +55,7 @@ func (a *app) moduleBuildCommand() *cobra.Command {
 				}
 			}
 			if len(missing) > 0 {
-				return fmt.Errorf("%w\ngive the directory that holds embeddings, corpora, image and image-modules, or take one --modality", errors.Join(missing...))
+				return fmt.Errorf("%w\ngive the directory that holds embeddings and corpora, image and image-modules, or choose one kind with --modality", errors.Join(missing...))
 			}
 			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
 				records, err := activities.Modules(cmd.Context(), s.Store)
