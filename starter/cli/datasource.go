@@ -183,7 +183,7 @@ func nameSplits(s []source) error {
 		}
 	}
 	switch {
-	case given == 0 && len(splits) < 2: // such as the parts of one training set
+	case given+named == 0, named == len(s) && len(splits) < 2: // such as the parts of one training set
 		return nil
 	case given+named == len(s):
 		for i := range s {
@@ -199,11 +199,12 @@ func nameSplits(s []source) error {
 			without = append(without, x.name)
 		}
 	}
-	return usageError{fmt.Errorf("of %d files some have a split and %s has none: write train=FILE, validation=FILE or test=FILE", len(s), strings.Join(without, ", "))}
+	return usageError{fmt.Errorf("of %d files some have a split and %s has none: write train=FILE, validation=FILE or test=FILE, a file at a time", len(s), strings.Join(without, ", "))}
 }
 
 // splitOfName knows MNIST's name of its test set too.
 func splitOfName(name string) string {
+	name = path.Base(name)
 	if strings.HasPrefix(strings.ToLower(name), "t10k-") {
 		return image.Test
 	}
@@ -459,9 +460,9 @@ func (im *importer) tables(s source, files []archive.File, out *loaded) error {
 			return fmt.Errorf("%s: %s: %w", s.name, f.Name, f.Err)
 		}
 		inner[i] = source{name: s.name + "/" + f.Name, split: s.split, form: aTable, data: f.Data}
-		if len(files) > 1 && s.split == "" {
-			inner[i].split = archive.SplitOf(path.Base(f.Name))
-		}
+	}
+	if err := nameSplits(inner); err != nil {
+		return err
 	}
 	for _, t := range inner {
 		if err := im.table(t, out); err != nil {
