@@ -15,12 +15,13 @@ import (
 	"tnaml/activities"
 	"tnaml/activities/store"
 	"tnaml/deploy"
+	"tnaml/experiments/task"
 	"tnaml/nn/embedding"
 )
 
 func (a *app) moduleCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "module", Short: "Embedding modules: the first choice of the search space"}
-	cmd.AddCommand(a.moduleAddCommand(), a.moduleTrainCommand(), a.moduleDeriveCommand(), a.moduleBuildCommand(), a.moduleListCommand(),
+	cmd.AddCommand(a.moduleAddCommand(), a.moduleTrainCommand(), a.moduleTrainImagesCommand(), a.moduleDeriveCommand(), a.moduleBuildCommand(), a.moduleListCommand(),
 		a.moduleShowCommand(), a.moduleNeighboursCommand(), a.moduleCheckCommand())
 	return group(cmd)
 }
@@ -44,7 +45,7 @@ func (a *app) moduleListCommand() *cobra.Command {
 				t := newTable(table.Row{"module", "of", "language", "tokens", "dim", "other words", "source"}, "tokens", "dim")
 				for _, m := range modules {
 					tokens := ""
-					if m.Modality == activities.Text {
+					if m.Modality == task.Texts {
 						tokens = humanize.Comma(int64(m.Tokens))
 					}
 					t.AppendRow(table.Row{m.Name, m.Modality, m.Language, tokens, m.Dim, m.Subword, m.Source})
@@ -56,8 +57,11 @@ func (a *app) moduleListCommand() *cobra.Command {
 	})
 }
 
-// moduleLine says in a line what a text module is.
+// moduleLine says in a line what a module is.
 func moduleLine(m activities.ModuleRecord) string {
+	if m.Modality == task.Images {
+		return fmt.Sprintf("%s: %s features of an image", m.Name, humanize.Comma(int64(m.Dim)))
+	}
 	line := fmt.Sprintf("%s: %s tokens of length %d", m.Name, humanize.Comma(int64(m.Tokens)), m.Dim)
 	if m.Subword != "" {
 		line += ", other words by " + string(m.Subword)
@@ -90,6 +94,17 @@ func (a *app) moduleShowCommand() *cobra.Command {
 		Example: "  starter module show glove-50 --task sms_spam,subj_movie\n  starter module show glove-50 --task all",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
+				record, err := activities.Module(cmd.Context(), s.Store, args[0])
+				if err != nil {
+					return err
+				}
+				if record.Modality == task.Images && len(words)+len(tasks) == 0 {
+					if a.json {
+						return a.printJSON(record)
+					}
+					a.print("%s\n%s\n%s", moduleLine(record), record.Source, record.Ref)
+					return nil
+				}
 				m, ref, err := activities.LoadModule(cmd.Context(), s.Store, args[0])
 				if err != nil {
 					return err
@@ -102,7 +117,7 @@ func (a *app) moduleShowCommand() *cobra.Command {
 					}
 					tasks = nil
 					for i, r := range records {
-						if r.Modality() == activities.Text {
+						if r.Card.Modality() == task.Texts {
 							tasks = append(tasks, names[i])
 						}
 					}
@@ -288,7 +303,7 @@ func (a *app) moduleCheckCommand() *cobra.Command {
 						return err
 					}
 					for _, r := range records {
-						if r.Modality == activities.Text && embedding.Triples(cmp.Or(language, r.Language)) != nil {
+						if r.Modality == task.Texts && embedding.Triples(cmp.Or(language, r.Language)) != nil {
 							args = append(args, r.Name)
 						}
 					}

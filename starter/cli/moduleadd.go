@@ -15,17 +15,19 @@ import (
 	"tnaml/activities"
 	"tnaml/deploy"
 	"tnaml/nn/embedding"
+	nnimage "tnaml/nn/image"
 )
 
 func (a *app) moduleAddCommand() *cobra.Command {
 	var name, language, source string
-	var top int
+	var top, block int
 	var overwrite bool
 	cmd := &cobra.Command{
-		Use: "add FILE", Short: "Add pretrained token vectors: word2vec's text or binary form, or GloVe's, also .gz and .zst",
+		Use: "add FILE", Short: "Add pretrained token vectors (word2vec's text or binary form, or GloVe's, also .gz and .zst), or a MobileNet",
 		Long: "Add pretrained token vectors: the text form of word2vec (.vec) or GloVe, or word2vec's binary form, plain or packed by gzip or zstd.\n" +
 			"Which of them a file has its content says. Where the tokens are pieces of words (BPEmb: \"▁\" begins a word), words are cut into pieces\n" +
-			"in the order of the file, and get the mean of their pieces' vectors.",
+			"in the order of the file, and get the mean of their pieces' vectors.\n\n" +
+			"A folder with manifest.json and weights.f32le.bin holds the weights of a MobileNet v1: an image module, its features taken after --block.",
 		Example: "  starter module add GoogleNews-vectors-negative300.bin.gz --name news-300 --language en --top 100000",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -37,6 +39,9 @@ func (a *app) moduleAddCommand() *cobra.Command {
 			}
 			p := a.newProgress()
 			defer p.clear()
+			if info, err := os.Stat(args[0]); err == nil && info.IsDir() {
+				return a.addMobileNet(cmd.Context(), args[0], nnimage.MobileNetOptions{Name: name, Source: source, Block: block}, overwrite, p)
+			}
 			m, err := a.readVectors(args[0], name, top, p)
 			if err != nil {
 				return err
@@ -55,6 +60,7 @@ func (a *app) moduleAddCommand() *cobra.Command {
 	f.StringVar(&name, "name", "", "the module's name (default: the file's)")
 	f.StringVar(&language, "language", "", "language tag, e.g. en")
 	f.StringVar(&source, "source", "", "where the vectors come from (default: the file's name)")
+	f.IntVar(&block, "block", 12, "depth, 1 to 12, at which the features of a MobileNet are taken")
 	f.IntVar(&top, "top", 0, "read only the first so many tokens (0: all)")
 	f.BoolVar(&overwrite, "overwrite", false, "give the name to these vectors even if it has others")
 	return a.jsonFlag(cmd)
