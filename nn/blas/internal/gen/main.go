@@ -29,6 +29,8 @@ func main() {
 	adagrad()
 	activations()
 	addProduct()
+	biasReLU6()
+	depthwise()
 	double()
 	Generate()
 }
