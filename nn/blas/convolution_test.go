@@ -117,6 +117,30 @@ func TestDepthwise(t *testing.T) {
 	}
 }
 
+// Hand-made numbers: the padding of stride 2 shows, and the cuts.
+func TestDepthwiseByHand(t *testing.T) {
+	ones := []float32{1, 1, 1, 1, 1, 1, 1, 1, 1}
+	src := []float32{.01, .02, .03, .04, .05, .06, .07, .08, .09, .10, .11, .12, .13, .14, .15, .16}
+	for _, c := range []struct {
+		stride int
+		bias   float32
+		want   map[int]float32
+	}{
+		{1, .5, map[int]float32{0: .14 + .5, 3: .22 + .5, 5: .54 + .5, 15: .54 + .5}},
+		{2, 0, map[int]float32{0: .54, 1: .45, 2: .72, 3: .54}}, // from (0,0), (0,2), (2,0), (2,2); beyond: zeros
+		{1, 100, map[int]float32{0: 6, 15: 6}},
+		{2, -100, map[int]float32{0: 0, 3: 0}},
+	} {
+		dst := make([]float32, 16/(c.stride*c.stride))
+		Depthwise(dst, src, 4, c.stride, ones, c.bias)
+		for i, want := range c.want {
+			if d := dst[i] - want; d > 1e-6 || d < -1e-6 {
+				t.Errorf("stride %d, bias %v: output %d is %v, want %v", c.stride, c.bias, i, dst[i], want)
+			}
+		}
+	}
+}
+
 func TestConvolutionRefuses(t *testing.T) {
 	v := make([]float32, 64)
 	for name, f := range map[string]func(){
