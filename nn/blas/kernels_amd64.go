@@ -432,6 +432,16 @@ func depthwise1AVX2(dst *float32, src *float32, side int, weights *float32, bias
 //go:noescape
 func depthwise2AVX2(dst *float32, src *float32, side int, weights *float32, bias float32, ones *int32)
 
+// normaliseAVX2 sets x to (x − mean)/√(variance + floor); count is n.
+//
+//go:noescape
+func normaliseAVX2(n int, x *float32, count float32, floor float32, mask *int32)
+
+// triangleAVX2 makes distances of dots and adds max(0, mean − distance) to sums; count is n.
+//
+//go:noescape
+func triangleAVX2(n int, sums *float32, dots *float32, norms *float32, square float32, count float32, mask *int32)
+
 // rowSums64x1 sets or adds to dst the sum of n rows, each times its weight.
 //
 //go:noescape

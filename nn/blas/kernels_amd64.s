@@ -9431,6 +9431,187 @@ stored2depthwise2AVX2:
 	VZEROUPPER
 	RET
 
+// func normaliseAVX2(n int, x *float32, count float32, floor float32, mask *int32)
+// Requires: AVX
+TEXT ·normaliseAVX2(SB), NOSPLIT, $0-32
+	MOVQ         n+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         mask+24(FP), DX
+	VMOVUPS      (DX), Y0
+	VBROADCASTSS count+16(FP), Y1
+	VBROADCASTSS floor+20(FP), Y2
+	VXORPS       Y3, Y3, Y3
+	MOVQ         CX, DX
+	MOVQ         AX, BX
+
+loopMeannormaliseAVX2:
+	CMPQ    BX, $0x08
+	JL      tailMeannormaliseAVX2
+	VMOVUPS (DX), Y4
+	VADDPS  Y4, Y3, Y3
+	ADDQ    $0x20, DX
+	SUBQ    $0x08, BX
+	JMP     loopMeannormaliseAVX2
+
+tailMeannormaliseAVX2:
+	TESTQ      BX, BX
+	JZ         endMeannormaliseAVX2
+	VMASKMOVPS (DX), Y0, Y4
+	VADDPS     Y4, Y3, Y3
+
+endMeannormaliseAVX2:
+	VPERM2F128 $0x01, Y3, Y3, Y4
+	VADDPS     Y4, Y3, Y3
+	VPERMILPS  $0x4e, Y3, Y4
+	VADDPS     Y4, Y3, Y3
+	VPERMILPS  $0xb1, Y3, Y4
+	VADDPS     Y4, Y3, Y3
+	VDIVPS     Y1, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	MOVQ       CX, DX
+	MOVQ       AX, BX
+
+loopVariancenormaliseAVX2:
+	CMPQ    BX, $0x08
+	JL      tailVariancenormaliseAVX2
+	VMOVUPS (DX), Y5
+	VSUBPS  Y3, Y5, Y5
+	VMOVUPS Y5, (DX)
+	VMULPS  Y5, Y5, Y5
+	VADDPS  Y5, Y4, Y4
+	ADDQ    $0x20, DX
+	SUBQ    $0x08, BX
+	JMP     loopVariancenormaliseAVX2
+
+tailVariancenormaliseAVX2:
+	TESTQ      BX, BX
+	JZ         endVariancenormaliseAVX2
+	VMASKMOVPS (DX), Y0, Y5
+	VSUBPS     Y3, Y5, Y5
+	VMASKMOVPS Y5, Y0, (DX)
+	VMULPS     Y5, Y5, Y3
+	VANDPS     Y0, Y3, Y3
+	VADDPS     Y3, Y4, Y4
+
+endVariancenormaliseAVX2:
+	VPERM2F128   $0x01, Y4, Y4, Y3
+	VADDPS       Y3, Y4, Y4
+	VPERMILPS    $0x4e, Y4, Y3
+	VADDPS       Y3, Y4, Y4
+	VPERMILPS    $0xb1, Y4, Y3
+	VADDPS       Y3, Y4, Y4
+	VDIVPS       Y1, Y4, Y4
+	VADDPS       Y2, Y4, Y4
+	VSQRTPS      Y4, Y4
+	VBROADCASTSS number3f800000<>+0(SB), Y1
+	VDIVPS       Y4, Y1, Y1
+	MOVQ         CX, DX
+
+loopScalenormaliseAVX2:
+	CMPQ    AX, $0x08
+	JL      tailScalenormaliseAVX2
+	VMOVUPS (DX), Y2
+	VMULPS  Y1, Y2, Y2
+	VMOVUPS Y2, (DX)
+	ADDQ    $0x20, DX
+	SUBQ    $0x08, AX
+	JMP     loopScalenormaliseAVX2
+
+tailScalenormaliseAVX2:
+	TESTQ      AX, AX
+	JZ         endScalenormaliseAVX2
+	VMASKMOVPS (DX), Y0, Y2
+	VMULPS     Y1, Y2, Y2
+	VMASKMOVPS Y2, Y0, (DX)
+
+endScalenormaliseAVX2:
+	VZEROUPPER
+	RET
+
+// func triangleAVX2(n int, sums *float32, dots *float32, norms *float32, square float32, count float32, mask *int32)
+// Requires: AVX
+TEXT ·triangleAVX2(SB), NOSPLIT, $0-48
+	MOVQ         n+0(FP), AX
+	MOVQ         sums+8(FP), CX
+	MOVQ         dots+16(FP), DX
+	MOVQ         norms+24(FP), BX
+	MOVQ         mask+40(FP), SI
+	VMOVUPS      (SI), Y0
+	VBROADCASTSS square+32(FP), Y1
+	VBROADCASTSS count+36(FP), Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	MOVQ         DX, SI
+	MOVQ         AX, DI
+
+loopDistancetriangleAVX2:
+	CMPQ    DI, $0x08
+	JL      tailDistancetriangleAVX2
+	VMOVUPS (SI), Y5
+	VMOVUPS (BX), Y6
+	VADDPS  Y5, Y5, Y5
+	VADDPS  Y6, Y1, Y6
+	VSUBPS  Y5, Y6, Y6
+	VMAXPS  Y6, Y3, Y6
+	VSQRTPS Y6, Y6
+	VMOVUPS Y6, (SI)
+	VADDPS  Y6, Y4, Y4
+	ADDQ    $0x20, SI
+	ADDQ    $0x20, BX
+	SUBQ    $0x08, DI
+	JMP     loopDistancetriangleAVX2
+
+tailDistancetriangleAVX2:
+	TESTQ      DI, DI
+	JZ         endDistancetriangleAVX2
+	VMASKMOVPS (SI), Y0, Y5
+	VMASKMOVPS (BX), Y0, Y6
+	VADDPS     Y5, Y5, Y5
+	VADDPS     Y6, Y1, Y6
+	VSUBPS     Y5, Y6, Y6
+	VMAXPS     Y6, Y3, Y6
+	VSQRTPS    Y6, Y6
+	VMASKMOVPS Y6, Y0, (SI)
+	VANDPS     Y0, Y6, Y6
+	VADDPS     Y6, Y4, Y4
+
+endDistancetriangleAVX2:
+	VPERM2F128 $0x01, Y4, Y4, Y1
+	VADDPS     Y1, Y4, Y4
+	VPERMILPS  $0x4e, Y4, Y1
+	VADDPS     Y1, Y4, Y4
+	VPERMILPS  $0xb1, Y4, Y1
+	VADDPS     Y1, Y4, Y4
+	VDIVPS     Y2, Y4, Y4
+
+loopSumtriangleAVX2:
+	CMPQ    AX, $0x08
+	JL      tailSumtriangleAVX2
+	VMOVUPS (DX), Y1
+	VMOVUPS (CX), Y2
+	VSUBPS  Y1, Y4, Y1
+	VMAXPS  Y1, Y3, Y1
+	VADDPS  Y1, Y2, Y2
+	VMOVUPS Y2, (CX)
+	ADDQ    $0x20, DX
+	ADDQ    $0x20, CX
+	SUBQ    $0x08, AX
+	JMP     loopSumtriangleAVX2
+
+tailSumtriangleAVX2:
+	TESTQ      AX, AX
+	JZ         endSumtriangleAVX2
+	VMASKMOVPS (DX), Y0, Y1
+	VMASKMOVPS (CX), Y0, Y2
+	VSUBPS     Y1, Y4, Y1
+	VMAXPS     Y1, Y3, Y1
+	VADDPS     Y1, Y2, Y2
+	VMASKMOVPS Y2, Y0, (CX)
+
+endSumtriangleAVX2:
+	VZEROUPPER
+	RET
+
 // func rowSums64x1(dst *float64, matrix *float64, stride int, weights *float64, step int, n int, accumulate bool, mask *int64)
 // Requires: AVX, FMA3
 TEXT ·rowSums64x1(SB), NOSPLIT, $0-64

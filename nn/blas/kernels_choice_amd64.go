@@ -308,3 +308,11 @@ func depthwiseAssembly(dst, src []float32, side, stride int, w []float32, bias f
 		depthwise2AVX2(&dst[0], &src[0], side, &w[0], bias, &onesBetween[8])
 	}
 }
+
+func normaliseAssembly(x []float32, floor float32) {
+	normaliseAVX2(len(x), &x[0], float32(len(x)), floor, mask2(len(x)%8))
+}
+
+func triangleAssembly(sums, dots, norms []float32, square float32) {
+	triangleAVX2(len(dots), &sums[0], &dots[0], &norms[0], square, float32(len(dots)), mask2(len(dots)%8))
+}

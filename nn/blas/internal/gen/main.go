@@ -31,6 +31,7 @@ func main() {
 	addProduct()
 	biasReLU6()
 	depthwise()
+	patches()
 	double()
 	Generate()
 }
