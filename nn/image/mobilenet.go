@@ -386,27 +386,31 @@ func (r *run) head(pixels []uint8, b, n int) int {
 // kernel. The input is scaled from 0…255 to −1…1; beyond it are zeros.
 func stemColumns(dst, src []float32, size int) {
 	half := size / 2
-	for ky := range 3 {
-		for kx := range 3 {
-			for c := range 3 {
-				row := dst[((ky*3+kx)*3+c)*half*half:][:half*half]
+	plane := func(ky, kx, c int) []float32 { return dst[((ky*3+kx)*3+c)*half*half:][:half*half] }
+	for ky := range 2 {
+		for c := range 3 {
+			for kx := range 2 {
+				to := plane(ky, kx, c)
 				for y := range half {
-					out := row[y*half:][:half]
-					sy := 2*y + ky
-					if sy >= size {
-						clear(out)
-						continue
-					}
-					line := src[sy*size*3:][:size*3]
-					for x := range out {
-						if sx := 2*x + kx; sx < size {
-							out[x] = float32(line[sx*3+c]*(1/127.5)) - 1
-						} else {
-							out[x] = 0
-						}
+					row, line := to[y*half:][:half], src[(2*y+ky)*size*3:][:size*3]
+					for x := range row {
+						row[x] = float32(line[(2*x+kx)*3+c]*(1/127.5)) - 1
 					}
 				}
 			}
+			// The third column of one output is the first of the next.
+			even, third := plane(ky, 0, c), plane(ky, 2, c)
+			copy(third, even[1:])
+			for y := range half {
+				third[y*half+half-1] = 0
+			}
+		}
+	}
+	for kx := range 3 {
+		for c := range 3 {
+			third := plane(2, kx, c)
+			copy(third, plane(0, kx, c)[half:])
+			clear(third[half*(half-1):])
 		}
 	}
 }
