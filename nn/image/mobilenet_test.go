@@ -257,12 +257,14 @@ func realMobileNet(t testing.TB, o MobileNetOptions) *MobileNet {
 
 func benchmarkExtract(b *testing.B, e Extractor, images Images) {
 	b.Helper()
+	before := cpuSeconds()
 	for b.Loop() {
 		if _, err := Features(e, images, 0, nil); err != nil {
 			b.Fatal(err)
 		}
 	}
 	b.ReportMetric(float64(b.N*images.Len())/b.Elapsed().Seconds(), "images/s")
+	b.ReportMetric((cpuSeconds()-before)*1000/float64(b.N*images.Len()), "CPU-ms/image")
 }
 
 func BenchmarkMobileNet(b *testing.B) {
