@@ -139,7 +139,7 @@ func TestDataImportFindsOut(t *testing.T) {
 		{[]string{filepath.Join(b.dir, "mnist")}, []string{"a pair of IDX files", "42 examples in 3 classes", "27 train, 3 validation, 12 test, the source's own"}},
 		{[]string{filepath.Join(b.dir, "mnist/train-images-idx3-ubyte"), filepath.Join(b.dir, "mnist/train-labels-idx1-ubyte"), "--name", "m", "--size", "4x4"}, []string{"30 examples", "4 × 4 in grey"}},
 		{[]string{b.place("data_batch_1.bin", batch)}, []string{"CIFAR binary (cifar10), 30 images of 32 × 32", "airplane"}},
-		{[]string{filepath.Join(b.dir, "two"), "--name", "two"}, []string{"80 examples", "36 train, 4 validation, 40 test", "leakage     4 of validation in train, 40 of test in train", "warning: "}},
+		{[]string{filepath.Join(b.dir, "two"), "--name", "two"}, []string{"80 examples", "36 train, 4 validation, 40 test", "leakage     36 of test in train, 4 of test in validation", "warning: "}},
 		{[]string{"train=" + filepath.Join(b.dir, "a.tsv"), "test=" + filepath.Join(b.dir, "l.jsonl"), "--name", "x"}, []string{"80 examples", "40 test"}},
 	} {
 		out := b.ok(append([]string{"data", "import", "--dry-run"}, c.args...)...)
