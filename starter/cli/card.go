@@ -131,7 +131,7 @@ func classes(c task.Card, width int) string {
 	room := max(8, min(40, width-name-44)) // what the other columns leave
 	most := 1
 	for _, cl := range c.Classes {
-		most = max(most, cl.Train+cl.Validation+cl.Test)
+		most = max(most, cl.Examples())
 	}
 	t := newTable(table.Row{"class", "train", "validation", "test", "share", ""}, "train", "validation", "test", "share")
 	for i, cl := range c.Classes {
@@ -139,7 +139,7 @@ func classes(c task.Card, width int) string {
 			t.AppendFooter(table.Row{fmt.Sprintf("and %d more", len(c.Classes)-i)})
 			break
 		}
-		n := cl.Train + cl.Validation + cl.Test
+		n := cl.Examples()
 		t.AppendRow(table.Row{cut(cl.Label, name), humanize.Comma(int64(cl.Train)), humanize.Comma(int64(cl.Validation)), humanize.Comma(int64(cl.Test)),
 			fmt.Sprintf("%.1f %%", 100*float64(n)/float64(max(1, c.Examples))), bar(float64(n)/float64(most), room)})
 	}
