@@ -265,10 +265,10 @@ const shownRows = 5
 func (f *loaded) show(width int) string {
 	var b strings.Builder
 	for _, line := range f.lines {
-		fmt.Fprintf(&b, "%s\n", line)
+		fmt.Fprintf(&b, "%s\n", wrap(flat(line), width, "  "))
 	}
 	for i, r := range f.reports {
-		fmt.Fprintf(&b, "%s\n", describe(r))
+		fmt.Fprintf(&b, "%s\n", wrap(describe(r), width, "  "))
 		if len(r.Columns) > 0 && (i == 0 || !sameColumns(r, f.reports[0])) {
 			t := newTable(table.Row{"column", "type", "read as", "for example"})
 			for _, c := range r.Columns {
@@ -279,7 +279,7 @@ func (f *loaded) show(width int) string {
 	}
 	for _, r := range f.reports {
 		for _, n := range r.Notes {
-			fmt.Fprintf(&b, "note: %s: %s\n", r.Name, n)
+			fmt.Fprintf(&b, "%s\n", wrap(flat("note: "+r.Name+": "+n), width, "      "))
 		}
 	}
 	if len(f.examples) > 0 {
@@ -290,7 +290,7 @@ func (f *loaded) show(width int) string {
 		}
 		t := newTable(header)
 		for _, e := range f.examples[:min(shownRows, len(f.examples))] {
-			row := table.Row{cut(e.Label, width/4), cut(flat(e.Text), max(20, width*3/4-20))}
+			row := table.Row{cut(e.Label, width/4), cut(e.Text, max(20, width*3/4-20))}
 			if split {
 				row = append(table.Row{e.Split}, row...)
 			}
@@ -352,5 +352,5 @@ func describe(r task.Report) string {
 	if r.Format != task.Folder || r.Empty > 0 {
 		parts = append(parts, rows)
 	}
-	return r.Name + ": " + strings.Join(parts, ", ")
+	return flat(r.Name + ": " + strings.Join(parts, ", "))
 }

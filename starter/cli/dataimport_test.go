@@ -228,3 +228,38 @@ func TestBarAndWrap(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// Texts and images are stored, listed and shown; the same data from another
+// form is the same task but for its source.
+func TestDataImportStores(t *testing.T) {
+	b, _ := online(t)
+	file := b.place("a.tsv", tableOf(opinions(), "text\tlabel\n", "%s\t%s\n"))
+	if out := b.ok("data", "import", file, "--name", "texts", "--source", "somewhere", "--licence", "CC0"); !strings.Contains(out, "Imported. Search it with `starter search --task texts`.") || !strings.Contains(out, "CC0") {
+		t.Errorf("texts: %s", out)
+	}
+	for i, e := range opinions() {
+		b.place(fmt.Sprintf("pictures/%s/%d.png", e.Label, i), picture(t, 4, color.NRGBA{uint8(i), 100, 200, 255}))
+	}
+	b.ok("data", "import", filepath.Join(b.dir, "pictures"))
+	list := b.ok("data", "list")
+	for _, want := range []string{"texts", "4 tokens", "somewhere", "pictures", "4×4×3", "image"} {
+		if !strings.Contains(list, want) {
+			t.Errorf("%q is not in the list:\n%s", want, list)
+		}
+	}
+	for task, want := range map[string]string{"texts": "median 20", "pictures": "4 × 4 in colour"} {
+		if out := b.ok("data", "show", task); !strings.Contains(out, want) || strings.Contains(out, "rows") {
+			t.Errorf("%s: %s", task, out)
+		}
+	}
+	var stored, again preview
+	if err := json.Unmarshal([]byte(b.ok("data", "show", "texts", "--json")), &stored); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal([]byte(b.ok("data", "import", file, "--name", "texts", "--source", "somewhere", "--licence", "CC0", "--json", "--yes")), &again); err != nil {
+		t.Fatal(err)
+	}
+	if stored.Ref == "" || stored.Ref != again.Ref || len(again.Sources) != 1 {
+		t.Errorf("stored as %q, then %q", stored.Ref, again.Ref)
+	}
+}
