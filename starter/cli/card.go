@@ -40,7 +40,9 @@ func card(name string, c task.Card, width int) string {
 	}
 	if c.Balance > 0 {
 		balance := fmt.Sprintf("the smallest class has %s of the largest", percent(c.Balance))
-		if c.Evenness > 0 {
+		if c.Balance == 1 {
+			balance = "all classes are of one size"
+		} else if c.Evenness > 0 {
 			balance += fmt.Sprintf("; evenness %.2f of 1", c.Evenness)
 		}
 		line("balance", "%s", balance)
