@@ -233,7 +233,7 @@ func ReadFolder(tree fs.FS, folder string, limit int64, wanted func(name string)
 			}
 			return nil
 		}
-		if hidden(name) || !wanted(name) {
+		if t := d.Type(); hidden(name) || !wanted(name) || t&^fs.ModeSymlink != 0 { // a pipe would wait for ever
 			return nil
 		}
 		e := File{Name: name}

@@ -111,6 +111,10 @@ func (im *importer) sum(name string, sum []byte) {
 // open calls f with the contents of a file, and takes its digest.
 func (im *importer) open(s source, f func(r io.Reader) error) error {
 	if s.data != nil {
+		if s.path != "" {
+			sum := sha256.Sum256(s.data)
+			im.sum(s.name, sum[:])
+		}
 		return f(bytes.NewReader(s.data))
 	}
 	file, err := os.Open(s.path)

@@ -31,7 +31,7 @@ type source struct {
 	path, name string
 	split      string
 	form       form
-	data       []byte // of a table within an archive; else the file is read
+	data       []byte // of a table within an archive, which has no path, or of a pipe; else the file is read
 }
 
 // wanted leaves out what is no data in folders of images and of texts alike.
@@ -80,7 +80,14 @@ func (s *source) look() error {
 		return err
 	}
 	defer f.Close() //nolint:errcheck // read only
-	in, err := archive.Inflate(f)
+	var r io.Reader = f
+	if !info.Mode().IsRegular() { // a pipe can be read but once
+		if s.data, err = io.ReadAll(f); err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+		r = bytes.NewReader(s.data)
+	}
+	in, err := archive.Inflate(r)
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.name, err)
 	}
@@ -203,4 +210,3 @@ func splitOfName(name string) string {
 	}
 	return archive.SplitOf(name)
 }
-
