@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/dustin/go-humanize"
@@ -190,6 +191,9 @@ func (a *app) importData(ctx context.Context, args []string, o importOptions) er
 	f, err := im.load(sources)
 	if err != nil {
 		im.progress.clear()
+		if hint := f.columnHint(); hint != "" {
+			return fmt.Errorf("%w\n%s", err, hint)
+		}
 		return err
 	}
 	im.progress.update("building the task: splits, duplicates, vocabulary")
@@ -229,6 +233,26 @@ func (a *app) importData(ctx context.Context, args []string, o importOptions) er
 		a.print("\nImported. Search it with `starter search --task %s`.", o.task.Name)
 		return nil
 	})
+}
+
+// columnHint says how to choose columns where a table lacks those looked for.
+func (f *loaded) columnHint() string {
+	for _, r := range f.reports {
+		var flags []string
+		for _, use := range []string{"text", "label"} {
+			if !slices.ContainsFunc(r.Columns, func(c task.Column) bool { return c.Use == use }) {
+				flags = append(flags, "--"+use+"-column")
+			}
+		}
+		switch {
+		case len(r.Columns) == 0 || len(flags) == 0 || r.Rows > 0:
+		case r.Format == task.TSV || r.Format == task.CSV:
+			return fmt.Sprintf("choose with %s, or, where there is no header line, name the columns with --columns", strings.Join(flags, " and "))
+		default:
+			return "choose with " + strings.Join(flags, " and ")
+		}
+	}
+	return ""
 }
 
 // ask asks a question that is answered with yes or no; an empty line is yes, the

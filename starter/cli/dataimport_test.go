@@ -163,7 +163,7 @@ func TestDataImportFindsOut(t *testing.T) {
 		args []string
 		want []string
 	}{
-		{exitFailed, []string{b.place("c.csv", tableOf(texts, "Body,Stars\n", "%s,%s\n"))}, []string{`did you mean "Body"?`, `did you mean "Stars"?`}},
+		{exitFailed, []string{b.place("c.csv", tableOf(texts, "Body,Stars\n", "%s,%s\n"))}, []string{`did you mean "Body"?`, `did you mean "Stars"?`, "choose with --text-column and --label-column, or"}},
 		{exitFailed, []string{b.place("cut.tar", packed.Bytes()[:5000])}, []string{"cut.tar: ", "byte"}},
 		{exitFailed, []string{b.place("cut.zip", zipped.Bytes()[:300])}, []string{"cut.zip: "}},
 		{exitFailed, []string{b.place("cut.bin", batch[:4000])}, []string{"cut.bin: byte 3073"}},
@@ -240,11 +240,16 @@ func TestDataImportStores(t *testing.T) {
 	for i, e := range opinions() {
 		b.place(fmt.Sprintf("pictures/%s/%d.png", e.Label, i), picture(t, 4, color.NRGBA{uint8(i), 100, 200, 255}))
 	}
-	b.ok("data", "import", filepath.Join(b.dir, "pictures"))
+	b.ok("data", "import", filepath.Join(b.dir, "pictures"), "--source", strings.Repeat("pictures of one colour, ", 9))
 	list := b.ok("data", "list")
 	for _, want := range []string{"texts", "4 tokens", "somewhere", "pictures", "4×4×3", "image"} {
 		if !strings.Contains(list, want) {
 			t.Errorf("%q is not in the list:\n%s", want, list)
+		}
+	}
+	for line := range strings.SplitSeq(list, "\n") {
+		if n := utf8.RuneCountInString(strings.TrimRight(line, " ")); n > 80 {
+			t.Errorf("a line of %d columns in the list:\n%s", n, list)
 		}
 	}
 	for task, want := range map[string]string{"texts": "median 20", "pictures": "4 × 4 in colour"} {

@@ -43,7 +43,8 @@ type loaded struct {
 	digest  string
 }
 
-// load reads all the sources.
+// load reads all the sources; with an error too it returns what was found so
+// far.
 func (im *importer) load(sources []source) (*loaded, error) {
 	for _, s := range sources {
 		if info, err := os.Stat(s.path); err == nil && !info.IsDir() {
@@ -71,7 +72,7 @@ func (im *importer) load(sources []source) (*loaded, error) {
 			set, err = im.files(s, out)
 		}
 		if err != nil {
-			return nil, err
+			return out, err
 		}
 		kind := "text"
 		if set != nil {
@@ -80,15 +81,15 @@ func (im *importer) load(sources []source) (*loaded, error) {
 		kinds[kind] = s.name
 	}
 	if len(kinds) > 1 {
-		return nil, usageError{fmt.Errorf("%s holds texts and %s images: a task has one of them", kinds["text"], kinds["image"])}
+		return out, usageError{fmt.Errorf("%s holds texts and %s images: a task has one of them", kinds["text"], kinds["image"])}
 	}
 	if len(sets) > 0 {
 		set, err := image.Join(sets...)
 		if err != nil {
-			return nil, err
+			return out, err
 		}
 		if out.set, err = set.Converted(im.images); err != nil {
-			return nil, err
+			return out, err
 		}
 	}
 	out.digest = im.digest()
