@@ -1,4 +1,4 @@
-// Package task is a text classification task: import from a table of labelled
+// Package task is a text classification task: import from tables of labelled
 // texts, tokenising, vocabulary, split, data card, and the encoded form that
 // child models are trained on.
 package task
