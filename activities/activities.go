@@ -23,12 +23,14 @@ type Options struct {
 }
 
 // Activities are the activities of one worker process. Its methods are
-// registered by their names: Resolve, Train, Learn, Finish.
+// registered by their names: Resolve, Features, Train, Learn, Finish and the rest.
 type Activities struct {
 	store  store.Store
 	cache  *cache
 	live   *liveSearches
 	worker string
+	// extracting holds one token while features of images are being computed.
+	extracting chan struct{}
 }
 
 // New returns the activities over a store.
@@ -39,7 +41,7 @@ func New(s store.Store, o Options) *Activities {
 	if o.LiveSearches == 0 {
 		o.LiveSearches = 64
 	}
-	return &Activities{store: s, cache: newCache(o.CacheBytes), live: newLiveSearches(o.LiveSearches), worker: o.Worker}
+	return &Activities{store: s, cache: newCache(o.CacheBytes), live: newLiveSearches(o.LiveSearches), worker: o.Worker, extracting: make(chan struct{}, 1)}
 }
 
 // Error types of the activities' non-retryable errors.

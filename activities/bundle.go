@@ -14,23 +14,27 @@ import (
 	"tnaml/nn/safetensors"
 )
 
-// Bundle is a trained child model with all it takes to use it on text: what
-// `starter model export` writes. It is a safetensors file of kind "model", as
-// the trial stored it, with the array "vocabulary" (the tokens, UTF-8, each
-// ended by a newline) and the metadata "bundle" (BundleInfo) added.
+// Bundle is a trained child model with all it takes to use it on texts or
+// images: what `starter model export` writes. It is a safetensors file of kind
+// "model", as the trial stored it, with the metadata "bundle" (BundleInfo)
+// added, and, of a text model, the array "vocabulary" (the tokens, UTF-8, each
+// ended by a newline); of an image model see imageBundle.
 type Bundle struct {
 	Info  BundleInfo
 	Model *child.Model
 	task  task.Task
+	image *imageBundle
 }
 
 // BundleInfo says what a bundle is.
 type BundleInfo struct {
 	Task      string         `json:"task"`
 	Labels    []string       `json:"labels"`
-	Tokeniser task.Tokeniser `json:"tokeniser"`
+	Tokeniser task.Tokeniser `json:"tokeniser,omitzero"`
 	// WideVocabulary is the number of leading tokens the wide tower knows.
-	WideVocabulary int `json:"wide_vocabulary"`
+	WideVocabulary int `json:"wide_vocabulary,omitempty"`
+	// Image is the size of an image model's images, nil for texts.
+	Image *ImageSize `json:"image,omitempty"`
 	// Search and Trial are where the model came from, Summary its architecture.
 	Search     string  `json:"search"`
 	Trial      int     `json:"trial"`
@@ -49,10 +53,18 @@ func ExportModel(ctx context.Context, s store.Store, name string, config *search
 	if err != nil {
 		return nil, fmt.Errorf("task %q: %w", taskRef.Name, err)
 	}
+	info := BundleInfo{
+		Task: taskRef.Name, Search: name, Trial: t.Trial, Summary: config.Space.Describe(t.Actions),
+		Validation: t.Validation, Test: t.Test,
+	}
+	if config.Modality == task.Images {
+		return exportImage(ctx, s, config, t, b, info)
+	}
 	data, err := task.Decode(b)
 	if err != nil {
 		return nil, err
 	}
+	info.Labels, info.Tokeniser, info.WideVocabulary = data.Labels, data.Tokeniser, data.WideVocabulary
 	model, err := loadModel(ctx, s, config, t, data)
 	if err != nil {
 		return nil, fmt.Errorf("model of trial %d: %w", t.Trial, err)
@@ -61,11 +73,7 @@ func ExportModel(ctx context.Context, s store.Store, name string, config *search
 	if err != nil {
 		return nil, fmt.Errorf("model of trial %d: %w", t.Trial, err)
 	}
-	f.PutJSON("bundle", BundleInfo{
-		Task: taskRef.Name, Labels: data.Labels, Tokeniser: data.Tokeniser, WideVocabulary: data.WideVocabulary,
-		Search: name, Trial: t.Trial, Summary: config.Space.Describe(t.Actions),
-		Validation: t.Validation, Test: t.Test,
-	})
+	f.PutJSON("bundle", info)
 	var words []byte
 	for _, token := range data.Vocabulary {
 		words = append(append(words, token...), '\n')
@@ -113,6 +121,9 @@ func DecodeBundle(b []byte) (*Bundle, error) {
 	if err := f.GetJSON("bundle", &out.Info); err != nil {
 		return nil, fmt.Errorf("not an exported model (make one with `starter model export`): %w", err)
 	}
+	if out.Info.Image != nil {
+		return &out, out.decodeImage(f, b)
+	}
 	words, _, err := safetensors.Get[uint8](f, "vocabulary", -1)
 	if err != nil {
 		return nil, fmt.Errorf("exported model: %w", err)
@@ -140,7 +151,7 @@ func DecodeBundle(b []byte) (*Bundle, error) {
 	return &out, nil
 }
 
-// Prediction is what a model says of one text.
+// Prediction is what a model says of one text or image.
 type Prediction struct {
 	// Label is the most probable class.
 	Label string `json:"label"`
@@ -151,9 +162,13 @@ type Prediction struct {
 // Predict classifies texts.
 func (b *Bundle) Predict(texts []string) []Prediction {
 	bags := b.task.Bag(texts)
-	probabilities := b.Model.Predict(&bags)
+	return b.predictions(b.Model.Predict(&bags))
+}
+
+// predictions are those of probabilities, n × classes.
+func (b *Bundle) predictions(probabilities []float32) []Prediction {
 	classes := len(b.Info.Labels)
-	out := make([]Prediction, len(texts))
+	out := make([]Prediction, len(probabilities)/classes)
 	for i := range out {
 		row := probabilities[i*classes : (i+1)*classes]
 		best := 0

@@ -10,10 +10,12 @@ import (
 
 	"tnaml/activities/store"
 	"tnaml/experiments/image"
+	"tnaml/experiments/search"
 	"tnaml/experiments/space"
 	"tnaml/experiments/task"
 	"tnaml/nn/embedding"
 	nnimage "tnaml/nn/image"
+	"tnaml/nn/safetensors"
 )
 
 // DatasetRecord is the value of names/dataset/<task name>.
@@ -22,41 +24,15 @@ type DatasetRecord struct {
 	Card task.Card `json:"card"`
 }
 
-// Modality is what a task's examples are, and what a module embeds.
-type Modality string
-
-// The modalities. Text is the empty word, as in records from before there were
-// others.
-const (
-	Text  Modality = ""
-	Image Modality = "image"
-)
-
-// String is the modality in a word.
-func (m Modality) String() string {
-	if m == Text {
-		return "text"
-	}
-	return string(m)
-}
-
-// Modality is that of the task's examples.
-func (r DatasetRecord) Modality() Modality {
-	if r.Card.Image != nil {
-		return Image
-	}
-	return Text
-}
-
 // ModuleRecord is the value of names/module/<module name>.
 type ModuleRecord struct {
 	// Modality is what the module embeds.
-	Modality Modality  `json:"modality,omitempty"`
-	Ref      store.Ref `json:"ref"`
-	Name     string    `json:"name"`
-	Language string    `json:"language"`
-	Source   string    `json:"source"`
-	Dim      int       `json:"dim"`
+	Modality task.Modality `json:"modality,omitempty"`
+	Ref      store.Ref     `json:"ref"`
+	Name     string        `json:"name"`
+	Language string        `json:"language"`
+	Source   string        `json:"source"`
+	Dim      int           `json:"dim"`
 	// Tokens is the number of tokens with a vector, 0 for images.
 	Tokens int `json:"tokens,omitempty"`
 }
@@ -105,7 +81,7 @@ func PublishImageModule(ctx context.Context, s store.Store, e nnimage.Extractor,
 		return "", fmt.Errorf("module %s: %w", e.Name(), err)
 	}
 	return ref, publish(ctx, s, store.Module, e.Name(), ref, ModuleRecord{
-		Ref: ref, Modality: Image, Name: e.Name(), Source: e.Source(), Dim: e.Dim(),
+		Ref: ref, Modality: task.Images, Name: e.Name(), Source: e.Source(), Dim: e.Dim(),
 	}, overwrite)
 }
 
@@ -130,6 +106,35 @@ func publish(ctx context.Context, s store.Store, kind store.Kind, name string, r
 func Dataset(ctx context.Context, s store.Store, name string) (DatasetRecord, error) {
 	var record DatasetRecord
 	return record, readName(ctx, s, store.Dataset, name, &record)
+}
+
+// CardOf reads the card of a search's task, of texts or of images.
+func CardOf(ctx context.Context, s store.Store, t search.Task) (*task.Card, error) {
+	var record DatasetRecord
+	if err := readName(ctx, s, store.Dataset, t.Name, &record); err == nil && string(record.Ref) == t.Data {
+		return &record.Card, nil
+	}
+	// The name has gone, or stands for other data now.
+	b, err := s.Get(ctx, store.Ref(t.Data))
+	if err != nil {
+		return nil, fmt.Errorf("task %q: %w", t.Name, err)
+	}
+	f, err := safetensors.Decode(b)
+	if err != nil {
+		return nil, fmt.Errorf("task %q: %w", t.Name, err)
+	}
+	if image.IsTask(f) {
+		decoded, err := image.Decode(b)
+		if err != nil {
+			return nil, fmt.Errorf("task %q: %w", t.Name, err)
+		}
+		return &decoded.Card, nil
+	}
+	decoded, err := task.Decode(b)
+	if err != nil {
+		return nil, fmt.Errorf("task %q: %w", t.Name, err)
+	}
+	return &decoded.Card, nil
 }
 
 // LoadTask reads a text task by its name.

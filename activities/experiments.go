@@ -14,6 +14,7 @@ import (
 	"tnaml/experiments/search"
 	"tnaml/experiments/space"
 	"tnaml/experiments/study"
+	"tnaml/experiments/task"
 	"tnaml/nn/safetensors"
 )
 
@@ -157,10 +158,21 @@ func (a *Activities) pin(ctx context.Context, p *Planned) (wrong []error, err er
 		return nil, fmt.Errorf("listing tasks: %w", err)
 	}
 	var missing []string
-	for _, task := range p.Tasks() {
-		if !slices.ContainsFunc(entries, func(e store.Entry) bool { return e.Name == task }) {
-			missing = append(missing, task)
+	cards := map[string]*task.Card{}
+	for _, name := range p.Tasks() {
+		if !slices.ContainsFunc(entries, func(e store.Entry) bool { return e.Name == name }) {
+			missing = append(missing, name)
+			continue
 		}
+		record, err := Dataset(ctx, a.store, name)
+		if err != nil {
+			return nil, err
+		}
+		cards[name] = &record.Card
+	}
+	modality, err := modalityOf(p.Tasks(), cards)
+	if err != nil {
+		wrong = append(wrong, err)
 	}
 	if len(missing) > 0 {
 		wrong = append(wrong, fmt.Errorf("there is no task %s: import with `starter data import`, or choose others (see `starter data list`)", strings.Join(missing, ", ")))
@@ -193,15 +205,16 @@ func (a *Activities) pin(ctx context.Context, p *Planned) (wrong []error, err er
 			loaded = append(loaded, c)
 		}
 	}
-	wrong, err = a.pinSpace(ctx, p, loaded, wrong)
+	wrong, err = a.pinSpace(ctx, p, modality, loaded, wrong)
 	return wrong, err
 }
 
-func (a *Activities) pinSpace(ctx context.Context, p *Planned, loaded []*search.Pretrained, wrong []error) ([]error, error) {
+func (a *Activities) pinSpace(ctx context.Context, p *Planned, modality task.Modality, loaded []*search.Pretrained, wrong []error) ([]error, error) {
 	catalogue, err := Modules(ctx, a.store)
 	if err != nil {
 		return nil, err
 	}
+	catalogue = ofModality(catalogue, modality)
 	modules := catalogue
 	if p.Modules = p.Spec.Modules; len(p.Modules) == 0 && len(loaded) > 0 {
 		p.Modules = loaded[0].Modules()
@@ -217,6 +230,9 @@ func (a *Activities) pinSpace(ctx context.Context, p *Planned, loaded []*search.
 	}
 	sp, err := LoadSpace(ctx, a.store, p.Spec.Space)
 	if err != nil {
+		return append(wrong, err), nil
+	}
+	if err := checkSpace(sp, p.Spec.Space, modality, modules); err != nil {
 		return append(wrong, err), nil
 	}
 	var expanded space.Space

@@ -11,6 +11,7 @@ import (
 	"tnaml/activities/store"
 	"tnaml/experiments/search"
 	"tnaml/experiments/space"
+	"tnaml/experiments/task"
 	"tnaml/nn/safetensors"
 )
 
@@ -31,7 +32,33 @@ func (a *Activities) Resolve(ctx context.Context, in ResolveInput) (Resolved, er
 	if err != nil {
 		return Resolved{}, classify(err)
 	}
-	return Resolved{Config: ref, SpaceDigest: config.Space.Digest()}, nil
+	features, err := a.missingFeatures(ctx, config)
+	if err != nil {
+		return Resolved{}, classify(err)
+	}
+	return Resolved{Config: ref, SpaceDigest: config.Space.Digest(), Features: features}, nil
+}
+
+// missingFeatures lists the features of images that a search needs and the store
+// lacks.
+func (a *Activities) missingFeatures(ctx context.Context, config *search.Config) ([]FeaturesInput, error) {
+	if config.Modality != task.Images {
+		return nil, nil
+	}
+	var out []FeaturesInput
+	for _, t := range config.Tasks {
+		for _, m := range config.Modules {
+			in := FeaturesInput{Task: t.Name, Module: m.Name, Data: store.Ref(t.Data), ModuleData: store.Ref(m.Data)}
+			_, _, err := a.store.GetName(ctx, store.Features, featuresKey(in.Data, in.ModuleData))
+			switch {
+			case errors.Is(err, store.ErrNotFound):
+				out = append(out, in)
+			case err != nil:
+				return nil, fmt.Errorf("features of %s under %s: %w", t.Name, m.Name, err)
+			}
+		}
+	}
+	return out, nil
 }
 
 func (a *Activities) resolve(ctx context.Context, in ResolveInput) (*search.Config, error) {
@@ -45,16 +72,23 @@ func (a *Activities) resolve(ctx context.Context, in ResolveInput) (*search.Conf
 		}
 		return err
 	}
+	cards := map[string]*task.Card{}
 	for _, name := range in.Tasks {
-		var record DatasetRecord
-		if err := readName(ctx, a.store, store.Dataset, name, &record); err != nil {
+		record, err := Dataset(ctx, a.store, name)
+		if err != nil {
 			if err := fault(err); err != nil {
 				return nil, err
 			}
 			continue
 		}
+		cards[name] = &record.Card
 		config.Tasks = append(config.Tasks, search.Task{Name: name, Data: string(record.Ref)})
 	}
+	modality, err := modalityOf(in.Tasks, cards)
+	if err != nil {
+		wrong = append(wrong, err)
+	}
+	config.Modality = modality
 	var from *search.Pretrained
 	if in.Controller != "" {
 		p, _, err := LoadController(ctx, a.store, in.Controller)
@@ -63,7 +97,6 @@ func (a *Activities) resolve(ctx context.Context, in ResolveInput) (*search.Conf
 		}
 		from = p
 	}
-	var err error
 	switch {
 	case from != nil:
 		if in.Strategy == search.NAML {
@@ -80,6 +113,7 @@ func (a *Activities) resolve(ctx context.Context, in ResolveInput) (*search.Conf
 	if err != nil {
 		return nil, err
 	}
+	catalogue = ofModality(catalogue, config.Modality)
 	modules := catalogue
 	names := in.Modules
 	if len(names) == 0 && from != nil {
@@ -93,8 +127,16 @@ func (a *Activities) resolve(ctx context.Context, in ResolveInput) (*search.Conf
 			modules = chosen
 		}
 	}
+	if in.Space == "" && from != nil {
+		in.Space = from.Origin.SpaceName
+	}
+	if in.Space == "" {
+		in.Space = config.Modality.String() // the built-in spaces are named so
+	}
 	sp, err := LoadSpace(ctx, a.store, in.Space)
 	if err != nil {
+		wrong = append(wrong, err)
+	} else if err := checkSpace(sp, in.Space, config.Modality, modules); err != nil {
 		wrong = append(wrong, err)
 	} else if config.Space, config.Modules, err = expand(sp, modules); err != nil {
 		wrong = append(wrong, fmt.Errorf("space %q: %w", in.Space, err))
@@ -110,6 +152,42 @@ func (a *Activities) resolve(ctx context.Context, in ResolveInput) (*search.Conf
 		return nil, invalid(err)
 	}
 	return config, nil
+}
+
+// modalityOf is that of all tasks; tasks of several are an error. Tasks without a
+// card are left out.
+func modalityOf(names []string, cards map[string]*task.Card) (task.Modality, error) {
+	first := ""
+	for _, name := range names {
+		c := cards[name]
+		switch {
+		case c == nil:
+		case first == "":
+			first = name
+		case c.Modality() != cards[first].Modality():
+			return cards[first].Modality(), fmt.Errorf("task %q is of %ss and task %q of %ss: one controller designs models of one kind", first, cards[first].Modality(), name, c.Modality())
+		}
+	}
+	if first == "" {
+		return task.Texts, nil
+	}
+	return cards[first].Modality(), nil
+}
+
+// ofModality leaves out the modules of other modalities.
+func ofModality(catalogue []ModuleRecord, m task.Modality) []ModuleRecord {
+	return slices.DeleteFunc(catalogue, func(r ModuleRecord) bool { return r.Modality != m })
+}
+
+// checkSpace refuses a space that tasks of a modality cannot be searched in.
+func checkSpace(sp *space.Space, name string, m task.Modality, modules []ModuleRecord) error {
+	switch {
+	case m == task.Images && sp.Tunes():
+		return fmt.Errorf("space %q offers to fine-tune the module, but image modules are frozen: take the space \"image\", or one in which %s has the option false alone", name, space.FineTune)
+	case len(modules) == 0 && sp.AllModules():
+		return fmt.Errorf("there is no %s module to choose from: add one with `starter module add`, or make the catalogue's with `starter module build`", m)
+	}
+	return nil
 }
 
 // chooseModules picks modules of the catalogue by name.
@@ -128,7 +206,7 @@ func chooseModules(catalogue []ModuleRecord, names []string) ([]ModuleRecord, er
 		}
 	}
 	if len(missing) > 0 {
-		return nil, fmt.Errorf("no module %s in the store (there are: %s)", strings.Join(missing, ", "), strings.Join(known, ", "))
+		return nil, fmt.Errorf("no module %s of the tasks' kind in the store (there are: %s)", strings.Join(missing, ", "), strings.Join(known, ", "))
 	}
 	return out, nil
 }

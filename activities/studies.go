@@ -11,7 +11,6 @@ import (
 	"tnaml/activities/store"
 	"tnaml/experiments/catalog"
 	"tnaml/experiments/study"
-	"tnaml/experiments/task"
 )
 
 // ReadStudy gathers the searches of an experiment, of all its runs or of those
@@ -214,22 +213,11 @@ func (r *studyReader) cards(ctx context.Context) error {
 				continue
 			}
 			seen[t.Name] = true
-			var record DatasetRecord
-			err := readName(ctx, r.s, store.Dataset, t.Name, &record)
-			if err == nil && string(record.Ref) == t.Data {
-				r.out.Cards = append(r.out.Cards, study.Card{Task: t.Name, Card: record.Card})
-				continue
-			}
-			// The name has gone, or stands for other data now.
-			b, err := r.s.Get(ctx, store.Ref(t.Data))
+			card, err := CardOf(ctx, r.s, t)
 			if err != nil {
-				return fmt.Errorf("task %q: %w", t.Name, err)
+				return err
 			}
-			decoded, err := task.Decode(b)
-			if err != nil {
-				return fmt.Errorf("task %q: %w", t.Name, err)
-			}
-			r.out.Cards = append(r.out.Cards, study.Card{Task: t.Name, Card: decoded.Card})
+			r.out.Cards = append(r.out.Cards, study.Card{Task: t.Name, Card: *card})
 		}
 	}
 	return nil

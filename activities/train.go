@@ -16,7 +16,7 @@ import (
 	"tnaml/experiments/search"
 	"tnaml/experiments/task"
 	"tnaml/nn/child"
-	"tnaml/nn/embedding"
+	nnimage "tnaml/nn/image"
 	"tnaml/nn/rng"
 )
 
@@ -66,14 +66,14 @@ func (a *Activities) train(ctx context.Context, in TrainInput) (TrialResult, err
 	}
 	data := store.Ref(config.Tasks[p.Task].Data)
 	seed := rng.Derive(config.Seed, "trial", uint64(p.Trial))
-	key := trialKey(data, module, cfg, seed, in.MemoryLimit)
+	key := trialKey(data, module, cfg, seed, in.MemoryLimit, config.Modality)
 
 	hit, err := a.lookUp(ctx, key, p, in.Retrain)
 	if err != nil {
 		return TrialResult{}, err
 	}
 	if hit == nil {
-		if hit, err = a.trainAnew(ctx, in, cfg, data, module, seed); err != nil {
+		if hit, err = a.trainAnew(ctx, in, cfg, config.Modality, data, module, seed); err != nil {
 			return TrialResult{}, err
 		}
 		if err := a.remember(ctx, key, hit, in.Retrain); err != nil {
@@ -107,14 +107,19 @@ func keeps(p search.Proposal, o child.Outcome) bool {
 
 // trialKey is the trial cache's key: a digest of everything the result is a
 // function of.
-func trialKey(data, module store.Ref, cfg child.Config, seed uint64, memoryLimit int64) string {
+func trialKey(data, module store.Ref, cfg child.Config, seed uint64, memoryLimit int64, modality task.Modality) string {
+	features := 0
+	if modality == task.Images {
+		features = nnimage.FeaturesVersion
+	}
 	b, err := json.Marshal(struct {
 		Trainer, InstructionSet string
 		Data, Module            store.Ref
 		Config                  child.Config
 		Seed                    uint64
 		MemoryLimit             int64
-	}{child.TrainerVersion, child.InstructionSet(), data, module, cfg, seed, memoryLimit})
+		Features                int `json:",omitempty"`
+	}{child.TrainerVersion, child.InstructionSet(), data, module, cfg, seed, memoryLimit, features})
 	if err != nil {
 		panic(err) // plain numbers and strings
 	}
@@ -174,20 +179,14 @@ func (a *Activities) remember(ctx context.Context, key string, t *cachedTrial, r
 
 // trainAnew trains and evaluates a child model, and stores it where the
 // proposal asks for it.
-func (a *Activities) trainAnew(ctx context.Context, in TrainInput, cfg child.Config, dataRef, moduleRef store.Ref, seed uint64) (*cachedTrial, error) {
+func (a *Activities) trainAnew(ctx context.Context, in TrainInput, cfg child.Config, modality task.Modality, dataRef, moduleRef store.Ref, seed uint64) (*cachedTrial, error) {
 	beat := startHeartbeat(ctx)
 	defer beat.stop()
-	data, table, err := a.inputs(ctx, dataRef, moduleRef)
+	alive := aliveCheck(ctx)
+	data, table, documents, err := a.inputs(ctx, modality, dataRef, moduleRef, cfg.FineTune, alive)
 	if err != nil {
 		return nil, err
 	}
-	var documents *child.DocumentVectors
-	if !cfg.FineTune {
-		if documents, err = a.documents(ctx, dataRef, moduleRef, data, table); err != nil {
-			return nil, err
-		}
-	}
-	stopped := activity.GetWorkerStopChannel(ctx)
 	clock := startClock()
 	defer clock.release()
 	model, outcome, err := child.Train(cfg, data, table, seed, child.Options{
@@ -195,12 +194,8 @@ func (a *Activities) trainAnew(ctx context.Context, in TrainInput, cfg child.Con
 		MemoryLimit: in.MemoryLimit,
 		Progress: func(step, steps int, loss float64) error {
 			beat.set(Step{step, steps, loss})
-			select {
-			case <-ctx.Done():
-				return ctx.Err()
-			case <-stopped:
-				return errors.New(Stopping + ": the trial starts again elsewhere")
-			default:
+			if err := alive(); err != nil {
+				return err
 			}
 			if in.TimeLimit > 0 && clock.wall() > in.TimeLimit {
 				return errOverTime
@@ -226,6 +221,22 @@ func (a *Activities) trainAnew(ctx context.Context, in TrainInput, cfg child.Con
 	return done, nil
 }
 
+// aliveCheck returns what ends long work: an error once the activity has been
+// cancelled or its worker is stopping.
+func aliveCheck(ctx context.Context) func() error {
+	stopped := activity.GetWorkerStopChannel(ctx)
+	return func() error {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-stopped:
+			return errors.New(Stopping + ": the work starts again elsewhere")
+		default:
+			return nil
+		}
+	}
+}
+
 // Step is a trial's progress, as its heartbeat carries it.
 type Step struct {
 	Step  int     `json:"step"`
@@ -233,10 +244,10 @@ type Step struct {
 	Loss  float64 `json:"loss"`
 }
 
-// heartbeat reports a trial's progress from its own goroutine, so that long
+// heartbeat reports the progress of long work from its own goroutine, so that long
 // steps and loading do not look like a lost worker.
 type heartbeat struct {
-	latest atomic.Pointer[Step]
+	latest atomic.Pointer[any]
 	quit   chan struct{}
 	done   chan struct{}
 }
@@ -254,77 +265,20 @@ func startHeartbeat(ctx context.Context) *heartbeat {
 			case <-ctx.Done():
 				return
 			case <-tick.C:
-				activity.RecordHeartbeat(ctx, h.latest.Load())
+				if details := h.latest.Load(); details != nil {
+					activity.RecordHeartbeat(ctx, *details)
+				} else {
+					activity.RecordHeartbeat(ctx)
+				}
 			}
 		}
 	}()
 	return h
 }
 
-func (h *heartbeat) set(s Step) { h.latest.Store(&s) }
+func (h *heartbeat) set(details any) { h.latest.Store(&details) }
 
 func (h *heartbeat) stop() {
 	close(h.quit)
 	<-h.done
-}
-
-// inputs returns a task's data and a module's table in its vocabulary.
-func (a *Activities) inputs(ctx context.Context, dataRef, moduleRef store.Ref) (*child.Data, *child.Table, error) {
-	t, err := a.task(ctx, dataRef)
-	if err != nil {
-		return nil, nil, err
-	}
-	table, err := a.cache.get(ctx, "table "+string(dataRef)+" "+string(moduleRef), func(ctx context.Context) (any, int64, error) {
-		m, err := cached(ctx, a, "module", moduleRef, func(b []byte) (*embedding.Module, int64, error) {
-			m, err := embedding.Decode(b)
-			return m, 2 * int64(len(b)), err
-		})
-		if err != nil {
-			return nil, 0, err
-		}
-		table := m.Table(t.task.Vocabulary, t.task.WideVocabulary)
-		return table, int64(4*len(table.Vectors) + len(table.Known)), nil
-	})
-	if err != nil {
-		return nil, nil, err
-	}
-	return t.data, table.(*child.Table), nil
-}
-
-// loadedTask is a task with the data its child models train on.
-type loadedTask struct {
-	task *task.Task
-	data *child.Data
-}
-
-func (a *Activities) task(ctx context.Context, ref store.Ref) (*loadedTask, error) {
-	return cached(ctx, a, "task", ref, func(b []byte) (*loadedTask, int64, error) {
-		t, err := task.Decode(b)
-		if err != nil {
-			return nil, 0, err
-		}
-		return &loadedTask{t, t.Data()}, 4 * int64(len(b)), nil
-	})
-}
-
-// documents returns the document vectors of a frozen module: computed once per
-// task and module, then shared by all trials of this worker.
-func (a *Activities) documents(ctx context.Context, dataRef, moduleRef store.Ref, data *child.Data, table *child.Table) (*child.DocumentVectors, error) {
-	v, err := a.cache.get(ctx, "documents "+string(dataRef)+" "+string(moduleRef), func(context.Context) (any, int64, error) {
-		d := child.Embed(data, table)
-		return d, int64(4 * (len(d.Train) + len(d.Validation) + len(d.Test))), nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return v.(*child.DocumentVectors), nil
-}
-
-func moduleRef(config *search.Config, name string) (store.Ref, error) {
-	for _, m := range config.Modules {
-		if m.Name == name {
-			return store.Ref(m.Data), nil
-		}
-	}
-	return "", fmt.Errorf("module %q is in the space but not among the search's modules", name)
 }

@@ -21,9 +21,10 @@ type ResolveInput struct {
 	Tasks    []string        `json:"tasks"`
 	Strategy string          `json:"strategy"`
 	Settings json.RawMessage `json:"settings,omitempty"`
-	Space    string          `json:"space"`
-	Seed     uint64          `json:"seed"`
-	Lag      int             `json:"lag"`
+	// Space names the search space; empty: the one of the tasks' modality.
+	Space string `json:"space"`
+	Seed  uint64 `json:"seed"`
+	Lag   int    `json:"lag"`
 	// Modules are those to choose from where the space asks for all; empty: those
 	// of the controller, else all in the store.
 	Modules []string `json:"modules,omitempty"`
@@ -39,6 +40,9 @@ type Resolved struct {
 	Config store.Ref `json:"config"`
 	// SpaceDigest is the digest of the expanded search space.
 	SpaceDigest string `json:"space_digest"`
+	// Features lists what must be computed of image tasks before their trials:
+	// each task under each module, unless the store has it already.
+	Features []FeaturesInput `json:"features,omitempty"`
 }
 
 // TrainInput is one trial to run.

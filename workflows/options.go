@@ -7,6 +7,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
+	"tnaml/activities"
 	"tnaml/experiments/search"
 )
 
@@ -28,6 +29,8 @@ const (
 	// graceTime is what a trial may take beyond its time limit for loading and
 	// storing before the attempt counts as lost.
 	graceTime = 15 * time.Minute
+	// featuresTimeout bounds the features of one image task under one module.
+	featuresTimeout = 12 * time.Hour
 	// localTimeout bounds one attempt of a local activity.
 	localTimeout = 5 * time.Minute
 )
@@ -39,6 +42,16 @@ func (r *run) trialActivity(ctx workflow.Context, p search.Proposal) workflow.Co
 		HeartbeatTimeout:    heartbeatTimeout,
 		RetryPolicy:         retries(),
 		Summary:             fmt.Sprintf("trial %d · %s · %s", p.Trial, r.spec.Tasks[p.Task], p.Summary),
+	})
+}
+
+// featuresActivity are the options of computing the features of images.
+func featuresActivity(ctx workflow.Context, f activities.FeaturesInput) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		StartToCloseTimeout: featuresTimeout,
+		HeartbeatTimeout:    heartbeatTimeout,
+		RetryPolicy:         retries(),
+		Summary:             fmt.Sprintf("features of %s · %s", f.Task, f.Module),
 	})
 }
 

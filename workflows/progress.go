@@ -51,6 +51,8 @@ type Progress struct {
 	Status string `json:"status"`
 	// Reason says why a search is paused.
 	Reason string `json:"reason,omitempty"`
+	// Preparing says what is done before the first trial: the features of images.
+	Preparing string `json:"preparing,omitempty"`
 	// Told is the number of trials done and learned from, Running those in
 	// flight, Trials the budget.
 	Told    int `json:"told"`

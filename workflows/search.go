@@ -60,6 +60,9 @@ type run struct {
 	// results holds trials that have ended but come after one that has not.
 	results map[int]activities.TrialResult
 	running int
+	// preparing is the number of features of images to be computed before the
+	// first trial, prepared how many of them are there.
+	preparing, prepared int
 	// blocked: the strategy could not be told; only a resume tries again.
 	blocked bool
 	// activeSince is the start of the present stretch without a pause.
@@ -125,7 +128,45 @@ func (r *run) begin(ctx workflow.Context, raw json.RawMessage) error {
 		r.attributes(ctx, "failed")
 		return err
 	}
+	if err := r.prepare(ctx); err != nil {
+		r.attributes(ctx, "failed")
+		return err
+	}
 	return r.learn(ctx, nil)
+}
+
+// prepare has the features of image tasks computed, once for all trials.
+func (r *run) prepare(ctx workflow.Context) error {
+	features := r.state.Resolved.Features
+	r.state.Resolved.Features = nil
+	if len(features) == 0 {
+		return nil
+	}
+	r.preparing = len(features)
+	r.show(ctx)
+	var a *activities.Activities
+	var failed error
+	group := workflow.NewWaitGroup(ctx)
+	for range min(r.spec.parallel(), len(features)) {
+		group.Add(1)
+		workflow.Go(ctx, func(ctx workflow.Context) {
+			defer group.Done()
+			for len(features) > 0 && failed == nil && !r.state.Stop {
+				f := features[0]
+				features = features[1:]
+				if err := workflow.ExecuteActivity(featuresActivity(ctx, f), a.Features, f).Get(ctx, nil); err != nil {
+					failed = err
+					return
+				}
+				r.prepared++
+				r.show(ctx)
+			}
+		})
+	}
+	group.Wait(ctx)
+	r.preparing, r.prepared = 0, 0
+	r.activeSince = workflow.Now(ctx) // the rate is that of the trials
+	return failed
 }
 
 // loop runs trials until the search is finished, or until it is time to

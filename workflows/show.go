@@ -87,6 +87,9 @@ func (r *run) progress(ctx workflow.Context) Progress {
 		Failed: r.state.Failed, Cached: r.state.Cached, CPUSeconds: r.state.CPUSeconds,
 		Started: r.state.Started, Updated: workflow.Now(ctx),
 	}
+	if r.preparing > 0 {
+		p.Preparing = fmt.Sprintf("computing the features of the images: %d of %d done", r.prepared, r.preparing)
+	}
 	for i := range r.spec.Tasks {
 		p.Best = append(p.Best, r.state.Best[i]...)
 	}
@@ -121,6 +124,9 @@ func details(p Progress) string {
 	}
 	if p.SecondsLeft > 0 && p.Status == "running" {
 		fmt.Fprintf(&b, " · about %s left", (time.Duration(p.SecondsLeft) * time.Second).String())
+	}
+	if p.Preparing != "" {
+		b.WriteString(" · " + p.Preparing)
 	}
 	b.WriteString("\n\n")
 	if p.Reason != "" {

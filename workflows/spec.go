@@ -22,8 +22,9 @@ type SearchSpec struct {
 	Trials int `json:"trials"`
 	// Seed decides every random draw of the search.
 	Seed uint64 `json:"seed"`
-	// Space names the search space, built in or stored.
-	Space string `json:"space"`
+	// Space names the search space, built in or stored; empty: the controller's,
+	// else "text" or "image", as the tasks are.
+	Space string `json:"space,omitempty"`
 	// Lag: the proposal for trial i is asked from the state that has absorbed
 	// exactly the trials 0…i−lag. Part of the search's identity.
 	Lag int `json:"lag"`
@@ -61,7 +62,6 @@ func DefaultSearchSpec() SearchSpec {
 		Strategy:        "naml",
 		Trials:          100,
 		Seed:            1,
-		Space:           "text",
 		Lag:             4,
 		CheckpointEvery: 50,
 		TrialTimeout:    "30m",
@@ -120,9 +120,6 @@ func (s SearchSpec) Validate() error {
 	}
 	if s.Parallel < 0 || s.Parallel > max(s.Lag, 1) {
 		bad(`"parallel" is %d: it must lie between 1 and "lag" (%d), or be absent`, s.Parallel, s.Lag)
-	}
-	if s.Space == "" {
-		bad(`"space" is empty: leave it out for the default, "text"`)
 	}
 	if s.CheckpointEvery < 1 || s.CheckpointEvery > maxCheckpointEvery {
 		bad(`"checkpoint_every" is %d: it must lie between 1 and %d`, s.CheckpointEvery, maxCheckpointEvery)

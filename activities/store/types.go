@@ -18,7 +18,8 @@ type Ref string
 // Kind is a class of names.
 type Kind string
 
-// The kinds of names. Trial is the trial cache: key digest → result.
+// The kinds of names. Trial is the trial cache, key digest → result; Features
+// are the features of an image task under a module, key digest → features.
 const (
 	Dataset    Kind = "dataset"
 	Module     Kind = "module"
@@ -27,6 +28,7 @@ const (
 	Experiment Kind = "experiment"
 	Search     Kind = "search"
 	Trial      Kind = "trial"
+	Features   Kind = "features"
 )
 
 // Errors that callers tell apart with errors.Is. Everything else is the

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"tnaml/experiments/archive"
 	nnimage "tnaml/nn/image"
 )
 
@@ -44,13 +45,13 @@ func (c CIFAR) layout() (bytes, at, classes int, err error) {
 	return 0, 0, 0, fmt.Errorf("unknown variant %q of CIFAR (known: %s, %s, %s)", c, CIFAR10, CIFAR100, CIFAR100Coarse)
 }
 
-// ReadCIFAR reads one binary file of CIFAR (Krizhevsky, 2009), gzipped or not.
+// ReadCIFAR reads one binary file of CIFAR (Krizhevsky, 2009), compressed or not.
 // Errors name file and byte.
 func ReadCIFAR(f File, variant CIFAR, split string) (*Set, error) {
 	if err := checkSplit(split); err != nil {
 		return nil, err
 	}
-	b, err := readAll(f.Reader, 0)
+	b, _, err := archive.ReadAll(f.Reader, 0)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", f.Name, err)
 	}
@@ -96,7 +97,7 @@ func parseCIFAR(b []byte, name string, variant CIFAR, split string) (*Set, error
 	return s, nil
 }
 
-// ReadCIFARArchive reads the tar archive, gzipped or not, in which CIFAR is
+// ReadCIFARArchive reads the archive, compressed or not, in which CIFAR is
 // published: data_batch_<i>.bin and test_batch.bin, or train.bin and test.bin,
 // wherever they lie in it. The class names are read from batches.meta.txt,
 // fine_label_names.txt or coarse_label_names.txt where these are there.
@@ -104,16 +105,18 @@ func ReadCIFARArchive(f File, variant CIFAR) (*Set, error) {
 	if _, _, _, err := variant.layout(); err != nil {
 		return nil, fmt.Errorf("%s: %w", f.Name, err)
 	}
-	entries, err := readTar(f, defaultMaxBytes, func(name string) bool {
+	files, err := archive.Read(f.Reader, f.Name, 0, func(name string) bool {
 		return path.Ext(name) == ".bin" || strings.HasSuffix(name, "names.txt") || path.Base(name) == "batches.meta.txt"
 	})
 	if err != nil {
 		return nil, err
 	}
-	return cifarOf(f.Name, entries, variant)
+	return ReadCIFARFiles(files, f.Name, variant)
 }
 
-func cifarOf(name string, entries []entry, variant CIFAR) (*Set, error) {
+// ReadCIFARFiles makes a set of the files of CIFAR that have been read, as
+// ReadCIFARArchive does.
+func ReadCIFARFiles(files []archive.File, name string, variant CIFAR) (*Set, error) {
 	_, _, classes, err := variant.layout()
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
@@ -122,14 +125,18 @@ func cifarOf(name string, entries []entry, variant CIFAR) (*Set, error) {
 	var sets []*Set
 	var names []string
 	var p problems
-	for _, e := range entries {
-		base := path.Base(e.name)
+	for _, e := range files {
+		if e.Err != nil {
+			p.add("%s: %w", e.Name, e.Err)
+			continue
+		}
+		base := path.Base(e.Name)
 		if base == want {
-			names = strings.Fields(string(e.data))
+			names = strings.Fields(string(e.Data))
 			if len(names) != classes {
-				p.add("%s: %d class names, %s has %d classes", e.name, len(names), variant, classes)
+				p.add("%s: %d class names, %s has %d classes", e.Name, len(names), variant, classes)
 			} else if distinct := slices.Compact(slices.Sorted(slices.Values(names))); len(distinct) != classes {
-				p.add("%s: a class name is there twice", e.name)
+				p.add("%s: a class name is there twice", e.Name)
 			}
 			continue
 		}
@@ -143,10 +150,10 @@ func cifarOf(name string, entries []entry, variant CIFAR) (*Set, error) {
 		case strings.HasPrefix(base, Test):
 			split = Test
 		default:
-			p.add("%s: cannot tell the split from the name (known: data_batch_<i>.bin, train.bin, test.bin, test_batch.bin)", e.name)
+			p.add("%s: cannot tell the split from the name (known: data_batch_<i>.bin, train.bin, test.bin, test_batch.bin)", e.Name)
 			continue
 		}
-		s, err := parseCIFAR(e.data, e.name, variant, split)
+		s, err := parseCIFAR(e.Data, e.Name, variant, split)
 		if err != nil {
 			p.add("%w", err)
 			continue

@@ -9,15 +9,14 @@ import (
 	_ "image/gif" // the formats of image files that are read
 	_ "image/jpeg"
 	_ "image/png"
-	"io"
 	"io/fs"
 	"path"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
-	"unicode/utf8"
 
+	"tnaml/experiments/archive"
 	nnimage "tnaml/nn/image"
 )
 
@@ -46,137 +45,77 @@ const maxPixels = 1 << 26
 // the order of their paths. Every file that is no image is a problem, named by
 // its path; all are reported together.
 func ReadFolder(tree fs.FS, name string, o FileOptions) (*Set, error) {
-	entries, err := readFolder(tree, name, o.limit(), isData)
+	files, err := archive.ReadFolder(tree, name, o.MaxBytes, IsData)
 	if err != nil {
 		return nil, err
 	}
-	return decodeFiles(name, entries, o)
+	return ReadFiles(files, name, o)
 }
 
-// ReadArchive reads a tar (gzipped or not) or zip archive of what ReadFolder
+// ReadArchive reads a tar (also compressed) or zip archive of what ReadFolder
 // reads; which one it is, its first bytes say.
 func ReadArchive(f File, o FileOptions) (*Set, error) {
-	in, err := inflate(f.Reader)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", f.Name, err)
-	}
-	magic := make([]byte, 4)
-	n, err := io.ReadFull(in, magic)
-	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
-		return nil, fmt.Errorf("%s: %w", f.Name, err)
-	}
-	in = io.MultiReader(bytes.NewReader(magic[:n]), in)
-	var entries []entry
-	if string(magic[:n]) == "PK\x03\x04" {
-		var b []byte
-		if b, err = readAll(in, o.limit()); err != nil {
-			return nil, fmt.Errorf("%s: %w", f.Name, err)
-		}
-		entries, err = readZip(b, f.Name, o.limit(), isData)
-	} else {
-		entries, err = readTar(File{f.Name, in}, o.limit(), isData)
-	}
+	files, err := archive.Read(f.Reader, f.Name, o.MaxBytes, IsData)
 	if err != nil {
 		return nil, err
 	}
-	return decodeFiles(f.Name, entries, o)
+	return ReadFiles(files, f.Name, o)
 }
 
-func (o FileOptions) limit() int64 {
-	if o.MaxBytes <= 0 {
-		return defaultMaxBytes
-	}
-	return o.MaxBytes
-}
-
-// isData leaves out what commonly lies beside the images and is none.
-func isData(name string) bool {
+// IsData leaves out what commonly lies beside the images and is none.
+func IsData(name string) bool {
 	base := strings.ToLower(path.Base(name))
 	return !strings.HasPrefix(base, "license") && !strings.HasPrefix(base, "readme")
 }
 
-// splitNames are the folder names that mean a split.
-var splitNames = map[string]string{"train": Train, "training": Train, "validation": Validation, "valid": Validation, "val": Validation, "dev": Validation, "test": Test, "testing": Test}
-
-// place says which class and split a path means.
-type place struct{ class, split string }
-
-// places finds class and split of every path. Folders common to all paths are
-// skipped as long as a class is left.
-func places(entries []entry, p *problems) []place {
-	dirs := make([][]string, len(entries))
-	least := -1
-	for i, e := range entries {
-		dirs[i] = strings.Split(e.name, "/")
-		dirs[i] = dirs[i][:len(dirs[i])-1]
-		if least < 0 || len(dirs[i]) < least {
-			least = len(dirs[i])
-		}
-	}
-	skip := 0
-	for ; skip < least-1; skip++ {
-		first := dirs[0][skip]
-		if splitNames[strings.ToLower(first)] != "" || slices.ContainsFunc(dirs, func(d []string) bool { return d[skip] != first }) {
-			break
-		}
-	}
-	out := make([]place, len(entries))
-	for i, d := range dirs {
-		d = d[min(skip, len(d)):]
-		if len(d) == 2 {
-			if s := splitNames[strings.ToLower(d[0])]; s != "" {
-				out[i].split, d = s, d[1:]
-			}
-		}
-		switch {
-		case len(d) != 1:
-			p.add("%s: the file must lie in a folder of its class, or in one within train, validation or test", entries[i].name)
-		case !utf8.ValidString(d[0]):
-			p.add("%s: the class %q is not UTF-8", entries[i].name, d[0])
-		default:
-			out[i].class = d[0]
-		}
-	}
-	return out
-}
-
-func decodeFiles(name string, entries []entry, o FileOptions) (*Set, error) {
+// ReadFiles makes a set of image files that have been read, as ReadFolder and
+// ReadArchive do.
+func ReadFiles(files []archive.File, name string, o FileOptions) (*Set, error) {
 	if o.Height < 0 || o.Width < 0 || (o.Height == 0) != (o.Width == 0) || o.Channels != 0 && o.Channels != 1 && o.Channels != 3 {
 		return nil, fmt.Errorf("%s: a size of %d × %d × %d; give both sides or none, and 1 or 3 channels or none", name, o.Height, o.Width, o.Channels)
 	}
 	var p problems
-	if len(entries) == 0 {
+	if len(files) == 0 {
 		p.add("no image files")
 		return nil, p.err(name)
 	}
-	where := places(entries, &p)
-	headers := make([]fileHeader, len(entries))
-	each(len(entries), o.Workers, func(i int) { headers[i] = readHeader(entries[i]) })
-	h, w, c := size(entries, headers, o, &p)
+	names := make([]string, len(files))
+	for i, f := range files {
+		names[i] = f.Name
+	}
+	where := archive.Places(names)
+	for i, q := range where {
+		if q.Err != nil {
+			p.add("%s: %w", names[i], q.Err)
+		}
+	}
+	headers := make([]fileHeader, len(files))
+	each(len(files), o.Workers, func(i int) { headers[i] = readHeader(files[i]) })
+	h, w, c := size(files, headers, o, &p)
 	if err := p.err(name); err != nil {
 		return nil, err
 	}
 	s := &Set{Images: nnimage.Images{Height: h, Width: w, Channels: c}}
 	n := h * w * c
-	if h > 1<<14 || w > 1<<14 || int64(n)*int64(len(entries)) > defaultMaxBytes {
-		return nil, fmt.Errorf("%s: %d images of %d × %d × %d are more than %d bytes; give a smaller size", name, len(entries), h, w, c, defaultMaxBytes)
+	if h > 1<<14 || w > 1<<14 || int64(n)*int64(len(files)) > archive.DefaultMaxBytes {
+		return nil, fmt.Errorf("%s: %d images of %d × %d × %d are more than %d bytes; give a smaller size", name, len(files), h, w, c, archive.DefaultMaxBytes)
 	}
-	s.Pixels = make([]uint8, n*len(entries))
-	failed := make([]error, len(entries))
-	each(len(entries), o.Workers, func(i int) { failed[i] = decodeFile(s.At(i), entries[i].data, h, w, c) })
+	s.Pixels = make([]uint8, n*len(files))
+	failed := make([]error, len(files))
+	each(len(files), o.Workers, func(i int) { failed[i] = decodeFile(s.At(i), files[i].Data, h, w, c) })
 	for _, q := range where {
-		if !slices.Contains(s.Classes, q.class) {
-			s.Classes = append(s.Classes, q.class)
+		if !slices.Contains(s.Classes, q.Class) {
+			s.Classes = append(s.Classes, q.Class)
 		}
 	}
 	slices.Sort(s.Classes)
 	for i, q := range where {
 		if failed[i] != nil {
-			p.add("%s: %w", entries[i].name, failed[i])
+			p.add("%s: %w", files[i].Name, failed[i])
 		}
-		label, _ := slices.BinarySearch(s.Classes, q.class)
+		label, _ := slices.BinarySearch(s.Classes, q.Class)
 		s.Labels = append(s.Labels, int32(label))
-		s.Splits = append(s.Splits, q.split)
+		s.Splits = append(s.Splits, q.Split)
 	}
 	if err := p.err(name); err != nil {
 		return nil, err
@@ -191,16 +130,16 @@ type fileHeader struct {
 	err           error
 }
 
-func readHeader(e entry) fileHeader {
-	if e.err != nil {
-		return fileHeader{err: e.err}
+func readHeader(f archive.File) fileHeader {
+	if f.Err != nil {
+		return fileHeader{err: f.Err}
 	}
-	c, format, err := image.DecodeConfig(bytes.NewReader(e.data))
+	c, format, err := image.DecodeConfig(bytes.NewReader(f.Data))
 	switch {
 	case errors.Is(err, image.ErrFormat):
-		return fileHeader{err: fmt.Errorf("byte 0: no PNG, JPEG or GIF image (%d bytes)", len(e.data))}
+		return fileHeader{err: fmt.Errorf("byte 0: no PNG, JPEG or GIF image (%d bytes)", len(f.Data))}
 	case err != nil:
-		return fileHeader{err: fmt.Errorf("damaged %s image of %d bytes: %w", format, len(e.data), err)}
+		return fileHeader{err: fmt.Errorf("damaged %s image of %d bytes: %w", format, len(f.Data), err)}
 	case c.Width < 1 || c.Height < 1 || c.Width > maxPixels/c.Height:
 		return fileHeader{err: fmt.Errorf("an image of %d × %d pixels; there must be 1 to %d", c.Height, c.Width, maxPixels)}
 	}
@@ -219,12 +158,12 @@ func greyModel(m color.Model) bool {
 }
 
 // size settles the size and channels of the set.
-func size(entries []entry, headers []fileHeader, o FileOptions, p *problems) (h, w, c int) {
+func size(files []archive.File, headers []fileHeader, o FileOptions, p *problems) (h, w, c int) {
 	h, w, c = o.Height, o.Width, o.Channels
 	grey := true
 	for i, f := range headers {
 		if f.err != nil {
-			p.add("%s: %w", entries[i].name, f.err)
+			p.add("%s: %w", files[i].Name, f.err)
 			continue
 		}
 		grey = grey && f.grey
@@ -232,7 +171,7 @@ func size(entries []entry, headers []fileHeader, o FileOptions, p *problems) (h,
 			h, w = f.height, f.width
 		}
 		if o.Height == 0 && (f.height != h || f.width != w) {
-			p.add("%s: an image of %d × %d among others of %d × %d; give the size to which they shall be resized", entries[i].name, f.height, f.width, h, w)
+			p.add("%s: an image of %d × %d among others of %d × %d; give the size to which they shall be resized", files[i].Name, f.height, f.width, h, w)
 		}
 	}
 	if c == 0 {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"strconv"
 
+	"tnaml/experiments/archive"
 	nnimage "tnaml/nn/image"
 )
 
@@ -19,7 +20,7 @@ type File struct {
 // ReadIDX reads a pair of IDX files, of images and of labels, as MNIST has them
 // (LeCun, Cortes and Burges): bytes 0 0 8 and the number of dimensions, each
 // dimension as a big-endian 32-bit number, then unsigned bytes. Images are
-// n × height × width, or with × 3 in colour. Either file may be gzipped. The
+// n × height × width, or with × 3 in colour. Either file may be compressed. The
 // classes are "0" up to the largest label. Errors name file and offset; those
 // of both files are reported together.
 func ReadIDX(images, labels File, split string) (*Set, error) {
@@ -56,7 +57,7 @@ func ReadIDX(images, labels File, split string) (*Set, error) {
 // readIDX reads the bytes and the shape of a file of the given number of
 // dimensions.
 func readIDX(f File, least, most int) ([]byte, []int, error) {
-	b, err := readAll(f.Reader, 0)
+	b, _, err := archive.ReadAll(f.Reader, 0)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", f.Name, err)
 	}
@@ -84,7 +85,7 @@ func readIDX(f File, least, most int) ([]byte, []int, error) {
 	total := uint64(1)
 	for i := range shape {
 		d := binary.BigEndian.Uint32(b[4+4*i:])
-		if d == 0 || total > uint64(defaultMaxBytes)/uint64(d) {
+		if d == 0 || total > uint64(archive.DefaultMaxBytes)/uint64(d) {
 			return bad(4+4*i, "dimension %d of %d is impossible", i, d)
 		}
 		total *= uint64(d)

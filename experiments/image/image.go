@@ -155,6 +155,9 @@ func (t *Task) Digest() string {
 	return hex.EncodeToString(sum[:])
 }
 
+// IsTask reports whether a container holds an image task.
+func IsTask(f *safetensors.File) bool { return f.Kind() == kind }
+
 // Decode reads what Encode wrote. A task that is damaged or inconsistent is an
 // error.
 func Decode(b []byte) (*Task, error) {

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 
 	"tnaml/experiments/space"
+	"tnaml/experiments/task"
 	"tnaml/nn/child"
 )
 
@@ -75,8 +76,10 @@ type Module struct {
 // Config is a search's identity: two searches with equal configurations give
 // equal ledgers, bit for bit. Budget and parallelism are not part of it.
 type Config struct {
-	Tasks []Task      `json:"tasks"`
-	Space space.Space `json:"space"`
+	// Modality is that of all tasks and modules.
+	Modality task.Modality `json:"modality,omitempty"`
+	Tasks    []Task        `json:"tasks"`
+	Space    space.Space   `json:"space"`
 	// Modules are the objects behind the space's module names, in the order
 	// of the module choice's options.
 	Modules []Module `json:"modules"`

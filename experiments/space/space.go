@@ -233,6 +233,17 @@ func (s *Space) Size() uint64 {
 	return size
 }
 
+// AllModules reports whether the module choice stands for the whole catalogue.
+func (s *Space) AllModules() bool { return s.has(Module, AllModules) }
+
+// Tunes reports whether some child model of the space fine-tunes its module.
+func (s *Space) Tunes() bool { return s.has(FineTune, true) }
+
+// has reports whether a choice has an option.
+func (s *Space) has(choice string, option any) bool {
+	return slices.ContainsFunc(s.Choices, func(c Choice) bool { return c.Name == choice && slices.Contains(c.Options, option) })
+}
+
 // Expand returns the space with the module option "*" replaced by all modules
 // of a catalogue, sorted. It is an error when the catalogue is empty or lacks a
 // module that the space names.

@@ -11,7 +11,7 @@ import (
 )
 
 func TestBuiltinsAreValid(t *testing.T) {
-	if diff := cmp.Diff([]string{"text", "text-small"}, BuiltinNames()); diff != "" {
+	if diff := cmp.Diff([]string{"image", "text", "text-small"}, BuiltinNames()); diff != "" {
 		t.Fatal(diff)
 	}
 	for _, name := range BuiltinNames() {

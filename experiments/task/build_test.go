@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -225,13 +226,15 @@ func TestCardByHand(t *testing.T) {
 	tokens := 3 + 2 + 2 + 2 + 5 + 1 + 3 + 2 + 2 + 1
 	want := Card{
 		Examples: 10, Empty: 1, Train: 5, Validation: 1, Test: 4, GivenSplit: true, Balance: 0.2,
+		Evenness: -(.4*math.Log(.4) + .5*math.Log(.5) + .1*math.Log(.1)) / math.Log(3),
 		Classes: []Class{
 			{Label: "a", Train: 3, Test: 1, Samples: []string{"red red green", "red blue", "red red red red red red"}},
 			{Label: "b", Train: 2, Validation: 1, Test: 2, Samples: []string{"green tea", "green", "GREEN tea"}},
 			{Label: "c", Test: 1, Samples: []string{"odd"}},
 		},
 		MajorityAccuracy: 0.25, MeanCharacters: float64(characters) / 10, MeanTokens: float64(tokens) / 10,
-		Cut: 1, Duplicates: 2, Conflicts: 1, Leakage: 1,
+		Cut: 1, Duplicates: 2, Conflicts: 1, Leakage: 1, Leaks: &Leaks{TrainTest: 1},
+		Lengths:        &Lengths{Min: 3, Q1: 8, Median: 9, Q3: 11, P95: 23, Max: 23}, // of 3 5 8 9 9 9 10 11 13 23
 		DistinctTokens: 6, Vocabulary: 6, WideVocabulary: 3, Coverage: 3.0 / 8,
 		Options: Options{Name: "hand", Seed: 1, Validation: 0.1, Test: 0.1, MaxVocabulary: 32768, MinCount: 2, MaxTokens: 5, Source: "paper", Licence: "none"},
 		Warnings: []string{
@@ -243,6 +246,11 @@ func TestCardByHand(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, b.Card, cmpopts.EquateApprox(0, 1e-12)); diff != "" {
 		t.Error(diff)
+	}
+	leaky := append(slices.Clone(byHand), Example{"green", "b", Test}, Example{"red blue", "a", Validation}, Example{"red blue", "a", Test})
+	if b, err := Build(leaky, Options{Name: "hand"}); err != nil || *b.Card.Leaks != (Leaks{TrainValidation: 1, TrainTest: 2, ValidationTest: 2}) || b.Card.Leakage != 3 ||
+		!strings.Contains(strings.Join(b.Card.Warnings, "\n"), "2 test examples have a text that is also in the validation split") {
+		t.Errorf("%+v, %v, %v", b.Card.Leaks, b.Card.Warnings, err)
 	}
 	wantTest := Split{Offsets: []int32{0, 3, 5, 7, 8}, IDs: []int32{0, 4, 4, 1, 3, 1, 3, 5}, Labels: []int32{0, 1, 1, 2}}
 	if diff := cmp.Diff(wantTest, b.Test); diff != "" {

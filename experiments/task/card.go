@@ -2,6 +2,8 @@ package task
 
 import (
 	"fmt"
+	"math"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -20,11 +22,18 @@ type Card struct {
 	// Balance is the number of examples in the smallest class over that in the
 	// largest, 1 where all are of one size.
 	Balance float64 `json:"balance,omitempty"`
+	// Evenness is the entropy of the classes' shares over its largest value, the
+	// logarithm of their number (Pielou, 1966): 1 where all are of one size, near
+	// 0 where one has nearly all. Unlike Balance it does not hang on the smallest.
+	Evenness float64 `json:"evenness,omitempty"`
 	// MajorityAccuracy is the test accuracy of always answering the most
 	// frequent class of the training split.
 	MajorityAccuracy float64 `json:"majority_accuracy"`
 	MeanCharacters   float64 `json:"mean_characters"`
 	MeanTokens       float64 `json:"mean_tokens"`
+	// Lengths says how the texts' lengths are distributed; cards from before it
+	// was counted, and those of images, have none.
+	Lengths *Lengths `json:"lengths,omitempty"`
 	// Cut counts the texts that reached the limit of tokens.
 	Cut int `json:"cut"`
 	// Duplicates counts the examples whose text came before; Conflicts those
@@ -34,6 +43,9 @@ type Card struct {
 	// Leakage counts the validation and test examples whose text is also in
 	// the training split. Only a given split can have any.
 	Leakage int `json:"leakage"`
+	// Leaks counts the same between each two splits; cards from before it was
+	// counted have none.
+	Leaks *Leaks `json:"leaks,omitempty"`
 	// DistinctTokens counts all the tokens of the examples, Vocabulary those
 	// kept, WideVocabulary those that the wide tower sees; Coverage is the
 	// share of the test split's tokens that is in the wide vocabulary.
@@ -46,6 +58,32 @@ type Card struct {
 	// Options are those the task was built with, defaults filled in.
 	Options  Options  `json:"options"`
 	Warnings []string `json:"warnings,omitempty"`
+}
+
+// Lengths are quantiles of the texts' lengths in characters, by nearest rank:
+// each is the length of some text.
+type Lengths struct {
+	Min    int `json:"min"`
+	Q1     int `json:"q1"`
+	Median int `json:"median"`
+	Q3     int `json:"q3"`
+	P95    int `json:"p95"`
+	Max    int `json:"max"`
+}
+
+// newLengths sorts n, of at least one length.
+func newLengths(n []int) *Lengths {
+	slices.Sort(n)
+	at := func(percent int) int { return n[max(0, (percent*len(n)+99)/100-1)] }
+	return &Lengths{Min: n[0], Q1: at(25), Median: at(50), Q3: at(75), P95: at(95), Max: n[len(n)-1]}
+}
+
+// Leaks counts, for each two splits, the examples of the second one that equal
+// an example of the first.
+type Leaks struct {
+	TrainValidation int `json:"train_validation"`
+	TrainTest       int `json:"train_test"`
+	ValidationTest  int `json:"validation_test"`
 }
 
 // Class is one class of a task.
@@ -81,15 +119,14 @@ func NewCard(labels []string, of []int32, groups []int, parts []Part, given bool
 	for i, l := range labels {
 		c.Classes[i].Label = l
 	}
-	first := make([]int, len(of)) // group → its first example, plus 1
-	trained := make([]bool, len(of))
+	first := make([]int, len(of))  // group → its first example, plus 1
+	in := make([][3]bool, len(of)) // group → the splits it is in
 	for i, p := range parts {
 		cl := &c.Classes[of[i]]
 		switch p {
 		case InTrain:
 			cl.Train++
 			c.Train++
-			trained[groups[i]] = true
 		case InValidation:
 			cl.Validation++
 			c.Validation++
@@ -97,6 +134,7 @@ func NewCard(labels []string, of []int32, groups []int, parts []Part, given bool
 			cl.Test++
 			c.Test++
 		}
+		in[groups[i]][p] = true
 		if f := first[groups[i]]; f == 0 {
 			first[groups[i]] = i + 1
 		} else {
@@ -106,11 +144,21 @@ func NewCard(labels []string, of []int32, groups []int, parts []Part, given bool
 			}
 		}
 	}
+	c.Leaks = new(Leaks)
 	for i, p := range parts {
-		if p != InTrain && trained[groups[i]] {
-			c.Leakage++
+		switch g := in[groups[i]]; {
+		case p == InValidation && g[InTrain]:
+			c.Leaks.TrainValidation++
+		case p == InTest:
+			if g[InTrain] {
+				c.Leaks.TrainTest++
+			}
+			if g[InValidation] {
+				c.Leaks.ValidationTest++
+			}
 		}
 	}
+	c.Leakage = c.Leaks.TrainValidation + c.Leaks.TrainTest
 	best, least, most := 0, len(of), 0
 	for i, cl := range c.Classes {
 		if cl.Train > c.Classes[best].Train {
@@ -123,16 +171,32 @@ func NewCard(labels []string, of []int32, groups []int, parts []Part, given bool
 		c.MajorityAccuracy = float64(c.Classes[best].Test) / float64(max(1, c.Test))
 	}
 	c.Balance = float64(least) / float64(max(1, most))
+	c.Evenness = evenness(c.Classes, len(of))
 	return c
+}
+
+func evenness(classes []Class, n int) float64 {
+	var h float64
+	for _, cl := range classes {
+		if k := cl.Train + cl.Validation + cl.Test; k > 0 {
+			p := float64(k) / float64(n)
+			h -= p * math.Log(p)
+		}
+	}
+	if len(classes) < 2 {
+		return 0
+	}
+	return h / math.Log(float64(len(classes)))
 }
 
 // ofTexts adds what only texts have.
 func (c *Card) ofTexts(t *Task, examples []Example, of []int32, groups []int, parts []Part, tok *tokens) {
 	c.DistinctTokens, c.Vocabulary, c.WideVocabulary = len(tok.words), len(t.Vocabulary), t.WideVocabulary
 	seen := make([]bool, len(examples)) // by group
-	characters := 0
+	characters, lengths := 0, make([]int, len(examples))
 	for i, e := range examples {
-		characters += utf8.RuneCountInString(e.Text)
+		lengths[i] = utf8.RuneCountInString(e.Text)
+		characters += lengths[i]
 		if len(tok.docs[i]) == c.Options.MaxTokens {
 			c.Cut++
 		}
@@ -143,6 +207,7 @@ func (c *Card) ofTexts(t *Task, examples []Example, of []int32, groups []int, pa
 	}
 	n := float64(len(examples))
 	c.MeanCharacters, c.MeanTokens = float64(characters)/n, float64(tok.total)/n
+	c.Lengths = newLengths(lengths)
 	known, all := 0, 0
 	for i := range examples {
 		if parts[i] == InTest {
@@ -180,6 +245,9 @@ func (c *Card) Warn(one string) {
 	}
 	if c.Leakage > 0 {
 		say("%d validation and test examples have %s that is also in the training split: accuracies are too high", c.Leakage, one)
+	}
+	if c.Leaks != nil && c.Leaks.ValidationTest > 0 {
+		say("%d test examples have %s that is also in the validation split: what is selected there is favoured in the test", c.Leaks.ValidationTest, one)
 	}
 	if c.Conflicts > 0 {
 		say("%d examples equal another one and have another label", c.Conflicts)

@@ -2,74 +2,110 @@ package task
 
 import (
 	"bytes"
-	"encoding/csv"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
-	"github.com/klauspost/compress/gzip"
+	"tnaml/experiments/archive"
 )
 
-// Format is the form of a table of labelled texts.
+// Format is the form of a source of labelled texts.
 type Format string
 
-// The formats that Read knows.
+// The formats of tables.
 //
 // TSV has a header line and literal fields parted by tabs: no quoting, so a
 // quotation mark is part of the text and a text can hold neither tab nor line
-// break. CSV has a header line and is as RFC 4180 says. JSONL has an object a
-// line; a label may be a string, a number or a boolean.
+// break. CSV has a header line and is as RFC 4180 says, parted by commas or
+// another delimiter. JSONL has an object a line; a label may be a string, a
+// number or a boolean. Parquet is as its format specification 2 says.
 const (
-	TSV   Format = "tsv"
-	CSV   Format = "csv"
-	JSONL Format = "jsonl"
+	TSV     Format = "tsv"
+	CSV     Format = "csv"
+	JSONL   Format = "jsonl"
+	Parquet Format = "parquet"
 )
 
-// ReadOptions says how to read a table. The zero value reads the columns text,
-// label and, if present, split, in the format that the name's ending says.
+// Folder is the format of text files in folders, in an archive too: see
+// ReadFolder.
+const Folder Format = "folder"
+
+// ReadOptions says how to read labelled texts. The zero value reads the columns
+// text, label and, if present, split, in the format and encoding that the
+// source itself shows.
 type ReadOptions struct {
 	Format      Format `json:"format,omitempty"`
 	TextColumn  string `json:"text_column,omitempty"`
 	LabelColumn string `json:"label_column,omitempty"`
 	// SplitColumn must be present if it is given; the default need not be.
 	SplitColumn string `json:"split_column,omitempty"`
+	// Columns names the columns of a TSV or CSV file that has no header line.
+	Columns []string `json:"columns,omitempty"`
+	// Delimiter parts the fields of a TSV or CSV file: one character, or "tab".
+	// The default is a tab for TSV; for CSV it is the one of , ; tab and | that
+	// fits the header line.
+	Delimiter string `json:"delimiter,omitempty"`
+	// Encoding is the texts' character encoding, by a name of the WHATWG or
+	// IANA, such as windows-1252; the default is to detect it. Parquet is UTF-8.
+	Encoding string `json:"encoding,omitempty"`
+	// Split is that of the examples to which the source gives none.
+	Split string `json:"split,omitempty"`
 	// MaxBytes bounds the decompressed size; 0 means 2 GiB.
 	MaxBytes int64 `json:"max_bytes,omitempty"`
+	// Report, if not nil, is filled in with what was found, as far as reading
+	// went: where there is an error too.
+	Report *Report `json:"-"`
 }
 
 // maxProblems is how many problems of one input are reported together.
 const maxProblems = 10
 
-// Read reads a table of labelled texts. Gzip is recognised by its first bytes,
-// the format by the ending of name (before .gz) unless given. A byte order
-// mark is skipped. White space around texts, labels and splits is removed;
-// dev, val and valid mean validation.
+// Read reads a table of labelled texts. Gzip, zstd and Parquet are recognised
+// by their first bytes, the other formats by the ending of name (before .gz and
+// .zst) or else by the first line, unless given. White space around texts,
+// labels and splits is removed; dev, val and valid mean validation.
 //
-// Errors name the line and the column. A text may be empty (Build counts and
-// leaves out such examples), a label may not.
+// Errors name the line (of text), row (of Parquet) or byte, and the column. A
+// text may be empty (Build counts and leaves out such examples), a label may
+// not. No character is ever replaced: what cannot be converted to UTF-8 is an
+// error.
 func Read(r io.Reader, name string, o ReadOptions) ([]Example, error) {
-	b, err := readAll(r, o.MaxBytes)
+	c, err := newCollector(name, o)
+	if err != nil {
+		return nil, err
+	}
+	b, compression, err := archive.ReadAll(r, o.MaxBytes)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	if o.Format == "" {
+	c.report.Compression = compression
+	switch {
+	case o.Format == "" && bytes.HasPrefix(b, []byte(parquetMagic)):
+		o.Format = Parquet
+	case o.Format == "":
 		if o.Format, err = FormatOf(name); err != nil {
-			return nil, err
+			if o.Format = sniffFormat(b); o.Format == "" {
+				return nil, err
+			}
 		}
 	}
-	c := &collector{o: o}
-	c.o.TextColumn, c.o.LabelColumn = or(o.TextColumn, "text"), or(o.LabelColumn, "label")
-	c.o.SplitColumn = or(o.SplitColumn, "split")
-	c.splitWanted = o.SplitColumn != ""
-	switch {
-	case bytes.HasPrefix(b, []byte{0xff, 0xfe}) || bytes.HasPrefix(b, []byte{0xfe, 0xff}):
-		return nil, fmt.Errorf("%s: the file is UTF-16; convert it to UTF-8", name)
+	c.report.Format = o.Format
+	switch o.Format {
+	case TSV, CSV, JSONL:
+		if f := archive.FormatOf(b); f != "" {
+			return nil, fmt.Errorf("%s: the file is a %s archive, not a table; read it as an archive", name, f)
+		}
+		var ok bool
+		if b, ok = c.decode(b); !ok {
+			return nil, c.err()
+		}
+	case Parquet:
+	case Folder:
+		return nil, fmt.Errorf("%s: the file is not a folder of text files", name)
 	default:
-		b = bytes.TrimPrefix(b, []byte("\ufeff"))
+		return nil, fmt.Errorf("%s: unknown format %q (known: tsv, csv, jsonl, parquet, and folders of text files)", name, o.Format)
 	}
 	switch o.Format {
 	case TSV:
@@ -78,33 +114,42 @@ func Read(r io.Reader, name string, o ReadOptions) ([]Example, error) {
 		c.csv(b)
 	case JSONL:
 		c.jsonl(b)
-	default:
-		return nil, fmt.Errorf("%s: unknown format %q (known: tsv, csv, jsonl)", name, o.Format)
+	case Parquet:
+		c.parquet(b)
 	}
-	if c.problems > maxProblems {
-		c.errs = append(c.errs, fmt.Errorf("and %d more", c.problems-maxProblems))
-	}
-	if len(c.errs) == 0 && len(c.out) == 0 {
-		c.errs = append(c.errs, errors.New("no examples"))
-	}
-	if err := errors.Join(c.errs...); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	return c.out, nil
+	return c.examples()
 }
 
 // FormatOf returns the format that a file name's ending says.
 func FormatOf(name string) (Format, error) {
-	base := strings.TrimSuffix(strings.ToLower(name), ".gz")
-	switch {
-	case strings.HasSuffix(base, ".tsv"), strings.HasSuffix(base, ".tab"):
-		return TSV, nil
-	case strings.HasSuffix(base, ".csv"):
-		return CSV, nil
-	case strings.HasSuffix(base, ".jsonl"), strings.HasSuffix(base, ".ndjson"):
-		return JSONL, nil
+	base := strings.ToLower(name)
+	for _, ending := range []string{".gz", ".zst", ".zstd"} {
+		base = strings.TrimSuffix(base, ending)
 	}
-	return "", fmt.Errorf("%s: cannot tell the format from the name (known endings: .tsv .tab .csv .jsonl .ndjson, each also with .gz); give the format", name)
+	for _, e := range []struct {
+		ending string
+		format Format
+	}{{".tsv", TSV}, {".tab", TSV}, {".csv", CSV}, {".jsonl", JSONL}, {".ndjson", JSONL}, {".parquet", Parquet}, {".parq", Parquet}} {
+		if strings.HasSuffix(base, e.ending) {
+			return e.format, nil
+		}
+	}
+	return "", fmt.Errorf("%s: cannot tell the format from the name (known endings: .tsv .tab .csv .jsonl .ndjson .parquet, each also with .gz or .zst) "+
+		"nor from the first line; give the format", name)
+}
+
+// sniffFormat tells the format by the first two lines, or returns "".
+func sniffFormat(b []byte) Format {
+	first, rest, _ := bytes.Cut(bytes.TrimPrefix(b[:min(len(b), 1<<20)], []byte("\ufeff")), []byte("\n"))
+	second, _, _ := bytes.Cut(rest, []byte("\n"))
+	tabs := bytes.Count(first, []byte("\t"))
+	switch {
+	case bytes.HasPrefix(bytes.TrimSpace(first), []byte("{")):
+		return JSONL
+	case tabs > 0 && tabs == bytes.Count(second, []byte("\t")):
+		return TSV
+	}
+	return ""
 }
 
 func or(s, otherwise string) string {
@@ -114,62 +159,91 @@ func or(s, otherwise string) string {
 	return s
 }
 
-func readAll(r io.Reader, limit int64) ([]byte, error) {
-	if limit <= 0 {
-		limit = 2 << 30
-	}
-	var magic [2]byte
-	n, err := io.ReadFull(r, magic[:])
-	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
-		return nil, err
-	}
-	r = io.MultiReader(bytes.NewReader(magic[:n]), r)
-	if n == 2 && magic == [2]byte{0x1f, 0x8b} {
-		z, err := gzip.NewReader(r)
-		if err != nil {
-			return nil, fmt.Errorf("gzip: %w", err)
-		}
-		r = z
-	}
-	b, err := io.ReadAll(io.LimitReader(r, limit+1))
-	if err != nil {
-		return nil, err
-	}
-	if int64(len(b)) > limit {
-		return nil, fmt.Errorf("more than %d bytes of text; split the file or raise the limit", limit)
-	}
-	return b, nil
-}
-
-// collector gathers the examples and problems of one file.
+// collector gathers the examples and problems of one source.
 type collector struct {
+	name        string
 	o           ReadOptions // with the defaults filled in
 	splitWanted bool
+	report      *Report
 	out         []Example
 	errs        []error
 	problems    int
 }
 
+func newCollector(name string, o ReadOptions) (*collector, error) {
+	c := &collector{name: name, o: o, report: o.Report, splitWanted: o.SplitColumn != ""}
+	if c.report == nil {
+		c.report = new(Report)
+	}
+	*c.report = Report{Name: name}
+	c.o.TextColumn, c.o.LabelColumn = or(o.TextColumn, "text"), or(o.LabelColumn, "label")
+	c.o.SplitColumn = or(o.SplitColumn, "split")
+	split, ok := splitOf(o.Split)
+	if !ok {
+		return nil, fmt.Errorf("%s: unknown split %q (known: train, validation, test)", name, o.Split)
+	}
+	c.o.Split = split
+	return c, nil
+}
+
+// examples returns what was gathered, or what is wrong.
+func (c *collector) examples() ([]Example, error) {
+	c.report.Rows = len(c.out)
+	for _, e := range c.out {
+		if e.Text == "" {
+			c.report.Empty++
+		}
+	}
+	if c.problems == 0 && len(c.out) == 0 {
+		c.fail(errors.New("no examples"))
+	}
+	if err := c.err(); err != nil {
+		return nil, err
+	}
+	return c.out, nil
+}
+
+// err returns the problems as one error.
+func (c *collector) err() error {
+	if c.problems == 0 {
+		return nil
+	}
+	errs := c.errs
+	if c.problems > maxProblems {
+		errs = append(errs[:len(errs):len(errs)], fmt.Errorf("and %d more", c.problems-maxProblems))
+	}
+	return fmt.Errorf("%s: %w", c.name, errors.Join(errs...))
+}
+
+// fail notes a problem that names its place itself.
+func (c *collector) fail(err error) {
+	if c.problems++; c.problems <= maxProblems {
+		c.errs = append(c.errs, err)
+	}
+}
+
 // problem notes what is wrong; a column of "" means the whole line.
 func (c *collector) problem(line int, column, format string, a ...any) {
-	if c.problems++; c.problems > maxProblems {
-		return
-	}
-	at := fmt.Sprintf("line %d", line)
+	c.at("line", line, column, format, a...)
+}
+
+// at notes what is wrong at a numbered place, such as a line or a row.
+func (c *collector) at(place string, n int, column, format string, a ...any) {
+	at := fmt.Sprintf("%s %d", place, n)
 	if column != "" {
 		at += fmt.Sprintf(", column %q", column)
 	}
-	c.errs = append(c.errs, fmt.Errorf("%s: %w", at, fmt.Errorf(format, a...)))
+	c.fail(fmt.Errorf("%s: %w", at, fmt.Errorf(format, a...)))
 }
 
-// add checks and keeps one example.
-func (c *collector) add(line int, text, label, split string) {
+// add checks and keeps one example of a place (line, row) in the source.
+func (c *collector) add(place string, n int, text, label, split string) {
 	ok := true
 	for _, f := range [...]struct{ column, value string }{
 		{c.o.TextColumn, text}, {c.o.LabelColumn, label}, {c.o.SplitColumn, split},
 	} {
 		if !utf8.ValidString(f.value) {
-			c.problem(line, f.column, "not valid UTF-8; convert the file to UTF-8")
+			c.at(place, n, f.column, "not valid UTF-8")
 			ok = false
 		}
 	}
@@ -178,183 +252,24 @@ func (c *collector) add(line int, text, label, split string) {
 	}
 	e := Example{Text: strings.TrimSpace(text), Label: strings.TrimSpace(label)}
 	if e.Label == "" {
-		c.problem(line, c.o.LabelColumn, "empty label")
+		c.at(place, n, c.o.LabelColumn, "empty label")
 		return
 	}
-	switch s := strings.ToLower(strings.TrimSpace(split)); s {
-	case "", Train, Validation, Test:
-		e.Split = s
-	case "dev", "val", "valid":
-		e.Split = Validation
-	default:
-		c.problem(line, c.o.SplitColumn, "unknown split %q (known: train, validation, test, or empty)", split)
+	if e.Split, ok = splitOf(split); !ok {
+		c.at(place, n, c.o.SplitColumn, "unknown split %q (known: train, validation, test, or empty)", split)
 		return
 	}
+	e.Split = or(e.Split, c.o.Split)
 	c.out = append(c.out, e)
 }
 
-// columns finds the wanted columns in a header line; split is -1 if absent.
-func (c *collector) columns(header []string) (text, label, split int, ok bool) {
-	find := func(name string, must bool) int {
-		i := slices.Index(header, name)
-		if i < 0 && must {
-			c.problem(1, "", "no column %q; the columns are %q", name, header)
-		}
-		return i
+// splitOf returns the split that a word means; "" means none.
+func splitOf(word string) (split string, ok bool) {
+	switch s := strings.ToLower(strings.TrimSpace(word)); s {
+	case "", Train, Validation, Test:
+		return s, true
+	case "dev", "val", "valid":
+		return Validation, true
 	}
-	for i := range header {
-		header[i] = strings.TrimSpace(header[i])
-		if header[i] != "" && slices.Contains(header[:i], header[i]) {
-			c.problem(1, header[i], "the column is there twice")
-		}
-	}
-	text, label, split = find(c.o.TextColumn, true), find(c.o.LabelColumn, true), find(c.o.SplitColumn, c.splitWanted)
-	return text, label, split, c.problems == 0
-}
-
-func (c *collector) tsv(s string) {
-	var text, label, split, n int
-	var fields []string
-	for line := 1; s != ""; line++ {
-		row, rest, _ := strings.Cut(s, "\n")
-		s = rest
-		row = strings.TrimSuffix(row, "\r")
-		if line == 1 {
-			header := strings.Split(row, "\t")
-			n = len(header)
-			var ok bool
-			if text, label, split, ok = c.columns(header); !ok {
-				return
-			}
-			continue
-		}
-		if row == "" {
-			continue
-		}
-		fields = fields[:0]
-		for {
-			f, more, tab := strings.Cut(row, "\t")
-			fields = append(fields, f)
-			if row = more; !tab {
-				break
-			}
-		}
-		if len(fields) != n {
-			c.problem(line, "", "%d columns, the header has %d; a tab or line break inside a text must go, or be quoted in a CSV file", len(fields), n)
-			continue
-		}
-		var in string
-		if split >= 0 {
-			in = fields[split]
-		}
-		c.add(line, fields[text], fields[label], in)
-	}
-}
-
-func (c *collector) csv(b []byte) {
-	r := csv.NewReader(bytes.NewReader(b))
-	r.ReuseRecord = true
-	header, err := r.Read()
-	if err == io.EOF {
-		return
-	}
-	if err != nil {
-		c.problem(1, "", "header: %w", err)
-		return
-	}
-	text, label, split, ok := c.columns(slices.Clone(header))
-	if !ok {
-		return
-	}
-	for {
-		row, err := r.Read()
-		if err == io.EOF {
-			return
-		}
-		var pe *csv.ParseError
-		if errors.As(err, &pe) && errors.Is(err, csv.ErrFieldCount) {
-			c.problem(pe.StartLine, "", "%d columns, the header has %d; a text with a comma, quote or line break must be quoted", len(row), len(header))
-			continue
-		}
-		if errors.As(err, &pe) {
-			c.problem(pe.Line, "", "byte %d: %w; a quote inside a quoted text is written twice", pe.Column, pe.Err)
-			return
-		}
-		if err != nil {
-			c.errs = append(c.errs, err)
-			return
-		}
-		line, _ := r.FieldPos(0)
-		var in string
-		if split >= 0 {
-			in = row[split]
-		}
-		// A row is one string: a label alone must not keep the text a second time.
-		c.add(line, strings.Clone(row[text]), strings.Clone(row[label]), in)
-	}
-}
-
-func (c *collector) jsonl(b []byte) {
-	for line := 1; len(b) > 0; line++ {
-		row, rest, _ := bytes.Cut(b, []byte("\n"))
-		b = rest
-		if row = bytes.TrimSpace(row); len(row) == 0 {
-			continue
-		}
-		if !utf8.Valid(row) { // encoding/json would replace the bytes silently
-			c.problem(line, "", "not valid UTF-8; convert the file to UTF-8")
-			continue
-		}
-		var o map[string]json.RawMessage
-		if err := json.Unmarshal(row, &o); err != nil {
-			c.problem(line, "", "not a JSON object: %w", err)
-			continue
-		}
-		text, ok1 := c.member(line, o, c.o.TextColumn, true, false)
-		label, ok2 := c.member(line, o, c.o.LabelColumn, true, true)
-		split, ok3 := c.member(line, o, c.o.SplitColumn, c.splitWanted, false)
-		if ok1 && ok2 && ok3 {
-			c.add(line, text, label, split)
-		}
-	}
-}
-
-// member returns a JSON member as a string; scalar also admits numbers and
-// booleans, in the form they are written.
-func (c *collector) member(line int, o map[string]json.RawMessage, name string, must, scalar bool) (string, bool) {
-	raw, ok := o[name]
-	if !ok {
-		if must {
-			names := make([]string, 0, len(o))
-			for n := range o {
-				names = append(names, n)
-			}
-			slices.Sort(names)
-			c.problem(line, "", "no member %q; the members are %q", name, names)
-		}
-		return "", !must
-	}
-	var v any
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.UseNumber()
-	if err := d.Decode(&v); err != nil {
-		c.problem(line, name, "%w", err)
-		return "", false
-	}
-	switch v := v.(type) {
-	case string:
-		return v, true
-	case nil:
-		return "", true
-	case json.Number:
-		if scalar {
-			return v.String(), true
-		}
-	case bool:
-		if scalar {
-			return fmt.Sprint(v), true
-		}
-	}
-	c.problem(line, name, "must be a string, not %s", bytes.TrimSpace(raw[:min(len(raw), 40)]))
 	return "", false
 }

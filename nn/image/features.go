@@ -8,6 +8,10 @@ import (
 	"tnaml/nn/safetensors"
 )
 
+// FeaturesVersion is part of the identity of features: it changes whenever those
+// of some image could.
+const FeaturesVersion = 1
+
 // FeatureSet holds the features of a task's images under one extractor: what is
 // computed once and shared between trials. Each split is n × Dim, row-major.
 type FeatureSet struct {

@@ -18,17 +18,34 @@ import (
 
 func (a *app) moduleBuildCommand() *cobra.Command {
 	var overwrite bool
+	var modality string
 	cmd := &cobra.Command{
-		Use: "build DIR", Short: "Make the catalogue's eight modules from the embeddings and corpora below a directory",
-		Long: "Make the catalogue's eight modules, six English and two Spanish, from the embeddings and corpora below a directory. Modules that\n" +
-			"are there already are left alone.",
+		Use: "build DIR", Short: "Make the catalogue's modules, for texts and images, of what lies below a directory",
+		Long: "Make the catalogue's eight text modules, six English and two Spanish, of the embeddings and corpora below a directory, and its five\n" +
+			"image modules of the weights and images there. Modules that are there already are left alone.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			recipes := catalog.Modules()
+			recipes, images := catalog.Modules(), catalog.ImageModules()
+			switch modality {
+			case "":
+			case "text":
+				images = nil
+			case "image":
+				recipes = nil
+			default:
+				return usageError{fmt.Errorf("--modality is %q (known: text, image)", modality)}
+			}
+			var files []string
+			for _, r := range recipes {
+				files = append(files, r.File)
+			}
+			for _, r := range images {
+				files = append(files, r.File)
+			}
 			var missing []error
 			seen := map[string]bool{}
-			for _, r := range recipes {
-				if file := filepath.Join(args[0], filepath.FromSlash(r.File)); !seen[file] {
+			for _, name := range files {
+				if file := filepath.Join(args[0], filepath.FromSlash(name)); !seen[file] {
 					seen[file] = true
 					if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
 						missing = append(missing, fmt.Errorf("there is no %s", file))
@@ -38,7 +55,7 @@ func (a *app) moduleBuildCommand() *cobra.Command {
 				}
 			}
 			if len(missing) > 0 {
-				return fmt.Errorf("%w\ngive the directory that holds embeddings and corpora", errors.Join(missing...))
+				return fmt.Errorf("%w\ngive the directory that holds embeddings, corpora, image and image-modules, or take one --modality", errors.Join(missing...))
 			}
 			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
 				records, err := activities.Modules(cmd.Context(), s.Store)
@@ -89,10 +106,11 @@ func (a *app) moduleBuildCommand() *cobra.Command {
 					p.clear()
 					a.print("module %s: %s tokens of length %d", m.Name, humanize.Comma(int64(len(m.Tokens))), m.Dim)
 				}
-				return nil
+				return a.buildImageModules(cmd.Context(), s, p, args[0], images, there, overwrite)
 			})
 		},
 	}
+	cmd.Flags().StringVar(&modality, "modality", "", "text or image (default: both)")
 	cmd.Flags().BoolVar(&overwrite, "overwrite", false, "make those that are there anew")
 	return cmd
 }

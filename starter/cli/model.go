@@ -1,14 +1,11 @@
 package cli
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/dustin/go-humanize"
@@ -117,28 +114,35 @@ func (a *app) predictCommand() *cobra.Command {
 	var p pick
 	var model string
 	cmd := &cobra.Command{
-		Use:   "predict [SEARCH] [FILE]",
-		Short: "Classify texts, one a line, with a search's best model",
-		Long: "Classify texts, one a line, from a file or standard input, with a search's best model or an exported one.\n\n" +
-			"Each line of the output holds the label, its probability and the text, parted by tabs.",
-		Example: "  echo 'free prize, call now' | starter predict spam-naml-s1-1\n  starter predict --model spam.safetensors messages.txt --json",
-		Args:    cobra.MaximumNArgs(2),
+		Use:   "predict [SEARCH] [FILE…]",
+		Short: "Classify texts, one a line, or image files with a search's best model",
+		Long: "Classify texts, one a line, from a file or standard input, or image files (PNG, JPEG, GIF), with a search's best model or an\n" +
+			"exported one.\n\n" +
+			"Each line of the output holds the label, its probability and the text or the file's name, parted by tabs.",
+		Example: "  echo 'free prize, call now' | starter predict spam-naml-s1-1\n  starter predict --model spam.safetensors messages.txt --json\n" +
+			"  starter predict flowers-naml-s1-1 garden/*.jpg",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if model == "" && len(args) == 0 {
 				return usageError{errors.New("name a search, or a file with --model")}
-			}
-			if model != "" && len(args) > 1 {
-				return usageError{errors.New("give a search or --model, not both")}
 			}
 			b, err := a.predictor(cmd.Context(), args, model, p)
 			if err != nil {
 				return err
 			}
-			file := "-"
-			if n := len(args); n == 2 || n == 1 && model != "" {
-				file = args[n-1]
+			files := args
+			if model == "" {
+				files = args[1:]
 			}
-			return a.predict(b, file)
+			if b.Info.Image != nil {
+				return a.predictImages(b, files)
+			}
+			switch len(files) {
+			case 0:
+				return a.predict(b, "-")
+			case 1:
+				return a.predict(b, files[0])
+			}
+			return usageError{fmt.Errorf("a model of texts takes one file, a text a line; there are %d", len(files))}
 		},
 	}
 	p.flags(cmd)
@@ -169,62 +173,4 @@ func (a *app) predictor(ctx context.Context, args []string, file string, p pick)
 		return err
 	})
 	return bundle, err
-}
-
-// predictBatch is the number of lines classified together.
-const predictBatch = 1024
-
-// maxText bounds a line of text.
-const maxText = 16 << 20
-
-func (a *app) predict(b *activities.Bundle, file string) error {
-	in := a.Stdin
-	if file != "-" {
-		f, err := os.Open(file)
-		if err != nil {
-			return err
-		}
-		defer f.Close() //nolint:errcheck // read only
-		in = f
-	}
-	out := bufio.NewWriter(a.Stdout)
-	encoder := json.NewEncoder(out)
-	encoder.SetEscapeHTML(false)
-	var texts []string
-	flush := func() error {
-		for i, p := range b.Predict(texts) {
-			if a.json {
-				probabilities := map[string]float32{}
-				for k, label := range b.Info.Labels {
-					probabilities[label] = p.Probabilities[k]
-				}
-				if err := encoder.Encode(map[string]any{"label": p.Label, "probabilities": probabilities, "text": texts[i]}); err != nil {
-					return err
-				}
-				continue
-			}
-			if _, err := fmt.Fprintf(out, "%s\t%.4f\t%s\n", p.Label, slices.Max(p.Probabilities), texts[i]); err != nil {
-				return err
-			}
-		}
-		texts = texts[:0]
-		return out.Flush()
-	}
-	lines := bufio.NewScanner(in)
-	lines.Buffer(nil, maxText)
-	for lines.Scan() {
-		text := strings.TrimSpace(lines.Text())
-		if text == "" {
-			continue
-		}
-		if texts = append(texts, text); len(texts) == predictBatch {
-			if err := flush(); err != nil {
-				return err
-			}
-		}
-	}
-	if err := lines.Err(); err != nil {
-		return fmt.Errorf("reading the texts: %w", err)
-	}
-	return flush()
 }

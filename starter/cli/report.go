@@ -137,16 +137,12 @@ func (a *app) reportInput(ctx context.Context, s *deploy.Servers, title string, 
 			if _, ok := cards[t.Name]; ok {
 				continue
 			}
-			b, err := s.Store.Get(ctx, store.Ref(t.Data))
-			if err != nil {
-				return in, fmt.Errorf("task %q: %w", t.Name, err)
-			}
-			decoded, err := task.Decode(b)
+			card, err := activities.CardOf(ctx, s.Store, t)
 			if err != nil {
 				return in, err
 			}
-			cards[t.Name] = decoded.Card
-			in.Cards = append(in.Cards, report.Card{Task: t.Name, Card: decoded.Card})
+			cards[t.Name] = *card
+			in.Cards = append(in.Cards, report.Card{Task: t.Name, Card: *card})
 		}
 	}
 	return in, nil

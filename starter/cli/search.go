@@ -58,7 +58,7 @@ func (a *app) searchCommand() *cobra.Command {
 	f.StringVar(&spec.Strategy, "strategy", spec.Strategy, strings.Join(workflows.Strategies(), ", "))
 	f.IntVar(&spec.Trials, "trials", spec.Trials, "budget: the number of trials")
 	f.Uint64Var(&spec.Seed, "seed", spec.Seed, "decides every random draw")
-	f.StringVar(&spec.Space, "space", spec.Space, "search space (see `starter space list`)")
+	f.StringVar(&spec.Space, "space", spec.Space, "search space, see `starter space list` (default: the controller's, else text or image, as the tasks are)")
 	f.IntVar(&spec.Lag, "lag", spec.Lag, "a proposal knows the results up to so many trials before; part of the result")
 	f.IntVar(&spec.Parallel, "parallel", 0, "trials in flight, at most the lag (default: the lag); never changes the result")
 	f.StringVar(&name, "name", "", "the search's name (default: task-strategy-sSEED-N)")

@@ -116,6 +116,9 @@ func queryProgress(ctx context.Context, c client.Client, name string) (workflows
 // progressText is a search's progress in a line.
 func progressText(p workflows.Progress) string {
 	line := fmt.Sprintf("%s  %d/%d trials", p.Name, p.Told, p.Trials)
+	if p.Preparing != "" {
+		line += "  " + p.Preparing
+	}
 	if p.TrialsPerSecond > 0 {
 		line += fmt.Sprintf("  %.2g/s", p.TrialsPerSecond)
 	}

@@ -1,0 +1,209 @@
+package activities
+
+import (
+	"bytes"
+	stdimage "image"
+	"image/color"
+	"image/png"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"tnaml/activities/store"
+	"tnaml/experiments/image"
+	"tnaml/experiments/search"
+	"tnaml/experiments/task"
+	"tnaml/nn/child"
+	nnimage "tnaml/nn/image"
+	"tnaml/nn/rng"
+)
+
+// stripes are images of 8 × 8 with horizontal or vertical stripes in noise.
+func stripes(n int) *image.Set {
+	s := &image.Set{Images: nnimage.Images{Height: 8, Width: 8, Channels: 1}, Classes: []string{"across", "down"}, Splits: make([]string, n)}
+	r := rng.New(1, "test/stripes", 0)
+	for i := range n {
+		shift := r.IntN(4)
+		for y := range 8 {
+			for x := range 8 {
+				at := y
+				if i%2 == 1 {
+					at = x
+				}
+				v := 70.
+				if (at+shift)/2%2 == 0 {
+					v = 180
+				}
+				s.Pixels = append(s.Pixels, uint8(min(max(v+25*r.NormFloat64(), 0), 255)))
+			}
+		}
+		s.Labels = append(s.Labels, int32(i%2))
+	}
+	return s
+}
+
+func newImageBench(t *testing.T) *bench {
+	t.Helper()
+	b := &bench{store: store.NewMemory()}
+	set := stripes(400)
+	built, err := image.Build(set, task.Options{Name: "stripes"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := PublishImageTask(t.Context(), b.store, built, false); err != nil {
+		t.Fatal(err)
+	}
+	patches, err := nnimage.TrainPatches(set.Images, nnimage.PatchOptions{Name: "patches", Centroids: 8, Size: 8, Channels: 1, Patch: 4, Samples: 500, Source: "stripes"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pca, err := nnimage.TrainPCA(set.Images, nnimage.PCAOptions{Name: "pca", Components: 6, Size: 8, Channels: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range []nnimage.Extractor{patches, pca} {
+		if _, err := PublishImageModule(t.Context(), b.store, e, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.reset()
+	return b
+}
+
+func imageResolve(tasks ...string) ResolveInput {
+	return ResolveInput{Name: "s", Tasks: tasks, Strategy: search.Random, Seed: 1, Lag: 3}
+}
+
+// A search of images from names to predictions: the features are computed once
+// and stored, trials share them, the best model is exported and recognises
+// image files.
+func TestImageSearch(t *testing.T) {
+	b := newImageBench(t)
+	var r Resolved
+	b.run(t, b.a.Resolve, imageResolve("stripes"), &r)
+	if len(r.Features) != 2 || r.Features[0].Module != "patches" || r.Features[1].Module != "pca" {
+		t.Fatalf("features %+v", r.Features)
+	}
+	var f FeaturesResult
+	for i, dim := range []int{32, 6} {
+		b.run(t, b.a.Features, r.Features[i], &f)
+		if f != (FeaturesResult{400, dim}) {
+			t.Errorf("%s: %+v", r.Features[i].Module, f)
+		}
+	}
+	b.reset() // another worker finds them in the store
+	var again Resolved
+	b.run(t, b.a.Resolve, imageResolve("stripes"), &again)
+	if len(again.Features) != 0 || again.Config != r.Config {
+		t.Errorf("a second search needs %v", again.Features)
+	}
+	config, err := ReadConfig(t.Context(), b.store, r.Config)
+	if err != nil || config.Modality != task.Images || config.Space.Name != "image" {
+		t.Fatalf("%v %+v", err, config)
+	}
+	// patches, two layers of 64, relu, no norm or dropout, 0.1, none, 0.1, none, 400 steps.
+	proposal := search.Proposal{Actions: []int{0, 0, 2, 1, 0, 0, 0, 4, 0, 4, 0, 3}, Keep: -1}
+	var result, other TrialResult
+	b.run(t, b.a.Train, TrainInput{Config: r.Config, Proposal: proposal}, &result)
+	if result.Trial.Status != child.OK || result.Trial.Test < .9 || result.Trial.Model == "" || result.Cost.Cached {
+		t.Fatalf("%+v", result)
+	}
+	b.reset()
+	b.run(t, b.a.Train, TrainInput{Config: r.Config, Proposal: proposal, Retrain: true}, &other)
+	if diff := cmp.Diff(result.Trial, other.Trial); diff != "" {
+		t.Error("another worker gives another result: " + diff)
+	}
+
+	encoded, err := ExportModel(t.Context(), b.store, "s", config, result.Trial)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bundle, err := DecodeBundle(encoded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := stripes(400)
+	var pixels []uint8
+	for i := range 40 {
+		m := stdimage.NewGray(stdimage.Rect(0, 0, 8, 8))
+		for k, v := range set.At(i) {
+			m.SetGray(k%8, k/8, color.Gray{Y: v})
+		}
+		var file bytes.Buffer
+		if err := png.Encode(&file, m); err != nil {
+			t.Fatal(err)
+		}
+		p, err := bundle.ReadImage(file.Bytes())
+		if err != nil || !slices.Equal(p, set.At(i)) {
+			t.Fatalf("image %d: %v", i, err)
+		}
+		pixels = append(pixels, p...)
+	}
+	predictions, err := bundle.PredictImages(pixels)
+	if err != nil || len(predictions) != 40 {
+		t.Fatal(err, len(predictions))
+	}
+	right := 0
+	for i, p := range predictions {
+		if p.Label == set.Classes[set.Labels[i]] {
+			right++
+		}
+	}
+	if right < 36 {
+		t.Errorf("%d of 40 right", right)
+	}
+	if _, err := bundle.ReadImage([]byte("no image")); err == nil || !strings.Contains(err.Error(), "no PNG, JPEG or GIF") {
+		t.Errorf("%v", err)
+	}
+	for i := range encoded {
+		if i%997 == 0 {
+			_, _ = DecodeBundle(encoded[:i]) // must not panic
+		}
+	}
+}
+
+// Trials do without the Features activity: they compute what is missing.
+func TestImageTrialComputesFeatures(t *testing.T) {
+	b := newImageBench(t)
+	var r Resolved
+	b.run(t, b.a.Resolve, imageResolve("stripes"), &r)
+	var result TrialResult
+	b.run(t, b.a.Train, TrainInput{Config: r.Config, Proposal: search.Proposal{Actions: []int{1, 0, 1, 0, 0, 0, 0, 4, 0, 4, 0, 1}}}, &result)
+	if result.Trial.Status != child.OK {
+		t.Errorf("%+v", result)
+	}
+	if names, err := b.store.Names(t.Context(), store.Features, ""); err != nil || len(names) != 1 {
+		t.Errorf("%v %v", names, err)
+	}
+}
+
+func TestImageResolveRefuses(t *testing.T) {
+	b := newImageBench(t)
+	text := newBench(t, search.Random)
+	words, _, err := LoadTask(t.Context(), text.store, "things")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := PublishTask(t.Context(), b.store, words, false); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		in   ResolveInput
+		want []string
+	}{
+		"texts and images":   {imageResolve("stripes", "things"), []string{`"stripes" is of images and task "things" of texts`}},
+		"a space that tunes": {func() ResolveInput { in := imageResolve("stripes"); in.Space = "text"; return in }(), []string{"image modules are frozen", `the space "image"`}},
+		"no text module":     {imageResolve("things"), []string{"there is no text module"}},
+		"unknown module":     {func() ResolveInput { in := imageResolve("stripes"); in.Modules = []string{"m"}; return in }(), []string{"no module m", "patches, pca"}},
+	} {
+		var r Resolved
+		err := b.try(b.a.Resolve, c.in, &r)
+		for _, want := range c.want {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %v; want %q", name, err, want)
+			}
+		}
+	}
+}

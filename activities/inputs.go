@@ -1,0 +1,114 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+
+	"tnaml/activities/store"
+	"tnaml/experiments/image"
+	"tnaml/experiments/search"
+	"tnaml/experiments/task"
+	"tnaml/nn/child"
+	"tnaml/nn/embedding"
+)
+
+// inputs returns what a child model is trained on: a task's data, a module's
+// table in its vocabulary, and, where the module is frozen, the vectors that it
+// makes of the examples. All of them are shared between the trials of a worker.
+func (a *Activities) inputs(ctx context.Context, modality task.Modality, dataRef, moduleRef store.Ref, tuned bool, alive func() error) (*child.Data, *child.Table, *child.DocumentVectors, error) {
+	if modality == task.Images {
+		return a.imageInputs(ctx, dataRef, moduleRef, alive)
+	}
+	t, err := a.task(ctx, dataRef)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	table, err := a.table(ctx, dataRef, moduleRef, t)
+	if err != nil || tuned {
+		return t.data, table, nil, err
+	}
+	documents, err := a.documents(ctx, dataRef, moduleRef, t.data, table)
+	return t.data, table, documents, err
+}
+
+// table returns a module's table in a task's vocabulary.
+func (a *Activities) table(ctx context.Context, dataRef, moduleRef store.Ref, t *loadedTask) (*child.Table, error) {
+	v, err := a.cache.get(ctx, "table "+string(dataRef)+" "+string(moduleRef), func(ctx context.Context) (any, int64, error) {
+		m, err := cached(ctx, a, "module", moduleRef, func(b []byte) (*embedding.Module, int64, error) {
+			m, err := embedding.Decode(b)
+			return m, 2 * int64(len(b)), err
+		})
+		if err != nil {
+			return nil, 0, err
+		}
+		table := m.Table(t.task.Vocabulary, t.task.WideVocabulary)
+		return table, int64(4*len(table.Vectors) + len(table.Known)), nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return v.(*child.Table), nil
+}
+
+// loadedTask is a text task with the data its child models train on.
+type loadedTask struct {
+	task *task.Task
+	data *child.Data
+}
+
+func (a *Activities) task(ctx context.Context, ref store.Ref) (*loadedTask, error) {
+	return cached(ctx, a, "task", ref, func(b []byte) (*loadedTask, int64, error) {
+		t, err := task.Decode(b)
+		if err != nil {
+			return nil, 0, err
+		}
+		return &loadedTask{t, t.Data()}, 4 * int64(len(b)), nil
+	})
+}
+
+// documents returns the document vectors of a frozen module: computed once per
+// task and module, then shared by all trials of this worker.
+func (a *Activities) documents(ctx context.Context, dataRef, moduleRef store.Ref, data *child.Data, table *child.Table) (*child.DocumentVectors, error) {
+	v, err := a.cache.get(ctx, "documents "+string(dataRef)+" "+string(moduleRef), func(context.Context) (any, int64, error) {
+		d := child.Embed(data, table)
+		return d, int64(4 * (len(d.Train) + len(d.Validation) + len(d.Test))), nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return v.(*child.DocumentVectors), nil
+}
+
+// imageInputs are the inputs of an image task.
+func (a *Activities) imageInputs(ctx context.Context, dataRef, moduleRef store.Ref, alive func() error) (*child.Data, *child.Table, *child.DocumentVectors, error) {
+	data, err := cached(ctx, a, "image task", dataRef, func(b []byte) (*child.Data, int64, error) {
+		t, err := image.Decode(b)
+		if err != nil {
+			return nil, 0, err
+		}
+		d := t.Data()
+		size := 0
+		for _, e := range []*child.Examples{&d.Train, &d.Validation, &d.Test} {
+			e.Pixels = append([]uint8(nil), e.Pixels...) // let go of the whole object
+			size += len(e.Pixels) + 8*len(e.Labels)
+		}
+		return d, int64(size), nil
+	})
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	set, err := a.features(ctx, dataRef, moduleRef, func(int, int) error { return alive() })
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	return data, &child.Table{Dim: set.Dim}, &child.DocumentVectors{Train: set.Train, Validation: set.Validation, Test: set.Test}, nil
+}
+
+func moduleRef(config *search.Config, name string) (store.Ref, error) {
+	for _, m := range config.Modules {
+		if m.Name == name {
+			return store.Ref(m.Data), nil
+		}
+	}
+	return "", fmt.Errorf("module %q is in the space but not among the search's modules", name)
+}

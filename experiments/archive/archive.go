@@ -1,0 +1,241 @@
+// Package archive reads the files that data sets are published as: it undoes
+// compression (gzip, zstd), lists the files of tar and zip archives and of
+// folders, and tells class and split of a file by the folders it lies in.
+package archive
+
+import (
+	"archive/tar"
+	"archive/zip"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+)
+
+// DefaultMaxBytes bounds what is read of one source, decompressed, where no
+// limit is given.
+const DefaultMaxBytes = 2 << 30
+
+// File is one file of a folder or archive. Reading a damaged one is a problem
+// of its own: Err then says what is wrong.
+type File struct {
+	// Name is the path, with slashes and without a leading one.
+	Name string
+	Data []byte
+	Err  error
+}
+
+// Format is a form of archive.
+type Format string
+
+// The forms of archive.
+const (
+	Tar Format = "tar"
+	Zip Format = "zip"
+)
+
+// FormatOf returns the form of archive that the first bytes of a source are,
+// decompressed, or "". A tar archive shows itself from 262 bytes on.
+func FormatOf(head []byte) Format {
+	switch {
+	case bytes.HasPrefix(head, []byte("PK\x03\x04")), bytes.HasPrefix(head, []byte("PK\x05\x06")):
+		return Zip
+	case len(head) >= 262 && string(head[257:262]) == "ustar":
+		return Tar
+	}
+	return ""
+}
+
+// Read reads the wanted files of a tar (also compressed) or zip archive, sorted
+// by name: their order in the archive does not show. Files of the system that
+// packed it, such as .DS_Store, are left out. Errors name the archive, and the
+// file or byte; limit bounds the size of the files together, 0 meaning
+// DefaultMaxBytes.
+func Read(r io.Reader, name string, limit int64, wanted func(name string) bool) ([]File, error) {
+	if limit <= 0 {
+		limit = DefaultMaxBytes
+	}
+	in, err := Inflate(r)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	head, err := in.Peek(262)
+	if err != nil && err != io.EOF {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if FormatOf(head) == Zip {
+		b, err := readAll(in, limit)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		return readZip(b, name, limit, wanted)
+	}
+	return readTar(in, name, limit, wanted)
+}
+
+// clean returns a path without leading and doubled slashes and dots.
+func clean(name string) string {
+	return strings.TrimPrefix(path.Clean("/"+strings.ReplaceAll(name, `\`, "/")), "/")
+}
+
+// hidden reports whether a file belongs to the system that packed the archive,
+// not to the data: .DS_Store, ._name, __MACOSX and the like.
+func hidden(name string) bool {
+	for part := range strings.SplitSeq(name, "/") {
+		if strings.HasPrefix(part, ".") || part == "__MACOSX" || strings.EqualFold(part, "thumbs.db") {
+			return true
+		}
+	}
+	return false
+}
+
+func tooLarge(archive, file string, limit int64) error {
+	return fmt.Errorf("%s: %s: more than %d bytes of files; split the data or raise the limit", archive, file, limit)
+}
+
+func readTar(in io.Reader, archive string, limit int64, wanted func(name string) bool) ([]File, error) {
+	counted := &countReader{r: in}
+	r := tar.NewReader(counted)
+	var out []File
+	left := limit
+	for {
+		h, err := r.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: byte %d of the archive: %w", archive, counted.n, err)
+		}
+		name := clean(h.Name)
+		if h.Typeflag != tar.TypeReg || hidden(name) || !wanted(name) {
+			continue
+		}
+		if h.Size > left {
+			return nil, tooLarge(archive, h.Name, limit)
+		}
+		b, err := readSized(r, h.Size)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %s: byte %d of the archive: %w", archive, h.Name, counted.n, err)
+		}
+		left -= int64(len(b))
+		out = append(out, File{Name: name, Data: b})
+	}
+	// The checksum of gzip and zstd comes after the end of the archive.
+	if _, err := io.Copy(io.Discard, io.LimitReader(counted, limit)); err != nil {
+		return nil, fmt.Errorf("%s: byte %d of the archive: %w", archive, counted.n, err)
+	}
+	return sorted(out), nil
+}
+
+// readSized reads a file that is said to have so many bytes, without trusting
+// that it has.
+func readSized(r io.Reader, size int64) ([]byte, error) {
+	if size > 1<<20 {
+		return io.ReadAll(r)
+	}
+	b := make([]byte, size)
+	_, err := io.ReadFull(r, b)
+	return b, err
+}
+
+type countReader struct {
+	r io.Reader
+	n int64
+}
+
+func (c *countReader) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	return n, err
+}
+
+func readZip(b []byte, archive string, limit int64, wanted func(name string) bool) ([]File, error) {
+	z, err := zip.NewReader(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		return nil, fmt.Errorf("%s: the directory at the end of its %d bytes: %w", archive, len(b), err)
+	}
+	var out []File
+	left := limit
+	for _, f := range z.File {
+		name := clean(f.Name)
+		if f.FileInfo().IsDir() || hidden(name) || !wanted(name) {
+			continue
+		}
+		e := File{Name: name}
+		e.Data, e.Err = readLimited(f.Open, left)
+		if errors.Is(e.Err, errTooLarge) {
+			return nil, tooLarge(archive, f.Name, limit)
+		}
+		if at, err := f.DataOffset(); err == nil && e.Err != nil {
+			e.Err = fmt.Errorf("packed at byte %d of the archive: %w", at, e.Err)
+		}
+		left -= int64(len(e.Data))
+		out = append(out, e)
+	}
+	return sorted(out), nil
+}
+
+var errTooLarge = errors.New("too large")
+
+func readLimited[R io.ReadCloser](open func() (R, error), limit int64) ([]byte, error) {
+	r, err := open()
+	if err != nil {
+		return nil, err
+	}
+	b, err := io.ReadAll(io.LimitReader(r, limit+1))
+	if err = errors.Join(err, r.Close()); err != nil {
+		return nil, fmt.Errorf("after %d bytes: %w", len(b), err)
+	}
+	if int64(len(b)) > limit {
+		return nil, errTooLarge
+	}
+	return b, nil
+}
+
+// ReadFolder reads the wanted files of a tree, sorted by name, as Read does
+// those of an archive.
+func ReadFolder(tree fs.FS, folder string, limit int64, wanted func(name string) bool) ([]File, error) {
+	if limit <= 0 {
+		limit = DefaultMaxBytes
+	}
+	var out []File
+	left := limit
+	err := fs.WalkDir(tree, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if name == "." {
+			return nil
+		}
+		if d.IsDir() {
+			if hidden(d.Name()) {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if hidden(name) || !wanted(name) {
+			return nil
+		}
+		e := File{Name: name}
+		e.Data, e.Err = readLimited(func() (fs.File, error) { return tree.Open(name) }, left)
+		if errors.Is(e.Err, errTooLarge) {
+			return tooLarge(folder, name, limit)
+		}
+		left -= int64(len(e.Data))
+		out = append(out, e)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", folder, err)
+	}
+	return sorted(out), nil
+}
+
+func sorted(f []File) []File {
+	slices.SortStableFunc(f, func(a, b File) int { return strings.Compare(a.Name, b.Name) })
+	return f
+}

@@ -1,0 +1,118 @@
+package archive
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+)
+
+// Compression is how a source is compressed.
+type Compression string
+
+// The compressions that Inflate undoes.
+const (
+	None Compression = ""
+	Gzip Compression = "gzip"
+	Zstd Compression = "zstd"
+)
+
+// CompressionOf returns the compression that the first four bytes of a source
+// say.
+func CompressionOf(head []byte) Compression {
+	switch {
+	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
+		return Gzip
+	case bytes.HasPrefix(head, []byte{0x28, 0xb5, 0x2f, 0xfd}),
+		len(head) >= 4 && head[0]>>4 == 5 && bytes.Equal(head[1:4], []byte{0x2a, 0x4d, 0x18}): // a skippable frame
+		return Zstd
+	}
+	return None
+}
+
+// maxWindow bounds the memory that a zstd frame may ask for: what the zstd
+// program itself allows without --long.
+const maxWindow = 128 << 20
+
+// Reader gives the contents of a source, decompressed.
+type Reader struct {
+	*bufio.Reader
+	// Compression is what was undone.
+	Compression Compression
+}
+
+// Inflate returns a reader of the contents: gzip and zstd are recognised by
+// their first bytes. Errors of damaged data name the byte, of the compressed
+// source, up to which it was read.
+func Inflate(r io.Reader) (*Reader, error) {
+	source := &countReader{r: r}
+	b := bufio.NewReader(source)
+	head, err := b.Peek(4)
+	if err != nil && err != io.EOF {
+		return nil, err
+	}
+	var in io.Reader
+	c := CompressionOf(head)
+	switch c {
+	case Gzip:
+		in, err = gzip.NewReader(b)
+	case Zstd:
+		// One at a time, so that the byte that errors name is near the damage.
+		in, err = zstd.NewReader(b, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
+	default:
+		return &Reader{Reader: b}, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: its header: %w", c, err)
+	}
+	return &Reader{bufio.NewReaderSize(&inflated{in, c, 0, func() int64 { return source.n - int64(b.Buffered()) }}, 64<<10), c}, nil
+}
+
+// inflated says in errors where they are.
+type inflated struct {
+	r    io.Reader
+	c    Compression
+	n    int64
+	read func() int64
+}
+
+func (i *inflated) Read(p []byte) (int, error) {
+	n, err := i.r.Read(p)
+	i.n += int64(n)
+	if err != nil && err != io.EOF {
+		if errors.Is(err, io.ErrUnexpectedEOF) {
+			err = fmt.Errorf("the file is cut off: %w", io.ErrUnexpectedEOF)
+		}
+		err = fmt.Errorf("%s: damaged at or before byte %d, after %d bytes of contents: %w", i.c, i.read(), i.n, err)
+	}
+	return n, err
+}
+
+// ReadAll reads a source, decompressed, up to a limit, 0 meaning
+// DefaultMaxBytes.
+func ReadAll(r io.Reader, limit int64) ([]byte, Compression, error) {
+	if limit <= 0 {
+		limit = DefaultMaxBytes
+	}
+	in, err := Inflate(r)
+	if err != nil {
+		return nil, None, err
+	}
+	b, err := readAll(in, limit)
+	return b, in.Compression, err
+}
+
+func readAll(r io.Reader, limit int64) ([]byte, error) {
+	b, err := io.ReadAll(io.LimitReader(r, limit+1))
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(b)) > limit {
+		return nil, fmt.Errorf("more than %d bytes; split the file or raise the limit", limit)
+	}
+	return b, nil
+}

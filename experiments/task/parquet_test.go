@@ -1,0 +1,198 @@
+package task
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/compress/uncompressed"
+)
+
+// parquetRows writes rows of any struct.
+func parquetRows[T any](t testing.TB, rows []T, o ...parquet.WriterOption) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	w := parquet.NewGenericWriter[T](&out, o...)
+	if _, err := w.Write(rows); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+type nested struct {
+	Doc struct {
+		Body  *string `parquet:"body,optional,zstd"`
+		Title string  `parquet:"title,dict"`
+	} `parquet:"doc,optional"`
+	Stars int32   `parquet:"stars"`
+	Small uint8   `parquet:"small"`
+	Big   uint64  `parquet:"big,delta"`
+	Good  bool    `parquet:"good"`
+	Mean  float64 `parquet:"mean"`
+	Half  float32 `parquet:"half,optional"`
+	Raw   []byte  `parquet:"raw"`
+	Four  [4]byte `parquet:"four"`
+	Kind  string  `parquet:"kind,enum"`
+	Set   string  `parquet:"set,delta"`
+	Tags  []string
+	When  int64 `parquet:"when,timestamp"`
+}
+
+func TestParquetColumns(t *testing.T) {
+	body := "one text"
+	rows := make([]nested, 2)
+	rows[0] = nested{Stars: -3, Small: 255, Big: 1<<64 - 1, Good: true, Mean: 2.5, Half: .5, Raw: []byte("raw"), Four: [4]byte{'f', 'o', 'u', 'r'}, Kind: "k", Set: "dev", Tags: []string{"x", "y"}, When: 5}
+	rows[0].Doc.Body, rows[0].Doc.Title = &body, "the title"
+	rows[1] = nested{Stars: 4, Mean: 3, Raw: []byte("b"), Four: [4]byte{'f', 'i', 'v', 'e'}, Kind: "l", Set: "test"}
+	b := parquetRows(t, rows)
+	for _, c := range []struct {
+		text, label, split string
+		want               []Example
+	}{
+		{"doc.body", "stars", "", []Example{{"one text", "-3", ""}, {"", "4", ""}}},
+		{"doc.title", "small", "set", []Example{{"the title", "255", Validation}, {"", "0", Test}}},
+		{"raw", "big", "", []Example{{"raw", "18446744073709551615", ""}, {"b", "0", ""}}},
+		{"four", "good", "", []Example{{"four", "true", ""}, {"five", "false", ""}}},
+		{"raw", "mean", "", []Example{{"raw", "2.5", ""}, {"b", "3", ""}}},
+		{"raw", "kind", "", []Example{{"raw", "k", ""}, {"b", "l", ""}}},
+	} {
+		var r Report
+		got, err := Read(bytes.NewReader(b), "x.parquet", ReadOptions{TextColumn: c.text, LabelColumn: c.label, SplitColumn: c.split, Report: &r})
+		if err != nil {
+			t.Errorf("%s, %s: %v", c.text, c.label, err)
+			continue
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%s, %s: %s", c.text, c.label, diff)
+		}
+		i := slices.IndexFunc(r.Columns, func(k Column) bool { return k.Name == c.text })
+		if i < 0 || r.Columns[i].Use != "text" || r.Columns[i].Example != c.want[0].Text {
+			t.Errorf("%s: the report's columns are %+v", c.text, r.Columns)
+		}
+	}
+	for _, c := range []struct{ text, label, want string }{
+		{"text", "label", `did you mean "doc.body"?`},
+		{"raw", "Stars", `no column "Stars"; the columns are`},
+		{"Tags", "stars", `column "Tags": a row has a list of values`},
+		{"stars", "small", `column "stars": must be texts, not int32`},
+		{"raw", "when", `column "when": values of type timestamp`},
+		{"raw", "half", `row 2, column "half": empty label`},
+		{"raw", "raw", "cannot be both"},
+	} {
+		got, err := Read(bytes.NewReader(b), "x.parquet", ReadOptions{TextColumn: c.text, LabelColumn: c.label})
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s, %s: %v, %v; want %q", c.text, c.label, got, err, c.want)
+		}
+	}
+	if _, err := Read(bytes.NewReader(b), "x.parquet", ReadOptions{Columns: []string{"a"}}); err == nil || !strings.Contains(err.Error(), "give no columns") {
+		t.Errorf("columns given: %v", err)
+	}
+}
+
+// Parquet is recognised by its first bytes, and classes that Hugging Face's
+// metadata name have these names.
+func TestParquetClassNames(t *testing.T) {
+	type row struct {
+		Text  string `parquet:"text"`
+		Label int64  `parquet:"label"`
+	}
+	const metadata = `{"info":{"features":{"text":{"dtype":"string","_type":"Value"},"label":{"names":["neg","pos"],"_type":"ClassLabel"}}}}`
+	rows := []row{{"bad", 0}, {"good", 1}}
+	got, err := Read(bytes.NewReader(parquetRows(t, rows, parquet.KeyValueMetadata("huggingface", metadata))), "train", ReadOptions{Split: "train"})
+	if diff := cmp.Diff([]Example{{"bad", "neg", Train}, {"good", "pos", Train}}, got); err != nil || diff != "" {
+		t.Errorf("%v %s", err, diff)
+	}
+	got, err = Read(bytes.NewReader(parquetRows(t, rows, parquet.KeyValueMetadata("huggingface", `{"info":[]}`))), "x", ReadOptions{})
+	if err != nil || got[0].Label != "0" {
+		t.Errorf("%v %v", got, err)
+	}
+	_, err = Read(bytes.NewReader(parquetRows(t, []row{{"a", 1}, {"b", -1}}, parquet.KeyValueMetadata("huggingface", metadata))), "x", ReadOptions{})
+	if err == nil || !strings.Contains(err.Error(), "value 2: -1 is none of the 2 classes") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestParquetRefuses(t *testing.T) {
+	b := parquetOf(t, corpus(50, ""), parquet.Compression(&uncompressed.Codec{}))
+	longer := bytes.Clone(b)
+	binary.LittleEndian.PutUint32(longer[len(b)-8:], 1<<30)
+	flipped := bytes.Clone(b)
+	flipped[bytes.Index(b, []byte("awful <br> comma"))] ^= 1
+	latin := parquetOf(t, []Example{{"ok", "a", ""}, {"caf\xe9", "b", ""}})
+	for _, c := range []struct {
+		name string
+		b    []byte
+		o    ReadOptions
+		want []string
+	}{
+		{"empty", nil, ReadOptions{}, []string{"byte 0: no Parquet file"}},
+		{"something else", []byte("text\tlabel\na\tb\n"), ReadOptions{}, []string{"byte 0: no Parquet file"}},
+		{"without the footer", b[:len(b)-4], ReadOptions{}, []string{"cut off", "footer is missing"}},
+		{"a footer too long", longer, ReadOptions{}, []string{"the footer is said to have 1073741824 bytes"}},
+		{"a page flipped", flipped, ReadOptions{}, []string{`column "text", row group 0 (rows 1 to 150): bytes 4 to `, "checksum"}},
+		{"a text not UTF-8", latin, ReadOptions{}, []string{`row 2, column "text": not valid UTF-8`}},
+		{"too much", b, ReadOptions{MaxBytes: int64(len(b)) - 1}, []string{"more than"}},
+		{"no rows", parquetOf(t, nil), ReadOptions{}, []string{"no examples"}},
+	} {
+		got, err := Read(bytes.NewReader(c.b), "x.parquet", c.o)
+		for _, want := range c.want {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %d examples, %v; want %q", c.name, len(got), err, want)
+			}
+		}
+	}
+}
+
+func FuzzParquet(f *testing.F) {
+	f.Add(table(f, Parquet, corpus(3, "train")))
+	f.Add(parquetOf(f, corpus(2, ""), parquet.Compression(&uncompressed.Codec{})))
+	f.Add(parquetRows(f, make([]nested, 2)))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		b = append(append([]byte(parquetMagic), b...), parquetMagic...)
+		checkRead(t, func(o ReadOptions) ([]Example, error) { return Read(bytes.NewReader(b), "x", o) })
+		if len(b) > 8 {
+			checkRead(t, func(o ReadOptions) ([]Example, error) { return Read(bytes.NewReader(b[4:len(b)-4]), "x.parquet", o) })
+		}
+	})
+}
+
+// checkRead checks what must hold of whatever a reader gives.
+func checkRead(t *testing.T, read func(o ReadOptions) ([]Example, error)) {
+	t.Helper()
+	var r Report
+	examples, err := read(ReadOptions{MaxBytes: 1 << 20, Report: &r})
+	if err != nil {
+		if examples != nil {
+			t.Fatal("examples and an error")
+		}
+		return
+	}
+	if len(examples) == 0 || r.Rows != len(examples) {
+		t.Fatalf("%d examples, no error, and a report of %d", len(examples), r.Rows)
+	}
+	for _, e := range examples {
+		if err := valid(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func valid(e Example) error {
+	for _, s := range []string{e.Text, e.Label} {
+		if strings.ToValidUTF8(s, "") != s || strings.TrimSpace(s) != s {
+			return fmt.Errorf("%q", s)
+		}
+	}
+	if e.Label == "" || !slices.Contains([]string{"", Train, Validation, Test}, e.Split) {
+		return fmt.Errorf("%+v", e)
+	}
+	return nil
+}

@@ -1,0 +1,104 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/dustin/go-humanize"
+
+	"tnaml/activities"
+	"tnaml/deploy"
+	"tnaml/experiments/catalog"
+	"tnaml/experiments/image"
+	nnimage "tnaml/nn/image"
+)
+
+// buildImageModules makes the catalogue's image modules that are not there yet
+// of what lies below a directory.
+func (a *app) buildImageModules(ctx context.Context, s *deploy.Servers, p *progressLine, dir string, recipes []catalog.ImageModuleRecipe, there map[string]bool, overwrite bool) error {
+	var read string
+	var images nnimage.Images
+	for i, r := range recipes {
+		if there[r.Name] && !overwrite {
+			p.say("module %s is there", r.Name)
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		file := filepath.Join(dir, filepath.FromSlash(r.File))
+		what := fmt.Sprintf("image module %d of %d, %s", i+1, len(recipes), r.Name)
+		p.update(what)
+		var e nnimage.Extractor
+		var err error
+		if r.Block > 0 {
+			e, err = readMobileNet(file, nnimage.MobileNetOptions{Name: r.Name, Source: r.Source, Block: r.Block})
+		} else {
+			if read != file {
+				p.update(what + ": reading the images")
+				if images, err = trainingImages(file); err != nil {
+					return err
+				}
+				read = file
+			}
+			e, err = learnImageModule(images, r, func(share float64) error {
+				p.update(fmt.Sprintf("%s: learning, %.0f %%", what, 100*share))
+				return ctx.Err()
+			})
+		}
+		if err != nil {
+			return fmt.Errorf("module %s: %w", r.Name, err)
+		}
+		if _, err := activities.PublishImageModule(ctx, s.Store, e, overwrite); err != nil {
+			return err
+		}
+		p.clear()
+		a.print("module %s: %s features of an image", e.Name(), humanize.Comma(int64(e.Dim())))
+	}
+	return nil
+}
+
+// readMobileNet reads a folder of MobileNet's weights.
+func readMobileNet(folder string, o nnimage.MobileNetOptions) (nnimage.Extractor, error) {
+	manifest, err := os.ReadFile(filepath.Join(folder, "manifest.json"))
+	if err != nil {
+		return nil, err
+	}
+	weights, err := os.ReadFile(filepath.Join(folder, "weights.f32le.bin"))
+	if err != nil {
+		return nil, err
+	}
+	return nnimage.ImportMobileNet(manifest, weights, o)
+}
+
+// learnImageModule learns patch features or principal components of images.
+func learnImageModule(images nnimage.Images, r catalog.ImageModuleRecipe, progress func(share float64) error) (nnimage.Extractor, error) {
+	if r.Centroids > 0 {
+		return nnimage.TrainPatches(images, nnimage.PatchOptions{Name: r.Name, Source: r.Source, Centroids: r.Centroids, Channels: images.Channels, Seed: 1, Progress: progress})
+	}
+	return nnimage.TrainPCA(images, nnimage.PCAOptions{Name: r.Name, Source: r.Source, Components: r.Components, Channels: images.Channels, Seed: 1})
+}
+
+// trainingImages reads the images of an archive's training split, or all where
+// it has no split.
+func trainingImages(file string) (nnimage.Images, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nnimage.Images{}, err
+	}
+	defer f.Close() //nolint:errcheck // read only
+	s, err := image.ReadArchive(image.File{Name: file, Reader: f}, image.FileOptions{})
+	if err != nil {
+		return nnimage.Images{}, err
+	}
+	out := s.Images
+	out.Pixels = nil
+	for i, split := range s.Splits {
+		if split == image.Train || split == "" {
+			out.Pixels = append(out.Pixels, s.At(i)...)
+		}
+	}
+	return out, nil
+}
