@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"tnaml/experiments/archive"
 	"tnaml/experiments/task"
 )
 
@@ -296,15 +297,7 @@ func find(sources []Source, name string) (Source, error) {
 func (c *collector) part(s Source, p Part, sources []Source) error {
 	switch c.r.As {
 	case Table:
-		found := 0
-		err := stream(s, p.Member, func(m member, in io.Reader) error {
-			found++
-			return c.table(m.where, in, p)
-		})
-		if err == nil && found == 0 {
-			err = fmt.Errorf("%s: %w: no member %q", s.Name, ErrLayout, p.Member)
-		}
-		return err
+		return stream(s, p.Member, func(name string, in io.Reader) error { return c.table(name, in, p) })
 	case PairedLines:
 		l, err := find(sources, p.Labels)
 		if err != nil {
@@ -337,13 +330,9 @@ func (c *collector) part(s Source, p Part, sources []Source) error {
 	return nil
 }
 
-// splitNames are the names that splits go by in folders.
-var splitNames = map[string]string{"train": task.Train, "training": task.Train, "dev": task.Validation, "valid": task.Validation,
-	"validation": task.Validation, "test": task.Test}
-
 // splitOf is the split of a member: what its pattern captured, else its part's.
 func splitOf(m member, p Part) string {
-	if s, ok := splitNames[strings.ToLower(m.split)]; ok {
+	if s := archive.SplitOf(m.split); s != "" {
 		return s
 	}
 	return p.Split

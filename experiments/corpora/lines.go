@@ -3,7 +3,6 @@ package corpora
 import (
 	"fmt"
 	"html"
-	"io"
 	"regexp"
 	"strconv"
 	"strings"
@@ -41,21 +40,12 @@ func (c *collector) lines(name, text string, p Part) {
 // paired reads two files, of texts and of labels, line by line.
 func (c *collector) paired(texts, labels Source, p Part) error {
 	read := func(s Source) ([]string, error) {
-		var lines []string
-		err := stream(s, "", func(m member, in io.Reader) error {
-			b, err := io.ReadAll(io.LimitReader(in, maxMember))
-			if err != nil {
-				return err
-			}
-			m.data = b
-			text, err := c.decode(m)
-			if err != nil {
-				return err
-			}
-			lines = strings.Split(strings.TrimSuffix(text, "\n"), "\n")
-			return nil
-		})
-		return lines, err
+		b, err := s.readPlain()
+		if err != nil {
+			return nil, err
+		}
+		text, err := c.decode(member{where: s.Name, data: b})
+		return strings.Split(strings.TrimSuffix(text, "\n"), "\n"), err
 	}
 	a, err := read(texts)
 	if err != nil {

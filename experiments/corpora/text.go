@@ -206,23 +206,31 @@ func (transformer1252) Transform(dst, src []byte, atEOF bool) (nDst, nSrc int, e
 	return nDst, nSrc, nil
 }
 
-// lineReader makes each lone carriage return a line end.
+// lineReader makes a line feed of each carriage return, with its line feed where
+// it has one.
 type lineReader struct {
 	r    io.Reader
 	last byte
 }
 
 func (l *lineReader) Read(p []byte) (int, error) {
-	n, err := l.r.Read(p)
-	for i := range p[:n] {
-		c := p[i]
-		if c == '\n' && l.last == '\r' {
-			p[i] = ' ' // its return has ended the line already
+	for {
+		n, err := l.r.Read(p)
+		kept := 0
+		for _, c := range p[:n] {
+			last := l.last
+			l.last = c
+			if c == '\n' && last == '\r' {
+				continue // its return has ended the line already
+			}
+			if c == '\r' {
+				c = '\n'
+			}
+			p[kept] = c
+			kept++
 		}
-		if c == '\r' {
-			p[i] = '\n'
+		if kept > 0 || err != nil || n == 0 {
+			return kept, err
 		}
-		l.last = c
 	}
-	return n, err
 }
