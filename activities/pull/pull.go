@@ -187,7 +187,9 @@ func (p *Puller) one(ctx context.Context, d *catalog.Dataset, build func() (done
 			return fail(Failed, ctx.Err())
 		}
 		failed = append(failed, err)
-		if i+1 < len(d.Sources) {
+		// A source without an address is for those who have its file; others need
+		// not hear of it.
+		if i+1 < len(d.Sources) && !errors.Is(err, download.ErrNoAddress) {
 			p.tell(Event{Set: d.Name, Message: fmt.Sprintf("%s: %s; trying another source", d.Name, first(err))})
 			o.Notes = append(o.Notes, first(err))
 		}

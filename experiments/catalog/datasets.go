@@ -57,9 +57,10 @@ type DatasetFile struct {
 	SHA256     string `yaml:"sha256"`
 	SHA256From string `yaml:"sha256_from"`
 	// Size in bytes, where it is known; MaxSize bounds it where it is not, 0
-	// meaning the downloader's own bound.
+	// meaning the downloader's own bound. About is roughly the size, for people.
 	Size    int64 `yaml:"size"`
 	MaxSize int64 `yaml:"max_size"`
+	About   int64 `yaml:"about"`
 	// URLs serve the same bytes, in order of preference; none: the file must be
 	// got by hand.
 	URLs []DatasetURL `yaml:"urls"`
@@ -84,16 +85,21 @@ func (s DatasetSource) Pullable() bool {
 	return !slices.ContainsFunc(s.Files, func(f DatasetFile) bool { return len(f.URLs) == 0 })
 }
 
-// Size is the sum of the files' sizes, and false where one is not known.
-func (s DatasetSource) Size() (int64, bool) {
-	var sum int64
+// Size is the sum of the files' sizes, or 0 where one is not even known roughly;
+// exact says that all are known.
+func (s DatasetSource) Size() (sum int64, exact bool) {
+	exact = true
 	for _, f := range s.Files {
-		if f.Size == 0 {
+		n := f.Size
+		if n == 0 {
+			n, exact = f.About, false
+		}
+		if n == 0 {
 			return 0, false
 		}
-		sum += f.Size
+		sum += n
 	}
-	return sum, true
+	return sum, exact
 }
 
 // Datasets lists the public data sets in the order of the catalogue.
@@ -191,7 +197,7 @@ func (s DatasetSource) validate(files map[string]DatasetFile) error {
 		if (f.SHA256 == "") != (f.SHA256From == "") {
 			bad("file %q: the SHA-256 and whence it is known go together", f.Name)
 		}
-		if f.Size < 0 || f.MaxSize < 0 {
+		if f.Size < 0 || f.MaxSize < 0 || f.About < 0 {
 			bad("file %q: a negative size", f.Name)
 		}
 		for _, u := range f.URLs {

@@ -167,6 +167,7 @@ type listedSet struct {
 	StandIn  bool     `json:"stand_in,omitempty"`
 	Language string   `json:"language,omitempty"`
 	Size     int64    `json:"size,omitempty"`
+	Exact    bool     `json:"size_exact,omitempty"`
 	Licence  string   `json:"licence"`
 	Citation string   `json:"citation"`
 	Homepage string   `json:"homepage"`
@@ -200,7 +201,9 @@ func (a *app) listDatasets(ctx context.Context, sets []catalog.Dataset, dir stri
 		if d.Images() {
 			l.Kind = "image"
 		}
-		l.Size, _ = d.Sources[0].Size()
+		if i := slices.IndexFunc(d.Sources, catalog.DatasetSource.Pullable); i >= 0 {
+			l.Size, l.Exact = d.Sources[i].Size()
+		}
 		l.Files = slices.ContainsFunc(d.Sources, func(s catalog.DatasetSource) bool {
 			return !slices.ContainsFunc(s.Files, func(f catalog.DatasetFile) bool { return !c.Has(download.File{Name: f.Name}) })
 		})
@@ -220,7 +223,9 @@ func (a *app) listDatasets(ctx context.Context, sets []catalog.Dataset, dir stri
 			paper = "for " + paper
 		}
 		if l.Size > 0 {
-			size = humanize.Bytes(uint64(l.Size))
+			if size = humanize.Bytes(uint64(l.Size)); !l.Exact {
+				size = "~" + size
+			}
 		}
 		if l.Pullable {
 			how = "pull"

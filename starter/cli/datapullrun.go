@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/jedib0t/go-pretty/v6/progress"
+	"github.com/jedib0t/go-pretty/v6/table"
 
 	"tnaml/activities/download"
 	"tnaml/activities/pull"
@@ -29,10 +31,13 @@ func (a *app) pull(ctx context.Context, s store.Store, sets []catalog.Dataset, a
 	}}
 	outcomes := p.Run(ctx, sets)
 	show.stop()
-	if a.json {
+	switch {
+	case a.json:
 		if err := a.printJSON(outcomes); err != nil {
 			return err
 		}
+	case slices.ContainsFunc(outcomes, func(o pull.Outcome) bool { return o.Status == pull.Stored }):
+		a.print("%s", storedTable(outcomes))
 	}
 	if ctx.Err() != nil {
 		a.say("Interrupted. What has been downloaded is in %s; run the command again to go on.", o.dir)
@@ -51,11 +56,32 @@ func (a *app) pull(ctx context.Context, s store.Store, sets []catalog.Dataset, a
 	}
 	switch {
 	case len(failed) > 0 && len(sets) > 1:
-		return fmt.Errorf("%d of %d data sets did not come; the others are stored:\n\n%s", len(failed), len(sets), joined(failed, "\n\n"))
+		return fmt.Errorf("%d of %d data sets did not come; the others are there:\n\n%s", len(failed), len(sets), joined(failed, "\n\n"))
 	case len(failed) > 0:
 		return failed[0]
 	}
 	return nil
+}
+
+// storedTable shows the tasks that came.
+func storedTable(outcomes []pull.Outcome) string {
+	right := []string{"examples", "classes", "majority", "downloaded"}
+	t := newTable(table.Row{"task", "examples", "classes", "majority", "downloaded"}, right...)
+	for _, o := range outcomes {
+		if o.Status == pull.Stored {
+			t.AppendRow(table.Row{o.Name, humanize.Comma(int64(o.Card.Examples)), len(o.Card.Classes), percent(o.Card.MajorityAccuracy), humanize.Bytes(bytesOf(o))})
+		}
+	}
+	return t.Render()
+}
+
+// bytesOf is the size of a set's files.
+func bytesOf(o pull.Outcome) uint64 {
+	var sum int64
+	for _, f := range o.Files {
+		sum += f.Size
+	}
+	return uint64(sum)
 }
 
 func joined(errs []error, by string) string {
@@ -86,11 +112,7 @@ func pullLine(e pull.Event) string {
 	case pull.There:
 		return fmt.Sprintf("%s is there", e.Set)
 	case pull.Stored:
-		var bytes int64
-		for _, f := range o.Files {
-			bytes += f.Size
-		}
-		line := fmt.Sprintf("%s: %s examples in %d classes, of %s", e.Set, humanize.Comma(int64(o.Card.Examples)), len(o.Card.Classes), humanize.Bytes(uint64(bytes)))
+		line := fmt.Sprintf("%s: %s examples in %d classes, of %s", e.Set, humanize.Comma(int64(o.Card.Examples)), len(o.Card.Classes), humanize.Bytes(bytesOf(*o)))
 		for _, n := range o.Notes {
 			line += "\n  note: " + n
 		}
@@ -181,19 +203,15 @@ func state(d download.Progress) string {
 	return line
 }
 
-// say says a line that stays, above the bars; with --json to standard error
-// like the rest, else it is what was asked for.
+// say says a line that stays, above the bars.
 func (p *pullProgress) say(line string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	switch {
-	case p.bars != nil:
+	if p.bars != nil {
 		p.bars.Log("%s", line)
-	case p.app.json:
-		p.app.say("%s", line)
-	default:
-		p.app.print("%s", line)
+		return
 	}
+	p.app.say("%s", line)
 }
 
 // stop ends the bars.
