@@ -35,6 +35,17 @@ type ModuleRecord struct {
 	Dim      int           `json:"dim"`
 	// Tokens is the number of tokens with a vector, 0 for images.
 	Tokens int `json:"tokens,omitempty"`
+	// Subword is how the module makes vectors of other words, if it does.
+	Subword embedding.SubwordKind `json:"subword,omitempty"`
+}
+
+// NewModuleRecord is the record of a text module.
+func NewModuleRecord(ref store.Ref, m *embedding.Module) ModuleRecord {
+	r := ModuleRecord{Ref: ref, Name: m.Name, Language: m.Language, Source: m.Source, Dim: m.Dim, Tokens: len(m.Tokens)}
+	if m.Subword != nil {
+		r.Subword = m.Subword.Kind
+	}
+	return r
 }
 
 // ErrExists says that a name is taken.
@@ -68,9 +79,7 @@ func PublishModule(ctx context.Context, s store.Store, m *embedding.Module, over
 	if err != nil {
 		return "", fmt.Errorf("module %s: %w", m.Name, err)
 	}
-	return ref, publish(ctx, s, store.Module, m.Name, ref, ModuleRecord{
-		Ref: ref, Name: m.Name, Language: m.Language, Source: m.Source, Dim: m.Dim, Tokens: len(m.Tokens),
-	}, overwrite)
+	return ref, publish(ctx, s, store.Module, m.Name, ref, NewModuleRecord(ref, m), overwrite)
 }
 
 // PublishImageModule stores an image module and gives it its name, as
@@ -143,6 +152,9 @@ func LoadTask(ctx context.Context, s store.Store, name string) (*task.Task, stor
 	if err != nil {
 		return nil, "", err
 	}
+	if record.Card.Modality() != task.Texts {
+		return nil, "", fmt.Errorf("task %q is of images, not of texts", name)
+	}
 	b, err := s.Get(ctx, record.Ref)
 	if err != nil {
 		return nil, "", fmt.Errorf("task %q: %w", name, err)
@@ -154,11 +166,40 @@ func LoadTask(ctx context.Context, s store.Store, name string) (*task.Task, stor
 	return t, record.Ref, nil
 }
 
+// LoadImageTask reads an image task by its name.
+func LoadImageTask(ctx context.Context, s store.Store, name string) (*image.Task, store.Ref, error) {
+	record, err := Dataset(ctx, s, name)
+	if err != nil {
+		return nil, "", err
+	}
+	if record.Card.Modality() != task.Images {
+		return nil, "", fmt.Errorf("task %q is of texts, not of images", name)
+	}
+	b, err := s.Get(ctx, record.Ref)
+	if err != nil {
+		return nil, "", fmt.Errorf("task %q: %w", name, err)
+	}
+	t, err := image.Decode(b)
+	if err != nil {
+		return nil, "", fmt.Errorf("task %q: %w", name, err)
+	}
+	return t, record.Ref, nil
+}
+
+// Module reads a module's record.
+func Module(ctx context.Context, s store.Store, name string) (ModuleRecord, error) {
+	var record ModuleRecord
+	return record, readName(ctx, s, store.Module, name, &record)
+}
+
 // LoadModule reads an embedding module by its name.
 func LoadModule(ctx context.Context, s store.Store, name string) (*embedding.Module, store.Ref, error) {
-	var record ModuleRecord
-	if err := readName(ctx, s, store.Module, name, &record); err != nil {
+	record, err := Module(ctx, s, name)
+	if err != nil {
 		return nil, "", err
+	}
+	if record.Modality != task.Texts {
+		return nil, "", fmt.Errorf("module %q is one of %ss, not of texts", name, record.Modality)
 	}
 	b, err := s.Get(ctx, record.Ref)
 	if err != nil {

@@ -2,8 +2,11 @@ package catalog
 
 import (
 	_ "embed"
+	"path"
 
 	"github.com/goccy/go-yaml"
+
+	"tnaml/nn/embedding"
 )
 
 //go:embed modules.yaml
@@ -13,19 +16,36 @@ var modulesYAML []byte
 type ModuleRecipe struct {
 	Name     string `yaml:"name"`
 	Language string `yaml:"language"`
-	// File holds vectors in text form, or with Train a corpus, a document a line.
+	// File holds vectors, or with Train a corpus, a document a line.
 	File   string          `yaml:"file"`
 	Source string          `yaml:"source"`
 	Train  *ModuleTraining `yaml:"train"`
 }
 
-// ModuleTraining are the options of a module's training.
+// ModuleTraining are the options of a module's training, as those of
+// embedding.TrainOptions; what is left out has its default there.
 type ModuleTraining struct {
-	Method      string  `yaml:"method"`
-	Dim         int     `yaml:"dim"`
-	Window      int     `yaml:"window"`
-	Standardise bool    `yaml:"standardise"`
-	Smoothing   float64 `yaml:"smoothing"`
+	Method       string             `yaml:"method"`
+	Dim          int                `yaml:"dim"`
+	Window       int                `yaml:"window"`
+	Negative     int                `yaml:"negative"`
+	Epochs       int                `yaml:"epochs"`
+	Subsample    float64            `yaml:"subsample"`
+	LearningRate float64            `yaml:"learning_rate"`
+	Subword      *embedding.Subword `yaml:"subword"`
+	Components   int                `yaml:"components"`
+	Standardise  bool               `yaml:"standardise"`
+	Smoothing    float64            `yaml:"smoothing"`
+}
+
+// Options returns the options of training the module.
+func (r ModuleRecipe) Options() embedding.TrainOptions {
+	t := r.Train
+	return embedding.TrainOptions{
+		Name: r.Name, Language: r.Language, Source: path.Base(r.File), Method: embedding.Method(t.Method), Dim: t.Dim, Window: t.Window, Seed: 1,
+		Negative: t.Negative, Epochs: t.Epochs, Subsample: t.Subsample, LearningRate: t.LearningRate, Subword: t.Subword,
+		Variant: embedding.Variant{Components: t.Components, Standardise: t.Standardise, Smoothing: t.Smoothing},
+	}
 }
 
 // Modules lists the catalogue's modules, those of one corpus together.

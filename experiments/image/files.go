@@ -62,6 +62,13 @@ func ReadArchive(f File, o FileOptions) (*Set, error) {
 	return ReadFiles(files, f.Name, o)
 }
 
+func (o FileOptions) validate() error {
+	if o.Height < 0 || o.Width < 0 || (o.Height == 0) != (o.Width == 0) || o.Channels != 0 && o.Channels != 1 && o.Channels != 3 {
+		return fmt.Errorf("a size of %d × %d × %d; give both sides or none, and 1 or 3 channels or none", o.Height, o.Width, o.Channels)
+	}
+	return nil
+}
+
 // IsData leaves out what commonly lies beside the images and is none.
 func IsData(name string) bool {
 	base := strings.ToLower(path.Base(name))
@@ -71,8 +78,8 @@ func IsData(name string) bool {
 // ReadFiles makes a set of image files that have been read, as ReadFolder and
 // ReadArchive do.
 func ReadFiles(files []archive.File, name string, o FileOptions) (*Set, error) {
-	if o.Height < 0 || o.Width < 0 || (o.Height == 0) != (o.Width == 0) || o.Channels != 0 && o.Channels != 1 && o.Channels != 3 {
-		return nil, fmt.Errorf("%s: a size of %d × %d × %d; give both sides or none, and 1 or 3 channels or none", name, o.Height, o.Width, o.Channels)
+	if err := o.validate(); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	var p problems
 	if len(files) == 0 {
@@ -196,8 +203,8 @@ func decodeFile(dst []uint8, data []byte, h, w, c int) error {
 			red, green, blue, _ := m.At(x, y).RGBA()
 			if c == 3 {
 				src = append(src, uint8(red>>8), uint8(green>>8), uint8(blue>>8))
-			} else { // as in color.GrayModel
-				src = append(src, uint8((19595*red+38470*green+7471*blue+1<<15)>>24))
+			} else {
+				src = append(src, luma(red, green, blue))
 			}
 		}
 	}
@@ -206,6 +213,11 @@ func decodeFile(dst []uint8, data []byte, h, w, c int) error {
 	}
 	nnimage.NewResizer(b.Dy(), b.Dx(), c, h, w).Bytes(dst, src)
 	return nil
+}
+
+// luma is the grey of a colour of 16 bits a channel, as in color.GrayModel.
+func luma(red, green, blue uint32) uint8 {
+	return uint8((19595*red + 38470*green + 7471*blue + 1<<15) >> 24)
 }
 
 // each runs f for 0 to n−1 on a number of goroutines, 0 meaning one for each

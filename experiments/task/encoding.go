@@ -424,7 +424,8 @@ func western(b []byte) string {
 
 // detectWide tells UTF-16 and UTF-32 without a byte order mark: of those that
 // the bytes are valid in, the one with the most ASCII letters, spaces and line
-// breaks. Name is empty where there is none.
+// breaks, if these and other characters of Latin-1 account for the zero bytes.
+// Name is empty where there is none.
 func detectWide(parts [][]byte) Encoding {
 	var best Encoding
 	if !slices.ContainsFunc(parts, wide) {
@@ -432,17 +433,24 @@ func detectWide(parts [][]byte) Encoding {
 	}
 	most := 0
 	for _, name := range []string{utf32LE, utf32BE, utf16LE, utf16BE} {
-		ok, n := true, 0
+		ok, n, latin, zeros := true, 0, 0, 0
 		for _, b := range parts {
+			zeros += bytes.Count(b, []byte{0})
 			out := decodeWide(b, name, func(int, error) { ok = false })
 			ok = ok && bytes.IndexByte(out, 0) < 0
-			for _, v := range out {
+			for _, v := range string(out) {
 				if v == ' ' || v == '\n' || v|0x20 >= 'a' && v|0x20 <= 'z' {
 					n++
 				}
+				if v <= 0xff && (v >= ' ' && v < 0x7f || v >= 0xa0 || v == '\t' || v == '\n' || v == '\r') {
+					latin++
+				}
 			}
 		}
-		if ok && n > most {
+		if name == utf32LE || name == utf32BE {
+			latin = zeros // little but UTF-32 is valid UTF-32
+		}
+		if ok && latin*10 >= zeros*6 && n > most {
 			best, most = Encoding{name, "statistics", 0.95}, n
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"compress/gzip"
 	"strings"
 	"testing"
-	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -37,6 +36,20 @@ func TestRead(t *testing.T) {
 		{"splits", "x.tsv", "split\tlabel\ttext\ntrain\ta\t1\nVALIDATION\ta\t2\ndev\ta\t3\nVal\ta\t4\nvalid\ta\t5\ntest \ta\t6\n\ta\t7\n", ReadOptions{},
 			[]Example{{"1", "a", Train}, {"2", "a", Validation}, {"3", "a", Validation}, {"4", "a", Validation}, {"5", "a", Validation}, {"6", "a", Test}, {"7", "a", ""}}},
 		{"chosen split column", "x.tsv", "part\tsplit\tlabel\ttext\ntest\tnonsense\ta\t1\n", ReadOptions{SplitColumn: "part"}, []Example{{"1", "a", Test}}},
+
+		{"no header", "x.tsv", "a\tone text\nb\tanother\n", ReadOptions{Columns: []string{"label", "text"}}, ab},
+		{"no header, by the first line", "SMSSpamCollection", "a\tone text\nb\tanother\n", ReadOptions{Columns: []string{"label", "text"}}, ab},
+		{"CSV without a header", "x.csv", "1;one text;a\n2;another;b\n", ReadOptions{Columns: []string{"id", "body", "label"}, TextColumn: "body"}, ab},
+		{"semicolons", "x.csv", "id;text;label\n1;one text;a\n2;another;b\n", ReadOptions{}, ab},
+		{"bars", "x.csv", "id|text|label\n1|one text|a\n2|another|b\n", ReadOptions{}, ab},
+		{"tabs in CSV", "x.csv", "label\ttext, it is\ttext\na\t1\t\"one text\"\nb\t2\tanother", ReadOptions{}, ab},
+		{"a delimiter", "x.csv", "text~label\none text~a\nanother~b\n", ReadOptions{Delimiter: "~"}, ab},
+		{"a delimiter of TSV", "x.tsv", "text::label\n", ReadOptions{Columns: []string{"text", "x", "label"}, Delimiter: ":"}, []Example{{Text: "text", Label: "label"}}},
+		{"zstd", "x.csv.zst", string(pack(t, "zst", []byte("text,label\none text,a\nanother,b\n"))), ReadOptions{}, ab},
+		{"zstd without the ending", "x.csv", string(pack(t, "zst", []byte("text,label\none text,a\nanother,b\n"))), ReadOptions{}, ab},
+		{"JSONL by the first line", "x.json", `{"text":"one text","label":"a"}` + "\n" + `{"text":"another","label":"b"}`, ReadOptions{}, ab},
+		{"a dotted path", "x.jsonl", `{"doc":{"a":{"b":"one text"}},"label":"a"}` + "\n" + `{"doc":{"a":{"b":"another"}},"label":"b"}`, ReadOptions{TextColumn: "doc.a.b"}, ab},
+		{"the split given", "x.tsv", "text\tlabel\tsplit\n1\ta\t\n2\ta\ttest\n", ReadOptions{Split: Train}, []Example{{"1", "a", Train}, {"2", "a", Test}}},
 
 		{"CSV", "x.csv", "text,label\none text,a\nanother,b\n", ReadOptions{}, ab},
 		{"CSV quoting", "x.csv", "label,text\r\na,\"one, \"\"two\"\"\nthree\"\r\n\"b\",x\r\n", ReadOptions{},
@@ -72,6 +85,18 @@ func TestReadRefuses(t *testing.T) {
 		{"missing columns", "x.tsv", "body\tstars\na\tb\n", ReadOptions{}, []string{"line 1", `no column "text"`, `no column "label"`, `"body" "stars"`}},
 		{"missing split column", "x.csv", "text,label\na,b\n", ReadOptions{SplitColumn: "part"}, []string{`no column "part"`}},
 		{"column twice", "x.tsv", "text\tlabel\ttext\na\tb\tc\n", ReadOptions{}, []string{`column "text"`, "there twice"}},
+		{"a guess", "x.csv", "id,Tweet text,airline_sentiment\n1,a,b\n", ReadOptions{}, []string{`no column "text"`, `did you mean "Tweet text"?`, `did you mean "airline_sentiment"?`}},
+		{"a guess of the case", "x.tsv", "Body\tbody text\tStars\n1\ta\tb\n", ReadOptions{TextColumn: "BODY", LabelColumn: "y"}, []string{`did you mean "Body"?`, `did you mean "Stars"?`}},
+		{"a guess of members", "x.jsonl", `{"review":"x","category":1}`, ReadOptions{}, []string{`no member "text"; the members are ["category" "review"]; did you mean "review"?`, `did you mean "category"?`}},
+		{"one column for both", "x.tsv", "text\tlabel\na\tb\n", ReadOptions{LabelColumn: "text"}, []string{"cannot be both text and label"}},
+		{"a header and columns", "x.csv", "label,text\na,b\n", ReadOptions{Columns: []string{"label", "text"}}, []string{"line 1: the first line is a header"}},
+		{"columns of another number", "x.csv", "a,b\nc,d,e\n", ReadOptions{Columns: []string{"label", "text", "id"}}, []string{"line 1: 2 columns, 3 names were given", "comma"}[:1]},
+		{"columns without the label", "x.tsv", "a\tb\n", ReadOptions{Columns: []string{"class", "text"}}, []string{`no column "label"`, `did you mean "class"?`}},
+		{"columns of JSON", "x.jsonl", "{}", ReadOptions{Columns: []string{"class", "text"}}, []string{"give no columns"}},
+		{"a delimiter of two", "x.csv", "a,b\n", ReadOptions{Delimiter: ",,"}, []string{`a delimiter of ",,"`}},
+		{"a quote for a delimiter", "x.tsv", "a,b\n", ReadOptions{Delimiter: `"`}, []string{`a delimiter of "\""`}},
+		{"unknown split given", "x.tsv", "text\tlabel\na\tb\n", ReadOptions{Split: "all"}, []string{`unknown split "all"`}},
+		{"a JSON document", "x.jsonl", `[{"text":"a","label":1}]`, ReadOptions{}, []string{"line 1", "not a JSON object but an array"}},
 		{"too many columns", "x.tsv", "text\tlabel\na\tb\n\na\tb\tc\n", ReadOptions{}, []string{"line 4", "3 columns, the header has 2", "CSV"}},
 		{"empty labels", "x.tsv", "text\tlabel\na\t\nb\tx\nc\t \n", ReadOptions{}, []string{`line 2, column "label": empty label`, "line 4"}},
 		{"unknown split", "x.tsv", "text\tlabel\tsplit\na\tb\tholdout\n", ReadOptions{}, []string{`line 2, column "split"`, `"holdout"`, "known: train"}},
@@ -92,6 +117,9 @@ func TestReadRefuses(t *testing.T) {
 		{"label an object", "x.jsonl", "{\"text\":\"a\",\"label\":{}}\n", ReadOptions{}, []string{`column "label"`, "must be a string"}},
 		{"label null", "x.jsonl", "{\"text\":\"a\",\"label\":null}\n", ReadOptions{}, []string{"empty label"}},
 
+		{"zstd damaged", "x.tsv.zst", "\x28\xb5\x2f\xfdno", ReadOptions{}, []string{"zstd: "}},
+		{"zstd cut off", "x.tsv.zst", string(pack(t, "zst", []byte("text\tlabel\na\tb\n"))[:20]), ReadOptions{}, []string{"zstd: damaged at or before byte 20", "cut off"}},
+		{"a zstd bomb", "x.tsv", string(pack(t, "zst", bytes.Repeat([]byte("a"), 1<<20))), ReadOptions{MaxBytes: 1 << 19}, []string{"more than 524288 bytes"}},
 		{"gzip damaged", "x.tsv.gz", "\x1f\x8bno", ReadOptions{}, []string{"gzip"}},
 		{"gzip cut off", "x.tsv.gz", zipped("text\tlabel\na\tb\n")[:20], ReadOptions{}, []string{"unexpected EOF"}},
 		{"too long", "x.tsv", "text\tlabel\na\tb\n", ReadOptions{MaxBytes: 14}, []string{"more than 14 bytes"}},
@@ -123,26 +151,37 @@ func FuzzRead(f *testing.F) {
 			f.Add([]byte(s), format)
 		}
 	}
+	f.Add(pack(f, "zst", []byte("text\tlabel\na\tb\n")), "tsv")
 	f.Fuzz(func(t *testing.T, b []byte, format string) {
-		examples, err := Read(bytes.NewReader(b), "x."+format, ReadOptions{MaxBytes: 1 << 20})
-		if err != nil {
-			if examples != nil {
-				t.Fatal("examples and an error")
-			}
-			return
-		}
-		if len(examples) == 0 {
-			t.Fatal("no examples and no error")
-		}
-		for _, e := range examples {
-			if e.Label == "" || !utf8.ValidString(e.Text) || !utf8.ValidString(e.Label) || strings.TrimSpace(e.Text) != e.Text {
-				t.Fatalf("%+v", e)
-			}
-			switch e.Split {
-			case "", Train, Validation, Test:
-			default:
-				t.Fatalf("%+v", e)
-			}
-		}
+		checkRead(t, func(o ReadOptions) ([]Example, error) { return Read(bytes.NewReader(b), "x."+format, o) })
+		checkRead(t, func(o ReadOptions) ([]Example, error) {
+			o.Columns = []string{"text", "label"}
+			return Read(bytes.NewReader(b), "x."+format, o)
+		})
 	})
+}
+
+// The report says what the source is, where reading fails too.
+func TestReport(t *testing.T) {
+	for _, c := range []struct {
+		file, input string
+		want        Report
+	}{
+		{"x.csv", "n;text;label;x;b\n1;a b;2.5;;true\n2;;x;;false\n", Report{Name: "x.csv", Format: CSV, Delimiter: ";", Rows: 2, Empty: 1, Encoding: Encoding{"utf-8", "valid", 1}, Columns: []Column{
+			{"n", "integer", "1", ""}, {"text", "text", "a b", "text"}, {"label", "text", "2.5", "label"}, {"x", "empty", "", ""}, {"b", "boolean", "true", ""}}}},
+		{"x.tsv.gz", zipped("text\tlabel\n1\t1\n2.5\t2\n"), Report{Name: "x.tsv.gz", Format: TSV, Compression: "gzip", Delimiter: "\t", Rows: 2, Encoding: Encoding{"utf-8", "valid", 1}, Columns: []Column{
+			{"text", "number", "1", "text"}, {"label", "integer", "1", "label"}}}},
+		{"x.jsonl", `{"text":"17","label":1,"o":{"a":1},"z":null}` + "\n" + `{"text":"a","label":1,"more":[1]}`, Report{Name: "x.jsonl", Format: JSONL, Rows: 2, Encoding: Encoding{"utf-8", "valid", 1}, Columns: []Column{
+			{"label", "integer", "1", "label"}, {"o", "object", `{"a":1}`, ""}, {"text", "text", "17", "text"}, {"z", "empty", "", ""}, {"more", "array", "[1]", ""}}}},
+		{"bad.tsv", "body\tlabel\n1\t1\n", Report{Name: "bad.tsv", Format: TSV, Delimiter: "\t", Encoding: Encoding{"utf-8", "valid", 1}, Columns: []Column{{"body", "empty", "", ""}, {"label", "empty", "", "label"}}}},
+	} {
+		var got Report
+		_, err := Read(strings.NewReader(c.input), c.file, ReadOptions{Report: &got})
+		if (err != nil) != (c.want.Rows == 0) {
+			t.Errorf("%s: %v", c.file, err)
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%s: %s", c.file, diff)
+		}
+	}
 }

@@ -58,7 +58,10 @@ type level struct {
 	lanes           int    // float32 in a vector
 	tiles           []tile // tallest first, the last of one row
 	gather, scatter []func(gatherScatter)
+	exchange        []func(gatherScatter)
+	dots            func(dst, table *float32, stride int, ids *int32, n int, x *float32, cols int, mask *int32)
 	mask            func(n int) *int32 // the first n lanes, 1 ≤ n ≤ lanes
+	mask16          func(n int) *int32 // the first n of 16 lanes, in one vector or two
 }
 
 // gemmKernel computes a tile of the product over a packed panel of B.
@@ -73,7 +76,8 @@ type tile struct {
 // gatherScatter are the arguments of a kernel over rows of a table, for one
 // block of columns.
 type gatherScatter struct {
-	vector  *float32 // gather's result, scatter's source
+	vector  *float32 // gather's result, source of scatter and exchange
+	sum     *float32 // exchange's result
 	table   *float32
 	stride  int
 	ids     *int32

@@ -164,8 +164,13 @@ func TestGemmInvalid(t *testing.T) {
 	l := levels(t)[0]
 	v := make([]float32, 16)
 	for name, f := range map[string]func(){
-		"short a":  func() { Implementation{level: l}.Sgemm('N', 'N', 4, 4, 4, 1, v[:15], 4, v, 4, 0, v, 4) },
-		"short c":  func() { Implementation{level: l}.Sgemm('N', 'N', 4, 4, 4, 1, v, 4, v, 4, 0, v[:15], 4) },
+		"short a": func() { Implementation{level: l}.Sgemm('N', 'N', 4, 4, 4, 1, v[:15], 4, v, 4, 0, v, 4) },
+		"short c": func() { Implementation{level: l}.Sgemm('N', 'N', 4, 4, 4, 1, v, 4, v, 4, 0, v[:15], 4) },
+		"lengths": func() {
+			Exchange(make([]float32, 3), make([]float32, 12), 4, []int32{1}, []float32{1}, make([]float32, 4))
+		},
+		"products": func() { RowDots(make([]float32, 1), make([]float32, 12), 4, []int32{1, 1}, make([]float32, 4)) },
+		"no row":   func() { RowDots(make([]float32, 1), make([]float32, 11), 4, []int32{2}, make([]float32, 4)) },
 		"stride":   func() { Implementation{level: l}.Sgemm('N', 'N', 4, 4, 4, 1, v, 3, v, 4, 0, v, 4) },
 		"negative": func() { Implementation{level: l}.Sgemm('N', 'N', -1, 4, 4, 1, v, 4, v, 4, 0, v, 4) },
 		"form":     func() { Implementation{level: l}.Sgemm('X', 'N', 4, 4, 4, 1, v, 4, v, 4, 0, v, 4) },
@@ -287,6 +292,11 @@ func TestRows(t *testing.T) {
 		"beyond":   func() { Gather(make([]float32, 4), make([]float32, 11), 4, []int32{2}, []float32{1}) },
 		"negative": func() { Gather(make([]float32, 4), make([]float32, 11), 4, []int32{-1}, []float32{1}) },
 		"weights":  func() { Scatter(make([]float32, 12), 4, []int32{1, 1}, []float32{1}, make([]float32, 4)) },
+		"lengths": func() {
+			Exchange(make([]float32, 3), make([]float32, 12), 4, []int32{1}, []float32{1}, make([]float32, 4))
+		},
+		"products": func() { RowDots(make([]float32, 1), make([]float32, 12), 4, []int32{1, 1}, make([]float32, 4)) },
+		"no row":   func() { RowDots(make([]float32, 1), make([]float32, 11), 4, []int32{2}, make([]float32, 4)) },
 		"stride":   func() { Scatter(make([]float32, 12), 3, []int32{1}, []float32{1}, make([]float32, 4)) },
 	} {
 		func() {
@@ -297,6 +307,80 @@ func TestRows(t *testing.T) {
 			}()
 			f()
 		}()
+	}
+}
+
+// Exchange and RowDots agree with plain loops in float64, with each other on all
+// instruction sets bit for bit, and write nothing else.
+func TestExchangeAndRowDots(t *testing.T) {
+	was := active
+	defer func() { active = was }()
+	for _, cols := range []int{1, 2, 7, 8, 9, 15, 16, 17, 24, 31, 32, 33, 48, 50, 64, 95, 96, 97, 128, 129, 200, 250, 256, 257, 300, 520} {
+		for _, n := range []int{0, 1, 2, 3, 4, 5, 7, 8, 20} {
+			stride := cols + 2
+			table, weights := numbers(12*stride, 6), numbers(n, 7)
+			ids := make([]int32, n)
+			r := rng.New(uint64(n), "ids", 0)
+			for i := range ids {
+				ids[i] = int32(r.Uint64() % 12)
+			}
+			src, start := numbers(cols, 8), numbers(cols, 9)
+			dots, sum, rows := make([]float64, n), make([]float64, cols), make([]float64, len(table))
+			for i, v := range table {
+				rows[i] = float64(v)
+			}
+			for k, v := range start {
+				sum[k] = float64(v)
+			}
+			for i, id := range ids {
+				for k := range cols {
+					dots[i] += float64(table[int(id)*stride+k]) * float64(src[k])
+				}
+			}
+			for i, id := range ids {
+				for k := range cols {
+					v := &rows[int(id)*stride+k]
+					sum[k] += float64(weights[i]) * *v
+					*v += float64(weights[i]) * float64(src[k])
+				}
+			}
+			var first []float32
+			for _, l := range append([]*level{nil}, available()...) {
+				active = l
+				got := append(make([]float32, n), 7)
+				RowDots(got[:n], table, stride, ids, src)
+				to, dst := slices.Clone(table), append(slices.Clone(start), 7)
+				Exchange(dst[:cols], to, stride, ids, weights, src)
+				if got[n] != 7 || dst[cols] != 7 {
+					t.Fatalf("%d rows of %d: wrote beyond the end", n, cols)
+				}
+				for i := range dots {
+					if math.Abs(float64(got[i])-dots[i]) > 2e-5 {
+						t.Fatalf("%d rows of %d: product %d is %v, want %v", n, cols, i, got[i], dots[i])
+					}
+				}
+				for k := range sum {
+					if math.Abs(float64(dst[k])-sum[k]) > 2e-5 {
+						t.Fatalf("%d rows of %d: sum %d is %v, want %v", n, cols, k, dst[k], sum[k])
+					}
+				}
+				for k := range rows {
+					if math.Abs(float64(to[k])-rows[k]) > 2e-5 || k%stride >= cols && to[k] != table[k] {
+						t.Fatalf("%d rows of %d: element %d of the table is %v, want %v", n, cols, k, to[k], rows[k])
+					}
+				}
+				if l == nil {
+					continue
+				}
+				all := slices.Concat(got, dst, to)
+				if first == nil {
+					first = all
+				}
+				if !slices.EqualFunc(all, first, sameBits) {
+					t.Fatalf("%d rows of %d: the instruction sets disagree", n, cols)
+				}
+			}
+		}
 	}
 }
 
@@ -334,6 +418,8 @@ func TestNoAllocation(t *testing.T) {
 		Implementation{level: l}.Sgemm(blas.NoTrans, blas.Trans, 100, 100, 128, 1, a, 128, b, 128, 0, c, 100)
 		Gather(dst, a, 128, ids, weights)
 		Scatter(a, 128, ids, weights, dst)
+		Exchange(dst, a, 128, ids, weights, b[:128])
+		RowDots(weights, a, 128, ids, dst)
 		Adagrad(dst, b[:128], a[:128], .1, 0, .1)
 	}); n != 0 {
 		t.Errorf("%v allocations", n)

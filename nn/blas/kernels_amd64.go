@@ -254,6 +254,30 @@ func gather512x16(dst *float32, table *float32, stride int, ids *int32, weights 
 func scatter512x16(table *float32, stride int, ids *int32, weights *float32, n int, src *float32, mask *int32)
 
 //go:noescape
+func exchange512x1(dst *float32, table *float32, stride int, ids *int32, weights *float32, n int, src *float32, mask *int32)
+
+//go:noescape
+func exchange512x2(dst *float32, table *float32, stride int, ids *int32, weights *float32, n int, src *float32, mask *int32)
+
+//go:noescape
+func exchange512x3(dst *float32, table *float32, stride int, ids *int32, weights *float32, n int, src *float32, mask *int32)
+
+//go:noescape
+func exchange512x4(dst *float32, table *float32, stride int, ids *int32, weights *float32, n int, src *float32, mask *int32)
+
+//go:noescape
+func exchange512x5(dst *float32, table *float32, stride int, ids *int32, weights *float32, n int, src *float32, mask *int32)
+
+//go:noescape
+func exchange512x6(dst *float32, table *float32, stride int, ids *int32, weights *float32, n int, src *float32, mask *int32)
+
+//go:noescape
+func exchange512x7(dst *float32, table *float32, stride int, ids *int32, weights *float32, n int, src *float32, mask *int32)
+
+//go:noescape
+func exchange512x8(dst *float32, table *float32, stride int, ids *int32, weights *float32, n int, src *float32, mask *int32)
+
+//go:noescape
 func gather2x1(dst *float32, table *float32, stride int, ids *int32, weights *float32, n int, mask *int32)
 
 //go:noescape
@@ -324,6 +348,30 @@ func gather2x12(dst *float32, table *float32, stride int, ids *int32, weights *f
 
 //go:noescape
 func scatter2x12(table *float32, stride int, ids *int32, weights *float32, n int, src *float32, mask *int32)
+
+//go:noescape
+func exchange2x1(dst *float32, table *float32, stride int, ids *int32, weights *float32, n int, src *float32, mask *int32)
+
+//go:noescape
+func exchange2x2(dst *float32, table *float32, stride int, ids *int32, weights *float32, n int, src *float32, mask *int32)
+
+//go:noescape
+func exchange2x3(dst *float32, table *float32, stride int, ids *int32, weights *float32, n int, src *float32, mask *int32)
+
+//go:noescape
+func exchange2x4(dst *float32, table *float32, stride int, ids *int32, weights *float32, n int, src *float32, mask *int32)
+
+//go:noescape
+func exchange2x5(dst *float32, table *float32, stride int, ids *int32, weights *float32, n int, src *float32, mask *int32)
+
+//go:noescape
+func exchange2x6(dst *float32, table *float32, stride int, ids *int32, weights *float32, n int, src *float32, mask *int32)
+
+//go:noescape
+func rowDots512(dst *float32, table *float32, stride int, ids *int32, n int, x *float32, cols int, mask *int32)
+
+//go:noescape
+func rowDots2(dst *float32, table *float32, stride int, ids *int32, n int, x *float32, cols int, mask *int32)
 
 //go:noescape
 func adagradPlain(n int, value *float32, sum *float32, grad *float32, rate float32, l float32, mask *int32)

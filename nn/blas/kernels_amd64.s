@@ -5742,6 +5742,498 @@ donescatter512x16:
 	VZEROUPPER
 	RET
 
+// func exchange512x1(dst *float32, table *float32, stride int, ids *int32, weights *float32, n int, src *float32, mask *int32)
+// Requires: AVX, AVX512F
+TEXT ·exchange512x1(SB), NOSPLIT, $0-64
+	MOVQ      mask+56(FP), AX
+	KMOVW     (AX), K1
+	MOVQ      src+48(FP), AX
+	MOVQ      dst+0(FP), CX
+	VMOVUPS.Z (AX), K1, Z0
+	VMOVUPS.Z (CX), K1, Z1
+	MOVQ      table+8(FP), AX
+	MOVQ      stride+16(FP), DX
+	MOVQ      ids+24(FP), BX
+	MOVQ      weights+32(FP), SI
+	MOVQ      n+40(FP), DI
+	SHLQ      $0x02, DX
+	TESTQ     DI, DI
+	JZ        doneexchange512x1
+
+loopexchange512x1:
+	MOVLQSX      (BX), R8
+	IMULQ        DX, R8
+	ADDQ         AX, R8
+	VBROADCASTSS (SI), Z2
+	VMOVUPS.Z    (R8), K1, Z3
+	VFMADD231PS  Z3, Z2, Z1
+	VFMADD231PS  Z0, Z2, Z3
+	VMOVUPS      Z3, K1, (R8)
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          loopexchange512x1
+
+doneexchange512x1:
+	VMOVUPS Z1, K1, (CX)
+	VZEROUPPER
+	RET
+
+// func exchange512x2(dst *float32, table *float32, stride int, ids *int32, weights *float32, n int, src *float32, mask *int32)
+// Requires: AVX, AVX512F
+TEXT ·exchange512x2(SB), NOSPLIT, $0-64
+	MOVQ      mask+56(FP), AX
+	KMOVW     (AX), K1
+	MOVQ      src+48(FP), AX
+	MOVQ      dst+0(FP), CX
+	VMOVUPS   (AX), Z0
+	VMOVUPS   (CX), Z1
+	VMOVUPS.Z 64(AX), K1, Z2
+	VMOVUPS.Z 64(CX), K1, Z3
+	MOVQ      table+8(FP), AX
+	MOVQ      stride+16(FP), DX
+	MOVQ      ids+24(FP), BX
+	MOVQ      weights+32(FP), SI
+	MOVQ      n+40(FP), DI
+	SHLQ      $0x02, DX
+	TESTQ     DI, DI
+	JZ        doneexchange512x2
+
+loopexchange512x2:
+	MOVLQSX      (BX), R8
+	IMULQ        DX, R8
+	ADDQ         AX, R8
+	VBROADCASTSS (SI), Z4
+	VMOVUPS      (R8), Z5
+	VFMADD231PS  Z5, Z4, Z1
+	VFMADD231PS  Z0, Z4, Z5
+	VMOVUPS      Z5, (R8)
+	VMOVUPS.Z    64(R8), K1, Z5
+	VFMADD231PS  Z5, Z4, Z3
+	VFMADD231PS  Z2, Z4, Z5
+	VMOVUPS      Z5, K1, 64(R8)
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          loopexchange512x2
+
+doneexchange512x2:
+	VMOVUPS Z1, (CX)
+	VMOVUPS Z3, K1, 64(CX)
+	VZEROUPPER
+	RET
+
+// func exchange512x3(dst *float32, table *float32, stride int, ids *int32, weights *float32, n int, src *float32, mask *int32)
+// Requires: AVX, AVX512F
+TEXT ·exchange512x3(SB), NOSPLIT, $0-64
+	MOVQ      mask+56(FP), AX
+	KMOVW     (AX), K1
+	MOVQ      src+48(FP), AX
+	MOVQ      dst+0(FP), CX
+	VMOVUPS   (AX), Z0
+	VMOVUPS   (CX), Z1
+	VMOVUPS   64(AX), Z2
+	VMOVUPS   64(CX), Z3
+	VMOVUPS.Z 128(AX), K1, Z4
+	VMOVUPS.Z 128(CX), K1, Z5
+	MOVQ      table+8(FP), AX
+	MOVQ      stride+16(FP), DX
+	MOVQ      ids+24(FP), BX
+	MOVQ      weights+32(FP), SI
+	MOVQ      n+40(FP), DI
+	SHLQ      $0x02, DX
+	TESTQ     DI, DI
+	JZ        doneexchange512x3
+
+loopexchange512x3:
+	MOVLQSX      (BX), R8
+	IMULQ        DX, R8
+	ADDQ         AX, R8
+	VBROADCASTSS (SI), Z6
+	VMOVUPS      (R8), Z7
+	VFMADD231PS  Z7, Z6, Z1
+	VFMADD231PS  Z0, Z6, Z7
+	VMOVUPS      Z7, (R8)
+	VMOVUPS      64(R8), Z7
+	VFMADD231PS  Z7, Z6, Z3
+	VFMADD231PS  Z2, Z6, Z7
+	VMOVUPS      Z7, 64(R8)
+	VMOVUPS.Z    128(R8), K1, Z7
+	VFMADD231PS  Z7, Z6, Z5
+	VFMADD231PS  Z4, Z6, Z7
+	VMOVUPS      Z7, K1, 128(R8)
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          loopexchange512x3
+
+doneexchange512x3:
+	VMOVUPS Z1, (CX)
+	VMOVUPS Z3, 64(CX)
+	VMOVUPS Z5, K1, 128(CX)
+	VZEROUPPER
+	RET
+
+// func exchange512x4(dst *float32, table *float32, stride int, ids *int32, weights *float32, n int, src *float32, mask *int32)
+// Requires: AVX, AVX512F
+TEXT ·exchange512x4(SB), NOSPLIT, $0-64
+	MOVQ      mask+56(FP), AX
+	KMOVW     (AX), K1
+	MOVQ      src+48(FP), AX
+	MOVQ      dst+0(FP), CX
+	VMOVUPS   (AX), Z0
+	VMOVUPS   (CX), Z1
+	VMOVUPS   64(AX), Z2
+	VMOVUPS   64(CX), Z3
+	VMOVUPS   128(AX), Z4
+	VMOVUPS   128(CX), Z5
+	VMOVUPS.Z 192(AX), K1, Z6
+	VMOVUPS.Z 192(CX), K1, Z7
+	MOVQ      table+8(FP), AX
+	MOVQ      stride+16(FP), DX
+	MOVQ      ids+24(FP), BX
+	MOVQ      weights+32(FP), SI
+	MOVQ      n+40(FP), DI
+	SHLQ      $0x02, DX
+	TESTQ     DI, DI
+	JZ        doneexchange512x4
+
+loopexchange512x4:
+	MOVLQSX      (BX), R8
+	IMULQ        DX, R8
+	ADDQ         AX, R8
+	VBROADCASTSS (SI), Z8
+	VMOVUPS      (R8), Z9
+	VFMADD231PS  Z9, Z8, Z1
+	VFMADD231PS  Z0, Z8, Z9
+	VMOVUPS      Z9, (R8)
+	VMOVUPS      64(R8), Z9
+	VFMADD231PS  Z9, Z8, Z3
+	VFMADD231PS  Z2, Z8, Z9
+	VMOVUPS      Z9, 64(R8)
+	VMOVUPS      128(R8), Z9
+	VFMADD231PS  Z9, Z8, Z5
+	VFMADD231PS  Z4, Z8, Z9
+	VMOVUPS      Z9, 128(R8)
+	VMOVUPS.Z    192(R8), K1, Z9
+	VFMADD231PS  Z9, Z8, Z7
+	VFMADD231PS  Z6, Z8, Z9
+	VMOVUPS      Z9, K1, 192(R8)
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          loopexchange512x4
+
+doneexchange512x4:
+	VMOVUPS Z1, (CX)
+	VMOVUPS Z3, 64(CX)
+	VMOVUPS Z5, 128(CX)
+	VMOVUPS Z7, K1, 192(CX)
+	VZEROUPPER
+	RET
+
+// func exchange512x5(dst *float32, table *float32, stride int, ids *int32, weights *float32, n int, src *float32, mask *int32)
+// Requires: AVX, AVX512F
+TEXT ·exchange512x5(SB), NOSPLIT, $0-64
+	MOVQ      mask+56(FP), AX
+	KMOVW     (AX), K1
+	MOVQ      src+48(FP), AX
+	MOVQ      dst+0(FP), CX
+	VMOVUPS   (AX), Z0
+	VMOVUPS   (CX), Z1
+	VMOVUPS   64(AX), Z2
+	VMOVUPS   64(CX), Z3
+	VMOVUPS   128(AX), Z4
+	VMOVUPS   128(CX), Z5
+	VMOVUPS   192(AX), Z6
+	VMOVUPS   192(CX), Z7
+	VMOVUPS.Z 256(AX), K1, Z8
+	VMOVUPS.Z 256(CX), K1, Z9
+	MOVQ      table+8(FP), AX
+	MOVQ      stride+16(FP), DX
+	MOVQ      ids+24(FP), BX
+	MOVQ      weights+32(FP), SI
+	MOVQ      n+40(FP), DI
+	SHLQ      $0x02, DX
+	TESTQ     DI, DI
+	JZ        doneexchange512x5
+
+loopexchange512x5:
+	MOVLQSX      (BX), R8
+	IMULQ        DX, R8
+	ADDQ         AX, R8
+	VBROADCASTSS (SI), Z10
+	VMOVUPS      (R8), Z11
+	VFMADD231PS  Z11, Z10, Z1
+	VFMADD231PS  Z0, Z10, Z11
+	VMOVUPS      Z11, (R8)
+	VMOVUPS      64(R8), Z11
+	VFMADD231PS  Z11, Z10, Z3
+	VFMADD231PS  Z2, Z10, Z11
+	VMOVUPS      Z11, 64(R8)
+	VMOVUPS      128(R8), Z11
+	VFMADD231PS  Z11, Z10, Z5
+	VFMADD231PS  Z4, Z10, Z11
+	VMOVUPS      Z11, 128(R8)
+	VMOVUPS      192(R8), Z11
+	VFMADD231PS  Z11, Z10, Z7
+	VFMADD231PS  Z6, Z10, Z11
+	VMOVUPS      Z11, 192(R8)
+	VMOVUPS.Z    256(R8), K1, Z11
+	VFMADD231PS  Z11, Z10, Z9
+	VFMADD231PS  Z8, Z10, Z11
+	VMOVUPS      Z11, K1, 256(R8)
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          loopexchange512x5
+
+doneexchange512x5:
+	VMOVUPS Z1, (CX)
+	VMOVUPS Z3, 64(CX)
+	VMOVUPS Z5, 128(CX)
+	VMOVUPS Z7, 192(CX)
+	VMOVUPS Z9, K1, 256(CX)
+	VZEROUPPER
+	RET
+
+// func exchange512x6(dst *float32, table *float32, stride int, ids *int32, weights *float32, n int, src *float32, mask *int32)
+// Requires: AVX, AVX512F
+TEXT ·exchange512x6(SB), NOSPLIT, $0-64
+	MOVQ      mask+56(FP), AX
+	KMOVW     (AX), K1
+	MOVQ      src+48(FP), AX
+	MOVQ      dst+0(FP), CX
+	VMOVUPS   (AX), Z0
+	VMOVUPS   (CX), Z1
+	VMOVUPS   64(AX), Z2
+	VMOVUPS   64(CX), Z3
+	VMOVUPS   128(AX), Z4
+	VMOVUPS   128(CX), Z5
+	VMOVUPS   192(AX), Z6
+	VMOVUPS   192(CX), Z7
+	VMOVUPS   256(AX), Z8
+	VMOVUPS   256(CX), Z9
+	VMOVUPS.Z 320(AX), K1, Z10
+	VMOVUPS.Z 320(CX), K1, Z11
+	MOVQ      table+8(FP), AX
+	MOVQ      stride+16(FP), DX
+	MOVQ      ids+24(FP), BX
+	MOVQ      weights+32(FP), SI
+	MOVQ      n+40(FP), DI
+	SHLQ      $0x02, DX
+	TESTQ     DI, DI
+	JZ        doneexchange512x6
+
+loopexchange512x6:
+	MOVLQSX      (BX), R8
+	IMULQ        DX, R8
+	ADDQ         AX, R8
+	VBROADCASTSS (SI), Z12
+	VMOVUPS      (R8), Z13
+	VFMADD231PS  Z13, Z12, Z1
+	VFMADD231PS  Z0, Z12, Z13
+	VMOVUPS      Z13, (R8)
+	VMOVUPS      64(R8), Z13
+	VFMADD231PS  Z13, Z12, Z3
+	VFMADD231PS  Z2, Z12, Z13
+	VMOVUPS      Z13, 64(R8)
+	VMOVUPS      128(R8), Z13
+	VFMADD231PS  Z13, Z12, Z5
+	VFMADD231PS  Z4, Z12, Z13
+	VMOVUPS      Z13, 128(R8)
+	VMOVUPS      192(R8), Z13
+	VFMADD231PS  Z13, Z12, Z7
+	VFMADD231PS  Z6, Z12, Z13
+	VMOVUPS      Z13, 192(R8)
+	VMOVUPS      256(R8), Z13
+	VFMADD231PS  Z13, Z12, Z9
+	VFMADD231PS  Z8, Z12, Z13
+	VMOVUPS      Z13, 256(R8)
+	VMOVUPS.Z    320(R8), K1, Z13
+	VFMADD231PS  Z13, Z12, Z11
+	VFMADD231PS  Z10, Z12, Z13
+	VMOVUPS      Z13, K1, 320(R8)
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          loopexchange512x6
+
+doneexchange512x6:
+	VMOVUPS Z1, (CX)
+	VMOVUPS Z3, 64(CX)
+	VMOVUPS Z5, 128(CX)
+	VMOVUPS Z7, 192(CX)
+	VMOVUPS Z9, 256(CX)
+	VMOVUPS Z11, K1, 320(CX)
+	VZEROUPPER
+	RET
+
+// func exchange512x7(dst *float32, table *float32, stride int, ids *int32, weights *float32, n int, src *float32, mask *int32)
+// Requires: AVX, AVX512F
+TEXT ·exchange512x7(SB), NOSPLIT, $0-64
+	MOVQ      mask+56(FP), AX
+	KMOVW     (AX), K1
+	MOVQ      src+48(FP), AX
+	MOVQ      dst+0(FP), CX
+	VMOVUPS   (AX), Z0
+	VMOVUPS   (CX), Z1
+	VMOVUPS   64(AX), Z2
+	VMOVUPS   64(CX), Z3
+	VMOVUPS   128(AX), Z4
+	VMOVUPS   128(CX), Z5
+	VMOVUPS   192(AX), Z6
+	VMOVUPS   192(CX), Z7
+	VMOVUPS   256(AX), Z8
+	VMOVUPS   256(CX), Z9
+	VMOVUPS   320(AX), Z10
+	VMOVUPS   320(CX), Z11
+	VMOVUPS.Z 384(AX), K1, Z12
+	VMOVUPS.Z 384(CX), K1, Z13
+	MOVQ      table+8(FP), AX
+	MOVQ      stride+16(FP), DX
+	MOVQ      ids+24(FP), BX
+	MOVQ      weights+32(FP), SI
+	MOVQ      n+40(FP), DI
+	SHLQ      $0x02, DX
+	TESTQ     DI, DI
+	JZ        doneexchange512x7
+
+loopexchange512x7:
+	MOVLQSX      (BX), R8
+	IMULQ        DX, R8
+	ADDQ         AX, R8
+	VBROADCASTSS (SI), Z14
+	VMOVUPS      (R8), Z15
+	VFMADD231PS  Z15, Z14, Z1
+	VFMADD231PS  Z0, Z14, Z15
+	VMOVUPS      Z15, (R8)
+	VMOVUPS      64(R8), Z15
+	VFMADD231PS  Z15, Z14, Z3
+	VFMADD231PS  Z2, Z14, Z15
+	VMOVUPS      Z15, 64(R8)
+	VMOVUPS      128(R8), Z15
+	VFMADD231PS  Z15, Z14, Z5
+	VFMADD231PS  Z4, Z14, Z15
+	VMOVUPS      Z15, 128(R8)
+	VMOVUPS      192(R8), Z15
+	VFMADD231PS  Z15, Z14, Z7
+	VFMADD231PS  Z6, Z14, Z15
+	VMOVUPS      Z15, 192(R8)
+	VMOVUPS      256(R8), Z15
+	VFMADD231PS  Z15, Z14, Z9
+	VFMADD231PS  Z8, Z14, Z15
+	VMOVUPS      Z15, 256(R8)
+	VMOVUPS      320(R8), Z15
+	VFMADD231PS  Z15, Z14, Z11
+	VFMADD231PS  Z10, Z14, Z15
+	VMOVUPS      Z15, 320(R8)
+	VMOVUPS.Z    384(R8), K1, Z15
+	VFMADD231PS  Z15, Z14, Z13
+	VFMADD231PS  Z12, Z14, Z15
+	VMOVUPS      Z15, K1, 384(R8)
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          loopexchange512x7
+
+doneexchange512x7:
+	VMOVUPS Z1, (CX)
+	VMOVUPS Z3, 64(CX)
+	VMOVUPS Z5, 128(CX)
+	VMOVUPS Z7, 192(CX)
+	VMOVUPS Z9, 256(CX)
+	VMOVUPS Z11, 320(CX)
+	VMOVUPS Z13, K1, 384(CX)
+	VZEROUPPER
+	RET
+
+// func exchange512x8(dst *float32, table *float32, stride int, ids *int32, weights *float32, n int, src *float32, mask *int32)
+// Requires: AVX, AVX512F
+TEXT ·exchange512x8(SB), NOSPLIT, $0-64
+	MOVQ      mask+56(FP), AX
+	KMOVW     (AX), K1
+	MOVQ      src+48(FP), AX
+	MOVQ      dst+0(FP), CX
+	VMOVUPS   (AX), Z0
+	VMOVUPS   (CX), Z1
+	VMOVUPS   64(AX), Z2
+	VMOVUPS   64(CX), Z3
+	VMOVUPS   128(AX), Z4
+	VMOVUPS   128(CX), Z5
+	VMOVUPS   192(AX), Z6
+	VMOVUPS   192(CX), Z7
+	VMOVUPS   256(AX), Z8
+	VMOVUPS   256(CX), Z9
+	VMOVUPS   320(AX), Z10
+	VMOVUPS   320(CX), Z11
+	VMOVUPS   384(AX), Z12
+	VMOVUPS   384(CX), Z13
+	VMOVUPS.Z 448(AX), K1, Z14
+	VMOVUPS.Z 448(CX), K1, Z15
+	MOVQ      table+8(FP), AX
+	MOVQ      stride+16(FP), DX
+	MOVQ      ids+24(FP), BX
+	MOVQ      weights+32(FP), SI
+	MOVQ      n+40(FP), DI
+	SHLQ      $0x02, DX
+	TESTQ     DI, DI
+	JZ        doneexchange512x8
+
+loopexchange512x8:
+	MOVLQSX      (BX), R8
+	IMULQ        DX, R8
+	ADDQ         AX, R8
+	VBROADCASTSS (SI), Z16
+	VMOVUPS      (R8), Z17
+	VFMADD231PS  Z17, Z16, Z1
+	VFMADD231PS  Z0, Z16, Z17
+	VMOVUPS      Z17, (R8)
+	VMOVUPS      64(R8), Z17
+	VFMADD231PS  Z17, Z16, Z3
+	VFMADD231PS  Z2, Z16, Z17
+	VMOVUPS      Z17, 64(R8)
+	VMOVUPS      128(R8), Z17
+	VFMADD231PS  Z17, Z16, Z5
+	VFMADD231PS  Z4, Z16, Z17
+	VMOVUPS      Z17, 128(R8)
+	VMOVUPS      192(R8), Z17
+	VFMADD231PS  Z17, Z16, Z7
+	VFMADD231PS  Z6, Z16, Z17
+	VMOVUPS      Z17, 192(R8)
+	VMOVUPS      256(R8), Z17
+	VFMADD231PS  Z17, Z16, Z9
+	VFMADD231PS  Z8, Z16, Z17
+	VMOVUPS      Z17, 256(R8)
+	VMOVUPS      320(R8), Z17
+	VFMADD231PS  Z17, Z16, Z11
+	VFMADD231PS  Z10, Z16, Z17
+	VMOVUPS      Z17, 320(R8)
+	VMOVUPS      384(R8), Z17
+	VFMADD231PS  Z17, Z16, Z13
+	VFMADD231PS  Z12, Z16, Z17
+	VMOVUPS      Z17, 384(R8)
+	VMOVUPS.Z    448(R8), K1, Z17
+	VFMADD231PS  Z17, Z16, Z15
+	VFMADD231PS  Z14, Z16, Z17
+	VMOVUPS      Z17, K1, 448(R8)
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          loopexchange512x8
+
+doneexchange512x8:
+	VMOVUPS Z1, (CX)
+	VMOVUPS Z3, 64(CX)
+	VMOVUPS Z5, 128(CX)
+	VMOVUPS Z7, 192(CX)
+	VMOVUPS Z9, 256(CX)
+	VMOVUPS Z11, 320(CX)
+	VMOVUPS Z13, 384(CX)
+	VMOVUPS Z15, K1, 448(CX)
+	VZEROUPPER
+	RET
+
 // func gather2x1(dst *float32, table *float32, stride int, ids *int32, weights *float32, n int, mask *int32)
 // Requires: AVX, FMA3
 TEXT ·gather2x1(SB), NOSPLIT, $0-56
@@ -6993,6 +7485,633 @@ loopscatter2x12:
 	JNZ          loopscatter2x12
 
 donescatter2x12:
+	VZEROUPPER
+	RET
+
+// func exchange2x1(dst *float32, table *float32, stride int, ids *int32, weights *float32, n int, src *float32, mask *int32)
+// Requires: AVX, FMA3
+TEXT ·exchange2x1(SB), NOSPLIT, $0-64
+	MOVQ       mask+56(FP), AX
+	VMOVUPS    (AX), Y0
+	MOVQ       src+48(FP), AX
+	MOVQ       dst+0(FP), CX
+	VMASKMOVPS (AX), Y0, Y1
+	VMASKMOVPS (CX), Y0, Y2
+	MOVQ       table+8(FP), AX
+	MOVQ       stride+16(FP), DX
+	MOVQ       ids+24(FP), BX
+	MOVQ       weights+32(FP), SI
+	MOVQ       n+40(FP), DI
+	SHLQ       $0x02, DX
+	TESTQ      DI, DI
+	JZ         doneexchange2x1
+
+loopexchange2x1:
+	MOVLQSX      (BX), R8
+	IMULQ        DX, R8
+	ADDQ         AX, R8
+	VBROADCASTSS (SI), Y3
+	VMASKMOVPS   (R8), Y0, Y4
+	VFMADD231PS  Y4, Y3, Y2
+	VFMADD231PS  Y1, Y3, Y4
+	VMASKMOVPS   Y4, Y0, (R8)
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          loopexchange2x1
+
+doneexchange2x1:
+	VMASKMOVPS Y2, Y0, (CX)
+	VZEROUPPER
+	RET
+
+// func exchange2x2(dst *float32, table *float32, stride int, ids *int32, weights *float32, n int, src *float32, mask *int32)
+// Requires: AVX, FMA3
+TEXT ·exchange2x2(SB), NOSPLIT, $0-64
+	MOVQ       mask+56(FP), AX
+	VMOVUPS    (AX), Y0
+	MOVQ       src+48(FP), AX
+	MOVQ       dst+0(FP), CX
+	VMOVUPS    (AX), Y1
+	VMOVUPS    (CX), Y2
+	VMASKMOVPS 32(AX), Y0, Y3
+	VMASKMOVPS 32(CX), Y0, Y4
+	MOVQ       table+8(FP), AX
+	MOVQ       stride+16(FP), DX
+	MOVQ       ids+24(FP), BX
+	MOVQ       weights+32(FP), SI
+	MOVQ       n+40(FP), DI
+	SHLQ       $0x02, DX
+	TESTQ      DI, DI
+	JZ         doneexchange2x2
+
+loopexchange2x2:
+	MOVLQSX      (BX), R8
+	IMULQ        DX, R8
+	ADDQ         AX, R8
+	VBROADCASTSS (SI), Y5
+	VMOVUPS      (R8), Y6
+	VFMADD231PS  Y6, Y5, Y2
+	VFMADD231PS  Y1, Y5, Y6
+	VMOVUPS      Y6, (R8)
+	VMASKMOVPS   32(R8), Y0, Y6
+	VFMADD231PS  Y6, Y5, Y4
+	VFMADD231PS  Y3, Y5, Y6
+	VMASKMOVPS   Y6, Y0, 32(R8)
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          loopexchange2x2
+
+doneexchange2x2:
+	VMOVUPS    Y2, (CX)
+	VMASKMOVPS Y4, Y0, 32(CX)
+	VZEROUPPER
+	RET
+
+// func exchange2x3(dst *float32, table *float32, stride int, ids *int32, weights *float32, n int, src *float32, mask *int32)
+// Requires: AVX, FMA3
+TEXT ·exchange2x3(SB), NOSPLIT, $0-64
+	MOVQ       mask+56(FP), AX
+	VMOVUPS    (AX), Y0
+	MOVQ       src+48(FP), AX
+	MOVQ       dst+0(FP), CX
+	VMOVUPS    (AX), Y1
+	VMOVUPS    (CX), Y2
+	VMOVUPS    32(AX), Y3
+	VMOVUPS    32(CX), Y4
+	VMASKMOVPS 64(AX), Y0, Y5
+	VMASKMOVPS 64(CX), Y0, Y6
+	MOVQ       table+8(FP), AX
+	MOVQ       stride+16(FP), DX
+	MOVQ       ids+24(FP), BX
+	MOVQ       weights+32(FP), SI
+	MOVQ       n+40(FP), DI
+	SHLQ       $0x02, DX
+	TESTQ      DI, DI
+	JZ         doneexchange2x3
+
+loopexchange2x3:
+	MOVLQSX      (BX), R8
+	IMULQ        DX, R8
+	ADDQ         AX, R8
+	VBROADCASTSS (SI), Y7
+	VMOVUPS      (R8), Y8
+	VFMADD231PS  Y8, Y7, Y2
+	VFMADD231PS  Y1, Y7, Y8
+	VMOVUPS      Y8, (R8)
+	VMOVUPS      32(R8), Y8
+	VFMADD231PS  Y8, Y7, Y4
+	VFMADD231PS  Y3, Y7, Y8
+	VMOVUPS      Y8, 32(R8)
+	VMASKMOVPS   64(R8), Y0, Y8
+	VFMADD231PS  Y8, Y7, Y6
+	VFMADD231PS  Y5, Y7, Y8
+	VMASKMOVPS   Y8, Y0, 64(R8)
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          loopexchange2x3
+
+doneexchange2x3:
+	VMOVUPS    Y2, (CX)
+	VMOVUPS    Y4, 32(CX)
+	VMASKMOVPS Y6, Y0, 64(CX)
+	VZEROUPPER
+	RET
+
+// func exchange2x4(dst *float32, table *float32, stride int, ids *int32, weights *float32, n int, src *float32, mask *int32)
+// Requires: AVX, FMA3
+TEXT ·exchange2x4(SB), NOSPLIT, $0-64
+	MOVQ       mask+56(FP), AX
+	VMOVUPS    (AX), Y0
+	MOVQ       src+48(FP), AX
+	MOVQ       dst+0(FP), CX
+	VMOVUPS    (AX), Y1
+	VMOVUPS    (CX), Y2
+	VMOVUPS    32(AX), Y3
+	VMOVUPS    32(CX), Y4
+	VMOVUPS    64(AX), Y5
+	VMOVUPS    64(CX), Y6
+	VMASKMOVPS 96(AX), Y0, Y7
+	VMASKMOVPS 96(CX), Y0, Y8
+	MOVQ       table+8(FP), AX
+	MOVQ       stride+16(FP), DX
+	MOVQ       ids+24(FP), BX
+	MOVQ       weights+32(FP), SI
+	MOVQ       n+40(FP), DI
+	SHLQ       $0x02, DX
+	TESTQ      DI, DI
+	JZ         doneexchange2x4
+
+loopexchange2x4:
+	MOVLQSX      (BX), R8
+	IMULQ        DX, R8
+	ADDQ         AX, R8
+	VBROADCASTSS (SI), Y9
+	VMOVUPS      (R8), Y10
+	VFMADD231PS  Y10, Y9, Y2
+	VFMADD231PS  Y1, Y9, Y10
+	VMOVUPS      Y10, (R8)
+	VMOVUPS      32(R8), Y10
+	VFMADD231PS  Y10, Y9, Y4
+	VFMADD231PS  Y3, Y9, Y10
+	VMOVUPS      Y10, 32(R8)
+	VMOVUPS      64(R8), Y10
+	VFMADD231PS  Y10, Y9, Y6
+	VFMADD231PS  Y5, Y9, Y10
+	VMOVUPS      Y10, 64(R8)
+	VMASKMOVPS   96(R8), Y0, Y10
+	VFMADD231PS  Y10, Y9, Y8
+	VFMADD231PS  Y7, Y9, Y10
+	VMASKMOVPS   Y10, Y0, 96(R8)
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          loopexchange2x4
+
+doneexchange2x4:
+	VMOVUPS    Y2, (CX)
+	VMOVUPS    Y4, 32(CX)
+	VMOVUPS    Y6, 64(CX)
+	VMASKMOVPS Y8, Y0, 96(CX)
+	VZEROUPPER
+	RET
+
+// func exchange2x5(dst *float32, table *float32, stride int, ids *int32, weights *float32, n int, src *float32, mask *int32)
+// Requires: AVX, FMA3
+TEXT ·exchange2x5(SB), NOSPLIT, $0-64
+	MOVQ       mask+56(FP), AX
+	VMOVUPS    (AX), Y0
+	MOVQ       src+48(FP), AX
+	MOVQ       dst+0(FP), CX
+	VMOVUPS    (AX), Y1
+	VMOVUPS    (CX), Y2
+	VMOVUPS    32(AX), Y3
+	VMOVUPS    32(CX), Y4
+	VMOVUPS    64(AX), Y5
+	VMOVUPS    64(CX), Y6
+	VMOVUPS    96(AX), Y7
+	VMOVUPS    96(CX), Y8
+	VMASKMOVPS 128(AX), Y0, Y9
+	VMASKMOVPS 128(CX), Y0, Y10
+	MOVQ       table+8(FP), AX
+	MOVQ       stride+16(FP), DX
+	MOVQ       ids+24(FP), BX
+	MOVQ       weights+32(FP), SI
+	MOVQ       n+40(FP), DI
+	SHLQ       $0x02, DX
+	TESTQ      DI, DI
+	JZ         doneexchange2x5
+
+loopexchange2x5:
+	MOVLQSX      (BX), R8
+	IMULQ        DX, R8
+	ADDQ         AX, R8
+	VBROADCASTSS (SI), Y11
+	VMOVUPS      (R8), Y12
+	VFMADD231PS  Y12, Y11, Y2
+	VFMADD231PS  Y1, Y11, Y12
+	VMOVUPS      Y12, (R8)
+	VMOVUPS      32(R8), Y12
+	VFMADD231PS  Y12, Y11, Y4
+	VFMADD231PS  Y3, Y11, Y12
+	VMOVUPS      Y12, 32(R8)
+	VMOVUPS      64(R8), Y12
+	VFMADD231PS  Y12, Y11, Y6
+	VFMADD231PS  Y5, Y11, Y12
+	VMOVUPS      Y12, 64(R8)
+	VMOVUPS      96(R8), Y12
+	VFMADD231PS  Y12, Y11, Y8
+	VFMADD231PS  Y7, Y11, Y12
+	VMOVUPS      Y12, 96(R8)
+	VMASKMOVPS   128(R8), Y0, Y12
+	VFMADD231PS  Y12, Y11, Y10
+	VFMADD231PS  Y9, Y11, Y12
+	VMASKMOVPS   Y12, Y0, 128(R8)
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          loopexchange2x5
+
+doneexchange2x5:
+	VMOVUPS    Y2, (CX)
+	VMOVUPS    Y4, 32(CX)
+	VMOVUPS    Y6, 64(CX)
+	VMOVUPS    Y8, 96(CX)
+	VMASKMOVPS Y10, Y0, 128(CX)
+	VZEROUPPER
+	RET
+
+// func exchange2x6(dst *float32, table *float32, stride int, ids *int32, weights *float32, n int, src *float32, mask *int32)
+// Requires: AVX, FMA3
+TEXT ·exchange2x6(SB), NOSPLIT, $0-64
+	MOVQ       mask+56(FP), AX
+	VMOVUPS    (AX), Y0
+	MOVQ       src+48(FP), AX
+	MOVQ       dst+0(FP), CX
+	VMOVUPS    (AX), Y1
+	VMOVUPS    (CX), Y2
+	VMOVUPS    32(AX), Y3
+	VMOVUPS    32(CX), Y4
+	VMOVUPS    64(AX), Y5
+	VMOVUPS    64(CX), Y6
+	VMOVUPS    96(AX), Y7
+	VMOVUPS    96(CX), Y8
+	VMOVUPS    128(AX), Y9
+	VMOVUPS    128(CX), Y10
+	VMASKMOVPS 160(AX), Y0, Y11
+	VMASKMOVPS 160(CX), Y0, Y12
+	MOVQ       table+8(FP), AX
+	MOVQ       stride+16(FP), DX
+	MOVQ       ids+24(FP), BX
+	MOVQ       weights+32(FP), SI
+	MOVQ       n+40(FP), DI
+	SHLQ       $0x02, DX
+	TESTQ      DI, DI
+	JZ         doneexchange2x6
+
+loopexchange2x6:
+	MOVLQSX      (BX), R8
+	IMULQ        DX, R8
+	ADDQ         AX, R8
+	VBROADCASTSS (SI), Y13
+	VMOVUPS      (R8), Y14
+	VFMADD231PS  Y14, Y13, Y2
+	VFMADD231PS  Y1, Y13, Y14
+	VMOVUPS      Y14, (R8)
+	VMOVUPS      32(R8), Y14
+	VFMADD231PS  Y14, Y13, Y4
+	VFMADD231PS  Y3, Y13, Y14
+	VMOVUPS      Y14, 32(R8)
+	VMOVUPS      64(R8), Y14
+	VFMADD231PS  Y14, Y13, Y6
+	VFMADD231PS  Y5, Y13, Y14
+	VMOVUPS      Y14, 64(R8)
+	VMOVUPS      96(R8), Y14
+	VFMADD231PS  Y14, Y13, Y8
+	VFMADD231PS  Y7, Y13, Y14
+	VMOVUPS      Y14, 96(R8)
+	VMOVUPS      128(R8), Y14
+	VFMADD231PS  Y14, Y13, Y10
+	VFMADD231PS  Y9, Y13, Y14
+	VMOVUPS      Y14, 128(R8)
+	VMASKMOVPS   160(R8), Y0, Y14
+	VFMADD231PS  Y14, Y13, Y12
+	VFMADD231PS  Y11, Y13, Y14
+	VMASKMOVPS   Y14, Y0, 160(R8)
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          loopexchange2x6
+
+doneexchange2x6:
+	VMOVUPS    Y2, (CX)
+	VMOVUPS    Y4, 32(CX)
+	VMOVUPS    Y6, 64(CX)
+	VMOVUPS    Y8, 96(CX)
+	VMOVUPS    Y10, 128(CX)
+	VMASKMOVPS Y12, Y0, 160(CX)
+	VZEROUPPER
+	RET
+
+// func rowDots512(dst *float32, table *float32, stride int, ids *int32, n int, x *float32, cols int, mask *int32)
+// Requires: AVX, AVX512F
+TEXT ·rowDots512(SB), NOSPLIT, $0-64
+	MOVQ  dst+0(FP), AX
+	MOVQ  table+8(FP), CX
+	MOVQ  stride+16(FP), DX
+	MOVQ  ids+24(FP), BX
+	MOVQ  n+32(FP), SI
+	MOVQ  x+40(FP), DI
+	MOVQ  cols+48(FP), R8
+	SHLQ  $0x02, DX
+	DECQ  R8
+	SHRQ  $0x04, R8
+	SHLQ  $0x06, R8
+	MOVQ  mask+56(FP), R9
+	KMOVW (R9), K1
+
+rowsrowDots512x4:
+	CMPQ    SI, $0x04
+	JL      donerowDots512x4
+	MOVLQSX (BX), R9
+	IMULQ   DX, R9
+	ADDQ    CX, R9
+	VPXORD  Z0, Z0, Z0
+	MOVLQSX 4(BX), R10
+	IMULQ   DX, R10
+	ADDQ    CX, R10
+	VPXORD  Z1, Z1, Z1
+	MOVLQSX 8(BX), R11
+	IMULQ   DX, R11
+	ADDQ    CX, R11
+	VPXORD  Z2, Z2, Z2
+	MOVLQSX 12(BX), R12
+	IMULQ   DX, R12
+	ADDQ    CX, R12
+	VPXORD  Z3, Z3, Z3
+	XORQ    R13, R13
+
+columnsrowDots512x4:
+	CMPQ        R13, R8
+	JGE         lastrowDots512x4
+	VMOVUPS     (DI)(R13*1), Z4
+	VFMADD231PS (R9)(R13*1), Z4, Z0
+	VFMADD231PS (R10)(R13*1), Z4, Z1
+	VFMADD231PS (R11)(R13*1), Z4, Z2
+	VFMADD231PS (R12)(R13*1), Z4, Z3
+	ADDQ        $0x40, R13
+	JMP         columnsrowDots512x4
+
+lastrowDots512x4:
+	VMOVUPS.Z     (DI)(R13*1), K1, Z4
+	VMOVUPS.Z     (R9)(R13*1), K1, Z6
+	VFMADD231PS   Z6, Z4, Z0
+	VMOVUPS.Z     (R10)(R13*1), K1, Z6
+	VFMADD231PS   Z6, Z4, Z1
+	VMOVUPS.Z     (R11)(R13*1), K1, Z6
+	VFMADD231PS   Z6, Z4, Z2
+	VMOVUPS.Z     (R12)(R13*1), K1, Z6
+	VFMADD231PS   Z6, Z4, Z3
+	VEXTRACTF64X4 $0x01, Z0, Y4
+	VADDPS        Y4, Y0, Y0
+	VEXTRACTF64X4 $0x01, Z1, Y4
+	VADDPS        Y4, Y1, Y1
+	VEXTRACTF64X4 $0x01, Z2, Y4
+	VADDPS        Y4, Y2, Y2
+	VEXTRACTF64X4 $0x01, Z3, Y4
+	VADDPS        Y4, Y3, Y3
+	VEXTRACTF128  $0x01, Y0, X4
+	VADDPS        X4, X0, X0
+	VPERMILPS     $0x4e, X0, X4
+	VADDPS        X4, X0, X0
+	VPERMILPS     $0xb1, X0, X4
+	VADDSS        X4, X0, X0
+	VEXTRACTF128  $0x01, Y1, X4
+	VADDPS        X4, X1, X1
+	VPERMILPS     $0x4e, X1, X4
+	VADDPS        X4, X1, X1
+	VPERMILPS     $0xb1, X1, X4
+	VADDSS        X4, X1, X1
+	VEXTRACTF128  $0x01, Y2, X4
+	VADDPS        X4, X2, X2
+	VPERMILPS     $0x4e, X2, X4
+	VADDPS        X4, X2, X2
+	VPERMILPS     $0xb1, X2, X4
+	VADDSS        X4, X2, X2
+	VEXTRACTF128  $0x01, Y3, X4
+	VADDPS        X4, X3, X3
+	VPERMILPS     $0x4e, X3, X4
+	VADDPS        X4, X3, X3
+	VPERMILPS     $0xb1, X3, X4
+	VADDSS        X4, X3, X3
+	VMOVSS        X0, (AX)
+	VMOVSS        X1, 4(AX)
+	VMOVSS        X2, 8(AX)
+	VMOVSS        X3, 12(AX)
+	ADDQ          $0x10, AX
+	ADDQ          $0x10, BX
+	SUBQ          $0x04, SI
+	JMP           rowsrowDots512x4
+
+donerowDots512x4:
+rowsrowDots512x1:
+	CMPQ    SI, $0x01
+	JL      donerowDots512x1
+	MOVLQSX (BX), R9
+	IMULQ   DX, R9
+	ADDQ    CX, R9
+	VPXORD  Z5, Z5, Z5
+	XORQ    R10, R10
+
+columnsrowDots512x1:
+	CMPQ        R10, R8
+	JGE         lastrowDots512x1
+	VMOVUPS     (DI)(R10*1), Z0
+	VFMADD231PS (R9)(R10*1), Z0, Z5
+	ADDQ        $0x40, R10
+	JMP         columnsrowDots512x1
+
+lastrowDots512x1:
+	VMOVUPS.Z     (DI)(R10*1), K1, Z0
+	VMOVUPS.Z     (R9)(R10*1), K1, Z1
+	VFMADD231PS   Z1, Z0, Z5
+	VEXTRACTF64X4 $0x01, Z5, Y0
+	VADDPS        Y0, Y5, Y5
+	VEXTRACTF128  $0x01, Y5, X0
+	VADDPS        X0, X5, X5
+	VPERMILPS     $0x4e, X5, X0
+	VADDPS        X0, X5, X5
+	VPERMILPS     $0xb1, X5, X0
+	VADDSS        X0, X5, X5
+	VMOVSS        X5, (AX)
+	ADDQ          $0x04, AX
+	ADDQ          $0x04, BX
+	SUBQ          $0x01, SI
+	JMP           rowsrowDots512x1
+
+donerowDots512x1:
+	VZEROUPPER
+	RET
+
+// func rowDots2(dst *float32, table *float32, stride int, ids *int32, n int, x *float32, cols int, mask *int32)
+// Requires: AVX, FMA3
+TEXT ·rowDots2(SB), NOSPLIT, $0-64
+	MOVQ    dst+0(FP), AX
+	MOVQ    table+8(FP), CX
+	MOVQ    stride+16(FP), DX
+	MOVQ    ids+24(FP), BX
+	MOVQ    n+32(FP), SI
+	MOVQ    x+40(FP), DI
+	MOVQ    cols+48(FP), R8
+	SHLQ    $0x02, DX
+	DECQ    R8
+	SHRQ    $0x04, R8
+	SHLQ    $0x06, R8
+	MOVQ    mask+56(FP), R9
+	VMOVUPS (R9), Y0
+	VMOVUPS 32(R9), Y1
+
+rowsrowDots2x4:
+	CMPQ    SI, $0x04
+	JL      donerowDots2x4
+	MOVLQSX (BX), R9
+	IMULQ   DX, R9
+	ADDQ    CX, R9
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	MOVLQSX 4(BX), R10
+	IMULQ   DX, R10
+	ADDQ    CX, R10
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	MOVLQSX 8(BX), R11
+	IMULQ   DX, R11
+	ADDQ    CX, R11
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	MOVLQSX 12(BX), R12
+	IMULQ   DX, R12
+	ADDQ    CX, R12
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y9, Y9, Y9
+	XORQ    R13, R13
+
+columnsrowDots2x4:
+	CMPQ        R13, R8
+	JGE         lastrowDots2x4
+	VMOVUPS     (DI)(R13*1), Y10
+	VFMADD231PS (R9)(R13*1), Y10, Y2
+	VFMADD231PS (R10)(R13*1), Y10, Y4
+	VFMADD231PS (R11)(R13*1), Y10, Y6
+	VFMADD231PS (R12)(R13*1), Y10, Y8
+	VMOVUPS     32(DI)(R13*1), Y10
+	VFMADD231PS 32(R9)(R13*1), Y10, Y3
+	VFMADD231PS 32(R10)(R13*1), Y10, Y5
+	VFMADD231PS 32(R11)(R13*1), Y10, Y7
+	VFMADD231PS 32(R12)(R13*1), Y10, Y9
+	ADDQ        $0x40, R13
+	JMP         columnsrowDots2x4
+
+lastrowDots2x4:
+	VMASKMOVPS   (DI)(R13*1), Y0, Y10
+	VMASKMOVPS   (R9)(R13*1), Y0, Y11
+	VFMADD231PS  Y11, Y10, Y2
+	VMASKMOVPS   (R10)(R13*1), Y0, Y11
+	VFMADD231PS  Y11, Y10, Y4
+	VMASKMOVPS   (R11)(R13*1), Y0, Y11
+	VFMADD231PS  Y11, Y10, Y6
+	VMASKMOVPS   (R12)(R13*1), Y0, Y11
+	VFMADD231PS  Y11, Y10, Y8
+	VMASKMOVPS   32(DI)(R13*1), Y1, Y10
+	VMASKMOVPS   32(R9)(R13*1), Y1, Y11
+	VFMADD231PS  Y11, Y10, Y3
+	VMASKMOVPS   32(R10)(R13*1), Y1, Y11
+	VFMADD231PS  Y11, Y10, Y5
+	VMASKMOVPS   32(R11)(R13*1), Y1, Y11
+	VFMADD231PS  Y11, Y10, Y7
+	VMASKMOVPS   32(R12)(R13*1), Y1, Y11
+	VFMADD231PS  Y11, Y10, Y9
+	VADDPS       Y3, Y2, Y2
+	VADDPS       Y5, Y4, Y4
+	VADDPS       Y7, Y6, Y6
+	VADDPS       Y9, Y8, Y8
+	VEXTRACTF128 $0x01, Y2, X3
+	VADDPS       X3, X2, X2
+	VPERMILPS    $0x4e, X2, X3
+	VADDPS       X3, X2, X2
+	VPERMILPS    $0xb1, X2, X3
+	VADDSS       X3, X2, X2
+	VEXTRACTF128 $0x01, Y4, X3
+	VADDPS       X3, X4, X4
+	VPERMILPS    $0x4e, X4, X3
+	VADDPS       X3, X4, X4
+	VPERMILPS    $0xb1, X4, X3
+	VADDSS       X3, X4, X4
+	VEXTRACTF128 $0x01, Y6, X3
+	VADDPS       X3, X6, X6
+	VPERMILPS    $0x4e, X6, X3
+	VADDPS       X3, X6, X6
+	VPERMILPS    $0xb1, X6, X3
+	VADDSS       X3, X6, X6
+	VEXTRACTF128 $0x01, Y8, X3
+	VADDPS       X3, X8, X8
+	VPERMILPS    $0x4e, X8, X3
+	VADDPS       X3, X8, X8
+	VPERMILPS    $0xb1, X8, X3
+	VADDSS       X3, X8, X8
+	VMOVSS       X2, (AX)
+	VMOVSS       X4, 4(AX)
+	VMOVSS       X6, 8(AX)
+	VMOVSS       X8, 12(AX)
+	ADDQ         $0x10, AX
+	ADDQ         $0x10, BX
+	SUBQ         $0x04, SI
+	JMP          rowsrowDots2x4
+
+donerowDots2x4:
+rowsrowDots2x1:
+	CMPQ    SI, $0x01
+	JL      donerowDots2x1
+	MOVLQSX (BX), R9
+	IMULQ   DX, R9
+	ADDQ    CX, R9
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	XORQ    R10, R10
+
+columnsrowDots2x1:
+	CMPQ        R10, R8
+	JGE         lastrowDots2x1
+	VMOVUPS     (DI)(R10*1), Y4
+	VFMADD231PS (R9)(R10*1), Y4, Y2
+	VMOVUPS     32(DI)(R10*1), Y4
+	VFMADD231PS 32(R9)(R10*1), Y4, Y3
+	ADDQ        $0x40, R10
+	JMP         columnsrowDots2x1
+
+lastrowDots2x1:
+	VMASKMOVPS   (DI)(R10*1), Y0, Y4
+	VMASKMOVPS   (R9)(R10*1), Y0, Y5
+	VFMADD231PS  Y5, Y4, Y2
+	VMASKMOVPS   32(DI)(R10*1), Y1, Y4
+	VMASKMOVPS   32(R9)(R10*1), Y1, Y5
+	VFMADD231PS  Y5, Y4, Y3
+	VADDPS       Y3, Y2, Y2
+	VEXTRACTF128 $0x01, Y2, X3
+	VADDPS       X3, X2, X2
+	VPERMILPS    $0x4e, X2, X3
+	VADDPS       X3, X2, X2
+	VPERMILPS    $0xb1, X2, X3
+	VADDSS       X3, X2, X2
+	VMOVSS       X2, (AX)
+	ADDQ         $0x04, AX
+	ADDQ         $0x04, BX
+	SUBQ         $0x01, SI
+	JMP          rowsrowDots2x1
+
+donerowDots2x1:
 	VZEROUPPER
 	RET
 

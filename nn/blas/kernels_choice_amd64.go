@@ -65,7 +65,35 @@ var (
 			func(g gatherScatter) { scatter512x15(g.table, g.stride, g.ids, g.weights, g.n, g.vector, g.mask) },
 			func(g gatherScatter) { scatter512x16(g.table, g.stride, g.ids, g.weights, g.n, g.vector, g.mask) },
 		},
-		mask: func(n int) *int32 { return &masks512[n] },
+		exchange: []func(gatherScatter){
+			func(g gatherScatter) {
+				exchange512x1(g.sum, g.table, g.stride, g.ids, g.weights, g.n, g.vector, g.mask)
+			},
+			func(g gatherScatter) {
+				exchange512x2(g.sum, g.table, g.stride, g.ids, g.weights, g.n, g.vector, g.mask)
+			},
+			func(g gatherScatter) {
+				exchange512x3(g.sum, g.table, g.stride, g.ids, g.weights, g.n, g.vector, g.mask)
+			},
+			func(g gatherScatter) {
+				exchange512x4(g.sum, g.table, g.stride, g.ids, g.weights, g.n, g.vector, g.mask)
+			},
+			func(g gatherScatter) {
+				exchange512x5(g.sum, g.table, g.stride, g.ids, g.weights, g.n, g.vector, g.mask)
+			},
+			func(g gatherScatter) {
+				exchange512x6(g.sum, g.table, g.stride, g.ids, g.weights, g.n, g.vector, g.mask)
+			},
+			func(g gatherScatter) {
+				exchange512x7(g.sum, g.table, g.stride, g.ids, g.weights, g.n, g.vector, g.mask)
+			},
+			func(g gatherScatter) {
+				exchange512x8(g.sum, g.table, g.stride, g.ids, g.weights, g.n, g.vector, g.mask)
+			},
+		},
+		dots:   rowDots512,
+		mask:   func(n int) *int32 { return &masks512[n] },
+		mask16: func(n int) *int32 { return &masks512[n] },
 	}
 	avx2 = &level{
 		name: "avx2", lanes: 8,
@@ -103,12 +131,34 @@ var (
 			func(g gatherScatter) { scatter2x11(g.table, g.stride, g.ids, g.weights, g.n, g.vector, g.mask) },
 			func(g gatherScatter) { scatter2x12(g.table, g.stride, g.ids, g.weights, g.n, g.vector, g.mask) },
 		},
-		mask: mask2,
+		exchange: []func(gatherScatter){
+			func(g gatherScatter) {
+				exchange2x1(g.sum, g.table, g.stride, g.ids, g.weights, g.n, g.vector, g.mask)
+			},
+			func(g gatherScatter) {
+				exchange2x2(g.sum, g.table, g.stride, g.ids, g.weights, g.n, g.vector, g.mask)
+			},
+			func(g gatherScatter) {
+				exchange2x3(g.sum, g.table, g.stride, g.ids, g.weights, g.n, g.vector, g.mask)
+			},
+			func(g gatherScatter) {
+				exchange2x4(g.sum, g.table, g.stride, g.ids, g.weights, g.n, g.vector, g.mask)
+			},
+			func(g gatherScatter) {
+				exchange2x5(g.sum, g.table, g.stride, g.ids, g.weights, g.n, g.vector, g.mask)
+			},
+			func(g gatherScatter) {
+				exchange2x6(g.sum, g.table, g.stride, g.ids, g.weights, g.n, g.vector, g.mask)
+			},
+		},
+		dots:   rowDots2,
+		mask:   mask2,
+		mask16: func(n int) *int32 { return &masks16[16-n] },
 	}
 )
 
 // masks512 holds for n the n lowest bits; masks2 from 8 − n on n lanes of ones
-// and then zeros.
+// and then zeros, as masks16 does from 16 − n on.
 var (
 	masks512 = func() (m [17]int32) {
 		for n := range m {
@@ -116,7 +166,8 @@ var (
 		}
 		return m
 	}()
-	masks2 = [17]int32{-1, -1, -1, -1, -1, -1, -1, -1}
+	masks2  = [17]int32{-1, -1, -1, -1, -1, -1, -1, -1}
+	masks16 = [33]int32{-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1}
 )
 
 func mask2(n int) *int32 { return &masks2[8-n] }

@@ -13,7 +13,7 @@ func Gather(dst, table []float32, stride int, ids []int32, weights []float32) {
 		}
 		return
 	}
-	active.rows(active.gather, dst, table, stride, ids, weights)
+	active.rows(active.gather, dst, nil, table, stride, ids, weights)
 }
 
 // Scatter adds a weighted vector to rows of a table, one after the other:
@@ -27,12 +27,47 @@ func Scatter(table []float32, stride int, ids []int32, weights, src []float32) {
 		}
 		return
 	}
-	active.rows(active.scatter, src, table, stride, ids, weights)
+	active.rows(active.scatter, src, nil, table, stride, ids, weights)
+}
+
+// Exchange does both, row after row: dst += weights[i]·table[ids[i]], and then
+// table[ids[i]] += weights[i]·src. A row that comes twice is added the second
+// time as the first has left it. It panics as Gather does, and where dst and src
+// differ in length.
+func Exchange(dst, table []float32, stride int, ids []int32, weights, src []float32) {
+	cols := len(src)
+	if len(dst) != cols {
+		panic("blas: vectors of different lengths")
+	}
+	check(table, stride, cols, ids, weights)
+	if active == nil || cols == 0 || len(ids) == 0 {
+		for i, id := range ids {
+			row := table[int(id)*stride:][:cols]
+			Axpy(weights[i], row, dst)
+			Axpy(weights[i], src, row)
+		}
+		return
+	}
+	active.rows(active.exchange, src, dst, table, stride, ids, weights)
+}
+
+// RowDots sets dst[i] to the product of x and a row of a table, table[ids[i]]·x,
+// of len(x) elements. It panics where an id is outside the table or dst is
+// short.
+func RowDots(dst, table []float32, stride int, ids []int32, x []float32) {
+	check(table, stride, len(x), ids, dst)
+	if active == nil || len(x) == 0 || len(ids) == 0 {
+		for i, id := range ids {
+			dst[i] = Dot(x, table[int(id)*stride:][:len(x)])
+		}
+		return
+	}
+	active.dots(&dst[0], &table[0], stride, &ids[0], len(ids), &x[0], len(x), active.mask16((len(x)-1)%16+1))
 }
 
 func check(table []float32, stride, cols int, ids []int32, weights []float32) {
 	if len(weights) < len(ids) || stride < cols {
-		panic("blas: short weights or stride")
+		panic("blas: short vector or stride")
 	}
 	// The largest id as unsigned catches negative ones.
 	var largest uint32
@@ -44,12 +79,16 @@ func check(table []float32, stride, cols int, ids []int32, weights []float32) {
 	}
 }
 
-// rows runs the kernels block of columns by block.
-func (l *level) rows(kernels []func(gatherScatter), vector, table []float32, stride int, ids []int32, weights []float32) {
+// rows runs the kernels block of columns by block. sum is exchange's alone.
+func (l *level) rows(kernels []func(gatherScatter), vector, sum, table []float32, stride int, ids []int32, weights []float32) {
 	for from := 0; from < len(vector); {
 		vectors := min(len(kernels), (len(vector)-from+l.lanes-1)/l.lanes)
 		n := min(len(vector)-from, vectors*l.lanes)
-		kernels[vectors-1](gatherScatter{&vector[from], &table[from], stride, &ids[0], &weights[0], len(ids), l.mask(n - (vectors-1)*l.lanes)})
+		g := gatherScatter{&vector[from], nil, &table[from], stride, &ids[0], &weights[0], len(ids), l.mask(n - (vectors-1)*l.lanes)}
+		if sum != nil {
+			g.sum = &sum[from]
+		}
+		kernels[vectors-1](g)
 		from += n
 	}
 }

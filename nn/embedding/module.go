@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -17,10 +18,10 @@ import (
 const kind = "module"
 
 // Encode returns the module as a safetensors file of kind "module": the
-// metadata "module" holds name, language, source and dim as JSON; the arrays
-// are "tokens" (UTF-8, each ended by a newline) and "vectors" (F32, tokens ×
-// dim). Equal modules give equal bytes. It panics where Validate has an error
-// in the shapes.
+// metadata "module" holds name, language, source, dim and subword as JSON; the
+// arrays are "tokens" (UTF-8, each ended by a newline), "vectors" (F32, tokens ×
+// dim) and, with n-grams, "buckets" (F32, buckets × dim). Equal modules give
+// equal bytes. It panics where Validate has an error in the shapes.
 func (m *Module) Encode() []byte {
 	f := safetensors.New(kind)
 	f.PutJSON(kind, m)
@@ -30,6 +31,9 @@ func (m *Module) Encode() []byte {
 	}
 	safetensors.Put(f, "tokens", words)
 	safetensors.Put(f, "vectors", m.Vectors, len(m.Tokens), m.Dim)
+	if s := m.Subword; s != nil && s.Kind == NGrams {
+		safetensors.Put(f, "buckets", s.Vectors, s.Buckets, m.Dim)
+	}
 	return f.Encode()
 }
 
@@ -58,6 +62,11 @@ func Decode(b []byte) (*Module, error) {
 	}
 	if m.Vectors, _, err = safetensors.Get[float32](f, "vectors", len(m.Tokens), m.Dim); err != nil {
 		return nil, fmt.Errorf("module %s: %w", m.Name, err)
+	}
+	if s := m.Subword; s != nil && s.Kind == NGrams {
+		if s.Vectors, _, err = safetensors.Get[float32](f, "buckets", s.Buckets, m.Dim); err != nil {
+			return nil, fmt.Errorf("module %s: %w", m.Name, err)
+		}
 	}
 	if err := m.Validate(); err != nil {
 		return nil, err
@@ -92,13 +101,26 @@ func (m *Module) Validate() error {
 		}
 		seen[token] = struct{}{}
 	}
-	for i, v := range m.Vectors {
-		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
-			bad("element %d of the vectors, of token %d, is not finite", i, i/max(m.Dim, 1))
-			break
+	if i := notFinite(m.Vectors); i >= 0 {
+		bad("element %d of the vectors, of token %d, is not finite", i, i/max(m.Dim, 1))
+	}
+	if s := m.Subword; s != nil {
+		if err := s.validate(); err != nil {
+			bad("%w", err)
+		}
+		if len(s.Vectors) != s.Buckets*m.Dim {
+			bad("%d numbers for %d buckets × %d", len(s.Vectors), s.Buckets, m.Dim)
+		}
+		if i := notFinite(s.Vectors); i >= 0 {
+			bad("element %d of the buckets' vectors is not finite", i)
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// notFinite returns the index of the first NaN or infinity, or −1.
+func notFinite(v []float32) int {
+	return slices.IndexFunc(v, func(x float32) bool { return x-x != 0 })
 }
 
 // RMS returns the root mean square of the module's elements.
@@ -113,46 +135,27 @@ func (m *Module) RMS() float64 {
 // Table restricts the module to a task's vocabulary, of which the first
 // trained tokens occur in the training split.
 //
-// A token that the module has gets its vector. One that it lacks but that can
-// be trained gets a vector of its own, drawn from N(0, RMS²) and keyed by
-// module name and token: unknown words keep their identity, which fine-tuning
-// can use, and the same word has the same vector in every task. The other
-// tokens are unknown, with a vector of zeros.
+// A token that the module has gets its vector, one that its subwords know the
+// vector that they make. One that it lacks but that can be trained gets a vector
+// of its own, drawn from N(0, RMS²) and keyed by module name and token: unknown
+// words keep their identity, which fine-tuning can use, and the same word has
+// the same vector in every task. The other tokens are unknown, with a vector of
+// zeros.
 func (m *Module) Table(vocabulary []string, trained int) *child.Table {
-	rows := make(map[string]int, len(m.Tokens))
-	for i, token := range m.Tokens {
-		rows[token] = i
-	}
-	d, rms := m.Dim, m.RMS()
+	l, d, rms := m.Lookup(), m.Dim, m.RMS()
 	t := &child.Table{Dim: d, Vectors: make([]float32, len(vocabulary)*d), Known: make([]bool, len(vocabulary))}
-	for i, token := range vocabulary {
-		v := t.Vectors[i*d : (i+1)*d]
-		if row, ok := rows[token]; ok {
-			copy(v, m.Vectors[row*d:(row+1)*d])
-		} else if i < trained {
+	rows(len(vocabulary), func(i int) {
+		token, v := vocabulary[i], t.Vectors[i*d:(i+1)*d]
+		if l.Vector(v, token) == Unknown {
+			if i >= trained {
+				return
+			}
 			r := rng.New(0, "embedding/unknown/"+m.Name+"/"+token, 0)
 			for k := range v {
 				v[k] = float32(rms * r.NormFloat64())
 			}
-		} else {
-			continue
 		}
 		t.Known[i] = true
-	}
+	})
 	return t
-}
-
-// Coverage returns the share of a vocabulary that the module has.
-func (m *Module) Coverage(vocabulary []string) float64 {
-	has := make(map[string]struct{}, len(m.Tokens))
-	for _, token := range m.Tokens {
-		has[token] = struct{}{}
-	}
-	n := 0
-	for _, token := range vocabulary {
-		if _, ok := has[token]; ok {
-			n++
-		}
-	}
-	return float64(n) / float64(max(1, len(vocabulary)))
 }

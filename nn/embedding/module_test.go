@@ -159,11 +159,11 @@ func TestRMSAndCoverage(t *testing.T) {
 	if got, want := m.RMS(), math.Sqrt((1+4+9+16+0.25+0.0625)/8); math.Abs(got-want) > 1e-12 {
 		t.Errorf("RMS %v, want %v", got, want)
 	}
-	if got := m.Coverage([]string{"the", "x", "'re", "naïve"}); got != 0.75 {
-		t.Errorf("coverage %v, want 0.75", got)
+	if got := m.Coverage([]string{"the", "x", "'re", "naïve"}); got != (Coverage{Known: 3, Unknown: 1}) || got.Share() != 0.75 {
+		t.Errorf("coverage %+v, want 0.75", got)
 	}
-	if got := m.Coverage(nil); got != 0 {
-		t.Errorf("coverage of nothing %v", got)
+	if got := m.Coverage(nil); got != (Coverage{}) || got.Share() != 0 {
+		t.Errorf("coverage of nothing %+v", got)
 	}
 	if got := (&Module{}).RMS(); got != 0 {
 		t.Errorf("RMS of nothing %v", got)

@@ -14,18 +14,28 @@ type Neighbour struct {
 	Cosine float64 `json:"cosine"`
 }
 
-// Neighbours returns the k tokens nearest to a token by cosine similarity,
-// nearest first, without the token itself; nil where the module lacks it. It
-// looks at every vector.
-func (m *Module) Neighbours(token string, k int) []Neighbour {
-	row := slices.Index(m.Tokens, token)
-	if row < 0 {
+// Neighbours returns the k tokens nearest to a word by cosine similarity,
+// nearest first, without the word itself; nil where the module knows no vector
+// for it. It looks at every vector.
+func (m *Module) Neighbours(word string, k int) []Neighbour {
+	v := make([]float32, m.Dim)
+	if m.Lookup().Vector(v, word) == Unknown {
 		return nil
 	}
-	v := m.Vectors[row*m.Dim : (row+1)*m.Dim]
+	return m.Nearest(v, k, word)
+}
+
+// Nearest returns the k tokens nearest to a vector of length Dim by cosine
+// similarity, nearest first, but for some.
+func (m *Module) Nearest(v []float32, k int, but ...string) []Neighbour {
+	if m.Subword != nil && m.Subword.Kind == Pieces {
+		for _, word := range but {
+			but = append(but, boundary+digits(word))
+		}
+	}
 	out := make([]Neighbour, 0, len(m.Tokens))
 	for i, other := range m.Tokens {
-		if i != row {
+		if !slices.Contains(but, other) {
 			out = append(out, Neighbour{other, cosine(v, m.Vectors[i*m.Dim:(i+1)*m.Dim])})
 		}
 	}

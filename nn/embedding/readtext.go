@@ -11,37 +11,7 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
-
-	"github.com/klauspost/compress/gzip"
 )
-
-const (
-	// maxLine bounds a line of a text file of vectors, against hostile input.
-	maxLine = 1 << 20
-	// maxProblems is how many problems of one file are reported together.
-	maxProblems = 10
-)
-
-// ReadText reads a module from the text form of word2vec (.vec, with a header
-// line "<tokens> <dim>") or GloVe (without): a token and its vector a line,
-// parted by spaces or tabs. Gzip is recognised by its first bytes, and a byte
-// order mark is skipped. With top > 0 only the first so many tokens are read;
-// such files list the frequent ones first.
-//
-// A token that comes twice keeps its first vector. A token with white space in
-// it, as some published files have, is left out: no tokeniser gives it.
-// Everything else that is not as it should be is an error that names the line,
-// a file shorter or longer than its header says included.
-func ReadText(r io.Reader, name string, top int) (*Module, error) {
-	t := &textReader{m: &Module{Name: name}, top: top, seen: map[string]bool{}}
-	if err := t.read(r); err != nil {
-		return nil, fmt.Errorf("vectors %s: %w", name, err)
-	}
-	if err := t.m.Validate(); err != nil {
-		return nil, err
-	}
-	return t.m, nil
-}
 
 // textReader is the state of one reading.
 type textReader struct {
@@ -63,16 +33,6 @@ func (t *textReader) problem(format string, a ...any) {
 }
 
 func (t *textReader) read(r io.Reader) error {
-	buffered := bufio.NewReader(r)
-	if magic, err := buffered.Peek(2); err == nil && magic[0] == 0x1f && magic[1] == 0x8b {
-		z, err := gzip.NewReader(buffered)
-		if err != nil {
-			return fmt.Errorf("gzip: %w", err)
-		}
-		r = z
-	} else {
-		r = buffered
-	}
 	lines := bufio.NewScanner(r)
 	lines.Buffer(make([]byte, 64<<10), maxLine)
 	for t.more() && lines.Scan() {
@@ -111,12 +71,8 @@ func (t *textReader) more() bool { return t.top <= 0 || len(t.m.Tokens) < t.top 
 
 // header takes the first line's fields for a header where they are two counts.
 func (t *textReader) header() bool {
-	if len(t.fields) != 2 {
-		return false
-	}
-	tokens, err1 := strconv.Atoi(t.fields[0])
-	dim, err2 := strconv.Atoi(t.fields[1])
-	if err1 != nil || err2 != nil || tokens <= 0 || dim <= 0 {
+	tokens, dim, err := counts(strings.Join(t.fields, " "))
+	if err != nil {
 		return false
 	}
 	t.announced, t.m.Dim = tokens, dim

@@ -5,96 +5,234 @@ import (
 	"math/bits"
 	"slices"
 
-	"gonum.org/v1/gonum/blas/blas32"
-
+	"tnaml/nn/blas"
 	"tnaml/nn/rng"
 )
 
 // trainSGNS is skip-gram with negative sampling (Mikolov, Sutskever, Chen,
 // Corrado and Dean, 2013): each word predicts the words around it, in a window
-// drawn from 1…Window, against Negative words drawn from the counts to the
-// power of 3/4. Documents are read in order by one goroutine: racing updates
-// would be faster and never the same twice.
-func trainSGNS(c *counted, o TrainOptions) []float32 {
-	s := newSGNS(len(c.words), o.Dim, o.Seed)
+// drawn from 1…Window, against Negative words a pair, drawn from the counts to
+// the power of 3/4. Documents are read in order by one goroutine: racing
+// updates would be faster and never the same twice.
+//
+// The pairs of one centre word are one minibatch: its vector stays as it is
+// while the window's context words and their negatives pass, and takes the sum
+// of their steps after (as in Ji, Satish, Li and Dubey, 2016, who also share
+// the negatives; here each pair draws its own). The context vectors move one
+// after the other.
+//
+// With subwords a centre word's vector is the mean of its own and those of its
+// n-grams' buckets, each of which takes the whole step (Bojanowski, Grave,
+// Joulin and Mikolov, 2017, and their program).
+//
+// It returns the words' vectors, and the buckets' or nil.
+func trainSGNS(c *counted, o TrainOptions) (words, buckets []float32) {
+	s := newSGNS(c.words, o)
 	table := newAlias(c.counts, 0.75)
 	keep := keepProbability(c, o.Subsample)
 	total := float64(max(1, len(c.ids)*o.Epochs))
 	read := 0
 	var doc []int32
+	var stream rng.Stream
+	// One batch is filled and its rows asked for while another is worked on.
+	batch, next := &pairs{}, &pairs{}
 	for epoch := range o.Epochs {
 		for d := range len(c.offsets) - 1 {
 			if d%1024 == 0 {
 				o.Progress(float64(read) / total)
 			}
-			words := c.ids[c.offsets[d]:c.offsets[d+1]]
+			text := c.ids[c.offsets[d]:c.offsets[d+1]]
 			rate := float32(o.LearningRate * math.Max(1-float64(read)/total, 1e-4))
-			read += len(words)
-			r := rng.New(o.Seed, "embedding/sgns", uint64(epoch)<<40|uint64(d))
+			read += len(text)
+			r := stream.At(o.Seed, "embedding/sgns", uint64(epoch)<<40|uint64(d))
 			doc = doc[:0]
-			for _, w := range words {
+			for _, w := range text {
 				if keep[w] >= 1 || r.Float64() < keep[w] {
 					doc = append(doc, w)
 				}
 			}
 			for i, centre := range doc {
 				window := 1 + r.IntN(o.Window)
+				next.reset(centre, rate)
 				for j := max(0, i-window); j < min(len(doc), i+window+1); j++ {
 					if j == i {
 						continue
 					}
-					clear(s.grad)
-					s.step(centre, doc[j], 1, rate)
-					for range o.Negative {
-						if n := table.draw(r.Uint64()); n != doc[j] {
-							s.step(centre, n, 0, rate)
+					next.add(doc[j], 1)
+					for n := 0; n < o.Negative; n += 2 {
+						u := r.Uint64()
+						next.negative(table.draw(uint32(u>>32)), doc[j])
+						if n+1 < o.Negative {
+							next.negative(table.draw(uint32(u)), doc[j])
 						}
 					}
-					s.apply(centre)
 				}
+				s.prefetch(next)
+				s.step(batch)
+				batch, next = next, batch
 			}
 		}
 	}
-	return s.in
+	s.step(batch)
+	words, buckets = s.vectors(), s.in[len(c.words)*s.dim:]
+	s.clearUnused(buckets)
+	return words, buckets
 }
 
-// sgns is the model: a vector of length dim for every word as centre (in) and
-// as context (out), both words × dim.
+// pairs are the samples of one centre word: context words, and for each whether
+// it is a true one (1) or a negative (0).
+type pairs struct {
+	centre   int32
+	rate     float32
+	contexts []int32
+	truth    []float32
+}
+
+func (p *pairs) reset(centre int32, rate float32) {
+	p.centre, p.rate, p.contexts, p.truth = centre, rate, p.contexts[:0], p.truth[:0]
+}
+
+func (p *pairs) add(context int32, truth float32) {
+	p.contexts, p.truth = append(p.contexts, context), append(p.truth, truth)
+}
+
+// negative adds a negative, but for the pair's own context word.
+func (p *pairs) negative(word, context int32) {
+	if word != context {
+		p.add(word, 0)
+	}
+}
+
+// sgns is the model: vectors of length dim, for every word and then every
+// bucket as centre (in), for every word as context (out).
 type sgns struct {
 	dim     int
 	in, out []float32
-	grad    []float32 // step for the centre word, summed over a pair's samples
+	// rows[start[w]:start[w+1]] are the rows of in that make up word w, its own
+	// first; without subwords both are nil, and it is that alone.
+	rows  []int32
+	start []int
+	// The rest is a step's own: centre vector, its step, and numbers a sample
+	// or a row.
+	centre, grad, weights, slope []float32
+	ones, means                  []float32
 }
 
-func newSGNS(words, dim int, seed uint64) *sgns {
-	s := &sgns{dim: dim, in: make([]float32, words*dim), out: make([]float32, words*dim), grad: make([]float32, dim)}
-	r := rng.New(seed, "embedding/sgns/init", 0)
+func newSGNS(words []string, o TrainOptions) *sgns {
+	s := &sgns{dim: o.Dim, centre: make([]float32, o.Dim), grad: make([]float32, o.Dim)}
+	rows := len(words)
+	if o.Subword != nil {
+		rows += o.Subword.Buckets
+		s.start = make([]int, 1, len(words)+1)
+		for w, word := range words {
+			s.rows = append(s.rows, int32(w))
+			from := len(s.rows)
+			s.rows = o.Subword.ngrams(s.rows, word)
+			for i := range s.rows[from:] {
+				s.rows[from+i] += int32(len(words))
+			}
+			s.start = append(s.start, len(s.rows))
+		}
+	}
+	s.in, s.out = make([]float32, rows*o.Dim), make([]float32, len(words)*o.Dim)
+	r := rng.New(o.Seed, "embedding/sgns/init", 0)
 	for i := range s.in {
-		s.in[i] = (r.Float32() - 0.5) / float32(dim)
+		s.in[i] = (r.Float32() - 0.5) / float32(o.Dim)
 	}
 	return s
 }
 
-// step does one sample's stochastic gradient step on
-// L = −y log σ(u·v) − (1−y) log σ(−u·v), u the centre and v the context
-// vector: v is updated, u's step is added to grad. With g = rate·(y − σ(u·v)),
-// grad += g·v and v += g·u.
-func (s *sgns) step(centre, context int32, y, rate float32) {
-	u := vec(s.in[int(centre)*s.dim:][:s.dim])
-	v := vec(s.out[int(context)*s.dim:][:s.dim])
-	g := rate * (y - sigmoid(blas32.Dot(u, v)))
-	blas32.Axpy(g, v, vec(s.grad))
-	blas32.Axpy(g, u, v)
+// step does the stochastic gradient step of a centre word's samples on
+// L = −Σ (y log σ(u·v) + (1−y) log σ(−u·v)), u the centre's and v the contexts'
+// vectors. With g = rate·(y − σ(u·v)), u += Σ g·v and v += g·u.
+func (s *sgns) step(p *pairs) {
+	n := len(p.contexts)
+	if n == 0 {
+		return
+	}
+	if len(s.weights) < n {
+		s.weights, s.slope = make([]float32, 2*n), make([]float32, 2*n)
+	}
+	g := s.weights[:n]
+	s.load(p.centre)
+	clear(s.grad)
+	blas.RowDots(g, s.out, s.dim, p.contexts, s.centre)
+	blas.Sigmoid(g, g, s.slope[:n])
+	for i, y := range p.truth {
+		g[i] = p.rate * (y - g[i])
+	}
+	blas.Exchange(s.grad, s.out, s.dim, p.contexts, g, s.centre)
+	if s.start == nil {
+		blas.Add(s.grad, s.in[int(p.centre)*s.dim:][:s.dim])
+		return
+	}
+	rows := s.rows[s.start[p.centre]:s.start[p.centre+1]]
+	blas.Scatter(s.in, s.dim, rows, s.ones[:len(rows)], s.grad)
 }
 
-// apply adds the summed step to the centre word's vector.
-func (s *sgns) apply(centre int32) {
-	blas32.Axpy(1, vec(s.grad), vec(s.in[int(centre)*s.dim:][:s.dim]))
+// load sets s.centre to a word's vector.
+func (s *sgns) load(word int32) {
+	if s.start == nil {
+		copy(s.centre, s.in[int(word)*s.dim:][:s.dim])
+		return
+	}
+	rows := s.rows[s.start[word]:s.start[word+1]]
+	if len(s.ones) < len(rows) {
+		s.ones, s.means = make([]float32, 2*len(rows)), make([]float32, 2*len(rows))
+		for i := range s.ones {
+			s.ones[i] = 1
+		}
+	}
+	means := s.means[:len(rows)]
+	for i := range means {
+		means[i] = 1 / float32(len(rows))
+	}
+	blas.Gather(s.centre, s.in, s.dim, rows, means)
 }
 
-func vec(v []float32) blas32.Vector { return blas32.Vector{N: len(v), Inc: 1, Data: v} }
+// vectors returns the words' vectors, words × dim.
+func (s *sgns) vectors() []float32 {
+	if s.start == nil {
+		return s.in
+	}
+	out := make([]float32, len(s.out))
+	for w := range len(s.start) - 1 {
+		s.load(int32(w))
+		copy(out[w*s.dim:], s.centre)
+	}
+	return out
+}
 
-func sigmoid(x float32) float32 { return float32(1 / (1 + math.Exp(-float64(x)))) }
+// clearUnused sets the vectors of buckets to zero that belong to no word's
+// n-grams: the start's noise, that no step has touched.
+func (s *sgns) clearUnused(buckets []float32) {
+	words := len(s.out) / s.dim
+	used := make([]bool, len(buckets)/s.dim)
+	for _, row := range s.rows {
+		if int(row) >= words {
+			used[int(row)-words] = true
+		}
+	}
+	for b, is := range used {
+		if !is {
+			clear(buckets[b*s.dim:][:s.dim])
+		}
+	}
+}
+
+// prefetch asks for the rows that a step will need.
+func (s *sgns) prefetch(p *pairs) {
+	for _, c := range p.contexts {
+		blas.Prefetch(s.out[int(c)*s.dim:][:s.dim])
+	}
+	if s.start == nil {
+		blas.Prefetch(s.in[int(p.centre)*s.dim:][:s.dim])
+		return
+	}
+	for _, row := range s.rows[s.start[p.centre]:s.start[p.centre+1]] {
+		blas.Prefetch(s.in[int(row)*s.dim:][:s.dim])
+	}
+}
 
 // keepProbability returns the probability with which an occurrence of each
 // word is kept: √(t/f) + t/f for relative frequency f above t, as word2vec's
@@ -111,25 +249,30 @@ func keepProbability(c *counted, t float64) []float64 {
 
 // alias draws from a discrete distribution in constant time (Walker, 1977;
 // Vose, 1991).
-type alias struct {
-	probability []float64
-	other       []int32
+type alias []column
+
+// column is one of as many equal parts of the unit as there are outcomes: it
+// gives its own outcome for the first limit of 2³² parts, the other for the
+// rest.
+type column struct {
+	limit uint32
+	other int32
 }
 
-// newAlias is the distribution proportional to counts to a power.
-func newAlias(counts []int, power float64) *alias {
+// newAlias is the distribution proportional to counts to a power, to 32 bits.
+func newAlias(counts []int, power float64) alias {
 	n := len(counts)
-	a := &alias{make([]float64, n), make([]int32, n)}
+	probability, a := make([]float64, n), make(alias, n)
 	sum := 0.0
 	for i, c := range counts {
-		a.probability[i] = math.Pow(float64(c), power)
-		sum += a.probability[i]
+		probability[i] = math.Pow(float64(c), power)
+		sum += probability[i]
 	}
 	var small, large []int32
-	for i := range a.probability {
-		a.probability[i] *= float64(n) / sum
-		a.other[i] = int32(i)
-		if a.probability[i] < 1 {
+	for i := range a {
+		probability[i] *= float64(n) / sum
+		a[i].other = int32(i)
+		if probability[i] < 1 {
 			small = append(small, int32(i))
 		} else {
 			large = append(large, int32(i))
@@ -139,25 +282,22 @@ func newAlias(counts []int, power float64) *alias {
 	for len(small) > 0 && len(large) > 0 {
 		s, l := small[len(small)-1], large[len(large)-1]
 		small = small[:len(small)-1]
-		a.other[s] = l
-		a.probability[l] -= 1 - a.probability[s]
-		if a.probability[l] < 1 {
+		a[s].limit, a[s].other = uint32(math.Min(probability[s]*(1<<32), math.MaxUint32)), l
+		probability[l] -= 1 - probability[s]
+		if probability[l] < 1 {
 			large = large[:len(large)-1]
 			small = append(small, l)
 		}
 	}
-	for _, i := range append(small, large...) { // what rounding left over
-		a.probability[i] = 1
-	}
-	return a
+	return a // what rounding left over is its own other
 }
 
-// draw turns 64 random bits into an index: the high part of u·n picks the
+// draw turns 32 random bits into an index: the high part of u·n picks the
 // column, the low part decides within it.
-func (a *alias) draw(u uint64) int32 {
-	i, within := bits.Mul64(u, uint64(len(a.probability)))
-	if float64(within) < a.probability[i]*(1<<64) {
+func (a alias) draw(u uint32) int32 {
+	i, within := bits.Mul32(u, uint32(len(a)))
+	if within < a[i].limit {
 		return int32(i)
 	}
-	return a.other[i]
+	return a[i].other
 }

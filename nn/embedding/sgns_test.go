@@ -2,6 +2,7 @@ package embedding
 
 import (
 	"math"
+	"slices"
 	"testing"
 
 	"tnaml/nn/rng"
@@ -24,56 +25,83 @@ func loss(u []float64, v [][]float64) float64 {
 }
 
 // One step of rate 1 changes centre and context vectors by minus the gradient
-// of the loss, as finite differences give it.
+// of the loss, as finite differences give it; with subwords, each of the rows
+// that make up the centre word takes the whole step.
 func TestSGNSGradient(t *testing.T) {
-	const dim, words = 7, 6
-	for _, scale := range []float32{0.1, 1, 2} {
-		s := newSGNS(words, dim, 3)
-		r := rng.New(7, "test", 0)
-		for i := range s.in {
-			s.in[i], s.out[i] = scale*float32(r.NormFloat64()), scale*float32(r.NormFloat64())
-		}
-		const centre = 2
-		contexts := []int32{4, 0, 5, 1} // the first one true, the rest negative
-		u := wide(s.in[centre*dim:][:dim])
-		v := make([][]float64, len(contexts))
-		for k, c := range contexts {
-			v[k] = wide(s.out[c*dim:][:dim])
-		}
-		in, out := wide(s.in), wide(s.out)
-		clear(s.grad)
-		for k, c := range contexts {
-			y := float32(0)
-			if k == 0 {
-				y = 1
+	const dim = 7
+	words := []string{"ab", "cd", "ef", "gh", "ij", "kl"}
+	for _, subword := range []*Subword{nil, {Kind: NGrams, MinN: 2, MaxN: 3, Buckets: 1000}} {
+		for _, scale := range []float32{0.1, 1, 2} {
+			s := newSGNS(words, TrainOptions{Dim: dim, Seed: 3, Subword: subword})
+			r := rng.New(7, "test", 0)
+			for i := range s.in {
+				s.in[i] = scale * float32(r.NormFloat64())
 			}
-			s.step(centre, c, y, 1)
-		}
-		s.apply(centre)
-		check := func(what string, x *float64, before float64, after float32) {
-			const h = 1e-5
-			*x = before + h
-			up := loss(u, v)
-			*x = before - h
-			down := loss(u, v)
-			*x = before
-			want := -(up - down) / (2 * h)
-			if got := float64(after) - before; math.Abs(got-want) > 2e-6*(1+math.Abs(before)) {
-				t.Errorf("scale %v, %s: the step is %.8f, minus the gradient %.8f", scale, what, got, want)
+			for i := range s.out {
+				s.out[i] = scale * float32(r.NormFloat64())
 			}
-		}
-		for i := range u {
-			check("centre", &u[i], in[centre*dim+i], s.in[centre*dim+i])
+			const centre = 2
+			contexts := []int32{4, 0, 5, 1} // the first one true, the rest negative
+			rows := []int32{centre}
+			if subword != nil {
+				rows = s.rows[s.start[centre]:s.start[centre+1]]
+				if len(rows) != 6 { // itself, <e, <ef, ef, ef>, f>
+					t.Fatalf("rows %v", rows)
+				}
+			}
+			u := make([]float64, dim)
+			for _, row := range rows {
+				for i, x := range s.in[int(row)*dim:][:dim] {
+					u[i] += float64(x) / float64(len(rows))
+				}
+			}
+			v := make([][]float64, len(contexts))
 			for k, c := range contexts {
-				check("context", &v[k][i], out[int(c)*dim+i], s.out[int(c)*dim+i])
+				v[k] = wide(s.out[c*dim:][:dim])
 			}
-		}
-		for i := range in {
-			if i/dim != centre && in[i] != float64(s.in[i]) {
-				t.Fatalf("word %d moved as a centre", i/dim)
+			in, out, whole := wide(s.in), wide(s.out), slices.Clone(u)
+			p := &pairs{centre: centre, rate: 1}
+			for k, c := range contexts {
+				y := float32(0)
+				if k == 0 {
+					y = 1
+				}
+				p.add(c, y)
 			}
-			if w := i / dim; (w == 2 || w == 3) && out[i] != float64(s.out[i]) {
-				t.Fatalf("word %d moved as a context", w)
+			s.step(p)
+			check := func(what string, x *float64, step float64) {
+				const h = 1e-5
+				before := *x
+				*x = before + h
+				up := loss(u, v)
+				*x = before - h
+				down := loss(u, v)
+				*x = before
+				if want := -(up - down) / (2 * h); math.Abs(step-want) > 4e-6*float64(1+scale) {
+					t.Errorf("scale %v, %s: the step is %.8f, minus the gradient %.8f", scale, what, step, want)
+				}
+			}
+			for i := range u {
+				for _, row := range rows {
+					at := int(row)*dim + i
+					check("centre", &u[i], float64(s.in[at])-in[at])
+				}
+				for k, c := range contexts {
+					check("context", &v[k][i], float64(s.out[int(c)*dim+i])-out[int(c)*dim+i])
+				}
+			}
+			if !slices.Equal(u, whole) {
+				t.Fatal("the check changed the vector")
+			}
+			for i := range in {
+				if !slices.Contains(rows, int32(i/dim)) && in[i] != float64(s.in[i]) {
+					t.Fatalf("row %d moved as a centre", i/dim)
+				}
+			}
+			for i := range out {
+				if w := i / dim; (w == 2 || w == 3) && out[i] != float64(s.out[i]) {
+					t.Fatalf("word %d moved as a context", w)
+				}
 			}
 		}
 	}
@@ -96,18 +124,19 @@ func TestAlias(t *testing.T) {
 	} {
 		a := newAlias(c.counts, c.power)
 		n := len(c.counts)
-		// The columns' shares add up to the distribution, exactly.
+		// The columns' shares add up to the distribution.
 		got := make([]float64, n)
 		for i := range n {
-			got[i] += a.probability[i] / float64(n)
-			got[a.other[i]] += (1 - a.probability[i]) / float64(n)
+			p := float64(a[i].limit) / (1 << 32)
+			got[i] += p / float64(n)
+			got[a[i].other] += (1 - p) / float64(n)
 		}
 		sum := 0.0
 		for _, k := range c.counts {
 			sum += math.Pow(float64(k), c.power)
 		}
 		for i, k := range c.counts {
-			if want := math.Pow(float64(k), c.power) / sum; math.Abs(got[i]-want) > 1e-12 {
+			if want := math.Pow(float64(k), c.power) / sum; math.Abs(got[i]-want) > 1e-9 {
 				t.Errorf("%v to the power of %v: %d has probability %v, want %v", c.counts, c.power, i, got[i], want)
 			}
 		}
@@ -116,14 +145,14 @@ func TestAlias(t *testing.T) {
 		drawn := make([]int, n)
 		r := rng.New(1, "test", 0)
 		for range draws {
-			drawn[a.draw(r.Uint64())]++
+			drawn[a.draw(r.Uint32())]++
 		}
 		for i := range drawn {
 			if sd := math.Sqrt(got[i] * (1 - got[i]) * draws); math.Abs(float64(drawn[i])-got[i]*draws) > 5*sd+1e-9 {
 				t.Errorf("%v: %d was drawn %d times of %d, want %.0f ± %.0f", c.counts, i, drawn[i], draws, got[i]*draws, sd)
 			}
 		}
-		for _, u := range []uint64{0, math.MaxUint64} {
+		for _, u := range []uint32{0, math.MaxUint32} {
 			if i := a.draw(u); i < 0 || int(i) >= n {
 				t.Errorf("draw(%d) = %d of %d", u, i, n)
 			}
@@ -156,7 +185,7 @@ func TestSGNSContextIsNoNegative(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	in := trainSGNS(c, o)
+	in, _ := trainSGNS(c, o)
 	for w := range 2 {
 		norm := 0.0
 		for _, x := range in[w*4 : w*4+4] {

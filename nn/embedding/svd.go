@@ -253,3 +253,5 @@ func rows(n int, f func(i int)) {
 		}
 	})
 }
+
+func vec(v []float32) blas32.Vector { return blas32.Vector{N: len(v), Inc: 1, Data: v} }

@@ -50,11 +50,10 @@ type TrainOptions struct {
 	// LearningRate is that of the first step (SGNS), falling linearly to
 	// nearly 0; 0 means 0.025.
 	LearningRate float64 `json:"learning_rate,omitempty"`
-	// Standardise gives all vectors one length around a mean of zero (see
-	// Module.Standardise).
-	Standardise bool `json:"standardise,omitempty"`
-	// Smoothing, if positive, is the a of Module.Weigh, which comes last.
-	Smoothing float64 `json:"smoothing,omitempty"`
+	// Subword, if not nil, has n-grams trained beside the words (SGNS).
+	Subword *Subword `json:"subword,omitempty"`
+	// Variant is what is done to the vectors in the end.
+	Variant
 	// Progress is called now and then with the share done, in [0, 1]. It must
 	// not change anything.
 	Progress func(done float64) `json:"-"`
@@ -88,8 +87,8 @@ func (o TrainOptions) withDefaults() (TrainOptions, error) {
 	if o.LearningRate == 0 {
 		o.LearningRate = 0.025
 	}
-	if !(o.Smoothing >= 0) {
-		errs = append(errs, fmt.Errorf("smoothing of %v must be positive, or 0 for none", o.Smoothing))
+	if err := o.Variant.validate(o.Dim); err != nil {
+		errs = append(errs, err)
 	}
 	if !(o.Subsample > 0) || !(o.LearningRate > 0) {
 		errs = append(errs, fmt.Errorf("subsample %v and learning rate %v must be positive", o.Subsample, o.LearningRate))
@@ -99,6 +98,16 @@ func (o TrainOptions) withDefaults() (TrainOptions, error) {
 	}
 	if o.Method != SVD && o.Method != SGNS && o.Method != LSA {
 		errs = append(errs, fmt.Errorf("unknown method %q (known: %s, %s, %s)", o.Method, SVD, LSA, SGNS))
+	}
+	if o.Subword != nil {
+		if o.Method != SGNS {
+			errs = append(errs, fmt.Errorf("method %s trains no subwords; use %s", o.Method, SGNS))
+		}
+		s, err := o.Subword.withDefaults()
+		if err != nil {
+			errs = append(errs, err)
+		}
+		o.Subword = s
 	}
 	if o.Progress == nil {
 		o.Progress = func(float64) {}
@@ -136,8 +145,14 @@ func Train(c *Corpus, o TrainOptions) (*Module, error) {
 	how := ""
 	switch o.Method {
 	case SGNS:
-		m.Vectors = trainSGNS(k, o)
+		var buckets []float32
+		m.Vectors, buckets = trainSGNS(k, o)
 		how = fmt.Sprintf("skip-gram with negative sampling, window %d, %d negatives, %d epochs", o.Window, o.Negative, o.Epochs)
+		if s := o.Subword; s != nil {
+			m.Subword = s
+			s.Vectors = buckets
+			how += fmt.Sprintf(", n-grams of %d to %d in %d buckets", s.MinN, s.MaxN, s.Buckets)
+		}
 	case LSA:
 		m.Vectors = trainLSA(k, o)
 		how = fmt.Sprintf("latent semantic analysis of %d documents", c.Documents())
@@ -145,14 +160,7 @@ func Train(c *Corpus, o TrainOptions) (*Module, error) {
 		m.Vectors = trainSVD(k, o)
 		how = fmt.Sprintf("PPMI and truncated SVD, window %d", o.Window)
 	}
-	if o.Standardise {
-		m.Standardise()
-		how += ", standardised"
-	}
-	if o.Smoothing > 0 {
-		m.Weigh(k.counts, o.Smoothing)
-		how += fmt.Sprintf(", smoothed by %g", o.Smoothing)
-	}
+	how += o.Variant.apply(m, k.counts)
 	m.Source = how + fmt.Sprintf(", %d words of text, seed %d", len(c.IDs), o.Seed)
 	if o.Source != "" {
 		m.Source = o.Source + "; " + m.Source

@@ -4,31 +4,178 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
+
+	"gonum.org/v1/gonum/mat"
 )
+
+// Variant says how to change a module: in the order of the fields.
+type Variant struct {
+	// Components is how many principal components to remove (see
+	// Module.RemoveComponents).
+	Components int `json:"components,omitempty"`
+	// Standardise gives all vectors one length around a mean of zero (see
+	// Module.Standardise).
+	Standardise bool `json:"standardise,omitempty"`
+	// Smoothing, if positive, is the a of Module.Weigh.
+	Smoothing float64 `json:"smoothing,omitempty"`
+}
+
+// validate checks the numbers, for vectors of a length if that is positive.
+func (v Variant) validate(dim int) error {
+	var errs []error
+	if v.Components < 0 || dim > 0 && v.Components >= dim {
+		errs = append(errs, fmt.Errorf("%d components cannot be removed from vectors of length %d", v.Components, dim))
+	}
+	if !(v.Smoothing >= 0) || math.IsInf(v.Smoothing, 0) {
+		errs = append(errs, fmt.Errorf("smoothing of %v must be positive, or 0 for none", v.Smoothing))
+	}
+	return errors.Join(errs...)
+}
+
+// apply changes a module and returns in words what it did. counts are how often
+// the words occur, nil where that is not known: then Zipf's law says it.
+func (v Variant) apply(m *Module, counts []int) string {
+	how := ""
+	if v.Components > 0 {
+		m.RemoveComponents(v.Components)
+		how += fmt.Sprintf(", without the first %d principal components", v.Components)
+	}
+	if v.Standardise {
+		m.Standardise()
+		how += ", standardised"
+	}
+	if v.Smoothing > 0 {
+		how += fmt.Sprintf(", smoothed by %g", v.Smoothing)
+		if counts == nil {
+			counts = zipf(len(m.Tokens))
+			how += " with frequencies by rank"
+		}
+		m.Weigh(counts, v.Smoothing)
+	}
+	return how
+}
+
+// Derive returns a changed copy of a module under another name. For smoothing
+// the tokens must be in the order of their frequency, as published files and
+// trained modules have them: the k-th is taken to occur in proportion to 1/k
+// (Zipf's law). Pieces of words are in another order, and it is an error.
+func (m *Module) Derive(name string, v Variant) (*Module, error) {
+	if err := v.validate(m.Dim); err != nil {
+		return nil, fmt.Errorf("module %s: %w", name, err)
+	}
+	if v.Smoothing > 0 && m.Subword != nil && m.Subword.Kind == Pieces {
+		return nil, fmt.Errorf("module %s: the pieces of %s are in the order of their merges, which says nothing about frequencies: derive it without smoothing", name, m.Name)
+	}
+	out := *m
+	out.Name, out.Vectors = name, slices.Clone(m.Vectors)
+	if m.Subword != nil {
+		s := *m.Subword
+		s.Vectors = slices.Clone(s.Vectors)
+		out.Subword = &s
+	}
+	out.Source += v.apply(&out, nil)
+	return &out, out.Validate()
+}
+
+// zipf are counts of words by rank, the k-th in proportion to 1/k.
+func zipf(n int) []int {
+	counts := make([]int, n)
+	for i := range counts {
+		counts[i] = int(1e12 / float64(i+1))
+	}
+	return counts
+}
+
+// RemoveComponents moves the mean of the vectors to zero and takes their k
+// first principal components out, in place: "all but the top" (Mu and
+// Viswanath, 2018), who take k ≈ Dim/100. These components tell frequent words
+// from rare ones more than meanings. What subwords make gets the same
+// treatment. k is in [0, Dim).
+func (m *Module) RemoveComponents(k int) {
+	m.shift(m.mean())
+	covariance := mat.NewSymDense(m.Dim, nil)
+	for a := range m.Dim {
+		for b := a; b < m.Dim; b++ {
+			sum := 0.0
+			for i := 0; i < len(m.Vectors); i += m.Dim {
+				sum += float64(float64(m.Vectors[i+a]) * float64(m.Vectors[i+b]))
+			}
+			covariance.SetSym(a, b, sum)
+		}
+	}
+	var eigen mat.EigenSym
+	if !eigen.Factorize(covariance, true) {
+		panic("embedding: eigenvalues of a covariance matrix did not converge") // cannot happen with finite numbers
+	}
+	var axes mat.Dense
+	eigen.VectorsTo(&axes) // by rising eigenvalue
+	project := func(v []float32) {
+		for c := m.Dim - k; c < m.Dim; c++ {
+			along := 0.0
+			for i, x := range v {
+				along += float64(float64(x) * axes.At(i, c))
+			}
+			for i := range v {
+				v[i] = float32(float64(v[i]) - float64(along*axes.At(i, c)))
+			}
+		}
+	}
+	rows(len(m.Tokens), func(i int) { project(m.Vectors[i*m.Dim:][:m.Dim]) })
+	if s := m.Subword; s != nil {
+		rows(s.Buckets, func(i int) { project(s.Vectors[i*m.Dim:][:m.Dim]) })
+	}
+}
+
+// mean returns the mean of the tokens' vectors.
+func (m *Module) mean() []float64 {
+	mean := make([]float64, m.Dim)
+	for i, v := range m.Vectors {
+		mean[i%m.Dim] += float64(v) / float64(len(m.Tokens))
+	}
+	return mean
+}
+
+// shift subtracts a vector from all, those of buckets that are used included:
+// the mean of shifted parts is the shifted mean.
+func (m *Module) shift(by []float64) {
+	for i, v := range m.Vectors {
+		m.Vectors[i] = float32(float64(v) - by[i%m.Dim])
+	}
+	if s := m.Subword; s != nil {
+		for i := range s.Buckets {
+			v := s.Vectors[i*m.Dim:][:m.Dim]
+			if zero(v) {
+				continue
+			}
+			for k := range v {
+				v[k] = float32(float64(v[k]) - by[k])
+			}
+		}
+	}
+}
 
 // Standardise moves the mean of the vectors to zero and gives each of them the
 // length √Dim, in place: elements of unit mean square, whatever the module.
 // The common part of all word vectors says nothing (Mu and Viswanath, 2018),
 // and lengths follow the words' frequencies more than their meaning (Levy,
-// Goldberg and Dagan, 2015, §3.3). A vector equal to the mean stays zero.
+// Goldberg and Dagan, 2015, §3.3). A vector equal to the mean stays zero. What
+// subwords make gets the same treatment.
 func (m *Module) Standardise() {
-	n := len(m.Tokens)
-	mean := make([]float64, m.Dim)
-	for i, v := range m.Vectors {
-		mean[i%m.Dim] += float64(v) / float64(n)
-	}
-	for i := range n {
+	m.shift(m.mean())
+	for i := range m.Tokens {
 		v := m.Vectors[i*m.Dim:][:m.Dim]
 		sum := 0.0
-		for k, x := range v {
-			y := float64(x) - mean[k]
-			v[k] = float32(y)
-			sum += y * y
+		for _, x := range v {
+			sum += float64(x) * float64(x)
 		}
 		if sum > 0 {
 			scaleBy(v, math.Sqrt(float64(m.Dim)/sum))
 		}
+	}
+	if m.Subword != nil {
+		m.Subword.Length = math.Sqrt(float64(m.Dim))
 	}
 }
 
@@ -53,46 +200,46 @@ func scaleBy(v []float32, s float64) {
 }
 
 // Join puts the vectors of several modules side by side, each scaled to unit
-// mean square, for the tokens that all of them have, in the first one's order.
-// It is an error when there are none.
+// mean square, for the tokens of the first that all others have or make by their
+// subwords. The joined module has no subwords. It is an error when no token is
+// left.
 func Join(name string, modules ...*Module) (*Module, error) {
 	if len(modules) == 0 {
 		return nil, errors.New("no modules to join")
 	}
 	out := &Module{Name: name, Language: modules[0].Language}
-	rows := make([]map[string]int, len(modules))
+	lookups := make([]*Lookup, len(modules))
+	scale := make([]float64, len(modules))
 	var sources []string
 	for i, m := range modules {
 		out.Dim += m.Dim
 		sources = append(sources, m.Source)
-		rows[i] = make(map[string]int, len(m.Tokens))
-		for k, t := range m.Tokens {
-			rows[i][t] = k
-		}
+		lookups[i] = m.Lookup()
 		if m.Language != out.Language {
 			out.Language = ""
 		}
-	}
-	out.Source = strings.Join(sources, " | ")
-	scale := make([]float64, len(modules))
-	for i, m := range modules {
 		if scale[i] = 1; m.RMS() > 0 {
 			scale[i] = 1 / m.RMS()
 		}
 	}
+	out.Source = strings.Join(sources, " | ")
+	row := make([]float32, out.Dim)
 next:
-	for _, t := range modules[0].Tokens {
-		for _, r := range rows[1:] {
-			if _, ok := r[t]; !ok {
-				continue next
+	for k, t := range modules[0].Tokens {
+		at := modules[0].Dim
+		copy(row, modules[0].Vectors[k*at:][:at])
+		for i, m := range modules {
+			v := row[:at]
+			if i > 0 {
+				if v = row[at:][:m.Dim]; lookups[i].Vector(v, t) == Unknown {
+					continue next
+				}
+				at += m.Dim
 			}
+			scaleBy(v, scale[i])
 		}
 		out.Tokens = append(out.Tokens, t)
-		for i, m := range modules {
-			at := len(out.Vectors)
-			out.Vectors = append(out.Vectors, m.Vectors[rows[i][t]*m.Dim:][:m.Dim]...)
-			scaleBy(out.Vectors[at:], scale[i])
-		}
+		out.Vectors = append(out.Vectors, row...)
 	}
 	if len(out.Tokens) == 0 {
 		return nil, fmt.Errorf("module %s: the modules to join have no token in common", name)

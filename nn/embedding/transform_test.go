@@ -1,6 +1,7 @@
 package embedding
 
 import (
+	"bytes"
 	"math"
 	"strings"
 	"testing"
@@ -56,7 +57,7 @@ func TestTrainedModuleIsStandardisedAndWeighed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := Train(groups(), TrainOptions{Name: "m", Dim: 8, Seed: 1, Standardise: true, Smoothing: 1e-3})
+	got, err := Train(groups(), TrainOptions{Name: "m", Dim: 8, Seed: 1, Variant: Variant{Standardise: true, Smoothing: 1e-3}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,5 +75,82 @@ func TestTrainedModuleIsStandardisedAndWeighed(t *testing.T) {
 	}
 	if !strings.Contains(got.Source, "standardised") || !strings.Contains(got.Source, "0.001") {
 		t.Errorf("source %q does not say how", got.Source)
+	}
+}
+
+// Vectors along one axis, but for a little: without it the little is left.
+func TestRemoveComponentsByHand(t *testing.T) {
+	// The mean is (1, 1); about it (±3, ±3) and (±.1, ∓.1).
+	m := &Module{Name: "m", Dim: 2, Tokens: []string{"a", "b", "c", "d"}, Vectors: []float32{4, 4, -2, -2, 1.1, 0.9, 0.9, 1.1},
+		Subword: &Subword{Kind: NGrams, MinN: 1, MaxN: 1, Buckets: 2, Vectors: []float32{3, 1, 0, 0}}}
+	m.RemoveComponents(1)
+	if diff := cmp.Diff([]float32{0, 0, 0, 0, 0.1, -0.1, -0.1, 0.1}, m.Vectors, near); diff != "" {
+		t.Error(diff)
+	}
+	// (3, 1) − (1, 1) is (2, 0), of which (1, −1) is across; no bucket stays none.
+	if diff := cmp.Diff([]float32{1, -1, 0, 0}, m.Subword.Vectors, near); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestDerive(t *testing.T) {
+	m := withBuckets()
+	m.Source = "s"
+	before := m.Encode()
+	got, err := m.Derive("d", Variant{Components: 1, Standardise: true, Smoothing: 1e-3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "s, without the first 1 principal components, standardised, smoothed by 0.001 with frequencies by rank"; got.Name != "d" || got.Source != want {
+		t.Errorf("%q: %q, want %q", got.Name, got.Source, want)
+	}
+	if !bytes.Equal(before, m.Encode()) {
+		t.Error("the module that it was derived from has changed")
+	}
+	if got.Subword.Length == 0 || cmp.Equal(got.Subword.Vectors, m.Subword.Vectors) {
+		t.Errorf("the subwords are as they were: %+v", got.Subword)
+	}
+	// The k-th of four words occurs in proportion to 1/k: 12, 6, 4, 3 of 25.
+	plain, err := m.Derive("d", Variant{Components: 1, Standardise: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, p := range []float64{12. / 25, 6. / 25, 4. / 25, 3. / 25} {
+		for k, v := range plain.Vectors[i*2:][:2] {
+			if want := float64(v) * 1e-3 / (1e-3 + p); math.Abs(float64(got.Vectors[i*2+k])-want) > 1e-6 {
+				t.Errorf("element %d of word %d: %v, want %v", k, i, got.Vectors[i*2+k], want)
+			}
+		}
+	}
+	pieces := small()
+	pieces.Subword = &Subword{Kind: Pieces}
+	for _, c := range []struct {
+		m    *Module
+		v    Variant
+		want string
+	}{
+		{m, Variant{Components: 2}, "2 components cannot be removed from vectors of length 2"},
+		{m, Variant{Components: -1}, "-1 components"},
+		{m, Variant{Smoothing: -1}, "smoothing of -1"},
+		{pieces, Variant{Smoothing: 1e-3}, "without smoothing"},
+	} {
+		if got, err := c.m.Derive("d", c.v); err == nil || got != nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%v does not say %q", err, c.want)
+		}
+	}
+}
+
+// The parts of a joined module may come from subwords.
+func TestJoinComposes(t *testing.T) {
+	b := withBuckets()
+	zero, none := inBucket(b.Subword, 0), inBucket(b.Subword, 2)
+	a := &Module{Name: "a", Dim: 1, Tokens: []string{"the", zero, none}, Vectors: []float32{1, 1, 1}}
+	got, err := Join("ab", a, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := float32(1 / b.RMS())
+	if diff := cmp.Diff(&Module{Name: "ab", Dim: 3, Tokens: []string{"the", zero}, Vectors: []float32{1, s, 2 * s, 1, s, 0}, Source: got.Source}, got, near); diff != "" {
+		t.Error(diff)
 	}
 }

@@ -12,6 +12,8 @@ type Module struct {
 	Source string `json:"source"`
 	// Dim is the length of a vector.
 	Dim int `json:"dim"`
+	// Subword, if not nil, makes vectors of words that are no tokens.
+	Subword *Subword `json:"subword,omitempty"`
 	// Tokens are the rows' tokens, as the task tokeniser gives them, unique.
 	Tokens []string `json:"-"`
 	// Vectors is len(Tokens) × Dim, row-major.

@@ -33,6 +33,8 @@ type Process struct {
 	// Terminal says that Stderr is a terminal: progress is one line that
 	// changes, instead of plain lines.
 	Terminal bool
+	// Interactive says that Stdin is a terminal too: questions may be asked.
+	Interactive bool
 	// Width is the terminal's, in columns, or 0; it may be nil.
 	Width func() int
 }
@@ -81,6 +83,14 @@ func message(err error) string {
 		return text
 	}
 	return err.Error()
+}
+
+// columns is the width to write for: the terminal's, within bounds.
+func (a *app) columns() int {
+	if w := a.Width(); w > 0 {
+		return min(max(w, 60), 140)
+	}
+	return 80
 }
 
 // app is one run of the program.

@@ -55,7 +55,7 @@ func (a *app) moduleBuildCommand() *cobra.Command {
 				}
 			}
 			if len(missing) > 0 {
-				return fmt.Errorf("%w\ngive the directory that holds embeddings, corpora, image and image-modules, or take one --modality", errors.Join(missing...))
+				return fmt.Errorf("%w\ngive the directory that holds embeddings and corpora, image and image-modules, or choose one kind with --modality", errors.Join(missing...))
 			}
 			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
 				records, err := activities.Modules(cmd.Context(), s.Store)
@@ -83,7 +83,9 @@ func (a *app) moduleBuildCommand() *cobra.Command {
 					var m *embedding.Module
 					if r.Train == nil {
 						p.update(what)
-						m, err = readVectors(file, r)
+						if m, err = a.readVectors(file, r.Name, 0, p); err == nil {
+							m.Language, m.Source = r.Language, r.Source
+						}
 					} else {
 						if corpus != file {
 							if documents, err = readDocuments(file, func(n int) { p.update(fmt.Sprintf("%s: reading, %s documents", what, humanize.Comma(int64(n)))) }); err != nil {
@@ -91,11 +93,9 @@ func (a *app) moduleBuildCommand() *cobra.Command {
 							}
 							corpus = file
 						}
-						m, err = embedding.Train(embedding.Tokens(documents), embedding.TrainOptions{
-							Name: r.Name, Language: r.Language, Source: filepath.Base(file), Method: embedding.Method(r.Train.Method), Dim: r.Train.Dim,
-							Window: r.Train.Window, Standardise: r.Train.Standardise, Smoothing: r.Train.Smoothing, Seed: 1,
-							Progress: func(done float64) { p.update(fmt.Sprintf("%s: training, %.0f %%", what, 100*done)) },
-						})
+						o := r.Options()
+						o.Progress = func(done float64) { p.update(fmt.Sprintf("%s: training, %.0f %%", what, 100*done)) }
+						m, err = embedding.Train(embedding.Tokens(documents), o)
 					}
 					if err != nil {
 						return err
@@ -113,18 +113,4 @@ func (a *app) moduleBuildCommand() *cobra.Command {
 	cmd.Flags().StringVar(&modality, "modality", "", "text or image (default: both)")
 	cmd.Flags().BoolVar(&overwrite, "overwrite", false, "make those that are there anew")
 	return cmd
-}
-
-func readVectors(file string, r catalog.ModuleRecipe) (*embedding.Module, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close() //nolint:errcheck // read only
-	m, err := embedding.ReadText(f, r.Name, 0)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
-	}
-	m.Language, m.Source = r.Language, r.Source
-	return m, nil
 }

@@ -6,9 +6,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/dustin/go-humanize"
-
-	"tnaml/activities"
 	"tnaml/deploy"
 	"tnaml/experiments/catalog"
 	"tnaml/experiments/image"
@@ -51,11 +48,9 @@ func (a *app) buildImageModules(ctx context.Context, s *deploy.Servers, p *progr
 		if err != nil {
 			return fmt.Errorf("module %s: %w", r.Name, err)
 		}
-		if _, err := activities.PublishImageModule(ctx, s.Store, e, overwrite); err != nil {
+		if err := a.publishImageModule(ctx, s, p, e, overwrite); err != nil {
 			return err
 		}
-		p.clear()
-		a.print("module %s: %s features of an image", e.Name(), humanize.Comma(int64(e.Dim())))
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/dustin/go-humanize"
@@ -10,47 +11,208 @@ import (
 	"tnaml/experiments/task"
 )
 
-// card is a task's card for people.
-func card(name string, labels []string, c task.Card) string {
+// maxShownClasses bounds the card's table.
+const maxShownClasses = 30
+
+// card is a task's card for people, for a terminal of so many columns.
+func card(name string, c task.Card, width int) string {
 	var b strings.Builder
 	n := func(v int) string { return humanize.Comma(int64(v)) }
-	fmt.Fprintf(&b, "%s: %s examples in %d classes", name, n(c.Examples), len(labels))
-	if c.Options.Source != "" {
-		fmt.Fprintf(&b, ", from %s", c.Options.Source)
+	line := func(head, format string, a ...any) { fmt.Fprintf(&b, "  %-11s %s\n", head, fmt.Sprintf(format, a...)) }
+	what := "text"
+	if c.Image != nil {
+		what = "image"
 	}
-	if c.Options.Licence != "" {
-		fmt.Fprintf(&b, " (%s)", c.Options.Licence)
+	fmt.Fprintf(&b, "%s: %s examples in %d classes, %s\n", name, n(c.Examples), len(c.Classes), what)
+	for _, about := range []string{c.Options.Source, c.Options.Licence} {
+		if about != "" {
+			fmt.Fprintf(&b, "%s\n", wrap(about, width, ""))
+		}
 	}
-	split := "divided by seed " + fmt.Sprint(c.Options.Seed)
+	b.WriteString("\n")
+	split := "by seed " + fmt.Sprint(c.Options.Seed)
 	if c.GivenSplit {
-		split = "as the source divides them"
+		split = "the source's own"
 	}
-	fmt.Fprintf(&b, "\n\n  split       %s train, %s validation, %s test, %s\n", n(c.Train), n(c.Validation), n(c.Test), split)
-	fmt.Fprintf(&b, "  texts       %.0f characters, %.0f tokens on average; %s cut at %d tokens\n", c.MeanCharacters, c.MeanTokens, n(c.Cut), c.Options.MaxTokens)
-	fmt.Fprintf(&b, "  duplicates  %s, of them %s with another label; %s leak from the training split\n", n(c.Duplicates), n(c.Conflicts), n(c.Leakage))
-	fmt.Fprintf(&b, "  vocabulary  %s of %s tokens; the wide tower sees %s, %s of the test split's\n", n(c.Vocabulary), n(c.DistinctTokens), n(c.WideVocabulary), percent(c.Coverage))
-	fmt.Fprintf(&b, "  to beat     %s, always answering the most frequent class\n\n", percent(c.MajorityAccuracy))
-	t := newTable(table.Row{"class", "train", "validation", "test", "for example"}, "train", "validation", "test")
-	for i, class := range c.Classes {
+	line("split", "%s train, %s validation, %s test, %s", n(c.Train), n(c.Validation), n(c.Test), split)
+	if len(c.Classes) > 0 {
+		line("to beat", "%s, always answering %q", percent(c.MajorityAccuracy), cut(c.Classes[majority(c)].Label, width/3))
+	}
+	if c.Balance > 0 {
+		balance := fmt.Sprintf("the smallest class has %s of the largest", percent(c.Balance))
+		if c.Evenness > 0 {
+			balance += fmt.Sprintf("; evenness %.2f of 1", c.Evenness)
+		}
+		line("balance", "%s", balance)
+	}
+	if m := c.Image; m != nil {
+		line("images", "%s, mean pixel %s of 255", sizeOf(m.Height, m.Width, m.Channels), means(m.MeanPixel))
+	} else {
+		if l := c.Lengths; l != nil {
+			line("characters", "%s to %s, half of the texts %s to %s, median %s, 95 %% up to %s", n(l.Min), n(l.Max), n(l.Q1), n(l.Q3), n(l.Median), n(l.P95))
+		} else {
+			line("characters", "%.0f on average", c.MeanCharacters)
+		}
+		cutAt := ""
+		if c.Cut > 0 {
+			cutAt = fmt.Sprintf(", %s texts cut at %s", n(c.Cut), n(c.Options.MaxTokens))
+		}
+		line("tokens", "%.0f a text on average%s", c.MeanTokens, cutAt)
+		line("vocabulary", "%s of %s tokens; wide tower %s, %s of the test split", n(c.Vocabulary), n(c.DistinctTokens), n(c.WideVocabulary), percent(c.Coverage))
+	}
+	line("duplicates", "%s", duplicates(c))
+	line("leakage", "%s", leakage(c))
+	b.WriteString("\n" + classes(c, width))
+	b.WriteString(sampleTexts(c, width))
+	for i, w := range c.Warnings {
+		if i == 0 {
+			b.WriteString("\n")
+		}
+		fmt.Fprintf(&b, "\n%s", wrap("warning: "+w, width, "         "))
+	}
+	return strings.TrimRight(b.String(), "\n")
+}
+
+// majority is the most frequent class of the training split.
+func majority(c task.Card) int {
+	best := 0
+	for i, cl := range c.Classes {
+		if cl.Train > c.Classes[best].Train {
+			best = i
+		}
+	}
+	return best
+}
+
+func means(v []float64) string {
+	out := make([]string, len(v))
+	for i, m := range v {
+		out[i] = fmt.Sprintf("%.0f", m)
+	}
+	return strings.Join(out, " ")
+}
+
+func duplicates(c task.Card) string {
+	if c.Duplicates == 0 {
+		return "none"
+	}
+	return fmt.Sprintf("%s equal an earlier example, %s of them with another label", humanize.Comma(int64(c.Duplicates)), humanize.Comma(int64(c.Conflicts)))
+}
+
+func leakage(c task.Card) string {
+	l := c.Leaks
+	switch {
+	case l == nil && c.Leakage > 0:
+		return humanize.Comma(int64(c.Leakage)) + " examples to validate or test are in the training split"
+	case l == nil || *l == task.Leaks{}:
+		return "none between the splits"
+	}
+	var out []string
+	for _, k := range []struct {
+		n    int
+		what string
+	}{{l.TrainValidation, "validation in train"}, {l.TrainTest, "test in train"}, {l.ValidationTest, "test in validation"}} {
+		if k.n > 0 {
+			out = append(out, fmt.Sprintf("%s of %s", humanize.Comma(int64(k.n)), k.what))
+		}
+	}
+	return strings.Join(out, ", ")
+}
+
+// classes is the table of the classes, with a bar each.
+func classes(c task.Card, width int) string {
+	name := 5
+	for i, cl := range c.Classes {
+		if i < maxShownClasses {
+			name = max(name, len([]rune(cl.Label)))
+		}
+	}
+	name = min(name, width/3)
+	room := max(8, min(40, width-name-44)) // what the other columns leave
+	most := 1
+	for _, cl := range c.Classes {
+		most = max(most, cl.Train+cl.Validation+cl.Test)
+	}
+	t := newTable(table.Row{"class", "train", "validation", "test", "share", ""}, "train", "validation", "test", "share")
+	for i, cl := range c.Classes {
 		if i == maxShownClasses {
 			t.AppendFooter(table.Row{fmt.Sprintf("and %d more", len(c.Classes)-i)})
 			break
 		}
-		sample := ""
-		if len(class.Samples) > 0 {
-			sample = strings.Join(strings.Fields(class.Samples[0]), " ")
-		}
-		t.AppendRow(table.Row{class.Label, n(class.Train), n(class.Validation), n(class.Test), cut(sample, 60)})
+		n := cl.Train + cl.Validation + cl.Test
+		t.AppendRow(table.Row{cut(cl.Label, name), humanize.Comma(int64(cl.Train)), humanize.Comma(int64(cl.Validation)), humanize.Comma(int64(cl.Test)),
+			fmt.Sprintf("%.1f %%", 100*float64(n)/float64(max(1, c.Examples))), bar(float64(n)/float64(most), room)})
 	}
-	b.WriteString(t.Render())
-	for _, w := range c.Warnings {
-		fmt.Fprintf(&b, "\n\nwarning: %s", w)
-	}
-	return b.String()
+	return t.Render()
 }
 
-// maxShownClasses bounds the card's table.
-const maxShownClasses = 30
+// bar is a share of a width, to an eighth of a character.
+func bar(share float64, width int) string {
+	eighths := int(math.Round(share * float64(8*width)))
+	if share > 0 {
+		eighths = max(1, eighths)
+	}
+	out := strings.Repeat("█", eighths/8)
+	if eighths%8 > 0 {
+		out += string([]rune("▏▎▍▌▋▊▉")[eighths%8-1])
+	}
+	return out
+}
+
+// sampleTexts shows the first texts of the classes, fewer of each where there
+// are many.
+func sampleTexts(c task.Card, width int) string {
+	each, name := 3, 0
+	shown := c.Classes[:min(len(c.Classes), 12)]
+	if len(shown) > 4 {
+		each = 1
+	}
+	texts := 0
+	for _, cl := range shown {
+		name = max(name, len([]rune(cl.Label)))
+		texts += len(cl.Samples)
+	}
+	if texts == 0 {
+		return ""
+	}
+	name = min(name, width/4)
+	var b strings.Builder
+	b.WriteString("\n\n")
+	for _, cl := range shown {
+		for i, s := range cl.Samples[:min(each, len(cl.Samples))] {
+			label := ""
+			if i == 0 {
+				label = cut(cl.Label, name)
+			}
+			fmt.Fprintf(&b, " %-*s  %s\n", name, label, cut("“"+flat(s)+"”", width-name-4))
+		}
+	}
+	return strings.TrimRight(b.String(), "\n")
+}
+
+// flat is a text as one line.
+func flat(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+// wrap breaks a text into lines; all but the first begin with an indent.
+func wrap(s string, width int, indent string) string {
+	var out strings.Builder
+	at := 0
+	for i, word := range strings.Fields(s) {
+		n := len([]rune(word))
+		if i > 0 {
+			if at+1+n > width {
+				out.WriteString("\n" + indent)
+				at = len([]rune(indent))
+			} else {
+				out.WriteString(" ")
+				at++
+			}
+		}
+		out.WriteString(word)
+		at += n
+	}
+	return out.String()
+}
 
 // cut shortens a text to a number of characters.
 func cut(s string, n int) string {
@@ -58,5 +220,5 @@ func cut(s string, n int) string {
 	if len(r) <= n {
 		return s
 	}
-	return string(r[:n-1]) + "…"
+	return string(r[:max(0, n-1)]) + "…"
 }

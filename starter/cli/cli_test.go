@@ -152,7 +152,7 @@ func TestBadFiles(t *testing.T) {
 		"column.tsv":  {rows("a", "b"), []string{"--text-column", "body"}, []string{"column.tsv", `no column "body"`, `"text" "label"`}},
 		"one.tsv":     {rows("spam"), nil, []string{"one", `the label "spam"`, "two classes"}},
 		"empty.tsv":   {header, nil, []string{"empty.tsv", "no examples"}},
-		"format.txt":  {rows("a", "b"), nil, []string{"format.txt", ".tsv"}},
+		"format.txt":  {"text\nx\n", nil, []string{"format.txt", ".tsv"}},
 		"ragged.tsv":  {header + "only one field\n", nil, []string{"line 2"}},
 		"broken.gz":   {"\x1f\x8bnot gzip", []string{"--format", "tsv"}, []string{"broken.gz", "gzip"}},
 		"split.tsv":   {"text\tlabel\tsplit\nx y\ta\tsomewhere\n", nil, []string{"line 2", `"somewhere"`}},

@@ -74,9 +74,18 @@ func (a *app) dataListCommand() *cobra.Command {
 					a.say("There are no tasks yet: import one with `starter data import`, or run `starter demo`.")
 					return nil
 				}
-				t := newTable(table.Row{"task", "examples", "classes", "majority", "mean words", "source"}, "examples", "classes", "majority", "mean words")
+				t := newTable(table.Row{"task", "kind", "examples", "classes", "to beat", "size", "source"}, "examples", "classes", "to beat", "size")
+				longest := 4
+				for _, n := range names {
+					longest = max(longest, len(n))
+				}
 				for i, r := range records {
-					t.AppendRow(table.Row{names[i], humanize.Comma(int64(r.Card.Examples)), len(r.Card.Classes), percent(r.Card.MajorityAccuracy), fmt.Sprintf("%.0f", r.Card.MeanTokens), r.Card.Options.Source})
+					size := fmt.Sprintf("%.0f tokens", r.Card.MeanTokens)
+					if m := r.Card.Image; m != nil {
+						size = fmt.Sprintf("%d×%d×%d", m.Height, m.Width, m.Channels)
+					}
+					t.AppendRow(table.Row{names[i], r.Card.Modality(), humanize.Comma(int64(r.Card.Examples)), len(r.Card.Classes), percent(r.Card.MajorityAccuracy), size,
+						cut(flat(r.Card.Options.Source), max(10, a.columns()-longest-60))})
 				}
 				a.print("%s", t.Render())
 				return nil
@@ -110,14 +119,14 @@ func (a *app) dataShowCommand() *cobra.Command {
 		Use: "show TASK", Short: "Show a task's card", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
-				t, ref, err := activities.LoadTask(cmd.Context(), s.Store, args[0])
+				record, err := activities.Dataset(cmd.Context(), s.Store, args[0])
 				if err != nil {
 					return err
 				}
 				if a.json {
-					return a.printJSON(activities.DatasetRecord{Ref: ref, Card: t.Card})
+					return a.printJSON(record)
 				}
-				a.print("%s", card(args[0], t.Labels, t.Card))
+				a.print("%s", card(args[0], record.Card, a.columns()))
 				return nil
 			})
 		},

@@ -1,87 +1,356 @@
 package cli
 
 import (
-	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
-	"os"
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
 	"path/filepath"
 	"strings"
-	"tnaml/activities"
-	"tnaml/deploy"
-	"tnaml/experiments/task"
 
+	"github.com/dustin/go-humanize"
+	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
+
+	"tnaml/activities"
+	"tnaml/activities/store"
+	"tnaml/deploy"
+	"tnaml/experiments/image"
+	"tnaml/experiments/task"
 )
 
+// flags that mean something for texts, or for images, only.
+var (
+	textFlags  = []string{"text-column", "label-column", "split-column", "columns", "delimiter", "encoding", "format", "max-vocabulary", "min-count", "max-tokens", "keep-case"}
+	imageFlags = []string{"size", "grey"}
+)
+
+// importOptions are what the flags of an import say.
+type importOptions struct {
+	task                   task.Options
+	read                   task.ReadOptions
+	images                 image.FileOptions
+	format, kind, size     string
+	grey, overwrite, dry   bool
+	yes                    bool
+	changedText, changedIm string // a flag that was given for one of the kinds
+}
+
 func (a *app) dataImportCommand() *cobra.Command {
-	var o task.Options
-	var r task.ReadOptions
-	var format string
-	var overwrite bool
+	var o importOptions
 	cmd := &cobra.Command{
-		Use:   "import FILE",
-		Short: "Import a table of labelled texts as a task",
-		Long: "Import a table of labelled texts as a task: TSV, CSV or JSON lines, each also as .gz.\n\n" +
-			"The columns are text and label, and, where it is there, split (train, validation, test or empty).\n" +
-			"What has no split is divided 80/10/10 by a seeded shuffle that keeps equal texts on one side.",
-		Example: "  starter data import spam.tsv.gz --name spam\n  starter data import reviews.csv --name reviews --text-column body --label-column stars",
-		Args:    cobra.ExactArgs(1),
+		Use:   "import PATH…",
+		Short: "Import labelled texts or images as a task",
+		Long: "Import labelled texts or images as a task. What a path is, its contents say:\n\n" +
+			"  texts   a table (TSV, CSV, JSON lines, Parquet) with the columns text, label and, where it is there, split;\n" +
+			"          a folder of text files for each class, or a tar or zip archive of one\n" +
+			"  images  a folder or archive of image files for each class; IDX files as MNIST's; binaries of CIFAR\n\n" +
+			"Each also compressed (.gz, .zst). Character encodings are detected and converted. Folders train, validation\n" +
+			"and test above those of the classes give the split; so do several files whose names say train, validation or\n" +
+			"test, or train=FILE test=FILE. What has no split is divided 80/10/10 by a seeded shuffle that keeps equal\n" +
+			"examples on one side.\n\n" +
+			"What was found is shown before it is stored; on a terminal you are asked first.",
+		Example: "  starter data import spam.tsv.gz --name spam\n" +
+			"  starter data import reviews.csv --name reviews --text-column body --label-column stars --dry-run\n" +
+			"  starter data import SMSSpamCollection --name spam --columns label,text\n" +
+			"  starter data import aclImdb.tar.gz --name imdb\n" +
+			"  starter data import train=a.parquet test=b.parquet --name ab\n" +
+			"  starter data import flowers/ --name flowers --size 64x64\n" +
+			"  starter data import *-ubyte.gz --name mnist",
+		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if o.Name == "" {
-				base := filepath.Base(args[0])
-				o.Name, _, _ = strings.Cut(base, ".")
-			}
-			if err := checkName("task", o.Name); err != nil {
-				return err
-			}
-			r.Format = task.Format(format)
-			b, err := os.ReadFile(args[0])
-			if err != nil {
-				return err
-			}
-			examples, err := task.Read(bytes.NewReader(b), filepath.Base(args[0]), r)
-			if err != nil {
-				return err
-			}
-			sum := sha256.Sum256(b)
-			o.SourceDigest = hex.EncodeToString(sum[:])
-			if o.Source == "" {
-				o.Source = filepath.Base(args[0])
-			}
-			t, err := task.Build(examples, o)
-			if err != nil {
-				return err
-			}
-			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
-				ref, err := activities.PublishTask(cmd.Context(), s.Store, t, overwrite)
-				if err != nil {
-					return err
+			for _, f := range textFlags {
+				if cmd.Flags().Changed(f) {
+					o.changedText = f
 				}
-				if a.json {
-					return a.printJSON(activities.DatasetRecord{Ref: ref, Card: t.Card})
+			}
+			for _, f := range imageFlags {
+				if cmd.Flags().Changed(f) {
+					o.changedIm = f
 				}
-				a.print("%s", card(t.Name, t.Labels, t.Card))
-				a.print("Imported. Search it with `starter search --task %s`.", t.Name)
-				return nil
-			})
+			}
+			if err := o.complete(args); err != nil {
+				return err
+			}
+			return a.importData(cmd.Context(), args, o)
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.Name, "name", "", "the task's name (default: the file's)")
-	f.StringVar(&r.TextColumn, "text-column", "", "column of the texts (default text)")
-	f.StringVar(&r.LabelColumn, "label-column", "", "column of the labels (default label)")
-	f.StringVar(&r.SplitColumn, "split-column", "", "column of the split (default split, where it is there)")
-	f.StringVar(&format, "format", "", "tsv, csv or jsonl (default: by the file's ending)")
-	f.Uint64Var(&o.Seed, "seed", 1, "seed of the split")
-	f.Float64Var(&o.Validation, "validation", .1, "share of the validation split")
-	f.Float64Var(&o.Test, "test", .1, "share of the test split")
-	f.IntVar(&o.MaxVocabulary, "max-vocabulary", 32768, "largest number of tokens")
-	f.IntVar(&o.MinCount, "min-count", 2, "how often a token must occur for the wide tower to see it")
-	f.IntVar(&o.MaxTokens, "max-tokens", 512, "tokens of a text that are read")
-	f.BoolVar(&o.KeepCase, "keep-case", false, "leave letters as they are")
-	f.StringVar(&o.Source, "source", "", "where the data come from, for the card (default: the file's name)")
-	f.StringVar(&o.Licence, "licence", "", "the data's licence, for the card")
-	f.BoolVar(&overwrite, "overwrite", false, "give the name to these data even if it has others")
+	f.StringVar(&o.task.Name, "name", "", "the task's name (default: the file's)")
+	f.StringVar(&o.kind, "kind", "", "text or image (default: by the contents)")
+	f.StringVar(&o.read.TextColumn, "text-column", "", "column of the texts (default text)")
+	f.StringVar(&o.read.LabelColumn, "label-column", "", "column of the labels (default label)")
+	f.StringVar(&o.read.SplitColumn, "split-column", "", "column of the split (default split, where it is there)")
+	f.StringSliceVar(&o.read.Columns, "columns", nil, "names of the columns of a table without a header line, such as label,text")
+	f.StringVar(&o.read.Delimiter, "delimiter", "", "what parts the fields of a TSV or CSV file: one character, or tab (default: found out)")
+	f.StringVar(&o.read.Encoding, "encoding", "", "character encoding, such as utf-8, windows-1252, shift_jis (default: found out)")
+	f.StringVar(&o.format, "format", "", "tsv, csv, jsonl, parquet or folder (default: found out)")
+	f.StringVar(&o.size, "size", "", "resize images to HEIGHTxWIDTH, such as 64x64")
+	f.BoolVar(&o.grey, "grey", false, "make images grey")
+	f.Uint64Var(&o.task.Seed, "seed", 1, "seed of the split")
+	f.Float64Var(&o.task.Validation, "validation", .1, "share of the validation split")
+	f.Float64Var(&o.task.Test, "test", .1, "share of the test split")
+	f.IntVar(&o.task.MaxVocabulary, "max-vocabulary", 32768, "largest number of tokens")
+	f.IntVar(&o.task.MinCount, "min-count", 2, "how often a token must occur for the wide tower to see it")
+	f.IntVar(&o.task.MaxTokens, "max-tokens", 512, "tokens of a text that are read")
+	f.BoolVar(&o.task.KeepCase, "keep-case", false, "leave letters as they are")
+	f.StringVar(&o.task.Source, "source", "", "where the data come from, for the card (default: the files' names)")
+	f.StringVar(&o.task.Licence, "licence", "", "the data's licence, for the card")
+	f.BoolVar(&o.overwrite, "overwrite", false, "give the name to these data even if it has others")
+	f.BoolVar(&o.dry, "dry-run", false, "show what would be imported, and store nothing")
+	f.BoolVarP(&o.yes, "yes", "y", false, "do not ask before storing")
 	return a.jsonFlag(cmd)
+}
+
+// complete checks the options and fills in those that follow from others.
+func (o *importOptions) complete(args []string) error {
+	if o.task.Name == "" {
+		if len(args) > 1 {
+			return usageError{errors.New("several paths have no name in common: give one with --name")}
+		}
+		base := filepath.Base(filepath.Clean(args[0]))
+		o.task.Name, _, _ = strings.Cut(base, ".")
+	}
+	if err := checkName("task", o.task.Name); err != nil {
+		return err
+	}
+	o.read.Format = task.Format(o.format)
+	if o.kind != "" && o.kind != "text" && o.kind != "image" {
+		return usageError{fmt.Errorf("--kind is %q: it is text or image", o.kind)}
+	}
+	if o.size != "" {
+		var rest string
+		n, _ := fmt.Sscanf(strings.ReplaceAll(strings.ToLower(o.size), "×", "x")+" ", "%dx%d%1s", &o.images.Height, &o.images.Width, &rest)
+		if n != 2 || o.images.Height < 1 || o.images.Width < 1 {
+			return usageError{fmt.Errorf("--size is %q: give HEIGHTxWIDTH in pixels, such as 64x64", o.size)}
+		}
+	}
+	if o.grey {
+		o.images.Channels = 1
+	}
+	return nil
+}
+
+// built is a task that may be stored.
+type built struct {
+	card    task.Card
+	publish func(ctx context.Context, s store.Store) (store.Ref, error)
+}
+
+func (o *importOptions) build(f *loaded) (*built, error) {
+	o.task.SourceDigest = f.digest
+	if f.set == nil {
+		if o.changedIm != "" {
+			return nil, usageError{fmt.Errorf("--%s is for images, and these are texts", o.changedIm)}
+		}
+		t, err := task.Build(f.examples, o.task)
+		if err != nil {
+			return nil, err
+		}
+		return &built{t.Card, func(ctx context.Context, s store.Store) (store.Ref, error) {
+			return activities.PublishTask(ctx, s, t, o.overwrite)
+		}}, nil
+	}
+	if o.changedText != "" {
+		return nil, usageError{fmt.Errorf("--%s is for texts, and these are images", o.changedText)}
+	}
+	o.task.MaxVocabulary, o.task.MinCount, o.task.MaxTokens = 0, 0, 0 // of texts
+	t, err := image.Build(f.set, o.task)
+	if err != nil {
+		return nil, err
+	}
+	return &built{t.Card, func(ctx context.Context, s store.Store) (store.Ref, error) {
+		return activities.PublishImageTask(ctx, s, t, o.overwrite)
+	}}, nil
+}
+
+// preview is what an import prints as JSON.
+type preview struct {
+	// Ref is the stored object's, absent after a dry run.
+	Ref  store.Ref `json:"ref,omitempty"`
+	Card task.Card `json:"card"`
+	// Sources say what the texts were read from.
+	Sources []task.Report `json:"sources,omitempty"`
+}
+
+func (a *app) importData(ctx context.Context, args []string, o importOptions) error {
+	sources, err := sourcesOf(args)
+	if err != nil {
+		return err
+	}
+	if o.task.Source == "" {
+		var names []string
+		for _, arg := range args {
+			names = append(names, filepath.Base(filepath.Clean(arg)))
+		}
+		o.task.Source = strings.Join(names, ", ")
+	}
+	im := &importer{app: a, kind: o.kind, read: o.read, images: o.images, progress: a.newProgress()}
+	im.progress.quiet()
+	f, err := im.load(sources)
+	if err != nil {
+		im.progress.clear()
+		return err
+	}
+	im.progress.update("building the task: splits, duplicates, vocabulary")
+	b, err := o.build(f)
+	im.progress.clear()
+	if err != nil {
+		return err
+	}
+	if !a.json {
+		a.print("%s%s", f.show(a.columns()), card(o.task.Name, b.card, a.columns()))
+	}
+	if o.dry {
+		if a.json {
+			return a.printJSON(preview{Card: b.card, Sources: f.reports})
+		}
+		a.print("\nNothing was stored: leave out --dry-run to import it.")
+		return nil
+	}
+	if a.Interactive && !a.json && !o.yes {
+		yes, err := a.ask(ctx, fmt.Sprintf("\nStore it as %s? [Y/n] ", o.task.Name))
+		if err != nil {
+			return err
+		}
+		if !yes {
+			a.print("Nothing was stored.")
+			return nil
+		}
+	}
+	return a.withServers(ctx, func(s *deploy.Servers) error {
+		ref, err := b.publish(ctx, s.Store)
+		if err != nil {
+			return err
+		}
+		if a.json {
+			return a.printJSON(preview{ref, b.card, f.reports})
+		}
+		a.print("\nImported. Search it with `starter search --task %s`.", o.task.Name)
+		return nil
+	})
+}
+
+// ask asks a question that is answered with yes or no; an empty line is yes, the
+// end of the input no.
+func (a *app) ask(ctx context.Context, question string) (bool, error) {
+	_, _ = fmt.Fprint(a.Stderr, question)
+	type answer struct {
+		line string
+		err  error
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		line, err := bufio.NewReader(a.Stdin).ReadString('\n')
+		answers <- answer{line, err}
+	}()
+	select {
+	case <-ctx.Done():
+		return false, errInterrupted
+	case got := <-answers:
+		switch strings.ToLower(strings.TrimSpace(got.line)) {
+		case "":
+			return got.err == nil, nil
+		case "y", "yes":
+			return true, nil
+		}
+		return false, nil
+	}
+}
+
+// shownRows is how many examples a preview has.
+const shownRows = 5
+
+// show is the preview of what was read, for people.
+func (f *loaded) show(width int) string {
+	var b strings.Builder
+	for _, line := range f.lines {
+		fmt.Fprintf(&b, "%s\n", line)
+	}
+	for i, r := range f.reports {
+		fmt.Fprintf(&b, "%s\n", describe(r))
+		if len(r.Columns) > 0 && (i == 0 || !sameColumns(r, f.reports[0])) {
+			t := newTable(table.Row{"column", "type", "read as", "for example"})
+			for _, c := range r.Columns {
+				t.AppendRow(table.Row{cut(c.Name, width/4), c.Type, c.Use, cut(c.Example, max(10, width/2-10))})
+			}
+			fmt.Fprintf(&b, "\n%s\n\n", t.Render())
+		}
+	}
+	for _, r := range f.reports {
+		for _, n := range r.Notes {
+			fmt.Fprintf(&b, "note: %s: %s\n", r.Name, n)
+		}
+	}
+	if len(f.examples) > 0 {
+		header := table.Row{"label", "first texts"}
+		split := f.examples[0].Split != ""
+		if split {
+			header = append(table.Row{"split"}, header...)
+		}
+		t := newTable(header)
+		for _, e := range f.examples[:min(shownRows, len(f.examples))] {
+			row := table.Row{cut(e.Label, width/4), cut(flat(e.Text), max(20, width*3/4-20))}
+			if split {
+				row = append(table.Row{e.Split}, row...)
+			}
+			t.AppendRow(row)
+		}
+		fmt.Fprintf(&b, "%s\n", t.Render())
+	}
+	if b.Len() > 0 {
+		b.WriteString("\n")
+	}
+	return b.String()
+}
+
+func sameColumns(a, b task.Report) bool {
+	if len(a.Columns) != len(b.Columns) {
+		return false
+	}
+	for i := range a.Columns {
+		if a.Columns[i].Name != b.Columns[i].Name || a.Columns[i].Use != b.Columns[i].Use {
+			return false
+		}
+	}
+	return true
+}
+
+// describe is a report in a line: "x.csv.gz: CSV parted by ;, gzip, windows-1252
+// (73 %), 1,200 rows".
+func describe(r task.Report) string {
+	parts := []string{strings.ToUpper(string(r.Format))}
+	switch {
+	case r.Format == task.Folder:
+		parts[0] = humanize.Comma(int64(r.Files)) + " text files in folders of their classes"
+	case r.Format == task.JSONL:
+		parts[0] = "JSON lines"
+	case r.Format == task.Parquet:
+		parts[0] = "Parquet"
+	case r.Delimiter != "" && r.Delimiter != map[task.Format]string{task.TSV: "\t", task.CSV: ","}[r.Format]:
+		parts[0] += fmt.Sprintf(" parted by %q", r.Delimiter)
+	}
+	if r.Compression != "" {
+		parts = append(parts, string(r.Compression))
+	}
+	if e := r.Encoding; e.Name != "" {
+		how := e.Name
+		switch e.How {
+		case "statistics":
+			how += fmt.Sprintf(" (detected, %.0f %% sure)", 100*e.Confidence)
+		case "given":
+			how += " (as given)"
+		case "byte order mark":
+			how += " (byte order mark)"
+		}
+		parts = append(parts, how)
+	}
+	rows := humanize.Comma(int64(r.Rows)) + " rows"
+	if r.Empty > 0 {
+		rows += fmt.Sprintf(", %s of them without a text", humanize.Comma(int64(r.Empty)))
+	}
+	if r.Format != task.Folder || r.Empty > 0 {
+		parts = append(parts, rows)
+	}
+	return r.Name + ": " + strings.Join(parts, ", ")
 }

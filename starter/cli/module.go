@@ -1,69 +1,29 @@
 package cli
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
+	"math"
 	"slices"
 	"strings"
-	"tnaml/activities"
-	"tnaml/deploy"
-	"tnaml/nn/embedding"
 
 	"github.com/dustin/go-humanize"
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
+
+	"tnaml/activities"
+	"tnaml/activities/store"
+	"tnaml/deploy"
+	"tnaml/experiments/task"
+	"tnaml/nn/embedding"
 )
 
 func (a *app) moduleCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "module", Short: "Embedding modules: the first choice of the search space"}
-	cmd.AddCommand(a.moduleAddCommand(), a.moduleTrainCommand(), a.moduleBuildCommand(), a.moduleListCommand(), a.moduleShowCommand())
+	cmd.AddCommand(a.moduleAddCommand(), a.moduleTrainCommand(), a.moduleTrainImagesCommand(), a.moduleDeriveCommand(), a.moduleBuildCommand(), a.moduleListCommand(),
+		a.moduleShowCommand(), a.moduleNeighboursCommand(), a.moduleCheckCommand())
 	return group(cmd)
-}
-
-func (a *app) moduleAddCommand() *cobra.Command {
-	var name, language, source string
-	var top int
-	var overwrite bool
-	cmd := &cobra.Command{
-		Use: "add FILE", Short: "Add pretrained token vectors in the text form of word2vec or GloVe (.vec, .txt, also .gz)",
-		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if name == "" {
-				name, _, _ = strings.Cut(filepath.Base(args[0]), ".vec")
-			}
-			if err := checkName("module", name); err != nil {
-				return err
-			}
-			f, err := os.Open(args[0])
-			if err != nil {
-				return err
-			}
-			defer f.Close() //nolint:errcheck // read only
-			m, err := embedding.ReadText(f, name, top)
-			if err != nil {
-				return err
-			}
-			m.Language, m.Source = language, source
-			if m.Source == "" {
-				m.Source = filepath.Base(args[0])
-			}
-			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
-				if _, err := activities.PublishModule(cmd.Context(), s.Store, m, overwrite); err != nil {
-					return err
-				}
-				a.print("module %s: %s tokens of length %d", m.Name, humanize.Comma(int64(len(m.Tokens))), m.Dim)
-				return nil
-			})
-		},
-	}
-	f := cmd.Flags()
-	f.StringVar(&name, "name", "", "the module's name (default: the file's)")
-	f.StringVar(&language, "language", "", "language tag, e.g. en")
-	f.StringVar(&source, "source", "", "where the vectors come from (default: the file's name)")
-	f.IntVar(&top, "top", 0, "read only the first so many tokens (0: all)")
-	f.BoolVar(&overwrite, "overwrite", false, "give the name to these vectors even if it has others")
-	return cmd
 }
 
 func (a *app) moduleListCommand() *cobra.Command {
@@ -82,9 +42,13 @@ func (a *app) moduleListCommand() *cobra.Command {
 					a.say("There are no modules yet: add one with `starter module add`, or run `starter demo`.")
 					return nil
 				}
-				t := newTable(table.Row{"module", "language", "tokens", "dim", "source"}, "tokens", "dim")
+				t := newTable(table.Row{"module", "of", "language", "tokens", "dim", "other words", "source"}, "tokens", "dim")
 				for _, m := range modules {
-					t.AppendRow(table.Row{m.Name, m.Language, humanize.Comma(int64(m.Tokens)), m.Dim, m.Source})
+					tokens := ""
+					if m.Modality == task.Texts {
+						tokens = humanize.Comma(int64(m.Tokens))
+					}
+					t.AppendRow(table.Row{m.Name, m.Modality, m.Language, tokens, m.Dim, m.Subword, m.Source})
 				}
 				a.print("%s", t.Render())
 				return nil
@@ -93,32 +57,286 @@ func (a *app) moduleListCommand() *cobra.Command {
 	})
 }
 
+// moduleLine says in a line what a module is.
+func moduleLine(m activities.ModuleRecord) string {
+	if m.Modality == task.Images {
+		return fmt.Sprintf("%s: %s features of an image", m.Name, humanize.Comma(int64(m.Dim)))
+	}
+	line := fmt.Sprintf("%s: %s tokens of length %d", m.Name, humanize.Comma(int64(m.Tokens)), m.Dim)
+	if m.Subword != "" {
+		line += ", other words by " + string(m.Subword)
+	}
+	if m.Language != "" {
+		line += ", language " + m.Language
+	}
+	return line
+}
+
+// shownModule is what `module show --json` prints.
+type shownModule struct {
+	activities.ModuleRecord
+	RMS        float64            `json:"rms"`
+	Parts      *embedding.Subword `json:"parts,omitempty"`
+	Coverage   []taskCoverage     `json:"coverage,omitempty"`
+	Neighbours []wordNeighbours   `json:"neighbours,omitempty"`
+}
+
+type taskCoverage struct {
+	Task string `json:"task"`
+	embedding.Coverage
+	Share float64 `json:"share"`
+}
+
 func (a *app) moduleShowCommand() *cobra.Command {
-	var words []string
+	var words, tasks []string
 	cmd := &cobra.Command{
-		Use: "show MODULE", Short: "Show a module and the neighbours of words", Args: cobra.ExactArgs(1),
+		Use: "show MODULE", Short: "Show a module, how it covers tasks' vocabularies, and the neighbours of words", Args: cobra.ExactArgs(1),
+		Example: "  starter module show glove-50 --task sms_spam,subj_movie\n  starter module show glove-50 --task all",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
+				record, err := activities.Module(cmd.Context(), s.Store, args[0])
+				if err != nil {
+					return err
+				}
+				if record.Modality == task.Images && len(words)+len(tasks) == 0 {
+					if a.json {
+						return a.printJSON(record)
+					}
+					a.print("%s\n%s\n%s", moduleLine(record), record.Source, record.Ref)
+					return nil
+				}
 				m, ref, err := activities.LoadModule(cmd.Context(), s.Store, args[0])
 				if err != nil {
 					return err
 				}
-				a.print("%s: %s tokens of length %d, language %q\n%s\n%s", m.Name, humanize.Comma(int64(len(m.Tokens))), m.Dim, m.Language, m.Source, ref)
+				shown := shownModule{ModuleRecord: activities.NewModuleRecord(ref, m), RMS: m.RMS(), Parts: m.Subword}
+				if slices.Equal(tasks, []string{"all"}) {
+					names, records, err := named[activities.DatasetRecord](cmd.Context(), s.Store, store.Dataset, activities.Datasets)
+					if err != nil {
+						return err
+					}
+					tasks = nil
+					for i, r := range records {
+						if r.Card.Modality() == task.Texts {
+							tasks = append(tasks, names[i])
+						}
+					}
+				}
+				p := a.newProgress()
+				defer p.clear()
+				for _, name := range tasks {
+					p.update("coverage of " + name)
+					t, _, err := activities.LoadTask(cmd.Context(), s.Store, name)
+					if err != nil {
+						return err
+					}
+					c := m.Coverage(t.Vocabulary)
+					shown.Coverage = append(shown.Coverage, taskCoverage{name, c, c.Share()})
+				}
+				p.clear()
 				for _, w := range words {
-					if !slices.Contains(m.Tokens, w) {
-						a.print("%s: not in the module", w)
-						continue
+					shown.Neighbours = append(shown.Neighbours, neighboursOf(m, w, 8))
+				}
+				if a.json {
+					return a.printJSON(shown)
+				}
+				a.printModule(shown)
+				return nil
+			})
+		},
+	}
+	cmd.Flags().StringSliceVar(&tasks, "task", nil, "tasks whose vocabularies to look up, or all")
+	cmd.Flags().StringSliceVar(&words, "neighbours", nil, "words whose nearest ones to show (see also `module neighbours`)")
+	return a.jsonFlag(cmd)
+}
+
+func (a *app) printModule(m shownModule) {
+	a.print("%s\n%s\n%s, root mean square of the elements %.3g", moduleLine(m.ModuleRecord), m.Source, m.Ref, m.RMS)
+	if s := m.Parts; s != nil && s.Kind == embedding.NGrams {
+		a.print("n-grams of %d to %d characters in %s buckets", s.MinN, s.MaxN, humanize.Comma(int64(s.Buckets)))
+	}
+	if len(m.Coverage) > 0 {
+		t := newTable(table.Row{"task", "tokens", "known", "composed", "unknown", "covered"}, "tokens", "known", "composed", "unknown", "covered")
+		for _, c := range m.Coverage {
+			n := func(v int) string { return humanize.Comma(int64(v)) }
+			t.AppendRow(table.Row{c.Task, n(c.Known + c.Composed + c.Unknown), n(c.Known), n(c.Composed), n(c.Unknown), percent(c.Share)})
+		}
+		a.print("\n%s", t.Render())
+	}
+	for _, n := range m.Neighbours {
+		a.print("%s", n)
+	}
+}
+
+// wordNeighbours are the tokens nearest to a word, or to a sum of words.
+type wordNeighbours struct {
+	Word string `json:"word"`
+	// Origin says where the word's vector comes from: known, composed, unknown;
+	// empty for a sum.
+	Origin     string                `json:"origin,omitempty"`
+	Neighbours []embedding.Neighbour `json:"neighbours"`
+}
+
+func (w wordNeighbours) String() string {
+	if w.Origin == "unknown" {
+		return w.Word + ": not in the module"
+	}
+	line := w.Word
+	if w.Origin == "composed" {
+		line += " (made of its parts)"
+	}
+	line += ":"
+	for _, n := range w.Neighbours {
+		line += fmt.Sprintf("  %s %.2f", n.Token, n.Cosine)
+	}
+	return line
+}
+
+func neighboursOf(m *embedding.Module, word string, k int) wordNeighbours {
+	origin := map[embedding.Origin]string{embedding.Known: "known", embedding.Composed: "composed", embedding.Unknown: "unknown"}
+	return wordNeighbours{word, origin[m.Lookup().Origin(word)], m.Neighbours(word, k)}
+}
+
+func (a *app) moduleNeighboursCommand() *cobra.Command {
+	var top int
+	var analogy bool
+	cmd := &cobra.Command{
+		Use: "neighbours MODULE WORD…", Short: "Show the tokens nearest to words, or to a sum of words",
+		Example: "  starter module neighbours glove-50 film actress\n  starter module neighbours glove-50 --analogy king - man + woman",
+		Args:    cobra.MinimumNArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if top < 1 {
+				return fmt.Errorf("--top of %d must be positive", top)
+			}
+			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
+				m, _, err := activities.LoadModule(cmd.Context(), s.Store, args[0])
+				if err != nil {
+					return err
+				}
+				var out []wordNeighbours
+				if analogy {
+					n, err := analogous(m, args[1:], top)
+					if err != nil {
+						return err
 					}
-					line := w + ":"
-					for _, n := range m.Neighbours(w, 8) {
-						line += fmt.Sprintf("  %s %.2f", n.Token, n.Cosine)
+					out = append(out, n)
+				} else {
+					for _, w := range args[1:] {
+						out = append(out, neighboursOf(m, w, top))
 					}
-					a.print("%s", line)
+				}
+				if a.json {
+					return a.printJSON(out)
+				}
+				for _, n := range out {
+					a.print("%s", n)
 				}
 				return nil
 			})
 		},
 	}
-	cmd.Flags().StringSliceVar(&words, "neighbours", nil, "words whose nearest ones to show")
-	return cmd
+	cmd.Flags().IntVar(&top, "top", 8, "how many to show")
+	cmd.Flags().BoolVar(&analogy, "analogy", false, "take the words for a sum, with + and - between them")
+	return a.jsonFlag(cmd)
+}
+
+// analogous finds the tokens nearest to a sum of words' vectors, each of length
+// one, without the words themselves (Mikolov, Yih and Zweig, 2013).
+func analogous(m *embedding.Module, terms []string, top int) (wordNeighbours, error) {
+	terms = strings.Fields(strings.Join(terms, " "))
+	lookup, sum, v := m.Lookup(), make([]float32, m.Dim), make([]float32, m.Dim)
+	sign, expected := float32(1), true // a word is expected
+	var words []string
+	var errs []error
+	for _, term := range terms {
+		if term == "+" || term == "-" {
+			if expected {
+				errs = append(errs, fmt.Errorf("a word is expected before %q", term))
+			}
+			sign, expected = map[string]float32{"+": 1, "-": -1}[term], true
+			continue
+		}
+		if !expected {
+			errs = append(errs, fmt.Errorf("+ or - is expected before %q", term))
+		}
+		expected = false
+		words = append(words, term)
+		if lookup.Vector(v, term) == embedding.Unknown {
+			errs = append(errs, fmt.Errorf("%s: not in the module", term))
+			continue
+		}
+		squares := 0.0
+		for _, x := range v {
+			squares += float64(x) * float64(x)
+		}
+		for k, x := range v {
+			sum[k] += sign * float32(float64(x)/math.Sqrt(cmp.Or(squares, 1)))
+		}
+	}
+	if expected {
+		errs = append(errs, errors.New("the sum ends without a word"))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return wordNeighbours{}, fmt.Errorf("%w\ngive a sum like: king - man + woman", err)
+	}
+	return wordNeighbours{Word: strings.Join(terms, " "), Neighbours: m.Nearest(sum, top, words...)}, nil
+}
+
+// moduleCheck is what `module check` finds.
+type moduleCheck struct {
+	Module string `json:"module"`
+	embedding.Checked
+	Share float64 `json:"share"`
+}
+
+func (a *app) moduleCheckCommand() *cobra.Command {
+	var language string
+	cmd := &cobra.Command{
+		Use: "check [MODULE…]", Short: "Rank some pairs of words by the modules' vectors, related before unrelated",
+		Long: "Rank some pairs of words by the modules' vectors (all text modules, if none is named): is good nearer to great than to camera? There are 38\n" +
+			"such questions of film reviews for English and 22 of news for Spanish. They tell a broken module from a sound one, and no more.",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
+				if len(args) == 0 {
+					records, err := activities.Modules(cmd.Context(), s.Store)
+					if err != nil {
+						return err
+					}
+					for _, r := range records {
+						if r.Modality == task.Texts && embedding.Triples(cmp.Or(language, r.Language)) != nil {
+							args = append(args, r.Name)
+						}
+					}
+				}
+				var out []moduleCheck
+				for _, name := range args {
+					m, _, err := activities.LoadModule(cmd.Context(), s.Store, name)
+					if err != nil {
+						return err
+					}
+					triples := embedding.Triples(cmp.Or(language, m.Language))
+					if triples == nil {
+						return fmt.Errorf("module %s: there are no pairs of language %q; say --language en or es", name, cmp.Or(language, m.Language))
+					}
+					c := m.Check(triples)
+					out = append(out, moduleCheck{name, c, c.Share()})
+				}
+				if a.json {
+					return a.printJSON(out)
+				}
+				t := newTable(table.Row{"module", "right", "of", "share", "missing", "wrong"}, "right", "of", "share", "missing")
+				for _, c := range out {
+					var wrong []string
+					for _, w := range c.Wrong {
+						wrong = append(wrong, fmt.Sprintf("%s: %s, not %s", w.Word, w.Far, w.Near))
+					}
+					t.AppendRow(table.Row{c.Module, c.Right, c.Of, percent(c.Share), len(c.Missing), cut(strings.Join(wrong, "; "), 100)})
+				}
+				a.print("%s", t.Render())
+				return nil
+			})
+		},
+	}
+	cmd.Flags().StringVar(&language, "language", "", "language of the pairs, en or es (default: the module's)")
+	return a.jsonFlag(cmd)
 }

@@ -22,6 +22,9 @@ type progressLine struct {
 
 func (a *app) newProgress() *progressLine { return &progressLine{app: a} }
 
+// quiet waits before the first plain line, for work that is mostly short.
+func (p *progressLine) quiet() { p.last = time.Now() }
+
 // update shows a new state. The lines share one place on a terminal.
 func (p *progressLine) update(lines ...string) {
 	if p.app.Terminal {

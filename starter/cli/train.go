@@ -2,59 +2,70 @@ package cli
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/dustin/go-humanize"
-	"github.com/klauspost/compress/gzip"
 	"github.com/spf13/cobra"
 
-	"tnaml/activities"
-	"tnaml/deploy"
 	"tnaml/experiments/task"
 	"tnaml/nn/embedding"
 )
 
 func (a *app) moduleTrainCommand() *cobra.Command {
 	o := embedding.TrainOptions{Seed: 1}
-	var method string
+	var corpus, method, subword string
+	var buckets int
 	var overwrite bool
 	cmd := &cobra.Command{
-		Use: "train FILE", Short: "Train an embedding module on text of your own, a document a line (also .gz)",
-		Args: cobra.ExactArgs(1),
+		Use: "train FILE", Short: "Train an embedding module on text of your own, a document a line (also .gz and .zst)",
+		Example: "  starter module train --corpus reviews.txt.gz --name reviews-128 --dim 128 --language en --method sgns --subword",
+		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case corpus != "" && len(args) > 0:
+				return errors.New("give the text once: FILE, or --corpus FILE")
+			case len(args) > 0:
+				corpus = args[0]
+			case corpus == "":
+				return errors.New("give the text to train on: --corpus FILE, a document a line")
+			}
 			if err := checkName("module", o.Name); err != nil {
 				return err
 			}
+			o.Method = embedding.Method(method)
+			if subword != "" {
+				s, err := subwordFlag(subword, buckets)
+				if err != nil {
+					return err
+				}
+				if o.Subword = s; !cmd.Flags().Changed("method") {
+					o.Method = embedding.SGNS
+				}
+			}
 			p := a.newProgress()
 			defer p.clear()
-			documents, err := readDocuments(args[0], func(n int) { p.update(fmt.Sprintf("reading %s: %s documents", args[0], humanize.Comma(int64(n)))) })
+			documents, err := readDocuments(corpus, func(n int) { p.update(fmt.Sprintf("reading %s: %s documents", corpus, humanize.Comma(int64(n)))) })
 			if err != nil {
 				return err
 			}
-			o.Method = embedding.Method(method)
 			if o.Source == "" {
-				o.Source = filepath.Base(args[0])
+				o.Source = filepath.Base(corpus)
 			}
 			o.Progress = func(done float64) { p.update(fmt.Sprintf("training the module %s: %.0f %%", o.Name, 100*done)) }
 			m, err := embedding.Train(embedding.Tokens(documents), o)
 			if err != nil {
 				return err
 			}
-			p.clear()
-			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
-				if _, err := activities.PublishModule(cmd.Context(), s.Store, m, overwrite); err != nil {
-					return err
-				}
-				a.print("module %s: %s tokens of length %d\n%s", m.Name, humanize.Comma(int64(len(m.Tokens))), m.Dim, m.Source)
-				return nil
-			})
+			return a.publishModule(cmd.Context(), m, overwrite, p)
 		},
 	}
 	f := cmd.Flags()
+	f.StringVar(&corpus, "corpus", "", "the text, instead of FILE")
 	f.StringVar(&o.Name, "name", "", "the module's name")
 	f.StringVar(&o.Language, "language", "", "language tag, e.g. en")
 	f.StringVar(&o.Source, "source", "", "where the text comes from (default: the file's name)")
@@ -63,12 +74,30 @@ func (a *app) moduleTrainCommand() *cobra.Command {
 	f.IntVar(&o.Window, "window", 5, "largest distance of a context word")
 	f.IntVar(&o.MinCount, "min-count", 5, "how often a word must occur")
 	f.IntVar(&o.MaxVocabulary, "max-vocabulary", 32768, "largest number of words")
-	f.BoolVar(&o.Standardise, "standardise", false, "give all vectors one length around a mean of zero")
-	f.Float64Var(&o.Smoothing, "smoothing", 0, "count frequent words for less: the a of a/(a+p), e.g. 0.001")
+	variantFlags(cmd, &o.Variant)
 	f.IntVar(&o.Epochs, "epochs", 3, "passes over the text (sgns)")
+	f.IntVar(&o.Negative, "negative", 5, "negative samples a pair of words (sgns)")
+	f.Float64Var(&o.Subsample, "subsample", 1e-4, "frequency above which words are dropped at random (sgns)")
+	f.Float64Var(&o.LearningRate, "learning-rate", 0.025, "learning rate of the first step (sgns)")
+	f.StringVar(&subword, "subword", "", "train vectors of character n-grams too, for other words: lengths `MIN-MAX` (sgns)")
+	f.Lookup("subword").NoOptDefVal = "3-6"
+	f.IntVar(&buckets, "buckets", 1<<16, "number of vectors that n-grams share")
 	f.Uint64Var(&o.Seed, "seed", 1, "decides every random draw")
 	f.BoolVar(&overwrite, "overwrite", false, "give the name to these vectors even if it has others")
-	return cmd
+	return a.jsonFlag(cmd)
+}
+
+// subwordFlag reads the lengths of n-grams.
+func subwordFlag(lengths string, buckets int) (*embedding.Subword, error) {
+	s := &embedding.Subword{Kind: embedding.NGrams, Buckets: buckets}
+	least, most, ok := strings.Cut(lengths, "-")
+	var err1, err2 error
+	s.MinN, err1 = strconv.Atoi(least)
+	s.MaxN, err2 = strconv.Atoi(most)
+	if !ok || err1 != nil || err2 != nil || s.MinN < 1 || s.MaxN < s.MinN {
+		return nil, fmt.Errorf("--subword=%s: the least and the largest length of an n-gram are expected, as in --subword=3-6", lengths)
+	}
+	return s, nil
 }
 
 // readDocuments reads and tokenises a text of one document a line.
@@ -78,17 +107,18 @@ func readDocuments(file string, progress func(n int)) ([][]string, error) {
 		return nil, err
 	}
 	defer f.Close() //nolint:errcheck // read only
-	var r io.Reader = f
-	if strings.HasSuffix(file, ".gz") {
-		if r, err = gzip.NewReader(f); err != nil {
-			return nil, fmt.Errorf("%s: gzip: %w", file, err)
-		}
+	r, err := embedding.Decompress(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
 	}
+	defer r.Close() //nolint:errcheck // read only
 	tokeniser := task.Tokeniser{Version: task.TokeniserVersion}
 	var out [][]string
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, maxText)
+	line := 0
 	for lines.Scan() {
+		line++
 		if tokens := tokeniser.Tokens(lines.Text()); len(tokens) > 0 {
 			out = append(out, tokens)
 		}
@@ -97,7 +127,7 @@ func readDocuments(file string, progress func(n int)) ([][]string, error) {
 		}
 	}
 	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("%s: line %d: %w", file, len(out)+1, err)
+		return nil, fmt.Errorf("%s: line %d: %w", file, line+1, err)
 	}
 	return out, nil
 }

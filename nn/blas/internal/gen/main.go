@@ -25,6 +25,7 @@ func main() {
 	transpose()
 	level1()
 	sparse()
+	rowDots()
 	adagrad()
 	activations()
 	addProduct()

@@ -9,16 +9,20 @@ import (
 )
 
 // sparse are the kernels over chosen rows of a table: sums of rows, held in
-// registers while the rows pass, and a vector added to rows. Each is made for
-// 1 to s.vectors vectors of columns, the last of them masked.
+// registers while the rows pass, and a vector added to rows, and both at once.
+// Each is made for 1 to s.vectors (or s.both) vectors of columns, the last of
+// them masked.
 func sparse() {
 	for _, s := range []struct {
 		set
-		vectors int
-	}{{avx512(), 16}, {avx2(), 12}} {
+		vectors, both int
+	}{{avx512(), 16, 8}, {avx2(), 12, 6}} {
 		for vectors := 1; vectors <= s.vectors; vectors++ {
 			gather(s.set, vectors)
 			scatter(s.set, vectors)
+		}
+		for vectors := 1; vectors <= s.both; vectors++ {
+			exchange(s.set, vectors)
 		}
 	}
 }
@@ -114,6 +118,165 @@ func scatter(s set, vectors int) {
 	})
 	VZEROUPPER()
 	RET()
+}
+
+// exchange is gather and scatter in one pass over the rows: a row is added to
+// dst as it was, then src is added to the row, both with the row's weight.
+func exchange(s set, vectors int) {
+	name := fmt.Sprintf("exchange%sx%d", s.name, vectors)
+	TEXT(name, NOSPLIT, "func(dst *float32, table *float32, stride int, ids *int32, weights *float32, n int, src *float32, mask *int32)")
+	mask := s.mask()
+	Pragma("noescape")
+	src, dst := Load(Param("src"), GP64()), Load(Param("dst"), GP64())
+	held, acc := make([]reg.VecVirtual, vectors), make([]reg.VecVirtual, vectors)
+	for i := range held {
+		held[i], acc[i] = s.vector(), s.vector()
+		from, to := Mem{Base: src, Disp: 4 * s.lanes * i}, Mem{Base: dst, Disp: 4 * s.lanes * i}
+		if i < vectors-1 {
+			s.load(from, held[i])
+			s.load(to, acc[i])
+		} else {
+			s.maskedLoad(mask, from, held[i])
+			s.maskedLoad(mask, to, acc[i])
+		}
+	}
+	rowsLoop(s, name, func(row reg.Register, weight reg.VecVirtual) {
+		for i := range held {
+			at := Mem{Base: row, Disp: 4 * s.lanes * i}
+			x := s.vector()
+			if i < vectors-1 {
+				s.load(at, x)
+			} else {
+				s.maskedLoad(mask, at, x)
+			}
+			s.fma(x, weight, acc[i])
+			s.fma(held[i], weight, x)
+			if i < vectors-1 {
+				s.store(x, at)
+			} else {
+				s.maskedStore(mask, x, at)
+			}
+		}
+	})
+	for i := range acc {
+		at := Mem{Base: dst, Disp: 4 * s.lanes * i}
+		if i < vectors-1 {
+			s.store(acc[i], at)
+		} else {
+			s.maskedStore(mask, acc[i], at)
+		}
+	}
+	VZEROUPPER()
+	RET()
+}
+
+// rowDots are the products of rows of a table with one vector, four rows at a
+// time. An element is summed in 16 interleaved lanes, which are then added in
+// halves: one order for both instruction sets. The last 1 to 16 columns are
+// masked.
+func rowDots() {
+	for _, s := range []set{avx512(), avx2()} {
+		name := "rowDots" + s.name
+		TEXT(name, NOSPLIT, "func(dst *float32, table *float32, stride int, ids *int32, n int, x *float32, cols int, mask *int32)")
+		Pragma("noescape")
+		dst, table := Load(Param("dst"), GP64()), Load(Param("table"), GP64())
+		stride, ids, n := Load(Param("stride"), GP64()), Load(Param("ids"), GP64()), Load(Param("n"), GP64())
+		x := Load(Param("x"), GP64())
+		last := Load(Param("cols"), GP64()) // bytes before the last block
+		SHLQ(Imm(2), stride)
+		DECQ(last)
+		SHRQ(Imm(4), last)
+		SHLQ(Imm(6), last)
+		parts := 16 / s.lanes // vectors of a block
+		masks := make([]Op, parts)
+		p := Load(Param("mask"), GP64())
+		for i := range masks {
+			if s.lanes == 16 {
+				k := K()
+				KMOVW(Mem{Base: p}, k)
+				masks[i] = k
+			} else {
+				m := YMM()
+				VMOVUPS(Mem{Base: p, Disp: 32 * i}, m)
+				masks[i] = m
+			}
+		}
+		for _, rows := range []int{4, 1} {
+			label := fmt.Sprintf("%sx%d", name, rows)
+			Label("rows" + label)
+			CMPQ(n, Imm(uint64(rows)))
+			JL(LabelRef("done" + label))
+			row := make([]reg.GPVirtual, rows)
+			acc := make([][]reg.VecVirtual, rows)
+			for r := range row {
+				row[r] = GP64()
+				MOVLQSX(Mem{Base: ids, Disp: 4 * r}, row[r])
+				IMULQ(stride, row[r])
+				ADDQ(table, row[r])
+				for range parts {
+					v := s.vector()
+					s.zero(v)
+					acc[r] = append(acc[r], v)
+				}
+			}
+			at := GP64()
+			XORQ(at, at)
+			Label("columns" + label)
+			CMPQ(at, last)
+			JGE(LabelRef("last" + label))
+			for i := range parts {
+				v := s.vector()
+				s.load(Mem{Base: x, Index: at, Scale: 1, Disp: 32 * i}, v)
+				for r := range row {
+					s.fma(Mem{Base: row[r], Index: at, Scale: 1, Disp: 32 * i}, v, acc[r][i])
+				}
+			}
+			ADDQ(Imm(64), at)
+			JMP(LabelRef("columns" + label))
+			Label("last" + label)
+			for i := range parts {
+				v, w := s.vector(), s.vector()
+				s.maskedLoad(masks[i], Mem{Base: x, Index: at, Scale: 1, Disp: 32 * i}, v)
+				for r := range row {
+					s.maskedLoad(masks[i], Mem{Base: row[r], Index: at, Scale: 1, Disp: 32 * i}, w)
+					s.fma(w, v, acc[r][i])
+				}
+			}
+			sums := make([]reg.VecVirtual, rows) // of 8 lanes
+			for r := range row {
+				high := YMM()
+				if parts == 1 {
+					VEXTRACTF64X4(Imm(1), acc[r][0], high)
+				} else {
+					high = acc[r][1]
+				}
+				low := acc[r][0].AsY().(reg.VecVirtual)
+				VADDPS(high, low, low)
+				sums[r] = low
+			}
+			four := make([]reg.VecVirtual, rows)
+			for r := range sums {
+				high, low := XMM(), sums[r].AsX().(reg.VecVirtual)
+				VEXTRACTF128(Imm(1), sums[r], high)
+				VADDPS(high, low, low)
+				VPERMILPS(Imm(0x4e), low, high)
+				VADDPS(high, low, low)
+				VPERMILPS(Imm(0xb1), low, high)
+				VADDSS(high, low, low)
+				four[r] = low
+			}
+			for r := range four {
+				VMOVSS(four[r], Mem{Base: dst, Disp: 4 * r})
+			}
+			ADDQ(Imm(uint64(4*rows)), dst)
+			ADDQ(Imm(uint64(4*rows)), ids)
+			SUBQ(Imm(uint64(rows)), n)
+			JMP(LabelRef("rows" + label))
+			Label("done" + label)
+		}
+		VZEROUPPER()
+		RET()
+	}
 }
 
 // adagrad is the proximal step of nn/child, in its order of operations and

@@ -1,0 +1,230 @@
+package cli
+
+import (
+	"archive/tar"
+	"archive/zip"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"tnaml/experiments/task"
+)
+
+// place writes a file below the bench's folder.
+func (b *bench) place(name string, data []byte) string {
+	b.t.Helper()
+	name = filepath.Join(b.dir, name)
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		b.t.Fatal(err)
+	}
+	if err := os.WriteFile(name, data, 0o600); err != nil {
+		b.t.Fatal(err)
+	}
+	return name
+}
+
+// opinions are 40 labelled texts.
+func opinions() []task.Example {
+	var out []task.Example
+	for i := range 40 {
+		out = append(out, task.Example{Text: fmt.Sprintf("some words number %d", i), Label: []string{"neg", "pos"}[i%2]})
+	}
+	return out
+}
+
+func tableOf(examples []task.Example, header, form string) []byte {
+	var b strings.Builder
+	b.WriteString(header)
+	for _, e := range examples {
+		fmt.Fprintf(&b, form, e.Text, e.Label)
+	}
+	return []byte(b.String())
+}
+
+// picture is a PNG file of one colour.
+func picture(t *testing.T, side int, c color.Color) []byte {
+	m := image.NewNRGBA(image.Rect(0, 0, side, side))
+	for i := range side * side {
+		m.Set(i%side, i/side, c)
+	}
+	var out bytes.Buffer
+	if err := png.Encode(&out, m); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// idx is a file of n images of 2 × 2, or of labels.
+func idx(n int, images bool) []byte {
+	if images {
+		out := []byte{0, 0, 8, 3, 0, 0, 0, byte(n), 0, 0, 0, 2, 0, 0, 0, 2}
+		for i := range n {
+			out = append(out, byte(i), byte(i/2), 0, byte(n))
+		}
+		return out
+	}
+	out := []byte{0, 0, 8, 1, 0, 0, 0, byte(n)}
+	for i := range n {
+		out = append(out, byte(i%3))
+	}
+	return out
+}
+
+// Whatever it is given, the command finds out, and says so.
+func TestDataImportFindsOut(t *testing.T) {
+	b := offline(t)
+	texts := opinions()
+	tsv := tableOf(texts, "text\tlabel\n", "%s\t%s\n")
+	var zipped, packed, gz bytes.Buffer
+	z, tw := zip.NewWriter(&zipped), tar.NewWriter(&packed)
+	for i, e := range texts {
+		name := fmt.Sprintf("set/%s/%d.txt", e.Label, i)
+		b.place("folder/"+name, []byte(e.Text))
+		if err := tw.WriteHeader(&tar.Header{Name: name, Size: int64(len(e.Text)), Mode: 0o644}); err != nil {
+			t.Fatal(err)
+		}
+		_, _ = tw.Write([]byte(e.Text))
+		b.place(fmt.Sprintf("pictures/%s/%d.png", e.Label, i), picture(t, 4, color.NRGBA{uint8(i), 100, 200, 255}))
+	}
+	w, err := z.Create("table.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = w.Write(tableOf(texts, "text,label\n", "%s,%s\n"))
+	_, _ = z.Create("README.txt")
+	zw := gzip.NewWriter(&gz)
+	_, _ = zw.Write(tsv)
+	for _, c := range []interface{ Close() error }{z, tw, zw} {
+		if err := c.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var batch []byte
+	for i := range 30 {
+		batch = append(append(batch, byte(i%10)), bytes.Repeat([]byte{byte(i)}, 3072)...)
+	}
+	b.place("mnist/train-images-idx3-ubyte", idx(30, true))
+	b.place("mnist/train-labels-idx1-ubyte", idx(30, false))
+	b.place("mnist/t10k-images-idx3-ubyte", idx(12, true))
+	b.place("mnist/t10k-labels-idx1-ubyte", idx(12, false))
+	b.place("mnist/META.json", []byte("{}"))
+	b.place("two/train.tsv", tsv)
+	b.place("two/test.tsv", tsv)
+	for _, c := range []struct {
+		args []string
+		want []string
+	}{
+		{[]string{b.place("a.tsv", tsv)}, []string{"a.tsv: TSV, utf-8, 40 rows", "a: 40 examples in 2 classes, text", "some words number 4", "32 train, 4 validation, 4 test, by seed 1", "to beat", "Nothing was stored"}},
+		{[]string{b.place("a.dat.gz", gz.Bytes())}, []string{"TSV, gzip, utf-8"}},
+		{[]string{b.place("b.csv", tableOf(texts, "Body;Stars\n", "\"%s\";%s\n")), "--text-column", "Body", "--label-column", "Stars"}, []string{`CSV parted by ";", utf-8`, "Body", "text", "label"}},
+		{[]string{b.place("Collection", tableOf(texts, "", "%[2]s\t%[1]s\n")), "--columns", "label,text"}, []string{"Collection: TSV", "40 examples"}},
+		{[]string{b.place("l.jsonl", tableOf(texts, "", `{"text":"%s","label":"%s"}`+"\n"))}, []string{"JSON lines"}},
+		{[]string{b.place("w.tsv", []byte(strings.ReplaceAll(string(tsv), "some", "schöne Grüße ")))}, []string{"utf-8"}},
+		{[]string{b.place("w2.tsv", bytes.ReplaceAll(tsv, []byte("some"), []byte("sch\xf6ne Gr\xfc\xdfe und")))}, []string{"windows-1252 (detected, ", "schöne Grüße und"}},
+		{[]string{b.place("z.zip", zipped.Bytes())}, []string{"z.zip/table.csv: CSV"}},
+		{[]string{b.place("t.tar", packed.Bytes())}, []string{"40 text files in folders of their classes", "40 examples"}},
+		{[]string{filepath.Join(b.dir, "folder"), "--name", "f"}, []string{"40 text files", "f: 40 examples"}},
+		{[]string{filepath.Join(b.dir, "pictures")}, []string{"folder of image files, 40 images of 4 × 4 in colour in 2 classes", "pictures: 40 examples in 2 classes, image", "mean pixel"}},
+		{[]string{filepath.Join(b.dir, "pictures"), "--size", "2x3", "--grey"}, []string{"2 × 3 in grey"}},
+		{[]string{filepath.Join(b.dir, "mnist")}, []string{"a pair of IDX files", "42 examples in 3 classes", "27 train, 3 validation, 12 test, the source's own"}},
+		{[]string{filepath.Join(b.dir, "mnist/train-images-idx3-ubyte"), filepath.Join(b.dir, "mnist/train-labels-idx1-ubyte"), "--name", "m", "--size", "4x4"}, []string{"30 examples", "4 × 4 in grey"}},
+		{[]string{b.place("data_batch_1.bin", batch)}, []string{"CIFAR binary (cifar10), 30 images of 32 × 32", "airplane"}},
+		{[]string{filepath.Join(b.dir, "two"), "--name", "two"}, []string{"80 examples", "36 train, 4 validation, 40 test", "leakage     4 of validation in train, 40 of test in train", "warning: "}},
+		{[]string{"train=" + filepath.Join(b.dir, "a.tsv"), "test=" + filepath.Join(b.dir, "l.jsonl"), "--name", "x"}, []string{"80 examples", "40 test"}},
+	} {
+		out := b.ok(append([]string{"data", "import", "--dry-run"}, c.args...)...)
+		for _, want := range c.want {
+			if !strings.Contains(out, want) {
+				t.Errorf("%v: %q is not in:\n%s", c.args, want, out)
+			}
+		}
+		for _, line := range strings.Split(out, "\n") {
+			if n := utf8.RuneCountInString(line); n > 80 && !strings.Contains(line, ": ") {
+				t.Errorf("%v: a line of %d columns: %s", c.args, n, line)
+			}
+		}
+	}
+	var got preview
+	if err := json.Unmarshal([]byte(b.ok("data", "import", "--dry-run", "--json", filepath.Join(b.dir, "a.tsv"))), &got); err != nil || got.Card.Examples != 40 || got.Ref != "" || got.Sources[0].Format != task.TSV {
+		t.Errorf("JSON: %+v %v", got, err)
+	}
+	for _, c := range []struct {
+		code int
+		args []string
+		want []string
+	}{
+		{exitFailed, []string{b.place("c.csv", tableOf(texts, "Body,Stars\n", "%s,%s\n"))}, []string{`did you mean "Body"?`, `did you mean "Stars"?`}},
+		{exitFailed, []string{b.place("cut.tar", packed.Bytes()[:5000])}, []string{"cut.tar: ", "byte"}},
+		{exitFailed, []string{b.place("cut.zip", zipped.Bytes()[:300])}, []string{"cut.zip: "}},
+		{exitFailed, []string{b.place("cut.bin", batch[:4000])}, []string{"cut.bin: byte 3073"}},
+		{exitFailed, []string{b.place("bad/a/1.png", []byte("no image")), "--kind", "image"}, []string{"is a table"}},
+		{exitFailed, []string{filepath.Join(b.dir, "bad"), "--kind", "image"}, []string{"a/1.png: byte 0: no PNG"}},
+		{exitUsage, []string{filepath.Join(b.dir, "mnist/train-images-idx3-ubyte")}, []string{"without their labels"}},
+		{exitUsage, []string{filepath.Join(b.dir, "a.tsv"), filepath.Join(b.dir, "two/train.tsv"), "--name", "x"}, []string{"a.tsv has none", "train=FILE"}},
+		{exitUsage, []string{filepath.Join(b.dir, "a.tsv"), filepath.Join(b.dir, "b.csv")}, []string{"--name"}},
+		{exitUsage, []string{filepath.Join(b.dir, "a.tsv"), "--size", "3x3"}, []string{"--size is for images"}},
+		{exitUsage, []string{filepath.Join(b.dir, "pictures"), "--min-count", "3"}, []string{"--min-count is for texts"}},
+		{exitUsage, []string{filepath.Join(b.dir, "pictures"), "--size", "3"}, []string{"HEIGHTxWIDTH"}},
+		{exitUsage, []string{filepath.Join(b.dir, "pictures"), "--kind", "sound"}, []string{"text or image"}},
+		{exitUsage, []string{filepath.Join(b.dir, "pictures"), filepath.Join(b.dir, "a.tsv"), "--name", "x"}, []string{"a.tsv holds texts and pictures images"}},
+		{exitFailed, []string{b.dir, "--name", "x"}, []string{"x"}},
+	} {
+		args := append([]string{"data", "import", "--dry-run"}, c.args...)
+		if o := b.run(args...); o.code == exitOK {
+			t.Errorf("%v: accepted: %s", c.args, o.stdout)
+		}
+		if c.args[0] != b.dir && !strings.Contains(strings.Join(c.want, ""), "is a table") {
+			b.fails(c.code, c.want, args...)
+		}
+	}
+}
+
+// On a terminal the command asks first; no, and the end of the input, store
+// nothing, and touch no server.
+func TestDataImportAsks(t *testing.T) {
+	b := offline(t)
+	file := b.place("a.tsv", tableOf(opinions(), "text\tlabel\n", "%s\t%s\n"))
+	for answer, stores := range map[string]bool{"n\n": false, "no\n": false, "": false, "what\n": false, "\n": true, "y\n": true, "Yes": true} {
+		var stdout, stderr locked
+		code := Run(context.Background(), Process{Args: []string{"data", "import", file}, Environ: b.environ, Stdin: strings.NewReader(answer), Stdout: &stdout, Stderr: &stderr, Interactive: true})
+		if !strings.Contains(stderr.String(), "Store it as a? [Y/n]") {
+			t.Errorf("%q: no question: %s", answer, stderr.String())
+		}
+		// There is no server, so an attempt to store fails.
+		if stores != (code == exitFailed) || stores == strings.Contains(stdout.String(), "Nothing was stored") {
+			t.Errorf("%q: exit code %d, %s%s", answer, code, stdout.String(), stderr.String())
+		}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close() //nolint:errcheck // a test's
+	defer w.Close() //nolint:errcheck // a test's
+	if code := Run(ctx, Process{Args: []string{"data", "import", file}, Environ: b.environ, Stdin: r, Stdout: new(locked), Stderr: new(locked), Interactive: true}); code != exitInterrupted {
+		t.Errorf("interrupted: exit code %d", code)
+	}
+}
+
+func TestBarAndWrap(t *testing.T) {
+	for share, want := range map[float64]string{0: "", 1: "████", 0.5: "██", 0.001: "▏", 0.53125: "██▏", 0.21: "▉"} {
+		if got := bar(share, 4); got != want {
+			t.Errorf("%v: %q, want %q", share, got, want)
+		}
+	}
+	if got := wrap("warning: one two  three", 12, "  "); got != "warning: one\n  two three" {
+		t.Errorf("%q", got)
+	}
+}

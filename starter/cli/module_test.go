@@ -1,0 +1,131 @@
+package cli
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+
+	"tnaml/nn/embedding"
+)
+
+// The life of modules: added in each form, trained with subwords, derived,
+// looked at and checked.
+func TestModules(t *testing.T) {
+	b, _ := online(t)
+	b.ok("data", "import", b.write("reviews.tsv", reviews()))
+
+	// word2vec's binary form, gzipped, of which two tokens are wanted.
+	var raw, packed bytes.Buffer
+	raw.WriteString("3 2\n")
+	for i, token := range []string{"good", "great", "camera"} {
+		raw.WriteString(token + " ")
+		binary.Write(&raw, binary.LittleEndian, []float32{1, float32(i)}) //nolint:errcheck // to memory
+		raw.WriteString("\n")
+	}
+	z := gzip.NewWriter(&packed)
+	z.Write(raw.Bytes()) //nolint:errcheck // to memory
+	z.Close()            //nolint:errcheck // to memory
+	var record struct {
+		Name, Source, Subword string
+		Tokens, Dim           int
+	}
+	decode := func(out string, v any) {
+		t.Helper()
+		if err := json.Unmarshal([]byte(out), v); err != nil {
+			t.Fatalf("%v in %s", err, out)
+		}
+	}
+	decode(b.ok("module", "add", b.write("v.bin.gz", packed.String()), "--top", "2", "--json"), &record)
+	if record.Name != "v" || record.Tokens != 2 || record.Dim != 2 || record.Source != "v.bin.gz, the first 2 tokens" {
+		t.Errorf("%+v", record)
+	}
+	b.ok("module", "add", b.write("v.bin", raw.String()), "--name", "whole", "--language", "en")
+	b.fails(exitFailed, []string{"v.bin", "byte 35", "is it whole"}, "module", "add", b.write("v.bin", raw.String()[:35]))
+
+	// Pieces of words.
+	decode(b.ok("module", "add", b.write("p.vec", "4 1\n\u2581go 1\nod 2\n\u2581 3\nx 4\n"), "--json"), &record)
+	if record.Subword != "pieces" {
+		t.Errorf("%+v", record)
+	}
+
+	text := b.write("corpus.txt", strings.Repeat("the good film and the bad book\na good book is a great film\n", 200))
+	b.ok("module", "train", "--corpus", text, "--name", "own", "--dim", "4", "--language", "en", "--subword", "--buckets", "500", "--epochs", "2")
+	b.fails(exitFailed, []string{"once"}, "module", "train", text, "--corpus", text, "--name", "own")
+	b.fails(exitFailed, []string{"--corpus FILE"}, "module", "train", "--name", "own")
+	b.fails(exitFailed, []string{"--subword=3-6"}, "module", "train", text, "--name", "own", "--subword=6-3")
+	b.fails(exitFailed, []string{"use sgns"}, "module", "train", text, "--name", "own", "--subword", "--method", "svd")
+	var shown struct {
+		Subword  string
+		Parts    struct{ Buckets int }
+		Coverage []struct {
+			Task                     string
+			Known, Composed, Unknown int
+			Share                    float64
+		}
+		Neighbours []struct {
+			Word, Origin string
+			Neighbours   []embedding.Neighbour
+		}
+	}
+	decode(b.ok("module", "show", "own", "--task", "all", "--neighbours", "good,goodness", "--json"), &shown)
+	if c := shown.Coverage; shown.Subword != "ngrams" || shown.Parts.Buckets != 500 || len(c) != 1 || c[0].Task != "reviews" || c[0].Known == 0 || c[0].Share <= 0 {
+		t.Errorf("%+v", shown)
+	}
+	if n := shown.Neighbours; len(n) != 2 || n[0].Origin != "known" || n[1].Origin != "composed" || len(n[1].Neighbours) != 8 {
+		t.Errorf("%+v", shown)
+	}
+	if out := b.ok("module", "show", "own", "--task", "reviews", "--neighbours", "goodness"); !strings.Contains(out, "3 to 6 characters in 500 buckets") ||
+		!strings.Contains(out, "composed") || !strings.Contains(out, "goodness (made of its parts):") {
+		t.Error(out)
+	}
+
+	// A variant is one command.
+	decode(b.ok("module", "derive", "own-std", "--from", "own", "--remove-components", "1", "--standardise", "--smoothing", "0.001", "--json"), &record)
+	if record.Name != "own-std" || record.Subword != "ngrams" || !strings.Contains(record.Source, "without the first 1 principal components, standardised, smoothed") {
+		t.Errorf("%+v", record)
+	}
+	decode(b.ok("module", "derive", "both", "--from", "whole", "--join", "own", "--json"), &record)
+	if record.Dim != 6 || record.Tokens != 3 { // camera is made of its n-grams
+		t.Errorf("%+v", record)
+	}
+	b.fails(exitFailed, []string{"nothing is to be changed", "--standardise"}, "module", "derive", "x", "--from", "own")
+	b.fails(exitFailed, []string{"--from"}, "module", "derive", "x", "--standardise")
+	b.fails(exitFailed, []string{"own-std"}, "module", "derive", "x", "--from", "own-str", "--standardise")
+	b.fails(exitFailed, []string{"exists already"}, "module", "derive", "both", "--from", "own", "--standardise")
+
+	if out := b.ok("module", "neighbours", "whole", "good", "never", "--top", "1"); !strings.Contains(out, "good:  great 0.71") || !strings.Contains(out, "never: not in the module") {
+		t.Error(out)
+	}
+	b.fails(exitFailed, []string{"never: not in the module", "king - man + woman"}, "module", "neighbours", "whole", "--analogy", "good - never + camera")
+	b.fails(exitFailed, []string{`before "great"`}, "module", "neighbours", "whole", "--analogy", "good", "great")
+	b.fails(exitFailed, []string{"ends without a word"}, "module", "neighbours", "whole", "--analogy", "good", "-")
+	var analogies []struct{ Neighbours []embedding.Neighbour }
+	decode(b.ok("module", "neighbours", "whole", "--analogy", "--json", "good", "+", "camera"), &analogies)
+	// The sum (1 + 1/√5, 2/√5) and great, (1, 1).
+	want := (1 + 3/math.Sqrt(5)) / math.Sqrt2 / math.Hypot(1+1/math.Sqrt(5), 2/math.Sqrt(5))
+	if len(analogies) != 1 || len(analogies[0].Neighbours) != 1 || analogies[0].Neighbours[0].Token != "great" || math.Abs(analogies[0].Neighbours[0].Cosine-want) > 1e-6 {
+		t.Errorf("%+v, want great with %v", analogies, want)
+	}
+
+	var checks []struct {
+		Module    string
+		Right, Of int
+		Missing   []any
+	}
+	decode(b.ok("module", "check", "whole", "--json"), &checks)
+	if got := fmt.Sprintf("%s %d %d %d", checks[0].Module, checks[0].Right, checks[0].Of, len(checks[0].Missing)); got != "whole 1 1 37" {
+		t.Error(got)
+	}
+	if out := b.ok("module", "check"); !strings.Contains(out, "whole") || !strings.Contains(out, "own-std") || strings.Contains(out, "\np ") {
+		t.Error(out)
+	}
+	b.fails(exitFailed, []string{"module p", "--language"}, "module", "check", "p")
+	if out := b.ok("module", "list"); !strings.Contains(out, "ngrams") || !strings.Contains(out, "pieces") || !strings.Contains(out, "text") {
+		t.Error(out)
+	}
+}

@@ -1,0 +1,209 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"tnaml/activities"
+	"tnaml/deploy"
+	"tnaml/nn/embedding"
+	nnimage "tnaml/nn/image"
+)
+
+func (a *app) moduleAddCommand() *cobra.Command {
+	var name, language, source string
+	var top, block int
+	var overwrite bool
+	cmd := &cobra.Command{
+		Use: "add FILE", Short: "Add pretrained token vectors (word2vec's text or binary form, or GloVe's, also .gz and .zst), or a MobileNet",
+		Long: "Add pretrained token vectors: the text form of word2vec (.vec) or GloVe, or word2vec's binary form, plain or packed by gzip or zstd.\n" +
+			"Which of them a file has its content says. Where the tokens are pieces of words (BPEmb: \"▁\" begins a word), words are cut into pieces\n" +
+			"in the order of the file, and get the mean of their pieces' vectors.\n\n" +
+			"A folder with manifest.json and weights.f32le.bin holds the weights of a MobileNet v1: an image module, its features taken after --block.",
+		Example: "  starter module add GoogleNews-vectors-negative300.bin.gz --name news-300 --language en --top 100000",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if name == "" {
+				name = vectorsName(args[0])
+			}
+			if err := checkName("module", name); err != nil {
+				return err
+			}
+			p := a.newProgress()
+			defer p.clear()
+			if info, err := os.Stat(args[0]); err == nil && info.IsDir() {
+				return a.addMobileNet(cmd.Context(), args[0], nnimage.MobileNetOptions{Name: name, Source: source, Block: block}, overwrite, p)
+			}
+			m, err := a.readVectors(args[0], name, top, p)
+			if err != nil {
+				return err
+			}
+			m.Language, m.Source = language, source
+			if m.Source == "" {
+				m.Source = filepath.Base(args[0])
+				if top > 0 && len(m.Tokens) == top {
+					m.Source += fmt.Sprintf(", the first %s tokens", humanize.Comma(int64(top)))
+				}
+			}
+			return a.publishModule(cmd.Context(), m, overwrite, p)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&name, "name", "", "the module's name (default: the file's)")
+	f.StringVar(&language, "language", "", "language tag, e.g. en")
+	f.StringVar(&source, "source", "", "where the vectors come from (default: the file's name)")
+	f.IntVar(&block, "block", 12, "depth, 1 to 12, at which the features of a MobileNet are taken")
+	f.IntVar(&top, "top", 0, "read only the first so many tokens (0: all)")
+	f.BoolVar(&overwrite, "overwrite", false, "give the name to these vectors even if it has others")
+	return a.jsonFlag(cmd)
+}
+
+func (a *app) moduleDeriveCommand() *cobra.Command {
+	var from string
+	var join []string
+	var v embedding.Variant
+	var overwrite bool
+	cmd := &cobra.Command{
+		Use: "derive NAME --from MODULE", Short: "Make a variant of a module: joined with others, standardised, without its first components, weighed",
+		Long: "Make a variant of a module. In this order: join it with others (their vectors side by side, for the tokens of the first that all know),\n" +
+			"remove principal components, standardise, weigh by frequency. Frequencies are taken from the order of the tokens, by Zipf's law.",
+		Example: "  starter module derive glove-50-std --from glove-50 --standardise --smoothing 0.001\n" +
+			"  starter module derive both --from glove-50 --join imdb-sgns-128 --standardise",
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := checkName("module", args[0]); err != nil {
+				return err
+			}
+			if from == "" {
+				return errors.New("say which module with --from (`starter module list` shows them)")
+			}
+			if len(join) == 0 && v == (embedding.Variant{}) {
+				return errors.New("nothing is to be changed: give --join, --remove-components, --standardise or --smoothing")
+			}
+			p := a.newProgress()
+			defer p.clear()
+			var m *embedding.Module
+			err := a.withServers(cmd.Context(), func(s *deploy.Servers) error {
+				var parts []*embedding.Module
+				for _, name := range append([]string{from}, join...) {
+					p.update("reading " + name)
+					part, _, err := activities.LoadModule(cmd.Context(), s.Store, name)
+					if err != nil {
+						return err
+					}
+					parts = append(parts, part)
+				}
+				p.update("deriving " + args[0])
+				var err error
+				if m = parts[0]; len(parts) > 1 {
+					if m, err = embedding.Join(args[0], parts...); err != nil {
+						return err
+					}
+				}
+				m, err = m.Derive(args[0], v)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			return a.publishModule(cmd.Context(), m, overwrite, p)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&from, "from", "", "the module to start from")
+	f.StringSliceVar(&join, "join", nil, "modules whose vectors to put beside")
+	variantFlags(cmd, &v)
+	f.BoolVar(&overwrite, "overwrite", false, "give the name to this variant even if it has other vectors")
+	return a.jsonFlag(cmd)
+}
+
+// variantFlags gives a command the flags of what is done to vectors.
+func variantFlags(cmd *cobra.Command, v *embedding.Variant) {
+	f := cmd.Flags()
+	f.IntVar(&v.Components, "remove-components", 0, "remove so many principal components, e.g. dim/100 (Mu and Viswanath, 2018)")
+	f.BoolVar(&v.Standardise, "standardise", false, "give all vectors one length around a mean of zero")
+	f.Float64Var(&v.Smoothing, "smoothing", 0, "count frequent words for less: the a of a/(a+p), e.g. 0.001")
+}
+
+// publishModule stores a module and says what it is.
+func (a *app) publishModule(ctx context.Context, m *embedding.Module, overwrite bool, p *progressLine) error {
+	return a.withServers(ctx, func(s *deploy.Servers) error {
+		p.update("storing " + m.Name)
+		ref, err := activities.PublishModule(ctx, s.Store, m, overwrite)
+		if err != nil {
+			return err
+		}
+		p.clear()
+		record := activities.NewModuleRecord(ref, m)
+		if a.json {
+			return a.printJSON(record)
+		}
+		a.print("module %s\n%s", moduleLine(record), m.Source)
+		return nil
+	})
+}
+
+// vectorsName is a file's name without what says its form.
+func vectorsName(file string) string {
+	name := filepath.Base(file)
+	for _, end := range []string{".gz", ".zst", ".vec", ".bin", ".txt"} {
+		name = strings.TrimSuffix(name, end)
+	}
+	return name
+}
+
+// readVectors reads a file of vectors. Where its tokens are pieces of words,
+// words are made of them.
+func (a *app) readVectors(file, name string, top int, p *progressLine) (*embedding.Module, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() //nolint:errcheck // read only
+	m, err := embedding.Read(watched(f, "reading "+file, p), name, top)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	if m.HasPieces() {
+		m.Subword = &embedding.Subword{Kind: embedding.Pieces}
+	}
+	return m, nil
+}
+
+// watched is a file that tells how much of it has been read.
+func watched(f *os.File, what string, p *progressLine) io.Reader {
+	size := int64(0)
+	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+		size = info.Size()
+	}
+	return &watchedReader{Reader: f, size: size, what: what, p: p}
+}
+
+type watchedReader struct {
+	io.Reader
+	size, read, told int64
+	what             string
+	p                *progressLine
+}
+
+func (w *watchedReader) Read(b []byte) (int, error) {
+	n, err := w.Reader.Read(b)
+	w.read += int64(n)
+	if w.read-w.told >= 1<<20 {
+		w.told = w.read
+		state := humanize.Bytes(uint64(w.read))
+		if w.size > 0 {
+			state = fmt.Sprintf("%.0f %% of %s", 100*float64(w.read)/float64(w.size), humanize.Bytes(uint64(w.size)))
+		}
+		w.p.update(w.what + ": " + state)
+	}
+	return n, err
+}

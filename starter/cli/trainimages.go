@@ -1,0 +1,104 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"tnaml/activities"
+	"tnaml/deploy"
+	"tnaml/experiments/task"
+	nnimage "tnaml/nn/image"
+)
+
+func (a *app) moduleTrainImagesCommand() *cobra.Command {
+	var name, method, source string
+	var size, centroids, patch, components int
+	var seed uint64
+	var overwrite bool
+	cmd := &cobra.Command{
+		Use: "train-images TASK", Short: "Learn an image module of a task's training images, without their labels",
+		Long: "Learn an image module of an imported task's training images, without their labels: features of patches found by k-means (Coates, Ng\n" +
+			"and Lee, 2011), or the principal components of the pixels.",
+		Example: "  starter module train-images cifar10 --name patches-200 --method kmeans --centroids 200",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := checkName("module", name); err != nil {
+				return err
+			}
+			if method != "kmeans" && method != "pca" {
+				return usageError{fmt.Errorf("--method is %q (known: kmeans, pca)", method)}
+			}
+			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
+				p := a.newProgress()
+				defer p.clear()
+				p.update("reading the task " + args[0])
+				t, _, err := activities.LoadImageTask(cmd.Context(), s.Store, args[0])
+				if err != nil {
+					return err
+				}
+				if source == "" {
+					source = fmt.Sprintf("%s of the training images of %s", map[string]string{"kmeans": "patch features learned by k-means", "pca": "principal components"}[method], args[0])
+				}
+				var e nnimage.Extractor
+				if method == "pca" {
+					p.update("learning the module " + name)
+					e, err = nnimage.TrainPCA(t.Train.Images, nnimage.PCAOptions{Name: name, Source: source, Size: size, Channels: t.Channels, Components: components, Seed: seed})
+				} else {
+					e, err = nnimage.TrainPatches(t.Train.Images, nnimage.PatchOptions{
+						Name: name, Source: source, Size: size, Channels: t.Channels, Centroids: centroids, Patch: patch, Seed: seed,
+						Progress: func(share float64) error {
+							p.update(fmt.Sprintf("learning the module %s: %.0f %%", name, 100*share))
+							return cmd.Context().Err()
+						},
+					})
+				}
+				if err != nil {
+					return err
+				}
+				return a.publishImageModule(cmd.Context(), s, p, e, overwrite)
+			})
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&name, "name", "", "the module's name")
+	f.StringVar(&method, "method", "kmeans", "kmeans or pca")
+	f.StringVar(&source, "source", "", "where it comes from (default: the method and the task)")
+	f.IntVar(&size, "size", 32, "side to which images are resized")
+	f.IntVar(&centroids, "centroids", 200, "number of patch features; a vector has four of each (kmeans)")
+	f.IntVar(&patch, "patch", 6, "side of a patch (kmeans)")
+	f.IntVar(&components, "components", 64, "number of components (pca)")
+	f.Uint64Var(&seed, "seed", 1, "decides every random draw")
+	f.BoolVar(&overwrite, "overwrite", false, "give the name to this module even if it has another")
+	return a.jsonFlag(cmd)
+}
+
+// addMobileNet adds a folder of MobileNet's weights as an image module.
+func (a *app) addMobileNet(ctx context.Context, folder string, o nnimage.MobileNetOptions, overwrite bool, p *progressLine) error {
+	if o.Source == "" {
+		o.Source = filepath.Base(folder)
+	}
+	e, err := readMobileNet(folder, o)
+	if err != nil {
+		return err
+	}
+	return a.withServers(ctx, func(s *deploy.Servers) error { return a.publishImageModule(ctx, s, p, e, overwrite) })
+}
+
+// publishImageModule stores an image module and says so.
+func (a *app) publishImageModule(ctx context.Context, s *deploy.Servers, p *progressLine, e nnimage.Extractor, overwrite bool) error {
+	p.update("storing the module " + e.Name())
+	ref, err := activities.PublishImageModule(ctx, s.Store, e, overwrite)
+	if err != nil {
+		return err
+	}
+	p.clear()
+	if a.json {
+		return a.printJSON(activities.ModuleRecord{Ref: ref, Modality: task.Images, Name: e.Name(), Source: e.Source(), Dim: e.Dim()})
+	}
+	a.print("module %s: %s features of an image\n%s", e.Name(), humanize.Comma(int64(e.Dim())), e.Source())
+	return nil
+}

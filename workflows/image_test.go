@@ -1,0 +1,108 @@
+package workflows_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
+
+	"tnaml/activities"
+	"tnaml/experiments/image"
+	"tnaml/experiments/search"
+	"tnaml/experiments/task"
+	nnimage "tnaml/nn/image"
+	"tnaml/nn/rng"
+)
+
+// newImageFixture has an image task and two modules. features stands in for the
+// activity.
+func newImageFixture(t *testing.T, features func(activities.FeaturesInput) error) *fixture {
+	t.Helper()
+	f := &fixture{store: newFixture(t).store, train: plain}
+	s := &image.Set{Images: nnimage.Images{Height: 4, Width: 4, Channels: 1}, Classes: []string{"a", "b"}}
+	r := rng.New(1, "test", 0)
+	for i := range 40 {
+		for range 16 {
+			s.Pixels = append(s.Pixels, uint8(r.IntN(256)))
+		}
+		s.Labels, s.Splits = append(s.Labels, int32(i%2)), append(s.Splits, "")
+	}
+	built, err := image.Build(s, task.Options{Name: "noise"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := activities.PublishImageTask(t.Context(), f.store, built, false); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"one", "two"} {
+		e, err := nnimage.TrainPCA(s.Images, nnimage.PCAOptions{Name: name, Components: len(name), Size: 4, Channels: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := activities.PublishImageModule(t.Context(), f.store, e, true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.reset(t)
+	f.RegisterActivityWithOptions(func(_ context.Context, in activities.FeaturesInput) (activities.FeaturesResult, error) {
+		return activities.FeaturesResult{}, features(in)
+	}, activity.RegisterOptions{Name: "Features"})
+	return f
+}
+
+// The features of a task under each module are there before its first trial.
+func TestFeaturesBeforeTrials(t *testing.T) {
+	var order []string
+	f := newImageFixture(t, func(in activities.FeaturesInput) error {
+		order = append(order, in.Task+" "+in.Module)
+		return nil
+	})
+	train := f.train
+	f.train = func(ctx context.Context, p search.Proposal) (search.Trial, error) {
+		order = append(order, "trial")
+		return train(ctx, p)
+	}
+	r, err := f.run(t, `{"tasks":["noise"],"strategy":"random","trials":3,"lag":1}`)
+	if err != nil || r.Trials != 3 {
+		t.Fatal(err, r)
+	}
+	if want := []string{"noise one", "noise two", "trial", "trial", "trial"}; !slices.Equal(order, want) {
+		t.Errorf("%v", order)
+	}
+	if p := f.progress(t); p.Preparing != "" {
+		t.Errorf("still %s", p.Preparing)
+	}
+}
+
+// What cannot be computed ends the search before it has cost anything.
+func TestFeaturesFail(t *testing.T) {
+	f := newImageFixture(t, func(activities.FeaturesInput) error {
+		return temporal.NewNonRetryableApplicationError("the module is damaged", activities.ErrTypeInvalid, nil)
+	})
+	_, err := f.run(t, `{"tasks":["noise"],"strategy":"random","trials":3}`)
+	var app *temporal.ApplicationError
+	if !errors.As(err, &app) || !strings.Contains(app.Message(), "the module is damaged") {
+		t.Errorf("%v", err)
+	}
+}
+
+// A search of texts is as it was: no features, and texts and images do not mix.
+func TestTextsNeedNoFeatures(t *testing.T) {
+	f := newImageFixture(t, func(activities.FeaturesInput) error {
+		t.Error("features of a text")
+		return nil
+	})
+	if _, err := f.run(t, `{"tasks":["tiny"],"strategy":"random","trials":2}`); err != nil {
+		t.Error(err)
+	}
+	f.reset(t)
+	_, err := f.run(t, `{"tasks":["tiny","noise"]}`)
+	var app *temporal.ApplicationError
+	if !errors.As(err, &app) || !strings.Contains(app.Message(), "one controller designs models of one kind") {
+		t.Errorf("%v", err)
+	}
+}
