@@ -231,7 +231,11 @@ func (c *Client) from(ctx context.Context, f File, address, path string) (Result
 			failures, wait = 1, or(c.Backoff, time.Second)
 		}
 		furthest = max(furthest, t.done)
-		if failures >= or(c.Attempts, 5) {
+		attempts := or(c.Attempts, 5)
+		if again.unreached {
+			attempts = min(attempts, 2)
+		}
+		if failures >= attempts {
 			return Result{}, fmt.Errorf("%w (tried %d times)", again.err, failures)
 		}
 		pause := wait
@@ -258,6 +262,9 @@ func size(n int64) string { return humanize.Bytes(uint64(max(n, 0))) }
 type retryError struct {
 	err   error
 	after time.Duration
+	// unreached says that no connection was made: most such servers are gone for
+	// good, and there may be a mirror.
+	unreached bool
 }
 
 func (e *retryError) Error() string { return e.err.Error() }

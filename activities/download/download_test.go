@@ -493,6 +493,15 @@ func TestDiskFull(t *testing.T) {
 	}
 }
 
+// A server that cannot be reached is tried twice only.
+func TestUnreached(t *testing.T) {
+	c := client(t)
+	_, err := c.Get(t.Context(), File{Name: "a", URLs: []string{"http://127.0.0.1:1/a"}})
+	if err == nil || !strings.Contains(err.Error(), "refused (tried 2 times)") {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestHeaders(t *testing.T) {
 	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 	for s, want := range map[string]time.Duration{"": 0, "3": 3 * time.Second, "-1": 0, "x": 0, "Thu, 01 Jan 2026 12:01:00 GMT": time.Minute, "Thu, 01 Jan 2026 11:00:00 GMT": 0} {

@@ -273,7 +273,8 @@ func (t *transfer) network(ctx context.Context, err error) error {
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		err = fmt.Errorf("the connection broke off after %d bytes", t.done)
 	}
-	return &retryError{err: err}
+	var op *net.OpError
+	return &retryError{err: err, unreached: errors.As(err, &op) && op.Op == "dial"}
 }
 
 // status is an answer that is no file.
@@ -281,7 +282,7 @@ func status(resp *http.Response) error {
 	err := errors.New(resp.Status)
 	switch code := resp.StatusCode; {
 	case code >= 500, code == http.StatusTooManyRequests, code == http.StatusRequestTimeout, code == http.StatusTooEarly:
-		return &retryError{err, retryAfter(resp.Header.Get("Retry-After"), time.Now())}
+		return &retryError{err: err, after: retryAfter(resp.Header.Get("Retry-After"), time.Now())}
 	}
 	return err
 }

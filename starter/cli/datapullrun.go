@@ -207,7 +207,7 @@ func state(d download.Progress) string {
 func (p *pullProgress) say(line string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.bars != nil {
+	if p.bars != nil && p.bars.LengthActive() > 0 { // without bars nothing is rendered, logs neither
 		p.bars.Log("%s", line)
 		return
 	}
@@ -224,6 +224,11 @@ func (p *pullProgress) stop() {
 			case <-time.After(time.Millisecond):
 			}
 		}
+		p.mu.Lock()
+		for _, t := range p.files {
+			t.MarkAsErrored()
+		}
+		p.mu.Unlock()
 		p.bars.Stop()
 	}
 	<-p.ended
