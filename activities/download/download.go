@@ -104,7 +104,22 @@ func NewHTTP(env func(string) string) *http.Client {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.Proxy = func(r *http.Request) (*url.URL, error) { return proxy(r.URL) }
 	t.ResponseHeaderTimeout = time.Minute
-	return &http.Client{Transport: t}
+	return &http.Client{Transport: t, CheckRedirect: redirect}
+}
+
+// errRedirect is a redirection that is not followed.
+var errRedirect = errors.New("redirected")
+
+// redirect follows redirections, but none that gives up encryption: the digest
+// of many a file is not known.
+func redirect(req *http.Request, via []*http.Request) error {
+	switch last := via[len(via)-1].URL; {
+	case len(via) >= 10:
+		return fmt.Errorf("%w %d times", errRedirect, len(via))
+	case last.Scheme == "https" && req.URL.Scheme != "https":
+		return fmt.Errorf("%w from https to %s", errRedirect, req.URL.Scheme)
+	}
+	return nil
 }
 
 func (c *Client) tell(p Progress) {

@@ -502,6 +502,22 @@ func TestUnreached(t *testing.T) {
 	}
 }
 
+// Redirections are followed, but not in circles and not out of encryption.
+func TestRedirects(t *testing.T) {
+	plain := (&site{body: content(1, 100)}).serve(t)
+	secure := httptest.NewTLSServer(http.RedirectHandler(plain, http.StatusFound))
+	defer secure.Close()
+	circle := httptest.NewServer(http.RedirectHandler("/", http.StatusFound))
+	defer circle.Close()
+	c := client(t)
+	c.HTTP.Transport = secure.Client().Transport
+	for address, want := range map[string]string{secure.URL: "redirected from https to http", circle.URL: "redirected 10 times"} {
+		if _, err := c.Get(t.Context(), File{Name: "a", URLs: []string{address}}); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "tried") {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+}
+
 func TestHeaders(t *testing.T) {
 	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 	for s, want := range map[string]time.Duration{"": 0, "3": 3 * time.Second, "-1": 0, "x": 0, "Thu, 01 Jan 2026 12:01:00 GMT": time.Minute, "Thu, 01 Jan 2026 11:00:00 GMT": 0} {

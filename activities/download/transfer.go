@@ -257,7 +257,8 @@ func (t *transfer) disk(err error) error {
 }
 
 // network is a failure of the connection: worth another attempt, unless the name
-// does not exist, the certificate is not trusted, or nobody waits any more.
+// does not exist, the certificate is not trusted, a redirection is not followed,
+// or nobody waits any more.
 func (t *transfer) network(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		if errors.Is(cause, context.Canceled) || errors.Is(cause, context.DeadlineExceeded) {
@@ -267,7 +268,7 @@ func (t *transfer) network(ctx context.Context, err error) error {
 	}
 	var dns *net.DNSError
 	var cert *tls.CertificateVerificationError
-	if errors.As(err, &dns) && dns.IsNotFound || errors.As(err, &cert) {
+	if errors.As(err, &dns) && dns.IsNotFound || errors.As(err, &cert) || errors.Is(err, errRedirect) {
 		return err
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) {

@@ -184,7 +184,7 @@ func (p *pullProgress) progress(d download.Progress) {
 		}
 		return
 	}
-	if time.Now().Sub(p.last) < plainEvery && d.Note == "" {
+	if time.Since(p.last) < plainEvery && d.Note == "" {
 		return
 	}
 	p.last = time.Now()
