@@ -216,8 +216,21 @@ func (c *collector) problem(format string, a ...any) {
 	}
 }
 
-// add keeps an example; where says where it is from, for problems.
-func (c *collector) add(where, text, label, split string) {
+// place is where an example is from, for problems: a member, and its line, or 0.
+type place struct {
+	name string
+	line int
+}
+
+func (p place) String() string {
+	if p.line == 0 {
+		return p.name
+	}
+	return fmt.Sprintf("%s: line %d", p.name, p.line)
+}
+
+// add keeps an example.
+func (c *collector) add(where place, text, label, split string) {
 	label = strings.TrimSpace(label)
 	if slices.Contains(c.r.Drop, label) {
 		c.report.Dropped++
@@ -320,11 +333,11 @@ func (c *collector) part(s Source, p Part, sources []Source) error {
 		}
 		switch c.r.As {
 		case Folders:
-			c.add(m.where, text, m.label, splitOf(m, p))
+			c.add(place{m.where, 0}, text, m.label, splitOf(m, p))
 		case Lines, LabelledLines, Reviews, Trees:
 			c.lines(m.where, text, p)
 		case Muchocine:
-			c.muchocine(m.where, text, p)
+			c.muchocine(place{m.where, 0}, text, p)
 		}
 	}
 	return nil

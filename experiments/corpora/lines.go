@@ -17,7 +17,7 @@ func (c *collector) lines(name, text string, p Part) {
 		if row == "" {
 			continue
 		}
-		at := fmt.Sprintf("%s: line %d", name, line)
+		at := place{name, line}
 		switch c.r.As {
 		case Lines:
 			c.add(at, row, p.Label, p.Split)
@@ -59,7 +59,7 @@ func (c *collector) paired(texts, labels Source, p Part) error {
 		return fmt.Errorf("%w: %s has %d lines and %s has %d", ErrLayout, texts.Name, len(a), labels.Name, len(b))
 	}
 	for i := range a {
-		c.add(fmt.Sprintf("%s: line %d", texts.Name, i+1), a[i], b[i], p.Split)
+		c.add(place{texts.Name, i + 1}, a[i], b[i], p.Split)
 	}
 	return nil
 }
@@ -69,7 +69,7 @@ func (c *collector) paired(texts, labels Source, p Part) error {
 var opinion = regexp.MustCompile(`\[([+-])(\d)\]`)
 
 // review reads one annotated sentence.
-func (c *collector) review(at, row string, p Part) {
+func (c *collector) review(at place, row string, p Part) {
 	annotation, sentence, ok := strings.Cut(row, "##")
 	if !ok { // a title, or a remark at the head of the file
 		return
@@ -173,7 +173,7 @@ func (c *collector) brown(source string, members []member, p Part) error {
 				}
 			}
 		}
-		c.add(m.where, strings.Join(words, " "), genre, p.Split)
+		c.add(place{m.where, 0}, strings.Join(words, " "), genre, p.Split)
 	}
 	return nil
 }
@@ -182,7 +182,7 @@ var rank = regexp.MustCompile(`<review\b[^>]*\brank="(\d+)"`)
 
 // muchocine reads one review. The files call themselves XML and are not all so:
 // some have bare < and &, so only what is sought is looked at.
-func (c *collector) muchocine(at, text string, p Part) {
+func (c *collector) muchocine(at place, text string, p Part) {
 	m := rank.FindStringSubmatch(text)
 	_, body, ok1 := strings.Cut(text, "<body>")
 	body, _, ok2 := strings.Cut(body, "</body>")

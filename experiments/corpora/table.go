@@ -101,7 +101,7 @@ func (c *collector) table(name string, in io.Reader, p Part) error {
 		if err == io.EOF {
 			return nil
 		}
-		at := fmt.Sprintf("%s: line %d", name, line)
+		at := place{name, line}
 		switch {
 		case errors.Is(err, errRow):
 			c.problem("%s: %v", at, err)
