@@ -15,6 +15,8 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/dustin/go-humanize"
+
 	"tnaml/activities"
 	"tnaml/activities/download"
 	"tnaml/activities/store"
@@ -259,6 +261,13 @@ func (p *Puller) build(ctx context.Context, d *catalog.Dataset, s catalog.Datase
 		return o, err
 	}
 	defer done()
+	var sum int64
+	for _, piece := range pieces {
+		sum += piece.Size
+	}
+	if sum > worthALine {
+		p.tell(Event{Set: d.Name, Message: fmt.Sprintf("%s: reading %s", d.Name, humanize.Bytes(uint64(sum)))})
+	}
 	options := task.Options{Name: d.Name, Source: source(d, pieces), Licence: d.Licence, SourceDigest: digest(pieces)}
 	if d.Images() {
 		set, err := s.Read.Images(sources)
@@ -288,6 +297,9 @@ func (p *Puller) build(ctx context.Context, d *catalog.Dataset, s catalog.Datase
 	o.Ref, err = activities.PublishTask(ctx, p.Store, t, p.Overwrite)
 	return o, err
 }
+
+// worthALine is the size of files whose reading takes a person's patience.
+const worthALine = 10 << 20
 
 // open opens the files; done closes them.
 func open(pieces []Piece) (sources []corpora.Source, done func(), err error) {

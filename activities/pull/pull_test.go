@@ -380,3 +380,79 @@ func TestRealData(t *testing.T) {
 		})
 	}
 }
+
+// One source's files can be made of the shared data byte for byte: the digests
+// of the catalogue are those of the real files, and what is read of them is
+// what the direct import reads.
+func TestRealDigests(t *testing.T) {
+	dir := os.Getenv("TNAML_DATA")
+	if dir == "" {
+		dir = filepath.Join("..", "..", "..", "shared", "data")
+	}
+	path := filepath.Join(dir, "text", "sentiment_sst", "data.tsv.gz")
+	f, err := os.Open(path)
+	if err != nil {
+		t.Skipf("the data set is not there: %v (TNAML_DATA)", err)
+	}
+	defer f.Close() //nolint:errcheck // read only
+	examples, err := task.Read(f, path, task.ReadOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	made := map[string][]byte{}
+	for _, e := range examples {
+		name := "stsa.binary." + map[string]string{task.Train: "train", task.Validation: "dev", task.Test: "test"}[e.Split]
+		made[name] = fmt.Appendf(made[name], "%d %s\n", map[string]int{"negative": 0, "positive": 1}[e.Label], e.Text)
+	}
+	all := catalog.Datasets()
+	d := all[slices.IndexFunc(all, func(d catalog.Dataset) bool { return d.Name == "sentiment_sst" })]
+	d.Sources = slices.Clone(d.Sources[1:])
+	d.Sources[0].Files = slices.Clone(d.Sources[0].Files)
+	for i := range d.Sources[0].Files {
+		d.Sources[0].Files[i].URLs = nil // the mirror only
+	}
+	b := newBench(t, made)
+	o := b.Run(t.Context(), []catalog.Dataset{d})[0]
+	if o.Status != Stored {
+		t.Fatalf("%s: %s", o.Status, o.Error)
+	}
+	want, err := task.Build(examples, o.Card.Options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, _, err := activities.LoadTask(t.Context(), b.Store, d.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got.Encode(), want.Encode()) || got.Train.Len() != 6920 || got.Validation.Len() != 872 || got.Test.Len() != 1821 {
+		t.Errorf("the tasks differ: %+v and %+v", got.Card, want.Card)
+	}
+}
+
+// MNIST's own files become the image task, split as they are.
+func TestRealImages(t *testing.T) {
+	if testing.Short() {
+		t.Skip("70,000 images take too long for a short test")
+	}
+	dir := os.Getenv("TNAML_DATA")
+	if dir == "" {
+		dir = filepath.Join("..", "..", "..", "shared", "data")
+	}
+	files := map[string][]byte{}
+	d := sets("mnist")
+	for _, f := range d[0].Sources[0].Files {
+		b, err := os.ReadFile(filepath.Join(dir, "image", "mnist", f.Name))
+		if err != nil {
+			t.Skipf("the data set is not there: %v (TNAML_DATA)", err)
+		}
+		files[f.Name] = b
+	}
+	b := newBench(t, files)
+	o := b.Run(t.Context(), d)[0]
+	if o.Status != Stored || !o.Card.GivenSplit || o.Card.Train != 54000 || o.Card.Validation != 6000 || o.Card.Test != 10000 || len(o.Card.Classes) != 10 || o.Card.Classes[7].Test != 1028 {
+		t.Errorf("%s: %+v", o.Error, o.Card)
+	}
+	if len(b.events) != 1 || !strings.Contains(b.events[0], "mnist: reading 1") {
+		t.Errorf("told: %q", b.events)
+	}
+}
