@@ -2,6 +2,7 @@ package embedding
 
 import (
 	"bytes"
+	"fmt"
 	"hash/fnv"
 	"math"
 	"os"
@@ -314,4 +315,67 @@ func TestBPEmbOrder(t *testing.T) {
 	}
 	c := m.Coverage([]string{"the", "movie", "unwatchable", "1984", "日本"})
 	t.Logf("coverage %+v", c)
+}
+
+// Whatever the word, looking it up does not panic, changes nothing but for dst,
+// and gives finite numbers or nothing.
+func FuzzLookup(f *testing.F) {
+	for _, word := range []string{"the", "unheard", "", "naïve", "\xff\xfe", "▁▁", "日本語", "42", strings.Repeat("a", 300)} {
+		f.Add(word)
+	}
+	pieces := &Module{Name: "p", Dim: 1, Tokens: []string{"lo", "▁n", "▁now", "▁", "l", "o", "0"}, Vectors: []float32{1, 2, 3, 4, 5, 6, 7}, Subword: &Subword{Kind: Pieces}}
+	grams := withBuckets()
+	grams.Subword.MaxN = 5
+	before := [][]byte{pieces.Encode(), grams.Encode()}
+	lookups := []*Lookup{pieces.Lookup(), grams.Lookup()}
+	f.Fuzz(func(t *testing.T, word string) {
+		for i, l := range lookups {
+			dst := make([]float32, l.m.Dim)
+			origin := l.Vector(dst, word)
+			if notFinite(dst) >= 0 || origin == Unknown && !zero(dst) || origin != l.Origin(word) {
+				t.Errorf("%q: %v, %v", word, origin, dst)
+			}
+			if !bytes.Equal(l.m.Encode(), before[i]) {
+				t.Fatalf("%q changed the module", word)
+			}
+		}
+		for _, p := range lookups[0].pieces(word) {
+			if p < 0 || int(p) >= len(pieces.Tokens) {
+				t.Errorf("%q has the piece %d", word, p)
+			}
+		}
+		for _, b := range grams.Subword.ngrams(nil, word) {
+			if b < 0 || int(b) >= grams.Subword.Buckets {
+				t.Errorf("%q has the bucket %d", word, b)
+			}
+		}
+	})
+}
+
+// BenchmarkTable measures the table of a vocabulary of 32,768 words, of which a
+// module of as many knows half.
+func BenchmarkTable(b *testing.B) {
+	const n, dim = 32768, 128
+	m := &Module{Name: "m", Dim: dim, Vectors: make([]float32, n*dim)}
+	var vocabulary []string
+	for i := range n {
+		m.Tokens = append(m.Tokens, fmt.Sprintf("word%d", i))
+		vocabulary = append(vocabulary, fmt.Sprintf("word%d", i+n/2))
+	}
+	for i := range m.Vectors {
+		m.Vectors[i] = float32(i%7) - 3
+	}
+	grams := *m
+	grams.Subword = &Subword{Kind: NGrams, MinN: 3, MaxN: 6, Buckets: 1 << 16, Vectors: make([]float32, 1<<16*dim)}
+	for i := range grams.Subword.Vectors {
+		grams.Subword.Vectors[i] = float32(i%5) - 2
+	}
+	for name, m := range map[string]*Module{"words": m, "ngrams": &grams} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				m.Table(vocabulary, len(vocabulary))
+			}
+			b.ReportMetric(n*float64(b.N)/b.Elapsed().Seconds(), "words/s")
+		})
+	}
 }

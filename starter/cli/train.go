@@ -75,10 +75,10 @@ func (a *app) moduleTrainCommand() *cobra.Command {
 	f.IntVar(&o.MinCount, "min-count", 5, "how often a word must occur")
 	f.IntVar(&o.MaxVocabulary, "max-vocabulary", 32768, "largest number of words")
 	variantFlags(cmd, &o.Variant)
-	f.IntVar(&o.Epochs, "epochs", 3, "passes over the text (sgns)")
+	f.IntVar(&o.Epochs, "epochs", 5, "passes over the text (sgns)")
 	f.IntVar(&o.Negative, "negative", 5, "negative samples a pair of words (sgns)")
 	f.Float64Var(&o.Subsample, "subsample", 1e-4, "frequency above which words are dropped at random (sgns)")
-	f.Float64Var(&o.LearningRate, "learning-rate", 0.025, "learning rate of the first step (sgns)")
+	f.Float64Var(&o.LearningRate, "learning-rate", 0.05, "learning rate of the first step (sgns)")
 	f.StringVar(&subword, "subword", "", "train vectors of character n-grams too, for other words: lengths `MIN-MAX` (sgns)")
 	f.Lookup("subword").NoOptDefVal = "3-6"
 	f.IntVar(&buckets, "buckets", 1<<16, "number of vectors that n-grams share")
