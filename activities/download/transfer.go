@@ -14,6 +14,7 @@ import (
 	"mime"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"strconv"
 	"strings"
@@ -265,6 +266,10 @@ func (t *transfer) network(ctx context.Context, err error) error {
 			return cause
 		}
 		return &retryError{err: cause}
+	}
+	var request *url.Error // names the address, as the caller does
+	if errors.As(err, &request) {
+		err = request.Err
 	}
 	var dns *net.DNSError
 	var cert *tls.CertificateVerificationError

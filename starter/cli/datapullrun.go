@@ -143,12 +143,14 @@ func (a *app) newPullProgress() *pullProgress {
 	w.SetAutoStop(false)
 	w.SetUpdateFrequency(200 * time.Millisecond)
 	w.SetTrackerLength(20)
-	w.SetMessageLength(32)
+	w.SetTrackerPosition(progress.PositionRight) // of the message
+	w.SetMessageLength(36)
 	if width := a.Width(); width > 0 {
 		w.SetTerminalWidth(width - 1)
 	}
 	w.SetSortBy(progress.SortByNone)
 	w.SetStyle(progress.StyleBlocks)
+	w.Style().Options.TimeInProgressPrecision = time.Second
 	w.Style().Visibility.ETA = true
 	w.Style().Visibility.ETAOverall = false
 	w.Style().Visibility.TrackerOverall = false
