@@ -215,6 +215,9 @@ func (c *Client) Get(ctx context.Context, f File) (Result, error) {
 		}
 		failed = append(failed, fmt.Errorf("  %s: %w", u, err))
 	}
+	if len(f.URLs) == 0 {
+		return Result{}, fmt.Errorf("%s %w; the mirror has it not:\n%w", path, ErrNoAddress, errors.Join(failed...))
+	}
 	return Result{}, fmt.Errorf("%s cannot be had:\n%w", f.Name, errors.Join(failed...))
 }
 
