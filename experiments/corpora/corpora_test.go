@@ -236,6 +236,18 @@ func TestRepair(t *testing.T) {
 			t.Errorf("%q became %q", s, got)
 		}
 	}
+	mac, err := parseRepair([]string{"windows-1252+macintosh>utf-8"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for s, want := range map[string]string{ // as they are in the files of CrowdFlower
+		"this â€œear wormâ€ù wonâ€™t go": "this “ear worm” won’t go", "I didn'tâ€_but": "I didn't…but", "_Ÿ’œâœˆ #M": "💜✈ #M",
+		"away _Ÿ˜¡ I": "away 😡 I", "caf_ snake_case _x": "caf_ snake_case _x", "Ã‡ekdar": "Çekdar", "JapÃ_n": "JapÃ_n", "_Ÿ": "_Ÿ", "ça è": "ça è",
+	} {
+		if got := repair(s, mac); got != want {
+			t.Errorf("%q became %q, should be %q", s, got, want)
+		}
+	}
 	twice, err := parseRepair([]string{"windows-1251>macintosh", "windows-1252>utf-8"})
 	if err != nil {
 		t.Fatal(err)

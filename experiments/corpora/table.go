@@ -82,7 +82,7 @@ func (c *collector) table(name string, in io.Reader, p Part) error {
 		if name == "" {
 			name = otherwise
 		}
-		i := slices.Index(columns, name)
+		i := slices.IndexFunc(columns, func(c string) bool { return sameColumn(c, name) })
 		if i < 0 {
 			missing = append(missing, fmt.Errorf("no column %q; the columns are %q", name, columns))
 		}
@@ -135,4 +135,10 @@ func (c *collector) wanted(row []string, where []int) bool {
 		}
 	}
 	return true
+}
+
+// sameColumn compares names of columns: copies of a table have underscores where
+// others have spaces.
+func sameColumn(a, b string) bool {
+	return strings.ReplaceAll(a, "_", " ") == strings.ReplaceAll(b, "_", " ")
 }

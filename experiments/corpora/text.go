@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -105,7 +106,14 @@ func (c *collector) field(s string) (string, bool) {
 // were wrongly decoded, and decoded anew.
 type conversion struct {
 	wrong, right encoding.Encoding
+	// saved says that what was read as Windows-1252 was then saved as Mac Roman,
+	// which lacks some of its characters.
+	saved bool
 }
+
+// savedAsMac is the wrong side of a step: read as Windows-1252, then saved as
+// Mac Roman.
+const savedAsMac = "windows-1252+macintosh"
 
 // parseRepair parses steps such as "windows-1252>utf-8": what was UTF-8 had been
 // read as Windows-1252.
@@ -113,6 +121,10 @@ func parseRepair(steps []string) ([]conversion, error) {
 	var out []conversion
 	for _, s := range steps {
 		from, to, ok := strings.Cut(s, ">")
+		saved := from == savedAsMac
+		if saved {
+			from = "windows-1252"
+		}
 		wrong, err1 := named(from)
 		right, err2 := named(to)
 		if !ok || err1 != nil || err2 != nil || wrong == nil {
@@ -121,10 +133,19 @@ func parseRepair(steps []string) ([]conversion, error) {
 		if from == "windows-1252" {
 			wrong = lenient1252{}
 		}
-		out = append(out, conversion{wrong, right})
+		out = append(out, conversion{wrong, right, saved})
 	}
 	return out, nil
 }
+
+// Mac Roman has no ð, with which emoji begin in Windows-1252, and no ¦, with
+// which the ellipsis ends: programs saved an underscore. The five bytes that
+// Windows-1252 does not use became those letters that Mac Roman has there.
+var (
+	lost   = strings.NewReplacer("_Ÿ", "ðŸ", "â€_", "â€¦")
+	found  = strings.NewReplacer("ðŸ", "_Ÿ", "â€¦", "â€_")
+	unused = strings.NewReplacer("Å", "\u0081", "ç", "\u008d", "è", "\u008f", "ê", "\u0090", "ù", "\u009d")
+)
 
 // repair undoes wrong conversions in each run of characters beyond ASCII. A run
 // where that does not give valid text stays as it is: it was not damaged, or is
@@ -132,6 +153,10 @@ func parseRepair(steps []string) ([]conversion, error) {
 func repair(s string, steps []conversion) string {
 	if len(steps) == 0 {
 		return s
+	}
+	saved := slices.ContainsFunc(steps, func(c conversion) bool { return c.saved })
+	if saved {
+		s = lost.Replace(s)
 	}
 	var b strings.Builder
 	for len(s) > 0 {
@@ -145,8 +170,15 @@ func repair(s string, steps []conversion) string {
 		if n < 0 {
 			n = len(s)
 		}
-		b.WriteString(repairRun(s[:n], steps))
+		run := s[:n]
 		s = s[n:]
+		out := repairRun(run, steps)
+		if saved && out == run {
+			if out = repairRun(unused.Replace(run), steps); out == unused.Replace(run) {
+				out = found.Replace(run)
+			}
+		}
+		b.WriteString(out)
 	}
 	return b.String()
 }
