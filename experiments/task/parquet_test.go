@@ -81,7 +81,8 @@ func TestParquetColumns(t *testing.T) {
 		}
 	}
 	for _, c := range []struct{ text, label, want string }{
-		{"text", "label", `did you mean "doc.body"?`},
+		{"text", "label", `x.parquet: no column "text"; the columns are ["doc.body"`},
+		{"body", "label", `did you mean "doc.body"?`},
 		{"raw", "Stars", `no column "Stars"; the columns are`},
 		{"Tags", "stars", `column "Tags": a row has a list of values`},
 		{"stars", "small", `column "stars": must be texts, not int32`},

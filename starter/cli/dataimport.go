@@ -186,9 +186,12 @@ func (a *app) importData(ctx context.Context, args []string, o importOptions) er
 		}
 		o.task.Source = strings.Join(names, ", ")
 	}
-	im := &importer{app: a, kind: o.kind, read: o.read, images: o.images, progress: a.newProgress()}
+	im := &importer{ctx: ctx, kind: o.kind, read: o.read, images: o.images, progress: a.newProgress()}
 	im.progress.quiet()
 	f, err := im.load(sources)
+	if ctx.Err() != nil {
+		err = errInterrupted // a file of a folder that was not read is a problem among others
+	}
 	if err != nil {
 		im.progress.clear()
 		if hint := f.columnHint(); hint != "" {

@@ -7,6 +7,7 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"image"
 	"image/color"
@@ -215,6 +216,10 @@ func TestDataImportAsks(t *testing.T) {
 	defer w.Close() //nolint:errcheck // a test's
 	if code := Run(ctx, Process{Args: []string{"data", "import", file}, Environ: b.environ, Stdin: r, Stdout: new(locked), Stderr: new(locked), Interactive: true}); code != exitInterrupted {
 		t.Errorf("interrupted: exit code %d", code)
+	}
+	a := &app{Process: Process{Stdin: r, Stderr: new(locked)}}
+	if _, err := a.ask(ctx, "?"); !errors.Is(err, errInterrupted) {
+		t.Errorf("interrupted at the question: %v", err)
 	}
 }
 

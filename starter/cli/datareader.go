@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -22,8 +23,8 @@ import (
 
 // importer reads the sources of an import.
 type importer struct {
-	app      *app
-	kind     string // text, image, or "" to find out
+	ctx      context.Context // whose end stops the reading
+	kind     string          // text, image, or "" to find out
 	read     task.ReadOptions
 	images   image.FileOptions
 	progress *progressLine
@@ -154,6 +155,9 @@ type progressReader struct {
 }
 
 func (p *progressReader) Read(b []byte) (int, error) {
+	if p.im.ctx.Err() != nil {
+		return 0, errInterrupted
+	}
 	n, err := p.r.Read(b)
 	p.im.done += int64(n)
 	p.im.show(func() string {
@@ -198,6 +202,9 @@ type countedTree struct {
 }
 
 func (c *countedTree) Open(name string) (fs.File, error) {
+	if c.im.ctx.Err() != nil {
+		return nil, errInterrupted
+	}
 	c.n++
 	c.im.show(func() string { return fmt.Sprintf("reading %s: %s files", c.name, humanize.Comma(int64(c.n))) })
 	return c.FS.Open(name)
