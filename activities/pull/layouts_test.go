@@ -236,8 +236,8 @@ func layouts() map[string][]byte {
 	return map[string][]byte{
 		"Airline-Sentiment-2-w-AA.csv": macRoman(strings.ReplaceAll(table(airline, "text", "airline_sentiment", "negative", "neutral", "positive"), "of the", "donâ€™t the")),
 		"complaints.csv.zip":           zipped(entry{"complaints.csv", table(complaint, "Consumer complaint narrative", "Issue", "Managing an account", "Fraud or scam")}),
-		"complaints_sample.csv":        []byte(table(complaint, "Consumer complaint narrative", "Issue", "Managing an account", "Fraud or scam")),
-		"Consumer_Complaints.csv":      []byte(table(strings.NewReplacer(" ", "_", "Sub-p", "Sub_p").Replace(complaint), "Consumer_complaint_narrative", "Issue", "Fees")),
+		"complaints_sample.csv":        []byte(table(complaint, "Consumer complaint narrative", "Product", "Mortgage", "Debt collection")),
+		"Consumer_Complaints.csv":      []byte(table(strings.NewReplacer(" ", "_", "Sub-p", "Sub_p").Replace(complaint), "Consumer_complaint_narrative", "Product", "Student loan")),
 
 		"Full-Economic-News-DFE-839861.csv": []byte(strings.ReplaceAll(table(economy, "text", "relevance", "yes", "no", "not sure"), "of the", "\x93of the")),
 		"Full-Economic-News-clean.csv":      []byte(table("_unit_id,positivity,text", "text", "positivity", "2", "4", "5", "6", "9")),

@@ -106,7 +106,7 @@ func TestEverySource(t *testing.T) {
 	}
 	wants := map[string][]want{
 		"airline":                 {{"negative neutral positive", 36, false}},
-		"complaints":              {{"Fraud or scam, Managing an account", 24, false}, {"Fees, Fraud or scam, Managing an account", 36, false}},
+		"complaints":              {{"Fraud or scam, Managing an account", 24, false}, {"Debt collection, Mortgage, Student loan", 36, false}},
 		"economic_news":           {{"not_relevant relevant", 24, false}},
 		"economic_news_tone_only": {{"negative neutral positive", 60, false}},
 		"news_aggregator":         {{"business entertainment health science_technology", 48, false}, {"business entertainment health science_technology", 144, true}},

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/text/encoding/charmap"
 
@@ -316,6 +317,29 @@ func FuzzExamples(f *testing.F) {
 		for _, e := range examples {
 			if e.Label == "" || !strings.HasPrefix(e.Text, strings.TrimSpace(e.Text)) {
 				t.Errorf("%+v", e)
+			}
+		}
+	})
+}
+
+func FuzzRepair(f *testing.F) {
+	for _, s := range []string{"plain", "â€œear wormâ€ù", "_Ÿ˜¡ I", "‰ЫУ", "café", "\u009d", "漢"} {
+		f.Add(s)
+	}
+	var all [][]conversion
+	for _, steps := range [][]string{{"windows-1252>utf-8"}, {savedAsMac + ">utf-8"}, {"windows-1251>macintosh", "windows-1252>utf-8"}} {
+		c, err := parseRepair(steps)
+		if err != nil {
+			f.Fatal(err)
+		}
+		all = append(all, c)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		ascii := strings.IndexFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) < 0
+		for _, steps := range all {
+			out := repair(s, steps)
+			if utf8.ValidString(s) && !utf8.ValidString(out) || ascii && out != s {
+				t.Errorf("%q became %q", s, out)
 			}
 		}
 	})
