@@ -17,7 +17,7 @@ import (
 
 func (a *app) dataCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "data", Short: "Import tasks and look at them"}
-	cmd.AddCommand(a.dataImportCommand(), a.dataListCommand(), a.dataShowCommand())
+	cmd.AddCommand(a.dataImportCommand(), a.dataPullCommand(), a.dataListCommand(), a.dataShowCommand())
 	return group(cmd)
 }
 
