@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -243,6 +244,9 @@ func (im *importer) files(s source, out *loaded) (*image.Set, error) {
 		if _, err := task.FormatOf(f.Name); err == nil {
 			tables++
 		}
+	}
+	if slices.Contains(names, "[Content_Types].xml") {
+		return nil, fmt.Errorf("%s is an Office document: save its table as CSV", s.name)
 	}
 	var set *image.Set
 	variant := image.CIFAROf(names)
