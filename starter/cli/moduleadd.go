@@ -73,7 +73,7 @@ func (a *app) moduleDeriveCommand() *cobra.Command {
 	var overwrite bool
 	cmd := &cobra.Command{
 		Use: "derive NAME --from MODULE", Short: "Make a variant of a module: joined with others, standardised, without its first components, weighed",
-		Long: "Make a variant of a module. In this order: join it with others (their vectors side by side, for the tokens of the first that all know),\n" +
+		Long: "Make a variant of a module. In this order: join it with others (their vectors side by side, for the tokens of all of them),\n" +
 			"remove principal components, standardise, weigh by frequency. Frequencies are taken from the order of the tokens, by Zipf's law.",
 		Example: "  starter module derive glove-50-std --from glove-50 --standardise --smoothing 0.001\n" +
 			"  starter module derive both --from glove-50 --join imdb-sgns-128 --standardise",
