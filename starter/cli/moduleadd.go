@@ -92,23 +92,9 @@ func (a *app) moduleDeriveCommand() *cobra.Command {
 			defer p.clear()
 			var m *embedding.Module
 			err := a.withServers(cmd.Context(), func(s *deploy.Servers) error {
-				var parts []*embedding.Module
-				for _, name := range append([]string{from}, join...) {
-					p.update("reading " + name)
-					part, _, err := activities.LoadModule(cmd.Context(), s.Store, name)
-					if err != nil {
-						return err
-					}
-					parts = append(parts, part)
-				}
 				p.update("deriving " + args[0])
 				var err error
-				if m = parts[0]; len(parts) > 1 {
-					if m, err = embedding.Join(args[0], parts...); err != nil {
-						return err
-					}
-				}
-				m, err = m.Derive(args[0], v)
+				m, err = a.derive(cmd.Context(), s.Store, args[0], append([]string{from}, join...), v)
 				return err
 			})
 			if err != nil {
