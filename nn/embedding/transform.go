@@ -213,9 +213,11 @@ func scaleBy(v []float32, s float64) {
 }
 
 // Join puts the vectors of several modules side by side, each scaled to unit
-// mean square, for the tokens of the first that all others have or make by their
-// subwords. The joined module has no subwords. It is an error when no token is
-// left.
+// mean square: the concatenation of Yin and Schütze (2016), which keeps what each
+// source knows. It has the tokens of all of them, the first one's first, then
+// those that the next adds; pieces of words are no tokens of their own. The part
+// of a module that neither has a token nor makes its vector is zero. The joined
+// module has no subwords. It is an error when no token is left.
 func Join(name string, modules ...*Module) (*Module, error) {
 	if len(modules) == 0 {
 		return nil, errors.New("no modules to join")
@@ -236,26 +238,31 @@ func Join(name string, modules ...*Module) (*Module, error) {
 		}
 	}
 	out.Source = strings.Join(sources, " | ")
+	there := map[string]bool{}
 	row := make([]float32, out.Dim)
-next:
-	for k, t := range modules[0].Tokens {
-		at := modules[0].Dim
-		copy(row, modules[0].Vectors[k*at:][:at])
-		for i, m := range modules {
-			v := row[:at]
-			if i > 0 {
-				if v = row[at:][:m.Dim]; lookups[i].Vector(v, t) == Unknown {
-					continue next
-				}
-				at += m.Dim
-			}
-			scaleBy(v, scale[i])
+	for _, m := range modules {
+		if m.Subword != nil && m.Subword.Kind == Pieces {
+			continue
 		}
-		out.Tokens = append(out.Tokens, t)
-		out.Vectors = append(out.Vectors, row...)
+		for _, t := range m.Tokens {
+			if there[t] {
+				continue
+			}
+			there[t] = true
+			clear(row)
+			at := 0
+			for i, m := range modules {
+				v := row[at:][:m.Dim]
+				at += m.Dim
+				lookups[i].Vector(v, t)
+				scaleBy(v, scale[i])
+			}
+			out.Tokens = append(out.Tokens, t)
+			out.Vectors = append(out.Vectors, row...)
+		}
 	}
 	if len(out.Tokens) == 0 {
-		return nil, fmt.Errorf("module %s: the modules to join have no token in common", name)
+		return nil, fmt.Errorf("module %s: the modules to join have pieces of words alone, no words to make vectors for", name)
 	}
 	return out, out.Validate()
 }

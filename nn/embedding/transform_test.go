@@ -34,21 +34,29 @@ func TestWeighByHand(t *testing.T) {
 
 func TestJoinByHand(t *testing.T) {
 	a := &Module{Name: "a", Language: "en", Dim: 1, Tokens: []string{"x", "y", "z"}, Vectors: []float32{2, 2, -2}, Source: "one"}
-	b := &Module{Name: "b", Language: "en", Dim: 2, Tokens: []string{"z", "x"}, Vectors: []float32{0.5, 0.5, -0.5, 0.5}, Source: "two"}
+	b := &Module{Name: "b", Language: "en", Dim: 2, Tokens: []string{"z", "x", "w"}, Vectors: []float32{0.5, 0.5, -0.5, 0.5, -0.5, -0.5}, Source: "two"}
 	got, err := Join("ab", a, b)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := &Module{Name: "ab", Language: "en", Dim: 3, Tokens: []string{"x", "z"}, Vectors: []float32{1, -1, 1, -1, 1, 1}, Source: "one | two"}
+	want := &Module{Name: "ab", Language: "en", Dim: 3, Tokens: []string{"x", "y", "z", "w"}, Source: "one | two", Vectors: []float32{
+		1, -1, 1, // both
+		1, 0, 0, // a alone
+		-1, 1, 1,
+		0, -1, -1, // b alone
+	}}
 	if diff := cmp.Diff(want, got, near); diff != "" {
 		t.Error(diff)
 	}
 	if a.Vectors[0] != 2 || b.Vectors[0] != 0.5 {
 		t.Error("joining changed what was joined")
 	}
-	c := &Module{Name: "c", Dim: 1, Tokens: []string{"w"}, Vectors: []float32{1}}
-	if _, err := Join("ac", a, c); err == nil || !strings.Contains(err.Error(), "no token in common") {
+	pieces := &Module{Name: "p", Dim: 1, Tokens: []string{boundary + "x"}, Vectors: []float32{1}, Subword: &Subword{Kind: Pieces}}
+	if _, err := Join("pp", pieces, pieces); err == nil || !strings.Contains(err.Error(), "no words") {
 		t.Errorf("got %v", err)
+	}
+	if _, err := Join("none"); err == nil {
+		t.Error("nothing was joined")
 	}
 }
 
@@ -150,7 +158,17 @@ func TestJoinComposes(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := float32(1 / b.RMS())
-	if diff := cmp.Diff(&Module{Name: "ab", Dim: 3, Tokens: []string{"the", zero}, Vectors: []float32{1, s, 2 * s, 1, s, 0}, Source: got.Source}, got, near); diff != "" {
-		t.Error(diff)
+	row := func(token string) []float32 {
+		for i, x := range got.Tokens {
+			if x == token {
+				return got.Vectors[3*i:][:3]
+			}
+		}
+		return nil
+	}
+	for token, want := range map[string][]float32{"the": {1, s, 2 * s}, zero: {1, s, 0}, none: {1, 0, 0}} {
+		if diff := cmp.Diff(want, row(token), near); diff != "" {
+			t.Errorf("%s: %s", token, diff)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tnaml/activities"
+	"tnaml/activities/store"
 	"tnaml/deploy"
 	"tnaml/experiments/catalog"
 	"tnaml/nn/embedding"
@@ -37,7 +39,9 @@ func (a *app) moduleBuildCommand() *cobra.Command {
 			}
 			var files []string
 			for _, r := range recipes {
-				files = append(files, r.File)
+				if r.File != "" {
+					files = append(files, r.File)
+				}
 			}
 			for _, r := range images {
 				files = append(files, r.File)
@@ -68,8 +72,7 @@ func (a *app) moduleBuildCommand() *cobra.Command {
 				}
 				p := a.newProgress()
 				defer p.clear()
-				var corpus string
-				var documents [][]string // of corpus: several modules are made of one
+				b := moduleBuilder{app: a, dir: args[0], store: s.Store, progress: p}
 				for i, r := range recipes {
 					if there[r.Name] && !overwrite {
 						p.say("module %s is there", r.Name)
@@ -78,25 +81,7 @@ func (a *app) moduleBuildCommand() *cobra.Command {
 					if err := cmd.Context().Err(); err != nil {
 						return err
 					}
-					file := filepath.Join(args[0], filepath.FromSlash(r.File))
-					what := fmt.Sprintf("%d of %d, %s", i+1, len(recipes), r.Name)
-					var m *embedding.Module
-					if r.Train == nil {
-						p.update(what)
-						if m, err = a.readVectors(file, r.Name, 0, p); err == nil {
-							m.Language, m.Source = r.Language, r.Source
-						}
-					} else {
-						if corpus != file {
-							if documents, err = readDocuments(file, func(n int) { p.update(fmt.Sprintf("%s: reading, %s documents", what, humanize.Comma(int64(n)))) }); err != nil {
-								return err
-							}
-							corpus = file
-						}
-						o := r.Options()
-						o.Progress = func(done float64) { p.update(fmt.Sprintf("%s: training, %.0f %%", what, 100*done)) }
-						m, err = embedding.Train(embedding.Tokens(documents), o)
-					}
+					m, err := b.build(cmd.Context(), r, fmt.Sprintf("%d of %d, %s", i+1, len(recipes), r.Name))
 					if err != nil {
 						return err
 					}
@@ -113,4 +98,70 @@ func (a *app) moduleBuildCommand() *cobra.Command {
 	cmd.Flags().StringVar(&modality, "modality", "", "text or image (default: both)")
 	cmd.Flags().BoolVar(&overwrite, "overwrite", false, "make those that are there anew")
 	return cmd
+}
+
+// moduleBuilder makes the catalogue's text modules.
+type moduleBuilder struct {
+	*app
+	dir      string
+	store    store.Store
+	progress *progressLine
+	// file is the corpus that was read last, and documents are its: several
+	// modules are made of one.
+	file      string
+	documents [][]string
+}
+
+func (b *moduleBuilder) build(ctx context.Context, r catalog.ModuleRecipe, what string) (*embedding.Module, error) {
+	file := filepath.Join(b.dir, filepath.FromSlash(r.File))
+	switch {
+	case r.Derive != nil:
+		b.progress.update(what)
+		m, err := b.derive(ctx, b.store, r.Name, r.Derive.From, r.Derive.Variant())
+		if err != nil {
+			return nil, err
+		}
+		m.Language = r.Language
+		return m, nil
+	case r.Train != nil:
+		if b.file != file {
+			documents, err := readDocuments(file, func(n int) {
+				b.progress.update(fmt.Sprintf("%s: reading, %s documents", what, humanize.Comma(int64(n))))
+			})
+			if err != nil {
+				return nil, err
+			}
+			b.file, b.documents = file, documents
+		}
+		o := r.Options()
+		o.Progress = func(done float64) { b.progress.update(fmt.Sprintf("%s: training, %.0f %%", what, 100*done)) }
+		return embedding.Train(embedding.Tokens(b.documents), o)
+	}
+	b.progress.update(what)
+	m, err := b.readVectors(file, r.Name, 0, b.progress)
+	if err != nil {
+		return nil, err
+	}
+	m.Language, m.Source = r.Language, r.Source
+	return m, nil
+}
+
+// derive makes a module of stored ones: joined, if they are several, and changed.
+func (a *app) derive(ctx context.Context, s store.Store, name string, from []string, v embedding.Variant) (*embedding.Module, error) {
+	var parts []*embedding.Module
+	for _, part := range from {
+		m, _, err := activities.LoadModule(ctx, s, part)
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, m)
+	}
+	m := parts[0]
+	if len(parts) > 1 {
+		var err error
+		if m, err = embedding.Join(name, parts...); err != nil {
+			return nil, err
+		}
+	}
+	return m.Derive(name, v)
 }

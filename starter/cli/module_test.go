@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -89,7 +91,7 @@ func TestModules(t *testing.T) {
 		t.Errorf("%+v", record)
 	}
 	decode(b.ok("module", "derive", "both", "--from", "whole", "--join", "own", "--json"), &record)
-	if record.Dim != 6 || record.Tokens != 3 { // camera is made of its n-grams
+	if record.Dim != 6 || record.Tokens != 10 { // three, and seven more of own's nine
 		t.Errorf("%+v", record)
 	}
 	decode(b.ok("module", "derive", "whole-sub", "--from", "whole", "--subword=2-4", "--buckets", "100", "--json"), &record)
@@ -131,5 +133,59 @@ func TestModules(t *testing.T) {
 	b.fails(exitFailed, []string{"module p", "--language"}, "module", "check", "p")
 	if out := b.ok("module", "list"); !strings.Contains(out, "ngrams") || !strings.Contains(out, "pieces") || !strings.Contains(out, "text") {
 		t.Error(out)
+	}
+}
+
+// The catalogue's modules are made of what lies below a directory, derived ones
+// of their stored parts; what is there is left alone.
+func TestModuleBuild(t *testing.T) {
+	b, _ := online(t)
+	write := func(name, text string) {
+		t.Helper()
+		file := filepath.Join(b.dir, "data", filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		var packed bytes.Buffer
+		z := gzip.NewWriter(&packed)
+		z.Write([]byte(text)) //nolint:errcheck // to memory
+		z.Close()             //nolint:errcheck // to memory
+		if err := os.WriteFile(file, packed.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var vectors, corpus strings.Builder
+	for i := range 10 {
+		fmt.Fprintf(&vectors, "g%d%s\n", i, strings.Repeat(fmt.Sprintf(" 0.%d", i+1), 50))
+	}
+	for i := range 2000 { // 300 words
+		fmt.Fprintf(&corpus, "w%d w%d w%d\n", i%300, (7*i+1)%300, (i+i/300)%300)
+	}
+	write("embeddings/glove6b_50d_10k/vectors.vec.gz", vectors.String())
+	write("corpora/imdb_unsup.txt.gz", corpus.String())
+	write("corpora/spanish_news_small.txt.gz", corpus.String())
+	build := func() string {
+		return b.ok("module", "build", "--modality", "text", filepath.Join(b.dir, "data"))
+	}
+	out := build()
+	for _, want := range []string{"glove-imdb-428: 310 tokens of length 428", "glove-50: 10 tokens of length 50", "imdb-sgns-128-std: 300 tokens of length 128"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in %s", want, out)
+		}
+	}
+	var modules []struct{ Name, Language, Source string }
+	if err := json.Unmarshal([]byte(b.ok("module", "list", "--json")), &modules); err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range modules {
+		if m.Language == "" || m.Name == "imdb-sgns-128-std" && !strings.Contains(m.Source, "standardised, smoothed by 0.001") {
+			t.Errorf("%+v", m)
+		}
+	}
+	if len(modules) != 8 {
+		t.Errorf("%d modules", len(modules))
+	}
+	if out := build(); strings.Contains(out, "tokens of length") {
+		t.Errorf("made again: %s", out)
 	}
 }

@@ -74,7 +74,7 @@ func (a *app) moduleDeriveCommand() *cobra.Command {
 	var overwrite bool
 	cmd := &cobra.Command{
 		Use: "derive NAME --from MODULE", Short: "Make a variant of a module: joined with others, with subwords, without its first components, standardised, weighed",
-		Long: "Make a variant of a module. In this order: join it with others (their vectors side by side, for the tokens of the first that all know),\n" +
+		Long: "Make a variant of a module. In this order: join it with others (their vectors side by side, for the tokens of all of them),\n" +
 			"fit vectors of character n-grams to its words', so that other words get vectors too, remove principal components, standardise, weigh by\n" +
 			"frequency. Frequencies are taken from the order of the tokens, by Zipf's law.",
 		Example: "  starter module derive glove-50-std --from glove-50 --subword --standardise --smoothing 0.001\n" +
@@ -100,23 +100,9 @@ func (a *app) moduleDeriveCommand() *cobra.Command {
 			defer p.clear()
 			var m *embedding.Module
 			err := a.withServers(cmd.Context(), func(s *deploy.Servers) error {
-				var parts []*embedding.Module
-				for _, name := range append([]string{from}, join...) {
-					p.update("reading " + name)
-					part, _, err := activities.LoadModule(cmd.Context(), s.Store, name)
-					if err != nil {
-						return err
-					}
-					parts = append(parts, part)
-				}
 				p.update("deriving " + args[0])
 				var err error
-				if m = parts[0]; len(parts) > 1 {
-					if m, err = embedding.Join(args[0], parts...); err != nil {
-						return err
-					}
-				}
-				m, err = m.Derive(args[0], v)
+				m, err = a.derive(cmd.Context(), s.Store, args[0], append([]string{from}, join...), v)
 				return err
 			})
 			if err != nil {
