@@ -104,6 +104,9 @@ func readTar(in io.Reader, archive string, limit int64, wanted func(name string)
 	left := limit
 	for {
 		h, err := r.Next()
+		if err == io.EOF && counted.zeros < tarBlock { // the reader takes the end of the data for that of the archive
+			err = fmt.Errorf("the archive is cut off, its end of zeros is missing: %w", io.ErrUnexpectedEOF)
+		}
 		if err == io.EOF {
 			break
 		}
@@ -142,14 +145,27 @@ func readSized(r io.Reader, size int64) ([]byte, error) {
 	return b, err
 }
 
+// tarBlock is the size of a tar archive's blocks; it ends with some of zeros.
+const tarBlock = 512
+
+// countReader counts the bytes read, and the zeros they end with.
 type countReader struct {
-	r io.Reader
-	n int64
+	r     io.Reader
+	n     int64
+	zeros int64
 }
 
 func (c *countReader) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
 	c.n += int64(n)
+	k := n
+	for k > 0 && p[k-1] == 0 {
+		k--
+	}
+	if k > 0 {
+		c.zeros = 0
+	}
+	c.zeros += int64(n - k)
 	return n, err
 }
 
@@ -217,7 +233,7 @@ func ReadFolder(tree fs.FS, folder string, limit int64, wanted func(name string)
 			}
 			return nil
 		}
-		if hidden(name) || !wanted(name) {
+		if t := d.Type(); hidden(name) || !wanted(name) || t&^fs.ModeSymlink != 0 { // a pipe would wait for ever
 			return nil
 		}
 		e := File{Name: name}

@@ -6,7 +6,10 @@
 # fastText's own words/s, by the clock, and words a second of processor time.
 # Needs fasttext (Debian: fasttext).
 #
-#   bash fasttext_skipgram.sh [DATA]
+#   bash fasttext_skipgram.sh [DATA [DIR]]
+#
+# With DIR the vectors stay there, as fasttext-0.vec and fasttext-6.vec, for
+# `starter module add` and `starter module check`.
 set -euo pipefail
 data=${1:-${TNAML_DATA:-../shared/data}}
 dir=$(mktemp -d)
@@ -19,5 +22,6 @@ for maxn in 0 6; do
 		-minn 3 -maxn $maxn -bucket 2000000 -lr 0.05 -t 1e-4 -thread 1 >"$dir/log" 2>&1; } 2>&1)
 	words=$(tr -s ' ' '\n' <"$dir/text" | sort | uniq -c | awk '$1 >= 5 && $2 != "" { n += $1 } END { print n }')
 	clock=$(tr '\r' '\n' <"$dir/log" | grep -o 'words/sec/thread: *[0-9]*' | tail -1 | tr -dc 0-9)
+	if [ $# -gt 1 ]; then cp "$dir/model.vec" "$2/fasttext-$maxn.vec"; fi
 	echo "maxn $maxn: $clock words/s, $(awk -v w="$words" -v t="$cpu" 'BEGIN { printf "%.0f", w / t }') words/cpu-s"
 done

@@ -66,7 +66,7 @@ var (
 
 var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 	"points": points, "estimate": estimate, "duration": duration, "count": count, "label": label, "inc": func(i int) int { return i + 1 }, "percent": func(v float64) float64 { return 100 * v },
-	"mul": func(a, b float64) float64 { return a * b },
+	"mul": func(a, b float64) float64 { return a * b }, "share": func(n, of int) float64 { return 100 * float64(n) / float64(max(1, of)) },
 }).Parse(pageHTML))
 
 // Write writes the page. It checks the input first and reports everything wrong

@@ -96,6 +96,9 @@ type Class struct {
 	Samples []string `json:"samples"`
 }
 
+// Examples is the class's number of examples.
+func (c Class) Examples() int { return c.Train + c.Validation + c.Test }
+
 const (
 	samples      = 3
 	sampleLength = 120
@@ -164,7 +167,7 @@ func NewCard(labels []string, of []int32, groups []int, parts []Part, given bool
 		if cl.Train > c.Classes[best].Train {
 			best = i
 		}
-		n := cl.Train + cl.Validation + cl.Test
+		n := cl.Examples()
 		least, most = min(least, n), max(most, n)
 	}
 	if len(c.Classes) > 0 {
@@ -178,7 +181,7 @@ func NewCard(labels []string, of []int32, groups []int, parts []Part, given bool
 func evenness(classes []Class, n int) float64 {
 	var h float64
 	for _, cl := range classes {
-		if k := cl.Train + cl.Validation + cl.Test; k > 0 {
+		if k := cl.Examples(); k > 0 {
 			p := float64(k) / float64(n)
 			h -= p * math.Log(p)
 		}

@@ -66,24 +66,30 @@ func (c *collector) wanted() [3]wantedColumn {
 }
 
 // columns finds text, label and split in the names of the columns; -1 stands
-// for one that is absent. Line is that of the header.
+// for one that is absent.
 func (c *collector) columns(names []string) (at [3]int, ok bool) {
+	bad := func(err error) {
+		if c.report.Format != Parquet {
+			err = fmt.Errorf("line 1: %w", err) // that of the header
+		}
+		c.fail(err)
+	}
 	for i := range names {
 		names[i] = strings.TrimSpace(names[i])
 		if names[i] != "" && slices.Contains(names[:i], names[i]) {
-			c.problem(1, names[i], "the column is there twice")
+			bad(fmt.Errorf("column %q: the column is there twice", names[i]))
 		}
 	}
 	c.report.setColumns(names)
 	for i, w := range c.wanted() {
 		at[i] = slices.Index(names, w.name)
 		if at[i] < 0 && w.must {
-			c.problem(1, "", "%w", missing("column", w.name, w.common, names))
+			bad(missing("column", w.name, w.common, names))
 		}
 		c.report.use(at[i], w.use)
 	}
 	if at[0] >= 0 && at[0] == at[1] {
-		c.problem(1, names[at[0]], "the column cannot be both text and label")
+		bad(fmt.Errorf("column %q: the column cannot be both text and label", names[at[0]]))
 	}
 	return at, c.problems == 0
 }

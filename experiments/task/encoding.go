@@ -108,7 +108,7 @@ func (c *collector) decodeAll(parts [][]byte, bad func(part, line int, err error
 		if !ok {
 			for _, i := range rest {
 				hint := "; if it is another encoding, give its name"
-				if e.Name != "" && e.Name != utf8Name {
+				if e.Name != "" && e.Name != utf8Name && e.Confidence >= leastConfidence {
 					hint = fmt.Sprintf(" (perhaps %s, %.0f %%)%s", e.Name, 100*e.Confidence, hint)
 				}
 				if utf8.Valid(parts[i]) { // but full of zeros

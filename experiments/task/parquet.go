@@ -30,7 +30,7 @@ func (c *collector) parquet(b []byte) {
 		}
 	}()
 	if len(c.o.Columns) > 0 || c.o.Delimiter != "" || c.o.Encoding != "" {
-		c.fail(errors.New("Parquet names its columns itself and is UTF-8: give no columns, delimiter or encoding"))
+		c.fail(errors.New("a Parquet file names its columns itself and is UTF-8: give no columns, delimiter or encoding"))
 		return
 	}
 	if n := len(b); n < 12 || string(b[:4]) != parquetMagic {
@@ -90,7 +90,11 @@ func (c *collector) parquet(b []byte) {
 			if col == nil {
 				continue
 			}
-			var err error
+			err := col.check(f, g, c.o.limit())
+			if err != nil {
+				c.fail(fmt.Errorf("column %q, row group %d: %w", col.name, g, err))
+				return
+			}
 			if values[i], err = col.read(group, c.o.limit()); err == nil && len(values[i]) != n {
 				err = fmt.Errorf("%d values in %d rows", len(values[i]), n)
 			}
@@ -198,6 +202,20 @@ func (p *parquetColumn) place(f *parquet.File, group int) string {
 		at = min(at, m.DictionaryPageOffset)
 	}
 	return fmt.Sprintf("bytes %d to %d: ", at, at+m.TotalCompressedSize)
+}
+
+// check refuses what the library cannot be given: it takes damaged LZ4 for a
+// buffer that is too short, and asks for ever more memory.
+func (p *parquetColumn) check(f *parquet.File, group int, limit int64) error {
+	m := f.Metadata().RowGroups[group].Columns[p.column.Index()].MetaData
+	switch m.Codec {
+	case format.Lz4, format.Lz4Raw, format.LZO:
+		return fmt.Errorf("compressed by %s, which is not read: write the file with zstd, snappy, gzip or no compression", m.Codec)
+	}
+	if m.TotalUncompressedSize < 0 || m.TotalUncompressedSize > limit {
+		return fmt.Errorf("%d bytes, more than %d; split the file or raise the limit", m.TotalUncompressedSize, limit)
+	}
+	return nil
 }
 
 // read returns the column's values in a row group; a null is "".

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -79,7 +81,8 @@ func TestParquetColumns(t *testing.T) {
 		}
 	}
 	for _, c := range []struct{ text, label, want string }{
-		{"text", "label", `did you mean "doc.body"?`},
+		{"text", "label", `x.parquet: no column "text"; the columns are ["doc.body"`},
+		{"body", "label", `did you mean "doc.body"?`},
 		{"raw", "Stars", `no column "Stars"; the columns are`},
 		{"Tags", "stars", `column "Tags": a row has a list of values`},
 		{"stars", "small", `column "stars": must be texts, not int32`},
@@ -120,6 +123,42 @@ func TestParquetClassNames(t *testing.T) {
 	}
 }
 
+// Files that another program wrote (the Rust library of Apache Arrow, as
+// parquet-wasm 0.8): row groups of 5, pages of both versions, dictionaries.
+func TestParquetOfArrow(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join("testdata", "arrow-*.parquet"))
+	if err != nil || len(files) != 6 {
+		t.Fatalf("%q, %v", files, err)
+	}
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, label := range []string{"label", "num", "good"} {
+			got, err := Read(bytes.NewReader(b), file, ReadOptions{LabelColumn: label})
+			if strings.Contains(file, "lz4") {
+				if err == nil || !strings.Contains(err.Error(), "compressed by LZ4_RAW") {
+					t.Errorf("%s: %v", file, err)
+				}
+				continue
+			}
+			var want []Example
+			for i := range 12 {
+				e := Example{Text: fmt.Sprintf("naïve 東京 %d", i)}
+				if i == 7 {
+					e.Text = ""
+				}
+				e.Label = map[string]string{"label": []string{"neg", "pos"}[i%2], "num": fmt.Sprint(i % 3), "good": fmt.Sprint(i%2 == 0)}[label]
+				want = append(want, e)
+			}
+			if diff := cmp.Diff(want, got); err != nil || diff != "" {
+				t.Errorf("%s, %s: %v %s", file, label, err, diff)
+			}
+		}
+	}
+}
+
 func TestParquetRefuses(t *testing.T) {
 	b := parquetOf(t, corpus(50, ""), parquet.Compression(&uncompressed.Codec{}))
 	longer := bytes.Clone(b)
@@ -155,6 +194,13 @@ func FuzzParquet(f *testing.F) {
 	f.Add(table(f, Parquet, corpus(3, "train")))
 	f.Add(parquetOf(f, corpus(2, ""), parquet.Compression(&uncompressed.Codec{})))
 	f.Add(parquetRows(f, make([]nested, 2)))
+	for _, name := range []string{"arrow-zstd.parquet", "arrow-lz4.parquet"} {
+		b, err := os.ReadFile(filepath.Join("testdata", name))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		b = append(append([]byte(parquetMagic), b...), parquetMagic...)
 		checkRead(t, func(o ReadOptions) ([]Example, error) { return Read(bytes.NewReader(b), "x", o) })

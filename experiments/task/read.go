@@ -19,8 +19,8 @@ type Format string
 // TSV has a header line and literal fields parted by tabs: no quoting, so a
 // quotation mark is part of the text and a text can hold neither tab nor line
 // break. CSV has a header line and is as RFC 4180 says, parted by commas or
-// another delimiter. JSONL has an object a line; a label may be a string, a
-// number or a boolean. Parquet is as its format specification 2 says.
+// another delimiter. JSONL has an object a line, or is one array of objects; a
+// label may be a string, a number or a boolean. Parquet is as its format specification 2 says.
 const (
 	TSV     Format = "tsv"
 	CSV     Format = "csv"
@@ -144,7 +144,7 @@ func sniffFormat(b []byte) Format {
 	second, _, _ := bytes.Cut(rest, []byte("\n"))
 	tabs := bytes.Count(first, []byte("\t"))
 	switch {
-	case bytes.HasPrefix(bytes.TrimSpace(first), []byte("{")):
+	case bytes.HasPrefix(bytes.TrimSpace(first), []byte("{")), bytes.HasPrefix(bytes.TrimSpace(first), []byte("[")):
 		return JSONL
 	case tabs > 0 && tabs == bytes.Count(second, []byte("\t")):
 		return TSV
@@ -168,6 +168,7 @@ type collector struct {
 	out         []Example
 	errs        []error
 	problems    int
+	objects     int // of JSON, so far
 }
 
 func newCollector(name string, o ReadOptions) (*collector, error) {

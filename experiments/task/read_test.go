@@ -48,6 +48,7 @@ func TestRead(t *testing.T) {
 		{"zstd", "x.csv.zst", string(pack(t, "zst", []byte("text,label\none text,a\nanother,b\n"))), ReadOptions{}, ab},
 		{"zstd without the ending", "x.csv", string(pack(t, "zst", []byte("text,label\none text,a\nanother,b\n"))), ReadOptions{}, ab},
 		{"JSONL by the first line", "x.json", `{"text":"one text","label":"a"}` + "\n" + `{"text":"another","label":"b"}`, ReadOptions{}, ab},
+		{"a JSON array", "x.json", "[\n  {\"text\":\"one text\",\"label\":\"a\"},\n  {\"text\":\"another\",\n\"label\":\"b\"}\n]\n", ReadOptions{}, ab},
 		{"a dotted path", "x.jsonl", `{"doc":{"a":{"b":"one text"}},"label":"a"}` + "\n" + `{"doc":{"a":{"b":"another"}},"label":"b"}`, ReadOptions{TextColumn: "doc.a.b"}, ab},
 		{"the split given", "x.tsv", "text\tlabel\tsplit\n1\ta\t\n2\ta\ttest\n", ReadOptions{Split: Train}, []Example{{"1", "a", Train}, {"2", "a", Test}}},
 
@@ -96,7 +97,12 @@ func TestReadRefuses(t *testing.T) {
 		{"a delimiter of two", "x.csv", "a,b\n", ReadOptions{Delimiter: ",,"}, []string{`a delimiter of ",,"`}},
 		{"a quote for a delimiter", "x.tsv", "a,b\n", ReadOptions{Delimiter: `"`}, []string{`a delimiter of "\""`}},
 		{"unknown split given", "x.tsv", "text\tlabel\na\tb\n", ReadOptions{Split: "all"}, []string{`unknown split "all"`}},
-		{"a JSON document", "x.jsonl", `[{"text":"a","label":1}]`, ReadOptions{}, []string{"line 1", "not a JSON object but an array"}},
+		{"a JSON array cut off", "x.json", "[{\"text\":\"a\",\"label\":1},\n{\"text\":\"b\"", ReadOptions{}, []string{"line 2: not a JSON array of objects: unexpected EOF"}},
+		{"a JSON array without its end", "x.json", "[{\"text\":\"a\",\"label\":1},\n{\"text\":\"b\",\"label\":1}\n", ReadOptions{}, []string{"line 3: not a JSON array of objects: unexpected EOF"}},
+		{"a JSON array with something after it", "x.json", "[{\"text\":\"a\",\"label\":1}]\n[]", ReadOptions{}, []string{"line 2: not a JSON array", "something follows"}},
+		{"a JSON array of arrays", "x.json", "[\n[1]]", ReadOptions{}, []string{"line 2: not a JSON object"}},
+		{"a damaged JSON array", "x.json", "[\n{\"text\":\"a\",\"label\":1},\n\n{\"text\":a}\n]", ReadOptions{}, []string{"line 4: not a JSON array of objects: invalid character 'a'"}},
+		{"a JSON array's members", "x.json", "[\n{\"text\":\"a\",\"label\":1},\n {\n\"text\":\"b\"}]", ReadOptions{}, []string{"line 3: no member \"label\""}},
 		{"too many columns", "x.tsv", "text\tlabel\na\tb\n\na\tb\tc\n", ReadOptions{}, []string{"line 4", "3 columns, the header has 2", "CSV"}},
 		{"empty labels", "x.tsv", "text\tlabel\na\t\nb\tx\nc\t \n", ReadOptions{}, []string{`line 2, column "label": empty label`, "line 4"}},
 		{"unknown split", "x.tsv", "text\tlabel\tsplit\na\tb\tholdout\n", ReadOptions{}, []string{`line 2, column "split"`, `"holdout"`, "known: train"}},
@@ -110,7 +116,7 @@ func TestReadRefuses(t *testing.T) {
 		{"CSV, empty label after a long text", "x.csv", "text,label\n\"a\nb\nc\",x\nd,\n", ReadOptions{}, []string{`line 5, column "label"`}},
 
 		{"no JSON", "x.jsonl", "{\"text\":\"a\",\"label\":\"b\"}\nhello\n", ReadOptions{}, []string{"line 2", "not a JSON object"}},
-		{"JSON array", "x.jsonl", "[1,2]\n", ReadOptions{}, []string{"line 1", "not a JSON object"}},
+		{"JSON array", "x.jsonl", "[1,2]\n", ReadOptions{}, []string{"line 1: not a JSON object"}},
 		{"missing member", "x.jsonl", "{\"text\":\"a\",\"stars\":1}\n", ReadOptions{}, []string{"line 1", `no member "label"`, `"stars" "text"`}},
 		{"missing split member", "x.jsonl", "{\"text\":\"a\",\"label\":1}\n", ReadOptions{SplitColumn: "part"}, []string{`no member "part"`}},
 		{"text a number", "x.jsonl", "{\"text\":7,\"label\":1}\n", ReadOptions{}, []string{`line 1, column "text"`, "must be a string, not 7"}},
@@ -151,6 +157,7 @@ func FuzzRead(f *testing.F) {
 			f.Add([]byte(s), format)
 		}
 	}
+	f.Add([]byte("[{\"text\":\"a\",\n\"label\":1},{}]"), "jsonl")
 	f.Add(pack(f, "zst", []byte("text\tlabel\na\tb\n")), "tsv")
 	f.Fuzz(func(t *testing.T, b []byte, format string) {
 		checkRead(t, func(o ReadOptions) ([]Example, error) { return Read(bytes.NewReader(b), "x."+format, o) })

@@ -193,32 +193,74 @@ func (c *collector) jsonl(b []byte) {
 		c.fail(errors.New("JSON lines name their members themselves: give no columns"))
 		return
 	}
-	seen := 0
+	if trimmed := bytes.TrimSpace(b); len(trimmed) > 0 && trimmed[0] == '[' {
+		c.jsonArray(b)
+		return
+	}
 	for line := 1; len(b) > 0; line++ {
 		row, rest, _ := bytes.Cut(b, []byte("\n"))
 		b = rest
-		if row = bytes.TrimSpace(row); len(row) == 0 {
-			continue
+		if row = bytes.TrimSpace(row); len(row) > 0 {
+			c.object(line, row)
 		}
-		if line == 1 && row[0] == '[' {
-			c.problem(line, "", "not a JSON object but an array; write an object a line (jq -c '.[]' does)")
+	}
+}
+
+// jsonArray reads an array of objects, which people call JSON lines too.
+func (c *collector) jsonArray(b []byte) {
+	d := json.NewDecoder(bytes.NewReader(b))
+	line, counted := 1, int64(0)
+	at := func(offset int64) int { // the line of a byte
+		offset = min(offset, int64(len(b)))
+		line += bytes.Count(b[counted:offset], []byte("\n"))
+		counted = offset
+		return line
+	}
+	_, err := d.Token()
+	for err == nil && d.More() {
+		var row json.RawMessage
+		if err = d.Decode(&row); err == nil {
+			end := d.InputOffset()
+			c.object(at(end-int64(len(row))), row)
+		}
+	}
+	if err == nil {
+		_, err = d.Token()
+	}
+	if err == nil {
+		if _, err = d.Token(); err == io.EOF {
 			return
+		} else if err == nil {
+			err = errors.New("something follows the array")
 		}
-		var o map[string]json.RawMessage
-		if err := json.Unmarshal(row, &o); err != nil {
-			c.problem(line, "", "not a JSON object: %w", err)
-			continue
-		}
-		if seen++; seen <= typeRows {
-			c.noteMembers(o)
-		}
-		w := c.wanted()
-		text, ok1 := c.member(line, o, w[0], false)
-		label, ok2 := c.member(line, o, w[1], true)
-		split, ok3 := c.member(line, o, w[2], false)
-		if ok1 && ok2 && ok3 {
-			c.add("line", line, text, label, split)
-		}
+	}
+	offset := d.InputOffset()
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) {
+		offset = max(offset, syntax.Offset)
+	}
+	if err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) {
+		err, offset = io.ErrUnexpectedEOF, int64(len(b))
+	}
+	c.problem(at(max(offset, counted)), "", "not a JSON array of objects: %w", err)
+}
+
+// object reads the example that an object is.
+func (c *collector) object(line int, row []byte) {
+	var o map[string]json.RawMessage
+	if err := json.Unmarshal(row, &o); err != nil {
+		c.problem(line, "", "not a JSON object: %w", err)
+		return
+	}
+	if c.objects++; c.objects <= typeRows {
+		c.noteMembers(o)
+	}
+	w := c.wanted()
+	text, ok1 := c.member(line, o, w[0], false)
+	label, ok2 := c.member(line, o, w[1], true)
+	split, ok3 := c.member(line, o, w[2], false)
+	if ok1 && ok2 && ok3 {
+		c.add("line", line, text, label, split)
 	}
 }
 

@@ -1,6 +1,6 @@
-// Package task is a text classification task: import from a table of labelled
-// texts, tokenising, vocabulary, split, data card, and the encoded form that
-// child models are trained on.
+// Package task is a text classification task: import from tables, folders and
+// archives of labelled texts, tokenising, vocabulary, split, data card, and the
+// encoded form that child models are trained on.
 package task
 
 import (

@@ -1,6 +1,7 @@
 // Package blas is an implementation of gonum's single-precision BLAS for what
 // training does most: products of small and middle-sized matrices, and beside
-// them the row operations of embeddings and the optimiser's step, in AVX2 and
+// them the row operations of embeddings, the optimiser's step and what image
+// features need (a depthwise convolution, contrast normalisation), in AVX2 and
 // AVX-512 assembly chosen at run time. Importing it registers it with
 // blas32.Use, so that everything else stays ordinary gonum code; on other
 // processors and under the build tag noasm gonum's own kernels stay.

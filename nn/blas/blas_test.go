@@ -421,6 +421,11 @@ func TestNoAllocation(t *testing.T) {
 		Exchange(dst, a, 128, ids, weights, b[:128])
 		RowDots(weights, a, 128, ids, dst)
 		Adagrad(dst, b[:128], a[:128], .1, 0, .1)
+		BiasReLU6(c, 100, 100, b[:100])
+		Depthwise(c[:64*64], a[:64*64], 64, 1, b[:9], .1)
+		Depthwise(c[:32*32], a[:64*64], 64, 2, b[:9], .1)
+		Normalise(dst, 1)
+		Triangle(c[:100], c[100:200], b[:100], 1)
 	}); n != 0 {
 		t.Errorf("%v allocations", n)
 	}

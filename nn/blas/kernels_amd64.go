@@ -417,6 +417,31 @@ func tanhAVX2(n int, z *float32, y *float32, d *float32, mask *int32)
 //go:noescape
 func addProductAVX2(n int, x *float32, y *float32, z *float32, mask *int32)
 
+// biasReLU6AVX2 sets rows of y, a stride apart, to min(max(y + bias[row], 0), 6).
+//
+//go:noescape
+func biasReLU6AVX2(y *float32, stride int, rows int, cols int, bias *float32, mask *int32)
+
+// depthwise1AVX2 is a channel of a 3 × 3 convolution of stride 1; ones points at 8 lanes of ones between 8 of zeros on either side.
+//
+//go:noescape
+func depthwise1AVX2(dst *float32, src *float32, side int, weights *float32, bias float32, ones *int32)
+
+// depthwise2AVX2 is a channel of a 3 × 3 convolution of stride 2; ones points at 8 lanes of ones between 8 of zeros on either side.
+//
+//go:noescape
+func depthwise2AVX2(dst *float32, src *float32, side int, weights *float32, bias float32, ones *int32)
+
+// normaliseAVX2 sets x to (x − mean)/√(variance + floor); count is n.
+//
+//go:noescape
+func normaliseAVX2(n int, x *float32, count float32, floor float32, mask *int32)
+
+// triangleAVX2 makes distances of dots and adds max(0, mean − distance) to sums; count is n.
+//
+//go:noescape
+func triangleAVX2(n int, sums *float32, dots *float32, norms *float32, square float32, count float32, mask *int32)
+
 // rowSums64x1 sets or adds to dst the sum of n rows, each times its weight.
 //
 //go:noescape

@@ -8998,6 +8998,620 @@ endProduct:
 	VZEROUPPER
 	RET
 
+// func biasReLU6AVX2(y *float32, stride int, rows int, cols int, bias *float32, mask *int32)
+// Requires: AVX
+TEXT ·biasReLU6AVX2(SB), NOSPLIT, $0-48
+	MOVQ         y+0(FP), AX
+	MOVQ         stride+8(FP), CX
+	MOVQ         rows+16(FP), DX
+	MOVQ         cols+24(FP), BX
+	MOVQ         bias+32(FP), SI
+	MOVQ         mask+40(FP), DI
+	SHLQ         $0x02, CX
+	VBROADCASTSS number40c00000<>+0(SB), Y2
+	VMOVUPS      (DI), Y0
+	VXORPS       Y1, Y1, Y1
+
+rowBiasReLU6:
+	VBROADCASTSS (SI), Y3
+	VADDPS       Y1, Y3, Y3
+	MOVQ         AX, DI
+	MOVQ         BX, R8
+
+loopBiasReLU6x4:
+	CMPQ    R8, $0x20
+	JL      doneBiasReLU6x4
+	VADDPS  (DI), Y3, Y4
+	VMAXPS  Y4, Y1, Y4
+	VMINPS  Y4, Y2, Y4
+	VMOVUPS Y4, (DI)
+	VADDPS  32(DI), Y3, Y4
+	VMAXPS  Y4, Y1, Y4
+	VMINPS  Y4, Y2, Y4
+	VMOVUPS Y4, 32(DI)
+	VADDPS  64(DI), Y3, Y4
+	VMAXPS  Y4, Y1, Y4
+	VMINPS  Y4, Y2, Y4
+	VMOVUPS Y4, 64(DI)
+	VADDPS  96(DI), Y3, Y4
+	VMAXPS  Y4, Y1, Y4
+	VMINPS  Y4, Y2, Y4
+	VMOVUPS Y4, 96(DI)
+	ADDQ    $0x80, DI
+	SUBQ    $0x20, R8
+	JMP     loopBiasReLU6x4
+
+doneBiasReLU6x4:
+loopBiasReLU6x1:
+	CMPQ    R8, $0x08
+	JL      doneBiasReLU6x1
+	VADDPS  (DI), Y3, Y4
+	VMAXPS  Y4, Y1, Y4
+	VMINPS  Y4, Y2, Y4
+	VMOVUPS Y4, (DI)
+	ADDQ    $0x20, DI
+	SUBQ    $0x08, R8
+	JMP     loopBiasReLU6x1
+
+doneBiasReLU6x1:
+	TESTQ      R8, R8
+	JZ         nextBiasReLU6
+	VMASKMOVPS (DI), Y0, Y4
+	VADDPS     Y3, Y4, Y4
+	VMAXPS     Y4, Y1, Y4
+	VMINPS     Y4, Y2, Y4
+	VMASKMOVPS Y4, Y0, (DI)
+
+nextBiasReLU6:
+	ADDQ CX, AX
+	ADDQ $0x04, SI
+	DECQ DX
+	JNZ  rowBiasReLU6
+	VZEROUPPER
+	RET
+
+// func depthwise1AVX2(dst *float32, src *float32, side int, weights *float32, bias float32, ones *int32)
+// Requires: AVX, CMOV
+TEXT ·depthwise1AVX2(SB), NOSPLIT, $320-48
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         side+16(FP), DX
+	MOVQ         ones+40(FP), BX
+	VBROADCASTSS number40c00000<>+0(SB), Y1
+	VXORPS       Y0, Y0, Y0
+	VBROADCASTSS bias+32(FP), Y2
+	VADDPS       Y0, Y2, Y2
+	LEAQ         (SP), SI
+	ADDQ         $0x1f, SI
+	ANDQ         $-32, SI
+	MOVQ         weights+24(FP), DI
+	VBROADCASTSS (DI), Y3
+	VMOVAPS      Y3, (SI)
+	VBROADCASTSS 4(DI), Y3
+	VMOVAPS      Y3, 32(SI)
+	VBROADCASTSS 8(DI), Y3
+	VMOVAPS      Y3, 64(SI)
+	VBROADCASTSS 12(DI), Y3
+	VMOVAPS      Y3, 96(SI)
+	VBROADCASTSS 16(DI), Y3
+	VMOVAPS      Y3, 128(SI)
+	VBROADCASTSS 20(DI), Y3
+	VMOVAPS      Y3, 160(SI)
+	VBROADCASTSS 24(DI), Y3
+	VMOVAPS      Y3, 192(SI)
+	VBROADCASTSS 28(DI), Y3
+	VMOVAPS      Y3, 224(SI)
+	VBROADCASTSS 32(DI), Y3
+	VMOVAPS      Y3, 256(SI)
+	MOVQ         DX, DI
+	SHLQ         $0x02, DI
+	MOVQ         DI, R8
+	MOVQ         DX, R9
+
+blockdepthwise1AVX2:
+	MOVQ    CX, R10
+	MOVQ    AX, R11
+	MOVQ    DX, R12
+	LEAQ    1(R9), R13
+	XORQ    R14, R14
+	TESTQ   R13, R13
+	CMOVQLT R14, R13
+	MOVQ    $0x0000000000000008, R14
+	CMPQ    R13, R14
+	CMOVQGT R14, R13
+	SHLQ    $0x02, R13
+	MOVQ    BX, R14
+	SUBQ    R13, R14
+	VMOVUPS 32(R14), Y3
+	LEAQ    (R9), R13
+	XORQ    R14, R14
+	TESTQ   R13, R13
+	CMOVQLT R14, R13
+	MOVQ    $0x0000000000000008, R14
+	CMPQ    R13, R14
+	CMOVQGT R14, R13
+	SHLQ    $0x02, R13
+	MOVQ    BX, R14
+	SUBQ    R13, R14
+	VMOVUPS 32(R14), Y4
+	LEAQ    -1(R9), R13
+	XORQ    R14, R14
+	TESTQ   R13, R13
+	CMOVQLT R14, R13
+	MOVQ    $0x0000000000000008, R14
+	CMPQ    R13, R14
+	CMOVQGT R14, R13
+	SHLQ    $0x02, R13
+	MOVQ    BX, R14
+	SUBQ    R13, R14
+	VMOVUPS 32(R14), Y5
+	CMPQ    R9, DX
+	JNE     insidedepthwise1AVX2
+	VANDPS  -4(BX), Y3, Y3
+
+insidedepthwise1AVX2:
+	VMASKMOVPS -4(R10), Y3, Y6
+	VMASKMOVPS (R10), Y4, Y8
+	VMASKMOVPS 4(R10), Y5, Y9
+	ADDQ       DI, R10
+	VMULPS     96(SI), Y6, Y7
+	VMULPS     128(SI), Y8, Y10
+	VADDPS     Y10, Y7, Y7
+	VMULPS     160(SI), Y9, Y10
+	VADDPS     Y10, Y7, Y7
+	VADDPS     Y0, Y7, Y7
+	VMULPS     (SI), Y6, Y6
+	VMULPS     32(SI), Y8, Y8
+	VADDPS     Y8, Y6, Y6
+	VMULPS     64(SI), Y9, Y8
+	VADDPS     Y8, Y6, Y6
+	VMOVAPS    Y6, Y6
+	JMP        nextdepthwise1AVX2
+
+rowdepthwise1AVX2:
+	VMASKMOVPS -4(R10), Y3, Y8
+	VMASKMOVPS (R10), Y4, Y9
+	VMASKMOVPS 4(R10), Y5, Y10
+	ADDQ       DI, R10
+	VMULPS     192(SI), Y8, Y11
+	VMULPS     224(SI), Y9, Y12
+	VADDPS     Y12, Y11, Y11
+	VMULPS     256(SI), Y10, Y12
+	VADDPS     Y12, Y11, Y11
+	VADDPS     Y11, Y7, Y11
+	VADDPS     Y2, Y11, Y11
+	VMAXPS     Y11, Y0, Y11
+	VMINPS     Y11, Y1, Y11
+	CMPQ       R9, $0x08
+	JL         part1depthwise1AVX2
+	VMOVUPS    Y11, (R11)
+	JMP        stored1depthwise1AVX2
+
+part1depthwise1AVX2:
+	VMASKMOVPS Y11, Y4, (R11)
+
+stored1depthwise1AVX2:
+	ADDQ    R8, R11
+	VMULPS  96(SI), Y8, Y7
+	VMULPS  128(SI), Y9, Y11
+	VADDPS  Y11, Y7, Y7
+	VMULPS  160(SI), Y10, Y11
+	VADDPS  Y11, Y7, Y7
+	VADDPS  Y7, Y6, Y7
+	VMULPS  (SI), Y8, Y6
+	VMULPS  32(SI), Y9, Y8
+	VADDPS  Y8, Y6, Y6
+	VMULPS  64(SI), Y10, Y8
+	VADDPS  Y8, Y6, Y6
+	VMOVAPS Y6, Y6
+
+nextdepthwise1AVX2:
+	DECQ    R12
+	JNZ     rowdepthwise1AVX2
+	VADDPS  Y0, Y7, Y3
+	VADDPS  Y2, Y3, Y3
+	VMAXPS  Y3, Y0, Y3
+	VMINPS  Y3, Y1, Y3
+	CMPQ    R9, $0x08
+	JL      part2depthwise1AVX2
+	VMOVUPS Y3, (R11)
+	JMP     stored2depthwise1AVX2
+
+part2depthwise1AVX2:
+	VMASKMOVPS Y3, Y4, (R11)
+
+stored2depthwise1AVX2:
+	ADDQ R8, R11
+	ADDQ $0x20, CX
+	ADDQ $0x20, AX
+	SUBQ $0x08, R9
+	JG   blockdepthwise1AVX2
+	VZEROUPPER
+	RET
+
+// func depthwise2AVX2(dst *float32, src *float32, side int, weights *float32, bias float32, ones *int32)
+// Requires: AVX, AVX2, CMOV
+TEXT ·depthwise2AVX2(SB), NOSPLIT, $320-48
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         side+16(FP), DX
+	MOVQ         ones+40(FP), BX
+	VBROADCASTSS number40c00000<>+0(SB), Y1
+	VXORPS       Y0, Y0, Y0
+	VBROADCASTSS bias+32(FP), Y2
+	VADDPS       Y0, Y2, Y2
+	LEAQ         (SP), SI
+	ADDQ         $0x1f, SI
+	ANDQ         $-32, SI
+	MOVQ         weights+24(FP), DI
+	VBROADCASTSS (DI), Y3
+	VMOVAPS      Y3, (SI)
+	VBROADCASTSS 4(DI), Y3
+	VMOVAPS      Y3, 32(SI)
+	VBROADCASTSS 8(DI), Y3
+	VMOVAPS      Y3, 64(SI)
+	VBROADCASTSS 12(DI), Y3
+	VMOVAPS      Y3, 96(SI)
+	VBROADCASTSS 16(DI), Y3
+	VMOVAPS      Y3, 128(SI)
+	VBROADCASTSS 20(DI), Y3
+	VMOVAPS      Y3, 160(SI)
+	VBROADCASTSS 24(DI), Y3
+	VMOVAPS      Y3, 192(SI)
+	VBROADCASTSS 28(DI), Y3
+	VMOVAPS      Y3, 224(SI)
+	VBROADCASTSS 32(DI), Y3
+	VMOVAPS      Y3, 256(SI)
+	MOVQ         DX, DI
+	SHLQ         $0x02, DI
+	MOVQ         DI, R8
+	SHRQ         $0x01, R8
+	MOVQ         DX, R9
+
+blockdepthwise2AVX2:
+	MOVQ       CX, R10
+	MOVQ       AX, R11
+	MOVQ       DX, R12
+	LEAQ       (R9), R13
+	XORQ       R14, R14
+	TESTQ      R13, R13
+	CMOVQLT    R14, R13
+	MOVQ       $0x0000000000000008, R14
+	CMPQ       R13, R14
+	CMOVQGT    R14, R13
+	SHLQ       $0x02, R13
+	MOVQ       BX, R14
+	SUBQ       R13, R14
+	VMOVUPS    32(R14), Y3
+	LEAQ       -8(R9), R13
+	XORQ       R14, R14
+	TESTQ      R13, R13
+	CMOVQLT    R14, R13
+	MOVQ       $0x0000000000000008, R14
+	CMPQ       R13, R14
+	CMOVQGT    R14, R13
+	SHLQ       $0x02, R13
+	MOVQ       BX, R14
+	SUBQ       R13, R14
+	VMOVUPS    32(R14), Y4
+	LEAQ       -2(R9), R13
+	XORQ       R14, R14
+	TESTQ      R13, R13
+	CMOVQLT    R14, R13
+	MOVQ       $0x0000000000000008, R14
+	CMPQ       R13, R14
+	CMOVQGT    R14, R13
+	SHLQ       $0x02, R13
+	MOVQ       BX, R14
+	SUBQ       R13, R14
+	VMOVUPS    32(R14), Y5
+	LEAQ       -10(R9), R13
+	XORQ       R14, R14
+	TESTQ      R13, R13
+	CMOVQLT    R14, R13
+	MOVQ       $0x0000000000000008, R14
+	CMPQ       R13, R14
+	CMOVQGT    R14, R13
+	SHLQ       $0x02, R13
+	MOVQ       BX, R14
+	SUBQ       R13, R14
+	VMOVUPS    32(R14), Y6
+	SHRQ       $0x01, R12
+	VMASKMOVPS (R10), Y3, Y7
+	VMASKMOVPS 32(R10), Y4, Y8
+	VMASKMOVPS 8(R10), Y5, Y9
+	VMASKMOVPS 40(R10), Y6, Y10
+	VSHUFPS    $0x88, Y8, Y7, Y11
+	VSHUFPS    $0xdd, Y8, Y7, Y7
+	VSHUFPS    $0x88, Y10, Y9, Y8
+	ADDQ       DI, R10
+	VMULPS     (SI), Y11, Y9
+	VMULPS     32(SI), Y7, Y7
+	VADDPS     Y7, Y9, Y9
+	VMULPS     64(SI), Y8, Y7
+	VADDPS     Y7, Y9, Y9
+	VMOVAPS    Y9, Y7
+	JMP        nextdepthwise2AVX2
+
+rowdepthwise2AVX2:
+	VMASKMOVPS (R10), Y3, Y8
+	VMASKMOVPS 32(R10), Y4, Y9
+	VMASKMOVPS 8(R10), Y5, Y10
+	VMASKMOVPS 40(R10), Y6, Y11
+	VSHUFPS    $0x88, Y9, Y8, Y12
+	VSHUFPS    $0xdd, Y9, Y8, Y8
+	VSHUFPS    $0x88, Y11, Y10, Y9
+	ADDQ       DI, R10
+	VMULPS     96(SI), Y12, Y10
+	VMULPS     128(SI), Y8, Y8
+	VADDPS     Y8, Y10, Y10
+	VMULPS     160(SI), Y9, Y8
+	VADDPS     Y8, Y10, Y10
+	VADDPS     Y10, Y7, Y7
+	VMASKMOVPS (R10), Y3, Y8
+	VMASKMOVPS 32(R10), Y4, Y9
+	VMASKMOVPS 8(R10), Y5, Y10
+	VMASKMOVPS 40(R10), Y6, Y11
+	VSHUFPS    $0x88, Y9, Y8, Y12
+	VSHUFPS    $0xdd, Y9, Y8, Y8
+	VSHUFPS    $0x88, Y11, Y10, Y9
+	ADDQ       DI, R10
+	VMULPS     192(SI), Y12, Y10
+	VMULPS     224(SI), Y8, Y11
+	VADDPS     Y11, Y10, Y10
+	VMULPS     256(SI), Y9, Y11
+	VADDPS     Y11, Y10, Y10
+	VADDPS     Y10, Y7, Y10
+	VADDPS     Y2, Y10, Y10
+	VMAXPS     Y10, Y0, Y10
+	VMINPS     Y10, Y1, Y10
+	VPERMPD    $0xd8, Y10, Y10
+	CMPQ       R9, $0x10
+	JL         part1depthwise2AVX2
+	VMOVUPS    Y10, (R11)
+	JMP        stored1depthwise2AVX2
+
+part1depthwise2AVX2:
+	MOVQ       R9, R13
+	SHLQ       $0x01, R13
+	MOVQ       BX, R14
+	SUBQ       R13, R14
+	VMOVUPS    32(R14), Y7
+	VMASKMOVPS Y10, Y7, (R11)
+
+stored1depthwise2AVX2:
+	ADDQ    R8, R11
+	VMULPS  (SI), Y12, Y7
+	VMULPS  32(SI), Y8, Y8
+	VADDPS  Y8, Y7, Y7
+	VMULPS  64(SI), Y9, Y8
+	VADDPS  Y8, Y7, Y7
+	VMOVAPS Y7, Y7
+
+nextdepthwise2AVX2:
+	DECQ       R12
+	JNZ        rowdepthwise2AVX2
+	VMASKMOVPS (R10), Y3, Y3
+	VMASKMOVPS 32(R10), Y4, Y4
+	VMASKMOVPS 8(R10), Y5, Y5
+	VMASKMOVPS 40(R10), Y6, Y6
+	VSHUFPS    $0x88, Y4, Y3, Y8
+	VSHUFPS    $0xdd, Y4, Y3, Y3
+	VSHUFPS    $0x88, Y6, Y5, Y4
+	ADDQ       DI, R10
+	VMULPS     96(SI), Y8, Y5
+	VMULPS     128(SI), Y3, Y3
+	VADDPS     Y3, Y5, Y5
+	VMULPS     160(SI), Y4, Y3
+	VADDPS     Y3, Y5, Y5
+	VADDPS     Y5, Y7, Y5
+	VADDPS     Y2, Y5, Y5
+	VMAXPS     Y5, Y0, Y5
+	VMINPS     Y5, Y1, Y5
+	VPERMPD    $0xd8, Y5, Y5
+	CMPQ       R9, $0x10
+	JL         part2depthwise2AVX2
+	VMOVUPS    Y5, (R11)
+	JMP        stored2depthwise2AVX2
+
+part2depthwise2AVX2:
+	MOVQ       R9, R10
+	SHLQ       $0x01, R10
+	MOVQ       BX, R12
+	SUBQ       R10, R12
+	VMOVUPS    32(R12), Y3
+	VMASKMOVPS Y5, Y3, (R11)
+
+stored2depthwise2AVX2:
+	ADDQ R8, R11
+	ADDQ $0x40, CX
+	ADDQ $0x20, AX
+	SUBQ $0x10, R9
+	JG   blockdepthwise2AVX2
+	VZEROUPPER
+	RET
+
+// func normaliseAVX2(n int, x *float32, count float32, floor float32, mask *int32)
+// Requires: AVX
+TEXT ·normaliseAVX2(SB), NOSPLIT, $0-32
+	MOVQ         n+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         mask+24(FP), DX
+	VMOVUPS      (DX), Y0
+	VBROADCASTSS count+16(FP), Y1
+	VBROADCASTSS floor+20(FP), Y2
+	VXORPS       Y3, Y3, Y3
+	MOVQ         CX, DX
+	MOVQ         AX, BX
+
+loopMeannormaliseAVX2:
+	CMPQ    BX, $0x08
+	JL      tailMeannormaliseAVX2
+	VMOVUPS (DX), Y4
+	VADDPS  Y4, Y3, Y3
+	ADDQ    $0x20, DX
+	SUBQ    $0x08, BX
+	JMP     loopMeannormaliseAVX2
+
+tailMeannormaliseAVX2:
+	TESTQ      BX, BX
+	JZ         endMeannormaliseAVX2
+	VMASKMOVPS (DX), Y0, Y4
+	VADDPS     Y4, Y3, Y3
+
+endMeannormaliseAVX2:
+	VPERM2F128 $0x01, Y3, Y3, Y4
+	VADDPS     Y4, Y3, Y3
+	VPERMILPS  $0x4e, Y3, Y4
+	VADDPS     Y4, Y3, Y3
+	VPERMILPS  $0xb1, Y3, Y4
+	VADDPS     Y4, Y3, Y3
+	VDIVPS     Y1, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	MOVQ       CX, DX
+	MOVQ       AX, BX
+
+loopVariancenormaliseAVX2:
+	CMPQ    BX, $0x08
+	JL      tailVariancenormaliseAVX2
+	VMOVUPS (DX), Y5
+	VSUBPS  Y3, Y5, Y5
+	VMOVUPS Y5, (DX)
+	VMULPS  Y5, Y5, Y5
+	VADDPS  Y5, Y4, Y4
+	ADDQ    $0x20, DX
+	SUBQ    $0x08, BX
+	JMP     loopVariancenormaliseAVX2
+
+tailVariancenormaliseAVX2:
+	TESTQ      BX, BX
+	JZ         endVariancenormaliseAVX2
+	VMASKMOVPS (DX), Y0, Y5
+	VSUBPS     Y3, Y5, Y5
+	VMASKMOVPS Y5, Y0, (DX)
+	VMULPS     Y5, Y5, Y3
+	VANDPS     Y0, Y3, Y3
+	VADDPS     Y3, Y4, Y4
+
+endVariancenormaliseAVX2:
+	VPERM2F128   $0x01, Y4, Y4, Y3
+	VADDPS       Y3, Y4, Y4
+	VPERMILPS    $0x4e, Y4, Y3
+	VADDPS       Y3, Y4, Y4
+	VPERMILPS    $0xb1, Y4, Y3
+	VADDPS       Y3, Y4, Y4
+	VDIVPS       Y1, Y4, Y4
+	VADDPS       Y2, Y4, Y4
+	VSQRTPS      Y4, Y4
+	VBROADCASTSS number3f800000<>+0(SB), Y1
+	VDIVPS       Y4, Y1, Y1
+	MOVQ         CX, DX
+
+loopScalenormaliseAVX2:
+	CMPQ    AX, $0x08
+	JL      tailScalenormaliseAVX2
+	VMOVUPS (DX), Y2
+	VMULPS  Y1, Y2, Y2
+	VMOVUPS Y2, (DX)
+	ADDQ    $0x20, DX
+	SUBQ    $0x08, AX
+	JMP     loopScalenormaliseAVX2
+
+tailScalenormaliseAVX2:
+	TESTQ      AX, AX
+	JZ         endScalenormaliseAVX2
+	VMASKMOVPS (DX), Y0, Y2
+	VMULPS     Y1, Y2, Y2
+	VMASKMOVPS Y2, Y0, (DX)
+
+endScalenormaliseAVX2:
+	VZEROUPPER
+	RET
+
+// func triangleAVX2(n int, sums *float32, dots *float32, norms *float32, square float32, count float32, mask *int32)
+// Requires: AVX
+TEXT ·triangleAVX2(SB), NOSPLIT, $0-48
+	MOVQ         n+0(FP), AX
+	MOVQ         sums+8(FP), CX
+	MOVQ         dots+16(FP), DX
+	MOVQ         norms+24(FP), BX
+	MOVQ         mask+40(FP), SI
+	VMOVUPS      (SI), Y0
+	VBROADCASTSS square+32(FP), Y1
+	VBROADCASTSS count+36(FP), Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	MOVQ         DX, SI
+	MOVQ         AX, DI
+
+loopDistancetriangleAVX2:
+	CMPQ    DI, $0x08
+	JL      tailDistancetriangleAVX2
+	VMOVUPS (SI), Y5
+	VMOVUPS (BX), Y6
+	VADDPS  Y5, Y5, Y5
+	VADDPS  Y6, Y1, Y6
+	VSUBPS  Y5, Y6, Y6
+	VMAXPS  Y6, Y3, Y6
+	VSQRTPS Y6, Y6
+	VMOVUPS Y6, (SI)
+	VADDPS  Y6, Y4, Y4
+	ADDQ    $0x20, SI
+	ADDQ    $0x20, BX
+	SUBQ    $0x08, DI
+	JMP     loopDistancetriangleAVX2
+
+tailDistancetriangleAVX2:
+	TESTQ      DI, DI
+	JZ         endDistancetriangleAVX2
+	VMASKMOVPS (SI), Y0, Y5
+	VMASKMOVPS (BX), Y0, Y6
+	VADDPS     Y5, Y5, Y5
+	VADDPS     Y6, Y1, Y6
+	VSUBPS     Y5, Y6, Y6
+	VMAXPS     Y6, Y3, Y6
+	VSQRTPS    Y6, Y6
+	VMASKMOVPS Y6, Y0, (SI)
+	VANDPS     Y0, Y6, Y6
+	VADDPS     Y6, Y4, Y4
+
+endDistancetriangleAVX2:
+	VPERM2F128 $0x01, Y4, Y4, Y1
+	VADDPS     Y1, Y4, Y4
+	VPERMILPS  $0x4e, Y4, Y1
+	VADDPS     Y1, Y4, Y4
+	VPERMILPS  $0xb1, Y4, Y1
+	VADDPS     Y1, Y4, Y4
+	VDIVPS     Y2, Y4, Y4
+
+loopSumtriangleAVX2:
+	CMPQ    AX, $0x08
+	JL      tailSumtriangleAVX2
+	VMOVUPS (DX), Y1
+	VMOVUPS (CX), Y2
+	VSUBPS  Y1, Y4, Y1
+	VMAXPS  Y1, Y3, Y1
+	VADDPS  Y1, Y2, Y2
+	VMOVUPS Y2, (CX)
+	ADDQ    $0x20, DX
+	ADDQ    $0x20, CX
+	SUBQ    $0x08, AX
+	JMP     loopSumtriangleAVX2
+
+tailSumtriangleAVX2:
+	TESTQ      AX, AX
+	JZ         endSumtriangleAVX2
+	VMASKMOVPS (DX), Y0, Y1
+	VMASKMOVPS (CX), Y0, Y2
+	VSUBPS     Y1, Y4, Y1
+	VMAXPS     Y1, Y3, Y1
+	VADDPS     Y1, Y2, Y2
+	VMASKMOVPS Y2, Y0, (CX)
+
+endSumtriangleAVX2:
+	VZEROUPPER
+	RET
+
 // func rowSums64x1(dst *float64, matrix *float64, stride int, weights *float64, step int, n int, accumulate bool, mask *int64)
 // Requires: AVX, FMA3
 TEXT ·rowSums64x1(SB), NOSPLIT, $0-64

@@ -293,3 +293,26 @@ func logisticAssembly(v []float64, a, b, c float64) {
 func adamAssembly(value, first, second, gradient []float64, scale, beta1, beta2, rate, correction, epsilon float64) {
 	adam64(len(value), &value[0], &first[0], &second[0], &gradient[0], scale, beta1, beta2, rate, correction, epsilon)
 }
+
+func biasReLU6Assembly(y []float32, stride, cols int, bias []float32) {
+	biasReLU6AVX2(&y[0], stride, len(bias), cols, &bias[0], mask2(cols%8))
+}
+
+// onesBetween is eight lanes of ones between eight of zeros on either side.
+var onesBetween = [24]int32{8: -1, 9: -1, 10: -1, 11: -1, 12: -1, 13: -1, 14: -1, 15: -1}
+
+func depthwiseAssembly(dst, src []float32, side, stride int, w []float32, bias float32) {
+	if stride == 1 {
+		depthwise1AVX2(&dst[0], &src[0], side, &w[0], bias, &onesBetween[8])
+	} else {
+		depthwise2AVX2(&dst[0], &src[0], side, &w[0], bias, &onesBetween[8])
+	}
+}
+
+func normaliseAssembly(x []float32, floor float32) {
+	normaliseAVX2(len(x), &x[0], float32(len(x)), floor, mask2(len(x)%8))
+}
+
+func triangleAssembly(sums, dots, norms []float32, square float32) {
+	triangleAVX2(len(dots), &sums[0], &dots[0], &norms[0], square, float32(len(dots)), mask2(len(dots)%8))
+}

@@ -50,3 +50,11 @@ func logisticAssembly([]float64, float64, float64, float64) { panic(unreachable)
 func adamAssembly([]float64, []float64, []float64, []float64, float64, float64, float64, float64, float64, float64) {
 	panic(unreachable)
 }
+
+func biasReLU6Assembly([]float32, int, int, []float32) { panic(unreachable) }
+
+func depthwiseAssembly([]float32, []float32, int, int, []float32, float32) { panic(unreachable) }
+
+func normaliseAssembly([]float32, float32) { panic(unreachable) }
+
+func triangleAssembly([]float32, []float32, []float32, float32) { panic(unreachable) }

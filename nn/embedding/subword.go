@@ -88,6 +88,14 @@ func (s *Subword) validate() error {
 	return errors.Join(errs...)
 }
 
+// String says in words what they are.
+func (s *Subword) String() string {
+	if s.Kind == Pieces {
+		return "pieces of words"
+	}
+	return fmt.Sprintf("n-grams of %d to %d in %d buckets", s.MinN, s.MaxN, s.Buckets)
+}
+
 // ngrams appends the buckets of a word's n-grams, in the order of fastText's
 // program: by first character, then by length. An n-gram is hashed by 32-bit
 // FNV-1a over its UTF-8. The boundary signs alone are no n-grams.

@@ -139,7 +139,6 @@ func TestSubwordRefused(t *testing.T) {
 		o    TrainOptions
 		want string
 	}{
-		{TrainOptions{Name: "m", Method: SVD, Subword: &Subword{}}, "trains no subwords; use sgns"},
 		{TrainOptions{Name: "m", Method: SGNS, Subword: &Subword{Kind: Pieces}}, "cannot be trained"},
 		{TrainOptions{Name: "m", Method: SGNS, Subword: &Subword{MaxN: 2, MinN: 3}}, "n-grams of 3 to 2"},
 	} {

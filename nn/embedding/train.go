@@ -51,7 +51,8 @@ type TrainOptions struct {
 	// nearly 0; 0 means 0.05, with which one pass gave better vectors than with
 	// word2vec's 0.025.
 	LearningRate float64 `json:"learning_rate,omitempty"`
-	// Subword, if not nil, has n-grams trained beside the words (SGNS).
+	// Subword, if not nil, gives vectors to character n-grams: trained beside the
+	// words (SGNS), or fitted to theirs (see Module.FitSubword).
 	Subword *Subword `json:"subword,omitempty"`
 	// Variant is what is done to the vectors in the end.
 	Variant
@@ -101,9 +102,6 @@ func (o TrainOptions) withDefaults() (TrainOptions, error) {
 		errs = append(errs, fmt.Errorf("unknown method %q (known: %s, %s, %s)", o.Method, SVD, LSA, SGNS))
 	}
 	if o.Subword != nil {
-		if o.Method != SGNS {
-			errs = append(errs, fmt.Errorf("method %s trains no subwords; use %s", o.Method, SGNS))
-		}
 		s, err := o.Subword.withDefaults()
 		if err != nil {
 			errs = append(errs, err)
@@ -152,7 +150,7 @@ func Train(c *Corpus, o TrainOptions) (*Module, error) {
 		if s := o.Subword; s != nil {
 			m.Subword = s
 			s.Vectors = buckets
-			how += fmt.Sprintf(", n-grams of %d to %d in %d buckets", s.MinN, s.MaxN, s.Buckets)
+			how += ", " + s.String()
 		}
 	case LSA:
 		m.Vectors = trainLSA(k, o)
@@ -161,7 +159,14 @@ func Train(c *Corpus, o TrainOptions) (*Module, error) {
 		m.Vectors = trainSVD(k, o)
 		how = fmt.Sprintf("PPMI and truncated SVD, window %d", o.Window)
 	}
-	how += o.Variant.apply(m, k.counts)
+	if o.Method != SGNS && o.Subword != nil {
+		o.Fit = o.Subword
+	}
+	also, err := o.Variant.apply(m, k.counts)
+	if err != nil {
+		return nil, err
+	}
+	how += also
 	m.Source = how + fmt.Sprintf(", %d words of text, seed %d", len(c.IDs), o.Seed)
 	if o.Source != "" {
 		m.Source = o.Source + "; " + m.Source

@@ -12,6 +12,9 @@ import (
 
 // Variant says how to change a module: in the order of the fields.
 type Variant struct {
+	// Fit, if not nil, has vectors of n-grams fitted to the words' (see
+	// Module.FitSubword).
+	Fit *Subword `json:"fit,omitempty"`
 	// Components is how many principal components to remove (see
 	// Module.RemoveComponents).
 	Components int `json:"components,omitempty"`
@@ -36,8 +39,14 @@ func (v Variant) validate(dim int) error {
 
 // apply changes a module and returns in words what it did. counts are how often
 // the words occur, nil where that is not known: then Zipf's law says it.
-func (v Variant) apply(m *Module, counts []int) string {
+func (v Variant) apply(m *Module, counts []int) (string, error) {
 	how := ""
+	if v.Fit != nil {
+		if err := m.FitSubword(*v.Fit); err != nil {
+			return "", err
+		}
+		how += ", " + m.Subword.String() + " fitted"
+	}
 	if v.Components > 0 {
 		m.RemoveComponents(v.Components)
 		how += fmt.Sprintf(", without the first %d principal components", v.Components)
@@ -54,7 +63,7 @@ func (v Variant) apply(m *Module, counts []int) string {
 		}
 		m.Weigh(counts, v.Smoothing)
 	}
-	return how
+	return how, nil
 }
 
 // Derive returns a changed copy of a module under another name. For smoothing
@@ -75,7 +84,11 @@ func (m *Module) Derive(name string, v Variant) (*Module, error) {
 		s.Vectors = slices.Clone(s.Vectors)
 		out.Subword = &s
 	}
-	out.Source += v.apply(&out, nil)
+	how, err := v.apply(&out, nil)
+	if err != nil {
+		return nil, err
+	}
+	out.Source += how
 	return &out, out.Validate()
 }
 

@@ -192,40 +192,6 @@ func TestMobileNetAgainstPlainLoops(t *testing.T) {
 	}
 }
 
-// The padding of stride 2 shows at sizes where the map's side is even, that of
-// stride 1 on all sides: hand-made numbers.
-func TestDepthwise(t *testing.T) {
-	ones := []float32{1, 1, 1, 1, 1, 1, 1, 1, 1}
-	src := []float32{.01, .02, .03, .04, .05, .06, .07, .08, .09, .10, .11, .12, .13, .14, .15, .16}
-	dst, scratch := make([]float32, 16), make([]float32, 36)
-	for i := range scratch {
-		scratch[i] = 1e9 // what was there before must not show
-	}
-	depthwise(dst, src, 4, 1, ones, 0.5, scratch)
-	for i, want := range map[int]float32{0: .14 + .5, 3: .22 + .5, 5: .54 + .5, 15: .54 + .5} {
-		if d := dst[i] - want; d > 1e-6 || d < -1e-6 {
-			t.Errorf("stride 1: output %d is %v, want %v", i, dst[i], want)
-		}
-	}
-	for i := range scratch {
-		scratch[i] = 1e9
-	}
-	depthwise(dst[:4], src, 4, 2, ones, 0, scratch)
-	for i, want := range []float32{.54, .45, .72, .54} { // from (0,0), (0,2), (2,0), (2,2); beyond: zeros
-		if d := dst[i] - want; d > 1e-6 || d < -1e-6 {
-			t.Errorf("stride 2: output %d is %v, want %v", i, dst[i], want)
-		}
-	}
-	depthwise(dst, src, 4, 1, ones, 100, scratch)
-	if dst[0] != 6 {
-		t.Errorf("%v is above 6", dst[0])
-	}
-	depthwise(dst, src, 4, 1, ones, -100, scratch)
-	if dst[0] != 0 {
-		t.Errorf("%v is below 0", dst[0])
-	}
-}
-
 func TestImportMobileNetRefuses(t *testing.T) {
 	manifest, data := rawMobileNet(2)
 	edit := func(old, with string) []byte {
@@ -291,12 +257,14 @@ func realMobileNet(t testing.TB, o MobileNetOptions) *MobileNet {
 
 func benchmarkExtract(b *testing.B, e Extractor, images Images) {
 	b.Helper()
+	before := cpuSeconds()
 	for b.Loop() {
 		if _, err := Features(e, images, 0, nil); err != nil {
 			b.Fatal(err)
 		}
 	}
 	b.ReportMetric(float64(b.N*images.Len())/b.Elapsed().Seconds(), "images/s")
+	b.ReportMetric((cpuSeconds()-before)*1000/float64(b.N*images.Len()), "CPU-ms/image")
 }
 
 func BenchmarkMobileNet(b *testing.B) {

@@ -9,6 +9,7 @@ import (
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/mat"
 
+	kernels "tnaml/nn/blas"
 	"tnaml/nn/rng"
 	"tnaml/nn/safetensors"
 )
@@ -167,20 +168,7 @@ func patch(dst, pixels []float32, h header, y, x int) {
 	for i := range h.Patch {
 		copy(dst[i*n:][:n], pixels[((y+i)*h.Size+x)*h.Channels:])
 	}
-	var sum float32
-	for _, v := range dst {
-		sum += v
-	}
-	mean := sum / float32(len(dst))
-	var square float32
-	for i, v := range dst {
-		dst[i] = v - mean
-		square += float32(dst[i] * dst[i])
-	}
-	scale := 1 / float32(math.Sqrt(float64(square/float32(len(dst))+contrastFloor)))
-	for i := range dst {
-		dst[i] *= scale
-	}
+	kernels.Normalise(dst, contrastFloor)
 }
 
 // whiten sets the mean of the patches, n × dim, and the whitening matrix
@@ -238,10 +226,7 @@ func (p *Patches) whiten(x []float32) error {
 func (p *Patches) project(z, x []float32) {
 	d := p.h.dim()
 	for i := range len(x) / d {
-		row := x[i*d:][:d]
-		for k, m := range p.mean {
-			row[k] -= m
-		}
+		kernels.Axpy(-1, p.mean, x[i*d:][:d])
 	}
 	gemm(blas.NoTrans, matrix(x, len(x)/d, d), matrix(p.whitening, d, d), matrix(z, len(x)/d, d))
 }
@@ -352,11 +337,7 @@ func (p *Patches) Extract(dst []float32, images Images) {
 			for j := range m {
 				cell := (from+j)/side*h.Grid/side*h.Grid + (from+j)%side*h.Grid/side
 				cells[cell]++
-				var square float32
-				for _, v := range z[j*d:][:d] {
-					square += float32(v * v)
-				}
-				p.triangle(out[cell*k:][:k], dots[j*k:][:k], square)
+				kernels.Triangle(out[cell*k:][:k], dots[j*k:][:k], p.norms, kernels.Dot(z[j*d:][:d], z[j*d:]))
 			}
 		}
 		for cell, n := range cells {
@@ -365,23 +346,6 @@ func (p *Patches) Extract(dst []float32, images Images) {
 				out[cell*k+j] *= scale
 			}
 		}
-	}
-}
-
-// triangle adds the activations of one patch to sums, given its dot products
-// with the centroids, which become distances, and its squared length.
-func (p *Patches) triangle(sums, dots []float32, square float32) {
-	norms := p.norms[:len(dots)]
-	var total float32
-	for c, v := range dots {
-		v = float32(math.Sqrt(float64(max(0, square+norms[c]-float32(2*v)))))
-		dots[c] = v
-		total += v
-	}
-	mean := total / float32(len(dots))
-	sums = sums[:len(dots)]
-	for c, v := range dots {
-		sums[c] += max(0, mean-v)
 	}
 }
 

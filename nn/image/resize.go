@@ -72,6 +72,10 @@ func (r *Resizer) Float(dst []float32, src []uint8) {
 			}
 		}
 		out := dst[y*r.width*r.c:][:r.width*r.c]
+		if r.c == 3 {
+			r.colours(out, line)
+			continue
+		}
 		for x := range r.width {
 			at := r.columns.first[x] * r.c
 			for c := range r.c {
@@ -82,6 +86,23 @@ func (r *Resizer) Float(dst []float32, src []uint8) {
 				out[x*r.c+c] = float32(sum)
 			}
 		}
+	}
+}
+
+// colours resamples a row of three channels.
+func (r *Resizer) colours(out []float32, line []float64) {
+	for x := range r.width {
+		w := r.columns.weight[x]
+		in := line[3*r.columns.first[x]:][:3*len(w)]
+		var red, green, blue float64
+		for _, v := range w {
+			red += float64(v * in[0])
+			green += float64(v * in[1])
+			blue += float64(v * in[2])
+			in = in[3:]
+		}
+		o := out[3*x:][:3]
+		o[0], o[1], o[2] = float32(red), float32(green), float32(blue)
 	}
 }
 

@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"unicode"
 
 	"github.com/dustin/go-humanize"
 	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
 
 	"tnaml/experiments/task"
 )
@@ -18,15 +20,13 @@ const maxShownClasses = 30
 func card(name string, c task.Card, width int) string {
 	var b strings.Builder
 	n := func(v int) string { return humanize.Comma(int64(v)) }
-	line := func(head, format string, a ...any) { fmt.Fprintf(&b, "  %-11s %s\n", head, fmt.Sprintf(format, a...)) }
-	what := "text"
-	if c.Image != nil {
-		what = "image"
+	line := func(head, format string, a ...any) {
+		fmt.Fprintf(&b, "  %-11s %s\n", head, strings.ReplaceAll(wrap(fmt.Sprintf(format, a...), width-14, ""), "\n", "\n"+strings.Repeat(" ", 14)))
 	}
-	fmt.Fprintf(&b, "%s: %s examples in %d classes, %s\n", name, n(c.Examples), len(c.Classes), what)
+	fmt.Fprintf(&b, "%s: %s examples in %d classes, %s\n", name, n(c.Examples), len(c.Classes), c.Modality())
 	for _, about := range []string{c.Options.Source, c.Options.Licence} {
 		if about != "" {
-			fmt.Fprintf(&b, "%s\n", wrap(about, width, ""))
+			fmt.Fprintf(&b, "%s\n", wrap(flat(about), width, ""))
 		}
 	}
 	b.WriteString("\n")
@@ -40,7 +40,9 @@ func card(name string, c task.Card, width int) string {
 	}
 	if c.Balance > 0 {
 		balance := fmt.Sprintf("the smallest class has %s of the largest", percent(c.Balance))
-		if c.Evenness > 0 {
+		if c.Balance == 1 {
+			balance = "all classes are of one size"
+		} else if c.Evenness > 0 {
 			balance += fmt.Sprintf("; evenness %.2f of 1", c.Evenness)
 		}
 		line("balance", "%s", balance)
@@ -68,7 +70,7 @@ func card(name string, c task.Card, width int) string {
 		if i == 0 {
 			b.WriteString("\n")
 		}
-		fmt.Fprintf(&b, "\n%s", wrap("warning: "+w, width, "         "))
+		fmt.Fprintf(&b, "\n%s", wrap("warning: "+flat(w), width, "         "))
 	}
 	return strings.TrimRight(b.String(), "\n")
 }
@@ -121,17 +123,18 @@ func leakage(c task.Card) string {
 
 // classes is the table of the classes, with a bar each.
 func classes(c task.Card, width int) string {
-	name := 5
+	name, train, test, most := 5, 5, 4, 1
 	for i, cl := range c.Classes {
 		if i < maxShownClasses {
-			name = max(name, len([]rune(cl.Label)))
+			name = max(name, text.StringWidth(flat(cl.Label)))
 		}
+		train, test = max(train, len(humanize.Comma(int64(cl.Train)))), max(test, len(humanize.Comma(int64(cl.Test))))
+		most = max(most, cl.Examples())
 	}
 	name = min(name, width/3)
-	room := max(8, min(40, width-name-44)) // what the other columns leave
-	most := 1
-	for _, cl := range c.Classes {
-		most = max(most, cl.Train+cl.Validation+cl.Test)
+	room := min(40, width-name-train-len("validation")-test-len("100.0 %")-6*2) // what the other columns leave
+	if room < 4 {
+		room = 0
 	}
 	t := newTable(table.Row{"class", "train", "validation", "test", "share", ""}, "train", "validation", "test", "share")
 	for i, cl := range c.Classes {
@@ -139,7 +142,7 @@ func classes(c task.Card, width int) string {
 			t.AppendFooter(table.Row{fmt.Sprintf("and %d more", len(c.Classes)-i)})
 			break
 		}
-		n := cl.Train + cl.Validation + cl.Test
+		n := cl.Examples()
 		t.AppendRow(table.Row{cut(cl.Label, name), humanize.Comma(int64(cl.Train)), humanize.Comma(int64(cl.Validation)), humanize.Comma(int64(cl.Test)),
 			fmt.Sprintf("%.1f %%", 100*float64(n)/float64(max(1, c.Examples))), bar(float64(n)/float64(most), room)})
 	}
@@ -169,7 +172,7 @@ func sampleTexts(c task.Card, width int) string {
 	}
 	texts := 0
 	for _, cl := range shown {
-		name = max(name, len([]rune(cl.Label)))
+		name = max(name, text.StringWidth(flat(cl.Label)))
 		texts += len(cl.Samples)
 	}
 	if texts == 0 {
@@ -184,14 +187,21 @@ func sampleTexts(c task.Card, width int) string {
 			if i == 0 {
 				label = cut(cl.Label, name)
 			}
-			fmt.Fprintf(&b, " %-*s  %s\n", name, label, cut("“"+flat(s)+"”", width-name-4))
+			fmt.Fprintf(&b, " %s  %s\n", text.Pad(label, name, ' '), cut("“"+s+"”", width-name-4))
 		}
 	}
 	return strings.TrimRight(b.String(), "\n")
 }
 
-// flat is a text as one line.
-func flat(s string) string { return strings.Join(strings.Fields(s), " ") }
+// flat is a text as one line, without what a terminal would take for commands.
+func flat(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '·'
+		}
+		return r
+	}, strings.Join(strings.Fields(s), " "))
+}
 
 // wrap breaks a text into lines; all but the first begin with an indent.
 func wrap(s string, width int, indent string) string {
@@ -214,11 +224,5 @@ func wrap(s string, width int, indent string) string {
 	return out.String()
 }
 
-// cut shortens a text to a number of characters.
-func cut(s string, n int) string {
-	r := []rune(s)
-	if len(r) <= n {
-		return s
-	}
-	return string(r[:max(0, n-1)]) + "…"
-}
+// cut is a text as one line that is at most n columns wide.
+func cut(s string, n int) string { return text.Snip(flat(s), max(1, n), "…") }

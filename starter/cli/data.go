@@ -17,7 +17,7 @@ import (
 
 func (a *app) dataCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "data", Short: "Import tasks and look at them"}
-	cmd.AddCommand(a.dataImportCommand(), a.dataListCommand(), a.dataShowCommand())
+	cmd.AddCommand(a.dataImportCommand(), a.dataPullCommand(), a.dataListCommand(), a.dataShowCommand())
 	return group(cmd)
 }
 
@@ -85,7 +85,7 @@ func (a *app) dataListCommand() *cobra.Command {
 						size = fmt.Sprintf("%d×%d×%d", m.Height, m.Width, m.Channels)
 					}
 					t.AppendRow(table.Row{names[i], r.Card.Modality(), humanize.Comma(int64(r.Card.Examples)), len(r.Card.Classes), percent(r.Card.MajorityAccuracy), size,
-						cut(flat(r.Card.Options.Source), max(10, a.columns()-longest-60))})
+						cut(r.Card.Options.Source, max(10, a.columns()-longest-60))})
 				}
 				a.print("%s", t.Render())
 				return nil

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/dustin/go-humanize"
@@ -185,11 +186,17 @@ func (a *app) importData(ctx context.Context, args []string, o importOptions) er
 		}
 		o.task.Source = strings.Join(names, ", ")
 	}
-	im := &importer{app: a, kind: o.kind, read: o.read, images: o.images, progress: a.newProgress()}
+	im := &importer{ctx: ctx, kind: o.kind, read: o.read, images: o.images, progress: a.newProgress()}
 	im.progress.quiet()
 	f, err := im.load(sources)
+	if ctx.Err() != nil {
+		err = errInterrupted // a file of a folder that was not read is a problem among others
+	}
 	if err != nil {
 		im.progress.clear()
+		if hint := f.columnHint(); hint != "" {
+			return fmt.Errorf("%w\n%s", err, hint)
+		}
 		return err
 	}
 	im.progress.update("building the task: splits, duplicates, vocabulary")
@@ -231,6 +238,26 @@ func (a *app) importData(ctx context.Context, args []string, o importOptions) er
 	})
 }
 
+// columnHint says how to choose columns where a table lacks those looked for.
+func (f *loaded) columnHint() string {
+	for _, r := range f.reports {
+		var flags []string
+		for _, use := range []string{"text", "label"} {
+			if !slices.ContainsFunc(r.Columns, func(c task.Column) bool { return c.Use == use }) {
+				flags = append(flags, "--"+use+"-column")
+			}
+		}
+		switch {
+		case len(r.Columns) == 0 || len(flags) == 0 || r.Rows > 0:
+		case r.Format == task.TSV || r.Format == task.CSV:
+			return fmt.Sprintf("choose with %s, or, where there is no header line, name the columns with --columns", strings.Join(flags, " and "))
+		default:
+			return "choose with " + strings.Join(flags, " and ")
+		}
+	}
+	return ""
+}
+
 // ask asks a question that is answered with yes or no; an empty line is yes, the
 // end of the input no.
 func (a *app) ask(ctx context.Context, question string) (bool, error) {
@@ -265,10 +292,10 @@ const shownRows = 5
 func (f *loaded) show(width int) string {
 	var b strings.Builder
 	for _, line := range f.lines {
-		fmt.Fprintf(&b, "%s\n", line)
+		fmt.Fprintf(&b, "%s\n", wrap(flat(line), width, "  "))
 	}
 	for i, r := range f.reports {
-		fmt.Fprintf(&b, "%s\n", describe(r))
+		fmt.Fprintf(&b, "%s\n", wrap(describe(r), width, "  "))
 		if len(r.Columns) > 0 && (i == 0 || !sameColumns(r, f.reports[0])) {
 			t := newTable(table.Row{"column", "type", "read as", "for example"})
 			for _, c := range r.Columns {
@@ -279,7 +306,7 @@ func (f *loaded) show(width int) string {
 	}
 	for _, r := range f.reports {
 		for _, n := range r.Notes {
-			fmt.Fprintf(&b, "note: %s: %s\n", r.Name, n)
+			fmt.Fprintf(&b, "%s\n", wrap(flat("note: "+r.Name+": "+n), width, "      "))
 		}
 	}
 	if len(f.examples) > 0 {
@@ -290,7 +317,7 @@ func (f *loaded) show(width int) string {
 		}
 		t := newTable(header)
 		for _, e := range f.examples[:min(shownRows, len(f.examples))] {
-			row := table.Row{cut(e.Label, width/4), cut(flat(e.Text), max(20, width*3/4-20))}
+			row := table.Row{cut(e.Label, width/4), cut(e.Text, max(20, width*3/4-20))}
 			if split {
 				row = append(table.Row{e.Split}, row...)
 			}
@@ -352,5 +379,5 @@ func describe(r task.Report) string {
 	if r.Format != task.Folder || r.Empty > 0 {
 		parts = append(parts, rows)
 	}
-	return r.Name + ": " + strings.Join(parts, ", ")
+	return flat(r.Name + ": " + strings.Join(parts, ", "))
 }

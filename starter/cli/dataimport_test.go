@@ -7,6 +7,7 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"image"
 	"image/color"
@@ -139,7 +140,7 @@ func TestDataImportFindsOut(t *testing.T) {
 		{[]string{filepath.Join(b.dir, "mnist")}, []string{"a pair of IDX files", "42 examples in 3 classes", "27 train, 3 validation, 12 test, the source's own"}},
 		{[]string{filepath.Join(b.dir, "mnist/train-images-idx3-ubyte"), filepath.Join(b.dir, "mnist/train-labels-idx1-ubyte"), "--name", "m", "--size", "4x4"}, []string{"30 examples", "4 × 4 in grey"}},
 		{[]string{b.place("data_batch_1.bin", batch)}, []string{"CIFAR binary (cifar10), 30 images of 32 × 32", "airplane"}},
-		{[]string{filepath.Join(b.dir, "two"), "--name", "two"}, []string{"80 examples", "36 train, 4 validation, 40 test", "leakage     4 of validation in train, 40 of test in train", "warning: "}},
+		{[]string{filepath.Join(b.dir, "two"), "--name", "two"}, []string{"80 examples", "36 train, 4 validation, 40 test", "leakage     36 of test in train, 4 of test in validation", "warning: "}},
 		{[]string{"train=" + filepath.Join(b.dir, "a.tsv"), "test=" + filepath.Join(b.dir, "l.jsonl"), "--name", "x"}, []string{"80 examples", "40 test"}},
 	} {
 		out := b.ok(append([]string{"data", "import", "--dry-run"}, c.args...)...)
@@ -163,7 +164,7 @@ func TestDataImportFindsOut(t *testing.T) {
 		args []string
 		want []string
 	}{
-		{exitFailed, []string{b.place("c.csv", tableOf(texts, "Body,Stars\n", "%s,%s\n"))}, []string{`did you mean "Body"?`, `did you mean "Stars"?`}},
+		{exitFailed, []string{b.place("c.csv", tableOf(texts, "Body,Stars\n", "%s,%s\n"))}, []string{`did you mean "Body"?`, `did you mean "Stars"?`, "choose with --text-column and --label-column, or"}},
 		{exitFailed, []string{b.place("cut.tar", packed.Bytes()[:5000])}, []string{"cut.tar: ", "byte"}},
 		{exitFailed, []string{b.place("cut.zip", zipped.Bytes()[:300])}, []string{"cut.zip: "}},
 		{exitFailed, []string{b.place("cut.bin", batch[:4000])}, []string{"cut.bin: byte 3073"}},
@@ -216,6 +217,10 @@ func TestDataImportAsks(t *testing.T) {
 	if code := Run(ctx, Process{Args: []string{"data", "import", file}, Environ: b.environ, Stdin: r, Stdout: new(locked), Stderr: new(locked), Interactive: true}); code != exitInterrupted {
 		t.Errorf("interrupted: exit code %d", code)
 	}
+	a := &app{Process: Process{Stdin: r, Stderr: new(locked)}}
+	if _, err := a.ask(ctx, "?"); !errors.Is(err, errInterrupted) {
+		t.Errorf("interrupted at the question: %v", err)
+	}
 }
 
 func TestBarAndWrap(t *testing.T) {
@@ -226,5 +231,45 @@ func TestBarAndWrap(t *testing.T) {
 	}
 	if got := wrap("warning: one two  three", 12, "  "); got != "warning: one\n  two three" {
 		t.Errorf("%q", got)
+	}
+}
+
+// Texts and images are stored, listed and shown; the same data from another
+// form is the same task but for its source.
+func TestDataImportStores(t *testing.T) {
+	b, _ := online(t)
+	file := b.place("a.tsv", tableOf(opinions(), "text\tlabel\n", "%s\t%s\n"))
+	if out := b.ok("data", "import", file, "--name", "texts", "--source", "somewhere", "--licence", "CC0"); !strings.Contains(out, "Imported. Search it with `starter search --task texts`.") || !strings.Contains(out, "CC0") {
+		t.Errorf("texts: %s", out)
+	}
+	for i, e := range opinions() {
+		b.place(fmt.Sprintf("pictures/%s/%d.png", e.Label, i), picture(t, 4, color.NRGBA{uint8(i), 100, 200, 255}))
+	}
+	b.ok("data", "import", filepath.Join(b.dir, "pictures"), "--source", strings.Repeat("pictures of one colour, ", 9))
+	list := b.ok("data", "list")
+	for _, want := range []string{"texts", "4 tokens", "somewhere", "pictures", "4×4×3", "image"} {
+		if !strings.Contains(list, want) {
+			t.Errorf("%q is not in the list:\n%s", want, list)
+		}
+	}
+	for line := range strings.SplitSeq(list, "\n") {
+		if n := utf8.RuneCountInString(strings.TrimRight(line, " ")); n > 80 {
+			t.Errorf("a line of %d columns in the list:\n%s", n, list)
+		}
+	}
+	for task, want := range map[string]string{"texts": "median 20", "pictures": "4 × 4 in colour"} {
+		if out := b.ok("data", "show", task); !strings.Contains(out, want) || strings.Contains(out, "rows") {
+			t.Errorf("%s: %s", task, out)
+		}
+	}
+	var stored, again preview
+	if err := json.Unmarshal([]byte(b.ok("data", "show", "texts", "--json")), &stored); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal([]byte(b.ok("data", "import", file, "--name", "texts", "--source", "somewhere", "--licence", "CC0", "--json", "--yes")), &again); err != nil {
+		t.Fatal(err)
+	}
+	if stored.Ref == "" || stored.Ref != again.Ref || len(again.Sources) != 1 {
+		t.Errorf("stored as %q, then %q", stored.Ref, again.Ref)
 	}
 }

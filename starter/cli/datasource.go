@@ -2,19 +2,12 @@ package cli
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
 	"strings"
-	"time"
-
-	"github.com/dustin/go-humanize"
 
 	"tnaml/experiments/archive"
 	"tnaml/experiments/image"
@@ -38,7 +31,7 @@ type source struct {
 	path, name string
 	split      string
 	form       form
-	data       []byte // of a table within an archive; else the file is read
+	data       []byte // of a table within an archive, which has no path, or of a pipe; else the file is read
 }
 
 // wanted leaves out what is no data in folders of images and of texts alike.
@@ -87,7 +80,14 @@ func (s *source) look() error {
 		return err
 	}
 	defer f.Close() //nolint:errcheck // read only
-	in, err := archive.Inflate(f)
+	var r io.Reader = f
+	if !info.Mode().IsRegular() { // a pipe can be read but once
+		if s.data, err = io.ReadAll(f); err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+		r = bytes.NewReader(s.data)
+	}
+	in, err := archive.Inflate(r)
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.name, err)
 	}
@@ -209,339 +209,4 @@ func splitOfName(name string) string {
 		return image.Test
 	}
 	return archive.SplitOf(name)
-}
-
-// importer reads the sources of an import.
-type importer struct {
-	app      *app
-	kind     string // text, image, or "" to find out
-	read     task.ReadOptions
-	images   image.FileOptions
-	progress *progressLine
-	total    int64 // bytes of the files, for the progress
-	done     int64
-	shown    time.Time
-	sums     []string // of what was read, by name
-}
-
-// loaded is what the sources of an import hold: texts or images.
-type loaded struct {
-	examples []task.Example
-	set      *image.Set
-	// reports say what each source of texts is, lines the same for images.
-	reports []task.Report
-	lines   []string
-	digest  string
-}
-
-// load reads all the sources.
-func (im *importer) load(sources []source) (*loaded, error) {
-	for _, s := range sources {
-		if info, err := os.Stat(s.path); err == nil && !info.IsDir() {
-			im.total += info.Size()
-		}
-	}
-	out := new(loaded)
-	var sets []*image.Set
-	kinds := map[string]string{}
-	for i := 0; i < len(sources); i++ {
-		s := sources[i]
-		var err error
-		var set *image.Set
-		switch s.form {
-		case idxImages, idxLabels:
-			set, err = im.idx(sources, i, out)
-			if set == nil && err == nil {
-				continue // the other one of its pair
-			}
-		case cifarBatch:
-			set, err = im.cifar(s, out)
-		case aTable:
-			err = im.table(s, out)
-		default:
-			set, err = im.files(s, out)
-		}
-		if err != nil {
-			return nil, err
-		}
-		kind := "text"
-		if set != nil {
-			sets, kind = append(sets, set), "image"
-		}
-		kinds[kind] = s.name
-	}
-	if len(kinds) > 1 {
-		return nil, usageError{fmt.Errorf("%s holds texts and %s images: a task has one of them", kinds["text"], kinds["image"])}
-	}
-	if len(sets) > 0 {
-		set, err := image.Join(sets...)
-		if err != nil {
-			return nil, err
-		}
-		if out.set, err = set.Converted(im.images); err != nil {
-			return nil, err
-		}
-	}
-	out.digest = im.digest()
-	return out, nil
-}
-
-// digest is the file's SHA-256, or, of several, that of their names and digests.
-func (im *importer) digest() string {
-	if len(im.sums) == 1 {
-		return im.sums[0][:2*sha256.Size]
-	}
-	sum := sha256.Sum256([]byte(strings.Join(im.sums, "\n")))
-	return hex.EncodeToString(sum[:])
-}
-
-func (im *importer) sum(name string, sum []byte) {
-	im.sums = append(im.sums, hex.EncodeToString(sum)+" "+name)
-}
-
-// open calls f with the contents of a file, and takes its digest.
-func (im *importer) open(s source, f func(r io.Reader) error) error {
-	if s.data != nil {
-		return f(bytes.NewReader(s.data))
-	}
-	file, err := os.Open(s.path)
-	if err != nil {
-		return err
-	}
-	defer file.Close() //nolint:errcheck // read only
-	h := sha256.New()
-	r := io.TeeReader(&progressReader{file, im, s.name}, h)
-	if err := f(r); err != nil {
-		return err
-	}
-	if _, err := io.Copy(io.Discard, r); err != nil {
-		return err
-	}
-	im.sum(s.name, h.Sum(nil))
-	return nil
-}
-
-// shownEvery is how often the progress changes.
-const shownEvery = 100 * time.Millisecond
-
-// show shows the progress, if it is time for that.
-func (im *importer) show(state func() string) {
-	if now := time.Now(); now.Sub(im.shown) >= shownEvery {
-		im.shown = now
-		im.progress.update(state())
-	}
-}
-
-// progressReader shows how much of the files has been read.
-type progressReader struct {
-	r    io.Reader
-	im   *importer
-	name string
-}
-
-func (p *progressReader) Read(b []byte) (int, error) {
-	n, err := p.r.Read(b)
-	p.im.done += int64(n)
-	p.im.show(func() string {
-		return fmt.Sprintf("reading %s: %s of %s", p.name, humanize.Bytes(uint64(p.im.done)), humanize.Bytes(uint64(p.im.total)))
-	})
-	return n, err
-}
-
-// table reads a table of texts.
-func (im *importer) table(s source, out *loaded) error {
-	if im.kind == "image" {
-		return usageError{fmt.Errorf("%s is a table: images are read from IDX and CIFAR files, folders and archives", s.name)}
-	}
-	return im.open(s, func(r io.Reader) error {
-		return im.texts(s, out, func(o task.ReadOptions) ([]task.Example, error) { return task.Read(r, s.name, o) })
-	})
-}
-
-func (im *importer) texts(s source, out *loaded, read func(o task.ReadOptions) ([]task.Example, error)) error {
-	o := im.read
-	o.Split = or(s.split, o.Split)
-	out.reports = append(out.reports, task.Report{})
-	o.Report = &out.reports[len(out.reports)-1]
-	examples, err := read(o)
-	out.examples = append(out.examples, examples...)
-	return err
-}
-
-func or(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
-}
-
-// countedTree shows how many files of a folder have been read.
-type countedTree struct {
-	fs.FS
-	im   *importer
-	name string
-	n    int
-}
-
-func (c *countedTree) Open(name string) (fs.File, error) {
-	c.n++
-	c.im.show(func() string { return fmt.Sprintf("reading %s: %s files", c.name, humanize.Comma(int64(c.n))) })
-	return c.FS.Open(name)
-}
-
-// files reads a folder or an archive: of images, of texts, of tables.
-func (im *importer) files(s source, out *loaded) (*image.Set, error) {
-	var files []archive.File
-	var err error
-	if s.form == aFolder {
-		if files, err = archive.ReadFolder(&countedTree{FS: os.DirFS(s.path), im: im, name: s.name}, s.name, im.read.MaxBytes, wanted); err == nil {
-			h := sha256.New()
-			for _, f := range files {
-				sum := sha256.Sum256(f.Data)
-				_, _ = fmt.Fprintf(h, "%x %s\n", sum, f.Name)
-			}
-			im.sum(s.name, h.Sum(nil))
-		}
-	} else {
-		err = im.open(s, func(r io.Reader) (err error) {
-			files, err = archive.Read(r, s.name, im.read.MaxBytes, wanted)
-			return err
-		})
-	}
-	if err != nil {
-		return nil, err
-	}
-	names := make([]string, len(files))
-	pictures, tables := 0, 0
-	for i, f := range files {
-		names[i] = f.Name
-		switch strings.ToLower(path.Ext(f.Name)) {
-		case ".png", ".jpg", ".jpeg", ".gif":
-			pictures++
-		}
-		if _, err := task.FormatOf(f.Name); err == nil {
-			tables++
-		}
-	}
-	var set *image.Set
-	variant := image.CIFAROf(names)
-	switch {
-	case variant != "" && im.kind != "text":
-		set, err = image.ReadCIFARFiles(files, s.name, variant)
-	case im.kind == "image" || im.kind == "" && pictures*2 > len(files):
-		set, err = image.ReadFiles(files, s.name, im.images)
-	case tables > 0 && tables == len(files) && im.read.Format != task.Folder:
-		return nil, im.tables(s, files, out)
-	default:
-		im.progress.update("decoding " + s.name)
-		return nil, im.texts(s, out, func(o task.ReadOptions) ([]task.Example, error) { return task.ReadFiles(files, s.name, o) })
-	}
-	if err != nil {
-		return nil, err
-	}
-	what := fmt.Sprintf("%s of image files", s.form)
-	if variant != "" {
-		what = fmt.Sprintf("CIFAR binaries (%s) in an archive", variant)
-	}
-	if s.split != "" {
-		for i := range set.Splits {
-			set.Splits[i] = or(set.Splits[i], s.split)
-		}
-	}
-	out.describe(s.name, what, set)
-	return set, nil
-}
-
-// tables reads an archive or folder that holds nothing but tables.
-func (im *importer) tables(s source, files []archive.File, out *loaded) error {
-	inner := make([]source, len(files))
-	for i, f := range files {
-		if f.Err != nil {
-			return fmt.Errorf("%s: %s: %w", s.name, f.Name, f.Err)
-		}
-		inner[i] = source{name: s.name + "/" + f.Name, split: s.split, form: aTable, data: f.Data}
-	}
-	if err := nameSplits(inner); err != nil {
-		return err
-	}
-	for _, t := range inner {
-		if err := im.table(t, out); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (f *loaded) describe(name, what string, s *image.Set) {
-	f.lines = append(f.lines, fmt.Sprintf("%s: %s, %s images of %s in %d classes", name, what, humanize.Comma(int64(s.Len())), sizeOf(s.Height, s.Width, s.Channels), len(s.Classes)))
-}
-
-// sizeOf is the size of images in words.
-func sizeOf(h, w, c int) string {
-	colour := "in colour"
-	if c == 1 {
-		colour = "in grey"
-	}
-	return fmt.Sprintf("%d × %d %s", h, w, colour)
-}
-
-// cifar reads a batch of CIFAR; its size says which variant it is.
-func (im *importer) cifar(s source, out *loaded) (set *image.Set, err error) {
-	err = im.open(s, func(r io.Reader) error {
-		b, _, err := archive.ReadAll(r, im.read.MaxBytes)
-		if err != nil {
-			return fmt.Errorf("%s: %w", s.name, err)
-		}
-		variant := image.CIFAR10
-		if len(b)%3073 != 0 && len(b)%3074 == 0 {
-			variant = image.CIFAR100
-		}
-		if set, err = image.ReadCIFAR(image.File{Name: s.name, Reader: bytes.NewReader(b)}, variant, s.split); err == nil {
-			out.describe(s.name, fmt.Sprintf("CIFAR binary (%s)", variant), set)
-		}
-		return err
-	})
-	return set, err
-}
-
-// idx reads a pair of IDX files when it comes to the images; nil without an
-// error means that the file was the other one of a pair.
-func (im *importer) idx(sources []source, i int, out *loaded) (*image.Set, error) {
-	s := sources[i]
-	var pair *source
-	for k := range sources {
-		if k != i && (sources[k].form == idxImages || sources[k].form == idxLabels) && sources[k].form != s.form && pairName(sources[k].name) == pairName(s.name) {
-			pair = &sources[k]
-		}
-	}
-	if pair == nil && len(sources) == 2 && sources[1-i].form != s.form { // whatever their names
-		pair = &sources[1-i]
-	}
-	other := map[form]form{idxImages: idxLabels, idxLabels: idxImages}[s.form]
-	if pair == nil || pair.form != other {
-		return nil, usageError{fmt.Errorf("%s: %s without their %s: name both files, alike but for the words images and labels", s.name, s.form, strings.TrimPrefix(string(other), "IDX "))}
-	}
-	if s.form == idxLabels {
-		return nil, nil
-	}
-	if pair.split != "" && s.split != "" && pair.split != s.split {
-		return nil, usageError{errors.New(s.name + " and " + pair.name + " are a pair and have different splits")}
-	}
-	var set *image.Set
-	err := im.open(s, func(images io.Reader) error {
-		return im.open(*pair, func(labels io.Reader) (err error) {
-			set, err = image.ReadIDX(image.File{Name: s.name, Reader: images}, image.File{Name: pair.name, Reader: labels}, or(s.split, pair.split))
-			return err
-		})
-	})
-	if err != nil {
-		return nil, err
-	}
-	out.describe(s.name+" and "+pair.name, "a pair of IDX files", set)
-	return set, nil
-}
-
-// pairName is a name without the words that tell the two files of a pair apart.
-func pairName(name string) string {
-	return strings.NewReplacer("images", "", "labels", "", "image", "", "label", "", "idx3", "idx", "idx1", "idx").Replace(strings.ToLower(unpackedName(name)))
 }

@@ -48,7 +48,7 @@ func (a *app) moduleListCommand() *cobra.Command {
 					if m.Modality == task.Texts {
 						tokens = humanize.Comma(int64(m.Tokens))
 					}
-					t.AppendRow(table.Row{m.Name, m.Modality, m.Language, tokens, m.Dim, m.Subword, m.Source})
+					t.AppendRow(table.Row{m.Name, m.Modality, m.Language, tokens, m.Dim, m.Subword, cut(m.Source, 80)})
 				}
 				a.print("%s", t.Render())
 				return nil

@@ -56,11 +56,10 @@ func TestModules(t *testing.T) {
 	}
 
 	text := b.write("corpus.txt", strings.Repeat("the good film and the bad book\na good book is a great film\n", 200))
-	b.ok("module", "train", "--corpus", text, "--name", "own", "--dim", "4", "--language", "en", "--subword", "--buckets", "500", "--epochs", "2")
+	b.ok("module", "train", "--corpus", text, "--name", "own", "--dim", "4", "--language", "en", "--subword", "--buckets", "500", "--epochs", "2", "--method", "sgns")
 	b.fails(exitFailed, []string{"once"}, "module", "train", text, "--corpus", text, "--name", "own")
 	b.fails(exitFailed, []string{"--corpus FILE"}, "module", "train", "--name", "own")
 	b.fails(exitFailed, []string{"--subword=3-6"}, "module", "train", text, "--name", "own", "--subword=6-3")
-	b.fails(exitFailed, []string{"use sgns"}, "module", "train", text, "--name", "own", "--subword", "--method", "svd")
 	var shown struct {
 		Subword  string
 		Parts    struct{ Buckets int }
@@ -95,6 +94,11 @@ func TestModules(t *testing.T) {
 	if record.Dim != 6 || record.Tokens != 10 { // three, and seven more of own's nine
 		t.Errorf("%+v", record)
 	}
+	decode(b.ok("module", "derive", "whole-sub", "--from", "whole", "--subword=2-4", "--buckets", "100", "--json"), &record)
+	if record.Subword != "ngrams" || !strings.Contains(record.Source, "n-grams of 2 to 4 in 100 buckets fitted") {
+		t.Errorf("%+v", record)
+	}
+	b.fails(exitFailed, []string{"pieces of words"}, "module", "derive", "x", "--from", "p", "--subword")
 	b.fails(exitFailed, []string{"nothing is to be changed", "--standardise"}, "module", "derive", "x", "--from", "own")
 	b.fails(exitFailed, []string{"--from"}, "module", "derive", "x", "--standardise")
 	b.fails(exitFailed, []string{"own-std"}, "module", "derive", "x", "--from", "own-str", "--standardise")

@@ -67,15 +67,17 @@ func (a *app) moduleAddCommand() *cobra.Command {
 }
 
 func (a *app) moduleDeriveCommand() *cobra.Command {
-	var from string
+	var from, subword string
+	var buckets int
 	var join []string
 	var v embedding.Variant
 	var overwrite bool
 	cmd := &cobra.Command{
-		Use: "derive NAME --from MODULE", Short: "Make a variant of a module: joined with others, standardised, without its first components, weighed",
+		Use: "derive NAME --from MODULE", Short: "Make a variant of a module: joined with others, with subwords, without its first components, standardised, weighed",
 		Long: "Make a variant of a module. In this order: join it with others (their vectors side by side, for the tokens of all of them),\n" +
-			"remove principal components, standardise, weigh by frequency. Frequencies are taken from the order of the tokens, by Zipf's law.",
-		Example: "  starter module derive glove-50-std --from glove-50 --standardise --smoothing 0.001\n" +
+			"fit vectors of character n-grams to its words', so that other words get vectors too, remove principal components, standardise, weigh by\n" +
+			"frequency. Frequencies are taken from the order of the tokens, by Zipf's law.",
+		Example: "  starter module derive glove-50-std --from glove-50 --subword --standardise --smoothing 0.001\n" +
 			"  starter module derive both --from glove-50 --join imdb-sgns-128 --standardise",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -85,8 +87,14 @@ func (a *app) moduleDeriveCommand() *cobra.Command {
 			if from == "" {
 				return errors.New("say which module with --from (`starter module list` shows them)")
 			}
+			if subword != "" {
+				var err error
+				if v.Fit, err = subwordFlag(subword, buckets); err != nil {
+					return err
+				}
+			}
 			if len(join) == 0 && v == (embedding.Variant{}) {
-				return errors.New("nothing is to be changed: give --join, --remove-components, --standardise or --smoothing")
+				return errors.New("nothing is to be changed: give --join, --subword, --remove-components, --standardise or --smoothing")
 			}
 			p := a.newProgress()
 			defer p.clear()
@@ -106,6 +114,7 @@ func (a *app) moduleDeriveCommand() *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&from, "from", "", "the module to start from")
 	f.StringSliceVar(&join, "join", nil, "modules whose vectors to put beside")
+	subwordFlags(cmd, &subword, &buckets)
 	variantFlags(cmd, &v)
 	f.BoolVar(&overwrite, "overwrite", false, "give the name to this variant even if it has other vectors")
 	return a.jsonFlag(cmd)

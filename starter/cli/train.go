@@ -43,9 +43,7 @@ func (a *app) moduleTrainCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if o.Subword = s; !cmd.Flags().Changed("method") {
-					o.Method = embedding.SGNS
-				}
+				o.Subword = s
 			}
 			p := a.newProgress()
 			defer p.clear()
@@ -79,12 +77,18 @@ func (a *app) moduleTrainCommand() *cobra.Command {
 	f.IntVar(&o.Negative, "negative", 5, "negative samples a pair of words (sgns)")
 	f.Float64Var(&o.Subsample, "subsample", 1e-4, "frequency above which words are dropped at random (sgns)")
 	f.Float64Var(&o.LearningRate, "learning-rate", 0.05, "learning rate of the first step (sgns)")
-	f.StringVar(&subword, "subword", "", "train vectors of character n-grams too, for other words: lengths `MIN-MAX` (sgns)")
-	f.Lookup("subword").NoOptDefVal = "3-6"
-	f.IntVar(&buckets, "buckets", 1<<16, "number of vectors that n-grams share")
+	subwordFlags(cmd, &subword, &buckets)
 	f.Uint64Var(&o.Seed, "seed", 1, "decides every random draw")
 	f.BoolVar(&overwrite, "overwrite", false, "give the name to these vectors even if it has others")
 	return a.jsonFlag(cmd)
+}
+
+// subwordFlags gives a command the flags of n-grams.
+func subwordFlags(cmd *cobra.Command, lengths *string, buckets *int) {
+	f := cmd.Flags()
+	f.StringVar(lengths, "subword", "", "make vectors of other words from character n-grams, of lengths `MIN-MAX`")
+	f.Lookup("subword").NoOptDefVal = "3-6"
+	f.IntVar(buckets, "buckets", 1<<16, "number of vectors that n-grams share")
 }
 
 // subwordFlag reads the lengths of n-grams.

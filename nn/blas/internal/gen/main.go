@@ -29,6 +29,9 @@ func main() {
 	adagrad()
 	activations()
 	addProduct()
+	biasReLU6()
+	depthwise()
+	patches()
 	double()
 	Generate()
 }

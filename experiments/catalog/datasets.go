@@ -1,0 +1,223 @@
+package catalog
+
+import (
+	"bytes"
+	_ "embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+
+	"tnaml/experiments/corpora"
+)
+
+//go:embed datasets.yaml
+var datasetsYAML []byte
+
+// Dataset is a public data set: where it is, under which terms, and how it
+// becomes a task.
+type Dataset struct {
+	// Name is the task's, as in the built-in experiments.
+	Name  string `yaml:"name"`
+	Title string `yaml:"title"`
+	// Role is "pretraining" or "transfer"; Paper is the paper's name of the task,
+	// which another set stands in for where StandIn is set.
+	Role     string `yaml:"role"`
+	Paper    string `yaml:"paper"`
+	StandIn  bool   `yaml:"stand_in"`
+	Language string `yaml:"language"`
+	Homepage string `yaml:"homepage"`
+	Licence  string `yaml:"licence"`
+	// Citation is a BibTeX entry in one line.
+	Citation string          `yaml:"citation"`
+	Sources  []DatasetSource `yaml:"sources"`
+	Caveats  []string        `yaml:"caveats"`
+	// Manual says how a person gets the files where they cannot be downloaded.
+	Manual string `yaml:"manual"`
+}
+
+// DatasetSource is one way to a data set; its files are needed together.
+type DatasetSource struct {
+	// Note says what a person must know who gets this source.
+	Note  string         `yaml:"note"`
+	Files []DatasetFile  `yaml:"files"`
+	Read  corpora.Recipe `yaml:"read"`
+}
+
+// DatasetFile is one file. Its name is unique in the catalogue: it is the file's
+// in the directory of downloads and on a mirror.
+type DatasetFile struct {
+	Name string `yaml:"name"`
+	// SHA256 is the file's digest in hexadecimal, where it is known, and
+	// SHA256From says whence.
+	SHA256     string `yaml:"sha256"`
+	SHA256From string `yaml:"sha256_from"`
+	// Size in bytes, where it is known; MaxSize bounds it where it is not, 0
+	// meaning the downloader's own bound. About is roughly the size, for people.
+	Size    int64 `yaml:"size"`
+	MaxSize int64 `yaml:"max_size"`
+	About   int64 `yaml:"about"`
+	// URLs serve the same bytes, in order of preference; none: the file must be
+	// got by hand.
+	URLs []DatasetURL `yaml:"urls"`
+}
+
+// DatasetURL is a public address.
+type DatasetURL struct {
+	URL string `yaml:"url"`
+	// Tried is the day when the address was last tried against the real server
+	// (2006-01-02), or "never".
+	Tried string `yaml:"tried"`
+}
+
+// Images reports whether the set is one of images.
+func (d *Dataset) Images() bool { return len(d.Sources) > 0 && d.Sources[0].Read.As.IsImages() }
+
+// Pullable reports whether some source has an address for all of its files.
+func (d *Dataset) Pullable() bool { return slices.ContainsFunc(d.Sources, DatasetSource.Pullable) }
+
+// Pullable reports whether all files have an address.
+func (s DatasetSource) Pullable() bool {
+	return !slices.ContainsFunc(s.Files, func(f DatasetFile) bool { return len(f.URLs) == 0 })
+}
+
+// Size is the sum of the files' sizes, or 0 where one is not even known roughly;
+// exact says that all are known.
+func (s DatasetSource) Size() (sum int64, exact bool) {
+	exact = true
+	for _, f := range s.Files {
+		n := f.Size
+		if n == 0 {
+			n, exact = f.About, false
+		}
+		if n == 0 {
+			return 0, false
+		}
+		sum += n
+	}
+	return sum, exact
+}
+
+// Datasets lists the public data sets in the order of the catalogue.
+func Datasets() []Dataset {
+	out, err := ParseDatasets(datasetsYAML)
+	if err != nil {
+		panic(err) // embedded
+	}
+	return out
+}
+
+// ParseDatasets parses a catalogue of data sets. Unknown fields are refused, and
+// all problems are reported together.
+func ParseDatasets(b []byte) ([]Dataset, error) {
+	var out []Dataset
+	if err := yaml.NewDecoder(bytes.NewReader(b), yaml.Strict()).Decode(&out); err != nil {
+		return nil, fmt.Errorf("data sets: %w", err)
+	}
+	var errs []error
+	names, files := map[string]bool{}, map[string]DatasetFile{}
+	for i := range out {
+		d := &out[i]
+		if names[d.Name] {
+			errs = append(errs, fmt.Errorf("data set %q is there twice", d.Name))
+		}
+		names[d.Name] = true
+		if err := d.validate(files); err != nil {
+			errs = append(errs, fmt.Errorf("data set %q: %w", d.Name, err))
+		}
+	}
+	return out, errors.Join(errs...)
+}
+
+var (
+	datasetName  = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]*$`)
+	fileName     = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
+	triedForm    = regexp.MustCompile(`^(never|\d{4}-\d{2}-\d{2})$`)
+	citationForm = regexp.MustCompile(`^@[a-z]+\{[a-z0-9]+, .+\}$`)
+)
+
+// validate checks a set; files are those seen so far.
+func (d *Dataset) validate(files map[string]DatasetFile) error {
+	var errs []error
+	bad := func(format string, a ...any) { errs = append(errs, fmt.Errorf(format, a...)) }
+	if !datasetName.MatchString(d.Name) {
+		bad("the name must be of small letters, digits, _ and -")
+	}
+	if d.Role != "pretraining" && d.Role != "transfer" {
+		bad("role %q (known: pretraining, transfer)", d.Role)
+	}
+	for _, f := range []struct{ name, value string }{{"title", d.Title}, {"paper", d.Paper}, {"homepage", d.Homepage}, {"licence", d.Licence}, {"manual", d.Manual}} {
+		if f.value == "" {
+			bad("no %s", f.name)
+		}
+	}
+	if !citationForm.MatchString(d.Citation) {
+		bad("the citation must be one line of BibTeX")
+	}
+	if len(d.Sources) == 0 {
+		bad("no sources")
+	}
+	if !d.Images() && d.Language == "" {
+		bad("no language")
+	}
+	for i, s := range d.Sources {
+		if err := s.validate(files); err != nil {
+			bad("source %d: %w", i+1, err)
+		}
+		if s.Read.As.IsImages() != d.Images() {
+			bad("source %d: texts and images in one set", i+1)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (s DatasetSource) validate(files map[string]DatasetFile) error {
+	errs := []error{s.Read.Validate()}
+	bad := func(format string, a ...any) { errs = append(errs, fmt.Errorf(format, a...)) }
+	if len(s.Files) == 0 {
+		bad("no files")
+	}
+	var names []string
+	for _, f := range s.Files {
+		names = append(names, f.Name)
+		if old, ok := files[f.Name]; ok && (old.SHA256 != f.SHA256 || !slices.Equal(old.URLs, f.URLs)) {
+			bad("file %q is there twice and differs", f.Name)
+		}
+		files[f.Name] = f
+		if !fileName.MatchString(f.Name) {
+			bad("file %q: a name of letters, digits, points, _ and -", f.Name)
+		}
+		if b, err := hex.DecodeString(f.SHA256); err != nil || len(b) != 0 && len(b) != 32 || f.SHA256 != strings.ToLower(f.SHA256) {
+			bad("file %q: the SHA-256 must be 64 small hexadecimal digits", f.Name)
+		}
+		if (f.SHA256 == "") != (f.SHA256From == "") {
+			bad("file %q: the SHA-256 and whence it is known go together", f.Name)
+		}
+		if f.Size < 0 || f.MaxSize < 0 || f.About < 0 {
+			bad("file %q: a negative size", f.Name)
+		}
+		for _, u := range f.URLs {
+			if !strings.HasPrefix(u.URL, "https://") && !strings.HasPrefix(u.URL, "http://") {
+				bad("file %q: address %q is neither https nor http", f.Name, u.URL)
+			}
+			if !triedForm.MatchString(u.Tried) {
+				bad("file %q: address %q: tried must be a day or never", f.Name, u.URL)
+			}
+		}
+	}
+	for _, p := range s.Read.Parts {
+		for _, name := range []string{p.File, p.Labels} {
+			if name != "" && !slices.Contains(names, name) {
+				bad("the part %q is none of the files", name)
+			}
+		}
+		if p.File == "" && len(s.Files) != 1 {
+			bad("a part must name its file where there are several")
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,250 @@
+package cli
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"tnaml/activities/pull"
+	"tnaml/activities/store"
+	"tnaml/deploy"
+	"tnaml/experiments/catalog"
+)
+
+// filesServer serves files by their names; slow ones come in pieces.
+func filesServer(t *testing.T, files map[string][]byte, slow time.Duration) string {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		b, ok := files[strings.TrimPrefix(r.URL.Path, "/")]
+		if !ok {
+			http.NotFound(w, r)
+			return
+		}
+		w.Header().Set("ETag", `"1"`)
+		w.Header().Set("Content-Type", "application/octet-stream")
+		if slow == 0 {
+			http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(b))
+			return
+		}
+		w.Header().Set("Content-Length", fmt.Sprint(len(b)))
+		for p := range slices.Chunk(b, 1+len(b)/5) {
+			if _, err := w.Write(p); err != nil {
+				return
+			}
+			w.(http.Flusher).Flush()
+			select {
+			case <-time.After(slow):
+			case <-r.Context().Done():
+				return
+			}
+		}
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// economicNews is the file of the set economic_news, in small.
+func economicNews() []byte {
+	var b strings.Builder
+	b.WriteString("_unit_id,_golden,relevance,relevance:confidence,headline,text\n")
+	for i := range 60 {
+		fmt.Fprintf(&b, "%d,FALSE,%s,1,x,\"Prices, as of day %d\"\n", i, []string{"yes", "no", "not sure"}[i%3], i)
+	}
+	return []byte(b.String())
+}
+
+// cine is the archive of the set sentiment_cine, in small.
+func cine(t *testing.T) []byte {
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	for i := range 40 {
+		w, err := z.Create(fmt.Sprintf("corpusCriticasCine/%d.xml", i+2))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := fmt.Fprintf(w, "<?xml version=\"1.0\"?>\n<review author=\"A\" rank=\"%d\" maxRank=\"5\"><summary>s</summary><body>Una pel\xedcula %d</body></review>", i%5+1, i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func TestPullWithoutServers(t *testing.T) {
+	b := offline(t)
+	list := b.ok("data", "pull", "--list")
+	for _, want := range []string{"sms_spam", "SMS Spam, transfer", "84 MB", "by hand", "for Sentiment Cine", "CC BY 4.0"} {
+		if !strings.Contains(list, want) {
+			t.Errorf("%q is not in the list:\n%s", want, list)
+		}
+	}
+	if o := b.run("data", "pull", "--list", "mnist"); strings.Count(o.stdout, "\n") != 3 || !strings.Contains(o.stderr, "None of the addresses has been tried") {
+		t.Errorf("one set: %+v", o)
+	}
+	var sets []listedSet
+	if err := json.Unmarshal([]byte(b.ok("data", "pull", "--list", "--json")), &sets); err != nil || len(sets) != len(catalog.Datasets()) {
+		t.Errorf("%d sets: %v", len(sets), err)
+	}
+	for _, s := range sets {
+		if s.There != nil || s.Files || s.Licence == "" || s.Citation == "" {
+			t.Errorf("%+v", s)
+		}
+	}
+	dry := b.ok("data", "pull", "--dry-run", "sms_spam", "mpqa_opinion", "--mirror", "https://files.example/sets/")
+	for _, want := range []string{"https://files.example/sets/sms-spam-collection.zip", "https://archive.ics.uci.edu/", "(tried: never)", "SHA-256 1587ea43", "@inproceedings{almeida2011sms", "Put mpqa.all into " + filepath.Join(b.dir, "data", "downloads"), "starter data pull mpqa_opinion"} {
+		if !strings.Contains(dry, want) {
+			t.Errorf("%q is not in:\n%s", want, dry)
+		}
+	}
+	small := b.ok("data", "pull", "--dry-run", "--experiment", "nlp-small")
+	if strings.Count(small, "\n  citation ") != 6 || !strings.Contains(small, "global_warming") {
+		t.Errorf("an experiment:\n%s", small)
+	}
+	if _, err := os.Stat(filepath.Join(b.dir, "data", "downloads")); !os.IsNotExist(err) {
+		t.Errorf("a dry run makes no directory: %v", err)
+	}
+	b.fails(exitUsage, []string{`no data set "sms-spam"; there are sms_spam,`, `no data set "imdb"; there are`}, "data", "pull", "sms-spam", "imdb", "mnist")
+	b.fails(exitUsage, []string{"Give their names, or all"}, "data", "pull")
+	b.fails(exitUsage, []string{"godoc"}, "data", "pull", "--experiment", "godoc")
+	b.fails(exitUsage, []string{"no public data sets"}, "data", "pull", "--experiment", "demo")
+	b.fails(exitFailed, []string{"starter up"}, "data", "pull", "mnist")
+}
+
+// puller runs the command's work on a store in memory.
+type pullRun struct {
+	stdout, stderr locked
+	err            error
+}
+
+func runPull(t *testing.T, ctx context.Context, s store.Store, terminal bool, sets []catalog.Dataset, all bool, o pullOptions) *pullRun {
+	r := &pullRun{}
+	a := &app{Process: Process{Stdout: &r.stdout, Stderr: &r.stderr, Terminal: terminal, Width: func() int { return 100 }}, config: &deploy.Config{DataDir: t.TempDir()}}
+	r.err = a.pull(ctx, s, sets, all, o)
+	return r
+}
+
+func chosen(t *testing.T, names ...string) []catalog.Dataset {
+	sets, _, err := chooseDatasets(catalog.Datasets(), names, "", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range sets { // no address but the mirror's
+		for k := range sets[i].Sources {
+			for j := range sets[i].Sources[k].Files {
+				f := &sets[i].Sources[k].Files[j]
+				if len(f.URLs) > 0 {
+					f.URLs = []catalog.DatasetURL{{URL: "http://127.0.0.1:1/" + f.Name}}
+				}
+			}
+		}
+	}
+	return sets
+}
+
+func TestPull(t *testing.T) {
+	mirror := filesServer(t, map[string][]byte{"Full-Economic-News-DFE-839861.csv": economicNews(), "corpusCine.zip": cine(t), "brown.zip": []byte("not the archive")}, 0)
+	for _, terminal := range []bool{false, true} {
+		s := store.NewMemory()
+		o := pullOptions{dir: t.TempDir(), mirror: mirror}
+		r := runPull(t, t.Context(), s, terminal, chosen(t, "economic_news", "sentiment_cine"), false, o)
+		if r.err != nil {
+			t.Fatal(r.err)
+		}
+		for _, want := range []string{"economic_news", "40", "sentiment_cine", "32"} {
+			if !strings.Contains(r.stdout.String(), want) {
+				t.Errorf("%q is not in:\n%s", want, r.stdout.String())
+			}
+		}
+		if !strings.Contains(r.stderr.String(), "sentiment_cine: 32 examples in 2 classes") {
+			t.Errorf("told:\n%s", r.stderr.String())
+		}
+		if r = runPull(t, t.Context(), s, terminal, chosen(t, "economic_news"), false, o); r.err != nil || !strings.Contains(r.stderr.String(), "economic_news is there") || r.stdout.String() != "" {
+			t.Errorf("again: %v\n%s%s", r.err, r.stdout.String(), r.stderr.String())
+		}
+	}
+	s := store.NewMemory()
+	o := pullOptions{dir: t.TempDir(), mirror: mirror}
+	r := runPull(t, t.Context(), s, false, chosen(t, "brown_corpus", "economic_news", "mpqa_opinion"), false, o)
+	if r.err == nil {
+		t.Fatal("no error")
+	}
+	for _, want := range []string{"2 of 3 data sets did not come", "brown_corpus: brown.zip cannot be had", mirror + "/brown.zip: not the file expected: its SHA-256", "By hand: Download brown.zip", "mpqa_opinion", "Put mpqa.all into " + o.dir} {
+		if !strings.Contains(r.err.Error(), want) {
+			t.Errorf("%q is not in: %v", want, r.err)
+		}
+	}
+	if !strings.Contains(r.stdout.String(), "economic_news") {
+		t.Errorf("what came stays:\n%s", r.stdout.String())
+	}
+	// All: what must be got by hand is told, and is no failure.
+	o.mirror = ""
+	if r = runPull(t, t.Context(), s, false, chosen(t, "mpqa_opinion", "economic_news"), true, o); r.err != nil || !strings.Contains(r.stderr.String(), "mpqa_opinion must be got by hand") {
+		t.Errorf("all: %v\n%s", r.err, r.stderr.String())
+	}
+}
+
+// An interrupted pull says how to go on, and goes on where it was.
+func TestPullInterrupted(t *testing.T) {
+	for _, terminal := range []bool{false, true} {
+		mirror := filesServer(t, map[string][]byte{"corpusCine.zip": cine(t)}, 150*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		defer cancel()
+		o := pullOptions{dir: t.TempDir(), mirror: mirror}
+		r := runPull(t, ctx, store.NewMemory(), terminal, chosen(t, "sentiment_cine"), false, o)
+		if r.err == nil || !strings.Contains(r.stderr.String(), "run the command again to go on") {
+			t.Errorf("%v\n%s", r.err, r.stderr.String())
+		}
+		if info, err := os.Stat(filepath.Join(o.dir, "corpusCine.zip.part")); err != nil || info.Size() == 0 {
+			t.Errorf("nothing to go on with: %v", err)
+		}
+		if terminal && !strings.Contains(r.stderr.String(), "corpusCine.zip") {
+			t.Errorf("no bar:\n%q", r.stderr.String())
+		}
+		o.mirror = filesServer(t, map[string][]byte{"corpusCine.zip": cine(t)}, 0)
+		if r = runPull(t, t.Context(), store.NewMemory(), terminal, chosen(t, "sentiment_cine"), false, o); r.err != nil {
+			t.Error(r.err)
+		}
+	}
+}
+
+// The whole command against real servers.
+func TestPullCommand(t *testing.T) {
+	b, _ := online(t)
+	mirror := filesServer(t, map[string][]byte{"Full-Economic-News-DFE-839861.csv": economicNews()}, 0)
+	var out []pull.Outcome
+	if err := json.Unmarshal([]byte(b.ok("data", "pull", "economic_news", "--mirror", mirror, "--json", "--keep", "--dir", b.dir)), &out); err != nil || len(out) != 1 || out[0].Status != pull.Stored || out[0].Card.Examples != 40 {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	if _, err := os.Stat(filepath.Join(b.dir, "Full-Economic-News-DFE-839861.csv")); err != nil {
+		t.Errorf("kept: %v", err)
+	}
+	shown := b.ok("data", "show", "economic_news")
+	if !strings.Contains(shown, "not_relevant") || !strings.Contains(shown, "data.world") {
+		t.Errorf("the card:\n%s", shown)
+	}
+	if list := b.ok("data", "pull", "--list", "economic_news", "--dir", b.dir); !strings.Contains(list, "task") {
+		t.Errorf("the list:\n%s", list)
+	}
+}
+
+func TestDistance(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		want int
+	}{{"", "", 0}, {"a", "", 1}, {"sms_spam", "SMS-Spam", 0}, {"kitten", "sitting", 3}, {"mnist", "minst", 2}} {
+		if got := distance(c.a, c.b); got != c.want {
+			t.Errorf("%q, %q: %d, want %d", c.a, c.b, got, c.want)
+		}
+	}
+}
