@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -85,6 +86,25 @@ func TestModules(t *testing.T) {
 		t.Error(out)
 	}
 
+	// An interrupt ends training, and nothing is stored.
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	saw := writerFunc(func(p []byte) {
+		if bytes.Contains(p, []byte("training the module cut")) {
+			cancel()
+		}
+	})
+	if code := Run(ctx, Process{Args: []string{"module", "train", text, "--name", "cut", "--dim", "4"}, Environ: b.environ, Stdout: new(locked), Stderr: saw}); code != exitInterrupted || ctx.Err() == nil {
+		t.Errorf("interrupted: exit code %d", code)
+	}
+	b.fails(exitFailed, []string{`"cut": not found`}, "module", "show", "cut")
+
+	// What does not go together, or is not there.
+	b.fails(exitUsage, []string{"--block does not go with a file of vectors"}, "module", "add", b.write("v.bin", raw.String()), "--block", "6")
+	b.fails(exitUsage, []string{"--language does not go with a folder"}, "module", "add", t.TempDir(), "--name", "m", "--language", "en")
+	b.fails(exitFailed, []string{"manifest.json and weights.f32le.bin, is expected"}, "module", "add", t.TempDir(), "--name", "m")
+	b.fails(exitFailed, []string{"no such file"}, "module", "add", "nowhere.vec")
+
 	// A variant is one command.
 	decode(b.ok("module", "derive", "own-std", "--from", "own", "--remove-components", "1", "--standardise", "--smoothing", "0.001", "--json"), &record)
 	if record.Name != "own-std" || record.Subword != "ngrams" || !strings.Contains(record.Source, "without the first 1 principal components, standardised, smoothed") {
@@ -133,6 +153,22 @@ func TestModules(t *testing.T) {
 	b.fails(exitFailed, []string{"module p", "--language"}, "module", "check", "p")
 	if out := b.ok("module", "list"); !strings.Contains(out, "ngrams") || !strings.Contains(out, "pieces") || !strings.Contains(out, "text") {
 		t.Error(out)
+	}
+}
+
+type writerFunc func(p []byte)
+
+func (w writerFunc) Write(p []byte) (int, error) {
+	w(p)
+	return len(p), nil
+}
+
+// Work that takes minutes asks for the servers first.
+func TestModulesNeedServersFirst(t *testing.T) {
+	b := offline(t)
+	damaged := b.write("damaged.vec", "good 1 x\n")
+	for _, args := range [][]string{{"module", "train", damaged, "--name", "m"}, {"module", "add", damaged}, {"module", "derive", "m", "--from", "n", "--standardise"}} {
+		b.fails(exitFailed, []string{"no Temporal server is configured"}, args...)
 	}
 }
 
