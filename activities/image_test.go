@@ -18,6 +18,7 @@ import (
 	"tnaml/nn/child"
 	nnimage "tnaml/nn/image"
 	"tnaml/nn/rng"
+	"tnaml/nn/safetensors"
 )
 
 // stripes are images of 8 × 8 with horizontal or vertical stripes in noise.
@@ -156,6 +157,17 @@ func TestImageSearch(t *testing.T) {
 	}
 	if _, err := bundle.ReadImage([]byte("no image")); err == nil || !strings.Contains(err.Error(), "no PNG, JPEG or GIF") {
 		t.Errorf("%v", err)
+	}
+	f2, err := safetensors.Decode(encoded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info := bundle.Info
+	info.Image, info.Tokeniser.Version = nil, task.TokeniserVersion
+	f2.PutJSON("bundle", info)
+	safetensors.Put(f2, "vocabulary", []byte("a\n"))
+	if _, err := DecodeBundle(f2.Encode()); err == nil || !strings.Contains(err.Error(), "it is one of images") {
+		t.Errorf("a model of images that says it is one of texts: %v", err)
 	}
 	for i := range encoded {
 		if i%997 == 0 {
