@@ -151,6 +151,7 @@ func TestModules(t *testing.T) {
 		t.Error(out)
 	}
 	b.fails(exitFailed, []string{"module p", "--language"}, "module", "check", "p")
+	b.fails(exitUsage, []string{`--language is "fr"`, "en, es"}, "module", "check", "--language", "fr")
 	if out := b.ok("module", "list"); !strings.Contains(out, "ngrams") || !strings.Contains(out, "pieces") || !strings.Contains(out, "text") {
 		t.Error(out)
 	}
