@@ -71,7 +71,11 @@ func (a *Activities) features(ctx context.Context, dataRef, moduleRef store.Ref,
 			case <-ctx.Done():
 				return nil, 0, ctx.Err()
 			}
-			set, err = computeFeatures(ctx, a.store, dataRef, moduleRef, progress)
+			// Another worker may have computed them meanwhile: searches of one
+			// experiment ask for the same ones in the same order.
+			if set, err = storedFeatures(ctx, a.store, dataRef, moduleRef); errors.Is(err, store.ErrNotFound) {
+				set, err = computeFeatures(ctx, a.store, dataRef, moduleRef, progress)
+			}
 		}
 		if err != nil {
 			return nil, 0, err

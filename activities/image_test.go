@@ -2,6 +2,7 @@ package activities
 
 import (
 	"bytes"
+	"context"
 	stdimage "image"
 	"image/color"
 	"image/png"
@@ -188,6 +189,52 @@ func TestImageTrialComputesFeatures(t *testing.T) {
 	}
 	if names, err := b.store.Names(t.Context(), store.Features, ""); err != nil || len(names) != 1 {
 		t.Errorf("%v %v", names, err)
+	}
+}
+
+// featuresAsked is a store that tells when features are looked up.
+type featuresAsked struct {
+	store.Store
+	asked chan struct{}
+}
+
+func (s *featuresAsked) GetName(ctx context.Context, kind store.Kind, name string) ([]byte, store.Version, error) {
+	value, version, err := s.Store.GetName(ctx, kind, name)
+	if kind == store.Features {
+		s.asked <- struct{}{}
+	}
+	return value, version, err
+}
+
+// What another worker has computed while this one was busy is not computed again.
+func TestImageFeaturesOfAnotherWorker(t *testing.T) {
+	b := newImageBench(t)
+	_, data, err := LoadImageTask(t.Context(), b.store, "stripes")
+	if err != nil {
+		t.Fatal(err)
+	}
+	module, err := Module(t.Context(), b.store, "pca")
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := &featuresAsked{b.store, make(chan struct{}, 2)}
+	a := New(asked, Options{})
+	a.extracting <- struct{}{} // busy
+	done := make(chan error)
+	go func() {
+		_, err := a.features(t.Context(), data, module.Ref, func(int, int) error {
+			t.Error("computed again")
+			return nil
+		})
+		done <- err
+	}()
+	<-asked.asked
+	if _, err := computeFeatures(t.Context(), b.store, data, module.Ref, nil); err != nil {
+		t.Fatal(err)
+	}
+	<-a.extracting
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }
 
