@@ -60,6 +60,7 @@ func TestModules(t *testing.T) {
 	b.ok("module", "train", "--corpus", text, "--name", "own", "--dim", "4", "--language", "en", "--subword", "--buckets", "500", "--epochs", "2", "--method", "sgns")
 	b.fails(exitFailed, []string{"once"}, "module", "train", text, "--corpus", text, "--name", "own")
 	b.fails(exitFailed, []string{"--corpus FILE"}, "module", "train", "--name", "own")
+	b.fails(exitFailed, []string{"2 of 4 lines are not valid UTF-8, the first of them line 2", "iconv"}, "module", "train", b.write("latin.txt", "\ufeffa ni\u00f1o\nun ni\xf1o\nzero \x00\nend\n"), "--name", "own")
 	b.fails(exitFailed, []string{"--subword=3-6"}, "module", "train", text, "--name", "own", "--subword=6-3")
 	var shown struct {
 		Subword  string

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
@@ -113,8 +114,9 @@ func subwordFlag(lengths string, buckets int) (*embedding.Subword, error) {
 	return s, nil
 }
 
-// readDocuments reads and tokenises a text of one document a line. An error of
-// progress, which is told how many there are every 1000 lines, ends it.
+// readDocuments reads and tokenises a text of one document a line, in UTF-8: of
+// another encoding it would make words that are none. An error of progress, which
+// is told how many there are every 1000 lines, ends it.
 func readDocuments(file string, progress func(n int) error) ([][]string, error) {
 	f, err := os.Open(file)
 	if err != nil {
@@ -130,10 +132,18 @@ func readDocuments(file string, progress func(n int) error) ([][]string, error) 
 	var out [][]string
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, maxText)
-	line := 0
+	line, bad, first := 0, 0, 0
 	for lines.Scan() {
 		line++
-		if tokens := tokeniser.Tokens(lines.Text()); len(tokens) > 0 {
+		text := lines.Text()
+		if line == 1 {
+			text = strings.TrimPrefix(text, "\ufeff")
+		}
+		if !utf8.ValidString(text) || strings.IndexByte(text, 0) >= 0 {
+			if bad++; bad == 1 {
+				first = line
+			}
+		} else if tokens := tokeniser.Tokens(text); len(tokens) > 0 {
 			out = append(out, tokens)
 		}
 		if line%1000 == 0 {
@@ -146,6 +156,9 @@ func readDocuments(file string, progress func(n int) error) ([][]string, error) 
 		return nil, fmt.Errorf("%s: line %d: more than %s: a text of one document a line is expected", file, line+1, humanize.IBytes(maxText))
 	} else if err != nil {
 		return nil, fmt.Errorf("%s: line %d: %w", file, line+1, err)
+	}
+	if bad > 0 {
+		return nil, fmt.Errorf("%s: %d of %d lines are not valid UTF-8, the first of them line %d: convert the file, as `iconv -f latin1 -t utf-8` does", file, bad, line, first)
 	}
 	return out, nil
 }
