@@ -50,25 +50,23 @@ func (a *app) moduleAddCommand() *cobra.Command {
 					return usageError{fmt.Errorf("--%s does not go with %s", flag, kind)}
 				}
 			}
-			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
-				p := a.newProgress()
-				defer p.clear()
-				if info.IsDir() {
-					return a.addMobileNet(cmd.Context(), s, args[0], nnimage.MobileNetOptions{Name: name, Source: source, Block: block}, overwrite, p)
+			p := a.newProgress()
+			defer p.clear()
+			if info.IsDir() {
+				return a.addMobileNet(cmd.Context(), args[0], nnimage.MobileNetOptions{Name: name, Source: source, Block: block}, overwrite, p)
+			}
+			m, err := readVectors(cmd.Context(), args[0], name, top, p)
+			if err != nil {
+				return err
+			}
+			m.Language, m.Source = language, source
+			if m.Source == "" {
+				m.Source = filepath.Base(args[0])
+				if top > 0 && len(m.Tokens) == top {
+					m.Source += fmt.Sprintf(", the first %s tokens", humanize.Comma(int64(top)))
 				}
-				m, err := readVectors(cmd.Context(), args[0], name, top, p)
-				if err != nil {
-					return err
-				}
-				m.Language, m.Source = language, source
-				if m.Source == "" {
-					m.Source = filepath.Base(args[0])
-					if top > 0 && len(m.Tokens) == top {
-						m.Source += fmt.Sprintf(", the first %s tokens", humanize.Comma(int64(top)))
-					}
-				}
-				return a.publishModule(cmd.Context(), s, m, overwrite, p)
-			})
+			}
+			return a.withServers(cmd.Context(), func(s *deploy.Servers) error { return a.publishModule(cmd.Context(), s, m, overwrite, p) })
 		},
 	}
 	f := cmd.Flags()

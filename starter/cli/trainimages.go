@@ -77,7 +77,7 @@ func (a *app) moduleTrainImagesCommand() *cobra.Command {
 }
 
 // addMobileNet adds a folder of MobileNet's weights as an image module.
-func (a *app) addMobileNet(ctx context.Context, s *deploy.Servers, folder string, o nnimage.MobileNetOptions, overwrite bool, p *progressLine) error {
+func (a *app) addMobileNet(ctx context.Context, folder string, o nnimage.MobileNetOptions, overwrite bool, p *progressLine) error {
 	if o.Source == "" {
 		o.Source = filepath.Base(folder)
 	}
@@ -85,7 +85,7 @@ func (a *app) addMobileNet(ctx context.Context, s *deploy.Servers, folder string
 	if err != nil {
 		return err
 	}
-	return a.publishImageModule(ctx, s, p, e, overwrite)
+	return a.withServers(ctx, func(s *deploy.Servers) error { return a.publishImageModule(ctx, s, p, e, overwrite) })
 }
 
 // publishImageModule stores an image module and says so.
