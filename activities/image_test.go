@@ -3,6 +3,7 @@ package activities
 import (
 	"bytes"
 	"context"
+	"fmt"
 	stdimage "image"
 	"image/color"
 	"image/png"
@@ -235,6 +236,51 @@ func TestImageFeaturesOfAnotherWorker(t *testing.T) {
 	<-a.extracting
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+}
+
+// damagedBlob is a store in which one object has been damaged.
+type damagedBlob struct {
+	store.Store
+	ref      store.Ref
+	repaired bool
+}
+
+func (s *damagedBlob) Get(ctx context.Context, ref store.Ref) ([]byte, error) {
+	if ref == s.ref && !s.repaired {
+		return nil, fmt.Errorf("object %s: %w", ref, store.ErrCorrupt)
+	}
+	return s.Store.Get(ctx, ref)
+}
+
+func (s *damagedBlob) Put(ctx context.Context, data []byte) (store.Ref, error) {
+	ref, err := s.Store.Put(ctx, data)
+	s.repaired = s.repaired || ref == s.ref
+	return ref, err
+}
+
+// Damaged features are computed again.
+func TestImageFeaturesDamaged(t *testing.T) {
+	b := newImageBench(t)
+	_, data, err := LoadImageTask(t.Context(), b.store, "stripes")
+	if err != nil {
+		t.Fatal(err)
+	}
+	module, err := Module(t.Context(), b.store, "pca")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := computeFeatures(t.Context(), b.store, data, module.Ref, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &damagedBlob{Store: b.store, ref: store.RefOf(want.Encode())}
+	got, err := New(s, Options{}).features(t.Context(), data, module.Ref, nil)
+	if err != nil || !s.repaired {
+		t.Fatalf("repaired %v, %v", s.repaired, err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }
 
