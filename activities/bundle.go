@@ -139,6 +139,9 @@ func DecodeBundle(b []byte) (*Bundle, error) {
 		Labels: out.Info.Labels, Tokeniser: out.Info.Tokeniser,
 		Vocabulary: vocabulary, WideVocabulary: out.Info.WideVocabulary,
 	}
+	if out.Model.Pixels() > 0 {
+		return nil, errors.New("exported model: it is one of images, and lacks their size and module")
+	}
 	if out.Model.Detached() {
 		return nil, errors.New("exported model: it lacks its embedding table")
 	}

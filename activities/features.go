@@ -71,7 +71,11 @@ func (a *Activities) features(ctx context.Context, dataRef, moduleRef store.Ref,
 			case <-ctx.Done():
 				return nil, 0, ctx.Err()
 			}
-			set, err = computeFeatures(ctx, a.store, dataRef, moduleRef, progress)
+			// Another worker may have computed them meanwhile: searches of one
+			// experiment ask for the same ones in the same order.
+			if set, err = storedFeatures(ctx, a.store, dataRef, moduleRef); errors.Is(err, store.ErrNotFound) {
+				set, err = computeFeatures(ctx, a.store, dataRef, moduleRef, progress)
+			}
 		}
 		if err != nil {
 			return nil, 0, err
@@ -100,7 +104,8 @@ func featuresKey(dataRef, moduleRef store.Ref) string {
 }
 
 // storedFeatures reads features that have been computed before; it is
-// store.ErrNotFound where they have not.
+// store.ErrNotFound where they have not, or are damaged: to compute and to store
+// them again repairs them.
 func storedFeatures(ctx context.Context, s store.Store, dataRef, moduleRef store.Ref) (*nnimage.FeatureSet, error) {
 	value, _, err := s.GetName(ctx, store.Features, featuresKey(dataRef, moduleRef))
 	if err != nil {
@@ -111,6 +116,9 @@ func storedFeatures(ctx context.Context, s store.Store, dataRef, moduleRef store
 		return nil, fmt.Errorf("features: %w: their record is not valid", store.ErrNotFound)
 	}
 	b, err := s.Get(ctx, record.Ref)
+	if errors.Is(err, store.ErrCorrupt) {
+		return nil, fmt.Errorf("features: %w: %v", store.ErrNotFound, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("features %s: %w", record.Ref, err)
 	}

@@ -2,6 +2,8 @@ package activities
 
 import (
 	"bytes"
+	"context"
+	"fmt"
 	stdimage "image"
 	"image/color"
 	"image/png"
@@ -18,6 +20,7 @@ import (
 	"tnaml/nn/child"
 	nnimage "tnaml/nn/image"
 	"tnaml/nn/rng"
+	"tnaml/nn/safetensors"
 )
 
 // stripes are images of 8 × 8 with horizontal or vertical stripes in noise.
@@ -157,6 +160,17 @@ func TestImageSearch(t *testing.T) {
 	if _, err := bundle.ReadImage([]byte("no image")); err == nil || !strings.Contains(err.Error(), "no PNG, JPEG or GIF") {
 		t.Errorf("%v", err)
 	}
+	f2, err := safetensors.Decode(encoded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info := bundle.Info
+	info.Image, info.Tokeniser.Version = nil, task.TokeniserVersion
+	f2.PutJSON("bundle", info)
+	safetensors.Put(f2, "vocabulary", []byte("a\n"))
+	if _, err := DecodeBundle(f2.Encode()); err == nil || !strings.Contains(err.Error(), "it is one of images") {
+		t.Errorf("a model of images that says it is one of texts: %v", err)
+	}
 	for i := range encoded {
 		if i%997 == 0 {
 			_, _ = DecodeBundle(encoded[:i]) // must not panic
@@ -176,6 +190,97 @@ func TestImageTrialComputesFeatures(t *testing.T) {
 	}
 	if names, err := b.store.Names(t.Context(), store.Features, ""); err != nil || len(names) != 1 {
 		t.Errorf("%v %v", names, err)
+	}
+}
+
+// featuresAsked is a store that tells when features are looked up.
+type featuresAsked struct {
+	store.Store
+	asked chan struct{}
+}
+
+func (s *featuresAsked) GetName(ctx context.Context, kind store.Kind, name string) ([]byte, store.Version, error) {
+	value, version, err := s.Store.GetName(ctx, kind, name)
+	if kind == store.Features {
+		s.asked <- struct{}{}
+	}
+	return value, version, err
+}
+
+// What another worker has computed while this one was busy is not computed again.
+func TestImageFeaturesOfAnotherWorker(t *testing.T) {
+	b := newImageBench(t)
+	_, data, err := LoadImageTask(t.Context(), b.store, "stripes")
+	if err != nil {
+		t.Fatal(err)
+	}
+	module, err := Module(t.Context(), b.store, "pca")
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := &featuresAsked{b.store, make(chan struct{}, 2)}
+	a := New(asked, Options{})
+	a.extracting <- struct{}{} // busy
+	done := make(chan error)
+	go func() {
+		_, err := a.features(t.Context(), data, module.Ref, func(int, int) error {
+			t.Error("computed again")
+			return nil
+		})
+		done <- err
+	}()
+	<-asked.asked
+	if _, err := computeFeatures(t.Context(), b.store, data, module.Ref, nil); err != nil {
+		t.Fatal(err)
+	}
+	<-a.extracting
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// damagedBlob is a store in which one object has been damaged.
+type damagedBlob struct {
+	store.Store
+	ref      store.Ref
+	repaired bool
+}
+
+func (s *damagedBlob) Get(ctx context.Context, ref store.Ref) ([]byte, error) {
+	if ref == s.ref && !s.repaired {
+		return nil, fmt.Errorf("object %s: %w", ref, store.ErrCorrupt)
+	}
+	return s.Store.Get(ctx, ref)
+}
+
+func (s *damagedBlob) Put(ctx context.Context, data []byte) (store.Ref, error) {
+	ref, err := s.Store.Put(ctx, data)
+	s.repaired = s.repaired || ref == s.ref
+	return ref, err
+}
+
+// Damaged features are computed again.
+func TestImageFeaturesDamaged(t *testing.T) {
+	b := newImageBench(t)
+	_, data, err := LoadImageTask(t.Context(), b.store, "stripes")
+	if err != nil {
+		t.Fatal(err)
+	}
+	module, err := Module(t.Context(), b.store, "pca")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := computeFeatures(t.Context(), b.store, data, module.Ref, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &damagedBlob{Store: b.store, ref: store.RefOf(want.Encode())}
+	got, err := New(s, Options{}).features(t.Context(), data, module.Ref, nil)
+	if err != nil || !s.repaired {
+		t.Fatalf("repaired %v, %v", s.repaired, err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -116,8 +116,7 @@ func getImage(f *safetensors.File, m *child.Model, size ImageSize) (*imageBundle
 	if err := one.Validate(); err != nil {
 		return nil, err
 	}
-	one.Pixels = make([]uint8, size.Height*size.Width*size.Channels)
-	if got := len(image.Examples(one).Pixels); got != m.Pixels() || m.Dim != out.module.Dim() {
+	if got := image.Pixels(size.Height, size.Width, size.Channels); got != m.Pixels() || m.Dim != out.module.Dim() {
 		return nil, fmt.Errorf("a model of %d pixels and %d features for images of %d and %d", m.Pixels(), m.Dim, got, out.module.Dim())
 	}
 	return out, nil

@@ -88,6 +88,24 @@ func TestFeaturesFail(t *testing.T) {
 	if !errors.As(err, &app) || !strings.Contains(app.Message(), "the module is damaged") {
 		t.Errorf("%v", err)
 	}
+	if record, err := activities.ReadRecord(t.Context(), f.store, "default-test-workflow-id"); err != nil || record.Status != "failed" || record.Told != 0 {
+		t.Errorf("record %+v, %v", record, err)
+	}
+}
+
+// A search that is cancelled while features are computed says so in its record.
+func TestFeaturesCancelled(t *testing.T) {
+	var f *fixture
+	f = newImageFixture(t, func(activities.FeaturesInput) error {
+		f.CancelWorkflow()
+		return nil
+	})
+	if _, err := f.run(t, `{"tasks":["noise"],"strategy":"random","trials":3}`); !temporal.IsCanceledError(errors.Unwrap(err)) {
+		t.Errorf("%v", err)
+	}
+	if record, err := activities.ReadRecord(t.Context(), f.store, "default-test-workflow-id"); err != nil || record.Status != "canceled" {
+		t.Errorf("record %+v, %v", record, err)
+	}
 }
 
 // A search of texts is as it was: no features, and texts and images do not mix.

@@ -129,8 +129,7 @@ func (r *run) begin(ctx workflow.Context, raw json.RawMessage) error {
 		return err
 	}
 	if err := r.prepare(ctx); err != nil {
-		r.attributes(ctx, "failed")
-		return err
+		return r.interrupted(ctx, err)
 	}
 	return r.learn(ctx, nil)
 }
@@ -366,7 +365,8 @@ func (r *run) finish(ctx workflow.Context) (*SearchResult, error) {
 	return result, nil
 }
 
-// interrupted ends a search that was cancelled: what was learned is kept.
+// interrupted ends a search that was cancelled or cannot go on: what was learned
+// is kept.
 func (r *run) interrupted(ctx workflow.Context, err error) error {
 	if r.state.Resolved.Config == "" {
 		return err

@@ -137,7 +137,10 @@ func (c *Corpus) Modules(progress func(module string, done float64)) ([]*embeddi
 	} {
 		o.Language, o.Source, o.Seed, o.MaxVocabulary = "en", Source, 1, 10000
 		if progress != nil {
-			o.Progress = func(done float64) { progress(o.Name, done) }
+			o.Progress = func(done float64) error {
+				progress(o.Name, done)
+				return nil
+			}
 		}
 		m, err := embedding.Train(corpus, o)
 		if err != nil {

@@ -22,8 +22,14 @@ func (t *Task) Data() *child.Data {
 	h, w := wideSize(t.Height, t.Width)
 	return &child.Data{
 		Train: t.examples(&t.Train, h, w), Validation: t.examples(&t.Validation, h, w), Test: t.examples(&t.Test, h, w),
-		Classes: len(t.Labels), Pixels: h * w * t.Channels,
+		Classes: len(t.Labels), Pixels: Pixels(t.Height, t.Width, t.Channels),
 	}
+}
+
+// Pixels is the number of values that the wide tower sees of an image of a size.
+func Pixels(height, width, channels int) int {
+	h, w := wideSize(height, width)
+	return h * w * channels
 }
 
 // wideSize is the size of the images for the wide tower: the larger side

@@ -11,7 +11,7 @@ import "math"
 // documents, not those with the same neighbours: good and bad, which take each
 // other's place in a sentence, are far apart if a text as a whole is for or
 // against something.
-func trainLSA(c *counted, o TrainOptions) []float32 {
+func trainLSA(c *counted, o TrainOptions) ([]float32, error) {
 	return factorise(wordsByDocuments(c), o)
 }
 

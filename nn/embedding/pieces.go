@@ -9,6 +9,10 @@ import (
 // boundary begins a word in SentencePiece's pieces: "▁", U+2581.
 const boundary = "\u2581"
 
+// maxCut is how many characters of a word are cut into pieces: the time grows
+// with their square, and what is longer is no word.
+const maxCut = 1000
+
 // HasPieces reports whether the tokens look like pieces of words: at least a
 // tenth of them begin with SentencePiece's sign for the beginning of a word.
 func (m *Module) HasPieces() bool {
@@ -35,11 +39,11 @@ func digits(word string) string {
 // characters, the two neighbours whose union comes first in the vocabulary
 // become one, the leftmost of equals, until no union is in the vocabulary. So
 // the vocabulary must be in the order of the merges, as SentencePiece writes it.
-// Characters that are no piece are left out.
+// Characters that are no piece are left out, and all after the first maxCut.
 func (l *Lookup) pieces(word string) []int32 {
 	text := boundary + digits(word)
 	var ends []int // of the parts so far
-	for i := 0; i < len(text); {
+	for i := 0; i < len(text) && len(ends) <= maxCut; {
 		_, w := utf8.DecodeRuneInString(text[i:])
 		i += w
 		ends = append(ends, i)

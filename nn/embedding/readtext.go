@@ -85,7 +85,7 @@ func (t *textReader) vector() {
 	m, f := t.m, t.fields
 	if m.Dim == 0 {
 		if len(f) < 2 {
-			t.problem("a token and its vector are expected, there is %q alone", f[0])
+			t.problem("a token and its vector are expected, there is %.60q alone", f[0])
 			return
 		}
 		m.Dim = len(f) - 1
@@ -96,7 +96,7 @@ func (t *textReader) vector() {
 		t.problem("a token and %d numbers are expected, there are %d fields", m.Dim, len(f))
 		return
 	case !utf8.ValidString(f[0]):
-		t.problem("token %q is not valid UTF-8; convert the file to UTF-8", f[0])
+		t.problem("token %.60q is not valid UTF-8; convert the file to UTF-8", f[0])
 		return
 	case extra > 0 || strings.IndexFunc(f[0], unicode.IsSpace) >= 0 || t.seen[f[0]]:
 		return
@@ -105,7 +105,7 @@ func (t *textReader) vector() {
 	for i, s := range f[1:] {
 		v, err := strconv.ParseFloat(s, 32)
 		if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
-			t.problem("number %d of %q is %q; finite 32-bit numbers are expected", i+1, f[0], s)
+			t.problem("number %d of %.60q is %.60q; finite 32-bit numbers are expected", i+1, f[0], s)
 			m.Vectors = m.Vectors[:begin]
 			return
 		}

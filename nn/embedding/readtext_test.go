@@ -71,12 +71,17 @@ func TestReadTextRefuses(t *testing.T) {
 		{"gzip cut off", zipped("a 1 2\nb 1 2\n")[:24], []string{"unexpected EOF"}},
 		{"gzip damaged", "\x1f\x8bnot gzip", []string{"gzip"}},
 		{"one endless line", "a 1 2\n" + strings.Repeat("1 ", maxLine), []string{"line 2", "no text file of vectors"}},
+		{"no spaces", strings.Repeat("x", maxLine/2) + "\n", []string{"line 1", `xxx" alone`}},
+		{"no numbers", "a " + strings.Repeat("x", maxLine/2) + "\n", []string{"line 1", "number 1"}},
 		{"binary word2vec", "2 2\na \x00\x00\x80?\x00\x00\x00@\nb \x00\x00\x80?", []string{"line 2"}},
 	} {
 		m, err := ReadText(strings.NewReader(c.text), "n", 0)
 		if err == nil || m != nil {
 			t.Errorf("%s: accepted: %v", c.name, m)
 			continue
+		}
+		if len(err.Error()) > 1000 {
+			t.Errorf("%s: an error of %d bytes", c.name, len(err.Error()))
 		}
 		for _, want := range c.want {
 			if !strings.Contains(err.Error(), want) {

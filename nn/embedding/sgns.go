@@ -25,8 +25,9 @@ import (
 // n-grams' buckets, each of which takes the whole step (Bojanowski, Grave,
 // Joulin and Mikolov, 2017, and their program).
 //
-// It returns the words' vectors, and the buckets' or nil.
-func trainSGNS(c *counted, o TrainOptions) (words, buckets []float32) {
+// It returns the words' vectors, and the buckets' or nil; its errors are those of
+// o.Progress.
+func trainSGNS(c *counted, o TrainOptions) (words, buckets []float32, err error) {
 	s := newSGNS(c.words, o)
 	table := newAlias(c.counts, 0.75)
 	keep := keepProbability(c, o.Subsample)
@@ -39,7 +40,9 @@ func trainSGNS(c *counted, o TrainOptions) (words, buckets []float32) {
 	for epoch := range o.Epochs {
 		for d := range len(c.offsets) - 1 {
 			if d%1024 == 0 {
-				o.Progress(float64(read) / total)
+				if err := o.Progress(float64(read) / total); err != nil {
+					return nil, nil, err
+				}
 			}
 			text := c.ids[c.offsets[d]:c.offsets[d+1]]
 			rate := float32(o.LearningRate * math.Max(1-float64(read)/total, 1e-4))
@@ -76,7 +79,7 @@ func trainSGNS(c *counted, o TrainOptions) (words, buckets []float32) {
 	s.step(batch)
 	words, buckets = s.vectors(), s.in[len(c.words)*s.dim:]
 	s.clearUnused(buckets)
-	return words, buckets
+	return words, buckets, nil
 }
 
 // pairs are the samples of one centre word: context words, and for each whether

@@ -30,7 +30,9 @@ func BenchmarkSGNS(b *testing.B) {
 			before := processorTime(b)
 			m := &Module{Dim: o.Dim, Tokens: k.words, Subword: o.Subword}
 			for b.Loop() {
-				m.Vectors, _ = trainSGNS(k, o)
+				if m.Vectors, _, err = trainSGNS(k, o); err != nil {
+					b.Fatal(err)
+				}
 			}
 			words := float64(len(k.ids)) * float64(b.N)
 			b.ReportMetric(words/b.Elapsed().Seconds(), "words/s")

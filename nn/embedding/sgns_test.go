@@ -185,7 +185,10 @@ func TestSGNSContextIsNoNegative(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	in, _ := trainSGNS(c, o)
+	in, _, err := trainSGNS(c, o)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for w := range 2 {
 		norm := 0.0
 		for _, x := range in[w*4 : w*4+4] {

@@ -225,6 +225,9 @@ func TestPiecesByHand(t *testing.T) {
 			t.Errorf("%q is cut into %q, want %q", word, got, want)
 		}
 	}
+	if got := l.pieces(strings.Repeat("n", 1e6)); len(got) != maxCut || m.Tokens[got[0]] != "▁n" {
+		t.Errorf("a word of a million characters is cut into %d pieces", len(got))
+	}
 	for word, want := range map[string]Origin{"now": Known, "low": Composed, "lo": Composed, "42": Known, "é": Composed} {
 		if got := l.Origin(word); got != want {
 			t.Errorf("%q: %v, want %v", word, got, want)

@@ -28,14 +28,17 @@ const (
 // information, PPMI(w, c) = max(0, ln p(w,c) / (p(w) p_α(c))), in which a
 // context at distance d of a window of W counts (W+1−d)/W, the chance that a
 // window drawn from 1…W reaches it. With PPMI ≈ U Σ Vᵀ the vectors are U √Σ.
-func trainSVD(c *counted, o TrainOptions) []float32 {
+func trainSVD(c *counted, o TrainOptions) ([]float32, error) {
 	return factorise(ppmi(c, o.Window), o)
 }
 
 // factorise returns the o.Dim left singular vectors of the largest singular
-// values of a matrix, scaled by the roots of these, rows × o.Dim.
-func factorise(m *sparse, o TrainOptions) []float32 {
-	o.Progress(0.4)
+// values of a matrix, scaled by the roots of these, rows × o.Dim. Its errors are
+// those of o.Progress.
+func factorise(m *sparse, o TrainOptions) ([]float32, error) {
+	if err := o.Progress(0.4); err != nil {
+		return nil, err
+	}
 	mt := m.transpose()
 	n, columns := m.rows(), mt.rows()
 	k := min(o.Dim+oversampling, n, columns)
@@ -51,7 +54,9 @@ func factorise(m *sparse, o TrainOptions) []float32 {
 		mt.times(y, z, k)
 		orthonormalise(y, columns, k)
 		m.times(z, y, k)
-		o.Progress(0.4 + 0.5*float64(i+1)/powerIterations)
+		if err := o.Progress(0.4 + 0.5*float64(i+1)/powerIterations); err != nil {
+			return nil, err
+		}
 	}
 	orthonormalise(z, n, k)
 	mt.times(y, z, k) // M ≈ Z Yᵀ, Z orthonormal
@@ -87,7 +92,7 @@ func factorise(m *sparse, o TrainOptions) []float32 {
 			blas32.Axpy(v, vec(rotation[a*o.Dim:][:o.Dim]), vec(out[i*o.Dim:][:o.Dim]))
 		}
 	})
-	return out
+	return out, nil
 }
 
 // sparse is a matrix in compressed sparse row form.

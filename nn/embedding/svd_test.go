@@ -152,7 +152,7 @@ func options(dim, window int) TrainOptions {
 }
 
 func TestSVDAgainstExact(t *testing.T) {
-	if got, want := gramOf(trainSVD(byHand, options(3, 2)), 3), exact(dense(ppmi(byHand, 2)), 3); !mat.EqualApprox(got, want, 1e-4) {
+	if got, want := gramOf(trainedSVD(t, byHand, options(3, 2)), 3), exact(dense(ppmi(byHand, 2)), 3); !mat.EqualApprox(got, want, 1e-4) {
 		t.Errorf("three words: %v\nwant\n%v", mat.Formatted(got), mat.Formatted(want))
 	}
 	// More words than the range finder has columns: the leading part only.
@@ -161,14 +161,14 @@ func TestSVDAgainstExact(t *testing.T) {
 		t.Fatal(err)
 	}
 	const dim = 3 // before the gap in the singular values of four groups
-	got, want := gramOf(trainSVD(c, options(dim, 3)), dim), exact(dense(ppmi(c, 3)), dim)
+	got, want := gramOf(trainedSVD(t, c, options(dim, 3)), dim), exact(dense(ppmi(c, 3)), dim)
 	var diff mat.Dense
 	diff.Sub(got, want)
 	if e := mat.Norm(&diff, 2) / mat.Norm(want, 2); e > 0.01 {
 		t.Errorf("%d words: relative error %v", len(c.words), e)
 	}
 	// Columns come by falling singular value, and are orthogonal.
-	v := mat.NewDense(len(c.words), dim, wide(trainSVD(c, options(dim, 3))))
+	v := mat.NewDense(len(c.words), dim, wide(trainedSVD(t, c, options(dim, 3))))
 	var columns mat.Dense
 	columns.Mul(v.T(), v)
 	for d := range dim {
@@ -181,4 +181,13 @@ func TestSVDAgainstExact(t *testing.T) {
 			}
 		}
 	}
+}
+
+func trainedSVD(t *testing.T, c *counted, o TrainOptions) []float32 {
+	t.Helper()
+	v, err := trainSVD(c, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
 }

@@ -57,8 +57,8 @@ type TrainOptions struct {
 	// Variant is what is done to the vectors in the end.
 	Variant
 	// Progress is called now and then with the share done, in [0, 1]. It must
-	// not change anything.
-	Progress func(done float64) `json:"-"`
+	// not change anything; an error of it ends the training and is returned.
+	Progress func(done float64) error `json:"-"`
 }
 
 // maxWindow is far more than a context ever is, and keeps counts of pairs small.
@@ -109,7 +109,7 @@ func (o TrainOptions) withDefaults() (TrainOptions, error) {
 		o.Subword = s
 	}
 	if o.Progress == nil {
-		o.Progress = func(float64) {}
+		o.Progress = func(float64) error { return nil }
 	}
 	if o.Name == "" {
 		errs = append(errs, errors.New("the module has no name"))
@@ -145,7 +145,7 @@ func Train(c *Corpus, o TrainOptions) (*Module, error) {
 	switch o.Method {
 	case SGNS:
 		var buckets []float32
-		m.Vectors, buckets = trainSGNS(k, o)
+		m.Vectors, buckets, err = trainSGNS(k, o)
 		how = fmt.Sprintf("skip-gram with negative sampling, window %d, %d negatives, %d epochs", o.Window, o.Negative, o.Epochs)
 		if s := o.Subword; s != nil {
 			m.Subword = s
@@ -153,11 +153,14 @@ func Train(c *Corpus, o TrainOptions) (*Module, error) {
 			how += ", " + s.String()
 		}
 	case LSA:
-		m.Vectors = trainLSA(k, o)
+		m.Vectors, err = trainLSA(k, o)
 		how = fmt.Sprintf("latent semantic analysis of %d documents", c.Documents())
 	case SVD:
-		m.Vectors = trainSVD(k, o)
+		m.Vectors, err = trainSVD(k, o)
 		how = fmt.Sprintf("PPMI and truncated SVD, window %d", o.Window)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("module %s: %w", o.Name, err)
 	}
 	if o.Method != SGNS && o.Subword != nil {
 		o.Fit = o.Subword
@@ -171,7 +174,9 @@ func Train(c *Corpus, o TrainOptions) (*Module, error) {
 	if o.Source != "" {
 		m.Source = o.Source + "; " + m.Source
 	}
-	o.Progress(1)
+	if err := o.Progress(1); err != nil {
+		return nil, fmt.Errorf("module %s: %w", o.Name, err)
+	}
 	if err := m.Validate(); err != nil {
 		return nil, err
 	}

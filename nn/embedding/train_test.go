@@ -2,6 +2,7 @@ package embedding
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"runtime"
 	"strings"
@@ -122,7 +123,10 @@ func TestTrainOptions(t *testing.T) {
 	for _, o := range methods {
 		var seen []float64
 		o.Language, o.Source = "xx", "synthetic"
-		o.Progress = func(done float64) { seen = append(seen, done) }
+		o.Progress = func(done float64) error {
+			seen = append(seen, done)
+			return nil
+		}
 		m, err := Train(c, o)
 		if err != nil {
 			t.Fatal(err)
@@ -138,6 +142,14 @@ func TestTrainOptions(t *testing.T) {
 				t.Errorf("%s: progress %v", o.Name, seen)
 				break
 			}
+		}
+		stop, calls := errors.New("stop"), 0
+		o.Progress = func(float64) error {
+			calls++
+			return stop
+		}
+		if _, err := Train(c, o); !errors.Is(err, stop) || calls != 1 {
+			t.Errorf("%s: stopped by %v after %d calls", o.Name, err, calls)
 		}
 		o.Progress = nil
 		o.MaxVocabulary = 20

@@ -125,8 +125,9 @@ func (b *moduleBuilder) build(ctx context.Context, r catalog.ModuleRecipe, what 
 		return m, nil
 	case r.Train != nil:
 		if b.file != file {
-			documents, err := readDocuments(file, func(n int) {
+			documents, err := readDocuments(file, func(n int) error {
 				b.progress.update(fmt.Sprintf("%s: reading, %s documents", what, humanize.Comma(int64(n))))
+				return ctx.Err()
 			})
 			if err != nil {
 				return nil, err
@@ -134,11 +135,14 @@ func (b *moduleBuilder) build(ctx context.Context, r catalog.ModuleRecipe, what 
 			b.file, b.documents = file, documents
 		}
 		o := r.Options()
-		o.Progress = func(done float64) { b.progress.update(fmt.Sprintf("%s: training, %.0f %%", what, 100*done)) }
+		o.Progress = func(done float64) error {
+			b.progress.update(fmt.Sprintf("%s: training, %.0f %%", what, 100*done))
+			return ctx.Err()
+		}
 		return embedding.Train(embedding.Tokens(b.documents), o)
 	}
 	b.progress.update(what)
-	m, err := b.readVectors(file, r.Name, 0, b.progress)
+	m, err := readVectors(ctx, file, r.Name, 0, b.progress)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -34,8 +35,7 @@ func (a *app) buildImageModules(ctx context.Context, s *deploy.Servers, p *progr
 			e, err = readMobileNet(file, nnimage.MobileNetOptions{Name: r.Name, Source: r.Source, Block: r.Block})
 		} else {
 			if read != file {
-				p.update(what + ": reading the images")
-				if images, err = trainingImages(file); err != nil {
+				if images, err = trainingImages(ctx, file, what+": reading the images", p); err != nil {
 					return err
 				}
 				read = file
@@ -58,12 +58,9 @@ func (a *app) buildImageModules(ctx context.Context, s *deploy.Servers, p *progr
 // readMobileNet reads a folder of MobileNet's weights.
 func readMobileNet(folder string, o nnimage.MobileNetOptions) (nnimage.Extractor, error) {
 	manifest, err := os.ReadFile(filepath.Join(folder, "manifest.json"))
-	if err != nil {
-		return nil, err
-	}
-	weights, err := os.ReadFile(filepath.Join(folder, "weights.f32le.bin"))
-	if err != nil {
-		return nil, err
+	weights, err2 := os.ReadFile(filepath.Join(folder, "weights.f32le.bin"))
+	if err := errors.Join(err, err2); err != nil {
+		return nil, fmt.Errorf("%s: a folder of MobileNet's weights, manifest.json and weights.f32le.bin, is expected: %w", folder, err)
 	}
 	return nnimage.ImportMobileNet(manifest, weights, o)
 }
@@ -78,13 +75,13 @@ func learnImageModule(images nnimage.Images, r catalog.ImageModuleRecipe, progre
 
 // trainingImages reads the images of an archive's training split, or all where
 // it has no split.
-func trainingImages(file string) (nnimage.Images, error) {
+func trainingImages(ctx context.Context, file, what string, p *progressLine) (nnimage.Images, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return nnimage.Images{}, err
 	}
 	defer f.Close() //nolint:errcheck // read only
-	s, err := image.ReadArchive(image.File{Name: file, Reader: f}, image.FileOptions{})
+	s, err := image.ReadArchive(image.File{Name: file, Reader: watched(ctx, f, what, p)}, image.FileOptions{})
 	if err != nil {
 		return nnimage.Images{}, err
 	}

@@ -129,6 +129,9 @@ func TestUsage(t *testing.T) {
 	} {
 		b.fails(exitUsage, c.want, c.args...)
 	}
+	if o := b.run("search", "--help"); !strings.Contains(o.stdout, "--space NAME ") || !strings.Contains(o.stdout, "--controller NAME ") {
+		t.Errorf("help: %s", o.stdout)
+	}
 	if o := b.run("--help"); o.code != exitOK || !strings.Contains(o.stdout, "starter demo") {
 		t.Errorf("help: %+v", o)
 	}

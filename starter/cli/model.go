@@ -77,8 +77,8 @@ func (a *app) modelExportCommand() *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
 		Use: "export SEARCH", Short: "Write a search's best model to a file",
-		Long: "Write a model with all it takes to use it on text: weights, vocabulary, tokeniser, labels. The file is a\n" +
-			"safetensors container, which the field's ordinary tools can open.",
+		Long: "Write a model with all it takes to use it: weights and labels, of texts the vocabulary and the tokeniser, of images\n" +
+			"the module. The file is a safetensors container, which the field's ordinary tools can open.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {

@@ -297,6 +297,9 @@ func (a *app) moduleCheckCommand() *cobra.Command {
 			"such questions of film reviews for English and 22 of news for Spanish. They tell a broken module from a sound one, and no more.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
+				if language != "" && embedding.Triples(language) == nil {
+					return usageError{fmt.Errorf("--language is %q (known: en, es)", language)}
+				}
 				if len(args) == 0 {
 					records, err := activities.Modules(cmd.Context(), s.Store)
 					if err != nil {
@@ -308,7 +311,7 @@ func (a *app) moduleCheckCommand() *cobra.Command {
 						}
 					}
 				}
-				var out []moduleCheck
+				out := []moduleCheck{}
 				for _, name := range args {
 					m, _, err := activities.LoadModule(cmd.Context(), s.Store, name)
 					if err != nil {
@@ -323,6 +326,10 @@ func (a *app) moduleCheckCommand() *cobra.Command {
 				}
 				if a.json {
 					return a.printJSON(out)
+				}
+				if len(out) == 0 {
+					a.say("There is no module of English or Spanish texts: `starter module list` shows those there are; name one, and say --language.")
+					return nil
 				}
 				t := newTable(table.Row{"module", "right", "of", "share", "missing", "wrong"}, "right", "of", "share", "missing")
 				for _, c := range out {

@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -59,6 +60,7 @@ func TestModules(t *testing.T) {
 	b.ok("module", "train", "--corpus", text, "--name", "own", "--dim", "4", "--language", "en", "--subword", "--buckets", "500", "--epochs", "2", "--method", "sgns")
 	b.fails(exitFailed, []string{"once"}, "module", "train", text, "--corpus", text, "--name", "own")
 	b.fails(exitFailed, []string{"--corpus FILE"}, "module", "train", "--name", "own")
+	b.fails(exitFailed, []string{"2 of 4 lines are not valid UTF-8, the first of them line 2", "iconv"}, "module", "train", b.write("latin.txt", "\ufeffa ni\u00f1o\nun ni\xf1o\nzero \x00\nend\n"), "--name", "own")
 	b.fails(exitFailed, []string{"--subword=3-6"}, "module", "train", text, "--name", "own", "--subword=6-3")
 	var shown struct {
 		Subword  string
@@ -84,6 +86,25 @@ func TestModules(t *testing.T) {
 		!strings.Contains(out, "composed") || !strings.Contains(out, "goodness (made of its parts):") {
 		t.Error(out)
 	}
+
+	// An interrupt ends training, and nothing is stored.
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	saw := writerFunc(func(p []byte) {
+		if bytes.Contains(p, []byte("training the module cut")) {
+			cancel()
+		}
+	})
+	if code := Run(ctx, Process{Args: []string{"module", "train", text, "--name", "cut", "--dim", "4"}, Environ: b.environ, Stdout: new(locked), Stderr: saw}); code != exitInterrupted || ctx.Err() == nil {
+		t.Errorf("interrupted: exit code %d", code)
+	}
+	b.fails(exitFailed, []string{`"cut": not found`}, "module", "show", "cut")
+
+	// What does not go together, or is not there.
+	b.fails(exitUsage, []string{"--block does not go with a file of vectors"}, "module", "add", b.write("v.bin", raw.String()), "--block", "6")
+	b.fails(exitUsage, []string{"--language does not go with a folder"}, "module", "add", t.TempDir(), "--name", "m", "--language", "en")
+	b.fails(exitFailed, []string{"manifest.json and weights.f32le.bin, is expected"}, "module", "add", t.TempDir(), "--name", "m")
+	b.fails(exitFailed, []string{"no such file"}, "module", "add", "nowhere.vec")
 
 	// A variant is one command.
 	decode(b.ok("module", "derive", "own-std", "--from", "own", "--remove-components", "1", "--standardise", "--smoothing", "0.001", "--json"), &record)
@@ -131,8 +152,25 @@ func TestModules(t *testing.T) {
 		t.Error(out)
 	}
 	b.fails(exitFailed, []string{"module p", "--language"}, "module", "check", "p")
+	b.fails(exitUsage, []string{`--language is "fr"`, "en, es"}, "module", "check", "--language", "fr")
 	if out := b.ok("module", "list"); !strings.Contains(out, "ngrams") || !strings.Contains(out, "pieces") || !strings.Contains(out, "text") {
 		t.Error(out)
+	}
+}
+
+type writerFunc func(p []byte)
+
+func (w writerFunc) Write(p []byte) (int, error) {
+	w(p)
+	return len(p), nil
+}
+
+// Training, which takes minutes, asks for the servers first.
+func TestModulesNeedServersFirst(t *testing.T) {
+	b := offline(t)
+	tooShort := b.write("short.txt", "a text\n")
+	for _, args := range [][]string{{"module", "train", tooShort, "--name", "m"}, {"module", "derive", "m", "--from", "n", "--standardise"}} {
+		b.fails(exitFailed, []string{"no Temporal server is configured"}, args...)
 	}
 }
 

@@ -37,12 +37,25 @@ func (a *app) moduleAddCommand() *cobra.Command {
 			if err := checkName("module", name); err != nil {
 				return err
 			}
+			info, err := os.Stat(args[0])
+			if err != nil {
+				return err
+			}
+			kind, others := "a file of vectors", []string{"block"}
+			if info.IsDir() {
+				kind, others = "a folder of MobileNet's weights", []string{"language", "top"}
+			}
+			for _, flag := range others {
+				if cmd.Flags().Changed(flag) {
+					return usageError{fmt.Errorf("--%s does not go with %s", flag, kind)}
+				}
+			}
 			p := a.newProgress()
 			defer p.clear()
-			if info, err := os.Stat(args[0]); err == nil && info.IsDir() {
+			if info.IsDir() {
 				return a.addMobileNet(cmd.Context(), args[0], nnimage.MobileNetOptions{Name: name, Source: source, Block: block}, overwrite, p)
 			}
-			m, err := a.readVectors(args[0], name, top, p)
+			m, err := readVectors(cmd.Context(), args[0], name, top, p)
 			if err != nil {
 				return err
 			}
@@ -53,7 +66,7 @@ func (a *app) moduleAddCommand() *cobra.Command {
 					m.Source += fmt.Sprintf(", the first %s tokens", humanize.Comma(int64(top)))
 				}
 			}
-			return a.publishModule(cmd.Context(), m, overwrite, p)
+			return a.withServers(cmd.Context(), func(s *deploy.Servers) error { return a.publishModule(cmd.Context(), s, m, overwrite, p) })
 		},
 	}
 	f := cmd.Flags()
@@ -96,19 +109,16 @@ func (a *app) moduleDeriveCommand() *cobra.Command {
 			if len(join) == 0 && v == (embedding.Variant{}) {
 				return errors.New("nothing is to be changed: give --join, --subword, --remove-components, --standardise or --smoothing")
 			}
-			p := a.newProgress()
-			defer p.clear()
-			var m *embedding.Module
-			err := a.withServers(cmd.Context(), func(s *deploy.Servers) error {
+			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
+				p := a.newProgress()
+				defer p.clear()
 				p.update("deriving " + args[0])
-				var err error
-				m, err = a.derive(cmd.Context(), s.Store, args[0], append([]string{from}, join...), v)
-				return err
+				m, err := a.derive(cmd.Context(), s.Store, args[0], append([]string{from}, join...), v)
+				if err != nil {
+					return err
+				}
+				return a.publishModule(cmd.Context(), s, m, overwrite, p)
 			})
-			if err != nil {
-				return err
-			}
-			return a.publishModule(cmd.Context(), m, overwrite, p)
 		},
 	}
 	f := cmd.Flags()
@@ -129,21 +139,19 @@ func variantFlags(cmd *cobra.Command, v *embedding.Variant) {
 }
 
 // publishModule stores a module and says what it is.
-func (a *app) publishModule(ctx context.Context, m *embedding.Module, overwrite bool, p *progressLine) error {
-	return a.withServers(ctx, func(s *deploy.Servers) error {
-		p.update("storing " + m.Name)
-		ref, err := activities.PublishModule(ctx, s.Store, m, overwrite)
-		if err != nil {
-			return err
-		}
-		p.clear()
-		record := activities.NewModuleRecord(ref, m)
-		if a.json {
-			return a.printJSON(record)
-		}
-		a.print("module %s\n%s", moduleLine(record), m.Source)
-		return nil
-	})
+func (a *app) publishModule(ctx context.Context, s *deploy.Servers, m *embedding.Module, overwrite bool, p *progressLine) error {
+	p.update("storing " + m.Name)
+	ref, err := activities.PublishModule(ctx, s.Store, m, overwrite)
+	if err != nil {
+		return err
+	}
+	p.clear()
+	record := activities.NewModuleRecord(ref, m)
+	if a.json {
+		return a.printJSON(record)
+	}
+	a.print("module %s\n%s", moduleLine(record), m.Source)
+	return nil
 }
 
 // vectorsName is a file's name without what says its form.
@@ -157,13 +165,13 @@ func vectorsName(file string) string {
 
 // readVectors reads a file of vectors. Where its tokens are pieces of words,
 // words are made of them.
-func (a *app) readVectors(file, name string, top int, p *progressLine) (*embedding.Module, error) {
+func readVectors(ctx context.Context, file, name string, top int, p *progressLine) (*embedding.Module, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close() //nolint:errcheck // read only
-	m, err := embedding.Read(watched(f, "reading "+file, p), name, top)
+	m, err := embedding.Read(watched(ctx, f, "reading "+file, p), name, top)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
@@ -173,23 +181,27 @@ func (a *app) readVectors(file, name string, top int, p *progressLine) (*embeddi
 	return m, nil
 }
 
-// watched is a file that tells how much of it has been read.
-func watched(f *os.File, what string, p *progressLine) io.Reader {
+// watched is a file that tells how much of it has been read, until ctx ends.
+func watched(ctx context.Context, f *os.File, what string, p *progressLine) io.Reader {
 	size := int64(0)
 	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
 		size = info.Size()
 	}
-	return &watchedReader{Reader: f, size: size, what: what, p: p}
+	return &watchedReader{Reader: f, ctx: ctx, size: size, what: what, p: p}
 }
 
 type watchedReader struct {
 	io.Reader
+	ctx              context.Context // whose end stops the reading
 	size, read, told int64
 	what             string
 	p                *progressLine
 }
 
 func (w *watchedReader) Read(b []byte) (int, error) {
+	if err := w.ctx.Err(); err != nil {
+		return 0, err
+	}
 	n, err := w.Reader.Read(b)
 	w.read += int64(n)
 	if w.read-w.told >= 1<<20 {

@@ -12,8 +12,12 @@ import (
 	"tnaml/activities"
 )
 
-// predictBatch is the number of lines classified together.
-const predictBatch = 1024
+const (
+	// predictBatch is the number of lines or images classified together.
+	predictBatch = 1024
+	// maxUnread is how many files that cannot be read are reported.
+	maxUnread = 10
+)
 
 // maxText bounds a line of text.
 const maxText = 16 << 20
@@ -84,6 +88,9 @@ func (a *app) predictImages(b *activities.Bundle, files []string) error {
 		if err := a.printPredictions(b, predictions, "file", names); err != nil {
 			return err
 		}
+	}
+	if more := len(failed) - maxUnread; more > 0 {
+		failed = append(failed[:maxUnread], fmt.Errorf("and %d more", more))
 	}
 	return errors.Join(failed...)
 }

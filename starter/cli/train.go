@@ -8,10 +8,12 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
+	"tnaml/deploy"
 	"tnaml/experiments/task"
 	"tnaml/nn/embedding"
 )
@@ -45,21 +47,29 @@ func (a *app) moduleTrainCommand() *cobra.Command {
 				}
 				o.Subword = s
 			}
-			p := a.newProgress()
-			defer p.clear()
-			documents, err := readDocuments(corpus, func(n int) { p.update(fmt.Sprintf("reading %s: %s documents", corpus, humanize.Comma(int64(n)))) })
-			if err != nil {
-				return err
-			}
 			if o.Source == "" {
 				o.Source = filepath.Base(corpus)
 			}
-			o.Progress = func(done float64) { p.update(fmt.Sprintf("training the module %s: %.0f %%", o.Name, 100*done)) }
-			m, err := embedding.Train(embedding.Tokens(documents), o)
-			if err != nil {
-				return err
-			}
-			return a.publishModule(cmd.Context(), m, overwrite, p)
+			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
+				p := a.newProgress()
+				defer p.clear()
+				documents, err := readDocuments(corpus, func(n int) error {
+					p.update(fmt.Sprintf("reading %s: %s documents", corpus, humanize.Comma(int64(n))))
+					return cmd.Context().Err()
+				})
+				if err != nil {
+					return err
+				}
+				o.Progress = func(done float64) error {
+					p.update(fmt.Sprintf("training the module %s: %.0f %%", o.Name, 100*done))
+					return cmd.Context().Err()
+				}
+				m, err := embedding.Train(embedding.Tokens(documents), o)
+				if err != nil {
+					return err
+				}
+				return a.publishModule(cmd.Context(), s, m, overwrite, p)
+			})
 		},
 	}
 	f := cmd.Flags()
@@ -104,8 +114,10 @@ func subwordFlag(lengths string, buckets int) (*embedding.Subword, error) {
 	return s, nil
 }
 
-// readDocuments reads and tokenises a text of one document a line.
-func readDocuments(file string, progress func(n int)) ([][]string, error) {
+// readDocuments reads and tokenises a text of one document a line, in UTF-8: of
+// another encoding it would make words that are none. An error of progress, which
+// is told how many there are every 1000 lines, ends it.
+func readDocuments(file string, progress func(n int) error) ([][]string, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return nil, err
@@ -120,18 +132,33 @@ func readDocuments(file string, progress func(n int)) ([][]string, error) {
 	var out [][]string
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, maxText)
-	line := 0
+	line, bad, first := 0, 0, 0
 	for lines.Scan() {
 		line++
-		if tokens := tokeniser.Tokens(lines.Text()); len(tokens) > 0 {
+		text := lines.Text()
+		if line == 1 {
+			text = strings.TrimPrefix(text, "\ufeff")
+		}
+		if !utf8.ValidString(text) || strings.IndexByte(text, 0) >= 0 {
+			if bad++; bad == 1 {
+				first = line
+			}
+		} else if tokens := tokeniser.Tokens(text); len(tokens) > 0 {
 			out = append(out, tokens)
 		}
-		if len(out)%1000 == 999 {
-			progress(len(out))
+		if line%1000 == 0 {
+			if err := progress(len(out)); err != nil {
+				return nil, err
+			}
 		}
 	}
-	if err := lines.Err(); err != nil {
+	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
+		return nil, fmt.Errorf("%s: line %d: more than %s: a text of one document a line is expected", file, line+1, humanize.IBytes(maxText))
+	} else if err != nil {
 		return nil, fmt.Errorf("%s: line %d: %w", file, line+1, err)
+	}
+	if bad > 0 {
+		return nil, fmt.Errorf("%s: %d of %d lines are not valid UTF-8, the first of them line %d: convert the file, as `iconv -f latin1 -t utf-8` does", file, bad, line, first)
 	}
 	return out, nil
 }
