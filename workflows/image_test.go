@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
@@ -16,6 +17,7 @@ import (
 	"tnaml/experiments/task"
 	nnimage "tnaml/nn/image"
 	"tnaml/nn/rng"
+	"tnaml/workflows"
 )
 
 // newImageFixture has an image task and two modules. features stands in for the
@@ -75,6 +77,26 @@ func TestFeaturesBeforeTrials(t *testing.T) {
 	}
 	if p := f.progress(t); p.Preparing != "" {
 		t.Errorf("still %s", p.Preparing)
+	}
+}
+
+// A pause holds back the features that have not begun.
+func TestPauseBetweenFeatures(t *testing.T) {
+	var begun []time.Time
+	var f *fixture
+	f = newImageFixture(t, func(activities.FeaturesInput) error {
+		begun = append(begun, f.Now())
+		if len(begun) == 1 {
+			f.SignalWorkflow(workflows.Pause, "lunch")
+		}
+		return nil
+	})
+	f.RegisterDelayedCallback(func() { f.SignalWorkflow(workflows.Resume, nil) }, time.Hour)
+	if r, err := f.run(t, `{"tasks":["noise"],"strategy":"random","trials":2,"lag":1}`); err != nil || r.Trials != 2 {
+		t.Fatal(err, r)
+	}
+	if len(begun) != 2 || begun[1].Sub(begun[0]) < 50*time.Minute {
+		t.Errorf("features begun at %v, with a pause of an hour between", begun)
 	}
 }
 

@@ -150,7 +150,14 @@ func (r *run) prepare(ctx workflow.Context) error {
 		group.Add(1)
 		workflow.Go(ctx, func(ctx workflow.Context) {
 			defer group.Done()
-			for len(features) > 0 && failed == nil && !r.state.Stop {
+			for {
+				ended := func() bool { return len(features) == 0 || failed != nil || r.state.Stop }
+				if err := workflow.Await(ctx, func() bool { return ended() || !r.state.Paused }); err != nil {
+					failed = err
+				}
+				if ended() {
+					return
+				}
 				f := features[0]
 				features = features[1:]
 				if err := workflow.ExecuteActivity(featuresActivity(ctx, f), a.Features, f).Get(ctx, nil); err != nil {
