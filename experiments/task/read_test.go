@@ -35,6 +35,9 @@ func TestRead(t *testing.T) {
 		{"empty text", "x.tsv", "text\tlabel\n\ta\n", ReadOptions{}, []Example{{Label: "a"}}},
 		{"splits", "x.tsv", "split\tlabel\ttext\ntrain\ta\t1\nVALIDATION\ta\t2\ndev\ta\t3\nVal\ta\t4\nvalid\ta\t5\ntest \ta\t6\n\ta\t7\n", ReadOptions{},
 			[]Example{{"1", "a", Train}, {"2", "a", Validation}, {"3", "a", Validation}, {"4", "a", Validation}, {"5", "a", Validation}, {"6", "a", Test}, {"7", "a", ""}}},
+		{"longer words for splits", "x.tsv", "text\tlabel\tsplit\n1\ta\tTraining\n2\ta\ttesting\n", ReadOptions{}, []Example{{"1", "a", Train}, {"2", "a", Test}}},
+		{"carriage returns", "x.tsv", "text\tlabel\rone text\ta\ranother\tb\r", ReadOptions{}, ab},
+		{"carriage returns in CSV", "x.csv", "text,label\rone text,a\r\"another\",b", ReadOptions{}, ab},
 		{"chosen split column", "x.tsv", "part\tsplit\tlabel\ttext\ntest\tnonsense\ta\t1\n", ReadOptions{SplitColumn: "part"}, []Example{{"1", "a", Test}}},
 
 		{"no header", "x.tsv", "a\tone text\nb\tanother\n", ReadOptions{Columns: []string{"label", "text"}}, ab},
@@ -94,6 +97,7 @@ func TestReadRefuses(t *testing.T) {
 		{"columns of another number", "x.csv", "a,b\nc,d,e\n", ReadOptions{Columns: []string{"label", "text", "id"}}, []string{"line 1: 2 columns, 3 names were given", "comma"}[:1]},
 		{"columns without the label", "x.tsv", "a\tb\n", ReadOptions{Columns: []string{"class", "text"}}, []string{`no column "label"`, `did you mean "class"?`}},
 		{"columns of JSON", "x.jsonl", "{}", ReadOptions{Columns: []string{"class", "text"}}, []string{"give no columns"}},
+		{"a delimiter of JSON", "x.jsonl", "{}", ReadOptions{Delimiter: ";"}, []string{"or delimiter"}},
 		{"a delimiter of two", "x.csv", "a,b\n", ReadOptions{Delimiter: ",,"}, []string{`a delimiter of ",,"`}},
 		{"a quote for a delimiter", "x.tsv", "a,b\n", ReadOptions{Delimiter: `"`}, []string{`a delimiter of "\""`}},
 		{"unknown split given", "x.tsv", "text\tlabel\na\tb\n", ReadOptions{Split: "all"}, []string{`unknown split "all"`}},
