@@ -96,6 +96,7 @@ func TestReadRefuses(t *testing.T) {
 		{"a header and columns", "x.csv", "label,text\na,b\n", ReadOptions{Columns: []string{"label", "text"}}, []string{"line 1: the first line is a header"}},
 		{"columns of another number", "x.csv", "a,b\nc,d,e\n", ReadOptions{Columns: []string{"label", "text", "id"}}, []string{"line 1: 2 columns, 3 names were given", "comma"}[:1]},
 		{"columns without the label", "x.tsv", "a\tb\n", ReadOptions{Columns: []string{"class", "text"}}, []string{`no column "label"`, `did you mean "class"?`}},
+		{"a text for a header", "x.tsv", strings.Repeat("so long a text ", 999) + "\ta\n", ReadOptions{}, []string{`so long a text so long a text so long a text so long a text…" "a"]` + "\n" + `line 1: no column "label"`}},
 		{"columns of JSON", "x.jsonl", "{}", ReadOptions{Columns: []string{"class", "text"}}, []string{"give no columns"}},
 		{"a delimiter of JSON", "x.jsonl", "{}", ReadOptions{Delimiter: ";"}, []string{"or delimiter"}},
 		{"a delimiter of two", "x.csv", "a,b\n", ReadOptions{Delimiter: ",,"}, []string{`a delimiter of ",,"`}},
