@@ -43,7 +43,7 @@ type Client struct {
 	// answer of a wrong digest; and <name>.lock.
 	Dir string
 	// Mirror is an address below which all files are by their names; it is tried
-	// first.
+	// first. A password in it is used, and shown nowhere.
 	Mirror string
 	// HTTP makes the requests; nil means NewHTTP of this process's environment.
 	HTTP *http.Client
@@ -206,14 +206,14 @@ func (c *Client) Get(ctx context.Context, f File) (Result, error) {
 	for _, u := range urls {
 		r, err := c.from(ctx, f, u, path)
 		if err == nil {
-			r.Path, r.URL = path, u
+			r.Path, r.URL = path, redacted(u)
 			return r, nil
 		}
 		var local *localError
 		if ctx.Err() != nil || errors.As(err, &local) {
 			return Result{}, fmt.Errorf("%s: %w", f.Name, err)
 		}
-		failed = append(failed, fmt.Errorf("  %s: %w", u, err))
+		failed = append(failed, fmt.Errorf("  %s: %w", redacted(u), err))
 	}
 	if len(f.URLs) == 0 {
 		return Result{}, fmt.Errorf("%s %w; the mirror has it not:\n%w", path, ErrNoAddress, errors.Join(failed...))
@@ -227,6 +227,15 @@ func (c *Client) addresses(f File) []string {
 		return f.URLs
 	}
 	return append([]string{strings.TrimSuffix(c.Mirror, "/") + "/" + url.PathEscape(f.Name)}, f.URLs...)
+}
+
+// redacted is an address without the password in it.
+func redacted(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "an address that cannot be parsed"
+	}
+	return u.Redacted()
 }
 
 // from gets a file from one address, with as many attempts as it takes.

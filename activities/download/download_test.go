@@ -324,6 +324,39 @@ func TestMirrorComesFirst(t *testing.T) {
 	}
 }
 
+// A mirror's password is used, and stands in no error, result or record.
+func TestPasswordIsKept(t *testing.T) {
+	body := content(8, 4000)
+	s := &site{body: body, etag: `"1"`, breakAt: []int{1000, 1000}}
+	mirror := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if user, password, _ := r.BasicAuth(); user != "reader" || password != "geheim" {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		s.ServeHTTP(w, r)
+	}))
+	defer mirror.Close()
+	c := client(t)
+	c.Mirror, c.Attempts = strings.Replace(mirror.URL, "http://", "http://reader:geheim@", 1), 1
+	if _, err := c.Get(t.Context(), File{Name: "data.bin"}); err == nil || strings.Contains(err.Error(), "geheim") || !strings.Contains(err.Error(), "reader:xxxxx@") {
+		t.Errorf("a transfer that broke off: %v", err)
+	}
+	record, err := os.ReadFile(filepath.Join(c.Dir, "data.bin.part.json"))
+	if err != nil || bytes.Contains(record, []byte("geheim")) {
+		t.Errorf("the record: %s, %v", record, err)
+	}
+	c.Attempts = 5
+	r, err := c.Get(t.Context(), File{Name: "data.bin"})
+	whole(t, c, r, err, body)
+	if strings.Contains(r.URL, "geheim") || s.ranges[1] != "bytes=1000-" {
+		t.Errorf("from %s, ranges %q", r.URL, s.ranges)
+	}
+	c.Mirror = "http://reader:geheim@a b"
+	if _, err = c.Get(t.Context(), File{Name: "other.bin"}); err == nil || strings.Contains(err.Error(), "geheim") {
+		t.Errorf("an address that is none: %v", err)
+	}
+}
+
 func TestLimitAndStall(t *testing.T) {
 	body := content(6, 4000)
 	c := client(t)

@@ -25,7 +25,7 @@ import (
 // tellEvery bounds how often progress is told.
 const tellEvery = 100 * time.Millisecond
 
-// partRecord says what a .part is part of.
+// partRecord says what a .part is part of; its address has no password in it.
 type partRecord struct {
 	URL          string `json:"url"`
 	ETag         string `json:"etag,omitempty"`
@@ -66,7 +66,7 @@ func (t *transfer) forget() {
 func (t *transfer) leftover() (int64, partRecord) {
 	var p partRecord
 	b, err := os.ReadFile(t.record())
-	if err != nil || json.Unmarshal(b, &p) != nil || p.URL != t.address || p.validator() == "" {
+	if err != nil || json.Unmarshal(b, &p) != nil || p.URL != redacted(t.address) || p.validator() == "" {
 		return 0, partRecord{}
 	}
 	info, err := os.Stat(t.part())
@@ -82,7 +82,7 @@ func (t *transfer) run(ctx context.Context) (Result, error) {
 	defer cancel(nil)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, t.address, nil)
 	if err != nil {
-		return Result{}, err
+		return Result{}, withoutAddress(err)
 	}
 	req.Header.Set("User-Agent", "tnaml")
 	// The bytes are wanted as they are: a compression on the way would make
@@ -105,7 +105,7 @@ func (t *transfer) run(ctx context.Context) (Result, error) {
 		return Result{}, t.network(ctx, err)
 	}
 	defer resp.Body.Close() //nolint:errcheck // read only
-	fresh := partRecord{URL: t.address, ETag: resp.Header.Get("ETag"), LastModified: resp.Header.Get("Last-Modified")}
+	fresh := partRecord{URL: redacted(t.address), ETag: resp.Header.Get("ETag"), LastModified: resp.Header.Get("Last-Modified")}
 	switch {
 	case resp.StatusCode == http.StatusPartialContent && have > 0:
 		start, total, ok := contentRange(resp.Header.Get("Content-Range"))
@@ -128,6 +128,7 @@ func (t *transfer) run(ctx context.Context) (Result, error) {
 	if err := t.checkAnswer(resp, have, head); err != nil {
 		return Result{}, err
 	}
+	watch.Stop() // while what is there is hashed, nothing is read of the server
 	return t.receive(ctx, body, have, fresh, func() { watch.Reset(stall) })
 }
 
@@ -157,6 +158,7 @@ func (t *transfer) receive(ctx context.Context, body io.Reader, have int64, reco
 		return Result{}, &localError{err}
 	}
 	defer out.Close() //nolint:errcheck // closed below where it matters
+	alive()
 	t.done = have
 	buffer := make([]byte, 256<<10)
 	told := time.Time{}
@@ -267,10 +269,7 @@ func (t *transfer) network(ctx context.Context, err error) error {
 		}
 		return &retryError{err: cause}
 	}
-	var request *url.Error // names the address, as the caller does
-	if errors.As(err, &request) {
-		err = request.Err
-	}
+	err = withoutAddress(err)
 	var dns *net.DNSError
 	var cert *tls.CertificateVerificationError
 	if errors.As(err, &dns) && dns.IsNotFound || errors.As(err, &cert) || errors.Is(err, errRedirect) {
@@ -281,6 +280,15 @@ func (t *transfer) network(ctx context.Context, err error) error {
 	}
 	var op *net.OpError
 	return &retryError{err: err, unreached: errors.As(err, &op) && op.Op == "dial"}
+}
+
+// withoutAddress is an error without the address, which the caller names.
+func withoutAddress(err error) error {
+	var request *url.Error
+	if errors.As(err, &request) {
+		return request.Err
+	}
+	return err
 }
 
 // status is an answer that is no file.

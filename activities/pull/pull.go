@@ -172,14 +172,16 @@ func (p *Puller) one(ctx context.Context, d *catalog.Dataset, build func() (done
 		if err == nil {
 			done := build()
 			var kept Outcome
-			kept, err = p.build(ctx, d, s, pieces)
+			if err = ctx.Err(); err == nil { // it may have ended while others were built
+				kept, err = p.build(ctx, d, s, pieces)
+			}
 			done()
 			var cannot *unreadable
 			switch {
 			case err == nil:
 				kept.Notes = slices.Concat(o.Notes, kept.Notes)
 				return kept
-			case !errors.As(err, &cannot):
+			case !errors.As(err, &cannot) || ctx.Err() != nil:
 				o.Files = append(o.Files, pieces...)
 				return fail(Failed, err) // what came is as good as ever
 			}
@@ -256,7 +258,7 @@ func (p *Puller) build(ctx context.Context, d *catalog.Dataset, s catalog.Datase
 	if s.Note != "" {
 		o.Notes = append(o.Notes, s.Note)
 	}
-	sources, done, err := open(pieces)
+	sources, done, err := open(ctx, pieces)
 	if err != nil {
 		return o, err
 	}
@@ -301,8 +303,21 @@ func (p *Puller) build(ctx context.Context, d *catalog.Dataset, s catalog.Datase
 // worthALine is the size of files whose reading takes a person's patience.
 const worthALine = 10 << 20
 
+// reader reads a file until the context ends: some are of gigabytes.
+type reader struct {
+	ctx  context.Context
+	file *os.File
+}
+
+func (r reader) ReadAt(p []byte, off int64) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.file.ReadAt(p, off)
+}
+
 // open opens the files; done closes them.
-func open(pieces []Piece) (sources []corpora.Source, done func(), err error) {
+func open(ctx context.Context, pieces []Piece) (sources []corpora.Source, done func(), err error) {
 	var files []io.Closer
 	done = func() {
 		for _, f := range files {
@@ -316,7 +331,7 @@ func open(pieces []Piece) (sources []corpora.Source, done func(), err error) {
 			return nil, nil, err
 		}
 		files = append(files, f)
-		sources = append(sources, corpora.Source{Name: piece.Name, Data: f, Size: piece.Size})
+		sources = append(sources, corpora.Source{Name: piece.Name, Data: reader{ctx, f}, Size: piece.Size})
 	}
 	return sources, done, nil
 }

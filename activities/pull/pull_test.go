@@ -257,6 +257,27 @@ func TestFailures(t *testing.T) {
 	}
 }
 
+// An interrupt ends the reading, and the wait for others to be read; what came
+// stays as it is.
+func TestInterruptedWhileReading(t *testing.T) {
+	b := newBench(t, layouts())
+	set := sets("sms_spam")[0]
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	out := b.one(ctx, &set, func() func() { cancel(); return func() {} })
+	if out.Status != Failed || !errors.Is(out.Err(), context.Canceled) || !slices.Equal(b.left(), []string{"sms-spam-collection.zip"}) {
+		t.Errorf("%+v, %q", out, b.left())
+	}
+	sources, done, err := open(ctx, out.Files)
+	if err != nil || len(sources) != 1 {
+		t.Fatalf("%d sources of %+v: %v", len(sources), out.Files, err)
+	}
+	defer done()
+	if _, _, err := set.Sources[0].Read.Examples(sources); !errors.Is(err, context.Canceled) {
+		t.Errorf("read on: %v", err)
+	}
+}
+
 // broken is a store that takes nothing.
 type broken struct{ store.Store }
 

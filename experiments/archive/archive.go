@@ -77,8 +77,8 @@ func Read(r io.Reader, name string, limit int64, wanted func(name string) bool) 
 	return readTar(in, name, limit, wanted)
 }
 
-// clean returns a path without leading and doubled slashes and dots.
-func clean(name string) string {
+// Clean returns a path without leading and doubled slashes and dots.
+func Clean(name string) string {
 	return strings.TrimPrefix(path.Clean("/"+strings.ReplaceAll(name, `\`, "/")), "/")
 }
 
@@ -113,7 +113,7 @@ func readTar(in io.Reader, archive string, limit int64, wanted func(name string)
 		if err != nil {
 			return nil, fmt.Errorf("%s: byte %d of the archive: %w", archive, counted.n, err)
 		}
-		name := clean(h.Name)
+		name := Clean(h.Name)
 		if h.Typeflag != tar.TypeReg || hidden(name) || !wanted(name) {
 			continue
 		}
@@ -177,7 +177,7 @@ func readZip(b []byte, archive string, limit int64, wanted func(name string) boo
 	var out []File
 	left := limit
 	for _, f := range z.File {
-		name := clean(f.Name)
+		name := Clean(f.Name)
 		if f.FileInfo().IsDir() || hidden(name) || !wanted(name) {
 			continue
 		}

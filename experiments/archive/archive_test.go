@@ -126,7 +126,7 @@ func TestRead(t *testing.T) {
 	}
 	tree := fstest.MapFS{}
 	for name, s := range contents {
-		tree[clean(name)] = &fstest.MapFile{Data: []byte(s)}
+		tree[Clean(name)] = &fstest.MapFile{Data: []byte(s)}
 	}
 	files, err := ReadFolder(tree, "f", 0, all)
 	check("folder", files, err)

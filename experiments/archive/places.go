@@ -19,10 +19,13 @@ const (
 var splitNames = map[string]string{"train": train, "training": train, "validation": validation, "valid": validation, "val": validation, "dev": validation,
 	"test": test, "testing": test}
 
-// SplitOf returns the split that a folder's or file's name means, or "": the
-// name is such a word (train, training, validation, valid, val, dev, test,
-// testing), or has one word of that kind among its words, as in
-// 20news-bydate-train or imdb_test.tsv.gz.
+// SplitWord returns the split that a word means (train, training, validation,
+// valid, val, dev, test, testing, in whatever case), or "".
+func SplitWord(word string) string { return splitNames[strings.ToLower(word)] }
+
+// SplitOf returns the split that a folder's or file's name means, or "": one
+// of its words is such as SplitWord knows, as in 20news-bydate-train or
+// imdb_test.tsv.gz, and no other means another.
 func SplitOf(name string) string {
 	split := ""
 	for word := range strings.FieldsFuncSeq(strings.ToLower(name), func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') }) {
@@ -66,7 +69,7 @@ func Places(names []string) []Place {
 				first = d
 			}
 			return len(d) > skip && d[skip] != first[skip]
-		}) || splitNames[strings.ToLower(first[skip])] != "" {
+		}) || SplitWord(first[skip]) != "" {
 			break
 		}
 	}

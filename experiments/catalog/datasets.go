@@ -22,56 +22,56 @@ var datasetsYAML []byte
 // becomes a task.
 type Dataset struct {
 	// Name is the task's, as in the built-in experiments.
-	Name  string `yaml:"name"`
-	Title string `yaml:"title"`
+	Name  string `yaml:"name" json:"name,omitempty"`
+	Title string `yaml:"title" json:"title,omitempty"`
 	// Role is "pretraining" or "transfer"; Paper is the paper's name of the task,
 	// which another set stands in for where StandIn is set.
-	Role     string `yaml:"role"`
-	Paper    string `yaml:"paper"`
-	StandIn  bool   `yaml:"stand_in"`
-	Language string `yaml:"language"`
-	Homepage string `yaml:"homepage"`
-	Licence  string `yaml:"licence"`
+	Role     string `yaml:"role" json:"role,omitempty"`
+	Paper    string `yaml:"paper" json:"paper,omitempty"`
+	StandIn  bool   `yaml:"stand_in" json:"stand_in,omitempty"`
+	Language string `yaml:"language" json:"language,omitempty"`
+	Homepage string `yaml:"homepage" json:"homepage,omitempty"`
+	Licence  string `yaml:"licence" json:"licence,omitempty"`
 	// Citation is a BibTeX entry in one line.
-	Citation string          `yaml:"citation"`
-	Sources  []DatasetSource `yaml:"sources"`
-	Caveats  []string        `yaml:"caveats"`
+	Citation string          `yaml:"citation" json:"citation,omitempty"`
+	Sources  []DatasetSource `yaml:"sources" json:"sources,omitempty"`
+	Caveats  []string        `yaml:"caveats" json:"caveats,omitempty"`
 	// Manual says how a person gets the files where they cannot be downloaded.
-	Manual string `yaml:"manual"`
+	Manual string `yaml:"manual" json:"manual,omitempty"`
 }
 
 // DatasetSource is one way to a data set; its files are needed together.
 type DatasetSource struct {
 	// Note says what a person must know who gets this source.
-	Note  string         `yaml:"note"`
-	Files []DatasetFile  `yaml:"files"`
-	Read  corpora.Recipe `yaml:"read"`
+	Note  string         `yaml:"note" json:"note,omitempty"`
+	Files []DatasetFile  `yaml:"files" json:"files,omitempty"`
+	Read  corpora.Recipe `yaml:"read" json:"read,omitempty"`
 }
 
 // DatasetFile is one file. Its name is unique in the catalogue: it is the file's
 // in the directory of downloads and on a mirror.
 type DatasetFile struct {
-	Name string `yaml:"name"`
+	Name string `yaml:"name" json:"name,omitempty"`
 	// SHA256 is the file's digest in hexadecimal, where it is known, and
 	// SHA256From says whence.
-	SHA256     string `yaml:"sha256"`
-	SHA256From string `yaml:"sha256_from"`
+	SHA256     string `yaml:"sha256" json:"sha256,omitempty"`
+	SHA256From string `yaml:"sha256_from" json:"sha256_from,omitempty"`
 	// Size in bytes, where it is known; MaxSize bounds it where it is not, 0
 	// meaning the downloader's own bound. About is roughly the size, for people.
-	Size    int64 `yaml:"size"`
-	MaxSize int64 `yaml:"max_size"`
-	About   int64 `yaml:"about"`
+	Size    int64 `yaml:"size" json:"size,omitempty"`
+	MaxSize int64 `yaml:"max_size" json:"max_size,omitempty"`
+	About   int64 `yaml:"about" json:"about,omitempty"`
 	// URLs serve the same bytes, in order of preference; none: the file must be
 	// got by hand.
-	URLs []DatasetURL `yaml:"urls"`
+	URLs []DatasetURL `yaml:"urls" json:"urls,omitempty"`
 }
 
 // DatasetURL is a public address.
 type DatasetURL struct {
-	URL string `yaml:"url"`
+	URL string `yaml:"url" json:"url,omitempty"`
 	// Tried is the day when the address was last tried against the real server
 	// (2006-01-02), or "never".
-	Tried string `yaml:"tried"`
+	Tried string `yaml:"tried" json:"tried,omitempty"`
 }
 
 // Images reports whether the set is one of images.

@@ -64,11 +64,6 @@ func match(pattern, name string) (label, split string, ok bool) {
 	return label, split, true
 }
 
-// clean returns a path without leading and doubled slashes and dots.
-func clean(name string) string {
-	return strings.TrimPrefix(path.Clean("/"+strings.ReplaceAll(name, `\`, "/")), "/")
-}
-
 // reader reads a source from its start.
 func (s Source) reader() *io.SectionReader { return io.NewSectionReader(s.Data, 0, s.Size) }
 
@@ -121,7 +116,7 @@ func stream(s Source, pattern string, visit func(name string, in io.Reader) erro
 	}
 	found := false
 	for _, f := range z.File {
-		name := clean(f.Name)
+		name := archive.Clean(f.Name)
 		if _, _, ok := match(pattern, name); !ok || f.FileInfo().IsDir() || strings.HasPrefix(name, "__MACOSX/") {
 			continue
 		}

@@ -68,60 +68,60 @@ func (f Form) IsImages() bool { return f == IDX || f == CIFAR || f == Pictures }
 // Part is one of the places where a data set's examples are.
 type Part struct {
 	// File is the name of the source; it may be empty where there is only one.
-	File string `yaml:"file"`
+	File string `yaml:"file" json:"file,omitempty"`
 	// Member is the pattern of the members of an archive, see match; empty: the
 	// source itself.
-	Member string `yaml:"member"`
+	Member string `yaml:"member" json:"member,omitempty"`
 	// Labels is the source of the labels, in the layouts of pairs.
-	Labels string `yaml:"labels"`
+	Labels string `yaml:"labels" json:"labels,omitempty"`
 	// Split and Label are those of all the examples of this part.
-	Split string `yaml:"split"`
-	Label string `yaml:"label"`
+	Split string `yaml:"split" json:"split,omitempty"`
+	Label string `yaml:"label" json:"label,omitempty"`
 }
 
 // Condition says which rows of a table are taken.
 type Condition struct {
-	Column string `yaml:"column"`
+	Column string `yaml:"column" json:"column,omitempty"`
 	// Filled wants a value; From and To, where not empty, are bounds, inclusive,
 	// in the order of bytes.
-	Filled bool   `yaml:"filled"`
-	From   string `yaml:"from"`
-	To     string `yaml:"to"`
+	Filled bool   `yaml:"filled" json:"filled,omitempty"`
+	From   string `yaml:"from" json:"from,omitempty"`
+	To     string `yaml:"to" json:"to,omitempty"`
 }
 
 // Recipe says how to read a data set. What a layout does not need stays empty.
 type Recipe struct {
-	As    Form   `yaml:"as"`
-	Parts []Part `yaml:"parts"`
+	As    Form   `yaml:"as" json:"as,omitempty"`
+	Parts []Part `yaml:"parts" json:"parts,omitempty"`
 
 	// Columns names the columns of a table that has no header line. Text and
 	// Label are the columns wanted; the defaults are "text" and "label".
-	Columns []string    `yaml:"columns"`
-	Text    string      `yaml:"text"`
-	Label   string      `yaml:"label"`
-	Where   []Condition `yaml:"where"`
+	Columns []string    `yaml:"columns" json:"columns,omitempty"`
+	Text    string      `yaml:"text" json:"text,omitempty"`
+	Label   string      `yaml:"label" json:"label,omitempty"`
+	Where   []Condition `yaml:"where" json:"where,omitempty"`
 	// Delimiter parts the columns; empty: a comma. With Literal a quotation mark
 	// is part of the text. With CR a lone carriage return ends a line.
-	Delimiter string `yaml:"delimiter"`
-	Literal   bool   `yaml:"literal"`
-	CR        bool   `yaml:"cr"`
+	Delimiter string `yaml:"delimiter" json:"delimiter,omitempty"`
+	Literal   bool   `yaml:"literal" json:"literal,omitempty"`
+	CR        bool   `yaml:"cr" json:"cr,omitempty"`
 
 	// Encoding is the texts' (a name as on the web); empty: UTF-8. With "utf-8|"
 	// before it, it is that of the texts that are not UTF-8. Repair undoes
 	// wrong conversions that are in the source already, in order; see repair.
-	Encoding string   `yaml:"encoding"`
-	Repair   []string `yaml:"repair"`
+	Encoding string   `yaml:"encoding" json:"encoding,omitempty"`
+	Repair   []string `yaml:"repair" json:"repair,omitempty"`
 
 	// Labels are the names of the classes by the source's own; where it is set, it
 	// must have them all. Drop lists labels of the source whose examples are left out.
-	Labels map[string]string `yaml:"labels"`
-	Drop   []string          `yaml:"drop"`
+	Labels map[string]string `yaml:"labels" json:"labels,omitempty"`
+	Drop   []string          `yaml:"drop" json:"drop,omitempty"`
 
 	// Tagged keeps the part-of-speech tags of the Brown corpus.
-	Tagged bool `yaml:"tagged"`
+	Tagged bool `yaml:"tagged" json:"tagged,omitempty"`
 	// Height and Width are the size to which pictures are resized.
-	Height int `yaml:"height"`
-	Width  int `yaml:"width"`
+	Height int `yaml:"height" json:"height,omitempty"`
+	Width  int `yaml:"width" json:"width,omitempty"`
 }
 
 // Report says what was read.

@@ -37,7 +37,7 @@ func guess(wanted string, common, columns []string) string {
 // missing says that a column is not there, which are, and which may be meant.
 func missing(what, wanted string, common, columns []string) error {
 	hint := ""
-	if g := guess(wanted, common, columns); g != "" {
+	if g := guess(wanted, common, columns); g != "" && len(g) <= exampleLength { // longer ones are texts
 		hint = fmt.Sprintf("; did you mean %q?", g)
 	}
 	const most = 40
@@ -45,6 +45,10 @@ func missing(what, wanted string, common, columns []string) error {
 	if len(columns) > most {
 		more = fmt.Sprintf(" and %d more", len(columns)-most)
 		columns = columns[:most]
+	}
+	columns = slices.Clone(columns)
+	for i, c := range columns { // a whole text, where there is no header
+		columns[i] = oneLine(c, exampleLength)
 	}
 	return fmt.Errorf("no %s %q; the %ss are %q%s%s", what, wanted, what, columns, more, hint)
 }

@@ -13,6 +13,8 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/format"
+
+	"tnaml/experiments/archive"
 )
 
 // parquetMagic are the first four bytes of a Parquet file, and the last.
@@ -78,7 +80,7 @@ func (c *collector) parquet(b []byte) {
 	if c.problems > 0 {
 		return
 	}
-	row := 0
+	row, left := 0, c.o.limit()
 	for g, group := range f.RowGroups() {
 		n := int(group.NumRows())
 		if n < 0 || n > len(b)<<10 { // a page of equal values is small, but not that small
@@ -95,7 +97,7 @@ func (c *collector) parquet(b []byte) {
 				c.fail(fmt.Errorf("column %q, row group %d: %w", col.name, g, err))
 				return
 			}
-			if values[i], err = col.read(group, c.o.limit()); err == nil && len(values[i]) != n {
+			if values[i], err = col.read(group, &left); err == nil && len(values[i]) != n {
 				err = fmt.Errorf("%d values in %d rows", len(values[i]), n)
 			}
 			if err != nil {
@@ -121,10 +123,14 @@ func (c *collector) parquet(b []byte) {
 
 func (o ReadOptions) limit() int64 {
 	if o.MaxBytes <= 0 {
-		return 2 << 30
+		return archive.DefaultMaxBytes
 	}
 	return o.MaxBytes
 }
+
+// perValue is what a value costs in memory beside its bytes: a few bytes of a
+// page may stand for millions of values.
+const perValue = 16
 
 // leaf is a column that holds values, with its dotted path.
 type leaf struct {
@@ -218,8 +224,9 @@ func (p *parquetColumn) check(f *parquet.File, group int, limit int64) error {
 	return nil
 }
 
-// read returns the column's values in a row group; a null is "".
-func (p *parquetColumn) read(group parquet.RowGroup, limit int64) (out []string, err error) {
+// read returns the column's values in a row group; a null is "". left is what
+// they may still cost, of all row groups together.
+func (p *parquetColumn) read(group parquet.RowGroup, left *int64) (out []string, err error) {
 	pages := group.ColumnChunks()[p.column.Index()].Pages()
 	defer func() { err = errors.Join(err, pages.Close()) }()
 	buffer := make([]parquet.Value, 1024)
@@ -244,8 +251,8 @@ func (p *parquetColumn) read(group parquet.RowGroup, limit int64) (out []string,
 				if err != nil {
 					return nil, fmt.Errorf("value %d: %w", len(out)+1, err)
 				}
-				if limit -= int64(len(s)); limit < 0 {
-					return nil, errors.New("too many bytes of text; split the file or raise the limit")
+				if *left -= int64(len(s)) + perValue; *left < 0 {
+					return nil, errors.New("too many values, or bytes of them; split the file or raise the limit")
 				}
 				out = append(out, s)
 			}

@@ -165,6 +165,17 @@ func TestParquetRefuses(t *testing.T) {
 	binary.LittleEndian.PutUint32(longer[len(b)-8:], 1<<30)
 	flipped := bytes.Clone(b)
 	flipped[bytes.Index(b, []byte("awful <br> comma"))] ^= 1
+	// A kilobyte or two, of long texts or many rows.
+	long := slices.Repeat([]Example{{strings.Repeat("a long text ", 100), "a", ""}}, 600)
+	packed := table(t, Parquet, long) // of three row groups
+	type sparse struct {
+		Text  *string `parquet:"text,optional"`
+		Label string  `parquet:"label,dict"`
+	}
+	nulls := parquetRows(t, slices.Repeat([]sparse{{Label: "a"}}, 50000))
+	if len(packed) > 100_000 || len(nulls) > 100_000 {
+		t.Fatalf("%d and %d bytes: the test needs smaller ones", len(packed), len(nulls))
+	}
 	latin := parquetOf(t, []Example{{"ok", "a", ""}, {"caf\xe9", "b", ""}})
 	for _, c := range []struct {
 		name string
@@ -179,6 +190,8 @@ func TestParquetRefuses(t *testing.T) {
 		{"a page flipped", flipped, ReadOptions{}, []string{`column "text", row group 0 (rows 1 to 150): bytes 4 to `, "checksum"}},
 		{"a text not UTF-8", latin, ReadOptions{}, []string{`row 2, column "text": not valid UTF-8`}},
 		{"too much", b, ReadOptions{MaxBytes: int64(len(b)) - 1}, []string{"more than"}},
+		{"too much in several row groups", packed, ReadOptions{MaxBytes: 550_000}, []string{`column "text", row group 2`, "too many values, or bytes of them"}},
+		{"too many rows", nulls, ReadOptions{MaxBytes: 500_000}, []string{"too many values, or bytes of them"}},
 		{"no rows", parquetOf(t, nil), ReadOptions{}, []string{"no examples"}},
 	} {
 		got, err := Read(bytes.NewReader(c.b), "x.parquet", c.o)

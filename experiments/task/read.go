@@ -65,7 +65,8 @@ const maxProblems = 10
 // Read reads a table of labelled texts. Gzip, zstd and Parquet are recognised
 // by their first bytes, the other formats by the ending of name (before .gz and
 // .zst) or else by the first line, unless given. White space around texts,
-// labels and splits is removed; dev, val and valid mean validation.
+// labels and splits is removed; the words for splits are those of
+// archive.SplitWord. Lines may also end as on a Macintosh of old.
 //
 // Errors name the line (of text), row (of Parquet) or byte, and the column. A
 // text may be empty (Build counts and leaves out such examples), a label may
@@ -100,6 +101,9 @@ func Read(r io.Reader, name string, o ReadOptions) ([]Example, error) {
 		var ok bool
 		if b, ok = c.decode(b); !ok {
 			return nil, c.err()
+		}
+		if bytes.IndexByte(b, '\n') < 0 { // carriage returns alone end lines, if anything does
+			b = bytes.ReplaceAll(b, []byte("\r"), []byte("\n"))
 		}
 	case Parquet:
 	case Folder:
@@ -266,11 +270,7 @@ func (c *collector) add(place string, n int, text, label, split string) {
 
 // splitOf returns the split that a word means; "" means none.
 func splitOf(word string) (split string, ok bool) {
-	switch s := strings.ToLower(strings.TrimSpace(word)); s {
-	case "", Train, Validation, Test:
-		return s, true
-	case "dev", "val", "valid":
-		return Validation, true
-	}
-	return "", false
+	word = strings.TrimSpace(word)
+	split = archive.SplitWord(word)
+	return split, split != "" || word == ""
 }

@@ -11,10 +11,9 @@ import (
 // Report is what Read, ReadFolder and ReadArchive found in a source.
 type Report struct {
 	// Name is the source's, Format its form; of an archive or folder Files counts
-	// the text files and Archive is the archive's form.
+	// the text files.
 	Name        string              `json:"name"`
 	Format      Format              `json:"format"`
-	Archive     archive.Format      `json:"archive,omitempty"`
 	Files       int                 `json:"files,omitempty"`
 	Compression archive.Compression `json:"compression,omitempty"`
 	// Encoding is that of a text form; Parquet has none.
@@ -22,7 +21,7 @@ type Report struct {
 	// Delimiter parts the fields of a TSV or CSV file.
 	Delimiter string `json:"delimiter,omitempty"`
 	// Columns are those of a table, in its order; JSONL's are the members of the
-	// first object.
+	// first 1,000 objects.
 	Columns []Column `json:"columns,omitempty"`
 	// Rows counts the examples, Empty those of them without a text.
 	Rows  int `json:"rows"`

@@ -189,8 +189,8 @@ func (c *collector) csv(b []byte) {
 }
 
 func (c *collector) jsonl(b []byte) {
-	if len(c.o.Columns) > 0 {
-		c.fail(errors.New("JSON lines name their members themselves: give no columns"))
+	if len(c.o.Columns) > 0 || c.o.Delimiter != "" {
+		c.fail(errors.New("JSON lines name their members themselves: give no columns or delimiter"))
 		return
 	}
 	if trimmed := bytes.TrimSpace(b); len(trimmed) > 0 && trimmed[0] == '[' {

@@ -109,7 +109,8 @@ func (o *importOptions) complete(args []string) error {
 		if len(args) > 1 {
 			return usageError{errors.New("several paths have no name in common: give one with --name")}
 		}
-		base := filepath.Base(filepath.Clean(args[0]))
+		_, path := splitArg(args[0])
+		base := filepath.Base(filepath.Clean(path))
 		o.task.Name, _, _ = strings.Cut(base, ".")
 	}
 	if err := checkName("task", o.task.Name); err != nil {
@@ -182,7 +183,8 @@ func (a *app) importData(ctx context.Context, args []string, o importOptions) er
 	if o.task.Source == "" {
 		var names []string
 		for _, arg := range args {
-			names = append(names, filepath.Base(filepath.Clean(arg)))
+			_, path := splitArg(arg)
+			names = append(names, filepath.Base(filepath.Clean(path)))
 		}
 		o.task.Source = strings.Join(names, ", ")
 	}

@@ -171,6 +171,7 @@ func TestDataImportFindsOut(t *testing.T) {
 		{exitFailed, []string{b.place("bad/a/1.png", []byte("no image")), "--kind", "image"}, []string{"is a table"}},
 		{exitFailed, []string{filepath.Join(b.dir, "bad"), "--kind", "image"}, []string{"a/1.png: byte 0: no PNG"}},
 		{exitUsage, []string{filepath.Join(b.dir, "mnist/train-images-idx3-ubyte")}, []string{"without their labels"}},
+		{exitFailed, []string{"train=" + filepath.Join(b.dir, "a.tsv")}, []string{"task a: ", "no test examples"}},
 		{exitUsage, []string{filepath.Join(b.dir, "a.tsv"), filepath.Join(b.dir, "two/train.tsv"), "--name", "x"}, []string{"a.tsv has none", "train=FILE"}},
 		{exitUsage, []string{filepath.Join(b.dir, "a.tsv"), filepath.Join(b.dir, "b.csv")}, []string{"--name"}},
 		{exitUsage, []string{filepath.Join(b.dir, "a.tsv"), "--size", "3x3"}, []string{"--size is for images"}},

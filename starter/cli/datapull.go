@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -43,6 +44,9 @@ func (a *app) dataPullCommand() *cobra.Command {
 			sets, all, err := chooseDatasets(catalog.Datasets(), args, o.experiment, o.list)
 			if err != nil {
 				return usageError{err}
+			}
+			if u, err := url.Parse(o.mirror); o.mirror != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
+				return usageError{errors.New("--mirror is no address: give one that begins with http:// or https://")}
 			}
 			if o.dir == "" {
 				o.dir = filepath.Join(a.config.DataDir, "downloads")
@@ -124,21 +128,30 @@ func experimentTasks(e *catalog.Experiment) map[string]bool {
 	return tasks
 }
 
-// nearest are the names of the sets, the most similar first.
+// nearest are the names of the sets, those that contain a name and then the most
+// similar ones first.
 func nearest(known []catalog.Dataset, name string) []string {
 	out := make([]string, len(known))
 	for i, d := range known {
 		out[i] = d.Name
 	}
-	slices.SortStableFunc(out, func(a, b string) int { return cmp.Compare(distance(a, name), distance(b, name)) })
+	far := func(n string) int {
+		if strings.Contains(plainName.Replace(strings.ToLower(n)), plainName.Replace(strings.ToLower(name))) {
+			return -1
+		}
+		return distance(n, name)
+	}
+	slices.SortStableFunc(out, func(a, b string) int { return cmp.Compare(far(a), far(b)) })
 	return out
 }
+
+// plainName leaves out what parts the words of a name.
+var plainName = strings.NewReplacer("_", "", "-", "", " ", "")
 
 // distance is the number of letters to add, leave out or change to make one name
 // of another (Levenshtein, 1966), in small letters and without what parts words.
 func distance(a, b string) int {
-	plain := strings.NewReplacer("_", "", "-", "", " ", "")
-	x, y := []rune(plain.Replace(strings.ToLower(a))), []rune(plain.Replace(strings.ToLower(b)))
+	x, y := []rune(plainName.Replace(strings.ToLower(a))), []rune(plainName.Replace(strings.ToLower(b)))
 	row := make([]int, len(y)+1)
 	for j := range row {
 		row[j] = j
@@ -262,6 +275,10 @@ func (a *app) showPull(sets []catalog.Dataset, o pullOptions) error {
 		return a.printJSON(sets)
 	}
 	c := &download.Client{Dir: o.dir}
+	mirror := ""
+	if u, err := url.Parse(o.mirror); err == nil {
+		mirror = u.Redacted() // it may have a password
+	}
 	a.print("Downloads go to %s.", o.dir)
 	for _, d := range sets {
 		a.print("\n%s: %s\n  licence   %s\n  citation  %s", d.Name, d.Title, d.Licence, d.Citation)
@@ -286,8 +303,8 @@ func (a *app) showPull(sets []catalog.Dataset, o pullOptions) error {
 					state += ", is there"
 				}
 				a.print("    %s (%s)", f.Name, state)
-				if o.mirror != "" {
-					a.print("      %s/%s", strings.TrimSuffix(o.mirror, "/"), f.Name)
+				if mirror != "" {
+					a.print("      %s/%s", strings.TrimSuffix(mirror, "/"), f.Name)
 				}
 				for _, u := range f.URLs {
 					a.print("      %s (tried: %s)", u.URL, u.Tried)

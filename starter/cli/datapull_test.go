@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -21,35 +22,22 @@ import (
 	"tnaml/experiments/catalog"
 )
 
-// filesServer serves files by their names; slow ones come in pieces.
-func filesServer(t *testing.T, files map[string][]byte, slow time.Duration) string {
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		b, ok := files[strings.TrimPrefix(r.URL.Path, "/")]
-		if !ok {
-			http.NotFound(w, r)
-			return
-		}
-		w.Header().Set("ETag", `"1"`)
-		w.Header().Set("Content-Type", "application/octet-stream")
-		if slow == 0 {
-			http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(b))
-			return
-		}
-		w.Header().Set("Content-Length", fmt.Sprint(len(b)))
-		for p := range slices.Chunk(b, 1+len(b)/5) {
-			if _, err := w.Write(p); err != nil {
-				return
-			}
-			w.(http.Flusher).Flush()
-			select {
-			case <-time.After(slow):
-			case <-r.Context().Done():
-				return
-			}
-		}
-	}))
+// filesServer serves files by their names.
+func filesServer(t *testing.T, files map[string][]byte) string {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serveFile(w, r, files) }))
 	t.Cleanup(server.Close)
 	return server.URL
+}
+
+func serveFile(w http.ResponseWriter, r *http.Request, files map[string][]byte) {
+	b, ok := files[strings.TrimPrefix(r.URL.Path, "/")]
+	if !ok {
+		http.NotFound(w, r)
+		return
+	}
+	w.Header().Set("ETag", `"1"`)
+	w.Header().Set("Content-Type", "application/octet-stream")
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(b))
 }
 
 // economicNews is the file of the set economic_news, in small.
@@ -115,22 +103,40 @@ func TestPullWithoutServers(t *testing.T) {
 		t.Errorf("a dry run makes no directory: %v", err)
 	}
 	b.fails(exitUsage, []string{`no data set "sms-spam"; there are sms_spam,`, `no data set "imdb"; there are`}, "data", "pull", "sms-spam", "imdb", "mnist")
+	b.fails(exitUsage, []string{`no data set "mpqa"; there are mpqa_opinion,`}, "data", "pull", "mpqa")
+	b.fails(exitUsage, []string{"--mirror is no address"}, "data", "pull", "mnist", "--mirror", "files.example/sets")
+	if o := b.run("data", "pull", "--dry-run", "mnist", "--mirror", "https://me:geheim@files.example/sets"); strings.Contains(o.stdout+o.stderr, "geheim") || !strings.Contains(o.stdout, "https://me:xxxxx@files.example/sets/") {
+		t.Errorf("the mirror's password: %+v", o)
+	}
+	if out := b.ok("data", "pull", "--dry-run", "mnist", "--json"); !strings.Contains(out, `"sha256": "`) || !strings.Contains(out, `"as": "idx"`) {
+		t.Errorf("JSON:\n%s", out)
+	}
 	b.fails(exitUsage, []string{"Give their names, or all"}, "data", "pull")
 	b.fails(exitUsage, []string{"godoc"}, "data", "pull", "--experiment", "godoc")
 	b.fails(exitUsage, []string{"no public data sets"}, "data", "pull", "--experiment", "demo")
 	b.fails(exitFailed, []string{"starter up"}, "data", "pull", "mnist")
 }
 
-// puller runs the command's work on a store in memory.
+// pullRun runs the command's work on a store in memory.
 type pullRun struct {
+	app            *app
 	stdout, stderr locked
 	err            error
 }
 
-func runPull(t *testing.T, ctx context.Context, s store.Store, terminal bool, sets []catalog.Dataset, all bool, o pullOptions) *pullRun {
+func newPullRun(t *testing.T, terminal bool) *pullRun {
 	r := &pullRun{}
-	a := &app{Process: Process{Stdout: &r.stdout, Stderr: &r.stderr, Terminal: terminal, Width: func() int { return 100 }}, config: &deploy.Config{DataDir: t.TempDir()}}
-	r.err = a.pull(ctx, s, sets, all, o)
+	r.app = &app{Process: Process{Stdout: &r.stdout, Stderr: &r.stderr, Terminal: terminal, Width: func() int { return 100 }}, config: &deploy.Config{DataDir: t.TempDir()}}
+	return r
+}
+
+func (r *pullRun) pull(ctx context.Context, s store.Store, sets []catalog.Dataset, all bool, o pullOptions) {
+	r.err = r.app.pull(ctx, s, sets, all, o)
+}
+
+func runPull(t *testing.T, ctx context.Context, s store.Store, terminal bool, sets []catalog.Dataset, all bool, o pullOptions) *pullRun {
+	r := newPullRun(t, terminal)
+	r.pull(ctx, s, sets, all, o)
 	return r
 }
 
@@ -153,7 +159,7 @@ func chosen(t *testing.T, names ...string) []catalog.Dataset {
 }
 
 func TestPull(t *testing.T) {
-	mirror := filesServer(t, map[string][]byte{"Full-Economic-News-DFE-839861.csv": economicNews(), "corpusCine.zip": cine(t), "brown.zip": []byte("not the archive")}, 0)
+	mirror := filesServer(t, map[string][]byte{"Full-Economic-News-DFE-839861.csv": economicNews(), "corpusCine.zip": cine(t), "brown.zip": []byte("not the archive")})
 	for _, terminal := range []bool{false, true} {
 		s := store.NewMemory()
 		o := pullOptions{dir: t.TempDir(), mirror: mirror}
@@ -189,6 +195,9 @@ func TestPull(t *testing.T) {
 	}
 	// All: what must be got by hand is told, and is no failure.
 	o.mirror = ""
+	if r = runPull(t, t.Context(), s, false, chosen(t, "mpqa_opinion", "mnist"), false, pullOptions{dir: t.TempDir(), mirror: mirror}); r.err == nil || strings.Contains(r.err.Error(), "the others") {
+		t.Errorf("none came: %v", r.err)
+	}
 	if r = runPull(t, t.Context(), s, false, chosen(t, "mpqa_opinion", "economic_news"), true, o); r.err != nil || !strings.Contains(r.stderr.String(), "mpqa_opinion must be got by hand") {
 		t.Errorf("all: %v\n%s", r.err, r.stderr.String())
 	}
@@ -196,24 +205,44 @@ func TestPull(t *testing.T) {
 
 // An interrupted pull says how to go on, and goes on where it was.
 func TestPullInterrupted(t *testing.T) {
+	files := map[string][]byte{"corpusCine.zip": cine(t)}
 	for _, terminal := range []bool{false, true} {
-		mirror := filesServer(t, map[string][]byte{"corpusCine.zip": cine(t)}, 150*time.Millisecond)
-		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-		defer cancel()
-		o := pullOptions{dir: t.TempDir(), mirror: mirror}
-		r := runPull(t, ctx, store.NewMemory(), terminal, chosen(t, "sentiment_cine"), false, o)
-		if r.err == nil || !strings.Contains(r.stderr.String(), "run the command again to go on") {
+		var ranges []string // of one request after the other: the first stops half-way
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if ranges = append(ranges, r.Header.Get("Range")); len(ranges) > 1 {
+				serveFile(w, r, files)
+				return
+			}
+			b := files["corpusCine.zip"]
+			w.Header().Set("ETag", `"1"`)
+			w.Header().Set("Content-Length", fmt.Sprint(len(b)))
+			_, _ = w.Write(b[:len(b)/2])
+			w.(http.Flusher).Flush()
+			<-r.Context().Done()
+		}))
+		o := pullOptions{dir: t.TempDir(), mirror: server.URL}
+		ctx, cancel := context.WithCancel(t.Context())
+		r := newPullRun(t, terminal)
+		go func() { // the interrupt, as soon as there is something to see
+			defer cancel()
+			for ctx.Err() == nil {
+				info, err := os.Stat(filepath.Join(o.dir, "corpusCine.zip.part"))
+				if err == nil && info.Size() > 0 && (!terminal || strings.Contains(r.stderr.String(), "corpusCine.zip")) {
+					return
+				}
+				time.Sleep(time.Millisecond)
+			}
+		}()
+		r.pull(ctx, store.NewMemory(), chosen(t, "sentiment_cine"), false, o)
+		if !errors.Is(r.err, context.Canceled) || !strings.Contains(r.stderr.String(), "run the command again to go on") {
 			t.Errorf("%v\n%s", r.err, r.stderr.String())
 		}
-		if info, err := os.Stat(filepath.Join(o.dir, "corpusCine.zip.part")); err != nil || info.Size() == 0 {
-			t.Errorf("nothing to go on with: %v", err)
-		}
-		if terminal && !strings.Contains(r.stderr.String(), "corpusCine.zip") {
-			t.Errorf("no bar:\n%q", r.stderr.String())
-		}
-		o.mirror = filesServer(t, map[string][]byte{"corpusCine.zip": cine(t)}, 0)
 		if r = runPull(t, t.Context(), store.NewMemory(), terminal, chosen(t, "sentiment_cine"), false, o); r.err != nil {
 			t.Error(r.err)
+		}
+		server.Close()
+		if want := []string{"", fmt.Sprintf("bytes=%d-", len(files["corpusCine.zip"])/2)}; !slices.Equal(ranges, want) {
+			t.Errorf("ranges %q, want %q", ranges, want)
 		}
 	}
 }
@@ -221,7 +250,7 @@ func TestPullInterrupted(t *testing.T) {
 // The whole command against real servers.
 func TestPullCommand(t *testing.T) {
 	b, _ := online(t)
-	mirror := filesServer(t, map[string][]byte{"Full-Economic-News-DFE-839861.csv": economicNews()}, 0)
+	mirror := filesServer(t, map[string][]byte{"Full-Economic-News-DFE-839861.csv": economicNews()})
 	var out []pull.Outcome
 	if err := json.Unmarshal([]byte(b.ok("data", "pull", "economic_news", "--mirror", mirror, "--json", "--keep", "--dir", b.dir)), &out); err != nil || len(out) != 1 || out[0].Status != pull.Stored || out[0].Card.Examples != 40 {
 		t.Fatalf("%+v, %v", out, err)

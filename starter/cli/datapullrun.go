@@ -56,7 +56,11 @@ func (a *app) pull(ctx context.Context, s store.Store, sets []catalog.Dataset, a
 	}
 	switch {
 	case len(failed) > 0 && len(sets) > 1:
-		return fmt.Errorf("%d of %d data sets did not come; the others are there:\n\n%s", len(failed), len(sets), joined(failed, "\n\n"))
+		others := ""
+		if len(failed) < len(sets) {
+			others = "; the others are there"
+		}
+		return fmt.Errorf("%d of %d data sets did not come%s:\n\n%s", len(failed), len(sets), others, joined(failed, "\n\n"))
 	case len(failed) > 0:
 		return failed[0]
 	}

@@ -42,12 +42,8 @@ func wanted(name string) bool { return task.IsText(name) && image.IsData(name) }
 func sourcesOf(args []string) ([]source, error) {
 	var out []source
 	for _, arg := range args {
-		s := source{path: arg}
-		if word, rest, ok := strings.Cut(arg, "="); ok && archive.SplitOf(word) != "" {
-			if _, err := os.Stat(arg); err != nil { // no file of that very name
-				s.split, s.path = archive.SplitOf(word), rest
-			}
-		}
+		var s source
+		s.split, s.path = splitArg(arg)
 		s.name = filepath.Base(s.path)
 		if err := s.look(); err != nil {
 			return nil, err
@@ -63,6 +59,16 @@ func sourcesOf(args []string) ([]source, error) {
 		out = append(out, inner...)
 	}
 	return out, nameSplits(out)
+}
+
+// splitArg parts train=PATH and the like; split is "" for a path alone.
+func splitArg(arg string) (split, path string) {
+	if word, rest, ok := strings.Cut(arg, "="); ok && archive.SplitWord(word) != "" {
+		if _, err := os.Stat(arg); err != nil { // no file of that very name
+			return archive.SplitWord(word), rest
+		}
+	}
+	return "", arg
 }
 
 // look tells the form by the first bytes, decompressed.
@@ -82,8 +88,11 @@ func (s *source) look() error {
 	defer f.Close() //nolint:errcheck // read only
 	var r io.Reader = f
 	if !info.Mode().IsRegular() { // a pipe can be read but once
-		if s.data, err = io.ReadAll(f); err != nil {
+		if s.data, err = io.ReadAll(io.LimitReader(f, archive.DefaultMaxBytes+1)); err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
+		}
+		if len(s.data) > archive.DefaultMaxBytes {
+			return fmt.Errorf("%s: more than %d bytes; split the data", s.name, archive.DefaultMaxBytes)
 		}
 		r = bytes.NewReader(s.data)
 	}
