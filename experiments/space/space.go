@@ -141,6 +141,11 @@ func (s *Space) Validate() error {
 	if s.Name == "" {
 		bad("the space has no name")
 	}
+	cfg := plain()
+	cfg.WideStart = s.WideStart
+	if err := cfg.Validate(); err != nil {
+		errs = append(errs, err)
+	}
 	want := make([]string, len(choices))
 	for i, k := range choices {
 		want[i] = k.name
@@ -248,7 +253,7 @@ func (s *Space) has(choice string, option any) bool {
 // of a catalogue, sorted. It is an error when the catalogue is empty or lacks a
 // module that the space names.
 func (s *Space) Expand(catalogue []string) (Space, error) {
-	out := Space{Name: s.Name, Description: s.Description, Choices: make([]Choice, len(s.Choices))}
+	out := Space{Name: s.Name, Description: s.Description, WideStart: s.WideStart, Choices: make([]Choice, len(s.Choices))}
 	for i, c := range s.Choices {
 		out.Choices[i] = Choice{Name: c.Name, Options: slices.Clone(c.Options)}
 		if c.Name != Module {
@@ -299,6 +304,7 @@ func (s *Space) Child(actions []int) (cfg child.Config, module string, err error
 			k.apply(&cfg, o)
 		}
 	}
+	cfg.WideStart = s.WideStart
 	return cfg, module, cfg.Validate()
 }
 

@@ -25,6 +25,10 @@ type Space struct {
 	// Description says where the options come from.
 	Description string   `json:"description,omitempty" yaml:"description,omitempty"`
 	Choices     []Choice `json:"choices" yaml:"choices"`
+	// WideStart is no choice but the same for all child models: the share of naive
+	// Bayes' weights from which the wide tower starts (child.Config.WideStart). 0
+	// means the trainer's default, −1 that it starts from zero.
+	WideStart float64 `json:"wide_start,omitempty" yaml:"wide_start,omitempty"`
 }
 
 // Choice is one design decision with its options.

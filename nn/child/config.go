@@ -16,6 +16,7 @@ const (
 	maxHiddenSize   = 1 << 14
 	maxSteps        = 1 << 30
 	maxBatchSize    = 1 << 16
+	maxWideStart    = 10
 )
 
 // Validate reports everything wrong with a configuration together.
@@ -52,10 +53,24 @@ func (c Config) Validate() error {
 	if c.Steps < 1 || c.Steps > maxSteps {
 		bad("%d training steps must lie between 1 and %d", c.Steps, maxSteps)
 	}
+	if c.WideStart != -1 && !(c.WideStart >= 0 && c.WideStart <= maxWideStart) {
+		bad("a wide start of %v must lie between 0 and %d, 0 meaning %v, or be -1 to start from zero", c.WideStart, maxWideStart, DefaultWideStart)
+	}
 	if c.BatchSize < 0 || c.BatchSize > maxBatchSize {
 		bad("a batch size of %d must lie between 1 and %d, or be 0 for %d", c.BatchSize, maxBatchSize, DefaultBatchSize)
 	}
 	return errors.Join(errs...)
+}
+
+// wideStart is the share of naive Bayes' weights, 0 for none.
+func (c Config) wideStart() float64 {
+	switch c.WideStart {
+	case 0:
+		return DefaultWideStart
+	case -1:
+		return 0
+	}
+	return c.WideStart
 }
 
 // batch is the number of examples in a step.

@@ -58,7 +58,8 @@ type network struct {
 }
 
 // newNetwork lays out a child model. Weights start by Glorot and Bengio (2010):
-// uniform in ±√(6/(in+out)); biases and the wide tower at 0, gains at 1.
+// uniform in ±√(6/(in+out)); biases and the weights of pixels at 0, gains at 1;
+// those of tokens as WideStart says.
 func newNetwork(cfg Config, d *Data, t *Table, seed uint64) *network {
 	b := cfg.batch()
 	tokens := maxTokens(&d.Train, b)
@@ -90,7 +91,11 @@ func newNetwork(cfg Config, d *Data, t *Table, seed uint64) *network {
 	n.out = newTensor(width * d.Classes)
 	glorot(n.out.value, width, d.Classes, seed, "child/out")
 	n.outBias = newTensor(d.Classes)
-	n.wide = newTable(make([]float32, d.WideVocabulary*d.Classes), d.Classes, tokens)
+	wide := make([]float32, d.WideVocabulary*d.Classes)
+	if scale := cfg.wideStart(); scale > 0 {
+		naiveBayes(wide, &d.Train, d.Classes, scale, cfg.WideRegularisation)
+	}
+	n.wide = newTable(wide, d.Classes, tokens)
 	n.pixels = newPixels(d.Pixels, d.Classes, b)
 	n.inputs = make([]float32, b*t.Dim)
 	n.logits = make([]float32, b*d.Classes)

@@ -63,7 +63,8 @@ func Memory(cfg Config, d *Data, t *Table) int64 {
 // another without a gap, each in an order of its own; the deep tower's L2 is on
 // weight matrices and embeddings, not on biases and gains; only the table rows
 // that a batch touches take a step, the proximal part of it too; the wide tower
-// sees whether a token occurs, not how often; the one bias of a class is the
+// sees whether a token occurs, not how often, and starts from a share of naive
+// Bayes' weights (Config.WideStart); the one bias of a class is the
 // deep tower's; batch normalisation is evaluated with the statistics of 20
 // batches under the final weights; L2 rounds a weight below 1e-20 to zero.
 //

@@ -53,6 +53,9 @@ type Config struct {
 	Steps int `json:"steps"`
 	// BatchSize is the number of examples in a step; 0 means the paper's 100.
 	BatchSize int `json:"batch_size,omitempty"`
+	// WideStart is the share of naive Bayes' weights from which the wide tower of
+	// a text model starts; 0 means DefaultWideStart, −1 that it starts from zero.
+	WideStart float64 `json:"wide_start,omitempty"`
 }
 
 // Examples is a read-only set of encoded documents in compressed sparse row
