@@ -203,3 +203,28 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+// The start of the wide tower is the space's own, for all of its child models.
+func TestWideStart(t *testing.T) {
+	yaml, err := builtin.ReadFile("builtin/text-small.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := Load(append(yaml, "wide_start: -1\n"...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := s.Expand([]string{"m"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cfg, _, err := e.Child(make([]int, len(e.Choices))); err != nil || cfg.WideStart != -1 {
+		t.Errorf("%+v, %v", cfg, err)
+	}
+	if plain := builtinSpace(t, "text-small"); plain.Digest() != s.Digest() {
+		t.Error("a controller learns about the choices alone")
+	}
+	if _, err := Load(append(yaml, "wide_start: 11\n"...)); err == nil || !strings.Contains(err.Error(), "wide start of 11") {
+		t.Errorf("%v", err)
+	}
+}
