@@ -510,6 +510,7 @@ func TestBenchmark(t *testing.T) {
 func TestExperimentWaitsForASearchOfItsName(t *testing.T) {
 	f := experimentFixture(t)
 	f.TestWorkflowEnvironment = new(testsuite.WorkflowTestSuite).NewTestWorkflowEnvironment()
+	f.SetWorkerOptions(patient)
 	calls := 0
 	f.RegisterWorkflowWithOptions(func(workflow.Context, json.RawMessage, *workflows.SearchState) (*workflows.SearchResult, error) {
 		if calls++; calls < 4 {

@@ -16,6 +16,7 @@ import (
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
 	"tnaml/activities"
@@ -84,10 +85,15 @@ func publish(t testing.TB, s store.Store, tasks ...string) {
 	}
 }
 
+// patient keeps a busy machine, slowed further by the race detector, from
+// looking like a workflow that does not yield.
+var patient = worker.Options{DeadlockDetectionTimeout: time.Minute}
+
 // reset makes a fresh workflow environment over the same store.
 func (f *fixture) reset(t *testing.T) {
 	var suite testsuite.WorkflowTestSuite
 	f.TestWorkflowEnvironment = suite.NewTestWorkflowEnvironment()
+	f.SetWorkerOptions(patient)
 	a := activities.New(f.store, activities.Options{})
 	f.RegisterWorkflowWithOptions(workflows.Search, workflow.RegisterOptions{Name: workflows.SearchWorkflow})
 	f.RegisterActivityWithOptions(func(ctx context.Context, in activities.ResolveInput) (activities.Resolved, error) {
