@@ -131,14 +131,19 @@ func TestMaxTokens(t *testing.T) {
 }
 
 // Tokenising takes time proportional to the length of the text, whatever the
-// text. Where it does not, some of these take minutes: the bound is wide, for busy machines.
+// text. Where it does not, some of these take minutes. The best
+// of three counts: a busy machine delays one.
 func TestHostileTextsAreQuick(t *testing.T) {
 	for _, part := range []string{"a.", "<a", "<b ", "http://-", "http://.", "http://www.-", "-www.", "www..", "n '", "'s", "1,", ":-", "a\u0301", "&", "@", "#a"} {
 		text := strings.Repeat(part, 400_000/len(part))
 		for _, text := range []string{text, text + strings.Repeat("!?", len(text)/2)} {
-			begun := time.Now()
-			Tokeniser{}.Tokens(text)
-			if took := time.Since(begun); took > 30*time.Second {
+			took := time.Hour
+			for try := 0; try < 3 && took > 3*time.Second; try++ {
+				begun := time.Now()
+				Tokeniser{}.Tokens(text)
+				took = min(took, time.Since(begun))
+			}
+			if took > 3*time.Second {
 				t.Errorf("%d bytes of %q take %s", len(text), part, took)
 			}
 		}
