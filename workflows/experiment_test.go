@@ -17,6 +17,7 @@ import (
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
 	"tnaml/activities"
@@ -510,7 +511,7 @@ func TestBenchmark(t *testing.T) {
 func TestExperimentWaitsForASearchOfItsName(t *testing.T) {
 	f := experimentFixture(t)
 	f.TestWorkflowEnvironment = new(testsuite.WorkflowTestSuite).NewTestWorkflowEnvironment()
-	f.SetWorkerOptions(patient)
+	f.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: yieldWithin})
 	calls := 0
 	f.RegisterWorkflowWithOptions(func(workflow.Context, json.RawMessage, *workflows.SearchState) (*workflows.SearchResult, error) {
 		if calls++; calls < 4 {

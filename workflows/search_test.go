@@ -85,15 +85,11 @@ func publish(t testing.TB, s store.Store, tasks ...string) {
 	}
 }
 
-// patient keeps a busy machine, slowed further by the race detector, from
-// looking like a workflow that does not yield.
-var patient = worker.Options{DeadlockDetectionTimeout: time.Minute}
-
 // reset makes a fresh workflow environment over the same store.
 func (f *fixture) reset(t *testing.T) {
 	var suite testsuite.WorkflowTestSuite
 	f.TestWorkflowEnvironment = suite.NewTestWorkflowEnvironment()
-	f.SetWorkerOptions(patient)
+	f.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: yieldWithin})
 	a := activities.New(f.store, activities.Options{})
 	f.RegisterWorkflowWithOptions(workflows.Search, workflow.RegisterOptions{Name: workflows.SearchWorkflow})
 	f.RegisterActivityWithOptions(func(ctx context.Context, in activities.ResolveInput) (activities.Resolved, error) {
