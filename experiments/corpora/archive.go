@@ -14,7 +14,7 @@ import (
 
 // maxBytes bounds what is held in memory of the members of a part together.
 // Tables are read row by row and have no bound.
-const maxBytes = 2 << 30
+const maxBytes = archive.DefaultMaxBytes
 
 // member is one file of an archive, or a source itself.
 type member struct {
