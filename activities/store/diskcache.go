@@ -66,6 +66,16 @@ func (c *DiskCache) Get(ctx context.Context, ref Ref) ([]byte, error) {
 	return data, err
 }
 
+// Discard implements Sweeper; the copy on this disk goes, those of other machines
+// in their turn.
+func (c *DiskCache) Discard(ctx context.Context, ref Ref) error {
+	if _, err := ParseRef(string(ref)); err != nil {
+		return err
+	}
+	_ = os.Remove(c.file(ref))
+	return c.Store.Discard(ctx, ref)
+}
+
 // keep writes a blob beside its place and renames it. A failure leaves nothing
 // behind, and is no error of the read.
 func (c *DiskCache) keep(name string, data []byte) {

@@ -65,12 +65,14 @@ func (f *fakeServer) state() (keys []string, puts map[string]int) {
 func (f *fakeServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	key := strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, "/bucket"), "/")
 	body, _ := io.ReadAll(r.Body)
-	if key == "" { // of the bucket itself, only that it is there
-		w.WriteHeader(http.StatusOK)
-		return
-	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if key == "" { // of the bucket itself, only that it is there, and what is in it
+		if r.URL.Query().Get("list-type") == "2" {
+			f.list(w, r.URL.Query().Get("prefix"))
+		}
+		return
+	}
 	if f.fault != nil && f.fault(w, r) {
 		return
 	}
@@ -114,6 +116,26 @@ func (f *fakeServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(status)
 	if r.Method == http.MethodGet && there {
 		_, _ = w.Write(old)
+	}
+}
+
+// list answers a listing, of one page.
+func (f *fakeServer) list(w http.ResponseWriter, prefix string) {
+	type object struct {
+		Key, LastModified string
+		Size              int
+	}
+	var result struct {
+		XMLName  xml.Name `xml:"ListBucketResult"`
+		Contents []object
+	}
+	for _, key := range slices.Sorted(maps.Keys(f.objects)) {
+		if strings.HasPrefix(key, prefix) {
+			result.Contents = append(result.Contents, object{key, time.Now().UTC().Format(time.RFC3339), len(f.objects[key])})
+		}
+	}
+	if err := xml.NewEncoder(w).Encode(result); err != nil {
+		panic(err)
 	}
 }
 

@@ -13,7 +13,44 @@ func blobKey(ref Ref) (string, error) {
 		return "", err
 	}
 	digits := string(ref[len(refPrefix):])
-	return "objects/sha256/" + digits[:2] + "/" + digits[2:], nil
+	return blobsPrefix + digits[:2] + "/" + digits[2:], nil
+}
+
+const (
+	blobsPrefix = "objects/sha256/"
+	trashPrefix = "trash/sha256/"
+	namesPrefix = "names/"
+)
+
+// parseBlobKey inverts blobKey; a key that is none has no reference.
+func parseBlobKey(key string) (Ref, bool) {
+	return parseDigits(strings.CutPrefix(key, blobsPrefix))
+}
+
+// parseTrashKey splits trash/sha256/<2>/<62>/<entry>.
+func parseTrashKey(key string) (ref Ref, entry string, ok bool) {
+	rest, ok := strings.CutPrefix(key, trashPrefix)
+	at := strings.LastIndexByte(rest, '/')
+	if !ok || at < 0 || at == len(rest)-1 {
+		return "", "", false
+	}
+	ref, ok = parseDigits(rest[:at], true)
+	return ref, rest[at+1:], ok
+}
+
+// parseDigits reads <2>/<62>.
+func parseDigits(s string, ok bool) (Ref, bool) {
+	if !ok || len(s) < 3 || s[2] != '/' {
+		return "", false
+	}
+	ref, err := ParseRef(refPrefix + s[:2] + s[3:])
+	return ref, err == nil
+}
+
+// trashDir is where the entries of a blob in the trash lie. ref is well formed.
+func trashDir(ref Ref) string {
+	digits := string(ref[len(refPrefix):])
+	return trashPrefix + digits[:2] + "/" + digits[2:] + "/"
 }
 
 // maxKeyPart is the longest file name of the usual file systems, which a
@@ -49,7 +86,7 @@ func nameKey(kind Kind, name string) (string, error) {
 	return namePrefix(kind) + escape(name), nil
 }
 
-func namePrefix(kind Kind) string { return "names/" + string(kind) + "/" }
+func namePrefix(kind Kind) string { return namesPrefix + string(kind) + "/" }
 
 // escape makes any name a single part of a key: letters, digits, '-', '_', and
 // '.' where it is not first, stand for themselves, every other byte is written

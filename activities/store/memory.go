@@ -16,9 +16,16 @@ import (
 // what S3 does.
 type Memory struct {
 	mu      sync.Mutex
-	blobs   map[Ref][]byte
+	blobs   map[Ref]memoryBlob
+	trash   map[Ref]map[string]memoryBlob
 	names   map[string]memoryName
 	version int
+	clock   func() time.Time
+}
+
+type memoryBlob struct {
+	data     []byte
+	modified time.Time
 }
 
 type memoryName struct {
@@ -31,7 +38,7 @@ var _ Store = (*Memory)(nil)
 
 // NewMemory returns an empty store.
 func NewMemory() *Memory {
-	return &Memory{blobs: map[Ref][]byte{}, names: map[string]memoryName{}}
+	return &Memory{blobs: map[Ref]memoryBlob{}, trash: map[Ref]map[string]memoryBlob{}, names: map[string]memoryName{}, clock: time.Now}
 }
 
 // Put implements Store.
@@ -42,8 +49,8 @@ func (m *Memory) Put(ctx context.Context, data []byte) (Ref, error) {
 	ref := RefOf(data)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if old, ok := m.blobs[ref]; !ok || verify(ref, old) != nil {
-		m.blobs[ref] = bytes.Clone(data)
+	if old, ok := m.blobs[ref]; !ok || verify(ref, old.data) != nil {
+		m.blobs[ref] = memoryBlob{bytes.Clone(data), m.clock()}
 	}
 	return ref, nil
 }
@@ -57,15 +64,16 @@ func (m *Memory) Get(ctx context.Context, ref Ref) ([]byte, error) {
 		return nil, err
 	}
 	m.mu.Lock()
-	data, ok := m.blobs[ref]
+	m.restore(ref)
+	b, ok := m.blobs[ref]
 	m.mu.Unlock()
 	if !ok {
 		return nil, fmt.Errorf("object %s: %w", ref, ErrNotFound)
 	}
-	if err := verify(ref, data); err != nil {
+	if err := verify(ref, b.data); err != nil {
 		return nil, err
 	}
-	return append([]byte{}, data...), nil
+	return append([]byte{}, b.data...), nil
 }
 
 // Has implements Store.
@@ -78,6 +86,7 @@ func (m *Memory) Has(ctx context.Context, ref Ref) (bool, error) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.restore(ref)
 	_, ok := m.blobs[ref]
 	return ok, nil
 }
@@ -86,7 +95,7 @@ func (m *Memory) Has(ctx context.Context, ref Ref) (bool, error) {
 func (m *Memory) Damage(ref Ref, data []byte) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.blobs[ref] = bytes.Clone(data)
+	m.blobs[ref] = memoryBlob{bytes.Clone(data), m.blobs[ref].modified}
 }
 
 func memoryKey(kind Kind, name string) string { return string(kind) + "\x00" + name }
@@ -105,7 +114,7 @@ func (m *Memory) SetName(ctx context.Context, kind Kind, name string, value []by
 		return "", fmt.Errorf("%s %q: %w", kind, name, ErrConflict)
 	}
 	m.version++
-	n := memoryName{bytes.Clone(value), Version(strconv.Itoa(m.version)), time.Now()}
+	n := memoryName{bytes.Clone(value), Version(strconv.Itoa(m.version)), m.clock()}
 	m.names[memoryKey(kind, name)] = n
 	return n.version, nil
 }

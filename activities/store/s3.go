@@ -271,6 +271,13 @@ func (s *S3) Get(ctx context.Context, ref Ref) ([]byte, error) {
 		return nil, err
 	}
 	data, _, err := s.read(ctx, key)
+	if absent(err) {
+		if back, restoreErr := s.restore(ctx, ref, key); restoreErr != nil {
+			return nil, restoreErr
+		} else if back {
+			data, _, err = s.read(ctx, key)
+		}
+	}
 	if err != nil {
 		return nil, s.fail(ctx, "read", "object "+string(ref), err)
 	}
@@ -295,7 +302,10 @@ func (s *S3) Has(ctx context.Context, ref Ref) (bool, error) {
 	if err == nil && !there {
 		err = minio.ErrorResponse{StatusCode: http.StatusNotFound, Code: "NoSuchBucket", Message: "the bucket does not exist"}
 	}
-	return false, s.fail(ctx, "look for", "object "+string(ref), err)
+	if err != nil {
+		return false, s.fail(ctx, "look for", "object "+string(ref), err)
+	}
+	return s.restore(ctx, ref, key)
 }
 
 // SetName implements Store. Its request is sent once: had a first one been

@@ -52,6 +52,13 @@ func suite(t *testing.T, c store.S3Config) {
 			t.Fatal(err)
 		}
 	}))
+	t.Run("nothing is left", func(t *testing.T) { // of probes and of the suite's trash
+		for _, prefix := range []string{"probes/", "trash/"} {
+			for o := range raw.Client.ListObjects(t.Context(), c.Bucket, minio.ListObjectsOptions{Prefix: prefix, Recursive: true}) {
+				t.Errorf("%s, %v", o.Key, o.Err)
+			}
+		}
+	})
 	t.Run("opened twice", func(t *testing.T) {
 		again, err := store.OpenS3(t.Context(), c)
 		if err != nil {
@@ -80,7 +87,7 @@ func suite(t *testing.T, c store.S3Config) {
 		if _, err := s.SetName(t.Context(), store.Controller, "text/größe", []byte("{}"), ""); err != nil {
 			t.Fatal(err)
 		}
-		form := regexp.MustCompile(`^(objects/sha256/[0-9a-f]{2}/[0-9a-f]{62}|names/[a-z]+/[-_.%A-Za-z0-9]{1,255})$`)
+		form := regexp.MustCompile(`^(objects/sha256/[0-9a-f]{2}/[0-9a-f]{62}|trash/sha256/[0-9a-f]{2}/[0-9a-f]{62}/[a-z2-7]{26}|names/[a-z-]+/[-_.%A-Za-z0-9]{1,255})$`)
 		found := false
 		for o := range raw.Client.ListObjects(t.Context(), c.Bucket, minio.ListObjectsOptions{Recursive: true}) {
 			if o.Err != nil {

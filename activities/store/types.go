@@ -2,8 +2,9 @@
 // blobs, and small mutable names that point to them. It is the only package
 // that knows how they lie in a bucket.
 //
-//	objects/sha256/<2>/<62>   immutable blobs, verified on every read
-//	names/<kind>/<name>       small JSON values, changed by compare-and-set
+//	objects/sha256/<2>/<62>        immutable blobs, verified on every read
+//	names/<kind>/<name>            small JSON values, changed by compare-and-set
+//	trash/sha256/<2>/<62>/<entry>  blobs set aside by garbage collection
 package store
 
 import (
@@ -54,6 +55,48 @@ type Entry struct {
 	Modified time.Time
 }
 
+// Blob is a blob in a listing.
+type Blob struct {
+	Ref Ref
+	// Size is in bytes.
+	Size int64
+	// Modified is when the blob was written, by the server's clock.
+	Modified time.Time
+}
+
+// Discarded is a blob that was set aside: one entry of the trash. A blob may
+// have several.
+type Discarded struct {
+	Ref  Ref
+	Size int64
+	// When it was set aside, by the server's clock.
+	When time.Time
+	// entry tells the entries of a blob apart.
+	entry string
+}
+
+// Sweeper is what garbage collection needs of a store (package gc). It never
+// deletes a blob that anybody could still ask for: it sets it aside, from where
+// Get and Has fetch it back, and deletes what has lain there.
+type Sweeper interface {
+	// Now is the server's clock, by which it dates blobs.
+	Now(ctx context.Context) (time.Time, error)
+	// Kinds lists the kinds of which there are names, known here or not.
+	Kinds(ctx context.Context) ([]Kind, error)
+	// Blobs calls f with each blob, in no certain order; an error of f ends it.
+	Blobs(ctx context.Context, f func(Blob) error) error
+	// Peek returns the first n bytes of a blob, or all where it has fewer, not
+	// verified: a hint of what it is.
+	Peek(ctx context.Context, ref Ref, n int) ([]byte, error)
+	// Discard sets a blob aside: it is copied to the trash first, under an entry
+	// of its own, and then removed. One that is absent is no error.
+	Discard(ctx context.Context, ref Ref) error
+	// Trash calls f with each blob that was set aside.
+	Trash(ctx context.Context, f func(Discarded) error) error
+	// Purge deletes entries of the trash, for good. One that is gone is no error.
+	Purge(ctx context.Context, entries []Discarded) error
+}
+
 // Store is what the project needs of an object store. Every implementation
 // passes the conformance suite in storetest. All methods are safe for
 // concurrent use.
@@ -63,9 +106,11 @@ type Store interface {
 	// succeeds on every client.
 	Put(ctx context.Context, data []byte) (Ref, error)
 	// Get returns a blob, verified against its reference: ErrNotFound, or
-	// ErrCorrupt where the stored bytes have another digest.
+	// ErrCorrupt where the stored bytes have another digest. One that was set
+	// aside (see Sweeper) is put back.
 	Get(ctx context.Context, ref Ref) ([]byte, error)
-	// Has reports whether a blob is present, without reading it.
+	// Has reports whether a blob is present, without reading it. One that was
+	// set aside is put back.
 	Has(ctx context.Context, ref Ref) (bool, error)
 	// SetName writes a name's value if its version is still expect; the zero
 	// Version asks that the name does not exist. Otherwise ErrConflict and
@@ -77,4 +122,6 @@ type Store interface {
 	DeleteName(ctx context.Context, kind Kind, name string) error
 	// Names lists the names of a kind with a prefix, sorted.
 	Names(ctx context.Context, kind Kind, prefix string) ([]Entry, error)
+
+	Sweeper
 }

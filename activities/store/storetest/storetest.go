@@ -43,6 +43,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store, opts ...Option) {
 	}{
 		{"blobs", blobs}, {"concurrent puts", concurrentPuts}, {"names", names}, {"compare and set", compareAndSet},
 		{"update", update}, {"odd names", oddNames}, {"many names", manyNames}, {"canceled", canceled}, {"references", references}, {"model", model},
+		{"listing", listing}, {"trash", trash}, {"trash against writers", trashAgainstWriters},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, open(t)) })
 	}
@@ -342,7 +343,14 @@ func canceled(t *testing.T, s store.Store) {
 	_, _, e5 := s.GetName(ctx, store.Dataset, t.Name())
 	_, e6 := s.Names(ctx, store.Dataset, "")
 	e7 := s.DeleteName(ctx, store.Dataset, t.Name())
-	for i, err := range []error{e1, e2, e3, e4, e5, e6, e7} {
+	_, e8 := s.Now(ctx)
+	_, e9 := s.Kinds(ctx)
+	e10 := s.Blobs(ctx, func(store.Blob) error { return nil })
+	_, e11 := s.Peek(ctx, ref, 1)
+	e12 := s.Discard(ctx, ref)
+	e13 := s.Trash(ctx, func(store.Discarded) error { return nil })
+	e14 := s.Purge(ctx, []store.Discarded{{Ref: ref}})
+	for i, err := range []error{e1, e2, e3, e4, e5, e6, e7, e8, e9, e10, e11, e12, e13, e14} {
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("call %d: %v", i, err)
 		}
@@ -358,6 +366,12 @@ func references(t *testing.T, s store.Store) {
 		}
 		if ok, err := s.Has(t.Context(), ref); ok || err == nil {
 			t.Errorf("has %q: %v, %v", ref, ok, err)
+		}
+		if _, err := s.Peek(t.Context(), ref, 1); err == nil || errors.Is(err, store.ErrNotFound) {
+			t.Errorf("peek %q: %v", ref, err)
+		}
+		if err := s.Discard(t.Context(), ref); err == nil {
+			t.Errorf("discard %q was taken", ref)
 		}
 	}
 }
@@ -379,5 +393,18 @@ func damage(t *testing.T, s store.Store, damage func(t *testing.T, ref store.Ref
 		if got, err := s.Get(t.Context(), ref); err != nil || !bytes.Equal(got, good) {
 			t.Errorf("repaired: %d bytes, %v", len(got), err)
 		}
+		// What was damaged when it was set aside is damaged when it comes back.
+		damage(t, ref, []byte(bad))
+		if err := s.Discard(t.Context(), ref); err != nil {
+			t.Fatal(err)
+		}
+		if data, err := s.Get(t.Context(), ref); !errors.Is(err, store.ErrCorrupt) || data != nil {
+			t.Errorf("damaged and set aside: %d bytes, %v", len(data), err)
+		}
+		put(t, s, good)
+		if got, err := s.Get(t.Context(), ref); err != nil || !bytes.Equal(got, good) {
+			t.Errorf("repaired again: %d bytes, %v", len(got), err)
+		}
+		purge(t, s, ref)
 	}
 }
