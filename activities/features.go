@@ -37,9 +37,13 @@ type Images struct {
 	Total int `json:"total"`
 }
 
-// featuresRecord is the value of names/features/<key>.
-type featuresRecord struct {
+// FeaturesRecord is the value of names/features/<key>.
+type FeaturesRecord struct {
 	Ref store.Ref `json:"ref"`
+	// Data and Module reference what they are the features of; records of earlier
+	// versions lack them.
+	Data   store.Ref `json:"data,omitempty"`
+	Module store.Ref `json:"module,omitempty"`
 }
 
 // Features computes the features of an image task under a module, once: they
@@ -111,7 +115,7 @@ func storedFeatures(ctx context.Context, s store.Store, dataRef, moduleRef store
 	if err != nil {
 		return nil, fmt.Errorf("features: %w", err)
 	}
-	var record featuresRecord
+	var record FeaturesRecord
 	if err := json.Unmarshal(value, &record); err != nil {
 		return nil, fmt.Errorf("features: %w: their record is not valid", store.ErrNotFound)
 	}
@@ -152,7 +156,7 @@ func computeFeatures(ctx context.Context, s store.Store, dataRef, moduleRef stor
 	if err != nil {
 		return nil, fmt.Errorf("storing features: %w", err)
 	}
-	value, err := json.Marshal(featuresRecord{ref})
+	value, err := json.Marshal(FeaturesRecord{ref, dataRef, moduleRef})
 	if err != nil {
 		return nil, err
 	}

@@ -134,7 +134,7 @@ func (a *Activities) checkpoint(ctx context.Context, s *search.Searcher, pos *Po
 	if err != nil {
 		return fmt.Errorf("checkpoint at %d trials: %w", pos.Told, err)
 	}
-	segment := costSegment{Previous: pos.Costs}
+	segment := CostSegment{Previous: pos.Costs}
 	for _, r := range pos.Journal {
 		segment.Costs = append(segment.Costs, r.Cost)
 	}
@@ -146,20 +146,21 @@ func (a *Activities) checkpoint(ctx context.Context, s *search.Searcher, pos *Po
 	return nil
 }
 
-// costSegment holds the costs of the trials between two checkpoints.
-type costSegment struct {
+// CostSegment holds the costs of the trials between two checkpoints.
+type CostSegment struct {
 	Previous store.Ref     `json:"previous,omitempty"`
 	Costs    []search.Cost `json:"costs"`
 }
 
-func (c costSegment) encode() []byte {
+func (c CostSegment) encode() []byte {
 	f := safetensors.New("costs")
 	f.PutJSON("segment", c)
 	return f.Encode()
 }
 
-func decodeCosts(b []byte) (costSegment, error) {
-	var c costSegment
+// DecodeCosts reads a cost segment's object.
+func DecodeCosts(b []byte) (CostSegment, error) {
+	var c CostSegment
 	f, err := safetensors.Decode(b)
 	if err != nil {
 		return c, err

@@ -44,7 +44,7 @@ func ReadCosts(ctx context.Context, s store.Store, costs store.Ref) ([]search.Co
 		if err != nil {
 			return nil, fmt.Errorf("costs %s: %w", ref, err)
 		}
-		segment, err := decodeCosts(b)
+		segment, err := DecodeCosts(b)
 		if err != nil {
 			return nil, fmt.Errorf("costs %s: %w", ref, err)
 		}

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -30,12 +31,22 @@ var errOverTime = errors.New("over its time limit")
 // Stopping starts the error of a trial that a stopping worker gives back.
 const Stopping = "worker is stopping"
 
-// cachedTrial is the value of names/trial/<key>: a result that any search may
+// CachedTrial is the value of names/trial/<key>: a result that any search may
 // take over instead of training the same child model again.
-type cachedTrial struct {
+type CachedTrial struct {
 	Outcome child.Outcome `json:"outcome"`
 	Model   store.Ref     `json:"model,omitempty"`
 	Cost    search.Cost   `json:"cost"`
+	// Holds says which searches were given the model. Until its next checkpoint
+	// a search has the reference in its workflow only, where garbage collection
+	// does not look.
+	Holds []Hold `json:"holds,omitempty"`
+}
+
+// Hold says that a search was given a model.
+type Hold struct {
+	Search string    `json:"search"`
+	Model  store.Ref `json:"model"`
 }
 
 // Train runs one trial: loads the task, trains the child model and evaluates
@@ -72,11 +83,18 @@ func (a *Activities) train(ctx context.Context, in TrainInput) (TrialResult, err
 	if err != nil {
 		return TrialResult{}, err
 	}
-	if hit == nil {
+	anew := hit == nil
+	if anew {
 		if hit, err = a.trainAnew(ctx, in, cfg, config.Modality, data, module, seed); err != nil {
 			return TrialResult{}, err
 		}
-		if err := a.remember(ctx, key, hit, in.Retrain); err != nil {
+	}
+	holder := ""
+	if keeps(p, hit.Outcome) {
+		holder = activity.GetInfo(ctx).WorkflowExecution.ID // the search's name
+	}
+	if anew || holder != "" {
+		if err := a.remember(ctx, key, hit, anew, holder); err != nil {
 			return TrialResult{}, err
 		}
 	}
@@ -85,7 +103,7 @@ func (a *Activities) train(ctx context.Context, in TrainInput) (TrialResult, err
 
 // result makes the ledger row. Which models it names depends on the proposal
 // alone, not on what the cache happens to hold.
-func (a *Activities) result(config *search.Config, p search.Proposal, c *cachedTrial) TrialResult {
+func (a *Activities) result(config *search.Config, p search.Proposal, c *CachedTrial) TrialResult {
 	t := search.Trial{
 		Trial: p.Trial, Task: p.Task, Actions: p.Actions,
 		Status: c.Outcome.Status, Reason: c.Outcome.Reason,
@@ -129,7 +147,7 @@ func trialKey(data, module store.Ref, cfg child.Config, seed uint64, memoryLimit
 
 // lookUp asks the trial cache; nil means that the trial must be trained. A hit
 // without the model that this search wants to keep is none.
-func (a *Activities) lookUp(ctx context.Context, key string, p search.Proposal, retrain bool) (*cachedTrial, error) {
+func (a *Activities) lookUp(ctx context.Context, key string, p search.Proposal, retrain bool) (*CachedTrial, error) {
 	if retrain {
 		return nil, nil
 	}
@@ -140,7 +158,7 @@ func (a *Activities) lookUp(ctx context.Context, key string, p search.Proposal, 
 	if err != nil {
 		return nil, fmt.Errorf("trial cache: %w", err)
 	}
-	var hit cachedTrial
+	var hit CachedTrial
 	if err := json.Unmarshal(value, &hit); err != nil {
 		return nil, nil // a record we cannot read is as good as none
 	}
@@ -159,27 +177,37 @@ func (a *Activities) lookUp(ctx context.Context, key string, p search.Proposal, 
 	return &hit, nil
 }
 
-// remember enters a trial into the cache. A time limit is the one thing that
-// depends on the machine's speed, so such a result is never passed on.
-func (a *Activities) remember(ctx context.Context, key string, t *cachedTrial, retrain bool) error {
+// remember enters a trial into the cache, if it was trained anew, and holder
+// among those who hold its model, if there is one. A time limit is the one thing
+// that depends on the machine's speed, so such a result is never passed on.
+func (a *Activities) remember(ctx context.Context, key string, t *CachedTrial, anew bool, holder string) error {
 	if t.Outcome.Status == child.OverTime {
 		return nil
 	}
-	value, err := json.Marshal(t)
-	if err != nil {
-		return err
-	}
 	return store.Update(ctx, a.store, store.Trial, key, func(old []byte) ([]byte, error) {
-		if old != nil && t.Model == "" {
+		if old != nil && anew && t.Model == "" {
 			return old, nil // never trade a model for none
 		}
-		return value, nil
+		next := *t
+		var before CachedTrial
+		if json.Unmarshal(old, &before) == nil { // a record we cannot read is as good as none
+			next.Holds = before.Holds
+			if !anew {
+				next = before
+			}
+		}
+		if h := (Hold{holder, t.Model}); holder != "" && !slices.Contains(next.Holds, h) {
+			next.Holds = append(next.Holds, h)
+		} else if !anew {
+			return nil, nil
+		}
+		return json.Marshal(next)
 	})
 }
 
 // trainAnew trains and evaluates a child model, and stores it where the
 // proposal asks for it.
-func (a *Activities) trainAnew(ctx context.Context, in TrainInput, cfg child.Config, modality task.Modality, dataRef, moduleRef store.Ref, seed uint64) (*cachedTrial, error) {
+func (a *Activities) trainAnew(ctx context.Context, in TrainInput, cfg child.Config, modality task.Modality, dataRef, moduleRef store.Ref, seed uint64) (*CachedTrial, error) {
 	beat := startHeartbeat(ctx)
 	defer beat.stop()
 	alive := aliveCheck(ctx)
@@ -209,7 +237,7 @@ func (a *Activities) trainAnew(ctx context.Context, in TrainInput, cfg child.Con
 	case err != nil:
 		return nil, err
 	}
-	done := &cachedTrial{Outcome: outcome, Cost: search.Cost{
+	done := &CachedTrial{Outcome: outcome, Cost: search.Cost{
 		CPUSeconds: clock.cpu().Seconds(), WallSeconds: clock.wall().Seconds(),
 		InstructionSet: child.InstructionSet(), Worker: a.worker,
 	}}
