@@ -335,9 +335,18 @@ func ReadReport(ctx context.Context, s store.Store, ref store.Ref) (*RunReport, 
 	if err != nil {
 		return nil, fmt.Errorf("run: %w", err)
 	}
-	f, err := safetensors.Decode(b)
+	r, err := DecodeReport(b)
 	if err != nil {
 		return nil, fmt.Errorf("run %s: %w", ref, err)
+	}
+	return r, nil
+}
+
+// DecodeReport reads a run report's object.
+func DecodeReport(b []byte) (*RunReport, error) {
+	f, err := safetensors.Decode(b)
+	if err != nil {
+		return nil, err
 	}
 	var r RunReport
 	return &r, f.GetJSON("report", &r)

@@ -253,10 +253,11 @@ func ReadConfig(ctx context.Context, s store.Store, ref store.Ref) (*search.Conf
 	if err != nil {
 		return nil, fmt.Errorf("search configuration: %w", err)
 	}
-	return decodeConfig(b)
+	return DecodeConfig(b)
 }
 
-func decodeConfig(b []byte) (*search.Config, error) {
+// DecodeConfig reads a search configuration's object.
+func DecodeConfig(b []byte) (*search.Config, error) {
 	f, err := safetensors.Decode(b)
 	if err != nil {
 		return nil, err
@@ -268,7 +269,7 @@ func decodeConfig(b []byte) (*search.Config, error) {
 // config returns a search's configuration from the worker's memory.
 func (a *Activities) config(ctx context.Context, ref store.Ref) (*search.Config, error) {
 	return cached(ctx, a, "search configuration", ref, func(b []byte) (*search.Config, int64, error) {
-		c, err := decodeConfig(b)
+		c, err := DecodeConfig(b)
 		return c, int64(len(b)), err
 	})
 }

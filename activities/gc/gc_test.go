@@ -1,0 +1,544 @@
+package gc
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"tnaml/activities"
+	"tnaml/activities/store"
+	"tnaml/experiments/search"
+	"tnaml/nn/rng"
+	"tnaml/nn/safetensors"
+)
+
+// Whatever names are removed: all that the others promise can be opened after a
+// collection, and nothing else is left. With and without what merely looks like a
+// reference, so that neither hides a gap of the other.
+func TestRemainingOpensAndTheRestIsGone(t *testing.T) {
+	times := 24
+	if testing.Short() {
+		times = 4
+	}
+	for i := range times {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			s := world(t)
+			advance := clockOf(s)
+			r := rng.New(uint64(i), "gc/removals", 0)
+			share := []int{0, 3, 6, 9, 10}[r.IntN(5)] // of ten
+			if i == 0 {
+				share = 10
+			}
+			for _, kind := range []store.Kind{store.Dataset, store.Module, store.Controller, store.Experiment, store.Search} {
+				if r.IntN(4) == 0 && i > 0 {
+					continue
+				}
+				for _, name := range names(t, s, kind) {
+					if r.IntN(10) < share {
+						if err := s.DeleteName(t.Context(), kind, name); err != nil {
+							t.Fatal(err)
+						}
+					}
+				}
+			}
+			before := refs(t, s)
+			trials := len(names(t, s, store.Trial))
+			o := Options{typed: i%2 == 0}
+			advance(2 * DefaultGrace)
+			p := collect(t, s, o)
+			// The oracle reads features only where a model of them is exported.
+			kept := openAll(t, clone(t, s))
+			for _, name := range names(t, s, store.Features) {
+				kept[feature(t, s, name)] = true
+			}
+			if lost := difference(t, s, kept, refs(t, s)); len(lost) > 0 {
+				t.Errorf("lost: %q", lost)
+			}
+			if left := difference(t, s, refs(t, s), kept); len(left) > 0 {
+				t.Errorf("left: %q", left)
+			}
+			if got := Sum(p.Kept).Objects; got != len(kept) || got+Sum(p.SetAside).Objects != len(before) || len(p.Missing) > 0 {
+				t.Errorf("%+v of %d objects, %d opened", p, len(before), len(kept))
+			}
+			if share == 10 && i == 0 && (len(kept) > 0 || len(names(t, s, store.Features)) > 0) {
+				t.Errorf("no name is left, and %d objects are", len(kept))
+			}
+			if got := len(names(t, s, store.Trial)); got != trials {
+				t.Errorf("%d of %d cached trials are left", got, trials)
+			}
+			// A second one has nothing to do; a day later what was set aside goes.
+			if p := collect(t, s, o); !p.Empty() {
+				t.Errorf("a second collection: %+v", p)
+			}
+			advance(DefaultGrace)
+			p = collect(t, s, o)
+			if p.Deleted.Objects != len(before)-len(kept) || len(inTrash(t, s)) > 0 {
+				t.Errorf("deleted %+v of %d, %d left in the trash", p.Deleted, len(before)-len(kept), len(inTrash(t, s)))
+			}
+			if p := collect(t, s, o); !p.Empty() || p.Waiting.Objects > 0 {
+				t.Errorf("a last collection: %+v", p)
+			}
+			openAll(t, s)
+		})
+	}
+}
+
+func feature(t *testing.T, s store.Store, name string) store.Ref {
+	t.Helper()
+	value, _, err := s.GetName(t.Context(), store.Features, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var f activities.FeaturesRecord
+	if err := json.Unmarshal(value, &f); err != nil {
+		t.Fatal(err)
+	}
+	return f.Ref
+}
+
+// The world has one of everything that the program writes: otherwise the tests
+// above would be of less than they say.
+func TestWorldHasEverything(t *testing.T) {
+	s := world(t)
+	p, err := Survey(t.Context(), s, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, k := range p.Kept {
+		got = append(got, k.Kind)
+		if k.Objects < 1 || k.Bytes < 1 {
+			t.Errorf("%+v", k)
+		}
+	}
+	want := slices.Sorted(maps.Values(containers))
+	if want = slices.Compact(want); !slices.Equal(got, want) {
+		t.Errorf("kept %q, want %q", got, want)
+	}
+	for ref := range refs(t, s) {
+		if head, err := s.Peek(t.Context(), ref, peek); err != nil || kindOf(head) == kindOther {
+			t.Errorf("%s: %q, %v", ref, head[:min(len(head), 200)], err)
+		}
+	}
+	// The first plan's report and other leavings of a run are garbage from the start.
+	if young := p.Young.Objects; young == 0 {
+		t.Error("nothing is young")
+	}
+}
+
+// Features of earlier versions do not say what they are of; the objects do.
+func TestFeaturesOfEarlierVersions(t *testing.T) {
+	for _, kept := range []bool{true, false} {
+		s := world(t)
+		advance := clockOf(s)
+		for _, name := range names(t, s, store.Features) {
+			value, err := json.Marshal(map[string]any{"ref": feature(t, s, name)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := store.Update(t.Context(), s, store.Features, name, func([]byte) ([]byte, error) { return value, nil }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !kept {
+			remove(t, s, store.Dataset, "pictures")
+			remove(t, s, store.Search, "pictures")
+		}
+		advance(2 * DefaultGrace)
+		collect(t, s, Options{})
+		if got := len(names(t, s, store.Features)); got != map[bool]int{true: 1, false: 0}[kept] {
+			t.Errorf("task kept: %v: %d names of features", kept, got)
+		}
+	}
+}
+
+func remove(t *testing.T, s store.Store, kind store.Kind, name string) {
+	t.Helper()
+	if _, _, err := s.GetName(t.Context(), kind, name); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.DeleteName(t.Context(), kind, name); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A model that only a workflow's journal has is held by the trial cache's record,
+// for as long as the search has a name; a hit on an old model holds it too.
+func TestModelsOfAJournal(t *testing.T) {
+	s := world(t)
+	advance := clockOf(s)
+	model, err := s.Put(t.Context(), []byte("a model"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := func(kind store.Kind, name string, v any) {
+		t.Helper()
+		b, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := store.Update(t.Context(), s, kind, name, func([]byte) ([]byte, error) { return b, nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	there := func() bool {
+		t.Helper()
+		advance(2 * DefaultGrace)
+		collect(t, s, Options{})
+		return refs(t, s)[model]
+	}
+	config, err := activities.ReadRecord(t.Context(), s, "alone")
+	if err != nil {
+		t.Fatal(err)
+	}
+	set(store.Search, "paused", activities.SearchRecord{Name: "paused", Status: "running", Config: config.Config})
+	set(store.Trial, "key", activities.CachedTrial{Model: model, Holds: []activities.Hold{{Search: "gone", Model: model}, {Search: "paused", Model: model}}})
+	if !there() {
+		t.Error("the model of a paused search is gone")
+	}
+	remove(t, s, store.Search, "paused")
+	if there() {
+		t.Error("nobody holds the model, and it is there")
+	}
+	// Whoever wants it now has it put back; then it is held.
+	if ok, err := s.Has(t.Context(), model); !ok || err != nil {
+		t.Errorf("it cannot be put back: %v, %v", ok, err)
+	}
+	set(store.Search, "other", activities.SearchRecord{Name: "other", Status: "completed", Config: config.Config})
+	set(store.Trial, "key", activities.CachedTrial{Model: model, Holds: []activities.Hold{{Search: "other", Model: model}}})
+	if !there() {
+		t.Error("a hit's model is gone")
+	}
+	// A record of an earlier version does not say who holds it: any search that runs.
+	set(store.Trial, "key", activities.CachedTrial{Model: model})
+	set(store.Search, "other", activities.SearchRecord{Name: "other", Status: "running", Config: config.Config})
+	if !there() {
+		t.Error("a model of an earlier version is gone while a search runs")
+	}
+	set(store.Search, "other", activities.SearchRecord{Name: "other", Status: "stopped", Config: config.Config})
+	if there() {
+		t.Error("a model of an earlier version is kept for nobody")
+	}
+	advance(2 * DefaultGrace)
+	collect(t, s, Options{})
+	if ok, _ := s.Has(t.Context(), model); ok {
+		t.Error("it is there after all")
+	}
+	// A record whose model is gone stops nothing.
+	set(store.Trial, "key", activities.CachedTrial{Model: model, Holds: []activities.Hold{{Search: "other", Model: model}}})
+	if p := collect(t, s, Options{}); len(p.Missing) > 0 {
+		t.Errorf("missing: %v", p.Missing)
+	}
+	openAll(t, s)
+}
+
+// The program itself has every model of a ledger held before the checkpoint is
+// written.
+func TestSearchesHoldTheirModels(t *testing.T) {
+	s := world(t)
+	holds := map[activities.Hold]bool{}
+	for _, name := range names(t, s, store.Trial) {
+		value, _, err := s.GetName(t.Context(), store.Trial, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var c activities.CachedTrial
+		if err := json.Unmarshal(value, &c); err != nil {
+			t.Fatal(err)
+		}
+		for _, h := range c.Holds {
+			if holds[h] || h.Model == "" || h.Search == "" {
+				t.Errorf("%s holds %+v", name, h)
+			}
+			holds[h] = true
+		}
+	}
+	models := 0
+	for _, name := range names(t, s, store.Search) {
+		record, err := activities.ReadRecord(t.Context(), s, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		trials, err := activities.ReadLedger(t.Context(), s, record.Checkpoint)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, trial := range trials {
+			if trial.Model == "" {
+				continue
+			}
+			models++
+			if !holds[activities.Hold{Search: name, Model: store.Ref(trial.Model)}] {
+				t.Errorf("search %s: nobody holds the model of trial %d", name, trial.Trial)
+			}
+		}
+	}
+	if models < 30 {
+		t.Errorf("only %d models", models)
+	}
+}
+
+// What must be read and cannot be ends the collection before anything is done; the
+// error says what, where, and what to do.
+func TestDamageStops(t *testing.T) {
+	record := func(t *testing.T, s store.Store) *activities.SearchRecord {
+		r, err := activities.ReadRecord(t.Context(), s, "two")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	previous := func(t *testing.T, s store.Store) store.Ref {
+		b, err := s.Get(t.Context(), record(t, s).Checkpoint)
+		if err != nil {
+			t.Fatal(err)
+		}
+		segment, err := search.DecodeSegment(b)
+		if err != nil || segment.Previous == "" {
+			t.Fatal(segment, err)
+		}
+		return store.Ref(segment.Previous)
+	}
+	report := func(t *testing.T, s store.Store) store.Ref {
+		e, err := activities.ReadExperiment(t.Context(), s, "small")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e.Runs[0].Report
+	}
+	for name, c := range map[string]struct {
+		ref     func(t *testing.T, s store.Store) store.Ref
+		kind    string
+		by, way string
+	}{
+		"configuration":       {func(t *testing.T, s store.Store) store.Ref { return record(t, s).Config }, kindConfig, `search "two"`, "starter remove two"},
+		"newest checkpoint":   {func(t *testing.T, s store.Store) store.Ref { return record(t, s).Checkpoint }, kindCheckpoint, `search "two"`, "starter remove two"},
+		"previous checkpoint": {previous, kindCheckpoint, `search "two"`, "starter remove two"},
+		"costs":               {func(t *testing.T, s store.Store) store.Ref { return record(t, s).Costs }, kindCosts, `search "two"`, "starter remove two"},
+		"report":              {report, kindReport, `experiment "small"`, "starter experiment remove small"},
+	} {
+		for _, how := range []string{"damaged", "missing"} {
+			t.Run(name+" "+how, func(t *testing.T) {
+				s := world(t)
+				advance := clockOf(s)
+				remove(t, s, store.Search, "alone")
+				remove(t, s, store.Search, "again")
+				ref := c.ref(t, s)
+				if how == "damaged" {
+					s.Damage(ref, []byte("damage"))
+				} else if err := s.Discard(t.Context(), ref); err != nil {
+					t.Fatal(err)
+				} else if err := s.Purge(t.Context(), entries(t, s)); err != nil {
+					t.Fatal(err)
+				}
+				advance(2 * DefaultGrace)
+				before := refs(t, s)
+				_, err := Survey(t.Context(), s, Options{})
+				for _, want := range []string{string(ref), c.kind, c.by, c.way, "nothing was collected"} {
+					if err == nil || !strings.Contains(err.Error(), want) {
+						t.Errorf("%q is not in: %v", want, err)
+					}
+				}
+				if !maps.Equal(before, refs(t, s)) || len(inTrash(t, s)) > 0 {
+					t.Error("something was done")
+				}
+			})
+		}
+	}
+	for kind, way := range map[store.Kind]string{
+		store.Dataset: "data remove t1", store.Module: "module remove m1", store.Controller: "controller remove small", store.Search: "remove two", store.Experiment: "experiment remove small",
+	} {
+		s := world(t)
+		if err := store.Update(t.Context(), s, kind, way[strings.LastIndex(way, " ")+1:], func([]byte) ([]byte, error) { return []byte("{"), nil }); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Survey(t.Context(), s, Options{}); err == nil || !strings.Contains(err.Error(), "starter "+way) {
+			t.Errorf("a damaged record of a %s: %v", kind, err)
+		}
+	}
+	s := world(t)
+	if _, err := s.SetName(t.Context(), "newer", "x", []byte("{}"), ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Survey(t.Context(), s, Options{}); err == nil || !strings.Contains(err.Error(), `"newer"`) {
+		t.Errorf("names of an unknown kind: %v", err)
+	}
+}
+
+func entries(t *testing.T, s store.Store) (out []store.Discarded) {
+	t.Helper()
+	if err := s.Trash(t.Context(), func(d store.Discarded) error { out = append(out, d); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// What refers to nothing may be missing or damaged: it is told, and stops nothing.
+func TestMissingIsTold(t *testing.T) {
+	s := world(t)
+	advance := clockOf(s)
+	record, err := activities.Dataset(t.Context(), s, "t1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	module, err := activities.Module(t.Context(), s, "m1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Damage(module.Ref, []byte("damage"))
+	if err := s.Discard(t.Context(), record.Ref); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Purge(t.Context(), entries(t, s)); err != nil {
+		t.Fatal(err)
+	}
+	advance(2 * DefaultGrace)
+	p := collect(t, s, Options{})
+	if len(p.Missing) != 1 || p.Missing[0].Ref != record.Ref || p.Missing[0].Kind != kindTask || p.Missing[0].By == "" {
+		t.Errorf("missing: %+v", p.Missing)
+	}
+	if !refs(t, s)[module.Ref] {
+		t.Error("a damaged module that is reached was collected")
+	}
+}
+
+// A field that marking does not know keeps what it refers to, and what that refers
+// to.
+func TestUnknownFieldsKeep(t *testing.T) {
+	for _, typed := range []bool{false, true} {
+		s := world(t)
+		advance := clockOf(s)
+		old, err := activities.ReadRecord(t.Context(), s, "two")
+		if err != nil {
+			t.Fatal(err)
+		}
+		remove(t, s, store.Search, "two")
+		f := safetensors.New("novelty")
+		novelty, err := s.Put(t.Context(), f.Encode())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := store.Update(t.Context(), s, store.Search, "alone", func(b []byte) ([]byte, error) {
+			var fields map[string]any
+			if err := json.Unmarshal(b, &fields); err != nil {
+				return nil, err
+			}
+			fields["ancestor"], fields["novelty"] = map[string]any{"checkpoint": old.Checkpoint}, novelty
+			return json.Marshal(fields)
+		}); err != nil {
+			t.Fatal(err)
+		}
+		advance(2 * DefaultGrace)
+		collect(t, s, Options{typed: typed})
+		_, ledgerErr := activities.ReadLedger(t.Context(), clone(t, s), old.Checkpoint)
+		if kept := refs(t, s)[novelty] && ledgerErr == nil; kept == typed {
+			t.Errorf("typed references only: %v: kept %v (%v)", typed, kept, ledgerErr)
+		}
+	}
+}
+
+// A short grace period is for a store that nobody uses.
+func TestShortGrace(t *testing.T) {
+	busy := errors.New("search x is open")
+	s := world(t)
+	remove(t, s, store.Search, "two")
+	for _, o := range []Options{{Grace: NoGrace}, {Grace: MinGrace - 1}, {Grace: NoGrace, Idle: func(context.Context) error { return busy }}} {
+		if _, err := Survey(t.Context(), s, o); err == nil || o.Idle != nil && !errors.Is(err, busy) {
+			t.Errorf("a grace period of %v: %v", o.Grace, err)
+		}
+		if err := new(Plan).Run(t.Context(), s, o); err == nil {
+			t.Errorf("a grace period of %v was taken", o.Grace)
+		}
+	}
+	// Somebody opens one while the objects are set aside: they stay there.
+	asked := 0
+	o := Options{Grace: NoGrace, Idle: func(context.Context) error {
+		if asked++; asked == 3 { // survey, run, and before deleting
+			return busy
+		}
+		return nil
+	}}
+	p, err := Survey(t.Context(), s, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Run(t.Context(), s, o); !errors.Is(err, busy) || !strings.Contains(err.Error(), "not deleted") {
+		t.Errorf("%v", err)
+	}
+	if len(inTrash(t, s)) == 0 {
+		t.Error("nothing is in the trash")
+	}
+	p = collect(t, s, o)
+	if len(inTrash(t, s)) > 0 || p.Deleted.Objects == 0 {
+		t.Errorf("not all was done at once: %+v", p)
+	}
+	openAll(t, s)
+}
+
+// failing fails after some calls that change the store.
+type failing struct {
+	store.Store
+	left int
+}
+
+var errAway = errors.New("the store is away")
+
+func (f *failing) change() error {
+	if f.left--; f.left < 0 {
+		return errAway
+	}
+	return nil
+}
+
+func (f *failing) Discard(ctx context.Context, ref store.Ref) error {
+	if err := f.change(); err != nil {
+		return err
+	}
+	return f.Store.Discard(ctx, ref)
+}
+
+func (f *failing) Purge(ctx context.Context, e []store.Discarded) error {
+	if err := f.change(); err != nil {
+		return err
+	}
+	return f.Store.Purge(ctx, e)
+}
+
+// One that was interrupted is begun again.
+func TestInterrupted(t *testing.T) {
+	s := world(t)
+	advance := clockOf(s)
+	remove(t, s, store.Search, "two")
+	remove(t, s, store.Search, "pictures")
+	remove(t, s, store.Dataset, "pictures")
+	advance(2 * DefaultGrace)
+	for n := 0; ; n++ {
+		if n == 1000 {
+			t.Fatal("it never comes to its end")
+		}
+		f := &failing{s, n % 7}
+		p, err := Survey(t.Context(), f, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		// One at a time, so that the counter needs no lock.
+		p.discard = p.discard[:min(1, len(p.discard))]
+		if err := p.Run(t.Context(), f, Options{}); err != nil && !errors.Is(err, errAway) {
+			t.Fatal(err)
+		}
+		openAll(t, clone(t, s))
+		if p.Empty() {
+			break
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Survey(ctx, s, Options{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+}

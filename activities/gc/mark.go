@@ -1,0 +1,533 @@
+package gc
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"tnaml/activities"
+	"tnaml/activities/store"
+	"tnaml/experiments/search"
+	nnimage "tnaml/nn/image"
+)
+
+// What objects are, as tallies have it.
+const (
+	kindTask       = "task"
+	kindModule     = "module"
+	kindController = "controller"
+	kindConfig     = "search configuration"
+	kindCheckpoint = "checkpoint"
+	kindCosts      = "costs"
+	kindModel      = "model"
+	kindFeatures   = "features"
+	kindReport     = "run report"
+	kindOther      = "other"
+)
+
+// containers are the kinds as the containers of the objects have them.
+var containers = map[string]string{
+	"task": kindTask, "image-task": kindTask, "module": kindModule, "image-module": kindModule, "controller": kindController,
+	"search": kindConfig, "checkpoint": kindCheckpoint, "costs": kindCosts, "model": kindModel, "image-features": kindFeatures, "run": kindReport,
+}
+
+var containerKind = regexp.MustCompile(`"kind":"([^"\\]+)"`)
+
+// kindOf tells what an object is by its beginning.
+func kindOf(head []byte) string {
+	if m := containerKind.FindSubmatch(head); m != nil {
+		if kind, known := containers[string(m[1])]; known {
+			return kind
+		}
+	}
+	return kindOther
+}
+
+// marking is the state of marking.
+type marking struct {
+	s       store.Store
+	o       Options
+	horizon time.Time // what is older has outlived its grace period
+
+	blobs map[store.Ref]store.Blob
+	trash []store.Discarded
+
+	mu      sync.Mutex
+	reached map[store.Ref]string // to what each is
+	missing []Missing
+	// hints are what merely looks like a reference, with the name it is below.
+	hints map[store.Ref]root
+	// holds are models that the trial cache holds for searches.
+	holds  []held
+	doomed []string
+}
+
+// root is a name that marking begins at.
+type root struct {
+	kind store.Kind
+	name string
+}
+
+func (r root) String() string { return fmt.Sprintf("%s %q", r.kind, r.name) }
+
+// remove is the command that removes a name.
+func (r root) remove() string {
+	if r.kind == store.Search {
+		return "starter remove " + r.name
+	}
+	command := string(r.kind)
+	if r.kind == store.Dataset {
+		command = "data"
+	}
+	return "starter " + command + " remove " + r.name
+}
+
+// held is a model that is held for a search; a record of an earlier version does
+// not say for which.
+type held struct {
+	activities.Hold
+	by root
+}
+
+func (m *marking) old(t time.Time) bool { return !t.After(m.horizon) }
+
+// mark lists what there is and marks what names reach.
+func mark(ctx context.Context, s store.Store, o Options) (*marking, error) {
+	m := &marking{s: s, o: o, blobs: map[store.Ref]store.Blob{}, reached: map[store.Ref]string{}, hints: map[store.Ref]root{}}
+	now, err := s.Now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	m.horizon = now.Add(-o.grace())
+	kinds, err := s.Kinds(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, kind := range kinds {
+		if !slices.Contains(roots, kind) && kind != store.Features {
+			return nil, fmt.Errorf("there are names of the kind %q, which this version does not know: run the version that wrote them", kind)
+		}
+	}
+	if err := s.Trash(ctx, func(d store.Discarded) error {
+		m.trash = append(m.trash, d)
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	if err := s.Blobs(ctx, func(b store.Blob) error {
+		m.blobs[b.Ref] = b
+		o.progress("listing objects", len(m.blobs), 0)
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	for _, kind := range roots {
+		if err := m.names(ctx, kind, m.name); err != nil {
+			return nil, err
+		}
+	}
+	if err := m.held(ctx); err != nil {
+		return nil, err
+	}
+	if err := m.followHints(ctx); err != nil {
+		return nil, err
+	}
+	// Last, since they depend on what is kept of tasks and modules.
+	return m, m.names(ctx, store.Features, m.features)
+}
+
+// roots are the kinds of names that keep what they refer to, in the order in which
+// references travel from one to another.
+var roots = []store.Kind{store.Trial, store.Dataset, store.Module, store.Controller, store.Space, store.Search, store.Experiment}
+
+// names reads the names of a kind.
+func (m *marking) names(ctx context.Context, kind store.Kind, visit func(context.Context, root, store.Entry, []byte) error) error {
+	entries, err := m.s.Names(ctx, kind, "")
+	if err != nil {
+		return err
+	}
+	done := 0
+	return each(ctx, entries, func(ctx context.Context, e store.Entry) error {
+		value, _, err := m.s.GetName(ctx, kind, e.Name)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil // removed since
+		}
+		if err != nil {
+			return err
+		}
+		if err := visit(ctx, root{kind, e.Name}, e, value); err != nil {
+			return err
+		}
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		done++
+		m.o.progress(fmt.Sprintf("following the names of kind %s", kind), done, len(entries))
+		return nil
+	})
+}
+
+// name marks what a name refers to.
+func (m *marking) name(ctx context.Context, r root, _ store.Entry, value []byte) error {
+	decode := func(v any) error {
+		if err := json.Unmarshal(value, v); err != nil {
+			return m.stuck(r, fmt.Errorf("its record is not valid: %w", err))
+		}
+		m.hint(r, value)
+		return nil
+	}
+	switch r.kind {
+	case store.Dataset:
+		var d activities.DatasetRecord
+		if err := decode(&d); err != nil {
+			return err
+		}
+		return m.reach(ctx, r, kindTask, d.Ref)
+	case store.Module:
+		var d activities.ModuleRecord
+		if err := decode(&d); err != nil {
+			return err
+		}
+		return m.reach(ctx, r, kindModule, d.Ref)
+	case store.Controller:
+		var c activities.ControllerRecord
+		if err := decode(&c); err != nil {
+			return err
+		}
+		for _, v := range c.Versions {
+			if err := m.reach(ctx, r, kindController, v.Ref); err != nil {
+				return err
+			}
+		}
+	case store.Search:
+		var s activities.SearchRecord
+		if err := decode(&s); err != nil {
+			return err
+		}
+		return m.search(ctx, r, s.Config, s.Checkpoint, s.Costs, s.Controller)
+	case store.Experiment:
+		var e activities.ExperimentRecord
+		if err := decode(&e); err != nil {
+			return err
+		}
+		for _, run := range e.Runs {
+			if err := m.reach(ctx, r, kindReport, run.Report); err != nil {
+				return err
+			}
+		}
+	case store.Trial:
+		return m.trial(r, value)
+	}
+	return nil
+}
+
+// search marks what a search left behind.
+func (m *marking) search(ctx context.Context, r root, config, checkpoint, costs, controller store.Ref) error {
+	if err := m.reach(ctx, r, kindConfig, config); err != nil {
+		return err
+	}
+	if err := m.reach(ctx, r, kindCheckpoint, checkpoint); err != nil {
+		return err
+	}
+	if err := m.reach(ctx, r, kindCosts, costs); err != nil {
+		return err
+	}
+	return m.reach(ctx, r, kindController, controller)
+}
+
+// trial notes which searches hold a model.
+func (m *marking) trial(r root, value []byte) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var t activities.CachedTrial
+	if err := json.Unmarshal(value, &t); err != nil {
+		return nil // to the trial cache, too, it is as good as none
+	}
+	for _, h := range t.Holds {
+		m.holds = append(m.holds, held{h, r})
+	}
+	if len(t.Holds) == 0 && t.Model != "" {
+		m.holds = append(m.holds, held{activities.Hold{Model: t.Model}, r})
+	}
+	return nil
+}
+
+// held marks the models that are held for searches which have a name. One of an
+// earlier version's record may be held by any that runs.
+func (m *marking) held(ctx context.Context) error {
+	entries, err := m.s.Names(ctx, store.Search, "")
+	if err != nil {
+		return err
+	}
+	named := map[string]bool{}
+	for _, e := range entries {
+		named[e.Name] = true
+	}
+	running := false
+	if slices.ContainsFunc(m.holds, func(h held) bool { return h.Search == "" }) {
+		for _, e := range entries {
+			record, err := activities.ReadRecord(ctx, m.s, e.Name)
+			if err != nil && !errors.Is(err, store.ErrNotFound) {
+				return err
+			}
+			running = running || err == nil && record.Status == "running"
+		}
+	}
+	return each(ctx, m.holds, func(ctx context.Context, h held) error {
+		if h.Search == "" && !running || h.Search != "" && !named[h.Search] {
+			return nil
+		}
+		if _, listed := m.blobs[h.Model]; !listed {
+			// Gone from the cache, or new: no ledger's row yet, else it would be
+			// missed there.
+			if there, err := m.s.Has(ctx, h.Model); err != nil || !there {
+				return err
+			}
+		}
+		return m.reach(ctx, h.by, kindModel, h.Model)
+	})
+}
+
+// features marks the features whose task and module are kept; the names of others
+// are to be removed.
+func (m *marking) features(ctx context.Context, r root, e store.Entry, value []byte) error {
+	var f activities.FeaturesRecord
+	if err := json.Unmarshal(value, &f); err != nil {
+		f = activities.FeaturesRecord{} // they are computed again
+	}
+	if f.Ref != "" && f.Data == "" {
+		// Of an earlier version; the object says what it is of.
+		b, err := m.s.Get(ctx, f.Ref)
+		if err != nil && !errors.Is(err, store.ErrNotFound) && !errors.Is(err, store.ErrCorrupt) {
+			return err
+		}
+		if set, decodeErr := nnimage.DecodeFeatures(b); err == nil && decodeErr == nil {
+			f.Data, f.Module = store.Ref(set.TaskDigest), store.Ref("sha256:"+set.ModuleDigest)
+		}
+	}
+	m.mu.Lock()
+	_, task := m.reached[f.Data]
+	_, module := m.reached[f.Module]
+	keep := task && module || !m.old(e.Modified)
+	if !keep {
+		m.doomed = append(m.doomed, r.name)
+	}
+	m.mu.Unlock()
+	if !keep || f.Ref == "" {
+		return nil
+	}
+	if there, err := m.present(ctx, f.Ref); err != nil || !there {
+		return err // they are computed again
+	}
+	return m.reach(ctx, r, kindFeatures, f.Ref)
+}
+
+func (m *marking) present(ctx context.Context, ref store.Ref) (bool, error) {
+	if _, listed := m.blobs[ref]; listed {
+		return true, nil
+	}
+	return m.s.Has(ctx, ref)
+}
+
+// reach marks an object and what it refers to. Has and Get put back what was set
+// aside.
+func (m *marking) reach(ctx context.Context, r root, kind string, ref store.Ref) error {
+	if ref == "" {
+		return nil
+	}
+	if _, err := store.ParseRef(string(ref)); err != nil {
+		return m.stuck(r, err)
+	}
+	for ref != "" {
+		m.mu.Lock()
+		_, before := m.reached[ref]
+		if !before {
+			m.reached[ref] = kind
+		}
+		m.mu.Unlock()
+		if before {
+			return nil
+		}
+		next, err := m.visit(ctx, r, kind, ref)
+		if err != nil {
+			return err
+		}
+		ref = next // of a chain, whose length a stack should not have
+	}
+	return nil
+}
+
+// visit marks what an object refers to, but for the one before it in a chain, which
+// it returns.
+func (m *marking) visit(ctx context.Context, r root, kind string, ref store.Ref) (store.Ref, error) {
+	switch kind {
+	case kindConfig, kindCheckpoint, kindCosts, kindReport:
+	default: // it refers to nothing that it needs
+		there, err := m.present(ctx, ref)
+		if err == nil && !there {
+			m.mu.Lock()
+			m.missing = append(m.missing, Missing{ref, kind, r.String()})
+			m.mu.Unlock()
+		}
+		return "", err
+	}
+	b, err := m.s.Get(ctx, ref)
+	if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrCorrupt) {
+		return "", m.stuck(r, fmt.Errorf("%s: %w", kind, err))
+	}
+	if err != nil {
+		return "", err
+	}
+	m.hint(r, b)
+	switch kind {
+	case kindConfig:
+		c, err := activities.DecodeConfig(b)
+		if err != nil {
+			return "", m.unread(r, kind, ref, err)
+		}
+		return "", m.config(ctx, r, c)
+	case kindCheckpoint:
+		segment, err := search.DecodeSegment(b)
+		if err != nil {
+			return "", m.unread(r, kind, ref, err)
+		}
+		for _, t := range segment.Trials {
+			if err := m.reach(ctx, r, kindModel, store.Ref(t.Model)); err != nil {
+				return "", err
+			}
+		}
+		return store.Ref(segment.Previous), nil
+	case kindCosts:
+		segment, err := activities.DecodeCosts(b)
+		if err != nil {
+			return "", m.unread(r, kind, ref, err)
+		}
+		return segment.Previous, nil
+	}
+	report, err := activities.DecodeReport(b)
+	if err != nil {
+		return "", m.unread(r, kind, ref, err)
+	}
+	return "", m.report(ctx, r, report)
+}
+
+func (m *marking) config(ctx context.Context, r root, c *search.Config) error {
+	for _, t := range c.Tasks {
+		if err := m.reach(ctx, r, kindTask, store.Ref(t.Data)); err != nil {
+			return err
+		}
+	}
+	for _, o := range c.Modules {
+		if err := m.reach(ctx, r, kindModule, store.Ref(o.Data)); err != nil {
+			return err
+		}
+	}
+	return m.reach(ctx, r, kindController, store.Ref(c.Controller))
+}
+
+func (m *marking) report(ctx context.Context, r root, report *activities.RunReport) error {
+	for _, v := range report.Plan.Controllers {
+		if err := m.reach(ctx, r, kindController, v.Ref); err != nil {
+			return err
+		}
+	}
+	for _, o := range report.Outcomes {
+		if err := m.reach(ctx, r, kindController, o.From); err != nil {
+			return err
+		}
+		if err := m.search(ctx, r, o.Config, o.Checkpoint, o.Costs, o.Controller); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stuck is the error of what marking cannot get past.
+func (m *marking) stuck(r root, err error) error {
+	return fmt.Errorf("%s: %w; what it refers to is unknown: bring the object back, or give the name up (`%s`), then collect again", r, err, r.remove())
+}
+
+func (m *marking) unread(r root, kind string, ref store.Ref, err error) error {
+	return m.stuck(r, fmt.Errorf("%s %s cannot be read: %w", kind, ref, err))
+}
+
+var reference = regexp.MustCompile(`sha256:[0-9a-f]{64}`)
+
+// hint notes whatever looks like a reference.
+func (m *marking) hint(r root, b []byte) {
+	if m.o.typed {
+		return
+	}
+	found := reference.FindAll(b, -1)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, f := range found {
+		m.hints[store.Ref(f)] = r
+	}
+}
+
+// followHints marks what merely looks like a reference, where there is such an
+// object. Nothing must be there.
+func (m *marking) followHints(ctx context.Context) error {
+	for len(m.hints) > 0 {
+		hints := m.hints
+		m.hints = map[store.Ref]root{}
+		aside := map[store.Ref]bool{}
+		for _, d := range m.trash {
+			aside[d.Ref] = true
+		}
+		var refs []store.Ref
+		for ref := range hints {
+			_, listed := m.blobs[ref]
+			if _, reached := m.reached[ref]; !reached && (listed || aside[ref]) {
+				refs = append(refs, ref)
+			}
+		}
+		if err := each(ctx, refs, func(ctx context.Context, ref store.Ref) error {
+			if there, err := m.s.Has(ctx, ref); err != nil || !there {
+				return err
+			}
+			head, err := m.s.Peek(ctx, ref, peek)
+			if err != nil {
+				return err
+			}
+			return m.reach(ctx, hints[ref], kindOf(head), ref)
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// kept counts what was reached.
+func (m *marking) kept() map[string]*Tally {
+	kinds := map[string]*Tally{}
+	lost := map[store.Ref]bool{}
+	for _, g := range m.missing {
+		lost[g.Ref] = true
+	}
+	sizes := map[store.Ref]int64{}
+	for _, d := range m.trash { // put back since
+		sizes[d.Ref] = d.Size
+	}
+	for ref, kind := range m.reached {
+		if lost[ref] {
+			continue
+		}
+		size := sizes[ref]
+		if b, listed := m.blobs[ref]; listed {
+			size = b.Size
+		}
+		if kinds[kind] == nil {
+			kinds[kind] = &Tally{}
+		}
+		kinds[kind].add(size)
+	}
+	slices.SortFunc(m.missing, func(a, b Missing) int { return strings.Compare(string(a.Ref), string(b.Ref)) })
+	return kinds
+}

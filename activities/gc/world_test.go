@@ -1,0 +1,330 @@
+package gc
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+
+	"tnaml/activities"
+	"tnaml/activities/store"
+	"tnaml/experiments/catalog"
+	"tnaml/experiments/image"
+	"tnaml/experiments/task"
+	"tnaml/nn/embedding"
+	nnimage "tnaml/nn/image"
+	"tnaml/nn/rng"
+	"tnaml/workflows"
+)
+
+const small = `name: small
+space: text-small
+seeds: [1]
+checkpoint_every: 4
+pretrain: {tasks: [p1, p2], trials: 12}
+transfer: {tasks: [t1], trials: 11}
+ablations: [no-task-embedding]
+`
+
+// world is a store with all that the program writes, made by the program's own
+// workflows and activities: tasks, modules, controllers, searches of texts and of
+// images, an experiment with a run.
+func world(t *testing.T) *store.Memory {
+	t.Helper()
+	built.once.Do(func() { built.store = build(t) })
+	if built.store == nil {
+		t.Fatal("the store could not be built")
+	}
+	return clone(t, built.store)
+}
+
+var built struct {
+	once  sync.Once
+	store *store.Memory
+}
+
+func build(t *testing.T) *store.Memory {
+	s := store.NewMemory()
+	r := rng.New(1, "gc/world", 0)
+	for _, name := range []string{"p1", "p2", "t1", "t2", "spare"} {
+		var examples []task.Example
+		for i := range 60 {
+			examples = append(examples, task.Example{Text: fmt.Sprintf("%s %s number %d", name, []string{"good", "bad"}[i%2], i), Label: []string{"pos", "neg"}[i%2]})
+		}
+		made, err := task.Build(examples, task.Options{Name: name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := activities.PublishTask(t.Context(), s, made, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, name := range []string{"m1", "m2"} {
+		m := &embedding.Module{Name: name, Language: "en", Dim: 4, Tokens: []string{"good", "bad"}, Vectors: []float32{1, 0, 0, float32(i), -1, 0, 0, 0}}
+		if _, err := activities.PublishModule(t.Context(), s, m, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set := &image.Set{Images: nnimage.Images{Height: 8, Width: 8, Channels: 1}, Classes: []string{"bright", "dark"}}
+	for i := range 80 {
+		for range 64 {
+			set.Pixels = append(set.Pixels, uint8(100*(i%2)+r.IntN(100)))
+		}
+		set.Labels, set.Splits = append(set.Labels, int32(1-i%2)), append(set.Splits, "")
+	}
+	pictures, err := image.Build(set, task.Options{Name: "pictures"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := activities.PublishImageTask(t.Context(), s, pictures, false); err != nil {
+		t.Fatal(err)
+	}
+	for i, name := range []string{"pca", "pca-2"} {
+		pca, err := nnimage.TrainPCA(set.Images, nnimage.PCAOptions{Name: name, Components: 4 + i, Size: 8, Channels: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := activities.PublishImageModule(t.Context(), s, pca, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := activities.PublishExperiment(t.Context(), s, []byte(small), false); err != nil {
+		t.Fatal(err)
+	}
+	const searching = `"space":"text-small","checkpoint_every":4,"trials":11`
+	run(t, s, "alone", workflows.SearchWorkflow, `{"tasks":["t2"],"strategy":"random","modules":["m1"],`+searching+`}`)
+	run(t, s, "again", workflows.SearchWorkflow, `{"tasks":["t2"],"strategy":"random","modules":["m1"],`+searching+`}`)
+	run(t, s, "two", workflows.SearchWorkflow, `{"tasks":["t2","spare"],"strategy":"naml",`+searching+`}`)
+	run(t, s, "pictures", workflows.SearchWorkflow, `{"tasks":["pictures"],"strategy":"random","modules":["pca"],"checkpoint_every":4,"trials":3}`)
+	run(t, s, "small-1", string(catalog.KindExperiment), `{"experiment":"small"}`)
+	run(t, s, "transferred", workflows.SearchWorkflow, `{"tasks":["spare"],"strategy":"naml","controller":"small",`+searching+`}`)
+	return s
+}
+
+// run runs a workflow with the real activities.
+func run(t *testing.T, s store.Store, id, kind, spec string) {
+	t.Helper()
+	var suite testsuite.WorkflowTestSuite
+	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
+	env := suite.NewTestWorkflowEnvironment()
+	env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: time.Minute})
+	env.RegisterActivity(activities.New(s, activities.Options{}))
+	env.RegisterWorkflowWithOptions(workflows.Search, workflow.RegisterOptions{Name: workflows.SearchWorkflow})
+	env.RegisterWorkflowWithOptions(workflows.Experiment, workflow.RegisterOptions{Name: workflows.ExperimentWorkflow})
+	env.SetTestTimeout(2 * time.Minute)
+	env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: id, TaskQueue: workflows.TaskQueue})
+	env.ExecuteWorkflow(kind, json.RawMessage(spec), nil)
+	if err := env.GetWorkflowError(); err != nil || !env.IsWorkflowCompleted() {
+		t.Fatalf("%s: %v", id, err)
+	}
+}
+
+var kinds = []store.Kind{store.Dataset, store.Module, store.Controller, store.Space, store.Experiment, store.Search, store.Trial, store.Features}
+
+func names(t *testing.T, s store.Store, kind store.Kind) (out []string) {
+	t.Helper()
+	entries, err := s.Names(t.Context(), kind, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		out = append(out, e.Name)
+	}
+	return out
+}
+
+func refs(t *testing.T, s store.Store) map[store.Ref]bool {
+	t.Helper()
+	out := map[store.Ref]bool{}
+	if err := s.Blobs(t.Context(), func(b store.Blob) error { out[b.Ref] = true; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func inTrash(t *testing.T, s store.Store) map[store.Ref]bool {
+	t.Helper()
+	out := map[store.Ref]bool{}
+	if err := s.Trash(t.Context(), func(d store.Discarded) error { out[d.Ref] = true; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// clone copies names and blobs.
+func clone(t *testing.T, from store.Store) *store.Memory {
+	t.Helper()
+	to := store.NewMemory()
+	for ref := range refs(t, from) {
+		b, err := from.Get(t.Context(), ref)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := to.Put(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, kind := range kinds {
+		for _, name := range names(t, from, kind) {
+			v, _, err := from.GetName(t.Context(), kind, name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := to.SetName(t.Context(), kind, name, v, ""); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return to
+}
+
+// watched notes which blobs are read.
+type watched struct {
+	store.Store
+	mu   sync.Mutex
+	read map[store.Ref]bool
+}
+
+func (w *watched) Get(ctx context.Context, ref store.Ref) ([]byte, error) {
+	w.mu.Lock()
+	w.read[ref] = true
+	w.mu.Unlock()
+	return w.Store.Get(ctx, ref)
+}
+
+// openAll opens everything that the names promise, by the program's own readers,
+// and returns the blobs that this took.
+func openAll(t *testing.T, s store.Store) map[store.Ref]bool {
+	t.Helper()
+	ctx := t.Context()
+	w := &watched{Store: s, read: map[store.Ref]bool{}}
+	check := func(what string, err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+	}
+	get := func(what string, ref string) {
+		t.Helper()
+		if ref != "" {
+			_, err := w.Get(ctx, store.Ref(ref))
+			check(what, err)
+		}
+	}
+	for _, name := range names(t, s, store.Dataset) {
+		record, err := activities.Dataset(ctx, w, name)
+		check(name, err)
+		get(name, string(record.Ref))
+	}
+	for _, name := range names(t, s, store.Module) {
+		record, err := activities.Module(ctx, w, name)
+		check(name, err)
+		get(name, string(record.Ref))
+	}
+	for _, name := range names(t, s, store.Controller) {
+		_, _, err := activities.LoadController(ctx, w, name)
+		check(name, err)
+	}
+	search := func(name string, configRef, checkpoint, costs, controller store.Ref) {
+		config, err := activities.ReadConfig(ctx, w, configRef)
+		check(name, err)
+		trials, err := activities.ReadLedger(ctx, w, checkpoint)
+		check(name, err)
+		paid, err := activities.ReadCosts(ctx, w, costs)
+		check(name, err)
+		if len(trials) != len(paid) || len(trials) == 0 && checkpoint != "" {
+			t.Fatalf("%s: %d trials, %d costs", name, len(trials), len(paid))
+		}
+		for _, k := range config.Tasks {
+			get(name, k.Data)
+			_, err := activities.CardOf(ctx, w, k)
+			check(name, err)
+		}
+		for _, m := range config.Modules {
+			get(name, m.Data)
+		}
+		get(name, config.Controller)
+		get(name, string(controller))
+		for _, trial := range trials {
+			if trial.Model != "" {
+				_, err := activities.ExportModel(ctx, w, name, config, trial)
+				check(name, err)
+			}
+		}
+	}
+	for _, name := range names(t, s, store.Search) {
+		record, err := activities.ReadRecord(ctx, w, name)
+		check(name, err)
+		search(name, record.Config, record.Checkpoint, record.Costs, record.Controller)
+	}
+	for _, name := range names(t, s, store.Experiment) {
+		_, err := activities.ReadStudy(ctx, w, name)
+		check(name, err)
+		record, err := activities.ReadExperiment(ctx, w, name)
+		check(name, err)
+		for _, e := range record.Runs {
+			report, err := activities.ReadReport(ctx, w, e.Report)
+			check(name, err)
+			for _, o := range report.Outcomes {
+				search(o.Search, o.Config, o.Checkpoint, o.Costs, o.Controller)
+				get(o.Search, string(o.From))
+			}
+			for _, v := range report.Plan.Controllers {
+				get(name, string(v.Ref))
+			}
+		}
+	}
+	return w.read
+}
+
+// difference names what only one of two sets has.
+func difference(t *testing.T, s store.Store, a, b map[store.Ref]bool) (out []string) {
+	t.Helper()
+	for ref := range maps.Keys(a) {
+		if !b[ref] {
+			head, _ := s.Peek(t.Context(), ref, peek)
+			out = append(out, kindOf(head)+" "+string(ref))
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// clockOf gives a store a clock that a test moves.
+func clockOf(s *store.Memory) (advance func(time.Duration)) {
+	var mu sync.Mutex
+	at := time.Now()
+	s.SetClock(func() time.Time {
+		mu.Lock()
+		defer mu.Unlock()
+		return at
+	})
+	return func(d time.Duration) {
+		mu.Lock()
+		defer mu.Unlock()
+		at = at.Add(d)
+	}
+}
+
+func collect(t *testing.T, s store.Store, o Options) *Plan {
+	t.Helper()
+	p, err := Survey(t.Context(), s, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Run(t.Context(), s, o); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
