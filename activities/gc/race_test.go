@@ -36,8 +36,9 @@ type promise struct {
 	by  time.Time
 }
 
-// hold is how long a reference may be without a name: less than the grace period.
-const hold = DefaultGrace * 9 / 10
+// hold is how long a reference may be without a name: with a step of time, less than
+// the grace period.
+const hold = DefaultGrace * 8 / 10
 
 func newCrowd(t *testing.T, seed uint64) *crowd {
 	c := &crowd{Memory: store.NewMemory(), t: t, r: rand.New(rand.NewPCG(seed, 1)), now: time.Unix(1e9, 0), named: map[string]store.Ref{}}
@@ -84,8 +85,7 @@ func (c *crowd) work() {
 	}
 }
 
-// keepPromises names what must be named by now. Time passes in steps that are
-// shorter than what is between hold and the grace period.
+// keepPromises names what must be named by now.
 func (c *crowd) keepPromises() {
 	left := c.pending[:0]
 	for _, p := range c.pending {

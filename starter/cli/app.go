@@ -129,7 +129,7 @@ func (a *app) root() *cobra.Command {
 		a.demoCommand(), a.upCommand(),
 		a.dataCommand(), a.moduleCommand(), a.spaceCommand(),
 		a.searchCommand(), a.watchCommand(), a.listCommand(), a.trialsCommand(), a.bestCommand(),
-		a.modelCommand(), a.predictCommand(), a.reportCommand(),
+		a.modelCommand(), a.predictCommand(), a.reportCommand(), a.removeCommand(removeSearch), a.gcCommand(),
 		a.runCommand(), a.experimentCommand(), a.controllerCommand(), a.scheduleCommand(),
 	)
 	root.AddCommand(a.controlCommands()...)

@@ -115,7 +115,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"search"}, []string{`"tasks" is empty`}},
 		{[]string{"search", "--task", "a", "--trials", "0", "--lag", "0", "--strategy", "genetic"}, []string{`"trials" is 0`, `"lag" is 0`, `"genetic"`}},
 		{[]string{"search", "--task", "a", "--settings", "{"}, []string{"--settings is not valid JSON"}},
-		{[]string{"data"}, []string{"import, list, pull, show"}},
+		{[]string{"data"}, []string{"import, list, pull, remove, show"}},
 		{[]string{"data", "delete"}, []string{`no command "delete"`}},
 		{[]string{"trials"}, []string{"accepts 1 arg"}},
 		{[]string{"trials", "x", "--format", "xml"}, []string{"table, csv, jsonl"}},

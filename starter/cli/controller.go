@@ -22,7 +22,8 @@ import (
 
 func (a *app) controllerCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "controller", Short: "Pretrained controllers: what a transfer starts from"}
-	cmd.AddCommand(a.controllerListCommand(), a.controllerShowCommand(), a.controllerExportCommand(), a.controllerImportCommand(), a.controllerDiffCommand())
+	cmd.AddCommand(a.controllerListCommand(), a.controllerShowCommand(), a.controllerExportCommand(), a.controllerImportCommand(), a.controllerDiffCommand(),
+		a.removeCommand(removeController))
 	return group(cmd)
 }
 

@@ -16,8 +16,8 @@ import (
 )
 
 func (a *app) dataCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "data", Short: "Import tasks and look at them"}
-	cmd.AddCommand(a.dataImportCommand(), a.dataPullCommand(), a.dataListCommand(), a.dataShowCommand())
+	cmd := &cobra.Command{Use: "data", Short: "Import tasks, look at them, remove them"}
+	cmd.AddCommand(a.dataImportCommand(), a.dataPullCommand(), a.dataListCommand(), a.dataShowCommand(), a.removeCommand(removeTask))
 	return group(cmd)
 }
 

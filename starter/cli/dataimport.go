@@ -263,6 +263,11 @@ func (f *loaded) columnHint() string {
 // ask asks a question that is answered with yes or no; an empty line is yes, the
 // end of the input no.
 func (a *app) ask(ctx context.Context, question string) (bool, error) {
+	return a.askOr(ctx, question, true)
+}
+
+// askOr asks a question; empty is what an empty line means.
+func (a *app) askOr(ctx context.Context, question string, empty bool) (bool, error) {
 	_, _ = fmt.Fprint(a.Stderr, question)
 	type answer struct {
 		line string
@@ -279,7 +284,7 @@ func (a *app) ask(ctx context.Context, question string) (bool, error) {
 	case got := <-answers:
 		switch strings.ToLower(strings.TrimSpace(got.line)) {
 		case "":
-			return got.err == nil, nil
+			return empty && got.err == nil, nil
 		case "y", "yes":
 			return true, nil
 		}

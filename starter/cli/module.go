@@ -22,7 +22,7 @@ import (
 func (a *app) moduleCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "module", Short: "Embedding modules: the first choice of the search space"}
 	cmd.AddCommand(a.moduleAddCommand(), a.moduleTrainCommand(), a.moduleTrainImagesCommand(), a.moduleDeriveCommand(), a.moduleBuildCommand(), a.moduleListCommand(),
-		a.moduleShowCommand(), a.moduleNeighboursCommand(), a.moduleCheckCommand())
+		a.moduleShowCommand(), a.moduleNeighboursCommand(), a.moduleCheckCommand(), a.removeCommand(removeModule))
 	return group(cmd)
 }
 

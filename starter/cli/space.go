@@ -77,5 +77,6 @@ func (a *app) spaceCommand() *cobra.Command {
 			})
 		},
 	}))
+	cmd.AddCommand(a.removeCommand(removeSpace))
 	return group(cmd)
 }
