@@ -1,0 +1,288 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"tnaml/activities"
+	"tnaml/activities/gc"
+	"tnaml/activities/store"
+	"tnaml/deploy"
+	"tnaml/deploy/stack/stacktest"
+)
+
+// answered runs a command at a terminal.
+func (b *bench) answered(answer string, args ...string) output {
+	b.t.Helper()
+	var stdout, stderr locked
+	code := Run(b.t.Context(), Process{Args: args, Environ: b.environ, Stdin: strings.NewReader(answer), Stdout: &stdout, Stderr: &stderr, Interactive: true})
+	return output{code, stdout.String(), stderr.String()}
+}
+
+// servers are those of a bench.
+func (b *bench) servers() *deploy.Servers {
+	b.t.Helper()
+	a := &app{Process: Process{Environ: b.environ, Stderr: new(locked), Stdout: new(locked)}, config: loadConfig(b.t, b.environ)}
+	s, err := a.connect(b.t.Context())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(s.Close)
+	return s
+}
+
+func (b *bench) gc(args ...string) (c collected) {
+	b.t.Helper()
+	if err := json.Unmarshal([]byte(b.ok(append([]string{"gc", "--json"}, args...)...)), &c); err != nil {
+		b.t.Fatal(err)
+	}
+	return c
+}
+
+// What is removed goes by gc, what remaining searches need stays, though its names
+// are gone.
+func TestRemoveAndCollect(t *testing.T) {
+	b, _ := online(t)
+	b.worker()
+	b.ok("data", "import", b.write("reviews.tsv", reviews()))
+	b.ok("data", "import", b.write("other.tsv", strings.ReplaceAll(reviews(), "book", "song")))
+	b.ok("module", "add", b.write("tiny.vec", vectors))
+	b.ok("module", "add", b.write("small.vec", strings.ReplaceAll(vectors, "0.5", "0.25")))
+	search := []string{"search", "--space", "text-small", "--trials", "12", "--checkpoint-every", "5"}
+	b.ok(append(search, "--task", "reviews", "--name", "first")...)
+	b.ok(append(search, "--task", "other", "--name", "second", "--module", "tiny")...)
+
+	b.fails(exitFailed, []string{`dataset "review"`, `dataset "othr"`, "reviews", "not found"}, "data", "remove", "review", "othr", "reviews", "--yes")
+	b.fails(exitFailed, []string{`search "frist"`, "first"}, "remove", "frist", "--yes")
+	b.fails(exitFailed, []string{"built in"}, "space", "remove", "text-small", "--yes")
+	b.fails(exitFailed, []string{"built in", "--run"}, "experiment", "remove", "nlp-small", "--yes")
+	b.fails(exitFailed, []string{`"nlp-small"`, "not found"}, "experiment", "remove", "nlp-small", "--run", "x", "--yes")
+	b.fails(exitUsage, []string{"nothing was removed", "--yes", "reviews"}, "data", "remove", "reviews")
+	b.fails(exitUsage, []string{"--run"}, "experiment", "remove", "a", "b", "--run", "x", "--yes")
+	for _, answer := range []string{"", "\n", "n\n", "what\n"} {
+		if o := b.answered(answer, "data", "remove", "reviews"); o.code != exitOK || !strings.Contains(o.stderr, "Remove reviews? [y/N]") || !strings.Contains(o.stdout, "Nothing was removed") {
+			t.Errorf("%q: %+v", answer, o)
+		}
+	}
+	if out := b.ok("data", "list"); !strings.Contains(out, "reviews") {
+		t.Errorf("removed unasked: %s", out)
+	}
+	if o := b.answered("y\n", "data", "remove", "reviews"); o.code != exitOK || !strings.Contains(o.stderr, "first keeps it") || !strings.Contains(o.stdout, "Removed reviews") {
+		t.Errorf("%+v", o)
+	}
+	var plan []activities.Removal
+	if err := json.Unmarshal([]byte(b.ok("module", "remove", "tiny", "small", "--yes", "--json")), &plan); err != nil || len(plan) != 2 || len(plan[0].KeptBy) != 2 || len(plan[1].KeptBy) != 1 {
+		t.Errorf("%+v, %v", plan, err)
+	}
+	b.fails(exitFailed, []string{`"tiny"`}, "module", "remove", "tiny", "--yes")
+
+	// All of both searches is there still.
+	before := b.gc("--grace", "0", "--yes")
+	if gc.Sum(before.Kept).Objects < 10 || before.Done && before.Deleted.Objects == 0 {
+		t.Errorf("%+v", before)
+	}
+	whole := func(name string) {
+		t.Helper()
+		b.ok("best", name)
+		b.ok("model", "export", name, "-o", filepath.Join(b.dir, name))
+		b.ok("report", name, "-o", filepath.Join(b.dir, name+".html"))
+		if o := b.feed("a good film\n", "predict", name); o.code != exitOK {
+			t.Errorf("%+v", o)
+		}
+	}
+	whole("first")
+	whole("second")
+	b.ok("remove", "first", "--yes")
+	dry := b.gc("--dry-run", "--grace", "0")
+	if dry.Done || gc.Sum(dry.SetAside).Objects == 0 {
+		t.Errorf("a dry run: %+v", dry)
+	}
+	if out := b.ok("gc", "--dry-run", "--grace", "0"); !strings.Contains(out, "model") || !strings.Contains(out, "checkpoint") {
+		t.Errorf("%s", out)
+	}
+	if o := b.answered("n\n", "gc", "--grace", "0"); !strings.Contains(o.stderr, "Do it? [y/N]") || strings.Contains(o.stdout, "Set aside ") {
+		t.Errorf("%+v", o)
+	}
+	if o := b.run("gc", "--grace", "0"); o.code != exitOK || !strings.Contains(o.stderr, "--yes") {
+		t.Errorf("%+v", o)
+	}
+	if c := b.gc("--yes"); c.Done || c.Young.Objects != gc.Sum(dry.SetAside).Objects {
+		t.Errorf("within the grace period: %+v", c)
+	}
+	if o := b.answered("y\n", "gc", "--grace", "0"); o.code != exitOK || !strings.Contains(o.stdout, "deleted ") {
+		t.Errorf("%+v", o)
+	}
+	whole("second")
+	b.fails(exitFailed, []string{`"first"`}, "best", "first")
+	// The same search as the one removed gives the same, though its cached models
+	// are gone.
+	b.ok("data", "import", filepath.Join(b.dir, "reviews.tsv"))
+	b.ok("module", "add", filepath.Join(b.dir, "tiny.vec"))
+	b.ok("module", "add", filepath.Join(b.dir, "small.vec"))
+	b.ok(append(search, "--task", "reviews", "--name", "third")...)
+	whole("third")
+
+	b.ok("remove", "second", "third", "--yes")
+	b.ok("data", "remove", "other", "reviews", "--yes")
+	b.ok("module", "remove", "tiny", "small", "--yes")
+	if c := b.gc("--grace", "0", "--yes"); !c.Done || len(c.Kept) > 0 || c.Deleted.Objects == 0 {
+		t.Errorf("%+v", c)
+	}
+	if out := b.ok("gc", "--grace", "0"); !strings.Contains(out, "There is nothing to do") {
+		t.Errorf("%s", out)
+	}
+	b.fails(exitUsage, []string{"exclude"}, "gc", "--yes", "--dry-run")
+	b.fails(exitUsage, []string{"negative"}, "gc", "--grace", "-1s")
+}
+
+// An experiment goes with its searches, one run alone without the others; nothing
+// goes that runs.
+func TestRemoveExperiment(t *testing.T) {
+	b, _ := online(t)
+	b.worker()
+	b.ok("data", "import", b.write("reviews.tsv", reviews()))
+	b.ok("module", "add", b.write("tiny.vec", vectors))
+	b.ok("experiment", "add", b.write("mine.yaml", "name: mine\nspace: text-small\nseeds: [1]\ntransfer: {tasks: [reviews], trials: 11, arms: [random]}\n"))
+	b.ok("run", "mine")
+	b.ok("run", "mine")
+	if o := b.run("experiment", "remove", "mine", "--run", "mine-2", "--yes"); o.code != exitOK || !strings.Contains(o.stderr, "go") || !strings.Contains(o.stdout, "mine-2") {
+		t.Errorf("%+v", o)
+	}
+	if out := b.ok("list"); !strings.Contains(out, "mine-1/") || strings.Contains(out, "mine-2/") {
+		t.Errorf("%s", out)
+	}
+	b.gc("--grace", "0", "--yes")
+	b.ok("experiment", "results", "mine")
+	b.ok("report", "mine", "-o", filepath.Join(b.dir, "mine.html"))
+	b.fails(exitFailed, []string{"no run mine-9", "mine-1"}, "experiment", "remove", "mine", "--run", "mine-9", "--yes")
+
+	name := strings.TrimSpace(b.ok("run", "mine", "--trials", "4000", "--detach"))
+	running := ""
+	for running == "" {
+		time.Sleep(50 * time.Millisecond)
+		for _, line := range strings.Split(b.ok("list"), "\n") {
+			if f := strings.Fields(line); len(f) > 0 && strings.HasPrefix(f[0], name+"/") {
+				running = f[0]
+			}
+		}
+	}
+	b.fails(exitFailed, []string{name, "is running", "starter stop"}, "experiment", "remove", "mine", "--yes")
+	b.fails(exitFailed, []string{running, "starter stop"}, "remove", running, "--yes")
+	b.fails(exitFailed, []string{name, "grace", "1h"}, "gc", "--grace", "0", "--yes")
+	b.gc("--yes")
+	b.ok("stop", name)
+	b.ok("watch", name)
+	b.ok("experiment", "remove", "mine", "--yes")
+	if out := b.ok("list"); strings.Contains(out, "mine") {
+		t.Errorf("%s", out)
+	}
+	if out := b.ok("experiment", "list"); strings.Contains(out, "mine") {
+		t.Errorf("%s", out)
+	}
+}
+
+// Collections with a grace period of moments, one after another, while a search
+// runs on what an earlier one has left in the trial cache, while it is paused for
+// longer than that, and while it goes on: nothing of it is lost.
+func TestCollectedWhileItRuns(t *testing.T) {
+	b, _ := online(t)
+	b.worker()
+	b.ok("data", "import", b.write("reviews.tsv", reviews()))
+	b.ok("module", "add", b.write("tiny.vec", vectors))
+	// No checkpoint before the end: the models are in the journal.
+	search := []string{"search", "--task", "reviews", "--space", "text-small", "--checkpoint-every", "500"}
+	b.ok(append(search, "--trials", "12", "--name", "first")...)
+	b.ok("remove", "first", "--yes") // nothing but the trial cache has its models
+	s := b.servers()
+	const grace = 8 * time.Second
+	o := gc.Options{Grace: grace, Idle: func(context.Context) error { return nil }}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	var deleted int
+	go func() {
+		var err error
+		for err == nil && ctx.Err() == nil {
+			var p *gc.Plan
+			if p, err = gc.Survey(t.Context(), s.Store, o); err == nil {
+				err = p.Run(t.Context(), s.Store, o)
+				deleted += p.Deleted.Objects
+			}
+			time.Sleep(200 * time.Millisecond)
+		}
+		done <- err
+	}()
+	b.ok(append(search, "--trials", "4000", "--name", "second", "--detach")...)
+	for strings.Count(b.ok("trials", "second", "--format", "csv"), "\n") < 14 {
+		time.Sleep(50 * time.Millisecond)
+	}
+	b.ok("pause", "second")
+	b.fails(exitFailed, []string{"second is running", "starter stop second"}, "remove", "second", "--yes")
+	time.Sleep(3 * grace)
+	b.ok("resume", "second")
+	time.Sleep(time.Second)
+	b.ok("stop", "second")
+	b.ok("watch", "second")
+	time.Sleep(3 * grace)
+	stop()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if deleted == 0 {
+		t.Error("nothing was collected: the test is of nothing")
+	}
+	a := &app{Process: Process{Environ: b.environ}, config: loadConfig(t, b.environ)}
+	f, err := a.find(t.Context(), s, "second")
+	if err != nil {
+		t.Fatal(err)
+	}
+	models := 0
+	for _, trial := range f.trials {
+		if trial.Model == "" {
+			continue
+		}
+		models++
+		if _, err := activities.ExportModel(t.Context(), s.Store, "second", f.config, trial); err != nil {
+			t.Error(err)
+		}
+	}
+	if models < 10 {
+		t.Errorf("%d models", models)
+	}
+	b.ok("report", "second", "-o", filepath.Join(b.dir, "second.html"))
+}
+
+// What cannot be read stops gc, and the command that it names removes it, whatever
+// is the matter with it.
+func TestGCNamesTheWayOut(t *testing.T) {
+	b, a := online(t)
+	s, err := store.OpenS3(t.Context(), store.S3Config{
+		Endpoint: a.S3Endpoint, Bucket: stacktest.Bucket(t), Region: a.S3Region, AccessKey: a.S3AccessKey, SecretKey: a.S3SecretKey, CreateBucket: true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.environ = append(b.environ, "TNAML_S3_BUCKET="+bucketOf(s))
+	lost := store.RefOf([]byte("lost"))
+	for kind, name := range map[store.Kind]string{store.Dataset: "d", store.Module: "m", store.Controller: "c", store.Search: "s", store.Experiment: "e"} {
+		for _, value := range []string{"{", fmt.Sprintf(`{"ref":"nonsense","config":%q,"versions":[{"ref":"nonsense"}],"runs":[{"name":"r","report":%q}]}`, lost, lost)} {
+			if _, err := s.SetName(t.Context(), kind, name, []byte(value), ""); err != nil {
+				t.Fatal(err)
+			}
+			o := b.run("gc", "--dry-run")
+			at := strings.Index(o.stderr, "`starter ")
+			if o.code != exitFailed || at < 0 {
+				t.Fatalf("%s %s: %+v", kind, value, o)
+			}
+			command := strings.Fields(strings.Split(o.stderr[at+1:], "`")[0])
+			b.ok(append(command[1:], "--yes")...)
+			b.ok("gc", "--dry-run")
+		}
+	}
+}
+
+func bucketOf(s *store.S3) string { return strings.Split(s.String(), `"`)[1] }
