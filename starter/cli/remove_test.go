@@ -217,7 +217,7 @@ func TestCollectedWhileItRuns(t *testing.T) {
 		done <- err
 	}()
 	b.ok(append(search, "--trials", "4000", "--name", "second", "--detach")...)
-	for strings.Count(b.ok("trials", "second", "--format", "csv"), "\n") < 14 {
+	for strings.Count(b.run("trials", "second", "--format", "csv").stdout, "\n") < 14 {
 		time.Sleep(50 * time.Millisecond)
 	}
 	b.ok("pause", "second")
