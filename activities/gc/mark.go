@@ -14,7 +14,6 @@ import (
 	"tnaml/activities"
 	"tnaml/activities/store"
 	"tnaml/experiments/search"
-	nnimage "tnaml/nn/image"
 )
 
 // What objects are, as tallies have it.
@@ -86,13 +85,6 @@ func (r root) remove() string {
 		command = "data"
 	}
 	return "starter " + command + " remove " + r.name
-}
-
-// held is a model that is held for a search; a record of an earlier version does
-// not say for which.
-type held struct {
-	activities.Hold
-	by root
 }
 
 func (m *marking) old(t time.Time) bool { return !t.After(m.horizon) }
@@ -240,93 +232,6 @@ func (m *marking) search(ctx context.Context, r root, config, checkpoint, costs,
 	return m.reach(ctx, r, kindController, controller)
 }
 
-// trial notes which searches hold a model.
-func (m *marking) trial(r root, value []byte) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	var t activities.CachedTrial
-	if err := json.Unmarshal(value, &t); err != nil {
-		return nil // to the trial cache, too, it is as good as none
-	}
-	for _, h := range t.Holds {
-		m.holds = append(m.holds, held{h, r})
-	}
-	if len(t.Holds) == 0 && t.Model != "" {
-		m.holds = append(m.holds, held{activities.Hold{Model: t.Model}, r})
-	}
-	return nil
-}
-
-// held marks the models that are held for searches which have a name. One of an
-// earlier version's record may be held by any that runs.
-func (m *marking) held(ctx context.Context) error {
-	entries, err := m.s.Names(ctx, store.Search, "")
-	if err != nil {
-		return err
-	}
-	named := map[string]bool{}
-	for _, e := range entries {
-		named[e.Name] = true
-	}
-	running := false
-	if slices.ContainsFunc(m.holds, func(h held) bool { return h.Search == "" }) {
-		for _, e := range entries {
-			record, err := activities.ReadRecord(ctx, m.s, e.Name)
-			if err != nil && !errors.Is(err, store.ErrNotFound) {
-				return err
-			}
-			running = running || err == nil && record.Status == "running"
-		}
-	}
-	return each(ctx, m.holds, func(ctx context.Context, h held) error {
-		if h.Search == "" && !running || h.Search != "" && !named[h.Search] {
-			return nil
-		}
-		if _, listed := m.blobs[h.Model]; !listed {
-			// Gone from the cache, or new: no ledger's row yet, else it would be
-			// missed there.
-			if there, err := m.s.Has(ctx, h.Model); err != nil || !there {
-				return err
-			}
-		}
-		return m.reach(ctx, h.by, kindModel, h.Model)
-	})
-}
-
-// features marks the features whose task and module are kept; the names of others
-// are to be removed.
-func (m *marking) features(ctx context.Context, r root, e store.Entry, value []byte) error {
-	var f activities.FeaturesRecord
-	if err := json.Unmarshal(value, &f); err != nil {
-		f = activities.FeaturesRecord{} // they are computed again
-	}
-	if f.Ref != "" && f.Data == "" {
-		// Of an earlier version; the object says what it is of.
-		b, err := m.s.Get(ctx, f.Ref)
-		if err != nil && !errors.Is(err, store.ErrNotFound) && !errors.Is(err, store.ErrCorrupt) {
-			return err
-		}
-		if set, decodeErr := nnimage.DecodeFeatures(b); err == nil && decodeErr == nil {
-			f.Data, f.Module = store.Ref(set.TaskDigest), store.Ref("sha256:"+set.ModuleDigest)
-		}
-	}
-	m.mu.Lock()
-	_, task := m.reached[f.Data]
-	_, module := m.reached[f.Module]
-	keep := task && module || !m.old(e.Modified)
-	if !keep {
-		m.doomed = append(m.doomed, r.name)
-	}
-	m.mu.Unlock()
-	if !keep || f.Ref == "" {
-		return nil
-	}
-	if there, err := m.present(ctx, f.Ref); err != nil || !there {
-		return err // they are computed again
-	}
-	return m.reach(ctx, r, kindFeatures, f.Ref)
-}
-
 func (m *marking) present(ctx context.Context, ref store.Ref) (bool, error) {
 	if _, listed := m.blobs[ref]; listed {
 		return true, nil
@@ -454,54 +359,6 @@ func (m *marking) stuck(r root, err error) error {
 
 func (m *marking) unread(r root, kind string, ref store.Ref, err error) error {
 	return m.stuck(r, fmt.Errorf("%s %s cannot be read: %w", kind, ref, err))
-}
-
-var reference = regexp.MustCompile(`sha256:[0-9a-f]{64}`)
-
-// hint notes whatever looks like a reference.
-func (m *marking) hint(r root, b []byte) {
-	if m.o.typed {
-		return
-	}
-	found := reference.FindAll(b, -1)
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, f := range found {
-		m.hints[store.Ref(f)] = r
-	}
-}
-
-// followHints marks what merely looks like a reference, where there is such an
-// object. Nothing must be there.
-func (m *marking) followHints(ctx context.Context) error {
-	for len(m.hints) > 0 {
-		hints := m.hints
-		m.hints = map[store.Ref]root{}
-		aside := map[store.Ref]bool{}
-		for _, d := range m.trash {
-			aside[d.Ref] = true
-		}
-		var refs []store.Ref
-		for ref := range hints {
-			_, listed := m.blobs[ref]
-			if _, reached := m.reached[ref]; !reached && (listed || aside[ref]) {
-				refs = append(refs, ref)
-			}
-		}
-		if err := each(ctx, refs, func(ctx context.Context, ref store.Ref) error {
-			if there, err := m.s.Has(ctx, ref); err != nil || !there {
-				return err
-			}
-			head, err := m.s.Peek(ctx, ref, peek)
-			if err != nil {
-				return err
-			}
-			return m.reach(ctx, hints[ref], kindOf(head), ref)
-		}); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // kept counts what was reached.

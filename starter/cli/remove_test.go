@@ -199,7 +199,7 @@ func TestCollectedWhileItRuns(t *testing.T) {
 	b.ok(append(search, "--trials", "12", "--name", "first")...)
 	b.ok("remove", "first", "--yes") // nothing but the trial cache has its models
 	s := b.servers()
-	const grace = 8 * time.Second
+	const grace = 6 * time.Second
 	o := gc.Options{Grace: grace, Idle: func(context.Context) error { return nil }}
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)

@@ -1,0 +1,172 @@
+package gc
+
+import (
+	"encoding/json"
+	"maps"
+	"strings"
+	"testing"
+
+	"tnaml/activities"
+	"tnaml/activities/store"
+	"tnaml/experiments/search"
+	"tnaml/nn/safetensors"
+)
+
+// What must be read and cannot be ends the collection before anything is done; the
+// error says what, where, and what to do.
+func TestDamageStops(t *testing.T) {
+	record := func(t *testing.T, s store.Store) *activities.SearchRecord {
+		r, err := activities.ReadRecord(t.Context(), s, "two")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	previous := func(t *testing.T, s store.Store) store.Ref {
+		b, err := s.Get(t.Context(), record(t, s).Checkpoint)
+		if err != nil {
+			t.Fatal(err)
+		}
+		segment, err := search.DecodeSegment(b)
+		if err != nil || segment.Previous == "" {
+			t.Fatal(segment, err)
+		}
+		return store.Ref(segment.Previous)
+	}
+	report := func(t *testing.T, s store.Store) store.Ref {
+		e, err := activities.ReadExperiment(t.Context(), s, "small")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e.Runs[0].Report
+	}
+	for name, c := range map[string]struct {
+		ref     func(t *testing.T, s store.Store) store.Ref
+		kind    string
+		by, way string
+	}{
+		"configuration":       {func(t *testing.T, s store.Store) store.Ref { return record(t, s).Config }, kindConfig, `search "two"`, "starter remove two"},
+		"newest checkpoint":   {func(t *testing.T, s store.Store) store.Ref { return record(t, s).Checkpoint }, kindCheckpoint, `search "two"`, "starter remove two"},
+		"previous checkpoint": {previous, kindCheckpoint, `search "two"`, "starter remove two"},
+		"costs":               {func(t *testing.T, s store.Store) store.Ref { return record(t, s).Costs }, kindCosts, `search "two"`, "starter remove two"},
+		"report":              {report, kindReport, `experiment "small"`, "starter experiment remove small"},
+	} {
+		for _, how := range []string{"damaged", "missing"} {
+			t.Run(name+" "+how, func(t *testing.T) {
+				s := world(t)
+				advance := clockOf(s)
+				remove(t, s, store.Search, "alone")
+				remove(t, s, store.Search, "again")
+				ref := c.ref(t, s)
+				if how == "damaged" {
+					s.Damage(ref, []byte("damage"))
+				} else if err := s.Discard(t.Context(), ref); err != nil {
+					t.Fatal(err)
+				} else if err := s.Purge(t.Context(), entries(t, s)); err != nil {
+					t.Fatal(err)
+				}
+				advance(2 * DefaultGrace)
+				before := refs(t, s)
+				_, err := Survey(t.Context(), s, Options{})
+				for _, want := range []string{string(ref), c.kind, c.by, c.way, "nothing was collected"} {
+					if err == nil || !strings.Contains(err.Error(), want) {
+						t.Errorf("%q is not in: %v", want, err)
+					}
+				}
+				if !maps.Equal(before, refs(t, s)) || len(inTrash(t, s)) > 0 {
+					t.Error("something was done")
+				}
+			})
+		}
+	}
+	for kind, way := range map[store.Kind]string{
+		store.Dataset: "data remove t1", store.Module: "module remove m1", store.Controller: "controller remove small", store.Search: "remove two", store.Experiment: "experiment remove small",
+	} {
+		s := world(t)
+		if err := store.Update(t.Context(), s, kind, way[strings.LastIndex(way, " ")+1:], func([]byte) ([]byte, error) { return []byte("{"), nil }); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Survey(t.Context(), s, Options{}); err == nil || !strings.Contains(err.Error(), "starter "+way) {
+			t.Errorf("a damaged record of a %s: %v", kind, err)
+		}
+	}
+	s := world(t)
+	if _, err := s.SetName(t.Context(), "newer", "x", []byte("{}"), ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Survey(t.Context(), s, Options{}); err == nil || !strings.Contains(err.Error(), `"newer"`) {
+		t.Errorf("names of an unknown kind: %v", err)
+	}
+}
+
+func entries(t *testing.T, s store.Store) (out []store.Discarded) {
+	t.Helper()
+	if err := s.Trash(t.Context(), func(d store.Discarded) error { out = append(out, d); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// What refers to nothing may be missing or damaged: it is told, and stops nothing.
+func TestMissingIsTold(t *testing.T) {
+	s := world(t)
+	advance := clockOf(s)
+	record, err := activities.Dataset(t.Context(), s, "t1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	module, err := activities.Module(t.Context(), s, "m1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Damage(module.Ref, []byte("damage"))
+	if err := s.Discard(t.Context(), record.Ref); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Purge(t.Context(), entries(t, s)); err != nil {
+		t.Fatal(err)
+	}
+	advance(2 * DefaultGrace)
+	p := collect(t, s, Options{})
+	if len(p.Missing) != 1 || p.Missing[0].Ref != record.Ref || p.Missing[0].Kind != kindTask || p.Missing[0].By == "" {
+		t.Errorf("missing: %+v", p.Missing)
+	}
+	if !refs(t, s)[module.Ref] {
+		t.Error("a damaged module that is reached was collected")
+	}
+}
+
+// A field that marking does not know keeps what it refers to, and what that refers
+// to.
+func TestUnknownFieldsKeep(t *testing.T) {
+	for _, typed := range []bool{false, true} {
+		s := world(t)
+		advance := clockOf(s)
+		old, err := activities.ReadRecord(t.Context(), s, "two")
+		if err != nil {
+			t.Fatal(err)
+		}
+		remove(t, s, store.Search, "two")
+		f := safetensors.New("novelty")
+		novelty, err := s.Put(t.Context(), f.Encode())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := store.Update(t.Context(), s, store.Search, "alone", func(b []byte) ([]byte, error) {
+			var fields map[string]any
+			if err := json.Unmarshal(b, &fields); err != nil {
+				return nil, err
+			}
+			fields["ancestor"], fields["novelty"] = map[string]any{"checkpoint": old.Checkpoint}, novelty
+			return json.Marshal(fields)
+		}); err != nil {
+			t.Fatal(err)
+		}
+		advance(2 * DefaultGrace)
+		collect(t, s, Options{typed: typed})
+		_, ledgerErr := activities.ReadLedger(t.Context(), clone(t, s), old.Checkpoint)
+		if kept := refs(t, s)[novelty] && ledgerErr == nil; kept == typed {
+			t.Errorf("typed references only: %v: kept %v (%v)", typed, kept, ledgerErr)
+		}
+	}
+}
