@@ -170,3 +170,36 @@ func TestUnknownFieldsKeep(t *testing.T) {
 		}
 	}
 }
+
+// Each reference of a run's report keeps what it refers to, also where no other
+// leads there.
+func TestReportsReferences(t *testing.T) {
+	s := store.NewMemory()
+	advance := clockOf(s)
+	object := func(content string) store.Ref {
+		t.Helper()
+		ref, err := s.Put(t.Context(), []byte(content))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ref
+	}
+	report := activities.RunReport{Outcomes: []activities.Outcome{{Search: "x", From: object("from"), Controller: object("controller")}}}
+	report.Plan.Controllers = map[string]activities.ControllerVersion{"arm": {Ref: object("planned")}}
+	f := safetensors.New("run")
+	f.PutJSON("report", report)
+	value, err := json.Marshal(activities.ExperimentRecord{Name: "e", Runs: []activities.RunEntry{{Name: "r", Report: object(string(f.Encode()))}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.SetName(t.Context(), store.Experiment, "e", value, ""); err != nil {
+		t.Fatal(err)
+	}
+	object("garbage")
+	before := len(refs(t, s))
+	advance(2 * DefaultGrace)
+	collect(t, s, Options{typed: true})
+	if got := len(refs(t, s)); got != before-1 {
+		t.Errorf("%d of %d objects are left", got, before)
+	}
+}
