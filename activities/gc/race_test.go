@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,9 +20,9 @@ type crowd struct {
 	*store.Memory
 	t *testing.T
 
+	now atomic.Int64 // nanoseconds since 1970
 	mu  sync.Mutex
 	r   *rand.Rand
-	now time.Time
 	// pending are references that somebody holds and has not named yet, with the
 	// time by which he will have.
 	pending []promise
@@ -41,10 +42,13 @@ type promise struct {
 const hold = DefaultGrace * 8 / 10
 
 func newCrowd(t *testing.T, seed uint64) *crowd {
-	c := &crowd{Memory: store.NewMemory(), t: t, r: rand.New(rand.NewPCG(seed, 1)), now: time.Unix(1e9, 0), named: map[string]store.Ref{}}
-	c.SetClock(func() time.Time { return c.now })
+	c := &crowd{Memory: store.NewMemory(), t: t, r: rand.New(rand.NewPCG(seed, 1)), named: map[string]store.Ref{}}
+	c.now.Store(1e18)
+	c.SetClock(c.time)
 	return c
 }
+
+func (c *crowd) time() time.Time { return time.Unix(0, c.now.Load()) }
 
 func content(i int) []byte { return fmt.Appendf(nil, "content %d", i) }
 
@@ -58,14 +62,14 @@ func (c *crowd) work() {
 			if err != nil {
 				c.t.Error(err)
 			}
-			c.pending = append(c.pending, promise{ref, c.now.Add(time.Duration(c.r.Int64N(int64(hold))))})
+			c.pending = append(c.pending, promise{ref, c.time().Add(time.Duration(c.r.Int64N(int64(hold))))})
 			c.puts++
 		case 1: // a hit of the trial cache
 			ref := store.RefOf(content(c.r.IntN(8)))
 			if there, err := c.Has(ctx, ref); err != nil {
 				c.t.Error(err)
 			} else if there {
-				c.pending = append(c.pending, promise{ref, c.now.Add(time.Duration(c.r.Int64N(int64(hold))))})
+				c.pending = append(c.pending, promise{ref, c.time().Add(time.Duration(c.r.Int64N(int64(hold))))})
 				c.hits++
 			}
 		case 2, 3: // remove a name
@@ -77,9 +81,9 @@ func (c *crowd) work() {
 				break
 			}
 		case 4: // time passes, now and then much of it
-			c.now = c.now.Add(time.Duration(c.r.Int64N(int64(DefaultGrace) / 8)))
+			c.now.Add(c.r.Int64N(int64(DefaultGrace) / 8))
 		case 5:
-			c.now = c.now.Add(time.Duration(c.r.Int64N(int64(time.Minute))))
+			c.now.Add(c.r.Int64N(int64(time.Minute)))
 		}
 		c.keepPromises()
 	}
@@ -89,7 +93,7 @@ func (c *crowd) work() {
 func (c *crowd) keepPromises() {
 	left := c.pending[:0]
 	for _, p := range c.pending {
-		if p.by.After(c.now) {
+		if p.by.After(c.time()) {
 			left = append(left, p)
 			continue
 		}
@@ -147,8 +151,6 @@ func (c *crowd) Names(ctx context.Context, kind store.Kind, prefix string) ([]st
 
 func (c *crowd) Discard(ctx context.Context, ref store.Ref) error {
 	c.between()
-	c.mu.Lock() // the clock is read
-	defer c.mu.Unlock()
 	return c.Memory.Discard(ctx, ref)
 }
 
@@ -156,14 +158,6 @@ func (c *crowd) Purge(ctx context.Context, e []store.Discarded) error {
 	c.between()
 	return c.Memory.Purge(ctx, e)
 }
-
-func (c *crowd) Now(ctx context.Context) (time.Time, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.Memory.Now(ctx)
-}
-
-func (c *crowd) Has(ctx context.Context, ref store.Ref) (bool, error) { return c.Memory.Has(ctx, ref) }
 
 // Collections, one after another and two at once, amid others who store what is
 // there already, take what the trial cache has, name it most of a grace period
