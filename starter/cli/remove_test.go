@@ -54,11 +54,11 @@ func TestRemoveAndCollect(t *testing.T) {
 	b.ok("module", "add", b.write("tiny.vec", vectors))
 	b.ok("module", "add", b.write("small.vec", strings.ReplaceAll(vectors, "0.5", "0.25")))
 	search := []string{"search", "--space", "text-small", "--trials", "12", "--checkpoint-every", "5"}
-	b.ok(append(search, "--task", "reviews", "--name", "first")...)
-	b.ok(append(search, "--task", "other", "--name", "second", "--module", "tiny")...)
+	b.ok(append(search, "--task", "reviews", "--name", "rc-first")...)
+	b.ok(append(search, "--task", "other", "--name", "rc-second", "--module", "tiny")...)
 
 	b.fails(exitFailed, []string{`dataset "review"`, `dataset "othr"`, "reviews", "not found"}, "data", "remove", "review", "othr", "reviews", "--yes")
-	b.fails(exitFailed, []string{`search "frist"`, "first"}, "remove", "frist", "--yes")
+	b.fails(exitFailed, []string{`search "rc-frist"`, "rc-first"}, "remove", "rc-frist", "--yes")
 	b.fails(exitFailed, []string{"built in"}, "space", "remove", "text-small", "--yes")
 	b.fails(exitFailed, []string{"built in", "--run"}, "experiment", "remove", "nlp-small", "--yes")
 	b.fails(exitFailed, []string{`"nlp-small"`, "not found"}, "experiment", "remove", "nlp-small", "--run", "x", "--yes")
@@ -72,7 +72,7 @@ func TestRemoveAndCollect(t *testing.T) {
 	if out := b.ok("data", "list"); !strings.Contains(out, "reviews") {
 		t.Errorf("removed unasked: %s", out)
 	}
-	if o := b.answered("y\n", "data", "remove", "reviews"); o.code != exitOK || !strings.Contains(o.stderr, "first keeps it") || !strings.Contains(o.stdout, "Removed reviews") {
+	if o := b.answered("y\n", "data", "remove", "reviews"); o.code != exitOK || !strings.Contains(o.stderr, "rc-first keeps it") || !strings.Contains(o.stdout, "Removed reviews") {
 		t.Errorf("%+v", o)
 	}
 	var plan []activities.Removal
@@ -95,9 +95,9 @@ func TestRemoveAndCollect(t *testing.T) {
 			t.Errorf("%+v", o)
 		}
 	}
-	whole("first")
-	whole("second")
-	b.ok("remove", "first", "--yes")
+	whole("rc-first")
+	whole("rc-second")
+	b.ok("remove", "rc-first", "--yes")
 	dry := b.gc("--dry-run", "--grace", "0")
 	if dry.Done || gc.Sum(dry.SetAside).Objects == 0 {
 		t.Errorf("a dry run: %+v", dry)
@@ -117,17 +117,17 @@ func TestRemoveAndCollect(t *testing.T) {
 	if o := b.answered("y\n", "gc", "--grace", "0"); o.code != exitOK || !strings.Contains(o.stdout, "deleted ") {
 		t.Errorf("%+v", o)
 	}
-	whole("second")
-	b.fails(exitFailed, []string{`"first"`}, "best", "first")
+	whole("rc-second")
+	b.fails(exitFailed, []string{`"rc-first"`}, "best", "rc-first")
 	// The same search as the one removed gives the same, though its cached models
 	// are gone.
 	b.ok("data", "import", filepath.Join(b.dir, "reviews.tsv"))
 	b.ok("module", "add", filepath.Join(b.dir, "tiny.vec"))
 	b.ok("module", "add", filepath.Join(b.dir, "small.vec"))
-	b.ok(append(search, "--task", "reviews", "--name", "third")...)
-	whole("third")
+	b.ok(append(search, "--task", "reviews", "--name", "rc-third")...)
+	whole("rc-third")
 
-	b.ok("remove", "second", "third", "--yes")
+	b.ok("remove", "rc-second", "rc-third", "--yes")
 	b.ok("data", "remove", "other", "reviews", "--yes")
 	b.ok("module", "remove", "tiny", "small", "--yes")
 	if c := b.gc("--grace", "0", "--yes"); !c.Done || len(c.Kept) > 0 || c.Deleted.Objects == 0 {
@@ -196,8 +196,8 @@ func TestCollectedWhileItRuns(t *testing.T) {
 	b.ok("module", "add", b.write("tiny.vec", vectors))
 	// No checkpoint before the end: the models are in the journal.
 	search := []string{"search", "--task", "reviews", "--space", "text-small", "--checkpoint-every", "500"}
-	b.ok(append(search, "--trials", "12", "--name", "first")...)
-	b.ok("remove", "first", "--yes") // nothing but the trial cache has its models
+	b.ok(append(search, "--trials", "12", "--name", "cw-first")...)
+	b.ok("remove", "cw-first", "--yes") // nothing but the trial cache has its models
 	s := b.servers()
 	const grace = 6 * time.Second
 	o := gc.Options{Grace: grace, Idle: func(context.Context) error { return nil }}
@@ -216,17 +216,17 @@ func TestCollectedWhileItRuns(t *testing.T) {
 		}
 		done <- err
 	}()
-	b.ok(append(search, "--trials", "4000", "--name", "second", "--detach")...)
-	for strings.Count(b.run("trials", "second", "--format", "csv").stdout, "\n") < 14 {
+	b.ok(append(search, "--trials", "4000", "--name", "cw-second", "--detach")...)
+	for strings.Count(b.run("trials", "cw-second", "--format", "csv").stdout, "\n") < 14 {
 		time.Sleep(50 * time.Millisecond)
 	}
-	b.ok("pause", "second")
-	b.fails(exitFailed, []string{"second is running", "starter stop second"}, "remove", "second", "--yes")
+	b.ok("pause", "cw-second")
+	b.fails(exitFailed, []string{"cw-second is running", "starter stop cw-second"}, "remove", "cw-second", "--yes")
 	time.Sleep(3 * grace)
-	b.ok("resume", "second")
+	b.ok("resume", "cw-second")
 	time.Sleep(time.Second)
-	b.ok("stop", "second")
-	b.ok("watch", "second")
+	b.ok("stop", "cw-second")
+	b.ok("watch", "cw-second")
 	time.Sleep(3 * grace)
 	stop()
 	if err := <-done; err != nil {
@@ -236,7 +236,7 @@ func TestCollectedWhileItRuns(t *testing.T) {
 		t.Error("nothing was collected: the test is of nothing")
 	}
 	a := &app{Process: Process{Environ: b.environ}, config: loadConfig(t, b.environ)}
-	f, err := a.find(t.Context(), s, "second")
+	f, err := a.find(t.Context(), s, "cw-second")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -246,14 +246,14 @@ func TestCollectedWhileItRuns(t *testing.T) {
 			continue
 		}
 		models++
-		if _, err := activities.ExportModel(t.Context(), s.Store, "second", f.config, trial); err != nil {
+		if _, err := activities.ExportModel(t.Context(), s.Store, "cw-second", f.config, trial); err != nil {
 			t.Error(err)
 		}
 	}
 	if models < 10 {
 		t.Errorf("%d models", models)
 	}
-	b.ok("report", "second", "-o", filepath.Join(b.dir, "second.html"))
+	b.ok("report", "cw-second", "-o", filepath.Join(b.dir, "second.html"))
 }
 
 // What cannot be read stops gc, and the command that it names removes it, whatever
