@@ -21,7 +21,7 @@ import (
 func TestRemainingOpensAndTheRestIsGone(t *testing.T) {
 	times := 14
 	if testing.Short() {
-		times = 4
+		times = 6
 	}
 	for i := range times {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
@@ -29,15 +29,19 @@ func TestRemainingOpensAndTheRestIsGone(t *testing.T) {
 			advance := clockOf(s)
 			r := rng.New(uint64(i), "gc/removals", 0)
 			share := []int{0, 3, 6, 9, 10}[r.IntN(5)] // of ten
-			if i == 0 {
-				share = 10
-			}
-			for _, kind := range []store.Kind{store.Dataset, store.Module, store.Controller, store.Experiment, store.Search} {
-				if r.IntN(4) == 0 && i > 0 {
-					continue
+			for k, kind := range []store.Kind{store.Dataset, store.Module, store.Controller, store.Experiment, store.Search} {
+				of := share
+				switch {
+				case i <= 5: // all of one kind alone, or nothing
+					of = 10
+					if k+1 == i {
+						of = 0
+					}
+				case r.IntN(4) == 0:
+					of = 0
 				}
 				for _, name := range names(t, s, kind) {
-					if r.IntN(10) < share {
+					if r.IntN(10) < of {
 						if err := s.DeleteName(t.Context(), kind, name); err != nil {
 							t.Fatal(err)
 						}
@@ -46,7 +50,7 @@ func TestRemainingOpensAndTheRestIsGone(t *testing.T) {
 			}
 			before := refs(t, s)
 			trials := len(names(t, s, store.Trial))
-			o := Options{typed: i%2 == 0}
+			o := Options{typed: i <= 5 || i%2 == 0}
 			advance(2 * DefaultGrace)
 			p := collect(t, s, o)
 			// The oracle reads features only where a model of them is exported.
@@ -63,7 +67,7 @@ func TestRemainingOpensAndTheRestIsGone(t *testing.T) {
 			if got := Sum(p.Kept).Objects; got != len(kept) || got+Sum(p.SetAside).Objects != len(before) || len(p.Missing) > 0 {
 				t.Errorf("%+v of %d objects, %d opened", p, len(before), len(kept))
 			}
-			if share == 10 && i == 0 && (len(kept) > 0 || len(names(t, s, store.Features)) > 0) {
+			if i == 0 && (len(kept) > 0 || len(names(t, s, store.Features)) > 0) {
 				t.Errorf("no name is left, and %d objects are", len(kept))
 			}
 			if got := len(names(t, s, store.Trial)); got != trials {
