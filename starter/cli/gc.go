@@ -118,6 +118,18 @@ func (a *app) gc(ctx context.Context, s *deploy.Servers, grace time.Duration, ye
 	return nil
 }
 
+// span is a duration without zeros at its end: 24h, not 24h0m0s.
+func span(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
 func amount(t gc.Tally) string {
 	return fmt.Sprintf("%s in %s objects", humanize.Bytes(uint64(t.Bytes)), humanize.Comma(int64(t.Objects)))
 }
@@ -155,7 +167,7 @@ func (a *app) showPlan(p *gc.Plan, grace time.Duration) {
 	row("all", [2]gc.Tally{gc.Sum(p.Kept), gc.Sum(p.SetAside)})
 	a.print("%s", t.Render())
 	if p.Young.Objects > 0 {
-		a.print("\nUnreachable, but younger than %s: %s.", grace, amount(p.Young))
+		a.print("\nUnreachable, but younger than %s: %s.", span(grace), amount(p.Young))
 	}
 	if p.Deleted.Objects+p.Waiting.Objects > 0 {
 		a.print("\nSet aside before: %s to delete now, %s to wait.", amount(p.Deleted), amount(p.Waiting))
@@ -214,5 +226,5 @@ func (a *app) idle(ctx context.Context, s *deploy.Servers, grace time.Duration) 
 	if more := len(open) - 10; more > 0 {
 		names += fmt.Sprintf(" and %d more", more)
 	}
-	return fmt.Errorf("a grace period of %s needs a time when nothing runs, and these are open: %s; stop them, or leave --grace at %s or more", grace, names, gc.MinGrace)
+	return fmt.Errorf("a grace period of %s needs a time when nothing runs, and these are open: %s; stop them, or leave --grace at %s or more", span(grace), names, span(gc.MinGrace))
 }
