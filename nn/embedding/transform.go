@@ -108,30 +108,24 @@ func zipf(n int) []int {
 // treatment. k is in [0, Dim).
 func (m *Module) RemoveComponents(k int) {
 	m.shift(m.mean())
-	covariance := mat.NewSymDense(m.Dim, nil)
-	for a := range m.Dim {
-		for b := a; b < m.Dim; b++ {
-			sum := 0.0
-			for i := 0; i < len(m.Vectors); i += m.Dim {
-				sum += float64(float64(m.Vectors[i+a]) * float64(m.Vectors[i+b]))
-			}
-			covariance.SetSym(a, b, sum)
-		}
-	}
 	var eigen mat.EigenSym
-	if !eigen.Factorize(covariance, true) {
+	if !eigen.Factorize(mat.NewSymDense(m.Dim, m.scatter()), true) {
 		panic("embedding: eigenvalues of a covariance matrix did not converge") // cannot happen with finite numbers
 	}
-	var axes mat.Dense
-	eigen.VectorsTo(&axes) // by rising eigenvalue
+	var all mat.Dense
+	eigen.VectorsTo(&all) // by rising eigenvalue
+	axes := make([][]float64, k)
+	for c := range axes {
+		axes[c] = mat.Col(nil, m.Dim-k+c, &all)
+	}
 	project := func(v []float32) {
-		for c := m.Dim - k; c < m.Dim; c++ {
+		for _, axis := range axes {
 			along := 0.0
 			for i, x := range v {
-				along += float64(float64(x) * axes.At(i, c))
+				along += float64(float64(x) * axis[i])
 			}
 			for i := range v {
-				v[i] = float32(float64(v[i]) - float64(along*axes.At(i, c)))
+				v[i] = float32(float64(v[i]) - float64(along*axis[i]))
 			}
 		}
 	}
@@ -139,6 +133,43 @@ func (m *Module) RemoveComponents(k int) {
 	if s := m.Subword; s != nil {
 		rows(s.Buckets, func(i int) { project(s.Vectors[i*m.Dim:][:m.Dim]) })
 	}
+}
+
+// scatterRows is how many vectors scatter takes at a time: so few that they stay
+// in a processor's cache.
+const scatterRows = 64
+
+// scatter returns the upper triangle of Σ v vᵀ over the tokens' vectors, Dim ×
+// Dim. Each element is summed in the order of the tokens, with any number of
+// processors.
+func (m *Module) scatter() []float64 {
+	d := m.Dim
+	out, block := make([]float64, d*d), make([]float64, scatterRows*d)
+	for from := 0; from < len(m.Tokens); from += scatterRows {
+		n := min(scatterRows, len(m.Tokens)-from)
+		for i, x := range m.Vectors[from*d:][:n*d] {
+			block[i] = float64(x)
+		}
+		rows(d, func(a int) {
+			sum := out[a*d+a:][:d-a]
+			row := func(i int) []float64 { return block[i*d+a:][:d-a] }
+			i := 0
+			for ; i+4 <= n; i += 4 { // four at a time read and write a sum once
+				v0, v1, v2, v3 := row(i), row(i+1), row(i+2), row(i+3)
+				x0, x1, x2, x3 := v0[0], v1[0], v2[0], v3[0]
+				for k := range sum {
+					sum[k] = sum[k] + float64(x0*v0[k]) + float64(x1*v1[k]) + float64(x2*v2[k]) + float64(x3*v3[k])
+				}
+			}
+			for ; i < n; i++ {
+				v := row(i)
+				for k, x := range v {
+					sum[k] += float64(v[0] * x)
+				}
+			}
+		})
+	}
+	return out
 }
 
 // mean returns the mean of the tokens' vectors.

@@ -2,12 +2,15 @@ package embedding
 
 import (
 	"bytes"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"tnaml/nn/rng"
 )
 
 var near = cmpopts.EquateApprox(0, 1e-6)
@@ -171,4 +174,44 @@ func TestJoinComposes(t *testing.T) {
 			t.Errorf("%s: %s", token, diff)
 		}
 	}
+}
+
+// random is a module of n vectors of length d.
+func random(n, d int) *Module {
+	m := &Module{Name: "m", Dim: d, Tokens: make([]string, n), Vectors: make([]float32, n*d)}
+	r := rng.New(1, "test/random", 0)
+	for i := range m.Tokens {
+		m.Tokens[i] = fmt.Sprintf("w%d", i)
+	}
+	for i := range m.Vectors {
+		m.Vectors[i] = float32(r.NormFloat64())
+	}
+	return m
+}
+
+// The blocks of scatter change no bit of the sums in the order of the tokens.
+func TestScatterIsThePlainSum(t *testing.T) {
+	for _, c := range []struct{ n, d int }{{1, 1}, {3, 2}, {64, 5}, {65, 3}, {131, 70}} {
+		m := random(c.n, c.d)
+		got := m.scatter()
+		for a := range c.d {
+			for b := a; b < c.d; b++ {
+				want := 0.0
+				for i := range c.n {
+					want += float64(float64(m.Vectors[i*c.d+a]) * float64(m.Vectors[i*c.d+b]))
+				}
+				if got[a*c.d+b] != want {
+					t.Fatalf("%d × %d, element %d, %d: %v, want %v", c.n, c.d, a, b, got[a*c.d+b], want)
+				}
+			}
+		}
+	}
+}
+
+func BenchmarkRemoveComponents(b *testing.B) {
+	m := random(100_000, 300)
+	for b.Loop() {
+		m.RemoveComponents(3)
+	}
+	b.ReportMetric(float64(b.Elapsed().Milliseconds())/float64(b.N), "ms/100000x300")
 }
