@@ -18,7 +18,7 @@ import (
 const kind = "module"
 
 // Encode returns the module as a safetensors file of kind "module": the
-// metadata "module" holds name, language, source, dim and subword as JSON; the
+// metadata "module" holds name, language, source, dim, length and subword as JSON; the
 // arrays are "tokens" (UTF-8, each ended by a newline), "vectors" (F32, tokens ×
 // dim) and, with n-grams, "buckets" (F32, buckets × dim). Equal modules give
 // equal bytes. It panics where Validate has an error in the shapes.
@@ -103,6 +103,9 @@ func (m *Module) Validate() error {
 	}
 	if i := notFinite(m.Vectors); i >= 0 {
 		bad("element %d of the vectors, of token %d, is not finite", i, i/max(m.Dim, 1))
+	}
+	if !(m.Length >= 0) || math.IsInf(m.Length, 0) {
+		bad("standardised vectors of length %v", m.Length)
 	}
 	if s := m.Subword; s != nil {
 		if err := s.validate(); err != nil {

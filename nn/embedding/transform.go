@@ -107,6 +107,10 @@ func zipf(n int) []int {
 // from rare ones more than meanings. What subwords make gets the same
 // treatment. k is in [0, Dim).
 func (m *Module) RemoveComponents(k int) {
+	var before []float64
+	if m.Length > 0 || m.Subword != nil && m.Subword.Length > 0 {
+		before = m.lengths()
+	}
 	m.shift(m.mean())
 	var eigen mat.EigenSym
 	if !eigen.Factorize(mat.NewSymDense(m.Dim, m.scatter()), true) {
@@ -132,6 +136,37 @@ func (m *Module) RemoveComponents(k int) {
 	rows(len(m.Tokens), func(i int) { project(m.Vectors[i*m.Dim:][:m.Dim]) })
 	if s := m.Subword; s != nil {
 		rows(s.Buckets, func(i int) { project(s.Vectors[i*m.Dim:][:m.Dim]) })
+	}
+	if before != nil {
+		m.shorten(before)
+	}
+}
+
+// lengths returns the lengths of the tokens' vectors.
+func (m *Module) lengths() []float64 {
+	out := make([]float64, len(m.Tokens))
+	for i := range out {
+		out[i] = norm64(m.Vectors[i*m.Dim:][:m.Dim])
+	}
+	return out
+}
+
+// shorten brings the length of standardised vectors, which what is made of parts
+// gets, to what the tokens' vectors have kept on average of the lengths before.
+func (m *Module) shorten(before []float64) {
+	kept, n := 0.0, 0
+	for i, now := range m.lengths() {
+		if before[i] > 0 {
+			kept += now / before[i]
+			n++
+		}
+	}
+	if n == 0 {
+		return
+	}
+	m.Length *= kept / float64(n)
+	if m.Subword != nil {
+		m.Subword.Length *= kept / float64(n)
 	}
 }
 
@@ -182,8 +217,14 @@ func (m *Module) mean() []float64 {
 }
 
 // shift subtracts a vector from all, those of buckets that are used included:
-// the mean of shifted parts is the shifted mean.
+// the mean of shifted parts is the shifted mean. Where what is made of parts gets
+// a length, the buckets have another scale than the tokens, and so has what is
+// subtracted from them.
 func (m *Module) shift(by []float64) {
+	scale := 1.0
+	if s := m.Subword; s != nil && s.Length > 0 && s.Buckets > 0 {
+		scale = m.composedLength() / s.Length
+	}
 	for i, v := range m.Vectors {
 		m.Vectors[i] = float32(float64(v) - by[i%m.Dim])
 	}
@@ -194,7 +235,7 @@ func (m *Module) shift(by []float64) {
 				continue
 			}
 			for k := range v {
-				v[k] = float32(float64(v[k]) - by[k])
+				v[k] = float32(float64(v[k]) - float64(scale*by[k]))
 			}
 		}
 	}
@@ -218,15 +259,17 @@ func (m *Module) Standardise() {
 			scaleBy(v, math.Sqrt(float64(m.Dim)/sum))
 		}
 	}
+	m.Length = math.Sqrt(float64(m.Dim))
 	if m.Subword != nil {
-		m.Subword.Length = math.Sqrt(float64(m.Dim))
+		m.Subword.Length = m.Length
 	}
 }
 
 // Weigh multiplies each vector by a/(a + p), with p the word's share of all
 // words, so that the mean over a document is that of Arora, Liang and Ma (2017),
 // in which the words that occur everywhere count for little. Their a is 1e-3.
-// counts has one element a token.
+// What subwords make keeps its length: a word that the text has not is as rare as
+// words are, and its weight 1. counts has one element a token.
 func (m *Module) Weigh(counts []int, a float64) {
 	total := 0.0
 	for _, k := range counts {
@@ -235,6 +278,15 @@ func (m *Module) Weigh(counts []int, a float64) {
 	for i, k := range counts {
 		scaleBy(m.Vectors[i*m.Dim:][:m.Dim], a/(a+float64(k)/total))
 	}
+}
+
+// norm64 is a vector's length.
+func norm64(v []float32) float64 {
+	sum := 0.0
+	for _, x := range v {
+		sum += float64(x) * float64(x)
+	}
+	return math.Sqrt(sum)
 }
 
 func scaleBy(v []float32, s float64) {

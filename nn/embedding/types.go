@@ -12,6 +12,9 @@ type Module struct {
 	Source string `json:"source"`
 	// Dim is the length of a vector.
 	Dim int `json:"dim"`
+	// Length, if positive, is the length that Standardise gave the vectors, before
+	// Weigh: what a word has whose frequency is next to nothing.
+	Length float64 `json:"length,omitempty"`
 	// Subword, if not nil, makes vectors of words that are no tokens.
 	Subword *Subword `json:"subword,omitempty"`
 	// Tokens are the rows' tokens, as the task tokeniser gives them, unique.
