@@ -165,7 +165,11 @@ func Train(c *Corpus, o TrainOptions) (*Module, error) {
 	if o.Method != SGNS && o.Subword != nil {
 		o.Fit = o.Subword
 	}
-	also, err := o.Variant.apply(m, k.counts)
+	counts := make([]float64, len(k.counts))
+	for i, n := range k.counts {
+		counts[i] = float64(n)
+	}
+	also, err := o.Variant.apply(m, counts)
 	if err != nil {
 		return nil, err
 	}

@@ -38,8 +38,9 @@ func (v Variant) validate(dim int) error {
 }
 
 // apply changes a module and returns in words what it did. counts are how often
-// the words occur, nil where that is not known: then Zipf's law says it.
-func (v Variant) apply(m *Module, counts []int) (string, error) {
+// the words occur, nil where that is not known: then the module's frequencies
+// say it, or Zipf's law.
+func (v Variant) apply(m *Module, counts []float64) (string, error) {
 	how := ""
 	if v.Fit != nil {
 		if err := m.FitSubword(*v.Fit); err != nil {
@@ -58,8 +59,11 @@ func (v Variant) apply(m *Module, counts []int) (string, error) {
 	if v.Smoothing > 0 {
 		how += fmt.Sprintf(", smoothed by %g", v.Smoothing)
 		if counts == nil {
-			counts = zipf(len(m.Tokens))
+			counts, _ = m.occurrences()
 			how += " with frequencies by rank"
+			if m.Frequencies != nil {
+				how += " in the joined modules"
+			}
 		}
 		m.Weigh(counts, v.Smoothing)
 	}
@@ -69,7 +73,8 @@ func (v Variant) apply(m *Module, counts []int) (string, error) {
 // Derive returns a changed copy of a module under another name. For smoothing
 // the tokens must be in the order of their frequency, as published files and
 // trained modules have them: the k-th is taken to occur in proportion to 1/k
-// (Zipf's law). Pieces of words are in another order, and it is an error.
+// (Zipf's law). A joined module has the frequencies that this says of its parts.
+// Pieces of words are in another order, and it is an error.
 func (m *Module) Derive(name string, v Variant) (*Module, error) {
 	if err := v.validate(m.Dim); err != nil {
 		return nil, fmt.Errorf("module %s: %w", name, err)
@@ -92,13 +97,20 @@ func (m *Module) Derive(name string, v Variant) (*Module, error) {
 	return &out, out.Validate()
 }
 
-// zipf are counts of words by rank, the k-th in proportion to 1/k.
-func zipf(n int) []int {
-	counts := make([]int, n)
-	for i := range counts {
-		counts[i] = int(1e12 / float64(i+1))
+// occurrences are in proportion to how often the tokens occur, and total is their
+// sum: what is known, else by rank, the k-th in proportion to 1/k.
+func (m *Module) occurrences() (counts []float64, total float64) {
+	counts = m.Frequencies
+	if counts == nil {
+		counts = make([]float64, len(m.Tokens))
+		for i := range counts {
+			counts[i] = math.Floor(1e12 / float64(i+1)) // whole numbers, of exact sums
+		}
 	}
-	return counts
+	for _, k := range counts {
+		total += k
+	}
+	return counts, total
 }
 
 // RemoveComponents moves the mean of the vectors to zero and takes their k
@@ -269,14 +281,14 @@ func (m *Module) Standardise() {
 // words, so that the mean over a document is that of Arora, Liang and Ma (2017),
 // in which the words that occur everywhere count for little. Their a is 1e-3.
 // What subwords make keeps its length: a word that the text has not is as rare as
-// words are, and its weight 1. counts has one element a token.
-func (m *Module) Weigh(counts []int, a float64) {
+// words are, and its weight 1. counts, or shares, has one element a token.
+func (m *Module) Weigh(counts []float64, a float64) {
 	total := 0.0
 	for _, k := range counts {
-		total += float64(k)
+		total += k
 	}
 	for i, k := range counts {
-		scaleBy(m.Vectors[i*m.Dim:][:m.Dim], a/(a+float64(k)/total))
+		scaleBy(m.Vectors[i*m.Dim:][:m.Dim], a/(a+k/total))
 	}
 }
 
@@ -299,8 +311,10 @@ func scaleBy(v []float32, s float64) {
 // mean square: the concatenation of Yin and Schütze (2016), which keeps what each
 // source knows. It has the tokens of all of them, the first one's first, then
 // those that the next adds; pieces of words are no tokens of their own. The part
-// of a module that neither has a token nor makes its vector is zero. The joined
-// module has no subwords. It is an error when no token is left.
+// of a module that neither has a token nor makes its vector is zero. A token's
+// frequency is the mean of those in the modules, 0 where it is none of theirs: as
+// in a text to which each gave an equal part. The joined module has no subwords.
+// It is an error when no token is left.
 func Join(name string, modules ...*Module) (*Module, error) {
 	if len(modules) == 0 {
 		return nil, errors.New("no modules to join")
@@ -321,17 +335,26 @@ func Join(name string, modules ...*Module) (*Module, error) {
 		}
 	}
 	out.Source = strings.Join(sources, " | ")
-	there := map[string]bool{}
+	there := map[string]int{} // the row
+	with := 0                 // modules that have words
+	for _, m := range modules {
+		if m.Subword == nil || m.Subword.Kind != Pieces {
+			with++
+		}
+	}
 	row := make([]float32, out.Dim)
 	for _, m := range modules {
 		if m.Subword != nil && m.Subword.Kind == Pieces {
 			continue
 		}
-		for _, t := range m.Tokens {
-			if there[t] {
+		counts, total := m.occurrences()
+		for k, t := range m.Tokens {
+			if r, ok := there[t]; ok {
+				out.Frequencies[r] += counts[k] / total / float64(with)
 				continue
 			}
-			there[t] = true
+			there[t] = len(out.Tokens)
+			out.Frequencies = append(out.Frequencies, counts[k]/total/float64(with))
 			clear(row)
 			at := 0
 			for i, m := range modules {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -29,7 +30,7 @@ func TestStandardiseByHand(t *testing.T) {
 // Shares of 3/4 and 1/4 with a of 1/4: weights 1/4 and 1/2.
 func TestWeighByHand(t *testing.T) {
 	m := &Module{Name: "m", Dim: 1, Tokens: []string{"a", "b"}, Vectors: []float32{8, 8}}
-	m.Weigh([]int{3, 1}, 0.25)
+	m.Weigh([]float64{3, 1}, 0.25)
 	if diff := cmp.Diff([]float32{2, 4}, m.Vectors, near); diff != "" {
 		t.Error(diff)
 	}
@@ -47,7 +48,10 @@ func TestJoinByHand(t *testing.T) {
 		1, 0, 0, // a alone
 		-1, 1, 1,
 		0, -1, -1, // b alone
-	}}
+	},
+		// By rank 6, 3 and 2 of 11 in each, and each is half of all.
+		Frequencies: []float64{9. / 22, 3. / 22, 8. / 22, 2. / 22},
+	}
 	if diff := cmp.Diff(want, got, near); diff != "" {
 		t.Error(diff)
 	}
@@ -148,6 +152,33 @@ func TestDerive(t *testing.T) {
 		if got, err := c.m.Derive("d", c.v); err == nil || got != nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%v does not say %q", err, c.want)
 		}
+	}
+}
+
+// The most frequent word of the second module is as frequent in both joined as
+// that of the first, though it comes after all of that: it loses as much weight.
+func TestJoinedModuleIsWeighedByItsParts(t *testing.T) {
+	a := &Module{Name: "a", Dim: 1, Tokens: []string{"the", "of", "zebra"}, Vectors: []float32{1, 1, 1}}
+	b := &Module{Name: "b", Dim: 1, Tokens: []string{"el", "de", "cebra"}, Vectors: []float32{1, 1, 1}}
+	joined, err := Join("ab", a, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if joined, err = Decode(joined.Encode()); err != nil { // as it comes from the store
+		t.Fatal(err)
+	}
+	got, err := joined.Derive("w", Variant{Smoothing: 1e-2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, p := range []float64{3. / 11, 3. / 22, 1. / 11} {
+		w := 1e-2 / (1e-2 + p)
+		if diff := cmp.Diff([]float32{float32(w), 0, 0, float32(w)}, slices.Concat(got.Vectors[2*i:][:2], got.Vectors[2*(i+3):][:2]), near); diff != "" {
+			t.Errorf("%s and %s: %s", a.Tokens[i], b.Tokens[i], diff)
+		}
+	}
+	if !strings.Contains(got.Source, "by rank in the joined modules") {
+		t.Error(got.Source)
 	}
 }
 

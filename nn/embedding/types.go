@@ -19,6 +19,10 @@ type Module struct {
 	Subword *Subword `json:"subword,omitempty"`
 	// Tokens are the rows' tokens, as the task tokeniser gives them, unique.
 	Tokens []string `json:"-"`
+	// Frequencies are the tokens' shares of all words of a text, or nil where the
+	// order of the tokens says all that is known: the k-th then occurs in
+	// proportion to 1/k (Zipf's law).
+	Frequencies []float64 `json:"-"`
 	// Vectors is len(Tokens) × Dim, row-major.
 	Vectors []float32 `json:"-"`
 }

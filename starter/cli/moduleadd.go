@@ -89,7 +89,7 @@ func (a *app) moduleDeriveCommand() *cobra.Command {
 		Use: "derive NAME --from MODULE", Short: "Make a variant of a module: joined with others, with subwords, without its first components, standardised, weighed",
 		Long: "Make a variant of a module. In this order: join it with others (their vectors side by side, for the tokens of all of them),\n" +
 			"fit vectors of character n-grams to its words', so that other words get vectors too, remove principal components, standardise, weigh by\n" +
-			"frequency. Frequencies are taken from the order of the tokens, by Zipf's law.",
+			"frequency. Frequencies are taken from the order of the tokens, by Zipf's law; in a joined module, from the order in each of its parts.",
 		Example: "  starter module derive glove-50-std --from glove-50 --subword --standardise --smoothing 0.001\n" +
 			"  starter module derive both --from glove-50 --join imdb-sgns-128 --standardise",
 		Args: cobra.ExactArgs(1),
