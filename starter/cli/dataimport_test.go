@@ -1,10 +1,7 @@
 package cli
 
 import (
-	"archive/tar"
-	"archive/zip"
 	"bytes"
-	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,6 +15,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"tnaml/experiments/archive/archivetest"
 	"tnaml/experiments/task"
 )
 
@@ -86,30 +84,14 @@ func TestDataImportFindsOut(t *testing.T) {
 	b := offline(t)
 	texts := opinions()
 	tsv := tableOf(texts, "text\tlabel\n", "%s\t%s\n")
-	var zipped, packed, gz bytes.Buffer
-	z, tw := zip.NewWriter(&zipped), tar.NewWriter(&packed)
+	var members []string
 	for i, e := range texts {
 		name := fmt.Sprintf("set/%s/%d.txt", e.Label, i)
 		b.place("folder/"+name, []byte(e.Text))
-		if err := tw.WriteHeader(&tar.Header{Name: name, Size: int64(len(e.Text)), Mode: 0o644}); err != nil {
-			t.Fatal(err)
-		}
-		_, _ = tw.Write([]byte(e.Text))
+		members = append(members, name, e.Text)
 		b.place(fmt.Sprintf("pictures/%s/%d.png", e.Label, i), picture(t, 4, color.NRGBA{uint8(i), 100, 200, 255}))
 	}
-	w, err := z.Create("table.csv")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, _ = w.Write(tableOf(texts, "text,label\n", "%s,%s\n"))
-	_, _ = z.Create("README.txt")
-	zw := gzip.NewWriter(&gz)
-	_, _ = zw.Write(tsv)
-	for _, c := range []interface{ Close() error }{z, tw, zw} {
-		if err := c.Close(); err != nil {
-			t.Fatal(err)
-		}
-	}
+	zipped := archivetest.Zip("table.csv", string(tableOf(texts, "text,label\n", "%s,%s\n")), "README.txt", "")
 	var batch []byte
 	for i := range 30 {
 		batch = append(append(batch, byte(i%10)), bytes.Repeat([]byte{byte(i)}, 3072)...)
@@ -126,14 +108,14 @@ func TestDataImportFindsOut(t *testing.T) {
 		want []string
 	}{
 		{[]string{b.place("a.tsv", tsv)}, []string{"a.tsv: TSV, utf-8, 40 rows", "a: 40 examples in 2 classes, text", "some words number 4", "32 train, 4 validation, 4 test, by seed 1", "to beat", "Nothing was stored"}},
-		{[]string{b.place("a.dat.gz", gz.Bytes())}, []string{"TSV, gzip, utf-8"}},
+		{[]string{b.place("a.dat.gz", archivetest.Gzip(tsv))}, []string{"TSV, gzip, utf-8"}},
 		{[]string{b.place("b.csv", tableOf(texts, "Body;Stars\n", "\"%s\";%s\n")), "--text-column", "Body", "--label-column", "Stars"}, []string{`CSV parted by ";", utf-8`, "Body", "text", "label"}},
 		{[]string{b.place("Collection", tableOf(texts, "", "%[2]s\t%[1]s\n")), "--columns", "label,text"}, []string{"Collection: TSV", "40 examples"}},
 		{[]string{b.place("l.jsonl", tableOf(texts, "", `{"text":"%s","label":"%s"}`+"\n"))}, []string{"JSON lines"}},
 		{[]string{b.place("w.tsv", []byte(strings.ReplaceAll(string(tsv), "some", "schöne Grüße ")))}, []string{"utf-8"}},
 		{[]string{b.place("w2.tsv", bytes.ReplaceAll(tsv, []byte("some"), []byte("sch\xf6ne Gr\xfc\xdfe und")))}, []string{"windows-1252 (detected, ", "schöne Grüße und"}},
-		{[]string{b.place("z.zip", zipped.Bytes())}, []string{"z.zip/table.csv: CSV"}},
-		{[]string{b.place("t.tar", packed.Bytes())}, []string{"40 text files in folders of their classes", "40 examples"}},
+		{[]string{b.place("z.zip", zipped)}, []string{"z.zip/table.csv: CSV"}},
+		{[]string{b.place("t.tar", archivetest.Tar(members...))}, []string{"40 text files in folders of their classes", "40 examples"}},
 		{[]string{filepath.Join(b.dir, "folder"), "--name", "f"}, []string{"40 text files", "f: 40 examples"}},
 		{[]string{filepath.Join(b.dir, "pictures")}, []string{"folder of image files, 40 images of 4 × 4 in colour in 2 classes", "pictures: 40 examples in 2 classes, image", "mean pixel"}},
 		{[]string{filepath.Join(b.dir, "pictures"), "--size", "2x3", "--grey"}, []string{"2 × 3 in grey"}},
@@ -165,8 +147,8 @@ func TestDataImportFindsOut(t *testing.T) {
 		want []string
 	}{
 		{exitFailed, []string{b.place("c.csv", tableOf(texts, "Body,Stars\n", "%s,%s\n"))}, []string{`did you mean "Body"?`, `did you mean "Stars"?`, "choose with --text-column and --label-column, or"}},
-		{exitFailed, []string{b.place("cut.tar", packed.Bytes()[:5000])}, []string{"cut.tar: ", "byte"}},
-		{exitFailed, []string{b.place("cut.zip", zipped.Bytes()[:300])}, []string{"cut.zip: "}},
+		{exitFailed, []string{b.place("cut.tar", archivetest.Tar(members...)[:5000])}, []string{"cut.tar: ", "byte"}},
+		{exitFailed, []string{b.place("cut.zip", zipped[:300])}, []string{"cut.zip: "}},
 		{exitFailed, []string{b.place("cut.bin", batch[:4000])}, []string{"cut.bin: byte 3073"}},
 		{exitFailed, []string{b.place("bad/a/1.png", []byte("no image")), "--kind", "image"}, []string{"is a table"}},
 		{exitFailed, []string{filepath.Join(b.dir, "bad"), "--kind", "image"}, []string{"a/1.png: byte 0: no PNG"}},

@@ -216,7 +216,7 @@ func (im *importer) files(s source, out *loaded) (*image.Set, error) {
 	var files []archive.File
 	var err error
 	if s.form == aFolder {
-		if files, err = archive.ReadFolder(&countedTree{FS: os.DirFS(s.path), im: im, name: s.name}, s.name, im.read.MaxBytes, wanted); err == nil {
+		if files, err = archive.ReadFolder(&countedTree{FS: os.DirFS(s.path), im: im, name: s.name}, s.name, im.read.MaxBytes, archive.IsData); err == nil {
 			h := sha256.New()
 			for _, f := range files {
 				sum := sha256.Sum256(f.Data)
@@ -226,7 +226,7 @@ func (im *importer) files(s source, out *loaded) (*image.Set, error) {
 		}
 	} else {
 		err = im.open(s, func(r io.Reader) (err error) {
-			files, err = archive.Read(r, s.name, im.read.MaxBytes, wanted)
+			files, err = archive.Read(r, s.name, im.read.MaxBytes, archive.IsData)
 			return err
 		})
 	}
