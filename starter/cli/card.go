@@ -122,8 +122,11 @@ func leakage(c task.Card) string {
 func classes(c task.Card, width int) string {
 	name, train, test, most := 5, 5, 4, 1
 	shown := c.Shown()
-	for _, cl := range shown {
-		name = max(name, text.StringWidth(flat(cl.Label)))
+	for i, cl := range shown {
+		if cl.Others > 0 {
+			shown[i].Label = fmt.Sprintf("… and %s more", humanize.Comma(int64(cl.Others)))
+		}
+		name = max(name, text.StringWidth(flat(shown[i].Label)))
 		train, test = max(train, len(humanize.Comma(int64(cl.Train)))), max(test, len(humanize.Comma(int64(cl.Test))))
 		most = max(most, cl.Examples())
 	}
@@ -135,7 +138,7 @@ func classes(c task.Card, width int) string {
 	t := newTable(table.Row{"class", "train", "validation", "test", "share", ""}, "train", "validation", "test", "share")
 	for _, cl := range shown {
 		if cl.Others > 0 {
-			t.AppendRow(table.Row{fmt.Sprintf("… and %s more", humanize.Comma(int64(cl.Others)))})
+			t.AppendRow(table.Row{cl.Label})
 			continue
 		}
 		n := cl.Examples()

@@ -23,7 +23,7 @@ import (
 // flags that mean something for texts, or for images, only.
 var (
 	textFlags  = []string{"text-column", "label-column", "split-column", "columns", "delimiter", "encoding", "format", "max-vocabulary", "min-count", "max-tokens", "keep-case"}
-	imageFlags = []string{"size", "grey"}
+	imageFlags = []string{"size", "grey", "label"}
 )
 
 // importOptions are what the flags of an import say.
@@ -32,6 +32,7 @@ type importOptions struct {
 	read                   task.ReadOptions
 	images                 image.FileOptions
 	format, kind, size     string
+	label                  string // of CIFAR-100's two
 	grey, overwrite, dry   bool
 	yes                    bool
 	changedText, changedIm string // a flag that was given for one of the kinds
@@ -57,7 +58,8 @@ func (a *app) dataImportCommand() *cobra.Command {
 			"  starter data import aclImdb.tar.gz --name imdb\n" +
 			"  starter data import train=a.parquet test=b.parquet --name ab\n" +
 			"  starter data import flowers/ --name flowers --size 64x64\n" +
-			"  starter data import *-ubyte.gz --name mnist",
+			"  starter data import *-ubyte.gz --name mnist\n" +
+			"  starter data import cifar-100-binary.tar.gz --name cifar100-coarse --label coarse",
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			for _, f := range textFlags {
@@ -87,6 +89,7 @@ func (a *app) dataImportCommand() *cobra.Command {
 	f.StringVar(&o.read.Encoding, "encoding", "", "character encoding, such as utf-8, windows-1252, shift_jis (default: found out)")
 	f.StringVar(&o.format, "format", "", "tsv, csv, jsonl, parquet or folder (default: found out)")
 	f.StringVar(&o.size, "size", "", "resize images to HEIGHTxWIDTH, such as 64x64")
+	f.StringVar(&o.label, "label", "fine", "which of CIFAR-100's two labels: fine (100 classes) or coarse (20)")
 	f.BoolVar(&o.grey, "grey", false, "make images grey")
 	f.Uint64Var(&o.task.Seed, "seed", 1, "seed of the split")
 	f.Float64Var(&o.task.Validation, "validation", .1, "share of the validation split")
@@ -119,6 +122,9 @@ func (o *importOptions) complete(args []string) error {
 	o.read.Format = task.Format(o.format)
 	if o.kind != "" && o.kind != "text" && o.kind != "image" {
 		return usageError{fmt.Errorf("--kind is %q: it is text or image", o.kind)}
+	}
+	if o.label != "fine" && o.label != "coarse" {
+		return usageError{fmt.Errorf("--label is %q: it is fine or coarse, of CIFAR-100", o.label)}
 	}
 	if o.size != "" {
 		var rest string
@@ -188,7 +194,7 @@ func (a *app) importData(ctx context.Context, args []string, o importOptions) er
 		}
 		o.task.Source = strings.Join(names, ", ")
 	}
-	im := &importer{ctx: ctx, kind: o.kind, read: o.read, images: o.images, progress: a.newProgress()}
+	im := &importer{ctx: ctx, kind: o.kind, coarse: o.label == "coarse", read: o.read, images: o.images, progress: a.newProgress()}
 	im.progress.quiet()
 	f, err := im.load(sources)
 	if ctx.Err() != nil {

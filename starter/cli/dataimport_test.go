@@ -96,6 +96,18 @@ func TestDataImportFindsOut(t *testing.T) {
 	for i := range 30 {
 		batch = append(append(batch, byte(i%10)), bytes.Repeat([]byte{byte(i)}, 3072)...)
 	}
+	var hundred []byte // of CIFAR-100: a coarse label and a fine one
+	for i := range 40 {
+		hundred = append(append(hundred, byte(i%2), byte(10+i%4)), bytes.Repeat([]byte{byte(i)}, 3072)...)
+	}
+	var coarse, fine string
+	for i := range 100 {
+		fine += fmt.Sprintf("fine%d\n", i)
+		if i < 20 {
+			coarse += fmt.Sprintf("coarse%d\n", i)
+		}
+	}
+	cifar100 := archivetest.Gzip(archivetest.Tar("c/train.bin", string(hundred), "c/test.bin", string(hundred[:4*3074]), "c/fine_label_names.txt", fine, "c/coarse_label_names.txt", coarse))
 	b.place("mnist/train-images-idx3-ubyte", idx(30, true))
 	b.place("mnist/train-labels-idx1-ubyte", idx(30, false))
 	b.place("mnist/t10k-images-idx3-ubyte", idx(12, true))
@@ -122,6 +134,10 @@ func TestDataImportFindsOut(t *testing.T) {
 		{[]string{filepath.Join(b.dir, "mnist")}, []string{"a pair of IDX files", "42 examples in 3 classes", "27 train, 3 validation, 12 test, the source's own"}},
 		{[]string{filepath.Join(b.dir, "mnist/train-images-idx3-ubyte"), filepath.Join(b.dir, "mnist/train-labels-idx1-ubyte"), "--name", "m", "--size", "4x4"}, []string{"30 examples", "4 × 4 in grey"}},
 		{[]string{b.place("data_batch_1.bin", batch)}, []string{"CIFAR binary (cifar10), 30 images of 32 × 32", "airplane"}},
+		{[]string{b.place("train.bin", hundred)}, []string{"CIFAR binary (cifar100), 40 images", "in 100 classes"}},
+		{[]string{filepath.Join(b.dir, "train.bin"), "--label", "coarse"}, []string{"CIFAR binary (cifar100-coarse), 40 images", "in 20 classes"}},
+		{[]string{b.place("cifar-100.tar.gz", cifar100)}, []string{"CIFAR binaries (cifar100) in an archive, 44 images", "fine11"}},
+		{[]string{filepath.Join(b.dir, "cifar-100.tar.gz"), "--label", "coarse"}, []string{"CIFAR binaries (cifar100-coarse) in an archive, 44 images", "coarse1"}},
 		{[]string{filepath.Join(b.dir, "two"), "--name", "two"}, []string{"80 examples", "36 train, 4 validation, 40 test", "leakage     36 of test in train, 4 of test in validation", "warning: "}},
 		{[]string{"train=" + filepath.Join(b.dir, "a.tsv"), "test=" + filepath.Join(b.dir, "l.jsonl"), "--name", "x"}, []string{"80 examples", "40 test"}},
 	} {
@@ -156,6 +172,9 @@ func TestDataImportFindsOut(t *testing.T) {
 		{exitFailed, []string{"train=" + filepath.Join(b.dir, "a.tsv")}, []string{"task a: ", "no test examples"}},
 		{exitUsage, []string{filepath.Join(b.dir, "a.tsv"), filepath.Join(b.dir, "two/train.tsv"), "--name", "x"}, []string{"a.tsv has none", "train=FILE"}},
 		{exitUsage, []string{filepath.Join(b.dir, "a.tsv"), filepath.Join(b.dir, "b.csv")}, []string{"--name"}},
+		{exitUsage, []string{filepath.Join(b.dir, "a.tsv"), "--label", "coarse"}, []string{"--label is for images"}},
+		{exitUsage, []string{filepath.Join(b.dir, "data_batch_1.bin"), "--label", "coarse"}, []string{"--label is for CIFAR-100"}},
+		{exitUsage, []string{filepath.Join(b.dir, "train.bin"), "--label", "rough"}, []string{`--label is "rough": it is fine or coarse`}},
 		{exitUsage, []string{filepath.Join(b.dir, "a.tsv"), "--size", "3x3"}, []string{"--size is for images"}},
 		{exitUsage, []string{filepath.Join(b.dir, "pictures"), "--min-count", "3"}, []string{"--min-count is for texts"}},
 		{exitUsage, []string{filepath.Join(b.dir, "pictures"), "--size", "3"}, []string{"HEIGHTxWIDTH"}},

@@ -26,6 +26,7 @@ import (
 type importer struct {
 	ctx      context.Context // whose end stops the reading
 	kind     string          // text, image, or "" to find out
+	coarse   bool            // the coarse label of CIFAR-100, which must be it
 	read     task.ReadOptions
 	images   image.FileOptions
 	progress *progressLine
@@ -43,6 +44,7 @@ type loaded struct {
 	reports []task.Report
 	lines   []string
 	digest  string
+	coarse  bool // images of CIFAR-100 have their coarse labels
 }
 
 // load reads all the sources; with an error too it returns what was found so
@@ -93,6 +95,9 @@ func (im *importer) load(sources []source) (*loaded, error) {
 		if out.set, err = set.Converted(im.images); err != nil {
 			return out, err
 		}
+	}
+	if im.coarse && out.set != nil && !out.coarse {
+		return out, usageError{errors.New("--label is for CIFAR-100, whose images have two labels")}
 	}
 	out.digest = im.digest()
 	return out, nil
@@ -249,7 +254,7 @@ func (im *importer) files(s source, out *loaded) (*image.Set, error) {
 		return nil, fmt.Errorf("%s is an Office document: save its table as CSV", s.name)
 	}
 	var set *image.Set
-	variant := image.CIFAROf(names)
+	variant := im.variant(image.CIFAROf(names))
 	switch {
 	case variant != "" && im.kind != "text":
 		set, err = image.ReadCIFARFiles(files, s.name, variant)
@@ -267,6 +272,7 @@ func (im *importer) files(s source, out *loaded) (*image.Set, error) {
 	what := fmt.Sprintf("%s of image files", s.form)
 	if variant != "" {
 		what = fmt.Sprintf("CIFAR binaries (%s) in an archive", variant)
+		out.coarse = variant == image.CIFAR100Coarse
 	}
 	if s.split != "" {
 		for i := range set.Splits {
@@ -318,15 +324,24 @@ func (im *importer) cifar(s source, out *loaded) (set *image.Set, err error) {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 		variant := image.CIFAR10
-		if len(b)%3073 != 0 && len(b)%3074 == 0 {
-			variant = image.CIFAR100
+		if len(b)%3074 == 0 && (len(b)%3073 != 0 || im.coarse) {
+			variant = im.variant(image.CIFAR100)
 		}
 		if set, err = image.ReadCIFAR(image.File{Name: s.name, Reader: bytes.NewReader(b)}, variant, s.split); err == nil {
 			out.describe(s.name, fmt.Sprintf("CIFAR binary (%s)", variant), set)
+			out.coarse = variant == image.CIFAR100Coarse
 		}
 		return err
 	})
 	return set, err
+}
+
+// variant is CIFAR-100 with the label that is wanted.
+func (im *importer) variant(of image.CIFAR) image.CIFAR {
+	if of == image.CIFAR100 && im.coarse {
+		return image.CIFAR100Coarse
+	}
+	return of
 }
 
 // idx reads a pair of IDX files when it comes to the images; nil without an
