@@ -236,7 +236,9 @@ func TestParquetOtherCompressions(t *testing.T) {
 		t.Fatal(err)
 	}
 	col := &parquetColumn{leaf: leavesOf(f.Root(), nil)[0]}
-	metadata := func(g int) *format.ColumnMetaData { return &f.Metadata().RowGroups[g].Columns[col.column.Index()].MetaData }
+	metadata := func(g int) *format.ColumnMetaData {
+		return &f.Metadata().RowGroups[g].Columns[col.column.Index()].MetaData
+	}
 	metadata(1).Codec = format.Zstd
 	if err := col.check(b, f, 1, 1<<20); err == nil || !strings.Contains(err.Error(), "compressed by ZSTD, but UNCOMPRESSED before") {
 		t.Errorf("two compressions: %v", err)

@@ -64,6 +64,12 @@ type TrainOptions struct {
 // maxWindow is far more than a context ever is, and keeps counts of pairs small.
 const maxWindow = 1000
 
+// Validate reports what is out of range, whatever the corpus.
+func (o TrainOptions) Validate() error {
+	_, err := o.withDefaults()
+	return err
+}
+
 func (o TrainOptions) withDefaults() (TrainOptions, error) {
 	var errs []error
 	def := func(v *int, d int, name string) {

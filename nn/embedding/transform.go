@@ -25,6 +25,16 @@ type Variant struct {
 	Smoothing float64 `json:"smoothing,omitempty"`
 }
 
+// Validate reports what is out of range, whatever the module.
+func (v Variant) Validate() error {
+	err := v.validate(0)
+	if v.Fit != nil {
+		_, fit := v.Fit.withDefaults()
+		err = errors.Join(err, fit)
+	}
+	return err
+}
+
 // validate checks the numbers, for vectors of a length if that is positive.
 func (v Variant) validate(dim int) error {
 	var errs []error

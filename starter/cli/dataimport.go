@@ -100,6 +100,7 @@ func (a *app) dataImportCommand() *cobra.Command {
 	f.BoolVar(&o.task.KeepCase, "keep-case", false, "leave letters as they are")
 	f.StringVar(&o.task.Source, "source", "", "where the data come from, for the card (default: the files' names)")
 	f.StringVar(&o.task.Licence, "licence", "", "the data's licence, for the card")
+	positive(cmd, "seed", "validation", "test", "max-vocabulary", "min-count", "max-tokens")
 	f.BoolVar(&o.overwrite, "overwrite", false, "give the name to these data even if it has others")
 	f.BoolVar(&o.dry, "dry-run", false, "show what would be imported, and store nothing")
 	f.BoolVarP(&o.yes, "yes", "y", false, "do not ask before storing")
@@ -120,6 +121,9 @@ func (o *importOptions) complete(args []string) error {
 		return err
 	}
 	o.read.Format = task.Format(o.format)
+	if err := errors.Join(o.read.Validate(), o.task.Validate()); err != nil {
+		return usageError{err}
+	}
 	if o.kind != "" && o.kind != "text" && o.kind != "image" {
 		return usageError{fmt.Errorf("--kind is %q: it is text or image", o.kind)}
 	}
@@ -194,8 +198,24 @@ func (a *app) importData(ctx context.Context, args []string, o importOptions) er
 		}
 		o.task.Source = strings.Join(names, ", ")
 	}
+	if o.dry {
+		return a.importFrom(ctx, nil, sources, o)
+	}
+	// An import may take minutes: what would keep it from being stored is told before.
+	return a.withServers(ctx, func(s *deploy.Servers) error { return a.importFrom(ctx, s.Store, sources, o) })
+}
+
+// importFrom reads the sources, shows what they hold and stores it; s is nil for
+// a dry run.
+func (a *app) importFrom(ctx context.Context, s store.Store, sources []source, o importOptions) error {
 	im := &importer{ctx: ctx, kind: o.kind, coarse: o.label == "coarse", read: o.read, images: o.images, progress: a.newProgress()}
 	im.progress.quiet()
+	if s != nil && !o.overwrite {
+		if err := im.free(s, sources, o.task); err != nil {
+			im.progress.clear()
+			return err
+		}
+	}
 	f, err := im.load(sources)
 	if ctx.Err() != nil {
 		err = errInterrupted // a file of a folder that was not read is a problem among others
@@ -233,17 +253,42 @@ func (a *app) importData(ctx context.Context, args []string, o importOptions) er
 			return nil
 		}
 	}
-	return a.withServers(ctx, func(s *deploy.Servers) error {
-		ref, err := b.publish(ctx, s.Store)
-		if err != nil {
-			return err
-		}
-		if a.json {
-			return a.printJSON(preview{ref, b.card, f.reports})
-		}
-		a.print("\nImported. Search it with `starter search --task %s`.", o.task.Name)
-		return nil
-	})
+	ref, err := b.publish(ctx, s)
+	if err != nil {
+		return err
+	}
+	if a.json {
+		return a.printJSON(preview{ref, b.card, f.reports})
+	}
+	a.print("\nImported. Search it with `starter search --task %s`.", o.task.Name)
+	return nil
+}
+
+// free makes sure that the name of the task is to be had. To import the same data
+// again is no mistake: those of the same files and options go on.
+func (im *importer) free(s store.Store, sources []source, o task.Options) error {
+	err := free(im.ctx, s, store.Dataset, o.Name, false)
+	if !errors.Is(err, activities.ErrExists) {
+		return err
+	}
+	record, other := activities.Dataset(im.ctx, s, o.Name)
+	if other != nil {
+		return other
+	}
+	there := record.Card.Options
+	if record.Card.Modality() == task.Images {
+		o.MaxVocabulary, o.MinCount, o.MaxTokens = 0, 0, 0
+	}
+	if o.SourceDigest = there.SourceDigest; o != there {
+		return err
+	}
+	switch digest, other := im.digestOf(sources); {
+	case other != nil:
+		return other
+	case digest != there.SourceDigest:
+		return err
+	}
+	return nil
 }
 
 // columnHint says how to choose columns where a table lacks those looked for.

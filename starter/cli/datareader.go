@@ -50,11 +50,7 @@ type loaded struct {
 // load reads all the sources; with an error too it returns what was found so
 // far.
 func (im *importer) load(sources []source) (*loaded, error) {
-	for _, s := range sources {
-		if info, err := os.Stat(s.path); err == nil && !info.IsDir() {
-			im.total += info.Size()
-		}
-	}
+	im.count(sources)
 	out := new(loaded)
 	var sets []*image.Set
 	kinds := map[string]string{}
@@ -110,6 +106,45 @@ func (im *importer) digest() string {
 	}
 	sum := sha256.Sum256([]byte(strings.Join(im.sums, "\n")))
 	return hex.EncodeToString(sum[:])
+}
+
+// digestOf returns the digest that load would, without parsing what is read.
+func (im *importer) digestOf(sources []source) (string, error) {
+	alone := &importer{ctx: im.ctx, read: im.read, progress: im.progress}
+	all := func(r io.Reader) error {
+		_, err := io.Copy(io.Discard, r)
+		return err
+	}
+	alone.count(sources)
+	for i, s := range sources {
+		var err error
+		switch s.form {
+		case idxLabels:
+			continue // after their images
+		case aFolder:
+			_, err = alone.folder(s)
+		case idxImages:
+			if pair := pairOf(sources, i); pair != nil {
+				err = alone.open(*pair, all)
+			}
+			err = errors.Join(err, alone.open(s, all))
+		default:
+			err = alone.open(s, all)
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+	return alone.digest(), nil
+}
+
+// count adds up the sizes of the sources, for the progress.
+func (im *importer) count(sources []source) {
+	for _, s := range sources {
+		if info, err := os.Stat(s.path); err == nil && !info.IsDir() {
+			im.total += info.Size()
+		}
+	}
 }
 
 func (im *importer) sum(name string, sum []byte) {
@@ -216,19 +251,27 @@ func (c *countedTree) Open(name string) (fs.File, error) {
 	return c.FS.Open(name)
 }
 
+// folder reads the files of a folder.
+func (im *importer) folder(s source) ([]archive.File, error) {
+	files, err := archive.ReadFolder(&countedTree{FS: os.DirFS(s.path), im: im, name: s.name}, s.name, im.read.MaxBytes, archive.IsData)
+	if err != nil {
+		return nil, err
+	}
+	h := sha256.New()
+	for _, f := range files {
+		sum := sha256.Sum256(f.Data)
+		_, _ = fmt.Fprintf(h, "%x %s\n", sum, f.Name)
+	}
+	im.sum(s.name, h.Sum(nil))
+	return files, nil
+}
+
 // files reads a folder or an archive: of images, of texts, of tables.
 func (im *importer) files(s source, out *loaded) (*image.Set, error) {
 	var files []archive.File
 	var err error
 	if s.form == aFolder {
-		if files, err = archive.ReadFolder(&countedTree{FS: os.DirFS(s.path), im: im, name: s.name}, s.name, im.read.MaxBytes, archive.IsData); err == nil {
-			h := sha256.New()
-			for _, f := range files {
-				sum := sha256.Sum256(f.Data)
-				_, _ = fmt.Fprintf(h, "%x %s\n", sum, f.Name)
-			}
-			im.sum(s.name, h.Sum(nil))
-		}
+		files, err = im.folder(s)
 	} else {
 		err = im.open(s, func(r io.Reader) (err error) {
 			files, err = archive.Read(r, s.name, im.read.MaxBytes, archive.IsData)
@@ -347,16 +390,7 @@ func (im *importer) variant(of image.CIFAR) image.CIFAR {
 // idx reads a pair of IDX files when it comes to the images; nil without an
 // error means that the file was the other one of a pair.
 func (im *importer) idx(sources []source, i int, out *loaded) (*image.Set, error) {
-	s := sources[i]
-	var pair *source
-	for k := range sources {
-		if k != i && (sources[k].form == idxImages || sources[k].form == idxLabels) && sources[k].form != s.form && pairName(sources[k].name) == pairName(s.name) {
-			pair = &sources[k]
-		}
-	}
-	if pair == nil && len(sources) == 2 && sources[1-i].form != s.form { // whatever their names
-		pair = &sources[1-i]
-	}
+	s, pair := sources[i], pairOf(sources, i)
 	other := map[form]form{idxImages: idxLabels, idxLabels: idxImages}[s.form]
 	if pair == nil || pair.form != other {
 		return nil, usageError{fmt.Errorf("%s: %s without their %s: name both files, alike but for the words images and labels", s.name, s.form, strings.TrimPrefix(string(other), "IDX "))}
@@ -379,6 +413,20 @@ func (im *importer) idx(sources []source, i int, out *loaded) (*image.Set, error
 	}
 	out.describe(s.name+" and "+pair.name, "a pair of IDX files", set)
 	return set, nil
+}
+
+// pairOf is the other file of a pair of IDX files, or nil.
+func pairOf(sources []source, i int) (pair *source) {
+	s := sources[i]
+	for k := range sources {
+		if k != i && (sources[k].form == idxImages || sources[k].form == idxLabels) && sources[k].form != s.form && pairName(sources[k].name) == pairName(s.name) {
+			pair = &sources[k]
+		}
+	}
+	if pair == nil && len(sources) == 2 && sources[1-i].form != s.form { // whatever their names
+		pair = &sources[1-i]
+	}
+	return pair
 }
 
 // pairName is a name without the words that tell the two files of a pair apart.

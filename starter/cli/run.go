@@ -87,6 +87,7 @@ func (a *app) runCommand() *cobra.Command {
 	f.BoolVar(&r.retrain, "retrain", false, "train every trial anew instead of asking the trial cache")
 	f.BoolVar(&r.overlap, "allow-overlap", false, "let a target be a pretraining task too")
 	f.BoolVar(&r.detach, "detach", false, "do not follow")
+	positive(cmd, "trials", "pretrain-trials", "concurrency")
 	return a.jsonFlag(cmd)
 }
 
@@ -198,7 +199,7 @@ func (a *app) plan(ctx context.Context, s *deploy.Servers, kind catalog.Kind, ex
 	}
 	plan, err := catalog.MakePlan(kind, e, spec)
 	if err != nil {
-		return nil, err
+		return nil, usageError{err}
 	}
 	if err := a.checkTasks(ctx, s, plan.Tasks()); err != nil {
 		return nil, err

@@ -46,7 +46,7 @@ func TestExperimentFromTheTerminal(t *testing.T) {
 	b.ok("experiment", "add", file) // the same again changes nothing
 	b.fails(exitFailed, []string{"tiny", "overwrite"}, "experiment", "add", b.write("tiny2.yaml", strings.Replace(tinyExperiment, "trials: 12", "trials: 13", 1)))
 	b.fails(exitFailed, []string{"has not been run"}, "experiment", "results", "tiny")
-	b.fails(exitFailed, []string{`"one" is a pretraining task`, `unknown arm "best"`}, "run", "tiny", "--tasks", "one", "--arms", "best")
+	b.fails(exitUsage, []string{`"one" is a pretraining task`, `unknown arm "best"`}, "run", "tiny", "--tasks", "one", "--arms", "best")
 	b.fails(exitFailed, []string{`no task "three"`, "one, two"}, "run", "tiny", "--tasks", "three")
 	b.fails(exitUsage, []string{"--kind", "benchmark"}, "run", "tiny", "--kind", "all")
 	b.fails(exitFailed, []string{"controller", "not found"}, "run", "tiny", "--kind", "transfer")

@@ -71,6 +71,7 @@ func (a *app) searchCommand() *cobra.Command {
 	f.IntVar(&spec.MemoryLimitMB, "memory-limit-mb", spec.MemoryLimitMB, "a trial's memory limit")
 	f.BoolVar(&spec.Retrain, "retrain", false, "train every trial anew instead of asking the trial cache")
 	f.BoolVar(&detach, "detach", false, "do not follow")
+	positive(cmd, "parallel")
 	return a.jsonFlag(cmd)
 }
 
