@@ -6,12 +6,16 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/dustin/go-humanize"
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
+	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
 
+	"tnaml/activities"
 	"tnaml/deploy"
 	"tnaml/workflows"
 )
@@ -110,7 +114,30 @@ func queryProgress(ctx context.Context, c client.Client, name string) (workflows
 	if err != nil {
 		return p, err
 	}
-	return p, response.QueryResult.Get(&p)
+	if err := response.QueryResult.Get(&p); err != nil || p.Preparing == "" {
+		return p, err
+	}
+	// How far the features under way are, only their activity's heartbeat knows.
+	if d, err := c.DescribeWorkflowExecution(ctx, name, ""); err == nil {
+		p.Preparing += underWay(d.GetPendingActivities())
+	}
+	return p, nil
+}
+
+// underWay says how many images have the features that are being computed.
+func underWay(pending []*workflowpb.PendingActivityInfo) string {
+	var sum activities.Images
+	for _, a := range pending {
+		var one activities.Images
+		if a.GetActivityType().GetName() == "Features" && converter.GetDefaultDataConverter().FromPayloads(a.GetHeartbeatDetails(), &one) == nil {
+			sum.Done += one.Done
+			sum.Total += one.Total
+		}
+	}
+	if sum.Total == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", of the next %s of %s images", humanize.Comma(int64(sum.Done)), humanize.Comma(int64(sum.Total)))
 }
 
 // progressText is a search's progress in a line.
