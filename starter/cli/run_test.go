@@ -211,7 +211,7 @@ func TestRunShowsFeatures(t *testing.T) {
 	got := underWay([]*workflowpb.PendingActivityInfo{
 		beat("Features", activities.Images{Done: 12000, Total: 60000}), beat("Train", activities.Step{Step: 1, Steps: 2}), {ActivityType: &commonpb.ActivityType{Name: "Features"}},
 	})
-	if got != ", of the next 12,000 of 60,000 images" {
+	if got != ", now image 12,000 of 60,000" {
 		t.Error(got)
 	}
 	if got := underWay(nil); got != "" {
@@ -220,11 +220,11 @@ func TestRunShowsFeatures(t *testing.T) {
 	run := workflows.ExperimentProgress{Name: "image-1", Status: "running", Searches: 3, Trials: 600, Told: 200, Done: 1, Running: []string{"a", "b"}}
 	searches := []workflows.Progress{
 		{Name: "a", Status: "running", Trials: 200, Told: 7},
-		{Name: "b", Status: "running", Trials: 200, Preparing: "computing the features of the images: 1 of 5 done" + ", of the next 3 of 9 images"},
+		{Name: "b", Status: "running", Trials: 200, Preparing: "computing the features of the images: 1 of 5 done" + ", now image 3 of 9"},
 	}
 	for terminal, want := range map[bool][]string{
-		false: {"image-1  1/3 searches, 2 running  207/600 trials", "  b  0/200 trials  computing the features of the images: 1 of 5 done, of the next 3 of 9 images"},
-		true:  {"image-1  1/3 searches, 2 running  207/600 trials", "  a  7/200 trials", "  b  0/200 trials  computing the features of the images: 1 of 5 done, of the next 3 of 9 images"},
+		false: {"image-1  1/3 searches, 2 running  207/600 trials", "  b  0/200 trials  computing the features of the images: 1 of 5 done, now image 3 of 9"},
+		true:  {"image-1  1/3 searches, 2 running  207/600 trials", "  a  7/200 trials", "  b  0/200 trials  computing the features of the images: 1 of 5 done, now image 3 of 9"},
 	} {
 		if got := runLines(run, searches, terminal); !slices.Equal(got, want) {
 			t.Errorf("terminal %v: %q", terminal, got)

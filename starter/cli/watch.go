@@ -26,12 +26,14 @@ func (a *app) watchCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
 				run, err := a.isRun(cmd.Context(), s, args[0])
-				switch {
-				case err != nil:
+				if err != nil {
 					return err
-				case run:
+				}
+				if run {
+					a.say("run %s%s", args[0], a.where(s, args[0]))
 					return a.followRun(cmd.Context(), s, args[0])
 				}
+				a.say("search %s%s", args[0], a.where(s, args[0]))
 				return a.follow(cmd.Context(), s, args[0])
 			})
 		},
@@ -137,7 +139,7 @@ func underWay(pending []*workflowpb.PendingActivityInfo) string {
 	if sum.Total == 0 {
 		return ""
 	}
-	return fmt.Sprintf(", of the next %s of %s images", humanize.Comma(int64(sum.Done)), humanize.Comma(int64(sum.Total)))
+	return fmt.Sprintf(", now image %s of %s", humanize.Comma(int64(sum.Done)), humanize.Comma(int64(sum.Total)))
 }
 
 // progressText is a search's progress in a line.
