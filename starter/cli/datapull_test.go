@@ -268,3 +268,13 @@ func TestDistance(t *testing.T) {
 		}
 	}
 }
+
+// What came of a set that did not come whole is told with the failure.
+func TestKept(t *testing.T) {
+	if got := kept(pull.Outcome{Files: []pull.Piece{{Name: "a.gz"}, {Name: "b.gz"}}}, "/d"); got != "\na.gz, b.gz: in /d, for the next pull" {
+		t.Errorf("%q", got)
+	}
+	if got := kept(pull.Outcome{}, "/d"); got != "" {
+		t.Errorf("%q", got)
+	}
+}
