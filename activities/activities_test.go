@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -278,5 +279,36 @@ func TestPublish(t *testing.T) {
 	m.Vectors[0]++
 	if _, err := PublishModule(t.Context(), b.store, m, false); !errors.Is(err, ErrExists) || !strings.Contains(err.Error(), "overwrite") {
 		t.Errorf("other vectors under that name: %v", err)
+	}
+}
+
+// sick is a store that does not answer when asked for names.
+type sick struct{ store.Store }
+
+func (sick) GetName(context.Context, store.Kind, string) ([]byte, store.Version, error) {
+	return nil, "", errors.New("connection refused")
+}
+
+// A card is found by its name, else within the task's object; when the store does
+// not answer, that is said.
+func TestCardOf(t *testing.T) {
+	b := newBench(t, "random")
+	config, err := ReadConfig(t.Context(), b.store, b.ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	things := config.Tasks[0]
+	for _, gone := range []bool{false, true} {
+		if gone {
+			if err := b.store.DeleteName(t.Context(), store.Dataset, "things"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if card, err := CardOf(t.Context(), b.store, things); err != nil || card.Examples != 200 {
+			t.Errorf("name gone %v: %+v, %v", gone, card, err)
+		}
+	}
+	if card, err := CardOf(t.Context(), sick{b.store}, things); err == nil || card != nil || !strings.Contains(err.Error(), `dataset "things": connection refused`) {
+		t.Errorf("%v, %v", card, err)
 	}
 }

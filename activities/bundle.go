@@ -18,11 +18,13 @@ import (
 // images: what `starter model export` writes. It is a safetensors file of kind
 // "model", as the trial stored it, with the metadata "bundle" (BundleInfo)
 // added, and, of a text model, the array "vocabulary" (the tokens, UTF-8, each
-// ended by a newline); of an image model see imageBundle.
+// ended by a newline) and, where the wide tower sees n-grams, "ngrams" (I32, rows
+// of token ids, filled up with −1); of an image model see imageBundle.
 type Bundle struct {
 	Info  BundleInfo
 	Model *child.Model
 	task  task.Task
+	grams *task.NGrams
 	image *imageBundle
 }
 
@@ -79,6 +81,17 @@ func ExportModel(ctx context.Context, s store.Store, name string, config *search
 		words = append(append(words, token...), '\n')
 	}
 	safetensors.Put(f, "vocabulary", words)
+	if n := model.NGrams(); n > 0 {
+		longest := model.Config().WideNGrams
+		g, err := data.NGrams(longest)
+		if err != nil {
+			return nil, err
+		}
+		if g.Len() != n {
+			return nil, fmt.Errorf("model of trial %d: it has %d n-grams, its task %d: another version of the program made it", t.Trial, n, g.Len())
+		}
+		safetensors.Put(f, "ngrams", g.Encode(), n, longest)
+	}
 	return f.Encode(), nil
 }
 
@@ -148,6 +161,16 @@ func DecodeBundle(b []byte) (*Bundle, error) {
 	if rows := out.Model.Vocabulary(); rows != len(vocabulary) {
 		return nil, fmt.Errorf("exported model: %d tokens for a table of %d", len(vocabulary), rows)
 	}
+	if n := out.Model.NGrams(); n > 0 {
+		longest := out.Model.Config().WideNGrams
+		rows, _, err := safetensors.Get[int32](f, "ngrams", n, longest)
+		if err != nil {
+			return nil, fmt.Errorf("exported model: %w", err)
+		}
+		if out.grams, err = out.task.DecodeNGrams(rows, longest); err != nil {
+			return nil, fmt.Errorf("exported model: %w", err)
+		}
+	}
 	if classes := out.Model.Classes(); classes != len(out.Info.Labels) {
 		return nil, fmt.Errorf("exported model: %d labels for a model of %d classes", len(out.Info.Labels), classes)
 	}
@@ -164,7 +187,7 @@ type Prediction struct {
 
 // Predict classifies texts.
 func (b *Bundle) Predict(texts []string) []Prediction {
-	bags := b.task.Bag(texts)
+	bags := b.task.Bag(texts, b.grams)
 	return b.predictions(b.Model.Predict(&bags))
 }
 

@@ -120,8 +120,11 @@ func Dataset(ctx context.Context, s store.Store, name string) (DatasetRecord, er
 // CardOf reads the card of a search's task, of texts or of images.
 func CardOf(ctx context.Context, s store.Store, t search.Task) (*task.Card, error) {
 	var record DatasetRecord
-	if err := readName(ctx, s, store.Dataset, t.Name, &record); err == nil && string(record.Ref) == t.Data {
+	switch err := readName(ctx, s, store.Dataset, t.Name, &record); {
+	case err == nil && string(record.Ref) == t.Data:
 		return &record.Card, nil
+	case err != nil && !errors.Is(err, store.ErrNotFound):
+		return nil, err
 	}
 	// The name has gone, or stands for other data now.
 	b, err := s.Get(ctx, store.Ref(t.Data))

@@ -15,7 +15,7 @@ import (
 // inputs returns what a child model is trained on: a task's data, a module's
 // table in its vocabulary, and, where the module is frozen, the vectors that it
 // makes of the examples. All of them are shared between the trials of a worker.
-func (a *Activities) inputs(ctx context.Context, modality task.Modality, dataRef, moduleRef store.Ref, tuned bool, alive func() error) (*child.Data, *child.Table, *child.DocumentVectors, error) {
+func (a *Activities) inputs(ctx context.Context, cfg child.Config, modality task.Modality, dataRef, moduleRef store.Ref, alive func() error) (*child.Data, *child.Table, *child.DocumentVectors, error) {
 	if modality == task.Images {
 		return a.imageInputs(ctx, dataRef, moduleRef, alive)
 	}
@@ -23,16 +23,20 @@ func (a *Activities) inputs(ctx context.Context, modality task.Modality, dataRef
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	table, err := a.table(ctx, dataRef, moduleRef, t)
-	if err != nil || tuned {
-		return t.data, table, nil, err
+	data, err := a.bags(ctx, dataRef, t, cfg.WideNGrams)
+	if err != nil {
+		return nil, nil, nil, err
 	}
-	documents, err := a.documents(ctx, dataRef, moduleRef, t.data, table)
-	return t.data, table, documents, err
+	table, err := a.table(ctx, dataRef, moduleRef, t)
+	if err != nil || cfg.FineTune {
+		return data, table, nil, err
+	}
+	documents, err := a.documents(ctx, dataRef, moduleRef, data, table)
+	return data, table, documents, err
 }
 
 // table returns a module's table in a task's vocabulary.
-func (a *Activities) table(ctx context.Context, dataRef, moduleRef store.Ref, t *loadedTask) (*child.Table, error) {
+func (a *Activities) table(ctx context.Context, dataRef, moduleRef store.Ref, t *task.Task) (*child.Table, error) {
 	v, err := a.cache.get(ctx, "table "+string(dataRef)+" "+string(moduleRef), func(ctx context.Context) (any, int64, error) {
 		m, err := cached(ctx, a, "module", moduleRef, func(b []byte) (*embedding.Module, int64, error) {
 			m, err := embedding.Decode(b)
@@ -41,7 +45,7 @@ func (a *Activities) table(ctx context.Context, dataRef, moduleRef store.Ref, t 
 		if err != nil {
 			return nil, 0, err
 		}
-		table := m.Table(t.task.Vocabulary, t.task.WideVocabulary)
+		table := m.Table(t.Vocabulary, t.WideVocabulary)
 		return table, int64(4*len(table.Vectors) + len(table.Known)), nil
 	})
 	if err != nil {
@@ -50,20 +54,35 @@ func (a *Activities) table(ctx context.Context, dataRef, moduleRef store.Ref, t 
 	return v.(*child.Table), nil
 }
 
-// loadedTask is a text task with the data its child models train on.
-type loadedTask struct {
-	task *task.Task
-	data *child.Data
+func (a *Activities) task(ctx context.Context, ref store.Ref) (*task.Task, error) {
+	return cached(ctx, a, "task", ref, func(b []byte) (*task.Task, int64, error) {
+		t, err := task.Decode(b)
+		return t, 2 * int64(len(b)), err
+	})
 }
 
-func (a *Activities) task(ctx context.Context, ref store.Ref) (*loadedTask, error) {
-	return cached(ctx, a, "task", ref, func(b []byte) (*loadedTask, int64, error) {
-		t, err := task.Decode(b)
+// bags returns what the child models of a text task train on whose wide tower
+// sees n-grams of up to longest tokens.
+func (a *Activities) bags(ctx context.Context, ref store.Ref, t *task.Task, longest int) (*child.Data, error) {
+	v, err := a.cache.get(ctx, fmt.Sprintf("data %s %d", ref, longest), func(context.Context) (any, int64, error) {
+		g, err := t.NGrams(longest)
 		if err != nil {
 			return nil, 0, err
 		}
-		return &loadedTask{t, t.Data()}, 4 * int64(len(b)), nil
+		d := t.Data(g)
+		size := 0
+		for _, e := range []*child.Examples{&d.Train, &d.Validation, &d.Test} {
+			size += len(e.Offsets) + len(e.IDs) + len(e.Counts) + len(e.Labels)
+			if e.Wide != nil {
+				size += len(e.Wide.Offsets) + len(e.Wide.IDs)
+			}
+		}
+		return d, 4 * int64(size), nil
 	})
+	if err != nil {
+		return nil, err
+	}
+	return v.(*child.Data), nil
 }
 
 // documents returns the document vectors of a frozen module: computed once per

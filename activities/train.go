@@ -126,9 +126,11 @@ func keeps(p search.Proposal, o child.Outcome) bool {
 // trialKey is the trial cache's key: a digest of everything the result is a
 // function of.
 func trialKey(data, module store.Ref, cfg child.Config, seed uint64, memoryLimit int64, modality task.Modality) string {
-	features := 0
+	features, ngrams := 0, 0
 	if modality == task.Images {
 		features = nnimage.FeaturesVersion
+	} else if cfg.WideNGrams > 1 {
+		ngrams = task.NGramsVersion
 	}
 	b, err := json.Marshal(struct {
 		Trainer, InstructionSet string
@@ -137,7 +139,8 @@ func trialKey(data, module store.Ref, cfg child.Config, seed uint64, memoryLimit
 		Seed                    uint64
 		MemoryLimit             int64
 		Features                int `json:",omitempty"`
-	}{child.TrainerVersion, child.InstructionSet(), data, module, cfg, seed, memoryLimit, features})
+		NGrams                  int `json:",omitempty"`
+	}{child.TrainerVersion, child.InstructionSet(), data, module, cfg, seed, memoryLimit, features, ngrams})
 	if err != nil {
 		panic(err) // plain numbers and strings
 	}
@@ -211,7 +214,7 @@ func (a *Activities) trainAnew(ctx context.Context, in TrainInput, cfg child.Con
 	beat := startHeartbeat(ctx)
 	defer beat.stop()
 	alive := aliveCheck(ctx)
-	data, table, documents, err := a.inputs(ctx, modality, dataRef, moduleRef, cfg.FineTune, alive)
+	data, table, documents, err := a.inputs(ctx, cfg, modality, dataRef, moduleRef, alive)
 	if err != nil {
 		return nil, err
 	}

@@ -235,6 +235,47 @@ func TestCancelAndChange(t *testing.T) {
 	}
 }
 
+// A transfer that broke off after its last byte has all there is: it is not asked
+// for again, unless it is not what was expected.
+func TestCompletePart(t *testing.T) {
+	body := content(1, 1<<20)
+	for _, c := range []struct {
+		name     string
+		part     []byte
+		served   int64
+		requests int
+	}{
+		{"complete", body, 0, 1},
+		{"complete and wrong", content(2, 1<<20), 1 << 20, 2},
+		{"too long", append(bytes.Clone(body), 1), 1 << 20, 1}, // than the file may be
+		{"half", body[:1<<19], 1 << 19, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := &site{body: body, etag: `"a"`}
+			url := s.serve(t)
+			cl := client(t)
+			for name, b := range map[string][]byte{"data.bin.part": c.part, "data.bin.part.json": []byte(`{"url":"` + url + `","etag":"\"a\""}`)} {
+				if err := os.WriteFile(filepath.Join(cl.Dir, name), b, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			r, err := cl.Get(t.Context(), File{Name: "data.bin", URLs: []string{url}, SHA256: digest(body), Size: int64(len(body))})
+			whole(t, cl, r, err, body)
+			if s.served.Load() > c.served+1000 || s.request != c.requests { // the answer 416 has a text
+				t.Errorf("%d bytes in %d requests, want %d in %d", s.served.Load(), s.request, c.served, c.requests)
+			}
+		})
+	}
+}
+
+func TestUnsatisfied(t *testing.T) {
+	for s, want := range map[string]int64{"bytes */10": 10, "bytes 1-2/10": 0, "bytes */*": 0, "bytes */-3": 0, "": 0, "*/10": 0} {
+		if got := unsatisfied(s); got != want {
+			t.Errorf("%q says %d, want %d", s, got, want)
+		}
+	}
+}
+
 func TestMirrorsAndRefusals(t *testing.T) {
 	body := content(3, 5000)
 	good := (&site{body: body}).serve(t)

@@ -118,6 +118,12 @@ func (t *transfer) run(ctx context.Context) (Result, error) {
 		have = 0
 		t.total = max(resp.ContentLength, 0)
 	case resp.StatusCode == http.StatusRequestedRangeNotSatisfiable:
+		// Nothing is missing where the last transfer broke off after its last byte.
+		if total := unsatisfied(resp.Header.Get("Content-Range")); have > 0 && total == have && (fresh.ETag == "" || fresh.ETag == old.ETag) {
+			t.resumed, t.total = true, total
+			watch.Stop()
+			return t.receive(ctx, http.NoBody, have, old, func() {})
+		}
 		t.forget()
 		return Result{}, &retryError{err: errors.New("the file has become shorter; starting anew")}
 	default:
@@ -327,6 +333,17 @@ func contentRange(s string) (start, total int64, ok bool) {
 		}
 	}
 	return start, total, true
+}
+
+// unsatisfied parses "bytes */10", the size of a file that has nothing at the
+// place asked for; 0 where it says none.
+func unsatisfied(s string) int64 {
+	all, ok := strings.CutPrefix(s, "bytes */")
+	total, err := strconv.ParseInt(all, 10, 64)
+	if !ok || err != nil || total < 0 {
+		return 0
+	}
+	return total
 }
 
 // matches compares what came with what was expected.

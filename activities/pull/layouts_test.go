@@ -1,10 +1,7 @@
 package pull
 
 import (
-	"archive/tar"
-	"archive/zip"
 	"bytes"
-	"compress/gzip"
 	"encoding/binary"
 	"encoding/csv"
 	"fmt"
@@ -14,6 +11,8 @@ import (
 	"strings"
 
 	"golang.org/x/text/encoding/charmap"
+
+	"tnaml/experiments/archive/archivetest"
 )
 
 // The data sets' files in small, in the layout of the real ones: the header
@@ -28,42 +27,16 @@ func must[T any](v T, err error) T {
 
 type entry struct{ name, text string }
 
-func zipped(entries ...entry) []byte {
-	var b bytes.Buffer
-	z := zip.NewWriter(&b)
+// pairs are names and contents, as archivetest takes them.
+func pairs(entries []entry) (out []string) {
 	for _, e := range entries {
-		must(must(z.Create(e.name)).Write([]byte(e.text)))
+		out = append(out, e.name, e.text)
 	}
-	if err := z.Close(); err != nil {
-		panic(err)
-	}
-	return b.Bytes()
+	return out
 }
 
-func gzipped(p []byte) []byte {
-	var b bytes.Buffer
-	w := gzip.NewWriter(&b)
-	must(w.Write(p))
-	if err := w.Close(); err != nil {
-		panic(err)
-	}
-	return b.Bytes()
-}
-
-func tarred(entries ...entry) []byte {
-	var b bytes.Buffer
-	w := tar.NewWriter(&b)
-	for _, e := range entries {
-		if err := w.WriteHeader(&tar.Header{Name: e.name, Mode: 0o644, Size: int64(len(e.text))}); err != nil {
-			panic(err)
-		}
-		must(w.Write([]byte(e.text)))
-	}
-	if err := w.Close(); err != nil {
-		panic(err)
-	}
-	return gzipped(b.Bytes())
-}
+func zipped(entries ...entry) []byte { return archivetest.Zip(pairs(entries)...) }
+func tarred(entries ...entry) []byte { return archivetest.Gzip(archivetest.Tar(pairs(entries)...)) }
 
 // perLabel is the number of examples that a made-up file has of each label.
 const perLabel = 12
@@ -123,7 +96,7 @@ func idx(data []byte, shape ...uint32) []byte {
 	for _, d := range shape {
 		b = binary.BigEndian.AppendUint32(b, d)
 	}
-	return gzipped(append(b, data...))
+	return archivetest.Gzip(append(b, data...))
 }
 
 // digits are n images of 2 × 2 in IDX, and their labels 0, 1, 0, 1 …

@@ -33,8 +33,9 @@ type Puller struct {
 	// Overwrite pulls sets anew that are there, and gives their names to what
 	// comes.
 	Overwrite bool
-	// Keep leaves the files where they are once their tasks are stored. Files that
-	// were there before stay in any case.
+	// Keep leaves the files where they are once their tasks are stored. Files that a
+	// person put there stay in any case, and those of a set that failed for the next
+	// pull of it: a <name>.kept beside one says that it is to go then.
 	Keep bool
 	// Parallel is the number of sets whose files are downloaded at once; 0 means 3.
 	// Tasks are built one at a time, for the memory.
@@ -60,7 +61,8 @@ type Outcome struct {
 	Name   string `json:"name"`
 	Status Status `json:"status"`
 	// Files are those the task was made of; their digests are those to compare
-	// with another's.
+	// with another's. Of a set that did not come they are those that did: the next
+	// pull takes them.
 	Files []Piece    `json:"files,omitempty"`
 	Ref   store.Ref  `json:"ref,omitempty"`
 	Card  *task.Card `json:"card,omitempty"`
@@ -69,6 +71,9 @@ type Outcome struct {
 	// Error says what failed, of each source and address.
 	Error string `json:"error,omitempty"`
 	err   error
+	// spare are files of sources that were of no use, in the place of which
+	// another was.
+	spare []Piece
 }
 
 // Err is the failure behind Error.
@@ -81,7 +86,12 @@ type Piece struct {
 	SHA256 string `json:"sha256"`
 	Size   int64  `json:"size"`
 	path   string
+	// ours says that a pull got it, this or an earlier one.
+	ours bool
 }
+
+// keptMark is a file beside one that a pull got for a set that failed.
+func (p Piece) keptMark() string { return p.path + ".kept" }
 
 // Event is one line about a set; with Outcome, the last one.
 type Event struct {
@@ -117,9 +127,7 @@ func (p *Puller) Run(ctx context.Context, sets []catalog.Dataset) []Outcome {
 		})
 	}
 	all.Wait()
-	if !p.Keep {
-		p.clean(out)
-	}
+	p.clean(out)
 	return out
 }
 
@@ -129,8 +137,8 @@ func (p *Puller) tell(e Event) {
 	}
 }
 
-// clean removes the files that came by this run and are not needed any more:
-// those of no set that failed.
+// clean removes the files that pulls got and that are not needed any more, those
+// of no set that failed, and marks the others. With Keep it does neither.
 func (p *Puller) clean(outcomes []Outcome) {
 	needed := map[string]bool{}
 	for _, o := range outcomes {
@@ -139,9 +147,16 @@ func (p *Puller) clean(outcomes []Outcome) {
 		}
 	}
 	for _, o := range outcomes {
-		for _, f := range o.Files {
-			if f.URL != "" && !needed[f.path] {
+		for _, f := range slices.Concat(o.Files, o.spare) {
+			switch {
+			case p.Keep:
+				_ = os.Remove(f.keptMark())
+			case !f.ours:
+			case needed[f.path]:
+				_ = os.WriteFile(f.keptMark(), nil, 0o644) // else the file stays for good
+			default:
 				_ = os.Remove(f.path)
+				_ = os.Remove(f.keptMark())
 			}
 		}
 	}
@@ -169,7 +184,9 @@ func (p *Puller) one(ctx context.Context, d *catalog.Dataset, build func() (done
 	var failed []error
 	for i, s := range d.Sources {
 		pieces, err := p.files(ctx, s)
-		if err == nil {
+		if err != nil {
+			o.Files = append(o.Files, pieces...)
+		} else {
 			done := build()
 			var kept Outcome
 			if err = ctx.Err(); err == nil { // it may have ended while others were built
@@ -179,13 +196,13 @@ func (p *Puller) one(ctx context.Context, d *catalog.Dataset, build func() (done
 			var cannot *unreadable
 			switch {
 			case err == nil:
-				kept.Notes = slices.Concat(o.Notes, kept.Notes)
+				kept.Notes, kept.spare = slices.Concat(o.Notes, kept.Notes), o.Files
 				return kept
 			case !errors.As(err, &cannot) || ctx.Err() != nil:
 				o.Files = append(o.Files, pieces...)
 				return fail(Failed, err) // what came is as good as ever
 			}
-			setAside(s, pieces)
+			o.Files = append(o.Files, setAside(s, pieces)...)
 		}
 		if ctx.Err() != nil {
 			return fail(Failed, ctx.Err())
@@ -212,13 +229,19 @@ func (e *unreadable) Error() string { return e.err.Error() }
 func (e *unreadable) Unwrap() error { return e.err }
 
 // setAside renames files that came and cannot be read, unless their digest says
-// that they are those meant: the next pull shall get them anew.
-func setAside(s catalog.DatasetSource, pieces []Piece) {
+// that they are those meant: the next pull shall get them anew. It returns the
+// others.
+func setAside(s catalog.DatasetSource, pieces []Piece) []Piece {
+	var others []Piece
 	for i, piece := range pieces {
-		if piece.URL != "" && s.Files[i].SHA256 == "" {
-			_ = os.Rename(piece.path, piece.path+".bad")
+		if !piece.ours || s.Files[i].SHA256 != "" {
+			others = append(others, piece)
+			continue
 		}
+		_ = os.Rename(piece.path, piece.path+".bad")
+		_ = os.Remove(piece.keptMark())
 	}
+	return others
 }
 
 // first is the first line of an error.
@@ -227,7 +250,8 @@ func first(err error) string {
 	return strings.TrimSuffix(line, ":")
 }
 
-// files downloads the files of a source.
+// files downloads the files of a source. With an error too it returns those that
+// are there.
 func (p *Puller) files(ctx context.Context, s catalog.DatasetSource) ([]Piece, error) {
 	var out []Piece
 	var failed []error
@@ -238,7 +262,7 @@ func (p *Puller) files(ctx context.Context, s catalog.DatasetSource) ([]Piece, e
 		}
 		r, err := p.Client.Get(ctx, download.File{Name: f.Name, URLs: urls, SHA256: f.SHA256, Size: f.Size, MaxSize: f.MaxSize})
 		if ctx.Err() != nil {
-			return nil, ctx.Err()
+			return out, ctx.Err()
 		}
 		if err != nil {
 			failed = append(failed, err)
@@ -247,7 +271,10 @@ func (p *Puller) files(ctx context.Context, s catalog.DatasetSource) ([]Piece, e
 			}
 			continue // the person is told of all at once
 		}
-		out = append(out, Piece{Name: f.Name, URL: r.URL, SHA256: r.SHA256, Size: r.Size, path: r.Path})
+		piece := Piece{Name: f.Name, URL: r.URL, SHA256: r.SHA256, Size: r.Size, path: r.Path}
+		_, err = os.Stat(piece.keptMark())
+		piece.ours = r.URL != "" || err == nil
+		out = append(out, piece)
 	}
 	return out, errors.Join(failed...)
 }

@@ -59,7 +59,7 @@ func newBench(t *testing.T, files map[string][]byte) *bench {
 	return b
 }
 
-// left are the files in the directory of downloads, without locks.
+// left are the files in the directory of downloads, without locks and marks.
 func (b *bench) left() []string {
 	b.t.Helper()
 	entries, err := os.ReadDir(b.Client.Dir)
@@ -68,7 +68,7 @@ func (b *bench) left() []string {
 	}
 	var out []string
 	for _, e := range entries {
-		if !strings.HasSuffix(e.Name(), ".lock") {
+		if !strings.HasSuffix(e.Name(), ".lock") && !strings.HasSuffix(e.Name(), ".kept") {
 			out = append(out, e.Name())
 		}
 	}
@@ -254,6 +254,50 @@ func TestFailures(t *testing.T) {
 		if o.Status != Failed || !errors.Is(o.Err(), context.Canceled) {
 			t.Errorf("cancelled: %+v", o)
 		}
+	}
+}
+
+// Where one file of a set does not come, those that did stay for the next pull,
+// and go with it; so do those of a source in the place of which another was taken.
+func TestHalfASet(t *testing.T) {
+	files := layouts()
+	b := newBench(t, files)
+	mirror := b.Client.Mirror
+	b.Client.Mirror = ""
+	set := sets("mnist")[0]
+	n := len(set.Sources[0].Files)
+	for k, f := range set.Sources[0].Files {
+		set.Sources[0].Files[k].URLs = []catalog.DatasetURL{{URL: mirror + "/" + f.Name}}
+	}
+	first, last := set.Sources[0].Files[0].Name, set.Sources[0].Files[n-1].Name
+	b.mu.Lock()
+	missing := files[last]
+	delete(files, last)
+	files["elsewhere"] = missing
+	b.mu.Unlock()
+	half := func() {
+		t.Helper()
+		out := b.Run(t.Context(), []catalog.Dataset{set})
+		if out[0].Status != Failed || !strings.Contains(out[0].Error, last) || len(out[0].Files) != n-1 || out[0].Files[0].Name != first || len(b.left()) != n-1 {
+			t.Fatalf("%+v, left %q", out[0], b.left())
+		}
+	}
+	half()
+	half() // as often as it takes
+	two := set
+	two.Sources = append(slices.Clone(set.Sources), set.Sources[0])
+	two.Sources[1].Files = slices.Clone(set.Sources[0].Files)
+	two.Sources[1].Files[n-1].URLs = []catalog.DatasetURL{{URL: mirror + "/elsewhere"}}
+	if out := b.Run(t.Context(), []catalog.Dataset{two}); out[0].Status != Stored || b.asked[first] != 1 || len(b.left()) != 0 {
+		t.Errorf("another source: %+v, asked %v, left %q", out[0], b.asked, b.left())
+	}
+	b.Overwrite = true
+	half()
+	b.mu.Lock()
+	files[last] = missing
+	b.mu.Unlock()
+	if out := b.Run(t.Context(), []catalog.Dataset{set}); out[0].Status != Stored || b.asked[first] != 2 || len(b.left()) != 0 {
+		t.Errorf("the rest: %+v, asked %v, left %q", out[0], b.asked, b.left())
 	}
 }
 

@@ -68,7 +68,7 @@ func Read(r io.Reader, name string, limit int64, wanted func(name string) bool) 
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	if FormatOf(head) == Zip {
-		b, err := readAll(in, limit)
+		b, err := in.ReadAll(limit)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
@@ -80,6 +80,13 @@ func Read(r io.Reader, name string, limit int64, wanted func(name string) bool) 
 // Clean returns a path without leading and doubled slashes and dots.
 func Clean(name string) string {
 	return strings.TrimPrefix(path.Clean("/"+strings.ReplaceAll(name, `\`, "/")), "/")
+}
+
+// IsData leaves out what commonly lies beside the examples of a data set and is
+// none: a licence, a readme.
+func IsData(name string) bool {
+	base := strings.ToLower(path.Base(name))
+	return !strings.HasPrefix(base, "license") && !strings.HasPrefix(base, "licence") && !strings.HasPrefix(base, "readme")
 }
 
 // hidden reports whether a file belongs to the system that packed the archive,

@@ -95,18 +95,20 @@ func (i *inflated) Read(p []byte) (int, error) {
 // ReadAll reads a source, decompressed, up to a limit, 0 meaning
 // DefaultMaxBytes.
 func ReadAll(r io.Reader, limit int64) ([]byte, Compression, error) {
-	if limit <= 0 {
-		limit = DefaultMaxBytes
-	}
 	in, err := Inflate(r)
 	if err != nil {
 		return nil, None, err
 	}
-	b, err := readAll(in, limit)
+	b, err := in.ReadAll(limit)
 	return b, in.Compression, err
 }
 
-func readAll(r io.Reader, limit int64) ([]byte, error) {
+// ReadAll reads the rest of the contents, up to a limit, 0 meaning
+// DefaultMaxBytes.
+func (r *Reader) ReadAll(limit int64) ([]byte, error) {
+	if limit <= 0 {
+		limit = DefaultMaxBytes
+	}
 	b, err := io.ReadAll(io.LimitReader(r, limit+1))
 	if err != nil {
 		return nil, err

@@ -69,7 +69,7 @@ func (s Source) reader() *io.SectionReader { return io.NewSectionReader(s.Data, 
 
 // plain opens a source that is to be no archive, inflated where it is
 // compressed.
-func (s Source) plain() (io.Reader, error) {
+func (s Source) plain() (*archive.Reader, error) {
 	in, err := archive.Inflate(s.reader())
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.Name, err)
@@ -90,12 +90,9 @@ func (s Source) readPlain() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := io.ReadAll(io.LimitReader(in, maxBytes+1))
-	if err == nil && len(b) > maxBytes {
-		err = fmt.Errorf("more than %d bytes", maxBytes)
-	}
+	b, err := in.ReadAll(maxBytes)
 	if err != nil {
-		return nil, fmt.Errorf("%s: after %d bytes: %w", s.Name, len(b), err)
+		return nil, fmt.Errorf("%s: %w", s.Name, err)
 	}
 	return b, nil
 }

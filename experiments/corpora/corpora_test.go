@@ -1,20 +1,17 @@
 package corpora
 
 import (
-	"archive/tar"
-	"archive/zip"
 	"bytes"
-	"compress/gzip"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 	"unicode/utf8"
 
 	"golang.org/x/text/encoding/charmap"
 
+	"tnaml/experiments/archive/archivetest"
 	"tnaml/experiments/task"
 )
 
@@ -23,53 +20,16 @@ type file struct{ name, text string }
 
 func source(name string, b []byte) Source { return Source{name, bytes.NewReader(b), int64(len(b))} }
 
-func gzipped(b []byte) []byte {
-	var out bytes.Buffer
-	w := gzip.NewWriter(&out)
-	if _, err := w.Write(b); err != nil {
-		panic(err)
+// pairs are names and contents, as archivetest takes them.
+func pairs(files []file) (out []string) {
+	for _, f := range files {
+		out = append(out, f.name, f.text)
 	}
-	if err := w.Close(); err != nil {
-		panic(err)
-	}
-	return out.Bytes()
+	return out
 }
 
-func zipped(files ...file) []byte {
-	var out bytes.Buffer
-	z := zip.NewWriter(&out)
-	for _, f := range files {
-		w, err := z.Create(f.name)
-		if err == nil {
-			_, err = w.Write([]byte(f.text))
-		}
-		if err != nil {
-			panic(err)
-		}
-	}
-	if err := z.Close(); err != nil {
-		panic(err)
-	}
-	return out.Bytes()
-}
-
-func tarred(files ...file) []byte {
-	var out bytes.Buffer
-	w := tar.NewWriter(&out)
-	for _, f := range files {
-		err := w.WriteHeader(&tar.Header{Name: f.name, Mode: 0o644, Size: int64(len(f.text)), ModTime: time.Unix(0, 0)})
-		if err == nil {
-			_, err = w.Write([]byte(f.text))
-		}
-		if err != nil {
-			panic(err)
-		}
-	}
-	if err := w.Close(); err != nil {
-		panic(err)
-	}
-	return gzipped(out.Bytes())
-}
+func zipped(files ...file) []byte { return archivetest.Zip(pairs(files)...) }
+func tarred(files ...file) []byte { return archivetest.Gzip(archivetest.Tar(pairs(files)...)) }
 
 // show is examples in one line each: split, label, text.
 func show(examples []task.Example) string {
@@ -118,7 +78,7 @@ func TestExamples(t *testing.T) {
 		{"tsv in zip", Recipe{As: Table, Parts: []Part{{Member: "**/Spam"}}, Columns: []string{"label", "text"}, Delimiter: "\t", Literal: true},
 			[]Source{source("a.zip", zipped(file{"readme", "x"}, file{"deep/er/Spam", "ham\t\"quoted\r\nspam\tb"}, file{"__MACOSX/Spam", "x"}))}, "|ham|\"quoted\n|spam|b\n", 0},
 		{"two tables with splits", Recipe{As: Table, Parts: []Part{{File: "a", Split: task.Train}, {File: "b", Split: task.Test}}, Columns: []string{"label", "text"}},
-			[]Source{source("b", gzipped([]byte("y,2"))), source("a", []byte("x,1"))}, "train|x|1\ntest|y|2\n", 0},
+			[]Source{source("b", archivetest.Gzip([]byte("y,2"))), source("a", []byte("x,1"))}, "train|x|1\ntest|y|2\n", 0},
 		{"conditions", Recipe{As: Table, Parts: one, Where: []Condition{{Column: "text", Filled: true}, {Column: "day", From: "2015-03-19", To: "2017-07-31"}}},
 			[]Source{source("a", []byte("day,label,text\n2015-03-18,a,early\n2015-03-19,a,in\n2016-01-01,b, \n2017-07-31,b,in too\n2017-08-01,b,late\n"))}, "|a|in\n|b|in too\n", 3},
 		{"carriage returns and Mac Roman", Recipe{As: Table, Parts: one, CR: true, Encoding: "macintosh", Repair: []string{"windows-1252>utf-8"}},

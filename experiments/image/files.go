@@ -10,10 +10,8 @@ import (
 	_ "image/jpeg"
 	_ "image/png"
 	"io/fs"
-	"path"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
 
 	"tnaml/experiments/archive"
@@ -45,7 +43,7 @@ const maxPixels = 1 << 26
 // the order of their paths. Every file that is no image is a problem, named by
 // its path; all are reported together.
 func ReadFolder(tree fs.FS, name string, o FileOptions) (*Set, error) {
-	files, err := archive.ReadFolder(tree, name, o.MaxBytes, IsData)
+	files, err := archive.ReadFolder(tree, name, o.MaxBytes, archive.IsData)
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +53,7 @@ func ReadFolder(tree fs.FS, name string, o FileOptions) (*Set, error) {
 // ReadArchive reads a tar (also compressed) or zip archive of what ReadFolder
 // reads; which one it is, its first bytes say.
 func ReadArchive(f File, o FileOptions) (*Set, error) {
-	files, err := archive.Read(f.Reader, f.Name, o.MaxBytes, IsData)
+	files, err := archive.Read(f.Reader, f.Name, o.MaxBytes, archive.IsData)
 	if err != nil {
 		return nil, err
 	}
@@ -67,12 +65,6 @@ func (o FileOptions) validate() error {
 		return fmt.Errorf("a size of %d × %d × %d; give both sides or none, and 1 or 3 channels or none", o.Height, o.Width, o.Channels)
 	}
 	return nil
-}
-
-// IsData leaves out what commonly lies beside the images and is none.
-func IsData(name string) bool {
-	base := strings.ToLower(path.Base(name))
-	return !strings.HasPrefix(base, "license") && !strings.HasPrefix(base, "readme")
 }
 
 // ReadFiles makes a set of image files that have been read, as ReadFolder and

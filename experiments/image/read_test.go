@@ -1,10 +1,7 @@
 package image
 
 import (
-	"archive/tar"
-	"archive/zip"
 	"bytes"
-	"compress/gzip"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -21,18 +18,9 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"tnaml/experiments/archive/archivetest"
 	"tnaml/experiments/task"
 )
-
-func gz(b []byte) []byte {
-	var out bytes.Buffer
-	w := gzip.NewWriter(&out)
-	_, err1 := w.Write(b)
-	if err := errors.Join(err1, w.Close()); err != nil {
-		panic(err)
-	}
-	return out.Bytes()
-}
 
 func file(name string, b []byte) File { return File{name, bytes.NewReader(b)} }
 
@@ -47,7 +35,7 @@ func idx(data []byte, shape ...uint32) []byte {
 
 func TestReadIDX(t *testing.T) {
 	images, labels := idx([]byte("abcdefghijkl"), 2, 2, 3), idx([]byte{0, 2}, 2)
-	for _, pair := range [][2][]byte{{images, labels}, {gz(images), gz(labels)}} {
+	for _, pair := range [][2][]byte{{images, labels}, {archivetest.Gzip(images), archivetest.Gzip(labels)}} {
 		s, err := ReadIDX(file("i", pair[0]), file("l", pair[1]), Train)
 		if err != nil {
 			t.Fatal(err)
@@ -60,7 +48,7 @@ func TestReadIDX(t *testing.T) {
 	if s, err := ReadIDX(file("i", idx([]byte("abcdef"), 1, 1, 2, 3)), file("l", idx([]byte{0}, 1)), ""); err != nil || s.Channels != 3 {
 		t.Errorf("colour: %v", err)
 	}
-	packed := gz(images)
+	packed := archivetest.Gzip(images)
 	for _, c := range []struct {
 		images, labels []byte
 		want           []string
@@ -106,7 +94,7 @@ func records(heads ...[]byte) []byte {
 
 func TestReadCIFAR(t *testing.T) {
 	b := records([]byte{3}, []byte{9})
-	for _, in := range [][]byte{b, gz(b)} {
+	for _, in := range [][]byte{b, archivetest.Gzip(b)} {
 		s, err := ReadCIFAR(file("f", in), CIFAR10, Test)
 		if err != nil {
 			t.Fatal(err)
@@ -155,47 +143,22 @@ type named struct {
 	data []byte
 }
 
-func tarOf(files ...named) []byte {
-	var out bytes.Buffer
-	w := tar.NewWriter(&out)
+// pairs are names and contents, as archivetest takes them.
+func pairs(files []named) (out []string) {
 	for _, f := range files {
-		err := w.WriteHeader(&tar.Header{Name: f.name, Size: int64(len(f.data)), Mode: 0o644, Typeflag: tar.TypeReg})
-		if err == nil {
-			_, err = w.Write(f.data)
-		}
-		if err != nil {
-			panic(err)
-		}
+		out = append(out, f.name, string(f.data))
 	}
-	if err := w.Close(); err != nil {
-		panic(err)
-	}
-	return out.Bytes()
+	return out
 }
 
-func zipOf(files ...named) []byte {
-	var out bytes.Buffer
-	w := zip.NewWriter(&out)
-	for _, f := range files {
-		e, err := w.Create(f.name)
-		if err == nil {
-			_, err = e.Write(f.data)
-		}
-		if err != nil {
-			panic(err)
-		}
-	}
-	if err := w.Close(); err != nil {
-		panic(err)
-	}
-	return out.Bytes()
-}
+func tarOf(files ...named) []byte { return archivetest.Tar(pairs(files)...) }
+func zipOf(files ...named) []byte { return archivetest.Zip(pairs(files)...) }
 
 func TestReadCIFARArchive(t *testing.T) {
 	names := []byte("a\nb\nc\nd\ne\nf\ng\nh\ni\nj\n\n")
 	archive := tarOf(named{"c/test_batch.bin", records([]byte{4})}, named{"c/readme.html", []byte("x")}, named{"c/batches.meta.txt", names},
 		named{"c/data_batch_2.bin", records([]byte{2})}, named{"c/data_batch_1.bin", records([]byte{1}, []byte{9})})
-	for _, b := range [][]byte{archive, gz(archive)} {
+	for _, b := range [][]byte{archive, archivetest.Gzip(archive)} {
 		s, err := ReadCIFARArchive(file("f", b), CIFAR10)
 		if err != nil {
 			t.Fatal(err)
@@ -212,7 +175,7 @@ func TestReadCIFARArchive(t *testing.T) {
 		{tarOf(named{"x.bin", records([]byte{1})}, named{"test_batch.bin", []byte("short")}, named{"batches.meta.txt", []byte("a b")}),
 			[]string{"x.bin: cannot tell the split", "test_batch.bin: byte 0: the file of 5 bytes", "2 class names"}},
 		{archive[:700], []string{"f: c/test_batch.bin: byte"}},
-		{gz(archive)[:300], []string{"f: "}},
+		{archivetest.Gzip(archive)[:300], []string{"f: "}},
 		{[]byte("no archive at all, but some text that is long enough" + strings.Repeat(".", 1000)), []string{"f: byte"}},
 	} {
 		_, err := ReadCIFARArchive(file("f", c.b), CIFAR10)
@@ -272,7 +235,7 @@ func TestReadFiles(t *testing.T) {
 		{"top/test/rose/9.png", picture("grey", 3, 3, color.Gray{77})},
 		{"top/train/rose/.DS_Store", []byte("x")},
 		{"__MACOSX/top/train/._rose", []byte("x")},
-		{"LICENSE.txt", []byte("x")},
+		{"LICENSE.txt", []byte("x")}, {"Licence", []byte("x")},
 	}
 	tree := fstest.MapFS{}
 	for _, f := range files {
@@ -295,7 +258,7 @@ func TestReadFiles(t *testing.T) {
 			}
 		}
 	}
-	for name, b := range map[string][]byte{"tar": tarOf(files...), "tar.gz": gz(tarOf(files...)), "zip": zipOf(files...)} {
+	for name, b := range map[string][]byte{"tar": tarOf(files...), "tar.gz": archivetest.Gzip(tarOf(files...)), "zip": zipOf(files...)} {
 		o.Workers = 3
 		s, err := ReadArchive(file(name, b), o)
 		if err != nil {
@@ -360,7 +323,7 @@ func TestReadFilesRefuses(t *testing.T) {
 
 func FuzzReadIDX(f *testing.F) {
 	f.Add(idx([]byte("abcdefghijkl"), 2, 2, 3), idx([]byte{0, 2}, 2))
-	f.Add(gz(idx([]byte("abc"), 1, 1, 3)), idx([]byte{0}, 1))
+	f.Add(archivetest.Gzip(idx([]byte("abc"), 1, 1, 3)), idx([]byte{0}, 1))
 	f.Fuzz(func(t *testing.T, images, labels []byte) {
 		s, err := ReadIDX(file("i", images), file("l", labels), "")
 		if err == nil {
@@ -392,7 +355,7 @@ func FuzzReadCIFAR(f *testing.F) {
 func FuzzReadArchive(f *testing.F) {
 	files := []named{{"a/1.png", picture("png", 2, 2, red)}, {"b/2.gif", picture("gif", 2, 2, blue)}}
 	f.Add(tarOf(files...))
-	f.Add(gz(tarOf(files...)))
+	f.Add(archivetest.Gzip(tarOf(files...)))
 	f.Add(zipOf(files...))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		o := FileOptions{Height: 4, Width: 4, MaxBytes: 1 << 20}

@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"tnaml/experiments/search"
+	"tnaml/experiments/task"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -302,5 +303,20 @@ func TestJSON(t *testing.T) {
 	}
 	if d.Results[2].Strategy != "naml, transferred" || in.Searches[2].Config.Strategy != search.NAML {
 		t.Errorf("strategy %q", d.Results[2].Strategy)
+	}
+}
+
+// A page does not list thousands of classes.
+func TestManyClassesAreFolded(t *testing.T) {
+	in := realistic(t)
+	card := opinions
+	card.Card.Classes = nil
+	for i := range 10_000 {
+		card.Card.Classes = append(card.Card.Classes, task.Class{Label: fmt.Sprintf("class-%d", i), Train: 10_000 - i})
+	}
+	in.Cards = []Card{card}
+	html := page(t, in)
+	if n := strings.Count(html, ">class-"); n != 30 || !strings.Contains(html, "… and 9,970 more") || !strings.Contains(html, ">class-24<") || !strings.Contains(html, ">class-9999<") {
+		t.Errorf("%d classes are on the page", n)
 	}
 }

@@ -142,7 +142,7 @@ func (s *Space) Validate() error {
 		bad("the space has no name")
 	}
 	cfg := plain()
-	cfg.WideStart = s.WideStart
+	s.fix(&cfg)
 	if err := cfg.Validate(); err != nil {
 		errs = append(errs, err)
 	}
@@ -253,7 +253,7 @@ func (s *Space) has(choice string, option any) bool {
 // of a catalogue, sorted. It is an error when the catalogue is empty or lacks a
 // module that the space names.
 func (s *Space) Expand(catalogue []string) (Space, error) {
-	out := Space{Name: s.Name, Description: s.Description, WideStart: s.WideStart, Choices: make([]Choice, len(s.Choices))}
+	out := Space{Name: s.Name, Description: s.Description, WideStart: s.WideStart, WideNGrams: s.WideNGrams, Choices: make([]Choice, len(s.Choices))}
 	for i, c := range s.Choices {
 		out.Choices[i] = Choice{Name: c.Name, Options: slices.Clone(c.Options)}
 		if c.Name != Module {
@@ -304,8 +304,21 @@ func (s *Space) Child(actions []int) (cfg child.Config, module string, err error
 			k.apply(&cfg, o)
 		}
 	}
-	cfg.WideStart = s.WideStart
+	s.fix(&cfg)
 	return cfg, module, cfg.Validate()
+}
+
+// fix sets what all child models of the space have in common.
+func (s *Space) fix(cfg *child.Config) {
+	cfg.WideStart, cfg.WideNGrams = s.WideStart, s.NGrams()
+}
+
+// NGrams returns the length of the longest n-grams that the wide tower sees.
+func (s *Space) NGrams() int {
+	if s.WideNGrams == 0 {
+		return DefaultWideNGrams
+	}
+	return s.WideNGrams
 }
 
 func (s *Space) check(actions []int) error {

@@ -2,6 +2,7 @@ package space
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -105,6 +106,7 @@ func TestChildAndDescribe(t *testing.T) {
 	want := child.Config{
 		FineTune: true, HiddenLayers: 2, HiddenSize: 128, Activation: child.Swish, Normalisation: child.BatchNorm, Dropout: .2,
 		DeepLearningRate: .03, DeepRegularisation: .0001, WideLearningRate: .1, WideRegularisation: 0, Steps: 400,
+		WideNGrams: DefaultWideNGrams,
 	}
 	if diff := cmp.Diff(want, cfg); diff != "" || module != "wiki" {
 		t.Errorf("module %s, %s", module, diff)
@@ -202,6 +204,34 @@ func FuzzLoad(f *testing.F) {
 			t.Errorf("loaded, but its first child model is not valid: %v", err)
 		}
 	})
+}
+
+// What the wide tower sees is the space's own, for all of its child models:
+// pairs of tokens, unless it says otherwise.
+func TestWideNGrams(t *testing.T) {
+	yaml, err := builtin.ReadFile("builtin/text-small.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line, want := range map[string]int{"": 2, "wide_ngrams: 1\n": 1, "wide_ngrams: 3\n": 3} {
+		s, err := Load(append(slices.Clone(yaml), line...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := s.Expand([]string{"m"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if cfg, _, err := e.Child(make([]int, len(e.Choices))); err != nil || cfg.WideNGrams != want {
+			t.Errorf("%q: %d, %v, want %d", line, cfg.WideNGrams, err, want)
+		}
+		if plain := builtinSpace(t, "text-small"); plain.Digest() != s.Digest() {
+			t.Error("a controller learns about the choices alone")
+		}
+	}
+	if _, err := Load(append(slices.Clone(yaml), "wide_ngrams: 4\n"...)); err == nil || !strings.Contains(err.Error(), "n-grams of up to 4") {
+		t.Errorf("%v", err)
+	}
 }
 
 // The start of the wide tower is the space's own, for all of its child models.

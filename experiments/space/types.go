@@ -29,7 +29,15 @@ type Space struct {
 	// Bayes' weights from which the wide tower starts (child.Config.WideStart). 0
 	// means the trainer's default, −1 that it starts from zero.
 	WideStart float64 `json:"wide_start,omitempty" yaml:"wide_start,omitempty"`
+	// WideNGrams is no choice either: the length of the longest n-grams of tokens
+	// that the wide tower of a text model sees (child.Config.WideNGrams). 0 means
+	// DefaultWideNGrams, 1 the tokens alone, as in the paper.
+	WideNGrams int `json:"wide_ngrams,omitempty" yaml:"wide_ngrams,omitempty"`
 }
+
+// DefaultWideNGrams has the wide tower see pairs of tokens: see
+// experiments/README.md, "What the wide tower sees".
+const DefaultWideNGrams = 2
 
 // Choice is one design decision with its options.
 type Choice struct {

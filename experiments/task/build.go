@@ -48,6 +48,12 @@ const (
 	maxClasses  = 10000
 )
 
+// Validate reports what is out of range.
+func (o Options) Validate() error {
+	_, err := o.withDefaults()
+	return err
+}
+
 // withDefaults fills in the defaults and reports what is out of range.
 func (o Options) withDefaults() (Options, error) {
 	o, err := o.Common()

@@ -99,6 +99,41 @@ type Class struct {
 // Examples is the class's number of examples.
 func (c Class) Examples() int { return c.Train + c.Validation + c.Test }
 
+// Bounds of what a card shows to people of its classes.
+const (
+	maxShown = 30
+	smallest = 5 // of them, where there are more
+)
+
+// ShownClass is a line about a class, or about those left out.
+type ShownClass struct {
+	Class
+	// Others, if positive, is the number of classes in the place of which the line
+	// stands.
+	Others int
+}
+
+// Shown returns the classes to show to people: all in their order or, of more
+// than 30, the 25 largest, a line for the others, and the five smallest, from
+// large to small.
+func (c Card) Shown() []ShownClass {
+	classes := c.Classes
+	if len(classes) > maxShown {
+		classes = slices.Clone(classes)
+		slices.SortStableFunc(classes, func(a, b Class) int { return b.Examples() - a.Examples() })
+	}
+	var out []ShownClass
+	for i, class := range classes {
+		switch others := len(classes) - maxShown; {
+		case others <= 0 || i < maxShown-smallest || i >= len(classes)-smallest:
+			out = append(out, ShownClass{Class: class})
+		case i == maxShown-smallest:
+			out = append(out, ShownClass{Others: others})
+		}
+	}
+	return out
+}
+
 const (
 	samples      = 3
 	sampleLength = 120

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"path"
 	"slices"
 	"strings"
 
@@ -23,7 +22,7 @@ import (
 // The encoding is detected over the files together. Every file that is no text
 // is a problem, named by its path; all are reported together.
 func ReadFolder(tree fs.FS, name string, o ReadOptions) ([]Example, error) {
-	files, err := archive.ReadFolder(tree, name, o.MaxBytes, IsText)
+	files, err := archive.ReadFolder(tree, name, o.MaxBytes, archive.IsData)
 	if err != nil {
 		return nil, err
 	}
@@ -33,17 +32,11 @@ func ReadFolder(tree fs.FS, name string, o ReadOptions) ([]Example, error) {
 // ReadArchive reads a tar (also compressed) or zip archive of what ReadFolder
 // reads; which one it is, its first bytes say.
 func ReadArchive(r io.Reader, name string, o ReadOptions) ([]Example, error) {
-	files, err := archive.Read(r, name, o.MaxBytes, IsText)
+	files, err := archive.Read(r, name, o.MaxBytes, archive.IsData)
 	if err != nil {
 		return nil, err
 	}
 	return ReadFiles(files, name, o)
-}
-
-// IsText leaves out what commonly lies beside the texts and is none.
-func IsText(name string) bool {
-	base := strings.ToLower(path.Base(name))
-	return !strings.HasPrefix(base, "license") && !strings.HasPrefix(base, "licence") && !strings.HasPrefix(base, "readme")
 }
 
 // unlabelled are the names of folders whose texts have no label.

@@ -76,7 +76,7 @@ func TestReadFolderRefuses(t *testing.T) {
 				t.Errorf("%s: %v; want %q", c.name, err, want)
 			}
 		}
-		for _, b := range [][]byte{tarOf(t, c.files), zipOf(t, c.files)} {
+		for _, b := range [][]byte{tarOf(c.files), zipOf(c.files)} {
 			if _, err := ReadArchive(bytes.NewReader(b), "f", c.o); err == nil || !strings.HasPrefix(err.Error(), "f: ") || !strings.Contains(err.Error(), c.want[0][strings.Index(c.want[0], "/")+1:]) {
 				t.Errorf("%s, in an archive: %v", c.name, err)
 			}
@@ -86,18 +86,18 @@ func TestReadFolderRefuses(t *testing.T) {
 	if got, err := ReadFolder(broken, "f", ReadOptions{}); err == nil {
 		t.Errorf("a file that cannot be opened: %v", got)
 	}
-	if _, err := Read(bytes.NewReader(tarOf(t, []fileOf{{"a/1", []byte("x")}})), "f.tsv", ReadOptions{}); err == nil || !strings.Contains(err.Error(), "a tar archive, not a table") {
+	if _, err := Read(bytes.NewReader(tarOf([]fileOf{{"a/1", []byte("x")}})), "f.tsv", ReadOptions{}); err == nil || !strings.Contains(err.Error(), "a tar archive, not a table") {
 		t.Errorf("an archive as a table: %v", err)
 	}
 }
 
 func FuzzReadArchive(f *testing.F) {
 	files := filesOf(corpus(2, "train", "test"))
-	f.Add(tarOf(f, files))
-	f.Add(zipOf(f, files))
-	f.Add(pack(f, "gz", tarOf(f, files[:2])))
-	f.Add(pack(f, "zst", tarOf(f, files[:2])))
-	f.Add(pack(f, "zst", zipOf(f, files[:2])))
+	f.Add(tarOf(files))
+	f.Add(zipOf(files))
+	f.Add(pack("gz", tarOf(files[:2])))
+	f.Add(pack("zst", tarOf(files[:2])))
+	f.Add(pack("zst", zipOf(files[:2])))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		checkRead(t, func(o ReadOptions) ([]Example, error) { return ReadArchive(bytes.NewReader(b), "x", o) })
 	})

@@ -20,7 +20,8 @@ import (
 // parquetMagic are the first four bytes of a Parquet file, and the last.
 const parquetMagic = "PAR1"
 
-// parquet reads a Parquet file. Nested columns are named by their dotted paths.
+// parquet reads a Parquet file, whose pages may be compressed by snappy, gzip,
+// brotli, zstd or LZ4_RAW (not by the LZ4 of before 2021, nor LZO). Nested columns are named by their dotted paths.
 // Nulls are empty texts; of labels also integers, numbers and booleans are read.
 // Integers that the metadata of Hugging Face's datasets give names (ClassLabel)
 // become these names.
@@ -92,7 +93,7 @@ func (c *collector) parquet(b []byte) {
 			if col == nil {
 				continue
 			}
-			err := col.check(f, g, c.o.limit())
+			err := col.check(b, f, g, c.o.limit())
 			if err != nil {
 				c.fail(fmt.Errorf("column %q, row group %d: %w", col.name, g, err))
 				return
@@ -210,18 +211,24 @@ func (p *parquetColumn) place(f *parquet.File, group int) string {
 	return fmt.Sprintf("bytes %d to %d: ", at, at+m.TotalCompressedSize)
 }
 
-// check refuses what the library cannot be given: it takes damaged LZ4 for a
-// buffer that is too short, and asks for ever more memory.
-func (p *parquetColumn) check(f *parquet.File, group int, limit int64) error {
-	m := f.Metadata().RowGroups[group].Columns[p.column.Index()].MetaData
-	switch m.Codec {
-	case format.Lz4, format.Lz4Raw, format.LZO:
-		return fmt.Errorf("compressed by %s, which is not read: write the file with zstd, snappy, gzip or no compression", m.Codec)
-	}
-	if m.TotalUncompressedSize < 0 || m.TotalUncompressedSize > limit {
+// check refuses what the library cannot be given.
+func (p *parquetColumn) check(b []byte, f *parquet.File, group int, limit int64) error {
+	groups := f.Metadata().RowGroups
+	m := groups[group].Columns[p.column.Index()].MetaData
+	codec := groups[0].Columns[p.column.Index()].MetaData.Codec // the library's for all
+	switch {
+	case m.Codec != codec:
+		return fmt.Errorf("compressed by %s, but %s before: write the file with one compression", m.Codec, codec)
+	case m.TotalUncompressedSize < 0 || m.TotalUncompressedSize > limit:
 		return fmt.Errorf("%d bytes, more than %d; split the file or raise the limit", m.TotalUncompressedSize, limit)
 	}
-	return nil
+	switch codec {
+	case format.Uncompressed, format.Snappy, format.Gzip, format.Brotli, format.Zstd:
+		return nil
+	case format.Lz4Raw:
+		return checkLZ4(b, &m)
+	}
+	return fmt.Errorf("compressed by %s, which is not read: write the file with zstd, snappy, gzip, brotli, lz4_raw or no compression", codec)
 }
 
 // read returns the column's values in a row group; a null is "". left is what

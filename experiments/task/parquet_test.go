@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/compress/uncompressed"
+	"github.com/parquet-go/parquet-go/format"
 )
 
 // parquetRows writes rows of any struct.
@@ -137,12 +138,6 @@ func TestParquetOfArrow(t *testing.T) {
 		}
 		for _, label := range []string{"label", "num", "good"} {
 			got, err := Read(bytes.NewReader(b), file, ReadOptions{LabelColumn: label})
-			if strings.Contains(file, "lz4") {
-				if err == nil || !strings.Contains(err.Error(), "compressed by LZ4_RAW") {
-					t.Errorf("%s: %v", file, err)
-				}
-				continue
-			}
 			var want []Example
 			for i := range 12 {
 				e := Example{Text: fmt.Sprintf("naïve 東京 %d", i)}
@@ -199,6 +194,59 @@ func TestParquetRefuses(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%s: %d examples, %v; want %q", c.name, len(got), err, want)
 			}
+		}
+	}
+}
+
+// Damaged LZ4 is refused in a moment and little memory, whatever byte it is.
+func TestParquetDamagedLZ4(t *testing.T) {
+	b, err := os.ReadFile(filepath.Join("testdata", "arrow-lz4.parquet"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	long := parquetOf(t, corpus(200, ""), parquet.Compression(&parquet.Lz4Raw))
+	if got, err := Read(bytes.NewReader(long), "x", ReadOptions{}); err != nil || len(got) != 600 {
+		t.Fatalf("%d examples, %v", len(got), err)
+	}
+	refused := 0
+	for _, whole := range [][]byte{b, long} {
+		for at := 4; at < len(whole)-8; at += 1 + len(whole)/3000 {
+			for _, by := range []byte{0x01, 0x80, 0xff} {
+				damaged := bytes.Clone(whole)
+				damaged[at] ^= by
+				if _, err := Read(bytes.NewReader(damaged), "x", ReadOptions{MaxBytes: 1 << 20}); err != nil {
+					refused++
+				}
+			}
+		}
+	}
+	if refused < 1000 {
+		t.Errorf("%d damaged files were refused", refused)
+	}
+}
+
+// Of what no library here decompresses the way out is told.
+func TestParquetOtherCompressions(t *testing.T) {
+	b, err := os.ReadFile(filepath.Join("testdata", "arrow-none.parquet"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := parquet.OpenFile(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	col := &parquetColumn{leaf: leavesOf(f.Root(), nil)[0]}
+	metadata := func(g int) *format.ColumnMetaData {
+		return &f.Metadata().RowGroups[g].Columns[col.column.Index()].MetaData
+	}
+	metadata(1).Codec = format.Zstd
+	if err := col.check(b, f, 1, 1<<20); err == nil || !strings.Contains(err.Error(), "compressed by ZSTD, but UNCOMPRESSED before") {
+		t.Errorf("two compressions: %v", err)
+	}
+	for _, codec := range []format.CompressionCodec{format.Lz4, format.LZO, 77} {
+		metadata(0).Codec, metadata(1).Codec = codec, codec
+		if err := col.check(b, f, 1, 1<<20); err == nil || !strings.Contains(err.Error(), codec.String()+", which is not read: write the file with zstd, snappy, gzip, brotli, lz4_raw or no compression") {
+			t.Errorf("%s: %v", codec, err)
 		}
 	}
 }

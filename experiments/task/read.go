@@ -59,6 +59,32 @@ type ReadOptions struct {
 	Report *Report `json:"-"`
 }
 
+// Validate reports what the options say that no source can have.
+func (o ReadOptions) Validate() error {
+	var errs []error
+	switch o.Format {
+	case "", TSV, CSV, JSONL, Parquet, Folder:
+	default:
+		errs = append(errs, o.unknownFormat())
+	}
+	if _, err := o.delimiter(); err != nil {
+		errs = append(errs, err)
+	}
+	if o.Encoding != "" {
+		if _, err := canonical(o.Encoding); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if _, ok := splitOf(o.Split); !ok {
+		errs = append(errs, fmt.Errorf("unknown split %q (known: train, validation, test)", o.Split))
+	}
+	return errors.Join(errs...)
+}
+
+func (o ReadOptions) unknownFormat() error {
+	return fmt.Errorf("unknown format %q (known: tsv, csv, jsonl, parquet, and folders of text files)", o.Format)
+}
+
 // maxProblems is how many problems of one input are reported together.
 const maxProblems = 10
 
@@ -109,7 +135,7 @@ func Read(r io.Reader, name string, o ReadOptions) ([]Example, error) {
 	case Folder:
 		return nil, fmt.Errorf("%s: the file is not a folder of text files", name)
 	default:
-		return nil, fmt.Errorf("%s: unknown format %q (known: tsv, csv, jsonl, parquet, and folders of text files)", name, o.Format)
+		return nil, fmt.Errorf("%s: %w", name, o.unknownFormat())
 	}
 	switch o.Format {
 	case TSV:

@@ -43,7 +43,7 @@ func BenchmarkRead(b *testing.B) {
 			if f == Parquet && how != "" {
 				continue // compressed in itself
 			}
-			packed := pack(b, how, plain)
+			packed := pack(how, plain)
 			name := strings.TrimSuffix(string(f)+"."+how, ".")
 			run(name, func() ([]Example, error) { return Read(bytes.NewReader(packed), "x."+name, ReadOptions{}) })
 		}
@@ -51,9 +51,9 @@ func BenchmarkRead(b *testing.B) {
 	latin := []byte(encoded(b, windows1252, string(table(b, TSV, examples))))
 	run("tsv in windows-1252", func() ([]Example, error) { return Read(bytes.NewReader(latin), "x.tsv", ReadOptions{}) })
 	run("folder", func() ([]Example, error) { return ReadFolder(folder, "x", ReadOptions{}) })
-	tarred, zipped := tarOf(b, files), zipOf(b, files)
+	tarred, zipped := tarOf(files), zipOf(files)
 	for _, how := range []string{"", "gz", "zst"} {
-		packed := pack(b, how, tarred)
+		packed := pack(how, tarred)
 		name := strings.TrimSuffix("tar."+how, ".")
 		run(name, func() ([]Example, error) { return ReadArchive(bytes.NewReader(packed), name, ReadOptions{}) })
 	}

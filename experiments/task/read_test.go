@@ -2,20 +2,15 @@ package task
 
 import (
 	"bytes"
-	"compress/gzip"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"tnaml/experiments/archive/archivetest"
 )
 
-func zipped(s string) string {
-	var b bytes.Buffer
-	z := gzip.NewWriter(&b)
-	z.Write([]byte(s)) //nolint:errcheck // to memory
-	z.Close()          //nolint:errcheck // to memory
-	return b.String()
-}
+func zipped(s string) string { return string(archivetest.Gzip([]byte(s))) }
 
 func TestRead(t *testing.T) {
 	ab := []Example{{Text: "one text", Label: "a"}, {Text: "another", Label: "b"}}
@@ -48,8 +43,8 @@ func TestRead(t *testing.T) {
 		{"tabs in CSV", "x.csv", "label\ttext, it is\ttext\na\t1\t\"one text\"\nb\t2\tanother", ReadOptions{}, ab},
 		{"a delimiter", "x.csv", "text~label\none text~a\nanother~b\n", ReadOptions{Delimiter: "~"}, ab},
 		{"a delimiter of TSV", "x.tsv", "text::label\n", ReadOptions{Columns: []string{"text", "x", "label"}, Delimiter: ":"}, []Example{{Text: "text", Label: "label"}}},
-		{"zstd", "x.csv.zst", string(pack(t, "zst", []byte("text,label\none text,a\nanother,b\n"))), ReadOptions{}, ab},
-		{"zstd without the ending", "x.csv", string(pack(t, "zst", []byte("text,label\none text,a\nanother,b\n"))), ReadOptions{}, ab},
+		{"zstd", "x.csv.zst", string(pack("zst", []byte("text,label\none text,a\nanother,b\n"))), ReadOptions{}, ab},
+		{"zstd without the ending", "x.csv", string(pack("zst", []byte("text,label\none text,a\nanother,b\n"))), ReadOptions{}, ab},
 		{"JSONL by the first line", "x.json", `{"text":"one text","label":"a"}` + "\n" + `{"text":"another","label":"b"}`, ReadOptions{}, ab},
 		{"a JSON array", "x.json", "[\n  {\"text\":\"one text\",\"label\":\"a\"},\n  {\"text\":\"another\",\n\"label\":\"b\"}\n]\n", ReadOptions{}, ab},
 		{"a dotted path", "x.jsonl", `{"doc":{"a":{"b":"one text"}},"label":"a"}` + "\n" + `{"doc":{"a":{"b":"another"}},"label":"b"}`, ReadOptions{TextColumn: "doc.a.b"}, ab},
@@ -129,8 +124,8 @@ func TestReadRefuses(t *testing.T) {
 		{"label null", "x.jsonl", "{\"text\":\"a\",\"label\":null}\n", ReadOptions{}, []string{"empty label"}},
 
 		{"zstd damaged", "x.tsv.zst", "\x28\xb5\x2f\xfdno", ReadOptions{}, []string{"zstd: "}},
-		{"zstd cut off", "x.tsv.zst", string(pack(t, "zst", []byte("text\tlabel\na\tb\n"))[:20]), ReadOptions{}, []string{"zstd: damaged at or before byte 20", "cut off"}},
-		{"a zstd bomb", "x.tsv", string(pack(t, "zst", bytes.Repeat([]byte("a"), 1<<20))), ReadOptions{MaxBytes: 1 << 19}, []string{"more than 524288 bytes"}},
+		{"zstd cut off", "x.tsv.zst", string(pack("zst", []byte("text\tlabel\na\tb\n"))[:20]), ReadOptions{}, []string{"zstd: damaged at or before byte 20", "cut off"}},
+		{"a zstd bomb", "x.tsv", string(pack("zst", bytes.Repeat([]byte("a"), 1<<20))), ReadOptions{MaxBytes: 1 << 19}, []string{"more than 524288 bytes"}},
 		{"gzip damaged", "x.tsv.gz", "\x1f\x8bno", ReadOptions{}, []string{"gzip"}},
 		{"gzip cut off", "x.tsv.gz", zipped("text\tlabel\na\tb\n")[:20], ReadOptions{}, []string{"unexpected EOF"}},
 		{"too long", "x.tsv", "text\tlabel\na\tb\n", ReadOptions{MaxBytes: 14}, []string{"more than 14 bytes"}},
@@ -163,7 +158,7 @@ func FuzzRead(f *testing.F) {
 		}
 	}
 	f.Add([]byte("[{\"text\":\"a\",\n\"label\":1},{}]"), "jsonl")
-	f.Add(pack(f, "zst", []byte("text\tlabel\na\tb\n")), "tsv")
+	f.Add(pack("zst", []byte("text\tlabel\na\tb\n")), "tsv")
 	f.Fuzz(func(t *testing.T, b []byte, format string) {
 		checkRead(t, func(o ReadOptions) ([]Example, error) { return Read(bytes.NewReader(b), "x."+format, o) })
 		checkRead(t, func(o ReadOptions) ([]Example, error) {

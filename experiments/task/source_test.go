@@ -1,8 +1,6 @@
 package task
 
 import (
-	"archive/tar"
-	"archive/zip"
 	"bytes"
 	"encoding/csv"
 	"encoding/json"
@@ -12,36 +10,21 @@ import (
 	"testing"
 	"testing/fstest"
 
-	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/compress/uncompressed"
+
+	"tnaml/experiments/archive/archivetest"
 )
 
 // pack compresses as "", "gz" or "zst".
-func pack(t testing.TB, how string, b []byte) []byte {
-	t.Helper()
-	var out bytes.Buffer
-	var w io.WriteCloser
+func pack(how string, b []byte) []byte {
 	switch how {
-	case "":
-		return b
 	case "gz":
-		w = gzip.NewWriter(&out)
+		return archivetest.Gzip(b)
 	case "zst":
-		z, err := zstd.NewWriter(&out)
-		if err != nil {
-			t.Fatal(err)
-		}
-		w = z
+		return archivetest.Zstd(b)
 	}
-	if _, err := w.Write(b); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return out.Bytes()
+	return b
 }
 
 type parquetRow struct {
@@ -117,42 +100,16 @@ func tree(files []fileOf) fstest.MapFS {
 	return out
 }
 
-func tarOf(t testing.TB, files []fileOf) []byte {
-	t.Helper()
-	var out bytes.Buffer
-	w := tar.NewWriter(&out)
+// pairs are names and contents, as archivetest takes them.
+func pairs(files []fileOf) (out []string) {
 	for _, f := range files {
-		if err := w.WriteHeader(&tar.Header{Name: f.name, Size: int64(len(f.data)), Mode: 0o644, Typeflag: tar.TypeReg}); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := w.Write(f.data); err != nil {
-			t.Fatal(err)
-		}
+		out = append(out, f.name, string(f.data))
 	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return out.Bytes()
+	return out
 }
 
-func zipOf(t testing.TB, files []fileOf) []byte {
-	t.Helper()
-	var out bytes.Buffer
-	w := zip.NewWriter(&out)
-	for _, f := range files {
-		e, err := w.Create(f.name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := e.Write(f.data); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return out.Bytes()
-}
+func tarOf(files []fileOf) []byte { return archivetest.Tar(pairs(files)...) }
+func zipOf(files []fileOf) []byte { return archivetest.Zip(pairs(files)...) }
 
 // corpus are examples in the order of the paths that filesOf gives them.
 func corpus(n int, splits ...string) []Example {
@@ -194,7 +151,7 @@ func TestOneTaskFromEveryForm(t *testing.T) {
 			j := (i*31 + 7) % len(mixed)
 			mixed[i], mixed[j] = mixed[j], mixed[i]
 		}
-		forms := map[string][]byte{"set.tar": tarOf(t, mixed), "set.zip": zipOf(t, mixed)}
+		forms := map[string][]byte{"set.tar": tarOf(mixed), "set.zip": zipOf(mixed)}
 		for _, f := range []Format{TSV, CSV, JSONL, Parquet} {
 			forms["set."+string(f)] = table(t, f, examples)
 		}
@@ -207,7 +164,7 @@ func TestOneTaskFromEveryForm(t *testing.T) {
 					read = ReadArchive
 				}
 				full := strings.TrimSuffix(name+"."+how, ".")
-				got, err := read(bytes.NewReader(pack(t, how, b)), full, o)
+				got, err := read(bytes.NewReader(pack(how, b)), full, o)
 				if digest(full, got, err) != want {
 					t.Errorf("%s, splits %q: another task", full, splits)
 				}
@@ -234,14 +191,14 @@ func TestDamageIsRefused(t *testing.T) {
 		read func(io.Reader, string, ReadOptions) ([]Example, error)
 		want string // in the errors
 	}{
-		{"x.tsv.gz", pack(t, "gz", table(t, TSV, examples)), Read, "gzip: "},
-		{"x.csv.zst", pack(t, "zst", table(t, CSV, examples)), Read, "zstd: "},
+		{"x.tsv.gz", pack("gz", table(t, TSV, examples)), Read, "gzip: "},
+		{"x.csv.zst", pack("zst", table(t, CSV, examples)), Read, "zstd: "},
 		{"x.parquet", table(t, Parquet, examples), Read, "byte"},
 		{"x.parquet, not compressed", plain, Read, "byte"},
-		{"x.tar.gz", pack(t, "gz", tarOf(t, files)), ReadArchive, "byte"},
-		{"x.tar.zst", pack(t, "zst", tarOf(t, files)), ReadArchive, "byte"},
-		{"x.zip", zipOf(t, files), ReadArchive, "byte"},
-		{"x.tar", tarOf(t, files), ReadArchive, "byte"}, // which has no checksums of its contents
+		{"x.tar.gz", pack("gz", tarOf(files)), ReadArchive, "byte"},
+		{"x.tar.zst", pack("zst", tarOf(files)), ReadArchive, "byte"},
+		{"x.zip", zipOf(files), ReadArchive, "byte"},
+		{"x.tar", tarOf(files), ReadArchive, "byte"}, // which has no checksums of its contents
 	}
 	for _, f := range forms {
 		good, err := f.read(bytes.NewReader(f.b), f.name, ReadOptions{})

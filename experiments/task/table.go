@@ -13,20 +13,28 @@ import (
 )
 
 // delimiter returns the delimiter that the options give, or 0.
-func (c *collector) delimiter() (rune, bool) {
-	switch d := c.o.Delimiter; d {
+func (o ReadOptions) delimiter() (rune, error) {
+	switch d := o.Delimiter; d {
 	case "":
-		return 0, true
+		return 0, nil
 	case "tab", `\t`:
-		return '\t', true
+		return '\t', nil
 	default:
 		r, n := utf8.DecodeRuneInString(d)
 		if n != len(d) || r == utf8.RuneError || r == '"' || r == '\r' || r == '\n' || r == 0 {
-			c.fail(fmt.Errorf("a delimiter of %q; give one character that is no quotation mark or line break, or tab", d))
-			return 0, false
+			return 0, fmt.Errorf("a delimiter of %q; give one character that is no quotation mark or line break, or tab", d)
 		}
-		return r, true
+		return r, nil
 	}
+}
+
+// delimiter returns the options' delimiter, or notes that it is none.
+func (c *collector) delimiter() (rune, bool) {
+	d, err := c.o.delimiter()
+	if err != nil {
+		c.fail(err)
+	}
+	return d, err == nil
 }
 
 func (c *collector) tsv(s string) {

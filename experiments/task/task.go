@@ -60,17 +60,24 @@ type Task struct {
 	Card           Card
 }
 
-// Data returns the task as bags of tokens, for child models.
-func (t *Task) Data() *child.Data {
+// Data returns the task as bags of tokens, for child models whose wide tower sees
+// the n-grams g too; nil means none.
+func (t *Task) Data(g *NGrams) *child.Data {
+	longest := 1
+	if g != nil {
+		longest = g.Longest
+	}
 	return &child.Data{
-		Train: bags(&t.Train), Validation: bags(&t.Validation), Test: bags(&t.Test),
+		Train: t.bags(&t.Train, g), Validation: t.bags(&t.Validation, g), Test: t.bags(&t.Test, g),
 		Classes: len(t.Labels), Vocabulary: len(t.Vocabulary), WideVocabulary: t.WideVocabulary,
+		NGrams: g.Len(), WideNGrams: longest,
 	}
 }
 
-// Bag encodes texts as bags of the task's tokens, in order; the labels are all
-// zero. It builds an index of the vocabulary: give it many texts at a time.
-func (t *Task) Bag(texts []string) child.Examples {
+// Bag encodes texts as bags of the task's tokens and of the n-grams g, nil for
+// none, in order; the labels are all zero. It builds an index of the vocabulary:
+// give it many texts at a time.
+func (t *Task) Bag(texts []string, g *NGrams) child.Examples {
 	index := make(map[string]int32, len(t.Vocabulary))
 	for i, token := range t.Vocabulary {
 		index[token] = int32(i)
@@ -85,11 +92,11 @@ func (t *Task) Bag(texts []string) child.Examples {
 		})
 		s.Offsets = append(s.Offsets, int32(len(s.IDs)))
 	}
-	return bags(&s)
+	return t.bags(&s, g)
 }
 
 // bags turns sequences into bags: each token once and ascending, with its count.
-func bags(s *Split) child.Examples {
+func (t *Task) bags(s *Split, g *NGrams) child.Examples {
 	e := child.Examples{
 		Offsets: make([]int32, 1, len(s.Offsets)),
 		IDs:     make([]int32, 0, len(s.IDs)),
@@ -111,6 +118,7 @@ func bags(s *Split) child.Examples {
 		e.Offsets = append(e.Offsets, int32(len(e.IDs)))
 	}
 	e.IDs, e.Counts = slices.Clip(e.IDs), slices.Clip(e.Counts)
+	e.Wide = t.oneHot(s, &e, g)
 	return e
 }
 

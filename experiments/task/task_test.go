@@ -157,9 +157,9 @@ func TestDecodeRefuses(t *testing.T) {
 
 func TestData(t *testing.T) {
 	b := hand(t)
-	got := b.Data()
+	got := b.Data(nil)
 	// red 0, green 1, blue 2, tea 3, new 4, odd 5: see TestCardByHand.
-	want := &child.Data{Classes: 3, Vocabulary: 6, WideVocabulary: 3,
+	want := &child.Data{Classes: 3, Vocabulary: 6, WideVocabulary: 3, WideNGrams: 1,
 		Train: child.Examples{Offsets: []int32{0, 2, 4, 6, 8, 9}, IDs: []int32{0, 1, 0, 2, 1, 3, 0, 2, 0},
 			Counts: []float32{2, 1, 1, 1, 1, 1, 1, 1, 6}, Labels: []int32{0, 0, 1, 1, 0}},
 		Validation: child.Examples{Offsets: []int32{0, 1}, IDs: []int32{1}, Counts: []float32{1}, Labels: []int32{1}},
@@ -178,7 +178,7 @@ func TestData(t *testing.T) {
 // New texts are encoded as the task's own were.
 func TestBag(t *testing.T) {
 	b := hand(t)
-	got := b.Bag([]string{"Tea RED tea unheard", "", "odd!"})
+	got := b.Bag([]string{"Tea RED tea unheard", "", "odd!"}, nil)
 	want := child.Examples{Offsets: []int32{0, 2, 2, 3}, IDs: []int32{0, 3, 5}, Counts: []float32{1, 2, 1}, Labels: make([]int32, 3)}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -189,12 +189,12 @@ func TestBag(t *testing.T) {
 			texts = append(texts, e.Text)
 		}
 	}
-	train, bags := b.Data().Train, b.Bag(texts)
+	train, bags := b.Data(nil).Train, b.Bag(texts, nil)
 	train.Labels = bags.Labels
 	if diff := cmp.Diff(train, bags); diff != "" {
 		t.Errorf("the training texts: %s", diff)
 	}
-	if got := b.Bag(nil); got.Len() != 0 || len(got.Offsets) != 1 {
+	if got := b.Bag(nil, nil); got.Len() != 0 || len(got.Offsets) != 1 {
 		t.Errorf("no texts: %+v", got)
 	}
 }
@@ -215,7 +215,7 @@ func FuzzDecode(f *testing.F) {
 		if diff := cmp.Diff(got, again); diff != "" {
 			t.Fatal(diff)
 		}
-		got.Data() // must not panic
-		got.Bag([]string{"red and blue"})
+		got.Data(nil) // must not panic
+		got.Bag([]string{"red and blue"}, nil)
 	})
 }

@@ -24,18 +24,19 @@ func (t *tensor) step(rate, l1, l2 float32) {
 }
 
 // maxTokens returns a bound on the number of tokens in a batch of different
-// documents: the sizes of the largest documents, a batch of them, summed.
-func maxTokens(e *Examples, batch int) int {
-	largest := 0
-	for i := range e.Len() {
-		largest = max(largest, int(e.Offsets[i+1]-e.Offsets[i]))
+// documents, given where each begins and the last ends: the sizes of the largest
+// documents, a batch of them, summed.
+func maxTokens(offsets []int32, batch int) int {
+	largest := int32(0)
+	for i := 1; i < len(offsets); i++ {
+		largest = max(largest, offsets[i]-offsets[i-1])
 	}
 	documents := make([]int, largest+1) // by size
-	for i := range e.Len() {
-		documents[e.Offsets[i+1]-e.Offsets[i]]++
+	for i := 1; i < len(offsets); i++ {
+		documents[offsets[i]-offsets[i-1]]++
 	}
 	n := 0
-	for size := largest; size > 0 && batch > 0; size-- {
+	for size := int(largest); size > 0 && batch > 0; size-- {
 		k := min(documents[size], batch)
 		n += k * size
 		batch -= k

@@ -112,7 +112,7 @@ func TestMaxTouched(t *testing.T) {
 		for _, size := range sizes[:min(batch, len(sizes))] {
 			want += size
 		}
-		if got := maxTokens(&e, batch); got != want {
+		if got := maxTokens(e.Offsets, batch); got != want {
 			t.Fatalf("%v in batches of %d: %d, want %d", sizes, batch, got, want)
 		}
 	}

@@ -62,6 +62,35 @@ func synthetic(examples, vocabulary, classes, length, dim int, noise float64) (*
 	return d, t
 }
 
+// withNGrams gives a synthetic task n-grams, drawn at random, half of them telling
+// the label.
+func withNGrams(d *Data, n int) *Data {
+	out := *d
+	out.NGrams, out.WideNGrams = n, 2
+	for k, e := range []*Examples{&out.Train, &out.Validation, &out.Test} {
+		r := rng.New(1, "synthetic/ngrams", uint64(k))
+		w := &OneHot{Offsets: []int32{0}}
+		for i, label := range e.Labels {
+			ids := e.IDs[e.Offsets[i]:e.Offsets[i+1]]
+			known, _ := slices.BinarySearch(ids, int32(d.WideVocabulary))
+			w.IDs = append(w.IDs, ids[:known]...)
+			first := len(w.IDs)
+			for range r.IntN(4) {
+				id := int32(r.IntN(n))
+				if r.Float64() < .5 {
+					id = min(id-id%int32(d.Classes)+label, int32(n-1))
+				}
+				w.IDs = append(w.IDs, int32(d.WideVocabulary)+id)
+			}
+			slices.Sort(w.IDs[first:])
+			w.IDs = w.IDs[:first+len(slices.Compact(w.IDs[first:]))]
+			w.Offsets = append(w.Offsets, int32(len(w.IDs)))
+		}
+		e.Wide = w
+	}
+	return &out
+}
+
 func config(change func(*Config)) Config {
 	c := Config{
 		HiddenLayers: 1, HiddenSize: 8, Activation: Swish, Normalisation: NoNorm,
@@ -97,6 +126,51 @@ func TestGradientsAgainstFiniteDifferences(t *testing.T) {
 	}
 }
 
+// So are those of a wide tower that sees n-grams.
+func TestGradientsOfNGrams(t *testing.T) {
+	d, table := synthetic(12, 14, 3, 5, 4, .5)
+	d = withNGrams(d, 6)
+	for _, tune := range []bool{false, true} {
+		cfg := config(func(c *Config) { c.WideNGrams, c.FineTune, c.BatchSize = 2, tune, 9 })
+		n := newNetwork(cfg, d, table, 3)
+		if rows := len(n.wide.value) / 3; rows != d.WideVocabulary+6 {
+			t.Fatalf("%d rows for %d tokens and 6 n-grams", rows, d.WideVocabulary)
+		}
+		checkGradients(t, fmt.Sprintf("n-grams, tuned %v", tune), cfg, d, table, means(&d.Train, table))
+	}
+}
+
+// A label that shows in n-grams alone is learnt from them, and the model kept.
+func TestNGrams(t *testing.T) {
+	d, table := synthetic(600, 60, 3, 12, 8, 1)
+	tokens := config(func(c *Config) { c.HiddenLayers, c.Steps, c.BatchSize = 0, 300, 50 })
+	_, without := train(t, tokens, d, table, 1)
+	d = withNGrams(d, 9)
+	cfg := tokens
+	cfg.WideNGrams = 2
+	m, with := train(t, cfg, d, table, 1)
+	if with.Test < without.Test+.15 {
+		t.Errorf("%v with n-grams, %v without", with.Test, without.Test)
+	}
+	if want := without.Parameters + 9*3; with.Parameters != want || m.NGrams() != 9 {
+		t.Errorf("%d parameters, want %d; %d n-grams", with.Parameters, want, m.NGrams())
+	}
+	back, err := DecodeModel(m.EncodeAlone())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(m.Predict(&d.Test), back.Predict(&d.Test)); diff != "" {
+		t.Error(diff)
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("examples without n-grams were taken")
+		}
+	}()
+	d.Test.Wide = nil
+	back.Predict(&d.Test)
+}
+
 // checkGradients compares all derivatives of one batch with central differences
 // of the reference.
 func checkGradients(t *testing.T, name string, cfg Config, d *Data, table *Table, documents []float32) {
@@ -110,7 +184,7 @@ func checkGradients(t *testing.T, name string, cfg Config, d *Data, table *Table
 		}
 	}
 	rows := []int32{0, 3, 3, 5, 7, 8, 9, 10, 11}
-	bags, oneHot := meanBags(&d.Train, n.known), oneHotBags(&d.Train, d.WideVocabulary)
+	bags, oneHot := meanBags(&d.Train, n.known), oneHotBags(&d.Train, d.wideRows())
 	n.wide.turn(oneHot, rows)
 	if n.embedding != nil {
 		n.embedding.turn(bags, rows)

@@ -3,6 +3,7 @@ package child
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"gonum.org/v1/gonum/blas"
@@ -20,7 +21,7 @@ type Model struct {
 	// layers hold weights only.
 	layers       []layerWeights
 	out, outBias []float32
-	wide         []float32 // WideVocabulary × Classes
+	wide         []float32 // (WideVocabulary + NGrams) × Classes
 	pixels       []float32 // Pixels × Classes, of images
 }
 
@@ -31,6 +32,7 @@ type header struct {
 	NClasses       int    `json:"classes"`
 	NVocabulary    int    `json:"vocabulary"`
 	WideVocabulary int    `json:"wide_vocabulary"`
+	NGrams         int    `json:"ngrams,omitempty"`
 	NPixels        int    `json:"pixels,omitempty"`
 }
 
@@ -44,7 +46,7 @@ type layerWeights struct {
 // model takes the trained weights out of a network.
 func (n *network) model(d *Data, t *Table) *Model {
 	m := &Model{
-		header: header{n.cfg, n.dim, n.classes, d.Vocabulary, d.WideVocabulary, d.Pixels},
+		header: header{n.cfg, n.dim, n.classes, d.Vocabulary, d.WideVocabulary, d.NGrams, d.Pixels},
 		table:  t.Vectors, known: t.Known,
 		out: n.out.value, outBias: n.outBias.value, wide: n.wide.value,
 	}
@@ -68,6 +70,13 @@ func (m *Model) Vocabulary() int { return m.NVocabulary }
 
 // Classes returns the number of classes.
 func (m *Model) Classes() int { return m.NClasses }
+
+// NGrams returns the number of n-grams of tokens that the wide tower knows:
+// those of the longest, Config.WideNGrams, that the examples must have too.
+func (m *Model) NGrams() int { return m.header.NGrams }
+
+// wideRows is the number of rows of the wide tower for tokens and n-grams.
+func (h *header) wideRows() int { return h.WideVocabulary + h.NGrams }
 
 // Pixels returns the number of values of an image, 0 for a model of texts.
 func (m *Model) Pixels() int { return m.NPixels }
@@ -105,7 +114,7 @@ func (m *Model) scores(e *Examples, vectors []float32, yield func(i int, logits 
 	if m.NPixels > 0 {
 		x0 = make([]float32, evaluationBatch*m.NPixels)
 	}
-	wide, ofWide, unit := oneHotBags(e, m.WideVocabulary), make([]float32, m.NClasses), ones(widest)
+	wide, ofWide, unit := oneHotBags(e, m.wideRows()), make([]float32, m.NClasses), ones(widest)
 	var documents *bags
 	if vectors == nil {
 		documents = meanBags(e, m.known)
@@ -174,6 +183,9 @@ func (m *Model) PredictFrom(e *Examples, vectors []float32) []float32 {
 	if vectors != nil && len(vectors) != e.Len()*m.Dim || len(e.Pixels) != e.Len()*m.NPixels {
 		panic(fmt.Sprintf("child: %d vector elements and %d pixels for %d examples of %d and %d", len(vectors), len(e.Pixels), e.Len(), m.Dim, m.NPixels))
 	}
+	if e.Wide == nil && m.NGrams() > 0 && e.Len() > 0 {
+		panic("child: the model's wide tower sees n-grams, which the examples lack")
+	}
 	out := make([]float32, e.Len()*m.NClasses)
 	m.scores(e, vectors, func(i int, logits []float32) {
 		p := out[i*m.NClasses:][:m.NClasses]
@@ -226,8 +238,8 @@ const kind = "model"
 
 // Encode returns the model as a safetensors file of kind "model": the metadata
 // "model" says its shape; the arrays are "layer/<i>/weights" (in × out), "bias",
-// "gain", "mean" and "deviation", "out/weights", "out/bias", "wide" (tokens ×
-// classes), of images "pixels" (pixels × classes) and, where the module was
+// "gain", "mean" and "deviation", "out/weights", "out/bias", "wide" (tokens and n-grams
+// × classes), of images "pixels" (pixels × classes) and, where the module was
 // tuned, "table" (tokens × dim) and "known".
 // A frozen module's table is left out: see Attach.
 func (m *Model) Encode() []byte {
@@ -275,7 +287,7 @@ func (m *Model) put(f *safetensors.File) {
 	}
 	safetensors.Put(f, "out/weights", m.out, len(m.out)/m.NClasses, m.NClasses)
 	safetensors.Put(f, "out/bias", m.outBias)
-	safetensors.Put(f, "wide", m.wide, m.WideVocabulary, m.NClasses)
+	safetensors.Put(f, "wide", m.wide, m.wideRows(), m.NClasses)
 	if m.NPixels > 0 {
 		safetensors.Put(f, "pixels", m.pixels, m.NPixels, m.NClasses)
 	}
@@ -314,7 +326,8 @@ func (m *Model) decode(f *safetensors.File) error {
 	if err := m.Cfg.Validate(); err != nil {
 		return err
 	}
-	if m.Dim < 1 || m.NClasses < 1 || m.NVocabulary < 0 || m.WideVocabulary < 0 || m.WideVocabulary > m.NVocabulary || m.NPixels < 0 {
+	if m.Dim < 1 || m.NClasses < 1 || m.NVocabulary < 0 || m.WideVocabulary < 0 || m.WideVocabulary > m.NVocabulary || m.NPixels < 0 ||
+		m.header.NGrams < 0 || m.header.NGrams > math.MaxInt32-m.WideVocabulary {
 		return fmt.Errorf("impossible shape %+v", m.header)
 	}
 	var errs []error
@@ -347,7 +360,7 @@ func (m *Model) decode(f *safetensors.File) error {
 		width = l.out
 	}
 	m.out, m.outBias = get("out/weights", width, m.NClasses), get("out/bias", m.NClasses)
-	m.wide = get("wide", m.WideVocabulary, m.NClasses)
+	m.wide = get("wide", m.wideRows(), m.NClasses)
 	if m.NPixels > 0 {
 		m.pixels = get("pixels", m.NPixels, m.NClasses)
 	}

@@ -62,7 +62,7 @@ type network struct {
 // those of tokens as WideStart says.
 func newNetwork(cfg Config, d *Data, t *Table, seed uint64) *network {
 	b := cfg.batch()
-	tokens := maxTokens(&d.Train, b)
+	tokens, seen := maxTokens(d.Train.Offsets, b), maxTokens(d.Train.wide().Offsets, b)
 	n := &network{cfg: cfg, dim: t.Dim, classes: d.Classes, known: t.Known}
 	if cfg.FineTune {
 		n.embedding = newTable(append([]float32(nil), t.Vectors...), t.Dim, tokens)
@@ -91,11 +91,11 @@ func newNetwork(cfg Config, d *Data, t *Table, seed uint64) *network {
 	n.out = newTensor(width * d.Classes)
 	glorot(n.out.value, width, d.Classes, seed, "child/out")
 	n.outBias = newTensor(d.Classes)
-	wide := make([]float32, d.WideVocabulary*d.Classes)
+	wide := make([]float32, d.wideRows()*d.Classes)
 	if scale := cfg.wideStart(); scale > 0 {
 		naiveBayes(wide, &d.Train, d.Classes, scale, cfg.WideRegularisation)
 	}
-	n.wide = newTable(wide, d.Classes, tokens)
+	n.wide = newTable(wide, d.Classes, seen)
 	n.pixels = newPixels(d.Pixels, d.Classes, b)
 	n.inputs = make([]float32, b*t.Dim)
 	n.logits = make([]float32, b*d.Classes)

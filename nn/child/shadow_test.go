@@ -124,7 +124,11 @@ func (s *shadow) loss(e *Examples, rows []int32, documents []float64) float64 {
 		for k := range logits {
 			logits[k] += s.params["out/bias"][k]
 		}
-		for _, id := range e.IDs[e.Offsets[i]:e.Offsets[i+1]] {
+		seen := e.IDs[e.Offsets[i]:e.Offsets[i+1]]
+		if e.Wide != nil {
+			seen = e.Wide.IDs[e.Wide.Offsets[i]:e.Wide.Offsets[i+1]]
+		}
+		for _, id := range seen {
 			for k := range logits {
 				if at := int(id)*s.classes + k; at < len(s.params["wide"]) {
 					logits[k] += s.params["wide"][at]

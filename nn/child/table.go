@@ -43,13 +43,26 @@ func meanBags(e *Examples, known []bool) *bags {
 	return b
 }
 
-// oneHotBags are what the wide tower sees: whether a token below rows occurs.
+// wide is what the wide tower sees of the examples, of tokens too many.
+func (e *Examples) wide() *OneHot {
+	if e.Wide != nil {
+		return e.Wide
+	}
+	return &OneHot{e.Offsets, e.IDs}
+}
+
+// wideRows is the number of rows of the wide tower for tokens and n-grams.
+func (d *Data) wideRows() int { return d.WideVocabulary + d.NGrams }
+
+// oneHotBags are what the wide tower sees: whether a token or n-gram below rows
+// occurs.
 func oneHotBags(e *Examples, rows int) *bags {
 	n := e.Len()
 	if n == 0 {
 		return &bags{}
 	}
-	b := &bags{from: e.Offsets[:n], to: e.Offsets[1:], ids: e.IDs}
+	seen := e.wide()
+	b := &bags{from: seen.Offsets[:n], to: seen.Offsets[1:], ids: seen.IDs}
 	longest := int32(0)
 	for i := range n {
 		longest = max(longest, b.to[i]-b.from[i])
@@ -57,7 +70,7 @@ func oneHotBags(e *Examples, rows int) *bags {
 	b.ones = ones(int(longest))
 	for i := range n {
 		if ids := b.ids[b.from[i]:b.to[i]]; len(ids) > 0 && int(ids[len(ids)-1]) >= rows { // ids ascend
-			if &b.to[0] == &e.Offsets[1] {
+			if &b.to[0] == &seen.Offsets[1] {
 				b.to = slices.Clone(b.to)
 			}
 			k, _ := slices.BinarySearch(ids, int32(rows))

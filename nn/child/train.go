@@ -36,7 +36,8 @@ const (
 // shares with others.
 func Memory(cfg Config, d *Data, t *Table) int64 {
 	b := int64(cfg.batch())
-	tokens := int64(maxTokens(&d.Train, cfg.batch()))
+	tokens := int64(maxTokens(d.Train.Offsets, cfg.batch()))
+	seen := int64(maxTokens(d.Train.wide().Offsets, cfg.batch()))
 	var floats int64
 	if cfg.FineTune {
 		floats += tableFloats(int64(d.Vocabulary), int64(t.Dim), tokens)
@@ -49,7 +50,7 @@ func Memory(cfg Config, d *Data, t *Table) int64 {
 		width, widest = out, max(widest, out)
 	}
 	floats += 3 * width * int64(d.Classes)
-	floats += tableFloats(int64(d.WideVocabulary), int64(d.Classes), tokens) + int64(d.Train.Len())
+	floats += tableFloats(int64(d.wideRows()), int64(d.Classes), seen) + int64(d.Train.Len())
 	floats += b*(int64(t.Dim)+int64(d.Classes)) + 2*b*widest
 	floats += int64(d.Pixels) * (3*int64(d.Classes) + b)
 	return 4 * (floats + int64(d.Train.Len()))
@@ -63,7 +64,7 @@ func Memory(cfg Config, d *Data, t *Table) int64 {
 // another without a gap, each in an order of its own; the deep tower's L2 is on
 // weight matrices and embeddings, not on biases and gains; only the table rows
 // that a batch touches take a step, the proximal part of it too; the wide tower
-// sees whether a token occurs, not how often, and starts from a share of naive
+// sees whether a token, or an n-gram of tokens, occurs, not how often, and starts from a share of naive
 // Bayes' weights (Config.WideStart); the one bias of a class is the
 // deep tower's; batch normalisation is evaluated with the statistics of 20
 // batches under the final weights; L2 rounds a weight below 1e-20 to zero.
@@ -141,6 +142,9 @@ func check(cfg Config, d *Data, t *Table, documents *DocumentVectors) error {
 	if d.WideVocabulary < 0 || d.WideVocabulary > d.Vocabulary {
 		bad("a wide vocabulary of %d tokens must lie between 0 and the vocabulary's %d", d.WideVocabulary, d.Vocabulary)
 	}
+	if d.Pixels == 0 && max(1, d.WideNGrams) != max(1, cfg.WideNGrams) {
+		bad("data for n-grams of up to %d tokens and a configuration for up to %d", max(1, d.WideNGrams), max(1, cfg.WideNGrams))
+	}
 	if t.Dim < 1 || len(t.Vectors) != d.Vocabulary*t.Dim || len(t.Known) != d.Vocabulary {
 		bad("a table of %d numbers and %d marks for %d tokens of %d dimensions", len(t.Vectors), len(t.Known), d.Vocabulary, t.Dim)
 	}
@@ -171,6 +175,9 @@ func check(cfg Config, d *Data, t *Table, documents *DocumentVectors) error {
 				break
 			}
 		}
+		if w := s.examples.Wide; w == nil && d.NGrams > 0 && n > 0 || w != nil && len(w.Offsets) != n+1 {
+			bad("what the wide tower sees of the %s split does not fit %d documents and %d n-grams", s.name, n, d.NGrams)
+		}
 		if len(s.examples.Pixels) != n*d.Pixels {
 			bad("%d pixels for the %s split of %d × %d", len(s.examples.Pixels), s.name, n, d.Pixels)
 		}
@@ -197,7 +204,7 @@ type run struct {
 }
 
 func newRun(n *network, d *Data, documents *DocumentVectors, seed uint64) *run {
-	r := &run{network: n, data: &d.Train, seed: seed, oneHot: oneHotBags(&d.Train, d.WideVocabulary), key: rng.Derive(seed, "child/dropout", 0)}
+	r := &run{network: n, data: &d.Train, seed: seed, oneHot: oneHotBags(&d.Train, d.wideRows()), key: rng.Derive(seed, "child/dropout", 0)}
 	if n.cfg.FineTune {
 		r.bags = meanBags(r.data, n.known)
 	} else {
@@ -289,5 +296,5 @@ func parameters(cfg Config, d *Data, t *Table) int {
 		}
 		width = cfg.HiddenSize
 	}
-	return count + (width+1+d.WideVocabulary+d.Pixels)*d.Classes
+	return count + (width+1+d.wideRows()+d.Pixels)*d.Classes
 }

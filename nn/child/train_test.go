@@ -90,7 +90,7 @@ func TestL1GivesExactZeros(t *testing.T) {
 
 // Outcome.Parameters and Memory against what a model and a run really hold.
 func TestParametersAndMemory(t *testing.T) {
-	d, table := synthetic(500, 2000, 7, 30, 40, .8)
+	tokens, table := synthetic(500, 2000, 7, 30, 40, .8)
 	for _, norm := range []Normalisation{NoNorm, BatchNorm} {
 		for _, tune := range []bool{false, true} {
 			for layers := range 3 {
@@ -98,6 +98,10 @@ func TestParametersAndMemory(t *testing.T) {
 					c.FineTune, c.HiddenLayers, c.HiddenSize, c.Normalisation, c.Steps = tune, layers, 128, norm, 1
 				})
 				name := fmt.Sprintf("tuned %v, %d layers, %s", tune, layers, norm)
+				d := tokens
+				if layers == 1 {
+					d, cfg.WideNGrams = withNGrams(d, 3000), 2
+				}
 				m, out := train(t, cfg, d, table, 1)
 				want := len(m.out) + len(m.outBias) + len(m.wide)
 				for _, l := range m.layers {
@@ -131,12 +135,13 @@ func TestInputsThatDoNotFit(t *testing.T) {
 	bad.Validation.Labels = slices.Clone(d.Validation.Labels)
 	bad.Validation.Labels[1] = 2
 	bad.Train = Examples{}
+	bad.NGrams, bad.WideNGrams = 2, 3
 	bad.Test.Offsets = d.Test.Offsets[1:]
 	bad.WideVocabulary = 11
 	documents.Test = documents.Test[1:]
 	_, out, err := Train(config(nil), &bad, &Table{Dim: 3, Vectors: table.Vectors}, 1, Options{Documents: documents})
 	for _, want := range []string{
-		"wide vocabulary of 11", "table of 20 numbers and 0 marks for 10 tokens of 3", "training split is empty",
+		"up to 3 tokens and a configuration for up to 1", "wide tower sees of the test split does not fit 6 documents and 2 n-grams", "wide vocabulary of 11", "table of 20 numbers and 0 marks for 10 tokens of 3", "training split is empty",
 		"document 1 of the validation split has label 2 of 2", "test split has 6 labels and 6 offsets", "11 document vector elements",
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {

@@ -56,6 +56,10 @@ type Config struct {
 	// WideStart is the share of naive Bayes' weights from which the wide tower of
 	// a text model starts; 0 means DefaultWideStart, −1 that it starts from zero.
 	WideStart float64 `json:"wide_start,omitempty"`
+	// WideNGrams is the length of the longest n-grams of tokens that the wide
+	// tower sees; 0 and 1 mean the tokens alone, as in the paper. It must be
+	// that of the data (Data.WideNGrams).
+	WideNGrams int `json:"wide_ngrams,omitempty"`
 }
 
 // Examples is a read-only set of encoded documents in compressed sparse row
@@ -70,6 +74,17 @@ type Examples struct {
 	// Pixels are the images, n × Data.Pixels, where the examples are images: the
 	// documents are then empty.
 	Pixels []uint8
+	// Wide is what the wide tower sees, where that is more than the tokens; nil
+	// means the tokens alone.
+	Wide *OneHot
+}
+
+// OneHot holds the rows of the wide tower that each document switches on, in
+// the form of Examples: IDs[Offsets[i]:Offsets[i+1]], each once and ascending.
+// Those below Data.WideVocabulary are tokens, Data.NGrams more are n-grams.
+type OneHot struct {
+	Offsets []int32
+	IDs     []int32
 }
 
 // Len returns the number of documents.
@@ -85,6 +100,10 @@ type Data struct {
 	Vocabulary int
 	// WideVocabulary is the number of leading tokens that the wide tower sees.
 	WideVocabulary int
+	// NGrams is the number of n-grams of tokens that the wide tower sees besides,
+	// and WideNGrams the length of the longest, 0 or 1 without any.
+	NGrams     int
+	WideNGrams int
 	// Pixels is the number of values of an image that the wide tower sees, 0 for
 	// texts.
 	Pixels int

@@ -8,11 +8,12 @@ import "math"
 // tower starts".
 const DefaultWideStart = 0.3
 
-// naiveBayes sets the wide tower's weights, WideVocabulary × classes, to scale
-// times those of naive Bayes on the tokens' presence (Wang and Manning, 2012):
+// naiveBayes sets the wide tower's weights, rows × classes, to scale
+// times those of naive Bayes on the presence of tokens and n-grams (Wang and
+// Manning, 2012), rows of them together:
 //
 //	w(t, c) = log p(t|c) − mean over classes k of log p(t|k)
-//	p(t|c)  = (1 + documents of c with t) / (tokens of c + WideVocabulary)
+//	p(t|c)  = (1 + documents of c with t) / (sum over t of documents of c with t + rows)
 //
 // A small set tells logistic regression less than it tells naive Bayes, which
 // the tower can leave where it pays to. The paper says nothing of its start.
@@ -23,17 +24,18 @@ const DefaultWideStart = 0.3
 func naiveBayes(w []float32, e *Examples, classes int, scale, l1 float64) {
 	rows := len(w) / classes
 	clear(w) // first the numbers of documents
-	tokens := make([]float64, classes)
+	seen := e.wide()
+	total := make([]float64, classes)
 	for i, label := range e.Labels {
-		for _, id := range e.IDs[e.Offsets[i]:e.Offsets[i+1]] {
+		for _, id := range seen.IDs[seen.Offsets[i]:seen.Offsets[i+1]] {
 			if int(id) < rows {
 				w[int(id)*classes+int(label)]++
-				tokens[label]++
+				total[label]++
 			}
 		}
 	}
 	base := make([]float64, classes)
-	for c, n := range tokens {
+	for c, n := range total {
 		base[c] = math.Log(n + float64(rows))
 	}
 	shrink := l1 / math.Sqrt(accumulatorStart)

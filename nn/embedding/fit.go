@@ -19,7 +19,9 @@ const (
 // lacks get vectors too ("bag of subwords": Zhao, Mudgal and Liang, 2018). It
 // takes the words one after the other and moves their n-grams by a share of
 // what is missing (Kaczmarz's method, under-relaxed). The tokens keep their
-// vectors. Equal arguments give equal vectors, bit for bit on one instruction
+// vectors. In a standardised module the n-grams are fitted to the words' vectors
+// as they were before any weights of frequency, and what they make gets the
+// length of those. Equal arguments give equal vectors, bit for bit on one instruction
 // set. A module that has subwords gets others.
 func (m *Module) FitSubword(s Subword) error {
 	fitted, err := s.withDefaults()
@@ -29,8 +31,11 @@ func (m *Module) FitSubword(s Subword) error {
 	if m.Subword != nil && m.Subword.Kind == Pieces {
 		return fmt.Errorf("module %s: its tokens are pieces of words, of which other words are made already", m.Name)
 	}
-	fitted.Length, fitted.Vectors = 0, make([]float32, fitted.Buckets*m.Dim)
-	missing := make([]float32, m.Dim)
+	fitted.Length, fitted.Vectors = m.Length, make([]float32, fitted.Buckets*m.Dim)
+	if m.Subword != nil { // of a module that was stored without a length of its own
+		fitted.Length = max(m.Length, m.Subword.Length)
+	}
+	missing, target := make([]float32, m.Dim), make([]float32, m.Dim)
 	var grams []int32
 	var weights []float32
 	for pass := range fitPasses {
@@ -44,7 +49,11 @@ func (m *Module) FitSubword(s Subword) error {
 				weights = append(weights, -1/float32(len(grams)))
 			}
 			blas.Gather(missing, fitted.Vectors, m.Dim, grams, weights)
-			blas.Add(m.Vectors[w*m.Dim:][:m.Dim], missing)
+			copy(target, m.Vectors[w*m.Dim:][:m.Dim])
+			if size := norm64(target); fitted.Length > 0 && size > 0 {
+				scaleBy(target, fitted.Length/size)
+			}
+			blas.Add(target, missing)
 			for i := range weights {
 				weights[i] = rate
 			}

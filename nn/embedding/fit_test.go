@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"math"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -140,6 +141,84 @@ func TestTrainWithSubword(t *testing.T) {
 		}
 		if !strings.Contains(m.Source, "n-grams of 1 to 6 in 500 buckets") {
 			t.Errorf("source %q", m.Source)
+		}
+	}
+}
+
+// What n-grams fitted to a standardised and weighed module make is like the
+// words of it that are rare: of the length that all had before they were weighed.
+func TestFitSubwordKeepsTheLength(t *testing.T) {
+	plain, err := Train(groups(), TrainOptions{Name: "m", Dim: 8, Seed: 1, Variant: Variant{Standardise: true}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	encoded := plain.Encode()
+	weighed, err := plain.Derive("w", Variant{Smoothing: 1e-3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fit := Variant{Fit: &Subword{MinN: 1, Buckets: 500}}
+	var made [][]float32
+	for _, m := range []*Module{plain, weighed} {
+		m, err := m.Derive("f", fit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v := make([]float32, m.Dim)
+		if got := m.Lookup().Vector(v, "a99"); got != Composed || math.Abs(norm(v)-math.Sqrt(8)) > 1e-4 {
+			t.Errorf("%s: %v of length %v, want √8", m.Source, got, norm(v))
+		}
+		made = append(made, v)
+	}
+	if c := cosine(made[0], made[1]); c < 0.9999 {
+		t.Errorf("weights change the direction of what is made of parts: cosine %v", c)
+	}
+	// It is the same after the store.
+	stored, err := Decode(encoded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := stored.Derive("f", fit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := make([]float32, again.Dim)
+	if again.Lookup().Vector(v, "a99"); !slices.Equal(v, made[0]) {
+		t.Errorf("%v, want %v", v, made[0])
+	}
+}
+
+// Where what n-grams make has a length of its own, their scale says nothing, and
+// further changes treat it as they treat the words.
+func TestChangesOfStandardisedSubwords(t *testing.T) {
+	for _, v := range []Variant{{Components: 1}, {Standardise: true}, {Components: 2, Standardise: true}} {
+		var made [][]float32
+		var lengths []float64
+		for _, scale := range []float64{1, 7} {
+			m, err := Train(groups(), TrainOptions{Name: "m", Dim: 8, Seed: 1, Variant: Variant{Fit: &Subword{MinN: 1, Buckets: 500}, Standardise: true}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			scaleBy(m.Subword.Vectors, scale)
+			if m, err = m.Derive("d", v); err != nil {
+				t.Fatal(err)
+			}
+			out := make([]float32, m.Dim)
+			m.Lookup().Vector(out, "a99")
+			made, lengths = append(made, out), m.lengths()
+		}
+		for k := range made[0] {
+			if math.Abs(float64(made[0][k]-made[1][k])) > 1e-4 {
+				t.Errorf("%+v: %v with n-grams of another scale, %v without", v, made[1], made[0])
+				break
+			}
+		}
+		mean := 0.0
+		for _, l := range lengths {
+			mean += l / float64(len(lengths))
+		}
+		if math.Abs(norm(made[0])-mean) > 0.01*mean {
+			t.Errorf("%+v: length %v of what is made of parts, %v of the words", v, norm(made[0]), mean)
 		}
 	}
 }

@@ -18,10 +18,10 @@ import (
 const kind = "module"
 
 // Encode returns the module as a safetensors file of kind "module": the
-// metadata "module" holds name, language, source, dim and subword as JSON; the
+// metadata "module" holds name, language, source, dim, length and subword as JSON; the
 // arrays are "tokens" (UTF-8, each ended by a newline), "vectors" (F32, tokens ×
-// dim) and, with n-grams, "buckets" (F32, buckets × dim). Equal modules give
-// equal bytes. It panics where Validate has an error in the shapes.
+// dim), of a joined module "frequencies" (F64, tokens) and, with n-grams, "buckets"
+// (F32, buckets × dim). Equal modules give equal bytes. It panics where Validate has an error in the shapes.
 func (m *Module) Encode() []byte {
 	f := safetensors.New(kind)
 	f.PutJSON(kind, m)
@@ -31,6 +31,9 @@ func (m *Module) Encode() []byte {
 	}
 	safetensors.Put(f, "tokens", words)
 	safetensors.Put(f, "vectors", m.Vectors, len(m.Tokens), m.Dim)
+	if m.Frequencies != nil {
+		safetensors.Put(f, "frequencies", m.Frequencies)
+	}
 	if s := m.Subword; s != nil && s.Kind == NGrams {
 		safetensors.Put(f, "buckets", s.Vectors, s.Buckets, m.Dim)
 	}
@@ -62,6 +65,11 @@ func Decode(b []byte) (*Module, error) {
 	}
 	if m.Vectors, _, err = safetensors.Get[float32](f, "vectors", len(m.Tokens), m.Dim); err != nil {
 		return nil, fmt.Errorf("module %s: %w", m.Name, err)
+	}
+	if f.Has("frequencies") {
+		if m.Frequencies, _, err = safetensors.Get[float64](f, "frequencies", len(m.Tokens)); err != nil {
+			return nil, fmt.Errorf("module %s: %w", m.Name, err)
+		}
 	}
 	if s := m.Subword; s != nil && s.Kind == NGrams {
 		if s.Vectors, _, err = safetensors.Get[float32](f, "buckets", s.Buckets, m.Dim); err != nil {
@@ -103,6 +111,15 @@ func (m *Module) Validate() error {
 	}
 	if i := notFinite(m.Vectors); i >= 0 {
 		bad("element %d of the vectors, of token %d, is not finite", i, i/max(m.Dim, 1))
+	}
+	if m.Frequencies != nil && len(m.Frequencies) != len(m.Tokens) {
+		bad("%d frequencies for %d tokens", len(m.Frequencies), len(m.Tokens))
+	}
+	if i := slices.IndexFunc(m.Frequencies, func(p float64) bool { return !(p >= 0 && p <= 1) }); i >= 0 {
+		bad("token %d has the frequency %v, which is no share", i, m.Frequencies[i])
+	}
+	if !(m.Length >= 0) || math.IsInf(m.Length, 0) {
+		bad("standardised vectors of length %v", m.Length)
 	}
 	if s := m.Subword; s != nil {
 		if err := s.validate(); err != nil {

@@ -18,6 +18,7 @@ func small() *Module {
 
 func TestRoundTrip(t *testing.T) {
 	m := small()
+	m.Length, m.Frequencies = math.Sqrt2, []float64{0.5, 0.25, 0.25, 0}
 	b := m.Encode()
 	got, err := Decode(b)
 	if err != nil {
@@ -83,12 +84,12 @@ func TestDecodeRefuses(t *testing.T) {
 }
 
 func TestValidateReportsEverything(t *testing.T) {
-	m := &Module{Vectors: []float32{float32(math.Inf(1))}}
+	m := &Module{Vectors: []float32{float32(math.Inf(1))}, Frequencies: []float64{2}, Length: -1}
 	err := m.Validate()
 	if err == nil {
 		t.Fatal("an empty module is valid")
 	}
-	for _, want := range []string{"no name", "length 0", "no tokens", "1 numbers for 0 tokens", "not finite"} {
+	for _, want := range []string{"no name", "length 0", "no tokens", "1 numbers for 0 tokens", "not finite", "1 frequencies for 0 tokens", "2, which is no share", "vectors of length -1"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not reported: %v", want, err)
 		}

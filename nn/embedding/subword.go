@@ -178,33 +178,64 @@ func (l *Lookup) Vector(dst []float32, word string) Origin {
 	default:
 		parts, table = s.ngrams(make([]int32, 0, 64), word), s.Vectors
 	}
-	sum, n := make([]float64, m.Dim), 0
+	mean := make([]float64, m.Dim)
+	length := meanOf(mean, parts, table)
+	if length == 0 {
+		return Unknown
+	}
+	scale := 1.0
+	if s.Length > 0 {
+		scale = s.Length / length
+	}
+	for k, v := range mean {
+		dst[k] = float32(v * scale)
+	}
+	return Composed
+}
+
+// meanOf adds the mean of those parts that have a vector to mean, which is zero,
+// and returns its length: 0 where none has.
+func meanOf(mean []float64, parts []int32, table []float32) float64 {
+	n := 0
 	for _, p := range parts {
-		v := table[int(p)*m.Dim:][:m.Dim]
+		v := table[int(p)*len(mean):][:len(mean)]
 		if zero(v) {
 			continue
 		}
 		n++
 		for k, x := range v {
-			sum[k] += float64(x)
+			mean[k] += float64(x)
 		}
 	}
 	squares := 0.0
-	for k := range sum {
-		sum[k] /= float64(max(1, n))
-		squares += float64(sum[k] * sum[k])
+	for k := range mean {
+		mean[k] /= float64(max(1, n))
+		squares += float64(mean[k] * mean[k])
 	}
-	if squares == 0 {
-		return Unknown
+	return math.Sqrt(squares)
+}
+
+// composedLength is the mean length, before it is brought to Subword.Length, of
+// what n-grams make of the tokens; 0 where they make nothing.
+func (m *Module) composedLength() float64 {
+	lengths := make([]float64, len(m.Tokens))
+	blocks(len(m.Tokens), func(from, to int) {
+		mean := make([]float64, m.Dim)
+		var grams []int32
+		for i := from; i < to; i++ {
+			clear(mean)
+			grams = m.Subword.ngrams(grams[:0], m.Tokens[i])
+			lengths[i] = meanOf(mean, grams, m.Subword.Vectors)
+		}
+	})
+	sum, n := 0.0, 0
+	for _, l := range lengths {
+		if l > 0 {
+			sum += l
+			n++
+		}
 	}
-	scale := 1.0
-	if s.Length > 0 {
-		scale = s.Length / math.Sqrt(squares)
-	}
-	for k, v := range sum {
-		dst[k] = float32(v * scale)
-	}
-	return Composed
+	return sum / float64(max(1, n))
 }
 
 // zero reports whether a part has no vector: no text had it.

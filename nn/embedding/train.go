@@ -64,6 +64,12 @@ type TrainOptions struct {
 // maxWindow is far more than a context ever is, and keeps counts of pairs small.
 const maxWindow = 1000
 
+// Validate reports what is out of range, whatever the corpus.
+func (o TrainOptions) Validate() error {
+	_, err := o.withDefaults()
+	return err
+}
+
 func (o TrainOptions) withDefaults() (TrainOptions, error) {
 	var errs []error
 	def := func(v *int, d int, name string) {
@@ -165,7 +171,11 @@ func Train(c *Corpus, o TrainOptions) (*Module, error) {
 	if o.Method != SGNS && o.Subword != nil {
 		o.Fit = o.Subword
 	}
-	also, err := o.Variant.apply(m, k.counts)
+	counts := make([]float64, len(k.counts))
+	for i, n := range k.counts {
+		counts[i] = float64(n)
+	}
+	also, err := o.Variant.apply(m, counts)
 	if err != nil {
 		return nil, err
 	}

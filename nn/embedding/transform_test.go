@@ -2,12 +2,16 @@ package embedding
 
 import (
 	"bytes"
+	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"tnaml/nn/rng"
 )
 
 var near = cmpopts.EquateApprox(0, 1e-6)
@@ -26,7 +30,7 @@ func TestStandardiseByHand(t *testing.T) {
 // Shares of 3/4 and 1/4 with a of 1/4: weights 1/4 and 1/2.
 func TestWeighByHand(t *testing.T) {
 	m := &Module{Name: "m", Dim: 1, Tokens: []string{"a", "b"}, Vectors: []float32{8, 8}}
-	m.Weigh([]int{3, 1}, 0.25)
+	m.Weigh([]float64{3, 1}, 0.25)
 	if diff := cmp.Diff([]float32{2, 4}, m.Vectors, near); diff != "" {
 		t.Error(diff)
 	}
@@ -44,7 +48,10 @@ func TestJoinByHand(t *testing.T) {
 		1, 0, 0, // a alone
 		-1, 1, 1,
 		0, -1, -1, // b alone
-	}}
+	},
+		// By rank 6, 3 and 2 of 11 in each, and each is half of all.
+		Frequencies: []float64{9. / 22, 3. / 22, 8. / 22, 2. / 22},
+	}
 	if diff := cmp.Diff(want, got, near); diff != "" {
 		t.Error(diff)
 	}
@@ -148,6 +155,33 @@ func TestDerive(t *testing.T) {
 	}
 }
 
+// The most frequent word of the second module is as frequent in both joined as
+// that of the first, though it comes after all of that: it loses as much weight.
+func TestJoinedModuleIsWeighedByItsParts(t *testing.T) {
+	a := &Module{Name: "a", Dim: 1, Tokens: []string{"the", "of", "zebra"}, Vectors: []float32{1, 1, 1}}
+	b := &Module{Name: "b", Dim: 1, Tokens: []string{"el", "de", "cebra"}, Vectors: []float32{1, 1, 1}}
+	joined, err := Join("ab", a, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if joined, err = Decode(joined.Encode()); err != nil { // as it comes from the store
+		t.Fatal(err)
+	}
+	got, err := joined.Derive("w", Variant{Smoothing: 1e-2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, p := range []float64{3. / 11, 3. / 22, 1. / 11} {
+		w := 1e-2 / (1e-2 + p)
+		if diff := cmp.Diff([]float32{float32(w), 0, 0, float32(w)}, slices.Concat(got.Vectors[2*i:][:2], got.Vectors[2*(i+3):][:2]), near); diff != "" {
+			t.Errorf("%s and %s: %s", a.Tokens[i], b.Tokens[i], diff)
+		}
+	}
+	if !strings.Contains(got.Source, "by rank in the joined modules") {
+		t.Error(got.Source)
+	}
+}
+
 // The parts of a joined module may come from subwords.
 func TestJoinComposes(t *testing.T) {
 	b := withBuckets()
@@ -171,4 +205,44 @@ func TestJoinComposes(t *testing.T) {
 			t.Errorf("%s: %s", token, diff)
 		}
 	}
+}
+
+// random is a module of n vectors of length d.
+func random(n, d int) *Module {
+	m := &Module{Name: "m", Dim: d, Tokens: make([]string, n), Vectors: make([]float32, n*d)}
+	r := rng.New(1, "test/random", 0)
+	for i := range m.Tokens {
+		m.Tokens[i] = fmt.Sprintf("w%d", i)
+	}
+	for i := range m.Vectors {
+		m.Vectors[i] = float32(r.NormFloat64())
+	}
+	return m
+}
+
+// The blocks of scatter change no bit of the sums in the order of the tokens.
+func TestScatterIsThePlainSum(t *testing.T) {
+	for _, c := range []struct{ n, d int }{{1, 1}, {3, 2}, {64, 5}, {65, 3}, {131, 70}} {
+		m := random(c.n, c.d)
+		got := m.scatter()
+		for a := range c.d {
+			for b := a; b < c.d; b++ {
+				want := 0.0
+				for i := range c.n {
+					want += float64(float64(m.Vectors[i*c.d+a]) * float64(m.Vectors[i*c.d+b]))
+				}
+				if got[a*c.d+b] != want {
+					t.Fatalf("%d × %d, element %d, %d: %v, want %v", c.n, c.d, a, b, got[a*c.d+b], want)
+				}
+			}
+		}
+	}
+}
+
+func BenchmarkRemoveComponents(b *testing.B) {
+	m := random(100_000, 300)
+	for b.Loop() {
+		m.RemoveComponents(3)
+	}
+	b.ReportMetric(float64(b.Elapsed().Milliseconds())/float64(b.N), "ms/100000x300")
 }

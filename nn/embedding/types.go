@@ -12,10 +12,17 @@ type Module struct {
 	Source string `json:"source"`
 	// Dim is the length of a vector.
 	Dim int `json:"dim"`
+	// Length, if positive, is the length that Standardise gave the vectors, before
+	// Weigh: what a word has whose frequency is next to nothing.
+	Length float64 `json:"length,omitempty"`
 	// Subword, if not nil, makes vectors of words that are no tokens.
 	Subword *Subword `json:"subword,omitempty"`
 	// Tokens are the rows' tokens, as the task tokeniser gives them, unique.
 	Tokens []string `json:"-"`
+	// Frequencies are the tokens' shares of all words of a text, or nil where the
+	// order of the tokens says all that is known: the k-th then occurs in
+	// proportion to 1/k (Zipf's law).
+	Frequencies []float64 `json:"-"`
 	// Vectors is len(Tokens) × Dim, row-major.
 	Vectors []float32 `json:"-"`
 }

@@ -93,12 +93,24 @@ func (h header) side() int { return (h.Size-h.Patch)/h.Stride + 1 }
 // dim is the length of a patch.
 func (h header) dim() int { return h.Patch * h.Patch * h.Channels }
 
-// TrainPatches learns patch features of images. The result is a function of
-// images and options alone, Workers and Progress aside.
-func TrainPatches(images Images, o PatchOptions) (*Patches, error) {
+// Validate reports what is out of range, whatever the images.
+func (o PatchOptions) Validate() error {
+	h := o.header()
+	return errors.Join(h.validate(), h.validatePatches())
+}
+
+// header is that of the features, with the defaults filled in.
+func (o PatchOptions) header() header {
 	h := header{Type: typePatches, Name: o.Name, Source: o.Source, Size: cmp.Or(o.Size, 32), Channels: cmp.Or(o.Channels, 3),
 		Patch: cmp.Or(o.Patch, 6), Stride: cmp.Or(o.Stride, 1), Centroids: cmp.Or(o.Centroids, 200), Grid: cmp.Or(o.Grid, 2)}
 	h.Name = cmp.Or(h.Name, fmt.Sprintf("kmeans_%d", h.Centroids))
+	return h
+}
+
+// TrainPatches learns patch features of images. The result is a function of
+// images and options alone, Workers and Progress aside.
+func TrainPatches(images Images, o PatchOptions) (*Patches, error) {
+	h := o.header()
 	samples, iterations := cmp.Or(o.Samples, 50000), cmp.Or(o.Iterations, 15)
 	errs := []error{h.validate(), h.validatePatches(), images.Validate()}
 	if images.Len() == 0 {

@@ -62,11 +62,23 @@ func (h header) validatePCA() error {
 	return nil
 }
 
+// Validate reports what is out of range, whatever the images.
+func (o PCAOptions) Validate() error {
+	h := o.header()
+	return errors.Join(h.validate(), h.validatePCA())
+}
+
+// header is that of the components, with the defaults filled in.
+func (o PCAOptions) header() header {
+	h := header{Type: typePCA, Name: o.Name, Source: o.Source, Size: cmp.Or(o.Size, 32), Channels: cmp.Or(o.Channels, 3), Components: cmp.Or(o.Components, 64)}
+	h.Name = cmp.Or(h.Name, fmt.Sprintf("pca_%d", h.Components))
+	return h
+}
+
 // TrainPCA finds the principal components of images. Each component's sign is
 // such that its largest element is positive.
 func TrainPCA(images Images, o PCAOptions) (*PCA, error) {
-	h := header{Type: typePCA, Name: o.Name, Source: o.Source, Size: cmp.Or(o.Size, 32), Channels: cmp.Or(o.Channels, 3), Components: cmp.Or(o.Components, 64)}
-	h.Name = cmp.Or(h.Name, fmt.Sprintf("pca_%d", h.Components))
+	h := o.header()
 	errs := []error{h.validate(), h.validatePCA(), images.Validate()}
 	n := min(cmp.Or(o.Samples, 10000), images.Len())
 	if n < h.Components {

@@ -117,6 +117,9 @@ func (a *app) root() *cobra.Command {
 			"Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.",
 		SilenceErrors: true, SilenceUsage: true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) (err error) {
+			if err := checkNumbers(cmd.Flags()); err != nil {
+				return err
+			}
 			if a.config, err = deploy.Load(cmd.Flags(), a.Environ); err == nil {
 				a.running = true
 			}
@@ -168,7 +171,11 @@ func (a *app) logger() *slog.Logger {
 
 // connect opens the servers.
 func (a *app) connect(ctx context.Context) (*deploy.Servers, error) {
-	return a.config.Connect(ctx, a.logger())
+	s, err := a.config.Connect(ctx, a.logger())
+	if err != nil && errors.Is(ctx.Err(), context.Canceled) {
+		return nil, errInterrupted
+	}
+	return s, err
 }
 
 // withServers runs f with open servers.

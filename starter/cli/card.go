@@ -13,9 +13,6 @@ import (
 	"tnaml/experiments/task"
 )
 
-// maxShownClasses bounds the card's table.
-const maxShownClasses = 30
-
 // card is a task's card for people, for a terminal of so many columns.
 func card(name string, c task.Card, width int) string {
 	var b strings.Builder
@@ -124,10 +121,12 @@ func leakage(c task.Card) string {
 // classes is the table of the classes, with a bar each.
 func classes(c task.Card, width int) string {
 	name, train, test, most := 5, 5, 4, 1
-	for i, cl := range c.Classes {
-		if i < maxShownClasses {
-			name = max(name, text.StringWidth(flat(cl.Label)))
+	shown := c.Shown()
+	for i, cl := range shown {
+		if cl.Others > 0 {
+			shown[i].Label = fmt.Sprintf("… and %s more", humanize.Comma(int64(cl.Others)))
 		}
+		name = max(name, text.StringWidth(flat(shown[i].Label)))
 		train, test = max(train, len(humanize.Comma(int64(cl.Train)))), max(test, len(humanize.Comma(int64(cl.Test))))
 		most = max(most, cl.Examples())
 	}
@@ -137,10 +136,10 @@ func classes(c task.Card, width int) string {
 		room = 0
 	}
 	t := newTable(table.Row{"class", "train", "validation", "test", "share", ""}, "train", "validation", "test", "share")
-	for i, cl := range c.Classes {
-		if i == maxShownClasses {
-			t.AppendFooter(table.Row{fmt.Sprintf("and %d more", len(c.Classes)-i)})
-			break
+	for _, cl := range shown {
+		if cl.Others > 0 {
+			t.AppendRow(table.Row{cl.Label})
+			continue
 		}
 		n := cl.Examples()
 		t.AppendRow(table.Row{cut(cl.Label, name), humanize.Comma(int64(cl.Train)), humanize.Comma(int64(cl.Validation)), humanize.Comma(int64(cl.Test)),

@@ -50,3 +50,15 @@ func TestCardFitsTheTerminal(t *testing.T) {
 		t.Errorf("an old card:\n%s", out)
 	}
 }
+
+// Of many classes the terminal has the largest and the smallest.
+func TestCardFoldsClasses(t *testing.T) {
+	c := task.Card{Examples: 8000}
+	for i := range 2000 {
+		c.Classes = append(c.Classes, task.Class{Label: fmt.Sprintf("class-%d", i), Train: i + 1})
+	}
+	out := card("x", c, 80)
+	if n := strings.Count(out, "\n class-"); n != 30 || !strings.Contains(out, "class-1999 ") || !strings.Contains(out, "… and 1,970 more") || !strings.Contains(out, "class-0 ") {
+		t.Errorf("%d classes:\n%s", n, out)
+	}
+}

@@ -122,10 +122,38 @@ func TestUsage(t *testing.T) {
 		{[]string{"predict"}, []string{"--model"}},
 		{[]string{"extend", "x", "-3"}, []string{"unknown shorthand flag"}},
 		{[]string{"extend", "x", "many"}, []string{"number of trials"}},
-		{[]string{"demo", "--trials", "0"}, []string{"--trials is 0"}},
+		{[]string{"demo", "--trials", "0"}, []string{"--trials is 0: it must be positive"}},
 		{[]string{"list", "--log-level", "loud"}, []string{`"loud"`}},
 		{[]string{"data", "import", "x.tsv", "--name", "a/b"}, []string{`"a/b"`}},
 		{[]string{"report", "x", "--csv", "--json"}, []string{"not both"}},
+		// A zero that is given is not taken for the default.
+		{[]string{"module", "train", "x", "--name", "m", "--dim", "0", "--window", "0", "--min-count", "0", "--max-vocabulary", "0", "--epochs", "0", "--negative", "0", "--subsample", "0", "--learning-rate", "NaN", "--buckets", "0"},
+			[]string{"--dim is 0: it must be positive", "--window is 0", "--min-count is 0", "--max-vocabulary is 0", "--epochs is 0", "--negative is 0", "--subsample is 0", "--learning-rate is NaN", "--buckets is 0"}},
+		{[]string{"module", "train", "x", "--name", "m", "--smoothing", "-1", "--remove-components", "-1"}, []string{"--smoothing is -1: it must be 0 or more", "--remove-components is -1"}},
+		{[]string{"module", "train-images", "x", "--name", "m", "--size", "0", "--centroids", "0", "--patch", "0", "--components", "0"}, []string{"--size is 0", "--centroids is 0", "--patch is 0", "--components is 0"}},
+		{[]string{"module", "derive", "m", "--from", "n", "--subword", "--buckets", "0"}, []string{"--buckets is 0"}},
+		{[]string{"module", "add", "x", "--block", "0", "--top", "-1"}, []string{"--block is 0", "--top is -1: it must be 0 or more"}},
+		{[]string{"module", "neighbours", "m", "word", "--top", "0"}, []string{"--top is 0"}},
+		{[]string{"data", "import", "x", "--seed", "0", "--validation", "0", "--test", "0", "--max-vocabulary", "0", "--min-count", "0", "--max-tokens", "0"},
+			[]string{"--seed is 0", "--validation is 0", "--test is 0", "--max-vocabulary is 0", "--min-count is 0", "--max-tokens is 0"}},
+		{[]string{"search", "--task", "a", "--parallel", "0"}, []string{"--parallel is 0"}},
+		{[]string{"run", "nlp", "--trials", "0", "--pretrain-trials", "0", "--concurrency", "0"}, []string{"--trials is 0", "--pretrain-trials is 0", "--concurrency is 0"}},
+		{[]string{"schedule", "create", "n", "--trials", "0"}, []string{"--trials is 0"}},
+		{[]string{"trials", "x", "--last", "0"}, []string{"--last is 0"}},
+		{[]string{"model", "export", "x", "--trial", "-7"}, []string{"--trial is -7"}},
+		// What is wrong of the flags alone is told before any work, as wrong usage.
+		{[]string{"module", "train", "x", "--name", "m", "--method", "glove", "--window", "2000"}, []string{`unknown method "glove"`, "window of 2000"}},
+		{[]string{"module", "train", "x", "--name", "m", "--dim", "8", "--remove-components", "8"}, []string{"8 components cannot be removed"}},
+		{[]string{"module", "train", "x"}, []string{`module name ""`}},
+		{[]string{"module", "train"}, []string{"--corpus FILE"}},
+		{[]string{"module", "train-images", "x", "--name", "m", "--patch", "40"}, []string{"patches of side 40"}},
+		{[]string{"module", "train-images", "x", "--name", "m", "--method", "pca", "--centroids", "9"}, []string{"--centroids does not go with --method pca"}},
+		{[]string{"module", "add", ".", "--name", "m", "--block", "13"}, []string{"--block is 13"}},
+		{[]string{"module", "derive", "m"}, []string{"--from"}},
+		{[]string{"module", "derive", "m", "--from", "n"}, []string{"nothing is to be changed"}},
+		{[]string{"module", "derive", "m", "--from", "n", "--subword=3-99"}, []string{"n-grams of 3 to 99"}},
+		{[]string{"data", "import", "x.tsv", "--format", "xml", "--encoding", "klingon", "--delimiter", "ab"}, []string{`unknown format "xml"`, `unknown encoding "klingon"`, `a delimiter of "ab"`}},
+		{[]string{"data", "import", "x.tsv", "--validation", ".5", "--test", ".5"}, []string{"leave something to train on"}},
 	} {
 		b.fails(exitUsage, c.want, c.args...)
 	}
@@ -152,21 +180,15 @@ func TestBadFiles(t *testing.T) {
 		args []string
 		want []string
 	}{
-		"column.tsv":  {rows("a", "b"), []string{"--text-column", "body"}, []string{"column.tsv", `no column "body"`, `"text" "label"`}},
-		"one.tsv":     {rows("spam"), nil, []string{"one", `the label "spam"`, "two classes"}},
-		"empty.tsv":   {header, nil, []string{"empty.tsv", "no examples"}},
-		"format.txt":  {"text\nx\n", nil, []string{"format.txt", ".tsv"}},
-		"ragged.tsv":  {header + "only one field\n", nil, []string{"line 2"}},
-		"broken.gz":   {"\x1f\x8bnot gzip", []string{"--format", "tsv"}, []string{"broken.gz", "gzip"}},
-		"split.tsv":   {"text\tlabel\tsplit\nx y\ta\tsomewhere\n", nil, []string{"line 2", `"somewhere"`}},
-		"vectors.vec": {"the 0.1 0.2\nof 0.1\n", []string{"module"}, []string{"line 2"}},
+		"column.tsv": {rows("a", "b"), []string{"--text-column", "body"}, []string{"column.tsv", `no column "body"`, `"text" "label"`}},
+		"one.tsv":    {rows("spam"), nil, []string{"one", `the label "spam"`, "two classes"}},
+		"empty.tsv":  {header, nil, []string{"empty.tsv", "no examples"}},
+		"format.txt": {"text\nx\n", nil, []string{"format.txt", ".tsv"}},
+		"ragged.tsv": {header + "only one field\n", nil, []string{"line 2"}},
+		"broken.gz":  {"\x1f\x8bnot gzip", []string{"--format", "tsv"}, []string{"broken.gz", "gzip"}},
+		"split.tsv":  {"text\tlabel\tsplit\nx y\ta\tsomewhere\n", nil, []string{"line 2", `"somewhere"`}},
 	} {
-		file := b.write(name, c.text)
-		args := append([]string{"data", "import", file}, c.args...)
-		if len(c.args) == 1 && c.args[0] == "module" {
-			args = []string{"module", "add", file}
-		}
-		b.fails(exitFailed, c.want, args...)
+		b.fails(exitFailed, c.want, append([]string{"data", "import", "--dry-run", b.write(name, c.text)}, c.args...)...)
 	}
 	b.fails(exitFailed, []string{"nowhere.tsv"}, "data", "import", "nowhere.tsv")
 	b.fails(exitFailed, []string{"nowhere.yaml"}, "space", "add", "nowhere.yaml")
@@ -178,6 +200,9 @@ func TestBadFiles(t *testing.T) {
 func TestNoServer(t *testing.T) {
 	b := offline(t)
 	b.fails(exitFailed, []string{"starter up"}, "list")
+	// Before minutes of reading: the files are damaged, and nobody gets to see it.
+	b.fails(exitFailed, []string{"starter up"}, "data", "import", b.write("ragged.tsv", "text\tlabel\nonly one field\n"))
+	b.fails(exitFailed, []string{"starter up"}, "module", "add", b.write("ragged.vec", "the 0.1 0.2\nof 0.1\n"))
 	b.environ = append(b.environ, "TNAML_TEMPORAL_ADDRESS=127.0.0.1:1", "TNAML_S3_ENDPOINT=127.0.0.1:1")
 	b.fails(exitFailed, []string{"127.0.0.1:1", "is it running"}, "list")
 	b.fails(exitFailed, []string{"no dev stack is needed"}, "up")
@@ -239,6 +264,7 @@ func TestFromDataToPrediction(t *testing.T) {
 	b.ok("data", "import", table) // the same data again is no mistake
 	b.fails(exitFailed, []string{"exists already", "reviews"}, "data", "import", b.write("other.tsv", strings.Replace(reviews(), "good", "fine", 9)), "--name", "reviews")
 	b.ok("module", "add", b.write("tiny.vec", vectors), "--language", "en")
+	b.fails(exitFailed, []string{"ragged.vec", "line 2"}, "module", "add", b.write("ragged.vec", "the 0.1 0.2\nof 0.1\n"))
 	b.ok("module", "train", b.write("corpus.txt", strings.Repeat("the good film and the bad book\na good book is a film\n", 20)), "--name", "own", "--dim", "2", "--min-count", "2")
 	b.fails(exitFailed, []string{"too few", "give more text"}, "module", "train", b.write("short.txt", "a few words"), "--name", "short")
 	if out := b.ok("module", "show", "tiny", "--neighbours", "good,unknown"); !strings.Contains(out, "film 0.00") || !strings.Contains(out, "unknown: not in the module") {
@@ -375,4 +401,29 @@ func TestWrongSecret(t *testing.T) {
 	if o.code != exitFailed || !strings.Contains(o.stderr, "access denied") || strings.Contains(o.stderr, "wrong-secret") || strings.Contains(o.stderr, a.S3SecretKey) {
 		t.Errorf("%+v", o)
 	}
+}
+
+// A name that is taken is noticed before the work, whatever that would find.
+func TestTakenNames(t *testing.T) {
+	b, _ := online(t)
+	table := b.write("reviews.tsv", reviews())
+	b.ok("data", "import", table)
+	b.ok("module", "add", b.write("tiny.vec", vectors), "--language", "en")
+	damaged := b.write("damaged", "text\tlabel\none field \xff\n")
+	for _, args := range [][]string{
+		{"data", "import", damaged, "--name", "reviews"},
+		{"data", "import", "train=" + damaged, "test=" + damaged, "--name", "reviews"},
+		{"data", "import", table, "--min-count", "3"}, // other options
+		{"module", "add", damaged, "--name", "tiny"},
+		{"module", "add", b.dir, "--name", "tiny"},
+		{"module", "train", damaged, "--name", "tiny"},
+		{"module", "train-images", "none", "--name", "tiny"},
+		{"module", "derive", "tiny", "--from", "none", "--standardise"},
+	} {
+		b.fails(exitFailed, []string{"exists already", "choose another name, or replace it with --overwrite"}, args...)
+	}
+	b.ok("data", "import", table)
+	b.fails(exitFailed, []string{"damaged"}, "data", "import", damaged, "--name", "reviews", "--overwrite")
+	b.fails(exitFailed, []string{"not valid UTF-8"}, "module", "train", damaged, "--name", "tiny", "--overwrite")
+	b.ok("data", "import", "--dry-run", table, "--min-count", "3")
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"tnaml/deploy"
 	"tnaml/experiments/catalog"
 	"tnaml/workflows"
 )
@@ -29,5 +30,24 @@ func TestAnswerText(t *testing.T) {
 	}
 	if _, err := answerText([]byte("3")); err == nil {
 		t.Error("a number was taken for progress")
+	}
+}
+
+// The address of a search's page has its name in one piece, slashes and all.
+func TestWhere(t *testing.T) {
+	a := &app{}
+	s := &deploy.Servers{Namespace: "default", UI: "http://127.0.0.1:8233"}
+	for name, want := range map[string]string{
+		"spam-naml-s1-1":       "  http://127.0.0.1:8233/namespaces/default/workflows/spam-naml-s1-1",
+		"nlp-1/transfer/a/b+c": "  http://127.0.0.1:8233/namespaces/default/workflows/nlp-1%2Ftransfer%2Fa%2Fb+c",
+		"a b?c#d%":             "  http://127.0.0.1:8233/namespaces/default/workflows/a%20b%3Fc%23d%25",
+	} {
+		if got := a.where(s, name); got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		}
+	}
+	s.UI = ""
+	if got := a.where(s, "x"); got != "" {
+		t.Errorf("without a web UI: %s", got)
 	}
 }

@@ -23,7 +23,7 @@ import (
 // flags that mean something for texts, or for images, only.
 var (
 	textFlags  = []string{"text-column", "label-column", "split-column", "columns", "delimiter", "encoding", "format", "max-vocabulary", "min-count", "max-tokens", "keep-case"}
-	imageFlags = []string{"size", "grey"}
+	imageFlags = []string{"size", "grey", "label"}
 )
 
 // importOptions are what the flags of an import say.
@@ -32,6 +32,7 @@ type importOptions struct {
 	read                   task.ReadOptions
 	images                 image.FileOptions
 	format, kind, size     string
+	label                  string // of CIFAR-100's two
 	grey, overwrite, dry   bool
 	yes                    bool
 	changedText, changedIm string // a flag that was given for one of the kinds
@@ -46,7 +47,7 @@ func (a *app) dataImportCommand() *cobra.Command {
 			"  texts   a table (TSV, CSV, JSON lines, Parquet) with the columns text, label and, where it is there, split;\n" +
 			"          a folder of text files for each class, or a tar or zip archive of one\n" +
 			"  images  a folder or archive of image files for each class; IDX files as MNIST's; binaries of CIFAR\n\n" +
-			"Each also compressed (.gz, .zst). Character encodings are detected and converted. Folders train, validation\n" +
+			"Each also compressed (.gz, .zst); Parquet by snappy, gzip, brotli, zstd or lz4_raw within. Character encodings are detected and converted. Folders train, validation\n" +
 			"and test above those of the classes give the split; so do several files whose names say train, validation or\n" +
 			"test, or train=FILE test=FILE. What has no split is divided 80/10/10 by a seeded shuffle that keeps equal\n" +
 			"examples on one side.\n\n" +
@@ -57,7 +58,8 @@ func (a *app) dataImportCommand() *cobra.Command {
 			"  starter data import aclImdb.tar.gz --name imdb\n" +
 			"  starter data import train=a.parquet test=b.parquet --name ab\n" +
 			"  starter data import flowers/ --name flowers --size 64x64\n" +
-			"  starter data import *-ubyte.gz --name mnist",
+			"  starter data import *-ubyte.gz --name mnist\n" +
+			"  starter data import cifar-100-binary.tar.gz --name cifar100-coarse --label coarse",
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			for _, f := range textFlags {
@@ -87,6 +89,7 @@ func (a *app) dataImportCommand() *cobra.Command {
 	f.StringVar(&o.read.Encoding, "encoding", "", "character encoding, such as utf-8, windows-1252, shift_jis (default: found out)")
 	f.StringVar(&o.format, "format", "", "tsv, csv, jsonl, parquet or folder (default: found out)")
 	f.StringVar(&o.size, "size", "", "resize images to HEIGHTxWIDTH, such as 64x64")
+	f.StringVar(&o.label, "label", "fine", "which of CIFAR-100's two labels: fine (100 classes) or coarse (20)")
 	f.BoolVar(&o.grey, "grey", false, "make images grey")
 	f.Uint64Var(&o.task.Seed, "seed", 1, "seed of the split")
 	f.Float64Var(&o.task.Validation, "validation", .1, "share of the validation split")
@@ -97,6 +100,7 @@ func (a *app) dataImportCommand() *cobra.Command {
 	f.BoolVar(&o.task.KeepCase, "keep-case", false, "leave letters as they are")
 	f.StringVar(&o.task.Source, "source", "", "where the data come from, for the card (default: the files' names)")
 	f.StringVar(&o.task.Licence, "licence", "", "the data's licence, for the card")
+	positive(cmd, "seed", "validation", "test", "max-vocabulary", "min-count", "max-tokens")
 	f.BoolVar(&o.overwrite, "overwrite", false, "give the name to these data even if it has others")
 	f.BoolVar(&o.dry, "dry-run", false, "show what would be imported, and store nothing")
 	f.BoolVarP(&o.yes, "yes", "y", false, "do not ask before storing")
@@ -117,8 +121,14 @@ func (o *importOptions) complete(args []string) error {
 		return err
 	}
 	o.read.Format = task.Format(o.format)
+	if err := errors.Join(o.read.Validate(), o.task.Validate()); err != nil {
+		return usageError{err}
+	}
 	if o.kind != "" && o.kind != "text" && o.kind != "image" {
 		return usageError{fmt.Errorf("--kind is %q: it is text or image", o.kind)}
+	}
+	if o.label != "fine" && o.label != "coarse" {
+		return usageError{fmt.Errorf("--label is %q: it is fine or coarse, of CIFAR-100", o.label)}
 	}
 	if o.size != "" {
 		var rest string
@@ -188,8 +198,24 @@ func (a *app) importData(ctx context.Context, args []string, o importOptions) er
 		}
 		o.task.Source = strings.Join(names, ", ")
 	}
-	im := &importer{ctx: ctx, kind: o.kind, read: o.read, images: o.images, progress: a.newProgress()}
+	if o.dry {
+		return a.importFrom(ctx, nil, sources, o)
+	}
+	// An import may take minutes: what would keep it from being stored is told before.
+	return a.withServers(ctx, func(s *deploy.Servers) error { return a.importFrom(ctx, s.Store, sources, o) })
+}
+
+// importFrom reads the sources, shows what they hold and stores it; s is nil for
+// a dry run.
+func (a *app) importFrom(ctx context.Context, s store.Store, sources []source, o importOptions) error {
+	im := &importer{ctx: ctx, kind: o.kind, coarse: o.label == "coarse", read: o.read, images: o.images, progress: a.newProgress()}
 	im.progress.quiet()
+	if s != nil && !o.overwrite {
+		if err := im.free(s, sources, o.task); err != nil {
+			im.progress.clear()
+			return err
+		}
+	}
 	f, err := im.load(sources)
 	if ctx.Err() != nil {
 		err = errInterrupted // a file of a folder that was not read is a problem among others
@@ -227,17 +253,42 @@ func (a *app) importData(ctx context.Context, args []string, o importOptions) er
 			return nil
 		}
 	}
-	return a.withServers(ctx, func(s *deploy.Servers) error {
-		ref, err := b.publish(ctx, s.Store)
-		if err != nil {
-			return err
-		}
-		if a.json {
-			return a.printJSON(preview{ref, b.card, f.reports})
-		}
-		a.print("\nImported. Search it with `starter search --task %s`.", o.task.Name)
-		return nil
-	})
+	ref, err := b.publish(ctx, s)
+	if err != nil {
+		return err
+	}
+	if a.json {
+		return a.printJSON(preview{ref, b.card, f.reports})
+	}
+	a.print("\nImported. Search it with `starter search --task %s`.", o.task.Name)
+	return nil
+}
+
+// free makes sure that the name of the task is to be had. To import the same data
+// again is no mistake: those of the same files and options go on.
+func (im *importer) free(s store.Store, sources []source, o task.Options) error {
+	err := free(im.ctx, s, store.Dataset, o.Name, false)
+	if !errors.Is(err, activities.ErrExists) {
+		return err
+	}
+	record, other := activities.Dataset(im.ctx, s, o.Name)
+	if other != nil {
+		return other
+	}
+	there := record.Card.Options
+	if record.Card.Modality() == task.Images {
+		o.MaxVocabulary, o.MinCount, o.MaxTokens = 0, 0, 0
+	}
+	if o.SourceDigest = there.SourceDigest; o != there {
+		return err
+	}
+	switch digest, other := im.digestOf(sources); {
+	case other != nil:
+		return other
+	case digest != there.SourceDigest:
+		return err
+	}
+	return nil
 }
 
 // columnHint says how to choose columns where a table lacks those looked for.

@@ -1,10 +1,7 @@
 package cli
 
 import (
-	"archive/tar"
-	"archive/zip"
 	"bytes"
-	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,6 +15,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"tnaml/experiments/archive/archivetest"
 	"tnaml/experiments/task"
 )
 
@@ -86,34 +84,30 @@ func TestDataImportFindsOut(t *testing.T) {
 	b := offline(t)
 	texts := opinions()
 	tsv := tableOf(texts, "text\tlabel\n", "%s\t%s\n")
-	var zipped, packed, gz bytes.Buffer
-	z, tw := zip.NewWriter(&zipped), tar.NewWriter(&packed)
+	var members []string
 	for i, e := range texts {
 		name := fmt.Sprintf("set/%s/%d.txt", e.Label, i)
 		b.place("folder/"+name, []byte(e.Text))
-		if err := tw.WriteHeader(&tar.Header{Name: name, Size: int64(len(e.Text)), Mode: 0o644}); err != nil {
-			t.Fatal(err)
-		}
-		_, _ = tw.Write([]byte(e.Text))
+		members = append(members, name, e.Text)
 		b.place(fmt.Sprintf("pictures/%s/%d.png", e.Label, i), picture(t, 4, color.NRGBA{uint8(i), 100, 200, 255}))
 	}
-	w, err := z.Create("table.csv")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, _ = w.Write(tableOf(texts, "text,label\n", "%s,%s\n"))
-	_, _ = z.Create("README.txt")
-	zw := gzip.NewWriter(&gz)
-	_, _ = zw.Write(tsv)
-	for _, c := range []interface{ Close() error }{z, tw, zw} {
-		if err := c.Close(); err != nil {
-			t.Fatal(err)
-		}
-	}
+	zipped := archivetest.Zip("table.csv", string(tableOf(texts, "text,label\n", "%s,%s\n")), "README.txt", "")
 	var batch []byte
 	for i := range 30 {
 		batch = append(append(batch, byte(i%10)), bytes.Repeat([]byte{byte(i)}, 3072)...)
 	}
+	var hundred []byte // of CIFAR-100: a coarse label and a fine one
+	for i := range 40 {
+		hundred = append(append(hundred, byte(i%2), byte(10+i%4)), bytes.Repeat([]byte{byte(i)}, 3072)...)
+	}
+	var coarse, fine string
+	for i := range 100 {
+		fine += fmt.Sprintf("fine%d\n", i)
+		if i < 20 {
+			coarse += fmt.Sprintf("coarse%d\n", i)
+		}
+	}
+	cifar100 := archivetest.Gzip(archivetest.Tar("c/train.bin", string(hundred), "c/test.bin", string(hundred[:4*3074]), "c/fine_label_names.txt", fine, "c/coarse_label_names.txt", coarse))
 	b.place("mnist/train-images-idx3-ubyte", idx(30, true))
 	b.place("mnist/train-labels-idx1-ubyte", idx(30, false))
 	b.place("mnist/t10k-images-idx3-ubyte", idx(12, true))
@@ -126,20 +120,24 @@ func TestDataImportFindsOut(t *testing.T) {
 		want []string
 	}{
 		{[]string{b.place("a.tsv", tsv)}, []string{"a.tsv: TSV, utf-8, 40 rows", "a: 40 examples in 2 classes, text", "some words number 4", "32 train, 4 validation, 4 test, by seed 1", "to beat", "Nothing was stored"}},
-		{[]string{b.place("a.dat.gz", gz.Bytes())}, []string{"TSV, gzip, utf-8"}},
+		{[]string{b.place("a.dat.gz", archivetest.Gzip(tsv))}, []string{"TSV, gzip, utf-8"}},
 		{[]string{b.place("b.csv", tableOf(texts, "Body;Stars\n", "\"%s\";%s\n")), "--text-column", "Body", "--label-column", "Stars"}, []string{`CSV parted by ";", utf-8`, "Body", "text", "label"}},
 		{[]string{b.place("Collection", tableOf(texts, "", "%[2]s\t%[1]s\n")), "--columns", "label,text"}, []string{"Collection: TSV", "40 examples"}},
 		{[]string{b.place("l.jsonl", tableOf(texts, "", `{"text":"%s","label":"%s"}`+"\n"))}, []string{"JSON lines"}},
 		{[]string{b.place("w.tsv", []byte(strings.ReplaceAll(string(tsv), "some", "schöne Grüße ")))}, []string{"utf-8"}},
 		{[]string{b.place("w2.tsv", bytes.ReplaceAll(tsv, []byte("some"), []byte("sch\xf6ne Gr\xfc\xdfe und")))}, []string{"windows-1252 (detected, ", "schöne Grüße und"}},
-		{[]string{b.place("z.zip", zipped.Bytes())}, []string{"z.zip/table.csv: CSV"}},
-		{[]string{b.place("t.tar", packed.Bytes())}, []string{"40 text files in folders of their classes", "40 examples"}},
+		{[]string{b.place("z.zip", zipped)}, []string{"z.zip/table.csv: CSV"}},
+		{[]string{b.place("t.tar", archivetest.Tar(members...))}, []string{"40 text files in folders of their classes", "40 examples"}},
 		{[]string{filepath.Join(b.dir, "folder"), "--name", "f"}, []string{"40 text files", "f: 40 examples"}},
 		{[]string{filepath.Join(b.dir, "pictures")}, []string{"folder of image files, 40 images of 4 × 4 in colour in 2 classes", "pictures: 40 examples in 2 classes, image", "mean pixel"}},
 		{[]string{filepath.Join(b.dir, "pictures"), "--size", "2x3", "--grey"}, []string{"2 × 3 in grey"}},
 		{[]string{filepath.Join(b.dir, "mnist")}, []string{"a pair of IDX files", "42 examples in 3 classes", "27 train, 3 validation, 12 test, the source's own"}},
 		{[]string{filepath.Join(b.dir, "mnist/train-images-idx3-ubyte"), filepath.Join(b.dir, "mnist/train-labels-idx1-ubyte"), "--name", "m", "--size", "4x4"}, []string{"30 examples", "4 × 4 in grey"}},
 		{[]string{b.place("data_batch_1.bin", batch)}, []string{"CIFAR binary (cifar10), 30 images of 32 × 32", "airplane"}},
+		{[]string{b.place("train.bin", hundred)}, []string{"CIFAR binary (cifar100), 40 images", "in 100 classes"}},
+		{[]string{filepath.Join(b.dir, "train.bin"), "--label", "coarse"}, []string{"CIFAR binary (cifar100-coarse), 40 images", "in 20 classes"}},
+		{[]string{b.place("cifar-100.tar.gz", cifar100)}, []string{"CIFAR binaries (cifar100) in an archive, 44 images", "fine11"}},
+		{[]string{filepath.Join(b.dir, "cifar-100.tar.gz"), "--label", "coarse"}, []string{"CIFAR binaries (cifar100-coarse) in an archive, 44 images", "coarse1"}},
 		{[]string{filepath.Join(b.dir, "two"), "--name", "two"}, []string{"80 examples", "36 train, 4 validation, 40 test", "leakage     36 of test in train, 4 of test in validation", "warning: "}},
 		{[]string{"train=" + filepath.Join(b.dir, "a.tsv"), "test=" + filepath.Join(b.dir, "l.jsonl"), "--name", "x"}, []string{"80 examples", "40 test"}},
 	} {
@@ -165,8 +163,8 @@ func TestDataImportFindsOut(t *testing.T) {
 		want []string
 	}{
 		{exitFailed, []string{b.place("c.csv", tableOf(texts, "Body,Stars\n", "%s,%s\n"))}, []string{`did you mean "Body"?`, `did you mean "Stars"?`, "choose with --text-column and --label-column, or"}},
-		{exitFailed, []string{b.place("cut.tar", packed.Bytes()[:5000])}, []string{"cut.tar: ", "byte"}},
-		{exitFailed, []string{b.place("cut.zip", zipped.Bytes()[:300])}, []string{"cut.zip: "}},
+		{exitFailed, []string{b.place("cut.tar", archivetest.Tar(members...)[:5000])}, []string{"cut.tar: ", "byte"}},
+		{exitFailed, []string{b.place("cut.zip", zipped[:300])}, []string{"cut.zip: "}},
 		{exitFailed, []string{b.place("cut.bin", batch[:4000])}, []string{"cut.bin: byte 3073"}},
 		{exitFailed, []string{b.place("bad/a/1.png", []byte("no image")), "--kind", "image"}, []string{"is a table"}},
 		{exitFailed, []string{filepath.Join(b.dir, "bad"), "--kind", "image"}, []string{"a/1.png: byte 0: no PNG"}},
@@ -174,6 +172,9 @@ func TestDataImportFindsOut(t *testing.T) {
 		{exitFailed, []string{"train=" + filepath.Join(b.dir, "a.tsv")}, []string{"task a: ", "no test examples"}},
 		{exitUsage, []string{filepath.Join(b.dir, "a.tsv"), filepath.Join(b.dir, "two/train.tsv"), "--name", "x"}, []string{"a.tsv has none", "train=FILE"}},
 		{exitUsage, []string{filepath.Join(b.dir, "a.tsv"), filepath.Join(b.dir, "b.csv")}, []string{"--name"}},
+		{exitUsage, []string{filepath.Join(b.dir, "a.tsv"), "--label", "coarse"}, []string{"--label is for images"}},
+		{exitUsage, []string{filepath.Join(b.dir, "data_batch_1.bin"), "--label", "coarse"}, []string{"--label is for CIFAR-100"}},
+		{exitUsage, []string{filepath.Join(b.dir, "train.bin"), "--label", "rough"}, []string{`--label is "rough": it is fine or coarse`}},
 		{exitUsage, []string{filepath.Join(b.dir, "a.tsv"), "--size", "3x3"}, []string{"--size is for images"}},
 		{exitUsage, []string{filepath.Join(b.dir, "pictures"), "--min-count", "3"}, []string{"--min-count is for texts"}},
 		{exitUsage, []string{filepath.Join(b.dir, "pictures"), "--size", "3"}, []string{"HEIGHTxWIDTH"}},
@@ -192,9 +193,9 @@ func TestDataImportFindsOut(t *testing.T) {
 }
 
 // On a terminal the command asks first; no, and the end of the input, store
-// nothing, and touch no server.
+// nothing.
 func TestDataImportAsks(t *testing.T) {
-	b := offline(t)
+	b, _ := online(t)
 	file := b.place("a.tsv", tableOf(opinions(), "text\tlabel\n", "%s\t%s\n"))
 	for answer, stores := range map[string]bool{"n\n": false, "no\n": false, "": false, "what\n": false, "\n": true, "y\n": true, "Yes": true} {
 		var stdout, stderr locked
@@ -202,8 +203,7 @@ func TestDataImportAsks(t *testing.T) {
 		if !strings.Contains(stderr.String(), "Store it as a? [Y/n]") {
 			t.Errorf("%q: no question: %s", answer, stderr.String())
 		}
-		// There is no server, so an attempt to store fails.
-		if stores != (code == exitFailed) || stores == strings.Contains(stdout.String(), "Nothing was stored") {
+		if code != exitOK || stores != strings.Contains(stdout.String(), "Imported.") || stores == strings.Contains(stdout.String(), "Nothing was stored") {
 			t.Errorf("%q: exit code %d, %s%s", answer, code, stdout.String(), stderr.String())
 		}
 	}

@@ -33,7 +33,7 @@ func (a *app) dataPullCommand() *cobra.Command {
 		Use:   "pull NAME… | all",
 		Short: "Download public data sets, those of the paper, and import them as tasks",
 		Long: "Download public data sets, those of the paper, and import them as tasks: 21 sets of texts with their stand-ins, and MNIST, CIFAR-10 and Flowers.\n\n" +
-			"A transfer that broke off is resumed by the next pull. Proxies are those of HTTP_PROXY, HTTPS_PROXY and NO_PROXY. Files are checked against their\n" +
+			"A transfer that broke off is resumed by the next pull; the files that came of a set that did not come whole stay for it. Proxies are those of HTTP_PROXY, HTTPS_PROXY and NO_PROXY. Files are checked against their\n" +
 			"SHA-256 where it is known. What cannot be downloaded is told with what to do by hand: a file put into the directory of downloads under its name is\n" +
 			"taken from there. A task that is there already is left alone.\n\n" +
 			"None of the addresses has been tried against the real servers yet: they are from the data sets' pages and from public code that downloads them.\n" +

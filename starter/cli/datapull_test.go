@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"archive/zip"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -19,6 +18,7 @@ import (
 	"tnaml/activities/pull"
 	"tnaml/activities/store"
 	"tnaml/deploy"
+	"tnaml/experiments/archive/archivetest"
 	"tnaml/experiments/catalog"
 )
 
@@ -51,22 +51,13 @@ func economicNews() []byte {
 }
 
 // cine is the archive of the set sentiment_cine, in small.
-func cine(t *testing.T) []byte {
-	var b bytes.Buffer
-	z := zip.NewWriter(&b)
+func cine() []byte {
+	var pairs []string
 	for i := range 40 {
-		w, err := z.Create(fmt.Sprintf("corpusCriticasCine/%d.xml", i+2))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := fmt.Fprintf(w, "<?xml version=\"1.0\"?>\n<review author=\"A\" rank=\"%d\" maxRank=\"5\"><summary>s</summary><body>Una pel\xedcula %d</body></review>", i%5+1, i); err != nil {
-			t.Fatal(err)
-		}
+		pairs = append(pairs, fmt.Sprintf("corpusCriticasCine/%d.xml", i+2),
+			fmt.Sprintf("<?xml version=\"1.0\"?>\n<review author=\"A\" rank=\"%d\" maxRank=\"5\"><summary>s</summary><body>Una pel\xedcula %d</body></review>", i%5+1, i))
 	}
-	if err := z.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
+	return archivetest.Zip(pairs...)
 }
 
 func TestPullWithoutServers(t *testing.T) {
@@ -159,7 +150,7 @@ func chosen(t *testing.T, names ...string) []catalog.Dataset {
 }
 
 func TestPull(t *testing.T) {
-	mirror := filesServer(t, map[string][]byte{"Full-Economic-News-DFE-839861.csv": economicNews(), "corpusCine.zip": cine(t), "brown.zip": []byte("not the archive")})
+	mirror := filesServer(t, map[string][]byte{"Full-Economic-News-DFE-839861.csv": economicNews(), "corpusCine.zip": cine(), "brown.zip": []byte("not the archive")})
 	for _, terminal := range []bool{false, true} {
 		s := store.NewMemory()
 		o := pullOptions{dir: t.TempDir(), mirror: mirror}
@@ -205,7 +196,7 @@ func TestPull(t *testing.T) {
 
 // An interrupted pull says how to go on, and goes on where it was.
 func TestPullInterrupted(t *testing.T) {
-	files := map[string][]byte{"corpusCine.zip": cine(t)}
+	files := map[string][]byte{"corpusCine.zip": cine()}
 	for _, terminal := range []bool{false, true} {
 		var ranges []string // of one request after the other: the first stops half-way
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -275,5 +266,15 @@ func TestDistance(t *testing.T) {
 		if got := distance(c.a, c.b); got != c.want {
 			t.Errorf("%q, %q: %d, want %d", c.a, c.b, got, c.want)
 		}
+	}
+}
+
+// What came of a set that did not come whole is told with the failure.
+func TestKept(t *testing.T) {
+	if got := kept(pull.Outcome{Files: []pull.Piece{{Name: "a.gz"}, {Name: "b.gz"}}}, "/d"); got != "\na.gz, b.gz: in /d, for the next pull" {
+		t.Errorf("%q", got)
+	}
+	if got := kept(pull.Outcome{}, "/d"); got != "" {
+		t.Errorf("%q", got)
 	}
 }

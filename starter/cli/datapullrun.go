@@ -51,7 +51,7 @@ func (a *app) pull(ctx context.Context, s store.Store, sets []catalog.Dataset, a
 		case out.Status == pull.ByHand:
 			failed = append(failed, fmt.Errorf("%s must be got by hand. %s", out.Name, pull.Hint(&sets[i], o.dir)))
 		case out.Status == pull.Failed:
-			failed = append(failed, fmt.Errorf("%s: %w\nBy hand: %s", out.Name, out.Err(), pull.Hint(&sets[i], o.dir)))
+			failed = append(failed, fmt.Errorf("%s: %w%s\nBy hand: %s", out.Name, out.Err(), kept(out, o.dir), pull.Hint(&sets[i], o.dir)))
 		}
 	}
 	switch {
@@ -65,6 +65,18 @@ func (a *app) pull(ctx context.Context, s store.Store, sets []catalog.Dataset, a
 		return failed[0]
 	}
 	return nil
+}
+
+// kept says what came of a set that did not come whole.
+func kept(o pull.Outcome, dir string) string {
+	if len(o.Files) == 0 {
+		return ""
+	}
+	names := make([]string, len(o.Files))
+	for i, f := range o.Files {
+		names[i] = f.Name
+	}
+	return fmt.Sprintf("\n%s: in %s, for the next pull", strings.Join(names, ", "), dir)
 }
 
 // storedTable shows the tasks that came.

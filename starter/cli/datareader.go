@@ -26,6 +26,7 @@ import (
 type importer struct {
 	ctx      context.Context // whose end stops the reading
 	kind     string          // text, image, or "" to find out
+	coarse   bool            // the coarse label of CIFAR-100, which must be it
 	read     task.ReadOptions
 	images   image.FileOptions
 	progress *progressLine
@@ -43,16 +44,13 @@ type loaded struct {
 	reports []task.Report
 	lines   []string
 	digest  string
+	coarse  bool // images of CIFAR-100 have their coarse labels
 }
 
 // load reads all the sources; with an error too it returns what was found so
 // far.
 func (im *importer) load(sources []source) (*loaded, error) {
-	for _, s := range sources {
-		if info, err := os.Stat(s.path); err == nil && !info.IsDir() {
-			im.total += info.Size()
-		}
-	}
+	im.count(sources)
 	out := new(loaded)
 	var sets []*image.Set
 	kinds := map[string]string{}
@@ -94,6 +92,9 @@ func (im *importer) load(sources []source) (*loaded, error) {
 			return out, err
 		}
 	}
+	if im.coarse && out.set != nil && !out.coarse {
+		return out, usageError{errors.New("--label is for CIFAR-100, whose images have two labels")}
+	}
 	out.digest = im.digest()
 	return out, nil
 }
@@ -105,6 +106,45 @@ func (im *importer) digest() string {
 	}
 	sum := sha256.Sum256([]byte(strings.Join(im.sums, "\n")))
 	return hex.EncodeToString(sum[:])
+}
+
+// digestOf returns the digest that load would, without parsing what is read.
+func (im *importer) digestOf(sources []source) (string, error) {
+	alone := &importer{ctx: im.ctx, read: im.read, progress: im.progress}
+	all := func(r io.Reader) error {
+		_, err := io.Copy(io.Discard, r)
+		return err
+	}
+	alone.count(sources)
+	for i, s := range sources {
+		var err error
+		switch s.form {
+		case idxLabels:
+			continue // after their images
+		case aFolder:
+			_, err = alone.folder(s)
+		case idxImages:
+			if pair := pairOf(sources, i); pair != nil {
+				err = alone.open(*pair, all)
+			}
+			err = errors.Join(err, alone.open(s, all))
+		default:
+			err = alone.open(s, all)
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+	return alone.digest(), nil
+}
+
+// count adds up the sizes of the sources, for the progress.
+func (im *importer) count(sources []source) {
+	for _, s := range sources {
+		if info, err := os.Stat(s.path); err == nil && !info.IsDir() {
+			im.total += info.Size()
+		}
+	}
 }
 
 func (im *importer) sum(name string, sum []byte) {
@@ -211,22 +251,30 @@ func (c *countedTree) Open(name string) (fs.File, error) {
 	return c.FS.Open(name)
 }
 
+// folder reads the files of a folder.
+func (im *importer) folder(s source) ([]archive.File, error) {
+	files, err := archive.ReadFolder(&countedTree{FS: os.DirFS(s.path), im: im, name: s.name}, s.name, im.read.MaxBytes, archive.IsData)
+	if err != nil {
+		return nil, err
+	}
+	h := sha256.New()
+	for _, f := range files {
+		sum := sha256.Sum256(f.Data)
+		_, _ = fmt.Fprintf(h, "%x %s\n", sum, f.Name)
+	}
+	im.sum(s.name, h.Sum(nil))
+	return files, nil
+}
+
 // files reads a folder or an archive: of images, of texts, of tables.
 func (im *importer) files(s source, out *loaded) (*image.Set, error) {
 	var files []archive.File
 	var err error
 	if s.form == aFolder {
-		if files, err = archive.ReadFolder(&countedTree{FS: os.DirFS(s.path), im: im, name: s.name}, s.name, im.read.MaxBytes, wanted); err == nil {
-			h := sha256.New()
-			for _, f := range files {
-				sum := sha256.Sum256(f.Data)
-				_, _ = fmt.Fprintf(h, "%x %s\n", sum, f.Name)
-			}
-			im.sum(s.name, h.Sum(nil))
-		}
+		files, err = im.folder(s)
 	} else {
 		err = im.open(s, func(r io.Reader) (err error) {
-			files, err = archive.Read(r, s.name, im.read.MaxBytes, wanted)
+			files, err = archive.Read(r, s.name, im.read.MaxBytes, archive.IsData)
 			return err
 		})
 	}
@@ -249,7 +297,7 @@ func (im *importer) files(s source, out *loaded) (*image.Set, error) {
 		return nil, fmt.Errorf("%s is an Office document: save its table as CSV", s.name)
 	}
 	var set *image.Set
-	variant := image.CIFAROf(names)
+	variant := im.variant(image.CIFAROf(names))
 	switch {
 	case variant != "" && im.kind != "text":
 		set, err = image.ReadCIFARFiles(files, s.name, variant)
@@ -267,6 +315,7 @@ func (im *importer) files(s source, out *loaded) (*image.Set, error) {
 	what := fmt.Sprintf("%s of image files", s.form)
 	if variant != "" {
 		what = fmt.Sprintf("CIFAR binaries (%s) in an archive", variant)
+		out.coarse = variant == image.CIFAR100Coarse
 	}
 	if s.split != "" {
 		for i := range set.Splits {
@@ -318,30 +367,30 @@ func (im *importer) cifar(s source, out *loaded) (set *image.Set, err error) {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 		variant := image.CIFAR10
-		if len(b)%3073 != 0 && len(b)%3074 == 0 {
-			variant = image.CIFAR100
+		if len(b)%3074 == 0 && (len(b)%3073 != 0 || im.coarse) {
+			variant = im.variant(image.CIFAR100)
 		}
 		if set, err = image.ReadCIFAR(image.File{Name: s.name, Reader: bytes.NewReader(b)}, variant, s.split); err == nil {
 			out.describe(s.name, fmt.Sprintf("CIFAR binary (%s)", variant), set)
+			out.coarse = variant == image.CIFAR100Coarse
 		}
 		return err
 	})
 	return set, err
 }
 
+// variant is CIFAR-100 with the label that is wanted.
+func (im *importer) variant(of image.CIFAR) image.CIFAR {
+	if of == image.CIFAR100 && im.coarse {
+		return image.CIFAR100Coarse
+	}
+	return of
+}
+
 // idx reads a pair of IDX files when it comes to the images; nil without an
 // error means that the file was the other one of a pair.
 func (im *importer) idx(sources []source, i int, out *loaded) (*image.Set, error) {
-	s := sources[i]
-	var pair *source
-	for k := range sources {
-		if k != i && (sources[k].form == idxImages || sources[k].form == idxLabels) && sources[k].form != s.form && pairName(sources[k].name) == pairName(s.name) {
-			pair = &sources[k]
-		}
-	}
-	if pair == nil && len(sources) == 2 && sources[1-i].form != s.form { // whatever their names
-		pair = &sources[1-i]
-	}
+	s, pair := sources[i], pairOf(sources, i)
 	other := map[form]form{idxImages: idxLabels, idxLabels: idxImages}[s.form]
 	if pair == nil || pair.form != other {
 		return nil, usageError{fmt.Errorf("%s: %s without their %s: name both files, alike but for the words images and labels", s.name, s.form, strings.TrimPrefix(string(other), "IDX "))}
@@ -364,6 +413,20 @@ func (im *importer) idx(sources []source, i int, out *loaded) (*image.Set, error
 	}
 	out.describe(s.name+" and "+pair.name, "a pair of IDX files", set)
 	return set, nil
+}
+
+// pairOf is the other file of a pair of IDX files, or nil.
+func pairOf(sources []source, i int) (pair *source) {
+	s := sources[i]
+	for k := range sources {
+		if k != i && (sources[k].form == idxImages || sources[k].form == idxLabels) && sources[k].form != s.form && pairName(sources[k].name) == pairName(s.name) {
+			pair = &sources[k]
+		}
+	}
+	if pair == nil && len(sources) == 2 && sources[1-i].form != s.form { // whatever their names
+		pair = &sources[1-i]
+	}
+	return pair
 }
 
 // pairName is a name without the words that tell the two files of a pair apart.

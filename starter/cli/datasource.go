@@ -34,9 +34,6 @@ type source struct {
 	data       []byte // of a table within an archive, which has no path, or of a pipe; else the file is read
 }
 
-// wanted leaves out what is no data in folders of images and of texts alike.
-func wanted(name string) bool { return task.IsText(name) && image.IsData(name) }
-
 // sourcesOf finds what the arguments of an import are: paths, each also as
 // train=PATH, validation=PATH or test=PATH.
 func sourcesOf(args []string) ([]source, error) {
@@ -145,7 +142,7 @@ func (s *source) expand() ([]source, error) {
 		if e.IsDir() && !strings.HasPrefix(e.Name(), ".") {
 			return []source{*s}, nil
 		}
-		if strings.HasPrefix(e.Name(), ".") || !wanted(e.Name()) {
+		if strings.HasPrefix(e.Name(), ".") || !archive.IsData(e.Name()) {
 			continue
 		}
 		inner := source{path: filepath.Join(s.path, e.Name()), name: e.Name(), split: s.split}

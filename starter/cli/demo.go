@@ -42,9 +42,6 @@ func (a *app) demoCommand() *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx := cmd.Context()
-			if trials < 1 {
-				return usageError{fmt.Errorf("--trials is %d: give at least 1", trials)}
-			}
 			return a.demoServers(ctx, func(s *deploy.Servers) error {
 				if err := a.demoData(ctx, s, source); err != nil {
 					return err
@@ -59,6 +56,7 @@ func (a *app) demoCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().IntVar(&trials, "trials", 60, "trials of each search")
+	positive(cmd, "trials")
 	cmd.Flags().BoolVar(&keep, "keep", false, "leave the servers and the worker running at the end")
 	cmd.Flags().StringVarP(&output, "output", "o", "", "the report (default report.html in the data directory)")
 	cmd.Flags().StringVar(&source, "goroot", "", "Go installation whose comments to read (default: that of `go`)")

@@ -158,7 +158,8 @@ func (a *app) trialsCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&format, "format", "table", "table, csv or jsonl")
-	cmd.Flags().IntVar(&last, "last", 0, "only the last so many")
+	cmd.Flags().IntVar(&last, "last", 0, "only the last so many (default: all)")
+	positive(cmd, "last")
 	return cmd
 }
 

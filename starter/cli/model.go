@@ -30,6 +30,7 @@ type pick struct {
 func (p *pick) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&p.task, "task", "", "the task, of a search over several")
 	cmd.Flags().IntVar(&p.trial, "trial", -1, "the trial (default: the task's best by validation accuracy)")
+	notNegative(cmd, "trial")
 }
 
 // bundle makes the exported form of a search's model, and says which it is.

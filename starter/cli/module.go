@@ -205,9 +205,6 @@ func (a *app) moduleNeighboursCommand() *cobra.Command {
 		Example: "  starter module neighbours glove-50 film actress\n  starter module neighbours glove-50 --analogy king - man + woman",
 		Args:    cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if top < 1 {
-				return fmt.Errorf("--top of %d must be positive", top)
-			}
 			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
 				m, _, err := activities.LoadModule(cmd.Context(), s.Store, args[0])
 				if err != nil {
@@ -236,6 +233,7 @@ func (a *app) moduleNeighboursCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().IntVar(&top, "top", 8, "how many to show")
+	positive(cmd, "top")
 	cmd.Flags().BoolVar(&analogy, "analogy", false, "take the words for a sum, with + and - between them")
 	return a.jsonFlag(cmd)
 }
@@ -244,22 +242,18 @@ func (a *app) moduleNeighboursCommand() *cobra.Command {
 // one, without the words themselves (Mikolov, Yih and Zweig, 2013).
 func analogous(m *embedding.Module, terms []string, top int) (wordNeighbours, error) {
 	terms = strings.Fields(strings.Join(terms, " "))
+	if err := checkSum(terms); err != nil {
+		return wordNeighbours{}, usageError{fmt.Errorf("%w\ngive a sum like: king - man + woman", err)}
+	}
 	lookup, sum, v := m.Lookup(), make([]float32, m.Dim), make([]float32, m.Dim)
-	sign, expected := float32(1), true // a word is expected
+	sign := float32(1)
 	var words []string
 	var errs []error
 	for _, term := range terms {
 		if term == "+" || term == "-" {
-			if expected {
-				errs = append(errs, fmt.Errorf("a word is expected before %q", term))
-			}
-			sign, expected = map[string]float32{"+": 1, "-": -1}[term], true
+			sign = map[string]float32{"+": 1, "-": -1}[term]
 			continue
 		}
-		if !expected {
-			errs = append(errs, fmt.Errorf("+ or - is expected before %q", term))
-		}
-		expected = false
 		words = append(words, term)
 		if lookup.Vector(v, term) == embedding.Unknown {
 			errs = append(errs, fmt.Errorf("%s: not in the module", term))
@@ -273,13 +267,29 @@ func analogous(m *embedding.Module, terms []string, top int) (wordNeighbours, er
 			sum[k] += sign * float32(float64(x)/math.Sqrt(cmp.Or(squares, 1)))
 		}
 	}
+	if err := errors.Join(errs...); err != nil {
+		return wordNeighbours{}, err
+	}
+	return wordNeighbours{Word: strings.Join(terms, " "), Neighbours: m.Nearest(sum, top, words...)}, nil
+}
+
+// checkSum reports where a sum has no word, or no sign between two.
+func checkSum(terms []string) error {
+	var errs []error
+	expected := true // a word is
+	for _, term := range terms {
+		switch sign := term == "+" || term == "-"; {
+		case sign && expected:
+			errs = append(errs, fmt.Errorf("a word is expected before %q", term))
+		case !sign && !expected:
+			errs = append(errs, fmt.Errorf("+ or - is expected before %q", term))
+		}
+		expected = term == "+" || term == "-"
+	}
 	if expected {
 		errs = append(errs, errors.New("the sum ends without a word"))
 	}
-	if err := errors.Join(errs...); err != nil {
-		return wordNeighbours{}, fmt.Errorf("%w\ngive a sum like: king - man + woman", err)
-	}
-	return wordNeighbours{Word: strings.Join(terms, " "), Neighbours: m.Nearest(sum, top, words...)}, nil
+	return errors.Join(errs...)
 }
 
 // moduleCheck is what `module check` finds.

@@ -48,7 +48,7 @@ func TestModules(t *testing.T) {
 		t.Errorf("%+v", record)
 	}
 	b.ok("module", "add", b.write("v.bin", raw.String()), "--name", "whole", "--language", "en")
-	b.fails(exitFailed, []string{"v.bin", "byte 35", "is it whole"}, "module", "add", b.write("v.bin", raw.String()[:35]))
+	b.fails(exitFailed, []string{"v.bin", "byte 35", "is it whole"}, "module", "add", b.write("v.bin", raw.String()[:35]), "--overwrite")
 
 	// Pieces of words.
 	decode(b.ok("module", "add", b.write("p.vec", "4 1\n\u2581go 1\nod 2\n\u2581 3\nx 4\n"), "--json"), &record)
@@ -58,10 +58,10 @@ func TestModules(t *testing.T) {
 
 	text := b.write("corpus.txt", strings.Repeat("the good film and the bad book\na good book is a great film\n", 200))
 	b.ok("module", "train", "--corpus", text, "--name", "own", "--dim", "4", "--language", "en", "--subword", "--buckets", "500", "--epochs", "2", "--method", "sgns")
-	b.fails(exitFailed, []string{"once"}, "module", "train", text, "--corpus", text, "--name", "own")
-	b.fails(exitFailed, []string{"--corpus FILE"}, "module", "train", "--name", "own")
-	b.fails(exitFailed, []string{"2 of 4 lines are not valid UTF-8, the first of them line 2", "iconv"}, "module", "train", b.write("latin.txt", "\ufeffa ni\u00f1o\nun ni\xf1o\nzero \x00\nend\n"), "--name", "own")
-	b.fails(exitFailed, []string{"--subword=3-6"}, "module", "train", text, "--name", "own", "--subword=6-3")
+	b.fails(exitUsage, []string{"once"}, "module", "train", text, "--corpus", text, "--name", "own")
+	b.fails(exitUsage, []string{"--corpus FILE"}, "module", "train", "--name", "own")
+	b.fails(exitFailed, []string{"2 of 4 lines are not valid UTF-8, the first of them line 2", "iconv"}, "module", "train", b.write("latin.txt", "\ufeffa ni\u00f1o\nun ni\xf1o\nzero \x00\nend\n"), "--name", "latin")
+	b.fails(exitUsage, []string{"--subword=3-6"}, "module", "train", text, "--name", "own", "--subword=6-3")
 	var shown struct {
 		Subword  string
 		Parts    struct{ Buckets int }
@@ -120,17 +120,17 @@ func TestModules(t *testing.T) {
 		t.Errorf("%+v", record)
 	}
 	b.fails(exitFailed, []string{"pieces of words"}, "module", "derive", "x", "--from", "p", "--subword")
-	b.fails(exitFailed, []string{"nothing is to be changed", "--standardise"}, "module", "derive", "x", "--from", "own")
-	b.fails(exitFailed, []string{"--from"}, "module", "derive", "x", "--standardise")
+	b.fails(exitUsage, []string{"nothing is to be changed", "--standardise"}, "module", "derive", "x", "--from", "own")
+	b.fails(exitUsage, []string{"--from"}, "module", "derive", "x", "--standardise")
 	b.fails(exitFailed, []string{"own-std"}, "module", "derive", "x", "--from", "own-str", "--standardise")
 	b.fails(exitFailed, []string{"exists already"}, "module", "derive", "both", "--from", "own", "--standardise")
 
 	if out := b.ok("module", "neighbours", "whole", "good", "never", "--top", "1"); !strings.Contains(out, "good:  great 0.71") || !strings.Contains(out, "never: not in the module") {
 		t.Error(out)
 	}
-	b.fails(exitFailed, []string{"never: not in the module", "king - man + woman"}, "module", "neighbours", "whole", "--analogy", "good - never + camera")
-	b.fails(exitFailed, []string{`before "great"`}, "module", "neighbours", "whole", "--analogy", "good", "great")
-	b.fails(exitFailed, []string{"ends without a word"}, "module", "neighbours", "whole", "--analogy", "good", "-")
+	b.fails(exitFailed, []string{"never: not in the module"}, "module", "neighbours", "whole", "--analogy", "good - never + camera")
+	b.fails(exitUsage, []string{`before "great"`, "king - man + woman"}, "module", "neighbours", "whole", "--analogy", "good", "great")
+	b.fails(exitUsage, []string{"ends without a word"}, "module", "neighbours", "whole", "--analogy", "good", "-")
 	var analogies []struct{ Neighbours []embedding.Neighbour }
 	decode(b.ok("module", "neighbours", "whole", "--analogy", "--json", "good", "+", "camera"), &analogies)
 	// The sum (1 + 1/√5, 2/√5) and great, (1, 1).

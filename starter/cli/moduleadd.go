@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tnaml/activities"
+	"tnaml/activities/store"
 	"tnaml/deploy"
 	"tnaml/nn/embedding"
 	nnimage "tnaml/nn/image"
@@ -50,34 +51,47 @@ func (a *app) moduleAddCommand() *cobra.Command {
 					return usageError{fmt.Errorf("--%s does not go with %s", flag, kind)}
 				}
 			}
+			if block > maxBlock {
+				return usageError{fmt.Errorf("--block is %d: a MobileNet has 1 to %d", block, maxBlock)}
+			}
 			p := a.newProgress()
 			defer p.clear()
-			if info.IsDir() {
-				return a.addMobileNet(cmd.Context(), args[0], nnimage.MobileNetOptions{Name: name, Source: source, Block: block}, overwrite, p)
-			}
-			m, err := readVectors(cmd.Context(), args[0], name, top, p)
-			if err != nil {
-				return err
-			}
-			m.Language, m.Source = language, source
-			if m.Source == "" {
-				m.Source = filepath.Base(args[0])
-				if top > 0 && len(m.Tokens) == top {
-					m.Source += fmt.Sprintf(", the first %s tokens", humanize.Comma(int64(top)))
+			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
+				if err := free(cmd.Context(), s.Store, store.Module, name, overwrite); err != nil {
+					return err
 				}
-			}
-			return a.withServers(cmd.Context(), func(s *deploy.Servers) error { return a.publishModule(cmd.Context(), s, m, overwrite, p) })
+				if info.IsDir() {
+					return a.addMobileNet(cmd.Context(), s, args[0], nnimage.MobileNetOptions{Name: name, Source: source, Block: block}, overwrite, p)
+				}
+				m, err := readVectors(cmd.Context(), args[0], name, top, p)
+				if err != nil {
+					return err
+				}
+				m.Language, m.Source = language, source
+				if m.Source == "" {
+					m.Source = filepath.Base(args[0])
+					if top > 0 && len(m.Tokens) == top {
+						m.Source += fmt.Sprintf(", the first %s tokens", humanize.Comma(int64(top)))
+					}
+				}
+				return a.publishModule(cmd.Context(), s, m, overwrite, p)
+			})
 		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&name, "name", "", "the module's name (default: the file's)")
 	f.StringVar(&language, "language", "", "language tag, e.g. en")
 	f.StringVar(&source, "source", "", "where the vectors come from (default: the file's name)")
-	f.IntVar(&block, "block", 12, "depth, 1 to 12, at which the features of a MobileNet are taken")
+	f.IntVar(&block, "block", maxBlock, "depth, 1 to 12, at which the features of a MobileNet are taken")
 	f.IntVar(&top, "top", 0, "read only the first so many tokens (0: all)")
 	f.BoolVar(&overwrite, "overwrite", false, "give the name to these vectors even if it has others")
+	positive(cmd, "block")
+	notNegative(cmd, "top")
 	return a.jsonFlag(cmd)
 }
+
+// maxBlock is the last block of a MobileNet whose features are taken.
+const maxBlock = 12
 
 func (a *app) moduleDeriveCommand() *cobra.Command {
 	var from, subword string
@@ -89,7 +103,7 @@ func (a *app) moduleDeriveCommand() *cobra.Command {
 		Use: "derive NAME --from MODULE", Short: "Make a variant of a module: joined with others, with subwords, without its first components, standardised, weighed",
 		Long: "Make a variant of a module. In this order: join it with others (their vectors side by side, for the tokens of all of them),\n" +
 			"fit vectors of character n-grams to its words', so that other words get vectors too, remove principal components, standardise, weigh by\n" +
-			"frequency. Frequencies are taken from the order of the tokens, by Zipf's law.",
+			"frequency. Frequencies are taken from the order of the tokens, by Zipf's law; in a joined module, from the order in each of its parts.",
 		Example: "  starter module derive glove-50-std --from glove-50 --subword --standardise --smoothing 0.001\n" +
 			"  starter module derive both --from glove-50 --join imdb-sgns-128 --standardise",
 		Args: cobra.ExactArgs(1),
@@ -98,7 +112,7 @@ func (a *app) moduleDeriveCommand() *cobra.Command {
 				return err
 			}
 			if from == "" {
-				return errors.New("say which module with --from (`starter module list` shows them)")
+				return usageError{errors.New("say which module with --from (`starter module list` shows them)")}
 			}
 			if subword != "" {
 				var err error
@@ -107,9 +121,15 @@ func (a *app) moduleDeriveCommand() *cobra.Command {
 				}
 			}
 			if len(join) == 0 && v == (embedding.Variant{}) {
-				return errors.New("nothing is to be changed: give --join, --subword, --remove-components, --standardise or --smoothing")
+				return usageError{errors.New("nothing is to be changed: give --join, --subword, --remove-components, --standardise or --smoothing")}
+			}
+			if err := v.Validate(); err != nil {
+				return usageError{err}
 			}
 			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
+				if err := free(cmd.Context(), s.Store, store.Module, args[0], overwrite); err != nil {
+					return err
+				}
 				p := a.newProgress()
 				defer p.clear()
 				p.update("deriving " + args[0])
@@ -136,6 +156,7 @@ func variantFlags(cmd *cobra.Command, v *embedding.Variant) {
 	f.IntVar(&v.Components, "remove-components", 0, "remove so many principal components, e.g. dim/100 (Mu and Viswanath, 2018)")
 	f.BoolVar(&v.Standardise, "standardise", false, "give all vectors one length around a mean of zero")
 	f.Float64Var(&v.Smoothing, "smoothing", 0, "count frequent words for less: the a of a/(a+p), e.g. 0.001")
+	notNegative(cmd, "remove-components", "smoothing")
 }
 
 // publishModule stores a module and says what it is.

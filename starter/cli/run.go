@@ -87,6 +87,7 @@ func (a *app) runCommand() *cobra.Command {
 	f.BoolVar(&r.retrain, "retrain", false, "train every trial anew instead of asking the trial cache")
 	f.BoolVar(&r.overlap, "allow-overlap", false, "let a target be a pretraining task too")
 	f.BoolVar(&r.detach, "detach", false, "do not follow")
+	positive(cmd, "trials", "pretrain-trials", "concurrency")
 	return a.jsonFlag(cmd)
 }
 
@@ -198,7 +199,7 @@ func (a *app) plan(ctx context.Context, s *deploy.Servers, kind catalog.Kind, ex
 	}
 	plan, err := catalog.MakePlan(kind, e, spec)
 	if err != nil {
-		return nil, err
+		return nil, usageError{err}
 	}
 	if err := a.checkTasks(ctx, s, plan.Tasks()); err != nil {
 		return nil, err
@@ -270,7 +271,7 @@ func (a *app) waitRun(ctx context.Context, s *deploy.Servers, p *progressLine, n
 			return nil, err
 		case err == nil:
 			silent = time.Now()
-			p.update(a.runLines(ctx, s, progress)...)
+			p.update(runLines(progress, searchesOf(ctx, s, progress), a.Terminal)...)
 		case time.Since(silent) > queryTimeout:
 			p.update("no worker answers: is one running? (`starter up`, or the worker program)")
 		}
@@ -299,24 +300,33 @@ func queryRun(ctx context.Context, c client.Client, name string) (workflows.Expe
 	return p, response.QueryResult.Get(&p)
 }
 
-// runLines are a run's progress: the run, and on a terminal its searches in
-// flight.
-func (a *app) runLines(ctx context.Context, s *deploy.Servers, p workflows.ExperimentProgress) []string {
-	told := p.Told
-	var searches []string
+// searchesOf asks the searches of a run that are in flight.
+func searchesOf(ctx context.Context, s *deploy.Servers, p workflows.ExperimentProgress) []workflows.Progress {
+	var out []workflows.Progress
 	for _, name := range p.Running {
-		q, err := queryProgress(ctx, s.Client, name)
-		if err != nil {
-			continue
+		if q, err := queryProgress(ctx, s.Client, name); err == nil {
+			out = append(out, q)
 		}
+	}
+	return out
+}
+
+// maxSearchLines is how many searches a run's progress shows.
+const maxSearchLines = 8
+
+// runLines are a run's progress: the run, and its searches in flight. Where there
+// is no terminal they are only those that have no trials to count yet, for what
+// they compute before may take minutes.
+func runLines(p workflows.ExperimentProgress, searches []workflows.Progress, terminal bool) []string {
+	told := p.Told
+	var lines []string
+	for _, q := range searches {
 		told += q.Told
-		searches = append(searches, "  "+progressText(q))
+		if terminal || q.Preparing != "" {
+			lines = append(lines, "  "+progressText(q))
+		}
 	}
-	lines := []string{runText(p, told)}
-	if a.Terminal {
-		lines = append(lines, searches[:min(len(searches), 8)]...)
-	}
-	return lines
+	return append([]string{runText(p, told)}, lines[:min(len(lines), maxSearchLines)]...)
 }
 
 // runText is a run's progress in a line.

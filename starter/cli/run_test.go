@@ -5,15 +5,21 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/sdk/converter"
 	"google.golang.org/protobuf/encoding/protojson"
 
+	"tnaml/activities"
 	"tnaml/experiments/metrics"
 	"tnaml/experiments/study"
+	"tnaml/workflows"
 )
 
 const tinyExperiment = `name: tiny
@@ -46,7 +52,7 @@ func TestExperimentFromTheTerminal(t *testing.T) {
 	b.ok("experiment", "add", file) // the same again changes nothing
 	b.fails(exitFailed, []string{"tiny", "overwrite"}, "experiment", "add", b.write("tiny2.yaml", strings.Replace(tinyExperiment, "trials: 12", "trials: 13", 1)))
 	b.fails(exitFailed, []string{"has not been run"}, "experiment", "results", "tiny")
-	b.fails(exitFailed, []string{`"one" is a pretraining task`, `unknown arm "best"`}, "run", "tiny", "--tasks", "one", "--arms", "best")
+	b.fails(exitUsage, []string{`"one" is a pretraining task`, `unknown arm "best"`}, "run", "tiny", "--tasks", "one", "--arms", "best")
 	b.fails(exitFailed, []string{`no task "three"`, "one, two"}, "run", "tiny", "--tasks", "three")
 	b.fails(exitUsage, []string{"--kind", "benchmark"}, "run", "tiny", "--kind", "all")
 	b.fails(exitFailed, []string{"controller", "not found"}, "run", "tiny", "--kind", "transfer")
@@ -189,5 +195,39 @@ func TestTablesOfArms(t *testing.T) {
 	}
 	if out := armTable(nil, firstCells); out != "" {
 		t.Errorf("a table of nothing: %q", out)
+	}
+}
+
+// While features are computed there are no trials to count: the run says so,
+// without a terminal too, and how far they are.
+func TestRunShowsFeatures(t *testing.T) {
+	beat := func(kind string, details any) *workflowpb.PendingActivityInfo {
+		payloads, err := converter.GetDefaultDataConverter().ToPayloads(details)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &workflowpb.PendingActivityInfo{ActivityType: &commonpb.ActivityType{Name: kind}, HeartbeatDetails: payloads}
+	}
+	got := underWay([]*workflowpb.PendingActivityInfo{
+		beat("Features", activities.Images{Done: 12000, Total: 60000}), beat("Train", activities.Step{Step: 1, Steps: 2}), {ActivityType: &commonpb.ActivityType{Name: "Features"}},
+	})
+	if got != ", now image 12,000 of 60,000" {
+		t.Error(got)
+	}
+	if got := underWay(nil); got != "" {
+		t.Error(got)
+	}
+	run := workflows.ExperimentProgress{Name: "image-1", Status: "running", Searches: 3, Trials: 600, Told: 200, Done: 1, Running: []string{"a", "b"}}
+	searches := []workflows.Progress{
+		{Name: "a", Status: "running", Trials: 200, Told: 7},
+		{Name: "b", Status: "running", Trials: 200, Preparing: "computing the features of the images: 1 of 5 done" + ", now image 3 of 9"},
+	}
+	for terminal, want := range map[bool][]string{
+		false: {"image-1  1/3 searches, 2 running  207/600 trials", "  b  0/200 trials  computing the features of the images: 1 of 5 done, now image 3 of 9"},
+		true:  {"image-1  1/3 searches, 2 running  207/600 trials", "  a  7/200 trials", "  b  0/200 trials  computing the features of the images: 1 of 5 done, now image 3 of 9"},
+	} {
+		if got := runLines(run, searches, terminal); !slices.Equal(got, want) {
+			t.Errorf("terminal %v: %q", terminal, got)
+		}
 	}
 }

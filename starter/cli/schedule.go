@@ -159,6 +159,7 @@ func (a *app) scheduleCreateCommand() *cobra.Command {
 	f.IntVar(&r.pretrainTrials, "pretrain-trials", 0, "trials of the pretraining")
 	f.IntVar(&r.concurrency, "concurrency", 0, "searches at once")
 	f.StringVar(&r.settings, "settings", "", "the strategy's parameters as JSON, or @FILE")
+	positive(cmd, "trials", "pretrain-trials", "concurrency")
 	return a.jsonFlag(cmd)
 }
 

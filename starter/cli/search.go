@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"strconv"
 	"strings"
@@ -71,6 +72,7 @@ func (a *app) searchCommand() *cobra.Command {
 	f.IntVar(&spec.MemoryLimitMB, "memory-limit-mb", spec.MemoryLimitMB, "a trial's memory limit")
 	f.BoolVar(&spec.Retrain, "retrain", false, "train every trial anew instead of asking the trial cache")
 	f.BoolVar(&detach, "detach", false, "do not follow")
+	positive(cmd, "parallel")
 	return a.jsonFlag(cmd)
 }
 
@@ -166,12 +168,13 @@ func (a *app) checkTasks(ctx context.Context, s *deploy.Servers, tasks []string)
 	return fmt.Errorf("%w (there are: %s)", errors.Join(errs...), strings.Join(names, ", "))
 }
 
-// where is where a search can be seen.
+// where is where a search can be seen. The searches of a run have slashes in their
+// names, which the web UI wants escaped.
 func (a *app) where(s *deploy.Servers, name string) string {
 	if s.UI == "" {
 		return ""
 	}
-	return fmt.Sprintf("  %s/namespaces/%s/workflows/%s", s.UI, s.Namespace, name)
+	return fmt.Sprintf("  %s/namespaces/%s/workflows/%s", s.UI, url.PathEscape(s.Namespace), url.PathEscape(name))
 }
 
 func (a *app) started(s *deploy.Servers, name string) error {

@@ -8,10 +8,31 @@ import (
 	"tnaml/activities/store"
 	"tnaml/deploy"
 	"tnaml/experiments/space"
+	"tnaml/nn/child"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 )
+
+// wideTower says what the wide tower of a space's text models sees and where it
+// starts.
+func wideTower(sp *space.Space) string {
+	seen := "tokens"
+	switch n := sp.NGrams(); {
+	case n == 2:
+		seen = "tokens and pairs of tokens"
+	case n > 2:
+		seen = fmt.Sprintf("tokens and n-grams of up to %d tokens", n)
+	}
+	start := sp.WideStart
+	if start == 0 {
+		start = child.DefaultWideStart
+	}
+	if start < 0 {
+		return fmt.Sprintf("The wide tower of a text model sees %s (wide_ngrams) and starts from zero (wide_start).", seen)
+	}
+	return fmt.Sprintf("The wide tower of a text model sees %s (wide_ngrams) and starts from %v of naive Bayes' weights (wide_start).", seen, start)
+}
 
 func (a *app) spaceCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "space", Short: "Search spaces: the choices and their options"}
@@ -73,6 +94,7 @@ func (a *app) spaceCommand() *cobra.Command {
 					t.AppendRow(table.Row{c.Name, strings.Trim(fmt.Sprint(c.Options), "[]")})
 				}
 				a.print("%s: %s\n\n%s", sp.Name, sp.Description, t.Render())
+				a.print("\n%s", wideTower(sp))
 				return nil
 			})
 		},

@@ -13,6 +13,7 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
+	"tnaml/activities/store"
 	"tnaml/deploy"
 	"tnaml/experiments/task"
 	"tnaml/nn/embedding"
@@ -30,11 +31,11 @@ func (a *app) moduleTrainCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case corpus != "" && len(args) > 0:
-				return errors.New("give the text once: FILE, or --corpus FILE")
+				return usageError{errors.New("give the text once: FILE, or --corpus FILE")}
 			case len(args) > 0:
 				corpus = args[0]
 			case corpus == "":
-				return errors.New("give the text to train on: --corpus FILE, a document a line")
+				return usageError{errors.New("give the text to train on: --corpus FILE, a document a line")}
 			}
 			if err := checkName("module", o.Name); err != nil {
 				return err
@@ -47,10 +48,19 @@ func (a *app) moduleTrainCommand() *cobra.Command {
 				}
 				o.Subword = s
 			}
+			if err := o.Validate(); err != nil {
+				return usageError{err}
+			}
+			if _, err := os.Stat(corpus); err != nil {
+				return err
+			}
 			if o.Source == "" {
 				o.Source = filepath.Base(corpus)
 			}
 			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
+				if err := free(cmd.Context(), s.Store, store.Module, o.Name, overwrite); err != nil {
+					return err
+				}
 				p := a.newProgress()
 				defer p.clear()
 				documents, err := readDocuments(corpus, func(n int) error {
@@ -85,8 +95,9 @@ func (a *app) moduleTrainCommand() *cobra.Command {
 	variantFlags(cmd, &o.Variant)
 	f.IntVar(&o.Epochs, "epochs", 5, "passes over the text (sgns)")
 	f.IntVar(&o.Negative, "negative", 5, "negative samples a pair of words (sgns)")
-	f.Float64Var(&o.Subsample, "subsample", 1e-4, "frequency above which words are dropped at random (sgns)")
+	f.Float64Var(&o.Subsample, "subsample", 1e-4, "frequency above which words are dropped at random, 1 for none (sgns)")
 	f.Float64Var(&o.LearningRate, "learning-rate", 0.05, "learning rate of the first step (sgns)")
+	positive(cmd, "dim", "window", "min-count", "max-vocabulary", "epochs", "negative", "subsample", "learning-rate")
 	subwordFlags(cmd, &subword, &buckets)
 	f.Uint64Var(&o.Seed, "seed", 1, "decides every random draw")
 	f.BoolVar(&overwrite, "overwrite", false, "give the name to these vectors even if it has others")
@@ -99,6 +110,7 @@ func subwordFlags(cmd *cobra.Command, lengths *string, buckets *int) {
 	f.StringVar(lengths, "subword", "", "make vectors of other words from character n-grams, of lengths `MIN-MAX`")
 	f.Lookup("subword").NoOptDefVal = "3-6"
 	f.IntVar(buckets, "buckets", 1<<16, "number of vectors that n-grams share")
+	positive(cmd, "buckets")
 }
 
 // subwordFlag reads the lengths of n-grams.
@@ -109,7 +121,7 @@ func subwordFlag(lengths string, buckets int) (*embedding.Subword, error) {
 	s.MinN, err1 = strconv.Atoi(least)
 	s.MaxN, err2 = strconv.Atoi(most)
 	if !ok || err1 != nil || err2 != nil || s.MinN < 1 || s.MaxN < s.MinN {
-		return nil, fmt.Errorf("--subword=%s: the least and the largest length of an n-gram are expected, as in --subword=3-6", lengths)
+		return nil, usageError{fmt.Errorf("--subword=%s: the least and the largest length of an n-gram are expected, as in --subword=3-6", lengths)}
 	}
 	return s, nil
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tnaml/activities"
+	"tnaml/activities/store"
 	"tnaml/deploy"
 	"tnaml/experiments/task"
 	nnimage "tnaml/nn/image"
@@ -32,7 +34,24 @@ func (a *app) moduleTrainImagesCommand() *cobra.Command {
 			if method != "kmeans" && method != "pca" {
 				return usageError{fmt.Errorf("--method is %q (known: kmeans, pca)", method)}
 			}
+			patches := nnimage.PatchOptions{Name: name, Source: source, Size: size, Centroids: centroids, Patch: patch, Seed: seed}
+			pca := nnimage.PCAOptions{Name: name, Source: source, Size: size, Components: components, Seed: seed}
+			others, err := []string{"components"}, patches.Validate()
+			if method == "pca" {
+				others, err = []string{"centroids", "patch"}, pca.Validate()
+			}
+			for _, flag := range others {
+				if cmd.Flags().Changed(flag) {
+					err = errors.Join(err, fmt.Errorf("--%s does not go with --method %s", flag, method))
+				}
+			}
+			if err != nil {
+				return usageError{err}
+			}
 			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
+				if err := free(cmd.Context(), s.Store, store.Module, name, overwrite); err != nil {
+					return err
+				}
 				p := a.newProgress()
 				defer p.clear()
 				p.update("reading the task " + args[0])
@@ -41,20 +60,20 @@ func (a *app) moduleTrainImagesCommand() *cobra.Command {
 					return err
 				}
 				if source == "" {
-					source = fmt.Sprintf("%s of the training images of %s", map[string]string{"kmeans": "patch features learned by k-means", "pca": "principal components"}[method], args[0])
+					patches.Source = fmt.Sprintf("%s of the training images of %s", map[string]string{"kmeans": "patch features learned by k-means", "pca": "principal components"}[method], args[0])
+					pca.Source = patches.Source
 				}
+				patches.Channels, pca.Channels = t.Channels, t.Channels
 				var e nnimage.Extractor
 				if method == "pca" {
 					p.update("learning the module " + name)
-					e, err = nnimage.TrainPCA(t.Train.Images, nnimage.PCAOptions{Name: name, Source: source, Size: size, Channels: t.Channels, Components: components, Seed: seed})
+					e, err = nnimage.TrainPCA(t.Train.Images, pca)
 				} else {
-					e, err = nnimage.TrainPatches(t.Train.Images, nnimage.PatchOptions{
-						Name: name, Source: source, Size: size, Channels: t.Channels, Centroids: centroids, Patch: patch, Seed: seed,
-						Progress: func(share float64) error {
-							p.update(fmt.Sprintf("learning the module %s: %.0f %%", name, 100*share))
-							return cmd.Context().Err()
-						},
-					})
+					patches.Progress = func(share float64) error {
+						p.update(fmt.Sprintf("learning the module %s: %.0f %%", name, 100*share))
+						return cmd.Context().Err()
+					}
+					e, err = nnimage.TrainPatches(t.Train.Images, patches)
 				}
 				if err != nil {
 					return err
@@ -73,11 +92,12 @@ func (a *app) moduleTrainImagesCommand() *cobra.Command {
 	f.IntVar(&components, "components", 64, "number of components (pca)")
 	f.Uint64Var(&seed, "seed", 1, "decides every random draw")
 	f.BoolVar(&overwrite, "overwrite", false, "give the name to this module even if it has another")
+	positive(cmd, "size", "centroids", "patch", "components")
 	return a.jsonFlag(cmd)
 }
 
 // addMobileNet adds a folder of MobileNet's weights as an image module.
-func (a *app) addMobileNet(ctx context.Context, folder string, o nnimage.MobileNetOptions, overwrite bool, p *progressLine) error {
+func (a *app) addMobileNet(ctx context.Context, s *deploy.Servers, folder string, o nnimage.MobileNetOptions, overwrite bool, p *progressLine) error {
 	if o.Source == "" {
 		o.Source = filepath.Base(folder)
 	}
@@ -85,7 +105,7 @@ func (a *app) addMobileNet(ctx context.Context, folder string, o nnimage.MobileN
 	if err != nil {
 		return err
 	}
-	return a.withServers(ctx, func(s *deploy.Servers) error { return a.publishImageModule(ctx, s, p, e, overwrite) })
+	return a.publishImageModule(ctx, s, p, e, overwrite)
 }
 
 // publishImageModule stores an image module and says so.

@@ -6,12 +6,16 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/dustin/go-humanize"
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
+	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
 
+	"tnaml/activities"
 	"tnaml/deploy"
 	"tnaml/workflows"
 )
@@ -22,12 +26,14 @@ func (a *app) watchCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
 				run, err := a.isRun(cmd.Context(), s, args[0])
-				switch {
-				case err != nil:
+				if err != nil {
 					return err
-				case run:
+				}
+				if run {
+					a.say("run %s%s", args[0], a.where(s, args[0]))
 					return a.followRun(cmd.Context(), s, args[0])
 				}
+				a.say("search %s%s", args[0], a.where(s, args[0]))
 				return a.follow(cmd.Context(), s, args[0])
 			})
 		},
@@ -110,7 +116,30 @@ func queryProgress(ctx context.Context, c client.Client, name string) (workflows
 	if err != nil {
 		return p, err
 	}
-	return p, response.QueryResult.Get(&p)
+	if err := response.QueryResult.Get(&p); err != nil || p.Preparing == "" {
+		return p, err
+	}
+	// How far the features under way are, only their activity's heartbeat knows.
+	if d, err := c.DescribeWorkflowExecution(ctx, name, ""); err == nil {
+		p.Preparing += underWay(d.GetPendingActivities())
+	}
+	return p, nil
+}
+
+// underWay says how many images have the features that are being computed.
+func underWay(pending []*workflowpb.PendingActivityInfo) string {
+	var sum activities.Images
+	for _, a := range pending {
+		var one activities.Images
+		if a.GetActivityType().GetName() == "Features" && converter.GetDefaultDataConverter().FromPayloads(a.GetHeartbeatDetails(), &one) == nil {
+			sum.Done += one.Done
+			sum.Total += one.Total
+		}
+	}
+	if sum.Total == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", now image %s of %s", humanize.Comma(int64(sum.Done)), humanize.Comma(int64(sum.Total)))
 }
 
 // progressText is a search's progress in a line.

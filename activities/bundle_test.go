@@ -1,0 +1,94 @@
+package activities
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"tnaml/experiments/search"
+	"tnaml/experiments/task"
+	"tnaml/nn/child"
+	"tnaml/nn/embedding"
+	"tnaml/nn/safetensors"
+)
+
+// A task whose label shows in the order of two words alone is learnt by a wide
+// tower that sees pairs of tokens, and the exported model predicts as the
+// trained one did; from tokens alone nothing can be told.
+func TestModelOfNGramsPredicts(t *testing.T) {
+	b := newBench(t, search.Random)
+	var examples []task.Example
+	var texts, labels []string
+	for i := range 400 {
+		text := []string{"not bad but good, number %d", "not good but bad, number %d"}[i%2]
+		texts, labels = append(texts, fmt.Sprintf(text, i)), append(labels, []string{"pos", "neg"}[i%2])
+		examples = append(examples, task.Example{Text: texts[i], Label: labels[i]})
+	}
+	built, err := task.Build(examples, task.Options{Name: "order"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := PublishTask(t.Context(), b.store, built, false); err != nil {
+		t.Fatal(err)
+	}
+	m := &embedding.Module{Name: "m", Dim: 2, Tokens: []string{"good", "bad"}, Vectors: []float32{1, 0, -1, 0}}
+	if _, err := PublishModule(t.Context(), b.store, m, true); err != nil {
+		t.Fatal(err)
+	}
+	var r Resolved
+	b.run(t, b.a.Resolve, ResolveInput{Name: "o", Tasks: []string{"order"}, Strategy: search.Random, Space: "text-small", Seed: 1, Lag: 1}, &r)
+	config, err := ReadConfig(t.Context(), b.store, r.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proposal := search.Proposal{Actions: make([]int, len(config.Space.Choices)), Keep: -1}
+	var result TrialResult
+	b.run(t, b.a.Train, TrainInput{Config: r.Config, Proposal: proposal}, &result)
+	if result.Trial.Status != child.OK || result.Trial.Test < .95 {
+		t.Fatalf("%+v", result.Trial)
+	}
+	encoded, err := ExportModel(t.Context(), b.store, "o", config, result.Trial)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bundle, err := DecodeBundle(encoded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	right := 0
+	for i, p := range bundle.Predict(texts) {
+		if p.Label == labels[i] {
+			right++
+		}
+	}
+	if right < 390 {
+		t.Errorf("%d of 400 right", right)
+	}
+
+	tokens := config.Space
+	tokens.Name, tokens.WideNGrams = "tokens", 1
+	if err := PublishSpace(t.Context(), b.store, &tokens, false); err != nil {
+		t.Fatal(err)
+	}
+	b.run(t, b.a.Resolve, ResolveInput{Name: "p", Tasks: []string{"order"}, Strategy: search.Random, Space: "tokens", Seed: 1, Lag: 1}, &r)
+	b.run(t, b.a.Train, TrainInput{Config: r.Config, Proposal: proposal}, &result)
+	if result.Cost.Cached || result.Trial.Test > .7 {
+		t.Errorf("from tokens alone: %+v", result.Trial)
+	}
+
+	f, err := safetensors.Decode(encoded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, _, err := safetensors.Get[int32](f, "ngrams", -1, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows[0] = 1 << 20
+	if _, err := DecodeBundle(f.Encode()); err == nil || !strings.Contains(err.Error(), "n-gram 0") {
+		t.Errorf("an n-gram of an unknown token: %v", err)
+	}
+	for i := 0; i < len(encoded); i += 101 {
+		_, _ = DecodeBundle(encoded[:i]) // must not panic
+	}
+}
