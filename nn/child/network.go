@@ -93,7 +93,7 @@ func newNetwork(cfg Config, d *Data, t *Table, seed uint64) *network {
 	n.outBias = newTensor(d.Classes)
 	wide := make([]float32, d.wideRows()*d.Classes)
 	if scale := cfg.wideStart(); scale > 0 {
-		naiveBayes(wide, &d.Train, d.Classes, scale, cfg.WideRegularisation)
+		naiveBayes(wide, &d.Train, d.WideVocabulary, d.Classes, scale, cfg.WideRegularisation)
 	}
 	n.wide = newTable(wide, d.Classes, seen)
 	n.pixels = newPixels(d.Pixels, d.Classes, b)

@@ -14,7 +14,7 @@ func TestNaiveBayesByHand(t *testing.T) {
 	half := func(a, b float64) float64 { return (math.Log(a) - math.Log(b)) / 2 }
 	want := []float64{half(3./6, 1./5), half(2./6, 2./5), half(1./6, 2./5)}
 	w := []float32{9, 9, 9, 9, 9, 9}
-	naiveBayes(w, e, 2, .5, 0)
+	naiveBayes(w, e, 3, 2, .5, 0)
 	for i, v := range want {
 		for c, sign := range []float64{.5, -.5} {
 			if got := float64(w[2*i+c]); math.Abs(got-sign*v) > 1e-6 {
@@ -22,8 +22,15 @@ func TestNaiveBayesByHand(t *testing.T) {
 			}
 		}
 	}
+	// The last row being an n-gram's, it has half of that.
+	naiveBayes(w, e, 2, 2, .5, 0)
+	for i, share := range []float64{.5, .5, .25} {
+		if got := float64(w[2*i]); math.Abs(got-share*want[i]) > 1e-6 {
+			t.Errorf("row %d, two of them tokens: %v, want %v", i, got, share*want[i])
+		}
+	}
 	// One proximal step: .1/√.1 = .316 off, and no change of sign.
-	naiveBayes(w, e, 2, 1, .1)
+	naiveBayes(w, e, 3, 2, 1, .1)
 	for i, v := range want {
 		shrunk := math.Copysign(max(math.Abs(v)-math.Sqrt(.1), 0), v)
 		if got := float64(w[2*i]); math.Abs(got-shrunk) > 1e-6 {
