@@ -2,7 +2,7 @@
 // layers, softmax logits) and a wide tower straight to the logits, trained
 // jointly by Proximal Adagrad (Wong et al., 2018, §4; Cheng et al., 2016). Of a
 // text, the deep tower takes the mean of its token vectors and the wide tower
-// its one-hot tokens; of an image, the features of a frozen image module and
+// its one-hot tokens and n-grams of tokens; of an image, the features of a frozen image module and
 // the pixels.
 package child
 
