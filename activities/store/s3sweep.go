@@ -114,12 +114,19 @@ func (s *S3) copy(ctx context.Context, to, from string) error {
 	return err
 }
 
-// Discard implements Sweeper.
+// discardLimit bounds the time between the two steps of Discard, since others may
+// take the blob between them.
+const discardLimit = 15 * time.Minute
+
+// Discard implements Sweeper. A machine that sleeps between the two steps has not
+// taken the second one: others may have come to need the blob since, and deleted the
+// entry of one that they found in its place. So the removal is sent once only.
 func (s *S3) Discard(ctx context.Context, ref Ref) error {
 	key, err := blobKey(ref)
 	if err != nil {
 		return err
 	}
+	began := s.now()
 	err = s.copy(ctx, trashDir(ref)+strings.ToLower(rand.Text()), key)
 	if absent(err) {
 		return nil
@@ -127,7 +134,10 @@ func (s *S3) Discard(ctx context.Context, ref Ref) error {
 	if err != nil {
 		return s.fail(ctx, "set aside", "object "+string(ref), err)
 	}
-	err = s.core.RemoveObject(ctx, s.config.Bucket, key, minio.RemoveObjectOptions{})
+	if took := s.now().Sub(began); took < 0 || took > discardLimit {
+		return fmt.Errorf("object store: %s: set aside object %s: its copy took %s, over %s; it stays where it is: try again", s.config, ref, took, discardLimit)
+	}
+	err = s.once.RemoveObject(ctx, s.config.Bucket, key, minio.RemoveObjectOptions{})
 	if absent(err) {
 		return nil
 	}
