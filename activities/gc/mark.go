@@ -52,6 +52,7 @@ func kindOf(head []byte) string {
 type marking struct {
 	s       store.Store
 	o       Options
+	now     time.Time // when it began, by the server's clock
 	horizon time.Time // what is older has outlived its grace period
 
 	blobs map[store.Ref]store.Blob
@@ -96,7 +97,7 @@ func mark(ctx context.Context, s store.Store, o Options) (*marking, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.horizon = now.Add(-o.grace())
+	m.now, m.horizon = now, now.Add(-o.grace())
 	kinds, err := s.Kinds(ctx)
 	if err != nil {
 		return nil, err
