@@ -12,8 +12,7 @@ import (
 	nnimage "tnaml/nn/image"
 )
 
-// held is a model that is held for a search; a record of an earlier version does
-// not say for which.
+// held is a model that is held for a search, or for any that runs (Hold.Search).
 type held struct {
 	activities.Hold
 	by root
@@ -30,14 +29,14 @@ func (m *marking) trial(r root, value []byte) error {
 	for _, h := range t.Holds {
 		m.holds = append(m.holds, held{h, r})
 	}
-	if len(t.Holds) == 0 && t.Model != "" {
+	if len(t.Holds) == 0 && t.Model != "" { // of an earlier version
 		m.holds = append(m.holds, held{activities.Hold{Model: t.Model}, r})
 	}
 	return nil
 }
 
-// held marks the models that are held for searches which have a name. One of an
-// earlier version's record may be held by any that runs.
+// held marks the models that are held for searches which have a name, and those
+// that are held for any that runs.
 func (m *marking) held(ctx context.Context) error {
 	entries, err := m.s.Names(ctx, store.Search, "")
 	if err != nil {
