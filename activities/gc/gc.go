@@ -75,7 +75,8 @@
 //
 // MinGrace is far above that. A shorter grace period is taken only while no workflow is
 // open, and then what was set aside is marked again, after another look that none has
-// been opened, before it is deleted; no import must be under way.
+// been opened, before it is deleted; no import must be under way, and no workflow be
+// open in another namespace that uses the bucket, which nobody asks.
 //
 // References that are in none of the places above do not count: a digest in a script,
 // or in a schedule's specification. Give the object a name.
