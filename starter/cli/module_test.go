@@ -192,21 +192,25 @@ func TestModuleBuild(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	var vectors, corpus strings.Builder
+	var vectors, pieces, corpus strings.Builder
 	for i := range 10 {
 		fmt.Fprintf(&vectors, "g%d%s\n", i, strings.Repeat(fmt.Sprintf(" 0.%d", i+1), 50))
+	}
+	for i := range 10 {
+		fmt.Fprintf(&pieces, "▁%c%s\n", 'a'+i, strings.Repeat(fmt.Sprintf(" 0.%d", i+1), 25))
 	}
 	for i := range 2000 { // 300 words
 		fmt.Fprintf(&corpus, "w%d w%d w%d\n", i%300, (7*i+1)%300, (i+i/300)%300)
 	}
 	write("embeddings/glove6b_50d_10k/vectors.vec.gz", vectors.String())
+	write("embeddings/bpemb_en_vs1000_d25/en.wiki.bpe.vs1000.d25.w2v.bin", pieces.String())
 	write("corpora/imdb_unsup.txt.gz", corpus.String())
 	write("corpora/spanish_news_small.txt.gz", corpus.String())
 	build := func() string {
 		return b.ok("module", "build", "--modality", "text", filepath.Join(b.dir, "data"))
 	}
 	out := build()
-	for _, want := range []string{"glove-imdb-428: 310 tokens of length 428", "glove-50: 10 tokens of length 50", "imdb-sgns-128-std: 300 tokens of length 128"} {
+	for _, want := range []string{"glove-imdb-428: 310 tokens of length 428", "glove-50: 10 tokens of length 50", "bpemb-25: 10 tokens of length 25", "imdb-sgns-128: 300 tokens of length 128"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in %s", want, out)
 		}
@@ -216,7 +220,7 @@ func TestModuleBuild(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, m := range modules {
-		if m.Language == "" || m.Name == "imdb-sgns-128-std" && !strings.Contains(m.Source, "standardised, smoothed by 0.001") {
+		if m.Language == "" || m.Name == "imdb-svd-250-std" && !strings.Contains(m.Source, "standardised, smoothed by 0.001") {
 			t.Errorf("%+v", m)
 		}
 	}
