@@ -18,21 +18,23 @@ type held struct {
 	by root
 }
 
-// trial notes which searches hold a model.
-func (m *marking) trial(r root, value []byte) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+// trial notes which searches hold a model. What cannot be read is as good as none
+// to the trial cache, too.
+func (m *marking) trial(r root, value []byte) {
 	var t activities.CachedTrial
 	if err := json.Unmarshal(value, &t); err != nil {
-		return nil // to the trial cache, too, it is as good as none
+		return
 	}
+	if len(t.Holds) == 0 { // of an earlier version
+		t.Holds = []activities.Hold{{Model: t.Model}}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	for _, h := range t.Holds {
-		m.holds = append(m.holds, held{h, r})
+		if _, err := store.ParseRef(string(h.Model)); err == nil {
+			m.holds = append(m.holds, held{h, r})
+		}
 	}
-	if len(t.Holds) == 0 && t.Model != "" { // of an earlier version
-		m.holds = append(m.holds, held{activities.Hold{Model: t.Model}, r})
-	}
-	return nil
 }
 
 // held marks the models that are held for searches which have a name, and those
@@ -75,7 +77,8 @@ func (m *marking) held(ctx context.Context) error {
 // are to be removed.
 func (m *marking) features(ctx context.Context, r root, e store.Entry, value []byte) error {
 	var f activities.FeaturesRecord
-	if err := json.Unmarshal(value, &f); err != nil {
+	err := json.Unmarshal(value, &f)
+	if _, malformed := store.ParseRef(string(f.Ref)); err != nil || malformed != nil {
 		f = activities.FeaturesRecord{} // they are computed again
 	}
 	if f.Ref != "" && f.Data == "" {
