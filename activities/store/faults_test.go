@@ -310,7 +310,7 @@ func (alwaysChanged) SetName(context.Context, store.Kind, string, []byte, store.
 // the blob where it is: others may count on it by now.
 func TestDiscardIsNotFinishedLate(t *testing.T) {
 	for took, late := range map[time.Duration]bool{time.Second: false, 14 * time.Minute: false, 16 * time.Minute: true, -time.Second: true} {
-		f := new(fakeServer)
+		f, failed := new(fakeServer), false
 		s := openFake(t, f)
 		ref, err := s.Put(t.Context(), []byte("blob"))
 		if err != nil {
@@ -319,6 +319,11 @@ func TestDiscardIsNotFinishedLate(t *testing.T) {
 		var slept atomic.Int64
 		s.SetClock(func() time.Time { return time.Unix(1e9, slept.Load()) })
 		f.breakWith(func(w http.ResponseWriter, r *http.Request) bool {
+			if r.Method == http.MethodDelete && !failed { // a failure is no sleep: it is tried again
+				failed = true
+				answer(w, http.StatusServiceUnavailable, "SlowDown", "reduce your request rate")
+				return true
+			}
 			if r.Header.Get("X-Amz-Copy-Source") == "" {
 				return false
 			}
