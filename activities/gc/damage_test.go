@@ -149,9 +149,19 @@ func TestRecordsOfNoUse(t *testing.T) {
 			}
 		}
 	}
+	model, err := s.Put(t.Context(), []byte("a model"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.SetName(t.Context(), store.Trial, "later", []byte(`{"model":"`+string(model)+`","holds":{"of":"a later version"}}`), ""); err != nil {
+		t.Fatal(err)
+	}
 	clockOf(s)(2 * DefaultGrace)
 	if p := collect(t, s, Options{}); p.Names != 4 || len(p.Missing) > 0 {
 		t.Errorf("%d names of features go, missing %v", p.Names, p.Missing)
+	}
+	if !refs(t, s)[model] {
+		t.Error("what a later version's record may hold is gone")
 	}
 	openAll(t, s)
 }

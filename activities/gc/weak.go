@@ -18,11 +18,12 @@ type held struct {
 	by root
 }
 
-// trial notes which searches hold a model. What cannot be read is as good as none
-// to the trial cache, too.
+// trial notes which searches hold a model. A record that cannot be read is as good
+// as none to the trial cache, but a later version may know who holds what it names.
 func (m *marking) trial(r root, value []byte) {
 	var t activities.CachedTrial
 	if err := json.Unmarshal(value, &t); err != nil {
+		m.hint(r, value)
 		return
 	}
 	if len(t.Holds) == 0 { // of an earlier version
