@@ -152,6 +152,9 @@ func LoadController(ctx context.Context, s store.Store, which string) (*search.P
 }
 
 func loadController(ctx context.Context, s store.Store, ref store.Ref) (*search.Pretrained, error) {
+	if err := claim(ctx, s, ref); err != nil {
+		return nil, fmt.Errorf("controller %s: %w", ref, err)
+	}
 	b, err := s.Get(ctx, ref)
 	if err != nil {
 		return nil, fmt.Errorf("controller %s: %w", ref, err)

@@ -23,7 +23,7 @@ func (a *Activities) inputs(ctx context.Context, cfg child.Config, modality task
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	data, err := a.bags(ctx, dataRef, t, cfg.WideNGrams)
+	data, err := a.bags(ctx, dataRef, t, max(1, cfg.WideNGrams))
 	if err != nil {
 		return nil, nil, nil, err
 	}

@@ -64,6 +64,7 @@ func (a *Activities) learn(ctx context.Context, in LearnInput) (LearnOutput, err
 	}
 	if out.Checkpoint != "" {
 		err := a.updateRecord(ctx, in.Name, func(r *SearchRecord) {
+			r.goesOn(in.Name, in.Config)
 			r.Told, r.Checkpoint, r.Costs = out.CheckpointTold, out.Checkpoint, out.Costs
 		})
 		if err != nil {
@@ -201,6 +202,7 @@ func (a *Activities) finish(ctx context.Context, in FinishInput) (Finished, erro
 		}
 	}
 	err = a.updateRecord(ctx, in.Name, func(r *SearchRecord) {
+		r.goesOn(in.Name, in.Config)
 		r.Status, r.Told = in.Status, pos.Told
 		r.Checkpoint, r.Costs, r.Controller = out.Checkpoint, out.Costs, out.Controller
 	})

@@ -52,6 +52,9 @@ func PlanRemoval(ctx context.Context, s store.Store, kind store.Kind, names, run
 		case kind == store.Experiment && catalog.IsBuiltin(name) && !r.Part:
 			wrong = append(wrong, fmt.Errorf("experiment %q is built in and stays; its runs can be removed with --run", name))
 			continue
+		case kind == store.Experiment && catalog.IsBuiltin(name) && err != nil: // it is there, without a record
+			wrong = append(wrong, r.unknownRun(runs[0], nil))
+			continue
 		case err != nil:
 			wrong = append(wrong, unknownName(ctx, s, kind, name))
 			continue
@@ -102,13 +105,17 @@ func (r *Removal) experiment(ctx context.Context, s store.Store, value []byte, r
 	}
 	for _, run := range runs {
 		if !slices.Contains(known, run) {
-			if len(known) == 0 {
-				return fmt.Errorf("experiment %q has no run %s: %w, nor any other", r.Name, run, store.ErrNotFound)
-			}
-			return fmt.Errorf("experiment %q has no run %s: %w (there are: %s)", r.Name, run, store.ErrNotFound, strings.Join(known, ", "))
+			return r.unknownRun(run, known)
 		}
 	}
 	return nil
+}
+
+func (r *Removal) unknownRun(run string, known []string) error {
+	if len(known) == 0 {
+		return fmt.Errorf("experiment %q has no run %s: %w, nor any other", r.Name, run, store.ErrNotFound)
+	}
+	return fmt.Errorf("experiment %q has no run %s: %w (there are: %s)", r.Name, run, store.ErrNotFound, strings.Join(known, ", "))
 }
 
 // searchesOf names the searches of a run.

@@ -151,7 +151,45 @@ func (a *Activities) resolve(ctx context.Context, in ResolveInput) (*search.Conf
 	if err := config.Validate(); err != nil {
 		return nil, invalid(err)
 	}
-	return config, nil
+	return config, a.claimAll(ctx, config)
+}
+
+// claimAll claims what a configuration needs. What is gone is reported together.
+func (a *Activities) claimAll(ctx context.Context, config *search.Config) error {
+	var gone []error
+	check := func(err error, what, name, wayOut string) error {
+		if errors.Is(err, store.ErrNotFound) {
+			gone = append(gone, fmt.Errorf("%s %q: its %w: %s", what, name, err, wayOut))
+			return nil
+		}
+		return err
+	}
+	for _, t := range config.Tasks {
+		if err := check(claim(ctx, a.store, store.Ref(t.Data)), "task", t.Name, "import it again"); err != nil {
+			return err
+		}
+	}
+	for _, m := range config.Modules {
+		if err := check(claim(ctx, a.store, store.Ref(m.Data)), "module", m.Name, "add it again, or remove its name"); err != nil {
+			return err
+		}
+	}
+	if len(gone) > 0 {
+		return invalid(errors.Join(gone...))
+	}
+	return nil
+}
+
+// claim makes sure that an object is in its place in the store, before a reference
+// to it is passed on. One that garbage collection has set aside is put back: package
+// gc counts on it, and a worker's disk cache would hand out what it read before
+// without asking the store.
+func claim(ctx context.Context, s store.Store, ref store.Ref) error {
+	there, err := s.Has(ctx, ref)
+	if err == nil && !there {
+		err = fmt.Errorf("object %s: %w", ref, store.ErrNotFound)
+	}
+	return err
 }
 
 // modalityOf is that of all tasks; tasks of several are an error. Tasks without a
@@ -281,6 +319,16 @@ func ReadRecord(ctx context.Context, s store.Store, name string) (*SearchRecord,
 		return nil, err
 	}
 	return &r, nil
+}
+
+// goesOn makes the record that of a search with a configuration. It is already,
+// unless the name was removed, or given to another configuration, and the workflow
+// reset to go on from before: what the record leads to is all that is kept of it.
+func (r *SearchRecord) goesOn(name string, config store.Ref) {
+	r.Name, r.Config = name, config
+	if r.Status == "" {
+		r.Status = "running"
+	}
 }
 
 // updateRecord changes a search's record by compare-and-set.

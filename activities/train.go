@@ -45,6 +45,8 @@ type CachedTrial struct {
 
 // Hold says that a search was given a model.
 type Hold struct {
+	// Search is empty where an earlier version gave the model away: any search that
+	// runs may have it.
 	Search string    `json:"search"`
 	Model  store.Ref `json:"model"`
 }
@@ -195,8 +197,12 @@ func (a *Activities) remember(ctx context.Context, key string, t *CachedTrial, a
 		var before CachedTrial
 		if json.Unmarshal(old, &before) == nil { // a record we cannot read is as good as none
 			next.Holds = before.Holds
+			if len(next.Holds) == 0 && before.Model != "" {
+				// Of an earlier version, which did not note who was given the model.
+				next.Holds = []Hold{{Model: before.Model}}
+			}
 			if !anew {
-				next = before
+				next.Outcome, next.Model, next.Cost = before.Outcome, before.Model, before.Cost
 			}
 		}
 		if h := (Hold{holder, t.Model}); holder != "" && !slices.Contains(next.Holds, h) {

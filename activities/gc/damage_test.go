@@ -49,7 +49,7 @@ func TestDamageStops(t *testing.T) {
 		"newest checkpoint":   {func(t *testing.T, s store.Store) store.Ref { return record(t, s).Checkpoint }, kindCheckpoint, `search "two"`, "starter remove two"},
 		"previous checkpoint": {previous, kindCheckpoint, `search "two"`, "starter remove two"},
 		"costs":               {func(t *testing.T, s store.Store) store.Ref { return record(t, s).Costs }, kindCosts, `search "two"`, "starter remove two"},
-		"report":              {report, kindReport, `experiment "small"`, "starter experiment remove small"},
+		"report":              {report, kindReport, `experiment "small"`, "starter experiment remove small --run small-1"},
 	} {
 		for _, how := range []string{"damaged", "missing"} {
 			t.Run(name+" "+how, func(t *testing.T) {
@@ -134,6 +134,36 @@ func TestMissingIsTold(t *testing.T) {
 	if !refs(t, s)[module.Ref] {
 		t.Error("a damaged module that is reached was collected")
 	}
+}
+
+// What is as good as none to its readers stops nothing either.
+func TestRecordsOfNoUse(t *testing.T) {
+	s := world(t)
+	for kind, values := range map[store.Kind][]string{
+		store.Trial:    {"{", `{"model":"sha256:x"}`, `{"holds":[{"search":"two","model":"x"}]}`, "{}"},
+		store.Features: {"{", `{"ref":"sha256:x"}`, `{"ref":7}`, "{}"},
+	} {
+		for _, v := range values {
+			if _, err := s.SetName(t.Context(), kind, "bad "+v, []byte(v), ""); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	model, err := s.Put(t.Context(), []byte("a model"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.SetName(t.Context(), store.Trial, "later", []byte(`{"model":"`+string(model)+`","holds":{"of":"a later version"}}`), ""); err != nil {
+		t.Fatal(err)
+	}
+	clockOf(s)(2 * DefaultGrace)
+	if p := collect(t, s, Options{}); p.Names != 4 || len(p.Missing) > 0 {
+		t.Errorf("%d names of features go, missing %v", p.Names, p.Missing)
+	}
+	if !refs(t, s)[model] {
+		t.Error("what a later version's record may hold is gone")
+	}
+	openAll(t, s)
 }
 
 // A field that marking does not know keeps what it refers to, and what that refers

@@ -44,12 +44,19 @@
 //
 //   - t > m: X was absent when he took it. Put has written it anew, Get and Has have
 //     put it back, as a blob that is young, with which the deletion of an entry of
-//     the trash has nothing to do.
+//     the trash has nothing to do. (Who passes on a reference that he has read asks
+//     Has for it: a worker's disk cache answers Get without the store.) To copy and
+//     to remove are two steps, and somebody may take X between them; it is removed
+//     under him then, but at most a quarter of an hour after m, which counts to h.
 //   - t ≤ m: since h < grace, t + h < m + grace ≤ s. The name was there when the
 //     marking began, which has therefore reached X and deleted nothing of it. Had it
 //     been moved to another name meanwhile, it would be seen there: names are read in
 //     the order in which references travel (tasks, modules and controllers to searches,
-//     searches to experiments), and who publishes a search's controller reads it first.
+//     searches to experiments), and who publishes a search's controller asks for it first.
+//
+// An entry of a blob that is reached is deleted only when it is older than MinGrace
+// too, however short the grace period: another collection that began before the name
+// was written may be between its two steps, and that entry all there will be.
 //
 // Hence all depends on h < grace, h being how long a reference may be in nobody's
 // keeping but a process's or a workflow's:
@@ -68,7 +75,12 @@
 //
 // MinGrace is far above that. A shorter grace period is taken only while no workflow is
 // open, and then what was set aside is marked again, after another look that none has
-// been opened, before it is deleted; no import must be under way.
+// been opened, before it is deleted; no import must be under way, and no workflow be
+// open in another namespace that uses the bucket, which nobody asks.
+//
+// Workers of versions that know nothing of this neither look in the trash nor note
+// what their searches were given: none may run beside a collection. Searches that they
+// have begun are taken care of.
 //
 // References that are in none of the places above do not count: a digest in a script,
 // or in a schedule's specification. Give the object a name.
@@ -231,8 +243,9 @@ func survey(ctx context.Context, s store.Store, o Options) (*Plan, error) {
 	}
 	slices.Sort(p.discard) // the order of a map is nobody's business
 	for _, d := range m.trash {
-		// Of one that is reached, marking has made sure that it is in its place.
-		if m.old(d.When) {
+		// Of one that is reached, marking has made sure that it is in its place, if
+		// nobody who set it aside has yet to remove it.
+		if _, reached := m.reached[d.Ref]; m.old(d.When) && (!reached || !d.When.After(m.now.Add(-MinGrace))) {
 			p.purge = append(p.purge, d)
 			p.Deleted.add(d.Size)
 		} else {

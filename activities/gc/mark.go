@@ -52,6 +52,7 @@ func kindOf(head []byte) string {
 type marking struct {
 	s       store.Store
 	o       Options
+	now     time.Time // when it began, by the server's clock
 	horizon time.Time // what is older has outlived its grace period
 
 	blobs map[store.Ref]store.Blob
@@ -71,6 +72,7 @@ type marking struct {
 type root struct {
 	kind store.Kind
 	name string
+	run  string // of an experiment, where it is its report
 }
 
 func (r root) String() string { return fmt.Sprintf("%s %q", r.kind, r.name) }
@@ -84,7 +86,11 @@ func (r root) remove() string {
 	if r.kind == store.Dataset {
 		command = "data"
 	}
-	return "starter " + command + " remove " + r.name
+	command = "starter " + command + " remove " + r.name
+	if r.run != "" { // less than all of it, and all that can go of a built-in one
+		command += " --run " + r.run
+	}
+	return command
 }
 
 func (m *marking) old(t time.Time) bool { return !t.After(m.horizon) }
@@ -96,7 +102,7 @@ func mark(ctx context.Context, s store.Store, o Options) (*marking, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.horizon = now.Add(-o.grace())
+	m.now, m.horizon = now, now.Add(-o.grace())
 	kinds, err := s.Kinds(ctx)
 	if err != nil {
 		return nil, err
@@ -153,7 +159,7 @@ func (m *marking) names(ctx context.Context, kind store.Kind, visit func(context
 		if err != nil {
 			return err
 		}
-		if err := visit(ctx, root{kind, e.Name}, e, value); err != nil {
+		if err := visit(ctx, root{kind: kind, name: e.Name}, e, value); err != nil {
 			return err
 		}
 		m.mu.Lock()
@@ -208,12 +214,15 @@ func (m *marking) name(ctx context.Context, r root, _ store.Entry, value []byte)
 			return err
 		}
 		for _, run := range e.Runs {
+			r.run = run.Name
 			if err := m.reach(ctx, r, kindReport, run.Report); err != nil {
 				return err
 			}
 		}
+	case store.Space:
+		m.hint(r, value)
 	case store.Trial:
-		return m.trial(r, value)
+		m.trial(r, value)
 	}
 	return nil
 }

@@ -238,3 +238,36 @@ func TestStoredAgainWhileCollected(t *testing.T) {
 		t.Error("the blob is lost, or its entry is not cleared away")
 	}
 }
+
+// However short the grace period, an entry of a blob that is reached stays for
+// MinGrace: somebody who has copied the blob there may have yet to remove it.
+func TestEntriesOfReachedBlobs(t *testing.T) {
+	s := store.NewMemory()
+	advance := clockOf(s)
+	data := []byte("old")
+	ref, err := s.Put(t.Context(), data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	value, err := json.Marshal(activities.DatasetRecord{Ref: ref})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.SetName(t.Context(), store.Dataset, "used", value, ""); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Discard(t.Context(), ref); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Put(t.Context(), data); err != nil { // as if it had not been removed yet
+		t.Fatal(err)
+	}
+	o := Options{Grace: NoGrace, Idle: func(context.Context) error { return nil }}
+	if p := collect(t, s, o); !inTrash(t, s)[ref] || p.Waiting.Objects != 1 {
+		t.Errorf("the entry is gone: %+v", p)
+	}
+	advance(MinGrace)
+	if collect(t, s, o); inTrash(t, s)[ref] || !refs(t, s)[ref] {
+		t.Error("the entry stays, or the blob does not")
+	}
+}

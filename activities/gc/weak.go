@@ -12,32 +12,34 @@ import (
 	nnimage "tnaml/nn/image"
 )
 
-// held is a model that is held for a search; a record of an earlier version does
-// not say for which.
+// held is a model that is held for a search, or for any that runs (Hold.Search).
 type held struct {
 	activities.Hold
 	by root
 }
 
-// trial notes which searches hold a model.
-func (m *marking) trial(r root, value []byte) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+// trial notes which searches hold a model. A record that cannot be read is as good
+// as none to the trial cache, but a later version may know who holds what it names.
+func (m *marking) trial(r root, value []byte) {
 	var t activities.CachedTrial
 	if err := json.Unmarshal(value, &t); err != nil {
-		return nil // to the trial cache, too, it is as good as none
+		m.hint(r, value)
+		return
 	}
+	if len(t.Holds) == 0 { // of an earlier version
+		t.Holds = []activities.Hold{{Model: t.Model}}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	for _, h := range t.Holds {
-		m.holds = append(m.holds, held{h, r})
+		if _, err := store.ParseRef(string(h.Model)); err == nil {
+			m.holds = append(m.holds, held{h, r})
+		}
 	}
-	if len(t.Holds) == 0 && t.Model != "" {
-		m.holds = append(m.holds, held{activities.Hold{Model: t.Model}, r})
-	}
-	return nil
 }
 
-// held marks the models that are held for searches which have a name. One of an
-// earlier version's record may be held by any that runs.
+// held marks the models that are held for searches which have a name, and those
+// that are held for any that runs.
 func (m *marking) held(ctx context.Context) error {
 	entries, err := m.s.Names(ctx, store.Search, "")
 	if err != nil {
@@ -76,7 +78,8 @@ func (m *marking) held(ctx context.Context) error {
 // are to be removed.
 func (m *marking) features(ctx context.Context, r root, e store.Entry, value []byte) error {
 	var f activities.FeaturesRecord
-	if err := json.Unmarshal(value, &f); err != nil {
+	err := json.Unmarshal(value, &f)
+	if _, malformed := store.ParseRef(string(f.Ref)); err != nil || malformed != nil {
 		f = activities.FeaturesRecord{} // they are computed again
 	}
 	if f.Ref != "" && f.Data == "" {

@@ -90,7 +90,8 @@ type Piece struct {
 	ours bool
 }
 
-// keptMark is a file beside one that a pull got for a set that failed.
+// keptMark is a file beside one that a pull got for a set that failed. It holds the
+// digest: another file that a person puts in the place is that person's.
 func (p Piece) keptMark() string { return p.path + ".kept" }
 
 // Event is one line about a set; with Outcome, the last one.
@@ -153,7 +154,7 @@ func (p *Puller) clean(outcomes []Outcome) {
 				_ = os.Remove(f.keptMark())
 			case !f.ours:
 			case needed[f.path]:
-				_ = os.WriteFile(f.keptMark(), nil, 0o644) // else the file stays for good
+				_ = os.WriteFile(f.keptMark(), []byte(f.SHA256), 0o644) // else the file stays for good
 			default:
 				_ = os.Remove(f.path)
 				_ = os.Remove(f.keptMark())
@@ -272,8 +273,8 @@ func (p *Puller) files(ctx context.Context, s catalog.DatasetSource) ([]Piece, e
 			continue // the person is told of all at once
 		}
 		piece := Piece{Name: f.Name, URL: r.URL, SHA256: r.SHA256, Size: r.Size, path: r.Path}
-		_, err = os.Stat(piece.keptMark())
-		piece.ours = r.URL != "" || err == nil
+		mark, err := os.ReadFile(piece.keptMark())
+		piece.ours = r.URL != "" || err == nil && string(mark) == piece.SHA256
 		out = append(out, piece)
 	}
 	return out, errors.Join(failed...)

@@ -18,6 +18,7 @@ import (
 	"tnaml/activities"
 	"tnaml/activities/download"
 	"tnaml/activities/store"
+	"tnaml/experiments/archive/archivetest"
 	"tnaml/experiments/catalog"
 	"tnaml/experiments/task"
 )
@@ -298,6 +299,21 @@ func TestHalfASet(t *testing.T) {
 	b.mu.Unlock()
 	if out := b.Run(t.Context(), []catalog.Dataset{set}); out[0].Status != Stored || b.asked[first] != 2 || len(b.left()) != 0 {
 		t.Errorf("the rest: %+v, asked %v, left %q", out[0], b.asked, b.left())
+	}
+	// A person puts a file of his own in the place of one that was kept.
+	b.mu.Lock()
+	delete(files, last)
+	b.mu.Unlock()
+	half()
+	b.mu.Lock()
+	files[last] = missing
+	b.mu.Unlock()
+	own := append(slices.Clone(files[first]), archivetest.Gzip(nil)...)
+	if err := os.WriteFile(filepath.Join(b.Client.Dir, first), own, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out := b.Run(t.Context(), []catalog.Dataset{set}); out[0].Status != Stored || !slices.Equal(b.left(), []string{first}) {
+		t.Errorf("a file put there by hand: %+v, left %q", out[0], b.left())
 	}
 }
 

@@ -305,3 +305,36 @@ type alwaysChanged struct{ store.Store }
 func (alwaysChanged) SetName(context.Context, store.Kind, string, []byte, store.Version) (store.Version, error) {
 	return "", store.ErrConflict
 }
+
+// A machine that slept between copying a blob to the trash and removing it leaves
+// the blob where it is: others may count on it by now.
+func TestDiscardIsNotFinishedLate(t *testing.T) {
+	for took, late := range map[time.Duration]bool{time.Second: false, 14 * time.Minute: false, 16 * time.Minute: true, -time.Second: true} {
+		f, failed := new(fakeServer), false
+		s := openFake(t, f)
+		ref, err := s.Put(t.Context(), []byte("blob"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var slept atomic.Int64
+		s.SetClock(func() time.Time { return time.Unix(1e9, slept.Load()) })
+		f.breakWith(func(w http.ResponseWriter, r *http.Request) bool {
+			if r.Method == http.MethodDelete && !failed { // a failure is no sleep: it is tried again
+				failed = true
+				answer(w, http.StatusServiceUnavailable, "SlowDown", "reduce your request rate")
+				return true
+			}
+			if r.Header.Get("X-Amz-Copy-Source") == "" {
+				return false
+			}
+			slept.Store(int64(took))
+			_, _ = io.WriteString(w, `<CopyObjectResult><ETag>"e"</ETag><LastModified>2026-01-01T00:00:00Z</LastModified></CopyObjectResult>`)
+			return true
+		})
+		err = s.Discard(t.Context(), ref)
+		keys, _ := f.state()
+		if late != (err != nil) || late != (len(keys) == 1) || late && !strings.Contains(err.Error(), "stays where it is") {
+			t.Errorf("%v between the steps: %v, and there is %v", took, err, keys)
+		}
+	}
+}

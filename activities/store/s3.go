@@ -27,6 +27,8 @@ type S3 struct {
 	// is held by who finds out.
 	probing chan struct{}
 	honours chan struct{}
+	// now is the machine's clock, which goes on while it sleeps.
+	now func() time.Time
 }
 
 var _ Store = (*S3)(nil)
@@ -93,6 +95,7 @@ func OpenS3(ctx context.Context, c S3Config) (*S3, error) {
 		return minio.Core{Client: client}, nil
 	}
 	s := &S3{config: c, probing: make(chan struct{}, 1), honours: make(chan struct{}, 1)}
+	s.now = func() time.Time { return time.Now().Round(0) }
 	s.config.AccessKey, s.config.SecretKey, s.config.SessionToken = "", "", ""
 	if s.core, err = client(c.Region, maxAttempts); err != nil {
 		return nil, err

@@ -114,12 +114,22 @@ func (s *S3) copy(ctx context.Context, to, from string) error {
 	return err
 }
 
-// Discard implements Sweeper.
+// discardLimit bounds the time between the two steps of Discard, since others may
+// take the blob between them.
+const discardLimit = 15 * time.Minute
+
+// removeBackOff is the wait after the first failure to remove a blob.
+const removeBackOff = 200 * time.Millisecond
+
+// Discard implements Sweeper. A machine that slept between the two steps does not
+// take the second one: others may have come to need the blob since, and deleted the
+// entry of one that they found in its place. So each attempt looks at the clock.
 func (s *S3) Discard(ctx context.Context, ref Ref) error {
 	key, err := blobKey(ref)
 	if err != nil {
 		return err
 	}
+	began := s.now()
 	err = s.copy(ctx, trashDir(ref)+strings.ToLower(rand.Text()), key)
 	if absent(err) {
 		return nil
@@ -127,11 +137,22 @@ func (s *S3) Discard(ctx context.Context, ref Ref) error {
 	if err != nil {
 		return s.fail(ctx, "set aside", "object "+string(ref), err)
 	}
-	err = s.core.RemoveObject(ctx, s.config.Bucket, key, minio.RemoveObjectOptions{})
-	if absent(err) {
-		return nil
+	for attempt := time.Duration(1); ; attempt++ {
+		if took := s.now().Sub(began); took < 0 || took > discardLimit {
+			return fmt.Errorf("object store: %s: setting aside object %s took %s, more than %s: it stays where it is; try again", s.config, ref, took, discardLimit)
+		}
+		err = s.once.RemoveObject(ctx, s.config.Bucket, key, minio.RemoveObjectOptions{})
+		if err == nil || absent(err) {
+			return nil
+		}
+		if attempt == maxAttempts || ctx.Err() != nil {
+			return s.fail(ctx, "set aside", "object "+string(ref), err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(attempt * removeBackOff):
+		}
 	}
-	return s.fail(ctx, "set aside", "object "+string(ref), err)
 }
 
 // restore puts a blob that was set aside back in its place and reports whether

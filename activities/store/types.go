@@ -89,7 +89,8 @@ type Sweeper interface {
 	// verified: a hint of what it is.
 	Peek(ctx context.Context, ref Ref, n int) ([]byte, error)
 	// Discard sets a blob aside: it is copied to the trash first, under an entry
-	// of its own, and then removed. One that is absent is no error.
+	// of its own, and then removed, within a quarter of an hour or not at all. One
+	// that is absent is no error.
 	Discard(ctx context.Context, ref Ref) error
 	// Trash calls f with each blob that was set aside.
 	Trash(ctx context.Context, f func(Discarded) error) error

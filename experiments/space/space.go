@@ -142,7 +142,7 @@ func (s *Space) Validate() error {
 		bad("the space has no name")
 	}
 	cfg := plain()
-	s.fix(&cfg)
+	cfg.WideStart, cfg.WideNGrams = s.WideStart, s.WideNGrams
 	if err := cfg.Validate(); err != nil {
 		errs = append(errs, err)
 	}
@@ -250,10 +250,10 @@ func (s *Space) has(choice string, option any) bool {
 }
 
 // Expand returns the space with the module option "*" replaced by all modules
-// of a catalogue, sorted. It is an error when the catalogue is empty or lacks a
+// of a catalogue, sorted, and WideNGrams filled in. It is an error when the catalogue is empty or lacks a
 // module that the space names.
 func (s *Space) Expand(catalogue []string) (Space, error) {
-	out := Space{Name: s.Name, Description: s.Description, WideStart: s.WideStart, WideNGrams: s.WideNGrams, Choices: make([]Choice, len(s.Choices))}
+	out := Space{Name: s.Name, Description: s.Description, WideStart: s.WideStart, WideNGrams: s.NGrams(), Choices: make([]Choice, len(s.Choices))}
 	for i, c := range s.Choices {
 		out.Choices[i] = Choice{Name: c.Name, Options: slices.Clone(c.Options)}
 		if c.Name != Module {
@@ -304,16 +304,15 @@ func (s *Space) Child(actions []int) (cfg child.Config, module string, err error
 			k.apply(&cfg, o)
 		}
 	}
-	s.fix(&cfg)
+	cfg.WideStart = s.WideStart
+	if s.WideNGrams > 1 { // else the child model, and its identity, is that of before there were n-grams
+		cfg.WideNGrams = s.WideNGrams
+	}
 	return cfg, module, cfg.Validate()
 }
 
-// fix sets what all child models of the space have in common.
-func (s *Space) fix(cfg *child.Config) {
-	cfg.WideStart, cfg.WideNGrams = s.WideStart, s.NGrams()
-}
-
-// NGrams returns the length of the longest n-grams that the wide tower sees.
+// NGrams returns the length of the longest n-grams that the wide tower of searches
+// to come sees.
 func (s *Space) NGrams() int {
 	if s.WideNGrams == 0 {
 		return DefaultWideNGrams

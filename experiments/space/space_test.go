@@ -213,7 +213,7 @@ func TestWideNGrams(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for line, want := range map[string]int{"": 2, "wide_ngrams: 1\n": 1, "wide_ngrams: 3\n": 3} {
+	for line, want := range map[string]int{"": 2, "wide_ngrams: 1\n": 0, "wide_ngrams: 3\n": 3} {
 		s, err := Load(append(slices.Clone(yaml), line...))
 		if err != nil {
 			t.Fatal(err)
@@ -229,8 +229,27 @@ func TestWideNGrams(t *testing.T) {
 			t.Error("a controller learns about the choices alone")
 		}
 	}
-	if _, err := Load(append(slices.Clone(yaml), "wide_ngrams: 4\n"...)); err == nil || !strings.Contains(err.Error(), "n-grams of up to 4") {
-		t.Errorf("%v", err)
+	for _, n := range []string{"4", "-1"} {
+		if _, err := Load(append(slices.Clone(yaml), "wide_ngrams: "+n+"\n"...)); err == nil || !strings.Contains(err.Error(), "n-grams of up to "+n) {
+			t.Errorf("%v", err)
+		}
+	}
+	// A search that began before there were n-grams goes on as it began.
+	e, err := builtinSpace(t, "text-small").Expand([]string{"m"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.WideNGrams = 0
+	if cfg, _, err := e.Child(make([]int, len(e.Choices))); err != nil || cfg.WideNGrams != 0 {
+		t.Errorf("a search of before: %d, %v", cfg.WideNGrams, err)
+	}
+	// So do image models, whose results the trial cache has.
+	e, err = builtinSpace(t, "image").Expand([]string{"m"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cfg, _, err := e.Child(make([]int, len(e.Choices))); err != nil || cfg.WideNGrams != 0 {
+		t.Errorf("images: %d, %v", cfg.WideNGrams, err)
 	}
 }
 

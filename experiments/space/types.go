@@ -31,7 +31,9 @@ type Space struct {
 	WideStart float64 `json:"wide_start,omitempty" yaml:"wide_start,omitempty"`
 	// WideNGrams is no choice either: the length of the longest n-grams of tokens
 	// that the wide tower of a text model sees (child.Config.WideNGrams). 0 means
-	// DefaultWideNGrams, 1 the tokens alone, as in the paper.
+	// DefaultWideNGrams, 1 the tokens alone, as in the paper. Expand fills it in: a
+	// search that has 0 began before there were n-grams, and goes on with tokens
+	// alone.
 	WideNGrams int `json:"wide_ngrams,omitempty" yaml:"wide_ngrams,omitempty"`
 }
 

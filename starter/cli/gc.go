@@ -34,13 +34,17 @@ func (a *app) gcCommand() *cobra.Command {
 		Use: "gc", Short: "Free the space of what no name leads to any more", Args: cobra.NoArgs,
 		Long: "Free the space of objects that no name leads to any more: of removed searches, tasks, modules and controllers, and of data that was overwritten.\n" +
 			"What remains keeps all it needs: a search keeps its models, its task's data and its modules, also where their own names are gone.\n\n" +
-			"It may run at any time, beside searches and imports. Objects are set aside first, if they are older than the grace period, and deleted by a gc\n" +
+			"It may run at any time, beside searches and imports, once all workers are of a version that has it. Objects are set aside first, if they are older than the grace period, and deleted by a gc\n" +
 			"a grace period later; whatever asks for one until then gets it back. So run it twice, a day apart, or every night.\n\n" +
-			"At once it is done with --grace 0, while no search and no experiment is open and nobody imports anything.",
+			"At once it is done with --grace 0, while no search and no experiment is open, in any namespace that keeps its objects in the bucket, and nobody\n" +
+			"imports anything.",
 		Example: "  starter gc --dry-run\n  starter gc --yes\n  starter gc --grace 0",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if grace < 0 || yes && dry {
-				return usageError{errors.New("--grace must not be negative, and --yes and --dry-run exclude each other")}
+			if yes && dry {
+				return usageError{errors.New("--yes and --dry-run exclude each other")}
+			}
+			if grace < 0 {
+				return usageError{fmt.Errorf("--grace is %s: it must be 0 or more", span(grace))}
 			}
 			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
 				return a.gc(cmd.Context(), s, grace, yes, dry)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -29,7 +30,8 @@ var (
 	removeModule     = removable{store.Module, "MODULE", "Remove embedding modules", removed + "\nSearches that could choose the module keep it."}
 	removeController = removable{store.Controller, "CONTROLLER", "Remove published controllers, all versions", removed + "\nSearches that started from it keep it, and so does the search that learned it."}
 	removeSpace      = removable{store.Space, "SPACE", "Remove search spaces of your own", "Searches carry the space that they were started in."}
-	removeSearch     = removable{store.Search, "SEARCH", "Remove searches: ledger, models, controller", removed + "\nA search that runs must be stopped first. One of an experiment stays in the experiment's results; see `starter experiment remove`."}
+	removeSearch     = removable{store.Search, "SEARCH", "Remove searches: ledger, models, controller", removed + "\nA search that runs must be stopped first. One of an experiment stays in the experiment's results; see `starter experiment remove`.\n" +
+		"Temporal still shows its workflow, and no other search can have its name, until the namespace's retention ends."}
 	removeExperiment = removable{store.Experiment, "EXPERIMENT", "Remove experiments of your own with their runs, or runs of any",
 		removed + "\nThe searches of its runs go with it; controllers that were published stay. Of a built-in experiment, only runs can be removed."}
 )
@@ -56,11 +58,15 @@ func (a *app) removeCommand(r removable) *cobra.Command {
 }
 
 func (a *app) remove(ctx context.Context, s *deploy.Servers, r removable, names, runs []string, yes bool) error {
-	plan, err := activities.PlanRemoval(ctx, s.Store, r.kind, names, runs)
-	if err != nil {
-		return err
+	look := func() ([]activities.Removal, error) {
+		plan, err := activities.PlanRemoval(ctx, s.Store, r.kind, names, runs)
+		if err != nil {
+			return nil, err
+		}
+		return plan, a.checkEnded(ctx, s, plan)
 	}
-	if err := a.checkEnded(ctx, s, plan); err != nil {
+	plan, err := look()
+	if err != nil {
 		return err
 	}
 	var what []string
@@ -91,6 +97,14 @@ func (a *app) remove(ctx context.Context, s *deploy.Servers, r removable, names,
 		if !ok {
 			a.print("Nothing was removed.")
 			return nil
+		}
+		// The question may have stood for hours.
+		now, err := look()
+		if err == nil && !reflect.DeepEqual(now, plan) {
+			err = errors.New("what goes with it, or keeps it, has changed since the question: say the command again")
+		}
+		if err != nil {
+			return fmt.Errorf("nothing was removed: %w", err)
 		}
 	}
 	if err := activities.Remove(ctx, s.Store, plan); err != nil {

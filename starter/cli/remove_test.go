@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -19,9 +20,25 @@ import (
 // answered runs a command at a terminal.
 func (b *bench) answered(answer string, args ...string) output {
 	b.t.Helper()
+	return b.asked(strings.NewReader(answer), args...)
+}
+
+func (b *bench) asked(answer io.Reader, args ...string) output {
+	b.t.Helper()
 	var stdout, stderr locked
-	code := Run(b.t.Context(), Process{Args: args, Environ: b.environ, Stdin: strings.NewReader(answer), Stdout: &stdout, Stderr: &stderr, Interactive: true})
+	code := Run(b.t.Context(), Process{Args: args, Environ: b.environ, Stdin: answer, Stdout: &stdout, Stderr: &stderr, Interactive: true})
 	return output{code, stdout.String(), stderr.String()}
+}
+
+// afterwards is a reader that does something before it is read.
+type afterwards struct {
+	io.Reader
+	do func()
+}
+
+func (r afterwards) Read(p []byte) (int, error) {
+	r.do()
+	return r.Reader.Read(p)
 }
 
 // servers are those of a bench.
@@ -61,7 +78,7 @@ func TestRemoveAndCollect(t *testing.T) {
 	b.fails(exitFailed, []string{`search "rc-frist"`, "rc-first"}, "remove", "rc-frist", "--yes")
 	b.fails(exitFailed, []string{"built in"}, "space", "remove", "text-small", "--yes")
 	b.fails(exitFailed, []string{"built in", "--run"}, "experiment", "remove", "nlp-small", "--yes")
-	b.fails(exitFailed, []string{`"nlp-small"`, "not found"}, "experiment", "remove", "nlp-small", "--run", "x", "--yes")
+	b.fails(exitFailed, []string{`"nlp-small" has no run x`, "not found"}, "experiment", "remove", "nlp-small", "--run", "x", "--yes")
 	b.fails(exitUsage, []string{"nothing was removed", "--yes", "reviews"}, "data", "remove", "reviews")
 	b.fails(exitUsage, []string{"--run"}, "experiment", "remove", "a", "b", "--run", "x", "--yes")
 	for _, answer := range []string{"", "\n", "n\n", "what\n"} {
@@ -71,6 +88,23 @@ func TestRemoveAndCollect(t *testing.T) {
 	}
 	if out := b.ok("data", "list"); !strings.Contains(out, "reviews") {
 		t.Errorf("removed unasked: %s", out)
+	}
+	// Somebody comes to use it while the question stands.
+	s := b.servers()
+	record, _, err := s.Store.GetName(t.Context(), store.Search, "rc-first")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := b.asked(afterwards{strings.NewReader("y\n"), func() {
+		if err := store.Update(t.Context(), s.Store, store.Search, "rc-late", func([]byte) ([]byte, error) { return record, nil }); err != nil {
+			t.Error(err)
+		}
+	}}, "data", "remove", "reviews")
+	if o.code != exitFailed || !strings.Contains(o.stderr, "nothing was removed: what goes with it, or keeps it, has changed") {
+		t.Errorf("%+v", o)
+	}
+	if err := s.Store.DeleteName(t.Context(), store.Search, "rc-late"); err != nil {
+		t.Fatal(err)
 	}
 	if o := b.answered("y\n", "data", "remove", "reviews"); o.code != exitOK || !strings.Contains(o.stderr, "rc-first keeps it") || !strings.Contains(o.stdout, "Removed reviews") {
 		t.Errorf("%+v", o)
@@ -137,7 +171,7 @@ func TestRemoveAndCollect(t *testing.T) {
 		t.Errorf("%s", out)
 	}
 	b.fails(exitUsage, []string{"exclude"}, "gc", "--yes", "--dry-run")
-	b.fails(exitUsage, []string{"negative"}, "gc", "--grace", "-1s")
+	b.fails(exitUsage, []string{"--grace is -1s: it must be 0 or more"}, "gc", "--grace", "-1s")
 }
 
 // An experiment goes with its searches, one run alone without the others; nothing

@@ -4,14 +4,15 @@ import (
 	"fmt"
 	"os"
 	"strings"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/spf13/cobra"
+
 	"tnaml/activities"
 	"tnaml/activities/store"
 	"tnaml/deploy"
 	"tnaml/experiments/space"
 	"tnaml/nn/child"
-
-	"github.com/jedib0t/go-pretty/v6/table"
-	"github.com/spf13/cobra"
 )
 
 // wideTower says what the wide tower of a space's text models sees and where it

@@ -1,0 +1,146 @@
+package activities
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"tnaml/activities/store"
+	"tnaml/experiments/search"
+	"tnaml/nn/child"
+)
+
+// What garbage collection counts on: who passes on a reference has the object in
+// the store, though his machine's disk cache could do without.
+func TestReferencesPassedOnAreInTheStore(t *testing.T) {
+	b := newBench(t, search.NAML)
+	var end Finished
+	b.proposals(t)
+	b.run(t, b.a.Finish, FinishInput{Name: "s", Config: b.ref, Status: "stopped"}, &end)
+	b.run(t, b.a.PublishController, PublishControllerInput{Name: "c", Ref: end.Controller}, new(ControllerVersion))
+	cached, err := store.NewDiskCache(b.store, t.TempDir(), 1<<30)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := ReadConfig(t.Context(), b.store, b.ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]store.Ref{"task": store.Ref(config.Tasks[0].Data), "module": store.Ref(config.Modules[0].Data), "controller": end.Controller}
+	for _, ref := range all {
+		if _, err := cached.Get(t.Context(), ref); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.store.Discard(t.Context(), ref); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.a = New(cached, Options{})
+	b.env.RegisterActivity(b.a)
+	in := ResolveInput{Name: "transferred", Tasks: []string{"things"}, Strategy: search.NAML, Space: "text-small", Seed: 1, Lag: 3, Controller: "c"}
+	b.run(t, b.a.Resolve, in, new(Resolved))
+	there := map[store.Ref]bool{}
+	if err := b.store.Blobs(t.Context(), func(b store.Blob) error { there[b.Ref] = true; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	for what, ref := range all {
+		if !there[ref] {
+			t.Errorf("the %s is in the trash alone", what)
+		}
+	}
+	// What is gone for good is told at once, not by the first trial.
+	for _, ref := range all {
+		if err := b.store.Discard(t.Context(), ref); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var trash []store.Discarded
+	if err := b.store.Trash(t.Context(), func(d store.Discarded) error { trash = append(trash, d); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.store.Purge(t.Context(), trash); err != nil {
+		t.Fatal(err)
+	}
+	in.Controller = ""
+	err = b.try(b.a.Resolve, in, new(Resolved))
+	if errorType(err) != ErrTypeInvalid || !strings.Contains(err.Error(), `task "things"`) || !strings.Contains(err.Error(), `module "m"`) {
+		t.Errorf("%v", err)
+	}
+}
+
+// A trial's record of an earlier version does not say who was given the model: that
+// somebody may have been is not forgotten when a search is that says so.
+func TestHoldsOfEarlierVersions(t *testing.T) {
+	b := newBench(t, search.Random)
+	in := TrainInput{Config: b.ref, Proposal: b.proposals(t)[0], TimeLimit: time.Minute}
+	in.Proposal.Keep = -1
+	holds := func() (*CachedTrial, string) {
+		entries, err := b.store.Names(t.Context(), store.Trial, "")
+		if err != nil || len(entries) != 1 {
+			t.Fatalf("%v, %v", entries, err)
+		}
+		value, _, err := b.store.GetName(t.Context(), store.Trial, entries[0].Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var c CachedTrial
+		if err := json.Unmarshal(value, &c); err != nil {
+			t.Fatal(err)
+		}
+		return &c, entries[0].Name
+	}
+	b.run(t, b.a.Train, in, new(TrialResult))
+	c, key := holds()
+	first := c.Holds
+	if len(first) != 1 || first[0].Search == "" || first[0].Model != c.Model {
+		t.Fatalf("%+v", c)
+	}
+	c.Holds = nil
+	value, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Update(t.Context(), b.store, store.Trial, key, func([]byte) ([]byte, error) { return value, nil }); err != nil {
+		t.Fatal(err)
+	}
+	want := append([]Hold{{Model: c.Model}}, first...)
+	for _, in.Retrain = range []bool{false, false, true} {
+		b.run(t, b.a.Train, in, new(TrialResult))
+		after, _ := holds()
+		if diff := cmp.Diff(want, after.Holds); diff != "" || after.Model != c.Model || after.Cost.Cached {
+			t.Errorf("%s %+v", diff, after)
+		}
+	}
+}
+
+// A search whose name was removed, and which is reset to go on, has a record that
+// leads to all it needs.
+func TestRecordOfASearchThatWasRemoved(t *testing.T) {
+	b := newBench(t, search.Random)
+	in := LearnInput{Name: "s", Config: b.ref, CheckpointEvery: 1}
+	p := b.proposals(t)[0]
+	in.Results = []TrialResult{{Trial: search.Trial{Trial: p.Trial, Task: p.Task, Actions: p.Actions, Status: child.OK, Validation: .5, Test: .5}}}
+	remove := func() {
+		if err := b.store.DeleteName(t.Context(), store.Search, "s"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check := func(status string) {
+		t.Helper()
+		r, err := ReadRecord(t.Context(), b.store, "s")
+		if err != nil || r.Name != "s" || r.Config != b.ref || r.Checkpoint == "" || r.Costs == "" || r.Status != status {
+			t.Errorf("%+v, %v", r, err)
+		}
+	}
+	remove()
+	var out LearnOutput
+	b.run(t, b.a.Learn, in, &out)
+	check("running")
+	remove()
+	pos := Position{Checkpoint: out.Checkpoint, Costs: out.Costs, Told: out.CheckpointTold, State: out.State}
+	b.run(t, b.a.Finish, FinishInput{Name: "s", Config: b.ref, Position: pos, Status: "stopped"}, new(Finished))
+	check("stopped")
+}
