@@ -12,7 +12,7 @@ import (
 )
 
 func TestBuiltinsAreValid(t *testing.T) {
-	if diff := cmp.Diff([]string{"image", "text", "text-small"}, BuiltinNames()); diff != "" {
+	if diff := cmp.Diff([]string{"image", "paper", "paper-small", "text", "text-small"}, BuiltinNames()); diff != "" {
 		t.Fatal(diff)
 	}
 	for _, name := range BuiltinNames() {
@@ -26,6 +26,25 @@ func TestBuiltinsAreValid(t *testing.T) {
 	}
 	if _, err := Builtin("txt"); err == nil || !strings.Contains(err.Error(), "text-small") {
 		t.Errorf("an unknown space must list the known ones: %v", err)
+	}
+}
+
+// The paper's spaces are those of texts with its own wide tower: a controller
+// of the one proposes for the other.
+func TestPaperSpaces(t *testing.T) {
+	for name, of := range map[string]string{"paper": "text", "paper-small": "text-small"} {
+		s := builtinSpace(t, name)
+		if s.Digest() != builtinSpace(t, of).Digest() {
+			t.Errorf("%s has other choices than %s", name, of)
+		}
+		e, err := s.Expand([]string{"m"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg, _, err := e.Child(make([]int, len(e.Choices)))
+		if err != nil || cfg.WideNGrams > 1 || cfg.WideStart != -1 {
+			t.Errorf("%s: %+v %v", name, cfg, err)
+		}
 	}
 }
 
