@@ -63,12 +63,10 @@ func (m *marking) held(ctx context.Context) error {
 		if h.Search == "" && !running || h.Search != "" && !named[h.Search] {
 			return nil
 		}
-		if _, listed := m.blobs[h.Model]; !listed {
-			// Gone from the cache, or new: no ledger's row yet, else it would be
-			// missed there.
-			if there, err := m.s.Has(ctx, h.Model); err != nil || !there {
-				return err
-			}
+		// One that is not there is in no ledger's row yet, else it would be missed
+		// there.
+		if there, err := m.present(ctx, h.Model); err != nil || !there {
+			return err
 		}
 		return m.reach(ctx, h.by, kindModel, h.Model)
 	})
@@ -127,13 +125,13 @@ func (m *marking) hint(r root, b []byte) {
 // followHints marks what merely looks like a reference, where there is such an
 // object. Nothing must be there.
 func (m *marking) followHints(ctx context.Context) error {
+	aside := map[store.Ref]bool{}
+	for _, d := range m.trash {
+		aside[d.Ref] = true
+	}
 	for len(m.hints) > 0 {
 		hints := m.hints
 		m.hints = map[store.Ref]root{}
-		aside := map[store.Ref]bool{}
-		for _, d := range m.trash {
-			aside[d.Ref] = true
-		}
 		var refs []store.Ref
 		for ref := range hints {
 			_, listed := m.blobs[ref]
