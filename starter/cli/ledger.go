@@ -322,18 +322,33 @@ func (a *app) listCommand() *cobra.Command {
 // liveStatus asks Temporal about a search whose record says that it runs: a
 // terminated workflow leaves its record behind.
 func (a *app) liveStatus(ctx context.Context, s *deploy.Servers, name string) string {
-	d, err := s.Client.DescribeWorkflowExecution(ctx, name, "")
-	var missing *serviceerror.NotFound
+	status, err := workflowStatus(ctx, s, name)
 	switch {
-	case errors.As(err, &missing):
-		return "gone"
 	case err != nil:
 		return "unknown"
+	case status == noWorkflow:
+		return "gone"
 	}
-	switch status := d.GetWorkflowExecutionInfo().GetStatus(); status {
-	case enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING:
-		return "running"
-	default:
-		return strings.ToLower(status.String())
+	return strings.ToLower(status.String())
+}
+
+// noWorkflow is the status of a workflow that Temporal does not know.
+const noWorkflow = enumspb.WORKFLOW_EXECUTION_STATUS_UNSPECIFIED
+
+func workflowStatus(ctx context.Context, s *deploy.Servers, name string) (enumspb.WorkflowExecutionStatus, error) {
+	d, err := s.Client.DescribeWorkflowExecution(ctx, name, "")
+	var missing *serviceerror.NotFound
+	if errors.As(err, &missing) {
+		return noWorkflow, nil
 	}
+	if err != nil {
+		return noWorkflow, fmt.Errorf("workflow %s: %w", name, err)
+	}
+	return d.GetWorkflowExecutionInfo().GetStatus(), nil
+}
+
+// isOpen says whether a workflow is open.
+func isOpen(ctx context.Context, s *deploy.Servers, name string) (bool, error) {
+	status, err := workflowStatus(ctx, s, name)
+	return status == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, err
 }

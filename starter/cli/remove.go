@@ -8,8 +8,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	enumspb "go.temporal.io/api/enums/v1"
-	"go.temporal.io/api/serviceerror"
 
 	"tnaml/activities"
 	"tnaml/activities/store"
@@ -164,17 +162,4 @@ func (a *app) checkEnded(ctx context.Context, s *deploy.Servers, plan []activiti
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// isOpen says whether a workflow is open.
-func isOpen(ctx context.Context, s *deploy.Servers, name string) (bool, error) {
-	d, err := s.Client.DescribeWorkflowExecution(ctx, name, "")
-	var missing *serviceerror.NotFound
-	if errors.As(err, &missing) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("workflow %s: %w", name, err)
-	}
-	return d.GetWorkflowExecutionInfo().GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, nil
 }
