@@ -16,7 +16,7 @@ const NGramsVersion = 1
 
 const (
 	// maxNGram is the length of the longest n-gram.
-	maxNGram = 3
+	maxNGram = child.MaxWideNGrams
 	// maxNGrams bounds their number: what the wide tower of a long-winded task
 	// holds, and every model that is stored.
 	maxNGrams = 1 << 16

@@ -17,7 +17,8 @@ const (
 	maxSteps        = 1 << 30
 	maxBatchSize    = 1 << 16
 	maxWideStart    = 10
-	maxWideNGrams   = 3
+	// MaxWideNGrams is the length of the longest n-grams that a wide tower can see.
+	MaxWideNGrams = 3
 )
 
 // Validate reports everything wrong with a configuration together.
@@ -57,8 +58,8 @@ func (c Config) Validate() error {
 	if c.WideStart != -1 && !(c.WideStart >= 0 && c.WideStart <= maxWideStart) {
 		bad("a wide start of %v must lie between 0 and %d, 0 meaning %v, or be -1 to start from zero", c.WideStart, maxWideStart, DefaultWideStart)
 	}
-	if c.WideNGrams < 0 || c.WideNGrams > maxWideNGrams {
-		bad("n-grams of up to %d tokens for the wide tower: there can be up to %d", c.WideNGrams, maxWideNGrams)
+	if c.WideNGrams < 0 || c.WideNGrams > MaxWideNGrams {
+		bad("n-grams of up to %d tokens for the wide tower: there can be up to %d", c.WideNGrams, MaxWideNGrams)
 	}
 	if c.BatchSize < 0 || c.BatchSize > maxBatchSize {
 		bad("a batch size of %d must lie between 1 and %d, or be 0 for %d", c.BatchSize, maxBatchSize, DefaultBatchSize)
