@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"tnaml/activities/download"
 	"tnaml/activities/pull"
 	"tnaml/activities/store"
 	"tnaml/deploy"
@@ -191,6 +192,19 @@ func TestPull(t *testing.T) {
 	}
 	if r = runPull(t, t.Context(), s, false, chosen(t, "mpqa_opinion", "economic_news"), true, o); r.err != nil || !strings.Contains(r.stderr.String(), "mpqa_opinion must be got by hand") {
 		t.Errorf("all: %v\n%s", r.err, r.stderr.String())
+	}
+}
+
+// Bars may be stopped at any moment, also before they were first drawn.
+func TestPullProgressStops(t *testing.T) {
+	for i := range 500 {
+		r := newPullRun(t, true)
+		p := r.app.newPullProgress()
+		if i%2 == 1 {
+			p.progress(download.Progress{File: "cine.zip", Done: 1, Total: 2})
+		}
+		time.Sleep(time.Duration(i%5) * 10 * time.Microsecond)
+		p.stop()
 	}
 }
 

@@ -145,13 +145,12 @@ type pullProgress struct {
 	bars  progress.Writer // nil where there is no terminal
 	files map[string]*progress.Tracker
 	last  time.Time
-	ended chan struct{}
+	ended chan struct{} // closed when the bars are no longer drawn
 }
 
 func (a *app) newPullProgress() *pullProgress {
-	p := &pullProgress{app: a, files: map[string]*progress.Tracker{}, last: time.Now(), ended: make(chan struct{})}
+	p := &pullProgress{app: a, files: map[string]*progress.Tracker{}, last: time.Now()}
 	if !a.Terminal {
-		close(p.ended)
 		return p
 	}
 	w := progress.NewWriter()
@@ -170,7 +169,7 @@ func (a *app) newPullProgress() *pullProgress {
 	w.Style().Visibility.ETA = true
 	w.Style().Visibility.ETAOverall = false
 	w.Style().Visibility.TrackerOverall = false
-	p.bars = w
+	p.bars, p.ended = w, make(chan struct{})
 	go func() {
 		defer close(p.ended)
 		w.Render()
@@ -234,20 +233,22 @@ func (p *pullProgress) say(line string) {
 
 // stop ends the bars.
 func (p *pullProgress) stop() {
-	if p.bars != nil {
-		for !p.bars.IsRenderInProgress() {
-			select {
-			case <-p.ended:
-				return
-			case <-time.After(time.Millisecond):
-			}
-		}
-		p.mu.Lock()
-		for _, t := range p.files {
-			t.MarkAsErrored()
-		}
-		p.mu.Unlock()
-		p.bars.Stop()
+	if p.bars == nil {
+		return
 	}
-	<-p.ended
+	p.mu.Lock()
+	for _, t := range p.files {
+		t.MarkAsErrored()
+	}
+	p.mu.Unlock()
+	// A Stop before Render has made its context stops nothing, and nothing tells
+	// from outside when it has (IsRenderInProgress is true before): ask until it ends.
+	for {
+		p.bars.Stop()
+		select {
+		case <-p.ended:
+			return
+		case <-time.After(time.Millisecond):
+		}
+	}
 }
