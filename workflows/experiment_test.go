@@ -512,6 +512,7 @@ func TestExperimentWaitsForASearchOfItsName(t *testing.T) {
 	f := experimentFixture(t)
 	f.TestWorkflowEnvironment = new(testsuite.WorkflowTestSuite).NewTestWorkflowEnvironment()
 	f.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: yieldWithin})
+	f.SetTestTimeout(testTimeout)
 	calls := 0
 	f.RegisterWorkflowWithOptions(func(workflow.Context, json.RawMessage, *workflows.SearchState) (*workflows.SearchResult, error) {
 		if calls++; calls < 4 {

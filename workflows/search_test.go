@@ -106,8 +106,12 @@ func (f *fixture) reset(t *testing.T) {
 		trial, err := f.train(ctx, in.Proposal)
 		return activities.TrialResult{Trial: trial, Cost: search.Cost{Trial: trial.Trial, CPUSeconds: 1}, Summary: "made up"}, err
 	}, activity.RegisterOptions{Name: "Train"})
-	f.SetTestTimeout(time.Minute)
+	f.SetTestTimeout(testTimeout)
 }
+
+// testTimeout is how long nothing may happen in a test: the environment's own 3 s
+// are little on a busy machine.
+const testTimeout = time.Minute
 
 func (f *fixture) run(t *testing.T, spec string, carried ...any) (*workflows.SearchResult, error) {
 	t.Helper()

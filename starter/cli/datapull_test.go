@@ -208,9 +208,21 @@ func TestPullProgressStops(t *testing.T) {
 	}
 }
 
+// What is said beside a bar that ends before it is next drawn is shown all the same.
+func TestPullProgressSays(t *testing.T) {
+	r := newPullRun(t, true)
+	p := r.app.newPullProgress()
+	p.bars.Log("as a line is said while the last bar goes")
+	p.stop()
+	if !strings.Contains(r.stderr.String(), "as a line is said") {
+		t.Errorf("told: %q", r.stderr.String())
+	}
+}
+
 // An interrupted pull says how to go on, and goes on where it was.
 func TestPullInterrupted(t *testing.T) {
 	files := map[string][]byte{"corpusCine.zip": cine()}
+	half := int64(len(files["corpusCine.zip"]) / 2)
 	for _, terminal := range []bool{false, true} {
 		var ranges []string // of one request after the other: the first stops half-way
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -221,18 +233,18 @@ func TestPullInterrupted(t *testing.T) {
 			b := files["corpusCine.zip"]
 			w.Header().Set("ETag", `"1"`)
 			w.Header().Set("Content-Length", fmt.Sprint(len(b)))
-			_, _ = w.Write(b[:len(b)/2])
+			_, _ = w.Write(b[:half])
 			w.(http.Flusher).Flush()
 			<-r.Context().Done()
 		}))
 		o := pullOptions{dir: t.TempDir(), mirror: server.URL}
 		ctx, cancel := context.WithCancel(t.Context())
 		r := newPullRun(t, terminal)
-		go func() { // the interrupt, as soon as there is something to see
+		go func() { // the interrupt, when all that was sent is there and to be seen
 			defer cancel()
 			for ctx.Err() == nil {
 				info, err := os.Stat(filepath.Join(o.dir, "corpusCine.zip.part"))
-				if err == nil && info.Size() > 0 && (!terminal || strings.Contains(r.stderr.String(), "corpusCine.zip")) {
+				if err == nil && info.Size() == half && (!terminal || strings.Contains(r.stderr.String(), "corpusCine.zip")) {
 					return
 				}
 				time.Sleep(time.Millisecond)
@@ -246,7 +258,7 @@ func TestPullInterrupted(t *testing.T) {
 			t.Error(r.err)
 		}
 		server.Close()
-		if want := []string{"", fmt.Sprintf("bytes=%d-", len(files["corpusCine.zip"])/2)}; !slices.Equal(ranges, want) {
+		if want := []string{"", fmt.Sprintf("bytes=%d-", half)}; !slices.Equal(ranges, want) {
 			t.Errorf("ranges %q, want %q", ranges, want)
 		}
 	}

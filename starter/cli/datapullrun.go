@@ -240,6 +240,11 @@ func (p *pullProgress) stop() {
 	for _, t := range p.files {
 		t.MarkAsErrored()
 	}
+	// A line that was said while the last bar went waits for another bar to be drawn
+	// beside: this one is not seen itself.
+	last := &progress.Tracker{RemoveOnCompletion: true}
+	p.bars.AppendTracker(last)
+	last.MarkAsDone()
 	p.mu.Unlock()
 	// A Stop before Render has made its context stops nothing, and nothing tells
 	// from outside when it has (IsRenderInProgress is true before): ask until it ends.
