@@ -383,8 +383,14 @@ func TestControl(t *testing.T) {
 	}
 	// Ctrl-C stops following, not the search.
 	ctx, cancel := context.WithCancel(t.Context())
-	defer time.AfterFunc(2*time.Second, cancel).Stop()
+	defer cancel()
 	var stderr locked
+	go func() {
+		for ctx.Err() == nil && !strings.Contains(stderr.String(), "/5007 trials") {
+			time.Sleep(10 * time.Millisecond)
+		}
+		cancel()
+	}()
 	if code := Run(ctx, Process{Args: []string{"watch", name}, Environ: b.environ, Stdout: io.Discard, Stderr: &stderr}); code != exitInterrupted || !strings.Contains(stderr.String(), "The search goes on") {
 		t.Errorf("interrupted: exit code %d, %s", code, stderr.String())
 	}

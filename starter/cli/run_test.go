@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
@@ -123,13 +124,14 @@ func TestExperimentFromTheTerminal(t *testing.T) {
 	b.ok("schedule", "resume", name)
 	b.ok("schedule", "trigger", name)
 	var view scheduleView
-	for range 100 {
+	for range 1000 {
 		if err := json.Unmarshal([]byte(b.ok("schedule", "show", name, "--json")), &view); err != nil {
 			t.Fatal(err)
 		}
 		if len(view.Recent) > 0 {
 			break
 		}
+		time.Sleep(50 * time.Millisecond)
 	}
 	if len(view.Recent) != 1 || !strings.HasPrefix(view.Recent[0].Name, "tiny-benchmark") {
 		t.Fatalf("triggered: %+v", view)

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"sync/atomic"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -87,11 +87,18 @@ func (a *app) refuseExternal() error {
 // startStack starts the dev stack on the data directory and says what happens.
 func (a *app) startStack(ctx context.Context) (*stack.Stack, error) {
 	p := a.newProgress()
-	defer p.clear()
-	var started atomic.Bool
-	defer started.Store(true) // what it says when it ends is of no interest
+	var mu sync.Mutex // the stack talks from a goroutine of its own, and goes on when it has started
+	started := false
+	defer func() {
+		mu.Lock()
+		defer mu.Unlock()
+		started = true // what it says when it ends is of no interest
+		p.clear()
+	}()
 	return stack.Start(ctx, stack.Options{Dir: a.config.DataDir, Progress: func(line string) {
-		if !started.Load() {
+		mu.Lock()
+		defer mu.Unlock()
+		if !started {
 			p.update(line)
 		}
 	}})
