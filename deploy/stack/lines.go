@@ -18,6 +18,27 @@ func scanLines(r io.Reader, f func(string)) {
 	_, _ = io.Copy(io.Discard, r) // after an endless line: never block the writer
 }
 
+// teller passes lines on, one at a time, until it is ended: a stack goes on
+// talking when it has started, and nobody listens any more.
+type teller struct {
+	mu sync.Mutex
+	f  func(string) // nil where nobody listens
+}
+
+func (t *teller) tell(line string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.f != nil {
+		t.f(line)
+	}
+}
+
+func (t *teller) end() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.f = nil
+}
+
 // tailLines is how much of what a process said goes into an error.
 const tailLines = 20
 

@@ -33,8 +33,8 @@ type Options struct {
 	Dir string
 	// Cache holds the built program; "" means Dir/cache.
 	Cache string
-	// Progress is told in words what is being done; it may be nil. It may be
-	// called until the stack has ended, from other goroutines.
+	// Progress is told in words what is being done; it may be nil. It is called
+	// until Start returns, also from other goroutines, but one call at a time.
 	Progress func(string)
 	// Detached lets the stack outlive this process: it ends by Close, or by
 	// SIGTERM to Addresses.PID.
@@ -63,9 +63,8 @@ type Stack struct {
 // answers. A directory on which one runs already is ErrHeld; one that cannot
 // start is an error with the end of what it said and logged.
 func Start(ctx context.Context, o Options) (*Stack, error) {
-	if o.Progress == nil {
-		o.Progress = func(string) {}
-	}
+	progress := teller{f: o.Progress}
+	defer progress.end()
 	if o.Temporary && o.Cache == "" {
 		return nil, errors.New("dev stack: a temporary one needs a cache outside its directory")
 	}
@@ -75,7 +74,7 @@ func Start(ctx context.Context, o Options) (*Stack, error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
-	binary, err := BuildBinary(ctx, o.Cache, o.Progress)
+	binary, err := BuildBinary(ctx, o.Cache, progress.tell)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +82,7 @@ func Start(ctx context.Context, o Options) (*Stack, error) {
 		cmd: exec.Command(binary, arguments(o)...), detached: o.Detached,
 		done: make(chan struct{}), log: markLog(LogPath(o.Dir)),
 	}
-	ready, err := s.launch(o.Progress)
+	ready, err := s.launch(progress.tell)
 	if err != nil {
 		return nil, fmt.Errorf("dev stack: %w", err)
 	}

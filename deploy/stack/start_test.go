@@ -78,6 +78,21 @@ func TestStartIsGivenUp(t *testing.T) {
 	}
 }
 
+// Progress is told line by line while a stack starts, and nothing afterwards.
+func TestProgressEndsWithTheStart(t *testing.T) {
+	fake(t, `i=0; while [ $i -lt 200 ]; do echo line $i >&2; [ $i = 100 ] && { `+fakeReady+`true; }; i=$((i+1)); done; exec cat`)
+	var told []string // without a lock: there is one call at a time
+	s, err := stack.Start(t.Context(), stack.Options{Dir: t.TempDir(), Progress: func(line string) { told = append(told, line) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := len(told)
+	s.Close()
+	if len(told) != n {
+		t.Errorf("told when it had started: %q", told[n:])
+	}
+}
+
 // A stack that ends by itself says so, with the end of its log.
 func TestEndsByItself(t *testing.T) {
 	fake(t, fakeReady+`mkdir "$2/logs"; echo disk full >"$2/logs/devstack.log"; read line; exit 1`)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -87,21 +86,8 @@ func (a *app) refuseExternal() error {
 // startStack starts the dev stack on the data directory and says what happens.
 func (a *app) startStack(ctx context.Context) (*stack.Stack, error) {
 	p := a.newProgress()
-	var mu sync.Mutex // the stack talks from a goroutine of its own, and goes on when it has started
-	started := false
-	defer func() {
-		mu.Lock()
-		defer mu.Unlock()
-		started = true // what it says when it ends is of no interest
-		p.clear()
-	}()
-	return stack.Start(ctx, stack.Options{Dir: a.config.DataDir, Progress: func(line string) {
-		mu.Lock()
-		defer mu.Unlock()
-		if !started {
-			p.update(line)
-		}
-	}})
+	defer p.clear()
+	return stack.Start(ctx, stack.Options{Dir: a.config.DataDir, Progress: func(line string) { p.update(line) }})
 }
 
 // work serves as a worker until ctx ends.

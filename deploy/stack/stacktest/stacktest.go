@@ -1,4 +1,5 @@
-// Package stacktest gives tests a real dev stack.
+// Package stacktest gives tests a real dev stack, and an ear for the programs that they
+// run on it.
 package stacktest
 
 import (
@@ -125,22 +126,8 @@ func start(t testing.TB, o stack.Options) (*stack.Stack, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), buildTimeout)
 	defer cancel()
-	// Stacks outlive the test that they are started in: no logging to it then.
-	var mu sync.Mutex
-	started := false
-	defer func() {
-		mu.Lock()
-		defer mu.Unlock()
-		started = true
-	}()
 	o.Cache, o.AnyPorts = cache, true
-	o.Progress = func(line string) {
-		mu.Lock()
-		defer mu.Unlock()
-		if !started {
-			t.Log(line)
-		}
-	}
+	o.Progress = func(line string) { t.Log(line) }
 	return stack.Start(ctx, o)
 }
 
