@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -279,30 +278,12 @@ func (o outcome) sameAs(t *testing.T, other outcome) {
 // process is a worker process.
 type process struct {
 	*exec.Cmd
-	log *lines
-}
-
-// lines is what a process has said so far.
-type lines struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
+	log *stacktest.Output
 }
 
 func (b *bench) worker(t *testing.T, name string) *process {
 	t.Helper()
-	p := &process{Cmd: exec.Command(b.binary), log: &lines{}}
+	p := &process{Cmd: exec.Command(b.binary), log: new(stacktest.Output)}
 	p.Env = append(b.env, "TNAML_WORKER_IDENTITY="+name, "TNAML_DATA_DIR="+t.TempDir(), "TNAML_LOG_LEVEL=info")
 	p.Stdout, p.Stderr = p.log, p.log
 	if err := p.Start(); err != nil {

@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -40,30 +39,12 @@ type output struct {
 	stdout, stderr string
 }
 
-// locked is a buffer that a running command may write while a test reads.
-type locked struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *locked) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *locked) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 func (b *bench) run(args ...string) output { return b.feed("", args...) }
 
 func (b *bench) feed(stdin string, args ...string) output {
 	ctx, cancel := context.WithTimeout(b.t.Context(), 3*time.Minute)
 	defer cancel()
-	var stdout, stderr locked
+	var stdout, stderr stacktest.Output
 	code := Run(ctx, Process{Args: args, Environ: b.environ, Stdin: strings.NewReader(stdin), Stdout: &stdout, Stderr: &stderr})
 	return output{code, stdout.String(), stderr.String()}
 }
@@ -384,14 +365,13 @@ func TestControl(t *testing.T) {
 	// Ctrl-C stops following, not the search.
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	var stderr locked
-	go func() {
-		for ctx.Err() == nil && !strings.Contains(stderr.String(), "/5007 trials") {
-			time.Sleep(10 * time.Millisecond)
+	var stderr stacktest.Output
+	following := writerFunc(func(p []byte) {
+		if bytes.Contains(p, []byte("/5007 trials")) {
+			cancel()
 		}
-		cancel()
-	}()
-	if code := Run(ctx, Process{Args: []string{"watch", name}, Environ: b.environ, Stdout: io.Discard, Stderr: &stderr}); code != exitInterrupted || !strings.Contains(stderr.String(), "The search goes on") {
+	})
+	if code := Run(ctx, Process{Args: []string{"watch", name}, Environ: b.environ, Stdout: io.Discard, Stderr: io.MultiWriter(&stderr, following)}); code != exitInterrupted || !strings.Contains(stderr.String(), "The search goes on") {
 		t.Errorf("interrupted: exit code %d, %s", code, stderr.String())
 	}
 	b.ok("stop", name)

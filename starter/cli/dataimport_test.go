@@ -15,6 +15,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"tnaml/deploy/stack/stacktest"
 	"tnaml/experiments/archive/archivetest"
 	"tnaml/experiments/task"
 )
@@ -198,7 +199,7 @@ func TestDataImportAsks(t *testing.T) {
 	b, _ := online(t)
 	file := b.place("a.tsv", tableOf(opinions(), "text\tlabel\n", "%s\t%s\n"))
 	for answer, stores := range map[string]bool{"n\n": false, "no\n": false, "": false, "what\n": false, "\n": true, "y\n": true, "Yes": true} {
-		var stdout, stderr locked
+		var stdout, stderr stacktest.Output
 		code := Run(context.Background(), Process{Args: []string{"data", "import", file}, Environ: b.environ, Stdin: strings.NewReader(answer), Stdout: &stdout, Stderr: &stderr, Interactive: true})
 		if !strings.Contains(stderr.String(), "Store it as a? [Y/n]") {
 			t.Errorf("%q: no question: %s", answer, stderr.String())
@@ -215,10 +216,10 @@ func TestDataImportAsks(t *testing.T) {
 	}
 	defer r.Close() //nolint:errcheck // a test's
 	defer w.Close() //nolint:errcheck // a test's
-	if code := Run(ctx, Process{Args: []string{"data", "import", file}, Environ: b.environ, Stdin: r, Stdout: new(locked), Stderr: new(locked), Interactive: true}); code != exitInterrupted {
+	if code := Run(ctx, Process{Args: []string{"data", "import", file}, Environ: b.environ, Stdin: r, Stdout: new(stacktest.Output), Stderr: new(stacktest.Output), Interactive: true}); code != exitInterrupted {
 		t.Errorf("interrupted: exit code %d", code)
 	}
-	a := &app{Process: Process{Stdin: r, Stderr: new(locked)}}
+	a := &app{Process: Process{Stdin: r, Stderr: new(stacktest.Output)}}
 	if _, err := a.ask(ctx, "?"); !errors.Is(err, errInterrupted) {
 		t.Errorf("interrupted at the question: %v", err)
 	}

@@ -19,6 +19,7 @@ import (
 	"tnaml/activities/pull"
 	"tnaml/activities/store"
 	"tnaml/deploy"
+	"tnaml/deploy/stack/stacktest"
 	"tnaml/experiments/archive/archivetest"
 	"tnaml/experiments/catalog"
 )
@@ -112,7 +113,7 @@ func TestPullWithoutServers(t *testing.T) {
 // pullRun runs the command's work on a store in memory.
 type pullRun struct {
 	app            *app
-	stdout, stderr locked
+	stdout, stderr stacktest.Output
 	err            error
 }
 

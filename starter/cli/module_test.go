@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"tnaml/deploy/stack/stacktest"
 	"tnaml/nn/embedding"
 )
 
@@ -95,7 +96,7 @@ func TestModules(t *testing.T) {
 			cancel()
 		}
 	})
-	if code := Run(ctx, Process{Args: []string{"module", "train", text, "--name", "cut", "--dim", "4"}, Environ: b.environ, Stdout: new(locked), Stderr: saw}); code != exitInterrupted || ctx.Err() == nil {
+	if code := Run(ctx, Process{Args: []string{"module", "train", text, "--name", "cut", "--dim", "4"}, Environ: b.environ, Stdout: new(stacktest.Output), Stderr: saw}); code != exitInterrupted || ctx.Err() == nil {
 		t.Errorf("interrupted: exit code %d", code)
 	}
 	b.fails(exitFailed, []string{`"cut": not found`}, "module", "show", "cut")

@@ -25,7 +25,7 @@ func (b *bench) answered(answer string, args ...string) output {
 
 func (b *bench) asked(answer io.Reader, args ...string) output {
 	b.t.Helper()
-	var stdout, stderr locked
+	var stdout, stderr stacktest.Output
 	code := Run(b.t.Context(), Process{Args: args, Environ: b.environ, Stdin: answer, Stdout: &stdout, Stderr: &stderr, Interactive: true})
 	return output{code, stdout.String(), stderr.String()}
 }
@@ -44,7 +44,7 @@ func (r afterwards) Read(p []byte) (int, error) {
 // servers are those of a bench.
 func (b *bench) servers() *deploy.Servers {
 	b.t.Helper()
-	a := &app{Process: Process{Environ: b.environ, Stderr: new(locked), Stdout: new(locked)}, config: loadConfig(b.t, b.environ)}
+	a := &app{Process: Process{Environ: b.environ, Stderr: new(stacktest.Output), Stdout: new(stacktest.Output)}, config: loadConfig(b.t, b.environ)}
 	s, err := a.connect(b.t.Context())
 	if err != nil {
 		b.t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 
 	"tnaml/deploy"
 	"tnaml/deploy/stack"
+	"tnaml/deploy/stack/stacktest"
 )
 
 // A stack that goes on talking once it is ready disturbs nobody.
@@ -26,7 +27,7 @@ exec cat
 		t.Fatal(err)
 	}
 	t.Setenv(stack.BinaryEnv, name)
-	var stderr locked
+	var stderr stacktest.Output
 	a := &app{Process: Process{Stderr: &stderr, Terminal: true, Width: func() int { return 80 }}, config: &deploy.Config{DataDir: t.TempDir()}}
 	s, err := a.startStack(t.Context())
 	if err != nil {
