@@ -22,7 +22,7 @@ func strictUnmarshal(raw []byte, v any) error {
 		return fmt.Errorf("not a JSON object: %w", err)
 	}
 	if fields == nil {
-		return errors.New(`the input is null: give a JSON object, e.g. {"tasks":["sms_spam"]}`)
+		return errors.New(`the input is null: give a JSON object`)
 	}
 	known := jsonFields(reflect.TypeOf(v).Elem())
 	var errs []error
