@@ -1,4 +1,6 @@
-package activities
+// Package memory keeps what a worker has loaded and decoded, within a bound of
+// bytes.
+package memory
 
 import (
 	"container/list"
@@ -6,48 +8,49 @@ import (
 	"sync"
 )
 
-// cache keeps decoded, read-only values in memory, least recently used out
+// Cache keeps decoded, read-only values in memory, least recently used out
 // first, within a bound of bytes. A value being loaded is loaded once: others
 // who ask for it wait.
-type cache struct {
+type Cache struct {
 	mu    sync.Mutex
 	limit int64
 	used  int64
-	order *list.List // of *cacheEntry, most recently used first
+	order *list.List // of *entry, most recently used first
 	index map[string]*list.Element
-	loads map[string]*cacheLoad
+	loads map[string]*loading
 }
 
-type cacheEntry struct {
+type entry struct {
 	key   string
 	value any
 	size  int64
 }
 
-type cacheLoad struct {
+type loading struct {
 	done  chan struct{}
 	value any
 	err   error
 }
 
-func newCache(limit int64) *cache {
-	return &cache{limit: limit, order: list.New(), index: map[string]*list.Element{}, loads: map[string]*cacheLoad{}}
+// New returns a cache of at most limit bytes.
+func New(limit int64) *Cache {
+	return &Cache{limit: limit, order: list.New(), index: map[string]*list.Element{}, loads: map[string]*loading{}}
 }
 
-// get returns the value of a key, loading it if it is absent. load says how
+// Get returns the value of a key, loading it if it is absent. load says how
 // many bytes the value takes. A failed load is not kept; one that failed
 // because its own caller gave up is tried again by whoever waited for it.
-func (c *cache) get(ctx context.Context, key string, load func(context.Context) (any, int64, error)) (any, error) {
+func (c *Cache) Get(ctx context.Context, key string, load func(context.Context) (any, int64, error)) (any, error) {
 	for {
 		c.mu.Lock()
 		if e, ok := c.index[key]; ok {
 			c.order.MoveToFront(e)
 			c.mu.Unlock()
-			return e.Value.(*cacheEntry).value, nil
+			return e.Value.(*entry).value, nil
 		}
-		l, loading := c.loads[key]
-		if !loading {
-			l = &cacheLoad{done: make(chan struct{})}
+		l, found := c.loads[key]
+		if !found {
+			l = &loading{done: make(chan struct{})}
 			c.loads[key] = l
 			c.mu.Unlock()
 			return c.fill(ctx, key, l, load)
@@ -64,14 +67,14 @@ func (c *cache) get(ctx context.Context, key string, load func(context.Context) 
 	}
 }
 
-func (c *cache) fill(ctx context.Context, key string, l *cacheLoad, load func(context.Context) (any, int64, error)) (any, error) {
+func (c *Cache) fill(ctx context.Context, key string, l *loading, load func(context.Context) (any, int64, error)) (any, error) {
 	var size int64
 	defer func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		delete(c.loads, key)
 		if l.err == nil && l.value != nil {
-			c.add(&cacheEntry{key: key, value: l.value, size: size})
+			c.add(&entry{key: key, value: l.value, size: size})
 		}
 		close(l.done)
 	}()
@@ -84,7 +87,7 @@ func (c *cache) fill(ctx context.Context, key string, l *cacheLoad, load func(co
 
 // add inserts an entry and evicts others until the bound holds. A value larger
 // than the whole bound is not kept.
-func (c *cache) add(e *cacheEntry) {
+func (c *Cache) add(e *entry) {
 	if e.size > c.limit {
 		return
 	}
@@ -92,7 +95,7 @@ func (c *cache) add(e *cacheEntry) {
 	c.used += e.size
 	for c.used > c.limit {
 		last := c.order.Back()
-		old := last.Value.(*cacheEntry)
+		old := last.Value.(*entry)
 		c.order.Remove(last)
 		delete(c.index, old.key)
 		c.used -= old.size
@@ -104,3 +107,13 @@ type cacheError string
 func (e cacheError) Error() string { return string(e) }
 
 const errLoadPanicked = cacheError("loading panicked")
+
+// Of is Get for values of one type.
+func Of[T any](ctx context.Context, c *Cache, key string, load func(context.Context) (T, int64, error)) (T, error) {
+	v, err := c.Get(ctx, key, func(ctx context.Context) (any, int64, error) { return load(ctx) })
+	if err != nil {
+		var zero T
+		return zero, err
+	}
+	return v.(T), nil
+}
