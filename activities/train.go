@@ -109,7 +109,7 @@ func (a *Activities) result(config *search.Config, p search.Proposal, c *CachedT
 	t := search.Trial{
 		Trial: p.Trial, Task: p.Task, Actions: p.Actions,
 		Status: c.Outcome.Status, Reason: c.Outcome.Reason,
-		Validation: c.Outcome.Validation, Test: c.Outcome.Test,
+		Validation: c.Outcome.Validation.Accuracy, Test: c.Outcome.Test.Accuracy,
 		Loss: c.Outcome.Loss, Parameters: c.Outcome.Parameters,
 	}
 	if keeps(p, c.Outcome) {
@@ -122,7 +122,7 @@ func (a *Activities) result(config *search.Config, p search.Proposal, c *CachedT
 
 // keeps says whether a trial's model is worth storing.
 func keeps(p search.Proposal, o child.Outcome) bool {
-	return o.Status == child.OK && o.Validation > p.Keep
+	return o.Status == child.OK && o.Validation.Accuracy > p.Keep
 }
 
 // trialKey is the trial cache's key: a digest of everything the result is a
