@@ -90,7 +90,7 @@ func (a *Activities) result(config *search.Config, p search.Proposal, c *library
 	t := search.Trial{
 		Trial: p.Trial, Task: p.Task, Actions: p.Actions,
 		Status: c.Outcome.Status, Reason: c.Outcome.Reason,
-		Validation: c.Outcome.Validation, Test: c.Outcome.Test,
+		Validation: c.Outcome.Validation.Accuracy, Test: c.Outcome.Test.Accuracy,
 		Loss: c.Outcome.Loss, Parameters: c.Outcome.Parameters,
 	}
 	if keeps(p, c.Outcome) {
@@ -103,7 +103,7 @@ func (a *Activities) result(config *search.Config, p search.Proposal, c *library
 
 // keeps says whether a trial's model is worth storing.
 func keeps(p search.Proposal, o child.Outcome) bool {
-	return o.Status == child.OK && o.Validation > p.Keep
+	return o.Status == child.OK && o.Validation.Accuracy > p.Keep
 }
 
 // trialKey is the trial cache's key: a digest of everything the result is a
