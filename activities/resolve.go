@@ -263,8 +263,15 @@ func expand(sp *space.Space, catalogue []library.ModuleRecord) (space.Space, []s
 
 // config returns a search's configuration from the worker's memory.
 func (a *Activities) config(ctx context.Context, ref store.Ref) (*search.Config, error) {
-	return cached(ctx, a, "search configuration", ref, func(b []byte) (*search.Config, int64, error) {
+	return memory.Of(ctx, a.memory, "search configuration "+string(ref), func(ctx context.Context) (*search.Config, int64, error) {
+		b, err := a.store.Get(ctx, ref)
+		if err != nil {
+			return nil, 0, fmt.Errorf("search configuration %s: %w", ref, err)
+		}
 		c, err := library.DecodeConfig(b)
-		return c, int64(len(b)), err
+		if err != nil {
+			return nil, 0, invalid(fmt.Errorf("search configuration %s: %w", ref, err))
+		}
+		return c, int64(len(b)), nil
 	})
 }

@@ -18,9 +18,12 @@ type SearchRecord struct {
 	Config store.Ref       `json:"config"`
 	// Status is "running" until Finish says otherwise. A terminated workflow
 	// leaves it at "running": Temporal knows better.
-	Status     string    `json:"status"`
-	Told       int       `json:"told"`
-	Checkpoint store.Ref `json:"checkpoint,omitempty"`
+	Status string `json:"status"`
+	Told   int    `json:"told"`
+	// Ledger is the newest segment of the ledger, State the strategy's state after
+	// it, of a search that runs, Costs the newest cost segment.
+	Ledger     store.Ref `json:"ledger,omitempty"`
+	State      store.Ref `json:"state,omitempty"`
 	Costs      store.Ref `json:"costs,omitempty"`
 	Controller store.Ref `json:"controller,omitempty"`
 }

@@ -91,7 +91,7 @@ func (b *Builtin) Run(ctx context.Context, r trainer.Request, progress func(trai
 	case err != nil:
 		return trainer.Result{}, err
 	default:
-		out.Outcome = outcomeOf(outcome, in.data.Classes)
+		out.Outcome = outcomeOf(outcome)
 	}
 	if model != nil {
 		out.Encode = model.Encode
@@ -107,13 +107,23 @@ const (
 )
 
 // outcomeOf is a child model's outcome in the contract's terms.
-func outcomeOf(o child.Outcome, classes int) trainer.Outcome {
-	out := trainer.Outcome{Status: trainer.Status(o.Status), Reason: o.Reason, Metrics: map[string]float64{parameters: float64(o.Parameters)}}
+func outcomeOf(o child.Outcome) trainer.Outcome {
+	out := trainer.Outcome{
+		Status: trainer.Status(o.Status), Reason: o.Reason, Steps: o.Steps,
+		Metrics: map[string]float64{parameters: float64(o.Parameters)},
+	}
 	if out.Status != trainer.OK {
 		return out
 	}
 	out.Metrics[trainingLoss] = o.Loss
-	out.Metrics["validation_accuracy"], out.Metrics["test_accuracy"] = o.Validation, o.Test
+	for split, m := range map[string]child.Metrics{"validation_": o.Validation, "test_": o.Test} {
+		out.Metrics[split+trainer.Accuracy] = m.Accuracy
+		out.Metrics[split+trainer.MacroF1] = m.MacroF1
+		out.Metrics[split+trainer.LogLoss] = m.LogLoss
+		if m.HasAUC {
+			out.Metrics[split+trainer.AUC] = m.AUC
+		}
+	}
 	return out
 }
 
