@@ -11,10 +11,10 @@ import (
 
 	"tnaml/activities/store"
 	"tnaml/experiments/catalog"
+	"tnaml/experiments/data"
 	"tnaml/experiments/search"
 	"tnaml/experiments/space"
 	"tnaml/experiments/study"
-	"tnaml/experiments/task"
 	"tnaml/nn/safetensors"
 )
 
@@ -158,7 +158,7 @@ func (a *Activities) pin(ctx context.Context, p *Planned) (wrong []error, err er
 		return nil, fmt.Errorf("listing tasks: %w", err)
 	}
 	var missing []string
-	cards := map[string]*task.Card{}
+	cards := map[string]*data.Card{}
 	for _, name := range p.Tasks() {
 		if !slices.ContainsFunc(entries, func(e store.Entry) bool { return e.Name == name }) {
 			missing = append(missing, name)
@@ -209,7 +209,7 @@ func (a *Activities) pin(ctx context.Context, p *Planned) (wrong []error, err er
 	return wrong, err
 }
 
-func (a *Activities) pinSpace(ctx context.Context, p *Planned, modality task.Modality, loaded []*search.Pretrained, wrong []error) ([]error, error) {
+func (a *Activities) pinSpace(ctx context.Context, p *Planned, modality data.Kind, loaded []*search.Pretrained, wrong []error) ([]error, error) {
 	catalogue, err := Modules(ctx, a.store)
 	if err != nil {
 		return nil, err

@@ -12,9 +12,9 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"tnaml/activities"
-	"tnaml/experiments/image"
+	"tnaml/experiments/data"
+	"tnaml/experiments/data/image"
 	"tnaml/experiments/search"
-	"tnaml/experiments/task"
 	nnimage "tnaml/nn/image"
 	"tnaml/nn/rng"
 	"tnaml/workflows"
@@ -33,7 +33,7 @@ func newImageFixture(t *testing.T, features func(activities.FeaturesInput) error
 		}
 		s.Labels, s.Splits = append(s.Labels, int32(i%2)), append(s.Splits, "")
 	}
-	built, err := image.Build(s, task.Options{Name: "noise"})
+	built, err := image.Build(s, data.Options{Name: "noise"})
 	if err != nil {
 		t.Fatal(err)
 	}
