@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 
+	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/experiments/data"
 	"tnaml/experiments/data/text"
@@ -40,11 +41,11 @@ func newBench(t *testing.T, strategy string) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := PublishTask(t.Context(), b.store, built, false); err != nil {
+	if _, err := library.PublishTask(t.Context(), b.store, built, false); err != nil {
 		t.Fatal(err)
 	}
 	m := &embedding.Module{Name: "m", Dim: 4, Tokens: []string{"good", "bad", "thing"}, Vectors: []float32{1, 0, 0, 0, -1, 0, 0, 0, 0, 1, 0, 0}}
-	if _, err := PublishModule(t.Context(), b.store, m, false); err != nil {
+	if _, err := library.PublishModule(t.Context(), b.store, m, false); err != nil {
 		t.Fatal(err)
 	}
 	b.reset()
@@ -180,7 +181,7 @@ func TestErrorsThatNoRetryMends(t *testing.T) {
 			}
 		}
 	}
-	if _, err := ReadRecord(t.Context(), b.store, "x"); !errors.Is(err, store.ErrNotFound) {
+	if _, err := library.ReadRecord(t.Context(), b.store, "x"); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("a search that could not start left a record: %v", err)
 	}
 }
@@ -221,7 +222,7 @@ func TestLearnIsAFunctionOfPositionAndResults(t *testing.T) {
 		}
 		var end Finished
 		b.run(t, b.a.Finish, FinishInput{Name: "s", Config: b.ref, Position: pos, Status: "completed"}, &end)
-		ledger, err := ReadLedger(t.Context(), b.store, end.Checkpoint)
+		ledger, err := library.ReadLedger(t.Context(), b.store, end.Checkpoint)
 		if err != nil || len(ledger) != n {
 			t.Fatalf("ledger of %d trials, %v", len(ledger), err)
 		}
@@ -259,26 +260,26 @@ func TestPublish(t *testing.T) {
 	}
 	sp.Name = "mine"
 	for range 2 {
-		if err := PublishSpace(t.Context(), b.store, sp, false); err != nil {
+		if err := library.PublishSpace(t.Context(), b.store, sp, false); err != nil {
 			t.Error(err)
 		}
 	}
 	sp.Description = "another"
-	if err := PublishSpace(t.Context(), b.store, sp, false); !errors.Is(err, ErrExists) {
+	if err := library.PublishSpace(t.Context(), b.store, sp, false); !errors.Is(err, library.ErrExists) {
 		t.Errorf("another space of that name: %v", err)
 	}
-	if err := PublishSpace(t.Context(), b.store, sp, true); err != nil {
+	if err := library.PublishSpace(t.Context(), b.store, sp, true); err != nil {
 		t.Error(err)
 	}
-	if got, err := LoadSpace(t.Context(), b.store, "mine"); err != nil || got.Description != "another" {
+	if got, err := library.LoadSpace(t.Context(), b.store, "mine"); err != nil || got.Description != "another" {
 		t.Errorf("%+v, %v", got, err)
 	}
-	m, _, err := LoadModule(t.Context(), b.store, "m")
+	m, _, err := library.LoadModule(t.Context(), b.store, "m")
 	if err != nil {
 		t.Fatal(err)
 	}
 	m.Vectors[0]++
-	if _, err := PublishModule(t.Context(), b.store, m, false); !errors.Is(err, ErrExists) || !strings.Contains(err.Error(), "overwrite") {
+	if _, err := library.PublishModule(t.Context(), b.store, m, false); !errors.Is(err, library.ErrExists) || !strings.Contains(err.Error(), "overwrite") {
 		t.Errorf("other vectors under that name: %v", err)
 	}
 }
@@ -294,7 +295,7 @@ func (sick) GetName(context.Context, store.Kind, string) ([]byte, store.Version,
 // not answer, that is said.
 func TestCardOf(t *testing.T) {
 	b := newBench(t, "random")
-	config, err := ReadConfig(t.Context(), b.store, b.ref)
+	config, err := library.ReadConfig(t.Context(), b.store, b.ref)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -305,11 +306,11 @@ func TestCardOf(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if card, err := CardOf(t.Context(), b.store, things); err != nil || card.Examples != 200 {
+		if card, err := library.CardOf(t.Context(), b.store, things); err != nil || card.Examples != 200 {
 			t.Errorf("name gone %v: %+v, %v", gone, card, err)
 		}
 	}
-	if card, err := CardOf(t.Context(), sick{b.store}, things); err == nil || card != nil || !strings.Contains(err.Error(), `dataset "things": connection refused`) {
+	if card, err := library.CardOf(t.Context(), sick{b.store}, things); err == nil || card != nil || !strings.Contains(err.Error(), `dataset "things": connection refused`) {
 		t.Errorf("%v, %v", card, err)
 	}
 }

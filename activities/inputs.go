@@ -8,7 +8,6 @@ import (
 	"tnaml/experiments/data"
 	"tnaml/experiments/data/image"
 	"tnaml/experiments/data/text"
-	"tnaml/experiments/search"
 	"tnaml/nn/child"
 	"tnaml/nn/embedding"
 )
@@ -122,13 +121,4 @@ func (a *Activities) imageInputs(ctx context.Context, dataRef, moduleRef store.R
 		return nil, nil, nil, err
 	}
 	return data, &child.Table{Dim: set.Dim}, &child.DocumentVectors{Train: set.Train, Validation: set.Validation, Test: set.Test}, nil
-}
-
-func moduleRef(config *search.Config, name string) (store.Ref, error) {
-	for _, m := range config.Modules {
-		if m.Name == name {
-			return store.Ref(m.Data), nil
-		}
-	}
-	return "", fmt.Errorf("module %q is in the space but not among the search's modules", name)
 }

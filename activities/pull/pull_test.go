@@ -15,8 +15,8 @@ import (
 	"testing"
 	"time"
 
-	"tnaml/activities"
 	"tnaml/activities/download"
+	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/experiments/catalog"
 	"tnaml/experiments/data"
@@ -453,7 +453,7 @@ func TestRealData(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, _, err := activities.LoadTask(t.Context(), b.Store, c.name)
+			got, _, err := library.LoadTask(t.Context(), b.Store, c.name)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -503,7 +503,7 @@ func TestRealDigests(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, _, err := activities.LoadTask(t.Context(), b.Store, d.Name)
+	got, _, err := library.LoadTask(t.Context(), b.Store, d.Name)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"tnaml/activities"
+	"tnaml/activities/library"
 	"tnaml/deploy"
 	"tnaml/deploy/stack"
 	"tnaml/experiments/catalog"
@@ -109,14 +109,14 @@ func (a *app) demoData(ctx context.Context, s *deploy.Servers, goroot string) er
 	p := a.newProgress()
 	defer p.clear()
 	there := map[string]bool{}
-	records, err := activities.Datasets(ctx, s.Store)
+	records, err := library.Datasets(ctx, s.Store)
 	if err != nil {
 		return err
 	}
 	for _, r := range records {
 		there[r.Card.Options.Name] = true
 	}
-	modules, err := activities.Modules(ctx, s.Store)
+	modules, err := library.Modules(ctx, s.Store)
 	if err != nil {
 		return err
 	}
@@ -153,7 +153,7 @@ func (a *app) demoData(ctx context.Context, s *deploy.Servers, goroot string) er
 		if err != nil {
 			return err
 		}
-		if _, err := activities.PublishTask(ctx, s.Store, t, true); err != nil {
+		if _, err := library.PublishTask(ctx, s.Store, t, true); err != nil {
 			return err
 		}
 	}
@@ -164,7 +164,7 @@ func (a *app) demoData(ctx context.Context, s *deploy.Servers, goroot string) er
 		return err
 	}
 	for _, m := range trained {
-		if _, err := activities.PublishModule(ctx, s.Store, m, true); err != nil {
+		if _, err := library.PublishModule(ctx, s.Store, m, true); err != nil {
 			return err
 		}
 	}
@@ -199,7 +199,7 @@ func (a *app) demoRun(ctx context.Context, s *deploy.Servers, trials int, output
 	if err != nil {
 		return err
 	}
-	st, err := activities.ReadStudy(ctx, s.Store, demoExperiment, name)
+	st, err := library.ReadStudy(ctx, s.Store, demoExperiment, name)
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package activities
+package library
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 
 	"tnaml/activities/store"
 	"tnaml/experiments/search"
+	"tnaml/nn/safetensors"
 )
 
 // ReadLedger reads a search's trials, in order, by walking the chain of
@@ -53,4 +54,26 @@ func ReadCosts(ctx context.Context, s store.Store, costs store.Ref) ([]search.Co
 	}
 	slices.Reverse(segments)
 	return slices.Concat(segments...), nil
+}
+
+// CostSegment holds the costs of the trials between two checkpoints.
+type CostSegment struct {
+	Previous store.Ref     `json:"previous,omitempty"`
+	Costs    []search.Cost `json:"costs"`
+}
+
+func (c CostSegment) Encode() []byte {
+	f := safetensors.New("costs")
+	f.PutJSON("segment", c)
+	return f.Encode()
+}
+
+// DecodeCosts reads a cost segment's object.
+func DecodeCosts(b []byte) (CostSegment, error) {
+	var c CostSegment
+	f, err := safetensors.Decode(b)
+	if err != nil {
+		return c, err
+	}
+	return c, f.GetJSON("segment", &c)
 }
