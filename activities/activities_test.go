@@ -17,8 +17,9 @@ import (
 	"tnaml/experiments/data"
 	"tnaml/experiments/data/text"
 	"tnaml/experiments/search"
+	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/space"
-	"tnaml/nn/child"
+	"tnaml/experiments/trainer"
 	"tnaml/nn/embedding"
 )
 
@@ -95,13 +96,13 @@ func (b *bench) proposals(t *testing.T) []search.Proposal {
 }
 
 func TestTrainIsCachedAndKeepsWhatIsAsked(t *testing.T) {
-	b := newBench(t, search.Random)
+	b := newBench(t, strategy.Random)
 	p := b.proposals(t)[0]
 	in := TrainInput{Config: b.ref, Proposal: p, TimeLimit: time.Minute}
 	in.Proposal.Keep = 1 // nothing exceeds it
 	var first, second, third, fourth, fifth, sixth TrialResult
 	b.run(t, b.a.Train, in, &first)
-	if first.Trial.Status != child.OK || first.Trial.Model != "" || first.Cost.Cached || first.Cost.Worker != "test" || first.Cost.CPUSeconds <= 0 {
+	if first.Trial.Status != trainer.OK || first.Trial.Model != "" || first.Cost.Cached || first.Cost.Worker != "test" || first.Cost.CPUSeconds <= 0 {
 		t.Errorf("first: %+v", first)
 	}
 	b.run(t, b.a.Train, in, &second)
@@ -134,27 +135,27 @@ func TestTrainIsCachedAndKeepsWhatIsAsked(t *testing.T) {
 }
 
 func TestTrialsOwnFailuresAreResults(t *testing.T) {
-	b := newBench(t, search.Random)
+	b := newBench(t, strategy.Random)
 	p := b.proposals(t)[0]
 	var r, ok TrialResult
 	b.run(t, b.a.Train, TrainInput{Config: b.ref, Proposal: p, MemoryLimit: 1}, &r)
-	if r.Trial.Status != child.OverMemory || r.Trial.Validation != 0 || r.Trial.Reason == "" {
+	if r.Trial.Status != trainer.OverMemory || r.Trial.Validation != 0 || r.Trial.Reason == "" {
 		t.Errorf("over memory: %+v", r.Trial)
 	}
 	for range 2 { // and it is never cached: it depends on the machine
 		b.run(t, b.a.Train, TrainInput{Config: b.ref, Proposal: p, TimeLimit: time.Nanosecond}, &r)
-		if r.Trial.Status != child.OverTime || !strings.Contains(r.Trial.Reason, "1ns") || r.Cost.Cached {
+		if r.Trial.Status != trainer.OverTime || !strings.Contains(r.Trial.Reason, "1ns") || r.Cost.Cached {
 			t.Errorf("over time: %+v", r)
 		}
 	}
 	b.run(t, b.a.Train, TrainInput{Config: b.ref, Proposal: p, TimeLimit: time.Minute}, &ok)
-	if ok.Trial.Status != child.OK {
+	if ok.Trial.Status != trainer.OK {
 		t.Errorf("with time enough: %+v", ok.Trial)
 	}
 }
 
 func TestErrorsThatNoRetryMends(t *testing.T) {
-	b := newBench(t, search.NAML)
+	b := newBench(t, strategy.NAML)
 	p := b.proposals(t)[0]
 	broken := p
 	broken.Actions = []int{99}
@@ -196,7 +197,7 @@ func TestLearnIsAFunctionOfPositionAndResults(t *testing.T) {
 		controller store.Ref
 	}
 	do := func(together int, upset func(b *bench, in LearnInput)) run {
-		b := newBench(t, search.NAML)
+		b := newBench(t, strategy.NAML)
 		proposals := b.proposals(t)
 		var pos Position
 		for pos.Told < n {
@@ -204,7 +205,7 @@ func TestLearnIsAFunctionOfPositionAndResults(t *testing.T) {
 			for k := range min(together, n-pos.Told) {
 				p := proposals[pos.Told+k]
 				v := float64((p.Trial*7)%10) / 10
-				in.Results = append(in.Results, TrialResult{Trial: search.Trial{Trial: p.Trial, Task: p.Task, Actions: p.Actions, Status: child.OK, Validation: v, Test: v}})
+				in.Results = append(in.Results, TrialResult{Trial: search.Trial{Trial: p.Trial, Task: p.Task, Actions: p.Actions, Status: trainer.OK, Validation: v, Test: v}})
 			}
 			if upset != nil {
 				upset(b, in)
@@ -253,7 +254,7 @@ func TestLearnIsAFunctionOfPositionAndResults(t *testing.T) {
 }
 
 func TestPublish(t *testing.T) {
-	b := newBench(t, search.Random)
+	b := newBench(t, strategy.Random)
 	sp, err := space.Builtin("text-small")
 	if err != nil {
 		t.Fatal(err)

@@ -9,7 +9,8 @@ import (
 	"tnaml/experiments/data"
 	"tnaml/experiments/data/text"
 	"tnaml/experiments/search"
-	"tnaml/nn/child"
+	"tnaml/experiments/search/strategy"
+	"tnaml/experiments/trainer"
 	"tnaml/nn/embedding"
 	"tnaml/nn/safetensors"
 )
@@ -18,7 +19,7 @@ import (
 // tower that sees pairs of tokens, and the exported model predicts as the
 // trained one did; from tokens alone nothing can be told.
 func TestModelOfNGramsPredicts(t *testing.T) {
-	b := newBench(t, search.Random)
+	b := newBench(t, strategy.Random)
 	var examples []text.Example
 	var texts, labels []string
 	for i := range 400 {
@@ -38,7 +39,7 @@ func TestModelOfNGramsPredicts(t *testing.T) {
 		t.Fatal(err)
 	}
 	var r Resolved
-	b.run(t, b.a.Resolve, ResolveInput{Name: "o", Tasks: []string{"order"}, Strategy: search.Random, Space: "text-small", Seed: 1, Lag: 1}, &r)
+	b.run(t, b.a.Resolve, ResolveInput{Name: "o", Tasks: []string{"order"}, Strategy: strategy.Random, Space: "text-small", Seed: 1, Lag: 1}, &r)
 	config, err := library.ReadConfig(t.Context(), b.store, r.Config)
 	if err != nil {
 		t.Fatal(err)
@@ -46,7 +47,7 @@ func TestModelOfNGramsPredicts(t *testing.T) {
 	proposal := search.Proposal{Actions: make([]int, len(config.Space.Choices)), Keep: -1}
 	var result TrialResult
 	b.run(t, b.a.Train, TrainInput{Config: r.Config, Proposal: proposal}, &result)
-	if result.Trial.Status != child.OK || result.Trial.Test < .95 {
+	if result.Trial.Status != trainer.OK || result.Trial.Test < .95 {
 		t.Fatalf("%+v", result.Trial)
 	}
 	encoded, err := library.ExportModel(t.Context(), b.store, "o", config, result.Trial)
@@ -72,7 +73,7 @@ func TestModelOfNGramsPredicts(t *testing.T) {
 	if err := library.PublishSpace(t.Context(), b.store, &tokens, false); err != nil {
 		t.Fatal(err)
 	}
-	b.run(t, b.a.Resolve, ResolveInput{Name: "p", Tasks: []string{"order"}, Strategy: search.Random, Space: "tokens", Seed: 1, Lag: 1}, &r)
+	b.run(t, b.a.Resolve, ResolveInput{Name: "p", Tasks: []string{"order"}, Strategy: strategy.Random, Space: "tokens", Seed: 1, Lag: 1}, &r)
 	b.run(t, b.a.Train, TrainInput{Config: r.Config, Proposal: proposal}, &result)
 	if result.Cost.Cached || result.Trial.Test > .7 {
 		t.Errorf("from tokens alone: %+v", result.Trial)

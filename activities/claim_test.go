@@ -11,13 +11,14 @@ import (
 	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/experiments/search"
-	"tnaml/nn/child"
+	"tnaml/experiments/search/strategy"
+	"tnaml/experiments/trainer"
 )
 
 // What garbage collection counts on: who passes on a reference has the object in
 // the store, though his machine's disk cache could do without.
 func TestReferencesPassedOnAreInTheStore(t *testing.T) {
-	b := newBench(t, search.NAML)
+	b := newBench(t, strategy.NAML)
 	var end Finished
 	b.proposals(t)
 	b.run(t, b.a.Finish, FinishInput{Name: "s", Config: b.ref, Status: "stopped"}, &end)
@@ -41,7 +42,7 @@ func TestReferencesPassedOnAreInTheStore(t *testing.T) {
 	}
 	b.a = New(cached, Options{})
 	b.env.RegisterActivity(b.a)
-	in := ResolveInput{Name: "transferred", Tasks: []string{"things"}, Strategy: search.NAML, Space: "text-small", Seed: 1, Lag: 3, Controller: "c"}
+	in := ResolveInput{Name: "transferred", Tasks: []string{"things"}, Strategy: strategy.NAML, Space: "text-small", Seed: 1, Lag: 3, Controller: "c"}
 	b.run(t, b.a.Resolve, in, new(Resolved))
 	there := map[store.Ref]bool{}
 	if err := b.store.Blobs(t.Context(), func(b store.Blob) error { there[b.Ref] = true; return nil }); err != nil {
@@ -75,7 +76,7 @@ func TestReferencesPassedOnAreInTheStore(t *testing.T) {
 // A trial's record of an earlier version does not say who was given the model: that
 // somebody may have been is not forgotten when a search is that says so.
 func TestHoldsOfEarlierVersions(t *testing.T) {
-	b := newBench(t, search.Random)
+	b := newBench(t, strategy.Random)
 	in := TrainInput{Config: b.ref, Proposal: b.proposals(t)[0], TimeLimit: time.Minute}
 	in.Proposal.Keep = -1
 	holds := func() (*library.CachedTrial, string) {
@@ -120,10 +121,10 @@ func TestHoldsOfEarlierVersions(t *testing.T) {
 // A search whose name was removed, and which is reset to go on, has a record that
 // leads to all it needs.
 func TestRecordOfASearchThatWasRemoved(t *testing.T) {
-	b := newBench(t, search.Random)
+	b := newBench(t, strategy.Random)
 	in := LearnInput{Name: "s", Config: b.ref, CheckpointEvery: 1}
 	p := b.proposals(t)[0]
-	in.Results = []TrialResult{{Trial: search.Trial{Trial: p.Trial, Task: p.Task, Actions: p.Actions, Status: child.OK, Validation: .5, Test: .5}}}
+	in.Results = []TrialResult{{Trial: search.Trial{Trial: p.Trial, Task: p.Task, Actions: p.Actions, Status: trainer.OK, Validation: .5, Test: .5}}}
 	remove := func() {
 		if err := b.store.DeleteName(t.Context(), store.Search, "s"); err != nil {
 			t.Fatal(err)

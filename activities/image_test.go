@@ -19,7 +19,8 @@ import (
 	"tnaml/experiments/data/image"
 	"tnaml/experiments/data/text"
 	"tnaml/experiments/search"
-	"tnaml/nn/child"
+	"tnaml/experiments/search/strategy"
+	"tnaml/experiments/trainer"
 	nnimage "tnaml/nn/image"
 	"tnaml/nn/rng"
 	"tnaml/nn/safetensors"
@@ -78,7 +79,7 @@ func newImageBench(t *testing.T) *bench {
 }
 
 func imageResolve(tasks ...string) ResolveInput {
-	return ResolveInput{Name: "s", Tasks: tasks, Strategy: search.Random, Seed: 1, Lag: 3}
+	return ResolveInput{Name: "s", Tasks: tasks, Strategy: strategy.Random, Seed: 1, Lag: 3}
 }
 
 // A search of images from names to predictions: the features are computed once
@@ -112,7 +113,7 @@ func TestImageSearch(t *testing.T) {
 	proposal := search.Proposal{Actions: []int{0, 0, 2, 1, 0, 0, 0, 4, 0, 4, 0, 3}, Keep: -1}
 	var result, other TrialResult
 	b.run(t, b.a.Train, TrainInput{Config: r.Config, Proposal: proposal}, &result)
-	if result.Trial.Status != child.OK || result.Trial.Test < .9 || result.Trial.Model == "" || result.Cost.Cached {
+	if result.Trial.Status != trainer.OK || result.Trial.Test < .9 || result.Trial.Model == "" || result.Cost.Cached {
 		t.Fatalf("%+v", result)
 	}
 	b.reset()
@@ -187,7 +188,7 @@ func TestImageTrialComputesFeatures(t *testing.T) {
 	b.run(t, b.a.Resolve, imageResolve("stripes"), &r)
 	var result TrialResult
 	b.run(t, b.a.Train, TrainInput{Config: r.Config, Proposal: search.Proposal{Actions: []int{1, 0, 1, 0, 0, 0, 0, 4, 0, 4, 0, 1}}}, &result)
-	if result.Trial.Status != child.OK {
+	if result.Trial.Status != trainer.OK {
 		t.Errorf("%+v", result)
 	}
 	if names, err := b.store.Names(t.Context(), store.Features, ""); err != nil || len(names) != 1 {
@@ -288,7 +289,7 @@ func TestImageFeaturesDamaged(t *testing.T) {
 
 func TestImageResolveRefuses(t *testing.T) {
 	b := newImageBench(t)
-	text := newBench(t, search.Random)
+	text := newBench(t, strategy.Random)
 	words, _, err := library.LoadTask(t.Context(), text.store, "things")
 	if err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@ package activities
 import (
 	"encoding/json"
 
+	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/experiments/search"
 	"tnaml/experiments/space"
@@ -17,21 +18,9 @@ type ResolveInput struct {
 	// Name is the search's name: the workflow ID.
 	Name string `json:"name"`
 	// RunID is the first run of the workflow's chain.
-	RunID    string          `json:"run_id"`
-	Spec     json.RawMessage `json:"spec"`
-	Tasks    []string        `json:"tasks"`
-	Strategy string          `json:"strategy"`
-	Settings json.RawMessage `json:"settings,omitempty"`
-	// Space names the search space; empty: the one of the tasks' modality.
-	Space string `json:"space"`
-	Seed  uint64 `json:"seed"`
-	Lag   int    `json:"lag"`
-	// Modules are those to choose from where the space asks for all; empty: those
-	// of the controller, else all in the store.
-	Modules []string `json:"modules,omitempty"`
-	// Controller is the pretrained controller to start from: name, name@version
-	// or digest.
-	Controller string `json:"controller,omitempty"`
+	RunID string          `json:"run_id"`
+	Spec  json.RawMessage `json:"spec"`
+	library.Names
 }
 
 // Resolved is a search pinned to immutable objects: later changes of the names

@@ -25,7 +25,7 @@ import (
 	"tnaml/experiments/data"
 	"tnaml/experiments/data/text"
 	"tnaml/experiments/search"
-	"tnaml/nn/child"
+	"tnaml/experiments/trainer"
 	"tnaml/nn/embedding"
 	"tnaml/nn/rng"
 	"tnaml/workflows"
@@ -54,7 +54,7 @@ func reward(p search.Proposal) float64 {
 }
 
 func plain(_ context.Context, p search.Proposal) (search.Trial, error) {
-	return search.Trial{Trial: p.Trial, Task: p.Task, Actions: p.Actions, Status: child.OK, Validation: reward(p), Test: reward(p) / 2}, nil
+	return search.Trial{Trial: p.Trial, Task: p.Task, Actions: p.Actions, Status: trainer.OK, Validation: reward(p), Test: reward(p) / 2}, nil
 }
 
 func newFixture(t *testing.T) *fixture {
@@ -333,7 +333,7 @@ func TestSearchPausesResumesExtendsStops(t *testing.T) {
 func TestSearchThatMostlyFailsPausesItself(t *testing.T) {
 	f := newFixture(t)
 	f.train = func(_ context.Context, p search.Proposal) (search.Trial, error) {
-		return search.Trial{Trial: p.Trial, Task: p.Task, Actions: p.Actions, Status: child.Diverged, Reason: "loss is NaN"}, nil
+		return search.Trial{Trial: p.Trial, Task: p.Task, Actions: p.Actions, Status: trainer.Diverged, Reason: "loss is NaN"}, nil
 	}
 	f.RegisterDelayedCallback(func() {
 		p := f.progress(t)

@@ -27,7 +27,7 @@ func (m *marking) trial(r root, value []byte) {
 		return
 	}
 	if len(t.Holds) == 0 { // of an earlier version
-		t.Holds = []library.Hold{{Model: t.Model}}
+		t.Holds = []library.Hold{{Model: store.Ref(t.Outcome.Model)}}
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"tnaml/activities/store"
-	"tnaml/experiments/search"
+	"tnaml/experiments/search/strategy"
 )
 
 // ControllerRecord is the value of names/controller/<name>: the versions that
@@ -58,7 +58,7 @@ func PublishController(ctx context.Context, s store.Store, in PublishControllerI
 		return ControllerVersion{}, err
 	}
 	v := ControllerVersion{
-		Name: in.Name, Ref: in.Ref, Space: p.Origin.Space, SpaceName: p.Origin.SpaceName, Modules: p.Modules(), Tasks: []string{},
+		Name: in.Name, Ref: in.Ref, Space: p.Space().Digest(), SpaceName: p.Space().Name, Modules: p.Modules(), Tasks: []string{},
 		Trials: p.Origin.Trials, Seed: p.Origin.Seed, TaskAgnostic: p.TaskAgnostic(), Experiment: in.Experiment, Search: in.Search,
 	}
 	for _, t := range p.Origin.Tasks {
@@ -84,7 +84,7 @@ func PublishController(ctx context.Context, s store.Store, in PublishControllerI
 
 // ImportController stores a controller's object and publishes it under a name.
 func ImportController(ctx context.Context, s store.Store, name string, object []byte) (ControllerVersion, error) {
-	if _, err := search.DecodeController(object); err != nil {
+	if _, err := strategy.DecodeController(object); err != nil {
 		return ControllerVersion{}, err
 	}
 	ref, err := s.Put(ctx, object)
@@ -107,7 +107,7 @@ func FindController(ctx context.Context, s store.Store, which string) (Controlle
 		if err != nil {
 			return ControllerVersion{}, err
 		}
-		v := ControllerVersion{Ref: ref, Space: p.Origin.Space, SpaceName: p.Origin.SpaceName, Modules: p.Modules(), Trials: p.Origin.Trials, Seed: p.Origin.Seed, TaskAgnostic: p.TaskAgnostic()}
+		v := ControllerVersion{Ref: ref, Space: p.Space().Digest(), SpaceName: p.Space().Name, Modules: p.Modules(), Trials: p.Origin.Trials, Seed: p.Origin.Seed, TaskAgnostic: p.TaskAgnostic()}
 		for _, t := range p.Origin.Tasks {
 			v.Tasks = append(v.Tasks, t.Name)
 		}
@@ -135,7 +135,7 @@ func FindController(ctx context.Context, s store.Store, which string) (Controlle
 }
 
 // LoadController reads a published controller.
-func LoadController(ctx context.Context, s store.Store, which string) (*search.Pretrained, ControllerVersion, error) {
+func LoadController(ctx context.Context, s store.Store, which string) (*strategy.Pretrained, ControllerVersion, error) {
 	v, err := FindController(ctx, s, which)
 	if err != nil {
 		return nil, v, err
@@ -144,7 +144,7 @@ func LoadController(ctx context.Context, s store.Store, which string) (*search.P
 	return p, v, err
 }
 
-func ReadController(ctx context.Context, s store.Store, ref store.Ref) (*search.Pretrained, error) {
+func ReadController(ctx context.Context, s store.Store, ref store.Ref) (*strategy.Pretrained, error) {
 	if err := Claim(ctx, s, ref); err != nil {
 		return nil, fmt.Errorf("controller %s: %w", ref, err)
 	}
@@ -152,7 +152,7 @@ func ReadController(ctx context.Context, s store.Store, ref store.Ref) (*search.
 	if err != nil {
 		return nil, fmt.Errorf("controller %s: %w", ref, err)
 	}
-	p, err := search.DecodeController(b)
+	p, err := strategy.DecodeController(b)
 	if err != nil {
 		return nil, Invalid(fmt.Errorf("%s: %w", ref, err))
 	}

@@ -14,6 +14,7 @@ import (
 	"tnaml/experiments/data/text"
 	"tnaml/experiments/search"
 	"tnaml/experiments/space"
+	"tnaml/experiments/trainer"
 	"tnaml/nn/embedding"
 	nnimage "tnaml/nn/image"
 	"tnaml/nn/safetensors"
@@ -300,12 +301,20 @@ func LoadSpace(ctx context.Context, s store.Store, name string) (*space.Space, e
 	if err := json.Unmarshal(b, &sp); err != nil {
 		return nil, fmt.Errorf("space %q: %w", name, err)
 	}
-	return &sp, sp.Validate()
+	return &sp, CheckSpace(&sp)
+}
+
+// CheckSpace reports everything wrong with a space as ErrInvalid.
+func CheckSpace(sp *space.Space) error {
+	if err := sp.Join(trainer.Check(sp)); err != nil {
+		return Invalid(err)
+	}
+	return nil
 }
 
 // PublishSpace stores a search space under its name.
 func PublishSpace(ctx context.Context, s store.Store, sp *space.Space, overwrite bool) error {
-	if err := sp.Validate(); err != nil {
+	if err := CheckSpace(sp); err != nil {
 		return err
 	}
 	value, err := json.Marshal(sp)

@@ -11,17 +11,17 @@ import (
 )
 
 // ReadLedger reads a search's trials, in order, by walking the chain of
-// checkpoints back from the newest. An empty reference is an empty ledger.
-func ReadLedger(ctx context.Context, s store.Store, checkpoint store.Ref) ([]search.Trial, error) {
+// segments back from the newest. An empty reference is an empty ledger.
+func ReadLedger(ctx context.Context, s store.Store, newest store.Ref) ([]search.Trial, error) {
 	var segments [][]search.Trial
-	for ref := checkpoint; ref != ""; {
+	for ref := newest; ref != ""; {
 		b, err := s.Get(ctx, ref)
 		if err != nil {
-			return nil, fmt.Errorf("ledger: checkpoint %s: %w", ref, err)
+			return nil, fmt.Errorf("ledger: segment %s: %w", ref, err)
 		}
 		segment, err := search.DecodeSegment(b)
 		if err != nil {
-			return nil, fmt.Errorf("ledger: checkpoint %s: %w", ref, err)
+			return nil, fmt.Errorf("ledger: segment %s: %w", ref, err)
 		}
 		segments = append(segments, segment.Trials)
 		ref = store.Ref(segment.Previous)
@@ -30,7 +30,7 @@ func ReadLedger(ctx context.Context, s store.Store, checkpoint store.Ref) ([]sea
 	trials := slices.Concat(segments...)
 	for i, t := range trials {
 		if t.Trial != i {
-			return nil, fmt.Errorf("ledger of checkpoint %s: trial %d stands at place %d", checkpoint, t.Trial, i)
+			return nil, fmt.Errorf("ledger of segment %s: trial %d stands at place %d", newest, t.Trial, i)
 		}
 	}
 	return trials, nil

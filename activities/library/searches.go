@@ -7,6 +7,7 @@ import (
 
 	"tnaml/activities/store"
 	"tnaml/experiments/search"
+	"tnaml/experiments/trainer"
 	"tnaml/nn/safetensors"
 )
 
@@ -103,11 +104,17 @@ func Claim(ctx context.Context, s store.Store, ref store.Ref) error {
 	return err
 }
 
-func ModuleRef(config *search.Config, name string) (store.Ref, error) {
+// moduleOf is the embedding module of a trial's model: its name and object.
+func moduleOf(config *search.Config, t search.Trial) (string, store.Ref, error) {
+	choices, err := config.Space.Values(t.Actions)
+	if err != nil {
+		return "", "", err
+	}
+	name := fmt.Sprint(choices[trainer.Module])
 	for _, m := range config.Modules {
 		if m.Name == name {
-			return store.Ref(m.Data), nil
+			return name, store.Ref(m.Data), nil
 		}
 	}
-	return "", fmt.Errorf("module %q is in the space but not among the search's modules", name)
+	return "", "", fmt.Errorf("module %q is in the space but not among the search's modules", name)
 }

@@ -10,7 +10,7 @@ import (
 
 	"tnaml/activities/memory"
 	"tnaml/activities/store"
-	"tnaml/experiments/task"
+	"tnaml/experiments/data/text"
 	"tnaml/experiments/trainer"
 	"tnaml/nn/child"
 	nnimage "tnaml/nn/image"
@@ -33,7 +33,7 @@ func NewBuiltin(s store.Store, m *memory.Cache) *Builtin {
 // Version names what an outcome depends on besides the request: the training's
 // own version, the encodings', and what the kernels run on.
 func (*Builtin) Version() string {
-	return fmt.Sprintf("%s features %d n-grams %d %s", child.TrainerVersion, nnimage.FeaturesVersion, task.NGramsVersion, child.InstructionSet())
+	return fmt.Sprintf("%s features %d n-grams %d %s", child.TrainerVersion, nnimage.FeaturesVersion, text.NGramsVersion, child.InstructionSet())
 }
 
 // Cached says that outcomes are kept for other searches.

@@ -8,8 +8,8 @@ import (
 	"tnaml/activities/library"
 	"tnaml/activities/memory"
 	"tnaml/activities/store"
-	"tnaml/experiments/image"
-	"tnaml/experiments/task"
+	"tnaml/experiments/data/image"
+	"tnaml/experiments/data/text"
 	"tnaml/nn/child"
 	"tnaml/nn/embedding"
 	nnimage "tnaml/nn/image"
@@ -40,8 +40,8 @@ func object[T any](ctx context.Context, b *Builtin, what string, ref store.Ref, 
 
 // load returns the inputs of a text model.
 func (b *Builtin) load(ctx context.Context, cfg child.Config, data, module store.Ref) (in inputs, err error) {
-	t, err := object(ctx, b, "task", data, func(bytes []byte) (*task.Task, int64, error) {
-		t, err := task.Decode(bytes)
+	t, err := object(ctx, b, "task", data, func(bytes []byte) (*text.Task, int64, error) {
+		t, err := text.Decode(bytes)
 		return t, 2 * int64(len(bytes)), err
 	})
 	if err != nil {
@@ -73,7 +73,7 @@ func (b *Builtin) load(ctx context.Context, cfg child.Config, data, module store
 
 // bags returns what the child models of a text task train on whose wide tower
 // sees n-grams of up to longest tokens.
-func (b *Builtin) bags(ctx context.Context, ref store.Ref, t *task.Task, longest int) (*child.Data, error) {
+func (b *Builtin) bags(ctx context.Context, ref store.Ref, t *text.Task, longest int) (*child.Data, error) {
 	return memory.Of(ctx, b.memory, fmt.Sprintf("data %s %d", ref, longest), func(context.Context) (*child.Data, int64, error) {
 		g, err := t.NGrams(longest)
 		if err != nil {

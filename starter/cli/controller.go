@@ -16,6 +16,7 @@ import (
 	"tnaml/deploy"
 	"tnaml/experiments/metrics"
 	"tnaml/experiments/search"
+	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/space"
 	"tnaml/nn/optimizer"
 )
@@ -201,7 +202,7 @@ func (a *app) controllerImportCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if _, err := search.DecodeController(b); err != nil { // before any server is asked
+			if _, err := strategy.DecodeController(b); err != nil { // before any server is asked
 				return fmt.Errorf("%s: %w", args[0], err)
 			}
 			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
@@ -256,7 +257,7 @@ func (a *app) controllerDiffCommand() *cobra.Command {
 		Use: "diff A B", Short: "Compare two controllers: space, tasks, weights, modal architectures", Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
-				var both [2]*search.Pretrained
+				var both [2]*strategy.Pretrained
 				for i, which := range args {
 					p, _, err := library.LoadController(cmd.Context(), s.Store, which)
 					if err != nil {
@@ -276,16 +277,16 @@ func (a *app) controllerDiffCommand() *cobra.Command {
 	})
 }
 
-func diffControllers(p, q *search.Pretrained) controllerDiff {
+func diffControllers(p, q *strategy.Pretrained) controllerDiff {
 	d := controllerDiff{Identical: p.Ref == q.Ref}
 	spaces := [2]*space.Space{{Name: p.Origin.SpaceName, Choices: p.Origin.Choices}, {Name: q.Origin.SpaceName, Choices: q.Origin.Choices}}
 	if err := p.Fits(spaces[1]); p.Origin.Space != q.Origin.Space && err != nil {
 		d.Space = strings.Split(err.Error(), "\n")
 	}
-	index := func(p *search.Pretrained, name string) int {
+	index := func(p *strategy.Pretrained, name string) int {
 		return slices.IndexFunc(p.Origin.Tasks, func(t search.Task) bool { return t.Name == name })
 	}
-	describe := func(p *search.Pretrained, sp *space.Space, task int) string {
+	describe := func(p *strategy.Pretrained, sp *space.Space, task int) string {
 		if p.Origin.Choices == nil {
 			return fmt.Sprint(p.Architecture(task))
 		}

@@ -22,6 +22,7 @@ import (
 	"tnaml/deploy"
 	"tnaml/experiments/metrics"
 	"tnaml/experiments/search"
+	"tnaml/experiments/trainer"
 	"tnaml/workflows"
 )
 
@@ -105,7 +106,7 @@ type row struct {
 
 func (f *found) row(i int) row {
 	t := f.trials[i]
-	r := row{Trial: t, TaskName: f.config.Tasks[t.Task].Name, Summary: f.config.Space.Describe(t.Actions), Options: map[string]any{}}
+	r := row{Trial: t, TaskName: f.config.Tasks[t.Task].Name, Summary: trainer.Describe(&f.config.Space, t.Actions), Options: map[string]any{}}
 	for k, c := range f.config.Space.Choices {
 		r.Options[c.Name] = c.Options[t.Actions[k]]
 	}

@@ -12,6 +12,7 @@ import (
 	"tnaml/activities/store"
 	"tnaml/deploy"
 	"tnaml/experiments/space"
+	"tnaml/experiments/trainer"
 	"tnaml/nn/child"
 )
 
@@ -45,7 +46,7 @@ func (a *app) spaceCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			sp, err := space.Load(b)
+			sp, err := trainer.Load(b)
 			if err != nil {
 				return fmt.Errorf("%s: %w", args[0], err)
 			}

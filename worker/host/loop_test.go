@@ -19,7 +19,8 @@ import (
 	"tnaml/experiments/data"
 	"tnaml/experiments/data/text"
 	"tnaml/experiments/search"
-	"tnaml/nn/child"
+	"tnaml/experiments/search/strategy"
+	"tnaml/experiments/trainer"
 	"tnaml/nn/embedding"
 	"tnaml/workflows"
 )
@@ -31,7 +32,7 @@ type free struct{ *activities.Activities }
 func (free) Train(_ context.Context, in activities.TrainInput) (activities.TrialResult, error) {
 	accuracy := float64(in.Proposal.Actions[0]+1) / 20
 	return activities.TrialResult{
-		Trial: search.Trial{Trial: in.Proposal.Trial, Task: in.Proposal.Task, Actions: in.Proposal.Actions, Status: child.OK, Validation: accuracy, Test: accuracy},
+		Trial: search.Trial{Trial: in.Proposal.Trial, Task: in.Proposal.Task, Actions: in.Proposal.Actions, Status: trainer.OK, Validation: accuracy, Test: accuracy},
 		Cost:  search.Cost{Trial: in.Proposal.Trial}, Summary: in.Proposal.Summary,
 	}, nil
 }
@@ -44,7 +45,7 @@ func (free) Train(_ context.Context, in activities.TrainInput) (activities.Trial
 //
 //	go test ./worker/host -run '^$' -bench Loop -benchtime 10000x
 func BenchmarkLoop(b *testing.B) {
-	for _, strategy := range []string{search.Random, search.NAML} {
+	for _, strategy := range []string{strategy.Random, strategy.NAML} {
 		b.Run(strategy, func(b *testing.B) { benchmarkLoop(b, strategy) })
 	}
 }
