@@ -62,6 +62,8 @@ type TrialResult struct {
 type Row struct {
 	Trial search.Trial `json:"trial"`
 	Cost  search.Cost  `json:"cost"`
+	// Summary is the model in a few words, for people.
+	Summary string `json:"summary,omitempty"`
 }
 
 // Position is where a search stands: everything from which the strategy's
