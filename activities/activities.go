@@ -2,6 +2,8 @@ package activities
 
 import (
 	"errors"
+	"maps"
+	"slices"
 
 	"go.temporal.io/sdk/temporal"
 
@@ -57,6 +59,9 @@ func New(s store.Store, o Options) *Activities {
 	}
 	return a
 }
+
+// Trainers names the trainers that the worker has, sorted.
+func (a *Activities) Trainers() []string { return slices.Sorted(maps.Keys(a.trainers)) }
 
 // Error types of the activities' non-retryable errors.
 const (
