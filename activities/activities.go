@@ -60,8 +60,9 @@ func New(s store.Store, o Options) *Activities {
 	return a
 }
 
-// Trainers names the trainers that the worker has, sorted.
-func (a *Activities) Trainers() []string { return slices.Sorted(maps.Keys(a.trainers)) }
+// TrainersOf names the trainers that a worker has, sorted. (A method would be taken
+// for an activity.)
+func TrainersOf(a *Activities) []string { return slices.Sorted(maps.Keys(a.trainers)) }
 
 // Error types of the activities' non-retryable errors.
 const (

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"tnaml/activities/store"
+	"tnaml/experiments/data"
 	"tnaml/experiments/data/text"
 	"tnaml/experiments/search"
 	"tnaml/experiments/space"
@@ -23,7 +24,7 @@ func filled(t *testing.T) *store.Memory {
 	for i := range 200 {
 		examples = append(examples, text.Example{Text: fmt.Sprintf("a %s thing, number %d", []string{"good", "bad"}[i%2], i), Label: []string{"pos", "neg"}[i%2]})
 	}
-	built, err := text.Build(examples, task.Options{Name: "things"})
+	built, err := text.Build(examples, data.Options{Name: "things"})
 	if err != nil {
 		t.Fatal(err)
 	}

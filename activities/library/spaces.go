@@ -17,7 +17,7 @@ func LoadSpace(ctx context.Context, s store.Store, name string) (*space.Space, e
 	case errors.Is(err, store.ErrNotFound):
 		sp, err := space.Builtin(name)
 		if err != nil {
-			return nil, fmt.Errorf("%w; a space of your own is stored with `starter space add`", err)
+			return nil, Invalid(fmt.Errorf("%w; a space of your own is stored with `starter space add`", err))
 		}
 		return sp, nil
 	case err != nil:

@@ -128,7 +128,7 @@ func (o Options) queues(a *activities.Activities) ([]queue, error) {
 	serve := o.Serve
 	if serve == nil {
 		serve = map[string]int{}
-		for _, name := range a.Trainers() {
+		for _, name := range activities.TrainersOf(a) {
 			serve[name] = 0
 		}
 	}
@@ -140,7 +140,7 @@ func (o Options) queues(a *activities.Activities) ([]queue, error) {
 	for _, name := range slices.Sorted(maps.Keys(serve)) {
 		slots := cmp.Or(serve[name], o.Slots)
 		switch {
-		case !slices.Contains(a.Trainers(), name):
+		case !slices.Contains(activities.TrainersOf(a), name):
 			unknown = append(unknown, name)
 		case name == space.DefaultTrainer:
 			main.options = worker.Options{MaxConcurrentActivityExecutionSize: slots, MaxEagerActivityReservationsPerWorkflowTask: &slots}
@@ -154,7 +154,7 @@ func (o Options) queues(a *activities.Activities) ([]queue, error) {
 		}
 	}
 	if len(unknown) > 0 {
-		return nil, fmt.Errorf("this worker has no trainer %s (it has: %s)", strings.Join(unknown, ", "), strings.Join(a.Trainers(), ", "))
+		return nil, fmt.Errorf("this worker has no trainer %s (it has: %s)", strings.Join(unknown, ", "), strings.Join(activities.TrainersOf(a), ", "))
 	}
 	return append(out, main), nil
 }
