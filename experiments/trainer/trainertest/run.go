@@ -245,7 +245,8 @@ func memory(t testing.TB, s subject) {
 	r.Limits.MemoryBytes = 1
 	over := s.run(t, r)
 	if over.Outcome.Status != trainer.OverMemory || over.Outcome.Reason == "" || over.Model != nil {
-		t.Errorf("with one byte of memory the trial is %s (%q) with a model of %d bytes", over.Outcome.Status, over.Outcome.Reason, len(over.Model))
+		t.Errorf("with one byte of memory the trial is %s (%q) with a model of %d bytes",
+			over.Outcome.Status, over.Outcome.Reason, len(over.Model))
 	}
 	if o := over.Outcome; !reflect.DeepEqual(o, o.Checked(r.Objective)) {
 		t.Errorf("%s", o.Checked(r.Objective).Reason)
@@ -265,7 +266,10 @@ func keeps(t testing.TB, s subject) {
 	for _, c := range []struct {
 		keep float64
 		kept bool
-	}{{-math.MaxFloat64, s.Model}, {math.Nextafter(reward, math.Inf(-1)), s.Model}, {reward, false}, {math.Nextafter(reward, math.Inf(1)), false}} {
+	}{
+		{-math.MaxFloat64, s.Model}, {math.Nextafter(reward, math.Inf(-1)), s.Model},
+		{reward, false}, {math.Nextafter(reward, math.Inf(1)), false},
+	} {
 		r.Keep = &c.keep
 		got := s.run(t, r)
 		if (got.Model != nil) != c.kept {

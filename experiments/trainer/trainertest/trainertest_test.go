@@ -73,7 +73,7 @@ func (fake) Modules(sp *space.Space) (out []string) {
 
 func (fake) Words(choices map[string]any) string { return fmt.Sprintf("%v wide", choices["width"]) }
 
-func (fake) Run(ctx context.Context, r trainer.Request, progress func(trainer.Progress) error) (trainer.Result, error) {
+func (fake) Run(ctx context.Context, r asked, progress tell) (result, error) {
 	failed := func(format string, a ...any) (trainer.Result, error) {
 		return trainer.Result{Outcome: trainer.Outcome{Status: trainer.Failed, Reason: fmt.Sprintf(format, a...)}}, nil
 	}
@@ -127,6 +127,13 @@ func fixture() Fixture {
 
 func TestFakeKeepsTheContract(t *testing.T) { Exercise(t, fake{}, fixture()) }
 
+type (
+	asked   = trainer.Request
+	result  = trainer.Result
+	tell    = func(trainer.Progress) error
+	runFunc = func(context.Context, asked, tell) (result, error)
+)
+
 // broken is the fake with a part changed.
 type broken struct {
 	fake
@@ -135,8 +142,8 @@ type broken struct {
 	check    func(*space.Space) []space.Problem
 	fill     func(*space.Space) (space.Space, error)
 	words    func(map[string]any) string
-	run      func(context.Context, trainer.Request, func(trainer.Progress) error) (trainer.Result, error)
-	after    func(trainer.Request, *trainer.Result)
+	run      runFunc
+	after    func(asked, *result)
 	progress func(p *trainer.Progress)
 }
 
@@ -175,18 +182,18 @@ func (b broken) Words(choices map[string]any) string {
 	return b.fake.Words(choices)
 }
 
-func (b broken) Run(ctx context.Context, r trainer.Request, progress func(trainer.Progress) error) (trainer.Result, error) {
+func (b broken) Run(ctx context.Context, r asked, progress tell) (result, error) {
 	run := b.fake.Run
 	if b.run != nil {
 		run = b.run
 	}
-	tell := func(p trainer.Progress) error {
+	told := func(p trainer.Progress) error {
 		if b.progress != nil {
 			b.progress(&p)
 		}
 		return progress(p)
 	}
-	out, err := run(ctx, r, tell)
+	out, err := run(ctx, r, told)
 	if b.after != nil && err == nil && out.Status == trainer.OK {
 		b.after(r, &out)
 	}
@@ -202,9 +209,11 @@ func TestBrokenTrainersAreCaught(t *testing.T) {
 		broken broken
 		rule   string
 	}{
-		"no version":          {broken{version: func() string { return "" }}, "it has a name and a version"},
-		"a moving version":    {broken{version: func() string { return fmt.Sprint(calls.Add(1)) }}, "it has a name and a version"},
-		"the space refused":   {broken{check: func(*space.Space) []space.Problem { return []space.Problem{space.In("name", "no")} }}, "it takes the space"},
+		"no version":       {broken{version: func() string { return "" }}, "it has a name and a version"},
+		"a moving version": {broken{version: func() string { return fmt.Sprint(calls.Add(1)) }}, "it has a name and a version"},
+		"the space refused": {broken{check: func(*space.Space) []space.Problem {
+			return []space.Problem{space.In("name", "no")}
+		}}, "it takes the space"},
 		"any objective taken": {broken{check: func(*space.Space) []space.Problem { return nil }}, "it takes the space"},
 		"check writes": {broken{check: func(sp *space.Space) []space.Problem {
 			sp.Description = "seen"
@@ -233,18 +242,20 @@ func TestBrokenTrainersAreCaught(t *testing.T) {
 		"a metric without direction": {broken{metrics: func() []trainer.Metric {
 			return append(fake{}.Metrics(), trainer.Metric{Name: "size"})
 		}}, "metrics are distinct"},
-		"words in two lines":  {broken{words: func(map[string]any) string { return "a\nb" }}, "words are a short line"},
-		"words without end":   {broken{words: func(map[string]any) string { return strings.Repeat("word ", 100) }}, "words are a short line"},
-		"words that panic":    {broken{words: func(c map[string]any) string { return c["shape"].(string) }}, "words are a short line"},
-		"a NaN":               {broken{after: func(_ trainer.Request, r *trainer.Result) { r.Metrics["loss"] = math.NaN() }}, "an outcome keeps the contract"},
-		"no objective":        {broken{after: func(_ trainer.Request, r *trainer.Result) { delete(r.Metrics, "validation_error") }}, "an outcome keeps the contract"},
-		"a status of its own": {broken{after: func(_ trainer.Request, r *trainer.Result) { r.Status = "done" }}, "an outcome keeps the contract"},
-		"global randomness":   {broken{after: func(_ trainer.Request, r *trainer.Result) { r.Metrics["x"] = rand.Float64() }}, "one request, one outcome"},
-		"a count of trials":   {broken{after: func(_ trainer.Request, r *trainer.Result) { r.Metrics["x"] = float64(calls.Add(1)) }}, "trials run side by side"},
-		"a model of its own":  {broken{after: func(_ trainer.Request, r *trainer.Result) { own(r, &calls) }}, "one request, one outcome"},
-		"it changes choices":  {broken{after: func(r trainer.Request, _ *trainer.Result) { r.Choices["width"] = 1.0 }}, "the request stays as it is"},
-		"it changes settings": {broken{after: func(r trainer.Request, _ *trainer.Result) { r.Settings[0] = ' ' }}, "the request stays as it is"},
-		"it shares metrics":   {broken{after: func(_ trainer.Request, r *trainer.Result) { r.Metrics = shared }}, "outcomes are the caller's own"},
+		"words in two lines": {broken{words: func(map[string]any) string { return "a\nb" }}, "words are a short line"},
+		"words without end":  {broken{words: func(map[string]any) string { return strings.Repeat("word ", 100) }}, "words are a short line"},
+		"words that panic":   {broken{words: func(c map[string]any) string { return c["shape"].(string) }}, "words are a short line"},
+		"a NaN":              {broken{after: func(_ asked, r *result) { r.Metrics["loss"] = math.NaN() }}, "an outcome keeps the contract"},
+		"no objective": {broken{after: func(_ asked, r *result) {
+			delete(r.Metrics, "validation_error")
+		}}, "an outcome keeps the contract"},
+		"a status of its own": {broken{after: func(_ asked, r *result) { r.Status = "done" }}, "an outcome keeps the contract"},
+		"global randomness":   {broken{after: func(_ asked, r *result) { r.Metrics["x"] = rand.Float64() }}, "one request, one outcome"},
+		"a count of trials":   {broken{after: func(_ asked, r *result) { r.Metrics["x"] = float64(calls.Add(1)) }}, "trials run side by side"},
+		"a model of its own":  {broken{after: func(_ asked, r *result) { own(r, &calls) }}, "one request, one outcome"},
+		"it changes choices":  {broken{after: func(r asked, _ *result) { r.Choices["width"] = 1.0 }}, "the request stays as it is"},
+		"it changes settings": {broken{after: func(r asked, _ *result) { r.Settings[0] = ' ' }}, "the request stays as it is"},
+		"it shares metrics":   {broken{after: func(_ asked, r *result) { r.Metrics = shared }}, "outcomes are the caller's own"},
 		"integers only":       {broken{run: integersOnly}, "JSON changes nothing"},
 		"progress backwards":  {broken{progress: func(p *trainer.Progress) { p.Step = 4 - p.Step }}, "progress goes forwards"},
 		"progress beyond":     {broken{progress: func(p *trainer.Progress) { p.Steps = 1 }}, "progress goes forwards"},
@@ -259,8 +270,8 @@ func TestBrokenTrainersAreCaught(t *testing.T) {
 		"memory for all":      {broken{run: noLimit}, "the memory limit holds"},
 		"every model kept":    {broken{run: keepsAll}, "keep decides on the model alone"},
 		"keep in the outcome": {broken{after: keepShows}, "keep decides on the model alone"},
-		"an empty model":      {broken{after: func(_ trainer.Request, r *trainer.Result) { r.Encode = func() []byte { return nil } }}, "one request, one outcome"},
-		"stored and to store": {broken{after: func(_ trainer.Request, r *trainer.Result) { r.Model = "sha256:m" }}, "one request, one outcome"},
+		"an empty model":      {broken{after: func(_ asked, r *result) { r.Encode = func() []byte { return nil } }}, "one request, one outcome"},
+		"stored and to store": {broken{after: func(_ asked, r *result) { r.Model = "sha256:m" }}, "one request, one outcome"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := conformance.Broken(t.Context(), rules, subject{c.broken, fixture()})
@@ -286,7 +297,7 @@ func own(r *trainer.Result, calls *atomic.Int64) {
 	r.Encode = func() []byte { return b }
 }
 
-func integersOnly(ctx context.Context, r trainer.Request, p func(trainer.Progress) error) (trainer.Result, error) {
+func integersOnly(ctx context.Context, r asked, p tell) (result, error) {
 	if _, ok := r.Choices["width"].(int64); !ok {
 		return trainer.Result{Outcome: trainer.Outcome{Status: trainer.Failed, Reason: "the width is no integer"}}, nil
 	}
@@ -295,9 +306,9 @@ func integersOnly(ctx context.Context, r trainer.Request, p func(trainer.Progres
 
 // deaf runs trials that tell progress but do not listen, or do not look at their
 // context.
-func deaf(tells, progress bool) func(context.Context, trainer.Request, func(trainer.Progress) error) (trainer.Result, error) {
-	return func(ctx context.Context, r trainer.Request, p func(trainer.Progress) error) (trainer.Result, error) {
-		tell := func(s trainer.Progress) error {
+func deaf(tells, progress bool) runFunc {
+	return func(ctx context.Context, r asked, p tell) (result, error) {
+		heard := func(s trainer.Progress) error {
 			if progress {
 				return p(s)
 			}
@@ -309,11 +320,11 @@ func deaf(tells, progress bool) func(context.Context, trainer.Request, func(trai
 		if progress {
 			ctx = context.WithoutCancel(ctx)
 		}
-		return fake{}.Run(ctx, r, tell)
+		return fake{}.Run(ctx, r, heard)
 	}
 }
 
-func ownError(ctx context.Context, r trainer.Request, p func(trainer.Progress) error) (trainer.Result, error) {
+func ownError(ctx context.Context, r asked, p tell) (result, error) {
 	out, err := fake{}.Run(ctx, r, p)
 	if err != nil {
 		err = errors.New("interrupted")
@@ -321,34 +332,34 @@ func ownError(ctx context.Context, r trainer.Request, p func(trainer.Progress) e
 	return out, err
 }
 
-func panics(ctx context.Context, r trainer.Request, p func(trainer.Progress) error) (trainer.Result, error) {
+func panics(ctx context.Context, r asked, p tell) (result, error) {
 	_ = r.Choices["shape"].(string)
 	return fake{}.Run(ctx, r, p)
 }
 
-func anythingGoes(ctx context.Context, r trainer.Request, p func(trainer.Progress) error) (trainer.Result, error) {
+func anythingGoes(ctx context.Context, r asked, p tell) (result, error) {
 	r.Choices = maps.Clone(r.Choices)
 	maps.DeleteFunc(r.Choices, func(name string, _ any) bool { return name != "width" && name != "shape" })
 	return fake{}.Run(ctx, r, p)
 }
 
-func noReason(ctx context.Context, r trainer.Request, p func(trainer.Progress) error) (trainer.Result, error) {
+func noReason(ctx context.Context, r asked, p tell) (result, error) {
 	out, err := fake{}.Run(ctx, r, p)
 	out.Reason = ""
 	return out, err
 }
 
-func noLimit(ctx context.Context, r trainer.Request, p func(trainer.Progress) error) (trainer.Result, error) {
+func noLimit(ctx context.Context, r asked, p tell) (result, error) {
 	r.Limits = trainer.Limits{}
 	return fake{}.Run(ctx, r, p)
 }
 
-func keepsAll(ctx context.Context, r trainer.Request, p func(trainer.Progress) error) (trainer.Result, error) {
+func keepsAll(ctx context.Context, r asked, p tell) (result, error) {
 	r.Keep = nil
 	return fake{}.Run(ctx, r, p)
 }
 
-func keepShows(r trainer.Request, out *trainer.Result) {
+func keepShows(r asked, out *result) {
 	if r.Keep != nil {
 		out.Metrics["keep"] = 1
 	}
