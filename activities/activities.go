@@ -1,13 +1,16 @@
 package activities
 
 import (
-	"context"
 	"errors"
-	"fmt"
 
 	"go.temporal.io/sdk/temporal"
 
+	"tnaml/activities/library"
+	"tnaml/activities/memory"
 	"tnaml/activities/store"
+	"tnaml/activities/trainers"
+	"tnaml/experiments/trainer"
+	"tnaml/nn/child"
 )
 
 // Options configures a worker's activities; zero values are sensible.
@@ -20,17 +23,20 @@ type Options struct {
 	LiveSearches int
 	// Worker names this process in the cost records.
 	Worker string
+	// Trainers are those that the worker brings besides the built-in ones.
+	Trainers []trainer.Trainer
 }
 
 // Activities are the activities of one worker process. Its methods are
-// registered by their names: Resolve, Features, Train, Learn, Finish and the rest.
+// registered by their names: Resolve, Features, Trial, Learn, Finish and the rest.
 type Activities struct {
-	store  store.Store
-	cache  *cache
-	live   *liveSearches
-	worker string
-	// extracting holds one token while features of images are being computed.
-	extracting chan struct{}
+	store          store.Store
+	memory         *memory.Cache
+	live           *liveSearches
+	worker         string
+	instructionSet string
+	builtin        *trainers.Builtin
+	trainers       map[string]trainer.Trainer
 }
 
 // New returns the activities over a store.
@@ -41,7 +47,15 @@ func New(s store.Store, o Options) *Activities {
 	if o.LiveSearches == 0 {
 		o.LiveSearches = 64
 	}
-	return &Activities{store: s, cache: newCache(o.CacheBytes), live: newLiveSearches(o.LiveSearches), worker: o.Worker, extracting: make(chan struct{}, 1)}
+	a := &Activities{
+		store: s, memory: memory.New(o.CacheBytes), live: newLiveSearches(o.LiveSearches), worker: o.Worker,
+		instructionSet: child.InstructionSet(), trainers: map[string]trainer.Trainer{},
+	}
+	a.builtin = trainers.NewBuiltin(s, a.memory)
+	for _, t := range append([]trainer.Trainer{a.builtin, trainers.NewTable(s, a.memory)}, o.Trainers...) {
+		a.trainers[t.Name()] = t
+	}
+	return a
 }
 
 // Error types of the activities' non-retryable errors.
@@ -59,8 +73,8 @@ func invalid(err error) error {
 	return temporal.NewNonRetryableApplicationError(err.Error(), ErrTypeInvalid, nil)
 }
 
-// classify turns the store's error classes into Temporal's: what a retry
-// cannot mend is not retried, all else is.
+// classify turns the error classes of the store and the library into Temporal's:
+// what a retry cannot mend is not retried, all else is.
 func classify(err error) error {
 	if err == nil {
 		return nil
@@ -69,30 +83,12 @@ func classify(err error) error {
 		return err
 	}
 	switch {
+	case errors.Is(err, library.ErrInvalid):
+		return invalid(err)
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrCorrupt):
 		return temporal.NewNonRetryableApplicationError(err.Error(), ErrTypeMissing, nil)
 	case errors.Is(err, store.ErrDenied):
 		return temporal.NewNonRetryableApplicationError(err.Error(), ErrTypeDenied, nil)
 	}
 	return err
-}
-
-// cached loads and decodes an object once per worker.
-func cached[T any](ctx context.Context, a *Activities, what string, ref store.Ref, decode func([]byte) (T, int64, error)) (T, error) {
-	v, err := a.cache.get(ctx, what+" "+string(ref), func(ctx context.Context) (any, int64, error) {
-		b, err := a.store.Get(ctx, ref)
-		if err != nil {
-			return nil, 0, fmt.Errorf("%s %s: %w", what, ref, err)
-		}
-		v, size, err := decode(b)
-		if err != nil {
-			return nil, 0, invalid(fmt.Errorf("%s %s: %w", what, ref, err))
-		}
-		return v, size, nil
-	})
-	if err != nil {
-		var zero T
-		return zero, err
-	}
-	return v.(T), nil
 }

@@ -12,11 +12,14 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 
+	"tnaml/activities/library"
 	"tnaml/activities/store"
+	"tnaml/experiments/data"
+	"tnaml/experiments/data/text"
 	"tnaml/experiments/search"
+	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/space"
-	"tnaml/experiments/task"
-	"tnaml/nn/child"
+	"tnaml/experiments/trainer"
 	"tnaml/nn/embedding"
 )
 
@@ -31,19 +34,19 @@ type bench struct {
 func newBench(t *testing.T, strategy string) *bench {
 	t.Helper()
 	b := &bench{store: store.NewMemory()}
-	var examples []task.Example
+	var examples []text.Example
 	for i := range 200 {
-		examples = append(examples, task.Example{Text: fmt.Sprintf("a %s thing, number %d", []string{"good", "bad"}[i%2], i), Label: []string{"pos", "neg"}[i%2]})
+		examples = append(examples, text.Example{Text: fmt.Sprintf("a %s thing, number %d", []string{"good", "bad"}[i%2], i), Label: []string{"pos", "neg"}[i%2]})
 	}
-	built, err := task.Build(examples, task.Options{Name: "things"})
+	built, err := text.Build(examples, data.Options{Name: "things"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := PublishTask(t.Context(), b.store, built, false); err != nil {
+	if _, err := library.PublishTask(t.Context(), b.store, built, false); err != nil {
 		t.Fatal(err)
 	}
 	m := &embedding.Module{Name: "m", Dim: 4, Tokens: []string{"good", "bad", "thing"}, Vectors: []float32{1, 0, 0, 0, -1, 0, 0, 0, 0, 1, 0, 0}}
-	if _, err := PublishModule(t.Context(), b.store, m, false); err != nil {
+	if _, err := library.PublishModule(t.Context(), b.store, m, false); err != nil {
 		t.Fatal(err)
 	}
 	b.reset()
@@ -93,13 +96,13 @@ func (b *bench) proposals(t *testing.T) []search.Proposal {
 }
 
 func TestTrainIsCachedAndKeepsWhatIsAsked(t *testing.T) {
-	b := newBench(t, search.Random)
+	b := newBench(t, strategy.Random)
 	p := b.proposals(t)[0]
 	in := TrainInput{Config: b.ref, Proposal: p, TimeLimit: time.Minute}
 	in.Proposal.Keep = 1 // nothing exceeds it
 	var first, second, third, fourth, fifth, sixth TrialResult
 	b.run(t, b.a.Train, in, &first)
-	if first.Trial.Status != child.OK || first.Trial.Model != "" || first.Cost.Cached || first.Cost.Worker != "test" || first.Cost.CPUSeconds <= 0 {
+	if first.Trial.Status != trainer.OK || first.Trial.Model != "" || first.Cost.Cached || first.Cost.Worker != "test" || first.Cost.CPUSeconds <= 0 {
 		t.Errorf("first: %+v", first)
 	}
 	b.run(t, b.a.Train, in, &second)
@@ -132,27 +135,27 @@ func TestTrainIsCachedAndKeepsWhatIsAsked(t *testing.T) {
 }
 
 func TestTrialsOwnFailuresAreResults(t *testing.T) {
-	b := newBench(t, search.Random)
+	b := newBench(t, strategy.Random)
 	p := b.proposals(t)[0]
 	var r, ok TrialResult
 	b.run(t, b.a.Train, TrainInput{Config: b.ref, Proposal: p, MemoryLimit: 1}, &r)
-	if r.Trial.Status != child.OverMemory || r.Trial.Validation != 0 || r.Trial.Reason == "" {
+	if r.Trial.Status != trainer.OverMemory || r.Trial.Validation != 0 || r.Trial.Reason == "" {
 		t.Errorf("over memory: %+v", r.Trial)
 	}
 	for range 2 { // and it is never cached: it depends on the machine
 		b.run(t, b.a.Train, TrainInput{Config: b.ref, Proposal: p, TimeLimit: time.Nanosecond}, &r)
-		if r.Trial.Status != child.OverTime || !strings.Contains(r.Trial.Reason, "1ns") || r.Cost.Cached {
+		if r.Trial.Status != trainer.OverTime || !strings.Contains(r.Trial.Reason, "1ns") || r.Cost.Cached {
 			t.Errorf("over time: %+v", r)
 		}
 	}
 	b.run(t, b.a.Train, TrainInput{Config: b.ref, Proposal: p, TimeLimit: time.Minute}, &ok)
-	if ok.Trial.Status != child.OK {
+	if ok.Trial.Status != trainer.OK {
 		t.Errorf("with time enough: %+v", ok.Trial)
 	}
 }
 
 func TestErrorsThatNoRetryMends(t *testing.T) {
-	b := newBench(t, search.NAML)
+	b := newBench(t, strategy.NAML)
 	p := b.proposals(t)[0]
 	broken := p
 	broken.Actions = []int{99}
@@ -179,7 +182,7 @@ func TestErrorsThatNoRetryMends(t *testing.T) {
 			}
 		}
 	}
-	if _, err := ReadRecord(t.Context(), b.store, "x"); !errors.Is(err, store.ErrNotFound) {
+	if _, err := library.ReadRecord(t.Context(), b.store, "x"); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("a search that could not start left a record: %v", err)
 	}
 }
@@ -194,7 +197,7 @@ func TestLearnIsAFunctionOfPositionAndResults(t *testing.T) {
 		controller store.Ref
 	}
 	do := func(together int, upset func(b *bench, in LearnInput)) run {
-		b := newBench(t, search.NAML)
+		b := newBench(t, strategy.NAML)
 		proposals := b.proposals(t)
 		var pos Position
 		for pos.Told < n {
@@ -202,7 +205,7 @@ func TestLearnIsAFunctionOfPositionAndResults(t *testing.T) {
 			for k := range min(together, n-pos.Told) {
 				p := proposals[pos.Told+k]
 				v := float64((p.Trial*7)%10) / 10
-				in.Results = append(in.Results, TrialResult{Trial: search.Trial{Trial: p.Trial, Task: p.Task, Actions: p.Actions, Status: child.OK, Validation: v, Test: v}})
+				in.Results = append(in.Results, TrialResult{Trial: search.Trial{Trial: p.Trial, Task: p.Task, Actions: p.Actions, Status: trainer.OK, Validation: v, Test: v}})
 			}
 			if upset != nil {
 				upset(b, in)
@@ -220,7 +223,7 @@ func TestLearnIsAFunctionOfPositionAndResults(t *testing.T) {
 		}
 		var end Finished
 		b.run(t, b.a.Finish, FinishInput{Name: "s", Config: b.ref, Position: pos, Status: "completed"}, &end)
-		ledger, err := ReadLedger(t.Context(), b.store, end.Checkpoint)
+		ledger, err := library.ReadLedger(t.Context(), b.store, end.Checkpoint)
 		if err != nil || len(ledger) != n {
 			t.Fatalf("ledger of %d trials, %v", len(ledger), err)
 		}
@@ -251,33 +254,33 @@ func TestLearnIsAFunctionOfPositionAndResults(t *testing.T) {
 }
 
 func TestPublish(t *testing.T) {
-	b := newBench(t, search.Random)
+	b := newBench(t, strategy.Random)
 	sp, err := space.Builtin("text-small")
 	if err != nil {
 		t.Fatal(err)
 	}
 	sp.Name = "mine"
 	for range 2 {
-		if err := PublishSpace(t.Context(), b.store, sp, false); err != nil {
+		if err := library.PublishSpace(t.Context(), b.store, sp, false); err != nil {
 			t.Error(err)
 		}
 	}
 	sp.Description = "another"
-	if err := PublishSpace(t.Context(), b.store, sp, false); !errors.Is(err, ErrExists) {
+	if err := library.PublishSpace(t.Context(), b.store, sp, false); !errors.Is(err, library.ErrExists) {
 		t.Errorf("another space of that name: %v", err)
 	}
-	if err := PublishSpace(t.Context(), b.store, sp, true); err != nil {
+	if err := library.PublishSpace(t.Context(), b.store, sp, true); err != nil {
 		t.Error(err)
 	}
-	if got, err := LoadSpace(t.Context(), b.store, "mine"); err != nil || got.Description != "another" {
+	if got, err := library.LoadSpace(t.Context(), b.store, "mine"); err != nil || got.Description != "another" {
 		t.Errorf("%+v, %v", got, err)
 	}
-	m, _, err := LoadModule(t.Context(), b.store, "m")
+	m, _, err := library.LoadModule(t.Context(), b.store, "m")
 	if err != nil {
 		t.Fatal(err)
 	}
 	m.Vectors[0]++
-	if _, err := PublishModule(t.Context(), b.store, m, false); !errors.Is(err, ErrExists) || !strings.Contains(err.Error(), "overwrite") {
+	if _, err := library.PublishModule(t.Context(), b.store, m, false); !errors.Is(err, library.ErrExists) || !strings.Contains(err.Error(), "overwrite") {
 		t.Errorf("other vectors under that name: %v", err)
 	}
 }
@@ -293,7 +296,7 @@ func (sick) GetName(context.Context, store.Kind, string) ([]byte, store.Version,
 // not answer, that is said.
 func TestCardOf(t *testing.T) {
 	b := newBench(t, "random")
-	config, err := ReadConfig(t.Context(), b.store, b.ref)
+	config, err := library.ReadConfig(t.Context(), b.store, b.ref)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -304,11 +307,11 @@ func TestCardOf(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if card, err := CardOf(t.Context(), b.store, things); err != nil || card.Examples != 200 {
+		if card, err := library.CardOf(t.Context(), b.store, things); err != nil || card.Examples != 200 {
 			t.Errorf("name gone %v: %+v, %v", gone, card, err)
 		}
 	}
-	if card, err := CardOf(t.Context(), sick{b.store}, things); err == nil || card != nil || !strings.Contains(err.Error(), `dataset "things": connection refused`) {
+	if card, err := library.CardOf(t.Context(), sick{b.store}, things); err == nil || card != nil || !strings.Contains(err.Error(), `dataset "things": connection refused`) {
 		t.Errorf("%v, %v", card, err)
 	}
 }

@@ -5,9 +5,12 @@ import (
 	"strings"
 	"testing"
 
+	"tnaml/activities/library"
+	"tnaml/experiments/data"
+	"tnaml/experiments/data/text"
 	"tnaml/experiments/search"
-	"tnaml/experiments/task"
-	"tnaml/nn/child"
+	"tnaml/experiments/search/strategy"
+	"tnaml/experiments/trainer"
 	"tnaml/nn/embedding"
 	"tnaml/nn/safetensors"
 )
@@ -16,42 +19,42 @@ import (
 // tower that sees pairs of tokens, and the exported model predicts as the
 // trained one did; from tokens alone nothing can be told.
 func TestModelOfNGramsPredicts(t *testing.T) {
-	b := newBench(t, search.Random)
-	var examples []task.Example
+	b := newBench(t, strategy.Random)
+	var examples []text.Example
 	var texts, labels []string
 	for i := range 400 {
-		text := []string{"not bad but good, number %d", "not good but bad, number %d"}[i%2]
-		texts, labels = append(texts, fmt.Sprintf(text, i)), append(labels, []string{"pos", "neg"}[i%2])
-		examples = append(examples, task.Example{Text: texts[i], Label: labels[i]})
+		form := []string{"not bad but good, number %d", "not good but bad, number %d"}[i%2]
+		texts, labels = append(texts, fmt.Sprintf(form, i)), append(labels, []string{"pos", "neg"}[i%2])
+		examples = append(examples, text.Example{Text: texts[i], Label: labels[i]})
 	}
-	built, err := task.Build(examples, task.Options{Name: "order"})
+	built, err := text.Build(examples, data.Options{Name: "order"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := PublishTask(t.Context(), b.store, built, false); err != nil {
+	if _, err := library.PublishTask(t.Context(), b.store, built, false); err != nil {
 		t.Fatal(err)
 	}
 	m := &embedding.Module{Name: "m", Dim: 2, Tokens: []string{"good", "bad"}, Vectors: []float32{1, 0, -1, 0}}
-	if _, err := PublishModule(t.Context(), b.store, m, true); err != nil {
+	if _, err := library.PublishModule(t.Context(), b.store, m, true); err != nil {
 		t.Fatal(err)
 	}
 	var r Resolved
-	b.run(t, b.a.Resolve, ResolveInput{Name: "o", Tasks: []string{"order"}, Strategy: search.Random, Space: "text-small", Seed: 1, Lag: 1}, &r)
-	config, err := ReadConfig(t.Context(), b.store, r.Config)
+	b.run(t, b.a.Resolve, ResolveInput{Name: "o", Tasks: []string{"order"}, Strategy: strategy.Random, Space: "text-small", Seed: 1, Lag: 1}, &r)
+	config, err := library.ReadConfig(t.Context(), b.store, r.Config)
 	if err != nil {
 		t.Fatal(err)
 	}
 	proposal := search.Proposal{Actions: make([]int, len(config.Space.Choices)), Keep: -1}
 	var result TrialResult
 	b.run(t, b.a.Train, TrainInput{Config: r.Config, Proposal: proposal}, &result)
-	if result.Trial.Status != child.OK || result.Trial.Test < .95 {
+	if result.Trial.Status != trainer.OK || result.Trial.Test < .95 {
 		t.Fatalf("%+v", result.Trial)
 	}
-	encoded, err := ExportModel(t.Context(), b.store, "o", config, result.Trial)
+	encoded, err := library.ExportModel(t.Context(), b.store, "o", config, result.Trial)
 	if err != nil {
 		t.Fatal(err)
 	}
-	bundle, err := DecodeBundle(encoded)
+	bundle, err := library.DecodeBundle(encoded)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,10 +70,10 @@ func TestModelOfNGramsPredicts(t *testing.T) {
 
 	tokens := config.Space
 	tokens.Name, tokens.WideNGrams = "tokens", 1
-	if err := PublishSpace(t.Context(), b.store, &tokens, false); err != nil {
+	if err := library.PublishSpace(t.Context(), b.store, &tokens, false); err != nil {
 		t.Fatal(err)
 	}
-	b.run(t, b.a.Resolve, ResolveInput{Name: "p", Tasks: []string{"order"}, Strategy: search.Random, Space: "tokens", Seed: 1, Lag: 1}, &r)
+	b.run(t, b.a.Resolve, ResolveInput{Name: "p", Tasks: []string{"order"}, Strategy: strategy.Random, Space: "tokens", Seed: 1, Lag: 1}, &r)
 	b.run(t, b.a.Train, TrainInput{Config: r.Config, Proposal: proposal}, &result)
 	if result.Cost.Cached || result.Trial.Test > .7 {
 		t.Errorf("from tokens alone: %+v", result.Trial)
@@ -85,10 +88,10 @@ func TestModelOfNGramsPredicts(t *testing.T) {
 		t.Fatal(err)
 	}
 	rows[0] = 1 << 20
-	if _, err := DecodeBundle(f.Encode()); err == nil || !strings.Contains(err.Error(), "n-gram 0") {
+	if _, err := library.DecodeBundle(f.Encode()); err == nil || !strings.Contains(err.Error(), "n-gram 0") {
 		t.Errorf("an n-gram of an unknown token: %v", err)
 	}
 	for i := 0; i < len(encoded); i += 101 {
-		_, _ = DecodeBundle(encoded[:i]) // must not panic
+		_, _ = library.DecodeBundle(encoded[:i]) // must not panic
 	}
 }

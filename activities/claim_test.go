@@ -8,24 +8,26 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/experiments/search"
-	"tnaml/nn/child"
+	"tnaml/experiments/search/strategy"
+	"tnaml/experiments/trainer"
 )
 
 // What garbage collection counts on: who passes on a reference has the object in
 // the store, though his machine's disk cache could do without.
 func TestReferencesPassedOnAreInTheStore(t *testing.T) {
-	b := newBench(t, search.NAML)
+	b := newBench(t, strategy.NAML)
 	var end Finished
 	b.proposals(t)
 	b.run(t, b.a.Finish, FinishInput{Name: "s", Config: b.ref, Status: "stopped"}, &end)
-	b.run(t, b.a.PublishController, PublishControllerInput{Name: "c", Ref: end.Controller}, new(ControllerVersion))
+	b.run(t, b.a.PublishController, library.PublishControllerInput{Name: "c", Ref: end.Controller}, new(library.ControllerVersion))
 	cached, err := store.NewDiskCache(b.store, t.TempDir(), 1<<30)
 	if err != nil {
 		t.Fatal(err)
 	}
-	config, err := ReadConfig(t.Context(), b.store, b.ref)
+	config, err := library.ReadConfig(t.Context(), b.store, b.ref)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +42,7 @@ func TestReferencesPassedOnAreInTheStore(t *testing.T) {
 	}
 	b.a = New(cached, Options{})
 	b.env.RegisterActivity(b.a)
-	in := ResolveInput{Name: "transferred", Tasks: []string{"things"}, Strategy: search.NAML, Space: "text-small", Seed: 1, Lag: 3, Controller: "c"}
+	in := ResolveInput{Name: "transferred", Tasks: []string{"things"}, Strategy: strategy.NAML, Space: "text-small", Seed: 1, Lag: 3, Controller: "c"}
 	b.run(t, b.a.Resolve, in, new(Resolved))
 	there := map[store.Ref]bool{}
 	if err := b.store.Blobs(t.Context(), func(b store.Blob) error { there[b.Ref] = true; return nil }); err != nil {
@@ -74,10 +76,10 @@ func TestReferencesPassedOnAreInTheStore(t *testing.T) {
 // A trial's record of an earlier version does not say who was given the model: that
 // somebody may have been is not forgotten when a search is that says so.
 func TestHoldsOfEarlierVersions(t *testing.T) {
-	b := newBench(t, search.Random)
+	b := newBench(t, strategy.Random)
 	in := TrainInput{Config: b.ref, Proposal: b.proposals(t)[0], TimeLimit: time.Minute}
 	in.Proposal.Keep = -1
-	holds := func() (*CachedTrial, string) {
+	holds := func() (*library.CachedTrial, string) {
 		entries, err := b.store.Names(t.Context(), store.Trial, "")
 		if err != nil || len(entries) != 1 {
 			t.Fatalf("%v, %v", entries, err)
@@ -86,7 +88,7 @@ func TestHoldsOfEarlierVersions(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var c CachedTrial
+		var c library.CachedTrial
 		if err := json.Unmarshal(value, &c); err != nil {
 			t.Fatal(err)
 		}
@@ -106,7 +108,7 @@ func TestHoldsOfEarlierVersions(t *testing.T) {
 	if err := store.Update(t.Context(), b.store, store.Trial, key, func([]byte) ([]byte, error) { return value, nil }); err != nil {
 		t.Fatal(err)
 	}
-	want := append([]Hold{{Model: c.Model}}, first...)
+	want := append([]library.Hold{{Model: c.Model}}, first...)
 	for _, in.Retrain = range []bool{false, false, true} {
 		b.run(t, b.a.Train, in, new(TrialResult))
 		after, _ := holds()
@@ -119,10 +121,10 @@ func TestHoldsOfEarlierVersions(t *testing.T) {
 // A search whose name was removed, and which is reset to go on, has a record that
 // leads to all it needs.
 func TestRecordOfASearchThatWasRemoved(t *testing.T) {
-	b := newBench(t, search.Random)
+	b := newBench(t, strategy.Random)
 	in := LearnInput{Name: "s", Config: b.ref, CheckpointEvery: 1}
 	p := b.proposals(t)[0]
-	in.Results = []TrialResult{{Trial: search.Trial{Trial: p.Trial, Task: p.Task, Actions: p.Actions, Status: child.OK, Validation: .5, Test: .5}}}
+	in.Results = []TrialResult{{Trial: search.Trial{Trial: p.Trial, Task: p.Task, Actions: p.Actions, Status: trainer.OK, Validation: .5, Test: .5}}}
 	remove := func() {
 		if err := b.store.DeleteName(t.Context(), store.Search, "s"); err != nil {
 			t.Fatal(err)
@@ -130,7 +132,7 @@ func TestRecordOfASearchThatWasRemoved(t *testing.T) {
 	}
 	check := func(status string) {
 		t.Helper()
-		r, err := ReadRecord(t.Context(), b.store, "s")
+		r, err := library.ReadRecord(t.Context(), b.store, "s")
 		if err != nil || r.Name != "s" || r.Config != b.ref || r.Checkpoint == "" || r.Costs == "" || r.Status != status {
 			t.Errorf("%+v, %v", r, err)
 		}

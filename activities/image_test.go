@@ -13,11 +13,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"tnaml/activities/library"
 	"tnaml/activities/store"
-	"tnaml/experiments/image"
+	"tnaml/experiments/data"
+	"tnaml/experiments/data/image"
+	"tnaml/experiments/data/text"
 	"tnaml/experiments/search"
-	"tnaml/experiments/task"
-	"tnaml/nn/child"
+	"tnaml/experiments/search/strategy"
+	"tnaml/experiments/trainer"
 	nnimage "tnaml/nn/image"
 	"tnaml/nn/rng"
 	"tnaml/nn/safetensors"
@@ -51,11 +54,11 @@ func newImageBench(t *testing.T) *bench {
 	t.Helper()
 	b := &bench{store: store.NewMemory()}
 	set := stripes(400)
-	built, err := image.Build(set, task.Options{Name: "stripes"})
+	built, err := image.Build(set, data.Options{Name: "stripes"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := PublishImageTask(t.Context(), b.store, built, false); err != nil {
+	if _, err := library.PublishImageTask(t.Context(), b.store, built, false); err != nil {
 		t.Fatal(err)
 	}
 	patches, err := nnimage.TrainPatches(set.Images, nnimage.PatchOptions{Name: "patches", Centroids: 8, Size: 8, Channels: 1, Patch: 4, Samples: 500, Source: "stripes"})
@@ -67,7 +70,7 @@ func newImageBench(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	for _, e := range []nnimage.Extractor{patches, pca} {
-		if _, err := PublishImageModule(t.Context(), b.store, e, false); err != nil {
+		if _, err := library.PublishImageModule(t.Context(), b.store, e, false); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -76,7 +79,7 @@ func newImageBench(t *testing.T) *bench {
 }
 
 func imageResolve(tasks ...string) ResolveInput {
-	return ResolveInput{Name: "s", Tasks: tasks, Strategy: search.Random, Seed: 1, Lag: 3}
+	return ResolveInput{Name: "s", Tasks: tasks, Strategy: strategy.Random, Seed: 1, Lag: 3}
 }
 
 // A search of images from names to predictions: the features are computed once
@@ -102,15 +105,15 @@ func TestImageSearch(t *testing.T) {
 	if len(again.Features) != 0 || again.Config != r.Config {
 		t.Errorf("a second search needs %v", again.Features)
 	}
-	config, err := ReadConfig(t.Context(), b.store, r.Config)
-	if err != nil || config.Modality != task.Images || config.Space.Name != "image" {
+	config, err := library.ReadConfig(t.Context(), b.store, r.Config)
+	if err != nil || config.Modality != data.Image || config.Space.Name != "image" {
 		t.Fatalf("%v %+v", err, config)
 	}
 	// patches, two layers of 64, relu, no norm or dropout, 0.1, none, 0.1, none, 400 steps.
 	proposal := search.Proposal{Actions: []int{0, 0, 2, 1, 0, 0, 0, 4, 0, 4, 0, 3}, Keep: -1}
 	var result, other TrialResult
 	b.run(t, b.a.Train, TrainInput{Config: r.Config, Proposal: proposal}, &result)
-	if result.Trial.Status != child.OK || result.Trial.Test < .9 || result.Trial.Model == "" || result.Cost.Cached {
+	if result.Trial.Status != trainer.OK || result.Trial.Test < .9 || result.Trial.Model == "" || result.Cost.Cached {
 		t.Fatalf("%+v", result)
 	}
 	b.reset()
@@ -119,11 +122,11 @@ func TestImageSearch(t *testing.T) {
 		t.Error("another worker gives another result: " + diff)
 	}
 
-	encoded, err := ExportModel(t.Context(), b.store, "s", config, result.Trial)
+	encoded, err := library.ExportModel(t.Context(), b.store, "s", config, result.Trial)
 	if err != nil {
 		t.Fatal(err)
 	}
-	bundle, err := DecodeBundle(encoded)
+	bundle, err := library.DecodeBundle(encoded)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,15 +168,15 @@ func TestImageSearch(t *testing.T) {
 		t.Fatal(err)
 	}
 	info := bundle.Info
-	info.Image, info.Tokeniser.Version = nil, task.TokeniserVersion
+	info.Image, info.Tokeniser.Version = nil, text.TokeniserVersion
 	f2.PutJSON("bundle", info)
 	safetensors.Put(f2, "vocabulary", []byte("a\n"))
-	if _, err := DecodeBundle(f2.Encode()); err == nil || !strings.Contains(err.Error(), "it is one of images") {
+	if _, err := library.DecodeBundle(f2.Encode()); err == nil || !strings.Contains(err.Error(), "it is one of images") {
 		t.Errorf("a model of images that says it is one of texts: %v", err)
 	}
 	for i := range encoded {
 		if i%997 == 0 {
-			_, _ = DecodeBundle(encoded[:i]) // must not panic
+			_, _ = library.DecodeBundle(encoded[:i]) // must not panic
 		}
 	}
 }
@@ -185,7 +188,7 @@ func TestImageTrialComputesFeatures(t *testing.T) {
 	b.run(t, b.a.Resolve, imageResolve("stripes"), &r)
 	var result TrialResult
 	b.run(t, b.a.Train, TrainInput{Config: r.Config, Proposal: search.Proposal{Actions: []int{1, 0, 1, 0, 0, 0, 0, 4, 0, 4, 0, 1}}}, &result)
-	if result.Trial.Status != child.OK {
+	if result.Trial.Status != trainer.OK {
 		t.Errorf("%+v", result)
 	}
 	if names, err := b.store.Names(t.Context(), store.Features, ""); err != nil || len(names) != 1 {
@@ -210,11 +213,11 @@ func (s *featuresAsked) GetName(ctx context.Context, kind store.Kind, name strin
 // What another worker has computed while this one was busy is not computed again.
 func TestImageFeaturesOfAnotherWorker(t *testing.T) {
 	b := newImageBench(t)
-	_, data, err := LoadImageTask(t.Context(), b.store, "stripes")
+	_, data, err := library.LoadImageTask(t.Context(), b.store, "stripes")
 	if err != nil {
 		t.Fatal(err)
 	}
-	module, err := Module(t.Context(), b.store, "pca")
+	module, err := library.Module(t.Context(), b.store, "pca")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -230,7 +233,7 @@ func TestImageFeaturesOfAnotherWorker(t *testing.T) {
 		done <- err
 	}()
 	<-asked.asked
-	if _, err := computeFeatures(t.Context(), b.store, data, module.Ref, nil); err != nil {
+	if _, err := library.ComputeFeatures(t.Context(), b.store, data, module.Ref, nil); err != nil {
 		t.Fatal(err)
 	}
 	<-a.extracting
@@ -262,15 +265,15 @@ func (s *damagedBlob) Put(ctx context.Context, data []byte) (store.Ref, error) {
 // Damaged features are computed again.
 func TestImageFeaturesDamaged(t *testing.T) {
 	b := newImageBench(t)
-	_, data, err := LoadImageTask(t.Context(), b.store, "stripes")
+	_, data, err := library.LoadImageTask(t.Context(), b.store, "stripes")
 	if err != nil {
 		t.Fatal(err)
 	}
-	module, err := Module(t.Context(), b.store, "pca")
+	module, err := library.Module(t.Context(), b.store, "pca")
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, err := computeFeatures(t.Context(), b.store, data, module.Ref, nil)
+	want, err := library.ComputeFeatures(t.Context(), b.store, data, module.Ref, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -286,12 +289,12 @@ func TestImageFeaturesDamaged(t *testing.T) {
 
 func TestImageResolveRefuses(t *testing.T) {
 	b := newImageBench(t)
-	text := newBench(t, search.Random)
-	words, _, err := LoadTask(t.Context(), text.store, "things")
+	text := newBench(t, strategy.Random)
+	words, _, err := library.LoadTask(t.Context(), text.store, "things")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := PublishTask(t.Context(), b.store, words, false); err != nil {
+	if _, err := library.PublishTask(t.Context(), b.store, words, false); err != nil {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]struct {

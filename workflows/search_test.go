@@ -20,10 +20,12 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"tnaml/activities"
+	"tnaml/activities/library"
 	"tnaml/activities/store"
+	"tnaml/experiments/data"
+	"tnaml/experiments/data/text"
 	"tnaml/experiments/search"
-	"tnaml/experiments/task"
-	"tnaml/nn/child"
+	"tnaml/experiments/trainer"
 	"tnaml/nn/embedding"
 	"tnaml/nn/rng"
 	"tnaml/workflows"
@@ -52,7 +54,7 @@ func reward(p search.Proposal) float64 {
 }
 
 func plain(_ context.Context, p search.Proposal) (search.Trial, error) {
-	return search.Trial{Trial: p.Trial, Task: p.Task, Actions: p.Actions, Status: child.OK, Validation: reward(p), Test: reward(p) / 2}, nil
+	return search.Trial{Trial: p.Trial, Task: p.Task, Actions: p.Actions, Status: trainer.OK, Validation: reward(p), Test: reward(p) / 2}, nil
 }
 
 func newFixture(t *testing.T) *fixture {
@@ -66,21 +68,21 @@ func newFixture(t *testing.T) *fixture {
 // publish stores a tiny task under each name, and one module.
 func publish(t testing.TB, s store.Store, tasks ...string) {
 	t.Helper()
-	var examples []task.Example
+	var examples []text.Example
 	for i := range 60 {
-		examples = append(examples, task.Example{Text: fmt.Sprintf("%s number %d", []string{"good", "bad"}[i%2], i), Label: []string{"pos", "neg"}[i%2]})
+		examples = append(examples, text.Example{Text: fmt.Sprintf("%s number %d", []string{"good", "bad"}[i%2], i), Label: []string{"pos", "neg"}[i%2]})
 	}
 	for _, name := range tasks {
-		built, err := task.Build(examples, task.Options{Name: name})
+		built, err := text.Build(examples, data.Options{Name: name})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := activities.PublishTask(t.Context(), s, built, false); err != nil {
+		if _, err := library.PublishTask(t.Context(), s, built, false); err != nil {
 			t.Fatal(err)
 		}
 	}
 	m := &embedding.Module{Name: "m-4", Language: "en", Dim: 4, Tokens: []string{"good", "bad"}, Vectors: []float32{1, 0, 0, 0, -1, 0, 0, 0}}
-	if _, err := activities.PublishModule(t.Context(), s, m, false); err != nil {
+	if _, err := library.PublishModule(t.Context(), s, m, false); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -131,7 +133,7 @@ func (f *fixture) run(t *testing.T, spec string, carried ...any) (*workflows.Sea
 
 func (f *fixture) ledger(t *testing.T, r *workflows.SearchResult) []search.Trial {
 	t.Helper()
-	trials, err := activities.ReadLedger(t.Context(), f.store, r.Checkpoint)
+	trials, err := library.ReadLedger(t.Context(), f.store, r.Checkpoint)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,14 +170,14 @@ func TestSearchCompletes(t *testing.T) {
 					t.Errorf("trial %d: %+v", i, trial)
 				}
 			}
-			record, err := activities.ReadRecord(t.Context(), f.store, "default-test-workflow-id")
+			record, err := library.ReadRecord(t.Context(), f.store, "default-test-workflow-id")
 			if err != nil {
 				t.Fatal(err)
 			}
 			if record.Status != "completed" || record.Checkpoint != result.Checkpoint || record.Told != 33 {
 				t.Errorf("record %+v", record)
 			}
-			costs, err := activities.ReadCosts(t.Context(), f.store, record.Costs)
+			costs, err := library.ReadCosts(t.Context(), f.store, record.Costs)
 			if err != nil || len(costs) != 33 {
 				t.Errorf("%d costs, %v", len(costs), err)
 			}
@@ -331,7 +333,7 @@ func TestSearchPausesResumesExtendsStops(t *testing.T) {
 func TestSearchThatMostlyFailsPausesItself(t *testing.T) {
 	f := newFixture(t)
 	f.train = func(_ context.Context, p search.Proposal) (search.Trial, error) {
-		return search.Trial{Trial: p.Trial, Task: p.Task, Actions: p.Actions, Status: child.Diverged, Reason: "loss is NaN"}, nil
+		return search.Trial{Trial: p.Trial, Task: p.Task, Actions: p.Actions, Status: trainer.Diverged, Reason: "loss is NaN"}, nil
 	}
 	f.RegisterDelayedCallback(func() {
 		p := f.progress(t)
@@ -416,11 +418,11 @@ func TestSearchCancelledKeepsWhatItLearned(t *testing.T) {
 	if !temporal.IsCanceledError(errors.Unwrap(err)) {
 		t.Errorf("got %v", err)
 	}
-	record, err := activities.ReadRecord(t.Context(), f.store, "default-test-workflow-id")
+	record, err := library.ReadRecord(t.Context(), f.store, "default-test-workflow-id")
 	if err != nil {
 		t.Fatal(err)
 	}
-	trials, err := activities.ReadLedger(t.Context(), f.store, record.Checkpoint)
+	trials, err := library.ReadLedger(t.Context(), f.store, record.Checkpoint)
 	if err != nil || record.Status != "canceled" || len(trials) < 5 {
 		t.Errorf("record %+v, %d trials, %v", record, len(trials), err)
 	}

@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"tnaml/activities"
+	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/experiments/search"
 )
@@ -22,7 +22,8 @@ const (
 	kindModule     = "module"
 	kindController = "controller"
 	kindConfig     = "search configuration"
-	kindCheckpoint = "checkpoint"
+	kindLedger     = "ledger"
+	kindState      = "state"
 	kindCosts      = "costs"
 	kindModel      = "model"
 	kindFeatures   = "features"
@@ -33,7 +34,7 @@ const (
 // containers are the kinds as the containers of the objects have them.
 var containers = map[string]string{
 	"task": kindTask, "image-task": kindTask, "module": kindModule, "image-module": kindModule, "controller": kindController,
-	"search": kindConfig, "checkpoint": kindCheckpoint, "costs": kindCosts, "model": kindModel, "image-features": kindFeatures, "run": kindReport,
+	"search": kindConfig, "ledger": kindLedger, "state": kindState, "costs": kindCosts, "model": kindModel, "image-features": kindFeatures, "run": kindReport,
 }
 
 var containerKind = regexp.MustCompile(`"kind":"([^"\\]+)"`)
@@ -181,19 +182,19 @@ func (m *marking) name(ctx context.Context, r root, _ store.Entry, value []byte)
 	}
 	switch r.kind {
 	case store.Dataset:
-		var d activities.DatasetRecord
+		var d library.DatasetRecord
 		if err := decode(&d); err != nil {
 			return err
 		}
 		return m.reach(ctx, r, kindTask, d.Ref)
 	case store.Module:
-		var d activities.ModuleRecord
+		var d library.ModuleRecord
 		if err := decode(&d); err != nil {
 			return err
 		}
 		return m.reach(ctx, r, kindModule, d.Ref)
 	case store.Controller:
-		var c activities.ControllerRecord
+		var c library.ControllerRecord
 		if err := decode(&c); err != nil {
 			return err
 		}
@@ -203,13 +204,13 @@ func (m *marking) name(ctx context.Context, r root, _ store.Entry, value []byte)
 			}
 		}
 	case store.Search:
-		var s activities.SearchRecord
+		var s library.SearchRecord
 		if err := decode(&s); err != nil {
 			return err
 		}
-		return m.search(ctx, r, s.Config, s.Checkpoint, s.Costs, s.Controller)
+		return m.search(ctx, r, s.Config, s.Ledger, s.State, s.Costs, s.Controller)
 	case store.Experiment:
-		var e activities.ExperimentRecord
+		var e library.ExperimentRecord
 		if err := decode(&e); err != nil {
 			return err
 		}
@@ -227,12 +228,16 @@ func (m *marking) name(ctx context.Context, r root, _ store.Entry, value []byte)
 	return nil
 }
 
-// search marks what a search left behind.
-func (m *marking) search(ctx context.Context, r root, config, checkpoint, costs, controller store.Ref) error {
+// search marks what a search left behind. Of the states only the newest is
+// reached: an older one can be told anew from the ledger.
+func (m *marking) search(ctx context.Context, r root, config, ledger, state, costs, controller store.Ref) error {
 	if err := m.reach(ctx, r, kindConfig, config); err != nil {
 		return err
 	}
-	if err := m.reach(ctx, r, kindCheckpoint, checkpoint); err != nil {
+	if err := m.reach(ctx, r, kindLedger, ledger); err != nil {
+		return err
+	}
+	if err := m.reach(ctx, r, kindState, state); err != nil {
 		return err
 	}
 	if err := m.reach(ctx, r, kindCosts, costs); err != nil {
@@ -280,7 +285,7 @@ func (m *marking) reach(ctx context.Context, r root, kind string, ref store.Ref)
 // it returns.
 func (m *marking) visit(ctx context.Context, r root, kind string, ref store.Ref) (store.Ref, error) {
 	switch kind {
-	case kindConfig, kindCheckpoint, kindCosts, kindReport:
+	case kindConfig, kindLedger, kindCosts, kindReport:
 	default: // it refers to nothing that it needs
 		there, err := m.present(ctx, ref)
 		if err == nil && !there {
@@ -300,12 +305,12 @@ func (m *marking) visit(ctx context.Context, r root, kind string, ref store.Ref)
 	m.hint(r, b)
 	switch kind {
 	case kindConfig:
-		c, err := activities.DecodeConfig(b)
+		c, err := library.DecodeConfig(b)
 		if err != nil {
 			return "", m.unread(r, kind, ref, err)
 		}
 		return "", m.config(ctx, r, c)
-	case kindCheckpoint:
+	case kindLedger:
 		segment, err := search.DecodeSegment(b)
 		if err != nil {
 			return "", m.unread(r, kind, ref, err)
@@ -317,13 +322,13 @@ func (m *marking) visit(ctx context.Context, r root, kind string, ref store.Ref)
 		}
 		return store.Ref(segment.Previous), nil
 	case kindCosts:
-		segment, err := activities.DecodeCosts(b)
+		segment, err := library.DecodeCosts(b)
 		if err != nil {
 			return "", m.unread(r, kind, ref, err)
 		}
 		return segment.Previous, nil
 	}
-	report, err := activities.DecodeReport(b)
+	report, err := library.DecodeReport(b)
 	if err != nil {
 		return "", m.unread(r, kind, ref, err)
 	}
@@ -344,7 +349,7 @@ func (m *marking) config(ctx context.Context, r root, c *search.Config) error {
 	return m.reach(ctx, r, kindController, store.Ref(c.Controller))
 }
 
-func (m *marking) report(ctx context.Context, r root, report *activities.RunReport) error {
+func (m *marking) report(ctx context.Context, r root, report *library.RunReport) error {
 	for _, v := range report.Plan.Controllers {
 		if err := m.reach(ctx, r, kindController, v.Ref); err != nil {
 			return err
@@ -354,7 +359,7 @@ func (m *marking) report(ctx context.Context, r root, report *activities.RunRepo
 		if err := m.reach(ctx, r, kindController, o.From); err != nil {
 			return err
 		}
-		if err := m.search(ctx, r, o.Config, o.Checkpoint, o.Costs, o.Controller); err != nil {
+		if err := m.search(ctx, r, o.Config, o.Ledger, "", o.Costs, o.Controller); err != nil {
 			return err
 		}
 	}

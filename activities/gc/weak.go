@@ -7,27 +7,27 @@ import (
 	"regexp"
 	"slices"
 
-	"tnaml/activities"
+	"tnaml/activities/library"
 	"tnaml/activities/store"
 	nnimage "tnaml/nn/image"
 )
 
 // held is a model that is held for a search, or for any that runs (Hold.Search).
 type held struct {
-	activities.Hold
+	library.Hold
 	by root
 }
 
 // trial notes which searches hold a model. A record that cannot be read is as good
 // as none to the trial cache, but a later version may know who holds what it names.
 func (m *marking) trial(r root, value []byte) {
-	var t activities.CachedTrial
+	var t library.CachedTrial
 	if err := json.Unmarshal(value, &t); err != nil {
 		m.hint(r, value)
 		return
 	}
 	if len(t.Holds) == 0 { // of an earlier version
-		t.Holds = []activities.Hold{{Model: t.Model}}
+		t.Holds = []library.Hold{{Model: store.Ref(t.Outcome.Model)}}
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -52,7 +52,7 @@ func (m *marking) held(ctx context.Context) error {
 	running := false
 	if slices.ContainsFunc(m.holds, func(h held) bool { return h.Search == "" }) {
 		for _, e := range entries {
-			record, err := activities.ReadRecord(ctx, m.s, e.Name)
+			record, err := library.ReadRecord(ctx, m.s, e.Name)
 			if err != nil && !errors.Is(err, store.ErrNotFound) {
 				return err
 			}
@@ -75,10 +75,10 @@ func (m *marking) held(ctx context.Context) error {
 // features marks the features whose task and module are kept; the names of others
 // are to be removed.
 func (m *marking) features(ctx context.Context, r root, e store.Entry, value []byte) error {
-	var f activities.FeaturesRecord
+	var f library.FeaturesRecord
 	err := json.Unmarshal(value, &f)
 	if _, malformed := store.ParseRef(string(f.Ref)); err != nil || malformed != nil {
-		f = activities.FeaturesRecord{} // they are computed again
+		f = library.FeaturesRecord{} // they are computed again
 	}
 	if f.Ref != "" && f.Data == "" {
 		// Of an earlier version; the object says what it is of.

@@ -12,7 +12,7 @@ import (
 	"strconv"
 	"strings"
 
-	"tnaml/experiments/search"
+	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/study"
 	"tnaml/experiments/yamlnode"
 )
@@ -320,7 +320,7 @@ func (r reader) settings(to *json.RawMessage) func(yamlnode.Entry) {
 		}
 		raw, err := json.Marshal(e.Value.Plain())
 		if err == nil {
-			_, err = search.ParseSettings(search.NAML, raw)
+			_, err = strategy.ParseSettings(strategy.NAML, raw)
 		}
 		if err != nil {
 			r.BadEach(e.Line, strconv.Quote(e.Key), err)

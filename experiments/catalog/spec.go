@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"tnaml/experiments/search"
+	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/study"
 	"tnaml/experiments/yamlnode"
 )
@@ -414,7 +414,7 @@ func (s *Spec) validate(k Kind, e *Experiment) error {
 	if k == KindBenchmark && (s.Nights < 1 || !(s.Tolerance > 0)) {
 		bad(`"nights" is %d and "tolerance" %v: both must be positive`, s.Nights, s.Tolerance)
 	}
-	if _, err := search.ParseSettings(search.NAML, s.Settings); err != nil {
+	if _, err := strategy.ParseSettings(strategy.NAML, s.Settings); err != nil {
 		for _, one := range yamlnode.Flatten(err) {
 			bad(`"settings": %w`, one)
 		}

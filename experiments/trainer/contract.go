@@ -108,6 +108,8 @@ type Result struct {
 	Outcome
 	// Encode returns the model as an object; nil where there is none to store.
 	Encode func() []byte
+	// CPUSeconds and WallSeconds are what the training took, kept as costs.
+	CPUSeconds, WallSeconds float64
 }
 
 // Trainer runs trials. It is safe for concurrent use.

@@ -1,6 +1,7 @@
 package trainer
 
 import (
+	"fmt"
 	"strings"
 
 	"tnaml/experiments/space"
@@ -37,4 +38,13 @@ func Reward(o space.Objective, value float64) float64 {
 		return -value
 	}
 	return value
+}
+
+// Text writes an objective's value for people: what is a fraction of 1 in percent.
+func Text(o space.Objective, value float64) string {
+	switch o.Metric {
+	case Accuracy, MacroF1, AUC:
+		return fmt.Sprintf("%.2f %%", 100*value)
+	}
+	return fmt.Sprintf("%.4g", value)
 }

@@ -149,8 +149,8 @@ func TestNGrams(t *testing.T) {
 	cfg := tokens
 	cfg.WideNGrams = 2
 	m, with := train(t, cfg, d, table, 1)
-	if with.Test < without.Test+.15 {
-		t.Errorf("%v with n-grams, %v without", with.Test, without.Test)
+	if with.Test.Accuracy < without.Test.Accuracy+.15 {
+		t.Errorf("%v with n-grams, %v without", with.Test.Accuracy, without.Test.Accuracy)
 	}
 	if want := without.Parameters + 9*3; with.Parameters != want || m.NGrams() != 9 {
 		t.Errorf("%d parameters, want %d; %d n-grams", with.Parameters, want, m.NGrams())
@@ -312,14 +312,14 @@ func TestLearns(t *testing.T) {
 					c.Activation, c.Normalisation, c.FineTune, c.HiddenLayers = f, norm, tune, 2
 					c.Dropout, c.Steps, c.DeepLearningRate = .1, 200, .05
 				})
-				if _, out := train(t, cfg, d, table, 1); out.Test < .9 || out.Validation < .9 {
+				if _, out := train(t, cfg, d, table, 1); out.Test.Accuracy < .9 || out.Validation.Accuracy < .9 {
 					t.Errorf("%+v: %+v", cfg, out)
 				}
 			}
 		}
 	}
 	noise, table := synthetic(400, 60, 3, 12, 8, 1)
-	if _, out := train(t, config(nil), noise, table, 1); out.Test > .5 {
+	if _, out := train(t, config(nil), noise, table, 1); out.Test.Accuracy > .5 {
 		t.Errorf("learned from noise: %+v", out)
 	}
 }
@@ -328,7 +328,7 @@ func TestLearns(t *testing.T) {
 func TestTowers(t *testing.T) {
 	d, table := synthetic(400, 60, 3, 12, 8, .2)
 	m, out := train(t, config(func(c *Config) { c.WideRegularisation, c.Steps = 100, 400 }), d, table, 1)
-	if slices.ContainsFunc(m.wide, func(v float32) bool { return v != 0 }) || out.Test < .8 {
+	if slices.ContainsFunc(m.wide, func(v float32) bool { return v != 0 }) || out.Test.Accuracy < .8 {
 		t.Errorf("deep alone: %+v", out)
 	}
 	m, out = train(t, config(func(c *Config) { c.DeepRegularisation = 1e6; c.HiddenLayers = 0 }), d, table, 1)
@@ -337,7 +337,7 @@ func TestTowers(t *testing.T) {
 			t.Fatalf("deep weight %v", v)
 		}
 	}
-	if out.Test < .8 {
+	if out.Test.Accuracy < .8 {
 		t.Errorf("wide alone: %+v", out)
 	}
 }
@@ -356,11 +356,11 @@ func TestHiddenLayersMatter(t *testing.T) {
 	d := &Data{Train: e, Validation: e, Test: e, Classes: 2, Vocabulary: 4, WideVocabulary: 4}
 	table := &Table{Dim: 2, Vectors: []float32{-2, 0, 2, 0, 0, -2, 0, 2}, Known: []bool{true, true, true, true}}
 	cfg := config(func(c *Config) { c.Steps, c.HiddenSize = 400, 16 })
-	if _, out := train(t, cfg, d, table, 1); out.Test < .99 {
+	if _, out := train(t, cfg, d, table, 1); out.Test.Accuracy < .99 {
 		t.Errorf("one hidden layer: %+v", out)
 	}
 	cfg.HiddenLayers = 0
-	if _, out := train(t, cfg, d, table, 1); out.Test > .8 {
+	if _, out := train(t, cfg, d, table, 1); out.Test.Accuracy > .8 {
 		t.Errorf("no hidden layer: %+v", out)
 	}
 }
@@ -406,8 +406,8 @@ func TestRoundTrip(t *testing.T) {
 	for _, norm := range []Normalisation{NoNorm, BatchNorm, LayerNorm} {
 		for _, tune := range []bool{false, true} {
 			m, out := train(t, config(func(c *Config) { c.Normalisation, c.FineTune = norm, tune }), d, table, 1)
-			if got := m.Accuracy(&d.Test); got != out.Test {
-				t.Errorf("accuracy %v when asked, %v when trained", got, out.Test)
+			if got := m.Evaluate(&d.Test); got != out.Test {
+				t.Errorf("%+v when asked, %+v when trained", got, out.Test)
 			}
 			want := m.Predict(&d.Test)
 			for i := 0; i < len(want); i += 3 {
@@ -450,11 +450,11 @@ func TestRoundTrip(t *testing.T) {
 func TestOutcomes(t *testing.T) {
 	d, table := synthetic(120, 40, 3, 10, 6, .5)
 	m, out, err := Train(config(func(c *Config) { c.FineTune = true }), d, table, 1, Options{MemoryLimit: 1000})
-	if m != nil || out.Status != OverMemory || !strings.Contains(out.Reason, "limit") || err != nil {
+	if m != nil || out.Status != OverMemory || out.Steps != 0 || !strings.Contains(out.Reason, "limit") || err != nil {
 		t.Errorf("over memory: %+v, %v", out, err)
 	}
 	m, out, err = Train(config(func(c *Config) { c.DeepLearningRate = 1e30; c.HiddenLayers = 3; c.Activation = ReLU }), d, table, 1, Options{})
-	if m != nil || out.Status != Diverged || out.Reason == "" || out.Validation != 0 || err != nil {
+	if m != nil || out.Status != Diverged || !strings.Contains(out.Reason, fmt.Sprintf("at step %d of 60", out.Steps)) || out.Validation != (Metrics{}) || err != nil {
 		t.Errorf("diverged: %+v, %v", out, err)
 	}
 	stop := errors.New("enough")

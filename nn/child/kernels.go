@@ -14,7 +14,7 @@ import (
 
 // TrainerVersion is part of every trial's identity: it changes whenever any
 // result could.
-const TrainerVersion = "4"
+const TrainerVersion = "5"
 
 // InstructionSet names what the numerical kernels run on. Sums are ordered
 // differently on different ones, so results are equal bit for bit only within

@@ -105,7 +105,7 @@ func TestImageTowers(t *testing.T) {
 		d, table, v := syntheticImages(400, 20, 3, 8, .5)
 		c.blind(d, v)
 		m, out := trainImages(t, config(func(c *Config) { c.Steps, c.WideLearningRate = 400, 1 }), d, table, v, 1)
-		if out.Validation < c.least || out.Test < c.least {
+		if out.Validation.Accuracy < c.least || out.Test.Accuracy < c.least {
 			t.Errorf("%s: %+v", c.name, out)
 		}
 		if len(m.pixels) != c.wideCount || m.Pixels() != 20 {

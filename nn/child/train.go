@@ -95,6 +95,7 @@ func Train(cfg Config, d *Data, t *Table, seed uint64, o Options) (*Model, Outco
 	for step := range cfg.Steps {
 		loss := r.step(step)
 		if !(loss < 1e30) {
+			out.Steps = step + 1
 			out.Status, out.Reason = Diverged, fmt.Sprintf("loss not finite: %v at step %d of %d", loss, step+1, cfg.Steps)
 			return nil, out, nil
 		}
@@ -109,6 +110,7 @@ func Train(cfg Config, d *Data, t *Table, seed uint64, o Options) (*Model, Outco
 			since = 0
 		}
 	}
+	out.Steps = cfg.Steps
 	if cfg.Normalisation == BatchNorm {
 		r.population()
 	}
@@ -121,8 +123,8 @@ func Train(cfg Config, d *Data, t *Table, seed uint64, o Options) (*Model, Outco
 	if documents != nil {
 		validation, test = documents.Validation, documents.Test
 	}
-	onValidation, ok1 := m.accuracy(&d.Validation, validation)
-	onTest, ok2 := m.accuracy(&d.Test, test)
+	onValidation, ok1 := m.evaluate(&d.Validation, validation)
+	onTest, ok2 := m.evaluate(&d.Test, test)
 	if !ok1 || !ok2 {
 		out.Status, out.Reason = Diverged, fmt.Sprintf("a logit is not finite in evaluation after %d steps", cfg.Steps)
 		return nil, out, nil

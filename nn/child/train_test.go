@@ -62,10 +62,10 @@ func TestNoWideVocabulary(t *testing.T) {
 	d, table := synthetic(400, 60, 3, 12, 8, .2)
 	d.WideVocabulary = 0
 	m, out := train(t, config(func(c *Config) { c.FineTune, c.Steps = true, 200 }), d, table, 1)
-	if out.Test < .9 || len(m.wide) != 0 {
+	if out.Test.Accuracy < .9 || len(m.wide) != 0 {
 		t.Errorf("%+v with %d wide weights", out, len(m.wide))
 	}
-	if back, err := DecodeModel(m.Encode()); err != nil || back.Accuracy(&d.Test) != out.Test {
+	if back, err := DecodeModel(m.Encode()); err != nil || back.Evaluate(&d.Test) != out.Test {
 		t.Errorf("after a round trip: %v", err)
 	}
 }
@@ -177,7 +177,7 @@ func TestDivergedUnseenByTheLoss(t *testing.T) {
 	}
 	// The last step takes the weights out of range, when no loss follows.
 	_, out, err := Train(config(func(c *Config) { c.DeepLearningRate, c.Steps = 3e38, 1 }), d, table, 1, Options{})
-	if out.Status != Diverged || out.Reason == "" || out.Parameters == 0 || err != nil {
+	if out.Status != Diverged || out.Reason == "" || out.Parameters == 0 || out.Steps != 1 || err != nil {
 		t.Errorf("last step: %+v, %v", out, err)
 	}
 	// A token that only the validation split has is out of range: a frozen module
@@ -190,7 +190,7 @@ func TestDivergedUnseenByTheLoss(t *testing.T) {
 	d.Validation = Examples{Offsets: []int32{0, 1}, IDs: []int32{40}, Counts: []float32{2}, Labels: []int32{0}}
 	for _, tune := range []bool{false, true} {
 		_, out, err = Train(config(func(c *Config) { c.FineTune, c.Activation = tune, ReLU }), d, table, 1, Options{})
-		if out.Status != Diverged || !tune && !strings.Contains(out.Reason, "evaluation") || out.Test != 0 || err != nil {
+		if out.Status != Diverged || !tune && !strings.Contains(out.Reason, "evaluation") || out.Test != (Metrics{}) || err != nil {
 			t.Errorf("evaluation: %+v, %v", out, err)
 		}
 	}

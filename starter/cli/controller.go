@@ -12,10 +12,11 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
-	"tnaml/activities"
+	"tnaml/activities/library"
 	"tnaml/deploy"
 	"tnaml/experiments/metrics"
 	"tnaml/experiments/search"
+	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/space"
 	"tnaml/nn/optimizer"
 )
@@ -32,13 +33,13 @@ func (a *app) controllerListCommand() *cobra.Command {
 		Use: "list", Short: "List the published controllers with their versions", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
-				records, err := activities.Controllers(cmd.Context(), s.Store)
+				records, err := library.Controllers(cmd.Context(), s.Store)
 				if err != nil {
 					return err
 				}
 				if a.json {
 					if records == nil {
-						records = []activities.ControllerRecord{}
+						records = []library.ControllerRecord{}
 					}
 					return a.printJSON(records)
 				}
@@ -69,7 +70,7 @@ func (a *app) controllerListCommand() *cobra.Command {
 
 // controllerView is a controller for people and scripts.
 type controllerView struct {
-	activities.ControllerVersion
+	library.ControllerVersion
 	Hidden int `json:"hidden"`
 	Layers int `json:"layers"`
 	// Architectures holds the modal architecture of each task.
@@ -84,7 +85,7 @@ func (a *app) controllerShowCommand() *cobra.Command {
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
-				p, v, err := activities.LoadController(cmd.Context(), s.Store, args[0])
+				p, v, err := library.LoadController(cmd.Context(), s.Store, args[0])
 				if err != nil {
 					return err
 				}
@@ -158,7 +159,7 @@ func (a *app) controllerExportCommand() *cobra.Command {
 		Use: "export CONTROLLER", Short: "Write a controller to a file (safetensors)", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
-				v, err := activities.FindController(cmd.Context(), s.Store, args[0])
+				v, err := library.FindController(cmd.Context(), s.Store, args[0])
 				if err != nil {
 					return err
 				}
@@ -201,11 +202,11 @@ func (a *app) controllerImportCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if _, err := search.DecodeController(b); err != nil { // before any server is asked
+			if _, err := strategy.DecodeController(b); err != nil { // before any server is asked
 				return fmt.Errorf("%s: %w", args[0], err)
 			}
 			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
-				v, err := activities.ImportController(cmd.Context(), s.Store, name, b)
+				v, err := library.ImportController(cmd.Context(), s.Store, name, b)
 				if err != nil {
 					return fmt.Errorf("%s: %w", args[0], err)
 				}
@@ -256,9 +257,9 @@ func (a *app) controllerDiffCommand() *cobra.Command {
 		Use: "diff A B", Short: "Compare two controllers: space, tasks, weights, modal architectures", Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
-				var both [2]*search.Pretrained
+				var both [2]*strategy.Pretrained
 				for i, which := range args {
-					p, _, err := activities.LoadController(cmd.Context(), s.Store, which)
+					p, _, err := library.LoadController(cmd.Context(), s.Store, which)
 					if err != nil {
 						return err
 					}
@@ -276,16 +277,16 @@ func (a *app) controllerDiffCommand() *cobra.Command {
 	})
 }
 
-func diffControllers(p, q *search.Pretrained) controllerDiff {
+func diffControllers(p, q *strategy.Pretrained) controllerDiff {
 	d := controllerDiff{Identical: p.Ref == q.Ref}
 	spaces := [2]*space.Space{{Name: p.Origin.SpaceName, Choices: p.Origin.Choices}, {Name: q.Origin.SpaceName, Choices: q.Origin.Choices}}
 	if err := p.Fits(spaces[1]); p.Origin.Space != q.Origin.Space && err != nil {
 		d.Space = strings.Split(err.Error(), "\n")
 	}
-	index := func(p *search.Pretrained, name string) int {
+	index := func(p *strategy.Pretrained, name string) int {
 		return slices.IndexFunc(p.Origin.Tasks, func(t search.Task) bool { return t.Name == name })
 	}
-	describe := func(p *search.Pretrained, sp *space.Space, task int) string {
+	describe := func(p *strategy.Pretrained, sp *space.Space, task int) string {
 		if p.Origin.Choices == nil {
 			return fmt.Sprint(p.Architecture(task))
 		}

@@ -10,7 +10,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
-	"tnaml/activities"
+	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/deploy"
 )
@@ -59,12 +59,12 @@ func (a *app) dataListCommand() *cobra.Command {
 		Use: "list", Short: "List the tasks", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
-				names, records, err := named[activities.DatasetRecord](cmd.Context(), s.Store, store.Dataset, activities.Datasets)
+				names, records, err := named[library.DatasetRecord](cmd.Context(), s.Store, store.Dataset, library.Datasets)
 				if err != nil {
 					return err
 				}
 				if a.json {
-					out := map[string]activities.DatasetRecord{}
+					out := map[string]library.DatasetRecord{}
 					for i, n := range names {
 						out[n] = records[i]
 					}
@@ -84,7 +84,7 @@ func (a *app) dataListCommand() *cobra.Command {
 					if m := r.Card.Image; m != nil {
 						size = fmt.Sprintf("%d×%d×%d", m.Height, m.Width, m.Channels)
 					}
-					t.AppendRow(table.Row{names[i], r.Card.Modality(), humanize.Comma(int64(r.Card.Examples)), len(r.Card.Classes), percent(r.Card.MajorityAccuracy), size,
+					t.AppendRow(table.Row{names[i], r.Card.Kind(), humanize.Comma(int64(r.Card.Examples)), len(r.Card.Classes), percent(r.Card.MajorityAccuracy), size,
 						cut(r.Card.Options.Source, max(10, a.columns()-longest-60))})
 				}
 				a.print("%s", t.Render())
@@ -119,7 +119,7 @@ func (a *app) dataShowCommand() *cobra.Command {
 		Use: "show TASK", Short: "Show a task's card", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
-				record, err := activities.Dataset(cmd.Context(), s.Store, args[0])
+				record, err := library.Dataset(cmd.Context(), s.Store, args[0])
 				if err != nil {
 					return err
 				}

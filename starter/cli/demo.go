@@ -15,14 +15,15 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"tnaml/activities"
+	"tnaml/activities/library"
 	"tnaml/deploy"
 	"tnaml/deploy/stack"
 	"tnaml/experiments/catalog"
-	"tnaml/experiments/godoc"
+	"tnaml/experiments/data"
+	"tnaml/experiments/data/godoc"
+	"tnaml/experiments/data/text"
 	"tnaml/experiments/report"
 	"tnaml/experiments/study"
-	"tnaml/experiments/task"
 )
 
 // demoExperiment is the experiment that the demonstration runs.
@@ -108,14 +109,14 @@ func (a *app) demoData(ctx context.Context, s *deploy.Servers, goroot string) er
 	p := a.newProgress()
 	defer p.clear()
 	there := map[string]bool{}
-	records, err := activities.Datasets(ctx, s.Store)
+	records, err := library.Datasets(ctx, s.Store)
 	if err != nil {
 		return err
 	}
 	for _, r := range records {
 		there[r.Card.Options.Name] = true
 	}
-	modules, err := activities.Modules(ctx, s.Store)
+	modules, err := library.Modules(ctx, s.Store)
 	if err != nil {
 		return err
 	}
@@ -148,11 +149,11 @@ func (a *app) demoData(ctx context.Context, s *deploy.Servers, goroot string) er
 	sources := corpus.Tasks()
 	for i, source := range sources {
 		p.update(fmt.Sprintf("tasks: %d of %d, %s", i+1, len(sources), source.Name))
-		t, err := task.Build(source.Examples, task.Options{Name: source.Name, Source: godoc.Source + ": " + source.Description, Licence: godoc.Licence})
+		t, err := text.Build(source.Examples, data.Options{Name: source.Name, Source: godoc.Source + ": " + source.Description, Licence: godoc.Licence})
 		if err != nil {
 			return err
 		}
-		if _, err := activities.PublishTask(ctx, s.Store, t, true); err != nil {
+		if _, err := library.PublishTask(ctx, s.Store, t, true); err != nil {
 			return err
 		}
 	}
@@ -163,7 +164,7 @@ func (a *app) demoData(ctx context.Context, s *deploy.Servers, goroot string) er
 		return err
 	}
 	for _, m := range trained {
-		if _, err := activities.PublishModule(ctx, s.Store, m, true); err != nil {
+		if _, err := library.PublishModule(ctx, s.Store, m, true); err != nil {
 			return err
 		}
 	}
@@ -198,7 +199,7 @@ func (a *app) demoRun(ctx context.Context, s *deploy.Servers, trials int, output
 	if err != nil {
 		return err
 	}
-	st, err := activities.ReadStudy(ctx, s.Store, demoExperiment, name)
+	st, err := library.ReadStudy(ctx, s.Store, demoExperiment, name)
 	if err != nil {
 		return err
 	}

@@ -17,17 +17,19 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"tnaml/activities"
+	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/deploy"
 	"tnaml/experiments/metrics"
 	"tnaml/experiments/search"
+	"tnaml/experiments/trainer"
 	"tnaml/workflows"
 )
 
 // found is a search with its ledger so far.
 type found struct {
 	name   string
-	record *activities.SearchRecord
+	record *library.SearchRecord
 	config *search.Config
 	trials []search.Trial
 	costs  []search.Cost
@@ -36,7 +38,7 @@ type found struct {
 // find reads a search's ledger: the checkpoints, and for a running search what
 // its workflow has told since.
 func (a *app) find(ctx context.Context, s *deploy.Servers, name string) (*found, error) {
-	record, err := activities.ReadRecord(ctx, s.Store, name)
+	record, err := library.ReadRecord(ctx, s.Store, name)
 	if errors.Is(err, store.ErrNotFound) {
 		if a.liveStatus(ctx, s, name) == "running" {
 			return nil, fmt.Errorf("search %s has not begun: its names are being looked up; is a worker running?", name)
@@ -47,7 +49,7 @@ func (a *app) find(ctx context.Context, s *deploy.Servers, name string) (*found,
 		return nil, err
 	}
 	f := &found{name: name, record: record}
-	if f.config, err = activities.ReadConfig(ctx, s.Store, record.Config); err != nil {
+	if f.config, err = library.ReadConfig(ctx, s.Store, record.Config); err != nil {
 		return nil, err
 	}
 	checkpoint, costs := record.Checkpoint, record.Costs
@@ -59,10 +61,10 @@ func (a *app) find(ctx context.Context, s *deploy.Servers, name string) (*found,
 			checkpoint, costs, journal = p.Checkpoint, p.Costs, p.Journal
 		}
 	}
-	if f.trials, err = activities.ReadLedger(ctx, s.Store, checkpoint); err != nil {
+	if f.trials, err = library.ReadLedger(ctx, s.Store, checkpoint); err != nil {
 		return nil, err
 	}
-	if f.costs, err = activities.ReadCosts(ctx, s.Store, costs); err != nil {
+	if f.costs, err = library.ReadCosts(ctx, s.Store, costs); err != nil {
 		return nil, err
 	}
 	for _, r := range journal {
@@ -104,7 +106,7 @@ type row struct {
 
 func (f *found) row(i int) row {
 	t := f.trials[i]
-	r := row{Trial: t, TaskName: f.config.Tasks[t.Task].Name, Summary: f.config.Space.Describe(t.Actions), Options: map[string]any{}}
+	r := row{Trial: t, TaskName: f.config.Tasks[t.Task].Name, Summary: trainer.Describe(&f.config.Space, t.Actions), Options: map[string]any{}}
 	for k, c := range f.config.Space.Choices {
 		r.Options[c.Name] = c.Options[t.Actions[k]]
 	}
@@ -285,7 +287,7 @@ func (a *app) listCommand() *cobra.Command {
 				}
 				out := []entry{}
 				for _, e := range entries {
-					r, err := activities.ReadRecord(cmd.Context(), s.Store, e.Name)
+					r, err := library.ReadRecord(cmd.Context(), s.Store, e.Name)
 					if err != nil {
 						return err
 					}

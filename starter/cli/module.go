@@ -12,10 +12,10 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
-	"tnaml/activities"
+	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/deploy"
-	"tnaml/experiments/task"
+	"tnaml/experiments/data"
 	"tnaml/nn/embedding"
 )
 
@@ -31,7 +31,7 @@ func (a *app) moduleListCommand() *cobra.Command {
 		Use: "list", Short: "List the embedding modules", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
-				modules, err := activities.Modules(cmd.Context(), s.Store)
+				modules, err := library.Modules(cmd.Context(), s.Store)
 				if err != nil {
 					return err
 				}
@@ -45,7 +45,7 @@ func (a *app) moduleListCommand() *cobra.Command {
 				t := newTable(table.Row{"module", "of", "language", "tokens", "dim", "other words", "source"}, "tokens", "dim")
 				for _, m := range modules {
 					tokens := ""
-					if m.Modality == task.Texts {
+					if m.Modality == data.Text {
 						tokens = humanize.Comma(int64(m.Tokens))
 					}
 					t.AppendRow(table.Row{m.Name, m.Modality, m.Language, tokens, m.Dim, m.Subword, cut(m.Source, 80)})
@@ -58,8 +58,8 @@ func (a *app) moduleListCommand() *cobra.Command {
 }
 
 // moduleLine says in a line what a module is.
-func moduleLine(m activities.ModuleRecord) string {
-	if m.Modality == task.Images {
+func moduleLine(m library.ModuleRecord) string {
+	if m.Modality == data.Image {
 		return fmt.Sprintf("%s: %s features of an image", m.Name, humanize.Comma(int64(m.Dim)))
 	}
 	line := fmt.Sprintf("%s: %s tokens of length %d", m.Name, humanize.Comma(int64(m.Tokens)), m.Dim)
@@ -74,7 +74,7 @@ func moduleLine(m activities.ModuleRecord) string {
 
 // shownModule is what `module show --json` prints.
 type shownModule struct {
-	activities.ModuleRecord
+	library.ModuleRecord
 	RMS        float64            `json:"rms"`
 	Parts      *embedding.Subword `json:"parts,omitempty"`
 	Coverage   []taskCoverage     `json:"coverage,omitempty"`
@@ -94,30 +94,30 @@ func (a *app) moduleShowCommand() *cobra.Command {
 		Example: "  starter module show glove-50 --task sms_spam,subj_movie\n  starter module show glove-50 --task all",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
-				record, err := activities.Module(cmd.Context(), s.Store, args[0])
+				record, err := library.Module(cmd.Context(), s.Store, args[0])
 				if err != nil {
 					return err
 				}
-				if record.Modality == task.Images && len(words)+len(tasks) == 0 {
+				if record.Modality == data.Image && len(words)+len(tasks) == 0 {
 					if a.json {
 						return a.printJSON(record)
 					}
 					a.print("%s\n%s\n%s", moduleLine(record), record.Source, record.Ref)
 					return nil
 				}
-				m, ref, err := activities.LoadModule(cmd.Context(), s.Store, args[0])
+				m, ref, err := library.LoadModule(cmd.Context(), s.Store, args[0])
 				if err != nil {
 					return err
 				}
-				shown := shownModule{ModuleRecord: activities.NewModuleRecord(ref, m), RMS: m.RMS(), Parts: m.Subword}
+				shown := shownModule{ModuleRecord: library.NewModuleRecord(ref, m), RMS: m.RMS(), Parts: m.Subword}
 				if slices.Equal(tasks, []string{"all"}) {
-					names, records, err := named[activities.DatasetRecord](cmd.Context(), s.Store, store.Dataset, activities.Datasets)
+					names, records, err := named[library.DatasetRecord](cmd.Context(), s.Store, store.Dataset, library.Datasets)
 					if err != nil {
 						return err
 					}
 					tasks = nil
 					for i, r := range records {
-						if r.Card.Modality() == task.Texts {
+						if r.Card.Kind() == data.Text {
 							tasks = append(tasks, names[i])
 						}
 					}
@@ -126,7 +126,7 @@ func (a *app) moduleShowCommand() *cobra.Command {
 				defer p.clear()
 				for _, name := range tasks {
 					p.update("coverage of " + name)
-					t, _, err := activities.LoadTask(cmd.Context(), s.Store, name)
+					t, _, err := library.LoadTask(cmd.Context(), s.Store, name)
 					if err != nil {
 						return err
 					}
@@ -206,7 +206,7 @@ func (a *app) moduleNeighboursCommand() *cobra.Command {
 		Args:    cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
-				m, _, err := activities.LoadModule(cmd.Context(), s.Store, args[0])
+				m, _, err := library.LoadModule(cmd.Context(), s.Store, args[0])
 				if err != nil {
 					return err
 				}
@@ -311,19 +311,19 @@ func (a *app) moduleCheckCommand() *cobra.Command {
 					return usageError{fmt.Errorf("--language is %q (known: en, es)", language)}
 				}
 				if len(args) == 0 {
-					records, err := activities.Modules(cmd.Context(), s.Store)
+					records, err := library.Modules(cmd.Context(), s.Store)
 					if err != nil {
 						return err
 					}
 					for _, r := range records {
-						if r.Modality == task.Texts && embedding.Triples(cmp.Or(language, r.Language)) != nil {
+						if r.Modality == data.Text && embedding.Triples(cmp.Or(language, r.Language)) != nil {
 							args = append(args, r.Name)
 						}
 					}
 				}
 				out := []moduleCheck{}
 				for _, name := range args {
-					m, _, err := activities.LoadModule(cmd.Context(), s.Store, name)
+					m, _, err := library.LoadModule(cmd.Context(), s.Store, name)
 					if err != nil {
 						return err
 					}

@@ -13,11 +13,14 @@ import (
 	"go.temporal.io/sdk/worker"
 
 	"tnaml/activities"
+	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/deploy/stack/stacktest"
+	"tnaml/experiments/data"
+	"tnaml/experiments/data/text"
 	"tnaml/experiments/search"
-	"tnaml/experiments/task"
-	"tnaml/nn/child"
+	"tnaml/experiments/search/strategy"
+	"tnaml/experiments/trainer"
 	"tnaml/nn/embedding"
 	"tnaml/workflows"
 )
@@ -29,7 +32,7 @@ type free struct{ *activities.Activities }
 func (free) Train(_ context.Context, in activities.TrainInput) (activities.TrialResult, error) {
 	accuracy := float64(in.Proposal.Actions[0]+1) / 20
 	return activities.TrialResult{
-		Trial: search.Trial{Trial: in.Proposal.Trial, Task: in.Proposal.Task, Actions: in.Proposal.Actions, Status: child.OK, Validation: accuracy, Test: accuracy},
+		Trial: search.Trial{Trial: in.Proposal.Trial, Task: in.Proposal.Task, Actions: in.Proposal.Actions, Status: trainer.OK, Validation: accuracy, Test: accuracy},
 		Cost:  search.Cost{Trial: in.Proposal.Trial}, Summary: in.Proposal.Summary,
 	}, nil
 }
@@ -42,7 +45,7 @@ func (free) Train(_ context.Context, in activities.TrainInput) (activities.Trial
 //
 //	go test ./worker/host -run '^$' -bench Loop -benchtime 10000x
 func BenchmarkLoop(b *testing.B) {
-	for _, strategy := range []string{search.Random, search.NAML} {
+	for _, strategy := range []string{strategy.Random, strategy.NAML} {
 		b.Run(strategy, func(b *testing.B) { benchmarkLoop(b, strategy) })
 	}
 }
@@ -63,20 +66,20 @@ func benchmarkLoop(b *testing.B, strategy string) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	var examples []task.Example
+	var examples []text.Example
 	for i := range 200 {
-		examples = append(examples, task.Example{Text: fmt.Sprintf("word%d word%d", i, i%7), Label: []string{"even", "odd"}[i%2]})
+		examples = append(examples, text.Example{Text: fmt.Sprintf("word%d word%d", i, i%7), Label: []string{"even", "odd"}[i%2]})
 	}
-	words, err := task.Build(examples, task.Options{Name: "words"})
+	words, err := text.Build(examples, data.Options{Name: "words"})
 	if err != nil {
 		b.Fatal(err)
 	}
-	if _, err := activities.PublishTask(b.Context(), s, words, true); err != nil {
+	if _, err := library.PublishTask(b.Context(), s, words, true); err != nil {
 		b.Fatal(err)
 	}
 	for _, name := range []string{"m-1", "m-2"} {
 		m := &embedding.Module{Name: name, Language: "en", Dim: 2, Tokens: []string{"word1"}, Vectors: []float32{1, 2}}
-		if _, err := activities.PublishModule(b.Context(), s, m, true); err != nil {
+		if _, err := library.PublishModule(b.Context(), s, m, true); err != nil {
 			b.Fatal(err)
 		}
 	}

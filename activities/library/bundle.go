@@ -1,0 +1,207 @@
+package library
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"tnaml/activities/store"
+	"tnaml/experiments/data"
+	"tnaml/experiments/data/text"
+	"tnaml/experiments/search"
+	"tnaml/experiments/trainer"
+	"tnaml/nn/child"
+	"tnaml/nn/embedding"
+	"tnaml/nn/safetensors"
+)
+
+// Bundle is a trained child model with all it takes to use it on texts or
+// images: what `starter model export` writes. It is a safetensors file of kind
+// "model", as the trial stored it, with the metadata "bundle" (BundleInfo)
+// added, and, of a text model, the array "vocabulary" (the tokens, UTF-8, each
+// ended by a newline) and, where the wide tower sees n-grams, "ngrams" (I32, rows
+// of token ids, filled up with −1); of an image model see imageBundle.
+type Bundle struct {
+	Info  BundleInfo
+	Model *child.Model
+	task  text.Task
+	grams *text.NGrams
+	image *imageBundle
+}
+
+// BundleInfo says what a bundle is.
+type BundleInfo struct {
+	Task      string         `json:"task"`
+	Labels    []string       `json:"labels"`
+	Tokeniser text.Tokeniser `json:"tokeniser,omitzero"`
+	// WideVocabulary is the number of leading tokens the wide tower knows.
+	WideVocabulary int `json:"wide_vocabulary,omitempty"`
+	// Image is the size of an image model's images, nil for texts.
+	Image *ImageSize `json:"image,omitempty"`
+	// Search and Trial are where the model came from, Summary its architecture.
+	Search     string  `json:"search"`
+	Trial      int     `json:"trial"`
+	Summary    string  `json:"summary"`
+	Validation float64 `json:"validation_accuracy"`
+	Test       float64 `json:"test_accuracy"`
+}
+
+// ExportModel makes the bundle of a trial whose model was kept.
+func ExportModel(ctx context.Context, s store.Store, name string, config *search.Config, t search.Trial) ([]byte, error) {
+	if t.Model == "" {
+		return nil, fmt.Errorf("search %q: the model of trial %d was not kept: only those that were among the 10 best when they were trained are (see `starter best %s`)", name, t.Trial, name)
+	}
+	taskRef := config.Tasks[t.Task]
+	b, err := s.Get(ctx, store.Ref(taskRef.Data))
+	if err != nil {
+		return nil, fmt.Errorf("task %q: %w", taskRef.Name, err)
+	}
+	info := BundleInfo{
+		Task: taskRef.Name, Search: name, Trial: t.Trial, Summary: trainer.Describe(&config.Space, t.Actions),
+		Validation: t.Validation, Test: t.Test,
+	}
+	if config.Kind() == data.Image.String() {
+		return exportImage(ctx, s, config, t, b, info)
+	}
+	data, err := text.Decode(b)
+	if err != nil {
+		return nil, err
+	}
+	info.Labels, info.Tokeniser, info.WideVocabulary = data.Labels, data.Tokeniser, data.WideVocabulary
+	model, err := loadModel(ctx, s, config, t, data)
+	if err != nil {
+		return nil, fmt.Errorf("model of trial %d: %w", t.Trial, err)
+	}
+	f, err := safetensors.Decode(model.EncodeAlone())
+	if err != nil {
+		return nil, fmt.Errorf("model of trial %d: %w", t.Trial, err)
+	}
+	f.PutJSON("bundle", info)
+	var words []byte
+	for _, token := range data.Vocabulary {
+		words = append(append(words, token...), '\n')
+	}
+	safetensors.Put(f, "vocabulary", words)
+	if n := model.NGrams(); n > 0 {
+		longest := model.Config().WideNGrams
+		g, err := data.NGrams(longest)
+		if err != nil {
+			return nil, err
+		}
+		if g.Len() != n {
+			return nil, fmt.Errorf("model of trial %d: it has %d n-grams, its task %d: another version of the program made it", t.Trial, n, g.Len())
+		}
+		safetensors.Put(f, "ngrams", g.Encode(), n, longest)
+	}
+	return f.Encode(), nil
+}
+
+// loadModel reads a trial's model; one on a frozen module was stored without
+// the module's table and gets it back.
+func loadModel(ctx context.Context, s store.Store, config *search.Config, t search.Trial, data *text.Task) (*child.Model, error) {
+	b, err := s.Get(ctx, store.Ref(t.Model))
+	if err != nil {
+		return nil, err
+	}
+	model, err := child.DecodeModel(b)
+	if err != nil || !model.Detached() {
+		return model, err
+	}
+	name, ref, err := moduleOf(config, t)
+	if err != nil {
+		return nil, err
+	}
+	if b, err = s.Get(ctx, ref); err != nil {
+		return nil, fmt.Errorf("module %q: %w", name, err)
+	}
+	module, err := embedding.Decode(b)
+	if err != nil {
+		return nil, fmt.Errorf("module %q: %w", name, err)
+	}
+	return model, model.Attach(module.Table(data.Vocabulary, data.WideVocabulary))
+}
+
+// DecodeBundle reads what ExportModel wrote.
+func DecodeBundle(b []byte) (*Bundle, error) {
+	f, err := safetensors.Decode(b)
+	if err != nil {
+		return nil, err
+	}
+	var out Bundle
+	if err := f.GetJSON("bundle", &out.Info); err != nil {
+		return nil, fmt.Errorf("not an exported model (make one with `starter model export`): %w", err)
+	}
+	if out.Info.Image != nil {
+		return &out, out.decodeImage(f, b)
+	}
+	words, _, err := safetensors.Get[uint8](f, "vocabulary", -1)
+	if err != nil {
+		return nil, fmt.Errorf("exported model: %w", err)
+	}
+	if out.Info.Tokeniser.Version != text.TokeniserVersion {
+		return nil, fmt.Errorf("exported model: made with version %d of the tokeniser, this program has version %d", out.Info.Tokeniser.Version, text.TokeniserVersion)
+	}
+	if out.Model, err = child.DecodeModel(b); err != nil {
+		return nil, fmt.Errorf("exported model: %w", err)
+	}
+	vocabulary := strings.Split(strings.TrimSuffix(string(words), "\n"), "\n")
+	out.task = text.Task{
+		Labels: out.Info.Labels, Tokeniser: out.Info.Tokeniser,
+		Vocabulary: vocabulary, WideVocabulary: out.Info.WideVocabulary,
+	}
+	if out.Model.Pixels() > 0 {
+		return nil, errors.New("exported model: it is one of images, and lacks their size and module")
+	}
+	if out.Model.Detached() {
+		return nil, errors.New("exported model: it lacks its embedding table")
+	}
+	if rows := out.Model.Vocabulary(); rows != len(vocabulary) {
+		return nil, fmt.Errorf("exported model: %d tokens for a table of %d", len(vocabulary), rows)
+	}
+	if n := out.Model.NGrams(); n > 0 {
+		longest := out.Model.Config().WideNGrams
+		rows, _, err := safetensors.Get[int32](f, "ngrams", n, longest)
+		if err != nil {
+			return nil, fmt.Errorf("exported model: %w", err)
+		}
+		if out.grams, err = out.task.DecodeNGrams(rows, longest); err != nil {
+			return nil, fmt.Errorf("exported model: %w", err)
+		}
+	}
+	if classes := out.Model.Classes(); classes != len(out.Info.Labels) {
+		return nil, fmt.Errorf("exported model: %d labels for a model of %d classes", len(out.Info.Labels), classes)
+	}
+	return &out, nil
+}
+
+// Prediction is what a model says of one text or image.
+type Prediction struct {
+	// Label is the most probable class.
+	Label string `json:"label"`
+	// Probabilities holds each class's, in the order of BundleInfo.Labels.
+	Probabilities []float32 `json:"probabilities"`
+}
+
+// Predict classifies texts.
+func (b *Bundle) Predict(texts []string) []Prediction {
+	bags := b.task.Bag(texts, b.grams)
+	return b.predictions(b.Model.Predict(&bags))
+}
+
+// predictions are those of probabilities, n × classes.
+func (b *Bundle) predictions(probabilities []float32) []Prediction {
+	classes := len(b.Info.Labels)
+	out := make([]Prediction, len(probabilities)/classes)
+	for i := range out {
+		row := probabilities[i*classes : (i+1)*classes]
+		best := 0
+		for c, p := range row {
+			if p > row[best] {
+				best = c
+			}
+		}
+		out[i] = Prediction{Label: b.Info.Labels[best], Probabilities: row}
+	}
+	return out
+}

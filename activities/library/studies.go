@@ -1,0 +1,239 @@
+package library
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"tnaml/activities/store"
+	"tnaml/experiments/study"
+)
+
+// ReadStudy gathers the searches of an experiment, of all its runs or of those
+// that are named (by their workflow ID). A search that two runs share, since
+// one was started like the other, is there once, for the older run. Of a run
+// that has not ended, the searches that have are in it, and those that run as
+// far as their last checkpoint.
+func ReadStudy(ctx context.Context, s store.Store, experiment string, runs ...string) (*study.Study, error) {
+	record, err := ReadExperiment(ctx, s, experiment)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, fmt.Errorf("experiment %q has not been run: `starter run %s` does", experiment, experiment)
+	}
+	if err != nil {
+		return nil, err
+	}
+	var unknown []string
+	for _, name := range runs {
+		if !slices.ContainsFunc(record.Runs, func(e RunEntry) bool { return e.Name == name }) {
+			unknown = append(unknown, name)
+		}
+	}
+	if len(unknown) > 0 {
+		var known []string
+		for _, e := range record.Runs {
+			known = append(known, e.Name)
+		}
+		return nil, fmt.Errorf("experiment %q has no run %s (there are: %s)", experiment, strings.Join(unknown, ", "), strings.Join(known, ", "))
+	}
+	out := &study.Study{Experiment: experiment, FixedBudgets: map[string]int{}}
+	r := studyReader{s: s, out: out, seen: map[string]bool{}}
+	for _, e := range record.Runs {
+		if len(runs) > 0 && !slices.Contains(runs, e.Name) {
+			continue
+		}
+		if err := r.run(ctx, e); err != nil {
+			return nil, fmt.Errorf("experiment %q: run %s: %w", experiment, e.Name, err)
+		}
+	}
+	out.Ledgers = superseded(out.Ledgers)
+	out.Sort()
+	return out, r.cards(ctx)
+}
+
+// ReadNight gathers the transfer searches among a run's outcomes, without their
+// tasks' cards.
+func ReadNight(ctx context.Context, s store.Store, experiment, run string, outcomes []Outcome) (*study.Study, error) {
+	r := studyReader{s: s, out: &study.Study{Experiment: experiment}, seen: map[string]bool{}}
+	for _, o := range outcomes {
+		if o.Phase != study.Transfer {
+			continue
+		}
+		if err := r.ledger(ctx, run, o); err != nil {
+			return nil, err
+		}
+	}
+	r.out.Sort()
+	return r.out, nil
+}
+
+// superseded drops searches that did not come to their end where another run
+// has brought the same one to it.
+func superseded(ledgers []study.Ledger) []study.Ledger {
+	key := func(l study.Ledger) string {
+		return fmt.Sprintf("%s %s %s %d %d", l.Phase, l.Task, l.Arm, l.Seed, l.Budget)
+	}
+	completed := map[string]bool{}
+	for _, l := range ledgers {
+		if l.Status == "completed" {
+			completed[key(l)] = true
+		}
+	}
+	return slices.DeleteFunc(ledgers, func(l study.Ledger) bool { return l.Status != "completed" && completed[key(l)] })
+}
+
+type studyReader struct {
+	s    store.Store
+	out  *study.Study
+	seen map[string]bool
+}
+
+func (r *studyReader) run(ctx context.Context, e RunEntry) error {
+	report, err := ReadReport(ctx, r.s, e.Report)
+	if err != nil {
+		return err
+	}
+	spec, err := json.Marshal(report.Plan.Spec)
+	if err != nil {
+		return err
+	}
+	r.out.Runs = append(r.out.Runs, study.Run{Name: e.Name, Type: string(e.Kind), Status: e.Status, Spec: string(spec)})
+	r.out.Description = report.Plan.Description
+	for t, n := range report.Plan.FixedBudgets {
+		r.out.FixedBudgets[t] = n
+	}
+	if report.Verdicts != nil {
+		r.out.Verdicts = report.Verdicts
+	}
+	outcomes := report.Outcomes
+	if e.Status == "running" {
+		if outcomes, err = r.running(ctx, e, report); err != nil {
+			return err
+		}
+	}
+	for _, o := range outcomes {
+		if err := r.ledger(ctx, e.Name, o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// running finds the searches of a run that has not written down its end, by
+// their names.
+func (r *studyReader) running(ctx context.Context, e RunEntry, report *RunReport) ([]Outcome, error) {
+	out := slices.Clone(report.Outcomes)
+	for _, o := range report.Plan.Outcomes(e.Name) {
+		if slices.ContainsFunc(out, func(have Outcome) bool { return have.Search == o.Search }) {
+			continue
+		}
+		record, err := ReadRecord(ctx, r.s, o.Search)
+		if errors.Is(err, store.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		o.Status, o.Trials = record.Status, record.Told
+		o.Config, o.Ledger, o.Costs, o.Controller = record.Config, record.Ledger, record.Costs, record.Controller
+		out = append(out, o)
+	}
+	return out, nil
+}
+
+// SearchID is the workflow ID of a run's search.
+func SearchID(experiment, run, step string) string {
+	// A run is often named for its experiment: once is enough.
+	if run == experiment || strings.HasPrefix(run, experiment+"/") || strings.HasPrefix(run, experiment+"-") {
+		return run + "/" + step
+	}
+	return experiment + "/" + run + "/" + step
+}
+
+// Outcomes lists the searches of a plan that have not been run.
+func (p *Planned) Outcomes(run string) []Outcome {
+	var out []Outcome
+	for _, s := range p.Pretrain {
+		out = append(out, Outcome{Search: SearchID(p.Experiment, run, s.Name()), Phase: study.Pretrain, Arm: s.Arm, Seed: s.Seed, Budget: s.Trials})
+	}
+	for _, s := range p.Searches {
+		o := Outcome{Search: SearchID(p.Experiment, run, s.Name()), Phase: s.Phase, Task: s.Task, Arm: s.Arm, Seed: s.Seed, Budget: s.Trials}
+		if v, ok := p.Controllers[s.From]; ok {
+			o.From, o.FromName = v.Ref, v.Full()
+		}
+		out = append(out, o)
+	}
+	return out
+}
+
+func (r *studyReader) ledger(ctx context.Context, run string, o Outcome) error {
+	if o.Status == "skipped" {
+		return nil
+	}
+	key := fmt.Sprintf("%s %s %s %d %d %s", o.Phase, o.Task, o.Arm, o.Seed, o.Budget, o.Ledger)
+	if o.Ledger != "" && r.seen[key] {
+		return nil
+	}
+	r.seen[key] = true
+	if o.Config == "" {
+		// It was cancelled, or failed: what it left behind is under its name.
+		record, err := ReadRecord(ctx, r.s, o.Search)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		if err == nil {
+			o.Config, o.Ledger, o.Costs, o.Controller = record.Config, record.Ledger, record.Costs, record.Controller
+		}
+	}
+	l := study.Ledger{
+		Phase: o.Phase, Task: o.Task, Arm: o.Arm, Seed: o.Seed, Run: run, Search: o.Search, Status: o.Status, Reason: o.Reason,
+		Budget: o.Budget, From: string(o.From), FromName: o.FromName, Controller: string(o.Controller),
+	}
+	if o.Config != "" {
+		config, err := ReadConfig(ctx, r.s, o.Config)
+		if err != nil {
+			return err
+		}
+		l.Config = *config
+		if l.From == "" {
+			l.From = config.Controller
+		}
+	}
+	var err error
+	if l.Trials, err = ReadLedger(ctx, r.s, o.Ledger); err != nil {
+		return err
+	}
+	if l.Costs, err = ReadCosts(ctx, r.s, o.Costs); err != nil {
+		return err
+	}
+	if o.Controller != "" {
+		p, err := ReadController(ctx, r.s, o.Controller)
+		if err != nil {
+			return err
+		}
+		l.TaskEmbeddings = p.TaskEmbeddings()
+	}
+	r.out.Ledgers = append(r.out.Ledgers, l)
+	return nil
+}
+
+// cards adds the tasks' cards.
+func (r *studyReader) cards(ctx context.Context) error {
+	seen := map[string]bool{}
+	for _, l := range r.out.Ledgers {
+		for _, t := range l.Config.Tasks {
+			if seen[t.Name] {
+				continue
+			}
+			seen[t.Name] = true
+			card, err := CardOf(ctx, r.s, t)
+			if err != nil {
+				return err
+			}
+			r.out.Cards = append(r.out.Cards, study.Card{Task: t.Name, Card: *card})
+		}
+	}
+	return nil
+}
