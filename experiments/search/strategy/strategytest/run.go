@@ -13,7 +13,7 @@ import (
 )
 
 // trials of the suite's searches.
-const trials = 24
+const trials = 14
 
 func asksValid(t testing.TB, s subject) {
 	for _, from := range s.starts(t) {

@@ -154,8 +154,10 @@ func TestBrokenStrategiesAreCaught(t *testing.T) {
 		"settings as given": {row(func(d *strategy.Definition) { d.Settings = loose }), "settings have one canonical form"},
 		"anything set":      {row(func(d *strategy.Definition) { d.Settings = loose }), "bad settings are refused"},
 		"a preset's doc":    {row(func(d *strategy.Definition) { d.Presets[0].Doc = "" }), "presets are settings"},
-		"a preset's typo":   {row(func(d *strategy.Definition) { d.Presets[0].Settings = json.RawMessage(`{"strid":3}`) }), "presets are settings"},
-		"other defaults":    {row(func(d *strategy.Definition) { d.Defaults = json.RawMessage(`{"stride":2}`) }), "defaults are settings"},
+		"a preset's typo": {row(func(d *strategy.Definition) {
+			d.Presets[0].Settings = json.RawMessage(`{"strid":3}`)
+		}), "presets are settings"},
+		"other defaults": {row(func(d *strategy.Definition) { d.Defaults = json.RawMessage(`{"stride":2}`) }), "defaults are settings"},
 		"from a controller": {row(func(d *strategy.Definition) {
 			d.FromController = true
 			settings := d.Settings
@@ -198,7 +200,10 @@ func TestBrokenStrategiesAreCaught(t *testing.T) {
 			c.at += before
 			return err
 		}}), "saving and restoring changes nothing"},
-		"any state": {run(broken{get: func(c *counter, f *safetensors.File) error { _ = c.Get(f); return nil }}), "a state that is none is refused"},
+		"any state": {run(broken{get: func(c *counter, f *safetensors.File) error {
+			_ = c.Get(f)
+			return nil
+		}}), "a state that is none is refused"},
 		"no failures": {run(broken{tell: func(c *counter, t strategy.Told) error {
 			if t.Metrics == nil {
 				return errors.New("no metrics")
