@@ -2,6 +2,8 @@ package activities
 
 import (
 	"errors"
+	"maps"
+	"slices"
 
 	"go.temporal.io/sdk/temporal"
 
@@ -57,6 +59,10 @@ func New(s store.Store, o Options) *Activities {
 	}
 	return a
 }
+
+// TrainersOf names the trainers that a worker has, sorted. (A method would be taken
+// for an activity.)
+func TrainersOf(a *Activities) []string { return slices.Sorted(maps.Keys(a.trainers)) }
 
 // Error types of the activities' non-retryable errors.
 const (

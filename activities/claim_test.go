@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -42,7 +41,9 @@ func TestReferencesPassedOnAreInTheStore(t *testing.T) {
 	}
 	b.a = New(cached, Options{})
 	b.env.RegisterActivity(b.a)
-	in := ResolveInput{Name: "transferred", Tasks: []string{"things"}, Strategy: strategy.NAML, Space: "text-small", Seed: 1, Lag: 3, Controller: "c"}
+	in := ResolveInput{Name: "transferred", Names: library.Names{
+		Tasks: []string{"things"}, Strategy: strategy.NAML, Space: "text-small", Seed: 1, Lag: 3, Controller: "c",
+	}}
 	b.run(t, b.a.Resolve, in, new(Resolved))
 	there := map[store.Ref]bool{}
 	if err := b.store.Blobs(t.Context(), func(b store.Blob) error { there[b.Ref] = true; return nil }); err != nil {
@@ -73,13 +74,11 @@ func TestReferencesPassedOnAreInTheStore(t *testing.T) {
 	}
 }
 
-// A trial's record of an earlier version does not say who was given the model: that
-// somebody may have been is not forgotten when a search is that says so.
-func TestHoldsOfEarlierVersions(t *testing.T) {
+// Who was given a model is not forgotten, whoever is given it or trains it again.
+func TestHoldsStay(t *testing.T) {
 	b := newBench(t, strategy.Random)
-	in := TrainInput{Config: b.ref, Proposal: b.proposals(t)[0], TimeLimit: time.Minute}
-	in.Proposal.Keep = -1
-	holds := func() (*library.CachedTrial, string) {
+	in := b.resolved.Request(b.proposals(t)[0])
+	holds := func() *library.CachedTrial {
 		entries, err := b.store.Names(t.Context(), store.Trial, "")
 		if err != nil || len(entries) != 1 {
 			t.Fatalf("%v, %v", entries, err)
@@ -92,27 +91,18 @@ func TestHoldsOfEarlierVersions(t *testing.T) {
 		if err := json.Unmarshal(value, &c); err != nil {
 			t.Fatal(err)
 		}
-		return &c, entries[0].Name
+		return &c
 	}
-	b.run(t, b.a.Train, in, new(TrialResult))
-	c, key := holds()
+	b.run(t, b.a.Trial, in, new(TrialResult))
+	c := holds()
 	first := c.Holds
-	if len(first) != 1 || first[0].Search == "" || first[0].Model != c.Model {
+	if len(first) != 1 || first[0].Search == "" || string(first[0].Model) != c.Outcome.Model {
 		t.Fatalf("%+v", c)
 	}
-	c.Holds = nil
-	value, err := json.Marshal(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := store.Update(t.Context(), b.store, store.Trial, key, func([]byte) ([]byte, error) { return value, nil }); err != nil {
-		t.Fatal(err)
-	}
-	want := append([]library.Hold{{Model: c.Model}}, first...)
 	for _, in.Retrain = range []bool{false, false, true} {
-		b.run(t, b.a.Train, in, new(TrialResult))
-		after, _ := holds()
-		if diff := cmp.Diff(want, after.Holds); diff != "" || after.Model != c.Model || after.Cost.Cached {
+		b.run(t, b.a.Trial, in, new(TrialResult))
+		after := holds()
+		if diff := cmp.Diff(first, after.Holds); diff != "" || after.Outcome.Model != c.Outcome.Model || after.Cost.Cached {
 			t.Errorf("%s %+v", diff, after)
 		}
 	}
@@ -124,7 +114,7 @@ func TestRecordOfASearchThatWasRemoved(t *testing.T) {
 	b := newBench(t, strategy.Random)
 	in := LearnInput{Name: "s", Config: b.ref, CheckpointEvery: 1}
 	p := b.proposals(t)[0]
-	in.Results = []TrialResult{{Trial: search.Trial{Trial: p.Trial, Task: p.Task, Actions: p.Actions, Status: trainer.OK, Validation: .5, Test: .5}}}
+	in.Results = []Row{{Trial: search.Trial{Trial: p.Trial, Task: p.Task, Actions: p.Actions, Status: trainer.OK, Validation: .5, Test: .5}}}
 	remove := func() {
 		if err := b.store.DeleteName(t.Context(), store.Search, "s"); err != nil {
 			t.Fatal(err)
@@ -133,7 +123,7 @@ func TestRecordOfASearchThatWasRemoved(t *testing.T) {
 	check := func(status string) {
 		t.Helper()
 		r, err := library.ReadRecord(t.Context(), b.store, "s")
-		if err != nil || r.Name != "s" || r.Config != b.ref || r.Checkpoint == "" || r.Costs == "" || r.Status != status {
+		if err != nil || r.Name != "s" || r.Config != b.ref || r.Ledger == "" || r.State == "" || r.Costs == "" || r.Status != status {
 			t.Errorf("%+v, %v", r, err)
 		}
 	}
@@ -142,7 +132,7 @@ func TestRecordOfASearchThatWasRemoved(t *testing.T) {
 	b.run(t, b.a.Learn, in, &out)
 	check("running")
 	remove()
-	pos := Position{Checkpoint: out.Checkpoint, Costs: out.Costs, Told: out.CheckpointTold, State: out.State}
+	pos := Position{Ledger: out.Checkpoint.Ledger, State: out.Checkpoint.State, Costs: out.Checkpoint.Costs, Told: out.CheckpointTold, Digest: out.Digest}
 	b.run(t, b.a.Finish, FinishInput{Name: "s", Config: b.ref, Position: pos, Status: "stopped"}, new(Finished))
 	check("stopped")
 }

@@ -42,6 +42,24 @@ type Resolved struct {
 	Features []FeaturesInput `json:"features,omitempty"`
 }
 
+// Request is a proposal as its trainer is asked it: with what all trials share, and
+// the objects that stand behind its choices.
+func (r *Resolved) Request(p search.Proposal) TrialInput {
+	in := TrialInput{Trainer: r.Trainer, Request: trainer.Request{
+		Trial: p.Trial, Task: r.Tasks[p.Task], Choices: p.Choices, Settings: r.Settings, Seed: p.Seed, Objective: r.Objective, Keep: p.Keep,
+	}}
+	for _, v := range p.Choices {
+		option, ok := v.(string)
+		if ref := r.Objects[option]; ok && ref != "" {
+			if in.Objects == nil {
+				in.Objects = map[string]string{}
+			}
+			in.Objects[option] = ref
+		}
+	}
+	return in
+}
+
 // TrialInput is one trial to run: the trainers' contract, and what is the
 // platform's own.
 type TrialInput struct {

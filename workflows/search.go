@@ -255,24 +255,9 @@ func (r *run) trial(ctx workflow.Context, p search.Proposal) {
 
 // request is a trial in the trainers' terms.
 func (r *run) request(p search.Proposal) activities.TrialInput {
-	pinned := &r.state.Resolved
-	in := activities.TrialInput{
-		Trainer: pinned.Trainer, Retrain: r.spec.Retrain,
-		Request: trainer.Request{
-			Trial: p.Trial, Task: pinned.Tasks[p.Task], Choices: p.Choices, Settings: pinned.Settings, Seed: p.Seed,
-			Objective: pinned.Objective, Keep: p.Keep,
-			Limits: trainer.Limits{MemoryBytes: int64(r.spec.MemoryLimitMB) << 20, Seconds: r.spec.trialTimeout().Seconds()},
-		},
-	}
-	for _, name := range workflow.DeterministicKeys(p.Choices) {
-		option, ok := p.Choices[name].(string)
-		if ref := pinned.Objects[option]; ok && ref != "" {
-			if in.Objects == nil {
-				in.Objects = map[string]string{}
-			}
-			in.Objects[option] = ref
-		}
-	}
+	in := r.state.Resolved.Request(p)
+	in.Retrain = r.spec.Retrain
+	in.Limits = trainer.Limits{MemoryBytes: int64(r.spec.MemoryLimitMB) << 20, Seconds: r.spec.trialTimeout().Seconds()}
 	return in
 }
 

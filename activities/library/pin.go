@@ -123,7 +123,10 @@ func PinSpace(ctx context.Context, s store.Store, name, kind string, modules []s
 		return filled, nil, nil, err
 	}
 	catalogue, err := Modules(ctx, s)
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrUnreadable):
+		wrong = append(wrong, err)
+	case err != nil:
 		return filled, nil, nil, err
 	}
 	catalogue = slices.DeleteFunc(catalogue, func(r ModuleRecord) bool { return r.Modality.String() != kind })

@@ -23,7 +23,7 @@ func WriteCSV(w io.Writer, in Input) error {
 	}
 	header := []string{
 		"search", "strategy", "seed", "trial", "task", "status", "reason", "validation", "test", "reward", "steps",
-		"cpu_seconds", "wall_seconds", "cached", "model",
+		"cpu_seconds", "wall_seconds", "cached", "worker", "model",
 	}
 	// Choices by name, then metrics by name: searches may have different ones.
 	columns := map[string]int{}
@@ -65,9 +65,9 @@ func WriteCSV(w io.Writer, in Input) error {
 				string(t.Status), t.Reason, number(t.Validation), number(t.Test), number(t.Reward), strconv.Itoa(t.Steps),
 			})
 			if c, ok := costs[t.Trial]; ok {
-				row[11], row[12], row[13] = number(c.CPUSeconds), number(c.WallSeconds), strconv.FormatBool(c.Cached)
+				row[11], row[12], row[13], row[14] = number(c.CPUSeconds), number(c.WallSeconds), strconv.FormatBool(c.Cached), c.Worker
 			}
-			row[14] = t.Model
+			row[15] = t.Model
 			for k, choice := range s.Config.Space.Choices {
 				row[columns[choice.Name]] = fmt.Sprint(choice.Options[t.Actions[k]])
 			}

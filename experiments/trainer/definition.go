@@ -83,8 +83,8 @@ func checkObjective(d Definition, sp *space.Space) []space.Problem {
 	return nil
 }
 
-// fillObjective gives an objective its defaults.
-func fillObjective(d Definition, o space.Objective) space.Objective {
+// FillObjective gives an objective its defaults.
+func FillObjective(d Definition, o space.Objective) space.Objective {
 	metrics := d.Metrics()
 	if o.Metric == "" {
 		o.Metric = validation
@@ -117,7 +117,7 @@ func (e external) Fill(sp *space.Space, _ string, _ []string) (space.Space, erro
 // fill is a copy of a space with its objective filled in.
 func fill(d Definition, sp *space.Space) space.Space {
 	out := *sp
-	out.Objective = fillObjective(d, sp.Objective)
+	out.Objective = FillObjective(d, sp.Objective)
 	out.Settings = slices.Clone(sp.Settings)
 	out.Choices = slices.Clone(sp.Choices)
 	for i := range out.Choices {

@@ -17,7 +17,7 @@ import (
 	"tnaml/experiments/metrics"
 	"tnaml/experiments/search"
 	"tnaml/experiments/search/strategy"
-	"tnaml/experiments/space"
+	"tnaml/experiments/trainer"
 	"tnaml/nn/optimizer"
 )
 
@@ -34,13 +34,10 @@ func (a *app) controllerListCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
 				records, err := library.Controllers(cmd.Context(), s.Store)
-				if err != nil {
+				if err := a.allRead(err); err != nil {
 					return err
 				}
 				if a.json {
-					if records == nil {
-						records = []library.ControllerRecord{}
-					}
 					return a.printJSON(records)
 				}
 				if len(records) == 0 {
@@ -91,14 +88,8 @@ func (a *app) controllerShowCommand() *cobra.Command {
 				}
 				shape := p.Policy.Config()
 				view := controllerView{ControllerVersion: v, Hidden: shape.Hidden, Layers: shape.Layers, Architectures: []string{}}
-				sp := &space.Space{Name: p.Origin.SpaceName, Choices: p.Origin.Choices}
 				for i := range p.Policy.Tasks() {
-					actions := p.Architecture(i)
-					text := fmt.Sprint(actions)
-					if p.Origin.Choices != nil {
-						text = sp.Describe(actions)
-					}
-					view.Architectures = append(view.Architectures, text)
+					view.Architectures = append(view.Architectures, trainer.Describe(p.Space(), p.Architecture(i)))
 				}
 				if e := p.TaskEmbeddings(); e != nil {
 					view.Similarity = metrics.CosineSimilarity(e)
@@ -279,18 +270,14 @@ func (a *app) controllerDiffCommand() *cobra.Command {
 
 func diffControllers(p, q *strategy.Pretrained) controllerDiff {
 	d := controllerDiff{Identical: p.Ref == q.Ref}
-	spaces := [2]*space.Space{{Name: p.Origin.SpaceName, Choices: p.Origin.Choices}, {Name: q.Origin.SpaceName, Choices: q.Origin.Choices}}
-	if err := p.Fits(spaces[1]); p.Origin.Space != q.Origin.Space && err != nil {
+	if err := p.Fits(q.Space()); err != nil {
 		d.Space = strings.Split(err.Error(), "\n")
 	}
 	index := func(p *strategy.Pretrained, name string) int {
 		return slices.IndexFunc(p.Origin.Tasks, func(t search.Task) bool { return t.Name == name })
 	}
-	describe := func(p *strategy.Pretrained, sp *space.Space, task int) string {
-		if p.Origin.Choices == nil {
-			return fmt.Sprint(p.Architecture(task))
-		}
-		return sp.Describe(p.Architecture(task))
+	describe := func(p *strategy.Pretrained, task int) string {
+		return trainer.Describe(p.Space(), p.Architecture(task))
 	}
 	for i, t := range p.Origin.Tasks {
 		k := index(q, t.Name)
@@ -298,7 +285,7 @@ func diffControllers(p, q *strategy.Pretrained) controllerDiff {
 			d.OnlyA = append(d.OnlyA, t.Name)
 			continue
 		}
-		one := taskDiff{Task: t.Name, A: describe(p, spaces[0], i), B: describe(q, spaces[1], k)}
+		one := taskDiff{Task: t.Name, A: describe(p, i), B: describe(q, k)}
 		if !p.TaskAgnostic() && !q.TaskAgnostic() {
 			x, y := p.Policy.TaskEmbedding(i), q.Policy.TaskEmbedding(k)
 			if len(x) == len(y) {
