@@ -20,12 +20,17 @@ var builtin embed.FS
 // the space (trainer.Check).
 func Load(b []byte, check func(*Space) []Problem) (*Space, error) {
 	r, root := yamlnode.Read(b, "space")
-	l := loader{Reader: r, fields: map[string]int{}}
+	l := loader{Reader: r, fields: map[string]int{}, unread: map[string]bool{}}
 	var s Space
 	l.space(root, &s)
 	if root.Kind == yamlnode.Mapping {
+		if l.unread["trainer"] {
+			check = (*Space).Validate
+		}
 		for _, p := range check(&s) {
-			r.Bad(l.line(root, p), "%w", p.Err)
+			if !l.told(p) {
+				r.Bad(l.line(root, p), "%w", p.Err)
+			}
 		}
 	}
 	if err := r.Err(); err != nil {
@@ -34,16 +39,37 @@ func Load(b []byte, check func(*Space) []Problem) (*Space, error) {
 	return &s, nil
 }
 
-// loader remembers where the parts of a space stand.
+// loader remembers where the parts of a space stand, and which of them could not
+// be read: what check finds missing there has been told.
 type loader struct {
 	*yamlnode.Reader
 	fields  map[string]int
+	unread  map[string]bool
 	choices []choiceLines
 }
 
 type choiceLines struct {
 	line    int
 	options []int
+	unread  bool
+}
+
+// noting runs read where what it reports sets unread.
+func (l *loader) noting(read func(yamlnode.Entry), unread func()) func(yamlnode.Entry) {
+	return func(e yamlnode.Entry) {
+		before := l.Problems()
+		if read(e); l.Problems() > before {
+			unread()
+		}
+	}
+}
+
+// told says that a problem comes of what has been reported as unreadable.
+func (l *loader) told(p Problem) bool {
+	if p.Choice >= 0 && p.Choice < len(l.choices) {
+		return p.Option < 0 && l.choices[p.Choice].unread
+	}
+	return l.unread[p.Field]
 }
 
 // line is where a problem is: the option's line, else the choice's, else the
@@ -66,10 +92,11 @@ func (l *loader) space(n yamlnode.Node, s *Space) {
 	at := func(read func(yamlnode.Entry)) func(yamlnode.Entry) {
 		return func(e yamlnode.Entry) { l.fields[e.Key] = e.Line; read(e) }
 	}
+	unread := func(field string) func() { return func() { l.unread[field] = true } }
 	l.Fields(n, "the space", map[string]func(yamlnode.Entry){
-		"name":        at(l.Text(&s.Name)),
+		"name":        at(l.noting(l.Text(&s.Name), unread("name"))),
 		"description": at(l.Text(&s.Description)),
-		"trainer":     at(l.Text(&s.Trainer)),
+		"trainer":     at(l.noting(l.Text(&s.Trainer), unread("trainer"))),
 		"settings": at(func(e yamlnode.Entry) {
 			b, err := json.Marshal(e.Value.Plain())
 			if err != nil {
@@ -87,6 +114,7 @@ func (l *loader) space(n yamlnode.Node, s *Space) {
 		"choices": at(func(e yamlnode.Entry) {
 			if e.Value.Kind != yamlnode.List {
 				l.Bad(e.Line, "%q is %s, it must be a list of choices", e.Key, e.Value)
+				l.unread[e.Key] = true
 				return
 			}
 			for _, item := range e.Value.Items {
@@ -98,11 +126,12 @@ func (l *loader) space(n yamlnode.Node, s *Space) {
 
 func (l *loader) choice(n yamlnode.Node, s *Space) {
 	var c Choice
-	lines := choiceLines{line: n.Line}
+	lines := choiceLines{line: n.Line, unread: n.Kind != yamlnode.Mapping}
+	unread := func() { lines.unread = true }
 	l.Fields(n, "a choice", map[string]func(yamlnode.Entry){
-		"name": l.Text(&c.Name),
+		"name": l.noting(l.Text(&c.Name), unread),
 		"kind": l.Text((*string)(&c.Kind)),
-		"options": func(e yamlnode.Entry) {
+		"options": l.noting(func(e yamlnode.Entry) {
 			if e.Value.Kind != yamlnode.List {
 				l.Bad(e.Line, "%q is %s, it must be a list", e.Key, e.Value)
 				return
@@ -111,7 +140,7 @@ func (l *loader) choice(n yamlnode.Node, s *Space) {
 				c.Options = append(c.Options, o.Plain())
 				lines.options = append(lines.options, o.Line)
 			}
-		},
+		}, unread),
 	})
 	c.normalise()
 	s.Choices = append(s.Choices, c)

@@ -146,7 +146,7 @@ func (s *Space) Validate() []Problem {
 		out = append(out, In("objective", "the objective's direction is %q: it must be %s or %s", s.Objective.Direction, Maximise, Minimise))
 	}
 	if n := len(s.Choices); n < 1 || n > MaxChoices {
-		out = append(out, In("choices", "%d choices: there must be 1 to %d", n, MaxChoices))
+		return append(out, In("choices", "%d choices: there must be 1 to %d", n, MaxChoices))
 	}
 	for i := range s.Choices {
 		out = append(out, s.validateChoice(i)...)
@@ -173,7 +173,7 @@ func (s *Space) validateChoice(i int) (out []Problem) {
 	if !validName(c.Name) {
 		bad(-1, "%s", nameRule)
 	}
-	if slices.ContainsFunc(s.Choices[:i], func(o Choice) bool { return o.Name == c.Name }) {
+	if c.Name != "" && slices.ContainsFunc(s.Choices[:i], func(o Choice) bool { return o.Name == c.Name }) {
 		out = append(out, InChoice(i, -1, "choice %q is there twice", c.Name))
 	}
 	switch c.Kind {
@@ -185,6 +185,7 @@ func (s *Space) validateChoice(i int) (out []Problem) {
 		out = append(out, InChoice(i, -1, "choice %q has no options", c.Name))
 	} else if n > MaxOptions {
 		bad(-1, "%d options: there can be %d", n, MaxOptions)
+		return out
 	}
 	for k, o := range c.Options {
 		switch v := o.(type) {
@@ -287,8 +288,7 @@ func (s *Space) Values(actions []int) (map[string]any, error) {
 }
 
 // Actions finds the options of a choice each in the space: the inverse of
-// Values. Everything wrong is
-// reported together.
+// Values. Everything wrong is reported together.
 func (s *Space) Actions(values map[string]any) ([]int, error) {
 	var errs []error
 	actions := make([]int, len(s.Choices))
