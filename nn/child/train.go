@@ -279,7 +279,7 @@ func (r *run) population() {
 	}
 	for _, h := range r.layers {
 		for k, v := range h.deviation {
-			h.deviation[k] = sqrt32(v + epsilon)
+			h.deviation[k] = kernels.Sqrt(v + epsilon)
 		}
 	}
 	r.cfg.Dropout = dropout

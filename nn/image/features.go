@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	kernels "tnaml/nn/blas"
 	"tnaml/nn/safetensors"
 )
 
@@ -135,7 +136,7 @@ func (s *FeatureSet) Validate() error {
 			errs = append(errs, fmt.Errorf("%s has length %d, a vector %d", a.name, len(*a.data), s.Dim))
 		case len(*a.data)%s.Dim != 0:
 			errs = append(errs, fmt.Errorf("%s: %d numbers are no whole number of vectors of %d", a.name, len(*a.data), s.Dim))
-		case !finite(*a.data):
+		case !kernels.Finite(*a.data):
 			errs = append(errs, fmt.Errorf("%s holds what is no number", a.name))
 		}
 	}

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"testing"
 
-	_ "tnaml/nn/blas" // the kernels that programs run with
+	kernels "tnaml/nn/blas"
 	"tnaml/nn/rng"
 	"tnaml/nn/safetensors"
 )
@@ -66,7 +66,7 @@ func TestFeaturesAreTheImagesOwn(t *testing.T) {
 		if !slices.Equal(one, want[20*e.Dim():21*e.Dim()]) {
 			t.Errorf("%s: an image alone has other features than among others", e.Name())
 		}
-		if slices.Equal(one, want[21*e.Dim():22*e.Dim()]) || !finite(want) {
+		if slices.Equal(one, want[21*e.Dim():22*e.Dim()]) || !kernels.Finite(want) {
 			t.Errorf("%s: two images have the same features, or they are no numbers", e.Name())
 		}
 	}
