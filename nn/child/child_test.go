@@ -284,7 +284,8 @@ func TestExp(t *testing.T) {
 			t.Fatalf("exp(%v) = %v, want %v", x, got, want)
 		}
 	}
-	if kernels.Exp(-200) != 0 || !math.IsInf(float64(kernels.Exp(100)), 1) || kernels.Exp(0) != 1 || kernels.Exp(float32(math.NaN())) == kernels.Exp(float32(math.NaN())) {
+	if kernels.Exp(-200) != 0 || !math.IsInf(float64(kernels.Exp(100)), 1) || kernels.Exp(0) != 1 ||
+		kernels.Exp(float32(math.NaN())) == kernels.Exp(float32(math.NaN())) {
 		t.Error("special values")
 	}
 }
@@ -454,7 +455,8 @@ func TestOutcomes(t *testing.T) {
 		t.Errorf("over memory: %+v, %v", out, err)
 	}
 	m, out, err = Train(config(func(c *Config) { c.DeepLearningRate = 1e30; c.HiddenLayers = 3; c.Activation = ReLU }), d, table, 1, Options{})
-	if m != nil || out.Status != Diverged || !strings.Contains(out.Reason, fmt.Sprintf("at step %d of 60", out.Steps)) || out.Validation != (Metrics{}) || err != nil {
+	at := fmt.Sprintf("at step %d of 60", out.Steps)
+	if m != nil || out.Status != Diverged || !strings.Contains(out.Reason, at) || out.Validation != (Metrics{}) || err != nil {
 		t.Errorf("diverged: %+v, %v", out, err)
 	}
 	stop := errors.New("enough")
@@ -513,8 +515,13 @@ func TestNoAllocationInAStep(t *testing.T) {
 }
 
 func TestConfigReportsEverything(t *testing.T) {
-	err := Config{HiddenLayers: 6, HiddenSize: 0, Activation: "gelu", Normalisation: "group", Dropout: 1, DeepRegularisation: -1, Steps: 0, BatchSize: -1}.Validate()
-	for _, want := range []string{"6 hidden", "size of 0", "gelu", "group", "dropout of 1", "deep learning rate of 0", "deep regularisation of -1", "wide learning rate of 0", "0 training steps", "batch size of -1"} {
+	err := Config{
+		HiddenLayers: 6, HiddenSize: 0, Activation: "gelu", Normalisation: "group", Dropout: 1, DeepRegularisation: -1, Steps: 0, BatchSize: -1,
+	}.Validate()
+	for _, want := range []string{
+		"6 hidden", "size of 0", "gelu", "group", "dropout of 1", "deep learning rate of 0", "deep regularisation of -1",
+		"wide learning rate of 0", "0 training steps", "batch size of -1",
+	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not in: %v", want, err)
 		}

@@ -305,12 +305,9 @@ func (l *layerWeights) vectors() []namedVector {
 // DecodeModel reads what Encode wrote. Arrays and metadata that it does not
 // know are left alone. A model that could not predict is an error.
 func DecodeModel(b []byte) (*Model, error) {
-	f, err := safetensors.Decode(b)
+	f, err := safetensors.DecodeKind(b, kind)
 	if err != nil {
 		return nil, fmt.Errorf("child model: %w", err)
-	}
-	if f.Kind() != kind {
-		return nil, fmt.Errorf("child model: the object is a %q", f.Kind())
 	}
 	var m Model
 	if err := f.GetJSON(kind, &m.header); err != nil {

@@ -249,16 +249,16 @@ func (n *network) backward(batch int) {
 	for l := len(n.layers) - 1; l >= 0; l-- {
 		h := n.layers[l]
 		dz := n.dy[:batch*h.out]
-		of := kernels.Matrix(dz, batch, h.out)
+		gradient := kernels.Matrix(dz, batch, h.out)
 		kernels.Mul(h.d[:len(dz)], dz)
 		columnSums(dz, batch, h.out, h.bias.grad)
 		if h.z != nil {
 			h.normaliseBack(n.cfg.Normalisation, dz, batch)
 		}
-		kernels.Product(blas.Trans, blas.NoTrans, kernels.Matrix(h.x, batch, h.in), of, 0, kernels.Matrix(h.weights.grad, h.in, h.out))
+		kernels.Product(blas.Trans, blas.NoTrans, kernels.Matrix(h.x, batch, h.in), gradient, 0, kernels.Matrix(h.weights.grad, h.in, h.out))
 		if l > 0 || n.embedding != nil {
 			weights := kernels.Matrix(h.weights.value, h.in, h.out)
-			kernels.Product(blas.NoTrans, blas.Trans, of, weights, 0, kernels.Matrix(n.spare, batch, h.in))
+			kernels.Product(blas.NoTrans, blas.Trans, gradient, weights, 0, kernels.Matrix(n.spare, batch, h.in))
 			n.dy, n.spare = n.spare, n.dy
 		}
 	}
@@ -301,7 +301,8 @@ func (n *network) update() {
 func (n *network) finite() bool {
 	ok := kernels.Finite(n.out.value) && kernels.Finite(n.outBias.value) && kernels.Finite(n.wide.value)
 	for _, h := range n.layers {
-		ok = ok && kernels.Finite(h.weights.value) && kernels.Finite(h.bias.value) && kernels.Finite(h.gain.value) && kernels.Finite(h.mean) && kernels.Finite(h.deviation)
+		ok = ok && kernels.Finite(h.weights.value) && kernels.Finite(h.bias.value) && kernels.Finite(h.gain.value) &&
+			kernels.Finite(h.mean) && kernels.Finite(h.deviation)
 	}
 	return ok && (n.embedding == nil || kernels.Finite(n.embedding.value)) && (n.pixels == nil || kernels.Finite(n.pixels.weight.value))
 }

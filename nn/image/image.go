@@ -59,7 +59,8 @@ func (m Images) Validate() error {
 		errs = append(errs, fmt.Errorf("images of %d channels; they must be grey (1) or RGB (3)", m.Channels))
 	}
 	if len(errs) == 0 && len(m.Pixels)%m.stride() != 0 {
-		errs = append(errs, fmt.Errorf("%d bytes of pixels are no whole number of images of %d × %d × %d", len(m.Pixels), m.Height, m.Width, m.Channels))
+		errs = append(errs, fmt.Errorf("%d bytes of pixels are no whole number of images of %d × %d × %d",
+			len(m.Pixels), m.Height, m.Width, m.Channels))
 	}
 	return errors.Join(errs...)
 }
@@ -140,12 +141,9 @@ func (h header) validate() error {
 // Decode reads what an extractor's Encode wrote. Damage, inconsistencies,
 // unknown or missing arrays, and numbers that are not finite are errors.
 func Decode(b []byte) (Extractor, error) {
-	f, err := safetensors.Decode(b)
+	f, err := safetensors.DecodeKind(b, kind)
 	if err != nil {
 		return nil, fmt.Errorf("image module: %w", err)
-	}
-	if f.Kind() != kind {
-		return nil, fmt.Errorf("image module: the object is a %q, not an image module", f.Kind())
 	}
 	var h header
 	if err := f.GetJSON(kind, &h); err != nil {

@@ -26,7 +26,9 @@ func extractors(t testing.TB) []Extractor {
 	if err != nil {
 		t.Fatal(err)
 	}
-	grey, err := TrainPatches(images, PatchOptions{Name: "grey", Centroids: 4, Size: 12, Channels: 1, Patch: 4, Stride: 3, Grid: 1, Samples: 200, Iterations: 2})
+	grey, err := TrainPatches(images, PatchOptions{
+		Name: "grey", Centroids: 4, Size: 12, Channels: 1, Patch: 4, Stride: 3, Grid: 1, Samples: 200, Iterations: 2,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +36,8 @@ func extractors(t testing.TB) []Extractor {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return []Extractor{testMobileNet(t, MobileNetOptions{Size: 32, Block: 2}), testMobileNet(t, MobileNetOptions{Size: 32, Block: 7}), patches, grey, pca}
+	two, seven := testMobileNet(t, MobileNetOptions{Size: 32, Block: 2}), testMobileNet(t, MobileNetOptions{Size: 32, Block: 7})
+	return []Extractor{two, seven, patches, grey, pca}
 }
 
 // Features depend on the image alone: not on the number of workers, nor on the
@@ -148,7 +151,7 @@ func TestDecodeRefuses(t *testing.T) {
 		b          []byte
 	}{
 		{"nothing", "shorter", nil},
-		{"another kind", "not an image module", safetensors.New("task").Encode()},
+		{"another kind", `of kind "task", not "image-module"`, safetensors.New("task").Encode()},
 		{"no header", "no metadata", safetensors.New(kind).Encode()},
 		{"unknown type", "unknown type", edit(all[4], `"pca"`, `"ica"`)},
 		{"no name", "no name", edit(all[4], `"pca_5"`, `""`)},
@@ -214,14 +217,16 @@ func testSet(t testing.TB, standard bool) *FeatureSet {
 		t.Fatal(err)
 	}
 	last := 0
-	s, err := NewFeatureSet(pca, images.Slice(0, 20), images.Slice(20, 25), images.Slice(25, 30), FeatureOptions{Standardise: standard, Task: "noise",
+	s, err := NewFeatureSet(pca, images.Slice(0, 20), images.Slice(20, 25), images.Slice(25, 30), FeatureOptions{
+		Standardise: standard, Task: "noise",
 		Progress: func(done, total int) error {
 			if done <= last || total != 30 {
 				t.Errorf("progress %d of %d after %d", done, total, last)
 			}
 			last = done
 			return nil
-		}})
+		},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -493,7 +498,7 @@ func TestRealCIFAR(t *testing.T) {
 	if err != nil {
 		t.Skipf("CIFAR-10 is not there: %v", err)
 	}
-	defer file.Close() //nolint:errcheck // read only
+	defer file.Close()
 	z, err := gzip.NewReader(file)
 	if err != nil {
 		t.Fatal(err)

@@ -131,7 +131,10 @@ func ImportMobileNet(manifest, data []byte, o MobileNetOptions) (*MobileNet, err
 	if err := json.Unmarshal(manifest, &m); err != nil {
 		return nil, fmt.Errorf("mobilenet: manifest: %w", err)
 	}
-	h := header{Type: typeMobileNet, Name: o.Name, Source: o.Source, Size: cmp.Or(o.Size, 128), Channels: 3, Block: cmp.Or(o.Block, mobileNetBlocks)}
+	h := header{
+		Type: typeMobileNet, Name: o.Name, Source: o.Source,
+		Size: cmp.Or(o.Size, 128), Channels: 3, Block: cmp.Or(o.Block, mobileNetBlocks),
+	}
 	h.Name = cmp.Or(h.Name, fmt.Sprintf("mobilenet_v1_%d", h.Block))
 	raw := map[string][]float32{}
 	var errs []error
@@ -342,7 +345,8 @@ func (r *run) group(dst []float32, images Images) {
 			to := side / stride
 			for c := range in {
 				for b := range n {
-					kernels.Depthwise(y[(c*n+b)*to*to:][:to*to], x[(c*n+b)*side*side:][:side*side], side, stride, block.depthwise.weights[c*9:][:9], block.depthwise.bias[c])
+					kernels.Depthwise(y[(c*n+b)*to*to:][:to*to], x[(c*n+b)*side*side:][:side*side], side, stride,
+						block.depthwise.weights[c*9:][:9], block.depthwise.bias[c])
 				}
 			}
 			x, y, side = y, x, to
@@ -372,7 +376,8 @@ func (r *run) head(pixels []uint8, b, n int) int {
 			if i == batchFrom {
 				y = r.all[0][(c*n+b)*to*to:]
 			}
-			kernels.Depthwise(y[:to*to], r.one[0][c*side*side:][:side*side], side, stride, block.depthwise.weights[c*9:][:9], block.depthwise.bias[c])
+			kernels.Depthwise(y[:to*to], r.one[0][c*side*side:][:side*side], side, stride,
+				block.depthwise.weights[c*9:][:9], block.depthwise.bias[c])
 		}
 		side = to
 		if i < batchFrom {

@@ -117,7 +117,8 @@ func TrainPatches(images Images, o PatchOptions) (*Patches, error) {
 		errs = append(errs, errors.New("no images"))
 	}
 	if samples < h.Centroids || samples > 1<<22 || iterations < 1 {
-		errs = append(errs, fmt.Errorf("%d samples and %d iterations for %d centroids; there must be a sample for each, at most %d, and an iteration", samples, iterations, h.Centroids, 1<<22))
+		errs = append(errs, fmt.Errorf("%d samples and %d iterations for %d centroids; "+
+			"there must be a sample for each, at most %d, and an iteration", samples, iterations, h.Centroids, 1<<22))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("patch features %s: %w", h.Name, err)

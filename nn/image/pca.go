@@ -57,7 +57,8 @@ func (h header) pixels() int { return h.Size * h.Size * h.Channels }
 
 func (h header) validatePCA() error {
 	if h.Size > 256 || h.Components < 1 || h.Components > h.pixels() {
-		return fmt.Errorf("%d components of %d × %d × %d pixels; the side must be at most 256, and there must be at least one component and no more than pixels", h.Components, h.Size, h.Size, h.Channels)
+		return fmt.Errorf("%d components of %d × %d × %d pixels; the side must be at most 256, "+
+			"and there must be at least one component and no more than pixels", h.Components, h.Size, h.Size, h.Channels)
 	}
 	return nil
 }
@@ -70,7 +71,10 @@ func (o PCAOptions) Validate() error {
 
 // header is that of the components, with the defaults filled in.
 func (o PCAOptions) header() header {
-	h := header{Type: typePCA, Name: o.Name, Source: o.Source, Size: cmp.Or(o.Size, 32), Channels: cmp.Or(o.Channels, 3), Components: cmp.Or(o.Components, 64)}
+	h := header{
+		Type: typePCA, Name: o.Name, Source: o.Source,
+		Size: cmp.Or(o.Size, 32), Channels: cmp.Or(o.Channels, 3), Components: cmp.Or(o.Components, 64),
+	}
 	h.Name = cmp.Or(h.Name, fmt.Sprintf("pca_%d", h.Components))
 	return h
 }
