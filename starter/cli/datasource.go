@@ -212,7 +212,7 @@ func nameSplits(s []source) error {
 func splitOfName(name string) string {
 	name = path.Base(name)
 	if strings.HasPrefix(strings.ToLower(name), "t10k-") {
-		return image.Test
+		return data.Test
 	}
 	return archive.SplitOf(name)
 }

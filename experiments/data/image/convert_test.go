@@ -6,11 +6,12 @@ import (
 	"strings"
 	"testing"
 
+	"tnaml/experiments/data"
 	nnimage "tnaml/nn/image"
 )
 
 func TestConverted(t *testing.T) {
-	s := &Set{Images: nnimage.Images{Height: 2, Width: 1, Channels: 3, Pixels: []uint8{255, 0, 0, 255, 0, 0, 9, 9, 9, 9, 9, 9}}, Classes: []string{"a", "b"}, Labels: []int32{0, 1}, Splits: []string{Train, ""}}
+	s := &Set{Images: nnimage.Images{Height: 2, Width: 1, Channels: 3, Pixels: []uint8{255, 0, 0, 255, 0, 0, 9, 9, 9, 9, 9, 9}}, Classes: []string{"a", "b"}, Labels: []int32{0, 1}, Splits: []string{data.Train, ""}}
 	same, err := s.Converted(FileOptions{})
 	if err != nil || same != s {
 		t.Errorf("nothing to do: %v", err)
@@ -20,7 +21,7 @@ func TestConverted(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := color.GrayModel.Convert(color.NRGBA{255, 0, 0, 255}).(color.Gray).Y
-	if !bytes.Equal(grey.Pixels, []uint8{want, want, 9, 9}) || grey.Validate() != nil || grey.Splits[0] != Train {
+	if !bytes.Equal(grey.Pixels, []uint8{want, want, 9, 9}) || grey.Validate() != nil || grey.Splits[0] != data.Train {
 		t.Errorf("%+v", grey)
 	}
 	back, err := grey.Converted(FileOptions{Channels: 3, Workers: 1})

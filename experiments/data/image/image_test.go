@@ -81,9 +81,9 @@ func TestBuildRandomSplit(t *testing.T) {
 func TestBuildGivenSplit(t *testing.T) {
 	s := testSet(50)
 	for i := range s.Splits {
-		s.Splits[i] = Train
+		s.Splits[i] = data.Train
 		if i >= 40 {
-			s.Splits[i] = Test
+			s.Splits[i] = data.Test
 		}
 	}
 	copy(s.At(45), s.At(2))
@@ -96,7 +96,7 @@ func TestBuildGivenSplit(t *testing.T) {
 	if !bytes.Equal(built.Test.Pixels, s.Pixels[40*18:]) {
 		t.Error("the test split is not the source's")
 	}
-	s.Splits[2], s.Splits[3] = Train, Validation
+	s.Splits[2], s.Splits[3] = data.Train, data.Validation
 	built = build(t, s, data.Options{})
 	if c := built.Card; c.Validation != 1 || c.Leakage != 2 || !strings.Contains(strings.Join(c.Warnings, "\n"), "2 validation and test examples have an image") {
 		t.Errorf("card %+v", c)
@@ -117,12 +117,12 @@ func TestBuildRefuses(t *testing.T) {
 		{"9 images are too few", func(s *Set, o *data.Options) { *s = *testSet(9) }},
 		{"10 have none", func(s *Set, o *data.Options) {
 			for i := range 20 {
-				s.Splits[i] = Train
+				s.Splits[i] = data.Train
 			}
 		}},
 		{"no test examples", func(s *Set, o *data.Options) {
 			for i := range s.Splits {
-				s.Splits[i] = Train
+				s.Splits[i] = data.Train
 			}
 		}},
 		{`unknown split "x"`, func(s *Set, o *data.Options) { s.Splits[3] = "x" }},

@@ -36,12 +36,12 @@ func idx(data []byte, shape ...uint32) []byte {
 func TestReadIDX(t *testing.T) {
 	images, labels := idx([]byte("abcdefghijkl"), 2, 2, 3), idx([]byte{0, 2}, 2)
 	for _, pair := range [][2][]byte{{images, labels}, {archivetest.Gzip(images), archivetest.Gzip(labels)}} {
-		s, err := ReadIDX(file("i", pair[0]), file("l", pair[1]), Train)
+		s, err := ReadIDX(file("i", pair[0]), file("l", pair[1]), data.Train)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if s.Height != 2 || s.Width != 3 || s.Channels != 1 || string(s.Pixels) != "abcdefghijkl" || !slices.Equal(s.Labels, []int32{0, 2}) ||
-			!slices.Equal(s.Classes, []string{"0", "1", "2"}) || !slices.Equal(s.Splits, []string{Train, Train}) {
+			!slices.Equal(s.Classes, []string{"0", "1", "2"}) || !slices.Equal(s.Splits, []string{data.Train, data.Train}) {
 			t.Errorf("%+v", s)
 		}
 	}
@@ -95,11 +95,11 @@ func records(heads ...[]byte) []byte {
 func TestReadCIFAR(t *testing.T) {
 	b := records([]byte{3}, []byte{9})
 	for _, in := range [][]byte{b, archivetest.Gzip(b)} {
-		s, err := ReadCIFAR(file("f", in), CIFAR10, Test)
+		s, err := ReadCIFAR(file("f", in), CIFAR10, data.Test)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if s.Len() != 2 || !slices.Equal(s.Labels, []int32{3, 9}) || s.Classes[3] != "cat" || s.Splits[1] != Test {
+		if s.Len() != 2 || !slices.Equal(s.Labels, []int32{3, 9}) || s.Classes[3] != "cat" || s.Splits[1] != data.Test {
 			t.Errorf("%d images, %v", s.Len(), s.Labels)
 		}
 		if got := s.At(1)[5*3 : 5*3+3]; !bytes.Equal(got, []byte{6, 106, 206}) {
@@ -163,7 +163,7 @@ func TestReadCIFARArchive(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !slices.Equal(s.Labels, []int32{1, 9, 2, 4}) || !slices.Equal(s.Splits, []string{Train, Train, Train, Test}) || s.Classes[9] != "j" {
+		if !slices.Equal(s.Labels, []int32{1, 9, 2, 4}) || !slices.Equal(s.Splits, []string{data.Train, data.Train, data.Train, data.Test}) || s.Classes[9] != "j" {
 			t.Errorf("%v %v %v", s.Labels, s.Splits, s.Classes)
 		}
 	}
@@ -247,7 +247,7 @@ func TestReadFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(want.Classes, []string{"daisy", "rose"}) || !slices.Equal(want.Labels, []int32{1, 0, 1, 1}) || !slices.Equal(want.Splits, []string{Test, Train, Train, Train}) {
+	if !slices.Equal(want.Classes, []string{"daisy", "rose"}) || !slices.Equal(want.Labels, []int32{1, 0, 1, 1}) || !slices.Equal(want.Splits, []string{data.Test, data.Train, data.Train, data.Train}) {
 		t.Errorf("%v %v %v", want.Classes, want.Labels, want.Splits)
 	}
 	for i, c := range [][]int{{77, 77, 77}, {255, 255, 255}, {255, 0, 0}, {0, 0, 255}} {
@@ -346,7 +346,7 @@ func FuzzReadCIFAR(f *testing.F) {
 		if ten {
 			variant = CIFAR10
 		}
-		if s, err := ReadCIFAR(file("f", b), variant, Train); err == nil && s.Validate() != nil {
+		if s, err := ReadCIFAR(file("f", b), variant, data.Train); err == nil && s.Validate() != nil {
 			t.Error(s.Validate())
 		}
 	})
@@ -398,11 +398,11 @@ func TestRealData(t *testing.T) {
 		}
 	}
 	t.Run("mnist", func(t *testing.T) {
-		train, err := ReadIDX(open(t, "mnist/train-images-idx3-ubyte.gz"), open(t, "mnist/train-labels-idx1-ubyte.gz"), Train)
+		train, err := ReadIDX(open(t, "mnist/train-images-idx3-ubyte.gz"), open(t, "mnist/train-labels-idx1-ubyte.gz"), data.Train)
 		if err != nil {
 			t.Fatal(err)
 		}
-		test, err := ReadIDX(open(t, "mnist/t10k-images-idx3-ubyte.gz"), open(t, "mnist/t10k-labels-idx1-ubyte.gz"), Test)
+		test, err := ReadIDX(open(t, "mnist/t10k-images-idx3-ubyte.gz"), open(t, "mnist/t10k-labels-idx1-ubyte.gz"), data.Test)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -76,7 +76,7 @@ func (c *collector) columns(names []string) (at [3]int, ok bool) {
 		if c.report.Format != Parquet {
 			err = fmt.Errorf("line 1: %w", err) // that of the header
 		}
-		c.fail(err)
+		c.Fail(err)
 	}
 	for i := range names {
 		names[i] = strings.TrimSpace(names[i])
@@ -95,7 +95,7 @@ func (c *collector) columns(names []string) (at [3]int, ok bool) {
 	if at[0] >= 0 && at[0] == at[1] {
 		bad(fmt.Errorf("column %q: the column cannot be both text and label", names[at[0]]))
 	}
-	return at, c.problems == 0
+	return at, c.Len() == 0
 }
 
 // given returns the columns' names that the options give instead of a header

@@ -166,8 +166,8 @@ func FuzzEncoding(f *testing.F) {
 			t.Fatal(err)
 		}
 		out, ok := c.decode(b)
-		if ok == (c.err() != nil) {
-			t.Fatalf("ok is %v with %v", ok, c.err())
+		if ok == (c.Err(c.name) != nil) {
+			t.Fatalf("ok is %v with %v", ok, c.Err(c.name))
 		}
 		if !ok {
 			return

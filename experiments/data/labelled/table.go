@@ -32,7 +32,7 @@ func (o Options) delimiter() (rune, error) {
 func (c *collector) delimiter() (rune, bool) {
 	d, err := c.o.delimiter()
 	if err != nil {
-		c.fail(err)
+		c.Fail(err)
 	}
 	return d, err == nil
 }
@@ -180,7 +180,7 @@ func (c *collector) csv(b []byte) {
 			return
 		}
 		if err != nil {
-			c.fail(err)
+			c.Fail(err)
 			return
 		}
 		if rows <= typeRows {
@@ -198,7 +198,7 @@ func (c *collector) csv(b []byte) {
 
 func (c *collector) jsonl(b []byte) {
 	if len(c.o.Columns) > 0 || c.o.Delimiter != "" {
-		c.fail(errors.New("JSON lines name their members themselves: give no columns or delimiter"))
+		c.Fail(errors.New("JSON lines name their members themselves: give no columns or delimiter"))
 		return
 	}
 	if trimmed := bytes.TrimSpace(b); len(trimmed) > 0 && trimmed[0] == '[' {

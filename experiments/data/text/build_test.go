@@ -231,7 +231,7 @@ func TestCardByHand(t *testing.T) {
 			{Label: "c", Test: 1, Samples: []string{"odd"}},
 		},
 		MajorityAccuracy: 0.25, MeanCharacters: float64(characters) / 10, MeanTokens: float64(tokens) / 10,
-		Cut: 1, Duplicates: 2, Conflicts: 1, Leakage: 1, Leaks: &data.Leaks{TrainTest: 1},
+		Cut: 1, Duplicates: 2, Conflicts: 1, Leakage: 1, Leaks: data.Leaks{TrainTest: 1},
 		Lengths:        &data.Lengths{Min: 3, Q1: 8, Median: 9, Q3: 11, P95: 23, Max: 23}, // of 3 5 8 9 9 9 10 11 13 23
 		DistinctTokens: 6, Vocabulary: 6, WideVocabulary: 3, Coverage: 3.0 / 8,
 		Options: data.Options{Name: "hand", Seed: 1, Validation: 0.1, Test: 0.1, MaxVocabulary: 32768, MinCount: 2, MaxTokens: 5, Source: "paper", Licence: "none"},
@@ -246,7 +246,7 @@ func TestCardByHand(t *testing.T) {
 		t.Error(diff)
 	}
 	leaky := append(slices.Clone(byHand), Example{"green", "b", data.Test}, Example{"red blue", "a", data.Validation}, Example{"red blue", "a", data.Test})
-	if b, err := Build(leaky, data.Options{Name: "hand"}); err != nil || *b.Card.Leaks != (data.Leaks{TrainValidation: 1, TrainTest: 2, ValidationTest: 2}) || b.Card.Leakage != 3 ||
+	if b, err := Build(leaky, data.Options{Name: "hand"}); err != nil || b.Card.Leaks != (data.Leaks{TrainValidation: 1, TrainTest: 2, ValidationTest: 2}) || b.Card.Leakage != 3 ||
 		!strings.Contains(strings.Join(b.Card.Warnings, "\n"), "2 test examples have a text that is also in the validation split") {
 		t.Errorf("%+v, %v, %v", b.Card.Leaks, b.Card.Warnings, err)
 	}
