@@ -89,6 +89,11 @@ type Class struct {
 // Examples is the class's number of examples.
 func (c Class) Examples() int { return c.Train + c.Validation + c.Test }
 
+// HasSamples says that the classes have sample texts.
+func (c Card) HasSamples() bool {
+	return slices.ContainsFunc(c.Classes, func(k Class) bool { return len(k.Samples) > 0 })
+}
+
 // Bounds of what a card shows to people of its classes.
 const (
 	maxShown = 30

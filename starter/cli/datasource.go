@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"tnaml/experiments/data"
 	"tnaml/experiments/data/archive"
-	"tnaml/experiments/data/image"
 	"tnaml/experiments/data/labelled"
 )
 
