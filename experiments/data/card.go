@@ -253,7 +253,8 @@ func (c *Card) Warn(one string) {
 		say("%d validation and test examples have %s that is also in the training split: accuracies are too high", c.Leakage, one)
 	}
 	if c.Leaks.ValidationTest > 0 {
-		say("%d test examples have %s that is also in the validation split: what is selected there is favoured in the test", c.Leaks.ValidationTest, one)
+		say("%d test examples have %s that is also in the validation split: what is selected there is favoured in the test",
+			c.Leaks.ValidationTest, one)
 	}
 	if c.Conflicts > 0 {
 		say("%d examples equal another one and have another label", c.Conflicts)

@@ -61,7 +61,8 @@ const (
 	Pictures Form = "pictures"
 )
 
-var textForms = map[Form]bool{Table: true, Folders: true, Lines: true, LabelledLines: true, PairedLines: true, Reviews: true, Trees: true, Brown: true, Muchocine: true}
+var textForms = map[Form]bool{Table: true, Folders: true, Lines: true, LabelledLines: true, PairedLines: true, Reviews: true, Trees: true,
+	Brown: true, Muchocine: true}
 
 // IsText and IsImages report what a layout holds.
 func (f Form) IsText() bool   { return textForms[f] }

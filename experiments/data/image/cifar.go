@@ -70,7 +70,8 @@ func parseCIFAR(b []byte, name string, variant CIFAR, split string) (*Set, error
 	if len(b)%record != 0 || n == 0 {
 		p.Add("byte %d: the file of %d bytes ends within a record of %d", n*record, len(b), record)
 	}
-	s := &Set{Images: nnimage.Images{Height: cifarSide, Width: cifarSide, Channels: 3, Pixels: make([]uint8, n*cifarPixels)}, Labels: make([]int32, n), Splits: slices.Repeat([]string{split}, n)}
+	s := &Set{Images: nnimage.Images{Height: cifarSide, Width: cifarSide, Channels: 3, Pixels: make([]uint8, n*cifarPixels)},
+		Labels: make([]int32, n), Splits: slices.Repeat([]string{split}, n)}
 	for i := range n {
 		r := b[i*record:][:record]
 		if int(r[at]) >= classes {

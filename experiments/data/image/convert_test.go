@@ -11,7 +11,8 @@ import (
 )
 
 func TestConverted(t *testing.T) {
-	s := &Set{Images: nnimage.Images{Height: 2, Width: 1, Channels: 3, Pixels: []uint8{255, 0, 0, 255, 0, 0, 9, 9, 9, 9, 9, 9}}, Classes: []string{"a", "b"}, Labels: []int32{0, 1}, Splits: []string{data.Train, ""}}
+	s := &Set{Images: nnimage.Images{Height: 2, Width: 1, Channels: 3, Pixels: []uint8{255, 0, 0, 255, 0, 0, 9, 9, 9, 9, 9, 9}},
+		Classes: []string{"a", "b"}, Labels: []int32{0, 1}, Splits: []string{data.Train, ""}}
 	same, err := s.Converted(FileOptions{})
 	if err != nil || same != s {
 		t.Errorf("nothing to do: %v", err)
@@ -29,7 +30,8 @@ func TestConverted(t *testing.T) {
 		t.Errorf("%+v %v", back, err)
 	}
 	for _, o := range []FileOptions{{Height: 3}, {Channels: 2}, {Height: 1 << 15, Width: 1}, {Height: 1 << 14, Width: 1 << 14, Channels: 3}} {
-		if _, err := (&Set{Images: nnimage.Images{Height: 1, Width: 1, Channels: 3, Pixels: make([]uint8, 30)}}).Converted(o); err == nil || !strings.Contains(err.Error(), "give") {
+		if _, err := (&Set{Images: nnimage.Images{Height: 1, Width: 1, Channels: 3, Pixels: make([]uint8, 30)}}).Converted(o); err == nil ||
+			!strings.Contains(err.Error(), "give") {
 			t.Errorf("%+v: %v", o, err)
 		}
 	}
@@ -37,7 +39,8 @@ func TestConverted(t *testing.T) {
 
 func TestCIFAROf(t *testing.T) {
 	for want, names := range map[CIFAR][]string{
-		CIFAR10: {"cifar-10-batches-bin/readme.html", "cifar-10-batches-bin/test_batch.bin"}, CIFAR100: {"a/train.bin"}, "": {"train/a.png", "b.bin"},
+		CIFAR10: {"cifar-10-batches-bin/readme.html", "cifar-10-batches-bin/test_batch.bin"}, CIFAR100: {"a/train.bin"},
+		"": {"train/a.png", "b.bin"},
 	} {
 		if got := CIFAROf(names); got != want {
 			t.Errorf("%q are of %q, want %q", names, got, want)

@@ -98,7 +98,8 @@ func ReadFiles(files []archive.File, name string, o FileOptions) (*Set, error) {
 	s := &Set{Images: nnimage.Images{Height: h, Width: w, Channels: c}}
 	n := h * w * c
 	if h > 1<<14 || w > 1<<14 || int64(n)*int64(len(files)) > archive.DefaultMaxBytes {
-		return nil, fmt.Errorf("%s: %d images of %d × %d × %d are more than %d bytes; give a smaller size", name, len(files), h, w, c, archive.DefaultMaxBytes)
+		return nil, fmt.Errorf("%s: %d images of %d × %d × %d are more than %d bytes; give a smaller size", name, len(files), h, w, c,
+			archive.DefaultMaxBytes)
 	}
 	s.Pixels = make([]uint8, n*len(files))
 	failed := make([]error, len(files))
@@ -171,7 +172,8 @@ func size(files []archive.File, headers []fileHeader, o FileOptions, p *data.Pro
 			h, w = f.height, f.width
 		}
 		if o.Height == 0 && (f.height != h || f.width != w) {
-			p.Add("%s: an image of %d × %d among others of %d × %d; give the size to which they shall be resized", files[i].Name, f.height, f.width, h, w)
+			p.Add("%s: an image of %d × %d among others of %d × %d; give the size to which they shall be resized", files[i].Name, f.height, f.width,
+				h, w)
 		}
 	}
 	if c == 0 {

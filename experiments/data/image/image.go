@@ -73,7 +73,8 @@ func Join(sets ...*Set) (*Set, error) {
 	index := map[string]int32{}
 	for i, s := range sets {
 		if s.Height != out.Height || s.Width != out.Width || s.Channels != out.Channels {
-			return nil, fmt.Errorf("part %d has images of %d × %d × %d, the first %d × %d × %d; resize them on reading", i+1, s.Height, s.Width, s.Channels, out.Height, out.Width, out.Channels)
+			return nil, fmt.Errorf("part %d has images of %d × %d × %d, the first %d × %d × %d; resize them on reading", i+1, s.Height, s.Width,
+				s.Channels, out.Height, out.Width, out.Channels)
 		}
 		if err := s.Validate(); err != nil {
 			return nil, fmt.Errorf("part %d: %w", i+1, err)

@@ -56,7 +56,11 @@ func Decode(object []byte) (data.Task, error) {
 	if err != nil {
 		return nil, err
 	}
-	return d.Decode(f)
+	t, err := d.Decode(f)
+	if err != nil {
+		return nil, err
+	}
+	return t, nil
 }
 
 func find(is func(data.Definition) bool, none func() error) (data.Definition, error) {

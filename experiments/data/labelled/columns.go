@@ -8,9 +8,11 @@ import (
 
 // Names that columns of texts and of labels commonly have, the likeliest first.
 var (
-	textNames = []string{"text", "sentence", "review", "message", "body", "content", "tweet", "document", "comment", "description", "post", "utterance",
+	textNames = []string{"text", "sentence", "review", "message", "body", "content", "tweet", "document", "comment", "description", "post",
+		"utterance",
 		"sms", "abstract", "headline", "title", "question", "news", "summary", "doc", "v2", "texto", "contenido"}
-	labelNames = []string{"label", "class", "category", "target", "sentiment", "labels", "topic", "emotion", "polarity", "intent", "rating", "stars", "score",
+	labelNames = []string{"label", "class", "category", "target", "sentiment", "labels", "topic", "emotion", "polarity", "intent", "rating",
+		"stars", "score",
 		"tag", "type", "y", "v1", "etiqueta", "clase"}
 )
 

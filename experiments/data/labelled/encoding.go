@@ -130,7 +130,9 @@ func (c *collector) decodeAll(parts [][]byte, bad func(part, line int, err error
 			c.report.Notes = append(c.report.Notes, fmt.Sprintf("%d of %d files are not UTF-8 and were read as %s", len(rest), len(parts), e.Name))
 		}
 		if e.Confidence < doubtful {
-			c.report.Notes = append(c.report.Notes, fmt.Sprintf("the encoding %s is a guess (%.0f %%): look at the texts, and give another one if they are garbled", e.Name, 100*e.Confidence))
+			c.report.Notes = append(c.report.Notes,
+				fmt.Sprintf("the encoding %s is a guess (%.0f %%): look at the texts, and give another one if they are garbled", e.Name,
+					100*e.Confidence))
 		}
 	}
 	c.report.Encoding = known
@@ -168,7 +170,8 @@ func canonical(name string) (string, error) {
 	}
 	e, err := lookupEncoding(n)
 	if err != nil {
-		return "", fmt.Errorf("unknown encoding %q (known: utf-8, utf-16, utf-32, iso-8859-1 to -16, windows-1250 to -1258, koi8-r, shift_jis, euc-jp, gb18030, big5, euc-kr and others of the WHATWG and IANA)", name)
+		return "", fmt.Errorf("unknown encoding %q (known: utf-8, utf-16, utf-32, iso-8859-1 to -16, windows-1250 to -1258, "+
+			"koi8-r, shift_jis, euc-jp, gb18030, big5, euc-kr and others of the WHATWG and IANA)", name)
 	}
 	if s, err := htmlindex.Name(e); err == nil {
 		return s, nil

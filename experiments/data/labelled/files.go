@@ -98,7 +98,8 @@ func ReadFiles(files []archive.File, name string, o Options) ([]text.Example, er
 			c.Add("%s: byte %d is zero: the file is no text", f.Name, bytes.IndexByte(texts[i], 0))
 			continue
 		}
-		c.out = append(c.out, text.Example{Text: strings.TrimSpace(string(texts[i])), Label: strings.TrimSpace(where[i].Class), Split: or(where[i].Split, c.o.Split)})
+		c.out = append(c.out, text.Example{Text: strings.TrimSpace(string(texts[i])), Label: strings.TrimSpace(where[i].Class),
+			Split: or(where[i].Split, c.o.Split)})
 		if c.out[len(c.out)-1].Label == "" {
 			c.Add("%s: %w", f.Name, errors.New("the class's folder has no name"))
 		}

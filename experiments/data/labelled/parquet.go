@@ -330,7 +330,8 @@ func classNames(f *parquet.File, column string) []string {
 		return nil
 	}
 	feature := m.Info.Features[column]
-	if feature.Type != "ClassLabel" || len(feature.Names) == 0 || slices.ContainsFunc(feature.Names, func(n string) bool { return n == "" || !utf8.ValidString(n) }) {
+	if feature.Type != "ClassLabel" || len(feature.Names) == 0 ||
+		slices.ContainsFunc(feature.Names, func(n string) bool { return n == "" || !utf8.ValidString(n) }) {
 		return nil
 	}
 	return feature.Names

@@ -163,7 +163,8 @@ func FormatOf(name string) (Format, error) {
 			return e.format, nil
 		}
 	}
-	return "", fmt.Errorf("%s: cannot tell the format from the name (known endings: .tsv .tab .csv .jsonl .ndjson .parquet, each also with .gz or .zst) "+
+	return "", fmt.Errorf("%s: cannot tell the format from the name "+
+		"(known endings: .tsv .tab .csv .jsonl .ndjson .parquet, each also with .gz or .zst) "+
 		"nor from the first line; give the format", name)
 }
 

@@ -24,7 +24,8 @@ const byHand = `{
     {"choices": {"depth": 2.0, "optimiser": "sgd", "skip": true}, "metrics": {"validation": 0.5, "loss": 2}}
   ],
   "effects": {
-    "validation": {"intercept": 0.5, "min": 0, "max": 1, "choices": {"depth": {"1": 0, "2": 0.25, "3": 1}, "skip": {"true": 0.125, "false": 0}},
+    "validation": {"intercept": 0.5, "min": 0, "max": 1, 
+      "choices": {"depth": {"1": 0, "2": 0.25, "3": 1}, "skip": {"true": 0.125, "false": 0}},
       "pairs": [{"choices": ["skip", "depth"], "options": [true, 2], "effect": -0.0625}]},
     "loss": {"intercept": 1, "noise": 0.5, "choices": {"optimiser": {"\"adam\"": -0.5, "\"sgd\"": 0}}}
   }
@@ -50,13 +51,17 @@ func TestLook(t *testing.T) {
 		want    map[string]float64
 	}{
 		{"a row", choices{"depth": 1, "optimiser": "adam", "skip": false}, 1, map[string]float64{"validation": 0.75, "loss": 0.5}},
-		{"numbers of other types", choices{"depth": int64(2), "optimiser": "sgd", "skip": true}, 1, map[string]float64{"validation": 0.5, "loss": 2}},
-		{"a number of JSON", choices{"depth": json.Number("1.0"), "optimiser": "adam", "skip": false}, 1, map[string]float64{"validation": 0.75, "loss": 0.5}},
+		{"numbers of other types", choices{"depth": int64(2), "optimiser": "sgd", "skip": true}, 1,
+			map[string]float64{"validation": 0.5, "loss": 2}},
+		{"a number of JSON", choices{"depth": json.Number("1.0"), "optimiser": "adam", "skip": false}, 1,
+			map[string]float64{"validation": 0.75, "loss": 0.5}},
 		{"effects", choices{"depth": 2.0, "optimiser": "adam", "skip": false}, 7, map[string]float64{"validation": 0.75, "loss": 0.5 + noise(7)}},
-		{"another seed", choices{"depth": 2.0, "optimiser": "adam", "skip": false}, 8, map[string]float64{"validation": 0.75, "loss": 0.5 + noise(8)}},
+		{"another seed", choices{"depth": 2.0, "optimiser": "adam", "skip": false}, 8,
+			map[string]float64{"validation": 0.75, "loss": 0.5 + noise(8)}},
 		{"a pair", choices{"depth": 2, "optimiser": "adam", "skip": true}, 7, map[string]float64{"validation": 0.8125, "loss": 0.5 + noise(7)}},
 		{"beyond the range", choices{"depth": 3, "optimiser": "sgd", "skip": true}, 7, map[string]float64{"validation": 1, "loss": 1 + noise(7)}},
-		{"one choice more", choices{"depth": 1, "optimiser": "adam", "skip": false, "other": 1}, 7, map[string]float64{"validation": 0.5, "loss": 0.5 + noise(7)}},
+		{"one choice more", choices{"depth": 1, "optimiser": "adam", "skip": false, "other": 1}, 7,
+			map[string]float64{"validation": 0.5, "loss": 0.5 + noise(7)}},
 		{"an unknown option", choices{"depth": 4, "optimiser": "adam", "skip": false}, 1, nil},
 		{"an option of another type", choices{"depth": "1", "optimiser": "adam", "skip": false}, 1, nil},
 		{"no option", choices{"depth": []any{1}, "optimiser": "adam", "skip": false}, 1, nil},
@@ -155,7 +160,8 @@ func TestGolden(t *testing.T) {
 
 func TestReadRefuses(t *testing.T) {
 	row := func(choices, metrics string) string {
-		return "{\"metrics\": [\"v\"],\n\"rows\": [\n{\"choices\": {\"a\": 1}, \"metrics\": {\"v\": 1}},\n{\"choices\": " + choices + ", \"metrics\": " + metrics + "}]}"
+		return "{\"metrics\": [\"v\"],\n\"rows\": [\n{\"choices\": {\"a\": 1}, \"metrics\": {\"v\": 1}},\n" +
+			"{\"choices\": " + choices + ", \"metrics\": " + metrics + "}]}"
 	}
 	effect := func(e string) string { return "{\"metrics\": [\"v\"],\n\"effects\": {\"v\":\n" + e + "}}" }
 	for _, c := range []struct {
@@ -166,7 +172,7 @@ func TestReadRefuses(t *testing.T) {
 		{"no object", "[]", []string{"line 1: [ where an object should begin"}},
 		{"a syntax error", "{\"metrics\": [\"v\"],\n\n\"rows\": [{]}", []string{"line 3", "invalid character ']'"}},
 		{"cut off", byHand[:300], []string{"line 8", "unexpected EOF"}},
-		{"something after it", byHand + "\n\n{}", []string{"line 14: something follows"}},
+		{"something after it", byHand + "\n\n{}", []string{"line 15: something follows"}},
 		{"an unknown member", `{"metrics": ["v"], "raws": []}`, []string{`unknown member "raws" (known: metrics, rows, effects)`}},
 		{"twice", "{\"metrics\": [\"v\"],\n\"metrics\": [\"v\"]}", []string{`line 2: "metrics" is there twice`}},
 		{"of another type", "{\"metrics\":\n 3}", []string{"line 2: cannot unmarshal number"}},
@@ -190,8 +196,10 @@ func TestReadRefuses(t *testing.T) {
 		{"pairs", effect(`{"pairs": [{"choices": ["a", "a"], "options": [1, 2]}, {"choices": ["a", "b"], "options": [1, {}]},
 			{"choices": ["a", "b"], "options": [1, 2]}, {"choices": ["b", "a"], "options": [2, 1.0]}]}`),
 			[]string{`pair 1 is of choice "a" alone`, "pair 2: option map[]", "pair 4 is there twice"}},
-		{"metrics without effects", `{"metrics": ["v", "w"], "effects": {"v": {}, "x": {}}}`, []string{`unknown metric "x"`, `none on metric "w"`}},
-		{"effects of other choices", `{"metrics": ["v"], "rows": [{"choices": {"a": 1}, "metrics": {"v": 1}}], "effects": {"v": {"choices": {"b": {"1": 1}}}}}`,
+		{"metrics without effects", `{"metrics": ["v", "w"], "effects": {"v": {}, "x": {}}}`,
+			[]string{`unknown metric "x"`, `none on metric "w"`}},
+		{"effects of other choices", `{"metrics": ["v"], "rows": [{"choices": {"a": 1}, "metrics": {"v": 1}}], ` +
+			`"effects": {"v": {"choices": {"b": {"1": 1}}}}}`,
 			[]string{`effects: choice "b" is not among those of the rows`}},
 	} {
 		_, err := Read([]byte(c.in), data.Options{Name: "x"})

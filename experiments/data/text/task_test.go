@@ -129,7 +129,8 @@ func TestDecodeRefuses(t *testing.T) {
 		{"empty split", "test split: no examples", func(_ map[string]string, _ *[]byte, a arrays) { a["test.labels"] = nil }},
 		{"offsets fall", "do not partition", func(_ map[string]string, _ *[]byte, a arrays) { a["train.offsets"][1] = 100 }},
 		{"offsets do not begin at 0", "do not partition", func(_ map[string]string, _ *[]byte, a arrays) { a["validation.offsets"][0] = -1 }},
-		{"offsets end too early", "do not partition", func(_ map[string]string, _ *[]byte, a arrays) { a["test.ids"] = append(a["test.ids"], 0) }},
+		{"offsets end too early", "do not partition",
+			func(_ map[string]string, _ *[]byte, a arrays) { a["test.ids"] = append(a["test.ids"], 0) }},
 		{"negative label", "has label -1", func(_ map[string]string, _ *[]byte, a arrays) { a["train.labels"][0] = -1 }},
 		{"negative id", "has id -7", func(_ map[string]string, _ *[]byte, a arrays) { a["train.ids"][0] = -7 }},
 	} {
