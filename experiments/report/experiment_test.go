@@ -37,11 +37,11 @@ func experiment(t testing.TB) *study.Study {
 	for _, w := range []world{spam, opinion} {
 		for seed := range uint64(2) {
 			for head, arm := range []string{study.ArmRandom, study.ArmNAML, study.ArmTransfer, study.ArmNoTaskEmbedding} {
-				strategy := strategy.NAML
+				by := strategy.NAML
 				if arm == study.ArmRandom {
-					strategy = strategy.Random
+					by = strategy.Random
 				}
-				sim := simulate(t, "small-1/transfer/"+w.name+"/"+arm+"/s"+string(rune('1'+seed)), strategy, seed+1, []world{w}, 120, max(head-1, 0)*150)
+				sim := simulate(t, "small-1/transfer/"+w.name+"/"+arm+"/s"+string(rune('1'+seed)), by, seed+1, []world{w}, 120, max(head-1, 0)*150)
 				s.Ledgers = append(s.Ledgers, ledger(sim, study.Transfer, w.name, arm))
 			}
 		}
