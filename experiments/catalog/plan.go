@@ -8,6 +8,7 @@ import (
 
 	"tnaml/experiments/search"
 	"tnaml/experiments/study"
+	"tnaml/experiments/yamlnode"
 )
 
 // Plan is what a run does: controllers to learn, and searches to run, each as
@@ -189,7 +190,7 @@ func (p *Plan) transfer(e *Experiment, arms []string) {
 	}
 	p.FixedBudgets = map[string]int{}
 	for _, task := range s.Tasks {
-		fixed := cmpOr(e.Transfer.FixedBudgets[task], e.Transfer.FixedBudget, maxNumber)
+		fixed := cmpOr(e.Transfer.FixedBudgets[task], e.Transfer.FixedBudget, yamlnode.MaxNumber)
 		p.FixedBudgets[task] = min(fixed, s.budget(task))
 	}
 	for _, seed := range s.Seeds {
