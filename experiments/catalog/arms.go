@@ -173,7 +173,8 @@ func checkArm(a study.Arm) (wrong []error) {
 		wrong = append(wrong, unknownStrategy(a.Strategy))
 	}
 	if a.From != "" && !controllerForm(a.From) {
-		wrong = append(wrong, fmt.Errorf("the arm %q starts from %q: it must be a pretraining's name, or a controller's as name or name@version", a.Name, a.From))
+		const what = "it must be a pretraining's name, or a controller's as name or name@version"
+		wrong = append(wrong, fmt.Errorf("the arm %q starts from %q: %s", a.Name, a.From, what))
 	}
 	if a.From != "" && a.Strategy == search.Random {
 		wrong = append(wrong, fmt.Errorf("the arm %q starts from %q, but its strategy %q starts from none", a.Name, a.From, a.Strategy))
