@@ -158,6 +158,16 @@ func (s *Study) Arm(name string) Arm {
 	return a
 }
 
+// Failed returns the searches that did not come to an end.
+func (s *Study) Failed() (out []Ledger) {
+	for _, l := range s.Ledgers {
+		if l.Status == "failed" || l.Status == "canceled" {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
 // Tasks lists the tasks of a phase in order of appearance; in the phase
 // Pretrain those of the searches.
 func (s *Study) Tasks(p Phase) []string {
