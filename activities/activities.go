@@ -7,6 +7,7 @@ import (
 
 	"go.temporal.io/sdk/temporal"
 
+	"tnaml/activities/library"
 	"tnaml/activities/store"
 )
 
@@ -59,8 +60,8 @@ func invalid(err error) error {
 	return temporal.NewNonRetryableApplicationError(err.Error(), ErrTypeInvalid, nil)
 }
 
-// classify turns the store's error classes into Temporal's: what a retry
-// cannot mend is not retried, all else is.
+// classify turns the error classes of the store and the library into Temporal's:
+// what a retry cannot mend is not retried, all else is.
 func classify(err error) error {
 	if err == nil {
 		return nil
@@ -69,6 +70,8 @@ func classify(err error) error {
 		return err
 	}
 	switch {
+	case errors.Is(err, library.ErrInvalid):
+		return invalid(err)
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrCorrupt):
 		return temporal.NewNonRetryableApplicationError(err.Error(), ErrTypeMissing, nil)
 	case errors.Is(err, store.ErrDenied):

@@ -1,7 +1,6 @@
 package activities
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -12,9 +11,9 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 
+	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/experiments/search"
-	"tnaml/experiments/space"
 	"tnaml/experiments/task"
 	"tnaml/nn/child"
 	"tnaml/nn/embedding"
@@ -39,11 +38,11 @@ func newBench(t *testing.T, strategy string) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := PublishTask(t.Context(), b.store, built, false); err != nil {
+	if _, err := library.PublishTask(t.Context(), b.store, built, false); err != nil {
 		t.Fatal(err)
 	}
 	m := &embedding.Module{Name: "m", Dim: 4, Tokens: []string{"good", "bad", "thing"}, Vectors: []float32{1, 0, 0, 0, -1, 0, 0, 0, 0, 1, 0, 0}}
-	if _, err := PublishModule(t.Context(), b.store, m, false); err != nil {
+	if _, err := library.PublishModule(t.Context(), b.store, m, false); err != nil {
 		t.Fatal(err)
 	}
 	b.reset()
@@ -179,7 +178,7 @@ func TestErrorsThatNoRetryMends(t *testing.T) {
 			}
 		}
 	}
-	if _, err := ReadRecord(t.Context(), b.store, "x"); !errors.Is(err, store.ErrNotFound) {
+	if _, err := library.ReadRecord(t.Context(), b.store, "x"); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("a search that could not start left a record: %v", err)
 	}
 }
@@ -220,7 +219,7 @@ func TestLearnIsAFunctionOfPositionAndResults(t *testing.T) {
 		}
 		var end Finished
 		b.run(t, b.a.Finish, FinishInput{Name: "s", Config: b.ref, Position: pos, Status: "completed"}, &end)
-		ledger, err := ReadLedger(t.Context(), b.store, end.Checkpoint)
+		ledger, err := library.ReadLedger(t.Context(), b.store, end.Checkpoint)
 		if err != nil || len(ledger) != n {
 			t.Fatalf("ledger of %d trials, %v", len(ledger), err)
 		}
@@ -247,68 +246,5 @@ func TestLearnIsAFunctionOfPositionAndResults(t *testing.T) {
 	// Together, checkpoints still stand at every fourth trial.
 	if got := do(3, nil); got.checkpoint != want.checkpoint || got.controller != want.controller {
 		t.Error("results told together give other objects")
-	}
-}
-
-func TestPublish(t *testing.T) {
-	b := newBench(t, search.Random)
-	sp, err := space.Builtin("text-small")
-	if err != nil {
-		t.Fatal(err)
-	}
-	sp.Name = "mine"
-	for range 2 {
-		if err := PublishSpace(t.Context(), b.store, sp, false); err != nil {
-			t.Error(err)
-		}
-	}
-	sp.Description = "another"
-	if err := PublishSpace(t.Context(), b.store, sp, false); !errors.Is(err, ErrExists) {
-		t.Errorf("another space of that name: %v", err)
-	}
-	if err := PublishSpace(t.Context(), b.store, sp, true); err != nil {
-		t.Error(err)
-	}
-	if got, err := LoadSpace(t.Context(), b.store, "mine"); err != nil || got.Description != "another" {
-		t.Errorf("%+v, %v", got, err)
-	}
-	m, _, err := LoadModule(t.Context(), b.store, "m")
-	if err != nil {
-		t.Fatal(err)
-	}
-	m.Vectors[0]++
-	if _, err := PublishModule(t.Context(), b.store, m, false); !errors.Is(err, ErrExists) || !strings.Contains(err.Error(), "overwrite") {
-		t.Errorf("other vectors under that name: %v", err)
-	}
-}
-
-// sick is a store that does not answer when asked for names.
-type sick struct{ store.Store }
-
-func (sick) GetName(context.Context, store.Kind, string) ([]byte, store.Version, error) {
-	return nil, "", errors.New("connection refused")
-}
-
-// A card is found by its name, else within the task's object; when the store does
-// not answer, that is said.
-func TestCardOf(t *testing.T) {
-	b := newBench(t, "random")
-	config, err := ReadConfig(t.Context(), b.store, b.ref)
-	if err != nil {
-		t.Fatal(err)
-	}
-	things := config.Tasks[0]
-	for _, gone := range []bool{false, true} {
-		if gone {
-			if err := b.store.DeleteName(t.Context(), store.Dataset, "things"); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if card, err := CardOf(t.Context(), b.store, things); err != nil || card.Examples != 200 {
-			t.Errorf("name gone %v: %+v, %v", gone, card, err)
-		}
-	}
-	if card, err := CardOf(t.Context(), sick{b.store}, things); err == nil || card != nil || !strings.Contains(err.Error(), `dataset "things": connection refused`) {
-		t.Errorf("%v, %v", card, err)
 	}
 }

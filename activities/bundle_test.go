@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"tnaml/activities/library"
 	"tnaml/experiments/search"
 	"tnaml/experiments/task"
 	"tnaml/nn/child"
@@ -28,16 +29,16 @@ func TestModelOfNGramsPredicts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := PublishTask(t.Context(), b.store, built, false); err != nil {
+	if _, err := library.PublishTask(t.Context(), b.store, built, false); err != nil {
 		t.Fatal(err)
 	}
 	m := &embedding.Module{Name: "m", Dim: 2, Tokens: []string{"good", "bad"}, Vectors: []float32{1, 0, -1, 0}}
-	if _, err := PublishModule(t.Context(), b.store, m, true); err != nil {
+	if _, err := library.PublishModule(t.Context(), b.store, m, true); err != nil {
 		t.Fatal(err)
 	}
 	var r Resolved
 	b.run(t, b.a.Resolve, ResolveInput{Name: "o", Tasks: []string{"order"}, Strategy: search.Random, Space: "text-small", Seed: 1, Lag: 1}, &r)
-	config, err := ReadConfig(t.Context(), b.store, r.Config)
+	config, err := library.ReadConfig(t.Context(), b.store, r.Config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,11 +48,11 @@ func TestModelOfNGramsPredicts(t *testing.T) {
 	if result.Trial.Status != child.OK || result.Trial.Test < .95 {
 		t.Fatalf("%+v", result.Trial)
 	}
-	encoded, err := ExportModel(t.Context(), b.store, "o", config, result.Trial)
+	encoded, err := library.ExportModel(t.Context(), b.store, "o", config, result.Trial)
 	if err != nil {
 		t.Fatal(err)
 	}
-	bundle, err := DecodeBundle(encoded)
+	bundle, err := library.DecodeBundle(encoded)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +68,7 @@ func TestModelOfNGramsPredicts(t *testing.T) {
 
 	tokens := config.Space
 	tokens.Name, tokens.WideNGrams = "tokens", 1
-	if err := PublishSpace(t.Context(), b.store, &tokens, false); err != nil {
+	if err := library.PublishSpace(t.Context(), b.store, &tokens, false); err != nil {
 		t.Fatal(err)
 	}
 	b.run(t, b.a.Resolve, ResolveInput{Name: "p", Tasks: []string{"order"}, Strategy: search.Random, Space: "tokens", Seed: 1, Lag: 1}, &r)
@@ -85,10 +86,10 @@ func TestModelOfNGramsPredicts(t *testing.T) {
 		t.Fatal(err)
 	}
 	rows[0] = 1 << 20
-	if _, err := DecodeBundle(f.Encode()); err == nil || !strings.Contains(err.Error(), "n-gram 0") {
+	if _, err := library.DecodeBundle(f.Encode()); err == nil || !strings.Contains(err.Error(), "n-gram 0") {
 		t.Errorf("an n-gram of an unknown token: %v", err)
 	}
 	for i := 0; i < len(encoded); i += 101 {
-		_, _ = DecodeBundle(encoded[:i]) // must not panic
+		_, _ = library.DecodeBundle(encoded[:i]) // must not panic
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/experiments/image"
 	"tnaml/experiments/search"
@@ -55,7 +56,7 @@ func newImageBench(t *testing.T) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := PublishImageTask(t.Context(), b.store, built, false); err != nil {
+	if _, err := library.PublishImageTask(t.Context(), b.store, built, false); err != nil {
 		t.Fatal(err)
 	}
 	patches, err := nnimage.TrainPatches(set.Images, nnimage.PatchOptions{Name: "patches", Centroids: 8, Size: 8, Channels: 1, Patch: 4, Samples: 500, Source: "stripes"})
@@ -67,7 +68,7 @@ func newImageBench(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	for _, e := range []nnimage.Extractor{patches, pca} {
-		if _, err := PublishImageModule(t.Context(), b.store, e, false); err != nil {
+		if _, err := library.PublishImageModule(t.Context(), b.store, e, false); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -102,7 +103,7 @@ func TestImageSearch(t *testing.T) {
 	if len(again.Features) != 0 || again.Config != r.Config {
 		t.Errorf("a second search needs %v", again.Features)
 	}
-	config, err := ReadConfig(t.Context(), b.store, r.Config)
+	config, err := library.ReadConfig(t.Context(), b.store, r.Config)
 	if err != nil || config.Modality != task.Images || config.Space.Name != "image" {
 		t.Fatalf("%v %+v", err, config)
 	}
@@ -119,11 +120,11 @@ func TestImageSearch(t *testing.T) {
 		t.Error("another worker gives another result: " + diff)
 	}
 
-	encoded, err := ExportModel(t.Context(), b.store, "s", config, result.Trial)
+	encoded, err := library.ExportModel(t.Context(), b.store, "s", config, result.Trial)
 	if err != nil {
 		t.Fatal(err)
 	}
-	bundle, err := DecodeBundle(encoded)
+	bundle, err := library.DecodeBundle(encoded)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,12 +169,12 @@ func TestImageSearch(t *testing.T) {
 	info.Image, info.Tokeniser.Version = nil, task.TokeniserVersion
 	f2.PutJSON("bundle", info)
 	safetensors.Put(f2, "vocabulary", []byte("a\n"))
-	if _, err := DecodeBundle(f2.Encode()); err == nil || !strings.Contains(err.Error(), "it is one of images") {
+	if _, err := library.DecodeBundle(f2.Encode()); err == nil || !strings.Contains(err.Error(), "it is one of images") {
 		t.Errorf("a model of images that says it is one of texts: %v", err)
 	}
 	for i := range encoded {
 		if i%997 == 0 {
-			_, _ = DecodeBundle(encoded[:i]) // must not panic
+			_, _ = library.DecodeBundle(encoded[:i]) // must not panic
 		}
 	}
 }
@@ -210,11 +211,11 @@ func (s *featuresAsked) GetName(ctx context.Context, kind store.Kind, name strin
 // What another worker has computed while this one was busy is not computed again.
 func TestImageFeaturesOfAnotherWorker(t *testing.T) {
 	b := newImageBench(t)
-	_, data, err := LoadImageTask(t.Context(), b.store, "stripes")
+	_, data, err := library.LoadImageTask(t.Context(), b.store, "stripes")
 	if err != nil {
 		t.Fatal(err)
 	}
-	module, err := Module(t.Context(), b.store, "pca")
+	module, err := library.Module(t.Context(), b.store, "pca")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -230,7 +231,7 @@ func TestImageFeaturesOfAnotherWorker(t *testing.T) {
 		done <- err
 	}()
 	<-asked.asked
-	if _, err := computeFeatures(t.Context(), b.store, data, module.Ref, nil); err != nil {
+	if _, err := library.ComputeFeatures(t.Context(), b.store, data, module.Ref, nil); err != nil {
 		t.Fatal(err)
 	}
 	<-a.extracting
@@ -262,15 +263,15 @@ func (s *damagedBlob) Put(ctx context.Context, data []byte) (store.Ref, error) {
 // Damaged features are computed again.
 func TestImageFeaturesDamaged(t *testing.T) {
 	b := newImageBench(t)
-	_, data, err := LoadImageTask(t.Context(), b.store, "stripes")
+	_, data, err := library.LoadImageTask(t.Context(), b.store, "stripes")
 	if err != nil {
 		t.Fatal(err)
 	}
-	module, err := Module(t.Context(), b.store, "pca")
+	module, err := library.Module(t.Context(), b.store, "pca")
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, err := computeFeatures(t.Context(), b.store, data, module.Ref, nil)
+	want, err := library.ComputeFeatures(t.Context(), b.store, data, module.Ref, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -287,11 +288,11 @@ func TestImageFeaturesDamaged(t *testing.T) {
 func TestImageResolveRefuses(t *testing.T) {
 	b := newImageBench(t)
 	text := newBench(t, search.Random)
-	words, _, err := LoadTask(t.Context(), text.store, "things")
+	words, _, err := library.LoadTask(t.Context(), text.store, "things")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := PublishTask(t.Context(), b.store, words, false); err != nil {
+	if _, err := library.PublishTask(t.Context(), b.store, words, false); err != nil {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]struct {

@@ -6,7 +6,6 @@ import (
 
 	"tnaml/activities/store"
 	"tnaml/experiments/image"
-	"tnaml/experiments/search"
 	"tnaml/experiments/task"
 	"tnaml/nn/child"
 	"tnaml/nn/embedding"
@@ -121,13 +120,4 @@ func (a *Activities) imageInputs(ctx context.Context, dataRef, moduleRef store.R
 		return nil, nil, nil, err
 	}
 	return data, &child.Table{Dim: set.Dim}, &child.DocumentVectors{Train: set.Train, Validation: set.Validation, Test: set.Test}, nil
-}
-
-func moduleRef(config *search.Config, name string) (store.Ref, error) {
-	for _, m := range config.Modules {
-		if m.Name == name {
-			return store.Ref(m.Data), nil
-		}
-	}
-	return "", fmt.Errorf("module %q is in the space but not among the search's modules", name)
 }

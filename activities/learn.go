@@ -7,9 +7,9 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/experiments/search"
-	"tnaml/nn/safetensors"
 )
 
 // Learn tells a search's strategy new results, in trial order, and asks for
@@ -63,8 +63,8 @@ func (a *Activities) learn(ctx context.Context, in LearnInput) (LearnOutput, err
 		}
 	}
 	if out.Checkpoint != "" {
-		err := a.updateRecord(ctx, in.Name, func(r *SearchRecord) {
-			r.goesOn(in.Name, in.Config)
+		err := library.UpdateRecord(ctx, a.store, in.Name, func(r *library.SearchRecord) {
+			r.GoesOn(in.Name, in.Config)
 			r.Told, r.Checkpoint, r.Costs = out.CheckpointTold, out.Checkpoint, out.Costs
 		})
 		if err != nil {
@@ -135,38 +135,16 @@ func (a *Activities) checkpoint(ctx context.Context, s *search.Searcher, pos *Po
 	if err != nil {
 		return fmt.Errorf("checkpoint at %d trials: %w", pos.Told, err)
 	}
-	segment := CostSegment{Previous: pos.Costs}
+	segment := library.CostSegment{Previous: pos.Costs}
 	for _, r := range pos.Journal {
 		segment.Costs = append(segment.Costs, r.Cost)
 	}
-	costs, err := a.store.Put(ctx, segment.encode())
+	costs, err := a.store.Put(ctx, segment.Encode())
 	if err != nil {
 		return fmt.Errorf("costs at %d trials: %w", pos.Told, err)
 	}
 	pos.Checkpoint, pos.Costs, pos.Journal = ref, costs, nil
 	return nil
-}
-
-// CostSegment holds the costs of the trials between two checkpoints.
-type CostSegment struct {
-	Previous store.Ref     `json:"previous,omitempty"`
-	Costs    []search.Cost `json:"costs"`
-}
-
-func (c CostSegment) encode() []byte {
-	f := safetensors.New("costs")
-	f.PutJSON("segment", c)
-	return f.Encode()
-}
-
-// DecodeCosts reads a cost segment's object.
-func DecodeCosts(b []byte) (CostSegment, error) {
-	var c CostSegment
-	f, err := safetensors.Decode(b)
-	if err != nil {
-		return c, err
-	}
-	return c, f.GetJSON("segment", &c)
 }
 
 // Finish ends a search: writes the last checkpoint, the controller and the
@@ -201,8 +179,8 @@ func (a *Activities) finish(ctx context.Context, in FinishInput) (Finished, erro
 			return Finished{}, fmt.Errorf("controller: %w", err)
 		}
 	}
-	err = a.updateRecord(ctx, in.Name, func(r *SearchRecord) {
-		r.goesOn(in.Name, in.Config)
+	err = library.UpdateRecord(ctx, a.store, in.Name, func(r *library.SearchRecord) {
+		r.GoesOn(in.Name, in.Config)
 		r.Status, r.Told = in.Status, pos.Told
 		r.Checkpoint, r.Costs, r.Controller = out.Checkpoint, out.Costs, out.Controller
 	})

@@ -2,17 +2,16 @@ package activities
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
+	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/experiments/search"
 	"tnaml/experiments/space"
 	"tnaml/experiments/task"
-	"tnaml/nn/safetensors"
 )
 
 // Resolve pins a search to the objects its names stand for now, and records
@@ -22,12 +21,12 @@ func (a *Activities) Resolve(ctx context.Context, in ResolveInput) (Resolved, er
 	if err != nil {
 		return Resolved{}, classify(err)
 	}
-	ref, err := PutConfig(ctx, a.store, config)
+	ref, err := library.PutConfig(ctx, a.store, config)
 	if err != nil {
 		return Resolved{}, classify(err)
 	}
-	err = a.updateRecord(ctx, in.Name, func(r *SearchRecord) {
-		*r = SearchRecord{Name: in.Name, RunID: in.RunID, Spec: in.Spec, Config: ref, Status: "running"}
+	err = library.UpdateRecord(ctx, a.store, in.Name, func(r *library.SearchRecord) {
+		*r = library.SearchRecord{Name: in.Name, RunID: in.RunID, Spec: in.Spec, Config: ref, Status: "running"}
 	})
 	if err != nil {
 		return Resolved{}, classify(err)
@@ -49,7 +48,7 @@ func (a *Activities) missingFeatures(ctx context.Context, config *search.Config)
 	for _, t := range config.Tasks {
 		for _, m := range config.Modules {
 			in := FeaturesInput{Task: t.Name, Module: m.Name, Data: store.Ref(t.Data), ModuleData: store.Ref(m.Data)}
-			_, _, err := a.store.GetName(ctx, store.Features, featuresKey(in.Data, in.ModuleData))
+			_, _, err := a.store.GetName(ctx, store.Features, library.FeaturesKey(in.Data, in.ModuleData))
 			switch {
 			case errors.Is(err, store.ErrNotFound):
 				out = append(out, in)
@@ -74,7 +73,7 @@ func (a *Activities) resolve(ctx context.Context, in ResolveInput) (*search.Conf
 	}
 	cards := map[string]*task.Card{}
 	for _, name := range in.Tasks {
-		record, err := Dataset(ctx, a.store, name)
+		record, err := library.Dataset(ctx, a.store, name)
 		if err != nil {
 			if err := fault(err); err != nil {
 				return nil, err
@@ -91,7 +90,7 @@ func (a *Activities) resolve(ctx context.Context, in ResolveInput) (*search.Conf
 	config.Modality = modality
 	var from *search.Pretrained
 	if in.Controller != "" {
-		p, _, err := LoadController(ctx, a.store, in.Controller)
+		p, _, err := library.LoadController(ctx, a.store, in.Controller)
 		if err := fault(err); err != nil {
 			return nil, err
 		}
@@ -109,7 +108,7 @@ func (a *Activities) resolve(ctx context.Context, in ResolveInput) (*search.Conf
 	if err != nil {
 		wrong = append(wrong, fmt.Errorf("settings of %s: %w", in.Strategy, err))
 	}
-	catalogue, err := Modules(ctx, a.store)
+	catalogue, err := library.Modules(ctx, a.store)
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +132,7 @@ func (a *Activities) resolve(ctx context.Context, in ResolveInput) (*search.Conf
 	if in.Space == "" {
 		in.Space = config.Modality.String() // the built-in spaces are named so
 	}
-	sp, err := LoadSpace(ctx, a.store, in.Space)
+	sp, err := library.LoadSpace(ctx, a.store, in.Space)
 	if err != nil {
 		wrong = append(wrong, err)
 	} else if err := checkSpace(sp, in.Space, config.Modality, modules); err != nil {
@@ -165,12 +164,12 @@ func (a *Activities) claimAll(ctx context.Context, config *search.Config) error 
 		return err
 	}
 	for _, t := range config.Tasks {
-		if err := check(claim(ctx, a.store, store.Ref(t.Data)), "task", t.Name, "import it again"); err != nil {
+		if err := check(library.Claim(ctx, a.store, store.Ref(t.Data)), "task", t.Name, "import it again"); err != nil {
 			return err
 		}
 	}
 	for _, m := range config.Modules {
-		if err := check(claim(ctx, a.store, store.Ref(m.Data)), "module", m.Name, "add it again, or remove its name"); err != nil {
+		if err := check(library.Claim(ctx, a.store, store.Ref(m.Data)), "module", m.Name, "add it again, or remove its name"); err != nil {
 			return err
 		}
 	}
@@ -178,18 +177,6 @@ func (a *Activities) claimAll(ctx context.Context, config *search.Config) error 
 		return invalid(errors.Join(gone...))
 	}
 	return nil
-}
-
-// claim makes sure that an object is in its place in the store, before a reference
-// to it is passed on. One that garbage collection has set aside is put back: package
-// gc counts on it, and a worker's disk cache would hand out what it read before
-// without asking the store.
-func claim(ctx context.Context, s store.Store, ref store.Ref) error {
-	there, err := s.Has(ctx, ref)
-	if err == nil && !there {
-		err = fmt.Errorf("object %s: %w", ref, store.ErrNotFound)
-	}
-	return err
 }
 
 // modalityOf is that of all tasks; tasks of several are an error. Tasks without a
@@ -213,12 +200,12 @@ func modalityOf(names []string, cards map[string]*task.Card) (task.Modality, err
 }
 
 // ofModality leaves out the modules of other modalities.
-func ofModality(catalogue []ModuleRecord, m task.Modality) []ModuleRecord {
-	return slices.DeleteFunc(catalogue, func(r ModuleRecord) bool { return r.Modality != m })
+func ofModality(catalogue []library.ModuleRecord, m task.Modality) []library.ModuleRecord {
+	return slices.DeleteFunc(catalogue, func(r library.ModuleRecord) bool { return r.Modality != m })
 }
 
 // checkSpace refuses a space that tasks of a modality cannot be searched in.
-func checkSpace(sp *space.Space, name string, m task.Modality, modules []ModuleRecord) error {
+func checkSpace(sp *space.Space, name string, m task.Modality, modules []library.ModuleRecord) error {
 	switch {
 	case m == task.Images && sp.Tunes():
 		return fmt.Errorf("space %q offers to fine-tune the module, but image modules are frozen: take the space \"image\", or one in which %s has the option false alone", name, space.FineTune)
@@ -229,8 +216,8 @@ func checkSpace(sp *space.Space, name string, m task.Modality, modules []ModuleR
 }
 
 // chooseModules picks modules of the catalogue by name.
-func chooseModules(catalogue []ModuleRecord, names []string) ([]ModuleRecord, error) {
-	var out []ModuleRecord
+func chooseModules(catalogue []library.ModuleRecord, names []string) ([]library.ModuleRecord, error) {
+	var out []library.ModuleRecord
 	var missing, known []string
 	for _, m := range catalogue {
 		known = append(known, m.Name)
@@ -250,7 +237,7 @@ func chooseModules(catalogue []ModuleRecord, names []string) ([]ModuleRecord, er
 }
 
 // expand fills in the catalogue's modules and finds the objects behind them.
-func expand(sp *space.Space, catalogue []ModuleRecord) (space.Space, []search.Module, error) {
+func expand(sp *space.Space, catalogue []library.ModuleRecord) (space.Space, []search.Module, error) {
 	names := make([]string, len(catalogue))
 	refs := make(map[string]store.Ref, len(catalogue))
 	for i, m := range catalogue {
@@ -274,73 +261,10 @@ func expand(sp *space.Space, catalogue []ModuleRecord) (space.Space, []search.Mo
 	return expanded, modules, nil
 }
 
-// PutConfig stores a search's configuration as an object.
-func PutConfig(ctx context.Context, s store.Store, c *search.Config) (store.Ref, error) {
-	f := safetensors.New("search")
-	f.PutJSON("config", c)
-	ref, err := s.Put(ctx, f.Encode())
-	if err != nil {
-		return "", fmt.Errorf("search configuration: %w", err)
-	}
-	return ref, nil
-}
-
-// ReadConfig reads a search's configuration.
-func ReadConfig(ctx context.Context, s store.Store, ref store.Ref) (*search.Config, error) {
-	b, err := s.Get(ctx, ref)
-	if err != nil {
-		return nil, fmt.Errorf("search configuration: %w", err)
-	}
-	return DecodeConfig(b)
-}
-
-// DecodeConfig reads a search configuration's object.
-func DecodeConfig(b []byte) (*search.Config, error) {
-	f, err := safetensors.Decode(b)
-	if err != nil {
-		return nil, err
-	}
-	var c search.Config
-	return &c, f.GetJSON("config", &c)
-}
-
 // config returns a search's configuration from the worker's memory.
 func (a *Activities) config(ctx context.Context, ref store.Ref) (*search.Config, error) {
 	return cached(ctx, a, "search configuration", ref, func(b []byte) (*search.Config, int64, error) {
-		c, err := DecodeConfig(b)
+		c, err := library.DecodeConfig(b)
 		return c, int64(len(b)), err
-	})
-}
-
-// ReadRecord reads what is known of a search by its name.
-func ReadRecord(ctx context.Context, s store.Store, name string) (*SearchRecord, error) {
-	var r SearchRecord
-	if err := readName(ctx, s, store.Search, name, &r); err != nil {
-		return nil, err
-	}
-	return &r, nil
-}
-
-// goesOn makes the record that of a search with a configuration. It is already,
-// unless the name was removed, or given to another configuration, and the workflow
-// reset to go on from before: what the record leads to is all that is kept of it.
-func (r *SearchRecord) goesOn(name string, config store.Ref) {
-	r.Name, r.Config = name, config
-	if r.Status == "" {
-		r.Status = "running"
-	}
-}
-
-// updateRecord changes a search's record by compare-and-set.
-func (a *Activities) updateRecord(ctx context.Context, name string, change func(*SearchRecord)) error {
-	return store.Update(ctx, a.store, store.Search, name, func(old []byte) ([]byte, error) {
-		var r SearchRecord
-		if old != nil {
-			if err := json.Unmarshal(old, &r); err != nil {
-				return nil, fmt.Errorf("search %q: its record is not valid: %w", name, err)
-			}
-		}
-		change(&r)
-		return json.Marshal(r)
 	})
 }

@@ -13,6 +13,7 @@ import (
 
 	"go.temporal.io/sdk/activity"
 
+	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/experiments/search"
 	"tnaml/experiments/task"
@@ -30,26 +31,6 @@ var errOverTime = errors.New("over its time limit")
 
 // Stopping starts the error of a trial that a stopping worker gives back.
 const Stopping = "worker is stopping"
-
-// CachedTrial is the value of names/trial/<key>: a result that any search may
-// take over instead of training the same child model again.
-type CachedTrial struct {
-	Outcome child.Outcome `json:"outcome"`
-	Model   store.Ref     `json:"model,omitempty"`
-	Cost    search.Cost   `json:"cost"`
-	// Holds says which searches were given the model. Until its next checkpoint
-	// a search has the reference in its workflow only, where garbage collection
-	// does not look.
-	Holds []Hold `json:"holds,omitempty"`
-}
-
-// Hold says that a search was given a model.
-type Hold struct {
-	// Search is empty where an earlier version gave the model away: any search that
-	// runs may have it.
-	Search string    `json:"search"`
-	Model  store.Ref `json:"model"`
-}
 
 // Train runs one trial: loads the task, trains the child model and evaluates
 // it. The result is a function of the input alone, so that a retry on another
@@ -73,7 +54,7 @@ func (a *Activities) train(ctx context.Context, in TrainInput) (TrialResult, err
 	if err != nil {
 		return TrialResult{}, invalid(fmt.Errorf("trial %d: %w", p.Trial, err))
 	}
-	module, err := moduleRef(config, moduleName)
+	module, err := library.ModuleRef(config, moduleName)
 	if err != nil {
 		return TrialResult{}, invalid(err)
 	}
@@ -105,7 +86,7 @@ func (a *Activities) train(ctx context.Context, in TrainInput) (TrialResult, err
 
 // result makes the ledger row. Which models it names depends on the proposal
 // alone, not on what the cache happens to hold.
-func (a *Activities) result(config *search.Config, p search.Proposal, c *CachedTrial) TrialResult {
+func (a *Activities) result(config *search.Config, p search.Proposal, c *library.CachedTrial) TrialResult {
 	t := search.Trial{
 		Trial: p.Trial, Task: p.Task, Actions: p.Actions,
 		Status: c.Outcome.Status, Reason: c.Outcome.Reason,
@@ -152,7 +133,7 @@ func trialKey(data, module store.Ref, cfg child.Config, seed uint64, memoryLimit
 
 // lookUp asks the trial cache; nil means that the trial must be trained. A hit
 // without the model that this search wants to keep is none.
-func (a *Activities) lookUp(ctx context.Context, key string, p search.Proposal, retrain bool) (*CachedTrial, error) {
+func (a *Activities) lookUp(ctx context.Context, key string, p search.Proposal, retrain bool) (*library.CachedTrial, error) {
 	if retrain {
 		return nil, nil
 	}
@@ -163,7 +144,7 @@ func (a *Activities) lookUp(ctx context.Context, key string, p search.Proposal, 
 	if err != nil {
 		return nil, fmt.Errorf("trial cache: %w", err)
 	}
-	var hit CachedTrial
+	var hit library.CachedTrial
 	if err := json.Unmarshal(value, &hit); err != nil {
 		return nil, nil // a record we cannot read is as good as none
 	}
@@ -185,7 +166,7 @@ func (a *Activities) lookUp(ctx context.Context, key string, p search.Proposal, 
 // remember enters a trial into the cache, if it was trained anew, and holder
 // among those who hold its model, if there is one. A time limit is the one thing
 // that depends on the machine's speed, so such a result is never passed on.
-func (a *Activities) remember(ctx context.Context, key string, t *CachedTrial, anew bool, holder string) error {
+func (a *Activities) remember(ctx context.Context, key string, t *library.CachedTrial, anew bool, holder string) error {
 	if t.Outcome.Status == child.OverTime {
 		return nil
 	}
@@ -194,18 +175,14 @@ func (a *Activities) remember(ctx context.Context, key string, t *CachedTrial, a
 			return old, nil // never trade a model for none
 		}
 		next := *t
-		var before CachedTrial
+		var before library.CachedTrial
 		if json.Unmarshal(old, &before) == nil { // a record we cannot read is as good as none
 			next.Holds = before.Holds
-			if len(next.Holds) == 0 && before.Model != "" {
-				// Of an earlier version, which did not note who was given the model.
-				next.Holds = []Hold{{Model: before.Model}}
-			}
 			if !anew {
 				next.Outcome, next.Model, next.Cost = before.Outcome, before.Model, before.Cost
 			}
 		}
-		if h := (Hold{holder, t.Model}); holder != "" && !slices.Contains(next.Holds, h) {
+		if h := (library.Hold{Search: holder, Model: t.Model}); holder != "" && !slices.Contains(next.Holds, h) {
 			next.Holds = append(next.Holds, h)
 		} else if !anew {
 			return nil, nil
@@ -216,7 +193,7 @@ func (a *Activities) remember(ctx context.Context, key string, t *CachedTrial, a
 
 // trainAnew trains and evaluates a child model, and stores it where the
 // proposal asks for it.
-func (a *Activities) trainAnew(ctx context.Context, in TrainInput, cfg child.Config, modality task.Modality, dataRef, moduleRef store.Ref, seed uint64) (*CachedTrial, error) {
+func (a *Activities) trainAnew(ctx context.Context, in TrainInput, cfg child.Config, modality task.Modality, dataRef, moduleRef store.Ref, seed uint64) (*library.CachedTrial, error) {
 	beat := startHeartbeat(ctx)
 	defer beat.stop()
 	alive := aliveCheck(ctx)
@@ -246,7 +223,7 @@ func (a *Activities) trainAnew(ctx context.Context, in TrainInput, cfg child.Con
 	case err != nil:
 		return nil, err
 	}
-	done := &CachedTrial{Outcome: outcome, Cost: search.Cost{
+	done := &library.CachedTrial{Outcome: outcome, Cost: search.Cost{
 		CPUSeconds: clock.cpu().Seconds(), WallSeconds: clock.wall().Seconds(),
 		InstructionSet: child.InstructionSet(), Worker: a.worker,
 	}}

@@ -122,18 +122,3 @@ type Finished struct {
 	Costs      store.Ref `json:"costs,omitempty"`
 	Controller store.Ref `json:"controller,omitempty"`
 }
-
-// SearchRecord is the value of names/search/<name>.
-type SearchRecord struct {
-	Name   string          `json:"name"`
-	RunID  string          `json:"run_id"`
-	Spec   json.RawMessage `json:"spec"`
-	Config store.Ref       `json:"config"`
-	// Status is "running" until Finish says otherwise. A terminated workflow
-	// leaves it at "running": Temporal knows better.
-	Status     string    `json:"status"`
-	Told       int       `json:"told"`
-	Checkpoint store.Ref `json:"checkpoint,omitempty"`
-	Costs      store.Ref `json:"costs,omitempty"`
-	Controller store.Ref `json:"controller,omitempty"`
-}

@@ -18,7 +18,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"google.golang.org/protobuf/encoding/protojson"
 
-	"tnaml/activities"
+	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/deploy/stack/stacktest"
 	"tnaml/experiments/search"
@@ -146,14 +146,14 @@ func (b *bench) fill(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := activities.PublishTask(t.Context(), b.store, built, true); err != nil {
+	if _, err := library.PublishTask(t.Context(), b.store, built, true); err != nil {
 		t.Fatal(err)
 	}
 	m := &embedding.Module{Name: "m-8", Language: "en", Dim: 8, Tokens: []string{"alpha", "beta", "gamma", "delta"}, Vectors: make([]float32, 32)}
 	for i := range m.Vectors {
 		m.Vectors[i] = float32(i%5-2) / 4
 	}
-	if _, err := activities.PublishModule(t.Context(), b.store, m, true); err != nil {
+	if _, err := library.PublishModule(t.Context(), b.store, m, true); err != nil {
 		t.Fatal(err)
 	}
 	sp, err := space.Builtin("text-small")
@@ -161,7 +161,7 @@ func (b *bench) fill(t *testing.T) {
 		t.Fatal(err)
 	}
 	sp.Name = "tiny"
-	if err := activities.PublishSpace(t.Context(), b.store, sp, true); err != nil {
+	if err := library.PublishSpace(t.Context(), b.store, sp, true); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -205,7 +205,7 @@ func (b *bench) waitFor(t *testing.T, run client.WorkflowRun, trials int) {
 // outcome is what must be equal: the ledger, and the digests of the last
 // checkpoint and of the controller.
 type outcome struct {
-	record  *activities.SearchRecord
+	record  library.SearchRecord
 	trials  []search.Trial
 	workers map[string]bool
 }
@@ -219,15 +219,15 @@ func (b *bench) outcome(t *testing.T, run client.WorkflowRun) outcome {
 		t.Fatal(err)
 	}
 	b.record(t, run)
-	record, err := activities.ReadRecord(ctx, b.store, run.GetID())
+	record, err := library.ReadRecord(ctx, b.store, run.GetID())
 	if err != nil {
 		t.Fatal(err)
 	}
-	trials, err := activities.ReadLedger(ctx, b.store, record.Checkpoint)
+	trials, err := library.ReadLedger(ctx, b.store, record.Checkpoint)
 	if err != nil {
 		t.Fatal(err)
 	}
-	costs, err := activities.ReadCosts(ctx, b.store, record.Costs)
+	costs, err := library.ReadCosts(ctx, b.store, record.Costs)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"tnaml/activities"
+	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/experiments/catalog"
 	"tnaml/experiments/study"
@@ -39,16 +40,16 @@ const (
 // ExperimentState is what an experiment carries over continue-as-new. It is
 // absent at a start.
 type ExperimentState struct {
-	Planned activities.Planned `json:"planned"`
+	Planned library.Planned `json:"planned"`
 	// Outcomes holds the searches that have ended, in the order of their end.
-	Outcomes []activities.Outcome `json:"outcomes,omitempty"`
+	Outcomes []library.Outcome `json:"outcomes,omitempty"`
 	// Learned holds the controllers that this run has published, by the arm that
 	// starts from them.
-	Learned map[string]activities.ControllerVersion `json:"learned,omitempty"`
-	Paused  bool                                    `json:"paused,omitempty"`
-	Reason  string                                  `json:"reason,omitempty"`
-	Stop    bool                                    `json:"stop,omitempty"`
-	Started time.Time                               `json:"started"`
+	Learned map[string]library.ControllerVersion `json:"learned,omitempty"`
+	Paused  bool                                 `json:"paused,omitempty"`
+	Reason  string                               `json:"reason,omitempty"`
+	Stop    bool                                 `json:"stop,omitempty"`
+	Started time.Time                            `json:"started"`
 }
 
 // ExperimentResult is what the workflows of experiments return: references to
@@ -64,8 +65,8 @@ type ExperimentResult struct {
 	Cached     int     `json:"cached,omitempty"`
 	CPUSeconds float64 `json:"cpu_seconds"`
 	// Controllers are those published.
-	Controllers []activities.ControllerVersion `json:"controllers,omitempty"`
-	Outcomes    []activities.Outcome           `json:"outcomes"`
+	Controllers []library.ControllerVersion `json:"controllers,omitempty"`
+	Outcomes    []library.Outcome           `json:"outcomes"`
 	// Verdict is a benchmark's.
 	Verdict *activities.Judged `json:"verdict,omitempty"`
 	// Report references what is recorded of the run.
@@ -134,7 +135,7 @@ func runExperiment(ctx workflow.Context, kind catalog.Kind, raw json.RawMessage,
 		r.state.Started = workflow.Now(ctx)
 	}
 	if r.state.Learned == nil {
-		r.state.Learned = map[string]activities.ControllerVersion{}
+		r.state.Learned = map[string]library.ControllerVersion{}
 	}
 	if err := r.handle(ctx); err != nil {
 		return nil, err
@@ -268,7 +269,7 @@ func (r *experimentRun) start(ctx workflow.Context) (started int) {
 	return started
 }
 
-func fullName(v activities.ControllerVersion) string {
+func fullName(v library.ControllerVersion) string {
 	if v.Name == "" {
 		return ""
 	}
@@ -277,7 +278,7 @@ func fullName(v activities.ControllerVersion) string {
 
 // controller finds the controller that an arm starts from: one that was there
 // before, or one that this run has learned. failure says why there will be none.
-func (r *experimentRun) controller(arm string) (v activities.ControllerVersion, ok bool, failure string) {
+func (r *experimentRun) controller(arm string) (v library.ControllerVersion, ok bool, failure string) {
 	if v, ok = r.state.Learned[arm]; ok {
 		return v, true, ""
 	}
@@ -317,7 +318,7 @@ func (r *experimentRun) searchSpec(s catalog.SearchStep, from store.Ref) SearchS
 }
 
 // launch starts a search as a child.
-func (r *experimentRun) launch(ctx workflow.Context, o activities.Outcome, spec SearchSpec) {
+func (r *experimentRun) launch(ctx workflow.Context, o library.Outcome, spec SearchSpec) {
 	r.running[o.Search] = nil // until it has been scheduled
 	r.order = append(r.order, o.Search)
 	r.changed = true
@@ -354,7 +355,7 @@ const (
 )
 
 // child runs a search as a child workflow.
-func (r *experimentRun) child(ctx workflow.Context, o activities.Outcome, spec SearchSpec) (*SearchResult, error) {
+func (r *experimentRun) child(ctx workflow.Context, o library.Outcome, spec SearchSpec) (*SearchResult, error) {
 	raw, err := json.Marshal(spec)
 	if err != nil {
 		return nil, err
@@ -387,12 +388,12 @@ func (r *experimentRun) child(ctx workflow.Context, o activities.Outcome, spec S
 	}
 }
 
-func summaryOf(o activities.Outcome, spec SearchSpec) string {
+func summaryOf(o library.Outcome, spec SearchSpec) string {
 	return fmt.Sprintf("%s · %s · %s · %d trials · seed %d", o.Phase, strings.Join(spec.Tasks, ", "), o.Arm, o.Budget, o.Seed)
 }
 
 // filled is an outcome with what the search left behind.
-func filled(o activities.Outcome, s *SearchResult) activities.Outcome {
+func filled(o library.Outcome, s *SearchResult) library.Outcome {
 	o.Status, o.Trials, o.Failed, o.Cached, o.CPUSeconds = s.Status, s.Trials, s.Failed, s.Cached, s.CPUSeconds
 	o.Config, o.Checkpoint, o.Costs, o.Controller = s.Config, s.Checkpoint, s.Costs, s.Controller
 	for _, a := range s.Accuracy {
@@ -404,7 +405,7 @@ func filled(o activities.Outcome, s *SearchResult) activities.Outcome {
 }
 
 // publish gives a pretrained controller its name.
-func (r *experimentRun) publish(ctx workflow.Context, o *activities.Outcome) error {
+func (r *experimentRun) publish(ctx workflow.Context, o *library.Outcome) error {
 	name := ""
 	for _, s := range r.state.Planned.Pretrain {
 		if s.Arm == o.Arm {
@@ -412,8 +413,8 @@ func (r *experimentRun) publish(ctx workflow.Context, o *activities.Outcome) err
 		}
 	}
 	var a *activities.Activities
-	var v activities.ControllerVersion
-	err := workflow.ExecuteActivity(lightActivity(ctx, "publish the controller "+name), a.PublishController, activities.PublishControllerInput{
+	var v library.ControllerVersion
+	err := workflow.ExecuteActivity(lightActivity(ctx, "publish the controller "+name), a.PublishController, library.PublishControllerInput{
 		Name: name, Ref: o.Controller, Experiment: r.state.Planned.Experiment, Search: o.Search,
 	}).Get(ctx, &v)
 	if err == nil {
@@ -423,7 +424,7 @@ func (r *experimentRun) publish(ctx workflow.Context, o *activities.Outcome) err
 }
 
 // ended books a search that has ended, well or not.
-func (r *experimentRun) ended(ctx workflow.Context, o activities.Outcome) {
+func (r *experimentRun) ended(ctx workflow.Context, o library.Outcome) {
 	r.state.Outcomes = append(r.state.Outcomes, o)
 	r.changed = true
 	r.attributes(ctx, false)

@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"tnaml/activities"
+	"tnaml/activities/library"
 	"tnaml/experiments/catalog"
 	"tnaml/experiments/study"
 )
@@ -38,7 +39,7 @@ type ExperimentProgress struct {
 	Started    time.Time `json:"started"`
 	Updated    time.Time `json:"updated"`
 	// Controllers are those published by this run.
-	Controllers []activities.ControllerVersion `json:"controllers,omitempty"`
+	Controllers []library.ControllerVersion `json:"controllers,omitempty"`
 }
 
 func (r *experimentRun) status() string {
@@ -113,7 +114,7 @@ func (r *experimentRun) showVerdict(ctx workflow.Context, v *activities.Judged) 
 const maxShown = 60
 
 // experimentDetails is an experiment's progress as Markdown.
-func experimentDetails(p ExperimentProgress, outcomes []activities.Outcome, verdict *activities.Judged) string {
+func experimentDetails(p ExperimentProgress, outcomes []library.Outcome, verdict *activities.Judged) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "### %s · %s\n\n**%s** — %d of %d searches", p.Kind, p.Experiment, p.Status, p.Done, p.Searches)
 	if n := len(p.Running); n > 0 {

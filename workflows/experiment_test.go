@@ -21,6 +21,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"tnaml/activities"
+	"tnaml/activities/library"
 	"tnaml/experiments/catalog"
 	"tnaml/experiments/search"
 	"tnaml/experiments/study"
@@ -48,7 +49,7 @@ func experimentFixture(t *testing.T) *fixture {
 	t.Helper()
 	f := newFixture(t)
 	publish(t, f.store, "p1", "p2", "t1", "t2")
-	if _, err := activities.PublishExperiment(t.Context(), f.store, []byte(small), false); err != nil {
+	if _, err := library.PublishExperiment(t.Context(), f.store, []byte(small), false); err != nil {
 		t.Fatal(err)
 	}
 	f.resetExperiment(t)
@@ -66,9 +67,9 @@ func (f *fixture) registerExperiment() {
 		f.RegisterWorkflowWithOptions(w, workflow.RegisterOptions{Name: string(name)})
 	}
 	f.RegisterActivityWithOptions(a.PlanExperiment, activity.RegisterOptions{Name: "PlanExperiment"})
-	f.RegisterActivityWithOptions(func(ctx context.Context, in activities.PublishControllerInput) (activities.ControllerVersion, error) {
+	f.RegisterActivityWithOptions(func(ctx context.Context, in library.PublishControllerInput) (library.ControllerVersion, error) {
 		if f.full {
-			return activities.ControllerVersion{}, temporal.NewNonRetryableApplicationError("the shelf is full", "X", nil)
+			return library.ControllerVersion{}, temporal.NewNonRetryableApplicationError("the shelf is full", "X", nil)
 		}
 		return a.PublishController(ctx, in)
 	}, activity.RegisterOptions{Name: "PublishController"})
@@ -109,7 +110,7 @@ func (f *fixture) experimentProgress(t *testing.T) workflows.ExperimentProgress 
 	return p
 }
 
-func names(outcomes []activities.Outcome) []string {
+func names(outcomes []library.Outcome) []string {
 	var out []string
 	for _, o := range outcomes {
 		out = append(out, o.Search)
@@ -127,7 +128,7 @@ func TestPretrainPublishesAController(t *testing.T) {
 	if result.Status != "completed" || len(result.Outcomes) != 1 || result.Outcomes[0].Search != "small/first/pretrain/transfer/s1" || result.Trials != 24 {
 		t.Fatalf("result %+v", result)
 	}
-	p, v, err := activities.LoadController(t.Context(), f.store, "small")
+	p, v, err := library.LoadController(t.Context(), f.store, "small")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,10 +150,10 @@ func TestPretrainPublishesAController(t *testing.T) {
 	if err != nil || result.Controllers[0].Full() != "small-no-task-embedding@1" || !result.Controllers[0].TaskAgnostic {
 		t.Errorf("%+v, %v", result, err)
 	}
-	if first, err := activities.FindController(t.Context(), f.store, "small@1"); err != nil || first.Ref != v.Ref {
+	if first, err := library.FindController(t.Context(), f.store, "small@1"); err != nil || first.Ref != v.Ref {
 		t.Errorf("the first version: %+v, %v", first, err)
 	}
-	record, err := activities.ReadExperiment(t.Context(), f.store, "small")
+	record, err := library.ReadExperiment(t.Context(), f.store, "small")
 	if err != nil || len(record.Runs) != 4 || record.YAML == "" || record.Runs[2].Name != "third" || record.Runs[2].Status != "completed" {
 		t.Errorf("record %+v, %v", record, err)
 	}
@@ -176,7 +177,7 @@ func TestExperimentRunsEverything(t *testing.T) {
 	if most.Load() > 3 {
 		t.Errorf("%d searches at once", most.Load())
 	}
-	s, err := activities.ReadStudy(t.Context(), f.store, "small")
+	s, err := library.ReadStudy(t.Context(), f.store, "small")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -225,14 +226,14 @@ func TestExperimentRunsEverything(t *testing.T) {
 	if got := names(again.Outcomes); again.Searches != len(want) || !slices.Equal(got, want) {
 		t.Errorf("ablation: %d searches, %v, want %v", again.Searches, got, want)
 	}
-	s, err = activities.ReadStudy(t.Context(), f.store, "small")
+	s, err = library.ReadStudy(t.Context(), f.store, "small")
 	if err != nil || len(s.Runs) != 2 || len(s.Ledgers) != 26+2 {
 		t.Errorf("with its sibling: %d runs, %d ledgers, %v", len(s.Runs), len(s.Ledgers), err)
 	}
-	if s, err = activities.ReadStudy(t.Context(), f.store, "small", "small-2"); err != nil || len(s.Ledgers) != 6 {
+	if s, err = library.ReadStudy(t.Context(), f.store, "small", "small-2"); err != nil || len(s.Ledgers) != 6 {
 		t.Errorf("the sibling alone: %d ledgers, %v", len(s.Ledgers), err)
 	}
-	if _, err := activities.ReadStudy(t.Context(), f.store, "small", "small-3"); err == nil || !strings.Contains(err.Error(), "small-1, small-2") {
+	if _, err := library.ReadStudy(t.Context(), f.store, "small", "small-3"); err == nil || !strings.Contains(err.Error(), "small-1, small-2") {
 		t.Errorf("an unknown run: %v", err)
 	}
 }
@@ -293,7 +294,7 @@ func TestExperimentWithoutItsController(t *testing.T) {
 	if !errors.As(err, &app) || app.Type() != workflows.ErrTypeAllFailed || !strings.Contains(err.Error(), "the shelf is full") {
 		t.Errorf("nothing came to its end: %v", err)
 	}
-	record, err := activities.ReadExperiment(t.Context(), f.store, "small")
+	record, err := library.ReadExperiment(t.Context(), f.store, "small")
 	if err != nil || record.Runs[1].Status != "failed" {
 		t.Errorf("record %+v, %v", record, err)
 	}
@@ -319,7 +320,7 @@ func TestExperimentRefusesBadInput(t *testing.T) {
 				t.Errorf("%s: %q is not in: %v", spec, w, err)
 			}
 		}
-		if record, err := activities.ReadExperiment(t.Context(), f.store, "small"); err != nil || len(record.Runs) != 0 {
+		if record, err := library.ReadExperiment(t.Context(), f.store, "small"); err != nil || len(record.Runs) != 0 {
 			t.Errorf("%s: a refused run left a record: %+v, %v", spec, record, err)
 		}
 	}
@@ -373,7 +374,7 @@ func TestExperimentPausesResumesStops(t *testing.T) {
 	if result.Status != "stopped" || result.Outcomes[0].Status != "stopped" || result.Outcomes[0].Trials > 30 || result.Outcomes[1].Status != "skipped" || len(result.Outcomes) != 4 {
 		t.Errorf("stopped: %+v", result)
 	}
-	if s, err := activities.ReadStudy(t.Context(), f.store, "small"); err != nil || len(s.Ledgers) != 1 || len(s.Ledgers[0].Trials) != result.Trials {
+	if s, err := library.ReadStudy(t.Context(), f.store, "small"); err != nil || len(s.Ledgers) != 1 || len(s.Ledgers[0].Trials) != result.Trials {
 		t.Errorf("study of a stopped run: %+v, %v", s, err)
 	}
 }
@@ -391,16 +392,16 @@ func TestExperimentCancelled(t *testing.T) {
 	if !temporal.IsCanceledError(errors.Unwrap(err)) {
 		t.Errorf("got %v", err)
 	}
-	record, err := activities.ReadExperiment(t.Context(), f.store, "small")
+	record, err := library.ReadExperiment(t.Context(), f.store, "small")
 	if err != nil || record.Runs[0].Status != "canceled" {
 		t.Fatalf("record %+v, %v", record, err)
 	}
-	report, err := activities.ReadReport(t.Context(), f.store, record.Runs[0].Report)
+	report, err := library.ReadReport(t.Context(), f.store, record.Runs[0].Report)
 	if err != nil || len(report.Outcomes) != 4 || report.Outcomes[0].Status != "canceled" || report.Outcomes[3].Status != "skipped" {
 		t.Errorf("report %+v, %v", report, err)
 	}
 	// What the search had learned is there.
-	if s, err := activities.ReadStudy(t.Context(), f.store, "small"); err != nil || len(s.Ledgers) != 1 || len(s.Ledgers[0].Trials) < 10 {
+	if s, err := library.ReadStudy(t.Context(), f.store, "small"); err != nil || len(s.Ledgers) != 1 || len(s.Ledgers[0].Trials) < 10 {
 		t.Errorf("study %+v, %v", s, err)
 	}
 }
@@ -446,7 +447,7 @@ func TestExperimentContinuesAsNew(t *testing.T) {
 			t.Error(diff)
 		}
 		for _, o := range got.Outcomes {
-			i := slices.IndexFunc(want.Outcomes, func(w activities.Outcome) bool { return w.Search == o.Search })
+			i := slices.IndexFunc(want.Outcomes, func(w library.Outcome) bool { return w.Search == o.Search })
 			if diff := cmp.Diff(want.Outcomes[i], o); diff != "" {
 				t.Error(diff)
 			}
@@ -481,15 +482,15 @@ func TestBenchmark(t *testing.T) {
 	if !errors.As(err, &app) || app.Type() != workflows.ErrTypeRegressed || !strings.Contains(err.Error(), "t1 · naml: test accuracy-top10") || strings.Contains(err.Error(), "validation accuracy") {
 		t.Errorf("a worse night: %v", err)
 	}
-	record, err := activities.ReadExperiment(t.Context(), f.store, "small")
+	record, err := library.ReadExperiment(t.Context(), f.store, "small")
 	if err != nil || record.Runs[3].Status != "regressed" {
 		t.Fatalf("record %+v, %v", record, err)
 	}
-	report, err := activities.ReadReport(t.Context(), f.store, record.Runs[3].Report)
+	report, err := library.ReadReport(t.Context(), f.store, record.Runs[3].Report)
 	if err != nil || len(study.Regressions(report.Verdicts)) == 0 || len(report.Figures) == 0 || len(report.Outcomes) == 0 {
 		t.Errorf("report %+v, %v", report, err)
 	}
-	if s, err := activities.ReadStudy(t.Context(), f.store, "small"); err != nil || len(s.Verdicts) == 0 {
+	if s, err := library.ReadStudy(t.Context(), f.store, "small"); err != nil || len(s.Verdicts) == 0 {
 		t.Errorf("study without verdicts, %v", err)
 	}
 	// A search that fails is no passed night either.

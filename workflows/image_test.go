@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"tnaml/activities"
+	"tnaml/activities/library"
 	"tnaml/experiments/image"
 	"tnaml/experiments/search"
 	"tnaml/experiments/task"
@@ -37,7 +38,7 @@ func newImageFixture(t *testing.T, features func(activities.FeaturesInput) error
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := activities.PublishImageTask(t.Context(), f.store, built, false); err != nil {
+	if _, err := library.PublishImageTask(t.Context(), f.store, built, false); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"one", "two"} {
@@ -45,7 +46,7 @@ func newImageFixture(t *testing.T, features func(activities.FeaturesInput) error
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := activities.PublishImageModule(t.Context(), f.store, e, true); err != nil {
+		if _, err := library.PublishImageModule(t.Context(), f.store, e, true); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -110,7 +111,7 @@ func TestFeaturesFail(t *testing.T) {
 	if !errors.As(err, &app) || !strings.Contains(app.Message(), "the module is damaged") {
 		t.Errorf("%v", err)
 	}
-	if record, err := activities.ReadRecord(t.Context(), f.store, "default-test-workflow-id"); err != nil || record.Status != "failed" || record.Told != 0 {
+	if record, err := library.ReadRecord(t.Context(), f.store, "default-test-workflow-id"); err != nil || record.Status != "failed" || record.Told != 0 {
 		t.Errorf("record %+v, %v", record, err)
 	}
 }
@@ -125,7 +126,7 @@ func TestFeaturesCancelled(t *testing.T) {
 	if _, err := f.run(t, `{"tasks":["noise"],"strategy":"random","trials":3}`); !temporal.IsCanceledError(errors.Unwrap(err)) {
 		t.Errorf("%v", err)
 	}
-	if record, err := activities.ReadRecord(t.Context(), f.store, "default-test-workflow-id"); err != nil || record.Status != "canceled" {
+	if record, err := library.ReadRecord(t.Context(), f.store, "default-test-workflow-id"); err != nil || record.Status != "canceled" {
 		t.Errorf("record %+v, %v", record, err)
 	}
 }

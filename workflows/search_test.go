@@ -20,6 +20,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"tnaml/activities"
+	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/experiments/search"
 	"tnaml/experiments/task"
@@ -75,12 +76,12 @@ func publish(t testing.TB, s store.Store, tasks ...string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := activities.PublishTask(t.Context(), s, built, false); err != nil {
+		if _, err := library.PublishTask(t.Context(), s, built, false); err != nil {
 			t.Fatal(err)
 		}
 	}
 	m := &embedding.Module{Name: "m-4", Language: "en", Dim: 4, Tokens: []string{"good", "bad"}, Vectors: []float32{1, 0, 0, 0, -1, 0, 0, 0}}
-	if _, err := activities.PublishModule(t.Context(), s, m, false); err != nil {
+	if _, err := library.PublishModule(t.Context(), s, m, false); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -131,7 +132,7 @@ func (f *fixture) run(t *testing.T, spec string, carried ...any) (*workflows.Sea
 
 func (f *fixture) ledger(t *testing.T, r *workflows.SearchResult) []search.Trial {
 	t.Helper()
-	trials, err := activities.ReadLedger(t.Context(), f.store, r.Checkpoint)
+	trials, err := library.ReadLedger(t.Context(), f.store, r.Checkpoint)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,14 +169,14 @@ func TestSearchCompletes(t *testing.T) {
 					t.Errorf("trial %d: %+v", i, trial)
 				}
 			}
-			record, err := activities.ReadRecord(t.Context(), f.store, "default-test-workflow-id")
+			record, err := library.ReadRecord(t.Context(), f.store, "default-test-workflow-id")
 			if err != nil {
 				t.Fatal(err)
 			}
 			if record.Status != "completed" || record.Checkpoint != result.Checkpoint || record.Told != 33 {
 				t.Errorf("record %+v", record)
 			}
-			costs, err := activities.ReadCosts(t.Context(), f.store, record.Costs)
+			costs, err := library.ReadCosts(t.Context(), f.store, record.Costs)
 			if err != nil || len(costs) != 33 {
 				t.Errorf("%d costs, %v", len(costs), err)
 			}
@@ -416,11 +417,11 @@ func TestSearchCancelledKeepsWhatItLearned(t *testing.T) {
 	if !temporal.IsCanceledError(errors.Unwrap(err)) {
 		t.Errorf("got %v", err)
 	}
-	record, err := activities.ReadRecord(t.Context(), f.store, "default-test-workflow-id")
+	record, err := library.ReadRecord(t.Context(), f.store, "default-test-workflow-id")
 	if err != nil {
 		t.Fatal(err)
 	}
-	trials, err := activities.ReadLedger(t.Context(), f.store, record.Checkpoint)
+	trials, err := library.ReadLedger(t.Context(), f.store, record.Checkpoint)
 	if err != nil || record.Status != "canceled" || len(trials) < 5 {
 		t.Errorf("record %+v, %d trials, %v", record, len(trials), err)
 	}

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"tnaml/activities"
+	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/experiments/search"
 	"tnaml/nn/safetensors"
@@ -15,8 +15,8 @@ import (
 // What must be read and cannot be ends the collection before anything is done; the
 // error says what, where, and what to do.
 func TestDamageStops(t *testing.T) {
-	record := func(t *testing.T, s store.Store) *activities.SearchRecord {
-		r, err := activities.ReadRecord(t.Context(), s, "two")
+	record := func(t *testing.T, s store.Store) library.SearchRecord {
+		r, err := library.ReadRecord(t.Context(), s, "two")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -34,7 +34,7 @@ func TestDamageStops(t *testing.T) {
 		return store.Ref(segment.Previous)
 	}
 	report := func(t *testing.T, s store.Store) store.Ref {
-		e, err := activities.ReadExperiment(t.Context(), s, "small")
+		e, err := library.ReadExperiment(t.Context(), s, "small")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -111,11 +111,11 @@ func entries(t *testing.T, s store.Store) (out []store.Discarded) {
 func TestMissingIsTold(t *testing.T) {
 	s := world(t)
 	advance := clockOf(s)
-	record, err := activities.Dataset(t.Context(), s, "t1")
+	record, err := library.Dataset(t.Context(), s, "t1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	module, err := activities.Module(t.Context(), s, "m1")
+	module, err := library.Module(t.Context(), s, "m1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,7 +172,7 @@ func TestUnknownFieldsKeep(t *testing.T) {
 	for _, typed := range []bool{false, true} {
 		s := world(t)
 		advance := clockOf(s)
-		old, err := activities.ReadRecord(t.Context(), s, "two")
+		old, err := library.ReadRecord(t.Context(), s, "two")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -194,7 +194,7 @@ func TestUnknownFieldsKeep(t *testing.T) {
 		}
 		advance(2 * DefaultGrace)
 		collect(t, s, Options{typed: typed})
-		_, ledgerErr := activities.ReadLedger(t.Context(), clone(t, s), old.Checkpoint)
+		_, ledgerErr := library.ReadLedger(t.Context(), clone(t, s), old.Checkpoint)
 		if kept := refs(t, s)[novelty] && ledgerErr == nil; kept == typed {
 			t.Errorf("typed references only: %v: kept %v (%v)", typed, kept, ledgerErr)
 		}
@@ -214,11 +214,11 @@ func TestReportsReferences(t *testing.T) {
 		}
 		return ref
 	}
-	report := activities.RunReport{Outcomes: []activities.Outcome{{Search: "x", From: object("from"), Controller: object("controller")}}}
-	report.Plan.Controllers = map[string]activities.ControllerVersion{"arm": {Ref: object("planned")}}
+	report := library.RunReport{Outcomes: []library.Outcome{{Search: "x", From: object("from"), Controller: object("controller")}}}
+	report.Plan.Controllers = map[string]library.ControllerVersion{"arm": {Ref: object("planned")}}
 	f := safetensors.New("run")
 	f.PutJSON("report", report)
-	value, err := json.Marshal(activities.ExperimentRecord{Name: "e", Runs: []activities.RunEntry{{Name: "r", Report: object(string(f.Encode()))}}})
+	value, err := json.Marshal(library.ExperimentRecord{Name: "e", Runs: []library.RunEntry{{Name: "r", Report: object(string(f.Encode()))}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"tnaml/activities"
+	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/nn/rng"
 )
@@ -96,7 +96,7 @@ func feature(t *testing.T, s store.Store, name string) store.Ref {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var f activities.FeaturesRecord
+	var f library.FeaturesRecord
 	if err := json.Unmarshal(value, &f); err != nil {
 		t.Fatal(err)
 	}
@@ -130,32 +130,6 @@ func TestWorldHasEverything(t *testing.T) {
 	// The first plan's report and other leavings of a run are garbage from the start.
 	if young := p.Young.Objects; young == 0 {
 		t.Error("nothing is young")
-	}
-}
-
-// Features of earlier versions do not say what they are of; the objects do.
-func TestFeaturesOfEarlierVersions(t *testing.T) {
-	for _, kept := range []bool{true, false} {
-		s := world(t)
-		advance := clockOf(s)
-		for _, name := range names(t, s, store.Features) {
-			value, err := json.Marshal(map[string]any{"ref": feature(t, s, name)})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := store.Update(t.Context(), s, store.Features, name, func([]byte) ([]byte, error) { return value, nil }); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if !kept {
-			remove(t, s, store.Dataset, "pictures")
-			remove(t, s, store.Search, "pictures")
-		}
-		advance(2 * DefaultGrace)
-		collect(t, s, Options{})
-		if got := len(names(t, s, store.Features)); got != map[bool]int{true: 1, false: 0}[kept] {
-			t.Errorf("task kept: %v: %d names of features", kept, got)
-		}
 	}
 }
 
@@ -194,12 +168,12 @@ func TestModelsOfAJournal(t *testing.T) {
 		collect(t, s, Options{})
 		return refs(t, s)[model]
 	}
-	config, err := activities.ReadRecord(t.Context(), s, "alone")
+	config, err := library.ReadRecord(t.Context(), s, "alone")
 	if err != nil {
 		t.Fatal(err)
 	}
-	set(store.Search, "paused", activities.SearchRecord{Name: "paused", Status: "running", Config: config.Config})
-	set(store.Trial, "key", activities.CachedTrial{Model: model, Holds: []activities.Hold{{Search: "gone", Model: model}, {Search: "paused", Model: model}}})
+	set(store.Search, "paused", library.SearchRecord{Name: "paused", Status: "running", Config: config.Config})
+	set(store.Trial, "key", library.CachedTrial{Model: model, Holds: []library.Hold{{Search: "gone", Model: model}, {Search: "paused", Model: model}}})
 	if !there() {
 		t.Error("the model of a paused search is gone")
 	}
@@ -211,20 +185,14 @@ func TestModelsOfAJournal(t *testing.T) {
 	if ok, err := s.Has(t.Context(), model); !ok || err != nil {
 		t.Errorf("it cannot be put back: %v, %v", ok, err)
 	}
-	set(store.Search, "other", activities.SearchRecord{Name: "other", Status: "completed", Config: config.Config})
-	set(store.Trial, "key", activities.CachedTrial{Model: model, Holds: []activities.Hold{{Search: "other", Model: model}}})
+	set(store.Search, "other", library.SearchRecord{Name: "other", Status: "completed", Config: config.Config})
+	set(store.Trial, "key", library.CachedTrial{Model: model, Holds: []library.Hold{{Search: "other", Model: model}}})
 	if !there() {
 		t.Error("a hit's model is gone")
 	}
-	// A record of an earlier version does not say who holds it: any search that runs.
-	set(store.Trial, "key", activities.CachedTrial{Model: model})
-	set(store.Search, "other", activities.SearchRecord{Name: "other", Status: "running", Config: config.Config})
-	if !there() {
-		t.Error("a model of an earlier version is gone while a search runs")
-	}
-	set(store.Search, "other", activities.SearchRecord{Name: "other", Status: "stopped", Config: config.Config})
+	remove(t, s, store.Search, "other")
 	if there() {
-		t.Error("a model of an earlier version is kept for nobody")
+		t.Error("a hit's model is kept for nobody")
 	}
 	advance(2 * DefaultGrace)
 	collect(t, s, Options{})
@@ -232,7 +200,8 @@ func TestModelsOfAJournal(t *testing.T) {
 		t.Error("it is there after all")
 	}
 	// A record whose model is gone stops nothing.
-	set(store.Trial, "key", activities.CachedTrial{Model: model, Holds: []activities.Hold{{Search: "other", Model: model}}})
+	set(store.Search, "other", library.SearchRecord{Name: "other", Status: "stopped", Config: config.Config})
+	set(store.Trial, "key", library.CachedTrial{Model: model, Holds: []library.Hold{{Search: "other", Model: model}}})
 	if p := collect(t, s, Options{}); len(p.Missing) > 0 {
 		t.Errorf("missing: %v", p.Missing)
 	}
@@ -243,13 +212,13 @@ func TestModelsOfAJournal(t *testing.T) {
 // written.
 func TestSearchesHoldTheirModels(t *testing.T) {
 	s := world(t)
-	holds := map[activities.Hold]bool{}
+	holds := map[library.Hold]bool{}
 	for _, name := range names(t, s, store.Trial) {
 		value, _, err := s.GetName(t.Context(), store.Trial, name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		var c activities.CachedTrial
+		var c library.CachedTrial
 		if err := json.Unmarshal(value, &c); err != nil {
 			t.Fatal(err)
 		}
@@ -262,11 +231,11 @@ func TestSearchesHoldTheirModels(t *testing.T) {
 	}
 	models := 0
 	for _, name := range names(t, s, store.Search) {
-		record, err := activities.ReadRecord(t.Context(), s, name)
+		record, err := library.ReadRecord(t.Context(), s, name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		trials, err := activities.ReadLedger(t.Context(), s, record.Checkpoint)
+		trials, err := library.ReadLedger(t.Context(), s, record.Checkpoint)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -275,7 +244,7 @@ func TestSearchesHoldTheirModels(t *testing.T) {
 				continue
 			}
 			models++
-			if !holds[activities.Hold{Search: name, Model: store.Ref(trial.Model)}] {
+			if !holds[library.Hold{Search: name, Model: store.Ref(trial.Model)}] {
 				t.Errorf("search %s: nobody holds the model of trial %d", name, trial.Trial)
 			}
 		}

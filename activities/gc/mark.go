@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"tnaml/activities"
+	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/experiments/search"
 )
@@ -181,19 +181,19 @@ func (m *marking) name(ctx context.Context, r root, _ store.Entry, value []byte)
 	}
 	switch r.kind {
 	case store.Dataset:
-		var d activities.DatasetRecord
+		var d library.DatasetRecord
 		if err := decode(&d); err != nil {
 			return err
 		}
 		return m.reach(ctx, r, kindTask, d.Ref)
 	case store.Module:
-		var d activities.ModuleRecord
+		var d library.ModuleRecord
 		if err := decode(&d); err != nil {
 			return err
 		}
 		return m.reach(ctx, r, kindModule, d.Ref)
 	case store.Controller:
-		var c activities.ControllerRecord
+		var c library.ControllerRecord
 		if err := decode(&c); err != nil {
 			return err
 		}
@@ -203,13 +203,13 @@ func (m *marking) name(ctx context.Context, r root, _ store.Entry, value []byte)
 			}
 		}
 	case store.Search:
-		var s activities.SearchRecord
+		var s library.SearchRecord
 		if err := decode(&s); err != nil {
 			return err
 		}
 		return m.search(ctx, r, s.Config, s.Checkpoint, s.Costs, s.Controller)
 	case store.Experiment:
-		var e activities.ExperimentRecord
+		var e library.ExperimentRecord
 		if err := decode(&e); err != nil {
 			return err
 		}
@@ -300,7 +300,7 @@ func (m *marking) visit(ctx context.Context, r root, kind string, ref store.Ref)
 	m.hint(r, b)
 	switch kind {
 	case kindConfig:
-		c, err := activities.DecodeConfig(b)
+		c, err := library.DecodeConfig(b)
 		if err != nil {
 			return "", m.unread(r, kind, ref, err)
 		}
@@ -317,13 +317,13 @@ func (m *marking) visit(ctx context.Context, r root, kind string, ref store.Ref)
 		}
 		return store.Ref(segment.Previous), nil
 	case kindCosts:
-		segment, err := activities.DecodeCosts(b)
+		segment, err := library.DecodeCosts(b)
 		if err != nil {
 			return "", m.unread(r, kind, ref, err)
 		}
 		return segment.Previous, nil
 	}
-	report, err := activities.DecodeReport(b)
+	report, err := library.DecodeReport(b)
 	if err != nil {
 		return "", m.unread(r, kind, ref, err)
 	}
@@ -344,7 +344,7 @@ func (m *marking) config(ctx context.Context, r root, c *search.Config) error {
 	return m.reach(ctx, r, kindController, store.Ref(c.Controller))
 }
 
-func (m *marking) report(ctx context.Context, r root, report *activities.RunReport) error {
+func (m *marking) report(ctx context.Context, r root, report *library.RunReport) error {
 	for _, v := range report.Plan.Controllers {
 		if err := m.reach(ctx, r, kindController, v.Ref); err != nil {
 			return err

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"tnaml/activities"
+	"tnaml/activities/library"
 	"tnaml/activities/store"
 )
 
@@ -99,7 +99,7 @@ func (c *crowd) keepPromises() {
 		}
 		c.count++
 		name := fmt.Sprint(c.count)
-		value, err := json.Marshal(activities.DatasetRecord{Ref: p.ref})
+		value, err := json.Marshal(library.DatasetRecord{Ref: p.ref})
 		if err != nil {
 			c.t.Error(err)
 		}
@@ -223,7 +223,7 @@ func TestStoredAgainWhileCollected(t *testing.T) {
 	}
 	advance(DefaultGrace - time.Minute)
 	collect(t, s, Options{})
-	value, err := json.Marshal(activities.DatasetRecord{Ref: ref})
+	value, err := json.Marshal(library.DatasetRecord{Ref: ref})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -249,7 +249,7 @@ func TestEntriesOfReachedBlobs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	value, err := json.Marshal(activities.DatasetRecord{Ref: ref})
+	value, err := json.Marshal(library.DatasetRecord{Ref: ref})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,6 +18,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"tnaml/activities"
+	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/experiments/catalog"
 	"tnaml/experiments/image"
@@ -66,13 +67,13 @@ func build(t *testing.T) *store.Memory {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := activities.PublishTask(t.Context(), s, made, false); err != nil {
+		if _, err := library.PublishTask(t.Context(), s, made, false); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for i, name := range []string{"m1", "m2"} {
 		m := &embedding.Module{Name: name, Language: "en", Dim: 4, Tokens: []string{"good", "bad"}, Vectors: []float32{1, 0, 0, float32(i), -1, 0, 0, 0}}
-		if _, err := activities.PublishModule(t.Context(), s, m, false); err != nil {
+		if _, err := library.PublishModule(t.Context(), s, m, false); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -87,7 +88,7 @@ func build(t *testing.T) *store.Memory {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := activities.PublishImageTask(t.Context(), s, pictures, false); err != nil {
+	if _, err := library.PublishImageTask(t.Context(), s, pictures, false); err != nil {
 		t.Fatal(err)
 	}
 	for i, name := range []string{"pca", "pca-2"} {
@@ -95,11 +96,11 @@ func build(t *testing.T) *store.Memory {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := activities.PublishImageModule(t.Context(), s, pca, false); err != nil {
+		if _, err := library.PublishImageModule(t.Context(), s, pca, false); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := activities.PublishExperiment(t.Context(), s, []byte(small), false); err != nil {
+	if _, err := library.PublishExperiment(t.Context(), s, []byte(small), false); err != nil {
 		t.Fatal(err)
 	}
 	const searching = `"space":"text-small","checkpoint_every":4,"trials":11`
@@ -223,32 +224,32 @@ func openAll(t *testing.T, s store.Store) map[store.Ref]bool {
 		}
 	}
 	for _, name := range names(t, s, store.Dataset) {
-		record, err := activities.Dataset(ctx, w, name)
+		record, err := library.Dataset(ctx, w, name)
 		check(name, err)
 		get(name, string(record.Ref))
 	}
 	for _, name := range names(t, s, store.Module) {
-		record, err := activities.Module(ctx, w, name)
+		record, err := library.Module(ctx, w, name)
 		check(name, err)
 		get(name, string(record.Ref))
 	}
 	for _, name := range names(t, s, store.Controller) {
-		_, _, err := activities.LoadController(ctx, w, name)
+		_, _, err := library.LoadController(ctx, w, name)
 		check(name, err)
 	}
 	search := func(name string, configRef, checkpoint, costs, controller store.Ref) {
-		config, err := activities.ReadConfig(ctx, w, configRef)
+		config, err := library.ReadConfig(ctx, w, configRef)
 		check(name, err)
-		trials, err := activities.ReadLedger(ctx, w, checkpoint)
+		trials, err := library.ReadLedger(ctx, w, checkpoint)
 		check(name, err)
-		paid, err := activities.ReadCosts(ctx, w, costs)
+		paid, err := library.ReadCosts(ctx, w, costs)
 		check(name, err)
 		if len(trials) != len(paid) || len(trials) == 0 && checkpoint != "" {
 			t.Fatalf("%s: %d trials, %d costs", name, len(trials), len(paid))
 		}
 		for _, k := range config.Tasks {
 			get(name, k.Data)
-			_, err := activities.CardOf(ctx, w, k)
+			_, err := library.CardOf(ctx, w, k)
 			check(name, err)
 		}
 		for _, m := range config.Modules {
@@ -258,23 +259,23 @@ func openAll(t *testing.T, s store.Store) map[store.Ref]bool {
 		get(name, string(controller))
 		for _, trial := range trials {
 			if trial.Model != "" {
-				_, err := activities.ExportModel(ctx, w, name, config, trial)
+				_, err := library.ExportModel(ctx, w, name, config, trial)
 				check(name, err)
 			}
 		}
 	}
 	for _, name := range names(t, s, store.Search) {
-		record, err := activities.ReadRecord(ctx, w, name)
+		record, err := library.ReadRecord(ctx, w, name)
 		check(name, err)
 		search(name, record.Config, record.Checkpoint, record.Costs, record.Controller)
 	}
 	for _, name := range names(t, s, store.Experiment) {
-		_, err := activities.ReadStudy(ctx, w, name)
+		_, err := library.ReadStudy(ctx, w, name)
 		check(name, err)
-		record, err := activities.ReadExperiment(ctx, w, name)
+		record, err := library.ReadExperiment(ctx, w, name)
 		check(name, err)
 		for _, e := range record.Runs {
-			report, err := activities.ReadReport(ctx, w, e.Report)
+			report, err := library.ReadReport(ctx, w, e.Report)
 			check(name, err)
 			for _, o := range report.Outcomes {
 				search(o.Search, o.Config, o.Checkpoint, o.Costs, o.Controller)

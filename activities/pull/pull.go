@@ -17,8 +17,8 @@ import (
 
 	"github.com/dustin/go-humanize"
 
-	"tnaml/activities"
 	"tnaml/activities/download"
+	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/experiments/catalog"
 	"tnaml/experiments/corpora"
@@ -309,7 +309,7 @@ func (p *Puller) build(ctx context.Context, d *catalog.Dataset, s catalog.Datase
 			return o, &unreadable{err}
 		}
 		o.Card = &t.Card
-		o.Ref, err = activities.PublishImageTask(ctx, p.Store, t, p.Overwrite)
+		o.Ref, err = library.PublishImageTask(ctx, p.Store, t, p.Overwrite)
 		return o, err
 	}
 	examples, report, err := s.Read.Examples(sources)
@@ -324,7 +324,7 @@ func (p *Puller) build(ctx context.Context, d *catalog.Dataset, s catalog.Datase
 		return o, &unreadable{err}
 	}
 	o.Card = &t.Card
-	o.Ref, err = activities.PublishTask(ctx, p.Store, t, p.Overwrite)
+	o.Ref, err = library.PublishTask(ctx, p.Store, t, p.Overwrite)
 	return o, err
 }
 

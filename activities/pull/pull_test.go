@@ -15,8 +15,8 @@ import (
 	"testing"
 	"time"
 
-	"tnaml/activities"
 	"tnaml/activities/download"
+	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/experiments/archive/archivetest"
 	"tnaml/experiments/catalog"
@@ -451,7 +451,7 @@ func TestRealData(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, _, err := activities.LoadTask(t.Context(), b.Store, c.name)
+			got, _, err := library.LoadTask(t.Context(), b.Store, c.name)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -501,7 +501,7 @@ func TestRealDigests(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, _, err := activities.LoadTask(t.Context(), b.Store, d.Name)
+	got, _, err := library.LoadTask(t.Context(), b.Store, d.Name)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
-	"tnaml/activities"
+	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/deploy"
 	"tnaml/experiments/catalog"
@@ -62,7 +62,7 @@ func (a *app) moduleBuildCommand() *cobra.Command {
 				return fmt.Errorf("%w\ngive the directory that holds embeddings and corpora, image and image-modules, or choose one kind with --modality", errors.Join(missing...))
 			}
 			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
-				records, err := activities.Modules(cmd.Context(), s.Store)
+				records, err := library.Modules(cmd.Context(), s.Store)
 				if err != nil {
 					return err
 				}
@@ -85,7 +85,7 @@ func (a *app) moduleBuildCommand() *cobra.Command {
 					if err != nil {
 						return err
 					}
-					if _, err := activities.PublishModule(cmd.Context(), s.Store, m, overwrite); err != nil {
+					if _, err := library.PublishModule(cmd.Context(), s.Store, m, overwrite); err != nil {
 						return err
 					}
 					p.clear()
@@ -154,7 +154,7 @@ func (b *moduleBuilder) build(ctx context.Context, r catalog.ModuleRecipe, what 
 func (a *app) derive(ctx context.Context, s store.Store, name string, from []string, v embedding.Variant) (*embedding.Module, error) {
 	var parts []*embedding.Module
 	for _, part := range from {
-		m, _, err := activities.LoadModule(ctx, s, part)
+		m, _, err := library.LoadModule(ctx, s, part)
 		if err != nil {
 			return nil, err
 		}

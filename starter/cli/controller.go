@@ -12,7 +12,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
-	"tnaml/activities"
+	"tnaml/activities/library"
 	"tnaml/deploy"
 	"tnaml/experiments/metrics"
 	"tnaml/experiments/search"
@@ -32,14 +32,11 @@ func (a *app) controllerListCommand() *cobra.Command {
 		Use: "list", Short: "List the published controllers with their versions", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
-				records, err := activities.Controllers(cmd.Context(), s.Store)
-				if err != nil {
+				records, err := library.Controllers(cmd.Context(), s.Store)
+				if err := a.allRead(err); err != nil {
 					return err
 				}
 				if a.json {
-					if records == nil {
-						records = []activities.ControllerRecord{}
-					}
 					return a.printJSON(records)
 				}
 				if len(records) == 0 {
@@ -69,7 +66,7 @@ func (a *app) controllerListCommand() *cobra.Command {
 
 // controllerView is a controller for people and scripts.
 type controllerView struct {
-	activities.ControllerVersion
+	library.ControllerVersion
 	Hidden int `json:"hidden"`
 	Layers int `json:"layers"`
 	// Architectures holds the modal architecture of each task.
@@ -84,7 +81,7 @@ func (a *app) controllerShowCommand() *cobra.Command {
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
-				p, v, err := activities.LoadController(cmd.Context(), s.Store, args[0])
+				p, v, err := library.LoadController(cmd.Context(), s.Store, args[0])
 				if err != nil {
 					return err
 				}
@@ -158,7 +155,7 @@ func (a *app) controllerExportCommand() *cobra.Command {
 		Use: "export CONTROLLER", Short: "Write a controller to a file (safetensors)", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
-				v, err := activities.FindController(cmd.Context(), s.Store, args[0])
+				v, err := library.FindController(cmd.Context(), s.Store, args[0])
 				if err != nil {
 					return err
 				}
@@ -205,7 +202,7 @@ func (a *app) controllerImportCommand() *cobra.Command {
 				return fmt.Errorf("%s: %w", args[0], err)
 			}
 			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
-				v, err := activities.ImportController(cmd.Context(), s.Store, name, b)
+				v, err := library.ImportController(cmd.Context(), s.Store, name, b)
 				if err != nil {
 					return fmt.Errorf("%s: %w", args[0], err)
 				}
@@ -258,7 +255,7 @@ func (a *app) controllerDiffCommand() *cobra.Command {
 			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
 				var both [2]*search.Pretrained
 				for i, which := range args {
-					p, _, err := activities.LoadController(cmd.Context(), s.Store, which)
+					p, _, err := library.LoadController(cmd.Context(), s.Store, which)
 					if err != nil {
 						return err
 					}

@@ -13,7 +13,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
-	"tnaml/activities"
+	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/deploy"
 	"tnaml/experiments/image"
@@ -160,7 +160,7 @@ func (o *importOptions) build(f *loaded) (*built, error) {
 			return nil, err
 		}
 		return &built{t.Card, func(ctx context.Context, s store.Store) (store.Ref, error) {
-			return activities.PublishTask(ctx, s, t, o.overwrite)
+			return library.PublishTask(ctx, s, t, o.overwrite)
 		}}, nil
 	}
 	if o.changedText != "" {
@@ -172,7 +172,7 @@ func (o *importOptions) build(f *loaded) (*built, error) {
 		return nil, err
 	}
 	return &built{t.Card, func(ctx context.Context, s store.Store) (store.Ref, error) {
-		return activities.PublishImageTask(ctx, s, t, o.overwrite)
+		return library.PublishImageTask(ctx, s, t, o.overwrite)
 	}}, nil
 }
 
@@ -268,10 +268,10 @@ func (a *app) importFrom(ctx context.Context, s store.Store, sources []source, o
 // again is no mistake: those of the same files and options go on.
 func (im *importer) free(s store.Store, sources []source, o task.Options) error {
 	err := free(im.ctx, s, store.Dataset, o.Name, false)
-	if !errors.Is(err, activities.ErrExists) {
+	if !errors.Is(err, library.ErrExists) {
 		return err
 	}
-	record, other := activities.Dataset(im.ctx, s, o.Name)
+	record, other := library.Dataset(im.ctx, s, o.Name)
 	if other != nil {
 		return other
 	}

@@ -15,7 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"tnaml/activities"
+	"tnaml/activities/library"
 	"tnaml/deploy"
 	"tnaml/deploy/stack"
 	"tnaml/experiments/catalog"
@@ -108,14 +108,14 @@ func (a *app) demoData(ctx context.Context, s *deploy.Servers, goroot string) er
 	p := a.newProgress()
 	defer p.clear()
 	there := map[string]bool{}
-	records, err := activities.Datasets(ctx, s.Store)
+	records, err := library.Datasets(ctx, s.Store)
 	if err != nil {
 		return err
 	}
 	for _, r := range records {
-		there[r.Card.Options.Name] = true
+		there[r.Name()] = true
 	}
-	modules, err := activities.Modules(ctx, s.Store)
+	modules, err := library.Modules(ctx, s.Store)
 	if err != nil {
 		return err
 	}
@@ -152,7 +152,7 @@ func (a *app) demoData(ctx context.Context, s *deploy.Servers, goroot string) er
 		if err != nil {
 			return err
 		}
-		if _, err := activities.PublishTask(ctx, s.Store, t, true); err != nil {
+		if _, err := library.PublishTask(ctx, s.Store, t, true); err != nil {
 			return err
 		}
 	}
@@ -163,7 +163,7 @@ func (a *app) demoData(ctx context.Context, s *deploy.Servers, goroot string) er
 		return err
 	}
 	for _, m := range trained {
-		if _, err := activities.PublishModule(ctx, s.Store, m, true); err != nil {
+		if _, err := library.PublishModule(ctx, s.Store, m, true); err != nil {
 			return err
 		}
 	}
@@ -198,7 +198,7 @@ func (a *app) demoRun(ctx context.Context, s *deploy.Servers, trials int, output
 	if err != nil {
 		return err
 	}
-	st, err := activities.ReadStudy(ctx, s.Store, demoExperiment, name)
+	st, err := library.ReadStudy(ctx, s.Store, demoExperiment, name)
 	if err != nil {
 		return err
 	}

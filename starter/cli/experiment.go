@@ -1,15 +1,16 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
-	"tnaml/activities"
+	"tnaml/activities/library"
+	"tnaml/activities/store"
 	"tnaml/deploy"
 	"tnaml/experiments/catalog"
 )
@@ -22,10 +23,10 @@ func (a *app) experimentCommand() *cobra.Command {
 
 // experimentEntry is an experiment in a list.
 type experimentEntry struct {
-	Name        string                `json:"name"`
-	BuiltIn     bool                  `json:"built_in"`
-	Description string                `json:"description"`
-	Runs        []activities.RunEntry `json:"runs"`
+	Name        string             `json:"name"`
+	BuiltIn     bool               `json:"built_in"`
+	Description string             `json:"description"`
+	Runs        []library.RunEntry `json:"runs"`
 	// Problem says why it cannot be read.
 	Problem string `json:"problem,omitempty"`
 }
@@ -35,11 +36,11 @@ func (a *app) experimentListCommand() *cobra.Command {
 		Use: "list", Short: "List the experiments", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
-				records, err := activities.Experiments(cmd.Context(), s.Store)
-				if err != nil {
+				records, err := library.Experiments(cmd.Context(), s.Store)
+				if err := a.allRead(err); err != nil {
 					return err
 				}
-				runs := map[string][]activities.RunEntry{}
+				runs := map[string][]library.RunEntry{}
 				names := catalog.BuiltinNames()
 				for _, r := range records {
 					runs[r.Name] = r.Runs
@@ -51,7 +52,7 @@ func (a *app) experimentListCommand() *cobra.Command {
 				t := newTable(table.Row{"experiment", "runs", "last run", "for"}, "runs")
 				for _, n := range names {
 					entry := experimentEntry{Name: n, BuiltIn: catalog.IsBuiltin(n), Runs: runs[n]}
-					if e, err := activities.LoadExperiment(cmd.Context(), s.Store, n); err != nil {
+					if e, err := library.LoadExperiment(cmd.Context(), s.Store, n); err != nil {
 						entry.Problem = err.Error()
 					} else {
 						entry.Description = e.Description
@@ -75,7 +76,7 @@ func (a *app) experimentListCommand() *cobra.Command {
 
 // runStatus is a run's status; a terminated workflow's record still says that it
 // runs.
-func (a *app) runStatus(cmd *cobra.Command, s *deploy.Servers, r activities.RunEntry) string {
+func (a *app) runStatus(cmd *cobra.Command, s *deploy.Servers, r library.RunEntry) string {
 	if r.Status != "running" {
 		return r.Status
 	}
@@ -87,26 +88,23 @@ func (a *app) experimentShowCommand() *cobra.Command {
 		Use: "show EXPERIMENT", Short: "Show an experiment as YAML, and its runs", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
-				yaml, err := activities.ExperimentYAML(cmd.Context(), s.Store, args[0])
+				yaml, err := library.ExperimentYAML(cmd.Context(), s.Store, args[0])
 				if err != nil {
 					return err
 				}
-				e, err := activities.LoadExperiment(cmd.Context(), s.Store, args[0])
+				e, err := library.LoadExperiment(cmd.Context(), s.Store, args[0])
 				if err != nil {
 					return err
 				}
-				records, err := activities.Experiments(cmd.Context(), s.Store)
-				if err != nil {
+				record, err := library.ReadExperiment(cmd.Context(), s.Store, args[0])
+				if err != nil && !errors.Is(err, store.ErrNotFound) { // a built-in one that was not run has none
 					return err
 				}
-				runs := []activities.RunEntry{}
-				if i := slices.IndexFunc(records, func(r activities.ExperimentRecord) bool { return r.Name == args[0] }); i >= 0 {
-					runs = append(runs, records[i].Runs...)
-				}
+				runs := append([]library.RunEntry{}, record.Runs...)
 				if a.json {
 					return a.printJSON(struct {
 						*catalog.Experiment
-						Runs []activities.RunEntry `json:"runs"`
+						Runs []library.RunEntry `json:"runs"`
 					}{e, runs})
 				}
 				a.print("%s", strings.TrimRight(string(yaml), "\n"))
@@ -140,7 +138,7 @@ func (a *app) experimentAddCommand() *cobra.Command {
 				return fmt.Errorf("%s: %w", args[0], err)
 			}
 			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
-				e, err := activities.PublishExperiment(cmd.Context(), s.Store, b, overwrite)
+				e, err := library.PublishExperiment(cmd.Context(), s.Store, b, overwrite)
 				if err != nil {
 					return fmt.Errorf("%s: %w", args[0], err)
 				}
@@ -162,7 +160,7 @@ func (a *app) experimentResultsCommand() *cobra.Command {
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
-				st, err := activities.ReadStudy(cmd.Context(), s.Store, args[0], args[1:]...)
+				st, err := library.ReadStudy(cmd.Context(), s.Store, args[0], args[1:]...)
 				if err != nil {
 					return err
 				}

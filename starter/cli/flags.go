@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"tnaml/activities"
+	"tnaml/activities/library"
 	"tnaml/activities/store"
 )
 
@@ -65,5 +65,5 @@ func free(ctx context.Context, s store.Store, kind store.Kind, name string, over
 	case err != nil:
 		return fmt.Errorf("%s %q: %w", kind, name, err)
 	}
-	return fmt.Errorf("%s %q %w: choose another name, or replace it with --overwrite", kind, name, activities.ErrExists)
+	return fmt.Errorf("%s %q %w: choose another name, or replace it with --overwrite", kind, name, library.ErrExists)
 }

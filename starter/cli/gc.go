@@ -13,8 +13,8 @@ import (
 	"github.com/spf13/cobra"
 	"go.temporal.io/api/workflowservice/v1"
 
-	"tnaml/activities"
 	"tnaml/activities/gc"
+	"tnaml/activities/library"
 	"tnaml/deploy"
 	"tnaml/experiments/catalog"
 	"tnaml/workflows"
@@ -206,7 +206,7 @@ func (a *app) idle(ctx context.Context, s *deploy.Servers, grace time.Duration) 
 	for _, e := range response.GetExecutions() {
 		open = append(open, e.GetExecution().GetWorkflowId())
 	}
-	running, err := activities.RecordedRunning(ctx, s.Store)
+	running, err := library.RecordedRunning(ctx, s.Store)
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"tnaml/activities"
+	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/deploy"
 	"tnaml/experiments/metrics"
@@ -27,7 +28,7 @@ import (
 // found is a search with its ledger so far.
 type found struct {
 	name   string
-	record *activities.SearchRecord
+	record library.SearchRecord
 	config *search.Config
 	trials []search.Trial
 	costs  []search.Cost
@@ -36,7 +37,7 @@ type found struct {
 // find reads a search's ledger: the checkpoints, and for a running search what
 // its workflow has told since.
 func (a *app) find(ctx context.Context, s *deploy.Servers, name string) (*found, error) {
-	record, err := activities.ReadRecord(ctx, s.Store, name)
+	record, err := library.ReadRecord(ctx, s.Store, name)
 	if errors.Is(err, store.ErrNotFound) {
 		if a.liveStatus(ctx, s, name) == "running" {
 			return nil, fmt.Errorf("search %s has not begun: its names are being looked up; is a worker running?", name)
@@ -47,7 +48,7 @@ func (a *app) find(ctx context.Context, s *deploy.Servers, name string) (*found,
 		return nil, err
 	}
 	f := &found{name: name, record: record}
-	if f.config, err = activities.ReadConfig(ctx, s.Store, record.Config); err != nil {
+	if f.config, err = library.ReadConfig(ctx, s.Store, record.Config); err != nil {
 		return nil, err
 	}
 	checkpoint, costs := record.Checkpoint, record.Costs
@@ -59,10 +60,10 @@ func (a *app) find(ctx context.Context, s *deploy.Servers, name string) (*found,
 			checkpoint, costs, journal = p.Checkpoint, p.Costs, p.Journal
 		}
 	}
-	if f.trials, err = activities.ReadLedger(ctx, s.Store, checkpoint); err != nil {
+	if f.trials, err = library.ReadLedger(ctx, s.Store, checkpoint); err != nil {
 		return nil, err
 	}
-	if f.costs, err = activities.ReadCosts(ctx, s.Store, costs); err != nil {
+	if f.costs, err = library.ReadCosts(ctx, s.Store, costs); err != nil {
 		return nil, err
 	}
 	for _, r := range journal {
@@ -269,8 +270,8 @@ func (a *app) listCommand() *cobra.Command {
 		Use: "list", Short: "List the searches", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
-				entries, err := s.Store.Names(cmd.Context(), store.Search, "")
-				if err != nil {
+				records, err := library.Searches(cmd.Context(), s.Store)
+				if err := a.allRead(err); err != nil {
 					return err
 				}
 				type entry struct {
@@ -284,18 +285,14 @@ func (a *app) listCommand() *cobra.Command {
 					Experiment string   `json:"experiment,omitempty"`
 				}
 				out := []entry{}
-				for _, e := range entries {
-					r, err := activities.ReadRecord(cmd.Context(), s.Store, e.Name)
-					if err != nil {
-						return err
-					}
+				for _, r := range records {
 					spec, err := workflows.ParseSearchSpec(r.Spec)
 					if err != nil || experiment != "" && spec.Experiment != experiment {
 						continue
 					}
-					l := entry{e.Name, r.Status, r.Told, spec.Trials, spec.Tasks, spec.Strategy, spec.Seed, spec.Experiment}
+					l := entry{r.Name, r.Status, r.Told, spec.Trials, spec.Tasks, spec.Strategy, spec.Seed, spec.Experiment}
 					if r.Status == "running" {
-						l.Status = a.liveStatus(cmd.Context(), s, e.Name)
+						l.Status = a.liveStatus(cmd.Context(), s, r.Name)
 					}
 					out = append(out, l)
 				}

@@ -11,7 +11,7 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
-	"tnaml/activities"
+	"tnaml/activities/library"
 	"tnaml/deploy"
 )
 
@@ -54,7 +54,7 @@ func (a *app) bundle(ctx context.Context, s *deploy.Servers, name string, p pick
 	if at >= len(f.trials) {
 		return nil, row{}, fmt.Errorf("search %s has %d trials, there is no trial %d", name, len(f.trials), at)
 	}
-	b, err := activities.ExportModel(ctx, s.Store, name, f.config, f.trials[at])
+	b, err := library.ExportModel(ctx, s.Store, name, f.config, f.trials[at])
 	return b, f.row(at), err
 }
 
@@ -152,25 +152,25 @@ func (a *app) predictCommand() *cobra.Command {
 }
 
 // predictor is the model to predict with.
-func (a *app) predictor(ctx context.Context, args []string, file string, p pick) (*activities.Bundle, error) {
+func (a *app) predictor(ctx context.Context, args []string, file string, p pick) (*library.Bundle, error) {
 	if file != "" {
 		b, err := os.ReadFile(file)
 		if err != nil {
 			return nil, err
 		}
-		bundle, err := activities.DecodeBundle(b)
+		bundle, err := library.DecodeBundle(b)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", file, err)
 		}
 		return bundle, nil
 	}
-	var bundle *activities.Bundle
+	var bundle *library.Bundle
 	err := a.withServers(ctx, func(s *deploy.Servers) error {
 		b, _, err := a.bundle(ctx, s, args[0], p)
 		if err != nil {
 			return err
 		}
-		bundle, err = activities.DecodeBundle(b)
+		bundle, err = library.DecodeBundle(b)
 		return err
 	})
 	return bundle, err

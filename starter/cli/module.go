@@ -12,8 +12,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
-	"tnaml/activities"
-	"tnaml/activities/store"
+	"tnaml/activities/library"
 	"tnaml/deploy"
 	"tnaml/experiments/task"
 	"tnaml/nn/embedding"
@@ -31,8 +30,8 @@ func (a *app) moduleListCommand() *cobra.Command {
 		Use: "list", Short: "List the embedding modules", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
-				modules, err := activities.Modules(cmd.Context(), s.Store)
-				if err != nil {
+				modules, err := library.Modules(cmd.Context(), s.Store)
+				if err := a.allRead(err); err != nil {
 					return err
 				}
 				if a.json {
@@ -58,7 +57,7 @@ func (a *app) moduleListCommand() *cobra.Command {
 }
 
 // moduleLine says in a line what a module is.
-func moduleLine(m activities.ModuleRecord) string {
+func moduleLine(m library.ModuleRecord) string {
 	if m.Modality == task.Images {
 		return fmt.Sprintf("%s: %s features of an image", m.Name, humanize.Comma(int64(m.Dim)))
 	}
@@ -74,7 +73,7 @@ func moduleLine(m activities.ModuleRecord) string {
 
 // shownModule is what `module show --json` prints.
 type shownModule struct {
-	activities.ModuleRecord
+	library.ModuleRecord
 	RMS        float64            `json:"rms"`
 	Parts      *embedding.Subword `json:"parts,omitempty"`
 	Coverage   []taskCoverage     `json:"coverage,omitempty"`
@@ -94,7 +93,7 @@ func (a *app) moduleShowCommand() *cobra.Command {
 		Example: "  starter module show glove-50 --task sms_spam,subj_movie\n  starter module show glove-50 --task all",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
-				record, err := activities.Module(cmd.Context(), s.Store, args[0])
+				record, err := library.Module(cmd.Context(), s.Store, args[0])
 				if err != nil {
 					return err
 				}
@@ -105,20 +104,20 @@ func (a *app) moduleShowCommand() *cobra.Command {
 					a.print("%s\n%s\n%s", moduleLine(record), record.Source, record.Ref)
 					return nil
 				}
-				m, ref, err := activities.LoadModule(cmd.Context(), s.Store, args[0])
+				m, ref, err := library.LoadModule(cmd.Context(), s.Store, args[0])
 				if err != nil {
 					return err
 				}
-				shown := shownModule{ModuleRecord: activities.NewModuleRecord(ref, m), RMS: m.RMS(), Parts: m.Subword}
+				shown := shownModule{ModuleRecord: library.NewModuleRecord(ref, m), RMS: m.RMS(), Parts: m.Subword}
 				if slices.Equal(tasks, []string{"all"}) {
-					names, records, err := named[activities.DatasetRecord](cmd.Context(), s.Store, store.Dataset, activities.Datasets)
+					records, err := library.Datasets(cmd.Context(), s.Store)
 					if err != nil {
 						return err
 					}
 					tasks = nil
-					for i, r := range records {
+					for _, r := range records {
 						if r.Card.Modality() == task.Texts {
-							tasks = append(tasks, names[i])
+							tasks = append(tasks, r.Name())
 						}
 					}
 				}
@@ -126,7 +125,7 @@ func (a *app) moduleShowCommand() *cobra.Command {
 				defer p.clear()
 				for _, name := range tasks {
 					p.update("coverage of " + name)
-					t, _, err := activities.LoadTask(cmd.Context(), s.Store, name)
+					t, _, err := library.LoadTask(cmd.Context(), s.Store, name)
 					if err != nil {
 						return err
 					}
@@ -206,7 +205,7 @@ func (a *app) moduleNeighboursCommand() *cobra.Command {
 		Args:    cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
-				m, _, err := activities.LoadModule(cmd.Context(), s.Store, args[0])
+				m, _, err := library.LoadModule(cmd.Context(), s.Store, args[0])
 				if err != nil {
 					return err
 				}
@@ -311,7 +310,7 @@ func (a *app) moduleCheckCommand() *cobra.Command {
 					return usageError{fmt.Errorf("--language is %q (known: en, es)", language)}
 				}
 				if len(args) == 0 {
-					records, err := activities.Modules(cmd.Context(), s.Store)
+					records, err := library.Modules(cmd.Context(), s.Store)
 					if err != nil {
 						return err
 					}
@@ -323,7 +322,7 @@ func (a *app) moduleCheckCommand() *cobra.Command {
 				}
 				out := []moduleCheck{}
 				for _, name := range args {
-					m, _, err := activities.LoadModule(cmd.Context(), s.Store, name)
+					m, _, err := library.LoadModule(cmd.Context(), s.Store, name)
 					if err != nil {
 						return err
 					}

@@ -12,7 +12,7 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
-	"tnaml/activities"
+	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/deploy"
 	"tnaml/nn/embedding"
@@ -162,12 +162,12 @@ func variantFlags(cmd *cobra.Command, v *embedding.Variant) {
 // publishModule stores a module and says what it is.
 func (a *app) publishModule(ctx context.Context, s *deploy.Servers, m *embedding.Module, overwrite bool, p *progressLine) error {
 	p.update("storing " + m.Name)
-	ref, err := activities.PublishModule(ctx, s.Store, m, overwrite)
+	ref, err := library.PublishModule(ctx, s.Store, m, overwrite)
 	if err != nil {
 		return err
 	}
 	p.clear()
-	record := activities.NewModuleRecord(ref, m)
+	record := library.NewModuleRecord(ref, m)
 	if a.json {
 		return a.printJSON(record)
 	}

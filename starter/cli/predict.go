@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"tnaml/activities"
+	"tnaml/activities/library"
 )
 
 const (
@@ -23,7 +23,7 @@ const (
 const maxText = 16 << 20
 
 // predict classifies the lines of a file.
-func (a *app) predict(b *activities.Bundle, file string) error {
+func (a *app) predict(b *library.Bundle, file string) error {
 	in := a.Stdin
 	if file != "-" {
 		f, err := os.Open(file)
@@ -60,7 +60,7 @@ func (a *app) predict(b *activities.Bundle, file string) error {
 
 // predictImages classifies image files. Those that cannot be read are reported
 // together, after the others' labels.
-func (a *app) predictImages(b *activities.Bundle, files []string) error {
+func (a *app) predictImages(b *library.Bundle, files []string) error {
 	if len(files) == 0 {
 		return usageError{errors.New("a model of images needs image files: name them")}
 	}
@@ -96,7 +96,7 @@ func (a *app) predictImages(b *activities.Bundle, files []string) error {
 }
 
 // printPredictions writes a line for each prediction; what says what of is.
-func (a *app) printPredictions(b *activities.Bundle, predictions []activities.Prediction, what string, of []string) error {
+func (a *app) printPredictions(b *library.Bundle, predictions []library.Prediction, what string, of []string) error {
 	out := bufio.NewWriter(a.Stdout)
 	encoder := json.NewEncoder(out)
 	encoder.SetEscapeHTML(false)

@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"tnaml/activities"
+	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/deploy"
 )
@@ -56,8 +56,8 @@ func (a *app) removeCommand(r removable) *cobra.Command {
 }
 
 func (a *app) remove(ctx context.Context, s *deploy.Servers, r removable, names, runs []string, yes bool) error {
-	look := func() ([]activities.Removal, error) {
-		plan, err := activities.PlanRemoval(ctx, s.Store, r.kind, names, runs)
+	look := func() ([]library.Removal, error) {
+		plan, err := library.PlanRemoval(ctx, s.Store, r.kind, names, runs)
 		if err != nil {
 			return nil, err
 		}
@@ -105,7 +105,7 @@ func (a *app) remove(ctx context.Context, s *deploy.Servers, r removable, names,
 			return fmt.Errorf("nothing was removed: %w", err)
 		}
 	}
-	if err := activities.Remove(ctx, s.Store, plan); err != nil {
+	if err := library.Remove(ctx, s.Store, plan); err != nil {
 		return err
 	}
 	if a.json {
@@ -135,13 +135,13 @@ func with(n int, several, one string, names []string) string {
 }
 
 // checkEnded refuses to remove what an open workflow writes to.
-func (a *app) checkEnded(ctx context.Context, s *deploy.Servers, plan []activities.Removal) error {
+func (a *app) checkEnded(ctx context.Context, s *deploy.Servers, plan []library.Removal) error {
 	var errs []error
 	for _, p := range plan {
 		workflows := p.Runs
 		if p.Kind == store.Search {
 			workflows = []string{p.Name}
-			run, err := activities.RunOf(ctx, s.Store, p.Name)
+			run, err := library.RunOf(ctx, s.Store, p.Name)
 			if err != nil {
 				return err
 			}

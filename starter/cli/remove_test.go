@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"tnaml/activities"
 	"tnaml/activities/gc"
+	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/deploy"
 	"tnaml/deploy/stack/stacktest"
@@ -109,7 +109,7 @@ func TestRemoveAndCollect(t *testing.T) {
 	if o := b.answered("y\n", "data", "remove", "reviews"); o.code != exitOK || !strings.Contains(o.stderr, "rc-first keeps it") || !strings.Contains(o.stdout, "Removed reviews") {
 		t.Errorf("%+v", o)
 	}
-	var plan []activities.Removal
+	var plan []library.Removal
 	if err := json.Unmarshal([]byte(b.ok("module", "remove", "tiny", "small", "--yes", "--json")), &plan); err != nil || len(plan) != 2 || len(plan[0].KeptBy) != 2 || len(plan[1].KeptBy) != 1 {
 		t.Errorf("%+v, %v", plan, err)
 	}
@@ -280,7 +280,7 @@ func TestCollectedWhileItRuns(t *testing.T) {
 			continue
 		}
 		models++
-		if _, err := activities.ExportModel(t.Context(), s.Store, "cw-second", f.config, trial); err != nil {
+		if _, err := library.ExportModel(t.Context(), s.Store, "cw-second", f.config, trial); err != nil {
 			t.Error(err)
 		}
 	}

@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"tnaml/activities"
+	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/deploy"
 	"tnaml/experiments/report"
@@ -79,12 +79,12 @@ const (
 // reportWriter gathers what a report shows, of an experiment where the first name
 // is one's, and returns what writes it.
 func (a *app) reportWriter(ctx context.Context, s *deploy.Servers, format int, title string, names []string) (func(io.Writer) error, error) {
-	_, err := activities.ExperimentYAML(ctx, s.Store, names[0])
+	_, err := library.ExperimentYAML(ctx, s.Store, names[0])
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return nil, err
 	}
 	if err == nil {
-		st, err := activities.ReadStudy(ctx, s.Store, names[0], names[1:]...)
+		st, err := library.ReadStudy(ctx, s.Store, names[0], names[1:]...)
 		if err != nil {
 			return nil, err
 		}
@@ -137,7 +137,7 @@ func (a *app) reportInput(ctx context.Context, s *deploy.Servers, title string, 
 			if _, ok := cards[t.Name]; ok {
 				continue
 			}
-			card, err := activities.CardOf(ctx, s.Store, t)
+			card, err := library.CardOf(ctx, s.Store, t)
 			if err != nil {
 				return in, err
 			}

@@ -14,7 +14,7 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 
-	"tnaml/activities"
+	"tnaml/activities/library"
 	"tnaml/deploy"
 	"tnaml/experiments/catalog"
 	"tnaml/workflows"
@@ -193,7 +193,7 @@ func planSummary(p *catalog.Plan) string {
 
 // plan checks a spec against its experiment and the store, as the workflow will.
 func (a *app) plan(ctx context.Context, s *deploy.Servers, kind catalog.Kind, experiment string, spec json.RawMessage) (*catalog.Plan, error) {
-	e, err := activities.LoadExperiment(ctx, s.Store, experiment)
+	e, err := library.LoadExperiment(ctx, s.Store, experiment)
 	if err != nil {
 		return nil, err
 	}
@@ -357,7 +357,7 @@ func runText(p workflows.ExperimentProgress, told int) string {
 
 // showRun prints what a run found.
 func (a *app) showRun(ctx context.Context, s *deploy.Servers, experiment, name string) error {
-	st, err := activities.ReadStudy(ctx, s.Store, experiment, name)
+	st, err := library.ReadStudy(ctx, s.Store, experiment, name)
 	if err != nil {
 		return err
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
-	"tnaml/activities"
+	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/deploy"
 	"tnaml/experiments/space"
@@ -53,7 +53,7 @@ func (a *app) spaceCommand() *cobra.Command {
 				return err
 			}
 			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
-				if err := activities.PublishSpace(cmd.Context(), s.Store, sp, overwrite); err != nil {
+				if err := library.PublishSpace(cmd.Context(), s.Store, sp, overwrite); err != nil {
 					return err
 				}
 				a.print("space %s: %s", sp.Name, sp.Digest())
@@ -83,7 +83,7 @@ func (a *app) spaceCommand() *cobra.Command {
 		Use: "show SPACE", Short: "Show a search space", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
-				sp, err := activities.LoadSpace(cmd.Context(), s.Store, args[0])
+				sp, err := library.LoadSpace(cmd.Context(), s.Store, args[0])
 				if err != nil {
 					return err
 				}

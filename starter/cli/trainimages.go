@@ -9,7 +9,7 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
-	"tnaml/activities"
+	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/deploy"
 	"tnaml/experiments/task"
@@ -55,7 +55,7 @@ func (a *app) moduleTrainImagesCommand() *cobra.Command {
 				p := a.newProgress()
 				defer p.clear()
 				p.update("reading the task " + args[0])
-				t, _, err := activities.LoadImageTask(cmd.Context(), s.Store, args[0])
+				t, _, err := library.LoadImageTask(cmd.Context(), s.Store, args[0])
 				if err != nil {
 					return err
 				}
@@ -111,13 +111,13 @@ func (a *app) addMobileNet(ctx context.Context, s *deploy.Servers, folder string
 // publishImageModule stores an image module and says so.
 func (a *app) publishImageModule(ctx context.Context, s *deploy.Servers, p *progressLine, e nnimage.Extractor, overwrite bool) error {
 	p.update("storing the module " + e.Name())
-	ref, err := activities.PublishImageModule(ctx, s.Store, e, overwrite)
+	ref, err := library.PublishImageModule(ctx, s.Store, e, overwrite)
 	if err != nil {
 		return err
 	}
 	p.clear()
 	if a.json {
-		return a.printJSON(activities.ModuleRecord{Ref: ref, Modality: task.Images, Name: e.Name(), Source: e.Source(), Dim: e.Dim()})
+		return a.printJSON(library.ModuleRecord{Ref: ref, Modality: task.Images, Name: e.Name(), Source: e.Source(), Dim: e.Dim()})
 	}
 	a.print("module %s: %s features of an image\n%s", e.Name(), humanize.Comma(int64(e.Dim())), e.Source())
 	return nil

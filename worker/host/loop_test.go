@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/sdk/worker"
 
 	"tnaml/activities"
+	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/deploy/stack/stacktest"
 	"tnaml/experiments/search"
@@ -71,12 +72,12 @@ func benchmarkLoop(b *testing.B, strategy string) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	if _, err := activities.PublishTask(b.Context(), s, words, true); err != nil {
+	if _, err := library.PublishTask(b.Context(), s, words, true); err != nil {
 		b.Fatal(err)
 	}
 	for _, name := range []string{"m-1", "m-2"} {
 		m := &embedding.Module{Name: name, Language: "en", Dim: 2, Tokens: []string{"word1"}, Vectors: []float32{1, 2}}
-		if _, err := activities.PublishModule(b.Context(), s, m, true); err != nil {
+		if _, err := library.PublishModule(b.Context(), s, m, true); err != nil {
 			b.Fatal(err)
 		}
 	}

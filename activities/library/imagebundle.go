@@ -1,4 +1,4 @@
-package activities
+package library
 
 import (
 	"context"
@@ -70,7 +70,7 @@ func putImage(ctx context.Context, s store.Store, f *safetensors.File, config *s
 	if err != nil {
 		return err
 	}
-	ref, err := moduleRef(config, name)
+	ref, err := ModuleRef(config, name)
 	if err != nil {
 		return err
 	}
@@ -79,9 +79,9 @@ func putImage(ctx context.Context, s store.Store, f *safetensors.File, config *s
 		return fmt.Errorf("module %q: %w", name, err)
 	}
 	data := store.Ref(config.Tasks[t.Task].Data)
-	set, err := storedFeatures(ctx, s, data, ref)
+	set, err := StoredFeatures(ctx, s, data, ref)
 	if errors.Is(err, store.ErrNotFound) { // collected, or of another instruction set
-		set, err = computeFeatures(ctx, s, data, ref, nil)
+		set, err = ComputeFeatures(ctx, s, data, ref, nil)
 	}
 	if err != nil {
 		return fmt.Errorf("module %q: %w", name, err)

@@ -1,4 +1,4 @@
-package activities
+package library
 
 import (
 	"context"
@@ -110,7 +110,7 @@ func loadModel(ctx context.Context, s store.Store, config *search.Config, t sear
 	if err != nil {
 		return nil, err
 	}
-	ref, err := moduleRef(config, name)
+	ref, err := ModuleRef(config, name)
 	if err != nil {
 		return nil, err
 	}

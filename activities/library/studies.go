@@ -1,4 +1,4 @@
-package activities
+package library
 
 import (
 	"context"
@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"tnaml/activities/store"
-	"tnaml/experiments/catalog"
 	"tnaml/experiments/study"
 )
 
@@ -52,6 +51,22 @@ func ReadStudy(ctx context.Context, s store.Store, experiment string, runs ...st
 	out.Ledgers = superseded(out.Ledgers)
 	out.Sort()
 	return out, r.cards(ctx)
+}
+
+// ReadNight gathers the transfer searches among a run's outcomes, without their
+// tasks' cards.
+func ReadNight(ctx context.Context, s store.Store, experiment, run string, outcomes []Outcome) (*study.Study, error) {
+	r := studyReader{s: s, out: &study.Study{Experiment: experiment}, seen: map[string]bool{}}
+	for _, o := range outcomes {
+		if o.Phase != study.Transfer {
+			continue
+		}
+		if err := r.ledger(ctx, run, o); err != nil {
+			return nil, err
+		}
+	}
+	r.out.Sort()
+	return r.out, nil
 }
 
 // superseded drops searches that did not come to their end where another run
@@ -194,7 +209,7 @@ func (r *studyReader) ledger(ctx context.Context, run string, o Outcome) error {
 		return err
 	}
 	if o.Controller != "" {
-		p, err := loadController(ctx, r.s, o.Controller)
+		p, err := ReadController(ctx, r.s, o.Controller)
 		if err != nil {
 			return err
 		}
@@ -221,88 +236,4 @@ func (r *studyReader) cards(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// JudgeInput asks for the verdict on a benchmark's night.
-type JudgeInput struct {
-	Experiment string            `json:"experiment"`
-	Name       string            `json:"name"`
-	RunID      string            `json:"run_id"`
-	Benchmark  catalog.Benchmark `json:"benchmark"`
-}
-
-// Judged is the verdict on a night.
-type Judged struct {
-	// Status is "passed" or "regressed".
-	Status string `json:"status"`
-	// Nights is the number of earlier nights there were to compare with.
-	Nights   int             `json:"nights"`
-	Verdicts []study.Verdict `json:"verdicts"`
-	// Failed names the searches that did not come to an end, with the reason: a
-	// night with any has not passed.
-	Failed []string  `json:"failed,omitempty"`
-	Report store.Ref `json:"report"`
-}
-
-// JudgeNight compares a recorded run's figures with those of the benchmark's
-// earlier nights, and records figures and verdict.
-func (a *Activities) JudgeNight(ctx context.Context, in JudgeInput) (Judged, error) {
-	j, err := a.judge(ctx, in)
-	return j, classify(err)
-}
-
-func (a *Activities) judge(ctx context.Context, in JudgeInput) (Judged, error) {
-	record, err := ReadExperiment(ctx, a.store, in.Experiment)
-	if err != nil {
-		return Judged{}, err
-	}
-	at := slices.IndexFunc(record.Runs, func(e RunEntry) bool { return e.Name == in.Name && e.RunID == in.RunID })
-	if at < 0 {
-		return Judged{}, invalid(fmt.Errorf("experiment %q: its run %s, %s is not recorded", in.Experiment, in.Name, in.RunID))
-	}
-	entry := record.Runs[at]
-	report, err := ReadReport(ctx, a.store, entry.Report)
-	if err != nil {
-		return Judged{}, err
-	}
-	tonight := &study.Study{Experiment: in.Experiment}
-	r := studyReader{s: a.store, out: tonight, seen: map[string]bool{}}
-	for _, o := range report.Outcomes {
-		if o.Phase != study.Transfer {
-			continue
-		}
-		if err := r.ledger(ctx, in.Name, o); err != nil {
-			return Judged{}, err
-		}
-	}
-	tonight.Sort()
-	report.Figures = study.Figures(tonight)
-	// The nights before this one that came to a verdict, newest last.
-	var earlier [][]study.Figure
-	for i := at - 1; i >= 0 && len(earlier) < in.Benchmark.Nights; i-- {
-		e := record.Runs[i]
-		if e.Kind != catalog.KindBenchmark || e.Status != "passed" && e.Status != "regressed" {
-			continue
-		}
-		night, err := ReadReport(ctx, a.store, e.Report)
-		if err != nil {
-			return Judged{}, err
-		}
-		earlier = append(earlier, night.Figures)
-	}
-	slices.Reverse(earlier)
-	report.Verdicts = study.Judge(report.Figures, earlier, study.Tolerances{Factor: in.Benchmark.Tolerance, Accuracy: in.Benchmark.Accuracy, Cost: in.Benchmark.Cost})
-	out := Judged{Status: "passed", Nights: len(earlier), Verdicts: report.Verdicts}
-	for _, o := range report.Outcomes {
-		if o.Status != "completed" {
-			out.Failed = append(out.Failed, o.Search+": "+o.Reason)
-		}
-	}
-	if len(study.Regressions(report.Verdicts)) > 0 || len(out.Failed) > 0 {
-		out.Status = "regressed"
-	}
-	if out.Report, err = putReport(ctx, a.store, report); err != nil {
-		return Judged{}, err
-	}
-	return out, a.updateRun(ctx, in.Experiment, entry, func(e *RunEntry) { e.Status, e.Report = out.Status, out.Report })
 }

@@ -1,0 +1,89 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"tnaml/activities/library"
+	"tnaml/activities/store"
+	"tnaml/experiments/catalog"
+	"tnaml/experiments/study"
+)
+
+// JudgeInput asks for the verdict on a benchmark's night.
+type JudgeInput struct {
+	Experiment string            `json:"experiment"`
+	Name       string            `json:"name"`
+	RunID      string            `json:"run_id"`
+	Benchmark  catalog.Benchmark `json:"benchmark"`
+}
+
+// Judged is the verdict on a night.
+type Judged struct {
+	// Status is "passed" or "regressed".
+	Status string `json:"status"`
+	// Nights is the number of earlier nights there were to compare with.
+	Nights   int             `json:"nights"`
+	Verdicts []study.Verdict `json:"verdicts"`
+	// Failed names the searches that did not come to an end, with the reason: a
+	// night with any has not passed.
+	Failed []string  `json:"failed,omitempty"`
+	Report store.Ref `json:"report"`
+}
+
+// JudgeNight compares a recorded run's figures with those of the benchmark's
+// earlier nights, and records figures and verdict.
+func (a *Activities) JudgeNight(ctx context.Context, in JudgeInput) (Judged, error) {
+	j, err := a.judge(ctx, in)
+	return j, classify(err)
+}
+
+func (a *Activities) judge(ctx context.Context, in JudgeInput) (Judged, error) {
+	record, err := library.ReadExperiment(ctx, a.store, in.Experiment)
+	if err != nil {
+		return Judged{}, err
+	}
+	at := slices.IndexFunc(record.Runs, func(e library.RunEntry) bool { return e.Name == in.Name && e.RunID == in.RunID })
+	if at < 0 {
+		return Judged{}, invalid(fmt.Errorf("experiment %q: its run %s, %s is not recorded", in.Experiment, in.Name, in.RunID))
+	}
+	entry := record.Runs[at]
+	report, err := library.ReadReport(ctx, a.store, entry.Report)
+	if err != nil {
+		return Judged{}, err
+	}
+	tonight, err := library.ReadNight(ctx, a.store, in.Experiment, in.Name, report.Outcomes)
+	if err != nil {
+		return Judged{}, err
+	}
+	report.Figures = study.Figures(tonight)
+	// The nights before this one that came to a verdict, newest last.
+	var earlier [][]study.Figure
+	for i := at - 1; i >= 0 && len(earlier) < in.Benchmark.Nights; i-- {
+		e := record.Runs[i]
+		if e.Kind != catalog.KindBenchmark || e.Status != "passed" && e.Status != "regressed" {
+			continue
+		}
+		night, err := library.ReadReport(ctx, a.store, e.Report)
+		if err != nil {
+			return Judged{}, err
+		}
+		earlier = append(earlier, night.Figures)
+	}
+	slices.Reverse(earlier)
+	report.Verdicts = study.Judge(report.Figures, earlier, study.Tolerances{Factor: in.Benchmark.Tolerance, Accuracy: in.Benchmark.Accuracy, Cost: in.Benchmark.Cost})
+	out := Judged{Status: "passed", Nights: len(earlier), Verdicts: report.Verdicts}
+	for _, o := range report.Outcomes {
+		if o.Status != "completed" {
+			out.Failed = append(out.Failed, o.Search+": "+o.Reason)
+		}
+	}
+	if len(study.Regressions(report.Verdicts)) > 0 || len(out.Failed) > 0 {
+		out.Status = "regressed"
+	}
+	if out.Report, err = library.PutReport(ctx, a.store, report); err != nil {
+		return Judged{}, err
+	}
+	return out, library.UpdateRun(ctx, a.store, in.Experiment, entry, func(e *library.RunEntry) { e.Status, e.Report = out.Status, out.Report })
+}
