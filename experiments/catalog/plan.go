@@ -281,6 +281,17 @@ func (p *Plan) Tasks() []string {
 	return out
 }
 
+// Seed is the first seed of the targets' searches, or else of the pretrainings.
+func (p *Plan) Seed() uint64 {
+	if len(p.Searches) > 0 {
+		return p.Searches[0].Seed
+	}
+	if len(p.Pretrain) > 0 {
+		return p.Pretrain[0].Seed
+	}
+	return 0
+}
+
 // Trials is the number of trials of a plan.
 func (p *Plan) Trials() int {
 	n := 0

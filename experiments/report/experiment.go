@@ -65,7 +65,9 @@ func WriteExperimentCSV(w io.Writer, s *study.Study) error {
 	in := Input{}
 	for i := range s.Ledgers {
 		l := &s.Ledgers[i]
-		in.Searches = append(in.Searches, Search{Name: l.Search, Strategy: string(l.Phase) + " " + l.Arm, Config: l.Config, Trials: l.Trials, Costs: l.Costs})
+		in.Searches = append(in.Searches, Search{
+			Name: l.Search, Strategy: string(l.Phase) + " " + l.Arm, Config: l.Config, Trials: l.Trials, Costs: l.Costs,
+		})
 	}
 	return WriteCSV(w, in)
 }
