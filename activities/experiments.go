@@ -137,7 +137,9 @@ type pinned struct {
 	controller *search.Pretrained
 }
 
-func (a *Activities) pinSpace(ctx context.Context, p *library.Planned, modality task.Modality, loaded []pinned, wrong []error) ([]error, error) {
+func (a *Activities) pinSpace(
+	ctx context.Context, p *library.Planned, modality task.Modality, loaded []pinned, wrong []error,
+) ([]error, error) {
 	catalogue, err := library.Modules(ctx, a.store)
 	if err != nil {
 		return nil, err

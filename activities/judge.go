@@ -86,5 +86,7 @@ func (a *Activities) judge(ctx context.Context, in JudgeInput) (Judged, error) {
 	if out.Report, err = library.PutReport(ctx, a.store, report); err != nil {
 		return Judged{}, err
 	}
-	return out, library.UpdateRun(ctx, a.store, in.Experiment, entry, func(e *library.RunEntry) { e.Status, e.Report = out.Status, out.Report })
+	return out, library.UpdateRun(ctx, a.store, in.Experiment, entry, func(e *library.RunEntry) {
+		e.Status, e.Report = out.Status, out.Report
+	})
 }

@@ -150,7 +150,8 @@ func experimentDetails(p ExperimentProgress, outcomes []library.Outcome, verdict
 		if o.Phase == study.Pretrain {
 			task = "(all)"
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %d | %d | %.2f %% | %.2f %% | %s |\n", o.Phase, task, o.Arm, o.Seed, o.Trials, 100*o.Validation, 100*o.Test, note)
+		fmt.Fprintf(&b, "| %s | %s | %s | %d | %d | %.2f %% | %.2f %% | %s |\n",
+			o.Phase, task, o.Arm, o.Seed, o.Trials, 100*o.Validation, 100*o.Test, note)
 	}
 	return b.String()
 }

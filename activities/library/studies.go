@@ -210,7 +210,8 @@ func (r *studyReader) ledger(ctx context.Context, run string, o Outcome) error {
 		}
 	}
 	l := study.Ledger{
-		Phase: o.Phase, Task: o.Task, Arm: o.Arm, Strategy: o.Strategy, Seed: o.Seed, Run: run, Search: o.Search, Status: o.Status, Reason: o.Reason,
+		Phase: o.Phase, Task: o.Task, Arm: o.Arm, Strategy: o.Strategy, Seed: o.Seed,
+		Run: run, Search: o.Search, Status: o.Status, Reason: o.Reason,
 		Budget: o.Budget, From: string(o.From), FromName: o.FromName, Controller: string(o.Controller),
 	}
 	if o.Config != "" {
