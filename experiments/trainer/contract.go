@@ -5,7 +5,6 @@
 package trainer
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -171,11 +170,24 @@ func (o Outcome) check(objective space.Objective) error {
 }
 
 // DecodeOutcome reads an outcome that another program wrote, and checks it.
-// What is no outcome is a failed trial.
+// What is no outcome is a failed trial; a metric that is null is no number, which
+// is how many languages write one that is not finite.
 func DecodeOutcome(b []byte, objective space.Objective) Outcome {
 	var o Outcome
-	if err := json.Unmarshal(b, &o); err != nil {
-		return Outcome{Status: Failed, Reason: cut(fmt.Sprintf("the trainer's answer is no outcome: %v: %s", err, cutTo(string(bytes.ToValidUTF8(b, []byte("?"))), 200)))}
+	all := struct {
+		*Outcome
+		Metrics map[string]*float64 `json:"metrics"`
+	}{Outcome: &o}
+	if err := json.Unmarshal(b, &all); err != nil {
+		return Outcome{Status: Failed, Reason: cut(fmt.Sprintf("the trainer's answer is no outcome: %v: %s", err, cutTo(string(b), 200)))}
+	}
+	for name, v := range all.Metrics {
+		if o.Metrics == nil {
+			o.Metrics = map[string]float64{}
+		}
+		if o.Metrics[name] = math.NaN(); v != nil {
+			o.Metrics[name] = *v
+		}
 	}
 	return o.Checked(objective)
 }
@@ -184,11 +196,13 @@ func cut(s string) string { return cutTo(s, maxReason) }
 
 // cutTo shortens a text to a number of bytes, whole characters.
 func cutTo(s string, n int) string {
-	if len(s) <= n {
-		return strings.ToValidUTF8(s, "?")
+	const more = "…"
+	if s = strings.ToValidUTF8(s, "?"); len(s) <= n {
+		return s
 	}
+	n -= len(more)
 	for n > 0 && !utf8.RuneStart(s[n]) {
 		n--
 	}
-	return strings.ToValidUTF8(s[:n], "?") + "…"
+	return s[:n] + more
 }
