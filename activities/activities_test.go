@@ -151,13 +151,13 @@ func TestTrialOfAnotherObjective(t *testing.T) {
 	loss := r.Metrics["validation_log_loss"]
 	in.Objective = space.Objective{Metric: trainer.LogLoss, Direction: space.Minimise}
 	for keep, model := range map[float64]bool{-loss - .1: true, -loss + .1: false} {
-		in.Keep = &keep
+		in.Keep, r = &keep, TrialResult{}
 		b.run(t, b.a.Trial, in, &r)
 		if (r.Model != "") != model || !r.Cost.Cached {
 			t.Errorf("a loss of %v, better than %v: %+v", loss, -keep, r)
 		}
 	}
-	in.Objective = space.Objective{Metric: "latency"}
+	in.Objective, r = space.Objective{Metric: "latency"}, TrialResult{}
 	b.run(t, b.a.Trial, in, &r)
 	if r.Status != trainer.Failed || !strings.Contains(r.Reason, "latency") {
 		t.Errorf("an objective that is not reported: %+v", r.Outcome)

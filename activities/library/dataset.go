@@ -15,22 +15,20 @@ import (
 
 // DatasetRecord is the value of names/dataset/<task name>.
 type DatasetRecord struct {
+	Name string `json:"name"`
 	// Ref references the encoded task.
 	Ref  store.Ref `json:"ref"`
 	Card data.Card `json:"card"`
 }
 
-// Name is the task's name.
-func (d DatasetRecord) Name() string { return d.Card.Options.Name }
-
 // PublishTask stores a text task and gives it its name: see publishObject.
 func PublishTask(ctx context.Context, s store.Store, t *text.Task, overwrite bool) (store.Ref, error) {
-	return publishObject(ctx, s, datasets, t.Name, t, func(ref store.Ref) DatasetRecord { return DatasetRecord{ref, t.Card} }, overwrite)
+	return publishObject(ctx, s, datasets, t.Name, t, func(ref store.Ref) DatasetRecord { return DatasetRecord{t.Name, ref, t.Card} }, overwrite)
 }
 
 // PublishImageTask stores an image task and gives it its name: see publishObject.
 func PublishImageTask(ctx context.Context, s store.Store, t *image.Task, overwrite bool) (store.Ref, error) {
-	return publishObject(ctx, s, datasets, t.Name, t, func(ref store.Ref) DatasetRecord { return DatasetRecord{ref, t.Card} }, overwrite)
+	return publishObject(ctx, s, datasets, t.Name, t, func(ref store.Ref) DatasetRecord { return DatasetRecord{t.Name, ref, t.Card} }, overwrite)
 }
 
 // Dataset reads a task's record: its object and its card.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"tnaml/activities/store"
@@ -79,10 +80,14 @@ func Pin(ctx context.Context, s store.Store, n Names) (*search.Config, error) {
 // PinTasks finds tasks by name. They must be of one kind. wrong holds what is
 // named wrongly; err is the store's.
 func PinTasks(ctx context.Context, s store.Store, names []string) (tasks []search.Task, wrong []error, err error) {
+	var missing []string
 	for _, name := range names {
-		record, err := Dataset(ctx, s, name)
+		record, err := datasets.get(ctx, s, name)
 		switch {
 		case errors.Is(err, store.ErrNotFound):
+			missing = append(missing, strconv.Quote(name))
+			continue
+		case errors.Is(err, ErrUnreadable):
 			wrong = append(wrong, err)
 			continue
 		case err != nil:
@@ -95,6 +100,13 @@ func PinTasks(ctx context.Context, s store.Store, names []string) (tasks []searc
 			continue
 		}
 		tasks = append(tasks, t)
+	}
+	if len(missing) > 0 {
+		known, err := namesNear(ctx, s, store.Dataset, names[0])
+		if err != nil {
+			return nil, nil, err
+		}
+		wrong = append(wrong, fmt.Errorf("there is no task %s (%s): import with `starter data import`", strings.Join(missing, ", "), known))
 	}
 	return tasks, wrong, nil
 }

@@ -6,8 +6,7 @@ import (
 	"math"
 	"slices"
 
-	"gonum.org/v1/gonum/blas"
-
+	kernels "tnaml/nn/blas"
 	"tnaml/nn/safetensors"
 )
 
@@ -131,17 +130,17 @@ func (m *Model) scores(e *Examples, vectors []float32, yield func(i int, logits 
 		x, width := a, m.Dim
 		y := b
 		for _, l := range m.layers {
-			gemm(blas.NoTrans, blas.NoTrans, matrix(x, n, l.in), matrix(l.weights, l.in, l.out), matrix(y, n, l.out))
+			kernels.Multiply(y, x, l.weights, n, l.in, l.out)
 			for i := range n {
 				l.normalise(m.Cfg.Normalisation, y[i*l.out:][:l.out], scratch, unit)
 			}
 			activate(m.Cfg.Activation, y[:n*l.out], y[:n*l.out], scratch)
 			x, y, width = y, x, l.out
 		}
-		gemm(blas.NoTrans, blas.NoTrans, matrix(x, n, width), matrix(m.out, width, m.NClasses), matrix(logits, n, m.NClasses))
+		kernels.Multiply(logits, x, m.out, n, width, m.NClasses)
 		if m.NPixels > 0 {
 			lookUp(scale, e.Pixels[from*m.NPixels:(from+n)*m.NPixels], x0)
-			product(blas.NoTrans, blas.NoTrans, matrix(x0, n, m.NPixels), matrix(m.pixels, m.NPixels, m.NClasses), 1, matrix(logits, n, m.NClasses))
+			addPixels(logits, x0, m.pixels, n, m.NPixels, m.NClasses)
 		}
 		for i := range n {
 			l := logits[i*m.NClasses:][:m.NClasses]
@@ -230,7 +229,7 @@ func (m *Model) evaluate(e *Examples, vectors []float32) (metrics Metrics, ok bo
 	t, ok := newTally(e.Len(), m.NClasses), true
 	m.scores(e, vectors, func(i int, logits []float32) {
 		t.add(e.Labels[i], logits)
-		ok = ok && finite(logits)
+		ok = ok && kernels.Finite(logits)
 	})
 	return t.metrics(), ok
 }
@@ -306,12 +305,9 @@ func (l *layerWeights) vectors() []namedVector {
 // DecodeModel reads what Encode wrote. Arrays and metadata that it does not
 // know are left alone. A model that could not predict is an error.
 func DecodeModel(b []byte) (*Model, error) {
-	f, err := safetensors.Decode(b)
+	f, err := safetensors.DecodeKind(b, kind)
 	if err != nil {
 		return nil, fmt.Errorf("child model: %w", err)
-	}
-	if f.Kind() != kind {
-		return nil, fmt.Errorf("child model: the object is a %q", f.Kind())
 	}
 	var m Model
 	if err := f.GetJSON(kind, &m.header); err != nil {
@@ -334,7 +330,7 @@ func (m *Model) decode(f *safetensors.File) error {
 	var errs []error
 	get := func(name string, dims ...int) []float32 {
 		v, _, err := safetensors.Get[float32](f, name, dims...)
-		if err == nil && !finite(v) {
+		if err == nil && !kernels.Finite(v) {
 			err = fmt.Errorf("array %q holds what is no number", name)
 		}
 		errs = append(errs, err)

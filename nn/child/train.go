@@ -82,7 +82,9 @@ func Train(cfg Config, d *Data, t *Table, seed uint64, o Options) (*Model, Outco
 	}
 	out := Outcome{Parameters: parameters(cfg, d, t)}
 	if need := Memory(cfg, d, t); o.MemoryLimit > 0 && need > o.MemoryLimit {
-		out.Status, out.Reason = OverMemory, fmt.Sprintf("needs %.1f MiB, the limit is %.1f MiB", float64(need)/(1<<20), float64(o.MemoryLimit)/(1<<20))
+		const mib = 1 << 20
+		out.Status = OverMemory
+		out.Reason = fmt.Sprintf("needs %.1f MiB, the limit is %.1f MiB", float64(need)/mib, float64(o.MemoryLimit)/mib)
 		return nil, out, nil
 	}
 	documents := o.Documents
@@ -279,7 +281,7 @@ func (r *run) population() {
 	}
 	for _, h := range r.layers {
 		for k, v := range h.deviation {
-			h.deviation[k] = sqrt32(v + epsilon)
+			h.deviation[k] = kernels.Sqrt(v + epsilon)
 		}
 	}
 	r.cfg.Dropout = dropout

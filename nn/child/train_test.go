@@ -141,7 +141,8 @@ func TestInputsThatDoNotFit(t *testing.T) {
 	documents.Test = documents.Test[1:]
 	_, out, err := Train(config(nil), &bad, &Table{Dim: 3, Vectors: table.Vectors}, 1, Options{Documents: documents})
 	for _, want := range []string{
-		"up to 3 tokens and a configuration for up to 1", "wide tower sees of the test split does not fit 6 documents and 2 n-grams", "wide vocabulary of 11", "table of 20 numbers and 0 marks for 10 tokens of 3", "training split is empty",
+		"up to 3 tokens and a configuration for up to 1", "wide tower sees of the test split does not fit 6 documents and 2 n-grams",
+		"wide vocabulary of 11", "table of 20 numbers and 0 marks for 10 tokens of 3", "training split is empty",
 		"document 1 of the validation split has label 2 of 2", "test split has 6 labels and 6 offsets", "11 document vector elements",
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
