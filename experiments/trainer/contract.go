@@ -129,6 +129,7 @@ type Trainer interface {
 const (
 	maxMetrics = 64
 	maxReason  = 2000
+	maxModel   = 1000
 )
 
 // Checked returns an outcome as a search can take it: one that breaks the
@@ -136,7 +137,8 @@ const (
 func (o Outcome) Checked(objective space.Objective) Outcome {
 	o.Reason = cut(o.Reason)
 	if err := o.check(objective); err != nil {
-		return Outcome{Status: Failed, Reason: cut("the outcome breaks the trainers' contract: " + strings.ReplaceAll(err.Error(), "\n", "; ")), Steps: max(0, o.Steps)}
+		reason := "the outcome breaks the trainers' contract: " + strings.ReplaceAll(err.Error(), "\n", "; ")
+		return Outcome{Status: Failed, Reason: cut(reason), Steps: max(0, o.Steps)}
 	}
 	return o
 }
@@ -157,6 +159,9 @@ func (o Outcome) check(objective space.Objective) error {
 		if name == "" || len(name) > space.MaxName || !utf8.ValidString(name) {
 			bad("a metric has the name %q, it must have 1 to %d bytes", cutTo(name, space.MaxName), space.MaxName)
 		}
+	}
+	if n := len(o.Model); n > maxModel || !utf8.ValidString(o.Model) {
+		bad("its model's reference has %d bytes, it must be text of at most %d", n, maxModel)
 	}
 	if o.Steps < 0 {
 		bad("it has taken %d steps", o.Steps)

@@ -49,6 +49,8 @@ func TestCheckedFailsTheRest(t *testing.T) {
 		"a broken name":  {ok(map[string]float64{"accuracy": 1, "a\xff": 1, "": 1}), []string{`"a?"`, `the name ""`}},
 		"no status":      {Outcome{Metrics: map[string]float64{"accuracy": 1}}, []string{`its status is ""`, "over_memory"}},
 		"another status": {Outcome{Status: Status(strings.Repeat("done", 100))}, []string{`its status is "done`, `…"`}},
+		"a long model":   {Outcome{Status: Failed, Model: strings.Repeat("m", 1001)}, []string{"its model's reference has 1001 bytes"}},
+		"a broken model": {Outcome{Status: Failed, Model: "m\xff"}, []string{"its model's reference has 2 bytes, it must be text"}},
 		"negative steps": {Outcome{Status: Failed, Steps: -3}, []string{"it has taken -3 steps"}},
 		"several": {Outcome{Status: "OK", Metrics: map[string]float64{"x": math.NaN()}, Steps: -1}, []string{
 			`its status is "OK"`, `"x" is NaN`, "-1 steps",
@@ -213,5 +215,13 @@ func TestRequestJSON(t *testing.T) {
 	b, err = json.Marshal(Request{Task: Task{Name: "t"}, Choices: map[string]any{"a": 1}, Objective: space.Objective{Metric: "m"}})
 	if err != nil || string(b) != least {
 		t.Errorf("%s, %v", b, err)
+	}
+}
+
+func TestText(t *testing.T) {
+	for metric, want := range map[string]string{Accuracy: "83.12 %", MacroF1: "83.12 %", AUC: "83.12 %", LogLoss: "0.8312", "rmse": "0.8312"} {
+		if got := Text(space.Objective{Metric: metric}, .83123); got != want {
+			t.Errorf("%s: %s", metric, got)
+		}
 	}
 }
