@@ -40,9 +40,4 @@ func TestFormatExamples(t *testing.T) {
 	if got := must(strategy.ParseSettings(strategy.NAML, json.RawMessage(examples[2][1])))(t); string(got) != string(naml) {
 		t.Errorf("the example of naml's settings is %s, the defaults are %s", got, naml)
 	}
-	for _, d := range strategy.Builtin() {
-		if !strings.Contains(string(b), "| `"+d.Name+"` |") {
-			t.Errorf("the state of the strategy %s is not described", d.Name)
-		}
-	}
 }

@@ -27,8 +27,10 @@ func TestParseSettings(t *testing.T) {
 		{NAML, `{"version":2}`, []string{"version"}},
 		{NAML, `{"baseline":{"uncorrected":true}}`, []string{"uncorrected"}},
 		{NAML, `{"baseline":{"decay":2,"floor":-1},"controller":{"layers":-1}}`, []string{"decay 2", "floor -1", "controller:"}},
-		{NAML, `[]`, []string{"a JSON object"}},
-		{NAML, `{} {}`, []string{"a JSON object"}},
+		{NAML, `[]`, []string{"settings are a JSON object, or the name of a preset, not []"}},
+		{NAML, `paper`, []string{"the name of a preset, not paper"}},
+		{NAML, `{} {}`, []string{"after"}},
+		{NAML, `{"baseline":{},}`, []string{"invalid character '}'"}},
 		{NAML, `{"baseline":7}`, []string{"baseline"}},
 		{"genetic", `{}`, []string{"genetic", "random, naml, fixed"}},
 	} {

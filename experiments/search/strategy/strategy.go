@@ -5,7 +5,6 @@ package strategy
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -148,8 +147,10 @@ func (d *Definition) overPreset(raw json.RawMessage) (json.RawMessage, error) {
 	var own map[string]json.RawMessage
 	switch {
 	case json.Unmarshal(raw, &name) == nil:
+	case raw[0] != '{':
+		return nil, fmt.Errorf("settings are a JSON object, or the name of a preset, not %.40s", raw)
 	case json.Unmarshal(raw, &own) != nil:
-		return nil, errors.New("settings are a JSON object, or the name of a preset")
+		return raw, nil // Settings says what is wrong
 	case own["preset"] == nil:
 		return raw, nil
 	case json.Unmarshal(own["preset"], &name) != nil:
