@@ -31,10 +31,13 @@ type Searcher struct {
 	segment []Trial
 }
 
-// pending is a proposal that has no outcome yet.
+// pending is a proposal that has no outcome yet, without what follows from it.
 type pending struct {
-	Proposal
-	LogProb float64 `json:"log_prob"`
+	Trial   int      `json:"trial"`
+	Task    int      `json:"task"`
+	Actions []int    `json:"actions"`
+	LogProb float64  `json:"log_prob"`
+	Keep    *float64 `json:"keep,omitempty"`
 }
 
 // Leader is one of a task's best trials.
@@ -106,9 +109,8 @@ func (s *Searcher) propose() error {
 	if n := len(s.config.Tasks); n > 1 {
 		task = rng.New(s.config.Seed, "search/task", uint64(trial)).IntN(n)
 	}
-	p := Proposal{Trial: trial, Task: task}
-	var logProb float64
-	p.Actions, logProb = s.strategy.Ask(trial, task)
+	p := pending{Trial: trial, Task: task}
+	p.Actions, p.LogProb = s.strategy.Ask(trial, task)
 	if l := s.leaders[task]; len(l) == TopN {
 		keep := l[TopN-1].Reward
 		p.Keep = &keep
@@ -116,7 +118,7 @@ func (s *Searcher) propose() error {
 	if _, err := s.config.Space.Values(p.Actions); err != nil {
 		return fmt.Errorf("strategy %s: trial %d: %w", s.config.Strategy, trial, err)
 	}
-	s.pending = append(s.pending, pending{p, logProb})
+	s.pending = append(s.pending, p)
 	return nil
 }
 
@@ -125,9 +127,11 @@ func (s *Searcher) Ask(trial int) (Proposal, error) {
 	if trial < s.told || trial >= s.told+len(s.pending) {
 		return Proposal{}, fmt.Errorf("trial %d cannot be asked with %d told and a lag of %d", trial, s.told, s.config.Lag)
 	}
-	p := s.pending[trial-s.told].Proposal
-	p.Actions = slices.Clone(p.Actions)
-	p.Seed = rng.Derive(s.config.Seed, "trial", uint64(trial))
+	asked := s.pending[trial-s.told]
+	p := Proposal{
+		Trial: trial, Task: asked.Task, Actions: slices.Clone(asked.Actions), Keep: asked.Keep,
+		Seed: rng.Derive(s.config.Seed, "trial", uint64(trial)),
+	}
 	var err error
 	if p.Choices, err = s.config.Space.Values(p.Actions); err != nil {
 		return Proposal{}, err

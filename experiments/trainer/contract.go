@@ -5,7 +5,6 @@
 package trainer
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -130,6 +129,7 @@ type Trainer interface {
 const (
 	maxMetrics = 64
 	maxReason  = 2000
+	maxModel   = 1000
 )
 
 // Checked returns an outcome as a search can take it: one that breaks the
@@ -137,7 +137,8 @@ const (
 func (o Outcome) Checked(objective space.Objective) Outcome {
 	o.Reason = cut(o.Reason)
 	if err := o.check(objective); err != nil {
-		return Outcome{Status: Failed, Reason: cut("the outcome breaks the trainers' contract: " + strings.ReplaceAll(err.Error(), "\n", "; ")), Steps: max(0, o.Steps)}
+		reason := "the outcome breaks the trainers' contract: " + strings.ReplaceAll(err.Error(), "\n", "; ")
+		return Outcome{Status: Failed, Reason: cut(reason), Steps: max(0, o.Steps)}
 	}
 	return o
 }
@@ -159,6 +160,9 @@ func (o Outcome) check(objective space.Objective) error {
 			bad("a metric has the name %q, it must have 1 to %d bytes", cutTo(name, space.MaxName), space.MaxName)
 		}
 	}
+	if n := len(o.Model); n > maxModel || !utf8.ValidString(o.Model) {
+		bad("its model's reference has %d bytes, it must be text of at most %d", n, maxModel)
+	}
 	if o.Steps < 0 {
 		bad("it has taken %d steps", o.Steps)
 	}
@@ -171,11 +175,24 @@ func (o Outcome) check(objective space.Objective) error {
 }
 
 // DecodeOutcome reads an outcome that another program wrote, and checks it.
-// What is no outcome is a failed trial.
+// What is no outcome is a failed trial; a metric that is null is no number, which
+// is how many languages write one that is not finite.
 func DecodeOutcome(b []byte, objective space.Objective) Outcome {
 	var o Outcome
-	if err := json.Unmarshal(b, &o); err != nil {
-		return Outcome{Status: Failed, Reason: cut(fmt.Sprintf("the trainer's answer is no outcome: %v: %s", err, cutTo(string(bytes.ToValidUTF8(b, []byte("?"))), 200)))}
+	all := struct {
+		*Outcome
+		Metrics map[string]*float64 `json:"metrics"`
+	}{Outcome: &o}
+	if err := json.Unmarshal(b, &all); err != nil {
+		return Outcome{Status: Failed, Reason: cut(fmt.Sprintf("the trainer's answer is no outcome: %v: %s", err, cutTo(string(b), 200)))}
+	}
+	for name, v := range all.Metrics {
+		if o.Metrics == nil {
+			o.Metrics = map[string]float64{}
+		}
+		if o.Metrics[name] = math.NaN(); v != nil {
+			o.Metrics[name] = *v
+		}
 	}
 	return o.Checked(objective)
 }
@@ -184,11 +201,13 @@ func cut(s string) string { return cutTo(s, maxReason) }
 
 // cutTo shortens a text to a number of bytes, whole characters.
 func cutTo(s string, n int) string {
-	if len(s) <= n {
-		return strings.ToValidUTF8(s, "?")
+	const more = "…"
+	if s = strings.ToValidUTF8(s, "?"); len(s) <= n {
+		return s
 	}
+	n -= len(more)
 	for n > 0 && !utf8.RuneStart(s[n]) {
 		n--
 	}
-	return strings.ToValidUTF8(s[:n], "?") + "…"
+	return s[:n] + more
 }

@@ -134,8 +134,8 @@ func words(choices map[string]any) string {
 	names := sortedNames(choices)
 	var b strings.Builder
 	for i, name := range names {
-		one := fmt.Sprintf("%s %v", name, choices[name])
-		if b.Len()+len(one) > maxWords {
+		one := cutTo(fmt.Sprintf("%s %v", name, choices[name]), maxWords)
+		if i > 0 && b.Len()+len(one) > maxWords {
 			fmt.Fprintf(&b, " · and %d more", len(names)-i)
 			break
 		}

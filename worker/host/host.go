@@ -134,7 +134,7 @@ func (o Options) queues(a *activities.Activities) ([]queue, error) {
 	}
 	all := func(r Registry) { Register(r, a) }
 	main := queue{o.TaskQueue, worker.Options{LocalActivityWorkerOnly: true}, all}
-	light := queue{workflows.LightQueue(o.TaskQueue), worker.Options{DisableWorkflowWorker: true, MaxConcurrentActivityExecutionSize: lightSlots}, all}
+	light := queue{workflows.LightQueue(o.TaskQueue), worker.Options{DisableWorkflowWorker: true, MaxConcurrentActivityExecutionSize: lightSlots}, func(r Registry) { r.RegisterActivity(a) }}
 	out := []queue{light}
 	var unknown []string
 	for _, name := range slices.Sorted(maps.Keys(serve)) {

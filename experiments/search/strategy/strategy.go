@@ -5,7 +5,6 @@ package strategy
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"strings"
@@ -141,6 +140,9 @@ func (d *Definition) Canonical(raw json.RawMessage, from *Pretrained) (json.RawM
 // overPreset replaces a preset's name by what it sets.
 func (d *Definition) overPreset(raw json.RawMessage) (json.RawMessage, error) {
 	own, err := object(raw)
+	if text := bytes.TrimSpace(raw); err != nil && text[0] == '{' {
+		return raw, nil // Settings says what is wrong
+	}
 	if err != nil || own["preset"] == nil {
 		return join(own, err)
 	}
@@ -216,7 +218,7 @@ func object(raw json.RawMessage) (map[string]json.RawMessage, error) {
 		return map[string]json.RawMessage{"preset": raw}, nil
 	}
 	if err := json.Unmarshal(raw, &out); err != nil {
-		return nil, errors.New("settings are a JSON object, or the name of a preset")
+		return nil, fmt.Errorf("settings are a JSON object, or the name of a preset, not %.40s", raw)
 	}
 	return out, nil
 }

@@ -60,6 +60,24 @@ func same(t testing.TB, what string, want, got ran) {
 	}
 }
 
+// A trial's number is no part of what is trained, and an outcome that other
+// searches may inherit depends on no name and no objective of this one.
+func hides(t testing.TB, s subject) {
+	want := s.run(t, s.request(t))
+	r := s.request(t)
+	r.Trial += 1000
+	same(t, "with another number", want, s.run(t, r))
+	if !s.Cached() {
+		return
+	}
+	r.Task.Name += " by another name"
+	same(t, "for a task of another name", want, s.run(t, r))
+	for _, m := range s.Metrics() {
+		r.Objective = space.Objective{Metric: m.Name, Direction: m.Direction}
+		same(t, "with the objective "+m.Name, want, s.run(t, r))
+	}
+}
+
 func leavesRequest(t testing.TB, s subject) {
 	r := s.request(t)
 	kept := clone(r)

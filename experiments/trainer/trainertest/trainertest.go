@@ -53,6 +53,7 @@ var rules = []conformance.Rule[subject]{
 
 	{Name: "an outcome keeps the contract", Check: outcome},
 	{Name: "one request, one outcome", Check: deterministic},
+	{Name: "what must not show does not", Check: hides},
 	{Name: "the request stays as it is", Check: leavesRequest},
 	{Name: "outcomes are the caller's own", Check: ownOutcome},
 	{Name: "JSON changes nothing", Check: overJSON},

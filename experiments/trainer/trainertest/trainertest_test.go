@@ -25,7 +25,7 @@ type fake struct{}
 
 func (fake) Name() string           { return "fake" }
 func (fake) Version() string        { return "1" }
-func (fake) Cached() bool           { return false }
+func (fake) Cached() bool           { return true }
 func (fake) Takes(kind string) bool { return kind == "toys" }
 
 func (fake) Metrics() []trainer.Metric {
@@ -253,6 +253,10 @@ func TestBrokenTrainersAreCaught(t *testing.T) {
 		"global randomness":   {broken{after: func(_ asked, r *result) { r.Metrics["x"] = rand.Float64() }}, "one request, one outcome"},
 		"a count of trials":   {broken{after: func(_ asked, r *result) { r.Metrics["x"] = float64(calls.Add(1)) }}, "trials run side by side"},
 		"a model of its own":  {broken{after: func(_ asked, r *result) { own(r, &calls) }}, "one request, one outcome"},
+		"a number in it":      {broken{after: func(q asked, r *result) { r.Metrics["x"] = float64(q.Trial) }}, "what must not show does not"},
+		"its objective in it": {broken{after: func(q asked, r *result) {
+			r.Metrics["objective"] = r.Metrics[trainer.Key(r.Metrics, q.Objective)]
+		}}, "what must not show does not"},
 		"it changes choices":  {broken{after: func(r asked, _ *result) { r.Choices["width"] = 1.0 }}, "the request stays as it is"},
 		"it changes settings": {broken{after: func(r asked, _ *result) { r.Settings[0] = ' ' }}, "the request stays as it is"},
 		"it shares metrics":   {broken{after: func(_ asked, r *result) { r.Metrics = shared }}, "outcomes are the caller's own"},
