@@ -12,6 +12,7 @@ import (
 	"tnaml/activities"
 	"tnaml/activities/gc"
 	"tnaml/experiments/catalog"
+	"tnaml/experiments/strict"
 )
 
 // CollectWorkflow is the workflow type of garbage collections.
@@ -35,7 +36,7 @@ func DefaultCollectSpec() CollectSpec { return CollectSpec{Grace: gc.DefaultGrac
 // are refused with the list of known ones.
 func ParseCollectSpec(raw []byte) (CollectSpec, error) {
 	spec := DefaultCollectSpec()
-	if err := strictUnmarshal(raw, &spec); err != nil {
+	if err := strict.Unmarshal(raw, &spec); err != nil {
 		return spec, fmt.Errorf("collection spec: %w", err)
 	}
 	if d, err := time.ParseDuration(spec.Grace); err != nil || d < 0 {
@@ -66,6 +67,7 @@ func Collect(ctx workflow.Context, raw json.RawMessage) (*activities.Collected, 
 		types = append(types, string(k))
 	}
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		TaskQueue:           LightQueue(workflow.GetInfo(ctx).TaskQueueName), // it takes no trial's place
 		StartToCloseTimeout: collectTimeout,
 		HeartbeatTimeout:    heartbeatTimeout,
 		RetryPolicy:         retries(),

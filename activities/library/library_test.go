@@ -9,9 +9,10 @@ import (
 	"testing"
 
 	"tnaml/activities/store"
+	"tnaml/experiments/data"
+	"tnaml/experiments/data/text"
 	"tnaml/experiments/search"
 	"tnaml/experiments/space"
-	"tnaml/experiments/task"
 	"tnaml/nn/embedding"
 )
 
@@ -19,11 +20,11 @@ import (
 func filled(t *testing.T) *store.Memory {
 	t.Helper()
 	s := store.NewMemory()
-	var examples []task.Example
+	var examples []text.Example
 	for i := range 200 {
-		examples = append(examples, task.Example{Text: fmt.Sprintf("a %s thing, number %d", []string{"good", "bad"}[i%2], i), Label: []string{"pos", "neg"}[i%2]})
+		examples = append(examples, text.Example{Text: fmt.Sprintf("a %s thing, number %d", []string{"good", "bad"}[i%2], i), Label: []string{"pos", "neg"}[i%2]})
 	}
-	built, err := task.Build(examples, task.Options{Name: "things"})
+	built, err := text.Build(examples, data.Options{Name: "things"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,8 +12,9 @@ import (
 	"html/template"
 	"io"
 
+	"tnaml/experiments/data"
+	"tnaml/experiments/metrics"
 	"tnaml/experiments/search"
-	"tnaml/experiments/task"
 )
 
 // Input is what a report shows.
@@ -51,11 +52,11 @@ func (s *Search) strategy() string {
 // Card is a task's card.
 type Card struct {
 	Task string    `json:"task"`
-	Card task.Card `json:"card"`
+	Card data.Card `json:"card"`
 }
 
-// topN is the paper's N.
-const topN = 10
+// topN is the N of all accuracies-topN.
+const topN = metrics.N
 
 var (
 	//go:embed page.html
@@ -65,7 +66,8 @@ var (
 )
 
 var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
-	"points": points, "estimate": estimate, "duration": duration, "count": count, "label": label, "inc": func(i int) int { return i + 1 }, "percent": func(v float64) float64 { return 100 * v },
+	"points": points, "estimate": estimate, "duration": duration, "count": count, "label": label,
+	"inc": func(i int) int { return i + 1 }, "percent": func(v float64) float64 { return 100 * v },
 	"mul": func(a, b float64) float64 { return a * b }, "share": func(n, of int) float64 { return 100 * float64(n) / float64(max(1, of)) },
 }).Parse(pageHTML))
 

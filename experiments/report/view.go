@@ -5,12 +5,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"html/template"
+	"maps"
 	"slices"
 	"strings"
 
+	"tnaml/experiments/data"
 	"tnaml/experiments/metrics"
 	"tnaml/experiments/search"
-	"tnaml/experiments/task"
+	"tnaml/experiments/search/strategy"
+	"tnaml/experiments/trainer"
 )
 
 // view is what the page's template shows.
@@ -28,7 +31,7 @@ type view struct {
 // taskView is one task's part of the page.
 type taskView struct {
 	Name, ID string
-	Card     *task.Card
+	Card     *data.Card
 	// Data says that searches on different data share the task's name.
 	Data  bool
 	Arms  []*arm
@@ -74,7 +77,7 @@ type cost struct {
 }
 
 // random says that the arm is the paper's baseline.
-func (a *arm) random() bool { return a.search.Config.Strategy == search.Random }
+func (a *arm) random() bool { return a.search.Config.Strategy == strategy.Random }
 
 // bestRow is one of the best models.
 type bestRow struct {
@@ -104,7 +107,7 @@ type configView struct {
 }
 
 func newView(in Input) (*view, error) {
-	v := &view{Title: in.Title, Generated: in.Generated, Style: template.CSS(pageCSS), TopN: topN, Searches: in.Searches} //nolint:gosec // our own style
+	v := &view{Title: in.Title, Generated: in.Generated, Style: template.CSS(pageCSS), TopN: topN, Searches: in.Searches}
 	look := styles{colour: map[styleKey]int{}}
 	tasks := map[string]*taskView{}
 	data := map[string]string{}
@@ -168,7 +171,7 @@ func (tv *taskView) fill() error {
 			tv.Strategies = append(tv.Strategies, a)
 		}
 		for _, t := range a.Top.Trials {
-			tv.Best = append(tv.Best, bestRow{a, t, a.costs[t.Trial].CPUSeconds, a.search.Config.Space.Describe(t.Actions)})
+			tv.Best = append(tv.Best, bestRow{a, t, a.costs[t.Trial].CPUSeconds, trainer.Describe(&a.search.Config.Space, t.Actions)})
 		}
 	}
 	// Stable: ties go to the earlier search and trial, as in accuracy-topN.
@@ -218,14 +221,9 @@ func newArm(s *Search, k int, costs map[int]search.Cost) *arm {
 			sets[c.InstructionSet] = true
 		}
 	}
-	a.Cost.Mean, a.Cost.Median = metrics.Mean(trained).Mean, median(trained)
+	a.Cost.Mean, a.Cost.Median = metrics.Mean(trained).Mean, metrics.Median(trained)
 	a.Cost.Workers = len(workers)
-	var names []string
-	for name := range sets {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	a.Cost.InstructionSets = strings.Join(names, ", ")
+	a.Cost.InstructionSets = strings.Join(slices.Sorted(maps.Keys(sets)), ", ")
 	a.Top, _ = metrics.AccuracyTopN(s.Trials, k, topN)
 	a.curve = metrics.Curve(s.Trials, k, topN)
 	return a

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -19,10 +18,11 @@ import (
 	"tnaml/deploy"
 	"tnaml/deploy/stack"
 	"tnaml/experiments/catalog"
-	"tnaml/experiments/godoc"
+	"tnaml/experiments/data"
+	"tnaml/experiments/data/godoc"
+	"tnaml/experiments/data/text"
 	"tnaml/experiments/report"
 	"tnaml/experiments/study"
-	"tnaml/experiments/task"
 )
 
 // demoExperiment is the experiment that the demonstration runs.
@@ -128,7 +128,7 @@ func (a *app) demoData(ctx context.Context, s *deploy.Servers, goroot string) er
 		return err
 	}
 	complete := haveModules
-	for _, name := range append(slices.Clone(e.Pretrain.Tasks), e.Transfer.Tasks...) {
+	for _, name := range e.Tasks() {
 		complete = complete && there[name]
 	}
 	if complete {
@@ -148,7 +148,7 @@ func (a *app) demoData(ctx context.Context, s *deploy.Servers, goroot string) er
 	sources := corpus.Tasks()
 	for i, source := range sources {
 		p.update(fmt.Sprintf("tasks: %d of %d, %s", i+1, len(sources), source.Name))
-		t, err := task.Build(source.Examples, task.Options{Name: source.Name, Source: godoc.Source + ": " + source.Description, Licence: godoc.Licence})
+		t, err := text.Build(source.Examples, data.Options{Name: source.Name, Source: godoc.Source + ": " + source.Description, Licence: godoc.Licence})
 		if err != nil {
 			return err
 		}
@@ -215,7 +215,7 @@ func (a *app) demoRun(ctx context.Context, s *deploy.Servers, trials int, output
 	}
 	search := result.Outcomes[len(result.Outcomes)-1].Search
 	for _, o := range result.Outcomes {
-		if o.Arm == study.ArmTransfer && o.Phase == study.Transfer {
+		if o.Arm == st.Against && o.Phase == study.Transfer {
 			search = o.Search
 		}
 	}

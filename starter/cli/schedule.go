@@ -139,7 +139,7 @@ func (a *app) scheduleCreateCommand() *cobra.Command {
 				Args: []any{workflows.CollectSpec{Grace: grace.String()}},
 			}
 			if !collect {
-				spec, err := r.spec(cmd, kind, experiment)
+				spec, err := r.spec(cmd, experiment)
 				if err != nil {
 					return err
 				}
@@ -183,7 +183,7 @@ func (a *app) scheduleCreateCommand() *cobra.Command {
 	f.IntVar(&r.trials, "trials", 0, "trials of each target's searches")
 	f.IntVar(&r.pretrainTrials, "pretrain-trials", 0, "trials of the pretraining")
 	f.IntVar(&r.concurrency, "concurrency", 0, "searches at once")
-	f.StringVar(&r.settings, "settings", "", "the strategy's parameters as JSON, or @FILE")
+	f.StringVar(&r.settings, "settings", "", settingsUsage)
 	f.VisitAll(func(f *pflag.Flag) { f.Annotations = map[string][]string{ofRun: nil} })
 	f.BoolVar(&collect, "collect", false, "collect garbage instead of running an experiment")
 	f.DurationVar(&grace, "grace", grace, "with --collect, the age from which an object is set aside, and what was set aside is deleted")
