@@ -19,6 +19,7 @@ import (
 
 	"tnaml/activities"
 	"tnaml/experiments/report"
+	"tnaml/experiments/trainer"
 	"tnaml/workflows"
 )
 
@@ -213,7 +214,7 @@ func TestRunShowsFeatures(t *testing.T) {
 		return &workflowpb.PendingActivityInfo{ActivityType: &commonpb.ActivityType{Name: kind}, HeartbeatDetails: payloads}
 	}
 	got := underWay([]*workflowpb.PendingActivityInfo{
-		beat("Features", activities.Images{Done: 12000, Total: 60000}), beat("Train", activities.Step{Step: 1, Steps: 2}), {ActivityType: &commonpb.ActivityType{Name: "Features"}},
+		beat("Features", activities.Images{Done: 12000, Total: 60000}), beat("Trial", trainer.Progress{Step: 1, Steps: 2}), {ActivityType: &commonpb.ActivityType{Name: "Features"}},
 	})
 	if got != ", now image 12,000 of 60,000" {
 		t.Error(got)
