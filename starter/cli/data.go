@@ -65,7 +65,7 @@ func (a *app) dataListCommand() *cobra.Command {
 				if a.json {
 					out := map[string]library.DatasetRecord{}
 					for _, r := range records {
-						out[r.Name()] = r
+						out[r.Name] = r
 					}
 					return a.printJSON(out)
 				}
@@ -76,14 +76,14 @@ func (a *app) dataListCommand() *cobra.Command {
 				t := newTable(table.Row{"task", "kind", "examples", "classes", "to beat", "size", "source"}, "examples", "classes", "to beat", "size")
 				longest := 4
 				for _, r := range records {
-					longest = max(longest, len(r.Name()))
+					longest = max(longest, len(r.Name))
 				}
 				for _, r := range records {
 					kind, classes, toBeat := kinds.Of(&r.Card), "", ""
 					if n := len(r.Card.Classes); n > 0 {
 						classes, toBeat = fmt.Sprint(n), percent(r.Card.MajorityAccuracy)
 					}
-					t.AppendRow(table.Row{r.Name(), kind.Kind, humanize.Comma(int64(r.Card.Examples)), classes, toBeat, kind.Size(&r.Card),
+					t.AppendRow(table.Row{r.Name, kind.Kind, humanize.Comma(int64(r.Card.Examples)), classes, toBeat, kind.Size(&r.Card),
 						cut(r.Card.Options.Source, max(10, a.columns()-longest-60))})
 				}
 				a.print("%s", t.Render())
