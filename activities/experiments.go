@@ -5,16 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/experiments/catalog"
-	"tnaml/experiments/data"
-	"tnaml/experiments/search"
-	"tnaml/experiments/space"
+	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/study"
 )
 
@@ -74,32 +71,16 @@ func (a *Activities) plan(ctx context.Context, in PlanInput) (*library.Planned, 
 // pin finds what a plan's names stand for. What is missing is in wrong, the
 // store's own trouble is err.
 func (a *Activities) pin(ctx context.Context, p *library.Planned) (wrong []error, err error) {
-	entries, err := a.store.Names(ctx, store.Dataset, "")
+	tasks, wrong, err := library.PinTasks(ctx, a.store, p.Tasks())
 	if err != nil {
-		return nil, fmt.Errorf("listing tasks: %w", err)
+		return nil, err
 	}
-	var missing []string
-	cards := map[string]*data.Card{}
-	for _, name := range p.Tasks() {
-		if !slices.ContainsFunc(entries, func(e store.Entry) bool { return e.Name == name }) {
-			missing = append(missing, name)
-			continue
-		}
-		record, err := library.Dataset(ctx, a.store, name)
-		if err != nil {
-			return nil, err
-		}
-		cards[name] = &record.Card
-	}
-	modality, err := modalityOf(p.Tasks(), cards)
-	if err != nil {
-		wrong = append(wrong, err)
-	}
-	if len(missing) > 0 {
-		wrong = append(wrong, fmt.Errorf("there is no task %s: import with `starter data import`, or choose others (see `starter data list`)", strings.Join(missing, ", ")))
+	kind := ""
+	if len(tasks) > 0 {
+		kind = tasks[0].Kind
 	}
 	// The controllers to start from, all of one space.
-	var loaded []*search.Pretrained
+	var loaded []*strategy.Pretrained
 	if p.Kind == catalog.KindTransfer {
 		for _, step := range p.Searches {
 			if step.From == "" {
@@ -126,51 +107,31 @@ func (a *Activities) pin(ctx context.Context, p *library.Planned) (wrong []error
 			loaded = append(loaded, c)
 		}
 	}
-	wrong, err = a.pinSpace(ctx, p, modality, loaded, wrong)
-	return wrong, err
-}
-
-func (a *Activities) pinSpace(ctx context.Context, p *library.Planned, modality data.Kind, loaded []*search.Pretrained, wrong []error) ([]error, error) {
-	catalogue, err := library.Modules(ctx, a.store)
+	var from *strategy.Pretrained
+	if len(loaded) > 0 {
+		from = loaded[0]
+	}
+	filled, modules, faults, err := library.PinSpace(ctx, a.store, p.Spec.Space, kind, p.Spec.Modules, from)
 	if err != nil {
 		return nil, err
 	}
-	catalogue = ofModality(catalogue, modality)
-	modules := catalogue
-	if p.Modules = p.Spec.Modules; len(p.Modules) == 0 && len(loaded) > 0 {
-		p.Modules = loaded[0].Modules()
-	}
-	if len(p.Modules) > 0 {
-		if modules, err = chooseModules(catalogue, p.Modules); err != nil {
-			return append(wrong, err), nil
-		}
-	}
+	wrong = append(wrong, faults...)
 	p.Modules = []string{}
 	for _, m := range modules {
 		p.Modules = append(p.Modules, m.Name)
 	}
-	sp, err := library.LoadSpace(ctx, a.store, p.Spec.Space)
-	if err != nil {
-		return append(wrong, err), nil
-	}
-	if err := checkSpace(sp, p.Spec.Space, modality, modules); err != nil {
-		return append(wrong, err), nil
-	}
-	var expanded space.Space
-	if expanded, _, err = expand(sp, modules); err != nil {
-		return append(wrong, fmt.Errorf("space %q: %w", p.Spec.Space, err)), nil
-	}
+
 	for i, c := range loaded {
-		if err := c.Fits(&expanded); err != nil {
+		if err := c.Fits(&filled); i > 0 && err != nil {
 			wrong = append(wrong, err)
 			break
 		}
 		for _, step := range p.Searches {
 			// The other arms' shapes are their own.
-			if step.From == "" || step.Strategy == search.Random || (step.From == study.ArmNoTaskEmbedding) != c.TaskAgnostic() {
+			if step.From == "" || step.Strategy == strategy.Random || (step.From == study.ArmNoTaskEmbedding) != c.TaskAgnostic() {
 				continue
 			}
-			if _, err := search.TransferSettings(step.Strategy, step.Settings, c); err != nil {
+			if _, err := strategy.TransferSettings(step.Strategy, step.Settings, c); err != nil {
 				wrong = append(wrong, fmt.Errorf("the arm %q from controller %d: %w", step.Arm, i+1, err))
 			}
 			break

@@ -97,7 +97,7 @@ func (r *experimentRun) attributes(ctx workflow.Context, start bool) {
 			AttributeExperiment.ValueSet(p.Experiment), AttributeTasks.ValueSet(r.state.Planned.Tasks()), AttributeSeed.ValueSet(int64(seed)),
 			// The UI starts "a workflow like this one" with the attributes of the old
 			// run: what this one has not goes.
-			AttributeBestAccuracy.ValueUnset(), AttributeStrategy.ValueUnset())
+			AttributeBest.ValueUnset(), AttributeStrategy.ValueUnset())
 	}
 	// The error is only of encoding, which these types cannot fail.
 	_ = workflow.UpsertTypedSearchAttributes(ctx, updates...)

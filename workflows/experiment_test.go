@@ -23,8 +23,8 @@ import (
 	"tnaml/activities"
 	"tnaml/activities/library"
 	"tnaml/experiments/catalog"
-	"tnaml/experiments/search"
 	"tnaml/experiments/study"
+	"tnaml/experiments/trainer"
 	"tnaml/workflows"
 )
 
@@ -132,7 +132,7 @@ func TestPretrainPublishesAController(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if v.Version != 1 || v.Trials != 24 || v.Seed != 1 || !slices.Equal(v.Tasks, []string{"p1", "p2"}) || v.Space != p.Origin.Space || v.Experiment != "small" || v.Ref != result.Outcomes[0].Controller || v.TaskAgnostic {
+	if v.Version != 1 || v.Trials != 24 || v.Seed != 1 || !slices.Equal(v.Tasks, []string{"p1", "p2"}) || v.Space != p.Space().Digest() || v.Experiment != "small" || v.Ref != result.Outcomes[0].Controller || v.TaskAgnostic {
 		t.Errorf("version %+v", v)
 	}
 	// Again: the same controller, no new version. Another seed: a new one.
@@ -305,7 +305,7 @@ func TestExperimentRefusesBadInput(t *testing.T) {
 		`{"experiment":"smal"}`: {`"smal"`, "nlp-small", "small"},
 		`{}`:                    {`no "experiment"`},
 		`{"experiment":"small","trails":3,"armz":1}`:               {`unknown field "trails"`, `unknown field "armz"`, "known fields"},
-		`{"experiment":"small","tasks":["t9","t8"],"space":"txt"}`: {"there is no task t9, t8", `"txt"`},
+		`{"experiment":"small","tasks":["t9","t8"],"space":"txt"}`: {`there is no task "t9", "t8"`, `"txt"`},
 		`{"experiment":"small","modules":["m-9"]}`:                 {"no module m-9", "m-4"},
 		`{"experiment":"small","tasks":["p1"]}`:                    {`"p1" is a pretraining task too`, "allow_overlap"},
 	} {
@@ -340,7 +340,7 @@ func TestExperimentRefusesBadInput(t *testing.T) {
 func TestExperimentPausesResumesStops(t *testing.T) {
 	f := experimentFixture(t)
 	var paused atomic.Int32
-	f.train = func(ctx context.Context, p search.Proposal) (search.Trial, error) {
+	f.train = func(ctx context.Context, p trainer.Request) (trainer.Outcome, error) {
 		if p.Trial == 5 && paused.CompareAndSwap(0, 1) {
 			f.SignalWorkflow(workflows.Pause, "lunch")
 		}
@@ -362,7 +362,7 @@ func TestExperimentPausesResumesStops(t *testing.T) {
 	}
 
 	f = experimentFixture(t)
-	f.train = func(ctx context.Context, p search.Proposal) (search.Trial, error) {
+	f.train = func(ctx context.Context, p trainer.Request) (trainer.Outcome, error) {
 		if p.Trial == 3 && paused.CompareAndSwap(1, 2) {
 			f.SignalWorkflow(workflows.Stop, nil)
 		}
@@ -382,7 +382,7 @@ func TestExperimentPausesResumesStops(t *testing.T) {
 func TestExperimentCancelled(t *testing.T) {
 	f := experimentFixture(t)
 	var once atomic.Bool
-	f.train = func(ctx context.Context, p search.Proposal) (search.Trial, error) {
+	f.train = func(ctx context.Context, p trainer.Request) (trainer.Outcome, error) {
 		if p.Trial == 14 && once.CompareAndSwap(false, true) {
 			f.CancelWorkflow()
 		}
@@ -472,9 +472,9 @@ func TestBenchmark(t *testing.T) {
 		}
 	}
 	f.resetExperiment(t)
-	f.train = func(ctx context.Context, p search.Proposal) (search.Trial, error) {
+	f.train = func(ctx context.Context, p trainer.Request) (trainer.Outcome, error) {
 		trial, err := plain(ctx, p)
-		trial.Test /= 2
+		trial.Metrics["test_accuracy"] /= 2
 		return trial, err
 	}
 	_, err := f.runAs(t, catalog.KindBenchmark, "nightly-3", spec, nil)

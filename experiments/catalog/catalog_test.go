@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"tnaml/experiments/search"
+	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/study"
 )
 
@@ -52,7 +52,7 @@ func TestBuiltins(t *testing.T) {
 		}
 		for _, s := range p.Searches {
 			names[s.Name()] = true
-			if _, err := search.ParseSettings(search.NAML, s.Settings); err != nil {
+			if _, err := strategy.ParseSettings(strategy.NAML, s.Settings); err != nil {
 				t.Errorf("%s: %s: %v", name, s.Name(), err)
 			}
 		}

@@ -6,14 +6,15 @@ package catalog
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
-	"tnaml/experiments/search"
+	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/study"
+	"tnaml/experiments/yamlnode"
 )
 
 // Experiment is a named experiment. All fields but Name and one of Pretrain,
@@ -121,268 +122,210 @@ func defaults() Experiment {
 	}
 }
 
+// reader reads experiments.
+type reader struct{ *yamlnode.Reader }
+
 // Parse reads an experiment from YAML. Everything wrong with it is reported
 // together, with line numbers.
 func Parse(b []byte) (*Experiment, error) {
-	r := &reader{}
+	yaml, root := yamlnode.Read(b, "experiment")
 	e := defaults()
-	root := r.read(b)
-	if root.kind != nothing || len(r.problems) == 0 {
-		r.experiment(root, &e)
-	}
-	if err := r.err(); err != nil {
+	reader{yaml}.experiment(root, &e)
+	if err := yaml.Err(); err != nil {
 		return nil, fmt.Errorf("experiment: %w", err)
 	}
 	return &e, nil
 }
 
-func (r *reader) experiment(n node, e *Experiment) {
+func (r reader) experiment(n yamlnode.Node, e *Experiment) {
 	lines := map[string]int{}
-	at := func(f func(entry)) func(entry) {
-		return func(x entry) { lines[x.key] = x.line; f(x) }
+	at := func(f func(yamlnode.Entry)) func(yamlnode.Entry) {
+		return func(x yamlnode.Entry) { lines[x.Key] = x.Line; f(x) }
 	}
 	// Where each target and each pretraining task stands.
 	targets, pretraining := map[string]int{}, map[string]int{}
 	budgets := map[string]int{}
-	r.fields(n, "the experiment", map[string]func(entry){
-		"name":             at(r.text(&e.Name)),
-		"description":      r.text(&e.Description),
-		"space":            r.text(&e.Space),
-		"modules":          r.words(&e.Modules, nil),
-		"allow_overlap":    r.flag(&e.AllowOverlap),
-		"seeds":            r.seeds(&e.Seeds),
-		"concurrency":      r.number(&e.Concurrency, 1),
-		"lag":              at(r.number(&e.Lag, 1)),
-		"parallel":         at(r.number(&e.Parallel, 1)),
-		"checkpoint_every": r.number(&e.CheckpointEvery, 1),
-		"trial_timeout": func(x entry) {
-			r.text(&e.TrialTimeout)(x)
+	r.Fields(n, "the experiment", map[string]func(yamlnode.Entry){
+		"name":             at(r.Text(&e.Name)),
+		"description":      r.Text(&e.Description),
+		"space":            r.Text(&e.Space),
+		"modules":          r.Words(&e.Modules, nil),
+		"allow_overlap":    r.Flag(&e.AllowOverlap),
+		"seeds":            r.Seeds(&e.Seeds),
+		"concurrency":      r.Number(&e.Concurrency, 1),
+		"lag":              at(r.Number(&e.Lag, 1)),
+		"parallel":         at(r.Number(&e.Parallel, 1)),
+		"checkpoint_every": r.Number(&e.CheckpointEvery, 1),
+		"trial_timeout": func(x yamlnode.Entry) {
+			r.Text(&e.TrialTimeout)(x)
 			if !durationForm.MatchString(e.TrialTimeout) {
-				r.bad(x.line, `"trial_timeout" is %s, it must be a duration, e.g. 30m`, x.value.what())
+				r.Bad(x.Line, `"trial_timeout" is %s, it must be a duration, e.g. 30m`, x.Value)
 			}
 		},
-		"memory_limit_mb": r.number(&e.MemoryLimitMB, 1),
-		"retrain":         r.flag(&e.Retrain),
+		"memory_limit_mb": r.Number(&e.MemoryLimitMB, 1),
+		"retrain":         r.Flag(&e.Retrain),
 		"settings":        r.settings(&e.Settings),
-		"pretrain": at(func(x entry) {
+		"pretrain": at(func(x yamlnode.Entry) {
 			e.Pretrain = &Pretrain{Seed: 1}
 			r.pretrain(x, e.Pretrain, pretraining)
 		}),
-		"transfer": at(func(x entry) {
+		"transfer": at(func(x yamlnode.Entry) {
 			e.Transfer = &Transfer{Arms: []string{study.ArmRandom, study.ArmNAML, study.ArmTransfer}}
 			r.transfer(x, e.Transfer, targets, budgets)
 		}),
-		"ablations": at(r.words(&e.Ablations, func(line int, w string) {
+		"ablations": at(r.Words(&e.Ablations, func(line int, w string) {
 			if !slices.Contains(Ablations(), w) {
-				r.bad(line, "unknown ablation %q (known: %s)", w, strings.Join(Ablations(), ", "))
+				r.Bad(line, "unknown ablation %q (known: %s)", w, strings.Join(Ablations(), ", "))
 			}
 		})),
-		"policy": at(func(x entry) {
+		"policy": at(func(x yamlnode.Entry) {
 			e.Policy = &Policy{}
 			r.policy(x, e.Policy)
 		}),
-		"benchmark": at(func(x entry) {
+		"benchmark": at(func(x yamlnode.Entry) {
 			e.Benchmark = &Benchmark{Nights: 14, Tolerance: 3, Accuracy: 0.005, Cost: 0.25}
-			r.fields(x.value, `"benchmark"`, map[string]func(entry){
-				"nights": r.number(&e.Benchmark.Nights, 1), "tolerance": r.real(&e.Benchmark.Tolerance),
-				"accuracy": r.real(&e.Benchmark.Accuracy), "cost": r.real(&e.Benchmark.Cost),
+			r.Fields(x.Value, `"benchmark"`, map[string]func(yamlnode.Entry){
+				"nights": r.Number(&e.Benchmark.Nights, 1), "tolerance": r.Real(&e.Benchmark.Tolerance),
+				"accuracy": r.Real(&e.Benchmark.Accuracy), "cost": r.Real(&e.Benchmark.Cost),
 			})
 		}),
 	})
-	if n.kind != mapping {
+	if n.Kind != yamlnode.Mapping {
 		return
 	}
 	switch {
 	case e.Name == "" && lines["name"] == 0:
-		r.bad(n.line, `no "name"`)
+		r.Bad(n.Line, `no "name"`)
 	case !nameForm.MatchString(e.Name):
-		r.bad(lines["name"], `the name %q must be lower-case letters, digits, '-', '_' and '.', at most 64`, e.Name)
+		r.Bad(lines["name"], `the name %q must be lower-case letters, digits, '-', '_' and '.', at most 64`, e.Name)
 	}
 	if e.Parallel > e.Lag {
-		r.bad(lines["parallel"], `"parallel" is %d, more than "lag", %d`, e.Parallel, e.Lag)
+		r.Bad(lines["parallel"], `"parallel" is %d, more than "lag", %d`, e.Parallel, e.Lag)
 	}
 	if e.Pretrain == nil && e.Transfer == nil && e.Policy == nil {
-		r.bad(n.line, `nothing to do: give "pretrain", "transfer" or "policy"`)
+		r.Bad(n.Line, `nothing to do: give "pretrain", "transfer" or "policy"`)
 	}
 	if !e.AllowOverlap {
 		for task, line := range targets {
 			if p, ok := pretraining[task]; ok {
-				r.bad(line, "the target %q is a pretraining task too, in line %d: choose another, or set allow_overlap", task, p)
+				r.Bad(line, "the target %q is a pretraining task too, in line %d: choose another, or set allow_overlap", task, p)
 			}
 		}
 	}
 	for task, line := range budgets {
 		if _, ok := targets[task]; !ok {
-			r.bad(line, "a budget for %q, which is no target", task)
+			r.Bad(line, "a budget for %q, which is no target", task)
 		}
 	}
 	if e.Pretrain == nil {
 		if e.Transfer != nil {
 			for _, arm := range e.Transfer.Arms {
 				if fromArm(arm) != "" {
-					r.bad(lines["transfer"], `the arm %q starts from a controller: give "pretrain"`, arm)
+					r.Bad(lines["transfer"], `the arm %q starts from a controller: give "pretrain"`, arm)
 				}
 			}
 		}
 		if len(e.Ablations) > 0 {
-			r.bad(lines["ablations"], `ablations need a controller: give "pretrain"`)
+			r.Bad(lines["ablations"], `ablations need a controller: give "pretrain"`)
 		}
 	}
 	if e.Transfer == nil && len(e.Ablations) > 0 {
-		r.bad(lines["ablations"], `ablations need targets: give "transfer"`)
+		r.Bad(lines["ablations"], `ablations need targets: give "transfer"`)
 	}
 	if e.Benchmark != nil && e.Transfer == nil {
-		r.bad(lines["benchmark"], `a benchmark needs figures: give "transfer"`)
+		r.Bad(lines["benchmark"], `a benchmark needs figures: give "transfer"`)
 	}
 }
 
-func (r *reader) pretrain(x entry, p *Pretrain, where map[string]int) {
-	r.fields(x.value, `"pretrain"`, map[string]func(entry){
-		"tasks":  r.words(&p.Tasks, func(line int, w string) { where[w] = line }),
-		"trials": r.number(&p.Trials, 1),
-		"seed": func(x entry) {
-			v, ok := whole(x.value)
-			if !ok {
-				r.bad(x.line, `"seed" is %s, it must be a whole number`, x.value.what())
-			}
-			p.Seed = v
-		},
-		"controller": func(x entry) {
-			r.text(&p.Controller)(x)
+func (r reader) pretrain(x yamlnode.Entry, p *Pretrain, where map[string]int) {
+	r.Fields(x.Value, `"pretrain"`, map[string]func(yamlnode.Entry){
+		"tasks":  r.Words(&p.Tasks, func(line int, w string) { where[w] = line }),
+		"trials": r.Number(&p.Trials, 1),
+		"seed":   r.Seed(&p.Seed),
+		"controller": func(x yamlnode.Entry) {
+			r.Text(&p.Controller)(x)
 			if !nameForm.MatchString(p.Controller) {
-				r.bad(x.line, `the controller's name %q must be lower-case letters, digits, '-', '_' and '.', at most 64`, p.Controller)
+				r.Bad(x.Line, `the controller's name %q must be lower-case letters, digits, '-', '_' and '.', at most 64`, p.Controller)
 			}
 		},
 		"settings": r.settings(&p.Settings),
 	})
-	r.need(x, "tasks", len(p.Tasks) > 0)
-	r.need(x, "trials", p.Trials > 0)
+	r.Need(x, "tasks", len(p.Tasks) > 0)
+	r.Need(x, "trials", p.Trials > 0)
 }
 
-func (r *reader) transfer(x entry, t *Transfer, where, budgets map[string]int) {
-	perTask := func(to *map[string]int) func(entry) {
-		return func(x entry) {
+func (r reader) transfer(x yamlnode.Entry, t *Transfer, where, budgets map[string]int) {
+	perTask := func(to *map[string]int) func(yamlnode.Entry) {
+		return func(x yamlnode.Entry) {
 			*to = map[string]int{}
-			if x.value.kind != mapping {
-				r.bad(x.line, "%q is %s, it must be a mapping of tasks to numbers of trials", x.key, x.value.what())
+			if x.Value.Kind != yamlnode.Mapping {
+				r.Bad(x.Line, "%q is %s, it must be a mapping of tasks to numbers of trials", x.Key, x.Value)
 				return
 			}
-			for _, b := range x.value.entries {
+			for _, b := range x.Value.Entries {
 				n := 0
-				r.number(&n, 1)(b)
-				(*to)[b.key], budgets[b.key] = n, b.line
+				r.Number(&n, 1)(b)
+				(*to)[b.Key], budgets[b.Key] = n, b.Line
 			}
 		}
 	}
-	r.fields(x.value, `"transfer"`, map[string]func(entry){
-		"tasks":         r.words(&t.Tasks, func(line int, w string) { where[w] = line }),
-		"trials":        r.number(&t.Trials, 1),
+	r.Fields(x.Value, `"transfer"`, map[string]func(yamlnode.Entry){
+		"tasks":         r.Words(&t.Tasks, func(line int, w string) { where[w] = line }),
+		"trials":        r.Number(&t.Trials, 1),
 		"budgets":       perTask(&t.Budgets),
-		"fixed_budget":  r.number(&t.FixedBudget, 1),
+		"fixed_budget":  r.Number(&t.FixedBudget, 1),
 		"fixed_budgets": perTask(&t.FixedBudgets),
-		"arms": r.words(&t.Arms, func(line int, w string) {
+		"arms": r.Words(&t.Arms, func(line int, w string) {
 			if !slices.Contains(study.Arms(), w) {
-				r.bad(line, "unknown arm %q (known: %s)", w, strings.Join(study.Arms(), ", "))
+				r.Bad(line, "unknown arm %q (known: %s)", w, strings.Join(study.Arms(), ", "))
 			}
 		}),
 		"settings": r.settings(&t.Settings),
 	})
-	r.need(x, "tasks", len(t.Tasks) > 0)
-	r.need(x, "trials", t.Trials > 0)
-	r.need(x, "arms", len(t.Arms) > 0)
+	r.Need(x, "tasks", len(t.Tasks) > 0)
+	r.Need(x, "trials", t.Trials > 0)
+	r.Need(x, "arms", len(t.Arms) > 0)
 }
 
-func (r *reader) policy(x entry, p *Policy) {
-	r.fields(x.value, `"policy"`, map[string]func(entry){
-		"tasks":  r.words(&p.Tasks, nil),
-		"trials": r.number(&p.Trials, 1),
-		"arms": func(x entry) {
-			if x.value.kind != mapping {
-				r.bad(x.line, `"arms" is %s, it must be a mapping of names to settings`, x.value.what())
+func (r reader) policy(x yamlnode.Entry, p *Policy) {
+	r.Fields(x.Value, `"policy"`, map[string]func(yamlnode.Entry){
+		"tasks":  r.Words(&p.Tasks, nil),
+		"trials": r.Number(&p.Trials, 1),
+		"arms": func(x yamlnode.Entry) {
+			if x.Value.Kind != yamlnode.Mapping {
+				r.Bad(x.Line, `"arms" is %s, it must be a mapping of names to settings`, x.Value)
 				return
 			}
-			for _, a := range x.value.entries {
-				if !nameForm.MatchString(a.key) {
-					r.bad(a.line, `the arm's name %q must be lower-case letters, digits, '-', '_' and '.', at most 64`, a.key)
+			for _, a := range x.Value.Entries {
+				if !nameForm.MatchString(a.Key) {
+					r.Bad(a.Line, `the arm's name %q must be lower-case letters, digits, '-', '_' and '.', at most 64`, a.Key)
 				}
-				arm := PolicyArm{Name: a.key}
+				arm := PolicyArm{Name: a.Key}
 				r.settings(&arm.Settings)(a)
 				p.Arms = append(p.Arms, arm)
 			}
 		},
 	})
-	r.need(x, "tasks", len(p.Tasks) > 0)
-	r.need(x, "trials", p.Trials > 0)
-	r.need(x, "arms", len(p.Arms) > 0)
-}
-
-// need reports a field that a section lacks, unless what is wrong with it has
-// been told.
-func (r *reader) need(section entry, field string, there bool) {
-	if there || section.value.kind != mapping {
-		return
-	}
-	for _, e := range section.value.entries {
-		if e.key == field {
-			if e.value.kind == list && len(e.value.list) == 0 || e.value.kind == mapping && len(e.value.entries) == 0 {
-				r.bad(e.line, "%q is empty", field)
-			}
-			return
-		}
-	}
-	r.bad(section.line, "%q lacks %q", section.key, field)
-}
-
-func (r *reader) seeds(to *[]uint64) func(entry) {
-	return func(e entry) {
-		if e.value.kind != list || len(e.value.list) == 0 {
-			r.bad(e.line, `"seeds" is %s, it must be a list of whole numbers`, e.value.what())
-			return
-		}
-		*to = nil
-		for _, v := range e.value.list {
-			s, ok := whole(v)
-			switch {
-			case !ok:
-				r.bad(v.line, `"seeds" holds %s, it must hold whole numbers`, v.what())
-			case slices.Contains(*to, s):
-				r.bad(v.line, `"seeds" holds %d twice`, s)
-			default:
-				*to = append(*to, s)
-			}
-		}
-	}
+	r.Need(x, "tasks", len(p.Tasks) > 0)
+	r.Need(x, "trials", p.Trials > 0)
+	r.Need(x, "arms", len(p.Arms) > 0)
 }
 
 // settings reads the settings of the strategy "naml", kept as JSON.
-func (r *reader) settings(to *json.RawMessage) func(entry) {
-	return func(e entry) {
-		if e.value.kind != mapping {
-			r.bad(e.line, "%q is %s, it must be a mapping", e.key, e.value.what())
+func (r reader) settings(to *json.RawMessage) func(yamlnode.Entry) {
+	return func(e yamlnode.Entry) {
+		if e.Value.Kind != yamlnode.Mapping {
+			r.Bad(e.Line, "%q is %s, it must be a mapping", e.Key, e.Value)
 			return
 		}
-		raw, err := json.Marshal(e.value.value())
+		raw, err := json.Marshal(e.Value.Plain())
 		if err == nil {
-			_, err = search.ParseSettings(search.NAML, raw)
+			_, err = strategy.ParseSettings(strategy.NAML, raw)
 		}
 		if err != nil {
-			for _, one := range flatten(err) {
-				r.bad(e.line, "%q: %w", e.key, one)
-			}
+			r.BadEach(e.Line, strconv.Quote(e.Key), err)
 			return
 		}
 		*to = raw
 	}
-}
-
-// flatten takes joined errors apart.
-func flatten(err error) []error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the joint itself
-		var out []error
-		for _, e := range joined.Unwrap() {
-			out = append(out, flatten(e)...)
-		}
-		return out
-	}
-	return []error{errors.New(strings.ReplaceAll(err.Error(), "\n", "; "))}
 }

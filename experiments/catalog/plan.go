@@ -6,8 +6,9 @@ import (
 	"slices"
 	"strings"
 
-	"tnaml/experiments/search"
+	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/study"
+	"tnaml/experiments/yamlnode"
 )
 
 // Plan is what a run does: controllers to learn, and searches to run, each as
@@ -79,11 +80,11 @@ func fromArm(arm string) string {
 func strategyOf(arm string) string {
 	switch arm {
 	case study.ArmRandom:
-		return search.Random
+		return strategy.Random
 	case study.ArmSingleArchitecture:
-		return search.Fixed
+		return strategy.Fixed
 	}
-	return search.NAML
+	return strategy.NAML
 }
 
 // AgnosticName is the name of the task-agnostic controller beside another.
@@ -189,7 +190,7 @@ func (p *Plan) transfer(e *Experiment, arms []string) {
 	}
 	p.FixedBudgets = map[string]int{}
 	for _, task := range s.Tasks {
-		fixed := cmpOr(e.Transfer.FixedBudgets[task], e.Transfer.FixedBudget, maxNumber)
+		fixed := cmpOr(e.Transfer.FixedBudgets[task], e.Transfer.FixedBudget, yamlnode.MaxNumber)
 		p.FixedBudgets[task] = min(fixed, s.budget(task))
 	}
 	for _, seed := range s.Seeds {
@@ -197,7 +198,7 @@ func (p *Plan) transfer(e *Experiment, arms []string) {
 			for _, arm := range arms {
 				step := SearchStep{Phase: study.Transfer, Task: task, Arm: arm, Seed: seed, Trials: s.budget(task), Strategy: strategyOf(arm), From: fromArm(arm)}
 				switch step.Strategy {
-				case search.NAML:
+				case strategy.NAML:
 					step.Settings = settings
 					if step.From != "" {
 						step.Settings = drop(settings, "controller") // the pretrained one's shape
@@ -246,10 +247,10 @@ func (p *Plan) policy(e *Experiment) error {
 				if err != nil {
 					return err
 				}
-				if _, err := search.ParseSettings(search.NAML, settings); err != nil {
+				if _, err := strategy.ParseSettings(strategy.NAML, settings); err != nil {
 					return fmt.Errorf("arm %q with the spec's settings: %w", arm.Name, err)
 				}
-				p.Searches = append(p.Searches, SearchStep{Phase: study.Policy, Task: task, Arm: arm.Name, Seed: seed, Trials: trials, Strategy: search.NAML, Settings: settings})
+				p.Searches = append(p.Searches, SearchStep{Phase: study.Policy, Task: task, Arm: arm.Name, Seed: seed, Trials: trials, Strategy: strategy.NAML, Settings: settings})
 			}
 		}
 	}

@@ -9,8 +9,9 @@ import (
 	"slices"
 	"strings"
 
-	"tnaml/experiments/search"
+	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/study"
+	"tnaml/experiments/yamlnode"
 )
 
 // Kind is a kind of run: the workflow type.
@@ -311,15 +312,15 @@ func (s *Spec) validate(k Kind, e *Experiment) error {
 		if len(s.Tasks) == 0 {
 			bad(`"tasks" is empty`)
 		}
-		if s.Trials < 1 || s.Trials > maxNumber {
-			bad(`"trials" is %d: it must lie between 1 and %d`, s.Trials, maxNumber)
+		if s.Trials < 1 || s.Trials > yamlnode.MaxNumber {
+			bad(`"trials" is %d: it must lie between 1 and %d`, s.Trials, yamlnode.MaxNumber)
 		}
 		if k != KindPretrain && len(s.Seeds) == 0 {
 			bad(`"seeds" is empty`)
 		}
 	}
 	for _, task := range sortedKeys(s.Budgets) {
-		if n := s.Budgets[task]; n < 1 || n > maxNumber {
+		if n := s.Budgets[task]; n < 1 || n > yamlnode.MaxNumber {
 			bad(`"budgets" gives %q %d trials: it must be at least 1`, task, n)
 		}
 	}
@@ -356,8 +357,8 @@ func (s *Spec) validate(k Kind, e *Experiment) error {
 		if len(s.PretrainTasks) == 0 {
 			bad(`"pretrain_tasks" is empty`)
 		}
-		if s.PretrainTrials < 1 || s.PretrainTrials > maxNumber {
-			bad(`"pretrain_trials" is %d: it must lie between 1 and %d`, s.PretrainTrials, maxNumber)
+		if s.PretrainTrials < 1 || s.PretrainTrials > yamlnode.MaxNumber {
+			bad(`"pretrain_trials" is %d: it must lie between 1 and %d`, s.PretrainTrials, yamlnode.MaxNumber)
 		}
 	}
 	if needs && !pretrains && k != KindTransfer {
@@ -413,8 +414,8 @@ func (s *Spec) validate(k Kind, e *Experiment) error {
 	if k == KindBenchmark && (s.Nights < 1 || !(s.Tolerance > 0)) {
 		bad(`"nights" is %d and "tolerance" %v: both must be positive`, s.Nights, s.Tolerance)
 	}
-	if _, err := search.ParseSettings(search.NAML, s.Settings); err != nil {
-		for _, one := range flatten(err) {
+	if _, err := strategy.ParseSettings(strategy.NAML, s.Settings); err != nil {
+		for _, one := range yamlnode.Flatten(err) {
 			bad(`"settings": %w`, one)
 		}
 	}

@@ -5,8 +5,8 @@ import (
 	"strings"
 
 	"tnaml/experiments/metrics"
-	"tnaml/experiments/space"
 	"tnaml/experiments/study"
+	"tnaml/experiments/trainer"
 )
 
 // armFigures draws a task's learning curves (Figure 2; Figure 4, left and
@@ -95,7 +95,7 @@ func optionFigures(s *study.Study, p study.Phase, t *targetView) ([]optionFigure
 			continue
 		}
 		for c, choice := range l.Config.Space.Choices {
-			if choice.Name != space.Module || len(choice.Options) < 2 {
+			if choice.Name != trainer.Module || len(choice.Options) < 2 {
 				continue
 			}
 			f, err := optionFigureOf(l, c, window, fmt.Sprintf("%s-%s-option-%d", t.ID, arm, c+1))
@@ -144,7 +144,7 @@ func pretrainings(s *study.Study) ([]*pretrainView, error) {
 			modal, _ := metrics.ModalArchitecture(l.Trials, k, sp.Options(), metrics.Window)
 			text := "no trials"
 			if modal != nil {
-				text = sp.Describe(modal)
+				text = trainer.Describe(sp, modal)
 			}
 			v.Modal = append(v.Modal, text)
 			look := &armLook{Name: task.Name, Colour: k % colours, Dash: k / colours % len(dashes)}

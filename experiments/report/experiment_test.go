@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"tnaml/experiments/search"
+	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/study"
 )
 
@@ -30,24 +30,24 @@ func experiment(t testing.TB) *study.Study {
 		Runs:  []study.Run{{Name: "small-1", Type: "Experiment", Status: "completed", Spec: `{"experiment":"small"}`}},
 		Cards: []study.Card{{Task: "prog_opinion", Card: opinions.Card}},
 	}
-	pre := ledger(simulate(t, "small-1/pretrain/transfer/s1", search.NAML, 1, []world{{"airline", .81, .2}, {"us_economy", .7, .2}, {"sst", .8, .2}}, 300, 0), study.Pretrain, "", study.ArmTransfer)
+	pre := ledger(simulate(t, "small-1/pretrain/transfer/s1", strategy.NAML, 1, []world{{"airline", .81, .2}, {"us_economy", .7, .2}, {"sst", .8, .2}}, 300, 0), study.Pretrain, "", study.ArmTransfer)
 	pre.TaskEmbeddings = [][]float64{{1, 0}, {.6, .8}, {-1, 0}}
 	pre.Controller = "sha256:cc"
 	s.Ledgers = append(s.Ledgers, pre)
 	for _, w := range []world{spam, opinion} {
 		for seed := range uint64(2) {
 			for head, arm := range []string{study.ArmRandom, study.ArmNAML, study.ArmTransfer, study.ArmNoTaskEmbedding} {
-				strategy := search.NAML
+				by := strategy.NAML
 				if arm == study.ArmRandom {
-					strategy = search.Random
+					by = strategy.Random
 				}
-				sim := simulate(t, "small-1/transfer/"+w.name+"/"+arm+"/s"+string(rune('1'+seed)), strategy, seed+1, []world{w}, 120, max(head-1, 0)*150)
+				sim := simulate(t, "small-1/transfer/"+w.name+"/"+arm+"/s"+string(rune('1'+seed)), by, seed+1, []world{w}, 120, max(head-1, 0)*150)
 				s.Ledgers = append(s.Ledgers, ledger(sim, study.Transfer, w.name, arm))
 			}
 		}
 	}
 	for _, method := range []string{"reinforce", "ppo"} {
-		s.Ledgers = append(s.Ledgers, ledger(simulate(t, "small-1/policy/"+method, search.NAML, 1, []world{spam}, 80, 0), study.Policy, spam.name, method))
+		s.Ledgers = append(s.Ledgers, ledger(simulate(t, "small-1/policy/"+method, strategy.NAML, 1, []world{spam}, 80, 0), study.Policy, spam.name, method))
 	}
 	failed := study.Ledger{Phase: study.Transfer, Task: spam.name, Arm: study.ArmNAML, Seed: 9, Search: "small-1/nine", Status: "failed", Reason: "no luck", Budget: 120}
 	s.Ledgers = append(s.Ledgers, failed)

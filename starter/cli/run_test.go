@@ -20,6 +20,7 @@ import (
 	"tnaml/activities"
 	"tnaml/experiments/metrics"
 	"tnaml/experiments/study"
+	"tnaml/experiments/trainer"
 	"tnaml/workflows"
 )
 
@@ -211,7 +212,7 @@ func TestRunShowsFeatures(t *testing.T) {
 		return &workflowpb.PendingActivityInfo{ActivityType: &commonpb.ActivityType{Name: kind}, HeartbeatDetails: payloads}
 	}
 	got := underWay([]*workflowpb.PendingActivityInfo{
-		beat("Features", activities.Images{Done: 12000, Total: 60000}), beat("Train", activities.Step{Step: 1, Steps: 2}), {ActivityType: &commonpb.ActivityType{Name: "Features"}},
+		beat("Features", activities.Images{Done: 12000, Total: 60000}), beat("Trial", trainer.Progress{Step: 1, Steps: 2}), {ActivityType: &commonpb.ActivityType{Name: "Features"}},
 	})
 	if got != ", now image 12,000 of 60,000" {
 		t.Error(got)

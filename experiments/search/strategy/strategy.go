@@ -1,0 +1,213 @@
+// Package strategy holds the search strategies: what proposes trials and learns
+// from their outcomes. One table lists them, each is one file.
+package strategy
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"tnaml/experiments/space"
+	"tnaml/experiments/trainer"
+	"tnaml/nn/safetensors"
+)
+
+// Strategy proposes trials and learns from them. Its state is a function of how
+// it started and of what it was told, in order. It is not safe for concurrent
+// use.
+type Strategy interface {
+	// Ask returns the options of a trial, an index for each choice of the space, and
+	// the log-probability with which they were drawn, 0 where that means nothing.
+	Ask(trial, task int) (actions []int, logProb float64)
+	// Tell takes the outcome of a trial asked earlier. Trials are told in their
+	// order.
+	Tell(t Told) error
+	// Put and Get save and restore the state, every bit of it.
+	Put(f *safetensors.File)
+	Get(f *safetensors.File) error
+}
+
+// Learner is a strategy that learns a controller, which others can start from.
+type Learner interface {
+	Strategy
+	// PutController writes the controller's weights.
+	PutController(f *safetensors.File)
+}
+
+// Told is what a strategy learns of a trial. All of it is a function of the
+// trial's request.
+type Told struct {
+	Trial, Task int
+	Actions     []int
+	LogProb     float64
+	Status      trainer.Status
+	// Reward is the objective, more being better; of a trial that failed, the worst
+	// told of its task so far.
+	Reward  float64
+	Metrics map[string]float64
+	// Steps is the number of training steps taken.
+	Steps int
+}
+
+// Start is what a strategy starts from.
+type Start struct {
+	Seed  uint64
+	Space *space.Space
+	// Tasks names the tasks, in order.
+	Tasks []string
+	// Settings are in canonical form.
+	Settings json.RawMessage
+	// Controller is the pretrained one to start from, nil for none.
+	Controller *Pretrained
+}
+
+// Definition is a row of the table.
+type Definition struct {
+	Name string
+	// Doc says what the strategy does, in a sentence.
+	Doc string
+	// Presets are named settings; "default" are those with nothing set.
+	Presets []Preset
+	// Defaults is an example of the settings in canonical form, all defaults filled
+	// in: their schema.
+	Defaults json.RawMessage
+	// FromController says that it can start from a pretrained controller, Continues
+	// that the controller's weights are then its own state, as for NAML; where not,
+	// the settings take from the controller what they need of it.
+	FromController, Continues bool
+	// NeedsSettings says that without settings, or a controller, it cannot start.
+	NeedsSettings bool
+	// Settings decodes settings over their defaults, checks them and returns them in
+	// canonical form. from is nil without a controller.
+	Settings func(raw json.RawMessage, from *Pretrained) (json.RawMessage, error)
+	New      func(s Start) (Strategy, error)
+}
+
+// Preset is a named setting of a strategy.
+type Preset struct {
+	Name string
+	Doc  string
+	// Settings are what it sets; the rest has its defaults.
+	Settings json.RawMessage
+}
+
+// DefaultPreset names the settings with nothing set.
+const DefaultPreset = "default"
+
+// Table lists strategies by name.
+type Table []Definition
+
+// Builtin is the table of the strategies that the program has.
+func Builtin() Table { return Table{randomSearch, neuralAutoML, fixedArchitecture} }
+
+// Names lists the strategies.
+func (t Table) Names() []string {
+	var out []string
+	for _, d := range t {
+		out = append(out, d.Name)
+	}
+	return out
+}
+
+// Find returns a strategy by its name.
+func (t Table) Find(name string) (*Definition, error) {
+	for i := range t {
+		if t[i].Name == name {
+			return &t[i], nil
+		}
+	}
+	return nil, fmt.Errorf("unknown strategy %q (known: %s)", name, strings.Join(t.Names(), ", "))
+}
+
+// Canonical decodes a strategy's settings over their defaults, checks them and
+// returns them as canonical JSON with every default filled in, which is part of a
+// search's identity. raw is nothing, an object, or a preset's name; an object may
+// name a preset as "preset", and sets what differs from it. All problems come
+// together.
+func (d *Definition) Canonical(raw json.RawMessage, from *Pretrained) (json.RawMessage, error) {
+	if from != nil && !d.FromController {
+		return nil, fmt.Errorf("strategy %s starts from no controller", d.Name)
+	}
+	raw, err := d.overPreset(raw)
+	if err != nil {
+		return nil, err
+	}
+	return d.Settings(raw, from)
+}
+
+// overPreset replaces a preset's name by what it sets.
+func (d *Definition) overPreset(raw json.RawMessage) (json.RawMessage, error) {
+	raw = bytes.TrimSpace(raw)
+	if len(raw) == 0 || string(raw) == "null" {
+		return json.RawMessage("{}"), nil
+	}
+	name := ""
+	var own map[string]json.RawMessage
+	switch {
+	case json.Unmarshal(raw, &name) == nil:
+	case json.Unmarshal(raw, &own) != nil:
+		return nil, errors.New("settings are a JSON object, or the name of a preset")
+	case own["preset"] == nil:
+		return raw, nil
+	case json.Unmarshal(own["preset"], &name) != nil:
+		return nil, fmt.Errorf("the preset is %s, it must be a name", own["preset"])
+	}
+	delete(own, "preset")
+	at := slices.IndexFunc(d.Presets, func(p Preset) bool { return p.Name == name })
+	switch {
+	case name == DefaultPreset:
+		return merge(nil, own)
+	case at < 0:
+		known := []string{DefaultPreset}
+		for _, p := range d.Presets {
+			known = append(known, p.Name)
+		}
+		return nil, fmt.Errorf("strategy %s has no preset %q (there are: %s)", d.Name, name, strings.Join(known, ", "))
+	}
+	return merge(d.Presets[at].Settings, own)
+}
+
+// merge puts own fields over a preset's, section by section.
+func merge(preset json.RawMessage, own map[string]json.RawMessage) (json.RawMessage, error) {
+	out := map[string]json.RawMessage{}
+	if len(preset) > 0 {
+		if err := json.Unmarshal(preset, &out); err != nil {
+			return nil, err
+		}
+	}
+	for section, value := range own {
+		under, over := map[string]json.RawMessage{}, map[string]json.RawMessage{}
+		if json.Unmarshal(out[section], &under) != nil || json.Unmarshal(value, &over) != nil {
+			out[section] = value
+			continue
+		}
+		for k, v := range over {
+			under[k] = v
+		}
+		both, err := json.Marshal(under)
+		if err != nil {
+			return nil, err
+		}
+		out[section] = both
+	}
+	return json.Marshal(out)
+}
+
+// ParseSettings is Canonical of a strategy of the built-in table.
+func ParseSettings(name string, raw json.RawMessage) (json.RawMessage, error) {
+	return TransferSettings(name, raw, nil)
+}
+
+// TransferSettings is ParseSettings for a search that starts from a pretrained
+// controller: its shape is the controller's, and settings that ask for another
+// are an error.
+func TransferSettings(name string, raw json.RawMessage, from *Pretrained) (json.RawMessage, error) {
+	d, err := Builtin().Find(name)
+	if err != nil {
+		return nil, err
+	}
+	return d.Canonical(raw, from)
+}
