@@ -27,7 +27,8 @@ var kindFlags = []struct {
 	kind  data.Kind
 	flags []string
 }{
-	{data.Text, []string{"text-column", "label-column", "split-column", "columns", "delimiter", "encoding", "format", "max-vocabulary", "min-count", "max-tokens", "keep-case"}},
+	{data.Text, []string{"text-column", "label-column", "split-column", "columns", "delimiter", "encoding", "format",
+		"max-vocabulary", "min-count", "max-tokens", "keep-case"}},
 	{data.Image, []string{"size", "grey", "label"}},
 }
 

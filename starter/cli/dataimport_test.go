@@ -224,7 +224,7 @@ func TestDataImportBenchmark(t *testing.T) {
 		"data", "import", b.place("bad.json", rows(good[0], strings.Replace(good[1], "metrics", "metric", 1), strings.Replace(good[1], "true", "null", 1))),
 		"--kind", "table", "--name", "bad")
 	b.fails(exitUsage, []string{"--min-count is for texts, and these are tables"}, "data", "import", file, "--kind", "table", "--min-count", "3")
-	b.fails(exitUsage, []string{"one JSON file"}, "data", "import", file, file, "--kind", "table", "--name", "x")
+	b.fails(exitUsage, []string{"one file, without a split"}, "data", "import", file, file, "--kind", "table", "--name", "x")
 }
 
 // On a terminal the command asks first; no, and the end of the input, store
