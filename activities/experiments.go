@@ -6,15 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/experiments/catalog"
-	"tnaml/experiments/search"
-	"tnaml/experiments/space"
-	"tnaml/experiments/task"
+	"tnaml/experiments/search/strategy"
 )
 
 // PlanInput asks for a run's plan.
@@ -73,41 +70,24 @@ func (a *Activities) plan(ctx context.Context, in PlanInput) (*library.Planned, 
 // pin finds what a plan's names stand for. What is missing is in wrong, the
 // store's own trouble is err.
 func (a *Activities) pin(ctx context.Context, p *library.Planned) (wrong []error, err error) {
-	entries, err := a.store.Names(ctx, store.Dataset, "")
+	tasks, wrong, err := library.PinTasks(ctx, a.store, p.Tasks())
 	if err != nil {
-		return nil, fmt.Errorf("listing tasks: %w", err)
+		return nil, err
 	}
-	var missing []string
-	cards := map[string]*task.Card{}
-	for _, name := range p.Tasks() {
-		if !slices.ContainsFunc(entries, func(e store.Entry) bool { return e.Name == name }) {
-			missing = append(missing, name)
-			continue
-		}
-		record, err := library.Dataset(ctx, a.store, name)
-		if err != nil {
-			return nil, err
-		}
-		cards[name] = &record.Card
-	}
-	modality, err := modalityOf(p.Tasks(), cards)
-	if err != nil {
-		wrong = append(wrong, err)
-	}
-	if len(missing) > 0 {
-		const hint = "import with `starter data import`, or choose others (see `starter data list`)"
-		wrong = append(wrong, fmt.Errorf("there is no task %s: %s", strings.Join(missing, ", "), hint))
+	kind := ""
+	if len(tasks) > 0 {
+		kind = tasks[0].Kind
 	}
 	loaded, missed, err := a.pinControllers(ctx, p)
 	if err != nil {
 		return nil, err
 	}
-	return a.pinSpace(ctx, p, modality, loaded, append(wrong, missed...))
+	return a.pinSpace(ctx, p, kind, loaded, append(wrong, missed...))
 }
 
 // pinControllers finds the published controllers that arms start from.
 func (a *Activities) pinControllers(ctx context.Context, p *library.Planned) (loaded []pinned, wrong []error, err error) {
-	arms, read := map[string]bool{}, map[string]*search.Pretrained{}
+	arms, read := map[string]bool{}, map[string]*strategy.Pretrained{}
 	for _, step := range p.Searches {
 		learned := func(s catalog.PretrainStep) bool { return s.Pretraining == step.From }
 		if arms[step.Arm] || step.From == "" || slices.ContainsFunc(p.Pretrain, learned) {
@@ -134,46 +114,32 @@ func (a *Activities) pinControllers(ctx context.Context, p *library.Planned) (lo
 // pinned is the first search of an arm that starts from a published controller.
 type pinned struct {
 	step       catalog.SearchStep
-	controller *search.Pretrained
+	controller *strategy.Pretrained
 }
 
-func (a *Activities) pinSpace(
-	ctx context.Context, p *library.Planned, modality task.Modality, loaded []pinned, wrong []error,
-) ([]error, error) {
-	catalogue, err := library.Modules(ctx, a.store)
+func (a *Activities) pinSpace(ctx context.Context, p *library.Planned, kind string, loaded []pinned, wrong []error) ([]error, error) {
+	var from *strategy.Pretrained
+	if len(loaded) > 0 {
+		from = loaded[0].controller
+	}
+	// All searches of the run choose from the same modules.
+	filled, modules, faults, err := library.PinSpace(ctx, a.store, p.Spec.Space, kind, p.Spec.Modules, from)
 	if err != nil {
 		return nil, err
 	}
-	catalogue = ofModality(catalogue, modality)
-	modules := catalogue
-	if p.Modules = p.Spec.Modules; len(p.Modules) == 0 && len(loaded) > 0 {
-		p.Modules = loaded[0].controller.Modules()
-	}
-	if len(p.Modules) > 0 {
-		if modules, err = chooseModules(catalogue, p.Modules); err != nil {
-			return append(wrong, err), nil
-		}
-	}
+	wrong = append(wrong, faults...)
 	p.Modules = []string{}
 	for _, m := range modules {
 		p.Modules = append(p.Modules, m.Name)
 	}
-	sp, err := library.LoadSpace(ctx, a.store, p.Spec.Space)
-	if err != nil {
-		return append(wrong, err), nil
-	}
-	if err := checkSpace(sp, p.Spec.Space, modality, modules); err != nil {
-		return append(wrong, err), nil
-	}
-	var expanded space.Space
-	if expanded, _, err = expand(sp, modules); err != nil {
-		return append(wrong, fmt.Errorf("space %q: %w", p.Spec.Space, err)), nil
+	if len(faults) > 0 {
+		return wrong, nil
 	}
 	for _, l := range loaded {
-		if err := l.controller.Fits(&expanded); err != nil {
+		if err := l.controller.Fits(&filled); err != nil {
 			return append(wrong, fmt.Errorf("the arm %q starts from %s: %w", l.step.Arm, l.step.From, err)), nil
 		}
-		if _, err := search.TransferSettings(l.step.Strategy, l.step.Settings, l.controller); err != nil {
+		if _, err := strategy.TransferSettings(l.step.Strategy, l.step.Settings, l.controller); err != nil {
 			wrong = append(wrong, fmt.Errorf("the arm %q starts from %s: %w", l.step.Arm, l.step.From, err))
 		}
 	}

@@ -13,9 +13,9 @@ import (
 
 	"tnaml/activities"
 	"tnaml/activities/library"
-	"tnaml/experiments/image"
-	"tnaml/experiments/search"
-	"tnaml/experiments/task"
+	"tnaml/experiments/data"
+	"tnaml/experiments/data/image"
+	"tnaml/experiments/trainer"
 	nnimage "tnaml/nn/image"
 	"tnaml/nn/rng"
 	"tnaml/workflows"
@@ -34,11 +34,11 @@ func newImageFixture(t *testing.T, features func(activities.FeaturesInput) error
 		}
 		s.Labels, s.Splits = append(s.Labels, int32(i%2)), append(s.Splits, "")
 	}
-	built, err := image.Build(s, task.Options{Name: "noise"})
+	built, err := image.Build(s, data.Options{Name: "noise"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := library.PublishImageTask(t.Context(), f.store, built, false); err != nil {
+	if _, err := library.PublishTask(t.Context(), f.store, built, false); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"one", "two"} {
@@ -65,7 +65,7 @@ func TestFeaturesBeforeTrials(t *testing.T) {
 		return nil
 	})
 	train := f.train
-	f.train = func(ctx context.Context, p search.Proposal) (search.Trial, error) {
+	f.train = func(ctx context.Context, p trainer.Request) (trainer.Outcome, error) {
 		order = append(order, "trial")
 		return train(ctx, p)
 	}

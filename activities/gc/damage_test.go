@@ -23,7 +23,7 @@ func TestDamageStops(t *testing.T) {
 		return r
 	}
 	previous := func(t *testing.T, s store.Store) store.Ref {
-		b, err := s.Get(t.Context(), record(t, s).Checkpoint)
+		b, err := s.Get(t.Context(), record(t, s).Ledger)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -45,11 +45,11 @@ func TestDamageStops(t *testing.T) {
 		kind    string
 		by, way string
 	}{
-		"configuration":       {func(t *testing.T, s store.Store) store.Ref { return record(t, s).Config }, kindConfig, `search "two"`, "starter remove two"},
-		"newest checkpoint":   {func(t *testing.T, s store.Store) store.Ref { return record(t, s).Checkpoint }, kindCheckpoint, `search "two"`, "starter remove two"},
-		"previous checkpoint": {previous, kindCheckpoint, `search "two"`, "starter remove two"},
-		"costs":               {func(t *testing.T, s store.Store) store.Ref { return record(t, s).Costs }, kindCosts, `search "two"`, "starter remove two"},
-		"report":              {report, kindReport, `experiment "small"`, "starter experiment remove small --run small-1"},
+		"configuration":    {func(t *testing.T, s store.Store) store.Ref { return record(t, s).Config }, kindConfig, `search "two"`, "starter remove two"},
+		"newest segment":   {func(t *testing.T, s store.Store) store.Ref { return record(t, s).Ledger }, kindLedger, `search "two"`, "starter remove two"},
+		"previous segment": {previous, kindLedger, `search "two"`, "starter remove two"},
+		"costs":            {func(t *testing.T, s store.Store) store.Ref { return record(t, s).Costs }, kindCosts, `search "two"`, "starter remove two"},
+		"report":           {report, kindReport, `experiment "small"`, "starter experiment remove small --run small-1"},
 	} {
 		for _, how := range []string{"damaged", "missing"} {
 			t.Run(name+" "+how, func(t *testing.T) {
@@ -187,14 +187,14 @@ func TestUnknownFieldsKeep(t *testing.T) {
 			if err := json.Unmarshal(b, &fields); err != nil {
 				return nil, err
 			}
-			fields["ancestor"], fields["novelty"] = map[string]any{"checkpoint": old.Checkpoint}, novelty
+			fields["ancestor"], fields["novelty"] = map[string]any{"ledger": old.Ledger}, novelty
 			return json.Marshal(fields)
 		}); err != nil {
 			t.Fatal(err)
 		}
 		advance(2 * DefaultGrace)
 		collect(t, s, Options{typed: typed})
-		_, ledgerErr := library.ReadLedger(t.Context(), clone(t, s), old.Checkpoint)
+		_, ledgerErr := library.ReadLedger(t.Context(), clone(t, s), old.Ledger)
 		if kept := refs(t, s)[novelty] && ledgerErr == nil; kept == typed {
 			t.Errorf("typed references only: %v: kept %v (%v)", typed, kept, ledgerErr)
 		}

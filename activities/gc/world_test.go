@@ -21,8 +21,9 @@ import (
 	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/experiments/catalog"
-	"tnaml/experiments/image"
-	"tnaml/experiments/task"
+	"tnaml/experiments/data"
+	"tnaml/experiments/data/image"
+	"tnaml/experiments/data/text"
 	"tnaml/nn/embedding"
 	nnimage "tnaml/nn/image"
 	"tnaml/nn/rng"
@@ -58,11 +59,11 @@ func build(t *testing.T) *store.Memory {
 	s := store.NewMemory()
 	r := rng.New(1, "gc/world", 0)
 	for _, name := range []string{"p1", "p2", "t1", "t2", "spare"} {
-		var examples []task.Example
+		var examples []text.Example
 		for i := range 60 {
-			examples = append(examples, task.Example{Text: fmt.Sprintf("%s %s number %d", name, []string{"good", "bad"}[i%2], i), Label: []string{"pos", "neg"}[i%2]})
+			examples = append(examples, text.Example{Text: fmt.Sprintf("%s %s number %d", name, []string{"good", "bad"}[i%2], i), Label: []string{"pos", "neg"}[i%2]})
 		}
-		made, err := task.Build(examples, task.Options{Name: name})
+		made, err := text.Build(examples, data.Options{Name: name})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -83,11 +84,11 @@ func build(t *testing.T) *store.Memory {
 		}
 		set.Labels, set.Splits = append(set.Labels, int32(1-i%2)), append(set.Splits, "")
 	}
-	pictures, err := image.Build(set, task.Options{Name: "pictures"})
+	pictures, err := image.Build(set, data.Options{Name: "pictures"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := library.PublishImageTask(t.Context(), s, pictures, false); err != nil {
+	if _, err := library.PublishTask(t.Context(), s, pictures, false); err != nil {
 		t.Fatal(err)
 	}
 	for i, name := range []string{"pca", "pca-2"} {
@@ -266,7 +267,8 @@ func openAll(t *testing.T, s store.Store) map[store.Ref]bool {
 	for _, name := range names(t, s, store.Search) {
 		record, err := library.ReadRecord(ctx, w, name)
 		check(name, err)
-		search(name, record.Config, record.Checkpoint, record.Costs, record.Controller)
+		search(name, record.Config, record.Ledger, record.Costs, record.Controller)
+		get(name, string(record.State))
 	}
 	for _, name := range names(t, s, store.Experiment) {
 		_, err := library.ReadStudy(ctx, w, name)
@@ -277,7 +279,7 @@ func openAll(t *testing.T, s store.Store) map[store.Ref]bool {
 			report, err := library.ReadReport(ctx, w, e.Report)
 			check(name, err)
 			for _, o := range report.Outcomes {
-				search(o.Search, o.Config, o.Checkpoint, o.Costs, o.Controller)
+				search(o.Search, o.Config, o.Ledger, o.Costs, o.Controller)
 				get(o.Search, string(o.From))
 			}
 			for _, v := range report.Plan.Controllers {

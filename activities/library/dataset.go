@@ -6,30 +6,22 @@ import (
 	"fmt"
 
 	"tnaml/activities/store"
-	"tnaml/experiments/image"
+	"tnaml/experiments/data"
+	"tnaml/experiments/data/kinds"
 	"tnaml/experiments/search"
-	"tnaml/experiments/task"
-	"tnaml/nn/safetensors"
 )
 
 // DatasetRecord is the value of names/dataset/<task name>.
 type DatasetRecord struct {
+	Name string `json:"name"`
 	// Ref references the encoded task.
 	Ref  store.Ref `json:"ref"`
-	Card task.Card `json:"card"`
+	Card data.Card `json:"card"`
 }
 
-// Name is the task's name.
-func (d DatasetRecord) Name() string { return d.Card.Options.Name }
-
-// PublishTask stores a text task and gives it its name: see publishObject.
-func PublishTask(ctx context.Context, s store.Store, t *task.Task, overwrite bool) (store.Ref, error) {
-	return publishObject(ctx, s, datasets, t.Name, t, func(ref store.Ref) DatasetRecord { return DatasetRecord{ref, t.Card} }, overwrite)
-}
-
-// PublishImageTask stores an image task and gives it its name: see publishObject.
-func PublishImageTask(ctx context.Context, s store.Store, t *image.Task, overwrite bool) (store.Ref, error) {
-	return publishObject(ctx, s, datasets, t.Name, t, func(ref store.Ref) DatasetRecord { return DatasetRecord{ref, t.Card} }, overwrite)
+// PublishTask stores a task of any kind and gives it its name: see publishObject.
+func PublishTask(ctx context.Context, s store.Store, t data.Task, overwrite bool) (store.Ref, error) {
+	return publishObject(ctx, s, datasets, t.TaskName(), t, func(ref store.Ref) DatasetRecord { return DatasetRecord{t.TaskName(), ref, *t.Describe()} }, overwrite)
 }
 
 // Dataset reads a task's record: its object and its card.
@@ -42,30 +34,25 @@ func Datasets(ctx context.Context, s store.Store) ([]DatasetRecord, error) {
 	return datasets.list(ctx, s)
 }
 
-// LoadTask reads a text task by its name.
-func LoadTask(ctx context.Context, s store.Store, name string) (*task.Task, store.Ref, error) {
-	return loadTask(ctx, s, name, task.Texts, task.Decode)
-}
-
-// LoadImageTask reads an image task by its name.
-func LoadImageTask(ctx context.Context, s store.Store, name string) (*image.Task, store.Ref, error) {
-	return loadTask(ctx, s, name, task.Images, image.Decode)
-}
-
-func loadTask[T any](ctx context.Context, s store.Store, name string, of task.Modality, decode func([]byte) (*T, error)) (*T, store.Ref, error) {
+// LoadTask reads a task by its name; one of another kind than T is an error.
+func LoadTask[T data.Task](ctx context.Context, s store.Store, name string) (t T, ref store.Ref, err error) {
 	record, err := Dataset(ctx, s, name)
 	if err != nil {
-		return nil, "", err
+		return t, "", err
 	}
-	if is := record.Card.Modality(); is != of {
-		return nil, "", fmt.Errorf("task %q is of %ss, not of %ss", name, is, of)
+	decoded, err := open(ctx, s, fmt.Sprintf("task %q", name), record.Ref, kinds.Decode)
+	if err != nil {
+		return t, "", err
 	}
-	t, err := open(ctx, s, fmt.Sprintf("task %q", name), record.Ref, decode)
-	return t, record.Ref, err
+	t, ok := decoded.(T)
+	if !ok {
+		return t, "", fmt.Errorf("task %q is of %ss, not of %ss", name, decoded.Kind(), t.Kind())
+	}
+	return t, record.Ref, nil
 }
 
-// CardOf reads the card of a search's task, of texts or of images.
-func CardOf(ctx context.Context, s store.Store, t search.Task) (*task.Card, error) {
+// CardOf reads the card of a search's task.
+func CardOf(ctx context.Context, s store.Store, t search.Task) (*data.Card, error) {
 	record, err := datasets.get(ctx, s, t.Name)
 	switch {
 	case err == nil && string(record.Ref) == t.Data:
@@ -74,25 +61,9 @@ func CardOf(ctx context.Context, s store.Store, t search.Task) (*task.Card, erro
 		return nil, err
 	}
 	// The name has gone, or stands for other data now.
-	return open(ctx, s, fmt.Sprintf("task %q", t.Name), store.Ref(t.Data), decodeCard)
-}
-
-// decodeCard reads the card of a task's object, of texts or of images.
-func decodeCard(b []byte) (*task.Card, error) {
-	f, err := safetensors.Decode(b)
+	decoded, err := open(ctx, s, fmt.Sprintf("task %q", t.Name), store.Ref(t.Data), kinds.Decode)
 	if err != nil {
 		return nil, err
 	}
-	if image.IsTask(f) {
-		t, err := image.Decode(b)
-		if err != nil {
-			return nil, err
-		}
-		return &t.Card, nil
-	}
-	t, err := task.Decode(b)
-	if err != nil {
-		return nil, err
-	}
-	return &t.Card, nil
+	return decoded.Describe(), nil
 }

@@ -9,9 +9,10 @@ import (
 	"testing"
 
 	"tnaml/activities/store"
+	"tnaml/experiments/data"
+	"tnaml/experiments/data/text"
 	"tnaml/experiments/search"
 	"tnaml/experiments/space"
-	"tnaml/experiments/task"
 	"tnaml/nn/embedding"
 )
 
@@ -19,11 +20,11 @@ import (
 func filled(t *testing.T) *store.Memory {
 	t.Helper()
 	s := store.NewMemory()
-	var examples []task.Example
+	var examples []text.Example
 	for i := range 200 {
-		examples = append(examples, task.Example{Text: fmt.Sprintf("a %s thing, number %d", []string{"good", "bad"}[i%2], i), Label: []string{"pos", "neg"}[i%2]})
+		examples = append(examples, text.Example{Text: fmt.Sprintf("a %s thing, number %d", []string{"good", "bad"}[i%2], i), Label: []string{"pos", "neg"}[i%2]})
 	}
-	built, err := task.Build(examples, task.Options{Name: "things"})
+	built, err := text.Build(examples, data.Options{Name: "things"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -214,5 +215,34 @@ func TestCardOf(t *testing.T) {
 	}
 	if card, err := CardOf(t.Context(), sick{s}, things); err == nil || card != nil || !strings.Contains(err.Error(), `dataset "things": connection refused`) {
 		t.Errorf("%v, %v", card, err)
+	}
+}
+
+// A record has the name that it lies under, whatever is written in it.
+func TestRecordsNames(t *testing.T) {
+	s := store.NewMemory()
+	set(t, s, store.Search, "copy", `{"name":"original","status":"running"}`)
+	set(t, s, store.Experiment, "e", `{"runs":[{"name":"first","status":"running"},{"name":"second"}]}`)
+	if got, err := RecordedRunning(t.Context(), s); err != nil || !slices.Equal(got, []string{"copy", "first"}) {
+		t.Errorf("%v, %v", got, err)
+	}
+	if err := UpdateRecord(t.Context(), s, "new", func(r *SearchRecord) { r.Status = "stopped" }); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := ReadRecord(t.Context(), s, "new"); err != nil || r.Name != "new" || r.Status != "stopped" {
+		t.Errorf("%+v, %v", r, err)
+	}
+	// Of an experiment that has gone meanwhile no run is removed.
+	part := Removal{Kind: store.Experiment, Name: "gone", Runs: []string{"first"}, Part: true}
+	if err := Remove(t.Context(), s, []Removal{part}); err != nil {
+		t.Fatal(err)
+	}
+	part.Name = "e"
+	if err := Remove(t.Context(), s, []Removal{part}); err != nil {
+		t.Fatal(err)
+	}
+	all, err := Experiments(t.Context(), s)
+	if err != nil || len(all) != 1 || all[0].Name != "e" || len(all[0].Runs) != 1 {
+		t.Errorf("%+v, %v", all, err)
 	}
 }

@@ -12,9 +12,9 @@ import (
 	"html/template"
 	"io"
 
+	"tnaml/experiments/data"
 	"tnaml/experiments/metrics"
 	"tnaml/experiments/search"
-	"tnaml/experiments/task"
 )
 
 // Input is what a report shows.
@@ -52,7 +52,7 @@ func (s *Search) strategy() string {
 // Card is a task's card.
 type Card struct {
 	Task string    `json:"task"`
-	Card task.Card `json:"card"`
+	Card data.Card `json:"card"`
 }
 
 // topN is the N of all accuracies-topN.

@@ -15,8 +15,8 @@ import (
 	"strings"
 	"testing"
 
-	"tnaml/experiments/search"
-	"tnaml/experiments/task"
+	"tnaml/experiments/data"
+	"tnaml/experiments/search/strategy"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -301,7 +301,7 @@ func TestJSON(t *testing.T) {
 			t.Errorf("%s: %+v, its curve ends with %+v", r.Search, r.Best, last)
 		}
 	}
-	if d.Results[2].Strategy != "naml, transferred" || in.Searches[2].Config.Strategy != search.NAML {
+	if d.Results[2].Strategy != "naml, transferred" || in.Searches[2].Config.Strategy != strategy.NAML {
 		t.Errorf("strategy %q", d.Results[2].Strategy)
 	}
 }
@@ -312,7 +312,7 @@ func TestManyClassesAreFolded(t *testing.T) {
 	card := opinions
 	card.Card.Classes = nil
 	for i := range 10_000 {
-		card.Card.Classes = append(card.Card.Classes, task.Class{Label: fmt.Sprintf("class-%d", i), Train: 10_000 - i})
+		card.Card.Classes = append(card.Card.Classes, data.Class{Label: fmt.Sprintf("class-%d", i), Train: 10_000 - i})
 	}
 	in.Cards = []Card{card}
 	html := page(t, in)

@@ -4,10 +4,11 @@ import (
 	"math"
 	"testing"
 
+	"tnaml/experiments/data"
 	"tnaml/experiments/search"
+	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/space"
-	"tnaml/experiments/task"
-	"tnaml/nn/child"
+	"tnaml/experiments/trainer"
 	"tnaml/nn/rng"
 )
 
@@ -38,7 +39,7 @@ func simulate(t testing.TB, name, strategy string, seed uint64, tasks []world, t
 	t.Helper()
 	sp := textSpace(t, "news-64", "news-128", "wiki-50", "wiki-128", "wiki-250")
 	s := Search{Name: name, Status: "completed", Config: search.Config{Space: sp, Strategy: strategy, Seed: seed, Lag: 1}}
-	if strategy != search.Random {
+	if strategy != strategy.Random {
 		s.Config.Lag = 8
 	}
 	for _, w := range tasks {
@@ -49,10 +50,10 @@ func simulate(t testing.TB, name, strategy string, seed uint64, tasks []world, t
 		k := r.IntN(len(tasks))
 		w := tasks[k]
 		skill := 0.0
-		if strategy != search.Random {
+		if strategy != strategy.Random {
 			skill = 1 - math.Exp(-float64(i+head)/180)
 		}
-		x := search.Trial{Trial: i, Task: k, Status: child.OK, Parameters: 3000 + r.IntN(1_200_000), Loss: r.Float64()}
+		x := search.Trial{Trial: i, Task: k, Status: trainer.OK, Parameters: 3000 + r.IntN(1_200_000), Loss: r.Float64()}
 		bad := 0.0
 		for c, n := range sp.Options() {
 			want := (c*5 + len(w.name)) % n
@@ -69,9 +70,9 @@ func simulate(t testing.TB, name, strategy string, seed uint64, tasks []world, t
 		x.Test = min(1, math.Round(558*(accuracy-.004+noise()))/558)
 		switch {
 		case r.IntN(23) == 0:
-			x.Status, x.Reason = child.Diverged, []string{"loss not finite: NaN at step 41 of 400", "loss not finite: +Inf at step 7 of 100"}[r.IntN(2)]
+			x.Status, x.Reason = trainer.Diverged, []string{"loss not finite: NaN at step 41 of 400", "loss not finite: +Inf at step 7 of 100"}[r.IntN(2)]
 		case r.IntN(90) == 0:
-			x.Status, x.Reason = child.OverMemory, "needs 2210.4 MiB, the limit is 2048.0 MiB"
+			x.Status, x.Reason = trainer.OverMemory, "needs 2210.4 MiB, the limit is 2048.0 MiB"
 		}
 		c := search.Cost{Trial: i, CPUSeconds: math.Exp(4*r.Float64() - 1), Worker: []string{"a", "b", "c"}[r.IntN(3)], InstructionSet: "avx2", Cached: r.IntN(11) == 0}
 		c.WallSeconds = 1.2 * c.CPUSeconds
@@ -88,16 +89,16 @@ func simulate(t testing.TB, name, strategy string, seed uint64, tasks []world, t
 var (
 	spam     = world{"sms_spam", .981, .09}
 	opinion  = world{"prog_opinion", .703, .22}
-	opinions = Card{"prog_opinion", task.Card{
+	opinions = Card{"prog_opinion", data.Card{
 		Examples: 1162, Train: 930, Validation: 116, Test: 116, MajorityAccuracy: .4655, MeanCharacters: 101.4, MeanTokens: 17.23, Cut: 0,
-		Balance: 159.0 / 506, Evenness: .9034, Lengths: &task.Lengths{Min: 11, Q1: 72, Median: 101, Q3: 131, P95: 140, Max: 152}, Leaks: &task.Leaks{TrainTest: 2},
+		Balance: 159.0 / 506, Evenness: .9034, Lengths: &data.Lengths{Min: 11, Q1: 72, Median: 101, Q3: 131, P95: 140, Max: 152}, Leaks: data.Leaks{TrainTest: 2},
 		Duplicates: 31, Conflicts: 4, DistinctTokens: 4211, Vocabulary: 4211, WideVocabulary: 1804, Coverage: .8123,
-		Classes: []task.Class{
+		Classes: []data.Class{
 			{Label: "positive", Train: 402, Validation: 50, Test: 54, Samples: []string{"I am all for it", "great news for everyone <3"}},
 			{Label: "neutral", Train: 398, Validation: 51, Test: 48, Samples: []string{"The vote is on Tuesday."}},
 			{Label: "negative", Train: 130, Validation: 15, Test: 14, Samples: []string{"what a mess & what a waste"}},
 		},
-		Options:  task.Options{Name: "prog_opinion", Seed: 1, MaxTokens: 512, Source: "Opinions on a programme, made up for this test", Licence: "CC0-1.0"},
+		Options:  data.Options{Name: "prog_opinion", Seed: 1, MaxTokens: 512, Source: "Opinions on a programme, made up for this test", Licence: "CC0-1.0"},
 		Warnings: []string{"4 examples have the text of another example and another label"},
 	}}
 )
@@ -112,11 +113,11 @@ func realistic(t testing.TB) Input {
 			n = 240
 		}
 		tasks := []world{w}
-		transferred := simulate(t, w.name+"-transfer-s1", search.NAML, 1, tasks, n, 150)
+		transferred := simulate(t, w.name+"-transfer-s1", strategy.NAML, 1, tasks, n, 150)
 		transferred.Strategy = "naml, transferred"
 		in.Searches = append(in.Searches,
-			simulate(t, w.name+"-random-s1", search.Random, 1, tasks, n, 0),
-			simulate(t, w.name+"-naml-s1", search.NAML, 1, tasks, n, 0),
+			simulate(t, w.name+"-random-s1", strategy.Random, 1, tasks, n, 0),
+			simulate(t, w.name+"-naml-s1", strategy.NAML, 1, tasks, n, 0),
 			transferred)
 	}
 	return in
@@ -128,8 +129,8 @@ func repeated(t testing.TB) Input {
 	for seed := range uint64(3) {
 		tasks := []world{spam}
 		in.Searches = append(in.Searches,
-			simulate(t, "random-s"+string(rune('1'+seed)), search.Random, seed+1, tasks, 200, 0),
-			simulate(t, "naml-s"+string(rune('1'+seed)), search.NAML, seed+1, tasks, 200, 40))
+			simulate(t, "random-s"+string(rune('1'+seed)), strategy.Random, seed+1, tasks, 200, 0),
+			simulate(t, "naml-s"+string(rune('1'+seed)), strategy.NAML, seed+1, tasks, 200, 40))
 	}
 	return in
 }
@@ -142,12 +143,12 @@ func hostile(t testing.TB) Input {
 	in := Input{
 		Title: "A & B " + evil, Generated: evil,
 		Searches: []Search{
-			simulate(t, "s-random "+evil, search.Random, 1, both[:1], 60, 0),
-			simulate(t, "s-naml "+evil, search.NAML, 2, both, 80, 0),
+			simulate(t, "s-random "+evil, strategy.Random, 1, both[:1], 60, 0),
+			simulate(t, "s-naml "+evil, strategy.NAML, 2, both, 80, 0),
 		},
-		Cards: []Card{{both[0].name, task.Card{
+		Cards: []Card{{both[0].name, data.Card{
 			Examples: 100, Train: 80, Validation: 10, Test: 10, MajorityAccuracy: .87, Warnings: []string{evil},
-			Classes: []task.Class{{Label: evil, Samples: []string{evil, evil}}}, Options: task.Options{Source: evil, Licence: evil},
+			Classes: []data.Class{{Label: evil, Samples: []string{evil, evil}}}, Options: data.Options{Source: evil, Licence: evil},
 		}}},
 	}
 	for i := range in.Searches {
@@ -155,7 +156,7 @@ func hostile(t testing.TB) Input {
 		s.Status = evil
 		s.Config.Space.Name = evil
 		for k := range s.Config.Space.Choices {
-			if c := &s.Config.Space.Choices[k]; c.Name == space.Module {
+			if c := &s.Config.Space.Choices[k]; c.Name == trainer.Module {
 				c.Options[0] = evil
 			}
 		}

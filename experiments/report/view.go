@@ -9,9 +9,11 @@ import (
 	"slices"
 	"strings"
 
+	"tnaml/experiments/data"
 	"tnaml/experiments/metrics"
 	"tnaml/experiments/search"
-	"tnaml/experiments/task"
+	"tnaml/experiments/search/strategy"
+	"tnaml/experiments/trainer"
 )
 
 // view is what the page's template shows.
@@ -29,7 +31,7 @@ type view struct {
 // taskView is one task's part of the page.
 type taskView struct {
 	Name, ID string
-	Card     *task.Card
+	Card     *data.Card
 	// Data says that searches on different data share the task's name.
 	Data  bool
 	Arms  []*arm
@@ -75,7 +77,7 @@ type cost struct {
 }
 
 // random says that the arm is the paper's baseline.
-func (a *arm) random() bool { return a.search.Config.Strategy == search.Random }
+func (a *arm) random() bool { return a.search.Config.Strategy == strategy.Random }
 
 // bestRow is one of the best models.
 type bestRow struct {
@@ -169,7 +171,7 @@ func (tv *taskView) fill() error {
 			tv.Strategies = append(tv.Strategies, a)
 		}
 		for _, t := range a.Top.Trials {
-			tv.Best = append(tv.Best, bestRow{a, t, a.costs[t.Trial].CPUSeconds, a.search.Config.Space.Describe(t.Actions)})
+			tv.Best = append(tv.Best, bestRow{a, t, a.costs[t.Trial].CPUSeconds, trainer.Describe(&a.search.Config.Space, t.Actions)})
 		}
 	}
 	// Stable: ties go to the earlier search and trial, as in accuracy-topN.

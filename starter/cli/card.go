@@ -10,59 +10,49 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 
-	"tnaml/experiments/task"
+	"tnaml/experiments/data"
+	"tnaml/experiments/data/kinds"
 )
 
 // card is a task's card for people, for a terminal of so many columns.
-func card(name string, c task.Card, width int) string {
+func card(name string, c data.Card, width int) string {
 	var b strings.Builder
 	n := func(v int) string { return humanize.Comma(int64(v)) }
 	line := func(head, format string, a ...any) {
 		fmt.Fprintf(&b, "  %-11s %s\n", head, strings.ReplaceAll(wrap(fmt.Sprintf(format, a...), width-14, ""), "\n", "\n"+strings.Repeat(" ", 14)))
 	}
-	fmt.Fprintf(&b, "%s: %s examples in %d classes, %s\n", name, n(c.Examples), len(c.Classes), c.Modality())
+	kind, in := kinds.Of(&c), ""
+	if len(c.Classes) > 0 {
+		in = fmt.Sprintf(" in %d classes", len(c.Classes))
+	}
+	fmt.Fprintf(&b, "%s: %s examples%s, %s\n", name, n(c.Examples), in, kind.Kind)
 	for _, about := range []string{c.Options.Source, c.Options.Licence} {
 		if about != "" {
 			fmt.Fprintf(&b, "%s\n", wrap(flat(about), width, ""))
 		}
 	}
 	b.WriteString("\n")
-	split := "by seed " + fmt.Sprint(c.Options.Seed)
-	if c.GivenSplit {
-		split = "the source's own"
-	}
-	line("split", "%s train, %s validation, %s test, %s", n(c.Train), n(c.Validation), n(c.Test), split)
 	if len(c.Classes) > 0 {
+		split := "by seed " + fmt.Sprint(c.Options.Seed)
+		if c.GivenSplit {
+			split = "the source's own"
+		}
+		line("split", "%s train, %s validation, %s test, %s", n(c.Train), n(c.Validation), n(c.Test), split)
 		line("to beat", "%s, always answering %q", percent(c.MajorityAccuracy), cut(c.Classes[majority(c)].Label, width/3))
-	}
-	if c.Balance > 0 {
-		balance := fmt.Sprintf("the smallest class has %s of the largest", percent(c.Balance))
+		balance := fmt.Sprintf("the smallest class has %s of the largest; evenness %.2f of 1", percent(c.Balance), c.Evenness)
 		if c.Balance == 1 {
 			balance = "all classes are of one size"
-		} else if c.Evenness > 0 {
-			balance += fmt.Sprintf("; evenness %.2f of 1", c.Evenness)
 		}
 		line("balance", "%s", balance)
 	}
-	if m := c.Image; m != nil {
-		line("images", "%s, mean pixel %s of 255", sizeOf(m.Height, m.Width, m.Channels), means(m.MeanPixel))
-	} else {
-		if l := c.Lengths; l != nil {
-			line("characters", "%s to %s, half of the texts %s to %s, median %s, 95 %% up to %s", n(l.Min), n(l.Max), n(l.Q1), n(l.Q3), n(l.Median), n(l.P95))
-		} else {
-			line("characters", "%.0f on average", c.MeanCharacters)
-		}
-		cutAt := ""
-		if c.Cut > 0 {
-			cutAt = fmt.Sprintf(", %s texts cut at %s", n(c.Cut), n(c.Options.MaxTokens))
-		}
-		line("tokens", "%.0f a text on average%s", c.MeanTokens, cutAt)
-		line("vocabulary", "%s of %s tokens; wide tower %s, %s of the test split", n(c.Vocabulary), n(c.DistinctTokens), n(c.WideVocabulary), percent(c.Coverage))
+	for _, f := range kind.Facts(&c) {
+		line(f.Name, "%s", flat(f.Value))
 	}
-	line("duplicates", "%s", duplicates(c))
-	line("leakage", "%s", leakage(c))
-	b.WriteString("\n" + classes(c, width))
-	b.WriteString(sampleTexts(c, width))
+	if len(c.Classes) > 0 {
+		line("duplicates", "%s", duplicates(c))
+		line("leakage", "%s", leakage(c))
+		b.WriteString("\n" + classes(c, width) + sampleTexts(c, width))
+	}
 	for i, w := range c.Warnings {
 		if i == 0 {
 			b.WriteString("\n")
@@ -73,7 +63,7 @@ func card(name string, c task.Card, width int) string {
 }
 
 // majority is the most frequent class of the training split.
-func majority(c task.Card) int {
+func majority(c data.Card) int {
 	best := 0
 	for i, cl := range c.Classes {
 		if cl.Train > c.Classes[best].Train {
@@ -83,27 +73,16 @@ func majority(c task.Card) int {
 	return best
 }
 
-func means(v []float64) string {
-	out := make([]string, len(v))
-	for i, m := range v {
-		out[i] = fmt.Sprintf("%.0f", m)
-	}
-	return strings.Join(out, " ")
-}
-
-func duplicates(c task.Card) string {
+func duplicates(c data.Card) string {
 	if c.Duplicates == 0 {
 		return "none"
 	}
 	return fmt.Sprintf("%s equal an earlier example, %s of them with another label", humanize.Comma(int64(c.Duplicates)), humanize.Comma(int64(c.Conflicts)))
 }
 
-func leakage(c task.Card) string {
+func leakage(c data.Card) string {
 	l := c.Leaks
-	switch {
-	case l == nil && c.Leakage > 0:
-		return humanize.Comma(int64(c.Leakage)) + " examples to validate or test are in the training split"
-	case l == nil || *l == task.Leaks{}:
+	if l == (data.Leaks{}) {
 		return "none between the splits"
 	}
 	var out []string
@@ -119,7 +98,7 @@ func leakage(c task.Card) string {
 }
 
 // classes is the table of the classes, with a bar each.
-func classes(c task.Card, width int) string {
+func classes(c data.Card, width int) string {
 	name, train, test, most := 5, 5, 4, 1
 	shown := c.Shown()
 	for i, cl := range shown {
@@ -163,7 +142,7 @@ func bar(share float64, width int) string {
 
 // sampleTexts shows the first texts of the classes, fewer of each where there
 // are many.
-func sampleTexts(c task.Card, width int) string {
+func sampleTexts(c data.Card, width int) string {
 	each, name := 3, 0
 	shown := c.Classes[:min(len(c.Classes), 12)]
 	if len(shown) > 4 {

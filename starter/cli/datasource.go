@@ -9,9 +9,9 @@ import (
 	"path/filepath"
 	"strings"
 
-	"tnaml/experiments/archive"
-	"tnaml/experiments/image"
-	"tnaml/experiments/task"
+	"tnaml/experiments/data"
+	"tnaml/experiments/data/archive"
+	"tnaml/experiments/data/labelled"
 )
 
 // form is what a source of an import is.
@@ -149,7 +149,7 @@ func (s *source) expand() ([]source, error) {
 		if err := inner.look(); err != nil {
 			return nil, err
 		}
-		if _, err := task.FormatOf(e.Name()); err != nil && inner.form == aTable {
+		if _, err := labelled.FormatOf(e.Name()); err != nil && inner.form == aTable {
 			continue // what lies beside the data, such as a description
 		}
 		f := inner.form
@@ -212,7 +212,7 @@ func nameSplits(s []source) error {
 func splitOfName(name string) string {
 	name = path.Base(name)
 	if strings.HasPrefix(strings.ToLower(name), "t10k-") {
-		return image.Test
+		return data.Test
 	}
 	return archive.SplitOf(name)
 }

@@ -2,12 +2,10 @@ package cli
 
 import (
 	"context"
-	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -21,7 +19,9 @@ import (
 	"tnaml/activities/store"
 	"tnaml/deploy"
 	"tnaml/experiments/metrics"
+	"tnaml/experiments/report"
 	"tnaml/experiments/search"
+	"tnaml/experiments/trainer"
 	"tnaml/workflows"
 )
 
@@ -51,16 +51,16 @@ func (a *app) find(ctx context.Context, s *deploy.Servers, name string) (*found,
 	if f.config, err = library.ReadConfig(ctx, s.Store, record.Config); err != nil {
 		return nil, err
 	}
-	checkpoint, costs := record.Checkpoint, record.Costs
-	var journal []activities.TrialResult
+	ledger, costs := record.Ledger, record.Costs
+	var journal []activities.Row
 	if record.Status == "running" {
 		// Without an answer (no worker, or the run is gone) the checkpoints are
 		// what there is.
 		if p, err := queryPosition(ctx, s.Client, name); err == nil {
-			checkpoint, costs, journal = p.Checkpoint, p.Costs, p.Journal
+			ledger, costs, journal = p.Ledger, p.Costs, p.Journal
 		}
 	}
-	if f.trials, err = library.ReadLedger(ctx, s.Store, checkpoint); err != nil {
+	if f.trials, err = library.ReadLedger(ctx, s.Store, ledger); err != nil {
 		return nil, err
 	}
 	if f.costs, err = library.ReadCosts(ctx, s.Store, costs); err != nil {
@@ -87,7 +87,7 @@ func queryPosition(ctx context.Context, c client.Client, name string) (activitie
 // best returns a task's best trials by validation accuracy, as accuracy-topN
 // has them.
 func (f *found) best(task int) (metrics.TopN, bool) {
-	return metrics.AccuracyTopN(f.trials, task, 10)
+	return metrics.AccuracyTopN(f.trials, task, search.TopN)
 }
 
 // row is a trial for scripts.
@@ -95,8 +95,8 @@ type row struct {
 	search.Trial
 	TaskName string `json:"task_name"`
 	Summary  string `json:"summary"`
-	// Options holds the option taken for each choice, by its name.
-	Options     map[string]any `json:"options"`
+	// Choices holds the option taken of each choice, by its name.
+	Choices     map[string]any `json:"choices"`
 	CPUSeconds  float64        `json:"cpu_seconds"`
 	WallSeconds float64        `json:"wall_seconds"`
 	Cached      bool           `json:"cached"`
@@ -105,10 +105,8 @@ type row struct {
 
 func (f *found) row(i int) row {
 	t := f.trials[i]
-	r := row{Trial: t, TaskName: f.config.Tasks[t.Task].Name, Summary: f.config.Space.Describe(t.Actions), Options: map[string]any{}}
-	for k, c := range f.config.Space.Choices {
-		r.Options[c.Name] = c.Options[t.Actions[k]]
-	}
+	r := row{Trial: t, TaskName: f.config.Tasks[t.Task].Name, Summary: trainer.Describe(&f.config.Space, t.Actions)}
+	r.Choices, _ = f.config.Space.Values(t.Actions) // told trials fit their space
 	if i < len(f.costs) {
 		c := f.costs[i]
 		r.CPUSeconds, r.WallSeconds, r.Cached, r.Worker = c.CPUSeconds, c.WallSeconds, c.Cached, c.Worker
@@ -140,7 +138,7 @@ func (a *app) trialsCommand() *cobra.Command {
 				case "jsonl":
 					return a.trialsJSONL(f, from)
 				}
-				t := newTable(table.Row{"trial", "task", "status", "validation", "test", "CPU", "child model"}, "trial", "validation", "test", "CPU")
+				t := newTable(table.Row{"trial", "task", "status", "validation", "test", "CPU", "model"}, "trial", "validation", "test", "CPU")
 				for i := from; i < len(f.trials); i++ {
 					r := f.row(i)
 					cpu := duration(r.CPUSeconds)
@@ -151,7 +149,7 @@ func (a *app) trialsCommand() *cobra.Command {
 					if r.Reason != "" {
 						summary += " · " + r.Reason
 					}
-					t.AppendRow(table.Row{r.Trial.Trial, r.TaskName, r.Status, percent(r.Validation), percent(r.Test), cpu, summary})
+					t.AppendRow(table.Row{r.Trial.Trial, r.TaskName, r.Status, f.value(r.Validation), f.value(r.Test), cpu, summary})
 				}
 				a.print("%s", t.Render())
 				return nil
@@ -164,31 +162,13 @@ func (a *app) trialsCommand() *cobra.Command {
 	return cmd
 }
 
+// value writes an objective's value for people.
+func (f *found) value(v float64) string { return trainer.Text(f.config.Space.Objective, v) }
+
 func (a *app) trialsCSV(f *found, from int) error {
-	w := csv.NewWriter(a.Stdout)
-	header := []string{"trial", "task", "status", "validation_accuracy", "test_accuracy", "loss", "parameters", "cpu_seconds", "wall_seconds", "cached", "worker", "model", "reason"}
-	for _, c := range f.config.Space.Choices {
-		header = append(header, c.Name)
-	}
-	if err := w.Write(header); err != nil {
-		return err
-	}
-	number := func(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
-	for i := from; i < len(f.trials); i++ {
-		r := f.row(i)
-		record := []string{
-			strconv.Itoa(r.Trial.Trial), r.TaskName, string(r.Status), number(r.Validation), number(r.Test), number(r.Loss), strconv.Itoa(r.Parameters),
-			number(r.CPUSeconds), number(r.WallSeconds), strconv.FormatBool(r.Cached), r.Worker, r.Model, r.Reason,
-		}
-		for _, c := range f.config.Space.Choices {
-			record = append(record, fmt.Sprint(r.Options[c.Name]))
-		}
-		if err := w.Write(record); err != nil {
-			return err
-		}
-	}
-	w.Flush()
-	return w.Error()
+	return report.WriteCSV(a.Stdout, report.Input{Searches: []report.Search{{
+		Name: f.name, Config: *f.config, Trials: f.trials[from:], Costs: f.costs,
+	}}})
 }
 
 func (a *app) trialsJSONL(f *found, from int) error {
@@ -242,10 +222,11 @@ func (a *app) bestCommand() *cobra.Command {
 					if i > 0 {
 						a.print("")
 					}
-					a.print("%s: accuracy-top%d validation %s, test %s ± %.2f", e.Task, e.Models, percent(e.Validation), percent(e.Test), 100*e.TestError)
-					t := newTable(table.Row{"", "trial", "validation", "test", "child model"}, "trial", "validation", "test")
+					a.print("%s: %s-top%d validation %s, test %s ± %s", e.Task, f.config.Space.Objective.Metric, e.Models,
+						f.value(e.Validation), f.value(e.Test), strings.TrimSuffix(f.value(e.TestError), " %"))
+					t := newTable(table.Row{"", "trial", "validation", "test", "model"}, "trial", "validation", "test")
 					for k, r := range e.Best {
-						t.AppendRow(table.Row{k + 1, r.Trial.Trial, percent(r.Validation), percent(r.Test), r.Summary})
+						t.AppendRow(table.Row{k + 1, r.Trial.Trial, f.value(r.Validation), f.value(r.Test), r.Summary})
 					}
 					a.print("%s", t.Render())
 				}

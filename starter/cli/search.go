@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -17,6 +18,7 @@ import (
 
 	"tnaml/activities/store"
 	"tnaml/deploy"
+	"tnaml/experiments/search/strategy"
 	"tnaml/workflows"
 )
 
@@ -56,7 +58,7 @@ func (a *app) searchCommand() *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.StringSliceVar(&spec.Tasks, "task", nil, "task to search, as imported; may be repeated")
-	f.StringVar(&spec.Strategy, "strategy", spec.Strategy, strings.Join(workflows.Strategies(), ", "))
+	f.StringVar(&spec.Strategy, "strategy", spec.Strategy, strings.Join(strategy.Builtin().Names(), ", "))
 	f.IntVar(&spec.Trials, "trials", spec.Trials, "budget: the number of trials")
 	f.Uint64Var(&spec.Seed, "seed", spec.Seed, "decides every random draw")
 	f.StringVar(&spec.Space, "space", spec.Space, "`NAME` of the search space, see starter space list (default: the controller's, else text or image, as the tasks are)")
@@ -64,7 +66,7 @@ func (a *app) searchCommand() *cobra.Command {
 	f.IntVar(&spec.Parallel, "parallel", 0, "trials in flight, at most the lag (default: the lag); never changes the result")
 	f.StringVar(&name, "name", "", "the search's name (default: task-strategy-sSEED-N)")
 	f.StringVar(&spec.Experiment, "experiment", "", "label to list and compare searches by")
-	f.StringVar(&settings, "settings", "", "the strategy's parameters as JSON, or @FILE")
+	f.StringVar(&settings, "settings", "", "the strategy's parameters as JSON, the name of a preset, or @FILE")
 	f.StringVar(&spec.Controller, "controller", "", "pretrained controller to start from: `NAME` or NAME@VERSION (see starter controller list)")
 	f.StringSliceVar(&spec.Modules, "module", nil, "embedding module to choose from; may be repeated (default: the controller's, else all)")
 	f.IntVar(&spec.CheckpointEvery, "checkpoint-every", spec.CheckpointEvery, "trials between two checkpoints")
@@ -76,6 +78,9 @@ func (a *app) searchCommand() *cobra.Command {
 	return a.jsonFlag(cmd)
 }
 
+// presetForm is that of a preset's name.
+var presetForm = regexp.MustCompile(`^[a-z][a-z0-9_-]*$`)
+
 func readSettings(s string) (json.RawMessage, error) {
 	if s == "" {
 		return nil, nil
@@ -86,6 +91,9 @@ func readSettings(s string) (json.RawMessage, error) {
 		if b, err = os.ReadFile(file); err != nil {
 			return nil, fmt.Errorf("--settings: %w", err)
 		}
+	}
+	if word := strings.TrimSpace(s); presetForm.MatchString(word) {
+		return json.Marshal(word)
 	}
 	if !json.Valid(b) {
 		return nil, usageError{fmt.Errorf("--settings is not valid JSON: %s", cut(string(b), 80))}

@@ -97,8 +97,12 @@ func (a *app) work(ctx context.Context, s *deploy.Servers) error {
 		hostname, _ := os.Hostname()
 		identity = fmt.Sprintf("starter-%d@%s", os.Getpid(), hostname)
 	}
+	serve, err := a.config.Worker.Serve()
+	if err != nil {
+		return err
+	}
 	return host.Run(ctx, s.Client, s.Store, host.Options{
-		Namespace: s.Namespace, TaskQueue: a.config.Temporal.TaskQueue, Slots: a.config.Worker.Slots,
+		Namespace: s.Namespace, TaskQueue: a.config.Temporal.TaskQueue, Slots: a.config.Worker.Slots, Serve: serve,
 		CacheBytes: int64(a.config.Worker.CacheMB) << 20, Identity: identity,
 	})
 }

@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -17,6 +19,7 @@ import (
 
 	"tnaml/activities"
 	"tnaml/deploy"
+	"tnaml/experiments/trainer"
 	"tnaml/workflows"
 )
 
@@ -151,12 +154,9 @@ func progressText(p workflows.Progress) string {
 	if p.TrialsPerSecond > 0 {
 		line += fmt.Sprintf("  %.2g/s", p.TrialsPerSecond)
 	}
-	best := -1.0
-	for _, b := range p.Best {
-		best = max(best, b.Validation)
-	}
-	if best >= 0 {
-		line += "  best validation " + percent(best)
+	if len(p.Best) > 0 {
+		best := slices.MaxFunc(p.Best, func(a, b workflows.Best) int { return cmp.Compare(a.Reward, b.Reward) })
+		line += "  best validation " + trainer.Text(p.Objective, best.Validation)
 	}
 	if p.Failed > 0 {
 		line += fmt.Sprintf("  %d failed", p.Failed)
@@ -186,11 +186,12 @@ func (a *app) showResult(name string, r *workflows.SearchResult) error {
 	}
 	a.print("%s %s after %d trials, %s of CPU time", name, r.Status, r.Trials, duration(r.CPUSeconds))
 	for _, accuracy := range r.Accuracy {
-		a.print("\n%s: accuracy-top%d validation %s, test %s", accuracy.Task, accuracy.Models, percent(accuracy.Validation), percent(accuracy.Test))
-		t := newTable(table.Row{"trial", "validation", "test", "child model"}, "trial", "validation", "test")
+		a.print("\n%s: %s-top%d validation %s, test %s", accuracy.Task, r.Objective.Metric, accuracy.Models,
+			trainer.Text(r.Objective, accuracy.Validation), trainer.Text(r.Objective, accuracy.Test))
+		t := newTable(table.Row{"trial", "validation", "test", "model"}, "trial", "validation", "test")
 		for _, b := range r.Best {
 			if b.Task == accuracy.Task {
-				t.AppendRow(table.Row{b.Trial, percent(b.Validation), percent(b.Test), b.Summary})
+				t.AppendRow(table.Row{b.Trial, trainer.Text(r.Objective, b.Validation), trainer.Text(r.Objective, b.Test), b.Summary})
 			}
 		}
 		a.print("%s", t.Render())

@@ -1,0 +1,197 @@
+package strategy
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"tnaml/experiments/space"
+	"tnaml/experiments/trainer"
+	"tnaml/nn/controller"
+	"tnaml/nn/rng"
+	"tnaml/nn/safetensors"
+)
+
+// controllerKind is the kind of a controller's object.
+const controllerKind = "controller"
+
+// Origin says where a controller comes from.
+type Origin struct {
+	// Space is the search space the controller speaks of.
+	Space space.Space `json:"space"`
+	// Tasks are those of its embeddings, in order.
+	Tasks []trainer.Task `json:"tasks"`
+	// Trials is the number it has learned from in the search that Tasks, Seed and
+	// Settings are of.
+	Trials   int    `json:"trials"`
+	Strategy string `json:"strategy"`
+	Seed     uint64 `json:"seed"`
+	// From references the controller that the search started from, if any.
+	From string `json:"from,omitempty"`
+	// Settings are the strategy's parameters.
+	Settings json.RawMessage `json:"settings"`
+}
+
+// Pretrained is a controller read from its object.
+type Pretrained struct {
+	// Ref is the digest of the object: "sha256:" and 64 hex digits.
+	Ref    string
+	Origin Origin
+	Policy *controller.Controller
+}
+
+// EncodeController makes a controller's object: its weights and where it comes
+// from (FORMAT.md).
+func EncodeController(l Learner, o Origin) []byte {
+	f := safetensors.New(controllerKind)
+	l.PutController(f)
+	f.PutJSON("origin", o)
+	return f.Encode()
+}
+
+// DecodeController reads a controller's object.
+func DecodeController(b []byte) (*Pretrained, error) {
+	f, err := safetensors.Decode(b)
+	if err != nil {
+		return nil, fmt.Errorf("controller: %w", err)
+	}
+	if f.Kind() != controllerKind {
+		return nil, fmt.Errorf("controller: the object is a %q", f.Kind())
+	}
+	p := &Pretrained{Ref: digest(b)}
+	if err := f.GetJSON("origin", &p.Origin); err != nil {
+		return nil, fmt.Errorf("controller: %w", err)
+	}
+	if p.Policy, err = controller.FromFile(f, controllerPrefix); err != nil {
+		return nil, err
+	}
+	if n := p.Policy.Tasks(); n != len(p.Origin.Tasks) {
+		return nil, fmt.Errorf("controller: %d tasks, %d of them named", n, len(p.Origin.Tasks))
+	}
+	if !slices.Equal(p.Origin.Space.Options(), p.Policy.Config().Options) {
+		return nil, errors.New("controller: its weights and the search space that it names do not belong together")
+	}
+	return p, nil
+}
+
+// Space is the search space that the controller speaks of.
+func (p *Pretrained) Space() *space.Space { return &p.Origin.Space }
+
+// TaskAgnostic says that the controller has no task embeddings (§4.3).
+func (p *Pretrained) TaskAgnostic() bool { return p.Policy.Config().TaskEmbedding < 0 }
+
+// TaskEmbeddings returns the embedding of each task of Origin.Tasks, nil for a
+// task-agnostic controller.
+func (p *Pretrained) TaskEmbeddings() [][]float64 {
+	if p.TaskAgnostic() {
+		return nil
+	}
+	out := make([][]float64, p.Policy.Tasks())
+	for i := range out {
+		out[i] = p.Policy.TaskEmbedding(i)
+	}
+	return out
+}
+
+// Modules lists the modules among the options.
+func (p *Pretrained) Modules() []string {
+	return trainer.Find(p.Space().TrainerName()).Modules(p.Space())
+}
+
+// Architecture is the child model that the controller has settled on for a
+// task: the most probable option of each choice, given those before it. For a
+// converged controller it is what it samples last (§4.3, "select the final
+// child model"); for one that has not converged the last sample would be an
+// accident, and this is not.
+func (p *Pretrained) Architecture(task int) []int {
+	actions := make([]int, len(p.Policy.Config().Options))
+	p.Policy.Greedy(task, actions)
+	return actions
+}
+
+// Fits reports how a search space differs from the controller's, choice by
+// choice: a controller's actions mean nothing in another space.
+func (p *Pretrained) Fits(sp *space.Space) error {
+	if sp.Digest() == p.Space().Digest() {
+		return nil
+	}
+	const hint = "pretrain a controller in this space, or search in the controller's"
+	var differ []error
+	theirs := map[string]space.Choice{}
+	var order, mine []string
+	for _, c := range p.Space().Choices {
+		theirs[c.Name] = c
+		order = append(order, c.Name)
+	}
+	for _, c := range sp.Choices {
+		mine = append(mine, c.Name)
+		t, ok := theirs[c.Name]
+		if !ok {
+			differ = append(differ, fmt.Errorf("choice %q is not among the controller's", c.Name))
+			continue
+		}
+		added, missing := without(c.Options, t.Options), without(t.Options, c.Options)
+		switch {
+		case len(added)+len(missing) > 0:
+			var parts []string
+			if len(missing) > 0 {
+				parts = append(parts, "the search lacks "+space.List(missing))
+			}
+			if len(added) > 0 {
+				parts = append(parts, "the controller does not know "+space.List(added))
+			}
+			differ = append(differ, fmt.Errorf("choice %q: %s", c.Name, strings.Join(parts, ", ")))
+		case !slices.Equal(c.Options, t.Options):
+			differ = append(differ, fmt.Errorf("choice %q: the options %s stand in another order, the controller's is %s", c.Name, space.List(c.Options), space.List(t.Options)))
+		}
+	}
+	for _, name := range order {
+		if !slices.Contains(mine, name) {
+			differ = append(differ, fmt.Errorf("choice %q of the controller is not in the search's space", name))
+		}
+	}
+	if len(differ) == 0 {
+		differ = append(differ, fmt.Errorf("the choices stand in the order %s, the controller's is %s", strings.Join(mine, ", "), strings.Join(order, ", ")))
+	}
+	return fmt.Errorf("the controller was learned in another search space (%q) than the search's (%q): %s:\n%w", p.Space().Name, sp.Name, hint, errors.Join(differ...))
+}
+
+// without returns the options of a that b lacks.
+func without(a, b []any) (out []any) {
+	for _, o := range a {
+		if !slices.Contains(b, o) {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+// start returns the policy to begin a search with: the pretrained weights, and
+// a new randomly initialised embedding for each of the search's tasks in place
+// of the pretraining tasks' (§2.3).
+func (p *Pretrained) start(seed uint64, tasks int) (*controller.Controller, error) {
+	policy, err := controller.New(p.Policy.Config(), 0)
+	if err != nil {
+		return nil, err
+	}
+	for i, to := range policy.Parameters() { // without tasks: what both share
+		copy(to.Value, p.Policy.Parameters()[i].Value)
+	}
+	addTasks(policy, seed, tasks)
+	return policy, nil
+}
+
+func addTasks(policy *controller.Controller, seed uint64, tasks int) {
+	for i := range tasks {
+		policy.AddTask(rng.Derive(seed, "search/task embedding", uint64(i)))
+	}
+}
+
+func digest(b []byte) string {
+	sum := sha256.Sum256(b)
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
