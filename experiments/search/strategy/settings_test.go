@@ -74,7 +74,8 @@ func TestPresets(t *testing.T) {
 	if s.PolicyGradient.LearningRate != 1e-4 || s.PolicyGradient.Entropy != .5 || s.Controller.Hidden != 7 || !s.Baseline.Corrected {
 		t.Errorf("%+v", s)
 	}
-	if s := parse(`{"preset":"paper","policy_gradient":{"learning_rate":0.01}}`); s.PolicyGradient.LearningRate != .01 || s.Baseline.Corrected {
+	if s := parse(`{"preset":"paper","policy_gradient":{"learning_rate":0.01}}`); s.PolicyGradient.LearningRate != .01 ||
+		s.Baseline.Corrected {
 		t.Errorf("%+v", s)
 	}
 	for raw, want := range map[string]string{
@@ -85,11 +86,11 @@ func TestPresets(t *testing.T) {
 		`{"preset":"paper","policy_gradient":{"method":"trpo"}}`: "learning_rate",
 		`{"preset":"paper","baseline":7}`:                        "baseline",
 	} {
-		if got, err := ParseSettings(NAML, json.RawMessage(raw)); err == nil || !strings.Contains(err.Error(), want) {
+		if got, err := ParseSettings(NAML, json.RawMessage(raw)); !says(err, want) {
 			t.Errorf("%s: %s, %q is not in: %v", raw, got, want, err)
 		}
 	}
-	if _, err := ParseSettings(Random, json.RawMessage(`"paper"`)); err == nil || !strings.Contains(err.Error(), "(there are: default)") {
+	if _, err := ParseSettings(Random, json.RawMessage(`"paper"`)); !says(err, "(there are: default)") {
 		t.Errorf("%v", err)
 	}
 }
@@ -103,7 +104,7 @@ func TestTable(t *testing.T) {
 			t.Errorf("%s is found for %s", d.Name, name)
 		}
 	}
-	if _, err := Builtin().Find("NAML"); err == nil || !strings.Contains(err.Error(), `unknown strategy "NAML" (known: random, naml, fixed)`) {
+	if _, err := Builtin().Find("NAML"); !says(err, `unknown strategy "NAML" (known: random, naml, fixed)`) {
 		t.Errorf("%v", err)
 	}
 	changed := Builtin() // a table is the caller's own
@@ -124,7 +125,8 @@ func TestSchema(t *testing.T) {
 	want := []Setting{
 		{"baseline.corrected", "boolean", json.RawMessage("true")}, {"baseline.decay", "number", json.RawMessage("0.01")},
 		{"controller.hidden", "number", json.RawMessage("50")}, {"controller.task_embedding", "number", json.RawMessage("25")},
-		{"policy_gradient.learning_rate", "number", json.RawMessage("0.001")}, {"policy_gradient.method", "string", json.RawMessage(`"reinforce"`)},
+		{"policy_gradient.learning_rate", "number", json.RawMessage("0.001")},
+		{"policy_gradient.method", "string", json.RawMessage(`"reinforce"`)},
 	}
 	got := must(Builtin().Find(NAML))(t).Schema()
 	for _, w := range want {
@@ -139,7 +141,8 @@ func TestSchema(t *testing.T) {
 	}
 	all := &Definition{Defaults: json.RawMessage(`{"a":{"b":{"c":null,"d":[1]}},"e":""}`)}
 	b := must(json.Marshal(all.Schema()))(t)
-	const encoded = `[{"path":"a.b.c","type":"null","default":null},{"path":"a.b.d","type":"list","default":[1]},{"path":"e","type":"string","default":""}]`
+	const encoded = `[{"path":"a.b.c","type":"null","default":null},{"path":"a.b.d","type":"list","default":[1]},` +
+		`{"path":"e","type":"string","default":""}]`
 	if string(b) != encoded {
 		t.Errorf("%s", b)
 	}
