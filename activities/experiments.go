@@ -5,14 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
+	"slices"
 	"time"
 
 	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/experiments/catalog"
 	"tnaml/experiments/search/strategy"
-	"tnaml/experiments/study"
 )
 
 // PlanInput asks for a run's plan.
@@ -79,38 +78,51 @@ func (a *Activities) pin(ctx context.Context, p *library.Planned) (wrong []error
 	if len(tasks) > 0 {
 		kind = tasks[0].Kind
 	}
-	// The controllers to start from, all of one space.
-	var loaded []*strategy.Pretrained
-	if p.Kind == catalog.KindTransfer {
-		for _, step := range p.Searches {
-			if step.From == "" {
-				continue
-			}
-			if _, ok := p.Controllers[step.From]; ok {
-				continue
-			}
-			which := p.Spec.Controller
-			if step.From == study.ArmNoTaskEmbedding && !strings.HasPrefix(which, "sha256:") {
-				which = catalog.AgnosticName(which)
-			}
-			c, v, err := library.LoadController(ctx, a.store, which)
-			p.Controllers[step.From] = v // found or not, it is asked for once
-			switch {
-			case errors.Is(err, store.ErrNotFound):
+	loaded, missed, err := a.pinControllers(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	return a.pinSpace(ctx, p, kind, loaded, append(wrong, missed...))
+}
+
+// pinControllers finds the published controllers that arms start from.
+func (a *Activities) pinControllers(ctx context.Context, p *library.Planned) (loaded []pinned, wrong []error, err error) {
+	arms, read := map[string]bool{}, map[string]*strategy.Pretrained{}
+	for _, step := range p.Searches {
+		learned := func(s catalog.PretrainStep) bool { return s.Pretraining == step.From }
+		if arms[step.Arm] || step.From == "" || slices.ContainsFunc(p.Pretrain, learned) {
+			continue
+		}
+		arms[step.Arm] = true
+		c, ok := read[step.From]
+		if !ok {
+			var v library.ControllerVersion
+			if c, v, err = library.LoadController(ctx, a.store, step.From); errors.Is(err, store.ErrNotFound) {
 				wrong = append(wrong, fmt.Errorf("the arm %q starts from a controller: %w", step.Arm, err))
-				continue
-			case err != nil:
-				return nil, err
-			case step.From == study.ArmNoTaskEmbedding && !c.TaskAgnostic():
-				wrong = append(wrong, fmt.Errorf("the arm %q starts from a task-agnostic controller, %s has task embeddings", step.Arm, which))
+			} else if err != nil {
+				return nil, nil, err
 			}
-			loaded = append(loaded, c)
+			read[step.From], p.Controllers[step.From] = c, v
+		}
+		if c != nil {
+			loaded = append(loaded, pinned{step, c})
 		}
 	}
+	return loaded, wrong, nil
+}
+
+// pinned is the first search of an arm that starts from a published controller.
+type pinned struct {
+	step       catalog.SearchStep
+	controller *strategy.Pretrained
+}
+
+func (a *Activities) pinSpace(ctx context.Context, p *library.Planned, kind string, loaded []pinned, wrong []error) ([]error, error) {
 	var from *strategy.Pretrained
 	if len(loaded) > 0 {
-		from = loaded[0]
+		from = loaded[0].controller
 	}
+	// All searches of the run choose from the same modules.
 	filled, modules, faults, err := library.PinSpace(ctx, a.store, p.Spec.Space, kind, p.Spec.Modules, from)
 	if err != nil {
 		return nil, err
@@ -120,21 +132,15 @@ func (a *Activities) pin(ctx context.Context, p *library.Planned) (wrong []error
 	for _, m := range modules {
 		p.Modules = append(p.Modules, m.Name)
 	}
-
-	for i, c := range loaded {
-		if err := c.Fits(&filled); i > 0 && err != nil {
-			wrong = append(wrong, err)
-			break
+	if len(faults) > 0 {
+		return wrong, nil
+	}
+	for _, l := range loaded {
+		if err := l.controller.Fits(&filled); err != nil {
+			return append(wrong, fmt.Errorf("the arm %q starts from %s: %w", l.step.Arm, l.step.From, err)), nil
 		}
-		for _, step := range p.Searches {
-			// The other arms' shapes are their own.
-			if step.From == "" || step.Strategy == strategy.Random || (step.From == study.ArmNoTaskEmbedding) != c.TaskAgnostic() {
-				continue
-			}
-			if _, err := strategy.TransferSettings(step.Strategy, step.Settings, c); err != nil {
-				wrong = append(wrong, fmt.Errorf("the arm %q from controller %d: %w", step.Arm, i+1, err))
-			}
-			break
+		if _, err := strategy.TransferSettings(l.step.Strategy, l.step.Settings, l.controller); err != nil {
+			wrong = append(wrong, fmt.Errorf("the arm %q starts from %s: %w", l.step.Arm, l.step.From, err))
 		}
 	}
 	return wrong, nil

@@ -55,7 +55,7 @@ func newImageBench(t *testing.T) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := library.PublishImageTask(t.Context(), b.store, built, false); err != nil {
+	if _, err := library.PublishTask(t.Context(), b.store, built, false); err != nil {
 		t.Fatal(err)
 	}
 	patches, err := nnimage.TrainPatches(set.Images, nnimage.PatchOptions{Name: "patches", Centroids: 8, Size: 8, Channels: 1, Patch: 4, Samples: 500, Source: "stripes"})
@@ -103,7 +103,7 @@ func TestImageSearch(t *testing.T) {
 		t.Errorf("a second search needs %v", again.Features)
 	}
 	config, err := library.ReadConfig(t.Context(), b.store, r.Config)
-	if err != nil || config.Kind() != data.Image.String() || config.Space.Name != "image" {
+	if err != nil || config.Kind() != string(data.Image) || config.Space.Name != "image" {
 		t.Fatalf("%v %+v", err, config)
 	}
 	// patches, two layers of 64, relu, no norm or dropout, 0.1, none, 0.1, none, 400 steps.
@@ -201,8 +201,8 @@ func TestImageTrialComputesFeatures(t *testing.T) {
 
 func TestImageResolveRefuses(t *testing.T) {
 	b := newImageBench(t)
-	text := newBench(t, strategy.Random)
-	words, _, err := library.LoadTask(t.Context(), text.store, "things")
+	bench := newBench(t, strategy.Random)
+	words, _, err := library.LoadTask[*text.Task](t.Context(), bench.store, "things")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -47,7 +47,7 @@ func (a *Activities) resolve(ctx context.Context, in ResolveInput) (Resolved, er
 // missingFeatures lists the features of images that a search needs and the store
 // lacks.
 func (a *Activities) missingFeatures(ctx context.Context, config *search.Config) ([]FeaturesInput, error) {
-	if config.Kind() != data.Image.String() {
+	if config.Kind() != string(data.Image) {
 		return nil, nil
 	}
 	var out []FeaturesInput

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tnaml/experiments/search/strategy"
+	"tnaml/experiments/strict"
 )
 
 // SearchSpec is the input of the Search workflow: one JSON object in which
@@ -76,7 +77,7 @@ func DefaultSearchSpec() SearchSpec {
 // together.
 func ParseSearchSpec(raw []byte) (SearchSpec, error) {
 	spec := DefaultSearchSpec()
-	if err := strictUnmarshal(raw, &spec); err != nil {
+	if err := strict.Unmarshal(raw, &spec); err != nil {
 		return spec, fmt.Errorf("search spec: %w", err)
 	}
 	if err := spec.Validate(); err != nil {

@@ -34,9 +34,8 @@ const small = `name: small
 space: text-small
 seeds: [1]
 checkpoint_every: 4
-pretrain: {tasks: [p1, p2], trials: 12}
-transfer: {tasks: [t1], trials: 11}
-ablations: [no-task-embedding]
+pretrain: [{tasks: [p1, p2], trials: 12}]
+transfer: {tasks: [t1], trials: 11, arms: [default, no-task-embedding]}
 `
 
 // world is a store with all that the program writes, made by the program's own
@@ -89,7 +88,7 @@ func build(t *testing.T) *store.Memory {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := library.PublishImageTask(t.Context(), s, pictures, false); err != nil {
+	if _, err := library.PublishTask(t.Context(), s, pictures, false); err != nil {
 		t.Fatal(err)
 	}
 	for i, name := range []string{"pca", "pca-2"} {

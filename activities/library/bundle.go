@@ -61,7 +61,7 @@ func ExportModel(ctx context.Context, s store.Store, name string, config *search
 		Task: taskRef.Name, Search: name, Trial: t.Trial, Summary: trainer.Describe(&config.Space, t.Actions),
 		Validation: t.Validation, Test: t.Test,
 	}
-	if config.Kind() == data.Image.String() {
+	if config.Kind() == string(data.Image) {
 		return exportImage(ctx, s, config, t, b, info)
 	}
 	data, err := text.Decode(b)

@@ -93,7 +93,7 @@ func PinTasks(ctx context.Context, s store.Store, names []string) (tasks []searc
 		case err != nil:
 			return nil, nil, err
 		}
-		t := search.Task{Name: name, Kind: record.Card.Kind().String(), Data: string(record.Ref)}
+		t := search.Task{Name: name, Kind: string(record.Card.Kind()), Data: string(record.Ref)}
 		if len(tasks) > 0 && t.Kind != tasks[0].Kind {
 			wrong = append(wrong, fmt.Errorf("task %q is of kind %s and task %q of kind %s: one controller designs models of one kind",
 				tasks[0].Name, tasks[0].Kind, name, t.Kind))
@@ -141,7 +141,7 @@ func PinSpace(ctx context.Context, s store.Store, name, kind string, modules []s
 	case err != nil:
 		return filled, nil, nil, err
 	}
-	catalogue = slices.DeleteFunc(catalogue, func(r ModuleRecord) bool { return r.Modality.String() != kind })
+	catalogue = slices.DeleteFunc(catalogue, func(r ModuleRecord) bool { return string(r.Kind) != kind })
 	if len(modules) == 0 && from != nil {
 		modules = from.Modules()
 	}

@@ -35,7 +35,7 @@ func imageStore(t *testing.T) (s *store.Memory, task, module store.Ref) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if task, err = library.PublishImageTask(t.Context(), s, built, false); err != nil {
+	if task, err = library.PublishTask(t.Context(), s, built, false); err != nil {
 		t.Fatal(err)
 	}
 	pca, err := nnimage.TrainPCA(set.Images, nnimage.PCAOptions{Name: "pca", Components: 6, Size: 8, Channels: 1})

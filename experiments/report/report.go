@@ -13,6 +13,7 @@ import (
 	"io"
 
 	"tnaml/experiments/data"
+	"tnaml/experiments/metrics"
 	"tnaml/experiments/search"
 )
 
@@ -54,8 +55,8 @@ type Card struct {
 	Card data.Card `json:"card"`
 }
 
-// topN is the paper's N.
-const topN = 10
+// topN is the N of all accuracies-topN.
+const topN = metrics.N
 
 var (
 	//go:embed page.html
@@ -65,7 +66,8 @@ var (
 )
 
 var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
-	"points": points, "estimate": estimate, "duration": duration, "count": count, "label": label, "inc": func(i int) int { return i + 1 }, "percent": func(v float64) float64 { return 100 * v },
+	"points": points, "estimate": estimate, "duration": duration, "count": count, "label": label,
+	"inc": func(i int) int { return i + 1 }, "percent": func(v float64) float64 { return 100 * v },
 	"mul": func(a, b float64) float64 { return a * b }, "share": func(n, of int) float64 { return 100 * float64(n) / float64(max(1, of)) },
 }).Parse(pageHTML))
 

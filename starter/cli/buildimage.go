@@ -9,6 +9,7 @@ import (
 
 	"tnaml/deploy"
 	"tnaml/experiments/catalog"
+	"tnaml/experiments/data"
 	"tnaml/experiments/data/image"
 	nnimage "tnaml/nn/image"
 )
@@ -88,7 +89,7 @@ func trainingImages(ctx context.Context, file, what string, p *progressLine) (nn
 	out := s.Images
 	out.Pixels = nil
 	for i, split := range s.Splits {
-		if split == image.Train || split == "" {
+		if split == data.Train || split == "" {
 			out.Pixels = append(out.Pixels, s.At(i)...)
 		}
 	}

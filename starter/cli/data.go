@@ -11,6 +11,7 @@ import (
 
 	"tnaml/activities/library"
 	"tnaml/deploy"
+	"tnaml/experiments/data/kinds"
 )
 
 func (a *app) dataCommand() *cobra.Command {
@@ -78,11 +79,11 @@ func (a *app) dataListCommand() *cobra.Command {
 					longest = max(longest, len(r.Name))
 				}
 				for _, r := range records {
-					size := fmt.Sprintf("%.0f tokens", r.Card.MeanTokens)
-					if m := r.Card.Image; m != nil {
-						size = fmt.Sprintf("%d×%d×%d", m.Height, m.Width, m.Channels)
+					kind, classes, toBeat := kinds.Of(&r.Card), "", ""
+					if n := len(r.Card.Classes); n > 0 {
+						classes, toBeat = fmt.Sprint(n), percent(r.Card.MajorityAccuracy)
 					}
-					t.AppendRow(table.Row{r.Name, r.Card.Kind(), humanize.Comma(int64(r.Card.Examples)), len(r.Card.Classes), percent(r.Card.MajorityAccuracy), size,
+					t.AppendRow(table.Row{r.Name, kind.Kind, humanize.Comma(int64(r.Card.Examples)), classes, toBeat, kind.Size(&r.Card),
 						cut(r.Card.Options.Source, max(10, a.columns()-longest-60))})
 				}
 				a.print("%s", t.Render())

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -129,7 +128,7 @@ func (a *app) demoData(ctx context.Context, s *deploy.Servers, goroot string) er
 		return err
 	}
 	complete := haveModules
-	for _, name := range append(slices.Clone(e.Pretrain.Tasks), e.Transfer.Tasks...) {
+	for _, name := range e.Tasks() {
 		complete = complete && there[name]
 	}
 	if complete {
@@ -216,7 +215,7 @@ func (a *app) demoRun(ctx context.Context, s *deploy.Servers, trials int, output
 	}
 	search := result.Outcomes[len(result.Outcomes)-1].Search
 	for _, o := range result.Outcomes {
-		if o.Arm == study.ArmTransfer && o.Phase == study.Transfer {
+		if o.Arm == st.Against && o.Phase == study.Transfer {
 			search = o.Search
 		}
 	}

@@ -17,7 +17,8 @@ import (
 
 func (a *app) experimentCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "experiment", Short: "Named experiments: what they run, and what their runs found"}
-	cmd.AddCommand(a.experimentListCommand(), a.experimentShowCommand(), a.experimentAddCommand(), a.experimentResultsCommand(), a.removeCommand(removeExperiment))
+	cmd.AddCommand(a.experimentListCommand(), a.experimentShowCommand(), a.experimentAddCommand(), a.experimentResultsCommand(),
+		a.removeCommand(removeExperiment))
 	return group(cmd)
 }
 

@@ -15,6 +15,7 @@ import (
 	"tnaml/activities/library"
 	"tnaml/deploy"
 	"tnaml/experiments/data"
+	"tnaml/experiments/data/text"
 	"tnaml/nn/embedding"
 )
 
@@ -44,10 +45,10 @@ func (a *app) moduleListCommand() *cobra.Command {
 				t := newTable(table.Row{"module", "of", "language", "tokens", "dim", "other words", "source"}, "tokens", "dim")
 				for _, m := range modules {
 					tokens := ""
-					if m.Modality == data.Text {
+					if m.Kind == data.Text {
 						tokens = humanize.Comma(int64(m.Tokens))
 					}
-					t.AppendRow(table.Row{m.Name, m.Modality, m.Language, tokens, m.Dim, m.Subword, cut(m.Source, 80)})
+					t.AppendRow(table.Row{m.Name, m.Kind, m.Language, tokens, m.Dim, m.Subword, cut(m.Source, 80)})
 				}
 				a.print("%s", t.Render())
 				return nil
@@ -58,7 +59,7 @@ func (a *app) moduleListCommand() *cobra.Command {
 
 // moduleLine says in a line what a module is.
 func moduleLine(m library.ModuleRecord) string {
-	if m.Modality == data.Image {
+	if m.Kind == data.Image {
 		return fmt.Sprintf("%s: %s features of an image", m.Name, humanize.Comma(int64(m.Dim)))
 	}
 	line := fmt.Sprintf("%s: %s tokens of length %d", m.Name, humanize.Comma(int64(m.Tokens)), m.Dim)
@@ -97,7 +98,7 @@ func (a *app) moduleShowCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if record.Modality == data.Image && len(words)+len(tasks) == 0 {
+				if record.Kind == data.Image && len(words)+len(tasks) == 0 {
 					if a.json {
 						return a.printJSON(record)
 					}
@@ -125,7 +126,7 @@ func (a *app) moduleShowCommand() *cobra.Command {
 				defer p.clear()
 				for _, name := range tasks {
 					p.update("coverage of " + name)
-					t, _, err := library.LoadTask(cmd.Context(), s.Store, name)
+					t, _, err := library.LoadTask[*text.Task](cmd.Context(), s.Store, name)
 					if err != nil {
 						return err
 					}
@@ -315,7 +316,7 @@ func (a *app) moduleCheckCommand() *cobra.Command {
 						return err
 					}
 					for _, r := range records {
-						if r.Modality == data.Text && embedding.Triples(cmp.Or(language, r.Language)) != nil {
+						if r.Kind == data.Text && embedding.Triples(cmp.Or(language, r.Language)) != nil {
 							args = append(args, r.Name)
 						}
 					}

@@ -23,20 +23,19 @@ import (
 // runFlags are a run's spec as flags. Only what is given goes into the spec: the
 // experiment has the rest.
 type runFlags struct {
-	kind, name, settings, ablation, controller string
-	tasks, arms, ablations, pretrainTasks      []string
-	modules                                    []string
-	seeds                                      []string
-	trials, pretrainTrials, concurrency        int
-	seed                                       uint64
-	retrain, overlap, detach                   bool
+	kind, name, settings, controller              string
+	tasks, arms, pretrain, pretrainTasks, modules []string
+	seeds                                         []string
+	trials, pretrainTrials, concurrency           int
+	pretrainSeed                                  uint64
+	retrain, overlap, detach                      bool
 }
 
 func (a *app) runCommand() *cobra.Command {
 	var r runFlags
 	cmd := &cobra.Command{
 		Use:   "run EXPERIMENT",
-		Short: "Run an experiment and follow it: pretraining, transfer, ablations, comparisons",
+		Short: "Run an experiment and follow it: pretraining, the targets in every arm, comparisons",
 		Long: "Run a named experiment (see `starter experiment list`) and follow it: controllers are pretrained and published, the targets\n" +
 			"are searched in every arm with every seed, and the arms are compared. Ctrl-C only stops following.\n\n" +
 			"Flags replace the experiment's own values. Trials that an earlier run had come from the trial cache, and all runs of an\n" +
@@ -44,14 +43,14 @@ func (a *app) runCommand() *cobra.Command {
 		Example: "  starter run nlp-small\n" +
 			"  starter run nlp-small --seeds 7,8,9 --trials 200 --detach\n" +
 			"  starter run nlp-small --kind transfer --controller nlp-small@2 --tasks customer_reviews\n" +
-			"  starter run nlp-small --kind ablation --ablation no-task-embedding",
+			"  starter run nlp-small --arms transfer,no-task-embedding",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			kind, err := parseKind(r.kind)
 			if err != nil {
 				return usageError{err}
 			}
-			spec, err := r.spec(cmd, kind, args[0])
+			spec, err := r.spec(cmd, args[0])
 			if err != nil {
 				return err
 			}
@@ -71,25 +70,28 @@ func (a *app) runCommand() *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&r.kind, "kind", "experiment", "part of it to run: "+strings.ToLower(strings.Join(kindNames(), ", ")))
 	f.StringVar(&r.name, "name", "", "the run's name (default: EXPERIMENT-N)")
-	f.StringSliceVar(&r.tasks, "tasks", nil, "target tasks (with --kind pretrain: the tasks to pretrain on)")
-	f.StringSliceVar(&r.arms, "arms", nil, "arms of the targets: random, naml, transfer (with --kind policy: policy gradients)")
-	f.StringSliceVar(&r.ablations, "ablations", nil, strings.Join(catalog.Ablations(), ", "))
-	f.StringVar(&r.ablation, "ablation", "", "the ablation of --kind ablation")
+	f.StringSliceVar(&r.tasks, "tasks", nil, "target tasks")
+	f.StringSliceVar(&r.arms, "arms", nil, "arms of the targets, by their names (default: all of the experiment)")
 	f.StringSliceVar(&r.seeds, "seeds", nil, "each target is searched once with each")
-	f.Uint64Var(&r.seed, "pretrain-seed", 0, "decides every random draw of the pretraining")
-	f.IntVar(&r.trials, "trials", 0, "trials of each target's searches (with --kind pretrain: of the pretraining)")
+	f.StringSliceVar(&r.pretrain, "pretrain", nil, "pretrainings of --kind pretrain; other kinds run those that their arms start from")
+	f.Uint64Var(&r.pretrainSeed, "pretrain-seed", 0, "decides every random draw of the pretraining")
+	f.IntVar(&r.trials, "trials", 0, "trials of each target's searches")
 	f.IntVar(&r.pretrainTrials, "pretrain-trials", 0, "trials of the pretraining")
 	f.StringSliceVar(&r.pretrainTasks, "pretrain-tasks", nil, "tasks to pretrain on")
-	f.StringVar(&r.controller, "controller", "", "name to publish the controller under; with --kind transfer NAME or NAME@VERSION to start from")
+	f.StringVar(&r.controller, "controller", "",
+		"name to publish the controller under; with --kind transfer NAME or NAME@VERSION to start from")
 	f.StringSliceVar(&r.modules, "module", nil, "embedding modules to choose from (default: all)")
 	f.IntVar(&r.concurrency, "concurrency", 0, "searches at once")
-	f.StringVar(&r.settings, "settings", "", "the strategy's parameters as JSON, or @FILE")
+	f.StringVar(&r.settings, "settings", "", settingsUsage)
 	f.BoolVar(&r.retrain, "retrain", false, "train every trial anew instead of asking the trial cache")
 	f.BoolVar(&r.overlap, "allow-overlap", false, "let a target be a pretraining task too")
 	f.BoolVar(&r.detach, "detach", false, "do not follow")
 	positive(cmd, "trials", "pretrain-trials", "concurrency")
 	return a.jsonFlag(cmd)
 }
+
+// settingsUsage says what a run's settings are.
+const settingsUsage = `parameters by strategy as JSON, e.g. {"naml":{"policy_gradient":{"entropy":0.01}}}, or @FILE`
 
 func kindNames() (out []string) {
 	for _, k := range catalog.Kinds() {
@@ -108,7 +110,7 @@ func parseKind(s string) (catalog.Kind, error) {
 }
 
 // spec is the workflow's input.
-func (r *runFlags) spec(cmd *cobra.Command, kind catalog.Kind, experiment string) (json.RawMessage, error) {
+func (r *runFlags) spec(cmd *cobra.Command, experiment string) (json.RawMessage, error) {
 	spec := map[string]any{"experiment": experiment}
 	settings, err := readSettings(r.settings)
 	if err != nil {
@@ -122,18 +124,15 @@ func (r *runFlags) spec(cmd *cobra.Command, kind catalog.Kind, experiment string
 		}
 		seeds = append(seeds, n)
 	}
-	pretrainSeed := "pretrain_seed"
-	if kind == catalog.KindPretrain {
-		pretrainSeed = "seed"
-	}
 	for _, f := range []struct {
 		flag, field string
 		value       any
 	}{
-		{"tasks", "tasks", r.tasks}, {"arms", "arms", r.arms}, {"ablations", "ablations", r.ablations}, {"ablation", "ablation", r.ablation},
-		{"seeds", "seeds", seeds}, {"pretrain-seed", pretrainSeed, r.seed}, {"trials", "trials", r.trials}, {"pretrain-trials", "pretrain_trials", r.pretrainTrials},
-		{"pretrain-tasks", "pretrain_tasks", r.pretrainTasks}, {"controller", "controller", r.controller}, {"module", "modules", r.modules},
-		{"concurrency", "concurrency", r.concurrency}, {"settings", "settings", settings}, {"retrain", "retrain", r.retrain}, {"allow-overlap", "allow_overlap", r.overlap},
+		{"tasks", "tasks", r.tasks}, {"arms", "arms", r.arms}, {"seeds", "seeds", seeds}, {"trials", "trials", r.trials},
+		{"pretrain", "pretrain", r.pretrain}, {"pretrain-tasks", "pretrain_tasks", r.pretrainTasks},
+		{"pretrain-trials", "pretrain_trials", r.pretrainTrials}, {"pretrain-seed", "pretrain_seed", r.pretrainSeed},
+		{"controller", "controller", r.controller}, {"module", "modules", r.modules}, {"concurrency", "concurrency", r.concurrency},
+		{"settings", "settings", settings}, {"retrain", "retrain", r.retrain}, {"allow-overlap", "allow_overlap", r.overlap},
 	} {
 		if cmd.Flags().Changed(f.flag) {
 			spec[f.field] = f.value
@@ -144,7 +143,9 @@ func (r *runFlags) spec(cmd *cobra.Command, kind catalog.Kind, experiment string
 
 // startRun starts a run under a name, or under the first free one. What is wrong
 // with the spec is found out before anything is started.
-func (a *app) startRun(ctx context.Context, s *deploy.Servers, kind catalog.Kind, name, experiment string, spec json.RawMessage) (string, error) {
+func (a *app) startRun(
+	ctx context.Context, s *deploy.Servers, kind catalog.Kind, name, experiment string, spec json.RawMessage,
+) (string, error) {
 	plan, err := a.plan(ctx, s, kind, experiment, spec)
 	if err != nil {
 		return "", err
@@ -192,7 +193,9 @@ func planSummary(p *catalog.Plan) string {
 }
 
 // plan checks a spec against its experiment and the store, as the workflow will.
-func (a *app) plan(ctx context.Context, s *deploy.Servers, kind catalog.Kind, experiment string, spec json.RawMessage) (*catalog.Plan, error) {
+func (a *app) plan(
+	ctx context.Context, s *deploy.Servers, kind catalog.Kind, experiment string, spec json.RawMessage,
+) (*catalog.Plan, error) {
 	e, err := library.LoadExperiment(ctx, s.Store, experiment)
 	if err != nil {
 		return nil, err
@@ -240,7 +243,8 @@ func (a *app) followRun(ctx context.Context, s *deploy.Servers, name string) err
 			*workflows.ExperimentResult
 		}{name, result})
 	}
-	a.print("%s %s: %d searches, %d trials (%d from the trial cache), %s of CPU time", name, result.Status, result.Searches, result.Trials, result.Cached, duration(result.CPUSeconds))
+	a.print("%s %s: %d searches, %d trials (%d from the trial cache), %s of CPU time",
+		name, result.Status, result.Searches, result.Trials, result.Cached, duration(result.CPUSeconds))
 	for _, c := range result.Controllers {
 		a.print("controller %s: %d trials on %s", c.Full(), c.Trials, strings.Join(c.Tasks, ", "))
 	}

@@ -18,9 +18,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"tnaml/activities"
-	"tnaml/experiments/metrics"
-	"tnaml/experiments/study"
-	"tnaml/experiments/trainer"
+	"tnaml/experiments/report"
 	"tnaml/workflows"
 )
 
@@ -30,9 +28,8 @@ space: text-small
 concurrency: 3
 checkpoint_every: 5
 seeds: [1]
-pretrain: {tasks: [one], trials: 12}
-transfer: {tasks: [two], trials: 11, arms: [random, naml, transfer]}
-ablations: [no-task-embedding, single-architecture]
+pretrain: [{tasks: [one], trials: 12}]
+transfer: {tasks: [two], trials: 11, arms: paper}
 benchmark: {nights: 3, tolerance: 3, accuracy: 0.5, cost: 50}
 `
 
@@ -60,7 +57,7 @@ func TestExperimentFromTheTerminal(t *testing.T) {
 	b.fails(exitFailed, []string{"controller", "not found"}, "run", "tiny", "--kind", "transfer")
 
 	out := b.ok("run", "tiny")
-	for _, want := range []string{"tiny-1 completed: 7 searches", "controller tiny@1", "controller tiny-no-task-embedding@1", "single-architecture", "Trials to the final", "Ablations"} {
+	for _, want := range []string{"tiny-1 completed: 7 searches", "controller tiny@1", "controller tiny-no-task-embedding@1", "single-architecture", "Trials to the final", "transfer against each other arm"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("run: %q is not in\n%s", want, out)
 		}
@@ -180,24 +177,28 @@ func (b *bench) record(file, name string) {
 	}
 }
 
-// The marks of a table: the best, and what is not to be told from it.
-func TestTablesOfArms(t *testing.T) {
-	row := study.Row{Task: "t", Budget: 50, Cells: []study.Cell{
-		{Arm: "a", Models: 10, Test: metrics.Estimate{Mean: .9, Error: .02}, ToRandom: 51, Reached: 1, Compared: 3, First: .5},
-		{Arm: "b", Models: 10, Test: metrics.Estimate{Mean: .885, Error: .001}, ToRandom: 12.5, Reached: 3, Compared: 3},
-		{Arm: "c", Models: 10, Test: metrics.Estimate{Mean: .87, Error: .1}},
-		{Arm: "d"},
-	}}
-	got := accuracyCells(row)
-	if got["a"] != "90.00 ± 2.00*" || got["b"] != "88.50 ± 0.10*" || got["c"] != "87.00 ± 10.00*" || got["d"] != "no model" {
-		t.Errorf("%q", got)
+// Marks and notes stand behind the figures, marks only where they are told.
+func TestTableText(t *testing.T) {
+	table := report.Table{
+		Title: "Accuracy", Marks: "not to be told from the best",
+		Columns: []report.Column{{Name: "task"}, {Name: "budget", Number: true}, {Name: "a", Number: true, Arm: true}, {Name: "b", Number: true, Arm: true}},
+		Rows: [][]report.Cell{
+			{{Text: "one"}, {Text: "50"}, {Text: "90.00", Marked: true}, {Text: "> 50", Note: "1 of 3", Paper: "4,815"}},
+			{{Text: "another"}, {Text: "5"}, {}, {Text: "88.50"}},
+		},
 	}
-	got = trialCells(row)
-	if got["a"] != "> 50 (1 of 3)" || got["b"] != "12.5 (3 of 3)" || got["c"] != "–" {
-		t.Errorf("%q", got)
+	const want = `Accuracy (* not to be told from the best)
+
+ task     budget       a               b 
+─────────────────────────────────────────
+ one          50  90.00*  > 50 (1 of 3)  
+ another       5                  88.50  `
+	if got := tableText(table); got != want {
+		t.Errorf("%q, want\n%q", got, want)
 	}
-	if out := armTable(nil, firstCells); out != "" {
-		t.Errorf("a table of nothing: %q", out)
+	table.Marks = ""
+	if got := tableText(table); strings.Contains(got, "*") || !strings.Contains(got, "> 50 (1 of 3) \n") {
+		t.Errorf("%q", got)
 	}
 }
 
@@ -212,7 +213,7 @@ func TestRunShowsFeatures(t *testing.T) {
 		return &workflowpb.PendingActivityInfo{ActivityType: &commonpb.ActivityType{Name: kind}, HeartbeatDetails: payloads}
 	}
 	got := underWay([]*workflowpb.PendingActivityInfo{
-		beat("Features", activities.Images{Done: 12000, Total: 60000}), beat("Trial", trainer.Progress{Step: 1, Steps: 2}), {ActivityType: &commonpb.ActivityType{Name: "Features"}},
+		beat("Features", activities.Images{Done: 12000, Total: 60000}), beat("Train", activities.Step{Step: 1, Steps: 2}), {ActivityType: &commonpb.ActivityType{Name: "Features"}},
 	})
 	if got != ", now image 12,000 of 60,000" {
 		t.Error(got)

@@ -112,7 +112,7 @@ func (a *app) scheduleCreateCommand() *cobra.Command {
 			if len(errs) > 0 {
 				return usageError{errors.Join(errs...)}
 			}
-			spec, err := r.spec(cmd, kind, experiment)
+			spec, err := r.spec(cmd, experiment)
 			if err != nil {
 				return err
 			}
@@ -158,7 +158,7 @@ func (a *app) scheduleCreateCommand() *cobra.Command {
 	f.IntVar(&r.trials, "trials", 0, "trials of each target's searches")
 	f.IntVar(&r.pretrainTrials, "pretrain-trials", 0, "trials of the pretraining")
 	f.IntVar(&r.concurrency, "concurrency", 0, "searches at once")
-	f.StringVar(&r.settings, "settings", "", "the strategy's parameters as JSON, or @FILE")
+	f.StringVar(&r.settings, "settings", "", settingsUsage)
 	positive(cmd, "trials", "pretrain-trials", "concurrency")
 	return a.jsonFlag(cmd)
 }

@@ -13,6 +13,7 @@ import (
 	"tnaml/activities/store"
 	"tnaml/deploy"
 	"tnaml/experiments/data"
+	"tnaml/experiments/data/image"
 	nnimage "tnaml/nn/image"
 )
 
@@ -55,7 +56,7 @@ func (a *app) moduleTrainImagesCommand() *cobra.Command {
 				p := a.newProgress()
 				defer p.clear()
 				p.update("reading the task " + args[0])
-				t, _, err := library.LoadImageTask(cmd.Context(), s.Store, args[0])
+				t, _, err := library.LoadTask[*image.Task](cmd.Context(), s.Store, args[0])
 				if err != nil {
 					return err
 				}
@@ -117,7 +118,7 @@ func (a *app) publishImageModule(ctx context.Context, s *deploy.Servers, p *prog
 	}
 	p.clear()
 	if a.json {
-		return a.printJSON(library.ModuleRecord{Ref: ref, Modality: data.Image, Name: e.Name(), Source: e.Source(), Dim: e.Dim()})
+		return a.printJSON(library.ModuleRecord{Kind: data.Image, Ref: ref, Name: e.Name(), Source: e.Source(), Dim: e.Dim()})
 	}
 	a.print("module %s: %s features of an image\n%s", e.Name(), humanize.Comma(int64(e.Dim())), e.Source())
 	return nil

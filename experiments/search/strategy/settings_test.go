@@ -30,7 +30,7 @@ func TestParseSettings(t *testing.T) {
 		{NAML, `[]`, []string{"settings are a JSON object, or the name of a preset, not []"}},
 		{NAML, `paper`, []string{"the name of a preset, not paper"}},
 		{NAML, `{} {}`, []string{"after"}},
-		{NAML, `{"baseline":{},}`, []string{"invalid character '}'"}},
+		{NAML, `{"baseline":{},}`, []string{"settings: invalid character '}'"}},
 		{NAML, `{"baseline":7}`, []string{"baseline"}},
 		{"genetic", `{}`, []string{"genetic", "random, naml, fixed"}},
 	} {
@@ -78,13 +78,16 @@ func TestPresets(t *testing.T) {
 		s.Baseline.Corrected {
 		t.Errorf("%+v", s)
 	}
+	// A method stands for its whole section: the others' settings are not its own.
+	if s := parse(`{"preset":"paper","policy_gradient":{"method":"trpo"}}`); s.PolicyGradient.Method != "trpo" || s.Baseline.Corrected {
+		t.Errorf("%+v", s)
+	}
 	for raw, want := range map[string]string{
-		`"papper"`:                      `strategy naml has no preset "papper" (there are: default, paper)`,
-		`{"preset":"papper"}`:           `no preset "papper" (there are: default, paper)`,
-		`{"preset":7}`:                  "the preset is 7, it must be a name",
-		`{"preset":"paper","colour":1}`: "colour",
-		`{"preset":"paper","policy_gradient":{"method":"trpo"}}`: "learning_rate",
-		`{"preset":"paper","baseline":7}`:                        "baseline",
+		`"papper"`:                        `strategy naml has no preset "papper" (there are: default, paper)`,
+		`{"preset":"papper"}`:             `no preset "papper" (there are: default, paper)`,
+		`{"preset":7}`:                    "the preset is 7, it must be a name",
+		`{"preset":"paper","colour":1}`:   "colour",
+		`{"preset":"paper","baseline":7}`: "baseline",
 	} {
 		if got, err := ParseSettings(NAML, json.RawMessage(raw)); !says(err, want) {
 			t.Errorf("%s: %s, %q is not in: %v", raw, got, want, err)
@@ -92,6 +95,29 @@ func TestPresets(t *testing.T) {
 	}
 	if _, err := ParseSettings(Random, json.RawMessage(`"paper"`)); !says(err, "(there are: default)") {
 		t.Errorf("%v", err)
+	}
+}
+
+func TestOverlay(t *testing.T) {
+	for _, c := range []struct{ under, over, want string }{
+		{``, ``, ``}, {`{}`, `null`, ``}, {`{"a":1}`, ``, `{"a":1}`}, {``, `{"a":1}`, `{"a":1}`}, {`{"a":1,"b":2}`, `{"a":3}`, `{"a":3,"b":2}`},
+		{`{"c":{"x":1,"y":2}}`, `{"c":{"y":3,"z":4}}`, `{"c":{"x":1,"y":3,"z":4}}`}, {`{"c":{"x":1}}`, `{"c":7}`, `{"c":7}`},
+		{`{"g":{"method":"ppo","rate":1}}`, `{"g":{"method":"trpo"}}`, `{"g":{"method":"trpo"}}`},
+		{`"paper"`, `{"c":{"x":1}}`, `{"c":{"x":1},"preset":"paper"}`}, {`{"a":1}`, `"paper"`, `"paper"`},
+		{`{"a":1}`, `{"preset":"paper","b":2}`, `{"preset":"paper","b":2}`},
+	} {
+		got, err := Overlay(json.RawMessage(c.under), json.RawMessage(c.over))
+		if err != nil || string(got) != c.want {
+			t.Errorf("%s over %s is %s (%v), want %s", c.over, c.under, got, err, c.want)
+		}
+	}
+	for _, bad := range []string{`[]`, `7`, `{`, `{"a":1}{}`} {
+		if got, err := Overlay(json.RawMessage(bad), nil); err == nil {
+			t.Errorf("%s under nothing is %s", bad, got)
+		}
+		if got, err := Overlay(nil, json.RawMessage(bad)); err == nil {
+			t.Errorf("%s over nothing is %s", bad, got)
+		}
 	}
 }
 

@@ -6,7 +6,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"slices"
+	"maps"
 	"strings"
 
 	"tnaml/experiments/space"
@@ -139,62 +139,95 @@ func (d *Definition) Canonical(raw json.RawMessage, from *Pretrained) (json.RawM
 
 // overPreset replaces a preset's name by what it sets.
 func (d *Definition) overPreset(raw json.RawMessage) (json.RawMessage, error) {
-	raw = bytes.TrimSpace(raw)
-	if len(raw) == 0 || string(raw) == "null" {
-		return json.RawMessage("{}"), nil
+	own, err := object(raw)
+	if err != nil || own["preset"] == nil {
+		return join(own, err)
 	}
 	name := ""
-	var own map[string]json.RawMessage
-	switch {
-	case json.Unmarshal(raw, &name) == nil:
-	case raw[0] != '{':
-		return nil, fmt.Errorf("settings are a JSON object, or the name of a preset, not %.40s", raw)
-	case json.Unmarshal(raw, &own) != nil:
-		return raw, nil // Settings says what is wrong
-	case own["preset"] == nil:
-		return raw, nil
-	case json.Unmarshal(own["preset"], &name) != nil:
+	if json.Unmarshal(own["preset"], &name) != nil {
 		return nil, fmt.Errorf("the preset is %s, it must be a name", own["preset"])
 	}
 	delete(own, "preset")
-	at := slices.IndexFunc(d.Presets, func(p Preset) bool { return p.Name == name })
-	switch {
-	case name == DefaultPreset:
-		return merge(nil, own)
-	case at < 0:
-		known := []string{DefaultPreset}
-		for _, p := range d.Presets {
-			known = append(known, p.Name)
+	known := []string{DefaultPreset}
+	for _, p := range d.Presets {
+		if known = append(known, p.Name); p.Name == name {
+			under, err := object(p.Settings)
+			if err != nil {
+				return nil, err
+			}
+			return overlay(under, own)
 		}
+	}
+	if name != DefaultPreset {
 		return nil, fmt.Errorf("strategy %s has no preset %q (there are: %s)", d.Name, name, strings.Join(known, ", "))
 	}
-	return merge(d.Presets[at].Settings, own)
+	return join(own, nil)
 }
 
-// merge puts own fields over a preset's, section by section.
-func merge(preset json.RawMessage, own map[string]json.RawMessage) (json.RawMessage, error) {
-	out := map[string]json.RawMessage{}
-	if len(preset) > 0 {
-		if err := json.Unmarshal(preset, &out); err != nil {
-			return nil, err
-		}
+// Overlay puts the fields of one settings object over another's, section by
+// section: {"controller":{"task_embedding":-1}} keeps the other fields of the
+// controller. A section that names a method is replaced whole, since its other
+// fields depend on the method, and a preset replaces all that is under it. Nothing
+// over nothing is nil.
+func Overlay(under, over json.RawMessage) (json.RawMessage, error) {
+	a, err := object(under)
+	if err != nil {
+		return nil, err
 	}
-	for section, value := range own {
-		under, over := map[string]json.RawMessage{}, map[string]json.RawMessage{}
-		if json.Unmarshal(out[section], &under) != nil || json.Unmarshal(value, &over) != nil {
-			out[section] = value
+	b, err := object(over)
+	if err != nil {
+		return nil, err
+	}
+	if len(a)+len(b) == 0 {
+		return nil, nil
+	}
+	if b["preset"] != nil {
+		return over, nil
+	}
+	return overlay(a, b)
+}
+
+func overlay(under, over map[string]json.RawMessage) (json.RawMessage, error) {
+	for section, value := range over {
+		var a, b map[string]json.RawMessage
+		if json.Unmarshal(under[section], &a) != nil || json.Unmarshal(value, &b) != nil || a == nil || b["method"] != nil {
+			under[section] = value
 			continue
 		}
-		for k, v := range over {
-			under[k] = v
-		}
-		both, err := json.Marshal(under)
+		maps.Copy(a, b)
+		both, err := json.Marshal(a)
 		if err != nil {
 			return nil, err
 		}
-		out[section] = both
+		under[section] = both
 	}
-	return json.Marshal(out)
+	return json.Marshal(under)
+}
+
+// object decodes settings: nothing, an object, or a preset's name.
+func object(raw json.RawMessage) (map[string]json.RawMessage, error) {
+	out := map[string]json.RawMessage{}
+	raw = bytes.TrimSpace(raw)
+	if len(raw) == 0 || string(raw) == "null" {
+		return out, nil
+	}
+	if raw[0] == '"' {
+		return map[string]json.RawMessage{"preset": raw}, nil
+	}
+	if raw[0] != '{' {
+		return nil, fmt.Errorf("settings are a JSON object, or the name of a preset, not %.40s", raw)
+	}
+	if err := json.Unmarshal(raw, &out); err != nil {
+		return nil, fmt.Errorf("settings: %w", err)
+	}
+	return out, nil
+}
+
+func join(own map[string]json.RawMessage, err error) (json.RawMessage, error) {
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(own)
 }
 
 // ParseSettings is Canonical of a strategy of the built-in table.
