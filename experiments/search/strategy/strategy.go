@@ -217,8 +217,11 @@ func object(raw json.RawMessage) (map[string]json.RawMessage, error) {
 	if raw[0] == '"' {
 		return map[string]json.RawMessage{"preset": raw}, nil
 	}
-	if err := json.Unmarshal(raw, &out); err != nil {
+	if raw[0] != '{' {
 		return nil, fmt.Errorf("settings are a JSON object, or the name of a preset, not %.40s", raw)
+	}
+	if err := json.Unmarshal(raw, &out); err != nil {
+		return nil, fmt.Errorf("settings: %w", err)
 	}
 	return out, nil
 }
