@@ -140,9 +140,6 @@ func (d *Definition) Canonical(raw json.RawMessage, from *Pretrained) (json.RawM
 // overPreset replaces a preset's name by what it sets.
 func (d *Definition) overPreset(raw json.RawMessage) (json.RawMessage, error) {
 	own, err := object(raw)
-	if text := bytes.TrimSpace(raw); err != nil && text[0] == '{' {
-		return raw, nil // Settings says what is wrong
-	}
 	if err != nil || own["preset"] == nil {
 		return join(own, err)
 	}
