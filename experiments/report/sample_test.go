@@ -18,7 +18,7 @@ func textSpace(t testing.TB, modules ...string) space.Space {
 	if err != nil {
 		t.Fatal(err)
 	}
-	expanded, err := sp.Expand(modules)
+	expanded, err := trainer.Builtin{}.Fill(sp, "text", modules)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,11 +35,11 @@ type world struct {
 // simulate makes up a search as it might be: each choice has a best option, and
 // accuracy falls with the distance from it; a learner samples more and more
 // around what is good, `head` trials ahead if it is transferred.
-func simulate(t testing.TB, name, strategy string, seed uint64, tasks []world, trials, head int) Search {
+func simulate(t testing.TB, name, by string, seed uint64, tasks []world, trials, head int) Search {
 	t.Helper()
 	sp := textSpace(t, "news-64", "news-128", "wiki-50", "wiki-128", "wiki-250")
-	s := Search{Name: name, Status: "completed", Config: search.Config{Space: sp, Strategy: strategy, Seed: seed, Lag: 1}}
-	if strategy != strategy.Random {
+	s := Search{Name: name, Status: "completed", Config: search.Config{Space: sp, Strategy: by, Seed: seed, Lag: 1}}
+	if by != strategy.Random {
 		s.Config.Lag = 8
 	}
 	for _, w := range tasks {
@@ -50,10 +50,11 @@ func simulate(t testing.TB, name, strategy string, seed uint64, tasks []world, t
 		k := r.IntN(len(tasks))
 		w := tasks[k]
 		skill := 0.0
-		if strategy != strategy.Random {
+		if by != strategy.Random {
 			skill = 1 - math.Exp(-float64(i+head)/180)
 		}
-		x := search.Trial{Trial: i, Task: k, Status: trainer.OK, Parameters: 3000 + r.IntN(1_200_000), Loss: r.Float64()}
+		x := search.Trial{Trial: i, Task: k, Status: trainer.OK}
+		x.Metrics = map[string]float64{"parameters": float64(3000 + r.IntN(1_200_000)), "training_loss": r.Float64()}
 		bad := 0.0
 		for c, n := range sp.Options() {
 			want := (c*5 + len(w.name)) % n
@@ -77,10 +78,11 @@ func simulate(t testing.TB, name, strategy string, seed uint64, tasks []world, t
 		c := search.Cost{Trial: i, CPUSeconds: math.Exp(4*r.Float64() - 1), Worker: []string{"a", "b", "c"}[r.IntN(3)], InstructionSet: "avx2", Cached: r.IntN(11) == 0}
 		c.WallSeconds = 1.2 * c.CPUSeconds
 		if !x.OK() {
-			x.Validation, x.Test, x.Loss = 0, 0, 0
+			x.Validation, x.Test, x.Metrics = 0, 0, nil
 		} else if x.Validation > w.best-.02 {
 			x.Model = "sha256:0f"
 		}
+		x.Reward = x.Validation
 		s.Trials, s.Costs = append(s.Trials, x), append(s.Costs, c)
 	}
 	return s

@@ -32,7 +32,7 @@ func Unmarshal(raw []byte, v any, known ...string) error {
 		known = names(to.Type(), "")
 	}
 	d := decoder{}
-	for _, name := range slices.Sorted(maps.Keys(object)) {
+	for _, name := range keys(object) {
 		if !slices.ContainsFunc(known, func(k string) bool { return k == name || strings.HasPrefix(k, name+".") }) {
 			d.unknown = append(d.unknown, name)
 			delete(object, name)
@@ -52,6 +52,9 @@ func Unmarshal(raw []byte, v any, known ...string) error {
 	return errors.Join(append(errs, d.wrong...)...)
 }
 
+// keys lists an object's names in an order that does not vary.
+func keys(object map[string]json.RawMessage) []string { return slices.Sorted(maps.Keys(object)) }
+
 // decoder collects what is wrong.
 type decoder struct {
 	unknown []string
@@ -68,7 +71,7 @@ func (d *decoder) object(object map[string]json.RawMessage, to reflect.Value, pa
 			d.value(raw, to.Field(i), path+name)
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(object)) {
+	for _, name := range keys(object) {
 		if !there[name] {
 			d.unknown = append(d.unknown, path+name)
 		}
