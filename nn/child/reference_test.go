@@ -3,8 +3,8 @@ package child
 import "math"
 
 // reference is the child model once more, in float64 and plain loops, written
-// from the definitions and not from the trainer: the reference its gradients
-// are checked against.
+// from the definitions and not from the trainer, whose gradients are checked
+// against it.
 type reference struct {
 	cfg     Config
 	dim     int
