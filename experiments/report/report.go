@@ -13,7 +13,6 @@ import (
 	"io"
 
 	"tnaml/experiments/data"
-	"tnaml/experiments/metrics"
 	"tnaml/experiments/search"
 )
 
@@ -56,7 +55,7 @@ type Card struct {
 }
 
 // topN is the N of all accuracies-topN.
-const topN = metrics.N
+const topN = search.TopN
 
 var (
 	//go:embed page.html
