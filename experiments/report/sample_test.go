@@ -53,7 +53,8 @@ func simulate(t testing.TB, name, by string, seed uint64, tasks []world, trials,
 		if by != strategy.Random {
 			skill = 1 - math.Exp(-float64(i+head)/180)
 		}
-		x := search.Trial{Trial: i, Task: k, Status: trainer.OK, Parameters: 3000 + r.IntN(1_200_000), Loss: r.Float64()}
+		x := search.Trial{Trial: i, Task: k, Status: trainer.OK}
+		x.Metrics = map[string]float64{"parameters": float64(3000 + r.IntN(1_200_000)), "training_loss": r.Float64()}
 		bad := 0.0
 		for c, n := range sp.Options() {
 			want := (c*5 + len(w.name)) % n
@@ -77,10 +78,11 @@ func simulate(t testing.TB, name, by string, seed uint64, tasks []world, trials,
 		c := search.Cost{Trial: i, CPUSeconds: math.Exp(4*r.Float64() - 1), Worker: []string{"a", "b", "c"}[r.IntN(3)], InstructionSet: "avx2", Cached: r.IntN(11) == 0}
 		c.WallSeconds = 1.2 * c.CPUSeconds
 		if !x.OK() {
-			x.Validation, x.Test, x.Loss = 0, 0, 0
+			x.Validation, x.Test, x.Metrics = 0, 0, nil
 		} else if x.Validation > w.best-.02 {
 			x.Model = "sha256:0f"
 		}
+		x.Reward = x.Validation
 		s.Trials, s.Costs = append(s.Trials, x), append(s.Costs, c)
 	}
 	return s
