@@ -544,3 +544,11 @@ func BenchmarkAskTell(b *testing.B) {
 		})
 	}
 }
+
+// A cost that another program made is brought into bounds.
+func TestCostsAreChecked(t *testing.T) {
+	c := Cost{CPUSeconds: -1, WallSeconds: math.NaN(), Worker: strings.Repeat("ä", 300), InstructionSet: "avx2"}.Checked()
+	if c.CPUSeconds != 0 || c.WallSeconds != 0 || len(c.Worker) != 200 || c.InstructionSet != "avx2" {
+		t.Errorf("%+v", c)
+	}
+}

@@ -11,21 +11,16 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
-	"go.temporal.io/api/workflowservice/v1"
+	enumspb "go.temporal.io/api/enums/v1"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
 
+	"tnaml/activities"
 	"tnaml/activities/gc"
-	"tnaml/activities/library"
 	"tnaml/deploy"
-	"tnaml/experiments/catalog"
 	"tnaml/workflows"
 )
-
-// collected is what `gc --json` prints.
-type collected struct {
-	*gc.Plan
-	// Done says whether it was done.
-	Done bool `json:"done"`
-}
 
 func (a *app) gcCommand() *cobra.Command {
 	var yes, dry bool
@@ -34,8 +29,9 @@ func (a *app) gcCommand() *cobra.Command {
 		Use: "gc", Short: "Free the space of what no name leads to any more", Args: cobra.NoArgs,
 		Long: "Free the space of objects that no name leads to any more: of removed searches, tasks, modules and controllers, and of data that was overwritten.\n" +
 			"What remains keeps all it needs: a search keeps its models, its task's data and its modules, also where their own names are gone.\n\n" +
-			"It may run at any time, beside searches and imports, once all workers are of a version that has it. Objects are set aside first, if they are older than the grace period, and deleted by a gc\n" +
-			"a grace period later; whatever asks for one until then gets it back. So run it twice, a day apart, or every night.\n\n" +
+			"It is a workflow that a worker runs, at any time, beside searches and imports. Objects are set aside first, if they are older than the grace period, and deleted by a gc\n" +
+			"a grace period later; whatever asks for one until then gets it back. So run it twice, a day apart, or every night:\n" +
+			"`starter schedule create gc --collect --cron \"0 4 * * *\"`.\n\n" +
 			"At once it is done with --grace 0, while no search and no experiment is open, in any namespace that keeps its objects in the bucket, and nobody\n" +
 			"imports anything.",
 		Example: "  starter gc --dry-run\n  starter gc --yes\n  starter gc --grace 0",
@@ -57,69 +53,110 @@ func (a *app) gcCommand() *cobra.Command {
 	return a.jsonFlag(cmd)
 }
 
+// gc shows what a collection would do, asks, and has it done; what is done is found
+// anew.
 func (a *app) gc(ctx context.Context, s *deploy.Servers, grace time.Duration, yes, dry bool) error {
-	p := a.newProgress()
-	p.quiet()
-	defer p.clear()
-	shown := time.Time{}
-	o := gc.Options{
-		Grace: grace,
-		Idle:  func(ctx context.Context) error { return a.idle(ctx, s, grace) },
-		Progress: func(step string, done, total int) {
-			if time.Since(shown) < 100*time.Millisecond {
-				return
-			}
-			shown = time.Now()
-			line := step + " " + humanize.Comma(int64(done))
-			if total > 0 {
-				line += "/" + humanize.Comma(int64(total))
-			}
-			p.update(line)
-		},
-	}
-	if grace == 0 {
-		o.Grace = gc.NoGrace
-	}
-	plan, err := gc.Survey(ctx, s.Store, o)
-	p.clear()
+	c, err := a.collect(ctx, s, workflows.CollectSpec{Grace: grace.String(), DryRun: !yes})
 	if err != nil {
 		return err
 	}
 	if !a.json {
-		a.showPlan(plan, grace)
+		a.showPlan(c, grace)
 	}
-	do := !dry && !plan.Empty()
-	if do && !yes {
-		switch {
-		case a.Interactive && !a.json:
+	if !yes && !dry && !c.Empty() {
+		do := false
+		if a.Interactive && !a.json {
 			if do, err = a.askOr(ctx, "\nDo it? [y/N] ", false); err != nil {
 				return err
 			}
-		default:
-			do = false
 		}
 		if !do {
 			a.say("Nothing was done: say --yes to do it.")
-		}
-	}
-	if do {
-		err := plan.Run(ctx, s.Store, o)
-		p.clear()
-		if err != nil {
-			return fmt.Errorf("%w; what was not done, the next gc does", err)
+		} else if c, err = a.collect(ctx, s, workflows.CollectSpec{Grace: grace.String()}); err != nil {
+			return err
 		}
 	}
 	if a.json {
-		return a.printJSON(collected{plan, do})
+		return a.printJSON(c)
 	}
-	if !do {
-		return nil
+	if c.Done {
+		a.print("\nSet aside %s, deleted %s.", amount(gc.Sum(c.SetAside)), amount(c.Deleted))
 	}
-	a.print("\nSet aside %s, deleted %s.", amount(gc.Sum(plan.SetAside)), amount(plan.Deleted))
-	if grace > 0 && len(plan.SetAside) > 0 {
+	if c.Done && grace > 0 && len(c.SetAside) > 0 {
 		a.say("What was set aside is deleted by a `starter gc` from %s on.", time.Now().Add(grace).Format("2006-01-02 15:04"))
 	}
 	return nil
+}
+
+// collectionPrefix begins the workflow IDs of collections; no search's name has it.
+const collectionPrefix = "gc:"
+
+// collect has a worker collect garbage, and follows it.
+func (a *app) collect(ctx context.Context, s *deploy.Servers, spec workflows.CollectSpec) (*activities.Collected, error) {
+	run, err := s.Client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+		ID: collectionPrefix + time.Now().UTC().Format("20060102-150405.000"), TaskQueue: a.config.Temporal.TaskQueue,
+		WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
+		WorkflowExecutionErrorWhenAlreadyStarted: true,
+	}, workflows.CollectWorkflow, spec)
+	if err != nil {
+		return nil, fmt.Errorf("starting the collection: %w", err)
+	}
+	return a.followCollection(ctx, s, run)
+}
+
+// followCollection shows a collection's progress until it ends.
+func (a *app) followCollection(ctx context.Context, s *deploy.Servers, run client.WorkflowRun) (*activities.Collected, error) {
+	var out activities.Collected
+	done := make(chan error, 1)
+	go func() { done <- run.Get(ctx, &out) }()
+	p := a.newProgress()
+	p.quiet()
+	defer p.clear()
+	for heard := time.Now(); ; {
+		select {
+		case err := <-done:
+			if ctx.Err() != nil {
+				p.clear()
+				a.say("The collection goes on. Follow it again with `starter watch %s`.%s", run.GetID(), a.where(s, run.GetID()))
+				return nil, errInterrupted
+			}
+			return &out, err
+		case <-time.After(pollEvery):
+		}
+		d, err := s.Client.DescribeWorkflowExecution(ctx, run.GetID(), run.GetRunID())
+		if err != nil {
+			continue // what is the matter, the result will say
+		}
+		if line := collecting(d.GetPendingActivities()); line != "" {
+			p.update(line)
+			heard = time.Now()
+		} else if time.Since(heard) > queryTimeout {
+			p.update("no worker answers: is one running? (`starter up`, or the worker program)")
+		}
+	}
+}
+
+// collecting says how far a collection is, by its activity; it is empty where no
+// worker has it.
+func collecting(pending []*workflowpb.PendingActivityInfo) string {
+	for _, one := range pending {
+		if one.GetState() != enumspb.PENDING_ACTIVITY_STATE_STARTED {
+			if one.GetLastFailure() != nil {
+				return "waiting to try again: " + one.GetLastFailure().GetMessage()
+			}
+			continue
+		}
+		var at activities.Collecting
+		if converter.GetDefaultDataConverter().FromPayloads(one.GetHeartbeatDetails(), &at) != nil || at.Step == "" {
+			return "collecting"
+		}
+		line := at.Step + " " + humanize.Comma(int64(at.Done))
+		if at.Total > 0 {
+			line += "/" + humanize.Comma(int64(at.Total))
+		}
+		return line
+	}
+	return ""
 }
 
 // span is a duration without zeros at its end: 24h, not 24h0m0s.
@@ -139,7 +176,7 @@ func amount(t gc.Tally) string {
 }
 
 // showPlan shows what a collection would do.
-func (a *app) showPlan(p *gc.Plan, grace time.Duration) {
+func (a *app) showPlan(p *activities.Collected, grace time.Duration) {
 	t := newTable(table.Row{"", "objects", "kept", "objects ", "to set aside"}, "objects", "kept", "objects ", "to set aside")
 	kinds := map[string][2]gc.Tally{}
 	var order []string
@@ -178,7 +215,7 @@ func (a *app) showPlan(p *gc.Plan, grace time.Duration) {
 	}
 	for i, m := range p.Missing {
 		if i == 10 {
-			a.say("warning: and %d more are missing", len(p.Missing)-i)
+			a.say("warning: and %d more are missing", p.MissingObjects-i)
 			break
 		}
 		a.say("warning: %s refers to a %s that is not there: %s", m.By, m.Kind, m.Ref)
@@ -186,49 +223,4 @@ func (a *app) showPlan(p *gc.Plan, grace time.Duration) {
 	if p.Empty() {
 		a.print("\nThere is nothing to do.")
 	}
-}
-
-// idle refuses a short grace period while workflows are open: those that Temporal
-// lists, which may be a moment late, and those whose records say that they run.
-func (a *app) idle(ctx context.Context, s *deploy.Servers, grace time.Duration) error {
-	types := []string{"'" + workflows.SearchWorkflow + "'"}
-	for _, k := range catalog.Kinds() {
-		types = append(types, "'"+string(k)+"'")
-	}
-	response, err := s.Client.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
-		Namespace: s.Namespace,
-		Query:     fmt.Sprintf("ExecutionStatus = 'Running' AND TaskQueue = '%s' AND WorkflowType IN (%s)", a.config.Temporal.TaskQueue, strings.Join(types, ", ")),
-	})
-	if err != nil {
-		return fmt.Errorf("looking for open workflows: %w", err)
-	}
-	var open []string
-	for _, e := range response.GetExecutions() {
-		open = append(open, e.GetExecution().GetWorkflowId())
-	}
-	running, err := library.RecordedRunning(ctx, s.Store)
-	if err != nil {
-		return err
-	}
-	for _, name := range running {
-		if slices.Contains(open, name) {
-			continue
-		}
-		is, err := isOpen(ctx, s, name)
-		if err != nil {
-			return err
-		}
-		if is {
-			open = append(open, name)
-		}
-	}
-	if len(open) == 0 {
-		return nil
-	}
-	slices.Sort(open)
-	names := strings.Join(open[:min(len(open), 10)], ", ")
-	if more := len(open) - 10; more > 0 {
-		names += fmt.Sprintf(" and %d more", more)
-	}
-	return fmt.Errorf("a grace period of %s needs a time when nothing runs, and these are open: %s; stop them, or leave --grace at %s or more", span(grace), names, span(gc.MinGrace))
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sort"
@@ -10,13 +11,16 @@ import (
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
+	"tnaml/activities/gc"
 	"tnaml/deploy"
 	"tnaml/experiments/catalog"
+	"tnaml/workflows"
 )
 
 // overlaps are the policies for a run whose time comes while the one before
@@ -49,7 +53,7 @@ func overlapName(p enumspb.ScheduleOverlapPolicy) string {
 }
 
 func (a *app) scheduleCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "schedule", Short: "Experiments at fixed times, as Temporal Schedules"}
+	cmd := &cobra.Command{Use: "schedule", Short: "Experiments and garbage collections at fixed times, as Temporal Schedules"}
 	cmd.AddCommand(a.scheduleCreateCommand(), a.scheduleListCommand(), a.scheduleShowCommand(),
 		a.scheduleDoCommand("trigger", "Run it now", "triggered", func(ctx context.Context, h client.ScheduleHandle) error {
 			return h.Trigger(ctx, client.ScheduleTriggerOptions{})
@@ -75,17 +79,22 @@ func (a *app) scheduleCommand() *cobra.Command {
 	return group(cmd)
 }
 
+// ofRun marks the flags of an experiment's run.
+const ofRun = "run"
+
 func (a *app) scheduleCreateCommand() *cobra.Command {
 	var r runFlags
 	var cron, zone, overlap, experiment string
-	var paused bool
+	var paused, collect bool
+	grace := gc.DefaultGrace
 	cmd := &cobra.Command{
-		Use:   "create NAME --cron \"MINUTE HOUR DAY MONTH WEEKDAY\" --experiment EXPERIMENT",
-		Short: "Run an experiment at fixed times",
-		Long: "Run an experiment at fixed times. A benchmark compares each run's figures with the runs before it and fails where they are\n" +
-			"worse, so that an alert can hang on failed workflows of type Benchmark.",
+		Use:   "create NAME --cron \"MINUTE HOUR DAY MONTH WEEKDAY\" (--experiment EXPERIMENT | --collect)",
+		Short: "Run an experiment, or collect garbage, at fixed times",
+		Long: "Run an experiment, or collect garbage as `starter gc` does, at fixed times. A benchmark compares each run's figures with the\n" +
+			"runs before it and fails where they are worse, so that an alert can hang on failed workflows of type Benchmark.",
 		Example: "  starter schedule create nightly --cron \"0 2 * * *\" --experiment nightly\n" +
-			"  starter schedule create weekly --cron \"0 3 * * 6\" --time-zone Europe/Berlin --experiment nlp-small --kind experiment",
+			"  starter schedule create weekly --cron \"0 3 * * 6\" --time-zone Europe/Berlin --experiment nlp-small --kind experiment\n" +
+			"  starter schedule create gc --cron \"0 4 * * *\" --collect",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			kind, err := parseKind(r.kind)
@@ -96,8 +105,20 @@ func (a *app) scheduleCreateCommand() *cobra.Command {
 			if err := checkName("schedule", args[0]); err != nil {
 				errs = append(errs, err)
 			}
-			if experiment == "" {
-				errs = append(errs, errors.New("no --experiment (see `starter experiment list`)"))
+			switch {
+			case collect:
+				cmd.Flags().Visit(func(f *pflag.Flag) {
+					if _, is := f.Annotations[ofRun]; is {
+						errs = append(errs, fmt.Errorf("--%s does not go with --collect", f.Name))
+					}
+				})
+				if grace < 0 {
+					errs = append(errs, fmt.Errorf("--grace is %s: it must be 0 or more", span(grace)))
+				}
+			case experiment == "":
+				errs = append(errs, errors.New("no --experiment (see `starter experiment list`), and no --collect"))
+			case cmd.Flags().Changed("grace"):
+				errs = append(errs, errors.New("--grace goes with --collect alone"))
 			}
 			if cron == "" {
 				errs = append(errs, errors.New(`no --cron: give one like "0 2 * * *", two o'clock every night`))
@@ -112,24 +133,32 @@ func (a *app) scheduleCreateCommand() *cobra.Command {
 			if len(errs) > 0 {
 				return usageError{errors.Join(errs...)}
 			}
-			spec, err := r.spec(cmd, experiment)
-			if err != nil {
-				return err
+			note := fmt.Sprintf("garbage collection, grace period %s", span(grace))
+			action := client.ScheduleWorkflowAction{
+				ID: collectionPrefix + args[0], Workflow: workflows.CollectWorkflow, TaskQueue: a.config.Temporal.TaskQueue,
+				Args: []any{workflows.CollectSpec{Grace: grace.String()}},
 			}
-			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
-				plan, err := a.plan(cmd.Context(), s, kind, experiment, spec)
+			if !collect {
+				spec, err := r.spec(cmd, experiment)
 				if err != nil {
 					return err
+				}
+				note = fmt.Sprintf("%s of the experiment %s", kind, experiment)
+				action.ID, action.Workflow, action.Args = runName(kind, experiment), string(kind), []any{spec}
+			}
+			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
+				if !collect {
+					plan, err := a.plan(cmd.Context(), s, kind, experiment, action.Args[0].(json.RawMessage))
+					if err != nil {
+						return err
+					}
+					action.StaticSummary = planSummary(plan)
 				}
 				handle, err := s.Client.ScheduleClient().Create(cmd.Context(), client.ScheduleOptions{
 					ID:      args[0],
 					Spec:    client.ScheduleSpec{CronExpressions: []string{cron}, TimeZoneName: zone},
 					Overlap: policy, Paused: paused,
-					Note: fmt.Sprintf("%s of the experiment %s", kind, experiment),
-					Action: &client.ScheduleWorkflowAction{
-						ID: runName(kind, experiment), Workflow: string(kind), TaskQueue: a.config.Temporal.TaskQueue,
-						Args: []any{spec}, StaticSummary: planSummary(plan),
-					},
+					Note: note, Action: &action,
 				})
 				if errors.Is(err, temporal.ErrScheduleAlreadyRunning) {
 					return fmt.Errorf("a schedule named %q exists already: delete it with `starter schedule delete %s`, or choose another name", args[0], args[0])
@@ -146,12 +175,8 @@ func (a *app) scheduleCreateCommand() *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&cron, "cron", "", "when: minute, hour, day of the month, month, day of the week")
-	f.StringVar(&zone, "time-zone", "UTC", "IANA time zone of the cron expression")
 	f.StringVar(&experiment, "experiment", "", "the experiment to run")
 	f.StringVar(&r.kind, "kind", "benchmark", "part of it to run: "+strings.ToLower(strings.Join(kindNames(), ", ")))
-	f.StringVar(&overlap, "overlap", "skip", "while the run before still runs: "+overlapNames())
-	f.BoolVar(&paused, "paused", false, "create it paused")
 	f.StringSliceVar(&r.tasks, "tasks", nil, "target tasks")
 	f.StringSliceVar(&r.arms, "arms", nil, "arms of the targets")
 	f.StringSliceVar(&r.seeds, "seeds", nil, "each target is searched once with each")
@@ -159,6 +184,13 @@ func (a *app) scheduleCreateCommand() *cobra.Command {
 	f.IntVar(&r.pretrainTrials, "pretrain-trials", 0, "trials of the pretraining")
 	f.IntVar(&r.concurrency, "concurrency", 0, "searches at once")
 	f.StringVar(&r.settings, "settings", "", settingsUsage)
+	f.VisitAll(func(f *pflag.Flag) { f.Annotations = map[string][]string{ofRun: nil} })
+	f.BoolVar(&collect, "collect", false, "collect garbage instead of running an experiment")
+	f.DurationVar(&grace, "grace", grace, "with --collect, the age from which an object is set aside, and what was set aside is deleted")
+	f.StringVar(&cron, "cron", "", "when: minute, hour, day of the month, month, day of the week")
+	f.StringVar(&zone, "time-zone", "UTC", "IANA time zone of the cron expression")
+	f.StringVar(&overlap, "overlap", "skip", "while the run before still runs: "+overlapNames())
+	f.BoolVar(&paused, "paused", false, "create it paused")
 	positive(cmd, "trials", "pretrain-trials", "concurrency")
 	return a.jsonFlag(cmd)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -28,6 +29,13 @@ func (a *app) watchCommand() *cobra.Command {
 		Use: "watch NAME", Short: "Follow a search, or a run of an experiment, until it ends", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
+				if strings.HasPrefix(args[0], collectionPrefix) {
+					c, err := a.followCollection(cmd.Context(), s, s.Client.GetWorkflow(cmd.Context(), args[0], ""))
+					if err != nil {
+						return err
+					}
+					return a.printJSON(c)
+				}
 				run, err := a.isRun(cmd.Context(), s, args[0])
 				if err != nil {
 					return err
