@@ -14,7 +14,6 @@ import (
 
 	"tnaml/experiments/data"
 	"tnaml/experiments/data/kinds"
-	"tnaml/experiments/metrics"
 	"tnaml/experiments/search"
 )
 
@@ -57,7 +56,7 @@ type Card struct {
 }
 
 // topN is the N of all accuracies-topN.
-const topN = metrics.N
+const topN = search.TopN
 
 var (
 	//go:embed page.html

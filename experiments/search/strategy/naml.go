@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 
+	"tnaml/experiments/strict"
 	"tnaml/nn/controller"
 	"tnaml/nn/policygradient"
 	"tnaml/nn/rng"
@@ -62,7 +63,7 @@ func (s ControllerSettings) config(options []int) controller.Config {
 // shape.
 func namlSettings(raw json.RawMessage, from *Pretrained) (json.RawMessage, error) {
 	s := NAMLSettings{Baseline: policygradient.BaselineConfig{Corrected: true}}
-	if err := strict(raw, &s); err != nil {
+	if err := strict.Unmarshal(raw, &s); err != nil {
 		return nil, err
 	}
 	if from != nil {
@@ -148,7 +149,7 @@ type naml struct {
 // newNAML starts from random weights, or from a pretrained controller's.
 func newNAML(c Start) (Strategy, error) {
 	var settings NAMLSettings
-	if err := strict(c.Settings, &settings); err != nil {
+	if err := strict.Unmarshal(c.Settings, &settings); err != nil {
 		return nil, err
 	}
 	from := c.Controller
