@@ -44,6 +44,11 @@ type taskView struct {
 	Failures   []failure
 }
 
+// Weights says that the trainer of any of the best models reports their weights.
+func (tv *taskView) Weights() bool {
+	return slices.ContainsFunc(tv.Best, func(r bestRow) bool { return r.Weights() > 0 })
+}
+
 // figure is a drawing, with the heading above it.
 type figure struct {
 	Heading string
@@ -86,6 +91,9 @@ type bestRow struct {
 	CPU     float64
 	Summary string
 }
+
+// Weights is the number of the model's weights, 0 where its trainer reports none.
+func (r bestRow) Weights() int { return int(r.Metrics[trainer.Parameters]) }
 
 // failure is the failed trials of one arm and status.
 type failure struct {
