@@ -14,9 +14,10 @@ import (
 
 	"tnaml/activities/library"
 	"tnaml/activities/store"
+	"tnaml/experiments/data"
+	"tnaml/experiments/data/text"
 	"tnaml/experiments/search"
 	"tnaml/experiments/space"
-	"tnaml/experiments/task"
 	"tnaml/nn/child"
 	"tnaml/nn/embedding"
 )
@@ -32,11 +33,11 @@ type bench struct {
 func newBench(t *testing.T, strategy string) *bench {
 	t.Helper()
 	b := &bench{store: store.NewMemory()}
-	var examples []task.Example
+	var examples []text.Example
 	for i := range 200 {
-		examples = append(examples, task.Example{Text: fmt.Sprintf("a %s thing, number %d", []string{"good", "bad"}[i%2], i), Label: []string{"pos", "neg"}[i%2]})
+		examples = append(examples, text.Example{Text: fmt.Sprintf("a %s thing, number %d", []string{"good", "bad"}[i%2], i), Label: []string{"pos", "neg"}[i%2]})
 	}
-	built, err := task.Build(examples, task.Options{Name: "things"})
+	built, err := text.Build(examples, data.Options{Name: "things"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,8 +6,9 @@ import (
 	"testing"
 
 	"tnaml/activities/library"
+	"tnaml/experiments/data"
+	"tnaml/experiments/data/text"
 	"tnaml/experiments/search"
-	"tnaml/experiments/task"
 	"tnaml/nn/child"
 	"tnaml/nn/embedding"
 	"tnaml/nn/safetensors"
@@ -18,14 +19,14 @@ import (
 // trained one did; from tokens alone nothing can be told.
 func TestModelOfNGramsPredicts(t *testing.T) {
 	b := newBench(t, search.Random)
-	var examples []task.Example
+	var examples []text.Example
 	var texts, labels []string
 	for i := range 400 {
-		text := []string{"not bad but good, number %d", "not good but bad, number %d"}[i%2]
-		texts, labels = append(texts, fmt.Sprintf(text, i)), append(labels, []string{"pos", "neg"}[i%2])
-		examples = append(examples, task.Example{Text: texts[i], Label: labels[i]})
+		form := []string{"not bad but good, number %d", "not good but bad, number %d"}[i%2]
+		texts, labels = append(texts, fmt.Sprintf(form, i)), append(labels, []string{"pos", "neg"}[i%2])
+		examples = append(examples, text.Example{Text: texts[i], Label: labels[i]})
 	}
-	built, err := task.Build(examples, task.Options{Name: "order"})
+	built, err := text.Build(examples, data.Options{Name: "order"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,10 +12,10 @@ import (
 	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/experiments/catalog"
+	"tnaml/experiments/data"
 	"tnaml/experiments/search"
 	"tnaml/experiments/space"
 	"tnaml/experiments/study"
-	"tnaml/experiments/task"
 )
 
 // PlanInput asks for a run's plan.
@@ -79,7 +79,7 @@ func (a *Activities) pin(ctx context.Context, p *library.Planned) (wrong []error
 		return nil, fmt.Errorf("listing tasks: %w", err)
 	}
 	var missing []string
-	cards := map[string]*task.Card{}
+	cards := map[string]*data.Card{}
 	for _, name := range p.Tasks() {
 		if !slices.ContainsFunc(entries, func(e store.Entry) bool { return e.Name == name }) {
 			missing = append(missing, name)
@@ -130,7 +130,7 @@ func (a *Activities) pin(ctx context.Context, p *library.Planned) (wrong []error
 	return wrong, err
 }
 
-func (a *Activities) pinSpace(ctx context.Context, p *library.Planned, modality task.Modality, loaded []*search.Pretrained, wrong []error) ([]error, error) {
+func (a *Activities) pinSpace(ctx context.Context, p *library.Planned, modality data.Kind, loaded []*search.Pretrained, wrong []error) ([]error, error) {
 	catalogue, err := library.Modules(ctx, a.store)
 	if err != nil {
 		return nil, err

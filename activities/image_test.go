@@ -15,9 +15,10 @@ import (
 
 	"tnaml/activities/library"
 	"tnaml/activities/store"
-	"tnaml/experiments/image"
+	"tnaml/experiments/data"
+	"tnaml/experiments/data/image"
+	"tnaml/experiments/data/text"
 	"tnaml/experiments/search"
-	"tnaml/experiments/task"
 	"tnaml/nn/child"
 	nnimage "tnaml/nn/image"
 	"tnaml/nn/rng"
@@ -52,7 +53,7 @@ func newImageBench(t *testing.T) *bench {
 	t.Helper()
 	b := &bench{store: store.NewMemory()}
 	set := stripes(400)
-	built, err := image.Build(set, task.Options{Name: "stripes"})
+	built, err := image.Build(set, data.Options{Name: "stripes"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +105,7 @@ func TestImageSearch(t *testing.T) {
 		t.Errorf("a second search needs %v", again.Features)
 	}
 	config, err := library.ReadConfig(t.Context(), b.store, r.Config)
-	if err != nil || config.Modality != task.Images || config.Space.Name != "image" {
+	if err != nil || config.Modality != data.Image || config.Space.Name != "image" {
 		t.Fatalf("%v %+v", err, config)
 	}
 	// patches, two layers of 64, relu, no norm or dropout, 0.1, none, 0.1, none, 400 steps.
@@ -166,7 +167,7 @@ func TestImageSearch(t *testing.T) {
 		t.Fatal(err)
 	}
 	info := bundle.Info
-	info.Image, info.Tokeniser.Version = nil, task.TokeniserVersion
+	info.Image, info.Tokeniser.Version = nil, text.TokeniserVersion
 	f2.PutJSON("bundle", info)
 	safetensors.Put(f2, "vocabulary", []byte("a\n"))
 	if _, err := library.DecodeBundle(f2.Encode()); err == nil || !strings.Contains(err.Error(), "it is one of images") {

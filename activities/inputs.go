@@ -5,8 +5,9 @@ import (
 	"fmt"
 
 	"tnaml/activities/store"
-	"tnaml/experiments/image"
-	"tnaml/experiments/task"
+	"tnaml/experiments/data"
+	"tnaml/experiments/data/image"
+	"tnaml/experiments/data/text"
 	"tnaml/nn/child"
 	"tnaml/nn/embedding"
 )
@@ -14,8 +15,8 @@ import (
 // inputs returns what a child model is trained on: a task's data, a module's
 // table in its vocabulary, and, where the module is frozen, the vectors that it
 // makes of the examples. All of them are shared between the trials of a worker.
-func (a *Activities) inputs(ctx context.Context, cfg child.Config, modality task.Modality, dataRef, moduleRef store.Ref, alive func() error) (*child.Data, *child.Table, *child.DocumentVectors, error) {
-	if modality == task.Images {
+func (a *Activities) inputs(ctx context.Context, cfg child.Config, modality data.Kind, dataRef, moduleRef store.Ref, alive func() error) (*child.Data, *child.Table, *child.DocumentVectors, error) {
+	if modality == data.Image {
 		return a.imageInputs(ctx, dataRef, moduleRef, alive)
 	}
 	t, err := a.task(ctx, dataRef)
@@ -35,7 +36,7 @@ func (a *Activities) inputs(ctx context.Context, cfg child.Config, modality task
 }
 
 // table returns a module's table in a task's vocabulary.
-func (a *Activities) table(ctx context.Context, dataRef, moduleRef store.Ref, t *task.Task) (*child.Table, error) {
+func (a *Activities) table(ctx context.Context, dataRef, moduleRef store.Ref, t *text.Task) (*child.Table, error) {
 	v, err := a.cache.get(ctx, "table "+string(dataRef)+" "+string(moduleRef), func(ctx context.Context) (any, int64, error) {
 		m, err := cached(ctx, a, "module", moduleRef, func(b []byte) (*embedding.Module, int64, error) {
 			m, err := embedding.Decode(b)
@@ -53,16 +54,16 @@ func (a *Activities) table(ctx context.Context, dataRef, moduleRef store.Ref, t 
 	return v.(*child.Table), nil
 }
 
-func (a *Activities) task(ctx context.Context, ref store.Ref) (*task.Task, error) {
-	return cached(ctx, a, "task", ref, func(b []byte) (*task.Task, int64, error) {
-		t, err := task.Decode(b)
+func (a *Activities) task(ctx context.Context, ref store.Ref) (*text.Task, error) {
+	return cached(ctx, a, "task", ref, func(b []byte) (*text.Task, int64, error) {
+		t, err := text.Decode(b)
 		return t, 2 * int64(len(b)), err
 	})
 }
 
 // bags returns what the child models of a text task train on whose wide tower
 // sees n-grams of up to longest tokens.
-func (a *Activities) bags(ctx context.Context, ref store.Ref, t *task.Task, longest int) (*child.Data, error) {
+func (a *Activities) bags(ctx context.Context, ref store.Ref, t *text.Task, longest int) (*child.Data, error) {
 	v, err := a.cache.get(ctx, fmt.Sprintf("data %s %d", ref, longest), func(context.Context) (any, int64, error) {
 		g, err := t.NGrams(longest)
 		if err != nil {

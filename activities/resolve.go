@@ -9,9 +9,9 @@ import (
 
 	"tnaml/activities/library"
 	"tnaml/activities/store"
+	"tnaml/experiments/data"
 	"tnaml/experiments/search"
 	"tnaml/experiments/space"
-	"tnaml/experiments/task"
 )
 
 // Resolve pins a search to the objects its names stand for now, and records
@@ -41,7 +41,7 @@ func (a *Activities) Resolve(ctx context.Context, in ResolveInput) (Resolved, er
 // missingFeatures lists the features of images that a search needs and the store
 // lacks.
 func (a *Activities) missingFeatures(ctx context.Context, config *search.Config) ([]FeaturesInput, error) {
-	if config.Modality != task.Images {
+	if config.Modality != data.Image {
 		return nil, nil
 	}
 	var out []FeaturesInput
@@ -71,7 +71,7 @@ func (a *Activities) resolve(ctx context.Context, in ResolveInput) (*search.Conf
 		}
 		return err
 	}
-	cards := map[string]*task.Card{}
+	cards := map[string]*data.Card{}
 	for _, name := range in.Tasks {
 		record, err := library.Dataset(ctx, a.store, name)
 		if err != nil {
@@ -181,7 +181,7 @@ func (a *Activities) claimAll(ctx context.Context, config *search.Config) error 
 
 // modalityOf is that of all tasks; tasks of several are an error. Tasks without a
 // card are left out.
-func modalityOf(names []string, cards map[string]*task.Card) (task.Modality, error) {
+func modalityOf(names []string, cards map[string]*data.Card) (data.Kind, error) {
 	first := ""
 	for _, name := range names {
 		c := cards[name]
@@ -189,25 +189,25 @@ func modalityOf(names []string, cards map[string]*task.Card) (task.Modality, err
 		case c == nil:
 		case first == "":
 			first = name
-		case c.Modality() != cards[first].Modality():
-			return cards[first].Modality(), fmt.Errorf("task %q is of %ss and task %q of %ss: one controller designs models of one kind", first, cards[first].Modality(), name, c.Modality())
+		case c.Kind() != cards[first].Kind():
+			return cards[first].Kind(), fmt.Errorf("task %q is of %ss and task %q of %ss: one controller designs models of one kind", first, cards[first].Kind(), name, c.Kind())
 		}
 	}
 	if first == "" {
-		return task.Texts, nil
+		return data.Text, nil
 	}
-	return cards[first].Modality(), nil
+	return cards[first].Kind(), nil
 }
 
 // ofModality leaves out the modules of other modalities.
-func ofModality(catalogue []library.ModuleRecord, m task.Modality) []library.ModuleRecord {
+func ofModality(catalogue []library.ModuleRecord, m data.Kind) []library.ModuleRecord {
 	return slices.DeleteFunc(catalogue, func(r library.ModuleRecord) bool { return r.Modality != m })
 }
 
 // checkSpace refuses a space that tasks of a modality cannot be searched in.
-func checkSpace(sp *space.Space, name string, m task.Modality, modules []library.ModuleRecord) error {
+func checkSpace(sp *space.Space, name string, m data.Kind, modules []library.ModuleRecord) error {
 	switch {
-	case m == task.Images && sp.Tunes():
+	case m == data.Image && sp.Tunes():
 		return fmt.Errorf("space %q offers to fine-tune the module, but image modules are frozen: take the space \"image\", or one in which %s has the option false alone", name, space.FineTune)
 	case len(modules) == 0 && sp.AllModules():
 		return fmt.Errorf("there is no %s module to choose from: add one with `starter module add`, or make the catalogue's with `starter module build`", m)

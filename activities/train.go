@@ -15,8 +15,9 @@ import (
 
 	"tnaml/activities/library"
 	"tnaml/activities/store"
+	"tnaml/experiments/data"
+	"tnaml/experiments/data/text"
 	"tnaml/experiments/search"
-	"tnaml/experiments/task"
 	"tnaml/nn/child"
 	nnimage "tnaml/nn/image"
 	"tnaml/nn/rng"
@@ -108,12 +109,12 @@ func keeps(p search.Proposal, o child.Outcome) bool {
 
 // trialKey is the trial cache's key: a digest of everything the result is a
 // function of.
-func trialKey(data, module store.Ref, cfg child.Config, seed uint64, memoryLimit int64, modality task.Modality) string {
+func trialKey(dataRef, module store.Ref, cfg child.Config, seed uint64, memoryLimit int64, modality data.Kind) string {
 	features, ngrams := 0, 0
-	if modality == task.Images {
+	if modality == data.Image {
 		features = nnimage.FeaturesVersion
 	} else if cfg.WideNGrams > 1 {
-		ngrams = task.NGramsVersion
+		ngrams = text.NGramsVersion
 	}
 	b, err := json.Marshal(struct {
 		Trainer, InstructionSet string
@@ -123,7 +124,7 @@ func trialKey(data, module store.Ref, cfg child.Config, seed uint64, memoryLimit
 		MemoryLimit             int64
 		Features                int `json:",omitempty"`
 		NGrams                  int `json:",omitempty"`
-	}{child.TrainerVersion, child.InstructionSet(), data, module, cfg, seed, memoryLimit, features, ngrams})
+	}{child.TrainerVersion, child.InstructionSet(), dataRef, module, cfg, seed, memoryLimit, features, ngrams})
 	if err != nil {
 		panic(err) // plain numbers and strings
 	}
@@ -197,7 +198,7 @@ func (a *Activities) remember(ctx context.Context, key string, t *library.Cached
 
 // trainAnew trains and evaluates a child model, and stores it where the
 // proposal asks for it.
-func (a *Activities) trainAnew(ctx context.Context, in TrainInput, cfg child.Config, modality task.Modality, dataRef, moduleRef store.Ref, seed uint64) (*library.CachedTrial, error) {
+func (a *Activities) trainAnew(ctx context.Context, in TrainInput, cfg child.Config, modality data.Kind, dataRef, moduleRef store.Ref, seed uint64) (*library.CachedTrial, error) {
 	beat := startHeartbeat(ctx)
 	defer beat.stop()
 	alive := aliveCheck(ctx)

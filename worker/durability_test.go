@@ -21,9 +21,10 @@ import (
 	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/deploy/stack/stacktest"
+	"tnaml/experiments/data"
+	"tnaml/experiments/data/text"
 	"tnaml/experiments/search"
 	"tnaml/experiments/space"
-	"tnaml/experiments/task"
 	"tnaml/nn/embedding"
 	"tnaml/workflows"
 )
@@ -135,14 +136,14 @@ func newBench(t *testing.T) *bench {
 
 // fill stores the task "words", the module "m-8" and the space "tiny".
 func (b *bench) fill(t *testing.T) {
-	var examples []task.Example
+	var examples []text.Example
 	for i := range 600 {
 		words := []string{"alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta"}
 		label := []string{"even", "odd"}[i*7%13%2]
-		text := fmt.Sprintf("%s %s %s %d", words[i%8], words[i*7%13%8], words[i/8%8], i%31)
-		examples = append(examples, task.Example{Text: text, Label: label})
+		line := fmt.Sprintf("%s %s %s %d", words[i%8], words[i*7%13%8], words[i/8%8], i%31)
+		examples = append(examples, text.Example{Text: line, Label: label})
 	}
-	built, err := task.Build(examples, task.Options{Name: "words"})
+	built, err := text.Build(examples, data.Options{Name: "words"})
 	if err != nil {
 		t.Fatal(err)
 	}

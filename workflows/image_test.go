@@ -13,9 +13,9 @@ import (
 
 	"tnaml/activities"
 	"tnaml/activities/library"
-	"tnaml/experiments/image"
+	"tnaml/experiments/data"
+	"tnaml/experiments/data/image"
 	"tnaml/experiments/search"
-	"tnaml/experiments/task"
 	nnimage "tnaml/nn/image"
 	"tnaml/nn/rng"
 	"tnaml/workflows"
@@ -34,7 +34,7 @@ func newImageFixture(t *testing.T, features func(activities.FeaturesInput) error
 		}
 		s.Labels, s.Splits = append(s.Labels, int32(i%2)), append(s.Splits, "")
 	}
-	built, err := image.Build(s, task.Options{Name: "noise"})
+	built, err := image.Build(s, data.Options{Name: "noise"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,8 +22,9 @@ import (
 	"tnaml/activities"
 	"tnaml/activities/library"
 	"tnaml/activities/store"
+	"tnaml/experiments/data"
+	"tnaml/experiments/data/text"
 	"tnaml/experiments/search"
-	"tnaml/experiments/task"
 	"tnaml/nn/child"
 	"tnaml/nn/embedding"
 	"tnaml/nn/rng"
@@ -67,12 +68,12 @@ func newFixture(t *testing.T) *fixture {
 // publish stores a tiny task under each name, and one module.
 func publish(t testing.TB, s store.Store, tasks ...string) {
 	t.Helper()
-	var examples []task.Example
+	var examples []text.Example
 	for i := range 60 {
-		examples = append(examples, task.Example{Text: fmt.Sprintf("%s number %d", []string{"good", "bad"}[i%2], i), Label: []string{"pos", "neg"}[i%2]})
+		examples = append(examples, text.Example{Text: fmt.Sprintf("%s number %d", []string{"good", "bad"}[i%2], i), Label: []string{"pos", "neg"}[i%2]})
 	}
 	for _, name := range tasks {
-		built, err := task.Build(examples, task.Options{Name: name})
+		built, err := text.Build(examples, data.Options{Name: name})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -21,8 +21,9 @@ import (
 	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/experiments/catalog"
-	"tnaml/experiments/image"
-	"tnaml/experiments/task"
+	"tnaml/experiments/data"
+	"tnaml/experiments/data/image"
+	"tnaml/experiments/data/text"
 	"tnaml/nn/embedding"
 	nnimage "tnaml/nn/image"
 	"tnaml/nn/rng"
@@ -59,11 +60,11 @@ func build(t *testing.T) *store.Memory {
 	s := store.NewMemory()
 	r := rng.New(1, "gc/world", 0)
 	for _, name := range []string{"p1", "p2", "t1", "t2", "spare"} {
-		var examples []task.Example
+		var examples []text.Example
 		for i := range 60 {
-			examples = append(examples, task.Example{Text: fmt.Sprintf("%s %s number %d", name, []string{"good", "bad"}[i%2], i), Label: []string{"pos", "neg"}[i%2]})
+			examples = append(examples, text.Example{Text: fmt.Sprintf("%s %s number %d", name, []string{"good", "bad"}[i%2], i), Label: []string{"pos", "neg"}[i%2]})
 		}
-		made, err := task.Build(examples, task.Options{Name: name})
+		made, err := text.Build(examples, data.Options{Name: name})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -84,7 +85,7 @@ func build(t *testing.T) *store.Memory {
 		}
 		set.Labels, set.Splits = append(set.Labels, int32(1-i%2)), append(set.Splits, "")
 	}
-	pictures, err := image.Build(set, task.Options{Name: "pictures"})
+	pictures, err := image.Build(set, data.Options{Name: "pictures"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,8 +7,9 @@ import (
 	"strings"
 
 	"tnaml/activities/store"
+	"tnaml/experiments/data"
+	"tnaml/experiments/data/text"
 	"tnaml/experiments/search"
-	"tnaml/experiments/task"
 	"tnaml/nn/child"
 	"tnaml/nn/embedding"
 	"tnaml/nn/safetensors"
@@ -23,8 +24,8 @@ import (
 type Bundle struct {
 	Info  BundleInfo
 	Model *child.Model
-	task  task.Task
-	grams *task.NGrams
+	task  text.Task
+	grams *text.NGrams
 	image *imageBundle
 }
 
@@ -32,7 +33,7 @@ type Bundle struct {
 type BundleInfo struct {
 	Task      string         `json:"task"`
 	Labels    []string       `json:"labels"`
-	Tokeniser task.Tokeniser `json:"tokeniser,omitzero"`
+	Tokeniser text.Tokeniser `json:"tokeniser,omitzero"`
 	// WideVocabulary is the number of leading tokens the wide tower knows.
 	WideVocabulary int `json:"wide_vocabulary,omitempty"`
 	// Image is the size of an image model's images, nil for texts.
@@ -59,10 +60,10 @@ func ExportModel(ctx context.Context, s store.Store, name string, config *search
 		Task: taskRef.Name, Search: name, Trial: t.Trial, Summary: config.Space.Describe(t.Actions),
 		Validation: t.Validation, Test: t.Test,
 	}
-	if config.Modality == task.Images {
+	if config.Modality == data.Image {
 		return exportImage(ctx, s, config, t, b, info)
 	}
-	data, err := task.Decode(b)
+	data, err := text.Decode(b)
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +98,7 @@ func ExportModel(ctx context.Context, s store.Store, name string, config *search
 
 // loadModel reads a trial's model; one on a frozen module was stored without
 // the module's table and gets it back.
-func loadModel(ctx context.Context, s store.Store, config *search.Config, t search.Trial, data *task.Task) (*child.Model, error) {
+func loadModel(ctx context.Context, s store.Store, config *search.Config, t search.Trial, data *text.Task) (*child.Model, error) {
 	b, err := s.Get(ctx, store.Ref(t.Model))
 	if err != nil {
 		return nil, err
@@ -141,14 +142,14 @@ func DecodeBundle(b []byte) (*Bundle, error) {
 	if err != nil {
 		return nil, fmt.Errorf("exported model: %w", err)
 	}
-	if out.Info.Tokeniser.Version != task.TokeniserVersion {
-		return nil, fmt.Errorf("exported model: made with version %d of the tokeniser, this program has version %d", out.Info.Tokeniser.Version, task.TokeniserVersion)
+	if out.Info.Tokeniser.Version != text.TokeniserVersion {
+		return nil, fmt.Errorf("exported model: made with version %d of the tokeniser, this program has version %d", out.Info.Tokeniser.Version, text.TokeniserVersion)
 	}
 	if out.Model, err = child.DecodeModel(b); err != nil {
 		return nil, fmt.Errorf("exported model: %w", err)
 	}
 	vocabulary := strings.Split(strings.TrimSuffix(string(words), "\n"), "\n")
-	out.task = task.Task{
+	out.task = text.Task{
 		Labels: out.Info.Labels, Tokeniser: out.Info.Tokeniser,
 		Vocabulary: vocabulary, WideVocabulary: out.Info.WideVocabulary,
 	}

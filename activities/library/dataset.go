@@ -9,10 +9,11 @@ import (
 	"strings"
 
 	"tnaml/activities/store"
-	"tnaml/experiments/image"
+	"tnaml/experiments/data"
+	"tnaml/experiments/data/image"
+	"tnaml/experiments/data/text"
 	"tnaml/experiments/search"
 	"tnaml/experiments/space"
-	"tnaml/experiments/task"
 	"tnaml/nn/embedding"
 	nnimage "tnaml/nn/image"
 	"tnaml/nn/safetensors"
@@ -21,18 +22,18 @@ import (
 // DatasetRecord is the value of names/dataset/<task name>.
 type DatasetRecord struct {
 	Ref  store.Ref `json:"ref"`
-	Card task.Card `json:"card"`
+	Card data.Card `json:"card"`
 }
 
 // ModuleRecord is the value of names/module/<module name>.
 type ModuleRecord struct {
 	// Modality is what the module embeds.
-	Modality task.Modality `json:"modality,omitempty"`
-	Ref      store.Ref     `json:"ref"`
-	Name     string        `json:"name"`
-	Language string        `json:"language"`
-	Source   string        `json:"source"`
-	Dim      int           `json:"dim"`
+	Modality data.Kind `json:"modality,omitempty"`
+	Ref      store.Ref `json:"ref"`
+	Name     string    `json:"name"`
+	Language string    `json:"language"`
+	Source   string    `json:"source"`
+	Dim      int       `json:"dim"`
 	// Tokens is the number of tokens with a vector, 0 for images.
 	Tokens int `json:"tokens,omitempty"`
 	// Subword is how the module makes vectors of other words, if it does.
@@ -54,7 +55,7 @@ var ErrExists = errors.New("exists already")
 // PublishTask stores a task and gives it its name; the name comes last, so
 // that nothing is ever half there. A name taken by other data is ErrExists,
 // unless overwrite is set; searches that use the old data keep it.
-func PublishTask(ctx context.Context, s store.Store, t *task.Task, overwrite bool) (store.Ref, error) {
+func PublishTask(ctx context.Context, s store.Store, t *text.Task, overwrite bool) (store.Ref, error) {
 	ref, err := s.Put(ctx, t.Encode())
 	if err != nil {
 		return "", fmt.Errorf("task %s: %w", t.Name, err)
@@ -90,7 +91,7 @@ func PublishImageModule(ctx context.Context, s store.Store, e nnimage.Extractor,
 		return "", fmt.Errorf("module %s: %w", e.Name(), err)
 	}
 	return ref, publish(ctx, s, store.Module, e.Name(), ref, ModuleRecord{
-		Ref: ref, Modality: task.Images, Name: e.Name(), Source: e.Source(), Dim: e.Dim(),
+		Ref: ref, Modality: data.Image, Name: e.Name(), Source: e.Source(), Dim: e.Dim(),
 	}, overwrite)
 }
 
@@ -118,7 +119,7 @@ func Dataset(ctx context.Context, s store.Store, name string) (DatasetRecord, er
 }
 
 // CardOf reads the card of a search's task, of texts or of images.
-func CardOf(ctx context.Context, s store.Store, t search.Task) (*task.Card, error) {
+func CardOf(ctx context.Context, s store.Store, t search.Task) (*data.Card, error) {
 	var record DatasetRecord
 	switch err := readName(ctx, s, store.Dataset, t.Name, &record); {
 	case err == nil && string(record.Ref) == t.Data:
@@ -142,7 +143,7 @@ func CardOf(ctx context.Context, s store.Store, t search.Task) (*task.Card, erro
 		}
 		return &decoded.Card, nil
 	}
-	decoded, err := task.Decode(b)
+	decoded, err := text.Decode(b)
 	if err != nil {
 		return nil, fmt.Errorf("task %q: %w", t.Name, err)
 	}
@@ -150,19 +151,19 @@ func CardOf(ctx context.Context, s store.Store, t search.Task) (*task.Card, erro
 }
 
 // LoadTask reads a text task by its name.
-func LoadTask(ctx context.Context, s store.Store, name string) (*task.Task, store.Ref, error) {
+func LoadTask(ctx context.Context, s store.Store, name string) (*text.Task, store.Ref, error) {
 	record, err := Dataset(ctx, s, name)
 	if err != nil {
 		return nil, "", err
 	}
-	if record.Card.Modality() != task.Texts {
+	if record.Card.Kind() != data.Text {
 		return nil, "", fmt.Errorf("task %q is of images, not of texts", name)
 	}
 	b, err := s.Get(ctx, record.Ref)
 	if err != nil {
 		return nil, "", fmt.Errorf("task %q: %w", name, err)
 	}
-	t, err := task.Decode(b)
+	t, err := text.Decode(b)
 	if err != nil {
 		return nil, "", fmt.Errorf("task %q: %w", name, err)
 	}
@@ -175,7 +176,7 @@ func LoadImageTask(ctx context.Context, s store.Store, name string) (*image.Task
 	if err != nil {
 		return nil, "", err
 	}
-	if record.Card.Modality() != task.Images {
+	if record.Card.Kind() != data.Image {
 		return nil, "", fmt.Errorf("task %q is of texts, not of images", name)
 	}
 	b, err := s.Get(ctx, record.Ref)
@@ -201,7 +202,7 @@ func LoadModule(ctx context.Context, s store.Store, name string) (*embedding.Mod
 	if err != nil {
 		return nil, "", err
 	}
-	if record.Modality != task.Texts {
+	if record.Modality != data.Text {
 		return nil, "", fmt.Errorf("module %q is one of %ss, not of texts", name, record.Modality)
 	}
 	b, err := s.Get(ctx, record.Ref)

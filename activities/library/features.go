@@ -9,7 +9,7 @@ import (
 	"fmt"
 
 	"tnaml/activities/store"
-	"tnaml/experiments/image"
+	"tnaml/experiments/data/image"
 	"tnaml/nn/child"
 	nnimage "tnaml/nn/image"
 )

@@ -6,7 +6,7 @@ import (
 	"fmt"
 
 	"tnaml/activities/store"
-	"tnaml/experiments/image"
+	"tnaml/experiments/data/image"
 	"tnaml/experiments/search"
 	"tnaml/nn/child"
 	nnimage "tnaml/nn/image"

@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/text/encoding/charmap"
 
-	"tnaml/experiments/archive/archivetest"
+	"tnaml/experiments/data/archive/archivetest"
 )
 
 // The data sets' files in small, in the layout of the real ones: the header
@@ -41,7 +41,7 @@ func tarred(entries ...entry) []byte { return archivetest.Gzip(archivetest.Tar(p
 // perLabel is the number of examples that a made-up file has of each label.
 const perLabel = 12
 
-func text(label string, i int) string { return fmt.Sprintf("text %d, of the label %q", i, label) }
+func sentence(label string, i int) string { return fmt.Sprintf("text %d, of the label %q", i, label) }
 
 // table is a CSV file with this header line, whose rows have the labels in turn.
 func table(header, textColumn, labelColumn string, labels ...string) string {
@@ -54,7 +54,7 @@ func table(header, textColumn, labelColumn string, labels ...string) string {
 		for k, c := range columns {
 			switch c {
 			case textColumn:
-				row[k] = text(labels[i%len(labels)], i)
+				row[k] = sentence(labels[i%len(labels)], i)
 			case labelColumn:
 				row[k] = labels[i%len(labels)]
 			case "Date received":
@@ -76,7 +76,7 @@ func lines(form string, labels ...string) string {
 	var b strings.Builder
 	for i := range perLabel * len(labels) {
 		l := labels[i%len(labels)]
-		fmt.Fprintf(&b, form, l, text(l, i))
+		fmt.Fprintf(&b, form, l, sentence(l, i))
 	}
 	return b.String()
 }
@@ -86,7 +86,7 @@ func files(form string, labels ...string) []entry {
 	var out []entry
 	for i := range perLabel * len(labels) {
 		l := labels[i%len(labels)]
-		out = append(out, entry{fmt.Sprintf(form, l, i), text(l, i) + form})
+		out = append(out, entry{fmt.Sprintf(form, l, i), sentence(l, i) + form})
 	}
 	return out
 }

@@ -21,9 +21,10 @@ import (
 	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/experiments/catalog"
-	"tnaml/experiments/corpora"
-	"tnaml/experiments/image"
-	"tnaml/experiments/task"
+	"tnaml/experiments/data"
+	"tnaml/experiments/data/corpora"
+	"tnaml/experiments/data/image"
+	"tnaml/experiments/data/text"
 )
 
 // Puller pulls data sets. The zero value of each optional field is its default.
@@ -65,7 +66,7 @@ type Outcome struct {
 	// pull takes them.
 	Files []Piece    `json:"files,omitempty"`
 	Ref   store.Ref  `json:"ref,omitempty"`
-	Card  *task.Card `json:"card,omitempty"`
+	Card  *data.Card `json:"card,omitempty"`
 	// Notes are what a person must know of what was taken.
 	Notes []string `json:"notes,omitempty"`
 	// Error says what failed, of each source and address.
@@ -298,7 +299,7 @@ func (p *Puller) build(ctx context.Context, d *catalog.Dataset, s catalog.Datase
 	if sum > worthALine {
 		p.tell(Event{Set: d.Name, Message: fmt.Sprintf("%s: reading %s", d.Name, humanize.Bytes(uint64(sum)))})
 	}
-	options := task.Options{Name: d.Name, Source: source(d, pieces), Licence: d.Licence, SourceDigest: digest(pieces)}
+	options := data.Options{Name: d.Name, Source: source(d, pieces), Licence: d.Licence, SourceDigest: digest(pieces)}
 	if d.Images() {
 		set, err := s.Read.Images(sources)
 		if err != nil {
@@ -319,7 +320,7 @@ func (p *Puller) build(ctx context.Context, d *catalog.Dataset, s catalog.Datase
 	if report.Skipped > 0 {
 		o.Notes = append(o.Notes, fmt.Sprintf("%d of %d examples could not be read and were left out: %s", report.Skipped, report.Skipped+report.Examples, strings.Join(report.Problems, "; ")))
 	}
-	t, err := task.Build(examples, options)
+	t, err := text.Build(examples, options)
 	if err != nil {
 		return o, &unreadable{err}
 	}

@@ -18,9 +18,11 @@ import (
 	"tnaml/activities/download"
 	"tnaml/activities/library"
 	"tnaml/activities/store"
-	"tnaml/experiments/archive/archivetest"
 	"tnaml/experiments/catalog"
-	"tnaml/experiments/task"
+	"tnaml/experiments/data"
+	"tnaml/experiments/data/archive/archivetest"
+	"tnaml/experiments/data/labelled"
+	"tnaml/experiments/data/text"
 )
 
 // bench is a puller whose mirror has made-up files.
@@ -389,16 +391,16 @@ func TestRealData(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name, file string
-		layout     func(examples []task.Example) []byte
+		layout     func(examples []text.Example) []byte
 	}{
-		{"sms_spam", "sms-spam-collection.zip", func(examples []task.Example) []byte {
+		{"sms_spam", "sms-spam-collection.zip", func(examples []text.Example) []byte {
 			var b strings.Builder
 			for _, e := range examples {
 				fmt.Fprintf(&b, "%s\t%s\n", e.Label, e.Text)
 			}
 			return zipped(entry{"SMSSpamCollection", b.String()}, entry{"readme", ""})
 		}},
-		{"20_newsgroups", "20news-bydate.tar.gz", func(examples []task.Example) []byte {
+		{"20_newsgroups", "20news-bydate.tar.gz", func(examples []text.Example) []byte {
 			var out []entry
 			for i, e := range examples {
 				b := make([]byte, 0, len(e.Text)) // as the original, in Latin-1
@@ -412,7 +414,7 @@ func TestRealData(t *testing.T) {
 			}
 			return tarred(out...)
 		}},
-		{"sentiment_imdb", "aclImdb_v1.tar.gz", func(examples []task.Example) []byte {
+		{"sentiment_imdb", "aclImdb_v1.tar.gz", func(examples []text.Example) []byte {
 			out := []entry{{"aclImdb/README", ""}, {"aclImdb/train/unsup/0_0.txt", "no label"}, {"aclImdb/train/urls_pos.txt", "http://"}}
 			for i, e := range examples {
 				out = append(out, entry{fmt.Sprintf("aclImdb/%s/%s/%06d_1.txt", e.Split, e.Label, i), e.Text})
@@ -430,12 +432,12 @@ func TestRealData(t *testing.T) {
 			if testing.Short() && c.name == "sentiment_imdb" {
 				t.Skip("50,000 reviews take too long for a short test")
 			}
-			examples, err := task.Read(f, path, task.ReadOptions{})
+			examples, err := labelled.Read(f, path, labelled.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
 			// In the order of the archive's paths.
-			slices.SortStableFunc(examples, func(a, b task.Example) int {
+			slices.SortStableFunc(examples, func(a, b text.Example) int {
 				return strings.Compare(a.Split+"/"+a.Label, b.Split+"/"+b.Label)
 			})
 			b := newBench(t, map[string][]byte{c.file: c.layout(examples)})
@@ -447,7 +449,7 @@ func TestRealData(t *testing.T) {
 				t.Fatalf("%s: %s", o.Status, o.Error)
 			}
 			t.Logf("%d examples in %s", o.Card.Examples, time.Since(start).Round(time.Millisecond))
-			want, err := task.Build(examples, o.Card.Options)
+			want, err := text.Build(examples, o.Card.Options)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -476,13 +478,13 @@ func TestRealDigests(t *testing.T) {
 		t.Skipf("the data set is not there: %v (TNAML_DATA)", err)
 	}
 	defer f.Close() //nolint:errcheck // read only
-	examples, err := task.Read(f, path, task.ReadOptions{})
+	examples, err := labelled.Read(f, path, labelled.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	made := map[string][]byte{}
 	for _, e := range examples {
-		name := "stsa.binary." + map[string]string{task.Train: "train", task.Validation: "dev", task.Test: "test"}[e.Split]
+		name := "stsa.binary." + map[string]string{data.Train: "train", data.Validation: "dev", data.Test: "test"}[e.Split]
 		made[name] = fmt.Appendf(made[name], "%d %s\n", map[string]int{"negative": 0, "positive": 1}[e.Label], e.Text)
 	}
 	all := catalog.Datasets()
@@ -497,7 +499,7 @@ func TestRealDigests(t *testing.T) {
 	if o.Status != Stored {
 		t.Fatalf("%s: %s", o.Status, o.Error)
 	}
-	want, err := task.Build(examples, o.Card.Options)
+	want, err := text.Build(examples, o.Card.Options)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
-	"tnaml/experiments/corpora"
+	"tnaml/experiments/data/corpora"
 )
 
 //go:embed datasets.yaml

@@ -12,8 +12,8 @@ import (
 	"html/template"
 	"io"
 
+	"tnaml/experiments/data"
 	"tnaml/experiments/search"
-	"tnaml/experiments/task"
 )
 
 // Input is what a report shows.
@@ -51,7 +51,7 @@ func (s *Search) strategy() string {
 // Card is a task's card.
 type Card struct {
 	Task string    `json:"task"`
-	Card task.Card `json:"card"`
+	Card data.Card `json:"card"`
 }
 
 // topN is the paper's N.

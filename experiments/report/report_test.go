@@ -15,8 +15,8 @@ import (
 	"strings"
 	"testing"
 
+	"tnaml/experiments/data"
 	"tnaml/experiments/search"
-	"tnaml/experiments/task"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -312,7 +312,7 @@ func TestManyClassesAreFolded(t *testing.T) {
 	card := opinions
 	card.Card.Classes = nil
 	for i := range 10_000 {
-		card.Card.Classes = append(card.Card.Classes, task.Class{Label: fmt.Sprintf("class-%d", i), Train: 10_000 - i})
+		card.Card.Classes = append(card.Card.Classes, data.Class{Label: fmt.Sprintf("class-%d", i), Train: 10_000 - i})
 	}
 	in.Cards = []Card{card}
 	html := page(t, in)

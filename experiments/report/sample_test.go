@@ -4,9 +4,9 @@ import (
 	"math"
 	"testing"
 
+	"tnaml/experiments/data"
 	"tnaml/experiments/search"
 	"tnaml/experiments/space"
-	"tnaml/experiments/task"
 	"tnaml/nn/child"
 	"tnaml/nn/rng"
 )
@@ -88,16 +88,16 @@ func simulate(t testing.TB, name, strategy string, seed uint64, tasks []world, t
 var (
 	spam     = world{"sms_spam", .981, .09}
 	opinion  = world{"prog_opinion", .703, .22}
-	opinions = Card{"prog_opinion", task.Card{
+	opinions = Card{"prog_opinion", data.Card{
 		Examples: 1162, Train: 930, Validation: 116, Test: 116, MajorityAccuracy: .4655, MeanCharacters: 101.4, MeanTokens: 17.23, Cut: 0,
-		Balance: 159.0 / 506, Evenness: .9034, Lengths: &task.Lengths{Min: 11, Q1: 72, Median: 101, Q3: 131, P95: 140, Max: 152}, Leaks: &task.Leaks{TrainTest: 2},
+		Balance: 159.0 / 506, Evenness: .9034, Lengths: &data.Lengths{Min: 11, Q1: 72, Median: 101, Q3: 131, P95: 140, Max: 152}, Leaks: &data.Leaks{TrainTest: 2},
 		Duplicates: 31, Conflicts: 4, DistinctTokens: 4211, Vocabulary: 4211, WideVocabulary: 1804, Coverage: .8123,
-		Classes: []task.Class{
+		Classes: []data.Class{
 			{Label: "positive", Train: 402, Validation: 50, Test: 54, Samples: []string{"I am all for it", "great news for everyone <3"}},
 			{Label: "neutral", Train: 398, Validation: 51, Test: 48, Samples: []string{"The vote is on Tuesday."}},
 			{Label: "negative", Train: 130, Validation: 15, Test: 14, Samples: []string{"what a mess & what a waste"}},
 		},
-		Options:  task.Options{Name: "prog_opinion", Seed: 1, MaxTokens: 512, Source: "Opinions on a programme, made up for this test", Licence: "CC0-1.0"},
+		Options:  data.Options{Name: "prog_opinion", Seed: 1, MaxTokens: 512, Source: "Opinions on a programme, made up for this test", Licence: "CC0-1.0"},
 		Warnings: []string{"4 examples have the text of another example and another label"},
 	}}
 )
@@ -145,9 +145,9 @@ func hostile(t testing.TB) Input {
 			simulate(t, "s-random "+evil, search.Random, 1, both[:1], 60, 0),
 			simulate(t, "s-naml "+evil, search.NAML, 2, both, 80, 0),
 		},
-		Cards: []Card{{both[0].name, task.Card{
+		Cards: []Card{{both[0].name, data.Card{
 			Examples: 100, Train: 80, Validation: 10, Test: 10, MajorityAccuracy: .87, Warnings: []string{evil},
-			Classes: []task.Class{{Label: evil, Samples: []string{evil, evil}}}, Options: task.Options{Source: evil, Licence: evil},
+			Classes: []data.Class{{Label: evil, Samples: []string{evil, evil}}}, Options: data.Options{Source: evil, Licence: evil},
 		}}},
 	}
 	for i := range in.Searches {

@@ -8,9 +8,9 @@ import (
 	"slices"
 	"strings"
 
+	"tnaml/experiments/data"
 	"tnaml/experiments/metrics"
 	"tnaml/experiments/search"
-	"tnaml/experiments/task"
 )
 
 // view is what the page's template shows.
@@ -28,7 +28,7 @@ type view struct {
 // taskView is one task's part of the page.
 type taskView struct {
 	Name, ID string
-	Card     *task.Card
+	Card     *data.Card
 	// Data says that searches on different data share the task's name.
 	Data  bool
 	Arms  []*arm

@@ -7,8 +7,8 @@ package search
 import (
 	"encoding/json"
 
+	"tnaml/experiments/data"
 	"tnaml/experiments/space"
-	"tnaml/experiments/task"
 	"tnaml/nn/child"
 )
 
@@ -77,9 +77,9 @@ type Module struct {
 // equal ledgers, bit for bit. Budget and parallelism are not part of it.
 type Config struct {
 	// Modality is that of all tasks and modules.
-	Modality task.Modality `json:"modality,omitempty"`
-	Tasks    []Task        `json:"tasks"`
-	Space    space.Space   `json:"space"`
+	Modality data.Kind   `json:"modality,omitempty"`
+	Tasks    []Task      `json:"tasks"`
+	Space    space.Space `json:"space"`
 	// Modules are the objects behind the space's module names, in the order
 	// of the module choice's options.
 	Modules []Module `json:"modules"`

@@ -7,8 +7,8 @@ import (
 	"cmp"
 	"slices"
 
+	"tnaml/experiments/data"
 	"tnaml/experiments/search"
-	"tnaml/experiments/task"
 )
 
 // Phase is a part of an experiment.
@@ -115,7 +115,7 @@ type Ledger struct {
 // Card is a task's card.
 type Card struct {
 	Task string    `json:"task"`
-	Card task.Card `json:"card"`
+	Card data.Card `json:"card"`
 }
 
 // Sort puts the ledgers into their canonical order: by phase (pretrain,

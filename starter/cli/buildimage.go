@@ -9,7 +9,7 @@ import (
 
 	"tnaml/deploy"
 	"tnaml/experiments/catalog"
-	"tnaml/experiments/image"
+	"tnaml/experiments/data/image"
 	nnimage "tnaml/nn/image"
 )
 

@@ -10,17 +10,17 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 
-	"tnaml/experiments/task"
+	"tnaml/experiments/data"
 )
 
 // card is a task's card for people, for a terminal of so many columns.
-func card(name string, c task.Card, width int) string {
+func card(name string, c data.Card, width int) string {
 	var b strings.Builder
 	n := func(v int) string { return humanize.Comma(int64(v)) }
 	line := func(head, format string, a ...any) {
 		fmt.Fprintf(&b, "  %-11s %s\n", head, strings.ReplaceAll(wrap(fmt.Sprintf(format, a...), width-14, ""), "\n", "\n"+strings.Repeat(" ", 14)))
 	}
-	fmt.Fprintf(&b, "%s: %s examples in %d classes, %s\n", name, n(c.Examples), len(c.Classes), c.Modality())
+	fmt.Fprintf(&b, "%s: %s examples in %d classes, %s\n", name, n(c.Examples), len(c.Classes), c.Kind())
 	for _, about := range []string{c.Options.Source, c.Options.Licence} {
 		if about != "" {
 			fmt.Fprintf(&b, "%s\n", wrap(flat(about), width, ""))
@@ -73,7 +73,7 @@ func card(name string, c task.Card, width int) string {
 }
 
 // majority is the most frequent class of the training split.
-func majority(c task.Card) int {
+func majority(c data.Card) int {
 	best := 0
 	for i, cl := range c.Classes {
 		if cl.Train > c.Classes[best].Train {
@@ -91,19 +91,19 @@ func means(v []float64) string {
 	return strings.Join(out, " ")
 }
 
-func duplicates(c task.Card) string {
+func duplicates(c data.Card) string {
 	if c.Duplicates == 0 {
 		return "none"
 	}
 	return fmt.Sprintf("%s equal an earlier example, %s of them with another label", humanize.Comma(int64(c.Duplicates)), humanize.Comma(int64(c.Conflicts)))
 }
 
-func leakage(c task.Card) string {
+func leakage(c data.Card) string {
 	l := c.Leaks
 	switch {
 	case l == nil && c.Leakage > 0:
 		return humanize.Comma(int64(c.Leakage)) + " examples to validate or test are in the training split"
-	case l == nil || *l == task.Leaks{}:
+	case l == nil || *l == data.Leaks{}:
 		return "none between the splits"
 	}
 	var out []string
@@ -119,7 +119,7 @@ func leakage(c task.Card) string {
 }
 
 // classes is the table of the classes, with a bar each.
-func classes(c task.Card, width int) string {
+func classes(c data.Card, width int) string {
 	name, train, test, most := 5, 5, 4, 1
 	shown := c.Shown()
 	for i, cl := range shown {
@@ -163,7 +163,7 @@ func bar(share float64, width int) string {
 
 // sampleTexts shows the first texts of the classes, fewer of each where there
 // are many.
-func sampleTexts(c task.Card, width int) string {
+func sampleTexts(c data.Card, width int) string {
 	each, name := 3, 0
 	shown := c.Classes[:min(len(c.Classes), 12)]
 	if len(shown) > 4 {

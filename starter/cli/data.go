@@ -84,7 +84,7 @@ func (a *app) dataListCommand() *cobra.Command {
 					if m := r.Card.Image; m != nil {
 						size = fmt.Sprintf("%d×%d×%d", m.Height, m.Width, m.Channels)
 					}
-					t.AppendRow(table.Row{names[i], r.Card.Modality(), humanize.Comma(int64(r.Card.Examples)), len(r.Card.Classes), percent(r.Card.MajorityAccuracy), size,
+					t.AppendRow(table.Row{names[i], r.Card.Kind(), humanize.Comma(int64(r.Card.Examples)), len(r.Card.Classes), percent(r.Card.MajorityAccuracy), size,
 						cut(r.Card.Options.Source, max(10, a.columns()-longest-60))})
 				}
 				a.print("%s", t.Render())

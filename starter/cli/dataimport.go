@@ -16,8 +16,10 @@ import (
 	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/deploy"
-	"tnaml/experiments/image"
-	"tnaml/experiments/task"
+	"tnaml/experiments/data"
+	"tnaml/experiments/data/image"
+	"tnaml/experiments/data/labelled"
+	"tnaml/experiments/data/text"
 )
 
 // flags that mean something for texts, or for images, only.
@@ -28,8 +30,8 @@ var (
 
 // importOptions are what the flags of an import say.
 type importOptions struct {
-	task                   task.Options
-	read                   task.ReadOptions
+	task                   data.Options
+	read                   labelled.Options
 	images                 image.FileOptions
 	format, kind, size     string
 	label                  string // of CIFAR-100's two
@@ -120,7 +122,7 @@ func (o *importOptions) complete(args []string) error {
 	if err := checkName("task", o.task.Name); err != nil {
 		return err
 	}
-	o.read.Format = task.Format(o.format)
+	o.read.Format = labelled.Format(o.format)
 	if err := errors.Join(o.read.Validate(), o.task.Validate()); err != nil {
 		return usageError{err}
 	}
@@ -145,7 +147,7 @@ func (o *importOptions) complete(args []string) error {
 
 // built is a task that may be stored.
 type built struct {
-	card    task.Card
+	card    data.Card
 	publish func(ctx context.Context, s store.Store) (store.Ref, error)
 }
 
@@ -155,7 +157,7 @@ func (o *importOptions) build(f *loaded) (*built, error) {
 		if o.changedIm != "" {
 			return nil, usageError{fmt.Errorf("--%s is for images, and these are texts", o.changedIm)}
 		}
-		t, err := task.Build(f.examples, o.task)
+		t, err := text.Build(f.examples, o.task)
 		if err != nil {
 			return nil, err
 		}
@@ -180,9 +182,9 @@ func (o *importOptions) build(f *loaded) (*built, error) {
 type preview struct {
 	// Ref is the stored object's, absent after a dry run.
 	Ref  store.Ref `json:"ref,omitempty"`
-	Card task.Card `json:"card"`
+	Card data.Card `json:"card"`
 	// Sources say what the texts were read from.
-	Sources []task.Report `json:"sources,omitempty"`
+	Sources []labelled.Report `json:"sources,omitempty"`
 }
 
 func (a *app) importData(ctx context.Context, args []string, o importOptions) error {
@@ -266,7 +268,7 @@ func (a *app) importFrom(ctx context.Context, s store.Store, sources []source, o
 
 // free makes sure that the name of the task is to be had. To import the same data
 // again is no mistake: those of the same files and options go on.
-func (im *importer) free(s store.Store, sources []source, o task.Options) error {
+func (im *importer) free(s store.Store, sources []source, o data.Options) error {
 	err := free(im.ctx, s, store.Dataset, o.Name, false)
 	if !errors.Is(err, library.ErrExists) {
 		return err
@@ -276,7 +278,7 @@ func (im *importer) free(s store.Store, sources []source, o task.Options) error 
 		return other
 	}
 	there := record.Card.Options
-	if record.Card.Modality() == task.Images {
+	if record.Card.Kind() == data.Image {
 		o.MaxVocabulary, o.MinCount, o.MaxTokens = 0, 0, 0
 	}
 	if o.SourceDigest = there.SourceDigest; o != there {
@@ -296,13 +298,13 @@ func (f *loaded) columnHint() string {
 	for _, r := range f.reports {
 		var flags []string
 		for _, use := range []string{"text", "label"} {
-			if !slices.ContainsFunc(r.Columns, func(c task.Column) bool { return c.Use == use }) {
+			if !slices.ContainsFunc(r.Columns, func(c labelled.Column) bool { return c.Use == use }) {
 				flags = append(flags, "--"+use+"-column")
 			}
 		}
 		switch {
 		case len(r.Columns) == 0 || len(flags) == 0 || r.Rows > 0:
-		case r.Format == task.TSV || r.Format == task.CSV:
+		case r.Format == labelled.TSV || r.Format == labelled.CSV:
 			return fmt.Sprintf("choose with %s, or, where there is no header line, name the columns with --columns", strings.Join(flags, " and "))
 		default:
 			return "choose with " + strings.Join(flags, " and ")
@@ -389,7 +391,7 @@ func (f *loaded) show(width int) string {
 	return b.String()
 }
 
-func sameColumns(a, b task.Report) bool {
+func sameColumns(a, b labelled.Report) bool {
 	if len(a.Columns) != len(b.Columns) {
 		return false
 	}
@@ -403,16 +405,16 @@ func sameColumns(a, b task.Report) bool {
 
 // describe is a report in a line: "x.csv.gz: CSV parted by ;, gzip, windows-1252
 // (73 %), 1,200 rows".
-func describe(r task.Report) string {
+func describe(r labelled.Report) string {
 	parts := []string{strings.ToUpper(string(r.Format))}
 	switch {
-	case r.Format == task.Folder:
+	case r.Format == labelled.Folder:
 		parts[0] = humanize.Comma(int64(r.Files)) + " text files in folders of their classes"
-	case r.Format == task.JSONL:
+	case r.Format == labelled.JSONL:
 		parts[0] = "JSON lines"
-	case r.Format == task.Parquet:
+	case r.Format == labelled.Parquet:
 		parts[0] = "Parquet"
-	case r.Delimiter != "" && r.Delimiter != map[task.Format]string{task.TSV: "\t", task.CSV: ","}[r.Format]:
+	case r.Delimiter != "" && r.Delimiter != map[labelled.Format]string{labelled.TSV: "\t", labelled.CSV: ","}[r.Format]:
 		parts[0] += fmt.Sprintf(" parted by %q", r.Delimiter)
 	}
 	if r.Compression != "" {
@@ -434,7 +436,7 @@ func describe(r task.Report) string {
 	if r.Empty > 0 {
 		rows += fmt.Sprintf(", %s of them without a text", humanize.Comma(int64(r.Empty)))
 	}
-	if r.Format != task.Folder || r.Empty > 0 {
+	if r.Format != labelled.Folder || r.Empty > 0 {
 		parts = append(parts, rows)
 	}
 	return flat(r.Name + ": " + strings.Join(parts, ", "))

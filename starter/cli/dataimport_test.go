@@ -16,8 +16,9 @@ import (
 	"unicode/utf8"
 
 	"tnaml/deploy/stack/stacktest"
-	"tnaml/experiments/archive/archivetest"
-	"tnaml/experiments/task"
+	"tnaml/experiments/data/archive/archivetest"
+	"tnaml/experiments/data/labelled"
+	"tnaml/experiments/data/text"
 )
 
 // place writes a file below the bench's folder.
@@ -34,15 +35,15 @@ func (b *bench) place(name string, data []byte) string {
 }
 
 // opinions are 40 labelled texts.
-func opinions() []task.Example {
-	var out []task.Example
+func opinions() []text.Example {
+	var out []text.Example
 	for i := range 40 {
-		out = append(out, task.Example{Text: fmt.Sprintf("some words number %d", i), Label: []string{"neg", "pos"}[i%2]})
+		out = append(out, text.Example{Text: fmt.Sprintf("some words number %d", i), Label: []string{"neg", "pos"}[i%2]})
 	}
 	return out
 }
 
-func tableOf(examples []task.Example, header, form string) []byte {
+func tableOf(examples []text.Example, header, form string) []byte {
 	var b strings.Builder
 	b.WriteString(header)
 	for _, e := range examples {
@@ -155,7 +156,7 @@ func TestDataImportFindsOut(t *testing.T) {
 		}
 	}
 	var got preview
-	if err := json.Unmarshal([]byte(b.ok("data", "import", "--dry-run", "--json", filepath.Join(b.dir, "a.tsv"))), &got); err != nil || got.Card.Examples != 40 || got.Ref != "" || got.Sources[0].Format != task.TSV {
+	if err := json.Unmarshal([]byte(b.ok("data", "import", "--dry-run", "--json", filepath.Join(b.dir, "a.tsv"))), &got); err != nil || got.Card.Examples != 40 || got.Ref != "" || got.Sources[0].Format != labelled.TSV {
 		t.Errorf("JSON: %+v %v", got, err)
 	}
 	for _, c := range []struct {

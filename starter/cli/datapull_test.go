@@ -20,8 +20,8 @@ import (
 	"tnaml/activities/store"
 	"tnaml/deploy"
 	"tnaml/deploy/stack/stacktest"
-	"tnaml/experiments/archive/archivetest"
 	"tnaml/experiments/catalog"
+	"tnaml/experiments/data/archive/archivetest"
 )
 
 // filesServer serves files by their names.

@@ -17,9 +17,10 @@ import (
 
 	"github.com/dustin/go-humanize"
 
-	"tnaml/experiments/archive"
-	"tnaml/experiments/image"
-	"tnaml/experiments/task"
+	"tnaml/experiments/data/archive"
+	"tnaml/experiments/data/image"
+	"tnaml/experiments/data/labelled"
+	"tnaml/experiments/data/text"
 )
 
 // importer reads the sources of an import.
@@ -27,7 +28,7 @@ type importer struct {
 	ctx      context.Context // whose end stops the reading
 	kind     string          // text, image, or "" to find out
 	coarse   bool            // the coarse label of CIFAR-100, which must be it
-	read     task.ReadOptions
+	read     labelled.Options
 	images   image.FileOptions
 	progress *progressLine
 	total    int64 // bytes of the files, for the progress
@@ -38,10 +39,10 @@ type importer struct {
 
 // loaded is what the sources of an import hold: texts or images.
 type loaded struct {
-	examples []task.Example
+	examples []text.Example
 	set      *image.Set
 	// reports say what each source of texts is, lines the same for images.
-	reports []task.Report
+	reports []labelled.Report
 	lines   []string
 	digest  string
 	coarse  bool // images of CIFAR-100 have their coarse labels
@@ -213,14 +214,14 @@ func (im *importer) table(s source, out *loaded) error {
 		return usageError{fmt.Errorf("%s is a table: images are read from IDX and CIFAR files, folders and archives", s.name)}
 	}
 	return im.open(s, func(r io.Reader) error {
-		return im.texts(s, out, func(o task.ReadOptions) ([]task.Example, error) { return task.Read(r, s.name, o) })
+		return im.texts(s, out, func(o labelled.Options) ([]text.Example, error) { return labelled.Read(r, s.name, o) })
 	})
 }
 
-func (im *importer) texts(s source, out *loaded, read func(o task.ReadOptions) ([]task.Example, error)) error {
+func (im *importer) texts(s source, out *loaded, read func(o labelled.Options) ([]text.Example, error)) error {
 	o := im.read
 	o.Split = or(s.split, o.Split)
-	out.reports = append(out.reports, task.Report{})
+	out.reports = append(out.reports, labelled.Report{})
 	o.Report = &out.reports[len(out.reports)-1]
 	examples, err := read(o)
 	out.examples = append(out.examples, examples...)
@@ -289,7 +290,7 @@ func (im *importer) files(s source, out *loaded) (*image.Set, error) {
 		case ".png", ".jpg", ".jpeg", ".gif":
 			pictures++
 		}
-		if _, err := task.FormatOf(f.Name); err == nil {
+		if _, err := labelled.FormatOf(f.Name); err == nil {
 			tables++
 		}
 	}
@@ -303,11 +304,11 @@ func (im *importer) files(s source, out *loaded) (*image.Set, error) {
 		set, err = image.ReadCIFARFiles(files, s.name, variant)
 	case im.kind == "image" || im.kind == "" && pictures*2 > len(files):
 		set, err = image.ReadFiles(files, s.name, im.images)
-	case tables > 0 && tables == len(files) && im.read.Format != task.Folder:
+	case tables > 0 && tables == len(files) && im.read.Format != labelled.Folder:
 		return nil, im.tables(s, files, out)
 	default:
 		im.progress.update("decoding " + s.name)
-		return nil, im.texts(s, out, func(o task.ReadOptions) ([]task.Example, error) { return task.ReadFiles(files, s.name, o) })
+		return nil, im.texts(s, out, func(o labelled.Options) ([]text.Example, error) { return labelled.ReadFiles(files, s.name, o) })
 	}
 	if err != nil {
 		return nil, err

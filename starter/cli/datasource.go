@@ -9,9 +9,9 @@ import (
 	"path/filepath"
 	"strings"
 
-	"tnaml/experiments/archive"
-	"tnaml/experiments/image"
-	"tnaml/experiments/task"
+	"tnaml/experiments/data/archive"
+	"tnaml/experiments/data/image"
+	"tnaml/experiments/data/labelled"
 )
 
 // form is what a source of an import is.
@@ -149,7 +149,7 @@ func (s *source) expand() ([]source, error) {
 		if err := inner.look(); err != nil {
 			return nil, err
 		}
-		if _, err := task.FormatOf(e.Name()); err != nil && inner.form == aTable {
+		if _, err := labelled.FormatOf(e.Name()); err != nil && inner.form == aTable {
 			continue // what lies beside the data, such as a description
 		}
 		f := inner.form

@@ -19,10 +19,11 @@ import (
 	"tnaml/deploy"
 	"tnaml/deploy/stack"
 	"tnaml/experiments/catalog"
-	"tnaml/experiments/godoc"
+	"tnaml/experiments/data"
+	"tnaml/experiments/data/godoc"
+	"tnaml/experiments/data/text"
 	"tnaml/experiments/report"
 	"tnaml/experiments/study"
-	"tnaml/experiments/task"
 )
 
 // demoExperiment is the experiment that the demonstration runs.
@@ -148,7 +149,7 @@ func (a *app) demoData(ctx context.Context, s *deploy.Servers, goroot string) er
 	sources := corpus.Tasks()
 	for i, source := range sources {
 		p.update(fmt.Sprintf("tasks: %d of %d, %s", i+1, len(sources), source.Name))
-		t, err := task.Build(source.Examples, task.Options{Name: source.Name, Source: godoc.Source + ": " + source.Description, Licence: godoc.Licence})
+		t, err := text.Build(source.Examples, data.Options{Name: source.Name, Source: godoc.Source + ": " + source.Description, Licence: godoc.Licence})
 		if err != nil {
 			return err
 		}

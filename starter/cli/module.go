@@ -15,7 +15,7 @@ import (
 	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/deploy"
-	"tnaml/experiments/task"
+	"tnaml/experiments/data"
 	"tnaml/nn/embedding"
 )
 
@@ -45,7 +45,7 @@ func (a *app) moduleListCommand() *cobra.Command {
 				t := newTable(table.Row{"module", "of", "language", "tokens", "dim", "other words", "source"}, "tokens", "dim")
 				for _, m := range modules {
 					tokens := ""
-					if m.Modality == task.Texts {
+					if m.Modality == data.Text {
 						tokens = humanize.Comma(int64(m.Tokens))
 					}
 					t.AppendRow(table.Row{m.Name, m.Modality, m.Language, tokens, m.Dim, m.Subword, cut(m.Source, 80)})
@@ -59,7 +59,7 @@ func (a *app) moduleListCommand() *cobra.Command {
 
 // moduleLine says in a line what a module is.
 func moduleLine(m library.ModuleRecord) string {
-	if m.Modality == task.Images {
+	if m.Modality == data.Image {
 		return fmt.Sprintf("%s: %s features of an image", m.Name, humanize.Comma(int64(m.Dim)))
 	}
 	line := fmt.Sprintf("%s: %s tokens of length %d", m.Name, humanize.Comma(int64(m.Tokens)), m.Dim)
@@ -98,7 +98,7 @@ func (a *app) moduleShowCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if record.Modality == task.Images && len(words)+len(tasks) == 0 {
+				if record.Modality == data.Image && len(words)+len(tasks) == 0 {
 					if a.json {
 						return a.printJSON(record)
 					}
@@ -117,7 +117,7 @@ func (a *app) moduleShowCommand() *cobra.Command {
 					}
 					tasks = nil
 					for i, r := range records {
-						if r.Card.Modality() == task.Texts {
+						if r.Card.Kind() == data.Text {
 							tasks = append(tasks, names[i])
 						}
 					}
@@ -316,7 +316,7 @@ func (a *app) moduleCheckCommand() *cobra.Command {
 						return err
 					}
 					for _, r := range records {
-						if r.Modality == task.Texts && embedding.Triples(cmp.Or(language, r.Language)) != nil {
+						if r.Modality == data.Text && embedding.Triples(cmp.Or(language, r.Language)) != nil {
 							args = append(args, r.Name)
 						}
 					}

@@ -14,8 +14,8 @@ import (
 	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/deploy"
+	"tnaml/experiments/data"
 	"tnaml/experiments/report"
-	"tnaml/experiments/task"
 )
 
 func (a *app) reportCommand() *cobra.Command {
@@ -122,7 +122,7 @@ func (a *app) reportInput(ctx context.Context, s *deploy.Servers, title string, 
 	if title == "" {
 		in.Title = strings.Join(names, ", ")
 	}
-	cards := map[string]task.Card{}
+	cards := map[string]data.Card{}
 	for _, name := range names {
 		f, err := a.find(ctx, s, name)
 		if err != nil {

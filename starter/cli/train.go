@@ -15,7 +15,7 @@ import (
 
 	"tnaml/activities/store"
 	"tnaml/deploy"
-	"tnaml/experiments/task"
+	"tnaml/experiments/data/text"
 	"tnaml/nn/embedding"
 )
 
@@ -140,7 +140,7 @@ func readDocuments(file string, progress func(n int) error) ([][]string, error) 
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	defer r.Close() //nolint:errcheck // read only
-	tokeniser := task.Tokeniser{Version: task.TokeniserVersion}
+	tokeniser := text.Tokeniser{Version: text.TokeniserVersion}
 	var out [][]string
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, maxText)

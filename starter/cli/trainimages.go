@@ -12,7 +12,7 @@ import (
 	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/deploy"
-	"tnaml/experiments/task"
+	"tnaml/experiments/data"
 	nnimage "tnaml/nn/image"
 )
 
@@ -117,7 +117,7 @@ func (a *app) publishImageModule(ctx context.Context, s *deploy.Servers, p *prog
 	}
 	p.clear()
 	if a.json {
-		return a.printJSON(library.ModuleRecord{Ref: ref, Modality: task.Images, Name: e.Name(), Source: e.Source(), Dim: e.Dim()})
+		return a.printJSON(library.ModuleRecord{Ref: ref, Modality: data.Image, Name: e.Name(), Source: e.Source(), Dim: e.Dim()})
 	}
 	a.print("module %s: %s features of an image\n%s", e.Name(), humanize.Comma(int64(e.Dim())), e.Source())
 	return nil

@@ -16,8 +16,9 @@ import (
 	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/deploy/stack/stacktest"
+	"tnaml/experiments/data"
+	"tnaml/experiments/data/text"
 	"tnaml/experiments/search"
-	"tnaml/experiments/task"
 	"tnaml/nn/child"
 	"tnaml/nn/embedding"
 	"tnaml/workflows"
@@ -64,11 +65,11 @@ func benchmarkLoop(b *testing.B, strategy string) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	var examples []task.Example
+	var examples []text.Example
 	for i := range 200 {
-		examples = append(examples, task.Example{Text: fmt.Sprintf("word%d word%d", i, i%7), Label: []string{"even", "odd"}[i%2]})
+		examples = append(examples, text.Example{Text: fmt.Sprintf("word%d word%d", i, i%7), Label: []string{"even", "odd"}[i%2]})
 	}
-	words, err := task.Build(examples, task.Options{Name: "words"})
+	words, err := text.Build(examples, data.Options{Name: "words"})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -1,0 +1,303 @@
+package labelled
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"tnaml/experiments/data/archive"
+	"tnaml/experiments/data/text"
+)
+
+// Format is the form of a source of labelled texts.
+type Format string
+
+// The formats of tables.
+//
+// TSV has a header line and literal fields parted by tabs: no quoting, so a
+// quotation mark is part of the text and a text can hold neither tab nor line
+// break. CSV has a header line and is as RFC 4180 says, parted by commas or
+// another delimiter. JSONL has an object a line, or is one array of objects; a
+// label may be a string, a number or a boolean. Parquet is as its format specification 2 says.
+const (
+	TSV     Format = "tsv"
+	CSV     Format = "csv"
+	JSONL   Format = "jsonl"
+	Parquet Format = "parquet"
+)
+
+// Folder is the format of text files in folders, in an archive too: see
+// ReadFolder.
+const Folder Format = "folder"
+
+// ReadOptions says how to read labelled texts. The zero value reads the columns
+// text, label and, if present, split, in the format and encoding that the
+// source itself shows.
+type Options struct {
+	Format      Format `json:"format,omitempty"`
+	TextColumn  string `json:"text_column,omitempty"`
+	LabelColumn string `json:"label_column,omitempty"`
+	// SplitColumn must be present if it is given; the default need not be.
+	SplitColumn string `json:"split_column,omitempty"`
+	// Columns names the columns of a TSV or CSV file that has no header line.
+	Columns []string `json:"columns,omitempty"`
+	// Delimiter parts the fields of a TSV or CSV file: one character, or "tab".
+	// The default is a tab for TSV; for CSV it is the one of , ; tab and | that
+	// fits the header line.
+	Delimiter string `json:"delimiter,omitempty"`
+	// Encoding is the texts' character encoding, by a name of the WHATWG or
+	// IANA, such as windows-1252; the default is to detect it. Parquet is UTF-8.
+	Encoding string `json:"encoding,omitempty"`
+	// Split is that of the examples to which the source gives none.
+	Split string `json:"split,omitempty"`
+	// MaxBytes bounds the decompressed size; 0 means 2 GiB.
+	MaxBytes int64 `json:"max_bytes,omitempty"`
+	// Report, if not nil, is filled in with what was found, as far as reading
+	// went: where there is an error too.
+	Report *Report `json:"-"`
+}
+
+// Validate reports what the options say that no source can have.
+func (o Options) Validate() error {
+	var errs []error
+	switch o.Format {
+	case "", TSV, CSV, JSONL, Parquet, Folder:
+	default:
+		errs = append(errs, o.unknownFormat())
+	}
+	if _, err := o.delimiter(); err != nil {
+		errs = append(errs, err)
+	}
+	if o.Encoding != "" {
+		if _, err := canonical(o.Encoding); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if _, ok := splitOf(o.Split); !ok {
+		errs = append(errs, fmt.Errorf("unknown split %q (known: train, validation, test)", o.Split))
+	}
+	return errors.Join(errs...)
+}
+
+func (o Options) unknownFormat() error {
+	return fmt.Errorf("unknown format %q (known: tsv, csv, jsonl, parquet, and folders of text files)", o.Format)
+}
+
+// maxProblems is how many problems of one input are reported together.
+const maxProblems = 10
+
+// Read reads a table of labelled texts. Gzip, zstd and Parquet are recognised
+// by their first bytes, the other formats by the ending of name (before .gz and
+// .zst) or else by the first line, unless given. White space around texts,
+// labels and splits is removed; the words for splits are those of
+// archive.SplitWord. Lines may also end as on a Macintosh of old.
+//
+// Errors name the line (of text), row (of Parquet) or byte, and the column. A
+// text may be empty (Build counts and leaves out such examples), a label may
+// not. No character is ever replaced: what cannot be converted to UTF-8 is an
+// error.
+func Read(r io.Reader, name string, o Options) ([]text.Example, error) {
+	c, err := newCollector(name, o)
+	if err != nil {
+		return nil, err
+	}
+	b, compression, err := archive.ReadAll(r, o.MaxBytes)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	c.report.Compression = compression
+	switch {
+	case o.Format == "" && bytes.HasPrefix(b, []byte(parquetMagic)):
+		o.Format = Parquet
+	case o.Format == "":
+		if o.Format, err = FormatOf(name); err != nil {
+			if o.Format = sniffFormat(b); o.Format == "" {
+				return nil, err
+			}
+		}
+	}
+	c.report.Format = o.Format
+	switch o.Format {
+	case TSV, CSV, JSONL:
+		if f := archive.FormatOf(b); f != "" {
+			return nil, fmt.Errorf("%s: the file is a %s archive, not a table; read it as an archive", name, f)
+		}
+		var ok bool
+		if b, ok = c.decode(b); !ok {
+			return nil, c.err()
+		}
+		if bytes.IndexByte(b, '\n') < 0 { // carriage returns alone end lines, if anything does
+			b = bytes.ReplaceAll(b, []byte("\r"), []byte("\n"))
+		}
+	case Parquet:
+	case Folder:
+		return nil, fmt.Errorf("%s: the file is not a folder of text files", name)
+	default:
+		return nil, fmt.Errorf("%s: %w", name, o.unknownFormat())
+	}
+	switch o.Format {
+	case TSV:
+		c.tsv(string(b))
+	case CSV:
+		c.csv(b)
+	case JSONL:
+		c.jsonl(b)
+	case Parquet:
+		c.parquet(b)
+	}
+	return c.examples()
+}
+
+// FormatOf returns the format that a file name's ending says.
+func FormatOf(name string) (Format, error) {
+	base := strings.ToLower(name)
+	for _, ending := range []string{".gz", ".zst", ".zstd"} {
+		base = strings.TrimSuffix(base, ending)
+	}
+	for _, e := range []struct {
+		ending string
+		format Format
+	}{{".tsv", TSV}, {".tab", TSV}, {".csv", CSV}, {".jsonl", JSONL}, {".ndjson", JSONL}, {".parquet", Parquet}, {".parq", Parquet}} {
+		if strings.HasSuffix(base, e.ending) {
+			return e.format, nil
+		}
+	}
+	return "", fmt.Errorf("%s: cannot tell the format from the name (known endings: .tsv .tab .csv .jsonl .ndjson .parquet, each also with .gz or .zst) "+
+		"nor from the first line; give the format", name)
+}
+
+// sniffFormat tells the format by the first two lines, or returns "".
+func sniffFormat(b []byte) Format {
+	first, rest, _ := bytes.Cut(bytes.TrimPrefix(b[:min(len(b), 1<<20)], []byte("\ufeff")), []byte("\n"))
+	second, _, _ := bytes.Cut(rest, []byte("\n"))
+	tabs := bytes.Count(first, []byte("\t"))
+	switch {
+	case bytes.HasPrefix(bytes.TrimSpace(first), []byte("{")), bytes.HasPrefix(bytes.TrimSpace(first), []byte("[")):
+		return JSONL
+	case tabs > 0 && tabs == bytes.Count(second, []byte("\t")):
+		return TSV
+	}
+	return ""
+}
+
+func or(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}
+
+// collector gathers the examples and problems of one source.
+type collector struct {
+	name        string
+	o           Options // with the defaults filled in
+	splitWanted bool
+	report      *Report
+	out         []text.Example
+	errs        []error
+	problems    int
+	objects     int // of JSON, so far
+}
+
+func newCollector(name string, o Options) (*collector, error) {
+	c := &collector{name: name, o: o, report: o.Report, splitWanted: o.SplitColumn != ""}
+	if c.report == nil {
+		c.report = new(Report)
+	}
+	*c.report = Report{Name: name}
+	c.o.TextColumn, c.o.LabelColumn = or(o.TextColumn, "text"), or(o.LabelColumn, "label")
+	c.o.SplitColumn = or(o.SplitColumn, "split")
+	split, ok := splitOf(o.Split)
+	if !ok {
+		return nil, fmt.Errorf("%s: unknown split %q (known: train, validation, test)", name, o.Split)
+	}
+	c.o.Split = split
+	return c, nil
+}
+
+// examples returns what was gathered, or what is wrong.
+func (c *collector) examples() ([]text.Example, error) {
+	c.report.Rows = len(c.out)
+	for _, e := range c.out {
+		if e.Text == "" {
+			c.report.Empty++
+		}
+	}
+	if c.problems == 0 && len(c.out) == 0 {
+		c.fail(errors.New("no examples"))
+	}
+	if err := c.err(); err != nil {
+		return nil, err
+	}
+	return c.out, nil
+}
+
+// err returns the problems as one error.
+func (c *collector) err() error {
+	if c.problems == 0 {
+		return nil
+	}
+	errs := c.errs
+	if c.problems > maxProblems {
+		errs = append(errs[:len(errs):len(errs)], fmt.Errorf("and %d more", c.problems-maxProblems))
+	}
+	return fmt.Errorf("%s: %w", c.name, errors.Join(errs...))
+}
+
+// fail notes a problem that names its place itself.
+func (c *collector) fail(err error) {
+	if c.problems++; c.problems <= maxProblems {
+		c.errs = append(c.errs, err)
+	}
+}
+
+// problem notes what is wrong; a column of "" means the whole line.
+func (c *collector) problem(line int, column, format string, a ...any) {
+	c.at("line", line, column, format, a...)
+}
+
+// at notes what is wrong at a numbered place, such as a line or a row.
+func (c *collector) at(place string, n int, column, format string, a ...any) {
+	at := fmt.Sprintf("%s %d", place, n)
+	if column != "" {
+		at += fmt.Sprintf(", column %q", column)
+	}
+	c.fail(fmt.Errorf("%s: %w", at, fmt.Errorf(format, a...)))
+}
+
+// add checks and keeps one example of a place (line, row) in the source.
+func (c *collector) add(place string, n int, words, label, split string) {
+	ok := true
+	for _, f := range [...]struct{ column, value string }{
+		{c.o.TextColumn, words}, {c.o.LabelColumn, label}, {c.o.SplitColumn, split},
+	} {
+		if !utf8.ValidString(f.value) {
+			c.at(place, n, f.column, "not valid UTF-8")
+			ok = false
+		}
+	}
+	if !ok {
+		return
+	}
+	e := text.Example{Text: strings.TrimSpace(words), Label: strings.TrimSpace(label)}
+	if e.Label == "" {
+		c.at(place, n, c.o.LabelColumn, "empty label")
+		return
+	}
+	if e.Split, ok = splitOf(split); !ok {
+		c.at(place, n, c.o.SplitColumn, "unknown split %q (known: train, validation, test, or empty)", split)
+		return
+	}
+	e.Split = or(e.Split, c.o.Split)
+	c.out = append(c.out, e)
+}
+
+// splitOf returns the split that a word means; "" means none.
+func splitOf(word string) (split string, ok bool) {
+	word = strings.TrimSpace(word)
+	split = archive.SplitWord(word)
+	return split, split != "" || word == ""
+}
