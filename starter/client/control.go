@@ -56,14 +56,18 @@ func (c *Client) update(ctx context.Context, name, update string, args ...any) (
 // answered reads the answer to an update: a search's progress, or that of a run of an
 // experiment, which has a kind.
 func answered(answer json.RawMessage) (Progress, error) {
-	var run RunProgress
-	if err := json.Unmarshal(answer, &run.ExperimentProgress); err != nil {
+	var is struct {
+		Kind   string `json:"kind"`
+		Status string `json:"status"`
+	}
+	if err := json.Unmarshal(answer, &is); err != nil {
 		return Progress{}, err
 	}
-	if run.Kind != "" {
-		return Progress{State: stateOf(run.Status), Run: &run}, nil
+	p := Progress{State: stateOf(is.Status)}
+	if is.Kind != "" {
+		p.Run = &RunProgress{}
+		return p, json.Unmarshal(answer, &p.Run.ExperimentProgress)
 	}
-	var search SearchProgress
-	err := json.Unmarshal(answer, &search.Progress)
-	return Progress{State: stateOf(search.Status), Search: &search}, err
+	p.Search = &SearchProgress{}
+	return p, json.Unmarshal(answer, &p.Search.Progress)
 }

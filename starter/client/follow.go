@@ -92,6 +92,9 @@ func (c *Client) wait(ctx context.Context, kind Kind, name string, every time.Du
 		}
 		select {
 		case err := <-done:
+			if ctx.Err() != nil {
+				err = ctx.Err() // the SDK has words of its own for it
+			}
 			return called(kind, name, err)
 		case <-time.After(every):
 		}
