@@ -1,7 +1,6 @@
 package activities
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -17,7 +16,6 @@ import (
 	"tnaml/experiments/data"
 	"tnaml/experiments/data/text"
 	"tnaml/experiments/search"
-	"tnaml/experiments/space"
 	"tnaml/nn/child"
 	"tnaml/nn/embedding"
 )
@@ -249,68 +247,5 @@ func TestLearnIsAFunctionOfPositionAndResults(t *testing.T) {
 	// Together, checkpoints still stand at every fourth trial.
 	if got := do(3, nil); got.checkpoint != want.checkpoint || got.controller != want.controller {
 		t.Error("results told together give other objects")
-	}
-}
-
-func TestPublish(t *testing.T) {
-	b := newBench(t, search.Random)
-	sp, err := space.Builtin("text-small")
-	if err != nil {
-		t.Fatal(err)
-	}
-	sp.Name = "mine"
-	for range 2 {
-		if err := library.PublishSpace(t.Context(), b.store, sp, false); err != nil {
-			t.Error(err)
-		}
-	}
-	sp.Description = "another"
-	if err := library.PublishSpace(t.Context(), b.store, sp, false); !errors.Is(err, library.ErrExists) {
-		t.Errorf("another space of that name: %v", err)
-	}
-	if err := library.PublishSpace(t.Context(), b.store, sp, true); err != nil {
-		t.Error(err)
-	}
-	if got, err := library.LoadSpace(t.Context(), b.store, "mine"); err != nil || got.Description != "another" {
-		t.Errorf("%+v, %v", got, err)
-	}
-	m, _, err := library.LoadModule(t.Context(), b.store, "m")
-	if err != nil {
-		t.Fatal(err)
-	}
-	m.Vectors[0]++
-	if _, err := library.PublishModule(t.Context(), b.store, m, false); !errors.Is(err, library.ErrExists) || !strings.Contains(err.Error(), "overwrite") {
-		t.Errorf("other vectors under that name: %v", err)
-	}
-}
-
-// sick is a store that does not answer when asked for names.
-type sick struct{ store.Store }
-
-func (sick) GetName(context.Context, store.Kind, string) ([]byte, store.Version, error) {
-	return nil, "", errors.New("connection refused")
-}
-
-// A card is found by its name, else within the task's object; when the store does
-// not answer, that is said.
-func TestCardOf(t *testing.T) {
-	b := newBench(t, "random")
-	config, err := library.ReadConfig(t.Context(), b.store, b.ref)
-	if err != nil {
-		t.Fatal(err)
-	}
-	things := config.Tasks[0]
-	for _, gone := range []bool{false, true} {
-		if gone {
-			if err := b.store.DeleteName(t.Context(), store.Dataset, "things"); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if card, err := library.CardOf(t.Context(), b.store, things); err != nil || card.Examples != 200 {
-			t.Errorf("name gone %v: %+v, %v", gone, card, err)
-		}
-	}
-	if card, err := library.CardOf(t.Context(), sick{b.store}, things); err == nil || card != nil || !strings.Contains(err.Error(), `dataset "things": connection refused`) {
-		t.Errorf("%v, %v", card, err)
 	}
 }

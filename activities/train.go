@@ -179,10 +179,6 @@ func (a *Activities) remember(ctx context.Context, key string, t *library.Cached
 		var before library.CachedTrial
 		if json.Unmarshal(old, &before) == nil { // a record we cannot read is as good as none
 			next.Holds = before.Holds
-			if len(next.Holds) == 0 && before.Model != "" {
-				// Of an earlier version, which did not note who was given the model.
-				next.Holds = []library.Hold{{Model: before.Model}}
-			}
 			if !anew {
 				next.Outcome, next.Model, next.Cost = before.Outcome, before.Model, before.Cost
 			}

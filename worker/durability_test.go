@@ -206,7 +206,7 @@ func (b *bench) waitFor(t *testing.T, run client.WorkflowRun, trials int) {
 // outcome is what must be equal: the ledger, and the digests of the last
 // checkpoint and of the controller.
 type outcome struct {
-	record  *library.SearchRecord
+	record  library.SearchRecord
 	trials  []search.Trial
 	workers map[string]bool
 }

@@ -15,7 +15,7 @@ import (
 // What must be read and cannot be ends the collection before anything is done; the
 // error says what, where, and what to do.
 func TestDamageStops(t *testing.T) {
-	record := func(t *testing.T, s store.Store) *library.SearchRecord {
+	record := func(t *testing.T, s store.Store) library.SearchRecord {
 		r, err := library.ReadRecord(t.Context(), s, "two")
 		if err != nil {
 			t.Fatal(err)

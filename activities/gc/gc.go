@@ -78,10 +78,6 @@
 // been opened, before it is deleted; no import must be under way, and no workflow be
 // open in another namespace that uses the bucket, which nobody asks.
 //
-// Workers of versions that know nothing of this neither look in the trash nor note
-// what their searches were given: none may run beside a collection. Searches that they
-// have begun are taken care of.
-//
 // References that are in none of the places above do not count: a digest in a script,
 // or in a schedule's specification. Give the object a name.
 //

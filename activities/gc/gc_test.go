@@ -133,32 +133,6 @@ func TestWorldHasEverything(t *testing.T) {
 	}
 }
 
-// Features of earlier versions do not say what they are of; the objects do.
-func TestFeaturesOfEarlierVersions(t *testing.T) {
-	for _, kept := range []bool{true, false} {
-		s := world(t)
-		advance := clockOf(s)
-		for _, name := range names(t, s, store.Features) {
-			value, err := json.Marshal(map[string]any{"ref": feature(t, s, name)})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := store.Update(t.Context(), s, store.Features, name, func([]byte) ([]byte, error) { return value, nil }); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if !kept {
-			remove(t, s, store.Dataset, "pictures")
-			remove(t, s, store.Search, "pictures")
-		}
-		advance(2 * DefaultGrace)
-		collect(t, s, Options{})
-		if got := len(names(t, s, store.Features)); got != map[bool]int{true: 1, false: 0}[kept] {
-			t.Errorf("task kept: %v: %d names of features", kept, got)
-		}
-	}
-}
-
 func remove(t *testing.T, s store.Store, kind store.Kind, name string) {
 	t.Helper()
 	if _, _, err := s.GetName(t.Context(), kind, name); err != nil {
@@ -216,15 +190,9 @@ func TestModelsOfAJournal(t *testing.T) {
 	if !there() {
 		t.Error("a hit's model is gone")
 	}
-	// A record of an earlier version does not say who holds it: any search that runs.
-	set(store.Trial, "key", library.CachedTrial{Model: model})
-	set(store.Search, "other", library.SearchRecord{Name: "other", Status: "running", Config: config.Config})
-	if !there() {
-		t.Error("a model of an earlier version is gone while a search runs")
-	}
-	set(store.Search, "other", library.SearchRecord{Name: "other", Status: "stopped", Config: config.Config})
+	remove(t, s, store.Search, "other")
 	if there() {
-		t.Error("a model of an earlier version is kept for nobody")
+		t.Error("a hit's model is kept for nobody")
 	}
 	advance(2 * DefaultGrace)
 	collect(t, s, Options{})
@@ -232,6 +200,7 @@ func TestModelsOfAJournal(t *testing.T) {
 		t.Error("it is there after all")
 	}
 	// A record whose model is gone stops nothing.
+	set(store.Search, "other", library.SearchRecord{Name: "other", Status: "stopped", Config: config.Config})
 	set(store.Trial, "key", library.CachedTrial{Model: model, Holds: []library.Hold{{Search: "other", Model: model}}})
 	if p := collect(t, s, Options{}); len(p.Missing) > 0 {
 		t.Errorf("missing: %v", p.Missing)

@@ -3,16 +3,13 @@ package gc
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"regexp"
-	"slices"
 
 	"tnaml/activities/library"
 	"tnaml/activities/store"
-	nnimage "tnaml/nn/image"
 )
 
-// held is a model that is held for a search, or for any that runs (Hold.Search).
+// held is a model that is held for a search.
 type held struct {
 	library.Hold
 	by root
@@ -26,9 +23,6 @@ func (m *marking) trial(r root, value []byte) {
 		m.hint(r, value)
 		return
 	}
-	if len(t.Holds) == 0 { // of an earlier version
-		t.Holds = []library.Hold{{Model: t.Model}}
-	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, h := range t.Holds {
@@ -38,8 +32,7 @@ func (m *marking) trial(r root, value []byte) {
 	}
 }
 
-// held marks the models that are held for searches which have a name, and those
-// that are held for any that runs.
+// held marks the models that are held for searches which have a name.
 func (m *marking) held(ctx context.Context) error {
 	entries, err := m.s.Names(ctx, store.Search, "")
 	if err != nil {
@@ -49,18 +42,8 @@ func (m *marking) held(ctx context.Context) error {
 	for _, e := range entries {
 		named[e.Name] = true
 	}
-	running := false
-	if slices.ContainsFunc(m.holds, func(h held) bool { return h.Search == "" }) {
-		for _, e := range entries {
-			record, err := library.ReadRecord(ctx, m.s, e.Name)
-			if err != nil && !errors.Is(err, store.ErrNotFound) {
-				return err
-			}
-			running = running || err == nil && record.Status == "running"
-		}
-	}
 	return each(ctx, m.holds, func(ctx context.Context, h held) error {
-		if h.Search == "" && !running || h.Search != "" && !named[h.Search] {
+		if !named[h.Search] {
 			return nil
 		}
 		// One that is not there is in no ledger's row yet, else it would be missed
@@ -79,16 +62,6 @@ func (m *marking) features(ctx context.Context, r root, e store.Entry, value []b
 	err := json.Unmarshal(value, &f)
 	if _, malformed := store.ParseRef(string(f.Ref)); err != nil || malformed != nil {
 		f = library.FeaturesRecord{} // they are computed again
-	}
-	if f.Ref != "" && f.Data == "" {
-		// Of an earlier version; the object says what it is of.
-		b, err := m.s.Get(ctx, f.Ref)
-		if err != nil && !errors.Is(err, store.ErrNotFound) && !errors.Is(err, store.ErrCorrupt) {
-			return err
-		}
-		if set, decodeErr := nnimage.DecodeFeatures(b); err == nil && decodeErr == nil {
-			f.Data, f.Module = store.Ref(set.TaskDigest), store.Ref("sha256:"+set.ModuleDigest)
-		}
 	}
 	m.mu.Lock()
 	_, task := m.reached[f.Data]

@@ -2,7 +2,6 @@ package library
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -57,29 +56,31 @@ func PublishController(ctx context.Context, s store.Store, in PublishControllerI
 	if err != nil {
 		return ControllerVersion{}, err
 	}
+	v := versionOf(p)
+	v.Name, v.Experiment, v.Search = in.Name, in.Experiment, in.Search
+	err = controllers.update(ctx, s, in.Name, func(r *ControllerRecord) error {
+		r.Name = in.Name
+		if n := len(r.Versions); n > 0 && r.Versions[n-1].Ref == in.Ref {
+			v.Version = r.Versions[n-1].Version
+			return errKeep
+		}
+		v.Version = len(r.Versions) + 1
+		r.Versions = append(r.Versions, v)
+		return nil
+	})
+	return v, err
+}
+
+// versionOf is what a controller says of itself: all but what it is published as.
+func versionOf(p *search.Pretrained) ControllerVersion {
 	v := ControllerVersion{
-		Name: in.Name, Ref: in.Ref, Space: p.Origin.Space, SpaceName: p.Origin.SpaceName, Modules: p.Modules(), Tasks: []string{},
-		Trials: p.Origin.Trials, Seed: p.Origin.Seed, TaskAgnostic: p.TaskAgnostic(), Experiment: in.Experiment, Search: in.Search,
+		Ref: store.Ref(p.Ref), Space: p.Origin.Space, SpaceName: p.Origin.SpaceName, Modules: p.Modules(), Tasks: []string{},
+		Trials: p.Origin.Trials, Seed: p.Origin.Seed, TaskAgnostic: p.TaskAgnostic(),
 	}
 	for _, t := range p.Origin.Tasks {
 		v.Tasks = append(v.Tasks, t.Name)
 	}
-	err = store.Update(ctx, s, store.Controller, in.Name, func(old []byte) ([]byte, error) {
-		r := ControllerRecord{Name: in.Name}
-		if old != nil {
-			if err := json.Unmarshal(old, &r); err != nil {
-				return nil, fmt.Errorf("controller %q: its record is not valid: %w", in.Name, err)
-			}
-		}
-		if n := len(r.Versions); n > 0 && r.Versions[n-1].Ref == in.Ref {
-			v.Version = r.Versions[n-1].Version
-			return old, nil
-		}
-		v.Version = len(r.Versions) + 1
-		r.Versions = append(r.Versions, v)
-		return json.Marshal(r)
-	})
-	return v, err
+	return v
 }
 
 // ImportController stores a controller's object and publishes it under a name.
@@ -94,9 +95,9 @@ func ImportController(ctx context.Context, s store.Store, name string, object []
 	return PublishController(ctx, s, PublishControllerInput{Name: name, Ref: ref})
 }
 
-// Controllers lists the published controllers, by name.
+// Controllers lists the published controllers, by name: see records.list.
 func Controllers(ctx context.Context, s store.Store) ([]ControllerRecord, error) {
-	return readAll[ControllerRecord](ctx, s, store.Controller)
+	return controllers.list(ctx, s)
 }
 
 // FindController finds a controller by name (the newest version), name@version
@@ -107,15 +108,11 @@ func FindController(ctx context.Context, s store.Store, which string) (Controlle
 		if err != nil {
 			return ControllerVersion{}, err
 		}
-		v := ControllerVersion{Ref: ref, Space: p.Origin.Space, SpaceName: p.Origin.SpaceName, Modules: p.Modules(), Trials: p.Origin.Trials, Seed: p.Origin.Seed, TaskAgnostic: p.TaskAgnostic()}
-		for _, t := range p.Origin.Tasks {
-			v.Tasks = append(v.Tasks, t.Name)
-		}
-		return v, nil
+		return versionOf(p), nil
 	}
 	name, version, versioned := strings.Cut(which, "@")
-	var r ControllerRecord
-	if err := readName(ctx, s, store.Controller, name, &r); err != nil {
+	r, err := controllers.read(ctx, s, name)
+	if err != nil {
 		if errors.Is(err, store.ErrNotFound) {
 			err = fmt.Errorf("%w: a Pretrain run publishes one, `starter controller import` brings one in", err)
 		}
@@ -144,17 +141,11 @@ func LoadController(ctx context.Context, s store.Store, which string) (*search.P
 	return p, v, err
 }
 
+// ReadController reads a controller's object. It makes sure that it is in its place
+// (see Claim), since who reads it passes its reference on.
 func ReadController(ctx context.Context, s store.Store, ref store.Ref) (*search.Pretrained, error) {
 	if err := Claim(ctx, s, ref); err != nil {
 		return nil, fmt.Errorf("controller %s: %w", ref, err)
 	}
-	b, err := s.Get(ctx, ref)
-	if err != nil {
-		return nil, fmt.Errorf("controller %s: %w", ref, err)
-	}
-	p, err := search.DecodeController(b)
-	if err != nil {
-		return nil, Invalid(fmt.Errorf("%s: %w", ref, err))
-	}
-	return p, nil
+	return open(ctx, s, "controller", ref, search.DecodeController)
 }

@@ -2,7 +2,6 @@ package library
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -110,23 +109,19 @@ func FindRun(ctx context.Context, s store.Store, experiment, name, runID string)
 
 // UpdateRun adds a run's entry to its experiment's record, or changes it.
 func UpdateRun(ctx context.Context, s store.Store, experiment string, entry RunEntry, change func(*RunEntry)) error {
-	return store.Update(ctx, s, store.Experiment, experiment, func(old []byte) ([]byte, error) {
-		r := ExperimentRecord{Name: experiment}
-		if old != nil {
-			if err := json.Unmarshal(old, &r); err != nil {
-				return nil, fmt.Errorf("experiment %q: its record is not valid: %w", experiment, err)
-			}
-		}
+	return experiments.update(ctx, s, experiment, func(r *ExperimentRecord) error {
+		r.Name = experiment
 		i := slices.IndexFunc(r.Runs, func(e RunEntry) bool { return e.Name == entry.Name && e.RunID == entry.RunID })
 		if i < 0 {
 			i = len(r.Runs)
 			r.Runs = append(r.Runs, entry)
 		}
 		change(&r.Runs[i])
-		return json.Marshal(r)
+		return nil
 	})
 }
 
+// PutReport stores what is kept of a run.
 func PutReport(ctx context.Context, s store.Store, r *RunReport) (store.Ref, error) {
 	f := safetensors.New("run")
 	f.PutJSON("report", r)
@@ -139,15 +134,7 @@ func PutReport(ctx context.Context, s store.Store, r *RunReport) (store.Ref, err
 
 // ReadReport reads what is kept of a run.
 func ReadReport(ctx context.Context, s store.Store, ref store.Ref) (*RunReport, error) {
-	b, err := s.Get(ctx, ref)
-	if err != nil {
-		return nil, fmt.Errorf("run: %w", err)
-	}
-	r, err := DecodeReport(b)
-	if err != nil {
-		return nil, fmt.Errorf("run %s: %w", ref, err)
-	}
-	return r, nil
+	return open(ctx, s, "run", ref, DecodeReport)
 }
 
 // DecodeReport reads a run report's object.
@@ -162,17 +149,14 @@ func DecodeReport(b []byte) (*RunReport, error) {
 
 // ReadExperiment reads what is known of an experiment by its name: its runs,
 // and its YAML where somebody added it. Where it has neither it is ErrNotFound.
-func ReadExperiment(ctx context.Context, s store.Store, name string) (*ExperimentRecord, error) {
-	var r ExperimentRecord
-	if err := readName(ctx, s, store.Experiment, name, &r); err != nil {
-		return nil, err
-	}
-	return &r, nil
+func ReadExperiment(ctx context.Context, s store.Store, name string) (ExperimentRecord, error) {
+	return experiments.read(ctx, s, name)
 }
 
-// Experiments lists the experiments that were added or have runs, by name.
+// Experiments lists the experiments that were added or have runs, by name: see
+// records.list.
 func Experiments(ctx context.Context, s store.Store) ([]ExperimentRecord, error) {
-	return readAll[ExperimentRecord](ctx, s, store.Experiment)
+	return experiments.list(ctx, s)
 }
 
 // ExperimentYAML returns an experiment as it is written: a built-in one, or
@@ -184,11 +168,10 @@ func ExperimentYAML(ctx context.Context, s store.Store, name string) ([]byte, er
 	r, err := ReadExperiment(ctx, s, name)
 	if errors.Is(err, store.ErrNotFound) || err == nil && r.YAML == "" {
 		known := catalog.BuiltinNames()
-		if records, err := Experiments(ctx, s); err == nil {
-			for _, r := range records {
-				if r.YAML != "" {
-					known = append(known, r.Name)
-				}
+		records, _ := Experiments(ctx, s) // those that can be read
+		for _, r := range records {
+			if r.YAML != "" {
+				known = append(known, r.Name)
 			}
 		}
 		return nil, fmt.Errorf("experiment %q: %w (there are: %s; `starter experiment add` adds one of your own)", name, store.ErrNotFound, strings.Join(known, ", "))
@@ -222,17 +205,11 @@ func PublishExperiment(ctx context.Context, s store.Store, yaml []byte, overwrit
 	if catalog.IsBuiltin(e.Name) {
 		return nil, fmt.Errorf("experiment %q is built in: give yours another name", e.Name)
 	}
-	return e, store.Update(ctx, s, store.Experiment, e.Name, func(old []byte) ([]byte, error) {
-		r := ExperimentRecord{Name: e.Name}
-		if old != nil {
-			if err := json.Unmarshal(old, &r); err != nil {
-				return nil, fmt.Errorf("experiment %q: its record is not valid: %w", e.Name, err)
-			}
-			if r.YAML != "" && r.YAML != string(yaml) && !overwrite {
-				return nil, fmt.Errorf("experiment %q %w, and differs: choose another name, or overwrite it", e.Name, ErrExists)
-			}
+	return e, experiments.update(ctx, s, e.Name, func(r *ExperimentRecord) error {
+		if r.YAML != "" && r.YAML != string(yaml) && !overwrite {
+			return fmt.Errorf("%s %q %w, and differs: choose another name, or overwrite it", store.Experiment, e.Name, ErrExists)
 		}
-		r.YAML = string(yaml)
-		return json.Marshal(r)
+		r.Name, r.YAML = e.Name, string(yaml)
+		return nil
 	})
 }

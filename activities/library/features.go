@@ -17,10 +17,9 @@ import (
 // FeaturesRecord is the value of names/features/<key>.
 type FeaturesRecord struct {
 	Ref store.Ref `json:"ref"`
-	// Data and Module reference what they are the features of; records of earlier
-	// versions lack them.
-	Data   store.Ref `json:"data,omitempty"`
-	Module store.Ref `json:"module,omitempty"`
+	// Data and Module reference what they are the features of.
+	Data   store.Ref `json:"data"`
+	Module store.Ref `json:"module"`
 }
 
 // FeaturesKey is the name of the features of a task under a module: a digest of
@@ -42,40 +41,28 @@ func FeaturesKey(dataRef, moduleRef store.Ref) string {
 // store.ErrNotFound where they have not, or are damaged: to compute and to store
 // them again repairs them.
 func StoredFeatures(ctx context.Context, s store.Store, dataRef, moduleRef store.Ref) (*nnimage.FeatureSet, error) {
-	value, _, err := s.GetName(ctx, store.Features, FeaturesKey(dataRef, moduleRef))
-	if err != nil {
-		return nil, fmt.Errorf("features: %w", err)
+	record, err := features.get(ctx, s, FeaturesKey(dataRef, moduleRef))
+	if err == nil {
+		var b []byte
+		if b, err = s.Get(ctx, record.Ref); err == nil {
+			return nnimage.DecodeFeatures(b)
+		}
 	}
-	var record FeaturesRecord
-	if err := json.Unmarshal(value, &record); err != nil {
-		return nil, fmt.Errorf("features: %w: their record is not valid", store.ErrNotFound)
+	if errors.Is(err, ErrUnreadable) || errors.Is(err, store.ErrCorrupt) {
+		err = fmt.Errorf("%w: %w", store.ErrNotFound, err)
 	}
-	b, err := s.Get(ctx, record.Ref)
-	if errors.Is(err, store.ErrCorrupt) {
-		return nil, fmt.Errorf("features: %w: %v", store.ErrNotFound, err)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("features %s: %w", record.Ref, err)
-	}
-	return nnimage.DecodeFeatures(b)
+	return nil, fmt.Errorf("features: %w", err)
 }
 
 // ComputeFeatures computes features, stores them and gives them their name.
 func ComputeFeatures(ctx context.Context, s store.Store, dataRef, moduleRef store.Ref, progress func(done, total int) error) (*nnimage.FeatureSet, error) {
-	b, err := s.Get(ctx, dataRef)
+	t, err := open(ctx, s, "image task", dataRef, image.Decode)
 	if err != nil {
-		return nil, fmt.Errorf("image task: %w", err)
+		return nil, err
 	}
-	t, err := image.Decode(b)
+	e, err := open(ctx, s, "image module", moduleRef, nnimage.Decode)
 	if err != nil {
-		return nil, Invalid(err)
-	}
-	if b, err = s.Get(ctx, moduleRef); err != nil {
-		return nil, fmt.Errorf("image module: %w", err)
-	}
-	e, err := nnimage.Decode(b)
-	if err != nil {
-		return nil, Invalid(err)
+		return nil, err
 	}
 	set, err := nnimage.NewFeatureSet(e, t.Train.Images, t.Validation.Images, t.Test.Images, nnimage.FeatureOptions{
 		Standardise: true, Task: t.Name, TaskDigest: string(dataRef), Progress: progress,
@@ -83,13 +70,7 @@ func ComputeFeatures(ctx context.Context, s store.Store, dataRef, moduleRef stor
 	if err != nil {
 		return nil, err
 	}
-	ref, err := s.Put(ctx, set.Encode())
-	if err != nil {
-		return nil, fmt.Errorf("storing features: %w", err)
-	}
-	value, err := json.Marshal(FeaturesRecord{ref, dataRef, moduleRef})
-	if err != nil {
-		return nil, err
-	}
-	return set, store.Update(ctx, s, store.Features, FeaturesKey(dataRef, moduleRef), func([]byte) ([]byte, error) { return value, nil })
+	record := func(ref store.Ref) FeaturesRecord { return FeaturesRecord{ref, dataRef, moduleRef} }
+	_, err = publishObject(ctx, s, features, FeaturesKey(dataRef, moduleRef), set, record, true)
+	return set, err
 }

@@ -13,21 +13,12 @@ import (
 // ReadLedger reads a search's trials, in order, by walking the chain of
 // checkpoints back from the newest. An empty reference is an empty ledger.
 func ReadLedger(ctx context.Context, s store.Store, checkpoint store.Ref) ([]search.Trial, error) {
-	var segments [][]search.Trial
-	for ref := checkpoint; ref != ""; {
-		b, err := s.Get(ctx, ref)
-		if err != nil {
-			return nil, fmt.Errorf("ledger: checkpoint %s: %w", ref, err)
-		}
-		segment, err := search.DecodeSegment(b)
-		if err != nil {
-			return nil, fmt.Errorf("ledger: checkpoint %s: %w", ref, err)
-		}
-		segments = append(segments, segment.Trials)
-		ref = store.Ref(segment.Previous)
+	trials, err := chain(ctx, s, "ledger: checkpoint", checkpoint, search.DecodeSegment, func(c search.Segment) ([]search.Trial, store.Ref) {
+		return c.Trials, store.Ref(c.Previous)
+	})
+	if err != nil {
+		return nil, err
 	}
-	slices.Reverse(segments)
-	trials := slices.Concat(segments...)
 	for i, t := range trials {
 		if t.Trial != i {
 			return nil, fmt.Errorf("ledger of checkpoint %s: trial %d stands at place %d", checkpoint, t.Trial, i)
@@ -39,18 +30,21 @@ func ReadLedger(ctx context.Context, s store.Store, checkpoint store.Ref) ([]sea
 // ReadCosts reads what a search's trials took, in order, from the chain of
 // cost segments.
 func ReadCosts(ctx context.Context, s store.Store, costs store.Ref) ([]search.Cost, error) {
-	var segments [][]search.Cost
-	for ref := costs; ref != ""; {
-		b, err := s.Get(ctx, ref)
+	return chain(ctx, s, "costs", costs, DecodeCosts, func(c CostSegment) ([]search.Cost, store.Ref) { return c.Costs, c.Previous })
+}
+
+// chain reads the rows of a chain of segments, oldest first; part gives a segment's
+// rows and the segment before it.
+func chain[S, R any](ctx context.Context, s store.Store, what string, newest store.Ref, decode func([]byte) (S, error), part func(S) ([]R, store.Ref)) ([]R, error) {
+	var segments [][]R
+	for ref := newest; ref != ""; {
+		segment, err := open(ctx, s, what, ref, decode)
 		if err != nil {
-			return nil, fmt.Errorf("costs %s: %w", ref, err)
+			return nil, err
 		}
-		segment, err := DecodeCosts(b)
-		if err != nil {
-			return nil, fmt.Errorf("costs %s: %w", ref, err)
-		}
-		segments = append(segments, segment.Costs)
-		ref = segment.Previous
+		rows, previous := part(segment)
+		segments = append(segments, rows)
+		ref = previous
 	}
 	slices.Reverse(segments)
 	return slices.Concat(segments...), nil

@@ -2,7 +2,6 @@ package library
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -76,8 +75,8 @@ func PlanRemoval(ctx context.Context, s store.Store, kind store.Kind, names, run
 // cannot be read must not keep the name from being removed.
 func (r *Removal) experiment(ctx context.Context, s store.Store, value []byte, runs []string) error {
 	var record ExperimentRecord
-	if err := json.Unmarshal(value, &record); err != nil && r.Part {
-		return fmt.Errorf("experiment %q: its record is not valid: %w", r.Name, err)
+	if err := experiments.decode(r.Name, value, &record); err != nil && r.Part {
+		return err
 	}
 	var known []string
 	for _, e := range record.Runs {
@@ -168,19 +167,18 @@ func keptBy(ctx context.Context, s store.Store, kind store.Kind, removals []Remo
 			refs[ref] = append(refs[ref], i)
 		}
 	}
-	entries, err := s.Names(ctx, store.Search, "")
-	if err != nil {
+	records, err := Searches(ctx, s)
+	if err != nil && !errors.Is(err, ErrUnreadable) {
 		return err
 	}
 	configs := map[store.Ref]*search.Config{}
-	for _, e := range entries {
-		record, err := ReadRecord(ctx, s, e.Name)
-		if err != nil || record.Config == "" {
-			continue // what it keeps, garbage collection will ask, and not give up
+	for _, record := range records {
+		if record.Config == "" {
+			continue
 		}
 		if configs[record.Config] == nil {
 			if configs[record.Config], err = ReadConfig(ctx, s, record.Config); err != nil {
-				continue
+				continue // what it keeps, garbage collection will ask, and not give up
 			}
 		}
 		c := configs[record.Config]
@@ -193,8 +191,8 @@ func keptBy(ctx context.Context, s store.Store, kind store.Kind, removals []Remo
 		}
 		for _, ref := range used {
 			for _, i := range refs[ref] {
-				if !slices.Contains(removals[i].KeptBy, e.Name) {
-					removals[i].KeptBy = append(removals[i].KeptBy, e.Name)
+				if !slices.Contains(removals[i].KeptBy, record.Name) {
+					removals[i].KeptBy = append(removals[i].KeptBy, record.Name)
 				}
 			}
 		}
@@ -205,11 +203,12 @@ func keptBy(ctx context.Context, s store.Store, kind store.Kind, removals []Remo
 // refsOf are the objects that a name stands for; none where its record cannot be
 // read.
 func refsOf(ctx context.Context, s store.Store, r Removal) (out []string) {
-	var record struct {
+	either := records[struct {
 		Ref      string
 		Versions []ControllerVersion
-	}
-	if readName(ctx, s, r.Kind, r.Name, &record) != nil {
+	}]{r.Kind}
+	record, err := either.get(ctx, s, r.Name)
+	if err != nil {
 		return nil
 	}
 	if record.Ref != "" {
@@ -236,16 +235,12 @@ func Remove(ctx context.Context, s store.Store, removals []Removal) error {
 			}
 			continue
 		}
-		err := store.Update(ctx, s, store.Experiment, r.Name, func(old []byte) ([]byte, error) {
-			if old == nil {
-				return nil, nil
-			}
-			var record ExperimentRecord
-			if err := json.Unmarshal(old, &record); err != nil {
-				return nil, fmt.Errorf("experiment %q: its record is not valid: %w", r.Name, err)
+		err := experiments.update(ctx, s, r.Name, func(record *ExperimentRecord) error {
+			if record.Name == "" {
+				return errKeep // there is none any more
 			}
 			record.Runs = slices.DeleteFunc(record.Runs, func(e RunEntry) bool { return slices.Contains(r.Runs, e.Name) })
-			return json.Marshal(record)
+			return nil
 		})
 		if err != nil {
 			return err
@@ -257,21 +252,14 @@ func Remove(ctx context.Context, s store.Store, removals []Removal) error {
 // RecordedRunning lists the searches and runs of experiments whose records say that
 // they run. Temporal knows whether they do.
 func RecordedRunning(ctx context.Context, s store.Store) ([]string, error) {
-	entries, err := s.Names(ctx, store.Search, "")
+	searches, err := Searches(ctx, s)
 	if err != nil {
 		return nil, err
 	}
 	var out []string
-	for _, e := range entries {
-		record, err := ReadRecord(ctx, s, e.Name)
-		if errors.Is(err, store.ErrNotFound) {
-			continue // removed since
-		}
-		if err != nil {
-			return nil, err
-		}
-		if record.Status == "running" {
-			out = append(out, e.Name)
+	for _, r := range searches {
+		if r.Status == "running" {
+			out = append(out, r.Name)
 		}
 	}
 	records, err := Experiments(ctx, s)

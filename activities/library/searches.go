@@ -38,11 +38,7 @@ func PutConfig(ctx context.Context, s store.Store, c *search.Config) (store.Ref,
 
 // ReadConfig reads a search's configuration.
 func ReadConfig(ctx context.Context, s store.Store, ref store.Ref) (*search.Config, error) {
-	b, err := s.Get(ctx, ref)
-	if err != nil {
-		return nil, fmt.Errorf("search configuration: %w", err)
-	}
-	return DecodeConfig(b)
+	return open(ctx, s, "search configuration", ref, DecodeConfig)
 }
 
 // DecodeConfig reads a search configuration's object.
@@ -56,12 +52,13 @@ func DecodeConfig(b []byte) (*search.Config, error) {
 }
 
 // ReadRecord reads what is known of a search by its name.
-func ReadRecord(ctx context.Context, s store.Store, name string) (*SearchRecord, error) {
-	var r SearchRecord
-	if err := readName(ctx, s, store.Search, name, &r); err != nil {
-		return nil, err
-	}
-	return &r, nil
+func ReadRecord(ctx context.Context, s store.Store, name string) (SearchRecord, error) {
+	return searches.read(ctx, s, name)
+}
+
+// Searches lists the searches, by name: see records.list.
+func Searches(ctx context.Context, s store.Store) ([]SearchRecord, error) {
+	return searches.list(ctx, s)
 }
 
 // GoesOn makes the record that of a search with a configuration. It is already,
@@ -76,15 +73,9 @@ func (r *SearchRecord) GoesOn(name string, config store.Ref) {
 
 // UpdateRecord changes a search's record by compare-and-set.
 func UpdateRecord(ctx context.Context, s store.Store, name string, change func(*SearchRecord)) error {
-	return store.Update(ctx, s, store.Search, name, func(old []byte) ([]byte, error) {
-		var r SearchRecord
-		if old != nil {
-			if err := json.Unmarshal(old, &r); err != nil {
-				return nil, fmt.Errorf("search %q: its record is not valid: %w", name, err)
-			}
-		}
-		change(&r)
-		return json.Marshal(r)
+	return searches.update(ctx, s, name, func(r *SearchRecord) error {
+		change(r)
+		return nil
 	})
 }
 
@@ -100,6 +91,7 @@ func Claim(ctx context.Context, s store.Store, ref store.Ref) error {
 	return err
 }
 
+// ModuleRef is the object of one of a search's modules.
 func ModuleRef(config *search.Config, name string) (store.Ref, error) {
 	for _, m := range config.Modules {
 		if m.Name == name {

@@ -20,8 +20,6 @@ type CachedTrial struct {
 
 // Hold says that a search was given a model.
 type Hold struct {
-	// Search is empty where an earlier version gave the model away: any search that
-	// runs may have it.
 	Search string    `json:"search"`
 	Model  store.Ref `json:"model"`
 }

@@ -33,13 +33,10 @@ func (a *app) controllerListCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
 				records, err := library.Controllers(cmd.Context(), s.Store)
-				if err != nil {
+				if err := a.allRead(err); err != nil {
 					return err
 				}
 				if a.json {
-					if records == nil {
-						records = []library.ControllerRecord{}
-					}
 					return a.printJSON(records)
 				}
 				if len(records) == 0 {

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"context"
 	"fmt"
 	"regexp"
 	"strings"
@@ -11,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"tnaml/activities/library"
-	"tnaml/activities/store"
 	"tnaml/deploy"
 )
 
@@ -59,32 +57,32 @@ func (a *app) dataListCommand() *cobra.Command {
 		Use: "list", Short: "List the tasks", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
-				names, records, err := named[library.DatasetRecord](cmd.Context(), s.Store, store.Dataset, library.Datasets)
-				if err != nil {
+				records, err := library.Datasets(cmd.Context(), s.Store)
+				if err := a.allRead(err); err != nil {
 					return err
 				}
 				if a.json {
 					out := map[string]library.DatasetRecord{}
-					for i, n := range names {
-						out[n] = records[i]
+					for _, r := range records {
+						out[r.Name()] = r
 					}
 					return a.printJSON(out)
 				}
-				if len(names) == 0 {
+				if len(records) == 0 {
 					a.say("There are no tasks yet: import one with `starter data import`, or run `starter demo`.")
 					return nil
 				}
 				t := newTable(table.Row{"task", "kind", "examples", "classes", "to beat", "size", "source"}, "examples", "classes", "to beat", "size")
 				longest := 4
-				for _, n := range names {
-					longest = max(longest, len(n))
+				for _, r := range records {
+					longest = max(longest, len(r.Name()))
 				}
-				for i, r := range records {
+				for _, r := range records {
 					size := fmt.Sprintf("%.0f tokens", r.Card.MeanTokens)
 					if m := r.Card.Image; m != nil {
 						size = fmt.Sprintf("%d×%d×%d", m.Height, m.Width, m.Channels)
 					}
-					t.AppendRow(table.Row{names[i], r.Card.Kind(), humanize.Comma(int64(r.Card.Examples)), len(r.Card.Classes), percent(r.Card.MajorityAccuracy), size,
+					t.AppendRow(table.Row{r.Name(), r.Card.Kind(), humanize.Comma(int64(r.Card.Examples)), len(r.Card.Classes), percent(r.Card.MajorityAccuracy), size,
 						cut(r.Card.Options.Source, max(10, a.columns()-longest-60))})
 				}
 				a.print("%s", t.Render())
@@ -92,26 +90,6 @@ func (a *app) dataListCommand() *cobra.Command {
 			})
 		},
 	})
-}
-
-// named lists the names of a kind beside their records.
-func named[T any](ctx context.Context, s store.Store, kind store.Kind, read func(context.Context, store.Store) ([]T, error)) ([]string, []T, error) {
-	entries, err := s.Names(ctx, kind, "")
-	if err != nil {
-		return nil, nil, err
-	}
-	records, err := read(ctx, s)
-	if err != nil {
-		return nil, nil, err
-	}
-	if len(entries) != len(records) {
-		return nil, nil, fmt.Errorf("the list of %ss changed while it was read: try again", kind)
-	}
-	names := make([]string, len(entries))
-	for i, e := range entries {
-		names[i] = e.Name
-	}
-	return names, records, nil
 }
 
 func (a *app) dataShowCommand() *cobra.Command {

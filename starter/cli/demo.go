@@ -114,7 +114,7 @@ func (a *app) demoData(ctx context.Context, s *deploy.Servers, goroot string) er
 		return err
 	}
 	for _, r := range records {
-		there[r.Card.Options.Name] = true
+		there[r.Name()] = true
 	}
 	modules, err := library.Modules(ctx, s.Store)
 	if err != nil {

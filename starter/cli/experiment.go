@@ -1,15 +1,16 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
 	"tnaml/activities/library"
+	"tnaml/activities/store"
 	"tnaml/deploy"
 	"tnaml/experiments/catalog"
 )
@@ -36,7 +37,7 @@ func (a *app) experimentListCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
 				records, err := library.Experiments(cmd.Context(), s.Store)
-				if err != nil {
+				if err := a.allRead(err); err != nil {
 					return err
 				}
 				runs := map[string][]library.RunEntry{}
@@ -95,14 +96,11 @@ func (a *app) experimentShowCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				records, err := library.Experiments(cmd.Context(), s.Store)
-				if err != nil {
+				record, err := library.ReadExperiment(cmd.Context(), s.Store, args[0])
+				if err != nil && !errors.Is(err, store.ErrNotFound) { // a built-in one that was not run has none
 					return err
 				}
-				runs := []library.RunEntry{}
-				if i := slices.IndexFunc(records, func(r library.ExperimentRecord) bool { return r.Name == args[0] }); i >= 0 {
-					runs = append(runs, records[i].Runs...)
-				}
+				runs := append([]library.RunEntry{}, record.Runs...)
 				if a.json {
 					return a.printJSON(struct {
 						*catalog.Experiment

@@ -28,7 +28,7 @@ import (
 // found is a search with its ledger so far.
 type found struct {
 	name   string
-	record *library.SearchRecord
+	record library.SearchRecord
 	config *search.Config
 	trials []search.Trial
 	costs  []search.Cost
@@ -270,8 +270,8 @@ func (a *app) listCommand() *cobra.Command {
 		Use: "list", Short: "List the searches", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
-				entries, err := s.Store.Names(cmd.Context(), store.Search, "")
-				if err != nil {
+				records, err := library.Searches(cmd.Context(), s.Store)
+				if err := a.allRead(err); err != nil {
 					return err
 				}
 				type entry struct {
@@ -285,18 +285,14 @@ func (a *app) listCommand() *cobra.Command {
 					Experiment string   `json:"experiment,omitempty"`
 				}
 				out := []entry{}
-				for _, e := range entries {
-					r, err := library.ReadRecord(cmd.Context(), s.Store, e.Name)
-					if err != nil {
-						return err
-					}
+				for _, r := range records {
 					spec, err := workflows.ParseSearchSpec(r.Spec)
 					if err != nil || experiment != "" && spec.Experiment != experiment {
 						continue
 					}
-					l := entry{e.Name, r.Status, r.Told, spec.Trials, spec.Tasks, spec.Strategy, spec.Seed, spec.Experiment}
+					l := entry{r.Name, r.Status, r.Told, spec.Trials, spec.Tasks, spec.Strategy, spec.Seed, spec.Experiment}
 					if r.Status == "running" {
-						l.Status = a.liveStatus(cmd.Context(), s, e.Name)
+						l.Status = a.liveStatus(cmd.Context(), s, r.Name)
 					}
 					out = append(out, l)
 				}

@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"tnaml/activities/library"
-	"tnaml/activities/store"
 	"tnaml/deploy"
 	"tnaml/experiments/data"
 	"tnaml/nn/embedding"
@@ -32,7 +31,7 @@ func (a *app) moduleListCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withServers(cmd.Context(), func(s *deploy.Servers) error {
 				modules, err := library.Modules(cmd.Context(), s.Store)
-				if err != nil {
+				if err := a.allRead(err); err != nil {
 					return err
 				}
 				if a.json {
@@ -111,14 +110,14 @@ func (a *app) moduleShowCommand() *cobra.Command {
 				}
 				shown := shownModule{ModuleRecord: library.NewModuleRecord(ref, m), RMS: m.RMS(), Parts: m.Subword}
 				if slices.Equal(tasks, []string{"all"}) {
-					names, records, err := named[library.DatasetRecord](cmd.Context(), s.Store, store.Dataset, library.Datasets)
+					records, err := library.Datasets(cmd.Context(), s.Store)
 					if err != nil {
 						return err
 					}
 					tasks = nil
-					for i, r := range records {
+					for _, r := range records {
 						if r.Card.Kind() == data.Text {
-							tasks = append(tasks, names[i])
+							tasks = append(tasks, r.Name())
 						}
 					}
 				}

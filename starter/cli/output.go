@@ -11,6 +11,8 @@ import (
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
+
+	"tnaml/activities/library"
 )
 
 // newTable returns a table of the house's style; columns named in right are
@@ -73,4 +75,14 @@ func writeFile(name string, write func(w io.Writer) error) (err error) {
 		return err
 	}
 	return os.Rename(f.Name(), name)
+}
+
+// allRead lets a list be shown of which some records cannot be read, and says which
+// those are.
+func (a *app) allRead(err error) error {
+	if errors.Is(err, library.ErrUnreadable) {
+		a.say("warning: %v", err)
+		return nil
+	}
+	return err
 }

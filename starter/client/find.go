@@ -74,7 +74,7 @@ var ErrNotBegun = errors.New("it has not begun: its names are being looked up")
 // Ledger is a search with its trials so far.
 type Ledger struct {
 	Name   string
-	Record *library.SearchRecord
+	Record library.SearchRecord
 	Config *search.Config
 	Trials []search.Trial
 	Costs  []search.Cost

@@ -1,0 +1,182 @@
+package library
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"tnaml/activities/store"
+	"tnaml/experiments/space"
+)
+
+// ErrUnreadable says that a name's value is not the record that it should be.
+var ErrUnreadable = errors.New("its record is not valid")
+
+// records is the access to the names of one kind, whose values are T as JSON.
+type records[T any] struct{ kind store.Kind }
+
+// The kinds of records. A space is its own record.
+var (
+	datasets    = records[DatasetRecord]{store.Dataset}
+	modules     = records[ModuleRecord]{store.Module}
+	controllers = records[ControllerRecord]{store.Controller}
+	spaces      = records[space.Space]{store.Space}
+	experiments = records[ExperimentRecord]{store.Experiment}
+	searches    = records[SearchRecord]{store.Search}
+	features    = records[FeaturesRecord]{store.Features}
+)
+
+// read returns a name's record. Where the name does not exist, the error lists
+// those that do, nearest first.
+func (r records[T]) read(ctx context.Context, s store.Store, name string) (T, error) {
+	v, err := r.get(ctx, s, name)
+	if errors.Is(err, store.ErrNotFound) {
+		err = unknownName(ctx, s, r.kind, name)
+	}
+	return v, err
+}
+
+// get is read for a name that need not exist.
+func (r records[T]) get(ctx context.Context, s store.Store, name string) (v T, err error) {
+	b, _, err := s.GetName(ctx, r.kind, name)
+	if err != nil {
+		return v, fmt.Errorf("%s %q: %w", r.kind, name, err)
+	}
+	return v, r.decode(name, b, &v)
+}
+
+func (r records[T]) decode(name string, b []byte, v *T) error {
+	if err := json.Unmarshal(b, v); err != nil {
+		return fmt.Errorf("%s %q: %w: %w", r.kind, name, ErrUnreadable, err)
+	}
+	return nil
+}
+
+// list reads all records, by name. Those that cannot be read are left out, and
+// named together in an ErrUnreadable: the others are there nevertheless.
+func (r records[T]) list(ctx context.Context, s store.Store) ([]T, error) {
+	entries, err := s.Names(ctx, r.kind, "")
+	if err != nil {
+		return nil, fmt.Errorf("listing %ss: %w", r.kind, err)
+	}
+	out := []T{}
+	var unreadable []error
+	for _, e := range entries {
+		v, err := r.get(ctx, s, e.Name)
+		switch {
+		case err == nil:
+			out = append(out, v)
+		case errors.Is(err, ErrUnreadable):
+			unreadable = append(unreadable, err)
+		case errors.Is(err, store.ErrNotFound): // removed since it was listed
+		default:
+			return nil, err
+		}
+	}
+	return out, errors.Join(unreadable...)
+}
+
+// errKeep is what the change of an update returns to leave things as they are.
+var errKeep = errors.New("no change")
+
+// update changes a name's record by compare-and-set: change gets the present one,
+// or the zero value where there is none, and may be asked more than once.
+func (r records[T]) update(ctx context.Context, s store.Store, name string, change func(v *T) error) error {
+	return store.Update(ctx, s, r.kind, name, func(old []byte) ([]byte, error) {
+		var v T
+		if old != nil {
+			if err := r.decode(name, old, &v); err != nil {
+				return nil, err
+			}
+		}
+		if err := change(&v); err != nil {
+			if errors.Is(err, errKeep) {
+				return nil, nil
+			}
+			return nil, err
+		}
+		return json.Marshal(v)
+	})
+}
+
+// publish gives a name its record. Another one of that name is ErrExists, unless
+// overwrite is set; one of the same object is written anew.
+func (r records[T]) publish(ctx context.Context, s store.Store, name string, v T, overwrite bool) error {
+	value, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	ref := func(b []byte) store.Ref {
+		var o struct{ Ref store.Ref }
+		_ = json.Unmarshal(b, &o) // unreadable is without an object
+		return o.Ref
+	}
+	return store.Update(ctx, s, r.kind, name, func(old []byte) ([]byte, error) {
+		same := bytes.Equal(old, value) || ref(value) != "" && ref(old) == ref(value)
+		if old != nil && !same && !overwrite {
+			return nil, fmt.Errorf("%s %q %w, and differs: choose another name, or overwrite it", r.kind, name, ErrExists)
+		}
+		return value, nil
+	})
+}
+
+// ErrExists says that a name is taken.
+var ErrExists = errors.New("exists already")
+
+// object is what has an encoded form.
+type object interface{ Encode() []byte }
+
+// publishObject stores an object and gives it its name, with the record that is
+// made of its reference. The name comes last, so that nothing is ever half there.
+// A name taken by other data is ErrExists, unless overwrite is set; searches that
+// use the old data keep it.
+func publishObject[T any](ctx context.Context, s store.Store, r records[T], name string, o object, record func(store.Ref) T, overwrite bool) (store.Ref, error) {
+	ref, err := s.Put(ctx, o.Encode())
+	if err != nil {
+		return "", fmt.Errorf("%s %q: %w", r.kind, name, err)
+	}
+	return ref, r.publish(ctx, s, name, record(ref), overwrite)
+}
+
+// open reads an object; what says in an error what it is. One that is there and
+// cannot be decoded is ErrInvalid.
+func open[T any](ctx context.Context, s store.Store, what string, ref store.Ref, decode func([]byte) (T, error)) (v T, err error) {
+	b, err := s.Get(ctx, ref)
+	if err != nil {
+		return v, fmt.Errorf("%s: %w", what, err)
+	}
+	if v, err = decode(b); err != nil {
+		return v, Invalid(fmt.Errorf("%s: %s: %w", what, ref, err))
+	}
+	return v, nil
+}
+
+// unknownName says that there is no such name, and which there are.
+func unknownName(ctx context.Context, s store.Store, kind store.Kind, name string) error {
+	entries, err := s.Names(ctx, kind, "")
+	if err != nil || len(entries) == 0 {
+		return fmt.Errorf("%s %q: %w, and there are no others", kind, name, store.ErrNotFound)
+	}
+	const most = 12
+	known := make([]string, 0, most+1)
+	for _, e := range entries {
+		known = append(known, e.Name)
+	}
+	slices.SortStableFunc(known, func(a, b string) int { return commonPrefix(b, name) - commonPrefix(a, name) })
+	if len(known) > most {
+		known = append(known[:most], "…")
+	}
+	return fmt.Errorf("%s %q: %w (there are: %s)", kind, name, store.ErrNotFound, strings.Join(known, ", "))
+}
+
+func commonPrefix(a, b string) int {
+	n := 0
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	return n
+}
