@@ -2,25 +2,16 @@ package cli
 
 import (
 	"encoding/json"
-	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
+	"tnaml/starter/client"
 
-	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
-	workflowpb "go.temporal.io/api/workflow/v1"
-	"go.temporal.io/sdk/converter"
 	"google.golang.org/protobuf/encoding/protojson"
-
-	"tnaml/activities"
-	"tnaml/experiments/metrics"
-	"tnaml/experiments/study"
-	"tnaml/workflows"
 )
 
 const tinyExperiment = `name: tiny
@@ -123,7 +114,7 @@ func TestExperimentFromTheTerminal(t *testing.T) {
 	}
 	b.ok("schedule", "resume", name)
 	b.ok("schedule", "trigger", name)
-	var view scheduleView
+	var view client.ScheduleEntry
 	for range 1000 {
 		if err := json.Unmarshal([]byte(b.ok("schedule", "show", name, "--json")), &view); err != nil {
 			t.Fatal(err)
@@ -155,13 +146,7 @@ func (b *bench) record(file, name string) {
 	if dir == "" {
 		return
 	}
-	a := &app{Process: Process{Environ: b.environ, Stderr: io.Discard, Stdout: io.Discard}}
-	a.config = loadConfig(b.t, b.environ)
-	servers, err := a.connect(b.t.Context())
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	defer servers.Close()
+	servers := b.servers()
 	var history historypb.History
 	for events := servers.Client.GetWorkflowHistory(b.t.Context(), name, "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT); events.HasNext(); {
 		event, err := events.Next()
@@ -176,60 +161,5 @@ func (b *bench) record(file, name string) {
 	}
 	if err := os.WriteFile(filepath.Join(dir, file+".json"), text, 0o644); err != nil {
 		b.t.Fatal(err)
-	}
-}
-
-// The marks of a table: the best, and what is not to be told from it.
-func TestTablesOfArms(t *testing.T) {
-	row := study.Row{Task: "t", Budget: 50, Cells: []study.Cell{
-		{Arm: "a", Models: 10, Test: metrics.Estimate{Mean: .9, Error: .02}, ToRandom: 51, Reached: 1, Compared: 3, First: .5},
-		{Arm: "b", Models: 10, Test: metrics.Estimate{Mean: .885, Error: .001}, ToRandom: 12.5, Reached: 3, Compared: 3},
-		{Arm: "c", Models: 10, Test: metrics.Estimate{Mean: .87, Error: .1}},
-		{Arm: "d"},
-	}}
-	got := accuracyCells(row)
-	if got["a"] != "90.00 ± 2.00*" || got["b"] != "88.50 ± 0.10*" || got["c"] != "87.00 ± 10.00*" || got["d"] != "no model" {
-		t.Errorf("%q", got)
-	}
-	got = trialCells(row)
-	if got["a"] != "> 50 (1 of 3)" || got["b"] != "12.5 (3 of 3)" || got["c"] != "–" {
-		t.Errorf("%q", got)
-	}
-	if out := armTable(nil, firstCells); out != "" {
-		t.Errorf("a table of nothing: %q", out)
-	}
-}
-
-// While features are computed there are no trials to count: the run says so,
-// without a terminal too, and how far they are.
-func TestRunShowsFeatures(t *testing.T) {
-	beat := func(kind string, details any) *workflowpb.PendingActivityInfo {
-		payloads, err := converter.GetDefaultDataConverter().ToPayloads(details)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return &workflowpb.PendingActivityInfo{ActivityType: &commonpb.ActivityType{Name: kind}, HeartbeatDetails: payloads}
-	}
-	got := underWay([]*workflowpb.PendingActivityInfo{
-		beat("Features", activities.Images{Done: 12000, Total: 60000}), beat("Train", activities.Step{Step: 1, Steps: 2}), {ActivityType: &commonpb.ActivityType{Name: "Features"}},
-	})
-	if got != ", now image 12,000 of 60,000" {
-		t.Error(got)
-	}
-	if got := underWay(nil); got != "" {
-		t.Error(got)
-	}
-	run := workflows.ExperimentProgress{Name: "image-1", Status: "running", Searches: 3, Trials: 600, Told: 200, Done: 1, Running: []string{"a", "b"}}
-	searches := []workflows.Progress{
-		{Name: "a", Status: "running", Trials: 200, Told: 7},
-		{Name: "b", Status: "running", Trials: 200, Preparing: "computing the features of the images: 1 of 5 done" + ", now image 3 of 9"},
-	}
-	for terminal, want := range map[bool][]string{
-		false: {"image-1  1/3 searches, 2 running  207/600 trials", "  b  0/200 trials  computing the features of the images: 1 of 5 done, now image 3 of 9"},
-		true:  {"image-1  1/3 searches, 2 running  207/600 trials", "  a  7/200 trials", "  b  0/200 trials  computing the features of the images: 1 of 5 done, now image 3 of 9"},
-	} {
-		if got := runLines(run, searches, terminal); !slices.Equal(got, want) {
-			t.Errorf("terminal %v: %q", terminal, got)
-		}
 	}
 }

@@ -75,6 +75,7 @@ func (c *Client) Follow(ctx context.Context, name string, tell func(Progress)) (
 	return Result{Search: &r}, err
 }
 
+// wait waits for a workflow; its error is returned as it is.
 func (c *Client) wait(ctx context.Context, kind Kind, name string, every time.Duration, result any, tell func(Progress)) error {
 	done := make(chan error, 1)
 	go func() { done <- c.Temporal.GetWorkflow(ctx, name, "").Get(ctx, result) }()
@@ -93,9 +94,9 @@ func (c *Client) wait(ctx context.Context, kind Kind, name string, every time.Du
 		select {
 		case err := <-done:
 			if ctx.Err() != nil {
-				err = ctx.Err() // the SDK has words of its own for it
+				return ctx.Err() // the SDK has words of its own for it
 			}
-			return called(kind, name, err)
+			return err
 		case <-time.After(every):
 		}
 	}
