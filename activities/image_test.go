@@ -57,7 +57,7 @@ func newImageBench(t *testing.T) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := library.PublishImageTask(t.Context(), b.store, built, false); err != nil {
+	if _, err := library.PublishTask(t.Context(), b.store, built, false); err != nil {
 		t.Fatal(err)
 	}
 	patches, err := nnimage.TrainPatches(set.Images, nnimage.PatchOptions{Name: "patches", Centroids: 8, Size: 8, Channels: 1, Patch: 4, Samples: 500, Source: "stripes"})
@@ -212,7 +212,7 @@ func (s *featuresAsked) GetName(ctx context.Context, kind store.Kind, name strin
 // What another worker has computed while this one was busy is not computed again.
 func TestImageFeaturesOfAnotherWorker(t *testing.T) {
 	b := newImageBench(t)
-	_, data, err := library.LoadImageTask(t.Context(), b.store, "stripes")
+	_, data, err := library.LoadTask[*image.Task](t.Context(), b.store, "stripes")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -264,7 +264,7 @@ func (s *damagedBlob) Put(ctx context.Context, data []byte) (store.Ref, error) {
 // Damaged features are computed again.
 func TestImageFeaturesDamaged(t *testing.T) {
 	b := newImageBench(t)
-	_, data, err := library.LoadImageTask(t.Context(), b.store, "stripes")
+	_, data, err := library.LoadTask[*image.Task](t.Context(), b.store, "stripes")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -288,12 +288,12 @@ func TestImageFeaturesDamaged(t *testing.T) {
 
 func TestImageResolveRefuses(t *testing.T) {
 	b := newImageBench(t)
-	text := newBench(t, search.Random)
-	words, _, err := library.LoadTask(t.Context(), text.store, "things")
+	words := newBench(t, search.Random)
+	things, _, err := library.LoadTask[*text.Task](t.Context(), words.store, "things")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := library.PublishTask(t.Context(), b.store, words, false); err != nil {
+	if _, err := library.PublishTask(t.Context(), b.store, things, false); err != nil {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]struct {

@@ -130,7 +130,7 @@ func (a *Activities) resolve(ctx context.Context, in ResolveInput) (*search.Conf
 		in.Space = from.Origin.SpaceName
 	}
 	if in.Space == "" {
-		in.Space = config.Modality.String() // the built-in spaces are named so
+		in.Space = string(config.Modality) // the built-in spaces are named so
 	}
 	sp, err := library.LoadSpace(ctx, a.store, in.Space)
 	if err != nil {
@@ -201,7 +201,7 @@ func modalityOf(names []string, cards map[string]*data.Card) (data.Kind, error) 
 
 // ofModality leaves out the modules of other modalities.
 func ofModality(catalogue []library.ModuleRecord, m data.Kind) []library.ModuleRecord {
-	return slices.DeleteFunc(catalogue, func(r library.ModuleRecord) bool { return r.Modality != m })
+	return slices.DeleteFunc(catalogue, func(r library.ModuleRecord) bool { return r.Kind != m })
 }
 
 // checkSpace refuses a space that tasks of a modality cannot be searched in.

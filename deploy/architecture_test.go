@@ -29,6 +29,11 @@ var banned = map[string]map[string]string{
 		"math/rand/v2":     "randomness comes from nn/rng, keyed by seed",
 		"github.com/spf13": "configuration is passed in",
 	},
+	"tnaml/experiments/data": {
+		"tnaml/experiments/space": "what people have is read without knowing what is searched over it", "tnaml/experiments/search": "nor how",
+		"tnaml/experiments/study": "nor what is made of it", "tnaml/experiments/catalog": "the catalogue names data sets; data reads them",
+		"tnaml/experiments/trainer": "a trainer knows the kinds of tasks, a kind no trainer",
+	},
 	"tnaml/workflows": {
 		"tnaml/nn":     "no mathematics in workflow code: the deadlock detector allows a second, and replay would pay it again",
 		"tnaml/deploy": "arrows point down only", "tnaml/starter": "arrows point down only", "tnaml/worker": "arrows point down only",

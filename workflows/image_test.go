@@ -38,7 +38,7 @@ func newImageFixture(t *testing.T, features func(activities.FeaturesInput) error
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := library.PublishImageTask(t.Context(), f.store, built, false); err != nil {
+	if _, err := library.PublishTask(t.Context(), f.store, built, false); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"one", "two"} {

@@ -89,7 +89,7 @@ func build(t *testing.T) *store.Memory {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := library.PublishImageTask(t.Context(), s, pictures, false); err != nil {
+	if _, err := library.PublishTask(t.Context(), s, pictures, false); err != nil {
 		t.Fatal(err)
 	}
 	for i, name := range []string{"pca", "pca-2"} {

@@ -7,10 +7,8 @@ import (
 
 	"tnaml/activities/store"
 	"tnaml/experiments/data"
-	"tnaml/experiments/data/image"
-	"tnaml/experiments/data/text"
+	"tnaml/experiments/data/kinds"
 	"tnaml/experiments/search"
-	"tnaml/nn/safetensors"
 )
 
 // DatasetRecord is the value of names/dataset/<task name>.
@@ -23,14 +21,9 @@ type DatasetRecord struct {
 // Name is the task's name.
 func (d DatasetRecord) Name() string { return d.Card.Options.Name }
 
-// PublishTask stores a text task and gives it its name: see publishObject.
-func PublishTask(ctx context.Context, s store.Store, t *text.Task, overwrite bool) (store.Ref, error) {
-	return publishObject(ctx, s, datasets, t.Name, t, func(ref store.Ref) DatasetRecord { return DatasetRecord{ref, t.Card} }, overwrite)
-}
-
-// PublishImageTask stores an image task and gives it its name: see publishObject.
-func PublishImageTask(ctx context.Context, s store.Store, t *image.Task, overwrite bool) (store.Ref, error) {
-	return publishObject(ctx, s, datasets, t.Name, t, func(ref store.Ref) DatasetRecord { return DatasetRecord{ref, t.Card} }, overwrite)
+// PublishTask stores a task of any kind and gives it its name: see publishObject.
+func PublishTask(ctx context.Context, s store.Store, t data.Task, overwrite bool) (store.Ref, error) {
+	return publishObject(ctx, s, datasets, t.TaskName(), t, func(ref store.Ref) DatasetRecord { return DatasetRecord{ref, *t.Describe()} }, overwrite)
 }
 
 // Dataset reads a task's record: its object and its card.
@@ -43,29 +36,24 @@ func Datasets(ctx context.Context, s store.Store) ([]DatasetRecord, error) {
 	return datasets.list(ctx, s)
 }
 
-// LoadTask reads a text task by its name.
-func LoadTask(ctx context.Context, s store.Store, name string) (*text.Task, store.Ref, error) {
-	return loadTask(ctx, s, name, data.Text, text.Decode)
-}
-
-// LoadImageTask reads an image task by its name.
-func LoadImageTask(ctx context.Context, s store.Store, name string) (*image.Task, store.Ref, error) {
-	return loadTask(ctx, s, name, data.Image, image.Decode)
-}
-
-func loadTask[T any](ctx context.Context, s store.Store, name string, of data.Kind, decode func([]byte) (*T, error)) (*T, store.Ref, error) {
+// LoadTask reads a task by its name; one of another kind than T is an error.
+func LoadTask[T data.Task](ctx context.Context, s store.Store, name string) (t T, ref store.Ref, err error) {
 	record, err := Dataset(ctx, s, name)
 	if err != nil {
-		return nil, "", err
+		return t, "", err
 	}
-	if is := record.Card.Kind(); is != of {
-		return nil, "", fmt.Errorf("task %q is of %ss, not of %ss", name, is, of)
+	decoded, err := open(ctx, s, fmt.Sprintf("task %q", name), record.Ref, kinds.Decode)
+	if err != nil {
+		return t, "", err
 	}
-	t, err := open(ctx, s, fmt.Sprintf("task %q", name), record.Ref, decode)
-	return t, record.Ref, err
+	t, ok := decoded.(T)
+	if !ok {
+		return t, "", fmt.Errorf("task %q is of %ss, not of %ss", name, decoded.Kind(), t.Kind())
+	}
+	return t, record.Ref, nil
 }
 
-// CardOf reads the card of a search's task, of texts or of images.
+// CardOf reads the card of a search's task.
 func CardOf(ctx context.Context, s store.Store, t search.Task) (*data.Card, error) {
 	record, err := datasets.get(ctx, s, t.Name)
 	switch {
@@ -75,25 +63,9 @@ func CardOf(ctx context.Context, s store.Store, t search.Task) (*data.Card, erro
 		return nil, err
 	}
 	// The name has gone, or stands for other data now.
-	return open(ctx, s, fmt.Sprintf("task %q", t.Name), store.Ref(t.Data), decodeCard)
-}
-
-// decodeCard reads the card of a task's object, of texts or of images.
-func decodeCard(b []byte) (*data.Card, error) {
-	f, err := safetensors.Decode(b)
+	decoded, err := open(ctx, s, fmt.Sprintf("task %q", t.Name), store.Ref(t.Data), kinds.Decode)
 	if err != nil {
 		return nil, err
 	}
-	if image.IsTask(f) {
-		t, err := image.Decode(b)
-		if err != nil {
-			return nil, err
-		}
-		return &t.Card, nil
-	}
-	t, err := text.Decode(b)
-	if err != nil {
-		return nil, err
-	}
-	return &t.Card, nil
+	return decoded.Describe(), nil
 }

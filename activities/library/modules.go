@@ -12,8 +12,8 @@ import (
 
 // ModuleRecord is the value of names/module/<module name>.
 type ModuleRecord struct {
-	// Modality is what the module embeds.
-	Modality data.Kind `json:"modality,omitempty"`
+	// Kind is that of the tasks it is for: what the module embeds.
+	Kind     data.Kind `json:"kind"`
 	Ref      store.Ref `json:"ref"`
 	Name     string    `json:"name"`
 	Language string    `json:"language"`
@@ -27,7 +27,7 @@ type ModuleRecord struct {
 
 // NewModuleRecord is the record of a text module.
 func NewModuleRecord(ref store.Ref, m *embedding.Module) ModuleRecord {
-	r := ModuleRecord{Ref: ref, Name: m.Name, Language: m.Language, Source: m.Source, Dim: m.Dim, Tokens: len(m.Tokens)}
+	r := ModuleRecord{Kind: data.Text, Ref: ref, Name: m.Name, Language: m.Language, Source: m.Source, Dim: m.Dim, Tokens: len(m.Tokens)}
 	if m.Subword != nil {
 		r.Subword = m.Subword.Kind
 	}
@@ -44,7 +44,7 @@ func PublishModule(ctx context.Context, s store.Store, m *embedding.Module, over
 // publishObject.
 func PublishImageModule(ctx context.Context, s store.Store, e nnimage.Extractor, overwrite bool) (store.Ref, error) {
 	return publishObject(ctx, s, modules, e.Name(), e, func(ref store.Ref) ModuleRecord {
-		return ModuleRecord{Ref: ref, Modality: data.Image, Name: e.Name(), Source: e.Source(), Dim: e.Dim()}
+		return ModuleRecord{Kind: data.Image, Ref: ref, Name: e.Name(), Source: e.Source(), Dim: e.Dim()}
 	}, overwrite)
 }
 
@@ -64,8 +64,8 @@ func LoadModule(ctx context.Context, s store.Store, name string) (*embedding.Mod
 	if err != nil {
 		return nil, "", err
 	}
-	if record.Modality != data.Text {
-		return nil, "", fmt.Errorf("module %q is one of %ss, not of texts", name, record.Modality)
+	if record.Kind != data.Text {
+		return nil, "", fmt.Errorf("module %q is one of %ss, not of texts", name, record.Kind)
 	}
 	m, err := open(ctx, s, fmt.Sprintf("module %q", name), record.Ref, embedding.Decode)
 	return m, record.Ref, err

@@ -23,8 +23,6 @@ import (
 	"tnaml/experiments/catalog"
 	"tnaml/experiments/data"
 	"tnaml/experiments/data/corpora"
-	"tnaml/experiments/data/image"
-	"tnaml/experiments/data/text"
 )
 
 // Puller pulls data sets. The zero value of each optional field is its default.
@@ -300,31 +298,15 @@ func (p *Puller) build(ctx context.Context, d *catalog.Dataset, s catalog.Datase
 		p.tell(Event{Set: d.Name, Message: fmt.Sprintf("%s: reading %s", d.Name, humanize.Bytes(uint64(sum)))})
 	}
 	options := data.Options{Name: d.Name, Source: source(d, pieces), Licence: d.Licence, SourceDigest: digest(pieces)}
-	if d.Images() {
-		set, err := s.Read.Images(sources)
-		if err != nil {
-			return o, &unreadable{err}
-		}
-		t, err := image.Build(set, options)
-		if err != nil {
-			return o, &unreadable{err}
-		}
-		o.Card = &t.Card
-		o.Ref, err = library.PublishImageTask(ctx, p.Store, t, p.Overwrite)
-		return o, err
-	}
-	examples, report, err := s.Read.Examples(sources)
+	t, report, err := s.Read.Task(sources, options)
 	if err != nil {
 		return o, &unreadable{err}
 	}
 	if report.Skipped > 0 {
-		o.Notes = append(o.Notes, fmt.Sprintf("%d of %d examples could not be read and were left out: %s", report.Skipped, report.Skipped+report.Examples, strings.Join(report.Problems, "; ")))
+		o.Notes = append(o.Notes, fmt.Sprintf("%d of %d examples could not be read and were left out: %s",
+			report.Skipped, report.Skipped+report.Examples, strings.Join(report.Problems, "; ")))
 	}
-	t, err := text.Build(examples, options)
-	if err != nil {
-		return o, &unreadable{err}
-	}
-	o.Card = &t.Card
+	o.Card = t.Describe()
 	o.Ref, err = library.PublishTask(ctx, p.Store, t, p.Overwrite)
 	return o, err
 }

@@ -453,7 +453,7 @@ func TestRealData(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, _, err := library.LoadTask(t.Context(), b.Store, c.name)
+			got, _, err := library.LoadTask[*text.Task](t.Context(), b.Store, c.name)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -503,7 +503,7 @@ func TestRealDigests(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, _, err := library.LoadTask(t.Context(), b.Store, d.Name)
+	got, _, err := library.LoadTask[*text.Task](t.Context(), b.Store, d.Name)
 	if err != nil {
 		t.Fatal(err)
 	}

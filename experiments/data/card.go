@@ -29,8 +29,7 @@ type Card struct {
 	MajorityAccuracy float64 `json:"majority_accuracy"`
 	MeanCharacters   float64 `json:"mean_characters"`
 	MeanTokens       float64 `json:"mean_tokens"`
-	// Lengths says how the texts' lengths are distributed; cards from before it
-	// was counted, and those of images, have none.
+	// Lengths says how the texts' lengths are distributed; only text tasks have it.
 	Lengths *Lengths `json:"lengths,omitempty"`
 	// Cut counts the texts that reached the limit of tokens.
 	Cut int `json:"cut"`
@@ -41,9 +40,8 @@ type Card struct {
 	// Leakage counts the validation and test examples whose text is also in
 	// the training split. Only a given split can have any.
 	Leakage int `json:"leakage"`
-	// Leaks counts the same between each two splits; cards from before it was
-	// counted have none.
-	Leaks *Leaks `json:"leaks,omitempty"`
+	// Leaks counts the same between each two splits.
+	Leaks Leaks `json:"leaks"`
 	// DistinctTokens counts all the tokens of the examples, Vocabulary those
 	// kept, WideVocabulary those that the wide tower sees; Coverage is the
 	// share of the test split's tokens that is in the wide vocabulary.
@@ -51,8 +49,9 @@ type Card struct {
 	Vocabulary     int     `json:"vocabulary"`
 	WideVocabulary int     `json:"wide_vocabulary"`
 	Coverage       float64 `json:"coverage"`
-	// Image holds what only image tasks have, and is nil for texts.
+	// Image and Table hold what only tasks of that kind have.
 	Image *ImageCard `json:"image,omitempty"`
+	Table *TableCard `json:"table,omitempty"`
 	// Options are those the task was built with, defaults filled in.
 	Options  Options  `json:"options"`
 	Warnings []string `json:"warnings,omitempty"`
@@ -90,6 +89,11 @@ type Class struct {
 // Examples is the class's number of examples.
 func (c Class) Examples() int { return c.Train + c.Validation + c.Test }
 
+// HasSamples says that the classes have sample texts.
+func (c Card) HasSamples() bool {
+	return slices.ContainsFunc(c.Classes, func(k Class) bool { return len(k.Samples) > 0 })
+}
+
 // Bounds of what a card shows to people of its classes.
 const (
 	maxShown = 30
@@ -125,7 +129,7 @@ func (c Card) Shown() []ShownClass {
 	return out
 }
 
-// ImageCard is the part of an image task's card that texts do not have.
+// ImageCard is the part of a card that only image tasks have.
 type ImageCard struct {
 	// Height, Width and Channels (1 for grey, 3 for RGB) are those of every image.
 	Height   int `json:"height"`
@@ -133,6 +137,30 @@ type ImageCard struct {
 	Channels int `json:"channels"`
 	// MeanPixel is the mean of each channel over the training split, 0 to 255.
 	MeanPixel []float64 `json:"mean_pixel"`
+}
+
+// TableCard is the part of a card that only recorded benchmarks have. Their
+// Card.Examples counts the rows.
+type TableCard struct {
+	Metrics []MetricRange   `json:"metrics"`
+	Choices []ChoiceOptions `json:"choices"`
+	// Fitted says that configurations that are not among the rows are estimated,
+	// with so many interactions of two choices.
+	Fitted       bool `json:"fitted,omitempty"`
+	Interactions int  `json:"interactions,omitempty"`
+}
+
+// MetricRange is a metric with the range of its values in the rows.
+type MetricRange struct {
+	Name string  `json:"name"`
+	Min  float64 `json:"min"`
+	Max  float64 `json:"max"`
+}
+
+// ChoiceOptions is a choice with the number of its options that are known.
+type ChoiceOptions struct {
+	Name    string `json:"name"`
+	Options int    `json:"options"`
 }
 
 // NewCard counts what all kinds of tasks have: labels are the class names, of
@@ -168,7 +196,6 @@ func NewCard(labels []string, of []int32, groups []int, parts []Part, given bool
 			}
 		}
 	}
-	c.Leaks = new(Leaks)
 	for i, p := range parts {
 		switch g := in[groups[i]]; {
 		case p == InValidation && g[InTrain]:
@@ -225,8 +252,9 @@ func (c *Card) Warn(one string) {
 	if c.Leakage > 0 {
 		say("%d validation and test examples have %s that is also in the training split: accuracies are too high", c.Leakage, one)
 	}
-	if c.Leaks != nil && c.Leaks.ValidationTest > 0 {
-		say("%d test examples have %s that is also in the validation split: what is selected there is favoured in the test", c.Leaks.ValidationTest, one)
+	if c.Leaks.ValidationTest > 0 {
+		say("%d test examples have %s that is also in the validation split: what is selected there is favoured in the test",
+			c.Leaks.ValidationTest, one)
 	}
 	if c.Conflicts > 0 {
 		say("%d examples equal another one and have another label", c.Conflicts)

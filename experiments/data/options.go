@@ -35,15 +35,16 @@ type Options struct {
 	SourceDigest string `json:"source_digest,omitempty"`
 }
 
-// Validate reports what is out of range.
+// Validate reports what is out of range, whatever the kind of task.
 func (o Options) Validate() error {
 	_, err := o.OfTexts()
 	return err
 }
 
-// OfTexts fills in the defaults of all options and reports what is out of range.
+// OfTexts fills in the defaults of the options of a text task and reports what is
+// out of range.
 func (o Options) OfTexts() (Options, error) {
-	o, err := o.Common()
+	o, err := o.common()
 	errs := []error{err}
 	def := func(v *int, d int, name string) {
 		if *v == 0 {
@@ -59,9 +60,24 @@ func (o Options) OfTexts() (Options, error) {
 	return o, errors.Join(errs...)
 }
 
-// Common fills in the defaults of the options that all kinds of tasks have, the
+// OfExamples is OfTexts for tasks of other examples: the options of vocabulary and
+// tokens are cleared.
+func (o Options) OfExamples() (Options, error) {
+	o, err := o.common()
+	o.MaxVocabulary, o.MinCount, o.MaxTokens, o.KeepCase = 0, 0, 0, false
+	return o, err
+}
+
+// Unsplit is OfTexts for tasks that are no examples: nothing is split.
+func (o Options) Unsplit() (Options, error) {
+	o, err := o.OfExamples()
+	o.Seed, o.Validation, o.Test = 0, 0, 0
+	return o, err
+}
+
+// common fills in the defaults of the options of all tasks of examples, the
 // split's, and reports what is out of range.
-func (o Options) Common() (Options, error) {
+func (o Options) common() (Options, error) {
 	var errs []error
 	if o.Seed == 0 {
 		o.Seed = 1
@@ -73,9 +89,12 @@ func (o Options) Common() (Options, error) {
 		o.Test = 0.1
 	}
 	if !(o.Validation > 0 && o.Test > 0 && o.Validation+o.Test < 1) {
-		errs = append(errs, fmt.Errorf("validation fraction %v and test fraction %v must be positive and leave something to train on", o.Validation, o.Test))
+		errs = append(errs, fmt.Errorf("validation fraction %v and test fraction %v must be positive and leave something to train on",
+			o.Validation, o.Test))
 	}
-	for _, f := range []struct{ name, value string }{{"name", o.Name}, {"source", o.Source}, {"licence", o.Licence}, {"source digest", o.SourceDigest}} {
+	for _, f := range []struct{ name, value string }{
+		{"name", o.Name}, {"source", o.Source}, {"licence", o.Licence}, {"source digest", o.SourceDigest},
+	} {
 		if !utf8.ValidString(f.value) {
 			errs = append(errs, fmt.Errorf("the %s %q is not UTF-8", f.name, f.value))
 		}

@@ -59,7 +59,8 @@ func Divide(splits []string, groups []int, o Options) (parts []Part, given bool,
 		test, validation := share(o.Test, total), share(o.Validation, total)
 		cut(parts, all, groups, o.Seed, target{InTest, test}, target{InValidation, validation})
 	case n[0]+n[1]+n[2] < total:
-		return nil, false, fmt.Errorf("%d examples have a split and %d have none; give all or none of them one", n[0]+n[1]+n[2], total-n[0]-n[1]-n[2])
+		return nil, false, fmt.Errorf("%d examples have a split and %d have none; give all or none of them one", n[0]+n[1]+n[2],
+			total-n[0]-n[1]-n[2])
 	default:
 		given = true
 		var errs []error
@@ -87,7 +88,8 @@ func Divide(splits []string, groups []int, o Options) (parts []Part, given bool,
 	}
 	for i, name := range []string{Train, Validation, Test} {
 		if n[i] == 0 {
-			return nil, given, fmt.Errorf("no examples are left for the %s split of %d: too many equal ones, which must stay together; add examples", name, total)
+			return nil, given, fmt.Errorf("no examples are left for the %s split of %d: too many equal ones, which must stay together; add examples",
+				name, total)
 		}
 	}
 	return parts, given, nil

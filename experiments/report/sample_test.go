@@ -90,7 +90,7 @@ var (
 	opinion  = world{"prog_opinion", .703, .22}
 	opinions = Card{"prog_opinion", data.Card{
 		Examples: 1162, Train: 930, Validation: 116, Test: 116, MajorityAccuracy: .4655, MeanCharacters: 101.4, MeanTokens: 17.23, Cut: 0,
-		Balance: 159.0 / 506, Evenness: .9034, Lengths: &data.Lengths{Min: 11, Q1: 72, Median: 101, Q3: 131, P95: 140, Max: 152}, Leaks: &data.Leaks{TrainTest: 2},
+		Balance: 159.0 / 506, Evenness: .9034, Lengths: &data.Lengths{Min: 11, Q1: 72, Median: 101, Q3: 131, P95: 140, Max: 152}, Leaks: data.Leaks{TrainTest: 2},
 		Duplicates: 31, Conflicts: 4, DistinctTokens: 4211, Vocabulary: 4211, WideVocabulary: 1804, Coverage: .8123,
 		Classes: []data.Class{
 			{Label: "positive", Train: 402, Validation: 50, Test: 54, Samples: []string{"I am all for it", "great news for everyone <3"}},

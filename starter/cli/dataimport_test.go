@@ -189,7 +189,7 @@ func TestDataImportFindsOut(t *testing.T) {
 		{exitUsage, []string{filepath.Join(b.dir, "a.tsv"), "--size", "3x3"}, []string{"--size is for images"}},
 		{exitUsage, []string{filepath.Join(b.dir, "pictures"), "--min-count", "3"}, []string{"--min-count is for texts"}},
 		{exitUsage, []string{filepath.Join(b.dir, "pictures"), "--size", "3"}, []string{"HEIGHTxWIDTH"}},
-		{exitUsage, []string{filepath.Join(b.dir, "pictures"), "--kind", "sound"}, []string{"text or image"}},
+		{exitUsage, []string{filepath.Join(b.dir, "pictures"), "--kind", "sound"}, []string{"known: text, image, table"}},
 		{exitUsage, []string{filepath.Join(b.dir, "pictures"), filepath.Join(b.dir, "a.tsv"), "--name", "x"}, []string{"a.tsv holds texts and pictures images"}},
 		{exitFailed, []string{b.dir, "--name", "x"}, []string{"x"}},
 	} {

@@ -13,7 +13,8 @@ import (
 	"tnaml/experiments/data/archive/archivetest"
 )
 
-var contents = map[string]string{"b/2.txt": "two", "a/1.txt": strings.Repeat("one ", 500), "a/.DS_Store": "x", "__MACOSX/a/1.txt": "x", "./a//3.txt": "", "skip": "x"}
+var contents = map[string]string{"b/2.txt": "two", "a/1.txt": strings.Repeat("one ", 500), "a/.DS_Store": "x", "__MACOSX/a/1.txt": "x",
+	"./a//3.txt": "", "skip": "x"}
 
 var wantNames = []string{"a/1.txt", "a/3.txt", "b/2.txt"}
 
@@ -134,7 +135,8 @@ func TestInflateRefuses(t *testing.T) {
 	text := bytes.Repeat([]byte("some text that is compressed well\n"), 3000)
 	for _, c := range []Compression{Gzip, Zstd} {
 		b := pack(c, text)
-		for name, damaged := range map[string][]byte{"cut off": b[:len(b)/2], "without its end": b[:len(b)-3], "flipped": flip(b, len(b)/2), "in its sum": flip(b, len(b)-6+2*len(c)%2),
+		for name, damaged := range map[string][]byte{"cut off": b[:len(b)/2], "without its end": b[:len(b)-3], "flipped": flip(b, len(b)/2),
+			"in its sum":           flip(b, len(b)-6+2*len(c)%2),
 			"with something after": append(slices.Clone(b), "and more"...)} {
 			_, _, err := ReadAll(bytes.NewReader(damaged), 0)
 			if err == nil || !strings.HasPrefix(err.Error(), string(c)+": damaged at or before byte ") {

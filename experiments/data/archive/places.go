@@ -16,7 +16,8 @@ const (
 )
 
 // splitNames are the words that mean a split.
-var splitNames = map[string]string{"train": train, "training": train, "validation": validation, "valid": validation, "val": validation, "dev": validation,
+var splitNames = map[string]string{"train": train, "training": train, "validation": validation, "valid": validation, "val": validation,
+	"dev":  validation,
 	"test": test, "testing": test}
 
 // SplitWord returns the split that a word means (train, training, validation,

@@ -20,7 +20,8 @@ func TestPlaces(t *testing.T) {
 		{"one split", []want{{"x/train/pos/1", "pos", "train"}, {"x/train/neg/1", "neg", "train"}}},
 		{"splits within longer names", []want{{"20news-bydate-train/alt/1", "alt", "train"}, {"20news-bydate-test/sci/1", "sci", "test"}}},
 		{"a folder around with the word test", []want{{"my-test-data/pos/1", "pos", ""}, {"my-test-data/neg/1", "neg", ""}}},
-		{"IMDB", []want{{"aclImdb/README", loose, ""}, {"aclImdb/train/pos/1", "pos", "train"}, {"aclImdb/train/urls_neg.txt", loose, ""}, {"aclImdb/test/neg/1", "neg", "test"}}},
+		{"IMDB", []want{{"aclImdb/README", loose, ""}, {"aclImdb/train/pos/1", "pos", "train"}, {"aclImdb/train/urls_neg.txt", loose, ""},
+			{"aclImdb/test/neg/1", "neg", "test"}}},
 		{"a class named after a split", []want{{"test/1", "test", ""}, {"exam/1", "exam", ""}}},
 		{"too deep", []want{{"a/1", "a", ""}, {"b/c/d/1", loose, ""}}},
 		{"one class only", []want{{"pos/1", "pos", ""}}},
@@ -50,7 +51,8 @@ func TestPlaces(t *testing.T) {
 
 func TestSplitOf(t *testing.T) {
 	for name, want := range map[string]string{
-		"train": "train", "VAL": "validation", "imdb_test.tsv.gz": "test", "train-00000-of-00001.parquet": "train", "20news-bydate-train": "train",
+		"train": "train", "VAL": "validation", "imdb_test.tsv.gz": "test", "train-00000-of-00001.parquet": "train",
+		"20news-bydate-train":   "train",
 		"training_training.csv": "train", "latest": "", "train_test.csv": "", "": "", "contest": "", "test2": "",
 	} {
 		if got := SplitOf(name); got != want {

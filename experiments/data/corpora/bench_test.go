@@ -14,8 +14,11 @@ func BenchmarkTable(b *testing.B) {
 		recipe Recipe
 		row    string
 	}{
-		{"csv", Recipe{As: Table, Parts: []Part{{}}, Where: []Condition{{Column: "text", Filled: true}}}, "%[1]d,\"Credit reporting, or other\",%[2]s,label %[3]d,Company,FL,330XX\n"},
-		{"tabs", Recipe{As: Table, Parts: []Part{{}}, Delimiter: "\t", Literal: true, Columns: []string{"id", "product", "text", "label", "a", "b", "c"}}, "%[1]d\tNews\ta headline of %[1]d words\tb\thttp://address.example/path\tReuters\t1394470370698\n"},
+		{"csv", Recipe{As: Table, Parts: []Part{{}}, Where: []Condition{{Column: "text", Filled: true}}},
+			"%[1]d,\"Credit reporting, or other\",%[2]s,label %[3]d,Company,FL,330XX\n"},
+		{"tabs", Recipe{As: Table, Parts: []Part{{}}, Delimiter: "\t", Literal: true,
+			Columns: []string{"id", "product", "text", "label", "a", "b", "c"}},
+			"%[1]d\tNews\ta headline of %[1]d words\tb\thttp://address.example/path\tReuters\t1394470370698\n"},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			var t bytes.Buffer

@@ -14,6 +14,7 @@ import (
 
 	"tnaml/experiments/data"
 	"tnaml/experiments/data/archive"
+	"tnaml/experiments/data/image"
 	"tnaml/experiments/data/text"
 )
 
@@ -60,7 +61,8 @@ const (
 	Pictures Form = "pictures"
 )
 
-var textForms = map[Form]bool{Table: true, Folders: true, Lines: true, LabelledLines: true, PairedLines: true, Reviews: true, Trees: true, Brown: true, Muchocine: true}
+var textForms = map[Form]bool{Table: true, Folders: true, Lines: true, LabelledLines: true, PairedLines: true, Reviews: true, Trees: true,
+	Brown: true, Muchocine: true}
 
 // IsText and IsImages report what a layout holds.
 func (f Form) IsText() bool   { return textForms[f] }
@@ -257,6 +259,25 @@ func quoted(s string) string {
 		s = string(r[:39]) + "…"
 	}
 	return fmt.Sprintf("%q", s)
+}
+
+// Task reads a data set from its files and builds its task, of the kind that the
+// layout holds.
+func (r Recipe) Task(sources []Source, o data.Options) (data.Task, Report, error) {
+	if r.As.IsImages() {
+		set, err := r.Images(sources)
+		if err != nil {
+			return nil, Report{}, err
+		}
+		t, err := image.Build(set, o)
+		return t, Report{Examples: set.Len()}, err
+	}
+	examples, report, err := r.Examples(sources)
+	if err != nil {
+		return nil, report, err
+	}
+	t, err := text.Build(examples, o)
+	return t, report, err
 }
 
 // Examples reads the texts of a data set from its files. Rows that cannot be

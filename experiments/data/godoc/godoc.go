@@ -102,7 +102,8 @@ func Read(src fs.FS, progress func(done, total int)) (*Corpus, error) {
 		}
 		base := path.Base(name)
 		if entry.IsDir() {
-			if name == "cmd" || base == "testdata" || base == "vendor" || (strings.HasPrefix(base, "_") || strings.HasPrefix(base, ".")) && name != "." {
+			if name == "cmd" || base == "testdata" || base == "vendor" ||
+				(strings.HasPrefix(base, "_") || strings.HasPrefix(base, ".")) && name != "." {
 				return fs.SkipDir
 			}
 			return nil

@@ -173,7 +173,8 @@ func TestReadFails(t *testing.T) {
 
 // Labels are facts about the declarations, one by one.
 func TestLabels(t *testing.T) {
-	c, err := Read(tree(map[string]string{"net/p/p.go": source, "internal/q/q.go": "package q\n// Two of the results are errors.\nfunc q(a, b int) (x, y error) { return }"}), nil)
+	c, err := Read(tree(map[string]string{"net/p/p.go": source,
+		"internal/q/q.go": "package q\n// Two of the results are errors.\nfunc q(a, b int) (x, y error) { return }"}), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,11 +193,13 @@ func TestLabels(t *testing.T) {
 		both   = "Two of the results are errors."
 	)
 	want := map[string]map[string]string{
-		"godoc-area": {open: "net", closes: "net", isOpen: "net", "is an open file of some kind.": "net", "holds the name as it was given.": "net",
-			"in bytes, not in words": "net", "is implemented by things that open.": "net", "is the largest size of all.": "net"},
+		"godoc-area": {open: "net", closes: "net", isOpen: "net", "is an open file of some kind.": "net",
+			"holds the name as it was given.": "net",
+			"in bytes, not in words":          "net", "is implemented by things that open.": "net", "is the largest size of all.": "net"},
 		"godoc-error": {open: "yes", closes: "yes", isOpen: "no", both: "yes"},
 		"godoc-kind": {open: "function", closes: "method", isOpen: "interface method", both: "function", "is an open file of some kind.": "type",
-			"holds the name as it was given.": "field", "in bytes, not in words": "field", "is implemented by things that open.": "type", "is the largest size of all.": "value"},
+			"holds the name as it was given.": "field", "in bytes, not in words": "field", "is implemented by things that open.": "type",
+			"is the largest size of all.": "value"},
 		"godoc-method":     {open: "function", closes: "method", both: "function"},
 		"godoc-bool":       {open: "no", closes: "no", isOpen: "yes", both: "no"},
 		"godoc-results":    {open: "several", closes: "one", isOpen: "one", both: "several"},

@@ -19,7 +19,7 @@ const minExamples = 10
 // It is an error when fewer than 10 images or two classes are there, when a
 // split is empty, or when some images have a split and others have none.
 func Build(s *Set, o data.Options) (*Task, error) {
-	o, err := o.Common()
+	o, err := o.OfExamples()
 	if err != nil {
 		return nil, fmt.Errorf("image task %s: %w", o.Name, err)
 	}

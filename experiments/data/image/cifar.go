@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"tnaml/experiments/data"
 	"tnaml/experiments/data/archive"
 	nnimage "tnaml/nn/image"
 )
@@ -64,16 +65,17 @@ func parseCIFAR(b []byte, name string, variant CIFAR, split string) (*Set, error
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	record := head + cifarPixels
-	var p problems
+	var p data.Problems
 	n := len(b) / record
 	if len(b)%record != 0 || n == 0 {
-		p.add("byte %d: the file of %d bytes ends within a record of %d", n*record, len(b), record)
+		p.Add("byte %d: the file of %d bytes ends within a record of %d", n*record, len(b), record)
 	}
-	s := &Set{Images: nnimage.Images{Height: cifarSide, Width: cifarSide, Channels: 3, Pixels: make([]uint8, n*cifarPixels)}, Labels: make([]int32, n), Splits: repeat(split, n)}
+	s := &Set{Images: nnimage.Images{Height: cifarSide, Width: cifarSide, Channels: 3, Pixels: make([]uint8, n*cifarPixels)},
+		Labels: make([]int32, n), Splits: slices.Repeat([]string{split}, n)}
 	for i := range n {
 		r := b[i*record:][:record]
 		if int(r[at]) >= classes {
-			p.add("byte %d: record %d has label %d, %s has 0 to %d", i*record+at, i, r[at], variant, classes-1)
+			p.Add("byte %d: record %d has label %d, %s has 0 to %d", i*record+at, i, r[at], variant, classes-1)
 			continue
 		}
 		s.Labels[i] = int32(r[at])
@@ -84,7 +86,7 @@ func parseCIFAR(b []byte, name string, variant CIFAR, split string) (*Set, error
 			}
 		}
 	}
-	if err := p.err(name); err != nil {
+	if err := p.Err(name); err != nil {
 		return nil, err
 	}
 	s.Classes = cifar10Classes
@@ -124,19 +126,19 @@ func ReadCIFARFiles(files []archive.File, name string, variant CIFAR) (*Set, err
 	want := map[CIFAR]string{CIFAR10: "batches.meta.txt", CIFAR100: "fine_label_names.txt", CIFAR100Coarse: "coarse_label_names.txt"}[variant]
 	var sets []*Set
 	var names []string
-	var p problems
+	var p data.Problems
 	for _, e := range files {
 		if e.Err != nil {
-			p.add("%s: %w", e.Name, e.Err)
+			p.Add("%s: %w", e.Name, e.Err)
 			continue
 		}
 		base := path.Base(e.Name)
 		if base == want {
 			names = strings.Fields(string(e.Data))
 			if len(names) != classes {
-				p.add("%s: %d class names, %s has %d classes", e.Name, len(names), variant, classes)
+				p.Add("%s: %d class names, %s has %d classes", e.Name, len(names), variant, classes)
 			} else if distinct := slices.Compact(slices.Sorted(slices.Values(names))); len(distinct) != classes {
-				p.add("%s: a class name is there twice", e.Name)
+				p.Add("%s: a class name is there twice", e.Name)
 			}
 			continue
 		}
@@ -145,25 +147,25 @@ func ReadCIFARFiles(files []archive.File, name string, variant CIFAR) (*Set, err
 		}
 		split := ""
 		switch {
-		case strings.HasPrefix(base, "data_batch"), strings.HasPrefix(base, Train):
-			split = Train
-		case strings.HasPrefix(base, Test):
-			split = Test
+		case strings.HasPrefix(base, "data_batch"), strings.HasPrefix(base, data.Train):
+			split = data.Train
+		case strings.HasPrefix(base, data.Test):
+			split = data.Test
 		default:
-			p.add("%s: cannot tell the split from the name (known: data_batch_<i>.bin, train.bin, test.bin, test_batch.bin)", e.Name)
+			p.Add("%s: cannot tell the split from the name (known: data_batch_<i>.bin, train.bin, test.bin, test_batch.bin)", e.Name)
 			continue
 		}
 		s, err := parseCIFAR(e.Data, e.Name, variant, split)
 		if err != nil {
-			p.add("%w", err)
+			p.Fail(err)
 			continue
 		}
 		sets = append(sets, s)
 	}
-	if p.n == 0 && len(sets) == 0 {
-		p.add("no file ends in .bin: it is no archive of CIFAR binaries")
+	if p.Len() == 0 && len(sets) == 0 {
+		p.Add("no file ends in .bin: it is no archive of CIFAR binaries")
 	}
-	if err := p.err(name); err != nil {
+	if err := p.Err(name); err != nil {
 		return nil, err
 	}
 	out, err := Join(sets...)

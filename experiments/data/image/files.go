@@ -14,6 +14,7 @@ import (
 	"slices"
 	"sync"
 
+	"tnaml/experiments/data"
 	"tnaml/experiments/data/archive"
 	nnimage "tnaml/nn/image"
 )
@@ -73,10 +74,10 @@ func ReadFiles(files []archive.File, name string, o FileOptions) (*Set, error) {
 	if err := o.validate(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	var p problems
+	var p data.Problems
 	if len(files) == 0 {
-		p.add("no image files")
-		return nil, p.err(name)
+		p.Add("no image files")
+		return nil, p.Err(name)
 	}
 	names := make([]string, len(files))
 	for i, f := range files {
@@ -85,19 +86,20 @@ func ReadFiles(files []archive.File, name string, o FileOptions) (*Set, error) {
 	where := archive.Places(names)
 	for i, q := range where {
 		if q.Err != nil {
-			p.add("%s: %w", names[i], q.Err)
+			p.Add("%s: %w", names[i], q.Err)
 		}
 	}
 	headers := make([]fileHeader, len(files))
 	each(len(files), o.Workers, func(i int) { headers[i] = readHeader(files[i]) })
 	h, w, c := size(files, headers, o, &p)
-	if err := p.err(name); err != nil {
+	if err := p.Err(name); err != nil {
 		return nil, err
 	}
 	s := &Set{Images: nnimage.Images{Height: h, Width: w, Channels: c}}
 	n := h * w * c
 	if h > 1<<14 || w > 1<<14 || int64(n)*int64(len(files)) > archive.DefaultMaxBytes {
-		return nil, fmt.Errorf("%s: %d images of %d × %d × %d are more than %d bytes; give a smaller size", name, len(files), h, w, c, archive.DefaultMaxBytes)
+		return nil, fmt.Errorf("%s: %d images of %d × %d × %d are more than %d bytes; give a smaller size", name, len(files), h, w, c,
+			archive.DefaultMaxBytes)
 	}
 	s.Pixels = make([]uint8, n*len(files))
 	failed := make([]error, len(files))
@@ -110,13 +112,13 @@ func ReadFiles(files []archive.File, name string, o FileOptions) (*Set, error) {
 	slices.Sort(s.Classes)
 	for i, q := range where {
 		if failed[i] != nil {
-			p.add("%s: %w", files[i].Name, failed[i])
+			p.Add("%s: %w", files[i].Name, failed[i])
 		}
 		label, _ := slices.BinarySearch(s.Classes, q.Class)
 		s.Labels = append(s.Labels, int32(label))
 		s.Splits = append(s.Splits, q.Split)
 	}
-	if err := p.err(name); err != nil {
+	if err := p.Err(name); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -157,12 +159,12 @@ func greyModel(m color.Model) bool {
 }
 
 // size settles the size and channels of the set.
-func size(files []archive.File, headers []fileHeader, o FileOptions, p *problems) (h, w, c int) {
+func size(files []archive.File, headers []fileHeader, o FileOptions, p *data.Problems) (h, w, c int) {
 	h, w, c = o.Height, o.Width, o.Channels
 	grey := true
 	for i, f := range headers {
 		if f.err != nil {
-			p.add("%s: %w", files[i].Name, f.err)
+			p.Add("%s: %w", files[i].Name, f.err)
 			continue
 		}
 		grey = grey && f.grey
@@ -170,7 +172,8 @@ func size(files []archive.File, headers []fileHeader, o FileOptions, p *problems
 			h, w = f.height, f.width
 		}
 		if o.Height == 0 && (f.height != h || f.width != w) {
-			p.add("%s: an image of %d × %d among others of %d × %d; give the size to which they shall be resized", files[i].Name, f.height, f.width, h, w)
+			p.Add("%s: an image of %d × %d among others of %d × %d; give the size to which they shall be resized", files[i].Name, f.height, f.width,
+				h, w)
 		}
 	}
 	if c == 0 {

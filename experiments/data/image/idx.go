@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 
 	"tnaml/experiments/data/archive"
@@ -50,7 +51,7 @@ func ReadIDX(images, labels File, split string) (*Set, error) {
 	for i := range largest + 1 {
 		s.Classes = append(s.Classes, strconv.Itoa(i))
 	}
-	s.Splits = repeat(split, len(values))
+	s.Splits = slices.Repeat([]string{split}, len(values))
 	return s, nil
 }
 

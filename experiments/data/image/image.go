@@ -16,13 +16,6 @@ import (
 	"tnaml/nn/safetensors"
 )
 
-// The names of the splits.
-const (
-	Train      = data.Train
-	Validation = data.Validation
-	Test       = data.Test
-)
-
 // Set is labelled images as a reader gives them: all of one size.
 type Set struct {
 	nnimage.Images
@@ -31,7 +24,7 @@ type Set struct {
 	Classes []string
 	// Labels index Classes, one an image.
 	Labels []int32
-	// Splits holds Train, Validation, Test, or "" where the source gives none,
+	// Splits holds data.Train, data.Validation, data.Test or "" where the source gives none,
 	// one an image.
 	Splits []string
 }
@@ -44,12 +37,21 @@ func (s *Set) Validate() error {
 	}
 	errs = append(errs, validateLabels(s.Labels, len(s.Classes)))
 	for i, split := range s.Splits {
-		if split != "" && split != Train && split != Validation && split != Test {
-			errs = append(errs, fmt.Errorf("image %d has unknown split %q (known: train, validation, test, or empty)", i, split))
+		if err := checkSplit(split); err != nil {
+			errs = append(errs, fmt.Errorf("image %d has %w", i, err))
 			break
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// checkSplit refuses a split that is none.
+func checkSplit(split string) error {
+	switch split {
+	case "", data.Train, data.Validation, data.Test:
+		return nil
+	}
+	return fmt.Errorf("unknown split %q (known: train, validation, test, or empty)", split)
 }
 
 func validateLabels(labels []int32, classes int) error {
@@ -71,7 +73,8 @@ func Join(sets ...*Set) (*Set, error) {
 	index := map[string]int32{}
 	for i, s := range sets {
 		if s.Height != out.Height || s.Width != out.Width || s.Channels != out.Channels {
-			return nil, fmt.Errorf("part %d has images of %d × %d × %d, the first %d × %d × %d; resize them on reading", i+1, s.Height, s.Width, s.Channels, out.Height, out.Width, out.Channels)
+			return nil, fmt.Errorf("part %d has images of %d × %d × %d, the first %d × %d × %d; resize them on reading", i+1, s.Height, s.Width,
+				s.Channels, out.Height, out.Width, out.Channels)
 		}
 		if err := s.Validate(); err != nil {
 			return nil, fmt.Errorf("part %d: %w", i+1, err)
@@ -132,7 +135,7 @@ type namedSplit struct {
 }
 
 func (t *Task) splits() []namedSplit {
-	return []namedSplit{{Train, &t.Train}, {Validation, &t.Validation}, {Test, &t.Test}}
+	return []namedSplit{{data.Train, &t.Train}, {data.Validation, &t.Validation}, {data.Test, &t.Test}}
 }
 
 // Encode returns the task as a safetensors file of kind "image-task": the
@@ -155,9 +158,6 @@ func (t *Task) Digest() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// IsTask reports whether a container holds an image task.
-func IsTask(f *safetensors.File) bool { return f.Kind() == kind }
-
 // Decode reads what Encode wrote. A task that is damaged or inconsistent is an
 // error.
 func Decode(b []byte) (*Task, error) {
@@ -165,6 +165,10 @@ func Decode(b []byte) (*Task, error) {
 	if err != nil {
 		return nil, fmt.Errorf("image task: %w", err)
 	}
+	return decode(f)
+}
+
+func decode(f *safetensors.File) (*Task, error) {
 	if f.Kind() != kind {
 		return nil, fmt.Errorf("image task: the object is a %q, not an image task", f.Kind())
 	}

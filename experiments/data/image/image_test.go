@@ -14,7 +14,8 @@ import (
 
 // testSet has n images of 2 × 3 × 3 in three classes, all different.
 func testSet(n int) *Set {
-	s := &Set{Images: nnimage.Images{Height: 2, Width: 3, Channels: 3, Pixels: make([]uint8, n*18)}, Classes: []string{"a", "b", "c"}, Splits: make([]string, n)}
+	s := &Set{Images: nnimage.Images{Height: 2, Width: 3, Channels: 3, Pixels: make([]uint8, n*18)}, Classes: []string{"a", "b", "c"},
+		Splits: make([]string, n)}
 	r := rng.New(1, "test/set", 0)
 	for i := range s.Pixels {
 		s.Pixels[i] = uint8(r.IntN(256))
@@ -81,9 +82,9 @@ func TestBuildRandomSplit(t *testing.T) {
 func TestBuildGivenSplit(t *testing.T) {
 	s := testSet(50)
 	for i := range s.Splits {
-		s.Splits[i] = Train
+		s.Splits[i] = data.Train
 		if i >= 40 {
-			s.Splits[i] = Test
+			s.Splits[i] = data.Test
 		}
 	}
 	copy(s.At(45), s.At(2))
@@ -96,9 +97,10 @@ func TestBuildGivenSplit(t *testing.T) {
 	if !bytes.Equal(built.Test.Pixels, s.Pixels[40*18:]) {
 		t.Error("the test split is not the source's")
 	}
-	s.Splits[2], s.Splits[3] = Train, Validation
+	s.Splits[2], s.Splits[3] = data.Train, data.Validation
 	built = build(t, s, data.Options{})
-	if c := built.Card; c.Validation != 1 || c.Leakage != 2 || !strings.Contains(strings.Join(c.Warnings, "\n"), "2 validation and test examples have an image") {
+	if c := built.Card; c.Validation != 1 || c.Leakage != 2 ||
+		!strings.Contains(strings.Join(c.Warnings, "\n"), "2 validation and test examples have an image") {
 		t.Errorf("card %+v", c)
 	}
 	if built.Card.Image.MeanPixel[0] < 100 || built.Card.Image.MeanPixel[0] > 155 || built.Card.Balance < 0.85 {
@@ -117,12 +119,12 @@ func TestBuildRefuses(t *testing.T) {
 		{"9 images are too few", func(s *Set, o *data.Options) { *s = *testSet(9) }},
 		{"10 have none", func(s *Set, o *data.Options) {
 			for i := range 20 {
-				s.Splits[i] = Train
+				s.Splits[i] = data.Train
 			}
 		}},
 		{"no test examples", func(s *Set, o *data.Options) {
 			for i := range s.Splits {
-				s.Splits[i] = Train
+				s.Splits[i] = data.Train
 			}
 		}},
 		{`unknown split "x"`, func(s *Set, o *data.Options) { s.Splits[3] = "x" }},
@@ -147,7 +149,8 @@ func TestEncodeDecode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Equal(got.Encode(), b) || got.Digest() != built.Digest() || got.Card.Options.Source != "noise" || !slices.Equal(got.Validation.Labels, built.Validation.Labels) {
+	if !bytes.Equal(got.Encode(), b) || got.Digest() != built.Digest() || got.Card.Options.Source != "noise" ||
+		!slices.Equal(got.Validation.Labels, built.Validation.Labels) {
 		t.Error("another built after decoding")
 	}
 	edit := func(old, with string) []byte {

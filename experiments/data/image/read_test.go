@@ -36,12 +36,12 @@ func idx(data []byte, shape ...uint32) []byte {
 func TestReadIDX(t *testing.T) {
 	images, labels := idx([]byte("abcdefghijkl"), 2, 2, 3), idx([]byte{0, 2}, 2)
 	for _, pair := range [][2][]byte{{images, labels}, {archivetest.Gzip(images), archivetest.Gzip(labels)}} {
-		s, err := ReadIDX(file("i", pair[0]), file("l", pair[1]), Train)
+		s, err := ReadIDX(file("i", pair[0]), file("l", pair[1]), data.Train)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if s.Height != 2 || s.Width != 3 || s.Channels != 1 || string(s.Pixels) != "abcdefghijkl" || !slices.Equal(s.Labels, []int32{0, 2}) ||
-			!slices.Equal(s.Classes, []string{"0", "1", "2"}) || !slices.Equal(s.Splits, []string{Train, Train}) {
+			!slices.Equal(s.Classes, []string{"0", "1", "2"}) || !slices.Equal(s.Splits, []string{data.Train, data.Train}) {
 			t.Errorf("%+v", s)
 		}
 	}
@@ -95,11 +95,11 @@ func records(heads ...[]byte) []byte {
 func TestReadCIFAR(t *testing.T) {
 	b := records([]byte{3}, []byte{9})
 	for _, in := range [][]byte{b, archivetest.Gzip(b)} {
-		s, err := ReadCIFAR(file("f", in), CIFAR10, Test)
+		s, err := ReadCIFAR(file("f", in), CIFAR10, data.Test)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if s.Len() != 2 || !slices.Equal(s.Labels, []int32{3, 9}) || s.Classes[3] != "cat" || s.Splits[1] != Test {
+		if s.Len() != 2 || !slices.Equal(s.Labels, []int32{3, 9}) || s.Classes[3] != "cat" || s.Splits[1] != data.Test {
 			t.Errorf("%d images, %v", s.Len(), s.Labels)
 		}
 		if got := s.At(1)[5*3 : 5*3+3]; !bytes.Equal(got, []byte{6, 106, 206}) {
@@ -110,7 +110,8 @@ func TestReadCIFAR(t *testing.T) {
 	if s, err := ReadCIFAR(file("f", b100), CIFAR100, ""); err != nil || len(s.Classes) != 100 || !slices.Equal(s.Labels, []int32{99, 1}) {
 		t.Errorf("%v", err)
 	}
-	if s, err := ReadCIFAR(file("f", b100), CIFAR100Coarse, ""); err != nil || len(s.Classes) != 20 || !slices.Equal(s.Labels, []int32{19, 0}) {
+	if s, err := ReadCIFAR(file("f", b100), CIFAR100Coarse, ""); err != nil || len(s.Classes) != 20 ||
+		!slices.Equal(s.Labels, []int32{19, 0}) {
 		t.Errorf("%v", err)
 	}
 	many := make([][]byte, 15)
@@ -163,7 +164,8 @@ func TestReadCIFARArchive(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !slices.Equal(s.Labels, []int32{1, 9, 2, 4}) || !slices.Equal(s.Splits, []string{Train, Train, Train, Test}) || s.Classes[9] != "j" {
+		if !slices.Equal(s.Labels, []int32{1, 9, 2, 4}) || !slices.Equal(s.Splits, []string{data.Train, data.Train, data.Train, data.Test}) ||
+			s.Classes[9] != "j" {
 			t.Errorf("%v %v %v", s.Labels, s.Splits, s.Classes)
 		}
 	}
@@ -247,7 +249,8 @@ func TestReadFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(want.Classes, []string{"daisy", "rose"}) || !slices.Equal(want.Labels, []int32{1, 0, 1, 1}) || !slices.Equal(want.Splits, []string{Test, Train, Train, Train}) {
+	if !slices.Equal(want.Classes, []string{"daisy", "rose"}) || !slices.Equal(want.Labels, []int32{1, 0, 1, 1}) ||
+		!slices.Equal(want.Splits, []string{data.Test, data.Train, data.Train, data.Train}) {
 		t.Errorf("%v %v %v", want.Classes, want.Labels, want.Splits)
 	}
 	for i, c := range [][]int{{77, 77, 77}, {255, 255, 255}, {255, 0, 0}, {0, 0, 255}} {
@@ -273,7 +276,9 @@ func TestReadFiles(t *testing.T) {
 	if err != nil || s.Channels != 1 || s.At(0)[0] != 77 || s.At(1)[0] != 255 || s.At(3)[0] != 29 {
 		t.Errorf("in grey: %v", err)
 	}
-	if s, err := ReadArchive(file("t", tarOf(named{"a/1.png", picture("grey", 2, 2, color.White)}, named{"b/2.png", picture("grey", 2, 2, color.Black)})), FileOptions{}); err != nil || s.Channels != 1 || s.Height != 2 {
+	if s, err := ReadArchive(file("t",
+		tarOf(named{"a/1.png", picture("grey", 2, 2, color.White)}, named{"b/2.png", picture("grey", 2, 2, color.Black)})),
+		FileOptions{}); err != nil || s.Channels != 1 || s.Height != 2 {
 		t.Errorf("grey images: %v", err)
 	}
 }
@@ -289,7 +294,8 @@ func TestReadFilesRefuses(t *testing.T) {
 		want  []string
 	}{
 		{"nothing", nil, FileOptions{}, []string{"no image files"}},
-		{"several", []named{{"a/1.png", good}, {"a/2.png", []byte("text")}, {"b/3.png", good[:50]}, {"b/4.png", picture("png", 3, 2, red)}}, FileOptions{},
+		{"several", []named{{"a/1.png", good}, {"a/2.png", []byte("text")}, {"b/3.png", good[:50]}, {"b/4.png", picture("png", 3, 2, red)}},
+			FileOptions{},
 			[]string{"a/2.png: byte 0: no PNG, JPEG or GIF image (4 bytes)", "b/4.png: an image of 3 × 2 among others of 2 × 2"}},
 		{"cut short", []named{{"a/1.png", good}, {"b/3.png", good[:len(good)-20]}}, FileOptions{}, []string{"b/3.png: damaged png image of"}},
 		{"no class", []named{{"1.png", good}, {"a/2.png", good}}, FileOptions{}, []string{"1.png: the file must lie in a folder of its class"}},
@@ -316,7 +322,8 @@ func TestReadFilesRefuses(t *testing.T) {
 	if _, err := ReadArchive(file("f", z), FileOptions{}); err == nil || !strings.Contains(err.Error(), "a/1.png") {
 		t.Errorf("a damaged zip: %v", err)
 	}
-	if _, err := ReadArchive(file("f", z[:100]), FileOptions{}); err == nil || !strings.Contains(err.Error(), "f: the directory at the end of its 100 bytes: zip") {
+	if _, err := ReadArchive(file("f", z[:100]), FileOptions{}); err == nil ||
+		!strings.Contains(err.Error(), "f: the directory at the end of its 100 bytes: zip") {
 		t.Errorf("half a zip: %v", err)
 	}
 }
@@ -346,7 +353,7 @@ func FuzzReadCIFAR(f *testing.F) {
 		if ten {
 			variant = CIFAR10
 		}
-		if s, err := ReadCIFAR(file("f", b), variant, Train); err == nil && s.Validate() != nil {
+		if s, err := ReadCIFAR(file("f", b), variant, data.Train); err == nil && s.Validate() != nil {
 			t.Error(s.Validate())
 		}
 	})
@@ -380,7 +387,7 @@ func TestRealData(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() { f.Close() }) //nolint:errcheck // read only
+		t.Cleanup(func() { _ = f.Close() })
 		return File{filepath.Base(name), f}
 	}
 	check := func(t *testing.T, s *Set, err error, want string, duplicates bool) {
@@ -393,16 +400,17 @@ func TestRealData(t *testing.T) {
 			t.Fatal(err)
 		}
 		c := built.Card
-		if got := fmt.Sprintf("%d×%d×%d: %d+%d+%d, %d classes", c.Image.Height, c.Image.Width, c.Image.Channels, c.Train, c.Validation, c.Test, len(c.Classes)); got != want || duplicates != (c.Duplicates > 0) {
+		if got := fmt.Sprintf("%d×%d×%d: %d+%d+%d, %d classes", c.Image.Height, c.Image.Width, c.Image.Channels, c.Train, c.Validation, c.Test,
+			len(c.Classes)); got != want || duplicates != (c.Duplicates > 0) {
 			t.Errorf("%s, %d duplicates; want %s", got, c.Duplicates, want)
 		}
 	}
 	t.Run("mnist", func(t *testing.T) {
-		train, err := ReadIDX(open(t, "mnist/train-images-idx3-ubyte.gz"), open(t, "mnist/train-labels-idx1-ubyte.gz"), Train)
+		train, err := ReadIDX(open(t, "mnist/train-images-idx3-ubyte.gz"), open(t, "mnist/train-labels-idx1-ubyte.gz"), data.Train)
 		if err != nil {
 			t.Fatal(err)
 		}
-		test, err := ReadIDX(open(t, "mnist/t10k-images-idx3-ubyte.gz"), open(t, "mnist/t10k-labels-idx1-ubyte.gz"), Test)
+		test, err := ReadIDX(open(t, "mnist/t10k-images-idx3-ubyte.gz"), open(t, "mnist/t10k-labels-idx1-ubyte.gz"), data.Test)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -8,9 +8,11 @@ import (
 
 // Names that columns of texts and of labels commonly have, the likeliest first.
 var (
-	textNames = []string{"text", "sentence", "review", "message", "body", "content", "tweet", "document", "comment", "description", "post", "utterance",
+	textNames = []string{"text", "sentence", "review", "message", "body", "content", "tweet", "document", "comment", "description", "post",
+		"utterance",
 		"sms", "abstract", "headline", "title", "question", "news", "summary", "doc", "v2", "texto", "contenido"}
-	labelNames = []string{"label", "class", "category", "target", "sentiment", "labels", "topic", "emotion", "polarity", "intent", "rating", "stars", "score",
+	labelNames = []string{"label", "class", "category", "target", "sentiment", "labels", "topic", "emotion", "polarity", "intent", "rating",
+		"stars", "score",
 		"tag", "type", "y", "v1", "etiqueta", "clase"}
 )
 
@@ -76,7 +78,7 @@ func (c *collector) columns(names []string) (at [3]int, ok bool) {
 		if c.report.Format != Parquet {
 			err = fmt.Errorf("line 1: %w", err) // that of the header
 		}
-		c.fail(err)
+		c.Fail(err)
 	}
 	for i := range names {
 		names[i] = strings.TrimSpace(names[i])
@@ -95,7 +97,7 @@ func (c *collector) columns(names []string) (at [3]int, ok bool) {
 	if at[0] >= 0 && at[0] == at[1] {
 		bad(fmt.Errorf("column %q: the column cannot be both text and label", names[at[0]]))
 	}
-	return at, c.problems == 0
+	return at, c.Len() == 0
 }
 
 // given returns the columns' names that the options give instead of a header

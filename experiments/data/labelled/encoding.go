@@ -52,7 +52,7 @@ const (
 // decode converts a text form to UTF-8 without a byte order mark; false means
 // that there are problems, which name lines.
 func (c *collector) decode(b []byte) ([]byte, bool) {
-	out, ok := c.decodeAll([][]byte{b}, func(_, line int, err error) { c.fail(fmt.Errorf("line %d: %w", line, err)) })
+	out, ok := c.decodeAll([][]byte{b}, func(_, line int, err error) { c.Add("line %d: %w", line, err) })
 	if !ok {
 		return nil, false
 	}
@@ -65,13 +65,13 @@ func (c *collector) decodeFiles(files []archive.File) ([][]byte, bool) {
 	for i, f := range files {
 		parts[i] = f.Data
 	}
-	return c.decodeAll(parts, func(i, line int, err error) { c.fail(fmt.Errorf("%s: line %d: %w", files[i].Name, line, err)) })
+	return c.decodeAll(parts, func(i, line int, err error) { c.Add("%s: line %d: %w", files[i].Name, line, err) })
 }
 
 // decodeAll converts the parts of one source. Each part may have its byte order
 // mark, or be UTF-8; the rest is of one encoding, detected over all of it.
 func (c *collector) decodeAll(parts [][]byte, bad func(part, line int, err error)) ([][]byte, bool) {
-	before := c.problems
+	before := c.Len()
 	out := make([][]byte, len(parts))
 	var rest []int
 	known := Encoding{Name: utf8Name, How: "valid", Confidence: 1}
@@ -79,7 +79,7 @@ func (c *collector) decodeAll(parts [][]byte, bad func(part, line int, err error
 	if c.o.Encoding != "" {
 		var err error
 		if forced, err = canonical(c.o.Encoding); err != nil {
-			c.fail(err)
+			c.Fail(err)
 			return nil, false
 		}
 		known = Encoding{forced, "given", 1}
@@ -130,11 +130,13 @@ func (c *collector) decodeAll(parts [][]byte, bad func(part, line int, err error
 			c.report.Notes = append(c.report.Notes, fmt.Sprintf("%d of %d files are not UTF-8 and were read as %s", len(rest), len(parts), e.Name))
 		}
 		if e.Confidence < doubtful {
-			c.report.Notes = append(c.report.Notes, fmt.Sprintf("the encoding %s is a guess (%.0f %%): look at the texts, and give another one if they are garbled", e.Name, 100*e.Confidence))
+			c.report.Notes = append(c.report.Notes,
+				fmt.Sprintf("the encoding %s is a guess (%.0f %%): look at the texts, and give another one if they are garbled", e.Name,
+					100*e.Confidence))
 		}
 	}
 	c.report.Encoding = known
-	return out, c.problems == before
+	return out, c.Len() == before
 }
 
 func markOf(b []byte) string {
@@ -168,7 +170,8 @@ func canonical(name string) (string, error) {
 	}
 	e, err := lookupEncoding(n)
 	if err != nil {
-		return "", fmt.Errorf("unknown encoding %q (known: utf-8, utf-16, utf-32, iso-8859-1 to -16, windows-1250 to -1258, koi8-r, shift_jis, euc-jp, gb18030, big5, euc-kr and others of the WHATWG and IANA)", name)
+		return "", fmt.Errorf("unknown encoding %q (known: utf-8, utf-16, utf-32, iso-8859-1 to -16, windows-1250 to -1258, "+
+			"koi8-r, shift_jis, euc-jp, gb18030, big5, euc-kr and others of the WHATWG and IANA)", name)
 	}
 	if s, err := htmlindex.Name(e); err == nil {
 		return s, nil

@@ -89,7 +89,8 @@ func TestEncodings(t *testing.T) {
 		{"big5", "", "這是一部非常好的電影我很喜歡它", "big5", "statistics"},
 		{"euc-kr", "", "이것은 아주 좋은 영화입니다 나는 그것을 좋아합니다", "euc-kr", "statistics"},
 	} {
-		for file, form := range map[string]string{"x.tsv": "label\ttext\na\t%\nb\tother\n", "x.csv": "text,label\n\"%\",a\nother,b\n", "x.jsonl": "{\"text\":\"%\",\"label\":\"a\"}\n{\"text\":\"other\",\"label\":\"b\"}\n"} {
+		for file, form := range map[string]string{"x.tsv": "label\ttext\na\t%\nb\tother\n", "x.csv": "text,label\n\"%\",a\nother,b\n",
+			"x.jsonl": "{\"text\":\"%\",\"label\":\"a\"}\n{\"text\":\"other\",\"label\":\"b\"}\n"} {
 			in := c.mark + encoded(t, c.encoding, strings.Replace(form, "%", c.text, 1))
 			for _, given := range []string{"", c.encoding} {
 				var r Report
@@ -105,7 +106,8 @@ func TestEncodings(t *testing.T) {
 				if given != "" {
 					want = Encoding{c.encoding, "given", 1}
 				}
-				if r.Encoding != want || r.Encoding.Confidence <= 0.1 || r.Encoding.Confidence > 1 || c.how != "statistics" && r.Encoding.Confidence != 1 {
+				if r.Encoding != want || r.Encoding.Confidence <= 0.1 || r.Encoding.Confidence > 1 ||
+					c.how != "statistics" && r.Encoding.Confidence != 1 {
 					t.Errorf("%s %s (given %q): detected %+v", c.encoding, file, given, r.Encoding)
 				}
 			}
@@ -120,17 +122,23 @@ func TestEncodingRefuses(t *testing.T) {
 		name, file, input, encoding string
 		want                        []string
 	}{
-		{"UTF-8 with damage", "x.tsv", "text\tlabel\n" + long + "\xff\tb\n" + long + "a\xc3\tb\n", "", []string{"x.tsv: line 22: byte 1 is not valid UTF-8", "line 43: byte 2"}},
-		{"a mixture", "x.tsv", "text\tlabel\n" + strings.Repeat(latin, 3) + long[:40], "", []string{"line 2: byte 8 is not valid UTF-8", "line 4", "perhaps windows-1252"}},
-		{"too little", "x.tsv", "text\tlabel\n\x81\ta\n", "", []string{"line 2: byte 1 is not valid UTF-8; if it is another encoding, give its name"}},
+		{"UTF-8 with damage", "x.tsv", "text\tlabel\n" + long + "\xff\tb\n" + long + "a\xc3\tb\n", "",
+			[]string{"x.tsv: line 22: byte 1 is not valid UTF-8", "line 43: byte 2"}},
+		{"a mixture", "x.tsv", "text\tlabel\n" + strings.Repeat(latin, 3) + long[:40], "",
+			[]string{"line 2: byte 8 is not valid UTF-8", "line 4", "perhaps windows-1252"}},
+		{"too little", "x.tsv", "text\tlabel\n\x81\ta\n", "",
+			[]string{"line 2: byte 1 is not valid UTF-8; if it is another encoding, give its name"}},
 		{"not the encoding given", "x.tsv", "text\tlabel\n" + latin, "utf-8", []string{"line 2: byte 8 is not valid UTF-8"}},
 		{"undefined in the one given", "x.tsv", "text\tlabel\na\ta\n\x81\ta\n", "windows-1252", []string{"line 3: not valid windows-1252"}},
 		{"undefined in Shift JIS", "x.jsonl", "{\"text\":\"\x85\xff\",\"label\":1}\n", "sjis", []string{"line 1: not valid shift_jis"}},
 		{"unknown", "x.tsv", "text\tlabel\na\ta\n", "klingon", []string{`unknown encoding "klingon"`, "windows-1250"}},
 		{"replacement", "x.tsv", "text\tlabel\na\ta\n", "iso-2022-kr", []string{"unknown encoding"}},
-		{"half a surrogate pair", "x.tsv", "\xff\xfe" + encoded(t, utf16LE, "text\tlabel\na") + "\x00\xd8" + encoded(t, utf16LE, "\ta\n"), "", []string{"line 2: byte 26 of the file: not valid utf-16le"}},
-		{"odd", "x.tsv", "\xff\xfe" + encoded(t, utf16LE, "text\tlabel\na\tb") + "x", "", []string{"line 2: byte 31: the file ends within a character of utf-16le"}},
-		{"beyond Unicode", "x.tsv", "\xff\xfe\x00\x00" + encoded(t, utf32LE, "text\tlabel\n") + "\x00\x00\x11\x00", "", []string{"line 2: byte 48", "utf-32le"}},
+		{"half a surrogate pair", "x.tsv", "\xff\xfe" + encoded(t, utf16LE, "text\tlabel\na") + "\x00\xd8" + encoded(t, utf16LE, "\ta\n"), "",
+			[]string{"line 2: byte 26 of the file: not valid utf-16le"}},
+		{"odd", "x.tsv", "\xff\xfe" + encoded(t, utf16LE, "text\tlabel\na\tb") + "x", "",
+			[]string{"line 2: byte 31: the file ends within a character of utf-16le"}},
+		{"beyond Unicode", "x.tsv", "\xff\xfe\x00\x00" + encoded(t, utf32LE, "text\tlabel\n") + "\x00\x00\x11\x00", "",
+			[]string{"line 2: byte 48", "utf-32le"}},
 		{"half a pair in JSON", "x.jsonl", `{"text":"a\ud800","label":"x"}`, "", []string{`line 1, column "text"`, "surrogate"}},
 		{"half a pair in a label", "x.jsonl", `{"text":"a","label":"\udc00"}`, "", []string{`line 1, column "label"`, "surrogate"}},
 	} {
@@ -145,7 +153,8 @@ func TestEncodingRefuses(t *testing.T) {
 			}
 		}
 	}
-	for _, s := range []string{`{"text":"a\ufffd","label":"x"}`, `{"text":"a\uFFFD","label":"x"}`, "{\"text\":\"a\ufffd\",\"label\":\"x\"}", `{"text":"\ud83d\ude00","label":"x"}`} {
+	for _, s := range []string{`{"text":"a\ufffd","label":"x"}`, `{"text":"a\uFFFD","label":"x"}`, "{\"text\":\"a\ufffd\",\"label\":\"x\"}",
+		`{"text":"\ud83d\ude00","label":"x"}`} {
 		if _, err := Read(strings.NewReader(s), "x.jsonl", Options{}); err != nil {
 			t.Errorf("%s: %v", s, err)
 		}
@@ -166,8 +175,8 @@ func FuzzEncoding(f *testing.F) {
 			t.Fatal(err)
 		}
 		out, ok := c.decode(b)
-		if ok == (c.err() != nil) {
-			t.Fatalf("ok is %v with %v", ok, c.err())
+		if ok == (c.Err(c.name) != nil) {
+			t.Fatalf("ok is %v with %v", ok, c.Err(c.name))
 		}
 		if !ok {
 			return

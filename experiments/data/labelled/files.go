@@ -70,11 +70,11 @@ func ReadFiles(files []archive.File, name string, o Options) ([]text.Example, er
 				first = f.Name
 			}
 		case p.Err != nil:
-			c.fail(fmt.Errorf("%s: %w", f.Name, p.Err))
+			c.Add("%s: %w", f.Name, p.Err)
 		case slices.Contains(unlabelled, strings.ToLower(p.Class)):
 			without++
 		case f.Err != nil:
-			c.fail(fmt.Errorf("%s: %w", f.Name, f.Err))
+			c.Add("%s: %w", f.Name, f.Err)
 		default:
 			kept, where = append(kept, f), append(where, p)
 		}
@@ -85,22 +85,23 @@ func ReadFiles(files []archive.File, name string, o Options) ([]text.Example, er
 	if without > 0 {
 		c.report.Notes = append(c.report.Notes, fmt.Sprintf("%d files in folders of texts without a label were left out", without))
 	}
-	if loose > 0 && len(kept) == 0 && c.problems == 0 {
-		c.fail(fmt.Errorf("%s: %w", first, archive.ErrLoose))
+	if loose > 0 && len(kept) == 0 && c.Len() == 0 {
+		c.Add("%s: %w", first, archive.ErrLoose)
 	}
 	c.report.Files = len(kept)
 	texts, ok := c.decodeFiles(kept)
 	if !ok {
-		return nil, c.err()
+		return nil, c.Err(c.name)
 	}
 	for i, f := range kept {
 		if bytes.IndexByte(texts[i], 0) >= 0 {
-			c.fail(fmt.Errorf("%s: byte %d is zero: the file is no text", f.Name, bytes.IndexByte(texts[i], 0)))
+			c.Add("%s: byte %d is zero: the file is no text", f.Name, bytes.IndexByte(texts[i], 0))
 			continue
 		}
-		c.out = append(c.out, text.Example{Text: strings.TrimSpace(string(texts[i])), Label: strings.TrimSpace(where[i].Class), Split: or(where[i].Split, c.o.Split)})
+		c.out = append(c.out, text.Example{Text: strings.TrimSpace(string(texts[i])), Label: strings.TrimSpace(where[i].Class),
+			Split: or(where[i].Split, c.o.Split)})
 		if c.out[len(c.out)-1].Label == "" {
-			c.fail(fmt.Errorf("%s: %w", f.Name, errors.New("the class's folder has no name")))
+			c.Add("%s: %w", f.Name, errors.New("the class's folder has no name"))
 		}
 	}
 	return c.examples()

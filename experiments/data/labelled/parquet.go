@@ -29,26 +29,26 @@ func (c *collector) parquet(b []byte) {
 	// The library panics on some kinds of damage.
 	defer func() {
 		if v := recover(); v != nil {
-			c.fail(fmt.Errorf("damaged Parquet file: %v", v))
+			c.Add("damaged Parquet file: %v", v)
 		}
 	}()
 	if len(c.o.Columns) > 0 || c.o.Delimiter != "" || c.o.Encoding != "" {
-		c.fail(errors.New("a Parquet file names its columns itself and is UTF-8: give no columns, delimiter or encoding"))
+		c.Fail(errors.New("a Parquet file names its columns itself and is UTF-8: give no columns, delimiter or encoding"))
 		return
 	}
 	if n := len(b); n < 12 || string(b[:4]) != parquetMagic {
-		c.fail(fmt.Errorf("byte 0: no Parquet file (%d bytes, not beginning with %s)", n, parquetMagic))
+		c.Add("byte 0: no Parquet file (%d bytes, not beginning with %s)", n, parquetMagic)
 		return
 	} else if string(b[n-4:]) != parquetMagic {
-		c.fail(fmt.Errorf("byte %d: the Parquet file is cut off: it does not end with %s, its footer is missing", n, parquetMagic))
+		c.Add("byte %d: the Parquet file is cut off: it does not end with %s, its footer is missing", n, parquetMagic)
 		return
 	} else if size := int64(b[n-8]) | int64(b[n-7])<<8 | int64(b[n-6])<<16 | int64(b[n-5])<<24; size > int64(n-12) {
-		c.fail(fmt.Errorf("byte %d: the footer is said to have %d bytes, the file has %d", n-8, size, n))
+		c.Add("byte %d: the footer is said to have %d bytes, the file has %d", n-8, size, n)
 		return
 	}
 	f, err := parquet.OpenFile(bytes.NewReader(b), int64(len(b)), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
 	if err != nil {
-		c.fail(fmt.Errorf("the footer before byte %d: %w", len(b)-8, err))
+		c.Add("the footer before byte %d: %w", len(b)-8, err)
 		return
 	}
 	leaves := leavesOf(f.Root(), nil)
@@ -73,19 +73,19 @@ func (c *collector) parquet(b []byte) {
 		}
 		l := leaves[at[i]]
 		if err := readable(l.column, w.use != "text"); err != nil {
-			c.fail(fmt.Errorf("column %q: %w", l.name, err))
+			c.Add("column %q: %w", l.name, err)
 			continue
 		}
 		columns[i] = &parquetColumn{leaf: l, names: classNames(f, l.name)}
 	}
-	if c.problems > 0 {
+	if c.Len() > 0 {
 		return
 	}
 	row, left := 0, c.o.limit()
 	for g, group := range f.RowGroups() {
 		n := int(group.NumRows())
 		if n < 0 || n > len(b)<<10 { // a page of equal values is small, but not that small
-			c.fail(fmt.Errorf("row group %d is said to have %d rows", g, n))
+			c.Add("row group %d is said to have %d rows", g, n)
 			return
 		}
 		var values [3][]string
@@ -95,14 +95,14 @@ func (c *collector) parquet(b []byte) {
 			}
 			err := col.check(b, f, g, c.o.limit())
 			if err != nil {
-				c.fail(fmt.Errorf("column %q, row group %d: %w", col.name, g, err))
+				c.Add("column %q, row group %d: %w", col.name, g, err)
 				return
 			}
 			if values[i], err = col.read(group, &left); err == nil && len(values[i]) != n {
 				err = fmt.Errorf("%d values in %d rows", len(values[i]), n)
 			}
 			if err != nil {
-				c.fail(fmt.Errorf("column %q, row group %d (rows %d to %d): %s%w", col.name, g, row+1, row+n, col.place(f, g), err))
+				c.Add("column %q, row group %d (rows %d to %d): %s%w", col.name, g, row+1, row+n, col.place(f, g), err)
 				return
 			}
 		}
@@ -330,7 +330,8 @@ func classNames(f *parquet.File, column string) []string {
 		return nil
 	}
 	feature := m.Info.Features[column]
-	if feature.Type != "ClassLabel" || len(feature.Names) == 0 || slices.ContainsFunc(feature.Names, func(n string) bool { return n == "" || !utf8.ValidString(n) }) {
+	if feature.Type != "ClassLabel" || len(feature.Names) == 0 ||
+		slices.ContainsFunc(feature.Names, func(n string) bool { return n == "" || !utf8.ValidString(n) }) {
 		return nil
 	}
 	return feature.Names

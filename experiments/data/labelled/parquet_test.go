@@ -55,7 +55,8 @@ type nested struct {
 func TestParquetColumns(t *testing.T) {
 	body := "one text"
 	rows := make([]nested, 2)
-	rows[0] = nested{Stars: -3, Small: 255, Big: 1<<64 - 1, Good: true, Mean: 2.5, Half: .5, Raw: []byte("raw"), Four: [4]byte{'f', 'o', 'u', 'r'}, Kind: "k", Set: "dev", Tags: []string{"x", "y"}, When: 5}
+	rows[0] = nested{Stars: -3, Small: 255, Big: 1<<64 - 1, Good: true, Mean: 2.5, Half: .5, Raw: []byte("raw"),
+		Four: [4]byte{'f', 'o', 'u', 'r'}, Kind: "k", Set: "dev", Tags: []string{"x", "y"}, When: 5}
 	rows[0].Doc.Body, rows[0].Doc.Title = &body, "the title"
 	rows[1] = nested{Stars: 4, Mean: 3, Raw: []byte("b"), Four: [4]byte{'f', 'i', 'v', 'e'}, Kind: "l", Set: "test"}
 	b := parquetRows(t, rows)
@@ -99,7 +100,8 @@ func TestParquetColumns(t *testing.T) {
 			t.Errorf("%s, %s: %v, %v; want %q", c.text, c.label, got, err, c.want)
 		}
 	}
-	if _, err := Read(bytes.NewReader(b), "x.parquet", Options{Columns: []string{"a"}}); err == nil || !strings.Contains(err.Error(), "give no columns") {
+	if _, err := Read(bytes.NewReader(b), "x.parquet", Options{Columns: []string{"a"}}); err == nil ||
+		!strings.Contains(err.Error(), "give no columns") {
 		t.Errorf("columns given: %v", err)
 	}
 }
@@ -113,7 +115,8 @@ func TestParquetClassNames(t *testing.T) {
 	}
 	const metadata = `{"info":{"features":{"text":{"dtype":"string","_type":"Value"},"label":{"names":["neg","pos"],"_type":"ClassLabel"}}}}`
 	rows := []row{{"bad", 0}, {"good", 1}}
-	got, err := Read(bytes.NewReader(parquetRows(t, rows, parquet.KeyValueMetadata("huggingface", metadata))), "train", Options{Split: "train"})
+	got, err := Read(bytes.NewReader(parquetRows(t, rows, parquet.KeyValueMetadata("huggingface", metadata))), "train",
+		Options{Split: "train"})
 	if diff := cmp.Diff(examplesOf("bad", "neg", data.Train, "good", "pos", data.Train), got); err != nil || diff != "" {
 		t.Errorf("%v %s", err, diff)
 	}
@@ -121,7 +124,8 @@ func TestParquetClassNames(t *testing.T) {
 	if err != nil || got[0].Label != "0" {
 		t.Errorf("%v %v", got, err)
 	}
-	_, err = Read(bytes.NewReader(parquetRows(t, []row{{"a", 1}, {"b", -1}}, parquet.KeyValueMetadata("huggingface", metadata))), "x", Options{})
+	_, err = Read(bytes.NewReader(parquetRows(t, []row{{"a", 1}, {"b", -1}}, parquet.KeyValueMetadata("huggingface", metadata))), "x",
+		Options{})
 	if err == nil || !strings.Contains(err.Error(), "value 2: -1 is none of the 2 classes") {
 		t.Errorf("%v", err)
 	}
@@ -188,7 +192,8 @@ func TestParquetRefuses(t *testing.T) {
 		{"a page flipped", flipped, Options{}, []string{`column "text", row group 0 (rows 1 to 150): bytes 4 to `, "checksum"}},
 		{"a text not UTF-8", latin, Options{}, []string{`row 2, column "text": not valid UTF-8`}},
 		{"too much", b, Options{MaxBytes: int64(len(b)) - 1}, []string{"more than"}},
-		{"too much in several row groups", packed, Options{MaxBytes: 550_000}, []string{`column "text", row group 2`, "too many values, or bytes of them"}},
+		{"too much in several row groups", packed, Options{MaxBytes: 550_000},
+			[]string{`column "text", row group 2`, "too many values, or bytes of them"}},
 		{"too many rows", nulls, Options{MaxBytes: 500_000}, []string{"too many values, or bytes of them"}},
 		{"no rows", parquetOf(t, nil), Options{}, []string{"no examples"}},
 	} {
@@ -248,7 +253,9 @@ func TestParquetOtherCompressions(t *testing.T) {
 	}
 	for _, codec := range []format.CompressionCodec{format.Lz4, format.LZO, 77} {
 		metadata(0).Codec, metadata(1).Codec = codec, codec
-		if err := col.check(b, f, 1, 1<<20); err == nil || !strings.Contains(err.Error(), codec.String()+", which is not read: write the file with zstd, snappy, gzip, brotli, lz4_raw or no compression") {
+		if err := col.check(b, f, 1, 1<<20); err == nil ||
+			!strings.Contains(err.Error(),
+				codec.String()+", which is not read: write the file with zstd, snappy, gzip, brotli, lz4_raw or no compression") {
 			t.Errorf("%s: %v", codec, err)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"tnaml/experiments/data"
 	"tnaml/experiments/data/archive"
 	"tnaml/experiments/data/text"
 )
@@ -86,9 +87,6 @@ func (o Options) unknownFormat() error {
 	return fmt.Errorf("unknown format %q (known: tsv, csv, jsonl, parquet, and folders of text files)", o.Format)
 }
 
-// maxProblems is how many problems of one input are reported together.
-const maxProblems = 10
-
 // Read reads a table of labelled texts. Gzip, zstd and Parquet are recognised
 // by their first bytes, the other formats by the ending of name (before .gz and
 // .zst) or else by the first line, unless given. White space around texts,
@@ -127,7 +125,7 @@ func Read(r io.Reader, name string, o Options) ([]text.Example, error) {
 		}
 		var ok bool
 		if b, ok = c.decode(b); !ok {
-			return nil, c.err()
+			return nil, c.Err(c.name)
 		}
 		if bytes.IndexByte(b, '\n') < 0 { // carriage returns alone end lines, if anything does
 			b = bytes.ReplaceAll(b, []byte("\r"), []byte("\n"))
@@ -165,7 +163,8 @@ func FormatOf(name string) (Format, error) {
 			return e.format, nil
 		}
 	}
-	return "", fmt.Errorf("%s: cannot tell the format from the name (known endings: .tsv .tab .csv .jsonl .ndjson .parquet, each also with .gz or .zst) "+
+	return "", fmt.Errorf("%s: cannot tell the format from the name "+
+		"(known endings: .tsv .tab .csv .jsonl .ndjson .parquet, each also with .gz or .zst) "+
 		"nor from the first line; give the format", name)
 }
 
@@ -196,10 +195,9 @@ type collector struct {
 	o           Options // with the defaults filled in
 	splitWanted bool
 	report      *Report
-	out         []text.Example
-	errs        []error
-	problems    int
-	objects     int // of JSON, so far
+	data.Problems
+	out     []text.Example
+	objects int // of JSON, so far
 }
 
 func newCollector(name string, o Options) (*collector, error) {
@@ -226,32 +224,13 @@ func (c *collector) examples() ([]text.Example, error) {
 			c.report.Empty++
 		}
 	}
-	if c.problems == 0 && len(c.out) == 0 {
-		c.fail(errors.New("no examples"))
+	if c.Len() == 0 && len(c.out) == 0 {
+		c.Fail(errors.New("no examples"))
 	}
-	if err := c.err(); err != nil {
+	if err := c.Err(c.name); err != nil {
 		return nil, err
 	}
 	return c.out, nil
-}
-
-// err returns the problems as one error.
-func (c *collector) err() error {
-	if c.problems == 0 {
-		return nil
-	}
-	errs := c.errs
-	if c.problems > maxProblems {
-		errs = append(errs[:len(errs):len(errs)], fmt.Errorf("and %d more", c.problems-maxProblems))
-	}
-	return fmt.Errorf("%s: %w", c.name, errors.Join(errs...))
-}
-
-// fail notes a problem that names its place itself.
-func (c *collector) fail(err error) {
-	if c.problems++; c.problems <= maxProblems {
-		c.errs = append(c.errs, err)
-	}
 }
 
 // problem notes what is wrong; a column of "" means the whole line.
@@ -265,7 +244,7 @@ func (c *collector) at(place string, n int, column, format string, a ...any) {
 	if column != "" {
 		at += fmt.Sprintf(", column %q", column)
 	}
-	c.fail(fmt.Errorf("%s: %w", at, fmt.Errorf(format, a...)))
+	c.Add("%s: %w", at, fmt.Errorf(format, a...))
 }
 
 // add checks and keeps one example of a place (line, row) in the source.

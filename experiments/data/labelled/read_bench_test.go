@@ -11,7 +11,8 @@ import (
 // BenchmarkRead reads 5,000 texts of about 1,100 characters, as reviews of
 // films have, in every form. MB are those of the texts, whatever the form.
 func BenchmarkRead(b *testing.B) {
-	words := strings.Fields("this film is a good one but the plot has some holes in it and nobody of the cast seemed to care much about what was naïve from the start")
+	words := strings.Fields("this film is a good one but the plot has some holes in it " +
+		"and nobody of the cast seemed to care much about what was naïve from the start")
 	var examples []text.Example
 	size := 0
 	for i := range 5000 {

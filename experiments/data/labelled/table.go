@@ -32,7 +32,7 @@ func (o Options) delimiter() (rune, error) {
 func (c *collector) delimiter() (rune, bool) {
 	d, err := c.o.delimiter()
 	if err != nil {
-		c.fail(err)
+		c.Fail(err)
 	}
 	return d, err == nil
 }
@@ -180,7 +180,7 @@ func (c *collector) csv(b []byte) {
 			return
 		}
 		if err != nil {
-			c.fail(err)
+			c.Fail(err)
 			return
 		}
 		if rows <= typeRows {
@@ -198,7 +198,7 @@ func (c *collector) csv(b []byte) {
 
 func (c *collector) jsonl(b []byte) {
 	if len(c.o.Columns) > 0 || c.o.Delimiter != "" {
-		c.fail(errors.New("JSON lines name their members themselves: give no columns or delimiter"))
+		c.Fail(errors.New("JSON lines name their members themselves: give no columns or delimiter"))
 		return
 	}
 	if trimmed := bytes.TrimSpace(b); len(trimmed) > 0 && trimmed[0] == '[' {
@@ -352,7 +352,8 @@ func (c *collector) member(line int, o map[string]json.RawMessage, w wantedColum
 			return "", false
 		}
 		// Half of a surrogate pair would be replaced silently.
-		if strings.ContainsRune(s, utf8.RuneError) && !bytes.ContainsRune(raw, utf8.RuneError) && !bytes.Contains(bytes.ToLower(raw), []byte(`\ufffd`)) {
+		if strings.ContainsRune(s, utf8.RuneError) && !bytes.ContainsRune(raw, utf8.RuneError) &&
+			!bytes.Contains(bytes.ToLower(raw), []byte(`\ufffd`)) {
 			c.problem(line, w.name, "half of a surrogate pair (\\ud800 to \\udfff) stands alone and is no character")
 			return "", false
 		}

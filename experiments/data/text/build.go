@@ -114,7 +114,8 @@ func labelsOf(examples []Example, empty int) ([]string, error) {
 	slices.Sort(labels)
 	switch {
 	case len(labels) == 1:
-		return nil, fmt.Errorf("all %d examples have the label %q; a classification task needs at least two classes (is the label column the right one?)", n, labels[0])
+		return nil, fmt.Errorf("all %d examples have the label %q; a classification task needs at least two classes "+
+			"(is the label column the right one?)", n, labels[0])
 	case len(labels) > n/2 && len(labels) > 2 || len(labels) > maxClasses:
 		return nil, fmt.Errorf("%d different labels in %d examples are no classes (is the label column the right one?)", len(labels), n)
 	}

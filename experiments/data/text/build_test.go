@@ -145,12 +145,16 @@ func TestBuildRefuses(t *testing.T) {
 		o        data.Options
 		want     []string
 	}{
-		{"too few", append(same(9, two), Example{Text: " \n", Label: "a"}), data.Options{Name: "t"}, []string{"task t", "9 examples with a text (1 without)", "at least 10"}},
-		{"one class", same(20, func(int) string { return "spam" }), data.Options{Name: "t"}, []string{`all 20 examples have the label "spam"`, "label column"}},
-		{"no classes", same(20, func(i int) string { return fmt.Sprint(i) }), data.Options{Name: "t"}, []string{"20 different labels in 20 examples", "label column"}},
+		{"too few", append(same(9, two), Example{Text: " \n", Label: "a"}), data.Options{Name: "t"},
+			[]string{"task t", "9 examples with a text (1 without)", "at least 10"}},
+		{"one class", same(20, func(int) string { return "spam" }), data.Options{Name: "t"},
+			[]string{`all 20 examples have the label "spam"`, "label column"}},
+		{"no classes", same(20, func(i int) string { return fmt.Sprint(i) }), data.Options{Name: "t"},
+			[]string{"20 different labels in 20 examples", "label column"}},
 		{"no label", append(same(20, two), Example{Text: "x"}), data.Options{Name: "t"}, []string{"example 20 has no label"}},
 		{"label not UTF-8", append(same(20, two), Example{Text: "x", Label: "\xff"}), data.Options{Name: "t"}, []string{"example 20", "UTF-8"}},
-		{"one text", slicesOf(Example{Text: "same", Label: "a"}, Example{Text: "same", Label: "b"}, 10), data.Options{Name: "t"}, []string{"too many equal ones"}},
+		{"one text", slicesOf(Example{Text: "same", Label: "a"}, Example{Text: "same", Label: "b"}, 10), data.Options{Name: "t"},
+			[]string{"too many equal ones"}},
 		{"options", same(20, two), data.Options{Validation: 0.5, Test: 0.5, MaxVocabulary: -1, MinCount: -2, MaxTokens: -3},
 			[]string{"max vocabulary of -1", "min count of -2", "max tokens of -3", "validation fraction 0.5 and test fraction 0.5", "no name"}},
 		{"fraction no number", same(20, two), data.Options{Name: "t", Test: math.NaN()}, []string{"test fraction NaN"}},
@@ -205,9 +209,11 @@ func TestBuildIsDeterministic(t *testing.T) {
 //	validation  "green" b
 //	test        "red new new" a, "GREEN tea" b, "green tea" b (in train too), "odd" c
 var byHand = []Example{
-	{"red red green", "a", data.Train}, {"red blue", "a", data.Train}, {"green tea", "b", data.Train}, {" red  blue", "b", data.Train}, {"red red red red red red", "a", data.Train},
+	{"red red green", "a", data.Train}, {"red blue", "a", data.Train}, {"green tea", "b", data.Train}, {" red  blue", "b", data.Train},
+	{"red red red red red red", "a", data.Train},
 	{"green", "b", data.Validation},
-	{" ", "a", data.Test}, {"red new new", "a", data.Test}, {"GREEN tea", "b", data.Test}, {"green tea", "b", data.Test}, {"odd", "c", data.Test},
+	{" ", "a", data.Test}, {"red new new", "a", data.Test}, {"GREEN tea", "b", data.Test}, {"green tea", "b", data.Test},
+	{"odd", "c", data.Test},
 }
 
 func TestCardByHand(t *testing.T) {
@@ -231,10 +237,11 @@ func TestCardByHand(t *testing.T) {
 			{Label: "c", Test: 1, Samples: []string{"odd"}},
 		},
 		MajorityAccuracy: 0.25, MeanCharacters: float64(characters) / 10, MeanTokens: float64(tokens) / 10,
-		Cut: 1, Duplicates: 2, Conflicts: 1, Leakage: 1, Leaks: &data.Leaks{TrainTest: 1},
+		Cut: 1, Duplicates: 2, Conflicts: 1, Leakage: 1, Leaks: data.Leaks{TrainTest: 1},
 		Lengths:        &data.Lengths{Min: 3, Q1: 8, Median: 9, Q3: 11, P95: 23, Max: 23}, // of 3 5 8 9 9 9 10 11 13 23
 		DistinctTokens: 6, Vocabulary: 6, WideVocabulary: 3, Coverage: 3.0 / 8,
-		Options: data.Options{Name: "hand", Seed: 1, Validation: 0.1, Test: 0.1, MaxVocabulary: 32768, MinCount: 2, MaxTokens: 5, Source: "paper", Licence: "none"},
+		Options: data.Options{Name: "hand", Seed: 1, Validation: 0.1, Test: 0.1, MaxVocabulary: 32768, MinCount: 2, MaxTokens: 5, Source: "paper",
+			Licence: "none"},
 		Warnings: []string{
 			"1 examples without a text were left out",
 			`class "c" never occurs in the training split; its 1 examples elsewhere cannot be classified right`,
@@ -245,8 +252,10 @@ func TestCardByHand(t *testing.T) {
 	if diff := cmp.Diff(want, b.Card, cmpopts.EquateApprox(0, 1e-12)); diff != "" {
 		t.Error(diff)
 	}
-	leaky := append(slices.Clone(byHand), Example{"green", "b", data.Test}, Example{"red blue", "a", data.Validation}, Example{"red blue", "a", data.Test})
-	if b, err := Build(leaky, data.Options{Name: "hand"}); err != nil || *b.Card.Leaks != (data.Leaks{TrainValidation: 1, TrainTest: 2, ValidationTest: 2}) || b.Card.Leakage != 3 ||
+	leaky := append(slices.Clone(byHand), Example{"green", "b", data.Test}, Example{"red blue", "a", data.Validation},
+		Example{"red blue", "a", data.Test})
+	if b, err := Build(leaky, data.Options{Name: "hand"}); err != nil ||
+		b.Card.Leaks != (data.Leaks{TrainValidation: 1, TrainTest: 2, ValidationTest: 2}) || b.Card.Leakage != 3 ||
 		!strings.Contains(strings.Join(b.Card.Warnings, "\n"), "2 test examples have a text that is also in the validation split") {
 		t.Errorf("%+v, %v, %v", b.Card.Leaks, b.Card.Warnings, err)
 	}

@@ -73,6 +73,7 @@ func warn(c *data.Card) {
 	}
 	c.Warn("a text")
 	if c.WideVocabulary == 0 {
-		c.Warnings = append(c.Warnings, fmt.Sprintf("no token occurs %d times in the training split: the wide tower sees nothing", c.Options.MinCount))
+		c.Warnings = append(c.Warnings,
+			fmt.Sprintf("no token occurs %d times in the training split: the wide tower sees nothing", c.Options.MinCount))
 	}
 }

@@ -153,8 +153,9 @@ func TestNGramsThatCannotBe(t *testing.T) {
 		}
 	}
 	for want, rows := range map[string][]int32{
-		"rows of 3": {0, 1}, "token 3 is none": {0, 3, -1}, "token -1 is none": {-1, 0, 1}, "has 1 tokens": {2, -1, -1}, "has 0 tokens": {-1, -1, -1},
-		"twice": {0, 1, -1, 0, 1, -1}, "token 2147483647": {1<<31 - 1, 0, 1},
+		"rows of 3": {0, 1}, "token 3 is none": {0, 3, -1}, "token -1 is none": {-1, 0, 1}, "has 1 tokens": {2, -1, -1},
+		"has 0 tokens": {-1, -1, -1},
+		"twice":        {0, 1, -1, 0, 1, -1}, "token 2147483647": {1<<31 - 1, 0, 1},
 	} {
 		if _, err := built.DecodeNGrams(rows, 3); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: %v, want %q", rows, err, want)

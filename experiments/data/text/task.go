@@ -169,6 +169,10 @@ func Decode(b []byte) (*Task, error) {
 	if err != nil {
 		return nil, fmt.Errorf("task: %w", err)
 	}
+	return decode(f)
+}
+
+func decode(f *safetensors.File) (*Task, error) {
 	if f.Kind() != kind {
 		return nil, fmt.Errorf("task: the object is a %q, not a task", f.Kind())
 	}

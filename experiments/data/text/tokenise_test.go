@@ -141,7 +141,8 @@ func TestHostileTextsAreQuick(t *testing.T) {
 		return time.Since(begun)
 	}
 	limit := max(3*time.Second, 100*measure(strings.Repeat("plain words ", length/12)))
-	for _, part := range []string{"a.", "<a", "<b ", "http://-", "http://.", "http://www.-", "-www.", "www..", "n '", "'s", "1,", ":-", "a\u0301", "&", "@", "#a"} {
+	for _, part := range []string{"a.", "<a", "<b ", "http://-", "http://.", "http://www.-", "-www.", "www..", "n '", "'s", "1,", ":-",
+		"a\u0301", "&", "@", "#a"} {
 		text := strings.Repeat(part, length/len(part))
 		for _, text := range []string{text, text + strings.Repeat("!?", len(text)/2)} {
 			took := time.Hour
@@ -156,7 +157,8 @@ func TestHostileTextsAreQuick(t *testing.T) {
 }
 
 func FuzzTokens(f *testing.F) {
-	for _, s := range []string{"Don't state-of-the-art U.S. 12345 @u #t http://a.b :) <br/> &amp;", "does n 't \xff\u00a0\u0085\u2028", "'’s\u0301", "我İẞ ﬁ", "<3:-)))", "&#0;&nbsp;&#x85;&#xd800;"} {
+	for _, s := range []string{"Don't state-of-the-art U.S. 12345 @u #t http://a.b :) <br/> &amp;", "does n 't \xff\u00a0\u0085\u2028",
+		"'’s\u0301", "我İẞ ﬁ", "<3:-)))", "&#0;&nbsp;&#x85;&#xd800;"} {
 		f.Add(s, 3)
 	}
 	f.Fuzz(func(t *testing.T, text string, most int) {

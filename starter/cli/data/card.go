@@ -10,6 +10,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 
 	"tnaml/experiments/data"
+	"tnaml/experiments/data/kinds"
 	"tnaml/starter/cli/terminal"
 )
 
@@ -20,49 +21,38 @@ func card(name string, c data.Card, width int) string {
 	line := func(head, format string, a ...any) {
 		fmt.Fprintf(&b, "  %-11s %s\n", head, strings.ReplaceAll(terminal.Wrap(fmt.Sprintf(format, a...), width-14, ""), "\n", "\n"+strings.Repeat(" ", 14)))
 	}
-	fmt.Fprintf(&b, "%s: %s examples in %d classes, %s\n", name, n(c.Examples), len(c.Classes), c.Kind())
+	kind, in := kinds.Of(&c), ""
+	if len(c.Classes) > 0 {
+		in = fmt.Sprintf(" in %d classes", len(c.Classes))
+	}
+	fmt.Fprintf(&b, "%s: %s examples%s, %s\n", name, n(c.Examples), in, kind.Kind)
 	for _, about := range []string{c.Options.Source, c.Options.Licence} {
 		if about != "" {
 			fmt.Fprintf(&b, "%s\n", terminal.Wrap(terminal.Flat(about), width, ""))
 		}
 	}
 	b.WriteString("\n")
-	split := "by seed " + fmt.Sprint(c.Options.Seed)
-	if c.GivenSplit {
-		split = "the source's own"
-	}
-	line("split", "%s train, %s validation, %s test, %s", n(c.Train), n(c.Validation), n(c.Test), split)
 	if len(c.Classes) > 0 {
+		split := "by seed " + fmt.Sprint(c.Options.Seed)
+		if c.GivenSplit {
+			split = "the source's own"
+		}
+		line("split", "%s train, %s validation, %s test, %s", n(c.Train), n(c.Validation), n(c.Test), split)
 		line("to beat", "%s, always answering %q", terminal.Percent(c.MajorityAccuracy), terminal.Cut(c.Classes[majority(c)].Label, width/3))
-	}
-	if c.Balance > 0 {
-		balance := fmt.Sprintf("the smallest class has %s of the largest", terminal.Percent(c.Balance))
+		balance := fmt.Sprintf("the smallest class has %s of the largest; evenness %.2f of 1", terminal.Percent(c.Balance), c.Evenness)
 		if c.Balance == 1 {
 			balance = "all classes are of one size"
-		} else if c.Evenness > 0 {
-			balance += fmt.Sprintf("; evenness %.2f of 1", c.Evenness)
 		}
 		line("balance", "%s", balance)
 	}
-	if m := c.Image; m != nil {
-		line("images", "%s, mean pixel %s of 255", sizeOf(m.Height, m.Width, m.Channels), means(m.MeanPixel))
-	} else {
-		if l := c.Lengths; l != nil {
-			line("characters", "%s to %s, half of the texts %s to %s, median %s, 95 %% up to %s", n(l.Min), n(l.Max), n(l.Q1), n(l.Q3), n(l.Median), n(l.P95))
-		} else {
-			line("characters", "%.0f on average", c.MeanCharacters)
-		}
-		cutAt := ""
-		if c.Cut > 0 {
-			cutAt = fmt.Sprintf(", %s texts cut at %s", n(c.Cut), n(c.Options.MaxTokens))
-		}
-		line("tokens", "%.0f a text on average%s", c.MeanTokens, cutAt)
-		line("vocabulary", "%s of %s tokens; wide tower %s, %s of the test split", n(c.Vocabulary), n(c.DistinctTokens), n(c.WideVocabulary), terminal.Percent(c.Coverage))
+	for _, f := range kind.Facts(&c) {
+		line(f.Name, "%s", terminal.Flat(f.Value))
 	}
-	line("duplicates", "%s", duplicates(c))
-	line("leakage", "%s", leakage(c))
-	b.WriteString("\n" + classes(c, width))
-	b.WriteString(sampleTexts(c, width))
+	if len(c.Classes) > 0 {
+		line("duplicates", "%s", duplicates(c))
+		line("leakage", "%s", leakage(c))
+		b.WriteString("\n" + classes(c, width) + sampleTexts(c, width))
+	}
 	for i, w := range c.Warnings {
 		if i == 0 {
 			b.WriteString("\n")
@@ -83,14 +73,6 @@ func majority(c data.Card) int {
 	return best
 }
 
-func means(v []float64) string {
-	out := make([]string, len(v))
-	for i, m := range v {
-		out[i] = fmt.Sprintf("%.0f", m)
-	}
-	return strings.Join(out, " ")
-}
-
 func duplicates(c data.Card) string {
 	if c.Duplicates == 0 {
 		return "none"
@@ -100,10 +82,7 @@ func duplicates(c data.Card) string {
 
 func leakage(c data.Card) string {
 	l := c.Leaks
-	switch {
-	case l == nil && c.Leakage > 0:
-		return humanize.Comma(int64(c.Leakage)) + " examples to validate or test are in the training split"
-	case l == nil || *l == data.Leaks{}:
+	if l == (data.Leaks{}) {
 		return "none between the splits"
 	}
 	var out []string

@@ -46,12 +46,6 @@ func TestCardFitsTheTerminal(t *testing.T) {
 			t.Errorf("%d columns:\n%s", width, out)
 		}
 	}
-	// Cards from before there were lengths and leaks.
-	old := built.Card
-	old.Lengths, old.Leaks, old.Evenness, old.Balance, old.Leakage = nil, nil, 0, 0, 3
-	if out := card("x", old, 80); !strings.Contains(out, "3 examples to validate or test are in the training split") || !strings.Contains(out, "on average") || strings.Contains(out, "balance") {
-		t.Errorf("an old card:\n%s", out)
-	}
 }
 
 // Of many classes the terminal has the largest and the smallest.

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tnaml/activities/library"
+	"tnaml/experiments/data/kinds"
 	"tnaml/starter/cli/names"
 	"tnaml/starter/cli/terminal"
 	"tnaml/starter/client"
@@ -50,11 +51,11 @@ func (a app) listCommand() *cobra.Command {
 					longest = max(longest, len(r.Name()))
 				}
 				for _, r := range records {
-					size := fmt.Sprintf("%.0f tokens", r.Card.MeanTokens)
-					if m := r.Card.Image; m != nil {
-						size = fmt.Sprintf("%d×%d×%d", m.Height, m.Width, m.Channels)
+					kind, classes, toBeat := kinds.Of(&r.Card), "", ""
+					if n := len(r.Card.Classes); n > 0 {
+						classes, toBeat = fmt.Sprint(n), terminal.Percent(r.Card.MajorityAccuracy)
 					}
-					t.AppendRow(table.Row{r.Name(), r.Card.Kind(), humanize.Comma(int64(r.Card.Examples)), len(r.Card.Classes), terminal.Percent(r.Card.MajorityAccuracy), size,
+					t.AppendRow(table.Row{r.Name(), kind.Kind, humanize.Comma(int64(r.Card.Examples)), classes, toBeat, kind.Size(&r.Card),
 						terminal.Cut(r.Card.Options.Source, max(10, a.Columns()-longest-60))})
 				}
 				a.Print("%s", t.Render())

@@ -16,40 +16,47 @@ import (
 	"tnaml/activities/store"
 	"tnaml/experiments/data"
 	"tnaml/experiments/data/image"
+	"tnaml/experiments/data/kinds"
 	"tnaml/experiments/data/labelled"
-	"tnaml/experiments/data/text"
 	"tnaml/starter/cli/names"
 	"tnaml/starter/cli/terminal"
 	"tnaml/starter/client"
 )
 
-// flags that mean something for texts, or for images, only.
-var (
-	textFlags  = []string{"text-column", "label-column", "split-column", "columns", "delimiter", "encoding", "format", "max-vocabulary", "min-count", "max-tokens", "keep-case"}
-	imageFlags = []string{"size", "grey", "label"}
-)
+// kindFlags are those that mean something for tasks of one kind only.
+var kindFlags = []struct {
+	kind  data.Kind
+	flags []string
+}{
+	{data.Text, []string{"text-column", "label-column", "split-column", "columns", "delimiter", "encoding", "format", "max-vocabulary", "min-count", "max-tokens", "keep-case"}},
+	{data.Image, []string{"size", "grey", "label"}},
+}
 
 // importOptions are what the flags of an import say.
 type importOptions struct {
-	task                   data.Options
-	read                   labelled.Options
-	images                 image.FileOptions
-	format, kind, size     string
-	label                  string // of CIFAR-100's two
-	grey, overwrite, dry   bool
-	yes                    bool
-	changedText, changedIm string // a flag that was given for one of the kinds
+	task           data.Options
+	read           labelled.Options
+	images         image.FileOptions
+	format, size   string
+	kind           data.Kind
+	label          string // of CIFAR-100's two
+	grey           bool
+	overwrite, dry bool
+	yes            bool
+	given          map[data.Kind]string // a flag that was given for tasks of a kind
 }
 
 func (a app) importCommand() *cobra.Command {
 	var o importOptions
 	cmd := &cobra.Command{
 		Use:   "import PATH…",
-		Short: "Import labelled texts or images as a task",
-		Long: "Import labelled texts or images as a task. What a path is, its contents say:\n\n" +
+		Short: "Import labelled texts or images, or a recorded benchmark, as a task",
+		Long: "Import labelled texts or images, or a recorded benchmark, as a task. What a path is, its contents say:\n\n" +
 			"  texts   a table (TSV, CSV, JSON lines, Parquet) with the columns text, label and, where it is there, split;\n" +
 			"          a folder of text files for each class, or a tar or zip archive of one\n" +
-			"  images  a folder or archive of image files for each class; IDX files as MNIST's; binaries of CIFAR\n\n" +
+			"  images  a folder or archive of image files for each class; IDX files as MNIST's; binaries of CIFAR\n" +
+			"  table   with --kind table: JSON of a recorded benchmark, the metrics of configurations; see FORMAT.md in\n" +
+			"          experiments/data/table\n\n" +
 			"Each also compressed (.gz, .zst); Parquet by snappy, gzip, brotli, zstd or lz4_raw within. Character encodings are detected and converted. Folders train, validation\n" +
 			"and test above those of the classes give the split; so do several files whose names say train, validation or\n" +
 			"test, or train=FILE test=FILE. What has no split is divided 80/10/10 by a seeded shuffle that keeps equal\n" +
@@ -62,17 +69,16 @@ func (a app) importCommand() *cobra.Command {
 			"  starter data import train=a.parquet test=b.parquet --name ab\n" +
 			"  starter data import flowers/ --name flowers --size 64x64\n" +
 			"  starter data import *-ubyte.gz --name mnist\n" +
-			"  starter data import cifar-100-binary.tar.gz --name cifar100-coarse --label coarse",
+			"  starter data import cifar-100-binary.tar.gz --name cifar100-coarse --label coarse\n" +
+			"  starter data import bench.json --kind table --name bench",
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			for _, f := range textFlags {
-				if cmd.Flags().Changed(f) {
-					o.changedText = f
-				}
-			}
-			for _, f := range imageFlags {
-				if cmd.Flags().Changed(f) {
-					o.changedIm = f
+			o.given = map[data.Kind]string{}
+			for _, k := range kindFlags {
+				for _, f := range k.flags {
+					if cmd.Flags().Changed(f) {
+						o.given[k.kind] = f
+					}
 				}
 			}
 			if err := o.complete(args); err != nil {
@@ -83,7 +89,7 @@ func (a app) importCommand() *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.task.Name, "name", "", "the task's name (default: the file's)")
-	f.StringVar(&o.kind, "kind", "", "text or image (default: by the contents)")
+	f.StringVar((*string)(&o.kind), "kind", "", strings.Join(kinds.Names(), ", ")+" (default: text or image, by the contents)")
 	f.StringVar(&o.read.TextColumn, "text-column", "", "column of the texts (default text)")
 	f.StringVar(&o.read.LabelColumn, "label-column", "", "column of the labels (default label)")
 	f.StringVar(&o.read.SplitColumn, "split-column", "", "column of the split (default split, where it is there)")
@@ -127,8 +133,10 @@ func (o *importOptions) complete(args []string) error {
 	if err := errors.Join(o.read.Validate(), o.task.Validate()); err != nil {
 		return client.Usage(err)
 	}
-	if o.kind != "" && o.kind != "text" && o.kind != "image" {
-		return client.Usage(fmt.Errorf("--kind is %q: it is text or image", o.kind))
+	if o.kind != "" {
+		if _, err := kinds.Find(o.kind); err != nil {
+			return client.Usage(fmt.Errorf("--kind: %w", err))
+		}
 	}
 	if o.label != "fine" && o.label != "coarse" {
 		return client.Usage(fmt.Errorf("--label is %q: it is fine or coarse, of CIFAR-100", o.label))
@@ -144,39 +152,6 @@ func (o *importOptions) complete(args []string) error {
 		o.images.Channels = 1
 	}
 	return nil
-}
-
-// built is a task that may be stored.
-type built struct {
-	card    data.Card
-	publish func(ctx context.Context, s store.Store) (store.Ref, error)
-}
-
-func (o *importOptions) build(f *loaded) (*built, error) {
-	o.task.SourceDigest = f.digest
-	if f.set == nil {
-		if o.changedIm != "" {
-			return nil, client.Usage(fmt.Errorf("--%s is for images, and these are texts", o.changedIm))
-		}
-		t, err := text.Build(f.examples, o.task)
-		if err != nil {
-			return nil, err
-		}
-		return &built{t.Card, func(ctx context.Context, s store.Store) (store.Ref, error) {
-			return library.PublishTask(ctx, s, t, o.overwrite)
-		}}, nil
-	}
-	if o.changedText != "" {
-		return nil, client.Usage(fmt.Errorf("--%s is for texts, and these are images", o.changedText))
-	}
-	o.task.MaxVocabulary, o.task.MinCount, o.task.MaxTokens = 0, 0, 0 // of texts
-	t, err := image.Build(f.set, o.task)
-	if err != nil {
-		return nil, err
-	}
-	return &built{t.Card, func(ctx context.Context, s store.Store) (store.Ref, error) {
-		return library.PublishImageTask(ctx, s, t, o.overwrite)
-	}}, nil
 }
 
 // preview is what an import prints as JSON.
@@ -231,17 +206,17 @@ func (a app) importFrom(ctx context.Context, s store.Store, sources []source, o 
 		return err
 	}
 	im.progress.Update("building the task: splits, duplicates, vocabulary")
-	b, err := o.build(f)
+	t, err := f.build(o)
 	im.progress.Clear()
 	if err != nil {
 		return err
 	}
 	if !a.JSON {
-		a.Print("%s%s", f.show(a.Columns()), card(o.task.Name, b.card, a.Columns()))
+		a.Print("%s%s", f.show(a.Columns()), card(o.task.Name, *t.Describe(), a.Columns()))
 	}
 	if o.dry {
 		if a.JSON {
-			return a.PrintJSON(preview{Card: b.card, Sources: f.reports})
+			return a.PrintJSON(preview{Card: *t.Describe(), Sources: f.reports})
 		}
 		a.Print("\nNothing was stored: leave out --dry-run to import it.")
 		return nil
@@ -256,12 +231,12 @@ func (a app) importFrom(ctx context.Context, s store.Store, sources []source, o 
 			return nil
 		}
 	}
-	ref, err := b.publish(ctx, s)
+	ref, err := library.PublishTask(ctx, s, t, o.overwrite)
 	if err != nil {
 		return err
 	}
 	if a.JSON {
-		return a.PrintJSON(preview{ref, b.card, f.reports})
+		return a.PrintJSON(preview{ref, *t.Describe(), f.reports})
 	}
 	a.Print("\nImported. Search it with `starter search --task %s`.", o.task.Name)
 	return nil
@@ -279,8 +254,8 @@ func (im *importer) free(s store.Store, sources []source, o data.Options) error 
 		return other
 	}
 	there := record.Card.Options
-	if record.Card.Kind() == data.Image {
-		o.MaxVocabulary, o.MinCount, o.MaxTokens = 0, 0, 0
+	if o, other = kinds.Of(&record.Card).Complete(o); other != nil {
+		return other
 	}
 	if o.SourceDigest = there.SourceDigest; o != there {
 		return err

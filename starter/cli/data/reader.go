@@ -17,9 +17,11 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"tnaml/experiments/data"
 	"tnaml/experiments/data/archive"
 	"tnaml/experiments/data/image"
 	"tnaml/experiments/data/labelled"
+	"tnaml/experiments/data/table"
 	"tnaml/experiments/data/text"
 	"tnaml/starter/cli/terminal"
 	"tnaml/starter/client"
@@ -28,7 +30,7 @@ import (
 // importer reads the sources of an import.
 type importer struct {
 	ctx      context.Context // whose end stops the reading
-	kind     string          // text, image, or "" to find out
+	kind     data.Kind       // "": text or image, to find out
 	coarse   bool            // the coarse label of CIFAR-100, which must be it
 	read     labelled.Options
 	images   image.FileOptions
@@ -39,10 +41,11 @@ type importer struct {
 	sums     []string // of what was read, by name
 }
 
-// loaded is what the sources of an import hold: texts or images.
+// loaded is what the sources of an import hold: texts, images, or a benchmark.
 type loaded struct {
-	examples []text.Example
-	set      *image.Set
+	examples  []text.Example
+	set       *image.Set
+	benchmark []byte
 	// reports say what each source of texts is, lines the same for images.
 	reports []labelled.Report
 	lines   []string
@@ -55,8 +58,11 @@ type loaded struct {
 func (im *importer) load(sources []source) (*loaded, error) {
 	im.count(sources)
 	out := new(loaded)
+	if im.kind == data.Table {
+		return out, im.benchmark(sources, out)
+	}
 	var sets []*image.Set
-	kinds := map[string]string{}
+	last := map[data.Kind]string{} // the last source of each kind
 	for i := 0; i < len(sources); i++ {
 		s := sources[i]
 		var err error
@@ -77,14 +83,14 @@ func (im *importer) load(sources []source) (*loaded, error) {
 		if err != nil {
 			return out, err
 		}
-		kind := "text"
+		kind := data.Text
 		if set != nil {
-			sets, kind = append(sets, set), "image"
+			sets, kind = append(sets, set), data.Image
 		}
-		kinds[kind] = s.name
+		last[kind] = s.name
 	}
-	if len(kinds) > 1 {
-		return out, client.Usage(fmt.Errorf("%s holds texts and %s images: a task has one of them", kinds["text"], kinds["image"]))
+	if len(last) > 1 {
+		return out, client.Usage(fmt.Errorf("%s holds texts and %s images: a task has one of them", last[data.Text], last[data.Image]))
 	}
 	if len(sets) > 0 {
 		set, err := image.Join(sets...)
@@ -100,6 +106,51 @@ func (im *importer) load(sources []source) (*loaded, error) {
 	}
 	out.digest = im.digest()
 	return out, nil
+}
+
+// benchmark reads the one file of a recorded benchmark.
+func (im *importer) benchmark(sources []source, out *loaded) error {
+	if len(sources) != 1 || sources[0].form != aTable || sources[0].split != "" {
+		return client.Usage(errors.New("a recorded benchmark is one JSON file, without a split"))
+	}
+	s := sources[0]
+	err := im.open(s, func(r io.Reader) (err error) {
+		out.benchmark, _, err = archive.ReadAll(r, im.read.MaxBytes)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("%s: %w", s.name, err)
+	}
+	out.lines, out.digest = append(out.lines, s.name+": a recorded benchmark"), im.digest()
+	return nil
+}
+
+// kind is that of the task that will be.
+func (f *loaded) kind() data.Kind {
+	switch {
+	case f.set != nil:
+		return data.Image
+	case f.benchmark != nil:
+		return data.Table
+	}
+	return data.Text
+}
+
+// build makes the task.
+func (f *loaded) build(o importOptions) (data.Task, error) {
+	o.task.SourceDigest = f.digest
+	for _, k := range kindFlags {
+		if flag := o.given[k.kind]; flag != "" && k.kind != f.kind() {
+			return nil, client.Usage(fmt.Errorf("--%s is for %ss, and these are %ss", flag, k.kind, f.kind()))
+		}
+	}
+	switch f.kind() {
+	case data.Image:
+		return image.Build(f.set, o.task)
+	case data.Table:
+		return table.Read(f.benchmark, o.task)
+	}
+	return text.Build(f.examples, o.task)
 }
 
 // digest is the file's SHA-256, or, of several, that of their names and digests.
@@ -212,7 +263,7 @@ func (p *progressReader) Read(b []byte) (int, error) {
 
 // table reads a table of texts.
 func (im *importer) table(s source, out *loaded) error {
-	if im.kind == "image" {
+	if im.kind == data.Image {
 		return client.Usage(fmt.Errorf("%s is a table: images are read from IDX and CIFAR files, folders and archives", s.name))
 	}
 	return im.open(s, func(r io.Reader) error {
@@ -302,9 +353,9 @@ func (im *importer) files(s source, out *loaded) (*image.Set, error) {
 	var set *image.Set
 	variant := im.variant(image.CIFAROf(names))
 	switch {
-	case variant != "" && im.kind != "text":
+	case variant != "" && im.kind != data.Text:
 		set, err = image.ReadCIFARFiles(files, s.name, variant)
-	case im.kind == "image" || im.kind == "" && pictures*2 > len(files):
+	case im.kind == data.Image || im.kind == "" && pictures*2 > len(files):
 		set, err = image.ReadFiles(files, s.name, im.images)
 	case tables > 0 && tables == len(files) && im.read.Format != labelled.Folder:
 		return nil, im.tables(s, files, out)
@@ -350,16 +401,7 @@ func (im *importer) tables(s source, files []archive.File, out *loaded) error {
 }
 
 func (f *loaded) describe(name, what string, s *image.Set) {
-	f.lines = append(f.lines, fmt.Sprintf("%s: %s, %s images of %s in %d classes", name, what, humanize.Comma(int64(s.Len())), sizeOf(s.Height, s.Width, s.Channels), len(s.Classes)))
-}
-
-// sizeOf is the size of images in words.
-func sizeOf(h, w, c int) string {
-	colour := "in colour"
-	if c == 1 {
-		colour = "in grey"
-	}
-	return fmt.Sprintf("%d × %d %s", h, w, colour)
+	f.lines = append(f.lines, fmt.Sprintf("%s: %s, %s images of %s in %d classes", name, what, humanize.Comma(int64(s.Len())), image.SizeOf(s.Height, s.Width, s.Channels), len(s.Classes)))
 }
 
 // cifar reads a batch of CIFAR; its size says which variant it is.

@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"tnaml/experiments/data"
 	"tnaml/experiments/data/archive"
-	"tnaml/experiments/data/image"
 	"tnaml/experiments/data/labelled"
 	"tnaml/starter/client"
 )
@@ -213,7 +213,7 @@ func nameSplits(s []source) error {
 func splitOfName(name string) string {
 	name = path.Base(name)
 	if strings.HasPrefix(strings.ToLower(name), "t10k-") {
-		return image.Test
+		return data.Test
 	}
 	return archive.SplitOf(name)
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"tnaml/experiments/catalog"
+	"tnaml/experiments/data"
 	"tnaml/experiments/data/image"
 	nnimage "tnaml/nn/image"
 	"tnaml/starter/cli/terminal"
@@ -89,7 +90,7 @@ func trainingImages(ctx context.Context, file, what string, p *terminal.Progress
 	out := s.Images
 	out.Pixels = nil
 	for i, split := range s.Splits {
-		if split == image.Train || split == "" {
+		if split == data.Train || split == "" {
 			out.Pixels = append(out.Pixels, s.At(i)...)
 		}
 	}

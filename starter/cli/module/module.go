@@ -14,6 +14,7 @@ import (
 
 	"tnaml/activities/library"
 	"tnaml/experiments/data"
+	"tnaml/experiments/data/text"
 	"tnaml/nn/embedding"
 	"tnaml/starter/cli/names"
 	"tnaml/starter/cli/terminal"
@@ -51,10 +52,10 @@ func (a app) listCommand() *cobra.Command {
 				t := terminal.NewTable(table.Row{"module", "of", "language", "tokens", "dim", "other words", "source"}, "tokens", "dim")
 				for _, m := range modules {
 					tokens := ""
-					if m.Modality == data.Text {
+					if m.Kind == data.Text {
 						tokens = humanize.Comma(int64(m.Tokens))
 					}
-					t.AppendRow(table.Row{m.Name, m.Modality, m.Language, tokens, m.Dim, m.Subword, terminal.Cut(m.Source, 80)})
+					t.AppendRow(table.Row{m.Name, m.Kind, m.Language, tokens, m.Dim, m.Subword, terminal.Cut(m.Source, 80)})
 				}
 				a.Print("%s", t.Render())
 				return nil
@@ -65,7 +66,7 @@ func (a app) listCommand() *cobra.Command {
 
 // moduleLine says in a line what a module is.
 func moduleLine(m library.ModuleRecord) string {
-	if m.Modality == data.Image {
+	if m.Kind == data.Image {
 		return fmt.Sprintf("%s: %s features of an image", m.Name, humanize.Comma(int64(m.Dim)))
 	}
 	line := fmt.Sprintf("%s: %s tokens of length %d", m.Name, humanize.Comma(int64(m.Tokens)), m.Dim)
@@ -104,7 +105,7 @@ func (a app) showCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if record.Modality == data.Image && len(words)+len(tasks) == 0 {
+				if record.Kind == data.Image && len(words)+len(tasks) == 0 {
 					if a.JSON {
 						return a.PrintJSON(record)
 					}
@@ -132,7 +133,7 @@ func (a app) showCommand() *cobra.Command {
 				defer p.Clear()
 				for _, name := range tasks {
 					p.Update("coverage of " + name)
-					t, _, err := library.LoadTask(cmd.Context(), c.Store, name)
+					t, _, err := library.LoadTask[*text.Task](cmd.Context(), c.Store, name)
 					if err != nil {
 						return err
 					}
@@ -322,7 +323,7 @@ func (a app) checkCommand() *cobra.Command {
 						return err
 					}
 					for _, r := range records {
-						if r.Modality == data.Text && embedding.Triples(cmp.Or(language, r.Language)) != nil {
+						if r.Kind == data.Text && embedding.Triples(cmp.Or(language, r.Language)) != nil {
 							args = append(args, r.Name)
 						}
 					}

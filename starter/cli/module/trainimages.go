@@ -12,6 +12,7 @@ import (
 	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/experiments/data"
+	"tnaml/experiments/data/image"
 	nnimage "tnaml/nn/image"
 	"tnaml/starter/cli/names"
 	"tnaml/starter/cli/terminal"
@@ -57,7 +58,7 @@ func (a app) trainImagesCommand() *cobra.Command {
 				p := a.NewProgress()
 				defer p.Clear()
 				p.Update("reading the task " + args[0])
-				t, _, err := library.LoadImageTask(cmd.Context(), c.Store, args[0])
+				t, _, err := library.LoadTask[*image.Task](cmd.Context(), c.Store, args[0])
 				if err != nil {
 					return err
 				}
@@ -119,7 +120,7 @@ func (a app) publishImageModule(ctx context.Context, c *client.Client, p *termin
 	}
 	p.Clear()
 	if a.JSON {
-		return a.PrintJSON(library.ModuleRecord{Ref: ref, Modality: data.Image, Name: e.Name(), Source: e.Source(), Dim: e.Dim()})
+		return a.PrintJSON(library.ModuleRecord{Kind: data.Image, Ref: ref, Name: e.Name(), Source: e.Source(), Dim: e.Dim()})
 	}
 	a.Print("module %s: %s features of an image\n%s", e.Name(), humanize.Comma(int64(e.Dim())), e.Source())
 	return nil

@@ -1,0 +1,171 @@
+package table
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strings"
+
+	"tnaml/experiments/data"
+)
+
+// Read reads a benchmark from JSON, the form of Recorded. Unknown members are
+// refused. Problems name the line of the row or member, and are reported all
+// together.
+func Read(b []byte, o data.Options) (*Table, error) {
+	if len(b) > maxBytes {
+		return nil, fmt.Errorf("table %s: %d bytes; a table has at most %d", o.Name, len(b), maxBytes)
+	}
+	r := &reader{b: b, d: json.NewDecoder(bytes.NewReader(b)), line: 1}
+	if err := r.read(); err != nil {
+		r.problems.Add("line %d: %w", r.lineOf(r.offset(err)), err)
+	}
+	return build(r.out, r.lines, o, &r.problems)
+}
+
+// reader reads a document member by member, so as to know the lines.
+type reader struct {
+	b        []byte
+	d        *json.Decoder
+	problems data.Problems
+	out      Recorded
+	lines    []int // of the rows
+	// The last byte whose line was asked for, and its line.
+	counted int64
+	line    int
+}
+
+// lineOf is the line of a byte; bytes are asked for in their order.
+func (r *reader) lineOf(offset int64) int {
+	offset = min(max(offset, r.counted), int64(len(r.b)))
+	r.line += bytes.Count(r.b[r.counted:offset], []byte("\n"))
+	r.counted = offset
+	return r.line
+}
+
+// offset is where an error that ends the reading is.
+func (r *reader) offset(err error) int64 {
+	var syntax *json.SyntaxError
+	switch {
+	case errors.As(err, &syntax):
+		return max(r.d.InputOffset(), syntax.Offset)
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return int64(len(r.b))
+	}
+	return r.d.InputOffset()
+}
+
+// read reads the document; an error is one after which nothing can be read.
+func (r *reader) read() error {
+	var seen []string
+	err := r.members(func(name string) error {
+		line := r.lineOf(r.d.InputOffset())
+		if slices.Contains(seen, name) {
+			r.problems.Add("line %d: %q is there twice", line, name)
+		}
+		seen = append(seen, name)
+		switch name {
+		case "metrics":
+			return r.value(&r.out.Metrics)
+		case "rows":
+			return r.rows()
+		case "effects":
+			r.out.Effects = Effects{}
+			return r.members(func(metric string) error {
+				var e Effect
+				err := r.value(&e)
+				r.out.Effects[metric] = e
+				return err
+			})
+		}
+		r.problems.Add("line %d: unknown member %q (known: metrics, rows, effects)", line, name)
+		return r.value(new(any))
+	})
+	if err != nil {
+		return err
+	}
+	if _, err := r.d.Token(); err != io.EOF {
+		return errors.New("something follows the benchmark")
+	}
+	return nil
+}
+
+// rows reads the array of the rows.
+func (r *reader) rows() error {
+	if err := r.open('['); err != nil {
+		return err
+	}
+	for r.d.More() {
+		var row struct {
+			Choices map[string]any      `json:"choices"`
+			Metrics map[string]*float64 `json:"metrics"`
+		}
+		if err := r.value(&row); err != nil {
+			return err
+		}
+		metrics := make(map[string]float64, len(row.Metrics))
+		for name, v := range row.Metrics {
+			metrics[name] = math.NaN() // null is no number
+			if v != nil {
+				metrics[name] = *v
+			}
+		}
+		r.out.Rows, r.lines = append(r.out.Rows, Row{row.Choices, metrics}), append(r.lines, r.line)
+	}
+	_, err := r.token()
+	return err
+}
+
+// members calls f after each name of an object's members; it reads the value.
+func (r *reader) members(f func(name string) error) error {
+	if err := r.open('{'); err != nil {
+		return err
+	}
+	for r.d.More() {
+		name, err := r.token()
+		if err == nil {
+			err = f(name.(string)) // the decoder takes nothing else
+		}
+		if err != nil {
+			return err
+		}
+	}
+	_, err := r.token()
+	return err
+}
+
+func (r *reader) open(want json.Delim) error {
+	got, err := r.token()
+	if err == nil && got != want {
+		err = fmt.Errorf("%v where %v should begin", got, map[json.Delim]string{'{': "an object", '[': "an array"}[want])
+	}
+	return err
+}
+
+func (r *reader) token() (json.Token, error) {
+	t, err := r.d.Token()
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	return t, err
+}
+
+// value reads a value into v. That it has another form is a problem, at the line
+// where it begins.
+func (r *reader) value(v any) error {
+	var raw json.RawMessage
+	if err := r.d.Decode(&raw); err != nil {
+		return err
+	}
+	line := r.lineOf(r.d.InputOffset() - int64(len(raw)))
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		r.problems.Add("line %d: %s", line, strings.TrimPrefix(err.Error(), "json: "))
+	}
+	return nil
+}
