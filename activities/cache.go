@@ -1,101 +1,111 @@
 package activities
 
 import (
-	"container/list"
 	"context"
+	"fmt"
+	"math"
+	"runtime/debug"
 	"sync"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+	"golang.org/x/sync/singleflight"
 )
 
 // cache keeps decoded, read-only values in memory, least recently used out
 // first, within a bound of bytes. A value being loaded is loaded once: others
 // who ask for it wait.
 type cache struct {
-	mu    sync.Mutex
-	limit int64
-	used  int64
-	order *list.List // of *cacheEntry, most recently used first
-	index map[string]*list.Element
-	loads map[string]*cacheLoad
+	mu      sync.Mutex
+	limit   int64
+	used    int64
+	entries *simplelru.LRU[string, cacheEntry]
+	loads   singleflight.Group
 }
 
 type cacheEntry struct {
-	key   string
 	value any
 	size  int64
 }
 
-type cacheLoad struct {
-	done  chan struct{}
-	value any
-	err   error
+func newCache(limit int64) *cache {
+	c := &cache{limit: limit}
+	// What bounds it is the sum of sizes, not their number: see add.
+	c.entries = newLRU(math.MaxInt, func(_ string, e cacheEntry) { c.used -= e.size })
+	return c
 }
 
-func newCache(limit int64) *cache {
-	return &cache{limit: limit, order: list.New(), index: map[string]*list.Element{}, loads: map[string]*cacheLoad{}}
+// newLRU returns an LRU cache of at most size entries, not safe for concurrent use.
+func newLRU[V any](size int, evicted func(string, V)) *simplelru.LRU[string, V] {
+	l, err := simplelru.NewLRU(size, evicted)
+	if err != nil {
+		panic(err) // a size below 1: a programmer error
+	}
+	return l
 }
 
 // get returns the value of a key, loading it if it is absent. load says how
-// many bytes the value takes. A failed load is not kept; one that failed
-// because its own caller gave up is tried again by whoever waited for it.
+// many bytes the value takes. A failed load is not kept, and fails nobody but
+// its own caller: whoever waited for it tries it again, since the caller may
+// merely have given up. A panic is the caller's too.
 func (c *cache) get(ctx context.Context, key string, load func(context.Context) (any, int64, error)) (any, error) {
 	for {
-		c.mu.Lock()
-		if e, ok := c.index[key]; ok {
-			c.order.MoveToFront(e)
-			c.mu.Unlock()
-			return e.Value.(*cacheEntry).value, nil
+		if v, ok := c.find(key); ok {
+			return v, nil
 		}
-		l, loading := c.loads[key]
-		if !loading {
-			l = &cacheLoad{done: make(chan struct{})}
-			c.loads[key] = l
-			c.mu.Unlock()
-			return c.fill(ctx, key, l, load)
-		}
-		c.mu.Unlock()
+		// Written by the load, and read after its end: they say that it was this call's.
+		var own bool
+		var panicked any
+		done := c.loads.DoChan(key, func() (value any, err error) {
+			own = true
+			defer func() {
+				if p := recover(); p != nil {
+					panicked = fmt.Sprintf("%v\n%s", p, debug.Stack())
+					err = errLoadPanicked
+				}
+			}()
+			if v, ok := c.find(key); ok {
+				return v, nil // loaded since it was asked for
+			}
+			value, size, err := load(ctx)
+			if err == nil {
+				c.add(key, cacheEntry{value, size})
+			}
+			return value, err
+		})
 		select {
-		case <-l.done:
-		case <-ctx.Done():
+		case r := <-done:
+			switch {
+			case r.Err == nil:
+				return r.Val, nil
+			case own && panicked != nil:
+				panic(panicked)
+			case own:
+				return nil, r.Err
+			}
+		case <-ctx.Done(): // a load of this call's own ends by itself
 			return nil, ctx.Err()
-		}
-		if l.err == nil {
-			return l.value, nil
 		}
 	}
 }
 
-func (c *cache) fill(ctx context.Context, key string, l *cacheLoad, load func(context.Context) (any, int64, error)) (any, error) {
-	var size int64
-	defer func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		delete(c.loads, key)
-		if l.err == nil && l.value != nil {
-			c.add(&cacheEntry{key: key, value: l.value, size: size})
-		}
-		close(l.done)
-	}()
-	// A panic in load must not leave others waiting for ever: they see
-	// errLoadPanicked and load for themselves.
-	l.err = errLoadPanicked
-	l.value, size, l.err = load(ctx)
-	return l.value, l.err
+func (c *cache) find(key string) (any, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e, ok := c.entries.Get(key)
+	return e.value, ok
 }
 
 // add inserts an entry and evicts others until the bound holds. A value larger
 // than the whole bound is not kept.
-func (c *cache) add(e *cacheEntry) {
+func (c *cache) add(key string, e cacheEntry) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if e.size > c.limit {
 		return
 	}
-	c.index[e.key] = c.order.PushFront(e)
-	c.used += e.size
-	for c.used > c.limit {
-		last := c.order.Back()
-		old := last.Value.(*cacheEntry)
-		c.order.Remove(last)
-		delete(c.index, old.key)
-		c.used -= old.size
+	c.entries.Add(key, e)
+	for c.used += e.size; c.used > c.limit; {
+		c.entries.RemoveOldest()
 	}
 }
 

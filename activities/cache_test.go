@@ -4,9 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
+
+	"tnaml/experiments/search"
 )
 
 func TestCacheLoadsOnceForManyCallers(t *testing.T) {
@@ -39,8 +43,8 @@ func TestCacheKeepsItsBound(t *testing.T) {
 		if _, err := c.get(t.Context(), fmt.Sprint(i), func(context.Context) (any, int64, error) { return i, 30, nil }); err != nil {
 			t.Fatal(err)
 		}
-		if c.used > 100 || len(c.index) > 3 || c.order.Len() != len(c.index) {
-			t.Fatalf("after %d entries: %d bytes in %d entries", i+1, c.used, len(c.index))
+		if n := c.entries.Len(); c.used > 100 || n > 3 || c.used != int64(30*n) {
+			t.Fatalf("after %d entries: %d bytes in %d entries", i+1, c.used, n)
 		}
 	}
 	if _, err := c.get(t.Context(), "49", func(context.Context) (any, int64, error) { return nil, 0, errors.New("loaded again") }); err != nil {
@@ -49,8 +53,8 @@ func TestCacheKeepsItsBound(t *testing.T) {
 	if v, err := c.get(t.Context(), "huge", func(context.Context) (any, int64, error) { return "huge", 101, nil }); v != "huge" || err != nil {
 		t.Errorf("got %v, %v", v, err)
 	}
-	if len(c.index) != 3 {
-		t.Errorf("a value over the bound pushed others out: %d left", len(c.index))
+	if n := c.entries.Len(); n != 3 {
+		t.Errorf("a value over the bound pushed others out: %d left", n)
 	}
 }
 
@@ -65,13 +69,104 @@ func TestCacheForgetsFailures(t *testing.T) {
 	}
 }
 
+// Whose load panics has the panic; who waited for it loads anew, and so does who
+// comes later.
 func TestCacheSurvivesAPanic(t *testing.T) {
 	c := newCache(100)
-	func() {
-		defer func() { _ = recover() }()
-		_, _ = c.get(t.Context(), "k", func(context.Context) (any, int64, error) { panic("boom") })
+	loading, release := make(chan struct{}), make(chan struct{})
+	waiter := make(chan error)
+	var panicked any
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		defer func() { panicked = recover() }()
+		_, _ = c.get(t.Context(), "k", func(context.Context) (any, int64, error) {
+			close(loading)
+			<-release
+			panic("boom")
+		})
+	})
+	<-loading
+	go func() {
+		v, err := c.get(t.Context(), "k", func(context.Context) (any, int64, error) { return 1, 1, nil })
+		if v != 1 && err == nil {
+			err = fmt.Errorf("got %v", v)
+		}
+		waiter <- err
 	}()
-	if v, err := c.get(t.Context(), "k", func(context.Context) (any, int64, error) { return 1, 1, nil }); v != 1 || err != nil {
+	time.Sleep(10 * time.Millisecond) // so that it waits, most likely
+	close(release)
+	if err := <-waiter; err != nil {
+		t.Error(err)
+	}
+	wg.Wait()
+	if said := fmt.Sprint(panicked); !strings.Contains(said, "boom") || !strings.Contains(said, "TestCacheSurvivesAPanic") {
+		t.Errorf("the panic does not say where: %v", panicked)
+	}
+	if v, err := c.get(t.Context(), "k", func(context.Context) (any, int64, error) { return 2, 1, nil }); v != 1 || err != nil {
 		t.Errorf("got %v, %v", v, err)
+	}
+}
+
+// Who gives up gets away at once, whether he loads or waits, and others have what
+// they asked for.
+func TestCacheOfThoseWhoGiveUp(t *testing.T) {
+	c := newCache(100)
+	loading := make(chan struct{})
+	first, giveUp := context.WithCancel(t.Context())
+	owner, waiter := make(chan error), make(chan error)
+	go func() {
+		_, err := c.get(first, "k", func(ctx context.Context) (any, int64, error) {
+			close(loading)
+			<-ctx.Done()
+			return nil, 0, ctx.Err()
+		})
+		owner <- err
+	}()
+	<-loading
+	impatient, cancel := context.WithCancel(t.Context())
+	cancel()
+	never := func(context.Context) (any, int64, error) { return nil, 0, errors.New("loaded by one who has given up") }
+	if _, err := c.get(impatient, "k", never); !errors.Is(err, context.Canceled) {
+		t.Errorf("one who waits: %v", err)
+	}
+	go func() {
+		v, err := c.get(t.Context(), "k", func(context.Context) (any, int64, error) { return 1, 1, nil })
+		if v != 1 && err == nil {
+			err = fmt.Errorf("got %v", v)
+		}
+		waiter <- err
+	}()
+	time.Sleep(10 * time.Millisecond) // so that it waits, most likely
+	giveUp()
+	if err := <-owner; !errors.Is(err, context.Canceled) {
+		t.Errorf("the loader: %v", err)
+	}
+	if err := <-waiter; err != nil {
+		t.Errorf("another: %v", err)
+	}
+}
+
+// A state is given to one taker alone, and the least recently used go first.
+func TestLiveSearches(t *testing.T) {
+	l := newLiveSearches(2)
+	states := []*search.Searcher{{}, {}, {}}
+	for i, key := range []string{"a", "b", "c"} {
+		l.put(key, states[i])
+	}
+	if l.take("a") != nil || l.take("b") != states[1] || l.take("b") != nil {
+		t.Error("not the newest two, each once")
+	}
+	var taken atomic.Int32
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			if l.take("c") == states[2] {
+				taken.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if n := taken.Load(); n != 1 {
+		t.Errorf("taken %d times", n)
 	}
 }

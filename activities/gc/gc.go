@@ -273,7 +273,7 @@ func kindsOf(ctx context.Context, s store.Store, garbage []store.Blob, o Options
 	kinds := map[string]*Tally{}
 	var mu sync.Mutex
 	done := 0
-	err := each(ctx, garbage, func(ctx context.Context, b store.Blob) error {
+	err := store.Each(ctx, parallel, garbage, func(ctx context.Context, b store.Blob) error {
 		head, err := s.Peek(ctx, b.Ref, peek)
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
@@ -307,7 +307,7 @@ func (p *Plan) Run(ctx context.Context, s store.Store, o Options) error {
 	}
 	var mu sync.Mutex
 	done := 0
-	err := each(ctx, p.discard, func(ctx context.Context, ref store.Ref) error {
+	err := store.Each(ctx, parallel, p.discard, func(ctx context.Context, ref store.Ref) error {
 		if err := s.Discard(ctx, ref); err != nil {
 			return err
 		}
@@ -340,33 +340,4 @@ func (p *Plan) Run(ctx context.Context, s store.Store, o Options) error {
 		o.progress("deleting", at+len(batch), len(purge))
 	}
 	return nil
-}
-
-// each calls f for all of a list, some at once, until one fails.
-func each[T any](ctx context.Context, all []T, f func(context.Context, T) error) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	next := make(chan T)
-	var wg sync.WaitGroup
-	for range min(parallel, len(all)) {
-		wg.Go(func() {
-			for v := range next {
-				if ctx.Err() != nil {
-					continue
-				}
-				if err := f(ctx, v); err != nil {
-					cancel(err)
-				}
-			}
-		})
-	}
-	for _, v := range all {
-		if ctx.Err() != nil {
-			break
-		}
-		next <- v
-	}
-	close(next)
-	wg.Wait()
-	return context.Cause(ctx)
 }

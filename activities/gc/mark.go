@@ -151,7 +151,7 @@ func (m *marking) names(ctx context.Context, kind store.Kind, visit func(context
 		return err
 	}
 	done := 0
-	return each(ctx, entries, func(ctx context.Context, e store.Entry) error {
+	return store.Each(ctx, parallel, entries, func(ctx context.Context, e store.Entry) error {
 		value, _, err := m.s.GetName(ctx, kind, e.Name)
 		if errors.Is(err, store.ErrNotFound) {
 			return nil // removed since

@@ -42,7 +42,7 @@ func (m *marking) held(ctx context.Context) error {
 	for _, e := range entries {
 		named[e.Name] = true
 	}
-	return each(ctx, m.holds, func(ctx context.Context, h held) error {
+	return store.Each(ctx, parallel, m.holds, func(ctx context.Context, h held) error {
 		if !named[h.Search] {
 			return nil
 		}
@@ -112,7 +112,7 @@ func (m *marking) followHints(ctx context.Context) error {
 				refs = append(refs, ref)
 			}
 		}
-		if err := each(ctx, refs, func(ctx context.Context, ref store.Ref) error {
+		if err := store.Each(ctx, parallel, refs, func(ctx context.Context, ref store.Ref) error {
 			if there, err := m.s.Has(ctx, ref); err != nil || !there {
 				return err
 			}

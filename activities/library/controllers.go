@@ -58,8 +58,7 @@ func PublishController(ctx context.Context, s store.Store, in PublishControllerI
 	}
 	v := versionOf(p)
 	v.Name, v.Experiment, v.Search = in.Name, in.Experiment, in.Search
-	err = controllers.update(ctx, s, in.Name, func(r *ControllerRecord) error {
-		r.Name = in.Name
+	err = controllers.update(ctx, s, in.Name, func(r *ControllerRecord, _ bool) error {
 		if n := len(r.Versions); n > 0 && r.Versions[n-1].Ref == in.Ref {
 			v.Version = r.Versions[n-1].Version
 			return errKeep

@@ -13,17 +13,15 @@ import (
 
 // DatasetRecord is the value of names/dataset/<task name>.
 type DatasetRecord struct {
+	Name string `json:"name"`
 	// Ref references the encoded task.
 	Ref  store.Ref `json:"ref"`
 	Card data.Card `json:"card"`
 }
 
-// Name is the task's name.
-func (d DatasetRecord) Name() string { return d.Card.Options.Name }
-
 // PublishTask stores a task of any kind and gives it its name: see publishObject.
 func PublishTask(ctx context.Context, s store.Store, t data.Task, overwrite bool) (store.Ref, error) {
-	return publishObject(ctx, s, datasets, t.TaskName(), t, func(ref store.Ref) DatasetRecord { return DatasetRecord{ref, *t.Describe()} }, overwrite)
+	return publishObject(ctx, s, datasets, t.TaskName(), t, func(ref store.Ref) DatasetRecord { return DatasetRecord{t.TaskName(), ref, *t.Describe()} }, overwrite)
 }
 
 // Dataset reads a task's record: its object and its card.

@@ -109,8 +109,7 @@ func FindRun(ctx context.Context, s store.Store, experiment, name, runID string)
 
 // UpdateRun adds a run's entry to its experiment's record, or changes it.
 func UpdateRun(ctx context.Context, s store.Store, experiment string, entry RunEntry, change func(*RunEntry)) error {
-	return experiments.update(ctx, s, experiment, func(r *ExperimentRecord) error {
-		r.Name = experiment
+	return experiments.update(ctx, s, experiment, func(r *ExperimentRecord, _ bool) error {
 		i := slices.IndexFunc(r.Runs, func(e RunEntry) bool { return e.Name == entry.Name && e.RunID == entry.RunID })
 		if i < 0 {
 			i = len(r.Runs)
@@ -205,11 +204,11 @@ func PublishExperiment(ctx context.Context, s store.Store, yaml []byte, overwrit
 	if catalog.IsBuiltin(e.Name) {
 		return nil, fmt.Errorf("experiment %q is built in: give yours another name", e.Name)
 	}
-	return e, experiments.update(ctx, s, e.Name, func(r *ExperimentRecord) error {
+	return e, experiments.update(ctx, s, e.Name, func(r *ExperimentRecord, _ bool) error {
 		if r.YAML != "" && r.YAML != string(yaml) && !overwrite {
 			return fmt.Errorf("%s %q %w, and differs: choose another name, or overwrite it", store.Experiment, e.Name, ErrExists)
 		}
-		r.Name, r.YAML = e.Name, string(yaml)
+		r.YAML = string(yaml)
 		return nil
 	})
 }

@@ -217,3 +217,32 @@ func TestCardOf(t *testing.T) {
 		t.Errorf("%v, %v", card, err)
 	}
 }
+
+// A record has the name that it lies under, whatever is written in it.
+func TestRecordsNames(t *testing.T) {
+	s := store.NewMemory()
+	set(t, s, store.Search, "copy", `{"name":"original","status":"running"}`)
+	set(t, s, store.Experiment, "e", `{"runs":[{"name":"first","status":"running"},{"name":"second"}]}`)
+	if got, err := RecordedRunning(t.Context(), s); err != nil || !slices.Equal(got, []string{"copy", "first"}) {
+		t.Errorf("%v, %v", got, err)
+	}
+	if err := UpdateRecord(t.Context(), s, "new", func(r *SearchRecord) { r.Status = "stopped" }); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := ReadRecord(t.Context(), s, "new"); err != nil || r.Name != "new" || r.Status != "stopped" {
+		t.Errorf("%+v, %v", r, err)
+	}
+	// Of an experiment that has gone meanwhile no run is removed.
+	part := Removal{Kind: store.Experiment, Name: "gone", Runs: []string{"first"}, Part: true}
+	if err := Remove(t.Context(), s, []Removal{part}); err != nil {
+		t.Fatal(err)
+	}
+	part.Name = "e"
+	if err := Remove(t.Context(), s, []Removal{part}); err != nil {
+		t.Fatal(err)
+	}
+	all, err := Experiments(t.Context(), s)
+	if err != nil || len(all) != 1 || all[0].Name != "e" || len(all[0].Runs) != 1 {
+		t.Errorf("%+v, %v", all, err)
+	}
+}

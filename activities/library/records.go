@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"tnaml/activities/store"
 	"tnaml/experiments/space"
 )
@@ -16,8 +18,15 @@ import (
 // ErrUnreadable says that a name's value is not the record that it should be.
 var ErrUnreadable = errors.New("its record is not valid")
 
-// records is the access to the names of one kind, whose values are T as JSON.
+// records is the access to the names of one kind, whose values are T as JSON. A
+// record that has a name has that which it lies under.
 type records[T any] struct{ kind store.Kind }
+
+func (r *DatasetRecord) lies(under string)    { r.Name = under }
+func (r *ModuleRecord) lies(under string)     { r.Name = under }
+func (r *ControllerRecord) lies(under string) { r.Name = under }
+func (r *ExperimentRecord) lies(under string) { r.Name = under }
+func (r *SearchRecord) lies(under string)     { r.Name = under }
 
 // The kinds of records. A space is its own record.
 var (
@@ -49,12 +58,21 @@ func (r records[T]) get(ctx context.Context, s store.Store, name string) (v T, e
 	return v, r.decode(name, b, &v)
 }
 
+// decode reads a record; without a value it is the zero one.
 func (r records[T]) decode(name string, b []byte, v *T) error {
-	if err := json.Unmarshal(b, v); err != nil {
-		return fmt.Errorf("%s %q: %w: %w", r.kind, name, ErrUnreadable, err)
+	if b != nil {
+		if err := json.Unmarshal(b, v); err != nil {
+			return fmt.Errorf("%s %q: %w: %w", r.kind, name, ErrUnreadable, err)
+		}
+	}
+	if named, ok := any(v).(interface{ lies(under string) }); ok {
+		named.lies(name)
 	}
 	return nil
 }
+
+// parallel bounds the requests in flight.
+const parallel = 16
 
 // list reads all records, by name. Those that cannot be read are left out, and
 // named together in an ErrUnreadable: the others are there nevertheless.
@@ -63,18 +81,31 @@ func (r records[T]) list(ctx context.Context, s store.Store) ([]T, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listing %ss: %w", r.kind, err)
 	}
+	found := make([]*T, len(entries))
+	unreadable := make([]error, len(entries))
+	g, each := errgroup.WithContext(ctx)
+	g.SetLimit(parallel)
+	for i, e := range entries {
+		g.Go(func() error {
+			v, err := r.get(each, s, e.Name)
+			switch {
+			case err == nil:
+				found[i] = &v
+			case errors.Is(err, ErrUnreadable):
+				unreadable[i] = err
+			case !errors.Is(err, store.ErrNotFound): // else removed since it was listed
+				return err
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
 	out := []T{}
-	var unreadable []error
-	for _, e := range entries {
-		v, err := r.get(ctx, s, e.Name)
-		switch {
-		case err == nil:
-			out = append(out, v)
-		case errors.Is(err, ErrUnreadable):
-			unreadable = append(unreadable, err)
-		case errors.Is(err, store.ErrNotFound): // removed since it was listed
-		default:
-			return nil, err
+	for _, v := range found {
+		if v != nil {
+			out = append(out, *v)
 		}
 	}
 	return out, errors.Join(unreadable...)
@@ -84,19 +115,16 @@ func (r records[T]) list(ctx context.Context, s store.Store) ([]T, error) {
 var errKeep = errors.New("no change")
 
 // update changes a name's record by compare-and-set: change gets the present one,
-// or the zero value where there is none, and may be asked more than once.
-func (r records[T]) update(ctx context.Context, s store.Store, name string, change func(v *T) error) error {
+// or a new one where there is none, and may be asked more than once.
+func (r records[T]) update(ctx context.Context, s store.Store, name string, change func(v *T, there bool) error) error {
 	return store.Update(ctx, s, r.kind, name, func(old []byte) ([]byte, error) {
 		var v T
-		if old != nil {
-			if err := r.decode(name, old, &v); err != nil {
-				return nil, err
-			}
+		if err := r.decode(name, old, &v); err != nil {
+			return nil, err
 		}
-		if err := change(&v); err != nil {
-			if errors.Is(err, errKeep) {
-				return nil, nil
-			}
+		if err := change(&v, old != nil); errors.Is(err, errKeep) {
+			return nil, nil
+		} else if err != nil {
 			return nil, err
 		}
 		return json.Marshal(v)

@@ -235,9 +235,9 @@ func Remove(ctx context.Context, s store.Store, removals []Removal) error {
 			}
 			continue
 		}
-		err := experiments.update(ctx, s, r.Name, func(record *ExperimentRecord) error {
-			if record.Name == "" {
-				return errKeep // there is none any more
+		err := experiments.update(ctx, s, r.Name, func(record *ExperimentRecord, there bool) error {
+			if !there {
+				return errKeep
 			}
 			record.Runs = slices.DeleteFunc(record.Runs, func(e RunEntry) bool { return slices.Contains(r.Runs, e.Name) })
 			return nil

@@ -73,7 +73,7 @@ func (r *SearchRecord) GoesOn(name string, config store.Ref) {
 
 // UpdateRecord changes a search's record by compare-and-set.
 func UpdateRecord(ctx context.Context, s store.Store, name string, change func(*SearchRecord)) error {
-	return searches.update(ctx, s, name, func(r *SearchRecord) error {
+	return searches.update(ctx, s, name, func(r *SearchRecord, _ bool) error {
 		change(r)
 		return nil
 	})

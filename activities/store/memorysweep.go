@@ -48,20 +48,7 @@ func (m *Memory) Blobs(ctx context.Context, f func(Blob) error) error {
 		all = append(all, Blob{ref, int64(len(b.data)), b.modified})
 	}
 	m.mu.Unlock()
-	return each(ctx, all, f)
-}
-
-// each calls f without a lock: it may call the store.
-func each[T any](ctx context.Context, all []T, f func(T) error) error {
-	for _, v := range all {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if err := f(v); err != nil {
-			return err
-		}
-	}
-	return ctx.Err()
+	return Each(ctx, 1, all, func(_ context.Context, v Blob) error { return f(v) })
 }
 
 // Peek implements Sweeper.
@@ -125,14 +112,14 @@ func (m *Memory) Trash(ctx context.Context, f func(Discarded) error) error {
 		}
 	}
 	m.mu.Unlock()
-	return each(ctx, all, f)
+	return Each(ctx, 1, all, func(_ context.Context, v Discarded) error { return f(v) })
 }
 
 // Purge implements Sweeper.
 func (m *Memory) Purge(ctx context.Context, entries []Discarded) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return each(ctx, entries, func(d Discarded) error {
+	return Each(ctx, 1, entries, func(_ context.Context, d Discarded) error {
 		delete(m.trash[d.Ref], d.entry)
 		return nil
 	})

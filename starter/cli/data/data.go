@@ -37,7 +37,7 @@ func (a app) listCommand() *cobra.Command {
 				if a.JSON {
 					out := map[string]library.DatasetRecord{}
 					for _, r := range records {
-						out[r.Name()] = r
+						out[r.Name] = r
 					}
 					return a.PrintJSON(out)
 				}
@@ -48,14 +48,14 @@ func (a app) listCommand() *cobra.Command {
 				t := terminal.NewTable(table.Row{"task", "kind", "examples", "classes", "to beat", "size", "source"}, "examples", "classes", "to beat", "size")
 				longest := 4
 				for _, r := range records {
-					longest = max(longest, len(r.Name()))
+					longest = max(longest, len(r.Name))
 				}
 				for _, r := range records {
 					kind, classes, toBeat := kinds.Of(&r.Card), "", ""
 					if n := len(r.Card.Classes); n > 0 {
 						classes, toBeat = fmt.Sprint(n), terminal.Percent(r.Card.MajorityAccuracy)
 					}
-					t.AppendRow(table.Row{r.Name(), kind.Kind, humanize.Comma(int64(r.Card.Examples)), classes, toBeat, kind.Size(&r.Card),
+					t.AppendRow(table.Row{r.Name, kind.Kind, humanize.Comma(int64(r.Card.Examples)), classes, toBeat, kind.Size(&r.Card),
 						terminal.Cut(r.Card.Options.Source, max(10, a.Columns()-longest-60))})
 				}
 				a.Print("%s", t.Render())

@@ -125,7 +125,7 @@ func (a app) showCommand() *cobra.Command {
 					tasks = nil
 					for _, r := range records {
 						if r.Card.Kind() == data.Text {
-							tasks = append(tasks, r.Name())
+							tasks = append(tasks, r.Name)
 						}
 					}
 				}

@@ -117,7 +117,7 @@ func (a app) demoData(ctx context.Context, c *client.Client, goroot string) erro
 		return err
 	}
 	for _, r := range records {
-		there[r.Name()] = true
+		there[r.Name] = true
 	}
 	modules, err := library.Modules(ctx, c.Store)
 	if err != nil {
