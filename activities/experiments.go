@@ -15,7 +15,6 @@ import (
 	"tnaml/experiments/data"
 	"tnaml/experiments/search"
 	"tnaml/experiments/space"
-	"tnaml/experiments/study"
 )
 
 // PlanInput asks for a run's plan.
@@ -96,41 +95,51 @@ func (a *Activities) pin(ctx context.Context, p *library.Planned) (wrong []error
 		wrong = append(wrong, err)
 	}
 	if len(missing) > 0 {
-		wrong = append(wrong, fmt.Errorf("there is no task %s: import with `starter data import`, or choose others (see `starter data list`)", strings.Join(missing, ", ")))
+		const hint = "import with `starter data import`, or choose others (see `starter data list`)"
+		wrong = append(wrong, fmt.Errorf("there is no task %s: %s", strings.Join(missing, ", "), hint))
 	}
-	// The controllers to start from, all of one space.
-	var loaded []*search.Pretrained
-	if p.Kind == catalog.KindTransfer {
-		for _, step := range p.Searches {
-			if step.From == "" {
-				continue
-			}
-			if _, ok := p.Controllers[step.From]; ok {
-				continue
-			}
-			which := p.Spec.Controller
-			if step.From == study.ArmNoTaskEmbedding && !strings.HasPrefix(which, "sha256:") {
-				which = catalog.AgnosticName(which)
-			}
-			c, v, err := library.LoadController(ctx, a.store, which)
-			p.Controllers[step.From] = v // found or not, it is asked for once
-			switch {
-			case errors.Is(err, store.ErrNotFound):
-				wrong = append(wrong, fmt.Errorf("the arm %q starts from a controller: %w", step.Arm, err))
-				continue
-			case err != nil:
-				return nil, err
-			case step.From == study.ArmNoTaskEmbedding && !c.TaskAgnostic():
-				wrong = append(wrong, fmt.Errorf("the arm %q starts from a task-agnostic controller, %s has task embeddings", step.Arm, which))
-			}
-			loaded = append(loaded, c)
-		}
+	loaded, missed, err := a.pinControllers(ctx, p)
+	if err != nil {
+		return nil, err
 	}
-	wrong, err = a.pinSpace(ctx, p, modality, loaded, wrong)
-	return wrong, err
+	return a.pinSpace(ctx, p, modality, loaded, append(wrong, missed...))
 }
 
-func (a *Activities) pinSpace(ctx context.Context, p *library.Planned, modality data.Kind, loaded []*search.Pretrained, wrong []error) ([]error, error) {
+// pinControllers finds the published controllers that arms start from.
+func (a *Activities) pinControllers(ctx context.Context, p *library.Planned) (loaded []pinned, wrong []error, err error) {
+	arms, read := map[string]bool{}, map[string]*search.Pretrained{}
+	for _, step := range p.Searches {
+		learned := func(s catalog.PretrainStep) bool { return s.Pretraining == step.From }
+		if arms[step.Arm] || step.From == "" || slices.ContainsFunc(p.Pretrain, learned) {
+			continue
+		}
+		arms[step.Arm] = true
+		c, ok := read[step.From]
+		if !ok {
+			var v library.ControllerVersion
+			if c, v, err = library.LoadController(ctx, a.store, step.From); errors.Is(err, store.ErrNotFound) {
+				wrong = append(wrong, fmt.Errorf("the arm %q starts from a controller: %w", step.Arm, err))
+			} else if err != nil {
+				return nil, nil, err
+			}
+			read[step.From], p.Controllers[step.From] = c, v
+		}
+		if c != nil {
+			loaded = append(loaded, pinned{step, c})
+		}
+	}
+	return loaded, wrong, nil
+}
+
+// pinned is the first search of an arm that starts from a published controller.
+type pinned struct {
+	step       catalog.SearchStep
+	controller *search.Pretrained
+}
+
+func (a *Activities) pinSpace(
+	ctx context.Context, p *library.Planned, modality data.Kind, loaded []pinned, wrong []error,
+) ([]error, error) {
 	catalogue, err := library.Modules(ctx, a.store)
 	if err != nil {
 		return nil, err
@@ -138,7 +147,7 @@ func (a *Activities) pinSpace(ctx context.Context, p *library.Planned, modality 
 	catalogue = ofModality(catalogue, modality)
 	modules := catalogue
 	if p.Modules = p.Spec.Modules; len(p.Modules) == 0 && len(loaded) > 0 {
-		p.Modules = loaded[0].Modules()
+		p.Modules = loaded[0].controller.Modules()
 	}
 	if len(p.Modules) > 0 {
 		if modules, err = chooseModules(catalogue, p.Modules); err != nil {
@@ -160,20 +169,12 @@ func (a *Activities) pinSpace(ctx context.Context, p *library.Planned, modality 
 	if expanded, _, err = expand(sp, modules); err != nil {
 		return append(wrong, fmt.Errorf("space %q: %w", p.Spec.Space, err)), nil
 	}
-	for i, c := range loaded {
-		if err := c.Fits(&expanded); err != nil {
-			wrong = append(wrong, err)
-			break
+	for _, l := range loaded {
+		if err := l.controller.Fits(&expanded); err != nil {
+			return append(wrong, fmt.Errorf("the arm %q starts from %s: %w", l.step.Arm, l.step.From, err)), nil
 		}
-		for _, step := range p.Searches {
-			// The other arms' shapes are their own.
-			if step.From == "" || step.Strategy == search.Random || (step.From == study.ArmNoTaskEmbedding) != c.TaskAgnostic() {
-				continue
-			}
-			if _, err := search.TransferSettings(step.Strategy, step.Settings, c); err != nil {
-				wrong = append(wrong, fmt.Errorf("the arm %q from controller %d: %w", step.Arm, i+1, err))
-			}
-			break
+		if _, err := search.TransferSettings(l.step.Strategy, l.step.Settings, l.controller); err != nil {
+			wrong = append(wrong, fmt.Errorf("the arm %q starts from %s: %w", l.step.Arm, l.step.From, err))
 		}
 	}
 	return wrong, nil

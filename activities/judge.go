@@ -53,7 +53,7 @@ func (a *Activities) judge(ctx context.Context, in JudgeInput) (Judged, error) {
 	if err != nil {
 		return Judged{}, err
 	}
-	tonight, err := library.ReadNight(ctx, a.store, in.Experiment, in.Name, report.Outcomes)
+	tonight, err := library.ReadNight(ctx, a.store, in.Name, report)
 	if err != nil {
 		return Judged{}, err
 	}
@@ -72,7 +72,8 @@ func (a *Activities) judge(ctx context.Context, in JudgeInput) (Judged, error) {
 		earlier = append(earlier, night.Figures)
 	}
 	slices.Reverse(earlier)
-	report.Verdicts = study.Judge(report.Figures, earlier, study.Tolerances{Factor: in.Benchmark.Tolerance, Accuracy: in.Benchmark.Accuracy, Cost: in.Benchmark.Cost})
+	b := in.Benchmark
+	report.Verdicts = study.Judge(report.Figures, earlier, study.Tolerances{Factor: b.Tolerance, Accuracy: b.Accuracy, Cost: b.Cost})
 	out := Judged{Status: "passed", Nights: len(earlier), Verdicts: report.Verdicts}
 	for _, o := range report.Outcomes {
 		if o.Status != "completed" {
@@ -85,5 +86,7 @@ func (a *Activities) judge(ctx context.Context, in JudgeInput) (Judged, error) {
 	if out.Report, err = library.PutReport(ctx, a.store, report); err != nil {
 		return Judged{}, err
 	}
-	return out, library.UpdateRun(ctx, a.store, in.Experiment, entry, func(e *library.RunEntry) { e.Status, e.Report = out.Status, out.Report })
+	return out, library.UpdateRun(ctx, a.store, in.Experiment, entry, func(e *library.RunEntry) {
+		e.Status, e.Report = out.Status, out.Report
+	})
 }

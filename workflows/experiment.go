@@ -23,8 +23,6 @@ import (
 const (
 	PretrainWorkflow   = string(catalog.KindPretrain)
 	TransferWorkflow   = string(catalog.KindTransfer)
-	AblationWorkflow   = string(catalog.KindAblation)
-	PolicyWorkflow     = string(catalog.KindPolicy)
 	ExperimentWorkflow = string(catalog.KindExperiment)
 	BenchmarkWorkflow  = string(catalog.KindBenchmark)
 )
@@ -43,8 +41,8 @@ type ExperimentState struct {
 	Planned library.Planned `json:"planned"`
 	// Outcomes holds the searches that have ended, in the order of their end.
 	Outcomes []library.Outcome `json:"outcomes,omitempty"`
-	// Learned holds the controllers that this run has published, by the arm that
-	// starts from them.
+	// Learned holds the controllers that this run has published, by the names of
+	// their pretrainings.
 	Learned map[string]library.ControllerVersion `json:"learned,omitempty"`
 	Paused  bool                                 `json:"paused,omitempty"`
 	Reason  string                               `json:"reason,omitempty"`
@@ -88,31 +86,19 @@ type experimentRun struct {
 	finished string
 }
 
-// Pretrain learns a controller on several tasks and publishes it (§2.2).
+// Pretrain learns controllers on several tasks and publishes them (§2.2).
 func Pretrain(ctx workflow.Context, raw json.RawMessage, carried *ExperimentState) (*ExperimentResult, error) {
 	return runExperiment(ctx, catalog.KindPretrain, raw, carried)
 }
 
-// Transfer searches the target tasks from a published controller and in the
-// other arms (§2.3, §4).
+// Transfer searches the target tasks in all arms, from published controllers
+// (§2.3, §4).
 func Transfer(ctx workflow.Context, raw json.RawMessage, carried *ExperimentState) (*ExperimentResult, error) {
 	return runExperiment(ctx, catalog.KindTransfer, raw, carried)
 }
 
-// Ablation runs an ablation beside the full method (§4.3). It learns the
-// controllers of both; trials that an earlier run had come from the trial
-// cache.
-func Ablation(ctx workflow.Context, raw json.RawMessage, carried *ExperimentState) (*ExperimentResult, error) {
-	return runExperiment(ctx, catalog.KindAblation, raw, carried)
-}
-
-// Policy compares policy gradients (§4).
-func Policy(ctx workflow.Context, raw json.RawMessage, carried *ExperimentState) (*ExperimentResult, error) {
-	return runExperiment(ctx, catalog.KindPolicy, raw, carried)
-}
-
-// Experiment runs all that an experiment has: pretraining, transfer with the
-// ablations, policy gradients.
+// Experiment learns the controllers that the arms start from, and searches the
+// target tasks in all arms.
 func Experiment(ctx workflow.Context, raw json.RawMessage, carried *ExperimentState) (*ExperimentResult, error) {
 	return runExperiment(ctx, catalog.KindExperiment, raw, carried)
 }
@@ -261,7 +247,7 @@ func (r *experimentRun) start(ctx workflow.Context) (started int) {
 			if !ok {
 				continue
 			}
-			o.From, o.FromName = v.Ref, fullName(v)
+			o.From, o.FromName = v.Ref, v.Full()
 		}
 		r.launch(ctx, o, r.searchSpec(step, o.From))
 		started++
@@ -269,24 +255,18 @@ func (r *experimentRun) start(ctx workflow.Context) (started int) {
 	return started
 }
 
-func fullName(v library.ControllerVersion) string {
-	if v.Name == "" {
-		return ""
-	}
-	return v.Full()
-}
-
-// controller finds the controller that an arm starts from: one that was there
-// before, or one that this run has learned. failure says why there will be none.
-func (r *experimentRun) controller(arm string) (v library.ControllerVersion, ok bool, failure string) {
-	if v, ok = r.state.Learned[arm]; ok {
+// controller finds what a search starts from (SearchStep.From): a controller
+// that was there before, or one that this run has learned. failure says why
+// there will be none.
+func (r *experimentRun) controller(from string) (v library.ControllerVersion, ok bool, failure string) {
+	if v, ok = r.state.Learned[from]; ok {
 		return v, true, ""
 	}
-	if v, ok = r.state.Planned.Controllers[arm]; ok {
+	if v, ok = r.state.Planned.Controllers[from]; ok {
 		return v, true, ""
 	}
 	for _, o := range r.state.Outcomes {
-		if o.Phase == study.Pretrain && o.Arm == arm {
+		if o.Phase == study.Pretrain && o.Arm == from {
 			return v, false, "its controller could not be learned: " + o.Reason
 		}
 	}
@@ -306,7 +286,7 @@ func (r *experimentRun) spec() SearchSpec {
 
 func (r *experimentRun) pretrainSpec(s catalog.PretrainStep) SearchSpec {
 	spec := r.spec()
-	spec.Tasks, spec.Strategy, spec.Trials, spec.Seed, spec.Settings = s.Tasks, "naml", s.Trials, s.Seed, s.Settings
+	spec.Tasks, spec.Strategy, spec.Trials, spec.Seed, spec.Settings = s.Tasks, s.Strategy, s.Trials, s.Seed, s.Settings
 	return spec
 }
 
@@ -408,7 +388,7 @@ func filled(o library.Outcome, s *SearchResult) library.Outcome {
 func (r *experimentRun) publish(ctx workflow.Context, o *library.Outcome) error {
 	name := ""
 	for _, s := range r.state.Planned.Pretrain {
-		if s.Arm == o.Arm {
+		if s.Pretraining == o.Arm {
 			name = s.Controller
 		}
 	}
@@ -476,7 +456,7 @@ func (r *experimentRun) finish(ctx workflow.Context) (*ExperimentResult, error) 
 		result.CPUSeconds += o.CPUSeconds
 	}
 	for _, s := range r.state.Planned.Pretrain {
-		if v, ok := r.state.Learned[s.Arm]; ok {
+		if v, ok := r.state.Learned[s.Pretraining]; ok {
 			result.Controllers = append(result.Controllers, v)
 		}
 	}

@@ -72,7 +72,7 @@ func (r *experimentRun) progress(ctx workflow.Context) ExperimentProgress {
 		}
 	}
 	for _, s := range r.state.Planned.Pretrain {
-		if v, ok := r.state.Learned[s.Arm]; ok {
+		if v, ok := r.state.Learned[s.Pretraining]; ok {
 			p.Controllers = append(p.Controllers, v)
 		}
 	}
@@ -88,13 +88,9 @@ func (r *experimentRun) attributes(ctx workflow.Context, start bool) {
 	p := r.progress(ctx)
 	updates := []temporal.SearchAttributeUpdate{AttributeTrials.ValueSet(int64(p.Told)), AttributeStatus.ValueSet(p.Status)}
 	if start {
-		spec := &r.state.Planned.Spec
-		seed := spec.Seed
-		if len(spec.Seeds) > 0 {
-			seed = spec.Seeds[0]
-		}
 		updates = append(updates,
-			AttributeExperiment.ValueSet(p.Experiment), AttributeTasks.ValueSet(r.state.Planned.Tasks()), AttributeSeed.ValueSet(int64(seed)),
+			AttributeExperiment.ValueSet(p.Experiment), AttributeTasks.ValueSet(r.state.Planned.Tasks()),
+			AttributeSeed.ValueSet(int64(r.state.Planned.Seed())),
 			// The UI starts "a workflow like this one" with the attributes of the old
 			// run: what this one has not goes.
 			AttributeBestAccuracy.ValueUnset(), AttributeStrategy.ValueUnset())
@@ -154,7 +150,8 @@ func experimentDetails(p ExperimentProgress, outcomes []library.Outcome, verdict
 		if o.Phase == study.Pretrain {
 			task = "(all)"
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %d | %d | %.2f %% | %.2f %% | %s |\n", o.Phase, task, o.Arm, o.Seed, o.Trials, 100*o.Validation, 100*o.Test, note)
+		fmt.Fprintf(&b, "| %s | %s | %s | %d | %d | %.2f %% | %.2f %% | %s |\n",
+			o.Phase, task, o.Arm, o.Seed, o.Trials, 100*o.Validation, 100*o.Test, note)
 	}
 	return b.String()
 }

@@ -32,15 +32,11 @@ const small = `name: small
 space: text-small
 seeds: [1, 2]
 checkpoint_every: 10
-pretrain: {tasks: [p1, p2], trials: 24}
-transfer: {tasks: [t1, t2], trials: 12}
-ablations: [no-task-embedding, single-architecture]
-policy:
-  tasks: [t1]
-  trials: 11
-  arms:
-    reinforce: {policy_gradient: {method: reinforce}}
-    urex: {policy_gradient: {method: urex}}
+pretrain: [{tasks: [p1, p2], trials: 24}]
+transfer:
+  tasks: [t1, t2]
+  trials: 12
+  arms: [paper, {name: urex, settings: {policy_gradient: {method: urex}}}]
 benchmark: {nights: 5, tolerance: 3, accuracy: 0.02, cost: 0.5}
 `
 
@@ -78,8 +74,8 @@ func (f *fixture) registerExperiment() {
 }
 
 var kinds = map[catalog.Kind]any{
-	catalog.KindPretrain: workflows.Pretrain, catalog.KindTransfer: workflows.Transfer, catalog.KindAblation: workflows.Ablation,
-	catalog.KindPolicy: workflows.Policy, catalog.KindExperiment: workflows.Experiment, catalog.KindBenchmark: workflows.Benchmark,
+	catalog.KindPretrain: workflows.Pretrain, catalog.KindTransfer: workflows.Transfer,
+	catalog.KindExperiment: workflows.Experiment, catalog.KindBenchmark: workflows.Benchmark,
 }
 
 // runAs runs a workflow of experiments under a name.
@@ -125,7 +121,7 @@ func TestPretrainPublishesAController(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if result.Status != "completed" || len(result.Outcomes) != 1 || result.Outcomes[0].Search != "small/first/pretrain/transfer/s1" || result.Trials != 24 {
+	if result.Status != "completed" || len(result.Outcomes) != 1 || result.Outcomes[0].Search != "small/first/pretrain/multitask/s1" || result.Trials != 24 {
 		t.Fatalf("result %+v", result)
 	}
 	p, v, err := library.LoadController(t.Context(), f.store, "small")
@@ -141,12 +137,12 @@ func TestPretrainPublishesAController(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.resetExperiment(t)
-	result, err = f.runAs(t, catalog.KindPretrain, "third", `{"experiment":"small","seed":9,"task_embedding":true}`, nil)
+	result, err = f.runAs(t, catalog.KindPretrain, "third", `{"experiment":"small","pretrain_seed":9,"pretrain":["multitask"]}`, nil)
 	if err != nil || result.Controllers[0].Full() != "small@2" {
 		t.Errorf("%+v, %v", result, err)
 	}
 	f.resetExperiment(t)
-	result, err = f.runAs(t, catalog.KindPretrain, "agnostic", `{"experiment":"small","task_embedding":false}`, nil)
+	result, err = f.runAs(t, catalog.KindPretrain, "agnostic", `{"experiment":"small","pretrain":["no-task-embedding"]}`, nil)
 	if err != nil || result.Controllers[0].Full() != "small-no-task-embedding@1" || !result.Controllers[0].TaskAgnostic {
 		t.Errorf("%+v, %v", result, err)
 	}
@@ -170,8 +166,8 @@ func TestExperimentRunsEverything(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// 2 pretrainings, 2 tasks × 5 arms × 2 seeds, 1 task × 2 policy gradients × 2 seeds.
-	if result.Status != "completed" || result.Searches != 26 || result.Failed != 0 || result.Trials != 2*24+20*12+4*11 || len(result.Controllers) != 2 {
+	// 2 pretrainings, 2 tasks × 6 arms × 2 seeds.
+	if result.Status != "completed" || result.Searches != 26 || result.Failed != 0 || result.Trials != 2*24+24*12 || len(result.Controllers) != 2 {
 		t.Fatalf("result %+v", result)
 	}
 	if most.Load() > 3 {
@@ -188,14 +184,20 @@ func TestExperimentRunsEverything(t *testing.T) {
 		if len(l.Trials) != l.Budget || l.Status != "completed" || len(l.Costs) != l.Budget {
 			t.Errorf("%s: %d trials of %d, %s", l.Search, len(l.Trials), l.Budget, l.Status)
 		}
-		transferred := l.Arm == study.ArmTransfer || l.Arm == study.ArmNoTaskEmbedding
+		transferred := l.Arm == "transfer" || l.Arm == "no-task-embedding"
 		if l.Phase == study.Transfer && transferred != (l.Config.Controller != "") {
 			t.Errorf("%s starts from %q", l.Search, l.Config.Controller)
 		}
-		if l.Phase == study.Pretrain && (l.TaskEmbeddings != nil) != (l.Arm == study.ArmTransfer) {
+		if l.Phase == study.Pretrain && (l.TaskEmbeddings != nil) != (l.Arm == "multitask") {
 			t.Errorf("%s has %d task embeddings", l.Search, len(l.TaskEmbeddings))
 		}
-		if l.Arm == study.ArmSingleArchitecture {
+		if l.Strategy != l.Config.Strategy || (l.Strategy == search.Fixed) != (l.Arm == "single-architecture") {
+			t.Errorf("%s searches with %q, its search with %q", l.Search, l.Strategy, l.Config.Strategy)
+		}
+		if (l.Arm == "urex") != strings.Contains(string(l.Config.Settings), `"method":"urex"`) {
+			t.Errorf("%s has the settings %s", l.Search, l.Config.Settings)
+		}
+		if l.Arm == "single-architecture" {
 			for _, trial := range l.Trials {
 				if !slices.Equal(trial.Actions, l.Trials[0].Actions) {
 					t.Errorf("%s: several architectures", l.Search)
@@ -206,20 +208,23 @@ func TestExperimentRunsEverything(t *testing.T) {
 			}
 		}
 	}
-	for _, row := range s.Table(study.Transfer) {
-		if len(row.Cells) != 5 || row.Cells[0].Arm != study.ArmRandom || row.Cells[0].Seeds != 2 || row.Cell(study.ArmTransfer).Compared != 2 {
+	if s.Baseline != "random" || s.Against != "transfer" || len(s.Arms) != 6 || s.Arm("urex").Strategy != search.NAML {
+		t.Errorf("arms %+v, baseline %q, against %q", s.Arms, s.Baseline, s.Against)
+	}
+	for _, row := range s.Table() {
+		if len(row.Cells) != 6 || row.Cells[0].Arm != "random" || row.Cells[0].Seeds != 2 || row.Cell("transfer").Compared != 2 {
 			t.Errorf("row %+v", row)
 		}
 	}
 	// Re-run with an edited spec: a sibling in the same record, shared searches
 	// once.
 	f.resetExperiment(t)
-	again, err := f.runAs(t, catalog.KindAblation, "small-2", `{"experiment":"small","ablation":"no-task-embedding","seeds":[2,3],"tasks":["t1"]}`, nil)
+	again, err := f.runAs(t, catalog.KindExperiment, "small-2", `{"experiment":"small","arms":["transfer","no-task-embedding"],"seeds":[2,3],"tasks":["t1"]}`, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []string{
-		"small-2/pretrain/no-task-embedding/s1", "small-2/pretrain/transfer/s1",
+		"small-2/pretrain/multitask/s1", "small-2/pretrain/no-task-embedding/s1",
 		"small-2/transfer/t1/no-task-embedding/s2", "small-2/transfer/t1/no-task-embedding/s3",
 		"small-2/transfer/t1/transfer/s2", "small-2/transfer/t1/transfer/s3",
 	}
@@ -252,12 +257,12 @@ func TestTransfer(t *testing.T) {
 	}
 	f.resetExperiment(t)
 	f.refuse = func(in activities.ResolveInput) error {
-		if in.Strategy == study.ArmNAML && in.Controller == "" {
+		if in.Strategy == search.NAML && in.Controller == "" {
 			return temporal.NewNonRetryableApplicationError("no luck", activities.ErrTypeInvalid, nil)
 		}
 		return nil
 	}
-	result, err := f.runAs(t, catalog.KindTransfer, "tr", `{"experiment":"small","tasks":["t1"],"seeds":[5]}`, nil)
+	result, err := f.runAs(t, catalog.KindTransfer, "tr", `{"experiment":"small","tasks":["t1"],"seeds":[5],"arms":["random","naml","transfer"]}`, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -265,24 +270,45 @@ func TestTransfer(t *testing.T) {
 		t.Errorf("result %+v", result)
 	}
 	for _, o := range result.Outcomes {
-		if failed := o.Arm == study.ArmNAML; failed != (o.Status == "failed") || failed != (o.Reason == "no luck") {
+		if failed := o.Arm == "naml"; failed != (o.Status == "failed") || failed != (o.Reason == "no luck") {
 			t.Errorf("%s: %s, %q", o.Search, o.Status, o.Reason)
 		}
-		if (o.Arm == study.ArmTransfer) != (o.FromName == "small@1") {
+		if (o.Arm == "transfer") != (o.FromName == "small@1") {
 			t.Errorf("%s is from %q", o.Search, o.FromName)
 		}
+	}
+	// An arm of one's own, from a published controller, beside one from a pretraining.
+	f.resetExperiment(t)
+	f.refuse = nil
+	own := `{"experiment":"small","tasks":["t1"],"seeds":[6],"arms":["no-task-embedding",{"name":"own","from":"small@1","settings":{"baseline":{"decay":0.5}}}]}`
+	if result, err = f.runAs(t, catalog.KindExperiment, "own", own, nil); err != nil || result.Searches != 3 || result.Failed != 0 {
+		t.Fatalf("%+v, %v", result, err)
+	}
+	s, err := library.ReadStudy(t.Context(), f.store, "small", "own")
+	if err != nil || len(s.Ledgers) != 3 || s.Ledgers[2].FromName != "small@1" || !strings.Contains(string(s.Ledgers[2].Config.Settings), `"decay":0.5`) {
+		t.Errorf("study %+v, %v", s, err)
+	}
+	// All arms of the experiment are known, in its order, and the new one behind them.
+	if s, err = library.ReadStudy(t.Context(), f.store, "small"); err != nil || len(s.Arms) != 7 || s.Arms[6].From != "small@1" || s.Arms[0].Name != "random" {
+		t.Errorf("arms %+v, %v", s.Arms, err)
+	}
+	// A controller of another shape than the pretraining gives it is refused.
+	f.resetExperiment(t)
+	bad := fmt.Sprintf(`{"experiment":"small","arms":["no-task-embedding"],"controller":%q}`, s.Ledgers[len(s.Ledgers)-1].From)
+	if _, err = f.runAs(t, catalog.KindTransfer, "bad", bad, nil); err == nil || !strings.Contains(err.Error(), "controller.task_embedding is -1") {
+		t.Errorf("a controller with task embeddings: %v", err)
 	}
 }
 
 func TestExperimentWithoutItsController(t *testing.T) {
 	f := experimentFixture(t)
 	f.full = true
-	result, err := f.runAs(t, catalog.KindExperiment, "x", `{"experiment":"small","seeds":[1],"tasks":["t1"],"ablations":[]}`, nil)
+	result, err := f.runAs(t, catalog.KindExperiment, "x", `{"experiment":"small","seeds":[1],"tasks":["t1"],"arms":["random","naml","transfer"]}`, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, o := range result.Outcomes {
-		failed := o.Phase == study.Pretrain || o.Arm == study.ArmTransfer
+		failed := o.Phase == study.Pretrain || o.Arm == "transfer"
 		if failed != (o.Status == "failed") || failed && !strings.Contains(o.Reason, "the shelf is full") {
 			t.Errorf("%s: %s, %q", o.Search, o.Status, o.Reason)
 		}
@@ -460,7 +486,7 @@ func TestExperimentContinuesAsNew(t *testing.T) {
 // recorded, and names what is worse.
 func TestBenchmark(t *testing.T) {
 	f := experimentFixture(t)
-	spec := `{"experiment":"small","ablations":[],"retrain":true}`
+	spec := `{"experiment":"small","arms":["random","naml","transfer"],"retrain":true}`
 	for night := range 3 {
 		f.resetExperiment(t)
 		result, err := f.runAs(t, catalog.KindBenchmark, fmt.Sprintf("nightly-%d", night), spec, nil)
@@ -497,7 +523,7 @@ func TestBenchmark(t *testing.T) {
 	f.resetExperiment(t)
 	f.train = plain
 	f.refuse = func(in activities.ResolveInput) error {
-		if in.Strategy == study.ArmRandom && in.Controller == "" {
+		if in.Strategy == search.Random && in.Controller == "" {
 			return temporal.NewNonRetryableApplicationError("no luck", activities.ErrTypeInvalid, nil)
 		}
 		return nil

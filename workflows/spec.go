@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"tnaml/experiments/strict"
 )
 
 // SearchSpec is the input of the Search workflow: one JSON object in which
@@ -78,7 +80,7 @@ func Strategies() []string { return []string{"random", "naml", "fixed"} }
 // together.
 func ParseSearchSpec(raw []byte) (SearchSpec, error) {
 	spec := DefaultSearchSpec()
-	if err := strictUnmarshal(raw, &spec); err != nil {
+	if err := strict.Unmarshal(raw, &spec); err != nil {
 		return spec, fmt.Errorf("search spec: %w", err)
 	}
 	if err := spec.Validate(); err != nil {

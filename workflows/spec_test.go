@@ -28,10 +28,10 @@ func TestParseSearchSpecRefuses(t *testing.T) {
 		"strategy":              {`{"tasks":["a"],"strategy":"grid"}`, []string{`unknown strategy "grid"`, "random, naml, fixed"}},
 		"many problems":         {`{"tasks":[],"trials":-1,"lag":0,"trial_timeout":"soon"}`, []string{`"tasks"`, `"trials"`, `"lag"`, `"trial_timeout"`}},
 		"parallel over lag":     {`{"tasks":["a"],"lag":2,"parallel":3}`, []string{`"parallel" is 3`}},
-		"wrong type":            {`{"tasks":"a"}`, []string{`field "tasks" holds a string`}},
+		"wrong type":            {`{"tasks":"a"}`, []string{`"tasks" is "a": it must be a list of words`}},
 		"not an object":         {`[1]`, []string{"not a JSON object"}},
 		"null":                  {`null`, []string{"the input is null"}},
-		"negative seed":         {`{"tasks":["a"],"seed":-1}`, []string{`field "seed"`}},
+		"negative seed":         {`{"tasks":["a"],"seed":-1}`, []string{`"seed" is -1: it must be a whole number, not negative`}},
 		"history limit too low": {`{"tasks":["a"],"history_limit":3}`, []string{`"history_limit" is 3`}},
 	} {
 		t.Run(name, func(t *testing.T) {

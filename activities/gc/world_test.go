@@ -34,9 +34,8 @@ const small = `name: small
 space: text-small
 seeds: [1]
 checkpoint_every: 4
-pretrain: {tasks: [p1, p2], trials: 12}
-transfer: {tasks: [t1], trials: 11}
-ablations: [no-task-embedding]
+pretrain: [{tasks: [p1, p2], trials: 12}]
+transfer: {tasks: [t1], trials: 11, arms: [default, no-task-embedding]}
 `
 
 // world is a store with all that the program writes, made by the program's own

@@ -40,8 +40,13 @@ type ControllerVersion struct {
 	Search     string `json:"search,omitempty"`
 }
 
-// Full is name@version.
-func (v ControllerVersion) Full() string { return v.Name + "@" + strconv.Itoa(v.Version) }
+// Full is name@version, empty for a controller without a name.
+func (v ControllerVersion) Full() string {
+	if v.Name == "" {
+		return ""
+	}
+	return v.Name + "@" + strconv.Itoa(v.Version)
+}
 
 // PublishControllerInput asks to publish a controller under a name.
 type PublishControllerInput struct {

@@ -54,10 +54,13 @@ type Outcome struct {
 	Search string      `json:"search"`
 	Phase  study.Phase `json:"phase"`
 	// Task is empty for a pretraining.
-	Task   string `json:"task,omitempty"`
-	Arm    string `json:"arm"`
-	Seed   uint64 `json:"seed"`
-	Budget int    `json:"budget"`
+	Task string `json:"task,omitempty"`
+	// Arm is the arm's name, of a pretraining its own; Strategy is what it searches
+	// with.
+	Arm      string `json:"arm"`
+	Strategy string `json:"strategy"`
+	Seed     uint64 `json:"seed"`
+	Budget   int    `json:"budget"`
 	// Status is completed, stopped, canceled, failed or skipped; Reason says why.
 	Status string `json:"status"`
 	Reason string `json:"reason,omitempty"`
@@ -87,9 +90,8 @@ type Planned struct {
 	catalog.Plan
 	// Modules are those that all searches of the run choose from.
 	Modules []string `json:"modules"`
-	// Controllers holds the published controllers that arms start from, by the
-	// arm's name in SearchStep.From; those that the run learns itself are not yet
-	// in it.
+	// Controllers holds the published controllers that searches start from, by
+	// SearchStep.From; those that the run learns itself are not in it.
 	Controllers map[string]ControllerVersion `json:"controllers,omitempty"`
 }
 

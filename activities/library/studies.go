@@ -53,11 +53,11 @@ func ReadStudy(ctx context.Context, s store.Store, experiment string, runs ...st
 	return out, r.cards(ctx)
 }
 
-// ReadNight gathers the transfer searches among a run's outcomes, without their
-// tasks' cards.
-func ReadNight(ctx context.Context, s store.Store, experiment, run string, outcomes []Outcome) (*study.Study, error) {
-	r := studyReader{s: s, out: &study.Study{Experiment: experiment}, seen: map[string]bool{}}
-	for _, o := range outcomes {
+// ReadNight gathers the transfer searches of a run, without their tasks' cards.
+func ReadNight(ctx context.Context, s store.Store, run string, report *RunReport) (*study.Study, error) {
+	r := studyReader{s: s, out: &study.Study{Experiment: report.Plan.Experiment}, seen: map[string]bool{}}
+	r.arms(&report.Plan)
+	for _, o := range report.Outcomes {
 		if o.Phase != study.Transfer {
 			continue
 		}
@@ -101,6 +101,7 @@ func (r *studyReader) run(ctx context.Context, e RunEntry) error {
 	}
 	r.out.Runs = append(r.out.Runs, study.Run{Name: e.Name, Type: string(e.Kind), Status: e.Status, Spec: string(spec)})
 	r.out.Description = report.Plan.Description
+	r.arms(&report.Plan)
 	for t, n := range report.Plan.FixedBudgets {
 		r.out.FixedBudgets[t] = n
 	}
@@ -119,6 +120,21 @@ func (r *studyReader) run(ctx context.Context, e RunEntry) error {
 		}
 	}
 	return nil
+}
+
+// arms adds the arms of a run to those of the runs before it: what is in both
+// is as the later run has it, and so is the order.
+func (r *studyReader) arms(p *Planned) {
+	if len(p.Arms) == 0 {
+		return
+	}
+	arms := slices.Clone(p.Arms)
+	for _, a := range r.out.Arms {
+		if !slices.ContainsFunc(arms, func(b study.Arm) bool { return b.Name == a.Name }) {
+			arms = append(arms, a)
+		}
+	}
+	r.out.Arms, r.out.Baseline, r.out.Against = arms, p.Baseline, p.Against
 }
 
 // running finds the searches of a run that has not written down its end, by
@@ -156,10 +172,16 @@ func SearchID(experiment, run, step string) string {
 func (p *Planned) Outcomes(run string) []Outcome {
 	var out []Outcome
 	for _, s := range p.Pretrain {
-		out = append(out, Outcome{Search: SearchID(p.Experiment, run, s.Name()), Phase: study.Pretrain, Arm: s.Arm, Seed: s.Seed, Budget: s.Trials})
+		out = append(out, Outcome{
+			Search: SearchID(p.Experiment, run, s.Name()), Phase: study.Pretrain,
+			Arm: s.Pretraining, Strategy: s.Strategy, Seed: s.Seed, Budget: s.Trials,
+		})
 	}
 	for _, s := range p.Searches {
-		o := Outcome{Search: SearchID(p.Experiment, run, s.Name()), Phase: s.Phase, Task: s.Task, Arm: s.Arm, Seed: s.Seed, Budget: s.Trials}
+		o := Outcome{
+			Search: SearchID(p.Experiment, run, s.Name()), Phase: study.Transfer, Task: s.Task,
+			Arm: s.Arm, Strategy: s.Strategy, Seed: s.Seed, Budget: s.Trials,
+		}
 		if v, ok := p.Controllers[s.From]; ok {
 			o.From, o.FromName = v.Ref, v.Full()
 		}
@@ -188,7 +210,8 @@ func (r *studyReader) ledger(ctx context.Context, run string, o Outcome) error {
 		}
 	}
 	l := study.Ledger{
-		Phase: o.Phase, Task: o.Task, Arm: o.Arm, Seed: o.Seed, Run: run, Search: o.Search, Status: o.Status, Reason: o.Reason,
+		Phase: o.Phase, Task: o.Task, Arm: o.Arm, Strategy: o.Strategy, Seed: o.Seed,
+		Run: run, Search: o.Search, Status: o.Status, Reason: o.Reason,
 		Budget: o.Budget, From: string(o.From), FromName: o.FromName, Controller: string(o.Controller),
 	}
 	if o.Config != "" {

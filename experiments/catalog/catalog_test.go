@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"tnaml/experiments/search"
 	"tnaml/experiments/study"
 )
 
@@ -52,7 +51,7 @@ func TestBuiltins(t *testing.T) {
 		}
 		for _, s := range p.Searches {
 			names[s.Name()] = true
-			if _, err := search.ParseSettings(search.NAML, s.Settings); err != nil {
+			if err := checkSettings(s.Strategy, s.Settings, s.From != ""); err != nil {
 				t.Errorf("%s: %s: %v", name, s.Name(), err)
 			}
 		}
@@ -74,6 +73,10 @@ func TestNLPIsThePapers(t *testing.T) {
 	p, err := MakePlan(KindExperiment, e, []byte(`{"experiment":"nlp"}`))
 	if err != nil {
 		t.Fatal(err)
+	}
+	paper := []string{"random", "naml", "transfer", "no-task-embedding", "single-architecture"}
+	if got := armNames(p.Arms); !slices.Equal(got, paper) || p.Baseline != "random" || p.Against != "transfer" {
+		t.Errorf("arms %v, baseline %s, against %s", got, p.Baseline, p.Against)
 	}
 	if len(p.Pretrain) != 2 || len(p.Pretrain[0].Tasks) != 8 || len(p.Searches) != 13*5 || len(p.Tasks()) != 21 {
 		t.Errorf("%d pretrainings of %d tasks, %d searches, %d tasks", len(p.Pretrain), len(p.Pretrain[0].Tasks), len(p.Searches), len(p.Tasks()))
@@ -105,22 +108,30 @@ func TestNLPIsThePapers(t *testing.T) {
 const small = `name: small
 space: text-small
 seeds: [1, 2]
-settings: {controller: {hidden: 9}, policy_gradient: {learning_rate: 0.01}}
+settings: {naml: {controller: {hidden: 9}, policy_gradient: {learning_rate: 0.01}}}
 pretrain:
-  tasks: [a, b]
-  trials: 30
+  - tasks: [a, b]
+    trials: 30
+  - {name: short, tasks: [a], trials: 3, seed: 4, settings: {controller: {hidden: 8}}}
+  - {name: named, tasks: [b], trials: 6, controller: other}
 transfer:
   tasks: [c, d]
   trials: 10
   budgets: {d: 5}
-ablations: [single-architecture]
-policy:
-  tasks: [c]
-  trials: 7
   arms:
-    reinforce: {policy_gradient: {method: reinforce}}
-    trpo: {policy_gradient: {method: trpo}}
+    - default
+    - single-architecture
+    - {name: trpo, settings: {policy_gradient: {method: trpo}}}
+    - {name: brief, from: short, settings: {baseline: {decay: 0.5}}}
+    - {name: published, from: "theirs@3"}
 `
+
+func armNames(arms []study.Arm) (out []string) {
+	for _, a := range arms {
+		out = append(out, a.Name)
+	}
+	return out
+}
 
 func plan(t *testing.T, k Kind, spec string) *Plan {
 	t.Helper()
@@ -151,49 +162,68 @@ func TestPlans(t *testing.T) {
 		spec string
 		want []string
 	}{
-		{KindPretrain, `{"experiment":"small"}`, []string{"pretrain/transfer/s1 small 30"}},
-		{KindPretrain, `{"experiment":"small","seed":7,"trials":5,"controller":"mine","task_embedding":false,"tasks":["a"]}`, []string{"pretrain/no-task-embedding/s7 mine-no-task-embedding 5"}},
-		{KindTransfer, `{"experiment":"small","seeds":[3]}`, []string{
-			`transfer/c/random/s3 random "" 10`, `transfer/c/naml/s3 naml "" 10`, `transfer/c/transfer/s3 naml "transfer" 10`,
-			`transfer/d/random/s3 random "" 5`, `transfer/d/naml/s3 naml "" 5`, `transfer/d/transfer/s3 naml "transfer" 5`,
+		{KindPretrain, `{"experiment":"small"}`, []string{"pretrain/multitask/s1 small 30", "pretrain/short/s4 small-short 3", "pretrain/named/s1 other 6"}},
+		{
+			KindPretrain, `{"experiment":"small","pretrain_seed":7,"pretrain_trials":5,"controller":"mine","pretrain":["no-task-embedding"],"pretrain_tasks":["a"]}`,
+			[]string{"pretrain/no-task-embedding/s7 mine-no-task-embedding 5"},
+		},
+		{KindTransfer, `{"experiment":"small","seeds":[3],"arms":["random","naml","transfer"]}`, []string{
+			`transfer/c/random/s3 random "" 10`, `transfer/c/naml/s3 naml "" 10`, `transfer/c/transfer/s3 naml "small" 10`,
+			`transfer/d/random/s3 random "" 5`, `transfer/d/naml/s3 naml "" 5`, `transfer/d/transfer/s3 naml "small" 5`,
 		}},
-		{KindAblation, `{"experiment":"small","ablation":"no-task-embedding","tasks":["c"],"seeds":[1]}`, []string{
-			"pretrain/transfer/s1 small 30", "pretrain/no-task-embedding/s1 small-no-task-embedding 30",
-			`transfer/c/transfer/s1 naml "transfer" 10`, `transfer/c/no-task-embedding/s1 naml "no-task-embedding" 10`,
+		// What starts from a pretraining starts, without one, from its published controller.
+		{KindTransfer, `{"experiment":"small","seeds":[3],"tasks":["d"],"arms":["transfer","single-architecture","brief","published"],"controller":"best@2"}`, []string{
+			`transfer/d/transfer/s3 naml "best@2" 5`, `transfer/d/single-architecture/s3 fixed "best-no-task-embedding@2" 5`,
+			`transfer/d/brief/s3 naml "best-short@2" 5`, `transfer/d/published/s3 naml "theirs@3" 5`,
 		}},
-		{KindPolicy, `{"experiment":"small","seeds":[1]}`, []string{`policy/c/reinforce/s1 naml "" 7`, `policy/c/trpo/s1 naml "" 7`}},
-		{KindExperiment, `{"experiment":"small","seeds":[1],"tasks":["d"],"arms":["random"],"pretrain_seed":5}`, []string{
-			"pretrain/transfer/s5 small 30", "pretrain/no-task-embedding/s5 small-no-task-embedding 30",
-			`transfer/d/random/s1 random "" 5`, `transfer/d/single-architecture/s1 fixed "no-task-embedding" 5`,
-			`policy/c/reinforce/s1 naml "" 7`, `policy/c/trpo/s1 naml "" 7`,
+		// An ablation: two arms by name, one of which only the shared arms have; only what they start from is learned.
+		{KindExperiment, `{"experiment":"small","arms":["transfer","no-task-embedding"],"tasks":["c"],"seeds":[1]}`, []string{
+			"pretrain/multitask/s1 small 30", "pretrain/no-task-embedding/s1 small-no-task-embedding 30",
+			`transfer/c/transfer/s1 naml "multitask" 10`, `transfer/c/no-task-embedding/s1 naml "no-task-embedding" 10`,
 		}},
+		{KindExperiment, `{"experiment":"small","seeds":[1],"tasks":["d"],"arms":["random",{"name":"new","from":"named"},"trpo"],"pretrain_seed":5}`, []string{
+			"pretrain/named/s5 other 6", `transfer/d/random/s1 random "" 5`, `transfer/d/new/s1 naml "named" 5`, `transfer/d/trpo/s1 naml "" 5`,
+		}},
+		// A list by its name; an arm that is written out replaces the experiment's.
+		{KindExperiment, `{"experiment":"small","seeds":[1],"tasks":["d"],"arms":["default"]}`, []string{
+			"pretrain/multitask/s1 small 30", `transfer/d/random/s1 random "" 5`, `transfer/d/naml/s1 naml "" 5`, `transfer/d/transfer/s1 naml "multitask" 5`,
+		}},
+		{KindExperiment, `{"experiment":"small","seeds":[1],"tasks":["d"],"arms":[{"name":"naml","strategy":"random"}]}`, []string{`transfer/d/naml/s1 random "" 5`}},
 	} {
 		if got := names(plan(t, c.kind, c.spec)); !slices.Equal(got, c.want) {
 			t.Errorf("%s %s:\n%s\nwant\n%s", c.kind, c.spec, strings.Join(got, "\n"), strings.Join(c.want, "\n"))
 		}
+	}
+	// A run of some arms still knows of all, and with what they are compared.
+	p := plan(t, KindExperiment, `{"experiment":"small","arms":["naml",{"name":"new"}]}`)
+	want := []string{"random", "naml", "transfer", "single-architecture", "trpo", "brief", "published", "new"}
+	if got := armNames(p.Arms); !slices.Equal(got, want) || p.Baseline != "random" || p.Against != "transfer" {
+		t.Errorf("arms %v, baseline %q, against %q", got, p.Baseline, p.Against)
 	}
 }
 
 func TestSettingsOfSteps(t *testing.T) {
 	p := plan(t, KindExperiment, `{"experiment":"small"}`)
 	for _, s := range p.Pretrain {
-		agnostic := strings.Contains(string(s.Settings), `"task_embedding":-1`)
-		if agnostic != (s.Arm == study.ArmNoTaskEmbedding) || !strings.Contains(string(s.Settings), `"hidden":9`) || !strings.Contains(string(s.Settings), "0.01") {
-			t.Errorf("%s: %s", s.Name(), s.Settings)
+		text := string(s.Settings)
+		agnostic := strings.Contains(text, `"task_embedding":-1`)
+		hidden := map[bool]string{false: `"hidden":9`, true: `"hidden":8`}[s.Pretraining == "short"]
+		if agnostic != (s.Pretraining == "no-task-embedding") || !strings.Contains(text, hidden) || !strings.Contains(text, "0.01") {
+			t.Errorf("%s: %s", s.Name(), text)
 		}
 	}
 	for _, s := range p.Searches {
 		text := string(s.Settings)
 		switch s.Arm {
-		case study.ArmNAML:
+		case "naml":
 			if !strings.Contains(text, `"hidden":9`) {
 				t.Errorf("%s: %s", s.Name(), text)
 			}
-		case study.ArmTransfer:
-			if strings.Contains(text, "controller") || !strings.Contains(text, "0.01") {
+		case "transfer", "brief", "published":
+			if strings.Contains(text, "controller") || !strings.Contains(text, "0.01") || strings.Contains(text, "decay") != (s.Arm == "brief") {
 				t.Errorf("%s takes the shape from its controller: %s", s.Name(), text)
 			}
-		case study.ArmRandom, study.ArmSingleArchitecture:
+		case "random", "single-architecture":
 			if text != "" {
 				t.Errorf("%s: %s", s.Name(), text)
 			}
@@ -202,6 +232,18 @@ func TestSettingsOfSteps(t *testing.T) {
 				t.Errorf("%s: %s", s.Name(), text)
 			}
 		}
+	}
+	// A run's settings take the place of the experiment's, under those of the arms.
+	p = plan(t, KindExperiment, `{"experiment":"small","arms":["trpo","brief"],"settings":{"naml":{"baseline":{"decay":0.1,"floor":0.2}}}}`)
+	for i, want := range []string{`{"baseline":{"decay":0.1,"floor":0.2},"policy_gradient":{"method":"trpo"}}`, `{"baseline":{"decay":0.5,"floor":0.2}}`} {
+		if got := string(p.Searches[i].Settings); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+	// A controller that is found by its name must have the shape that its pretraining gives it.
+	p = plan(t, KindTransfer, `{"experiment":"small","arms":["brief"]}`)
+	if got := string(p.Searches[0].Settings); !strings.Contains(got, `"controller":{"hidden":8}`) {
+		t.Errorf("%s", got)
 	}
 }
 
@@ -214,24 +256,49 @@ func TestSpecsRefuse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	pretrainOnly, err := Parse([]byte("name: p\npretrain: [{tasks: [a], trials: 3}, {name: q, tasks: [a], trials: 4}]\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p, err := MakePlan(KindExperiment, pretrainOnly, []byte(`{"experiment":"p"}`)); err != nil || len(p.Pretrain) != 2 || len(p.Searches) != 0 {
+		t.Errorf("pretrainings alone: %+v, %v", p, err)
+	}
 	for _, c := range []struct {
 		e    *Experiment
 		kind Kind
 		spec string
 		want []string
 	}{
-		{e, KindTransfer, `{"experiment":"small","trails":5,"armz":[],"seeds":"1","trials":0}`, []string{`unknown field "armz"`, `unknown field "trails"`, "known fields: experiment, allow_overlap, arms", `"seeds" is "1": it must be a list of whole numbers`}},
-		{e, KindTransfer, `{"experiment":"small","arms":["rnd","random","random"],"tasks":["a",""],"trials":0,"seeds":[1,1],"controller":"a b"}`, []string{`unknown arm "rnd" (known: random, naml, transfer`, `names "random" twice`, `the target "a" is a pretraining task too`, `"allow_overlap"`, `"trials" is 0`, "twice", `"controller" is "a b"`, "empty name"}},
-		{e, KindAblation, `{"experiment":"small","ablation":"dropout"}`, []string{`unknown ablation "dropout" (known: no-task-embedding, single-architecture)`}},
-		{e, KindAblation, `{"experiment":"small"}`, []string{`no "ablation"`}},
-		{e, KindExperiment, `{"experiment":"small","settings":{"baseline":{"decay":7},"x":1}}`, []string{`"settings"`, `"x"`}},
-		{e, KindExperiment, `{"experiment":"small","ablations":["x"],"pretrain_trials":-1,"pretrain_tasks":["c"],"lag":0,"trial_timeout":"soon","space":""}`, []string{`unknown ablation "x"`, `"pretrain_trials" is -1`, `target "c"`, `"lag" is 0`, `"trial_timeout"`, `"space"`}},
+		{e, KindTransfer, `{"experiment":"small","trails":5,"armz":[],"seeds":"1","trials":0}`, []string{
+			`unknown field "armz"`, `unknown field "trails"`, "known fields: experiment, allow_overlap, arms", `"seeds" is "1": it must be a list of whole numbers`,
+		}},
+		{e, KindTransfer, `{"experiment":"small","arms":["rnd","random","random"],"tasks":["a",""],"trials":0,"seeds":[1,1],"controller":"a b"}`, []string{
+			`unknown arm "rnd" (known: random, naml, transfer`, `names "random" twice`, `the target "a" is a pretraining task too`, `"allow_overlap"`, `"trials" is 0`,
+			"twice", `"controller" is "a b"`, "empty name",
+		}},
+		{e, KindExperiment, `{"experiment":"small","arms":[{"name":"X","strategy":"grid","from":"a b"},{"strategy":"random"},{"name":"r","strategy":"random","from":"short"},""]}`, []string{
+			`the arm's name "X" must be lower-case`, `unknown strategy "grid" (known: random, naml, fixed)`, `starts from "a b"`, `"arms"[1] has an empty name`,
+			`the arm "r" starts from "short", but its strategy "random" starts from none`, `"arms"[3] has an empty name`,
+		}},
+		{e, KindExperiment, `{"experiment":"small","arms":[{"nam":"x"},3]}`, []string{`"arms[0]"`, `unknown field "nam"`, "known fields: name, strategy, settings, from", `"arms[1]"`}},
+		{e, KindExperiment, `{"experiment":"small","arms":[{"name":"x","settings":{"baseline":{"decay":9}}},{"name":"y","strategy":"fixed"}]}`, []string{
+			`the "settings" of the arm "x": baseline: decay 9`, `the "settings" of the arm "y": no "architecture"`,
+		}},
+		{e, KindExperiment, `{"experiment":"small","arms":[]}`, []string{`"arms" is empty (known: random`}},
+		{e, KindExperiment, `{"experiment":"small","settings":{"naml":{"baseline":{"decay":7},"x":1}}}`, []string{`"settings"`, `"x"`}},
+		{e, KindExperiment, `{"experiment":"small","settings":{"baseline":{"decay":7}}}`, []string{`"settings"`, `unknown strategy "baseline" (known: random, naml`}},
+		{e, KindExperiment, `{"experiment":"small","arms":["x"],"pretrain_trials":-1,"pretrain_tasks":["c"],"lag":0,"trial_timeout":"soon","space":""}`, []string{
+			`unknown arm "x"`, `"pretrain_trials" is -1`, `target "c"`, `"lag" is 0`, `"trial_timeout"`, `"space"`,
+		}},
+		{e, KindPretrain, `{"experiment":"small","pretrain":["x"],"pretrain_tasks":[]}`, []string{`unknown pretraining "x" (known: multitask, named, no-task-embedding, short)`, `"pretrain_tasks" is empty`}},
+		{e, KindPretrain, `{"experiment":"small","pretrain":[]}`, []string{`"pretrain" is empty`}},
 		{e, KindBenchmark, `{"experiment":"small"}`, []string{`"small" has no "benchmark"`}},
 		{policyOnly, KindPretrain, `{"experiment":"policy"}`, []string{`has no "pretrain"`}},
-		{policyOnly, KindTransfer, `{"experiment":"policy"}`, []string{`has no "transfer"`}},
-		{e, KindPolicy, `{"experiment":"small","arms":["sgd"]}`, []string{`unknown arm "sgd" (known: reinforce, trpo)`}},
-		{e, KindPolicy, `[]`, []string{"not a JSON object"}},
-		{e, KindPolicy, `null`, []string{"null"}},
+		{policyOnly, KindTransfer, `{"experiment":"policy","arms":["transfer"]}`, []string{`the arm "transfer" starts from the pretraining "multitask": give "pretrain"`}},
+		{pretrainOnly, KindTransfer, `{"experiment":"p"}`, []string{`has no "transfer"`}},
+		{policyOnly, KindTransfer, `{"experiment":"policy","arms":["sgd"]}`, []string{`unknown arm "sgd" (known: random, reinforce, trpo, ppo, urex, naml, transfer, no-task-embedding, single-architecture, default, paper)`}},
+		{e, KindTransfer, `[]`, []string{"not a JSON object"}},
+		{e, KindTransfer, `null`, []string{"null"}},
 		{e, Kind("Search"), `{}`, []string{"unknown kind"}},
 	} {
 		_, err := MakePlan(c.kind, c.e, []byte(c.spec))
@@ -260,51 +327,58 @@ lag: 2
 parallel: 3
 seeds: [1, 1, -2, x]
 trial_timeout: soon
-settings:
-  baseline: {decay: 9, floor: -1}
+settings: {naml: {baseline: {decay: 9, floor: -1}}, best: {}}
 pretrain:
-  tasks: [a, b, a]
-  trials: none
-  sed: 4
+  -
+    tasks: [a, b, a]
+    trials: none
+    sed: 4
+  - {name: multitask, tasks: [a], trials: 1, strategy: grid, controller: A}
 transfer:
   tasks: [c, b]
   budgets: {z: 3, c: 0}
-  arms: [random, magic]
-ablations: [no-task-embeddings]
-policy:
-  tasks: []
-  trials: 5
-  arms: [ppo]
+  arms: [random, magic, random, {name: X, settings: 3}]
+  baseline: naml
+  against: the-best
 benchmark: {nights: 0}
+policy: {}
 name: again
 `))
 	for _, want := range []string{
-		`line 1: the name "Bad Name"`, `line 2: unknown field "colour" of the experiment (known: ablations, allow_overlap`,
+		`line 1: the name "Bad Name"`, `line 2: unknown field "colour" of the experiment (known: allow_overlap, benchmark`,
 		`line 5: "parallel" is 3`, `line 6: "seeds" holds 1 twice`, `line 6: "seeds" holds -2`, `line 6: "seeds" holds x`,
-		`line 7: "trial_timeout" is soon`, `line 8: "settings": baseline: decay 9`, `line 11: "tasks" holds "a" twice`,
-		`line 12: "trials" is none`, `line 13: unknown field "sed"`, `line 14: "transfer" lacks "trials"`,
-		`line 15: the target "b" is a pretraining task too, in line 11`, `line 16: a budget for "z"`, `line 16: "c" is 0`,
-		`line 17: unknown arm "magic" (known: random`, `line 18: unknown ablation "no-task-embeddings"`,
-		`line 20: "tasks" is empty`, `line 22: "arms" is a list`, `line 23: "nights" is 0`, `line 24: "name" is there twice, in line 1 already`,
+		`line 7: "trial_timeout" is soon`, `line 8: "settings": baseline: decay 9`, `line 8: unknown field "best" of "settings", which are by strategy (known: fixed, naml, random)`,
+		`line 11: "tasks" holds "a" twice`, `line 12: "trials" is none`, `line 13: unknown field "sed"`, `line 14: "pretrain" holds "multitask" twice`,
+		`line 14: unknown strategy "grid"`, `line 14: the controller's name "A"`, `line 15: "transfer" lacks "trials"`,
+		`line 16: the target "b" is a pretraining task too, in line 11`, `line 17: a budget for "z"`, `line 17: "c" is 0`,
+		`line 18: unknown arm "magic" (known: random`, `line 18: "arms" holds "random" twice`, `line 18: the arm's name "X"`, `line 18: "settings" is 3`,
+		`line 19: "baseline" is "naml", which is none of the arms`, `line 20: "against" is "the-best", which is none`,
+		`line 21: "nights" is 0`, `line 22: unknown field "policy"`, `line 23: "name" is there twice, in line 1 already`,
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not in:\n%v", want, err)
 		}
 	}
-	if n := len(strings.Split(fmt.Sprint(err), "\n")); n > 24 {
-		t.Errorf("%d lines for 21 mistakes:\n%v", n, err)
+	if n := len(strings.Split(fmt.Sprint(err), "\n")); n > 29 {
+		t.Errorf("%d lines for 28 mistakes:\n%v", n, err)
 	}
 	for text, want := range map[string]string{
-		"":                                 "empty",
-		"- a\n":                            "must be a mapping",
-		"name: x\n":                        "nothing to do",
-		"name: x\n  y: [":                  "line",
-		"space: x\npolicy:\n  trials: 1\n": `line 1: no "name"`,
-		"name: x\ntransfer: {tasks: [a], trials: 1}\n":                                                 `the arm "transfer" starts from a controller`,
-		"name: x\ntransfer: {tasks: [a], trials: 1, arms: [random]}\nablations: [no-task-embedding]\n": "line 3: ablations need a controller",
-		"name: x\npretrain: {tasks: [a], trials: 1}\n---\nname: y\n":                                   "second document",
-		"name: x\npretrain: &p {tasks: [a], trials: 1}\n":                                              "write it out",
-		"name: x\npretrain: {tasks: [a], trials: 1}\nbenchmark: {}\n":                                  "line 3: a benchmark needs figures",
+		"":                                   "empty",
+		"- a\n":                              "must be a mapping",
+		"name: x\n":                          "nothing to do",
+		"name: x\n  y: [":                    "line",
+		"space: x\ntransfer:\n  trials: 1\n": `line 1: no "name"`,
+		"name: x\ntransfer: {tasks: [a], trials: 1}\n":                                              `line 2: the arm "transfer" starts from the pretraining "multitask": give "pretrain"`,
+		"name: x\ntransfer: {tasks: [a], trials: 1, arms: [random, single-architecture]}":           `the arm "single-architecture" starts from the pretraining "no-task-embedding"`,
+		"name: x\ntransfer: {tasks: [a], trials: 1, arms: []}\n":                                    `line 2: "arms" is empty`,
+		"name: x\ntransfer: {tasks: [a], trials: 1, arms: {a: 1}}\n":                                `line 2: "arms" is a mapping, it must be a list of arms`,
+		"name: x\npretrain: {tasks: [a], trials: 1}\n":                                              `line 2: "pretrain" is a mapping, it must be a list of pretrainings`,
+		"name: x\npretrain: [{tasks: [a], trials: 1}, {tasks: [a], trials: 1}]\n":                   `line 2: the pretraining's name ""`,
+		"name: x\npretrain: [{tasks: [a], trials: 1}]\n---\nname: y\n":                              "second document: one experiment a file",
+		"name: x\npretrain: &p [{tasks: [a], trials: 1}]\n":                                         "write it out",
+		"name: x\npretrain: [{tasks: [a], trials: 1}]\nbenchmark: {}\n":                             "line 3: a benchmark needs figures",
+		"name: x\npretrain: [{tasks: [a], trials: 1, settings: {policy_gradient: {method: best}}}]": `line 2: "settings": policy_gradient`,
+		"name: x\ntransfer: {tasks: [a], trials: 1, arms: [{name: a, strategy: fixed}]}":            `line 2: "settings": no "architecture"`,
 	} {
 		if _, err := Parse([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %q is not in: %v", text, want, err)
@@ -329,9 +403,6 @@ func FuzzParse(f *testing.F) {
 		}
 		// What is accepted can be run.
 		for _, k := range Kinds() {
-			if k == KindAblation || k == KindTransfer && e.Pretrain == nil {
-				continue
-			}
 			if _, err := MakePlan(k, e, fmt.Appendf(nil, `{"experiment":%q}`, e.Name)); err != nil && !strings.Contains(err.Error(), "has no") && !strings.Contains(err.Error(), "more than") {
 				t.Errorf("%s: %v\n%s", k, err, b)
 			}

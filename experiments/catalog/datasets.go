@@ -150,7 +150,9 @@ func (d *Dataset) validate(files map[string]DatasetFile) error {
 	if d.Role != "pretraining" && d.Role != "transfer" {
 		bad("role %q (known: pretraining, transfer)", d.Role)
 	}
-	for _, f := range []struct{ name, value string }{{"title", d.Title}, {"paper", d.Paper}, {"homepage", d.Homepage}, {"licence", d.Licence}, {"manual", d.Manual}} {
+	for _, f := range []struct{ name, value string }{
+		{"title", d.Title}, {"paper", d.Paper}, {"homepage", d.Homepage}, {"licence", d.Licence}, {"manual", d.Manual},
+	} {
 		if f.value == "" {
 			bad("no %s", f.name)
 		}

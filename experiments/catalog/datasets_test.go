@@ -22,17 +22,7 @@ func TestDatasetsOfExperiments(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var tasks []string
-		if e.Pretrain != nil {
-			tasks = append(tasks, e.Pretrain.Tasks...)
-		}
-		if e.Transfer != nil {
-			tasks = append(tasks, e.Transfer.Tasks...)
-		}
-		if e.Policy != nil {
-			tasks = append(tasks, e.Policy.Tasks...)
-		}
-		for _, task := range tasks {
+		for _, task := range e.Tasks() {
 			if !strings.HasPrefix(task, "godoc-") {
 				wanted[task] = name
 			}

@@ -6,7 +6,6 @@ package catalog
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -14,10 +13,11 @@ import (
 
 	"tnaml/experiments/search"
 	"tnaml/experiments/study"
+	"tnaml/experiments/yamlnode"
 )
 
-// Experiment is a named experiment. All fields but Name and one of Pretrain,
-// Transfer and Policy have defaults.
+// Experiment is a named experiment. All fields but Name and one of Pretrain and
+// Transfer have defaults.
 type Experiment struct {
 	Name        string `json:"name"`
 	Description string `json:"description,omitempty"`
@@ -40,25 +40,26 @@ type Experiment struct {
 	TrialTimeout    string `json:"trial_timeout"`
 	MemoryLimitMB   int    `json:"memory_limit_mb"`
 	Retrain         bool   `json:"retrain,omitempty"`
-	// Settings are those of the strategy "naml" in all searches.
-	Settings  json.RawMessage `json:"settings,omitempty"`
-	Pretrain  *Pretrain       `json:"pretrain,omitempty"`
-	Transfer  *Transfer       `json:"transfer,omitempty"`
-	Ablations []string        `json:"ablations,omitempty"`
-	Policy    *Policy         `json:"policy,omitempty"`
-	Benchmark *Benchmark      `json:"benchmark,omitempty"`
+	// Settings are those of strategies in all searches, by the strategy's name.
+	Settings  map[string]json.RawMessage `json:"settings,omitempty"`
+	Pretrain  []Pretrain                 `json:"pretrain,omitempty"`
+	Transfer  *Transfer                  `json:"transfer,omitempty"`
+	Benchmark *Benchmark                 `json:"benchmark,omitempty"`
 }
 
-// Pretrain is the multitask search that learns the controller (§2.2).
+// Pretrain is a multitask search that learns a controller (§2.2).
 type Pretrain struct {
+	// Name is what arms start from.
+	Name   string   `json:"name"`
 	Tasks  []string `json:"tasks"`
 	Trials int      `json:"trials"`
 	Seed   uint64   `json:"seed"`
-	// Controller is the name that the controller is published under; empty: the
-	// experiment's.
-	Controller string `json:"controller,omitempty"`
-	// Settings replace the experiment's.
+	// Strategy is what learns, with Settings over the experiment's.
+	Strategy string          `json:"strategy"`
 	Settings json.RawMessage `json:"settings,omitempty"`
+	// Controller is the name that the controller is published under; empty: the
+	// experiment's for the first, and for the others that with their own name.
+	Controller string `json:"controller,omitempty"`
 }
 
 // Transfer is the comparison on the target tasks (§4).
@@ -72,22 +73,12 @@ type Transfer struct {
 	// whole budget.
 	FixedBudget  int            `json:"fixed_budget,omitempty"`
 	FixedBudgets map[string]int `json:"fixed_budgets,omitempty"`
-	Arms         []string       `json:"arms"`
-	// Settings replace the experiment's.
-	Settings json.RawMessage `json:"settings,omitempty"`
-}
-
-// Policy compares policy gradients (§4, "Controller models").
-type Policy struct {
-	Tasks  []string    `json:"tasks"`
-	Trials int         `json:"trials"`
-	Arms   []PolicyArm `json:"arms"`
-}
-
-// PolicyArm is one setting of the strategy "naml" to compare.
-type PolicyArm struct {
-	Name     string          `json:"name"`
-	Settings json.RawMessage `json:"settings"`
+	// Arms are run in this order.
+	Arms []study.Arm `json:"arms"`
+	// Baseline is the arm to whose final accuracy the others' trials are counted,
+	// empty for none; Against the one that the others are compared with.
+	Baseline string `json:"baseline,omitempty"`
+	Against  string `json:"against"`
 }
 
 // Benchmark says how a night is compared with earlier ones.
@@ -102,14 +93,31 @@ type Benchmark struct {
 	Cost     float64 `json:"cost"`
 }
 
-// Ablations lists the ablations (§4.3).
-func Ablations() []string {
-	return []string{study.ArmNoTaskEmbedding, study.ArmSingleArchitecture}
+// Tasks lists the tasks that an experiment needs, those of the pretrainings
+// first.
+func (e *Experiment) Tasks() []string {
+	var out []string
+	add := func(names []string) {
+		for _, n := range names {
+			if !slices.Contains(out, n) {
+				out = append(out, n)
+			}
+		}
+	}
+	for _, p := range e.Pretrain {
+		add(p.Tasks)
+	}
+	if e.Transfer != nil {
+		add(e.Transfer.Tasks)
+	}
+	return out
 }
 
-// names of experiments, arms and controllers: what can stand in a workflow ID
-// and a flag.
+// nameForm is that of names of experiments, pretrainings, arms and controllers:
+// what can stand in a workflow ID and a flag. nameWords says so.
 var nameForm = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
+
+const nameWords = "lower-case letters, digits, '-', '_' and '.', at most 64"
 
 // durationForm is that of a Go duration of at least a millisecond.
 var durationForm = regexp.MustCompile(`^([0-9]+(\.[0-9]+)?(h|m|s))+$`)
@@ -124,265 +132,327 @@ func defaults() Experiment {
 // Parse reads an experiment from YAML. Everything wrong with it is reported
 // together, with line numbers.
 func Parse(b []byte) (*Experiment, error) {
-	r := &reader{}
+	yaml, root := yamlnode.Read(b, "experiment")
 	e := defaults()
-	root := r.read(b)
-	if root.kind != nothing || len(r.problems) == 0 {
-		r.experiment(root, &e)
-	}
-	if err := r.err(); err != nil {
+	r := reader{Reader: yaml, lines: map[string]int{}}
+	r.experiment(root, &e)
+	if err := yaml.Err(); err != nil {
 		return nil, fmt.Errorf("experiment: %w", err)
 	}
 	return &e, nil
 }
 
-func (r *reader) experiment(n node, e *Experiment) {
-	lines := map[string]int{}
-	at := func(f func(entry)) func(entry) {
-		return func(x entry) { lines[x.key] = x.line; f(x) }
-	}
-	// Where each target and each pretraining task stands.
-	targets, pretraining := map[string]int{}, map[string]int{}
-	budgets := map[string]int{}
-	r.fields(n, "the experiment", map[string]func(entry){
-		"name":             at(r.text(&e.Name)),
-		"description":      r.text(&e.Description),
-		"space":            r.text(&e.Space),
-		"modules":          r.words(&e.Modules, nil),
-		"allow_overlap":    r.flag(&e.AllowOverlap),
-		"seeds":            r.seeds(&e.Seeds),
-		"concurrency":      r.number(&e.Concurrency, 1),
-		"lag":              at(r.number(&e.Lag, 1)),
-		"parallel":         at(r.number(&e.Parallel, 1)),
-		"checkpoint_every": r.number(&e.CheckpointEvery, 1),
-		"trial_timeout": func(x entry) {
-			r.text(&e.TrialTimeout)(x)
+// reader reads experiments. lines says where things stand: fields by their
+// names, tasks, arms and the like by "what name".
+type reader struct {
+	*yamlnode.Reader
+	lines map[string]int
+}
+
+// at notes where a field stands.
+func (r reader) at(f func(yamlnode.Entry)) func(yamlnode.Entry) {
+	return func(x yamlnode.Entry) { r.lines[x.Key] = x.Line; f(x) }
+}
+
+// note notes where words of a list stand.
+func (r reader) note(what string) func(int, string) {
+	return func(line int, word string) { r.lines[what+" "+word] = line }
+}
+
+func (r reader) experiment(n yamlnode.Node, e *Experiment) {
+	r.Fields(n, "the experiment", map[string]func(yamlnode.Entry){
+		"name":             r.at(r.Text(&e.Name)),
+		"description":      r.Text(&e.Description),
+		"space":            r.Text(&e.Space),
+		"modules":          r.Words(&e.Modules, nil),
+		"allow_overlap":    r.Flag(&e.AllowOverlap),
+		"seeds":            r.Seeds(&e.Seeds),
+		"concurrency":      r.Number(&e.Concurrency, 1),
+		"lag":              r.Number(&e.Lag, 1),
+		"parallel":         r.at(r.Number(&e.Parallel, 1)),
+		"checkpoint_every": r.Number(&e.CheckpointEvery, 1),
+		"trial_timeout": func(x yamlnode.Entry) {
+			r.Text(&e.TrialTimeout)(x)
 			if !durationForm.MatchString(e.TrialTimeout) {
-				r.bad(x.line, `"trial_timeout" is %s, it must be a duration, e.g. 30m`, x.value.what())
+				r.Bad(x.Line, `"trial_timeout" is %s, it must be a duration, e.g. 30m`, x.Value)
 			}
 		},
-		"memory_limit_mb": r.number(&e.MemoryLimitMB, 1),
-		"retrain":         r.flag(&e.Retrain),
+		"memory_limit_mb": r.Number(&e.MemoryLimitMB, 1),
+		"retrain":         r.Flag(&e.Retrain),
 		"settings":        r.settings(&e.Settings),
-		"pretrain": at(func(x entry) {
-			e.Pretrain = &Pretrain{Seed: 1}
-			r.pretrain(x, e.Pretrain, pretraining)
+		"pretrain":        r.at(r.pretrainings(&e.Pretrain)),
+		"transfer": r.at(func(x yamlnode.Entry) {
+			e.Transfer = &Transfer{}
+			r.transfer(x, e.Transfer)
 		}),
-		"transfer": at(func(x entry) {
-			e.Transfer = &Transfer{Arms: []string{study.ArmRandom, study.ArmNAML, study.ArmTransfer}}
-			r.transfer(x, e.Transfer, targets, budgets)
-		}),
-		"ablations": at(r.words(&e.Ablations, func(line int, w string) {
-			if !slices.Contains(Ablations(), w) {
-				r.bad(line, "unknown ablation %q (known: %s)", w, strings.Join(Ablations(), ", "))
-			}
-		})),
-		"policy": at(func(x entry) {
-			e.Policy = &Policy{}
-			r.policy(x, e.Policy)
-		}),
-		"benchmark": at(func(x entry) {
+		"benchmark": r.at(func(x yamlnode.Entry) {
 			e.Benchmark = &Benchmark{Nights: 14, Tolerance: 3, Accuracy: 0.005, Cost: 0.25}
-			r.fields(x.value, `"benchmark"`, map[string]func(entry){
-				"nights": r.number(&e.Benchmark.Nights, 1), "tolerance": r.real(&e.Benchmark.Tolerance),
-				"accuracy": r.real(&e.Benchmark.Accuracy), "cost": r.real(&e.Benchmark.Cost),
+			r.Fields(x.Value, `"benchmark"`, map[string]func(yamlnode.Entry){
+				"nights": r.Number(&e.Benchmark.Nights, 1), "tolerance": r.Real(&e.Benchmark.Tolerance),
+				"accuracy": r.Real(&e.Benchmark.Accuracy), "cost": r.Real(&e.Benchmark.Cost),
 			})
 		}),
 	})
-	if n.kind != mapping {
-		return
+	if n.Kind == yamlnode.Mapping {
+		r.together(n.Line, e)
 	}
+}
+
+// together checks what the parts of an experiment say of each other.
+func (r reader) together(line int, e *Experiment) {
 	switch {
-	case e.Name == "" && lines["name"] == 0:
-		r.bad(n.line, `no "name"`)
+	case e.Name == "" && r.lines["name"] == 0:
+		r.Bad(line, `no "name"`)
 	case !nameForm.MatchString(e.Name):
-		r.bad(lines["name"], `the name %q must be lower-case letters, digits, '-', '_' and '.', at most 64`, e.Name)
+		r.Bad(r.lines["name"], `the name %q must be %s`, e.Name, nameWords)
 	}
 	if e.Parallel > e.Lag {
-		r.bad(lines["parallel"], `"parallel" is %d, more than "lag", %d`, e.Parallel, e.Lag)
+		r.Bad(r.lines["parallel"], `"parallel" is %d, more than "lag", %d`, e.Parallel, e.Lag)
 	}
-	if e.Pretrain == nil && e.Transfer == nil && e.Policy == nil {
-		r.bad(n.line, `nothing to do: give "pretrain", "transfer" or "policy"`)
-	}
-	if !e.AllowOverlap {
-		for task, line := range targets {
-			if p, ok := pretraining[task]; ok {
-				r.bad(line, "the target %q is a pretraining task too, in line %d: choose another, or set allow_overlap", task, p)
-			}
-		}
-	}
-	for task, line := range budgets {
-		if _, ok := targets[task]; !ok {
-			r.bad(line, "a budget for %q, which is no target", task)
-		}
-	}
-	if e.Pretrain == nil {
-		if e.Transfer != nil {
-			for _, arm := range e.Transfer.Arms {
-				if fromArm(arm) != "" {
-					r.bad(lines["transfer"], `the arm %q starts from a controller: give "pretrain"`, arm)
-				}
-			}
-		}
-		if len(e.Ablations) > 0 {
-			r.bad(lines["ablations"], `ablations need a controller: give "pretrain"`)
-		}
-	}
-	if e.Transfer == nil && len(e.Ablations) > 0 {
-		r.bad(lines["ablations"], `ablations need targets: give "transfer"`)
+	if r.lines["pretrain"]+r.lines["transfer"] == 0 {
+		r.Bad(line, `nothing to do: give "pretrain" or "transfer"`)
 	}
 	if e.Benchmark != nil && e.Transfer == nil {
-		r.bad(lines["benchmark"], `a benchmark needs figures: give "transfer"`)
+		r.Bad(r.lines["benchmark"], `a benchmark needs figures: give "transfer"`)
 	}
-}
-
-func (r *reader) pretrain(x entry, p *Pretrain, where map[string]int) {
-	r.fields(x.value, `"pretrain"`, map[string]func(entry){
-		"tasks":  r.words(&p.Tasks, func(line int, w string) { where[w] = line }),
-		"trials": r.number(&p.Trials, 1),
-		"seed": func(x entry) {
-			v, ok := whole(x.value)
-			if !ok {
-				r.bad(x.line, `"seed" is %s, it must be a whole number`, x.value.what())
-			}
-			p.Seed = v
-		},
-		"controller": func(x entry) {
-			r.text(&p.Controller)(x)
-			if !nameForm.MatchString(p.Controller) {
-				r.bad(x.line, `the controller's name %q must be lower-case letters, digits, '-', '_' and '.', at most 64`, p.Controller)
-			}
-		},
-		"settings": r.settings(&p.Settings),
-	})
-	r.need(x, "tasks", len(p.Tasks) > 0)
-	r.need(x, "trials", p.Trials > 0)
-}
-
-func (r *reader) transfer(x entry, t *Transfer, where, budgets map[string]int) {
-	perTask := func(to *map[string]int) func(entry) {
-		return func(x entry) {
-			*to = map[string]int{}
-			if x.value.kind != mapping {
-				r.bad(x.line, "%q is %s, it must be a mapping of tasks to numbers of trials", x.key, x.value.what())
-				return
-			}
-			for _, b := range x.value.entries {
-				n := 0
-				r.number(&n, 1)(b)
-				(*to)[b.key], budgets[b.key] = n, b.line
-			}
-		}
+	for _, p := range e.Pretrain {
+		r.merged(r.lines["pretraining "+p.Name], e, p.Strategy, p.Settings, false)
 	}
-	r.fields(x.value, `"transfer"`, map[string]func(entry){
-		"tasks":         r.words(&t.Tasks, func(line int, w string) { where[w] = line }),
-		"trials":        r.number(&t.Trials, 1),
-		"budgets":       perTask(&t.Budgets),
-		"fixed_budget":  r.number(&t.FixedBudget, 1),
-		"fixed_budgets": perTask(&t.FixedBudgets),
-		"arms": r.words(&t.Arms, func(line int, w string) {
-			if !slices.Contains(study.Arms(), w) {
-				r.bad(line, "unknown arm %q (known: %s)", w, strings.Join(study.Arms(), ", "))
-			}
-		}),
-		"settings": r.settings(&t.Settings),
-	})
-	r.need(x, "tasks", len(t.Tasks) > 0)
-	r.need(x, "trials", t.Trials > 0)
-	r.need(x, "arms", len(t.Arms) > 0)
-}
-
-func (r *reader) policy(x entry, p *Policy) {
-	r.fields(x.value, `"policy"`, map[string]func(entry){
-		"tasks":  r.words(&p.Tasks, nil),
-		"trials": r.number(&p.Trials, 1),
-		"arms": func(x entry) {
-			if x.value.kind != mapping {
-				r.bad(x.line, `"arms" is %s, it must be a mapping of names to settings`, x.value.what())
-				return
-			}
-			for _, a := range x.value.entries {
-				if !nameForm.MatchString(a.key) {
-					r.bad(a.line, `the arm's name %q must be lower-case letters, digits, '-', '_' and '.', at most 64`, a.key)
-				}
-				arm := PolicyArm{Name: a.key}
-				r.settings(&arm.Settings)(a)
-				p.Arms = append(p.Arms, arm)
-			}
-		},
-	})
-	r.need(x, "tasks", len(p.Tasks) > 0)
-	r.need(x, "trials", p.Trials > 0)
-	r.need(x, "arms", len(p.Arms) > 0)
-}
-
-// need reports a field that a section lacks, unless what is wrong with it has
-// been told.
-func (r *reader) need(section entry, field string, there bool) {
-	if there || section.value.kind != mapping {
+	if e.Transfer == nil {
 		return
 	}
-	for _, e := range section.value.entries {
-		if e.key == field {
-			if e.value.kind == list && len(e.value.list) == 0 || e.value.kind == mapping && len(e.value.entries) == 0 {
-				r.bad(e.line, "%q is empty", field)
-			}
-			return
+	for _, t := range e.Transfer.Tasks {
+		if p, ok := r.lines["pretrain "+t]; ok && !e.AllowOverlap {
+			r.Bad(r.lines["target "+t], "the target %q is a pretraining task too, in line %d: choose another, or set allow_overlap", t, p)
 		}
 	}
-	r.bad(section.line, "%q lacks %q", section.key, field)
-}
-
-func (r *reader) seeds(to *[]uint64) func(entry) {
-	return func(e entry) {
-		if e.value.kind != list || len(e.value.list) == 0 {
-			r.bad(e.line, `"seeds" is %s, it must be a list of whole numbers`, e.value.what())
-			return
+	for _, a := range e.Transfer.Arms {
+		at := r.lines["arm "+a.Name]
+		if err := e.startable(a); err != nil && r.lines["pretrain"] == 0 {
+			r.Bad(at, "%w", err)
 		}
-		*to = nil
-		for _, v := range e.value.list {
-			s, ok := whole(v)
-			switch {
-			case !ok:
-				r.bad(v.line, `"seeds" holds %s, it must hold whole numbers`, v.what())
-			case slices.Contains(*to, s):
-				r.bad(v.line, `"seeds" holds %d twice`, s)
-			default:
-				*to = append(*to, s)
-			}
-		}
+		r.merged(at, e, a.Strategy, a.Settings, a.From != "")
 	}
 }
 
-// settings reads the settings of the strategy "naml", kept as JSON.
-func (r *reader) settings(to *json.RawMessage) func(entry) {
-	return func(e entry) {
-		if e.value.kind != mapping {
-			r.bad(e.line, "%q is %s, it must be a mapping", e.key, e.value.what())
+// merged checks the settings of an arm or a pretraining over the experiment's.
+func (r reader) merged(line int, e *Experiment, strategy string, own json.RawMessage, from bool) {
+	settings, err := overlay(e.Settings[strategy], own)
+	if err == nil && slices.Contains(search.Strategies(), strategy) {
+		err = checkSettings(strategy, settings, from)
+	}
+	if err != nil {
+		r.BadEach(line, `"settings"`, err)
+	}
+}
+
+// startable says why there is nothing that an arm could start from, as far as
+// the experiment knows.
+func (e *Experiment) startable(a study.Arm) error {
+	byName := func(p Pretrain) bool { return p.Name == a.From }
+	if len(e.Pretrain) == 0 && slices.ContainsFunc(shared().pretrainings, byName) {
+		return fmt.Errorf(`the arm %q starts from the pretraining %q: give "pretrain"`, a.Name, a.From)
+	}
+	return nil
+}
+
+// pretrainings reads the list of pretrainings.
+func (r reader) pretrainings(to *[]Pretrain) func(yamlnode.Entry) {
+	return func(x yamlnode.Entry) {
+		if x.Value.Kind != yamlnode.List || len(x.Value.Items) == 0 {
+			r.Bad(x.Line, `"pretrain" is %s, it must be a list of pretrainings`, x.Value)
 			return
 		}
-		raw, err := json.Marshal(e.value.value())
-		if err == nil {
-			_, err = search.ParseSettings(search.NAML, raw)
+		for i, n := range x.Value.Items {
+			p := Pretrain{Seed: 1}
+			if i == 0 {
+				p.Name = shared().pretrainings[0].Name
+			}
+			p = r.pretraining(n, p, r.note("pretrain"))
+			x := yamlnode.Entry{Key: "pretrain", Line: n.Line, Value: n}
+			r.Need(x, "tasks", len(p.Tasks) > 0)
+			r.Need(x, "trials", p.Trials > 0)
+			if _, ok := r.lines["pretraining "+p.Name]; ok {
+				r.Bad(n.Line, `"pretrain" holds %q twice`, p.Name)
+			}
+			r.lines["pretraining "+p.Name] = n.Line
+			*to = append(*to, p)
 		}
+	}
+}
+
+// pretraining reads one pretraining over its defaults; task sees each task.
+func (r reader) pretraining(n yamlnode.Node, p Pretrain, task func(int, string)) Pretrain {
+	p.Strategy = search.NAML
+	r.Fields(n, "the pretraining", map[string]func(yamlnode.Entry){
+		"name":       r.Text(&p.Name),
+		"tasks":      r.Words(&p.Tasks, task),
+		"trials":     r.Number(&p.Trials, 1),
+		"seed":       r.Seed(&p.Seed),
+		"strategy":   r.strategy(&p.Strategy),
+		"settings":   r.object(&p.Settings),
+		"controller": r.name(&p.Controller, "controller's"),
+	})
+	if n.Kind == yamlnode.Mapping && !nameForm.MatchString(p.Name) {
+		r.Bad(n.Line, "the pretraining's name %q must be %s", p.Name, nameWords)
+	}
+	return p
+}
+
+func (r reader) transfer(x yamlnode.Entry, t *Transfer) {
+	var budgets []yamlnode.Entry
+	perTask := func(to *map[string]int) func(yamlnode.Entry) {
+		return func(x yamlnode.Entry) {
+			*to = map[string]int{}
+			if x.Value.Kind != yamlnode.Mapping {
+				r.Bad(x.Line, "%q is %s, it must be a mapping of tasks to numbers of trials", x.Key, x.Value)
+				return
+			}
+			for _, b := range x.Value.Entries {
+				n := 0
+				r.Number(&n, 1)(b)
+				(*to)[b.Key], budgets = n, append(budgets, b)
+			}
+		}
+	}
+	r.Fields(x.Value, `"transfer"`, map[string]func(yamlnode.Entry){
+		"tasks":         r.Words(&t.Tasks, r.note("target")),
+		"trials":        r.Number(&t.Trials, 1),
+		"budgets":       perTask(&t.Budgets),
+		"fixed_budget":  r.Number(&t.FixedBudget, 1),
+		"fixed_budgets": perTask(&t.FixedBudgets),
+		"arms":          r.arms(&t.Arms),
+		"baseline":      r.at(r.Text(&t.Baseline)),
+		"against":       r.at(r.Text(&t.Against)),
+	})
+	r.Need(x, "tasks", len(t.Tasks) > 0)
+	r.Need(x, "trials", t.Trials > 0)
+	r.Need(x, "arms", len(t.Arms) > 0)
+	for _, b := range budgets {
+		if !slices.Contains(t.Tasks, b.Key) {
+			r.Bad(b.Line, "a budget for %q, which is no target", b.Key)
+		}
+	}
+	if x.Value.Entry("arms") == nil {
+		t.Arms = sharedArms("default")
+		for _, a := range t.Arms {
+			r.lines["arm "+a.Name] = x.Line
+		}
+	}
+	for _, f := range [][2]string{{"baseline", t.Baseline}, {"against", t.Against}} {
+		if f[1] != "" && armNamed(t.Arms, f[1]) == nil {
+			r.Bad(r.lines[f[0]], "%q is %q, which is none of the arms", f[0], f[1])
+		}
+	}
+	if t.Baseline == "" {
+		t.Baseline = study.BaselineOf(t.Arms)
+	}
+	if t.Against == "" {
+		t.Against = study.ReferenceOf(t.Arms)
+	}
+}
+
+// arms reads a list of arms: names of arms or lists that experiments share, and
+// arms that are written out. A single name may stand for the list.
+func (r reader) arms(to *[]study.Arm) func(yamlnode.Entry) {
+	return func(x yamlnode.Entry) {
+		items := x.Value.Items
+		if x.Value.Kind == yamlnode.Scalar {
+			items = []yamlnode.Node{x.Value}
+		} else if x.Value.Kind != yamlnode.List {
+			r.Bad(x.Line, `"arms" is %s, it must be a list of arms`, x.Value)
+			return
+		}
+		for _, n := range items {
+			var found []study.Arm
+			if n.Kind == yamlnode.Mapping {
+				found = []study.Arm{r.arm(n)}
+			} else if found = sharedArms(n.String()); found == nil {
+				r.Bad(n.Line, "unknown arm %q (known: %s)", n, knownArms(nil))
+			}
+			for _, a := range found {
+				if armNamed(*to, a.Name) != nil {
+					r.Bad(n.Line, `"arms" holds %q twice`, a.Name)
+					continue
+				}
+				r.lines["arm "+a.Name] = n.Line
+				*to = append(*to, a)
+			}
+		}
+	}
+}
+
+// arm reads an arm that is written out.
+func (r reader) arm(n yamlnode.Node) study.Arm {
+	a := study.Arm{Strategy: search.NAML}
+	r.Fields(n, "the arm", map[string]func(yamlnode.Entry){
+		"name": r.Text(&a.Name), "strategy": r.Text(&a.Strategy), "settings": r.object(&a.Settings), "from": r.Text(&a.From),
+	})
+	for _, err := range checkArm(a) {
+		r.Bad(n.Line, "%w", err)
+	}
+	return a
+}
+
+func (r reader) name(to *string, whose string) func(yamlnode.Entry) {
+	return func(x yamlnode.Entry) {
+		if r.Text(to)(x); !nameForm.MatchString(*to) {
+			r.Bad(x.Line, "the %s name %q must be %s", whose, *to, nameWords)
+		}
+	}
+}
+
+func (r reader) strategy(to *string) func(yamlnode.Entry) {
+	return func(x yamlnode.Entry) {
+		if r.Text(to)(x); !slices.Contains(search.Strategies(), *to) {
+			r.Bad(x.Line, "%w", unknownStrategy(*to))
+		}
+	}
+}
+
+// settings reads the settings of strategies, by their names.
+func (r reader) settings(to *map[string]json.RawMessage) func(yamlnode.Entry) {
+	return func(x yamlnode.Entry) {
+		*to = map[string]json.RawMessage{}
+		known := map[string]func(yamlnode.Entry){}
+		for _, s := range search.Strategies() {
+			known[s] = func(x yamlnode.Entry) {
+				var raw json.RawMessage
+				if r.object(&raw)(x); raw == nil {
+					return
+				}
+				if err := checkSettings(s, raw, false); err != nil {
+					r.BadEach(x.Line, `"settings"`, err)
+					return
+				}
+				(*to)[s] = raw
+			}
+		}
+		r.Fields(x.Value, `"settings", which are by strategy`, known)
+	}
+}
+
+// object reads a mapping as JSON.
+func (r reader) object(to *json.RawMessage) func(yamlnode.Entry) {
+	return func(x yamlnode.Entry) {
+		if x.Value.Kind != yamlnode.Mapping {
+			r.Bad(x.Line, "%q is %s, it must be a mapping", x.Key, x.Value)
+			return
+		}
+		raw, err := json.Marshal(x.Value.Plain())
 		if err != nil {
-			for _, one := range flatten(err) {
-				r.bad(e.line, "%q: %w", e.key, one)
-			}
+			r.Bad(x.Line, "%q: %w", x.Key, err)
 			return
 		}
 		*to = raw
 	}
 }
 
-// flatten takes joined errors apart.
-func flatten(err error) []error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the joint itself
-		var out []error
-		for _, e := range joined.Unwrap() {
-			out = append(out, flatten(e)...)
-		}
-		return out
+// controllerForm is a name, or a name with a version, or a digest.
+func controllerForm(s string) bool {
+	name, version, versioned := strings.Cut(s, "@")
+	if digits, ok := strings.CutPrefix(s, "sha256:"); ok {
+		return len(digits) == 64
 	}
-	return []error{errors.New(strings.ReplaceAll(err.Error(), "\n", "; "))}
+	return nameForm.MatchString(name) && (!versioned || version != "" && strings.Trim(version, "0123456789") == "")
 }

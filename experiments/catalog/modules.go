@@ -60,7 +60,8 @@ type ModuleTraining struct {
 func (r ModuleRecipe) Options() embedding.TrainOptions {
 	t := r.Train
 	return embedding.TrainOptions{
-		Name: r.Name, Language: r.Language, Source: path.Base(r.File), Method: embedding.Method(t.Method), Dim: t.Dim, Window: t.Window, MinCount: t.MinCount, Seed: 1,
+		Name: r.Name, Language: r.Language, Source: path.Base(r.File),
+		Method: embedding.Method(t.Method), Dim: t.Dim, Window: t.Window, MinCount: t.MinCount, Seed: 1,
 		Negative: t.Negative, Epochs: t.Epochs, Subsample: t.Subsample, LearningRate: t.LearningRate, Subword: t.Subword,
 		Variant: embedding.Variant{Components: t.Components, Standardise: t.Standardise, Smoothing: t.Smoothing},
 	}

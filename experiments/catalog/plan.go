@@ -1,13 +1,15 @@
 package catalog
 
 import (
+	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
-	"tnaml/experiments/search"
 	"tnaml/experiments/study"
+	"tnaml/experiments/yamlnode"
 )
 
 // Plan is what a run does: controllers to learn, and searches to run, each as
@@ -20,6 +22,11 @@ type Plan struct {
 	Spec     Spec           `json:"spec"`
 	Pretrain []PretrainStep `json:"pretrain,omitempty"`
 	Searches []SearchStep   `json:"searches,omitempty"`
+	// Arms are the experiment's, in its order, and those that the run adds; a run
+	// of some of them has the others too. Baseline and Against are as in Transfer.
+	Arms     []study.Arm `json:"arms,omitempty"`
+	Baseline string      `json:"baseline,omitempty"`
+	Against  string      `json:"against,omitempty"`
 	// Benchmark is set for KindBenchmark.
 	Benchmark *Benchmark `json:"benchmark,omitempty"`
 	// FixedBudgets holds the budget of each target at which test accuracies are
@@ -29,71 +36,38 @@ type Plan struct {
 
 // PretrainStep is a multitask search whose controller is published.
 type PretrainStep struct {
-	// Arm is the arm that starts from the controller: ArmTransfer, or
-	// ArmNoTaskEmbedding for a task-agnostic one.
-	Arm      string          `json:"arm"`
-	Tasks    []string        `json:"tasks"`
-	Trials   int             `json:"trials"`
-	Seed     uint64          `json:"seed"`
-	Settings json.RawMessage `json:"settings,omitempty"`
+	// Pretraining is its name.
+	Pretraining string          `json:"pretraining"`
+	Tasks       []string        `json:"tasks"`
+	Trials      int             `json:"trials"`
+	Seed        uint64          `json:"seed"`
+	Strategy    string          `json:"strategy"`
+	Settings    json.RawMessage `json:"settings,omitempty"`
 	// Controller is the name to publish under.
 	Controller string `json:"controller"`
 }
 
 // Name is the search's, below that of the run.
 func (s PretrainStep) Name() string {
-	return fmt.Sprintf("pretrain/%s/s%d", s.Arm, s.Seed)
+	return fmt.Sprintf("%s/%s/s%d", study.Pretrain, s.Pretraining, s.Seed)
 }
 
 // SearchStep is a search of one task.
 type SearchStep struct {
-	Phase    study.Phase     `json:"phase"`
 	Task     string          `json:"task"`
 	Arm      string          `json:"arm"`
 	Seed     uint64          `json:"seed"`
 	Trials   int             `json:"trials"`
 	Strategy string          `json:"strategy"`
 	Settings json.RawMessage `json:"settings,omitempty"`
-	// From is the arm whose pretrained controller the search starts from
-	// (PretrainStep.Arm), empty for none.
+	// From is what the search starts from: one of the plan's pretrainings, or else
+	// a published controller; empty for nothing.
 	From string `json:"from,omitempty"`
 }
 
 // Name is the search's, below that of the run.
 func (s SearchStep) Name() string {
-	return fmt.Sprintf("%s/%s/%s/s%d", s.Phase, s.Task, s.Arm, s.Seed)
-}
-
-// fromArm says which pretrained controller an arm starts from: the single
-// architecture is the task-agnostic controller's (§4.3).
-func fromArm(arm string) string {
-	switch arm {
-	case study.ArmTransfer:
-		return study.ArmTransfer
-	case study.ArmNoTaskEmbedding, study.ArmSingleArchitecture:
-		return study.ArmNoTaskEmbedding
-	}
-	return ""
-}
-
-func strategyOf(arm string) string {
-	switch arm {
-	case study.ArmRandom:
-		return search.Random
-	case study.ArmSingleArchitecture:
-		return search.Fixed
-	}
-	return search.NAML
-}
-
-// AgnosticName is the name of the task-agnostic controller beside another.
-func AgnosticName(controller string) string {
-	name, version, versioned := strings.Cut(controller, "@")
-	name += "-" + study.ArmNoTaskEmbedding
-	if versioned {
-		name += "@" + version
-	}
-	return name
+	return fmt.Sprintf("%s/%s/%s/s%d", study.Transfer, s.Task, s.Arm, s.Seed)
 }
 
 // maxSearches bounds a plan, against a slip of the finger.
@@ -109,46 +83,18 @@ func MakePlan(k Kind, e *Experiment, raw []byte) (*Plan, error) {
 		return nil, err
 	}
 	p := &Plan{Kind: k, Experiment: e.Name, Description: e.Description, Spec: s}
-	if k == KindPretrain {
-		arm := study.ArmTransfer
-		controller := s.Controller
-		if s.TaskEmbedding != nil && !*s.TaskEmbedding {
-			arm, controller = study.ArmNoTaskEmbedding, AgnosticName(controller)
-		}
-		return p, p.pretrain(e, arm, controller, s.Tasks, s.Trials, s.Seed)
+	var arms []study.Arm
+	if k != KindPretrain && e.Transfer != nil {
+		arms, _ = choose(e, s.Arms) // checked
+		p.compare(e, arms)
 	}
-	arms := slices.Clone(s.Arms)
-	switch k {
-	case KindAblation:
-		arms = []string{study.ArmTransfer, s.Ablation}
-	case KindExperiment, KindBenchmark:
-		for _, a := range s.Ablations {
-			if !slices.Contains(arms, a) {
-				arms = append(arms, a)
-			}
-		}
-	}
-	if k == KindAblation || k == KindExperiment || k == KindBenchmark {
-		for _, from := range []string{study.ArmTransfer, study.ArmNoTaskEmbedding} {
-			if !slices.ContainsFunc(arms, func(a string) bool { return fromArm(a) == from }) && (from != study.ArmTransfer || e.Pretrain == nil) {
-				continue
-			}
-			controller := s.Controller
-			if from == study.ArmNoTaskEmbedding {
-				controller = AgnosticName(controller)
-			}
-			if err := p.pretrain(e, from, controller, s.PretrainTasks, s.PretrainTrials, s.PretrainSeed); err != nil {
-				return nil, err
-			}
-		}
-	}
-	if k != KindPolicy && e.Transfer != nil {
-		p.transfer(e, arms)
-	}
-	if e.Policy != nil && (k == KindPolicy || k == KindExperiment) {
-		if err := p.policy(e); err != nil {
+	for _, name := range s.pretrainings(k, e, arms) {
+		if err := p.pretrain(e, name); err != nil {
 			return nil, err
 		}
+	}
+	if err := p.transfer(e, arms); err != nil {
+		return nil, fmt.Errorf("%s spec: %w", k, err)
 	}
 	if k == KindBenchmark {
 		b := *e.Benchmark
@@ -161,53 +107,152 @@ func MakePlan(k Kind, e *Experiment, raw []byte) (*Plan, error) {
 	return p, nil
 }
 
-func (p *Plan) pretrain(e *Experiment, arm, controller string, tasks []string, trials int, seed uint64) error {
-	settings := p.Spec.Settings
-	if e.Pretrain.Settings != nil && string(settings) == string(e.Settings) {
-		settings = e.Pretrain.Settings
-	}
-	if arm == study.ArmNoTaskEmbedding {
-		var err error
-		if settings, err = overlay(settings, json.RawMessage(`{"controller":{"task_embedding":-1}}`)); err != nil {
-			return err
+// compare notes which arms there are, and which of them others are compared
+// with.
+func (p *Plan) compare(e *Experiment, chosen []study.Arm) {
+	p.Arms = slices.Clone(e.Transfer.Arms)
+	for _, a := range chosen {
+		if known := armNamed(p.Arms, a.Name); known != nil {
+			*known = a
+		} else {
+			p.Arms = append(p.Arms, a)
 		}
 	}
-	p.Pretrain = append(p.Pretrain, PretrainStep{
-		Arm: arm, Tasks: tasks, Trials: trials, Seed: seed, Settings: settings, Controller: controller,
-	})
+	p.Baseline = cmp.Or(e.Transfer.Baseline, study.BaselineOf(p.Arms))
+	p.Against = cmp.Or(e.Transfer.Against, study.ReferenceOf(p.Arms))
+}
+
+// pretrainings names those that a run learns: those that its arms start from,
+// or without arms those asked for or the experiment's own.
+func (s *Spec) pretrainings(k Kind, e *Experiment, arms []study.Arm) []string {
+	var used []string
+	switch {
+	case k == KindPretrain:
+		used = s.Pretrain
+	case k == KindTransfer:
+	case e.Transfer == nil:
+		for _, p := range e.Pretrain {
+			used = append(used, p.Name)
+		}
+	default:
+		for _, a := range arms {
+			used = append(used, a.From)
+		}
+	}
+	var out []string
+	for _, p := range slices.Concat(e.Pretrain, shared().pretrainings) {
+		_, there := e.pretraining(p.Name)
+		if there && slices.Contains(used, p.Name) && !slices.Contains(out, p.Name) {
+			out = append(out, p.Name)
+		}
+	}
+	return out
+}
+
+func (p *Plan) pretrain(e *Experiment, name string) error {
+	pre, _ := e.pretraining(name)
+	s := &p.Spec
+	settings, err := overlay(s.Settings[pre.Strategy], pre.Settings)
+	if err != nil {
+		return err
+	}
+	step := PretrainStep{
+		Pretraining: name, Tasks: pre.Tasks, Trials: pre.Trials, Seed: pre.Seed, Strategy: pre.Strategy, Settings: settings,
+		Controller: e.controllerOf(pre, s.Controller),
+	}
+	if s.PretrainTasks != nil {
+		step.Tasks = s.PretrainTasks
+	}
+	if s.PretrainTrials != nil {
+		step.Trials = *s.PretrainTrials
+	}
+	if s.PretrainSeed != nil {
+		step.Seed = *s.PretrainSeed
+	}
+	p.Pretrain = append(p.Pretrain, step)
 	return nil
+}
+
+// controllerOf is the name of a pretraining's controller, where first is that
+// of the experiment's first, perhaps with a version.
+func (e *Experiment) controllerOf(p Pretrain, first string) string {
+	switch {
+	case p.Name == e.Pretrain[0].Name || strings.HasPrefix(first, "sha256:"):
+		return first
+	case p.Controller != "":
+		return p.Controller
+	}
+	name, version, versioned := strings.Cut(first, "@")
+	if name += "-" + p.Name; versioned {
+		name += "@" + version
+	}
+	return name
 }
 
 // transfer lists the searches of the targets: all arms of a task before the
 // next one, all tasks of a seed before the next one, so that comparisons are
 // complete as early as can be.
-func (p *Plan) transfer(e *Experiment, arms []string) {
+func (p *Plan) transfer(e *Experiment, arms []study.Arm) error {
+	if len(arms) == 0 {
+		return nil
+	}
 	s := &p.Spec
-	settings := s.Settings
-	if e.Transfer.Settings != nil && string(settings) == string(e.Settings) {
-		settings = e.Transfer.Settings
+	var wrong []error
+	steps := make([]SearchStep, len(arms))
+	for i, a := range arms {
+		var err error
+		if steps[i], err = p.step(e, a); err != nil {
+			for _, one := range yamlnode.Flatten(err) {
+				wrong = append(wrong, fmt.Errorf(`the "settings" of the arm %q: %w`, a.Name, one))
+			}
+		}
+	}
+	if err := errors.Join(wrong...); err != nil {
+		return err
 	}
 	p.FixedBudgets = map[string]int{}
 	for _, task := range s.Tasks {
-		fixed := cmpOr(e.Transfer.FixedBudgets[task], e.Transfer.FixedBudget, maxNumber)
+		fixed := cmp.Or(e.Transfer.FixedBudgets[task], e.Transfer.FixedBudget, yamlnode.MaxNumber)
 		p.FixedBudgets[task] = min(fixed, s.budget(task))
 	}
 	for _, seed := range s.Seeds {
 		for _, task := range s.Tasks {
-			for _, arm := range arms {
-				step := SearchStep{Phase: study.Transfer, Task: task, Arm: arm, Seed: seed, Trials: s.budget(task), Strategy: strategyOf(arm), From: fromArm(arm)}
-				switch step.Strategy {
-				case search.NAML:
-					step.Settings = settings
-					if step.From != "" {
-						step.Settings = drop(settings, "controller") // the pretrained one's shape
-					}
-				}
+			for _, step := range steps {
+				step.Task, step.Seed, step.Trials = task, seed, s.budget(task)
 				p.Searches = append(p.Searches, step)
 			}
 		}
 	}
+	return nil
 }
+
+// step is what all searches of an arm share.
+func (p *Plan) step(e *Experiment, a study.Arm) (SearchStep, error) {
+	step := SearchStep{Arm: a.Name, Strategy: a.Strategy, From: a.From}
+	under := p.Spec.Settings[a.Strategy]
+	if a.From != "" {
+		under = drop(under, shape) // it is the pretrained controller's
+	}
+	var err error
+	if step.Settings, err = overlay(under, a.Settings); err != nil {
+		return step, err
+	}
+	if pre, ok := e.pretraining(a.From); ok && p.Kind == KindTransfer {
+		step.From = e.controllerOf(pre, p.Spec.Controller)
+		// A controller found by its name must be of the shape that the pretraining
+		// gives it.
+		if own := keep(pre.Settings, shape); own != nil && pre.Strategy == a.Strategy {
+			if step.Settings, err = overlay(step.Settings, own); err != nil {
+				return step, err
+			}
+		}
+	}
+	return step, checkSettings(a.Strategy, step.Settings, a.From != "")
+}
+
+// shape is the section of a strategy's settings that says what its controller
+// looks like.
+const shape = "controller"
 
 // budget is a task's number of trials.
 func (s *Spec) budget(task string) int {
@@ -215,45 +260,6 @@ func (s *Spec) budget(task string) int {
 		return min(n, s.Trials)
 	}
 	return s.Trials
-}
-
-func cmpOr(values ...int) int {
-	for _, v := range values {
-		if v != 0 {
-			return v
-		}
-	}
-	return 0
-}
-
-// policy lists the searches that compare policy gradients: random search
-// beside them is what they all must beat.
-func (p *Plan) policy(e *Experiment) error {
-	s := &p.Spec
-	tasks, trials, arms := e.Policy.Tasks, e.Policy.Trials, e.Policy.Arms
-	seeds := s.Seeds
-	if len(seeds) == 0 {
-		seeds = e.Seeds
-	}
-	if p.Kind == KindPolicy {
-		tasks, trials = s.Tasks, s.Trials
-		arms = slices.DeleteFunc(slices.Clone(arms), func(a PolicyArm) bool { return !slices.Contains(s.Arms, a.Name) })
-	}
-	for _, seed := range seeds {
-		for _, task := range tasks {
-			for _, arm := range arms {
-				settings, err := overlay(s.Settings, arm.Settings)
-				if err != nil {
-					return err
-				}
-				if _, err := search.ParseSettings(search.NAML, settings); err != nil {
-					return fmt.Errorf("arm %q with the spec's settings: %w", arm.Name, err)
-				}
-				p.Searches = append(p.Searches, SearchStep{Phase: study.Policy, Task: task, Arm: arm.Name, Seed: seed, Trials: trials, Strategy: search.NAML, Settings: settings})
-			}
-		}
-	}
-	return nil
 }
 
 // Tasks lists all tasks of a plan, in order of appearance.
@@ -275,6 +281,17 @@ func (p *Plan) Tasks() []string {
 	return out
 }
 
+// Seed is the first seed of the targets' searches, or else of the pretrainings.
+func (p *Plan) Seed() uint64 {
+	if len(p.Searches) > 0 {
+		return p.Searches[0].Seed
+	}
+	if len(p.Pretrain) > 0 {
+		return p.Pretrain[0].Seed
+	}
+	return 0
+}
+
 // Trials is the number of trials of a plan.
 func (p *Plan) Trials() int {
 	n := 0
@@ -290,7 +307,7 @@ func (p *Plan) Trials() int {
 // overlay puts the fields of one settings object over another's, section by
 // section: {"controller":{"task_embedding":-1}} keeps the other fields of the
 // controller; "policy_gradient" is replaced whole, since its parts depend on
-// the method.
+// the method. Nothing over nothing is nil.
 func overlay(under, over json.RawMessage) (json.RawMessage, error) {
 	var a, b map[string]json.RawMessage
 	if err := unmarshalObject(under, &a); err != nil {
@@ -298,6 +315,9 @@ func overlay(under, over json.RawMessage) (json.RawMessage, error) {
 	}
 	if err := unmarshalObject(over, &b); err != nil {
 		return nil, err
+	}
+	if len(a)+len(b) == 0 {
+		return nil, nil
 	}
 	if a == nil {
 		a = map[string]json.RawMessage{}
@@ -331,13 +351,26 @@ func unmarshalObject(raw json.RawMessage, to *map[string]json.RawMessage) error 
 	return json.Unmarshal(raw, to)
 }
 
-// drop removes a section of settings; nothing left is no settings.
+// drop removes a section of settings, keep all others.
 func drop(raw json.RawMessage, section string) json.RawMessage {
+	return sections(raw, func(name string) bool { return name != section })
+}
+
+func keep(raw json.RawMessage, section string) json.RawMessage {
+	return sections(raw, func(name string) bool { return name == section })
+}
+
+// sections returns some sections of settings; nothing left is no settings.
+func sections(raw json.RawMessage, wanted func(string) bool) json.RawMessage {
 	var a map[string]json.RawMessage
 	if json.Unmarshal(raw, &a) != nil {
 		return raw
 	}
-	delete(a, section)
+	for name := range a {
+		if !wanted(name) {
+			delete(a, name)
+		}
+	}
 	if len(a) == 0 {
 		return nil
 	}

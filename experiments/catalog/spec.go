@@ -1,16 +1,17 @@
 package catalog
 
 import (
-	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"reflect"
+	"maps"
 	"slices"
 	"strings"
 
 	"tnaml/experiments/search"
-	"tnaml/experiments/study"
+	"tnaml/experiments/strict"
+	"tnaml/experiments/yamlnode"
 )
 
 // Kind is a kind of run: the workflow type.
@@ -18,17 +19,12 @@ type Kind string
 
 // The kinds.
 const (
-	// KindPretrain learns a controller on several tasks and publishes it.
+	// KindPretrain learns controllers on several tasks and publishes them.
 	KindPretrain Kind = "Pretrain"
-	// KindTransfer searches the target tasks, from a published controller and in
-	// the other arms.
+	// KindTransfer searches the target tasks in all arms, from published
+	// controllers.
 	KindTransfer Kind = "Transfer"
-	// KindAblation runs an ablation beside the full method.
-	KindAblation Kind = "Ablation"
-	// KindPolicy compares policy gradients.
-	KindPolicy Kind = "Policy"
-	// KindExperiment is everything that the experiment has: pretraining,
-	// transfer with the ablations, policy gradients.
+	// KindExperiment is both: it learns the controllers that its arms start from.
 	KindExperiment Kind = "Experiment"
 	// KindBenchmark is an experiment whose figures are compared with those of
 	// earlier nights.
@@ -36,74 +32,69 @@ const (
 )
 
 // Kinds lists the kinds.
-func Kinds() []Kind {
-	return []Kind{KindExperiment, KindPretrain, KindTransfer, KindAblation, KindPolicy, KindBenchmark}
-}
+func Kinds() []Kind { return []Kind{KindExperiment, KindPretrain, KindTransfer, KindBenchmark} }
 
 // Spec is a run's input: one JSON object. Experiment names the experiment that
 // all other fields have their defaults from; which fields there are depends on
 // the kind (Fields).
 type Spec struct {
 	Experiment string `json:"experiment"`
-	// Ablation is the one to run.
-	Ablation string `json:"ablation,omitempty"`
-	// Tasks are the pretraining tasks of KindPretrain, else the targets.
+	// Tasks are the targets.
 	Tasks []string `json:"tasks,omitempty"`
-	// Trials is the budget of each search; Budgets holds the most for single
-	// tasks.
+	// Trials is the budget of each search of a target; Budgets holds the most for
+	// single tasks.
 	Trials  int            `json:"trials,omitempty"`
 	Budgets map[string]int `json:"budgets,omitempty"`
-	Arms    []string       `json:"arms,omitempty"`
-	// Ablations run beside the arms.
-	Ablations []string `json:"ablations,omitempty"`
-	Seeds     []uint64 `json:"seeds,omitempty"`
-	// Seed is that of the pretraining.
-	Seed uint64 `json:"seed,omitempty"`
-	// Controller is the published one to start from, as name or name@version; for
-	// the kinds that pretrain, the name to publish under.
+	// Arms chooses arms by their names, or gives new ones.
+	Arms  []ArmChoice `json:"arms,omitempty"`
+	Seeds []uint64    `json:"seeds,omitempty"`
+	// Controller is the published one that the experiment's first pretraining has
+	// made, as name or name@version; for the kinds that pretrain, the name to
+	// publish it under.
 	Controller string `json:"controller,omitempty"`
-	// TaskEmbedding false pretrains a task-agnostic controller.
-	TaskEmbedding   *bool           `json:"task_embedding,omitempty"`
-	PretrainTasks   []string        `json:"pretrain_tasks,omitempty"`
-	PretrainTrials  int             `json:"pretrain_trials,omitempty"`
-	PretrainSeed    uint64          `json:"pretrain_seed,omitempty"`
-	AllowOverlap    bool            `json:"allow_overlap,omitempty"`
-	Space           string          `json:"space"`
-	Modules         []string        `json:"modules,omitempty"`
-	Settings        json.RawMessage `json:"settings,omitempty"`
-	Concurrency     int             `json:"concurrency"`
-	Lag             int             `json:"lag"`
-	Parallel        int             `json:"parallel,omitempty"`
-	CheckpointEvery int             `json:"checkpoint_every"`
-	TrialTimeout    string          `json:"trial_timeout"`
-	MemoryLimitMB   int             `json:"memory_limit_mb"`
-	Retrain         bool            `json:"retrain,omitempty"`
-	HistoryLimit    int             `json:"history_limit"`
-	Nights          int             `json:"nights,omitempty"`
-	Tolerance       float64         `json:"tolerance,omitempty"`
+	// Pretrain names the pretrainings of a run without arms; the others learn what
+	// their arms start from. PretrainTasks, PretrainTrials and PretrainSeed are
+	// those of all pretrainings of the run; absent: as the experiment gives them
+	// to each.
+	Pretrain        []string                   `json:"pretrain,omitempty"`
+	PretrainTasks   []string                   `json:"pretrain_tasks,omitempty"`
+	PretrainTrials  *int                       `json:"pretrain_trials,omitempty"`
+	PretrainSeed    *uint64                    `json:"pretrain_seed,omitempty"`
+	AllowOverlap    bool                       `json:"allow_overlap,omitempty"`
+	Space           string                     `json:"space"`
+	Modules         []string                   `json:"modules,omitempty"`
+	Settings        map[string]json.RawMessage `json:"settings,omitempty"`
+	Concurrency     int                        `json:"concurrency"`
+	Lag             int                        `json:"lag"`
+	Parallel        int                        `json:"parallel,omitempty"`
+	CheckpointEvery int                        `json:"checkpoint_every"`
+	TrialTimeout    string                     `json:"trial_timeout"`
+	MemoryLimitMB   int                        `json:"memory_limit_mb"`
+	Retrain         bool                       `json:"retrain,omitempty"`
+	HistoryLimit    int                        `json:"history_limit"`
+	Nights          int                        `json:"nights,omitempty"`
+	Tolerance       float64                    `json:"tolerance,omitempty"`
 }
 
 // common are the fields of every kind.
 var common = []string{
-	"experiment", "space", "modules", "settings", "concurrency", "lag", "parallel", "checkpoint_every", "trial_timeout", "memory_limit_mb", "retrain", "history_limit",
+	"experiment", "space", "modules", "settings", "concurrency", "lag", "parallel", "checkpoint_every", "trial_timeout",
+	"memory_limit_mb", "retrain", "history_limit",
 }
 
 // own are the fields that a kind has beside them.
 func own(k Kind) []string {
-	pretrains := []string{"pretrain_tasks", "pretrain_trials", "pretrain_seed", "controller", "allow_overlap"}
+	targets := []string{"tasks", "trials", "budgets", "arms", "seeds", "controller", "allow_overlap"}
+	pretrain := []string{"pretrain_tasks", "pretrain_trials", "pretrain_seed"}
 	switch k {
 	case KindPretrain:
-		return []string{"tasks", "trials", "seed", "controller", "task_embedding"}
+		return append(pretrain, "pretrain", "controller")
 	case KindTransfer:
-		return []string{"tasks", "trials", "budgets", "arms", "seeds", "controller", "allow_overlap"}
-	case KindAblation:
-		return append([]string{"ablation", "tasks", "trials", "budgets", "seeds"}, pretrains...)
-	case KindPolicy:
-		return []string{"tasks", "trials", "arms", "seeds"}
+		return targets
 	case KindBenchmark:
-		return append([]string{"tasks", "trials", "budgets", "arms", "ablations", "seeds", "nights", "tolerance"}, pretrains...)
+		return slices.Concat(targets, pretrain, []string{"nights", "tolerance"})
 	}
-	return append([]string{"tasks", "trials", "budgets", "arms", "ablations", "seeds"}, pretrains...)
+	return append(targets, pretrain...)
 }
 
 // Fields lists the fields of a kind's spec, sorted, "experiment" first.
@@ -134,7 +125,7 @@ func ExperimentOf(raw []byte) (string, error) {
 // Everything wrong is reported together, unknown fields with the known ones.
 func ParseSpec(k Kind, e *Experiment, raw []byte) (Spec, error) {
 	s := specOf(k, e)
-	if err := decodeSpec(k, raw, &s); err != nil {
+	if err := strict.Unmarshal(raw, &s, Fields(k)...); err != nil {
 		return s, fmt.Errorf("%s spec: %w", k, err)
 	}
 	if err := s.validate(k, e); err != nil {
@@ -146,42 +137,38 @@ func ParseSpec(k Kind, e *Experiment, raw []byte) (Spec, error) {
 // specOf is the spec of an experiment run as it is.
 func specOf(k Kind, e *Experiment) Spec {
 	s := Spec{
-		Experiment: e.Name, AllowOverlap: e.AllowOverlap, Space: e.Space, Modules: slices.Clone(e.Modules), Settings: slices.Clone(e.Settings),
+		Experiment: e.Name, Space: e.Space, Modules: slices.Clone(e.Modules), Settings: maps.Clone(e.Settings),
 		Concurrency: e.Concurrency, Lag: e.Lag, Parallel: e.Parallel, CheckpointEvery: e.CheckpointEvery,
 		TrialTimeout: e.TrialTimeout, MemoryLimitMB: e.MemoryLimitMB, Retrain: e.Retrain, HistoryLimit: 8000,
 	}
-	if p := e.Pretrain; p != nil {
-		switch k {
-		case KindPretrain:
-			yes := true
-			s.Tasks, s.Trials, s.Seed, s.TaskEmbedding = slices.Clone(p.Tasks), p.Trials, p.Seed, &yes
-		case KindAblation, KindExperiment, KindBenchmark:
-			s.PretrainTasks, s.PretrainTrials, s.PretrainSeed = slices.Clone(p.Tasks), p.Trials, p.Seed
+	if len(e.Pretrain) > 0 {
+		first := e.Pretrain[0]
+		s.Controller = cmp.Or(first.Controller, e.Name)
+		// What is the same for all can be said of all.
+		same := func(of func(Pretrain) bool) bool {
+			return k != KindTransfer && !slices.ContainsFunc(e.Pretrain, func(p Pretrain) bool { return !of(p) })
 		}
-		if s.Controller = p.Controller; s.Controller == "" {
-			s.Controller = e.Name
+		if same(func(p Pretrain) bool { return slices.Equal(p.Tasks, first.Tasks) }) {
+			s.PretrainTasks = slices.Clone(first.Tasks)
 		}
-	}
-	if t := e.Transfer; t != nil && k != KindPretrain && k != KindPolicy {
-		s.Tasks, s.Trials, s.Arms = slices.Clone(t.Tasks), t.Trials, slices.Clone(t.Arms)
-		s.Seeds, s.Ablations = slices.Clone(e.Seeds), slices.Clone(e.Ablations)
-		if len(t.Budgets) > 0 {
-			s.Budgets = map[string]int{}
-			for task, n := range t.Budgets {
-				s.Budgets[task] = n
-			}
+		if same(func(p Pretrain) bool { return p.Trials == first.Trials }) {
+			s.PretrainTrials = &first.Trials
+		}
+		if same(func(p Pretrain) bool { return p.Seed == first.Seed }) {
+			s.PretrainSeed = &first.Seed
 		}
 	}
-	if k == KindTransfer || k == KindAblation {
-		s.Ablations = nil
+	if k == KindPretrain {
+		for _, p := range e.Pretrain {
+			s.Pretrain = append(s.Pretrain, p.Name)
+		}
+		return s
 	}
-	if k == KindAblation {
-		s.Arms = nil
-	}
-	if p := e.Policy; p != nil && k == KindPolicy {
-		s.Tasks, s.Trials, s.Seeds = slices.Clone(p.Tasks), p.Trials, slices.Clone(e.Seeds)
-		for _, a := range p.Arms {
-			s.Arms = append(s.Arms, a.Name)
+	s.AllowOverlap = e.AllowOverlap
+	if t := e.Transfer; t != nil {
+		s.Tasks, s.Trials, s.Seeds, s.Budgets = slices.Clone(t.Tasks), t.Trials, slices.Clone(e.Seeds), maps.Clone(t.Budgets)
+		for _, a := range t.Arms {
+			s.Arms = append(s.Arms, ArmChoice{Name: a.Name})
 		}
 	}
 	if b := e.Benchmark; b != nil && k == KindBenchmark {
@@ -190,108 +177,24 @@ func specOf(k Kind, e *Experiment) Spec {
 	return s
 }
 
-// decodeSpec decodes strictly over what s holds.
-func decodeSpec(k Kind, raw []byte, s *Spec) error {
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &fields); err != nil {
-		return fmt.Errorf("not a JSON object: %w", err)
-	}
-	if fields == nil {
-		return errors.New("the input is null: give a JSON object")
-	}
-	known := Fields(k)
-	var errs []error
-	var unknown []string
-	for name := range fields {
-		if !slices.Contains(known, name) {
-			unknown = append(unknown, name)
-		}
-	}
-	if len(unknown) > 0 {
-		slices.Sort(unknown)
-		for _, name := range unknown {
-			errs = append(errs, fmt.Errorf("unknown field %q", name))
-			delete(fields, name)
-		}
-		errs = append(errs, fmt.Errorf("known fields: %s", strings.Join(known, ", ")))
-	}
-	// Field by field, so that one of a wrong type does not hide the others.
-	t := reflect.TypeOf(*s)
-	for i := range t.NumField() {
-		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
-		value, ok := fields[name]
-		if !ok || bytes.Equal(bytes.TrimSpace(value), []byte("null")) {
-			continue
-		}
-		field := reflect.ValueOf(s).Elem().Field(i)
-		fresh := reflect.New(field.Type())
-		if err := json.Unmarshal(value, fresh.Interface()); err != nil {
-			errs = append(errs, fmt.Errorf("%q is %s: %s", name, short(value), typeHint(field.Type())))
-			continue
-		}
-		field.Set(fresh.Elem())
-	}
-	return errors.Join(errs...)
-}
-
-func short(b []byte) string {
-	if len(b) > 40 {
-		return string(b[:40]) + "…"
-	}
-	return string(b)
-}
-
-func typeHint(t reflect.Type) string {
-	switch t.Kind() {
-	case reflect.Slice:
-		if t.Elem().Kind() == reflect.String {
-			return "it must be a list of words"
-		}
-		return "it must be a list of whole numbers"
-	case reflect.Map:
-		return "it must be an object of tasks and numbers of trials"
-	case reflect.Pointer, reflect.Bool:
-		return "it must be true or false"
-	case reflect.String:
-		return "it must be a text"
-	case reflect.Float64:
-		return "it must be a number"
-	}
-	return "it must be a whole number, not negative"
-}
-
-// controllerForm is a name, or a name with a version, or a digest.
-func controllerForm(s string) bool {
-	name, version, versioned := strings.Cut(s, "@")
-	if digits, ok := strings.CutPrefix(s, "sha256:"); ok {
-		return len(digits) == 64
-	}
-	return nameForm.MatchString(name) && (!versioned || version != "" && strings.Trim(version, "0123456789") == "")
-}
-
 func (s *Spec) validate(k Kind, e *Experiment) error {
 	var errs []error
 	bad := func(format string, a ...any) { errs = append(errs, fmt.Errorf(format, a...)) }
-	lacks := func(section string) {
-		bad("the experiment %q has no %q: a %s of it needs one", e.Name, section, k)
+	lacks := func(section string) error {
+		return fmt.Errorf("the experiment %q has no %q: a %s of it needs one", e.Name, section, k)
 	}
 	switch {
-	case k == KindPretrain && e.Pretrain == nil, k == KindAblation && e.Pretrain == nil:
-		lacks("pretrain")
-	case k == KindPolicy && e.Policy == nil:
-		lacks("policy")
+	case k == KindPretrain && len(e.Pretrain) == 0:
+		return lacks("pretrain")
 	case k == KindBenchmark && e.Benchmark == nil:
-		lacks("benchmark")
-	case (k == KindTransfer || k == KindAblation || k == KindBenchmark) && e.Transfer == nil:
-		lacks("transfer")
-	}
-	if len(errs) > 0 {
-		return errors.Join(errs...)
+		return lacks("benchmark")
+	case k == KindTransfer && e.Transfer == nil:
+		return lacks("transfer")
 	}
 	for _, l := range []struct {
 		name string
 		list []string
-	}{{"tasks", s.Tasks}, {"pretrain_tasks", s.PretrainTasks}, {"arms", s.Arms}, {"ablations", s.Ablations}, {"modules", s.Modules}} {
+	}{{"tasks", s.Tasks}, {"pretrain", s.Pretrain}, {"pretrain_tasks", s.PretrainTasks}, {"modules", s.Modules}} {
 		for i, v := range l.list {
 			if v == "" {
 				bad("%q[%d] is an empty name", l.name, i)
@@ -301,90 +204,9 @@ func (s *Spec) validate(k Kind, e *Experiment) error {
 			}
 		}
 	}
-	for i, v := range s.Seeds {
-		if slices.Contains(s.Seeds[:i], v) {
-			bad(`"seeds" holds %d twice`, v)
-		}
-	}
-	searches := k != KindExperiment || e.Transfer != nil
-	if searches {
-		if len(s.Tasks) == 0 {
-			bad(`"tasks" is empty`)
-		}
-		if s.Trials < 1 || s.Trials > maxNumber {
-			bad(`"trials" is %d: it must lie between 1 and %d`, s.Trials, maxNumber)
-		}
-		if k != KindPretrain && len(s.Seeds) == 0 {
-			bad(`"seeds" is empty`)
-		}
-	}
-	for _, task := range sortedKeys(s.Budgets) {
-		if n := s.Budgets[task]; n < 1 || n > maxNumber {
-			bad(`"budgets" gives %q %d trials: it must be at least 1`, task, n)
-		}
-	}
-	known := study.Arms()
-	if k == KindPolicy {
-		known = nil
-		for _, a := range e.Policy.Arms {
-			known = append(known, a.Name)
-		}
-	}
-	for _, a := range s.Arms {
-		if !slices.Contains(known, a) {
-			bad("unknown arm %q (known: %s)", a, strings.Join(known, ", "))
-		}
-	}
-	if searches && k != KindPretrain && k != KindAblation && len(s.Arms) == 0 {
-		bad(`"arms" is empty (known: %s)`, strings.Join(known, ", "))
-	}
-	for _, a := range s.Ablations {
-		if !slices.Contains(Ablations(), a) {
-			bad("unknown ablation %q (known: %s)", a, strings.Join(Ablations(), ", "))
-		}
-	}
-	if k == KindAblation && !slices.Contains(Ablations(), s.Ablation) {
-		if s.Ablation == "" {
-			bad(`no "ablation": name one (known: %s)`, strings.Join(Ablations(), ", "))
-		} else {
-			bad("unknown ablation %q (known: %s)", s.Ablation, strings.Join(Ablations(), ", "))
-		}
-	}
-	needs := slices.ContainsFunc(append(slices.Clone(s.Arms), s.Ablations...), func(a string) bool { return k != KindPolicy && fromArm(a) != "" })
-	pretrains := e.Pretrain != nil && (k == KindAblation || k == KindExperiment || k == KindBenchmark)
-	if pretrains {
-		if len(s.PretrainTasks) == 0 {
-			bad(`"pretrain_tasks" is empty`)
-		}
-		if s.PretrainTrials < 1 || s.PretrainTrials > maxNumber {
-			bad(`"pretrain_trials" is %d: it must lie between 1 and %d`, s.PretrainTrials, maxNumber)
-		}
-	}
-	if needs && !pretrains && k != KindTransfer {
-		bad("an arm starts from a controller, but the experiment %q pretrains none", e.Name)
-	}
-	if needs && k == KindTransfer && s.Controller == "" {
-		bad(`an arm starts from a controller: name it as "controller"`)
-	}
-	if s.Controller != "" {
-		if k == KindTransfer && !controllerForm(s.Controller) {
-			bad(`"controller" is %q: give a name, or name@version`, s.Controller)
-		} else if k != KindTransfer && !nameForm.MatchString(s.Controller) {
-			bad(`"controller" is %q: a name to publish under is lower-case letters, digits, '-', '_' and '.', at most 64`, s.Controller)
-		}
-	} else if pretrains || k == KindPretrain {
-		bad(`"controller" is empty: give the name to publish under`)
-	}
-	overlap := s.PretrainTasks
-	if k == KindTransfer && e.Pretrain != nil {
-		overlap = e.Pretrain.Tasks
-	}
-	if !s.AllowOverlap && k != KindPretrain && k != KindPolicy {
-		for _, t := range s.Tasks {
-			if slices.Contains(overlap, t) {
-				bad(`the target %q is a pretraining task too: choose another, or set "allow_overlap"`, t)
-			}
-		}
+	errs = append(errs, s.validatePretraining(k, e)...)
+	if k != KindPretrain && e.Transfer != nil {
+		errs = append(errs, s.validateTargets(k, e)...)
 	}
 	if s.Space == "" {
 		bad(`"space" is empty`)
@@ -413,19 +235,101 @@ func (s *Spec) validate(k Kind, e *Experiment) error {
 	if k == KindBenchmark && (s.Nights < 1 || !(s.Tolerance > 0)) {
 		bad(`"nights" is %d and "tolerance" %v: both must be positive`, s.Nights, s.Tolerance)
 	}
-	if _, err := search.ParseSettings(search.NAML, s.Settings); err != nil {
-		for _, one := range flatten(err) {
-			bad(`"settings": %w`, one)
+	for _, strategy := range slices.Sorted(maps.Keys(s.Settings)) {
+		if !slices.Contains(search.Strategies(), strategy) {
+			bad(`"settings", which are by strategy: %w`, unknownStrategy(strategy))
+			continue
+		}
+		if err := checkSettings(strategy, s.Settings[strategy], false); err != nil {
+			for _, one := range yamlnode.Flatten(err) {
+				bad(`"settings" of %s: %w`, strategy, one)
+			}
 		}
 	}
 	return errors.Join(errs...)
 }
 
-func sortedKeys[V any](m map[string]V) []string {
-	var keys []string
-	for k := range m {
-		keys = append(keys, k)
+// validatePretraining checks what is said of the controllers.
+func (s *Spec) validatePretraining(k Kind, e *Experiment) (errs []error) {
+	if len(e.Pretrain) == 0 {
+		return nil
 	}
-	slices.Sort(keys)
-	return keys
+	bad := func(format string, a ...any) { errs = append(errs, fmt.Errorf(format, a...)) }
+	if k == KindPretrain && len(s.Pretrain) == 0 {
+		bad(`"pretrain" is empty: name a pretraining`)
+	}
+	for _, name := range s.Pretrain {
+		if _, ok := e.pretraining(name); !ok && name != "" {
+			var known []string
+			for _, p := range slices.Concat(e.Pretrain, shared().pretrainings) {
+				known = append(known, p.Name)
+			}
+			slices.Sort(known)
+			bad("unknown pretraining %q (known: %s)", name, strings.Join(slices.Compact(known), ", "))
+		}
+	}
+	if s.PretrainTasks != nil && len(s.PretrainTasks) == 0 {
+		bad(`"pretrain_tasks" is empty`)
+	}
+	if n := s.PretrainTrials; n != nil && (*n < 1 || *n > yamlnode.MaxNumber) {
+		bad(`"pretrain_trials" is %d: it must lie between 1 and %d`, *n, yamlnode.MaxNumber)
+	}
+	switch {
+	case s.Controller == "":
+		bad(`"controller" is empty: give the name of the published controller`)
+	case k == KindTransfer && !controllerForm(s.Controller):
+		bad(`"controller" is %q: give a name, or name@version`, s.Controller)
+	case k != KindTransfer && !nameForm.MatchString(s.Controller):
+		bad(`"controller" is %q: a name to publish under is %s`, s.Controller, nameWords)
+	}
+	return errs
+}
+
+// validateTargets checks what is said of the targets and their arms.
+func (s *Spec) validateTargets(k Kind, e *Experiment) (errs []error) {
+	bad := func(format string, a ...any) { errs = append(errs, fmt.Errorf(format, a...)) }
+	if len(s.Tasks) == 0 {
+		bad(`"tasks" is empty`)
+	}
+	if s.Trials < 1 || s.Trials > yamlnode.MaxNumber {
+		bad(`"trials" is %d: it must lie between 1 and %d`, s.Trials, yamlnode.MaxNumber)
+	}
+	if len(s.Seeds) == 0 {
+		bad(`"seeds" is empty`)
+	}
+	for i, v := range s.Seeds {
+		if slices.Contains(s.Seeds[:i], v) {
+			bad(`"seeds" holds %d twice`, v)
+		}
+	}
+	for _, task := range slices.Sorted(maps.Keys(s.Budgets)) {
+		if n := s.Budgets[task]; n < 1 || n > yamlnode.MaxNumber {
+			bad(`"budgets" gives %q %d trials: it must be at least 1`, task, n)
+		}
+	}
+	if len(s.Arms) == 0 {
+		bad(`"arms" is empty (known: %s)`, knownArms(e.Transfer.Arms))
+	}
+	arms, wrong := choose(e, s.Arms)
+	errs = append(errs, wrong...)
+	for _, a := range arms {
+		if err := e.startable(a); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if s.AllowOverlap {
+		return errs
+	}
+	pretraining := s.PretrainTasks
+	if pretraining == nil {
+		for _, p := range e.Pretrain {
+			pretraining = append(pretraining, p.Tasks...)
+		}
+	}
+	for _, t := range s.Tasks {
+		if slices.Contains(pretraining, t) {
+			bad(`the target %q is a pretraining task too: choose another, or set "allow_overlap"`, t)
+		}
+	}
+	return errs
 }

@@ -1,6 +1,12 @@
 package metrics
 
-import "math"
+import (
+	"math"
+	"slices"
+)
+
+// N is the paper's in accuracy-topN.
+const N = 10
 
 // Estimate is a mean with its uncertainty.
 type Estimate struct {
@@ -32,6 +38,17 @@ func Mean(values []float64) Estimate {
 	}
 	e.Error = 2 * math.Sqrt(squares.value()/(n-1)/n)
 	return e
+}
+
+// Median is the middle of values, or the mean of the two in the middle; 0 for
+// none.
+func Median(values []float64) float64 {
+	n := len(values)
+	if n == 0 {
+		return 0
+	}
+	v := slices.Sorted(slices.Values(values))
+	return (v[(n-1)/2] + v[n/2]) / 2
 }
 
 // Within reports whether two estimates cannot be told apart by the paper's

@@ -130,7 +130,7 @@ func TestFormats(t *testing.T) {
 		{duration(0), "0.00 s"}, {duration(9.876), "9.88 s"}, {duration(75.04), "75.0 s"}, {duration(600), "10.0 min"},
 		{duration(3600 * 1234.56), "1,234.6 h"}, {duration(-7200), "−2.0 h"}, {duration(-90), "−90.0 s"},
 		{count(1234567), "1,234,567"}, {label("deep_learning_rate"), "deep learning rate"},
-		{fmt.Sprint(median([]float64{3, 1, 2}), median([]float64{4, 1, 2, 3}), median(nil)), "2 2.5 0"},
+		{fmt.Sprint(metrics.Median([]float64{3, 1, 2}), metrics.Median([]float64{4, 1, 2, 3}), metrics.Median(nil)), "2 2.5 0"},
 	} {
 		if c.got != c.want {
 			t.Errorf("%s, want %s", c.got, c.want)

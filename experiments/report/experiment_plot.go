@@ -2,9 +2,11 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"tnaml/experiments/metrics"
+	"tnaml/experiments/search"
 	"tnaml/experiments/space"
 	"tnaml/experiments/study"
 )
@@ -12,17 +14,17 @@ import (
 // armFigures draws a task's learning curves (Figure 2; Figure 4, left and
 // centre): each arm's mean over its seeds, with the band from the lowest to the
 // highest where there are several.
-func armFigures(s *study.Study, p study.Phase, t *targetView, look func(string) *armLook) ([]figure, error) {
+func armFigures(s *study.Study, t *targetView, looks looks) ([]figure, error) {
 	drawings := make([][]series, len(splits))
 	for _, c := range t.Cells {
 		var curves [][]metrics.Point
-		for _, l := range s.Select(p, t.Task, c.Arm) {
+		for _, l := range s.Select(study.Transfer, t.Task, c.Arm) {
 			if curve := full(metrics.Curve(l.Trials, 0, topN)); len(curve) > 0 {
 				curves = append(curves, curve)
 			}
 		}
 		for i, sp := range splits {
-			if l, ok := bandSeries(c.Arm, look(c.Arm), curves, sp); ok {
+			if l, ok := bandSeries(c.Arm, looks[c.Arm], curves, sp); ok {
 				drawings[i] = append(drawings[i], l)
 			}
 		}
@@ -78,15 +80,21 @@ func drawLines(lines []series, right, low, high float64, id, title string) (figu
 	return figure{title, svg}, err
 }
 
-// optionFigures draws how the probability of each option changes over the trials
-// of an arm that learns (Figure 4, right): a share among the last 100 trials, or
-// the last fifth of a shorter search. The embedding module comes first, then the
-// choices whose shares changed most.
-func optionFigures(s *study.Study, p study.Phase, t *targetView) ([]optionFigure, error) {
+// optionFigures draws how the probability of each module changes over the trials
+// of the arms that learn (Figure 4, right): a share among the last 100 trials,
+// or the last fifth of a shorter search. The reference arm comes first; an arm
+// that never took but one option has nothing to show.
+func optionFigures(s *study.Study, t *targetView) ([]optionFigure, error) {
 	var out []optionFigure
-	for _, arm := range []string{study.ArmTransfer, study.ArmNAML} {
-		ledgers := s.Select(p, t.Task, arm)
-		if len(ledgers) == 0 {
+	arms := []string{s.Against}
+	for _, c := range t.Cells {
+		if c.Arm != s.Against {
+			arms = append(arms, c.Arm)
+		}
+	}
+	for _, arm := range arms {
+		ledgers := s.Select(study.Transfer, t.Task, arm)
+		if len(ledgers) == 0 || ledgers[0].Config.Strategy == search.Random {
 			continue
 		}
 		l := ledgers[0]
@@ -95,14 +103,15 @@ func optionFigures(s *study.Study, p study.Phase, t *targetView) ([]optionFigure
 			continue
 		}
 		for c, choice := range l.Config.Space.Choices {
-			if choice.Name != space.Module || len(choice.Options) < 2 {
+			varies := func(t search.Trial) bool { return t.Actions[c] != l.Trials[0].Actions[c] }
+			if choice.Name != space.Module || !slices.ContainsFunc(l.Trials, varies) {
 				continue
 			}
 			f, err := optionFigureOf(l, c, window, fmt.Sprintf("%s-%s-option-%d", t.ID, arm, c+1))
 			if err != nil {
 				return nil, err
 			}
-			f.Open = arm == study.ArmTransfer
+			f.Open = arm == s.Against
 			out = append(out, f)
 		}
 	}

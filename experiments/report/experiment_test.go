@@ -6,10 +6,13 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"errors"
+	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
+	"tnaml/experiments/metrics"
 	"tnaml/experiments/search"
 	"tnaml/experiments/study"
 )
@@ -17,39 +20,42 @@ import (
 // ledger makes a study's ledger of a simulated search.
 func ledger(s Search, phase study.Phase, task, arm string) study.Ledger {
 	return study.Ledger{
-		Phase: phase, Task: task, Arm: arm, Seed: s.Config.Seed, Run: "small-1", Search: s.Name, Status: "completed",
+		Phase: phase, Task: task, Arm: arm, Strategy: s.Config.Strategy, Seed: s.Config.Seed, Run: "small-1", Search: s.Name, Status: "completed",
 		Config: s.Config, Budget: len(s.Trials), Trials: s.Trials, Costs: s.Costs,
 	}
 }
 
 // experiment is a whole experiment as it might be: pretraining, two targets with
-// two seeds, three arms and an ablation, and a comparison of policy gradients.
+// two seeds, arms of the paper's and others, of which one target has more.
 func experiment(t testing.TB) *study.Study {
 	s := &study.Study{
 		Experiment: "small", Description: "A simulated experiment.", FixedBudgets: map[string]int{"sms_spam": 50},
 		Runs:  []study.Run{{Name: "small-1", Type: "Experiment", Status: "completed", Spec: `{"experiment":"small"}`}},
 		Cards: []study.Card{{Task: "prog_opinion", Card: opinions.Card}},
 	}
-	pre := ledger(simulate(t, "small-1/pretrain/transfer/s1", search.NAML, 1, []world{{"airline", .81, .2}, {"us_economy", .7, .2}, {"sst", .8, .2}}, 300, 0), study.Pretrain, "", study.ArmTransfer)
+	s.Arms = []study.Arm{
+		{Name: "random", Strategy: search.Random}, {Name: "naml", Strategy: search.NAML}, {Name: "transfer", Strategy: search.NAML, From: "multitask"},
+		{Name: "no-task-embedding", Strategy: search.NAML, From: "no-task-embedding"}, {Name: "ppo", Strategy: search.NAML}, {Name: "unused", Strategy: search.NAML},
+	}
+	s.Baseline, s.Against = "random", "transfer"
+	worlds := []world{{"airline", .81, .2}, {"us_economy", .7, .2}, {"sst", .8, .2}}
+	pre := ledger(simulate(t, "small-1/pretrain/multitask/s1", search.NAML, 1, worlds, 300, 0), study.Pretrain, "", "multitask")
 	pre.TaskEmbeddings = [][]float64{{1, 0}, {.6, .8}, {-1, 0}}
 	pre.Controller = "sha256:cc"
 	s.Ledgers = append(s.Ledgers, pre)
 	for _, w := range []world{spam, opinion} {
 		for seed := range uint64(2) {
-			for head, arm := range []string{study.ArmRandom, study.ArmNAML, study.ArmTransfer, study.ArmNoTaskEmbedding} {
-				strategy := search.NAML
-				if arm == study.ArmRandom {
-					strategy = search.Random
-				}
-				sim := simulate(t, "small-1/transfer/"+w.name+"/"+arm+"/s"+string(rune('1'+seed)), strategy, seed+1, []world{w}, 120, max(head-1, 0)*150)
-				s.Ledgers = append(s.Ledgers, ledger(sim, study.Transfer, w.name, arm))
+			for head, arm := range s.Arms[:4] {
+				sim := simulate(t, "small-1/transfer/"+w.name+"/"+arm.Name+"/s"+string(rune('1'+seed)), arm.Strategy, seed+1, []world{w}, 120, max(head-1, 0)*150)
+				s.Ledgers = append(s.Ledgers, ledger(sim, study.Transfer, w.name, arm.Name))
 			}
 		}
 	}
-	for _, method := range []string{"reinforce", "ppo"} {
-		s.Ledgers = append(s.Ledgers, ledger(simulate(t, "small-1/policy/"+method, search.NAML, 1, []world{spam}, 80, 0), study.Policy, spam.name, method))
+	for _, arm := range []string{"reinforce", "ppo"} { // one of them without a definition
+		sim := simulate(t, "small-1/transfer/"+spam.name+"/"+arm+"/s1", search.NAML, 1, []world{spam}, 80, 0)
+		s.Ledgers = append(s.Ledgers, ledger(sim, study.Transfer, spam.name, arm))
 	}
-	failed := study.Ledger{Phase: study.Transfer, Task: spam.name, Arm: study.ArmNAML, Seed: 9, Search: "small-1/nine", Status: "failed", Reason: "no luck", Budget: 120}
+	failed := study.Ledger{Phase: study.Transfer, Task: spam.name, Arm: "naml", Seed: 9, Search: "small-1/nine", Status: "failed", Reason: "no luck", Budget: 120}
 	s.Ledgers = append(s.Ledgers, failed)
 	s.Sort()
 	return s
@@ -76,9 +82,10 @@ func TestExperimentGolden(t *testing.T) {
 func TestExperimentPage(t *testing.T) {
 	page := experimentPage(t, experiment(t))
 	for _, want := range []string{
-		"Trials to random search&#39;s best", "Test accuracy-top10 at a fixed budget", "The full method against each other arm", "the paper&#39;s trials", "4,815",
-		"Cosine similarity of the task embeddings", "0.60", "modal architecture", "Choice of the module over the trials", "Policy gradients", "reinforce",
-		"times fewer trials than random search", "new tasks", "small-1/nine failed: no luck", "prog_opinion", "{&#34;experiment&#34;:&#34;small&#34;}",
+		"Trials to the final validation accuracy-top10 of random search", "Test accuracy-top10 at a fixed budget", "transfer against each other arm",
+		"the paper&#39;s figure", "4,815", "Validation accuracy-top10 at the end", "first ten trials",
+		"Cosine similarity of the task embeddings", "0.60", "modal architecture", "Choice of the module over the trials", "ppo", "reinforce",
+		"transfer needs", "times fewer trials than random search", "new tasks", "small-1/nine failed: no luck", "prog_opinion", "{&#34;experiment&#34;:&#34;small&#34;}",
 	} {
 		if !strings.Contains(page, want) && !strings.Contains(page, strings.ReplaceAll(want, "&#39;", "'")) {
 			t.Errorf("%q is not in the page", want)
@@ -121,36 +128,126 @@ func TestExperimentFigures(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(v.Targets) != 2 || v.Targets[0].Fixed != 50 || v.Targets[1].Fixed != 120 || !v.Paper {
+	if len(v.Targets) != 2 || v.Targets[0].Fixed != 50 || v.Targets[1].Fixed != 120 {
 		t.Fatalf("targets %+v", v.Targets)
 	}
-	for _, target := range v.Targets {
-		bold := 0
-		for _, c := range target.Cells {
-			if c.Bold {
-				bold++
+	var titles []string
+	for _, table := range v.Tables {
+		titles = append(titles, strings.SplitN(table.Title, " ", 3)[0]+" "+table.Columns[1].Name)
+		// All arms that have searches, in their order, those without a definition last.
+		if table.Columns[1].Name == "wins" {
+			continue
+		}
+		if got := columns(table.Table); got != "random naml transfer no-task-embedding ppo reinforce" {
+			t.Errorf("%s: the columns are %s", table.Title, got)
+		}
+		for _, row := range table.Rows {
+			marked := 0
+			for _, c := range row {
+				if c.Marked {
+					marked++
+				}
+				if c.Marked && strings.HasPrefix(c.Text, ">") {
+					t.Errorf("%s, %s: the fastest of those that got there did not", table.Title, row[0].Text)
+				}
 			}
-			if c.Fastest && !c.Ends {
-				t.Errorf("%s, %s: the fastest of those that got there did not", target.Task, c.Arm)
+			if marked == 0 && table.Marks != "" {
+				t.Errorf("%s, %s: nothing is best", table.Title, row[0].Text)
 			}
 		}
-		if bold == 0 {
-			t.Errorf("%s: nothing is best", target.Task)
-		}
+	}
+	if got := strings.Join(titles, ", "); got != "Test budget, Test after trials, Validation budget, Trials budget, Mean budget, transfer wins" {
+		t.Errorf("tables %s", got)
 	}
 	// At the whole budget the fixed one is the end.
-	for _, c := range v.Targets[1].Cells {
-		if c.AtFixed != c.Test {
-			t.Errorf("%s: %+v at the budget, %+v at the end", c.Arm, c.AtFixed, c.Test)
+	for i, c := range v.Tables[1].Rows[1] {
+		if end := v.Tables[0].Rows[1][i]; c.Text != end.Text || c.Marked != end.Marked {
+			t.Errorf("%+v at the budget, %+v at the end", c, end)
 		}
 	}
+	if c := v.Tables[3].Rows[0][2]; c.Paper != "4,815" || v.Tables[1].Rows[0][4].Paper != "98.1" {
+		t.Errorf("the paper's figures: %+v, %+v", c, v.Tables[1].Rows[0][4])
+	}
 	trained := 0
-	for _, c := range v.Costs {
+	for _, c := range costs(s) {
 		trained += c.Trained + c.Cached
 	}
-	if trained != v.Trials || v.Searches != len(s.Ledgers) || v.PretrainTasks != 3 {
-		t.Errorf("%d trials with costs of %d, %d searches, %d pretraining tasks", trained, v.Trials, v.Searches, v.PretrainTasks)
+	if trained != v.Trials || v.Searches != len(s.Ledgers) || v.Saving.PretrainTasks != 3 {
+		t.Errorf("%d trials with costs of %d, %d searches, %d pretraining tasks", trained, v.Trials, v.Searches, v.Saving.PretrainTasks)
 	}
+	// The reference arm is open, those that learn follow.
+	var shown []string
+	for _, o := range v.Targets[0].Options {
+		shown = append(shown, fmt.Sprint(strings.Fields(o.Search)[0], o.Open))
+	}
+	if got := strings.Join(shown, " "); got != "transfer,true naml,false no-task-embedding,false ppo,false reinforce,false" {
+		t.Errorf("options of %s", got)
+	}
+}
+
+func columns(t Table) string {
+	var out []string
+	for _, c := range t.Columns[2:] {
+		out = append(out, c.Name)
+	}
+	return strings.Join(out, " ")
+}
+
+// The marks of a table: the best, and what is not to be told from it.
+func TestCells(t *testing.T) {
+	row := study.Row{Task: "t", Budget: 50, Cells: []study.Cell{
+		{Arm: "a", Models: 10, Test: metrics.Estimate{Mean: .9, Error: .02}, ToBaseline: 51, Reached: 1, Compared: 3, First: .5},
+		{Arm: "b", Models: 10, Test: metrics.Estimate{Mean: .885, Error: .001}, ToBaseline: 12.5, Reached: 3, Compared: 3},
+		{Arm: "c", Models: 10, Test: metrics.Estimate{Mean: .87, Error: .1}},
+		{Arm: "d"},
+	}}
+	got := estimates(row, func(c study.Cell) metrics.Estimate { return c.Test })
+	want := []Cell{{Text: "90.00 ± 2.00", Marked: true}, {Text: "88.50 ± 0.10", Marked: true}, {Text: "87.00 ± 10.00", Marked: true}, {Text: "no model"}}
+	if !slices.Equal(got, want) {
+		t.Errorf("%+v", got)
+	}
+	got = trialCells(row)
+	want = []Cell{{Text: "> 50", Note: "1 of 3"}, {Text: "12.5", Note: "3 of 3", Marked: true}, {Text: "–"}, {Text: "–"}}
+	if !slices.Equal(got, want) {
+		t.Errorf("%+v", got)
+	}
+	if Tables(&study.Study{}) != nil {
+		t.Error("tables of nothing")
+	}
+}
+
+// Another baseline and reference, and arms of other names: the words follow.
+func TestTablesFollowTheArms(t *testing.T) {
+	s := experiment(t)
+	for i := range s.Ledgers {
+		s.Ledgers[i].Arm = strings.NewReplacer("random", "dice", "transfer", "ours", "naml", "theirs").Replace(s.Ledgers[i].Arm)
+	}
+	s.Arms = []study.Arm{{Name: "theirs", Strategy: search.NAML}, {Name: "ours", Strategy: search.NAML}, {Name: "dice", Strategy: search.Random}}
+	s.Baseline, s.Against = "theirs", "ours"
+	tables := Tables(s)
+	if got := columns(tables[0]); got != "theirs ours dice no-task-embedding reinforce ppo" && got != "theirs ours dice no-task-embedding ppo reinforce" {
+		t.Errorf("columns %s", got)
+	}
+	if !strings.Contains(tables[3].Title, "accuracy-top10 of theirs,") || !strings.HasPrefix(tables[5].Title, "ours against") || tables[5].Rows[0][0].Text != "theirs" {
+		t.Errorf("titles %q, %q", tables[3].Title, tables[5].Title)
+	}
+	for _, table := range tables { // the paper's ablations are of its own arms
+		if table.Rows[0][0].Text == "theirs" && slices.ContainsFunc(table.Rows[2], func(c Cell) bool { return c.Paper != "" }) {
+			t.Errorf("the paper's figures beside %+v", table.Rows[2])
+		}
+	}
+	page := experimentPage(t, s)
+	if strings.Contains(page, "new tasks") || strings.Contains(page, "random search") {
+		t.Error("ours starts from nothing, and theirs is no random search")
+	}
+	// Without a baseline nothing is counted to it.
+	s.Baseline = ""
+	for _, table := range Tables(s) {
+		if strings.HasPrefix(table.Title, "Trials") {
+			t.Error("trials to nothing")
+		}
+	}
+	experimentPage(t, s)
 }
 
 func TestExperimentData(t *testing.T) {
@@ -164,7 +261,7 @@ func TestExperimentData(t *testing.T) {
 	for _, l := range s.Ledgers {
 		trials += len(l.Trials)
 	}
-	if err != nil || len(rows) != trials+1 || !strings.HasPrefix(rows[1][1], "pretrain transfer") {
+	if err != nil || len(rows) != trials+1 || !strings.HasPrefix(rows[1][1], "pretrain multitask") {
 		t.Errorf("%d lines for %d trials, %v", len(rows), trials, err)
 	}
 	b.Reset()
@@ -178,7 +275,7 @@ func TestExperimentData(t *testing.T) {
 		}
 		Study study.Study
 	}
-	if err := json.Unmarshal(b.Bytes(), &back); err != nil || len(back.Table) != 2 || len(back.Table[0].Arms) != 4 || len(back.Study.Ledgers) != len(s.Ledgers) {
+	if err := json.Unmarshal(b.Bytes(), &back); err != nil || len(back.Table) != 2 || len(back.Table[0].Arms) != 6 || len(back.Study.Ledgers) != len(s.Ledgers) {
 		t.Errorf("%+v, %v", back.Table, err)
 	}
 }

@@ -2,7 +2,6 @@ package report
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/dustin/go-humanize"
@@ -46,13 +45,3 @@ func count(n int) string { return humanize.Comma(int64(n)) }
 
 // label writes a choice's name in words.
 func label(s string) string { return strings.ReplaceAll(s, "_", " ") }
-
-// median of values, which it sorts; 0 for none.
-func median(values []float64) float64 {
-	n := len(values)
-	if n == 0 {
-		return 0
-	}
-	slices.Sort(values)
-	return (values[(n-1)/2] + values[n/2]) / 2
-}

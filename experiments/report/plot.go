@@ -269,7 +269,7 @@ func render(p *plot.Plot, id, title, description string) (template.HTML, error) 
 		return "", fmt.Errorf("the drawing has no SVG head: %.80q", svg)
 	}
 	esc := template.HTMLEscapeString
-	return template.HTML(fmt.Sprintf( //nolint:gosec // drawn above, with titles escaped
+	return template.HTML(fmt.Sprintf(
 		`<svg class="plot" role="img" viewBox="%s" aria-labelledby="%[2]s-title %[2]s-desc">`+
 			"\n<title id=\"%[2]s-title\">%s</title>\n<desc id=\"%[2]s-desc\">%s</desc>\n",
 		svg[head[2]:head[3]], id, esc(title), esc(description)) + svg[head[1]:]), nil

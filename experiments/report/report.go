@@ -14,6 +14,7 @@ import (
 
 	"tnaml/experiments/data"
 	"tnaml/experiments/data/kinds"
+	"tnaml/experiments/metrics"
 	"tnaml/experiments/search"
 )
 
@@ -55,8 +56,8 @@ type Card struct {
 	Card data.Card `json:"card"`
 }
 
-// topN is the paper's N.
-const topN = 10
+// topN is the N of all accuracies-topN.
+const topN = metrics.N
 
 var (
 	//go:embed page.html

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"html/template"
+	"maps"
 	"slices"
 	"strings"
 
@@ -104,7 +105,7 @@ type configView struct {
 }
 
 func newView(in Input) (*view, error) {
-	v := &view{Title: in.Title, Generated: in.Generated, Style: template.CSS(pageCSS), TopN: topN, Searches: in.Searches} //nolint:gosec // our own style
+	v := &view{Title: in.Title, Generated: in.Generated, Style: template.CSS(pageCSS), TopN: topN, Searches: in.Searches}
 	look := styles{colour: map[styleKey]int{}}
 	tasks := map[string]*taskView{}
 	data := map[string]string{}
@@ -218,14 +219,9 @@ func newArm(s *Search, k int, costs map[int]search.Cost) *arm {
 			sets[c.InstructionSet] = true
 		}
 	}
-	a.Cost.Mean, a.Cost.Median = metrics.Mean(trained).Mean, median(trained)
+	a.Cost.Mean, a.Cost.Median = metrics.Mean(trained).Mean, metrics.Median(trained)
 	a.Cost.Workers = len(workers)
-	var names []string
-	for name := range sets {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	a.Cost.InstructionSets = strings.Join(names, ", ")
+	a.Cost.InstructionSets = strings.Join(slices.Sorted(maps.Keys(sets)), ", ")
 	a.Top, _ = metrics.AccuracyTopN(s.Trials, k, topN)
 	a.curve = metrics.Curve(s.Trials, k, topN)
 	return a

@@ -9,19 +9,16 @@ import (
 	"tnaml/experiments/metrics"
 )
 
-// topN is the paper's N.
-const topN = 10
-
 // The measures of a benchmark.
 const (
 	// Validation and Test are accuracy-top10 at the end of the budget, fractions
 	// of 1; more is better.
 	Validation = "validation accuracy-top10"
 	Test       = "test accuracy-top10"
-	// TrialsToRandom is the number of trials to random search's final validation
+	// TrialsToBaseline is the number of trials to the baseline's final validation
 	// accuracy-top10 with the same task and seed (Table 1, left); where it is
 	// never reached, one more than the budget. Less is better.
-	TrialsToRandom = "trials to random search's best"
+	TrialsToBaseline = "trials to the baseline's best"
 	// TrialCPU is the mean CPU time of a trained trial, in seconds; less is
 	// better.
 	TrialCPU = "CPU seconds a trial"
@@ -40,7 +37,7 @@ type Figure struct {
 }
 
 // Median is that of the values.
-func (f Figure) Median() float64 { return median(f.Values) }
+func (f Figure) Median() float64 { return metrics.Median(f.Values) }
 
 // Key identifies what is measured.
 func (f Figure) Key() string {
@@ -66,15 +63,15 @@ func Figures(s *Study) []Figure {
 		out[at].Values = append(out[at].Values, v)
 	}
 	for _, l := range s.Select(Transfer, "", "") {
-		top, ok := metrics.AccuracyTopN(l.Trials, 0, topN)
-		if !ok || top.Models() < topN {
+		top, ok := metrics.AccuracyTopN(l.Trials, 0, metrics.N)
+		if !ok || top.Models() < metrics.N {
 			continue
 		}
 		add(l, Validation, top.Validation.Mean)
 		add(l, Test, top.Test.Mean)
-		if l.Arm != ArmRandom {
-			if n, _, ok := s.TrialsToRandom(l); ok {
-				add(l, TrialsToRandom, float64(n))
+		if l.Arm != s.Baseline {
+			if n, _, ok := s.TrialsToBaseline(l); ok {
+				add(l, TrialsToBaseline, float64(n))
 			}
 		}
 		cpu, n := 0.0, 0
@@ -91,26 +88,29 @@ func Figures(s *Study) []Figure {
 	return out
 }
 
-// TrialsToRandom returns how many trials a search took to the final validation
-// accuracy-top10 of random search on its task, of its seed and budget where
-// there is one (Table 1, left). Where it never got there it is one more than
-// its budget, and reached is false. ok is false without a random search that
-// has ten models.
-func (s *Study) TrialsToRandom(l *Ledger) (trials int, reached, ok bool) {
-	r := s.random(l)
+// TrialsToBaseline returns how many trials a search took to the final validation
+// accuracy-top10 of the baseline's search on its task, of its seed and budget
+// where there is one (Table 1, left). Where it never got there it is one more
+// than its budget, and reached is false. ok is false without a search of the
+// baseline that has ten models.
+func (s *Study) TrialsToBaseline(l *Ledger) (trials int, reached, ok bool) {
+	r := s.baseline(l)
 	if r == nil {
 		return 0, false, false
 	}
-	top, _ := metrics.AccuracyTopN(r.Trials, 0, topN)
-	if n, ok := metrics.TrialsTo(l.Trials, 0, topN, top.Validation.Mean); ok {
+	top, _ := metrics.AccuracyTopN(r.Trials, 0, metrics.N)
+	if n, ok := metrics.TrialsTo(l.Trials, 0, metrics.N, top.Validation.Mean); ok {
 		return n, true, true
 	}
 	return max(l.Budget, len(l.Trials)) + 1, false, true
 }
 
-// random returns the random search to compare a search with: of its run, seed
-// and budget as far as there is one.
-func (s *Study) random(l *Ledger) *Ledger {
+// baseline returns the baseline's search to compare a search with: of its run,
+// seed and budget as far as there is one.
+func (s *Study) baseline(l *Ledger) *Ledger {
+	if s.Baseline == "" {
+		return nil
+	}
 	var best *Ledger
 	score := func(r *Ledger) int {
 		n := 0
@@ -121,9 +121,9 @@ func (s *Study) random(l *Ledger) *Ledger {
 		}
 		return n
 	}
-	for _, r := range s.Select(l.Phase, l.Task, ArmRandom) {
-		top, ok := metrics.AccuracyTopN(r.Trials, 0, topN)
-		if ok && top.Models() == topN && (best == nil || score(r) > score(best)) {
+	for _, r := range s.Select(l.Phase, l.Task, s.Baseline) {
+		top, ok := metrics.AccuracyTopN(r.Trials, 0, metrics.N)
+		if ok && top.Models() == metrics.N && (best == nil || score(r) > score(best)) {
 			best = r
 		}
 	}
@@ -196,7 +196,8 @@ func Judge(tonight []Figure, earlier [][]Figure, t Tolerances) []Verdict {
 		for _, f := range earlier[n-1] {
 			if !there[f.Key()] {
 				e, _ := summarise(past[f.Key()])
-				out = append(out, Verdict{Figure: Figure{Task: f.Task, Arm: f.Arm, Measure: f.Measure, Budget: f.Budget}, Earlier: e, Nights: len(past[f.Key()]), Regressed: true, Missing: true})
+				f.Values = nil
+				out = append(out, Verdict{Figure: f, Earlier: e, Nights: len(past[f.Key()]), Regressed: true, Missing: true})
 			}
 		}
 	}
@@ -211,21 +212,12 @@ func summarise(nights []Figure) (middle, spread float64) {
 		medians[i] = f.Median()
 		seeds += 1.2533 * metrics.Mean(f.Values).Error / 2 / float64(len(nights))
 	}
-	middle = median(medians)
+	middle = metrics.Median(medians)
 	deviations := make([]float64, len(medians))
 	for i, m := range medians {
 		deviations[i] = math.Abs(m - middle)
 	}
-	return middle, max(seeds, 1.4826*median(deviations))
-}
-
-func median(values []float64) float64 {
-	if len(values) == 0 {
-		return 0
-	}
-	v := slices.Sorted(slices.Values(values))
-	n := len(v)
-	return (v[(n-1)/2] + v[n/2]) / 2
+	return middle, max(seeds, 1.4826*metrics.Median(deviations))
 }
 
 // Say is a verdict in a line.
@@ -243,7 +235,8 @@ func (v Verdict) Say() string {
 	case v.Nights == 0:
 		return fmt.Sprintf("%s is %s, the first time", what, number(v.Tonight))
 	}
-	return fmt.Sprintf("%s is %s, earlier %s ± %s (median of %d nights)", what, number(v.Tonight), number(v.Earlier), number(v.Tolerance), v.Nights)
+	earlier := fmt.Sprintf("earlier %s ± %s (median of %d nights)", number(v.Earlier), number(v.Tolerance), v.Nights)
+	return fmt.Sprintf("%s is %s, %s", what, number(v.Tonight), earlier)
 }
 
 // Regressions are the verdicts that count against the night, worst first by

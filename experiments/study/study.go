@@ -18,36 +18,9 @@ type Phase string
 const (
 	// Pretrain: multitask searches that learn the controllers (§2.2).
 	Pretrain Phase = "pretrain"
-	// Transfer: one search for each target task, arm and seed (§2.3, §4), the
-	// arms of the ablations included (§4.3).
+	// Transfer: one search for each target task, arm and seed (§2.3, §4).
 	Transfer Phase = "transfer"
-	// Policy: the same single-task search under each policy gradient (§4).
-	Policy Phase = "policy"
 )
-
-// The arms of the phase Transfer. In the phase Pretrain, ArmTransfer and
-// ArmNoTaskEmbedding are the controllers that those arms start from; in the
-// phase Policy the arms are the names of policy gradient settings, as the
-// experiment gives them.
-const (
-	// ArmRandom is random search.
-	ArmRandom = "random"
-	// ArmNAML is single-task Neural AutoML, from scratch.
-	ArmNAML = "naml"
-	// ArmTransfer is Transfer Neural AutoML: the pretrained multitask controller.
-	ArmTransfer = "transfer"
-	// ArmNoTaskEmbedding transfers a controller pretrained without task
-	// embeddings (the first ablation of §4.3).
-	ArmNoTaskEmbedding = "no-task-embedding"
-	// ArmSingleArchitecture trains one architecture again and again: the final
-	// child model of the task-agnostic controller (the second ablation).
-	ArmSingleArchitecture = "single-architecture"
-)
-
-// Arms lists the arms of the phase Transfer, in the order of tables.
-func Arms() []string {
-	return []string{ArmRandom, ArmNAML, ArmTransfer, ArmNoTaskEmbedding, ArmSingleArchitecture}
-}
 
 // Study is all that an experiment's report is made of.
 type Study struct {
@@ -57,6 +30,12 @@ type Study struct {
 	// Runs names the workflow runs whose searches are in here, oldest first:
 	// siblings that differ in an edited seed, budget, task or arm.
 	Runs []Run `json:"runs,omitempty"`
+	// Arms are those of the runs, in the order of tables.
+	Arms []Arm `json:"arms,omitempty"`
+	// Baseline is the arm to whose final accuracy the others' trials are counted,
+	// empty for none; Against the one that the others are compared with.
+	Baseline string `json:"baseline,omitempty"`
+	Against  string `json:"against,omitempty"`
 	// Ledgers holds every search, in the order of Sort.
 	Ledgers []Ledger `json:"ledgers"`
 	// Cards describe the tasks; a task may lack one.
@@ -72,8 +51,7 @@ type Study struct {
 type Run struct {
 	// Name is the workflow ID, which Ledger.Run refers to.
 	Name string `json:"name"`
-	// Type is the workflow type: Experiment, Pretrain, Transfer, Ablation, Policy
-	// or Benchmark.
+	// Type is the workflow type: Experiment, Pretrain, Transfer or Benchmark.
 	Type   string `json:"type"`
 	Status string `json:"status"`
 	// Spec is the run's input with all defaults filled in, as JSON.
@@ -86,8 +64,11 @@ type Ledger struct {
 	// Task is the one task of the search, which has index 0 in Trials; empty in
 	// the phase Pretrain, where Config.Tasks names them.
 	Task string `json:"task,omitempty"`
-	Arm  string `json:"arm"`
-	Seed uint64 `json:"seed"`
+	// Arm is the arm's name, in the phase Pretrain the pretraining's; Strategy is
+	// what it searches with.
+	Arm      string `json:"arm"`
+	Strategy string `json:"strategy,omitempty"`
+	Seed     uint64 `json:"seed"`
 	// Run names the workflow run that started the search, Search the search.
 	Run    string `json:"run,omitempty"`
 	Search string `json:"search"`
@@ -119,12 +100,12 @@ type Card struct {
 }
 
 // Sort puts the ledgers into their canonical order: by phase (pretrain,
-// transfer, policy), task in order of first appearance, arm as in Arms, then
-// by appearance, seed, and run.
+// transfer), task in order of first appearance, arm as in Arms, then by
+// appearance, seed, and run.
 func (s *Study) Sort() {
 	tasks, arms := map[string]int{}, map[string]int{}
-	for i, a := range Arms() {
-		arms[a] = i
+	for i, a := range s.Arms {
+		arms[a.Name] = i
 	}
 	for _, l := range s.Ledgers {
 		if _, ok := tasks[l.Task]; !ok {
@@ -134,7 +115,7 @@ func (s *Study) Sort() {
 			arms[l.Arm] = len(arms)
 		}
 	}
-	phases := []Phase{Pretrain, Transfer, Policy}
+	phases := []Phase{Pretrain, Transfer}
 	slices.SortStableFunc(s.Ledgers, func(a, b Ledger) int {
 		return cmp.Or(
 			cmp.Compare(slices.Index(phases, a.Phase), slices.Index(phases, b.Phase)),
@@ -144,6 +125,47 @@ func (s *Study) Sort() {
 			cmp.Compare(a.Run, b.Run),
 		)
 	})
+}
+
+// ArmNames lists the arms that have searches, in the order of tables.
+func (s *Study) ArmNames() []string {
+	var out []string
+	for _, a := range s.Arms {
+		if len(s.Select(Transfer, "", a.Name)) > 0 {
+			out = append(out, a.Name)
+		}
+	}
+	for _, l := range s.Select(Transfer, "", "") {
+		if !slices.Contains(out, l.Arm) {
+			out = append(out, l.Arm)
+		}
+	}
+	return out
+}
+
+// Arm returns an arm by its name; one that has searches but no definition has
+// their strategy.
+func (s *Study) Arm(name string) Arm {
+	for _, a := range s.Arms {
+		if a.Name == name {
+			return a
+		}
+	}
+	a := Arm{Name: name}
+	for _, l := range s.Select(Transfer, "", name) {
+		a.Strategy = cmp.Or(a.Strategy, l.Strategy, l.Config.Strategy)
+	}
+	return a
+}
+
+// Failed returns the searches that did not come to an end.
+func (s *Study) Failed() (out []Ledger) {
+	for _, l := range s.Ledgers {
+		if l.Status == "failed" || l.Status == "canceled" {
+			out = append(out, l)
+		}
+	}
+	return out
 }
 
 // Tasks lists the tasks of a phase in order of appearance; in the phase

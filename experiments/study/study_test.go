@@ -34,29 +34,29 @@ func near(a, b float64) bool { return math.Abs(a-b) < 1e-9 }
 
 // Accuracy-top10, trials to random's best and their medians, by hand.
 func TestTableByHand(t *testing.T) {
-	s := &Study{}
+	s := &Study{Baseline: "random", FixedBudgets: map[string]int{"a": 11}}
 	// Random ends at the mean of .50 … .59 = .545, after its tenth trial.
-	s.Ledgers = append(s.Ledgers, ledger(Transfer, "a", ArmRandom, 1, ramp(10, .5)...), ledger(Transfer, "a", ArmRandom, 2, ramp(10, .5)...), ledger(Transfer, "a", ArmRandom, 3, ramp(10, .5)...))
+	s.Ledgers = append(s.Ledgers, ledger(Transfer, "a", "random", 1, ramp(10, .5)...), ledger(Transfer, "a", "random", 2, ramp(10, .5)...), ledger(Transfer, "a", "random", 3, ramp(10, .5)...))
 	// Seed 1: twelve trials at .60 reach it with the first (a mean over fewer models counts).
 	one := ramp(12, 0)
 	for i := range one {
 		one[i] = .6
 	}
 	// Seed 2: .40, .41, … : the best ten of n are .40+(n−10)/100 … .40+(n−1)/100, mean .445 + (n−10)/100 ≥ .545 at n = 20.
-	s.Ledgers = append(s.Ledgers, ledger(Transfer, "a", ArmNAML, 1, one...), ledger(Transfer, "a", ArmNAML, 2, ramp(25, .4)...))
+	s.Ledgers = append(s.Ledgers, ledger(Transfer, "a", "naml", 1, one...), ledger(Transfer, "a", "naml", 2, ramp(25, .4)...))
 	// Seed 3 never gets there in 12 trials.
-	s.Ledgers = append(s.Ledgers, ledger(Transfer, "a", ArmNAML, 3, ramp(12, .2)...))
-	s.Ledgers = append(s.Ledgers, Ledger{Phase: Transfer, Task: "a", Arm: ArmNAML, Seed: 4, Status: "failed", Budget: 12})
-	rows := s.Table(Transfer)
+	s.Ledgers = append(s.Ledgers, ledger(Transfer, "a", "naml", 3, ramp(12, .2)...))
+	s.Ledgers = append(s.Ledgers, Ledger{Phase: Transfer, Task: "a", Arm: "naml", Seed: 4, Status: "failed", Budget: 12})
+	rows := s.Table()
 	if len(rows) != 1 || rows[0].Budget != 25 || len(rows[0].Cells) != 2 || rows[0].Cell("nothing") != nil {
 		t.Fatalf("rows %+v", rows)
 	}
-	random, naml := rows[0].Cell(ArmRandom), rows[0].Cell(ArmNAML)
+	random, naml := rows[0].Cell("random"), rows[0].Cell("naml")
 	if !near(random.Validation.Mean, .545) || !near(random.Test.Mean, .445) || random.Models != 10 || random.Seeds != 3 || random.Test.Error != 0 {
 		t.Errorf("random %+v", random)
 	}
 	for seed, want := range map[int]int{3: 0, 4: 20, 5: 13} {
-		n, reached, ok := s.TrialsToRandom(&s.Ledgers[seed])
+		n, reached, ok := s.TrialsToBaseline(&s.Ledgers[seed])
 		if seed == 3 {
 			want = n // what it takes with equal models is metrics' matter
 		}
@@ -64,8 +64,8 @@ func TestTableByHand(t *testing.T) {
 			t.Errorf("ledger %d: %d, %v, %v, want %d", seed, n, reached, ok, want)
 		}
 	}
-	first, _, _ := s.TrialsToRandom(&s.Ledgers[3])
-	if want := median([]float64{float64(first), 20, 13}); naml.ToRandom != want || naml.Reached != 2 || naml.Compared != 3 || naml.Failed != 1 {
+	first, _, _ := s.TrialsToBaseline(&s.Ledgers[3])
+	if want := metrics.Median([]float64{float64(first), 20, 13}); naml.ToBaseline != want || naml.Reached != 2 || naml.Compared != 3 || naml.Failed != 1 {
 		t.Errorf("naml %+v, want a median of %v", naml, want)
 	}
 	// The end: .6, the mean of .55 … .64 = .595, the mean of .22 … .31 = .265; 2 s.e.m. over the three.
@@ -77,6 +77,10 @@ func TestTableByHand(t *testing.T) {
 	if e := 2 * math.Sqrt(squares/2) / math.Sqrt(3); !near(naml.Validation.Mean, mean) || !near(naml.Validation.Error, e) {
 		t.Errorf("naml %+v, want %v ± %v", naml.Validation, mean, e)
 	}
+	// At 11 trials: .6, the mean of .41 … .50 = .455, .21 … .30 = .255, each less a tenth.
+	if rows[0].Fixed != 11 || !near(naml.AtFixed.Mean, (.5+.355+.155)/3) || !near(random.AtFixed.Mean, .445) || !near(naml.Gap(), .1) {
+		t.Errorf("at %d trials: %+v, %+v", rows[0].Fixed, naml.AtFixed, random.AtFixed)
+	}
 	// The first ten trials: .6, .445, .245.
 	if !near(naml.First, (.6+.445+.245)/3) {
 		t.Errorf("first %v", naml.First)
@@ -85,17 +89,17 @@ func TestTableByHand(t *testing.T) {
 
 // Without random search there is nothing to compare with; a random search of
 // another seed is better than none.
-func TestTrialsToRandomNeedsOne(t *testing.T) {
-	s := &Study{Ledgers: []Ledger{ledger(Transfer, "a", ArmNAML, 1, ramp(12, .5)...)}}
-	if _, _, ok := s.TrialsToRandom(&s.Ledgers[0]); ok {
+func TestTrialsToBaselineNeedsOne(t *testing.T) {
+	s := &Study{Baseline: "random", Ledgers: []Ledger{ledger(Transfer, "a", "naml", 1, ramp(12, .5)...)}}
+	if _, _, ok := s.TrialsToBaseline(&s.Ledgers[0]); ok {
 		t.Error("compared with nothing")
 	}
-	s.Ledgers = append(s.Ledgers, ledger(Transfer, "a", ArmRandom, 7, ramp(9, .5)...))
-	if _, _, ok := s.TrialsToRandom(&s.Ledgers[0]); ok {
+	s.Ledgers = append(s.Ledgers, ledger(Transfer, "a", "random", 7, ramp(9, .5)...))
+	if _, _, ok := s.TrialsToBaseline(&s.Ledgers[0]); ok {
 		t.Error("compared with a search of nine models")
 	}
-	s.Ledgers = append(s.Ledgers, ledger(Transfer, "a", ArmRandom, 8, ramp(10, .1)...))
-	if n, reached, ok := s.TrialsToRandom(&s.Ledgers[0]); !ok || !reached || n > 10 {
+	s.Ledgers = append(s.Ledgers, ledger(Transfer, "a", "random", 8, ramp(10, .1)...))
+	if n, reached, ok := s.TrialsToBaseline(&s.Ledgers[0]); !ok || !reached || n > 10 {
 		t.Errorf("%d, %v, %v", n, reached, ok)
 	}
 }
@@ -113,18 +117,33 @@ func TestCompareByHand(t *testing.T) {
 		}
 	}
 	for task, tests := range map[string][2]float64{"won": {.8, .7}, "drawn": {.7, .7}, "lost": {.6, .65}} {
-		add(task, ArmTransfer, tests[0])
-		add(task, ArmSingleArchitecture, tests[1])
+		add(task, "transfer", tests[0])
+		add(task, "single-architecture", tests[1])
 	}
-	add("alone", ArmTransfer, .9)
-	c := s.Compare(Transfer, ArmTransfer, ArmSingleArchitecture)
+	add("alone", "transfer", .9)
+	c := s.Compare("transfer", "single-architecture")
 	if c.Tasks != 3 || c.Test != (metrics.Tally{Wins: 1, Draws: 1, Losses: 1}) || !near(c.Difference, (.1+0-.05)/3) {
 		t.Errorf("%+v", c)
 	}
 }
 
+// What is compared with what, where nobody says.
+func TestBaselineAndReference(t *testing.T) {
+	arms := []Arm{{Name: "a", Strategy: "naml"}, {Name: "b", Strategy: "random"}, {Name: "c", Strategy: "naml", From: "x"}, {Name: "d", Strategy: "random"}}
+	if BaselineOf(arms) != "b" || ReferenceOf(arms) != "c" || BaselineOf(arms[:1]) != "" || ReferenceOf(arms[:2]) != "a" || ReferenceOf(nil) != "" {
+		t.Error("the default baseline or reference")
+	}
+	s := &Study{Arms: arms, Against: "c", Ledgers: []Ledger{
+		ledger(Transfer, "t", "c", 1, ramp(10, .5)...), ledger(Transfer, "t", "b", 1, ramp(10, .4)...), ledger(Transfer, "t", "a", 1, ramp(10, .5)...),
+	}}
+	c := s.Comparisons()
+	if len(c) != 2 || c[0].B != "a" || c[0].Test.Draws != 1 || c[1].B != "b" || c[1].Test.Wins != 1 {
+		t.Errorf("%+v", c)
+	}
+}
+
 func figure(values ...float64) Figure {
-	return Figure{Task: "t", Arm: ArmTransfer, Measure: Test, Budget: 50, Values: values}
+	return Figure{Task: "t", Arm: "transfer", Measure: Test, Budget: 50, Values: values}
 }
 
 // The verdict follows the spread: the nights' own, the seeds', or the floor.
@@ -162,7 +181,7 @@ func TestJudgeByHand(t *testing.T) {
 	}
 	// Less is better for costs, and the floor is relative.
 	cost := func(x float64) Figure {
-		return Figure{Task: "t", Arm: ArmTransfer, Measure: TrialCPU, Budget: 50, Values: []float64{x}}
+		return Figure{Task: "t", Arm: "transfer", Measure: TrialCPU, Budget: 50, Values: []float64{x}}
 	}
 	if v := judge(cost(1.3), cost(1)); !v.Regressed || !near(v.Tolerance, .25) || !near(v.Worse, .3) {
 		t.Errorf("a cost: %+v", v)
@@ -183,13 +202,13 @@ func TestJudgeByHand(t *testing.T) {
 
 // Figures of a study, one value a seed, cached trials out of the costs.
 func TestFigures(t *testing.T) {
-	s := &Study{Ledgers: []Ledger{
-		ledger(Transfer, "a", ArmRandom, 1, ramp(10, .5)...), ledger(Transfer, "a", ArmTransfer, 1, ramp(10, .6)...),
-		ledger(Transfer, "a", ArmTransfer, 2, ramp(10, .7)...), ledger(Transfer, "a", ArmTransfer, 3, ramp(9, .7)...),
+	s := &Study{Baseline: "random", Ledgers: []Ledger{
+		ledger(Transfer, "a", "random", 1, ramp(10, .5)...), ledger(Transfer, "a", "transfer", 1, ramp(10, .6)...),
+		ledger(Transfer, "a", "transfer", 2, ramp(10, .7)...), ledger(Transfer, "a", "transfer", 3, ramp(9, .7)...),
 	}}
 	s.Ledgers[1].Costs[0].Cached = true
 	for _, f := range Figures(s) {
-		if f.Arm != ArmTransfer {
+		if f.Arm != "transfer" {
 			continue
 		}
 		if len(f.Values) != 2 { // nine models give no figure
@@ -209,9 +228,9 @@ func TestFigures(t *testing.T) {
 }
 
 func TestSortAndSelect(t *testing.T) {
-	s := &Study{Ledgers: []Ledger{
-		ledger(Policy, "x", "ppo", 1), ledger(Transfer, "b", ArmTransfer, 2), ledger(Transfer, "b", ArmTransfer, 1),
-		ledger(Transfer, "a", ArmRandom, 1), ledger(Transfer, "b", ArmRandom, 1), ledger(Pretrain, "", ArmTransfer, 1),
+	s := &Study{Arms: []Arm{{Name: "random", Strategy: "random"}, {Name: "naml", Strategy: "naml"}, {Name: "transfer", Strategy: "naml", From: "multitask"}}, Ledgers: []Ledger{
+		ledger(Transfer, "x", "ppo", 1), ledger(Transfer, "b", "transfer", 2), ledger(Transfer, "b", "transfer", 1),
+		ledger(Transfer, "a", "random", 1), ledger(Transfer, "b", "random", 1), ledger(Pretrain, "", "transfer", 1),
 	}}
 	s.Ledgers[5].Config.Tasks = []search.Task{{Name: "p"}, {Name: "q"}}
 	s.Sort()
@@ -219,13 +238,19 @@ func TestSortAndSelect(t *testing.T) {
 	for _, l := range s.Ledgers {
 		got = append(got, fmt.Sprintf("%s/%s/%s/%d", l.Phase, l.Task, l.Arm, l.Seed))
 	}
-	if want := "pretrain//transfer/1 transfer/b/random/1 transfer/b/transfer/1 transfer/b/transfer/2 transfer/a/random/1 policy/x/ppo/1"; strings.Join(got, " ") != want {
+	if want := "pretrain//transfer/1 transfer/x/ppo/1 transfer/b/random/1 transfer/b/transfer/1 transfer/b/transfer/2 transfer/a/random/1"; strings.Join(got, " ") != want {
 		t.Errorf("%v", got)
 	}
 	if tasks := s.Tasks(Pretrain); strings.Join(tasks, " ") != "p q" {
 		t.Errorf("pretraining tasks %v", tasks)
 	}
-	if len(s.Select(Transfer, "b", "")) != 3 || len(s.Select(Transfer, "", ArmRandom)) != 2 {
+	if len(s.Select(Transfer, "b", "")) != 3 || len(s.Select(Transfer, "", "random")) != 2 {
 		t.Error("select")
+	}
+	if got := strings.Join(s.ArmNames(), " "); got != "random transfer ppo" { // those that have searches, others last
+		t.Errorf("arms %s", got)
+	}
+	if a := s.Arm("transfer"); a.From != "multitask" || s.Arm("ppo").Name != "ppo" {
+		t.Errorf("arm %+v", a)
 	}
 }

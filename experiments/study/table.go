@@ -1,6 +1,7 @@
 package study
 
 import (
+	"math"
 	"slices"
 
 	"tnaml/experiments/metrics"
@@ -17,25 +18,33 @@ type Cell struct {
 	// the mean over seeds with its 2 s.e.m. across them.
 	Validation metrics.Estimate `json:"validation"`
 	Test       metrics.Estimate `json:"test"`
+	// AtFixed is the test accuracy-top10 at the row's fixed budget, in the same way
+	// (Table 1, right).
+	AtFixed metrics.Estimate `json:"test_at_fixed_budget"`
 	// Models is the least number of models averaged, 10 unless trials failed.
 	Models int `json:"models"`
-	// ToRandom is the median over seeds of the trials to random search's best
+	// ToBaseline is the median over seeds of the trials to the baseline's best
 	// validation accuracy-top10 (Table 1, left), Reached the number of seeds that
-	// got there, Compared those that have a random search to compare with.
-	ToRandom float64 `json:"trials_to_random"`
-	Reached  int     `json:"reached"`
-	Compared int     `json:"compared"`
+	// got there, Compared those that have a baseline to compare with.
+	ToBaseline float64 `json:"trials_to_baseline"`
+	Reached    int     `json:"reached"`
+	Compared   int     `json:"compared"`
 	// First is the mean validation accuracy of the first ten trials: what the
 	// controller knows before it has learned anything about the task.
 	First float64 `json:"first_trials_validation"`
 }
 
+// Gap is the overfitting to the validation split at the end of the budget.
+func (c Cell) Gap() float64 { return c.Validation.Mean - c.Test.Mean }
+
 // Row is a task with its arms.
 type Row struct {
 	Task string `json:"task"`
-	// Budget is the largest of its searches.
+	// Budget is the largest of its searches; Fixed the number of trials at which
+	// test accuracies are compared.
 	Budget int    `json:"budget"`
-	Cells  []Cell `json:"cells"`
+	Fixed  int    `json:"fixed_budget"`
+	Cells  []Cell `json:"arms"`
 }
 
 // Cell returns an arm's, nil where there is none.
@@ -48,63 +57,83 @@ func (r Row) Cell(arm string) *Cell {
 	return nil
 }
 
-// Table puts the arms of a phase side by side, task by task.
-func (s *Study) Table(p Phase) []Row {
+// Ends says that an arm reached the baseline's best in the median over seeds.
+func (r Row) Ends(c Cell) bool { return c.Compared > 0 && c.ToBaseline <= float64(r.Budget) }
+
+// Table puts the arms side by side, task by task.
+func (s *Study) Table() []Row {
 	var rows []Row
-	for _, task := range s.Tasks(p) {
+	for _, task := range s.Tasks(Transfer) {
 		row := Row{Task: task}
 		var arms []string
-		for _, l := range s.Select(p, task, "") {
+		for _, l := range s.Select(Transfer, task, "") {
 			if !slices.Contains(arms, l.Arm) {
 				arms = append(arms, l.Arm)
 			}
 			row.Budget = max(row.Budget, l.Budget)
 		}
+		row.Fixed = row.Budget
+		if n := s.FixedBudgets[task]; n > 0 {
+			row.Fixed = min(n, row.Budget)
+		}
 		for _, arm := range arms {
-			row.Cells = append(row.Cells, s.cell(p, task, arm))
+			row.Cells = append(row.Cells, s.cell(task, arm, row.Fixed))
 		}
 		rows = append(rows, row)
 	}
 	return rows
 }
 
-func (s *Study) cell(p Phase, task, arm string) Cell {
+func (s *Study) cell(task, arm string, fixed int) Cell {
 	c := Cell{Arm: arm}
-	var validation, test, toRandom, first []float64
-	var only metrics.TopN
-	for _, l := range s.Select(p, task, arm) {
+	var toBaseline, first []float64
+	ledgers := s.Select(Transfer, task, arm)
+	for _, l := range ledgers {
 		c.Seeds++
 		if l.Status == "failed" || l.Status == "canceled" {
 			c.Failed++
 		}
-		top, ok := metrics.AccuracyTopN(l.Trials, 0, topN)
+		top, ok := metrics.AccuracyTopN(l.Trials, 0, metrics.N)
 		if !ok {
 			continue
 		}
-		if only = top; len(test) == 0 || top.Models() < c.Models {
+		if len(first) == 0 || top.Models() < c.Models {
 			c.Models = top.Models()
 		}
-		validation, test = append(validation, top.Validation.Mean), append(test, top.Test.Mean)
 		n := 0.0
-		head := l.Trials[:min(topN, len(l.Trials))]
+		head := l.Trials[:min(metrics.N, len(l.Trials))]
 		for i := range head {
 			n += head[i].Validation / float64(len(head))
 		}
 		first = append(first, n)
-		if trials, reached, ok := s.TrialsToRandom(l); ok {
+		if trials, reached, ok := s.TrialsToBaseline(l); ok {
 			c.Compared++
-			toRandom = append(toRandom, float64(trials))
+			toBaseline = append(toBaseline, float64(trials))
 			if reached {
 				c.Reached++
 			}
 		}
 	}
-	c.Validation, c.Test, c.First = metrics.Mean(validation), metrics.Mean(test), metrics.Mean(first).Mean
-	if len(test) == 1 {
-		c.Validation, c.Test = only.Validation, only.Test
-	}
-	c.ToRandom = median(toRandom)
+	c.Validation, c.Test = accuracies(ledgers, math.MaxInt)
+	_, c.AtFixed = accuracies(ledgers, fixed)
+	c.First, c.ToBaseline = metrics.Mean(first).Mean, metrics.Median(toBaseline)
 	return c
+}
+
+// accuracies are the accuracies-top10 after so many trials: over seeds, or with
+// one seed over the ten models.
+func accuracies(ledgers []*Ledger, budget int) (validation, test metrics.Estimate) {
+	var validations, tests []float64
+	var only metrics.TopN
+	for _, l := range ledgers {
+		if top, ok := metrics.AccuracyTopN(l.Trials[:min(budget, len(l.Trials))], 0, metrics.N); ok {
+			validations, tests, only = append(validations, top.Validation.Mean), append(tests, top.Test.Mean), top
+		}
+	}
+	if len(tests) == 1 {
+		return only.Validation, only.Test
+	}
+	return metrics.Mean(validations), metrics.Mean(tests)
 }
 
 // Comparison is two arms over all tasks, as §4.3 counts its ablations.
@@ -119,11 +148,11 @@ type Comparison struct {
 	Tasks      int           `json:"tasks"`
 }
 
-// Compare compares two arms of a phase over the tasks that have both.
-func (s *Study) Compare(p Phase, a, b string) Comparison {
+// Compare compares two arms over the tasks that have both.
+func (s *Study) Compare(a, b string) Comparison {
 	c := Comparison{A: a, B: b}
 	var differences []float64
-	for _, row := range s.Table(p) {
+	for _, row := range s.Table() {
 		x, y := row.Cell(a), row.Cell(b)
 		if x == nil || y == nil || x.Models == 0 || y.Models == 0 {
 			continue
@@ -134,4 +163,16 @@ func (s *Study) Compare(p Phase, a, b string) Comparison {
 	}
 	c.Difference = metrics.Mean(differences).Mean
 	return c
+}
+
+// Comparisons compares the reference arm with each other arm, in the order of
+// tables.
+func (s *Study) Comparisons() []Comparison {
+	var out []Comparison
+	for _, other := range s.ArmNames() {
+		if c := s.Compare(s.Against, other); other != s.Against && c.Tasks > 0 {
+			out = append(out, c)
+		}
+	}
+	return out
 }

@@ -20,9 +20,8 @@ space: text-small
 concurrency: 3
 checkpoint_every: 5
 seeds: [1]
-pretrain: {tasks: [one], trials: 12}
-transfer: {tasks: [two], trials: 11, arms: [random, naml, transfer]}
-ablations: [no-task-embedding, single-architecture]
+pretrain: [{tasks: [one], trials: 12}]
+transfer: {tasks: [two], trials: 11, arms: paper}
 benchmark: {nights: 3, tolerance: 3, accuracy: 0.5, cost: 50}
 `
 
@@ -50,7 +49,7 @@ func TestExperimentFromTheTerminal(t *testing.T) {
 	b.fails(exitFailed, []string{"controller", "not found"}, "run", "tiny", "--kind", "transfer")
 
 	out := b.ok("run", "tiny")
-	for _, want := range []string{"tiny-1 completed: 7 searches", "controller tiny@1", "controller tiny-no-task-embedding@1", "single-architecture", "Trials to the final", "Ablations"} {
+	for _, want := range []string{"tiny-1 completed: 7 searches", "controller tiny@1", "controller tiny-no-task-embedding@1", "single-architecture", "Trials to the final", "transfer against each other arm"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("run: %q is not in\n%s", want, out)
 		}

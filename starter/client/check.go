@@ -51,23 +51,21 @@ func (c *Client) checkPlan(ctx context.Context, plan *catalog.Plan) error {
 	if err := c.checkNames(ctx, &p, plan.Spec.Space, plan.Spec.Modules); err != nil {
 		return err
 	}
-	if plan.Kind == catalog.KindTransfer && plan.Spec.Controller != "" && starts(plan) {
-		_, err := library.FindController(ctx, c.Store, plan.Spec.Controller)
+	asked := map[string]bool{"": true} // from nothing
+	for _, step := range plan.Pretrain {
+		asked[step.Pretraining] = true // it will be there
+	}
+	for _, step := range plan.Searches {
+		if asked[step.From] {
+			continue
+		}
+		asked[step.From] = true
+		_, err := library.FindController(ctx, c.Store, step.From)
 		if err := p.add(err); err != nil {
 			return err
 		}
 	}
 	return errors.Join(p.wrong...)
-}
-
-// starts says that a plan has a search that starts from a controller.
-func starts(plan *catalog.Plan) bool {
-	for _, s := range plan.Searches {
-		if s.From != "" {
-			return true
-		}
-	}
-	return false
 }
 
 // checkTasks looks for all tasks at once.

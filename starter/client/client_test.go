@@ -71,7 +71,9 @@ func connected(t *testing.T) *client.Client {
 func serve(t *testing.T, c *client.Client) {
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- host.Run(ctx, c.Temporal, c.Store, host.Options{Namespace: c.Namespace, TaskQueue: c.TaskQueue}) }()
+	go func() {
+		done <- host.Run(ctx, c.Temporal, c.Store, host.Options{Namespace: c.Namespace, TaskQueue: c.TaskQueue})
+	}()
 	t.Cleanup(func() {
 		stop()
 		if err := <-done; err != nil {

@@ -101,8 +101,8 @@ type Registry interface {
 func Register(r Registry, a *activities.Activities) {
 	r.RegisterWorkflowWithOptions(workflows.Search, workflow.RegisterOptions{Name: workflows.SearchWorkflow})
 	for name, w := range map[string]any{
-		workflows.PretrainWorkflow: workflows.Pretrain, workflows.TransferWorkflow: workflows.Transfer, workflows.AblationWorkflow: workflows.Ablation,
-		workflows.PolicyWorkflow: workflows.Policy, workflows.ExperimentWorkflow: workflows.Experiment, workflows.BenchmarkWorkflow: workflows.Benchmark,
+		workflows.PretrainWorkflow: workflows.Pretrain, workflows.TransferWorkflow: workflows.Transfer,
+		workflows.ExperimentWorkflow: workflows.Experiment, workflows.BenchmarkWorkflow: workflows.Benchmark,
 	} {
 		r.RegisterWorkflowWithOptions(w, workflow.RegisterOptions{Name: name})
 	}

@@ -113,19 +113,8 @@ func chooseDatasets(known []catalog.Dataset, names []string, experiment string, 
 // experimentTasks are the tasks that an experiment names.
 func experimentTasks(e *catalog.Experiment) map[string]bool {
 	tasks := map[string]bool{}
-	add := func(names []string) {
-		for _, n := range names {
-			tasks[n] = true
-		}
-	}
-	if e.Pretrain != nil {
-		add(e.Pretrain.Tasks)
-	}
-	if e.Transfer != nil {
-		add(e.Transfer.Tasks)
-	}
-	if e.Policy != nil {
-		add(e.Policy.Tasks)
+	for _, n := range e.Tasks() {
+		tasks[n] = true
 	}
 	return tasks
 }

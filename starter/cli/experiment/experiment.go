@@ -30,7 +30,8 @@ func RunCommand(t *terminal.App) *cobra.Command { return app{t}.runCommand() }
 func Command(t *terminal.App) *cobra.Command {
 	a := app{t}
 	cmd := &cobra.Command{Use: "experiment", Short: "Named experiments: what they run, and what their runs found"}
-	cmd.AddCommand(a.listCommand(), a.showCommand(), a.addCommand(), a.resultsCommand(), names.RemoveCommand(a.App, names.Experiment))
+	cmd.AddCommand(a.listCommand(), a.showCommand(), a.addCommand(), a.resultsCommand(),
+		names.RemoveCommand(a.App, names.Experiment))
 	return terminal.Group(cmd)
 }
 

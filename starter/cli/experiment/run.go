@@ -16,7 +16,7 @@ func (a app) runCommand() *cobra.Command {
 	var detach bool
 	cmd := &cobra.Command{
 		Use:   "run EXPERIMENT",
-		Short: "Run an experiment and follow it: pretraining, transfer, ablations, comparisons",
+		Short: "Run an experiment and follow it: pretraining, the targets in every arm, comparisons",
 		Long: "Run a named experiment (see `starter experiment list`) and follow it: controllers are pretrained and published, the targets\n" +
 			"are searched in every arm with every seed, and the arms are compared. Ctrl-C only stops following.\n\n" +
 			"Flags replace the experiment's own values. Trials that an earlier run had come from the trial cache, and all runs of an\n" +
@@ -24,14 +24,14 @@ func (a app) runCommand() *cobra.Command {
 		Example: "  starter run nlp-small\n" +
 			"  starter run nlp-small --seeds 7,8,9 --trials 200 --detach\n" +
 			"  starter run nlp-small --kind transfer --controller nlp-small@2 --tasks customer_reviews\n" +
-			"  starter run nlp-small --kind ablation --ablation no-task-embedding",
+			"  starter run nlp-small --arms transfer,no-task-embedding",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			kind, err := spec.Kind(run.Kind)
 			if err != nil {
 				return err
 			}
-			raw, err := run.Spec(cmd, kind, args[0])
+			raw, err := run.Spec(cmd, args[0])
 			if err != nil {
 				return err
 			}

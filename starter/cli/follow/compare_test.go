@@ -1,28 +1,32 @@
 package follow
 
 import (
+	"strings"
 	"testing"
-	"tnaml/experiments/metrics"
-	"tnaml/experiments/study"
+	"tnaml/experiments/report"
 )
 
-// The marks of a table: the best, and what is not to be told from it.
-func TestTablesOfArms(t *testing.T) {
-	row := study.Row{Task: "t", Budget: 50, Cells: []study.Cell{
-		{Arm: "a", Models: 10, Test: metrics.Estimate{Mean: .9, Error: .02}, ToRandom: 51, Reached: 1, Compared: 3, First: .5},
-		{Arm: "b", Models: 10, Test: metrics.Estimate{Mean: .885, Error: .001}, ToRandom: 12.5, Reached: 3, Compared: 3},
-		{Arm: "c", Models: 10, Test: metrics.Estimate{Mean: .87, Error: .1}},
-		{Arm: "d"},
-	}}
-	got := accuracyCells(row)
-	if got["a"] != "90.00 ± 2.00*" || got["b"] != "88.50 ± 0.10*" || got["c"] != "87.00 ± 10.00*" || got["d"] != "no model" {
-		t.Errorf("%q", got)
+// Marks and notes stand behind the figures, marks only where they are told.
+func TestTableText(t *testing.T) {
+	table := report.Table{
+		Title: "Accuracy", Marks: "not to be told from the best",
+		Columns: []report.Column{{Name: "task"}, {Name: "budget", Number: true}, {Name: "a", Number: true, Arm: true}, {Name: "b", Number: true, Arm: true}},
+		Rows: [][]report.Cell{
+			{{Text: "one"}, {Text: "50"}, {Text: "90.00", Marked: true}, {Text: "> 50", Note: "1 of 3", Paper: "4,815"}},
+			{{Text: "another"}, {Text: "5"}, {}, {Text: "88.50"}},
+		},
 	}
-	got = trialCells(row)
-	if got["a"] != "> 50 (1 of 3)" || got["b"] != "12.5 (3 of 3)" || got["c"] != "–" {
-		t.Errorf("%q", got)
+	const want = `Accuracy (* not to be told from the best)
+
+ task     budget       a               b 
+─────────────────────────────────────────
+ one          50  90.00*  > 50 (1 of 3)  
+ another       5                  88.50  `
+	if got := tableText(table); got != want {
+		t.Errorf("%q, want\n%q", got, want)
 	}
-	if out := armTable(nil, firstCells); out != "" {
-		t.Errorf("a table of nothing: %q", out)
+	table.Marks = ""
+	if got := tableText(table); strings.Contains(got, "*") || !strings.Contains(got, "> 50 (1 of 3) \n") {
+		t.Errorf("%q", got)
 	}
 }

@@ -54,7 +54,7 @@ func (a app) createCommand() *cobra.Command {
 			if err := check(want); err != nil {
 				return client.Usage(err)
 			}
-			if want.Spec, err = run.Spec(cmd, kind, want.Experiment); err != nil {
+			if want.Spec, err = run.Spec(cmd, want.Experiment); err != nil {
 				return err
 			}
 			return a.WithClient(cmd.Context(), func(c *client.Client) error {

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -132,7 +131,7 @@ func (a app) demoData(ctx context.Context, c *client.Client, goroot string) erro
 		return err
 	}
 	complete := haveModules
-	for _, name := range append(slices.Clone(e.Pretrain.Tasks), e.Transfer.Tasks...) {
+	for _, name := range e.Tasks() {
 		complete = complete && there[name]
 	}
 	if complete {
@@ -220,7 +219,7 @@ func (a app) demoRun(ctx context.Context, c *client.Client, trials int, output s
 	}
 	search := result.Outcomes[len(result.Outcomes)-1].Search
 	for _, o := range result.Outcomes {
-		if o.Arm == study.ArmTransfer && o.Phase == study.Transfer {
+		if o.Arm == st.Against && o.Phase == study.Transfer {
 			search = o.Search
 		}
 	}

@@ -15,37 +15,39 @@ import (
 // Run is a run's spec as flags. Only what is given goes into the spec: the
 // experiment has the rest.
 type Run struct {
-	Kind                                  string
-	settings, ablation, controller        string
-	tasks, arms, ablations, pretrainTasks []string
-	modules                               []string
-	seeds                                 []string
-	trials, pretrainTrials, concurrency   int
-	seed                                  uint64
-	retrain, overlap                      bool
+	Kind                                          string
+	settings, controller                          string
+	tasks, arms, pretrain, pretrainTasks, modules []string
+	seeds                                         []string
+	trials, pretrainTrials, concurrency           int
+	pretrainSeed                                  uint64
+	retrain, overlap                              bool
 }
 
 // Flags gives a command a run's flags; kind is what it runs unless told otherwise.
 func (r *Run) Flags(cmd *cobra.Command, kind catalog.Kind) {
 	f := cmd.Flags()
 	f.StringVar(&r.Kind, "kind", strings.ToLower(string(kind)), "part of it to run: "+kindNames())
-	f.StringSliceVar(&r.tasks, "tasks", nil, "target tasks (with --kind pretrain: the tasks to pretrain on)")
-	f.StringSliceVar(&r.arms, "arms", nil, "arms of the targets: random, naml, transfer (with --kind policy: policy gradients)")
-	f.StringSliceVar(&r.ablations, "ablations", nil, strings.Join(catalog.Ablations(), ", "))
-	f.StringVar(&r.ablation, "ablation", "", "the ablation of --kind ablation")
+	f.StringSliceVar(&r.tasks, "tasks", nil, "target tasks")
+	f.StringSliceVar(&r.arms, "arms", nil, "arms of the targets, by their names (default: all of the experiment)")
 	f.StringSliceVar(&r.seeds, "seeds", nil, "each target is searched once with each")
-	f.Uint64Var(&r.seed, "pretrain-seed", 0, "decides every random draw of the pretraining")
-	f.IntVar(&r.trials, "trials", 0, "trials of each target's searches (with --kind pretrain: of the pretraining)")
+	f.StringSliceVar(&r.pretrain, "pretrain", nil, "pretrainings of --kind pretrain; other kinds run those that their arms start from")
+	f.Uint64Var(&r.pretrainSeed, "pretrain-seed", 0, "decides every random draw of the pretraining")
+	f.IntVar(&r.trials, "trials", 0, "trials of each target's searches")
 	f.IntVar(&r.pretrainTrials, "pretrain-trials", 0, "trials of the pretraining")
 	f.StringSliceVar(&r.pretrainTasks, "pretrain-tasks", nil, "tasks to pretrain on")
-	f.StringVar(&r.controller, "controller", "", "name to publish the controller under; with --kind transfer NAME or NAME@VERSION to start from")
+	f.StringVar(&r.controller, "controller", "",
+		"name to publish the controller under; with --kind transfer NAME or NAME@VERSION to start from")
 	f.StringSliceVar(&r.modules, "module", nil, "embedding modules to choose from (default: all)")
 	f.IntVar(&r.concurrency, "concurrency", 0, "searches at once")
-	f.StringVar(&r.settings, "settings", "", "the strategy's parameters as JSON, or @FILE")
+	f.StringVar(&r.settings, "settings", "", settingsUsage)
 	f.BoolVar(&r.retrain, "retrain", false, "train every trial anew instead of asking the trial cache")
 	f.BoolVar(&r.overlap, "allow-overlap", false, "let a target be a pretraining task too")
 	terminal.Positive(cmd, "trials", "pretrain-trials", "concurrency")
 }
+
+// settingsUsage says what a run's settings are.
+const settingsUsage = `parameters by strategy as JSON, e.g. {"naml":{"policy_gradient":{"entropy":0.01}}}, or @FILE`
 
 func kindNames() string {
 	var names []string
@@ -66,7 +68,7 @@ func Kind(name string) (catalog.Kind, error) {
 }
 
 // Spec is the workflow's input.
-func (r *Run) Spec(cmd *cobra.Command, kind catalog.Kind, experiment string) (json.RawMessage, error) {
+func (r *Run) Spec(cmd *cobra.Command, experiment string) (json.RawMessage, error) {
 	spec := map[string]any{"experiment": experiment}
 	settings, err := Settings(r.settings)
 	if err != nil {
@@ -80,18 +82,15 @@ func (r *Run) Spec(cmd *cobra.Command, kind catalog.Kind, experiment string) (js
 		}
 		seeds = append(seeds, n)
 	}
-	pretrainSeed := "pretrain_seed"
-	if kind == catalog.KindPretrain {
-		pretrainSeed = "seed"
-	}
 	for _, f := range []struct {
 		flag, field string
 		value       any
 	}{
-		{"tasks", "tasks", r.tasks}, {"arms", "arms", r.arms}, {"ablations", "ablations", r.ablations}, {"ablation", "ablation", r.ablation},
-		{"seeds", "seeds", seeds}, {"pretrain-seed", pretrainSeed, r.seed}, {"trials", "trials", r.trials}, {"pretrain-trials", "pretrain_trials", r.pretrainTrials},
-		{"pretrain-tasks", "pretrain_tasks", r.pretrainTasks}, {"controller", "controller", r.controller}, {"module", "modules", r.modules},
-		{"concurrency", "concurrency", r.concurrency}, {"settings", "settings", settings}, {"retrain", "retrain", r.retrain}, {"allow-overlap", "allow_overlap", r.overlap},
+		{"tasks", "tasks", r.tasks}, {"arms", "arms", r.arms}, {"seeds", "seeds", seeds}, {"trials", "trials", r.trials},
+		{"pretrain", "pretrain", r.pretrain}, {"pretrain-tasks", "pretrain_tasks", r.pretrainTasks},
+		{"pretrain-trials", "pretrain_trials", r.pretrainTrials}, {"pretrain-seed", "pretrain_seed", r.pretrainSeed},
+		{"controller", "controller", r.controller}, {"module", "modules", r.modules}, {"concurrency", "concurrency", r.concurrency},
+		{"settings", "settings", settings}, {"retrain", "retrain", r.retrain}, {"allow-overlap", "allow_overlap", r.overlap},
 	} {
 		if cmd.Flags().Changed(f.flag) {
 			spec[f.field] = f.value

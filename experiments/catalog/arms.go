@@ -1,0 +1,197 @@
+package catalog
+
+import (
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"tnaml/experiments/search"
+	"tnaml/experiments/strict"
+	"tnaml/experiments/study"
+	"tnaml/experiments/yamlnode"
+)
+
+//go:embed arms.yaml
+var armsYAML []byte
+
+// shared are the arms and pretrainings that experiments need not write out.
+var shared = sync.OnceValue(func() (s struct {
+	pretrainings []Pretrain
+	arms         []study.Arm
+	lists        map[string][]string
+}) {
+	yaml, root := yamlnode.Read(armsYAML, "catalogue")
+	r := reader{Reader: yaml}
+	s.lists = map[string][]string{}
+	r.Fields(root, "the catalogue", map[string]func(yamlnode.Entry){
+		"pretrainings": func(x yamlnode.Entry) {
+			for _, n := range x.Value.Items {
+				s.pretrainings = append(s.pretrainings, r.pretraining(n, Pretrain{}, nil))
+			}
+		},
+		"arms": func(x yamlnode.Entry) {
+			for _, n := range x.Value.Items {
+				s.arms = append(s.arms, r.arm(n))
+			}
+		},
+		"lists": func(x yamlnode.Entry) {
+			for _, e := range x.Value.Entries {
+				var names []string
+				r.Words(&names, nil)(e)
+				s.lists[e.Key] = names
+			}
+		},
+	})
+	if err := yaml.Err(); err != nil {
+		panic(err) // embedded
+	}
+	return s
+})
+
+// sharedArms are the arms behind a name that experiments share: the arm of that
+// name, or those of the list. nil where there is neither.
+func sharedArms(name string) (out []study.Arm) {
+	names, ok := shared().lists[name]
+	if !ok {
+		names = []string{name}
+	}
+	for _, n := range names {
+		if a := armNamed(shared().arms, n); a != nil {
+			out = append(out, *a)
+		}
+	}
+	return out
+}
+
+// knownArms names, for messages, the arms of an experiment and those shared.
+func knownArms(own []study.Arm) string {
+	var names []string
+	for _, a := range slices.Concat(own, shared().arms) {
+		if !slices.Contains(names, a.Name) {
+			names = append(names, a.Name)
+		}
+	}
+	return strings.Join(slices.Concat(names, slices.Sorted(maps.Keys(shared().lists))), ", ")
+}
+
+func armNamed(arms []study.Arm, name string) *study.Arm {
+	if i := slices.IndexFunc(arms, func(a study.Arm) bool { return a.Name == name }); i >= 0 {
+		return &arms[i]
+	}
+	return nil
+}
+
+// pretraining returns a pretraining of the experiment by its name: one of its
+// own, or one of those that all share, which is like its first one.
+func (e *Experiment) pretraining(name string) (Pretrain, bool) {
+	byName := func(p Pretrain) bool { return p.Name == name }
+	if i := slices.IndexFunc(e.Pretrain, byName); i >= 0 {
+		return e.Pretrain[i], true
+	}
+	i := slices.IndexFunc(shared().pretrainings, byName)
+	if i < 0 || len(e.Pretrain) == 0 {
+		return Pretrain{}, false
+	}
+	p, first := shared().pretrainings[i], e.Pretrain[0]
+	p.Tasks, p.Trials, p.Seed = first.Tasks, first.Trials, first.Seed
+	return p, true
+}
+
+// ArmChoice chooses an arm for a run: one of the experiment's, or of those that
+// all share, by its name; or a new one, which is written out. In JSON it is a
+// text or an object.
+type ArmChoice struct {
+	Name string
+	Arm  *study.Arm
+}
+
+// MarshalJSON writes the name, or the arm.
+func (c ArmChoice) MarshalJSON() ([]byte, error) {
+	if c.Arm != nil {
+		return json.Marshal(c.Arm)
+	}
+	return json.Marshal(c.Name)
+}
+
+// UnmarshalJSON reads either.
+func (c *ArmChoice) UnmarshalJSON(b []byte) error {
+	*c = ArmChoice{}
+	if json.Unmarshal(b, &c.Name) == nil {
+		return nil
+	}
+	c.Arm = &study.Arm{Strategy: search.NAML}
+	if err := strict.Unmarshal(b, c.Arm); err != nil {
+		return fmt.Errorf("it must be an arm's name, or an arm as {\"name\": …, \"strategy\": …}: %w", err)
+	}
+	c.Name = c.Arm.Name
+	return nil
+}
+
+// choose finds the arms that are chosen, and what is wrong with the choice.
+func choose(e *Experiment, choices []ArmChoice) (arms []study.Arm, wrong []error) {
+	add := func(a study.Arm) {
+		if armNamed(arms, a.Name) != nil {
+			wrong = append(wrong, fmt.Errorf(`"arms" names %q twice`, a.Name))
+			return
+		}
+		arms = append(arms, a)
+	}
+	for i, c := range choices {
+		own := armNamed(e.Transfer.Arms, c.Name)
+		switch {
+		case c.Name == "":
+			wrong = append(wrong, fmt.Errorf(`"arms"[%d] has an empty name`, i))
+		case c.Arm != nil:
+			add(*c.Arm)
+			wrong = append(wrong, checkArm(*c.Arm)...)
+		case own != nil:
+			add(*own)
+		default:
+			found := sharedArms(c.Name)
+			if found == nil {
+				wrong = append(wrong, fmt.Errorf("unknown arm %q (known: %s)", c.Name, knownArms(e.Transfer.Arms)))
+			}
+			for _, a := range found {
+				add(a)
+			}
+		}
+	}
+	return arms, wrong
+}
+
+// checkArm checks an arm's words; its settings are checked with those below
+// them.
+func checkArm(a study.Arm) (wrong []error) {
+	if !nameForm.MatchString(a.Name) {
+		wrong = append(wrong, fmt.Errorf("the arm's name %q must be %s", a.Name, nameWords))
+	}
+	if !slices.Contains(search.Strategies(), a.Strategy) {
+		wrong = append(wrong, unknownStrategy(a.Strategy))
+	}
+	if a.From != "" && !controllerForm(a.From) {
+		const what = "it must be a pretraining's name, or a controller's as name or name@version"
+		wrong = append(wrong, fmt.Errorf("the arm %q starts from %q: %s", a.Name, a.From, what))
+	}
+	if a.From != "" && a.Strategy == search.Random {
+		wrong = append(wrong, fmt.Errorf("the arm %q starts from %q, but its strategy %q starts from none", a.Name, a.From, a.Strategy))
+	}
+	return wrong
+}
+
+func unknownStrategy(name string) error {
+	return fmt.Errorf("unknown strategy %q (known: %s)", name, strings.Join(search.Strategies(), ", "))
+}
+
+// checkSettings checks settings of a strategy. What starts from a controller
+// takes from it what is not given.
+func checkSettings(strategy string, settings json.RawMessage, from bool) error {
+	if from && len(settings) == 0 {
+		return nil
+	}
+	_, err := search.ParseSettings(strategy, settings)
+	return err
+}

@@ -1,0 +1,79 @@
+package catalog
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write testdata/plans.txt anew")
+
+// The plans of the built-in experiments: what is searched, in which order, with
+// which settings, seeds and budgets, is part of their results. Settings are
+// told once an arm.
+func TestPlansOfBuiltins(t *testing.T) {
+	var b bytes.Buffer
+	for _, name := range BuiltinNames() {
+		e, err := Builtin(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		dump(t, &b, KindExperiment, e, fmt.Sprintf(`{"experiment":%q}`, name))
+		if len(e.Pretrain) > 0 {
+			dump(t, &b, KindPretrain, e, fmt.Sprintf(`{"experiment":%q}`, name))
+			dump(t, &b, KindTransfer, e, fmt.Sprintf(`{"experiment":%q,"arms":["transfer"],"seeds":[1]}`, name))
+			dump(t, &b, KindExperiment, e, fmt.Sprintf(`{"experiment":%q,"arms":["transfer","no-task-embedding"],"seeds":[2]}`, name))
+		}
+		if e.Benchmark != nil {
+			dump(t, &b, KindBenchmark, e, fmt.Sprintf(`{"experiment":%q}`, name))
+		}
+	}
+	const file = "testdata/plans.txt"
+	if *update {
+		if err := os.WriteFile(file, b.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, g := strings.Split(string(want), "\n"), strings.Split(b.String(), "\n")
+	for i := range min(len(w), len(g)) {
+		if w[i] != g[i] {
+			t.Fatalf("%s, line %d: the plan has\n%s\nit was\n%s", file, i+1, g[i], w[i])
+		}
+	}
+	if len(w) != len(g) {
+		t.Errorf("%d lines, they were %d", len(g), len(w))
+	}
+}
+
+func dump(t *testing.T, b *bytes.Buffer, k Kind, e *Experiment, raw string) {
+	t.Helper()
+	p, err := MakePlan(k, e, []byte(raw))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintf(b, "%s %s: %d trials of %d tasks in %s", k, raw, p.Trials(), len(p.Tasks()), p.Spec.Space)
+	if p.Against != "" {
+		fmt.Fprintf(b, ", against %s, baseline %q, fixed budgets %v", p.Against, p.Baseline, p.FixedBudgets)
+	}
+	b.WriteString("\n")
+	for _, s := range p.Pretrain {
+		fmt.Fprintf(b, "  %s of %v: %d trials of %s, controller %s: %s\n", s.Name(), s.Tasks, s.Trials, s.Strategy, s.Controller, s.Settings)
+	}
+	told := map[string]bool{}
+	for _, s := range p.Searches {
+		if !told[s.Arm] {
+			fmt.Fprintf(b, "  %s is %s from %q: %s\n", s.Arm, s.Strategy, s.From, s.Settings)
+		}
+		told[s.Arm] = true
+	}
+	for _, s := range p.Searches {
+		fmt.Fprintf(b, "  %s %d\n", s.Name(), s.Trials)
+	}
+}

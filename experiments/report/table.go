@@ -1,0 +1,214 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+
+	"tnaml/experiments/metrics"
+	"tnaml/experiments/search"
+	"tnaml/experiments/study"
+)
+
+// Table is a comparison for people, to be shown on a page or in a terminal. The
+// first column holds the rows' heads.
+type Table struct {
+	Title   string
+	Columns []Column
+	Rows    [][]Cell
+	// Marks says what the marked cells are, where that must be told with them;
+	// Note what the table shows, for whoever has room for it.
+	Marks, Note string
+	// Detail says that the table can be left out where there is little room.
+	Detail bool
+}
+
+// Column is a column's head.
+type Column struct {
+	Name string
+	// Number says that it holds numbers, Arm that its name is an arm's.
+	Number, Arm bool
+}
+
+// Cell is a cell of a table.
+type Cell struct {
+	Text string
+	// Note stands behind the text; Paper is the paper's figure beside it.
+	Note, Paper string
+	// Marked is what the eye should find first.
+	Marked bool
+}
+
+const (
+	marks    = "not to be told from the best"
+	accuracy = "Accuracy-top10: the mean over the 10 models with the best validation accuracy, ± two standard errors: of the mean " +
+		"over seeds, with one seed of the mean over the models. Bold: the best, and those within two standard errors of it."
+	overfitting = "Gap: validation − test, in percentage points; what of the validation accuracy is due to having been chosen by it."
+)
+
+// Tables compares the arms of a study: what each reached, how many trials it
+// took, what it knew at the start, and how the others do against the reference.
+func Tables(s *study.Study) []Table {
+	rows := s.Table()
+	if len(rows) == 0 {
+		return nil
+	}
+	m := matrix{rows, s.ArmNames()}
+	budget := func(r study.Row) int { return r.Budget }
+	out := []Table{m.table(Table{
+		Title: "Test accuracy-top10 at the end of the budget, ± 2 s.e.m.", Marks: marks, Note: accuracy,
+	}, "budget", budget, func(r study.Row) []Cell {
+		return estimates(r, func(c study.Cell) metrics.Estimate { return c.Test })
+	})}
+	if inPaper(rows) || slices.ContainsFunc(rows, func(r study.Row) bool { return r.Fixed != r.Budget }) {
+		note := "As in Table 1 of the paper, right."
+		if inPaper(rows) {
+			note += " Below, the paper's figure at 500 trials, 250 for Brown."
+		}
+		out = append(out, m.table(Table{
+			Title: "Test accuracy-top10 at a fixed budget, ± 2 s.e.m.", Marks: marks, Note: note, Detail: true,
+		}, "after trials", func(r study.Row) int { return r.Fixed }, func(r study.Row) []Cell {
+			cells := estimates(r, func(c study.Cell) metrics.Estimate { return c.AtFixed })
+			for i, c := range r.Cells {
+				cells[i].Paper = paperTest(r.Task, c.Arm)
+			}
+			return cells
+		}))
+	}
+	out = append(out, m.table(Table{
+		Title: "Validation accuracy-top10 at the end of the budget, ± 2 s.e.m.", Marks: marks, Note: overfitting, Detail: true,
+	}, "budget", budget, func(r study.Row) []Cell {
+		cells := estimates(r, func(c study.Cell) metrics.Estimate { return c.Validation })
+		for i, c := range r.Cells {
+			if c.Models > 0 {
+				cells[i].Note = "gap " + points(c.Gap())
+			}
+		}
+		return cells
+	}))
+	if s.Baseline != "" {
+		const of = "In brackets the seeds that got there; %s is that of the same seed (Table 1 of the paper, left). Bold: the fewest."
+		note := fmt.Sprintf(of, baselineWords(s))
+		if inPaper(rows) {
+			note += " Below, the paper's figure, of 5,000 trials, 250 for Brown and 2,500 for 20 Newsgroups."
+		}
+		out = append(out, m.table(Table{
+			Title: "Trials to the final validation accuracy-top10 of " + baselineWords(s) + ", median over seeds", Note: note,
+		}, "budget", budget, trialCells))
+	}
+	out = append(out, m.table(Table{
+		Title: "Mean validation accuracy of the first ten trials: what an arm knows before it has learned about the task",
+	}, "budget", budget, func(r study.Row) (cells []Cell) {
+		for _, c := range r.Cells {
+			cells = append(cells, Cell{Text: fmt.Sprintf("%.2f %%", 100*c.First)})
+		}
+		return cells
+	}))
+	if t := againstTable(s); len(t.Rows) > 0 {
+		out = append(out, t)
+	}
+	return out
+}
+
+// baselineWords is what the baseline is called in a sentence.
+func baselineWords(s *study.Study) string {
+	if s.Arm(s.Baseline).Strategy == search.Random {
+		return "random search"
+	}
+	return s.Baseline
+}
+
+// matrix makes tables with a row for each task and a column for each arm.
+type matrix struct {
+	rows []study.Row
+	arms []string
+}
+
+// table fills a table: trials is a number of trials of the task under the
+// heading head, cells makes the cells of a row's arms.
+func (m matrix) table(t Table, head string, trials func(study.Row) int, cells func(study.Row) []Cell) Table {
+	t.Columns = []Column{{Name: "task"}, {Name: head, Number: true}}
+	for _, a := range m.arms {
+		t.Columns = append(t.Columns, Column{Name: a, Number: true, Arm: true})
+	}
+	for _, r := range m.rows {
+		line := make([]Cell, len(t.Columns))
+		line[0].Text, line[1].Text = r.Task, strconv.Itoa(trials(r))
+		for i, cell := range cells(r) {
+			line[2+slices.Index(m.arms, r.Cells[i].Arm)] = cell
+		}
+		t.Rows = append(t.Rows, line)
+	}
+	return t
+}
+
+// estimates are the cells of an accuracy, the best marked.
+func estimates(r study.Row, of func(study.Cell) metrics.Estimate) []Cell {
+	cells := make([]Cell, len(r.Cells))
+	var at []int
+	var all []metrics.Estimate
+	for i, c := range r.Cells {
+		if cells[i].Text = "no model"; c.Models > 0 {
+			e := of(c)
+			cells[i].Text = fmt.Sprintf("%.2f ± %.2f", 100*e.Mean, 100*e.Error)
+			at, all = append(at, i), append(all, e)
+		}
+	}
+	for k, best := range metrics.Best(all) {
+		cells[at[k]].Marked = best
+	}
+	return cells
+}
+
+// trialCells are the trials to the baseline's best, the fewest marked.
+func trialCells(r study.Row) []Cell {
+	cells := make([]Cell, len(r.Cells))
+	var reached []float64
+	for _, c := range r.Cells {
+		if r.Ends(c) {
+			reached = append(reached, c.ToBaseline)
+		}
+	}
+	for i, c := range r.Cells {
+		cells[i] = Cell{Text: "–", Paper: paperTrials(r.Task, c.Arm)}
+		if c.Compared == 0 {
+			continue
+		}
+		cells[i].Note = fmt.Sprintf("%d of %d", c.Reached, c.Compared)
+		if cells[i].Text = fmt.Sprintf("> %d", r.Budget); r.Ends(c) {
+			cells[i].Text, cells[i].Marked = fmt.Sprintf("%g", c.ToBaseline), c.ToBaseline == slices.Min(reached)
+		}
+	}
+	return cells
+}
+
+// againstTable counts wins, draws and losses of the reference arm.
+func againstTable(s *study.Study) Table {
+	t := Table{
+		Title: s.Against + " against each other arm: its wins, draws and losses, and its mean difference in test accuracy-top10",
+		Note:  "By test accuracy-top10 at the end of the budget; within two standard errors is a draw. The difference is in percentage points.",
+		Columns: []Column{
+			{Name: "against"}, {Name: "wins", Number: true}, {Name: "draws", Number: true}, {Name: "losses", Number: true},
+			{Name: "tasks", Number: true}, {Name: "mean difference", Number: true},
+		},
+	}
+	beside := false
+	for _, c := range s.Comparisons() {
+		row := []Cell{{Text: c.B}}
+		for _, n := range []int{c.Test.Wins, c.Test.Draws, c.Test.Losses, c.Tasks} {
+			row = append(row, Cell{Text: strconv.Itoa(n)})
+		}
+		row = append(row, Cell{Text: fmt.Sprintf("%+.2f", 100*c.Difference)})
+		if p := paper.Against[c.B]; len(p) == len(row)-1 && s.Against == paper.Reference {
+			for i := range p {
+				row[i+1].Paper = p[i]
+			}
+			beside = true
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	if beside {
+		t.Note += " Below, the paper's figures (§4.3)."
+	}
+	return t
+}

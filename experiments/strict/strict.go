@@ -1,0 +1,190 @@
+// Package strict decodes JSON that people write. encoding/json drops unknown
+// fields, or stops at the first problem; here a misspelt name is never ignored,
+// and everything wrong is told at once, in an order that does not vary.
+package strict
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// Unmarshal decodes one JSON object into the struct that v points to, over what
+// it holds: absent fields, and those that are null, stay as they are. Unknown
+// fields come with the known ones, which are those of the struct or the ones
+// that are given; fields of a wrong type come with what they must be. Fields of
+// nested structs are named by their path. What is right is decoded even so.
+func Unmarshal(raw []byte, v any, known ...string) error {
+	var object map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &object); err != nil {
+		return fmt.Errorf("not a JSON object: %w", err)
+	}
+	if object == nil {
+		return errors.New("the input is null: give a JSON object")
+	}
+	to := reflect.ValueOf(v).Elem()
+	if len(known) == 0 {
+		known = names(to.Type(), "")
+	}
+	d := decoder{}
+	for _, name := range slices.Sorted(maps.Keys(object)) {
+		if !slices.ContainsFunc(known, func(k string) bool { return k == name || strings.HasPrefix(k, name+".") }) {
+			d.unknown = append(d.unknown, name)
+			delete(object, name)
+		}
+	}
+	d.object(object, to, "")
+	var errs []error
+	for _, name := range d.unknown {
+		errs = append(errs, fmt.Errorf("unknown field %q", name))
+	}
+	if len(errs) > 0 {
+		if len(known) == 0 {
+			known = []string{"none"}
+		}
+		errs = append(errs, fmt.Errorf("known fields: %s", strings.Join(known, ", ")))
+	}
+	return errors.Join(append(errs, d.wrong...)...)
+}
+
+// decoder collects what is wrong.
+type decoder struct {
+	unknown []string
+	wrong   []error
+}
+
+func (d *decoder) object(object map[string]json.RawMessage, to reflect.Value, path string) {
+	t := to.Type()
+	there := map[string]bool{}
+	for i := range t.NumField() {
+		name := nameOf(t.Field(i))
+		if raw, ok := object[name]; ok && name != "" {
+			there[name] = true
+			d.value(raw, to.Field(i), path+name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(object)) {
+		if !there[name] {
+			d.unknown = append(d.unknown, path+name)
+		}
+	}
+}
+
+func (d *decoder) value(raw json.RawMessage, to reflect.Value, path string) {
+	raw = bytes.TrimSpace(raw)
+	if string(raw) == "null" {
+		return
+	}
+	t := to.Type()
+	switch {
+	case decodesItself(t):
+		if err := json.Unmarshal(raw, to.Addr().Interface()); err != nil {
+			d.wrong = append(d.wrong, fmt.Errorf("%q: %w", path, err))
+		}
+		return
+	case t.Kind() == reflect.Struct && raw[0] == '{':
+		var object map[string]json.RawMessage
+		_ = json.Unmarshal(raw, &object) // a part of what has been decoded
+		d.object(object, to, path+".")
+		return
+	case t.Kind() == reflect.Slice && raw[0] == '[' && (t.Elem().Kind() == reflect.Struct || decodesItself(t.Elem())):
+		var items []json.RawMessage
+		_ = json.Unmarshal(raw, &items)
+		to.Set(reflect.MakeSlice(t, len(items), len(items)))
+		for i, item := range items {
+			d.value(item, to.Index(i), fmt.Sprintf("%s[%d]", path, i))
+		}
+		return
+	}
+	fresh := reflect.New(t)
+	if err := json.Unmarshal(raw, fresh.Interface()); err != nil {
+		d.wrong = append(d.wrong, fmt.Errorf("%q is %s: it must be %s", path, short(raw), want(t)))
+		return
+	}
+	to.Set(fresh.Elem())
+}
+
+// decodesItself says that a type has its own reading of JSON.
+func decodesItself(t reflect.Type) bool {
+	return reflect.PointerTo(t).Implements(reflect.TypeFor[json.Unmarshaler]())
+}
+
+// nameOf is a field's name in JSON, empty for one that JSON does not see.
+func nameOf(f reflect.StructField) string {
+	name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+	switch {
+	case name == "-" || !f.IsExported():
+		return ""
+	case name == "":
+		return f.Name
+	}
+	return name
+}
+
+// names lists a struct's fields in their order, those of nested structs by
+// their paths.
+func names(t reflect.Type, path string) []string {
+	var out []string
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name := nameOf(f)
+		switch {
+		case name == "":
+		case f.Type.Kind() == reflect.Struct && !decodesItself(f.Type):
+			out = append(out, names(f.Type, path+name+".")...)
+		default:
+			out = append(out, path+name)
+		}
+	}
+	return out
+}
+
+func short(b []byte) string {
+	const most = 40
+	if len(b) > most {
+		return strings.ToValidUTF8(string(b[:most]), "") + "…"
+	}
+	return string(b)
+}
+
+// want says in words what a field of a type must be.
+func want(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Pointer:
+		return want(t.Elem())
+	case reflect.Bool:
+		return "true or false"
+	case reflect.String:
+		return "a text"
+	case reflect.Float32, reflect.Float64:
+		return "a number"
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		return "a whole number"
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		return "a whole number, not negative"
+	case reflect.Slice, reflect.Array:
+		return "a list of " + plural(t.Elem())
+	case reflect.Map:
+		return "an object of " + plural(t.Elem())
+	}
+	return "an object"
+}
+
+func plural(t reflect.Type) string {
+	switch words := want(t); words {
+	case "a text":
+		return "words"
+	case "a number":
+		return "numbers"
+	case "a whole number", "a whole number, not negative":
+		return "whole numbers"
+	case "true or false":
+		return "truth values"
+	}
+	return "objects"
+}

@@ -1,0 +1,106 @@
+package strict
+
+import (
+	"encoding/json"
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+type inner struct {
+	Rate  float64 `json:"rate"`
+	Steps int     `json:"steps"`
+}
+
+// word decodes itself.
+type word string
+
+func (w *word) UnmarshalJSON(b []byte) error {
+	if string(b) == `"bad"` {
+		return errors.New("no good word")
+	}
+	*w = word(b)
+	return nil
+}
+
+type outer struct {
+	Names  []string        `json:"names"`
+	Count  int             `json:"count,omitempty"`
+	Seed   uint64          `json:"seed"`
+	Share  float64         `json:"share"`
+	On     *bool           `json:"on"`
+	Text   string          `json:"text"`
+	Each   map[string]int  `json:"each"`
+	Inner  inner           `json:"inner"`
+	Many   []inner         `json:"many"`
+	Words  []word          `json:"words"`
+	Any    json.RawMessage `json:"any"`
+	Hidden string          `json:"-"`
+	Plain  string
+}
+
+func TestUnmarshal(t *testing.T) {
+	v := outer{Count: 3, Inner: inner{Rate: .5, Steps: 7}, Text: "kept", Hidden: "h"}
+	err := Unmarshal([]byte(`{"names":["a"],"inner":{"steps":8},"many":[{"rate":1}],"words":["x",1],"any":[1],"text":null,"on":false,"Plain":"p","each":{"a":1}}`), &v)
+	off := false
+	want := outer{
+		Names: []string{"a"}, Count: 3, Inner: inner{Rate: .5, Steps: 8}, Many: []inner{{Rate: 1}}, Words: []word{`"x"`, "1"}, Any: json.RawMessage("[1]"),
+		Text: "kept", On: &off, Plain: "p", Each: map[string]int{"a": 1}, Hidden: "h",
+	}
+	if err != nil || !reflect.DeepEqual(v, want) {
+		t.Errorf("%+v, %v", v, err)
+	}
+}
+
+// Everything wrong comes together, always in the same words.
+func TestUnmarshalRefuses(t *testing.T) {
+	raw := []byte(`{"names":"a","count":1.5,"seed":-1,"share":"x","on":3,"text":[],"each":[],"inner":{"rate":"x","step":1,"steps":2},"many":[{},{"rat":1}],
+		"words":["bad"],"zebra":1,"Names":[],"any":{}}`)
+	const want = `unknown field "Names"
+unknown field "zebra"
+unknown field "inner.step"
+unknown field "many[1].rat"
+known fields: names, count, seed, share, on, text, each, inner.rate, inner.steps, many, words, any, Plain
+"names" is "a": it must be a list of words
+"count" is 1.5: it must be a whole number
+"seed" is -1: it must be a whole number, not negative
+"share" is "x": it must be a number
+"on" is 3: it must be true or false
+"text" is []: it must be a text
+"each" is []: it must be an object of whole numbers
+"inner.rate" is "x": it must be a number
+"words[0]": no good word`
+	for range 20 {
+		v := outer{Count: 3}
+		if err := Unmarshal(raw, &v); err == nil || err.Error() != want || v.Count != 3 || v.Inner.Steps != 2 {
+			t.Fatalf("%+v\n%v\nwant\n%s", v, err, want)
+		}
+	}
+	for raw, want := range map[string]string{
+		`{"seed":1}`: `unknown field "seed"` + "\nknown fields: count, names", `{"names":[1]}`: `"names" is [1]`, `null`: "null", `[]`: "not a JSON object",
+		`{} {}`: "after top-level value", `{"count":`: "not a JSON object", ``: "not a JSON object",
+	} {
+		if err := Unmarshal([]byte(raw), &outer{}, "count", "names"); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %q is not in: %v", raw, want, err)
+		}
+	}
+	if err := Unmarshal([]byte(`{"x":1}`), &struct{}{}); err == nil || !strings.Contains(err.Error(), "known fields: none") {
+		t.Errorf("%v", err)
+	}
+	if err := Unmarshal([]byte(`{"inner":[`+strings.Repeat("1,", 60)+`1]}`), &outer{}); err == nil || !strings.Contains(err.Error(), "…: it must be an object") {
+		t.Errorf("%v", err)
+	}
+}
+
+func FuzzUnmarshal(f *testing.F) {
+	f.Add([]byte(`{"names":["a"],"inner":{"steps":8},"many":[{"rate":1}],"words":["x",null]}`))
+	f.Add([]byte(`{"many":[[]]}`))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		var v, w outer
+		err := Unmarshal(raw, &v)
+		if err == nil && json.Unmarshal(raw, &w) != nil {
+			t.Errorf("accepted what encoding/json refuses: %q", raw)
+		}
+	})
+}

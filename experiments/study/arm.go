@@ -1,0 +1,43 @@
+package study
+
+import (
+	"encoding/json"
+
+	"tnaml/experiments/search"
+)
+
+// Arm is one way of searching the targets of an experiment.
+type Arm struct {
+	Name     string `json:"name"`
+	Strategy string `json:"strategy"`
+	// Settings are the strategy's, over the experiment's for that strategy.
+	Settings json.RawMessage `json:"settings,omitempty"`
+	// From names what the strategy starts from: a pretraining of the experiment,
+	// or a published controller as NAME, NAME@VERSION or digest. Empty: nothing.
+	From string `json:"from,omitempty"`
+}
+
+// BaselineOf is the arm that others are measured by where nobody says which:
+// the first that searches at random, or none.
+func BaselineOf(arms []Arm) string {
+	for _, a := range arms {
+		if a.Strategy == search.Random {
+			return a.Name
+		}
+	}
+	return ""
+}
+
+// ReferenceOf is the arm that the others are compared with where nobody says
+// which: the first that starts from something learned, else the first.
+func ReferenceOf(arms []Arm) string {
+	for _, a := range arms {
+		if a.From != "" {
+			return a.Name
+		}
+	}
+	if len(arms) == 0 {
+		return ""
+	}
+	return arms[0].Name
+}
