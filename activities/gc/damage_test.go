@@ -1,4 +1,4 @@
-package gc
+package gc_test
 
 import (
 	"encoding/json"
@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"tnaml/activities/gc"
 	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/experiments/search"
@@ -45,11 +46,11 @@ func TestDamageStops(t *testing.T) {
 		kind    string
 		by, way string
 	}{
-		"configuration":       {func(t *testing.T, s store.Store) store.Ref { return record(t, s).Config }, kindConfig, `search "two"`, "starter remove two"},
-		"newest checkpoint":   {func(t *testing.T, s store.Store) store.Ref { return record(t, s).Checkpoint }, kindCheckpoint, `search "two"`, "starter remove two"},
-		"previous checkpoint": {previous, kindCheckpoint, `search "two"`, "starter remove two"},
-		"costs":               {func(t *testing.T, s store.Store) store.Ref { return record(t, s).Costs }, kindCosts, `search "two"`, "starter remove two"},
-		"report":              {report, kindReport, `experiment "small"`, "starter experiment remove small --run small-1"},
+		"configuration":       {func(t *testing.T, s store.Store) store.Ref { return record(t, s).Config }, gc.KindConfig, `search "two"`, "starter remove two"},
+		"newest checkpoint":   {func(t *testing.T, s store.Store) store.Ref { return record(t, s).Checkpoint }, gc.KindCheckpoint, `search "two"`, "starter remove two"},
+		"previous checkpoint": {previous, gc.KindCheckpoint, `search "two"`, "starter remove two"},
+		"costs":               {func(t *testing.T, s store.Store) store.Ref { return record(t, s).Costs }, gc.KindCosts, `search "two"`, "starter remove two"},
+		"report":              {report, gc.KindReport, `experiment "small"`, "starter experiment remove small --run small-1"},
 	} {
 		for _, how := range []string{"damaged", "missing"} {
 			t.Run(name+" "+how, func(t *testing.T) {
@@ -65,9 +66,9 @@ func TestDamageStops(t *testing.T) {
 				} else if err := s.Purge(t.Context(), entries(t, s)); err != nil {
 					t.Fatal(err)
 				}
-				advance(2 * DefaultGrace)
+				advance(2 * gc.DefaultGrace)
 				before := refs(t, s)
-				_, err := Survey(t.Context(), s, Options{})
+				_, err := gc.Survey(t.Context(), s, gc.Options{})
 				for _, want := range []string{string(ref), c.kind, c.by, c.way, "nothing was collected"} {
 					if err == nil || !strings.Contains(err.Error(), want) {
 						t.Errorf("%q is not in: %v", want, err)
@@ -86,7 +87,7 @@ func TestDamageStops(t *testing.T) {
 		if err := store.Update(t.Context(), s, kind, way[strings.LastIndex(way, " ")+1:], func([]byte) ([]byte, error) { return []byte("{"), nil }); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Survey(t.Context(), s, Options{}); err == nil || !strings.Contains(err.Error(), "starter "+way) {
+		if _, err := gc.Survey(t.Context(), s, gc.Options{}); err == nil || !strings.Contains(err.Error(), "starter "+way) {
 			t.Errorf("a damaged record of a %s: %v", kind, err)
 		}
 	}
@@ -94,7 +95,7 @@ func TestDamageStops(t *testing.T) {
 	if _, err := s.SetName(t.Context(), "newer", "x", []byte("{}"), ""); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Survey(t.Context(), s, Options{}); err == nil || !strings.Contains(err.Error(), `"newer"`) {
+	if _, err := gc.Survey(t.Context(), s, gc.Options{}); err == nil || !strings.Contains(err.Error(), `"newer"`) {
 		t.Errorf("names of an unknown kind: %v", err)
 	}
 }
@@ -126,9 +127,9 @@ func TestMissingIsTold(t *testing.T) {
 	if err := s.Purge(t.Context(), entries(t, s)); err != nil {
 		t.Fatal(err)
 	}
-	advance(2 * DefaultGrace)
-	p := collect(t, s, Options{})
-	if len(p.Missing) != 1 || p.Missing[0].Ref != record.Ref || p.Missing[0].Kind != kindTask || p.Missing[0].By == "" {
+	advance(2 * gc.DefaultGrace)
+	p := collect(t, s, gc.Options{})
+	if len(p.Missing) != 1 || p.Missing[0].Ref != record.Ref || p.Missing[0].Kind != gc.KindTask || p.Missing[0].By == "" {
 		t.Errorf("missing: %+v", p.Missing)
 	}
 	if !refs(t, s)[module.Ref] {
@@ -156,8 +157,8 @@ func TestRecordsOfNoUse(t *testing.T) {
 	if _, err := s.SetName(t.Context(), store.Trial, "later", []byte(`{"model":"`+string(model)+`","holds":{"of":"a later version"}}`), ""); err != nil {
 		t.Fatal(err)
 	}
-	clockOf(s)(2 * DefaultGrace)
-	if p := collect(t, s, Options{}); p.Names != 4 || len(p.Missing) > 0 {
+	clockOf(s)(2 * gc.DefaultGrace)
+	if p := collect(t, s, gc.Options{}); p.Names != 4 || len(p.Missing) > 0 {
 		t.Errorf("%d names of features go, missing %v", p.Names, p.Missing)
 	}
 	if !refs(t, s)[model] {
@@ -192,8 +193,12 @@ func TestUnknownFieldsKeep(t *testing.T) {
 		}); err != nil {
 			t.Fatal(err)
 		}
-		advance(2 * DefaultGrace)
-		collect(t, s, Options{typed: typed})
+		advance(2 * gc.DefaultGrace)
+		o := gc.Options{}
+		if typed {
+			o = gc.Typed(o)
+		}
+		collect(t, s, o)
 		_, ledgerErr := library.ReadLedger(t.Context(), clone(t, s), old.Checkpoint)
 		if kept := refs(t, s)[novelty] && ledgerErr == nil; kept == typed {
 			t.Errorf("typed references only: %v: kept %v (%v)", typed, kept, ledgerErr)
@@ -227,8 +232,8 @@ func TestReportsReferences(t *testing.T) {
 	}
 	object("garbage")
 	before := len(refs(t, s))
-	advance(2 * DefaultGrace)
-	collect(t, s, Options{typed: true})
+	advance(2 * gc.DefaultGrace)
+	collect(t, s, gc.Typed(gc.Options{}))
 	if got := len(refs(t, s)); got != before-1 {
 		t.Errorf("%d of %d objects are left", got, before)
 	}

@@ -29,7 +29,9 @@
 // # Why nothing is lost
 //
 // Collection runs beside searches, imports and other collections, without locks and
-// without anything asked of them. No blob is deleted that could be asked for: one
+// without anything asked of them: the workflow Collect, which a person or a schedule
+// starts, runs it as an activity, and an attempt whose worker was taken for lost may
+// still be at work when the next one begins. No blob is deleted that could be asked for: one
 // that nothing reaches, and that was written longer than the grace period ago, is
 // set aside (store.Sweeper): copied to the trash, then removed. Get and Has put it
 // back for whoever asks, and so does the next marking that reaches it. What is
@@ -45,7 +47,9 @@
 //   - t > m: X was absent when he took it. Put has written it anew, Get and Has have
 //     put it back, as a blob that is young, with which the deletion of an entry of
 //     the trash has nothing to do. (Who passes on a reference that he has read asks
-//     Has for it: a worker's disk cache answers Get without the store.) To copy and
+//     Has for it: a worker's disk cache answers Get without the store. A collection
+//     in a worker goes round that cache itself, see store.Direct, for its Get is what
+//     puts back what marking reaches.) To copy and
 //     to remove are two steps, and somebody may take X between them; it is removed
 //     under him then, but at most a quarter of an hour after m, which counts to h.
 //   - t ≤ m: since h < grace, t + h < m + grace ≤ s. The name was there when the
@@ -73,10 +77,10 @@
 //     controllers, from the start) and in the records of its searches. Those cannot be
 //     removed while it runs.
 //
-// MinGrace is far above that. A shorter grace period is taken only while no workflow is
-// open, and then what was set aside is marked again, after another look that none has
-// been opened, before it is deleted; no import must be under way, and no workflow be
-// open in another namespace that uses the bucket, which nobody asks.
+// MinGrace is far above that. A shorter grace period is taken only while no search and no
+// experiment is open, and then what was set aside is marked again, after another look
+// that none has been opened, before it is deleted; no import must be under way, and
+// nothing be open in another namespace that uses the bucket, which nobody asks.
 //
 // References that are in none of the places above do not count: a digest in a script,
 // or in a schedule's specification. Give the object a name.
@@ -106,7 +110,7 @@ import (
 const (
 	// DefaultGrace is the grace period unless another is given.
 	DefaultGrace = 24 * time.Hour
-	// MinGrace is the shortest one while workflows are open.
+	// MinGrace is the shortest one while searches or experiments are open.
 	MinGrace = time.Hour
 	// NoGrace is a grace period of none.
 	NoGrace time.Duration = -1
@@ -155,7 +159,7 @@ func (o Options) idle(ctx context.Context) error {
 		return nil
 	}
 	if o.Idle == nil {
-		return fmt.Errorf("a grace period below %s is only for a time when no workflow is open", MinGrace)
+		return fmt.Errorf("a grace period below %s is only for a time when no search and no experiment is open", MinGrace)
 	}
 	return o.Idle(ctx)
 }
@@ -199,7 +203,7 @@ type Plan struct {
 }
 
 // Empty says that there is nothing to do.
-func (p *Plan) Empty() bool { return len(p.discard) == 0 && len(p.purge) == 0 && len(p.names) == 0 }
+func (p *Plan) Empty() bool { return len(p.SetAside) == 0 && p.Deleted.Objects == 0 && p.Names == 0 }
 
 // Sum adds up tallies.
 func Sum(tallies []Tally) (all Tally) {
@@ -215,7 +219,7 @@ func Survey(ctx context.Context, s store.Store, o Options) (*Plan, error) {
 	if err := o.idle(ctx); err != nil {
 		return nil, err
 	}
-	return survey(ctx, s, o)
+	return survey(ctx, store.Direct(s), o)
 }
 
 func survey(ctx context.Context, s store.Store, o Options) (*Plan, error) {
@@ -298,6 +302,7 @@ func (p *Plan) Run(ctx context.Context, s store.Store, o Options) error {
 	if err := o.idle(ctx); err != nil {
 		return err
 	}
+	s = store.Direct(s)
 	// First the names, which would lead to what is not there.
 	for i, name := range p.names {
 		if err := s.DeleteName(ctx, store.Features, name); err != nil {

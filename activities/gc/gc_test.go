@@ -1,4 +1,4 @@
-package gc
+package gc_test
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"tnaml/activities/gc"
 	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/nn/rng"
@@ -50,8 +51,11 @@ func TestRemainingOpensAndTheRestIsGone(t *testing.T) {
 			}
 			before := refs(t, s)
 			trials := len(names(t, s, store.Trial))
-			o := Options{typed: i <= 6 || i%2 == 0}
-			advance(2 * DefaultGrace)
+			o := gc.Options{}
+			if i <= 6 || i%2 == 0 {
+				o = gc.Typed(o)
+			}
+			advance(2 * gc.DefaultGrace)
 			p := collect(t, s, o)
 			// The oracle reads features only where a model of them is exported.
 			kept := openAll(t, clone(t, s))
@@ -64,7 +68,7 @@ func TestRemainingOpensAndTheRestIsGone(t *testing.T) {
 			if left := difference(t, s, refs(t, s), kept); len(left) > 0 {
 				t.Errorf("left: %q", left)
 			}
-			if got := Sum(p.Kept).Objects; got != len(kept) || got+Sum(p.SetAside).Objects != len(before) || len(p.Missing) > 0 {
+			if got := gc.Sum(p.Kept).Objects; got != len(kept) || got+gc.Sum(p.SetAside).Objects != len(before) || len(p.Missing) > 0 {
 				t.Errorf("%+v of %d objects, %d opened", p, len(before), len(kept))
 			}
 			if i == 0 && (len(kept) > 0 || len(names(t, s, store.Features)) > 0) {
@@ -77,7 +81,7 @@ func TestRemainingOpensAndTheRestIsGone(t *testing.T) {
 			if p := collect(t, s, o); !p.Empty() {
 				t.Errorf("a second collection: %+v", p)
 			}
-			advance(DefaultGrace)
+			advance(gc.DefaultGrace)
 			p = collect(t, s, o)
 			if p.Deleted.Objects != len(before)-len(kept) || len(inTrash(t, s)) > 0 {
 				t.Errorf("deleted %+v of %d, %d left in the trash", p.Deleted, len(before)-len(kept), len(inTrash(t, s)))
@@ -107,7 +111,7 @@ func feature(t *testing.T, s store.Store, name string) store.Ref {
 // above would be of less than they say.
 func TestWorldHasEverything(t *testing.T) {
 	s := world(t)
-	p, err := Survey(t.Context(), s, Options{})
+	p, err := gc.Survey(t.Context(), s, gc.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,12 +122,12 @@ func TestWorldHasEverything(t *testing.T) {
 			t.Errorf("%+v", k)
 		}
 	}
-	want := slices.Sorted(maps.Values(containers))
+	want := slices.Sorted(maps.Values(gc.Containers))
 	if want = slices.Compact(want); !slices.Equal(got, want) {
 		t.Errorf("kept %q, want %q", got, want)
 	}
 	for ref := range refs(t, s) {
-		if head, err := s.Peek(t.Context(), ref, peek); err != nil || kindOf(head) == kindOther {
+		if head, err := s.Peek(t.Context(), ref, gc.Peek); err != nil || gc.KindOf(head) == gc.KindOther {
 			t.Errorf("%s: %q, %v", ref, head[:min(len(head), 200)], err)
 		}
 	}
@@ -164,8 +168,8 @@ func TestModelsOfAJournal(t *testing.T) {
 	}
 	there := func() bool {
 		t.Helper()
-		advance(2 * DefaultGrace)
-		collect(t, s, Options{})
+		advance(2 * gc.DefaultGrace)
+		collect(t, s, gc.Options{})
 		return refs(t, s)[model]
 	}
 	config, err := library.ReadRecord(t.Context(), s, "alone")
@@ -194,15 +198,15 @@ func TestModelsOfAJournal(t *testing.T) {
 	if there() {
 		t.Error("a hit's model is kept for nobody")
 	}
-	advance(2 * DefaultGrace)
-	collect(t, s, Options{})
+	advance(2 * gc.DefaultGrace)
+	collect(t, s, gc.Options{})
 	if ok, _ := s.Has(t.Context(), model); ok {
 		t.Error("it is there after all")
 	}
 	// A record whose model is gone stops nothing.
 	set(store.Search, "other", library.SearchRecord{Name: "other", Status: "stopped", Config: config.Config})
 	set(store.Trial, "key", library.CachedTrial{Model: model, Holds: []library.Hold{{Search: "other", Model: model}}})
-	if p := collect(t, s, Options{}); len(p.Missing) > 0 {
+	if p := collect(t, s, gc.Options{}); len(p.Missing) > 0 {
 		t.Errorf("missing: %v", p.Missing)
 	}
 	openAll(t, s)
@@ -259,23 +263,23 @@ func TestShortGrace(t *testing.T) {
 	busy := errors.New("search x is open")
 	s := world(t)
 	remove(t, s, store.Search, "two")
-	for _, o := range []Options{{Grace: NoGrace}, {Grace: MinGrace - 1}, {Grace: NoGrace, Idle: func(context.Context) error { return busy }}} {
-		if _, err := Survey(t.Context(), s, o); err == nil || o.Idle != nil && !errors.Is(err, busy) {
+	for _, o := range []gc.Options{{Grace: gc.NoGrace}, {Grace: gc.MinGrace - 1}, {Grace: gc.NoGrace, Idle: func(context.Context) error { return busy }}} {
+		if _, err := gc.Survey(t.Context(), s, o); err == nil || o.Idle != nil && !errors.Is(err, busy) {
 			t.Errorf("a grace period of %v: %v", o.Grace, err)
 		}
-		if err := new(Plan).Run(t.Context(), s, o); err == nil {
+		if err := new(gc.Plan).Run(t.Context(), s, o); err == nil {
 			t.Errorf("a grace period of %v was taken", o.Grace)
 		}
 	}
 	// Somebody opens one while the objects are set aside: they stay there.
 	asked := 0
-	o := Options{Grace: NoGrace, Idle: func(context.Context) error {
+	o := gc.Options{Grace: gc.NoGrace, Idle: func(context.Context) error {
 		if asked++; asked == 3 { // survey, run, and before deleting
 			return busy
 		}
 		return nil
 	}}
-	p, err := Survey(t.Context(), s, o)
+	p, err := gc.Survey(t.Context(), s, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -328,19 +332,19 @@ func TestInterrupted(t *testing.T) {
 	remove(t, s, store.Search, "two")
 	remove(t, s, store.Search, "pictures")
 	remove(t, s, store.Dataset, "pictures")
-	advance(2 * DefaultGrace)
+	advance(2 * gc.DefaultGrace)
 	for n := 0; ; n++ {
 		if n == 1000 {
 			t.Fatal("it never comes to its end")
 		}
 		f := &failing{s, n % 7}
-		p, err := Survey(t.Context(), f, Options{})
+		p, err := gc.Survey(t.Context(), f, gc.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		// One at a time, so that the counter needs no lock.
-		p.discard = p.discard[:min(1, len(p.discard))]
-		if err := p.Run(t.Context(), f, Options{}); err != nil && !errors.Is(err, errAway) {
+		p.OneAtATime()
+		if err := p.Run(t.Context(), f, gc.Options{}); err != nil && !errors.Is(err, errAway) {
 			t.Fatal(err)
 		}
 		if n%10 == 0 {
@@ -352,7 +356,7 @@ func TestInterrupted(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := Survey(ctx, s, Options{}); !errors.Is(err, context.Canceled) {
+	if _, err := gc.Survey(ctx, s, gc.Options{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 }

@@ -1,4 +1,4 @@
-package gc
+package gc_test
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"tnaml/activities/gc"
 	"tnaml/activities/library"
 	"tnaml/activities/store"
 )
@@ -39,7 +40,7 @@ type promise struct {
 
 // hold is how long a reference may be without a name: with a step of time, less than
 // the grace period.
-const hold = DefaultGrace * 8 / 10
+const hold = gc.DefaultGrace * 8 / 10
 
 func newCrowd(t *testing.T, seed uint64) *crowd {
 	c := &crowd{Memory: store.NewMemory(), t: t, r: rand.New(rand.NewPCG(seed, 1)), named: map[string]store.Ref{}}
@@ -81,7 +82,7 @@ func (c *crowd) work() {
 				break
 			}
 		case 4: // time passes, now and then much of it
-			c.now.Add(c.r.Int64N(int64(DefaultGrace) / 8))
+			c.now.Add(c.r.Int64N(int64(gc.DefaultGrace) / 8))
 		case 5:
 			c.now.Add(c.r.Int64N(int64(time.Minute)))
 		}
@@ -176,12 +177,12 @@ func TestNothingIsLostInACrowd(t *testing.T) {
 			var wg sync.WaitGroup
 			for range 1 + seed%2 {
 				wg.Go(func() {
-					p, err := Survey(t.Context(), c, Options{})
+					p, err := gc.Survey(t.Context(), c, gc.Options{})
 					if err != nil {
 						t.Error(err)
 						return
 					}
-					if err := p.Run(t.Context(), c, Options{}); err != nil {
+					if err := p.Run(t.Context(), c, gc.Options{}); err != nil {
 						t.Error(err)
 					}
 					c.mu.Lock()
@@ -210,19 +211,19 @@ func TestStoredAgainWhileCollected(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	advance(30 * DefaultGrace)
-	p, err := Survey(t.Context(), s, Options{})
-	if err != nil || len(p.discard) != 1 {
+	advance(30 * gc.DefaultGrace)
+	p, err := gc.Survey(t.Context(), s, gc.Options{})
+	if err != nil || gc.Sum(p.SetAside).Objects != 1 {
 		t.Fatalf("%+v, %v", p, err)
 	}
 	if _, err := s.Put(t.Context(), data); err != nil { // it is there already
 		t.Fatal(err)
 	}
-	if err := p.Run(t.Context(), s, Options{}); err != nil {
+	if err := p.Run(t.Context(), s, gc.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	advance(DefaultGrace - time.Minute)
-	collect(t, s, Options{})
+	advance(gc.DefaultGrace - time.Minute)
+	collect(t, s, gc.Options{})
 	value, err := json.Marshal(library.DatasetRecord{Ref: ref})
 	if err != nil {
 		t.Fatal(err)
@@ -231,8 +232,8 @@ func TestStoredAgainWhileCollected(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 3 {
-		advance(DefaultGrace)
-		collect(t, s, Options{})
+		advance(gc.DefaultGrace)
+		collect(t, s, gc.Options{})
 	}
 	if !refs(t, s)[ref] || len(inTrash(t, s)) > 0 {
 		t.Error("the blob is lost, or its entry is not cleared away")
@@ -262,11 +263,11 @@ func TestEntriesOfReachedBlobs(t *testing.T) {
 	if _, err := s.Put(t.Context(), data); err != nil { // as if it had not been removed yet
 		t.Fatal(err)
 	}
-	o := Options{Grace: NoGrace, Idle: func(context.Context) error { return nil }}
+	o := gc.Options{Grace: gc.NoGrace, Idle: func(context.Context) error { return nil }}
 	if p := collect(t, s, o); !inTrash(t, s)[ref] || p.Waiting.Objects != 1 {
 		t.Errorf("the entry is gone: %+v", p)
 	}
-	advance(MinGrace)
+	advance(gc.MinGrace)
 	if collect(t, s, o); inTrash(t, s)[ref] || !refs(t, s)[ref] {
 		t.Error("the entry stays, or the blob does not")
 	}

@@ -1,4 +1,4 @@
-package gc
+package gc_test
 
 import (
 	"context"
@@ -18,6 +18,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"tnaml/activities"
+	"tnaml/activities/gc"
 	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/experiments/catalog"
@@ -294,8 +295,8 @@ func difference(t *testing.T, s store.Store, a, b map[store.Ref]bool) (out []str
 	t.Helper()
 	for ref := range maps.Keys(a) {
 		if !b[ref] {
-			head, _ := s.Peek(t.Context(), ref, peek)
-			out = append(out, kindOf(head)+" "+string(ref))
+			head, _ := s.Peek(t.Context(), ref, gc.Peek)
+			out = append(out, gc.KindOf(head)+" "+string(ref))
 		}
 	}
 	slices.Sort(out)
@@ -318,9 +319,9 @@ func clockOf(s *store.Memory) (advance func(time.Duration)) {
 	}
 }
 
-func collect(t *testing.T, s store.Store, o Options) *Plan {
+func collect(t *testing.T, s store.Store, o gc.Options) *gc.Plan {
 	t.Helper()
-	p, err := Survey(t.Context(), s, o)
+	p, err := gc.Survey(t.Context(), s, o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,6 +41,15 @@ func NewDiskCache(s Store, dir string, limit int64) (*DiskCache, error) {
 	return c, nil
 }
 
+// Direct is the store behind a DiskCache, or a store that is none: what it says of
+// an object is what is in the bucket.
+func Direct(s Store) Store {
+	if c, ok := s.(*DiskCache); ok {
+		return c.Store
+	}
+	return s
+}
+
 func (c *DiskCache) file(ref Ref) string {
 	return filepath.Join(c.dir, strings.TrimPrefix(string(ref), refPrefix)+blobEnding)
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"tnaml/activities"
 	"tnaml/activities/gc"
 	"tnaml/activities/library"
 	"tnaml/activities/store"
@@ -58,13 +59,7 @@ func (b *bench) servers() *deploy.Servers {
 	return s
 }
 
-// collected is what gc --json prints.
-type collected struct {
-	*gc.Plan
-	Done bool
-}
-
-func (b *bench) gc(args ...string) (c collected) {
+func (b *bench) gc(args ...string) (c activities.Collected) {
 	b.t.Helper()
 	if err := json.Unmarshal([]byte(b.ok(append([]string{"gc", "--json"}, args...)...)), &c); err != nil {
 		b.t.Fatal(err)
@@ -311,6 +306,7 @@ func TestGCNamesTheWayOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.environ = append(b.environ, "TNAML_S3_BUCKET="+bucketOf(s))
+	b.worker()
 	lost := store.RefOf([]byte("lost"))
 	for kind, name := range map[store.Kind]string{store.Dataset: "d", store.Module: "m", store.Controller: "c", store.Search: "s", store.Experiment: "e"} {
 		for _, value := range []string{"{", fmt.Sprintf(`{"ref":"nonsense","config":%q,"versions":[{"ref":"nonsense"}],"runs":[{"name":"r","report":%q}]}`, lost, lost)} {

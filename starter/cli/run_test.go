@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"tnaml/activities"
 	"tnaml/starter/client"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -113,28 +114,51 @@ func TestExperimentFromTheTerminal(t *testing.T) {
 	}
 	b.ok("schedule", "resume", name)
 	b.ok("schedule", "trigger", name)
+	benchmark := b.triggered(name, "tiny-benchmark")
+	if out := b.ok("watch", benchmark); !strings.Contains(out, "completed") && !strings.Contains(out, "passed") {
+		t.Errorf("the benchmark: %s", out)
+	}
+	b.record("experiment", "tiny-1")
+	b.record("transfer", "five")
+	b.record("benchmark", benchmark)
+	b.ok("schedule", "delete", name)
+
+	// Garbage is collected by a schedule too.
+	b.fails(exitUsage, []string{"--trials does not go with --collect", "--experiment does not go with --collect", "--grace is -1h: it must be 0 or more"},
+		"schedule", "create", name, "--cron", "0 4 * * *", "--collect", "--experiment", "tiny", "--trials", "3", "--grace", "-1h")
+	b.fails(exitUsage, []string{"--grace goes with --collect"}, "schedule", "create", name, "--cron", "0 4 * * *", "--experiment", "tiny", "--grace", "1h")
+	if out := b.ok("schedule", "create", name, "--cron", "0 4 * * *", "--collect", "--grace", "36h"); !strings.Contains(out, "garbage collection, grace period 36h") {
+		t.Errorf("schedule: %s", out)
+	}
+	b.ok("schedule", "trigger", name)
+	collection := b.triggered(name, "gc:"+name)
+	var c activities.Collected
+	if err := json.Unmarshal([]byte(b.ok("watch", collection)), &c); err != nil || len(c.Kept) == 0 || c.Young.Objects == 0 {
+		t.Errorf("collected: %+v, %v", c, err)
+	}
+	b.record("collect", collection)
+	b.ok("schedule", "delete", name)
+	b.fails(exitFailed, []string{"no schedule"}, "schedule", "show", name)
+	b.fails(exitFailed, []string{"no schedule"}, "schedule", "trigger", name)
+}
+
+// triggered is the workflow that a schedule has started, whose name begins so.
+func (b *bench) triggered(schedule, prefix string) string {
+	b.t.Helper()
 	var view client.ScheduleEntry
 	for range 1000 {
-		if err := json.Unmarshal([]byte(b.ok("schedule", "show", name, "--json")), &view); err != nil {
-			t.Fatal(err)
+		if err := json.Unmarshal([]byte(b.ok("schedule", "show", schedule, "--json")), &view); err != nil {
+			b.t.Fatal(err)
 		}
 		if len(view.Recent) > 0 {
 			break
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	if len(view.Recent) != 1 || !strings.HasPrefix(view.Recent[0].Name, "tiny-benchmark") {
-		t.Fatalf("triggered: %+v", view)
+	if len(view.Recent) != 1 || !strings.HasPrefix(view.Recent[0].Name, prefix) {
+		b.t.Fatalf("triggered: %+v", view)
 	}
-	if out := b.ok("watch", view.Recent[0].Name); !strings.Contains(out, "completed") && !strings.Contains(out, "passed") {
-		t.Errorf("the benchmark: %s", out)
-	}
-	b.record("experiment", "tiny-1")
-	b.record("transfer", "five")
-	b.record("benchmark", view.Recent[0].Name)
-	b.ok("schedule", "delete", name)
-	b.fails(exitFailed, []string{"no schedule"}, "schedule", "show", name)
-	b.fails(exitFailed, []string{"no schedule"}, "schedule", "trigger", name)
+	return view.Recent[0].Name
 }
 
 // record writes a workflow's history for the replay test of worker/host, where

@@ -1,5 +1,5 @@
-// Package client starts searches and runs of experiments, finds them, follows and
-// steers them, and reads what they found. It is what a view is built on: a command
+// Package client starts searches, runs of experiments and garbage collections, finds
+// them, follows and steers them, and reads what they found. It is what a view is built on: a command
 // line, a web page, another program or a test. It has no terminal: what it tells, it
 // returns as values, and errors that a view must tell apart have types.
 package client
@@ -31,9 +31,10 @@ type Kind string
 
 // The kinds of what a client starts.
 const (
-	Search   Kind = "search"
-	Run      Kind = "run"
-	Schedule Kind = "schedule"
+	Search     Kind = "search"
+	Run        Kind = "run"
+	Collection Kind = "collection"
+	Schedule   Kind = "schedule"
 )
 
 // ErrUsage says that a request cannot work, whatever the servers hold: the mistake is

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -18,16 +19,17 @@ import (
 	"tnaml/workflows"
 )
 
-// KindOf says whether a workflow is a search or a run of an experiment.
+// KindOf says whether a workflow is a search, a run of an experiment or a collection.
 func (c *Client) KindOf(ctx context.Context, name string) (Kind, error) {
 	d, err := c.Temporal.DescribeWorkflowExecution(ctx, name, "")
 	if err != nil {
 		return "", called("", name, err)
 	}
-	for _, k := range catalog.Kinds() {
-		if d.GetWorkflowExecutionInfo().GetType().GetName() == string(k) {
-			return Run, nil
-		}
+	switch workflow := d.GetWorkflowExecutionInfo().GetType().GetName(); {
+	case slices.Contains(catalog.Kinds(), catalog.Kind(workflow)):
+		return Run, nil
+	case workflow == workflows.CollectWorkflow:
+		return Collection, nil
 	}
 	return Search, nil
 }

@@ -31,10 +31,10 @@ const (
 // Progress is where a search or a run stands.
 type Progress struct {
 	State State
-	// Search is a search's progress, Run a run's, and the other is nil; both are nil
-	// where State is Silent.
-	Search *SearchProgress
-	Run    *RunProgress
+	// One of these is there, but where State is Silent.
+	Search     *SearchProgress
+	Run        *RunProgress
+	Collection *CollectionProgress
 }
 
 // SearchProgress is where a search stands.
@@ -52,27 +52,33 @@ type RunProgress struct {
 	Flight []SearchProgress
 }
 
-// Result is what a search or a run found; the other is nil.
+// Result is what a search or a run found, or a collection did; the others are nil.
 type Result struct {
-	Search *workflows.SearchResult
-	Run    *workflows.ExperimentResult
+	Search     *workflows.SearchResult
+	Run        *workflows.ExperimentResult
+	Collection *activities.Collected
 }
 
-// Follow follows a search or a run until it ends, or ctx does, and tells its progress.
+// Follow follows a search, a run or a collection until it ends, or ctx does, and tells its progress.
 // Where it ended without a result, that is the error; it goes on if ctx ends.
 func (c *Client) Follow(ctx context.Context, name string, tell func(Progress)) (Result, error) {
 	kind, err := c.KindOf(ctx, name)
 	if err != nil {
 		return Result{}, err
 	}
-	if kind == Run {
-		var r workflows.ExperimentResult
-		err = c.wait(ctx, kind, name, 2*pollEvery, &r, tell)
-		return Result{Run: &r}, err
+	var r Result
+	switch kind {
+	case Run:
+		r.Run = &workflows.ExperimentResult{}
+		err = c.wait(ctx, kind, name, 2*pollEvery, r.Run, tell)
+	case Collection:
+		r.Collection = &activities.Collected{}
+		err = c.wait(ctx, kind, name, pollEvery, r.Collection, tell)
+	default:
+		r.Search = &workflows.SearchResult{}
+		err = c.wait(ctx, kind, name, pollEvery, r.Search, tell)
 	}
-	var r workflows.SearchResult
-	err = c.wait(ctx, kind, name, pollEvery, &r, tell)
-	return Result{Search: &r}, err
+	return r, err
 }
 
 // wait waits for a workflow; its error is returned as it is.
@@ -102,7 +108,7 @@ func (c *Client) wait(ctx context.Context, kind Kind, name string, every time.Du
 	}
 }
 
-// Progress asks where a search or a run stands.
+// Progress asks where a search, a run or a collection stands.
 func (c *Client) Progress(ctx context.Context, name string) (Progress, error) {
 	kind, err := c.KindOf(ctx, name)
 	if err != nil {
@@ -112,9 +118,13 @@ func (c *Client) Progress(ctx context.Context, name string) (Progress, error) {
 }
 
 func (c *Client) progress(ctx context.Context, kind Kind, name string) (Progress, error) {
-	if kind == Search {
+	switch kind {
+	case Search:
 		s, err := c.searchProgress(ctx, name)
 		return Progress{State: stateOf(s.Status), Search: &s}, err
+	case Collection:
+		p, err := c.collectionProgress(ctx, name)
+		return Progress{State: Working, Collection: p}, err
 	}
 	var r RunProgress
 	if err := c.query(ctx, name, &r.ExperimentProgress); err != nil {

@@ -16,6 +16,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"tnaml/experiments/catalog"
+	"tnaml/workflows"
 )
 
 // overlaps are the policies for a run whose time comes while the one before still runs.
@@ -40,7 +41,7 @@ func overlapName(p enumspb.ScheduleOverlapPolicy) string {
 	return "skip" // the server's default
 }
 
-// ScheduleSpec is an experiment to be run at fixed times.
+// ScheduleSpec is an experiment to be run, or garbage to be collected, at fixed times.
 type ScheduleSpec struct {
 	Name string
 	// Cron is minute, hour, day of the month, month and day of the week, in the IANA
@@ -52,6 +53,8 @@ type ScheduleSpec struct {
 	Kind       catalog.Kind
 	Experiment string
 	Spec       json.RawMessage
+	// Collect is there for a garbage collection instead.
+	Collect *workflows.CollectSpec
 }
 
 // CreateSchedule makes a schedule, once its experiment and all its names are found to
@@ -64,19 +67,14 @@ func (c *Client) CreateSchedule(ctx context.Context, s ScheduleSpec) (*ScheduleE
 	if err := CheckName("schedule", s.Name); err != nil {
 		return nil, err
 	}
-	plan, err := c.Plan(ctx, s.Kind, s.Experiment, s.Spec)
+	action, note, err := c.action(ctx, s)
 	if err != nil {
 		return nil, err
 	}
 	handle, err := c.Temporal.ScheduleClient().Create(ctx, sdk.ScheduleOptions{
 		ID:      s.Name,
 		Spec:    sdk.ScheduleSpec{CronExpressions: []string{s.Cron}, TimeZoneName: s.Zone},
-		Overlap: overlap, Paused: s.Paused,
-		Note: fmt.Sprintf("%s of the experiment %s", s.Kind, s.Experiment),
-		Action: &sdk.ScheduleWorkflowAction{
-			ID: runName(s.Kind, s.Experiment), Workflow: string(s.Kind), TaskQueue: c.TaskQueue,
-			Args: []any{s.Spec}, StaticSummary: planSummary(plan),
-		},
+		Overlap: overlap, Paused: s.Paused, Note: note, Action: action,
 	})
 	if errors.Is(err, temporal.ErrScheduleAlreadyRunning) {
 		return nil, &TakenError{Schedule, s.Name}
@@ -89,6 +87,21 @@ func (c *Client) CreateSchedule(ctx context.Context, s ScheduleSpec) (*ScheduleE
 		return nil, called(Schedule, s.Name, err)
 	}
 	return describe(ctx, handle)
+}
+
+// action is what a schedule starts, and its description.
+func (c *Client) action(ctx context.Context, s ScheduleSpec) (*sdk.ScheduleWorkflowAction, string, error) {
+	a := &sdk.ScheduleWorkflowAction{TaskQueue: c.TaskQueue}
+	if s.Collect != nil {
+		a.ID, a.Workflow, a.Args = collectionPrefix+s.Name, workflows.CollectWorkflow, []any{*s.Collect}
+		return a, "garbage collection, grace period " + s.Collect.Grace, nil
+	}
+	plan, err := c.Plan(ctx, s.Kind, s.Experiment, s.Spec)
+	if err != nil {
+		return nil, "", err
+	}
+	a.ID, a.Workflow, a.Args, a.StaticSummary = runName(s.Kind, s.Experiment), string(s.Kind), []any{s.Spec}, planSummary(plan)
+	return a, fmt.Sprintf("%s of the experiment %s", s.Kind, s.Experiment), nil
 }
 
 // ScheduleEntry is a schedule as the server has it.

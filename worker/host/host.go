@@ -103,6 +103,7 @@ func Register(r Registry, a *activities.Activities) {
 	for name, w := range map[string]any{
 		workflows.PretrainWorkflow: workflows.Pretrain, workflows.TransferWorkflow: workflows.Transfer,
 		workflows.ExperimentWorkflow: workflows.Experiment, workflows.BenchmarkWorkflow: workflows.Benchmark,
+		workflows.CollectWorkflow: workflows.Collect,
 	} {
 		r.RegisterWorkflowWithOptions(w, workflow.RegisterOptions{Name: name})
 	}

@@ -19,29 +19,41 @@ type app struct{ *terminal.App }
 // Follow shows a search's or a run's progress until it ends, then what it found.
 func Follow(ctx context.Context, t *terminal.App, c *client.Client, kind client.Kind, name string) error {
 	t.Say("%s %s%s", kind, name, Where(c, name))
-	result, err := Wait(ctx, t, c, name)
+	result, err := Wait(ctx, t, c, kind, name)
 	if ctx.Err() != nil {
-		t.Say("The %s goes on. Follow it again with `starter watch %s`.", kind, name)
-		return terminal.ErrInterrupted
+		return Interrupted(t, kind, name)
 	}
 	a := app{t}
 	switch {
+	case kind == client.Collection && err == nil:
+		return t.PrintJSON(result.Collection)
 	case kind == client.Run:
 		return a.runEnded(ctx, c, name, result.Run, err)
 	case err != nil:
-		return fmt.Errorf("search %s: %w", name, err)
+		return fmt.Errorf("%s %s: %w", kind, name, err)
 	}
 	return a.showResult(name, result.Search)
 }
 
-// Wait waits for a search or a run and shows its progress.
-func Wait(ctx context.Context, t *terminal.App, c *client.Client, name string) (client.Result, error) {
+// Interrupted says that what was followed goes on.
+func Interrupted(t *terminal.App, kind client.Kind, name string) error {
+	t.Say("The %s goes on. Follow it again with `starter watch %s`.", kind, name)
+	return terminal.ErrInterrupted
+}
+
+// Wait waits for what goes on and shows its progress.
+func Wait(ctx context.Context, t *terminal.App, c *client.Client, kind client.Kind, name string) (client.Result, error) {
 	line := t.NewProgress()
+	if kind == client.Collection {
+		line.Quiet()
+	}
 	defer line.Clear()
 	return c.Follow(ctx, name, func(p client.Progress) {
 		switch {
 		case p.State == client.Silent:
 			line.Update("no worker answers: is one running? (`starter up`, or the worker program)")
+		case p.Collection != nil:
+			line.Update(collectionText(p.Collection))
 		case p.Run != nil:
 			line.Update(runLines(p.Run, t.Terminal)...)
 		default:
@@ -74,6 +86,19 @@ func Text(p client.Progress) string {
 		return runText(p.Run.ExperimentProgress, p.Run.Told)
 	}
 	return searchText(p.Search)
+}
+
+// collectionText is a garbage collection's progress in a line.
+func collectionText(p *client.CollectionProgress) string {
+	switch {
+	case p.Failure != "":
+		return "waiting to try again: " + p.Failure
+	case p.Step == "":
+		return "collecting"
+	case p.Total > 0:
+		return fmt.Sprintf("%s %s/%s", p.Step, humanize.Comma(int64(p.Done)), humanize.Comma(int64(p.Total)))
+	}
+	return p.Step + " " + humanize.Comma(int64(p.Done))
 }
 
 // searchText is a search's progress in a line.

@@ -8,10 +8,13 @@ import (
 	"strings"
 	"time"
 
+	"tnaml/activities/gc"
 	"tnaml/starter/client"
+	"tnaml/workflows"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"tnaml/experiments/catalog"
 	"tnaml/starter/cli/spec"
@@ -24,7 +27,7 @@ type app struct{ *terminal.App }
 // Command is the command schedule.
 func Command(t *terminal.App) *cobra.Command {
 	a := app{t}
-	cmd := &cobra.Command{Use: "schedule", Short: "Experiments at fixed times, as Temporal Schedules"}
+	cmd := &cobra.Command{Use: "schedule", Short: "Experiments and garbage collections at fixed times, as Temporal Schedules"}
 	cmd.AddCommand(a.createCommand(), a.listCommand(), a.showCommand(),
 		a.doCommand("trigger", "Run it now", "triggered", (*client.Client).TriggerSchedule),
 		a.doCommand("pause", "Start no more runs until resumed", "paused", (*client.Client).PauseSchedule),
@@ -34,16 +37,22 @@ func Command(t *terminal.App) *cobra.Command {
 	return terminal.Group(cmd)
 }
 
+// ofRun marks the flags of an experiment's run.
+const ofRun = "run"
+
 func (a app) createCommand() *cobra.Command {
 	var run spec.Run
 	var want client.ScheduleSpec
+	var collect bool
+	grace := gc.DefaultGrace
 	cmd := &cobra.Command{
-		Use:   "create NAME --cron \"MINUTE HOUR DAY MONTH WEEKDAY\" --experiment EXPERIMENT",
-		Short: "Run an experiment at fixed times",
-		Long: "Run an experiment at fixed times. A benchmark compares each run's figures with the runs before it and fails where they are\n" +
-			"worse, so that an alert can hang on failed workflows of type Benchmark.",
+		Use:   "create NAME --cron \"MINUTE HOUR DAY MONTH WEEKDAY\" (--experiment EXPERIMENT | --collect)",
+		Short: "Run an experiment, or collect garbage, at fixed times",
+		Long: "Run an experiment, or collect garbage as `starter gc` does, at fixed times. A benchmark compares each run's figures with the\n" +
+			"runs before it and fails where they are worse, so that an alert can hang on failed workflows of type Benchmark.",
 		Example: "  starter schedule create nightly --cron \"0 2 * * *\" --experiment nightly\n" +
-			"  starter schedule create weekly --cron \"0 3 * * 6\" --time-zone Europe/Berlin --experiment nlp-small --kind experiment",
+			"  starter schedule create weekly --cron \"0 3 * * 6\" --time-zone Europe/Berlin --experiment nlp-small --kind experiment\n" +
+			"  starter schedule create gc --cron \"0 4 * * *\" --collect",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			kind, err := spec.Kind(run.Kind)
@@ -51,11 +60,16 @@ func (a app) createCommand() *cobra.Command {
 				return err
 			}
 			want.Name, want.Kind = args[0], kind
-			if err := check(want); err != nil {
+			if collect {
+				want.Collect = &workflows.CollectSpec{Grace: terminal.Span(grace)}
+			}
+			if err := check(cmd.Flags(), want, grace); err != nil {
 				return client.Usage(err)
 			}
-			if want.Spec, err = run.Spec(cmd, want.Experiment); err != nil {
-				return err
+			if !collect {
+				if want.Spec, err = run.Spec(cmd, want.Experiment); err != nil {
+					return err
+				}
 			}
 			return a.WithClient(cmd.Context(), func(c *client.Client) error {
 				e, err := c.CreateSchedule(cmd.Context(), want)
@@ -68,22 +82,37 @@ func (a app) createCommand() *cobra.Command {
 	}
 	run.Flags(cmd, catalog.KindBenchmark)
 	f := cmd.Flags()
+	f.StringVar(&want.Experiment, "experiment", "", "the experiment to run")
+	f.VisitAll(func(flag *pflag.Flag) { _ = f.SetAnnotation(flag.Name, ofRun, nil) }) // it is there
+	f.BoolVar(&collect, "collect", false, "collect garbage instead of running an experiment")
+	f.DurationVar(&grace, "grace", grace, "with --collect, the age from which an object is set aside, and what was set aside is deleted")
 	f.StringVar(&want.Cron, "cron", "", "when: minute, hour, day of the month, month, day of the week")
 	f.StringVar(&want.Zone, "time-zone", "UTC", "IANA time zone of the cron expression")
-	f.StringVar(&want.Experiment, "experiment", "", "the experiment to run")
 	f.StringVar(&want.Overlap, "overlap", "skip", "while the run before still runs: "+strings.Join(client.Overlaps(), ", "))
 	f.BoolVar(&want.Paused, "paused", false, "create it paused")
 	return a.JSONFlag(cmd)
 }
 
 // check tells all that is wrong with the flags together.
-func check(s client.ScheduleSpec) error {
+func check(flags *pflag.FlagSet, s client.ScheduleSpec, grace time.Duration) error {
 	var errs []error
 	if err := client.CheckName("schedule", s.Name); err != nil {
 		errs = append(errs, err)
 	}
-	if s.Experiment == "" {
-		errs = append(errs, errors.New("no --experiment (see `starter experiment list`)"))
+	switch {
+	case s.Collect != nil:
+		flags.Visit(func(f *pflag.Flag) {
+			if _, is := f.Annotations[ofRun]; is {
+				errs = append(errs, fmt.Errorf("--%s does not go with --collect", f.Name))
+			}
+		})
+		if grace < 0 {
+			errs = append(errs, fmt.Errorf("--grace is %s: it must be 0 or more", terminal.Span(grace)))
+		}
+	case s.Experiment == "":
+		errs = append(errs, errors.New("no --experiment (see `starter experiment list`), and no --collect"))
+	case flags.Changed("grace"):
+		errs = append(errs, errors.New("--grace goes with --collect alone"))
 	}
 	if s.Cron == "" {
 		errs = append(errs, errors.New(`no --cron: give one like "0 2 * * *", two o'clock every night`))

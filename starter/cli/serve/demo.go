@@ -194,7 +194,7 @@ func (a app) demoRun(ctx context.Context, c *client.Client, trials int, output s
 		return err
 	}
 	a.Say("run %s: a controller pretrained on some tasks, and searches of %d trials in every arm on others%s", name, trials, follow.Where(c, name))
-	found, err := follow.Wait(ctx, a.App, c, name)
+	found, err := follow.Wait(ctx, a.App, c, client.Run, name)
 	if ctx.Err() != nil {
 		return terminal.ErrInterrupted
 	}
