@@ -1,14 +1,18 @@
 package activities
 
 import (
-	"context"
 	"errors"
-	"fmt"
+	"maps"
+	"slices"
 
 	"go.temporal.io/sdk/temporal"
 
 	"tnaml/activities/library"
+	"tnaml/activities/memory"
 	"tnaml/activities/store"
+	"tnaml/activities/trainers"
+	"tnaml/experiments/trainer"
+	"tnaml/nn/child"
 )
 
 // Options configures a worker's activities; zero values are sensible.
@@ -21,17 +25,20 @@ type Options struct {
 	LiveSearches int
 	// Worker names this process in the cost records.
 	Worker string
+	// Trainers are those that the worker brings besides the built-in ones.
+	Trainers []trainer.Trainer
 }
 
 // Activities are the activities of one worker process. Its methods are
-// registered by their names: Resolve, Features, Train, Learn, Finish and the rest.
+// registered by their names: Resolve, Features, Trial, Learn, Finish and the rest.
 type Activities struct {
-	store  store.Store
-	cache  *cache
-	live   *liveSearches
-	worker string
-	// extracting holds one token while features of images are being computed.
-	extracting chan struct{}
+	store          store.Store
+	memory         *memory.Cache
+	live           *liveSearches
+	worker         string
+	instructionSet string
+	builtin        *trainers.Builtin
+	trainers       map[string]trainer.Trainer
 }
 
 // New returns the activities over a store.
@@ -42,8 +49,20 @@ func New(s store.Store, o Options) *Activities {
 	if o.LiveSearches == 0 {
 		o.LiveSearches = 64
 	}
-	return &Activities{store: s, cache: newCache(o.CacheBytes), live: newLiveSearches(o.LiveSearches), worker: o.Worker, extracting: make(chan struct{}, 1)}
+	a := &Activities{
+		store: s, memory: memory.New(o.CacheBytes), live: newLiveSearches(o.LiveSearches), worker: o.Worker,
+		instructionSet: child.InstructionSet(), trainers: map[string]trainer.Trainer{},
+	}
+	a.builtin = trainers.NewBuiltin(s, a.memory)
+	for _, t := range append([]trainer.Trainer{a.builtin, trainers.NewTable(s, a.memory)}, o.Trainers...) {
+		a.trainers[t.Name()] = t
+	}
+	return a
 }
+
+// TrainersOf names the trainers that a worker has, sorted. (A method would be taken
+// for an activity.)
+func TrainersOf(a *Activities) []string { return slices.Sorted(maps.Keys(a.trainers)) }
 
 // Error types of the activities' non-retryable errors.
 const (
@@ -78,24 +97,4 @@ func classify(err error) error {
 		return temporal.NewNonRetryableApplicationError(err.Error(), ErrTypeDenied, nil)
 	}
 	return err
-}
-
-// cached loads and decodes an object once per worker.
-func cached[T any](ctx context.Context, a *Activities, what string, ref store.Ref, decode func([]byte) (T, int64, error)) (T, error) {
-	v, err := a.cache.get(ctx, what+" "+string(ref), func(ctx context.Context) (any, int64, error) {
-		b, err := a.store.Get(ctx, ref)
-		if err != nil {
-			return nil, 0, fmt.Errorf("%s %s: %w", what, ref, err)
-		}
-		v, size, err := decode(b)
-		if err != nil {
-			return nil, 0, invalid(fmt.Errorf("%s %s: %w", what, ref, err))
-		}
-		return v, size, nil
-	})
-	if err != nil {
-		var zero T
-		return zero, err
-	}
-	return v.(T), nil
 }

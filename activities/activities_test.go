@@ -1,11 +1,11 @@
 package activities
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.temporal.io/sdk/temporal"
@@ -16,7 +16,9 @@ import (
 	"tnaml/experiments/data"
 	"tnaml/experiments/data/text"
 	"tnaml/experiments/search"
-	"tnaml/nn/child"
+	"tnaml/experiments/search/strategy"
+	"tnaml/experiments/space"
+	"tnaml/experiments/trainer"
 	"tnaml/nn/embedding"
 )
 
@@ -25,7 +27,9 @@ type bench struct {
 	store *store.Memory
 	env   *testsuite.TestActivityEnvironment
 	a     *Activities
-	ref   store.Ref
+	// resolved is the search; ref references its configuration.
+	resolved Resolved
+	ref      store.Ref
 }
 
 func newBench(t *testing.T, strategy string) *bench {
@@ -47,9 +51,9 @@ func newBench(t *testing.T, strategy string) *bench {
 		t.Fatal(err)
 	}
 	b.reset()
-	var r Resolved
-	b.run(t, b.a.Resolve, ResolveInput{Name: "s", Tasks: []string{"things"}, Strategy: strategy, Space: "text-small", Seed: 1, Lag: 3}, &r)
-	b.ref = r.Config
+	in := ResolveInput{Name: "s", Names: library.Names{Tasks: []string{"things"}, Strategy: strategy, Space: "text-small", Seed: 1, Lag: 3}}
+	b.run(t, b.a.Resolve, in, &b.resolved)
+	b.ref = b.resolved.Config
 	return b
 }
 
@@ -92,81 +96,141 @@ func (b *bench) proposals(t *testing.T) []search.Proposal {
 	return out.Proposals
 }
 
-func TestTrainIsCachedAndKeepsWhatIsAsked(t *testing.T) {
-	b := newBench(t, search.Random)
+// row is the ledger's row of a trial.
+func row(r *Resolved, p search.Proposal, result TrialResult) search.Trial {
+	return search.NewTrial(p, result.Outcome, r.Objective)
+}
+
+func reward(v float64) *float64 { return &v }
+
+func TestTrialIsCachedAndKeepsWhatIsAsked(t *testing.T) {
+	b := newBench(t, strategy.Random)
 	p := b.proposals(t)[0]
-	in := TrainInput{Config: b.ref, Proposal: p, TimeLimit: time.Minute}
-	in.Proposal.Keep = 1 // nothing exceeds it
+	in := b.resolved.Request(p)
+	in.Keep = reward(1) // nothing exceeds it
 	var first, second, third, fourth, fifth, sixth TrialResult
-	b.run(t, b.a.Train, in, &first)
-	if first.Trial.Status != child.OK || first.Trial.Model != "" || first.Cost.Cached || first.Cost.Worker != "test" || first.Cost.CPUSeconds <= 0 {
+	b.run(t, b.a.Trial, in, &first)
+	if first.Status != trainer.OK || first.Model != "" || first.Cost.Cached || first.Cost.Worker != "test" || first.Cost.CPUSeconds <= 0 {
 		t.Errorf("first: %+v", first)
 	}
-	b.run(t, b.a.Train, in, &second)
-	if diff := cmp.Diff(first.Trial, second.Trial); diff != "" || !second.Cost.Cached {
-		t.Errorf("the cache gives another result: %s %+v", diff, second.Cost)
+	b.run(t, b.a.Trial, in, &second)
+	if diff := cmp.Diff(first.Outcome, second.Outcome); diff != "" || !second.Cost.Cached {
+		t.Errorf("the cache gives another outcome: %s %+v", diff, second.Cost)
 	}
 	// A search that wants the model has it trained again, and the next one takes
 	// it from the cache.
-	in.Proposal.Keep = -1
-	b.run(t, b.a.Train, in, &third)
-	if third.Trial.Model == "" || third.Cost.Cached || third.Trial.Validation != first.Trial.Validation {
+	in.Keep = nil
+	b.run(t, b.a.Trial, in, &third)
+	if third.Model == "" || third.Cost.Cached || third.Metrics["validation_accuracy"] != first.Metrics["validation_accuracy"] {
 		t.Errorf("third: %+v", third)
 	}
 	b.reset()
-	b.run(t, b.a.Train, in, &fourth)
-	if diff := cmp.Diff(third.Trial, fourth.Trial); diff != "" || !fourth.Cost.Cached {
+	b.run(t, b.a.Trial, in, &fourth)
+	if diff := cmp.Diff(third.Outcome, fourth.Outcome); diff != "" || !fourth.Cost.Cached {
 		t.Errorf("another worker: %s %+v", diff, fourth.Cost)
 	}
 	// Which models a ledger names depends on the search, not on the cache.
-	in.Proposal.Keep = 1
-	b.run(t, b.a.Train, in, &fifth)
-	if diff := cmp.Diff(first.Trial, fifth.Trial); diff != "" {
+	in.Keep = reward(1)
+	b.run(t, b.a.Trial, in, &fifth)
+	if diff := cmp.Diff(first.Outcome, fifth.Outcome); diff != "" {
 		t.Error(diff)
 	}
 	in.Retrain = true
-	b.run(t, b.a.Train, in, &sixth)
+	b.run(t, b.a.Trial, in, &sixth)
 	if sixth.Cost.Cached {
-		t.Error("retrain took the cached result")
+		t.Error("retrain took the cached outcome")
 	}
 }
 
-func TestTrialsOwnFailuresAreResults(t *testing.T) {
-	b := newBench(t, search.Random)
-	p := b.proposals(t)[0]
-	var r, ok TrialResult
-	b.run(t, b.a.Train, TrainInput{Config: b.ref, Proposal: p, MemoryLimit: 1}, &r)
-	if r.Trial.Status != child.OverMemory || r.Trial.Validation != 0 || r.Trial.Reason == "" {
-		t.Errorf("over memory: %+v", r.Trial)
+// Another objective, minimised, keeps what is better by it; the cache serves both.
+func TestTrialOfAnotherObjective(t *testing.T) {
+	b := newBench(t, strategy.Random)
+	in := b.resolved.Request(b.proposals(t)[0])
+	var r TrialResult
+	b.run(t, b.a.Trial, in, &r)
+	loss := r.Metrics["validation_log_loss"]
+	in.Objective = space.Objective{Metric: trainer.LogLoss, Direction: space.Minimise}
+	for keep, model := range map[float64]bool{-loss - .1: true, -loss + .1: false} {
+		in.Keep, r = &keep, TrialResult{}
+		b.run(t, b.a.Trial, in, &r)
+		if (r.Model != "") != model || !r.Cost.Cached {
+			t.Errorf("a loss of %v, better than %v: %+v", loss, -keep, r)
+		}
 	}
+	in.Objective, r = space.Objective{Metric: "latency"}, TrialResult{}
+	b.run(t, b.a.Trial, in, &r)
+	if r.Status != trainer.Failed || !strings.Contains(r.Reason, "latency") {
+		t.Errorf("an objective that is not reported: %+v", r.Outcome)
+	}
+}
+
+func TestTrialsOwnFailuresAreOutcomes(t *testing.T) {
+	b := newBench(t, strategy.Random)
+	in := b.resolved.Request(b.proposals(t)[0])
+	var r, ok TrialResult
+	in.Limits.MemoryBytes = 1
+	b.run(t, b.a.Trial, in, &r)
+	if r.Status != trainer.OverMemory || r.Reason == "" {
+		t.Errorf("over memory: %+v", r)
+	}
+	in.Limits.MemoryBytes = 0
+	in.Limits.Seconds = 1e-9
 	for range 2 { // and it is never cached: it depends on the machine
-		b.run(t, b.a.Train, TrainInput{Config: b.ref, Proposal: p, TimeLimit: time.Nanosecond}, &r)
-		if r.Trial.Status != child.OverTime || !strings.Contains(r.Trial.Reason, "1ns") || r.Cost.Cached {
+		b.run(t, b.a.Trial, in, &r)
+		if r.Status != trainer.OverTime || !strings.Contains(r.Reason, "1ns") || r.Cost.Cached {
 			t.Errorf("over time: %+v", r)
 		}
 	}
-	b.run(t, b.a.Train, TrainInput{Config: b.ref, Proposal: p, TimeLimit: time.Minute}, &ok)
-	if ok.Trial.Status != child.OK {
-		t.Errorf("with time enough: %+v", ok.Trial)
+	in.Limits.Seconds = 60
+	b.run(t, b.a.Trial, in, &ok)
+	if ok.Status != trainer.OK {
+		t.Errorf("with time enough: %+v", ok)
+	}
+	delete(in.Choices, trainer.Steps)
+	b.run(t, b.a.Trial, in, &r)
+	if r.Status != trainer.Failed || !strings.Contains(r.Reason, trainer.Steps) {
+		t.Errorf("a choice is missing: %+v", r)
+	}
+}
+
+// panics is a trainer that does.
+type panics struct{ trainer.Table }
+
+func (panics) Version() string { return "1" }
+func (panics) Cached() bool    { return false }
+func (panics) Run(context.Context, trainer.Request, func(trainer.Progress) error) (trainer.Result, error) {
+	panic("boom")
+}
+
+// A panic is the trial's own: it would come again on every worker.
+func TestTrainersPanic(t *testing.T) {
+	b := newBench(t, strategy.Random)
+	b.a = New(b.store, Options{Trainers: []trainer.Trainer{panics{}}})
+	b.env.RegisterActivity(b.a)
+	var r TrialResult
+	b.run(t, b.a.Trial, TrialInput{Trainer: "table"}, &r)
+	if r.Status != trainer.Failed || !strings.Contains(r.Reason, "boom") {
+		t.Errorf("%+v", r)
 	}
 }
 
 func TestErrorsThatNoRetryMends(t *testing.T) {
-	b := newBench(t, search.NAML)
-	p := b.proposals(t)[0]
-	broken := p
-	broken.Actions = []int{99}
+	b := newBench(t, strategy.NAML)
+	in := b.resolved.Request(b.proposals(t)[0])
 	lost := store.RefOf([]byte("lost"))
+	in.Task.Data = string(lost)
 	for name, c := range map[string]struct {
 		activity, in any
 		kind         string
 		want         []string
 	}{
-		"actions":         {b.a.Train, TrainInput{Config: b.ref, Proposal: broken}, ErrTypeInvalid, []string{"trial 0"}},
-		"configuration":   {b.a.Train, TrainInput{Config: lost, Proposal: p}, ErrTypeMissing, []string{string(lost)}},
-		"checkpoint":      {b.a.Learn, LearnInput{Config: b.ref, Position: Position{Checkpoint: lost, Told: 3}, CheckpointEvery: 4}, ErrTypeMissing, []string{"checkpoint"}},
-		"position":        {b.a.Learn, LearnInput{Config: b.ref, Position: Position{Told: 3}, CheckpointEvery: 4}, ErrTypeInvalid, []string{"want 3"}},
-		"names, together": {b.a.Resolve, ResolveInput{Name: "x", Tasks: []string{"thing", "other"}, Strategy: "naml", Space: "txt", Settings: []byte(`{"a":1}`), Lag: 1}, ErrTypeInvalid, []string{`"thing"`, `"other"`, "things", `"txt"`, "text-small", `"a"`}},
+		"task":          {b.a.Trial, in, ErrTypeMissing, []string{string(lost)}},
+		"configuration": {b.a.Learn, LearnInput{Config: lost, CheckpointEvery: 4}, ErrTypeMissing, []string{string(lost)}},
+		"ledger":        {b.a.Learn, LearnInput{Config: b.ref, Position: Position{Ledger: lost, State: lost, Told: 3}, CheckpointEvery: 4}, ErrTypeMissing, []string{"ledger"}},
+		"position":      {b.a.Learn, LearnInput{Config: b.ref, Position: Position{Told: 3}, CheckpointEvery: 4}, ErrTypeInvalid, []string{"want 3"}},
+		"names, together": {b.a.Resolve, ResolveInput{Name: "x", Names: library.Names{
+			Tasks: []string{"thing", "other"}, Strategy: "naml", Space: "txt", Settings: []byte(`{"a":1}`), Lag: 1,
+		}}, ErrTypeInvalid, []string{`"thing"`, `"other"`, "things", `"txt"`, "text-small", `"a"`}},
 	} {
 		var out any
 		err := b.try(c.activity, c.in, &out)
@@ -182,6 +246,11 @@ func TestErrorsThatNoRetryMends(t *testing.T) {
 	if _, err := library.ReadRecord(t.Context(), b.store, "x"); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("a search that could not start left a record: %v", err)
 	}
+	// A trainer that this worker does not serve may be another's.
+	in.Trainer = "bert"
+	if err := b.try(b.a.Trial, in, new(TrialResult)); err == nil || errorType(err) != "" || !strings.Contains(err.Error(), `"bert"`) {
+		t.Errorf("%v", err)
+	}
 }
 
 // Learn gives the same whether the state is in memory, was lost, or a call is
@@ -190,11 +259,12 @@ func TestLearnIsAFunctionOfPositionAndResults(t *testing.T) {
 	const n = 11
 	type run struct {
 		proposals  []search.Proposal
-		checkpoint store.Ref
+		ledger     store.Ref
+		state      store.Ref
 		controller store.Ref
 	}
-	do := func(together int, upset func(b *bench, in LearnInput)) run {
-		b := newBench(t, search.NAML)
+	do := func(together int, upset func(b *bench, in *LearnInput)) run {
+		b := newBench(t, strategy.NAML)
 		proposals := b.proposals(t)
 		var pos Position
 		for pos.Told < n {
@@ -202,50 +272,60 @@ func TestLearnIsAFunctionOfPositionAndResults(t *testing.T) {
 			for k := range min(together, n-pos.Told) {
 				p := proposals[pos.Told+k]
 				v := float64((p.Trial*7)%10) / 10
-				in.Results = append(in.Results, TrialResult{Trial: search.Trial{Trial: p.Trial, Task: p.Task, Actions: p.Actions, Status: child.OK, Validation: v, Test: v}})
+				in.Results = append(in.Results, Row{Trial: search.Trial{Trial: p.Trial, Task: p.Task, Actions: p.Actions, Status: trainer.OK, Validation: v, Test: v}})
 			}
 			if upset != nil {
-				upset(b, in)
+				upset(b, &in)
 			}
 			var out LearnOutput
 			b.run(t, b.a.Learn, in, &out)
 			proposals = append(proposals, out.Proposals...)
 			pos.Journal = append(pos.Journal, in.Results...)
 			pos.Told += len(in.Results)
-			pos.State = out.State
-			if out.Checkpoint != "" {
-				pos.Checkpoint, pos.Costs = out.Checkpoint, out.Costs
+			pos.Digest = out.Digest
+			if c := out.Checkpoint; c != nil {
+				pos.Ledger, pos.State, pos.Costs = c.Ledger, c.State, c.Costs
 				pos.Journal = pos.Journal[len(pos.Journal)-(pos.Told-out.CheckpointTold):]
 			}
 		}
 		var end Finished
 		b.run(t, b.a.Finish, FinishInput{Name: "s", Config: b.ref, Position: pos, Status: "completed"}, &end)
-		ledger, err := library.ReadLedger(t.Context(), b.store, end.Checkpoint)
+		ledger, err := library.ReadLedger(t.Context(), b.store, end.Ledger)
 		if err != nil || len(ledger) != n {
 			t.Fatalf("ledger of %d trials, %v", len(ledger), err)
 		}
-		return run{proposals, end.Checkpoint, end.Controller}
+		record, err := library.ReadRecord(t.Context(), b.store, "s")
+		if err != nil || record.Ledger != end.Ledger {
+			t.Fatalf("%+v, %v", record, err)
+		}
+		return run{proposals, end.Ledger, record.State, end.Controller}
 	}
 	want := do(1, nil)
 	if want.controller == "" {
 		t.Error("no controller")
 	}
 	for name, got := range map[string]run{
-		"a new worker each time": do(1, func(b *bench, _ LearnInput) { b.reset() }),
-		"every call twice": do(1, func(b *bench, in LearnInput) {
+		"a new worker each time": do(1, func(b *bench, _ *LearnInput) { b.reset() }),
+		"every call twice": do(1, func(b *bench, in *LearnInput) {
 			var out LearnOutput
-			b.run(t, b.a.Learn, in, &out)
+			b.run(t, b.a.Learn, *in, &out)
+		}),
+		"states that were collected": do(1, func(b *bench, in *LearnInput) {
+			b.reset()
+			if in.Position.State != "" {
+				in.Position.State = store.RefOf([]byte("collected"))
+			}
 		}),
 	} {
 		if diff := cmp.Diff(want.proposals, got.proposals); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
-		if want.checkpoint != got.checkpoint || want.controller != got.controller {
+		if want.ledger != got.ledger || want.state != got.state || want.controller != got.controller {
 			t.Errorf("%s: other objects", name)
 		}
 	}
 	// Together, checkpoints still stand at every fourth trial.
-	if got := do(3, nil); got.checkpoint != want.checkpoint || got.controller != want.controller {
+	if got := do(3, nil); got.ledger != want.ledger || got.state != want.state || got.controller != want.controller {
 		t.Error("results told together give other objects")
 	}
 }

@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -9,16 +10,27 @@ import (
 	"tnaml/experiments/data"
 	"tnaml/experiments/data/text"
 	"tnaml/experiments/search"
-	"tnaml/nn/child"
+	"tnaml/experiments/search/strategy"
+	"tnaml/experiments/trainer"
 	"tnaml/nn/embedding"
 	"tnaml/nn/safetensors"
 )
+
+// proposalOf is the proposal of a sequence of actions.
+func proposalOf(t *testing.T, config *search.Config, actions []int) search.Proposal {
+	t.Helper()
+	choices, err := config.Space.Values(actions)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return search.Proposal{Actions: actions, Choices: choices, Seed: 1}
+}
 
 // A task whose label shows in the order of two words alone is learnt by a wide
 // tower that sees pairs of tokens, and the exported model predicts as the
 // trained one did; from tokens alone nothing can be told.
 func TestModelOfNGramsPredicts(t *testing.T) {
-	b := newBench(t, search.Random)
+	b := newBench(t, strategy.Random)
 	var examples []text.Example
 	var texts, labels []string
 	for i := range 400 {
@@ -38,18 +50,18 @@ func TestModelOfNGramsPredicts(t *testing.T) {
 		t.Fatal(err)
 	}
 	var r Resolved
-	b.run(t, b.a.Resolve, ResolveInput{Name: "o", Tasks: []string{"order"}, Strategy: search.Random, Space: "text-small", Seed: 1, Lag: 1}, &r)
+	b.run(t, b.a.Resolve, ResolveInput{Name: "o", Names: library.Names{Tasks: []string{"order"}, Strategy: strategy.Random, Space: "text-small", Seed: 1, Lag: 1}}, &r)
 	config, err := library.ReadConfig(t.Context(), b.store, r.Config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	proposal := search.Proposal{Actions: make([]int, len(config.Space.Choices)), Keep: -1}
+	proposal := proposalOf(t, config, make([]int, len(config.Space.Choices)))
 	var result TrialResult
-	b.run(t, b.a.Train, TrainInput{Config: r.Config, Proposal: proposal}, &result)
-	if result.Trial.Status != child.OK || result.Trial.Test < .95 {
-		t.Fatalf("%+v", result.Trial)
+	b.run(t, b.a.Trial, r.Request(proposal), &result)
+	if result.Status != trainer.OK || result.Metrics["test_accuracy"] < .95 {
+		t.Fatalf("%+v", result)
 	}
-	encoded, err := library.ExportModel(t.Context(), b.store, "o", config, result.Trial)
+	encoded, err := library.ExportModel(t.Context(), b.store, "o", config, row(&r, proposal, result))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,14 +80,14 @@ func TestModelOfNGramsPredicts(t *testing.T) {
 	}
 
 	tokens := config.Space
-	tokens.Name, tokens.WideNGrams = "tokens", 1
+	tokens.Name, tokens.Settings = "tokens", json.RawMessage(`{"wide_ngrams":1}`)
 	if err := library.PublishSpace(t.Context(), b.store, &tokens, false); err != nil {
 		t.Fatal(err)
 	}
-	b.run(t, b.a.Resolve, ResolveInput{Name: "p", Tasks: []string{"order"}, Strategy: search.Random, Space: "tokens", Seed: 1, Lag: 1}, &r)
-	b.run(t, b.a.Train, TrainInput{Config: r.Config, Proposal: proposal}, &result)
-	if result.Cost.Cached || result.Trial.Test > .7 {
-		t.Errorf("from tokens alone: %+v", result.Trial)
+	b.run(t, b.a.Resolve, ResolveInput{Name: "p", Names: library.Names{Tasks: []string{"order"}, Strategy: strategy.Random, Space: "tokens", Seed: 1, Lag: 1}}, &r)
+	b.run(t, b.a.Trial, r.Request(proposal), &result)
+	if result.Cost.Cached || result.Metrics["test_accuracy"] > .7 {
+		t.Errorf("from tokens alone: %+v", result)
 	}
 
 	f, err := safetensors.Decode(encoded)

@@ -4,20 +4,20 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/experiments/search"
-	"tnaml/nn/child"
+	"tnaml/experiments/search/strategy"
+	"tnaml/experiments/trainer"
 )
 
 // What garbage collection counts on: who passes on a reference has the object in
 // the store, though his machine's disk cache could do without.
 func TestReferencesPassedOnAreInTheStore(t *testing.T) {
-	b := newBench(t, search.NAML)
+	b := newBench(t, strategy.NAML)
 	var end Finished
 	b.proposals(t)
 	b.run(t, b.a.Finish, FinishInput{Name: "s", Config: b.ref, Status: "stopped"}, &end)
@@ -41,7 +41,9 @@ func TestReferencesPassedOnAreInTheStore(t *testing.T) {
 	}
 	b.a = New(cached, Options{})
 	b.env.RegisterActivity(b.a)
-	in := ResolveInput{Name: "transferred", Tasks: []string{"things"}, Strategy: search.NAML, Space: "text-small", Seed: 1, Lag: 3, Controller: "c"}
+	in := ResolveInput{Name: "transferred", Names: library.Names{
+		Tasks: []string{"things"}, Strategy: strategy.NAML, Space: "text-small", Seed: 1, Lag: 3, Controller: "c",
+	}}
 	b.run(t, b.a.Resolve, in, new(Resolved))
 	there := map[store.Ref]bool{}
 	if err := b.store.Blobs(t.Context(), func(b store.Blob) error { there[b.Ref] = true; return nil }); err != nil {
@@ -74,9 +76,8 @@ func TestReferencesPassedOnAreInTheStore(t *testing.T) {
 
 // Who was given a model is not forgotten, whoever is given it or trains it again.
 func TestHoldsStay(t *testing.T) {
-	b := newBench(t, search.Random)
-	in := TrainInput{Config: b.ref, Proposal: b.proposals(t)[0], TimeLimit: time.Minute}
-	in.Proposal.Keep = -1
+	b := newBench(t, strategy.Random)
+	in := b.resolved.Request(b.proposals(t)[0])
 	holds := func() *library.CachedTrial {
 		entries, err := b.store.Names(t.Context(), store.Trial, "")
 		if err != nil || len(entries) != 1 {
@@ -92,16 +93,16 @@ func TestHoldsStay(t *testing.T) {
 		}
 		return &c
 	}
-	b.run(t, b.a.Train, in, new(TrialResult))
+	b.run(t, b.a.Trial, in, new(TrialResult))
 	c := holds()
 	first := c.Holds
-	if len(first) != 1 || first[0].Search == "" || first[0].Model != c.Model {
+	if len(first) != 1 || first[0].Search == "" || string(first[0].Model) != c.Outcome.Model {
 		t.Fatalf("%+v", c)
 	}
 	for _, in.Retrain = range []bool{false, false, true} {
-		b.run(t, b.a.Train, in, new(TrialResult))
+		b.run(t, b.a.Trial, in, new(TrialResult))
 		after := holds()
-		if diff := cmp.Diff(first, after.Holds); diff != "" || after.Model != c.Model || after.Cost.Cached {
+		if diff := cmp.Diff(first, after.Holds); diff != "" || after.Outcome.Model != c.Outcome.Model || after.Cost.Cached {
 			t.Errorf("%s %+v", diff, after)
 		}
 	}
@@ -110,10 +111,10 @@ func TestHoldsStay(t *testing.T) {
 // A search whose name was removed, and which is reset to go on, has a record that
 // leads to all it needs.
 func TestRecordOfASearchThatWasRemoved(t *testing.T) {
-	b := newBench(t, search.Random)
+	b := newBench(t, strategy.Random)
 	in := LearnInput{Name: "s", Config: b.ref, CheckpointEvery: 1}
 	p := b.proposals(t)[0]
-	in.Results = []TrialResult{{Trial: search.Trial{Trial: p.Trial, Task: p.Task, Actions: p.Actions, Status: child.OK, Validation: .5, Test: .5}}}
+	in.Results = []Row{{Trial: search.Trial{Trial: p.Trial, Task: p.Task, Actions: p.Actions, Status: trainer.OK, Validation: .5, Test: .5}}}
 	remove := func() {
 		if err := b.store.DeleteName(t.Context(), store.Search, "s"); err != nil {
 			t.Fatal(err)
@@ -122,7 +123,7 @@ func TestRecordOfASearchThatWasRemoved(t *testing.T) {
 	check := func(status string) {
 		t.Helper()
 		r, err := library.ReadRecord(t.Context(), b.store, "s")
-		if err != nil || r.Name != "s" || r.Config != b.ref || r.Checkpoint == "" || r.Costs == "" || r.Status != status {
+		if err != nil || r.Name != "s" || r.Config != b.ref || r.Ledger == "" || r.State == "" || r.Costs == "" || r.Status != status {
 			t.Errorf("%+v, %v", r, err)
 		}
 	}
@@ -131,7 +132,7 @@ func TestRecordOfASearchThatWasRemoved(t *testing.T) {
 	b.run(t, b.a.Learn, in, &out)
 	check("running")
 	remove()
-	pos := Position{Checkpoint: out.Checkpoint, Costs: out.Costs, Told: out.CheckpointTold, State: out.State}
+	pos := Position{Ledger: out.Checkpoint.Ledger, State: out.Checkpoint.State, Costs: out.Checkpoint.Costs, Told: out.CheckpointTold, Digest: out.Digest}
 	b.run(t, b.a.Finish, FinishInput{Name: "s", Config: b.ref, Position: pos, Status: "stopped"}, new(Finished))
 	check("stopped")
 }

@@ -2,12 +2,9 @@ package activities
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
-	"tnaml/activities/library"
 	"tnaml/activities/store"
-	nnimage "tnaml/nn/image"
 )
 
 // FeaturesInput asks for the features of an image task under a module.
@@ -39,7 +36,7 @@ func (a *Activities) Features(ctx context.Context, in FeaturesInput) (FeaturesRe
 	beat := startHeartbeat(ctx)
 	defer beat.stop()
 	alive := aliveCheck(ctx)
-	set, err := a.features(ctx, in.Data, in.ModuleData, func(done, total int) error {
+	set, err := a.builtin.Features(ctx, in.Data, in.ModuleData, func(done, total int) error {
 		beat.set(Images{done, total})
 		return alive()
 	})
@@ -47,34 +44,4 @@ func (a *Activities) Features(ctx context.Context, in FeaturesInput) (FeaturesRe
 		return FeaturesResult{}, classify(fmt.Errorf("features of %s under %s: %w", in.Task, in.Module, err))
 	}
 	return FeaturesResult{(len(set.Train) + len(set.Validation) + len(set.Test)) / set.Dim, set.Dim}, nil
-}
-
-// features returns the features of an image task under a module, standardised:
-// from the worker's memory, else from the store, else computed and stored.
-func (a *Activities) features(ctx context.Context, dataRef, moduleRef store.Ref, progress func(done, total int) error) (*nnimage.FeatureSet, error) {
-	v, err := a.cache.get(ctx, "features "+string(dataRef)+" "+string(moduleRef), func(ctx context.Context) (any, int64, error) {
-		set, err := library.StoredFeatures(ctx, a.store, dataRef, moduleRef)
-		if errors.Is(err, store.ErrNotFound) {
-			// One at a time: each takes all cores, and the task's images in memory.
-			select {
-			case a.extracting <- struct{}{}:
-				defer func() { <-a.extracting }()
-			case <-ctx.Done():
-				return nil, 0, ctx.Err()
-			}
-			// Another worker may have computed them meanwhile: searches of one
-			// experiment ask for the same ones in the same order.
-			if set, err = library.StoredFeatures(ctx, a.store, dataRef, moduleRef); errors.Is(err, store.ErrNotFound) {
-				set, err = library.ComputeFeatures(ctx, a.store, dataRef, moduleRef, progress)
-			}
-		}
-		if err != nil {
-			return nil, 0, err
-		}
-		return set, int64(4 * (len(set.Train) + len(set.Validation) + len(set.Test))), nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return v.(*nnimage.FeatureSet), nil
 }

@@ -2,8 +2,6 @@ package activities
 
 import (
 	"bytes"
-	"context"
-	"fmt"
 	stdimage "image"
 	"image/color"
 	"image/png"
@@ -18,8 +16,8 @@ import (
 	"tnaml/experiments/data"
 	"tnaml/experiments/data/image"
 	"tnaml/experiments/data/text"
-	"tnaml/experiments/search"
-	"tnaml/nn/child"
+	"tnaml/experiments/search/strategy"
+	"tnaml/experiments/trainer"
 	nnimage "tnaml/nn/image"
 	"tnaml/nn/rng"
 	"tnaml/nn/safetensors"
@@ -78,7 +76,7 @@ func newImageBench(t *testing.T) *bench {
 }
 
 func imageResolve(tasks ...string) ResolveInput {
-	return ResolveInput{Name: "s", Tasks: tasks, Strategy: search.Random, Seed: 1, Lag: 3}
+	return ResolveInput{Name: "s", Names: library.Names{Tasks: tasks, Strategy: strategy.Random, Seed: 1, Lag: 3}}
 }
 
 // A search of images from names to predictions: the features are computed once
@@ -105,23 +103,25 @@ func TestImageSearch(t *testing.T) {
 		t.Errorf("a second search needs %v", again.Features)
 	}
 	config, err := library.ReadConfig(t.Context(), b.store, r.Config)
-	if err != nil || config.Modality != data.Image || config.Space.Name != "image" {
+	if err != nil || config.Kind() != string(data.Image) || config.Space.Name != "image" {
 		t.Fatalf("%v %+v", err, config)
 	}
 	// patches, two layers of 64, relu, no norm or dropout, 0.1, none, 0.1, none, 400 steps.
-	proposal := search.Proposal{Actions: []int{0, 0, 2, 1, 0, 0, 0, 4, 0, 4, 0, 3}, Keep: -1}
+	proposal := proposalOf(t, config, []int{0, 0, 2, 1, 0, 0, 0, 4, 0, 4, 0, 3})
 	var result, other TrialResult
-	b.run(t, b.a.Train, TrainInput{Config: r.Config, Proposal: proposal}, &result)
-	if result.Trial.Status != child.OK || result.Trial.Test < .9 || result.Trial.Model == "" || result.Cost.Cached {
+	in := r.Request(proposal)
+	b.run(t, b.a.Trial, in, &result)
+	if result.Status != trainer.OK || result.Metrics["test_accuracy"] < .9 || result.Model == "" || result.Cost.Cached {
 		t.Fatalf("%+v", result)
 	}
 	b.reset()
-	b.run(t, b.a.Train, TrainInput{Config: r.Config, Proposal: proposal, Retrain: true}, &other)
-	if diff := cmp.Diff(result.Trial, other.Trial); diff != "" {
+	in.Retrain = true
+	b.run(t, b.a.Trial, in, &other)
+	if diff := cmp.Diff(result.Outcome, other.Outcome); diff != "" {
 		t.Error("another worker gives another result: " + diff)
 	}
 
-	encoded, err := library.ExportModel(t.Context(), b.store, "s", config, result.Trial)
+	encoded, err := library.ExportModel(t.Context(), b.store, "s", config, row(&r, proposal, result))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,9 +185,13 @@ func TestImageTrialComputesFeatures(t *testing.T) {
 	b := newImageBench(t)
 	var r Resolved
 	b.run(t, b.a.Resolve, imageResolve("stripes"), &r)
+	config, err := library.ReadConfig(t.Context(), b.store, r.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
 	var result TrialResult
-	b.run(t, b.a.Train, TrainInput{Config: r.Config, Proposal: search.Proposal{Actions: []int{1, 0, 1, 0, 0, 0, 0, 4, 0, 4, 0, 1}}}, &result)
-	if result.Trial.Status != child.OK {
+	b.run(t, b.a.Trial, r.Request(proposalOf(t, config, []int{1, 0, 1, 0, 0, 0, 0, 4, 0, 4, 0, 1})), &result)
+	if result.Status != trainer.OK {
 		t.Errorf("%+v", result)
 	}
 	if names, err := b.store.Names(t.Context(), store.Features, ""); err != nil || len(names) != 1 {
@@ -195,112 +199,21 @@ func TestImageTrialComputesFeatures(t *testing.T) {
 	}
 }
 
-// featuresAsked is a store that tells when features are looked up.
-type featuresAsked struct {
-	store.Store
-	asked chan struct{}
-}
-
-func (s *featuresAsked) GetName(ctx context.Context, kind store.Kind, name string) ([]byte, store.Version, error) {
-	value, version, err := s.Store.GetName(ctx, kind, name)
-	if kind == store.Features {
-		s.asked <- struct{}{}
-	}
-	return value, version, err
-}
-
-// What another worker has computed while this one was busy is not computed again.
-func TestImageFeaturesOfAnotherWorker(t *testing.T) {
-	b := newImageBench(t)
-	_, data, err := library.LoadTask[*image.Task](t.Context(), b.store, "stripes")
-	if err != nil {
-		t.Fatal(err)
-	}
-	module, err := library.Module(t.Context(), b.store, "pca")
-	if err != nil {
-		t.Fatal(err)
-	}
-	asked := &featuresAsked{b.store, make(chan struct{}, 2)}
-	a := New(asked, Options{})
-	a.extracting <- struct{}{} // busy
-	done := make(chan error)
-	go func() {
-		_, err := a.features(t.Context(), data, module.Ref, func(int, int) error {
-			t.Error("computed again")
-			return nil
-		})
-		done <- err
-	}()
-	<-asked.asked
-	if _, err := library.ComputeFeatures(t.Context(), b.store, data, module.Ref, nil); err != nil {
-		t.Fatal(err)
-	}
-	<-a.extracting
-	if err := <-done; err != nil {
-		t.Error(err)
-	}
-}
-
-// damagedBlob is a store in which one object has been damaged.
-type damagedBlob struct {
-	store.Store
-	ref      store.Ref
-	repaired bool
-}
-
-func (s *damagedBlob) Get(ctx context.Context, ref store.Ref) ([]byte, error) {
-	if ref == s.ref && !s.repaired {
-		return nil, fmt.Errorf("object %s: %w", ref, store.ErrCorrupt)
-	}
-	return s.Store.Get(ctx, ref)
-}
-
-func (s *damagedBlob) Put(ctx context.Context, data []byte) (store.Ref, error) {
-	ref, err := s.Store.Put(ctx, data)
-	s.repaired = s.repaired || ref == s.ref
-	return ref, err
-}
-
-// Damaged features are computed again.
-func TestImageFeaturesDamaged(t *testing.T) {
-	b := newImageBench(t)
-	_, data, err := library.LoadTask[*image.Task](t.Context(), b.store, "stripes")
-	if err != nil {
-		t.Fatal(err)
-	}
-	module, err := library.Module(t.Context(), b.store, "pca")
-	if err != nil {
-		t.Fatal(err)
-	}
-	want, err := library.ComputeFeatures(t.Context(), b.store, data, module.Ref, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &damagedBlob{Store: b.store, ref: store.RefOf(want.Encode())}
-	got, err := New(s, Options{}).features(t.Context(), data, module.Ref, nil)
-	if err != nil || !s.repaired {
-		t.Fatalf("repaired %v, %v", s.repaired, err)
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
-	}
-}
-
 func TestImageResolveRefuses(t *testing.T) {
 	b := newImageBench(t)
-	words := newBench(t, search.Random)
-	things, _, err := library.LoadTask[*text.Task](t.Context(), words.store, "things")
+	bench := newBench(t, strategy.Random)
+	words, _, err := library.LoadTask[*text.Task](t.Context(), bench.store, "things")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := library.PublishTask(t.Context(), b.store, things, false); err != nil {
+	if _, err := library.PublishTask(t.Context(), b.store, words, false); err != nil {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]struct {
 		in   ResolveInput
 		want []string
 	}{
-		"texts and images":   {imageResolve("stripes", "things"), []string{`"stripes" is of images and task "things" of texts`}},
+		"texts and images":   {imageResolve("stripes", "things"), []string{`task "stripes" is of kind image and task "things" of kind text`}},
 		"a space that tunes": {func() ResolveInput { in := imageResolve("stripes"); in.Space = "text"; return in }(), []string{"image modules are frozen", `the space "image"`}},
 		"no text module":     {imageResolve("things"), []string{"there is no text module"}},
 		"unknown module":     {func() ResolveInput { in := imageResolve("stripes"); in.Modules = []string{"m"}; return in }(), []string{"no module m", "patches, pca"}},

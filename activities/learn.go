@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"tnaml/activities/library"
@@ -49,7 +50,7 @@ func (a *Activities) learn(ctx context.Context, in LearnInput) (LearnOutput, err
 		}
 		pos.Told++
 		pos.Journal = append(pos.Journal, r)
-		pos.State = nextState(pos.State, r.Trial)
+		pos.Digest = nextDigest(pos.Digest, r.Trial)
 		p, err := s.Ask(pos.Told + config.Lag - 1)
 		if err != nil {
 			return LearnOutput{}, invalid(err)
@@ -59,47 +60,36 @@ func (a *Activities) learn(ctx context.Context, in LearnInput) (LearnOutput, err
 			if err := a.checkpoint(ctx, s, &pos); err != nil {
 				return LearnOutput{}, err
 			}
-			out.Checkpoint, out.Costs, out.CheckpointTold = pos.Checkpoint, pos.Costs, pos.Told
+			out.Checkpoint, out.CheckpointTold = &Checkpoint{pos.Ledger, pos.State, pos.Costs}, pos.Told
 		}
 	}
-	if out.Checkpoint != "" {
+	if c := out.Checkpoint; c != nil {
 		err := library.UpdateRecord(ctx, a.store, in.Name, func(r *library.SearchRecord) {
 			r.GoesOn(in.Name, in.Config)
-			r.Told, r.Checkpoint, r.Costs = out.CheckpointTold, out.Checkpoint, out.Costs
+			r.Told, r.Ledger, r.State, r.Costs = out.CheckpointTold, c.Ledger, c.State, c.Costs
 		})
 		if err != nil {
 			return LearnOutput{}, err
 		}
 	}
-	out.State = pos.State
-	a.live.put(liveKey(in.Config, pos.State), s)
+	out.Digest = pos.Digest
+	a.live.put(liveKey(in.Config, pos.Digest), s)
 	return out, nil
 }
 
-// searcher returns the strategy's state at a position: from memory, or rebuilt.
+// searcher returns the strategy's state at a position: from memory, or rebuilt
+// from the state of the last checkpoint, or, where that has been collected, from
+// the whole ledger.
 func (a *Activities) searcher(ctx context.Context, config *search.Config, ref store.Ref, pos Position) (*search.Searcher, error) {
-	if s := a.live.take(liveKey(ref, pos.State)); s != nil && s.Told() == pos.Told {
+	if s := a.live.take(liveKey(ref, pos.Digest)); s != nil && s.Told() == pos.Told {
 		return s, nil
 	}
-	var s *search.Searcher
-	var err error
-	if pos.Checkpoint == "" {
-		var controller []byte
-		if config.Controller != "" {
-			if controller, err = a.store.Get(ctx, store.Ref(config.Controller)); err != nil {
-				return nil, fmt.Errorf("controller: %w", err)
-			}
-		}
-		s, err = search.NewFrom(*config, controller)
-	} else {
-		var b []byte
-		if b, err = a.store.Get(ctx, pos.Checkpoint); err != nil {
-			return nil, fmt.Errorf("checkpoint: %w", err)
-		}
-		s, err = search.Restore(*config, b)
+	s, err := a.restore(ctx, config, pos)
+	if errors.Is(err, store.ErrNotFound) || err == nil && s == nil {
+		s, err = a.replay(ctx, config, pos.Ledger)
 	}
 	if err != nil {
-		return nil, invalid(err)
+		return nil, err
 	}
 	for _, r := range pos.Journal {
 		if err := s.Tell(r.Trial); err != nil {
@@ -107,43 +97,88 @@ func (a *Activities) searcher(ctx context.Context, config *search.Config, ref st
 		}
 	}
 	if s.Told() != pos.Told {
-		return nil, invalid(fmt.Errorf("checkpoint and journal hold %d results, want %d", s.Told(), pos.Told))
+		return nil, invalid(fmt.Errorf("ledger and journal hold %d results, want %d", s.Told(), pos.Told))
 	}
 	return s, nil
 }
 
-// liveKey names a state: one configuration after one sequence of results.
-func liveKey(config store.Ref, state string) string { return string(config) + " " + state }
+// restore reads the state of the last checkpoint; nil where there was none.
+func (a *Activities) restore(ctx context.Context, config *search.Config, pos Position) (*search.Searcher, error) {
+	if pos.State == "" {
+		return nil, nil
+	}
+	b, err := a.store.Get(ctx, pos.State)
+	if err != nil {
+		return nil, fmt.Errorf("state: %w", err)
+	}
+	s, err := search.Restore(*config, b)
+	if err != nil {
+		return nil, invalid(err)
+	}
+	return s, nil
+}
 
-// nextState extends the digest over all results told by one.
-func nextState(state string, t search.Trial) string {
+// replay tells a new searcher the whole ledger.
+func (a *Activities) replay(ctx context.Context, config *search.Config, ledger store.Ref) (*search.Searcher, error) {
+	var controller []byte
+	if config.Controller != "" {
+		var err error
+		if controller, err = a.store.Get(ctx, store.Ref(config.Controller)); err != nil {
+			return nil, fmt.Errorf("controller: %w", err)
+		}
+	}
+	s, err := search.NewFrom(*config, controller)
+	if err != nil {
+		return nil, invalid(err)
+	}
+	trials, err := library.ReadLedger(ctx, a.store, ledger)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range trials {
+		if err := s.Tell(t); err != nil {
+			return nil, invalid(fmt.Errorf("ledger: %w", err))
+		}
+	}
+	s.Segment("") // these are written
+	return s, nil
+}
+
+// liveKey names a state: one configuration after one sequence of results.
+func liveKey(config store.Ref, digest string) string { return string(config) + " " + digest }
+
+// nextDigest extends the digest over all trials told by one.
+func nextDigest(digest string, t search.Trial) string {
 	b, err := json.Marshal(t)
 	if err != nil {
 		panic(err) // plain numbers and strings
 	}
 	h := sha256.New()
-	h.Write([]byte(state))
+	h.Write([]byte(digest))
 	h.Write(b)
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// checkpoint stores the strategy's state with the ledger segment since the
-// previous checkpoint, and the costs of the same trials beside it: those
-// depend on the machine and must not enter the checkpoint's digest.
+// checkpoint stores the segment of the ledger since the previous checkpoint, the
+// strategy's state, and the costs of the same trials beside them: those depend on
+// the machine and must not enter the ledger's digest.
 func (a *Activities) checkpoint(ctx context.Context, s *search.Searcher, pos *Position) error {
-	ref, err := a.store.Put(ctx, s.Checkpoint(string(pos.Checkpoint)))
-	if err != nil {
-		return fmt.Errorf("checkpoint at %d trials: %w", pos.Told, err)
-	}
 	segment := library.CostSegment{Previous: pos.Costs}
 	for _, r := range pos.Journal {
 		segment.Costs = append(segment.Costs, r.Cost)
 	}
-	costs, err := a.store.Put(ctx, segment.Encode())
-	if err != nil {
-		return fmt.Errorf("costs at %d trials: %w", pos.Told, err)
+	for _, o := range []struct {
+		what   string
+		object []byte
+		ref    *store.Ref
+	}{{"ledger", s.Segment(string(pos.Ledger)), &pos.Ledger}, {"state", s.State(), &pos.State}, {"costs", segment.Encode(), &pos.Costs}} {
+		ref, err := a.store.Put(ctx, o.object)
+		if err != nil {
+			return fmt.Errorf("%s at %d trials: %w", o.what, pos.Told, err)
+		}
+		*o.ref = ref
 	}
-	pos.Checkpoint, pos.Costs, pos.Journal = ref, costs, nil
+	pos.Journal = nil
 	return nil
 }
 
@@ -164,17 +199,13 @@ func (a *Activities) finish(ctx context.Context, in FinishInput) (Finished, erro
 		return Finished{}, err
 	}
 	pos := in.Position
-	if len(pos.Journal) > 0 || pos.Checkpoint == "" {
+	if len(pos.Journal) > 0 || pos.Ledger == "" {
 		if err := a.checkpoint(ctx, s, &pos); err != nil {
 			return Finished{}, err
 		}
 	}
-	out := Finished{Checkpoint: pos.Checkpoint, Costs: pos.Costs}
-	controller, err := s.Controller()
-	if err != nil {
-		return Finished{}, invalid(err)
-	}
-	if controller != nil {
+	out := Finished{Ledger: pos.Ledger, Costs: pos.Costs}
+	if controller := s.Controller(); controller != nil {
 		if out.Controller, err = a.store.Put(ctx, controller); err != nil {
 			return Finished{}, fmt.Errorf("controller: %w", err)
 		}
@@ -182,7 +213,7 @@ func (a *Activities) finish(ctx context.Context, in FinishInput) (Finished, erro
 	err = library.UpdateRecord(ctx, a.store, in.Name, func(r *library.SearchRecord) {
 		r.GoesOn(in.Name, in.Config)
 		r.Status, r.Told = in.Status, pos.Told
-		r.Checkpoint, r.Costs, r.Controller = out.Checkpoint, out.Costs, out.Controller
+		r.Ledger, r.State, r.Costs, r.Controller = out.Ledger, pos.State, out.Costs, out.Controller
 	})
 	return out, err
 }

@@ -5,20 +5,21 @@ import (
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 
+	"tnaml/activities/memory"
 	"tnaml/experiments/search"
 )
 
 // liveSearches keeps strategy states in memory between Learn calls, under the
 // digest of everything they have absorbed. A state is taken out while it is
 // being changed: whoever fails half-way simply does not put it back, and the
-// next call rebuilds it from checkpoint and journal.
+// next call rebuilds it.
 type liveSearches struct {
 	mu     sync.Mutex // to look a state up and to remove it is one step
 	states *simplelru.LRU[string, *search.Searcher]
 }
 
 func newLiveSearches(limit int) *liveSearches {
-	return &liveSearches{states: newLRU[*search.Searcher](limit, nil)}
+	return &liveSearches{states: memory.NewLRU[*search.Searcher](limit, nil)}
 }
 
 // take removes and returns the state under a key, or nil.

@@ -5,10 +5,12 @@ package activities
 
 import (
 	"encoding/json"
-	"time"
 
+	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/experiments/search"
+	"tnaml/experiments/space"
+	"tnaml/experiments/trainer"
 )
 
 // ResolveInput asks what a search's names stand for now.
@@ -16,21 +18,9 @@ type ResolveInput struct {
 	// Name is the search's name: the workflow ID.
 	Name string `json:"name"`
 	// RunID is the first run of the workflow's chain.
-	RunID    string          `json:"run_id"`
-	Spec     json.RawMessage `json:"spec"`
-	Tasks    []string        `json:"tasks"`
-	Strategy string          `json:"strategy"`
-	Settings json.RawMessage `json:"settings,omitempty"`
-	// Space names the search space; empty: the one of the tasks' modality.
-	Space string `json:"space"`
-	Seed  uint64 `json:"seed"`
-	Lag   int    `json:"lag"`
-	// Modules are those to choose from where the space asks for all; empty: those
-	// of the controller, else all in the store.
-	Modules []string `json:"modules,omitempty"`
-	// Controller is the pretrained controller to start from: name, name@version
-	// or digest.
-	Controller string `json:"controller,omitempty"`
+	RunID string          `json:"run_id"`
+	Spec  json.RawMessage `json:"spec"`
+	library.Names
 }
 
 // Resolved is a search pinned to immutable objects: later changes of the names
@@ -38,48 +28,87 @@ type ResolveInput struct {
 type Resolved struct {
 	// Config references the search.Config, as an object.
 	Config store.Ref `json:"config"`
-	// SpaceDigest is the digest of the expanded search space.
+	// SpaceDigest is the digest of the search's space.
 	SpaceDigest string `json:"space_digest"`
+	// Trainer runs the trials. Tasks, Objects, Settings and Objective are what their
+	// requests share.
+	Trainer   string            `json:"trainer"`
+	Tasks     []trainer.Task    `json:"tasks"`
+	Objects   map[string]string `json:"objects,omitempty"`
+	Settings  json.RawMessage   `json:"settings,omitempty"`
+	Objective space.Objective   `json:"objective"`
 	// Features lists what must be computed of image tasks before their trials:
 	// each task under each module, unless the store has it already.
 	Features []FeaturesInput `json:"features,omitempty"`
 }
 
-// TrainInput is one trial to run.
-type TrainInput struct {
-	Config   store.Ref       `json:"config"`
-	Proposal search.Proposal `json:"proposal"`
-	// TimeLimit and MemoryLimit (bytes) are the trial's own; reaching one is a
-	// result, not an error.
-	TimeLimit   time.Duration `json:"time_limit"`
-	MemoryLimit int64         `json:"memory_limit"`
+// Request is a proposal as its trainer is asked it: with what all trials share, and
+// the objects that stand behind its choices.
+func (r *Resolved) Request(p search.Proposal) TrialInput {
+	in := TrialInput{Trainer: r.Trainer, Request: trainer.Request{
+		Trial: p.Trial, Task: r.Tasks[p.Task], Choices: p.Choices, Settings: r.Settings, Seed: p.Seed, Objective: r.Objective, Keep: p.Keep,
+	}}
+	for _, v := range p.Choices {
+		option, ok := v.(string)
+		if ref := r.Objects[option]; ok && ref != "" {
+			if in.Objects == nil {
+				in.Objects = map[string]string{}
+			}
+			in.Objects[option] = ref
+		}
+	}
+	return in
+}
+
+// TrialInput is one trial to run: the trainers' contract, and what is the
+// platform's own.
+type TrialInput struct {
+	trainer.Request
+	// Trainer runs the trial.
+	Trainer string `json:"trainer"`
 	// Retrain ignores the trial cache.
 	Retrain bool `json:"retrain,omitempty"`
 }
 
-// TrialResult is what a trial gave.
+// TrialResult is what a trial gave, and what it took.
 type TrialResult struct {
+	trainer.Outcome
+	Cost search.Cost `json:"cost"`
+}
+
+// Row is a trial of the ledger with its cost.
+type Row struct {
 	Trial search.Trial `json:"trial"`
 	Cost  search.Cost  `json:"cost"`
-	// Summary is the child model in a few words, for people.
-	Summary string `json:"summary"`
+	// Summary is the model in a few words, for people.
+	Summary string `json:"summary,omitempty"`
 }
 
 // Position is where a search stands: everything from which the strategy's
-// state can be rebuilt. State after Told results is a function of Checkpoint
-// and Journal.
+// state can be rebuilt. The state after Told results is a function of the ledger
+// up to Ledger and of the journal; State saves telling it from the beginning.
 type Position struct {
-	// Checkpoint is the newest checkpoint, or empty.
-	Checkpoint store.Ref `json:"checkpoint,omitempty"`
-	// Costs is the newest cost segment, written beside each checkpoint.
+	// Ledger is the newest segment of the ledger, or empty.
+	Ledger store.Ref `json:"ledger,omitempty"`
+	// State is the strategy's state after that segment. Of the states only the
+	// newest are kept: an older position's may be gone.
+	State store.Ref `json:"state,omitempty"`
+	// Costs is the newest cost segment, written beside each segment.
 	Costs store.Ref `json:"costs,omitempty"`
-	// Journal holds the results told since the checkpoint, in trial order.
-	Journal []TrialResult `json:"journal,omitempty"`
-	// Told is the number of results told in all.
+	// Journal holds the trials told since the segment, in order.
+	Journal []Row `json:"journal,omitempty"`
+	// Told is the number of trials told in all.
 	Told int `json:"told"`
-	// State is a digest over the configuration and all results told, by which
-	// a worker finds the live state in its memory.
-	State string `json:"state,omitempty"`
+	// Digest is over the configuration and all trials told, by which a worker finds
+	// the live state in its memory.
+	Digest string `json:"digest,omitempty"`
+}
+
+// Checkpoint references what a checkpoint wrote.
+type Checkpoint struct {
+	Ledger store.Ref `json:"ledger,omitempty"`
+	State  store.Ref `json:"state,omitempty"`
+	Costs  store.Ref `json:"costs,omitempty"`
 }
 
 // LearnInput tells the strategy new results and asks for as many proposals.
@@ -88,9 +117,9 @@ type LearnInput struct {
 	RunID    string    `json:"run_id"`
 	Config   store.Ref `json:"config"`
 	Position Position  `json:"position"`
-	// Results are the next results in trial order. With none at position 0,
-	// the first lag proposals are asked.
-	Results []TrialResult `json:"results,omitempty"`
+	// Results are the next trials in order. With none at position 0, the first lag
+	// proposals are asked.
+	Results []Row `json:"results,omitempty"`
 	// CheckpointEvery is the number of trials between two checkpoints.
 	CheckpointEvery int `json:"checkpoint_every"`
 }
@@ -98,12 +127,11 @@ type LearnInput struct {
 // LearnOutput is the strategy's answer.
 type LearnOutput struct {
 	Proposals []search.Proposal `json:"proposals,omitempty"`
-	// Checkpoint and Costs are set where one was written; it covers the
-	// results up to CheckpointTold.
-	Checkpoint     store.Ref `json:"checkpoint,omitempty"`
-	Costs          store.Ref `json:"costs,omitempty"`
-	CheckpointTold int       `json:"checkpoint_told,omitempty"`
-	State          string    `json:"state"`
+	// Checkpoint is set where one was written; it covers the results up to
+	// CheckpointTold.
+	Checkpoint     *Checkpoint `json:"checkpoint,omitempty"`
+	CheckpointTold int         `json:"checkpoint_told,omitempty"`
+	Digest         string      `json:"digest"`
 }
 
 // FinishInput ends a search: the last checkpoint, the controller, the record.
@@ -118,7 +146,7 @@ type FinishInput struct {
 
 // Finished is what a search leaves behind.
 type Finished struct {
-	Checkpoint store.Ref `json:"checkpoint,omitempty"`
+	Ledger     store.Ref `json:"ledger,omitempty"`
 	Costs      store.Ref `json:"costs,omitempty"`
 	Controller store.Ref `json:"controller,omitempty"`
 }

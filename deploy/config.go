@@ -68,9 +68,12 @@ func (s S3) GoString() string { return "deploy.S3{" + s.String() + "}" }
 // Worker says what a worker process may use.
 type Worker struct {
 	Identity string `mapstructure:"identity"`
-	// Slots is the number of trials at once; 0 is one for each core.
-	Slots   int `mapstructure:"slots"`
-	CacheMB int `mapstructure:"cache_mb"`
+	// Slots is the number of trials at once of each trainer; 0 is one for each core.
+	Slots int `mapstructure:"slots"`
+	// Trainers are those to serve, NAME or NAME=SLOTS with commas between them; empty:
+	// all that the worker has.
+	Trainers string `mapstructure:"trainers"`
+	CacheMB  int    `mapstructure:"cache_mb"`
 	// DiskCacheMB bounds the objects kept in data_dir/blobs; 0 keeps none.
 	DiskCacheMB int `mapstructure:"disk_cache_mb"`
 }
@@ -110,7 +113,8 @@ func Settings() []Setting {
 		{"s3.secret_key", "", "", "secret key", true},
 		{"s3.session_token", "", "", "session token", true},
 		{"worker.identity", "", "identity", "name of this worker in Temporal and in the costs", false},
-		{"worker.slots", 0, "slots", "trials at once; 0: one for each core", false},
+		{"worker.slots", 0, "slots", "trials at once of each trainer; 0: one for each core", false},
+		{"worker.trainers", "", "trainers", "trainers to serve, as NAME or NAME=SLOTS, with commas; none: all there are", false},
 		{"worker.cache_mb", 2048, "cache-mb", "memory for decoded tasks and modules", false},
 		{"worker.disk_cache_mb", 4096, "disk-cache-mb", "disk for tasks and modules, in blobs below the data directory; 0: none", false},
 	}
@@ -270,8 +274,11 @@ func (c *Config) validate() error {
 	if c.Temporal.TaskQueue == "" {
 		errs = append(errs, errors.New("temporal.task_queue is empty"))
 	}
-	if c.Worker.Slots < 0 || c.Worker.Slots > 1024 {
-		errs = append(errs, fmt.Errorf("worker.slots is %d: it must lie between 0 and 1024", c.Worker.Slots))
+	if c.Worker.Slots < 0 || c.Worker.Slots > maxSlots {
+		errs = append(errs, fmt.Errorf("worker.slots is %d: it must lie between 0 and %d", c.Worker.Slots, maxSlots))
+	}
+	if _, err := c.Worker.Serve(); err != nil {
+		errs = append(errs, err)
 	}
 	if c.Worker.CacheMB < 1 {
 		errs = append(errs, fmt.Errorf("worker.cache_mb is %d: it must be at least 1", c.Worker.CacheMB))
@@ -280,6 +287,34 @@ func (c *Config) validate() error {
 		errs = append(errs, fmt.Errorf("worker.disk_cache_mb is %d: it must be at least 0", c.Worker.DiskCacheMB))
 	}
 	return errors.Join(errs...)
+}
+
+// maxSlots bounds the trials at once.
+const maxSlots = 1024
+
+// Serve is Trainers taken apart: the trainers to serve with their slots, 0 for the
+// default; nil for all.
+func (w Worker) Serve() (map[string]int, error) {
+	if strings.TrimSpace(w.Trainers) == "" {
+		return nil, nil
+	}
+	out := map[string]int{}
+	var errs []error
+	for _, part := range strings.Split(w.Trainers, ",") {
+		name, number, given := strings.Cut(strings.TrimSpace(part), "=")
+		slots := 0
+		if given {
+			var err error
+			if slots, err = strconv.Atoi(number); err != nil || slots < 1 || slots > maxSlots {
+				errs = append(errs, fmt.Errorf("worker.trainers: %q: the number of slots must lie between 1 and %d", part, maxSlots))
+			}
+		}
+		if _, twice := out[name]; twice || name == "" {
+			errs = append(errs, fmt.Errorf("worker.trainers: %q: each trainer's name once, e.g. builtin=2,table=8", part))
+		}
+		out[name] = slots
+	}
+	return out, errors.Join(errs...)
 }
 
 // Level is the parsed log level, or the fallback where none is set.

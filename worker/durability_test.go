@@ -224,7 +224,7 @@ func (b *bench) outcome(t *testing.T, run client.WorkflowRun) outcome {
 	if err != nil {
 		t.Fatal(err)
 	}
-	trials, err := library.ReadLedger(ctx, b.store, record.Checkpoint)
+	trials, err := library.ReadLedger(ctx, b.store, record.Ledger)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -268,8 +268,8 @@ func (o outcome) sameAs(t *testing.T, other outcome) {
 	if diff := cmp.Diff(o.trials, other.trials); diff != "" {
 		t.Errorf("ledgers differ: %s", diff)
 	}
-	if o.record.Checkpoint != other.record.Checkpoint {
-		t.Errorf("checkpoints differ: %s and %s", o.record.Checkpoint, other.record.Checkpoint)
+	if o.record.Ledger != other.record.Ledger {
+		t.Errorf("checkpoints differ: %s and %s", o.record.Ledger, other.record.Ledger)
 	}
 	if o.record.Controller != other.record.Controller {
 		t.Errorf("controllers differ: %s and %s", o.record.Controller, other.record.Controller)

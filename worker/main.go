@@ -90,9 +90,13 @@ func serve(ctx context.Context, config *deploy.Config, log *slog.Logger) error {
 			objects = cached
 		}
 	}
+	serve, err := config.Worker.Serve()
+	if err != nil {
+		return err
+	}
 	log.Info("worker starts", "namespace", servers.Namespace, "taskQueue", config.Temporal.TaskQueue, "store", config.S3)
 	err = host.Run(ctx, servers.Client, objects, host.Options{
-		Namespace: servers.Namespace, TaskQueue: config.Temporal.TaskQueue, Slots: config.Worker.Slots,
+		Namespace: servers.Namespace, TaskQueue: config.Temporal.TaskQueue, Slots: config.Worker.Slots, Serve: serve,
 		CacheBytes: int64(config.Worker.CacheMB) << 20, Identity: config.Worker.Identity,
 	})
 	log.Info("worker stopped")

@@ -93,7 +93,7 @@ func (r *experimentRun) attributes(ctx workflow.Context, start bool) {
 			AttributeSeed.ValueSet(int64(r.state.Planned.Seed())),
 			// The UI starts "a workflow like this one" with the attributes of the old
 			// run: what this one has not goes.
-			AttributeBestAccuracy.ValueUnset(), AttributeStrategy.ValueUnset())
+			AttributeBest.ValueUnset(), AttributeStrategy.ValueUnset())
 	}
 	// The error is only of encoding, which these types cannot fail.
 	_ = workflow.UpsertTypedSearchAttributes(ctx, updates...)

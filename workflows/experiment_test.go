@@ -23,8 +23,9 @@ import (
 	"tnaml/activities"
 	"tnaml/activities/library"
 	"tnaml/experiments/catalog"
-	"tnaml/experiments/search"
+	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/study"
+	"tnaml/experiments/trainer"
 	"tnaml/workflows"
 )
 
@@ -128,7 +129,7 @@ func TestPretrainPublishesAController(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if v.Version != 1 || v.Trials != 24 || v.Seed != 1 || !slices.Equal(v.Tasks, []string{"p1", "p2"}) || v.Space != p.Origin.Space || v.Experiment != "small" || v.Ref != result.Outcomes[0].Controller || v.TaskAgnostic {
+	if v.Version != 1 || v.Trials != 24 || v.Seed != 1 || !slices.Equal(v.Tasks, []string{"p1", "p2"}) || v.Space != p.Space().Digest() || v.Experiment != "small" || v.Ref != result.Outcomes[0].Controller || v.TaskAgnostic {
 		t.Errorf("version %+v", v)
 	}
 	// Again: the same controller, no new version. Another seed: a new one.
@@ -191,7 +192,7 @@ func TestExperimentRunsEverything(t *testing.T) {
 		if l.Phase == study.Pretrain && (l.TaskEmbeddings != nil) != (l.Arm == "multitask") {
 			t.Errorf("%s has %d task embeddings", l.Search, len(l.TaskEmbeddings))
 		}
-		if l.Strategy != l.Config.Strategy || (l.Strategy == search.Fixed) != (l.Arm == "single-architecture") {
+		if l.Strategy != l.Config.Strategy || (l.Strategy == strategy.Fixed) != (l.Arm == "single-architecture") {
 			t.Errorf("%s searches with %q, its search with %q", l.Search, l.Strategy, l.Config.Strategy)
 		}
 		if (l.Arm == "urex") != strings.Contains(string(l.Config.Settings), `"method":"urex"`) {
@@ -208,7 +209,7 @@ func TestExperimentRunsEverything(t *testing.T) {
 			}
 		}
 	}
-	if s.Baseline != "random" || s.Against != "transfer" || len(s.Arms) != 6 || s.Arm("urex").Strategy != search.NAML {
+	if s.Baseline != "random" || s.Against != "transfer" || len(s.Arms) != 6 || s.Arm("urex").Strategy != strategy.NAML {
 		t.Errorf("arms %+v, baseline %q, against %q", s.Arms, s.Baseline, s.Against)
 	}
 	for _, row := range s.Table() {
@@ -257,7 +258,7 @@ func TestTransfer(t *testing.T) {
 	}
 	f.resetExperiment(t)
 	f.refuse = func(in activities.ResolveInput) error {
-		if in.Strategy == search.NAML && in.Controller == "" {
+		if in.Strategy == strategy.NAML && in.Controller == "" {
 			return temporal.NewNonRetryableApplicationError("no luck", activities.ErrTypeInvalid, nil)
 		}
 		return nil
@@ -331,7 +332,7 @@ func TestExperimentRefusesBadInput(t *testing.T) {
 		`{"experiment":"smal"}`: {`"smal"`, "nlp-small", "small"},
 		`{}`:                    {`no "experiment"`},
 		`{"experiment":"small","trails":3,"armz":1}`:               {`unknown field "trails"`, `unknown field "armz"`, "known fields"},
-		`{"experiment":"small","tasks":["t9","t8"],"space":"txt"}`: {"there is no task t9, t8", `"txt"`},
+		`{"experiment":"small","tasks":["t9","t8"],"space":"txt"}`: {`there is no task "t9", "t8"`, `"txt"`},
 		`{"experiment":"small","modules":["m-9"]}`:                 {"no module m-9", "m-4"},
 		`{"experiment":"small","tasks":["p1"]}`:                    {`"p1" is a pretraining task too`, "allow_overlap"},
 	} {
@@ -366,7 +367,7 @@ func TestExperimentRefusesBadInput(t *testing.T) {
 func TestExperimentPausesResumesStops(t *testing.T) {
 	f := experimentFixture(t)
 	var paused atomic.Int32
-	f.train = func(ctx context.Context, p search.Proposal) (search.Trial, error) {
+	f.train = func(ctx context.Context, p trainer.Request) (trainer.Outcome, error) {
 		if p.Trial == 5 && paused.CompareAndSwap(0, 1) {
 			f.SignalWorkflow(workflows.Pause, "lunch")
 		}
@@ -388,7 +389,7 @@ func TestExperimentPausesResumesStops(t *testing.T) {
 	}
 
 	f = experimentFixture(t)
-	f.train = func(ctx context.Context, p search.Proposal) (search.Trial, error) {
+	f.train = func(ctx context.Context, p trainer.Request) (trainer.Outcome, error) {
 		if p.Trial == 3 && paused.CompareAndSwap(1, 2) {
 			f.SignalWorkflow(workflows.Stop, nil)
 		}
@@ -408,7 +409,7 @@ func TestExperimentPausesResumesStops(t *testing.T) {
 func TestExperimentCancelled(t *testing.T) {
 	f := experimentFixture(t)
 	var once atomic.Bool
-	f.train = func(ctx context.Context, p search.Proposal) (search.Trial, error) {
+	f.train = func(ctx context.Context, p trainer.Request) (trainer.Outcome, error) {
 		if p.Trial == 14 && once.CompareAndSwap(false, true) {
 			f.CancelWorkflow()
 		}
@@ -498,9 +499,9 @@ func TestBenchmark(t *testing.T) {
 		}
 	}
 	f.resetExperiment(t)
-	f.train = func(ctx context.Context, p search.Proposal) (search.Trial, error) {
+	f.train = func(ctx context.Context, p trainer.Request) (trainer.Outcome, error) {
 		trial, err := plain(ctx, p)
-		trial.Test /= 2
+		trial.Metrics["test_accuracy"] /= 2
 		return trial, err
 	}
 	_, err := f.runAs(t, catalog.KindBenchmark, "nightly-3", spec, nil)
@@ -523,7 +524,7 @@ func TestBenchmark(t *testing.T) {
 	f.resetExperiment(t)
 	f.train = plain
 	f.refuse = func(in activities.ResolveInput) error {
-		if in.Strategy == search.Random && in.Controller == "" {
+		if in.Strategy == strategy.Random && in.Controller == "" {
 			return temporal.NewNonRetryableApplicationError("no luck", activities.ErrTypeInvalid, nil)
 		}
 		return nil

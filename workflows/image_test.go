@@ -15,7 +15,7 @@ import (
 	"tnaml/activities/library"
 	"tnaml/experiments/data"
 	"tnaml/experiments/data/image"
-	"tnaml/experiments/search"
+	"tnaml/experiments/trainer"
 	nnimage "tnaml/nn/image"
 	"tnaml/nn/rng"
 	"tnaml/workflows"
@@ -65,7 +65,7 @@ func TestFeaturesBeforeTrials(t *testing.T) {
 		return nil
 	})
 	train := f.train
-	f.train = func(ctx context.Context, p search.Proposal) (search.Trial, error) {
+	f.train = func(ctx context.Context, p trainer.Request) (trainer.Outcome, error) {
 		order = append(order, "trial")
 		return train(ctx, p)
 	}

@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 
 	"tnaml/activities"
 	"tnaml/experiments/search"
+	"tnaml/experiments/space"
 )
 
 // retries is the policy for trouble with the infrastructure: about an hour and
@@ -38,6 +40,7 @@ const (
 // trialActivity are the options of one trial.
 func (r *run) trialActivity(ctx workflow.Context, p search.Proposal) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		TaskQueue:           r.trialQueue(ctx),
 		StartToCloseTimeout: r.spec.trialTimeout() + graceTime,
 		HeartbeatTimeout:    heartbeatTimeout,
 		RetryPolicy:         retries(),
@@ -55,20 +58,47 @@ func featuresActivity(ctx workflow.Context, f activities.FeaturesInput) workflow
 	})
 }
 
+// LightQueue is the queue of what is short: resolving, publishing, planning,
+// finishing. It must not wait behind trials that may take hours.
+func LightQueue(queue string) string { return queue + "-light" }
+
+// TrainerQueue is the queue of a trainer's trials. Those of the built-in trainer
+// stay on the workflows' own, where a worker that has just run a workflow's step
+// takes the next trial without asking the server: that is worth a factor of three.
+func TrainerQueue(queue, trainer string) string {
+	if trainer == space.DefaultTrainer {
+		return queue
+	}
+	return queue + "-" + trainer
+}
+
 // lightActivity are the options of an activity that reads and writes a few
 // objects.
 func lightActivity(ctx workflow.Context, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		TaskQueue:           LightQueue(workflow.GetInfo(ctx).TaskQueueName),
 		StartToCloseTimeout: localTimeout,
 		RetryPolicy:         retries(),
 		Summary:             summary,
 	})
 }
 
-// localActivity are the options of Learn.
+// localActivity are the options of Learn. The worker that runs the workflow tries
+// a few times; then Learn is anybody's (see learn).
 func localActivity(ctx workflow.Context) workflow.Context {
+	policy := retries()
+	policy.MaximumAttempts = localAttempts
 	return workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
 		StartToCloseTimeout: localTimeout,
-		RetryPolicy:         retries(),
+		RetryPolicy:         policy,
 	})
+}
+
+// localAttempts is how often a worker tries to learn before another one may.
+const localAttempts = 4
+
+// retryable says that an activity's error may go away elsewhere or later.
+func retryable(err error) bool {
+	var app *temporal.ApplicationError
+	return !errors.As(err, &app) || !app.NonRetryable()
 }

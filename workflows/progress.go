@@ -4,19 +4,23 @@ import (
 	"time"
 
 	"tnaml/activities/store"
+	"tnaml/experiments/space"
 )
 
 // Names as they appear in the UI and on the wire.
 const (
 	// SearchWorkflow is the workflow type of one search.
 	SearchWorkflow = "Search"
-	// TaskQueue is where workers listen unless told otherwise.
+	// TaskQueue is where workers listen unless told otherwise: for workflows, and
+	// for the trials of the built-in trainer.
 	TaskQueue = "tnaml"
+	// TrialActivity is the activity type of one trial, in any language.
+	TrialActivity = "Trial"
 
 	// ProgressQuery answers with Progress.
 	ProgressQuery = "progress"
-	// PositionQuery answers with activities.Position: from its checkpoint and
-	// journal the whole ledger of a running search can be read.
+	// PositionQuery answers with activities.Position: from its ledger and journal the
+	// whole ledger of a running search can be read.
 	PositionQuery = "position"
 
 	// Each of these is both an update (validated, answered with Progress) and
@@ -30,13 +34,16 @@ const (
 
 // Best is one of a search's best trials.
 type Best struct {
-	Trial      int     `json:"trial"`
-	Task       string  `json:"task"`
-	Validation float64 `json:"validation_accuracy"`
-	Test       float64 `json:"test_accuracy"`
+	Trial int    `json:"trial"`
+	Task  string `json:"task"`
+	// Reward is the objective, more being better; Validation and Test are its values
+	// on the two splits.
+	Reward     float64 `json:"reward"`
+	Validation float64 `json:"validation"`
+	Test       float64 `json:"test"`
 	// Model references the stored model.
 	Model string `json:"model,omitempty"`
-	// Summary is the child model in a few words.
+	// Summary is the model in a few words.
 	Summary string `json:"summary"`
 }
 
@@ -47,9 +54,13 @@ type Progress struct {
 	Tasks      []string `json:"tasks"`
 	Strategy   string   `json:"strategy"`
 	Seed       uint64   `json:"seed"`
-	// Status is running, paused, stopping, completed, stopped, canceled or failed.
+	// Trainer runs the trials, Objective is what they are compared by.
+	Trainer   string          `json:"trainer,omitempty"`
+	Objective space.Objective `json:"objective,omitzero"`
+	// Status is running, waiting, paused, stopping, completed, stopped, canceled or
+	// failed.
 	Status string `json:"status"`
-	// Reason says why a search is paused.
+	// Reason says why a search is paused, or what it waits for.
 	Reason string `json:"reason,omitempty"`
 	// Preparing says what is done before the first trial: the features of images.
 	Preparing string `json:"preparing,omitempty"`
@@ -63,7 +74,7 @@ type Progress struct {
 	Failed int `json:"failed"`
 	Cached int `json:"cached"`
 	// Best holds the best trials of all tasks, at most 10 a task, by task and
-	// validation accuracy.
+	// reward.
 	Best []Best `json:"best,omitempty"`
 	// Started is when the search started; Updated is workflow time now.
 	Started time.Time `json:"started"`
@@ -75,7 +86,8 @@ type Progress struct {
 	CPUSeconds  float64 `json:"cpu_seconds"`
 }
 
-// TaskAccuracy is the accuracy-top10 of one task.
+// TaskAccuracy is the mean of one task's ten best models: accuracy-top10, or that
+// of another objective.
 type TaskAccuracy struct {
 	Task string `json:"task"`
 	// Models is the number of models averaged, at most 10.
@@ -93,11 +105,13 @@ type SearchResult struct {
 	CPUSeconds float64        `json:"cpu_seconds"`
 	Accuracy   []TaskAccuracy `json:"accuracy"`
 	Best       []Best         `json:"best"`
-	// Config references the search's configuration, Checkpoint the head of the
-	// checkpoint chain, which is the whole ledger, Costs that of the costs.
-	Config     store.Ref `json:"config,omitempty"`
-	Checkpoint store.Ref `json:"checkpoint"`
-	Costs      store.Ref `json:"costs,omitempty"`
+	// Objective is what the values are of.
+	Objective space.Objective `json:"objective,omitzero"`
+	// Config references the search's configuration, Ledger the newest segment of the
+	// ledger, from which all of it can be read, Costs that of the costs.
+	Config store.Ref `json:"config,omitempty"`
+	Ledger store.Ref `json:"ledger"`
+	Costs  store.Ref `json:"costs,omitempty"`
 	// Controller is the learned controller, for strategies that have one.
 	Controller store.Ref `json:"controller,omitempty"`
 }

@@ -10,11 +10,13 @@ import (
 	"slices"
 	"time"
 
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"tnaml/activities"
 	"tnaml/experiments/search"
+	"tnaml/experiments/trainer"
 )
 
 // SearchState is what a search carries over continue-as-new: references, the
@@ -26,7 +28,7 @@ type SearchState struct {
 	Pending []search.Proposal `json:"pending"`
 	// Trials is the budget, extensions included.
 	Trials int `json:"trials"`
-	// Best holds at most topN trials of each task, best first.
+	// Best holds at most search.TopN trials of each task, best first.
 	Best       map[int][]Best `json:"best,omitempty"`
 	Failed     int            `json:"failed,omitempty"`
 	Cached     int            `json:"cached,omitempty"`
@@ -42,8 +44,6 @@ type SearchState struct {
 }
 
 const (
-	// topN is the paper's N: the models averaged in accuracy-top10.
-	topN = 10
 	// recentTrials and recentFailures: a search where more than this many of
 	// its last trials failed pauses itself, rather than burn its budget.
 	recentTrials   = 20
@@ -58,11 +58,13 @@ type run struct {
 	runID string
 
 	// results holds trials that have ended but come after one that has not.
-	results map[int]activities.TrialResult
+	results map[int]activities.Row
 	running int
 	// preparing is the number of features of images to be computed before the
 	// first trial, prepared how many of them are there.
 	preparing, prepared int
+	// unserved says that no worker serves the search's trainer.
+	unserved string
 	// blocked: the strategy could not be told; only a resume tries again.
 	blocked bool
 	// activeSince is the start of the present stretch without a pause.
@@ -82,7 +84,7 @@ func Search(ctx workflow.Context, raw json.RawMessage, carried *SearchState) (*S
 	info := workflow.GetInfo(ctx)
 	r := &run{
 		spec: spec, name: info.WorkflowExecution.ID, runID: info.FirstRunID,
-		results: map[int]activities.TrialResult{}, activeSince: workflow.Now(ctx),
+		results: map[int]activities.Row{}, activeSince: workflow.Now(ctx),
 	}
 	if carried != nil {
 		r.state = *carried
@@ -101,6 +103,7 @@ func Search(ctx workflow.Context, raw json.RawMessage, carried *SearchState) (*S
 		}
 	}
 	r.show(ctx)
+	workflow.GoNamed(ctx, "watch the trainer's queue", r.watchQueue)
 	if err := r.loop(ctx); err != nil {
 		return nil, r.interrupted(ctx, err)
 	}
@@ -121,8 +124,7 @@ func (r *run) begin(ctx workflow.Context, raw json.RawMessage) error {
 	var a *activities.Activities
 	err := workflow.ExecuteActivity(lightActivity(ctx, "resolve names"), a.Resolve, activities.ResolveInput{
 		Name: r.name, RunID: r.runID, Spec: raw,
-		Tasks: r.spec.Tasks, Strategy: r.spec.Strategy, Settings: r.spec.Settings,
-		Space: r.spec.Space, Seed: r.spec.Seed, Lag: r.spec.Lag, Modules: r.spec.Modules, Controller: r.spec.Controller,
+		Names: r.spec.Names(),
 	}).Get(ctx, &r.state.Resolved)
 	if err != nil {
 		r.attributes(ctx, "failed")
@@ -223,25 +225,21 @@ func (r *run) start(ctx workflow.Context) {
 		p := r.state.Pending[0]
 		r.state.Pending = r.state.Pending[1:]
 		r.running++
-		workflow.Go(ctx, func(ctx workflow.Context) { r.train(ctx, p) })
+		workflow.Go(ctx, func(ctx workflow.Context) { r.trial(ctx, p) })
 	}
 }
 
-// train runs one trial. A trial that cannot be run goes back to the pending
-// ones and pauses the search: it is the infrastructure that failed, and the
-// same trial with the same seed will be run when somebody resumes.
-func (r *run) train(ctx workflow.Context, p search.Proposal) {
-	var a *activities.Activities
-	var result activities.TrialResult
-	err := workflow.ExecuteActivity(r.trialActivity(ctx, p), a.Train, activities.TrainInput{
-		Config: r.state.Resolved.Config, Proposal: p,
-		TimeLimit: r.spec.trialTimeout(), MemoryLimit: int64(r.spec.MemoryLimitMB) << 20,
-		Retrain: r.spec.Retrain,
-	}).Get(ctx, &result)
+// trial runs one trial. One that cannot be run goes back to the pending ones and
+// pauses the search: it is the infrastructure that failed, and the same trial
+// with the same seed will be run when somebody resumes.
+func (r *run) trial(ctx workflow.Context, p search.Proposal) {
+	var answer converter.RawValue
+	err := workflow.ExecuteActivity(r.trialActivity(ctx, p), TrialActivity, r.request(p)).Get(ctx, &answer)
 	r.running--
 	r.changed = true
 	if err == nil {
-		r.results[p.Trial] = result
+		r.results[p.Trial] = r.row(p, answer)
+		r.served(ctx)
 		return
 	}
 	at, _ := slices.BinarySearchFunc(r.state.Pending, p, func(a, b search.Proposal) int { return a.Trial - b.Trial })
@@ -251,39 +249,65 @@ func (r *run) train(ctx workflow.Context, p search.Proposal) {
 	}
 }
 
+// request is a trial in the trainers' terms.
+func (r *run) request(p search.Proposal) activities.TrialInput {
+	in := r.state.Resolved.Request(p)
+	in.Retrain = r.spec.Retrain
+	in.Limits = trainer.Limits{MemoryBytes: int64(r.spec.MemoryLimitMB) << 20, Seconds: r.spec.trialTimeout().Seconds()}
+	return in
+}
+
+// row is a trainer's answer as a row of the ledger. The trainer may be anybody's:
+// an answer that is no outcome is a failed trial.
+func (r *run) row(p search.Proposal, answer converter.RawValue) activities.Row {
+	raw := answer.Payload().GetData()
+	outcome := trainer.DecodeOutcome(raw, r.state.Resolved.Objective)
+	var cost struct {
+		Cost search.Cost `json:"cost"`
+	}
+	_ = json.Unmarshal(raw, &cost) // where it is none, nothing is known of it
+	cost.Cost.Trial = p.Trial
+	return activities.Row{Trial: search.NewTrial(p, outcome, r.state.Resolved.Objective), Cost: cost.Cost, Summary: p.Summary}
+}
+
 // ready returns the ended trials that are next in order.
-func (r *run) ready() []activities.TrialResult {
-	var ready []activities.TrialResult
+func (r *run) ready() []activities.Row {
+	var ready []activities.Row
 	for i := r.state.Position.Told; ; i++ {
-		result, ok := r.results[i]
+		row, ok := r.results[i]
 		if !ok {
 			return ready
 		}
-		ready = append(ready, result)
+		ready = append(ready, row)
 	}
 }
 
-// learn tells the strategy results and takes its next proposals.
-func (r *run) learn(ctx workflow.Context, results []activities.TrialResult) error {
+// learn tells the strategy results and takes its next proposals. It is a local
+// activity; where that fails, any worker may try.
+func (r *run) learn(ctx workflow.Context, results []activities.Row) error {
 	var a *activities.Activities
 	var out activities.LearnOutput
-	err := workflow.ExecuteLocalActivity(localActivity(ctx), a.Learn, activities.LearnInput{
+	in := activities.LearnInput{
 		Name: r.name, RunID: r.runID, Config: r.state.Resolved.Config, Position: r.state.Position,
 		Results: results, CheckpointEvery: r.spec.CheckpointEvery,
-	}).Get(ctx, &out)
+	}
+	err := workflow.ExecuteLocalActivity(localActivity(ctx), a.Learn, in).Get(ctx, &out)
+	if err != nil && ctx.Err() == nil && retryable(err) {
+		err = workflow.ExecuteActivity(lightActivity(ctx, "learn"), a.Learn, in).Get(ctx, &out)
+	}
 	if err != nil {
 		return err
 	}
 	pos := &r.state.Position
-	for _, result := range results {
-		delete(r.results, result.Trial.Trial)
-		r.account(ctx, result)
+	for _, row := range results {
+		delete(r.results, row.Trial.Trial)
+		r.account(ctx, row)
 	}
 	pos.Journal = append(pos.Journal[:len(pos.Journal):len(pos.Journal)], results...)
 	pos.Told += len(results)
-	pos.State = out.State
-	if out.Checkpoint != "" {
-		pos.Checkpoint, pos.Costs = out.Checkpoint, out.Costs
+	pos.Digest = out.Digest
+	if c := out.Checkpoint; c != nil {
+		pos.Ledger, pos.State, pos.Costs = c.Ledger, c.State, c.Costs
 		pos.Journal = slices.Clone(pos.Journal[len(pos.Journal)-(pos.Told-out.CheckpointTold):])
 		r.attributes(ctx, "")
 	}
@@ -293,7 +317,7 @@ func (r *run) learn(ctx workflow.Context, results []activities.TrialResult) erro
 }
 
 // account counts a result in, and pauses a search that mostly fails.
-func (r *run) account(ctx workflow.Context, result activities.TrialResult) {
+func (r *run) account(ctx workflow.Context, result activities.Row) {
 	t := result.Trial
 	ok := t.OK()
 	r.state.CPUSeconds += result.Cost.CPUSeconds
@@ -301,10 +325,10 @@ func (r *run) account(ctx workflow.Context, result activities.TrialResult) {
 		r.state.Cached++
 	}
 	if ok {
-		r.state.Best[t.Task] = insertBest(r.state.Best[t.Task], Best{
-			Trial: t.Trial, Task: r.spec.Tasks[t.Task], Validation: t.Validation, Test: t.Test,
+		r.state.Best[t.Task] = search.InsertBest(r.state.Best[t.Task], Best{
+			Trial: t.Trial, Task: r.spec.Tasks[t.Task], Reward: t.Reward, Validation: t.Validation, Test: t.Test,
 			Model: t.Model, Summary: result.Summary,
-		})
+		}, func(b Best) (float64, int) { return b.Reward, b.Trial })
 	} else {
 		r.state.Failed++
 	}
@@ -324,21 +348,6 @@ func (r *run) account(ctx workflow.Context, result activities.TrialResult) {
 	}
 }
 
-// insertBest puts a trial into the list of the best, best first, ties by trial.
-func insertBest(best []Best, b Best) []Best {
-	at, _ := slices.BinarySearchFunc(best, b, func(x, y Best) int {
-		switch {
-		case x.Validation > y.Validation:
-			return -1
-		case x.Validation < y.Validation:
-			return 1
-		}
-		return x.Trial - y.Trial
-	})
-	best = slices.Insert(best, at, b)
-	return best[:min(len(best), topN)]
-}
-
 // finish writes what the search leaves behind.
 func (r *run) finish(ctx workflow.Context) (*SearchResult, error) {
 	var a *activities.Activities
@@ -354,7 +363,7 @@ func (r *run) finish(ctx workflow.Context) (*SearchResult, error) {
 	result := &SearchResult{
 		Status: r.finished, Trials: r.state.Position.Told, Failed: r.state.Failed, Cached: r.state.Cached,
 		CPUSeconds: r.state.CPUSeconds, Config: r.state.Resolved.Config,
-		Checkpoint: done.Checkpoint, Costs: done.Costs, Controller: done.Controller,
+		Objective: r.state.Resolved.Objective, Ledger: done.Ledger, Costs: done.Costs, Controller: done.Controller,
 	}
 	for i, task := range r.spec.Tasks {
 		best := r.state.Best[i]

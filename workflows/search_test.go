@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -25,7 +27,8 @@ import (
 	"tnaml/experiments/data"
 	"tnaml/experiments/data/text"
 	"tnaml/experiments/search"
-	"tnaml/nn/child"
+	"tnaml/experiments/space"
+	"tnaml/experiments/trainer"
 	"tnaml/nn/embedding"
 	"tnaml/nn/rng"
 	"tnaml/workflows"
@@ -36,25 +39,30 @@ import (
 type fixture struct {
 	*testsuite.TestWorkflowEnvironment
 	store store.Store
-	// train is asked for each trial's result.
-	train func(ctx context.Context, p search.Proposal) (search.Trial, error)
+	// train is asked for each trial's outcome.
+	train func(ctx context.Context, r trainer.Request) (trainer.Outcome, error)
 	// refuse, where it is set, may fail a search's start.
 	refuse func(in activities.ResolveInput) error
+	// unserved: no worker serves the trainer.
+	unserved bool
 	// full fails the publishing of controllers.
 	full bool
 }
 
-// reward is a made-up trial's accuracy: a function of actions and index.
-func reward(p search.Proposal) float64 {
-	r := rng.New(7, "reward", uint64(p.Trial)).Float64()
-	for i, a := range p.Actions {
-		r += float64((a*(i+3))%5) / 10
+// reward is a made-up trial's accuracy: a function of choices and number.
+func reward(trial int, choices map[string]any) float64 {
+	r := rng.New(7, "reward", uint64(trial)).Float64()
+	for i, name := range slices.Sorted(maps.Keys(choices)) {
+		for _, c := range space.Literal(choices[name]) {
+			r += float64(int(c)*(i+3)%5) / 60
+		}
 	}
-	return r / 6
+	return r / 9
 }
 
-func plain(_ context.Context, p search.Proposal) (search.Trial, error) {
-	return search.Trial{Trial: p.Trial, Task: p.Task, Actions: p.Actions, Status: child.OK, Validation: reward(p), Test: reward(p) / 2}, nil
+func plain(_ context.Context, r trainer.Request) (trainer.Outcome, error) {
+	v := reward(r.Trial, r.Choices)
+	return trainer.Outcome{Status: trainer.OK, Metrics: map[string]float64{"validation_accuracy": v, "test_accuracy": v / 2}}, nil
 }
 
 func newFixture(t *testing.T) *fixture {
@@ -104,10 +112,11 @@ func (f *fixture) reset(t *testing.T) {
 	}, activity.RegisterOptions{Name: "Resolve"})
 	f.RegisterActivityWithOptions(a.Learn, activity.RegisterOptions{Name: "Learn"})
 	f.RegisterActivityWithOptions(a.Finish, activity.RegisterOptions{Name: "Finish"})
-	f.RegisterActivityWithOptions(func(ctx context.Context, in activities.TrainInput) (activities.TrialResult, error) {
-		trial, err := f.train(ctx, in.Proposal)
-		return activities.TrialResult{Trial: trial, Cost: search.Cost{Trial: trial.Trial, CPUSeconds: 1}, Summary: "made up"}, err
-	}, activity.RegisterOptions{Name: "Train"})
+	f.RegisterActivityWithOptions(func(ctx context.Context, in activities.TrialInput) (activities.TrialResult, error) {
+		outcome, err := f.train(ctx, in.Request)
+		return activities.TrialResult{Outcome: outcome, Cost: search.Cost{CPUSeconds: 1}}, err
+	}, activity.RegisterOptions{Name: workflows.TrialActivity})
+	f.RegisterActivityWithOptions(func(context.Context, string) (bool, error) { return !f.unserved, nil }, activity.RegisterOptions{Name: "Served"})
 	f.SetTestTimeout(testTimeout)
 }
 
@@ -133,7 +142,7 @@ func (f *fixture) run(t *testing.T, spec string, carried ...any) (*workflows.Sea
 
 func (f *fixture) ledger(t *testing.T, r *workflows.SearchResult) []search.Trial {
 	t.Helper()
-	trials, err := library.ReadLedger(t.Context(), f.store, r.Checkpoint)
+	trials, err := library.ReadLedger(t.Context(), f.store, r.Ledger)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,12 +170,20 @@ func TestSearchCompletes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			config, err := library.ReadConfig(t.Context(), f.store, result.Config)
+			if err != nil {
+				t.Fatal(err)
+			}
 			trials := f.ledger(t, result)
 			if len(trials) != 33 || result.Trials != 33 || result.Status != "completed" || len(result.Best) != 10 {
 				t.Fatalf("got %d trials in the ledger, result %+v", len(trials), result)
 			}
 			for i, trial := range trials {
-				if trial.Trial != i || trial.Validation != reward(search.Proposal{Trial: i, Actions: trial.Actions}) {
+				choices, err := config.Space.Values(trial.Actions)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if v := reward(i, choices); trial.Trial != i || trial.Validation != v || trial.Reward != v {
 					t.Errorf("trial %d: %+v", i, trial)
 				}
 			}
@@ -174,7 +191,7 @@ func TestSearchCompletes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if record.Status != "completed" || record.Checkpoint != result.Checkpoint || record.Told != 33 {
+			if record.Status != "completed" || record.Ledger != result.Ledger || record.Told != 33 {
 				t.Errorf("record %+v", record)
 			}
 			costs, err := library.ReadCosts(t.Context(), f.store, record.Costs)
@@ -204,10 +221,10 @@ func TestSearchIsCanonical(t *testing.T) {
 	} {
 		f := newFixture(t)
 		var attempts atomic.Int32
-		f.train = func(ctx context.Context, p search.Proposal) (search.Trial, error) {
+		f.train = func(ctx context.Context, p trainer.Request) (trainer.Outcome, error) {
 			time.Sleep(time.Duration(c.delay(p.Trial)) * time.Millisecond)
 			if c.flaky && attempts.Add(1)%3 == 0 {
-				return search.Trial{}, errors.New("lost")
+				return trainer.Outcome{}, errors.New("lost")
 			}
 			return plain(ctx, p)
 		}
@@ -237,17 +254,14 @@ func TestSearchContinuesAsNew(t *testing.T) {
 	for runs := 1; ; runs++ {
 		// The test environment does not count events: pretend.
 		f.SetCurrentHistoryLength(1)
+		ended := 0 // in this run
 		// Listeners run between the workflow's steps; a trial's goroutine beside
 		// them, where it may not change what the workflow reads.
-		f.SetOnActivityCompletedListener(func(info *activity.Info, result converter.EncodedValue, err error) {
-			if info.ActivityType.Name != "Train" || err != nil {
+		f.SetOnActivityCompletedListener(func(info *activity.Info, _ converter.EncodedValue, err error) {
+			if info.ActivityType.Name != workflows.TrialActivity || err != nil {
 				return
 			}
-			var r activities.TrialResult
-			if err := result.Get(&r); err != nil {
-				t.Error(err)
-			}
-			if r.Trial.Trial == 25*runs {
+			if ended++; ended == 25 {
 				f.SetCurrentHistoryLength(1000)
 			}
 		})
@@ -313,7 +327,7 @@ func TestSearchPausesResumesExtendsStops(t *testing.T) {
 	}
 
 	f = newFixture(t)
-	f.train = func(ctx context.Context, p search.Proposal) (search.Trial, error) {
+	f.train = func(ctx context.Context, p trainer.Request) (trainer.Outcome, error) {
 		if p.Trial == 20 {
 			f.SignalWorkflow(workflows.Stop, nil)
 		}
@@ -332,8 +346,8 @@ func TestSearchPausesResumesExtendsStops(t *testing.T) {
 
 func TestSearchThatMostlyFailsPausesItself(t *testing.T) {
 	f := newFixture(t)
-	f.train = func(_ context.Context, p search.Proposal) (search.Trial, error) {
-		return search.Trial{Trial: p.Trial, Task: p.Task, Actions: p.Actions, Status: child.Diverged, Reason: "loss is NaN"}, nil
+	f.train = func(_ context.Context, p trainer.Request) (trainer.Outcome, error) {
+		return trainer.Outcome{Status: trainer.Diverged, Reason: "loss is NaN"}, nil
 	}
 	f.RegisterDelayedCallback(func() {
 		p := f.progress(t)
@@ -357,9 +371,9 @@ func TestSearchPausesWhereATrialCannotBeRun(t *testing.T) {
 	f := newFixture(t)
 	var away atomic.Bool
 	away.Store(true)
-	f.train = func(ctx context.Context, p search.Proposal) (search.Trial, error) {
+	f.train = func(ctx context.Context, p trainer.Request) (trainer.Outcome, error) {
 		if p.Trial == 6 && away.Load() {
-			return search.Trial{}, temporal.NewNonRetryableApplicationError("the task is gone", activities.ErrTypeMissing, nil)
+			return trainer.Outcome{}, temporal.NewNonRetryableApplicationError("the task is gone", activities.ErrTypeMissing, nil)
 		}
 		return plain(ctx, p)
 	}
@@ -408,7 +422,7 @@ func TestSearchRefusesBadInput(t *testing.T) {
 
 func TestSearchCancelledKeepsWhatItLearned(t *testing.T) {
 	f := newFixture(t)
-	f.train = func(ctx context.Context, p search.Proposal) (search.Trial, error) {
+	f.train = func(ctx context.Context, p trainer.Request) (trainer.Outcome, error) {
 		if p.Trial == 12 {
 			f.CancelWorkflow()
 		}
@@ -422,7 +436,7 @@ func TestSearchCancelledKeepsWhatItLearned(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	trials, err := library.ReadLedger(t.Context(), f.store, record.Checkpoint)
+	trials, err := library.ReadLedger(t.Context(), f.store, record.Ledger)
 	if err != nil || record.Status != "canceled" || len(trials) < 5 {
 		t.Errorf("record %+v, %d trials, %v", record, len(trials), err)
 	}

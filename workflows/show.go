@@ -5,26 +5,28 @@ import (
 	"strings"
 	"time"
 
+	"tnaml/experiments/trainer"
+
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 )
 
 // The search attributes by which the UI lists and filters.
 var (
-	AttributeExperiment   = temporal.NewSearchAttributeKeyKeyword("TnamlExperiment")
-	AttributeTasks        = temporal.NewSearchAttributeKeyKeywordList("TnamlTasks")
-	AttributeStrategy     = temporal.NewSearchAttributeKeyKeyword("TnamlStrategy")
-	AttributeStatus       = temporal.NewSearchAttributeKeyKeyword("TnamlStatus")
-	AttributeSeed         = temporal.NewSearchAttributeKeyInt64("TnamlSeed")
-	AttributeTrials       = temporal.NewSearchAttributeKeyInt64("TnamlTrials")
-	AttributeBestAccuracy = temporal.NewSearchAttributeKeyFloat64("TnamlBestAccuracy")
+	AttributeExperiment = temporal.NewSearchAttributeKeyKeyword("TnamlExperiment")
+	AttributeTasks      = temporal.NewSearchAttributeKeyKeywordList("TnamlTasks")
+	AttributeStrategy   = temporal.NewSearchAttributeKeyKeyword("TnamlStrategy")
+	AttributeStatus     = temporal.NewSearchAttributeKeyKeyword("TnamlStatus")
+	AttributeSeed       = temporal.NewSearchAttributeKeyInt64("TnamlSeed")
+	AttributeTrials     = temporal.NewSearchAttributeKeyInt64("TnamlTrials")
+	AttributeBest       = temporal.NewSearchAttributeKeyFloat64("TnamlBest")
 )
 
 // SearchAttributes lists all of them, for whoever registers them with a server.
 func SearchAttributes() []temporal.SearchAttributeKey {
 	return []temporal.SearchAttributeKey{
 		AttributeExperiment, AttributeTasks, AttributeStrategy, AttributeStatus,
-		AttributeSeed, AttributeTrials, AttributeBestAccuracy,
+		AttributeSeed, AttributeTrials, AttributeBest,
 	}
 }
 
@@ -40,7 +42,7 @@ func (r *run) attributes(ctx workflow.Context, status string) {
 			AttributeSeed.ValueSet(int64(r.spec.Seed)),
 			// The UI starts "a workflow like this one" with the attributes of the
 			// old run: what is not yet known of this one must go.
-			AttributeBestAccuracy.ValueUnset(), AttributeExperiment.ValueUnset())
+			AttributeBest.ValueUnset(), AttributeExperiment.ValueUnset())
 		if r.spec.Experiment != "" {
 			updates[len(updates)-1] = AttributeExperiment.ValueSet(r.spec.Experiment)
 		}
@@ -48,19 +50,19 @@ func (r *run) attributes(ctx workflow.Context, status string) {
 	if status != "" {
 		updates = append(updates, AttributeStatus.ValueSet(status))
 	}
-	if best := r.bestValidation(); best >= 0 {
-		updates = append(updates, AttributeBestAccuracy.ValueSet(best))
+	if best := r.best(); best != nil {
+		updates = append(updates, AttributeBest.ValueSet(best.Validation))
 	}
 	// The error is only of encoding, which these types cannot fail.
 	_ = workflow.UpsertTypedSearchAttributes(ctx, updates...)
 }
 
-// bestValidation is the best validation accuracy over all tasks, or -1.
-func (r *run) bestValidation() float64 {
-	best := -1.0
+// best is the best model of all tasks, nil while there is none.
+func (r *run) best() *Best {
+	var best *Best
 	for i := range r.spec.Tasks {
-		if b := r.state.Best[i]; len(b) > 0 {
-			best = max(best, b[0].Validation)
+		if b := r.state.Best[i]; len(b) > 0 && (best == nil || b[0].Reward > best.Reward) {
+			best = &b[0]
 		}
 	}
 	return best
@@ -75,6 +77,8 @@ func (r *run) status() string {
 		return "stopping"
 	case r.state.Paused:
 		return "paused"
+	case r.unserved != "":
+		return "waiting"
 	}
 	return "running"
 }
@@ -83,9 +87,13 @@ func (r *run) progress(ctx workflow.Context) Progress {
 	p := Progress{
 		Name: r.name, Experiment: r.spec.Experiment, Tasks: r.spec.Tasks, Strategy: r.spec.Strategy, Seed: r.spec.Seed,
 		Status: r.status(), Reason: r.state.Reason,
+		Trainer: r.state.Resolved.Trainer, Objective: r.state.Resolved.Objective,
 		Told: r.state.Position.Told, Running: r.running, Trials: r.state.Trials,
 		Failed: r.state.Failed, Cached: r.state.Cached, CPUSeconds: r.state.CPUSeconds,
 		Started: r.state.Started, Updated: workflow.Now(ctx),
+	}
+	if p.Status == "waiting" {
+		p.Reason = r.unserved
 	}
 	if r.preparing > 0 {
 		p.Preparing = fmt.Sprintf("computing the features of the images: %d of %d done", r.prepared, r.preparing)
@@ -129,19 +137,21 @@ func details(p Progress) string {
 		b.WriteString(" · " + p.Preparing)
 	}
 	b.WriteString("\n\n")
-	if p.Reason != "" {
+	if p.Status == "waiting" {
+		fmt.Fprintf(&b, "> **Waiting:** %s\n\n", p.Reason)
+	} else if p.Reason != "" {
 		fmt.Fprintf(&b, "> **Paused:** %s\n>\n> Send the update `resume` to go on, or `stop` to finish with what is there.\n\n", p.Reason)
 	}
 	if len(p.Best) == 0 {
 		return b.String()
 	}
-	b.WriteString("| task | trial | validation | test | child model |\n|---|---:|---:|---:|---|\n")
+	b.WriteString("| task | trial | validation | test | model |\n|---|---:|---:|---:|---|\n")
 	shown := map[string]int{}
 	for _, best := range p.Best {
 		if shown[best.Task]++; shown[best.Task] > shownBest {
 			continue
 		}
-		fmt.Fprintf(&b, "| %s | %d | %.2f %% | %.2f %% | %s |\n", best.Task, best.Trial, 100*best.Validation, 100*best.Test, best.Summary)
+		fmt.Fprintf(&b, "| %s | %d | %s | %s | %s |\n", best.Task, best.Trial, trainer.Text(p.Objective, best.Validation), trainer.Text(p.Objective, best.Test), best.Summary)
 	}
 	return b.String()
 }

@@ -5,9 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
+	"tnaml/activities/library"
+	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/strict"
 )
 
@@ -17,8 +18,7 @@ type SearchSpec struct {
 	// Tasks names the tasks to search, as imported. With more than one, each
 	// trial's task is drawn at random (multitask search).
 	Tasks []string `json:"tasks"`
-	// Strategy is "naml" (the controller), "random", or "fixed" (one architecture
-	// again and again).
+	// Strategy is one of strategy.Builtin: "naml" (the controller), "random", ….
 	Strategy string `json:"strategy"`
 	// Trials is the budget.
 	Trials int `json:"trials"`
@@ -36,10 +36,11 @@ type SearchSpec struct {
 	// Modules are the embedding modules to choose from where the space asks for
 	// all there are; empty: the controller's, else all in the store.
 	Modules []string `json:"modules,omitempty"`
-	// Controller is the pretrained controller that "naml" starts from, and that
-	// "fixed" takes its architecture from: name, name@version or digest.
+	// Controller is the pretrained controller that the strategy starts from: name,
+	// name@version or digest.
 	Controller string `json:"controller,omitempty"`
-	// Settings are the strategy's own parameters; absent ones have defaults.
+	// Settings are the strategy's own parameters, or the name of a preset; absent
+	// ones have defaults.
 	Settings json.RawMessage `json:"settings,omitempty"`
 	// Experiment is a label to list and compare searches by.
 	Experiment string `json:"experiment,omitempty"`
@@ -72,9 +73,6 @@ func DefaultSearchSpec() SearchSpec {
 	}
 }
 
-// Strategies are the search strategies there are.
-func Strategies() []string { return []string{"random", "naml", "fixed"} }
-
 // ParseSearchSpec decodes a spec over the defaults and checks it: unknown
 // fields are refused with the list of known ones, and all problems come
 // together.
@@ -87,6 +85,13 @@ func ParseSearchSpec(raw []byte) (SearchSpec, error) {
 		return spec, fmt.Errorf("search spec: %w", err)
 	}
 	return spec, nil
+}
+
+// Names are the spec's names, as they are pinned.
+func (s SearchSpec) Names() library.Names {
+	return library.Names{
+		Tasks: s.Tasks, Strategy: s.Strategy, Settings: s.Settings, Space: s.Space, Seed: s.Seed, Lag: s.Lag, Modules: s.Modules, Controller: s.Controller,
+	}
 }
 
 // Validate reports everything wrong with the spec together. What needs the
@@ -105,14 +110,12 @@ func (s SearchSpec) Validate() error {
 			bad(`task %q is named twice`, t)
 		}
 	}
-	if !slices.Contains(Strategies(), s.Strategy) {
-		bad(`unknown strategy %q (known: %s)`, s.Strategy, strings.Join(Strategies(), ", "))
-	}
-	if s.Controller != "" && s.Strategy == "random" {
-		bad(`"controller" is %q, but the strategy "random" starts from none`, s.Controller)
-	}
-	if s.Strategy == "fixed" && s.Controller == "" && len(s.Settings) == 0 {
-		bad(`the strategy "fixed" needs an architecture: give "settings" as {"architecture":{…}}, or a task-agnostic "controller" to take it from`)
+	if d, err := strategy.Builtin().Find(s.Strategy); err != nil {
+		errs = append(errs, err)
+	} else if s.Controller != "" && !d.FromController {
+		bad(`"controller" is %q, but the strategy %q starts from none`, s.Controller, s.Strategy)
+	} else if d.NeedsSettings && s.Controller == "" && len(s.Settings) == 0 {
+		bad(`the strategy %q needs "settings" (see `+"`starter strategy show %s`"+`), or a "controller" to take them from`, s.Strategy, s.Strategy)
 	}
 	if s.Trials < 1 {
 		bad(`"trials" is %d: a search needs a budget of at least 1`, s.Trials)

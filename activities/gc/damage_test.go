@@ -24,7 +24,7 @@ func TestDamageStops(t *testing.T) {
 		return r
 	}
 	previous := func(t *testing.T, s store.Store) store.Ref {
-		b, err := s.Get(t.Context(), record(t, s).Checkpoint)
+		b, err := s.Get(t.Context(), record(t, s).Ledger)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -46,11 +46,11 @@ func TestDamageStops(t *testing.T) {
 		kind    string
 		by, way string
 	}{
-		"configuration":       {func(t *testing.T, s store.Store) store.Ref { return record(t, s).Config }, gc.KindConfig, `search "two"`, "starter remove two"},
-		"newest checkpoint":   {func(t *testing.T, s store.Store) store.Ref { return record(t, s).Checkpoint }, gc.KindCheckpoint, `search "two"`, "starter remove two"},
-		"previous checkpoint": {previous, gc.KindCheckpoint, `search "two"`, "starter remove two"},
-		"costs":               {func(t *testing.T, s store.Store) store.Ref { return record(t, s).Costs }, gc.KindCosts, `search "two"`, "starter remove two"},
-		"report":              {report, gc.KindReport, `experiment "small"`, "starter experiment remove small --run small-1"},
+		"configuration":    {func(t *testing.T, s store.Store) store.Ref { return record(t, s).Config }, gc.KindConfig, `search "two"`, "starter remove two"},
+		"newest segment":   {func(t *testing.T, s store.Store) store.Ref { return record(t, s).Ledger }, gc.KindLedger, `search "two"`, "starter remove two"},
+		"previous segment": {previous, gc.KindLedger, `search "two"`, "starter remove two"},
+		"costs":            {func(t *testing.T, s store.Store) store.Ref { return record(t, s).Costs }, gc.KindCosts, `search "two"`, "starter remove two"},
+		"report":           {report, gc.KindReport, `experiment "small"`, "starter experiment remove small --run small-1"},
 	} {
 		for _, how := range []string{"damaged", "missing"} {
 			t.Run(name+" "+how, func(t *testing.T) {
@@ -188,7 +188,7 @@ func TestUnknownFieldsKeep(t *testing.T) {
 			if err := json.Unmarshal(b, &fields); err != nil {
 				return nil, err
 			}
-			fields["ancestor"], fields["novelty"] = map[string]any{"checkpoint": old.Checkpoint}, novelty
+			fields["ancestor"], fields["novelty"] = map[string]any{"ledger": old.Ledger}, novelty
 			return json.Marshal(fields)
 		}); err != nil {
 			t.Fatal(err)
@@ -199,7 +199,7 @@ func TestUnknownFieldsKeep(t *testing.T) {
 			o = gc.Typed(o)
 		}
 		collect(t, s, o)
-		_, ledgerErr := library.ReadLedger(t.Context(), clone(t, s), old.Checkpoint)
+		_, ledgerErr := library.ReadLedger(t.Context(), clone(t, s), old.Ledger)
 		if kept := refs(t, s)[novelty] && ledgerErr == nil; kept == typed {
 			t.Errorf("typed references only: %v: kept %v (%v)", typed, kept, ledgerErr)
 		}

@@ -3,13 +3,13 @@ package gc
 // For tests, which stand outside: what they build their stores with imports this
 // package.
 const (
-	KindTask       = kindTask
-	KindConfig     = kindConfig
-	KindCheckpoint = kindCheckpoint
-	KindCosts      = kindCosts
-	KindReport     = kindReport
-	KindOther      = kindOther
-	Peek           = peek
+	KindTask   = kindTask
+	KindConfig = kindConfig
+	KindLedger = kindLedger
+	KindCosts  = kindCosts
+	KindReport = kindReport
+	KindOther  = kindOther
+	Peek       = peek
 )
 
 var (

@@ -177,7 +177,7 @@ func TestModelsOfAJournal(t *testing.T) {
 		t.Fatal(err)
 	}
 	set(store.Search, "paused", library.SearchRecord{Name: "paused", Status: "running", Config: config.Config})
-	set(store.Trial, "key", library.CachedTrial{Model: model, Holds: []library.Hold{{Search: "gone", Model: model}, {Search: "paused", Model: model}}})
+	set(store.Trial, "key", library.CachedTrial{Holds: []library.Hold{{Search: "gone", Model: model}, {Search: "paused", Model: model}}})
 	if !there() {
 		t.Error("the model of a paused search is gone")
 	}
@@ -190,7 +190,7 @@ func TestModelsOfAJournal(t *testing.T) {
 		t.Errorf("it cannot be put back: %v, %v", ok, err)
 	}
 	set(store.Search, "other", library.SearchRecord{Name: "other", Status: "completed", Config: config.Config})
-	set(store.Trial, "key", library.CachedTrial{Model: model, Holds: []library.Hold{{Search: "other", Model: model}}})
+	set(store.Trial, "key", library.CachedTrial{Holds: []library.Hold{{Search: "other", Model: model}}})
 	if !there() {
 		t.Error("a hit's model is gone")
 	}
@@ -205,7 +205,7 @@ func TestModelsOfAJournal(t *testing.T) {
 	}
 	// A record whose model is gone stops nothing.
 	set(store.Search, "other", library.SearchRecord{Name: "other", Status: "stopped", Config: config.Config})
-	set(store.Trial, "key", library.CachedTrial{Model: model, Holds: []library.Hold{{Search: "other", Model: model}}})
+	set(store.Trial, "key", library.CachedTrial{Holds: []library.Hold{{Search: "other", Model: model}}})
 	if p := collect(t, s, gc.Options{}); len(p.Missing) > 0 {
 		t.Errorf("missing: %v", p.Missing)
 	}
@@ -239,7 +239,7 @@ func TestSearchesHoldTheirModels(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		trials, err := library.ReadLedger(t.Context(), s, record.Checkpoint)
+		trials, err := library.ReadLedger(t.Context(), s, record.Ledger)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -22,7 +22,8 @@ const (
 	kindModule     = "module"
 	kindController = "controller"
 	kindConfig     = "search configuration"
-	kindCheckpoint = "checkpoint"
+	kindLedger     = "ledger"
+	kindState      = "state"
 	kindCosts      = "costs"
 	kindModel      = "model"
 	kindFeatures   = "features"
@@ -33,7 +34,7 @@ const (
 // containers are the kinds as the containers of the objects have them.
 var containers = map[string]string{
 	"task": kindTask, "image-task": kindTask, "module": kindModule, "image-module": kindModule, "controller": kindController,
-	"search": kindConfig, "checkpoint": kindCheckpoint, "costs": kindCosts, "model": kindModel, "image-features": kindFeatures, "run": kindReport,
+	"search": kindConfig, "ledger": kindLedger, "state": kindState, "costs": kindCosts, "model": kindModel, "image-features": kindFeatures, "run": kindReport,
 }
 
 var containerKind = regexp.MustCompile(`"kind":"([^"\\]+)"`)
@@ -207,7 +208,7 @@ func (m *marking) name(ctx context.Context, r root, _ store.Entry, value []byte)
 		if err := decode(&s); err != nil {
 			return err
 		}
-		return m.search(ctx, r, s.Config, s.Checkpoint, s.Costs, s.Controller)
+		return m.search(ctx, r, s.Config, s.Ledger, s.State, s.Costs, s.Controller)
 	case store.Experiment:
 		var e library.ExperimentRecord
 		if err := decode(&e); err != nil {
@@ -227,12 +228,16 @@ func (m *marking) name(ctx context.Context, r root, _ store.Entry, value []byte)
 	return nil
 }
 
-// search marks what a search left behind.
-func (m *marking) search(ctx context.Context, r root, config, checkpoint, costs, controller store.Ref) error {
+// search marks what a search left behind. Of the states only the newest is
+// reached: an older one can be told anew from the ledger.
+func (m *marking) search(ctx context.Context, r root, config, ledger, state, costs, controller store.Ref) error {
 	if err := m.reach(ctx, r, kindConfig, config); err != nil {
 		return err
 	}
-	if err := m.reach(ctx, r, kindCheckpoint, checkpoint); err != nil {
+	if err := m.reach(ctx, r, kindLedger, ledger); err != nil {
+		return err
+	}
+	if err := m.reach(ctx, r, kindState, state); err != nil {
 		return err
 	}
 	if err := m.reach(ctx, r, kindCosts, costs); err != nil {
@@ -280,7 +285,7 @@ func (m *marking) reach(ctx context.Context, r root, kind string, ref store.Ref)
 // it returns.
 func (m *marking) visit(ctx context.Context, r root, kind string, ref store.Ref) (store.Ref, error) {
 	switch kind {
-	case kindConfig, kindCheckpoint, kindCosts, kindReport:
+	case kindConfig, kindLedger, kindCosts, kindReport:
 	default: // it refers to nothing that it needs
 		there, err := m.present(ctx, ref)
 		if err == nil && !there {
@@ -305,7 +310,7 @@ func (m *marking) visit(ctx context.Context, r root, kind string, ref store.Ref)
 			return "", m.unread(r, kind, ref, err)
 		}
 		return "", m.config(ctx, r, c)
-	case kindCheckpoint:
+	case kindLedger:
 		segment, err := search.DecodeSegment(b)
 		if err != nil {
 			return "", m.unread(r, kind, ref, err)
@@ -354,7 +359,7 @@ func (m *marking) report(ctx context.Context, r root, report *library.RunReport)
 		if err := m.reach(ctx, r, kindController, o.From); err != nil {
 			return err
 		}
-		if err := m.search(ctx, r, o.Config, o.Checkpoint, o.Costs, o.Controller); err != nil {
+		if err := m.search(ctx, r, o.Config, o.Ledger, "", o.Costs, o.Controller); err != nil {
 			return err
 		}
 	}

@@ -268,7 +268,8 @@ func openAll(t *testing.T, s store.Store) map[store.Ref]bool {
 	for _, name := range names(t, s, store.Search) {
 		record, err := library.ReadRecord(ctx, w, name)
 		check(name, err)
-		search(name, record.Config, record.Checkpoint, record.Costs, record.Controller)
+		search(name, record.Config, record.Ledger, record.Costs, record.Controller)
+		get(name, string(record.State))
 	}
 	for _, name := range names(t, s, store.Experiment) {
 		_, err := library.ReadStudy(ctx, w, name)
@@ -279,7 +280,7 @@ func openAll(t *testing.T, s store.Store) map[store.Ref]bool {
 			report, err := library.ReadReport(ctx, w, e.Report)
 			check(name, err)
 			for _, o := range report.Outcomes {
-				search(o.Search, o.Config, o.Checkpoint, o.Costs, o.Controller)
+				search(o.Search, o.Config, o.Ledger, o.Costs, o.Controller)
 				get(o.Search, string(o.From))
 			}
 			for _, v := range report.Plan.Controllers {

@@ -10,6 +10,7 @@ import (
 	"tnaml/experiments/data"
 	"tnaml/experiments/data/text"
 	"tnaml/experiments/search"
+	"tnaml/experiments/trainer"
 	"tnaml/nn/child"
 	"tnaml/nn/embedding"
 	"tnaml/nn/safetensors"
@@ -57,10 +58,10 @@ func ExportModel(ctx context.Context, s store.Store, name string, config *search
 		return nil, fmt.Errorf("task %q: %w", taskRef.Name, err)
 	}
 	info := BundleInfo{
-		Task: taskRef.Name, Search: name, Trial: t.Trial, Summary: config.Space.Describe(t.Actions),
+		Task: taskRef.Name, Search: name, Trial: t.Trial, Summary: trainer.Describe(&config.Space, t.Actions),
 		Validation: t.Validation, Test: t.Test,
 	}
-	if config.Modality == data.Image {
+	if config.Kind() == string(data.Image) {
 		return exportImage(ctx, s, config, t, b, info)
 	}
 	data, err := text.Decode(b)
@@ -107,11 +108,7 @@ func loadModel(ctx context.Context, s store.Store, config *search.Config, t sear
 	if err != nil || !model.Detached() {
 		return model, err
 	}
-	_, name, err := config.Space.Child(t.Actions)
-	if err != nil {
-		return nil, err
-	}
-	ref, err := ModuleRef(config, name)
+	name, ref, err := moduleOf(config, t)
 	if err != nil {
 		return nil, err
 	}

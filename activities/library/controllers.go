@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"tnaml/activities/store"
-	"tnaml/experiments/search"
+	"tnaml/experiments/search/strategy"
 )
 
 // ControllerRecord is the value of names/controller/<name>: the versions that
@@ -76,9 +76,9 @@ func PublishController(ctx context.Context, s store.Store, in PublishControllerI
 }
 
 // versionOf is what a controller says of itself: all but what it is published as.
-func versionOf(p *search.Pretrained) ControllerVersion {
+func versionOf(p *strategy.Pretrained) ControllerVersion {
 	v := ControllerVersion{
-		Ref: store.Ref(p.Ref), Space: p.Origin.Space, SpaceName: p.Origin.SpaceName, Modules: p.Modules(), Tasks: []string{},
+		Ref: store.Ref(p.Ref), Space: p.Space().Digest(), SpaceName: p.Space().Name, Modules: p.Modules(), Tasks: []string{},
 		Trials: p.Origin.Trials, Seed: p.Origin.Seed, TaskAgnostic: p.TaskAgnostic(),
 	}
 	for _, t := range p.Origin.Tasks {
@@ -89,7 +89,7 @@ func versionOf(p *search.Pretrained) ControllerVersion {
 
 // ImportController stores a controller's object and publishes it under a name.
 func ImportController(ctx context.Context, s store.Store, name string, object []byte) (ControllerVersion, error) {
-	if _, err := search.DecodeController(object); err != nil {
+	if _, err := strategy.DecodeController(object); err != nil {
 		return ControllerVersion{}, err
 	}
 	ref, err := s.Put(ctx, object)
@@ -136,7 +136,7 @@ func FindController(ctx context.Context, s store.Store, which string) (Controlle
 }
 
 // LoadController reads a published controller.
-func LoadController(ctx context.Context, s store.Store, which string) (*search.Pretrained, ControllerVersion, error) {
+func LoadController(ctx context.Context, s store.Store, which string) (*strategy.Pretrained, ControllerVersion, error) {
 	v, err := FindController(ctx, s, which)
 	if err != nil {
 		return nil, v, err
@@ -147,9 +147,9 @@ func LoadController(ctx context.Context, s store.Store, which string) (*search.P
 
 // ReadController reads a controller's object. It makes sure that it is in its place
 // (see Claim), since who reads it passes its reference on.
-func ReadController(ctx context.Context, s store.Store, ref store.Ref) (*search.Pretrained, error) {
+func ReadController(ctx context.Context, s store.Store, ref store.Ref) (*strategy.Pretrained, error) {
 	if err := Claim(ctx, s, ref); err != nil {
 		return nil, fmt.Errorf("controller %s: %w", ref, err)
 	}
-	return open(ctx, s, "controller", ref, search.DecodeController)
+	return open(ctx, s, "controller", ref, strategy.DecodeController)
 }

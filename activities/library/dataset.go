@@ -21,7 +21,9 @@ type DatasetRecord struct {
 
 // PublishTask stores a task of any kind and gives it its name: see publishObject.
 func PublishTask(ctx context.Context, s store.Store, t data.Task, overwrite bool) (store.Ref, error) {
-	return publishObject(ctx, s, datasets, t.TaskName(), t, func(ref store.Ref) DatasetRecord { return DatasetRecord{t.TaskName(), ref, *t.Describe()} }, overwrite)
+	return publishObject(ctx, s, datasets, t.TaskName(), t, func(ref store.Ref) DatasetRecord {
+		return DatasetRecord{t.TaskName(), ref, *t.Describe()}
+	}, overwrite)
 }
 
 // Dataset reads a task's record: its object and its card.

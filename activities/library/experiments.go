@@ -80,7 +80,7 @@ type Outcome struct {
 	Models     int     `json:"models,omitempty"`
 
 	Config     store.Ref `json:"config,omitempty"`
-	Checkpoint store.Ref `json:"checkpoint,omitempty"`
+	Ledger     store.Ref `json:"ledger,omitempty"`
 	Costs      store.Ref `json:"costs,omitempty"`
 	Controller store.Ref `json:"controller,omitempty"`
 }

@@ -66,11 +66,7 @@ func (b *Bundle) decodeImage(f *safetensors.File, encoded []byte) (err error) {
 
 // putImage adds to a bundle what an image model needs beside its weights.
 func putImage(ctx context.Context, s store.Store, f *safetensors.File, config *search.Config, t search.Trial) error {
-	_, name, err := config.Space.Child(t.Actions)
-	if err != nil {
-		return err
-	}
-	ref, err := ModuleRef(config, name)
+	name, ref, err := moduleOf(config, t)
 	if err != nil {
 		return err
 	}

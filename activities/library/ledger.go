@@ -11,9 +11,9 @@ import (
 )
 
 // ReadLedger reads a search's trials, in order, by walking the chain of
-// checkpoints back from the newest. An empty reference is an empty ledger.
-func ReadLedger(ctx context.Context, s store.Store, checkpoint store.Ref) ([]search.Trial, error) {
-	trials, err := chain(ctx, s, "ledger: checkpoint", checkpoint, search.DecodeSegment, func(c search.Segment) ([]search.Trial, store.Ref) {
+// segments back from the newest. An empty reference is an empty ledger.
+func ReadLedger(ctx context.Context, s store.Store, newest store.Ref) ([]search.Trial, error) {
+	trials, err := chain(ctx, s, "ledger: segment", newest, search.DecodeSegment, func(c search.Segment) ([]search.Trial, store.Ref) {
 		return c.Trials, store.Ref(c.Previous)
 	})
 	if err != nil {
@@ -21,7 +21,7 @@ func ReadLedger(ctx context.Context, s store.Store, checkpoint store.Ref) ([]sea
 	}
 	for i, t := range trials {
 		if t.Trial != i {
-			return nil, fmt.Errorf("ledger of checkpoint %s: trial %d stands at place %d", checkpoint, t.Trial, i)
+			return nil, fmt.Errorf("ledger of segment %s: trial %d stands at place %d", newest, t.Trial, i)
 		}
 	}
 	return trials, nil

@@ -185,9 +185,21 @@ func open[T any](ctx context.Context, s store.Store, what string, ref store.Ref,
 
 // unknownName says that there is no such name, and which there are.
 func unknownName(ctx context.Context, s store.Store, kind store.Kind, name string) error {
+	known, err := namesNear(ctx, s, kind, name)
+	if err != nil {
+		return fmt.Errorf("%s %q: %w", kind, name, store.ErrNotFound)
+	}
+	return fmt.Errorf("%s %q: %w (%s)", kind, name, store.ErrNotFound, known)
+}
+
+// namesNear lists the names of a kind, those nearest to name first.
+func namesNear(ctx context.Context, s store.Store, kind store.Kind, name string) (string, error) {
 	entries, err := s.Names(ctx, kind, "")
-	if err != nil || len(entries) == 0 {
-		return fmt.Errorf("%s %q: %w, and there are no others", kind, name, store.ErrNotFound)
+	if err != nil {
+		return "", fmt.Errorf("listing %ss: %w", kind, err)
+	}
+	if len(entries) == 0 {
+		return "there are no others", nil
 	}
 	const most = 12
 	known := make([]string, 0, most+1)
@@ -198,7 +210,7 @@ func unknownName(ctx context.Context, s store.Store, kind store.Kind, name strin
 	if len(known) > most {
 		known = append(known[:most], "…")
 	}
-	return fmt.Errorf("%s %q: %w (there are: %s)", kind, name, store.ErrNotFound, strings.Join(known, ", "))
+	return "there are: " + strings.Join(known, ", "), nil
 }
 
 func commonPrefix(a, b string) int {

@@ -7,6 +7,7 @@ import (
 
 	"tnaml/activities/store"
 	"tnaml/experiments/search"
+	"tnaml/experiments/trainer"
 	"tnaml/nn/safetensors"
 )
 
@@ -18,9 +19,12 @@ type SearchRecord struct {
 	Config store.Ref       `json:"config"`
 	// Status is "running" until Finish says otherwise. A terminated workflow
 	// leaves it at "running": Temporal knows better.
-	Status     string    `json:"status"`
-	Told       int       `json:"told"`
-	Checkpoint store.Ref `json:"checkpoint,omitempty"`
+	Status string `json:"status"`
+	Told   int    `json:"told"`
+	// Ledger is the newest segment of the ledger, State the strategy's state after
+	// it, of a search that runs, Costs the newest cost segment.
+	Ledger     store.Ref `json:"ledger,omitempty"`
+	State      store.Ref `json:"state,omitempty"`
 	Costs      store.Ref `json:"costs,omitempty"`
 	Controller store.Ref `json:"controller,omitempty"`
 }
@@ -91,12 +95,17 @@ func Claim(ctx context.Context, s store.Store, ref store.Ref) error {
 	return err
 }
 
-// ModuleRef is the object of one of a search's modules.
-func ModuleRef(config *search.Config, name string) (store.Ref, error) {
+// moduleOf is the embedding module of a trial's model: its name and object.
+func moduleOf(config *search.Config, t search.Trial) (string, store.Ref, error) {
+	choices, err := config.Space.Values(t.Actions)
+	if err != nil {
+		return "", "", err
+	}
+	name := fmt.Sprint(choices[trainer.Module])
 	for _, m := range config.Modules {
 		if m.Name == name {
-			return store.Ref(m.Data), nil
+			return name, store.Ref(m.Data), nil
 		}
 	}
-	return "", fmt.Errorf("module %q is in the space but not among the search's modules", name)
+	return "", "", fmt.Errorf("module %q is in the space but not among the search's modules", name)
 }

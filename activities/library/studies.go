@@ -153,7 +153,7 @@ func (r *studyReader) running(ctx context.Context, e RunEntry, report *RunReport
 			return nil, err
 		}
 		o.Status, o.Trials = record.Status, record.Told
-		o.Config, o.Checkpoint, o.Costs, o.Controller = record.Config, record.Checkpoint, record.Costs, record.Controller
+		o.Config, o.Ledger, o.Costs, o.Controller = record.Config, record.Ledger, record.Costs, record.Controller
 		out = append(out, o)
 	}
 	return out, nil
@@ -194,8 +194,8 @@ func (r *studyReader) ledger(ctx context.Context, run string, o Outcome) error {
 	if o.Status == "skipped" {
 		return nil
 	}
-	key := fmt.Sprintf("%s %s %s %d %d %s", o.Phase, o.Task, o.Arm, o.Seed, o.Budget, o.Checkpoint)
-	if o.Checkpoint != "" && r.seen[key] {
+	key := fmt.Sprintf("%s %s %s %d %d %s", o.Phase, o.Task, o.Arm, o.Seed, o.Budget, o.Ledger)
+	if o.Ledger != "" && r.seen[key] {
 		return nil
 	}
 	r.seen[key] = true
@@ -206,7 +206,7 @@ func (r *studyReader) ledger(ctx context.Context, run string, o Outcome) error {
 			return err
 		}
 		if err == nil {
-			o.Config, o.Checkpoint, o.Costs, o.Controller = record.Config, record.Checkpoint, record.Costs, record.Controller
+			o.Config, o.Ledger, o.Costs, o.Controller = record.Config, record.Ledger, record.Costs, record.Controller
 		}
 	}
 	l := study.Ledger{
@@ -225,7 +225,7 @@ func (r *studyReader) ledger(ctx context.Context, run string, o Outcome) error {
 		}
 	}
 	var err error
-	if l.Trials, err = ReadLedger(ctx, r.s, o.Checkpoint); err != nil {
+	if l.Trials, err = ReadLedger(ctx, r.s, o.Ledger); err != nil {
 		return err
 	}
 	if l.Costs, err = ReadCosts(ctx, r.s, o.Costs); err != nil {

@@ -3,15 +3,15 @@ package library
 import (
 	"tnaml/activities/store"
 	"tnaml/experiments/search"
-	"tnaml/nn/child"
+	"tnaml/experiments/trainer"
 )
 
 // CachedTrial is the value of names/trial/<key>: a result that any search may
 // take over instead of training the same child model again.
 type CachedTrial struct {
-	Outcome child.Outcome `json:"outcome"`
-	Model   store.Ref     `json:"model,omitempty"`
-	Cost    search.Cost   `json:"cost"`
+	// Outcome names the model, if it was stored.
+	Outcome trainer.Outcome `json:"outcome"`
+	Cost    search.Cost     `json:"cost"`
 	// Holds says which searches were given the model. Until its next checkpoint
 	// a search has the reference in its workflow only, where garbage collection
 	// does not look.

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"sync"
 
-	"tnaml/experiments/search"
+	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/strict"
 	"tnaml/experiments/study"
 	"tnaml/experiments/yamlnode"
@@ -123,7 +123,7 @@ func (c *ArmChoice) UnmarshalJSON(b []byte) error {
 	if json.Unmarshal(b, &c.Name) == nil {
 		return nil
 	}
-	c.Arm = &study.Arm{Strategy: search.NAML}
+	c.Arm = &study.Arm{Strategy: strategy.NAML}
 	if err := strict.Unmarshal(b, c.Arm); err != nil {
 		return fmt.Errorf("it must be an arm's name, or an arm as {\"name\": …, \"strategy\": …}: %w", err)
 	}
@@ -169,29 +169,26 @@ func checkArm(a study.Arm) (wrong []error) {
 	if !nameForm.MatchString(a.Name) {
 		wrong = append(wrong, fmt.Errorf("the arm's name %q must be %s", a.Name, nameWords))
 	}
-	if !slices.Contains(search.Strategies(), a.Strategy) {
-		wrong = append(wrong, unknownStrategy(a.Strategy))
+	d, err := strategy.Builtin().Find(a.Strategy)
+	if err != nil {
+		wrong = append(wrong, err)
 	}
 	if a.From != "" && !controllerForm(a.From) {
 		const what = "it must be a pretraining's name, or a controller's as name or name@version"
 		wrong = append(wrong, fmt.Errorf("the arm %q starts from %q: %s", a.Name, a.From, what))
 	}
-	if a.From != "" && a.Strategy == search.Random {
+	if a.From != "" && err == nil && !d.FromController {
 		wrong = append(wrong, fmt.Errorf("the arm %q starts from %q, but its strategy %q starts from none", a.Name, a.From, a.Strategy))
 	}
 	return wrong
 }
 
-func unknownStrategy(name string) error {
-	return fmt.Errorf("unknown strategy %q (known: %s)", name, strings.Join(search.Strategies(), ", "))
-}
-
 // checkSettings checks settings of a strategy. What starts from a controller
 // takes from it what is not given.
-func checkSettings(strategy string, settings json.RawMessage, from bool) error {
+func checkSettings(name string, settings json.RawMessage, from bool) error {
 	if from && len(settings) == 0 {
 		return nil
 	}
-	_, err := search.ParseSettings(strategy, settings)
+	_, err := strategy.ParseSettings(name, settings)
 	return err
 }

@@ -11,7 +11,7 @@ import (
 	"slices"
 	"strings"
 
-	"tnaml/experiments/search"
+	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/study"
 	"tnaml/experiments/yamlnode"
 )
@@ -236,10 +236,10 @@ func (r reader) together(line int, e *Experiment) {
 }
 
 // merged checks the settings of an arm or a pretraining over the experiment's.
-func (r reader) merged(line int, e *Experiment, strategy string, own json.RawMessage, from bool) {
-	settings, err := overlay(e.Settings[strategy], own)
-	if err == nil && slices.Contains(search.Strategies(), strategy) {
-		err = checkSettings(strategy, settings, from)
+func (r reader) merged(line int, e *Experiment, name string, own json.RawMessage, from bool) {
+	settings, err := strategy.Overlay(e.Settings[name], own)
+	if _, unknown := strategy.Builtin().Find(name); err == nil && unknown == nil {
+		err = checkSettings(name, settings, from)
 	}
 	if err != nil {
 		r.BadEach(line, `"settings"`, err)
@@ -283,7 +283,7 @@ func (r reader) pretrainings(to *[]Pretrain) func(yamlnode.Entry) {
 
 // pretraining reads one pretraining over its defaults; task sees each task.
 func (r reader) pretraining(n yamlnode.Node, p Pretrain, task func(int, string)) Pretrain {
-	p.Strategy = search.NAML
+	p.Strategy = strategy.NAML
 	r.Fields(n, "the pretraining", map[string]func(yamlnode.Entry){
 		"name":       r.Text(&p.Name),
 		"tasks":      r.Words(&p.Tasks, task),
@@ -384,7 +384,7 @@ func (r reader) arms(to *[]study.Arm) func(yamlnode.Entry) {
 
 // arm reads an arm that is written out.
 func (r reader) arm(n yamlnode.Node) study.Arm {
-	a := study.Arm{Strategy: search.NAML}
+	a := study.Arm{Strategy: strategy.NAML}
 	r.Fields(n, "the arm", map[string]func(yamlnode.Entry){
 		"name": r.Text(&a.Name), "strategy": r.Text(&a.Strategy), "settings": r.object(&a.Settings), "from": r.Text(&a.From),
 	})
@@ -404,8 +404,9 @@ func (r reader) name(to *string, whose string) func(yamlnode.Entry) {
 
 func (r reader) strategy(to *string) func(yamlnode.Entry) {
 	return func(x yamlnode.Entry) {
-		if r.Text(to)(x); !slices.Contains(search.Strategies(), *to) {
-			r.Bad(x.Line, "%w", unknownStrategy(*to))
+		r.Text(to)(x)
+		if _, err := strategy.Builtin().Find(*to); err != nil {
+			r.Bad(x.Line, "%w", err)
 		}
 	}
 }
@@ -415,7 +416,7 @@ func (r reader) settings(to *map[string]json.RawMessage) func(yamlnode.Entry) {
 	return func(x yamlnode.Entry) {
 		*to = map[string]json.RawMessage{}
 		known := map[string]func(yamlnode.Entry){}
-		for _, s := range search.Strategies() {
+		for _, s := range strategy.Builtin().Names() {
 			known[s] = func(x yamlnode.Entry) {
 				var raw json.RawMessage
 				if r.object(&raw)(x); raw == nil {
@@ -432,11 +433,11 @@ func (r reader) settings(to *map[string]json.RawMessage) func(yamlnode.Entry) {
 	}
 }
 
-// object reads a mapping as JSON.
+// object reads a mapping, or the name of a preset, as JSON.
 func (r reader) object(to *json.RawMessage) func(yamlnode.Entry) {
 	return func(x yamlnode.Entry) {
-		if x.Value.Kind != yamlnode.Mapping {
-			r.Bad(x.Line, "%q is %s, it must be a mapping", x.Key, x.Value)
+		if _, preset := x.Value.Value.(string); !preset && x.Value.Kind != yamlnode.Mapping {
+			r.Bad(x.Line, "%q is %s, it must be a mapping, or the name of a preset", x.Key, x.Value)
 			return
 		}
 		raw, err := json.Marshal(x.Value.Plain())

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/study"
 	"tnaml/experiments/yamlnode"
 )
@@ -152,7 +153,7 @@ func (s *Spec) pretrainings(k Kind, e *Experiment, arms []study.Arm) []string {
 func (p *Plan) pretrain(e *Experiment, name string) error {
 	pre, _ := e.pretraining(name)
 	s := &p.Spec
-	settings, err := overlay(s.Settings[pre.Strategy], pre.Settings)
+	settings, err := strategy.Overlay(s.Settings[pre.Strategy], pre.Settings)
 	if err != nil {
 		return err
 	}
@@ -234,7 +235,7 @@ func (p *Plan) step(e *Experiment, a study.Arm) (SearchStep, error) {
 		under = drop(under, shape) // it is the pretrained controller's
 	}
 	var err error
-	if step.Settings, err = overlay(under, a.Settings); err != nil {
+	if step.Settings, err = strategy.Overlay(under, a.Settings); err != nil {
 		return step, err
 	}
 	if pre, ok := e.pretraining(a.From); ok && p.Kind == KindTransfer {
@@ -242,7 +243,7 @@ func (p *Plan) step(e *Experiment, a study.Arm) (SearchStep, error) {
 		// A controller found by its name must be of the shape that the pretraining
 		// gives it.
 		if own := keep(pre.Settings, shape); own != nil && pre.Strategy == a.Strategy {
-			if step.Settings, err = overlay(step.Settings, own); err != nil {
+			if step.Settings, err = strategy.Overlay(step.Settings, own); err != nil {
 				return step, err
 			}
 		}
@@ -302,53 +303,6 @@ func (p *Plan) Trials() int {
 		n += s.Trials
 	}
 	return n
-}
-
-// overlay puts the fields of one settings object over another's, section by
-// section: {"controller":{"task_embedding":-1}} keeps the other fields of the
-// controller; "policy_gradient" is replaced whole, since its parts depend on
-// the method. Nothing over nothing is nil.
-func overlay(under, over json.RawMessage) (json.RawMessage, error) {
-	var a, b map[string]json.RawMessage
-	if err := unmarshalObject(under, &a); err != nil {
-		return nil, err
-	}
-	if err := unmarshalObject(over, &b); err != nil {
-		return nil, err
-	}
-	if len(a)+len(b) == 0 {
-		return nil, nil
-	}
-	if a == nil {
-		a = map[string]json.RawMessage{}
-	}
-	for section, value := range b {
-		if section == "policy_gradient" || a[section] == nil {
-			a[section] = value
-			continue
-		}
-		var x, y map[string]json.RawMessage
-		if unmarshalObject(a[section], &x) != nil || unmarshalObject(value, &y) != nil || x == nil {
-			a[section] = value
-			continue
-		}
-		for k, v := range y {
-			x[k] = v
-		}
-		merged, err := json.Marshal(x)
-		if err != nil {
-			return nil, err
-		}
-		a[section] = merged
-	}
-	return json.Marshal(a)
-}
-
-func unmarshalObject(raw json.RawMessage, to *map[string]json.RawMessage) error {
-	if len(raw) == 0 {
-		return nil
-	}
-	return json.Unmarshal(raw, to)
 }
 
 // drop removes a section of settings, keep all others.

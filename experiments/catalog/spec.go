@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"tnaml/experiments/search"
+	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/strict"
 	"tnaml/experiments/yamlnode"
 )
@@ -235,14 +235,14 @@ func (s *Spec) validate(k Kind, e *Experiment) error {
 	if k == KindBenchmark && (s.Nights < 1 || !(s.Tolerance > 0)) {
 		bad(`"nights" is %d and "tolerance" %v: both must be positive`, s.Nights, s.Tolerance)
 	}
-	for _, strategy := range slices.Sorted(maps.Keys(s.Settings)) {
-		if !slices.Contains(search.Strategies(), strategy) {
-			bad(`"settings", which are by strategy: %w`, unknownStrategy(strategy))
+	for _, name := range slices.Sorted(maps.Keys(s.Settings)) {
+		if _, err := strategy.Builtin().Find(name); err != nil {
+			bad(`"settings", which are by strategy: %w`, err)
 			continue
 		}
-		if err := checkSettings(strategy, s.Settings[strategy], false); err != nil {
+		if err := checkSettings(name, s.Settings[name], false); err != nil {
 			for _, one := range yamlnode.Flatten(err) {
-				bad(`"settings" of %s: %w`, strategy, one)
+				bad(`"settings" of %s: %w`, name, one)
 			}
 		}
 	}

@@ -44,6 +44,9 @@ type Definition struct {
 	Container string
 	// Decode reads what a task's Encode wrote.
 	Decode func(f *safetensors.File) (Task, error)
+	// Read makes a task of a file that people have, where one file of one form is
+	// all that a task of the kind is read from; else nil.
+	Read func(file []byte, o Options) (Task, error)
 	// Complete fills in the defaults of a task's options, clears those that mean
 	// nothing to the kind, and reports what is out of range.
 	Complete func(o Options) (Options, error)

@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"tnaml/experiments/search"
-	"tnaml/nn/child"
+	"tnaml/experiments/trainer"
 )
 
 var approx = cmpopts.EquateApprox(0, 1e-12)
@@ -31,7 +31,7 @@ func panics(t *testing.T, what string, f func()) {
 }
 
 func trial(i, task int, validation, test float64) search.Trial {
-	return search.Trial{Trial: i, Task: task, Status: child.OK, Validation: validation, Test: test}
+	return search.Trial{Trial: i, Task: task, Status: trainer.OK, Validation: validation, Test: test}
 }
 
 func TestMean(t *testing.T) {
@@ -122,7 +122,7 @@ func TestTallyAndBestOnThePapersTable(t *testing.T) {
 // Two tasks, a failed trial, a tie: by hand.
 var ledger = []search.Trial{
 	trial(0, 0, .5, .4), trial(1, 1, .99, .9), trial(2, 0, .7, .2), trial(3, 0, .7, .6),
-	{Trial: 4, Task: 0, Status: child.Diverged, Reason: "loss not finite"}, trial(5, 0, .6, .8),
+	{Trial: 4, Task: 0, Status: trainer.Diverged, Reason: "loss not finite"}, trial(5, 0, .6, .8),
 }
 
 func TestAccuracyTopN(t *testing.T) {

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"tnaml/experiments/search"
-	"tnaml/nn/child"
+	"tnaml/experiments/trainer"
 	"tnaml/nn/rng"
 )
 
@@ -17,7 +17,7 @@ func random(seed uint64, trials int) []search.Trial {
 	for i := range trials {
 		x := trial(i, r.IntN(2), math.Round(40*r.Float64())/40, r.Float64())
 		if r.IntN(9) == 0 {
-			x.Status, x.Validation, x.Test = child.Diverged, 0, 0
+			x.Status, x.Validation, x.Test = trainer.Diverged, 0, 0
 		}
 		x.Actions = []int{r.IntN(4)}
 		out = append(out, x)

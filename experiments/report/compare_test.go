@@ -10,7 +10,7 @@ import (
 	"tnaml/experiments/metrics"
 	"tnaml/experiments/search"
 	"tnaml/experiments/space"
-	"tnaml/nn/child"
+	"tnaml/experiments/trainer"
 )
 
 // made is a search of n trials of one CPU-minute each, with the accuracies that
@@ -21,7 +21,7 @@ func made(strategy, task string, seed uint64, n int, accuracy func(i int) float6
 	}}
 	for i := range n {
 		a := accuracy(i)
-		s.Trials = append(s.Trials, search.Trial{Trial: i, Status: child.OK, Validation: a, Test: a})
+		s.Trials = append(s.Trials, search.Trial{Trial: i, Status: trainer.OK, Validation: a, Test: a})
 		s.Costs = append(s.Costs, search.Cost{Trial: i, CPUSeconds: 60})
 	}
 	return s

@@ -7,8 +7,9 @@ import (
 
 	"tnaml/experiments/metrics"
 	"tnaml/experiments/search"
-	"tnaml/experiments/space"
+	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/study"
+	"tnaml/experiments/trainer"
 )
 
 // armFigures draws a task's learning curves (Figure 2; Figure 4, left and
@@ -94,7 +95,7 @@ func optionFigures(s *study.Study, t *targetView) ([]optionFigure, error) {
 	}
 	for _, arm := range arms {
 		ledgers := s.Select(study.Transfer, t.Task, arm)
-		if len(ledgers) == 0 || ledgers[0].Config.Strategy == search.Random {
+		if len(ledgers) == 0 || ledgers[0].Config.Strategy == strategy.Random {
 			continue
 		}
 		l := ledgers[0]
@@ -104,7 +105,7 @@ func optionFigures(s *study.Study, t *targetView) ([]optionFigure, error) {
 		}
 		for c, choice := range l.Config.Space.Choices {
 			varies := func(t search.Trial) bool { return t.Actions[c] != l.Trials[0].Actions[c] }
-			if choice.Name != space.Module || !slices.ContainsFunc(l.Trials, varies) {
+			if choice.Name != trainer.Module || !slices.ContainsFunc(l.Trials, varies) {
 				continue
 			}
 			f, err := optionFigureOf(l, c, window, fmt.Sprintf("%s-%s-option-%d", t.ID, arm, c+1))
@@ -153,7 +154,7 @@ func pretrainings(s *study.Study) ([]*pretrainView, error) {
 			modal, _ := metrics.ModalArchitecture(l.Trials, k, sp.Options(), metrics.Window)
 			text := "no trials"
 			if modal != nil {
-				text = sp.Describe(modal)
+				text = trainer.Describe(sp, modal)
 			}
 			v.Modal = append(v.Modal, text)
 			look := &armLook{Name: task.Name, Colour: k % colours, Dash: k / colours % len(dashes)}

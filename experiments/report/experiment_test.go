@@ -13,7 +13,7 @@ import (
 	"testing"
 
 	"tnaml/experiments/metrics"
-	"tnaml/experiments/search"
+	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/study"
 )
 
@@ -34,12 +34,12 @@ func experiment(t testing.TB) *study.Study {
 		Cards: []study.Card{{Task: "prog_opinion", Card: opinions.Card}},
 	}
 	s.Arms = []study.Arm{
-		{Name: "random", Strategy: search.Random}, {Name: "naml", Strategy: search.NAML}, {Name: "transfer", Strategy: search.NAML, From: "multitask"},
-		{Name: "no-task-embedding", Strategy: search.NAML, From: "no-task-embedding"}, {Name: "ppo", Strategy: search.NAML}, {Name: "unused", Strategy: search.NAML},
+		{Name: "random", Strategy: strategy.Random}, {Name: "naml", Strategy: strategy.NAML}, {Name: "transfer", Strategy: strategy.NAML, From: "multitask"},
+		{Name: "no-task-embedding", Strategy: strategy.NAML, From: "no-task-embedding"}, {Name: "ppo", Strategy: strategy.NAML}, {Name: "unused", Strategy: strategy.NAML},
 	}
 	s.Baseline, s.Against = "random", "transfer"
 	worlds := []world{{"airline", .81, .2}, {"us_economy", .7, .2}, {"sst", .8, .2}}
-	pre := ledger(simulate(t, "small-1/pretrain/multitask/s1", search.NAML, 1, worlds, 300, 0), study.Pretrain, "", "multitask")
+	pre := ledger(simulate(t, "small-1/pretrain/multitask/s1", strategy.NAML, 1, worlds, 300, 0), study.Pretrain, "", "multitask")
 	pre.TaskEmbeddings = [][]float64{{1, 0}, {.6, .8}, {-1, 0}}
 	pre.Controller = "sha256:cc"
 	s.Ledgers = append(s.Ledgers, pre)
@@ -52,7 +52,7 @@ func experiment(t testing.TB) *study.Study {
 		}
 	}
 	for _, arm := range []string{"reinforce", "ppo"} { // one of them without a definition
-		sim := simulate(t, "small-1/transfer/"+spam.name+"/"+arm+"/s1", search.NAML, 1, []world{spam}, 80, 0)
+		sim := simulate(t, "small-1/transfer/"+spam.name+"/"+arm+"/s1", strategy.NAML, 1, []world{spam}, 80, 0)
 		s.Ledgers = append(s.Ledgers, ledger(sim, study.Transfer, spam.name, arm))
 	}
 	failed := study.Ledger{Phase: study.Transfer, Task: spam.name, Arm: "naml", Seed: 9, Search: "small-1/nine", Status: "failed", Reason: "no luck", Budget: 120}
@@ -222,7 +222,7 @@ func TestTablesFollowTheArms(t *testing.T) {
 	for i := range s.Ledgers {
 		s.Ledgers[i].Arm = strings.NewReplacer("random", "dice", "transfer", "ours", "naml", "theirs").Replace(s.Ledgers[i].Arm)
 	}
-	s.Arms = []study.Arm{{Name: "theirs", Strategy: search.NAML}, {Name: "ours", Strategy: search.NAML}, {Name: "dice", Strategy: search.Random}}
+	s.Arms = []study.Arm{{Name: "theirs", Strategy: strategy.NAML}, {Name: "ours", Strategy: strategy.NAML}, {Name: "dice", Strategy: strategy.Random}}
 	s.Baseline, s.Against = "theirs", "ours"
 	tables := Tables(s)
 	if got := columns(tables[0]); got != "theirs ours dice no-task-embedding reinforce ppo" && got != "theirs ours dice no-task-embedding ppo reinforce" {

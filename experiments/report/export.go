@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strconv"
 
 	"tnaml/experiments/metrics"
@@ -20,17 +22,30 @@ func WriteCSV(w io.Writer, in Input) error {
 		return err
 	}
 	header := []string{
-		"search", "strategy", "seed", "trial", "task", "status", "reason", "validation_accuracy", "test_accuracy", "loss", "parameters",
-		"cpu_seconds", "wall_seconds", "cached", "model",
+		"search", "strategy", "seed", "trial", "task", "status", "reason", "validation", "test", "reward", "steps",
+		"cpu_seconds", "wall_seconds", "cached", "worker", "model",
 	}
+	// Choices by name, then metrics by name: searches may have different ones.
 	columns := map[string]int{}
-	for _, s := range in.Searches {
-		for _, c := range s.Config.Space.Choices {
-			if _, ok := columns[c.Name]; !ok {
-				columns[c.Name] = len(header)
-				header = append(header, c.Name)
+	column := func(name string) {
+		if _, ok := columns[name]; !ok {
+			columns[name] = len(header)
+			header = append(header, name)
+		}
+	}
+	metrics := map[string]bool{}
+	for i := range in.Searches {
+		for _, c := range in.Searches[i].Config.Space.Choices {
+			column(c.Name)
+		}
+		for _, t := range in.Searches[i].Trials {
+			for name := range t.Metrics {
+				metrics["metric."+name] = true
 			}
 		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(metrics)) {
+		column(name)
 	}
 	c := csv.NewWriter(w)
 	if err := c.Write(header); err != nil {
@@ -47,14 +62,17 @@ func WriteCSV(w io.Writer, in Input) error {
 			row := make([]string, len(header))
 			copy(row, []string{
 				s.Name, s.strategy(), strconv.FormatUint(s.Config.Seed, 10), strconv.Itoa(t.Trial), s.Config.Tasks[t.Task].Name,
-				string(t.Status), t.Reason, number(t.Validation), number(t.Test), number(t.Loss), strconv.Itoa(t.Parameters),
+				string(t.Status), t.Reason, number(t.Validation), number(t.Test), number(t.Reward), strconv.Itoa(t.Steps),
 			})
 			if c, ok := costs[t.Trial]; ok {
-				row[11], row[12], row[13] = number(c.CPUSeconds), number(c.WallSeconds), strconv.FormatBool(c.Cached)
+				row[11], row[12], row[13], row[14] = number(c.CPUSeconds), number(c.WallSeconds), strconv.FormatBool(c.Cached), c.Worker
 			}
-			row[14] = t.Model
+			row[15] = t.Model
 			for k, choice := range s.Config.Space.Choices {
 				row[columns[choice.Name]] = fmt.Sprint(choice.Options[t.Actions[k]])
+			}
+			for name, v := range t.Metrics {
+				row[columns["metric."+name]] = number(v)
 			}
 			if err := c.Write(row); err != nil {
 				return fmt.Errorf("writing the trials: %w", err)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"tnaml/experiments/metrics"
+	"tnaml/experiments/trainer"
 )
 
 // armOptions shows what a search came to prefer.
@@ -44,7 +45,7 @@ func options(a *arm) (armOptions, bool) {
 	}
 	s := &a.search.Config.Space
 	modal, _ := metrics.ModalArchitecture(a.search.Trials, a.task, s.Options(), o.Window)
-	o.Modal = s.Describe(modal)
+	o.Modal = trainer.Describe(s, modal)
 	for c, choice := range s.Choices {
 		if len(choice.Options) < 2 {
 			continue

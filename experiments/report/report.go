@@ -13,7 +13,6 @@ import (
 	"io"
 
 	"tnaml/experiments/data"
-	"tnaml/experiments/data/kinds"
 	"tnaml/experiments/metrics"
 	"tnaml/experiments/search"
 )
@@ -70,7 +69,6 @@ var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 	"points": points, "estimate": estimate, "duration": duration, "count": count, "label": label,
 	"inc": func(i int) int { return i + 1 }, "percent": func(v float64) float64 { return 100 * v },
 	"mul": func(a, b float64) float64 { return a * b }, "share": func(n, of int) float64 { return 100 * float64(n) / float64(max(1, of)) },
-	"facts": func(c data.Card) []data.Fact { return kinds.Of(&c).Facts(&c) }, "size": func(c data.Card) string { return kinds.Of(&c).Size(&c) },
 }).Parse(pageHTML))
 
 // Write writes the page. It checks the input first and reports everything wrong

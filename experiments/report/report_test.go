@@ -16,7 +16,7 @@ import (
 	"testing"
 
 	"tnaml/experiments/data"
-	"tnaml/experiments/search"
+	"tnaml/experiments/search/strategy"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -301,7 +301,7 @@ func TestJSON(t *testing.T) {
 			t.Errorf("%s: %+v, its curve ends with %+v", r.Search, r.Best, last)
 		}
 	}
-	if d.Results[2].Strategy != "naml, transferred" || in.Searches[2].Config.Strategy != search.NAML {
+	if d.Results[2].Strategy != "naml, transferred" || in.Searches[2].Config.Strategy != strategy.NAML {
 		t.Errorf("strategy %q", d.Results[2].Strategy)
 	}
 }

@@ -6,8 +6,9 @@ import (
 
 	"tnaml/experiments/data"
 	"tnaml/experiments/search"
+	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/space"
-	"tnaml/nn/child"
+	"tnaml/experiments/trainer"
 	"tnaml/nn/rng"
 )
 
@@ -17,7 +18,7 @@ func textSpace(t testing.TB, modules ...string) space.Space {
 	if err != nil {
 		t.Fatal(err)
 	}
-	expanded, err := sp.Expand(modules)
+	expanded, err := trainer.Builtin{}.Fill(sp, "text", modules)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,11 +35,11 @@ type world struct {
 // simulate makes up a search as it might be: each choice has a best option, and
 // accuracy falls with the distance from it; a learner samples more and more
 // around what is good, `head` trials ahead if it is transferred.
-func simulate(t testing.TB, name, strategy string, seed uint64, tasks []world, trials, head int) Search {
+func simulate(t testing.TB, name, by string, seed uint64, tasks []world, trials, head int) Search {
 	t.Helper()
 	sp := textSpace(t, "news-64", "news-128", "wiki-50", "wiki-128", "wiki-250")
-	s := Search{Name: name, Status: "completed", Config: search.Config{Space: sp, Strategy: strategy, Seed: seed, Lag: 1}}
-	if strategy != search.Random {
+	s := Search{Name: name, Status: "completed", Config: search.Config{Space: sp, Strategy: by, Seed: seed, Lag: 1}}
+	if by != strategy.Random {
 		s.Config.Lag = 8
 	}
 	for _, w := range tasks {
@@ -49,10 +50,11 @@ func simulate(t testing.TB, name, strategy string, seed uint64, tasks []world, t
 		k := r.IntN(len(tasks))
 		w := tasks[k]
 		skill := 0.0
-		if strategy != search.Random {
+		if by != strategy.Random {
 			skill = 1 - math.Exp(-float64(i+head)/180)
 		}
-		x := search.Trial{Trial: i, Task: k, Status: child.OK, Parameters: 3000 + r.IntN(1_200_000), Loss: r.Float64()}
+		x := search.Trial{Trial: i, Task: k, Status: trainer.OK}
+		x.Metrics = map[string]float64{"parameters": float64(3000 + r.IntN(1_200_000)), "training_loss": r.Float64()}
 		bad := 0.0
 		for c, n := range sp.Options() {
 			want := (c*5 + len(w.name)) % n
@@ -69,17 +71,18 @@ func simulate(t testing.TB, name, strategy string, seed uint64, tasks []world, t
 		x.Test = min(1, math.Round(558*(accuracy-.004+noise()))/558)
 		switch {
 		case r.IntN(23) == 0:
-			x.Status, x.Reason = child.Diverged, []string{"loss not finite: NaN at step 41 of 400", "loss not finite: +Inf at step 7 of 100"}[r.IntN(2)]
+			x.Status, x.Reason = trainer.Diverged, []string{"loss not finite: NaN at step 41 of 400", "loss not finite: +Inf at step 7 of 100"}[r.IntN(2)]
 		case r.IntN(90) == 0:
-			x.Status, x.Reason = child.OverMemory, "needs 2210.4 MiB, the limit is 2048.0 MiB"
+			x.Status, x.Reason = trainer.OverMemory, "needs 2210.4 MiB, the limit is 2048.0 MiB"
 		}
 		c := search.Cost{Trial: i, CPUSeconds: math.Exp(4*r.Float64() - 1), Worker: []string{"a", "b", "c"}[r.IntN(3)], InstructionSet: "avx2", Cached: r.IntN(11) == 0}
 		c.WallSeconds = 1.2 * c.CPUSeconds
 		if !x.OK() {
-			x.Validation, x.Test, x.Loss = 0, 0, 0
+			x.Validation, x.Test, x.Metrics = 0, 0, nil
 		} else if x.Validation > w.best-.02 {
 			x.Model = "sha256:0f"
 		}
+		x.Reward = x.Validation
 		s.Trials, s.Costs = append(s.Trials, x), append(s.Costs, c)
 	}
 	return s
@@ -112,11 +115,11 @@ func realistic(t testing.TB) Input {
 			n = 240
 		}
 		tasks := []world{w}
-		transferred := simulate(t, w.name+"-transfer-s1", search.NAML, 1, tasks, n, 150)
+		transferred := simulate(t, w.name+"-transfer-s1", strategy.NAML, 1, tasks, n, 150)
 		transferred.Strategy = "naml, transferred"
 		in.Searches = append(in.Searches,
-			simulate(t, w.name+"-random-s1", search.Random, 1, tasks, n, 0),
-			simulate(t, w.name+"-naml-s1", search.NAML, 1, tasks, n, 0),
+			simulate(t, w.name+"-random-s1", strategy.Random, 1, tasks, n, 0),
+			simulate(t, w.name+"-naml-s1", strategy.NAML, 1, tasks, n, 0),
 			transferred)
 	}
 	return in
@@ -128,8 +131,8 @@ func repeated(t testing.TB) Input {
 	for seed := range uint64(3) {
 		tasks := []world{spam}
 		in.Searches = append(in.Searches,
-			simulate(t, "random-s"+string(rune('1'+seed)), search.Random, seed+1, tasks, 200, 0),
-			simulate(t, "naml-s"+string(rune('1'+seed)), search.NAML, seed+1, tasks, 200, 40))
+			simulate(t, "random-s"+string(rune('1'+seed)), strategy.Random, seed+1, tasks, 200, 0),
+			simulate(t, "naml-s"+string(rune('1'+seed)), strategy.NAML, seed+1, tasks, 200, 40))
 	}
 	return in
 }
@@ -142,8 +145,8 @@ func hostile(t testing.TB) Input {
 	in := Input{
 		Title: "A & B " + evil, Generated: evil,
 		Searches: []Search{
-			simulate(t, "s-random "+evil, search.Random, 1, both[:1], 60, 0),
-			simulate(t, "s-naml "+evil, search.NAML, 2, both, 80, 0),
+			simulate(t, "s-random "+evil, strategy.Random, 1, both[:1], 60, 0),
+			simulate(t, "s-naml "+evil, strategy.NAML, 2, both, 80, 0),
 		},
 		Cards: []Card{{both[0].name, data.Card{
 			Examples: 100, Train: 80, Validation: 10, Test: 10, MajorityAccuracy: .87, Warnings: []string{evil},
@@ -155,7 +158,7 @@ func hostile(t testing.TB) Input {
 		s.Status = evil
 		s.Config.Space.Name = evil
 		for k := range s.Config.Space.Choices {
-			if c := &s.Config.Space.Choices[k]; c.Name == space.Module {
+			if c := &s.Config.Space.Choices[k]; c.Name == trainer.Module {
 				c.Options[0] = evil
 			}
 		}

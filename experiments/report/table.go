@@ -6,7 +6,7 @@ import (
 	"strconv"
 
 	"tnaml/experiments/metrics"
-	"tnaml/experiments/search"
+	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/study"
 )
 
@@ -112,7 +112,7 @@ func Tables(s *study.Study) []Table {
 
 // baselineWords is what the baseline is called in a sentence.
 func baselineWords(s *study.Study) string {
-	if s.Arm(s.Baseline).Strategy == search.Random {
+	if s.Arm(s.Baseline).Strategy == strategy.Random {
 		return "random search"
 	}
 	return s.Baseline

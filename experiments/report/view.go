@@ -12,6 +12,8 @@ import (
 	"tnaml/experiments/data"
 	"tnaml/experiments/metrics"
 	"tnaml/experiments/search"
+	"tnaml/experiments/search/strategy"
+	"tnaml/experiments/trainer"
 )
 
 // view is what the page's template shows.
@@ -75,7 +77,7 @@ type cost struct {
 }
 
 // random says that the arm is the paper's baseline.
-func (a *arm) random() bool { return a.search.Config.Strategy == search.Random }
+func (a *arm) random() bool { return a.search.Config.Strategy == strategy.Random }
 
 // bestRow is one of the best models.
 type bestRow struct {
@@ -169,7 +171,7 @@ func (tv *taskView) fill() error {
 			tv.Strategies = append(tv.Strategies, a)
 		}
 		for _, t := range a.Top.Trials {
-			tv.Best = append(tv.Best, bestRow{a, t, a.costs[t.Trial].CPUSeconds, a.search.Config.Space.Describe(t.Actions)})
+			tv.Best = append(tv.Best, bestRow{a, t, a.costs[t.Trial].CPUSeconds, trainer.Describe(&a.search.Config.Space, t.Actions)})
 		}
 	}
 	// Stable: ties go to the earlier search and trial, as in accuracy-topN.

@@ -1,24 +1,30 @@
 package search
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 
-	"tnaml/experiments/space"
+	"tnaml/experiments/search/strategy"
+	"tnaml/experiments/trainer"
 )
 
 // maxLag bounds the proposals that a state holds.
 const maxLag = 4096
 
 // Validate reports everything wrong with a configuration together.
-func (c *Config) Validate() error {
+func (c *Config) Validate() error { return c.validate(strategy.Builtin()) }
+
+func (c *Config) validate(table strategy.Table) error {
 	var errs []error
 	bad := func(format string, a ...any) { errs = append(errs, fmt.Errorf(format, a...)) }
 	if len(c.Tasks) == 0 {
 		bad("no tasks")
 	}
+	def := trainer.Find(c.Space.TrainerName())
 	for i, t := range c.Tasks {
 		if t.Name == "" || t.Data == "" {
 			bad("task %d lacks a name or its data", i)
@@ -26,17 +32,20 @@ func (c *Config) Validate() error {
 		if slices.ContainsFunc(c.Tasks[:i], func(o Task) bool { return o.Name == t.Name }) {
 			bad("task %q is there twice", t.Name)
 		}
+		if !def.Takes(t.Kind) {
+			bad("task %q is of kind %s, which the trainer %s does not take", t.Name, t.Kind, def.Name())
+		}
 	}
-	if err := c.Space.Validate(); err != nil {
-		errs = append(errs, err)
+	if problems := trainer.Check(&c.Space); len(problems) > 0 {
+		errs = append(errs, c.Space.Join(problems))
 	} else {
-		errs = append(errs, c.validateModules()...)
+		errs = append(errs, c.validateModules(def)...)
 	}
-	if err := c.validateSettings(); err != nil {
-		errs = append(errs, err)
+	if c.Space.Objective.Metric == "" || c.Space.Objective.Direction == "" {
+		bad("the space's objective is not filled in")
 	}
-	if c.Controller != "" && c.Strategy != NAML {
-		bad("a controller for the strategy %s, which starts from none", c.Strategy)
+	if err := c.validateSettings(table); err != nil {
+		errs = append(errs, fmt.Errorf("strategy %s: %w", c.Strategy, err))
 	}
 	if c.Lag < 1 || c.Lag > maxLag {
 		bad("a lag of %d: it must lie between 1 and %d", c.Lag, maxLag)
@@ -47,37 +56,47 @@ func (c *Config) Validate() error {
 	return nil
 }
 
-// validateSettings checks the settings, which must be in canonical form unless
-// an earlier version made them: those stay as they are, for they are part of a
-// search's identity.
-func (c *Config) validateSettings() error {
-	settings, err := ParseSettings(c.Strategy, c.Settings)
+// validateSettings checks the settings, which must be in canonical form: they are
+// part of a search's identity.
+func (c *Config) validateSettings(table strategy.Table) error {
+	d, err := table.Find(c.Strategy)
 	if err != nil {
-		return fmt.Errorf("strategy %s: %w", c.Strategy, err)
+		return err
 	}
-	if !earlier(c.Strategy, c.Settings) && string(settings) != string(c.Settings) {
-		return fmt.Errorf("the settings of %s are not in canonical form", c.Strategy)
+	if c.Controller != "" && !d.Continues {
+		return errors.New("it goes on from no controller")
 	}
-	if c.Strategy == Fixed {
-		if _, err := newFixed(*c); err != nil {
-			return fmt.Errorf("strategy %s: %w", c.Strategy, err)
-		}
+	settings, err := d.Canonical(c.Settings, nil)
+	if err != nil {
+		return err
 	}
-	return nil
+	if string(settings) != string(c.Settings) {
+		return errors.New("its settings are not in canonical form")
+	}
+	if c.Controller != "" {
+		return nil // what else there is to check needs the controller
+	}
+	_, err = d.New(c.start(nil))
+	return err
 }
 
-func (c *Config) validateModules() (errs []error) {
-	for _, choice := range c.Space.Choices {
-		if choice.Name != space.Module {
-			continue
-		}
-		if len(choice.Options) != len(c.Modules) {
-			return []error{fmt.Errorf("%d modules for %d options of the module choice", len(c.Modules), len(choice.Options))}
-		}
-		for i, m := range c.Modules {
-			if choice.Options[i] != any(m.Name) || m.Data == "" {
-				errs = append(errs, fmt.Errorf("module option %v has no object", choice.Options[i]))
-			}
+// start is what the strategy starts from.
+func (c *Config) start(from *strategy.Pretrained) strategy.Start {
+	s := strategy.Start{Seed: c.Seed, Space: &c.Space, Settings: c.Settings, Controller: from}
+	for _, t := range c.Tasks {
+		s.Tasks = append(s.Tasks, t.Name)
+	}
+	return s
+}
+
+func (c *Config) validateModules(def trainer.Definition) (errs []error) {
+	names := def.Modules(&c.Space)
+	if len(names) != len(c.Modules) {
+		return []error{fmt.Errorf("%d modules for %d that the space offers", len(c.Modules), len(names))}
+	}
+	for i, m := range c.Modules {
+		if names[i] != m.Name || m.Data == "" {
+			errs = append(errs, fmt.Errorf("module option %v has no object", names[i]))
 		}
 	}
 	return errs
@@ -90,5 +109,6 @@ func (c *Config) Digest() string {
 	if err != nil {
 		panic(err) // scalars and canonical JSON
 	}
-	return digest(b)
+	sum := sha256.Sum256(b)
+	return "sha256:" + hex.EncodeToString(sum[:])
 }

@@ -3,41 +3,38 @@ package search
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/space"
-	"tnaml/nn/child"
+	"tnaml/experiments/trainer"
 	"tnaml/nn/rng"
 )
 
-func testConfig(t testing.TB, strategy string, tasks, lag int) Config {
+// filled is the space text-small with two modules.
+func filled(t testing.TB) space.Space {
 	t.Helper()
-	sp, err := space.Builtin("text-small")
-	if err != nil {
-		t.Fatal(err)
-	}
-	expanded, err := sp.Expand([]string{"m-16", "m-64"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	sp := must(space.Builtin("text-small"))(t)
+	return must(trainer.Find(sp.TrainerName()).Fill(sp, "text", []string{"m-16", "m-64"}))(t)
+}
+
+func testConfig(t testing.TB, name string, tasks, lag int) Config {
+	t.Helper()
 	var raw json.RawMessage
-	if strategy == Fixed {
+	if name == strategy.Fixed {
 		raw = json.RawMessage(`{"architecture":` + testArchitecture + `}`)
 	}
-	settings, err := ParseSettings(strategy, raw)
-	if err != nil {
-		t.Fatal(err)
-	}
 	c := Config{
-		Space: expanded, Modules: []Module{{"m-16", "sha256:a"}, {"m-64", "sha256:b"}},
-		Strategy: strategy, Settings: settings, Seed: 3, Lag: lag,
+		Space: filled(t), Modules: []Module{{"m-16", "sha256:a"}, {"m-64", "sha256:b"}},
+		Strategy: name, Settings: must(strategy.ParseSettings(name, raw))(t), Seed: 3, Lag: lag,
 	}
 	for i := range tasks {
-		c.Tasks = append(c.Tasks, Task{fmt.Sprintf("task-%d", i), "sha256:c"})
+		c.Tasks = append(c.Tasks, Task{Name: fmt.Sprintf("task-%d", i), Kind: "text", Data: "sha256:c"})
 	}
 	if err := c.Validate(); err != nil {
 		t.Fatal(err)
@@ -51,14 +48,19 @@ const testArchitecture = `{"module":"m-64","fine_tune":true,"hidden_layers":2.0,
 
 // result makes up a trial's outcome; every eleventh fails.
 func result(p Proposal) Trial {
-	t := Trial{Trial: p.Trial, Task: p.Task, Actions: p.Actions, Status: child.OK}
 	if p.Trial%11 == 10 {
-		t.Status, t.Reason = child.Diverged, "made up"
-		return t
+		return NewTrial(p, trainer.Outcome{Status: trainer.Diverged, Reason: "made up"}, accuracy)
 	}
-	t.Validation = rng.New(9, "reward", uint64(p.Trial)).Float64()
-	t.Test = t.Validation / 2
-	return t
+	return rewarded(p, rng.New(9, "reward", uint64(p.Trial)).Float64())
+}
+
+var accuracy = space.Objective{Metric: trainer.Accuracy, Direction: space.Maximise}
+
+// rewarded is the outcome of a trial with an accuracy.
+func rewarded(p Proposal, v float64) Trial {
+	return NewTrial(p, trainer.Outcome{
+		Status: trainer.OK, Metrics: map[string]float64{"validation_accuracy": v, "test_accuracy": v / 2, "loss": 1 - v}, Steps: 100,
+	}, accuracy)
 }
 
 func must[T any](v T, err error) func(testing.TB) T {
@@ -84,46 +86,63 @@ func advance(t testing.TB, s *Searcher, n int) (out []Proposal) {
 	return out
 }
 
-// One configuration gives one sequence of proposals and one checkpoint, with
-// or without a restore at any point on the way.
+// ledger is what the search must have written of trials whose outcomes result
+// made up: a failed one has the worst reward of its task so far.
+func ledger(proposals []Proposal) (out []Trial) {
+	worst := map[int]float64{}
+	for _, p := range proposals {
+		row := result(p)
+		w, any := worst[p.Task]
+		if row.Status != trainer.OK {
+			row.Reward = w
+		} else if !any || row.Validation < w {
+			worst[p.Task] = row.Validation
+		}
+		out = append(out, row)
+	}
+	return out
+}
+
+// One configuration gives one sequence of proposals, one ledger and one state,
+// with or without a restore at any point on the way.
 func TestRestoreChangesNothing(t *testing.T) {
-	for _, strategy := range Strategies() {
+	for _, name := range strategy.Builtin().Names() {
 		for _, lag := range []int{1, 5} {
-			t.Run(fmt.Sprintf("%s lag %d", strategy, lag), func(t *testing.T) {
-				c := testConfig(t, strategy, 2, lag)
+			t.Run(fmt.Sprintf("%s lag %d", name, lag), func(t *testing.T) {
+				c := testConfig(t, name, 2, lag)
 				const n = 30
 				whole := must(New(c))(t)
 				want := advance(t, whole, n)
-				wantController, err := whole.Controller()
-				if err != nil {
-					t.Fatal(err)
-				}
-				if (strategy == NAML) != (wantController != nil) {
-					t.Error("naml has a controller, random has none")
+				wantController := whole.Controller()
+				if (name == strategy.NAML) != (wantController != nil) {
+					t.Error("naml has a controller, the others have none")
 				}
 				for _, at := range []int{0, 1, 7, 29} {
 					s := must(New(c))(t)
 					got := advance(t, s, at)
-					first := s.Checkpoint("")
-					s = must(Restore(c, first))(t)
+					first, state := s.Segment(""), s.State()
+					s = must(Restore(c, state))(t)
+					if again := s.State(); string(again) != string(state) {
+						t.Errorf("restored at %d: the state is another", at)
+					}
 					got = append(got, advance(t, s, n)...)
 					if diff := cmp.Diff(want, got); diff != "" {
 						t.Fatalf("restored at %d: %s", at, diff)
 					}
-					last := s.Checkpoint("sha256:first")
-					controller, err := s.Controller()
-					if err != nil {
-						t.Fatal(err)
-					}
-					if string(controller) != string(wantController) {
+					last := s.Segment("sha256:first")
+					if string(s.Controller()) != string(wantController) {
 						t.Errorf("restored at %d: another controller", at)
 					}
+					if string(s.State()) != string(whole.State()) {
+						t.Errorf("restored at %d: another state", at)
+					}
 					head, tail := must(DecodeSegment(first))(t), must(DecodeSegment(last))(t)
-					if len(head.Trials) != at || len(tail.Trials) != n-at || tail.Previous != "sha256:first" {
+					if len(head.Trials) != at || len(tail.Trials) != n-at || head.Previous != "" || tail.Previous != "sha256:first" {
 						t.Errorf("segments of %d and %d trials, previous %q", len(head.Trials), len(tail.Trials), tail.Previous)
 					}
+					rows := ledger(want)
 					for i, trial := range slices.Concat(head.Trials, tail.Trials) {
-						if diff := cmp.Diff(result(want[i]), trial); diff != "" {
+						if diff := cmp.Diff(rows[i], trial); diff != "" {
 							t.Errorf("ledger row %d: %s", i, diff)
 						}
 					}
@@ -133,11 +152,34 @@ func TestRestoreChangesNothing(t *testing.T) {
 	}
 }
 
+// A segment takes the trials since the last one, and leaves the state alone.
+func TestSegmentsAndStateAreApart(t *testing.T) {
+	s := must(New(testConfig(t, strategy.NAML, 1, 2)))(t)
+	advance(t, s, 3)
+	state := s.State()
+	one, empty := must(DecodeSegment(s.Segment("")))(t), must(DecodeSegment(s.Segment("sha256:one")))(t)
+	if len(one.Trials) != 3 || len(empty.Trials) != 0 || empty.Trials == nil || empty.Previous != "sha256:one" {
+		t.Errorf("%d trials, then %d after %q", len(one.Trials), len(empty.Trials), empty.Previous)
+	}
+	if string(s.State()) != string(state) {
+		t.Error("the state holds something of the ledger")
+	}
+	if strings.Contains(string(state), `"status"`) {
+		t.Error("the state holds rows")
+	}
+	if _, err := DecodeSegment(state); err == nil || !strings.Contains(err.Error(), `the object is a "state"`) {
+		t.Errorf("a state for a segment: %v", err)
+	}
+	if _, err := Restore(s.config, s.Segment("")); err == nil || !strings.Contains(err.Error(), `the object is a "ledger"`) {
+		t.Errorf("a segment for a state: %v", err)
+	}
+}
+
 // The proposal for trial i depends on the trials 0…i−lag and on no later one.
 func TestProposalsDependOnWhatTheyMay(t *testing.T) {
-	c := testConfig(t, NAML, 1, 3)
+	c := testConfig(t, strategy.NAML, 1, 3)
 	// A learning rate at which one reward shows in the next sample.
-	settings, err := ParseSettings(NAML, json.RawMessage(`{"policy_gradient":{"learning_rate":0.5}}`))
+	settings, err := strategy.ParseSettings(strategy.NAML, json.RawMessage(`{"policy_gradient":{"learning_rate":0.5}}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,17 +188,15 @@ func TestProposalsDependOnWhatTheyMay(t *testing.T) {
 	advance(t, a, 4)
 	advance(t, b, 4)
 	p := must(a.Ask(4))(t)
-	good, bad := result(p), result(p)
-	good.Validation, bad.Validation = 1, 0
 	for i := range 3 {
 		if diff := cmp.Diff(must(a.Ask(4+i))(t), must(b.Ask(4+i))(t)); diff != "" {
 			t.Errorf("trial %d: %s", 4+i, diff)
 		}
 	}
-	if err := a.Tell(good); err != nil {
+	if err := a.Tell(rewarded(p, 1)); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Tell(bad); err != nil {
+	if err := b.Tell(rewarded(p, 0)); err != nil {
 		t.Fatal(err)
 	}
 	for i := range 2 { // asked before trial 4 was told
@@ -169,19 +209,41 @@ func TestProposalsDependOnWhatTheyMay(t *testing.T) {
 	}
 }
 
+// A proposal names what it takes: by index, by name and in words.
+func TestProposal(t *testing.T) {
+	c := testConfig(t, strategy.Fixed, 1, 2)
+	s := must(New(c))(t)
+	p := must(s.Ask(1))(t)
+	want := Proposal{
+		Trial: 1, Actions: []int{1, 1, 2, 1, 3, 0, 2, 2, 1, 5, 0, 2}, Seed: rng.Derive(3, "trial", 1),
+		Choices: map[string]any{
+			"module": "m-64", "fine_tune": true, "hidden_layers": int64(2), "hidden_size": int64(64), "activation": "swish", "normalisation": "none",
+			"dropout": .2, "deep_learning_rate": .03, "deep_regularisation": 1e-4, "wide_learning_rate": 1., "wide_regularisation": 0., "steps": int64(200),
+		},
+		Summary: "m-64 tuned · 2x64 swish · dropout 0.2 · deep 0.03 L2 0.0001 · wide 1 · 200 steps",
+	}
+	if diff := cmp.Diff(want, p); diff != "" {
+		t.Error(diff)
+	}
+	p.Actions[0], p.Choices["module"] = 7, "x" // the caller's own
+	if diff := cmp.Diff(want, must(s.Ask(1))(t)); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestKeepIsTheTenthBestOfTheTask(t *testing.T) {
-	c := testConfig(t, Random, 2, 1)
+	c := testConfig(t, strategy.Random, 2, 1)
 	s := must(New(c))(t)
 	var values [2][]float64
 	for range 80 {
 		p := must(s.Ask(s.Told()))(t)
-		want := -1.0
-		if v := values[p.Task]; len(v) >= topN {
+		if v := values[p.Task]; len(v) >= TopN {
 			slices.Sort(v)
-			want = v[len(v)-topN]
-		}
-		if p.Keep != want {
-			t.Fatalf("trial %d: keep %v, want %v", p.Trial, p.Keep, want)
+			if want := v[len(v)-TopN]; p.Keep == nil || *p.Keep != want {
+				t.Fatalf("trial %d: keep %v, want %v", p.Trial, p.Keep, want)
+			}
+		} else if p.Keep != nil {
+			t.Fatalf("trial %d: keep %v with %d trials of the task", p.Trial, *p.Keep, len(v))
 		}
 		r := result(p)
 		if r.OK() {
@@ -191,40 +253,166 @@ func TestKeepIsTheTenthBestOfTheTask(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if len(values[0]) < topN || len(values[1]) < topN {
+	if len(values[0]) < TopN || len(values[1]) < TopN {
 		t.Error("both tasks should have been drawn often")
 	}
 	for task := range 2 {
 		leaders := s.Leaders(task)
 		slices.Sort(values[task])
 		for i, l := range leaders {
-			if l.Validation != values[task][len(values[task])-1-i] {
+			if l.Reward != values[task][len(values[task])-1-i] {
 				t.Errorf("leader %d of task %d: %v", i, task, l)
 			}
 		}
 	}
 }
 
+// What is to be minimised is negated for the strategy and the leaders; the
+// ledger holds it as it was measured.
+func TestMinimise(t *testing.T) {
+	c := testConfig(t, strategy.Random, 1, 1)
+	c.Space.Objective = space.Objective{Metric: trainer.LogLoss, Direction: space.Minimise}
+	if err := c.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	s := must(New(c))(t)
+	for i := range 15 {
+		p := must(s.Ask(i))(t)
+		v := float64((i*7)%15) + .5
+		o := trainer.Outcome{Status: trainer.OK, Metrics: map[string]float64{"validation_log_loss": v, "test_log_loss": v + 1}}
+		if err := s.Tell(NewTrial(p, o, c.Space.Objective)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	leaders := s.Leaders(0)
+	for i, l := range leaders {
+		if want := -(float64(i) + .5); l.Reward != want {
+			t.Errorf("leader %d: %+v", i, l)
+		}
+	}
+	if p := must(s.Ask(15))(t); len(leaders) != TopN || p.Keep == nil || *p.Keep != -9.5 {
+		t.Errorf("%d leaders, keep %v", len(leaders), p.Keep)
+	}
+	rows := must(DecodeSegment(s.Segment("")))(t).Trials
+	if r := rows[1]; r.Validation != 7.5 || r.Test != 8.5 || r.Reward != -7.5 || r.Metrics["validation_log_loss"] != 7.5 {
+		t.Errorf("%+v", r)
+	}
+}
+
+// A failed trial is told with the worst reward of its own task so far, 0 while
+// there is none, whichever way the objective goes and wherever the search is
+// restored.
+func TestFailuresHaveTheWorstRewardSoFar(t *testing.T) {
+	for _, objective := range []space.Objective{accuracy, {Metric: trainer.LogLoss, Direction: space.Minimise}} {
+		for _, restore := range []bool{false, true} {
+			c := testConfig(t, strategy.NAML, 2, 3)
+			c.Space.Objective = objective
+			s := must(New(c))(t)
+			worst := map[int]float64{}
+			failures := map[bool]int{}
+			var want, got []float64
+			previous := ""
+			segments := func() {
+				for _, row := range must(DecodeSegment(s.Segment(previous)))(t).Trials {
+					got = append(got, row.Reward)
+				}
+				previous = "sha256:x"
+			}
+			for i := range 40 {
+				if restore {
+					segments()
+					s = must(Restore(c, s.State()))(t)
+				}
+				p := must(s.Ask(i))(t)
+				w, any := worst[p.Task]
+				o := trainer.Outcome{Status: trainer.Statuses()[1+i%4], Reason: "made up", Metrics: map[string]float64{"parameters": 3}}
+				reward := w
+				if i%3 == 2 {
+					v := 1 + rng.New(9, "reward", uint64(i)).Float64()*4
+					o = trainer.Outcome{Status: trainer.OK, Metrics: map[string]float64{"validation_" + objective.Metric: v}}
+					if reward = v; objective.Direction == space.Minimise {
+						reward = -v
+					}
+					if !any || reward < w {
+						worst[p.Task] = reward
+					}
+				} else {
+					failures[any]++
+				}
+				want = append(want, reward)
+				if err := s.Tell(NewTrial(p, o, objective)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			segments()
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s, restored %v: %s", objective.Metric, restore, diff)
+			}
+			if failures[false] < 2 || failures[true] < 10 || len(worst) != 2 || worst[0] == worst[1] {
+				t.Errorf("nothing is shown by %v failures and the worst %v", failures, worst)
+			}
+			for task := range 2 {
+				for _, l := range s.Leaders(task) {
+					if l.Trial%3 != 2 {
+						t.Errorf("the failed trial %d leads", l.Trial)
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestNewTrial(t *testing.T) {
+	p := Proposal{Trial: 3, Task: 1, Actions: []int{0, 2}}
+	metrics := map[string]float64{"validation_accuracy": .8, "loss": .4}
+	row := NewTrial(p, trainer.Outcome{Status: trainer.OK, Metrics: metrics, Steps: 7, Model: "sha256:m"}, accuracy)
+	want := Trial{
+		Trial: 3, Task: 1, Actions: []int{0, 2}, Status: trainer.OK, Reward: .8, Validation: .8, Metrics: metrics, Steps: 7, Model: "sha256:m",
+	}
+	if diff := cmp.Diff(want, row); diff != "" {
+		t.Error(diff)
+	}
+	metrics = map[string]float64{"validation_accuracy": .8, "parameters": 9}
+	row = NewTrial(p, trainer.Outcome{Status: trainer.Diverged, Reason: "NaN", Metrics: metrics, Steps: 2}, accuracy)
+	want = Trial{Trial: 3, Task: 1, Actions: []int{0, 2}, Status: trainer.Diverged, Reason: "NaN", Metrics: metrics, Steps: 2}
+	if diff := cmp.Diff(want, row); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestInsertBest(t *testing.T) {
+	var best []Leader
+	for i := range 30 {
+		l := Leader{Trial: i, Reward: float64(i * 7 % 5)}
+		best = InsertBest(best, l, func(l Leader) (float64, int) { return l.Reward, l.Trial })
+	}
+	want := []Leader{{2, 4}, {7, 4}, {12, 4}, {17, 4}, {22, 4}, {27, 4}, {4, 3}, {9, 3}, {14, 3}, {19, 3}}
+	if diff := cmp.Diff(want, best); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestTellRefusesWhatWasNotProposed(t *testing.T) {
-	c := testConfig(t, NAML, 1, 2)
+	c := testConfig(t, strategy.NAML, 1, 2)
 	s := must(New(c))(t)
 	p := must(s.Ask(0))(t)
 	for name, change := range map[string]func(*Trial){
 		"another trial":   func(r *Trial) { r.Trial = 1 },
 		"another task":    func(r *Trial) { r.Task = 1 },
 		"other actions":   func(r *Trial) { r.Actions = slices.Clone(r.Actions); r.Actions[0]++ },
-		"reward above 1":  func(r *Trial) { r.Validation = 1.5 },
+		"no number":       func(r *Trial) { r.Validation = math.NaN() },
+		"infinite test":   func(r *Trial) { r.Test = math.Inf(1) },
 		"no status":       func(r *Trial) { r.Status = "" },
-		"rewarded failed": func(r *Trial) { r.Status = child.Diverged },
+		"unknown status":  func(r *Trial) { r.Status = "done" },
+		"rewarded failed": func(r *Trial) { r.Status = trainer.Diverged },
 	} {
-		before := s.told
-		r := result(p)
-		r.Validation = .5
+		before, state := s.told, s.State()
+		r := rewarded(p, .5)
 		change(&r)
 		if err := s.Tell(r); err == nil {
 			t.Errorf("%s was taken", name)
 		}
-		if s.told != before {
+		if s.told != before || string(s.State()) != string(state) {
 			t.Fatalf("%s changed the state", name)
 		}
 	}
@@ -239,82 +427,84 @@ func TestTellRefusesWhatWasNotProposed(t *testing.T) {
 }
 
 func TestRestoreRefusesAnotherConfiguration(t *testing.T) {
-	c := testConfig(t, NAML, 1, 2)
-	b := must(New(c))(t).Checkpoint("")
+	c := testConfig(t, strategy.NAML, 1, 2)
+	b := must(New(c))(t).State()
 	other := c
 	other.Seed++
 	if _, err := Restore(other, b); err == nil || !strings.Contains(err.Error(), "configuration") {
 		t.Errorf("another seed: %v", err)
 	}
 	if _, err := Restore(c, b[:len(b)-1]); err == nil {
-		t.Error("a cut checkpoint was taken")
+		t.Error("a cut state was taken")
 	}
-	controller, err := must(New(c))(t).Controller()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Restore(c, controller); err == nil || !strings.Contains(err.Error(), "controller") {
-		t.Errorf("a controller instead of a checkpoint: %v", err)
-	}
-}
-
-func TestParseSettings(t *testing.T) {
-	full := must(ParseSettings(NAML, nil))(t)
-	again := must(ParseSettings(NAML, full))(t)
-	if string(full) != string(again) {
-		t.Errorf("the canonical form is not a fixed point:\n%s\n%s", full, again)
-	}
-	for _, want := range []string{`"hidden":50`, `"layers":2`, `"task_embedding":25`, `"action_embedding":25`, `"decay":0.01`} {
-		if !strings.Contains(string(full), want) {
-			t.Errorf("%s is not in %s", want, full)
-		}
-	}
-	for _, c := range []struct {
-		strategy, raw string
-		want          []string
-	}{
-		{Random, `{"seed":1}`, []string{"seed"}},
-		{NAML, `{"contoller":{}}`, []string{"contoller", "controller.hidden", "baseline.decay", "policy_gradient.learning_rate"}},
-		{NAML, `{"baseline":{"decay":2,"floor":-1},"controller":{"layers":-1}}`, []string{"decay 2", "floor -1", "controller:"}},
-		{NAML, `[]`, []string{"array"}},
-		{NAML, `{} {}`, []string{"after"}},
-		{"genetic", `{}`, []string{"genetic", "random, naml"}},
-	} {
-		_, err := ParseSettings(c.strategy, json.RawMessage(c.raw))
-		if err == nil {
-			t.Errorf("%s was taken", c.raw)
-			continue
-		}
-		for _, want := range c.want {
-			if !strings.Contains(err.Error(), want) {
-				t.Errorf("%s: %q is not in: %v", c.raw, want, err)
-			}
-		}
+	if _, err := Restore(c, must(New(c))(t).Controller()); err == nil || !strings.Contains(err.Error(), "controller") {
+		t.Errorf("a controller instead of a state: %v", err)
 	}
 }
 
 func TestConfigValidateReportsEverything(t *testing.T) {
-	c := testConfig(t, NAML, 1, 1)
-	c.Tasks = append(c.Tasks, c.Tasks[0], Task{})
+	c := testConfig(t, strategy.NAML, 1, 1)
+	c.Tasks = append(c.Tasks, c.Tasks[0], Task{}, Task{Name: "x", Kind: "table", Data: "sha256:x"})
 	c.Lag = 0
 	c.Modules[0].Name = "other"
 	c.Settings = json.RawMessage(`{}`)
+	c.Space.Objective = space.Objective{}
 	err := c.Validate()
-	for _, want := range []string{"twice", "lacks a name", "lag of 0", "m-16", "canonical"} {
+	for _, want := range []string{
+		"twice", "lacks a name", "lag of 0", "m-16", "canonical", `task "x" is of kind table, which the trainer builtin does not take`, "objective is not filled in",
+	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not in: %v", want, err)
+		}
+	}
+	c = testConfig(t, strategy.NAML, 1, 1)
+	c.Lag = 5000
+	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "lag of 5000") {
+		t.Errorf("%v", err)
+	}
+}
+
+// A search in a space of any choices, for a trainer of its own.
+func TestAnySpace(t *testing.T) {
+	sp := space.Space{Name: "ours", Trainer: "ours", Objective: space.Objective{Metric: "validation", Direction: space.Maximise}}
+	for i := range 40 {
+		c := space.Choice{Name: fmt.Sprintf("choice-%d", i)}
+		for k := range 2 + i%4 {
+			c.Options = append(c.Options, []any{float64(k) + .5, int64(k), fmt.Sprint("option ", k), k == 0}[i%4])
+			if i%4 == 3 && k == 1 {
+				break
+			}
+		}
+		sp.Choices = append(sp.Choices, c)
+	}
+	for _, name := range []string{strategy.Random, strategy.NAML} {
+		c := Config{
+			Space: sp, Strategy: name, Settings: must(strategy.ParseSettings(name, nil))(t), Seed: 1, Lag: 2,
+			Tasks: []Task{{Name: "external", Data: "any words of ours"}},
+		}
+		s := must(New(c))(t)
+		for range 20 {
+			p := must(s.Ask(s.Told()))(t)
+			if len(p.Choices) != 40 || !strings.HasPrefix(p.Summary, "choice-0 ") {
+				t.Fatalf("%+v", p)
+			}
+			o := trainer.Outcome{Status: trainer.OK, Metrics: map[string]float64{"validation": float64(p.Actions[0])}}
+			if err := s.Tell(NewTrial(p, o, sp.Objective)); err != nil {
+				t.Fatal(err)
+			}
+			s = must(Restore(c, s.State()))(t)
 		}
 	}
 }
 
 func FuzzRestore(f *testing.F) {
-	c := testConfig(f, Random, 1, 2)
+	c := testConfig(f, strategy.Random, 1, 2)
 	s, err := New(c)
 	if err != nil {
 		f.Fatal(err)
 	}
 	advance(f, s, 3)
-	f.Add(s.Checkpoint("sha256:x"))
+	f.Add(s.State())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		s, err := Restore(c, b)
 		if err != nil {
@@ -326,9 +516,9 @@ func FuzzRestore(f *testing.F) {
 
 // BenchmarkAskTell measures the strategy's part of a trial.
 func BenchmarkAskTell(b *testing.B) {
-	for _, strategy := range Strategies() {
-		b.Run(strategy, func(b *testing.B) {
-			s, err := New(testConfig(b, strategy, 1, 4))
+	for _, name := range strategy.Builtin().Names() {
+		b.Run(name, func(b *testing.B) {
+			s, err := New(testConfig(b, name, 1, 4))
 			if err != nil {
 				b.Fatal(err)
 			}

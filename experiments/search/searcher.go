@@ -6,53 +6,44 @@ import (
 	"math"
 	"slices"
 
-	"tnaml/nn/child"
+	"tnaml/experiments/search/strategy"
+	"tnaml/experiments/trainer"
 	"tnaml/nn/rng"
-	"tnaml/nn/safetensors"
 )
 
-// topN is the number of best models a task keeps: the paper's accuracy-top10.
-const topN = 10
-
-// strategy proposes actions and learns from rewards.
-type strategy interface {
-	// propose returns the actions of a trial and the log-probability with which
-	// they were drawn.
-	propose(trial, task int) (actions []int, logProb float64)
-	// learn takes the reward of a trial proposed earlier.
-	learn(task int, actions []int, logProb, reward float64) error
-	// put and get save and restore the strategy's state, every bit of it.
-	put(f *safetensors.File)
-	get(f *safetensors.File) error
-	// controller returns what was learned as an object, or nil.
-	controller(f *safetensors.File) bool
-}
+// TopN is the number of best models a task keeps: the paper's accuracy-top10.
+const TopN = 10
 
 // Searcher is the state of one search: what its strategy has learned from the
 // trials 0…Told−1, and the proposals for the trials Told…Told+Lag−1, the i-th
 // of which was made when exactly the trials 0…i−Lag had been told. Its whole
-// state is a function of configuration and results. It is not safe for
+// state is a function of configuration and outcomes. It is not safe for
 // concurrent use.
 type Searcher struct {
 	config   Config
 	digest   string
-	strategy strategy
+	strategy strategy.Strategy
 	told     int
 	pending  []pending
 	leaders  [][]Leader
-	segment  []Trial
+	// worst holds the worst reward told of each task, nil while there is none.
+	worst   []*float64
+	segment []Trial
 }
 
-// pending is a proposal that has no result yet.
+// pending is a proposal that has no outcome yet, without what follows from it.
 type pending struct {
-	Proposal
-	LogProb float64 `json:"log_prob"`
+	Trial   int      `json:"trial"`
+	Task    int      `json:"task"`
+	Actions []int    `json:"actions"`
+	LogProb float64  `json:"log_prob"`
+	Keep    *float64 `json:"keep,omitempty"`
 }
 
 // Leader is one of a task's best trials.
 type Leader struct {
-	Trial      int     `json:"trial"`
-	Validation float64 `json:"validation_accuracy"`
+	Trial  int     `json:"trial"`
+	Reward float64 `json:"reward"`
 }
 
 // New starts a search without a pretrained controller.
@@ -62,10 +53,15 @@ func New(c Config) (*Searcher, error) { return NewFrom(c, nil) }
 // refers to, empty where it is: a controller of another digest or of another
 // search space is an error.
 func NewFrom(c Config, controller []byte) (*Searcher, error) {
-	var from *Pretrained
+	return NewOf(strategy.Builtin(), c, controller)
+}
+
+// NewOf is NewFrom with the strategies of a table.
+func NewOf(table strategy.Table, c Config, controller []byte) (*Searcher, error) {
+	var from *strategy.Pretrained
 	if c.Controller != "" || len(controller) > 0 {
 		var err error
-		if from, err = DecodeController(controller); err != nil {
+		if from, err = strategy.DecodeController(controller); err != nil {
 			return nil, err
 		}
 		if from.Ref != c.Controller {
@@ -75,53 +71,55 @@ func NewFrom(c Config, controller []byte) (*Searcher, error) {
 			return nil, err
 		}
 	}
-	s, err := blank(c, from)
+	s, err := blank(table, c, from)
 	if err != nil {
 		return nil, err
 	}
 	for range c.Lag {
-		s.propose()
+		if err := s.propose(); err != nil {
+			return nil, err
+		}
 	}
 	return s, nil
 }
 
-// blank is a search without proposals, to be filled by New or Restore.
-func blank(c Config, from *Pretrained) (*Searcher, error) {
-	if err := c.Validate(); err != nil {
+// blank is a search without proposals, to be filled by NewOf or RestoreOf.
+func blank(table strategy.Table, c Config, from *strategy.Pretrained) (*Searcher, error) {
+	if err := c.validate(table); err != nil {
 		return nil, err
 	}
-	s := &Searcher{config: c, digest: c.Digest(), leaders: make([][]Leader, len(c.Tasks))}
-	var err error
-	switch c.Strategy {
-	case Random:
-		s.strategy = &random{seed: c.Seed, options: c.Space.Options()}
-	case NAML:
-		s.strategy, err = newNAML(c, from)
-	case Fixed:
-		s.strategy, err = newFixed(c)
-	}
+	d, err := table.Find(c.Strategy)
 	if err != nil {
+		return nil, err
+	}
+	s := &Searcher{config: c, digest: c.Digest(), leaders: make([][]Leader, len(c.Tasks)), worst: make([]*float64, len(c.Tasks))}
+	if s.strategy, err = d.New(c.start(from)); err != nil {
 		return nil, fmt.Errorf("strategy %s: %w", c.Strategy, err)
 	}
 	return s, nil
 }
 
-// Told returns the number of results absorbed.
+// Told returns the number of outcomes absorbed.
 func (s *Searcher) Told() int { return s.told }
 
 // propose adds the next proposal, from the present state.
-func (s *Searcher) propose() {
+func (s *Searcher) propose() error {
 	trial := s.told + len(s.pending)
 	task := 0
 	if n := len(s.config.Tasks); n > 1 {
 		task = rng.New(s.config.Seed, "search/task", uint64(trial)).IntN(n)
 	}
-	actions, logProb := s.strategy.propose(trial, task)
-	keep := -1.0
-	if l := s.leaders[task]; len(l) == topN {
-		keep = l[topN-1].Validation
+	p := pending{Trial: trial, Task: task}
+	p.Actions, p.LogProb = s.strategy.Ask(trial, task)
+	if l := s.leaders[task]; len(l) == TopN {
+		keep := l[TopN-1].Reward
+		p.Keep = &keep
 	}
-	s.pending = append(s.pending, pending{Proposal{Trial: trial, Task: task, Actions: actions, Keep: keep}, logProb})
+	if _, err := s.config.Space.Values(p.Actions); err != nil {
+		return fmt.Errorf("strategy %s: trial %d: %w", s.config.Strategy, trial, err)
+	}
+	s.pending = append(s.pending, p)
+	return nil
 }
 
 // Ask returns the proposal for a trial, one of Told…Told+Lag−1.
@@ -129,31 +127,62 @@ func (s *Searcher) Ask(trial int) (Proposal, error) {
 	if trial < s.told || trial >= s.told+len(s.pending) {
 		return Proposal{}, fmt.Errorf("trial %d cannot be asked with %d told and a lag of %d", trial, s.told, s.config.Lag)
 	}
-	p := s.pending[trial-s.told].Proposal
-	p.Actions = slices.Clone(p.Actions)
-	p.Summary = s.config.Space.Describe(p.Actions)
+	asked := s.pending[trial-s.told]
+	p := Proposal{
+		Trial: trial, Task: asked.Task, Actions: slices.Clone(asked.Actions), Keep: asked.Keep,
+		Seed: rng.Derive(s.config.Seed, "trial", uint64(trial)),
+	}
+	var err error
+	if p.Choices, err = s.config.Space.Values(p.Actions); err != nil {
+		return Proposal{}, err
+	}
+	p.Summary = trainer.Find(s.config.Space.TrainerName()).Words(p.Choices)
 	return p, nil
 }
 
-// Tell absorbs the result of trial Told and makes one more proposal. A result
+// Tell absorbs the outcome of trial Told and makes one more proposal. An outcome
 // that is not the next one, or not of the proposal, is an error and changes
 // nothing; after an error of the strategy itself the searcher must be dropped.
+// The row's reward is filled in here.
 func (s *Searcher) Tell(t Trial) error {
 	p := s.pending[0]
 	if err := s.check(t, p); err != nil {
 		return err
 	}
-	if err := s.strategy.learn(p.Task, p.Actions, p.LogProb, t.Validation); err != nil {
+	t.Reward = s.reward(t)
+	err := s.strategy.Tell(strategy.Told{
+		Trial: t.Trial, Task: p.Task, Actions: p.Actions, LogProb: p.LogProb,
+		Status: t.Status, Reward: t.Reward, Metrics: t.Metrics, Steps: t.Steps,
+	})
+	if err != nil {
 		return fmt.Errorf("trial %d: strategy %s: %w", t.Trial, s.config.Strategy, err)
 	}
 	if t.OK() {
-		s.leaders[t.Task] = insertLeader(s.leaders[t.Task], Leader{t.Trial, t.Validation})
+		s.leaders[t.Task] = InsertBest(s.leaders[t.Task], Leader{t.Trial, t.Reward}, func(l Leader) (float64, int) { return l.Reward, l.Trial })
 	}
 	s.segment = append(s.segment, t)
 	s.told++
 	s.pending = append(s.pending[:0:0], s.pending[1:]...)
-	s.propose()
-	return nil
+	return s.propose()
+}
+
+// reward is what the strategy is told of a trial: the objective, more being
+// better. A trial that failed has the worst reward of its task so far, 0 while
+// there is none: how bad a failure is depends on the objective, which only the
+// other trials show.
+func (s *Searcher) reward(t Trial) float64 {
+	worst := s.worst[t.Task]
+	if t.OK() {
+		r := trainer.Reward(s.config.Space.Objective, t.Validation)
+		if worst == nil || r < *worst {
+			s.worst[t.Task] = &r
+		}
+		return r
+	}
+	if worst == nil {
+		return 0
+	}
+	return *worst
 }
 
 func (s *Searcher) check(t Trial, p pending) error {
@@ -161,26 +190,29 @@ func (s *Searcher) check(t Trial, p pending) error {
 	case t.Trial != s.told:
 		return fmt.Errorf("trial %d was told, the next one is %d", t.Trial, s.told)
 	case t.Task != p.Task || !slices.Equal(t.Actions, p.Actions):
-		return fmt.Errorf("trial %d: the result is of task %d and actions %v, the proposal was task %d and %v", t.Trial, t.Task, t.Actions, p.Task, p.Actions)
-	case !accuracy(t.Validation) || !accuracy(t.Test):
-		return fmt.Errorf("trial %d: accuracies %v and %v do not lie in [0, 1]", t.Trial, t.Validation, t.Test)
-	case t.Status == "":
-		return fmt.Errorf("trial %d: no status", t.Trial)
-	case t.Status != child.OK && t.Validation != 0:
-		return fmt.Errorf("trial %d: status %s with a reward of %v", t.Trial, t.Status, t.Validation)
+		return fmt.Errorf("trial %d: the outcome is of task %d and actions %v, the proposal was task %d and %v", t.Trial, t.Task, t.Actions, p.Task, p.Actions)
+	case !finite(t.Validation) || !finite(t.Test):
+		return fmt.Errorf("trial %d: the objective's values %v and %v are not finite", t.Trial, t.Validation, t.Test)
+	case !slices.Contains(trainer.Statuses(), t.Status):
+		return fmt.Errorf("trial %d: unknown status %q", t.Trial, t.Status)
+	case !t.OK() && (t.Validation != 0 || t.Test != 0):
+		return fmt.Errorf("trial %d: status %s with values of the objective, %v and %v", t.Trial, t.Status, t.Validation, t.Test)
 	}
 	return nil
 }
 
-func accuracy(v float64) bool { return v >= 0 && v <= 1 && !math.IsNaN(v) }
+func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
-// insertLeader keeps the topN best, best first, equal ones by trial.
-func insertLeader(l []Leader, n Leader) []Leader {
-	at, _ := slices.BinarySearchFunc(l, n, func(a, b Leader) int {
-		return cmp.Or(cmp.Compare(b.Validation, a.Validation), cmp.Compare(a.Trial, b.Trial))
+// InsertBest puts an entry into a list of the TopN best, best first, equal ones
+// by trial. of returns an entry's reward and trial.
+func InsertBest[T any](best []T, entry T, of func(T) (reward float64, trial int)) []T {
+	at, _ := slices.BinarySearchFunc(best, entry, func(a, b T) int {
+		ra, ta := of(a)
+		rb, tb := of(b)
+		return cmp.Or(cmp.Compare(rb, ra), cmp.Compare(ta, tb))
 	})
-	l = slices.Insert(l, at, n)
-	return l[:min(len(l), topN)]
+	best = slices.Insert(best, at, entry)
+	return best[:min(len(best), TopN)]
 }
 
 // Leaders returns a task's best trials, at most 10, best first.

@@ -1,15 +1,14 @@
-// Package search is the search loop without its surroundings: strategies
-// behind ask/tell, the canonical order with lag, the ledger and its
-// checkpoints. It proposes trials and learns from their results; it never runs
-// one (reverse communication).
+// Package search is the search loop without its surroundings: ask and tell in
+// canonical order with lag, the ledger and the states between. It proposes
+// trials and learns from their outcomes; it never runs one (reverse
+// communication).
 package search
 
 import (
 	"encoding/json"
 
-	"tnaml/experiments/data"
 	"tnaml/experiments/space"
-	"tnaml/nn/child"
+	"tnaml/experiments/trainer"
 )
 
 // Proposal is one trial to run.
@@ -18,40 +17,66 @@ type Proposal struct {
 	Trial int `json:"trial"`
 	// Task indexes Config.Tasks.
 	Task int `json:"task"`
-	// Actions holds the option taken for each choice of the space.
-	Actions []int `json:"actions"`
-	// Keep is the validation accuracy a model must exceed to be worth storing:
-	// the 10th best of its task in the state the proposal was asked from, or a
-	// negative number while there are fewer than 10. It is part of the
-	// canonical state, so which models are kept never depends on timing.
-	Keep float64 `json:"keep"`
-	// Summary is the child model in a few words, for people.
+	// Actions holds the option taken for each choice of the space, by index, Choices
+	// the same by name.
+	Actions []int          `json:"actions"`
+	Choices map[string]any `json:"choices"`
+	// Seed decides every random draw of the trial.
+	Seed uint64 `json:"seed"`
+	// Keep is the reward that a model must exceed to be worth storing: the 10th best
+	// of its task in the state the proposal was asked from, nil while there are fewer
+	// than 10. It is part of the canonical state, so which models are kept never
+	// depends on timing.
+	Keep *float64 `json:"keep,omitempty"`
+	// Summary is the model in a few words, for people.
 	Summary string `json:"summary,omitempty"`
 }
 
-// Trial is one row of the ledger: a proposal with its result. It holds nothing
+// Trial is one row of the ledger: a proposal with its outcome. It holds nothing
 // that depends on where or when the trial ran; that goes to Cost.
 type Trial struct {
-	Trial   int          `json:"trial"`
-	Task    int          `json:"task"`
-	Actions []int        `json:"actions"`
-	Status  child.Status `json:"status"`
-	Reason  string       `json:"reason,omitempty"`
-	// Validation is the reward; it is 0 where Status is not ok.
-	Validation float64 `json:"validation_accuracy"`
-	Test       float64 `json:"test_accuracy"`
-	Loss       float64 `json:"loss"`
-	Parameters int     `json:"parameters"`
+	Trial   int            `json:"trial"`
+	Task    int            `json:"task"`
+	Actions []int          `json:"actions"`
+	Status  trainer.Status `json:"status"`
+	Reason  string         `json:"reason,omitempty"`
+	// Reward is what the strategy was told: the objective, more being better, or,
+	// where Status is not ok, the worst of the task's earlier trials.
+	Reward float64 `json:"reward"`
+	// Validation and Test are the objective's values on the two splits, 0 where
+	// Status is not ok; Test is 0 too where the trainer has no such metric.
+	Validation float64 `json:"validation"`
+	Test       float64 `json:"test"`
+	// Metrics holds all that the trainer reported.
+	Metrics map[string]float64 `json:"metrics,omitempty"`
+	Steps   int                `json:"steps,omitempty"`
 	// Model references the stored model, where one was kept.
 	Model string `json:"model,omitempty"`
 }
+
+// NewTrial makes the row of a proposal and its outcome, which must have been
+// checked. Its reward is filled in as it is told.
+func NewTrial(p Proposal, o trainer.Outcome, objective space.Objective) Trial {
+	t := Trial{
+		Trial: p.Trial, Task: p.Task, Actions: p.Actions, Status: o.Status, Reason: o.Reason,
+		Metrics: o.Metrics, Steps: o.Steps, Model: o.Model,
+	}
+	if t.OK() {
+		t.Validation, t.Test, _ = trainer.Values(o.Metrics, objective)
+		t.Reward = trainer.Reward(objective, t.Validation)
+	}
+	return t
+}
+
+// OK says that the trial's model was trained and evaluated.
+func (t Trial) OK() bool { return t.Status == trainer.OK }
 
 // Cost is what a trial took, kept beside the ledger and outside its digest.
 type Cost struct {
 	Trial       int     `json:"trial"`
 	CPUSeconds  float64 `json:"cpu_seconds"`
 	WallSeconds float64 `json:"wall_seconds"`
-	// Cached says that the result came from the trial cache.
+	// Cached says that the outcome came from the trial cache.
 	Cached bool `json:"cached,omitempty"`
 	// InstructionSet is what the numerical kernels ran on, e.g. "avx2".
 	InstructionSet string `json:"instruction_set,omitempty"`
@@ -60,11 +85,7 @@ type Cost struct {
 }
 
 // Task is one task of a search.
-type Task struct {
-	Name string `json:"name"`
-	// Data references the task's object.
-	Data string `json:"data"`
-}
+type Task = trainer.Task
 
 // Module is one embedding module that the space offers.
 type Module struct {
@@ -76,26 +97,39 @@ type Module struct {
 // Config is a search's identity: two searches with equal configurations give
 // equal ledgers, bit for bit. Budget and parallelism are not part of it.
 type Config struct {
-	// Modality is that of all tasks and modules.
-	Modality data.Kind   `json:"modality,omitempty"`
-	Tasks    []Task      `json:"tasks"`
-	Space    space.Space `json:"space"`
-	// Modules are the objects behind the space's module names, in the order
-	// of the module choice's options.
-	Modules []Module `json:"modules"`
-	// Strategy is "random", "naml" or "fixed".
+	// Tasks are all of one kind.
+	Tasks []Task      `json:"tasks"`
+	Space space.Space `json:"space"`
+	// Modules are the objects behind the module names among the space's options, in
+	// their order.
+	Modules []Module `json:"modules,omitempty"`
+	// Strategy is one of strategy.Builtin.
 	Strategy string `json:"strategy"`
 	// Settings are the strategy's own parameters, in canonical JSON with all
-	// defaults filled in (see ParseSettings).
+	// defaults filled in (strategy.ParseSettings).
 	Settings json.RawMessage `json:"settings,omitempty"`
 	Seed     uint64          `json:"seed"`
 	// Lag: the proposal for trial i is asked from the state that has absorbed
 	// exactly the trials 0…i−Lag. 1 is fully sequential.
 	Lag int `json:"lag"`
 	// Controller is the digest of the pretrained controller that the strategy
-	// "naml" starts from (§2.3); empty: from random weights.
+	// goes on from (§2.3); empty: from nothing.
 	Controller string `json:"controller,omitempty"`
 }
 
-// OK says that the trial's child model was trained and evaluated.
-func (t Trial) OK() bool { return t.Status == child.OK }
+// Kind is the tasks' kind.
+func (c *Config) Kind() string {
+	if len(c.Tasks) == 0 {
+		return ""
+	}
+	return c.Tasks[0].Kind
+}
+
+// Objects are the references behind names among the options.
+func (c *Config) Objects() map[string]string {
+	out := map[string]string{}
+	for _, m := range c.Modules {
+		out[m.Name] = m.Data
+	}
+	return out
+}

@@ -1,35 +1,150 @@
 package space
 
 import (
-	"bytes"
 	"embed"
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"slices"
 	"strings"
 
-	"github.com/goccy/go-yaml"
+	"tnaml/experiments/yamlnode"
 )
 
 //go:embed builtin/*.yaml
 var builtin embed.FS
 
-// Load reads a space from YAML: name, description, and choices, each with a
-// name and its options. Unknown fields and everything that Validate checks are
-// errors.
-func Load(b []byte) (*Space, error) {
+// Load reads a space from YAML: name, description, trainer, settings, objective,
+// and choices, each with a name, a kind and its options. Everything wrong is
+// reported together, each with its line: unknown fields, and what check finds in
+// the space (trainer.Check).
+func Load(b []byte, check func(*Space) []Problem) (*Space, error) {
+	r, root := yamlnode.Read(b, "space")
+	l := loader{Reader: r, fields: map[string]int{}, unread: map[string]bool{}}
 	var s Space
-	d := yaml.NewDecoder(bytes.NewReader(b), yaml.Strict())
-	if err := d.Decode(&s); err != nil {
-		return nil, fmt.Errorf("space: %s", strings.TrimSpace(yaml.FormatError(err, false, true)))
+	l.space(root, &s)
+	if root.Kind == yamlnode.Mapping {
+		if l.unread["trainer"] {
+			check = (*Space).Validate
+		}
+		for _, p := range check(&s) {
+			if !l.told(p) {
+				r.Bad(l.line(root, p), "%w", p.Err)
+			}
+		}
 	}
-	for i := range s.Choices {
-		_ = s.Choices[i].normalise() // what it leaves as it was, Validate reports with all the rest
-	}
-	if err := s.Validate(); err != nil {
-		return nil, err
+	if err := r.Err(); err != nil {
+		return nil, fmt.Errorf("space: %w", err)
 	}
 	return &s, nil
+}
+
+// loader remembers where the parts of a space stand, and which of them could not
+// be read: what check finds missing there has been told.
+type loader struct {
+	*yamlnode.Reader
+	fields  map[string]int
+	unread  map[string]bool
+	choices []choiceLines
+}
+
+type choiceLines struct {
+	line    int
+	options []int
+	unread  bool
+}
+
+// noting runs read where what it reports sets unread.
+func (l *loader) noting(read func(yamlnode.Entry), unread func()) func(yamlnode.Entry) {
+	return func(e yamlnode.Entry) {
+		before := l.Problems()
+		if read(e); l.Problems() > before {
+			unread()
+		}
+	}
+}
+
+// told says that a problem comes of what has been reported as unreadable.
+func (l *loader) told(p Problem) bool {
+	if p.Choice >= 0 && p.Choice < len(l.choices) {
+		return p.Option < 0 && l.choices[p.Choice].unread
+	}
+	return l.unread[p.Field]
+}
+
+// line is where a problem is: the option's line, else the choice's, else the
+// field's, else the first one.
+func (l *loader) line(root yamlnode.Node, p Problem) int {
+	if p.Choice >= 0 && p.Choice < len(l.choices) {
+		c := l.choices[p.Choice]
+		if p.Option >= 0 && p.Option < len(c.options) {
+			return c.options[p.Option]
+		}
+		return c.line
+	}
+	if line := l.fields[p.Field]; line > 0 {
+		return line
+	}
+	return root.Line
+}
+
+func (l *loader) space(n yamlnode.Node, s *Space) {
+	at := func(read func(yamlnode.Entry)) func(yamlnode.Entry) {
+		return func(e yamlnode.Entry) { l.fields[e.Key] = e.Line; read(e) }
+	}
+	unread := func(field string) func() { return func() { l.unread[field] = true } }
+	l.Fields(n, "the space", map[string]func(yamlnode.Entry){
+		"name":        at(l.noting(l.Text(&s.Name), unread("name"))),
+		"description": at(l.Text(&s.Description)),
+		"trainer":     at(l.noting(l.Text(&s.Trainer), unread("trainer"))),
+		"settings": at(func(e yamlnode.Entry) {
+			b, err := json.Marshal(e.Value.Plain())
+			if err != nil {
+				l.Bad(e.Line, "%q: %w", e.Key, err)
+				return
+			}
+			s.Settings = b
+		}),
+		"objective": at(func(e yamlnode.Entry) {
+			l.Fields(e.Value, `"objective"`, map[string]func(yamlnode.Entry){
+				"metric":    l.Text(&s.Objective.Metric),
+				"direction": l.Text((*string)(&s.Objective.Direction)),
+			})
+		}),
+		"choices": at(func(e yamlnode.Entry) {
+			if e.Value.Kind != yamlnode.List {
+				l.Bad(e.Line, "%q is %s, it must be a list of choices", e.Key, e.Value)
+				l.unread[e.Key] = true
+				return
+			}
+			for _, item := range e.Value.Items {
+				l.choice(item, s)
+			}
+		}),
+	})
+}
+
+func (l *loader) choice(n yamlnode.Node, s *Space) {
+	var c Choice
+	lines := choiceLines{line: n.Line, unread: n.Kind != yamlnode.Mapping}
+	unread := func() { lines.unread = true }
+	l.Fields(n, "a choice", map[string]func(yamlnode.Entry){
+		"name": l.noting(l.Text(&c.Name), unread),
+		"kind": l.Text((*string)(&c.Kind)),
+		"options": l.noting(func(e yamlnode.Entry) {
+			if e.Value.Kind != yamlnode.List {
+				l.Bad(e.Line, "%q is %s, it must be a list", e.Key, e.Value)
+				return
+			}
+			for _, o := range e.Value.Items {
+				c.Options = append(c.Options, o.Plain())
+				lines.options = append(lines.options, o.Line)
+			}
+		}, unread),
+	})
+	c.normalise()
+	s.Choices = append(s.Choices, c)
+	l.choices = append(l.choices, lines)
 }
 
 // BuiltinNames lists the built-in spaces, sorted.
@@ -55,5 +170,5 @@ func Builtin(name string) (*Space, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Load(b)
+	return Load(b, (*Space).Validate)
 }

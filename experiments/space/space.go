@@ -1,6 +1,7 @@
 package space
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -9,74 +10,86 @@ import (
 	"math"
 	"slices"
 	"strings"
-
-	"tnaml/nn/child"
+	"unicode"
+	"unicode/utf8"
 )
 
-// AllModules is the module option that stands for the whole catalogue.
-const AllModules = "*"
+// Limits of what a space may be: its choices travel with every trial, and a
+// history must stay small.
+const (
+	MaxChoices = 64
+	// MaxOptions is that of one choice.
+	MaxOptions = 1000
+	// MaxName bounds the name of a choice, and MaxText an option that is text, in
+	// bytes.
+	MaxName = 64
+	MaxText = 200
+	// maxSettings bounds the trainer's settings, in bytes.
+	maxSettings = 16 << 10
+)
 
-// choice is what the program knows of a choice: the type of its options and
-// what an option does to a child model.
-type choice struct {
-	name string
-	kind string // of the options, for people
-	// coerce turns a decoded YAML or JSON scalar into the option's Go type.
-	coerce func(any) (any, bool)
-	// apply sets the option; nil for the module, which is not the child's own.
-	apply func(*child.Config, any)
+// Problem is something wrong with a space, and where.
+type Problem struct {
+	// Field is the space's field that it is about.
+	Field string
+	// Choice and Option are indices where Field is "choices", −1 for the field
+	// or the choice as a whole.
+	Choice, Option int
+	Err            error
 }
 
-// choices are the choices of a text space, in their order.
-var choices = []choice{
-	{Module, "a module's name", asString, nil},
-	{FineTune, "true or false", asBool, func(c *child.Config, v any) { c.FineTune = v.(bool) }},
-	{HiddenLayers, "an integer", asInt, func(c *child.Config, v any) { c.HiddenLayers = int(v.(int64)) }},
-	{HiddenSize, "an integer", asInt, func(c *child.Config, v any) { c.HiddenSize = int(v.(int64)) }},
-	{Activation, "a word", asString, func(c *child.Config, v any) { c.Activation = child.Activation(v.(string)) }},
-	{Normalisation, "a word", asString, func(c *child.Config, v any) { c.Normalisation = child.Normalisation(v.(string)) }},
-	{Dropout, "a number", asFloat, func(c *child.Config, v any) { c.Dropout = v.(float64) }},
-	{DeepLearningRate, "a number", asFloat, func(c *child.Config, v any) { c.DeepLearningRate = v.(float64) }},
-	{DeepRegularisation, "a number", asFloat, func(c *child.Config, v any) { c.DeepRegularisation = v.(float64) }},
-	{WideLearningRate, "a number", asFloat, func(c *child.Config, v any) { c.WideLearningRate = v.(float64) }},
-	{WideRegularisation, "a number", asFloat, func(c *child.Config, v any) { c.WideRegularisation = v.(float64) }},
-	{Steps, "an integer", asInt, func(c *child.Config, v any) { c.Steps = int(v.(int64)) }},
+// In is a problem of a field as a whole.
+func In(field string, format string, a ...any) Problem {
+	return Problem{Field: field, Choice: -1, Option: -1, Err: fmt.Errorf(format, a...)}
 }
 
-// plain is a child model that is valid whichever one option is changed: the
-// background against which each option is checked.
-func plain() child.Config {
-	return child.Config{
-		HiddenLayers: 1, HiddenSize: 8, Activation: child.ReLU, Normalisation: child.NoNorm,
-		DeepLearningRate: .1, WideLearningRate: .1, Steps: 1,
+// InChoice is a problem of a choice, or of one of its options (−1: none).
+func InChoice(choice, option int, format string, a ...any) Problem {
+	return Problem{Field: "choices", Choice: choice, Option: option, Err: fmt.Errorf(format, a...)}
+}
+
+// Join makes one error of all that is wrong with a space, nil of nothing.
+func (s *Space) Join(problems []Problem) error {
+	var errs []error
+	for _, p := range problems {
+		errs = append(errs, p.Err)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("space %q: %w", s.Name, err)
+	}
+	return nil
+}
+
+// normalise gives options their Go types: numbers of a choice are int64 where
+// all of them are whole, else float64. What is no scalar stays, and is a problem
+// of Validate.
+func (c *Choice) normalise() {
+	whole, numbers := true, len(c.Options) > 0
+	values := make([]float64, len(c.Options))
+	for i, o := range c.Options {
+		f, ok := number(o)
+		values[i] = f
+		numbers = numbers && ok
+		whole = whole && f == math.Trunc(f) && math.Abs(f) < 1<<53
+	}
+	for i, f := range values {
+		switch {
+		case numbers && whole:
+			c.Options[i] = int64(f)
+		case numbers:
+			c.Options[i] = f
+		default:
+			if f, ok := number(c.Options[i]); ok {
+				c.Options[i] = f
+			}
+		}
 	}
 }
 
-func asString(v any) (any, bool) { s, ok := v.(string); return s, ok && s != "" }
-
-func asBool(v any) (any, bool) { b, ok := v.(bool); return b, ok }
-
-func asInt(v any) (any, bool) {
+func number(v any) (float64, bool) {
 	switch v := v.(type) {
-	case int64:
+	case float64:
 		return v, true
-	case int:
-		return int64(v), true
-	case uint64:
-		return int64(v), v <= math.MaxInt64
-	case float64:
-		return int64(v), v == math.Trunc(v) && math.Abs(v) < 1<<53
-	case json.Number:
-		i, err := v.Int64()
-		return i, err == nil
-	}
-	return nil, false
-}
-
-func asFloat(v any) (any, bool) {
-	switch v := v.(type) {
-	case float64:
-		return v, !math.IsNaN(v) && !math.IsInf(v, 0)
 	case int64:
 		return float64(v), true
 	case int:
@@ -87,127 +100,146 @@ func asFloat(v any) (any, bool) {
 		f, err := v.Float64()
 		return f, err == nil
 	}
-	return nil, false
-}
-
-func known(name string) *choice {
-	for i := range choices {
-		if choices[i].name == name {
-			return &choices[i]
-		}
-	}
-	return nil
-}
-
-// normalise gives the options their choice's Go type. An option of another
-// type is an error.
-func (c *Choice) normalise() error {
-	k := known(c.Name)
-	if k == nil {
-		return nil // Validate reports it
-	}
-	var errs []error
-	for i, o := range c.Options {
-		v, ok := k.coerce(o)
-		if !ok {
-			errs = append(errs, fmt.Errorf("choice %q: option %d is %v, it must be %s", c.Name, i+1, o, k.kind))
-			continue
-		}
-		c.Options[i] = v
-	}
-	return errors.Join(errs...)
+	return 0, false
 }
 
 // UnmarshalJSON decodes a choice with its options in their Go types, so that a
 // space is equal to itself after a round trip.
 func (c *Choice) UnmarshalJSON(b []byte) error {
 	type raw Choice
-	d := json.NewDecoder(strings.NewReader(string(b)))
+	d := json.NewDecoder(bytes.NewReader(b))
 	d.UseNumber()
+	d.DisallowUnknownFields()
 	var r raw
 	if err := d.Decode(&r); err != nil {
 		return err
 	}
 	*c = Choice(r)
-	return c.normalise()
-}
-
-// Validate reports everything wrong with a space together: choices missing,
-// unknown, twice or out of order; options missing, twice, or such as no child
-// model can have.
-func (s *Space) Validate() error {
-	var errs []error
-	bad := func(format string, a ...any) { errs = append(errs, fmt.Errorf(format, a...)) }
-	if s.Name == "" {
-		bad("the space has no name")
-	}
-	cfg := plain()
-	cfg.WideStart, cfg.WideNGrams = s.WideStart, s.WideNGrams
-	if err := cfg.Validate(); err != nil {
-		errs = append(errs, err)
-	}
-	want := make([]string, len(choices))
-	for i, k := range choices {
-		want[i] = k.name
-	}
-	got := make([]string, len(s.Choices))
-	for i, c := range s.Choices {
-		got[i] = c.Name
-		switch {
-		case known(c.Name) == nil:
-			bad("unknown choice %q (known: %s)", c.Name, strings.Join(want, ", "))
-		case slices.Contains(got[:i], c.Name):
-			bad("choice %q is there twice", c.Name)
-		default:
-			errs = append(errs, c.validate()...)
-		}
-	}
-	for _, name := range want {
-		if !slices.Contains(got, name) {
-			bad("choice %q is missing; to fix it, give it a single option", name)
-		}
-	}
-	if len(errs) == 0 && !slices.Equal(got, want) {
-		bad("the choices must stand in the order in which the controller takes them: %s", strings.Join(want, ", "))
-	}
-	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("space %q: %w", s.Name, err)
-	}
+	c.normalise()
 	return nil
 }
 
-func (c Choice) validate() (errs []error) {
-	k := known(c.Name)
-	if len(c.Options) == 0 {
-		return []error{fmt.Errorf("choice %q has no options", c.Name)}
+// Validate reports what is wrong with a space whatever its trainer, all of it
+// together.
+func (s *Space) Validate() []Problem {
+	var out []Problem
+	if s.Name == "" {
+		out = append(out, In("name", "the space has no name"))
 	}
-	for i, o := range c.Options {
-		v, ok := k.coerce(o)
-		if !ok || v != o {
-			errs = append(errs, fmt.Errorf("choice %q: option %v must be %s", c.Name, o, k.kind))
-			continue
-		}
-		if slices.Contains(c.Options[:i], o) {
-			errs = append(errs, fmt.Errorf("choice %q: option %v is there twice", c.Name, o))
-		}
-		if k.apply != nil {
-			cfg := plain()
-			k.apply(&cfg, o)
-			if err := cfg.Validate(); err != nil {
-				errs = append(errs, fmt.Errorf("choice %q: option %v: %w", c.Name, o, err))
-			}
+	if !validName(s.TrainerName()) {
+		out = append(out, In("trainer", "the trainer's name %q: %s", s.Trainer, nameRule))
+	}
+	if n := len(s.Settings); n > maxSettings {
+		out = append(out, In("settings", "the settings have %d bytes, more than %d", n, maxSettings))
+	} else if n > 0 {
+		var object map[string]any
+		if json.Unmarshal(s.Settings, &object) != nil || object == nil {
+			out = append(out, In("settings", "the settings are no mapping"))
 		}
 	}
-	if c.Name == Module && len(c.Options) > 1 && slices.Contains(c.Options, any(AllModules)) {
-		errs = append(errs, fmt.Errorf("choice %q: %q stands for all modules and must stand alone", Module, AllModules))
+	if m := s.Objective.Metric; m != "" && !validName(m) {
+		out = append(out, In("objective", "the objective's metric %q: %s", m, nameRule))
 	}
-	return errs
+	switch s.Objective.Direction {
+	case "", Maximise, Minimise:
+	default:
+		out = append(out, In("objective", "the objective's direction is %q: it must be %s or %s", s.Objective.Direction, Maximise, Minimise))
+	}
+	if n := len(s.Choices); n < 1 || n > MaxChoices {
+		return append(out, In("choices", "%d choices: there must be 1 to %d", n, MaxChoices))
+	}
+	for i := range s.Choices {
+		out = append(out, s.validateChoice(i)...)
+	}
+	return out
 }
 
-// Digest identifies what the controller learns about: a hash over the choices
-// and their options, not over name and description. "sha256:" and 64 hex digits.
+const nameRule = "it must have 1 to 64 letters, digits, '_', '-', '.' or '/', without blanks"
+
+func validName(name string) bool {
+	if name == "" || len(name) > MaxName || !utf8.ValidString(name) {
+		return false
+	}
+	return !strings.ContainsFunc(name, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("_-./", r)
+	})
+}
+
+func (s *Space) validateChoice(i int) (out []Problem) {
+	c := &s.Choices[i]
+	bad := func(option int, format string, a ...any) {
+		out = append(out, InChoice(i, option, "choice %q: "+format, append([]any{c.Name}, a...)...))
+	}
+	if !validName(c.Name) {
+		bad(-1, "%s", nameRule)
+	}
+	if c.Name != "" && slices.ContainsFunc(s.Choices[:i], func(o Choice) bool { return o.Name == c.Name }) {
+		out = append(out, InChoice(i, -1, "choice %q is there twice", c.Name))
+	}
+	switch c.Kind {
+	case "", Categorical, Ordinal:
+	default:
+		bad(-1, "the kind is %q: it must be %s or %s", c.Kind, Categorical, Ordinal)
+	}
+	if n := len(c.Options); n == 0 {
+		out = append(out, InChoice(i, -1, "choice %q has no options", c.Name))
+	} else if n > MaxOptions {
+		bad(-1, "%d options: there can be %d", n, MaxOptions)
+		return out
+	}
+	for k, o := range c.Options {
+		switch v := o.(type) {
+		case string:
+			if v == "" || len(v) > MaxText || !utf8.ValidString(v) || strings.ContainsFunc(v, unicode.IsControl) {
+				bad(k, "option %d must be text of 1 to %d bytes, without control characters", k+1, MaxText)
+			}
+		case float64:
+			if math.IsNaN(v) || math.IsInf(v, 0) {
+				bad(k, "option %v is no finite number", v)
+			}
+		case bool, int64:
+		default:
+			bad(k, "option %d is %s, it must be text, a number or a truth value", k+1, kindOf(o))
+			continue
+		}
+		if a, b := kindOf(c.Options[0]), kindOf(o); a != b {
+			bad(k, "option %v is %s, the first one is %s: all must be of one type", o, b, a)
+		} else if slices.Contains(c.Options[:k], o) {
+			bad(k, "option %v is there twice", o)
+		}
+	}
+	return out
+}
+
+// kindOf names a type for people.
+func kindOf(v any) string {
+	switch v.(type) {
+	case string:
+		return "text"
+	case bool:
+		return "a truth value"
+	case int64, float64:
+		return "a number"
+	case nil:
+		return "nothing"
+	case []any:
+		return "a list"
+	}
+	return "a mapping"
+}
+
+// Digest identifies what a controller learns about: a hash over the names and
+// options of the choices. "sha256:" and 64 hex digits.
 func (s *Space) Digest() string {
-	b, err := json.Marshal(s.Choices)
+	type part struct {
+		Name    string `json:"name"`
+		Options []any  `json:"options"`
+	}
+	parts := make([]part, len(s.Choices))
+	for i, c := range s.Choices {
+		parts[i] = part{c.Name, c.Options}
+	}
+	b, err := json.Marshal(parts)
 	if err != nil {
 		panic(err) // scalars
 	}
@@ -224,8 +256,8 @@ func (s *Space) Options() []int {
 	return n
 }
 
-// Size returns the number of child models in the space, or MaxUint64 where
-// there are more.
+// Size returns the number of models in the space, or MaxUint64 where there are
+// more.
 func (s *Space) Size() uint64 {
 	size := uint64(1)
 	for _, c := range s.Choices {
@@ -238,131 +270,67 @@ func (s *Space) Size() uint64 {
 	return size
 }
 
-// AllModules reports whether the module choice stands for the whole catalogue.
-func (s *Space) AllModules() bool { return s.has(Module, AllModules) }
-
-// Tunes reports whether some child model of the space fine-tunes its module.
-func (s *Space) Tunes() bool { return s.has(FineTune, true) }
-
-// has reports whether a choice has an option.
-func (s *Space) has(choice string, option any) bool {
-	return slices.ContainsFunc(s.Choices, func(c Choice) bool { return c.Name == choice && slices.Contains(c.Options, option) })
-}
-
-// Expand returns the space with the module option "*" replaced by all modules
-// of a catalogue, sorted, and WideNGrams filled in. It is an error when the catalogue is empty or lacks a
-// module that the space names.
-func (s *Space) Expand(catalogue []string) (Space, error) {
-	out := Space{Name: s.Name, Description: s.Description, WideStart: s.WideStart, WideNGrams: s.NGrams(), Choices: make([]Choice, len(s.Choices))}
-	for i, c := range s.Choices {
-		out.Choices[i] = Choice{Name: c.Name, Options: slices.Clone(c.Options)}
-		if c.Name != Module {
-			continue
+// Values returns the options that a sequence of actions takes, one a choice, by
+// the choices' names. Actions that do not fit are an error.
+func (s *Space) Values(actions []int) (map[string]any, error) {
+	if len(actions) != len(s.Choices) {
+		return nil, fmt.Errorf("space %q: %d actions for %d choices", s.Name, len(actions), len(s.Choices))
+	}
+	out := make(map[string]any, len(actions))
+	for i, a := range actions {
+		c := &s.Choices[i]
+		if n := len(c.Options); a < 0 || a >= n {
+			return nil, fmt.Errorf("space %q: choice %q has no option %d of %d", s.Name, c.Name, a, n)
 		}
-		if len(catalogue) == 0 {
-			return Space{}, errors.New("there is no embedding module to choose from; add one with `starter module add`, or let `starter demo` make some")
-		}
-		sorted := slices.Sorted(slices.Values(catalogue))
-		if len(c.Options) == 1 && c.Options[0] == any(AllModules) {
-			out.Choices[i].Options = make([]any, len(sorted))
-			for k, name := range sorted {
-				out.Choices[i].Options[k] = name
-			}
-			continue
-		}
-		var missing []string
-		for _, o := range c.Options {
-			if name, ok := o.(string); !ok || !slices.Contains(sorted, name) {
-				missing = append(missing, fmt.Sprint(o))
-			}
-		}
-		if len(missing) > 0 {
-			return Space{}, fmt.Errorf("no module %s in the catalogue (there are: %s)", strings.Join(missing, ", "), strings.Join(sorted, ", "))
-		}
+		out[c.Name] = c.Options[a]
 	}
 	return out, nil
 }
 
-// Child returns the child model that a sequence of actions designs, one option
-// a choice, and the name of its module. Actions that do not fit are an error.
-func (s *Space) Child(actions []int) (cfg child.Config, module string, err error) {
-	if err := s.check(actions); err != nil {
-		return cfg, "", err
-	}
+// Actions finds the options of a choice each in the space: the inverse of
+// Values. Everything wrong is reported together.
+func (s *Space) Actions(values map[string]any) ([]int, error) {
+	var errs []error
+	actions := make([]int, len(s.Choices))
 	for i, c := range s.Choices {
-		k := known(c.Name)
-		if k == nil {
-			return cfg, "", fmt.Errorf("space %q: unknown choice %q", s.Name, c.Name)
-		}
-		o, ok := k.coerce(c.Options[actions[i]])
+		v, ok := values[c.Name]
 		if !ok {
-			return cfg, "", fmt.Errorf("space %q: choice %q: option %v must be %s", s.Name, c.Name, c.Options[actions[i]], k.kind)
+			errs = append(errs, fmt.Errorf("no option for the choice %q (there are: %s)", c.Name, List(c.Options)))
+			continue
 		}
-		if k.apply == nil {
-			module = o.(string)
-		} else {
-			k.apply(&cfg, o)
-		}
-	}
-	cfg.WideStart = s.WideStart
-	if s.WideNGrams > 1 { // else the child model, and its identity, is that of before there were n-grams
-		cfg.WideNGrams = s.WideNGrams
-	}
-	return cfg, module, cfg.Validate()
-}
-
-// NGrams returns the length of the longest n-grams that the wide tower of searches
-// to come sees.
-func (s *Space) NGrams() int {
-	if s.WideNGrams == 0 {
-		return DefaultWideNGrams
-	}
-	return s.WideNGrams
-}
-
-func (s *Space) check(actions []int) error {
-	if len(actions) != len(s.Choices) {
-		return fmt.Errorf("space %q: %d actions for %d choices", s.Name, len(actions), len(s.Choices))
-	}
-	for i, a := range actions {
-		if n := len(s.Choices[i].Options); a < 0 || a >= n {
-			return fmt.Errorf("space %q: choice %q has no option %d of %d", s.Name, s.Choices[i].Name, a, n)
+		want := Literal(v)
+		if actions[i] = slices.IndexFunc(c.Options, func(o any) bool { return Literal(o) == want }); actions[i] < 0 {
+			errs = append(errs, fmt.Errorf("choice %q has no option %v (there are: %s)", c.Name, v, List(c.Options)))
 		}
 	}
-	return nil
+	var unknown []string
+	for name := range values {
+		if s.Choice(name) == nil {
+			unknown = append(unknown, fmt.Sprintf("%q", name))
+		}
+	}
+	if len(unknown) > 0 {
+		slices.Sort(unknown)
+		errs = append(errs, fmt.Errorf("no choice %s in the space %q", strings.Join(unknown, ", "), s.Name))
+	}
+	return actions, errors.Join(errs...)
 }
 
-// Describe says in a few words what child model the actions design, e.g.
-// "wiki-128 tuned · 2x128 swish batch · dropout 0.2 · deep 0.03 L2 0.0001 · wide 0.1 L1 0 · 400 steps".
-func (s *Space) Describe(actions []int) string {
-	cfg, module, err := s.Child(actions)
+// Literal is an option as JSON writes it, by which options are compared: a whole
+// number given as a float is the same option.
+func Literal(v any) string {
+	b, err := json.Marshal(v)
 	if err != nil {
-		return err.Error()
+		return ""
 	}
-	var b strings.Builder
-	b.WriteString(module)
-	if cfg.FineTune {
-		b.WriteString(" tuned")
+	return string(b)
+}
+
+// List writes options for people.
+func List(options []any) string {
+	words := make([]string, len(options))
+	for i, o := range options {
+		words[i] = fmt.Sprint(o)
 	}
-	if cfg.HiddenLayers == 0 {
-		b.WriteString(" · no hidden layer")
-	} else {
-		fmt.Fprintf(&b, " · %dx%d %s", cfg.HiddenLayers, cfg.HiddenSize, cfg.Activation)
-		if cfg.Normalisation != child.NoNorm {
-			fmt.Fprintf(&b, " %s norm", cfg.Normalisation)
-		}
-		if cfg.Dropout > 0 {
-			fmt.Fprintf(&b, " · dropout %v", cfg.Dropout)
-		}
-	}
-	fmt.Fprintf(&b, " · deep %v", cfg.DeepLearningRate)
-	if cfg.DeepRegularisation > 0 {
-		fmt.Fprintf(&b, " L2 %v", cfg.DeepRegularisation)
-	}
-	fmt.Fprintf(&b, " · wide %v", cfg.WideLearningRate)
-	if cfg.WideRegularisation > 0 {
-		fmt.Fprintf(&b, " L1 %v", cfg.WideRegularisation)
-	}
-	fmt.Fprintf(&b, " · %d steps", cfg.Steps)
-	return b.String()
+	return strings.Join(words, ", ")
 }

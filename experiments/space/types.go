@@ -1,52 +1,97 @@
-// Package space is the search space as data: an ordered list of choices, each
-// with its options, and their meaning as a child model.
+// Package space is the search space as data: an ordered list of typed choices,
+// each with its options. It knows no choice by name: what an option does to a
+// model is its trainer's (package trainer).
 package space
 
-// Choice names. A text space has each of them once, in this order, which is
-// the order in which the controller takes its actions (Wong et al., 2018, §4).
-const (
-	Module             = "module"
-	FineTune           = "fine_tune"
-	HiddenLayers       = "hidden_layers"
-	HiddenSize         = "hidden_size"
-	Activation         = "activation"
-	Normalisation      = "normalisation"
-	Dropout            = "dropout"
-	DeepLearningRate   = "deep_learning_rate"
-	DeepRegularisation = "deep_regularisation"
-	WideLearningRate   = "wide_learning_rate"
-	WideRegularisation = "wide_regularisation"
-	Steps              = "steps"
-)
+import "encoding/json"
 
 // Space is a search space.
 type Space struct {
-	Name string `json:"name" yaml:"name"`
+	Name string `json:"name"`
 	// Description says where the options come from.
-	Description string   `json:"description,omitempty" yaml:"description,omitempty"`
-	Choices     []Choice `json:"choices" yaml:"choices"`
-	// WideStart is no choice but the same for all child models: the share of naive
-	// Bayes' weights from which the wide tower starts (child.Config.WideStart). 0
-	// means the trainer's default, −1 that it starts from zero.
-	WideStart float64 `json:"wide_start,omitempty" yaml:"wide_start,omitempty"`
-	// WideNGrams is no choice either: the length of the longest n-grams of tokens
-	// that the wide tower of a text model sees (child.Config.WideNGrams). 0 means
-	// DefaultWideNGrams, 1 the tokens alone, as in the paper. Expand fills it in: a
-	// search that has 0 began before there were n-grams, and goes on with tokens
-	// alone.
-	WideNGrams int `json:"wide_ngrams,omitempty" yaml:"wide_ngrams,omitempty"`
+	Description string `json:"description,omitempty"`
+	// Trainer names what turns the choices into a model; empty means
+	// DefaultTrainer.
+	Trainer string `json:"trainer,omitempty"`
+	// Settings are the trainer's, the same for all trials: one JSON object in
+	// canonical form, or none.
+	Settings json.RawMessage `json:"settings,omitempty"`
+	// Objective is what a search in this space optimises.
+	Objective Objective `json:"objective,omitzero"`
+	Choices   []Choice  `json:"choices"`
 }
 
-// DefaultWideNGrams has the wide tower see pairs of tokens: see
-// experiments/README.md, "What the wide tower sees".
-const DefaultWideNGrams = 2
+// DefaultTrainer trains the child models of nn/child.
+const DefaultTrainer = "builtin"
 
 // Choice is one design decision with its options.
 type Choice struct {
-	Name string `json:"name" yaml:"name"`
-	// Options are scalars: string, bool, int64 or float64, all of the type
-	// that the choice asks for. The options of Module are module names; before
-	// a search starts, the single option "*" is expanded to all the modules in
-	// the catalogue, sorted.
-	Options []any `json:"options" yaml:"options,flow"`
+	Name string `json:"name"`
+	// Kind says whether the options have an order; empty: those of numbers have.
+	Kind Kind `json:"kind,omitempty"`
+	// Options are of one type: string, bool, int64, or float64 where not all
+	// numbers are whole.
+	Options []any `json:"options"`
+}
+
+// Kind is a kind of choice.
+type Kind string
+
+// The kinds.
+const (
+	// Categorical options have no order.
+	Categorical Kind = "categorical"
+	// Ordinal options stand in their order, which a strategy may use.
+	Ordinal Kind = "ordinal"
+)
+
+// Objective is the metric that a search optimises.
+type Objective struct {
+	// Metric is its name; empty: the trainer's first.
+	Metric string `json:"metric,omitempty"`
+	// Direction is Maximise or Minimise; empty: as the trainer says of the
+	// metric, else Maximise.
+	Direction Direction `json:"direction,omitempty"`
+}
+
+// Direction says which values of a metric are better.
+type Direction string
+
+// The directions.
+const (
+	Maximise Direction = "maximise"
+	Minimise Direction = "minimise"
+)
+
+// Ordered says that the options have an order.
+func (c *Choice) Ordered() bool {
+	if c.Kind != "" {
+		return c.Kind == Ordinal
+	}
+	if len(c.Options) == 0 {
+		return false
+	}
+	switch c.Options[0].(type) {
+	case int64, float64:
+		return true
+	}
+	return false
+}
+
+// TrainerName is the space's trainer.
+func (s *Space) TrainerName() string {
+	if s.Trainer == "" {
+		return DefaultTrainer
+	}
+	return s.Trainer
+}
+
+// Choice returns the choice of a name, or nil.
+func (s *Space) Choice(name string) *Choice {
+	for i := range s.Choices {
+		if s.Choices[i].Name == name {
+			return &s.Choices[i]
+		}
+	}
+	return nil
 }

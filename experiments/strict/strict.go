@@ -32,7 +32,7 @@ func Unmarshal(raw []byte, v any, known ...string) error {
 		known = names(to.Type(), "")
 	}
 	d := decoder{}
-	for _, name := range slices.Sorted(maps.Keys(object)) {
+	for _, name := range keys(object) {
 		if !slices.ContainsFunc(known, func(k string) bool { return k == name || strings.HasPrefix(k, name+".") }) {
 			d.unknown = append(d.unknown, name)
 			delete(object, name)
@@ -52,6 +52,9 @@ func Unmarshal(raw []byte, v any, known ...string) error {
 	return errors.Join(append(errs, d.wrong...)...)
 }
 
+// keys lists an object's names in an order that does not vary.
+func keys(object map[string]json.RawMessage) []string { return slices.Sorted(maps.Keys(object)) }
+
 // decoder collects what is wrong.
 type decoder struct {
 	unknown []string
@@ -68,7 +71,7 @@ func (d *decoder) object(object map[string]json.RawMessage, to reflect.Value, pa
 			d.value(raw, to.Field(i), path+name)
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(object)) {
+	for _, name := range keys(object) {
 		if !there[name] {
 			d.unknown = append(d.unknown, path+name)
 		}
@@ -87,6 +90,16 @@ func (d *decoder) value(raw json.RawMessage, to reflect.Value, path string) {
 			d.wrong = append(d.wrong, fmt.Errorf("%q: %w", path, err))
 		}
 		return
+	case t.Kind() == reflect.Pointer:
+		pointed := reflect.New(t.Elem())
+		if !to.IsNil() {
+			pointed.Elem().Set(to.Elem())
+		}
+		wrong := len(d.wrong)
+		if d.value(raw, pointed.Elem(), path); len(d.wrong) == wrong {
+			to.Set(pointed)
+		}
+		return
 	case t.Kind() == reflect.Struct && raw[0] == '{':
 		var object map[string]json.RawMessage
 		_ = json.Unmarshal(raw, &object) // a part of what has been decoded
@@ -102,11 +115,18 @@ func (d *decoder) value(raw json.RawMessage, to reflect.Value, path string) {
 		return
 	}
 	fresh := reflect.New(t)
-	if err := json.Unmarshal(raw, fresh.Interface()); err != nil {
+	j := json.NewDecoder(bytes.NewReader(raw))
+	j.DisallowUnknownFields() // of structs in a map
+	err := j.Decode(fresh.Interface())
+	var wrongType *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &wrongType):
 		d.wrong = append(d.wrong, fmt.Errorf("%q is %s: it must be %s", path, short(raw), want(t)))
-		return
+	case err != nil:
+		d.wrong = append(d.wrong, fmt.Errorf("%q: %s", path, strings.TrimPrefix(err.Error(), "json: ")))
+	default:
+		to.Set(fresh.Elem())
 	}
-	to.Set(fresh.Elem())
 }
 
 // decodesItself says that a type has its own reading of JSON.
@@ -132,11 +152,14 @@ func names(t reflect.Type, path string) []string {
 	var out []string
 	for i := range t.NumField() {
 		f := t.Field(i)
-		name := nameOf(f)
+		name, inner := nameOf(f), f.Type
+		if inner.Kind() == reflect.Pointer {
+			inner = inner.Elem()
+		}
 		switch {
 		case name == "":
-		case f.Type.Kind() == reflect.Struct && !decodesItself(f.Type):
-			out = append(out, names(f.Type, path+name+".")...)
+		case inner.Kind() == reflect.Struct && !decodesItself(inner):
+			out = append(out, names(inner, path+name+".")...)
 		default:
 			out = append(out, path+name)
 		}
@@ -155,8 +178,6 @@ func short(b []byte) string {
 // want says in words what a field of a type must be.
 func want(t reflect.Type) string {
 	switch t.Kind() {
-	case reflect.Pointer:
-		return want(t.Elem())
 	case reflect.Bool:
 		return "true or false"
 	case reflect.String:

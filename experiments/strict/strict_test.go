@@ -25,27 +25,29 @@ func (w *word) UnmarshalJSON(b []byte) error {
 }
 
 type outer struct {
-	Names  []string        `json:"names"`
-	Count  int             `json:"count,omitempty"`
-	Seed   uint64          `json:"seed"`
-	Share  float64         `json:"share"`
-	On     *bool           `json:"on"`
-	Text   string          `json:"text"`
-	Each   map[string]int  `json:"each"`
-	Inner  inner           `json:"inner"`
-	Many   []inner         `json:"many"`
-	Words  []word          `json:"words"`
-	Any    json.RawMessage `json:"any"`
-	Hidden string          `json:"-"`
+	Names  []string         `json:"names"`
+	Count  int              `json:"count,omitempty"`
+	Seed   uint64           `json:"seed"`
+	Share  float64          `json:"share"`
+	On     *bool            `json:"on"`
+	Text   string           `json:"text"`
+	Each   map[string]int   `json:"each"`
+	Inner  inner            `json:"inner"`
+	Point  *inner           `json:"point"`
+	Map    map[string]inner `json:"map"`
+	Many   []inner          `json:"many"`
+	Words  []word           `json:"words"`
+	Any    json.RawMessage  `json:"any"`
+	Hidden string           `json:"-"`
 	Plain  string
 }
 
 func TestUnmarshal(t *testing.T) {
 	v := outer{Count: 3, Inner: inner{Rate: .5, Steps: 7}, Text: "kept", Hidden: "h"}
-	err := Unmarshal([]byte(`{"names":["a"],"inner":{"steps":8},"many":[{"rate":1}],"words":["x",1],"any":[1],"text":null,"on":false,"Plain":"p","each":{"a":1}}`), &v)
+	err := Unmarshal([]byte(`{"names":["a"],"inner":{"steps":8},"many":[{"rate":1}],"words":["x",1],"any":[1],"point":{"rate":2},"map":{"a":{"steps":1}},"text":null,"on":false,"Plain":"p","each":{"a":1}}`), &v)
 	off := false
 	want := outer{
-		Names: []string{"a"}, Count: 3, Inner: inner{Rate: .5, Steps: 8}, Many: []inner{{Rate: 1}}, Words: []word{`"x"`, "1"}, Any: json.RawMessage("[1]"),
+		Names: []string{"a"}, Count: 3, Inner: inner{Rate: .5, Steps: 8}, Many: []inner{{Rate: 1}}, Words: []word{`"x"`, "1"}, Any: json.RawMessage("[1]"), Point: &inner{Rate: 2}, Map: map[string]inner{"a": {Steps: 1}},
 		Text: "kept", On: &off, Plain: "p", Each: map[string]int{"a": 1}, Hidden: "h",
 	}
 	if err != nil || !reflect.DeepEqual(v, want) {
@@ -56,12 +58,13 @@ func TestUnmarshal(t *testing.T) {
 // Everything wrong comes together, always in the same words.
 func TestUnmarshalRefuses(t *testing.T) {
 	raw := []byte(`{"names":"a","count":1.5,"seed":-1,"share":"x","on":3,"text":[],"each":[],"inner":{"rate":"x","step":1,"steps":2},"many":[{},{"rat":1}],
-		"words":["bad"],"zebra":1,"Names":[],"any":{}}`)
+		"words":["bad"],"point":{"x":1,"steps":"s"},"map":{"a":{"y":1}},"zebra":1,"Names":[],"any":{}}`)
 	const want = `unknown field "Names"
 unknown field "zebra"
 unknown field "inner.step"
+unknown field "point.x"
 unknown field "many[1].rat"
-known fields: names, count, seed, share, on, text, each, inner.rate, inner.steps, many, words, any, Plain
+known fields: names, count, seed, share, on, text, each, inner.rate, inner.steps, point.rate, point.steps, map, many, words, any, Plain
 "names" is "a": it must be a list of words
 "count" is 1.5: it must be a whole number
 "seed" is -1: it must be a whole number, not negative
@@ -70,6 +73,8 @@ known fields: names, count, seed, share, on, text, each, inner.rate, inner.steps
 "text" is []: it must be a text
 "each" is []: it must be an object of whole numbers
 "inner.rate" is "x": it must be a number
+"point.steps" is "s": it must be a whole number
+"map": unknown field "y"
 "words[0]": no good word`
 	for range 20 {
 		v := outer{Count: 3}

@@ -3,7 +3,7 @@ package study
 import (
 	"encoding/json"
 
-	"tnaml/experiments/search"
+	"tnaml/experiments/search/strategy"
 )
 
 // Arm is one way of searching the targets of an experiment.
@@ -21,7 +21,7 @@ type Arm struct {
 // the first that searches at random, or none.
 func BaselineOf(arms []Arm) string {
 	for _, a := range arms {
-		if a.Strategy == search.Random {
+		if a.Strategy == strategy.Random {
 			return a.Name
 		}
 	}

@@ -8,7 +8,7 @@ import (
 
 	"tnaml/experiments/metrics"
 	"tnaml/experiments/search"
-	"tnaml/nn/child"
+	"tnaml/experiments/trainer"
 )
 
 // ledger is a search with one trial for each accuracy, the test accuracy a tenth
@@ -16,7 +16,7 @@ import (
 func ledger(phase Phase, task, arm string, seed uint64, accuracies ...float64) Ledger {
 	l := Ledger{Phase: phase, Task: task, Arm: arm, Seed: seed, Status: "completed", Budget: len(accuracies), Search: fmt.Sprintf("%s-%s-%d", task, arm, seed)}
 	for i, a := range accuracies {
-		l.Trials = append(l.Trials, search.Trial{Trial: i, Status: child.OK, Validation: a, Test: a - .1})
+		l.Trials = append(l.Trials, search.Trial{Trial: i, Status: trainer.OK, Validation: a, Test: a - .1})
 		l.Costs = append(l.Costs, search.Cost{Trial: i, CPUSeconds: float64(i + 1)})
 	}
 	return l

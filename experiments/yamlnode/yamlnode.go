@@ -5,15 +5,18 @@
 package yamlnode
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
 )
 
 // Node is a piece of YAML. The zero Node stands for what could not be read,
@@ -72,7 +75,7 @@ func Read(b []byte, what string) (*Reader, Node) {
 		r.Bad(1, "the file has %d bytes, more than %d", len(b), maxBytes)
 		return r, Node{}
 	}
-	file, err := parser.ParseBytes(b, 0, parser.AllowDuplicateMapKey()) // told with all the rest
+	file, err := parser.ParseBytes(bytes.TrimPrefix(b, []byte("\ufeff")), 0, parser.AllowDuplicateMapKey()) // told with all the rest
 	if err != nil {
 		line := 1
 		message := err.Error()
@@ -115,6 +118,9 @@ func (r *Reader) BadEach(line int, what string, err error) {
 	}
 }
 
+// Problems returns how many there are so far.
+func (r *Reader) Problems() int { return len(r.problems) }
+
 // Err returns all problems in the order of their lines, nil where there are none.
 func (r *Reader) Err() error {
 	slices.SortStableFunc(r.problems, func(a, b problem) int { return a.line - b.line })
@@ -155,14 +161,19 @@ func (r *Reader) convert(n ast.Node, depth int) Node {
 	case *ast.NullNode:
 	case *ast.StringNode:
 		out.Kind, out.Value = Scalar, n.Value
+		if n.Token.Type == token.StringType { // not in quotes
+			out.Value = plain(n.Value)
+		}
 	case *ast.LiteralNode:
 		out.Kind, out.Value = Scalar, n.Value.Value
 	case *ast.BoolNode:
 		out.Kind, out.Value = Scalar, n.Value
-	case *ast.IntegerNode:
+	case *ast.IntegerNode, *ast.FloatNode:
+		out.Kind, out.Value = Scalar, plain(n.GetToken().Value)
+	case *ast.InfinityNode:
 		out.Kind, out.Value = Scalar, n.Value
-	case *ast.FloatNode:
-		out.Kind, out.Value = Scalar, n.Value
+	case *ast.NanNode:
+		out.Kind, out.Value = Scalar, math.NaN()
 	case *ast.SequenceNode:
 		out.Kind = List
 		for _, v := range n.Values {

@@ -3,6 +3,7 @@ package yamlnode
 import (
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"strings"
 	"testing"
@@ -71,6 +72,47 @@ func TestReadRefuses(t *testing.T) {
 		r.Fields(root, "it", map[string]func(Entry){"a": func(Entry) {}, "b": func(Entry) {}})
 		if err := r.Err(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.30q: %q is not in: %v", text, want, err)
+		}
+	}
+}
+
+// Scalars without quotes are those of YAML 1.2's core schema; what is in quotes
+// is text.
+func TestScalars(t *testing.T) {
+	for text, want := range map[string]any{
+		"1e-5": 1e-5, "1E5": 1e5, "1e5": 1e5, "1.5e+3": 1500., ".5": .5, "-.5": -.5, "5.": 5., "+1": uint64(1), "-1": int64(-1), "0x1F": uint64(31),
+		"0o17": uint64(15), "017": uint64(17), "1.": 1., "-0": uint64(0), "0.1": .1, "1_000": "1_000", "0b11": "0b11", "-0x1": "-0x1", "0o8": "0o8",
+		"1e": "1e", "e5": "e5", "1:30": "1:30", "1 2": "1 2", "2018-01-01": "2018-01-01", ".": ".", "+": "+", "1.2.3": "1.2.3", "0x": "0x",
+		"18446744073709551615": uint64(1<<64 - 1), "18446744073709551616": 0x1p64, "-9223372036854775808": int64(-1 << 63), "1e400": math.Inf(1),
+		".inf": math.Inf(1), "-.inf": math.Inf(-1), `"1e-5"`: "1e-5", "'1'": "1", `"true"`: "true", "true": true, "false": false, "yes": "yes",
+		"null": nil, "~": nil, "": nil, `""`: "", "|\n  1e-5": "1e-5\n", ">-\n  1\n  2": "1 2", "1e-5 # of it": 1e-5, "word": "word",
+	} {
+		r, root := Read([]byte("a: "+text+"\n"), "thing")
+		if err := r.Err(); err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		if got := root.Entry("a").Value.Plain(); got != want {
+			t.Errorf("%s is %v (%T), want %v (%T)", text, got, got, want, want)
+		}
+	}
+	r, root := Read([]byte("a: [.nan, .5, 1e-5, \"1e-5\"]\nb: {k: 1e3}\n1e5: x\n"), "thing")
+	list := root.Entry("a").Value.Plain().([]any)
+	if f, _ := list[0].(float64); !math.IsNaN(f) || !reflect.DeepEqual(list[1:], []any{.5, 1e-5, "1e-5"}) {
+		t.Errorf("%v", list)
+	}
+	if got := root.Entry("b").Value.Plain(); !reflect.DeepEqual(got, map[string]any{"k": 1e3}) || r.Problems() != 0 || root.Entry("1e5") == nil {
+		t.Errorf("%v, %v", got, r.Err())
+	}
+}
+
+// A byte order mark, as editors on Windows write it, is no part of the text, and
+// their line ends are line ends.
+func TestByteOrderMark(t *testing.T) {
+	for _, text := range []string{"\ufeffname: x\nsize: 2\n", "\ufeffname: x\r\nsize: 2\r\n", "\ufeff# words\nname: x\nsize: 2\n", "\ufeff---\nname: x\nsize: 2\n"} {
+		r, root := Read([]byte(text), "thing")
+		if got := root.Plain(); r.Err() != nil || !reflect.DeepEqual(got, map[string]any{"name": "x", "size": uint64(2)}) {
+			t.Errorf("%q: %v, %v", text, got, r.Err())
 		}
 	}
 }

@@ -50,7 +50,7 @@ func adagradLoop(value, sum, grad []float32, rate, l1, l2 float32) {
 			g := grad[i]
 			s := sum[i] + float32(g*g)
 			sum[i] = s
-			eta := rate / sqrt32(s)
+			eta := rate / Sqrt(s)
 			u := w - float32(eta*g)
 			t := float32(eta * l1)
 			switch {
@@ -67,7 +67,7 @@ func adagradLoop(value, sum, grad []float32, rate, l1, l2 float32) {
 			g := grad[i]
 			s := sum[i] + float32(g*g)
 			sum[i] = s
-			eta := rate / sqrt32(s)
+			eta := rate / Sqrt(s)
 			w = (w - float32(eta*g)) / (1 + float32(eta*l2))
 			if w < tiny && w > -tiny {
 				w = 0
@@ -79,9 +79,10 @@ func adagradLoop(value, sum, grad []float32, rate, l1, l2 float32) {
 			g := grad[i]
 			s := sum[i] + float32(g*g)
 			sum[i] = s
-			value[i] = w - float32(rate*g)/sqrt32(s)
+			value[i] = w - float32(rate*g)/Sqrt(s)
 		}
 	}
 }
 
-func sqrt32(x float32) float32 { return float32(math.Sqrt(float64(x))) }
+// Sqrt is √x, rounded correctly.
+func Sqrt(x float32) float32 { return float32(math.Sqrt(float64(x))) }

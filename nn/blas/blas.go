@@ -88,7 +88,9 @@ type gatherScatter struct {
 }
 
 // Sgemm computes C = alpha·op(A)·op(B) + beta·C on the calling goroutine.
-func (i Implementation) Sgemm(tA, tB blas.Transpose, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
+func (i Implementation) Sgemm(
+	tA, tB blas.Transpose, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int,
+) {
 	rowsA, colsA, rowsB, colsB := m, k, k, n
 	if tA != blas.NoTrans {
 		rowsA, colsA = colsA, rowsA

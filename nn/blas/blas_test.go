@@ -32,7 +32,9 @@ func numbers(n int, seed uint64) []float32 {
 
 // product is C = alpha·op(A)·op(B) + beta·C in float64, and the sum of the
 // magnitudes, which bounds the rounding.
-func product(ta, tb bool, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) (out, size []float64) {
+func product(
+	ta, tb bool, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int,
+) (out, size []float64) {
 	out, size = make([]float64, m*n), make([]float64, m*n)
 	for i := range m {
 		for j := range n {

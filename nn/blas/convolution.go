@@ -49,7 +49,8 @@ func clamp6(v float32) float32 {
 // are nine, row by row, and must be finite. The assembly rounds as the loop
 // does. dst must not overlap src. It panics at other strides, sides and lengths.
 func Depthwise(dst, src []float32, side, stride int, weights []float32, bias float32) {
-	if side < 1 || stride != 1 && stride != 2 || side%stride != 0 || len(weights) != 9 || len(src) != side*side || len(dst) != len(src)/(stride*stride) {
+	if side < 1 || stride != 1 && stride != 2 || side%stride != 0 || len(weights) != 9 ||
+		len(src) != side*side || len(dst) != len(src)/(stride*stride) {
 		panic("blas: a depthwise convolution of mismatched sizes")
 	}
 	if active != nil {

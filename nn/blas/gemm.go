@@ -11,7 +11,9 @@ var panels = sync.Pool{New: func() any { return new([depth * 32]float32) }}
 
 // gemm computes C = alpha·op(A)·op(B), plus C where accumulate is set. B is
 // packed into panels of one or two vectors' width, A is read where it lies.
-func (l *level) gemm(ta, tb bool, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, accumulate bool, c []float32, ldc int) {
+func (l *level) gemm(
+	ta, tb bool, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, accumulate bool, c []float32, ldc int,
+) {
 	panel := panels.Get().(*[depth * 32]float32)
 	width := 2 * l.lanes
 	side := 0

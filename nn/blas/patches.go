@@ -26,7 +26,7 @@ func normaliseLoop(x []float32, floor float32) {
 		x[i] = v
 		lanes[i%8] += float32(v * v)
 	}
-	scale := 1 / sqrt32(sumLanes(lanes)/float32(len(x))+floor)
+	scale := 1 / Sqrt(sumLanes(lanes)/float32(len(x))+floor)
 	for i := range x {
 		x[i] *= scale
 	}
@@ -63,7 +63,7 @@ func triangleLoop(sums, dots, norms []float32, square float32) {
 		if d <= 0 {
 			d = 0
 		}
-		d = sqrt32(d)
+		d = Sqrt(d)
 		dots[k] = d
 		lanes[k%8] += d
 	}

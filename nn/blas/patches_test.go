@@ -68,7 +68,8 @@ func TestTriangle(t *testing.T) {
 				t.Fatalf("%s: written beyond the end", Vectors())
 			}
 			for k := range n {
-				if want := float64(sums[k]) + max(0, mean-distance[k]); math.Abs(float64(s[k])-want) > 1e-5 || math.Abs(float64(d[k])-distance[k]) > 1e-5 {
+				if want := float64(sums[k]) + max(0, mean-distance[k]); math.Abs(float64(s[k])-want) > 1e-5 ||
+					math.Abs(float64(d[k])-distance[k]) > 1e-5 {
 					t.Fatalf("%s: [%d] of %d: %v at distance %v, want %v at %v", Vectors(), k, n, s[k], d[k], want, distance[k])
 				}
 			}

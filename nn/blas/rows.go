@@ -133,3 +133,13 @@ func Prefetch(v []float32) {
 		prefetchLines(&v[0], (len(v)+15)/16)
 	}
 }
+
+// Finite reports whether a slice holds only numbers: anything else makes the sum
+// of x·0 something else than 0.
+func Finite(v []float32) bool {
+	var s float32
+	for _, x := range v {
+		s += x * 0
+	}
+	return s == 0
+}

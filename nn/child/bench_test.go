@@ -63,7 +63,7 @@ func BenchmarkActivation(b *testing.B) {
 // A step of an image model as CIFAR-10 gives it: 1,024 features of MobileNet,
 // 3,072 pixels.
 func BenchmarkImageStep(b *testing.B) {
-	d, table, v := syntheticImages(2000, 3072, 10, 1024, .5)
+	d, table, v := syntheticImages(2000, 3072, 10, 1024)
 	for _, c := range []struct {
 		name           string
 		layers, hidden int

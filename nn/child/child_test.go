@@ -14,7 +14,6 @@ import (
 
 	kernels "tnaml/nn/blas"
 	"tnaml/nn/rng"
-	"tnaml/nn/safetensors"
 )
 
 // synthetic makes a task whose label shows in its tokens: class c favours the
@@ -149,8 +148,8 @@ func TestNGrams(t *testing.T) {
 	cfg := tokens
 	cfg.WideNGrams = 2
 	m, with := train(t, cfg, d, table, 1)
-	if with.Test < without.Test+.15 {
-		t.Errorf("%v with n-grams, %v without", with.Test, without.Test)
+	if with.Test.Accuracy < without.Test.Accuracy+.15 {
+		t.Errorf("%v with n-grams, %v without", with.Test.Accuracy, without.Test.Accuracy)
 	}
 	if want := without.Parameters + 9*3; with.Parameters != want || m.NGrams() != 9 {
 		t.Errorf("%d parameters, want %d; %d n-grams", with.Parameters, want, m.NGrams())
@@ -284,7 +283,8 @@ func TestExp(t *testing.T) {
 			t.Fatalf("exp(%v) = %v, want %v", x, got, want)
 		}
 	}
-	if kernels.Exp(-200) != 0 || !math.IsInf(float64(kernels.Exp(100)), 1) || kernels.Exp(0) != 1 || kernels.Exp(float32(math.NaN())) == kernels.Exp(float32(math.NaN())) {
+	if kernels.Exp(-200) != 0 || !math.IsInf(float64(kernels.Exp(100)), 1) || kernels.Exp(0) != 1 ||
+		kernels.Exp(float32(math.NaN())) == kernels.Exp(float32(math.NaN())) {
 		t.Error("special values")
 	}
 }
@@ -312,14 +312,14 @@ func TestLearns(t *testing.T) {
 					c.Activation, c.Normalisation, c.FineTune, c.HiddenLayers = f, norm, tune, 2
 					c.Dropout, c.Steps, c.DeepLearningRate = .1, 200, .05
 				})
-				if _, out := train(t, cfg, d, table, 1); out.Test < .9 || out.Validation < .9 {
+				if _, out := train(t, cfg, d, table, 1); out.Test.Accuracy < .9 || out.Validation.Accuracy < .9 {
 					t.Errorf("%+v: %+v", cfg, out)
 				}
 			}
 		}
 	}
 	noise, table := synthetic(400, 60, 3, 12, 8, 1)
-	if _, out := train(t, config(nil), noise, table, 1); out.Test > .5 {
+	if _, out := train(t, config(nil), noise, table, 1); out.Test.Accuracy > .5 {
 		t.Errorf("learned from noise: %+v", out)
 	}
 }
@@ -328,7 +328,7 @@ func TestLearns(t *testing.T) {
 func TestTowers(t *testing.T) {
 	d, table := synthetic(400, 60, 3, 12, 8, .2)
 	m, out := train(t, config(func(c *Config) { c.WideRegularisation, c.Steps = 100, 400 }), d, table, 1)
-	if slices.ContainsFunc(m.wide, func(v float32) bool { return v != 0 }) || out.Test < .8 {
+	if slices.ContainsFunc(m.wide, func(v float32) bool { return v != 0 }) || out.Test.Accuracy < .8 {
 		t.Errorf("deep alone: %+v", out)
 	}
 	m, out = train(t, config(func(c *Config) { c.DeepRegularisation = 1e6; c.HiddenLayers = 0 }), d, table, 1)
@@ -337,7 +337,7 @@ func TestTowers(t *testing.T) {
 			t.Fatalf("deep weight %v", v)
 		}
 	}
-	if out.Test < .8 {
+	if out.Test.Accuracy < .8 {
 		t.Errorf("wide alone: %+v", out)
 	}
 }
@@ -356,11 +356,11 @@ func TestHiddenLayersMatter(t *testing.T) {
 	d := &Data{Train: e, Validation: e, Test: e, Classes: 2, Vocabulary: 4, WideVocabulary: 4}
 	table := &Table{Dim: 2, Vectors: []float32{-2, 0, 2, 0, 0, -2, 0, 2}, Known: []bool{true, true, true, true}}
 	cfg := config(func(c *Config) { c.Steps, c.HiddenSize = 400, 16 })
-	if _, out := train(t, cfg, d, table, 1); out.Test < .99 {
+	if _, out := train(t, cfg, d, table, 1); out.Test.Accuracy < .99 {
 		t.Errorf("one hidden layer: %+v", out)
 	}
 	cfg.HiddenLayers = 0
-	if _, out := train(t, cfg, d, table, 1); out.Test > .8 {
+	if _, out := train(t, cfg, d, table, 1); out.Test.Accuracy > .8 {
 		t.Errorf("no hidden layer: %+v", out)
 	}
 }
@@ -401,60 +401,15 @@ func TestDeterminism(t *testing.T) {
 	}
 }
 
-func TestRoundTrip(t *testing.T) {
-	d, table := synthetic(120, 40, 3, 10, 6, .5)
-	for _, norm := range []Normalisation{NoNorm, BatchNorm, LayerNorm} {
-		for _, tune := range []bool{false, true} {
-			m, out := train(t, config(func(c *Config) { c.Normalisation, c.FineTune = norm, tune }), d, table, 1)
-			if got := m.Accuracy(&d.Test); got != out.Test {
-				t.Errorf("accuracy %v when asked, %v when trained", got, out.Test)
-			}
-			want := m.Predict(&d.Test)
-			for i := 0; i < len(want); i += 3 {
-				if s := want[i] + want[i+1] + want[i+2]; math.Abs(float64(s)-1) > 1e-5 {
-					t.Fatalf("probabilities sum to %v", s)
-				}
-			}
-			back, err := DecodeModel(m.Encode())
-			if err != nil {
-				t.Fatal(err)
-			}
-			if back.Detached() == tune {
-				t.Errorf("tuned %v: detached %v", tune, back.Detached())
-			}
-			if back.Detached() {
-				if err := back.Attach(&Table{Dim: 5}); err == nil {
-					t.Error("a table of another shape was taken")
-				}
-				if err := back.Attach(table); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if diff := cmp.Diff(want, back.Predict(&d.Test)); diff != "" {
-				t.Error(diff)
-			}
-			alone, err := DecodeModel(back.EncodeAlone())
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(want, alone.Predict(&d.Test)); diff != "" {
-				t.Error(diff)
-			}
-			if alone.Classes() != 3 || alone.Vocabulary() != 40 || alone.Config().Normalisation != norm {
-				t.Errorf("shape %+v", alone.header)
-			}
-		}
-	}
-}
-
 func TestOutcomes(t *testing.T) {
 	d, table := synthetic(120, 40, 3, 10, 6, .5)
 	m, out, err := Train(config(func(c *Config) { c.FineTune = true }), d, table, 1, Options{MemoryLimit: 1000})
-	if m != nil || out.Status != OverMemory || !strings.Contains(out.Reason, "limit") || err != nil {
+	if m != nil || out.Status != OverMemory || out.Steps != 0 || !strings.Contains(out.Reason, "limit") || err != nil {
 		t.Errorf("over memory: %+v, %v", out, err)
 	}
 	m, out, err = Train(config(func(c *Config) { c.DeepLearningRate = 1e30; c.HiddenLayers = 3; c.Activation = ReLU }), d, table, 1, Options{})
-	if m != nil || out.Status != Diverged || out.Reason == "" || out.Validation != 0 || err != nil {
+	at := fmt.Sprintf("at step %d of 60", out.Steps)
+	if m != nil || out.Status != Diverged || !strings.Contains(out.Reason, at) || out.Validation != (Metrics{}) || err != nil {
 		t.Errorf("diverged: %+v, %v", out, err)
 	}
 	stop := errors.New("enough")
@@ -513,34 +468,15 @@ func TestNoAllocationInAStep(t *testing.T) {
 }
 
 func TestConfigReportsEverything(t *testing.T) {
-	err := Config{HiddenLayers: 6, HiddenSize: 0, Activation: "gelu", Normalisation: "group", Dropout: 1, DeepRegularisation: -1, Steps: 0, BatchSize: -1}.Validate()
-	for _, want := range []string{"6 hidden", "size of 0", "gelu", "group", "dropout of 1", "deep learning rate of 0", "deep regularisation of -1", "wide learning rate of 0", "0 training steps", "batch size of -1"} {
+	err := Config{
+		HiddenLayers: 6, HiddenSize: 0, Activation: "gelu", Normalisation: "group", Dropout: 1, DeepRegularisation: -1, Steps: 0, BatchSize: -1,
+	}.Validate()
+	for _, want := range []string{
+		"6 hidden", "size of 0", "gelu", "group", "dropout of 1", "deep learning rate of 0", "deep regularisation of -1",
+		"wide learning rate of 0", "0 training steps", "batch size of -1",
+	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not in: %v", want, err)
 		}
 	}
-}
-
-func FuzzDecodeModel(f *testing.F) {
-	d, table := synthetic(20, 10, 2, 3, 2, .1)
-	for _, tune := range []bool{false, true} {
-		m, _, err := Train(config(func(c *Config) { c.FineTune, c.Normalisation, c.HiddenSize = tune, BatchNorm, 2 }), d, table, 1, Options{})
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(m.Encode())
-		f.Add(m.EncodeAlone())
-	}
-	extra := safetensors.New(kind)
-	safetensors.Put(extra, "vocabulary", []byte("a\n"))
-	f.Add(extra.Encode())
-	f.Fuzz(func(t *testing.T, b []byte) {
-		m, err := DecodeModel(b)
-		if err != nil || m.Detached() {
-			return
-		}
-		if m.Vocabulary() > 0 {
-			m.Predict(&Examples{Offsets: []int32{0, 1, 1}, IDs: []int32{0}, Counts: []float32{1}, Labels: []int32{0, 0}})
-		}
-	})
 }

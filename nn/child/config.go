@@ -56,7 +56,8 @@ func (c Config) Validate() error {
 		bad("%d training steps must lie between 1 and %d", c.Steps, maxSteps)
 	}
 	if c.WideStart != -1 && !(c.WideStart >= 0 && c.WideStart <= maxWideStart) {
-		bad("a wide start of %v must lie between 0 and %d, 0 meaning %v, or be -1 to start from zero", c.WideStart, maxWideStart, DefaultWideStart)
+		bad("a wide start of %v must lie between 0 and %d, 0 meaning %v, or be -1 to start from zero",
+			c.WideStart, maxWideStart, DefaultWideStart)
 	}
 	if c.WideNGrams < 0 || c.WideNGrams > MaxWideNGrams {
 		bad("n-grams of up to %d tokens for the wide tower: there can be up to %d", c.WideNGrams, MaxWideNGrams)

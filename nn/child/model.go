@@ -6,8 +6,7 @@ import (
 	"math"
 	"slices"
 
-	"gonum.org/v1/gonum/blas"
-
+	kernels "tnaml/nn/blas"
 	"tnaml/nn/safetensors"
 )
 
@@ -131,17 +130,17 @@ func (m *Model) scores(e *Examples, vectors []float32, yield func(i int, logits 
 		x, width := a, m.Dim
 		y := b
 		for _, l := range m.layers {
-			gemm(blas.NoTrans, blas.NoTrans, matrix(x, n, l.in), matrix(l.weights, l.in, l.out), matrix(y, n, l.out))
+			kernels.Multiply(y, x, l.weights, n, l.in, l.out)
 			for i := range n {
 				l.normalise(m.Cfg.Normalisation, y[i*l.out:][:l.out], scratch, unit)
 			}
 			activate(m.Cfg.Activation, y[:n*l.out], y[:n*l.out], scratch)
 			x, y, width = y, x, l.out
 		}
-		gemm(blas.NoTrans, blas.NoTrans, matrix(x, n, width), matrix(m.out, width, m.NClasses), matrix(logits, n, m.NClasses))
+		kernels.Multiply(logits, x, m.out, n, width, m.NClasses)
 		if m.NPixels > 0 {
 			lookUp(scale, e.Pixels[from*m.NPixels:(from+n)*m.NPixels], x0)
-			product(blas.NoTrans, blas.NoTrans, matrix(x0, n, m.NPixels), matrix(m.pixels, m.NPixels, m.NClasses), 1, matrix(logits, n, m.NClasses))
+			addPixels(logits, x0, m.pixels, n, m.NPixels, m.NClasses)
 		}
 		for i := range n {
 			l := logits[i*m.NClasses:][:m.NClasses]
@@ -170,22 +169,14 @@ func (l *layerWeights) normalise(kind Normalisation, y, scratch, ones []float32)
 // Predict returns the probability of each class for each document, n × Classes.
 // It panics on a detached model and on one of images: a programmer error.
 func (m *Model) Predict(e *Examples) []float32 {
-	m.attached()
-	if m.NPixels > 0 {
-		panic("child: a model of images needs their features: use PredictFrom")
-	}
+	m.ofTexts()
 	return m.PredictFrom(e, nil)
 }
 
 // PredictFrom is Predict with the vectors that the deep tower takes, n × Dim:
 // the features of images. It panics where their number is another.
 func (m *Model) PredictFrom(e *Examples, vectors []float32) []float32 {
-	if vectors != nil && len(vectors) != e.Len()*m.Dim || len(e.Pixels) != e.Len()*m.NPixels {
-		panic(fmt.Sprintf("child: %d vector elements and %d pixels for %d examples of %d and %d", len(vectors), len(e.Pixels), e.Len(), m.Dim, m.NPixels))
-	}
-	if e.Wide == nil && m.NGrams() > 0 && e.Len() > 0 {
-		panic("child: the model's wide tower sees n-grams, which the examples lack")
-	}
+	m.fits(e, vectors)
 	out := make([]float32, e.Len()*m.NClasses)
 	m.scores(e, vectors, func(i int, logits []float32) {
 		p := out[i*m.NClasses:][:m.NClasses]
@@ -195,12 +186,32 @@ func (m *Model) PredictFrom(e *Examples, vectors []float32) []float32 {
 	return out
 }
 
-// Accuracy returns the share of documents whose most probable class is their
-// label; ties go to the first class.
-func (m *Model) Accuracy(e *Examples) float64 {
+// Evaluate returns how well the model classifies the documents. It panics on a
+// detached model and on one of images: a programmer error.
+func (m *Model) Evaluate(e *Examples) Metrics {
+	m.ofTexts()
+	m.fits(e, nil)
+	metrics, _ := m.evaluate(e, nil)
+	return metrics
+}
+
+// fits panics where the examples are not what the model takes.
+func (m *Model) fits(e *Examples, vectors []float32) {
+	if vectors != nil && len(vectors) != e.Len()*m.Dim || len(e.Pixels) != e.Len()*m.NPixels {
+		panic(fmt.Sprintf("child: %d vector elements and %d pixels for %d examples of %d and %d",
+			len(vectors), len(e.Pixels), e.Len(), m.Dim, m.NPixels))
+	}
+	if e.Wide == nil && m.NGrams() > 0 && e.Len() > 0 {
+		panic("child: the model's wide tower sees n-grams, which the examples lack")
+	}
+}
+
+// ofTexts panics where the model cannot take documents by themselves.
+func (m *Model) ofTexts() {
 	m.attached()
-	accuracy, _ := m.accuracy(e, nil)
-	return accuracy
+	if m.NPixels > 0 {
+		panic("child: a model of images needs their features: use PredictFrom")
+	}
 }
 
 func (m *Model) attached() {
@@ -209,29 +220,18 @@ func (m *Model) attached() {
 	}
 }
 
-// accuracy is Accuracy with the documents' mean token vectors, if known; it
-// also reports whether all logits were numbers.
-func (m *Model) accuracy(e *Examples, vectors []float32) (accuracy float64, ok bool) {
+// evaluate is Evaluate with the documents' mean token vectors, if known; it also
+// reports whether all logits were numbers.
+func (m *Model) evaluate(e *Examples, vectors []float32) (metrics Metrics, ok bool) {
 	if m.Cfg.FineTune {
 		vectors = nil
 	}
-	right, ok := 0, true
+	t, ok := newTally(e.Len(), m.NClasses), true
 	m.scores(e, vectors, func(i int, logits []float32) {
-		best := 0
-		for k, v := range logits {
-			if v > logits[best] {
-				best = k
-			}
-		}
-		ok = ok && finite(logits)
-		if int32(best) == e.Labels[i] {
-			right++
-		}
+		t.add(e.Labels[i], logits)
+		ok = ok && kernels.Finite(logits)
 	})
-	if e.Len() == 0 {
-		return 0, ok
-	}
-	return float64(right) / float64(e.Len()), ok
+	return t.metrics(), ok
 }
 
 const kind = "model"
@@ -305,12 +305,9 @@ func (l *layerWeights) vectors() []namedVector {
 // DecodeModel reads what Encode wrote. Arrays and metadata that it does not
 // know are left alone. A model that could not predict is an error.
 func DecodeModel(b []byte) (*Model, error) {
-	f, err := safetensors.Decode(b)
+	f, err := safetensors.DecodeKind(b, kind)
 	if err != nil {
 		return nil, fmt.Errorf("child model: %w", err)
-	}
-	if f.Kind() != kind {
-		return nil, fmt.Errorf("child model: the object is a %q", f.Kind())
 	}
 	var m Model
 	if err := f.GetJSON(kind, &m.header); err != nil {
@@ -333,7 +330,7 @@ func (m *Model) decode(f *safetensors.File) error {
 	var errs []error
 	get := func(name string, dims ...int) []float32 {
 		v, _, err := safetensors.Get[float32](f, name, dims...)
-		if err == nil && !finite(v) {
+		if err == nil && !kernels.Finite(v) {
 			err = fmt.Errorf("array %q holds what is no number", name)
 		}
 		errs = append(errs, err)

@@ -156,7 +156,7 @@ func (n *network) forward(e *Examples, wide *bags, rows []int32, key uint64) {
 		}
 		x, width = h.y, h.out
 	}
-	gemm(blas.NoTrans, blas.NoTrans, matrix(x, batch, width), matrix(n.out.value, width, n.classes), matrix(n.logits, batch, n.classes))
+	kernels.Multiply(n.logits, x, n.out.value, batch, width, n.classes)
 	for b, i := range rows {
 		logits := n.logits[b*n.classes:][:n.classes]
 		add(logits, n.outBias.value)
@@ -182,7 +182,7 @@ func add(y, x []float32) {
 
 // linear computes y = x·W, plus the bias where no normalisation follows.
 func (n *network) linear(h *hidden, batch int) {
-	gemm(blas.NoTrans, blas.NoTrans, matrix(h.x, batch, h.in), matrix(h.weights.value, h.in, h.out), matrix(h.y, batch, h.out))
+	kernels.Multiply(h.y, h.x, h.weights.value, batch, h.in, h.out)
 	if h.z == nil {
 		for b := range batch {
 			add(h.y[b*h.out:][:h.out], h.bias.value)
@@ -235,8 +235,8 @@ func (n *network) backward(batch int) {
 		last := n.layers[len(n.layers)-1]
 		x, width = last.y, last.out
 	}
-	dlogits := matrix(n.logits, batch, n.classes)
-	gemm(blas.Trans, blas.NoTrans, matrix(x, batch, width), dlogits, matrix(n.out.grad, width, n.classes))
+	dlogits := kernels.Matrix(n.logits, batch, n.classes)
+	kernels.Product(blas.Trans, blas.NoTrans, kernels.Matrix(x, batch, width), dlogits, 0, kernels.Matrix(n.out.grad, width, n.classes))
 	columnSums(n.logits, batch, n.classes, n.outBias.grad)
 	if n.pixels != nil {
 		n.pixels.backward(n.logits, batch, n.classes)
@@ -244,18 +244,21 @@ func (n *network) backward(batch int) {
 	if len(n.layers) == 0 && n.embedding == nil {
 		return
 	}
-	gemm(blas.NoTrans, blas.Trans, dlogits, matrix(n.out.value, width, n.classes), matrix(n.dy, batch, width))
+	weights := kernels.Matrix(n.out.value, width, n.classes)
+	kernels.Product(blas.NoTrans, blas.Trans, dlogits, weights, 0, kernels.Matrix(n.dy, batch, width))
 	for l := len(n.layers) - 1; l >= 0; l-- {
 		h := n.layers[l]
 		dz := n.dy[:batch*h.out]
+		gradient := kernels.Matrix(dz, batch, h.out)
 		kernels.Mul(h.d[:len(dz)], dz)
 		columnSums(dz, batch, h.out, h.bias.grad)
 		if h.z != nil {
 			h.normaliseBack(n.cfg.Normalisation, dz, batch)
 		}
-		gemm(blas.Trans, blas.NoTrans, matrix(h.x, batch, h.in), matrix(dz, batch, h.out), matrix(h.weights.grad, h.in, h.out))
+		kernels.Product(blas.Trans, blas.NoTrans, kernels.Matrix(h.x, batch, h.in), gradient, 0, kernels.Matrix(h.weights.grad, h.in, h.out))
 		if l > 0 || n.embedding != nil {
-			gemm(blas.NoTrans, blas.Trans, matrix(dz, batch, h.out), matrix(h.weights.value, h.in, h.out), matrix(n.spare, batch, h.in))
+			weights := kernels.Matrix(h.weights.value, h.in, h.out)
+			kernels.Product(blas.NoTrans, blas.Trans, gradient, weights, 0, kernels.Matrix(n.spare, batch, h.in))
 			n.dy, n.spare = n.spare, n.dy
 		}
 	}
@@ -296,9 +299,10 @@ func (n *network) update() {
 // finite reports whether all weights are numbers, and the statistics that batch
 // normalisation uses in evaluation.
 func (n *network) finite() bool {
-	ok := finite(n.out.value) && finite(n.outBias.value) && finite(n.wide.value)
+	ok := kernels.Finite(n.out.value) && kernels.Finite(n.outBias.value) && kernels.Finite(n.wide.value)
 	for _, h := range n.layers {
-		ok = ok && finite(h.weights.value) && finite(h.bias.value) && finite(h.gain.value) && finite(h.mean) && finite(h.deviation)
+		ok = ok && kernels.Finite(h.weights.value) && kernels.Finite(h.bias.value) && kernels.Finite(h.gain.value) &&
+			kernels.Finite(h.mean) && kernels.Finite(h.deviation)
 	}
-	return ok && (n.embedding == nil || finite(n.embedding.value)) && (n.pixels == nil || finite(n.pixels.weight.value))
+	return ok && (n.embedding == nil || kernels.Finite(n.embedding.value)) && (n.pixels == nil || kernels.Finite(n.pixels.weight.value))
 }

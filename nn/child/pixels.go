@@ -4,6 +4,8 @@ import (
 	"math"
 
 	"gonum.org/v1/gonum/blas"
+
+	kernels "tnaml/nn/blas"
 )
 
 // pixels is the wide tower of an image model: a linear layer from the pixels
@@ -45,15 +47,23 @@ func lookUp(scale []float32, v []uint8, x []float32) {
 	}
 }
 
+// addPixels adds the tower's part to the logits, rows × classes, from its inputs,
+// rows × n, and weights.
+func addPixels(logits, x, weights []float32, rows, n, classes int) {
+	kernels.Product(blas.NoTrans, blas.NoTrans, kernels.Matrix(x, rows, n), kernels.Matrix(weights, n, classes),
+		1, kernels.Matrix(logits, rows, classes))
+}
+
 // forward adds the tower's part to the logits, rows × classes.
 func (p *pixels) forward(e *Examples, rows []int32, logits []float32, classes int) {
 	for place, i := range rows {
 		lookUp(p.scale, e.Pixels[int(i)*p.n:][:p.n], p.x[place*p.n:])
 	}
-	product(blas.NoTrans, blas.NoTrans, matrix(p.x, len(rows), p.n), matrix(p.weight.value, p.n, classes), 1, matrix(logits, len(rows), classes))
+	addPixels(logits, p.x, p.weight.value, len(rows), p.n, classes)
 }
 
 // backward sets the gradient from the logits'.
 func (p *pixels) backward(dlogits []float32, batch, classes int) {
-	gemm(blas.Trans, blas.NoTrans, matrix(p.x, batch, p.n), matrix(dlogits, batch, classes), matrix(p.weight.grad, p.n, classes))
+	kernels.Product(blas.Trans, blas.NoTrans, kernels.Matrix(p.x, batch, p.n), kernels.Matrix(dlogits, batch, classes),
+		0, kernels.Matrix(p.weight.grad, p.n, classes))
 }

@@ -82,7 +82,9 @@ func Train(cfg Config, d *Data, t *Table, seed uint64, o Options) (*Model, Outco
 	}
 	out := Outcome{Parameters: parameters(cfg, d, t)}
 	if need := Memory(cfg, d, t); o.MemoryLimit > 0 && need > o.MemoryLimit {
-		out.Status, out.Reason = OverMemory, fmt.Sprintf("needs %.1f MiB, the limit is %.1f MiB", float64(need)/(1<<20), float64(o.MemoryLimit)/(1<<20))
+		const mib = 1 << 20
+		out.Status = OverMemory
+		out.Reason = fmt.Sprintf("needs %.1f MiB, the limit is %.1f MiB", float64(need)/mib, float64(o.MemoryLimit)/mib)
 		return nil, out, nil
 	}
 	documents := o.Documents
@@ -95,6 +97,7 @@ func Train(cfg Config, d *Data, t *Table, seed uint64, o Options) (*Model, Outco
 	for step := range cfg.Steps {
 		loss := r.step(step)
 		if !(loss < 1e30) {
+			out.Steps = step + 1
 			out.Status, out.Reason = Diverged, fmt.Sprintf("loss not finite: %v at step %d of %d", loss, step+1, cfg.Steps)
 			return nil, out, nil
 		}
@@ -109,6 +112,7 @@ func Train(cfg Config, d *Data, t *Table, seed uint64, o Options) (*Model, Outco
 			since = 0
 		}
 	}
+	out.Steps = cfg.Steps
 	if cfg.Normalisation == BatchNorm {
 		r.population()
 	}
@@ -121,8 +125,8 @@ func Train(cfg Config, d *Data, t *Table, seed uint64, o Options) (*Model, Outco
 	if documents != nil {
 		validation, test = documents.Validation, documents.Test
 	}
-	onValidation, ok1 := m.accuracy(&d.Validation, validation)
-	onTest, ok2 := m.accuracy(&d.Test, test)
+	onValidation, ok1 := m.evaluate(&d.Validation, validation)
+	onTest, ok2 := m.evaluate(&d.Test, test)
 	if !ok1 || !ok2 {
 		out.Status, out.Reason = Diverged, fmt.Sprintf("a logit is not finite in evaluation after %d steps", cfg.Steps)
 		return nil, out, nil
@@ -277,7 +281,7 @@ func (r *run) population() {
 	}
 	for _, h := range r.layers {
 		for k, v := range h.deviation {
-			h.deviation[k] = sqrt32(v + epsilon)
+			h.deviation[k] = kernels.Sqrt(v + epsilon)
 		}
 	}
 	r.cfg.Dropout = dropout

@@ -62,10 +62,10 @@ func TestNoWideVocabulary(t *testing.T) {
 	d, table := synthetic(400, 60, 3, 12, 8, .2)
 	d.WideVocabulary = 0
 	m, out := train(t, config(func(c *Config) { c.FineTune, c.Steps = true, 200 }), d, table, 1)
-	if out.Test < .9 || len(m.wide) != 0 {
+	if out.Test.Accuracy < .9 || len(m.wide) != 0 {
 		t.Errorf("%+v with %d wide weights", out, len(m.wide))
 	}
-	if back, err := DecodeModel(m.Encode()); err != nil || back.Accuracy(&d.Test) != out.Test {
+	if back, err := DecodeModel(m.Encode()); err != nil || back.Evaluate(&d.Test) != out.Test {
 		t.Errorf("after a round trip: %v", err)
 	}
 }
@@ -141,7 +141,8 @@ func TestInputsThatDoNotFit(t *testing.T) {
 	documents.Test = documents.Test[1:]
 	_, out, err := Train(config(nil), &bad, &Table{Dim: 3, Vectors: table.Vectors}, 1, Options{Documents: documents})
 	for _, want := range []string{
-		"up to 3 tokens and a configuration for up to 1", "wide tower sees of the test split does not fit 6 documents and 2 n-grams", "wide vocabulary of 11", "table of 20 numbers and 0 marks for 10 tokens of 3", "training split is empty",
+		"up to 3 tokens and a configuration for up to 1", "wide tower sees of the test split does not fit 6 documents and 2 n-grams",
+		"wide vocabulary of 11", "table of 20 numbers and 0 marks for 10 tokens of 3", "training split is empty",
 		"document 1 of the validation split has label 2 of 2", "test split has 6 labels and 6 offsets", "11 document vector elements",
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -177,7 +178,7 @@ func TestDivergedUnseenByTheLoss(t *testing.T) {
 	}
 	// The last step takes the weights out of range, when no loss follows.
 	_, out, err := Train(config(func(c *Config) { c.DeepLearningRate, c.Steps = 3e38, 1 }), d, table, 1, Options{})
-	if out.Status != Diverged || out.Reason == "" || out.Parameters == 0 || err != nil {
+	if out.Status != Diverged || out.Reason == "" || out.Parameters == 0 || out.Steps != 1 || err != nil {
 		t.Errorf("last step: %+v, %v", out, err)
 	}
 	// A token that only the validation split has is out of range: a frozen module
@@ -190,7 +191,7 @@ func TestDivergedUnseenByTheLoss(t *testing.T) {
 	d.Validation = Examples{Offsets: []int32{0, 1}, IDs: []int32{40}, Counts: []float32{2}, Labels: []int32{0}}
 	for _, tune := range []bool{false, true} {
 		_, out, err = Train(config(func(c *Config) { c.FineTune, c.Activation = tune, ReLU }), d, table, 1, Options{})
-		if out.Status != Diverged || !tune && !strings.Contains(out.Reason, "evaluation") || out.Test != 0 || err != nil {
+		if out.Status != Diverged || !tune && !strings.Contains(out.Reason, "evaluation") || out.Test != (Metrics{}) || err != nil {
 			t.Errorf("evaluation: %+v, %v", out, err)
 		}
 	}

@@ -136,16 +136,19 @@ const (
 	OverTime Status = "over_time"
 )
 
-// Outcome is what training and evaluating one child model gave.
+// Outcome is what training and evaluating one child model gave. It is a
+// function of the request: what depends on the machine is not in it.
 type Outcome struct {
 	Status Status `json:"status"`
 	// Reason says in words why Status is not OK.
-	Reason string `json:"reason,omitempty"`
-	// Validation and Test are accuracies in [0, 1].
-	Validation float64 `json:"validation_accuracy"`
-	Test       float64 `json:"test_accuracy"`
+	Reason     string  `json:"reason,omitempty"`
+	Validation Metrics `json:"validation"`
+	Test       Metrics `json:"test"`
 	// Loss is the mean training cross-entropy over the last 100 steps or fewer.
 	Loss float64 `json:"loss"`
 	// Parameters is the number of trainable weights.
 	Parameters int `json:"parameters"`
+	// Steps is the number of training steps taken: the one that diverged is
+	// counted, a model over memory takes none.
+	Steps int `json:"steps"`
 }

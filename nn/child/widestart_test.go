@@ -79,7 +79,7 @@ func TestNaiveBayesHelpsSmallSets(t *testing.T) {
 	accuracy := func(start float64) (sum float64) {
 		for seed := range uint64(5) {
 			_, out := train(t, config(func(c *Config) { c.WideStart, c.HiddenLayers, c.Steps = start, 0, 30 }), d, table, seed)
-			sum += out.Test / 5
+			sum += out.Test.Accuracy / 5
 		}
 		return sum
 	}

@@ -332,7 +332,9 @@ func (c *Controller) Gradient(task int, actions []int, wLogProb, wEntropy float6
 
 // GradientWeighted is Gradient with weights that depend on the present
 // log-probability of the actions, as importance ratios do.
-func (c *Controller) GradientWeighted(task int, actions []int, weights func(logProb float64) (wLogProb, wEntropy float64)) (logProb, entropy float64) {
+func (c *Controller) GradientWeighted(
+	task int, actions []int, weights func(logProb float64) (wLogProb, wEntropy float64),
+) (logProb, entropy float64) {
 	logProb = c.run(task, actions, nil)
 	wLogProb, wEntropy := weights(logProb)
 	for t := range c.config.Options {

@@ -3,7 +3,6 @@ package embedding
 import (
 	"bytes"
 	"math"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -84,15 +83,7 @@ func TestFitSubwordRefuses(t *testing.T) {
 // Of GloVe's words, a tenth is held back and made of n-grams fitted to the rest:
 // their vectors are much nearer to the true ones than those of other words are.
 func TestFitSubwordPublishedVectors(t *testing.T) {
-	f, err := os.Open(data(t, "embeddings/glove6b_50d_10k/vectors.vec.gz"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close() //nolint:errcheck // read only
-	all, err := Read(f, "glove", 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	all := published(t, "embeddings/glove6b_50d_10k/vectors.vec.gz")
 	all.Standardise() // or all cosines are high by what all vectors share
 	rest := &Module{Name: "rest", Dim: all.Dim}
 	var held []int
@@ -195,7 +186,8 @@ func TestChangesOfStandardisedSubwords(t *testing.T) {
 		var made [][]float32
 		var lengths []float64
 		for _, scale := range []float64{1, 7} {
-			m, err := Train(groups(), TrainOptions{Name: "m", Dim: 8, Seed: 1, Variant: Variant{Fit: &Subword{MinN: 1, Buckets: 500}, Standardise: true}})
+			variant := Variant{Fit: &Subword{MinN: 1, Buckets: 500}, Standardise: true}
+			m, err := Train(groups(), TrainOptions{Name: "m", Dim: 8, Seed: 1, Variant: variant})
 			if err != nil {
 				t.Fatal(err)
 			}

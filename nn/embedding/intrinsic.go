@@ -22,7 +22,8 @@ func english() []Triple {
 		{"film", "movie", "actor"}, {"funny", "hilarious", "dark"}, {"boring", "dull", "funny"}, {"scary", "creepy", "funny"},
 		{"director", "filmmaker", "dialogue"}, {"comedy", "humor", "violence"}, {"horror", "scary", "romance"}, {"music", "soundtrack", "plot"},
 		{"plot", "story", "camera"}, {"war", "soldiers", "comedy"}, {"husband", "wife", "director"}, {"mother", "daughter", "camera"},
-		{"father", "son", "music"}, {"dvd", "video", "actress"}, {"cinematography", "photography", "husband"}, {"script", "screenplay", "soundtrack"},
+		{"father", "son", "music"}, {"dvd", "video", "actress"}, {"cinematography", "photography", "husband"},
+		{"script", "screenplay", "soundtrack"},
 		{"ending", "conclusion", "camera"}, {"cast", "actors", "music"}, {"zombie", "vampire", "wedding"}, {"murder", "killer", "wedding"},
 		{"police", "cop", "musical"}, {"love", "romance", "zombie"}, {"kids", "children", "murder"}, {"song", "lyrics", "script"},
 		{"book", "novel", "actor"}, {"two", "three", "boring"}, {"years", "months", "plot"}, {"beautiful", "gorgeous", "stupid"},
@@ -33,7 +34,8 @@ func english() []Triple {
 
 func spanish() []Triple {
 	return []Triple{
-		{"presidente", "ministro", "agua"}, {"gobierno", "ministerio", "jugador"}, {"lunes", "martes", "empresa"}, {"enero", "febrero", "persona"},
+		{"presidente", "ministro", "agua"}, {"gobierno", "ministerio", "jugador"}, {"lunes", "martes", "empresa"},
+		{"enero", "febrero", "persona"},
 		{"madrid", "barcelona", "ley"}, {"españa", "francia", "jugador"}, {"euros", "dólares", "semana"}, {"equipo", "jugador", "banco"},
 		{"gol", "partido", "banco"}, {"banco", "empresa", "equipo"}, {"policía", "guardia", "mercado"}, {"juez", "tribunal", "equipo"},
 		{"hijo", "padre", "mercado"}, {"mujer", "hombre", "bolsa"}, {"ciudad", "capital", "sentencia"}, {"norte", "sur", "ministro"},

@@ -42,12 +42,9 @@ func (m *Module) Encode() []byte {
 
 // Decode reads what Encode wrote; damage and inconsistencies are errors.
 func Decode(b []byte) (*Module, error) {
-	f, err := safetensors.Decode(b)
+	f, err := safetensors.DecodeKind(b, kind)
 	if err != nil {
 		return nil, fmt.Errorf("module: %w", err)
-	}
-	if f.Kind() != kind {
-		return nil, fmt.Errorf("module: the object is a %q, not a module", f.Kind())
 	}
 	m := &Module{}
 	if err := f.GetJSON(kind, m); err != nil {

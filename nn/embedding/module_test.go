@@ -61,7 +61,7 @@ func TestDecodeRefuses(t *testing.T) {
 		b          []byte
 	}{
 		{"no container", "safetensors", []byte("no container at all")},
-		{"another kind", `is a "task", not a module`, container("task", header, "a\nb\n", two, 2, 2)},
+		{"another kind", `of kind "task", not "module"`, container("task", header, "a\nb\n", two, 2, 2)},
 		{"no header", `no metadata "module"`, container("module", "", "a\nb\n", two, 2, 2)},
 		{"header no JSON", "metadata", container("module", "{", "a\nb\n", two, 2, 2)},
 		{"no final newline", "end with a newline", container("module", header, "a\nb", two, 2, 2)},
@@ -89,7 +89,10 @@ func TestValidateReportsEverything(t *testing.T) {
 	if err == nil {
 		t.Fatal("an empty module is valid")
 	}
-	for _, want := range []string{"no name", "length 0", "no tokens", "1 numbers for 0 tokens", "not finite", "1 frequencies for 0 tokens", "2, which is no share", "vectors of length -1"} {
+	for _, want := range []string{
+		"no name", "length 0", "no tokens", "1 numbers for 0 tokens", "not finite", "1 frequencies for 0 tokens", "2, which is no share",
+		"vectors of length -1",
+	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not reported: %v", want, err)
 		}

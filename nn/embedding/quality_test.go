@@ -1,8 +1,6 @@
 package embedding
 
 import (
-	"bufio"
-	"compress/gzip"
 	"flag"
 	"fmt"
 	"math"
@@ -65,17 +63,7 @@ func stepAPair(c *counted, o TrainOptions) []float32 {
 // and variance 1, with a column of ones; and which texts are of the class that
 // comes first.
 func documents(b *testing.B, m *Module, task string) (x [][]float64, first []bool) {
-	f, err := os.Open(data(b, "text/"+task+"/data.tsv.gz"))
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer f.Close() //nolint:errcheck // read only
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		b.Fatal(err)
-	}
-	s := bufio.NewScanner(z)
-	s.Buffer(nil, 1<<24)
+	s := gzipped(b, "text/"+task+"/data.tsv.gz")
 	s.Scan() // the header
 	l, v, class := m.Lookup(), make([]float32, m.Dim), ""
 	for s.Scan() {
@@ -184,7 +172,7 @@ func BenchmarkQuality(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				defer f.Close() //nolint:errcheck // read only
+				defer f.Close()
 				m, err := Read(f, file, 0)
 				if err != nil {
 					b.Fatal(err)

@@ -69,7 +69,7 @@ func read(r io.Reader, name string, form Format, top int) (*Module, error) {
 	if err != nil {
 		return nil, fmt.Errorf("vectors %s: %w", name, err)
 	}
-	defer plain.Close() //nolint:errcheck // read only
+	defer plain.Close()
 	buffered := bufio.NewReaderSize(plain, sniffed)
 	if form == "" {
 		form = sniff(buffered)

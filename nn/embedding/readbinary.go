@@ -59,7 +59,8 @@ func (b *binaryReader) read(r *bufio.Reader) error {
 			b.offset += int64(n)
 		}
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			b.errs = append(b.errs, fmt.Errorf("byte %d: the file ends in token %d of the %d that the header announces: is it whole?", b.offset, i+1, announced))
+			b.errs = append(b.errs, fmt.Errorf("byte %d: the file ends in token %d of the %d that the header announces: is it whole?",
+				b.offset, i+1, announced))
 			return b.report()
 		}
 		if err != nil {
@@ -121,7 +122,8 @@ func (b *binaryReader) rest(r *bufio.Reader, announced int) {
 			b.errs = append(b.errs, fmt.Errorf("byte %d: %w", b.offset, err))
 			return
 		case c != '\n' && c != '\r' && c != ' ':
-			b.problem(b.offset, "more follows the %d tokens that the header announces: is its second number, %d, the length of a vector?", announced, b.m.Dim)
+			b.problem(b.offset, "more follows the %d tokens that the header announces: is its second number, %d, the length of a vector?",
+				announced, b.m.Dim)
 			return
 		}
 		b.offset++

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
-	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -21,7 +20,7 @@ func binaryForm(m *Module, end string) string {
 	fmt.Fprintf(&b, "%d %d\n", len(m.Tokens), m.Dim)
 	for i, token := range m.Tokens {
 		b.WriteString(token + " ")
-		binary.Write(&b, binary.LittleEndian, m.Vectors[i*m.Dim:(i+1)*m.Dim]) //nolint:errcheck // to memory
+		binary.Write(&b, binary.LittleEndian, m.Vectors[i*m.Dim:(i+1)*m.Dim])
 		b.WriteString(end)
 	}
 	return b.String()
@@ -109,7 +108,8 @@ func TestReadBinaryRefuses(t *testing.T) {
 		{"endless token", "1 1\n" + strings.Repeat("x", 5000), []string{"token 1", "within 4096 bytes"}},
 		{"no token", "1 1\n \x00\x00\x00\x00", []string{"byte 4", "without a name"}},
 		{"not UTF-8", "1 1\n\xff \x00\x00\x00\x00", []string{"byte 4", "UTF-8"}},
-		{"NaN", binaryForm(&Module{Dim: 2, Tokens: []string{"a", "b"}, Vectors: []float32{1, 2, 3, nan}}, ""), []string{"byte 14", "number 2", `"b"`, "NaN"}},
+		{"NaN", binaryForm(&Module{Dim: 2, Tokens: []string{"a", "b"}, Vectors: []float32{1, 2, 3, nan}}, ""),
+			[]string{"byte 14", "number 2", `"b"`, "NaN"}},
 		{"many problems", binaryForm(many, ""), []string{`"t0"`, `"t9"`, "and 2 more"}},
 		{"damaged gzip", zipped(good)[:30], []string{"byte 19", "is it whole"}},
 		{"damaged zstd", zstandard(good)[:15], []string{"EOF"}},
@@ -168,20 +168,8 @@ func FuzzReadBinary(f *testing.F) {
 // BPEmb's binary file and its text hold one module; the text has six digits of
 // each number.
 func TestReadBinaryPublishedVectors(t *testing.T) {
-	load := func(name string) *Module {
-		f, err := os.Open(data(t, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close() //nolint:errcheck // read only
-		m, err := Read(f, "bpemb", 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return m
-	}
-	bin := load("embeddings/bpemb_en_vs1000_d25/en.wiki.bpe.vs1000.d25.w2v.bin")
-	text := load("embeddings/bpemb_en_vs1000_d25/vectors.vec")
+	bin := published(t, "embeddings/bpemb_en_vs1000_d25/en.wiki.bpe.vs1000.d25.w2v.bin")
+	text := published(t, "embeddings/bpemb_en_vs1000_d25/vectors.vec")
 	for i, v := range bin.Vectors {
 		short, _ := strconv.ParseFloat(strconv.FormatFloat(float64(v), 'g', 6, 32), 32)
 		bin.Vectors[i] = float32(short)

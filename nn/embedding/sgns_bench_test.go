@@ -19,7 +19,9 @@ func BenchmarkSGNS(b *testing.B) {
 		subword *Subword
 	}{{"words", nil}, {"subwords", &Subword{Buckets: 2000000}}, {"subwords-65536", &Subword{}}} {
 		b.Run(bench.name, func(b *testing.B) {
-			o, err := TrainOptions{Name: "m", Method: SGNS, Dim: 128, Epochs: 1, LearningRate: 0.05, MaxVocabulary: 1 << 20, Subword: bench.subword}.withDefaults()
+			o, err := TrainOptions{
+				Name: "m", Method: SGNS, Dim: 128, Epochs: 1, LearningRate: 0.05, MaxVocabulary: 1 << 20, Subword: bench.subword,
+			}.withDefaults()
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -32,7 +32,7 @@ func TestNGramsByHand(t *testing.T) {
 		var want []int32
 		for _, g := range c.want {
 			h := fnv.New32a()
-			h.Write([]byte(g)) //nolint:errcheck // never fails
+			h.Write([]byte(g))
 			want = append(want, int32(h.Sum32()%buckets))
 		}
 		s := &Subword{Kind: NGrams, MinN: c.min, MaxN: c.max, Buckets: buckets}
@@ -131,7 +131,8 @@ func TestSubwordRefused(t *testing.T) {
 		}
 	}
 	// Buckets that the file's header has and the file lacks.
-	b := container("module", `{"name":"m","dim":2,"subword":{"kind":"ngrams","min_n":3,"max_n":3,"buckets":1}}`, "a\nb\n", []float32{1, 2, 3, 4}, 2, 2)
+	b := container("module", `{"name":"m","dim":2,"subword":{"kind":"ngrams","min_n":3,"max_n":3,"buckets":1}}`,
+		"a\nb\n", []float32{1, 2, 3, 4}, 2, 2)
 	if _, err := Decode(b); err == nil || !strings.Contains(err.Error(), "buckets") {
 		t.Errorf("%v", err)
 	}
@@ -203,7 +204,10 @@ func norm(v []float32) float64 {
 // A vocabulary in the order of its merges: "lo" comes before "ow", so that
 // "low" is cut as lo+w, though o+w would do too.
 func TestPiecesByHand(t *testing.T) {
-	m := &Module{Name: "p", Dim: 1, Tokens: []string{"<unk>", "lo", "ow", "▁n", "▁now", "▁", "l", "o", "w", "n", "0", "00", "▁00"}, Subword: &Subword{Kind: Pieces}}
+	m := &Module{
+		Name: "p", Dim: 1, Subword: &Subword{Kind: Pieces},
+		Tokens: []string{"<unk>", "lo", "ow", "▁n", "▁now", "▁", "l", "o", "w", "n", "0", "00", "▁00"},
+	}
 	for i := range m.Tokens {
 		m.Vectors = append(m.Vectors, float32(i))
 	}
@@ -215,7 +219,8 @@ func TestPiecesByHand(t *testing.T) {
 	}
 	l := m.Lookup()
 	for word, want := range map[string][]string{
-		"low": {"▁", "lo", "w"}, "now": {"▁now"}, "nlo": {"▁n", "lo"}, "loow": {"▁", "lo", "ow"}, "xow": {"▁", "ow"}, "7": {"▁", "0"}, "42": {"▁00"}, "lolo": {"▁", "lo", "lo"},
+		"low": {"▁", "lo", "w"}, "now": {"▁now"}, "nlo": {"▁n", "lo"}, "loow": {"▁", "lo", "ow"}, "xow": {"▁", "ow"},
+		"7": {"▁", "0"}, "42": {"▁00"}, "lolo": {"▁", "lo", "lo"},
 	} {
 		var got []string
 		for _, row := range l.pieces(word) {
@@ -283,15 +288,7 @@ func TestBPEmbOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := os.Open(data(t, "embeddings/bpemb_en_vs1000_d25/en.wiki.bpe.vs1000.d25.w2v.bin"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close() //nolint:errcheck // read only
-	m, err := Read(f, "bpemb", 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := published(t, "embeddings/bpemb_en_vs1000_d25/en.wiki.bpe.vs1000.d25.w2v.bin")
 	pieces, scores := sentencePieces(t, model)
 	if diff := cmp.Diff(pieces, m.Tokens); diff != "" {
 		t.Fatal(diff)
@@ -325,7 +322,10 @@ func FuzzLookup(f *testing.F) {
 	for _, word := range []string{"the", "unheard", "", "naïve", "\xff\xfe", "▁▁", "日本語", "42", strings.Repeat("a", 300)} {
 		f.Add(word)
 	}
-	pieces := &Module{Name: "p", Dim: 1, Tokens: []string{"lo", "▁n", "▁now", "▁", "l", "o", "0"}, Vectors: []float32{1, 2, 3, 4, 5, 6, 7}, Subword: &Subword{Kind: Pieces}}
+	pieces := &Module{
+		Name: "p", Dim: 1, Tokens: []string{"lo", "▁n", "▁now", "▁", "l", "o", "0"}, Vectors: []float32{1, 2, 3, 4, 5, 6, 7},
+		Subword: &Subword{Kind: Pieces},
+	}
 	grams := withBuckets()
 	grams.Subword.MaxN = 5
 	before := [][]byte{pieces.Encode(), grams.Encode()}

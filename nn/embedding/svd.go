@@ -2,16 +2,12 @@ package embedding
 
 import (
 	"math"
-	"runtime"
-	"sync"
-	"sync/atomic"
 
 	"gonum.org/v1/gonum/blas/blas32"
-	"gonum.org/v1/gonum/blas/blas64"
-	"gonum.org/v1/gonum/lapack/lapack64"
 	"gonum.org/v1/gonum/mat"
 
-	_ "tnaml/nn/blas" // the fast kernels under blas32
+	kernels "tnaml/nn/blas"
+	"tnaml/nn/parallel"
 	"tnaml/nn/rng"
 )
 
@@ -50,15 +46,15 @@ func factorise(m *sparse, o TrainOptions) ([]float32, error) {
 	z := make([]float32, n*k)
 	m.times(z, y, k) // range finder with power iterations: Z = (M Mᵀ)^q M Ω
 	for i := range powerIterations {
-		orthonormalise(z, n, k)
+		kernels.Orthonormalise(z, n, k)
 		mt.times(y, z, k)
-		orthonormalise(y, columns, k)
+		kernels.Orthonormalise(y, columns, k)
 		m.times(z, y, k)
 		if err := o.Progress(0.4 + 0.5*float64(i+1)/powerIterations); err != nil {
 			return nil, err
 		}
 	}
-	orthonormalise(z, n, k)
+	kernels.Orthonormalise(z, n, k)
 	mt.times(y, z, k) // M ≈ Z Yᵀ, Z orthonormal
 
 	// Yᵀ Y = P Σ² Pᵀ, so U = Z P.
@@ -210,44 +206,12 @@ func ppmi(c *counted, window int) *sparse {
 	return m
 }
 
-// orthonormalise replaces the columns of an n × k matrix by an orthonormal
-// basis of their span, by Householder reflections in float64.
-func orthonormalise(x []float32, n, k int) {
-	a := blas64.General{Rows: n, Cols: k, Stride: k, Data: make([]float64, n*k)}
-	for i, v := range x {
-		a.Data[i] = float64(v)
-	}
-	tau := make([]float64, k)
-	work := make([]float64, 1)
-	lapack64.Geqrf(a, tau, work, -1)
-	work = make([]float64, int(work[0]))
-	lapack64.Geqrf(a, tau, work, len(work))
-	lapack64.Orgqr(a, tau, work[:1], -1)
-	work = make([]float64, max(len(work), int(work[0])))
-	lapack64.Orgqr(a, tau, work, len(work))
-	for i, v := range a.Data {
-		x[i] = float32(v)
-	}
-}
-
-// blocks runs f over [0, n) in blocks, on all processors. f must write only
-// what belongs to its block: then the result does not depend on the schedule.
+// blocks runs f over [0, n) in blocks, on all processors, as parallel.Blocks does.
 func blocks(n int, f func(from, to int)) {
-	const size = 64
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), (n+size-1)/size) {
-		wg.Go(func() {
-			for {
-				from := int(next.Add(size)) - size
-				if from >= n {
-					return
-				}
-				f(from, min(from+size, n))
-			}
-		})
-	}
-	wg.Wait()
+	_ = parallel.Blocks(n, 64, 0, func(from, to int) error {
+		f(from, to)
+		return nil
+	})
 }
 
 // rows runs f for every row, as blocks does.

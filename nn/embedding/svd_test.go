@@ -5,8 +5,6 @@ import (
 	"testing"
 
 	"gonum.org/v1/gonum/mat"
-
-	"tnaml/nn/rng"
 )
 
 // byHand is two documents, "a b c" and "a b", counted with a window of 2: a
@@ -82,36 +80,6 @@ func TestSparse(t *testing.T) {
 			t.Errorf("element %d of the product is %v, want %v", i, out[i], want)
 		}
 	}
-}
-
-func TestOrthonormalise(t *testing.T) {
-	const n, k = 30, 5
-	r := rng.New(1, "test", 0)
-	x := make([]float32, n*k)
-	for i := range x {
-		x[i] = float32(r.NormFloat64())
-	}
-	span := mat.NewDense(n, k, wide(x))
-	orthonormalise(x, n, k)
-	q := mat.NewDense(n, k, wide(x))
-	var gram, back mat.Dense
-	gram.Mul(q.T(), q)
-	if !mat.EqualApprox(&gram, eye(k), 1e-6) {
-		t.Errorf("columns are not orthonormal: %v", mat.Formatted(&gram))
-	}
-	gram.Mul(q.T(), span)
-	back.Mul(q, &gram)
-	if !mat.EqualApprox(&back, span, 1e-5) {
-		t.Error("the basis spans something else")
-	}
-}
-
-func eye(k int) *mat.Dense {
-	out := mat.NewDense(k, k, nil)
-	for i := range k {
-		out.Set(i, i, 1)
-	}
-	return out
 }
 
 // exact returns (U√Σ)(U√Σ)ᵀ = U Σ Uᵀ of the dim largest singular values: what

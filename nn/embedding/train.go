@@ -138,13 +138,16 @@ func Train(c *Corpus, o TrainOptions) (*Module, error) {
 		return nil, fmt.Errorf("module %s: %w", o.Name, err)
 	}
 	if len(k.words) <= o.Dim {
-		return nil, fmt.Errorf("module %s: %d words occur %d times or more, too few for vectors of length %d; give more text", o.Name, len(k.words), o.MinCount, o.Dim)
+		return nil, fmt.Errorf("module %s: %d words occur %d times or more, too few for vectors of length %d; give more text",
+			o.Name, len(k.words), o.MinCount, o.Dim)
 	}
 	if o.Method == LSA && c.Documents() <= o.Dim {
-		return nil, fmt.Errorf("module %s: %d documents are too few for vectors of length %d; give more text, a document a line, or use method %s", o.Name, c.Documents(), o.Dim, SVD)
+		return nil, fmt.Errorf("module %s: %d documents are too few for vectors of length %d; "+
+			"give more text, a document a line, or use method %s", o.Name, c.Documents(), o.Dim, SVD)
 	}
 	if o.Method == SVD && k.counts[0] > math.MaxInt32/(o.Window*(o.Window+1)) {
-		return nil, fmt.Errorf("module %s: %q occurs %d times, too often to count pairs in 32 bits; use less text, a smaller window or method %s", o.Name, k.words[0], k.counts[0], SGNS)
+		return nil, fmt.Errorf("module %s: %q occurs %d times, too often to count pairs in 32 bits; use less text, a smaller window or method %s",
+			o.Name, k.words[0], k.counts[0], SGNS)
 	}
 	m := &Module{Name: o.Name, Language: o.Language, Dim: o.Dim, Tokens: k.words}
 	how := ""

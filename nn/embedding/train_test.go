@@ -131,7 +131,8 @@ func TestTrainOptions(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if m.Name != o.Name || m.Language != "xx" || m.Dim != o.Dim || !strings.HasPrefix(m.Source, "synthetic; ") || !strings.Contains(m.Source, "12000 words") {
+		if m.Name != o.Name || m.Language != "xx" || m.Dim != o.Dim ||
+			!strings.HasPrefix(m.Source, "synthetic; ") || !strings.Contains(m.Source, "12000 words") {
 			t.Errorf("%s: %+v", o.Name, *m)
 		}
 		if len(seen) < 2 || seen[len(seen)-1] != 1 {
@@ -173,9 +174,11 @@ func TestTrainRefuses(t *testing.T) {
 		{"too few words", good, TrainOptions{Name: "m", Dim: 60}, []string{"52 words", "length 60"}},
 		{"rare words", good, TrainOptions{Name: "m", Dim: 8, MinCount: 100000}, []string{"0 words occur 100000 times"}},
 		{"no offsets", &Corpus{Words: []string{"a"}}, TrainOptions{Name: "m"}, []string{"offsets do not partition"}},
-		{"falling offsets", &Corpus{Words: []string{"a"}, Offsets: []int{0, 2, 1, 2}, IDs: []int32{0, 0}}, TrainOptions{Name: "m"}, []string{"offsets do not partition"}},
+		{"falling offsets", &Corpus{Words: []string{"a"}, Offsets: []int{0, 2, 1, 2}, IDs: []int32{0, 0}},
+			TrainOptions{Name: "m"}, []string{"offsets do not partition"}},
 		{"unknown id", &Corpus{Words: []string{"a"}, Offsets: []int{0, 1}, IDs: []int32{1}}, TrainOptions{Name: "m"}, []string{"token id 1"}},
-		{"word twice", &Corpus{Words: []string{"a", "b", "a"}, Offsets: []int{0, 6}, IDs: []int32{0, 1, 2, 0, 1, 2}}, TrainOptions{Name: "m", Dim: 1, MinCount: 1}, []string{"there twice"}},
+		{"word twice", &Corpus{Words: []string{"a", "b", "a"}, Offsets: []int{0, 6}, IDs: []int32{0, 1, 2, 0, 1, 2}},
+			TrainOptions{Name: "m", Dim: 1, MinCount: 1}, []string{"there twice"}},
 	} {
 		m, err := Train(c.c, c.o)
 		if err == nil || m != nil {

@@ -90,7 +90,8 @@ func (m *Module) Derive(name string, v Variant) (*Module, error) {
 		return nil, fmt.Errorf("module %s: %w", name, err)
 	}
 	if v.Smoothing > 0 && m.Subword != nil && m.Subword.Kind == Pieces {
-		return nil, fmt.Errorf("module %s: the pieces of %s are in the order of their merges, which says nothing about frequencies: derive it without smoothing", name, m.Name)
+		return nil, fmt.Errorf("module %s: the pieces of %s are in the order of their merges, "+
+			"which says nothing about frequencies: derive it without smoothing", name, m.Name)
 	}
 	out := *m
 	out.Name, out.Vectors = name, slices.Clone(m.Vectors)

@@ -38,7 +38,10 @@ func TestWeighByHand(t *testing.T) {
 
 func TestJoinByHand(t *testing.T) {
 	a := &Module{Name: "a", Language: "en", Dim: 1, Tokens: []string{"x", "y", "z"}, Vectors: []float32{2, 2, -2}, Source: "one"}
-	b := &Module{Name: "b", Language: "en", Dim: 2, Tokens: []string{"z", "x", "w"}, Vectors: []float32{0.5, 0.5, -0.5, 0.5, -0.5, -0.5}, Source: "two"}
+	b := &Module{
+		Name: "b", Language: "en", Dim: 2, Source: "two",
+		Tokens: []string{"z", "x", "w"}, Vectors: []float32{0.5, 0.5, -0.5, 0.5, -0.5, -0.5},
+	}
 	got, err := Join("ab", a, b)
 	if err != nil {
 		t.Fatal(err)
@@ -116,7 +119,8 @@ func TestDerive(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := "s, without the first 1 principal components, standardised, smoothed by 0.001 with frequencies by rank"; got.Name != "d" || got.Source != want {
+	want := "s, without the first 1 principal components, standardised, smoothed by 0.001 with frequencies by rank"
+	if got.Name != "d" || got.Source != want {
 		t.Errorf("%q: %q, want %q", got.Name, got.Source, want)
 	}
 	if !bytes.Equal(before, m.Encode()) {
@@ -173,7 +177,8 @@ func TestJoinedModuleIsWeighedByItsParts(t *testing.T) {
 	}
 	for i, p := range []float64{3. / 11, 3. / 22, 1. / 11} {
 		w := 1e-2 / (1e-2 + p)
-		if diff := cmp.Diff([]float32{float32(w), 0, 0, float32(w)}, slices.Concat(got.Vectors[2*i:][:2], got.Vectors[2*(i+3):][:2]), near); diff != "" {
+		pair := slices.Concat(got.Vectors[2*i:][:2], got.Vectors[2*(i+3):][:2])
+		if diff := cmp.Diff([]float32{float32(w), 0, 0, float32(w)}, pair, near); diff != "" {
 			t.Errorf("%s and %s: %s", a.Tokens[i], b.Tokens[i], diff)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	kernels "tnaml/nn/blas"
 	"tnaml/nn/safetensors"
 )
 
@@ -135,7 +136,7 @@ func (s *FeatureSet) Validate() error {
 			errs = append(errs, fmt.Errorf("%s has length %d, a vector %d", a.name, len(*a.data), s.Dim))
 		case len(*a.data)%s.Dim != 0:
 			errs = append(errs, fmt.Errorf("%s: %d numbers are no whole number of vectors of %d", a.name, len(*a.data), s.Dim))
-		case !finite(*a.data):
+		case !kernels.Finite(*a.data):
 			errs = append(errs, fmt.Errorf("%s holds what is no number", a.name))
 		}
 	}
@@ -158,7 +159,10 @@ type namedArray struct {
 }
 
 func (s *FeatureSet) arrays() []namedArray {
-	return []namedArray{{"train", &s.Train, false}, {"validation", &s.Validation, false}, {"test", &s.Test, false}, {"mean", &s.Mean, true}, {"deviation", &s.Deviation, true}}
+	return []namedArray{
+		{"train", &s.Train, false}, {"validation", &s.Validation, false}, {"test", &s.Test, false},
+		{"mean", &s.Mean, true}, {"deviation", &s.Deviation, true},
+	}
 }
 
 const featuresKind = "image-features"
@@ -183,12 +187,9 @@ func (s *FeatureSet) Encode() []byte {
 // DecodeFeatures reads what FeatureSet.Encode wrote; damage and inconsistencies
 // are errors.
 func DecodeFeatures(b []byte) (*FeatureSet, error) {
-	f, err := safetensors.Decode(b)
+	f, err := safetensors.DecodeKind(b, featuresKind)
 	if err != nil {
 		return nil, fmt.Errorf("image features: %w", err)
-	}
-	if f.Kind() != featuresKind {
-		return nil, fmt.Errorf("image features: the object is a %q", f.Kind())
 	}
 	s := &FeatureSet{}
 	if err := f.GetJSON(featuresKind, s); err != nil {

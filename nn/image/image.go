@@ -10,9 +10,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"runtime"
 	"sync"
 
+	kernels "tnaml/nn/blas"
+	"tnaml/nn/parallel"
 	"tnaml/nn/safetensors"
 )
 
@@ -58,7 +59,8 @@ func (m Images) Validate() error {
 		errs = append(errs, fmt.Errorf("images of %d channels; they must be grey (1) or RGB (3)", m.Channels))
 	}
 	if len(errs) == 0 && len(m.Pixels)%m.stride() != 0 {
-		errs = append(errs, fmt.Errorf("%d bytes of pixels are no whole number of images of %d × %d × %d", len(m.Pixels), m.Height, m.Width, m.Channels))
+		errs = append(errs, fmt.Errorf("%d bytes of pixels are no whole number of images of %d × %d × %d",
+			len(m.Pixels), m.Height, m.Width, m.Channels))
 	}
 	return errors.Join(errs...)
 }
@@ -139,12 +141,9 @@ func (h header) validate() error {
 // Decode reads what an extractor's Encode wrote. Damage, inconsistencies,
 // unknown or missing arrays, and numbers that are not finite are errors.
 func Decode(b []byte) (Extractor, error) {
-	f, err := safetensors.Decode(b)
+	f, err := safetensors.DecodeKind(b, kind)
 	if err != nil {
 		return nil, fmt.Errorf("image module: %w", err)
-	}
-	if f.Kind() != kind {
-		return nil, fmt.Errorf("image module: the object is a %q, not an image module", f.Kind())
 	}
 	var h header
 	if err := f.GetJSON(kind, &h); err != nil {
@@ -173,20 +172,10 @@ func Decode(b []byte) (Extractor, error) {
 // get reads an array of finite numbers of a fixed shape.
 func get(f *safetensors.File, name string, dims ...int) ([]float32, error) {
 	v, _, err := safetensors.Get[float32](f, name, dims...)
-	if err == nil && !finite(v) {
+	if err == nil && !kernels.Finite(v) {
 		err = fmt.Errorf("array %q holds what is no number", name)
 	}
 	return v, err
-}
-
-// finite reports whether a slice holds only numbers: anything else makes the
-// sum of x·0 something else than 0.
-func finite(v []float32) bool {
-	var s float32
-	for _, x := range v {
-		s += x * 0
-	}
-	return s == 0
 }
 
 // only reports the arrays of a file that are not among the known ones.
@@ -222,7 +211,7 @@ func Features(e Extractor, images Images, workers int, progress func(done, total
 	out := make([]float32, n*dim)
 	var mu sync.Mutex
 	done := 0
-	err := parallel(n, blockSize, workers, func(from, to int) error {
+	err := parallel.Blocks(n, blockSize, workers, func(from, to int) error {
 		e.Extract(out[from*dim:to*dim], images.Slice(from, to))
 		mu.Lock()
 		defer mu.Unlock()
@@ -235,39 +224,4 @@ func Features(e Extractor, images Images, workers int, progress func(done, total
 		return nil, fmt.Errorf("features of %s: %w", e.Name(), err)
 	}
 	return out, nil
-}
-
-// parallel runs f over [0, n) in blocks of a fixed size. f must write only what
-// belongs to its block: then the result does not depend on the schedule. The
-// first error stops the work.
-func parallel(n, size, workers int, f func(from, to int) error) error {
-	if workers <= 0 {
-		workers = runtime.GOMAXPROCS(0)
-	}
-	var mu sync.Mutex
-	var failed error
-	next := 0
-	take := func() (int, bool) {
-		mu.Lock()
-		defer mu.Unlock()
-		from := next
-		next += size
-		return from, from < n && failed == nil
-	}
-	var wg sync.WaitGroup
-	for range min(workers, (n+size-1)/size) {
-		wg.Go(func() {
-			for from, ok := take(); ok; from, ok = take() {
-				if err := f(from, min(from+size, n)); err != nil {
-					mu.Lock()
-					if failed == nil {
-						failed = err
-					}
-					mu.Unlock()
-				}
-			}
-		})
-	}
-	wg.Wait()
-	return failed
 }

@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"gonum.org/v1/gonum/blas"
+	"gonum.org/v1/gonum/blas/blas32"
 
 	kernels "tnaml/nn/blas"
 	"tnaml/nn/safetensors"
@@ -130,7 +131,10 @@ func ImportMobileNet(manifest, data []byte, o MobileNetOptions) (*MobileNet, err
 	if err := json.Unmarshal(manifest, &m); err != nil {
 		return nil, fmt.Errorf("mobilenet: manifest: %w", err)
 	}
-	h := header{Type: typeMobileNet, Name: o.Name, Source: o.Source, Size: cmp.Or(o.Size, 128), Channels: 3, Block: cmp.Or(o.Block, mobileNetBlocks)}
+	h := header{
+		Type: typeMobileNet, Name: o.Name, Source: o.Source,
+		Size: cmp.Or(o.Size, 128), Channels: 3, Block: cmp.Or(o.Block, mobileNetBlocks),
+	}
 	h.Name = cmp.Or(h.Name, fmt.Sprintf("mobilenet_v1_%d", h.Block))
 	raw := map[string][]float32{}
 	var errs []error
@@ -182,7 +186,7 @@ func newMobileNet(h header, raw map[string][]float32) (*MobileNet, error) {
 			errs = append(errs, fmt.Errorf("no tensor %s", t.name))
 		case len(v) != n:
 			errs = append(errs, fmt.Errorf("tensor %s has %d numbers, its shape %v has %d", t.name, len(v), t.shape, n))
-		case !finite(v):
+		case !kernels.Finite(v):
 			errs = append(errs, fmt.Errorf("tensor %s holds what is no number", t.name))
 		}
 		kept[t.name] = v
@@ -230,7 +234,7 @@ func foldBatchNorm(raw map[string][]float32, name, kernel string, out int) (laye
 		}
 		l.bias[o] = float32(float64(beta[o]) - float64(float64(mean[o])*scale))
 	}
-	if !finite(l.weights) || !finite(l.bias) {
+	if !kernels.Finite(l.weights) || !kernels.Finite(l.bias) {
 		return l, fmt.Errorf("layer %s: batch normalisation makes the weights overflow", name)
 	}
 	return l, nil
@@ -341,7 +345,8 @@ func (r *run) group(dst []float32, images Images) {
 			to := side / stride
 			for c := range in {
 				for b := range n {
-					kernels.Depthwise(y[(c*n+b)*to*to:][:to*to], x[(c*n+b)*side*side:][:side*side], side, stride, block.depthwise.weights[c*9:][:9], block.depthwise.bias[c])
+					kernels.Depthwise(y[(c*n+b)*to*to:][:to*to], x[(c*n+b)*side*side:][:side*side], side, stride,
+						block.depthwise.weights[c*9:][:9], block.depthwise.bias[c])
 				}
 			}
 			x, y, side = y, x, to
@@ -371,7 +376,8 @@ func (r *run) head(pixels []uint8, b, n int) int {
 			if i == batchFrom {
 				y = r.all[0][(c*n+b)*to*to:]
 			}
-			kernels.Depthwise(y[:to*to], r.one[0][c*side*side:][:side*side], side, stride, block.depthwise.weights[c*9:][:9], block.depthwise.bias[c])
+			kernels.Depthwise(y[:to*to], r.one[0][c*side*side:][:side*side], side, stride,
+				block.depthwise.weights[c*9:][:9], block.depthwise.bias[c])
 		}
 		side = to
 		if i < batchFrom {
@@ -421,9 +427,16 @@ func pointwise(y, x []float32, l *layer, in, n int) {
 	out := len(l.bias)
 	for j := 0; j < n; j += pointwiseColumns {
 		cols := min(pointwiseColumns, n-j)
-		gemm(blas.NoTrans, matrix(l.weights, out, in), columns(x, in, n, j, cols), columns(y, out, n, j, cols))
+		kernels.Product(blas.NoTrans, blas.NoTrans, kernels.Matrix(l.weights, out, in), columns(x, in, n, j, cols),
+			0, columns(y, out, n, j, cols))
 		kernels.BiasReLU6(y[j:], n, cols, l.bias)
 	}
+}
+
+// columns views cols columns from the j-th on of a row-major matrix of
+// rows × stride.
+func columns(data []float32, rows, stride, j, cols int) blas32.General {
+	return blas32.General{Rows: rows, Cols: cols, Stride: stride, Data: data[j : (rows-1)*stride+j+cols]}
 }
 
 // pool writes the mean of each channel's map: pixels numbers from the offset on,

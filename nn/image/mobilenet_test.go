@@ -211,7 +211,8 @@ func TestImportMobileNetRefuses(t *testing.T) {
 	}{
 		{"no manifest", nil, data, MobileNetOptions{}, []string{"manifest"}},
 		{"short weights", manifest, data[:len(data)-4], MobileNetOptions{Block: 2}, []string{"conv_pw_2_bn/moving_variance", "do not fit"}},
-		{"deeper than the weights", manifest, data, MobileNetOptions{Block: 3}, []string{"no tensor conv_dw_3/depthwise_kernel", "no tensor conv_pw_3_bn/gamma"}},
+		{"deeper than the weights", manifest, data, MobileNetOptions{Block: 3},
+			[]string{"no tensor conv_dw_3/depthwise_kernel", "no tensor conv_pw_3_bn/gamma"}},
 		{"no such block", manifest, data, MobileNetOptions{Block: 13}, []string{"block 13"}},
 		{"odd size", manifest, data, MobileNetOptions{Block: 2, Size: 100}, []string{"multiple of 32"}},
 		{"another name", edit("conv1/kernel", "conv1/other"), data, MobileNetOptions{Block: 2}, []string{"no tensor conv1/kernel"}},

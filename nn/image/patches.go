@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"math"
 
-	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/mat"
 
 	kernels "tnaml/nn/blas"
+	"tnaml/nn/parallel"
 	"tnaml/nn/rng"
 	"tnaml/nn/safetensors"
 )
@@ -117,7 +117,8 @@ func TrainPatches(images Images, o PatchOptions) (*Patches, error) {
 		errs = append(errs, errors.New("no images"))
 	}
 	if samples < h.Centroids || samples > 1<<22 || iterations < 1 {
-		errs = append(errs, fmt.Errorf("%d samples and %d iterations for %d centroids; there must be a sample for each, at most %d, and an iteration", samples, iterations, h.Centroids, 1<<22))
+		errs = append(errs, fmt.Errorf("%d samples and %d iterations for %d centroids; "+
+			"there must be a sample for each, at most %d, and an iteration", samples, iterations, h.Centroids, 1<<22))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("patch features %s: %w", h.Name, err)
@@ -133,7 +134,7 @@ func TrainPatches(images Images, o PatchOptions) (*Patches, error) {
 	}
 	d := h.dim()
 	z := make([]float32, len(x))
-	_ = parallel(samples, patchRows, o.Workers, func(from, to int) error {
+	_ = parallel.Blocks(samples, patchRows, o.Workers, func(from, to int) error {
 		p.project(z[from*d:to*d], x[from*d:to*d])
 		return nil
 	})
@@ -156,7 +157,7 @@ func samplePatches(images Images, h header, samples int, seed uint64, workers in
 	}
 	d := h.dim()
 	x := make([]float32, samples*d)
-	_ = parallel(images.Len(), 64, workers, func(from, to int) error {
+	_ = parallel.Blocks(images.Len(), 64, workers, func(from, to int) error {
 		w := newWorking(images, h.Size, h.Channels)
 		pixels := make([]float32, h.Size*h.Size*h.Channels)
 		for i := from; i < to; i++ {
@@ -240,7 +241,7 @@ func (p *Patches) project(z, x []float32) {
 	for i := range len(x) / d {
 		kernels.Axpy(-1, p.mean, x[i*d:][:d])
 	}
-	gemm(blas.NoTrans, matrix(x, len(x)/d, d), matrix(p.whitening, d, d), matrix(z, len(x)/d, d))
+	kernels.Multiply(z, x, p.whitening, len(x)/d, d, d)
 }
 
 // cluster runs Lloyd's algorithm from different random patches. A centroid that
@@ -258,11 +259,11 @@ func (p *Patches) cluster(z []float32, iterations int, seed uint64, workers int,
 			return err
 		}
 		p.index()
-		_ = parallel(n, 4*patchRows, workers, func(from, to int) error {
+		_ = parallel.Blocks(n, 4*patchRows, workers, func(from, to int) error {
 			dots := make([]float32, patchRows*k)
 			for ; from < to; from += patchRows {
 				m := min(patchRows, to-from)
-				gemm(blas.NoTrans, matrix(z[from*d:], m, d), matrix(p.transpose, d, k), matrix(dots, m, k))
+				kernels.Multiply(dots, z[from*d:], p.transpose, m, d, k)
 				for i := range m {
 					best, at := float32(math.Inf(1)), 0
 					for j, v := range dots[i*k:][:k] {
@@ -345,7 +346,7 @@ func (p *Patches) Extract(dst []float32, images Images) {
 				patch(x[j*d:][:d], pixels, h, (from+j)/side*h.Stride, (from+j)%side*h.Stride)
 			}
 			p.project(z[:m*d], x[:m*d])
-			gemm(blas.NoTrans, matrix(z, m, d), matrix(p.transpose, d, k), matrix(dots, m, k))
+			kernels.Multiply(dots, z, p.transpose, m, d, k)
 			for j := range m {
 				cell := (from+j)/side*h.Grid/side*h.Grid + (from+j)%side*h.Grid/side
 				cells[cell]++

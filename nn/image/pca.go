@@ -6,10 +6,10 @@ import (
 	"fmt"
 
 	"gonum.org/v1/gonum/blas"
-	"gonum.org/v1/gonum/blas/blas64"
-	"gonum.org/v1/gonum/lapack/lapack64"
 	"gonum.org/v1/gonum/mat"
 
+	kernels "tnaml/nn/blas"
+	"tnaml/nn/parallel"
 	"tnaml/nn/rng"
 	"tnaml/nn/safetensors"
 )
@@ -57,7 +57,8 @@ func (h header) pixels() int { return h.Size * h.Size * h.Channels }
 
 func (h header) validatePCA() error {
 	if h.Size > 256 || h.Components < 1 || h.Components > h.pixels() {
-		return fmt.Errorf("%d components of %d × %d × %d pixels; the side must be at most 256, and there must be at least one component and no more than pixels", h.Components, h.Size, h.Size, h.Channels)
+		return fmt.Errorf("%d components of %d × %d × %d pixels; the side must be at most 256, "+
+			"and there must be at least one component and no more than pixels", h.Components, h.Size, h.Size, h.Channels)
 	}
 	return nil
 }
@@ -70,7 +71,10 @@ func (o PCAOptions) Validate() error {
 
 // header is that of the components, with the defaults filled in.
 func (o PCAOptions) header() header {
-	h := header{Type: typePCA, Name: o.Name, Source: o.Source, Size: cmp.Or(o.Size, 32), Channels: cmp.Or(o.Channels, 3), Components: cmp.Or(o.Components, 64)}
+	h := header{
+		Type: typePCA, Name: o.Name, Source: o.Source,
+		Size: cmp.Or(o.Size, 32), Channels: cmp.Or(o.Channels, 3), Components: cmp.Or(o.Components, 64),
+	}
 	h.Name = cmp.Or(h.Name, fmt.Sprintf("pca_%d", h.Components))
 	return h
 }
@@ -90,7 +94,7 @@ func TrainPCA(images Images, o PCAOptions) (*PCA, error) {
 	d := h.pixels()
 	x := make([]float32, n*d)
 	chosen := rng.New(o.Seed, "image/pca/sample", 0).Perm(images.Len())[:n]
-	_ = parallel(n, 64, o.Workers, func(from, to int) error {
+	_ = parallel.Blocks(n, 64, o.Workers, func(from, to int) error {
 		w := newWorking(images, h.Size, h.Channels)
 		for i := from; i < to; i++ {
 			w.load(x[i*d:][:d], images.At(chosen[i]))
@@ -105,11 +109,11 @@ func TrainPCA(images Images, o PCAOptions) (*PCA, error) {
 		z[i] = float32(r.NormFloat64())
 	}
 	for range pcaRounds {
-		orthonormalise(z, d, k)
+		kernels.Orthonormalise(z, d, k)
 		times(y, x, z, n, d, k, o.Workers)
 		transposeTimes(z, x, y, n, d, k, o.Workers)
 	}
-	orthonormalise(z, d, k)
+	kernels.Orthonormalise(z, d, k)
 	times(y, x, z, n, d, k, o.Workers)
 	rotation, err := principal(y, n, k)
 	if err != nil {
@@ -153,39 +157,20 @@ func centre(x []float32, n, d int) []float32 {
 
 // times computes y = x·z, n × d times d × k.
 func times(y, x, z []float32, n, d, k, workers int) {
-	_ = parallel(n, 64, workers, func(from, to int) error {
-		gemm(blas.NoTrans, matrix(x[from*d:], to-from, d), matrix(z, d, k), matrix(y[from*k:], to-from, k))
+	_ = parallel.Blocks(n, 64, workers, func(from, to int) error {
+		kernels.Multiply(y[from*k:], x[from*d:], z, to-from, d, k)
 		return nil
 	})
 }
 
 // transposeTimes computes z = xᵀ·y, d × n times n × k.
 func transposeTimes(z, x, y []float32, n, d, k, workers int) {
-	_ = parallel(d, 64, workers, func(from, to int) error {
-		a := matrix(x, n, d)
+	_ = parallel.Blocks(d, 64, workers, func(from, to int) error {
+		a := kernels.Matrix(x, n, d)
 		a.Cols, a.Data = to-from, a.Data[from:]
-		gemm(blas.Trans, a, matrix(y, n, k), matrix(z[from*k:], to-from, k))
+		kernels.Product(blas.Trans, blas.NoTrans, a, kernels.Matrix(y, n, k), 0, kernels.Matrix(z[from*k:], to-from, k))
 		return nil
 	})
-}
-
-// orthonormalise replaces the columns of an n × k matrix by an orthonormal basis
-// of their span, by Householder reflections in float64.
-func orthonormalise(x []float32, n, k int) {
-	a := blas64.General{Rows: n, Cols: k, Stride: k, Data: make([]float64, n*k)}
-	for i, v := range x {
-		a.Data[i] = float64(v)
-	}
-	tau, work := make([]float64, k), make([]float64, 1)
-	lapack64.Geqrf(a, tau, work, -1)
-	work = make([]float64, int(work[0]))
-	lapack64.Geqrf(a, tau, work, len(work))
-	lapack64.Orgqr(a, tau, work[:1], -1)
-	work = make([]float64, max(len(work), int(work[0])))
-	lapack64.Orgqr(a, tau, work, len(work))
-	for i, v := range a.Data {
-		x[i] = float32(v)
-	}
 }
 
 // principal returns the eigenvectors of yᵀ·y, eigenvalues ascending.
@@ -264,7 +249,7 @@ func (p *PCA) Extract(dst []float32, images Images) {
 			w.load(x[i*d:][:d], images.At(from+i))
 		}
 		y := dst[from*k:][:n*k]
-		gemm(blas.NoTrans, matrix(x, n, d), matrix(p.components, d, k), matrix(y, n, k))
+		kernels.Multiply(y, x, p.components, n, d, k)
 		for i := range n {
 			row := y[i*k:][:k]
 			for c, s := range p.shift {

@@ -39,10 +39,10 @@ func triangle(n, m int) weights {
 // Resizer resamples images of one size to another, bilinearly; downwards each
 // output averages all of the inputs it covers. It is safe for concurrent use.
 type Resizer struct {
-	h, w, c         int
-	height, width   int
-	rows, columns   weights
-	identityRequest bool
+	h, w, c       int
+	height, width int
+	rows, columns weights
+	identity      bool
 }
 
 // NewResizer returns the resizer from h × w × c to height × width × c. All
@@ -54,7 +54,7 @@ func NewResizer(h, w, c, height, width int) *Resizer {
 // Float resamples one image, h × w × c, into dst, height × width × c, in the
 // scale of the pixels.
 func (r *Resizer) Float(dst []float32, src []uint8) {
-	if r.identityRequest {
+	if r.identity {
 		for i, v := range src {
 			dst[i] = float32(v)
 		}
@@ -108,7 +108,7 @@ func (r *Resizer) colours(out []float32, line []float64) {
 
 // Bytes is Float rounded to the nearest pixel value.
 func (r *Resizer) Bytes(dst, src []uint8) {
-	if r.identityRequest {
+	if r.identity {
 		copy(dst, src)
 		return
 	}

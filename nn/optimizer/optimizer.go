@@ -5,6 +5,7 @@
 package optimizer
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -85,8 +86,8 @@ type RMSPropConfig struct {
 // NewRMSProp returns RMSProp, which divides by a moving root mean square
 // (Tieleman and Hinton, 2012): v ← ρv + (1−ρ)g²; θ += rate·g/√(v + ε).
 func NewRMSProp(c RMSPropConfig) (Optimizer, error) {
-	fill(&c.Decay, 0.9)
-	fill(&c.Epsilon, 1e-10)
+	c.Decay = cmp.Or(c.Decay, 0.9)
+	c.Epsilon = cmp.Or(c.Epsilon, 1e-10)
 	if err := check("rmsprop", c.LearningRate, c.Clip, setting{"decay", c.Decay, 1}, setting{"epsilon", c.Epsilon, math.Inf(1)}); err != nil {
 		return nil, err
 	}
@@ -105,19 +106,15 @@ type AdamConfig struct {
 // start at zero by the number of steps of the parameter itself, not of the
 // optimiser: a parameter that appears late starts like the others did.
 func NewAdam(c AdamConfig) (Optimizer, error) {
-	fill(&c.Beta1, 0.9)
-	fill(&c.Beta2, 0.999)
-	fill(&c.Epsilon, 1e-8)
-	if err := check("adam", c.LearningRate, c.Clip, setting{"beta1", c.Beta1, 1}, setting{"beta2", c.Beta2, 1}, setting{"epsilon", c.Epsilon, math.Inf(1)}); err != nil {
+	c.Beta1 = cmp.Or(c.Beta1, 0.9)
+	c.Beta2 = cmp.Or(c.Beta2, 0.999)
+	c.Epsilon = cmp.Or(c.Epsilon, 1e-8)
+	err := check("adam", c.LearningRate, c.Clip,
+		setting{"beta1", c.Beta1, 1}, setting{"beta2", c.Beta2, 1}, setting{"epsilon", c.Epsilon, math.Inf(1)})
+	if err != nil {
 		return nil, err
 	}
 	return &adam{slots{clip: c.Clip, first: true, second: true}, c}, nil
-}
-
-func fill(v *float64, d float64) {
-	if *v == 0 {
-		*v = d
-	}
 }
 
 // setting must lie in [0, below).

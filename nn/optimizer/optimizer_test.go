@@ -125,7 +125,8 @@ func TestConfigs(t *testing.T) {
 	}{
 		{func() (Optimizer, error) { return New("sgd", 0, math.NaN()) }, []string{"learning rate 0", "clip NaN"}},
 		{func() (Optimizer, error) { return NewSGD(SGDConfig{LearningRate: 1, Momentum: 1}) }, []string{"momentum 1"}},
-		{func() (Optimizer, error) { return NewRMSProp(RMSPropConfig{LearningRate: math.Inf(1), Decay: 2}) }, []string{"learning rate +Inf", "decay 2"}},
+		{func() (Optimizer, error) { return NewRMSProp(RMSPropConfig{LearningRate: math.Inf(1), Decay: 2}) },
+			[]string{"learning rate +Inf", "decay 2"}},
 		{func() (Optimizer, error) {
 			return NewAdam(AdamConfig{LearningRate: -1, Clip: -1, Beta1: 1, Beta2: -1, Epsilon: -1})
 		},

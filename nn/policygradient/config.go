@@ -1,6 +1,7 @@
 package policygradient
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -102,12 +103,12 @@ type UREXConfig struct {
 func (c Config) WithDefaults() (Config, error) {
 	var errs []error
 	bad := func(format string, a ...any) { errs = append(errs, fmt.Errorf(format, a...)) }
-	fill(&c.Method, REINFORCE)
+	c.Method = cmp.Or(c.Method, REINFORCE)
 	if !slices.Contains(Methods(), c.Method) {
 		bad("unknown method %q (known: %s)", c.Method, strings.Join(Methods(), ", "))
 		c.PPO, c.TRPO, c.UREX = PPOConfig{}, TRPOConfig{}, UREXConfig{}
 	}
-	if fill(&c.Entropy, 0.01); math.IsNaN(c.Entropy) || math.IsInf(c.Entropy, 0) {
+	if c.Entropy = cmp.Or(c.Entropy, 0.01); math.IsNaN(c.Entropy) || math.IsInf(c.Entropy, 0) {
 		bad("entropy %v must be a number", c.Entropy)
 	}
 	if c.Method == TRPO {
@@ -115,9 +116,9 @@ func (c Config) WithDefaults() (Config, error) {
 			bad("trpo takes no optimizer, learning_rate or clip: trpo.kl bounds its step")
 		}
 	} else {
-		fill(&c.Optimizer, optimizer.Names()[0])
-		fill(&c.LearningRate, 1e-4)
-		fill(&c.Clip, 50)
+		c.Optimizer = cmp.Or(c.Optimizer, optimizer.Names()[0])
+		c.LearningRate = cmp.Or(c.LearningRate, 1e-4)
+		c.Clip = cmp.Or(c.Clip, 50)
 		if !slices.Contains(optimizer.Names(), c.Optimizer) {
 			bad("unknown optimizer %q (known: %s)", c.Optimizer, strings.Join(optimizer.Names(), ", "))
 		}
@@ -129,12 +130,12 @@ func (c Config) WithDefaults() (Config, error) {
 		}
 	}
 	count := func(name string, v *int, d, most int) {
-		if fill(v, d); *v < 1 || *v > most {
+		if *v = cmp.Or(*v, d); *v < 1 || *v > most {
 			bad("%s %d must lie between 1 and %d", name, *v, most)
 		}
 	}
 	positive := func(name string, v *float64, d float64) {
-		if fill(v, d); !(*v > 0) || math.IsInf(*v, 0) {
+		if *v = cmp.Or(*v, d); !(*v > 0) || math.IsInf(*v, 0) {
 			bad("%s %v must be positive", name, *v)
 		}
 	}
@@ -162,12 +163,4 @@ func (c Config) WithDefaults() (Config, error) {
 		bad("urex is set, but the method is %s", c.Method)
 	}
 	return c, errors.Join(errs...)
-}
-
-// fill replaces a zero by a default.
-func fill[T comparable](v *T, d T) {
-	var zero T
-	if *v == zero {
-		*v = d
-	}
 }

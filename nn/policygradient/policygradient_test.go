@@ -256,8 +256,10 @@ func TestConfig(t *testing.T) {
 	}{
 		{Config{}, Config{Method: "reinforce", Optimizer: "adam", LearningRate: 1e-4, Entropy: .01, Clip: 50}},
 		{Config{Method: "trpo", Entropy: -1}, Config{Method: "trpo", Entropy: -1, TRPO: TRPOConfig{10, .001, .1, 5, 15}}},
-		{Config{Method: "ppo", LearningRate: 1}, Config{Method: "ppo", Optimizer: "adam", LearningRate: 1, Entropy: .01, Clip: 50, PPO: PPOConfig{10, 3, .2}}},
-		{Config{Method: "urex", Clip: -1}, Config{Method: "urex", Optimizer: "adam", LearningRate: 1e-4, Entropy: .01, Clip: -1, UREX: UREXConfig{10, .1, .1}}},
+		{Config{Method: "ppo", LearningRate: 1},
+			Config{Method: "ppo", Optimizer: "adam", LearningRate: 1, Entropy: .01, Clip: 50, PPO: PPOConfig{10, 3, .2}}},
+		{Config{Method: "urex", Clip: -1},
+			Config{Method: "urex", Optimizer: "adam", LearningRate: 1e-4, Entropy: .01, Clip: -1, UREX: UREXConfig{10, .1, .1}}},
 	} {
 		for range 2 { // filled in, it stays as it is
 			got, err := c.in.WithDefaults()
@@ -286,7 +288,8 @@ func TestConfig(t *testing.T) {
 		{Config{Method: "dqn", Optimizer: "lion", LearningRate: -1, Entropy: math.NaN(), Clip: math.NaN()},
 			[]string{"unknown method \"dqn\" (known: reinforce, trpo, ppo, urex)", "lion", "learning_rate -1", "entropy NaN", "clip NaN"}},
 		{Config{Method: "trpo", LearningRate: 1, PPO: PPOConfig{Memory: 1}, TRPO: TRPOConfig{-1, -1, -1, -1, 1 << 30}},
-			[]string{"trpo takes no optimizer", "ppo is set", "trpo.memory -1", "trpo.kl -1", "trpo.damping -1", "trpo.iterations -1", "trpo.backtracks 1073741824"}},
+			[]string{"trpo takes no optimizer", "ppo is set", "trpo.memory -1", "trpo.kl -1", "trpo.damping -1",
+				"trpo.iterations -1", "trpo.backtracks 1073741824"}},
 		{Config{Method: "ppo", PPO: PPOConfig{1001, -1, math.Inf(1)}, UREX: UREXConfig{Memory: 1}},
 			[]string{"ppo.memory 1001", "ppo.epochs -1", "ppo.ratio +Inf", "urex is set"}},
 		{Config{Method: "urex", UREX: UREXConfig{-1, math.NaN(), -1}, TRPO: TRPOConfig{KL: 1}},

@@ -183,6 +183,15 @@ func (f *File) Encode() []byte {
 	return out
 }
 
+// DecodeKind is Decode of an object that must be of a kind.
+func DecodeKind(b []byte, kind string) (*File, error) {
+	f, err := Decode(b)
+	if err == nil && f.Kind() != kind {
+		return nil, fmt.Errorf("the object is of kind %q, not %q", f.Kind(), kind)
+	}
+	return f, err
+}
+
 // Decode parses a container. Arrays are copied out of b. Every inconsistency
 // (short file, overlapping or missing bytes, unknown type) is an error.
 func Decode(b []byte) (*File, error) {

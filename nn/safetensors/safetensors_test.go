@@ -35,7 +35,8 @@ func TestCanonicalBytes(t *testing.T) {
 	f.Metadata["z"] = "é"
 	Put(f, "v", []float32{1, -2}, 1, 2)
 	Put(f, "b", []uint8{7, 8, 9})
-	header := `{"__metadata__":{"kind":"k","z":"é"},"b":{"dtype":"U8","shape":[3],"data_offsets":[0,3]},"v":{"dtype":"F32","shape":[1,2],"data_offsets":[3,11]}}`
+	header := `{"__metadata__":{"kind":"k","z":"é"},"b":{"dtype":"U8","shape":[3],"data_offsets":[0,3]},` +
+		`"v":{"dtype":"F32","shape":[1,2],"data_offsets":[3,11]}}`
 	for len(header)%8 != 0 {
 		header += " "
 	}
@@ -195,8 +196,10 @@ func TestDecodeRefuses(t *testing.T) {
 		{"offsets fall", "do not follow", file(entry("U8", "[0]", "[0,-1]"), "")},
 		{"negative offset", "do not follow", file(entry("U8", "[1]", "[-1,0]"), "")},
 		{"offset of 2⁶³", `array "a"`, file(entry("U8", "[1]", "[0,9223372036854775808]"), "1")},
-		{"overlap", "do not follow byte 2", file(`{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[2],"data_offsets":[1,3]}}`, "123")},
-		{"the same bytes twice", "do not follow byte 2", file(`{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}}`, "12")},
+		{"overlap", "do not follow byte 2", file(`{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},`+
+			`"b":{"dtype":"U8","shape":[2],"data_offsets":[1,3]}}`, "123")},
+		{"the same bytes twice", "do not follow byte 2", file(`{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},`+
+			`"b":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}}`, "12")},
 		{"negative dimension", "impossible shape", file(entry("U8", "[-1]", "[0,1]"), "1")},
 		{"two negative dimensions", "impossible shape", file(entry("U8", "[-1,-1]", "[0,1]"), "1")},
 		{"product overflows to 0", "impossible shape", file(entry("U8", "[4294967296,4294967296]", "[0,0]"), "")},
@@ -233,7 +236,8 @@ func TestHostileSizesAllocateLittle(t *testing.T) {
 
 // Files of other writers: another order in the header, spaces, no metadata.
 func TestForeignFiles(t *testing.T) {
-	f, err := Decode(file("{\"b\": {\"shape\": [], \"data_offsets\": [1, 5], \"dtype\": \"F32\"},\n \"a\": {\"dtype\": \"U8\", \"data_offsets\": [0, 1], \"shape\": [1]}}   ", "x\x00\x00\x80\x3f"))
+	f, err := Decode(file("{\"b\": {\"shape\": [], \"data_offsets\": [1, 5], \"dtype\": \"F32\"},\n"+
+		" \"a\": {\"dtype\": \"U8\", \"data_offsets\": [0, 1], \"shape\": [1]}}   ", "x\x00\x00\x80\x3f"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -203,6 +203,39 @@ func TestDataImportFindsOut(t *testing.T) {
 	}
 }
 
+// A recorded benchmark is imported, listed and shown; what is wrong with one is
+// told with its line.
+func TestDataImportBenchmark(t *testing.T) {
+	b, _ := online(t)
+	rows := func(of ...string) []byte {
+		return []byte("{\"metrics\": [\"validation\", \"test\"],\n\"rows\": [\n" + strings.Join(of, ",\n") + "\n]}\n")
+	}
+	good := []string{`{"choices": {"depth": 1, "skip": true}, "metrics": {"validation": 0.5, "test": 0.25}}`,
+		`{"choices": {"depth": 2, "skip": true}, "metrics": {"validation": 0.75, "test": 0.5}}`}
+	file := b.place("bench.json", rows(good...))
+	for _, args := range [][]string{{"data", "import", file, "--kind", "table", "--name", "t1", "-y"}, {"data", "show", "t1"}} {
+		out := b.ok(args...)
+		for _, want := range []string{"t1: 2 examples, table", "rows        2 configurations; others are not known",
+			"metrics     validation (0.5 to 0.75), test (0.25 to 0.5)", "choices     depth (2), skip (1)"} {
+			if !strings.Contains(out, want) {
+				t.Errorf("%v: %q is not in:\n%s", args, want, out)
+			}
+		}
+		if strings.Contains(out, "leakage") || strings.Contains(out, "to beat") {
+			t.Errorf("%v: a card as of labelled examples:\n%s", args, out)
+		}
+	}
+	if out := b.ok("data", "list"); !strings.Contains(out, "2 choices") {
+		t.Errorf("the list:\n%s", out)
+	}
+	b.ok("data", "import", b.place("bench.json.gz", archivetest.Gzip(rows(good...))), "--kind", "table", "--name", "t2")
+	b.fails(exitFailed, []string{`line 4: unknown field "metric"`, `line 4: no metric "validation"`, `line 5, choice "skip": option null`},
+		"data", "import", b.place("bad.json", rows(good[0], strings.Replace(good[1], "metrics", "metric", 1), strings.Replace(good[1], "true", "null", 1))),
+		"--kind", "table", "--name", "bad")
+	b.fails(exitUsage, []string{"--min-count is for texts, and these are tables"}, "data", "import", file, "--kind", "table", "--min-count", "3")
+	b.fails(exitUsage, []string{"one file, without a split"}, "data", "import", file, file, "--kind", "table", "--name", "x")
+}
+
 // On a terminal the command asks first; no, and the end of the input, store
 // nothing.
 func TestDataImportAsks(t *testing.T) {

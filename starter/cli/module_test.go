@@ -208,7 +208,7 @@ func TestModuleBuild(t *testing.T) {
 	write("corpora/imdb_unsup.txt.gz", corpus.String())
 	write("corpora/spanish_news_small.txt.gz", corpus.String())
 	build := func() string {
-		return b.ok("module", "build", "--modality", "text", filepath.Join(b.dir, "data"))
+		return b.ok("module", "build", "--kind", "text", filepath.Join(b.dir, "data"))
 	}
 	out := build()
 	for _, want := range []string{"glove-imdb-428: 310 tokens of length 428", "glove-50: 10 tokens of length 50", "bpemb-25: 10 tokens of length 25", "imdb-sgns-128: 300 tokens of length 128"} {

@@ -194,7 +194,7 @@ func TestFollowAndSteer(t *testing.T) {
 	if err != nil || len(l.Trials) == 0 || len(l.Costs) != len(l.Trials) {
 		t.Fatalf("%+v, %v", l, err)
 	}
-	if r := l.Row(0); r.TaskName != "films" || r.Summary == "" || len(r.Options) != len(l.Config.Space.Choices) {
+	if r := l.Row(0); r.TaskName != "films" || r.Summary == "" || len(r.Choices) != len(l.Config.Space.Choices) {
 		t.Errorf("%+v", r)
 	}
 	if list, err := c.Searches(t.Context(), ""); err != nil || len(list) != 1 || list[0].Name != name || list[0].Status != "running" {

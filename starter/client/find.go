@@ -16,6 +16,7 @@ import (
 	"tnaml/experiments/catalog"
 	"tnaml/experiments/metrics"
 	"tnaml/experiments/search"
+	"tnaml/experiments/trainer"
 	"tnaml/workflows"
 )
 
@@ -96,16 +97,16 @@ func (c *Client) Find(ctx context.Context, name string) (*Ledger, error) {
 	if l.Config, err = library.ReadConfig(ctx, c.Store, record.Config); err != nil {
 		return nil, err
 	}
-	checkpoint, costs := record.Checkpoint, record.Costs
-	var journal []activities.TrialResult
+	ledger, costs := record.Ledger, record.Costs
+	var journal []activities.Row
 	if record.Status == "running" {
 		// Without an answer (no worker, or the run is gone) the checkpoints are
 		// what there is.
 		if p, err := c.position(ctx, name); err == nil {
-			checkpoint, costs, journal = p.Checkpoint, p.Costs, p.Journal
+			ledger, costs, journal = p.Ledger, p.Costs, p.Journal
 		}
 	}
-	if l.Trials, err = library.ReadLedger(ctx, c.Store, checkpoint); err != nil {
+	if l.Trials, err = library.ReadLedger(ctx, c.Store, ledger); err != nil {
 		return nil, err
 	}
 	if l.Costs, err = library.ReadCosts(ctx, c.Store, costs); err != nil {
@@ -132,7 +133,7 @@ func (c *Client) position(ctx context.Context, name string) (activities.Position
 // Best returns a task's ten best trials by validation accuracy, as accuracy-topN has
 // them; false where there is none with a model.
 func (l *Ledger) Best(task int) (metrics.TopN, bool) {
-	return metrics.AccuracyTopN(l.Trials, task, 10)
+	return metrics.AccuracyTopN(l.Trials, task, search.TopN)
 }
 
 // Task finds a task by its name; a search over one task needs none.
@@ -156,8 +157,8 @@ type Row struct {
 	search.Trial
 	TaskName string `json:"task_name"`
 	Summary  string `json:"summary"`
-	// Options holds the option taken for each choice, by its name.
-	Options     map[string]any `json:"options"`
+	// Choices holds the option taken of each choice, by its name.
+	Choices     map[string]any `json:"choices"`
 	CPUSeconds  float64        `json:"cpu_seconds"`
 	WallSeconds float64        `json:"wall_seconds"`
 	Cached      bool           `json:"cached"`
@@ -167,10 +168,8 @@ type Row struct {
 // Row returns the trial of a number.
 func (l *Ledger) Row(i int) Row {
 	t := l.Trials[i]
-	r := Row{Trial: t, TaskName: l.Config.Tasks[t.Task].Name, Summary: l.Config.Space.Describe(t.Actions), Options: map[string]any{}}
-	for k, c := range l.Config.Space.Choices {
-		r.Options[c.Name] = c.Options[t.Actions[k]]
-	}
+	r := Row{Trial: t, TaskName: l.Config.Tasks[t.Task].Name, Summary: trainer.Describe(&l.Config.Space, t.Actions)}
+	r.Choices, _ = l.Config.Space.Values(t.Actions) // told trials fit their space
 	if i < len(l.Costs) {
 		c := l.Costs[i]
 		r.CPUSeconds, r.WallSeconds, r.Cached, r.Worker = c.CPUSeconds, c.WallSeconds, c.Cached, c.Worker

@@ -10,6 +10,7 @@ import (
 
 	"tnaml/activities"
 	"tnaml/experiments/catalog"
+	"tnaml/experiments/trainer"
 	"tnaml/workflows"
 )
 
@@ -25,7 +26,7 @@ func TestUnderWay(t *testing.T) {
 	}
 	got := underWay([]*workflowpb.PendingActivityInfo{
 		beat("Features", activities.Images{Done: 12000, Total: 60000}), beat("Features", activities.Images{Done: 1, Total: 3}),
-		beat("Train", activities.Step{Step: 1, Steps: 2}), {ActivityType: &commonpb.ActivityType{Name: "Features"}},
+		beat("Trial", trainer.Progress{Step: 1, Steps: 2}), {ActivityType: &commonpb.ActivityType{Name: "Features"}},
 	})
 	if want := (activities.Images{Done: 12001, Total: 60003}); got != want {
 		t.Error(got)

@@ -33,13 +33,13 @@ func CheckName(what, name string) error {
 }
 
 // StartSearch starts a search under a name, or, where that is empty, under the first
-// free one of its kind, and returns it. What the spec lacks is found out before
-// anything is started.
+// free one of its kind, and returns it. The names in the spec are looked up as the
+// workflow will, and what is wrong is told together, before anything is started.
 func (c *Client) StartSearch(ctx context.Context, name string, spec workflows.SearchSpec) (string, error) {
 	if err := spec.Validate(); err != nil {
 		return "", Usage(err)
 	}
-	if err := c.checkSearch(ctx, spec); err != nil {
+	if _, err := library.Pin(ctx, c.Store, spec.Names()); err != nil {
 		return "", err
 	}
 	base := fmt.Sprintf("%s-%s-s%d", strings.Join(spec.Tasks, "+"), spec.Strategy, spec.Seed)
@@ -65,8 +65,8 @@ func (c *Client) StartRun(ctx context.Context, kind catalog.Kind, name, experime
 	return c.start(ctx, Run, name, runName(kind, experiment), string(kind), spec, planSummary(plan))
 }
 
-// Plan is what a run of an experiment would do, checked as the workflow will check it.
-func (c *Client) Plan(ctx context.Context, kind catalog.Kind, experiment string, spec json.RawMessage) (*catalog.Plan, error) {
+// Plan is what a run of an experiment would do, with all its names found.
+func (c *Client) Plan(ctx context.Context, kind catalog.Kind, experiment string, spec json.RawMessage) (*library.Planned, error) {
 	e, err := library.LoadExperiment(ctx, c.Store, experiment)
 	if err != nil {
 		return nil, err
@@ -75,7 +75,7 @@ func (c *Client) Plan(ctx context.Context, kind catalog.Kind, experiment string,
 	if err != nil {
 		return nil, Usage(err)
 	}
-	return plan, c.checkPlan(ctx, plan)
+	return library.PinPlan(ctx, c.Store, plan)
 }
 
 func runName(kind catalog.Kind, experiment string) string {
@@ -85,7 +85,7 @@ func runName(kind catalog.Kind, experiment string) string {
 	return experiment + "-" + strings.ToLower(string(kind))
 }
 
-func planSummary(p *catalog.Plan) string {
+func planSummary(p *library.Planned) string {
 	return fmt.Sprintf("%s · %d searches · %d trials", p.Experiment, len(p.Pretrain)+len(p.Searches), p.Trials())
 }
 

@@ -3,23 +3,29 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/operatorservice/v1"
 	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
 	"tnaml/activities"
 	"tnaml/activities/store"
+	"tnaml/experiments/space"
+	"tnaml/experiments/trainer"
 	"tnaml/workflows"
 )
 
@@ -27,11 +33,19 @@ import (
 type Options struct {
 	// Namespace is the client's Temporal namespace; "" means "default".
 	Namespace string
-	// TaskQueue is where to listen; "" means workflows.TaskQueue.
+	// TaskQueue is where to listen; "" means workflows.TaskQueue. What is short, and
+	// the trials of other trainers than the built-in one, have queues beside it
+	// (workflows.LightQueue, workflows.TrainerQueue).
 	TaskQueue string
-	// Slots is the number of trials at once; 0 means one for each core. Child
-	// models are trained on one core each.
+	// Slots is the number of trials at once of a trainer that has no number of its
+	// own; 0 means one for each core. Models are trained on one core each.
 	Slots int
+	// Serve names the trainers to serve, each with its number of trials at once, 0
+	// for the default; nil means all that the worker has.
+	Serve map[string]int
+	// Trainers are brought besides the built-in ones, or in the place of one of the
+	// same name.
+	Trainers []trainer.Trainer
 	// CacheBytes bounds the decoded tasks and modules in memory; 0 means 2 GiB.
 	CacheBytes int64
 	// Identity names this worker in Temporal and in the cost records; "" means
@@ -42,9 +56,10 @@ type Options struct {
 	StopTimeout time.Duration
 }
 
-// Run serves until ctx ends, then stops cleanly and returns nil. It returns an
-// error where the worker cannot start or cannot go on.
-func Run(ctx context.Context, c client.Client, s store.Store, o Options) error {
+// lightSlots is the number of short activities at once.
+const lightSlots = 8
+
+func (o Options) withDefaults() Options {
 	if o.Namespace == "" {
 		o.Namespace = client.DefaultNamespace
 	}
@@ -61,28 +76,36 @@ func Run(ctx context.Context, c client.Client, s store.Store, o Options) error {
 	if o.StopTimeout == 0 {
 		o.StopTimeout = 5 * time.Second
 	}
+	return o
+}
+
+// Run serves until ctx ends, then stops cleanly and returns nil. It returns an
+// error where the worker cannot start or cannot go on.
+func Run(ctx context.Context, c client.Client, s store.Store, o Options) error {
+	o = o.withDefaults()
 	if err := EnsureSearchAttributes(ctx, c, o.Namespace); err != nil {
 		return err
 	}
 	fatal := make(chan error, 1)
-	eager := o.Slots
-	w := worker.New(c, o.TaskQueue, worker.Options{
-		Identity:                           o.Identity,
-		MaxConcurrentActivityExecutionSize: o.Slots,
-		MaxEagerActivityReservationsPerWorkflowTask: &eager,
-		WorkerStopTimeout: o.StopTimeout,
-		OnFatalError: func(err error) {
+	queues, err := o.queues(activities.New(s, activities.Options{CacheBytes: o.CacheBytes, Worker: o.Identity, Trainers: o.Trainers}))
+	if err != nil {
+		return err
+	}
+	for _, q := range queues {
+		q.options.Identity, q.options.WorkerStopTimeout = o.Identity, o.StopTimeout
+		q.options.OnFatalError = func(err error) {
 			select {
 			case fatal <- err:
 			default:
 			}
-		},
-	})
-	Register(w, activities.New(s, activities.Options{CacheBytes: o.CacheBytes, Worker: o.Identity}))
-	if err := w.Start(); err != nil {
-		return fmt.Errorf("worker: %w", err)
+		}
+		w := worker.New(c, q.name, q.options)
+		q.register(w)
+		if err := w.Start(); err != nil {
+			return fmt.Errorf("worker: task queue %s: %w", q.name, err)
+		}
+		defer w.Stop()
 	}
-	defer w.Stop()
 	select {
 	case <-ctx.Done():
 		return nil
@@ -91,10 +114,56 @@ func Run(ctx context.Context, c client.Client, s store.Store, o Options) error {
 	}
 }
 
+// queue is a task queue that the worker listens on.
+type queue struct {
+	name     string
+	options  worker.Options
+	register func(r Registry)
+}
+
+// queues lists the task queues of a worker: the workflows' own, with the built-in
+// trainer's trials; one for what is short, which must not wait behind trials that
+// may take hours; one for each other trainer.
+func (o Options) queues(a *activities.Activities) ([]queue, error) {
+	serve := o.Serve
+	if serve == nil {
+		serve = map[string]int{}
+		for _, name := range activities.TrainersOf(a) {
+			serve[name] = 0
+		}
+	}
+	all := func(r Registry) { Register(r, a) }
+	main := queue{o.TaskQueue, worker.Options{LocalActivityWorkerOnly: true}, all}
+	light := queue{workflows.LightQueue(o.TaskQueue), worker.Options{DisableWorkflowWorker: true, MaxConcurrentActivityExecutionSize: lightSlots}, func(r Registry) { r.RegisterActivity(a) }}
+	out := []queue{light}
+	var unknown []string
+	for _, name := range slices.Sorted(maps.Keys(serve)) {
+		slots := cmp.Or(serve[name], o.Slots)
+		switch {
+		case !slices.Contains(activities.TrainersOf(a), name):
+			unknown = append(unknown, name)
+		case name == space.DefaultTrainer:
+			main.options = worker.Options{MaxConcurrentActivityExecutionSize: slots, MaxEagerActivityReservationsPerWorkflowTask: &slots}
+		default:
+			out = append(out, queue{
+				workflows.TrainerQueue(o.TaskQueue, name), worker.Options{DisableWorkflowWorker: true, MaxConcurrentActivityExecutionSize: slots},
+				func(r Registry) {
+					r.RegisterActivityWithOptions(a.Trial, activity.RegisterOptions{Name: workflows.TrialActivity})
+				},
+			})
+		}
+	}
+	if len(unknown) > 0 {
+		return nil, fmt.Errorf("this worker has no trainer %s (it has: %s)", strings.Join(unknown, ", "), strings.Join(activities.TrainersOf(a), ", "))
+	}
+	return append(out, main), nil
+}
+
 // Registry is what Register fills: a worker, a replayer, a test environment.
 type Registry interface {
 	RegisterWorkflowWithOptions(w any, options workflow.RegisterOptions)
 	RegisterActivity(a any)
+	RegisterActivityWithOptions(a any, options activity.RegisterOptions)
 }
 
 // Register registers the workflows and activities under their names.

@@ -10,30 +10,30 @@ import (
 
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
-	"go.temporal.io/sdk/worker"
 
-	"tnaml/activities"
 	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/deploy/stack/stacktest"
 	"tnaml/experiments/data"
 	"tnaml/experiments/data/text"
-	"tnaml/experiments/search"
-	"tnaml/nn/child"
+	"tnaml/experiments/search/strategy"
+	"tnaml/experiments/trainer"
 	"tnaml/nn/embedding"
 	"tnaml/workflows"
 )
 
-// free are the activities with a trial that costs nothing: what is left is the
-// loop around it.
-type free struct{ *activities.Activities }
+// free is the built-in trainer with trials that cost nothing: what is left is the
+// loop around them.
+type free struct{ trainer.Builtin }
 
-func (free) Train(_ context.Context, in activities.TrainInput) (activities.TrialResult, error) {
-	accuracy := float64(in.Proposal.Actions[0]+1) / 20
-	return activities.TrialResult{
-		Trial: search.Trial{Trial: in.Proposal.Trial, Task: in.Proposal.Task, Actions: in.Proposal.Actions, Status: child.OK, Validation: accuracy, Test: accuracy},
-		Cost:  search.Cost{Trial: in.Proposal.Trial}, Summary: in.Proposal.Summary,
-	}, nil
+func (free) Version() string { return "0" }
+func (free) Cached() bool    { return false }
+
+func (free) Run(_ context.Context, r trainer.Request, _ func(trainer.Progress) error) (trainer.Result, error) {
+	accuracy := r.Choices[trainer.Dropout].(float64)/2 + float64(r.Trial%100)/1000
+	return trainer.Result{Outcome: trainer.Outcome{Status: trainer.OK, Metrics: map[string]float64{
+		"validation_accuracy": accuracy, "test_accuracy": accuracy,
+	}}}, nil
 }
 
 // BenchmarkLoop measures searches of b.N trials that cost nothing, 16 in flight,
@@ -44,7 +44,7 @@ func (free) Train(_ context.Context, in activities.TrainInput) (activities.Trial
 //
 //	go test ./worker/host -run '^$' -bench Loop -benchtime 10000x
 func BenchmarkLoop(b *testing.B) {
-	for _, strategy := range []string{search.Random, search.NAML} {
+	for _, strategy := range []string{strategy.Random, strategy.NAML} {
 		b.Run(strategy, func(b *testing.B) { benchmarkLoop(b, strategy) })
 	}
 }
@@ -86,14 +86,17 @@ func benchmarkLoop(b *testing.B, strategy string) {
 		b.Fatal(err)
 	}
 	queue := "loop-" + strategy
-	eager := 16
-	w := worker.New(c, queue, worker.Options{MaxConcurrentActivityExecutionSize: 16, MaxEagerActivityReservationsPerWorkflowTask: &eager})
-	Register(freeRegistry{w}, activities.New(s, activities.Options{}))
-	if err := w.Start(); err != nil {
-		b.Fatal(err)
-	}
-	defer w.Stop()
-
+	ctx, stop := context.WithCancel(b.Context())
+	stopped := make(chan error, 1)
+	go func() {
+		stopped <- Run(ctx, c, s, Options{Namespace: a.Namespace, TaskQueue: queue, Slots: 16, Trainers: []trainer.Trainer{free{}}})
+	}()
+	defer func() {
+		stop()
+		if err := <-stopped; err != nil {
+			b.Error(err)
+		}
+	}()
 	start := func(trials int) client.WorkflowRun {
 		spec := fmt.Sprintf(`{"tasks":["words"],"strategy":%q,"trials":%d,"lag":16,"seed":%d}`, strategy, trials, time.Now().UnixNano())
 		run, err := c.ExecuteWorkflow(b.Context(), client.StartWorkflowOptions{TaskQueue: queue}, workflows.SearchWorkflow, json.RawMessage(spec))
@@ -178,13 +181,6 @@ func events(b *testing.B, c client.Client, id string) (n int64) {
 			return n
 		}
 	}
-}
-
-// freeRegistry puts the free trial in the real one's place.
-type freeRegistry struct{ worker.Worker }
-
-func (r freeRegistry) RegisterActivity(a any) {
-	r.Worker.RegisterActivity(&free{a.(*activities.Activities)})
 }
 
 type quiet struct{}

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
@@ -49,3 +50,5 @@ func TestRecordedHistoriesReplay(t *testing.T) {
 type replayer struct{ worker.WorkflowReplayer }
 
 func (replayer) RegisterActivity(any) {}
+
+func (replayer) RegisterActivityWithOptions(any, activity.RegisterOptions) {}

@@ -166,7 +166,8 @@ func optionOf(v any) (option, error) {
 			return option{}, fmt.Errorf("option %s: %w", v, err)
 		}
 	default:
-		return option{}, fmt.Errorf("option %.40v: it must be a string, a number or a truth value", v)
+		text, _ := json.Marshal(v)
+		return option{}, fmt.Errorf("option %.40s: it must be a string, a number or a truth value", text)
 	}
 	if !finite(f) {
 		return option{}, fmt.Errorf("option %v: it must be finite", f)

@@ -15,6 +15,7 @@ var Definition = data.Definition{
 	Kind:      data.Table,
 	Container: container,
 	Decode:    func(f *safetensors.File) (data.Task, error) { return decode(f) },
+	Read:      func(file []byte, o data.Options) (data.Task, error) { return Read(file, o) },
 	Complete:  data.Options.Unsplit,
 	Size:      func(c *data.Card) string { return fmt.Sprintf("%d choices", len(c.Table.Choices)) },
 	Facts:     facts,

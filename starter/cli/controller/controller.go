@@ -15,7 +15,8 @@ import (
 	"tnaml/activities/library"
 	"tnaml/experiments/metrics"
 	"tnaml/experiments/search"
-	"tnaml/experiments/space"
+	"tnaml/experiments/search/strategy"
+	"tnaml/experiments/trainer"
 	"tnaml/nn/optimizer"
 	"tnaml/starter/cli/names"
 	"tnaml/starter/cli/terminal"
@@ -94,14 +95,8 @@ func (a app) showCommand() *cobra.Command {
 				}
 				shape := p.Policy.Config()
 				view := controllerView{ControllerVersion: v, Hidden: shape.Hidden, Layers: shape.Layers, Architectures: []string{}}
-				sp := &space.Space{Name: p.Origin.SpaceName, Choices: p.Origin.Choices}
 				for i := range p.Policy.Tasks() {
-					actions := p.Architecture(i)
-					text := fmt.Sprint(actions)
-					if p.Origin.Choices != nil {
-						text = sp.Describe(actions)
-					}
-					view.Architectures = append(view.Architectures, text)
+					view.Architectures = append(view.Architectures, trainer.Describe(p.Space(), p.Architecture(i)))
 				}
 				if e := p.TaskEmbeddings(); e != nil {
 					view.Similarity = metrics.CosineSimilarity(e)
@@ -205,7 +200,7 @@ func (a app) importCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if _, err := search.DecodeController(b); err != nil { // before any server is asked
+			if _, err := strategy.DecodeController(b); err != nil { // before any server is asked
 				return fmt.Errorf("%s: %w", args[0], err)
 			}
 			return a.WithClient(cmd.Context(), func(c *client.Client) error {
@@ -260,7 +255,7 @@ func (a app) diffCommand() *cobra.Command {
 		Use: "diff A B", Short: "Compare two controllers: space, tasks, weights, modal architectures", Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.WithClient(cmd.Context(), func(c *client.Client) error {
-				var both [2]*search.Pretrained
+				var both [2]*strategy.Pretrained
 				for i, which := range args {
 					p, _, err := library.LoadController(cmd.Context(), c.Store, which)
 					if err != nil {
@@ -280,20 +275,16 @@ func (a app) diffCommand() *cobra.Command {
 	})
 }
 
-func diffControllers(p, q *search.Pretrained) controllerDiff {
+func diffControllers(p, q *strategy.Pretrained) controllerDiff {
 	d := controllerDiff{Identical: p.Ref == q.Ref}
-	spaces := [2]*space.Space{{Name: p.Origin.SpaceName, Choices: p.Origin.Choices}, {Name: q.Origin.SpaceName, Choices: q.Origin.Choices}}
-	if err := p.Fits(spaces[1]); p.Origin.Space != q.Origin.Space && err != nil {
+	if err := p.Fits(q.Space()); err != nil {
 		d.Space = strings.Split(err.Error(), "\n")
 	}
-	index := func(p *search.Pretrained, name string) int {
+	index := func(p *strategy.Pretrained, name string) int {
 		return slices.IndexFunc(p.Origin.Tasks, func(t search.Task) bool { return t.Name == name })
 	}
-	describe := func(p *search.Pretrained, sp *space.Space, task int) string {
-		if p.Origin.Choices == nil {
-			return fmt.Sprint(p.Architecture(task))
-		}
-		return sp.Describe(p.Architecture(task))
+	describe := func(p *strategy.Pretrained, task int) string {
+		return trainer.Describe(p.Space(), p.Architecture(task))
 	}
 	for i, t := range p.Origin.Tasks {
 		k := index(q, t.Name)
@@ -301,7 +292,7 @@ func diffControllers(p, q *search.Pretrained) controllerDiff {
 			d.OnlyA = append(d.OnlyA, t.Name)
 			continue
 		}
-		one := taskDiff{Task: t.Name, A: describe(p, spaces[0], i), B: describe(q, spaces[1], k)}
+		one := taskDiff{Task: t.Name, A: describe(p, i), B: describe(q, k)}
 		if !p.TaskAgnostic() && !q.TaskAgnostic() {
 			x, y := p.Policy.TaskEmbedding(i), q.Policy.TaskEmbedding(k)
 			if len(x) == len(y) {

@@ -28,7 +28,8 @@ var kindFlags = []struct {
 	kind  data.Kind
 	flags []string
 }{
-	{data.Text, []string{"text-column", "label-column", "split-column", "columns", "delimiter", "encoding", "format", "max-vocabulary", "min-count", "max-tokens", "keep-case"}},
+	{data.Text, []string{"text-column", "label-column", "split-column", "columns", "delimiter", "encoding", "format",
+		"max-vocabulary", "min-count", "max-tokens", "keep-case"}},
 	{data.Image, []string{"size", "grey", "label"}},
 }
 
@@ -55,8 +56,8 @@ func (a app) importCommand() *cobra.Command {
 			"  texts   a table (TSV, CSV, JSON lines, Parquet) with the columns text, label and, where it is there, split;\n" +
 			"          a folder of text files for each class, or a tar or zip archive of one\n" +
 			"  images  a folder or archive of image files for each class; IDX files as MNIST's; binaries of CIFAR\n" +
-			"  table   with --kind table: JSON of a recorded benchmark, the metrics of configurations; see FORMAT.md in\n" +
-			"          experiments/data/table\n\n" +
+			"  table   with --kind table: a recorded benchmark, the metrics of configurations, in the JSON that\n" +
+			"          experiments/data/table/FORMAT.md describes\n\n" +
 			"Each also compressed (.gz, .zst); Parquet by snappy, gzip, brotli, zstd or lz4_raw within. Character encodings are detected and converted. Folders train, validation\n" +
 			"and test above those of the classes give the split; so do several files whose names say train, validation or\n" +
 			"test, or train=FILE test=FILE. What has no split is divided 80/10/10 by a seeded shuffle that keeps equal\n" +

@@ -20,8 +20,8 @@ import (
 	"tnaml/experiments/data"
 	"tnaml/experiments/data/archive"
 	"tnaml/experiments/data/image"
+	"tnaml/experiments/data/kinds"
 	"tnaml/experiments/data/labelled"
-	"tnaml/experiments/data/table"
 	"tnaml/experiments/data/text"
 	"tnaml/starter/cli/terminal"
 	"tnaml/starter/client"
@@ -41,11 +41,13 @@ type importer struct {
 	sums     []string // of what was read, by name
 }
 
-// loaded is what the sources of an import hold: texts, images, or a benchmark.
+// loaded is what the sources of an import hold: texts, images, or one file of
+// another kind.
 type loaded struct {
-	examples  []text.Example
-	set       *image.Set
-	benchmark []byte
+	examples []text.Example
+	set      *image.Set
+	file     []byte
+	kind     data.Definition
 	// reports say what each source of texts is, lines the same for images.
 	reports []labelled.Report
 	lines   []string
@@ -58,8 +60,8 @@ type loaded struct {
 func (im *importer) load(sources []source) (*loaded, error) {
 	im.count(sources)
 	out := new(loaded)
-	if im.kind == data.Table {
-		return out, im.benchmark(sources, out)
+	if out.kind, _ = kinds.Find(im.kind); out.kind.Read != nil {
+		return out, im.file(sources, out)
 	}
 	var sets []*image.Set
 	last := map[data.Kind]string{} // the last source of each kind
@@ -104,51 +106,43 @@ func (im *importer) load(sources []source) (*loaded, error) {
 	if im.coarse && out.set != nil && !out.coarse {
 		return out, client.Usage(errors.New("--label is for CIFAR-100, whose images have two labels"))
 	}
-	out.digest = im.digest()
+	out.digest, out.kind = im.digest(), text.Definition
+	if out.set != nil {
+		out.kind = image.Definition
+	}
 	return out, nil
 }
 
-// benchmark reads the one file of a recorded benchmark.
-func (im *importer) benchmark(sources []source, out *loaded) error {
-	if len(sources) != 1 || sources[0].form != aTable || sources[0].split != "" {
-		return client.Usage(errors.New("a recorded benchmark is one JSON file, without a split"))
-	}
+// file reads the one file of a kind that is read from one.
+func (im *importer) file(sources []source, out *loaded) error {
 	s := sources[0]
+	if len(sources) != 1 || s.form != aTable || s.split != "" {
+		return client.Usage(fmt.Errorf("a task of kind %s is one file, without a split", im.kind))
+	}
 	err := im.open(s, func(r io.Reader) (err error) {
-		out.benchmark, _, err = archive.ReadAll(r, im.read.MaxBytes)
+		out.file, _, err = archive.ReadAll(r, im.read.MaxBytes)
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.name, err)
 	}
-	out.lines, out.digest = append(out.lines, s.name+": a recorded benchmark"), im.digest()
+	out.digest = im.digest()
 	return nil
-}
-
-// kind is that of the task that will be.
-func (f *loaded) kind() data.Kind {
-	switch {
-	case f.set != nil:
-		return data.Image
-	case f.benchmark != nil:
-		return data.Table
-	}
-	return data.Text
 }
 
 // build makes the task.
 func (f *loaded) build(o importOptions) (data.Task, error) {
 	o.task.SourceDigest = f.digest
 	for _, k := range kindFlags {
-		if flag := o.given[k.kind]; flag != "" && k.kind != f.kind() {
-			return nil, client.Usage(fmt.Errorf("--%s is for %ss, and these are %ss", flag, k.kind, f.kind()))
+		if flag := o.given[k.kind]; flag != "" && k.kind != f.kind.Kind {
+			return nil, client.Usage(fmt.Errorf("--%s is for %ss, and these are %ss", flag, k.kind, f.kind.Kind))
 		}
 	}
-	switch f.kind() {
-	case data.Image:
+	switch {
+	case f.kind.Read != nil:
+		return f.kind.Read(f.file, o.task)
+	case f.set != nil:
 		return image.Build(f.set, o.task)
-	case data.Table:
-		return table.Read(f.benchmark, o.task)
 	}
 	return text.Build(f.examples, o.task)
 }

@@ -2,12 +2,15 @@
 package follow
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/dustin/go-humanize"
 	"github.com/jedib0t/go-pretty/v6/table"
 
+	"tnaml/experiments/trainer"
 	"tnaml/starter/cli/terminal"
 	"tnaml/starter/client"
 	"tnaml/workflows"
@@ -113,12 +116,9 @@ func searchText(p *client.SearchProgress) string {
 	if p.TrialsPerSecond > 0 {
 		line += fmt.Sprintf("  %.2g/s", p.TrialsPerSecond)
 	}
-	best := -1.0
-	for _, b := range p.Best {
-		best = max(best, b.Validation)
-	}
-	if best >= 0 {
-		line += "  best validation " + terminal.Percent(best)
+	if len(p.Best) > 0 {
+		best := slices.MaxFunc(p.Best, func(a, b workflows.Best) int { return cmp.Compare(a.Reward, b.Reward) })
+		line += "  best validation " + trainer.Text(p.Objective, best.Validation)
 	}
 	if p.Failed > 0 {
 		line += fmt.Sprintf("  %d failed", p.Failed)
@@ -148,11 +148,12 @@ func (a app) showResult(name string, r *workflows.SearchResult) error {
 	}
 	a.Print("%s %s after %d trials, %s of CPU time", name, r.Status, r.Trials, terminal.Duration(r.CPUSeconds))
 	for _, accuracy := range r.Accuracy {
-		a.Print("\n%s: accuracy-top%d validation %s, test %s", accuracy.Task, accuracy.Models, terminal.Percent(accuracy.Validation), terminal.Percent(accuracy.Test))
-		t := terminal.NewTable(table.Row{"trial", "validation", "test", "child model"}, "trial", "validation", "test")
+		a.Print("\n%s: %s-top%d validation %s, test %s", accuracy.Task, r.Objective.Metric, accuracy.Models,
+			trainer.Text(r.Objective, accuracy.Validation), trainer.Text(r.Objective, accuracy.Test))
+		t := terminal.NewTable(table.Row{"trial", "validation", "test", "model"}, "trial", "validation", "test")
 		for _, b := range r.Best {
 			if b.Task == accuracy.Task {
-				t.AppendRow(table.Row{b.Trial, terminal.Percent(b.Validation), terminal.Percent(b.Test), b.Summary})
+				t.AppendRow(table.Row{b.Trial, trainer.Text(r.Objective, b.Validation), trainer.Text(r.Objective, b.Test), b.Summary})
 			}
 		}
 		a.Print("%s", t.Render())

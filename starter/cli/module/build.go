@@ -14,6 +14,7 @@ import (
 	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/experiments/catalog"
+	"tnaml/experiments/data"
 	"tnaml/nn/embedding"
 	"tnaml/starter/cli/terminal"
 	"tnaml/starter/client"
@@ -21,7 +22,7 @@ import (
 
 func (a app) buildCommand() *cobra.Command {
 	var overwrite bool
-	var modality string
+	var kind data.Kind
 	cmd := &cobra.Command{
 		Use: "build DIR", Short: "Make the catalogue's modules, for texts and images, of what lies below a directory",
 		Long: "Make the catalogue's eight text modules, six English and two Spanish, of the embeddings and corpora below a directory, and its five\n" +
@@ -29,14 +30,14 @@ func (a app) buildCommand() *cobra.Command {
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			recipes, images := catalog.Modules(), catalog.ImageModules()
-			switch modality {
+			switch kind {
 			case "":
-			case "text":
+			case data.Text:
 				images = nil
-			case "image":
+			case data.Image:
 				recipes = nil
 			default:
-				return client.Usage(fmt.Errorf("--modality is %q (known: text, image)", modality))
+				return client.Usage(fmt.Errorf("--kind is %q (known: text, image)", kind))
 			}
 			var files []string
 			for _, r := range recipes {
@@ -60,7 +61,7 @@ func (a app) buildCommand() *cobra.Command {
 				}
 			}
 			if len(missing) > 0 {
-				return fmt.Errorf("%w\ngive the directory that holds embeddings and corpora, image and image-modules, or choose one kind with --modality", errors.Join(missing...))
+				return fmt.Errorf("%w\ngive the directory that holds embeddings and corpora, image and image-modules, or choose one kind with --kind", errors.Join(missing...))
 			}
 			return a.WithClient(cmd.Context(), func(c *client.Client) error {
 				records, err := library.Modules(cmd.Context(), c.Store)
@@ -96,7 +97,7 @@ func (a app) buildCommand() *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringVar(&modality, "modality", "", "text or image (default: both)")
+	cmd.Flags().StringVar((*string)(&kind), "kind", "", "text or image (default: both)")
 	cmd.Flags().BoolVar(&overwrite, "overwrite", false, "make those that are there anew")
 	return cmd
 }

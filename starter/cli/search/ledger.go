@@ -1,12 +1,12 @@
 package search
 
 import (
-	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
+	"tnaml/experiments/report"
+	"tnaml/experiments/trainer"
 	"tnaml/starter/cli/terminal"
 
 	"tnaml/starter/client"
@@ -39,7 +39,7 @@ func (a app) trialsCommand() *cobra.Command {
 				case "jsonl":
 					return a.trialsJSONL(f, from)
 				}
-				t := terminal.NewTable(table.Row{"trial", "task", "status", "validation", "test", "CPU", "child model"}, "trial", "validation", "test", "CPU")
+				t := terminal.NewTable(table.Row{"trial", "task", "status", "validation", "test", "CPU", "model"}, "trial", "validation", "test", "CPU")
 				for i := from; i < len(f.Trials); i++ {
 					r := f.Row(i)
 					cpu := terminal.Duration(r.CPUSeconds)
@@ -50,7 +50,7 @@ func (a app) trialsCommand() *cobra.Command {
 					if r.Reason != "" {
 						summary += " · " + r.Reason
 					}
-					t.AppendRow(table.Row{r.Trial.Trial, r.TaskName, r.Status, terminal.Percent(r.Validation), terminal.Percent(r.Test), cpu, summary})
+					t.AppendRow(table.Row{r.Trial.Trial, r.TaskName, r.Status, value(f, r.Validation), value(f, r.Test), cpu, summary})
 				}
 				a.Print("%s", t.Render())
 				return nil
@@ -63,31 +63,13 @@ func (a app) trialsCommand() *cobra.Command {
 	return cmd
 }
 
+// value writes an objective's value for people.
+func value(l *client.Ledger, v float64) string { return trainer.Text(l.Config.Space.Objective, v) }
+
 func (a app) trialsCSV(f *client.Ledger, from int) error {
-	w := csv.NewWriter(a.Stdout)
-	header := []string{"trial", "task", "status", "validation_accuracy", "test_accuracy", "loss", "parameters", "cpu_seconds", "wall_seconds", "cached", "worker", "model", "reason"}
-	for _, c := range f.Config.Space.Choices {
-		header = append(header, c.Name)
-	}
-	if err := w.Write(header); err != nil {
-		return err
-	}
-	number := func(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
-	for i := from; i < len(f.Trials); i++ {
-		r := f.Row(i)
-		record := []string{
-			strconv.Itoa(r.Trial.Trial), r.TaskName, string(r.Status), number(r.Validation), number(r.Test), number(r.Loss), strconv.Itoa(r.Parameters),
-			number(r.CPUSeconds), number(r.WallSeconds), strconv.FormatBool(r.Cached), r.Worker, r.Model, r.Reason,
-		}
-		for _, c := range f.Config.Space.Choices {
-			record = append(record, fmt.Sprint(r.Options[c.Name]))
-		}
-		if err := w.Write(record); err != nil {
-			return err
-		}
-	}
-	w.Flush()
-	return w.Error()
+	return report.WriteCSV(a.Stdout, report.Input{Searches: []report.Search{{
+		Name: f.Name, Config: *f.Config, Trials: f.Trials[from:], Costs: f.Costs,
+	}}})
 }
 
 func (a app) trialsJSONL(f *client.Ledger, from int) error {
@@ -141,10 +123,11 @@ func (a app) bestCommand() *cobra.Command {
 					if i > 0 {
 						a.Print("")
 					}
-					a.Print("%s: accuracy-top%d validation %s, test %s ± %.2f", e.Task, e.Models, terminal.Percent(e.Validation), terminal.Percent(e.Test), 100*e.TestError)
-					t := terminal.NewTable(table.Row{"", "trial", "validation", "test", "child model"}, "trial", "validation", "test")
+					a.Print("%s: %s-top%d validation %s, test %s ± %s", e.Task, f.Config.Space.Objective.Metric, e.Models,
+						value(f, e.Validation), value(f, e.Test), strings.TrimSuffix(value(f, e.TestError), " %"))
+					t := terminal.NewTable(table.Row{"", "trial", "validation", "test", "model"}, "trial", "validation", "test")
 					for k, r := range e.Best {
-						t.AppendRow(table.Row{k + 1, r.Trial.Trial, terminal.Percent(r.Validation), terminal.Percent(r.Test), r.Summary})
+						t.AppendRow(table.Row{k + 1, r.Trial.Trial, value(f, r.Validation), value(f, r.Test), r.Summary})
 					}
 					a.Print("%s", t.Render())
 				}

@@ -108,8 +108,12 @@ func Work(ctx context.Context, a *terminal.App, s *deploy.Servers) error {
 		hostname, _ := os.Hostname()
 		identity = fmt.Sprintf("starter-%d@%s", os.Getpid(), hostname)
 	}
+	serve, err := a.Config.Worker.Serve()
+	if err != nil {
+		return err
+	}
 	return host.Run(ctx, s.Client, s.Store, host.Options{
-		Namespace: s.Namespace, TaskQueue: a.Config.Temporal.TaskQueue, Slots: a.Config.Worker.Slots,
+		Namespace: s.Namespace, TaskQueue: a.Config.Temporal.TaskQueue, Slots: a.Config.Worker.Slots, Serve: serve,
 		CacheBytes: int64(a.Config.Worker.CacheMB) << 20, Identity: identity,
 	})
 }

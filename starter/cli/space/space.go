@@ -1,6 +1,7 @@
 package space
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/experiments/space"
+	"tnaml/experiments/trainer"
 	"tnaml/nn/child"
 	"tnaml/starter/cli/names"
 	"tnaml/starter/cli/terminal"
@@ -19,25 +21,35 @@ import (
 
 // wideTower says what the wide tower of a space's text models sees and where it
 // starts.
-func wideTower(sp *space.Space) string {
+func wideTower(settings trainer.BuiltinSettings) string {
 	seen := "tokens"
-	switch n := sp.NGrams(); {
+	switch n := settings.WideNGrams; {
 	case n == 2:
 		seen = "tokens and pairs of tokens"
 	case n > 2:
 		seen = fmt.Sprintf("tokens and n-grams of up to %d tokens", n)
 	}
-	start := sp.WideStart
-	if start == 0 {
-		start = child.DefaultWideStart
-	}
+	start := cmp.Or(settings.WideStart, child.DefaultWideStart)
 	if start < 0 {
 		return fmt.Sprintf("The wide tower of a text model sees %s (wide_ngrams) and starts from zero (wide_start).", seen)
 	}
 	return fmt.Sprintf("The wide tower of a text model sees %s (wide_ngrams) and starts from %v of naive Bayes' weights (wide_start).", seen, start)
 }
 
-// app is the program, with the commands of this package.
+// trainerLine says who trains a space's models, and what they are compared by.
+func trainerLine(sp *space.Space) string {
+	d := trainer.Find(sp.TrainerName())
+	filled := trainer.FillObjective(d, sp.Objective)
+	line := fmt.Sprintf("Models are trained by %s; the objective is %s, to %s.", d.Name(), filled.Metric, filled.Direction)
+	if builtin, ok := d.(trainer.Builtin); ok {
+		if settings, err := builtin.Settings(sp); err == nil {
+			line += "\n" + wideTower(settings)
+		}
+	}
+	return line
+}
+
+// app is the program, with the commands of spaces.
 type app struct{ *terminal.App }
 
 // Command is the command space.
@@ -52,7 +64,7 @@ func Command(t *terminal.App) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			sp, err := space.Load(b)
+			sp, err := trainer.Load(b)
 			if err != nil {
 				return fmt.Errorf("%s: %w", args[0], err)
 			}
@@ -102,7 +114,7 @@ func Command(t *terminal.App) *cobra.Command {
 					t.AppendRow(table.Row{c.Name, strings.Trim(fmt.Sprint(c.Options), "[]")})
 				}
 				a.Print("%s: %s\n\n%s", sp.Name, sp.Description, t.Render())
-				a.Print("\n%s", wideTower(sp))
+				a.Print("\n%s", trainerLine(sp))
 				return nil
 			})
 		},

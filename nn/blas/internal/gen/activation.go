@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math"
 
-	. "github.com/mmcloughlin/avo/build" //nolint:revive,staticcheck // avo's own style
+	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 )

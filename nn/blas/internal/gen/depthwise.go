@@ -3,7 +3,7 @@ package main
 import (
 	"fmt"
 
-	. "github.com/mmcloughlin/avo/build" //nolint:revive,staticcheck // avo's own style
+	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 )
@@ -85,7 +85,8 @@ func depthwise() {
 func depthwiseMap(stride int) {
 	name := fmt.Sprintf("depthwise%dAVX2", stride)
 	TEXT(name, NOSPLIT, "func(dst *float32, src *float32, side int, weights *float32, bias float32, ones *int32)")
-	Doc(fmt.Sprintf("%s is a channel of a 3 × 3 convolution of stride %d; ones points at 8 lanes of ones between 8 of zeros on either side.", name, stride))
+	Doc(fmt.Sprintf("%s is a channel of a 3 × 3 convolution of stride %d; "+
+		"ones points at 8 lanes of ones between 8 of zeros on either side.", name, stride))
 	Pragma("noescape")
 	dst, src := Load(Param("dst"), GP64()), Load(Param("src"), GP64())
 	side, ones := Load(Param("side"), GP64()), Load(Param("ones"), GP64())

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math"
 
-	. "github.com/mmcloughlin/avo/build" //nolint:revive,staticcheck // avo's own style
+	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 )
@@ -262,7 +262,8 @@ var exponentials = func() (c [14]float64) {
 // adam64 is Adam's step, in the order of adam's operations and without fused ones.
 func adam64() {
 	name := "adam64"
-	TEXT(name, NOSPLIT, "func(n int, value *float64, first *float64, second *float64, gradient *float64, scale float64, beta1 float64, beta2 float64, rate float64, correction float64, epsilon float64)")
+	TEXT(name, NOSPLIT, "func(n int, value *float64, first *float64, second *float64, gradient *float64, "+
+		"scale float64, beta1 float64, beta2 float64, rate float64, correction float64, epsilon float64)")
 	Pragma("noescape")
 	Doc("adam64 takes Adam's step on n weights, a multiple of 4.")
 	n := Load(Param("n"), GP64())

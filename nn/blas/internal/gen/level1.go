@@ -3,7 +3,7 @@ package main
 import (
 	"fmt"
 
-	. "github.com/mmcloughlin/avo/build" //nolint:revive,staticcheck // avo's own style
+	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 )
@@ -11,13 +11,14 @@ import (
 // level1 are kernels over whole vectors. Element by element they are the same
 // on AVX2 and AVX-512, so there is one of each.
 func level1() {
-	stream("axpyAVX2", "func(n int, alpha float32, x *float32, y *float32)", "computes y += alpha·x with one rounding.", func(alpha reg.VecVirtual, vector bool, x, y reg.VecVirtual) {
+	axpy := func(alpha reg.VecVirtual, vector bool, x, y reg.VecVirtual) {
 		if vector {
 			VFMADD231PS(x, alpha, y)
 		} else {
 			VFMADD231SS(x, alpha, y)
 		}
-	}, true)
+	}
+	stream("axpyAVX2", "func(n int, alpha float32, x *float32, y *float32)", "computes y += alpha·x with one rounding.", axpy, true)
 	stream("addAVX2", "func(n int, x *float32, y *float32)", "computes y += x.", func(_ reg.VecVirtual, vector bool, x, y reg.VecVirtual) {
 		if vector {
 			VADDPS(x, y, y)

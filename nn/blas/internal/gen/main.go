@@ -7,7 +7,7 @@
 package main
 
 import (
-	. "github.com/mmcloughlin/avo/build" //nolint:revive,staticcheck // avo's own style
+	. "github.com/mmcloughlin/avo/build"
 )
 
 func main() {

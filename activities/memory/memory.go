@@ -1,4 +1,6 @@
-package activities
+// Package memory keeps what a worker has loaded and decoded, within a bound of
+// bytes.
+package memory
 
 import (
 	"context"
@@ -11,31 +13,32 @@ import (
 	"golang.org/x/sync/singleflight"
 )
 
-// cache keeps decoded, read-only values in memory, least recently used out
+// Cache keeps decoded, read-only values in memory, least recently used out
 // first, within a bound of bytes. A value being loaded is loaded once: others
 // who ask for it wait.
-type cache struct {
+type Cache struct {
 	mu      sync.Mutex
 	limit   int64
 	used    int64
-	entries *simplelru.LRU[string, cacheEntry]
+	entries *simplelru.LRU[string, entry]
 	loads   singleflight.Group
 }
 
-type cacheEntry struct {
+type entry struct {
 	value any
 	size  int64
 }
 
-func newCache(limit int64) *cache {
-	c := &cache{limit: limit}
+// New returns a cache of at most limit bytes.
+func New(limit int64) *Cache {
+	c := &Cache{limit: limit}
 	// What bounds it is the sum of sizes, not their number: see add.
-	c.entries = newLRU(math.MaxInt, func(_ string, e cacheEntry) { c.used -= e.size })
+	c.entries = NewLRU(math.MaxInt, func(_ string, e entry) { c.used -= e.size })
 	return c
 }
 
-// newLRU returns an LRU cache of at most size entries, not safe for concurrent use.
-func newLRU[V any](size int, evicted func(string, V)) *simplelru.LRU[string, V] {
+// NewLRU returns an LRU cache of at most size entries, not safe for concurrent use.
+func NewLRU[V any](size int, evicted func(string, V)) *simplelru.LRU[string, V] {
 	l, err := simplelru.NewLRU(size, evicted)
 	if err != nil {
 		panic(err) // a size below 1: a programmer error
@@ -43,11 +46,11 @@ func newLRU[V any](size int, evicted func(string, V)) *simplelru.LRU[string, V] 
 	return l
 }
 
-// get returns the value of a key, loading it if it is absent. load says how
+// Get returns the value of a key, loading it if it is absent. load says how
 // many bytes the value takes. A failed load is not kept, and fails nobody but
 // its own caller: whoever waited for it tries it again, since the caller may
 // merely have given up. A panic is the caller's too.
-func (c *cache) get(ctx context.Context, key string, load func(context.Context) (any, int64, error)) (any, error) {
+func (c *Cache) Get(ctx context.Context, key string, load func(context.Context) (any, int64, error)) (any, error) {
 	for {
 		if v, ok := c.find(key); ok {
 			return v, nil
@@ -68,7 +71,7 @@ func (c *cache) get(ctx context.Context, key string, load func(context.Context) 
 			}
 			value, size, err := load(ctx)
 			if err == nil {
-				c.add(key, cacheEntry{value, size})
+				c.add(key, entry{value, size})
 			}
 			return value, err
 		})
@@ -88,7 +91,7 @@ func (c *cache) get(ctx context.Context, key string, load func(context.Context) 
 	}
 }
 
-func (c *cache) find(key string) (any, bool) {
+func (c *Cache) find(key string) (any, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e, ok := c.entries.Get(key)
@@ -97,7 +100,7 @@ func (c *cache) find(key string) (any, bool) {
 
 // add inserts an entry and evicts others until the bound holds. A value larger
 // than the whole bound is not kept.
-func (c *cache) add(key string, e cacheEntry) {
+func (c *Cache) add(key string, e entry) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if e.size > c.limit {
@@ -114,3 +117,13 @@ type cacheError string
 func (e cacheError) Error() string { return string(e) }
 
 const errLoadPanicked = cacheError("loading panicked")
+
+// Of is Get for values of one type.
+func Of[T any](ctx context.Context, c *Cache, key string, load func(context.Context) (T, int64, error)) (T, error) {
+	v, err := c.Get(ctx, key, func(ctx context.Context) (any, int64, error) { return load(ctx) })
+	if err != nil {
+		var zero T
+		return zero, err
+	}
+	return v.(T), nil
+}

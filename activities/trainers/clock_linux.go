@@ -1,4 +1,4 @@
-package activities
+package trainers
 
 import (
 	"runtime"

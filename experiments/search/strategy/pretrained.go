@@ -1,4 +1,4 @@
-package search
+package strategy
 
 import (
 	"crypto/sha256"
@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"tnaml/experiments/space"
+	"tnaml/experiments/trainer"
 	"tnaml/nn/controller"
 	"tnaml/nn/rng"
 	"tnaml/nn/safetensors"
@@ -20,14 +21,10 @@ const controllerKind = "controller"
 
 // Origin says where a controller comes from.
 type Origin struct {
-	// Space is the digest of the search space the controller speaks of.
-	Space string `json:"space"`
-	// SpaceName and Choices are that space, to say how another one differs;
-	// absent in controllers of earlier versions.
-	SpaceName string         `json:"space_name,omitempty"`
-	Choices   []space.Choice `json:"choices,omitempty"`
-	// Tasks names the tasks of its embeddings, in order.
-	Tasks []Task `json:"tasks"`
+	// Space is the search space the controller speaks of.
+	Space space.Space `json:"space"`
+	// Tasks are those of its embeddings, in order.
+	Tasks []trainer.Task `json:"tasks"`
 	// Trials is the number it has learned from in the search that Tasks, Seed and
 	// Settings are of.
 	Trials   int    `json:"trials"`
@@ -36,7 +33,7 @@ type Origin struct {
 	// From references the controller that the search started from, if any.
 	From string `json:"from,omitempty"`
 	// Settings are the strategy's parameters.
-	Settings any `json:"settings"`
+	Settings json.RawMessage `json:"settings"`
 }
 
 // Pretrained is a controller read from its object.
@@ -47,7 +44,16 @@ type Pretrained struct {
 	Policy *controller.Controller
 }
 
-// DecodeController reads a controller's object, as Searcher.Controller made it.
+// EncodeController makes a controller's object: its weights and where it comes
+// from (FORMAT.md).
+func EncodeController(l Learner, o Origin) []byte {
+	f := safetensors.New(controllerKind)
+	l.PutController(f)
+	f.PutJSON("origin", o)
+	return f.Encode()
+}
+
+// DecodeController reads a controller's object.
 func DecodeController(b []byte) (*Pretrained, error) {
 	f, err := safetensors.Decode(b)
 	if err != nil {
@@ -66,18 +72,14 @@ func DecodeController(b []byte) (*Pretrained, error) {
 	if n := p.Policy.Tasks(); n != len(p.Origin.Tasks) {
 		return nil, fmt.Errorf("controller: %d tasks, %d of them named", n, len(p.Origin.Tasks))
 	}
-	if p.Origin.Choices != nil {
-		sp := p.space()
-		if sp.Digest() != p.Origin.Space || !slices.Equal(sp.Options(), p.Policy.Config().Options) {
-			return nil, errors.New("controller: its weights and the search space that it names do not belong together")
-		}
+	if !slices.Equal(p.Origin.Space.Options(), p.Policy.Config().Options) {
+		return nil, errors.New("controller: its weights and the search space that it names do not belong together")
 	}
 	return p, nil
 }
 
-func (p *Pretrained) space() *space.Space {
-	return &space.Space{Name: p.Origin.SpaceName, Choices: p.Origin.Choices}
-}
+// Space is the search space that the controller speaks of.
+func (p *Pretrained) Space() *space.Space { return &p.Origin.Space }
 
 // TaskAgnostic says that the controller has no task embeddings (§4.3).
 func (p *Pretrained) TaskAgnostic() bool { return p.Policy.Config().TaskEmbedding < 0 }
@@ -95,18 +97,9 @@ func (p *Pretrained) TaskEmbeddings() [][]float64 {
 	return out
 }
 
-// Modules lists the embedding modules among the options, nil where the origin
-// does not tell.
+// Modules lists the modules among the options.
 func (p *Pretrained) Modules() []string {
-	var out []string
-	for _, c := range p.Origin.Choices {
-		if c.Name == space.Module {
-			for _, o := range c.Options {
-				out = append(out, fmt.Sprint(o))
-			}
-		}
-	}
-	return out
+	return trainer.Find(p.Space().TrainerName()).Modules(p.Space())
 }
 
 // Architecture is the child model that the controller has settled on for a
@@ -123,17 +116,14 @@ func (p *Pretrained) Architecture(task int) []int {
 // Fits reports how a search space differs from the controller's, choice by
 // choice: a controller's actions mean nothing in another space.
 func (p *Pretrained) Fits(sp *space.Space) error {
-	if sp.Digest() == p.Origin.Space {
+	if sp.Digest() == p.Space().Digest() {
 		return nil
 	}
 	const hint = "pretrain a controller in this space, or search in the controller's"
-	if p.Origin.Choices == nil {
-		return fmt.Errorf("the controller speaks of the search space %s, the search is in %q, %s: %s", p.Origin.Space, sp.Name, sp.Digest(), hint)
-	}
 	var differ []error
 	theirs := map[string]space.Choice{}
 	var order, mine []string
-	for _, c := range p.Origin.Choices {
+	for _, c := range p.Space().Choices {
 		theirs[c.Name] = c
 		order = append(order, c.Name)
 	}
@@ -149,14 +139,14 @@ func (p *Pretrained) Fits(sp *space.Space) error {
 		case len(added)+len(missing) > 0:
 			var parts []string
 			if len(missing) > 0 {
-				parts = append(parts, "the search lacks "+list(missing))
+				parts = append(parts, "the search lacks "+space.List(missing))
 			}
 			if len(added) > 0 {
-				parts = append(parts, "the controller does not know "+list(added))
+				parts = append(parts, "the controller does not know "+space.List(added))
 			}
 			differ = append(differ, fmt.Errorf("choice %q: %s", c.Name, strings.Join(parts, ", ")))
 		case !slices.Equal(c.Options, t.Options):
-			differ = append(differ, fmt.Errorf("choice %q: the options %s stand in another order, the controller's is %s", c.Name, list(c.Options), list(t.Options)))
+			differ = append(differ, fmt.Errorf("choice %q: the options %s stand in another order, the controller's is %s", c.Name, space.List(c.Options), space.List(t.Options)))
 		}
 	}
 	for _, name := range order {
@@ -167,7 +157,7 @@ func (p *Pretrained) Fits(sp *space.Space) error {
 	if len(differ) == 0 {
 		differ = append(differ, fmt.Errorf("the choices stand in the order %s, the controller's is %s", strings.Join(mine, ", "), strings.Join(order, ", ")))
 	}
-	return fmt.Errorf("the controller was learned in another search space (%q) than the search's (%q): %s:\n%w", p.Origin.SpaceName, sp.Name, hint, errors.Join(differ...))
+	return fmt.Errorf("the controller was learned in another search space (%q) than the search's (%q): %s:\n%w", p.Space().Name, sp.Name, hint, errors.Join(differ...))
 }
 
 // without returns the options of a that b lacks.
@@ -178,14 +168,6 @@ func without(a, b []any) (out []any) {
 		}
 	}
 	return out
-}
-
-func list(options []any) string {
-	words := make([]string, len(options))
-	for i, o := range options {
-		words[i] = fmt.Sprint(o)
-	}
-	return strings.Join(words, ", ")
 }
 
 // start returns the policy to begin a search with: the pretrained weights, and
@@ -207,69 +189,6 @@ func addTasks(policy *controller.Controller, seed uint64, tasks int) {
 	for i := range tasks {
 		policy.AddTask(rng.Derive(seed, "search/task embedding", uint64(i)))
 	}
-}
-
-// TransferSettings is ParseSettings for a search that starts from a pretrained
-// controller. For the strategy "naml" the controller's shape is the pretrained
-// one's; settings that ask for another are an error. For "fixed" the
-// architecture, where none is given, is the one that the controller has settled
-// on.
-func TransferSettings(strategy string, raw json.RawMessage, p *Pretrained) (json.RawMessage, error) {
-	raw = orEmpty(raw)
-	switch strategy {
-	case NAML:
-		s, err := decodeNAML(raw)
-		if err != nil {
-			return nil, err
-		}
-		cfg := p.Policy.Config()
-		if s.Controller, err = s.Controller.over(ControllerSettings{cfg.Hidden, cfg.Layers, cfg.ActionEmbedding, cfg.TaskEmbedding, cfg.InitScale}); err != nil {
-			return nil, err
-		}
-		return s.canonical()
-	case Fixed:
-		var s FixedSettings
-		if err := strict(raw, &s); err != nil {
-			return nil, err
-		}
-		if s.Architecture != nil {
-			return ParseSettings(Fixed, raw)
-		}
-		if p.Origin.Choices == nil {
-			return nil, errors.New("the controller does not say what its actions mean: give the architecture")
-		}
-		if n := p.Policy.Tasks(); n != 1 && (!p.TaskAgnostic() || n == 0) {
-			return nil, fmt.Errorf("the controller has embeddings of %d tasks, so that its final architecture depends on the task: start from a task-agnostic one, or give the architecture", n)
-		}
-		actions := p.Architecture(0)
-		s.Architecture = map[string]any{}
-		for i, c := range p.Origin.Choices {
-			s.Architecture[c.Name] = c.Options[actions[i]]
-		}
-		b, err := json.Marshal(s)
-		if err != nil {
-			return nil, err
-		}
-		return ParseSettings(Fixed, b)
-	}
-	return nil, fmt.Errorf("strategy %s starts from no controller", strategy)
-}
-
-// over fills in what is zero from the shape of a pretrained controller, and
-// refuses what differs.
-func (s ControllerSettings) over(p ControllerSettings) (ControllerSettings, error) {
-	var errs []error
-	check := func(name string, want, have any, zero bool) {
-		if !zero && want != have {
-			errs = append(errs, fmt.Errorf("controller.%s is %v, the pretrained controller's is %v: leave it out", name, want, have))
-		}
-	}
-	check("hidden", s.Hidden, p.Hidden, s.Hidden == 0)
-	check("layers", s.Layers, p.Layers, s.Layers == 0)
-	check("action_embedding", s.ActionEmbedding, p.ActionEmbedding, s.ActionEmbedding == 0)
-	check("task_embedding", s.TaskEmbedding, p.TaskEmbedding, s.TaskEmbedding == 0)
-	check("init_scale", s.InitScale, p.InitScale, s.InitScale == 0)
-	return p, errors.Join(errs...)
 }
 
 func digest(b []byte) string {

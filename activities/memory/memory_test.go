@@ -1,4 +1,4 @@
-package activities
+package memory
 
 import (
 	"context"
@@ -9,18 +9,16 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"tnaml/experiments/search"
 )
 
 func TestCacheLoadsOnceForManyCallers(t *testing.T) {
-	c := newCache(100)
+	c := New(100)
 	var loads atomic.Int32
 	release := make(chan struct{})
 	var wg sync.WaitGroup
 	for range 20 {
 		wg.Go(func() {
-			v, err := c.get(t.Context(), "k", func(context.Context) (any, int64, error) {
+			v, err := c.Get(t.Context(), "k", func(context.Context) (any, int64, error) {
 				loads.Add(1)
 				<-release
 				return "value", 10, nil
@@ -38,19 +36,19 @@ func TestCacheLoadsOnceForManyCallers(t *testing.T) {
 }
 
 func TestCacheKeepsItsBound(t *testing.T) {
-	c := newCache(100)
+	c := New(100)
 	for i := range 50 {
-		if _, err := c.get(t.Context(), fmt.Sprint(i), func(context.Context) (any, int64, error) { return i, 30, nil }); err != nil {
+		if _, err := c.Get(t.Context(), fmt.Sprint(i), func(context.Context) (any, int64, error) { return i, 30, nil }); err != nil {
 			t.Fatal(err)
 		}
 		if n := c.entries.Len(); c.used > 100 || n > 3 || c.used != int64(30*n) {
 			t.Fatalf("after %d entries: %d bytes in %d entries", i+1, c.used, n)
 		}
 	}
-	if _, err := c.get(t.Context(), "49", func(context.Context) (any, int64, error) { return nil, 0, errors.New("loaded again") }); err != nil {
+	if _, err := c.Get(t.Context(), "49", func(context.Context) (any, int64, error) { return nil, 0, errors.New("loaded again") }); err != nil {
 		t.Errorf("the newest entry was evicted: %v", err)
 	}
-	if v, err := c.get(t.Context(), "huge", func(context.Context) (any, int64, error) { return "huge", 101, nil }); v != "huge" || err != nil {
+	if v, err := c.Get(t.Context(), "huge", func(context.Context) (any, int64, error) { return "huge", 101, nil }); v != "huge" || err != nil {
 		t.Errorf("got %v, %v", v, err)
 	}
 	if n := c.entries.Len(); n != 3 {
@@ -59,12 +57,12 @@ func TestCacheKeepsItsBound(t *testing.T) {
 }
 
 func TestCacheForgetsFailures(t *testing.T) {
-	c := newCache(100)
+	c := New(100)
 	boom := errors.New("boom")
-	if _, err := c.get(t.Context(), "k", func(context.Context) (any, int64, error) { return nil, 0, boom }); !errors.Is(err, boom) {
+	if _, err := c.Get(t.Context(), "k", func(context.Context) (any, int64, error) { return nil, 0, boom }); !errors.Is(err, boom) {
 		t.Fatalf("got %v", err)
 	}
-	if v, err := c.get(t.Context(), "k", func(context.Context) (any, int64, error) { return 1, 1, nil }); v != 1 || err != nil {
+	if v, err := c.Get(t.Context(), "k", func(context.Context) (any, int64, error) { return 1, 1, nil }); v != 1 || err != nil {
 		t.Errorf("got %v, %v", v, err)
 	}
 }
@@ -72,14 +70,14 @@ func TestCacheForgetsFailures(t *testing.T) {
 // Whose load panics has the panic; who waited for it loads anew, and so does who
 // comes later.
 func TestCacheSurvivesAPanic(t *testing.T) {
-	c := newCache(100)
+	c := New(100)
 	loading, release := make(chan struct{}), make(chan struct{})
 	waiter := make(chan error)
 	var panicked any
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		defer func() { panicked = recover() }()
-		_, _ = c.get(t.Context(), "k", func(context.Context) (any, int64, error) {
+		_, _ = c.Get(t.Context(), "k", func(context.Context) (any, int64, error) {
 			close(loading)
 			<-release
 			panic("boom")
@@ -87,7 +85,7 @@ func TestCacheSurvivesAPanic(t *testing.T) {
 	})
 	<-loading
 	go func() {
-		v, err := c.get(t.Context(), "k", func(context.Context) (any, int64, error) { return 1, 1, nil })
+		v, err := c.Get(t.Context(), "k", func(context.Context) (any, int64, error) { return 1, 1, nil })
 		if v != 1 && err == nil {
 			err = fmt.Errorf("got %v", v)
 		}
@@ -102,7 +100,7 @@ func TestCacheSurvivesAPanic(t *testing.T) {
 	if said := fmt.Sprint(panicked); !strings.Contains(said, "boom") || !strings.Contains(said, "TestCacheSurvivesAPanic") {
 		t.Errorf("the panic does not say where: %v", panicked)
 	}
-	if v, err := c.get(t.Context(), "k", func(context.Context) (any, int64, error) { return 2, 1, nil }); v != 1 || err != nil {
+	if v, err := c.Get(t.Context(), "k", func(context.Context) (any, int64, error) { return 2, 1, nil }); v != 1 || err != nil {
 		t.Errorf("got %v, %v", v, err)
 	}
 }
@@ -110,12 +108,12 @@ func TestCacheSurvivesAPanic(t *testing.T) {
 // Who gives up gets away at once, whether he loads or waits, and others have what
 // they asked for.
 func TestCacheOfThoseWhoGiveUp(t *testing.T) {
-	c := newCache(100)
+	c := New(100)
 	loading := make(chan struct{})
 	first, giveUp := context.WithCancel(t.Context())
 	owner, waiter := make(chan error), make(chan error)
 	go func() {
-		_, err := c.get(first, "k", func(ctx context.Context) (any, int64, error) {
+		_, err := c.Get(first, "k", func(ctx context.Context) (any, int64, error) {
 			close(loading)
 			<-ctx.Done()
 			return nil, 0, ctx.Err()
@@ -126,11 +124,11 @@ func TestCacheOfThoseWhoGiveUp(t *testing.T) {
 	impatient, cancel := context.WithCancel(t.Context())
 	cancel()
 	never := func(context.Context) (any, int64, error) { return nil, 0, errors.New("loaded by one who has given up") }
-	if _, err := c.get(impatient, "k", never); !errors.Is(err, context.Canceled) {
+	if _, err := c.Get(impatient, "k", never); !errors.Is(err, context.Canceled) {
 		t.Errorf("one who waits: %v", err)
 	}
 	go func() {
-		v, err := c.get(t.Context(), "k", func(context.Context) (any, int64, error) { return 1, 1, nil })
+		v, err := c.Get(t.Context(), "k", func(context.Context) (any, int64, error) { return 1, 1, nil })
 		if v != 1 && err == nil {
 			err = fmt.Errorf("got %v", v)
 		}
@@ -143,30 +141,5 @@ func TestCacheOfThoseWhoGiveUp(t *testing.T) {
 	}
 	if err := <-waiter; err != nil {
 		t.Errorf("another: %v", err)
-	}
-}
-
-// A state is given to one taker alone, and the least recently used go first.
-func TestLiveSearches(t *testing.T) {
-	l := newLiveSearches(2)
-	states := []*search.Searcher{{}, {}, {}}
-	for i, key := range []string{"a", "b", "c"} {
-		l.put(key, states[i])
-	}
-	if l.take("a") != nil || l.take("b") != states[1] || l.take("b") != nil {
-		t.Error("not the newest two, each once")
-	}
-	var taken atomic.Int32
-	var wg sync.WaitGroup
-	for range 20 {
-		wg.Go(func() {
-			if l.take("c") == states[2] {
-				taken.Add(1)
-			}
-		})
-	}
-	wg.Wait()
-	if n := taken.Load(); n != 1 {
-		t.Errorf("taken %d times", n)
 	}
 }

@@ -1,0 +1,133 @@
+// Package trainers holds the trainers that workers can serve: builtin, our child
+// models of texts and images, and table, recorded benchmarks.
+package trainers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"tnaml/activities/memory"
+	"tnaml/activities/store"
+	"tnaml/experiments/data/text"
+	"tnaml/experiments/trainer"
+	"tnaml/nn/child"
+	nnimage "tnaml/nn/image"
+)
+
+// Builtin trains the child models of nn/child.
+type Builtin struct {
+	trainer.Builtin
+	store  store.Store
+	memory *memory.Cache
+	// extracting holds one token while features of images are being computed.
+	extracting chan struct{}
+}
+
+// NewBuiltin returns the trainer over a store. What it decodes it keeps in m.
+func NewBuiltin(s store.Store, m *memory.Cache) *Builtin {
+	return &Builtin{store: s, memory: m, extracting: make(chan struct{}, 1)}
+}
+
+// Version names what an outcome depends on besides the request: the training's
+// own version, the encodings', and what the kernels run on.
+func (*Builtin) Version() string {
+	return fmt.Sprintf("%s features %d n-grams %d %s", child.TrainerVersion, nnimage.FeaturesVersion, text.NGramsVersion, child.InstructionSet())
+}
+
+// Cached says that outcomes are kept for other searches.
+func (*Builtin) Cached() bool { return true }
+
+// errOverTime is the trial's own time limit, told apart from a lost worker.
+var errOverTime = errors.New("over its time limit")
+
+// Run trains and evaluates a child model.
+func (b *Builtin) Run(ctx context.Context, r trainer.Request, progress func(trainer.Progress) error) (trainer.Result, error) {
+	cfg, module, err := b.Child(r.Choices, r.Settings)
+	if err != nil {
+		return failed("no child model: %w", err), nil
+	}
+	ref := store.Ref(r.Objects[module])
+	if ref == "" {
+		return failed("the request has no object for the module %q", module), nil
+	}
+	alive := func() error { return errors.Join(ctx.Err(), progress(trainer.Progress{Steps: cfg.Steps})) }
+	var in inputs
+	switch r.Task.Kind {
+	case "image":
+		in, err = b.loadImages(ctx, store.Ref(r.Task.Data), ref, alive)
+	case "text":
+		in, err = b.load(ctx, cfg, store.Ref(r.Task.Data), ref)
+	default:
+		return failed("tasks of kind %q are not trained on", r.Task.Kind), nil
+	}
+	if err != nil {
+		return trainer.Result{}, err
+	}
+	clock := startClock()
+	defer clock.release()
+	limit := time.Duration(r.Limits.Seconds * float64(time.Second))
+	model, outcome, err := child.Train(cfg, in.data, in.table, r.Seed, child.Options{
+		Documents:   in.documents,
+		MemoryLimit: r.Limits.MemoryBytes,
+		Progress: func(step, steps int, loss float64) error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if err := progress(trainer.Progress{Step: step, Steps: steps, Metrics: map[string]float64{trainingLoss: loss}}); err != nil {
+				return err
+			}
+			if limit > 0 && clock.wall() > limit {
+				return errOverTime
+			}
+			return nil
+		},
+	})
+	var out trainer.Result
+	switch {
+	case errors.Is(err, errOverTime):
+		out.Outcome = trainer.Outcome{Status: trainer.OverTime, Reason: fmt.Sprintf("ran longer than %s", limit)}
+	case err != nil:
+		return trainer.Result{}, err
+	default:
+		out.Outcome = outcomeOf(outcome)
+	}
+	if model != nil {
+		out.Encode = model.Encode
+	}
+	out.CPUSeconds, out.WallSeconds = clock.cpu().Seconds(), clock.wall().Seconds()
+	return out, nil
+}
+
+// The metrics that are of no split.
+const (
+	trainingLoss = "training_loss"
+	parameters   = "parameters"
+)
+
+// outcomeOf is a child model's outcome in the contract's terms.
+func outcomeOf(o child.Outcome) trainer.Outcome {
+	out := trainer.Outcome{
+		Status: trainer.Status(o.Status), Reason: o.Reason, Steps: o.Steps,
+		Metrics: map[string]float64{parameters: float64(o.Parameters)},
+	}
+	if out.Status != trainer.OK {
+		return out
+	}
+	out.Metrics[trainingLoss] = o.Loss
+	for split, m := range map[string]child.Metrics{"validation_": o.Validation, "test_": o.Test} {
+		out.Metrics[split+trainer.Accuracy] = m.Accuracy
+		out.Metrics[split+trainer.MacroF1] = m.MacroF1
+		out.Metrics[split+trainer.LogLoss] = m.LogLoss
+		if m.HasAUC {
+			out.Metrics[split+trainer.AUC] = m.AUC
+		}
+	}
+	return out
+}
+
+// failed is a trial that its own request keeps from running.
+func failed(format string, a ...any) trainer.Result {
+	return trainer.Result{Outcome: trainer.Outcome{Status: trainer.Failed, Reason: fmt.Errorf(format, a...).Error()}}
+}

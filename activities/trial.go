@@ -1,0 +1,263 @@
+package activities
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"tnaml/activities/library"
+	"tnaml/activities/store"
+	"tnaml/experiments/trainer"
+)
+
+// heartbeatEvery is how often a running trial says that it lives. The SDK
+// throttles what is more than the heartbeat timeout needs.
+const heartbeatEvery = 2 * time.Second
+
+// Stopping starts the error of a trial that a stopping worker gives back.
+const Stopping = "worker is stopping"
+
+// Trial runs one trial, or takes its outcome from the trial cache. The outcome is
+// a function of the request alone, so that a retry on another worker gives the
+// same. Errors are the infrastructure's; the trial's own failures are outcomes.
+func (a *Activities) Trial(ctx context.Context, in TrialInput) (TrialResult, error) {
+	result, err := a.trial(ctx, in)
+	return result, classify(err)
+}
+
+func (a *Activities) trial(ctx context.Context, in TrialInput) (TrialResult, error) {
+	t := a.trainers[in.Trainer]
+	if t == nil {
+		return TrialResult{}, fmt.Errorf("trial %d: this worker does not serve the trainer %q", in.Request.Trial, in.Trainer)
+	}
+	if !t.Cached() {
+		result, err := a.run(ctx, t, in.Request)
+		if err != nil {
+			return TrialResult{}, err
+		}
+		return TrialResult{result.Outcome, result.Cost}, nil
+	}
+	key := trialKey(t, &in.Request)
+	hit, err := a.lookUp(ctx, key, &in)
+	if err != nil {
+		return TrialResult{}, err
+	}
+	anew := hit == nil
+	if anew {
+		if hit, err = a.run(ctx, t, in.Request); err != nil {
+			return TrialResult{}, err
+		}
+	}
+	holder := ""
+	if keeps(&in.Request, hit.Outcome) {
+		holder = activity.GetInfo(ctx).WorkflowExecution.ID // the search's name
+	}
+	if anew || holder != "" {
+		if err := a.remember(ctx, key, hit, anew, holder); err != nil {
+			return TrialResult{}, err
+		}
+	}
+	out := TrialResult{hit.Outcome, hit.Cost}
+	if holder == "" { // which models are named depends on the request, not on what the cache happens to hold
+		out.Model = ""
+	}
+	return out, nil
+}
+
+// run runs a trial and stores its model where the request asks for it.
+func (a *Activities) run(ctx context.Context, t trainer.Trainer, r trainer.Request) (*library.CachedTrial, error) {
+	beat := startHeartbeat(ctx)
+	defer beat.stop()
+	alive := aliveCheck(ctx)
+	result, err := guarded(ctx, t, r, func(p trainer.Progress) error {
+		beat.set(p)
+		return alive()
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := &library.CachedTrial{Outcome: result.Checked(r.Objective)}
+	out.Cost.CPUSeconds, out.Cost.WallSeconds = result.CPUSeconds, result.WallSeconds
+	out.Cost.Worker, out.Cost.InstructionSet = a.worker, a.instructionSet
+	if result.Encode != nil && keeps(&r, out.Outcome) {
+		ref, err := a.store.Put(ctx, result.Encode())
+		if err != nil {
+			return nil, fmt.Errorf("trial %d: storing its model: %w", r.Trial, err)
+		}
+		out.Outcome.Model = string(ref)
+	}
+	return out, nil
+}
+
+// guarded is the trainer's Run, in which a panic is the trial's own failure: it
+// would come again on every worker.
+func guarded(ctx context.Context, t trainer.Trainer, r trainer.Request, progress func(trainer.Progress) error) (result trainer.Result, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			activity.GetLogger(ctx).Error("the trainer panicked", "trial", r.Trial, "task", r.Task.Name, "panic", v, "stack", string(debug.Stack()))
+			result, err = trainer.Result{Outcome: trainer.Outcome{Status: trainer.Failed, Reason: fmt.Sprintf("the trainer %s panicked: %v", t.Name(), v)}}, nil
+		}
+	}()
+	return t.Run(ctx, r, progress)
+}
+
+// keeps says whether a trial's model is worth storing.
+func keeps(r *trainer.Request, o trainer.Outcome) bool {
+	if o.Status != trainer.OK {
+		return false
+	}
+	value, _, _ := trainer.Values(o.Metrics, r.Objective)
+	return r.Keep == nil || trainer.Reward(r.Objective, value) > *r.Keep
+}
+
+// trialKey is the trial cache's key: a digest of everything the outcome is a
+// function of. An option that stands for an object counts as the object, and the
+// time limit does not count: see remember.
+func trialKey(t trainer.Trainer, r *trainer.Request) string {
+	choices := make(map[string]any, len(r.Choices))
+	for name, v := range r.Choices {
+		choices[name] = v
+		if s, ok := v.(string); ok && r.Objects[s] != "" {
+			choices[name] = r.Objects[s]
+		}
+	}
+	b, err := json.Marshal(struct {
+		Trainer, Version string
+		Kind, Data       string
+		Choices          map[string]any
+		Settings         json.RawMessage
+		Seed             uint64
+		MemoryBytes      int64
+	}{t.Name(), t.Version(), r.Task.Kind, r.Task.Data, choices, r.Settings, r.Seed, r.Limits.MemoryBytes})
+	if err != nil {
+		panic(err) // plain numbers and strings
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+// lookUp asks the trial cache; nil means that the trial must be run. A hit
+// without the model that this search wants to keep is none, nor is one without
+// the search's objective.
+func (a *Activities) lookUp(ctx context.Context, key string, in *TrialInput) (*library.CachedTrial, error) {
+	if in.Retrain {
+		return nil, nil
+	}
+	value, _, err := a.store.GetName(ctx, store.Trial, key)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("trial cache: %w", err)
+	}
+	var hit library.CachedTrial
+	if err := json.Unmarshal(value, &hit); err != nil {
+		return nil, nil // a record we cannot read is as good as none
+	}
+	hit.Outcome = hit.Outcome.Checked(in.Objective)
+	if keeps(&in.Request, hit.Outcome) {
+		if hit.Outcome.Model == "" {
+			return nil, nil
+		}
+		if there, err := a.store.Has(ctx, store.Ref(hit.Outcome.Model)); err != nil {
+			return nil, fmt.Errorf("trial cache: %w", err)
+		} else if !there {
+			return nil, nil
+		}
+	}
+	hit.Cost.Cached = true
+	hit.Cost.CPUSeconds, hit.Cost.WallSeconds = 0, 0
+	return &hit, nil
+}
+
+// remember enters a trial into the cache, if it was run anew, and holder among
+// those who hold its model, if there is one. A time limit is the one thing that
+// depends on the machine's speed, so such an outcome is never passed on.
+func (a *Activities) remember(ctx context.Context, key string, t *library.CachedTrial, anew bool, holder string) error {
+	if t.Outcome.Status == trainer.OverTime {
+		return nil
+	}
+	return store.Update(ctx, a.store, store.Trial, key, func(old []byte) ([]byte, error) {
+		if old != nil && anew && t.Outcome.Model == "" {
+			return old, nil // never trade a model for none
+		}
+		next := *t
+		var before library.CachedTrial
+		if json.Unmarshal(old, &before) == nil { // a record we cannot read is as good as none
+			next.Holds = before.Holds
+			if !anew {
+				next.Outcome, next.Cost = before.Outcome, before.Cost
+			}
+		}
+		if h := (library.Hold{Search: holder, Model: store.Ref(t.Outcome.Model)}); holder != "" && !slices.Contains(next.Holds, h) {
+			next.Holds = append(next.Holds, h)
+		} else if !anew {
+			return nil, nil
+		}
+		return json.Marshal(next)
+	})
+}
+
+// aliveCheck returns what ends long work: an error once the activity has been
+// cancelled or its worker is stopping.
+func aliveCheck(ctx context.Context) func() error {
+	stopped := activity.GetWorkerStopChannel(ctx)
+	return func() error {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-stopped:
+			return errors.New(Stopping + ": the work starts again elsewhere")
+		default:
+			return nil
+		}
+	}
+}
+
+// heartbeat reports the progress of long work from its own goroutine, so that long
+// steps and loading do not look like a lost worker.
+type heartbeat struct {
+	latest atomic.Pointer[any]
+	quit   chan struct{}
+	done   chan struct{}
+}
+
+func startHeartbeat(ctx context.Context) *heartbeat {
+	h := &heartbeat{quit: make(chan struct{}), done: make(chan struct{})}
+	go func() {
+		defer close(h.done)
+		tick := time.NewTicker(heartbeatEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-h.quit:
+				return
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				if details := h.latest.Load(); details != nil {
+					activity.RecordHeartbeat(ctx, *details)
+				} else {
+					activity.RecordHeartbeat(ctx)
+				}
+			}
+		}
+	}()
+	return h
+}
+
+func (h *heartbeat) set(details any) { h.latest.Store(&details) }
+
+func (h *heartbeat) stop() {
+	close(h.quit)
+	<-h.done
+}

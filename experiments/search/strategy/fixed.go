@@ -1,0 +1,87 @@
+package strategy
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"tnaml/nn/safetensors"
+)
+
+// Fixed trains one given architecture again and again: what transfers an
+// architecture in place of a controller (§4.3).
+const Fixed = "fixed"
+
+var fixedArchitecture = Definition{
+	Name:           Fixed,
+	Doc:            "one given architecture again and again, with other seeds",
+	Defaults:       json.RawMessage(`{"architecture":{}}`),
+	FromController: true,
+	NeedsSettings:  true,
+	Settings:       fixedSettings,
+	New:            newFixed,
+}
+
+// FixedSettings are the parameters of the strategy "fixed".
+type FixedSettings struct {
+	// Architecture names the option of every choice of the space, e.g.
+	// {"hidden_layers": 2, "activation": "relu", …}; absent: the one that the
+	// controller has settled on.
+	Architecture map[string]any `json:"architecture"`
+}
+
+func fixedSettings(raw json.RawMessage, from *Pretrained) (json.RawMessage, error) {
+	var s FixedSettings
+	if err := strict(raw, &s); err != nil {
+		return nil, err
+	}
+	if s.Architecture == nil && from != nil {
+		if n := from.Policy.Tasks(); n != 1 && (!from.TaskAgnostic() || n == 0) {
+			return nil, fmt.Errorf("the controller has embeddings of %d tasks, so that its final architecture depends on the task: "+
+				"start from a task-agnostic one, or give the architecture", n)
+		}
+		sp := from.Space()
+		var err error
+		if s.Architecture, err = sp.Values(from.Architecture(0)); err != nil {
+			return nil, err
+		}
+	}
+	if len(s.Architecture) == 0 {
+		return nil, errors.New(`no "architecture": name the option of each choice, or a controller to take it from`)
+	}
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(s.Architecture)) {
+		switch s.Architecture[name].(type) {
+		case string, bool, float64, int64:
+		default:
+			errs = append(errs, fmt.Errorf("architecture: the option of %q is no text, truth value or number", name))
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return json.Marshal(s)
+}
+
+// fixed proposes one model again and again; its trials differ in their seeds
+// alone (the second ablation of Wong et al., 2018, §4.3). It has no state.
+type fixed struct{ actions []int }
+
+func newFixed(s Start) (Strategy, error) {
+	var settings FixedSettings
+	if err := strict(s.Settings, &settings); err != nil {
+		return nil, err
+	}
+	actions, err := s.Space.Actions(settings.Architecture)
+	if err != nil {
+		return nil, fmt.Errorf("architecture: %w", err)
+	}
+	return &fixed{actions}, nil
+}
+
+func (f *fixed) Ask(int, int) ([]int, float64) { return slices.Clone(f.actions), 0 }
+func (*fixed) Tell(Told) error                 { return nil }
+func (*fixed) Put(*safetensors.File)           {}
+func (*fixed) Get(*safetensors.File) error     { return nil }

@@ -1,0 +1,149 @@
+package strategy
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestParseSettings(t *testing.T) {
+	full := must(ParseSettings(NAML, nil))(t)
+	again := must(ParseSettings(NAML, full))(t)
+	if string(full) != string(again) {
+		t.Errorf("the canonical form is not a fixed point:\n%s\n%s", full, again)
+	}
+	for _, want := range []string{`"hidden":50`, `"layers":2`, `"task_embedding":25`, `"action_embedding":25`, `"decay":0.01`} {
+		if !strings.Contains(string(full), want) {
+			t.Errorf("%s is not in %s", want, full)
+		}
+	}
+	for _, c := range []struct {
+		strategy, raw string
+		want          []string
+	}{
+		{Random, `{"seed":1}`, []string{"seed"}},
+		{NAML, `{"contoller":{}}`, []string{"contoller", "controller.hidden", "baseline.decay", "policy_gradient.learning_rate"}},
+		{NAML, `{"version":2}`, []string{"version"}},
+		{NAML, `{"baseline":{"uncorrected":true}}`, []string{"uncorrected"}},
+		{NAML, `{"baseline":{"decay":2,"floor":-1},"controller":{"layers":-1}}`, []string{"decay 2", "floor -1", "controller:"}},
+		{NAML, `[]`, []string{"settings are a JSON object, or the name of a preset, not []"}},
+		{NAML, `paper`, []string{"the name of a preset, not paper"}},
+		{NAML, `{} {}`, []string{"after"}},
+		{NAML, `{"baseline":{},}`, []string{"invalid character '}'"}},
+		{NAML, `{"baseline":7}`, []string{"baseline"}},
+		{"genetic", `{}`, []string{"genetic", "random, naml, fixed"}},
+	} {
+		_, err := ParseSettings(c.strategy, json.RawMessage(c.raw))
+		if err == nil {
+			t.Errorf("%s was taken", c.raw)
+			continue
+		}
+		for _, want := range c.want {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %q is not in: %v", c.raw, want, err)
+			}
+		}
+	}
+}
+
+// The settings called the paper's are the paper's to the letter; ours have a
+// name of their own.
+func TestPresets(t *testing.T) {
+	parse := func(raw string) (s NAMLSettings) {
+		t.Helper()
+		if err := json.Unmarshal(must(ParseSettings(NAML, json.RawMessage(raw)))(t), &s); err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	for _, raw := range []string{`"paper"`, `{"preset":"paper"}`, ` "paper" `} {
+		s := parse(raw)
+		if s.PolicyGradient.LearningRate != 1e-4 || s.Baseline.Corrected || s.Controller.Hidden != 50 || s.Controller.Layers != 2 ||
+			s.Controller.TaskEmbedding != 25 || s.Controller.ActionEmbedding != 25 || s.Baseline.Decay != .01 {
+			t.Errorf("%s: %+v", raw, s)
+		}
+	}
+	for _, raw := range []string{``, `null`, `{}`, `"default"`, `{"preset":"default"}`} {
+		if s := parse(raw); s.PolicyGradient.LearningRate != 1e-3 || !s.Baseline.Corrected {
+			t.Errorf("%s: %+v", raw, s)
+		}
+	}
+	// What stands beside a preset's name is over it, section by section.
+	s := parse(`{"preset":"paper","policy_gradient":{"entropy":0.5},"controller":{"hidden":7},"baseline":{"corrected":true}}`)
+	if s.PolicyGradient.LearningRate != 1e-4 || s.PolicyGradient.Entropy != .5 || s.Controller.Hidden != 7 || !s.Baseline.Corrected {
+		t.Errorf("%+v", s)
+	}
+	if s := parse(`{"preset":"paper","policy_gradient":{"learning_rate":0.01}}`); s.PolicyGradient.LearningRate != .01 || s.Baseline.Corrected {
+		t.Errorf("%+v", s)
+	}
+	// A method of one's own takes the place of the whole section: its fields are others.
+	if s := parse(`{"preset":"paper","policy_gradient":{"method":"trpo"}}`); s.PolicyGradient.LearningRate != 0 || s.Baseline.Corrected {
+		t.Errorf("%+v", s)
+	}
+	for raw, want := range map[string]string{
+		`"papper"`:                        `strategy naml has no preset "papper" (there are: default, paper)`,
+		`{"preset":"papper"}`:             `no preset "papper" (there are: default, paper)`,
+		`{"preset":7}`:                    "the preset is 7, it must be a name",
+		`{"preset":"paper","colour":1}`:   "colour",
+		`{"preset":"paper","baseline":7}`: "baseline",
+	} {
+		if got, err := ParseSettings(NAML, json.RawMessage(raw)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %s, %q is not in: %v", raw, got, want, err)
+		}
+	}
+	if _, err := ParseSettings(Random, json.RawMessage(`"paper"`)); err == nil || !strings.Contains(err.Error(), "(there are: default)") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestTable(t *testing.T) {
+	if got := Builtin().Names(); !slices.Equal(got, []string{Random, NAML, Fixed}) {
+		t.Errorf("%v", got)
+	}
+	for _, name := range Builtin().Names() {
+		if d := must(Builtin().Find(name))(t); d.Name != name {
+			t.Errorf("%s is found for %s", d.Name, name)
+		}
+	}
+	if _, err := Builtin().Find("NAML"); err == nil || !strings.Contains(err.Error(), `unknown strategy "NAML" (known: random, naml, fixed)`) {
+		t.Errorf("%v", err)
+	}
+	changed := Builtin() // a table is the caller's own
+	changed[0].Name = "changed"
+	if Builtin()[0].Name != Random {
+		t.Error("a caller changed the table")
+	}
+}
+
+func TestSchema(t *testing.T) {
+	if got := must(Builtin().Find(Random))(t).Schema(); len(got) != 0 {
+		t.Errorf("random: %v", got)
+	}
+	fixed := must(Builtin().Find(Fixed))(t).Schema()
+	if len(fixed) != 1 || fixed[0].Path != "architecture" || fixed[0].Type != "object" || string(fixed[0].Default) != "{}" {
+		t.Errorf("fixed: %+v", fixed)
+	}
+	want := []Setting{
+		{"baseline.corrected", "boolean", json.RawMessage("true")}, {"baseline.decay", "number", json.RawMessage("0.01")},
+		{"controller.hidden", "number", json.RawMessage("50")}, {"controller.task_embedding", "number", json.RawMessage("25")},
+		{"policy_gradient.learning_rate", "number", json.RawMessage("0.001")}, {"policy_gradient.method", "string", json.RawMessage(`"reinforce"`)},
+	}
+	got := must(Builtin().Find(NAML))(t).Schema()
+	for _, w := range want {
+		if !slices.ContainsFunc(got, func(s Setting) bool {
+			return s.Path == w.Path && s.Type == w.Type && string(s.Default) == string(w.Default)
+		}) {
+			t.Errorf("%s %s %s is not in %s", w.Path, w.Type, w.Default, must(json.Marshal(got))(t))
+		}
+	}
+	if !slices.IsSortedFunc(got, func(a, b Setting) int { return strings.Compare(a.Path, b.Path) }) {
+		t.Errorf("not in order: %v", got)
+	}
+	all := &Definition{Defaults: json.RawMessage(`{"a":{"b":{"c":null,"d":[1]}},"e":""}`)}
+	b := must(json.Marshal(all.Schema()))(t)
+	const encoded = `[{"path":"a.b.c","type":"null","default":null},{"path":"a.b.d","type":"list","default":[1]},{"path":"e","type":"string","default":""}]`
+	if string(b) != encoded {
+		t.Errorf("%s", b)
+	}
+}

@@ -1,0 +1,63 @@
+package strategy_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+
+	"tnaml/experiments/search/strategy"
+	"tnaml/experiments/search/strategy/strategytest"
+	"tnaml/experiments/space"
+	"tnaml/nn/policygradient"
+)
+
+// Every strategy of the table keeps the contract.
+func TestConformance(t *testing.T) {
+	for _, d := range strategy.Builtin() {
+		t.Run(d.Name, func(t *testing.T) {
+			f := strategytest.Fixture{}
+			switch {
+			case d.NeedsSettings:
+				f.SettingsIn = lastOptions
+			case d.Name == strategy.NAML:
+				f.SettingsIn = small("reinforce")
+			}
+			strategytest.Exercise(t, d, f)
+		})
+	}
+}
+
+// So do all methods of learning of the strategy naml.
+func TestMethods(t *testing.T) {
+	d, err := strategy.Builtin().Find(strategy.NAML)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, method := range policygradient.Methods()[1:] {
+		t.Run(method, func(t *testing.T) { strategytest.Exercise(t, *d, strategytest.Fixture{SettingsIn: small(method)}) })
+	}
+}
+
+// small are settings of the strategy naml for a small controller.
+func small(method string) func(*space.Space) json.RawMessage {
+	return func(*space.Space) json.RawMessage {
+		return fmt.Appendf(nil, `{"controller":{"hidden":6,"action_embedding":4,"task_embedding":3},"policy_gradient":{"method":%q}}`, method)
+	}
+}
+
+// lastOptions are settings of the strategy fixed: the last option of each choice.
+func lastOptions(sp *space.Space) json.RawMessage {
+	actions := sp.Options()
+	for i := range actions {
+		actions[i]--
+	}
+	values, err := sp.Values(actions)
+	if err != nil {
+		panic(err)
+	}
+	b, err := json.Marshal(strategy.FixedSettings{Architecture: values})
+	if err != nil {
+		panic(err)
+	}
+	return b
+}

@@ -1,0 +1,352 @@
+package trainer
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"tnaml/experiments/space"
+	"tnaml/nn/child"
+)
+
+// The choices of the trainer builtin (Wong et al., 2018, §4).
+const (
+	Module             = "module"
+	FineTune           = "fine_tune"
+	HiddenLayers       = "hidden_layers"
+	HiddenSize         = "hidden_size"
+	Activation         = "activation"
+	Normalisation      = "normalisation"
+	Dropout            = "dropout"
+	DeepLearningRate   = "deep_learning_rate"
+	DeepRegularisation = "deep_regularisation"
+	WideLearningRate   = "wide_learning_rate"
+	WideRegularisation = "wide_regularisation"
+	Steps              = "steps"
+)
+
+// AllModules is the module option that stands for the whole catalogue.
+const AllModules = "*"
+
+// The metrics of the trainer builtin.
+const (
+	Accuracy = "accuracy"
+	MacroF1  = "macro_f1"
+	LogLoss  = "log_loss"
+	AUC      = "auc"
+)
+
+// Builtin is the definition of the trainer builtin: the child models of texts
+// and images (nn/child). Its space has each of its twelve choices once.
+type Builtin struct{}
+
+// BuiltinSettings are what a space sets for all its child models.
+type BuiltinSettings struct {
+	// WideStart is the share of naive Bayes' weights from which the wide tower of a
+	// text model starts; 0 means child.DefaultWideStart, −1 that it starts from zero.
+	WideStart float64 `json:"wide_start,omitempty"`
+	// WideNGrams is the length of the longest n-grams of tokens that the wide tower
+	// sees; 0 means DefaultWideNGrams, 1 the tokens alone, as in the paper.
+	WideNGrams int `json:"wide_ngrams,omitempty"`
+}
+
+// DefaultWideNGrams has the wide tower see pairs of tokens: see
+// experiments/README.md, "What the wide tower sees".
+const DefaultWideNGrams = 2
+
+// meaning is what the trainer knows of a choice: the type of its options, and
+// what an option does to a child model.
+type meaning struct {
+	name string
+	kind string // of the options, for people
+	// apply sets the option, unless it is of another type; nil for the module, which
+	// is not the child's own.
+	apply func(c *child.Config, v any) bool
+}
+
+func word(set func(c *child.Config, v string)) func(*child.Config, any) bool {
+	return func(c *child.Config, v any) bool {
+		s, ok := v.(string)
+		if ok {
+			set(c, s)
+		}
+		return ok
+	}
+}
+
+func whole(set func(c *child.Config, v int)) func(*child.Config, any) bool {
+	return func(c *child.Config, v any) bool {
+		f, ok := real64(v)
+		if ok = ok && f == math.Trunc(f) && math.Abs(f) < 1<<53; ok {
+			set(c, int(f))
+		}
+		return ok
+	}
+}
+
+func real(set func(c *child.Config, v float64)) func(*child.Config, any) bool {
+	return func(c *child.Config, v any) bool {
+		f, ok := real64(v)
+		if ok {
+			set(c, f)
+		}
+		return ok
+	}
+}
+
+func real64(v any) (float64, bool) {
+	switch v := v.(type) {
+	case float64:
+		return v, true
+	case int64:
+		return float64(v), true
+	}
+	return 0, false
+}
+
+// meanings are the choices, in the order in which the paper's controller takes
+// them.
+var meanings = []meaning{
+	{Module, "a module's name", nil},
+	{FineTune, "true or false", func(c *child.Config, v any) (ok bool) { c.FineTune, ok = v.(bool); return ok }},
+	{HiddenLayers, "an integer", whole(func(c *child.Config, v int) { c.HiddenLayers = v })},
+	{HiddenSize, "an integer", whole(func(c *child.Config, v int) { c.HiddenSize = v })},
+	{Activation, "a word", word(func(c *child.Config, v string) { c.Activation = child.Activation(v) })},
+	{Normalisation, "a word", word(func(c *child.Config, v string) { c.Normalisation = child.Normalisation(v) })},
+	{Dropout, "a number", real(func(c *child.Config, v float64) { c.Dropout = v })},
+	{DeepLearningRate, "a number", real(func(c *child.Config, v float64) { c.DeepLearningRate = v })},
+	{DeepRegularisation, "a number", real(func(c *child.Config, v float64) { c.DeepRegularisation = v })},
+	{WideLearningRate, "a number", real(func(c *child.Config, v float64) { c.WideLearningRate = v })},
+	{WideRegularisation, "a number", real(func(c *child.Config, v float64) { c.WideRegularisation = v })},
+	{Steps, "an integer", whole(func(c *child.Config, v int) { c.Steps = v })},
+}
+
+// plain is a child model that is valid whichever one option is changed: the
+// background against which each option is checked.
+func plain() child.Config {
+	return child.Config{
+		HiddenLayers: 1, HiddenSize: 8, Activation: child.ReLU, Normalisation: child.NoNorm,
+		DeepLearningRate: .1, WideLearningRate: .1, Steps: 1,
+	}
+}
+
+// Name is the trainer's name.
+func (Builtin) Name() string { return space.DefaultTrainer }
+
+// Takes says that texts and images can be trained on.
+func (Builtin) Takes(kind string) bool { return kind == "text" || kind == "image" }
+
+// Metrics lists what is reported of the validation and the test split.
+func (Builtin) Metrics() []Metric {
+	return []Metric{
+		{Accuracy, space.Maximise, "fraction of examples whose most probable class is theirs"},
+		{MacroF1, space.Maximise, "F1 of the classes, unweighted mean"},
+		{LogLoss, space.Minimise, "mean negative logarithm of the probability of an example's class, natural"},
+		{AUC, space.Maximise, "area under the ROC curve, of two classes"},
+	}
+}
+
+// Check reports choices missing, unknown or such as no child model can have, and
+// settings and objectives that are not the trainer's.
+func (b Builtin) Check(sp *space.Space) []space.Problem {
+	out := checkObjective(b, sp)
+	cfg := plain()
+	if err := applySettings(sp.Settings, &cfg); err != nil {
+		out = append(out, space.In("settings", "settings of the trainer %s: %w", b.Name(), err))
+	} else if err := cfg.Validate(); err != nil {
+		out = append(out, space.In("settings", "%w", err))
+	}
+	var names []string
+	for _, m := range meanings {
+		names = append(names, m.name)
+	}
+	for i := range sp.Choices {
+		at := slices.Index(names, sp.Choices[i].Name)
+		if at < 0 {
+			out = append(out, space.InChoice(i, -1, "unknown choice %q (known: %s)", sp.Choices[i].Name, strings.Join(names, ", ")))
+			continue
+		}
+		out = append(out, meanings[at].check(sp, i)...)
+	}
+	for _, name := range names {
+		if sp.Choice(name) == nil {
+			out = append(out, space.In("choices", "choice %q is missing; to fix it, give it a single option", name))
+		}
+	}
+	return out
+}
+
+func (m meaning) check(sp *space.Space, i int) (out []space.Problem) {
+	c := &sp.Choices[i]
+	for k, o := range c.Options {
+		cfg := plain()
+		_, text := o.(string)
+		switch {
+		case m.apply == nil && !text, m.apply != nil && !m.apply(&cfg, o):
+			out = append(out, space.InChoice(i, k, "choice %q: option %v must be %s", c.Name, o, m.kind))
+			continue
+		case m.apply == nil && o == any(AllModules) && len(c.Options) > 1:
+			out = append(out, space.InChoice(i, k, "choice %q: %q stands for all modules and must stand alone", c.Name, AllModules))
+		}
+		if err := cfg.Validate(); err != nil {
+			out = append(out, space.InChoice(i, k, "choice %q: option %v: %w", c.Name, o, err))
+		}
+	}
+	return out
+}
+
+// applySettings sets what a space sets for all its child models.
+func applySettings(settings json.RawMessage, cfg *child.Config) error {
+	s, err := parseSettings(settings)
+	if err != nil {
+		return err
+	}
+	cfg.WideStart = s.WideStart
+	if s.WideNGrams != 1 { // the tokens alone are 0 to the child model
+		cfg.WideNGrams = s.WideNGrams
+	}
+	return nil
+}
+
+func parseSettings(settings json.RawMessage) (s BuiltinSettings, err error) {
+	if len(settings) == 0 {
+		return s, nil
+	}
+	d := json.NewDecoder(bytes.NewReader(settings))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&s); err != nil {
+		return s, fmt.Errorf("%s (known: wide_start, wide_ngrams)", strings.TrimPrefix(err.Error(), "json: "))
+	}
+	return s, nil
+}
+
+// Settings are a space's settings with their defaults.
+func (Builtin) Settings(sp *space.Space) (BuiltinSettings, error) {
+	s, err := parseSettings(sp.Settings)
+	if s.WideNGrams == 0 {
+		s.WideNGrams = DefaultWideNGrams
+	}
+	return s, err
+}
+
+// Fill replaces the module option "*" by all modules of the catalogue, sorted,
+// and fills in settings and objective. It is an error when the catalogue is empty
+// or lacks a module that the space names, and when modules of images are to be
+// tuned.
+func (b Builtin) Fill(sp *space.Space, kind string, catalogue []string) (space.Space, error) {
+	out := fill(b, sp)
+	settings, err := b.Settings(sp)
+	if err != nil {
+		return out, err
+	}
+	if out.Settings, err = json.Marshal(settings); err != nil {
+		return out, err
+	}
+	if c := sp.Choice(FineTune); kind == "image" && c != nil && slices.Contains(c.Options, any(true)) {
+		return out, fmt.Errorf("space %q offers to fine-tune the module, but image modules are frozen: "+
+			"take the space \"image\", or one in which %s has the option false alone", sp.Name, FineTune)
+	}
+	c := out.Choice(Module)
+	if c == nil {
+		return out, fmt.Errorf("space %q has no choice %q", sp.Name, Module)
+	}
+	sorted := slices.Sorted(slices.Values(catalogue))
+	if slices.Equal(c.Options, []any{AllModules}) {
+		if len(sorted) == 0 {
+			return out, fmt.Errorf("there is no %s module to choose from: add one with `starter module add`, "+
+				"or make the catalogue's with `starter module build`", kind)
+		}
+		c.Options = c.Options[:0]
+		for _, name := range sorted {
+			c.Options = append(c.Options, name)
+		}
+		return out, nil
+	}
+	var missing []string
+	for _, name := range b.Modules(sp) {
+		if !slices.Contains(sorted, name) {
+			missing = append(missing, name)
+		}
+	}
+	if len(missing) > 0 {
+		return out, fmt.Errorf("space %q: no module %s in the catalogue (there are: %s)", sp.Name, strings.Join(missing, ", "), strings.Join(sorted, ", "))
+	}
+	return out, nil
+}
+
+// Modules lists the modules that a space offers.
+func (Builtin) Modules(sp *space.Space) (out []string) {
+	if c := sp.Choice(Module); c != nil {
+		for _, o := range c.Options {
+			out = append(out, fmt.Sprint(o))
+		}
+	}
+	return out
+}
+
+// Child returns the child model that choices design under a space's settings, and
+// the name of its module.
+func (Builtin) Child(choices map[string]any, settings json.RawMessage) (cfg child.Config, module string, err error) {
+	var errs []error
+	for _, m := range meanings {
+		v, ok := choices[m.name]
+		switch {
+		case !ok:
+			errs = append(errs, fmt.Errorf("no choice %q", m.name))
+		case m.apply == nil:
+			if module, ok = v.(string); !ok {
+				errs = append(errs, fmt.Errorf("choice %q: option %v must be %s", m.name, v, m.kind))
+			}
+		case !m.apply(&cfg, v):
+			errs = append(errs, fmt.Errorf("choice %q: option %v must be %s", m.name, v, m.kind))
+		}
+	}
+	for _, name := range sortedNames(choices) {
+		if !slices.ContainsFunc(meanings, func(m meaning) bool { return m.name == name }) {
+			errs = append(errs, fmt.Errorf("unknown choice %q", name))
+		}
+	}
+	if err := errors.Join(append(errs, applySettings(settings, &cfg))...); err != nil {
+		return cfg, module, err
+	}
+	return cfg, module, cfg.Validate()
+}
+
+// Words describes a child model, e.g. "wiki-128 tuned · 2x128 swish batch norm ·
+// dropout 0.2 · deep 0.03 L2 0.0001 · wide 0.1 · 400 steps".
+func (b Builtin) Words(choices map[string]any) string {
+	cfg, module, err := b.Child(choices, nil)
+	if err != nil {
+		return words(choices)
+	}
+	var s strings.Builder
+	s.WriteString(module)
+	if cfg.FineTune {
+		s.WriteString(" tuned")
+	}
+	if cfg.HiddenLayers == 0 {
+		s.WriteString(" · no hidden layer")
+	} else {
+		fmt.Fprintf(&s, " · %dx%d %s", cfg.HiddenLayers, cfg.HiddenSize, cfg.Activation)
+		if cfg.Normalisation != child.NoNorm {
+			fmt.Fprintf(&s, " %s norm", cfg.Normalisation)
+		}
+		if cfg.Dropout > 0 {
+			fmt.Fprintf(&s, " · dropout %v", cfg.Dropout)
+		}
+	}
+	fmt.Fprintf(&s, " · deep %v", cfg.DeepLearningRate)
+	if cfg.DeepRegularisation > 0 {
+		fmt.Fprintf(&s, " L2 %v", cfg.DeepRegularisation)
+	}
+	fmt.Fprintf(&s, " · wide %v", cfg.WideLearningRate)
+	if cfg.WideRegularisation > 0 {
+		fmt.Fprintf(&s, " L1 %v", cfg.WideRegularisation)
+	}
+	fmt.Fprintf(&s, " · %d steps", cfg.Steps)
+	return s.String()
+}

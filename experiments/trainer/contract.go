@@ -1,0 +1,213 @@
+// Package trainer is the contract between a search and what trains its models:
+// request, progress, outcome, in plain JSON that any language can speak
+// (FORMAT.md); and what is known of trainers without running them: which spaces
+// they take, what their choices mean, which metrics they report. It runs nothing.
+package trainer
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"tnaml/experiments/space"
+)
+
+// Request asks for one trial. The outcome is a function of it alone.
+type Request struct {
+	// Trial is the trial's number in its search, from 0.
+	Trial int  `json:"trial"`
+	Task  Task `json:"task"`
+	// Choices holds the option taken of each choice of the space, by name.
+	Choices map[string]any `json:"choices"`
+	// Objects holds the references of the stored objects that options stand for, by
+	// the option: embedding modules.
+	Objects map[string]string `json:"objects,omitempty"`
+	// Settings are the space's for its trainer.
+	Settings json.RawMessage `json:"settings,omitempty"`
+	// Seed decides every random draw of the trial.
+	Seed      uint64          `json:"seed"`
+	Objective space.Objective `json:"objective"`
+	Limits    Limits          `json:"limits,omitzero"`
+	// Keep is the reward (see Reward) that a model must exceed to be worth storing;
+	// nil: any is.
+	Keep *float64 `json:"keep,omitempty"`
+}
+
+// Task is what a trial's model is for.
+type Task struct {
+	Name string `json:"name"`
+	// Kind is the task kind: text, image, table.
+	Kind string `json:"kind,omitempty"`
+	// Data references the task's object.
+	Data string `json:"data,omitempty"`
+}
+
+// Limits bound a trial.
+type Limits struct {
+	// MemoryBytes that the trial may allocate; 0: no limit. A model that needs more
+	// has the status OverMemory.
+	MemoryBytes int64 `json:"memory_bytes,omitempty"`
+	// Seconds that it may run; 0: no limit. One that runs longer has the status
+	// OverTime.
+	Seconds float64 `json:"seconds,omitempty"`
+}
+
+// Progress is how far a trial is.
+type Progress struct {
+	Step int `json:"step"`
+	// Steps is the number there will be, 0 where it is not known.
+	Steps   int                `json:"steps,omitempty"`
+	Metrics map[string]float64 `json:"metrics,omitempty"`
+}
+
+// Status says how a trial ended.
+type Status string
+
+// All but OK are the trial's own failures: results, which the strategy is told
+// with the worst reward so far.
+const (
+	// OK is a trained and evaluated model.
+	OK Status = "ok"
+	// Failed is a trial that its trainer could not bring to an end.
+	Failed Status = "failed"
+	// Diverged is a model whose loss or weights stopped being finite.
+	Diverged Status = "diverged"
+	// OverMemory is a model that needs more memory than the limit.
+	OverMemory Status = "over_memory"
+	// OverTime is a trial that ran into its time limit.
+	OverTime Status = "over_time"
+)
+
+// Statuses lists the statuses.
+func Statuses() []Status { return []Status{OK, Failed, Diverged, OverMemory, OverTime} }
+
+// Outcome is what a trial gave.
+type Outcome struct {
+	Status Status `json:"status"`
+	// Reason says in words why Status is not OK.
+	Reason string `json:"reason,omitempty"`
+	// Metrics holds what was measured, by name: finite numbers. A metric of a split
+	// has the split's name before its own: validation_accuracy, test_accuracy.
+	Metrics map[string]float64 `json:"metrics,omitempty"`
+	// Steps is the number of training steps taken: a cost that is a function of the
+	// request.
+	Steps int `json:"steps,omitempty"`
+	// Model references the stored model, where there is one.
+	Model string `json:"model,omitempty"`
+}
+
+// Result is an outcome with the model that it is of.
+type Result struct {
+	Outcome
+	// Encode returns the model as an object; nil where there is none to store.
+	Encode func() []byte
+	// CPUSeconds and WallSeconds are what the training took, kept as costs.
+	CPUSeconds, WallSeconds float64
+}
+
+// Trainer runs trials. It is safe for concurrent use.
+type Trainer interface {
+	Definition
+	// Version is the version of all that an outcome depends on besides the request.
+	Version() string
+	// Cached says that outcomes are kept for other searches: training costs more
+	// than looking it up.
+	Cached() bool
+	// Run runs a trial. Its errors are the infrastructure's: the trial is run again.
+	// What is the trial's own fault is an outcome. progress may return an error,
+	// which ends the trial and is returned.
+	Run(ctx context.Context, r Request, progress func(Progress) error) (Result, error)
+}
+
+// Limits of what an outcome may hold: it is written into histories.
+const (
+	maxMetrics = 64
+	maxReason  = 2000
+	maxModel   = 1000
+)
+
+// Checked returns an outcome as a search can take it: one that breaks the
+// contract, or lacks the objective, is a failed trial that says so.
+func (o Outcome) Checked(objective space.Objective) Outcome {
+	o.Reason = cut(o.Reason)
+	if err := o.check(objective); err != nil {
+		reason := "the outcome breaks the trainers' contract: " + strings.ReplaceAll(err.Error(), "\n", "; ")
+		return Outcome{Status: Failed, Reason: cut(reason), Steps: max(0, o.Steps)}
+	}
+	return o
+}
+
+func (o Outcome) check(objective space.Objective) error {
+	var errs []error
+	bad := func(format string, a ...any) { errs = append(errs, fmt.Errorf(format, a...)) }
+	if !slices.Contains(Statuses(), o.Status) {
+		bad("its status is %q (known: %v)", cutTo(string(o.Status), 40), Statuses())
+	}
+	if n := len(o.Metrics); n > maxMetrics {
+		bad("it has %d metrics, more than %d", n, maxMetrics)
+	}
+	for _, name := range slices.Sorted(maps.Keys(o.Metrics)) {
+		if v := o.Metrics[name]; math.IsNaN(v) || math.IsInf(v, 0) {
+			bad("its metric %q is %v", cutTo(name, space.MaxName), v)
+		}
+		if name == "" || len(name) > space.MaxName || !utf8.ValidString(name) {
+			bad("a metric has the name %q, it must have 1 to %d bytes", cutTo(name, space.MaxName), space.MaxName)
+		}
+	}
+	if n := len(o.Model); n > maxModel || !utf8.ValidString(o.Model) {
+		bad("its model's reference has %d bytes, it must be text of at most %d", n, maxModel)
+	}
+	if o.Steps < 0 {
+		bad("it has taken %d steps", o.Steps)
+	}
+	if o.Status == OK {
+		if _, ok := o.Metrics[Key(o.Metrics, objective)]; !ok {
+			bad("it lacks the objective %q (it has: %s)", objective.Metric, strings.Join(slices.Sorted(maps.Keys(o.Metrics)), ", "))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// DecodeOutcome reads an outcome that another program wrote, and checks it.
+// What is no outcome is a failed trial; a metric that is null is no number, which
+// is how many languages write one that is not finite.
+func DecodeOutcome(b []byte, objective space.Objective) Outcome {
+	var o Outcome
+	all := struct {
+		*Outcome
+		Metrics map[string]*float64 `json:"metrics"`
+	}{Outcome: &o}
+	if err := json.Unmarshal(b, &all); err != nil {
+		return Outcome{Status: Failed, Reason: cut(fmt.Sprintf("the trainer's answer is no outcome: %v: %s", err, cutTo(string(b), 200)))}
+	}
+	for name, v := range all.Metrics {
+		if o.Metrics == nil {
+			o.Metrics = map[string]float64{}
+		}
+		if o.Metrics[name] = math.NaN(); v != nil {
+			o.Metrics[name] = *v
+		}
+	}
+	return o.Checked(objective)
+}
+
+func cut(s string) string { return cutTo(s, maxReason) }
+
+// cutTo shortens a text to a number of bytes, whole characters.
+func cutTo(s string, n int) string {
+	const more = "…"
+	if s = strings.ToValidUTF8(s, "?"); len(s) <= n {
+		return s
+	}
+	n -= len(more)
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n] + more
+}

@@ -1,0 +1,50 @@
+package trainer
+
+import (
+	"fmt"
+	"strings"
+
+	"tnaml/experiments/space"
+)
+
+const validation, test = "validation", "test"
+
+// Key returns the name under which metrics hold the objective: its value on the
+// validation split, or the metric of that very name. It is empty where they hold
+// neither.
+func Key(metrics map[string]float64, o space.Objective) string {
+	for _, name := range []string{validation + "_" + o.Metric, o.Metric} {
+		if _, ok := metrics[name]; ok {
+			return name
+		}
+	}
+	return ""
+}
+
+// Values returns the objective on the validation split and on the test split;
+// tested is false where there is no such metric: it has the first one's name with
+// test in the place of validation.
+func Values(metrics map[string]float64, o space.Objective) (onValidation, onTest float64, tested bool) {
+	key := Key(metrics, o)
+	if strings.HasPrefix(key, validation) {
+		onTest, tested = metrics[test+strings.TrimPrefix(key, validation)]
+	}
+	return metrics[key], onTest, tested
+}
+
+// Reward is an objective's value as strategies learn from it: more is better.
+func Reward(o space.Objective, value float64) float64 {
+	if o.Direction == space.Minimise {
+		return -value
+	}
+	return value
+}
+
+// Text writes an objective's value for people: what is a fraction of 1 in percent.
+func Text(o space.Objective, value float64) string {
+	switch o.Metric {
+	case Accuracy, MacroF1, AUC:
+		return fmt.Sprintf("%.2f %%", 100*value)
+	}
+	return fmt.Sprintf("%.4g", value)
+}

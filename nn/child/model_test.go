@@ -1,0 +1,80 @@
+package child
+
+import (
+	"math"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"tnaml/nn/safetensors"
+)
+
+func TestRoundTrip(t *testing.T) {
+	d, table := synthetic(120, 40, 3, 10, 6, .5)
+	for _, norm := range []Normalisation{NoNorm, BatchNorm, LayerNorm} {
+		for _, tune := range []bool{false, true} {
+			m, out := train(t, config(func(c *Config) { c.Normalisation, c.FineTune = norm, tune }), d, table, 1)
+			if got := m.Evaluate(&d.Test); got != out.Test {
+				t.Errorf("%+v when asked, %+v when trained", got, out.Test)
+			}
+			want := m.Predict(&d.Test)
+			for i := 0; i < len(want); i += 3 {
+				if s := want[i] + want[i+1] + want[i+2]; math.Abs(float64(s)-1) > 1e-5 {
+					t.Fatalf("probabilities sum to %v", s)
+				}
+			}
+			back, err := DecodeModel(m.Encode())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if back.Detached() == tune {
+				t.Errorf("tuned %v: detached %v", tune, back.Detached())
+			}
+			if back.Detached() {
+				if err := back.Attach(&Table{Dim: 5}); err == nil {
+					t.Error("a table of another shape was taken")
+				}
+				if err := back.Attach(table); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if diff := cmp.Diff(want, back.Predict(&d.Test)); diff != "" {
+				t.Error(diff)
+			}
+			alone, err := DecodeModel(back.EncodeAlone())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want, alone.Predict(&d.Test)); diff != "" {
+				t.Error(diff)
+			}
+			if alone.Classes() != 3 || alone.Vocabulary() != 40 || alone.Config().Normalisation != norm {
+				t.Errorf("shape %+v", alone.header)
+			}
+		}
+	}
+}
+
+func FuzzDecodeModel(f *testing.F) {
+	d, table := synthetic(20, 10, 2, 3, 2, .1)
+	for _, tune := range []bool{false, true} {
+		m, _, err := Train(config(func(c *Config) { c.FineTune, c.Normalisation, c.HiddenSize = tune, BatchNorm, 2 }), d, table, 1, Options{})
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(m.Encode())
+		f.Add(m.EncodeAlone())
+	}
+	extra := safetensors.New(kind)
+	safetensors.Put(extra, "vocabulary", []byte("a\n"))
+	f.Add(extra.Encode())
+	f.Fuzz(func(t *testing.T, b []byte) {
+		m, err := DecodeModel(b)
+		if err != nil || m.Detached() {
+			return
+		}
+		if m.Vocabulary() > 0 {
+			m.Predict(&Examples{Offsets: []int32{0, 1, 1}, IDs: []int32{0}, Counts: []float32{1}, Labels: []int32{0, 0}})
+		}
+	})
+}
