@@ -12,7 +12,6 @@ import (
 
 	"tnaml/activities/library"
 	"tnaml/activities/store"
-	"tnaml/experiments/search/strategy"
 )
 
 func collectBench(s store.Store) *bench {
@@ -27,7 +26,7 @@ func collectBench(s store.Store) *bench {
 // another collection has set aside while it is reached after all is put back, though
 // the disk has it; and what the store has lost is told, though the disk has it.
 func TestCollectGoesRoundTheDiskCache(t *testing.T) {
-	b := newBench(t, strategy.Random)
+	b := newBench(t, "random")
 	now := time.Now()
 	b.store.SetClock(func() time.Time { return now })
 	cached, err := store.NewDiskCache(b.store, t.TempDir(), 1<<30)

@@ -58,7 +58,7 @@ func (a *Activities) trial(ctx context.Context, in TrialInput) (TrialResult, err
 		}
 	}
 	holder := ""
-	if keeps(&in.Request, hit.Outcome) {
+	if in.Keeps(hit.Outcome) {
 		holder = activity.GetInfo(ctx).WorkflowExecution.ID // the search's name
 	}
 	if anew || holder != "" {
@@ -88,7 +88,7 @@ func (a *Activities) run(ctx context.Context, t trainer.Trainer, r trainer.Reque
 	out := &library.CachedTrial{Outcome: result.Checked(r.Objective)}
 	out.Cost.CPUSeconds, out.Cost.WallSeconds = result.CPUSeconds, result.WallSeconds
 	out.Cost.Worker, out.Cost.InstructionSet = a.worker, a.instructionSet
-	if result.Encode != nil && keeps(&r, out.Outcome) {
+	if result.Encode != nil && r.Keeps(out.Outcome) {
 		ref, err := a.store.Put(ctx, result.Encode())
 		if err != nil {
 			return nil, fmt.Errorf("trial %d: storing its model: %w", r.Trial, err)
@@ -108,15 +108,6 @@ func guarded(ctx context.Context, t trainer.Trainer, r trainer.Request, progress
 		}
 	}()
 	return t.Run(ctx, r, progress)
-}
-
-// keeps says whether a trial's model is worth storing.
-func keeps(r *trainer.Request, o trainer.Outcome) bool {
-	if o.Status != trainer.OK {
-		return false
-	}
-	value, _, _ := trainer.Values(o.Metrics, r.Objective)
-	return r.Keep == nil || trainer.Reward(r.Objective, value) > *r.Keep
 }
 
 // trialKey is the trial cache's key: a digest of everything the outcome is a
@@ -164,7 +155,7 @@ func (a *Activities) lookUp(ctx context.Context, key string, in *TrialInput) (*l
 		return nil, nil // a record we cannot read is as good as none
 	}
 	hit.Outcome = hit.Outcome.Checked(in.Objective)
-	if keeps(&in.Request, hit.Outcome) {
+	if in.Keeps(hit.Outcome) {
 		if hit.Outcome.Model == "" {
 			return nil, nil
 		}

@@ -67,6 +67,7 @@ func Collect(ctx workflow.Context, raw json.RawMessage) (*activities.Collected, 
 		types = append(types, string(k))
 	}
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		TaskQueue:           LightQueue(workflow.GetInfo(ctx).TaskQueueName), // it takes no trial's place
 		StartToCloseTimeout: collectTimeout,
 		HeartbeatTimeout:    heartbeatTimeout,
 		RetryPolicy:         retries(),

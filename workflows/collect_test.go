@@ -99,7 +99,7 @@ func TestCollectInput(t *testing.T) {
 	for spec, want := range map[string][]string{
 		`{"grace": "-1s"}`:                {`"grace" is "-1s"`, "0 or more"},
 		`{"grace": "a day"}`:              {`"grace" is "a day"`},
-		`{"grace": 24}`:                   {`field "grace" holds a number`},
+		`{"grace": 24}`:                   {`"grace" is 24: it must be a text`},
 		`{"dryrun": true, "when": "now"}`: {`unknown field "dryrun"`, `unknown field "when"`, "known fields: grace, dry_run"},
 		`null`:                            {"the input is null"},
 		`[]`:                              {"not a JSON object"},

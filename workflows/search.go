@@ -267,7 +267,7 @@ func (r *run) row(p search.Proposal, answer converter.RawValue) activities.Row {
 	}
 	_ = json.Unmarshal(raw, &cost) // where it is none, nothing is known of it
 	cost.Cost.Trial = p.Trial
-	return activities.Row{Trial: search.NewTrial(p, outcome, r.state.Resolved.Objective), Cost: cost.Cost, Summary: p.Summary}
+	return activities.Row{Trial: search.NewTrial(p, outcome, r.state.Resolved.Objective), Cost: cost.Cost.Checked(), Summary: p.Summary}
 }
 
 // ready returns the ended trials that are next in order.

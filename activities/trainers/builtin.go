@@ -93,7 +93,7 @@ func (b *Builtin) Run(ctx context.Context, r trainer.Request, progress func(trai
 	default:
 		out.Outcome = outcomeOf(outcome)
 	}
-	if model != nil {
+	if model != nil && r.Keeps(out.Outcome) {
 		out.Encode = model.Encode
 	}
 	out.CPUSeconds, out.WallSeconds = clock.cpu().Seconds(), clock.wall().Seconds()

@@ -31,6 +31,9 @@ func (*Table) Cached() bool { return false }
 // Run looks a trial up. Choices that were not recorded, and that the object has no
 // estimate of, are a failed trial.
 func (t *Table) Run(ctx context.Context, r trainer.Request, progress func(trainer.Progress) error) (trainer.Result, error) {
+	if err := ctx.Err(); err != nil {
+		return trainer.Result{}, err
+	}
 	recorded, err := memory.Of(ctx, t.memory, "table "+r.Task.Data, func(ctx context.Context) (*table.Table, int64, error) {
 		b, err := t.store.Get(ctx, store.Ref(r.Task.Data))
 		if err != nil {

@@ -3,6 +3,7 @@ package trainers
 import (
 	"context"
 	"fmt"
+	"maps"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -12,6 +13,12 @@ import (
 	"tnaml/activities/store"
 	"tnaml/experiments/data"
 	"tnaml/experiments/data/image"
+	"tnaml/experiments/data/table"
+	"tnaml/experiments/data/text"
+	"tnaml/experiments/space"
+	"tnaml/experiments/trainer"
+	"tnaml/experiments/trainer/trainertest"
+	"tnaml/nn/embedding"
 	nnimage "tnaml/nn/image"
 	"tnaml/nn/rng"
 )
@@ -120,5 +127,131 @@ func TestFeaturesDamaged(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// textStore is a store with the task "things" and the module "m".
+func textStore(t *testing.T) (s *store.Memory, task, module store.Ref) {
+	t.Helper()
+	s = store.NewMemory()
+	var examples []text.Example
+	for i := range 120 {
+		examples = append(examples, text.Example{
+			Text: fmt.Sprintf("a %s thing, number %d", []string{"good", "bad"}[i%2], i), Label: []string{"pos", "neg"}[i%2],
+		})
+	}
+	built, err := text.Build(examples, data.Options{Name: "things"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if task, err = library.PublishTask(t.Context(), s, built, false); err != nil {
+		t.Fatal(err)
+	}
+	m := &embedding.Module{Name: "m", Dim: 4, Tokens: []string{"good", "bad", "thing"}, Vectors: []float32{1, 0, 0, 0, -1, 0, 0, 0, 0, 1, 0, 0}}
+	if module, err = library.PublishModule(t.Context(), s, m, false); err != nil {
+		t.Fatal(err)
+	}
+	return s, task, module
+}
+
+func builtinSpace(t *testing.T, name string) *space.Space {
+	t.Helper()
+	sp, err := space.Builtin(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sp
+}
+
+// The trainers that we bring keep the contract.
+func TestTrainersKeepTheContract(t *testing.T) {
+	choices := map[string]any{
+		trainer.Module: "m", trainer.FineTune: false, trainer.HiddenLayers: int64(1), trainer.HiddenSize: int64(32),
+		trainer.Activation: "relu", trainer.Normalisation: "batch", trainer.Dropout: .1, trainer.DeepLearningRate: .1,
+		trainer.DeepRegularisation: 0., trainer.WideLearningRate: .1, trainer.WideRegularisation: 0., trainer.Steps: int64(50),
+	}
+	t.Run("builtin, texts", func(t *testing.T) {
+		s, task, module := textStore(t)
+		trainertest.Exercise(t, newBuiltin(s), trainertest.Fixture{
+			Space: builtinSpace(t, "text-small"), Catalogue: []string{"m"}, Model: true, OverMemory: true, Progress: true,
+			Request: trainer.Request{
+				Task: trainer.Task{Name: "things", Kind: "text", Data: string(task)}, Choices: choices,
+				Objects: map[string]string{"m": string(module)}, Seed: 3,
+			},
+		})
+	})
+	t.Run("builtin, images", func(t *testing.T) {
+		s, task, module := imageStore(t)
+		images := maps.Clone(choices)
+		images[trainer.Module] = "pca"
+		trainertest.Exercise(t, newBuiltin(s), trainertest.Fixture{
+			Space: builtinSpace(t, "image"), Catalogue: []string{"pca"}, Model: true, OverMemory: true, Progress: true,
+			Request: trainer.Request{
+				Task: trainer.Task{Name: "noise", Kind: "image", Data: string(task)}, Choices: images,
+				Objects: map[string]string{"pca": string(module)}, Seed: 3,
+			},
+		})
+	})
+	t.Run("table", func(t *testing.T) {
+		s := store.NewMemory()
+		recorded := table.Recorded{Metrics: []string{"validation_gain", "test_gain"}}
+		for i, knob := range []string{"left", "right"} {
+			for size := range 2 {
+				recorded.Rows = append(recorded.Rows, table.Row{
+					Choices: map[string]any{"knob": knob, "size": float64(size + 1)},
+					Metrics: map[string]float64{"validation_gain": float64(3 + i - size), "test_gain": float64(2 + i - size)},
+				})
+			}
+		}
+		built, err := table.Build(recorded, data.Options{Name: "knobs"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ref, err := library.PublishTask(t.Context(), s, built, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sp := &space.Space{
+			Name: "knobs", Trainer: "table", Objective: space.Objective{Metric: "gain"},
+			Choices: []space.Choice{{Name: "knob", Options: []any{"left", "right"}}, {Name: "size", Options: []any{int64(1), int64(2)}}},
+		}
+		trainertest.Exercise(t, NewTable(s, memory.New(1<<20)), trainertest.Fixture{
+			Space: sp,
+			Request: trainer.Request{
+				Task: trainer.Task{Name: "knobs", Kind: "table", Data: string(ref)}, Choices: map[string]any{"knob": "right", "size": int64(2)}, Seed: 3,
+			},
+		})
+	})
+}
+
+// All metrics of the built-in trainer are there, and any may be the objective.
+func TestBuiltinReportsItsMetrics(t *testing.T) {
+	s, task, module := textStore(t)
+	sp, err := trainer.Builtin{}.Fill(builtinSpace(t, "text-small"), "text", []string{"m"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	choices, err := sp.Values(make([]int, len(sp.Choices)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := newBuiltin(s).Run(t.Context(), trainer.Request{
+		Task: trainer.Task{Name: "things", Kind: "text", Data: string(task)}, Choices: choices, Settings: sp.Settings,
+		Objects: map[string]string{"m": string(module)}, Seed: 1,
+	}, func(trainer.Progress) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range (trainer.Builtin{}).Metrics() {
+		o := space.Objective{Metric: m.Name, Direction: m.Direction}
+		if out := r.Checked(o); out.Status != trainer.OK {
+			t.Errorf("%s: %+v", m.Name, out)
+		}
+		if _, _, tested := trainer.Values(r.Metrics, o); !tested {
+			t.Errorf("%s is not measured on the test split", m.Name)
+		}
+	}
+	if r.Steps != 50 || r.Metrics["parameters"] <= 0 {
+		t.Errorf("%+v", r.Outcome)
 	}
 }

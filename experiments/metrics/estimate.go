@@ -5,9 +5,6 @@ import (
 	"slices"
 )
 
-// N is the paper's in accuracy-topN.
-const N = 10
-
 // Estimate is a mean with its uncertainty.
 type Estimate struct {
 	Mean float64 `json:"mean"`

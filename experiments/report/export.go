@@ -14,9 +14,9 @@ import (
 )
 
 // WriteCSV writes every trial of every search, a line each, under a header line.
-// The choices of all the searches' spaces are the last columns, in order of
-// appearance; a cell is empty where the space lacks the choice, or the trial its
-// cost.
+// The choices of all the searches' spaces and the metrics are the last columns,
+// as "choice.NAME" and "metric.NAME", since they may have any names; a cell is
+// empty where the space lacks the choice, or the trial its cost.
 func WriteCSV(w io.Writer, in Input) error {
 	if err := in.validate(); err != nil {
 		return err
@@ -36,7 +36,7 @@ func WriteCSV(w io.Writer, in Input) error {
 	metrics := map[string]bool{}
 	for i := range in.Searches {
 		for _, c := range in.Searches[i].Config.Space.Choices {
-			column(c.Name)
+			column("choice." + c.Name)
 		}
 		for _, t := range in.Searches[i].Trials {
 			for name := range t.Metrics {
@@ -69,7 +69,7 @@ func WriteCSV(w io.Writer, in Input) error {
 			}
 			row[15] = t.Model
 			for k, choice := range s.Config.Space.Choices {
-				row[columns[choice.Name]] = fmt.Sprint(choice.Options[t.Actions[k]])
+				row[columns["choice."+choice.Name]] = fmt.Sprint(choice.Options[t.Actions[k]])
 			}
 			for name, v := range t.Metrics {
 				row[columns["metric."+name]] = number(v)

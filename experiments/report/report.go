@@ -13,7 +13,7 @@ import (
 	"io"
 
 	"tnaml/experiments/data"
-	"tnaml/experiments/metrics"
+	"tnaml/experiments/data/kinds"
 	"tnaml/experiments/search"
 )
 
@@ -56,7 +56,7 @@ type Card struct {
 }
 
 // topN is the N of all accuracies-topN.
-const topN = metrics.N
+const topN = search.TopN
 
 var (
 	//go:embed page.html
@@ -69,6 +69,8 @@ var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 	"points": points, "estimate": estimate, "duration": duration, "count": count, "label": label,
 	"inc": func(i int) int { return i + 1 }, "percent": func(v float64) float64 { return 100 * v },
 	"mul": func(a, b float64) float64 { return a * b }, "share": func(n, of int) float64 { return 100 * float64(n) / float64(max(1, of)) },
+	"facts": func(c data.Card) []data.Fact { return kinds.Of(&c).Facts(&c) },
+	"size":  func(c data.Card) string { return kinds.Of(&c).Size(&c) },
 }).Parse(pageHTML))
 
 // Write writes the page. It checks the input first and reports everything wrong

@@ -265,8 +265,8 @@ func TestCSV(t *testing.T) {
 	}{
 		{1, "search", "sms_spam-random-s1"}, {1, "strategy", "random"}, {1001, "strategy", "naml, transferred"},
 		{502, "trial", "1"}, {501, "cpu_seconds", ""}, {502, "cpu_seconds", fmt.Sprint(in.Searches[1].Costs[0].CPUSeconds)},
-		{1, "module", fmt.Sprint(in.Searches[0].Config.Space.Choices[0].Options[in.Searches[0].Trials[0].Actions[0]])},
-		{1001, "steps", ""},
+		{1, "choice.module", fmt.Sprint(in.Searches[0].Config.Space.Choices[0].Options[in.Searches[0].Trials[0].Actions[0]])},
+		{1001, "choice.steps", ""},
 	} {
 		if got := rows[c.row][column[c.column]]; got != c.want {
 			t.Errorf("row %d, %s: %q, want %q", c.row, c.column, got, c.want)

@@ -87,6 +87,14 @@ type bestRow struct {
 	Summary string
 }
 
+// Weights is the number of a model's weights, of a trainer that tells it.
+func (b bestRow) Weights() string {
+	if n, ok := b.Metrics["parameters"]; ok {
+		return count(int(n))
+	}
+	return "–"
+}
+
 // failure is the failed trials of one arm and status.
 type failure struct {
 	*arm

@@ -3,7 +3,6 @@ package search
 import (
 	"encoding/json"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -134,7 +133,7 @@ func TestTransferRefuses(t *testing.T) {
 	if _, err := New(c); err == nil {
 		t.Error("a search began without its controller")
 	}
-	if _, err := NewFrom(c, pretrained(t, ``, 4)); err == nil || !strings.Contains(err.Error(), "digest") {
+	if _, err := NewFrom(c, pretrained(t, ``, 4)); !says(err, "digest") {
 		t.Errorf("another controller: %v", err)
 	}
 	if _, err := NewFrom(testConfig(t, strategy.NAML, 1, 1), b); err == nil {
@@ -142,26 +141,26 @@ func TestTransferRefuses(t *testing.T) {
 	}
 	random := testConfig(t, strategy.Random, 1, 1)
 	random.Controller = c.Controller
-	if err := random.Validate(); err == nil || !strings.Contains(err.Error(), "goes on from no controller") {
+	if err := random.Validate(); !says(err, "goes on from no controller") {
 		t.Errorf("random search with a controller: %v", err)
 	}
-	if _, err := NewFrom(c, must(New(testConfig(t, strategy.NAML, 1, 1)))(t).State()); err == nil || !strings.Contains(err.Error(), `"state"`) {
+	if _, err := NewFrom(c, must(New(testConfig(t, strategy.NAML, 1, 1)))(t).State()); !says(err, `"state"`) {
 		t.Errorf("a state for a controller: %v", err)
 	}
 	other := c
 	other.Space.Choices = slices.Clone(c.Space.Choices)
 	other.Space.Choices[3].Options = []any{int64(32), int64(64), int64(256)}
-	if _, err := NewFrom(other, b); err == nil || !strings.Contains(err.Error(), `choice "hidden_size": the search lacks 128, the controller does not know 256`) {
+	if _, err := NewFrom(other, b); !says(err, `choice "hidden_size": the search lacks 128, the controller does not know 256`) {
 		t.Errorf("another space: %v", err)
 	}
 	p := must(strategy.DecodeController(b))(t)
 	_, err := strategy.TransferSettings(strategy.NAML, json.RawMessage(`{"controller":{"hidden":9,"task_embedding":-1}}`), p)
 	for _, want := range []string{"controller.hidden is 9", "is 50", "controller.task_embedding is -1"} {
-		if err == nil || !strings.Contains(err.Error(), want) {
+		if !says(err, want) {
 			t.Errorf("%q is not in: %v", want, err)
 		}
 	}
-	if _, err := strategy.TransferSettings(strategy.Random, nil, p); err == nil || !strings.Contains(err.Error(), "starts from no controller") {
+	if _, err := strategy.TransferSettings(strategy.Random, nil, p); !says(err, "starts from no controller") {
 		t.Errorf("random search from a controller: %v", err)
 	}
 }

@@ -190,7 +190,8 @@ func (s *Searcher) check(t Trial, p pending) error {
 	case t.Trial != s.told:
 		return fmt.Errorf("trial %d was told, the next one is %d", t.Trial, s.told)
 	case t.Task != p.Task || !slices.Equal(t.Actions, p.Actions):
-		return fmt.Errorf("trial %d: the outcome is of task %d and actions %v, the proposal was task %d and %v", t.Trial, t.Task, t.Actions, p.Task, p.Actions)
+		return fmt.Errorf("trial %d: the outcome is of task %d and actions %v, the proposal was task %d and %v",
+			t.Trial, t.Task, t.Actions, p.Task, p.Actions)
 	case !finite(t.Validation) || !finite(t.Test):
 		return fmt.Errorf("trial %d: the objective's values %v and %v are not finite", t.Trial, t.Validation, t.Test)
 	case !slices.Contains(trainer.Statuses(), t.Status):

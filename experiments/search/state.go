@@ -82,7 +82,8 @@ func RestoreOf(table strategy.Table, c Config, object []byte) (*Searcher, error)
 		return nil, fmt.Errorf("state: made by the search configuration %s, this one is %s", st.Config, s.digest)
 	}
 	if len(st.Pending) != c.Lag || len(st.Leaders) != len(c.Tasks) || len(st.Worst) != len(c.Tasks) || st.Told < 0 {
-		return nil, fmt.Errorf("state: %d proposals for a lag of %d, leaders of %d tasks for %d", len(st.Pending), c.Lag, len(st.Leaders), len(c.Tasks))
+		return nil, fmt.Errorf("state: %d proposals for a lag of %d, leaders of %d tasks for %d",
+			len(st.Pending), c.Lag, len(st.Leaders), len(c.Tasks))
 	}
 	for i, p := range st.Pending {
 		if p.Trial != st.Told+i || p.Task < 0 || p.Task >= len(c.Tasks) {

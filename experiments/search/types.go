@@ -6,6 +6,8 @@ package search
 
 import (
 	"encoding/json"
+	"math"
+	"strings"
 
 	"tnaml/experiments/space"
 	"tnaml/experiments/trainer"
@@ -82,6 +84,23 @@ type Cost struct {
 	InstructionSet string `json:"instruction_set,omitempty"`
 	// Worker names the process that ran it.
 	Worker string `json:"worker,omitempty"`
+}
+
+// maxWord bounds the words of a cost, in bytes.
+const maxWord = 200
+
+// Checked returns a cost as it can be written down: another program may have made
+// it. What is no number of seconds is 0, long words are cut.
+func (c Cost) Checked() Cost {
+	for _, s := range []*float64{&c.CPUSeconds, &c.WallSeconds} {
+		if !(*s >= 0) || math.IsInf(*s, 0) {
+			*s = 0
+		}
+	}
+	for _, w := range []*string{&c.InstructionSet, &c.Worker} {
+		*w = strings.ToValidUTF8((*w)[:min(len(*w), maxWord)], "")
+	}
+	return c
 }
 
 // Task is one task of a search.

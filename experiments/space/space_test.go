@@ -228,7 +228,9 @@ func TestNumbersOfChoices(t *testing.T) {
 			t.Errorf("%v, %v", back, err)
 		}
 	}
-	for n, want := range map[int]string{0: `line 2: "choices" is nothing, it must be a list`, 65: "line 2: 65 choices: there must be 1 to 64"} {
+	for n, want := range map[int]string{
+		0: `line 2: "choices" is nothing, it must be a list`, 65: "line 2: 65 choices: there must be 1 to 64",
+	} {
 		if _, err := Load([]byte(manyChoices(n)), (*Space).Validate); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%d choices: %v", n, err)
 		}
@@ -308,13 +310,15 @@ func TestLoadReportsEverything(t *testing.T) {
 		{"no options", "name: x\nchoices:\n- {name: a, options: []}\n- {name: b}\n- {name: c, options: 3}\n", []string{
 			`line 3: choice "a" has no options`, `line 4: choice "b" has no options`, `line 5: "options" is 3, it must be a list`,
 		}},
-		{"names", "name: x\ntrainer: a b\nobjective: {metric: \"r\\tmse\"}\nchoices:\n- {name: \"\", options: [1]}\n- {name: a b, options: [1]}\n" +
+		{"names", "name: x\ntrainer: a b\nobjective: {metric: \"r\\tmse\"}\nchoices:\n" +
+			"- {name: \"\", options: [1]}\n- {name: a b, options: [1]}\n" +
 			"- {name: " + long + ", options: [1]}\n- {options: [1]}\n- {name: a*, options: [1]}\n", []string{
 			`line 2: the trainer's name "a b": it must have 1 to 64 letters`, `line 3: the objective's metric "r\tmse": it must`,
 			`line 5: choice "": it must have 1 to 64 letters, digits, '_', '-', '.' or '/', without blanks`, `line 6: choice "a b": it must`,
 			`line 7: choice "` + long + `": it must`, `line 8: choice "": it must`, `line 9: choice "a*": it must`,
 		}},
-		{"twice", "name: x\nchoices:\n- {name: a, options: [1]}\n- {name: b, options: [1, 2,\n    1.0, 2]}\n- {name: a, options: [x, \"x\"]}\n", []string{
+		{"twice", "name: x\nchoices:\n- {name: a, options: [1]}\n" +
+			"- {name: b, options: [1, 2,\n    1.0, 2]}\n- {name: a, options: [x, \"x\"]}\n", []string{
 			`line 5: choice "b": option 1 is there twice`, `line 5: choice "b": option 2 is there twice`, `line 6: choice "a" is there twice`,
 			`line 6: choice "a": option x is there twice`,
 		}},
@@ -337,19 +341,23 @@ func TestLoadReportsEverything(t *testing.T) {
 		{"numbers", "name: x\nchoices:\n- {name: a, options: [.inf, 1]}\n- {name: b, options: [1, -.inf, .nan]}\n", []string{
 			`line 3: choice "a": option +Inf is no finite number`, `line 4: choice "b": option -Inf`, `line 4: choice "b": option NaN`,
 		}},
-		{"too many options", "name: x\nchoices:\n- {name: a, options: [" + strings.TrimSuffix(strings.Repeat("1, ", 1001), ", ") + "]}\n", []string{
-			`line 3: choice "a": 1001 options: there can be 1000`,
-		}},
+		{"too many options", "name: x\nchoices:\n- {name: a, options: [" + strings.TrimSuffix(strings.Repeat("1, ", 1001), ", ") + "]}\n",
+			[]string{`line 3: choice "a": 1001 options: there can be 1000`}},
 		{"settings", small + "settings: [1]\n", []string{"line 4: the settings are no mapping"}},
 		{"a word for settings", small + "settings: many\n", []string{"line 4: the settings are no mapping"}},
-		{"large settings", small + "settings:\n  a: " + strings.Repeat("a", 17<<10) + "\n", []string{"line 4: the settings have 17416 bytes, more than 16384"}},
+		{"large settings", small + "settings:\n  a: " + strings.Repeat("a", 17<<10) + "\n", []string{
+			"line 4: the settings have 17416 bytes, more than 16384",
+		}},
 		{"settings without end", small + "settings: {a: .nan}\n", []string{`line 4: "settings"`}},
 		{"objective", small + "objective: accuracy\n", []string{`line 4: "objective" is accuracy, it must be a mapping`}},
 		{"a direction", small + "objective:\n  metric: a\n  direction: max\n", []string{
 			`line 4: the objective's direction is "max": it must be maximise or minimise`,
 		}},
-		{"an unknown field of the objective", small + "objective: {name: a}\n", []string{`line 4: unknown field "name" of "objective" (known: direction, metric)`}},
-		{"several at once", "colour: red\ntrainer: 7\nchoices:\n- {name: a, options: [1, x]}\n- {name: a, options: []}\nobjective: {direction: up}\n", []string{
+		{"an unknown field of the objective", small + "objective: {name: a}\n", []string{
+			`line 4: unknown field "name" of "objective" (known: direction, metric)`,
+		}},
+		{"several at once", "colour: red\ntrainer: 7\nchoices:\n" +
+			"- {name: a, options: [1, x]}\n- {name: a, options: []}\nobjective: {direction: up}\n", []string{
 			`line 1: unknown field "colour"`, `line 1: the space has no name`, `line 2: "trainer" is 7`, `line 4: choice "a": option x`,
 			`line 5: choice "a" is there twice`, `line 5: choice "a" has no options`, `line 6: the objective's direction is "up"`,
 		}},
@@ -384,9 +392,12 @@ func TestLoadAsksTheTrainer(t *testing.T) {
 		return append(s.Validate(), In("settings", "no such setting"), InChoice(1, 1, "no such option"), InChoice(0, -1, "no such choice"),
 			In("objective", "no such metric"), InChoice(7, 0, "out of the list"), InChoice(1, 7, "out of the options"))
 	}
-	_, err := Load([]byte("name: x\nsettings: {a: 1}\nchoices:\n- {name: a, options: [1]}\n- name: b\n  options:\n  - 1\n  - 2\ntrainer: ''\nobjectiv: 1\n"), check)
-	want := "space: line 1: no such metric\nline 2: no such setting\nline 3: out of the list\nline 4: no such choice\nline 5: out of the options\n" +
-		"line 8: no such option\n" + `line 10: unknown field "objectiv" of the space (known: choices, description, name, objective, settings, trainer)`
+	_, err := Load([]byte("name: x\nsettings: {a: 1}\nchoices:\n"+
+		"- {name: a, options: [1]}\n- name: b\n  options:\n  - 1\n  - 2\ntrainer: ''\nobjectiv: 1\n"), check)
+	want := "space: line 1: no such metric\nline 2: no such setting\nline 3: out of the list\n" +
+		"line 4: no such choice\nline 5: out of the options\n" +
+		"line 8: no such option\n" +
+		`line 10: unknown field "objectiv" of the space (known: choices, description, name, objective, settings, trainer)`
 	if fmt.Sprint(err) != want {
 		t.Errorf("%v\nwant\n%s", err, want)
 	}

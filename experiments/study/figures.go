@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"tnaml/experiments/metrics"
+	"tnaml/experiments/search"
 )
 
 // The measures of a benchmark.
@@ -63,8 +64,8 @@ func Figures(s *Study) []Figure {
 		out[at].Values = append(out[at].Values, v)
 	}
 	for _, l := range s.Select(Transfer, "", "") {
-		top, ok := metrics.AccuracyTopN(l.Trials, 0, metrics.N)
-		if !ok || top.Models() < metrics.N {
+		top, ok := metrics.AccuracyTopN(l.Trials, 0, search.TopN)
+		if !ok || top.Models() < search.TopN {
 			continue
 		}
 		add(l, Validation, top.Validation.Mean)
@@ -98,8 +99,8 @@ func (s *Study) TrialsToBaseline(l *Ledger) (trials int, reached, ok bool) {
 	if r == nil {
 		return 0, false, false
 	}
-	top, _ := metrics.AccuracyTopN(r.Trials, 0, metrics.N)
-	if n, ok := metrics.TrialsTo(l.Trials, 0, metrics.N, top.Validation.Mean); ok {
+	top, _ := metrics.AccuracyTopN(r.Trials, 0, search.TopN)
+	if n, ok := metrics.TrialsTo(l.Trials, 0, search.TopN, top.Validation.Mean); ok {
 		return n, true, true
 	}
 	return max(l.Budget, len(l.Trials)) + 1, false, true
@@ -122,8 +123,8 @@ func (s *Study) baseline(l *Ledger) *Ledger {
 		return n
 	}
 	for _, r := range s.Select(l.Phase, l.Task, s.Baseline) {
-		top, ok := metrics.AccuracyTopN(r.Trials, 0, metrics.N)
-		if ok && top.Models() == metrics.N && (best == nil || score(r) > score(best)) {
+		top, ok := metrics.AccuracyTopN(r.Trials, 0, search.TopN)
+		if ok && top.Models() == search.TopN && (best == nil || score(r) > score(best)) {
 			best = r
 		}
 	}

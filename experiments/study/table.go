@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"tnaml/experiments/metrics"
+	"tnaml/experiments/search"
 )
 
 // Cell is an arm on a task, over its seeds.
@@ -93,7 +94,7 @@ func (s *Study) cell(task, arm string, fixed int) Cell {
 		if l.Status == "failed" || l.Status == "canceled" {
 			c.Failed++
 		}
-		top, ok := metrics.AccuracyTopN(l.Trials, 0, metrics.N)
+		top, ok := metrics.AccuracyTopN(l.Trials, 0, search.TopN)
 		if !ok {
 			continue
 		}
@@ -101,7 +102,7 @@ func (s *Study) cell(task, arm string, fixed int) Cell {
 			c.Models = top.Models()
 		}
 		n := 0.0
-		head := l.Trials[:min(metrics.N, len(l.Trials))]
+		head := l.Trials[:min(search.TopN, len(l.Trials))]
 		for i := range head {
 			n += head[i].Validation / float64(len(head))
 		}
@@ -126,7 +127,7 @@ func accuracies(ledgers []*Ledger, budget int) (validation, test metrics.Estimat
 	var validations, tests []float64
 	var only metrics.TopN
 	for _, l := range ledgers {
-		if top, ok := metrics.AccuracyTopN(l.Trials[:min(budget, len(l.Trials))], 0, metrics.N); ok {
+		if top, ok := metrics.AccuracyTopN(l.Trials[:min(budget, len(l.Trials))], 0, search.TopN); ok {
 			validations, tests, only = append(validations, top.Validation.Mean), append(tests, top.Test.Mean), top
 		}
 	}

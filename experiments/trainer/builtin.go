@@ -273,7 +273,8 @@ func (b Builtin) Fill(sp *space.Space, kind string, catalogue []string) (space.S
 		}
 	}
 	if len(missing) > 0 {
-		return out, fmt.Errorf("space %q: no module %s in the catalogue (there are: %s)", sp.Name, strings.Join(missing, ", "), strings.Join(sorted, ", "))
+		return out, fmt.Errorf("space %q: no module %s in the catalogue (there are: %s)",
+			sp.Name, strings.Join(missing, ", "), strings.Join(sorted, ", "))
 	}
 	return out, nil
 }

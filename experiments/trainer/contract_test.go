@@ -18,7 +18,8 @@ func TestCheckedLeavesGoodOutcomes(t *testing.T) {
 	for _, o := range []Outcome{
 		{Status: OK, Metrics: map[string]float64{"validation_accuracy": .5}},
 		{Status: OK, Metrics: map[string]float64{"accuracy": -1e300, "anything else": 0}, Steps: 7, Model: "sha256:m", Reason: "in words"},
-		{Status: Failed, Reason: "why"}, {Status: Diverged}, {Status: OverMemory, Metrics: map[string]float64{"parameters": 3}}, {Status: OverTime, Steps: 3},
+		{Status: Failed, Reason: "why"}, {Status: Diverged}, {Status: OverTime, Steps: 3},
+		{Status: OverMemory, Metrics: map[string]float64{"parameters": 3}},
 	} {
 		if got := o.Checked(accuracy); !reflect.DeepEqual(got, o) {
 			t.Errorf("%+v became %+v", o, got)
@@ -39,8 +40,10 @@ func TestCheckedFailsTheRest(t *testing.T) {
 		outcome Outcome
 		want    []string
 	}{
-		"NaN":            {ok(map[string]float64{"accuracy": math.NaN()}), []string{`its metric "accuracy" is NaN`}},
-		"infinite":       {ok(map[string]float64{"accuracy": 1, "loss": math.Inf(1), "gain": math.Inf(-1)}), []string{`"loss" is +Inf`, `"gain" is -Inf`}},
+		"NaN": {ok(map[string]float64{"accuracy": math.NaN()}), []string{`its metric "accuracy" is NaN`}},
+		"infinite": {ok(map[string]float64{"accuracy": 1, "loss": math.Inf(1), "gain": math.Inf(-1)}), []string{
+			`"loss" is +Inf`, `"gain" is -Inf`,
+		}},
 		"no objective":   {ok(map[string]float64{"loss": 1, "auc": .5}), []string{`it lacks the objective "accuracy" (it has: auc, loss)`}},
 		"test alone":     {ok(map[string]float64{"test_accuracy": 1}), []string{`it lacks the objective "accuracy"`}},
 		"no metrics":     {ok(nil), []string{`it lacks the objective "accuracy" (it has: )`}},
@@ -74,7 +77,8 @@ func TestCheckedFailsTheRest(t *testing.T) {
 // Reasons are cut between characters, so that a history can hold them.
 func TestReasonsAreBounded(t *testing.T) {
 	for _, reason := range []string{
-		strings.Repeat("x", 5000), strings.Repeat("ü", 1500), "a" + strings.Repeat("日", 1000), strings.Repeat("\xff", 3000), "a" + strings.Repeat("🙂", 700),
+		strings.Repeat("x", 5000), strings.Repeat("ü", 1500), "a" + strings.Repeat("日", 1000), strings.Repeat("\xff", 3000),
+		"a" + strings.Repeat("🙂", 700),
 		strings.Repeat("x", 1999) + "ü", strings.Repeat("x", 2000), "short", "bad \xff byte", "",
 	} {
 		got := Outcome{Status: Failed, Reason: reason}.Checked(accuracy).Reason
@@ -155,25 +159,28 @@ func FuzzDecodeOutcome(f *testing.F) {
 }
 
 func TestObjective(t *testing.T) {
+	type m = map[string]float64
 	minimise := func(metric string) space.Objective { return space.Objective{Metric: metric, Direction: space.Minimise} }
 	for name, c := range map[string]struct {
-		metrics          map[string]float64
+		metrics          m
 		objective        space.Objective
 		key              string
 		validation, test float64
 		tested           bool
 		reward           float64
 	}{
-		"both splits":          {map[string]float64{"validation_accuracy": .8, "test_accuracy": .7, "accuracy": .1}, accuracy, "validation_accuracy", .8, .7, true, .8},
-		"no test":              {map[string]float64{"validation_accuracy": .8, "test_auc": .7}, accuracy, "validation_accuracy", .8, 0, false, .8},
-		"of no split":          {map[string]float64{"accuracy": .8, "test_accuracy": .7}, accuracy, "accuracy", .8, 0, false, .8},
-		"validation and test":  {map[string]float64{"validation": .8, "test": .7}, space.Objective{Metric: "validation"}, "validation", .8, .7, true, .8},
-		"validation alone":     {map[string]float64{"validation": .8}, space.Objective{Metric: "validation"}, "validation", .8, 0, false, .8},
-		"the split's own name": {map[string]float64{"validation_rmse": 2, "test_rmse": 3}, minimise("validation_rmse"), "validation_rmse", 2, 3, true, -2},
-		"less is better":       {map[string]float64{"validation_rmse": 2, "test_rmse": 3}, minimise("rmse"), "validation_rmse", 2, 3, true, -2},
-		"nothing":              {map[string]float64{"loss": 1}, accuracy, "", 0, 0, false, 0},
+		"both splits": {
+			m{"validation_accuracy": .8, "test_accuracy": .7, "accuracy": .1}, accuracy, "validation_accuracy", .8, .7, true, .8,
+		},
+		"no test":              {m{"validation_accuracy": .8, "test_auc": .7}, accuracy, "validation_accuracy", .8, 0, false, .8},
+		"of no split":          {m{"accuracy": .8, "test_accuracy": .7}, accuracy, "accuracy", .8, 0, false, .8},
+		"validation and test":  {m{"validation": .8, "test": .7}, space.Objective{Metric: "validation"}, "validation", .8, .7, true, .8},
+		"validation alone":     {m{"validation": .8}, space.Objective{Metric: "validation"}, "validation", .8, 0, false, .8},
+		"the split's own name": {m{"validation_rmse": 2, "test_rmse": 3}, minimise("validation_rmse"), "validation_rmse", 2, 3, true, -2},
+		"less is better":       {m{"validation_rmse": 2, "test_rmse": 3}, minimise("rmse"), "validation_rmse", 2, 3, true, -2},
+		"nothing":              {m{"loss": 1}, accuracy, "", 0, 0, false, 0},
 		"no metrics":           {nil, accuracy, "", 0, 0, false, 0},
-		"a zero":               {map[string]float64{"validation_accuracy": 0, "test_accuracy": 0}, accuracy, "validation_accuracy", 0, 0, true, 0},
+		"a zero":               {m{"validation_accuracy": 0, "test_accuracy": 0}, accuracy, "validation_accuracy", 0, 0, true, 0},
 	} {
 		if key := Key(c.metrics, c.objective); key != c.key {
 			t.Errorf("%s: the key is %q, want %q", name, key, c.key)
@@ -192,11 +199,13 @@ func TestObjective(t *testing.T) {
 func TestRequestJSON(t *testing.T) {
 	keep := -.25
 	r := Request{
-		Trial: 17, Task: Task{Name: "t", Kind: "text", Data: "sha256:d"}, Choices: map[string]any{"hidden_layers": int64(2), "dropout": .1, "fine_tune": true},
+		Trial: 17, Task: Task{Name: "t", Kind: "text", Data: "sha256:d"},
+		Choices: map[string]any{"hidden_layers": int64(2), "dropout": .1, "fine_tune": true},
 		Objects: map[string]string{"m": "sha256:m"}, Settings: json.RawMessage(`{"epochs":3}`), Seed: math.MaxUint64,
 		Objective: space.Objective{Metric: "rmse", Direction: space.Minimise}, Limits: Limits{MemoryBytes: 1 << 40, Seconds: .5}, Keep: &keep,
 	}
-	const want = `{"trial":17,"task":{"name":"t","kind":"text","data":"sha256:d"},"choices":{"dropout":0.1,"fine_tune":true,"hidden_layers":2},` +
+	const want = `{"trial":17,"task":{"name":"t","kind":"text","data":"sha256:d"},` +
+		`"choices":{"dropout":0.1,"fine_tune":true,"hidden_layers":2},` +
 		`"objects":{"m":"sha256:m"},"settings":{"epochs":3},"seed":18446744073709551615,"objective":{"metric":"rmse","direction":"minimise"},` +
 		`"limits":{"memory_bytes":1099511627776,"seconds":0.5},"keep":-0.25}`
 	b, err := json.Marshal(r)

@@ -84,7 +84,8 @@ func TestFormatExamples(t *testing.T) {
 		t.Fatal(err)
 	}
 	var settings, want map[string]any
-	if json.Unmarshal(request.Settings, &settings) != nil || json.Unmarshal(filled.Settings, &want) != nil || settings["sample"] != want["sample"] {
+	if json.Unmarshal(request.Settings, &settings) != nil || json.Unmarshal(filled.Settings, &want) != nil ||
+		settings["sample"] != want["sample"] {
 		t.Errorf("settings %s and %s", request.Settings, filled.Settings)
 	}
 	if request.Objective != filled.Objective || request.Objective != objective {

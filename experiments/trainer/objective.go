@@ -40,6 +40,15 @@ func Reward(o space.Objective, value float64) float64 {
 	return value
 }
 
+// Keeps says whether a trial's model is worth storing.
+func (r *Request) Keeps(o Outcome) bool {
+	if o.Status != OK {
+		return false
+	}
+	value, _, _ := Values(o.Metrics, r.Objective)
+	return r.Keep == nil || Reward(r.Objective, value) > *r.Keep
+}
+
 // Text writes an objective's value for people: what is a fraction of 1 in percent.
 func Text(o space.Objective, value float64) string {
 	switch o.Metric {

@@ -192,7 +192,7 @@ func checkGradients(t *testing.T, name string, cfg Config, d *Data, table *Table
 	n.forward(&d.Train, oneHot, rows, 0)
 	loss := n.loss(&d.Train, rows) / float64(len(rows))
 	n.backward(len(rows))
-	s := newShadow(n)
+	s := newReference(n)
 	wide := widen(documents)
 	if want := s.loss(&d.Train, rows, wide); math.Abs(loss-want) > 1e-5*(1+want) {
 		t.Errorf("%s: loss %v, want %v", name, loss, want)

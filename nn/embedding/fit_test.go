@@ -117,7 +117,7 @@ func TestFitSubwordPublishedVectors(t *testing.T) {
 	}
 }
 
-// Trained by whatever method, a module makes vectors of unheard words when
+// Trained by whatever method, a module makes vectors of unseen words when
 // asked to, of the length of all others when standardised.
 func TestTrainWithSubword(t *testing.T) {
 	for _, o := range methods {

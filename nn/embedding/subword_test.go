@@ -151,7 +151,7 @@ func TestSubwordRefused(t *testing.T) {
 
 // Words of a group share a prefix here, and a word that the text lacks is near
 // its group by it.
-func TestUnheardWordIsNearItsGroup(t *testing.T) {
+func TestUnseenWordIsNearItsGroup(t *testing.T) {
 	var documents [][]string
 	c := groups()
 	prefix := map[byte]string{'a': "alpha", 'b': "beta", 'c': "gamma", 'd': "delta"}
@@ -185,7 +185,7 @@ func TestUnheardWordIsNearItsGroup(t *testing.T) {
 			t.Errorf("only %d of the 12 words nearest to %s99 begin so", right, p)
 		}
 	}
-	// Standardised, all vectors have one length, those of unheard words too.
+	// Standardised, all vectors have one length, those of unseen words too.
 	m.Standardise()
 	v := make([]float32, m.Dim)
 	if o := m.Lookup().Vector(v, "alpha99"); o != Composed || math.Abs(norm(v)-math.Sqrt(8)) > 1e-5 {

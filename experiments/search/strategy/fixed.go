@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 
+	"tnaml/experiments/strict"
 	"tnaml/nn/safetensors"
 )
 
@@ -34,7 +35,7 @@ type FixedSettings struct {
 
 func fixedSettings(raw json.RawMessage, from *Pretrained) (json.RawMessage, error) {
 	var s FixedSettings
-	if err := strict(raw, &s); err != nil {
+	if err := strict.Unmarshal(raw, &s); err != nil {
 		return nil, err
 	}
 	if s.Architecture == nil && from != nil {
@@ -71,7 +72,7 @@ type fixed struct{ actions []int }
 
 func newFixed(s Start) (Strategy, error) {
 	var settings FixedSettings
-	if err := strict(s.Settings, &settings); err != nil {
+	if err := strict.Unmarshal(s.Settings, &settings); err != nil {
 		return nil, err
 	}
 	actions, err := s.Space.Actions(settings.Architecture)

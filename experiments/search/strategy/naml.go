@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 
+	"tnaml/experiments/strict"
 	"tnaml/nn/controller"
 	"tnaml/nn/policygradient"
 	"tnaml/nn/rng"
@@ -62,13 +63,14 @@ func (s ControllerSettings) config(options []int) controller.Config {
 // shape.
 func namlSettings(raw json.RawMessage, from *Pretrained) (json.RawMessage, error) {
 	s := NAMLSettings{Baseline: policygradient.BaselineConfig{Corrected: true}}
-	if err := strict(raw, &s); err != nil {
+	if err := strict.Unmarshal(raw, &s); err != nil {
 		return nil, err
 	}
 	if from != nil {
 		cfg := from.Policy.Config()
+		shape := ControllerSettings{cfg.Hidden, cfg.Layers, cfg.ActionEmbedding, cfg.TaskEmbedding, cfg.InitScale}
 		var err error
-		if s.Controller, err = s.Controller.over(ControllerSettings{cfg.Hidden, cfg.Layers, cfg.ActionEmbedding, cfg.TaskEmbedding, cfg.InitScale}); err != nil {
+		if s.Controller, err = s.Controller.over(shape); err != nil {
 			return nil, err
 		}
 	}
@@ -147,21 +149,21 @@ type naml struct {
 // newNAML starts from random weights, or from a pretrained controller's.
 func newNAML(c Start) (Strategy, error) {
 	var settings NAMLSettings
-	if err := strict(c.Settings, &settings); err != nil {
+	if err := strict.Unmarshal(c.Settings, &settings); err != nil {
 		return nil, err
 	}
 	from := c.Controller
 	var err error
 	var policy *controller.Controller
+	shape := settings.Controller.config(c.Space.Options())
 	if from != nil {
-		var shape controller.Config
-		if shape, err = settings.Controller.config(c.Space.Options()).WithDefaults(); err == nil && !reflect.DeepEqual(shape, from.Policy.Config()) {
+		if shape, err = shape.WithDefaults(); err == nil && !reflect.DeepEqual(shape, from.Policy.Config()) {
 			err = fmt.Errorf("the pretrained controller has the shape %+v, the settings ask for %+v", from.Policy.Config(), shape)
 		}
 		if err == nil {
 			policy, err = from.start(c.Seed, len(c.Tasks))
 		}
-	} else if policy, err = controller.New(settings.Controller.config(c.Space.Options()), rng.Derive(c.Seed, "search/controller", 0)); err == nil {
+	} else if policy, err = controller.New(shape, rng.Derive(c.Seed, "search/controller", 0)); err == nil {
 		addTasks(policy, c.Seed, len(c.Tasks))
 	}
 	if err != nil {
@@ -203,7 +205,8 @@ func (n *naml) Get(f *safetensors.File) error {
 		return err
 	}
 	if want := n.policy.Config(); !reflect.DeepEqual(policy.Config(), want) || policy.Tasks() != n.policy.Tasks() {
-		return fmt.Errorf("its controller has the shape %+v with %d tasks, the search's %+v with %d", policy.Config(), policy.Tasks(), want, n.policy.Tasks())
+		return fmt.Errorf("its controller has the shape %+v with %d tasks, the search's %+v with %d",
+			policy.Config(), policy.Tasks(), want, n.policy.Tasks())
 	}
 	n.policy = policy
 	if err := n.method.GetArrays(f, "policy_gradient/"); err != nil {

@@ -146,7 +146,8 @@ func (p *Pretrained) Fits(sp *space.Space) error {
 			}
 			differ = append(differ, fmt.Errorf("choice %q: %s", c.Name, strings.Join(parts, ", ")))
 		case !slices.Equal(c.Options, t.Options):
-			differ = append(differ, fmt.Errorf("choice %q: the options %s stand in another order, the controller's is %s", c.Name, space.List(c.Options), space.List(t.Options)))
+			differ = append(differ, fmt.Errorf("choice %q: the options %s stand in another order, the controller's is %s",
+				c.Name, space.List(c.Options), space.List(t.Options)))
 		}
 	}
 	for _, name := range order {
@@ -155,9 +156,11 @@ func (p *Pretrained) Fits(sp *space.Space) error {
 		}
 	}
 	if len(differ) == 0 {
-		differ = append(differ, fmt.Errorf("the choices stand in the order %s, the controller's is %s", strings.Join(mine, ", "), strings.Join(order, ", ")))
+		differ = append(differ, fmt.Errorf("the choices stand in the order %s, the controller's is %s",
+			strings.Join(mine, ", "), strings.Join(order, ", ")))
 	}
-	return fmt.Errorf("the controller was learned in another search space (%q) than the search's (%q): %s:\n%w", p.Space().Name, sp.Name, hint, errors.Join(differ...))
+	return fmt.Errorf("the controller was learned in another search space (%q) than the search's (%q): %s:\n%w",
+		p.Space().Name, sp.Name, hint, errors.Join(differ...))
 }
 
 // without returns the options of a that b lacks.

@@ -3,6 +3,7 @@ package strategy
 import (
 	"encoding/json"
 
+	"tnaml/experiments/strict"
 	"tnaml/nn/rng"
 	"tnaml/nn/safetensors"
 )
@@ -15,7 +16,7 @@ var randomSearch = Definition{
 	Doc:      "every option of every choice with equal probability",
 	Defaults: json.RawMessage("{}"),
 	Settings: func(raw json.RawMessage, _ *Pretrained) (json.RawMessage, error) {
-		return json.RawMessage("{}"), strict(raw, &struct{}{})
+		return json.RawMessage("{}"), strict.Unmarshal(raw, &struct{}{})
 	},
 	New: func(s Start) (Strategy, error) { return &random{seed: s.Seed, options: s.Space.Options()}, nil },
 }

@@ -30,7 +30,7 @@ func TestParseSettings(t *testing.T) {
 		{NAML, `[]`, []string{"settings are a JSON object, or the name of a preset, not []"}},
 		{NAML, `paper`, []string{"the name of a preset, not paper"}},
 		{NAML, `{} {}`, []string{"after"}},
-		{NAML, `{"baseline":{},}`, []string{"invalid character '}'"}},
+		{NAML, `{"baseline":{},}`, []string{"settings: invalid character '}'"}},
 		{NAML, `{"baseline":7}`, []string{"baseline"}},
 		{"genetic", `{}`, []string{"genetic", "random, naml, fixed"}},
 	} {
@@ -74,7 +74,12 @@ func TestPresets(t *testing.T) {
 	if s.PolicyGradient.LearningRate != 1e-4 || s.PolicyGradient.Entropy != .5 || s.Controller.Hidden != 7 || !s.Baseline.Corrected {
 		t.Errorf("%+v", s)
 	}
-	if s := parse(`{"preset":"paper","policy_gradient":{"learning_rate":0.01}}`); s.PolicyGradient.LearningRate != .01 || s.Baseline.Corrected {
+	if s := parse(`{"preset":"paper","policy_gradient":{"learning_rate":0.01}}`); s.PolicyGradient.LearningRate != .01 ||
+		s.Baseline.Corrected {
+		t.Errorf("%+v", s)
+	}
+	// A method stands for its whole section: the others' settings are not its own.
+	if s := parse(`{"preset":"paper","policy_gradient":{"method":"trpo"}}`); s.PolicyGradient.Method != "trpo" || s.Baseline.Corrected {
 		t.Errorf("%+v", s)
 	}
 	// A method of one's own takes the place of the whole section: its fields are others.
@@ -88,12 +93,35 @@ func TestPresets(t *testing.T) {
 		`{"preset":"paper","colour":1}`:   "colour",
 		`{"preset":"paper","baseline":7}`: "baseline",
 	} {
-		if got, err := ParseSettings(NAML, json.RawMessage(raw)); err == nil || !strings.Contains(err.Error(), want) {
+		if got, err := ParseSettings(NAML, json.RawMessage(raw)); !says(err, want) {
 			t.Errorf("%s: %s, %q is not in: %v", raw, got, want, err)
 		}
 	}
-	if _, err := ParseSettings(Random, json.RawMessage(`"paper"`)); err == nil || !strings.Contains(err.Error(), "(there are: default)") {
+	if _, err := ParseSettings(Random, json.RawMessage(`"paper"`)); !says(err, "(there are: default)") {
 		t.Errorf("%v", err)
+	}
+}
+
+func TestOverlay(t *testing.T) {
+	for _, c := range []struct{ under, over, want string }{
+		{``, ``, ``}, {`{}`, `null`, ``}, {`{"a":1}`, ``, `{"a":1}`}, {``, `{"a":1}`, `{"a":1}`}, {`{"a":1,"b":2}`, `{"a":3}`, `{"a":3,"b":2}`},
+		{`{"c":{"x":1,"y":2}}`, `{"c":{"y":3,"z":4}}`, `{"c":{"x":1,"y":3,"z":4}}`}, {`{"c":{"x":1}}`, `{"c":7}`, `{"c":7}`},
+		{`{"g":{"method":"ppo","rate":1}}`, `{"g":{"method":"trpo"}}`, `{"g":{"method":"trpo"}}`},
+		{`"paper"`, `{"c":{"x":1}}`, `{"c":{"x":1},"preset":"paper"}`}, {`{"a":1}`, `"paper"`, `"paper"`},
+		{`{"a":1}`, `{"preset":"paper","b":2}`, `{"preset":"paper","b":2}`},
+	} {
+		got, err := Overlay(json.RawMessage(c.under), json.RawMessage(c.over))
+		if err != nil || string(got) != c.want {
+			t.Errorf("%s over %s is %s (%v), want %s", c.over, c.under, got, err, c.want)
+		}
+	}
+	for _, bad := range []string{`[]`, `7`, `{`, `{"a":1}{}`} {
+		if got, err := Overlay(json.RawMessage(bad), nil); err == nil {
+			t.Errorf("%s under nothing is %s", bad, got)
+		}
+		if got, err := Overlay(nil, json.RawMessage(bad)); err == nil {
+			t.Errorf("%s over nothing is %s", bad, got)
+		}
 	}
 }
 
@@ -106,7 +134,7 @@ func TestTable(t *testing.T) {
 			t.Errorf("%s is found for %s", d.Name, name)
 		}
 	}
-	if _, err := Builtin().Find("NAML"); err == nil || !strings.Contains(err.Error(), `unknown strategy "NAML" (known: random, naml, fixed)`) {
+	if _, err := Builtin().Find("NAML"); !says(err, `unknown strategy "NAML" (known: random, naml, fixed)`) {
 		t.Errorf("%v", err)
 	}
 	changed := Builtin() // a table is the caller's own
@@ -127,7 +155,8 @@ func TestSchema(t *testing.T) {
 	want := []Setting{
 		{"baseline.corrected", "boolean", json.RawMessage("true")}, {"baseline.decay", "number", json.RawMessage("0.01")},
 		{"controller.hidden", "number", json.RawMessage("50")}, {"controller.task_embedding", "number", json.RawMessage("25")},
-		{"policy_gradient.learning_rate", "number", json.RawMessage("0.001")}, {"policy_gradient.method", "string", json.RawMessage(`"reinforce"`)},
+		{"policy_gradient.learning_rate", "number", json.RawMessage("0.001")},
+		{"policy_gradient.method", "string", json.RawMessage(`"reinforce"`)},
 	}
 	got := must(Builtin().Find(NAML))(t).Schema()
 	for _, w := range want {
@@ -142,7 +171,8 @@ func TestSchema(t *testing.T) {
 	}
 	all := &Definition{Defaults: json.RawMessage(`{"a":{"b":{"c":null,"d":[1]}},"e":""}`)}
 	b := must(json.Marshal(all.Schema()))(t)
-	const encoded = `[{"path":"a.b.c","type":"null","default":null},{"path":"a.b.d","type":"list","default":[1]},{"path":"e","type":"string","default":""}]`
+	const encoded = `[{"path":"a.b.c","type":"null","default":null},{"path":"a.b.d","type":"list","default":[1]},` +
+		`{"path":"e","type":"string","default":""}]`
 	if string(b) != encoded {
 		t.Errorf("%s", b)
 	}

@@ -140,9 +140,6 @@ func (d *Definition) Canonical(raw json.RawMessage, from *Pretrained) (json.RawM
 // overPreset replaces a preset's name by what it sets.
 func (d *Definition) overPreset(raw json.RawMessage) (json.RawMessage, error) {
 	own, err := object(raw)
-	if text := bytes.TrimSpace(raw); err != nil && text[0] == '{' {
-		return raw, nil // Settings says what is wrong
-	}
 	if err != nil || own["preset"] == nil {
 		return join(own, err)
 	}
@@ -217,8 +214,11 @@ func object(raw json.RawMessage) (map[string]json.RawMessage, error) {
 	if raw[0] == '"' {
 		return map[string]json.RawMessage{"preset": raw}, nil
 	}
-	if err := json.Unmarshal(raw, &out); err != nil {
+	if raw[0] != '{' {
 		return nil, fmt.Errorf("settings are a JSON object, or the name of a preset, not %.40s", raw)
+	}
+	if err := json.Unmarshal(raw, &out); err != nil {
+		return nil, fmt.Errorf("settings: %w", err)
 	}
 	return out, nil
 }

@@ -29,6 +29,9 @@ func TestConformance(t *testing.T) {
 
 // So do all methods of learning of the strategy naml.
 func TestMethods(t *testing.T) {
+	if testing.Short() {
+		t.Skip("they take their time")
+	}
 	d, err := strategy.Builtin().Find(strategy.NAML)
 	if err != nil {
 		t.Fatal(err)

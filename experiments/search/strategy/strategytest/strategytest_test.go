@@ -3,6 +3,7 @@ package strategytest
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"testing"
@@ -149,17 +150,17 @@ func TestBrokenStrategiesAreCaught(t *testing.T) {
 		row  strategy.Definition
 		rule string
 	}{
-		"no doc":            {row(func(d *strategy.Definition) { d.Doc = "" }), "it says what it is"},
-		"no name":           {row(func(d *strategy.Definition) { d.Name = "two words" }), "it says what it is"},
-		"settings that grow": {row(func(d *strategy.Definition) {
-			n := 0
-			d.Settings = func(json.RawMessage, *strategy.Pretrained) (json.RawMessage, error) {
-				n++
-				return json.Marshal(map[string]int{"stride": n})
+		"no doc":  {row(func(d *strategy.Definition) { d.Doc = "" }), "it says what it is"},
+		"no name": {row(func(d *strategy.Definition) { d.Name = "two words" }), "it says what it is"},
+		"growing settings": {row(func(d *strategy.Definition) {
+			d.Settings = func(raw json.RawMessage, _ *strategy.Pretrained) (json.RawMessage, error) {
+				s := counterSettings{}
+				err := json.Unmarshal(raw, &s)
+				return fmt.Appendf(nil, `{"stride":%d}`, s.Stride+1), err
 			}
 		}), "settings have one canonical form"},
-		"anything set":      {row(func(d *strategy.Definition) { d.Settings = loose }), "bad settings are refused"},
-		"a preset's doc":    {row(func(d *strategy.Definition) { d.Presets[0].Doc = "" }), "presets are settings"},
+		"anything set":   {row(func(d *strategy.Definition) { d.Settings = loose }), "bad settings are refused"},
+		"a preset's doc": {row(func(d *strategy.Definition) { d.Presets[0].Doc = "" }), "presets are settings"},
 		"a preset's typo": {row(func(d *strategy.Definition) {
 			d.Presets[0].Settings = json.RawMessage(`{"strid":3}`)
 		}), "presets are settings"},

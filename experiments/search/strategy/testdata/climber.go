@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"slices"
 
+	"tnaml/experiments/strict"
 	"tnaml/nn/rng"
 	"tnaml/nn/safetensors"
 )
@@ -14,14 +15,14 @@ var hillClimber = Definition{
 	Defaults: json.RawMessage(`{"restart":0.1}`),
 	Settings: func(raw json.RawMessage, _ *Pretrained) (json.RawMessage, error) {
 		s := climberSettings{Restart: .1}
-		if err := strict(raw, &s); err != nil {
+		if err := strict.Unmarshal(raw, &s); err != nil {
 			return nil, err
 		}
 		return json.Marshal(s)
 	},
 	New: func(s Start) (Strategy, error) {
 		c := &climber{seed: s.Seed, options: s.Space.Options(), Best: make([]climbed, len(s.Tasks))}
-		return c, strict(s.Settings, &c.settings)
+		return c, strict.Unmarshal(s.Settings, &c.settings)
 	},
 }
 

@@ -2,10 +2,10 @@ package child
 
 import "math"
 
-// shadow is the child model once more, in float64 and plain loops, written
-// from the definitions and not from the trainer: the reference its gradients
-// are checked against.
-type shadow struct {
+// reference is the child model once more, in float64 and plain loops, written
+// from the definitions and not from the trainer, whose gradients are checked
+// against it.
+type reference struct {
 	cfg     Config
 	dim     int
 	classes int
@@ -13,8 +13,8 @@ type shadow struct {
 	params  map[string][]float64
 }
 
-func newShadow(n *network) *shadow {
-	s := &shadow{cfg: n.cfg, dim: n.dim, classes: n.classes, known: n.known, params: map[string][]float64{}}
+func newReference(n *network) *reference {
+	s := &reference{cfg: n.cfg, dim: n.dim, classes: n.classes, known: n.known, params: map[string][]float64{}}
 	for name, v := range gradients(n) {
 		s.params[name] = widen(v.value)
 	}
@@ -60,7 +60,7 @@ func widen(v []float32) []float64 {
 
 // loss is the mean cross-entropy of the documents rows, whose mean vectors are
 // given where the module is frozen.
-func (s *shadow) loss(e *Examples, rows []int32, documents []float64) float64 {
+func (s *reference) loss(e *Examples, rows []int32, documents []float64) float64 {
 	x := make([][]float64, len(rows))
 	for b, i := range rows {
 		x[b] = make([]float64, s.dim)
