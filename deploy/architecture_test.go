@@ -34,6 +34,17 @@ var banned = map[string]map[string]string{
 		"tnaml/experiments/study": "nor what is made of it", "tnaml/experiments/catalog": "the catalogue names data sets; data reads them",
 		"tnaml/experiments/trainer": "a trainer knows the kinds of tasks, a kind no trainer",
 	},
+	"tnaml/experiments/space": {
+		"tnaml/experiments/trainer": "a space is data; what it means is its trainer's", "tnaml/experiments/search": "nor does it know how it is searched",
+		"tnaml/nn": "nor what models there are",
+	},
+	"tnaml/experiments/trainer": {
+		"tnaml/experiments/search": "a trainer knows requests, not where they come from", "tnaml/experiments/study": "nor what is made of them",
+		"tnaml/experiments/catalog": "nor experiments",
+	},
+	"tnaml/experiments/search/strategy": {
+		"=tnaml/experiments/search": "a strategy is asked and told; it does not know the loop", "tnaml/experiments/study": "nor what is made of it",
+	},
 	"tnaml/workflows": {
 		"tnaml/nn":     "no mathematics in workflow code: the deadlock detector allows a second, and replay would pay it again",
 		"tnaml/deploy": "arrows point down only", "tnaml/starter": "arrows point down only", "tnaml/worker": "arrows point down only",
@@ -49,8 +60,12 @@ var banned = map[string]map[string]string{
 		"=tnaml/activities":   "records know nothing of the activities that write them",
 		"tnaml/activities/gc": "arrows point down only", "tnaml/activities/pull": "arrows point down only",
 	},
-	"tnaml/activities/gc":   {"=tnaml/activities": "records are the library's"},
-	"tnaml/activities/pull": {"=tnaml/activities": "records are the library's"},
+	"tnaml/activities/trainers": {
+		"=tnaml/activities": "a trainer is run by the activity Trial, and knows the contract alone", "go.temporal.io": "nor Temporal",
+	},
+	"tnaml/activities/memory": {"tnaml/activities/store": "it keeps what it is given", "tnaml/experiments": "whatever that is"},
+	"tnaml/activities/gc":     {"=tnaml/activities": "records are the library's"},
+	"tnaml/activities/pull":   {"=tnaml/activities": "records are the library's"},
 	"tnaml/activities/store": {
 		"tnaml/activities/library": "the store knows objects and names, not what they hold", "go.temporal.io": "nor of workflows", "tnaml/experiments": "nor of experiments",
 	},
