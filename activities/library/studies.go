@@ -1,6 +1,7 @@
 package library
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -57,7 +58,7 @@ func ReadStudy(ctx context.Context, s store.Store, experiment string, runs ...st
 func ReadNight(ctx context.Context, s store.Store, run string, report *RunReport) (*study.Study, error) {
 	r := studyReader{s: s, out: &study.Study{Experiment: report.Plan.Experiment}, seen: map[string]bool{}}
 	r.arms(&report.Plan)
-	for _, o := range report.Outcomes {
+	for _, o := range report.Plan.ordered(run, report.Outcomes) {
 		if o.Phase != study.Transfer {
 			continue
 		}
@@ -114,7 +115,7 @@ func (r *studyReader) run(ctx context.Context, e RunEntry) error {
 			return err
 		}
 	}
-	for _, o := range outcomes {
+	for _, o := range report.Plan.ordered(e.Name, outcomes) {
 		if err := r.ledger(ctx, e.Name, o); err != nil {
 			return err
 		}
@@ -188,6 +189,16 @@ func (p *Planned) Outcomes(run string) []Outcome {
 		out = append(out, o)
 	}
 	return out
+}
+
+// ordered puts outcomes, which come in the order of their end, into the plan's: a
+// study does not show which worker was faster.
+func (p *Planned) ordered(run string, outcomes []Outcome) []Outcome {
+	at := map[string]int{}
+	for i, o := range p.Outcomes(run) {
+		at[o.Search] = i
+	}
+	return slices.SortedStableFunc(slices.Values(outcomes), func(a, b Outcome) int { return cmp.Compare(at[a.Search], at[b.Search]) })
 }
 
 func (r *studyReader) ledger(ctx context.Context, run string, o Outcome) error {

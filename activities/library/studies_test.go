@@ -1,0 +1,54 @@
+package library
+
+import (
+	"slices"
+	"testing"
+
+	"tnaml/activities/store"
+	"tnaml/experiments/catalog"
+	"tnaml/experiments/study"
+)
+
+// A study has the searches of a run in the plan's order, however they ended, and
+// the arms of several runs as the last has them.
+func TestStudyInThePlansOrder(t *testing.T) {
+	s := store.NewMemory()
+	record := func(name string, arms []study.Arm, tasks ...string) {
+		t.Helper()
+		plan := Planned{Plan: catalog.Plan{Experiment: "e", Arms: arms, Baseline: arms[0].Name, Against: arms[1].Name}}
+		for _, task := range tasks {
+			for _, a := range arms {
+				plan.Searches = append(plan.Searches, catalog.SearchStep{Task: task, Arm: a.Name, Seed: 1, Trials: 3, Strategy: a.Strategy})
+			}
+		}
+		outcomes := plan.Outcomes(name)
+		slices.Reverse(outcomes)
+		for i := range outcomes {
+			outcomes[i].Status, outcomes[i].Reason = "failed", "no luck"
+		}
+		ref, err := PutReport(t.Context(), s, &RunReport{Plan: plan, Outcomes: outcomes})
+		if err != nil {
+			t.Fatal(err)
+		}
+		entry := RunEntry{Name: name, RunID: name, Kind: catalog.KindTransfer, Status: "completed", Report: ref}
+		if err := UpdateRun(t.Context(), s, "e", entry, func(*RunEntry) {}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a, b, c := study.Arm{Name: "a", Strategy: "naml"}, study.Arm{Name: "b", Strategy: "random"}, study.Arm{Name: "c", Strategy: "naml", From: "x"}
+	record("e-1", []study.Arm{a, b}, "first", "second")
+	record("e-2", []study.Arm{c, b}, "first", "third")
+	st, err := ReadStudy(t.Context(), s, "e")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := st.Tasks(study.Transfer); !slices.Equal(got, []string{"first", "second", "third"}) {
+		t.Errorf("tasks %v", got)
+	}
+	if got := st.ArmNames(); !slices.Equal(got, []string{"c", "b", "a"}) || st.Baseline != "c" || st.Against != "b" || st.Arm("c").From != "x" {
+		t.Errorf("arms %v, baseline %q, against %q", got, st.Baseline, st.Against)
+	}
+	if l := st.Ledgers[0]; l.Task != "first" || l.Arm != "c" || l.Strategy != "naml" || l.Run != "e-2" {
+		t.Errorf("the first ledger: %+v", l)
+	}
+}
