@@ -71,6 +71,11 @@ var banned = map[string]map[string]string{
 	},
 	"tnaml/worker":  {"tnaml/starter": "the two mains do not know each other"},
 	"tnaml/starter": {"tnaml/nn/controller": "commands do no learning", "github.com/minio": "only activities/store knows the bucket"},
+	"tnaml/starter/client": {
+		"tnaml/starter/cli": "arrows point down only", "tnaml/deploy": "it is given its connections",
+		"github.com/spf13": "a view is built on it: it has no commands and flags", "golang.org/x/term": "it has no terminal",
+		"github.com/jedib0t/go-pretty": "it prints no tables", "os": "it has no streams and no environment",
+	},
 }
 
 // allowed lists the exceptions, with the reason.

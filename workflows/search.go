@@ -15,7 +15,6 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"tnaml/activities"
-	"tnaml/activities/library"
 	"tnaml/experiments/search"
 	"tnaml/experiments/trainer"
 )
@@ -125,10 +124,7 @@ func (r *run) begin(ctx workflow.Context, raw json.RawMessage) error {
 	var a *activities.Activities
 	err := workflow.ExecuteActivity(lightActivity(ctx, "resolve names"), a.Resolve, activities.ResolveInput{
 		Name: r.name, RunID: r.runID, Spec: raw,
-		Names: library.Names{
-			Tasks: r.spec.Tasks, Strategy: r.spec.Strategy, Settings: r.spec.Settings,
-			Space: r.spec.Space, Seed: r.spec.Seed, Lag: r.spec.Lag, Modules: r.spec.Modules, Controller: r.spec.Controller,
-		},
+		Names: r.spec.Names(),
 	}).Get(ctx, &r.state.Resolved)
 	if err != nil {
 		r.attributes(ctx, "failed")

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"tnaml/activities/library"
 	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/strict"
 )
@@ -84,6 +85,13 @@ func ParseSearchSpec(raw []byte) (SearchSpec, error) {
 		return spec, fmt.Errorf("search spec: %w", err)
 	}
 	return spec, nil
+}
+
+// Names are the spec's names, as they are pinned.
+func (s SearchSpec) Names() library.Names {
+	return library.Names{
+		Tasks: s.Tasks, Strategy: s.Strategy, Settings: s.Settings, Space: s.Space, Seed: s.Seed, Lag: s.Lag, Modules: s.Modules, Controller: s.Controller,
+	}
 }
 
 // Validate reports everything wrong with the spec together. What needs the

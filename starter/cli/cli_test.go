@@ -15,6 +15,7 @@ import (
 
 	"tnaml/deploy/stack"
 	"tnaml/deploy/stack/stacktest"
+	"tnaml/starter/cli/serve"
 	"tnaml/workflows"
 )
 
@@ -204,15 +205,10 @@ func online(t *testing.T) (*bench, stack.Addresses) {
 // worker runs a worker in this process until the test ends.
 func (b *bench) worker() {
 	b.t.Helper()
-	a := &app{Process: Process{Environ: b.environ, Stderr: io.Discard, Stdout: io.Discard}}
-	a.config = loadConfig(b.t, b.environ)
 	ctx, stop := context.WithCancel(context.Background())
-	servers, err := a.connect(ctx)
-	if err != nil {
-		b.t.Fatal(err)
-	}
+	servers := b.servers()
 	done := make(chan error, 1)
-	go func() { done <- a.work(ctx, servers) }()
+	go func() { done <- serve.Work(ctx, b.app(), servers) }()
 	b.t.Cleanup(func() {
 		stop()
 		if err := <-done; err != nil {

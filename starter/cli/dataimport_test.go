@@ -16,10 +16,19 @@ import (
 	"unicode/utf8"
 
 	"tnaml/deploy/stack/stacktest"
+	"tnaml/experiments/data"
 	"tnaml/experiments/data/archive/archivetest"
 	"tnaml/experiments/data/labelled"
 	"tnaml/experiments/data/text"
+	"tnaml/starter/cli/terminal"
 )
+
+// preview is what an import prints as JSON.
+type preview struct {
+	Ref     string
+	Card    data.Card
+	Sources []labelled.Report
+}
 
 // place writes a file below the bench's folder.
 func (b *bench) place(name string, data []byte) string {
@@ -253,20 +262,9 @@ func TestDataImportAsks(t *testing.T) {
 	if code := Run(ctx, Process{Args: []string{"data", "import", file}, Environ: b.environ, Stdin: r, Stdout: new(stacktest.Output), Stderr: new(stacktest.Output), Interactive: true}); code != exitInterrupted {
 		t.Errorf("interrupted: exit code %d", code)
 	}
-	a := &app{Process: Process{Stdin: r, Stderr: new(stacktest.Output)}}
-	if _, err := a.ask(ctx, "?"); !errors.Is(err, errInterrupted) {
+	a := &terminal.App{Process: Process{Stdin: r, Stderr: new(stacktest.Output)}}
+	if _, err := a.Ask(ctx, "?"); !errors.Is(err, terminal.ErrInterrupted) {
 		t.Errorf("interrupted at the question: %v", err)
-	}
-}
-
-func TestBarAndWrap(t *testing.T) {
-	for share, want := range map[float64]string{0: "", 1: "████", 0.5: "██", 0.001: "▏", 0.53125: "██▏", 0.21: "▉"} {
-		if got := bar(share, 4); got != want {
-			t.Errorf("%v: %q, want %q", share, got, want)
-		}
-	}
-	if got := wrap("warning: one two  three", 12, "  "); got != "warning: one\n  two three" {
-		t.Errorf("%q", got)
 	}
 }
 

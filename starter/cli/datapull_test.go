@@ -1,66 +1,18 @@
 package cli
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	"tnaml/activities/download"
 	"tnaml/activities/pull"
-	"tnaml/activities/store"
-	"tnaml/deploy"
-	"tnaml/deploy/stack/stacktest"
 	"tnaml/experiments/catalog"
-	"tnaml/experiments/data/archive/archivetest"
 )
-
-// filesServer serves files by their names.
-func filesServer(t *testing.T, files map[string][]byte) string {
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serveFile(w, r, files) }))
-	t.Cleanup(server.Close)
-	return server.URL
-}
-
-func serveFile(w http.ResponseWriter, r *http.Request, files map[string][]byte) {
-	b, ok := files[strings.TrimPrefix(r.URL.Path, "/")]
-	if !ok {
-		http.NotFound(w, r)
-		return
-	}
-	w.Header().Set("ETag", `"1"`)
-	w.Header().Set("Content-Type", "application/octet-stream")
-	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(b))
-}
-
-// economicNews is the file of the set economic_news, in small.
-func economicNews() []byte {
-	var b strings.Builder
-	b.WriteString("_unit_id,_golden,relevance,relevance:confidence,headline,text\n")
-	for i := range 60 {
-		fmt.Fprintf(&b, "%d,FALSE,%s,1,x,\"Prices, as of day %d\"\n", i, []string{"yes", "no", "not sure"}[i%3], i)
-	}
-	return []byte(b.String())
-}
-
-// cine is the archive of the set sentiment_cine, in small.
-func cine() []byte {
-	var pairs []string
-	for i := range 40 {
-		pairs = append(pairs, fmt.Sprintf("corpusCriticasCine/%d.xml", i+2),
-			fmt.Sprintf("<?xml version=\"1.0\"?>\n<review author=\"A\" rank=\"%d\" maxRank=\"5\"><summary>s</summary><body>Una pel\xedcula %d</body></review>", i%5+1, i))
-	}
-	return archivetest.Zip(pairs...)
-}
 
 func TestPullWithoutServers(t *testing.T) {
 	b := offline(t)
@@ -73,7 +25,11 @@ func TestPullWithoutServers(t *testing.T) {
 	if o := b.run("data", "pull", "--list", "mnist"); strings.Count(o.stdout, "\n") != 3 || !strings.Contains(o.stderr, "None of the addresses has been tried") {
 		t.Errorf("one set: %+v", o)
 	}
-	var sets []listedSet
+	var sets []struct {
+		There             *bool
+		Files             bool
+		Licence, Citation string
+	}
 	if err := json.Unmarshal([]byte(b.ok("data", "pull", "--list", "--json")), &sets); err != nil || len(sets) != len(catalog.Datasets()) {
 		t.Errorf("%d sets: %v", len(sets), err)
 	}
@@ -110,165 +66,23 @@ func TestPullWithoutServers(t *testing.T) {
 	b.fails(exitFailed, []string{"starter up"}, "data", "pull", "mnist")
 }
 
-// pullRun runs the command's work on a store in memory.
-type pullRun struct {
-	app            *app
-	stdout, stderr stacktest.Output
-	err            error
-}
-
-func newPullRun(t *testing.T, terminal bool) *pullRun {
-	r := &pullRun{}
-	r.app = &app{Process: Process{Stdout: &r.stdout, Stderr: &r.stderr, Terminal: terminal, Width: func() int { return 100 }}, config: &deploy.Config{DataDir: t.TempDir()}}
-	return r
-}
-
-func (r *pullRun) pull(ctx context.Context, s store.Store, sets []catalog.Dataset, all bool, o pullOptions) {
-	r.err = r.app.pull(ctx, s, sets, all, o)
-}
-
-func runPull(t *testing.T, ctx context.Context, s store.Store, terminal bool, sets []catalog.Dataset, all bool, o pullOptions) *pullRun {
-	r := newPullRun(t, terminal)
-	r.pull(ctx, s, sets, all, o)
-	return r
-}
-
-func chosen(t *testing.T, names ...string) []catalog.Dataset {
-	sets, _, err := chooseDatasets(catalog.Datasets(), names, "", false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range sets { // no address but the mirror's
-		for k := range sets[i].Sources {
-			for j := range sets[i].Sources[k].Files {
-				f := &sets[i].Sources[k].Files[j]
-				if len(f.URLs) > 0 {
-					f.URLs = []catalog.DatasetURL{{URL: "http://127.0.0.1:1/" + f.Name}}
-				}
-			}
-		}
-	}
-	return sets
-}
-
-func TestPull(t *testing.T) {
-	mirror := filesServer(t, map[string][]byte{"Full-Economic-News-DFE-839861.csv": economicNews(), "corpusCine.zip": cine(), "brown.zip": []byte("not the archive")})
-	for _, terminal := range []bool{false, true} {
-		s := store.NewMemory()
-		o := pullOptions{dir: t.TempDir(), mirror: mirror}
-		r := runPull(t, t.Context(), s, terminal, chosen(t, "economic_news", "sentiment_cine"), false, o)
-		if r.err != nil {
-			t.Fatal(r.err)
-		}
-		for _, want := range []string{"economic_news", "40", "sentiment_cine", "32"} {
-			if !strings.Contains(r.stdout.String(), want) {
-				t.Errorf("%q is not in:\n%s", want, r.stdout.String())
-			}
-		}
-		if !strings.Contains(r.stderr.String(), "sentiment_cine: 32 examples in 2 classes") {
-			t.Errorf("told:\n%s", r.stderr.String())
-		}
-		if r = runPull(t, t.Context(), s, terminal, chosen(t, "economic_news"), false, o); r.err != nil || !strings.Contains(r.stderr.String(), "economic_news is there") || r.stdout.String() != "" {
-			t.Errorf("again: %v\n%s%s", r.err, r.stdout.String(), r.stderr.String())
-		}
-	}
-	s := store.NewMemory()
-	o := pullOptions{dir: t.TempDir(), mirror: mirror}
-	r := runPull(t, t.Context(), s, false, chosen(t, "brown_corpus", "economic_news", "mpqa_opinion"), false, o)
-	if r.err == nil {
-		t.Fatal("no error")
-	}
-	for _, want := range []string{"2 of 3 data sets did not come", "brown_corpus: brown.zip cannot be had", mirror + "/brown.zip: not the file expected: its SHA-256", "By hand: Download brown.zip", "mpqa_opinion", "Put mpqa.all into " + o.dir} {
-		if !strings.Contains(r.err.Error(), want) {
-			t.Errorf("%q is not in: %v", want, r.err)
-		}
-	}
-	if !strings.Contains(r.stdout.String(), "economic_news") {
-		t.Errorf("what came stays:\n%s", r.stdout.String())
-	}
-	// All: what must be got by hand is told, and is no failure.
-	o.mirror = ""
-	if r = runPull(t, t.Context(), s, false, chosen(t, "mpqa_opinion", "mnist"), false, pullOptions{dir: t.TempDir(), mirror: mirror}); r.err == nil || strings.Contains(r.err.Error(), "the others") {
-		t.Errorf("none came: %v", r.err)
-	}
-	if r = runPull(t, t.Context(), s, false, chosen(t, "mpqa_opinion", "economic_news"), true, o); r.err != nil || !strings.Contains(r.stderr.String(), "mpqa_opinion must be got by hand") {
-		t.Errorf("all: %v\n%s", r.err, r.stderr.String())
-	}
-}
-
-// Bars may be stopped at any moment, also before they were first drawn.
-func TestPullProgressStops(t *testing.T) {
-	for i := range 500 {
-		r := newPullRun(t, true)
-		p := r.app.newPullProgress()
-		if i%2 == 1 {
-			p.progress(download.Progress{File: "cine.zip", Done: 1, Total: 2})
-		}
-		time.Sleep(time.Duration(i%5) * 10 * time.Microsecond)
-		p.stop()
-	}
-}
-
-// What is said beside a bar that ends before it is next drawn is shown all the same.
-func TestPullProgressSays(t *testing.T) {
-	r := newPullRun(t, true)
-	p := r.app.newPullProgress()
-	p.bars.Log("as a line is said while the last bar goes")
-	p.stop()
-	if !strings.Contains(r.stderr.String(), "as a line is said") {
-		t.Errorf("told: %q", r.stderr.String())
-	}
-}
-
-// An interrupted pull says how to go on, and goes on where it was.
-func TestPullInterrupted(t *testing.T) {
-	files := map[string][]byte{"corpusCine.zip": cine()}
-	half := int64(len(files["corpusCine.zip"]) / 2)
-	for _, terminal := range []bool{false, true} {
-		var ranges []string // of one request after the other: the first stops half-way
-		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if ranges = append(ranges, r.Header.Get("Range")); len(ranges) > 1 {
-				serveFile(w, r, files)
-				return
-			}
-			b := files["corpusCine.zip"]
-			w.Header().Set("ETag", `"1"`)
-			w.Header().Set("Content-Length", fmt.Sprint(len(b)))
-			_, _ = w.Write(b[:half])
-			w.(http.Flusher).Flush()
-			<-r.Context().Done()
-		}))
-		o := pullOptions{dir: t.TempDir(), mirror: server.URL}
-		ctx, cancel := context.WithCancel(t.Context())
-		r := newPullRun(t, terminal)
-		go func() { // the interrupt, when all that was sent is there and to be seen
-			defer cancel()
-			for ctx.Err() == nil {
-				info, err := os.Stat(filepath.Join(o.dir, "corpusCine.zip.part"))
-				if err == nil && info.Size() == half && (!terminal || strings.Contains(r.stderr.String(), "corpusCine.zip")) {
-					return
-				}
-				time.Sleep(time.Millisecond)
-			}
-		}()
-		r.pull(ctx, store.NewMemory(), chosen(t, "sentiment_cine"), false, o)
-		if !errors.Is(r.err, context.Canceled) || !strings.Contains(r.stderr.String(), "run the command again to go on") {
-			t.Errorf("%v\n%s", r.err, r.stderr.String())
-		}
-		if r = runPull(t, t.Context(), store.NewMemory(), terminal, chosen(t, "sentiment_cine"), false, o); r.err != nil {
-			t.Error(r.err)
-		}
-		server.Close()
-		if want := []string{"", fmt.Sprintf("bytes=%d-", half)}; !slices.Equal(ranges, want) {
-			t.Errorf("ranges %q, want %q", ranges, want)
-		}
-	}
-}
-
 // The whole command against real servers.
 func TestPullCommand(t *testing.T) {
 	b, _ := online(t)
-	mirror := filesServer(t, map[string][]byte{"Full-Economic-News-DFE-839861.csv": economicNews()})
+	var news strings.Builder // in small
+	news.WriteString("_unit_id,_golden,relevance,relevance:confidence,headline,text\n")
+	for i := range 60 {
+		fmt.Fprintf(&news, "%d,FALSE,%s,1,x,\"Prices, as of day %d\"\n", i, []string{"yes", "no", "not sure"}[i%3], i)
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/Full-Economic-News-DFE-839861.csv" {
+			http.NotFound(w, r)
+			return
+		}
+		http.ServeContent(w, r, "x.csv", time.Time{}, strings.NewReader(news.String()))
+	}))
+	defer server.Close()
+	mirror := server.URL
 	var out []pull.Outcome
 	if err := json.Unmarshal([]byte(b.ok("data", "pull", "economic_news", "--mirror", mirror, "--json", "--keep", "--dir", b.dir)), &out); err != nil || len(out) != 1 || out[0].Status != pull.Stored || out[0].Card.Examples != 40 {
 		t.Fatalf("%+v, %v", out, err)
@@ -282,26 +96,5 @@ func TestPullCommand(t *testing.T) {
 	}
 	if list := b.ok("data", "pull", "--list", "economic_news", "--dir", b.dir); !strings.Contains(list, "task") {
 		t.Errorf("the list:\n%s", list)
-	}
-}
-
-func TestDistance(t *testing.T) {
-	for _, c := range []struct {
-		a, b string
-		want int
-	}{{"", "", 0}, {"a", "", 1}, {"sms_spam", "SMS-Spam", 0}, {"kitten", "sitting", 3}, {"mnist", "minst", 2}} {
-		if got := distance(c.a, c.b); got != c.want {
-			t.Errorf("%q, %q: %d, want %d", c.a, c.b, got, c.want)
-		}
-	}
-}
-
-// What came of a set that did not come whole is told with the failure.
-func TestKept(t *testing.T) {
-	if got := kept(pull.Outcome{Files: []pull.Piece{{Name: "a.gz"}, {Name: "b.gz"}}}, "/d"); got != "\na.gz, b.gz: in /d, for the next pull" {
-		t.Errorf("%q", got)
-	}
-	if got := kept(pull.Outcome{}, "/d"); got != "" {
-		t.Errorf("%q", got)
 	}
 }

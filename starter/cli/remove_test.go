@@ -16,6 +16,7 @@ import (
 	"tnaml/activities/store"
 	"tnaml/deploy"
 	"tnaml/deploy/stack/stacktest"
+	"tnaml/starter/cli/terminal"
 )
 
 // answered runs a command at a terminal.
@@ -42,11 +43,15 @@ func (r afterwards) Read(p []byte) (int, error) {
 	return r.Reader.Read(p)
 }
 
+// app is one run of the program with a bench's environment.
+func (b *bench) app() *terminal.App {
+	return &terminal.App{Process: Process{Environ: b.environ, Stderr: new(stacktest.Output), Stdout: new(stacktest.Output)}, Config: loadConfig(b.t, b.environ)}
+}
+
 // servers are those of a bench.
 func (b *bench) servers() *deploy.Servers {
 	b.t.Helper()
-	a := &app{Process: Process{Environ: b.environ, Stderr: new(stacktest.Output), Stdout: new(stacktest.Output)}, config: loadConfig(b.t, b.environ)}
-	s, err := a.connect(b.t.Context())
+	s, err := b.app().Connect(b.t.Context())
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -270,18 +275,17 @@ func TestCollectedWhileItRuns(t *testing.T) {
 	if deleted == 0 {
 		t.Error("nothing was collected: the test is of nothing")
 	}
-	a := &app{Process: Process{Environ: b.environ}, config: loadConfig(t, b.environ)}
-	f, err := a.find(t.Context(), s, "cw-second")
+	f, err := b.app().Client(s).Find(t.Context(), "cw-second")
 	if err != nil {
 		t.Fatal(err)
 	}
 	models := 0
-	for _, trial := range f.trials {
+	for _, trial := range f.Trials {
 		if trial.Model == "" {
 			continue
 		}
 		models++
-		if _, err := library.ExportModel(t.Context(), s.Store, "cw-second", f.config, trial); err != nil {
+		if _, err := library.ExportModel(t.Context(), s.Store, "cw-second", f.Config, trial); err != nil {
 			t.Error(err)
 		}
 	}
@@ -317,14 +321,6 @@ func TestGCNamesTheWayOut(t *testing.T) {
 			command := strings.Fields(strings.Split(o.stderr[at+1:], "`")[0])
 			b.ok(append(command[1:], "--yes")...)
 			b.ok("gc", "--dry-run")
-		}
-	}
-}
-
-func TestSpan(t *testing.T) {
-	for d, want := range map[time.Duration]string{24 * time.Hour: "24h", 90 * time.Minute: "1h30m", 0: "0s", time.Minute: "1m", 70 * time.Second: "1m10s", 10 * time.Second: "10s", time.Hour + time.Second: "1h0m1s"} {
-		if got := span(d); got != want {
-			t.Errorf("%s, want %s", got, want)
 		}
 	}
 }

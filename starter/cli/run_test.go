@@ -2,25 +2,17 @@ package cli
 
 import (
 	"encoding/json"
-	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
+	"tnaml/activities"
+	"tnaml/starter/client"
 
-	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
-	workflowpb "go.temporal.io/api/workflow/v1"
-	"go.temporal.io/sdk/converter"
 	"google.golang.org/protobuf/encoding/protojson"
-
-	"tnaml/activities"
-	"tnaml/experiments/report"
-	"tnaml/experiments/trainer"
-	"tnaml/workflows"
 )
 
 const tinyExperiment = `name: tiny
@@ -153,7 +145,7 @@ func TestExperimentFromTheTerminal(t *testing.T) {
 // triggered is the workflow that a schedule has started, whose name begins so.
 func (b *bench) triggered(schedule, prefix string) string {
 	b.t.Helper()
-	var view scheduleView
+	var view client.ScheduleEntry
 	for range 1000 {
 		if err := json.Unmarshal([]byte(b.ok("schedule", "show", schedule, "--json")), &view); err != nil {
 			b.t.Fatal(err)
@@ -177,13 +169,7 @@ func (b *bench) record(file, name string) {
 	if dir == "" {
 		return
 	}
-	a := &app{Process: Process{Environ: b.environ, Stderr: io.Discard, Stdout: io.Discard}}
-	a.config = loadConfig(b.t, b.environ)
-	servers, err := a.connect(b.t.Context())
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	defer servers.Close()
+	servers := b.servers()
 	var history historypb.History
 	for events := servers.Client.GetWorkflowHistory(b.t.Context(), name, "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT); events.HasNext(); {
 		event, err := events.Next()
@@ -198,64 +184,5 @@ func (b *bench) record(file, name string) {
 	}
 	if err := os.WriteFile(filepath.Join(dir, file+".json"), text, 0o644); err != nil {
 		b.t.Fatal(err)
-	}
-}
-
-// Marks and notes stand behind the figures, marks only where they are told.
-func TestTableText(t *testing.T) {
-	table := report.Table{
-		Title: "Accuracy", Marks: "not to be told from the best",
-		Columns: []report.Column{{Name: "task"}, {Name: "budget", Number: true}, {Name: "a", Number: true, Arm: true}, {Name: "b", Number: true, Arm: true}},
-		Rows: [][]report.Cell{
-			{{Text: "one"}, {Text: "50"}, {Text: "90.00", Marked: true}, {Text: "> 50", Note: "1 of 3", Paper: "4,815"}},
-			{{Text: "another"}, {Text: "5"}, {}, {Text: "88.50"}},
-		},
-	}
-	const want = `Accuracy (* not to be told from the best)
-
- task     budget       a               b 
-─────────────────────────────────────────
- one          50  90.00*  > 50 (1 of 3)  
- another       5                  88.50  `
-	if got := tableText(table); got != want {
-		t.Errorf("%q, want\n%q", got, want)
-	}
-	table.Marks = ""
-	if got := tableText(table); strings.Contains(got, "*") || !strings.Contains(got, "> 50 (1 of 3) \n") {
-		t.Errorf("%q", got)
-	}
-}
-
-// While features are computed there are no trials to count: the run says so,
-// without a terminal too, and how far they are.
-func TestRunShowsFeatures(t *testing.T) {
-	beat := func(kind string, details any) *workflowpb.PendingActivityInfo {
-		payloads, err := converter.GetDefaultDataConverter().ToPayloads(details)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return &workflowpb.PendingActivityInfo{ActivityType: &commonpb.ActivityType{Name: kind}, HeartbeatDetails: payloads}
-	}
-	got := underWay([]*workflowpb.PendingActivityInfo{
-		beat("Features", activities.Images{Done: 12000, Total: 60000}), beat("Trial", trainer.Progress{Step: 1, Steps: 2}), {ActivityType: &commonpb.ActivityType{Name: "Features"}},
-	})
-	if got != ", now image 12,000 of 60,000" {
-		t.Error(got)
-	}
-	if got := underWay(nil); got != "" {
-		t.Error(got)
-	}
-	run := workflows.ExperimentProgress{Name: "image-1", Status: "running", Searches: 3, Trials: 600, Told: 200, Done: 1, Running: []string{"a", "b"}}
-	searches := []workflows.Progress{
-		{Name: "a", Status: "running", Trials: 200, Told: 7},
-		{Name: "b", Status: "running", Trials: 200, Preparing: "computing the features of the images: 1 of 5 done" + ", now image 3 of 9"},
-	}
-	for terminal, want := range map[bool][]string{
-		false: {"image-1  1/3 searches, 2 running  207/600 trials", "  b  0/200 trials  computing the features of the images: 1 of 5 done, now image 3 of 9"},
-		true:  {"image-1  1/3 searches, 2 running  207/600 trials", "  a  7/200 trials", "  b  0/200 trials  computing the features of the images: 1 of 5 done, now image 3 of 9"},
-	} {
-		if got := runLines(run, searches, terminal); !slices.Equal(got, want) {
-			t.Errorf("terminal %v: %q", terminal, got)
-		}
 	}
 }

@@ -1,0 +1,105 @@
+package library
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"tnaml/activities/store"
+	"tnaml/experiments/catalog"
+	"tnaml/experiments/search/strategy"
+)
+
+// PinPlan finds what the names in an experiment's plan stand for now. What is named
+// wrongly is ErrInvalid, all of it together; other errors are the store's.
+func PinPlan(ctx context.Context, s store.Store, plan *catalog.Plan) (*Planned, error) {
+	p := &Planned{Plan: *plan, Controllers: map[string]ControllerVersion{}}
+	wrong, err := pinPlan(ctx, s, p)
+	if err != nil {
+		return nil, err
+	}
+	if len(wrong) > 0 {
+		return nil, Invalid(fmt.Errorf("experiment %q: %w", p.Experiment, errors.Join(wrong...)))
+	}
+	return p, nil
+}
+
+// pinPlan finds what a plan's names stand for. What is missing is in wrong, the
+// store's own trouble is err.
+func pinPlan(ctx context.Context, s store.Store, p *Planned) (wrong []error, err error) {
+	tasks, wrong, err := PinTasks(ctx, s, p.Tasks())
+	if err != nil {
+		return nil, err
+	}
+	kind := ""
+	if len(tasks) > 0 {
+		kind = tasks[0].Kind
+	}
+	loaded, missed, err := pinControllers(ctx, s, p)
+	if err != nil {
+		return nil, err
+	}
+	return pinPlanSpace(ctx, s, p, kind, loaded, append(wrong, missed...))
+}
+
+// pinControllers finds the published controllers that arms start from.
+func pinControllers(ctx context.Context, s store.Store, p *Planned) (loaded []pinned, wrong []error, err error) {
+	arms, read := map[string]bool{}, map[string]*strategy.Pretrained{}
+	for _, step := range p.Searches {
+		learned := func(s catalog.PretrainStep) bool { return s.Pretraining == step.From }
+		if arms[step.Arm] || step.From == "" || slices.ContainsFunc(p.Pretrain, learned) {
+			continue
+		}
+		arms[step.Arm] = true
+		c, ok := read[step.From]
+		if !ok {
+			var v ControllerVersion
+			if c, v, err = LoadController(ctx, s, step.From); errors.Is(err, store.ErrNotFound) {
+				wrong = append(wrong, fmt.Errorf("the arm %q starts from a controller: %w", step.Arm, err))
+			} else if err != nil {
+				return nil, nil, err
+			}
+			read[step.From], p.Controllers[step.From] = c, v
+		}
+		if c != nil {
+			loaded = append(loaded, pinned{step, c})
+		}
+	}
+	return loaded, wrong, nil
+}
+
+// pinned is the first search of an arm that starts from a published controller.
+type pinned struct {
+	step       catalog.SearchStep
+	controller *strategy.Pretrained
+}
+
+func pinPlanSpace(ctx context.Context, s store.Store, p *Planned, kind string, loaded []pinned, wrong []error) ([]error, error) {
+	var from *strategy.Pretrained
+	if len(loaded) > 0 {
+		from = loaded[0].controller
+	}
+	// All searches of the run choose from the same modules.
+	filled, modules, faults, err := PinSpace(ctx, s, p.Spec.Space, kind, p.Spec.Modules, from)
+	if err != nil {
+		return nil, err
+	}
+	wrong = append(wrong, faults...)
+	p.Modules = []string{}
+	for _, m := range modules {
+		p.Modules = append(p.Modules, m.Name)
+	}
+	if len(faults) > 0 {
+		return wrong, nil
+	}
+	for _, l := range loaded {
+		if err := l.controller.Fits(&filled); err != nil {
+			return append(wrong, fmt.Errorf("the arm %q starts from %s: %w", l.step.Arm, l.step.From, err)), nil
+		}
+		if _, err := strategy.TransferSettings(l.step.Strategy, l.step.Settings, l.controller); err != nil {
+			wrong = append(wrong, fmt.Errorf("the arm %q starts from %s: %w", l.step.Arm, l.step.From, err))
+		}
+	}
+	return wrong, nil
+}

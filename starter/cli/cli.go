@@ -1,0 +1,105 @@
+// Package cli is the starter's command line. One value, Process, holds all it
+// touches of its process, so that every path runs in a test.
+package cli
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"tnaml/deploy"
+	"tnaml/starter/cli/collect"
+	"tnaml/starter/cli/controller"
+	"tnaml/starter/cli/data"
+	"tnaml/starter/cli/experiment"
+	"tnaml/starter/cli/module"
+	"tnaml/starter/cli/schedule"
+	"tnaml/starter/cli/search"
+	"tnaml/starter/cli/serve"
+	"tnaml/starter/cli/space"
+	"tnaml/starter/cli/terminal"
+	"tnaml/starter/client"
+)
+
+// Exit codes.
+const (
+	exitOK          = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitInterrupted = 130 // as shells have it for SIGINT
+)
+
+// Process is what a command touches of its process.
+type Process = terminal.Process
+
+// Run runs a command line and returns its exit code.
+func Run(ctx context.Context, p Process) int {
+	if p.Width == nil {
+		p.Width = func() int { return 0 }
+	}
+	a := &terminal.App{Process: p}
+	running := false // the command line was right, what fails now is not its fault
+	root := command(a, &running)
+	root.SetArgs(p.Args)
+	root.SetIn(p.Stdin)
+	root.SetOut(p.Stdout)
+	root.SetErr(p.Stderr)
+	err := root.ExecuteContext(ctx)
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, terminal.ErrInterrupted), ctx.Err() != nil && errors.Is(err, context.Canceled):
+		return exitInterrupted
+	case running && !errors.Is(err, client.ErrUsage):
+		a.Say("starter: %s", terminal.Message(err))
+		return exitFailed
+	}
+	a.Say("starter: %s\nSee `starter %s--help`.", terminal.Message(err), named(root, p.Args))
+	return exitUsage
+}
+
+// command is the whole program.
+func command(a *terminal.App, running *bool) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "starter",
+		Short: "Transfer Neural AutoML: searches for good models, as durable workflows",
+		Long: "tnaml searches for good models for your tasks: it trains child models on the workers there are,\n" +
+			"learns a controller from their accuracy, and keeps everything in Temporal and S3.\n\n" +
+			"Start with `starter demo`. With your own data:\n\n" +
+			"  starter up                                     # servers and a worker, in another terminal\n" +
+			"  starter data import spam.tsv --name spam       # columns text and label\n" +
+			"  starter search --task spam --trials 200        # follow it, here and in the web UI\n" +
+			"  starter best spam-naml-s1-1\n" +
+			"  echo 'free prize, call now' | starter predict spam-naml-s1-1\n\n" +
+			"Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.",
+		SilenceErrors: true, SilenceUsage: true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) (err error) {
+			if err := terminal.CheckNumbers(cmd.Flags()); err != nil {
+				return err
+			}
+			a.Config, err = deploy.Load(cmd.Flags(), a.Environ)
+			*running = err == nil
+			return err
+		},
+	}
+	deploy.Flags(root.PersistentFlags(), "data_dir", "log_level", "temporal.", "s3.")
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.AddCommand(serve.Commands(a)...)
+	root.AddCommand(search.Commands(a)...)
+	root.AddCommand(
+		data.Command(a), module.Command(a), space.Command(a), collect.Command(a),
+		experiment.RunCommand(a), experiment.Command(a), controller.Command(a), schedule.Command(a),
+	)
+	return root
+}
+
+// named is the path of the command that was meant, for a hint.
+func named(root *cobra.Command, args []string) string {
+	cmd, _, err := root.Find(args)
+	if err != nil || cmd == root {
+		return ""
+	}
+	return strings.TrimPrefix(cmd.CommandPath(), root.Name()+" ") + " "
+}

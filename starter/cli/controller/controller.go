@@ -1,0 +1,385 @@
+package controller
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/spf13/cobra"
+
+	"tnaml/activities/library"
+	"tnaml/experiments/metrics"
+	"tnaml/experiments/search"
+	"tnaml/experiments/search/strategy"
+	"tnaml/experiments/trainer"
+	"tnaml/nn/optimizer"
+	"tnaml/starter/cli/names"
+	"tnaml/starter/cli/terminal"
+	"tnaml/starter/client"
+)
+
+// app is the program, with the commands of this package.
+type app struct{ *terminal.App }
+
+// Command is the command controller.
+func Command(t *terminal.App) *cobra.Command {
+	a := app{t}
+	cmd := &cobra.Command{Use: "controller", Short: "Pretrained controllers: what a transfer starts from"}
+	cmd.AddCommand(a.listCommand(), a.showCommand(), a.exportCommand(), a.importCommand(), a.diffCommand(),
+		names.RemoveCommand(a.App, names.Controller))
+	return terminal.Group(cmd)
+}
+
+func (a app) listCommand() *cobra.Command {
+	return a.JSONFlag(&cobra.Command{
+		Use: "list", Short: "List the published controllers with their versions", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.WithClient(cmd.Context(), func(c *client.Client) error {
+				records, err := library.Controllers(cmd.Context(), c.Store)
+				if err := a.AllRead(err); err != nil {
+					return err
+				}
+				if a.JSON {
+					return a.PrintJSON(records)
+				}
+				if len(records) == 0 {
+					a.Say("There are no controllers yet: `starter run EXPERIMENT` pretrains one.")
+					return nil
+				}
+				t := terminal.NewTable(table.Row{"controller", "space", "tasks", "trials", "seed", "from"}, "trials", "seed")
+				for _, r := range records {
+					for _, v := range r.Versions {
+						tasks := strings.Join(v.Tasks, ", ")
+						if v.TaskAgnostic {
+							tasks += " (no task embedding)"
+						}
+						from := v.Search
+						if from == "" {
+							from = "imported"
+						}
+						t.AppendRow(table.Row{v.Full(), v.SpaceName, tasks, v.Trials, v.Seed, from})
+					}
+				}
+				a.Print("%s", t.Render())
+				return nil
+			})
+		},
+	})
+}
+
+// controllerView is a controller for people and scripts.
+type controllerView struct {
+	library.ControllerVersion
+	Hidden int `json:"hidden"`
+	Layers int `json:"layers"`
+	// Architectures holds the modal architecture of each task.
+	Architectures []string    `json:"modal_architectures"`
+	Similarity    [][]float64 `json:"task_embedding_similarity,omitempty"`
+}
+
+func (a app) showCommand() *cobra.Command {
+	return a.JSONFlag(&cobra.Command{
+		Use: "show CONTROLLER", Short: "Show what a controller has learned: each task's modal architecture, and how alike the tasks are",
+		Long: "Show what a controller has learned. CONTROLLER is a name (the newest version), NAME@VERSION or a digest.",
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.WithClient(cmd.Context(), func(c *client.Client) error {
+				p, v, err := library.LoadController(cmd.Context(), c.Store, args[0])
+				if err != nil {
+					return err
+				}
+				shape := p.Policy.Config()
+				view := controllerView{ControllerVersion: v, Hidden: shape.Hidden, Layers: shape.Layers, Architectures: []string{}}
+				for i := range p.Policy.Tasks() {
+					view.Architectures = append(view.Architectures, trainer.Describe(p.Space(), p.Architecture(i)))
+				}
+				if e := p.TaskEmbeddings(); e != nil {
+					view.Similarity = metrics.CosineSimilarity(e)
+				}
+				if a.JSON {
+					return a.PrintJSON(view)
+				}
+				a.showController(view)
+				return nil
+			})
+		},
+	})
+}
+
+func (a app) showController(v controllerView) {
+	name := v.Full()
+	if v.Name == "" {
+		name = string(v.Ref)
+	}
+	a.Print("%s: %d trials on %d tasks, seed %d, search space %s", name, v.Trials, len(v.Tasks), v.Seed, v.SpaceName)
+	a.Print("%s, %d × %d LSTM", v.Ref, v.Layers, v.Hidden)
+	if v.Search != "" {
+		a.Print("learned by %s", v.Search)
+	}
+	t := terminal.NewTable(table.Row{"task", "modal architecture"})
+	for i, task := range v.Tasks {
+		if i < len(v.Architectures) {
+			t.AppendRow(table.Row{task, v.Architectures[i]})
+		}
+	}
+	a.Print("\n%s", t.Render())
+	if v.Similarity == nil {
+		a.Print("\nIt has no task embeddings.")
+		return
+	}
+	a.Print("\nCosine similarity of the task embeddings\n\n%s", similarityTable(v.Tasks, v.Similarity))
+}
+
+func similarityTable(tasks []string, m [][]float64) string {
+	header := table.Row{""}
+	for _, t := range tasks {
+		header = append(header, t)
+	}
+	t := terminal.NewTable(header, tasks...)
+	for i, task := range tasks {
+		row := table.Row{task}
+		for k := range tasks {
+			row = append(row, fmt.Sprintf("%.2f", m[i][k]))
+		}
+		t.AppendRow(row)
+	}
+	return t.Render()
+}
+
+func (a app) exportCommand() *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use: "export CONTROLLER", Short: "Write a controller to a file (safetensors)", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.WithClient(cmd.Context(), func(c *client.Client) error {
+				v, err := library.FindController(cmd.Context(), c.Store, args[0])
+				if err != nil {
+					return err
+				}
+				b, err := c.Store.Get(cmd.Context(), v.Ref)
+				if err != nil {
+					return err
+				}
+				name := output
+				if name == "" {
+					name = strings.ReplaceAll(strings.TrimPrefix(args[0], "sha256:"), "@", "-") + ".safetensors"
+				}
+				if name == "-" {
+					_, err := a.Stdout.Write(b)
+					return err
+				}
+				if err := terminal.WriteFile(name, func(w io.Writer) error { _, err := w.Write(b); return err }); err != nil {
+					return err
+				}
+				if absolute, err := filepath.Abs(name); err == nil {
+					name = absolute
+				}
+				a.Print("%s", name)
+				return nil
+			})
+		},
+	}
+	cmd.Flags().StringVarP(&output, "output", "o", "", "file to write, - for standard output (default: CONTROLLER.safetensors)")
+	return cmd
+}
+
+func (a app) importCommand() *cobra.Command {
+	var name string
+	cmd := &cobra.Command{
+		Use: "import FILE --name NAME", Short: "Publish an exported controller as the newest version of a name", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := client.CheckName("controller", name); err != nil {
+				return client.Usage(err)
+			}
+			b, err := os.ReadFile(args[0])
+			if err != nil {
+				return err
+			}
+			if _, err := strategy.DecodeController(b); err != nil { // before any server is asked
+				return fmt.Errorf("%s: %w", args[0], err)
+			}
+			return a.WithClient(cmd.Context(), func(c *client.Client) error {
+				v, err := library.ImportController(cmd.Context(), c.Store, name, b)
+				if err != nil {
+					return fmt.Errorf("%s: %w", args[0], err)
+				}
+				if a.JSON {
+					return a.PrintJSON(v)
+				}
+				a.Print("controller %s: %d trials on %s", v.Full(), v.Trials, strings.Join(v.Tasks, ", "))
+				return nil
+			})
+		},
+	}
+	cmd.Flags().StringVar(&name, "name", "", "name to publish it under (required)")
+	return a.JSONFlag(cmd)
+}
+
+// controllerDiff is how two controllers differ.
+type controllerDiff struct {
+	A         string   `json:"a"`
+	B         string   `json:"b"`
+	Identical bool     `json:"identical"`
+	Space     []string `json:"space,omitempty"`
+	OnlyA     []string `json:"tasks_only_in_a,omitempty"`
+	OnlyB     []string `json:"tasks_only_in_b,omitempty"`
+	// Distances holds, for each array of the weights that both have in the same
+	// shape, the Euclidean distance relative to A's norm.
+	Distances []arrayDistance `json:"distances,omitempty"`
+	// Differ names the arrays that only one has, or in another shape.
+	Differ []string `json:"other_arrays,omitempty"`
+	// Tasks compares the tasks of both.
+	Tasks []taskDiff `json:"tasks,omitempty"`
+}
+
+type arrayDistance struct {
+	Array    string  `json:"array"`
+	Relative float64 `json:"relative_distance"`
+}
+
+type taskDiff struct {
+	Task string `json:"task"`
+	// Similarity is the cosine of the two embeddings, where both have one.
+	Similarity *float64 `json:"embedding_similarity,omitempty"`
+	A          string   `json:"modal_architecture_a"`
+	B          string   `json:"modal_architecture_b"`
+}
+
+func (a app) diffCommand() *cobra.Command {
+	return a.JSONFlag(&cobra.Command{
+		Use: "diff A B", Short: "Compare two controllers: space, tasks, weights, modal architectures", Args: cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.WithClient(cmd.Context(), func(c *client.Client) error {
+				var both [2]*strategy.Pretrained
+				for i, which := range args {
+					p, _, err := library.LoadController(cmd.Context(), c.Store, which)
+					if err != nil {
+						return err
+					}
+					both[i] = p
+				}
+				d := diffControllers(both[0], both[1])
+				d.A, d.B = args[0], args[1]
+				if a.JSON {
+					return a.PrintJSON(d)
+				}
+				a.showDiff(d)
+				return nil
+			})
+		},
+	})
+}
+
+func diffControllers(p, q *strategy.Pretrained) controllerDiff {
+	d := controllerDiff{Identical: p.Ref == q.Ref}
+	if err := p.Fits(q.Space()); err != nil {
+		d.Space = strings.Split(err.Error(), "\n")
+	}
+	index := func(p *strategy.Pretrained, name string) int {
+		return slices.IndexFunc(p.Origin.Tasks, func(t search.Task) bool { return t.Name == name })
+	}
+	describe := func(p *strategy.Pretrained, task int) string {
+		return trainer.Describe(p.Space(), p.Architecture(task))
+	}
+	for i, t := range p.Origin.Tasks {
+		k := index(q, t.Name)
+		if k < 0 {
+			d.OnlyA = append(d.OnlyA, t.Name)
+			continue
+		}
+		one := taskDiff{Task: t.Name, A: describe(p, i), B: describe(q, k)}
+		if !p.TaskAgnostic() && !q.TaskAgnostic() {
+			x, y := p.Policy.TaskEmbedding(i), q.Policy.TaskEmbedding(k)
+			if len(x) == len(y) {
+				similarity := metrics.CosineSimilarity([][]float64{x, y})[0][1]
+				one.Similarity = &similarity
+			}
+		}
+		d.Tasks = append(d.Tasks, one)
+	}
+	for _, t := range q.Origin.Tasks {
+		if index(p, t.Name) < 0 {
+			d.OnlyB = append(d.OnlyB, t.Name)
+		}
+	}
+	others := q.Policy.Parameters()
+	seen := map[string]bool{}
+	for _, x := range p.Policy.Parameters() {
+		if strings.HasPrefix(x.Name, "task/") {
+			continue
+		}
+		seen[x.Name] = true
+		i := slices.IndexFunc(others, func(y optimizer.Parameter) bool { return y.Name == x.Name && slices.Equal(y.Shape, x.Shape) })
+		if i < 0 {
+			d.Differ = append(d.Differ, x.Name)
+			continue
+		}
+		var apart, norm float64
+		for k, v := range x.Value {
+			apart += (v - others[i].Value[k]) * (v - others[i].Value[k])
+			norm += v * v
+		}
+		if norm > 0 {
+			d.Distances = append(d.Distances, arrayDistance{x.Name, math.Sqrt(apart / norm)})
+		} else {
+			d.Distances = append(d.Distances, arrayDistance{x.Name, math.Sqrt(apart)})
+		}
+	}
+	for _, y := range others {
+		if !strings.HasPrefix(y.Name, "task/") && !seen[y.Name] {
+			d.Differ = append(d.Differ, y.Name)
+		}
+	}
+	return d
+}
+
+func (a app) showDiff(d controllerDiff) {
+	if d.Identical {
+		a.Print("%s and %s are the same object.", d.A, d.B)
+		return
+	}
+	if len(d.Space) > 0 {
+		a.Print("search space:\n  %s", strings.Join(d.Space, "\n  "))
+	} else {
+		a.Print("search space: the same")
+	}
+	for _, l := range []struct {
+		which string
+		tasks []string
+	}{{d.A, d.OnlyA}, {d.B, d.OnlyB}} {
+		if len(l.tasks) > 0 {
+			a.Print("tasks only in %s: %s", l.which, strings.Join(l.tasks, ", "))
+		}
+	}
+	if len(d.Tasks) > 0 {
+		t := terminal.NewTable(table.Row{"task", "similarity", "modal architecture"}, "similarity")
+		for _, x := range d.Tasks {
+			similarity := ""
+			if x.Similarity != nil {
+				similarity = fmt.Sprintf("%.2f", *x.Similarity)
+			}
+			if x.A == x.B {
+				t.AppendRow(table.Row{x.Task, similarity, "both: " + x.A})
+				continue
+			}
+			t.AppendRow(table.Row{x.Task, similarity, d.A + ": " + x.A})
+			t.AppendRow(table.Row{"", "", d.B + ": " + x.B})
+		}
+		a.Print("\n%s", t.Render())
+	}
+	if len(d.Distances) > 0 {
+		t := terminal.NewTable(table.Row{"weights", "relative distance"}, "relative distance")
+		for _, x := range d.Distances {
+			t.AppendRow(table.Row{x.Array, fmt.Sprintf("%.3f", x.Relative)})
+		}
+		a.Print("\n%s", t.Render())
+	}
+	if len(d.Differ) > 0 {
+		a.Print("\nof another shape: %s", strings.Join(d.Differ, ", "))
+	}
+}

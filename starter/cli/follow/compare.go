@@ -1,0 +1,70 @@
+package follow
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+
+	"tnaml/experiments/report"
+	"tnaml/experiments/study"
+	"tnaml/starter/cli/terminal"
+)
+
+// StudyTables are an experiment's comparisons as text, with what failed and what
+// got worse.
+func StudyTables(s *study.Study) string {
+	var parts []string
+	for _, t := range report.Tables(s) {
+		if !t.Detail {
+			parts = append(parts, tableText(t))
+		}
+	}
+	var failed []string
+	for _, l := range s.Failed() {
+		failed = append(failed, fmt.Sprintf("%s: %s %s", l.Search, l.Status, l.Reason))
+	}
+	if len(failed) > 0 {
+		parts = append(parts, "Searches that failed\n\n"+strings.Join(failed, "\n"))
+	}
+	for _, v := range study.Regressions(s.Verdicts) {
+		parts = append(parts, "worse than before: "+v.Say())
+	}
+	return strings.Join(parts, "\n\n")
+}
+
+// tableText is a comparison under its title. Marks stand behind the figures,
+// and are told in the title.
+func tableText(t report.Table) string {
+	var header table.Row
+	var right []string
+	for _, c := range t.Columns {
+		if header = append(header, c.Name); c.Number {
+			right = append(right, c.Name)
+		}
+	}
+	w := terminal.NewTable(header, right...)
+	for _, row := range t.Rows {
+		var line table.Row
+		for i, c := range row {
+			text := c.Text
+			if c.Note != "" {
+				text += " (" + c.Note + ")"
+			}
+			switch {
+			case t.Marks == "" || !t.Columns[i].Arm || text == "":
+			case c.Marked:
+				text += "*"
+			default:
+				text += " " // in line with the marked ones
+			}
+			line = append(line, text)
+		}
+		w.AppendRow(line)
+	}
+	title := t.Title
+	if t.Marks != "" {
+		title += " (* " + t.Marks + ")"
+	}
+	return title + "\n\n" + w.Render()
+}

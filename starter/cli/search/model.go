@@ -1,0 +1,132 @@
+package search
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"tnaml/activities/library"
+	"tnaml/starter/cli/terminal"
+	"tnaml/starter/client"
+)
+
+func (a app) modelCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "model", Short: "Trained child models"}
+	cmd.AddCommand(a.modelExportCommand())
+	return terminal.Group(cmd)
+}
+
+// pickFlags gives a command the flags that choose a model of a search.
+func pickFlags(cmd *cobra.Command, p *client.Pick) {
+	cmd.Flags().StringVar(&p.Task, "task", "", "the task, of a search over several")
+	cmd.Flags().IntVar(&p.Trial, "trial", -1, "the trial (default: the task's best by validation accuracy)")
+	terminal.NotNegative(cmd, "trial")
+}
+
+func (a app) modelExportCommand() *cobra.Command {
+	var p client.Pick
+	var output string
+	cmd := &cobra.Command{
+		Use: "export SEARCH", Short: "Write a search's best model to a file",
+		Long: "Write a model with all it takes to use it: weights and labels, of texts the vocabulary and the tokeniser, of images\n" +
+			"the module. The file is a safetensors container, which the field's ordinary tools can open.",
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.WithClient(cmd.Context(), func(c *client.Client) error {
+				b, r, err := c.ExportModel(cmd.Context(), args[0], p)
+				if err != nil {
+					return err
+				}
+				name := output
+				if name == "" {
+					name = args[0] + ".safetensors"
+				}
+				if name == "-" {
+					_, err := a.Stdout.Write(b)
+					return err
+				}
+				if err := terminal.WriteFile(name, func(w io.Writer) error { _, err := w.Write(b); return err }); err != nil {
+					return err
+				}
+				if a.JSON {
+					return a.PrintJSON(map[string]any{"file": name, "bytes": len(b), "trial": r})
+				}
+				a.Print("%s: trial %d of %s, validation %s, test %s, %s\n%s", name, r.Trial.Trial, r.TaskName, terminal.Percent(r.Validation), terminal.Percent(r.Test), humanize.Bytes(uint64(len(b))), r.Summary)
+				return nil
+			})
+		},
+	}
+	pickFlags(cmd, &p)
+	cmd.Flags().StringVarP(&output, "output", "o", "", "file to write, - for standard output (default SEARCH.safetensors)")
+	return a.JSONFlag(cmd)
+}
+
+func (a app) predictCommand() *cobra.Command {
+	var p client.Pick
+	var model string
+	cmd := &cobra.Command{
+		Use:   "predict [SEARCH] [FILE…]",
+		Short: "Classify texts, one a line, or image files with a search's best model",
+		Long: "Classify texts, one a line, from a file or standard input, or image files (PNG, JPEG, GIF), with a search's best model or an\n" +
+			"exported one.\n\n" +
+			"Each line of the output holds the label, its probability and the text or the file's name, parted by tabs.",
+		Example: "  echo 'free prize, call now' | starter predict spam-naml-s1-1\n  starter predict --model spam.safetensors messages.txt --json\n" +
+			"  starter predict flowers-naml-s1-1 garden/*.jpg",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if model == "" && len(args) == 0 {
+				return client.Usage(errors.New("name a search, or a file with --model"))
+			}
+			b, err := a.predictor(cmd.Context(), args, model, p)
+			if err != nil {
+				return err
+			}
+			files := args
+			if model == "" {
+				files = args[1:]
+			}
+			if b.Info.Image != nil {
+				return a.predictImages(b, files)
+			}
+			switch len(files) {
+			case 0:
+				return a.predict(b, "-")
+			case 1:
+				return a.predict(b, files[0])
+			}
+			return client.Usage(fmt.Errorf("a model of texts takes one file, a text a line; there are %d", len(files)))
+		},
+	}
+	pickFlags(cmd, &p)
+	cmd.Flags().StringVar(&model, "model", "", "exported model to use; needs no server")
+	return a.JSONFlag(cmd)
+}
+
+// predictor is the model to predict with.
+func (a app) predictor(ctx context.Context, args []string, file string, p client.Pick) (*library.Bundle, error) {
+	if file != "" {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		bundle, err := library.DecodeBundle(b)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+		return bundle, nil
+	}
+	var bundle *library.Bundle
+	err := a.WithClient(ctx, func(c *client.Client) error {
+		b, _, err := c.ExportModel(ctx, args[0], p)
+		if err != nil {
+			return err
+		}
+		bundle, err = library.DecodeBundle(b)
+		return err
+	})
+	return bundle, err
+}

@@ -1,0 +1,118 @@
+package search
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"tnaml/activities/library"
+	"tnaml/starter/cli/terminal"
+	"tnaml/starter/client"
+)
+
+const (
+	// predictBatch is the number of lines or images classified together.
+	predictBatch = 1024
+	// maxUnread is how many files that cannot be read are reported.
+	maxUnread = 10
+)
+
+// predict classifies the lines of a file.
+func (a app) predict(b *library.Bundle, file string) error {
+	in := a.Stdin
+	if file != "-" {
+		f, err := os.Open(file)
+		if err != nil {
+			return err
+		}
+		defer f.Close() //nolint:errcheck // read only
+		in = f
+	}
+	var texts []string
+	flush := func() error {
+		err := a.printPredictions(b, b.Predict(texts), "text", texts)
+		texts = texts[:0]
+		return err
+	}
+	lines := bufio.NewScanner(in)
+	lines.Buffer(nil, terminal.MaxText)
+	for lines.Scan() {
+		text := strings.TrimSpace(lines.Text())
+		if text == "" {
+			continue
+		}
+		if texts = append(texts, text); len(texts) == predictBatch {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return fmt.Errorf("reading the texts: %w", err)
+	}
+	return flush()
+}
+
+// predictImages classifies image files. Those that cannot be read are reported
+// together, after the others' labels.
+func (a app) predictImages(b *library.Bundle, files []string) error {
+	if len(files) == 0 {
+		return client.Usage(errors.New("a model of images needs image files: name them"))
+	}
+	var failed []error
+	for batch := range slices.Chunk(files, predictBatch) {
+		var pixels []uint8
+		var names []string
+		for _, name := range batch {
+			data, err := os.ReadFile(name)
+			if err != nil {
+				failed = append(failed, err)
+				continue
+			}
+			image, err := b.ReadImage(data)
+			if err != nil {
+				failed = append(failed, fmt.Errorf("%s: %w", name, err))
+				continue
+			}
+			pixels, names = append(pixels, image...), append(names, name)
+		}
+		predictions, err := b.PredictImages(pixels)
+		if err != nil {
+			return err
+		}
+		if err := a.printPredictions(b, predictions, "file", names); err != nil {
+			return err
+		}
+	}
+	if more := len(failed) - maxUnread; more > 0 {
+		failed = append(failed[:maxUnread], fmt.Errorf("and %d more", more))
+	}
+	return errors.Join(failed...)
+}
+
+// printPredictions writes a line for each prediction; what says what of is.
+func (a app) printPredictions(b *library.Bundle, predictions []library.Prediction, what string, of []string) error {
+	out := bufio.NewWriter(a.Stdout)
+	encoder := json.NewEncoder(out)
+	encoder.SetEscapeHTML(false)
+	for i, p := range predictions {
+		if !a.JSON {
+			if _, err := fmt.Fprintf(out, "%s\t%.4f\t%s\n", p.Label, slices.Max(p.Probabilities), of[i]); err != nil {
+				return err
+			}
+			continue
+		}
+		probabilities := map[string]float32{}
+		for k, label := range b.Info.Labels {
+			probabilities[label] = p.Probabilities[k]
+		}
+		if err := encoder.Encode(map[string]any{"label": p.Label, "probabilities": probabilities, what: of[i]}); err != nil {
+			return err
+		}
+	}
+	return out.Flush()
+}

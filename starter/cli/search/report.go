@@ -1,0 +1,116 @@
+package search
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"tnaml/activities/library"
+	"tnaml/activities/store"
+	"tnaml/experiments/report"
+	"tnaml/starter/cli/terminal"
+	"tnaml/starter/client"
+)
+
+func (a app) reportCommand() *cobra.Command {
+	var output, title string
+	var asCSV bool
+	cmd := &cobra.Command{
+		Use: "report SEARCH...|EXPERIMENT [RUN...]", Short: "Write searches side by side, or a whole experiment, as one self-contained HTML page",
+		Long: "Write searches side by side as one self-contained HTML page: accuracy, learning curves, best models, costs.\n" +
+			"Of an experiment, all runs or those named: the arms compared as in the paper's tables, learning curves over seeds,\n" +
+			"what the controllers learned, costs. --csv and --json write the data behind it instead.",
+		Example: "  starter report spam-random-s1-1 spam-naml-s1-1\n  starter report nlp-small -o nlp-small.html",
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if asCSV && a.JSON {
+				return client.Usage(fmt.Errorf("give --csv or --json, not both"))
+			}
+			return a.WithClient(cmd.Context(), func(c *client.Client) error {
+				format, ending := formatHTML, ".html"
+				switch {
+				case asCSV:
+					format, ending = formatCSV, ".csv"
+				case a.JSON:
+					format, ending = formatJSON, ".json"
+				}
+				write, err := a.reportWriter(cmd.Context(), c, format, title, args)
+				if err != nil {
+					return err
+				}
+				if output == "-" {
+					return write(a.Stdout)
+				}
+				name := output
+				if name == "" {
+					name = strings.ReplaceAll(args[0], "/", "_") + ending
+				}
+				if err := terminal.WriteFile(name, write); err != nil {
+					return err
+				}
+				absolute, err := filepath.Abs(name)
+				if err != nil {
+					absolute = name
+				}
+				a.Print("%s", absolute)
+				return nil
+			})
+		},
+	}
+	cmd.Flags().StringVarP(&output, "output", "o", "", "file to write, - for standard output (default: the first search's name)")
+	cmd.Flags().StringVar(&title, "title", "", "heading of the page")
+	cmd.Flags().BoolVar(&asCSV, "csv", false, "write every trial as CSV")
+	return a.JSONFlag(cmd)
+}
+
+// The formats of a report.
+const (
+	formatHTML = iota
+	formatCSV
+	formatJSON
+)
+
+// reportWriter gathers what a report shows, of an experiment where the first name
+// is one's, and returns what writes it.
+func (a app) reportWriter(ctx context.Context, c *client.Client, format int, title string, names []string) (func(io.Writer) error, error) {
+	_, err := library.ExperimentYAML(ctx, c.Store, names[0])
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, err
+	}
+	if err == nil {
+		st, err := library.ReadStudy(ctx, c.Store, names[0], names[1:]...)
+		if err != nil {
+			return nil, err
+		}
+		return func(w io.Writer) error {
+			switch format {
+			case formatCSV:
+				return report.WriteExperimentCSV(w, st)
+			case formatJSON:
+				return report.WriteExperimentJSON(w, st)
+			}
+			return report.WriteExperiment(w, st, time.Now().Format(terminal.DateFormat))
+		}, nil
+	}
+	in, err := c.ReportInput(ctx, names)
+	if err != nil {
+		return nil, err
+	}
+	in.Title, in.Generated = cmp.Or(title, strings.Join(names, ", ")), time.Now().Format(terminal.DateFormat)
+	return func(w io.Writer) error {
+		switch format {
+		case formatCSV:
+			return report.WriteCSV(w, in)
+		case formatJSON:
+			return report.WriteJSON(w, in)
+		}
+		return report.Write(w, in)
+	}, nil
+}

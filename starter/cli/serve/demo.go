@@ -1,0 +1,228 @@
+package serve
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"tnaml/activities/library"
+	"tnaml/deploy"
+	"tnaml/deploy/stack"
+	"tnaml/experiments/catalog"
+	"tnaml/experiments/data"
+	"tnaml/experiments/data/godoc"
+	"tnaml/experiments/data/text"
+	"tnaml/experiments/report"
+	"tnaml/experiments/study"
+	"tnaml/starter/cli/follow"
+	"tnaml/starter/cli/terminal"
+	"tnaml/starter/client"
+)
+
+// demoExperiment is the experiment that the demonstration runs.
+const demoExperiment = "demo"
+
+func (a app) demoCommand() *cobra.Command {
+	var trials int
+	var keep bool
+	var output, source string
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "See it all work: real searches on real text, in about three minutes",
+		Long: "Make text classification tasks of the documentation comments in Go's standard library, pretrain a controller on four of\n" +
+			"them, and search two others with random search, from scratch, with the transferred controller and with both ablations.\n" +
+			"The searches are real workflows on a real Temporal server.\n\n" +
+			"A running dev stack is used; else one is started, and stopped at the end (--keep leaves it running).",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx := cmd.Context()
+			return a.demoServers(ctx, func(c *client.Client) error {
+				if err := a.demoData(ctx, c, source); err != nil {
+					return err
+				}
+				if err := a.demoRun(ctx, c, trials, output); err != nil || !keep {
+					return err
+				}
+				a.Say("\nRunning on, with a worker. Ctrl-C stops.")
+				<-ctx.Done()
+				return nil
+			})
+		},
+	}
+	cmd.Flags().IntVar(&trials, "trials", 60, "trials of each search")
+	terminal.Positive(cmd, "trials")
+	cmd.Flags().BoolVar(&keep, "keep", false, "leave the servers and the worker running at the end")
+	cmd.Flags().StringVarP(&output, "output", "o", "", "the report (default report.html in the data directory)")
+	cmd.Flags().StringVar(&source, "goroot", "", "Go installation whose comments to read (default: that of `go`)")
+	deploy.Flags(cmd.Flags(), "worker.")
+	return cmd
+}
+
+// demoServers runs f on the configured servers, on a running dev stack, or on
+// one started for the occasion; always with a worker of its own.
+func (a app) demoServers(ctx context.Context, f func(*client.Client) error) error {
+	servers, err := a.Connect(ctx)
+	if errors.Is(err, deploy.ErrNoServers) {
+		a.Say("Starting a Temporal server, its web UI and an S3 server on this machine.")
+		var st *stack.Stack
+		if st, err = a.startStack(ctx); err != nil {
+			return err
+		}
+		defer st.Close()
+		servers, err = a.Config.ConnectStack(ctx, st.Addresses(), a.Logger())
+	}
+	if err != nil {
+		return err
+	}
+	defer servers.Close()
+	if servers.UI != "" {
+		a.Say("web UI: %s", servers.UI)
+	}
+	workerContext, stop := context.WithCancel(ctx)
+	worker := make(chan error, 1)
+	go func() { worker <- Work(workerContext, a.App, servers) }()
+	done := make(chan error, 1)
+	go func() { done <- f(a.Client(servers)) }()
+	select {
+	case err = <-done:
+		stop()
+		return errors.Join(err, <-worker)
+	case err = <-worker:
+		stop()
+		if ctx.Err() != nil {
+			<-done
+			return terminal.ErrInterrupted
+		}
+		return fmt.Errorf("the worker ended: %w", err)
+	}
+}
+
+// demoData publishes the tasks and modules that are not there yet.
+func (a app) demoData(ctx context.Context, c *client.Client, goroot string) error {
+	p := a.NewProgress()
+	defer p.Clear()
+	there := map[string]bool{}
+	records, err := library.Datasets(ctx, c.Store)
+	if err != nil {
+		return err
+	}
+	for _, r := range records {
+		there[r.Name] = true
+	}
+	modules, err := library.Modules(ctx, c.Store)
+	if err != nil {
+		return err
+	}
+	haveModules := false
+	for _, m := range modules {
+		haveModules = haveModules || strings.HasPrefix(m.Name, "godoc-")
+	}
+	e, err := catalog.Builtin(demoExperiment)
+	if err != nil {
+		return err
+	}
+	complete := haveModules
+	for _, name := range e.Tasks() {
+		complete = complete && there[name]
+	}
+	if complete {
+		return nil
+	}
+	if goroot == "" {
+		if goroot, err = findGoroot(ctx); err != nil {
+			return err
+		}
+	}
+	corpus, err := godoc.Read(os.DirFS(filepath.Join(goroot, "src")), func(done, total int) {
+		p.Update(fmt.Sprintf("reading the standard library's comments: %d of %d files", done, total))
+	})
+	if err != nil {
+		return err
+	}
+	sources := corpus.Tasks()
+	for i, source := range sources {
+		p.Update(fmt.Sprintf("tasks: %d of %d, %s", i+1, len(sources), source.Name))
+		t, err := text.Build(source.Examples, data.Options{Name: source.Name, Source: godoc.Source + ": " + source.Description, Licence: godoc.Licence})
+		if err != nil {
+			return err
+		}
+		if _, err := library.PublishTask(ctx, c.Store, t, true); err != nil {
+			return err
+		}
+	}
+	trained, err := corpus.Modules(func(module string, done float64) {
+		p.Update(fmt.Sprintf("training the module %s: %.0f %%", module, 100*done))
+	})
+	if err != nil {
+		return err
+	}
+	for _, m := range trained {
+		if _, err := library.PublishModule(ctx, c.Store, m, true); err != nil {
+			return err
+		}
+	}
+	p.Say("%d tasks of %d documented declarations, %d embedding modules", len(sources), len(corpus.Comments), len(trained))
+	return nil
+}
+
+// findGoroot asks the toolchain where it is.
+func findGoroot(ctx context.Context) (string, error) {
+	out, err := exec.CommandContext(ctx, "go", "env", "GOROOT").Output()
+	if dir := strings.TrimSpace(string(out)); err == nil && dir != "" {
+		return dir, nil
+	}
+	return "", errors.New("no Go installation is found (`go env GOROOT` does not answer): give one with --goroot")
+}
+
+// demoRun runs the experiment demo, compares its arms and writes the report.
+func (a app) demoRun(ctx context.Context, c *client.Client, trials int, output string) error {
+	spec, err := json.Marshal(map[string]any{"experiment": demoExperiment, "trials": trials})
+	if err != nil {
+		return err
+	}
+	name, err := c.StartRun(ctx, catalog.KindExperiment, "", demoExperiment, spec)
+	if err != nil {
+		return err
+	}
+	a.Say("run %s: a controller pretrained on some tasks, and searches of %d trials in every arm on others%s", name, trials, follow.Where(c, name))
+	found, err := follow.Wait(ctx, a.App, c, client.Run, name)
+	if ctx.Err() != nil {
+		return terminal.ErrInterrupted
+	}
+	if err != nil {
+		return err
+	}
+	result := found.Run
+	st, err := library.ReadStudy(ctx, c.Store, demoExperiment, name)
+	if err != nil {
+		return err
+	}
+	if output == "" {
+		output = filepath.Join(a.Config.DataDir, "report.html")
+	}
+	if err := terminal.WriteFile(output, func(w io.Writer) error { return report.WriteExperiment(w, st, time.Now().Format(terminal.DateFormat)) }); err != nil {
+		return err
+	}
+	a.Print("\n%d searches, %d trials, %s of CPU time\n\n%s\n", result.Searches, result.Trials, terminal.Duration(result.CPUSeconds), follow.StudyTables(st))
+	a.Print("report  %s", output)
+	if c.UI != "" {
+		a.Print("web UI  %s (`starter up` starts it again)", c.UI)
+	}
+	search := result.Outcomes[len(result.Outcomes)-1].Search
+	for _, o := range result.Outcomes {
+		if o.Arm == st.Against && o.Phase == study.Transfer {
+			search = o.Search
+		}
+	}
+	a.Print("more    starter best %s · starter predict %s · starter controller show demo · starter run --help", search, search)
+	return nil
+}

@@ -1,0 +1,124 @@
+package space
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/spf13/cobra"
+
+	"tnaml/activities/library"
+	"tnaml/activities/store"
+	"tnaml/experiments/space"
+	"tnaml/experiments/trainer"
+	"tnaml/nn/child"
+	"tnaml/starter/cli/names"
+	"tnaml/starter/cli/terminal"
+	"tnaml/starter/client"
+)
+
+// wideTower says what the wide tower of a space's text models sees and where it
+// starts.
+func wideTower(settings trainer.BuiltinSettings) string {
+	seen := "tokens"
+	switch n := settings.WideNGrams; {
+	case n == 2:
+		seen = "tokens and pairs of tokens"
+	case n > 2:
+		seen = fmt.Sprintf("tokens and n-grams of up to %d tokens", n)
+	}
+	start := cmp.Or(settings.WideStart, child.DefaultWideStart)
+	if start < 0 {
+		return fmt.Sprintf("The wide tower of a text model sees %s (wide_ngrams) and starts from zero (wide_start).", seen)
+	}
+	return fmt.Sprintf("The wide tower of a text model sees %s (wide_ngrams) and starts from %v of naive Bayes' weights (wide_start).", seen, start)
+}
+
+// trainerLine says who trains a space's models, and what they are compared by.
+func trainerLine(sp *space.Space) string {
+	d := trainer.Find(sp.TrainerName())
+	filled := trainer.FillObjective(d, sp.Objective)
+	line := fmt.Sprintf("Models are trained by %s; the objective is %s, to %s.", d.Name(), filled.Metric, filled.Direction)
+	if builtin, ok := d.(trainer.Builtin); ok {
+		if settings, err := builtin.Settings(sp); err == nil {
+			line += "\n" + wideTower(settings)
+		}
+	}
+	return line
+}
+
+// app is the program, with the commands of spaces.
+type app struct{ *terminal.App }
+
+// Command is the command space.
+func Command(t *terminal.App) *cobra.Command {
+	a := app{t}
+	cmd := &cobra.Command{Use: "space", Short: "Search spaces: the choices and their options"}
+	var overwrite bool
+	add := &cobra.Command{
+		Use: "add FILE.yaml", Short: "Store a search space of your own", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			b, err := os.ReadFile(args[0])
+			if err != nil {
+				return err
+			}
+			sp, err := trainer.Load(b)
+			if err != nil {
+				return fmt.Errorf("%s: %w", args[0], err)
+			}
+			if err := client.CheckName("space", sp.Name); err != nil {
+				return err
+			}
+			return a.WithClient(cmd.Context(), func(c *client.Client) error {
+				if err := library.PublishSpace(cmd.Context(), c.Store, sp, overwrite); err != nil {
+					return err
+				}
+				a.Print("space %s: %s", sp.Name, sp.Digest())
+				return nil
+			})
+		},
+	}
+	add.Flags().BoolVar(&overwrite, "overwrite", false, "give the name to this space even if it has another")
+	cmd.AddCommand(add, &cobra.Command{
+		Use: "list", Short: "List the search spaces", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.WithClient(cmd.Context(), func(c *client.Client) error {
+				entries, err := c.Store.Names(cmd.Context(), store.Space, "")
+				if err != nil {
+					return err
+				}
+				for _, name := range space.BuiltinNames() {
+					a.Print("%s (built in)", name)
+				}
+				for _, e := range entries {
+					a.Print("%s", e.Name)
+				}
+				return nil
+			})
+		},
+	}, a.JSONFlag(&cobra.Command{
+		Use: "show SPACE", Short: "Show a search space", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.WithClient(cmd.Context(), func(c *client.Client) error {
+				sp, err := library.LoadSpace(cmd.Context(), c.Store, args[0])
+				if err != nil {
+					return err
+				}
+				if a.JSON {
+					return a.PrintJSON(sp)
+				}
+				t := terminal.NewTable(table.Row{"choice", "options"})
+				for _, c := range sp.Choices {
+					t.AppendRow(table.Row{c.Name, strings.Trim(fmt.Sprint(c.Options), "[]")})
+				}
+				a.Print("%s: %s\n\n%s", sp.Name, sp.Description, t.Render())
+				a.Print("\n%s", trainerLine(sp))
+				return nil
+			})
+		},
+	}))
+	cmd.AddCommand(names.RemoveCommand(a.App, names.Space))
+	return terminal.Group(cmd)
+}

@@ -1,0 +1,72 @@
+package terminal
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"tnaml/starter/client"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// least is the annotation of a flag that takes numbers from a bound on.
+const least = "tnaml-least"
+
+// The bounds.
+const (
+	aboveZero = "positive"
+	fromZero  = "0 or more"
+)
+
+// Positive says that flags take numbers above zero: one that is given as zero is
+// refused, and not taken for the default, for which a zero stands within.
+func Positive(cmd *cobra.Command, flags ...string) { bound(cmd, aboveZero, flags) }
+
+// NotNegative says that flags take zero and what is above.
+func NotNegative(cmd *cobra.Command, flags ...string) { bound(cmd, fromZero, flags) }
+
+func bound(cmd *cobra.Command, by string, flags []string) {
+	for _, f := range flags {
+		if err := cmd.Flags().SetAnnotation(f, least, []string{by}); err != nil {
+			panic(err) // there is no such flag
+		}
+	}
+}
+
+// CheckNumbers checks the flags that were given against their bounds.
+func CheckNumbers(flags *pflag.FlagSet) error {
+	var errs []error
+	flags.Visit(func(f *pflag.Flag) {
+		by := f.Annotations[least]
+		if len(by) == 0 {
+			return
+		}
+		v, err := strconv.ParseFloat(f.Value.String(), 64)
+		if err != nil || math.IsInf(v, 0) || !(v > 0 || v == 0 && by[0] == fromZero) {
+			errs = append(errs, fmt.Errorf("--%s is %s: it must be %s", f.Name, f.Value, by[0]))
+		}
+	})
+	return errors.Join(errs...)
+}
+
+// Group makes a command that only holds others say which, and fail.
+func Group(cmd *cobra.Command) *cobra.Command {
+	cmd.Args = cobra.ArbitraryArgs
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		var names []string
+		for _, c := range cmd.Commands() {
+			if c.IsAvailableCommand() {
+				names = append(names, c.Name())
+			}
+		}
+		what := "needs one of"
+		if len(args) > 0 {
+			what = fmt.Sprintf("has no command %q; there are", args[0])
+		}
+		return client.Usage(fmt.Errorf("%s %s: %s", cmd.CommandPath(), what, strings.Join(names, ", ")))
+	}
+	return cmd
+}

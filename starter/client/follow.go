@@ -1,0 +1,189 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	sdk "go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
+
+	"tnaml/activities"
+	"tnaml/workflows"
+)
+
+// State is what one who follows must tell apart.
+type State string
+
+// The states.
+const (
+	// Working: it goes on.
+	Working State = "working"
+	// Paused: it waits for somebody to resume it; the progress has the reason.
+	Paused State = "paused"
+	// Silent: no worker answers, so nobody knows how far it is.
+	Silent State = "silent"
+)
+
+// Progress is where a search or a run stands.
+type Progress struct {
+	State State
+	// One of these is there, but where State is Silent.
+	Search     *SearchProgress
+	Run        *RunProgress
+	Collection *CollectionProgress
+}
+
+// SearchProgress is where a search stands.
+type SearchProgress struct {
+	workflows.Progress
+	// Images says how many images have the features that are being computed, where the
+	// search prepares them: only their activities' heartbeats know.
+	Images activities.Images
+}
+
+// RunProgress is where a run of an experiment stands.
+type RunProgress struct {
+	workflows.ExperimentProgress
+	// Flight holds its searches in flight, those that answered.
+	Flight []SearchProgress
+}
+
+// Result is what a search or a run found, or a collection did; the others are nil.
+type Result struct {
+	Search     *workflows.SearchResult
+	Run        *workflows.ExperimentResult
+	Collection *activities.Collected
+}
+
+// Follow follows a search, a run or a collection until it ends, or ctx does, and tells its progress.
+// Where it ended without a result, that is the error; it goes on if ctx ends.
+func (c *Client) Follow(ctx context.Context, name string, tell func(Progress)) (Result, error) {
+	kind, err := c.KindOf(ctx, name)
+	if err != nil {
+		return Result{}, err
+	}
+	var r Result
+	switch kind {
+	case Run:
+		r.Run = &workflows.ExperimentResult{}
+		err = c.wait(ctx, kind, name, 2*pollEvery, r.Run, tell)
+	case Collection:
+		r.Collection = &activities.Collected{}
+		err = c.wait(ctx, kind, name, pollEvery, r.Collection, tell)
+	default:
+		r.Search = &workflows.SearchResult{}
+		err = c.wait(ctx, kind, name, pollEvery, r.Search, tell)
+	}
+	return r, err
+}
+
+// wait waits for a workflow; its error is returned as it is.
+func (c *Client) wait(ctx context.Context, kind Kind, name string, every time.Duration, result any, tell func(Progress)) error {
+	done := make(chan error, 1)
+	go func() { done <- c.Temporal.GetWorkflow(ctx, name, "").Get(ctx, result) }()
+	answered := time.Now()
+	for {
+		p, err := c.progress(ctx, kind, name)
+		switch {
+		case errors.As(err, new(*NotFoundError)):
+			return err
+		case err == nil:
+			answered = time.Now()
+			tell(p)
+		case ctx.Err() == nil && time.Since(answered) > queryTimeout:
+			tell(Progress{State: Silent})
+		}
+		select {
+		case err := <-done:
+			if ctx.Err() != nil {
+				return ctx.Err() // the SDK has words of its own for it
+			}
+			return err
+		case <-time.After(every):
+		}
+	}
+}
+
+// Progress asks where a search, a run or a collection stands.
+func (c *Client) Progress(ctx context.Context, name string) (Progress, error) {
+	kind, err := c.KindOf(ctx, name)
+	if err != nil {
+		return Progress{}, err
+	}
+	return c.progress(ctx, kind, name)
+}
+
+func (c *Client) progress(ctx context.Context, kind Kind, name string) (Progress, error) {
+	switch kind {
+	case Search:
+		s, err := c.searchProgress(ctx, name)
+		return Progress{State: stateOf(s.Status), Search: &s}, err
+	case Collection:
+		p, err := c.collectionProgress(ctx, name)
+		return Progress{State: Working, Collection: p}, err
+	}
+	var r RunProgress
+	if err := c.query(ctx, name, &r.ExperimentProgress); err != nil {
+		return Progress{}, called(kind, name, err)
+	}
+	for _, search := range r.Running {
+		if s, err := c.searchProgress(ctx, search); err == nil {
+			r.Flight = append(r.Flight, s)
+		}
+	}
+	return Progress{State: stateOf(r.Status), Run: &r}, nil
+}
+
+func stateOf(status string) State {
+	if status == "paused" {
+		return Paused
+	}
+	return Working
+}
+
+func (c *Client) searchProgress(ctx context.Context, name string) (SearchProgress, error) {
+	var s SearchProgress
+	if err := c.query(ctx, name, &s.Progress); err != nil {
+		return s, called(Search, name, err)
+	}
+	if s.Preparing == "" {
+		return s, nil
+	}
+	if d, err := c.Temporal.DescribeWorkflowExecution(ctx, name, ""); err == nil {
+		s.Images = underWay(d.GetPendingActivities())
+	}
+	return s, nil
+}
+
+// query asks a workflow for its progress, also one that has ended.
+func (c *Client) query(ctx context.Context, name string, progress any) error {
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	response, err := c.Temporal.QueryWorkflowWithOptions(ctx, &sdk.QueryWorkflowWithOptionsRequest{
+		WorkflowID: name, QueryType: workflows.ProgressQuery,
+		QueryRejectCondition: enumspb.QUERY_REJECT_CONDITION_NONE,
+	})
+	if err != nil {
+		return err
+	}
+	if err := response.QueryResult.Get(progress); err != nil {
+		return fmt.Errorf("its progress: %w", err)
+	}
+	return nil
+}
+
+// underWay adds up how many images have the features that are being computed.
+func underWay(pending []*workflowpb.PendingActivityInfo) (sum activities.Images) {
+	for _, a := range pending {
+		var one activities.Images
+		if a.GetActivityType().GetName() == "Features" && converter.GetDefaultDataConverter().FromPayloads(a.GetHeartbeatDetails(), &one) == nil {
+			sum.Done += one.Done
+			sum.Total += one.Total
+		}
+	}
+	return sum
+}
