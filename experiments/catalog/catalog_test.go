@@ -162,7 +162,9 @@ func TestPlans(t *testing.T) {
 		spec string
 		want []string
 	}{
-		{KindPretrain, `{"experiment":"small"}`, []string{"pretrain/multitask/s1 small 30", "pretrain/short/s4 small-short 3", "pretrain/named/s1 other 6"}},
+		{KindPretrain, `{"experiment":"small"}`, []string{
+			"pretrain/multitask/s1 small 30", "pretrain/short/s4 small-short 3", "pretrain/named/s1 other 6",
+		}},
 		{
 			KindPretrain, `{"experiment":"small","pretrain_seed":7,"pretrain_trials":5,"controller":"mine","pretrain":["no-task-embedding"],"pretrain_tasks":["a"]}`,
 			[]string{"pretrain/no-task-embedding/s7 mine-no-task-embedding 5"},
@@ -188,7 +190,9 @@ func TestPlans(t *testing.T) {
 		{KindExperiment, `{"experiment":"small","seeds":[1],"tasks":["d"],"arms":["default"]}`, []string{
 			"pretrain/multitask/s1 small 30", `transfer/d/random/s1 random "" 5`, `transfer/d/naml/s1 naml "" 5`, `transfer/d/transfer/s1 naml "multitask" 5`,
 		}},
-		{KindExperiment, `{"experiment":"small","seeds":[1],"tasks":["d"],"arms":[{"name":"naml","strategy":"random"}]}`, []string{`transfer/d/naml/s1 random "" 5`}},
+		{KindExperiment, `{"experiment":"small","seeds":[1],"tasks":["d"],"arms":[{"name":"naml","strategy":"random"}]}`, []string{
+			`transfer/d/naml/s1 random "" 5`,
+		}},
 	} {
 		if got := names(plan(t, c.kind, c.spec)); !slices.Equal(got, c.want) {
 			t.Errorf("%s %s:\n%s\nwant\n%s", c.kind, c.spec, strings.Join(got, "\n"), strings.Join(c.want, "\n"))
@@ -280,23 +284,33 @@ func TestSpecsRefuse(t *testing.T) {
 			`the arm's name "X" must be lower-case`, `unknown strategy "grid" (known: random, naml, fixed)`, `starts from "a b"`, `"arms"[1] has an empty name`,
 			`the arm "r" starts from "short", but its strategy "random" starts from none`, `"arms"[3] has an empty name`,
 		}},
-		{e, KindExperiment, `{"experiment":"small","arms":[{"nam":"x"},3]}`, []string{`"arms[0]"`, `unknown field "nam"`, "known fields: name, strategy, settings, from", `"arms[1]"`}},
+		{e, KindExperiment, `{"experiment":"small","arms":[{"nam":"x"},3]}`, []string{
+			`"arms[0]"`, `unknown field "nam"`, "known fields: name, strategy, settings, from", `"arms[1]"`,
+		}},
 		{e, KindExperiment, `{"experiment":"small","arms":[{"name":"x","settings":{"baseline":{"decay":9}}},{"name":"y","strategy":"fixed"}]}`, []string{
 			`the "settings" of the arm "x": baseline: decay 9`, `the "settings" of the arm "y": no "architecture"`,
 		}},
 		{e, KindExperiment, `{"experiment":"small","arms":[]}`, []string{`"arms" is empty (known: random`}},
 		{e, KindExperiment, `{"experiment":"small","settings":{"naml":{"baseline":{"decay":7},"x":1}}}`, []string{`"settings"`, `"x"`}},
-		{e, KindExperiment, `{"experiment":"small","settings":{"baseline":{"decay":7}}}`, []string{`"settings"`, `unknown strategy "baseline" (known: random, naml`}},
+		{e, KindExperiment, `{"experiment":"small","settings":{"baseline":{"decay":7}}}`, []string{
+			`"settings"`, `unknown strategy "baseline" (known: random, naml`,
+		}},
 		{e, KindExperiment, `{"experiment":"small","arms":["x"],"pretrain_trials":-1,"pretrain_tasks":["c"],"lag":0,"trial_timeout":"soon","space":""}`, []string{
 			`unknown arm "x"`, `"pretrain_trials" is -1`, `target "c"`, `"lag" is 0`, `"trial_timeout"`, `"space"`,
 		}},
-		{e, KindPretrain, `{"experiment":"small","pretrain":["x"],"pretrain_tasks":[]}`, []string{`unknown pretraining "x" (known: multitask, named, no-task-embedding, short)`, `"pretrain_tasks" is empty`}},
+		{e, KindPretrain, `{"experiment":"small","pretrain":["x"],"pretrain_tasks":[]}`, []string{
+			`unknown pretraining "x" (known: multitask, named, no-task-embedding, short)`, `"pretrain_tasks" is empty`,
+		}},
 		{e, KindPretrain, `{"experiment":"small","pretrain":[]}`, []string{`"pretrain" is empty`}},
 		{e, KindBenchmark, `{"experiment":"small"}`, []string{`"small" has no "benchmark"`}},
 		{policyOnly, KindPretrain, `{"experiment":"policy"}`, []string{`has no "pretrain"`}},
-		{policyOnly, KindTransfer, `{"experiment":"policy","arms":["transfer"]}`, []string{`the arm "transfer" starts from the pretraining "multitask": give "pretrain"`}},
+		{policyOnly, KindTransfer, `{"experiment":"policy","arms":["transfer"]}`, []string{
+			`the arm "transfer" starts from the pretraining "multitask": give "pretrain"`,
+		}},
 		{pretrainOnly, KindTransfer, `{"experiment":"p"}`, []string{`has no "transfer"`}},
-		{policyOnly, KindTransfer, `{"experiment":"policy","arms":["sgd"]}`, []string{`unknown arm "sgd" (known: random, reinforce, trpo, ppo, urex, naml, transfer, no-task-embedding, single-architecture, default, paper)`}},
+		{policyOnly, KindTransfer, `{"experiment":"policy","arms":["sgd"]}`, []string{
+			`unknown arm "sgd" (known: random, reinforce, trpo, ppo, urex, naml, transfer, no-task-embedding, single-architecture, default, paper)`,
+		}},
 		{e, KindTransfer, `[]`, []string{"not a JSON object"}},
 		{e, KindTransfer, `null`, []string{"null"}},
 		{e, Kind("Search"), `{}`, []string{"unknown kind"}},

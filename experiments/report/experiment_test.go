@@ -228,7 +228,8 @@ func TestTablesFollowTheArms(t *testing.T) {
 	if got := columns(tables[0]); got != "theirs ours dice no-task-embedding reinforce ppo" && got != "theirs ours dice no-task-embedding ppo reinforce" {
 		t.Errorf("columns %s", got)
 	}
-	if !strings.Contains(tables[3].Title, "accuracy-top10 of theirs,") || !strings.HasPrefix(tables[5].Title, "ours against") || tables[5].Rows[0][0].Text != "theirs" {
+	if !strings.Contains(tables[3].Title, "accuracy-top10 of theirs,") ||
+		!strings.HasPrefix(tables[5].Title, "ours against") || tables[5].Rows[0][0].Text != "theirs" {
 		t.Errorf("titles %q, %q", tables[3].Title, tables[5].Title)
 	}
 	for _, table := range tables { // the paper's ablations are of its own arms

@@ -54,7 +54,8 @@ func TestTableByHand(t *testing.T) {
 		t.Fatalf("rows %+v", rows)
 	}
 	random, naml := rows[0].Cell("random"), rows[0].Cell("naml")
-	if !near(random.Validation.Mean, .545) || !near(random.Test.Mean, .445) || random.Models != 10 || random.Seeds != 3 || random.Test.Error != 0 {
+	if !near(random.Validation.Mean, .545) || !near(random.Test.Mean, .445) ||
+		random.Models != 10 || random.Seeds != 3 || random.Test.Error != 0 {
 		t.Errorf("random %+v", random)
 	}
 	for seed, want := range map[int]int{3: 0, 4: 20, 5: 13} {
@@ -132,7 +133,8 @@ func TestCompareByHand(t *testing.T) {
 // What is compared with what, where nobody says.
 func TestBaselineAndReference(t *testing.T) {
 	arms := []Arm{{Name: "a", Strategy: "naml"}, {Name: "b", Strategy: "random"}, {Name: "c", Strategy: "naml", From: "x"}, {Name: "d", Strategy: "random"}}
-	if BaselineOf(arms) != "b" || ReferenceOf(arms) != "c" || BaselineOf(arms[:1]) != "" || ReferenceOf(arms[:2]) != "a" || ReferenceOf(nil) != "" {
+	if BaselineOf(arms) != "b" || ReferenceOf(arms) != "c" ||
+		BaselineOf(arms[:1]) != "" || ReferenceOf(arms[:2]) != "a" || ReferenceOf(nil) != "" {
 		t.Error("the default baseline or reference")
 	}
 	s := &Study{Arms: arms, Against: "c", Ledgers: []Ledger{
@@ -186,7 +188,8 @@ func TestMinimised(t *testing.T) {
 	}
 	row := s.Table()[0]
 	random, naml := row.Cell("random"), row.Cell("naml")
-	if !near(random.Validation.Mean, 120) || !near(naml.Validation.Mean, 55) || !near(naml.Test.Mean, 54.9) || !near(naml.First, 155) || !near(random.First, 120) {
+	if !near(random.Validation.Mean, 120) || !near(naml.Validation.Mean, 55) ||
+		!near(naml.Test.Mean, 54.9) || !near(naml.First, 155) || !near(random.First, 120) {
 		t.Errorf("%+v, %+v", random, naml)
 	}
 	if c := s.Comparisons(); len(c) != 1 || c[0].Test != (metrics.Tally{Wins: 1}) || !near(c[0].Difference, 54.9-119.9) {
