@@ -213,7 +213,7 @@ func searchable(t *testing.T, c client.Client) {
 	t.Helper()
 	values := map[string]any{
 		"TnamlExperiment": "nlp", "TnamlTasks": []string{"one", "two"}, "TnamlStrategy": "naml", "TnamlStatus": "running",
-		"TnamlSeed": 7, "TnamlTrials": 500, "TnamlBestAccuracy": 0.75,
+		"TnamlSeed": 7, "TnamlTrials": 500, "TnamlBest": 0.75,
 	}
 	if got, want := slices.Sorted(maps.Keys(values)), slices.Sorted(maps.Keys(searchAttributes())); !slices.Equal(got, want) {
 		t.Fatalf("tried with %v, there are %v", got, want)
@@ -234,7 +234,7 @@ func searchable(t *testing.T, c client.Client) {
 	}
 	for _, query := range []string{
 		"TnamlExperiment = 'nlp'", "TnamlTasks = 'two'", "TnamlStrategy = 'naml'", "TnamlStatus = 'running'",
-		"TnamlSeed = 7", "TnamlTrials > 499", "TnamlBestAccuracy > 0.7 AND TnamlBestAccuracy < 0.8",
+		"TnamlSeed = 7", "TnamlTrials > 499", "TnamlBest > 0.7 AND TnamlBest < 0.8",
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		for {

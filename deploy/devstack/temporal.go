@@ -38,7 +38,7 @@ func searchAttributes() map[string]enumspb.IndexedValueType {
 		"TnamlStatus":       enumspb.INDEXED_VALUE_TYPE_KEYWORD,
 		"TnamlSeed":         enumspb.INDEXED_VALUE_TYPE_INT,
 		"TnamlTrials":       enumspb.INDEXED_VALUE_TYPE_INT,
-		"TnamlBestAccuracy": enumspb.INDEXED_VALUE_TYPE_DOUBLE,
+		"TnamlBest": enumspb.INDEXED_VALUE_TYPE_DOUBLE,
 	}
 }
 
