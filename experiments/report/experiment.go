@@ -84,7 +84,8 @@ func validateStudy(s *study.Study) error {
 	}
 	for i := range s.Ledgers {
 		if l := &s.Ledgers[i]; l.Config.Space.Objective.Metric != "" && l.Config.Space.Objective != s.Objective() {
-			errs = append(errs, fmt.Errorf("report: search %q optimises %v, others %v: they cannot be compared", l.Search, l.Config.Space.Objective, s.Objective()))
+			errs = append(errs, fmt.Errorf("report: search %q optimises %v, others %v: they cannot be compared",
+				l.Search, l.Config.Space.Objective, s.Objective()))
 			break
 		}
 	}

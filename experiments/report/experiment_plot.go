@@ -66,7 +66,7 @@ func optionFigures(s *study.Study, t *targetView) ([]optionFigure, error) {
 		if len(l.Trials) < 2*window {
 			continue
 		}
-		for _, e := range telling(evolutions(l, window)) {
+		for _, e := range telling(evolutions(l, window), window) {
 			f, err := e.figure(l, window, fmt.Sprintf("%s-%s-option-%d", t.ID, arm, e.choice+1))
 			if err != nil {
 				return nil, err
@@ -101,17 +101,17 @@ func evolutions(l *study.Ledger, window int) []evolution {
 }
 
 // telling are the evolutions to show: that of the module, as in the paper, where
-// the space has one; else those that moved most, without those that hardly moved.
-func telling(all []evolution) []evolution {
+// the space has one; else those that moved most, without those that moved less than
+// twice as far as chance does.
+func telling(all []evolution, window int) []evolution {
 	for _, e := range all {
 		if e.Name == trainer.Module {
 			return []evolution{e}
 		}
 	}
-	const hardly = .2 // two samples of 100 trials, of a few options, are .1 apart by chance
-	moved := func(e evolution) float64 { return metrics.Moved(e.first(), e.last()) }
-	all = slices.DeleteFunc(all, func(e evolution) bool { return moved(e) < hardly })
-	return foremost(all, maxFigures, moved)
+	far := func(e evolution) float64 { return moved(e.first(), e.last(), window) }
+	all = slices.DeleteFunc(all, func(e evolution) bool { return far(e) < chance(len(e.Options), window) })
+	return foremost(all, maxFigures, far)
 }
 
 func (e evolution) figure(l *study.Ledger, window int, id string) (optionFigure, error) {

@@ -137,8 +137,8 @@ func WriteJSON(w io.Writer, in Input) error {
 		for _, a := range tv.Arms {
 			r := result{
 				Task: tv.Task, Search: a.Search, Strategy: a.Strategy, Seed: a.Seed, Trials: a.Trials, Failed: a.Failed,
-				Models: a.Top.Models(), Validation: a.Top.Validation, Test: a.Top.Test, Tested: a.Tested, Gap: trainer.Reward(a.Scale.Objective, a.Top.Gap()), Best: []int{},
-				CPUSeconds: a.Cost.CPU, Cached: a.Cost.Cached, Curve: a.curve,
+				Models: a.Top.Models(), Validation: a.Top.Validation, Test: a.Top.Test, Tested: a.Tested,
+				Gap: trainer.Reward(a.Scale.Objective, a.Top.Gap()), Best: []int{}, CPUSeconds: a.Cost.CPU, Cached: a.Cost.Cached, Curve: a.curve,
 			}
 			for _, t := range a.Top.Trials {
 				r.Best = append(r.Best, t.Trial)

@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 
 	"tnaml/experiments/metrics"
@@ -31,7 +32,7 @@ type armOptions struct {
 type choiceShares struct {
 	Choice  string
 	Options []optionShare
-	// Moved is how far the last trials are from the first.
+	// Moved is how far the last trials are from the first, over what chance does.
 	Moved float64
 }
 
@@ -65,7 +66,7 @@ func options(a *arm) (armOptions, bool) {
 		}
 		p := metrics.OptionProbabilities(a.search.Trials, a.task, c, len(choice.Options), o.Window)
 		first, last := p[0], p[len(p)-1]
-		row := choiceShares{Choice: choice.Name, Moved: metrics.Moved(first, last)}
+		row := choiceShares{Choice: choice.Name, Moved: moved(first, last, o.Window)}
 		shown, others := mostTaken(first, last), optionShare{First: 1, Last: 1}
 		for _, k := range shown {
 			row.Options = append(row.Options, optionShare{fmt.Sprint(choice.Options[k]), first[k], last[k], k == modal[c]})
@@ -80,6 +81,17 @@ func options(a *arm) (armOptions, bool) {
 	o.Of = len(o.Choices)
 	o.Choices = foremost(o.Choices, maxChoices, func(c choiceShares) float64 { return c.Moved })
 	return o, true
+}
+
+// moved is how far two windows of a choice are apart, less what two samples from a
+// uniform distribution are apart in the mean.
+func moved(first, last []float64, window int) float64 {
+	return metrics.Moved(first, last) - chance(len(first), window)
+}
+
+// chance is √((k−1)/πn) for k options and n trials each.
+func chance(options, window int) float64 {
+	return math.Sqrt(float64(options-1) / (math.Pi * float64(window)))
 }
 
 // mostTaken are the options taken most often, by index, in their order: all where

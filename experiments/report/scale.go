@@ -84,12 +84,11 @@ func (s scale) points() string {
 
 // about says what is averaged; errors goes on after "two standard errors".
 func (s scale) about(errors string) string {
-	name := s.Name()
-	which := fmt.Sprintf("the best validation %s", s.Metric)
+	which := "the best validation " + s.Metric
 	if s.Direction == space.Minimise {
 		which = fmt.Sprintf("the least validation %s, of which less is better", s.Metric)
 	}
-	return fmt.Sprintf("%s%s: the mean over the %d models with %s, ± two standard errors%s", strings.ToUpper(name[:1]), name[1:], topN, which, errors)
+	return fmt.Sprintf("%s: the mean over the %d models with %s, ± two standard errors%s", s.Name(), topN, which, errors)
 }
 
 // less says in a note that less is better, where it is.
@@ -106,10 +105,11 @@ func (s scale) Notes() string {
 }
 
 func (s scale) gapNote() string {
+	difference := "validation − test"
 	if s.Direction == space.Minimise {
-		return fmt.Sprintf("Gap: test − validation, %s; what of the validation %s is due to having been chosen by it.", s.points(), s.Metric)
+		difference = "test − validation"
 	}
-	return fmt.Sprintf("Gap: validation − test, %s; what of the validation %s is due to having been chosen by it.", s.points(), s.Metric)
+	return fmt.Sprintf("Gap: %s, %s; what of the validation %s is due to having been chosen by it.", difference, s.points(), s.Metric)
 }
 
 // factor is what a value is multiplied by to be drawn.
