@@ -84,8 +84,7 @@ func queryPosition(ctx context.Context, c client.Client, name string) (activitie
 	return p, value.Get(&p)
 }
 
-// best returns a task's best trials by validation accuracy, as accuracy-topN
-// has them.
+// best returns a task's best trials, as accuracy-topN has them.
 func (f *found) best(task int) (metrics.TopN, bool) {
 	return metrics.AccuracyTopN(f.trials, task, search.TopN)
 }
@@ -101,12 +100,16 @@ type row struct {
 	WallSeconds float64        `json:"wall_seconds"`
 	Cached      bool           `json:"cached"`
 	Worker      string         `json:"worker"`
+
+	// validation and test are the objective's values for people.
+	validation, test string
 }
 
 func (f *found) row(i int) row {
 	t := f.trials[i]
 	r := row{Trial: t, TaskName: f.config.Tasks[t.Task].Name, Summary: trainer.Describe(&f.config.Space, t.Actions)}
 	r.Choices, _ = f.config.Space.Values(t.Actions) // told trials fit their space
+	r.validation, r.test = f.value(t.Validation), f.onTest(t.Test)
 	if i < len(f.costs) {
 		c := f.costs[i]
 		r.CPUSeconds, r.WallSeconds, r.Cached, r.Worker = c.CPUSeconds, c.WallSeconds, c.Cached, c.Worker
@@ -149,7 +152,7 @@ func (a *app) trialsCommand() *cobra.Command {
 					if r.Reason != "" {
 						summary += " · " + r.Reason
 					}
-					t.AppendRow(table.Row{r.Trial.Trial, r.TaskName, r.Status, f.value(r.Validation), f.value(r.Test), cpu, summary})
+					t.AppendRow(table.Row{r.Trial.Trial, r.TaskName, r.Status, r.validation, r.test, cpu, summary})
 				}
 				a.print("%s", t.Render())
 				return nil
@@ -164,6 +167,14 @@ func (a *app) trialsCommand() *cobra.Command {
 
 // value writes an objective's value for people.
 func (f *found) value(v float64) string { return trainer.Text(f.config.Space.Objective, v) }
+
+// onTest writes a value on the test split, which a trainer may not have.
+func (f *found) onTest(v float64) string {
+	if !metrics.Tested(f.trials, f.config.Space.Objective) {
+		return "–"
+	}
+	return f.value(v)
+}
 
 func (a *app) trialsCSV(f *found, from int) error {
 	return report.WriteCSV(a.Stdout, report.Input{Searches: []report.Search{{
@@ -223,10 +234,10 @@ func (a *app) bestCommand() *cobra.Command {
 						a.print("")
 					}
 					a.print("%s: %s-top%d validation %s, test %s ± %s", e.Task, f.config.Space.Objective.Metric, e.Models,
-						f.value(e.Validation), f.value(e.Test), strings.TrimSuffix(f.value(e.TestError), " %"))
+						f.value(e.Validation), f.onTest(e.Test), strings.TrimSuffix(f.onTest(e.TestError), " %"))
 					t := newTable(table.Row{"", "trial", "validation", "test", "model"}, "trial", "validation", "test")
 					for k, r := range e.Best {
-						t.AppendRow(table.Row{k + 1, r.Trial.Trial, f.value(r.Validation), f.value(r.Test), r.Summary})
+						t.AppendRow(table.Row{k + 1, r.Trial.Trial, r.validation, r.test, r.Summary})
 					}
 					a.print("%s", t.Render())
 				}

@@ -29,7 +29,7 @@ type pick struct {
 
 func (p *pick) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&p.task, "task", "", "the task, of a search over several")
-	cmd.Flags().IntVar(&p.trial, "trial", -1, "the trial (default: the task's best by validation accuracy)")
+	cmd.Flags().IntVar(&p.trial, "trial", -1, "the trial (default: the task's best on the validation split)")
 	notNegative(cmd, "trial")
 }
 
@@ -101,7 +101,8 @@ func (a *app) modelExportCommand() *cobra.Command {
 				if a.json {
 					return a.printJSON(map[string]any{"file": name, "bytes": len(b), "trial": r})
 				}
-				a.print("%s: trial %d of %s, validation %s, test %s, %s\n%s", name, r.Trial.Trial, r.TaskName, percent(r.Validation), percent(r.Test), humanize.Bytes(uint64(len(b))), r.Summary)
+				a.print("%s: trial %d of %s, validation %s, test %s, %s\n%s",
+					name, r.Trial.Trial, r.TaskName, r.validation, r.test, humanize.Bytes(uint64(len(b))), r.Summary)
 				return nil
 			})
 		},

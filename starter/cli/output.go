@@ -40,7 +40,7 @@ func (a *app) printJSON(v any) error {
 	return e.Encode(v)
 }
 
-// percent is an accuracy for people.
+// percent is a fraction for people.
 func percent(v float64) string { return fmt.Sprintf("%.2f %%", 100*v) }
 
 // duration is a time span in two units at most.
