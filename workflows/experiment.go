@@ -375,6 +375,7 @@ func summaryOf(o library.Outcome, spec SearchSpec) string {
 // filled is an outcome with what the search left behind.
 func filled(o library.Outcome, s *SearchResult) library.Outcome {
 	o.Status, o.Trials, o.Failed, o.Cached, o.CPUSeconds = s.Status, s.Trials, s.Failed, s.Cached, s.CPUSeconds
+	o.Objective = s.Objective
 	o.Config, o.Ledger, o.Costs, o.Controller = s.Config, s.Ledger, s.Costs, s.Controller
 	for _, a := range s.Accuracy {
 		o.Validation += a.Validation / float64(len(s.Accuracy))

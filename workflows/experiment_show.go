@@ -12,6 +12,7 @@ import (
 	"tnaml/activities/library"
 	"tnaml/experiments/catalog"
 	"tnaml/experiments/study"
+	"tnaml/experiments/trainer"
 )
 
 // ExperimentProgress is where an experiment stands, for people and scripts.
@@ -150,8 +151,8 @@ func experimentDetails(p ExperimentProgress, outcomes []library.Outcome, verdict
 		if o.Phase == study.Pretrain {
 			task = "(all)"
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %d | %d | %.2f %% | %.2f %% | %s |\n",
-			o.Phase, task, o.Arm, o.Seed, o.Trials, 100*o.Validation, 100*o.Test, note)
+		fmt.Fprintf(&b, "| %s | %s | %s | %d | %d | %s | %s | %s |\n",
+			o.Phase, task, o.Arm, o.Seed, o.Trials, trainer.Text(o.Objective, o.Validation), trainer.Text(o.Objective, o.Test), note)
 	}
 	return b.String()
 }

@@ -60,7 +60,7 @@ func ExportModel(ctx context.Context, s store.Store, name string, config *search
 	}
 	info := BundleInfo{
 		Task: taskRef.Name, Search: name, Trial: t.Trial, Summary: trainer.Describe(&config.Space, t.Actions),
-		Validation: t.Validation, Test: t.Test,
+		Validation: t.Metrics["validation_"+trainer.Accuracy], Test: t.Metrics["test_"+trainer.Accuracy],
 	}
 	if config.Kind() == string(data.Image) {
 		return exportImage(ctx, s, config, t, b, info)

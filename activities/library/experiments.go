@@ -10,6 +10,7 @@ import (
 
 	"tnaml/activities/store"
 	"tnaml/experiments/catalog"
+	"tnaml/experiments/space"
 	"tnaml/experiments/study"
 	"tnaml/nn/safetensors"
 )
@@ -73,11 +74,12 @@ type Outcome struct {
 	Failed     int     `json:"failed,omitempty"`
 	Cached     int     `json:"cached,omitempty"`
 	CPUSeconds float64 `json:"cpu_seconds"`
-	// Validation and Test are accuracy-top10, of the one task, or the mean over
+	// Validation and Test are the Objective's top10, of the one task, or the mean over
 	// the tasks of a pretraining; Models is the number averaged.
-	Validation float64 `json:"validation_top10"`
-	Test       float64 `json:"test_top10"`
-	Models     int     `json:"models,omitempty"`
+	Objective  space.Objective `json:"objective,omitzero"`
+	Validation float64         `json:"validation_top10"`
+	Test       float64         `json:"test_top10"`
+	Models     int             `json:"models,omitempty"`
 
 	Config     store.Ref `json:"config,omitempty"`
 	Ledger     store.Ref `json:"ledger,omitempty"`

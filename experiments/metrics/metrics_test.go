@@ -284,6 +284,10 @@ func TestOptions(t *testing.T) {
 	equal(t, "a window longer than the search", [][]float64(nil), OptionProbabilities(trials, 0, 1, 3, 7))
 	panics(t, "no window", func() { OptionProbabilities(trials, 0, 1, 3, 0) })
 
+	equal(t, "not moved", 0., Moved([]float64{.2, .8}, []float64{.2, .8}))
+	equal(t, "moved", .5, Moved([]float64{.5, .5, 0}, []float64{0, .5, .5}))
+	equal(t, "moved wholly", 1., Moved([]float64{1, 0}, []float64{0, 1}))
+
 	for _, c := range []struct {
 		task, window int
 		actions      []int

@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"fmt"
+	"math"
 
 	"tnaml/experiments/search"
 )
@@ -42,6 +43,16 @@ func OptionProbabilities(trials []search.Trial, task, choice, options, window in
 		rows = append(rows, row)
 	}
 	return rows
+}
+
+// Moved is how far apart two distributions over options are: the total variation
+// distance, from 0 for equal ones to 1 for those without an option in common.
+func Moved(from, to []float64) float64 {
+	var s sum
+	for k := range from {
+		s.add(math.Abs(to[k] - from[k]))
+	}
+	return s.value() / 2
 }
 
 // ModalArchitecture returns, for each choice, the option taken most often among

@@ -77,7 +77,8 @@ type pair struct {
 	// Validation and Test count the cases in which A has the better
 	// accuracy-top10, cannot be told from B, or has the worse one.
 	Validation, Test metrics.Tally
-	Cases            int
+	// Cases counts them, Tested those with values on the test split.
+	Cases, Tested int
 }
 
 // pairs counts wins, draws and losses for each two strategies, the baseline
@@ -95,8 +96,12 @@ func pairs(tasks []*taskView) []pair {
 						continue
 					}
 					p.Cases++
-					p.Validation.Add(metrics.Compare(x.Top.Validation, y.Top.Validation))
-					p.Test.Add(metrics.Compare(x.Top.Test, y.Top.Test))
+					o := tv.Scale.Objective
+					p.Validation.Add(metrics.Compare(x.Top.Validation.Reward(o), y.Top.Validation.Reward(o)))
+					if x.Tested && y.Tested {
+						p.Tested++
+						p.Test.Add(metrics.Compare(x.Top.Test.Reward(o), y.Top.Test.Reward(o)))
+					}
 				}
 			}
 			if p.Cases > 1 {

@@ -93,7 +93,7 @@ func TestPairs(t *testing.T) {
 		made("naml", "d", 1, 20, always(.9)), made("other", "d", 1, 20, always(.8)), // a single case
 	)
 	tally := metrics.Tally{Wins: 1, Draws: 1, Losses: 1}
-	if diff := cmp.Diff([]pair{{A: "naml", B: "random", Validation: tally, Test: tally, Cases: 3}}, v.Pairs); diff != "" {
+	if diff := cmp.Diff([]pair{{A: "naml", B: "random", Validation: tally, Test: tally, Cases: 3, Tested: 3}}, v.Pairs); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -126,7 +126,7 @@ func TestBold(t *testing.T) {
 func TestFormats(t *testing.T) {
 	for _, c := range []struct{ got, want string }{
 		{points(.98765), "98.77"}, {points(-.0123), "−1.23"}, {points(-.000001), "0.00"}, {points(1), "100.00"},
-		{estimate(metrics.Estimate{Mean: .981, Error: .0012}), "98.10 ± 0.12"},
+		{scaleOf(&space.Space{}).Estimate(metrics.Estimate{Mean: .981, Error: .0012}), "98.10 ± 0.12"},
 		{duration(0), "0.00 s"}, {duration(9.876), "9.88 s"}, {duration(75.04), "75.0 s"}, {duration(600), "10.0 min"},
 		{duration(3600 * 1234.56), "1,234.6 h"}, {duration(-7200), "−2.0 h"}, {duration(-90), "−90.0 s"},
 		{count(1234567), "1,234,567"}, {label("deep_learning_rate"), "deep learning rate"},

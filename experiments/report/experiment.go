@@ -82,6 +82,13 @@ func validateStudy(s *study.Study) error {
 	if len(s.Ledgers) == 0 {
 		errs = append(errs, fmt.Errorf("report: the experiment %q has no search that has begun", s.Experiment))
 	}
+	for i := range s.Ledgers {
+		if l := &s.Ledgers[i]; l.Config.Space.Objective.Metric != "" && l.Config.Space.Objective != s.Objective() {
+			errs = append(errs, fmt.Errorf("report: search %q optimises %v, others %v: they cannot be compared",
+				l.Search, l.Config.Space.Objective, s.Objective()))
+			break
+		}
+	}
 	return errors.Join(append(errs, in.validate())...)
 }
 

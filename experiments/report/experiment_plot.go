@@ -3,11 +3,11 @@ package report
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"tnaml/experiments/metrics"
 	"tnaml/experiments/search"
 	"tnaml/experiments/search/strategy"
+	"tnaml/experiments/space"
 	"tnaml/experiments/study"
 	"tnaml/experiments/trainer"
 )
@@ -16,6 +16,7 @@ import (
 // centre): each arm's mean over its seeds, with the band from the lowest to the
 // highest where there are several.
 func armFigures(s *study.Study, t *targetView, looks looks) ([]figure, error) {
+	sc, splits := scale{Objective: s.Objective()}, splitsOf(s.Tested())
 	drawings := make([][]series, len(splits))
 	for _, c := range t.Cells {
 		var curves [][]metrics.Point
@@ -25,66 +26,28 @@ func armFigures(s *study.Study, t *targetView, looks looks) ([]figure, error) {
 			}
 		}
 		for i, sp := range splits {
-			if l, ok := bandSeries(c.Arm, looks[c.Arm], curves, sp); ok {
+			if l, ok := bandSeries(c.Arm, looks[c.Arm], curves, sp, sc); ok {
 				drawings[i] = append(drawings[i], l)
 			}
 		}
 	}
-	return splitFigures(t.ID, t.Task, drawings)
+	return splitFigures(sc, t.ID, t.Task, drawings)
 }
 
 // bandSeries is the mean of curves, with a band where there are several.
-func bandSeries(name string, look *armLook, curves [][]metrics.Point, sp split) (series, bool) {
+func bandSeries(name string, look *armLook, curves [][]metrics.Point, sp split, sc scale) (series, bool) {
 	l := series{name: name, arm: &arm{Colour: look.Colour, Dash: look.Dash}}
-	for _, b := range metrics.Bands(curves, sp.value) {
-		x := float64(b.Trials)
-		l.line = append(l.line, xy{X: x, Y: 100 * b.Mean})
-		if len(curves) > 1 {
-			l.low, l.high = append(l.low, xy{X: x, Y: 100 * b.Min}), append(l.high, xy{X: x, Y: 100 * b.Max})
-		}
-	}
+	l.band(metrics.Bands(curves, sp.value), sc.factor(), len(curves) > 1)
 	return l, len(l.line) > 0
 }
 
-// splitFigures draws one figure a split, all with the same axes.
-func splitFigures(id, name string, drawings [][]series) ([]figure, error) {
-	var axes []series
-	for _, lines := range drawings {
-		axes = append(axes, lines...)
-	}
-	if len(axes) == 0 {
-		return nil, nil
-	}
-	right, low, high := extent(axes)
-	var out []figure
-	for i, lines := range drawings {
-		heading := fmt.Sprintf("%s accuracy-top%d, %%", splits[i].name, topN)
-		svg, err := drawLines(lines, right, low, high, fmt.Sprintf("%s-%s", id, strings.ToLower(splits[i].name)), heading+" over trials on "+name)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, figure{heading, svg.SVG})
-	}
-	return out, nil
-}
+// maxFigures is how many choices have a figure, of each arm.
+const maxFigures = 3
 
-// drawLines draws lines within given axes.
-func drawLines(lines []series, right, low, high float64, id, title string) (figure, error) {
-	p := frame()
-	for _, l := range lines {
-		if err := add(p, l); err != nil {
-			return figure{}, err
-		}
-	}
-	p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = 0, right, low, high // last, because what is added stretches the axes
-	svg, err := render(p, id, title, describe(lines))
-	return figure{title, svg}, err
-}
-
-// optionFigures draws how the probability of each module changes over the trials
-// of the arms that learn (Figure 4, right): a share among the last 100 trials,
-// or the last fifth of a shorter search. The reference arm comes first; an arm
-// that never took but one option has nothing to show.
+// optionFigures draws how the probability of each option of a choice changes over
+// the trials of the arms that learn (Figure 4, right): a share among the last 100
+// trials, or the last fifth of a shorter search. The reference arm comes first; an
+// arm that never took but one option has nothing to show.
 func optionFigures(s *study.Study, t *targetView) ([]optionFigure, error) {
 	var out []optionFigure
 	arms := []string{s.Against}
@@ -103,12 +66,8 @@ func optionFigures(s *study.Study, t *targetView) ([]optionFigure, error) {
 		if len(l.Trials) < 2*window {
 			continue
 		}
-		for c, choice := range l.Config.Space.Choices {
-			varies := func(t search.Trial) bool { return t.Actions[c] != l.Trials[0].Actions[c] }
-			if choice.Name != trainer.Module || !slices.ContainsFunc(l.Trials, varies) {
-				continue
-			}
-			f, err := optionFigureOf(l, c, window, fmt.Sprintf("%s-%s-option-%d", t.ID, arm, c+1))
+		for _, e := range telling(evolutions(l, window), window) {
+			f, err := e.figure(l, window, fmt.Sprintf("%s-%s-option-%d", t.ID, arm, e.choice+1))
 			if err != nil {
 				return nil, err
 			}
@@ -119,23 +78,62 @@ func optionFigures(s *study.Study, t *targetView) ([]optionFigure, error) {
 	return out, nil
 }
 
-func optionFigureOf(l *study.Ledger, c, window int, id string) (optionFigure, error) {
-	choice := l.Config.Space.Choices[c]
-	rows := metrics.OptionProbabilities(l.Trials, 0, c, len(choice.Options), window)
-	f := optionFigure{Choice: choice.Name, Search: fmt.Sprintf("%s, seed %d", l.Arm, l.Seed)}
+// evolution is the shares of a choice's options, window by window.
+type evolution struct {
+	choice int
+	space.Choice
+	rows [][]float64
+}
+
+func (e evolution) first() []float64 { return e.rows[0] }
+func (e evolution) last() []float64  { return e.rows[len(e.rows)-1] }
+
+// evolutions are those of the choices of which a search took more than one option.
+func evolutions(l *study.Ledger, window int) []evolution {
+	var out []evolution
+	for c, choice := range l.Config.Space.Choices {
+		varies := func(t search.Trial) bool { return t.Actions[c] != l.Trials[0].Actions[c] }
+		if slices.ContainsFunc(l.Trials, varies) {
+			out = append(out, evolution{c, choice, metrics.OptionProbabilities(l.Trials, 0, c, len(choice.Options), window)})
+		}
+	}
+	return out
+}
+
+// telling are the evolutions to show: that of the module, as in the paper, where
+// the space has one; else those that moved most, without those that moved less than
+// twice as far as chance does.
+func telling(all []evolution, window int) []evolution {
+	for _, e := range all {
+		if e.Name == trainer.Module {
+			return []evolution{e}
+		}
+	}
+	far := func(e evolution) float64 { return moved(e.first(), e.last(), window) }
+	all = slices.DeleteFunc(all, func(e evolution) bool { return far(e) < chance(len(e.Options), window) })
+	return foremost(all, maxFigures, far)
+}
+
+func (e evolution) figure(l *study.Ledger, window int, id string) (optionFigure, error) {
+	f := optionFigure{Choice: e.Name, Search: fmt.Sprintf("%s, seed %d", l.Arm, l.Seed)}
 	var lines []series
-	for k, option := range choice.Options {
-		look := &armLook{Name: fmt.Sprint(option), Colour: k % colours, Dash: k / colours % len(dashes)}
+	shown := mostTaken(e.first(), e.last())
+	for i, k := range shown {
+		look := &armLook{Name: fmt.Sprint(e.Options[k]), Colour: i % colours, Dash: i / colours % len(dashes)}
 		f.Legend = append(f.Legend, look)
 		line := series{name: look.Name, arm: &arm{Colour: look.Colour, Dash: look.Dash}}
-		for i, row := range rows {
+		for i, row := range e.rows {
 			line.line = append(line.line, xy{X: float64(i + window), Y: 100 * row[k]})
 		}
 		lines = append(lines, line)
 	}
+	which := "each " + label(e.Name)
+	if len(shown) < len(e.Options) {
+		which = fmt.Sprintf("the %d options of %s taken most, of %d,", len(shown), label(e.Name), len(e.Options))
+	}
+	title := fmt.Sprintf("Share of %s among the last %d trials, %%, on %s (%s)", which, window, l.Task, f.Search)
 	var err error
-	f.Figure, err = drawLines(lines, float64(len(l.Trials)), 0, 100, id,
-		fmt.Sprintf("Share of each %s among the last %d trials, %%, on %s (%s)", label(choice.Name), window, l.Task, f.Search))
+	f.Figure, err = drawLines(lines, box{float64(len(l.Trials)), 0, 100}, id, title, inPercent)
 	return f, err
 }
 
@@ -148,6 +146,7 @@ func pretrainings(s *study.Study) ([]*pretrainView, error) {
 		}
 		v := &pretrainView{Arm: l.Arm, Search: l.Search, Controller: l.Controller, Seed: l.Seed, Trials: len(l.Trials)}
 		sp := &l.Config.Space
+		sc, splits := scaleOf(sp), splitsOf(metrics.Tested(l.Trials, scaleOf(sp).Objective))
 		drawings := make([][]series, len(splits))
 		for k, task := range l.Config.Tasks {
 			v.Tasks = append(v.Tasks, task.Name)
@@ -161,7 +160,7 @@ func pretrainings(s *study.Study) ([]*pretrainView, error) {
 			v.Legend = append(v.Legend, look)
 			if curve := full(metrics.Curve(l.Trials, k, topN)); len(curve) > 0 {
 				for i, sp := range splits {
-					if line, ok := bandSeries(task.Name, look, [][]metrics.Point{curve}, sp); ok {
+					if line, ok := bandSeries(task.Name, look, [][]metrics.Point{curve}, sp, sc); ok {
 						drawings[i] = append(drawings[i], line)
 					}
 				}
@@ -171,7 +170,7 @@ func pretrainings(s *study.Study) ([]*pretrainView, error) {
 			v.Similarity = metrics.CosineSimilarity(l.TaskEmbeddings)
 		}
 		var err error
-		if v.Plots, err = splitFigures(fmt.Sprintf("pretrain-%d", i+1), "the pretraining tasks, "+l.Arm, drawings); err != nil {
+		if v.Plots, err = splitFigures(sc, fmt.Sprintf("pretrain-%d", i+1), "the pretraining tasks, "+l.Arm, drawings); err != nil {
 			return nil, err
 		}
 		out = append(out, v)

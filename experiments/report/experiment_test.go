@@ -14,6 +14,7 @@ import (
 
 	"tnaml/experiments/metrics"
 	"tnaml/experiments/search/strategy"
+	"tnaml/experiments/space"
 	"tnaml/experiments/study"
 )
 
@@ -201,7 +202,7 @@ func TestCells(t *testing.T) {
 		{Arm: "c", Models: 10, Test: metrics.Estimate{Mean: .87, Error: .1}},
 		{Arm: "d"},
 	}}
-	got := estimates(row, func(c study.Cell) metrics.Estimate { return c.Test })
+	got := estimates(row, scaleOf(&space.Space{}), func(c study.Cell) metrics.Estimate { return c.Test })
 	want := []Cell{{Text: "90.00 ± 2.00", Marked: true}, {Text: "88.50 ± 0.10", Marked: true}, {Text: "87.00 ± 10.00", Marked: true}, {Text: "no model"}}
 	if !slices.Equal(got, want) {
 		t.Errorf("%+v", got)
@@ -290,7 +291,7 @@ func TestExperimentRefuses(t *testing.T) {
 	s := experiment(t)
 	s.Ledgers[1].Trials[3].Validation = 7
 	s.Ledgers[2].Trials[4].Actions = nil
-	if err := WriteExperiment(&b, s, ""); err == nil || !strings.Contains(err.Error(), "7 is not in") || !strings.Contains(err.Error(), "0 actions") {
+	if err := WriteExperiment(&b, s, ""); err == nil || !strings.Contains(err.Error(), "it diverged with a validation accuracy of 7") || !strings.Contains(err.Error(), "0 actions") {
 		t.Errorf("a bad study: %v", err)
 	}
 	if b.Len() > 0 {

@@ -11,6 +11,7 @@ import (
 
 	"tnaml/experiments/metrics"
 	"tnaml/experiments/search"
+	"tnaml/experiments/trainer"
 )
 
 // WriteCSV writes every trial of every search, a line each, under a header line.
@@ -25,7 +26,8 @@ func WriteCSV(w io.Writer, in Input) error {
 		"search", "strategy", "seed", "trial", "task", "status", "reason", "validation", "test", "reward", "steps",
 		"cpu_seconds", "wall_seconds", "cached", "worker", "model",
 	}
-	// Choices by name, then metrics by name: searches may have different ones.
+	// Choices by name, then metrics by name: searches may have different ones, and
+	// they may be called as another column is.
 	columns := map[string]int{}
 	column := func(name string) {
 		if _, ok := columns[name]; !ok {
@@ -109,7 +111,10 @@ type result struct {
 	Models     int              `json:"models"`
 	Validation metrics.Estimate `json:"validation"`
 	Test       metrics.Estimate `json:"test"`
-	Gap        float64          `json:"gap"`
+	// Tested is false where the trainer reports nothing of a test split.
+	Tested bool `json:"tested"`
+	// Gap is by how much validation is better than test.
+	Gap float64 `json:"gap"`
 	// Best lists the trials of the models averaged, best first.
 	Best       []int           `json:"best"`
 	CPUSeconds float64         `json:"cpu_seconds"`
@@ -131,9 +136,9 @@ func WriteJSON(w io.Writer, in Input) error {
 	for _, tv := range v.Tasks {
 		for _, a := range tv.Arms {
 			r := result{
-				Task: tv.Name, Search: a.Search, Strategy: a.Strategy, Seed: a.Seed, Trials: a.Trials, Failed: a.Failed,
-				Models: a.Top.Models(), Validation: a.Top.Validation, Test: a.Top.Test, Gap: a.Top.Gap(), Best: []int{},
-				CPUSeconds: a.Cost.CPU, Cached: a.Cost.Cached, Curve: a.curve,
+				Task: tv.Task, Search: a.Search, Strategy: a.Strategy, Seed: a.Seed, Trials: a.Trials, Failed: a.Failed,
+				Models: a.Top.Models(), Validation: a.Top.Validation, Test: a.Top.Test, Tested: a.Tested,
+				Gap: trainer.Reward(a.Scale.Objective, a.Top.Gap()), Best: []int{}, CPUSeconds: a.Cost.CPU, Cached: a.Cost.Cached, Curve: a.curve,
 			}
 			for _, t := range a.Top.Trials {
 				r.Best = append(r.Best, t.Trial)

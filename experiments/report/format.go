@@ -5,8 +5,6 @@ import (
 	"strings"
 
 	"github.com/dustin/go-humanize"
-
-	"tnaml/experiments/metrics"
 )
 
 // minus gives negative numbers a minus sign instead of a hyphen, which is as
@@ -24,8 +22,6 @@ func minus(s string) string {
 // points writes a fraction in percent, or a difference of two in percentage
 // points, without the unit: it stands in the column's head.
 func points(v float64) string { return minus(fmt.Sprintf("%.2f", 100*v)) }
-
-func estimate(e metrics.Estimate) string { return points(e.Mean) + " ± " + points(e.Error) }
 
 // duration writes seconds for people.
 func duration(seconds float64) string {

@@ -1,10 +1,20 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
+	"math"
+	"slices"
 
 	"tnaml/experiments/metrics"
 	"tnaml/experiments/trainer"
+)
+
+// A page shows so many choices of a search, those whose options moved most between
+// its first and its last trials, and so many options of a choice, those taken most.
+const (
+	maxChoices = 12
+	maxOptions = 12
 )
 
 // armOptions shows what a search came to prefer.
@@ -13,13 +23,17 @@ type armOptions struct {
 	// Window is the number of first and of last trials compared.
 	Window int
 	// Modal describes the architecture of the options taken most often at the end.
-	Modal   string
+	Modal string
+	// Choices are those shown, of Of that leave a choice.
 	Choices []choiceShares
+	Of      int
 }
 
 type choiceShares struct {
 	Choice  string
 	Options []optionShare
+	// Moved is how far the last trials are from the first, over what chance does.
+	Moved float64
 }
 
 // optionShare is how often an option was taken among the first and the last trials.
@@ -51,11 +65,65 @@ func options(a *arm) (armOptions, bool) {
 			continue
 		}
 		p := metrics.OptionProbabilities(a.search.Trials, a.task, c, len(choice.Options), o.Window)
-		row := choiceShares{Choice: choice.Name}
-		for k, option := range choice.Options {
-			row.Options = append(row.Options, optionShare{fmt.Sprint(option), p[0][k], p[len(p)-1][k], k == modal[c]})
+		first, last := p[0], p[len(p)-1]
+		row := choiceShares{Choice: choice.Name, Moved: moved(first, last, o.Window)}
+		shown, others := mostTaken(first, last), optionShare{First: 1, Last: 1}
+		for _, k := range shown {
+			row.Options = append(row.Options, optionShare{fmt.Sprint(choice.Options[k]), first[k], last[k], k == modal[c]})
+			others.First, others.Last = others.First-first[k], others.Last-last[k]
+		}
+		if more := len(choice.Options) - len(shown); more > 0 {
+			others.Option = fmt.Sprintf("%d others", more)
+			row.Options = append(row.Options, others)
 		}
 		o.Choices = append(o.Choices, row)
 	}
+	o.Of = len(o.Choices)
+	o.Choices = foremost(o.Choices, maxChoices, func(c choiceShares) float64 { return c.Moved })
 	return o, true
+}
+
+// moved is how far two windows of a choice are apart, less what two samples from a
+// uniform distribution are apart in the mean.
+func moved(first, last []float64, window int) float64 {
+	return metrics.Moved(first, last) - chance(len(first), window)
+}
+
+// chance is √((k−1)/πn) for k options and n trials each.
+func chance(options, window int) float64 {
+	return math.Sqrt(float64(options-1) / (math.Pi * float64(window)))
+}
+
+// mostTaken are the options taken most often, by index, in their order: all where
+// there are not many, else one less than the most shown, which leaves room for the
+// others.
+func mostTaken(first, last []float64) []int {
+	all := make([]int, len(first))
+	for k := range all {
+		all[k] = k
+	}
+	if len(all) <= maxOptions {
+		return all
+	}
+	return foremost(all, maxOptions-1, func(k int) float64 { return max(first[k], last[k]) })
+}
+
+// foremost returns the n elements of the greatest weight, in the order they have;
+// of equal ones those that stand first.
+func foremost[E any](all []E, n int, weight func(E) float64) []E {
+	if len(all) <= n {
+		return all
+	}
+	order := make([]int, len(all))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(weight(all[b]), weight(all[a])) })
+	chosen := order[:n]
+	slices.Sort(chosen)
+	out := make([]E, n)
+	for i, k := range chosen {
+		out[i] = all[k]
+	}
+	return out
 }

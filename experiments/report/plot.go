@@ -16,6 +16,7 @@ import (
 	"gonum.org/v1/plot/vg/vgsvg"
 
 	"tnaml/experiments/metrics"
+	"tnaml/experiments/trainer"
 )
 
 // The drawings take their colours from the page's style, so that they follow its
@@ -38,7 +39,7 @@ const baselineDash = 1
 
 var learnerDashes = []int{0, 2, 3}
 
-// split is one of the two accuracies.
+// split is one of the two values of a point.
 type split struct {
 	name  string
 	value func(metrics.Point) float64
@@ -49,7 +50,15 @@ var splits = []split{
 	{"Test", func(p metrics.Point) float64 { return p.Test }},
 }
 
-// xy is a point of a drawn line: trials, and accuracy in percent.
+// splitsOf are those that searches have values on.
+func splitsOf(tested bool) []split {
+	if tested {
+		return splits
+	}
+	return splits[:1]
+}
+
+// xy is a point of a drawn line: trials, and a value as its scale has it drawn.
 type xy = plotter.XY
 
 // series is one line, with a band around it where low is not nil.
@@ -64,7 +73,7 @@ type series struct {
 // test on the same scale.
 func curveFigures(tv *taskView) ([]figure, error) {
 	var drawings [][]series
-	for _, sp := range splits {
+	for _, sp := range splitsOf(tv.Tested()) {
 		var lines []series
 		for _, a := range tv.Arms {
 			points := full(a.curve)
@@ -73,20 +82,20 @@ func curveFigures(tv *taskView) ([]figure, error) {
 			}
 			l := series{name: a.Search, arm: a}
 			for _, p := range points {
-				l.line = append(l.line, xy{X: float64(p.Trials), Y: 100 * sp.value(p)})
+				l.line = append(l.line, xy{X: float64(p.Trials), Y: tv.Scale.factor() * sp.value(p)})
 			}
 			lines = append(lines, l)
 		}
 		drawings = append(drawings, lines)
 	}
-	return figures(tv, "curve", drawings)
+	return splitFigures(tv.Scale, tv.ID+"-curve", tv.Name, drawings)
 }
 
 // seedFigures draws each strategy's mean over seeds, and the band between the
 // lowest and the highest seed.
 func seedFigures(tv *taskView) ([]figure, error) {
 	var drawings [][]series
-	for _, sp := range splits {
+	for _, sp := range splitsOf(tv.Tested()) {
 		var lines []series
 		for _, first := range tv.Strategies {
 			var curves [][]metrics.Point
@@ -100,16 +109,23 @@ func seedFigures(tv *taskView) ([]figure, error) {
 				continue
 			}
 			l := series{name: first.Strategy, arm: first}
-			for _, b := range bands {
-				x := float64(b.Trials)
-				l.line = append(l.line, xy{X: x, Y: 100 * b.Mean})
-				l.low, l.high = append(l.low, xy{X: x, Y: 100 * b.Min}), append(l.high, xy{X: x, Y: 100 * b.Max})
-			}
+			l.band(bands, tv.Scale.factor(), true)
 			lines = append(lines, l)
 		}
 		drawings = append(drawings, lines)
 	}
-	return figures(tv, "seeds", drawings)
+	return splitFigures(tv.Scale, tv.ID+"-seeds", tv.Name, drawings)
+}
+
+// band draws the means of bands, and their spread.
+func (l *series) band(bands []metrics.Band, factor float64, spread bool) {
+	for _, b := range bands {
+		x := float64(b.Trials)
+		l.line = append(l.line, xy{X: x, Y: factor * b.Mean})
+		if spread {
+			l.low, l.high = append(l.low, xy{X: x, Y: factor * b.Min}), append(l.high, xy{X: x, Y: factor * b.Max})
+		}
+	}
 }
 
 // full drops the points of a curve that average fewer than ten models, which say
@@ -123,8 +139,8 @@ func full(curve []metrics.Point) []metrics.Point {
 	return curve
 }
 
-// figures draws one figure a split, all with the same axes.
-func figures(tv *taskView, kind string, drawings [][]series) ([]figure, error) {
+// splitFigures draws one figure a split, all with the same axes.
+func splitFigures(sc scale, id, name string, drawings [][]series) ([]figure, error) {
 	var axes []series
 	for _, lines := range drawings {
 		axes = append(axes, lines...)
@@ -132,57 +148,76 @@ func figures(tv *taskView, kind string, drawings [][]series) ([]figure, error) {
 	if len(axes) == 0 {
 		return nil, nil
 	}
-	right, low, high := extent(axes)
+	box := extent(axes, sc)
 	var out []figure
 	for i, lines := range drawings {
-		p := frame()
-		for _, l := range lines {
-			if err := add(p, l); err != nil {
-				return nil, err
-			}
-		}
-		// Last, because what is added stretches the axes.
-		p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = 0, right, low, high
-		name := splits[i].name
-		id := fmt.Sprintf("%s-%s-%s", tv.ID, kind, strings.ToLower(name))
-		svg, err := render(p, id, fmt.Sprintf("%s accuracy-top%d over trials on %s", name, topN, tv.Name), describe(lines))
+		heading := splits[i].name + " " + sc.Name()
+		svg, err := drawLines(lines, box, id+"-"+strings.ToLower(splits[i].name), heading+" over trials on "+name, sc.drawn)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, figure{name + fmt.Sprintf(" accuracy-top%d, %%", topN), svg})
+		out = append(out, figure{heading + sc.Unit(), svg.SVG})
 	}
 	return out, nil
 }
 
-// extent is the range of the axes. A curve's first tenth does not stretch
-// it: random search often starts far below where anything of interest happens,
-// and comes in through the bottom edge.
-func extent(lines []series) (right, low, high float64) {
-	low, high = math.Inf(1), math.Inf(-1)
+// drawLines draws lines within given axes; text writes a value of theirs.
+func drawLines(lines []series, in box, id, title string, text func(float64) string) (figure, error) {
+	p := frame()
+	for _, l := range lines {
+		if err := add(p, l); err != nil {
+			return figure{}, err
+		}
+	}
+	p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = 0, in.right, in.low, in.high // last, because what is added stretches the axes
+	svg, err := render(p, id, title, describe(lines, text))
+	return figure{title, svg}, err
+}
+
+// box is the range of the axes; the trials begin at 0.
+type box struct{ right, low, high float64 }
+
+// extent is the range that holds lines. A curve's first tenth does not stretch it
+// where it is bad: random search often starts far from where anything of interest
+// happens, and comes in through the edge.
+func extent(lines []series, sc scale) box {
+	right, worst, best := 0., math.Inf(1), math.Inf(-1)
 	for _, l := range lines {
 		right = max(right, l.line[len(l.line)-1].X)
 		for _, points := range [][]xy{l.line, l.low, l.high} {
 			for i, p := range points {
+				reward := trainer.Reward(sc.Objective, p.Y)
 				if i >= len(points)/10 {
-					low = min(low, p.Y)
+					worst = min(worst, reward)
 				}
-				high = max(high, p.Y)
+				best = max(best, reward)
 			}
 		}
 	}
-	margin := max((high-low)*.06, .25)
-	return max(right, 2), max(low-margin, 0), min(high+margin, 100.25)
+	a, b := trainer.Reward(sc.Objective, worst), trainer.Reward(sc.Objective, best)
+	out := box{max(right, 2), min(a, b), max(a, b)}
+	margin, least, most := (out.high-out.low)*.06, math.Inf(-1), math.Inf(1)
+	if trainer.InPercent(sc.Objective) {
+		margin, least, most = max(margin, .25), 0, 100.25
+	} else if margin == 0 {
+		margin = max(math.Abs(a)*.01, 1e-9) // all values are equal
+	}
+	if out.low >= 0 {
+		least = 0
+	}
+	out.low, out.high = max(out.low-margin, least), min(out.high+margin, most)
+	return out
 }
 
 // describe says in words what a figure shows.
-func describe(lines []series) string {
+func describe(lines []series, text func(float64) string) string {
 	var b strings.Builder
 	for i, l := range lines {
 		if i > 0 {
 			b.WriteString("; ")
 		}
 		first, last := l.line[0], l.line[len(l.line)-1]
-		fmt.Fprintf(&b, "%s from %.2f %% after %.0f trials to %.2f %% after %.0f", l.name, first.Y, first.X, last.Y, last.X)
+		fmt.Fprintf(&b, "%s from %s after %.0f trials to %s after %.0f", l.name, text(first.Y), first.X, text(last.Y), last.X)
 	}
 	return b.String() + "."
 }
@@ -209,7 +244,7 @@ func frame() *plot.Plot {
 	return p
 }
 
-// add draws a series: an accuracy holds until the next trial changes it, hence
+// add draws a series: a value holds until the next trial changes it, hence
 // the steps.
 func add(p *plot.Plot, l series) error {
 	if l.low != nil {

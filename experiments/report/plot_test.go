@@ -13,6 +13,8 @@ import (
 
 	"tnaml/experiments/metrics"
 	"tnaml/experiments/search"
+	"tnaml/experiments/space"
+	"tnaml/experiments/trainer"
 )
 
 func TestTicks(t *testing.T) {
@@ -68,13 +70,27 @@ func TestExtent(t *testing.T) {
 	for i := range rising {
 		rising[i] = 50 + float64(i)
 	}
-	right, low, high := extent([]series{{line: line(rising...)}, {line: line(60, 80)}})
+	accuracy := scale{Objective: space.Objective{Metric: trainer.Accuracy}}
+	b := extent([]series{{line: line(rising...)}, {line: line(60, 80)}}, accuracy)
+	right, low, high := b.right, b.low, b.high
 	// 52 … 80 with 6 % of it below and above
 	if right != 29 || math.Abs(low-(52-1.68)) > 1e-9 || math.Abs(high-81.68) > 1e-9 {
 		t.Errorf("%v, %v to %v", right, low, high)
 	}
-	if right, low, high = extent([]series{{line: line(100)}}); right != 10 || low != 99.75 || high != 100.25 {
-		t.Errorf("one point: %v, %v to %v", right, low, high)
+	if b := extent([]series{{line: line(100)}}, accuracy); b != (box{10, 99.75, 100.25}) {
+		t.Errorf("one point: %v", b)
+	}
+	// Of what is minimised the beginning is above: 148 … 120, whatever its size.
+	falling := make([]float64, 20)
+	for i := range falling {
+		falling[i] = 150 - float64(i)
+	}
+	latency := scale{Objective: space.Objective{Metric: "latency", Direction: space.Minimise}}
+	if b := extent([]series{{line: line(falling...)}, {line: line(140, 120)}}, latency); b.right != 29 || math.Abs(b.low-(120-1.68)) > 1e-9 || math.Abs(b.high-149.68) > 1e-9 {
+		t.Errorf("minimised: %v", b)
+	}
+	if b := extent([]series{{line: line(-5e-6, -5e-6)}}, latency); !(b.low < -5e-6 && b.high > -5e-6 && b.high-b.low < 2e-7) {
+		t.Errorf("equal values: %v", b)
 	}
 }
 

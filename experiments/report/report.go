@@ -11,10 +11,12 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"math"
 
 	"tnaml/experiments/data"
 	"tnaml/experiments/data/kinds"
 	"tnaml/experiments/search"
+	"tnaml/experiments/trainer"
 )
 
 // Input is what a report shows.
@@ -66,7 +68,7 @@ var (
 )
 
 var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
-	"points": points, "estimate": estimate, "duration": duration, "count": count, "label": label,
+	"points": points, "duration": duration, "count": count, "label": label,
 	"inc": func(i int) int { return i + 1 }, "percent": func(v float64) float64 { return 100 * v },
 	"mul": func(a, b float64) float64 { return a * b }, "share": func(n, of int) float64 { return 100 * float64(n) / float64(max(1, of)) },
 	"facts": func(c data.Card) []data.Fact { return kinds.Of(&c).Facts(&c) },
@@ -97,13 +99,14 @@ func Write(w io.Writer, in Input) error {
 const maxProblems = 5
 
 // validate reports what would make figures meaningless or indices run out: rows
-// out of order, unknown tasks, actions that do not fit the space, accuracies
-// that are none.
+// out of order, unknown tasks, actions that do not fit the space, values that are
+// no numbers, rewards that are not of them.
 func (in Input) validate() error {
 	var errs []error
 	for i := range in.Searches {
 		s := &in.Searches[i]
 		var own []error
+		objective := scaleOf(&s.Config.Space).Objective
 		bad := func(t *search.Trial, format string, a ...any) {
 			own = append(own, fmt.Errorf("report: search %q: trial %d: %w", s.Name, t.Trial, fmt.Errorf(format, a...)))
 		}
@@ -124,10 +127,16 @@ func (in Input) validate() error {
 					}
 				}
 			}
-			for _, a := range []float64{t.Validation, t.Test} {
-				if !(a >= 0 && a <= 1) {
-					bad(t, "an accuracy of %v is not in [0, 1]", a)
+			for _, v := range []float64{t.Validation, t.Test, t.Reward} {
+				if math.IsNaN(v) || math.IsInf(v, 0) {
+					bad(t, "%s: %v is no value", objective.Metric, v)
 				}
+			}
+			switch want := trainer.Reward(objective, t.Validation); {
+			case t.OK() && t.Reward != want:
+				bad(t, "its reward is %v, that of a validation %s of %v is %v", t.Reward, objective.Metric, t.Validation, want)
+			case !t.OK() && (t.Validation != 0 || t.Test != 0):
+				bad(t, "it %s with a validation %s of %v", t.Status, objective.Metric, t.Validation)
 			}
 		}
 		if more := len(own) - maxProblems; more > 0 {

@@ -9,6 +9,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -204,6 +205,7 @@ func TestValidate(t *testing.T) {
 	in.Searches[0].Trials[3].Task = 1
 	in.Searches[0].Trials[5].Trial = 2
 	in.Searches[1].Trials[7].Validation = 1.5
+	in.Searches[1].Trials[6].Test = math.Inf(1)
 	in.Searches[1].Trials[8].Actions = in.Searches[1].Trials[8].Actions[:3]
 	in.Searches[1].Trials[9].Actions[1] = 2
 	for i := range in.Searches[2].Trials {
@@ -217,7 +219,7 @@ func TestValidate(t *testing.T) {
 			continue
 		}
 		for _, want := range []string{
-			`search "sms_spam-random-s1": trial 3: task 1 of 1`, "trial 2: stands after trial 4", "an accuracy of 1.5 is not in [0, 1]",
+			`search "sms_spam-random-s1": trial 3: task 1 of 1`, "trial 2: stands after trial 4", "that of a validation accuracy of 1.5 is 1.5", "accuracy: +Inf is no value",
 			"3 actions for 12 choices", `choice "fine_tune" has no option 2 of 2`, `search "sms_spam-transfer-s1": 495 more problems`,
 		} {
 			if !strings.Contains(err.Error(), want) {

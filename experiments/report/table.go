@@ -8,6 +8,7 @@ import (
 	"tnaml/experiments/metrics"
 	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/study"
+	"tnaml/experiments/trainer"
 )
 
 // Table is a comparison for people, to be shown on a page or in a terminal. The
@@ -40,10 +41,11 @@ type Cell struct {
 }
 
 const (
-	marks    = "not to be told from the best"
-	accuracy = "Accuracy-top10: the mean over the 10 models with the best validation accuracy, ± two standard errors: of the mean " +
-		"over seeds, with one seed of the mean over the models. Bold: the best, and those within two standard errors of it."
-	overfitting = "Gap: validation − test, in percentage points; what of the validation accuracy is due to having been chosen by it."
+	marks = "not to be told from the best"
+	// errorsOver says what the errors of a study's estimates are, behind "± two standard
+	// errors".
+	errorsOver = ": of the mean over seeds, with one seed of the mean over the models. " +
+		"Bold: the best, and those within two standard errors of it."
 )
 
 // Tables compares the arms of a study: what each reached, how many trials it
@@ -53,35 +55,43 @@ func Tables(s *study.Study) []Table {
 	if len(rows) == 0 {
 		return nil
 	}
-	m := matrix{rows, s.ArmNames()}
+	sc, tested := scale{Objective: s.Objective()}, s.Tested()
+	m := matrix{rows, s.ArmNames(), sc.Metric == trainer.Accuracy && inPaper(rows)}
 	budget := func(r study.Row) int { return r.Budget }
-	out := []Table{m.table(Table{
-		Title: "Test accuracy-top10 at the end of the budget, ± 2 s.e.m.", Marks: marks, Note: accuracy,
-	}, "budget", budget, func(r study.Row) []Cell {
-		return estimates(r, func(c study.Cell) metrics.Estimate { return c.Test })
-	})}
-	if inPaper(rows) || slices.ContainsFunc(rows, func(r study.Row) bool { return r.Fixed != r.Budget }) {
+	var out []Table
+	if tested {
+		out = append(out, m.table(Table{
+			Title: "Test " + sc.Name() + " at the end of the budget, ± 2 s.e.m.", Marks: marks, Note: sc.about(errorsOver),
+		}, "budget", budget, func(r study.Row) []Cell {
+			return estimates(r, sc, func(c study.Cell) metrics.Estimate { return c.Test })
+		}))
+	}
+	if tested && (m.paper || slices.ContainsFunc(rows, func(r study.Row) bool { return r.Fixed != r.Budget })) {
 		note := "As in Table 1 of the paper, right."
-		if inPaper(rows) {
+		if m.paper {
 			note += " Below, the paper's figure at 500 trials, 250 for Brown."
 		}
 		out = append(out, m.table(Table{
-			Title: "Test accuracy-top10 at a fixed budget, ± 2 s.e.m.", Marks: marks, Note: note, Detail: true,
+			Title: "Test " + sc.Name() + " at a fixed budget, ± 2 s.e.m.", Marks: marks, Note: note, Detail: true,
 		}, "after trials", func(r study.Row) int { return r.Fixed }, func(r study.Row) []Cell {
-			cells := estimates(r, func(c study.Cell) metrics.Estimate { return c.AtFixed })
+			cells := estimates(r, sc, func(c study.Cell) metrics.Estimate { return c.AtFixed })
 			for i, c := range r.Cells {
 				cells[i].Paper = paperTest(r.Task, c.Arm)
 			}
 			return cells
 		}))
 	}
+	note := sc.about(errorsOver)
+	if tested {
+		note = sc.gapNote()
+	}
 	out = append(out, m.table(Table{
-		Title: "Validation accuracy-top10 at the end of the budget, ± 2 s.e.m.", Marks: marks, Note: overfitting, Detail: true,
+		Title: "Validation " + sc.Name() + " at the end of the budget, ± 2 s.e.m.", Marks: marks, Note: note, Detail: tested,
 	}, "budget", budget, func(r study.Row) []Cell {
-		cells := estimates(r, func(c study.Cell) metrics.Estimate { return c.Validation })
+		cells := estimates(r, sc, func(c study.Cell) metrics.Estimate { return c.Validation })
 		for i, c := range r.Cells {
-			if c.Models > 0 {
-				cells[i].Note = "gap " + points(c.Gap())
+			if tested && c.Models > 0 {
+				cells[i].Note = "gap " + sc.Gap(c.Gap())
 			}
 		}
 		return cells
@@ -89,18 +99,18 @@ func Tables(s *study.Study) []Table {
 	if s.Baseline != "" {
 		const of = "In brackets the seeds that got there; %s is that of the same seed (Table 1 of the paper, left). Bold: the fewest."
 		note := fmt.Sprintf(of, baselineWords(s))
-		if inPaper(rows) {
+		if m.paper {
 			note += " Below, the paper's figure, of 5,000 trials, 250 for Brown and 2,500 for 20 Newsgroups."
 		}
 		out = append(out, m.table(Table{
-			Title: "Trials to the final validation accuracy-top10 of " + baselineWords(s) + ", median over seeds", Note: note,
+			Title: "Trials to the final validation " + sc.Name() + " of " + baselineWords(s) + ", median over seeds", Note: note,
 		}, "budget", budget, trialCells))
 	}
 	out = append(out, m.table(Table{
-		Title: "Mean validation accuracy of the first ten trials: what an arm knows before it has learned about the task",
+		Title: "Mean validation " + sc.Metric + " of the first ten trials: what an arm knows before it has learned about the task",
 	}, "budget", budget, func(r study.Row) (cells []Cell) {
 		for _, c := range r.Cells {
-			cells = append(cells, Cell{Text: fmt.Sprintf("%.2f %%", 100*c.First)})
+			cells = append(cells, Cell{Text: trainer.Text(sc.Objective, c.First)})
 		}
 		return cells
 	}))
@@ -122,6 +132,8 @@ func baselineWords(s *study.Study) string {
 type matrix struct {
 	rows []study.Row
 	arms []string
+	// paper says that the paper's figures stand beside the study's.
+	paper bool
 }
 
 // table fills a table: trials is a number of trials of the task under the
@@ -135,6 +147,9 @@ func (m matrix) table(t Table, head string, trials func(study.Row) int, cells fu
 		line := make([]Cell, len(t.Columns))
 		line[0].Text, line[1].Text = r.Task, strconv.Itoa(trials(r))
 		for i, cell := range cells(r) {
+			if !m.paper {
+				cell.Paper = ""
+			}
 			line[2+slices.Index(m.arms, r.Cells[i].Arm)] = cell
 		}
 		t.Rows = append(t.Rows, line)
@@ -142,16 +157,16 @@ func (m matrix) table(t Table, head string, trials func(study.Row) int, cells fu
 	return t
 }
 
-// estimates are the cells of an accuracy, the best marked.
-func estimates(r study.Row, of func(study.Cell) metrics.Estimate) []Cell {
+// estimates are the cells of an objective, the best marked.
+func estimates(r study.Row, sc scale, of func(study.Cell) metrics.Estimate) []Cell {
 	cells := make([]Cell, len(r.Cells))
 	var at []int
 	var all []metrics.Estimate
 	for i, c := range r.Cells {
 		if cells[i].Text = "no model"; c.Models > 0 {
 			e := of(c)
-			cells[i].Text = fmt.Sprintf("%.2f ± %.2f", 100*e.Mean, 100*e.Error)
-			at, all = append(at, i), append(all, e)
+			cells[i].Text = sc.Estimate(e)
+			at, all = append(at, i), append(all, e.Reward(sc.Objective))
 		}
 	}
 	for k, best := range metrics.Best(all) {
@@ -184,9 +199,14 @@ func trialCells(r study.Row) []Cell {
 
 // againstTable counts wins, draws and losses of the reference arm.
 func againstTable(s *study.Study) Table {
+	sc := scale{Objective: s.Objective()}
+	what := "test " + sc.Name()
+	if !s.Tested() {
+		what = "validation " + sc.Name()
+	}
 	t := Table{
-		Title: s.Against + " against each other arm: its wins, draws and losses, and its mean difference in test accuracy-top10",
-		Note:  "By test accuracy-top10 at the end of the budget; within two standard errors is a draw. The difference is in percentage points.",
+		Title: s.Against + " against each other arm: its wins, draws and losses, and its mean difference in " + what,
+		Note:  "By " + what + " at the end of the budget; within two standard errors is a draw. The difference is " + sc.points() + sc.less() + ".",
 		Columns: []Column{
 			{Name: "against"}, {Name: "wins", Number: true}, {Name: "draws", Number: true}, {Name: "losses", Number: true},
 			{Name: "tasks", Number: true}, {Name: "mean difference", Number: true},
@@ -198,8 +218,8 @@ func againstTable(s *study.Study) Table {
 		for _, n := range []int{c.Test.Wins, c.Test.Draws, c.Test.Losses, c.Tasks} {
 			row = append(row, Cell{Text: strconv.Itoa(n)})
 		}
-		row = append(row, Cell{Text: fmt.Sprintf("%+.2f", 100*c.Difference)})
-		if p := paper.Against[c.B]; len(p) == len(row)-1 && s.Against == paper.Reference {
+		row = append(row, Cell{Text: sc.difference(c.Difference)})
+		if p := paper.Against[c.B]; len(p) == len(row)-1 && s.Against == paper.Reference && sc.Metric == trainer.Accuracy {
 			for i := range p {
 				row[i+1].Paper = p[i]
 			}

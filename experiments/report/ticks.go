@@ -30,7 +30,11 @@ func (ticks) Ticks(low, high float64) []plot.Tick {
 	var out []plot.Tick
 	for i := math.Ceil(low/step - 1e-9); i*step <= high+1e-9*step; i++ {
 		value := i*step + 0 // no negative zero
-		out = append(out, plot.Tick{Value: value, Label: strconv.FormatFloat(value, 'f', digits, 64)})
+		label := strconv.FormatFloat(value, 'f', digits, 64)
+		if digits > 6 || max(math.Abs(low), math.Abs(high)) >= 1e7 {
+			label = strconv.FormatFloat(value, 'g', 6, 64) // or the labels leave no room for the plot
+		}
+		out = append(out, plot.Tick{Value: value, Label: label})
 	}
 	return out
 }

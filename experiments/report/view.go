@@ -6,13 +6,16 @@ import (
 	"fmt"
 	"html/template"
 	"maps"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"tnaml/experiments/data"
 	"tnaml/experiments/metrics"
 	"tnaml/experiments/search"
 	"tnaml/experiments/search/strategy"
+	"tnaml/experiments/space"
 	"tnaml/experiments/trainer"
 )
 
@@ -21,17 +24,22 @@ type view struct {
 	Title, Generated string
 	Style            template.CSS
 	TopN, Trials     int
-	Searches         []Search
-	Tasks            []*taskView
-	Matches          []match
-	Pairs            []pair
-	Configs          []configView
+	// Scale is the objective of all tasks; where they differ, it is called so.
+	Scale    scale
+	Searches []Search
+	Tasks    []*taskView
+	Matches  []match
+	Pairs    []pair
+	Configs  []configView
 }
 
 // taskView is one task's part of the page.
 type taskView struct {
-	Name, ID string
-	Card     *data.Card
+	// Task is the task's name, Name what the page calls it: with the objective,
+	// where searches have different ones.
+	Task, Name, ID string
+	Scale          scale
+	Card           *data.Card
 	// Data says that searches on different data share the task's name.
 	Data  bool
 	Arms  []*arm
@@ -42,6 +50,11 @@ type taskView struct {
 	Best       []bestRow
 	Options    []armOptions
 	Failures   []failure
+}
+
+// Tested says that any search has values on the test split.
+func (tv *taskView) Tested() bool {
+	return slices.ContainsFunc(tv.Arms, func(a *arm) bool { return a.Tested })
 }
 
 // Weights says that the trainer of any of the best models reports their weights.
@@ -60,8 +73,12 @@ type arm struct {
 	Search, Strategy, Status string
 	Seed                     uint64
 	// Colour and Dash are the line's style, the same for a strategy on all tasks.
-	Colour, Dash             int
-	Trials, Failed           int
+	Colour, Dash   int
+	Trials, Failed int
+	// Scale is the search's objective, Tested says that models were measured on the
+	// test split.
+	Scale                    scale
+	Tested                   bool
 	Top                      metrics.TopN
 	BestValidation, BestTest bool // no other arm's is better beyond 2 s.e.m.
 	Cost                     cost
@@ -111,14 +128,19 @@ type configView struct {
 	Name, Strategy, Space, JSON string
 	Seed                        uint64
 	Lag, Modules                int
-	Size                        uint64
+	Size                        string
 }
 
 func newView(in Input) (*view, error) {
 	v := &view{Title: in.Title, Generated: in.Generated, Style: template.CSS(pageCSS), TopN: topN, Searches: in.Searches}
 	look := styles{colour: map[styleKey]int{}}
-	tasks := map[string]*taskView{}
-	data := map[string]string{}
+	type key struct {
+		task      string
+		objective space.Objective
+	}
+	tasks := map[key]*taskView{}
+	data := map[key]string{}
+	objectives := map[space.Objective]bool{}
 	for i := range in.Searches {
 		s := &in.Searches[i]
 		v.Trials += len(s.Trials)
@@ -126,14 +148,17 @@ func newView(in Input) (*view, error) {
 		for _, c := range s.Costs {
 			costs[c.Trial] = c
 		}
+		v.Scale = scaleOf(&s.Config.Space)
+		objectives[v.Scale.Objective] = true
 		for k, t := range s.Config.Tasks {
-			tv := tasks[t.Name]
+			at := key{t.Name, v.Scale.Objective}
+			tv := tasks[at]
 			if tv == nil {
-				tv = &taskView{Name: t.Name, ID: fmt.Sprintf("task-%d", len(v.Tasks)+1)}
-				tasks[t.Name], data[t.Name] = tv, t.Data
+				tv = &taskView{Task: t.Name, Name: t.Name, Scale: v.Scale, ID: fmt.Sprintf("task-%d", len(v.Tasks)+1)}
+				tasks[at], data[at] = tv, t.Data
 				v.Tasks = append(v.Tasks, tv)
 			}
-			tv.Data = tv.Data || data[t.Name] != t.Data
+			tv.Data = tv.Data || data[at] != t.Data
 			a := newArm(s, k, costs)
 			look.set(a, tv.Arms)
 			tv.Arms = append(tv.Arms, a)
@@ -142,9 +167,20 @@ func newView(in Input) (*view, error) {
 			return nil, err
 		}
 	}
-	for i := range in.Cards {
-		if tv := tasks[in.Cards[i].Task]; tv != nil {
-			tv.Card = &in.Cards[i].Card
+	if len(objectives) > 1 {
+		v.Scale = scale{Objective: space.Objective{Metric: "objective"}}
+		for _, tv := range v.Tasks {
+			tv.Name += " · " + tv.Scale.Metric
+			for _, a := range tv.Arms {
+				a.Scale.units = true
+			}
+		}
+	}
+	for _, tv := range v.Tasks {
+		for i := range in.Cards {
+			if in.Cards[i].Task == tv.Task {
+				tv.Card = &in.Cards[i].Card
+			}
 		}
 	}
 	for _, tv := range v.Tasks {
@@ -162,8 +198,20 @@ func (v *view) addConfig(s *Search) error {
 		return fmt.Errorf("search %q: its configuration: %w", s.Name, err)
 	}
 	c := &s.Config
-	v.Configs = append(v.Configs, configView{s.Name, s.strategy(), c.Space.Name, string(b), c.Seed, c.Lag, len(c.Modules), c.Space.Size()})
+	v.Configs = append(v.Configs, configView{s.Name, s.strategy(), c.Space.Name, string(b), c.Seed, c.Lag, len(c.Modules), size(&c.Space)})
 	return nil
+}
+
+// size is how many models a space has.
+func size(sp *space.Space) string {
+	if n := sp.Size(); n < 1e18 {
+		return strconv.FormatUint(n, 10)
+	}
+	digits := 0.
+	for _, c := range sp.Choices {
+		digits += math.Log10(float64(len(c.Options)))
+	}
+	return fmt.Sprintf("about 10^%.0f", digits)
 }
 
 func (tv *taskView) fill() error {
@@ -183,7 +231,7 @@ func (tv *taskView) fill() error {
 		}
 	}
 	// Stable: ties go to the earlier search and trial, as in accuracy-topN.
-	slices.SortStableFunc(tv.Best, func(a, b bestRow) int { return cmp.Compare(b.Validation, a.Validation) })
+	slices.SortStableFunc(tv.Best, func(a, b bestRow) int { return cmp.Compare(b.Reward, a.Reward) })
 	tv.Best = tv.Best[:min(len(tv.Best), topN)]
 	var err error
 	if tv.Plots, err = curveFigures(tv); err != nil {
@@ -197,6 +245,8 @@ func (tv *taskView) fill() error {
 
 func newArm(s *Search, k int, costs map[int]search.Cost) *arm {
 	a := &arm{Search: s.Name, Strategy: s.strategy(), Status: s.Status, Seed: s.Config.Seed, task: k, search: s, costs: costs}
+	a.Scale = scaleOf(&s.Config.Space)
+	a.Tested = metrics.Tested(s.Trials, a.Scale.Objective)
 	var trained []float64
 	workers, sets := map[string]bool{}, map[string]bool{}
 	for i := range s.Trials {
@@ -246,7 +296,8 @@ func markBest(arms []*arm) {
 	for _, a := range arms {
 		if a.Top.Models() == topN {
 			full = append(full, a)
-			validation, test = append(validation, a.Top.Validation), append(test, a.Top.Test)
+			o := a.Scale.Objective
+			validation, test = append(validation, a.Top.Validation.Reward(o)), append(test, a.Top.Test.Reward(o))
 		}
 	}
 	bv, bt := metrics.Best(validation), metrics.Best(test)

@@ -2,6 +2,7 @@ package trainer
 
 import (
 	"fmt"
+	"math"
 	"strings"
 
 	"tnaml/experiments/space"
@@ -59,6 +60,9 @@ func InPercent(o space.Objective) bool {
 func Text(o space.Objective, value float64) string {
 	if InPercent(o) {
 		return fmt.Sprintf("%.2f %%", 100*value)
+	}
+	if size := math.Abs(value); size >= 1e4 && size < 1e7 {
+		return fmt.Sprintf("%.0f", value) // easier to read than with an exponent
 	}
 	return fmt.Sprintf("%.4g", value)
 }
