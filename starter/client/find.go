@@ -16,6 +16,7 @@ import (
 	"tnaml/experiments/catalog"
 	"tnaml/experiments/metrics"
 	"tnaml/experiments/search"
+	"tnaml/experiments/space"
 	"tnaml/experiments/trainer"
 	"tnaml/workflows"
 )
@@ -130,8 +131,7 @@ func (c *Client) position(ctx context.Context, name string) (activities.Position
 	return p, value.Get(&p)
 }
 
-// Best returns a task's ten best trials by validation accuracy, as accuracy-topN has
-// them; false where there is none with a model.
+// Best returns a task's ten best trials by reward, as accuracy-topN has them; false where there is none with a model.
 func (l *Ledger) Best(task int) (metrics.TopN, bool) {
 	return metrics.AccuracyTopN(l.Trials, task, search.TopN)
 }
@@ -163,12 +163,31 @@ type Row struct {
 	WallSeconds float64        `json:"wall_seconds"`
 	Cached      bool           `json:"cached"`
 	Worker      string         `json:"worker"`
+	// Objective is what Validation and Test are values of.
+	Objective space.Objective `json:"objective"`
 }
+
+// Text writes the objective's values for people; "–" where there is none.
+func (r Row) Text() (validation, test string) {
+	if !r.OK() {
+		return none, none
+	}
+	validation, test = trainer.Text(r.Objective, r.Validation), none
+	if _, _, tested := trainer.Values(r.Metrics, r.Objective); tested {
+		test = trainer.Text(r.Objective, r.Test)
+	}
+	return validation, test
+}
+
+const none = "–"
 
 // Row returns the trial of a number.
 func (l *Ledger) Row(i int) Row {
 	t := l.Trials[i]
-	r := Row{Trial: t, TaskName: l.Config.Tasks[t.Task].Name, Summary: trainer.Describe(&l.Config.Space, t.Actions)}
+	r := Row{
+		Trial: t, TaskName: l.Config.Tasks[t.Task].Name, Summary: trainer.Describe(&l.Config.Space, t.Actions),
+		Objective: l.Config.Space.Objective,
+	}
 	r.Choices, _ = l.Config.Space.Values(t.Actions) // told trials fit their space
 	if i < len(l.Costs) {
 		c := l.Costs[i]

@@ -11,8 +11,8 @@ import (
 type Pick struct {
 	// Task names the task, of a search over several.
 	Task string
-	// Trial is the trial's number, or negative for the task's best by validation
-	// accuracy.
+	// Trial is the trial's number, or negative for the task's best on the validation
+	// split.
 	Trial int
 }
 

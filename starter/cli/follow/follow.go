@@ -147,13 +147,19 @@ func (a app) showResult(name string, r *workflows.SearchResult) error {
 		}{name, r})
 	}
 	a.Print("%s %s after %d trials, %s of CPU time", name, r.Status, r.Trials, terminal.Duration(r.CPUSeconds))
+	onTest := func(v float64) string { // a trainer may have no test split
+		if slices.ContainsFunc(r.Best, func(b workflows.Best) bool { return b.Test != 0 }) {
+			return trainer.Text(r.Objective, v)
+		}
+		return "–"
+	}
 	for _, accuracy := range r.Accuracy {
 		a.Print("\n%s: %s-top%d validation %s, test %s", accuracy.Task, r.Objective.Metric, accuracy.Models,
-			trainer.Text(r.Objective, accuracy.Validation), trainer.Text(r.Objective, accuracy.Test))
+			trainer.Text(r.Objective, accuracy.Validation), onTest(accuracy.Test))
 		t := terminal.NewTable(table.Row{"trial", "validation", "test", "model"}, "trial", "validation", "test")
 		for _, b := range r.Best {
 			if b.Task == accuracy.Task {
-				t.AppendRow(table.Row{b.Trial, trainer.Text(r.Objective, b.Validation), trainer.Text(r.Objective, b.Test), b.Summary})
+				t.AppendRow(table.Row{b.Trial, trainer.Text(r.Objective, b.Validation), onTest(b.Test), b.Summary})
 			}
 		}
 		a.Print("%s", t.Render())

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"tnaml/experiments/metrics"
 	"tnaml/experiments/report"
 	"tnaml/experiments/trainer"
 	"tnaml/starter/cli/terminal"
@@ -50,7 +51,8 @@ func (a app) trialsCommand() *cobra.Command {
 					if r.Reason != "" {
 						summary += " · " + r.Reason
 					}
-					t.AppendRow(table.Row{r.Trial.Trial, r.TaskName, r.Status, value(f, r.Validation), value(f, r.Test), cpu, summary})
+					validation, test := r.Text()
+					t.AppendRow(table.Row{r.Trial.Trial, r.TaskName, r.Status, validation, test, cpu, summary})
 				}
 				a.Print("%s", t.Render())
 				return nil
@@ -123,11 +125,15 @@ func (a app) bestCommand() *cobra.Command {
 					if i > 0 {
 						a.Print("")
 					}
-					a.Print("%s: %s-top%d validation %s, test %s ± %s", e.Task, f.Config.Space.Objective.Metric, e.Models,
-						value(f, e.Validation), value(f, e.Test), strings.TrimSuffix(value(f, e.TestError), " %"))
+					test := "–"
+					if metrics.Tested(f.Trials, f.Config.Space.Objective) {
+						test = value(f, e.Test) + " ± " + strings.TrimSuffix(value(f, e.TestError), " %")
+					}
+					a.Print("%s: %s-top%d validation %s, test %s", e.Task, f.Config.Space.Objective.Metric, e.Models, value(f, e.Validation), test)
 					t := terminal.NewTable(table.Row{"", "trial", "validation", "test", "model"}, "trial", "validation", "test")
 					for k, r := range e.Best {
-						t.AppendRow(table.Row{k + 1, r.Trial.Trial, value(f, r.Validation), value(f, r.Test), r.Summary})
+						validation, test := r.Text()
+						t.AppendRow(table.Row{k + 1, r.Trial.Trial, validation, test, r.Summary})
 					}
 					a.Print("%s", t.Render())
 				}

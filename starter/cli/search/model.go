@@ -24,7 +24,7 @@ func (a app) modelCommand() *cobra.Command {
 // pickFlags gives a command the flags that choose a model of a search.
 func pickFlags(cmd *cobra.Command, p *client.Pick) {
 	cmd.Flags().StringVar(&p.Task, "task", "", "the task, of a search over several")
-	cmd.Flags().IntVar(&p.Trial, "trial", -1, "the trial (default: the task's best by validation accuracy)")
+	cmd.Flags().IntVar(&p.Trial, "trial", -1, "the trial (default: the task's best on the validation split)")
 	terminal.NotNegative(cmd, "trial")
 }
 
@@ -56,7 +56,9 @@ func (a app) modelExportCommand() *cobra.Command {
 				if a.JSON {
 					return a.PrintJSON(map[string]any{"file": name, "bytes": len(b), "trial": r})
 				}
-				a.Print("%s: trial %d of %s, validation %s, test %s, %s\n%s", name, r.Trial.Trial, r.TaskName, terminal.Percent(r.Validation), terminal.Percent(r.Test), humanize.Bytes(uint64(len(b))), r.Summary)
+				validation, test := r.Text()
+				a.Print("%s: trial %d of %s, validation %s, test %s, %s\n%s",
+					name, r.Trial.Trial, r.TaskName, validation, test, humanize.Bytes(uint64(len(b))), r.Summary)
 				return nil
 			})
 		},

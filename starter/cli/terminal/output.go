@@ -41,7 +41,7 @@ func (a *App) PrintJSON(v any) error {
 	return e.Encode(v)
 }
 
-// Percent is an accuracy for people.
+// Percent is a fraction for people.
 func Percent(v float64) string { return fmt.Sprintf("%.2f %%", 100*v) }
 
 // Duration is a time span in two units at most.
