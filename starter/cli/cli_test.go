@@ -282,7 +282,7 @@ func TestFromDataToPrediction(t *testing.T) {
 		t.Errorf("list: %s", out)
 	}
 	rows, err := csv.NewReader(strings.NewReader(b.ok("trials", "first", "--format", "csv"))).ReadAll()
-	if err != nil || len(rows) != 16 || rows[1][0] != "0" {
+	if err != nil || len(rows) != 16 || rows[0][3] != "trial" || rows[1][0] != "first" || rows[1][3] != "0" {
 		t.Errorf("trials as CSV: %d rows, %v", len(rows), err)
 	}
 	if lines := strings.Split(strings.TrimSpace(b.ok("trials", "first", "--format", "jsonl", "--last", "3")), "\n"); len(lines) != 3 || !json.Valid([]byte(lines[2])) {

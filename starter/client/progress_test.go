@@ -10,6 +10,8 @@ import (
 
 	"tnaml/activities"
 	"tnaml/experiments/catalog"
+	"tnaml/experiments/search"
+	"tnaml/experiments/space"
 	"tnaml/experiments/trainer"
 	"tnaml/workflows"
 )
@@ -61,5 +63,24 @@ func TestAnswered(t *testing.T) {
 	}
 	if _, err := answered([]byte("3")); err == nil {
 		t.Error("a number was taken for progress")
+	}
+}
+
+// A trial's values are written as its objective's, and only those there are.
+func TestRowText(t *testing.T) {
+	loss := space.Objective{Metric: "log_loss", Direction: space.Minimise}
+	both := map[string]float64{"validation_log_loss": .31234, "test_log_loss": 0}
+	for _, c := range []struct {
+		trial            search.Trial
+		objective        space.Objective
+		validation, test string
+	}{
+		{search.Trial{Status: trainer.OK, Validation: .31234, Metrics: both}, loss, "0.3123", "0"},
+		{search.Trial{Status: trainer.OK, Validation: 7, Metrics: map[string]float64{"cost": 7}}, space.Objective{Metric: "cost"}, "7", "–"},
+		{search.Trial{Status: trainer.Failed}, loss, "–", "–"},
+	} {
+		if validation, test := (Row{Trial: c.trial, Objective: c.objective}).Text(); validation != c.validation || test != c.test {
+			t.Errorf("%+v: %s, %s; want %s, %s", c.trial, validation, test, c.validation, c.test)
+		}
 	}
 }
