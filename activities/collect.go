@@ -124,7 +124,8 @@ func (e *busyError) Error() string {
 	if more := len(e.open) - 10; more > 0 {
 		names += fmt.Sprintf(" and %d more", more)
 	}
-	return fmt.Sprintf("a grace period of %s needs a time when nothing runs, and these are open: %s; stop them, or leave the grace period at %s or more", e.grace, names, gc.MinGrace)
+	return fmt.Sprintf("a grace period of %s needs a time when nothing runs, and these are open: %s; "+
+		"stop them, or leave the grace period at %s or more", e.grace, names, gc.MinGrace)
 }
 
 // idle refuses a short grace period while workflows are open: those that Temporal
@@ -133,7 +134,8 @@ func (a *Activities) idle(ctx context.Context, in CollectInput) error {
 	c := activity.GetClient(ctx)
 	response, err := c.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
 		Namespace: activity.GetInfo(ctx).WorkflowNamespace,
-		Query:     fmt.Sprintf("ExecutionStatus = 'Running' AND TaskQueue = '%s' AND WorkflowType IN ('%s')", in.TaskQueue, strings.Join(in.Types, "', '")),
+		Query: fmt.Sprintf("ExecutionStatus = 'Running' AND TaskQueue = '%s' AND WorkflowType IN ('%s')",
+			in.TaskQueue, strings.Join(in.Types, "', '")),
 	})
 	if err != nil {
 		return fmt.Errorf("looking for open workflows: %w", err)

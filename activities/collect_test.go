@@ -106,7 +106,8 @@ func TestCollectEndsWithItsWorker(t *testing.T) {
 	close(stopped)
 	b.env.SetWorkerStopChannel(stopped)
 	var out Collected
-	if err := b.try(b.a.Collect, CollectInput{Grace: 24 * time.Hour}, &out); err == nil || !strings.Contains(err.Error(), Stopping) || errorType(err) != "" {
+	err := b.try(b.a.Collect, CollectInput{Grace: 24 * time.Hour}, &out)
+	if err == nil || !strings.Contains(err.Error(), Stopping) || errorType(err) != "" {
 		t.Errorf("%v", err)
 	}
 }

@@ -126,7 +126,8 @@ func TestCollectInput(t *testing.T) {
 func TestCollectTriesAgain(t *testing.T) {
 	attempts := 0
 	env := collectEnvironment(t, func(_ context.Context, in activities.CollectInput) (activities.Collected, error) {
-		if in.Grace != 0 || in.DryRun || in.TaskQueue == "" || len(in.Types) != 1+len(catalog.Kinds()) || in.Types[0] != workflows.SearchWorkflow {
+		if in.Grace != 0 || in.DryRun || in.TaskQueue == "" ||
+			len(in.Types) != 1+len(catalog.Kinds()) || in.Types[0] != workflows.SearchWorkflow {
 			t.Errorf("%+v", in)
 		}
 		if attempts++; attempts < 3 {

@@ -34,7 +34,8 @@ const (
 // containers are the kinds as the containers of the objects have them.
 var containers = map[string]string{
 	"task": kindTask, "image-task": kindTask, "module": kindModule, "image-module": kindModule, "controller": kindController,
-	"search": kindConfig, "ledger": kindLedger, "state": kindState, "costs": kindCosts, "model": kindModel, "image-features": kindFeatures, "run": kindReport,
+	"search": kindConfig, "ledger": kindLedger, "state": kindState, "costs": kindCosts,
+	"model": kindModel, "image-features": kindFeatures, "run": kindReport,
 }
 
 var containerKind = regexp.MustCompile(`"kind":"([^"\\]+)"`)
@@ -110,7 +111,8 @@ func mark(ctx context.Context, s store.Store, o Options) (*marking, error) {
 	}
 	for _, kind := range kinds {
 		if !slices.Contains(roots, kind) && kind != store.Features {
-			return nil, library.Invalid(fmt.Errorf("there are names of the kind %q, which this version does not know: run the version that wrote them", kind))
+			return nil, library.Invalid(fmt.Errorf("there are names of the kind %q, which this version does not know: "+
+				"run the version that wrote them", kind))
 		}
 	}
 	if err := s.Trash(ctx, func(d store.Discarded) error {
@@ -368,7 +370,8 @@ func (m *marking) report(ctx context.Context, r root, report *library.RunReport)
 
 // stuck is the error of what marking cannot get past, however often it is tried.
 func (m *marking) stuck(r root, err error) error {
-	return library.Invalid(fmt.Errorf("%s: %w; what it refers to is unknown: bring the object back, or give the name up (`%s`), then collect again", r, err, r.remove()))
+	return library.Invalid(fmt.Errorf("%s: %w; what it refers to is unknown: "+
+		"bring the object back, or give the name up (`%s`), then collect again", r, err, r.remove()))
 }
 
 func (m *marking) unread(r root, kind string, ref store.Ref, err error) error {

@@ -50,7 +50,8 @@ type BundleInfo struct {
 // ExportModel makes the bundle of a trial whose model was kept.
 func ExportModel(ctx context.Context, s store.Store, name string, config *search.Config, t search.Trial) ([]byte, error) {
 	if t.Model == "" {
-		return nil, fmt.Errorf("search %q: the model of trial %d was not kept: only those that were among the 10 best when they were trained are (see `starter best %s`)", name, t.Trial, name)
+		return nil, fmt.Errorf("search %q: the model of trial %d was not kept: "+
+			"only those that were among the 10 best when they were trained are (see `starter best %s`)", name, t.Trial, name)
 	}
 	taskRef := config.Tasks[t.Task]
 	b, err := s.Get(ctx, store.Ref(taskRef.Data))
@@ -140,7 +141,8 @@ func DecodeBundle(b []byte) (*Bundle, error) {
 		return nil, fmt.Errorf("exported model: %w", err)
 	}
 	if out.Info.Tokeniser.Version != text.TokeniserVersion {
-		return nil, fmt.Errorf("exported model: made with version %d of the tokeniser, this program has version %d", out.Info.Tokeniser.Version, text.TokeniserVersion)
+		return nil, fmt.Errorf("exported model: made with version %d of the tokeniser, this program has version %d",
+			out.Info.Tokeniser.Version, text.TokeniserVersion)
 	}
 	if out.Model, err = child.DecodeModel(b); err != nil {
 		return nil, fmt.Errorf("exported model: %w", err)

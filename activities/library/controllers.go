@@ -130,7 +130,8 @@ func FindController(ctx context.Context, s store.Store, which string) (Controlle
 	}
 	i := slices.IndexFunc(r.Versions, func(v ControllerVersion) bool { return strconv.Itoa(v.Version) == version })
 	if i < 0 {
-		return ControllerVersion{}, fmt.Errorf("controller %q: %w: there is no version %s (there are 1 to %d)", name, store.ErrNotFound, version, len(r.Versions))
+		return ControllerVersion{}, fmt.Errorf("controller %q: %w: there is no version %s (there are 1 to %d)",
+			name, store.ErrNotFound, version, len(r.Versions))
 	}
 	return r.Versions[i], nil
 }

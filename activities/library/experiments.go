@@ -175,7 +175,8 @@ func ExperimentYAML(ctx context.Context, s store.Store, name string) ([]byte, er
 				known = append(known, r.Name)
 			}
 		}
-		return nil, fmt.Errorf("experiment %q: %w (there are: %s; `starter experiment add` adds one of your own)", name, store.ErrNotFound, strings.Join(known, ", "))
+		return nil, fmt.Errorf("experiment %q: %w (there are: %s; `starter experiment add` adds one of your own)",
+			name, store.ErrNotFound, strings.Join(known, ", "))
 	}
 	if err != nil {
 		return nil, err

@@ -55,7 +55,9 @@ func StoredFeatures(ctx context.Context, s store.Store, dataRef, moduleRef store
 }
 
 // ComputeFeatures computes features, stores them and gives them their name.
-func ComputeFeatures(ctx context.Context, s store.Store, dataRef, moduleRef store.Ref, progress func(done, total int) error) (*nnimage.FeatureSet, error) {
+func ComputeFeatures(
+	ctx context.Context, s store.Store, dataRef, moduleRef store.Ref, progress func(done, total int) error,
+) (*nnimage.FeatureSet, error) {
 	t, err := open(ctx, s, "image task", dataRef, image.Decode)
 	if err != nil {
 		return nil, err

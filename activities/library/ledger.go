@@ -35,7 +35,9 @@ func ReadCosts(ctx context.Context, s store.Store, costs store.Ref) ([]search.Co
 
 // chain reads the rows of a chain of segments, oldest first; part gives a segment's
 // rows and the segment before it.
-func chain[S, R any](ctx context.Context, s store.Store, what string, newest store.Ref, decode func([]byte) (S, error), part func(S) ([]R, store.Ref)) ([]R, error) {
+func chain[S, R any](
+	ctx context.Context, s store.Store, what string, newest store.Ref, decode func([]byte) (S, error), part func(S) ([]R, store.Ref),
+) ([]R, error) {
 	var segments [][]R
 	for ref := newest; ref != ""; {
 		segment, err := open(ctx, s, what, ref, decode)

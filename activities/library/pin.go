@@ -160,7 +160,8 @@ func PinSpace(ctx context.Context, s store.Store, name, kind string, modules []s
 	}
 	def := trainer.Find(sp.TrainerName())
 	if !def.Takes(kind) && kind != "" {
-		return filled, nil, append(wrong, fmt.Errorf("space %q is for the trainer %s, which takes no tasks of kind %s", name, def.Name(), kind)), nil
+		return filled, nil, append(wrong, fmt.Errorf("space %q is for the trainer %s, which takes no tasks of kind %s",
+			name, def.Name(), kind)), nil
 	}
 	if filled, err = def.Fill(sp, kind, names); err != nil {
 		return filled, nil, append(wrong, err), nil
@@ -192,7 +193,8 @@ func chooseModules(catalogue []ModuleRecord, names []string) ([]ModuleRecord, er
 		}
 	}
 	if len(missing) > 0 {
-		return nil, fmt.Errorf("no module %s of the tasks' kind in the store (there are: %s)", strings.Join(missing, ", "), strings.Join(known, ", "))
+		return nil, fmt.Errorf("no module %s of the tasks' kind in the store (there are: %s)",
+			strings.Join(missing, ", "), strings.Join(known, ", "))
 	}
 	return out, nil
 }

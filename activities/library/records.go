@@ -162,7 +162,9 @@ type object interface{ Encode() []byte }
 // made of its reference. The name comes last, so that nothing is ever half there.
 // A name taken by other data is ErrExists, unless overwrite is set; searches that
 // use the old data keep it.
-func publishObject[T any](ctx context.Context, s store.Store, r records[T], name string, o object, record func(store.Ref) T, overwrite bool) (store.Ref, error) {
+func publishObject[T any](
+	ctx context.Context, s store.Store, r records[T], name string, o object, record func(store.Ref) T, overwrite bool,
+) (store.Ref, error) {
 	ref, err := s.Put(ctx, o.Encode())
 	if err != nil {
 		return "", fmt.Errorf("%s %q: %w", r.kind, name, err)

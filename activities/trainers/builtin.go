@@ -100,17 +100,14 @@ func (b *Builtin) Run(ctx context.Context, r trainer.Request, progress func(trai
 	return out, nil
 }
 
-// The metrics that are of no split.
-const (
-	trainingLoss = "training_loss"
-	parameters   = "parameters"
-)
+// trainingLoss is a metric of no split.
+const trainingLoss = "training_loss"
 
 // outcomeOf is a child model's outcome in the contract's terms.
 func outcomeOf(o child.Outcome) trainer.Outcome {
 	out := trainer.Outcome{
 		Status: trainer.Status(o.Status), Reason: o.Reason, Steps: o.Steps,
-		Metrics: map[string]float64{parameters: float64(o.Parameters)},
+		Metrics: map[string]float64{trainer.Parameters: float64(o.Parameters)},
 	}
 	if out.Status != trainer.OK {
 		return out

@@ -88,7 +88,8 @@ type Benchmark struct {
 	// Tolerance is the number of standard errors that a figure may be worse.
 	Tolerance float64 `json:"tolerance"`
 	// Accuracy and Cost are the least tolerances: of accuracies as a fraction of
-	// 1, of numbers of trials and CPU time as a fraction of the earlier value.
+	// 1, of other objectives, by Accuracy, and of numbers of trials and CPU time, by
+	// Cost, as a fraction of the earlier value.
 	Accuracy float64 `json:"accuracy"`
 	Cost     float64 `json:"cost"`
 }

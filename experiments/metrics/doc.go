@@ -5,5 +5,8 @@
 // of the ledger ([]search.Trial, in trial order) and one task's index in it.
 //
 // All trials of a task count as trials, failed ones too; only trained models
-// (status ok) count as models. Accuracies are fractions in [0, 1].
+// (status ok) count as models. A search's objective may be any metric; accuracy
+// is what the paper's names speak of. Whatever it is, models are ranked, and
+// searches compared, by rewards, of which more is better (trainer.Reward): nothing
+// here asks for the objective's direction.
 package metrics

@@ -3,6 +3,9 @@ package metrics
 import (
 	"math"
 	"slices"
+
+	"tnaml/experiments/space"
+	"tnaml/experiments/trainer"
 )
 
 // Estimate is a mean with its uncertainty.
@@ -37,6 +40,12 @@ func Mean(values []float64) Estimate {
 	return e
 }
 
+// Reward is the estimate of an objective's rewards, of which more is better, where
+// this one is of its values.
+func (e Estimate) Reward(o space.Objective) Estimate {
+	return Estimate{trainer.Reward(o, e.Mean), e.Error}
+}
+
 // Median is the middle of values, or the mean of the two in the middle; 0 for
 // none.
 func Median(values []float64) float64 {
@@ -52,13 +61,13 @@ func Median(values []float64) float64 {
 // rule ("within ±2 s.e.m.", Table 1): their means differ by no more than the
 // larger of their errors.
 func (e Estimate) Within(other Estimate) bool {
-	return math.Abs(e.Mean-other.Mean) <= max(e.Error, other.Error)+tolerance
+	return math.Abs(e.Mean-other.Mean) <= max(e.Error, other.Error)+rounding(e.Mean, other.Mean)
 }
 
-// tolerance absorbs the rounding of means. Accuracies are fractions of a
-// split's examples, so that two different means of n of them over N examples
-// differ by at least 1/(n·N): more than this for all splits there are.
-const tolerance = 1e-12
+// rounding is what the means of equal values may differ by. Accuracies are
+// fractions of a split's examples, so that two different means of n of them over N
+// examples differ by at least 1/(n·N): more than this for all splits there are.
+func rounding(a, b float64) float64 { return 1e-12 * max(math.Abs(a), math.Abs(b)) }
 
 // sum adds numbers in twice the precision of float64 (Neumaier, 1974), so that
 // a running sum over a long search, from which models leave again, has the value

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"tnaml/experiments/search"
+	"tnaml/experiments/space"
 	"tnaml/experiments/trainer"
 )
 
@@ -31,7 +32,7 @@ func panics(t *testing.T, what string, f func()) {
 }
 
 func trial(i, task int, validation, test float64) search.Trial {
-	return search.Trial{Trial: i, Task: task, Status: trainer.OK, Validation: validation, Test: test}
+	return search.Trial{Trial: i, Task: task, Status: trainer.OK, Reward: validation, Validation: validation, Test: test}
 }
 
 func TestMean(t *testing.T) {
@@ -163,8 +164,10 @@ func TestAccuracyTopN(t *testing.T) {
 }
 
 func TestCurve(t *testing.T) {
-	equal(t, "top2", []Point{{1, .5, .4, 1}, {2, .6, .3, 2}, {3, .7, .4, 2}, {4, .7, .4, 2}, {5, .7, .4, 2}}, Curve(ledger, 0, 2))
-	equal(t, "after a failure", []Point{{2, .6, .8, 1}}, Curve(ledger[4:], 0, 2))
+	equal(t, "top2", []Point{
+		{1, .5, .5, .4, 1}, {2, .6, .6, .3, 2}, {3, .7, .7, .4, 2}, {4, .7, .7, .4, 2}, {5, .7, .7, .4, 2},
+	}, Curve(ledger, 0, 2))
+	equal(t, "after a failure", []Point{{2, .6, .6, .8, 1}}, Curve(ledger[4:], 0, 2))
 	equal(t, "no trials", []Point(nil), Curve(ledger, 7, 2))
 	if g := Curve(ledger, 0, 2)[1].Gap(); math.Abs(g-.3) > 1e-12 {
 		t.Errorf("gap %v, want .3", g)
@@ -188,6 +191,61 @@ func TestTrialsTo(t *testing.T) {
 	} {
 		if got, ok := TrialsTo(ledger, 0, c.n, c.value); got != c.want || ok != c.ok {
 			t.Errorf("top%d to %v: %d, %v; want %d, %v", c.n, c.value, got, ok, c.want, c.ok)
+		}
+	}
+}
+
+// Log-losses, of which less is better: by hand. The failed trial's 0 is not the
+// best of them.
+func TestMinimised(t *testing.T) {
+	loss := space.Objective{Metric: "log_loss", Direction: space.Minimise}
+	var trials []search.Trial
+	for i, v := range []float64{.9, .5, 0, .7, .4, .5} {
+		x := trial(i, 0, v, v+.1)
+		if x.Reward = trainer.Reward(loss, v); v == 0 {
+			x.Status, x.Reward, x.Test = trainer.Diverged, -.9, 0
+		}
+		trials = append(trials, x)
+	}
+	top, ok := AccuracyTopN(trials, 0, 3)
+	var got []int
+	for _, x := range top.Trials {
+		got = append(got, x.Trial)
+	}
+	if !ok {
+		t.Fatal("no models")
+	}
+	equal(t, "trials", []int{4, 1, 5}, got)
+	equal(t, "validation", 1.4/3, top.Validation.Mean)
+	equal(t, "test", 1.7/3, top.Test.Mean)
+	equal(t, "reward", -1.4/3, top.Reward)
+	equal(t, "top2", []Point{
+		{1, -.9, .9, 1, 1}, {2, -.7, .7, .8, 2}, {3, -.7, .7, .8, 2}, {4, -.6, .6, .7, 2}, {5, -.45, .45, .55, 2}, {6, -.45, .45, .55, 2},
+	}, Curve(trials, 0, 2))
+	for _, c := range []struct {
+		to   float64
+		want int
+		ok   bool
+	}{{.7, 2, true}, {.65, 4, true}, {.45, 5, true}, {.44, 0, false}} {
+		if got, ok := TrialsTo(trials, 0, 2, trainer.Reward(loss, c.to)); got != c.want || ok != c.ok {
+			t.Errorf("to %v: %d, %v; want %d, %v", c.to, got, ok, c.want, c.ok)
+		}
+	}
+	low, high := Estimate{.4, .01}.Reward(loss), Estimate{.5, .02}.Reward(loss)
+	if Compare(low, high) != Win || Compare(high, low) != Loss || Compare(low, Estimate{.41, .01}.Reward(loss)) != Draw {
+		t.Error("the lower loss does not win")
+	}
+	equal(t, "best", []bool{true, false, true}, Best([]Estimate{low, high, Estimate{.405, 0}.Reward(loss)}))
+}
+
+// Values far from 1 are told apart by their size: the same latencies in seconds
+// and in nanoseconds, summed in another order.
+func TestRoundingFollowsTheSize(t *testing.T) {
+	for _, scale := range []float64{1e-15, 1, 1e9} {
+		a, b := Mean([]float64{.1 * scale, .2 * scale, .3 * scale}), Mean([]float64{.3 * scale, .2 * scale, .1 * scale})
+		a.Error, b.Error = 0, 0
+		if Compare(a, b) != Draw || Compare(a, Estimate{a.Mean * 1.0001, 0}) != Loss {
+			t.Errorf("scale %v", scale)
 		}
 	}
 }

@@ -12,7 +12,7 @@ const (
 
 // Compare counts as the bold face of the paper's Table 1 does: a draw where the
 // two cannot be told apart by 2 s.e.m. (Estimate.Within), else a win for the
-// higher mean. Estimates without an error, of one model, draw only if equal.
+// higher mean: they are estimates of rewards. Estimates without an error, of one model, draw only if equal.
 //
 // The paper's prose counts by a rule that it does not give: of the 13 tasks of
 // Table 1 (right) it says 10 wins, 1 tie and 2 losses of transfer over single
@@ -46,7 +46,7 @@ func (t *Tally) Add(o Outcome) {
 	}
 }
 
-// Best marks the estimates that no other beats: the highest mean and all that
+// Best marks the estimates of rewards that no other beats: the highest mean and all that
 // cannot be told from it, the ones that the paper prints in bold. All false for
 // fewer than two estimates, where there is nothing to compare.
 func Best(estimates []Estimate) []bool {

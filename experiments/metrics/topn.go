@@ -7,13 +7,17 @@ import (
 	"slices"
 
 	"tnaml/experiments/search"
+	"tnaml/experiments/space"
+	"tnaml/experiments/trainer"
 )
 
-// TopN is accuracy-topN: the N models with the best validation accuracy, their
-// mean validation accuracy and their mean test accuracy.
+// TopN is accuracy-topN, or that of another objective: the N models with the best
+// reward, their mean value on the validation split and that on the test split.
 type TopN struct {
 	// Trials are the models' trials, best first; ties go to the earlier trial.
 	Trials []search.Trial
+	// Reward is their mean reward: Validation's mean, more being better.
+	Reward float64
 	// Validation is optimistic, since the models are chosen by it; Test is not.
 	Validation Estimate
 	Test       Estimate
@@ -22,8 +26,8 @@ type TopN struct {
 // Models is the number of models averaged: N, or fewer while there are fewer.
 func (t TopN) Models() int { return len(t.Trials) }
 
-// Gap is the overfitting of the search to the validation split: mean
-// validation accuracy − mean test accuracy (§4.3, "meta overfitting").
+// Gap is the mean on the validation split less that on the test split: of an
+// accuracy the overfitting of the search to the former (§4.3, "meta overfitting").
 func (t TopN) Gap() float64 { return t.Validation.Mean - t.Test.Mean }
 
 // AccuracyTopN measures the n best trained models among a task's trials, or all
@@ -41,12 +45,12 @@ func AccuracyTopN(trials []search.Trial, task, n int) (TopN, bool) {
 	}
 	slices.SortFunc(l.heap, better)
 	var top TopN
-	validation, test := make([]float64, len(l.heap)), make([]float64, len(l.heap))
+	rewards, validation, test := make([]float64, len(l.heap)), make([]float64, len(l.heap)), make([]float64, len(l.heap))
 	for i, t := range l.heap {
 		top.Trials = append(top.Trials, *t)
-		validation[i], test[i] = t.Validation, t.Test
+		rewards[i], validation[i], test[i] = t.Reward, t.Validation, t.Test
 	}
-	top.Validation, top.Test = Mean(validation), Mean(test)
+	top.Reward, top.Validation, top.Test = Mean(rewards).Mean, Mean(validation), Mean(test)
 	return top, true
 }
 
@@ -54,21 +58,22 @@ func AccuracyTopN(trials []search.Trial, task, n int) (TopN, bool) {
 type Point struct {
 	// Trials is the number of the task's trials so far, failed ones included.
 	Trials int `json:"trials"`
-	// Validation and Test are accuracy-topN.
+	// Reward, Validation and Test are the means of TopN.
+	Reward     float64 `json:"-"`
 	Validation float64 `json:"validation"`
 	Test       float64 `json:"test"`
 	// Models is the number of models averaged, at most N.
 	Models int `json:"models"`
 }
 
-// Gap is the overfitting of the search to the validation split so far:
-// validation − test accuracy (§4.3, Figure 4).
+// Gap is validation − test so far: of an accuracy the overfitting of the search to
+// the validation split (§4.3, Figure 4).
 func (p Point) Gap() float64 { return p.Validation - p.Test }
 
 // Curve is the task's learning curve: accuracy-topN after each of its trials,
 // from the first trained model on, one point a trial. With fewer than n models
-// a point averages those there are, and may fall; from n models on, validation
-// never falls (test can). It takes O(T log n) time and panics if n < 1.
+// a point averages those there are, and may get worse; from n models on, validation
+// never does (test can). It takes O(T log n) time and panics if n < 1.
 func Curve(trials []search.Trial, task, n int) []Point {
 	l := newLeaders(n)
 	var curve []Point
@@ -83,38 +88,52 @@ func Curve(trials []search.Trial, task, n int) []Point {
 			l.offer(t)
 		}
 		if models := len(l.heap); models > 0 {
-			curve = append(curve, Point{count, l.validation.value() / float64(models), l.test.value() / float64(models), models})
+			n := float64(models)
+			curve = append(curve, Point{count, l.reward.value() / n, l.validation.value() / n, l.test.value() / n, models})
 		}
 	}
 	return curve
 }
 
-// TrialsTo returns how many of a task's trials it took until validation
-// accuracy-topN reached a value; false where it never did. All n models must
-// exist: one lucky first model is not an accuracy-topN. From there on it never
-// falls again, so that the first time is well defined; for test accuracy it
-// would not be, so there is no such function (§4).
-func TrialsTo(trials []search.Trial, task, n int, validation float64) (int, bool) {
+// TrialsTo returns how many of a task's trials it took until the mean reward of
+// the n best models, validation accuracy-topN, reached a value; false where it
+// never did. All n models must exist: one lucky first model is not an
+// accuracy-topN. From there on it never falls again, so that the first time is well
+// defined; for test accuracy it would not be, so there is no such function (§4).
+func TrialsTo(trials []search.Trial, task, n int, reward float64) (int, bool) {
 	for _, p := range Curve(trials, task, n) {
-		if p.Models == n && p.Validation >= validation-tolerance {
+		if p.Models == n && p.Reward >= reward-rounding(p.Reward, reward) {
 			return p.Trials, true
 		}
 	}
 	return 0, false
 }
 
-// better orders trials by validation accuracy, best first; ties go to the
-// earlier trial.
+// Tested says whether models were measured on the test split too: a trainer may
+// report no such metric. It is true where there is no model yet.
+func Tested(trials []search.Trial, o space.Objective) bool {
+	untested := false
+	for i := range trials {
+		t := &trials[i]
+		if _, _, tested := trainer.Values(t.Metrics, o); t.OK() && (tested || t.Test != 0) {
+			return true
+		}
+		untested = untested || t.OK()
+	}
+	return !untested
+}
+
+// better orders trials by reward, best first; ties go to the earlier trial.
 func better(a, b *search.Trial) int {
-	return cmp.Or(cmp.Compare(b.Validation, a.Validation), cmp.Compare(a.Trial, b.Trial))
+	return cmp.Or(cmp.Compare(b.Reward, a.Reward), cmp.Compare(a.Trial, b.Trial))
 }
 
 // leaders holds the n best models so far, the worst of them at the root, and
-// the sums of their accuracies.
+// the sums of their values.
 type leaders struct {
-	n                int
-	heap             trialHeap
-	validation, test sum
+	n                        int
+	heap                     trialHeap
+	reward, validation, test sum
 }
 
 func newLeaders(n int) *leaders {
@@ -130,6 +149,7 @@ func (l *leaders) offer(t *search.Trial) {
 		if better(t, worst) > 0 {
 			return
 		}
+		l.reward.add(-worst.Reward)
 		l.validation.add(-worst.Validation)
 		l.test.add(-worst.Test)
 		l.heap[0] = t
@@ -137,6 +157,7 @@ func (l *leaders) offer(t *search.Trial) {
 	} else {
 		heap.Push(&l.heap, t)
 	}
+	l.reward.add(t.Reward)
 	l.validation.add(t.Validation)
 	l.test.add(t.Test)
 }

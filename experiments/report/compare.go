@@ -36,10 +36,10 @@ func matches(tasks []*taskView) []match {
 			}
 			m := match{Task: tv.Name, arm: a, Target: r.Top.Validation, Budget: r.Trials}
 			var ok bool
-			if m.RandomTrials, ok = metrics.TrialsTo(r.search.Trials, r.task, topN, m.Target.Mean); !ok {
+			if m.RandomTrials, ok = metrics.TrialsTo(r.search.Trials, r.task, topN, r.Top.Reward); !ok {
 				continue // it always reaches its own end
 			}
-			if m.Needed, m.Reached = metrics.TrialsTo(a.search.Trials, a.task, topN, m.Target.Mean); m.Reached {
+			if m.Needed, m.Reached = metrics.TrialsTo(a.search.Trials, a.task, topN, r.Top.Reward); m.Reached {
 				m.Speedup = metrics.Speedup(m.RandomTrials, m.Needed)
 				m.Costed = r.Cost.Trained > 0
 				m.Saved = 3600 * metrics.CPUHoursSaved(m.Budget, r.Cost.Median/3600, m.Speedup)

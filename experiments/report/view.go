@@ -44,6 +44,11 @@ type taskView struct {
 	Failures   []failure
 }
 
+// Weights says that the trainer of any of the best models reports their weights.
+func (tv *taskView) Weights() bool {
+	return slices.ContainsFunc(tv.Best, func(r bestRow) bool { return r.Weights() > 0 })
+}
+
 // figure is a drawing, with the heading above it.
 type figure struct {
 	Heading string
@@ -87,13 +92,8 @@ type bestRow struct {
 	Summary string
 }
 
-// Weights is the number of a model's weights, of a trainer that tells it.
-func (b bestRow) Weights() string {
-	if n, ok := b.Metrics["parameters"]; ok {
-		return count(int(n))
-	}
-	return "–"
-}
+// Weights is the number of the model's weights, 0 where its trainer reports none.
+func (r bestRow) Weights() int { return int(r.Metrics[trainer.Parameters]) }
 
 // failure is the failed trials of one arm and status.
 type failure struct {

@@ -8,14 +8,16 @@ import (
 
 	"tnaml/experiments/metrics"
 	"tnaml/experiments/search"
+	"tnaml/experiments/space"
+	"tnaml/experiments/trainer"
 )
 
 // The measures of a benchmark.
 const (
-	// Validation and Test are accuracy-top10 at the end of the budget, fractions
-	// of 1; more is better.
-	Validation = "validation accuracy-top10"
-	Test       = "test accuracy-top10"
+	// Validation and Test are the objective's top10 at the end of the budget,
+	// accuracy-top10 of an accuracy, on the two splits.
+	Validation = "validation"
+	Test       = "test"
 	// TrialsToBaseline is the number of trials to the baseline's final validation
 	// accuracy-top10 with the same task and seed (Table 1, left); where it is
 	// never reached, one more than the budget. Less is better.
@@ -25,11 +27,17 @@ const (
 	TrialCPU = "CPU seconds a trial"
 )
 
+// TopName is what the mean of an objective over a search's ten best models is
+// called: accuracy-top10.
+func TopName(o space.Objective) string { return fmt.Sprintf("%s-top%d", o.Metric, search.TopN) }
+
 // Figure is one measure of a task and arm over the seeds.
 type Figure struct {
 	Task    string `json:"task"`
 	Arm     string `json:"arm"`
 	Measure string `json:"measure"`
+	// Objective is that of the searches.
+	Objective space.Objective `json:"objective"`
 	// Budget is the number of trials: figures of different budgets are not
 	// compared.
 	Budget int `json:"budget"`
@@ -42,19 +50,36 @@ func (f Figure) Median() float64 { return metrics.Median(f.Values) }
 
 // Key identifies what is measured.
 func (f Figure) Key() string {
-	return fmt.Sprintf("%s · %s · %s · %d trials", f.Task, f.Arm, f.Measure, f.Budget)
+	return fmt.Sprintf("%s · %s · %s · %d trials", f.Task, f.Arm, f.what(), f.Budget)
 }
 
-// higher says that more is better.
-func (f Figure) higher() bool { return f.Measure == Validation || f.Measure == Test }
+// what is measured, in words.
+func (f Figure) what() string {
+	if f.ofObjective() {
+		return f.Measure + " " + TopName(f.Objective)
+	}
+	return f.Measure
+}
+
+func (f Figure) ofObjective() bool { return f.Measure == Validation || f.Measure == Test }
+
+// measured is what the values are values of: the objective, or a cost, of which
+// less is better.
+func (f Figure) measured() space.Objective {
+	if f.ofObjective() {
+		return f.Objective
+	}
+	return space.Objective{Direction: space.Minimise}
+}
 
 // Figures measures the searches of the phase Transfer. A search without ten
 // models gives no figures.
 func Figures(s *Study) []Figure {
 	index := map[string]int{}
 	var out []Figure
+	objective, tested := s.Objective(), s.Tested()
 	add := func(l *Ledger, measure string, v float64) {
-		f := Figure{Task: l.Task, Arm: l.Arm, Measure: measure, Budget: l.Budget}
+		f := Figure{Task: l.Task, Arm: l.Arm, Measure: measure, Objective: objective, Budget: l.Budget}
 		at, ok := index[f.Key()]
 		if !ok {
 			at = len(out)
@@ -69,7 +94,9 @@ func Figures(s *Study) []Figure {
 			continue
 		}
 		add(l, Validation, top.Validation.Mean)
-		add(l, Test, top.Test.Mean)
+		if tested {
+			add(l, Test, top.Test.Mean)
+		}
 		if l.Arm != s.Baseline {
 			if n, _, ok := s.TrialsToBaseline(l); ok {
 				add(l, TrialsToBaseline, float64(n))
@@ -100,7 +127,7 @@ func (s *Study) TrialsToBaseline(l *Ledger) (trials int, reached, ok bool) {
 		return 0, false, false
 	}
 	top, _ := metrics.AccuracyTopN(r.Trials, 0, search.TopN)
-	if n, ok := metrics.TrialsTo(l.Trials, 0, search.TopN, top.Validation.Mean); ok {
+	if n, ok := metrics.TrialsTo(l.Trials, 0, search.TopN, top.Reward); ok {
 		return n, true, true
 	}
 	return max(l.Budget, len(l.Trials)) + 1, false, true
@@ -135,9 +162,21 @@ func (s *Study) baseline(l *Ledger) *Ledger {
 type Tolerances struct {
 	// Factor is the number of standard errors.
 	Factor float64
-	// Accuracy is the least tolerance of accuracies, Cost that of all else as a
-	// fraction of the earlier value.
+	// Accuracy is the least tolerance of the objective: of one that is a fraction
+	// of 1 as such, of another as a fraction of the earlier value. Cost is that of
+	// all else, as a fraction of the earlier value.
 	Accuracy, Cost float64
+}
+
+// floor is the least tolerance of a figure.
+func (t Tolerances) floor(f Figure, earlier float64) float64 {
+	switch {
+	case !f.ofObjective():
+		return t.Cost * math.Abs(earlier)
+	case trainer.InPercent(f.Objective):
+		return t.Accuracy
+	}
+	return t.Accuracy * math.Abs(earlier)
 }
 
 // Verdict compares one figure with those of earlier nights.
@@ -180,14 +219,8 @@ func Judge(tonight []Figure, earlier [][]Figure, t Tolerances) []Verdict {
 		if v.Nights > 0 {
 			var spread float64
 			v.Earlier, spread = summarise(past[f.Key()])
-			floor := t.Accuracy
-			if !f.higher() {
-				floor = t.Cost * math.Abs(v.Earlier)
-			}
-			v.Tolerance = max(floor, t.Factor*spread)
-			if v.Worse = v.Tonight - v.Earlier; f.higher() {
-				v.Worse = -v.Worse
-			}
+			v.Tolerance = max(t.floor(f, v.Earlier), t.Factor*spread)
+			v.Worse = trainer.Reward(f.measured(), v.Earlier) - trainer.Reward(f.measured(), v.Tonight)
 			v.Regressed = v.Worse > v.Tolerance
 		}
 		out = append(out, v)
@@ -223,13 +256,8 @@ func summarise(nights []Figure) (middle, spread float64) {
 
 // Say is a verdict in a line.
 func (v Verdict) Say() string {
-	number := func(x float64) string {
-		if v.higher() {
-			return fmt.Sprintf("%.2f %%", 100*x)
-		}
-		return fmt.Sprintf("%.3g", x)
-	}
-	what := fmt.Sprintf("%s · %s: %s", v.Task, v.Arm, v.Measure)
+	number := func(x float64) string { return trainer.Text(v.measured(), x) }
+	what := fmt.Sprintf("%s · %s: %s", v.Task, v.Arm, v.what())
 	switch {
 	case v.Missing:
 		return fmt.Sprintf("%s is missing, earlier %s", what, number(v.Earlier))

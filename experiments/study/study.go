@@ -8,7 +8,10 @@ import (
 	"slices"
 
 	"tnaml/experiments/data"
+	"tnaml/experiments/metrics"
 	"tnaml/experiments/search"
+	"tnaml/experiments/space"
+	"tnaml/experiments/trainer"
 )
 
 // Phase is a part of an experiment.
@@ -125,6 +128,25 @@ func (s *Study) Sort() {
 			cmp.Compare(a.Run, b.Run),
 		)
 	})
+}
+
+// Objective is what the searches of the study optimise.
+func (s *Study) Objective() space.Objective {
+	sp := &space.Space{}
+	for i := range s.Ledgers {
+		if o := &s.Ledgers[i].Config.Space; o.Objective.Metric != "" {
+			sp = o
+			break
+		}
+	}
+	return trainer.FillObjective(trainer.Find(sp.TrainerName()), sp.Objective)
+}
+
+// Tested says whether the searches' models were measured on a test split too.
+// Where they were not, arms are compared by validation.
+func (s *Study) Tested() bool {
+	o := s.Objective()
+	return slices.ContainsFunc(s.Select(Transfer, "", ""), func(l *Ledger) bool { return metrics.Tested(l.Trials, o) && len(l.Trials) > 0 })
 }
 
 // ArmNames lists the arms that have searches, in the order of tables.

@@ -3,11 +3,13 @@ package study
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
 	"tnaml/experiments/metrics"
 	"tnaml/experiments/search"
+	"tnaml/experiments/space"
 	"tnaml/experiments/trainer"
 )
 
@@ -16,7 +18,7 @@ import (
 func ledger(phase Phase, task, arm string, seed uint64, accuracies ...float64) Ledger {
 	l := Ledger{Phase: phase, Task: task, Arm: arm, Seed: seed, Status: "completed", Budget: len(accuracies), Search: fmt.Sprintf("%s-%s-%d", task, arm, seed)}
 	for i, a := range accuracies {
-		l.Trials = append(l.Trials, search.Trial{Trial: i, Status: trainer.OK, Validation: a, Test: a - .1})
+		l.Trials = append(l.Trials, search.Trial{Trial: i, Status: trainer.OK, Reward: a, Validation: a, Test: a - .1})
 		l.Costs = append(l.Costs, search.Cost{Trial: i, CPUSeconds: float64(i + 1)})
 	}
 	return l
@@ -142,8 +144,84 @@ func TestBaselineAndReference(t *testing.T) {
 	}
 }
 
+var (
+	accuracy = space.Objective{Metric: trainer.Accuracy, Direction: space.Maximise}
+	latency  = space.Objective{Metric: "latency_ms", Direction: space.Minimise}
+)
+
+// minimised is ledger of an objective to minimise.
+func minimised(o space.Objective, l Ledger) Ledger {
+	l.Config.Space = space.Space{Trainer: "table", Objective: o}
+	for i := range l.Trials {
+		l.Trials[i].Reward = trainer.Reward(o, l.Trials[i].Validation)
+	}
+	return l
+}
+
+// An objective to minimise: the lower one wins, reaches the baseline's best, and
+// is no regression.
+func TestMinimised(t *testing.T) {
+	if o := (&Study{}).Objective(); o != accuracy {
+		t.Errorf("the objective of nobody's choice is %v", o)
+	}
+	falling := make([]float64, 20) // 200, 190, … 10: the best ten of n have the mean 10·(21−n)+45
+	for i := range falling {
+		falling[i] = float64(200 - 10*i)
+	}
+	flat := slices.Repeat([]float64{120}, 15)
+	s := &Study{Baseline: "random", Against: "naml", Ledgers: []Ledger{
+		minimised(latency, ledger(Transfer, "a", "random", 1, flat...)), minimised(latency, ledger(Transfer, "a", "naml", 1, falling...)),
+	}}
+	failed := &s.Ledgers[0].Trials[3]
+	failed.Status, failed.Validation, failed.Test = trainer.Failed, 0, 0
+	if s.Objective() != latency || !s.Tested() {
+		t.Fatalf("objective %v, tested %v", s.Objective(), s.Tested())
+	}
+	// 120 = 10·(21−13.5)+45, so 14 trials (mean 115); random has nine models of 120 at its tenth, ten at its eleventh.
+	if n, reached, ok := s.TrialsToBaseline(&s.Ledgers[1]); n != 14 || !reached || !ok {
+		t.Errorf("%d, %v, %v", n, reached, ok)
+	}
+	if n, reached, _ := s.TrialsToBaseline(&s.Ledgers[0]); n != 11 || !reached {
+		t.Errorf("random: %d, %v", n, reached)
+	}
+	row := s.Table()[0]
+	random, naml := row.Cell("random"), row.Cell("naml")
+	if !near(random.Validation.Mean, 120) || !near(naml.Validation.Mean, 55) || !near(naml.Test.Mean, 54.9) || !near(naml.First, 155) || !near(random.First, 120) {
+		t.Errorf("%+v, %+v", random, naml)
+	}
+	if c := s.Comparisons(); len(c) != 1 || c[0].Test != (metrics.Tally{Wins: 1}) || !near(c[0].Difference, 54.9-119.9) {
+		t.Errorf("%+v", c)
+	}
+	for i := range s.Ledgers { // a trainer that knows no test split
+		for k := range s.Ledgers[i].Trials {
+			s.Ledgers[i].Trials[k].Test = 0
+		}
+	}
+	if c := s.Comparisons(); s.Tested() || c[0].Test != (metrics.Tally{Wins: 1}) || !near(c[0].Difference, 55-120) {
+		t.Errorf("untested: %+v", c)
+	}
+	for _, f := range Figures(s) {
+		if f.Measure == Test {
+			t.Errorf("%s of nothing", f.Key())
+		}
+	}
+
+	night := func(v float64) Figure {
+		return Figure{Task: "a", Arm: "naml", Measure: Validation, Objective: latency, Budget: 20, Values: []float64{v}}
+	}
+	for tonight, want := range map[float64]bool{55.2: false, 56: true, 40: false} {
+		v := Judge([]Figure{night(tonight)}, [][]Figure{{night(55)}}, Tolerances{Factor: 3, Accuracy: .005, Cost: .25})[0]
+		if v.Regressed != want || !near(v.Worse, tonight-55) || !near(v.Tolerance, .005*55) {
+			t.Errorf("tonight %v: %+v", tonight, v)
+		}
+		if say := v.Say(); !strings.Contains(say, "validation latency_ms-top10 is ") || strings.Contains(say, "%") {
+			t.Error(say)
+		}
+	}
+}
+
 func figure(values ...float64) Figure {
-	return Figure{Task: "t", Arm: "transfer", Measure: Test, Budget: 50, Values: values}
+	return Figure{Task: "t", Arm: "transfer", Measure: Test, Objective: accuracy, Budget: 50, Values: values}
 }
 
 // The verdict follows the spread: the nights' own, the seeds', or the floor.

@@ -6,6 +6,7 @@ import (
 
 	"tnaml/experiments/metrics"
 	"tnaml/experiments/search"
+	"tnaml/experiments/trainer"
 )
 
 // Cell is an arm on a task, over its seeds.
@@ -14,7 +15,8 @@ type Cell struct {
 	Seeds int    `json:"seeds"`
 	// Failed counts the searches that could not be run to an end.
 	Failed int `json:"failed,omitempty"`
-	// Validation and Test are accuracy-top10 at the end of the budget: with one
+	// Validation and Test are accuracy-top10 at the end of the budget, or that of
+	// another objective, in its own values: with one
 	// seed the mean over the ten models with its 2 s.e.m. (Table 1), with several
 	// the mean over seeds with its 2 s.e.m. across them.
 	Validation metrics.Estimate `json:"validation"`
@@ -31,11 +33,12 @@ type Cell struct {
 	Reached    int     `json:"reached"`
 	Compared   int     `json:"compared"`
 	// First is the mean validation accuracy of the first ten trials: what the
-	// controller knows before it has learned anything about the task.
+	// controller knows before it has learned anything about the task. A failed trial
+	// has an accuracy of 0; of an objective that is no fraction it is left out.
 	First float64 `json:"first_trials_validation"`
 }
 
-// Gap is the overfitting to the validation split at the end of the budget.
+// Gap is validation − test at the end of the budget.
 func (c Cell) Gap() float64 { return c.Validation.Mean - c.Test.Mean }
 
 // Row is a task with its arms.
@@ -98,15 +101,10 @@ func (s *Study) cell(task, arm string, fixed int) Cell {
 		if !ok {
 			continue
 		}
-		if len(first) == 0 || top.Models() < c.Models {
+		if c.Models == 0 || top.Models() < c.Models {
 			c.Models = top.Models()
 		}
-		n := 0.0
-		head := l.Trials[:min(search.TopN, len(l.Trials))]
-		for i := range head {
-			n += head[i].Validation / float64(len(head))
-		}
-		first = append(first, n)
+		first = append(first, s.first(l.Trials[:min(search.TopN, len(l.Trials))])...)
 		if trials, reached, ok := s.TrialsToBaseline(l); ok {
 			c.Compared++
 			toBaseline = append(toBaseline, float64(trials))
@@ -119,6 +117,21 @@ func (s *Study) cell(task, arm string, fixed int) Cell {
 	_, c.AtFixed = accuracies(ledgers, fixed)
 	c.First, c.ToBaseline = metrics.Mean(first).Mean, metrics.Median(toBaseline)
 	return c
+}
+
+// first is the mean of trials on the validation split; none without a model.
+func (s *Study) first(trials []search.Trial) []float64 {
+	if !trainer.InPercent(s.Objective()) {
+		trials = slices.DeleteFunc(slices.Clone(trials), func(t search.Trial) bool { return !t.OK() })
+	}
+	if len(trials) == 0 {
+		return nil
+	}
+	mean := 0.0
+	for i := range trials {
+		mean += trials[i].Validation / float64(len(trials))
+	}
+	return []float64{mean}
 }
 
 // accuracies are the accuracies-top10 after so many trials: over seeds, or with
@@ -141,9 +154,10 @@ func accuracies(ledgers []*Ledger, budget int) (validation, test metrics.Estimat
 type Comparison struct {
 	A string `json:"a"`
 	B string `json:"b"`
-	// Test counts the tasks on which A's test accuracy-top10 is better than, not
-	// to be told from, or worse than B's; Difference is A's mean over the tasks
-	// less B's.
+	// Test counts the tasks on which A's test accuracy-top10, or that of another
+	// objective, is better than, not to be told from, or worse than B's; Difference
+	// is A's mean over the tasks less B's, in the objective's own values. By
+	// validation where nothing was tested.
 	Test       metrics.Tally `json:"test"`
 	Difference float64       `json:"mean_test_difference"`
 	Tasks      int           `json:"tasks"`
@@ -152,6 +166,13 @@ type Comparison struct {
 // Compare compares two arms over the tasks that have both.
 func (s *Study) Compare(a, b string) Comparison {
 	c := Comparison{A: a, B: b}
+	objective, tested := s.Objective(), s.Tested()
+	of := func(c *Cell) metrics.Estimate {
+		if tested {
+			return c.Test
+		}
+		return c.Validation
+	}
 	var differences []float64
 	for _, row := range s.Table() {
 		x, y := row.Cell(a), row.Cell(b)
@@ -159,8 +180,8 @@ func (s *Study) Compare(a, b string) Comparison {
 			continue
 		}
 		c.Tasks++
-		c.Test.Add(metrics.Compare(x.Test, y.Test))
-		differences = append(differences, x.Test.Mean-y.Test.Mean)
+		c.Test.Add(metrics.Compare(of(x).Reward(objective), of(y).Reward(objective)))
+		differences = append(differences, of(x).Mean-of(y).Mean)
 	}
 	c.Difference = metrics.Mean(differences).Mean
 	return c

@@ -40,6 +40,10 @@ const (
 	AUC      = "auc"
 )
 
+// Parameters is the name under which any trainer may report the number of a
+// model's weights.
+const Parameters = "parameters"
+
 // Builtin is the definition of the trainer builtin: the child models of texts
 // and images (nn/child). Its space has each of its twelve choices once.
 type Builtin struct{}

@@ -49,10 +49,15 @@ func (r *Request) Keeps(o Outcome) bool {
 	return r.Keep == nil || Reward(r.Objective, value) > *r.Keep
 }
 
-// Text writes an objective's value for people: what is a fraction of 1 in percent.
+// InPercent says that an objective is a fraction of 1, which people read in
+// percent.
+func InPercent(o space.Objective) bool {
+	return o.Metric == Accuracy || o.Metric == MacroF1 || o.Metric == AUC
+}
+
+// Text writes an objective's value for people.
 func Text(o space.Objective, value float64) string {
-	switch o.Metric {
-	case Accuracy, MacroF1, AUC:
+	if InPercent(o) {
 		return fmt.Sprintf("%.2f %%", 100*value)
 	}
 	return fmt.Sprintf("%.4g", value)
