@@ -27,7 +27,8 @@ func TestCatalogue(t *testing.T) {
 		t.Errorf("naml:\n%s", out)
 	}
 	b.fails(exitUsage, []string{`unknown strategy "genetic"`, "naml", "starter strategy show --help"}, "strategy", "show", "genetic")
-	if out := b.ok("trainer", "list"); !strings.Contains(out, "builtin") || !strings.Contains(out, "accuracy") || !strings.Contains(out, "table") {
+	if out := b.ok("trainer", "list"); !strings.Contains(out, "builtin") || !strings.Contains(out, "accuracy") ||
+		!strings.Contains(out, "table") {
 		t.Errorf("trainers:\n%s", out)
 	}
 }

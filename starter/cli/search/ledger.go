@@ -165,7 +165,8 @@ func (a app) listCommand() *cobra.Command {
 				}
 				t := terminal.NewTable(table.Row{"search", "status", "trials", "tasks", "strategy", "seed", "experiment"}, "trials", "seed")
 				for _, l := range out {
-					t.AppendRow(table.Row{l.Name, l.Status, fmt.Sprintf("%d/%d", l.Told, l.Trials), strings.Join(l.Tasks, ", "), l.Strategy, l.Seed, l.Experiment})
+					t.AppendRow(table.Row{l.Name, l.Status, fmt.Sprintf("%d/%d", l.Told, l.Trials), strings.Join(l.Tasks, ", "), l.Strategy, l.Seed,
+						l.Experiment})
 				}
 				a.Print("%s", t.Render())
 				return nil
