@@ -163,6 +163,20 @@ type Row struct {
 	WallSeconds float64        `json:"wall_seconds"`
 	Cached      bool           `json:"cached"`
 	Worker      string         `json:"worker"`
+	// OnValidation and OnTest are the objective's values for people.
+	OnValidation string `json:"-"`
+	OnTest       string `json:"-"`
+}
+
+// Value writes an objective's value for people.
+func (l *Ledger) Value(v float64) string { return trainer.Text(l.Config.Space.Objective, v) }
+
+// OnTest is Value on the test split, a dash where the trainer has none.
+func (l *Ledger) OnTest(v float64) string {
+	if !metrics.Tested(l.Trials, l.Config.Space.Objective) {
+		return "–"
+	}
+	return l.Value(v)
 }
 
 // Row returns the trial of a number.
@@ -170,6 +184,7 @@ func (l *Ledger) Row(i int) Row {
 	t := l.Trials[i]
 	r := Row{Trial: t, TaskName: l.Config.Tasks[t.Task].Name, Summary: trainer.Describe(&l.Config.Space, t.Actions)}
 	r.Choices, _ = l.Config.Space.Values(t.Actions) // told trials fit their space
+	r.OnValidation, r.OnTest = l.Value(t.Validation), l.OnTest(t.Test)
 	if i < len(l.Costs) {
 		c := l.Costs[i]
 		r.CPUSeconds, r.WallSeconds, r.Cached, r.Worker = c.CPUSeconds, c.WallSeconds, c.Cached, c.Worker

@@ -45,7 +45,8 @@ func TestAnswered(t *testing.T) {
 		run    bool
 	}{
 		{workflows.Progress{Name: "n", Status: "paused", Told: 3, Running: 2, Trials: 10, Reason: "lunch"}, Paused, false},
-		{workflows.ExperimentProgress{Name: "n", Kind: catalog.KindExperiment, Status: "stopping", Searches: 4, Running: []string{"a", "b"}}, Working, true},
+		{workflows.ExperimentProgress{Name: "n", Kind: catalog.KindExperiment, Status: "stopping", Searches: 4, Running: []string{"a", "b"}},
+			Working, true},
 	} {
 		b, err := json.Marshal(c.answer)
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
 	"tnaml/experiments/catalog"
 	"tnaml/starter/cli/terminal"
 	"tnaml/starter/client"

@@ -6,6 +6,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
 	"tnaml/starter/client"
 
 	"github.com/spf13/cobra"
