@@ -6,12 +6,12 @@
 //
 //	names/dataset, names/module   the object
 //	names/controller              every version's object
-//	names/search                  configuration, checkpoint, costs, controller
+//	names/search                  configuration, newest ledger segment, state, costs, controller
 //	names/experiment              the reports of its runs
 //	names/trial                   the model, while a search that was given it has a name
 //	names/features                the features, while task and module are kept
 //	search configuration          tasks, modules, the controller it starts from
-//	checkpoint                    the checkpoint before it, the models of its trials
+//	ledger segment                the segment before it, the models of its trials
 //	costs                         the costs before them
 //	run report                    controllers, and of each search what a search's name has
 //
@@ -72,7 +72,8 @@
 //     for the search from before the activity returns, as long as the search has a name.
 //   - What else a search carries in its state, over continue-as-new too, its record has:
 //     Resolve writes the configuration into it, Learn each checkpoint, before they
-//     return. A reset goes back to an earlier checkpoint of the same chain.
+//     return. A reset goes back to an earlier checkpoint: a segment of the same chain,
+//     from which a state that has been collected is told anew.
 //   - What an experiment carries is in the report of its run (the plan with its
 //     controllers, from the start) and in the records of its searches. Those cannot be
 //     removed while it runs.

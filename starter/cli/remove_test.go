@@ -147,8 +147,11 @@ func TestRemoveAndCollect(t *testing.T) {
 	if dry.Done || gc.Sum(dry.SetAside).Objects == 0 {
 		t.Errorf("a dry run: %+v", dry)
 	}
-	if out := b.ok("gc", "--dry-run", "--grace", "0"); !strings.Contains(out, "model") || !strings.Contains(out, "ledger") {
-		t.Errorf("%s", out)
+	out := b.ok("gc", "--dry-run", "--grace", "0")
+	for _, kind := range []string{"model", "ledger", "state"} {
+		if !strings.Contains(out, kind) {
+			t.Errorf("no %s: %s", kind, out)
+		}
 	}
 	if o := b.answered("n\n", "gc", "--grace", "0"); !strings.Contains(o.stderr, "Do it? [y/N]") || strings.Contains(o.stdout, "Set aside ") {
 		t.Errorf("%+v", o)
@@ -178,7 +181,7 @@ func TestRemoveAndCollect(t *testing.T) {
 	if c := b.gc("--grace", "0", "--yes"); !c.Done || len(c.Kept) > 0 || c.Deleted.Objects == 0 {
 		t.Errorf("%+v", c)
 	}
-	if out := b.ok("gc", "--grace", "0"); !strings.Contains(out, "There is nothing to do") {
+	if out = b.ok("gc", "--grace", "0"); !strings.Contains(out, "There is nothing to do") {
 		t.Errorf("%s", out)
 	}
 	b.fails(exitUsage, []string{"exclude"}, "gc", "--yes", "--dry-run")
