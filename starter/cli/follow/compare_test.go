@@ -3,6 +3,7 @@ package follow
 import (
 	"strings"
 	"testing"
+
 	"tnaml/experiments/report"
 )
 

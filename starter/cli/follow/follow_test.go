@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
 	"tnaml/activities"
 	"tnaml/experiments/catalog"
 	"tnaml/starter/client"

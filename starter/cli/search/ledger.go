@@ -5,14 +5,14 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"tnaml/experiments/report"
-	"tnaml/experiments/trainer"
-	"tnaml/starter/cli/terminal"
-
-	"tnaml/starter/client"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
+
+	"tnaml/experiments/report"
+	"tnaml/experiments/trainer"
+	"tnaml/starter/cli/terminal"
+	"tnaml/starter/client"
 )
 
 func (a app) trialsCommand() *cobra.Command {
