@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+
 	"tnaml/activities/pull"
 	"tnaml/experiments/catalog"
 )

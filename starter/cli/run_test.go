@@ -7,12 +7,13 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"tnaml/activities"
-	"tnaml/starter/client"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
 	"google.golang.org/protobuf/encoding/protojson"
+
+	"tnaml/activities"
+	"tnaml/starter/client"
 )
 
 const tinyExperiment = `name: tiny

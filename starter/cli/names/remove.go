@@ -22,9 +22,11 @@ type Removable struct {
 	short, long string
 }
 
+// removed is what all of them but spaces have in common.
 const removed = "Only the name goes: what it stands for stays as long as a search, or another name, leads to it, and its space " +
 	"comes back by `starter gc`."
 
+// The kinds of names that can be removed.
 var (
 	Task = Removable{store.Dataset, "TASK", "Remove tasks",
 		removed + "\nSearches of the task keep its data, and can be reported, exported and used as before."}

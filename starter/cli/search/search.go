@@ -3,8 +3,6 @@ package search
 import (
 	"strings"
 
-	"tnaml/starter/client"
-
 	"github.com/spf13/cobra"
 
 	"tnaml/experiments/search/strategy"
@@ -12,6 +10,7 @@ import (
 	"tnaml/starter/cli/names"
 	"tnaml/starter/cli/spec"
 	"tnaml/starter/cli/terminal"
+	"tnaml/starter/client"
 	"tnaml/workflows"
 )
 

@@ -6,11 +6,14 @@ import (
 	"strconv"
 	"strings"
 
+<<<<<<< HEAD
+=======
+	"github.com/spf13/cobra"
+
+>>>>>>> client
 	"tnaml/experiments/catalog"
 	"tnaml/starter/cli/terminal"
 	"tnaml/starter/client"
-
-	"github.com/spf13/cobra"
 )
 
 // Run is a run's spec as flags. Only what is given goes into the spec: the

@@ -6,11 +6,16 @@ import (
 	"math"
 	"strconv"
 	"strings"
+<<<<<<< HEAD
 
 	"tnaml/starter/client"
+=======
+>>>>>>> client
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"tnaml/starter/client"
 )
 
 // least is the annotation of a flag that takes numbers from a bound on.
