@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -85,6 +86,28 @@ var allowed = map[string]string{
 }
 
 func under(name, prefix string) bool { return name == prefix || strings.HasPrefix(name, prefix+"/") }
+
+// shared are the packages below starter/cli that its nouns stand on.
+var shared = []string{"terminal", "names", "follow", "spec"}
+
+// Commands of one noun know nothing of another's: what they share is in the packages
+// for it.
+func TestNounsStandAlone(t *testing.T) {
+	const cli = "tnaml/starter/cli/"
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, cli+"...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Fields(line)
+		for _, i := range fields[1:] {
+			name, below := strings.CutPrefix(i, cli)
+			if fields[0]+"/" != cli && below && !slices.Contains(shared, name) {
+				t.Errorf("%s imports %s: nouns do not import each other", fields[0], i)
+			}
+		}
+	}
+}
 
 // Imports follow the house's plan. Test files are left out: they may use files
 // and clocks.

@@ -130,10 +130,11 @@ func PinSpace(ctx context.Context, s store.Store, name, kind string, modules []s
 	sp, err := LoadSpace(ctx, s, name)
 	switch {
 	case errors.Is(err, store.ErrNotFound) || errors.Is(err, ErrInvalid):
-		return filled, nil, []error{err}, nil
+		wrong = append(wrong, err)
 	case err != nil:
 		return filled, nil, nil, err
 	}
+	found := err == nil
 	catalogue, err := Modules(ctx, s)
 	switch {
 	case errors.Is(err, ErrUnreadable):
@@ -141,7 +142,7 @@ func PinSpace(ctx context.Context, s store.Store, name, kind string, modules []s
 	case err != nil:
 		return filled, nil, nil, err
 	}
-	catalogue = slices.DeleteFunc(catalogue, func(r ModuleRecord) bool { return string(r.Kind) != kind })
+	catalogue = slices.DeleteFunc(catalogue, func(r ModuleRecord) bool { return kind != "" && string(r.Kind) != kind })
 	if len(modules) == 0 && from != nil {
 		modules = from.Modules()
 	}
@@ -153,13 +154,16 @@ func PinSpace(ctx context.Context, s store.Store, name, kind string, modules []s
 			catalogue = chosen
 		}
 	}
+	if !found || kind == "" { // nothing to fill, or without a task to fill it for
+		return filled, nil, wrong, nil
+	}
 	refs := map[string]store.Ref{}
 	var names []string
 	for _, m := range catalogue {
 		names, refs[m.Name] = append(names, m.Name), m.Ref
 	}
 	def := trainer.Find(sp.TrainerName())
-	if !def.Takes(kind) && kind != "" {
+	if !def.Takes(kind) {
 		return filled, nil, append(wrong, fmt.Errorf("space %q is for the trainer %s, which takes no tasks of kind %s",
 			name, def.Name(), kind)), nil
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tnaml/deploy"
+	"tnaml/starter/cli/catalogue"
 	"tnaml/starter/cli/collect"
 	"tnaml/starter/cli/controller"
 	"tnaml/starter/cli/data"
@@ -88,6 +89,7 @@ func command(a *terminal.App, running *bool) *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(serve.Commands(a)...)
 	root.AddCommand(search.Commands(a)...)
+	root.AddCommand(catalogue.Commands(a)...)
 	root.AddCommand(
 		data.Command(a), module.Command(a), space.Command(a), collect.Command(a),
 		experiment.RunCommand(a), experiment.Command(a), controller.Command(a), schedule.Command(a),

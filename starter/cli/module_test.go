@@ -28,12 +28,12 @@ func TestModules(t *testing.T) {
 	raw.WriteString("3 2\n")
 	for i, token := range []string{"good", "great", "camera"} {
 		raw.WriteString(token + " ")
-		binary.Write(&raw, binary.LittleEndian, []float32{1, float32(i)}) //nolint:errcheck // to memory
+		binary.Write(&raw, binary.LittleEndian, []float32{1, float32(i)})
 		raw.WriteString("\n")
 	}
 	z := gzip.NewWriter(&packed)
-	z.Write(raw.Bytes()) //nolint:errcheck // to memory
-	z.Close()            //nolint:errcheck // to memory
+	z.Write(raw.Bytes())
+	z.Close()
 	var record struct {
 		Name, Source, Subword string
 		Tokens, Dim           int
@@ -58,10 +58,12 @@ func TestModules(t *testing.T) {
 	}
 
 	text := b.write("corpus.txt", strings.Repeat("the good film and the bad book\na good book is a great film\n", 200))
-	b.ok("module", "train", "--corpus", text, "--name", "own", "--dim", "4", "--language", "en", "--subword", "--buckets", "500", "--epochs", "2", "--method", "sgns")
+	b.ok("module", "train", "--corpus", text, "--name", "own", "--dim", "4", "--language", "en", "--subword", "--buckets", "500", "--epochs",
+		"2", "--method", "sgns")
 	b.fails(exitUsage, []string{"once"}, "module", "train", text, "--corpus", text, "--name", "own")
 	b.fails(exitUsage, []string{"--corpus FILE"}, "module", "train", "--name", "own")
-	b.fails(exitFailed, []string{"2 of 4 lines are not valid UTF-8, the first of them line 2", "iconv"}, "module", "train", b.write("latin.txt", "\ufeffa ni\u00f1o\nun ni\xf1o\nzero \x00\nend\n"), "--name", "latin")
+	b.fails(exitFailed, []string{"2 of 4 lines are not valid UTF-8, the first of them line 2", "iconv"}, "module", "train",
+		b.write("latin.txt", "\ufeffa ni\u00f1o\nun ni\xf1o\nzero \x00\nend\n"), "--name", "latin")
 	b.fails(exitUsage, []string{"--subword=3-6"}, "module", "train", text, "--name", "own", "--subword=6-3")
 	var shown struct {
 		Subword  string
@@ -77,13 +79,15 @@ func TestModules(t *testing.T) {
 		}
 	}
 	decode(b.ok("module", "show", "own", "--task", "all", "--neighbours", "good,goodness", "--json"), &shown)
-	if c := shown.Coverage; shown.Subword != "ngrams" || shown.Parts.Buckets != 500 || len(c) != 1 || c[0].Task != "reviews" || c[0].Known == 0 || c[0].Share <= 0 {
+	if c := shown.Coverage; shown.Subword != "ngrams" || shown.Parts.Buckets != 500 || len(c) != 1 || c[0].Task != "reviews" ||
+		c[0].Known == 0 || c[0].Share <= 0 {
 		t.Errorf("%+v", shown)
 	}
 	if n := shown.Neighbours; len(n) != 2 || n[0].Origin != "known" || n[1].Origin != "composed" || len(n[1].Neighbours) != 8 {
 		t.Errorf("%+v", shown)
 	}
-	if out := b.ok("module", "show", "own", "--task", "reviews", "--neighbours", "goodness"); !strings.Contains(out, "3 to 6 characters in 500 buckets") ||
+	if out := b.ok("module", "show", "own", "--task", "reviews", "--neighbours", "goodness"); !strings.Contains(out,
+		"3 to 6 characters in 500 buckets") ||
 		!strings.Contains(out, "composed") || !strings.Contains(out, "goodness (made of its parts):") {
 		t.Error(out)
 	}
@@ -96,7 +100,8 @@ func TestModules(t *testing.T) {
 			cancel()
 		}
 	})
-	if code := Run(ctx, Process{Args: []string{"module", "train", text, "--name", "cut", "--dim", "4"}, Environ: b.environ, Stdout: new(stacktest.Output), Stderr: saw}); code != exitInterrupted || ctx.Err() == nil {
+	if code := Run(ctx, Process{Args: []string{"module", "train", text, "--name", "cut", "--dim", "4"}, Environ: b.environ,
+		Stdout: new(stacktest.Output), Stderr: saw}); code != exitInterrupted || ctx.Err() == nil {
 		t.Errorf("interrupted: exit code %d", code)
 	}
 	b.fails(exitFailed, []string{`"cut": not found`}, "module", "show", "cut")
@@ -108,8 +113,10 @@ func TestModules(t *testing.T) {
 	b.fails(exitFailed, []string{"no such file"}, "module", "add", "nowhere.vec")
 
 	// A variant is one command.
-	decode(b.ok("module", "derive", "own-std", "--from", "own", "--remove-components", "1", "--standardise", "--smoothing", "0.001", "--json"), &record)
-	if record.Name != "own-std" || record.Subword != "ngrams" || !strings.Contains(record.Source, "without the first 1 principal components, standardised, smoothed") {
+	decode(b.ok("module", "derive", "own-std", "--from", "own", "--remove-components", "1", "--standardise", "--smoothing", "0.001",
+		"--json"), &record)
+	if record.Name != "own-std" || record.Subword != "ngrams" ||
+		!strings.Contains(record.Source, "without the first 1 principal components, standardised, smoothed") {
 		t.Errorf("%+v", record)
 	}
 	decode(b.ok("module", "derive", "both", "--from", "whole", "--join", "own", "--json"), &record)
@@ -126,7 +133,8 @@ func TestModules(t *testing.T) {
 	b.fails(exitFailed, []string{"own-std"}, "module", "derive", "x", "--from", "own-str", "--standardise")
 	b.fails(exitFailed, []string{"exists already"}, "module", "derive", "both", "--from", "own", "--standardise")
 
-	if out := b.ok("module", "neighbours", "whole", "good", "never", "--top", "1"); !strings.Contains(out, "good:  great 0.71") || !strings.Contains(out, "never: not in the module") {
+	if out := b.ok("module", "neighbours", "whole", "good", "never", "--top", "1"); !strings.Contains(out, "good:  great 0.71") ||
+		!strings.Contains(out, "never: not in the module") {
 		t.Error(out)
 	}
 	b.fails(exitFailed, []string{"never: not in the module"}, "module", "neighbours", "whole", "--analogy", "good - never + camera")
@@ -136,7 +144,8 @@ func TestModules(t *testing.T) {
 	decode(b.ok("module", "neighbours", "whole", "--analogy", "--json", "good", "+", "camera"), &analogies)
 	// The sum (1 + 1/√5, 2/√5) and great, (1, 1).
 	want := (1 + 3/math.Sqrt(5)) / math.Sqrt2 / math.Hypot(1+1/math.Sqrt(5), 2/math.Sqrt(5))
-	if len(analogies) != 1 || len(analogies[0].Neighbours) != 1 || analogies[0].Neighbours[0].Token != "great" || math.Abs(analogies[0].Neighbours[0].Cosine-want) > 1e-6 {
+	if len(analogies) != 1 || len(analogies[0].Neighbours) != 1 || analogies[0].Neighbours[0].Token != "great" ||
+		math.Abs(analogies[0].Neighbours[0].Cosine-want) > 1e-6 {
 		t.Errorf("%+v, want great with %v", analogies, want)
 	}
 
@@ -187,8 +196,8 @@ func TestModuleBuild(t *testing.T) {
 		}
 		var packed bytes.Buffer
 		z := gzip.NewWriter(&packed)
-		z.Write([]byte(text)) //nolint:errcheck // to memory
-		z.Close()             //nolint:errcheck // to memory
+		z.Write([]byte(text))
+		z.Close()
 		if err := os.WriteFile(file, packed.Bytes(), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -211,7 +220,8 @@ func TestModuleBuild(t *testing.T) {
 		return b.ok("module", "build", "--kind", "text", filepath.Join(b.dir, "data"))
 	}
 	out := build()
-	for _, want := range []string{"glove-imdb-428: 310 tokens of length 428", "glove-50: 10 tokens of length 50", "bpemb-25: 10 tokens of length 25", "imdb-sgns-128: 300 tokens of length 128"} {
+	for _, want := range []string{"glove-imdb-428: 310 tokens of length 428", "glove-50: 10 tokens of length 50",
+		"bpemb-25: 10 tokens of length 25", "imdb-sgns-128: 300 tokens of length 128"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in %s", want, out)
 		}

@@ -45,7 +45,8 @@ func (r afterwards) Read(p []byte) (int, error) {
 
 // app is one run of the program with a bench's environment.
 func (b *bench) app() *terminal.App {
-	return &terminal.App{Process: Process{Environ: b.environ, Stderr: new(stacktest.Output), Stdout: new(stacktest.Output)}, Config: loadConfig(b.t, b.environ)}
+	return &terminal.App{Process: Process{Environ: b.environ, Stderr: new(stacktest.Output), Stdout: new(stacktest.Output)},
+		Config: loadConfig(b.t, b.environ)}
 }
 
 // servers are those of a bench.
@@ -80,7 +81,8 @@ func TestRemoveAndCollect(t *testing.T) {
 	b.ok(append(search, "--task", "reviews", "--name", "rc-first")...)
 	b.ok(append(search, "--task", "other", "--name", "rc-second", "--module", "tiny")...)
 
-	b.fails(exitFailed, []string{`dataset "review"`, `dataset "othr"`, "reviews", "not found"}, "data", "remove", "review", "othr", "reviews", "--yes")
+	b.fails(exitFailed, []string{`dataset "review"`, `dataset "othr"`, "reviews", "not found"}, "data", "remove", "review", "othr",
+		"reviews", "--yes")
 	b.fails(exitFailed, []string{`search "rc-frist"`, "rc-first"}, "remove", "rc-frist", "--yes")
 	b.fails(exitFailed, []string{"built in"}, "space", "remove", "text-small", "--yes")
 	b.fails(exitFailed, []string{"built in", "--run"}, "experiment", "remove", "nlp-small", "--yes")
@@ -88,7 +90,8 @@ func TestRemoveAndCollect(t *testing.T) {
 	b.fails(exitUsage, []string{"nothing was removed", "--yes", "reviews"}, "data", "remove", "reviews")
 	b.fails(exitUsage, []string{"--run"}, "experiment", "remove", "a", "b", "--run", "x", "--yes")
 	for _, answer := range []string{"", "\n", "n\n", "what\n"} {
-		if o := b.answered(answer, "data", "remove", "reviews"); o.code != exitOK || !strings.Contains(o.stderr, "Remove reviews? [y/N]") || !strings.Contains(o.stdout, "Nothing was removed") {
+		if o := b.answered(answer, "data", "remove", "reviews"); o.code != exitOK || !strings.Contains(o.stderr, "Remove reviews? [y/N]") ||
+			!strings.Contains(o.stdout, "Nothing was removed") {
 			t.Errorf("%q: %+v", answer, o)
 		}
 	}
@@ -112,11 +115,13 @@ func TestRemoveAndCollect(t *testing.T) {
 	if err := s.Store.DeleteName(t.Context(), store.Search, "rc-late"); err != nil {
 		t.Fatal(err)
 	}
-	if o := b.answered("y\n", "data", "remove", "reviews"); o.code != exitOK || !strings.Contains(o.stderr, "rc-first keeps it") || !strings.Contains(o.stdout, "Removed reviews") {
+	if o := b.answered("y\n", "data", "remove", "reviews"); o.code != exitOK || !strings.Contains(o.stderr, "rc-first keeps it") ||
+		!strings.Contains(o.stdout, "Removed reviews") {
 		t.Errorf("%+v", o)
 	}
 	var plan []library.Removal
-	if err := json.Unmarshal([]byte(b.ok("module", "remove", "tiny", "small", "--yes", "--json")), &plan); err != nil || len(plan) != 2 || len(plan[0].KeptBy) != 2 || len(plan[1].KeptBy) != 1 {
+	if err := json.Unmarshal([]byte(b.ok("module", "remove", "tiny", "small", "--yes", "--json")), &plan); err != nil || len(plan) != 2 ||
+		len(plan[0].KeptBy) != 2 || len(plan[1].KeptBy) != 1 {
 		t.Errorf("%+v, %v", plan, err)
 	}
 	b.fails(exitFailed, []string{`"tiny"`}, "module", "remove", "tiny", "--yes")
@@ -190,10 +195,12 @@ func TestRemoveExperiment(t *testing.T) {
 	b.worker()
 	b.ok("data", "import", b.write("reviews.tsv", reviews()))
 	b.ok("module", "add", b.write("tiny.vec", vectors))
-	b.ok("experiment", "add", b.write("mine.yaml", "name: mine\nspace: text-small\nseeds: [1]\ntransfer: {tasks: [reviews], trials: 11, arms: [random]}\n"))
+	b.ok("experiment", "add", b.write("mine.yaml", "name: mine\nspace: text-small\nseeds: [1]\ntransfer: {tasks: [reviews], trials: "+
+		"11, arms: [random]}\n"))
 	b.ok("run", "mine")
 	b.ok("run", "mine")
-	if o := b.run("experiment", "remove", "mine", "--run", "mine-2", "--yes"); o.code != exitOK || !strings.Contains(o.stderr, "go") || !strings.Contains(o.stdout, "mine-2") {
+	if o := b.run("experiment", "remove", "mine", "--run", "mine-2", "--yes"); o.code != exitOK || !strings.Contains(o.stderr, "go") ||
+		!strings.Contains(o.stdout, "mine-2") {
 		t.Errorf("%+v", o)
 	}
 	if out := b.ok("list"); !strings.Contains(out, "mine-1/") || strings.Contains(out, "mine-2/") {
@@ -303,7 +310,8 @@ func TestCollectedWhileItRuns(t *testing.T) {
 func TestGCNamesTheWayOut(t *testing.T) {
 	b, a := online(t)
 	s, err := store.OpenS3(t.Context(), store.S3Config{
-		Endpoint: a.S3Endpoint, Bucket: stacktest.Bucket(t), Region: a.S3Region, AccessKey: a.S3AccessKey, SecretKey: a.S3SecretKey, CreateBucket: true,
+		Endpoint: a.S3Endpoint, Bucket: stacktest.Bucket(t), Region: a.S3Region,
+		AccessKey: a.S3AccessKey, SecretKey: a.S3SecretKey, CreateBucket: true,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -311,8 +319,10 @@ func TestGCNamesTheWayOut(t *testing.T) {
 	b.environ = append(b.environ, "TNAML_S3_BUCKET="+bucketOf(s))
 	b.worker()
 	lost := store.RefOf([]byte("lost"))
-	for kind, name := range map[store.Kind]string{store.Dataset: "d", store.Module: "m", store.Controller: "c", store.Search: "s", store.Experiment: "e"} {
-		for _, value := range []string{"{", fmt.Sprintf(`{"ref":"nonsense","config":%q,"versions":[{"ref":"nonsense"}],"runs":[{"name":"r","report":%q}]}`, lost, lost)} {
+	for kind, name := range map[store.Kind]string{store.Dataset: "d", store.Module: "m", store.Controller: "c", store.Search: "s",
+		store.Experiment: "e"} {
+		for _, value := range []string{"{", fmt.Sprintf(
+			`{"ref":"nonsense","config":%q,"versions":[{"ref":"nonsense"}],"runs":[{"name":"r","report":%q}]}`, lost, lost)} {
 			if _, err := s.SetName(t.Context(), kind, name, []byte(value), ""); err != nil {
 				t.Fatal(err)
 			}

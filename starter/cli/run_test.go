@@ -7,12 +7,13 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"tnaml/activities"
-	"tnaml/starter/client"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
 	"google.golang.org/protobuf/encoding/protojson"
+
+	"tnaml/activities"
+	"tnaml/starter/client"
 )
 
 const tinyExperiment = `name: tiny
@@ -38,11 +39,13 @@ func TestExperimentFromTheTerminal(t *testing.T) {
 	if out := b.ok("experiment", "list"); !strings.Contains(out, "nlp-small") {
 		t.Errorf("list: %s", out)
 	}
-	b.fails(exitFailed, []string{`line 2: unknown field "trails"`, "line 1"}, "experiment", "add", b.write("bad.yaml", "name: Bad Name\ntrails: 3\n"))
+	b.fails(exitFailed, []string{`line 2: unknown field "trails"`, "line 1"}, "experiment", "add",
+		b.write("bad.yaml", "name: Bad Name\ntrails: 3\n"))
 	file := b.write("tiny.yaml", tinyExperiment)
 	b.ok("experiment", "add", file)
 	b.ok("experiment", "add", file) // the same again changes nothing
-	b.fails(exitFailed, []string{"tiny", "overwrite"}, "experiment", "add", b.write("tiny2.yaml", strings.Replace(tinyExperiment, "trials: 12", "trials: 13", 1)))
+	b.fails(exitFailed, []string{"tiny", "overwrite"}, "experiment", "add",
+		b.write("tiny2.yaml", strings.Replace(tinyExperiment, "trials: 12", "trials: 13", 1)))
 	b.fails(exitFailed, []string{"has not been run"}, "experiment", "results", "tiny")
 	b.fails(exitUsage, []string{`"one" is a pretraining task`, `unknown arm "best"`}, "run", "tiny", "--tasks", "one", "--arms", "best")
 	b.fails(exitFailed, []string{`no task "three"`, "one, two"}, "run", "tiny", "--tasks", "three")
@@ -50,7 +53,8 @@ func TestExperimentFromTheTerminal(t *testing.T) {
 	b.fails(exitFailed, []string{"controller", "not found"}, "run", "tiny", "--kind", "transfer")
 
 	out := b.ok("run", "tiny")
-	for _, want := range []string{"tiny-1 completed: 7 searches", "controller tiny@1", "controller tiny-no-task-embedding@1", "single-architecture", "Trials to the final", "transfer against each other arm"} {
+	for _, want := range []string{"tiny-1 completed: 7 searches", "controller tiny@1", "controller tiny-no-task-embedding@1",
+		"single-architecture", "Trials to the final", "transfer against each other arm"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("run: %q is not in\n%s", want, out)
 		}
@@ -61,11 +65,13 @@ func TestExperimentFromTheTerminal(t *testing.T) {
 		Cached int
 		Trials int
 	}
-	if err := json.Unmarshal([]byte(b.ok("run", "tiny", "--json")), &again); err != nil || again.Name != "tiny-2" || again.Cached < again.Trials*9/10 {
+	if err := json.Unmarshal([]byte(b.ok("run", "tiny", "--json")), &again); err != nil || again.Name != "tiny-2" ||
+		again.Cached < again.Trials*9/10 {
 		t.Errorf("the same again: %+v, %v", again, err)
 	}
 	b.ok("run", "tiny", "--kind", "transfer", "--seeds", "5", "--arms", "transfer", "--name", "five")
-	if out := b.ok("experiment", "show", "tiny"); !strings.Contains(out, "name: tiny") || !strings.Contains(out, "five") || strings.Count(out, "completed") != 3 {
+	if out := b.ok("experiment", "show", "tiny"); !strings.Contains(out, "name: tiny") || !strings.Contains(out, "five") ||
+		strings.Count(out, "completed") != 3 {
 		t.Errorf("show: %s", out)
 	}
 	if out := b.ok("experiment", "results", "tiny", "five"); !strings.Contains(out, "transfer") || strings.Contains(out, "naml") {
@@ -88,23 +94,27 @@ func TestExperimentFromTheTerminal(t *testing.T) {
 	if out := b.ok("controller", "diff", "tiny", "theirs"); !strings.Contains(out, "the same object") {
 		t.Errorf("diff: %s", out)
 	}
-	if out := b.ok("controller", "diff", "tiny", "tiny-no-task-embedding"); !strings.Contains(out, "search space: the same") || !strings.Contains(out, "of another shape") {
+	if out := b.ok("controller", "diff", "tiny", "tiny-no-task-embedding"); !strings.Contains(out, "search space: the same") ||
+		!strings.Contains(out, "of another shape") {
 		t.Errorf("diff: %s", out)
 	}
 	whole, err := os.ReadFile(exported)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.fails(exitFailed, []string{"cut.safetensors"}, "controller", "import", b.write("cut.safetensors", string(whole[:len(whole)/2])), "--name", "cut")
+	b.fails(exitFailed, []string{"cut.safetensors"}, "controller", "import", b.write("cut.safetensors", string(whole[:len(whole)/2])),
+		"--name", "cut")
 	b.fails(exitUsage, []string{"name"}, "controller", "import", exported)
 	b.fails(exitFailed, []string{"no version 7"}, "controller", "show", "tiny@7")
 
 	// Schedules.
-	b.fails(exitUsage, []string{"--cron", "--experiment", "--overlap", "--time-zone"}, "schedule", "create", "s", "--overlap", "x", "--time-zone", "No/Where")
+	b.fails(exitUsage, []string{"--cron", "--experiment", "--overlap", "--time-zone"}, "schedule", "create", "s", "--overlap", "x",
+		"--time-zone", "No/Where")
 	b.fails(exitUsage, []string{"Hour"}, "schedule", "create", "s", "--cron", "0 99 * * *", "--experiment", "tiny")
 	b.fails(exitFailed, []string{"no-such"}, "schedule", "create", "s", "--cron", "0 2 * * *", "--experiment", "no-such")
 	name := "s-" + strings.ToLower(t.Name())
-	if out := b.ok("schedule", "create", name, "--cron", "30 2 * * 1-5", "--experiment", "tiny", "--trials", "10"); !strings.Contains(out, "30 2 * * 1-5 UTC") || !strings.Contains(out, "skip") {
+	if out := b.ok("schedule", "create", name, "--cron", "30 2 * * 1-5", "--experiment", "tiny", "--trials", "10"); !strings.Contains(out,
+		"30 2 * * 1-5 UTC") || !strings.Contains(out, "skip") {
 		t.Errorf("schedule: %s", out)
 	}
 	b.fails(exitFailed, []string{"exists already"}, "schedule", "create", name, "--cron", "0 2 * * *", "--experiment", "tiny")
@@ -124,10 +134,13 @@ func TestExperimentFromTheTerminal(t *testing.T) {
 	b.ok("schedule", "delete", name)
 
 	// Garbage is collected by a schedule too.
-	b.fails(exitUsage, []string{"--trials does not go with --collect", "--experiment does not go with --collect", "--grace is -1h: it must be 0 or more"},
+	b.fails(exitUsage, []string{"--trials does not go with --collect", "--experiment does not go with --collect",
+		"--grace is -1h: it must be 0 or more"},
 		"schedule", "create", name, "--cron", "0 4 * * *", "--collect", "--experiment", "tiny", "--trials", "3", "--grace", "-1h")
-	b.fails(exitUsage, []string{"--grace goes with --collect"}, "schedule", "create", name, "--cron", "0 4 * * *", "--experiment", "tiny", "--grace", "1h")
-	if out := b.ok("schedule", "create", name, "--cron", "0 4 * * *", "--collect", "--grace", "36h"); !strings.Contains(out, "garbage collection, grace period 36h") {
+	b.fails(exitUsage, []string{"--grace goes with --collect"}, "schedule", "create", name, "--cron", "0 4 * * *", "--experiment", "tiny",
+		"--grace", "1h")
+	if out := b.ok("schedule", "create", name, "--cron", "0 4 * * *", "--collect", "--grace", "36h"); !strings.Contains(out,
+		"garbage collection, grace period 36h") {
 		t.Errorf("schedule: %s", out)
 	}
 	b.ok("schedule", "trigger", name)
@@ -171,7 +184,8 @@ func (b *bench) record(file, name string) {
 	}
 	servers := b.servers()
 	var history historypb.History
-	for events := servers.Client.GetWorkflowHistory(b.t.Context(), name, "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT); events.HasNext(); {
+	for events := servers.Client.GetWorkflowHistory(b.t.Context(), name, "", false,
+		enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT); events.HasNext(); {
 		event, err := events.Next()
 		if err != nil {
 			b.t.Fatal(err)

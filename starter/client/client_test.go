@@ -29,7 +29,8 @@ import (
 func connected(t *testing.T) *client.Client {
 	t.Helper()
 	a := stacktest.Shared(t)
-	temporal, err := sdk.Dial(sdk.Options{HostPort: a.Temporal, Namespace: a.Namespace, Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler))})
+	temporal, err := sdk.Dial(sdk.Options{HostPort: a.Temporal, Namespace: a.Namespace,
+		Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +45,8 @@ func connected(t *testing.T) *client.Client {
 	c := &client.Client{Temporal: temporal, Store: s, Namespace: a.Namespace, TaskQueue: bucket, UI: a.UI}
 	var examples []text.Example
 	for i := range 120 {
-		examples = append(examples, text.Example{Text: fmt.Sprintf("a %s film, number %d", []string{"good", "bad"}[i%2], i), Label: []string{"pos", "neg"}[i%2]})
+		examples = append(examples, text.Example{Text: fmt.Sprintf("a %s film, number %d", []string{"good", "bad"}[i%2], i),
+			Label: []string{"pos", "neg"}[i%2]})
 	}
 	task, err := text.Build(examples, data.Options{Name: "films"})
 	if err != nil {
@@ -98,7 +100,7 @@ func TestStartIsChecked(t *testing.T) {
 	if err == nil || errors.Is(err, client.ErrUsage) {
 		t.Fatal(err)
 	}
-	for _, want := range []string{`no task "film"`, `no task "books"`, "films", `"txt"`, `module "tinny"`, "there are: tiny", `controller "nobody"`} {
+	for _, want := range []string{`no task "film", "books"`, "films", `"txt"`, "no module tinny", "there are: tiny", `controller "nobody"`} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not in: %v", want, err)
 		}
@@ -119,7 +121,8 @@ func TestStartIsChecked(t *testing.T) {
 		return err
 	}
 	if err := run(`,"tasks":["nowhere"],"space":"txt","modules":["tinny"]`); err == nil ||
-		!strings.Contains(err.Error(), `no task "nowhere"`) || !strings.Contains(err.Error(), `"txt"`) || !strings.Contains(err.Error(), "tinny") {
+		!strings.Contains(err.Error(), `no task "nowhere"`) || !strings.Contains(err.Error(), `"txt"`) ||
+		!strings.Contains(err.Error(), "tinny") {
 		t.Errorf("run: %v", err)
 	}
 	if err := run(`,"arms":["best"]`); !errors.Is(err, client.ErrUsage) {
@@ -128,7 +131,8 @@ func TestStartIsChecked(t *testing.T) {
 
 	// Temporal has forgotten these, the store has not.
 	for _, name := range []string{"kept", "films-random-s1-1"} {
-		if err := library.UpdateRecord(t.Context(), c.Store, name, func(r *library.SearchRecord) { r.Name, r.Status = name, "completed" }); err != nil {
+		if err := library.UpdateRecord(t.Context(), c.Store, name,
+			func(r *library.SearchRecord) { r.Name, r.Status = name, "completed" }); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -245,13 +249,18 @@ func TestRunsAndSchedules(t *testing.T) {
 		t.Errorf("%s, %v", kind, err)
 	}
 	told := false
-	result, err := c.Follow(t.Context(), name, func(p client.Progress) { told = told || p.Run != nil && p.Search == nil && p.Run.Name == name })
+	result, err := c.Follow(t.Context(), name, func(p client.Progress) {
+		told = told || p.Run != nil && p.Search == nil &&
+			p.Run.Name == name
+	})
 	if err != nil || !told || result.Search != nil || result.Run.Searches != 1 {
 		t.Fatalf("%+v, told %v, %v", result.Run, told, err)
 	}
-	s := client.ScheduleSpec{Name: "schedule-" + c.TaskQueue, Cron: "30 2 * * 1-5", Zone: "UTC", Overlap: "skip", Kind: catalog.KindExperiment, Experiment: "small", Spec: fields}
+	s := client.ScheduleSpec{Name: "schedule-" + c.TaskQueue, Cron: "30 2 * * 1-5", Zone: "UTC", Overlap: "skip",
+		Kind: catalog.KindExperiment, Experiment: "small", Spec: fields}
 	e, err := c.CreateSchedule(t.Context(), s)
-	if err != nil || len(e.When) != 1 || e.When[0] != "30 2 * * 1-5" || e.Overlap != "skip" || e.Kind != s.Kind || len(e.Next) == 0 || e.Next[0].Before(time.Now()) {
+	if err != nil || len(e.When) != 1 || e.When[0] != "30 2 * * 1-5" || e.Overlap != "skip" || e.Kind != s.Kind || len(e.Next) == 0 ||
+		e.Next[0].Before(time.Now()) {
 		t.Fatalf("%+v, %v", e, err)
 	}
 	if _, err := c.CreateSchedule(t.Context(), s); !errors.As(err, new(*client.TakenError)) {

@@ -16,7 +16,6 @@ import (
 	"tnaml/experiments/catalog"
 	"tnaml/experiments/metrics"
 	"tnaml/experiments/search"
-	"tnaml/experiments/space"
 	"tnaml/experiments/trainer"
 	"tnaml/workflows"
 )
@@ -131,7 +130,8 @@ func (c *Client) position(ctx context.Context, name string) (activities.Position
 	return p, value.Get(&p)
 }
 
-// Best returns a task's ten best trials by reward, as accuracy-topN has them; false where there is none with a model.
+// Best returns a task's ten best trials by validation accuracy, as accuracy-topN has
+// them; false where there is none with a model.
 func (l *Ledger) Best(task int) (metrics.TopN, bool) {
 	return metrics.AccuracyTopN(l.Trials, task, search.TopN)
 }
@@ -163,32 +163,33 @@ type Row struct {
 	WallSeconds float64        `json:"wall_seconds"`
 	Cached      bool           `json:"cached"`
 	Worker      string         `json:"worker"`
-	// Objective is what Validation and Test are values of.
-	Objective space.Objective `json:"objective"`
-}
-
-// Text writes the objective's values for people; "–" where there is none.
-func (r Row) Text() (validation, test string) {
-	if !r.OK() {
-		return none, none
-	}
-	validation, test = trainer.Text(r.Objective, r.Validation), none
-	if _, _, tested := trainer.Values(r.Metrics, r.Objective); tested {
-		test = trainer.Text(r.Objective, r.Test)
-	}
-	return validation, test
+	// OnValidation and OnTest are the objective's values for people, a dash where
+	// there is none.
+	OnValidation string `json:"-"`
+	OnTest       string `json:"-"`
 }
 
 const none = "–"
 
+// Value writes an objective's value for people.
+func (l *Ledger) Value(v float64) string { return trainer.Text(l.Config.Space.Objective, v) }
+
+// OnTest is Value on the test split, a dash where the trainer has none.
+func (l *Ledger) OnTest(v float64) string {
+	if !metrics.Tested(l.Trials, l.Config.Space.Objective) {
+		return none
+	}
+	return l.Value(v)
+}
+
 // Row returns the trial of a number.
 func (l *Ledger) Row(i int) Row {
 	t := l.Trials[i]
-	r := Row{
-		Trial: t, TaskName: l.Config.Tasks[t.Task].Name, Summary: trainer.Describe(&l.Config.Space, t.Actions),
-		Objective: l.Config.Space.Objective,
-	}
+	r := Row{Trial: t, TaskName: l.Config.Tasks[t.Task].Name, Summary: trainer.Describe(&l.Config.Space, t.Actions)}
 	r.Choices, _ = l.Config.Space.Values(t.Actions) // told trials fit their space
+	if r.OnValidation, r.OnTest = none, none; t.OK() {
+		r.OnValidation, r.OnTest = l.Value(t.Validation), l.OnTest(t.Test)
+	}
 	if i < len(l.Costs) {
 		c := l.Costs[i]
 		r.CPUSeconds, r.WallSeconds, r.Cached, r.Worker = c.CPUSeconds, c.WallSeconds, c.Cached, c.Worker

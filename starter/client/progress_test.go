@@ -47,7 +47,8 @@ func TestAnswered(t *testing.T) {
 		run    bool
 	}{
 		{workflows.Progress{Name: "n", Status: "paused", Told: 3, Running: 2, Trials: 10, Reason: "lunch"}, Paused, false},
-		{workflows.ExperimentProgress{Name: "n", Kind: catalog.KindExperiment, Status: "stopping", Searches: 4, Running: []string{"a", "b"}}, Working, true},
+		{workflows.ExperimentProgress{Name: "n", Kind: catalog.KindExperiment, Status: "stopping", Searches: 4, Running: []string{"a", "b"}},
+			Working, true},
 	} {
 		b, err := json.Marshal(c.answer)
 		if err != nil {
@@ -67,20 +68,20 @@ func TestAnswered(t *testing.T) {
 }
 
 // A trial's values are written as its objective's, and only those there are.
-func TestRowText(t *testing.T) {
-	loss := space.Objective{Metric: "log_loss", Direction: space.Minimise}
-	both := map[string]float64{"validation_log_loss": .31234, "test_log_loss": 0}
-	for _, c := range []struct {
-		trial            search.Trial
-		objective        space.Objective
-		validation, test string
-	}{
-		{search.Trial{Status: trainer.OK, Validation: .31234, Metrics: both}, loss, "0.3123", "0"},
-		{search.Trial{Status: trainer.OK, Validation: 7, Metrics: map[string]float64{"cost": 7}}, space.Objective{Metric: "cost"}, "7", "–"},
-		{search.Trial{Status: trainer.Failed}, loss, "–", "–"},
-	} {
-		if validation, test := (Row{Trial: c.trial, Objective: c.objective}).Text(); validation != c.validation || test != c.test {
-			t.Errorf("%+v: %s, %s; want %s, %s", c.trial, validation, test, c.validation, c.test)
+func TestRowValues(t *testing.T) {
+	for metric, tested := range map[string]bool{"validation_log_loss": true, "log_loss": false} {
+		l := Ledger{Config: &search.Config{Tasks: []search.Task{{Name: "a"}}}}
+		l.Config.Space.Objective = space.Objective{Metric: "log_loss", Direction: space.Minimise}
+		l.Trials = []search.Trial{
+			{Status: trainer.OK, Validation: .31234, Metrics: map[string]float64{metric: .31234, "test_log_loss": 0}},
+			{Trial: 1, Status: trainer.Failed},
+		}
+		want := map[bool]string{true: "0", false: "–"}[tested]
+		if r := l.Row(0); r.OnValidation != "0.3123" || r.OnTest != want {
+			t.Errorf("%s: %s, %s", metric, r.OnValidation, r.OnTest)
+		}
+		if r := l.Row(1); r.OnValidation != "–" || r.OnTest != "–" {
+			t.Errorf("a failed trial has %s, %s", r.OnValidation, r.OnTest)
 		}
 	}
 }

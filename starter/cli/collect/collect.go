@@ -30,12 +30,15 @@ func Command(t *terminal.App) *cobra.Command {
 	grace := gc.DefaultGrace
 	cmd := &cobra.Command{
 		Use: "gc", Short: "Free the space of what no name leads to any more", Args: cobra.NoArgs,
-		Long: "Free the space of objects that no name leads to any more: of removed searches, tasks, modules and controllers, and of data that was overwritten.\n" +
+		Long: "Free the space of objects that no name leads to any more: of removed searches, tasks, modules and controllers, and of data " +
+			"that was overwritten.\n" +
 			"What remains keeps all it needs: a search keeps its models, its task's data and its modules, also where their own names are gone.\n\n" +
-			"It is a workflow that a worker runs, at any time, beside searches and imports. Objects are set aside first, if they are older than the grace period, and deleted by a gc\n" +
+			"It is a workflow that a worker runs, at any time, beside searches and imports. Objects are set aside first, if they are older " +
+			"than the grace period, and deleted by a gc\n" +
 			"a grace period later; whatever asks for one until then gets it back. So run it twice, a day apart, or every night:\n" +
 			"`starter schedule create gc --collect --cron \"0 4 * * *\"`.\n\n" +
-			"At once it is done with --grace 0, while no search and no experiment is open, in any namespace that keeps its objects in the bucket, and nobody\n" +
+			"At once it is done with --grace 0, while no search and no experiment is open, in any namespace that keeps its objects in the " +
+			"bucket, and nobody\n" +
 			"imports anything.",
 		Example: "  starter gc --dry-run\n  starter gc --yes\n  starter gc --grace 0",
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -19,7 +19,8 @@ func card(name string, c data.Card, width int) string {
 	var b strings.Builder
 	n := func(v int) string { return humanize.Comma(int64(v)) }
 	line := func(head, format string, a ...any) {
-		fmt.Fprintf(&b, "  %-11s %s\n", head, strings.ReplaceAll(terminal.Wrap(fmt.Sprintf(format, a...), width-14, ""), "\n", "\n"+strings.Repeat(" ", 14)))
+		fmt.Fprintf(&b, "  %-11s %s\n", head, strings.ReplaceAll(terminal.Wrap(fmt.Sprintf(format, a...), width-14, ""), "\n",
+			"\n"+strings.Repeat(" ", 14)))
 	}
 	kind, in := kinds.Of(&c), ""
 	if len(c.Classes) > 0 {
@@ -77,7 +78,8 @@ func duplicates(c data.Card) string {
 	if c.Duplicates == 0 {
 		return "none"
 	}
-	return fmt.Sprintf("%s equal an earlier example, %s of them with another label", humanize.Comma(int64(c.Duplicates)), humanize.Comma(int64(c.Conflicts)))
+	return fmt.Sprintf("%s equal an earlier example, %s of them with another label", humanize.Comma(int64(c.Duplicates)),
+		humanize.Comma(int64(c.Conflicts)))
 }
 
 func leakage(c data.Card) string {
@@ -121,7 +123,8 @@ func classes(c data.Card, width int) string {
 			continue
 		}
 		n := cl.Examples()
-		t.AppendRow(table.Row{terminal.Cut(cl.Label, name), humanize.Comma(int64(cl.Train)), humanize.Comma(int64(cl.Validation)), humanize.Comma(int64(cl.Test)),
+		t.AppendRow(table.Row{terminal.Cut(cl.Label, name), humanize.Comma(int64(cl.Train)), humanize.Comma(int64(cl.Validation)),
+			humanize.Comma(int64(cl.Test)),
 			fmt.Sprintf("%.1f %%", 100*float64(n)/float64(max(1, c.Examples))), bar(float64(n)/float64(most), room)})
 	}
 	return t.Render()

@@ -28,9 +28,11 @@ func TestCardFitsTheTerminal(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := &loaded{examples: examples, reports: []labelled.Report{{
-		Name: "x.csv", Format: labelled.CSV, Delimiter: ";", Rows: 200, Encoding: labelled.Encoding{Name: "windows-1252", How: "statistics", Confidence: .73},
-		Columns: []labelled.Column{{Name: strings.Repeat("n", 90), Type: "text", Example: strings.Repeat("東", 60), Use: "label"}, {Name: "\x1b[1m", Type: "empty"}},
-		Notes:   []string{strings.Repeat("something was left out ", 9)},
+		Name: "x.csv", Format: labelled.CSV, Delimiter: ";", Rows: 200, Encoding: labelled.Encoding{Name: "windows-1252", How: "statistics",
+			Confidence: .73},
+		Columns: []labelled.Column{{Name: strings.Repeat("n", 90), Type: "text", Example: strings.Repeat("東", 60), Use: "label"},
+			{Name: "\x1b[1m", Type: "empty"}},
+		Notes: []string{strings.Repeat("something was left out ", 9)},
 	}}}
 	for _, width := range []int{60, 80, 140} {
 		out := f.show(width) + card("x", built.Card, width)
@@ -42,7 +44,8 @@ func TestCardFitsTheTerminal(t *testing.T) {
 				t.Errorf("%d columns: a line of %d: %s", width, n, line)
 			}
 		}
-		if out = terminal.Flat(out); !strings.Contains(out, "warning: ") || !strings.Contains(out, "windows-1252 (detected, 73 % sure)") || !strings.Contains(out, `parted by ";"`) {
+		if out = terminal.Flat(out); !strings.Contains(out, "warning: ") || !strings.Contains(out, "windows-1252 (detected, 73 % sure)") ||
+			!strings.Contains(out, `parted by ";"`) {
 			t.Errorf("%d columns:\n%s", width, out)
 		}
 	}
@@ -55,7 +58,8 @@ func TestCardFoldsClasses(t *testing.T) {
 		c.Classes = append(c.Classes, data.Class{Label: fmt.Sprintf("class-%d", i), Train: i + 1})
 	}
 	out := card("x", c, 80)
-	if n := strings.Count(out, "\n class-"); n != 30 || !strings.Contains(out, "class-1999 ") || !strings.Contains(out, "… and 1,970 more") || !strings.Contains(out, "class-0 ") {
+	if n := strings.Count(out, "\n class-"); n != 30 || !strings.Contains(out, "class-1999 ") ||
+		!strings.Contains(out, "… and 1,970 more") || !strings.Contains(out, "class-0 ") {
 		t.Errorf("%d classes:\n%s", n, out)
 	}
 }

@@ -45,7 +45,8 @@ func (a app) listCommand() *cobra.Command {
 					a.Say("There are no tasks yet: import one with `starter data import`, or run `starter demo`.")
 					return nil
 				}
-				t := terminal.NewTable(table.Row{"task", "kind", "examples", "classes", "to beat", "size", "source"}, "examples", "classes", "to beat", "size")
+				t := terminal.NewTable(table.Row{"task", "kind", "examples", "classes", "to beat", "size", "source"}, "examples", "classes",
+					"to beat", "size")
 				longest := 4
 				for _, r := range records {
 					longest = max(longest, len(r.Name))

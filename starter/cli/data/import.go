@@ -58,7 +58,8 @@ func (a app) importCommand() *cobra.Command {
 			"  images  a folder or archive of image files for each class; IDX files as MNIST's; binaries of CIFAR\n" +
 			"  table   with --kind table: a recorded benchmark, the metrics of configurations, in the JSON that\n" +
 			"          experiments/data/table/FORMAT.md describes\n\n" +
-			"Each also compressed (.gz, .zst); Parquet by snappy, gzip, brotli, zstd or lz4_raw within. Character encodings are detected and converted. Folders train, validation\n" +
+			"Each also compressed (.gz, .zst); Parquet by snappy, gzip, brotli, zstd or lz4_raw within. Character encodings are detected and " +
+			"converted. Folders train, validation\n" +
 			"and test above those of the classes give the split; so do several files whose names say train, validation or\n" +
 			"test, or train=FILE test=FILE. What has no split is divided 80/10/10 by a seeded shuffle that keeps equal\n" +
 			"examples on one side.\n\n" +

@@ -34,14 +34,20 @@ func (a app) pullCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "pull NAME… | all",
 		Short: "Download public data sets, those of the paper, and import them as tasks",
-		Long: "Download public data sets, those of the paper, and import them as tasks: 21 sets of texts with their stand-ins, and MNIST, CIFAR-10 and Flowers.\n\n" +
-			"A transfer that broke off is resumed by the next pull; the files that came of a set that did not come whole stay for it. Proxies are those of HTTP_PROXY, HTTPS_PROXY and NO_PROXY. Files are checked against their\n" +
-			"SHA-256 where it is known. What cannot be downloaded is told with what to do by hand: a file put into the directory of downloads under its name is\n" +
+		Long: "Download public data sets, those of the paper, and import them as tasks: 21 sets of texts with their stand-ins, and MNIST, " +
+			"CIFAR-10 and Flowers.\n\n" +
+			"A transfer that broke off is resumed by the next pull; the files that came of a set that did not come whole stay for it. " +
+			"Proxies are those of HTTP_PROXY, HTTPS_PROXY and NO_PROXY. Files are checked against their\n" +
+			"SHA-256 where it is known. What cannot be downloaded is told with what to do by hand: a file put into the directory of " +
+			"downloads under its name is\n" +
 			"taken from there. A task that is there already is left alone.\n\n" +
-			"None of the addresses has been tried against the real servers yet: they are from the data sets' pages and from public code that downloads them.\n" +
-			"Please tell of those that have moved. With --mirror the files come from a server of yours first, as <URL>/<file name>; the file names are those that\n" +
+			"None of the addresses has been tried against the real servers yet: they are from the data sets' pages and from public code that " +
+			"downloads them.\n" +
+			"Please tell of those that have moved. With --mirror the files come from a server of yours first, as <URL>/<file name>; the file " +
+			"names are those that\n" +
 			"--dry-run shows, and a directory of downloads filled with --keep can be served as it is.",
-		Example: "  starter data pull --list\n  starter data pull sms_spam subj_movie\n  starter data pull all --keep --dir /srv/data-sets\n  starter data pull --experiment nlp-small\n  starter data pull all --mirror https://files.example.com/data-sets",
+		Example: "  starter data pull --list\n  starter data pull sms_spam subj_movie\n  starter data pull all --keep --dir " +
+			"/srv/data-sets\n  starter data pull --experiment nlp-small\n  starter data pull all --mirror https://files.example.com/data-sets",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			sets, all, err := chooseDatasets(catalog.Datasets(), args, o.experiment, o.list)
 			if err != nil {
@@ -200,7 +206,8 @@ func (a app) listDatasets(ctx context.Context, sets []catalog.Dataset, dir strin
 	c := &download.Client{Dir: dir}
 	var out []listedSet
 	for _, d := range sets {
-		l := listedSet{Name: d.Name, Title: d.Title, Kind: "text", Role: d.Role, Paper: d.Paper, StandIn: d.StandIn, Language: d.Language, Licence: d.Licence, Citation: d.Citation,
+		l := listedSet{Name: d.Name, Title: d.Title, Kind: "text", Role: d.Role, Paper: d.Paper, StandIn: d.StandIn, Language: d.Language,
+			Licence: d.Licence, Citation: d.Citation,
 			Homepage: d.Homepage, Pullable: d.Pullable(), Caveats: d.Caveats}
 		if d.Images() {
 			l.Kind = "image"

@@ -57,7 +57,8 @@ func cine() []byte {
 	var pairs []string
 	for i := range 40 {
 		pairs = append(pairs, fmt.Sprintf("corpusCriticasCine/%d.xml", i+2),
-			fmt.Sprintf("<?xml version=\"1.0\"?>\n<review author=\"A\" rank=\"%d\" maxRank=\"5\"><summary>s</summary><body>Una pel\xedcula %d</body></review>", i%5+1, i))
+			fmt.Sprintf("<?xml version=\"1.0\"?>\n<review author=\"A\" rank=\"%d\" maxRank=\"5\"><summary>s</summary><body>Una pel\xedcula "+
+				"%d</body></review>", i%5+1, i))
 	}
 	return archivetest.Zip(pairs...)
 }
@@ -107,7 +108,8 @@ func chosen(t *testing.T, names ...string) []catalog.Dataset {
 }
 
 func TestPull(t *testing.T) {
-	mirror := filesServer(t, map[string][]byte{"Full-Economic-News-DFE-839861.csv": economicNews(), "corpusCine.zip": cine(), "brown.zip": []byte("not the archive")})
+	mirror := filesServer(t, map[string][]byte{"Full-Economic-News-DFE-839861.csv": economicNews(), "corpusCine.zip": cine(),
+		"brown.zip": []byte("not the archive")})
 	for _, terminal := range []bool{false, true} {
 		s := store.NewMemory()
 		o := pullOptions{dir: t.TempDir(), mirror: mirror}
@@ -123,7 +125,8 @@ func TestPull(t *testing.T) {
 		if !strings.Contains(r.stderr.String(), "sentiment_cine: 32 examples in 2 classes") {
 			t.Errorf("told:\n%s", r.stderr.String())
 		}
-		if r = runPull(t, t.Context(), s, terminal, chosen(t, "economic_news"), false, o); r.err != nil || !strings.Contains(r.stderr.String(), "economic_news is there") || r.stdout.String() != "" {
+		if r = runPull(t, t.Context(), s, terminal, chosen(t, "economic_news"), false, o); r.err != nil ||
+			!strings.Contains(r.stderr.String(), "economic_news is there") || r.stdout.String() != "" {
 			t.Errorf("again: %v\n%s%s", r.err, r.stdout.String(), r.stderr.String())
 		}
 	}
@@ -133,7 +136,8 @@ func TestPull(t *testing.T) {
 	if r.err == nil {
 		t.Fatal("no error")
 	}
-	for _, want := range []string{"2 of 3 data sets did not come", "brown_corpus: brown.zip cannot be had", mirror + "/brown.zip: not the file expected: its SHA-256", "By hand: Download brown.zip", "mpqa_opinion", "Put mpqa.all into " + o.dir} {
+	for _, want := range []string{"2 of 3 data sets did not come", "brown_corpus: brown.zip cannot be had",
+		mirror + "/brown.zip: not the file expected: its SHA-256", "By hand: Download brown.zip", "mpqa_opinion", "Put mpqa.all into " + o.dir} {
 		if !strings.Contains(r.err.Error(), want) {
 			t.Errorf("%q is not in: %v", want, r.err)
 		}
@@ -143,10 +147,12 @@ func TestPull(t *testing.T) {
 	}
 	// All: what must be got by hand is told, and is no failure.
 	o.mirror = ""
-	if r = runPull(t, t.Context(), s, false, chosen(t, "mpqa_opinion", "mnist"), false, pullOptions{dir: t.TempDir(), mirror: mirror}); r.err == nil || strings.Contains(r.err.Error(), "the others") {
+	if r = runPull(t, t.Context(), s, false, chosen(t, "mpqa_opinion", "mnist"), false,
+		pullOptions{dir: t.TempDir(), mirror: mirror}); r.err == nil || strings.Contains(r.err.Error(), "the others") {
 		t.Errorf("none came: %v", r.err)
 	}
-	if r = runPull(t, t.Context(), s, false, chosen(t, "mpqa_opinion", "economic_news"), true, o); r.err != nil || !strings.Contains(r.stderr.String(), "mpqa_opinion must be got by hand") {
+	if r = runPull(t, t.Context(), s, false, chosen(t, "mpqa_opinion", "economic_news"), true, o); r.err != nil ||
+		!strings.Contains(r.stderr.String(), "mpqa_opinion must be got by hand") {
 		t.Errorf("all: %v\n%s", r.err, r.stderr.String())
 	}
 }

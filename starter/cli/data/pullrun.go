@@ -86,7 +86,8 @@ func storedTable(outcomes []pull.Outcome) string {
 	t := terminal.NewTable(table.Row{"task", "examples", "classes", "majority", "downloaded"}, right...)
 	for _, o := range outcomes {
 		if o.Status == pull.Stored {
-			t.AppendRow(table.Row{o.Name, humanize.Comma(int64(o.Card.Examples)), len(o.Card.Classes), terminal.Percent(o.Card.MajorityAccuracy), humanize.Bytes(bytesOf(o))})
+			t.AppendRow(table.Row{o.Name, humanize.Comma(int64(o.Card.Examples)), len(o.Card.Classes), terminal.Percent(o.Card.MajorityAccuracy),
+				humanize.Bytes(bytesOf(o))})
 		}
 	}
 	return t.Render()
@@ -129,7 +130,8 @@ func pullLine(e pull.Event) string {
 	case pull.There:
 		return fmt.Sprintf("%s is there", e.Set)
 	case pull.Stored:
-		line := fmt.Sprintf("%s: %s examples in %d classes, of %s", e.Set, humanize.Comma(int64(o.Card.Examples)), len(o.Card.Classes), humanize.Bytes(bytesOf(*o)))
+		line := fmt.Sprintf("%s: %s examples in %d classes, of %s", e.Set, humanize.Comma(int64(o.Card.Examples)), len(o.Card.Classes),
+			humanize.Bytes(bytesOf(*o)))
 		for _, n := range o.Notes {
 			line += "\n  note: " + n
 		}

@@ -212,7 +212,7 @@ func (im *importer) open(s source, f func(r io.Reader) error) error {
 	if err != nil {
 		return err
 	}
-	defer file.Close() //nolint:errcheck // read only
+	defer file.Close() // read only
 	h := sha256.New()
 	r := io.TeeReader(&progressReader{file, im, s.name}, h)
 	if err := f(r); err != nil {
@@ -395,7 +395,8 @@ func (im *importer) tables(s source, files []archive.File, out *loaded) error {
 }
 
 func (f *loaded) describe(name, what string, s *image.Set) {
-	f.lines = append(f.lines, fmt.Sprintf("%s: %s, %s images of %s in %d classes", name, what, humanize.Comma(int64(s.Len())), image.SizeOf(s.Height, s.Width, s.Channels), len(s.Classes)))
+	f.lines = append(f.lines, fmt.Sprintf("%s: %s, %s images of %s in %d classes", name, what, humanize.Comma(int64(s.Len())),
+		image.SizeOf(s.Height, s.Width, s.Channels), len(s.Classes)))
 }
 
 // cifar reads a batch of CIFAR; its size says which variant it is.
@@ -432,7 +433,8 @@ func (im *importer) idx(sources []source, i int, out *loaded) (*image.Set, error
 	s, pair := sources[i], pairOf(sources, i)
 	other := map[form]form{idxImages: idxLabels, idxLabels: idxImages}[s.form]
 	if pair == nil || pair.form != other {
-		return nil, client.Usage(fmt.Errorf("%s: %s without their %s: name both files, alike but for the words images and labels", s.name, s.form, strings.TrimPrefix(string(other), "IDX ")))
+		return nil, client.Usage(fmt.Errorf("%s: %s without their %s: name both files, alike but for the words images and labels", s.name,
+			s.form, strings.TrimPrefix(string(other), "IDX ")))
 	}
 	if s.form == idxLabels {
 		return nil, nil
@@ -458,7 +460,8 @@ func (im *importer) idx(sources []source, i int, out *loaded) (*image.Set, error
 func pairOf(sources []source, i int) (pair *source) {
 	s := sources[i]
 	for k := range sources {
-		if k != i && (sources[k].form == idxImages || sources[k].form == idxLabels) && sources[k].form != s.form && pairName(sources[k].name) == pairName(s.name) {
+		if k != i && (sources[k].form == idxImages || sources[k].form == idxLabels) && sources[k].form != s.form &&
+			pairName(sources[k].name) == pairName(s.name) {
 			pair = &sources[k]
 		}
 	}
@@ -470,5 +473,6 @@ func pairOf(sources []source, i int) (pair *source) {
 
 // pairName is a name without the words that tell the two files of a pair apart.
 func pairName(name string) string {
-	return strings.NewReplacer("images", "", "labels", "", "image", "", "label", "", "idx3", "idx", "idx1", "idx").Replace(strings.ToLower(unpackedName(name)))
+	return strings.NewReplacer("images", "", "labels", "", "image", "", "label", "", "idx3", "idx", "idx1",
+		"idx").Replace(strings.ToLower(unpackedName(name)))
 }

@@ -83,7 +83,7 @@ func (s *source) look() error {
 	if err != nil {
 		return err
 	}
-	defer f.Close() //nolint:errcheck // read only
+	defer f.Close() // read only
 	var r io.Reader = f
 	if !info.Mode().IsRegular() { // a pipe can be read but once
 		if s.data, err = io.ReadAll(io.LimitReader(f, archive.DefaultMaxBytes+1)); err != nil {
@@ -206,7 +206,8 @@ func nameSplits(s []source) error {
 			without = append(without, x.name)
 		}
 	}
-	return client.Usage(fmt.Errorf("of %d files some have a split and %s has none: write train=FILE, validation=FILE or test=FILE, a file at a time", len(s), strings.Join(without, ", ")))
+	return client.Usage(fmt.Errorf("of %d files some have a split and %s has none: write train=FILE, validation=FILE or test=FILE, a "+
+		"file at a time", len(s), strings.Join(without, ", ")))
 }
 
 // splitOfName knows MNIST's name of its test set too.

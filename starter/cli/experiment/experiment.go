@@ -7,8 +7,6 @@ import (
 	"os"
 	"strings"
 
-	"tnaml/starter/client"
-
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
@@ -18,6 +16,7 @@ import (
 	"tnaml/starter/cli/follow"
 	"tnaml/starter/cli/names"
 	"tnaml/starter/cli/terminal"
+	"tnaml/starter/client"
 )
 
 // app is the program, with the commands of experiments.

@@ -1,13 +1,12 @@
 package experiment
 
 import (
+	"github.com/spf13/cobra"
+
 	"tnaml/experiments/catalog"
 	"tnaml/starter/cli/follow"
 	"tnaml/starter/cli/spec"
-
 	"tnaml/starter/client"
-
-	"github.com/spf13/cobra"
 )
 
 func (a app) runCommand() *cobra.Command {

@@ -3,6 +3,7 @@ package follow
 import (
 	"strings"
 	"testing"
+
 	"tnaml/experiments/report"
 )
 
@@ -10,7 +11,8 @@ import (
 func TestTableText(t *testing.T) {
 	table := report.Table{
 		Title: "Accuracy", Marks: "not to be told from the best",
-		Columns: []report.Column{{Name: "task"}, {Name: "budget", Number: true}, {Name: "a", Number: true, Arm: true}, {Name: "b", Number: true, Arm: true}},
+		Columns: []report.Column{{Name: "task"}, {Name: "budget", Number: true}, {Name: "a", Number: true, Arm: true},
+			{Name: "b", Number: true, Arm: true}},
 		Rows: [][]report.Cell{
 			{{Text: "one"}, {Text: "50"}, {Text: "90.00", Marked: true}, {Text: "> 50", Note: "1 of 3", Paper: "4,815"}},
 			{{Text: "another"}, {Text: "5"}, {}, {Text: "88.50"}},

@@ -27,10 +27,13 @@ func (a app) addCommand() *cobra.Command {
 	var overwrite bool
 	cmd := &cobra.Command{
 		Use: "add FILE", Short: "Add pretrained token vectors (word2vec's text or binary form, or GloVe's, also .gz and .zst), or a MobileNet",
-		Long: "Add pretrained token vectors: the text form of word2vec (.vec) or GloVe, or word2vec's binary form, plain or packed by gzip or zstd.\n" +
-			"Which of them a file has its content says. Where the tokens are pieces of words (BPEmb: \"▁\" begins a word), words are cut into pieces\n" +
+		Long: "Add pretrained token vectors: the text form of word2vec (.vec) or GloVe, or word2vec's binary form, plain or packed by " +
+			"gzip or zstd.\n" +
+			"Which of them a file has its content says. Where the tokens are pieces of words (BPEmb: \"▁\" begins a word), words are cut " +
+			"into pieces\n" +
 			"in the order of the file, and get the mean of their pieces' vectors.\n\n" +
-			"A folder with manifest.json and weights.f32le.bin holds the weights of a MobileNet v1: an image module, its features taken after --block.",
+			"A folder with manifest.json and weights.f32le.bin holds the weights of a MobileNet v1: an image module, its features taken " +
+			"after --block.",
 		Example: "  starter module add GoogleNews-vectors-negative300.bin.gz --name news-300 --language en --top 100000",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -102,9 +105,11 @@ func (a app) deriveCommand() *cobra.Command {
 	var v embedding.Variant
 	var overwrite bool
 	cmd := &cobra.Command{
-		Use: "derive NAME --from MODULE", Short: "Make a variant of a module: joined with others, with subwords, without its first components, standardised, weighed",
+		Use: "derive NAME --from MODULE", Short: "Make a variant of a module: joined with others, with subwords, without its first " +
+			"components, standardised, weighed",
 		Long: "Make a variant of a module. In this order: join it with others (their vectors side by side, for the tokens of all of them),\n" +
-			"fit vectors of character n-grams to its words', so that other words get vectors too, remove principal components, standardise, weigh by\n" +
+			"fit vectors of character n-grams to its words', so that other words get vectors too, remove principal components, standardise, " +
+			"weigh by\n" +
 			"frequency. Frequencies are taken from the order of the tokens, by Zipf's law; in a joined module, from the order in each of its parts.",
 		Example: "  starter module derive glove-50-std --from glove-50 --subword --standardise --smoothing 0.001\n" +
 			"  starter module derive both --from glove-50 --join imdb-sgns-128 --standardise",
@@ -193,7 +198,7 @@ func readVectors(ctx context.Context, file, name string, top int, p *terminal.Pr
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close() //nolint:errcheck // read only
+	defer f.Close() // read only
 	m, err := embedding.Read(watched(ctx, f, "reading "+file, p), name, top)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)

@@ -25,7 +25,8 @@ func (a app) buildCommand() *cobra.Command {
 	var kind data.Kind
 	cmd := &cobra.Command{
 		Use: "build DIR", Short: "Make the catalogue's modules, for texts and images, of what lies below a directory",
-		Long: "Make the catalogue's eight text modules, six English and two Spanish, of the embeddings and corpora below a directory, and its five\n" +
+		Long: "Make the catalogue's eight text modules, six English and two Spanish, of the embeddings and corpora below a directory, and " +
+			"its five\n" +
 			"image modules of the weights and images there. Modules that are there already are left alone.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -61,7 +62,8 @@ func (a app) buildCommand() *cobra.Command {
 				}
 			}
 			if len(missing) > 0 {
-				return fmt.Errorf("%w\ngive the directory that holds embeddings and corpora, image and image-modules, or choose one kind with --kind", errors.Join(missing...))
+				return fmt.Errorf("%w\ngive the directory that holds embeddings and corpora, image and image-modules, or choose one kind with --kind",
+					errors.Join(missing...))
 			}
 			return a.WithClient(cmd.Context(), func(c *client.Client) error {
 				records, err := library.Modules(cmd.Context(), c.Store)

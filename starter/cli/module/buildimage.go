@@ -17,7 +17,8 @@ import (
 
 // buildImageModules makes the catalogue's image modules that are not there yet
 // of what lies below a directory.
-func (a app) buildImageModules(ctx context.Context, c *client.Client, p *terminal.Progress, dir string, recipes []catalog.ImageModuleRecipe, there map[string]bool, overwrite bool) error {
+func (a app) buildImageModules(ctx context.Context, c *client.Client, p *terminal.Progress, dir string,
+	recipes []catalog.ImageModuleRecipe, there map[string]bool, overwrite bool) error {
 	var read string
 	var images nnimage.Images
 	for i, r := range recipes {
@@ -70,9 +71,11 @@ func readMobileNet(folder string, o nnimage.MobileNetOptions) (nnimage.Extractor
 // learnImageModule learns patch features or principal components of images.
 func learnImageModule(images nnimage.Images, r catalog.ImageModuleRecipe, progress func(share float64) error) (nnimage.Extractor, error) {
 	if r.Centroids > 0 {
-		return nnimage.TrainPatches(images, nnimage.PatchOptions{Name: r.Name, Source: r.Source, Centroids: r.Centroids, Channels: images.Channels, Seed: 1, Progress: progress})
+		return nnimage.TrainPatches(images, nnimage.PatchOptions{Name: r.Name, Source: r.Source, Centroids: r.Centroids,
+			Channels: images.Channels, Seed: 1, Progress: progress})
 	}
-	return nnimage.TrainPCA(images, nnimage.PCAOptions{Name: r.Name, Source: r.Source, Components: r.Components, Channels: images.Channels, Seed: 1})
+	return nnimage.TrainPCA(images, nnimage.PCAOptions{Name: r.Name, Source: r.Source, Components: r.Components, Channels: images.Channels,
+		Seed: 1})
 }
 
 // trainingImages reads the images of an archive's training split, or all where
@@ -82,7 +85,7 @@ func trainingImages(ctx context.Context, file, what string, p *terminal.Progress
 	if err != nil {
 		return nnimage.Images{}, err
 	}
-	defer f.Close() //nolint:errcheck // read only
+	defer f.Close() // read only
 	s, err := image.ReadArchive(image.File{Name: file, Reader: watched(ctx, f, what, p)}, image.FileOptions{})
 	if err != nil {
 		return nnimage.Images{}, err

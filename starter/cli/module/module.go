@@ -163,7 +163,8 @@ func (a app) printModule(m shownModule) {
 		a.Print("n-grams of %d to %d characters in %s buckets", s.MinN, s.MaxN, humanize.Comma(int64(s.Buckets)))
 	}
 	if len(m.Coverage) > 0 {
-		t := terminal.NewTable(table.Row{"task", "tokens", "known", "composed", "unknown", "covered"}, "tokens", "known", "composed", "unknown", "covered")
+		t := terminal.NewTable(table.Row{"task", "tokens", "known", "composed", "unknown", "covered"}, "tokens", "known", "composed", "unknown",
+			"covered")
 		for _, c := range m.Coverage {
 			n := func(v int) string { return humanize.Comma(int64(v)) }
 			t.AppendRow(table.Row{c.Task, n(c.Known + c.Composed + c.Unknown), n(c.Known), n(c.Composed), n(c.Unknown), terminal.Percent(c.Share)})
@@ -310,7 +311,8 @@ func (a app) checkCommand() *cobra.Command {
 	var language string
 	cmd := &cobra.Command{
 		Use: "check [MODULE…]", Short: "Rank some pairs of words by the modules' vectors, related before unrelated",
-		Long: "Rank some pairs of words by the modules' vectors (all text modules, if none is named): is good nearer to great than to camera? There are 38\n" +
+		Long: "Rank some pairs of words by the modules' vectors (all text modules, if none is named): is good nearer to great than to " +
+			"camera? There are 38\n" +
 			"such questions of film reviews for English and 22 of news for Spanish. They tell a broken module from a sound one, and no more.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.WithClient(cmd.Context(), func(c *client.Client) error {
@@ -354,7 +356,8 @@ func (a app) checkCommand() *cobra.Command {
 					for _, w := range c.Wrong {
 						wrong = append(wrong, fmt.Sprintf("%s: %s, not %s", w.Word, w.Far, w.Near))
 					}
-					t.AppendRow(table.Row{c.Module, c.Right, c.Of, terminal.Percent(c.Share), len(c.Missing), terminal.Cut(strings.Join(wrong, "; "), 100)})
+					t.AppendRow(table.Row{c.Module, c.Right, c.Of, terminal.Percent(c.Share), len(c.Missing),
+						terminal.Cut(strings.Join(wrong, "; "), 100)})
 				}
 				a.Print("%s", t.Render())
 				return nil

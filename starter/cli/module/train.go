@@ -123,7 +123,8 @@ func subwordFlag(lengths string, buckets int) (*embedding.Subword, error) {
 	s.MinN, err1 = strconv.Atoi(least)
 	s.MaxN, err2 = strconv.Atoi(most)
 	if !ok || err1 != nil || err2 != nil || s.MinN < 1 || s.MaxN < s.MinN {
-		return nil, client.Usage(fmt.Errorf("--subword=%s: the least and the largest length of an n-gram are expected, as in --subword=3-6", lengths))
+		return nil, client.Usage(fmt.Errorf("--subword=%s: the least and the largest length of an n-gram are expected, as in --subword=3-6",
+			lengths))
 	}
 	return s, nil
 }
@@ -136,12 +137,12 @@ func readDocuments(file string, progress func(n int) error) ([][]string, error) 
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close() //nolint:errcheck // read only
+	defer f.Close() // read only
 	r, err := embedding.Decompress(f)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	defer r.Close() //nolint:errcheck // read only
+	defer r.Close() // read only
 	tokeniser := text.Tokeniser{Version: text.TokeniserVersion}
 	var out [][]string
 	lines := bufio.NewScanner(r)
@@ -167,12 +168,14 @@ func readDocuments(file string, progress func(n int) error) ([][]string, error) 
 		}
 	}
 	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
-		return nil, fmt.Errorf("%s: line %d: more than %s: a text of one document a line is expected", file, line+1, humanize.IBytes(terminal.MaxText))
+		return nil, fmt.Errorf("%s: line %d: more than %s: a text of one document a line is expected", file, line+1,
+			humanize.IBytes(terminal.MaxText))
 	} else if err != nil {
 		return nil, fmt.Errorf("%s: line %d: %w", file, line+1, err)
 	}
 	if bad > 0 {
-		return nil, fmt.Errorf("%s: %d of %d lines are not valid UTF-8, the first of them line %d: convert the file, as `iconv -f latin1 -t utf-8` does", file, bad, line, first)
+		return nil, fmt.Errorf("%s: %d of %d lines are not valid UTF-8, the first of them line %d: convert the file, as `iconv -f latin1 "+
+			"-t utf-8` does", file, bad, line, first)
 	}
 	return out, nil
 }

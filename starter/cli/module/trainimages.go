@@ -26,7 +26,8 @@ func (a app) trainImagesCommand() *cobra.Command {
 	var overwrite bool
 	cmd := &cobra.Command{
 		Use: "train-images TASK", Short: "Learn an image module of a task's training images, without their labels",
-		Long: "Learn an image module of an imported task's training images, without their labels: features of patches found by k-means (Coates, Ng\n" +
+		Long: "Learn an image module of an imported task's training images, without their labels: features of patches found by k-means " +
+			"(Coates, Ng\n" +
 			"and Lee, 2011), or the principal components of the pixels.",
 		Example: "  starter module train-images cifar10 --name patches-200 --method kmeans --centroids 200",
 		Args:    cobra.ExactArgs(1),
@@ -63,7 +64,8 @@ func (a app) trainImagesCommand() *cobra.Command {
 					return err
 				}
 				if source == "" {
-					patches.Source = fmt.Sprintf("%s of the training images of %s", map[string]string{"kmeans": "patch features learned by k-means", "pca": "principal components"}[method], args[0])
+					patches.Source = fmt.Sprintf("%s of the training images of %s",
+						map[string]string{"kmeans": "patch features learned by k-means", "pca": "principal components"}[method], args[0])
 					pca.Source = patches.Source
 				}
 				patches.Channels, pca.Channels = t.Channels, t.Channels
@@ -100,7 +102,8 @@ func (a app) trainImagesCommand() *cobra.Command {
 }
 
 // addMobileNet adds a folder of MobileNet's weights as an image module.
-func (a app) addMobileNet(ctx context.Context, c *client.Client, folder string, o nnimage.MobileNetOptions, overwrite bool, p *terminal.Progress) error {
+func (a app) addMobileNet(ctx context.Context, c *client.Client, folder string, o nnimage.MobileNetOptions, overwrite bool,
+	p *terminal.Progress) error {
 	if o.Source == "" {
 		o.Source = filepath.Base(folder)
 	}

@@ -22,17 +22,25 @@ type Removable struct {
 	short, long string
 }
 
-const removed = "Only the name goes: what it stands for stays as long as a search, or another name, leads to it, and its space comes back by `starter gc`."
+// removed is what all of them but spaces have in common.
+const removed = "Only the name goes: what it stands for stays as long as a search, or another name, leads to it, and its space " +
+	"comes back by `starter gc`."
 
+// The kinds of names that can be removed.
 var (
-	Task       = Removable{store.Dataset, "TASK", "Remove tasks", removed + "\nSearches of the task keep its data, and can be reported, exported and used as before."}
+	Task = Removable{store.Dataset, "TASK", "Remove tasks",
+		removed + "\nSearches of the task keep its data, and can be reported, exported and used as before."}
 	Module     = Removable{store.Module, "MODULE", "Remove embedding modules", removed + "\nSearches that could choose the module keep it."}
-	Controller = Removable{store.Controller, "CONTROLLER", "Remove published controllers, all versions", removed + "\nSearches that started from it keep it, and so does the search that learned it."}
-	Space      = Removable{store.Space, "SPACE", "Remove search spaces of your own", "Searches carry the space that they were started in."}
-	Search     = Removable{store.Search, "SEARCH", "Remove searches: ledger, models, controller", removed + "\nA search that runs must be stopped first. One of an experiment stays in the experiment's results; see `starter experiment remove`.\n" +
-		"Temporal still shows its workflow, and no other search can have its name, until the namespace's retention ends."}
+	Controller = Removable{store.Controller, "CONTROLLER", "Remove published controllers, all versions",
+		removed + "\nSearches that started from it keep it, and so does the search that learned it."}
+	Space  = Removable{store.Space, "SPACE", "Remove search spaces of your own", "Searches carry the space that they were started in."}
+	Search = Removable{store.Search, "SEARCH", "Remove searches: ledger, models, controller",
+		removed + "\nA search that runs must be stopped first. One of an experiment stays in the experiment's results; see `starter " +
+			"experiment remove`.\n" +
+			"Temporal still shows its workflow, and no other search can have its name, until the namespace's retention ends."}
 	Experiment = Removable{store.Experiment, "EXPERIMENT", "Remove experiments of your own with their runs, or runs of any",
-		removed + "\nThe searches of its runs go with it; controllers that were published stay. Of a built-in experiment, only runs can be removed."}
+		removed + "\nThe searches of its runs go with it; controllers that were published stay. Of a built-in experiment, only runs can " +
+			"be removed."}
 )
 
 // app is the program, with what removing takes.
@@ -87,7 +95,8 @@ func (a app) remove(ctx context.Context, c *client.Client, r Removable, names, r
 			a.Say("%s: %s", name, with(n, "its %d searches go with it", "its search %[2]s goes with it", p.Searches))
 		}
 		if n := len(p.KeptBy); n > 0 {
-			a.Say("%s: %s", name, with(n, "%d searches keep it until they are removed: %s", "the search %[2]s keeps it until that is removed", p.KeptBy))
+			a.Say("%s: %s", name, with(n, "%d searches keep it until they are removed: %s", "the search %[2]s keeps it until that is removed",
+				p.KeptBy))
 		}
 	}
 	if !yes {

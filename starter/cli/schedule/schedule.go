@@ -8,17 +8,16 @@ import (
 	"strings"
 	"time"
 
-	"tnaml/activities/gc"
-	"tnaml/starter/client"
-	"tnaml/workflows"
-
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"tnaml/activities/gc"
 	"tnaml/experiments/catalog"
 	"tnaml/starter/cli/spec"
 	"tnaml/starter/cli/terminal"
+	"tnaml/starter/client"
+	"tnaml/workflows"
 )
 
 // app is the program, with the commands of schedules.

@@ -14,7 +14,8 @@ import (
 
 // controlCommands steer a running search, or a run of an experiment.
 func (a app) controlCommands() []*cobra.Command {
-	command := func(use, short string, args cobra.PositionalArgs, do func(cmd *cobra.Command, c *client.Client, args []string) (client.Progress, error)) *cobra.Command {
+	command := func(use, short string, args cobra.PositionalArgs,
+		do func(cmd *cobra.Command, c *client.Client, args []string) (client.Progress, error)) *cobra.Command {
 		return a.JSONFlag(&cobra.Command{Use: use, Short: short, Args: args, RunE: func(cmd *cobra.Command, args []string) error {
 			return a.WithClient(cmd.Context(), func(c *client.Client) error {
 				p, err := do(cmd, c, args)
@@ -31,10 +32,11 @@ func (a app) controlCommands() []*cobra.Command {
 			})
 		}})
 	}
-	extend := command(workflows.Extend+" SEARCH TRIALS", "Add trials to a search's budget", nil, func(cmd *cobra.Command, c *client.Client, args []string) (client.Progress, error) {
-		n, _ := strconv.Atoi(args[1]) // checked
-		return c.Extend(cmd.Context(), args[0], n)
-	})
+	extend := command(workflows.Extend+" SEARCH TRIALS", "Add trials to a search's budget", nil,
+		func(cmd *cobra.Command, c *client.Client, args []string) (client.Progress, error) {
+			n, _ := strconv.Atoi(args[1]) // checked
+			return c.Extend(cmd.Context(), args[0], n)
+		})
 	extend.Args = func(cmd *cobra.Command, args []string) error {
 		if err := cobra.ExactArgs(2)(cmd, args); err != nil {
 			return err
@@ -45,15 +47,18 @@ func (a app) controlCommands() []*cobra.Command {
 		return nil
 	}
 	return []*cobra.Command{
-		command(workflows.Pause+" SEARCH [REASON]", "Start no more trials until resumed", cobra.RangeArgs(1, 2), func(cmd *cobra.Command, c *client.Client, args []string) (client.Progress, error) {
-			return c.Pause(cmd.Context(), args[0], strings.Join(args[1:], " "))
-		}),
-		command(workflows.Resume+" SEARCH", "Go on after a pause", cobra.ExactArgs(1), func(cmd *cobra.Command, c *client.Client, args []string) (client.Progress, error) {
-			return c.Resume(cmd.Context(), args[0])
-		}),
-		command(workflows.Stop+" SEARCH", "Finish a search, or all of an experiment, with what is there", cobra.ExactArgs(1), func(cmd *cobra.Command, c *client.Client, args []string) (client.Progress, error) {
-			return c.Stop(cmd.Context(), args[0])
-		}),
+		command(workflows.Pause+" SEARCH [REASON]", "Start no more trials until resumed", cobra.RangeArgs(1, 2),
+			func(cmd *cobra.Command, c *client.Client, args []string) (client.Progress, error) {
+				return c.Pause(cmd.Context(), args[0], strings.Join(args[1:], " "))
+			}),
+		command(workflows.Resume+" SEARCH", "Go on after a pause", cobra.ExactArgs(1),
+			func(cmd *cobra.Command, c *client.Client, args []string) (client.Progress, error) {
+				return c.Resume(cmd.Context(), args[0])
+			}),
+		command(workflows.Stop+" SEARCH", "Finish a search, or all of an experiment, with what is there", cobra.ExactArgs(1),
+			func(cmd *cobra.Command, c *client.Client, args []string) (client.Progress, error) {
+				return c.Stop(cmd.Context(), args[0])
+			}),
 		extend,
 	}
 }

@@ -5,15 +5,13 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"tnaml/experiments/metrics"
-	"tnaml/experiments/report"
-	"tnaml/experiments/trainer"
-	"tnaml/starter/cli/terminal"
-
-	"tnaml/starter/client"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
+
+	"tnaml/experiments/report"
+	"tnaml/starter/cli/terminal"
+	"tnaml/starter/client"
 )
 
 func (a app) trialsCommand() *cobra.Command {
@@ -51,8 +49,7 @@ func (a app) trialsCommand() *cobra.Command {
 					if r.Reason != "" {
 						summary += " · " + r.Reason
 					}
-					validation, test := r.Text()
-					t.AppendRow(table.Row{r.Trial.Trial, r.TaskName, r.Status, validation, test, cpu, summary})
+					t.AppendRow(table.Row{r.Trial.Trial, r.TaskName, r.Status, r.OnValidation, r.OnTest, cpu, summary})
 				}
 				a.Print("%s", t.Render())
 				return nil
@@ -64,9 +61,6 @@ func (a app) trialsCommand() *cobra.Command {
 	terminal.Positive(cmd, "last")
 	return cmd
 }
-
-// value writes an objective's value for people.
-func value(l *client.Ledger, v float64) string { return trainer.Text(l.Config.Space.Objective, v) }
 
 func (a app) trialsCSV(f *client.Ledger, from int) error {
 	return report.WriteCSV(a.Stdout, report.Input{Searches: []report.Search{{
@@ -125,15 +119,11 @@ func (a app) bestCommand() *cobra.Command {
 					if i > 0 {
 						a.Print("")
 					}
-					test := "–"
-					if metrics.Tested(f.Trials, f.Config.Space.Objective) {
-						test = value(f, e.Test) + " ± " + strings.TrimSuffix(value(f, e.TestError), " %")
-					}
-					a.Print("%s: %s-top%d validation %s, test %s", e.Task, f.Config.Space.Objective.Metric, e.Models, value(f, e.Validation), test)
+					a.Print("%s: %s-top%d validation %s, test %s ± %s", e.Task, f.Config.Space.Objective.Metric, e.Models,
+						f.Value(e.Validation), f.OnTest(e.Test), strings.TrimSuffix(f.OnTest(e.TestError), " %"))
 					t := terminal.NewTable(table.Row{"", "trial", "validation", "test", "model"}, "trial", "validation", "test")
 					for k, r := range e.Best {
-						validation, test := r.Text()
-						t.AppendRow(table.Row{k + 1, r.Trial.Trial, validation, test, r.Summary})
+						t.AppendRow(table.Row{k + 1, r.Trial.Trial, r.OnValidation, r.OnTest, r.Summary})
 					}
 					a.Print("%s", t.Render())
 				}
@@ -171,7 +161,8 @@ func (a app) listCommand() *cobra.Command {
 				}
 				t := terminal.NewTable(table.Row{"search", "status", "trials", "tasks", "strategy", "seed", "experiment"}, "trials", "seed")
 				for _, l := range out {
-					t.AppendRow(table.Row{l.Name, l.Status, fmt.Sprintf("%d/%d", l.Told, l.Trials), strings.Join(l.Tasks, ", "), l.Strategy, l.Seed, l.Experiment})
+					t.AppendRow(table.Row{l.Name, l.Status, fmt.Sprintf("%d/%d", l.Told, l.Trials), strings.Join(l.Tasks, ", "), l.Strategy, l.Seed,
+						l.Experiment})
 				}
 				a.Print("%s", t.Render())
 				return nil

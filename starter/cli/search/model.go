@@ -56,9 +56,8 @@ func (a app) modelExportCommand() *cobra.Command {
 				if a.JSON {
 					return a.PrintJSON(map[string]any{"file": name, "bytes": len(b), "trial": r})
 				}
-				validation, test := r.Text()
-				a.Print("%s: trial %d of %s, validation %s, test %s, %s\n%s",
-					name, r.Trial.Trial, r.TaskName, validation, test, humanize.Bytes(uint64(len(b))), r.Summary)
+				a.Print("%s: trial %d of %s, validation %s, test %s, %s\n%s", name, r.Trial.Trial, r.TaskName, r.OnValidation,
+					r.OnTest, humanize.Bytes(uint64(len(b))), r.Summary)
 				return nil
 			})
 		},
@@ -77,7 +76,8 @@ func (a app) predictCommand() *cobra.Command {
 		Long: "Classify texts, one a line, from a file or standard input, or image files (PNG, JPEG, GIF), with a search's best model or an\n" +
 			"exported one.\n\n" +
 			"Each line of the output holds the label, its probability and the text or the file's name, parted by tabs.",
-		Example: "  echo 'free prize, call now' | starter predict spam-naml-s1-1\n  starter predict --model spam.safetensors messages.txt --json\n" +
+		Example: "  echo 'free prize, call now' | starter predict spam-naml-s1-1\n  starter predict --model spam.safetensors messages.txt " +
+			"--json\n" +
 			"  starter predict flowers-naml-s1-1 garden/*.jpg",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if model == "" && len(args) == 0 {

@@ -29,7 +29,7 @@ func (a app) predict(b *library.Bundle, file string) error {
 		if err != nil {
 			return err
 		}
-		defer f.Close() //nolint:errcheck // read only
+		defer f.Close() // read only
 		in = f
 	}
 	var texts []string

@@ -3,8 +3,6 @@ package search
 import (
 	"strings"
 
-	"tnaml/starter/client"
-
 	"github.com/spf13/cobra"
 
 	"tnaml/experiments/search/strategy"
@@ -12,6 +10,7 @@ import (
 	"tnaml/starter/cli/names"
 	"tnaml/starter/cli/spec"
 	"tnaml/starter/cli/terminal"
+	"tnaml/starter/client"
 	"tnaml/workflows"
 )
 
@@ -65,13 +64,15 @@ func (a app) searchCommand() *cobra.Command {
 	f.StringVar(&want.Strategy, "strategy", want.Strategy, strings.Join(strategy.Builtin().Names(), ", "))
 	f.IntVar(&want.Trials, "trials", want.Trials, "budget: the number of trials")
 	f.Uint64Var(&want.Seed, "seed", want.Seed, "decides every random draw")
-	f.StringVar(&want.Space, "space", want.Space, "`NAME` of the search space, see starter space list (default: the controller's, else text or image, as the tasks are)")
+	f.StringVar(&want.Space, "space", want.Space, "`NAME` of the search space, see starter space list (default: the controller's, else "+
+		"text or image, as the tasks are)")
 	f.IntVar(&want.Lag, "lag", want.Lag, "a proposal knows the results up to so many trials before; part of the result")
 	f.IntVar(&want.Parallel, "parallel", 0, "trials in flight, at most the lag (default: the lag); never changes the result")
 	f.StringVar(&name, "name", "", "the search's name (default: task-strategy-sSEED-N)")
 	f.StringVar(&want.Experiment, "experiment", "", "label to list and compare searches by")
 	f.StringVar(&settings, "settings", "", "the strategy's parameters as JSON, the name of a preset, or @FILE")
-	f.StringVar(&want.Controller, "controller", "", "pretrained controller to start from: `NAME` or NAME@VERSION (see starter controller list)")
+	f.StringVar(&want.Controller, "controller", "", "pretrained controller to start from: `NAME` or NAME@VERSION (see starter "+
+		"controller list)")
 	f.StringSliceVar(&want.Modules, "module", nil, "embedding module to choose from; may be repeated (default: the controller's, else all)")
 	f.IntVar(&want.CheckpointEvery, "checkpoint-every", want.CheckpointEvery, "trials between two checkpoints")
 	f.StringVar(&want.TrialTimeout, "trial-timeout", want.TrialTimeout, "a trial's time limit")

@@ -151,7 +151,8 @@ func (a app) demoData(ctx context.Context, c *client.Client, goroot string) erro
 	sources := corpus.Tasks()
 	for i, source := range sources {
 		p.Update(fmt.Sprintf("tasks: %d of %d, %s", i+1, len(sources), source.Name))
-		t, err := text.Build(source.Examples, data.Options{Name: source.Name, Source: godoc.Source + ": " + source.Description, Licence: godoc.Licence})
+		t, err := text.Build(source.Examples, data.Options{Name: source.Name, Source: godoc.Source + ": " + source.Description,
+			Licence: godoc.Licence})
 		if err != nil {
 			return err
 		}
@@ -193,7 +194,8 @@ func (a app) demoRun(ctx context.Context, c *client.Client, trials int, output s
 	if err != nil {
 		return err
 	}
-	a.Say("run %s: a controller pretrained on some tasks, and searches of %d trials in every arm on others%s", name, trials, follow.Where(c, name))
+	a.Say("run %s: a controller pretrained on some tasks, and searches of %d trials in every arm on others%s", name, trials,
+		follow.Where(c, name))
 	found, err := follow.Wait(ctx, a.App, c, client.Run, name)
 	if ctx.Err() != nil {
 		return terminal.ErrInterrupted
@@ -209,10 +211,14 @@ func (a app) demoRun(ctx context.Context, c *client.Client, trials int, output s
 	if output == "" {
 		output = filepath.Join(a.Config.DataDir, "report.html")
 	}
-	if err := terminal.WriteFile(output, func(w io.Writer) error { return report.WriteExperiment(w, st, time.Now().Format(terminal.DateFormat)) }); err != nil {
+	if err := terminal.WriteFile(output, func(w io.Writer) error {
+		return report.WriteExperiment(w, st,
+			time.Now().Format(terminal.DateFormat))
+	}); err != nil {
 		return err
 	}
-	a.Print("\n%d searches, %d trials, %s of CPU time\n\n%s\n", result.Searches, result.Trials, terminal.Duration(result.CPUSeconds), follow.StudyTables(st))
+	a.Print("\n%d searches, %d trials, %s of CPU time\n\n%s\n", result.Searches, result.Trials, terminal.Duration(result.CPUSeconds),
+		follow.StudyTables(st))
 	a.Print("report  %s", output)
 	if c.UI != "" {
 		a.Print("web UI  %s (`starter up` starts it again)", c.UI)

@@ -48,7 +48,8 @@ func (a app) upCommand() *cobra.Command {
 			defer st.Close()
 			addresses := st.Addresses()
 			a.Print("web UI    %s\nTemporal  %s, namespace %s\nS3        %s, credentials in %s\ndata      %s\nlog       %s",
-				addresses.UI, addresses.Temporal, addresses.Namespace, addresses.S3Endpoint, stack.CredentialsPath(a.Config.DataDir), a.Config.DataDir, addresses.Log)
+				addresses.UI, addresses.Temporal, addresses.Namespace, addresses.S3Endpoint,
+				stack.CredentialsPath(a.Config.DataDir), a.Config.DataDir, addresses.Log)
 			worker := make(chan error, 1)
 			if noWorker {
 				a.Say("Running without a worker. Ctrl-C stops.")
@@ -89,7 +90,8 @@ func (a app) refuseExternal() error {
 		return err
 	}
 	if external {
-		return errors.New("a Temporal server is configured (TNAML_TEMPORAL_ADDRESS or the SDK's own settings): no dev stack is needed; run the worker program instead")
+		return errors.New("a Temporal server is configured (TNAML_TEMPORAL_ADDRESS or the SDK's own settings): no dev stack is needed; " +
+			"run the worker program instead")
 	}
 	return nil
 }

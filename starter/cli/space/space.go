@@ -33,7 +33,8 @@ func wideTower(settings trainer.BuiltinSettings) string {
 	if start < 0 {
 		return fmt.Sprintf("The wide tower of a text model sees %s (wide_ngrams) and starts from zero (wide_start).", seen)
 	}
-	return fmt.Sprintf("The wide tower of a text model sees %s (wide_ngrams) and starts from %v of naive Bayes' weights (wide_start).", seen, start)
+	return fmt.Sprintf("The wide tower of a text model sees %s (wide_ngrams) and starts from %v of naive Bayes' weights (wide_start).", seen,
+		start)
 }
 
 // trainerLine says who trains a space's models, and what they are compared by.

@@ -5,11 +5,12 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/spf13/cobra"
+
 	"tnaml/experiments/catalog"
 	"tnaml/starter/cli/terminal"
 	"tnaml/starter/client"
-
-	"github.com/spf13/cobra"
 )
 
 // Run is a run's spec as flags. Only what is given goes into the spec: the

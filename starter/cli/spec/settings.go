@@ -7,6 +7,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+
 	"tnaml/starter/cli/terminal"
 	"tnaml/starter/client"
 )

@@ -6,10 +6,11 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"tnaml/starter/client"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"tnaml/starter/client"
 )
 
 // least is the annotation of a flag that takes numbers from a bound on.

@@ -1,0 +1,155 @@
+// Package catalogue is the commands that list what the program itself has: strategies
+// and trainers. They need no servers.
+package catalogue
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/spf13/cobra"
+
+	"tnaml/experiments/data"
+	"tnaml/experiments/data/kinds"
+	"tnaml/experiments/search/strategy"
+	"tnaml/experiments/trainer"
+	"tnaml/starter/cli/terminal"
+	"tnaml/starter/client"
+)
+
+// app is the program, with the commands of this package.
+type app struct{ *terminal.App }
+
+// Commands are the commands strategy and trainer.
+func Commands(t *terminal.App) []*cobra.Command {
+	a := app{t}
+	strategies := &cobra.Command{Use: "strategy", Short: "Search strategies: what they do, and their settings"}
+	strategies.AddCommand(a.listStrategies(), a.showStrategy())
+	trainers := &cobra.Command{Use: "trainer", Short: "Trainers: what trains the models of a search space"}
+	trainers.AddCommand(a.listTrainers())
+	return []*cobra.Command{terminal.Group(strategies), terminal.Group(trainers)}
+}
+
+// strategyEntry is a strategy for people and scripts.
+type strategyEntry struct {
+	Name    string        `json:"name"`
+	Doc     string        `json:"doc"`
+	Presets []presetEntry `json:"presets"`
+	// Settings has every setting with its default.
+	Settings       json.RawMessage `json:"settings"`
+	FromController bool            `json:"from_controller"`
+}
+
+type presetEntry struct {
+	Name     string          `json:"name"`
+	Doc      string          `json:"doc"`
+	Settings json.RawMessage `json:"settings,omitempty"`
+}
+
+func entry(d strategy.Definition) strategyEntry {
+	e := strategyEntry{Name: d.Name, Doc: d.Doc, Presets: []presetEntry{}, Settings: d.Defaults, FromController: d.FromController}
+	for _, p := range d.Presets {
+		e.Presets = append(e.Presets, presetEntry(p))
+	}
+	return e
+}
+
+func (a app) listStrategies() *cobra.Command {
+	return a.JSONFlag(&cobra.Command{
+		Use: "list", Short: "List the search strategies", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			out := []strategyEntry{}
+			t := terminal.NewTable(table.Row{"strategy", "presets", "what it does"})
+			for _, d := range strategy.Builtin() {
+				out = append(out, entry(d))
+				var presets []string
+				for _, p := range d.Presets {
+					presets = append(presets, p.Name)
+				}
+				t.AppendRow(table.Row{d.Name, strings.Join(presets, ", "), d.Doc})
+			}
+			if a.JSON {
+				return a.PrintJSON(out)
+			}
+			a.Print("%s", t.Render())
+			return nil
+		},
+	})
+}
+
+func (a app) showStrategy() *cobra.Command {
+	return a.JSONFlag(&cobra.Command{
+		Use: "show STRATEGY", Short: "Show a strategy: its presets, and its settings with their defaults", Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			d, err := strategy.Builtin().Find(args[0])
+			if err != nil {
+				return client.Usage(err)
+			}
+			if a.JSON {
+				return a.PrintJSON(entry(*d))
+			}
+			a.Print("%s: %s", d.Name, d.Doc)
+			for _, p := range d.Presets {
+				a.Print("\npreset %s: %s", p.Name, p.Doc)
+				if len(p.Settings) > 0 {
+					a.Print("%s", indented(p.Settings))
+				}
+			}
+			if len(d.Defaults) > 0 {
+				a.Print("\nsettings, with their defaults:\n%s", indented(d.Defaults))
+			}
+			return nil
+		},
+	})
+}
+
+// indented is JSON for people.
+func indented(raw json.RawMessage) string {
+	var b bytes.Buffer
+	if err := json.Indent(&b, raw, "", "  "); err != nil {
+		return string(raw)
+	}
+	return b.String()
+}
+
+// trainerEntry is a trainer for people and scripts.
+type trainerEntry struct {
+	Name  string      `json:"name"`
+	Tasks []data.Kind `json:"tasks"`
+	// Metrics are those of each split, the default objective first; none are those
+	// that it is given.
+	Metrics []trainer.Metric `json:"metrics"`
+}
+
+func (a app) listTrainers() *cobra.Command {
+	return a.JSONFlag(&cobra.Command{
+		Use: "list", Short: "List the trainers that the program has: the tasks they take, the metrics they report", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			out := []trainerEntry{}
+			t := terminal.NewTable(table.Row{"trainer", "tasks", "metrics"})
+			for _, d := range trainer.Definitions() {
+				e := trainerEntry{Name: d.Name(), Tasks: []data.Kind{}, Metrics: []trainer.Metric{}}
+				var tasks, metrics []string
+				for _, k := range kinds.Table() {
+					if d.Takes(string(k.Kind)) {
+						e.Tasks, tasks = append(e.Tasks, k.Kind), append(tasks, string(k.Kind))
+					}
+				}
+				for _, m := range d.Metrics() {
+					e.Metrics, metrics = append(e.Metrics, m), append(metrics, m.Name)
+				}
+				if len(metrics) == 0 {
+					metrics = []string{"those recorded"}
+				}
+				out = append(out, e)
+				t.AppendRow(table.Row{e.Name, strings.Join(tasks, ", "), strings.Join(metrics, ", ")})
+			}
+			if a.JSON {
+				return a.PrintJSON(out)
+			}
+			a.Print("%s", t.Render())
+			return nil
+		},
+	})
+}

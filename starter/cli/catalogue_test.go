@@ -1,0 +1,34 @@
+package cli
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"tnaml/experiments/search/strategy"
+)
+
+// Strategies and trainers are told without any server.
+func TestCatalogue(t *testing.T) {
+	b := offline(t)
+	for _, name := range strategy.Builtin().Names() {
+		if out := b.ok("strategy", "list"); !strings.Contains(out, name) {
+			t.Errorf("%s is not in the list:\n%s", name, out)
+		}
+		var shown struct {
+			Name     string
+			Settings map[string]any
+		}
+		if err := json.Unmarshal([]byte(b.ok("strategy", "show", name, "--json")), &shown); err != nil || shown.Name != name {
+			t.Errorf("%s: %+v, %v", name, shown, err)
+		}
+	}
+	if out := b.ok("strategy", "show", "naml"); !strings.Contains(out, "preset paper") || !strings.Contains(out, `"policy_gradient": {`) {
+		t.Errorf("naml:\n%s", out)
+	}
+	b.fails(exitUsage, []string{`unknown strategy "genetic"`, "naml", "starter strategy show --help"}, "strategy", "show", "genetic")
+	if out := b.ok("trainer", "list"); !strings.Contains(out, "builtin") || !strings.Contains(out, "accuracy") ||
+		!strings.Contains(out, "table") {
+		t.Errorf("trainers:\n%s", out)
+	}
+}
