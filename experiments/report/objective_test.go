@@ -150,11 +150,13 @@ func TestTwoObjectives(t *testing.T) {
 	}
 	in := Input{Searches: []Search{knobs(strategy.Random, 1, 60, true), other}}
 	v, err := newView(in)
-	if err != nil || len(v.Tasks) != 2 || v.Tasks[0].Name != "server · latency_ms" || v.Tasks[1].Name != "server · accuracy" || len(v.Matches) != 0 {
+	if err != nil || len(v.Tasks) != 2 || v.Tasks[0].Name != "server · latency_ms" || v.Tasks[1].Name != "server · accuracy" ||
+		len(v.Matches) != 0 {
 		t.Fatalf("%v: %+v", err, v.Tasks)
 	}
 	got := body(page(t, in))
-	for _, want := range []string{"validation objective-top10</th>", "Test accuracy-top10, %</figcaption>", "Test latency_ms-top10</figcaption>", " %</td>"} {
+	for _, want := range []string{"validation objective-top10</th>", "Test accuracy-top10, %</figcaption>",
+		"Test latency_ms-top10</figcaption>", " %</td>"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("the page lacks %q", want)
 		}
@@ -213,7 +215,8 @@ func TestExperimentOfAnyObjective(t *testing.T) {
 			t.Errorf("tested %v:\n%s", tested, all)
 		}
 		against := Tables(s)[len(titles)-1]
-		if row := against.Rows[0]; row[1].Text != "1" || !strings.HasPrefix(row[5].Text, "-") || !strings.Contains(against.Note, "less is better") {
+		if row := against.Rows[0]; row[1].Text != "1" || !strings.HasPrefix(row[5].Text, "-") ||
+			!strings.Contains(against.Note, "less is better") {
 			t.Errorf("%+v", against)
 		}
 		got := body(experimentPage(t, s))
@@ -258,7 +261,8 @@ func TestDataOfAnyObjective(t *testing.T) {
 	if err := json.Unmarshal(b.Bytes(), &d); err != nil {
 		t.Fatal(err)
 	}
-	if r := d.Results[0]; r.Tested || r.Validation.Mean <= 12 || in.Searches[0].Trials[r.Best[0]].Validation > in.Searches[0].Trials[r.Best[9]].Validation {
+	if r := d.Results[0]; r.Tested || r.Validation.Mean <= 12 ||
+		in.Searches[0].Trials[r.Best[0]].Validation > in.Searches[0].Trials[r.Best[9]].Validation {
 		t.Errorf("%+v", r)
 	}
 }
@@ -271,8 +275,10 @@ func TestScale(t *testing.T) {
 		{f1.Value(.9876), "98.76"}, {scale{f1.Objective, true}.Estimate(metrics.Estimate{Mean: .5, Error: .01}), "50.00 ± 1.00 %"},
 		{sc.Value(12345.6), "12346"}, {sc.Value(-3), "−3"}, {sc.Value(1e9), "1e+09"}, {loss.Value(.00123456), "0.001235"},
 		{sc.Estimate(metrics.Estimate{Mean: 1234.5, Error: 56}), "1234 ± 56"}, {sc.Estimate(metrics.Estimate{Mean: 1234.5}), "1234 ± 0"},
-		{loss.Estimate(metrics.Estimate{Mean: .43219, Error: .0123}), "0.432 ± 0.012"}, {sc.Estimate(metrics.Estimate{Mean: 3e-9, Error: 1e-10}), "3e-09 ± 1e-10"},
-		{loss.Gap(-.01), "0.01"}, {f1.Gap(.01), "1.00"}, {f1.difference(-.0023), "-0.23"}, {f1.difference(.0044), "+0.44"}, {loss.difference(.5), "+0.5"},
+		{loss.Estimate(metrics.Estimate{Mean: .43219, Error: .0123}), "0.432 ± 0.012"},
+		{sc.Estimate(metrics.Estimate{Mean: 3e-9, Error: 1e-10}), "3e-09 ± 1e-10"},
+		{loss.Gap(-.01), "0.01"}, {f1.Gap(.01), "1.00"}, {f1.difference(-.0023), "-0.23"}, {f1.difference(.0044), "+0.44"},
+		{loss.difference(.5), "+0.5"},
 	} {
 		if c.got != c.want {
 			t.Errorf("%s, want %s", c.got, c.want)

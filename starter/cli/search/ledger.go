@@ -5,20 +5,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-<<<<<<< HEAD
-
-	"tnaml/experiments/report"
-	"tnaml/starter/cli/terminal"
-
-	"tnaml/starter/client"
-=======
->>>>>>> client
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
 	"tnaml/experiments/report"
-	"tnaml/experiments/trainer"
 	"tnaml/starter/cli/terminal"
 	"tnaml/starter/client"
 )

@@ -6,11 +6,8 @@ import (
 	"strconv"
 	"strings"
 
-<<<<<<< HEAD
-=======
 	"github.com/spf13/cobra"
 
->>>>>>> client
 	"tnaml/experiments/catalog"
 	"tnaml/starter/cli/terminal"
 	"tnaml/starter/client"

@@ -6,11 +6,6 @@ import (
 	"math"
 	"strconv"
 	"strings"
-<<<<<<< HEAD
-
-	"tnaml/starter/client"
-=======
->>>>>>> client
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
