@@ -37,7 +37,8 @@ func newBench(t *testing.T, strategy string) *bench {
 	b := &bench{store: store.NewMemory()}
 	var examples []text.Example
 	for i := range 200 {
-		examples = append(examples, text.Example{Text: fmt.Sprintf("a %s thing, number %d", []string{"good", "bad"}[i%2], i), Label: []string{"pos", "neg"}[i%2]})
+		examples = append(examples, text.Example{Text: fmt.Sprintf("a %s thing, number %d", []string{"good", "bad"}[i%2], i),
+			Label: []string{"pos", "neg"}[i%2]})
 	}
 	built, err := text.Build(examples, data.Options{Name: "things"})
 	if err != nil {
@@ -46,7 +47,8 @@ func newBench(t *testing.T, strategy string) *bench {
 	if _, err := library.PublishTask(t.Context(), b.store, built, false); err != nil {
 		t.Fatal(err)
 	}
-	m := &embedding.Module{Name: "m", Dim: 4, Tokens: []string{"good", "bad", "thing"}, Vectors: []float32{1, 0, 0, 0, -1, 0, 0, 0, 0, 1, 0, 0}}
+	m := &embedding.Module{Name: "m", Dim: 4, Tokens: []string{"good", "bad", "thing"},
+		Vectors: []float32{1, 0, 0, 0, -1, 0, 0, 0, 0, 1, 0, 0}}
 	if _, err := library.PublishModule(t.Context(), b.store, m, false); err != nil {
 		t.Fatal(err)
 	}
@@ -226,8 +228,10 @@ func TestErrorsThatNoRetryMends(t *testing.T) {
 	}{
 		"task":          {b.a.Trial, in, ErrTypeMissing, []string{string(lost)}},
 		"configuration": {b.a.Learn, LearnInput{Config: lost, CheckpointEvery: 4}, ErrTypeMissing, []string{string(lost)}},
-		"ledger":        {b.a.Learn, LearnInput{Config: b.ref, Position: Position{Ledger: lost, State: lost, Told: 3}, CheckpointEvery: 4}, ErrTypeMissing, []string{"ledger"}},
-		"position":      {b.a.Learn, LearnInput{Config: b.ref, Position: Position{Told: 3}, CheckpointEvery: 4}, ErrTypeInvalid, []string{"want 3"}},
+		"ledger": {b.a.Learn, LearnInput{Config: b.ref, Position: Position{Ledger: lost, State: lost, Told: 3}, CheckpointEvery: 4},
+			ErrTypeMissing, []string{"ledger"}},
+		"position": {b.a.Learn, LearnInput{Config: b.ref, Position: Position{Told: 3}, CheckpointEvery: 4}, ErrTypeInvalid,
+			[]string{"want 3"}},
 		"names, together": {b.a.Resolve, ResolveInput{Name: "x", Names: library.Names{
 			Tasks: []string{"thing", "other"}, Strategy: "naml", Space: "txt", Settings: []byte(`{"a":1}`), Lag: 1,
 		}}, ErrTypeInvalid, []string{`"thing"`, `"other"`, "things", `"txt"`, "text-small", `"a"`}},
@@ -272,7 +276,8 @@ func TestLearnIsAFunctionOfPositionAndResults(t *testing.T) {
 			for k := range min(together, n-pos.Told) {
 				p := proposals[pos.Told+k]
 				v := float64((p.Trial*7)%10) / 10
-				in.Results = append(in.Results, Row{Trial: search.Trial{Trial: p.Trial, Task: p.Task, Actions: p.Actions, Status: trainer.OK, Validation: v, Test: v}})
+				in.Results = append(in.Results, Row{Trial: search.Trial{Trial: p.Trial, Task: p.Task, Actions: p.Actions, Status: trainer.OK,
+					Validation: v, Test: v}})
 			}
 			if upset != nil {
 				upset(b, &in)

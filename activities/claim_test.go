@@ -30,7 +30,8 @@ func TestReferencesPassedOnAreInTheStore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := map[string]store.Ref{"task": store.Ref(config.Tasks[0].Data), "module": store.Ref(config.Modules[0].Data), "controller": end.Controller}
+	all := map[string]store.Ref{"task": store.Ref(config.Tasks[0].Data), "module": store.Ref(config.Modules[0].Data),
+		"controller": end.Controller}
 	for _, ref := range all {
 		if _, err := cached.Get(t.Context(), ref); err != nil {
 			t.Fatal(err)
@@ -132,7 +133,8 @@ func TestRecordOfASearchThatWasRemoved(t *testing.T) {
 	b.run(t, b.a.Learn, in, &out)
 	check("running")
 	remove()
-	pos := Position{Ledger: out.Checkpoint.Ledger, State: out.Checkpoint.State, Costs: out.Checkpoint.Costs, Told: out.CheckpointTold, Digest: out.Digest}
+	pos := Position{Ledger: out.Checkpoint.Ledger, State: out.Checkpoint.State, Costs: out.Checkpoint.Costs, Told: out.CheckpointTold,
+		Digest: out.Digest}
 	b.run(t, b.a.Finish, FinishInput{Name: "s", Config: b.ref, Position: pos, Status: "stopped"}, new(Finished))
 	check("stopped")
 }

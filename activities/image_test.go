@@ -58,7 +58,8 @@ func newImageBench(t *testing.T) *bench {
 	if _, err := library.PublishTask(t.Context(), b.store, built, false); err != nil {
 		t.Fatal(err)
 	}
-	patches, err := nnimage.TrainPatches(set.Images, nnimage.PatchOptions{Name: "patches", Centroids: 8, Size: 8, Channels: 1, Patch: 4, Samples: 500, Source: "stripes"})
+	patches, err := nnimage.TrainPatches(set.Images, nnimage.PatchOptions{Name: "patches", Centroids: 8, Size: 8, Channels: 1, Patch: 4,
+		Samples: 500, Source: "stripes"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -213,10 +214,12 @@ func TestImageResolveRefuses(t *testing.T) {
 		in   ResolveInput
 		want []string
 	}{
-		"texts and images":   {imageResolve("stripes", "things"), []string{`task "stripes" is of kind image and task "things" of kind text`}},
-		"a space that tunes": {func() ResolveInput { in := imageResolve("stripes"); in.Space = "text"; return in }(), []string{"image modules are frozen", `the space "image"`}},
-		"no text module":     {imageResolve("things"), []string{"there is no text module"}},
-		"unknown module":     {func() ResolveInput { in := imageResolve("stripes"); in.Modules = []string{"m"}; return in }(), []string{"no module m", "patches, pca"}},
+		"texts and images": {imageResolve("stripes", "things"), []string{`task "stripes" is of kind image and task "things" of kind text`}},
+		"a space that tunes": {func() ResolveInput { in := imageResolve("stripes"); in.Space = "text"; return in }(),
+			[]string{"image modules are frozen", `the space "image"`}},
+		"no text module": {imageResolve("things"), []string{"there is no text module"}},
+		"unknown module": {func() ResolveInput { in := imageResolve("stripes"); in.Modules = []string{"m"}; return in }(),
+			[]string{"no module m", "patches, pca"}},
 	} {
 		var r Resolved
 		err := b.try(b.a.Resolve, c.in, &r)

@@ -100,11 +100,14 @@ func (a *Activities) run(ctx context.Context, t trainer.Trainer, r trainer.Reque
 
 // guarded is the trainer's Run, in which a panic is the trial's own failure: it
 // would come again on every worker.
-func guarded(ctx context.Context, t trainer.Trainer, r trainer.Request, progress func(trainer.Progress) error) (result trainer.Result, err error) {
+func guarded(
+	ctx context.Context, t trainer.Trainer, r trainer.Request, progress func(trainer.Progress) error,
+) (result trainer.Result, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			activity.GetLogger(ctx).Error("the trainer panicked", "trial", r.Trial, "task", r.Task.Name, "panic", v, "stack", string(debug.Stack()))
-			result, err = trainer.Result{Outcome: trainer.Outcome{Status: trainer.Failed, Reason: fmt.Sprintf("the trainer %s panicked: %v", t.Name(), v)}}, nil
+			result, err = trainer.Result{Outcome: trainer.Outcome{Status: trainer.Failed,
+				Reason: fmt.Sprintf("the trainer %s panicked: %v", t.Name(), v)}}, nil
 		}
 	}()
 	return t.Run(ctx, r, progress)

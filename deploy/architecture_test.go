@@ -36,15 +36,17 @@ var banned = map[string]map[string]string{
 		"tnaml/experiments/trainer": "a trainer knows the kinds of tasks, a kind no trainer",
 	},
 	"tnaml/experiments/space": {
-		"tnaml/experiments/trainer": "a space is data; what it means is its trainer's", "tnaml/experiments/search": "nor does it know how it is searched",
-		"tnaml/nn": "nor what models there are",
+		"tnaml/experiments/trainer": "a space is data; what it means is its trainer's",
+		"tnaml/experiments/search":  "nor does it know how it is searched",
+		"tnaml/nn":                  "nor what models there are",
 	},
 	"tnaml/experiments/trainer": {
 		"tnaml/experiments/search": "a trainer knows requests, not where they come from", "tnaml/experiments/study": "nor what is made of them",
 		"tnaml/experiments/catalog": "nor experiments",
 	},
 	"tnaml/experiments/search/strategy": {
-		"=tnaml/experiments/search": "a strategy is asked and told; it does not know the loop", "tnaml/experiments/study": "nor what is made of it",
+		"=tnaml/experiments/search": "a strategy is asked and told; it does not know the loop",
+		"tnaml/experiments/study":   "nor what is made of it",
 	},
 	"tnaml/workflows": {
 		"tnaml/nn":     "no mathematics in workflow code: the deadlock detector allows a second, and replay would pay it again",
@@ -54,7 +56,8 @@ var banned = map[string]map[string]string{
 		"go.temporal.io/sdk/client": "workflows do not call the server",
 	},
 	"tnaml/activities": {
-		"tnaml/workflows": "arrows point down only", "tnaml/deploy": "arrows point down only", "tnaml/starter": "arrows point down only", "tnaml/worker": "arrows point down only",
+		"tnaml/workflows": "arrows point down only", "tnaml/deploy": "arrows point down only", "tnaml/starter": "arrows point down only",
+		"tnaml/worker": "arrows point down only",
 	},
 	"tnaml/activities/library": {
 		"go.temporal.io":      "records are read where there is no Temporal; activities say what Temporal should make of an error",
@@ -68,7 +71,8 @@ var banned = map[string]map[string]string{
 	"tnaml/activities/gc":     {"=tnaml/activities": "records are the library's"},
 	"tnaml/activities/pull":   {"=tnaml/activities": "records are the library's"},
 	"tnaml/activities/store": {
-		"tnaml/activities/library": "the store knows objects and names, not what they hold", "go.temporal.io": "nor of workflows", "tnaml/experiments": "nor of experiments",
+		"tnaml/activities/library": "the store knows objects and names, not what they hold", "go.temporal.io": "nor of workflows",
+		"tnaml/experiments": "nor of experiments",
 	},
 	"tnaml/worker":  {"tnaml/starter": "the two mains do not know each other"},
 	"tnaml/starter": {"tnaml/nn/controller": "commands do no learning", "github.com/minio": "only activities/store knows the bucket"},

@@ -77,7 +77,8 @@ func TestBadInput(t *testing.T) {
 	}{
 		{"s3: {buckt: x}\ncolour: red\n", []string{"colour, s3.buckt", "s3.bucket"}},
 		{"s3: [\n", []string{"tnaml.yaml"}},
-		{"worker: {slots: -1, cache_mb: 0, disk_cache_mb: -2}\nlog_level: loud\n", []string{"worker.slots is -1", "worker.cache_mb is 0", "worker.disk_cache_mb is -2", `"loud"`}},
+		{"worker: {slots: -1, cache_mb: 0, disk_cache_mb: -2}\nlog_level: loud\n",
+			[]string{"worker.slots is -1", "worker.cache_mb is 0", "worker.disk_cache_mb is -2", `"loud"`}},
 		{"s3: {access_key: x}\n", []string{"go together"}},
 		{"worker: {slots: many}\n", []string{"worker.slots"}},
 	} {

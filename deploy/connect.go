@@ -43,7 +43,8 @@ func (c *Config) Connect(ctx context.Context, logger *slog.Logger) (*Servers, er
 		}
 		a, err := stack.Attach(c.DataDir)
 		if errors.Is(err, stack.ErrNotRunning) {
-			return nil, fmt.Errorf("%w on %s: start one with `go run ./starter up`, or name a server with TNAML_TEMPORAL_ADDRESS", ErrNoServers, c.DataDir)
+			return nil, fmt.Errorf("%w on %s: start one with `go run ./starter up`, or name a server with TNAML_TEMPORAL_ADDRESS", ErrNoServers,
+				c.DataDir)
 		}
 		if err != nil {
 			return nil, err
@@ -77,7 +78,8 @@ func (c *Config) ConnectStack(ctx context.Context, a stack.Addresses, logger *sl
 // temporalOptions follows the SDK's convention, ours on top. HostPort is empty
 // where nothing names a server.
 func (c *Config) temporalOptions() (client.Options, error) {
-	options, err := envconfig.LoadClientOptions(envconfig.LoadClientOptionsRequest{ConfigFileProfile: c.Temporal.Profile, EnvLookup: environment(c.environ())})
+	options, err := envconfig.LoadClientOptions(envconfig.LoadClientOptionsRequest{ConfigFileProfile: c.Temporal.Profile,
+		EnvLookup: environment(c.environ())})
 	if err != nil {
 		return options, fmt.Errorf("temporal configuration: %w", err)
 	}

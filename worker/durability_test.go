@@ -150,7 +150,8 @@ func (b *bench) fill(t *testing.T) {
 	if _, err := library.PublishTask(t.Context(), b.store, built, true); err != nil {
 		t.Fatal(err)
 	}
-	m := &embedding.Module{Name: "m-8", Language: "en", Dim: 8, Tokens: []string{"alpha", "beta", "gamma", "delta"}, Vectors: make([]float32, 32)}
+	m := &embedding.Module{Name: "m-8", Language: "en", Dim: 8, Tokens: []string{"alpha", "beta", "gamma", "delta"},
+		Vectors: make([]float32, 32)}
 	for i := range m.Vectors {
 		m.Vectors[i] = float32(i%5-2) / 4
 	}
@@ -247,7 +248,8 @@ func (b *bench) record(t *testing.T, run client.WorkflowRun) {
 		return
 	}
 	var history historypb.History
-	for events := b.client.GetWorkflowHistory(t.Context(), run.GetID(), run.GetRunID(), false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT); events.HasNext(); {
+	for events := b.client.GetWorkflowHistory(t.Context(), run.GetID(), run.GetRunID(), false,
+		enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT); events.HasNext(); {
 		event, err := events.Next()
 		if err != nil {
 			t.Fatal(err)

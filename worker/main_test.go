@@ -22,7 +22,8 @@ func TestExitCodes(t *testing.T) {
 		{"bad number", nil, append([]string{"TNAML_WORKER_SLOTS=x"}, nowhere...), exitUsage, "TNAML_WORKER_SLOTS"},
 		{"no server", nil, nowhere, exitFailed, "starter up"},
 		{"half a configuration", nil, append([]string{"TNAML_TEMPORAL_ADDRESS=127.0.0.1:1"}, nowhere...), exitFailed, "TNAML_S3_ENDPOINT"},
-		{"unreachable", nil, append([]string{"TNAML_TEMPORAL_ADDRESS=127.0.0.1:1", "TNAML_S3_ENDPOINT=127.0.0.1:1"}, nowhere...), exitFailed, "no Temporal server answers at 127.0.0.1:1"},
+		{"unreachable", nil, append([]string{"TNAML_TEMPORAL_ADDRESS=127.0.0.1:1", "TNAML_S3_ENDPOINT=127.0.0.1:1"}, nowhere...), exitFailed,
+			"no Temporal server answers at 127.0.0.1:1"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer
@@ -43,7 +44,8 @@ func TestInterruptedBeforeItCouldConnect(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var out bytes.Buffer
-	env := []string{"TNAML_TEMPORAL_ADDRESS=127.0.0.1:1", "TNAML_S3_ENDPOINT=127.0.0.1:1", "TEMPORAL_CONFIG_FILE=/none", "TNAML_DATA_DIR=" + t.TempDir()}
+	env := []string{"TNAML_TEMPORAL_ADDRESS=127.0.0.1:1", "TNAML_S3_ENDPOINT=127.0.0.1:1", "TEMPORAL_CONFIG_FILE=/none",
+		"TNAML_DATA_DIR=" + t.TempDir()}
 	if code := run(ctx, nil, env, &out, &out); code != 0 {
 		t.Errorf("exit code %d: %s", code, &out)
 	}

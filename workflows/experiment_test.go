@@ -80,7 +80,9 @@ var kinds = map[catalog.Kind]any{
 }
 
 // runAs runs a workflow of experiments under a name.
-func (f *fixture) runAs(t *testing.T, kind catalog.Kind, id, spec string, carried *workflows.ExperimentState) (*workflows.ExperimentResult, error) {
+func (f *fixture) runAs(
+	t *testing.T, kind catalog.Kind, id, spec string, carried *workflows.ExperimentState,
+) (*workflows.ExperimentResult, error) {
 	t.Helper()
 	f.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: id, TaskQueue: workflows.TaskQueue})
 	f.ExecuteWorkflow(string(kind), json.RawMessage(spec), carried)
@@ -122,14 +124,16 @@ func TestPretrainPublishesAController(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if result.Status != "completed" || len(result.Outcomes) != 1 || result.Outcomes[0].Search != "small/first/pretrain/multitask/s1" || result.Trials != 24 {
+	if result.Status != "completed" || len(result.Outcomes) != 1 || result.Outcomes[0].Search != "small/first/pretrain/multitask/s1" ||
+		result.Trials != 24 {
 		t.Fatalf("result %+v", result)
 	}
 	p, v, err := library.LoadController(t.Context(), f.store, "small")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if v.Version != 1 || v.Trials != 24 || v.Seed != 1 || !slices.Equal(v.Tasks, []string{"p1", "p2"}) || v.Space != p.Space().Digest() || v.Experiment != "small" || v.Ref != result.Outcomes[0].Controller || v.TaskAgnostic {
+	if v.Version != 1 || v.Trials != 24 || v.Seed != 1 || !slices.Equal(v.Tasks, []string{"p1", "p2"}) || v.Space != p.Space().Digest() ||
+		v.Experiment != "small" || v.Ref != result.Outcomes[0].Controller || v.TaskAgnostic {
 		t.Errorf("version %+v", v)
 	}
 	// Again: the same controller, no new version. Another seed: a new one.
@@ -168,7 +172,8 @@ func TestExperimentRunsEverything(t *testing.T) {
 		t.Fatal(err)
 	}
 	// 2 pretrainings, 2 tasks × 6 arms × 2 seeds.
-	if result.Status != "completed" || result.Searches != 26 || result.Failed != 0 || result.Trials != 2*24+24*12 || len(result.Controllers) != 2 {
+	if result.Status != "completed" || result.Searches != 26 || result.Failed != 0 || result.Trials != 2*24+24*12 ||
+		len(result.Controllers) != 2 {
 		t.Fatalf("result %+v", result)
 	}
 	if most.Load() > 3 {
@@ -220,7 +225,8 @@ func TestExperimentRunsEverything(t *testing.T) {
 	// Re-run with an edited spec: a sibling in the same record, shared searches
 	// once.
 	f.resetExperiment(t)
-	again, err := f.runAs(t, catalog.KindExperiment, "small-2", `{"experiment":"small","arms":["transfer","no-task-embedding"],"seeds":[2,3],"tasks":["t1"]}`, nil)
+	again, err := f.runAs(t, catalog.KindExperiment, "small-2",
+		`{"experiment":"small","arms":["transfer","no-task-embedding"],"seeds":[2,3],"tasks":["t1"]}`, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -239,7 +245,8 @@ func TestExperimentRunsEverything(t *testing.T) {
 	if s, err = library.ReadStudy(t.Context(), f.store, "small", "small-2"); err != nil || len(s.Ledgers) != 6 {
 		t.Errorf("the sibling alone: %d ledgers, %v", len(s.Ledgers), err)
 	}
-	if _, err := library.ReadStudy(t.Context(), f.store, "small", "small-3"); err == nil || !strings.Contains(err.Error(), "small-1, small-2") {
+	if _, err := library.ReadStudy(t.Context(), f.store, "small", "small-3"); err == nil ||
+		!strings.Contains(err.Error(), "small-1, small-2") {
 		t.Errorf("an unknown run: %v", err)
 	}
 }
@@ -263,7 +270,8 @@ func TestTransfer(t *testing.T) {
 		}
 		return nil
 	}
-	result, err := f.runAs(t, catalog.KindTransfer, "tr", `{"experiment":"small","tasks":["t1"],"seeds":[5],"arms":["random","naml","transfer"]}`, nil)
+	result, err := f.runAs(t, catalog.KindTransfer, "tr",
+		`{"experiment":"small","tasks":["t1"],"seeds":[5],"arms":["random","naml","transfer"]}`, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -281,22 +289,26 @@ func TestTransfer(t *testing.T) {
 	// An arm of one's own, from a published controller, beside one from a pretraining.
 	f.resetExperiment(t)
 	f.refuse = nil
-	own := `{"experiment":"small","tasks":["t1"],"seeds":[6],"arms":["no-task-embedding",{"name":"own","from":"small@1","settings":{"baseline":{"decay":0.5}}}]}`
+	own := `{"experiment":"small","tasks":["t1"],"seeds":[6],"arms":["no-task-embedding",{"name":"own","from":"small@1",` +
+		`"settings":{"baseline":{"decay":0.5}}}]}`
 	if result, err = f.runAs(t, catalog.KindExperiment, "own", own, nil); err != nil || result.Searches != 3 || result.Failed != 0 {
 		t.Fatalf("%+v, %v", result, err)
 	}
 	s, err := library.ReadStudy(t.Context(), f.store, "small", "own")
-	if err != nil || len(s.Ledgers) != 3 || s.Ledgers[2].FromName != "small@1" || !strings.Contains(string(s.Ledgers[2].Config.Settings), `"decay":0.5`) {
+	if err != nil || len(s.Ledgers) != 3 || s.Ledgers[2].FromName != "small@1" ||
+		!strings.Contains(string(s.Ledgers[2].Config.Settings), `"decay":0.5`) {
 		t.Errorf("study %+v, %v", s, err)
 	}
 	// All arms of the experiment are known, in its order, and the new one behind them.
-	if s, err = library.ReadStudy(t.Context(), f.store, "small"); err != nil || len(s.Arms) != 7 || s.Arms[6].From != "small@1" || s.Arms[0].Name != "random" {
+	if s, err = library.ReadStudy(t.Context(), f.store, "small"); err != nil || len(s.Arms) != 7 || s.Arms[6].From != "small@1" ||
+		s.Arms[0].Name != "random" {
 		t.Errorf("arms %+v, %v", s.Arms, err)
 	}
 	// A controller of another shape than the pretraining gives it is refused.
 	f.resetExperiment(t)
 	bad := fmt.Sprintf(`{"experiment":"small","arms":["no-task-embedding"],"controller":%q}`, s.Ledgers[len(s.Ledgers)-1].From)
-	if _, err = f.runAs(t, catalog.KindTransfer, "bad", bad, nil); err == nil || !strings.Contains(err.Error(), "controller.task_embedding is -1") {
+	if _, err = f.runAs(t, catalog.KindTransfer, "bad", bad, nil); err == nil ||
+		!strings.Contains(err.Error(), "controller.task_embedding is -1") {
 		t.Errorf("a controller with task embeddings: %v", err)
 	}
 }
@@ -304,7 +316,8 @@ func TestTransfer(t *testing.T) {
 func TestExperimentWithoutItsController(t *testing.T) {
 	f := experimentFixture(t)
 	f.full = true
-	result, err := f.runAs(t, catalog.KindExperiment, "x", `{"experiment":"small","seeds":[1],"tasks":["t1"],"arms":["random","naml","transfer"]}`, nil)
+	result, err := f.runAs(t, catalog.KindExperiment, "x",
+		`{"experiment":"small","seeds":[1],"tasks":["t1"],"arms":["random","naml","transfer"]}`, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -395,13 +408,16 @@ func TestExperimentPausesResumesStops(t *testing.T) {
 		}
 		return plain(ctx, p)
 	}
-	if result, err = f.runAs(t, catalog.KindTransfer, "tr", `{"experiment":"small","arms":["random"],"trials":5000,"concurrency":1}`, nil); err != nil {
+	if result, err = f.runAs(t, catalog.KindTransfer, "tr", `{"experiment":"small","arms":["random"],"trials":5000,"concurrency":1}`,
+		nil); err != nil {
 		t.Fatal(err)
 	}
-	if result.Status != "stopped" || result.Outcomes[0].Status != "stopped" || result.Outcomes[0].Trials > 30 || result.Outcomes[1].Status != "skipped" || len(result.Outcomes) != 4 {
+	if result.Status != "stopped" || result.Outcomes[0].Status != "stopped" || result.Outcomes[0].Trials > 30 ||
+		result.Outcomes[1].Status != "skipped" || len(result.Outcomes) != 4 {
 		t.Errorf("stopped: %+v", result)
 	}
-	if s, err := library.ReadStudy(t.Context(), f.store, "small"); err != nil || len(s.Ledgers) != 1 || len(s.Ledgers[0].Trials) != result.Trials {
+	if s, err := library.ReadStudy(t.Context(), f.store, "small"); err != nil || len(s.Ledgers) != 1 ||
+		len(s.Ledgers[0].Trials) != result.Trials {
 		t.Errorf("study of a stopped run: %+v, %v", s, err)
 	}
 }
@@ -506,7 +522,8 @@ func TestBenchmark(t *testing.T) {
 	}
 	_, err := f.runAs(t, catalog.KindBenchmark, "nightly-3", spec, nil)
 	var app *temporal.ApplicationError
-	if !errors.As(err, &app) || app.Type() != workflows.ErrTypeRegressed || !strings.Contains(err.Error(), "t1 · naml: test accuracy-top10") || strings.Contains(err.Error(), "validation accuracy") {
+	if !errors.As(err, &app) || app.Type() != workflows.ErrTypeRegressed || !strings.Contains(err.Error(), "t1 · naml: test accuracy-top10") ||
+		strings.Contains(err.Error(), "validation accuracy") {
 		t.Errorf("a worse night: %v", err)
 	}
 	record, err := library.ReadExperiment(t.Context(), f.store, "small")
@@ -529,7 +546,8 @@ func TestBenchmark(t *testing.T) {
 		}
 		return nil
 	}
-	if _, err = f.runAs(t, catalog.KindBenchmark, "nightly-4", spec, nil); err == nil || !strings.Contains(err.Error(), "no luck") || !strings.Contains(err.Error(), "is missing") {
+	if _, err = f.runAs(t, catalog.KindBenchmark, "nightly-4", spec, nil); err == nil || !strings.Contains(err.Error(), "no luck") ||
+		!strings.Contains(err.Error(), "is missing") {
 		t.Errorf("a night with failures: %v", err)
 	}
 }

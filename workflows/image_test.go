@@ -111,7 +111,8 @@ func TestFeaturesFail(t *testing.T) {
 	if !errors.As(err, &app) || !strings.Contains(app.Message(), "the module is damaged") {
 		t.Errorf("%v", err)
 	}
-	if record, err := library.ReadRecord(t.Context(), f.store, "default-test-workflow-id"); err != nil || record.Status != "failed" || record.Told != 0 {
+	if record, err := library.ReadRecord(t.Context(), f.store, "default-test-workflow-id"); err != nil || record.Status != "failed" ||
+		record.Told != 0 {
 		t.Errorf("record %+v, %v", record, err)
 	}
 }

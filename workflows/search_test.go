@@ -78,7 +78,8 @@ func publish(t testing.TB, s store.Store, tasks ...string) {
 	t.Helper()
 	var examples []text.Example
 	for i := range 60 {
-		examples = append(examples, text.Example{Text: fmt.Sprintf("%s number %d", []string{"good", "bad"}[i%2], i), Label: []string{"pos", "neg"}[i%2]})
+		examples = append(examples, text.Example{Text: fmt.Sprintf("%s number %d", []string{"good", "bad"}[i%2], i),
+			Label: []string{"pos", "neg"}[i%2]})
 	}
 	for _, name := range tasks {
 		built, err := text.Build(examples, data.Options{Name: name})
@@ -116,7 +117,8 @@ func (f *fixture) reset(t *testing.T) {
 		outcome, err := f.train(ctx, in.Request)
 		return activities.TrialResult{Outcome: outcome, Cost: search.Cost{CPUSeconds: 1}}, err
 	}, activity.RegisterOptions{Name: workflows.TrialActivity})
-	f.RegisterActivityWithOptions(func(context.Context, string) (bool, error) { return !f.unserved, nil }, activity.RegisterOptions{Name: "Served"})
+	f.RegisterActivityWithOptions(func(context.Context, string) (bool, error) { return !f.unserved, nil },
+		activity.RegisterOptions{Name: "Served"})
 	f.SetTestTimeout(testTimeout)
 }
 
@@ -398,9 +400,10 @@ func TestSearchRefusesBadInput(t *testing.T) {
 		spec string
 		want []string
 	}{
-		"unknown field":        {`{"tasks":["tiny"],"trails":5}`, []string{`unknown field "trails"`, "known fields"}},
-		"budget of zero":       {`{"tasks":["tiny"],"trials":0}`, []string{`"trials" is 0`}},
-		"task, space, setting": {`{"tasks":["tinny"],"space":"txt","settings":{"hiden":1}}`, []string{`"tinny"`, "there are: tiny", `"txt"`, "hiden"}},
+		"unknown field":  {`{"tasks":["tiny"],"trails":5}`, []string{`unknown field "trails"`, "known fields"}},
+		"budget of zero": {`{"tasks":["tiny"],"trials":0}`, []string{`"trials" is 0`}},
+		"task, space, setting": {`{"tasks":["tinny"],"space":"txt","settings":{"hiden":1}}`,
+			[]string{`"tinny"`, "there are: tiny", `"txt"`, "hiden"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t)

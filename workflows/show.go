@@ -151,7 +151,8 @@ func details(p Progress) string {
 		if shown[best.Task]++; shown[best.Task] > shownBest {
 			continue
 		}
-		fmt.Fprintf(&b, "| %s | %d | %s | %s | %s |\n", best.Task, best.Trial, trainer.Text(p.Objective, best.Validation), trainer.Text(p.Objective, best.Test), best.Summary)
+		fmt.Fprintf(&b, "| %s | %d | %s | %s | %s |\n", best.Task, best.Trial, trainer.Text(p.Objective, best.Validation),
+			trainer.Text(p.Objective, best.Test), best.Summary)
 	}
 	return b.String()
 }

@@ -90,7 +90,8 @@ func ParseSearchSpec(raw []byte) (SearchSpec, error) {
 // Names are the spec's names, as they are pinned.
 func (s SearchSpec) Names() library.Names {
 	return library.Names{
-		Tasks: s.Tasks, Strategy: s.Strategy, Settings: s.Settings, Space: s.Space, Seed: s.Seed, Lag: s.Lag, Modules: s.Modules, Controller: s.Controller,
+		Tasks: s.Tasks, Strategy: s.Strategy, Settings: s.Settings, Space: s.Space, Seed: s.Seed, Lag: s.Lag, Modules: s.Modules,
+		Controller: s.Controller,
 	}
 }
 
@@ -115,7 +116,8 @@ func (s SearchSpec) Validate() error {
 	} else if s.Controller != "" && !d.FromController {
 		bad(`"controller" is %q, but the strategy %q starts from none`, s.Controller, s.Strategy)
 	} else if d.NeedsSettings && s.Controller == "" && len(s.Settings) == 0 {
-		bad(`the strategy %q needs "settings" (see `+"`starter strategy show %s`"+`), or a "controller" to take them from`, s.Strategy, s.Strategy)
+		bad(`the strategy %q needs "settings" (see `+"`starter strategy show %s`"+`), or a "controller" to take them from`, s.Strategy,
+			s.Strategy)
 	}
 	if s.Trials < 1 {
 		bad(`"trials" is %d: a search needs a budget of at least 1`, s.Trials)

@@ -21,12 +21,14 @@ func TestParseSearchSpecRefuses(t *testing.T) {
 		json string
 		want []string // all of these, in one error
 	}{
-		"unknown fields":        {`{"tasks":["a"],"trails":5,"sead":1}`, []string{`unknown field "trails"`, `unknown field "sead"`, "known fields: tasks, strategy, trials"}},
-		"budget of zero":        {`{"tasks":["a"],"trials":0}`, []string{`"trials" is 0`, "at least 1"}},
-		"no tasks":              {`{}`, []string{`"tasks" is empty`}},
-		"task twice":            {`{"tasks":["a","a"]}`, []string{`"a" is named twice`}},
-		"strategy":              {`{"tasks":["a"],"strategy":"grid"}`, []string{`unknown strategy "grid"`, "random, naml, fixed"}},
-		"many problems":         {`{"tasks":[],"trials":-1,"lag":0,"trial_timeout":"soon"}`, []string{`"tasks"`, `"trials"`, `"lag"`, `"trial_timeout"`}},
+		"unknown fields": {`{"tasks":["a"],"trails":5,"sead":1}`,
+			[]string{`unknown field "trails"`, `unknown field "sead"`, "known fields: tasks, strategy, trials"}},
+		"budget of zero": {`{"tasks":["a"],"trials":0}`, []string{`"trials" is 0`, "at least 1"}},
+		"no tasks":       {`{}`, []string{`"tasks" is empty`}},
+		"task twice":     {`{"tasks":["a","a"]}`, []string{`"a" is named twice`}},
+		"strategy":       {`{"tasks":["a"],"strategy":"grid"}`, []string{`unknown strategy "grid"`, "random, naml, fixed"}},
+		"many problems": {`{"tasks":[],"trials":-1,"lag":0,"trial_timeout":"soon"}`,
+			[]string{`"tasks"`, `"trials"`, `"lag"`, `"trial_timeout"`}},
 		"parallel over lag":     {`{"tasks":["a"],"lag":2,"parallel":3}`, []string{`"parallel" is 3`}},
 		"wrong type":            {`{"tasks":"a"}`, []string{`"tasks" is "a": it must be a list of words`}},
 		"not an object":         {`[1]`, []string{"not a JSON object"}},

@@ -183,7 +183,7 @@ func (c *Client) Get(ctx context.Context, f File) (Result, error) {
 			return Result{}, fmt.Errorf("waiting for %s: %w", lock.Path(), err)
 		}
 	}
-	defer lock.Unlock() //nolint:errcheck // closing the file unlocks it too
+	defer lock.Unlock()
 	urls := c.addresses(f)
 	r, err := check(path, f)
 	switch {
@@ -272,7 +272,8 @@ func (c *Client) from(ctx context.Context, f File, address, path string) (Result
 			}
 			pause = max(pause, again.after)
 		}
-		c.tell(Progress{File: f.Name, Done: t.done, Total: t.total, Note: fmt.Sprintf("again in %s: %v", pause.Round(time.Millisecond), again.err)})
+		c.tell(Progress{File: f.Name, Done: t.done, Total: t.total,
+			Note: fmt.Sprintf("again in %s: %v", pause.Round(time.Millisecond), again.err)})
 		select {
 		case <-ctx.Done():
 			return Result{}, ctx.Err()

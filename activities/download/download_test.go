@@ -124,7 +124,8 @@ func (s *site) serve(t *testing.T) string {
 }
 
 func client(t *testing.T) *Client {
-	return &Client{Dir: t.TempDir(), HTTP: NewHTTP(func(string) string { return "" }), Backoff: time.Millisecond, MaxBackoff: 2 * time.Millisecond}
+	return &Client{Dir: t.TempDir(), HTTP: NewHTTP(func(string) string { return "" }), Backoff: time.Millisecond,
+		MaxBackoff: 2 * time.Millisecond}
 }
 
 // whole checks that the file is there and nothing is left of its transfer.
@@ -153,7 +154,8 @@ func TestResume(t *testing.T) {
 	}{
 		{"plain", &site{body: body, etag: `"a"`}, []string{""}, 3 << 20},
 		{"broken off once", &site{body: body, etag: `"a"`, breakAt: []int{1 << 20}}, []string{"", "bytes="}, 3<<20 + 1<<20},
-		{"broken off often", &site{body: body, etag: `"a"`, breakAt: []int{400000, 400000, 400000, 400000, 400000, 400000, 400000}}, []string{"", "bytes=", "bytes="}, 5 << 20},
+		{"broken off often", &site{body: body, etag: `"a"`, breakAt: []int{400000, 400000, 400000, 400000, 400000, 400000, 400000}},
+			[]string{"", "bytes=", "bytes="}, 5 << 20},
 		{"no ranges", &site{body: body, etag: `"a"`, noRanges: true, breakAt: []int{1 << 20}}, []string{"", "bytes="}, 5 << 20},
 		{"no validators", &site{body: body, breakAt: []int{1 << 20}}, []string{"", ""}, 5 << 20},
 		{"weak validator", &site{body: body, etag: `W/"a"`, breakAt: []int{1 << 20}}, []string{"", ""}, 5 << 20},
@@ -280,7 +282,8 @@ func TestMirrorsAndRefusals(t *testing.T) {
 	body := content(3, 5000)
 	good := (&site{body: body}).serve(t)
 	gone := (&site{always: 404}).serve(t)
-	page := (&site{body: []byte("<!DOCTYPE html><title>Sign in</title>"), header: http.Header{"Content-Type": {"text/html; charset=utf-8"}}}).serve(t)
+	page := (&site{body: []byte("<!DOCTYPE html><title>Sign in</title>"),
+		header: http.Header{"Content-Type": {"text/html; charset=utf-8"}}}).serve(t)
 	hidden := (&site{body: []byte("<!DOCTYPE html><title>Sign in</title>")}).serve(t)
 	other := (&site{body: content(4, 5000)}).serve(t)
 	long := (&site{body: content(4, 6000)}).serve(t)
@@ -304,9 +307,11 @@ func TestMirrorsAndRefusals(t *testing.T) {
 		{name: "after one that is down", urls: []string{down, later, good}},
 		{name: "unknown host", urls: []string{"http://no-such-host.invalid/x", good}},
 		{name: "none", urls: []string{gone, page, hidden, down, later, empty}, wants: []string{
-			"data.bin cannot be had", gone + ": 404 Not Found", page + ": the address answers with a web page", hidden + ": the address answers with a web page",
+			"data.bin cannot be had", gone + ": 404 Not Found", page + ": the address answers with a web page",
+			hidden + ": the address answers with a web page",
 			"503 Service Unavailable (tried 5 times)", "come back in 2h", "0 bytes instead of 5000"}},
-		{name: "other", urls: []string{other}, wants: []string{"SHA-256 is " + digest(content(4, 5000)), ".bad"}, is: ErrDigest, extras: []string{"data.bin.bad"}},
+		{name: "other", urls: []string{other}, wants: []string{"SHA-256 is " + digest(content(4, 5000)), ".bad"}, is: ErrDigest,
+			extras: []string{"data.bin.bad"}},
 		{name: "long", urls: []string{long}, wants: []string{"6000 bytes instead of 5000"}, is: ErrDigest},
 		{name: "by hand", wants: []string{"by hand"}, is: ErrNoAddress},
 	} {
@@ -357,10 +362,12 @@ func TestMirrorComesFirst(t *testing.T) {
 	if r.URL != mirror.URL+"/sets/data.bin" {
 		t.Errorf("from %s", r.URL)
 	}
-	if r, err = c.Get(t.Context(), File{Name: "other.bin", URLs: []string{mirror.URL + "/sets/data.bin"}}); err != nil || !strings.HasSuffix(r.URL, "/sets/data.bin") {
+	if r, err = c.Get(t.Context(), File{Name: "other.bin", URLs: []string{mirror.URL + "/sets/data.bin"}}); err != nil ||
+		!strings.HasSuffix(r.URL, "/sets/data.bin") {
 		t.Errorf("what the mirror lacks: %+v, %v", r, err)
 	}
-	if _, err = c.Get(t.Context(), File{Name: "none.bin"}); !errors.Is(err, ErrNoAddress) || !strings.Contains(err.Error(), "none.bin: 404 Not Found") {
+	if _, err = c.Get(t.Context(), File{Name: "none.bin"}); !errors.Is(err, ErrNoAddress) ||
+		!strings.Contains(err.Error(), "none.bin: 404 Not Found") {
 		t.Errorf("what nobody has: %v", err)
 	}
 }
@@ -379,7 +386,8 @@ func TestPasswordIsKept(t *testing.T) {
 	defer mirror.Close()
 	c := client(t)
 	c.Mirror, c.Attempts = strings.Replace(mirror.URL, "http://", "http://reader:geheim@", 1), 1
-	if _, err := c.Get(t.Context(), File{Name: "data.bin"}); err == nil || strings.Contains(err.Error(), "geheim") || !strings.Contains(err.Error(), "reader:xxxxx@") {
+	if _, err := c.Get(t.Context(), File{Name: "data.bin"}); err == nil || strings.Contains(err.Error(), "geheim") ||
+		!strings.Contains(err.Error(), "reader:xxxxx@") {
 		t.Errorf("a transfer that broke off: %v", err)
 	}
 	record, err := os.ReadFile(filepath.Join(c.Dir, "data.bin.part.json"))
@@ -401,7 +409,8 @@ func TestPasswordIsKept(t *testing.T) {
 func TestLimitAndStall(t *testing.T) {
 	body := content(6, 4000)
 	c := client(t)
-	if _, err := c.Get(t.Context(), File{Name: "a", URLs: []string{(&site{body: body}).serve(t)}, MaxSize: 3999}); !errors.Is(err, ErrTooLarge) {
+	if _, err := c.Get(t.Context(), File{Name: "a", URLs: []string{(&site{body: body}).serve(t)}, MaxSize: 3999}); !errors.Is(err,
+		ErrTooLarge) {
 		t.Errorf("announced: %v", err)
 	}
 	chunked := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -422,7 +431,8 @@ func TestLimitAndStall(t *testing.T) {
 	}))
 	defer stuck.Close()
 	c.Stall, c.Attempts = 20*time.Millisecond, 2
-	if _, err := c.Get(t.Context(), File{Name: "a", URLs: []string{stuck.URL}}); err == nil || !strings.Contains(err.Error(), "sent nothing for 20ms (tried 2 times)") {
+	if _, err := c.Get(t.Context(), File{Name: "a", URLs: []string{stuck.URL}}); err == nil ||
+		!strings.Contains(err.Error(), "sent nothing for 20ms (tried 2 times)") {
 		t.Errorf("stuck: %v", err)
 	}
 }

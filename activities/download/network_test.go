@@ -67,11 +67,13 @@ func TestProxy(t *testing.T) {
 	c.HTTP.Transport.(*http.Transport).DialContext = func(_ context.Context, _, address string) (net.Conn, error) {
 		return nil, &net.DNSError{Err: "no such host", Name: address, IsNotFound: true}
 	}
-	if _, err := c.Get(t.Context(), File{Name: "direct", URLs: []string{"http://direct.invalid/x"}}); err == nil || !strings.Contains(err.Error(), "direct.invalid:80: no such host") || strings.Contains(err.Error(), "tried") {
+	if _, err := c.Get(t.Context(), File{Name: "direct", URLs: []string{"http://direct.invalid/x"}}); err == nil ||
+		!strings.Contains(err.Error(), "direct.invalid:80: no such host") || strings.Contains(err.Error(), "tried") {
 		t.Errorf("NO_PROXY: %v", err)
 	}
 	c.HTTP = NewHTTP(func(string) string { return "" })
-	if _, err := c.Get(t.Context(), File{Name: "untrusted", URLs: []string{secure.URL}}); err == nil || strings.Contains(err.Error(), "tried") || !strings.Contains(err.Error(), "certificate") {
+	if _, err := c.Get(t.Context(), File{Name: "untrusted", URLs: []string{secure.URL}}); err == nil ||
+		strings.Contains(err.Error(), "tried") || !strings.Contains(err.Error(), "certificate") {
 		t.Errorf("an untrusted certificate: %v", err)
 	}
 }
@@ -91,7 +93,7 @@ func TestDiskFull(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer full.Close() //nolint:errcheck // nothing was written
+	defer full.Close()
 	_, err = full.Write(body)
 	if err = tr.disk(err); !strings.Contains(err.Error(), "no space left") || !strings.Contains(err.Error(), "1.0 MB more are needed") {
 		t.Errorf("%v", err)
@@ -126,7 +128,8 @@ func TestRedirects(t *testing.T) {
 	c := client(t)
 	c.HTTP.Transport = secure.Client().Transport
 	for address, want := range map[string]string{secure.URL: "redirected from https to http", circle.URL: "redirected 10 times"} {
-		if _, err := c.Get(t.Context(), File{Name: "a", URLs: []string{address}}); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "tried") {
+		if _, err := c.Get(t.Context(), File{Name: "a", URLs: []string{address}}); err == nil || !strings.Contains(err.Error(), want) ||
+			strings.Contains(err.Error(), "tried") {
 			t.Errorf("%v, want %q", err, want)
 		}
 	}
@@ -134,7 +137,8 @@ func TestRedirects(t *testing.T) {
 
 func TestHeaders(t *testing.T) {
 	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
-	for s, want := range map[string]time.Duration{"": 0, "3": 3 * time.Second, "-1": 0, "x": 0, "Thu, 01 Jan 2026 12:01:00 GMT": time.Minute, "Thu, 01 Jan 2026 11:00:00 GMT": 0} {
+	for s, want := range map[string]time.Duration{"": 0, "3": 3 * time.Second, "-1": 0, "x": 0, "Thu, 01 Jan 2026 12:01:00 GMT": time.Minute,
+		"Thu, 01 Jan 2026 11:00:00 GMT": 0} {
 		if got := retryAfter(s, now); got != want {
 			t.Errorf("Retry-After %q: %s, want %s", s, got, want)
 		}
@@ -143,7 +147,8 @@ func TestHeaders(t *testing.T) {
 		s            string
 		start, total int64
 		ok           bool
-	}{{"bytes 5-9/10", 5, 10, true}, {"bytes 0-9/*", 0, 0, true}, {"bytes */10", 0, 0, false}, {"5-9/10", 0, 0, false}, {"bytes 5-9/3", 0, 0, false}, {"", 0, 0, false}} {
+	}{{"bytes 5-9/10", 5, 10, true}, {"bytes 0-9/*", 0, 0, true}, {"bytes */10", 0, 0, false}, {"5-9/10", 0, 0, false},
+		{"bytes 5-9/3", 0, 0, false}, {"", 0, 0, false}} {
 		if start, total, ok := contentRange(c.s); start != c.start || total != c.total || ok != c.ok {
 			t.Errorf("%q: %d %d %v", c.s, start, total, ok)
 		}

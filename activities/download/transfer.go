@@ -104,7 +104,7 @@ func (t *transfer) run(ctx context.Context) (Result, error) {
 	if err != nil {
 		return Result{}, t.network(ctx, err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // read only
+	defer resp.Body.Close()
 	fresh := partRecord{URL: redacted(t.address), ETag: resp.Header.Get("ETag"), LastModified: resp.Header.Get("Last-Modified")}
 	switch {
 	case resp.StatusCode == http.StatusPartialContent && have > 0:
@@ -163,7 +163,7 @@ func (t *transfer) receive(ctx context.Context, body io.Reader, have int64, reco
 	if err != nil {
 		return Result{}, &localError{err}
 	}
-	defer out.Close() //nolint:errcheck // closed below where it matters
+	defer out.Close()
 	alive()
 	t.done = have
 	buffer := make([]byte, 256<<10)
@@ -365,7 +365,7 @@ func check(path string, f File) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	defer in.Close() //nolint:errcheck // read only
+	defer in.Close()
 	digest := sha256.New()
 	n, err := io.Copy(digest, in)
 	if err != nil {

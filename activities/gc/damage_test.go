@@ -46,11 +46,14 @@ func TestDamageStops(t *testing.T) {
 		kind    string
 		by, way string
 	}{
-		"configuration":    {func(t *testing.T, s store.Store) store.Ref { return record(t, s).Config }, gc.KindConfig, `search "two"`, "starter remove two"},
-		"newest segment":   {func(t *testing.T, s store.Store) store.Ref { return record(t, s).Ledger }, gc.KindLedger, `search "two"`, "starter remove two"},
+		"configuration": {func(t *testing.T, s store.Store) store.Ref { return record(t, s).Config }, gc.KindConfig, `search "two"`,
+			"starter remove two"},
+		"newest segment": {func(t *testing.T, s store.Store) store.Ref { return record(t, s).Ledger }, gc.KindLedger, `search "two"`,
+			"starter remove two"},
 		"previous segment": {previous, gc.KindLedger, `search "two"`, "starter remove two"},
-		"costs":            {func(t *testing.T, s store.Store) store.Ref { return record(t, s).Costs }, gc.KindCosts, `search "two"`, "starter remove two"},
-		"report":           {report, gc.KindReport, `experiment "small"`, "starter experiment remove small --run small-1"},
+		"costs": {func(t *testing.T, s store.Store) store.Ref { return record(t, s).Costs }, gc.KindCosts, `search "two"`,
+			"starter remove two"},
+		"report": {report, gc.KindReport, `experiment "small"`, "starter experiment remove small --run small-1"},
 	} {
 		for _, how := range []string{"damaged", "missing"} {
 			t.Run(name+" "+how, func(t *testing.T) {
@@ -81,10 +84,14 @@ func TestDamageStops(t *testing.T) {
 		}
 	}
 	for kind, way := range map[store.Kind]string{
-		store.Dataset: "data remove t1", store.Module: "module remove m1", store.Controller: "controller remove small", store.Search: "remove two", store.Experiment: "experiment remove small",
+		store.Dataset: "data remove t1", store.Module: "module remove m1", store.Controller: "controller remove small",
+		store.Search: "remove two", store.Experiment: "experiment remove small",
 	} {
 		s := world(t)
-		if err := store.Update(t.Context(), s, kind, way[strings.LastIndex(way, " ")+1:], func([]byte) ([]byte, error) { return []byte("{"), nil }); err != nil {
+		if err := store.Update(t.Context(), s, kind, way[strings.LastIndex(way, " ")+1:], func([]byte) ([]byte, error) {
+			return []byte("{"),
+				nil
+		}); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := gc.Survey(t.Context(), s, gc.Options{}); err == nil || !strings.Contains(err.Error(), "starter "+way) {
@@ -154,7 +161,8 @@ func TestRecordsOfNoUse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.SetName(t.Context(), store.Trial, "later", []byte(`{"model":"`+string(model)+`","holds":{"of":"a later version"}}`), ""); err != nil {
+	if _, err := s.SetName(t.Context(), store.Trial, "later", []byte(`{"model":"`+string(model)+`","holds":{"of":"a later version"}}`),
+		""); err != nil {
 		t.Fatal(err)
 	}
 	clockOf(s)(2 * gc.DefaultGrace)

@@ -263,7 +263,8 @@ func TestShortGrace(t *testing.T) {
 	busy := errors.New("search x is open")
 	s := world(t)
 	remove(t, s, store.Search, "two")
-	for _, o := range []gc.Options{{Grace: gc.NoGrace}, {Grace: gc.MinGrace - 1}, {Grace: gc.NoGrace, Idle: func(context.Context) error { return busy }}} {
+	for _, o := range []gc.Options{{Grace: gc.NoGrace}, {Grace: gc.MinGrace - 1},
+		{Grace: gc.NoGrace, Idle: func(context.Context) error { return busy }}} {
 		if _, err := gc.Survey(t.Context(), s, o); err == nil || o.Idle != nil && !errors.Is(err, busy) {
 			t.Errorf("a grace period of %v: %v", o.Grace, err)
 		}

@@ -62,7 +62,8 @@ func build(t *testing.T) *store.Memory {
 	for _, name := range []string{"p1", "p2", "t1", "t2", "spare"} {
 		var examples []text.Example
 		for i := range 60 {
-			examples = append(examples, text.Example{Text: fmt.Sprintf("%s %s number %d", name, []string{"good", "bad"}[i%2], i), Label: []string{"pos", "neg"}[i%2]})
+			examples = append(examples, text.Example{Text: fmt.Sprintf("%s %s number %d", name, []string{"good", "bad"}[i%2], i),
+				Label: []string{"pos", "neg"}[i%2]})
 		}
 		made, err := text.Build(examples, data.Options{Name: name})
 		if err != nil {
@@ -73,7 +74,8 @@ func build(t *testing.T) *store.Memory {
 		}
 	}
 	for i, name := range []string{"m1", "m2"} {
-		m := &embedding.Module{Name: name, Language: "en", Dim: 4, Tokens: []string{"good", "bad"}, Vectors: []float32{1, 0, 0, float32(i), -1, 0, 0, 0}}
+		m := &embedding.Module{Name: name, Language: "en", Dim: 4, Tokens: []string{"good", "bad"},
+			Vectors: []float32{1, 0, 0, float32(i), -1, 0, 0, 0}}
 		if _, err := library.PublishModule(t.Context(), s, m, false); err != nil {
 			t.Fatal(err)
 		}
@@ -108,7 +110,8 @@ func build(t *testing.T) *store.Memory {
 	run(t, s, "alone", workflows.SearchWorkflow, `{"tasks":["t2"],"strategy":"random","modules":["m1"],`+searching+`}`)
 	run(t, s, "again", workflows.SearchWorkflow, `{"tasks":["t2"],"strategy":"random","modules":["m1"],`+searching+`}`)
 	run(t, s, "two", workflows.SearchWorkflow, `{"tasks":["t2","spare"],"strategy":"naml",`+searching+`}`)
-	run(t, s, "pictures", workflows.SearchWorkflow, `{"tasks":["pictures"],"strategy":"random","modules":["pca"],"checkpoint_every":4,"trials":3}`)
+	run(t, s, "pictures", workflows.SearchWorkflow, `{"tasks":["pictures"],"strategy":"random","modules":["pca"],`+
+		`"checkpoint_every":4,"trials":3}`)
 	run(t, s, "small-1", string(catalog.KindExperiment), `{"experiment":"small"}`)
 	run(t, s, "transferred", workflows.SearchWorkflow, `{"tasks":["spare"],"strategy":"naml","controller":"small",`+searching+`}`)
 	return s
@@ -132,7 +135,8 @@ func run(t *testing.T, s store.Store, id, kind, spec string) {
 	}
 }
 
-var kinds = []store.Kind{store.Dataset, store.Module, store.Controller, store.Space, store.Experiment, store.Search, store.Trial, store.Features}
+var kinds = []store.Kind{store.Dataset, store.Module, store.Controller, store.Space, store.Experiment, store.Search, store.Trial,
+	store.Features}
 
 func names(t *testing.T, s store.Store, kind store.Kind) (out []string) {
 	t.Helper()

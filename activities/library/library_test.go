@@ -22,7 +22,8 @@ func filled(t *testing.T) *store.Memory {
 	s := store.NewMemory()
 	var examples []text.Example
 	for i := range 200 {
-		examples = append(examples, text.Example{Text: fmt.Sprintf("a %s thing, number %d", []string{"good", "bad"}[i%2], i), Label: []string{"pos", "neg"}[i%2]})
+		examples = append(examples, text.Example{Text: fmt.Sprintf("a %s thing, number %d", []string{"good", "bad"}[i%2], i),
+			Label: []string{"pos", "neg"}[i%2]})
 	}
 	built, err := text.Build(examples, data.Options{Name: "things"})
 	if err != nil {
@@ -31,7 +32,8 @@ func filled(t *testing.T) *store.Memory {
 	if _, err := PublishTask(t.Context(), s, built, false); err != nil {
 		t.Fatal(err)
 	}
-	m := &embedding.Module{Name: "m", Dim: 4, Tokens: []string{"good", "bad", "thing"}, Vectors: []float32{1, 0, 0, 0, -1, 0, 0, 0, 0, 1, 0, 0}}
+	m := &embedding.Module{Name: "m", Dim: 4, Tokens: []string{"good", "bad", "thing"},
+		Vectors: []float32{1, 0, 0, 0, -1, 0, 0, 0, 0, 1, 0, 0}}
 	if _, err := PublishModule(t.Context(), s, m, false); err != nil {
 		t.Fatal(err)
 	}
@@ -105,14 +107,16 @@ func TestUnknownNames(t *testing.T) {
 	}
 	set(t, s, store.Search, "sms-spam", "{}")
 	_, err = ReadRecord(t.Context(), s, "sms")
-	if !errors.Is(err, store.ErrNotFound) || !strings.Contains(err.Error(), "(there are: sms-spam, other-0") || !strings.HasSuffix(err.Error(), ", …)") {
+	if !errors.Is(err, store.ErrNotFound) || !strings.Contains(err.Error(), "(there are: sms-spam, other-0") ||
+		!strings.HasSuffix(err.Error(), ", …)") {
 		t.Errorf("%v", err)
 	}
 	set(t, s, store.Search, "sms-spam", "[]")
 	if _, err := ReadRecord(t.Context(), s, "sms-spam"); !errors.Is(err, ErrUnreadable) {
 		t.Errorf("%v", err)
 	}
-	if err := UpdateRecord(t.Context(), s, "sms-spam", func(*SearchRecord) { t.Error("asked to change what cannot be read") }); !errors.Is(err, ErrUnreadable) {
+	if err := UpdateRecord(t.Context(), s, "sms-spam", func(*SearchRecord) { t.Error("asked to change what cannot be read") }); !errors.Is(err,
+		ErrUnreadable) {
 		t.Errorf("%v", err)
 	}
 }
@@ -213,7 +217,8 @@ func TestCardOf(t *testing.T) {
 			t.Errorf("name gone %v: %+v, %v", gone, card, err)
 		}
 	}
-	if card, err := CardOf(t.Context(), sick{s}, things); err == nil || card != nil || !strings.Contains(err.Error(), `dataset "things": connection refused`) {
+	if card, err := CardOf(t.Context(), sick{s}, things); err == nil || card != nil ||
+		!strings.Contains(err.Error(), `dataset "things": connection refused`) {
 		t.Errorf("%v, %v", card, err)
 	}
 }

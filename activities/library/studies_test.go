@@ -35,7 +35,8 @@ func TestStudyInThePlansOrder(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	a, b, c := study.Arm{Name: "a", Strategy: "naml"}, study.Arm{Name: "b", Strategy: "random"}, study.Arm{Name: "c", Strategy: "naml", From: "x"}
+	a, b, c := study.Arm{Name: "a", Strategy: "naml"}, study.Arm{Name: "b", Strategy: "random"},
+		study.Arm{Name: "c", Strategy: "naml", From: "x"}
 	record("e-1", []study.Arm{a, b}, "first", "second")
 	record("e-2", []study.Arm{c, b}, "first", "third")
 	st, err := ReadStudy(t.Context(), s, "e")
@@ -45,7 +46,8 @@ func TestStudyInThePlansOrder(t *testing.T) {
 	if got := st.Tasks(study.Transfer); !slices.Equal(got, []string{"first", "second", "third"}) {
 		t.Errorf("tasks %v", got)
 	}
-	if got := st.ArmNames(); !slices.Equal(got, []string{"c", "b", "a"}) || st.Baseline != "c" || st.Against != "b" || st.Arm("c").From != "x" {
+	if got := st.ArmNames(); !slices.Equal(got, []string{"c", "b", "a"}) || st.Baseline != "c" || st.Against != "b" ||
+		st.Arm("c").From != "x" {
 		t.Errorf("arms %v, baseline %q, against %q", got, st.Baseline, st.Against)
 	}
 	if l := st.Ledgers[0]; l.Task != "first" || l.Arm != "c" || l.Strategy != "naml" || l.Run != "e-2" {

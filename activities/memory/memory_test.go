@@ -45,7 +45,10 @@ func TestCacheKeepsItsBound(t *testing.T) {
 			t.Fatalf("after %d entries: %d bytes in %d entries", i+1, c.used, n)
 		}
 	}
-	if _, err := c.Get(t.Context(), "49", func(context.Context) (any, int64, error) { return nil, 0, errors.New("loaded again") }); err != nil {
+	if _, err := c.Get(t.Context(), "49", func(context.Context) (any, int64, error) {
+		return nil, 0,
+			errors.New("loaded again")
+	}); err != nil {
 		t.Errorf("the newest entry was evicted: %v", err)
 	}
 	if v, err := c.Get(t.Context(), "huge", func(context.Context) (any, int64, error) { return "huge", 101, nil }); v != "huge" || err != nil {

@@ -133,16 +133,22 @@ func photo(i int) string {
 }
 
 const (
-	crowd     = "_unit_id,_golden,_unit_state,_trusted_judgments,_last_judgment_at,"
-	airline   = crowd + "airline_sentiment,airline_sentiment:confidence,negativereason,negativereason:confidence,airline,airline_sentiment_gold,name,negativereason_gold,retweet_count,text,tweet_coord,tweet_created,tweet_id,tweet_location,user_timezone"
-	complaint = "Date received,Product,Sub-product,Issue,Sub-issue,Consumer complaint narrative,Company public response,Company,State,ZIP code,Tags,Consumer consent provided?,Submitted via,Date sent to company,Company response to consumer,Timely response?,Consumer disputed?,Complaint ID"
-	economy   = crowd + "positivity,positivity:confidence,relevance,relevance:confidence,articleid,date,headline,positivity_gold,relevance_gold,text"
-	political = crowd + "audience,audience:confidence,bias,bias:confidence,message,message:confidence,orig__golden,audience_gold,bias_gold,bioid,embed,id,label,message_gold,source,text"
+	crowd   = "_unit_id,_golden,_unit_state,_trusted_judgments,_last_judgment_at,"
+	airline = crowd + "airline_sentiment,airline_sentiment:confidence,negativereason,negativereason:confidence,airline," +
+		"airline_sentiment_gold,name,negativereason_gold,retweet_count,text,tweet_coord,tweet_created,tweet_id,tweet_location,user_timezone"
+	complaint = "Date received,Product,Sub-product,Issue,Sub-issue,Consumer complaint narrative,Company public response,Company,State,ZIP " +
+		"code,Tags,Consumer consent provided?,Submitted via,Date sent to company,Company response to consumer,Timely response?,Consumer " +
+		"disputed?,Complaint ID"
+	economy = crowd + "positivity,positivity:confidence,relevance,relevance:confidence,articleid,date,headline,positivity_gold," +
+		"relevance_gold,text"
+	political = crowd + "audience,audience:confidence,bias,bias:confidence,message,message:confidence,orig__golden,audience_gold," +
+		"bias_gold,bioid,embed,id,label,message_gold,source,text"
 	plutchik  = crowd + "emotion,emotion_confidence,emotion_gold,id,idiom_id,sentence"
 	messaging = crowd + "category,category:confidence,category_gold,id,screenname,text"
 	disaster  = crowd + "choose_one,choose_one:confidence,choose_one_gold,keyword,location,text,tweetid,userid"
 	q2        = "q2_which_of_the_options_below_is_true_about_the_opinion_in_the_tweet"
-	progress  = crowd + "q1,q1:confidence," + q2 + "," + q2 + ":confidence,orig__golden,internal_id,orig_q1,q1_gold,orig_q2,target,tweet,tweet_id"
+	progress  = crowd + "q1,q1:confidence," + q2 + "," + q2 +
+		":confidence,orig__golden,internal_id,orig_q1,q1_gold,orig_q2,target,tweet,tweet_id"
 )
 
 // layouts returns the files by their names.
@@ -170,16 +176,21 @@ func layouts() map[string][]byte {
 		var b strings.Builder
 		b.WriteString("*****\n* Annotated by: Minqing Hu and Bing Liu, 2004.\n*****\n")
 		for i := range 12 {
-			fmt.Fprintf(&b, "[t]title %d\nplayer[+2], remote[-1][u]##%s is fine %d .\nplay[-2]##it broke %d %s .\n##i bought it %d .\n", i, product, i, i, product, i)
+			fmt.Fprintf(&b, "[t]title %d\nplayer[+2], remote[-1][u]##%s is fine %d .\nplay[-2]##it broke %d %s .\n##i bought it %d .\n", i, product,
+				i, i, product, i)
 		}
 		reviews = append(reviews, entry{"customer review data/" + product + ".txt", b.String()})
 	}
-	reviews = append(reviews, entry{"customer review data/Readme.txt", "Notations: [t]: the title\nxxxx[+|-n]: opinion\n## : start of each sentence\n"})
-	nltk := []entry{{"product_reviews_1/README.txt", reviews[2].text}, {"product_reviews_1/Apex_AD2600_Progressive_scan_DVD_player.txt", reviews[0].text}, {"product_reviews_1/Canon_G3.txt", reviews[1].text}}
+	reviews = append(reviews, entry{"customer review data/Readme.txt",
+		"Notations: [t]: the title\nxxxx[+|-n]: opinion\n## : start of each sentence\n"})
+	nltk := []entry{{"product_reviews_1/README.txt", reviews[2].text},
+		{"product_reviews_1/Apex_AD2600_Progressive_scan_DVD_player.txt", reviews[0].text}, {"product_reviews_1/Canon_G3.txt", reviews[1].text}}
 	var cine []entry
 	for i := range 60 {
 		cine = append(cine, entry{fmt.Sprintf("corpusCriticasCine/%d.xml", i+2),
-			string(must(charmap.Windows1252.NewEncoder().Bytes(fmt.Appendf(nil, "<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?>\n<review author=\"A\" title=\"T\" rank=\"%d\" maxRank=\"5\" source=\"muchocine\">\n<summary>Acción</summary>\n<body>La película nº %d & más</body></review>", i%5+1, i))))})
+			string(must(charmap.Windows1252.NewEncoder().Bytes(fmt.Appendf(nil,
+				"<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?>\n<review author=\"A\" title=\"T\" rank=\"%d\" maxRank=\"5\" "+
+					"source=\"muchocine\">\n<summary>Acción</summary>\n<body>La película nº %d & más</body></review>", i%5+1, i))))})
 	}
 	news := func(split string) []entry {
 		return files("20news-bydate-"+split+"/%s/%05d", "alt.atheism", "rec.autos", "sci.space")
@@ -197,24 +208,31 @@ func layouts() map[string][]byte {
 			flowers = append(flowers, entry{fmt.Sprintf("flower_photos/%s/%d_n.jpg", c, 10*i+k), photo(5*i + k)})
 		}
 	}
-	flowers = append(flowers, entry{"flower_photos/LICENSE.txt", "All images in this archive are licensed under the Creative Commons By-Attribution License"})
+	flowers = append(flowers, entry{"flower_photos/LICENSE.txt",
+		"All images in this archive are licensed under the Creative Commons By-Attribution License"})
 	var binaries []entry
 	for i := range 5 {
 		binaries = append(binaries, entry{fmt.Sprintf("cifar-10-batches-bin/data_batch_%d.bin", i+1), cifar(20, i)})
 	}
-	binaries = append(binaries, entry{"cifar-10-batches-bin/test_batch.bin", cifar(20, 9)}, entry{"cifar-10-batches-bin/readme.html", "<html>"},
+	binaries = append(binaries, entry{"cifar-10-batches-bin/test_batch.bin", cifar(20, 9)},
+		entry{"cifar-10-batches-bin/readme.html", "<html>"},
 		entry{"cifar-10-batches-bin/batches.meta.txt", "airplane\nautomobile\nbird\ncat\ndeer\ndog\nfrog\nhorse\nship\ntruck\n\n"})
 	tweets := lines("%.0s%s\n", "0", "1", "2")
 	moods := strings.Repeat("0\n1\n2\n", perLabel)
 	return map[string][]byte{
-		"Airline-Sentiment-2-w-AA.csv": macRoman(strings.ReplaceAll(table(airline, "text", "airline_sentiment", "negative", "neutral", "positive"), "of the", "donâ€™t the")),
-		"complaints.csv.zip":           zipped(entry{"complaints.csv", table(complaint, "Consumer complaint narrative", "Issue", "Managing an account", "Fraud or scam")}),
-		"complaints_sample.csv":        []byte(table(complaint, "Consumer complaint narrative", "Product", "Mortgage", "Debt collection")),
-		"Consumer_Complaints.csv":      []byte(table(strings.NewReplacer(" ", "_", "Sub-p", "Sub_p").Replace(complaint), "Consumer_complaint_narrative", "Product", "Student loan")),
+		"Airline-Sentiment-2-w-AA.csv": macRoman(strings.ReplaceAll(table(airline, "text", "airline_sentiment", "negative", "neutral",
+			"positive"), "of the", "donâ€™t the")),
+		"complaints.csv.zip": zipped(entry{"complaints.csv",
+			table(complaint, "Consumer complaint narrative", "Issue", "Managing an account", "Fraud or scam")}),
+		"complaints_sample.csv": []byte(table(complaint, "Consumer complaint narrative", "Product", "Mortgage", "Debt collection")),
+		"Consumer_Complaints.csv": []byte(table(strings.NewReplacer(" ", "_", "Sub-p", "Sub_p").Replace(complaint),
+			"Consumer_complaint_narrative", "Product", "Student loan")),
 
-		"Full-Economic-News-DFE-839861.csv": []byte(strings.ReplaceAll(table(economy, "text", "relevance", "yes", "no", "not sure"), "of the", "\x93of the")),
-		"Full-Economic-News-clean.csv":      []byte(table("_unit_id,positivity,text", "text", "positivity", "2", "4", "5", "6", "9")),
-		"news-aggregator.zip": zipped(entry{"2pageSessions.csv", "x"}, entry{"__MACOSX/._newsCorpora.csv", "x"}, entry{"newsCorpora.csv", lines("1\t%.0[1]s\"%[2]s\thttp://u\tReuters\t%[1]s\tdd\twww.u\t1394470370698\n", "b", "t", "e", "m")},
+		"Full-Economic-News-DFE-839861.csv": []byte(strings.ReplaceAll(table(economy, "text", "relevance", "yes", "no", "not sure"), "of the",
+			"\x93of the")),
+		"Full-Economic-News-clean.csv": []byte(table("_unit_id,positivity,text", "text", "positivity", "2", "4", "5", "6", "9")),
+		"news-aggregator.zip": zipped(entry{"2pageSessions.csv", "x"}, entry{"__MACOSX/._newsCorpora.csv", "x"},
+			entry{"newsCorpora.csv", lines("1\t%.0[1]s\"%[2]s\thttp://u\tReuters\t%[1]s\tdd\twww.u\t1394470370698\n", "b", "t", "e", "m")},
 			entry{"readme.txt", "SUMMARY"}),
 		"nlp100-train.txt":           []byte(lines("%s\t%s\n", "b", "t", "e", "m")),
 		"nlp100-valid.txt":           []byte(lines("%s\tvalid %s\n", "b", "t", "e", "m")),
@@ -223,23 +241,28 @@ func layouts() map[string][]byte {
 		"political_social_media.csv": []byte(table("bias,text", "text", "bias", "partisan", "neutral")),
 
 		"primary-plutchik-wheel-DFE.csv": []byte(table(plutchik, "sentence", "emotion", "Neutral", "Joy", "Awe")),
-		"trainDevTestTrees_PTB.zip":      zipped(entry{"trees/dev.txt", trees("dev")}, entry{"trees/test.txt", trees("test")}, entry{"trees/train.txt", trees("train")}),
+		"trainDevTestTrees_PTB.zip": zipped(entry{"trees/dev.txt", trees("dev")}, entry{"trees/test.txt", trees("test")},
+			entry{"trees/train.txt", trees("train")}),
 		"stsa.binary.train":              []byte(lines("%s %s\n", "0", "1")),
 		"stsa.binary.dev":                []byte(lines("%s dev %s\n", "0", "1")),
 		"stsa.binary.test":               []byte(lines("%s test %s\n", "0", "1")),
 		"us-economic-newspaper.csv":      []byte(table("_unit_id,positivity,text", "text", "positivity", "", "3", "7")),
 		"us-economic-newspaper-full.csv": []byte(table(economy, "text", "relevance", "yes", "no", "not sure")),
 
-		"20news-bydate.tar.gz":    tarred(append(news("train"), news("test")...)...),
-		"brown.zip":               zipped(brown...),
-		"sms-spam-collection.zip": zipped(entry{"SMSSpamCollection", lines("%s\t%s\n", "ham", "spam")}, entry{"readme", "SMS Spam Collection v.1"}),
-		"SMSSpamCollection":       []byte("\ufeff" + lines("%s\t%s\n", "ham", "spam")),
-		"corporate_messaging.csv": macRoman(strings.ReplaceAll(table(messaging, "text", "category", "Information", "Action", "Dialogue", "Exclude"), "\n", "\r")),
+		"20news-bydate.tar.gz": tarred(append(news("train"), news("test")...)...),
+		"brown.zip":            zipped(brown...),
+		"sms-spam-collection.zip": zipped(entry{"SMSSpamCollection", lines("%s\t%s\n", "ham", "spam")},
+			entry{"readme", "SMS Spam Collection v.1"}),
+		"SMSSpamCollection": []byte("\ufeff" + lines("%s\t%s\n", "ham", "spam")),
+		"corporate_messaging.csv": macRoman(strings.ReplaceAll(table(messaging, "text", "category", "Information", "Action", "Dialogue",
+			"Exclude"), "\n", "\r")),
 
 		"socialmedia-disaster-tweets-DFE.csv": macRoman(table(disaster, "text", "choose_one", "Relevant", "Not Relevant", "Can't Decide")),
-		"text_emotion.csv":                    []byte(table("tweet_id,sentiment,author,content", "content", "sentiment", "empty", "worry", "love")),
-		"tweet_global_warming.csv":            []byte(table("tweet,existence,existence.confidence", "tweet", "existence", "Yes", "No")),
-		"1377884570_tweet_global_warming.csv": []byte(table("tweet,existence,existence.confidence", "tweet", "existence", "Yes", "No", "Y", "N", "N/A", "")),
+		"text_emotion.csv": []byte(table("tweet_id,sentiment,author,content", "content", "sentiment", "empty", "worry",
+			"love")),
+		"tweet_global_warming.csv": []byte(table("tweet,existence,existence.confidence", "tweet", "existence", "Yes", "No")),
+		"1377884570_tweet_global_warming.csv": []byte(table("tweet,existence,existence.confidence", "tweet", "existence", "Yes", "No", "Y", "N",
+			"N/A", "")),
 		"progressive-tweet-sentiment.csv": []byte(table(progress, "tweet", q2,
 			"1.  The tweet explicitly expresses opinion about the target, a part of the target, or an aspect of the target.",
 			"2. The tweet does NOT expresses opinion about the target but it HAS opinion about something or someone other than the target.",
@@ -254,12 +277,14 @@ func layouts() map[string][]byte {
 		"xlmt-spanish-val_text.txt": []byte(strings.ReplaceAll(tweets, "text", "val")), "xlmt-spanish-val_labels.txt": []byte(moods),
 		"xlmt-spanish-test_text.txt": []byte(strings.ReplaceAll(tweets, "text", "test")), "xlmt-spanish-test_labels.txt": []byte(moods),
 
-		"aclImdb_v1.tar.gz":  tarred(imdb...),
-		"rotten_imdb.tar.gz": tarred(entry{"subjdata.README.1.0", "readme"}, entry{"plot.tok.gt9.5000", lines("%.0[1]s%[2]s \n", "plot")}, entry{"quote.tok.gt9.5000", lines("%.0[1]scaf\xe9 %[2]s \n", "quote")}),
-		"subj.all":           []byte(lines("%s %s\n", "0", "1")),
+		"aclImdb_v1.tar.gz": tarred(imdb...),
+		"rotten_imdb.tar.gz": tarred(entry{"subjdata.README.1.0", "readme"}, entry{"plot.tok.gt9.5000", lines("%.0[1]s%[2]s \n", "plot")},
+			entry{"quote.tok.gt9.5000", lines("%.0[1]scaf\xe9 %[2]s \n", "quote")}),
+		"subj.all": []byte(lines("%s %s\n", "0", "1")),
 
-		"train-images-idx3-ubyte.gz": trainImages, "train-labels-idx1-ubyte.gz": trainLabels, "t10k-images-idx3-ubyte.gz": testImages, "t10k-labels-idx1-ubyte.gz": testLabels,
-		"cifar-10-binary.tar.gz": tarred(binaries...),
-		"flower_photos.tgz":      tarred(flowers...),
+		"train-images-idx3-ubyte.gz": trainImages, "train-labels-idx1-ubyte.gz": trainLabels, "t10k-images-idx3-ubyte.gz": testImages,
+		"t10k-labels-idx1-ubyte.gz": testLabels,
+		"cifar-10-binary.tar.gz":    tarred(binaries...),
+		"flower_photos.tgz":         tarred(flowers...),
 	}
 }

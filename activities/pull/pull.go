@@ -380,5 +380,6 @@ func Hint(d *catalog.Dataset, dir string) string {
 		}
 		names = append(names, strings.Join(files, " "))
 	}
-	return fmt.Sprintf("%s\nPut %s into %s, then run `starter data pull %s`.", d.Manual, strings.Join(slices.Compact(names), ", or "), filepath.Clean(dir), d.Name)
+	return fmt.Sprintf("%s\nPut %s into %s, then run `starter data pull %s`.", d.Manual, strings.Join(slices.Compact(names), ", or "),
+		filepath.Clean(dir), d.Name)
 }

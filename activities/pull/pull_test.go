@@ -51,7 +51,8 @@ func newBench(t *testing.T, files map[string][]byte) *bench {
 		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(data))
 	}))
 	t.Cleanup(server.Close)
-	b.Puller = &Puller{Store: store.NewMemory(), Client: &download.Client{Dir: t.TempDir(), Mirror: server.URL, HTTP: server.Client(), Attempts: 1},
+	b.Puller = &Puller{Store: store.NewMemory(), Client: &download.Client{Dir: t.TempDir(), Mirror: server.URL, HTTP: server.Client(),
+		Attempts: 1},
 		Tell: func(e Event) {
 			b.mu.Lock()
 			defer b.mu.Unlock()
@@ -112,29 +113,30 @@ func TestEverySource(t *testing.T) {
 		"complaints":              {{"Fraud or scam, Managing an account", 24, false}, {"Debt collection, Mortgage, Student loan", 36, false}},
 		"economic_news":           {{"not_relevant relevant", 24, false}},
 		"economic_news_tone_only": {{"negative neutral positive", 60, false}},
-		"news_aggregator":         {{"business entertainment health science_technology", 48, false}, {"business entertainment health science_technology", 144, true}},
-		"political_message":       {{"attack policy support", 36, false}},
-		"political_bias":          {{"neutral partisan", 24, false}, {"", 0, false}},
-		"primary_emotion":         {{"Awe Joy Neutral", 36, false}},
-		"sentiment_sst":           {{"negative positive", 72, true}, {"negative positive", 72, true}},
-		"us_economy":              {{"not_relevant relevant", 36, false}, {"not_relevant relevant", 24, false}},
-		"20_newsgroups":           {{"alt.atheism rec.autos sci.space", 72, true}},
-		"brown_corpus":            {{"lore news", 24, false}},
-		"sms_spam":                {{"ham spam", 24, false}, {"ham spam", 24, false}},
-		"corp_messaging":          {{"Action Dialogue Exclude Information", 48, false}},
-		"disasters":               {{"Not Relevant, Relevant", 24, false}},
-		"emotion":                 {{"empty love worry", 36, false}},
-		"global_warming":          {{"No Yes", 24, false}, {"No Yes", 48, false}},
-		"prog_opinion":            {{"no_opinion opinion_about_other opinion_about_target", 36, false}},
-		"customer_reviews":        {{"negative positive", 24, false}, {"negative positive", 48, false}, {"negative positive", 48, false}},
-		"mpqa_opinion":            {{"negative positive", 24, false}},
-		"sentiment_cine":          {{"negative positive", 48, false}},
-		"spanish_tweets":          {{"negative neutral positive", 108, true}},
-		"sentiment_imdb":          {{"neg pos", 48, true}},
-		"subj_movie":              {{"objective subjective", 24, false}, {"objective subjective", 24, false}},
-		"mnist":                   {{"0 1", 52, true}},
-		"cifar10":                 {{"airplane automobile bird cat deer dog frog horse ship truck", 120, true}},
-		"flowers5":                {{"daisy dandelion rose sunflower tulip", 25, false}},
+		"news_aggregator": {{"business entertainment health science_technology", 48, false},
+			{"business entertainment health science_technology", 144, true}},
+		"political_message": {{"attack policy support", 36, false}},
+		"political_bias":    {{"neutral partisan", 24, false}, {"", 0, false}},
+		"primary_emotion":   {{"Awe Joy Neutral", 36, false}},
+		"sentiment_sst":     {{"negative positive", 72, true}, {"negative positive", 72, true}},
+		"us_economy":        {{"not_relevant relevant", 36, false}, {"not_relevant relevant", 24, false}},
+		"20_newsgroups":     {{"alt.atheism rec.autos sci.space", 72, true}},
+		"brown_corpus":      {{"lore news", 24, false}},
+		"sms_spam":          {{"ham spam", 24, false}, {"ham spam", 24, false}},
+		"corp_messaging":    {{"Action Dialogue Exclude Information", 48, false}},
+		"disasters":         {{"Not Relevant, Relevant", 24, false}},
+		"emotion":           {{"empty love worry", 36, false}},
+		"global_warming":    {{"No Yes", 24, false}, {"No Yes", 48, false}},
+		"prog_opinion":      {{"no_opinion opinion_about_other opinion_about_target", 36, false}},
+		"customer_reviews":  {{"negative positive", 24, false}, {"negative positive", 48, false}, {"negative positive", 48, false}},
+		"mpqa_opinion":      {{"negative positive", 24, false}},
+		"sentiment_cine":    {{"negative positive", 48, false}},
+		"spanish_tweets":    {{"negative neutral positive", 108, true}},
+		"sentiment_imdb":    {{"neg pos", 48, true}},
+		"subj_movie":        {{"objective subjective", 24, false}, {"objective subjective", 24, false}},
+		"mnist":             {{"0 1", 52, true}},
+		"cifar10":           {{"airplane automobile bird cat deer dog frog horse ship truck", 120, true}},
+		"flowers5":          {{"daisy dandelion rose sunflower tulip", 25, false}},
 	}
 	files := layouts()
 	for _, all := range catalog.Datasets() {
@@ -167,7 +169,8 @@ func TestEverySource(t *testing.T) {
 				if got := strings.Join(classes, sep); got != w.classes || n != w.examples || o.Card.Examples != n || o.Card.GivenSplit != w.given {
 					t.Errorf("%d examples of %q, given split %v; want %+v", n, got, o.Card.GivenSplit, w)
 				}
-				if o.Card.Options.Licence != all.Licence || !strings.Contains(o.Card.Options.Source, all.Homepage) || len(o.Card.Options.SourceDigest) != 64 {
+				if o.Card.Options.Licence != all.Licence || !strings.Contains(o.Card.Options.Source, all.Homepage) ||
+					len(o.Card.Options.SourceDigest) != 64 {
 					t.Errorf("the card says %+v", o.Card.Options)
 				}
 				if strings.Contains(fmt.Sprint(o.Card.Classes[0].Samples), "â€") {
@@ -211,10 +214,12 @@ func TestRun(t *testing.T) {
 			t.Errorf("%s: %s, %s; want %+v", out[i].Name, out[i].Status, out[i].Error, want)
 		}
 	}
-	if len(b.events) != 1 || !strings.Contains(b.events[0], "subj_movie: rotten_imdb.tar.gz cannot be had; trying another source") || len(out[3].Notes) == 0 {
+	if len(b.events) != 1 || !strings.Contains(b.events[0], "subj_movie: rotten_imdb.tar.gz cannot be had; trying another source") ||
+		len(out[3].Notes) == 0 {
 		t.Errorf("events %q, notes %q", b.events, out[3].Notes)
 	}
-	if hint := Hint(&four[1], b.Client.Dir); !strings.Contains(hint, "Put mpqa.all into "+b.Client.Dir) || !strings.Contains(hint, "starter data pull mpqa_opinion") {
+	if hint := Hint(&four[1], b.Client.Dir); !strings.Contains(hint, "Put mpqa.all into "+b.Client.Dir) ||
+		!strings.Contains(hint, "starter data pull mpqa_opinion") {
 		t.Errorf("hint: %s", hint)
 	}
 	// The person puts the file there, and all is well; what is there is left alone.
@@ -242,13 +247,15 @@ func TestFailures(t *testing.T) {
 	files["rotten_imdb.tar.gz"] = zipped(entry{"x", "y"})
 	b := newBench(t, files)
 	out := b.Run(t.Context(), sets("subj_movie"))
-	if out[0].Status != Stored || !strings.Contains(fmt.Sprint(out[0].Notes), "plot.tok") || !slices.Equal(b.left(), []string{"rotten_imdb.tar.gz.bad"}) {
+	if out[0].Status != Stored || !strings.Contains(fmt.Sprint(out[0].Notes), "plot.tok") ||
+		!slices.Equal(b.left(), []string{"rotten_imdb.tar.gz.bad"}) {
 		t.Errorf("%+v, %q", out[0], b.left())
 	}
 	b = newBench(t, layouts())
 	b.Store = broken{b.Store}
 	out = b.Run(t.Context(), sets("sms_spam"))
-	if out[0].Status != Failed || !strings.Contains(out[0].Error, "no store") || !slices.Equal(b.left(), []string{"sms-spam-collection.zip"}) || len(b.asked) != 1 {
+	if out[0].Status != Failed || !strings.Contains(out[0].Error, "no store") ||
+		!slices.Equal(b.left(), []string{"sms-spam-collection.zip"}) || len(b.asked) != 1 {
 		t.Errorf("%+v, %q, asked %v", out[0], b.left(), b.asked)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -281,7 +288,8 @@ func TestHalfASet(t *testing.T) {
 	half := func() {
 		t.Helper()
 		out := b.Run(t.Context(), []catalog.Dataset{set})
-		if out[0].Status != Failed || !strings.Contains(out[0].Error, last) || len(out[0].Files) != n-1 || out[0].Files[0].Name != first || len(b.left()) != n-1 {
+		if out[0].Status != Failed || !strings.Contains(out[0].Error, last) || len(out[0].Files) != n-1 || out[0].Files[0].Name != first ||
+			len(b.left()) != n-1 {
 			t.Fatalf("%+v, left %q", out[0], b.left())
 		}
 	}
@@ -428,7 +436,7 @@ func TestRealData(t *testing.T) {
 			if err != nil {
 				t.Skipf("the data set is not there: %v (TNAML_DATA)", err)
 			}
-			defer f.Close() //nolint:errcheck // read only
+			defer f.Close()
 			if testing.Short() && c.name == "sentiment_imdb" {
 				t.Skip("50,000 reviews take too long for a short test")
 			}
@@ -477,7 +485,7 @@ func TestRealDigests(t *testing.T) {
 	if err != nil {
 		t.Skipf("the data set is not there: %v (TNAML_DATA)", err)
 	}
-	defer f.Close() //nolint:errcheck // read only
+	defer f.Close()
 	examples, err := labelled.Read(f, path, labelled.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -532,7 +540,8 @@ func TestRealImages(t *testing.T) {
 	}
 	b := newBench(t, files)
 	o := b.Run(t.Context(), d)[0]
-	if o.Status != Stored || !o.Card.GivenSplit || o.Card.Train != 54000 || o.Card.Validation != 6000 || o.Card.Test != 10000 || len(o.Card.Classes) != 10 || o.Card.Classes[7].Test != 1028 {
+	if o.Status != Stored || !o.Card.GivenSplit || o.Card.Train != 54000 || o.Card.Validation != 6000 || o.Card.Test != 10000 ||
+		len(o.Card.Classes) != 10 || o.Card.Classes[7].Test != 1028 {
 		t.Errorf("%s: %+v", o.Error, o.Card)
 	}
 	if len(b.events) != 1 || !strings.Contains(b.events[0], "mnist: reading 1") {

@@ -28,7 +28,8 @@ func TestRefusalLostInAReset(t *testing.T) {
 		}
 	}))
 	defer server.Close()
-	s, err := store.OpenS3(t.Context(), store.S3Config{Endpoint: server.URL, Bucket: "bucket", Region: "us-east-1", AccessKey: "a", SecretKey: "s"})
+	s, err := store.OpenS3(t.Context(), store.S3Config{Endpoint: server.URL, Bucket: "bucket", Region: "us-east-1", AccessKey: "a",
+		SecretKey: "s"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,7 +41,8 @@ func openFake(t *testing.T, f *fakeServer) *store.S3 {
 	f.objects, f.puts = map[string][]byte{}, map[string]int{}
 	server := httptest.NewServer(f)
 	t.Cleanup(server.Close)
-	s, err := store.OpenS3(t.Context(), store.S3Config{Endpoint: server.URL, Bucket: "bucket", Region: "us-east-1", AccessKey: "access", SecretKey: "s3cret"})
+	s, err := store.OpenS3(t.Context(), store.S3Config{Endpoint: server.URL, Bucket: "bucket", Region: "us-east-1", AccessKey: "access",
+		SecretKey: "s3cret"})
 	if err != nil {
 		t.Fatal(err)
 	}

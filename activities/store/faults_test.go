@@ -102,7 +102,8 @@ func TestCutBlob(t *testing.T) {
 		panic(http.ErrAbortHandler)
 	})
 	data, err := s.Get(t.Context(), ref)
-	if err == nil || data != nil || errors.Is(err, store.ErrCorrupt) || errors.Is(err, store.ErrNotFound) || !strings.Contains(err.Error(), string(ref)) {
+	if err == nil || data != nil || errors.Is(err, store.ErrCorrupt) || errors.Is(err, store.ErrNotFound) ||
+		!strings.Contains(err.Error(), string(ref)) {
 		t.Errorf("%q, %v", data, err)
 	}
 }
@@ -132,7 +133,8 @@ func TestConditionsIgnored(t *testing.T) {
 		f := &fakeServer{ignores: header}
 		s := openFake(t, f)
 		for range 2 {
-			if _, err := s.SetName(t.Context(), store.Search, "n", []byte("1"), ""); !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), header) {
+			if _, err := s.SetName(t.Context(), store.Search, "n", []byte("1"), ""); !errors.Is(err, errors.ErrUnsupported) ||
+				!strings.Contains(err.Error(), header) {
 				t.Errorf("%s: %v", header, err)
 			}
 		}
@@ -234,7 +236,8 @@ func goneServer(t *testing.T) *store.S3 {
 		}
 	}))
 	t.Cleanup(server.Close)
-	s, err := store.OpenS3(t.Context(), store.S3Config{Endpoint: server.URL, Bucket: "bucket", Region: "us-east-1", AccessKey: "a", SecretKey: "s"})
+	s, err := store.OpenS3(t.Context(), store.S3Config{Endpoint: server.URL, Bucket: "bucket", Region: "us-east-1", AccessKey: "a",
+		SecretKey: "s"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -249,7 +252,8 @@ func TestSilentServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	c := store.S3Config{Endpoint: l.Addr().String(), Bucket: "bucket", AccessKey: "a", SecretKey: "s", Region: "us-east-1", OpenTimeout: 200 * time.Millisecond}
+	c := store.S3Config{Endpoint: l.Addr().String(), Bucket: "bucket", AccessKey: "a", SecretKey: "s", Region: "us-east-1",
+		OpenTimeout: 200 * time.Millisecond}
 	start := time.Now()
 	_, err = store.OpenS3(t.Context(), c)
 	if err == nil || !strings.Contains(err.Error(), c.Endpoint) || !strings.Contains(err.Error(), "no answer within 200ms") {

@@ -73,7 +73,8 @@ func checkName(kind Kind, name string) error {
 	case name == "":
 		return fmt.Errorf("a %s with an empty name", kind)
 	case len(escape(name)) > maxKeyPart:
-		return fmt.Errorf("%s %q: the name is too long: escaped it has %d bytes, at most %d are possible", kind, name, len(escape(name)), maxKeyPart)
+		return fmt.Errorf("%s %q: the name is too long: escaped it has %d bytes, at most %d are possible", kind, name, len(escape(name)),
+			maxKeyPart)
 	}
 	return nil
 }

@@ -19,7 +19,8 @@ func TestKeys(t *testing.T) {
 			t.Errorf("kind %q was taken", kind)
 		}
 	}
-	if key, err := blobKey(RefOf([]byte("abc"))); key != "objects/sha256/ba/7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" || err != nil {
+	if key, err := blobKey(RefOf([]byte("abc"))); key != "objects/sha256/ba/7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" ||
+		err != nil {
 		t.Errorf("%s, %v", key, err)
 	}
 }

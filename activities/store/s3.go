@@ -379,7 +379,8 @@ func (s *S3) probe(ctx context.Context) (err error) {
 	}{{"If-None-Match", ifAbsent}, {"If-Match", ifVersion("00000000000000000000000000000000")}} {
 		switch err := put(c.when); {
 		case err == nil:
-			return fmt.Errorf("object store: %s: %w: the server ignores %s, so that writers could undo each other's changes; use one that honours conditional writes: AWS S3, MinIO, VersityGW", s.config, errors.ErrUnsupported, c.header)
+			return fmt.Errorf("object store: %s: %w: the server ignores %s, so that writers could undo each other's changes; use one that honours "+
+				"conditional writes: AWS S3, MinIO, VersityGW", s.config, errors.ErrUnsupported, c.header)
 		case !refused(err):
 			return s.fail(ctx, "probe", "whether the server honours "+c.header, err)
 		}
@@ -423,7 +424,8 @@ func (s *S3) Names(ctx context.Context, kind Kind, prefix string) ([]Entry, erro
 	defer cancel() // ends the listing's goroutine on an early return
 	base := namePrefix(kind)
 	var out []Entry
-	for o := range s.core.Client.ListObjects(listing, s.config.Bucket, minio.ListObjectsOptions{Prefix: base + escape(prefix), Recursive: true}) {
+	for o := range s.core.Client.ListObjects(listing, s.config.Bucket,
+		minio.ListObjectsOptions{Prefix: base + escape(prefix), Recursive: true}) {
 		if o.Err != nil {
 			return nil, s.fail(ctx, "list", string(kind)+" names", o.Err)
 		}

@@ -117,7 +117,8 @@ func (c S3Config) credentials(ctx context.Context, transport http.RoundTripper) 
 	case c.AccessKey != "" && c.SecretKey != "":
 		return credentials.NewStaticV4(c.AccessKey, c.SecretKey, c.SessionToken), nil
 	case c.AccessKey != "" || c.SecretKey != "":
-		return nil, errors.New("object store: access key and secret key go together: give both, or neither to use AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, ~/.aws/credentials or the machine's role")
+		return nil, errors.New("object store: access key and secret key go together: give both, or neither to use AWS_ACCESS_KEY_ID and " +
+			"AWS_SECRET_ACCESS_KEY, ~/.aws/credentials or the machine's role")
 	}
 	// Where no role is to be had, the metadata address answers to nobody.
 	web := &http.Client{Transport: transport, Timeout: dialTimeout}
@@ -129,7 +130,8 @@ func (c S3Config) credentials(ctx context.Context, transport http.RoundTripper) 
 		err = errors.New("none found")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("object store: no credentials for %s: %w: %w; give access key and secret key, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, ~/.aws/credentials or the machine's role", c, ErrDenied, err)
+		return nil, fmt.Errorf("object store: no credentials for %s: %w: %w; give access key and secret key, or set AWS_ACCESS_KEY_ID and "+
+			"AWS_SECRET_ACCESS_KEY, ~/.aws/credentials or the machine's role", c, ErrDenied, err)
 	}
 	return chain, nil
 }

@@ -32,8 +32,10 @@ func (s *S3) fail(ctx context.Context, verb, what string, err error) error {
 var (
 	absentCodes = []string{"NoSuchKey", "NoSuchObject", "NotFound"}
 	// Denied covers what a person must mend: keys, rights, the clock.
-	deniedCodes = []string{"AccessDenied", "SignatureDoesNotMatch", "InvalidAccessKeyId", "ExpiredToken", "InvalidToken", "RequestTimeTooSkewed", "AllAccessDisabled", "AccountProblem"}
-	fullCodes   = []string{"XMinioStorageFull", "InsufficientStorage", "InsufficientCapacity", "QuotaExceeded", "XMinioAdminBucketQuotaExceeded"}
+	deniedCodes = []string{"AccessDenied", "SignatureDoesNotMatch", "InvalidAccessKeyId", "ExpiredToken", "InvalidToken",
+		"RequestTimeTooSkewed", "AllAccessDisabled", "AccountProblem"}
+	fullCodes = []string{"XMinioStorageFull", "InsufficientStorage", "InsufficientCapacity", "QuotaExceeded",
+		"XMinioAdminBucketQuotaExceeded"}
 	regionCodes = []string{"AuthorizationHeaderMalformed", "InvalidRegion", "PermanentRedirect", "IllegalLocationConstraintException"}
 )
 
@@ -108,7 +110,8 @@ func absent(err error) bool {
 // that refuses a conditional write before it has read the body may close the
 // connection, and its answer is lost.
 func cutOff(err error) bool {
-	return err != nil && (errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+	return err != nil && (errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, io.EOF) ||
+		errors.Is(err, io.ErrUnexpectedEOF) ||
 		errors.Is(err, net.ErrClosed) || // the transport has seen the reset while the body was being written
 		strings.Contains(err.Error(), "Connection closed by foreign host")) // minio-go's words for io.EOF
 }

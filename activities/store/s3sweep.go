@@ -110,7 +110,8 @@ func (s *S3) Peek(ctx context.Context, ref Ref, n int) ([]byte, error) {
 
 // copy copies within the bucket, on the server.
 func (s *S3) copy(ctx context.Context, to, from string) error {
-	_, err := s.core.Client.CopyObject(ctx, minio.CopyDestOptions{Bucket: s.config.Bucket, Object: to}, minio.CopySrcOptions{Bucket: s.config.Bucket, Object: from})
+	_, err := s.core.Client.CopyObject(ctx, minio.CopyDestOptions{Bucket: s.config.Bucket, Object: to},
+		minio.CopySrcOptions{Bucket: s.config.Bucket, Object: from})
 	return err
 }
 
@@ -139,7 +140,8 @@ func (s *S3) Discard(ctx context.Context, ref Ref) error {
 	}
 	for attempt := time.Duration(1); ; attempt++ {
 		if took := s.now().Sub(began); took < 0 || took > discardLimit {
-			return fmt.Errorf("object store: %s: setting aside object %s took %s, more than %s: it stays where it is; try again", s.config, ref, took, discardLimit)
+			return fmt.Errorf("object store: %s: setting aside object %s took %s, more than %s: it stays where it is; try again", s.config, ref,
+				took, discardLimit)
 		}
 		err = s.once.RemoveObject(ctx, s.config.Bucket, key, minio.RemoveObjectOptions{})
 		if err == nil || absent(err) {

@@ -30,7 +30,8 @@ import (
 
 func TestMemory(t *testing.T) {
 	s := store.NewMemory()
-	storetest.Run(t, func(*testing.T) store.Store { return s }, storetest.Damage(func(_ *testing.T, ref store.Ref, data []byte) { s.Damage(ref, data) }))
+	storetest.Run(t, func(*testing.T) store.Store { return s },
+		storetest.Damage(func(_ *testing.T, ref store.Ref, data []byte) { s.Damage(ref, data) }))
 }
 
 // suite runs the conformance suite against a server, in a bucket of its own.
@@ -40,7 +41,8 @@ func suite(t *testing.T, c store.S3Config) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	raw, err := minio.NewCore(c.Endpoint, &minio.Options{Creds: credentials.NewStaticV4(c.AccessKey, c.SecretKey, ""), Region: c.Region, BucketLookup: minio.BucketLookupPath})
+	raw, err := minio.NewCore(c.Endpoint, &minio.Options{Creds: credentials.NewStaticV4(c.AccessKey, c.SecretKey, ""), Region: c.Region,
+		BucketLookup: minio.BucketLookupPath})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +50,8 @@ func suite(t *testing.T, c store.S3Config) {
 		digits := strings.TrimPrefix(string(ref), "sha256:")
 		key := "objects/sha256/" + digits[:2] + "/" + digits[2:]
 		sum := sha256.Sum256(data)
-		if _, err := raw.PutObject(t.Context(), c.Bucket, key, bytes.NewReader(data), int64(len(data)), "", hex.EncodeToString(sum[:]), minio.PutObjectOptions{DisableContentSha256: true}); err != nil {
+		if _, err := raw.PutObject(t.Context(), c.Bucket, key, bytes.NewReader(data), int64(len(data)), "", hex.EncodeToString(sum[:]),
+			minio.PutObjectOptions{DisableContentSha256: true}); err != nil {
 			t.Fatal(err)
 		}
 	}))
@@ -87,7 +90,8 @@ func suite(t *testing.T, c store.S3Config) {
 		if _, err := s.SetName(t.Context(), store.Controller, "text/größe", []byte("{}"), ""); err != nil {
 			t.Fatal(err)
 		}
-		form := regexp.MustCompile(`^(objects/sha256/[0-9a-f]{2}/[0-9a-f]{62}|trash/sha256/[0-9a-f]{2}/[0-9a-f]{62}/[a-z2-7]{26}|names/[a-z-]+/[-_.%A-Za-z0-9]{1,255})$`)
+		form := regexp.MustCompile(`^(objects/sha256/[0-9a-f]{2}/[0-9a-f]{62}|trash/sha256/[0-9a-f]{2}/[0-9a-f]{62}/[a-z2-7]{26}|` +
+			`names/[a-z-]+/[-_.%A-Za-z0-9]{1,255})$`)
 		found := false
 		for o := range raw.Client.ListObjects(t.Context(), c.Bucket, minio.ListObjectsOptions{Recursive: true}) {
 			if o.Err != nil {
@@ -140,7 +144,8 @@ func TestUnreachable(t *testing.T) {
 	}
 	address := l.Addr().String()
 	l.Close() // now nobody listens there
-	_, err = store.OpenS3(t.Context(), store.S3Config{Endpoint: address, Bucket: "bucket", AccessKey: "a", SecretKey: "s3cret", Region: "us-east-1"})
+	_, err = store.OpenS3(t.Context(), store.S3Config{Endpoint: address, Bucket: "bucket", AccessKey: "a", SecretKey: "s3cret",
+		Region: "us-east-1"})
 	if err == nil || !strings.Contains(err.Error(), address) || !strings.Contains(err.Error(), "is the server running") {
 		t.Errorf("%v", err)
 	}
@@ -167,7 +172,8 @@ func TestConfigKeepsItsSecrets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range []string{fmt.Sprint(c), fmt.Sprintf("%v %+v %#v", c, c, c), fmt.Sprintf("%d %q %x", c, &c, c), string(b), c.LogValue().String()} {
+	for _, s := range []string{fmt.Sprint(c), fmt.Sprintf("%v %+v %#v", c, c, c), fmt.Sprintf("%d %q %x", c, &c, c), string(b),
+		c.LogValue().String()} {
 		if strings.Contains(s, "s3cret") || strings.Contains(s, "t0ken") || !strings.Contains(s, "host:1") {
 			t.Error(s)
 		}
@@ -181,7 +187,8 @@ func TestConfigKeepsItsSecrets(t *testing.T) {
 		t.Errorf("%s, %v", b, err)
 	}
 	s := openFake(t, &fakeServer{})
-	if out := fmt.Sprintf("%v %+v %#v %d", s, s, *s, s); strings.Contains(out, "s3cret") || strings.Contains(out, "access") || !strings.Contains(out, "127.0.0.1") {
+	if out := fmt.Sprintf("%v %+v %#v %d", s, s, *s, s); strings.Contains(out, "s3cret") || strings.Contains(out, "access") ||
+		!strings.Contains(out, "127.0.0.1") {
 		t.Error(out)
 	}
 }
@@ -190,7 +197,8 @@ func TestConfigKeepsItsSecrets(t *testing.T) {
 func TestCredentialChain(t *testing.T) {
 	empty := t.TempDir()
 	for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY", "AWS_SESSION_TOKEN",
-		"AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"} {
+		"AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+		"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"} {
 		t.Setenv(name, "")
 	}
 	t.Setenv("HOME", empty)
@@ -207,7 +215,10 @@ func TestCredentialChain(t *testing.T) {
 	}))
 	defer machine.Close()
 	t.Setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", machine.URL)
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { signed.Store(r.Header.Get("Authorization")) }))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter,
+		r *http.Request) {
+		signed.Store(r.Header.Get("Authorization"))
+	}))
 	defer server.Close()
 	c := store.S3Config{Endpoint: server.URL, Bucket: "bucket", Region: "us-east-1"}
 
@@ -223,7 +234,8 @@ func TestCredentialChain(t *testing.T) {
 	}
 	role.Store("FROMMACHINE")
 	open("FROMMACHINE")
-	if err := os.WriteFile(filepath.Join(empty, "credentials"), []byte("[default]\naws_access_key_id = FROMFILE\naws_secret_access_key = s\n"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(empty, "credentials"), []byte("[default]\naws_access_key_id = FROMFILE\naws_secret_access_key = s\n"),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	open("FROMFILE")
@@ -234,7 +246,8 @@ func TestCredentialChain(t *testing.T) {
 	open("GIVEN")
 	for _, half := range []store.S3Config{{AccessKey: "a"}, {SecretKey: "s3cret"}} {
 		half.Endpoint, half.Bucket = c.Endpoint, c.Bucket
-		if _, err := store.OpenS3(t.Context(), half); err == nil || !strings.Contains(err.Error(), "go together") || strings.Contains(err.Error(), "s3cret") {
+		if _, err := store.OpenS3(t.Context(), half); err == nil || !strings.Contains(err.Error(), "go together") ||
+			strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("half of the keys: %v", err)
 		}
 	}
@@ -252,7 +265,8 @@ func TestSchemes(t *testing.T) {
 		secure.URL: "SSL_CERT_FILE",
 		strings.Replace(secure.URL, "https:", "http:", 1): "turn TLS on",
 	} {
-		_, err := store.OpenS3(t.Context(), store.S3Config{Endpoint: endpoint, Bucket: "bucket", Region: "us-east-1", AccessKey: "a", SecretKey: "s"})
+		_, err := store.OpenS3(t.Context(), store.S3Config{Endpoint: endpoint, Bucket: "bucket", Region: "us-east-1", AccessKey: "a",
+			SecretKey: "s"})
 		if err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v", endpoint, err)
 		}

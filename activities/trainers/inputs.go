@@ -64,7 +64,8 @@ func (b *Builtin) load(ctx context.Context, cfg child.Config, data, module store
 	if err != nil || cfg.FineTune {
 		return in, err
 	}
-	in.documents, err = memory.Of(ctx, b.memory, fmt.Sprintf("documents %s %s", data, module), func(context.Context) (*child.DocumentVectors, int64, error) {
+	in.documents, err = memory.Of(ctx, b.memory, fmt.Sprintf("documents %s %s", data, module), func(context.Context) (*child.DocumentVectors,
+		int64, error) {
 		d := child.Embed(in.data, in.table)
 		return d, int64(4 * (len(d.Train) + len(d.Validation) + len(d.Test))), nil
 	})
@@ -121,7 +122,8 @@ func (b *Builtin) loadImages(ctx context.Context, data, module store.Ref, alive 
 // Features returns the features of an image task under a module, standardised:
 // from memory, else from the store, else computed and stored.
 func (b *Builtin) Features(ctx context.Context, data, module store.Ref, progress func(done, total int) error) (*nnimage.FeatureSet, error) {
-	return memory.Of(ctx, b.memory, fmt.Sprintf("features %s %s", data, module), func(ctx context.Context) (*nnimage.FeatureSet, int64, error) {
+	return memory.Of(ctx, b.memory, fmt.Sprintf("features %s %s", data, module), func(ctx context.Context) (*nnimage.FeatureSet, int64,
+		error) {
 		set, err := library.StoredFeatures(ctx, b.store, data, module)
 		if errors.Is(err, store.ErrNotFound) {
 			// One at a time: each takes all cores, and the task's images in memory.

@@ -45,7 +45,8 @@ func (t *Table) Run(ctx context.Context, r trainer.Request, progress func(traine
 		}
 		recorded, ok := decoded.(*table.Table)
 		if !ok {
-			return nil, 0, library.Invalid(fmt.Errorf("task %q is of %ss: the trainer table looks trials up in a recorded benchmark", r.Task.Name, decoded.Kind()))
+			return nil, 0, library.Invalid(fmt.Errorf("task %q is of %ss: the trainer table looks trials up in a recorded benchmark", r.Task.Name,
+				decoded.Kind()))
 		}
 		return recorded, 3 * int64(len(b)), nil
 	})

@@ -147,7 +147,8 @@ func textStore(t *testing.T) (s *store.Memory, task, module store.Ref) {
 	if task, err = library.PublishTask(t.Context(), s, built, false); err != nil {
 		t.Fatal(err)
 	}
-	m := &embedding.Module{Name: "m", Dim: 4, Tokens: []string{"good", "bad", "thing"}, Vectors: []float32{1, 0, 0, 0, -1, 0, 0, 0, 0, 1, 0, 0}}
+	m := &embedding.Module{Name: "m", Dim: 4, Tokens: []string{"good", "bad", "thing"},
+		Vectors: []float32{1, 0, 0, 0, -1, 0, 0, 0, 0, 1, 0, 0}}
 	if module, err = library.PublishModule(t.Context(), s, m, false); err != nil {
 		t.Fatal(err)
 	}
@@ -218,7 +219,8 @@ func TestTrainersKeepTheContract(t *testing.T) {
 		trainertest.Exercise(t, NewTable(s, memory.New(1<<20)), trainertest.Fixture{
 			Space: sp,
 			Request: trainer.Request{
-				Task: trainer.Task{Name: "knobs", Kind: "table", Data: string(ref)}, Choices: map[string]any{"knob": "right", "size": int64(2)}, Seed: 3,
+				Task: trainer.Task{Name: "knobs", Kind: "table", Data: string(ref)}, Choices: map[string]any{"knob": "right", "size": int64(2)},
+				Seed: 3,
 			},
 		})
 	})

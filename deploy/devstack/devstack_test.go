@@ -69,7 +69,8 @@ func TestRestart(t *testing.T) {
 		if err := put(t.Context(), o, fmt.Sprintf("k%d", i), fmt.Sprintf("v%d", i)); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := c.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: fmt.Sprintf("w%d", i), TaskQueue: "q"}, "Nothing"); err != nil {
+		if _, err := c.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: fmt.Sprintf("w%d", i), TaskQueue: "q"},
+			"Nothing"); err != nil {
 			t.Fatal(err)
 		}
 		asked := time.Now()

@@ -121,9 +121,9 @@ func run(o options) (err error) {
 		return err
 	}
 	// Closing, not removing: a removed lock file would let two hold it.
-	defer lock.Close() //nolint:errcheck // the process ends
+	defer lock.Close()
 	if o.temporary {
-		defer os.RemoveAll(dir) //nolint:errcheck // what is left is in a temporary directory
+		defer os.RemoveAll(dir)
 	}
 
 	ready := os.Stdout // the READY line alone goes there
@@ -131,8 +131,8 @@ func run(o options) (err error) {
 	if err != nil {
 		return fmt.Errorf("log: %w", err)
 	}
-	defer logFile.Close() //nolint:errcheck // a log
-	os.Stdout = logFile   // some libraries print
+	defer logFile.Close()
+	os.Stdout = logFile // some libraries print
 	log.SetOutput(logFile)
 
 	err = serve(ctx, o, dir, ready, logFile.Name())
@@ -165,7 +165,7 @@ func serve(ctx context.Context, o options, dir string, ready io.Writer, logName 
 	if err != nil {
 		return fmt.Errorf("temporal server: %w", err)
 	}
-	defer temporal.Stop() //nolint:errcheck // nothing to do about it at the end
+	defer temporal.Stop()
 	say("starting the web UI")
 	ui := startUI(p)
 	defer ui.Stop()

@@ -70,7 +70,7 @@ func pickPorts(previous Addresses, w wishes) (*ports, error) {
 			failed = err
 			return 0
 		}
-		defer l.Close() //nolint:errcheck // it only asked
+		defer l.Close()
 		return l.Addr().(*net.TCPAddr).Port
 	}
 	p.frontend = pick(portOf(previous.Temporal), w.temporal)

@@ -73,7 +73,7 @@ func TestPickPorts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close() //nolint:errcheck // a test
+	defer l.Close()
 	third, err := pickPorts(previous, wishes{})
 	if err != nil {
 		t.Fatal(err)

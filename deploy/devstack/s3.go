@@ -67,7 +67,8 @@ func startGateway(dir string, port int, k keys) (*gateway, error) {
 		return nil, err
 	}
 	if err := (meta.XattrMeta{}).Test(root); err != nil {
-		return nil, fmt.Errorf("%s: %w; the file system must support extended attributes, which hold the objects' ETags: give a directory on another one", root, err)
+		return nil, fmt.Errorf("%s: %w; the file system must support extended attributes, which hold the objects' ETags: give a directory on "+
+			"another one", root, err)
 	}
 	opts := posix.PosixOpts{CopyObjectThreshold: 5 << 30, Concurrency: 256}
 	opts.SetNewFilePerm(0o600) // the gateway sets it past the umask

@@ -32,13 +32,13 @@ const retention = 10 * 365 * 24 * time.Hour
 // namespace when it is made, so that they can be used from the first moment.
 func searchAttributes() map[string]enumspb.IndexedValueType {
 	return map[string]enumspb.IndexedValueType{
-		"TnamlExperiment":   enumspb.INDEXED_VALUE_TYPE_KEYWORD,
-		"TnamlTasks":        enumspb.INDEXED_VALUE_TYPE_KEYWORD_LIST,
-		"TnamlStrategy":     enumspb.INDEXED_VALUE_TYPE_KEYWORD,
-		"TnamlStatus":       enumspb.INDEXED_VALUE_TYPE_KEYWORD,
-		"TnamlSeed":         enumspb.INDEXED_VALUE_TYPE_INT,
-		"TnamlTrials":       enumspb.INDEXED_VALUE_TYPE_INT,
-		"TnamlBest": enumspb.INDEXED_VALUE_TYPE_DOUBLE,
+		"TnamlExperiment": enumspb.INDEXED_VALUE_TYPE_KEYWORD,
+		"TnamlTasks":      enumspb.INDEXED_VALUE_TYPE_KEYWORD_LIST,
+		"TnamlStrategy":   enumspb.INDEXED_VALUE_TYPE_KEYWORD,
+		"TnamlStatus":     enumspb.INDEXED_VALUE_TYPE_KEYWORD,
+		"TnamlSeed":       enumspb.INDEXED_VALUE_TYPE_INT,
+		"TnamlTrials":     enumspb.INDEXED_VALUE_TYPE_INT,
+		"TnamlBest":       enumspb.INDEXED_VALUE_TYPE_DOUBLE,
 	}
 }
 
@@ -121,10 +121,12 @@ func startTemporal(dir string, p *ports, logName string) (temporal.Server, error
 			string(primitives.MatchingService): service(p.matching, 0),
 			string(primitives.WorkerService):   service(p.worker, 0),
 		},
-		Archival:     config.Archival{History: config.HistoryArchival{State: "disabled"}, Visibility: config.VisibilityArchival{State: "disabled"}},
+		Archival: config.Archival{History: config.HistoryArchival{State: "disabled"},
+			Visibility: config.VisibilityArchival{State: "disabled"}},
 		PublicClient: config.PublicClient{HostPort: loopback(p.frontend)},
 		NamespaceDefaults: config.NamespaceDefaults{Archival: config.ArchivalNamespaceDefaults{
-			History: config.HistoryArchivalNamespaceDefaults{State: "disabled"}, Visibility: config.VisibilityArchivalNamespaceDefaults{State: "disabled"},
+			History:    config.HistoryArchivalNamespaceDefaults{State: "disabled"},
+			Visibility: config.VisibilityArchivalNamespaceDefaults{State: "disabled"},
 		}},
 	}
 	server, err := temporal.NewServer(

@@ -60,7 +60,7 @@ func BuildBinary(ctx context.Context, cache string, progress func(string)) (stri
 	if err != nil {
 		return "", fmt.Errorf("waiting for another build in %s: %w", cache, err)
 	}
-	defer lock.Close() //nolint:errcheck // released with the process at the latest
+	defer lock.Close()
 	if used(binary) {
 		return binary, nil // built while we waited
 	}
@@ -81,7 +81,7 @@ func build(ctx context.Context, source, binary string, progress func(string)) er
 	progress("building the dev stack: the first time this takes several minutes")
 	started := time.Now()
 	tmp := binary + ".new"
-	defer os.Remove(tmp) //nolint:errcheck // renamed when all went well
+	defer os.Remove(tmp)
 	// -v names each package as it is compiled.
 	cmd := exec.CommandContext(ctx, "go", "build", "-v", "-ldflags=-s -w", "-o", tmp, ".")
 	cmd.Dir = source
@@ -155,7 +155,8 @@ func findSource() (string, error) {
 			return dir, nil
 		}
 	}
-	return "", fmt.Errorf("the sources of the dev stack (deploy/devstack) are not found: run inside tnaml's repository, or set %s to a built one", BinaryEnv)
+	return "", fmt.Errorf("the sources of the dev stack (deploy/devstack) are not found: run inside tnaml's repository, or set %s to a "+
+		"built one", BinaryEnv)
 }
 
 // digest identifies the sources and the toolchain.

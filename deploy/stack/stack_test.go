@@ -78,7 +78,8 @@ func TestLifecycle(t *testing.T) {
 	if *attached != a {
 		t.Errorf("attached to %v, started %v", attached, a)
 	}
-	if _, err := stack.Start(t.Context(), stack.Options{Dir: dir, Cache: cache(t)}); !errors.Is(err, stack.ErrHeld) || !strings.Contains(err.Error(), fmt.Sprint(a.PID)) {
+	if _, err := stack.Start(t.Context(), stack.Options{Dir: dir, Cache: cache(t)}); !errors.Is(err, stack.ErrHeld) ||
+		!strings.Contains(err.Error(), fmt.Sprint(a.PID)) {
 		t.Errorf("a second stack on the directory: %v", err)
 	}
 
@@ -95,7 +96,8 @@ func TestLifecycle(t *testing.T) {
 				t.Errorf("after %d restarts: %v", i, err)
 			}
 		}
-		if _, err := c.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: fmt.Sprintf("w%d", i), TaskQueue: "none"}, "Nothing"); err != nil {
+		if _, err := c.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: fmt.Sprintf("w%d", i), TaskQueue: "none"},
+			"Nothing"); err != nil {
 			t.Fatal(err)
 		}
 		for k := range i + 1 {
@@ -204,7 +206,7 @@ func waitGone(t *testing.T, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer lock.Close() //nolint:errcheck // a test
+	defer lock.Close()
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		if syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
 			return
@@ -286,7 +288,8 @@ func TestAddressesHideTheSecret(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range []string{fmt.Sprintf("%v %+v %#v %s", a, a, a, a), fmt.Sprintf("%v %+v %#v", &a, &a, &a), string(encoded), logged.String()} {
+	for _, s := range []string{fmt.Sprintf("%v %+v %#v %s", a, a, a, a), fmt.Sprintf("%v %+v %#v", &a, &a, &a), string(encoded),
+		logged.String()} {
 		if strings.Contains(s, secret) {
 			t.Error(s)
 		}

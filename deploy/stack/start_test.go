@@ -154,7 +154,8 @@ func TestNoProgram(t *testing.T) {
 	t.Run("no toolchain", func(t *testing.T) {
 		t.Setenv(stack.BinaryEnv, "")
 		t.Setenv("PATH", t.TempDir())
-		if _, err := stack.BuildBinary(t.Context(), t.TempDir(), nil); err == nil || !strings.Contains(err.Error(), stack.BinaryEnv) || !strings.Contains(err.Error(), "install Go") {
+		if _, err := stack.BuildBinary(t.Context(), t.TempDir(), nil); err == nil || !strings.Contains(err.Error(), stack.BinaryEnv) ||
+			!strings.Contains(err.Error(), "install Go") {
 			t.Errorf("%v", err)
 		}
 	})

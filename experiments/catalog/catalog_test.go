@@ -166,7 +166,8 @@ func TestPlans(t *testing.T) {
 			"pretrain/multitask/s1 small 30", "pretrain/short/s4 small-short 3", "pretrain/named/s1 other 6",
 		}},
 		{
-			KindPretrain, `{"experiment":"small","pretrain_seed":7,"pretrain_trials":5,"controller":"mine","pretrain":["no-task-embedding"],"pretrain_tasks":["a"]}`,
+			KindPretrain, `{"experiment":"small","pretrain_seed":7,"pretrain_trials":5,"controller":"mine",` +
+				`"pretrain":["no-task-embedding"],"pretrain_tasks":["a"]}`,
 			[]string{"pretrain/no-task-embedding/s7 mine-no-task-embedding 5"},
 		},
 		{KindTransfer, `{"experiment":"small","seeds":[3],"arms":["random","naml","transfer"]}`, []string{
@@ -174,7 +175,8 @@ func TestPlans(t *testing.T) {
 			`transfer/d/random/s3 random "" 5`, `transfer/d/naml/s3 naml "" 5`, `transfer/d/transfer/s3 naml "small" 5`,
 		}},
 		// What starts from a pretraining starts, without one, from its published controller.
-		{KindTransfer, `{"experiment":"small","seeds":[3],"tasks":["d"],"arms":["transfer","single-architecture","brief","published"],"controller":"best@2"}`, []string{
+		{KindTransfer, `{"experiment":"small","seeds":[3],"tasks":["d"],"arms":["transfer","single-architecture","brief","published"],` +
+			`"controller":"best@2"}`, []string{
 			`transfer/d/transfer/s3 naml "best@2" 5`, `transfer/d/single-architecture/s3 fixed "best-no-task-embedding@2" 5`,
 			`transfer/d/brief/s3 naml "best-short@2" 5`, `transfer/d/published/s3 naml "theirs@3" 5`,
 		}},
@@ -183,12 +185,14 @@ func TestPlans(t *testing.T) {
 			"pretrain/multitask/s1 small 30", "pretrain/no-task-embedding/s1 small-no-task-embedding 30",
 			`transfer/c/transfer/s1 naml "multitask" 10`, `transfer/c/no-task-embedding/s1 naml "no-task-embedding" 10`,
 		}},
-		{KindExperiment, `{"experiment":"small","seeds":[1],"tasks":["d"],"arms":["random",{"name":"new","from":"named"},"trpo"],"pretrain_seed":5}`, []string{
+		{KindExperiment, `{"experiment":"small","seeds":[1],"tasks":["d"],"arms":["random",{"name":"new","from":"named"},"trpo"],` +
+			`"pretrain_seed":5}`, []string{
 			"pretrain/named/s5 other 6", `transfer/d/random/s1 random "" 5`, `transfer/d/new/s1 naml "named" 5`, `transfer/d/trpo/s1 naml "" 5`,
 		}},
 		// A list by its name; an arm that is written out replaces the experiment's.
 		{KindExperiment, `{"experiment":"small","seeds":[1],"tasks":["d"],"arms":["default"]}`, []string{
-			"pretrain/multitask/s1 small 30", `transfer/d/random/s1 random "" 5`, `transfer/d/naml/s1 naml "" 5`, `transfer/d/transfer/s1 naml "multitask" 5`,
+			"pretrain/multitask/s1 small 30", `transfer/d/random/s1 random "" 5`, `transfer/d/naml/s1 naml "" 5`,
+			`transfer/d/transfer/s1 naml "multitask" 5`,
 		}},
 		{KindExperiment, `{"experiment":"small","seeds":[1],"tasks":["d"],"arms":[{"name":"naml","strategy":"random"}]}`, []string{
 			`transfer/d/naml/s1 random "" 5`,
@@ -239,7 +243,8 @@ func TestSettingsOfSteps(t *testing.T) {
 	}
 	// A run's settings take the place of the experiment's, under those of the arms.
 	p = plan(t, KindExperiment, `{"experiment":"small","arms":["trpo","brief"],"settings":{"naml":{"baseline":{"decay":0.1,"floor":0.2}}}}`)
-	for i, want := range []string{`{"baseline":{"decay":0.1,"floor":0.2},"policy_gradient":{"method":"trpo"}}`, `{"baseline":{"decay":0.5,"floor":0.2}}`} {
+	for i, want := range []string{`{"baseline":{"decay":0.1,"floor":0.2},"policy_gradient":{"method":"trpo"}}`,
+		`{"baseline":{"decay":0.5,"floor":0.2}}`} {
 		if got := string(p.Searches[i].Settings); got != want {
 			t.Errorf("%s, want %s", got, want)
 		}
@@ -264,7 +269,8 @@ func TestSpecsRefuse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p, err := MakePlan(KindExperiment, pretrainOnly, []byte(`{"experiment":"p"}`)); err != nil || len(p.Pretrain) != 2 || len(p.Searches) != 0 {
+	if p, err := MakePlan(KindExperiment, pretrainOnly, []byte(`{"experiment":"p"}`)); err != nil || len(p.Pretrain) != 2 ||
+		len(p.Searches) != 0 {
 		t.Errorf("pretrainings alone: %+v, %v", p, err)
 	}
 	for _, c := range []struct {
@@ -274,28 +280,35 @@ func TestSpecsRefuse(t *testing.T) {
 		want []string
 	}{
 		{e, KindTransfer, `{"experiment":"small","trails":5,"armz":[],"seeds":"1","trials":0}`, []string{
-			`unknown field "armz"`, `unknown field "trails"`, "known fields: experiment, allow_overlap, arms", `"seeds" is "1": it must be a list of whole numbers`,
+			`unknown field "armz"`, `unknown field "trails"`, "known fields: experiment, allow_overlap, arms",
+			`"seeds" is "1": it must be a list of whole numbers`,
 		}},
-		{e, KindTransfer, `{"experiment":"small","arms":["rnd","random","random"],"tasks":["a",""],"trials":0,"seeds":[1,1],"controller":"a b"}`, []string{
-			`unknown arm "rnd" (known: random, naml, transfer`, `names "random" twice`, `the target "a" is a pretraining task too`, `"allow_overlap"`, `"trials" is 0`,
-			"twice", `"controller" is "a b"`, "empty name",
-		}},
-		{e, KindExperiment, `{"experiment":"small","arms":[{"name":"X","strategy":"grid","from":"a b"},{"strategy":"random"},{"name":"r","strategy":"random","from":"short"},""]}`, []string{
-			`the arm's name "X" must be lower-case`, `unknown strategy "grid" (known: random, naml, fixed)`, `starts from "a b"`, `"arms"[1] has an empty name`,
+		{e, KindTransfer, `{"experiment":"small","arms":["rnd","random","random"],"tasks":["a",""],"trials":0,"seeds":[1,1],"controller":"a b"}`,
+			[]string{
+				`unknown arm "rnd" (known: random, naml, transfer`, `names "random" twice`, `the target "a" is a pretraining task too`,
+				`"allow_overlap"`, `"trials" is 0`,
+				"twice", `"controller" is "a b"`, "empty name",
+			}},
+		{e, KindExperiment, `{"experiment":"small","arms":[{"name":"X","strategy":"grid","from":"a b"},{"strategy":"random"},` +
+			`{"name":"r","strategy":"random","from":"short"},""]}`, []string{
+			`the arm's name "X" must be lower-case`, `unknown strategy "grid" (known: random, naml, fixed)`, `starts from "a b"`,
+			`"arms"[1] has an empty name`,
 			`the arm "r" starts from "short", but its strategy "random" starts from none`, `"arms"[3] has an empty name`,
 		}},
 		{e, KindExperiment, `{"experiment":"small","arms":[{"nam":"x"},3]}`, []string{
 			`"arms[0]"`, `unknown field "nam"`, "known fields: name, strategy, settings, from", `"arms[1]"`,
 		}},
-		{e, KindExperiment, `{"experiment":"small","arms":[{"name":"x","settings":{"baseline":{"decay":9}}},{"name":"y","strategy":"fixed"}]}`, []string{
-			`the "settings" of the arm "x": baseline: decay 9`, `the "settings" of the arm "y": no "architecture"`,
-		}},
+		{e, KindExperiment, `{"experiment":"small","arms":[{"name":"x","settings":{"baseline":{"decay":9}}},{"name":"y","strategy":"fixed"}]}`,
+			[]string{
+				`the "settings" of the arm "x": baseline: decay 9`, `the "settings" of the arm "y": no "architecture"`,
+			}},
 		{e, KindExperiment, `{"experiment":"small","arms":[]}`, []string{`"arms" is empty (known: random`}},
 		{e, KindExperiment, `{"experiment":"small","settings":{"naml":{"baseline":{"decay":7},"x":1}}}`, []string{`"settings"`, `"x"`}},
 		{e, KindExperiment, `{"experiment":"small","settings":{"baseline":{"decay":7}}}`, []string{
 			`"settings"`, `unknown strategy "baseline" (known: random, naml`,
 		}},
-		{e, KindExperiment, `{"experiment":"small","arms":["x"],"pretrain_trials":-1,"pretrain_tasks":["c"],"lag":0,"trial_timeout":"soon","space":""}`, []string{
+		{e, KindExperiment, `{"experiment":"small","arms":["x"],"pretrain_trials":-1,"pretrain_tasks":["c"],"lag":0,` +
+			`"trial_timeout":"soon","space":""}`, []string{
 			`unknown arm "x"`, `"pretrain_trials" is -1`, `target "c"`, `"lag" is 0`, `"trial_timeout"`, `"space"`,
 		}},
 		{e, KindPretrain, `{"experiment":"small","pretrain":["x"],"pretrain_tasks":[]}`, []string{
@@ -325,7 +338,8 @@ func TestSpecsRefuse(t *testing.T) {
 	if _, err := MakePlan(KindExperiment, e, []byte(`{"experiment":"small","pretrain_tasks":["c"],"allow_overlap":true}`)); err != nil {
 		t.Errorf("an overlap that was asked for: %v", err)
 	}
-	for raw, want := range map[string]string{`{}`: `no "experiment"`, `{"experiment":3}`: "demo", `[`: "not a JSON object", `{"experiment":""}`: "name an experiment"} {
+	for raw, want := range map[string]string{`{}`: `no "experiment"`, `{"experiment":3}`: "demo", `[`: "not a JSON object",
+		`{"experiment":""}`: "name an experiment"} {
 		if _, err := ExperimentOf([]byte(raw)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %q is not in: %v", raw, want, err)
 		}
@@ -361,11 +375,14 @@ name: again
 	for _, want := range []string{
 		`line 1: the name "Bad Name"`, `line 2: unknown field "colour" of the experiment (known: allow_overlap, benchmark`,
 		`line 5: "parallel" is 3`, `line 6: "seeds" holds 1 twice`, `line 6: "seeds" holds -2`, `line 6: "seeds" holds x`,
-		`line 7: "trial_timeout" is soon`, `line 8: "settings": baseline: decay 9`, `line 8: unknown field "best" of "settings", which are by strategy (known: fixed, naml, random)`,
-		`line 11: "tasks" holds "a" twice`, `line 12: "trials" is none`, `line 13: unknown field "sed"`, `line 14: "pretrain" holds "multitask" twice`,
+		`line 7: "trial_timeout" is soon`, `line 8: "settings": baseline: decay 9`,
+		`line 8: unknown field "best" of "settings", which are by strategy (known: fixed, naml, random)`,
+		`line 11: "tasks" holds "a" twice`, `line 12: "trials" is none`, `line 13: unknown field "sed"`,
+		`line 14: "pretrain" holds "multitask" twice`,
 		`line 14: unknown strategy "grid"`, `line 14: the controller's name "A"`, `line 15: "transfer" lacks "trials"`,
 		`line 16: the target "b" is a pretraining task too, in line 11`, `line 17: a budget for "z"`, `line 17: "c" is 0`,
-		`line 18: unknown arm "magic" (known: random`, `line 18: "arms" holds "random" twice`, `line 18: the arm's name "X"`, `line 18: "settings" is 3`,
+		`line 18: unknown arm "magic" (known: random`, `line 18: "arms" holds "random" twice`, `line 18: the arm's name "X"`,
+		`line 18: "settings" is 3`,
 		`line 19: "baseline" is "naml", which is none of the arms`, `line 20: "against" is "the-best", which is none`,
 		`line 21: "nights" is 0`, `line 22: unknown field "policy"`, `line 23: "name" is there twice, in line 1 already`,
 	} {
@@ -382,11 +399,14 @@ name: again
 		"name: x\n":                          "nothing to do",
 		"name: x\n  y: [":                    "line",
 		"space: x\ntransfer:\n  trials: 1\n": `line 1: no "name"`,
-		"name: x\ntransfer: {tasks: [a], trials: 1}\n":                                              `line 2: the arm "transfer" starts from the pretraining "multitask": give "pretrain"`,
-		"name: x\ntransfer: {tasks: [a], trials: 1, arms: [random, single-architecture]}":           `the arm "single-architecture" starts from the pretraining "no-task-embedding"`,
-		"name: x\ntransfer: {tasks: [a], trials: 1, arms: []}\n":                                    `line 2: "arms" is empty`,
-		"name: x\ntransfer: {tasks: [a], trials: 1, arms: {a: 1}}\n":                                `line 2: "arms" is a mapping, it must be a list of arms`,
-		"name: x\npretrain: {tasks: [a], trials: 1}\n":                                              `line 2: "pretrain" is a mapping, it must be a list of pretrainings`,
+		"name: x\ntransfer: {tasks: [a], trials: 1}\n": `line 2: the arm "transfer" starts from the pretraining "multitask": give "pretrain"`,
+		"name: x\ntransfer: {tasks: [a], trials: 1, arms: [random, " +
+			"single-architecture]}": `the arm "single-architecture" starts from the pretraining "no-task-embedding"`,
+		"name: x\ntransfer: {tasks: [a], trials: 1, arms: []}\n": `line 2: "arms" is empty`,
+		"name: x\ntransfer: {tasks: [a], trials: 1, arms: {a: 1}}\n": `line 2: "arms" is a mapping, ` +
+			`it must be a list of arms`,
+		"name: x\npretrain: {tasks: [a], " +
+			"trials: 1}\n": `line 2: "pretrain" is a mapping, it must be a list of pretrainings`,
 		"name: x\npretrain: [{tasks: [a], trials: 1}, {tasks: [a], trials: 1}]\n":                   `line 2: the pretraining's name ""`,
 		"name: x\npretrain: [{tasks: [a], trials: 1}]\n---\nname: y\n":                              "second document: one experiment a file",
 		"name: x\npretrain: &p [{tasks: [a], trials: 1}]\n":                                         "write it out",
@@ -417,7 +437,8 @@ func FuzzParse(f *testing.F) {
 		}
 		// What is accepted can be run.
 		for _, k := range Kinds() {
-			if _, err := MakePlan(k, e, fmt.Appendf(nil, `{"experiment":%q}`, e.Name)); err != nil && !strings.Contains(err.Error(), "has no") && !strings.Contains(err.Error(), "more than") {
+			if _, err := MakePlan(k, e, fmt.Appendf(nil, `{"experiment":%q}`, e.Name)); err != nil && !strings.Contains(err.Error(), "has no") &&
+				!strings.Contains(err.Error(), "more than") {
 				t.Errorf("%s: %v\n%s", k, err, b)
 			}
 		}

@@ -35,8 +35,10 @@ func experiment(t testing.TB) *study.Study {
 		Cards: []study.Card{{Task: "prog_opinion", Card: opinions.Card}},
 	}
 	s.Arms = []study.Arm{
-		{Name: "random", Strategy: strategy.Random}, {Name: "naml", Strategy: strategy.NAML}, {Name: "transfer", Strategy: strategy.NAML, From: "multitask"},
-		{Name: "no-task-embedding", Strategy: strategy.NAML, From: "no-task-embedding"}, {Name: "ppo", Strategy: strategy.NAML}, {Name: "unused", Strategy: strategy.NAML},
+		{Name: "random", Strategy: strategy.Random}, {Name: "naml", Strategy: strategy.NAML},
+		{Name: "transfer", Strategy: strategy.NAML, From: "multitask"},
+		{Name: "no-task-embedding", Strategy: strategy.NAML, From: "no-task-embedding"}, {Name: "ppo", Strategy: strategy.NAML},
+		{Name: "unused", Strategy: strategy.NAML},
 	}
 	s.Baseline, s.Against = "random", "transfer"
 	worlds := []world{{"airline", .81, .2}, {"us_economy", .7, .2}, {"sst", .8, .2}}
@@ -47,7 +49,8 @@ func experiment(t testing.TB) *study.Study {
 	for _, w := range []world{spam, opinion} {
 		for seed := range uint64(2) {
 			for head, arm := range s.Arms[:4] {
-				sim := simulate(t, "small-1/transfer/"+w.name+"/"+arm.Name+"/s"+string(rune('1'+seed)), arm.Strategy, seed+1, []world{w}, 120, max(head-1, 0)*150)
+				sim := simulate(t, "small-1/transfer/"+w.name+"/"+arm.Name+"/s"+string(rune('1'+seed)), arm.Strategy, seed+1, []world{w}, 120,
+					max(head-1, 0)*150)
 				s.Ledgers = append(s.Ledgers, ledger(sim, study.Transfer, w.name, arm.Name))
 			}
 		}
@@ -56,7 +59,8 @@ func experiment(t testing.TB) *study.Study {
 		sim := simulate(t, "small-1/transfer/"+spam.name+"/"+arm+"/s1", strategy.NAML, 1, []world{spam}, 80, 0)
 		s.Ledgers = append(s.Ledgers, ledger(sim, study.Transfer, spam.name, arm))
 	}
-	failed := study.Ledger{Phase: study.Transfer, Task: spam.name, Arm: "naml", Seed: 9, Search: "small-1/nine", Status: "failed", Reason: "no luck", Budget: 120}
+	failed := study.Ledger{Phase: study.Transfer, Task: spam.name, Arm: "naml", Seed: 9, Search: "small-1/nine", Status: "failed",
+		Reason: "no luck", Budget: 120}
 	s.Ledgers = append(s.Ledgers, failed)
 	s.Sort()
 	return s
@@ -83,10 +87,12 @@ func TestExperimentGolden(t *testing.T) {
 func TestExperimentPage(t *testing.T) {
 	page := experimentPage(t, experiment(t))
 	for _, want := range []string{
-		"Trials to the final validation accuracy-top10 of random search", "Test accuracy-top10 at a fixed budget", "transfer against each other arm",
+		"Trials to the final validation accuracy-top10 of random search", "Test accuracy-top10 at a fixed budget",
+		"transfer against each other arm",
 		"the paper&#39;s figure", "4,815", "Validation accuracy-top10 at the end", "first ten trials",
 		"Cosine similarity of the task embeddings", "0.60", "modal architecture", "Choice of the module over the trials", "ppo", "reinforce",
-		"transfer needs", "times fewer trials than random search", "new tasks", "small-1/nine failed: no luck", "prog_opinion", "{&#34;experiment&#34;:&#34;small&#34;}",
+		"transfer needs", "times fewer trials than random search", "new tasks", "small-1/nine failed: no luck", "prog_opinion",
+		"{&#34;experiment&#34;:&#34;small&#34;}",
 	} {
 		if !strings.Contains(page, want) && !strings.Contains(page, strings.ReplaceAll(want, "&#39;", "'")) {
 			t.Errorf("%q is not in the page", want)
@@ -157,7 +163,8 @@ func TestExperimentFigures(t *testing.T) {
 			}
 		}
 	}
-	if got := strings.Join(titles, ", "); got != "Test budget, Test after trials, Validation budget, Trials budget, Mean budget, transfer wins" {
+	const want = "Test budget, Test after trials, Validation budget, Trials budget, Mean budget, transfer wins"
+	if got := strings.Join(titles, ", "); got != want {
 		t.Errorf("tables %s", got)
 	}
 	// At the whole budget the fixed one is the end.
@@ -203,7 +210,8 @@ func TestCells(t *testing.T) {
 		{Arm: "d"},
 	}}
 	got := estimates(row, scaleOf(&space.Space{}), func(c study.Cell) metrics.Estimate { return c.Test })
-	want := []Cell{{Text: "90.00 ± 2.00", Marked: true}, {Text: "88.50 ± 0.10", Marked: true}, {Text: "87.00 ± 10.00", Marked: true}, {Text: "no model"}}
+	want := []Cell{{Text: "90.00 ± 2.00", Marked: true}, {Text: "88.50 ± 0.10", Marked: true}, {Text: "87.00 ± 10.00", Marked: true},
+		{Text: "no model"}}
 	if !slices.Equal(got, want) {
 		t.Errorf("%+v", got)
 	}
@@ -223,10 +231,12 @@ func TestTablesFollowTheArms(t *testing.T) {
 	for i := range s.Ledgers {
 		s.Ledgers[i].Arm = strings.NewReplacer("random", "dice", "transfer", "ours", "naml", "theirs").Replace(s.Ledgers[i].Arm)
 	}
-	s.Arms = []study.Arm{{Name: "theirs", Strategy: strategy.NAML}, {Name: "ours", Strategy: strategy.NAML}, {Name: "dice", Strategy: strategy.Random}}
+	s.Arms = []study.Arm{{Name: "theirs", Strategy: strategy.NAML}, {Name: "ours", Strategy: strategy.NAML},
+		{Name: "dice", Strategy: strategy.Random}}
 	s.Baseline, s.Against = "theirs", "ours"
 	tables := Tables(s)
-	if got := columns(tables[0]); got != "theirs ours dice no-task-embedding reinforce ppo" && got != "theirs ours dice no-task-embedding ppo reinforce" {
+	if got := columns(tables[0]); got != "theirs ours dice no-task-embedding reinforce ppo" &&
+		got != "theirs ours dice no-task-embedding ppo reinforce" {
 		t.Errorf("columns %s", got)
 	}
 	if !strings.Contains(tables[3].Title, "accuracy-top10 of theirs,") ||
@@ -277,7 +287,8 @@ func TestExperimentData(t *testing.T) {
 		}
 		Study study.Study
 	}
-	if err := json.Unmarshal(b.Bytes(), &back); err != nil || len(back.Table) != 2 || len(back.Table[0].Arms) != 6 || len(back.Study.Ledgers) != len(s.Ledgers) {
+	if err := json.Unmarshal(b.Bytes(), &back); err != nil || len(back.Table) != 2 || len(back.Table[0].Arms) != 6 ||
+		len(back.Study.Ledgers) != len(s.Ledgers) {
 		t.Errorf("%+v, %v", back.Table, err)
 	}
 }
@@ -291,7 +302,8 @@ func TestExperimentRefuses(t *testing.T) {
 	s := experiment(t)
 	s.Ledgers[1].Trials[3].Validation = 7
 	s.Ledgers[2].Trials[4].Actions = nil
-	if err := WriteExperiment(&b, s, ""); err == nil || !strings.Contains(err.Error(), "it diverged with a validation accuracy of 7") || !strings.Contains(err.Error(), "0 actions") {
+	if err := WriteExperiment(&b, s, ""); err == nil || !strings.Contains(err.Error(), "it diverged with a validation accuracy of 7") ||
+		!strings.Contains(err.Error(), "0 actions") {
 		t.Errorf("a bad study: %v", err)
 	}
 	if b.Len() > 0 {

@@ -150,14 +150,13 @@ func TestTwoObjectives(t *testing.T) {
 	}
 	in := Input{Searches: []Search{knobs(strategy.Random, 1, 60, true), other}}
 	v, err := newView(in)
-	if err != nil || len(v.Tasks) != 2 || v.Tasks[0].Name != "server · latency_ms" ||
-		v.Tasks[1].Name != "server · accuracy" || len(v.Matches) != 0 {
+	if err != nil || len(v.Tasks) != 2 || v.Tasks[0].Name != "server · latency_ms" || v.Tasks[1].Name != "server · accuracy" ||
+		len(v.Matches) != 0 {
 		t.Fatalf("%v: %+v", err, v.Tasks)
 	}
 	got := body(page(t, in))
-	for _, want := range []string{
-		"validation objective-top10</th>", "Test accuracy-top10, %</figcaption>", "Test latency_ms-top10</figcaption>", " %</td>",
-	} {
+	for _, want := range []string{"validation objective-top10</th>", "Test accuracy-top10, %</figcaption>",
+		"Test latency_ms-top10</figcaption>", " %</td>"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("the page lacks %q", want)
 		}
@@ -262,8 +261,8 @@ func TestDataOfAnyObjective(t *testing.T) {
 	if err := json.Unmarshal(b.Bytes(), &d); err != nil {
 		t.Fatal(err)
 	}
-	r, trials := d.Results[0], in.Searches[0].Trials
-	if r.Tested || r.Validation.Mean <= 12 || trials[r.Best[0]].Validation > trials[r.Best[9]].Validation {
+	if r := d.Results[0]; r.Tested || r.Validation.Mean <= 12 ||
+		in.Searches[0].Trials[r.Best[0]].Validation > in.Searches[0].Trials[r.Best[9]].Validation {
 		t.Errorf("%+v", r)
 	}
 }
@@ -278,8 +277,8 @@ func TestScale(t *testing.T) {
 		{sc.Estimate(metrics.Estimate{Mean: 1234.5, Error: 56}), "1234 ± 56"}, {sc.Estimate(metrics.Estimate{Mean: 1234.5}), "1234 ± 0"},
 		{loss.Estimate(metrics.Estimate{Mean: .43219, Error: .0123}), "0.432 ± 0.012"},
 		{sc.Estimate(metrics.Estimate{Mean: 3e-9, Error: 1e-10}), "3e-09 ± 1e-10"},
-		{loss.Gap(-.01), "0.01"}, {f1.Gap(.01), "1.00"},
-		{f1.difference(-.0023), "-0.23"}, {f1.difference(.0044), "+0.44"}, {loss.difference(.5), "+0.5"},
+		{loss.Gap(-.01), "0.01"}, {f1.Gap(.01), "1.00"}, {f1.difference(-.0023), "-0.23"}, {f1.difference(.0044), "+0.44"},
+		{loss.difference(.5), "+0.5"},
 	} {
 		if c.got != c.want {
 			t.Errorf("%s, want %s", c.got, c.want)

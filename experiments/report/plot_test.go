@@ -86,8 +86,8 @@ func TestExtent(t *testing.T) {
 		falling[i] = 150 - float64(i)
 	}
 	latency := scale{Objective: space.Objective{Metric: "latency", Direction: space.Minimise}}
-	b = extent([]series{{line: line(falling...)}, {line: line(140, 120)}}, latency)
-	if b.right != 29 || math.Abs(b.low-(120-1.68)) > 1e-9 || math.Abs(b.high-149.68) > 1e-9 {
+	if b := extent([]series{{line: line(falling...)}, {line: line(140, 120)}}, latency); b.right != 29 || math.Abs(b.low-(120-1.68)) > 1e-9 ||
+		math.Abs(b.high-149.68) > 1e-9 {
 		t.Errorf("minimised: %v", b)
 	}
 	if b := extent([]series{{line: line(-5e-6, -5e-6)}}, latency); !(b.low < -5e-6 && b.high > -5e-6 && b.high-b.low < 2e-7) {
@@ -204,7 +204,8 @@ func TestColours(t *testing.T) {
 	}
 	light := theme(t, pageCSS[:dark], nil)
 	for name, colour := range map[string]map[string][3]float64{
-		"light": light, "dark": theme(t, pageCSS[dark:dark+strings.Index(pageCSS[dark:], "* {")], light), "paper": theme(t, pageCSS[paper:], light),
+		"light": light, "dark": theme(t, pageCSS[dark:dark+strings.Index(pageCSS[dark:], "* {")], light),
+		"paper": theme(t, pageCSS[paper:], light),
 	} {
 		for _, page := range []string{"paper", "panel"} {
 			for _, text := range []string{"ink", "soft"} {

@@ -85,7 +85,8 @@ func TestEqualBytes(t *testing.T) {
 	}
 }
 
-var external = regexp.MustCompile(`(?i)<(script|link|img|iframe|object|embed|base|image)\b|\bsrc=|(href|action)="[^#]|url\(|@import|\bon\w+="`)
+var external = regexp.MustCompile(`(?i)<(script|link|img|iframe|object|embed|base|image)\b|\bsrc=|(href|action)="[^#]|url\(|` +
+	`@import|\bon\w+="`)
 
 // The page is well-formed, needs nothing from elsewhere, has each id once, and
 // no reference to an id that is not there; nothing of the input becomes markup.
@@ -219,7 +220,8 @@ func TestValidate(t *testing.T) {
 			continue
 		}
 		for _, want := range []string{
-			`search "sms_spam-random-s1": trial 3: task 1 of 1`, "trial 2: stands after trial 4", "that of a validation accuracy of 1.5 is 1.5", "accuracy: +Inf is no value",
+			`search "sms_spam-random-s1": trial 3: task 1 of 1`, "trial 2: stands after trial 4", "that of a validation accuracy of 1.5 is 1.5",
+			"accuracy: +Inf is no value",
 			"3 actions for 12 choices", `choice "fine_tune" has no option 2 of 2`, `search "sms_spam-transfer-s1": 495 more problems`,
 		} {
 			if !strings.Contains(err.Error(), want) {
@@ -235,7 +237,8 @@ func (brokenWriter) Write([]byte) (int, error) { return 0, errors.New("no space 
 
 func TestWriteErrors(t *testing.T) {
 	for name, write := range map[string]func(io.Writer, Input) error{"Write": Write, "WriteCSV": WriteCSV, "WriteJSON": WriteJSON} {
-		if err := write(brokenWriter{}, realistic(t)); err == nil || !strings.Contains(err.Error(), "writing") || !strings.Contains(err.Error(), "no space left") {
+		if err := write(brokenWriter{}, realistic(t)); err == nil || !strings.Contains(err.Error(), "writing") ||
+			!strings.Contains(err.Error(), "no space left") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -318,7 +321,8 @@ func TestManyClassesAreFolded(t *testing.T) {
 	}
 	in.Cards = []Card{card}
 	html := page(t, in)
-	if n := strings.Count(html, ">class-"); n != 30 || !strings.Contains(html, "… and 9,970 more") || !strings.Contains(html, ">class-24<") || !strings.Contains(html, ">class-9999<") {
+	if n := strings.Count(html, ">class-"); n != 30 || !strings.Contains(html, "… and 9,970 more") || !strings.Contains(html, ">class-24<") ||
+		!strings.Contains(html, ">class-9999<") {
 		t.Errorf("%d classes are on the page", n)
 	}
 }

@@ -71,11 +71,13 @@ func simulate(t testing.TB, name, by string, seed uint64, tasks []world, trials,
 		x.Test = min(1, math.Round(558*(accuracy-.004+noise()))/558)
 		switch {
 		case r.IntN(23) == 0:
-			x.Status, x.Reason = trainer.Diverged, []string{"loss not finite: NaN at step 41 of 400", "loss not finite: +Inf at step 7 of 100"}[r.IntN(2)]
+			x.Status, x.Reason = trainer.Diverged, []string{"loss not finite: NaN at step 41 of 400",
+				"loss not finite: +Inf at step 7 of 100"}[r.IntN(2)]
 		case r.IntN(90) == 0:
 			x.Status, x.Reason = trainer.OverMemory, "needs 2210.4 MiB, the limit is 2048.0 MiB"
 		}
-		c := search.Cost{Trial: i, CPUSeconds: math.Exp(4*r.Float64() - 1), Worker: []string{"a", "b", "c"}[r.IntN(3)], InstructionSet: "avx2", Cached: r.IntN(11) == 0}
+		c := search.Cost{Trial: i, CPUSeconds: math.Exp(4*r.Float64() - 1), Worker: []string{"a", "b", "c"}[r.IntN(3)], InstructionSet: "avx2",
+			Cached: r.IntN(11) == 0}
 		c.WallSeconds = 1.2 * c.CPUSeconds
 		if !x.OK() {
 			x.Validation, x.Test, x.Metrics = 0, 0, nil
@@ -93,14 +95,16 @@ var (
 	opinion  = world{"prog_opinion", .703, .22}
 	opinions = Card{"prog_opinion", data.Card{
 		Examples: 1162, Train: 930, Validation: 116, Test: 116, MajorityAccuracy: .4655, MeanCharacters: 101.4, MeanTokens: 17.23, Cut: 0,
-		Balance: 159.0 / 506, Evenness: .9034, Lengths: &data.Lengths{Min: 11, Q1: 72, Median: 101, Q3: 131, P95: 140, Max: 152}, Leaks: data.Leaks{TrainTest: 2},
+		Balance: 159.0 / 506, Evenness: .9034, Lengths: &data.Lengths{Min: 11, Q1: 72, Median: 101, Q3: 131, P95: 140, Max: 152},
+		Leaks:      data.Leaks{TrainTest: 2},
 		Duplicates: 31, Conflicts: 4, DistinctTokens: 4211, Vocabulary: 4211, WideVocabulary: 1804, Coverage: .8123,
 		Classes: []data.Class{
 			{Label: "positive", Train: 402, Validation: 50, Test: 54, Samples: []string{"I am all for it", "great news for everyone <3"}},
 			{Label: "neutral", Train: 398, Validation: 51, Test: 48, Samples: []string{"The vote is on Tuesday."}},
 			{Label: "negative", Train: 130, Validation: 15, Test: 14, Samples: []string{"what a mess & what a waste"}},
 		},
-		Options:  data.Options{Name: "prog_opinion", Seed: 1, MaxTokens: 512, Source: "Opinions on a programme, made up for this test", Licence: "CC0-1.0"},
+		Options: data.Options{Name: "prog_opinion", Seed: 1, MaxTokens: 512, Source: "Opinions on a programme, made up for this test",
+			Licence: "CC0-1.0"},
 		Warnings: []string{"4 examples have the text of another example and another label"},
 	}}
 )

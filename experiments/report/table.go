@@ -206,8 +206,8 @@ func againstTable(s *study.Study) Table {
 	}
 	t := Table{
 		Title: s.Against + " against each other arm: its wins, draws and losses, and its mean difference in " + what,
-		Note: "By " + what + " at the end of the budget; within two standard errors is a draw. " +
-			"The difference is " + sc.points() + sc.less() + ".",
+		Note: "By " + what + " at the end of the budget; within two standard errors is a draw. The difference is " + sc.points() + sc.less() +
+			".",
 		Columns: []Column{
 			{Name: "against"}, {Name: "wins", Number: true}, {Name: "draws", Number: true}, {Name: "losses", Number: true},
 			{Name: "tasks", Number: true}, {Name: "mean difference", Number: true},

@@ -44,7 +44,8 @@ func testConfig(t testing.TB, name string, tasks, lag int) Config {
 
 // testArchitecture is a child model of text-small.
 const testArchitecture = `{"module":"m-64","fine_tune":true,"hidden_layers":2.0,"hidden_size":64,"activation":"swish",
-	"normalisation":"none","dropout":0.2,"deep_learning_rate":0.03,"deep_regularisation":1e-4,"wide_learning_rate":1,"wide_regularisation":0,"steps":200}`
+	"normalisation":"none","dropout":0.2,"deep_learning_rate":0.03,"deep_regularisation":1e-4,
+	"wide_learning_rate":1,"wide_regularisation":0,"steps":200}`
 
 // result makes up a trial's outcome; every eleventh fails.
 func result(p Proposal) Trial {

@@ -44,10 +44,12 @@ type outer struct {
 
 func TestUnmarshal(t *testing.T) {
 	v := outer{Count: 3, Inner: inner{Rate: .5, Steps: 7}, Text: "kept", Hidden: "h"}
-	err := Unmarshal([]byte(`{"names":["a"],"inner":{"steps":8},"many":[{"rate":1}],"words":["x",1],"any":[1],"point":{"rate":2},"map":{"a":{"steps":1}},"text":null,"on":false,"Plain":"p","each":{"a":1}}`), &v)
+	err := Unmarshal([]byte(`{"names":["a"],"inner":{"steps":8},"many":[{"rate":1}],"words":["x",1],"any":[1],"point":{"rate":2},`+
+		`"map":{"a":{"steps":1}},"text":null,"on":false,"Plain":"p","each":{"a":1}}`), &v)
 	off := false
 	want := outer{
-		Names: []string{"a"}, Count: 3, Inner: inner{Rate: .5, Steps: 8}, Many: []inner{{Rate: 1}}, Words: []word{`"x"`, "1"}, Any: json.RawMessage("[1]"), Point: &inner{Rate: 2}, Map: map[string]inner{"a": {Steps: 1}},
+		Names: []string{"a"}, Count: 3, Inner: inner{Rate: .5, Steps: 8}, Many: []inner{{Rate: 1}}, Words: []word{`"x"`, "1"},
+		Any: json.RawMessage("[1]"), Point: &inner{Rate: 2}, Map: map[string]inner{"a": {Steps: 1}},
 		Text: "kept", On: &off, Plain: "p", Each: map[string]int{"a": 1}, Hidden: "h",
 	}
 	if err != nil || !reflect.DeepEqual(v, want) {
@@ -57,7 +59,8 @@ func TestUnmarshal(t *testing.T) {
 
 // Everything wrong comes together, always in the same words.
 func TestUnmarshalRefuses(t *testing.T) {
-	raw := []byte(`{"names":"a","count":1.5,"seed":-1,"share":"x","on":3,"text":[],"each":[],"inner":{"rate":"x","step":1,"steps":2},"many":[{},{"rat":1}],
+	raw := []byte(`{"names":"a","count":1.5,"seed":-1,"share":"x","on":3,"text":[],"each":[],"inner":{"rate":"x","step":1,` +
+		`"steps":2},"many":[{},{"rat":1}],
 		"words":["bad"],"point":{"x":1,"steps":"s"},"map":{"a":{"y":1}},"zebra":1,"Names":[],"any":{}}`)
 	const want = `unknown field "Names"
 unknown field "zebra"
@@ -83,7 +86,8 @@ known fields: names, count, seed, share, on, text, each, inner.rate, inner.steps
 		}
 	}
 	for raw, want := range map[string]string{
-		`{"seed":1}`: `unknown field "seed"` + "\nknown fields: count, names", `{"names":[1]}`: `"names" is [1]`, `null`: "null", `[]`: "not a JSON object",
+		`{"seed":1}`: `unknown field "seed"` + "\nknown fields: count, names", `{"names":[1]}`: `"names" is [1]`, `null`: "null",
+		`[]`:    "not a JSON object",
 		`{} {}`: "after top-level value", `{"count":`: "not a JSON object", ``: "not a JSON object",
 	} {
 		if err := Unmarshal([]byte(raw), &outer{}, "count", "names"); err == nil || !strings.Contains(err.Error(), want) {
@@ -93,7 +97,8 @@ known fields: names, count, seed, share, on, text, each, inner.rate, inner.steps
 	if err := Unmarshal([]byte(`{"x":1}`), &struct{}{}); err == nil || !strings.Contains(err.Error(), "known fields: none") {
 		t.Errorf("%v", err)
 	}
-	if err := Unmarshal([]byte(`{"inner":[`+strings.Repeat("1,", 60)+`1]}`), &outer{}); err == nil || !strings.Contains(err.Error(), "…: it must be an object") {
+	if err := Unmarshal([]byte(`{"inner":[`+strings.Repeat("1,", 60)+`1]}`), &outer{}); err == nil ||
+		!strings.Contains(err.Error(), "…: it must be an object") {
 		t.Errorf("%v", err)
 	}
 }

@@ -16,7 +16,8 @@ import (
 // ledger is a search with one trial for each accuracy, the test accuracy a tenth
 // below.
 func ledger(phase Phase, task, arm string, seed uint64, accuracies ...float64) Ledger {
-	l := Ledger{Phase: phase, Task: task, Arm: arm, Seed: seed, Status: "completed", Budget: len(accuracies), Search: fmt.Sprintf("%s-%s-%d", task, arm, seed)}
+	l := Ledger{Phase: phase, Task: task, Arm: arm, Seed: seed, Status: "completed", Budget: len(accuracies),
+		Search: fmt.Sprintf("%s-%s-%d", task, arm, seed)}
 	for i, a := range accuracies {
 		l.Trials = append(l.Trials, search.Trial{Trial: i, Status: trainer.OK, Reward: a, Validation: a, Test: a - .1})
 		l.Costs = append(l.Costs, search.Cost{Trial: i, CPUSeconds: float64(i + 1)})
@@ -38,7 +39,8 @@ func near(a, b float64) bool { return math.Abs(a-b) < 1e-9 }
 func TestTableByHand(t *testing.T) {
 	s := &Study{Baseline: "random", FixedBudgets: map[string]int{"a": 11}}
 	// Random ends at the mean of .50 … .59 = .545, after its tenth trial.
-	s.Ledgers = append(s.Ledgers, ledger(Transfer, "a", "random", 1, ramp(10, .5)...), ledger(Transfer, "a", "random", 2, ramp(10, .5)...), ledger(Transfer, "a", "random", 3, ramp(10, .5)...))
+	s.Ledgers = append(s.Ledgers, ledger(Transfer, "a", "random", 1, ramp(10, .5)...), ledger(Transfer, "a", "random", 2, ramp(10, .5)...),
+		ledger(Transfer, "a", "random", 3, ramp(10, .5)...))
 	// Seed 1: twelve trials at .60 reach it with the first (a mean over fewer models counts).
 	one := ramp(12, 0)
 	for i := range one {
@@ -68,7 +70,8 @@ func TestTableByHand(t *testing.T) {
 		}
 	}
 	first, _, _ := s.TrialsToBaseline(&s.Ledgers[3])
-	if want := metrics.Median([]float64{float64(first), 20, 13}); naml.ToBaseline != want || naml.Reached != 2 || naml.Compared != 3 || naml.Failed != 1 {
+	if want := metrics.Median([]float64{float64(first), 20, 13}); naml.ToBaseline != want || naml.Reached != 2 || naml.Compared != 3 ||
+		naml.Failed != 1 {
 		t.Errorf("naml %+v, want a median of %v", naml, want)
 	}
 	// The end: .6, the mean of .55 … .64 = .595, the mean of .22 … .31 = .265; 2 s.e.m. over the three.
@@ -132,13 +135,15 @@ func TestCompareByHand(t *testing.T) {
 
 // What is compared with what, where nobody says.
 func TestBaselineAndReference(t *testing.T) {
-	arms := []Arm{{Name: "a", Strategy: "naml"}, {Name: "b", Strategy: "random"}, {Name: "c", Strategy: "naml", From: "x"}, {Name: "d", Strategy: "random"}}
+	arms := []Arm{{Name: "a", Strategy: "naml"}, {Name: "b", Strategy: "random"}, {Name: "c", Strategy: "naml", From: "x"},
+		{Name: "d", Strategy: "random"}}
 	if BaselineOf(arms) != "b" || ReferenceOf(arms) != "c" ||
 		BaselineOf(arms[:1]) != "" || ReferenceOf(arms[:2]) != "a" || ReferenceOf(nil) != "" {
 		t.Error("the default baseline or reference")
 	}
 	s := &Study{Arms: arms, Against: "c", Ledgers: []Ledger{
-		ledger(Transfer, "t", "c", 1, ramp(10, .5)...), ledger(Transfer, "t", "b", 1, ramp(10, .4)...), ledger(Transfer, "t", "a", 1, ramp(10, .5)...),
+		ledger(Transfer, "t", "c", 1, ramp(10, .5)...), ledger(Transfer, "t", "b", 1, ramp(10, .4)...),
+		ledger(Transfer, "t", "a", 1, ramp(10, .5)...),
 	}}
 	c := s.Comparisons()
 	if len(c) != 2 || c[0].B != "a" || c[0].Test.Draws != 1 || c[1].B != "b" || c[1].Test.Wins != 1 {
@@ -309,7 +314,8 @@ func TestFigures(t *testing.T) {
 }
 
 func TestSortAndSelect(t *testing.T) {
-	s := &Study{Arms: []Arm{{Name: "random", Strategy: "random"}, {Name: "naml", Strategy: "naml"}, {Name: "transfer", Strategy: "naml", From: "multitask"}}, Ledgers: []Ledger{
+	s := &Study{Arms: []Arm{{Name: "random", Strategy: "random"}, {Name: "naml", Strategy: "naml"},
+		{Name: "transfer", Strategy: "naml", From: "multitask"}}, Ledgers: []Ledger{
 		ledger(Transfer, "x", "ppo", 1), ledger(Transfer, "b", "transfer", 2), ledger(Transfer, "b", "transfer", 1),
 		ledger(Transfer, "a", "random", 1), ledger(Transfer, "b", "random", 1), ledger(Pretrain, "", "transfer", 1),
 	}}
@@ -319,7 +325,8 @@ func TestSortAndSelect(t *testing.T) {
 	for _, l := range s.Ledgers {
 		got = append(got, fmt.Sprintf("%s/%s/%s/%d", l.Phase, l.Task, l.Arm, l.Seed))
 	}
-	if want := "pretrain//transfer/1 transfer/x/ppo/1 transfer/b/random/1 transfer/b/transfer/1 transfer/b/transfer/2 transfer/a/random/1"; strings.Join(got, " ") != want {
+	const want = "pretrain//transfer/1 transfer/x/ppo/1 transfer/b/random/1 transfer/b/transfer/1 transfer/b/transfer/2 transfer/a/random/1"
+	if strings.Join(got, " ") != want {
 		t.Errorf("%v", got)
 	}
 	if tasks := s.Tasks(Pretrain); strings.Join(tasks, " ") != "p q" {

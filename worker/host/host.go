@@ -134,7 +134,8 @@ func (o Options) queues(a *activities.Activities) ([]queue, error) {
 	}
 	all := func(r Registry) { Register(r, a) }
 	main := queue{o.TaskQueue, worker.Options{LocalActivityWorkerOnly: true}, all}
-	light := queue{workflows.LightQueue(o.TaskQueue), worker.Options{DisableWorkflowWorker: true, MaxConcurrentActivityExecutionSize: lightSlots}, func(r Registry) { r.RegisterActivity(a) }}
+	light := queue{workflows.LightQueue(o.TaskQueue),
+		worker.Options{DisableWorkflowWorker: true, MaxConcurrentActivityExecutionSize: lightSlots}, func(r Registry) { r.RegisterActivity(a) }}
 	out := []queue{light}
 	var unknown []string
 	for _, name := range slices.Sorted(maps.Keys(serve)) {
@@ -154,7 +155,8 @@ func (o Options) queues(a *activities.Activities) ([]queue, error) {
 		}
 	}
 	if len(unknown) > 0 {
-		return nil, fmt.Errorf("this worker has no trainer %s (it has: %s)", strings.Join(unknown, ", "), strings.Join(activities.TrainersOf(a), ", "))
+		return nil, fmt.Errorf("this worker has no trainer %s (it has: %s)", strings.Join(unknown, ", "),
+			strings.Join(activities.TrainersOf(a), ", "))
 	}
 	return append(out, main), nil
 }
@@ -200,11 +202,13 @@ func EnsureSearchAttributes(ctx context.Context, c client.Client, namespace stri
 	if len(missing) == 0 {
 		return nil
 	}
-	_, err = c.OperatorService().AddSearchAttributes(ctx, &operatorservice.AddSearchAttributesRequest{Namespace: namespace, SearchAttributes: missing})
+	_, err = c.OperatorService().AddSearchAttributes(ctx,
+		&operatorservice.AddSearchAttributesRequest{Namespace: namespace, SearchAttributes: missing})
 	var exists *serviceerror.AlreadyExists
 	if err != nil && !errors.As(err, &exists) {
 		slices.Sort(names)
-		return fmt.Errorf("namespace %q lacks search attributes and they cannot be added here; have an operator add %v: %w", namespace, names, err)
+		return fmt.Errorf("namespace %q lacks search attributes and they cannot be added here; have an operator add %v: %w", namespace, names,
+			err)
 	}
 	return nil
 }

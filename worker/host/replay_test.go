@@ -38,7 +38,8 @@ func TestRecordedHistoriesReplay(t *testing.T) {
 			}
 			// Names of child workflows follow from the workflow's own.
 			started := history.Events[0].GetWorkflowExecutionStartedEventAttributes()
-			o := worker.ReplayWorkflowHistoryOptions{OriginalExecution: workflow.Execution{ID: started.GetWorkflowId(), RunID: started.GetOriginalExecutionRunId()}}
+			o := worker.ReplayWorkflowHistoryOptions{OriginalExecution: workflow.Execution{ID: started.GetWorkflowId(),
+				RunID: started.GetOriginalExecutionRunId()}}
 			if err := r.ReplayWorkflowHistoryWithOptions(nil, history, o); err != nil {
 				t.Error(err)
 			}

@@ -42,7 +42,8 @@ func Run(t *testing.T, open func(t *testing.T) store.Store, opts ...Option) {
 		test func(t *testing.T, s store.Store)
 	}{
 		{"blobs", blobs}, {"concurrent puts", concurrentPuts}, {"names", names}, {"compare and set", compareAndSet},
-		{"update", update}, {"odd names", oddNames}, {"many names", manyNames}, {"canceled", canceled}, {"references", references}, {"model", model},
+		{"update", update}, {"odd names", oddNames}, {"many names", manyNames}, {"canceled", canceled}, {"references", references},
+		{"model", model},
 		{"listing", listing}, {"trash", trash}, {"trash against writers", trashAgainstWriters},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, open(t)) })
@@ -160,7 +161,8 @@ func names(t *testing.T, s store.Store) {
 	if _, err := s.SetName(ctx, store.Dataset, "", []byte(`{}`), ""); err == nil {
 		t.Error("an empty name was taken")
 	}
-	if _, err := s.SetName(ctx, store.Dataset, strings.Repeat("x", 300), []byte(`{}`), ""); err == nil || !strings.Contains(err.Error(), "too long") {
+	if _, err := s.SetName(ctx, store.Dataset, strings.Repeat("x", 300), []byte(`{}`), ""); err == nil ||
+		!strings.Contains(err.Error(), "too long") {
 		t.Errorf("a long name: %v", err)
 	}
 	longest := strings.Repeat("x", 255)
@@ -252,13 +254,15 @@ func update(t *testing.T, s store.Store) {
 		}
 	}
 	refuse := errors.New("refused")
-	if err := store.Update(t.Context(), s, store.Search, t.Name(), func([]byte) ([]byte, error) { return nil, refuse }); !errors.Is(err, refuse) {
+	if err := store.Update(t.Context(), s, store.Search, t.Name(), func([]byte) ([]byte, error) { return nil, refuse }); !errors.Is(err,
+		refuse) {
 		t.Error(err)
 	}
 }
 
 func oddNames(t *testing.T, s store.Store) {
-	odd := []string{"a", "a/b", "a/b/c", ".", "..", "../x", "a b", "ä ö", "%41", "A", "a.b", ".a", "x%2Fy", "x/y", "né\n", `"quoted"`, "tab\t", "?q=1&r#f", "日本"}
+	odd := []string{"a", "a/b", "a/b/c", ".", "..", "../x", "a b", "ä ö", "%41", "A", "a.b", ".a", "x%2Fy", "x/y", "né\n", `"quoted"`, "tab\t",
+		"?q=1&r#f", "日本"}
 	for i, name := range odd {
 		if _, err := s.SetName(t.Context(), store.Experiment, name, []byte(strconv.Itoa(i)), ""); err != nil {
 			t.Errorf("%q: %v", name, err)

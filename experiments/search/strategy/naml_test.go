@@ -243,7 +243,8 @@ func TestNAMLRefusesAnotherShape(t *testing.T) {
 }
 
 const architecture = `{"module":"m-64","fine_tune":true,"hidden_layers":2.0,"hidden_size":64,"activation":"swish",
-	"normalisation":"none","dropout":0.2,"deep_learning_rate":0.03,"deep_regularisation":1e-4,"wide_learning_rate":1,"wide_regularisation":0,"steps":200}`
+	"normalisation":"none","dropout":0.2,"deep_learning_rate":0.03,"deep_regularisation":1e-4,
+	"wide_learning_rate":1,"wide_regularisation":0,"steps":200}`
 
 func TestFixedProposesOneArchitecture(t *testing.T) {
 	s := begin(t, Fixed, `{"architecture":`+architecture+`}`, 2)
