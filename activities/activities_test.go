@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.temporal.io/sdk/temporal"
@@ -194,6 +196,32 @@ func TestTrialWithoutTheObjectiveOfAnotherSearch(t *testing.T) {
 				t.Errorf("%s: %+v", metric, r.Outcome)
 			}
 		}
+	}
+}
+
+// diverging tells a loss that is no number, and waits for a heartbeat.
+type diverging struct{ trainer.Table }
+
+func (diverging) Version() string { return "1" }
+func (diverging) Cached() bool    { return false }
+func (diverging) Run(_ context.Context, _ trainer.Request, progress func(trainer.Progress) error) (trainer.Result, error) {
+	err := progress(trainer.Progress{Step: 1, Metrics: map[string]float64{"training_loss": math.NaN()}})
+	time.Sleep(heartbeatEvery + heartbeatEvery/4)
+	return trainer.Result{Outcome: trainer.Outcome{Status: trainer.Diverged}}, err
+}
+
+// A loss that is no number is nothing to the worker, which writes it into heartbeats.
+func TestTrialsProgressIsNoNumber(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for a heartbeat")
+	}
+	b := newBench(t, strategy.Random)
+	b.a = New(b.store, Options{Trainers: []trainer.Trainer{diverging{}}})
+	b.env.RegisterActivity(b.a)
+	var r TrialResult
+	b.run(t, b.a.Trial, TrialInput{Trainer: "table"}, &r)
+	if r.Status != trainer.Diverged {
+		t.Errorf("%+v", r)
 	}
 }
 

@@ -77,7 +77,7 @@ func (a *Activities) run(ctx context.Context, t trainer.Trainer, r trainer.Reque
 	defer beat.stop()
 	alive := aliveCheck(ctx)
 	result, err := guarded(ctx, t, r, func(p trainer.Progress) error {
-		beat.set(p)
+		beat.set(p.Checked()) // it is written elsewhere, while the trainer goes on
 		return alive()
 	})
 	if err != nil {
