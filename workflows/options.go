@@ -60,8 +60,9 @@ func featuresActivity(ctx workflow.Context, f activities.FeaturesInput) workflow
 
 // LightQueue is the queue of what is short: resolving, publishing, planning,
 // finishing. It must not wait behind trials that may take hours. Garbage collection
-// is there too, which waits for the store most of its time.
-func LightQueue(queue string) string { return queue + "-light" }
+// is there too, which waits for the store most of its time. It has a name that no
+// trainer's queue can have: the colon is none of the characters of trainers' names.
+func LightQueue(queue string) string { return queue + ":light" }
 
 // TrainerQueue is the queue of a trainer's trials. Those of the built-in trainer
 // stay on the workflows' own, where a worker that has just run a workflow's step

@@ -3,6 +3,8 @@ package workflows
 import (
 	"strings"
 	"testing"
+
+	"tnaml/experiments/space"
 )
 
 func TestParseSearchSpecFillsDefaults(t *testing.T) {
@@ -47,6 +49,16 @@ func TestParseSearchSpecRefuses(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Whatever a trainer is called, its trials do not get among what is short.
+func TestQueuesOfTrainersAreTheirOwn(t *testing.T) {
+	for _, name := range []string{"light", ":light", "/light"} {
+		s := space.Space{Name: "s", Trainer: name, Choices: []space.Choice{{Name: "c", Options: []any{int64(1)}}}}
+		if TrainerQueue("q", name) == LightQueue("q") && len(s.Validate()) == 0 {
+			t.Errorf("the trainer %q has the queue %s", name, LightQueue("q"))
+		}
 	}
 }
 

@@ -9,11 +9,31 @@ import (
 	"slices"
 
 	"tnaml/experiments/search/strategy"
+	"tnaml/experiments/space"
 	"tnaml/experiments/trainer"
 )
 
 // maxLag bounds the proposals that a state holds.
 const maxLag = 4096
+
+// maxPending bounds the same proposals in bytes: a workflow gets and carries them as
+// one message, of which a Temporal server takes 2 MiB; with a larger one it ends the
+// workflow.
+const maxPending = 1 << 20
+
+// proposalBytes bounds a proposal of the space as JSON.
+func (c *Config) proposalBytes() int {
+	const fixed = 600 // numbers, names of fields, the summary
+	n := fixed
+	for _, choice := range c.Space.Choices {
+		longest := 0
+		for _, o := range choice.Options {
+			longest = max(longest, len(space.Literal(o)))
+		}
+		n += len(choice.Name) + longest + len(`"":,1000,`)
+	}
+	return n
+}
 
 // Validate reports everything wrong with a configuration together.
 func (c *Config) Validate() error { return c.validate(strategy.Builtin()) }
@@ -47,8 +67,8 @@ func (c *Config) validate(table strategy.Table) error {
 	if err := c.validateSettings(table); err != nil {
 		errs = append(errs, fmt.Errorf("strategy %s: %w", c.Strategy, err))
 	}
-	if c.Lag < 1 || c.Lag > maxLag {
-		bad("a lag of %d: it must lie between 1 and %d", c.Lag, maxLag)
+	if most := min(maxLag, maxPending/max(1, c.proposalBytes())); c.Lag < 1 || c.Lag > most {
+		bad("a lag of %d: it must lie between 1 and %d, that so many proposals of this space go into one message", c.Lag, most)
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("search configuration: %w", err)

@@ -480,6 +480,31 @@ func TestConfigValidateReportsEverything(t *testing.T) {
 	}
 }
 
+// The proposals in flight travel in one message, which has a bound.
+func TestLagIsBoundedByTheProposals(t *testing.T) {
+	c := testConfig(t, strategy.Random, 1, 1)
+	c.Space = space.Space{Name: "ours", Trainer: "ours", Objective: accuracy}
+	c.Modules = nil
+	for i := range space.MaxChoices {
+		c.Space.Choices = append(c.Space.Choices, space.Choice{Name: fmt.Sprint(strings.Repeat("n", 60), i), Options: []any{
+			strings.Repeat("<", space.MaxText), strings.Repeat("<", space.MaxText-1) + "b"}})
+	}
+	for c.Validate() == nil {
+		c.Lag++
+	}
+	if c.Lag--; c.Lag < 4 {
+		t.Fatalf("a lag of %d is the most: %v", c.Lag, c.Validate())
+	}
+	s := must(New(c))(t)
+	var proposals []Proposal
+	for i := range c.Lag {
+		proposals = append(proposals, must(s.Ask(i))(t))
+	}
+	if b := must(json.Marshal(proposals))(t); len(b) > 1<<20 {
+		t.Errorf("%d proposals have %d bytes", len(proposals), len(b))
+	}
+}
+
 // A search in a space of any choices, for a trainer of its own.
 func TestAnySpace(t *testing.T) {
 	sp := space.Space{Name: "ours", Trainer: "ours", Objective: space.Objective{Metric: "validation", Direction: space.Maximise}}

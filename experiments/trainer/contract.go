@@ -5,6 +5,7 @@
 package trainer
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"tnaml/experiments/space"
@@ -101,7 +103,7 @@ func Statuses() []Status { return []Status{OK, Failed, Diverged, OverMemory, Ove
 // Outcome is what a trial gave.
 type Outcome struct {
 	Status Status `json:"status"`
-	// Reason says in words why Status is not OK.
+	// Reason says in words why Status is not OK, in one line.
 	Reason string `json:"reason,omitempty"`
 	// Metrics holds what was measured, by name: finite numbers. A metric of a split
 	// has the split's name before its own: validation_accuracy, test_accuracy.
@@ -141,12 +143,15 @@ const (
 	maxMetrics = 64
 	maxReason  = 2000
 	maxModel   = 1000
+	// MaxMetric bounds a metric's size: the square of one, and a thousand of those
+	// summed, must still be a number, or a search could not learn from it.
+	MaxMetric = 1e30
 )
 
 // Checked returns an outcome as a search can take it: one that breaks the
 // contract, or lacks the objective, is a failed trial that says so.
 func (o Outcome) Checked(objective space.Objective) Outcome {
-	o.Reason = cut(o.Reason)
+	o.Reason = cut(oneLine(o.Reason))
 	if err := o.check(objective); err != nil {
 		reason := "the outcome breaks the trainers' contract: " + strings.ReplaceAll(err.Error(), "\n", "; ")
 		return Outcome{Status: Failed, Reason: cut(reason), Steps: max(0, o.Steps)}
@@ -164,8 +169,8 @@ func (o Outcome) check(objective space.Objective) error {
 		bad("it has %d metrics, more than %d", n, maxMetrics)
 	}
 	for _, name := range slices.Sorted(maps.Keys(o.Metrics)) {
-		if v := o.Metrics[name]; math.IsNaN(v) || math.IsInf(v, 0) {
-			bad("its metric %q is %v", cutTo(name, space.MaxName), v)
+		if v := o.Metrics[name]; !(math.Abs(v) <= MaxMetric) {
+			bad("its metric %q is %v, it must be a number of at most %v in size", cutTo(name, space.MaxName), v, MaxMetric)
 		}
 		if name == "" || len(name) > space.MaxName || !utf8.ValidString(name) {
 			bad("a metric has the name %q, it must have 1 to %d bytes", cutTo(name, space.MaxName), space.MaxName)
@@ -195,7 +200,12 @@ func DecodeOutcome(b []byte, objective space.Objective) Outcome {
 		Metrics map[string]*float64 `json:"metrics"`
 	}{Outcome: &o}
 	if err := json.Unmarshal(b, &all); err != nil {
-		return Outcome{Status: Failed, Reason: cut(fmt.Sprintf("the trainer's answer is no outcome: %v: %s", err, cutTo(string(b), 200)))}
+		var form *json.UnmarshalTypeError
+		if errors.As(err, &form) {
+			err = fmt.Errorf("%s is of the type %s", cmp.Or(form.Field, "it"), form.Value)
+		}
+		reason := fmt.Sprintf("the trainer's answer is no outcome: %v: %s", err, cutTo(string(b), 200))
+		return Outcome{Status: Failed, Reason: cut(oneLine(reason))}
 	}
 	for name, v := range all.Metrics {
 		if o.Metrics == nil {
@@ -206,6 +216,12 @@ func DecodeOutcome(b []byte, objective space.Objective) Outcome {
 		}
 	}
 	return o.Checked(objective)
+}
+
+// oneLine keeps what a trainer writes from breaking tables and terminals: control
+// characters and line breaks become blanks.
+func oneLine(s string) string {
+	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) }), " ")
 }
 
 func cut(s string) string { return cutTo(s, maxReason) }

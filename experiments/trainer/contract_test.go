@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"unicode"
 	"unicode/utf8"
 
 	"tnaml/experiments/space"
@@ -17,7 +18,7 @@ var accuracy = space.Objective{Metric: Accuracy, Direction: space.Maximise}
 func TestCheckedLeavesGoodOutcomes(t *testing.T) {
 	for _, o := range []Outcome{
 		{Status: OK, Metrics: map[string]float64{"validation_accuracy": .5}},
-		{Status: OK, Metrics: map[string]float64{"accuracy": -1e300, "anything else": 0}, Steps: 7, Model: "sha256:m", Reason: "in words"},
+		{Status: OK, Metrics: map[string]float64{"accuracy": -MaxMetric, "anything else": 0}, Steps: 7, Model: "sha256:m", Reason: "in words"},
 		{Status: Failed, Reason: "why"}, {Status: Diverged}, {Status: OverTime, Steps: 3},
 		{Status: OverMemory, Metrics: map[string]float64{"parameters": 3}},
 	} {
@@ -128,7 +129,7 @@ func TestDecodeOutcome(t *testing.T) {
 		"":                                   "no outcome",
 		"Traceback (most recent call last):": "no outcome: invalid character 'T' looking for beginning of value: Traceback (most recent",
 		"\xff\xfe\x00 garbage":               "no outcome",
-		"[]":                                 "no outcome",
+		"[]":                                 "no outcome: it is of the type array: []",
 		"null":                               `its status is ""`,
 		"{}":                                 `its status is ""`,
 		`"ok"`:                               "no outcome",
@@ -141,6 +142,8 @@ func TestDecodeOutcome(t *testing.T) {
 		`{"status": "ok", "metrics": {"validation_accuracy": 1e400}}`:     "no outcome",
 		`{"status": "ok", "metrics": {"validation_accuracy": "0.5"}}`:     "no outcome",
 		`{"status": "ok", "metrics": {"validation_accuracy": true}}`:      "no outcome",
+		`{"status": "ok", "metrics": {"validation_accuracy": 1e31}}`:      `"validation_accuracy" is 1e+31, it must be a number of at most 1e+30`,
+		`{"status": "failed", "reason": "a\n\u001b[31mb\r\n \tc\n"}`:      "a [31mb c",
 		`{"status": "ok", "metrics": [0.5]}`:                              "no outcome",
 		`{"status": 0, "metrics": {"validation_accuracy": 0.5}}`:          "no outcome",
 		`{"status": "ok", "metrics": {"accuracy": 0.5}, "steps": 1.5}`:    "no outcome",
@@ -154,7 +157,7 @@ func TestDecodeOutcome(t *testing.T) {
 		`{"status": "failed", "metrics": {"x": 1}, "steps": 99999999999}`: "",
 	} {
 		got := DecodeOutcome([]byte(text), accuracy)
-		if got.Status != Failed || !strings.Contains(got.Reason, reason) || len(got.Reason) > maxReason || !utf8.ValidString(got.Reason) {
+		if got.Status != Failed || strings.ContainsFunc(got.Reason, unicode.IsControl) || !strings.Contains(got.Reason, reason) || len(got.Reason) > maxReason || !utf8.ValidString(got.Reason) {
 			t.Errorf("%.60q: %.300v", text, got)
 		}
 	}
