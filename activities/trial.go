@@ -63,7 +63,7 @@ func (a *Activities) trial(ctx context.Context, in TrialInput) (TrialResult, err
 		}
 	}
 	out := TrialResult{hit.Outcome, hit.Cost}
-	if holder == "" { // which models are named depends on the request, not on what the cache happens to hold
+	if holder == "" && t.Cached() { // which models are named depends on the request, not on what the cache happens to hold
 		out.Model = ""
 	}
 	return out, nil

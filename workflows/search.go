@@ -97,13 +97,13 @@ func Search(ctx workflow.Context, raw json.RawMessage, carried *SearchState) (*S
 	if err := r.handle(ctx); err != nil {
 		return nil, err
 	}
+	workflow.GoNamed(ctx, "watch the trainer's queue", r.watchQueue)
 	if carried == nil {
 		if err := r.begin(ctx, raw); err != nil {
 			return nil, err
 		}
 	}
 	r.show(ctx)
-	workflow.GoNamed(ctx, "watch the trainer's queue", r.watchQueue)
 	if err := r.loop(ctx); err != nil {
 		return nil, r.interrupted(ctx, err)
 	}
@@ -167,6 +167,7 @@ func (r *run) prepare(ctx workflow.Context) error {
 					return
 				}
 				r.prepared++
+				r.served(ctx)
 				r.show(ctx)
 			}
 		})

@@ -22,19 +22,21 @@ func (r *run) trialQueue(ctx workflow.Context) string {
 	return TrainerQueue(workflow.GetInfo(ctx).TaskQueueName, r.state.Resolved.Trainer)
 }
 
-// watchQueue looks whether a worker serves the search's trainer while trials wait
-// and none ends, and says so where there is none: the search waits, it does not
+// watchQueue looks whether a worker serves the search's trainer while trials wait, or
+// the features before them, which run on the same queue, and none ends, and says so where there is none: the search waits, it does not
 // fail.
 func (r *run) watchQueue(ctx workflow.Context) {
 	silent := silentFor
 	over := func() bool { return r.finished != "" || r.draining(ctx) }
+	wait := func() bool { return r.running > 0 || r.prepared < r.preparing && !r.state.Paused }
+	done := func() int { return r.prepared + r.state.Position.Told + len(r.results) }
 	for {
 		// A search that is paused runs none, and waits without a timer.
-		if err := workflow.Await(ctx, func() bool { return over() || r.running > 0 }); err != nil {
+		if err := workflow.Await(ctx, func() bool { return over() || wait() }); err != nil {
 			return
 		}
-		seen := r.state.Position.Told + len(r.results)
-		ended, err := workflow.AwaitWithTimeout(ctx, silent, func() bool { return over() || r.state.Position.Told+len(r.results) != seen })
+		seen := done()
+		ended, err := workflow.AwaitWithTimeout(ctx, silent, func() bool { return over() || done() != seen })
 		switch {
 		case err != nil || over():
 			return
@@ -46,7 +48,7 @@ func (r *run) watchQueue(ctx workflow.Context) {
 			}
 			continue
 		}
-		if r.running > 0 {
+		if wait() {
 			var a *activities.Activities
 			var served bool
 			queue := r.trialQueue(ctx)

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/mock"
 	"go.temporal.io/sdk/temporal"
 
+	"tnaml/activities"
 	"tnaml/experiments/trainer"
 	"tnaml/workflows"
 )
@@ -49,5 +50,29 @@ func TestSearchWaitsForATrainer(t *testing.T) {
 	}
 	if want := []string{"running", "waiting", "paused", "waiting", "running", "completed"}; !slices.Equal(statuses, want) {
 		t.Errorf("it was %v, want %v", statuses, want)
+	}
+}
+
+// It says so, too, while it waits for the features of images.
+func TestFeaturesWaitForATrainer(t *testing.T) {
+	served := make(chan struct{})
+	f := newImageFixture(t, func(activities.FeaturesInput) error {
+		<-served
+		return nil
+	})
+	f.unserved = true
+	serve := sync.OnceFunc(func() { close(served) })
+	defer serve()
+	f.RegisterDelayedCallback(func() {
+		if p := f.progress(t); p.Status != "waiting" || p.Preparing == "" {
+			t.Errorf("without a worker: %+v", p)
+		}
+		serve()
+	}, 3*time.Second)
+	if r, err := f.run(t, `{"tasks":["noise"],"strategy":"random","trials":2}`); err != nil || r.Trials != 2 {
+		t.Fatal(err, r)
+	}
+	if p := f.progress(t); p.Status != "completed" || p.Reason != "" {
+		t.Errorf("at the end: %+v", p)
 	}
 }

@@ -100,7 +100,8 @@ transfer:
 		t.Fatal(err)
 	}
 	var result workflows.SearchResult
-	if err := run.Get(t.Context(), &result); err != nil || result.Trials != 15 || len(result.Best) != 10 || result.Best[0].Reward != -result.Best[0].Validation {
+	err = run.Get(t.Context(), &result)
+	if err != nil || result.Trials != 15 || len(result.Best) != 10 || result.Best[0].Reward != -result.Best[0].Validation {
 		t.Errorf("%+v, %v", result, err)
 	}
 	for h := s.Client.GetWorkflowHistory(t.Context(), "from-the-ui", "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT); h.HasNext(); {
@@ -109,8 +110,9 @@ transfer:
 			t.Fatal(err)
 		}
 		if a := event.GetActivityTaskScheduledEventAttributes(); a.GetActivityType().GetName() == workflows.TrialActivity {
-			if in := string(a.GetInput().GetPayloads()[0].GetData()); !strings.Contains(in, `"knob_00":"`) || a.GetTaskQueue().GetName() != t.Name()+"-table" {
-				t.Errorf("a trial reads as %s, on the queue %s", in, a.GetTaskQueue().GetName())
+			in, queue := string(a.GetInput().GetPayloads()[0].GetData()), a.GetTaskQueue().GetName()
+			if !strings.Contains(in, `"knob_00":"`) || queue != t.Name()+"-table" {
+				t.Errorf("a trial reads as %s, on the queue %s", in, queue)
 			}
 			break
 		}
