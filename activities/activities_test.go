@@ -2,10 +2,13 @@ package activities
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.temporal.io/sdk/temporal"
@@ -166,6 +169,91 @@ func TestTrialOfAnotherObjective(t *testing.T) {
 	}
 }
 
+// unmeasured reports another metric than the objective may ask for, and stores a
+// model; cached is what it says of the trial cache.
+type unmeasured struct {
+	trainer.Table
+	cached bool
+}
+
+func (unmeasured) Version() string { return "1" }
+func (u unmeasured) Cached() bool  { return u.cached }
+func (unmeasured) Run(context.Context, trainer.Request, func(trainer.Progress) error) (trainer.Result, error) {
+	return trainer.Result{Outcome: trainer.Outcome{Status: trainer.OK, Metrics: map[string]float64{"validation_gain": .5}},
+		Encode: func() []byte { return []byte("a model") }}, nil
+}
+
+// That one search's objective is not among the metrics is nothing to another one.
+func TestTrialWithoutTheObjectiveOfAnotherSearch(t *testing.T) {
+	b := newBench(t, strategy.Random)
+	b.a = New(b.store, Options{Trainers: []trainer.Trainer{unmeasured{cached: true}}})
+	b.env.RegisterActivity(b.a)
+	for metric, want := range map[string]trainer.Status{"loss": trainer.Failed, "gain": trainer.OK} {
+		for range 2 {
+			var r TrialResult
+			b.run(t, b.a.Trial, TrialInput{Trainer: "table", Request: trainer.Request{Objective: space.Objective{Metric: metric}}}, &r)
+			if r.Status != want {
+				t.Errorf("%s: %+v", metric, r.Outcome)
+			}
+		}
+	}
+}
+
+// diverging tells a loss that is no number, and waits for a heartbeat.
+type diverging struct{ trainer.Table }
+
+func (diverging) Version() string { return "1" }
+func (diverging) Cached() bool    { return false }
+func (diverging) Run(_ context.Context, _ trainer.Request, progress func(trainer.Progress) error) (trainer.Result, error) {
+	err := progress(trainer.Progress{Step: 1, Metrics: map[string]float64{"training_loss": math.NaN()}})
+	time.Sleep(heartbeatEvery + heartbeatEvery/4)
+	return trainer.Result{Outcome: trainer.Outcome{Status: trainer.Diverged}}, err
+}
+
+// A loss that is no number is nothing to the worker, which writes it into heartbeats.
+func TestTrialsProgressIsNoNumber(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for a heartbeat")
+	}
+	b := newBench(t, strategy.Random)
+	b.a = New(b.store, Options{Trainers: []trainer.Trainer{diverging{}}})
+	b.env.RegisterActivity(b.a)
+	var r TrialResult
+	b.run(t, b.a.Trial, TrialInput{Trainer: "table"}, &r)
+	if r.Status != trainer.Diverged {
+		t.Errorf("%+v", r)
+	}
+}
+
+// A model is held for its search, whether its trainer's outcomes are cached or not:
+// until the next checkpoint no name leads to it.
+func TestTrialHoldsItsModel(t *testing.T) {
+	for _, cached := range []bool{false, true} {
+		b := newBench(t, strategy.Random)
+		b.a = New(b.store, Options{Trainers: []trainer.Trainer{unmeasured{cached: cached}}})
+		b.env.RegisterActivity(b.a)
+		for range 2 {
+			var r TrialResult
+			b.run(t, b.a.Trial, TrialInput{Trainer: "table", Request: trainer.Request{Objective: space.Objective{Metric: "gain"}}}, &r)
+			entries, err := b.store.Names(t.Context(), store.Trial, "")
+			if err != nil || len(entries) != 1 {
+				t.Fatalf("cached %v: %d records of trials, %v", cached, len(entries), err)
+			}
+			value, _, err := b.store.GetName(t.Context(), store.Trial, entries[0].Name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var record library.CachedTrial
+			if err := json.Unmarshal(value, &record); err != nil {
+				t.Fatal(err)
+			}
+			if h := record.Holds; len(h) != 1 || string(h[0].Model) != r.Model || r.Model == "" {
+				t.Errorf("cached %v: the model %s, held %v", cached, r.Model, h)
+			}
+		}
+	}
+}
+
 func TestTrialsOwnFailuresAreOutcomes(t *testing.T) {
 	b := newBench(t, strategy.Random)
 	in := b.resolved.Request(b.proposals(t)[0])
@@ -254,6 +342,28 @@ func TestErrorsThatNoRetryMends(t *testing.T) {
 	in.Trainer = "bert"
 	if err := b.try(b.a.Trial, in, new(TrialResult)); err == nil || errorType(err) != "" || !strings.Contains(err.Error(), `"bert"`) {
 		t.Errorf("%v", err)
+	}
+}
+
+// A search that checkpoints more rarely than another one of the same configuration
+// writes a whole ledger of its own.
+func TestLearnBesideItsTwin(t *testing.T) {
+	b := newBench(t, strategy.Random)
+	proposals := b.proposals(t)
+	learn := func(name string, every int, from Position, p search.Proposal) Position {
+		r := Row{Trial: search.Trial{Trial: p.Trial, Task: p.Task, Actions: p.Actions, Status: trainer.OK, Validation: .5}}
+		var out LearnOutput
+		b.run(t, b.a.Learn, LearnInput{Name: name, Config: b.ref, Position: from, Results: []Row{r}, CheckpointEvery: every}, &out)
+		return Position{Journal: append(from.Journal, r), Told: from.Told + 1, Digest: out.Digest}
+	}
+	rare := learn("rare", 100, Position{}, proposals[0])
+	learn("often", 1, Position{}, proposals[0])
+	rare = learn("rare", 100, rare, proposals[1])
+	var end Finished
+	b.run(t, b.a.Finish, FinishInput{Name: "rare", Config: b.ref, Position: rare, Status: "completed"}, &end)
+	ledger, err := library.ReadLedger(t.Context(), b.store, end.Ledger)
+	if err != nil || len(ledger) != 2 {
+		t.Errorf("a ledger of %d trials, want 2; %v", len(ledger), err)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"tnaml/activities/library"
 	"tnaml/activities/store"
@@ -73,7 +74,7 @@ func (a *Activities) learn(ctx context.Context, in LearnInput) (LearnOutput, err
 		}
 	}
 	out.Digest = pos.Digest
-	a.live.put(liveKey(in.Config, pos.Digest), s)
+	a.live.put(liveKey(in.Config, pos), s)
 	return out, nil
 }
 
@@ -81,7 +82,7 @@ func (a *Activities) learn(ctx context.Context, in LearnInput) (LearnOutput, err
 // from the state of the last checkpoint, or, where that has been collected, from
 // the whole ledger.
 func (a *Activities) searcher(ctx context.Context, config *search.Config, ref store.Ref, pos Position) (*search.Searcher, error) {
-	if s := a.live.take(liveKey(ref, pos.Digest)); s != nil && s.Told() == pos.Told {
+	if s := a.live.take(liveKey(ref, pos)); s != nil && s.Told() == pos.Told {
 		return s, nil
 	}
 	s, err := a.restore(ctx, config, pos)
@@ -144,8 +145,12 @@ func (a *Activities) replay(ctx context.Context, config *search.Config, ledger s
 	return s, nil
 }
 
-// liveKey names a state: one configuration after one sequence of results.
-func liveKey(config store.Ref, digest string) string { return string(config) + " " + digest }
+// liveKey names a state: one configuration after one sequence of results, of which
+// those since Ledger are not written yet. Another search with the same configuration
+// may have written more of them.
+func liveKey(config store.Ref, pos Position) string {
+	return strings.Join([]string{string(config), pos.Digest, string(pos.Ledger)}, " ")
+}
 
 // nextDigest extends the digest over all trials told by one.
 func nextDigest(digest string, t search.Trial) string {

@@ -39,29 +39,25 @@ func (a *Activities) trial(ctx context.Context, in TrialInput) (TrialResult, err
 	if t == nil {
 		return TrialResult{}, fmt.Errorf("trial %d: this worker does not serve the trainer %q", in.Request.Trial, in.Trainer)
 	}
-	if !t.Cached() {
-		result, err := a.run(ctx, t, in.Request)
-		if err != nil {
+	key := trialKey(t, &in.Request)
+	var hit *library.CachedTrial
+	var err error
+	if t.Cached() && !in.Retrain {
+		if hit, err = a.lookUp(ctx, key, &in.Request); err != nil {
 			return TrialResult{}, err
 		}
-		return TrialResult{result.Outcome, result.Cost}, nil
 	}
-	key := trialKey(t, &in.Request)
-	hit, err := a.lookUp(ctx, key, &in)
-	if err != nil {
-		return TrialResult{}, err
-	}
-	anew := hit == nil
+	anew, inherited := hit == nil, false // inherited: other searches may have the outcome
 	if anew {
-		if hit, err = a.run(ctx, t, in.Request); err != nil {
+		if hit, inherited, err = a.run(ctx, t, in.Request); err != nil {
 			return TrialResult{}, err
 		}
 	}
 	holder := ""
-	if in.Keeps(hit.Outcome) {
+	if in.Keeps(hit.Outcome) && hit.Outcome.Model != "" {
 		holder = activity.GetInfo(ctx).WorkflowExecution.ID // the search's name
 	}
-	if anew || holder != "" {
+	if inherited || holder != "" {
 		if err := a.remember(ctx, key, hit, anew, holder); err != nil {
 			return TrialResult{}, err
 		}
@@ -73,29 +69,31 @@ func (a *Activities) trial(ctx context.Context, in TrialInput) (TrialResult, err
 	return out, nil
 }
 
-// run runs a trial and stores its model where the request asks for it.
-func (a *Activities) run(ctx context.Context, t trainer.Trainer, r trainer.Request) (*library.CachedTrial, error) {
+// run runs a trial and stores its model where the request asks for it. inherited
+// says that the outcome is worth the same to any search: a time limit depends on
+// the machine's speed, and what lacks one search's objective may have another's.
+func (a *Activities) run(ctx context.Context, t trainer.Trainer, r trainer.Request) (out *library.CachedTrial, inherited bool, err error) {
 	beat := startHeartbeat(ctx)
 	defer beat.stop()
 	alive := aliveCheck(ctx)
 	result, err := guarded(ctx, t, r, func(p trainer.Progress) error {
-		beat.set(p)
+		beat.set(p.Checked()) // it is written elsewhere, while the trainer goes on
 		return alive()
 	})
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	out := &library.CachedTrial{Outcome: result.Checked(r.Objective)}
+	out = &library.CachedTrial{Outcome: result.Checked(r.Objective)}
 	out.Cost.CPUSeconds, out.Cost.WallSeconds = result.CPUSeconds, result.WallSeconds
 	out.Cost.Worker, out.Cost.InstructionSet = a.worker, a.instructionSet
 	if result.Encode != nil && r.Keeps(out.Outcome) {
 		ref, err := a.store.Put(ctx, result.Encode())
 		if err != nil {
-			return nil, fmt.Errorf("trial %d: storing its model: %w", r.Trial, err)
+			return nil, false, fmt.Errorf("trial %d: storing its model: %w", r.Trial, err)
 		}
 		out.Outcome.Model = string(ref)
 	}
-	return out, nil
+	return out, t.Cached() && out.Outcome.Status == result.Status && result.Status != trainer.OverTime, nil
 }
 
 // guarded is the trainer's Run, in which a panic is the trial's own failure: it
@@ -115,7 +113,7 @@ func guarded(
 
 // trialKey is the trial cache's key: a digest of everything the outcome is a
 // function of. An option that stands for an object counts as the object, and the
-// time limit does not count: see remember.
+// time limit does not count: see run.
 func trialKey(t trainer.Trainer, r *trainer.Request) string {
 	choices := make(map[string]any, len(r.Choices))
 	for name, v := range r.Choices {
@@ -140,12 +138,8 @@ func trialKey(t trainer.Trainer, r *trainer.Request) string {
 }
 
 // lookUp asks the trial cache; nil means that the trial must be run. A hit
-// without the model that this search wants to keep is none, nor is one without
-// the search's objective.
-func (a *Activities) lookUp(ctx context.Context, key string, in *TrialInput) (*library.CachedTrial, error) {
-	if in.Retrain {
-		return nil, nil
-	}
+// without the model that this search wants to keep is none.
+func (a *Activities) lookUp(ctx context.Context, key string, r *trainer.Request) (*library.CachedTrial, error) {
 	value, _, err := a.store.GetName(ctx, store.Trial, key)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil
@@ -157,8 +151,8 @@ func (a *Activities) lookUp(ctx context.Context, key string, in *TrialInput) (*l
 	if err := json.Unmarshal(value, &hit); err != nil {
 		return nil, nil // a record we cannot read is as good as none
 	}
-	hit.Outcome = hit.Outcome.Checked(in.Objective)
-	if in.Keeps(hit.Outcome) {
+	hit.Outcome = hit.Outcome.Checked(r.Objective)
+	if r.Keeps(hit.Outcome) {
 		if hit.Outcome.Model == "" {
 			return nil, nil
 		}
@@ -174,12 +168,8 @@ func (a *Activities) lookUp(ctx context.Context, key string, in *TrialInput) (*l
 }
 
 // remember enters a trial into the cache, if it was run anew, and holder among
-// those who hold its model, if there is one. A time limit is the one thing that
-// depends on the machine's speed, so such an outcome is never passed on.
+// those who hold its model, if there is one.
 func (a *Activities) remember(ctx context.Context, key string, t *library.CachedTrial, anew bool, holder string) error {
-	if t.Outcome.Status == trainer.OverTime {
-		return nil
-	}
 	return store.Update(ctx, a.store, store.Trial, key, func(old []byte) ([]byte, error) {
 		if old != nil && anew && t.Outcome.Model == "" {
 			return old, nil // never trade a model for none

@@ -141,7 +141,7 @@ func (r *run) resume(ctx workflow.Context) {
 	r.state.Paused, r.state.Reason = false, ""
 	r.blocked = false
 	r.changed = true
-	r.attributes(ctx, "running")
+	r.attributes(ctx, r.status()) // it may still wait for a worker
 	r.show(ctx)
 }
 

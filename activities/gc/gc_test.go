@@ -13,7 +13,9 @@ import (
 	"tnaml/activities/gc"
 	"tnaml/activities/library"
 	"tnaml/activities/store"
+	"tnaml/experiments/search"
 	"tnaml/nn/rng"
+	"tnaml/nn/safetensors"
 )
 
 // Whatever names are removed: all that the others promise can be opened after a
@@ -210,6 +212,33 @@ func TestModelsOfAJournal(t *testing.T) {
 		t.Errorf("missing: %v", p.Missing)
 	}
 	openAll(t, s)
+}
+
+// A model that its trainer keeps elsewhere is nothing to the store: its name in a
+// ledger stops no collection.
+func TestModelsKeptElsewhere(t *testing.T) {
+	s := world(t)
+	record, err := library.ReadRecord(t.Context(), s, "alone")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := safetensors.New("ledger")
+	f.PutJSON("segment", search.Segment{Trials: []search.Trial{{Model: "models/churn/17"}}})
+	if record.Ledger, err = s.Put(t.Context(), f.Encode()); err != nil {
+		t.Fatal(err)
+	}
+	b, err := json.Marshal(record)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Update(t.Context(), s, store.Search, "elsewhere", func([]byte) ([]byte, error) { return b, nil }); err != nil {
+		t.Fatal(err)
+	}
+	clockOf(s)(2 * gc.DefaultGrace)
+	collect(t, s, gc.Options{})
+	if !refs(t, s)[record.Ledger] {
+		t.Error("the ledger is gone")
+	}
 }
 
 // The program itself has every model of a ledger held before the checkpoint is

@@ -318,6 +318,9 @@ func (m *marking) visit(ctx context.Context, r root, kind string, ref store.Ref)
 			return "", m.unread(r, kind, ref, err)
 		}
 		for _, t := range segment.Trials {
+			if _, err := store.ParseRef(t.Model); err != nil {
+				continue // none, or kept elsewhere by its trainer
+			}
 			if err := m.reach(ctx, r, kindModel, store.Ref(t.Model)); err != nil {
 				return "", err
 			}

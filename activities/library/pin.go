@@ -129,6 +129,8 @@ func PinSpace(ctx context.Context, s store.Store, name, kind string, modules []s
 	}
 	sp, err := LoadSpace(ctx, s, name)
 	switch {
+	case name == kind && errors.Is(err, ErrInvalid):
+		wrong = append(wrong, fmt.Errorf("tasks of kind %s have no search space of their own: name one (see `starter space list`)", kind))
 	case errors.Is(err, store.ErrNotFound) || errors.Is(err, ErrInvalid):
 		wrong = append(wrong, err)
 	case err != nil:

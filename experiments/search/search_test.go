@@ -318,6 +318,7 @@ func TestFailuresHaveTheWorstRewardSoFar(t *testing.T) {
 			worst := map[int]float64{}
 			failures := map[bool]int{}
 			var want, got []float64
+			var journal []Trial
 			previous := ""
 			segments := func() {
 				for _, row := range must(DecodeSegment(s.Segment(previous)))(t).Trials {
@@ -347,11 +348,18 @@ func TestFailuresHaveTheWorstRewardSoFar(t *testing.T) {
 					failures[any]++
 				}
 				want = append(want, reward)
-				if err := s.Tell(NewTrial(p, o, objective)); err != nil {
+				journal = append(journal, NewTrial(p, o, objective))
+				if err := s.Tell(journal[i]); err != nil {
 					t.Fatal(err)
 				}
 			}
 			segments()
+			FillRewards(&c, journal)
+			for i, row := range journal {
+				if row.Reward != want[i] {
+					t.Errorf("%s: a journal's trial %d has the reward %v, told was %v", objective.Metric, i, row.Reward, want[i])
+				}
+			}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("%s, restored %v: %s", objective.Metric, restore, diff)
 			}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"tnaml/experiments/search/strategy"
+	"tnaml/experiments/space"
 	"tnaml/experiments/trainer"
 	"tnaml/nn/rng"
 )
@@ -26,9 +27,8 @@ type Searcher struct {
 	told     int
 	pending  []pending
 	leaders  [][]Leader
-	// worst holds the worst reward told of each task, nil while there is none.
-	worst   []*float64
-	segment []Trial
+	worst    worst
+	segment  []Trial
 }
 
 // pending is a proposal that has no outcome yet, without what follows from it.
@@ -92,7 +92,7 @@ func blank(table strategy.Table, c Config, from *strategy.Pretrained) (*Searcher
 	if err != nil {
 		return nil, err
 	}
-	s := &Searcher{config: c, digest: c.Digest(), leaders: make([][]Leader, len(c.Tasks)), worst: make([]*float64, len(c.Tasks))}
+	s := &Searcher{config: c, digest: c.Digest(), leaders: make([][]Leader, len(c.Tasks)), worst: make(worst, len(c.Tasks))}
 	if s.strategy, err = d.New(c.start(from)); err != nil {
 		return nil, fmt.Errorf("strategy %s: %w", c.Strategy, err)
 	}
@@ -149,7 +149,7 @@ func (s *Searcher) Tell(t Trial) error {
 	if err := s.check(t, p); err != nil {
 		return err
 	}
-	t.Reward = s.reward(t)
+	t.Reward = s.worst.reward(t, s.config.Space.Objective)
 	err := s.strategy.Tell(strategy.Told{
 		Trial: t.Trial, Task: p.Task, Actions: p.Actions, LogProb: p.LogProb,
 		Status: t.Status, Reward: t.Reward, Metrics: t.Metrics, Steps: t.Steps,
@@ -166,16 +166,19 @@ func (s *Searcher) Tell(t Trial) error {
 	return s.propose()
 }
 
+// worst holds the worst reward told of each task, nil while there is none.
+type worst []*float64
+
 // reward is what the strategy is told of a trial: the objective, more being
 // better. A trial that failed has the worst reward of its task so far, 0 while
 // there is none: how bad a failure is depends on the objective, which only the
 // other trials show.
-func (s *Searcher) reward(t Trial) float64 {
-	worst := s.worst[t.Task]
+func (w worst) reward(t Trial, o space.Objective) float64 {
+	worst := w[t.Task]
 	if t.OK() {
-		r := trainer.Reward(s.config.Space.Objective, t.Validation)
+		r := trainer.Reward(o, t.Validation)
 		if worst == nil || r < *worst {
-			s.worst[t.Task] = &r
+			w[t.Task] = &r
 		}
 		return r
 	}
@@ -183,6 +186,15 @@ func (s *Searcher) reward(t Trial) float64 {
 		return 0
 	}
 	return *worst
+}
+
+// FillRewards fills in the rewards of a whole ledger, as they are told: rows that
+// are in no segment yet lack those of trials that failed.
+func FillRewards(c *Config, trials []Trial) {
+	w := make(worst, len(c.Tasks))
+	for i, t := range trials {
+		trials[i].Reward = w.reward(t, c.Space.Objective)
+	}
 }
 
 func (s *Searcher) check(t Trial, p pending) error {

@@ -68,6 +68,17 @@ type Progress struct {
 	Metrics map[string]float64 `json:"metrics,omitempty"`
 }
 
+// Checked returns a progress as it can be passed on: with metrics of its own, without
+// those that are not finite, which JSON cannot write, and without too many.
+func (p Progress) Checked() Progress {
+	metrics := maps.Clone(p.Metrics)
+	maps.DeleteFunc(metrics, func(_ string, v float64) bool { return math.IsNaN(v) || math.IsInf(v, 0) })
+	if p.Metrics = metrics; len(metrics) > maxMetrics {
+		p.Metrics = nil
+	}
+	return p
+}
+
 // Status says how a trial ended.
 type Status string
 

@@ -76,6 +76,26 @@ func TestCheckedFailsTheRest(t *testing.T) {
 }
 
 // Reasons are cut between characters, so that a history can hold them.
+// A progress can always be written as JSON, whatever the training has come to, and is
+// the trainer's own no more.
+func TestProgressChecked(t *testing.T) {
+	metrics := map[string]float64{"loss": math.NaN(), "norm": math.Inf(1), "rate": .1}
+	p := Progress{Step: 3, Metrics: metrics}.Checked()
+	metrics["rate"] = .2
+	if b, err := json.Marshal(p); err != nil || string(b) != `{"step":3,"metrics":{"rate":0.1}}` {
+		t.Errorf("%s, %v", b, err)
+	}
+	many := map[string]float64{}
+	for i := range maxMetrics + 1 {
+		many[fmt.Sprint(i)] = 0
+	}
+	for _, p := range []Progress{{Step: 4}, {Step: 4, Metrics: many}} {
+		if got := p.Checked(); !reflect.DeepEqual(got, Progress{Step: 4}) {
+			t.Errorf("%+v", got)
+		}
+	}
+}
+
 func TestReasonsAreBounded(t *testing.T) {
 	for _, reason := range []string{
 		strings.Repeat("x", 5000), strings.Repeat("ü", 1500), "a" + strings.Repeat("日", 1000), strings.Repeat("\xff", 3000),

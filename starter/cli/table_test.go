@@ -54,6 +54,7 @@ func TestForeignSpace(t *testing.T) {
 	if out := b.ok("space", "show", "knobs-table"); !strings.Contains(out, "trained by table; the objective is latency_ms, to minimise") {
 		t.Error(out)
 	}
+	b.fails(exitFailed, []string{"tasks of kind table have no search space of their own", "space list"}, "search", "--task", "t0")
 	out := b.ok("search", "--task", "t0", "--space", "knobs-table", "--strategy", "random", "--trials", "40", "--name", "foreign")
 	if !strings.Contains(out, "latency_ms-top10 validation ") || strings.Contains(out, "%") {
 		t.Error(out)

@@ -116,6 +116,7 @@ func (c *Client) Find(ctx context.Context, name string) (*Ledger, error) {
 		l.Trials = append(l.Trials, r.Trial)
 		l.Costs = append(l.Costs, r.Cost)
 	}
+	search.FillRewards(l.Config, l.Trials)
 	return l, nil
 }
 
@@ -130,8 +131,7 @@ func (c *Client) position(ctx context.Context, name string) (activities.Position
 	return p, value.Get(&p)
 }
 
-// Best returns a task's ten best trials by validation accuracy, as accuracy-topN has
-// them; false where there is none with a model.
+// Best returns a task's ten best trials by the objective, as accuracy-topN has them; false where there is none with a model.
 func (l *Ledger) Best(task int) (metrics.TopN, bool) {
 	return metrics.AccuracyTopN(l.Trials, task, search.TopN)
 }

@@ -15,8 +15,10 @@ import (
 	"tnaml/activities/store"
 	"tnaml/deploy/stack/stacktest"
 	"tnaml/experiments/data"
+	"tnaml/experiments/data/table"
 	"tnaml/experiments/data/text"
 	"tnaml/experiments/search/strategy"
+	"tnaml/experiments/space"
 	"tnaml/experiments/trainer"
 	"tnaml/nn/embedding"
 	"tnaml/workflows"
@@ -43,13 +45,34 @@ func (free) Run(_ context.Context, r trainer.Request, _ func(trainer.Progress) e
 // the loop. Run it with a fixed number of trials:
 //
 //	go test ./worker/host -run '^$' -bench Loop -benchtime 10000x
+//
+// "table" is random search with the trainer table, over forty choices, whose trials
+// come through a queue of their own.
 func BenchmarkLoop(b *testing.B) {
-	for _, strategy := range []string{strategy.Random, strategy.NAML} {
-		b.Run(strategy, func(b *testing.B) { benchmarkLoop(b, strategy) })
+	for _, by := range []string{strategy.Random, strategy.NAML} {
+		b.Run(by, func(b *testing.B) { benchmarkLoop(b, by, `{"tasks":["words"],"strategy":"`+by+`"`) })
 	}
+	b.Run("table", func(b *testing.B) {
+		benchmarkLoop(b, "table", `{"tasks":["knobs"],"strategy":"random","space":"knobs"`)
+	})
 }
 
-func benchmarkLoop(b *testing.B, strategy string) {
+// knobs are a space of forty choices, and a benchmark of it.
+func knobs() (*space.Space, *table.Table, error) {
+	sp := &space.Space{Name: "knobs", Trainer: "table", Objective: space.Objective{Metric: "gain"}}
+	effect := table.Effect{Choices: map[string]map[string]float64{}, Noise: 1}
+	for i := range 40 {
+		c := space.Choice{Name: fmt.Sprintf("knob_%d", i), Options: []any{int64(1), int64(2), int64(3)}}
+		sp.Choices = append(sp.Choices, c)
+		effect.Choices[c.Name] = map[string]float64{"1": 0, "2": 1, "3": 2}
+	}
+	built, err := table.Build(table.Recorded{
+		Metrics: []string{"validation_gain", "test_gain"}, Effects: table.Effects{"validation_gain": effect, "test_gain": effect},
+	}, data.Options{Name: "knobs"})
+	return sp, built, err
+}
+
+func benchmarkLoop(b *testing.B, name, spec string) {
 	if b.N < 100 {
 		return // the framework's first try
 	}
@@ -73,8 +96,17 @@ func benchmarkLoop(b *testing.B, strategy string) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	if _, err := library.PublishTask(b.Context(), s, words, true); err != nil {
+	sp, recorded, err := knobs()
+	if err != nil {
 		b.Fatal(err)
+	}
+	if err := library.PublishSpace(b.Context(), s, sp, true); err != nil {
+		b.Fatal(err)
+	}
+	for _, t := range []data.Task{words, recorded} {
+		if _, err := library.PublishTask(b.Context(), s, t, true); err != nil {
+			b.Fatal(err)
+		}
 	}
 	for _, name := range []string{"m-1", "m-2"} {
 		m := &embedding.Module{Name: name, Language: "en", Dim: 2, Tokens: []string{"word1"}, Vectors: []float32{1, 2}}
@@ -85,7 +117,7 @@ func benchmarkLoop(b *testing.B, strategy string) {
 	if err := EnsureSearchAttributes(b.Context(), c, a.Namespace); err != nil {
 		b.Fatal(err)
 	}
-	queue := "loop-" + strategy
+	queue := "loop-" + name
 	ctx, stop := context.WithCancel(b.Context())
 	stopped := make(chan error, 1)
 	go func() {
@@ -98,7 +130,7 @@ func benchmarkLoop(b *testing.B, strategy string) {
 		}
 	}()
 	start := func(trials int) client.WorkflowRun {
-		spec := fmt.Sprintf(`{"tasks":["words"],"strategy":%q,"trials":%d,"lag":16,"seed":%d}`, strategy, trials, time.Now().UnixNano())
+		spec := fmt.Sprintf(`%s,"trials":%d,"lag":16,"seed":%d}`, spec, trials, time.Now().UnixNano())
 		run, err := c.ExecuteWorkflow(b.Context(), client.StartWorkflowOptions{TaskQueue: queue}, workflows.SearchWorkflow, json.RawMessage(spec))
 		if err != nil {
 			b.Fatal(err)

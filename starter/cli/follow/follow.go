@@ -168,6 +168,10 @@ func (a app) showResult(name string, r *workflows.SearchResult) error {
 		a.Print("No trial ended with a model: see `starter trials %s`.", name)
 		return nil
 	}
+	if !slices.ContainsFunc(r.Best, func(b workflows.Best) bool { return b.Model != "" }) {
+		a.Say("\nNext: `starter report %s`", name) // its trainer leaves no models
+		return nil
+	}
 	a.Say("\nNext: `starter report %s`, `starter predict %s FILE`, `starter model export %s`", name, name, name)
 	return nil
 }
