@@ -244,7 +244,10 @@ func TestDataImportBenchmark(t *testing.T) {
 	if out := b.ok("data", "list"); !strings.Contains(out, "2 choices") {
 		t.Errorf("the list:\n%s", out)
 	}
-	b.ok("data", "import", b.place("bench.json.gz", archivetest.Gzip(rows(good...))), "--kind", "table", "--name", "t2")
+	out := b.ok("data", "import", b.place("bench.json.gz", archivetest.Gzip(rows(good...))), "--kind", "table", "--name", "t2")
+	if !strings.Contains(out, "`starter search --task t2 --space SPACE`") {
+		t.Errorf("what can be done with it:\n%s", out)
+	}
 	b.fails(exitFailed, []string{`line 4: unknown field "metric"`, `line 4: no metric "validation"`, `line 5, choice "skip": option null`},
 		"data", "import", b.place("bad.json", rows(good[0], strings.Replace(good[1], "metrics", "metric", 1),
 			strings.Replace(good[1], "true", "null", 1))),

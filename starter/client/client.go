@@ -7,6 +7,7 @@ package client
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"go.temporal.io/api/serviceerror"
@@ -82,6 +83,9 @@ func called(kind Kind, name string, err error) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &missing):
+		if strings.Contains(missing.Message, "already completed") { // by no type does Temporal tell the two apart
+			return fmt.Errorf("%s has ended: there is nothing to change", name)
+		}
 		return &NotFoundError{kind, name}
 	case kind == "":
 		return fmt.Errorf("%s: %w", name, err)

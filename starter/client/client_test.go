@@ -225,6 +225,9 @@ func TestFollowAndSteer(t *testing.T) {
 		t.Errorf("%+v, %v", in, err)
 	}
 	var missing *client.NotFoundError
+	if _, err := c.Extend(t.Context(), name, 5); err == nil || errors.As(err, &missing) || !strings.Contains(err.Error(), "has ended") {
+		t.Errorf("a search that has ended is extended: %v", err)
+	}
 	for what, err := range map[string]error{
 		"follow": func() error { _, err := c.Follow(t.Context(), "nobody", nil); return err }(),
 		"pause":  func() error { _, err := c.Pause(t.Context(), "nobody", ""); return err }(),

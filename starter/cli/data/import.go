@@ -240,7 +240,11 @@ func (a app) importFrom(ctx context.Context, s store.Store, sources []source, o 
 	if a.JSON {
 		return a.PrintJSON(preview{ref, *t.Describe(), f.reports})
 	}
-	a.Print("\nImported. Search it with `starter search --task %s`.", o.task.Name)
+	space := ""
+	if t.Kind() == data.Table { // no built-in space has its choices
+		space = " --space SPACE"
+	}
+	a.Print("\nImported. Search it with `starter search --task %s%s`.", o.task.Name, space)
 	return nil
 }
 
