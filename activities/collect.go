@@ -133,7 +133,7 @@ func (e *busyError) Error() string {
 func (a *Activities) idle(ctx context.Context, in CollectInput) error {
 	c := activity.GetClient(ctx)
 	response, err := c.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
-		Namespace: activity.GetInfo(ctx).WorkflowNamespace,
+		Namespace: activity.GetInfo(ctx).Namespace,
 		Query: fmt.Sprintf("ExecutionStatus = 'Running' AND TaskQueue = '%s' AND WorkflowType IN ('%s')",
 			in.TaskQueue, strings.Join(in.Types, "', '")),
 	})

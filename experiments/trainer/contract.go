@@ -168,7 +168,7 @@ func (o Outcome) check(objective space.Objective) error {
 	if n := len(o.Metrics); n > maxMetrics {
 		bad("it has %d metrics, more than %d", n, maxMetrics)
 	}
-	for _, name := range slices.Sorted(maps.Keys(o.Metrics)) {
+	for _, name := range sortedNames(o.Metrics) {
 		if v := o.Metrics[name]; !(math.Abs(v) <= MaxMetric) {
 			bad("its metric %q is %v, it must be a number of at most %v in size", cutTo(name, space.MaxName), v, MaxMetric)
 		}
@@ -184,7 +184,7 @@ func (o Outcome) check(objective space.Objective) error {
 	}
 	if o.Status == OK {
 		if _, ok := o.Metrics[Key(o.Metrics, objective)]; !ok {
-			bad("it lacks the objective %q (it has: %s)", objective.Metric, strings.Join(slices.Sorted(maps.Keys(o.Metrics)), ", "))
+			bad("it lacks the objective %q (it has: %s)", objective.Metric, strings.Join(sortedNames(o.Metrics), ", "))
 		}
 	}
 	return errors.Join(errs...)

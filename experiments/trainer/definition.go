@@ -147,4 +147,4 @@ func words(choices map[string]any) string {
 	return b.String()
 }
 
-func sortedNames(choices map[string]any) []string { return slices.Sorted(maps.Keys(choices)) }
+func sortedNames[V any](named map[string]V) []string { return slices.Sorted(maps.Keys(named)) }
