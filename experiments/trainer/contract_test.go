@@ -157,7 +157,8 @@ func TestDecodeOutcome(t *testing.T) {
 		`{"status": "failed", "metrics": {"x": 1}, "steps": 99999999999}`: "",
 	} {
 		got := DecodeOutcome([]byte(text), accuracy)
-		if got.Status != Failed || strings.ContainsFunc(got.Reason, unicode.IsControl) || !strings.Contains(got.Reason, reason) || len(got.Reason) > maxReason || !utf8.ValidString(got.Reason) {
+		if got.Status != Failed || strings.ContainsFunc(got.Reason, unicode.IsControl) || !strings.Contains(got.Reason, reason) ||
+			len(got.Reason) > maxReason || !utf8.ValidString(got.Reason) {
 			t.Errorf("%.60q: %.300v", text, got)
 		}
 	}
