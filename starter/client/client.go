@@ -83,7 +83,9 @@ func called(kind Kind, name string, err error) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &missing):
-		if strings.Contains(missing.Message, "already completed") { // by no type does Temporal tell the two apart
+		// By no type does Temporal tell the two apart. A schedule is a workflow too, and
+		// one that was deleted is a workflow that has ended.
+		if kind != Schedule && strings.Contains(missing.Message, "already completed") {
 			return fmt.Errorf("%s has ended: there is nothing to change", name)
 		}
 		return &NotFoundError{kind, name}
