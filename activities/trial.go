@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -39,11 +40,12 @@ func (a *Activities) trial(ctx context.Context, in TrialInput) (TrialResult, err
 	if t == nil {
 		return TrialResult{}, fmt.Errorf("trial %d: this worker does not serve the trainer %q", in.Request.Trial, in.Trainer)
 	}
-	key := trialKey(t, &in.Request)
+	// Where nothing is looked up or held, there is no key to make.
+	key := sync.OnceValue(func() string { return trialKey(t, &in.Request) })
 	var hit *library.CachedTrial
 	var err error
 	if t.Cached() && !in.Retrain {
-		if hit, err = a.lookUp(ctx, key, &in.Request); err != nil {
+		if hit, err = a.lookUp(ctx, key(), &in.Request); err != nil {
 			return TrialResult{}, err
 		}
 	}
@@ -58,7 +60,7 @@ func (a *Activities) trial(ctx context.Context, in TrialInput) (TrialResult, err
 		holder = activity.GetInfo(ctx).WorkflowExecution.ID // the search's name
 	}
 	if inherited || holder != "" {
-		if err := a.remember(ctx, key, hit, anew, holder); err != nil {
+		if err := a.remember(ctx, key(), hit, anew, holder); err != nil {
 			return TrialResult{}, err
 		}
 	}

@@ -53,10 +53,7 @@ func Find(name string) Definition {
 
 // Check reports everything wrong with a space: in itself, and for its trainer.
 func Check(sp *space.Space) []space.Problem {
-	if problems := sp.Validate(); len(problems) > 0 {
-		return append(problems, Find(sp.TrainerName()).Check(sp)...)
-	}
-	return Find(sp.TrainerName()).Check(sp)
+	return append(sp.Validate(), Find(sp.TrainerName()).Check(sp)...)
 }
 
 // Load reads a space from YAML and checks it, with its trainer.
