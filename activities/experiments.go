@@ -65,6 +65,8 @@ type RecordRunInput struct {
 	RunID      string            `json:"run_id"`
 	Status     string            `json:"status"`
 	Outcomes   []library.Outcome `json:"outcomes"`
+	// StatusOnly records no outcomes: that could not be done.
+	StatusOnly bool `json:"status_only,omitempty"`
 }
 
 // RecordRun stores a run's outcomes under its experiment.
@@ -74,6 +76,10 @@ func (a *Activities) RecordRun(ctx context.Context, in RecordRunInput) (store.Re
 }
 
 func (a *Activities) recordRun(ctx context.Context, in RecordRunInput) (store.Ref, error) {
+	if in.StatusOnly {
+		entry := library.RunEntry{Name: in.Name, RunID: in.RunID, Kind: in.Kind}
+		return "", library.UpdateRun(ctx, a.store, in.Experiment, entry, func(e *library.RunEntry) { e.Status = in.Status })
+	}
 	entry, report, err := library.FindRun(ctx, a.store, in.Experiment, in.Name, in.RunID)
 	if err != nil {
 		return "", err
