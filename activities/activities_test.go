@@ -264,17 +264,19 @@ func TestTrialsOwnFailuresAreOutcomes(t *testing.T) {
 		t.Errorf("over memory: %+v", r)
 	}
 	in.Limits.MemoryBytes = 0
-	in.Limits.Seconds = 1e-9
-	for range 2 { // and it is never cached: it depends on the machine
+	for i, cached := range []bool{false, true, false} { // the limit is part of what an outcome is a function of
+		in.Limits.Steps = i/2*10 + 1
+		r = TrialResult{}
 		b.run(t, b.a.Trial, in, &r)
-		if r.Status != trainer.OverTime || !strings.Contains(r.Reason, "1ns") || r.Cost.Cached {
-			t.Errorf("over time: %+v", r)
+		if want := fmt.Sprint("the limit is ", in.Limits.Steps); r.Status != trainer.OverSteps || !strings.Contains(r.Reason, want) ||
+			r.Cost.Cached != cached {
+			t.Errorf("over steps: %+v", r)
 		}
 	}
-	in.Limits.Seconds = 60
+	in.Limits.Steps = 1e6
 	b.run(t, b.a.Trial, in, &ok)
-	if ok.Status != trainer.OK {
-		t.Errorf("with time enough: %+v", ok)
+	if ok.Status != trainer.OK || ok.Cost.Cached {
+		t.Errorf("with steps enough: %+v", ok)
 	}
 	delete(in.Choices, trainer.Steps)
 	b.run(t, b.a.Trial, in, &r)

@@ -72,8 +72,8 @@ func (a *Activities) trial(ctx context.Context, in TrialInput) (TrialResult, err
 }
 
 // run runs a trial and stores its model where the request asks for it. inherited
-// says that the outcome is worth the same to any search: a time limit depends on
-// the machine's speed, and what lacks one search's objective may have another's.
+// says that the outcome is worth the same to any search: what lacks one search's
+// objective may have another's.
 func (a *Activities) run(ctx context.Context, t trainer.Trainer, r trainer.Request) (out *library.CachedTrial, inherited bool, err error) {
 	beat := startHeartbeat(ctx)
 	defer beat.stop()
@@ -95,7 +95,7 @@ func (a *Activities) run(ctx context.Context, t trainer.Trainer, r trainer.Reque
 		}
 		out.Outcome.Model = string(ref)
 	}
-	return out, t.Cached() && out.Outcome.Status == result.Status && result.Status != trainer.OverTime, nil
+	return out, t.Cached() && out.Outcome.Status == result.Status, nil
 }
 
 // guarded is the trainer's Run, in which a panic is the trial's own failure: it
@@ -114,8 +114,7 @@ func guarded(
 }
 
 // trialKey is the trial cache's key: a digest of everything the outcome is a
-// function of. An option that stands for an object counts as the object, and the
-// time limit does not count: see run.
+// function of. An option that stands for an object counts as the object.
 func trialKey(t trainer.Trainer, r *trainer.Request) string {
 	choices := make(map[string]any, len(r.Choices))
 	for name, v := range r.Choices {
@@ -130,8 +129,8 @@ func trialKey(t trainer.Trainer, r *trainer.Request) string {
 		Choices          map[string]any
 		Settings         json.RawMessage
 		Seed             uint64
-		MemoryBytes      int64
-	}{t.Name(), t.Version(), r.Task.Kind, r.Task.Data, choices, r.Settings, r.Seed, r.Limits.MemoryBytes})
+		Limits           trainer.Limits
+	}{t.Name(), t.Version(), r.Task.Kind, r.Task.Data, choices, r.Settings, r.Seed, r.Limits})
 	if err != nil {
 		panic(err) // plain numbers and strings
 	}

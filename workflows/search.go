@@ -277,7 +277,7 @@ func (r *run) trial(ctx workflow.Context, p search.Proposal) {
 func (r *run) request(p search.Proposal) activities.TrialInput {
 	in := r.state.Resolved.Request(p)
 	in.Retrain = r.spec.Retrain
-	in.Limits = trainer.Limits{MemoryBytes: int64(r.spec.MemoryLimitMB) << 20, Seconds: r.spec.trialTimeout().Seconds()}
+	in.Limits = trainer.Limits{MemoryBytes: int64(r.spec.MemoryLimitMB) << 20, Steps: r.spec.TrialSteps}
 	return in
 }
 

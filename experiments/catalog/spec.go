@@ -69,6 +69,7 @@ type Spec struct {
 	Parallel        int                        `json:"parallel,omitempty"`
 	CheckpointEvery int                        `json:"checkpoint_every"`
 	TrialTimeout    string                     `json:"trial_timeout"`
+	TrialSteps      int                        `json:"trial_steps,omitempty"`
 	MemoryLimitMB   int                        `json:"memory_limit_mb"`
 	Retrain         bool                       `json:"retrain,omitempty"`
 	HistoryLimit    int                        `json:"history_limit"`
@@ -79,7 +80,7 @@ type Spec struct {
 // common are the fields of every kind.
 var common = []string{
 	"experiment", "space", "modules", "settings", "concurrency", "lag", "parallel", "checkpoint_every", "trial_timeout",
-	"memory_limit_mb", "retrain", "history_limit",
+	"trial_steps", "memory_limit_mb", "retrain", "history_limit",
 }
 
 // own are the fields that a kind has beside them.
@@ -139,7 +140,7 @@ func specOf(k Kind, e *Experiment) Spec {
 	s := Spec{
 		Experiment: e.Name, Space: e.Space, Modules: slices.Clone(e.Modules), Settings: maps.Clone(e.Settings),
 		Concurrency: e.Concurrency, Lag: e.Lag, Parallel: e.Parallel, CheckpointEvery: e.CheckpointEvery,
-		TrialTimeout: e.TrialTimeout, MemoryLimitMB: e.MemoryLimitMB, Retrain: e.Retrain, HistoryLimit: 8000,
+		TrialTimeout: e.TrialTimeout, TrialSteps: e.TrialSteps, MemoryLimitMB: e.MemoryLimitMB, Retrain: e.Retrain, HistoryLimit: 8000,
 	}
 	if len(e.Pretrain) > 0 {
 		first := e.Pretrain[0]
@@ -225,6 +226,9 @@ func (s *Spec) validate(k Kind, e *Experiment) error {
 	}
 	if !durationForm.MatchString(s.TrialTimeout) {
 		bad(`"trial_timeout" is %q: it must be a duration of at least 1s, e.g. "30m"`, s.TrialTimeout)
+	}
+	if s.TrialSteps < 0 {
+		bad(`"trial_steps" is %d: it must be at least 1, or absent`, s.TrialSteps)
 	}
 	if s.MemoryLimitMB < 1 {
 		bad(`"memory_limit_mb" is %d: it must be at least 1`, s.MemoryLimitMB)
