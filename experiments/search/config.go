@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/space"
 	"tnaml/experiments/trainer"
+	"tnaml/nn/rng"
 )
 
 // maxLag bounds the proposals that a state holds.
@@ -100,9 +102,23 @@ func (c *Config) validateSettings(table strategy.Table) error {
 	return err
 }
 
+// drawSeed keys every draw of the search: by its seed and its tasks' names, so that
+// searches of other tasks draw independently. What else tells searches apart is
+// left out on purpose: those of one task and seed are paired. They train their i-th
+// model under the same seed, whichever strategy proposes it, and of one strategy
+// they start from the same weights and draw the same numbers for their i-th
+// proposal.
+func (c *Config) drawSeed() uint64 {
+	names := []string{"search"}
+	for _, t := range c.Tasks {
+		names = append(names, t.Name)
+	}
+	return rng.Derive(c.Seed, strings.Join(names, "/"), 0)
+}
+
 // start is what the strategy starts from.
 func (c *Config) start(from *strategy.Pretrained) strategy.Start {
-	s := strategy.Start{Seed: c.Seed, Space: &c.Space, Settings: c.Settings, Controller: from}
+	s := strategy.Start{Seed: c.drawSeed(), Space: &c.Space, Settings: c.Settings, Controller: from}
 	for _, t := range c.Tasks {
 		s.Tasks = append(s.Tasks, t.Name)
 	}

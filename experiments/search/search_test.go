@@ -221,7 +221,7 @@ func TestProposal(t *testing.T) {
 	s := must(New(c))(t)
 	p := must(s.Ask(1))(t)
 	want := Proposal{
-		Trial: 1, Actions: []int{1, 1, 2, 1, 3, 0, 2, 2, 1, 5, 0, 2}, Seed: rng.Derive(3, "trial", 1),
+		Trial: 1, Actions: []int{1, 1, 2, 1, 3, 0, 2, 2, 1, 5, 0, 2}, Seed: rng.Derive(rng.Derive(3, "search/task-0", 0), "search/trial", 1),
 		Choices: map[string]any{
 			"module": "m-64", "fine_tune": true, "hidden_layers": int64(2), "hidden_size": int64(64), "activation": "swish", "normalisation": "none",
 			"dropout": .2, "deep_learning_rate": .03, "deep_regularisation": 1e-4, "wide_learning_rate": 1., "wide_regularisation": 0.,

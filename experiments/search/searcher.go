@@ -23,6 +23,7 @@ const TopN = 10
 type Searcher struct {
 	config   Config
 	digest   string
+	seed     uint64 // see Config.drawSeed
 	strategy strategy.Strategy
 	told     int
 	pending  []pending
@@ -92,7 +93,9 @@ func blank(table strategy.Table, c Config, from *strategy.Pretrained) (*Searcher
 	if err != nil {
 		return nil, err
 	}
-	s := &Searcher{config: c, digest: c.Digest(), leaders: make([][]Leader, len(c.Tasks)), worst: make(worst, len(c.Tasks))}
+	s := &Searcher{
+		config: c, digest: c.Digest(), seed: c.drawSeed(), leaders: make([][]Leader, len(c.Tasks)), worst: make(worst, len(c.Tasks)),
+	}
 	if s.strategy, err = d.New(c.start(from)); err != nil {
 		return nil, fmt.Errorf("strategy %s: %w", c.Strategy, err)
 	}
@@ -107,7 +110,7 @@ func (s *Searcher) propose() error {
 	trial := s.told + len(s.pending)
 	task := 0
 	if n := len(s.config.Tasks); n > 1 {
-		task = rng.New(s.config.Seed, "search/task", uint64(trial)).IntN(n)
+		task = rng.New(s.seed, "search/task", uint64(trial)).IntN(n)
 	}
 	p := pending{Trial: trial, Task: task}
 	p.Actions, p.LogProb = s.strategy.Ask(trial, task)
@@ -130,7 +133,7 @@ func (s *Searcher) Ask(trial int) (Proposal, error) {
 	asked := s.pending[trial-s.told]
 	p := Proposal{
 		Trial: trial, Task: asked.Task, Actions: slices.Clone(asked.Actions), Keep: asked.Keep,
-		Seed: rng.Derive(s.config.Seed, "trial", uint64(trial)),
+		Seed: rng.Derive(s.seed, "search/trial", uint64(trial)),
 	}
 	var err error
 	if p.Choices, err = s.config.Space.Values(p.Actions); err != nil {

@@ -127,7 +127,8 @@ type Config struct {
 	// Settings are the strategy's own parameters, in canonical JSON with all
 	// defaults filled in (strategy.ParseSettings).
 	Settings json.RawMessage `json:"settings,omitempty"`
-	Seed     uint64          `json:"seed"`
+	// Seed and the tasks' names key every draw of the search.
+	Seed uint64 `json:"seed"`
 	// Lag: the proposal for trial i is asked from the state that has absorbed
 	// exactly the trials 0…i−Lag. 1 is fully sequential.
 	Lag int `json:"lag"`

@@ -190,7 +190,7 @@ func (p *Pretrained) start(seed uint64, tasks int) (*controller.Controller, erro
 
 func addTasks(policy *controller.Controller, seed uint64, tasks int) {
 	for i := range tasks {
-		policy.AddTask(rng.Derive(seed, "search/task embedding", uint64(i)))
+		policy.AddTask(rng.Derive(seed, "naml/task embedding", uint64(i)))
 	}
 }
 
