@@ -157,8 +157,9 @@ type pretrainView struct {
 	Seed                    uint64
 	Trials                  int
 	Tasks                   []string
-	// Modal is each task's modal architecture.
-	Modal []string
+	// Greedy holds the controller's greedy architecture for each task; none while
+	// there is no controller.
+	Greedy []greedyRow
 	// Similarity holds the cosines of the task embeddings; nil without.
 	Similarity [][]float64
 	Plots      []figure

@@ -45,6 +45,7 @@ func experiment(t testing.TB) *study.Study {
 	pre := ledger(simulate(t, "small-1/pretrain/multitask/s1", strategy.NAML, 1, worlds, 300, 0), study.Pretrain, "", "multitask")
 	pre.TaskEmbeddings = [][]float64{{1, 0}, {.6, .8}, {-1, 0}}
 	pre.Controller = "sha256:cc"
+	pre.Greedy = greedy(&pre.Config.Space, 0, 12, 1)
 	s.Ledgers = append(s.Ledgers, pre)
 	for _, w := range []world{spam, opinion} {
 		for seed := range uint64(2) {
@@ -90,7 +91,7 @@ func TestExperimentPage(t *testing.T) {
 		"Trials to the final validation accuracy-top10 of random search", "Test accuracy-top10 at a fixed budget",
 		"transfer against each other arm",
 		"the paper&#39;s figure", "4,815", "Validation accuracy-top10 at the end", "first ten trials",
-		"Cosine similarity of the task embeddings", "0.60", "modal architecture", "Choice of the module over the trials", "ppo", "reinforce",
+		"Cosine similarity of the task embeddings", "0.60", "greedy architecture", "no preference yet", "1 of 12", "Choice of the module over the trials", "ppo", "reinforce",
 		"transfer needs", "times fewer trials than random search", "new tasks", "small-1/nine failed: no luck", "prog_opinion",
 		"{&#34;experiment&#34;:&#34;small&#34;}",
 	} {

@@ -85,7 +85,7 @@ func TestExperimentFromTheTerminal(t *testing.T) {
 	if out := b.ok("controller", "list"); strings.Count(out, "@1") != 2 || !strings.Contains(out, "no task embedding") {
 		t.Errorf("controllers: %s", out)
 	}
-	if out := b.ok("controller", "show", "tiny"); !strings.Contains(out, "modal architecture") || !strings.Contains(out, "1.00") {
+	if out := b.ok("controller", "show", "tiny"); !strings.Contains(out, "greedy architecture") || !strings.Contains(out, "1.00") {
 		t.Errorf("controller: %s", out)
 	}
 	exported := filepath.Join(b.dir, "c.safetensors")
