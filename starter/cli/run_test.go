@@ -23,7 +23,7 @@ concurrency: 3
 checkpoint_every: 5
 seeds: [1]
 pretrain: [{tasks: [one], trials: 12}]
-transfer: {tasks: [two], trials: 11, arms: paper}
+transfer: {tasks: [two], trials: 11, arms: ablations}
 benchmark: {nights: 3, tolerance: 3, accuracy: 0.5, cost: 50}
 `
 
