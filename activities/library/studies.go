@@ -247,7 +247,7 @@ func (r *studyReader) ledger(ctx context.Context, run string, o Outcome) error {
 		if err != nil {
 			return err
 		}
-		l.TaskEmbeddings = p.TaskEmbeddings()
+		l.TaskEmbeddings, l.Greedy = p.TaskEmbeddings(), p.GreedyAll()
 	}
 	r.out.Ledgers = append(r.out.Ledgers, l)
 	return nil

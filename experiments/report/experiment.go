@@ -51,8 +51,9 @@ func WriteExperimentJSON(w io.Writer, s *study.Study) error {
 		Table       []study.Row        `json:"table"`
 		Comparisons []study.Comparison `json:"comparisons"`
 		Costs       []costRow          `json:"costs"`
+		Saving      *saving            `json:"saving,omitempty"`
 		Study       *study.Study       `json:"study"`
-	}{s.Table(), s.Comparisons(), costs(s), s})
+	}{s.Table(), s.Comparisons(), costs(s), savings(s), s})
 	if err != nil {
 		return fmt.Errorf("writing the experiment: %w", err)
 	}
@@ -102,6 +103,7 @@ type experimentView struct {
 	Tables     []*pageTable
 	Costs      *pageTable
 	Saving     *saving
+	Savings    *pageTable
 	Targets    []*targetView
 	Pretrained []*pretrainView
 	Failures   []study.Ledger
@@ -157,8 +159,9 @@ type pretrainView struct {
 	Seed                    uint64
 	Trials                  int
 	Tasks                   []string
-	// Modal is each task's modal architecture.
-	Modal []string
+	// Greedy holds the controller's greedy architecture for each task; none while
+	// there is no controller.
+	Greedy []greedyRow
 	// Similarity holds the cosines of the task embeddings; nil without.
 	Similarity [][]float64
 	Plots      []figure
@@ -173,6 +176,9 @@ func newExperimentView(s *study.Study, generated string) (*experimentView, error
 	}
 	for i := range s.Ledgers {
 		v.Trials += len(s.Ledgers[i].Trials)
+	}
+	if v.Saving != nil {
+		v.Savings = &pageTable{Table: savingTable(v.Saving)}
 	}
 	looks := newLooks(s)
 	targets := map[string]string{}

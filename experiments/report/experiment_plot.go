@@ -150,12 +150,9 @@ func pretrainings(s *study.Study) ([]*pretrainView, error) {
 		drawings := make([][]series, len(splits))
 		for k, task := range l.Config.Tasks {
 			v.Tasks = append(v.Tasks, task.Name)
-			modal, _ := metrics.ModalArchitecture(l.Trials, k, sp.Options(), metrics.Window)
-			text := "no trials"
-			if modal != nil {
-				text = trainer.Describe(sp, modal)
+			if k < len(l.Greedy) {
+				v.Greedy = append(v.Greedy, newGreedyRow(task.Name, l.Greedy[k], sp))
 			}
-			v.Modal = append(v.Modal, text)
 			look := &armLook{Name: task.Name, Colour: k % colours, Dash: k / colours % len(dashes)}
 			v.Legend = append(v.Legend, look)
 			if curve := full(metrics.Curve(l.Trials, k, topN)); len(curve) > 0 {

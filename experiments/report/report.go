@@ -16,6 +16,7 @@ import (
 	"tnaml/experiments/data"
 	"tnaml/experiments/data/kinds"
 	"tnaml/experiments/search"
+	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/trainer"
 )
 
@@ -42,6 +43,9 @@ type Search struct {
 	Trials   []search.Trial `json:"trials"`
 	// Costs are matched to trials by number; a trial may lack one.
 	Costs []search.Cost `json:"costs,omitempty"`
+	// Greedy holds the learned controller's greedy architecture for each task of
+	// Config.Tasks; nil without a controller.
+	Greedy []strategy.Greedy `json:"greedy_architectures,omitempty"`
 }
 
 func (s *Search) strategy() string {

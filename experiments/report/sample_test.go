@@ -90,6 +90,25 @@ func simulate(t testing.TB, name, by string, seed uint64, tasks []world, trials,
 	return s
 }
 
+// greedy makes up a controller's greedy architectures, with so many decided choices
+// each.
+func greedy(sp *space.Space, decided ...int) (out []strategy.Greedy) {
+	for _, n := range decided {
+		g := strategy.Greedy{Actions: make([]int, len(sp.Choices)), Evenness: make([]float64, len(sp.Choices))}
+		for c, choice := range sp.Choices {
+			k := math.Log(float64(len(choice.Options)))
+			g.Uniform -= k
+			if g.Evenness[c] = .99; c < n {
+				g.Evenness[c] = .2
+				k = .1
+			}
+			g.LogProb -= k
+		}
+		out = append(out, g)
+	}
+	return out
+}
+
 var (
 	spam     = world{"sms_spam", .981, .09}
 	opinion  = world{"prog_opinion", .703, .22}

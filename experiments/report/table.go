@@ -180,7 +180,7 @@ func trialCells(r study.Row) []Cell {
 	cells := make([]Cell, len(r.Cells))
 	var reached []float64
 	for _, c := range r.Cells {
-		if r.Ends(c) {
+		if c.Ends() {
 			reached = append(reached, c.ToBaseline)
 		}
 	}
@@ -190,7 +190,7 @@ func trialCells(r study.Row) []Cell {
 			continue
 		}
 		cells[i].Note = fmt.Sprintf("%d of %d", c.Reached, c.Compared)
-		if cells[i].Text = fmt.Sprintf("> %d", r.Budget); r.Ends(c) {
+		if cells[i].Text = fmt.Sprintf("> %d", r.Budget); c.Ends() {
 			cells[i].Text, cells[i].Marked = fmt.Sprintf("%g", c.ToBaseline), c.ToBaseline == slices.Min(reached)
 		}
 	}

@@ -33,6 +33,11 @@ type view struct {
 	Configs  []configView
 }
 
+// Singles says that a transferred search stands beside a single-task one.
+func (v *view) Singles() bool {
+	return slices.ContainsFunc(v.Matches, func(m match) bool { return m.Single != nil })
+}
+
 // taskView is one task's part of the page.
 type taskView struct {
 	// Task is the task's name, Name what the page calls it: with the objective,

@@ -10,6 +10,7 @@ import (
 	"tnaml/experiments/data"
 	"tnaml/experiments/metrics"
 	"tnaml/experiments/search"
+	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/space"
 	"tnaml/experiments/trainer"
 )
@@ -94,6 +95,9 @@ type Ledger struct {
 	// TaskEmbeddings are those of the learned controller, tasks × length, in the
 	// order of Config.Tasks; nil for strategies and controllers without.
 	TaskEmbeddings [][]float64 `json:"task_embeddings,omitempty"`
+	// Greedy holds the learned controller's greedy architecture for each task of
+	// Config.Tasks; nil without a controller.
+	Greedy []strategy.Greedy `json:"greedy_architectures,omitempty"`
 }
 
 // Card is a task's card.

@@ -60,7 +60,7 @@ func TestTableByHand(t *testing.T) {
 		random.Models != 10 || random.Seeds != 3 || random.Test.Error != 0 {
 		t.Errorf("random %+v", random)
 	}
-	for seed, want := range map[int]int{3: 0, 4: 20, 5: 13} {
+	for seed, want := range map[int]int{3: 0, 4: 20, 5: 12} {
 		n, reached, ok := s.TrialsToBaseline(&s.Ledgers[seed])
 		if seed == 3 {
 			want = n // what it takes with equal models is metrics' matter
@@ -70,7 +70,7 @@ func TestTableByHand(t *testing.T) {
 		}
 	}
 	first, _, _ := s.TrialsToBaseline(&s.Ledgers[3])
-	if want := metrics.Median([]float64{float64(first), 20, 13}); naml.ToBaseline != want || naml.Reached != 2 || naml.Compared != 3 ||
+	if want := metrics.Median([]float64{float64(first), 20, 12}); naml.ToBaseline != want || naml.Reached != 2 || naml.Compared != 3 ||
 		naml.Failed != 1 {
 		t.Errorf("naml %+v, want a median of %v", naml, want)
 	}

@@ -23,7 +23,7 @@ concurrency: 3
 checkpoint_every: 5
 seeds: [1]
 pretrain: [{tasks: [one], trials: 12}]
-transfer: {tasks: [two], trials: 11, arms: paper}
+transfer: {tasks: [two], trials: 11, arms: ablations}
 benchmark: {nights: 3, tolerance: 3, accuracy: 0.5, cost: 50}
 `
 
@@ -85,7 +85,7 @@ func TestExperimentFromTheTerminal(t *testing.T) {
 	if out := b.ok("controller", "list"); strings.Count(out, "@1") != 2 || !strings.Contains(out, "no task embedding") {
 		t.Errorf("controllers: %s", out)
 	}
-	if out := b.ok("controller", "show", "tiny"); !strings.Contains(out, "modal architecture") || !strings.Contains(out, "1.00") {
+	if out := b.ok("controller", "show", "tiny"); !strings.Contains(out, "greedy architecture") || !strings.Contains(out, "1.00") {
 		t.Errorf("controller: %s", out)
 	}
 	exported := filepath.Join(b.dir, "c.safetensors")

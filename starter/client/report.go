@@ -21,7 +21,15 @@ func (c *Client) ReportInput(ctx context.Context, names []string) (report.Input,
 		if status == "running" {
 			status = c.Status(ctx, name)
 		}
-		in.Searches = append(in.Searches, report.Search{Name: name, Status: status, Config: *l.Config, Trials: l.Trials, Costs: l.Costs})
+		one := report.Search{Name: name, Status: status, Config: *l.Config, Trials: l.Trials, Costs: l.Costs}
+		if l.Record.Controller != "" {
+			p, err := library.ReadController(ctx, c.Store, l.Record.Controller)
+			if err != nil {
+				return in, err
+			}
+			one.Greedy = p.GreedyAll()
+		}
+		in.Searches = append(in.Searches, one)
 		for _, t := range l.Config.Tasks {
 			if seen[t.Name] {
 				continue
