@@ -4,6 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
+	"time"
+
+	"go.temporal.io/sdk/activity"
 
 	"tnaml/activities/library"
 	"tnaml/activities/memory"
@@ -13,13 +17,47 @@ import (
 )
 
 // Resolve pins a search to the objects its names stand for now, and records
-// that it runs. What the spec names wrongly is reported all together.
+// that it runs. What the spec names wrongly is reported all together, and recorded as
+// the reason why the search failed. A name that another run holds is refused.
 func (a *Activities) Resolve(ctx context.Context, in ResolveInput) (Resolved, error) {
-	out, err := a.resolve(ctx, in)
+	err := library.SearchHeld(ctx, a.store, in.Name, in.Owner)
+	if err != nil {
+		return Resolved{}, classify(err)
+	}
+	record := library.SearchRecord{
+		Name: in.Name, RunID: in.RunID, Owner: in.Owner, Spec: in.Spec, Status: "running", Started: now(),
+	}
+	out, err := a.resolve(ctx, in, record)
+	if errors.Is(err, library.ErrInvalid) {
+		record.Status, record.Reason, record.Ended = "failed", reason(err), now()
+		if len(record.Spec) > maxSpec {
+			record.Spec = nil // nobody typed that
+		}
+		if failed := library.StartSearch(ctx, a.store, record); failed != nil {
+			activity.GetLogger(ctx).Warn("a start that failed is not on record", "search", in.Name, "error", failed)
+		}
+	}
 	return out, classify(err)
 }
 
-func (a *Activities) resolve(ctx context.Context, in ResolveInput) (Resolved, error) {
+// now is the time as records have it.
+func now() time.Time { return time.Now().UTC().Truncate(time.Second) }
+
+// maxReason and maxSpec bound what a record says of a failed start, in bytes.
+const (
+	maxReason = 4 << 10
+	maxSpec   = 64 << 10
+)
+
+func reason(err error) string {
+	s := err.Error()
+	return strings.ToValidUTF8(s[:min(len(s), maxReason)], "")
+}
+
+func (a *Activities) resolve(ctx context.Context, in ResolveInput, record library.SearchRecord) (Resolved, error) {
+	if in.Wrong != "" {
+		return Resolved{}, library.Invalid(errors.New(in.Wrong))
+	}
 	config, err := library.Pin(ctx, a.store, in.Names)
 	if err != nil {
 		return Resolved{}, err
@@ -27,19 +65,15 @@ func (a *Activities) resolve(ctx context.Context, in ResolveInput) (Resolved, er
 	if err := library.ClaimAll(ctx, a.store, config); err != nil {
 		return Resolved{}, err
 	}
-	ref, err := library.PutConfig(ctx, a.store, config)
-	if err != nil {
+	if record.Config, err = library.PutConfig(ctx, a.store, config); err != nil {
 		return Resolved{}, err
 	}
-	err = library.UpdateRecord(ctx, a.store, in.Name, func(r *library.SearchRecord) {
-		*r = library.SearchRecord{Name: in.Name, RunID: in.RunID, Spec: in.Spec, Config: ref, Status: "running"}
-	})
-	if err != nil {
+	if err := library.StartSearch(ctx, a.store, record); err != nil {
 		return Resolved{}, err
 	}
 	features, err := a.missingFeatures(ctx, config)
 	return Resolved{
-		Config: ref, SpaceDigest: config.Space.Digest(), Trainer: config.Space.TrainerName(), Tasks: config.Tasks,
+		Config: record.Config, SpaceDigest: config.Space.Digest(), Trainer: config.Space.TrainerName(), Tasks: config.Tasks,
 		Objects: config.Objects(), Settings: config.Space.Settings, Objective: config.Space.Objective, Features: features,
 	}, err
 }
