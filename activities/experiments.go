@@ -11,6 +11,7 @@ import (
 	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/experiments/catalog"
+	"tnaml/experiments/limit"
 )
 
 // PlanInput asks for a run's plan.
@@ -35,7 +36,7 @@ func (a *Activities) PlanExperiment(ctx context.Context, in PlanInput) (library.
 	}
 	p, err := a.plan(ctx, in, name)
 	if errors.Is(err, library.ErrInvalid) {
-		entry.Status, entry.Reason, entry.Ended = "failed", reason(err), now()
+		entry.Status, entry.Reason, entry.Ended = "failed", limit.Reason(err.Error()), now()
 		if failed := library.UpdateRun(ctx, a.store, name, entry, func(*library.RunEntry) {}); failed != nil {
 			activity.GetLogger(ctx).Warn("a start that failed is not on record", "run", in.Name, "error", failed)
 		}
@@ -73,6 +74,8 @@ type RecordRunInput struct {
 	RunID      string            `json:"run_id"`
 	Status     string            `json:"status"`
 	Outcomes   []library.Outcome `json:"outcomes"`
+	// StatusOnly records no outcomes: that could not be done.
+	StatusOnly bool `json:"status_only,omitempty"`
 }
 
 // RecordRun stores a run's outcomes under its experiment.
@@ -82,6 +85,10 @@ func (a *Activities) RecordRun(ctx context.Context, in RecordRunInput) (store.Re
 }
 
 func (a *Activities) recordRun(ctx context.Context, in RecordRunInput) (store.Ref, error) {
+	if in.StatusOnly {
+		entry := library.RunEntry{Name: in.Name, RunID: in.RunID, Kind: in.Kind}
+		return "", library.UpdateRun(ctx, a.store, in.Experiment, entry, func(e *library.RunEntry) { e.Status, e.Ended = in.Status, now() })
+	}
 	entry, report, err := library.FindRun(ctx, a.store, in.Experiment, in.Name, in.RunID)
 	if err != nil {
 		return "", err

@@ -194,6 +194,9 @@ func (a *Activities) Finish(ctx context.Context, in FinishInput) (Finished, erro
 }
 
 func (a *Activities) finish(ctx context.Context, in FinishInput) (Finished, error) {
+	if in.RecordOnly {
+		return Finished{}, library.CloseRecord(ctx, a.store, in.Name, in.RunID, in.Status, now())
+	}
 	config, err := a.config(ctx, in.Config)
 	if err != nil {
 		return Finished{}, err

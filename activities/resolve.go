@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -13,6 +12,7 @@ import (
 	"tnaml/activities/memory"
 	"tnaml/activities/store"
 	"tnaml/experiments/data"
+	"tnaml/experiments/limit"
 	"tnaml/experiments/search"
 )
 
@@ -29,7 +29,7 @@ func (a *Activities) Resolve(ctx context.Context, in ResolveInput) (Resolved, er
 	}
 	out, err := a.resolve(ctx, in, record)
 	if errors.Is(err, library.ErrInvalid) {
-		record.Status, record.Reason, record.Ended = "failed", reason(err), now()
+		record.Status, record.Reason, record.Ended = "failed", limit.Reason(err.Error()), now()
 		if len(record.Spec) > maxSpec {
 			record.Spec = nil // nobody typed that
 		}
@@ -43,16 +43,8 @@ func (a *Activities) Resolve(ctx context.Context, in ResolveInput) (Resolved, er
 // now is the time as records have it.
 func now() time.Time { return time.Now().UTC().Truncate(time.Second) }
 
-// maxReason and maxSpec bound what a record says of a failed start, in bytes.
-const (
-	maxReason = 4 << 10
-	maxSpec   = 64 << 10
-)
-
-func reason(err error) string {
-	s := err.Error()
-	return strings.ToValidUTF8(s[:min(len(s), maxReason)], "")
-}
+// maxSpec bounds the spec in the record of a failed start, in bytes.
+const maxSpec = 64 << 10
 
 func (a *Activities) resolve(ctx context.Context, in ResolveInput, record library.SearchRecord) (Resolved, error) {
 	if in.Wrong != "" {

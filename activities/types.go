@@ -146,6 +146,9 @@ type FinishInput struct {
 	Position Position  `json:"position"`
 	// Status is "completed", "stopped", "canceled" or "failed".
 	Status string `json:"status"`
+	// RecordOnly writes only the status into the record, if the run has one: the rest
+	// could not be written.
+	RecordOnly bool `json:"record_only,omitempty"`
 }
 
 // Finished is what a search leaves behind.

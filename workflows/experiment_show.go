@@ -45,12 +45,14 @@ type ExperimentProgress struct {
 
 func (r *experimentRun) status() string {
 	switch {
-	case r.finished != "":
+	case r.over:
 		return r.finished
+	case r.state.Paused && (r.stuck > 0 || !r.state.Stop && r.finished == ""):
+		return "paused"
+	case r.finished != "":
+		return "finishing"
 	case r.state.Stop:
 		return "stopping"
-	case r.state.Paused:
-		return "paused"
 	case r.state.Planned.Experiment == "":
 		return "planning"
 	}

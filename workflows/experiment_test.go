@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
@@ -63,15 +62,10 @@ func (f *fixture) registerExperiment() {
 	for name, w := range kinds {
 		f.RegisterWorkflowWithOptions(w, workflow.RegisterOptions{Name: string(name)})
 	}
-	f.RegisterActivityWithOptions(a.PlanExperiment, activity.RegisterOptions{Name: "PlanExperiment"})
-	f.RegisterActivityWithOptions(func(ctx context.Context, in library.PublishControllerInput) (library.ControllerVersion, error) {
-		if f.full {
-			return library.ControllerVersion{}, temporal.NewNonRetryableApplicationError("the shelf is full", "X", nil)
-		}
-		return a.PublishController(ctx, in)
-	}, activity.RegisterOptions{Name: "PublishController"})
-	f.RegisterActivityWithOptions(a.RecordRun, activity.RegisterOptions{Name: "RecordRun"})
-	f.RegisterActivityWithOptions(a.JudgeNight, activity.RegisterOptions{Name: "JudgeNight"})
+	step(f, "PlanExperiment", a.PlanExperiment)
+	step(f, "PublishController", a.PublishController)
+	step(f, "RecordRun", a.RecordRun)
+	step(f, "JudgeNight", a.JudgeNight)
 }
 
 var kinds = map[catalog.Kind]any{
@@ -313,9 +307,16 @@ func TestTransfer(t *testing.T) {
 	}
 }
 
+func refuseThePretraining(in activities.ResolveInput) error {
+	if slices.Contains(in.Tasks, "p1") {
+		return temporal.NewNonRetryableApplicationError("the shelf is full", activities.ErrTypeInvalid, nil)
+	}
+	return nil
+}
+
 func TestExperimentWithoutItsController(t *testing.T) {
 	f := experimentFixture(t)
-	f.full = true
+	f.refuse = refuseThePretraining
 	result, err := f.runAs(t, catalog.KindExperiment, "x",
 		`{"experiment":"small","seeds":[1],"tasks":["t1"],"arms":["random","naml","transfer"]}`, nil)
 	if err != nil {
@@ -328,7 +329,6 @@ func TestExperimentWithoutItsController(t *testing.T) {
 		}
 	}
 	f.resetExperiment(t)
-	f.full = true
 	_, err = f.runAs(t, catalog.KindPretrain, "y", `{"experiment":"small"}`, nil)
 	var app *temporal.ApplicationError
 	if !errors.As(err, &app) || app.Type() != workflows.ErrTypeAllFailed || !strings.Contains(err.Error(), "the shelf is full") {

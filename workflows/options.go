@@ -85,6 +85,15 @@ func lightActivity(ctx workflow.Context, summary string) workflow.Context {
 	})
 }
 
+// lastActivity are the options of what is tried for some minutes only: nobody waits
+// for it but the end of the workflow.
+func lastActivity(ctx workflow.Context, summary string) workflow.Context {
+	ctx = lightActivity(ctx, summary)
+	policy := retries()
+	policy.MaximumAttempts = 10
+	return workflow.WithRetryPolicy(ctx, *policy)
+}
+
 // localActivity are the options of Learn. The worker that runs the workflow tries
 // a few times; then Learn is anybody's (see learn).
 func localActivity(ctx workflow.Context) workflow.Context {

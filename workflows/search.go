@@ -4,8 +4,8 @@
 package workflows
 
 import (
+	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -35,9 +35,7 @@ type SearchState struct {
 	CPUSeconds float64        `json:"cpu_seconds,omitempty"`
 	// Recent holds the last results' health, newest last: false is a failure.
 	Recent []bool `json:"recent,omitempty"`
-	Paused bool   `json:"paused,omitempty"`
-	Reason string `json:"reason,omitempty"`
-	Stop   bool   `json:"stop,omitempty"`
+	Held
 	// Started is when the search began; Active how long it has not been paused.
 	Started time.Time     `json:"started"`
 	Active  time.Duration `json:"active"`
@@ -52,6 +50,7 @@ const (
 
 // run is one run of the Search workflow.
 type run struct {
+	steps
 	spec  SearchSpec
 	state SearchState
 	name  string
@@ -65,12 +64,12 @@ type run struct {
 	preparing, prepared int
 	// unserved says that no worker serves the search's trainer.
 	unserved string
-	// blocked: the strategy could not be told; only a resume tries again.
-	blocked bool
 	// activeSince is the start of the present stretch without a pause.
 	activeSince time.Time
-	finished    string
-	changed     bool
+	// finished is how the search ends, once that is decided; ended: it is written down.
+	finished string
+	ended    bool
+	changed  bool
 }
 
 // Search runs one search: trials proposed by the strategy, run by whatever
@@ -94,35 +93,55 @@ func Search(ctx workflow.Context, raw json.RawMessage, carried *SearchState) (*S
 	if r.state.Best == nil {
 		r.state.Best = map[int][]Best{}
 	}
+	r.steps = steps{held: &r.state.Held, pause: r.pause, underWay: carried != nil}
 	if err := r.handle(ctx); err != nil {
 		return nil, err
 	}
 	workflow.GoNamed(ctx, "watch the trainer's queue", r.watchQueue)
-	if carried == nil {
+	result, err := r.live(ctx, raw)
+	if err != nil && !workflow.IsContinueAsNewError(err) {
+		r.interrupted(ctx, err)
+	}
+	return result, err
+}
+
+// live runs the search to its end, or until it continues as new.
+func (r *run) live(ctx workflow.Context, raw json.RawMessage) (*SearchResult, error) {
+	if !r.underWay {
 		if err := r.begin(ctx, raw); err != nil {
 			return nil, err
 		}
 	}
 	r.show(ctx)
 	if err := r.loop(ctx); err != nil {
-		return nil, r.interrupted(ctx, err)
+		return nil, err
 	}
 	if r.finished == "" {
 		r.drainSignals(ctx)
 		if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
-			return nil, r.interrupted(ctx, err)
+			return nil, err
 		}
 		r.settleClock(ctx)
 		return nil, workflow.NewContinueAsNewError(ctx, SearchWorkflow, raw, r.state)
 	}
-	return r.finish(ctx)
+	var done activities.Finished
+	r.show(ctx)
+	err := r.step(ctx, "the result could not be published", func(ctx workflow.Context) (err error) {
+		done, err = r.publish(ctx)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	r.end(ctx)
+	return r.result(done), nil
 }
 
 // refused puts on record that a search cannot start, and why.
 func refused(ctx workflow.Context, raw json.RawMessage, wrong error) error {
 	info := workflow.GetInfo(ctx)
 	var a *activities.Activities
-	err := workflow.ExecuteActivity(lightActivity(ctx, "refuse the spec"), a.Resolve, activities.ResolveInput{
+	err := workflow.ExecuteActivity(lastActivity(ctx, "refuse the spec"), a.Resolve, activities.ResolveInput{
 		Name: info.WorkflowExecution.ID, RunID: info.FirstRunID, Owner: owner(ctx), Spec: raw, Wrong: wrong.Error(),
 	}).Get(ctx, nil)
 	if err == nil || retryable(err) { // it must not start, recorded or not
@@ -152,18 +171,21 @@ func owner(ctx workflow.Context) string {
 func (r *run) begin(ctx workflow.Context, raw json.RawMessage) error {
 	r.attributes(ctx, "running")
 	var a *activities.Activities
-	err := workflow.ExecuteActivity(lightActivity(ctx, "resolve names"), a.Resolve, activities.ResolveInput{
-		Name: r.name, RunID: r.runID, Owner: owner(ctx), Spec: raw,
-		Names: r.spec.Names(),
-	}).Get(ctx, &r.state.Resolved)
+	err := r.step(ctx, "the search could not begin", func(ctx workflow.Context) error {
+		return workflow.ExecuteActivity(lightActivity(ctx, "resolve names"), a.Resolve, activities.ResolveInput{
+			Name: r.name, RunID: r.runID, Owner: owner(ctx), Spec: raw,
+			Names: r.spec.Names(),
+		}).Get(ctx, &r.state.Resolved)
+	})
 	if err != nil {
-		r.attributes(ctx, "failed")
 		return err
 	}
 	if err := r.prepare(ctx); err != nil {
-		return r.interrupted(ctx, err)
+		return err
 	}
-	return r.learn(ctx, nil)
+	err = r.step(ctx, "the strategy could not begin", func(ctx workflow.Context) error { return r.learn(ctx, nil) })
+	r.underWay = err == nil
+	return err
 }
 
 // prepare has the features of image tasks computed, once for all trials.
@@ -192,8 +214,11 @@ func (r *run) prepare(ctx workflow.Context) error {
 				}
 				f := features[0]
 				features = features[1:]
-				if err := workflow.ExecuteActivity(featuresActivity(ctx, f), a.Features, f).Get(ctx, nil); err != nil {
-					failed = err
+				what := fmt.Sprintf("the features of %s under %s could not be computed", f.Task, f.Module)
+				failed = cmp.Or(r.step(ctx, what, func(ctx workflow.Context) error {
+					return workflow.ExecuteActivity(featuresActivity(ctx, f), a.Features, f).Get(ctx, nil)
+				}), failed)
+				if failed != nil {
 					return
 				}
 				r.prepared++
@@ -217,13 +242,11 @@ func (r *run) loop(ctx workflow.Context) error {
 		if !draining {
 			r.start(ctx)
 		}
-		if ready := r.ready(); len(ready) > 0 && !r.blocked {
-			if err := r.learn(ctx, ready); err != nil {
-				if ctx.Err() != nil {
-					return ctx.Err()
-				}
-				r.blocked = true
-				r.pause(ctx, fmt.Sprintf("the strategy could not be told trial %d: %s", ready[0].Trial.Trial, cause(err)))
+		if ready := r.ready(); len(ready) > 0 && !r.gaveUp {
+			what := fmt.Sprintf("the strategy could not be told trial %d", ready[0].Trial.Trial)
+			err := r.step(ctx, what, func(ctx workflow.Context) error { return r.learn(ctx, ready) })
+			if err != nil && !r.gaveUp {
+				return err
 			}
 			continue
 		}
@@ -379,18 +402,27 @@ func (r *run) account(ctx workflow.Context, result activities.Row) {
 	}
 }
 
-// finish writes what the search leaves behind.
-func (r *run) finish(ctx workflow.Context) (*SearchResult, error) {
+// publish writes what the search leaves behind.
+func (r *run) publish(ctx workflow.Context) (done activities.Finished, err error) {
 	var a *activities.Activities
-	var done activities.Finished
-	err := workflow.ExecuteActivity(lightActivity(ctx, "publish the result"), a.Finish, activities.FinishInput{
+	return done, workflow.ExecuteActivity(lightActivity(ctx, "publish the result"), a.Finish, r.finishInput()).Get(ctx, &done)
+}
+
+func (r *run) finishInput() activities.FinishInput {
+	return activities.FinishInput{
 		Name: r.name, RunID: r.runID, Config: r.state.Resolved.Config, Position: r.state.Position, Status: r.finished,
-	}).Get(ctx, &done)
-	if err != nil {
-		return nil, err
 	}
+}
+
+// end shows that the search has ended.
+func (r *run) end(ctx workflow.Context) {
+	r.ended = true
 	r.attributes(ctx, r.finished)
 	r.show(ctx)
+}
+
+// result is what the workflow returns.
+func (r *run) result(done activities.Finished) *SearchResult {
 	result := &SearchResult{
 		Status: r.finished, Trials: r.state.Position.Told, Failed: r.state.Failed, Cached: r.state.Cached,
 		CPUSeconds: r.state.CPUSeconds, Config: r.state.Resolved.Config,
@@ -409,37 +441,27 @@ func (r *run) finish(ctx workflow.Context) (*SearchResult, error) {
 		result.Accuracy = append(result.Accuracy, accuracy)
 		result.Best = append(result.Best, best...)
 	}
-	return result, nil
+	return result
 }
 
-// interrupted ends a search that was cancelled or cannot go on: what was learned
-// is kept.
-func (r *run) interrupted(ctx workflow.Context, err error) error {
-	if r.state.Resolved.Config == "" {
-		return err
-	}
+// interrupted ends a search that was cancelled, given up, or can never work: what was
+// learned is kept, and where that fails too, the record says how it ended.
+func (r *run) interrupted(ctx workflow.Context, err error) {
 	ctx, cancel := workflow.NewDisconnectedContext(ctx)
 	defer cancel()
-	r.finished = "failed"
-	if temporal.IsCanceledError(err) || errors.Is(err, workflow.ErrCanceled) {
-		r.finished = "canceled"
+	given := r.gaveUp && r.finished != "" // the result has just been tried
+	r.finished = r.ending(err)
+	var failed error
+	if r.state.Resolved.Config != "" && !given {
+		_, failed = r.publish(ctx)
 	}
-	if _, finishErr := r.finish(ctx); finishErr != nil {
-		return errors.Join(err, finishErr)
+	if given || failed != nil || r.state.Resolved.Config == "" {
+		var a *activities.Activities
+		in := r.finishInput()
+		in.RecordOnly, in.Position = true, activities.Position{}
+		if failed := workflow.ExecuteActivity(lastActivity(ctx, "record how it ended"), a.Finish, in).Get(ctx, nil); failed != nil {
+			workflow.GetLogger(ctx).Error("the search's record does not say how it ended", "error", failed)
+		}
 	}
-	return err
-}
-
-// cause is the innermost message of an activity's error: what went wrong,
-// without the wrapping that only says where.
-func cause(err error) string {
-	var app *temporal.ApplicationError
-	if errors.As(err, &app) {
-		return app.Message()
-	}
-	var timeout *temporal.TimeoutError
-	if errors.As(err, &timeout) {
-		return timeout.Error()
-	}
-	return err.Error()
+	r.end(ctx)
 }

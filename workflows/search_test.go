@@ -41,12 +41,12 @@ type fixture struct {
 	store store.Store
 	// train is asked for each trial's outcome.
 	train func(ctx context.Context, r trainer.Request) (trainer.Outcome, error)
-	// refuse, where it is set, may fail a search's start.
+	// fail, where it is set, may fail a step of a search or an experiment, by its
+	// activity's name and input; refuse a search's start, by its input.
+	fail   func(step string, in any) error
 	refuse func(in activities.ResolveInput) error
 	// unserved: no worker serves the trainer.
 	unserved bool
-	// full fails the publishing of controllers.
-	full bool
 }
 
 // reward is a made-up trial's accuracy: a function of choices and number.
@@ -103,16 +103,16 @@ func (f *fixture) reset(t *testing.T) {
 	f.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: yieldWithin})
 	a := activities.New(f.store, activities.Options{})
 	f.RegisterWorkflowWithOptions(workflows.Search, workflow.RegisterOptions{Name: workflows.SearchWorkflow})
-	f.RegisterActivityWithOptions(func(ctx context.Context, in activities.ResolveInput) (activities.Resolved, error) {
+	step(f, "Resolve", func(ctx context.Context, in activities.ResolveInput) (activities.Resolved, error) {
 		if f.refuse != nil {
 			if err := f.refuse(in); err != nil {
 				return activities.Resolved{}, err
 			}
 		}
 		return a.Resolve(ctx, in)
-	}, activity.RegisterOptions{Name: "Resolve"})
-	f.RegisterActivityWithOptions(a.Learn, activity.RegisterOptions{Name: "Learn"})
-	f.RegisterActivityWithOptions(a.Finish, activity.RegisterOptions{Name: "Finish"})
+	})
+	step(f, "Learn", a.Learn)
+	step(f, "Finish", a.Finish)
 	f.RegisterActivityWithOptions(func(ctx context.Context, in activities.TrialInput) (activities.TrialResult, error) {
 		outcome, err := f.train(ctx, in.Request)
 		return activities.TrialResult{Outcome: outcome, Cost: search.Cost{CPUSeconds: 1}}, err
@@ -120,6 +120,18 @@ func (f *fixture) reset(t *testing.T) {
 	f.RegisterActivityWithOptions(func(context.Context, string) (bool, error) { return !f.unserved, nil },
 		activity.RegisterOptions{Name: "Served"})
 	f.SetTestTimeout(testTimeout)
+}
+
+// step registers an activity that the fixture may fail.
+func step[In, Out any](f *fixture, name string, do func(context.Context, In) (Out, error)) {
+	f.RegisterActivityWithOptions(func(ctx context.Context, in In) (out Out, err error) {
+		if f.fail != nil {
+			if err := f.fail(name, in); err != nil {
+				return out, err
+			}
+		}
+		return do(ctx, in)
+	}, activity.RegisterOptions{Name: name})
 }
 
 // testTimeout is how long nothing may happen in a test: the environment's own 3 s

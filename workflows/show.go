@@ -71,12 +71,14 @@ func (r *run) best() *Best {
 // status is the search's status in a word.
 func (r *run) status() string {
 	switch {
-	case r.finished != "":
+	case r.ended:
 		return r.finished
+	case r.state.Paused && (r.stuck > 0 || !r.state.Stop && r.finished == ""):
+		return "paused"
+	case r.finished != "":
+		return "finishing"
 	case r.state.Stop:
 		return "stopping"
-	case r.state.Paused:
-		return "paused"
 	case r.unserved != "":
 		return "waiting"
 	}

@@ -103,6 +103,17 @@ func UpdateRecord(ctx context.Context, s store.Store, name, runID string, config
 	})
 }
 
+// CloseRecord says in a run's record, if it has one, how the run ended.
+func CloseRecord(ctx context.Context, s store.Store, name, runID, status string, ended time.Time) error {
+	return searches.update(ctx, s, name, func(r *SearchRecord, there bool) error {
+		if !there || r.RunID != runID {
+			return errKeep
+		}
+		r.Status, r.Ended = status, ended
+		return nil
+	})
+}
+
 // Claim makes sure that an object is in its place in the store, before a reference
 // to it is passed on. One that garbage collection has set aside is put back: package
 // gc counts on it, and a worker's disk cache would hand out what it read before
