@@ -65,8 +65,7 @@ func (a *Activities) learn(ctx context.Context, in LearnInput) (LearnOutput, err
 		}
 	}
 	if c := out.Checkpoint; c != nil {
-		err := library.UpdateRecord(ctx, a.store, in.Name, func(r *library.SearchRecord) {
-			r.GoesOn(in.Name, in.Config)
+		err := library.UpdateRecord(ctx, a.store, in.Name, in.RunID, in.Config, func(r *library.SearchRecord) {
 			r.Told, r.Ledger, r.State, r.Costs = out.CheckpointTold, c.Ledger, c.State, c.Costs
 		})
 		if err != nil {
@@ -196,7 +195,7 @@ func (a *Activities) Finish(ctx context.Context, in FinishInput) (Finished, erro
 
 func (a *Activities) finish(ctx context.Context, in FinishInput) (Finished, error) {
 	if in.RecordOnly {
-		return Finished{}, library.CloseRecord(ctx, a.store, in.Name, in.RunID, in.Status)
+		return Finished{}, library.CloseRecord(ctx, a.store, in.Name, in.RunID, in.Status, now())
 	}
 	config, err := a.config(ctx, in.Config)
 	if err != nil {
@@ -218,9 +217,8 @@ func (a *Activities) finish(ctx context.Context, in FinishInput) (Finished, erro
 			return Finished{}, fmt.Errorf("controller: %w", err)
 		}
 	}
-	err = library.UpdateRecord(ctx, a.store, in.Name, func(r *library.SearchRecord) {
-		r.GoesOn(in.Name, in.Config)
-		r.Status, r.Told = in.Status, pos.Told
+	err = library.UpdateRecord(ctx, a.store, in.Name, in.RunID, in.Config, func(r *library.SearchRecord) {
+		r.Status, r.Told, r.Ended = in.Status, pos.Told, now()
 		r.Ledger, r.State, r.Costs, r.Controller = out.Ledger, pos.State, out.Costs, out.Controller
 	})
 	return out, err

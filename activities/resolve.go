@@ -4,22 +4,52 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/activity"
 
 	"tnaml/activities/library"
 	"tnaml/activities/memory"
 	"tnaml/activities/store"
 	"tnaml/experiments/data"
+	"tnaml/experiments/limit"
 	"tnaml/experiments/search"
 )
 
 // Resolve pins a search to the objects its names stand for now, and records
-// that it runs. What the spec names wrongly is reported all together.
+// that it runs. What the spec names wrongly is reported all together, and recorded as
+// the reason why the search failed. A name that another run holds is refused.
 func (a *Activities) Resolve(ctx context.Context, in ResolveInput) (Resolved, error) {
-	out, err := a.resolve(ctx, in)
+	err := library.SearchHeld(ctx, a.store, in.Name, in.Owner)
+	if err != nil {
+		return Resolved{}, classify(err)
+	}
+	record := library.SearchRecord{
+		Name: in.Name, RunID: in.RunID, Owner: in.Owner, Spec: in.Spec, Status: "running", Started: now(),
+	}
+	out, err := a.resolve(ctx, in, record)
+	if errors.Is(err, library.ErrInvalid) {
+		record.Status, record.Reason, record.Ended = "failed", limit.Reason(err.Error()), now()
+		if len(record.Spec) > maxSpec {
+			record.Spec = nil // nobody typed that
+		}
+		if failed := library.StartSearch(ctx, a.store, record); failed != nil {
+			activity.GetLogger(ctx).Warn("a start that failed is not on record", "search", in.Name, "error", failed)
+		}
+	}
 	return out, classify(err)
 }
 
-func (a *Activities) resolve(ctx context.Context, in ResolveInput) (Resolved, error) {
+// now is the time as records have it.
+func now() time.Time { return time.Now().UTC().Truncate(time.Second) }
+
+// maxSpec bounds the spec in the record of a failed start, in bytes.
+const maxSpec = 64 << 10
+
+func (a *Activities) resolve(ctx context.Context, in ResolveInput, record library.SearchRecord) (Resolved, error) {
+	if in.Wrong != "" {
+		return Resolved{}, library.Invalid(errors.New(in.Wrong))
+	}
 	config, err := library.Pin(ctx, a.store, in.Names)
 	if err != nil {
 		return Resolved{}, err
@@ -27,19 +57,15 @@ func (a *Activities) resolve(ctx context.Context, in ResolveInput) (Resolved, er
 	if err := library.ClaimAll(ctx, a.store, config); err != nil {
 		return Resolved{}, err
 	}
-	ref, err := library.PutConfig(ctx, a.store, config)
-	if err != nil {
+	if record.Config, err = library.PutConfig(ctx, a.store, config); err != nil {
 		return Resolved{}, err
 	}
-	err = library.UpdateRecord(ctx, a.store, in.Name, func(r *library.SearchRecord) {
-		*r = library.SearchRecord{Name: in.Name, RunID: in.RunID, Spec: in.Spec, Config: ref, Status: "running"}
-	})
-	if err != nil {
+	if err := library.StartSearch(ctx, a.store, record); err != nil {
 		return Resolved{}, err
 	}
 	features, err := a.missingFeatures(ctx, config)
 	return Resolved{
-		Config: ref, SpaceDigest: config.Space.Digest(), Trainer: config.Space.TrainerName(), Tasks: config.Tasks,
+		Config: record.Config, SpaceDigest: config.Space.Digest(), Trainer: config.Space.TrainerName(), Tasks: config.Tasks,
 		Objects: config.Objects(), Settings: config.Space.Settings, Objective: config.Space.Objective, Features: features,
 	}, err
 }

@@ -17,9 +17,13 @@ import (
 type ResolveInput struct {
 	// Name is the search's name: the workflow ID.
 	Name string `json:"name"`
-	// RunID is the first run of the workflow's chain.
+	// RunID is the first run of the workflow's chain, Owner whose the name is (see
+	// library.SearchRecord).
 	RunID string          `json:"run_id"`
+	Owner string          `json:"owner"`
 	Spec  json.RawMessage `json:"spec"`
+	// Wrong says why the search cannot start, where that is known before.
+	Wrong string `json:"wrong,omitempty"`
 	library.Names
 }
 

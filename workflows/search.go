@@ -76,11 +76,11 @@ type run struct {
 // workers there are, told in trial order. Its first argument is a SearchSpec as
 // JSON; the second is only ever given by the workflow itself.
 func Search(ctx workflow.Context, raw json.RawMessage, carried *SearchState) (*SearchResult, error) {
+	info := workflow.GetInfo(ctx)
 	spec, err := ParseSearchSpec(raw)
 	if err != nil {
-		return nil, temporal.NewNonRetryableApplicationError(err.Error(), activities.ErrTypeInvalid, nil)
+		return nil, refused(ctx, raw, err)
 	}
-	info := workflow.GetInfo(ctx)
 	r := &run{
 		spec: spec, name: info.WorkflowExecution.ID, runID: info.FirstRunID,
 		results: map[int]activities.Row{}, activeSince: workflow.Now(ctx),
@@ -137,13 +137,43 @@ func (r *run) live(ctx workflow.Context, raw json.RawMessage) (*SearchResult, er
 	return r.result(done), nil
 }
 
+// refused puts on record that a search cannot start, and why.
+func refused(ctx workflow.Context, raw json.RawMessage, wrong error) error {
+	info := workflow.GetInfo(ctx)
+	var a *activities.Activities
+	err := workflow.ExecuteActivity(lastActivity(ctx, "refuse the spec"), a.Resolve, activities.ResolveInput{
+		Name: info.WorkflowExecution.ID, RunID: info.FirstRunID, Owner: owner(ctx), Spec: raw, Wrong: wrong.Error(),
+	}).Get(ctx, nil)
+	if err == nil || retryable(err) { // it must not start, recorded or not
+		err = temporal.NewNonRetryableApplicationError(wrong.Error(), activities.ErrTypeInvalid, nil)
+	}
+	return err
+}
+
+// ownerMemo is where an experiment tells its searches the first run of its chain.
+const ownerMemo = "owner"
+
+// owner is whose the search's name is: its own chain's, or, of an experiment's
+// search, the experiment's, which starts it again under its name after a reset.
+func owner(ctx workflow.Context) string {
+	info := workflow.GetInfo(ctx)
+	if info.ParentWorkflowExecution == nil {
+		return info.FirstRunID
+	}
+	var run string
+	if p := info.Memo.GetFields()[ownerMemo]; p != nil {
+		_ = converter.GetDefaultDataConverter().FromPayload(p, &run) // what is no text is not of an experiment
+	}
+	return info.ParentWorkflowExecution.ID + " " + run
+}
+
 // begin pins the search to objects and asks for the first proposals.
 func (r *run) begin(ctx workflow.Context, raw json.RawMessage) error {
 	r.attributes(ctx, "running")
 	var a *activities.Activities
 	err := r.step(ctx, "the search could not begin", func(ctx workflow.Context) error {
 		return workflow.ExecuteActivity(lightActivity(ctx, "resolve names"), a.Resolve, activities.ResolveInput{
-			Name: r.name, RunID: r.runID, Spec: raw,
+			Name: r.name, RunID: r.runID, Owner: owner(ctx), Spec: raw,
 			Names: r.spec.Names(),
 		}).Get(ctx, &r.state.Resolved)
 	})

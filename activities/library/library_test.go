@@ -115,8 +115,8 @@ func TestUnknownNames(t *testing.T) {
 	if _, err := ReadRecord(t.Context(), s, "sms-spam"); !errors.Is(err, ErrUnreadable) {
 		t.Errorf("%v", err)
 	}
-	if err := UpdateRecord(t.Context(), s, "sms-spam", func(*SearchRecord) { t.Error("asked to change what cannot be read") }); !errors.Is(err,
-		ErrUnreadable) {
+	change := func(*SearchRecord) { t.Error("asked to change what cannot be read") }
+	if err := UpdateRecord(t.Context(), s, "sms-spam", "", "", change); !errors.Is(err, ErrUnreadable) {
 		t.Errorf("%v", err)
 	}
 }
@@ -231,7 +231,7 @@ func TestRecordsNames(t *testing.T) {
 	if got, err := RecordedRunning(t.Context(), s); err != nil || !slices.Equal(got, []string{"copy", "first"}) {
 		t.Errorf("%v, %v", got, err)
 	}
-	if err := UpdateRecord(t.Context(), s, "new", func(r *SearchRecord) { r.Status = "stopped" }); err != nil {
+	if err := UpdateRecord(t.Context(), s, "new", "run", "", func(r *SearchRecord) { r.Status = "stopped" }); err != nil {
 		t.Fatal(err)
 	}
 	if r, err := ReadRecord(t.Context(), s, "new"); err != nil || r.Name != "new" || r.Status != "stopped" {

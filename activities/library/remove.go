@@ -119,6 +119,9 @@ func (r *Removal) unknownRun(run string, known []string) error {
 
 // searchesOf names the searches of a run.
 func searchesOf(ctx context.Context, s store.Store, e RunEntry) ([]string, error) {
+	if e.Report == "" { // its start failed
+		return nil, nil
+	}
 	report, err := ReadReport(ctx, s, e.Report)
 	if err != nil {
 		return nil, err

@@ -55,9 +55,14 @@ func (usageError) Is(target error) bool { return target == ErrUsage }
 type TakenError struct {
 	Kind Kind
 	Name string
+	// Held says by what, where that is on record; else something runs under the name.
+	Held error
 }
 
 func (e *TakenError) Error() string {
+	if e.Held != nil {
+		return fmt.Sprintf("a %s named %q exists already: %v", e.Kind, e.Name, e.Held)
+	}
 	return fmt.Sprintf("a %s named %q exists already", e.Kind, e.Name)
 }
 

@@ -15,7 +15,6 @@ import (
 	sdk "go.temporal.io/sdk/client"
 
 	"tnaml/activities/library"
-	"tnaml/activities/store"
 	"tnaml/experiments/catalog"
 	"tnaml/workflows"
 )
@@ -100,18 +99,32 @@ func (c *Client) start(ctx context.Context, kind Kind, name, base, workflow stri
 	} else if err := CheckName(string(kind), name); err != nil {
 		return "", err
 	}
+	held, err := library.HeldNames(ctx, c.Store)
+	if err != nil {
+		return "", err
+	}
 	for _, n := range names {
-		taken, err := c.taken(ctx, kind, n)
-		if err == nil && !taken {
-			_, err = c.Temporal.ExecuteWorkflow(ctx, sdk.StartWorkflowOptions{
-				ID: n, TaskQueue: c.TaskQueue,
-				WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
-				WorkflowExecutionErrorWhenAlreadyStarted: true,
-				StaticSummary:                            summary,
-			}, workflow, spec)
+		if err := held(n); err != nil {
+			switch isHeld := errors.As(err, new(*library.HeldError)); {
+			case isHeld && n != name:
+				continue
+			case isHeld:
+				return "", &TakenError{kind, name, err}
+			}
+			return "", err
 		}
-		var exists *serviceerror.WorkflowExecutionAlreadyStarted
-		if taken || errors.As(err, &exists) {
+		// What has ended under the name, and is not on record, has left nothing: it failed
+		// as it started, or somebody has removed it.
+		_, err := c.Temporal.ExecuteWorkflow(ctx, sdk.StartWorkflowOptions{
+			ID: n, TaskQueue: c.TaskQueue,
+			WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+			WorkflowExecutionErrorWhenAlreadyStarted: true,
+			StaticSummary:                            summary,
+		}, workflow, spec)
+		if errors.As(err, new(*serviceerror.WorkflowExecutionAlreadyStarted)) {
+			if n == name {
+				return "", &TakenError{kind, name, nil}
+			}
 			continue
 		}
 		if err != nil {
@@ -119,23 +132,7 @@ func (c *Client) start(ctx context.Context, kind Kind, name, base, workflow stri
 		}
 		return n, nil
 	}
-	if name != "" {
-		return "", &TakenError{kind, name}
-	}
 	return "", fmt.Errorf("%d %ss like this one exist already: give it a name", maxNumber, kind)
-}
-
-// taken says that a search of the name is in the store: Temporal forgets names after
-// some time, and a second search would take over the first one's record.
-func (c *Client) taken(ctx context.Context, kind Kind, name string) (bool, error) {
-	if kind != Search {
-		return false, nil
-	}
-	_, _, err := c.Store.GetName(ctx, store.Search, name)
-	if errors.Is(err, store.ErrNotFound) {
-		return false, nil
-	}
-	return err == nil, err
 }
 
 // Address is where Temporal's web UI shows a search or a run, or empty. The searches
