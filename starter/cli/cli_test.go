@@ -391,8 +391,9 @@ func TestControl(t *testing.T) {
 		t.Errorf("interrupted: exit code %d, %s", code, stderr.String())
 	}
 	b.ok("stop", name)
-	if out := b.ok("watch", name); !strings.Contains(out, "stopped after") {
-		t.Errorf("stopped: %s", out)
+	if o := b.run("watch", name); o.code != exitUnfinished || !strings.Contains(o.stdout, "stopped after") ||
+		!strings.Contains(o.stderr, "was stopped before its end") {
+		t.Errorf("stopped: %+v", o)
 	}
 }
 

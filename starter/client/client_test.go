@@ -202,8 +202,10 @@ func TestFollowAndSteer(t *testing.T) {
 	if r := l.Row(0); r.TaskName != "films" || r.Summary == "" || len(r.Choices) != len(l.Config.Space.Choices) {
 		t.Errorf("%+v", r)
 	}
-	if list, err := c.Searches(t.Context(), ""); err != nil || len(list) != 1 || list[0].Name != name || list[0].Status != "running" {
-		t.Errorf("%+v, %v", list, err)
+	if list, err := c.Searches(t.Context(), ""); err != nil || len(list) != 1 || list[0].Name != name || list[0].Status != "paused" ||
+		list[0].Reason != "lunch" || list[0].Trials != 5007 || list[0].Told != len(l.Trials) ||
+		list[0].OnValidation == "" || list[0].Started.IsZero() {
+		t.Errorf("%d, %+v, %v", len(list), list[0], err)
 	}
 	if p, err := c.Resume(t.Context(), name); err != nil || p.State != client.Working {
 		t.Errorf("%+v, %v", p, err)

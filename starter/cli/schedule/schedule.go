@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -72,10 +71,14 @@ func (a app) createCommand() *cobra.Command {
 			}
 			return a.WithClient(cmd.Context(), func(c *client.Client) error {
 				e, err := c.CreateSchedule(cmd.Context(), want)
-				if err != nil {
+				switch {
+				case err != nil:
 					return err
+				case a.JSON:
+					return a.PrintJSON(e)
 				}
-				return a.show(e)
+				a.show(e)
+				return nil
 			})
 		},
 	}
@@ -126,15 +129,8 @@ func check(flags *pflag.FlagSet, s client.ScheduleSpec, grace time.Duration) err
 }
 
 // show prints a schedule.
-func (a app) show(v *client.ScheduleEntry) error {
-	if a.JSON {
-		return a.PrintJSON(v)
-	}
-	state := "active"
-	if v.Paused {
-		state = "paused"
-	}
-	a.Print("%s (%s): %s", v.Name, state, v.Note)
+func (a app) show(v *client.ScheduleEntry) {
+	a.Print("%s (%s): %s", v.Name, state(v), v.Note)
 	a.Print("when     %s %s", strings.Join(v.When, "; "), v.TimeZone)
 	a.Print("overlap  %s", v.Overlap)
 	for i, t := range v.Next[:min(len(v.Next), 3)] {
@@ -144,58 +140,41 @@ func (a app) show(v *client.ScheduleEntry) error {
 		a.Print("running  %s (`starter watch %s`)", r, r)
 	}
 	for _, r := range v.Recent {
-		a.Print("ran      %s  %s", r.At.Local().Format("2006-01-02 15:04"), r.Name)
+		a.Print("ran      %s  %s", terminal.When(r.At), r.Name)
 	}
-	return nil
 }
 
 func (a app) listCommand() *cobra.Command {
-	return a.JSONFlag(&cobra.Command{
-		Use: "list", Short: "List the schedules", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.WithClient(cmd.Context(), func(c *client.Client) error {
-				views, err := c.Schedules(cmd.Context())
-				if err != nil {
-					return err
-				}
-				if a.JSON {
-					return a.PrintJSON(views)
-				}
-				if len(views) == 0 {
-					a.Say("There are no schedules yet: `starter schedule create` makes one.")
-					return nil
-				}
-				t := terminal.NewTable(table.Row{"schedule", "for", "when", "next", "state"})
-				for _, v := range views {
-					next, state := "", "active"
-					if len(v.Next) > 0 {
-						next = v.Next[0].Local().Format("2006-01-02 15:04")
-					}
-					if v.Paused {
-						state = "paused"
-					}
-					t.AppendRow(table.Row{v.Name, v.Note, strings.Join(v.When, "; ") + " " + v.TimeZone, next, state})
-				}
-				a.Print("%s", t.Render())
-				return nil
-			})
+	return (&terminal.Listing[*client.ScheduleEntry]{
+		Short:   "List the schedules",
+		Empty:   "There are no schedules yet: `starter schedule create` makes one.",
+		Columns: []string{"schedule", "when", "next", "state", "~for"},
+		Row: func(v *client.ScheduleEntry) []any {
+			next := ""
+			if len(v.Next) > 0 {
+				next = terminal.When(v.Next[0])
+			}
+			return []any{v.Name, strings.Join(v.When, "; ") + " " + v.TimeZone, next, state(v), v.Note}
 		},
-	})
+		Read: func(ctx context.Context, c *client.Client) ([]*client.ScheduleEntry, error) { return c.Schedules(ctx) },
+	}).Command(a.App)
 }
 
 func (a app) showCommand() *cobra.Command {
-	return a.JSONFlag(&cobra.Command{
-		Use: "show NAME", Short: "Show a schedule: when, what ran, what runs next", Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.WithClient(cmd.Context(), func(c *client.Client) error {
-				e, err := c.FindSchedule(cmd.Context(), args[0])
-				if err != nil {
-					return err
-				}
-				return a.show(e)
-			})
+	return terminal.Shown[*client.ScheduleEntry]{
+		Use: "show NAME", Short: "Show a schedule: when, what ran, what runs next",
+		Read: func(ctx context.Context, c *client.Client, name string) (*client.ScheduleEntry, error) {
+			return c.FindSchedule(ctx, name)
 		},
-	})
+		Print: a.show,
+	}.Command(a.App)
+}
+
+func state(v *client.ScheduleEntry) string {
+	if v.Paused {
+		return "paused"
+	}
+	return "active"
 }
 
 // doCommand is a command that does one thing to a schedule.
