@@ -82,7 +82,7 @@ func (a *Activities) missingFeatures(ctx context.Context, config *search.Config)
 			in := FeaturesInput{Task: t.Name, Module: m.Name, Data: store.Ref(t.Data), ModuleData: store.Ref(m.Data)}
 			_, _, err := a.store.GetName(ctx, store.Features, library.FeaturesKey(in.Data, in.ModuleData))
 			switch {
-			case errors.Is(err, store.ErrNotFound):
+			case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrCorrupt):
 				out = append(out, in)
 			case err != nil:
 				return nil, fmt.Errorf("features of %s under %s: %w", t.Name, m.Name, err)

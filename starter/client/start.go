@@ -106,7 +106,7 @@ func (c *Client) start(ctx context.Context, kind Kind, name, base, workflow stri
 	for _, n := range names {
 		if err := held(n); err != nil {
 			switch isHeld := errors.As(err, new(*library.HeldError)); {
-			case isHeld && n != name:
+			case n != name && (isHeld || errors.Is(err, library.ErrUnreadable)):
 				continue
 			case isHeld:
 				return "", &TakenError{kind, name, err}
