@@ -41,6 +41,9 @@ func (c *Client) StartSearch(ctx context.Context, name string, spec workflows.Se
 	if _, err := library.Pin(ctx, c.Store, spec.Names()); err != nil {
 		return "", err
 	}
+	if _, err := library.ExperimentYAML(ctx, c.Store, name); name != "" && err == nil {
+		return "", Usage(fmt.Errorf("search name %q is that of an experiment, whose reports would hide it: choose another one", name))
+	}
 	base := fmt.Sprintf("%s-%s-s%d", strings.Join(spec.Tasks, "+"), spec.Strategy, spec.Seed)
 	if len(base) > 80 {
 		base = fmt.Sprintf("%d-tasks-%s-s%d", len(spec.Tasks), spec.Strategy, spec.Seed)
