@@ -364,6 +364,11 @@ func (m *marking) config(ctx context.Context, r root, c *search.Config) error {
 			return err
 		}
 	}
+	if c.Fork != nil {
+		if err := m.reach(ctx, r, kindConfig, store.Ref(c.Fork.Config)); err != nil {
+			return err
+		}
+	}
 	return m.reach(ctx, r, kindController, store.Ref(c.Controller))
 }
 
