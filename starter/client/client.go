@@ -105,6 +105,8 @@ const (
 	pollEvery = 500 * time.Millisecond
 	// queryTimeout bounds one question: without a worker nobody answers.
 	queryTimeout = 10 * time.Second
+	// updateTimeout bounds a change of what a worker has just answered for.
+	updateTimeout = 30 * time.Second
 	// maxNumber bounds the numbers that are tried for a name.
 	maxNumber = 1000
 )
