@@ -38,7 +38,7 @@ func (a *Activities) learn(ctx context.Context, in LearnInput) (LearnOutput, err
 	pos.Journal = pos.Journal[:len(pos.Journal):len(pos.Journal)] // the workflow's own: never appended to
 	if len(in.Results) == 0 {
 		for i := range config.Lag {
-			p, err := s.Ask(i)
+			p, err := s.Ask(pos.Told + i)
 			if err != nil {
 				return LearnOutput{}, invalid(err)
 			}
@@ -120,28 +120,61 @@ func (a *Activities) restore(ctx context.Context, config *search.Config, pos Pos
 
 // replay tells a new searcher the whole ledger.
 func (a *Activities) replay(ctx context.Context, config *search.Config, ledger store.Ref) (*search.Searcher, error) {
-	var controller []byte
-	if config.Controller != "" {
-		var err error
-		if controller, err = a.store.Get(ctx, store.Ref(config.Controller)); err != nil {
-			return nil, fmt.Errorf("controller: %w", err)
-		}
-	}
-	s, err := search.NewFrom(*config, controller)
-	if err != nil {
-		return nil, invalid(err)
-	}
 	trials, err := library.ReadLedger(ctx, a.store, ledger)
 	if err != nil {
 		return nil, err
 	}
-	for _, t := range trials {
+	return a.tell(ctx, config, trials)
+}
+
+// tell tells a new searcher trials that are in the ledger: of a fork, the first under
+// the configuration that was forked.
+func (a *Activities) tell(ctx context.Context, config *search.Config, trials []search.Trial) (*search.Searcher, error) {
+	s, told, err := a.begin(ctx, config, trials)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range trials[told:] {
 		if err := s.Tell(t); err != nil {
 			return nil, invalid(fmt.Errorf("ledger: %w", err))
 		}
 	}
 	s.Segment("") // these are written
 	return s, nil
+}
+
+// begin is a configuration's searcher where it begins, and how many trials it has been
+// told there.
+func (a *Activities) begin(ctx context.Context, config *search.Config, trials []search.Trial) (*search.Searcher, int, error) {
+	if f := config.Fork; f != nil {
+		old, err := a.config(ctx, store.Ref(f.Config))
+		if err != nil {
+			return nil, 0, err
+		}
+		if len(trials) < f.Trials {
+			return nil, 0, invalid(fmt.Errorf("ledger: %d trials of a search that was forked after %d", len(trials), f.Trials))
+		}
+		s, err := a.tell(ctx, old, trials[:f.Trials])
+		if err != nil {
+			return nil, 0, err
+		}
+		if s, err = s.Fork(*config); err != nil {
+			return nil, 0, invalid(err)
+		}
+		return s, f.Trials, nil
+	}
+	var controller []byte
+	if config.Controller != "" {
+		var err error
+		if controller, err = a.store.Get(ctx, store.Ref(config.Controller)); err != nil {
+			return nil, 0, fmt.Errorf("controller: %w", err)
+		}
+	}
+	s, err := search.NewFrom(*config, controller)
+	if err != nil {
+		return nil, 0, invalid(err)
+	}
+	return s, 0, nil
 }
 
 // liveKey names a state: one configuration after one sequence of results, of which

@@ -156,3 +156,59 @@ func TestNamesOfRuns(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A record of the trial cache that cannot be read costs the trial's work, not who holds
+// what: it is left as it is.
+func TestUnreadableTrialIsLeft(t *testing.T) {
+	for name, spoil := range map[string]func(s *store.Memory, key string) error{
+		"bits flipped": func(s *store.Memory, key string) error { s.DamageName(store.Trial, key); return nil },
+		"a record of another time": func(s *store.Memory, key string) error {
+			return store.Update(t.Context(), s, store.Trial, key, func([]byte) ([]byte, error) { return []byte(`{"holds":"all"}`), nil })
+		},
+	} {
+		b := newBench(t, strategy.Random)
+		in := b.resolved.Request(b.proposals(t)[0])
+		var first, second TrialResult
+		b.run(t, b.a.Trial, in, &first)
+		entries, err := b.store.Names(t.Context(), store.Trial, "")
+		if err != nil || len(entries) != 1 {
+			t.Fatalf("%v, %v", entries, err)
+		}
+		key := entries[0].Name
+		if err := spoil(b.store, key); err != nil {
+			t.Fatal(err)
+		}
+		before, _, _ := b.store.GetName(t.Context(), store.Trial, key)
+		b.run(t, b.a.Trial, in, &second)
+		if second.Cost.Cached || second.Model != first.Model || second.Status != first.Status {
+			t.Errorf("%s: %+v, before %+v", name, second, first)
+		}
+		if after, _, _ := b.store.GetName(t.Context(), store.Trial, key); !bytes.Equal(before, after) {
+			t.Errorf("%s: the record was\n%s\nand is\n%s", name, before, after)
+		}
+	}
+}
+
+// A search's damaged record keeps others from its name, and says so.
+func TestDamagedRecordHoldsItsName(t *testing.T) {
+	b := newBench(t, strategy.Random)
+	b.run(t, b.a.Resolve, searchOf("mine", "first", "first"), &Resolved{})
+	b.store.DamageName(store.Search, "mine")
+	for _, owner := range []string{"first", "second"} {
+		if err := b.try(b.a.Resolve, searchOf("mine", owner, owner), &Resolved{}); err == nil || !strings.Contains(err.Error(), "corrupt") {
+			t.Errorf("%v", err)
+		}
+	}
+	all, err := library.Searches(t.Context(), b.store)
+	if !errors.Is(err, library.ErrUnreadable) || len(all) != 1 || all[0].Name != "s" {
+		t.Errorf("the list is %+v, %v", all, err)
+	}
+	removals, err := library.PlanRemoval(t.Context(), b.store, store.Search, []string{"mine"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := library.Remove(t.Context(), b.store, removals); err != nil {
+		t.Fatal(err)
+	}
+	b.run(t, b.a.Resolve, searchOf("mine", "second", "second"), &Resolved{})
+}

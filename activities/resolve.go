@@ -50,7 +50,8 @@ func (a *Activities) resolve(ctx context.Context, in ResolveInput, record librar
 	if in.Wrong != "" {
 		return Resolved{}, library.Invalid(errors.New(in.Wrong))
 	}
-	config, err := library.Pin(ctx, a.store, in.Names)
+	var begun *Begun
+	config, err := a.pin(ctx, in, &record, &begun)
 	if err != nil {
 		return Resolved{}, err
 	}
@@ -67,7 +68,22 @@ func (a *Activities) resolve(ctx context.Context, in ResolveInput, record librar
 	return Resolved{
 		Config: record.Config, SpaceDigest: config.Space.Digest(), Trainer: config.Space.TrainerName(), Tasks: config.Tasks,
 		Objects: config.Objects(), Settings: config.Space.Settings, Objective: config.Space.Objective, Features: features,
+		Begun: begun,
 	}, err
+}
+
+// pin finds a search's configuration: by its names, or by the search that it goes on
+// from.
+func (a *Activities) pin(ctx context.Context, in ResolveInput, record *library.SearchRecord, begun **Begun) (*search.Config, error) {
+	if in.From == "" {
+		return library.Pin(ctx, a.store, in.Names)
+	}
+	o, err := library.GoOn(ctx, a.store, in.From, in.Spec)
+	if err != nil {
+		return nil, err
+	}
+	*begun, err = a.goOn(ctx, o, record)
+	return o.Config, err
 }
 
 // missingFeatures lists the features of images that a search needs and the store
@@ -82,7 +98,7 @@ func (a *Activities) missingFeatures(ctx context.Context, config *search.Config)
 			in := FeaturesInput{Task: t.Name, Module: m.Name, Data: store.Ref(t.Data), ModuleData: store.Ref(m.Data)}
 			_, _, err := a.store.GetName(ctx, store.Features, library.FeaturesKey(in.Data, in.ModuleData))
 			switch {
-			case errors.Is(err, store.ErrNotFound):
+			case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrCorrupt):
 				out = append(out, in)
 			case err != nil:
 				return nil, fmt.Errorf("features of %s under %s: %w", t.Name, m.Name, err)

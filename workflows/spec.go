@@ -42,6 +42,10 @@ type SearchSpec struct {
 	// Settings are the strategy's own parameters, or the name of a preset; absent
 	// ones have defaults.
 	Settings json.RawMessage `json:"settings,omitempty"`
+	// From names a search that has ended, to go on from: what is not said here is as
+	// that one has it, and "trials" counts its trials too. Only "settings" and what
+	// does not change the results may be others.
+	From string `json:"from,omitempty"`
 	// Experiment is a label to list and compare searches by.
 	Experiment string `json:"experiment,omitempty"`
 	// CheckpointEvery is the number of trials between two checkpoints.
@@ -104,7 +108,7 @@ func (s SearchSpec) Names() library.Names {
 func (s SearchSpec) Validate() error {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
-	if len(s.Tasks) == 0 {
+	if len(s.Tasks) == 0 && s.From == "" {
 		bad(`"tasks" is empty: name at least one imported task, e.g. {"tasks":["sms_spam"]}`)
 	}
 	for i, t := range s.Tasks {
@@ -129,7 +133,7 @@ func (s SearchSpec) Validate() error {
 	if s.Lag < 1 {
 		bad(`"lag" is %d: it must be at least 1 (1 is fully sequential)`, s.Lag)
 	}
-	if s.Parallel < 0 || s.Parallel > max(s.Lag, 1) {
+	if s.Parallel < 0 || s.Parallel > max(s.Lag, 1) && (s.From == "" || len(s.Tasks) > 0) { // the lag may be the other search's
 		bad(`"parallel" is %d: it must lie between 1 and "lag" (%d), or be absent`, s.Parallel, s.Lag)
 	}
 	if s.CheckpointEvery < 1 || s.CheckpointEvery > maxCheckpointEvery {

@@ -165,6 +165,9 @@ func TestPublish(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := PublishSpace(t.Context(), s, sp, true); err == nil || !strings.Contains(err.Error(), `space "text-small" is built in`) {
+		t.Errorf("a built-in space's name: %v", err)
+	}
 	sp.Name = "mine"
 	for range 2 {
 		if err := PublishSpace(t.Context(), s, sp, false); err != nil {

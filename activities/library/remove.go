@@ -40,6 +40,9 @@ func PlanRemoval(ctx context.Context, s store.Store, kind store.Kind, names, run
 			continue
 		}
 		value, _, err := s.GetName(ctx, kind, name)
+		if errors.Is(err, store.ErrCorrupt) { // what is damaged can go
+			err = nil
+		}
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return nil, err
 		}

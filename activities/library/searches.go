@@ -35,6 +35,9 @@ type SearchRecord struct {
 	State      store.Ref `json:"state,omitempty"`
 	Costs      store.Ref `json:"costs,omitempty"`
 	Controller store.Ref `json:"controller,omitempty"`
+	// Origins are the searches that it goes on from, oldest first: its ledger has their
+	// trials.
+	Origins []Origin `json:"origins,omitempty"`
 }
 
 // PutConfig stores a search's configuration as an object.

@@ -95,7 +95,21 @@ func command(a *terminal.App, running *bool) *cobra.Command {
 		data.Command(a), module.Command(a), space.Command(a), collect.Command(a),
 		experiment.RunCommand(a), experiment.Command(a), controller.Command(a), schedule.Command(a),
 	)
+	a.Named(root)
+	walk(root, func(cmd *cobra.Command) {
+		deploy.Decimal(cmd.Flags())
+		deploy.Decimal(cmd.PersistentFlags())
+		complete(a, cmd)
+	})
 	return root
+}
+
+// walk does something to a command and all below it.
+func walk(cmd *cobra.Command, do func(*cobra.Command)) {
+	do(cmd)
+	for _, c := range cmd.Commands() {
+		walk(c, do)
+	}
 }
 
 // named is the path of the command that was meant, for a hint.

@@ -19,8 +19,8 @@ func TestExitCodes(t *testing.T) {
 	b, _ := online(t)
 	b.ok("space", "add", b.write("dials.yaml", "name: dials\ntrainer: table\nobjective: {metric: score}\nchoices:\n"+
 		"  - {name: size, options: [1, 2, 4, 8]}\n"))
-	b.ok("data", "import", b.write("known.json", `{"metrics": ["score"], "effects": {"score": {"intercept": 1}}}`), "--kind", "table", "--name",
-		"known", "--yes")
+	b.ok("data", "import", b.write("known.json", `{"metrics": ["score"], "effects": {"score": {"intercept": 1}}}`),
+		"--kind", "table", "--name", "known", "--yes")
 	b.ok("data", "import", b.write("void.json", `{"metrics": ["score"], "rows": [{"choices": {"size": 99}, "metrics": {"score": 1}}]}`),
 		"--kind", "table", "--name", "void", "--yes")
 	search := func(task, name string, more ...string) []string {
@@ -32,7 +32,8 @@ func TestExitCodes(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(2*time.Second, cancel)
 	var stderr stacktest.Output
-	if code := Run(ctx, Process{Args: []string{"stop", "later"}, Environ: b.environ, Stdout: io.Discard, Stderr: &stderr}); code != exitInterrupted {
+	asked := Process{Args: []string{"stop", "later"}, Environ: b.environ, Stdout: io.Discard, Stderr: &stderr}
+	if code := Run(ctx, asked); code != exitInterrupted {
 		t.Errorf("interrupted: exit code %d: %s", code, stderr.String())
 	}
 	started := time.Now()
@@ -70,7 +71,8 @@ func TestExitCodes(t *testing.T) {
 
 	// A start that fails is listed with its reason.
 	spec := json.RawMessage(`{"tasks":["nowhere"],"space":"dials","trials":3}`)
-	run, err := s.Client.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: "lost", TaskQueue: t.Name()}, workflows.SearchWorkflow, spec)
+	run, err := s.Client.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: "lost", TaskQueue: t.Name()},
+		workflows.SearchWorkflow, spec)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -87,7 +87,10 @@ func (c *Client) Searches(ctx context.Context, experiment string) ([]*Entry, err
 		recorded[e] = r
 	}
 	out := c.complete(ctx, all, found, experiment, func(ctx context.Context, e *Entry) { c.forgotten(ctx, e, recorded[e]) })
-	return out, errors.Join(unread, ctx.Err())
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return out, unread
 }
 
 // entries is what Temporal's list says.
@@ -155,7 +158,11 @@ func (c *Client) Runs(ctx context.Context, experiment string) ([]*Entry, error) 
 			e.Experiment, e.Kind, e.Searches, e.Started = x.Name, r.Kind, r.Searches, r.Started
 		}
 	}
-	return c.complete(ctx, all, found, experiment, func(_ context.Context, e *Entry) { e.gone() }), errors.Join(unread, ctx.Err())
+	out := c.complete(ctx, all, found, experiment, func(_ context.Context, e *Entry) { e.gone() })
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return out, unread
 }
 
 func kindNames() []string {

@@ -41,6 +41,9 @@ func (c *Client) StartSearch(ctx context.Context, name string, spec workflows.Se
 	if _, err := library.Pin(ctx, c.Store, spec.Names()); err != nil {
 		return "", err
 	}
+	if _, err := library.ExperimentYAML(ctx, c.Store, name); name != "" && err == nil {
+		return "", Usage(fmt.Errorf("search name %q is that of an experiment, whose reports would hide it: choose another one", name))
+	}
 	base := fmt.Sprintf("%s-%s-s%d", strings.Join(spec.Tasks, "+"), spec.Strategy, spec.Seed)
 	if len(base) > 80 {
 		base = fmt.Sprintf("%d-tasks-%s-s%d", len(spec.Tasks), spec.Strategy, spec.Seed)
@@ -106,7 +109,7 @@ func (c *Client) start(ctx context.Context, kind Kind, name, base, workflow stri
 	for _, n := range names {
 		if err := held(n); err != nil {
 			switch isHeld := errors.As(err, new(*library.HeldError)); {
-			case isHeld && n != name:
+			case n != name && (isHeld || errors.Is(err, library.ErrUnreadable)):
 				continue
 			case isHeld:
 				return "", &TakenError{kind, name, err}

@@ -153,7 +153,8 @@ func (a app) printModule(m shownModule) {
 		var rows [][]any
 		for _, c := range m.Coverage {
 			n := func(v int) string { return humanize.Comma(int64(v)) }
-			rows = append(rows, []any{c.Task, n(c.Known + c.Composed + c.Unknown), n(c.Known), n(c.Composed), n(c.Unknown), terminal.Percent(c.Share)})
+			rows = append(rows, []any{c.Task, n(c.Known + c.Composed + c.Unknown), n(c.Known), n(c.Composed), n(c.Unknown),
+				terminal.Percent(c.Share)})
 		}
 		a.Print("\n%s", a.Table([]string{"task", ">tokens", ">known", ">composed", ">unknown", ">covered"}, rows))
 	}
@@ -342,7 +343,8 @@ func (a app) checkCommand() *cobra.Command {
 					for _, w := range c.Wrong {
 						wrong = append(wrong, fmt.Sprintf("%s: %s, not %s", w.Word, w.Far, w.Near))
 					}
-					rows = append(rows, []any{c.Module, c.Right, c.Of, terminal.Percent(c.Share), len(c.Missing), terminal.Cut(strings.Join(wrong, "; "), 100)})
+					rows = append(rows, []any{c.Module, c.Right, c.Of, terminal.Percent(c.Share), len(c.Missing),
+						terminal.Cut(strings.Join(wrong, "; "), 100)})
 				}
 				a.Print("%s", a.Table([]string{"module", ">right", ">of", ">share", ">missing", "~wrong"}, rows))
 				return nil

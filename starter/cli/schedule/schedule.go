@@ -27,7 +27,7 @@ func Command(t *terminal.App) *cobra.Command {
 	a := app{t}
 	cmd := &cobra.Command{Use: "schedule", Short: "Experiments and garbage collections at fixed times, as Temporal Schedules"}
 	cmd.AddCommand(a.createCommand(), a.listCommand(), a.showCommand(),
-		a.doCommand("trigger", "Run it now", "triggered", (*client.Client).TriggerSchedule),
+		a.triggerCommand(),
 		a.doCommand("pause", "Start no more runs until resumed", "paused", (*client.Client).PauseSchedule),
 		a.doCommand("resume", "Go on after a pause", "resumed", (*client.Client).ResumeSchedule),
 		a.doCommand("delete", "Delete it; runs that have begun go on", "deleted", (*client.Client).DeleteSchedule),
@@ -88,7 +88,7 @@ func (a app) createCommand() *cobra.Command {
 	f.VisitAll(func(flag *pflag.Flag) { _ = f.SetAnnotation(flag.Name, ofRun, nil) }) // it is there
 	f.BoolVar(&collect, "collect", false, "collect garbage instead of running an experiment")
 	f.DurationVar(&grace, "grace", grace, "with --collect, the age from which an object is set aside, and what was set aside is deleted")
-	f.StringVar(&want.Cron, "cron", "", "when: minute, hour, day of the month, month, day of the week")
+	f.StringVar(&want.Cron, "cron", "", "when: minute, hour, day of the month, month, day of the week; or @daily and the like, or @every 90m")
 	f.StringVar(&want.Zone, "time-zone", "UTC", "IANA time zone of the cron expression")
 	f.StringVar(&want.Overlap, "overlap", "skip", "while the run before still runs: "+strings.Join(client.Overlaps(), ", "))
 	f.BoolVar(&want.Paused, "paused", false, "create it paused")
@@ -177,6 +177,25 @@ func state(v *client.ScheduleEntry) string {
 	return "active"
 }
 
+func (a app) triggerCommand() *cobra.Command {
+	return a.JSONFlag(&cobra.Command{
+		Use: "trigger NAME", Short: "Run it now, and say what came of it", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.WithClient(cmd.Context(), func(c *client.Client) error {
+				started, err := c.TriggerSchedule(cmd.Context(), args[0])
+				if err != nil {
+					return err
+				}
+				text := fmt.Sprintf("schedule %s triggered: it has started %s (`starter watch %s`)", args[0], started, started)
+				if started == "" {
+					text = fmt.Sprintf("schedule %s triggered: it starts once the run before has ended", args[0])
+				}
+				return a.Answer(map[string]string{"name": args[0], "status": "triggered", "started": started}, "%s", text)
+			})
+		},
+	})
+}
+
 // doCommand is a command that does one thing to a schedule.
 func (a app) doCommand(name, short, done string, do func(*client.Client, context.Context, string) error) *cobra.Command {
 	return a.JSONFlag(&cobra.Command{
@@ -186,11 +205,7 @@ func (a app) doCommand(name, short, done string, do func(*client.Client, context
 				if err := do(c, cmd.Context(), args[0]); err != nil {
 					return err
 				}
-				if a.JSON {
-					return a.PrintJSON(map[string]string{"name": args[0], "status": done})
-				}
-				a.Print("schedule %s %s", args[0], done)
-				return nil
+				return a.Answer(map[string]string{"name": args[0], "status": done}, "schedule %s %s", args[0], done)
 			})
 		},
 	})

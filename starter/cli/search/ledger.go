@@ -165,8 +165,9 @@ func (a app) listCommand() *cobra.Command {
 		l.Empty = "No experiment has been run yet: `starter run` runs one."
 		l.Columns = []string{"run", "status", ">searches", ">trials", "~started", "~reason", "~kind", "~experiment"}
 		l.Row = func(e *client.Entry) []any {
-			return []any{e.Name, e.Status, fmt.Sprintf("%d/%d", e.Done, e.Searches), fmt.Sprintf("%d/%d", e.Told, e.Trials),
-				terminal.When(e.Started), e.Reason, e.Kind, e.Experiment}
+			of := func(n, all int) string { return fmt.Sprintf("%d/%d", n, all) }
+			return []any{e.Name, e.Status, of(e.Done, e.Searches), of(e.Told, e.Trials), terminal.When(e.Started), e.Reason,
+				e.Kind, e.Experiment}
 		}
 		return c.Runs(ctx, experiment)
 	}

@@ -93,6 +93,24 @@ func (a *App) Print(format string, args ...any) {
 // program is the program's name, as texts have it.
 const program = "starter"
 
+// Named has a program's help name it as it was called.
+func (a *App) Named(root *cobra.Command) {
+	if a.Program == "" || a.Program == program {
+		return
+	}
+	root.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: a.Program}
+	var rename func(cmd *cobra.Command)
+	rename = func(cmd *cobra.Command) {
+		for _, text := range []*string{&cmd.Short, &cmd.Long, &cmd.Example} {
+			*text = strings.ReplaceAll(a.called(*text), "  "+program+" ", "  "+a.Program+" ")
+		}
+		for _, c := range cmd.Commands() {
+			rename(c)
+		}
+	}
+	rename(root)
+}
+
 // called has hints, `starter list`, name the program as it was called.
 func (a *App) called(text string) string {
 	if a.Program == "" || a.Program == program {
