@@ -279,7 +279,7 @@ func (r *experimentRun) spec() SearchSpec {
 	spec := DefaultSearchSpec()
 	spec.Space, spec.Modules, spec.Experiment = s.Space, r.state.Planned.Modules, s.Experiment
 	spec.Lag, spec.Parallel, spec.CheckpointEvery = s.Lag, s.Parallel, s.CheckpointEvery
-	spec.TrialTimeout, spec.MemoryLimitMB, spec.Retrain = s.TrialTimeout, s.MemoryLimitMB, s.Retrain
+	spec.TrialTimeout, spec.MemoryLimitMB, spec.KeepModels, spec.Retrain = s.TrialTimeout, s.MemoryLimitMB, s.KeepModels, s.Retrain
 	spec.HistoryLimit = s.HistoryLimit
 	return spec
 }

@@ -30,6 +30,9 @@ type Bundle struct {
 	image *imageBundle
 }
 
+// ErrNotKept says that a model is not in the store.
+var ErrNotKept = errors.New("is not kept")
+
 // BundleInfo says what a bundle is.
 type BundleInfo struct {
 	Task      string         `json:"task"`
@@ -47,11 +50,18 @@ type BundleInfo struct {
 	Test       float64 `json:"test_accuracy"`
 }
 
-// ExportModel makes the bundle of a trial whose model was kept.
+// ExportModel makes the bundle of a trial whose model is kept.
 func ExportModel(ctx context.Context, s store.Store, name string, config *search.Config, t search.Trial) ([]byte, error) {
-	if t.Model == "" {
-		return nil, fmt.Errorf("search %q: the model of trial %d was not kept: "+
-			"only those that were among the 10 best when they were trained are (see `starter best %s`)", name, t.Trial, name)
+	there, err := t.Model != "", error(nil)
+	if there {
+		there, err = s.Has(ctx, store.Ref(t.Model))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("model of trial %d: %w", t.Trial, err)
+	}
+	if !there {
+		return nil, fmt.Errorf("search %q: the model of trial %d %w: only those of a task's %d best trials are (see `starter best %s`); "+
+			"--retrain trains it again, bit for bit", name, t.Trial, ErrNotKept, config.KeepModels, name)
 	}
 	taskRef := config.Tasks[t.Task]
 	b, err := s.Get(ctx, store.Ref(taskRef.Data))

@@ -27,6 +27,11 @@ type SearchRecord struct {
 	State      store.Ref `json:"state,omitempty"`
 	Costs      store.Ref `json:"costs,omitempty"`
 	Controller store.Ref `json:"controller,omitempty"`
+	// Models are those of the tasks' best trials, as of Told. Of a search that runs
+	// garbage collection keeps all that it was given; once Released says that it has
+	// ended, these alone.
+	Models   []store.Ref `json:"models,omitempty"`
+	Released bool        `json:"released,omitempty"`
 }
 
 // PutConfig stores a search's configuration as an object.
@@ -66,10 +71,11 @@ func Searches(ctx context.Context, s store.Store) ([]SearchRecord, error) {
 }
 
 // GoesOn makes the record that of a search with a configuration. It is already,
-// unless the name was removed, or given to another configuration, and the workflow
-// reset to go on from before: what the record leads to is all that is kept of it.
+// unless the name was removed, or given to another configuration, or the search had
+// ended, and the workflow reset to go on from before: what the record leads to is all
+// that is kept of it.
 func (r *SearchRecord) GoesOn(name string, config store.Ref) {
-	r.Name, r.Config = name, config
+	r.Name, r.Config, r.Released = name, config, false
 	if r.Status == "" {
 		r.Status = "running"
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"tnaml/experiments/search"
 	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/strict"
 	"tnaml/experiments/yamlnode"
@@ -70,6 +71,7 @@ type Spec struct {
 	CheckpointEvery int                        `json:"checkpoint_every"`
 	TrialTimeout    string                     `json:"trial_timeout"`
 	MemoryLimitMB   int                        `json:"memory_limit_mb"`
+	KeepModels      int                        `json:"keep_models"`
 	Retrain         bool                       `json:"retrain,omitempty"`
 	HistoryLimit    int                        `json:"history_limit"`
 	Nights          int                        `json:"nights,omitempty"`
@@ -79,7 +81,7 @@ type Spec struct {
 // common are the fields of every kind.
 var common = []string{
 	"experiment", "space", "modules", "settings", "concurrency", "lag", "parallel", "checkpoint_every", "trial_timeout",
-	"memory_limit_mb", "retrain", "history_limit",
+	"memory_limit_mb", "keep_models", "retrain", "history_limit",
 }
 
 // own are the fields that a kind has beside them.
@@ -139,7 +141,7 @@ func specOf(k Kind, e *Experiment) Spec {
 	s := Spec{
 		Experiment: e.Name, Space: e.Space, Modules: slices.Clone(e.Modules), Settings: maps.Clone(e.Settings),
 		Concurrency: e.Concurrency, Lag: e.Lag, Parallel: e.Parallel, CheckpointEvery: e.CheckpointEvery,
-		TrialTimeout: e.TrialTimeout, MemoryLimitMB: e.MemoryLimitMB, Retrain: e.Retrain, HistoryLimit: 8000,
+		TrialTimeout: e.TrialTimeout, MemoryLimitMB: e.MemoryLimitMB, KeepModels: e.KeepModels, Retrain: e.Retrain, HistoryLimit: 8000,
 	}
 	if len(e.Pretrain) > 0 {
 		first := e.Pretrain[0]
@@ -228,6 +230,9 @@ func (s *Spec) validate(k Kind, e *Experiment) error {
 	}
 	if s.MemoryLimitMB < 1 {
 		bad(`"memory_limit_mb" is %d: it must be at least 1`, s.MemoryLimitMB)
+	}
+	if s.KeepModels < 0 || s.KeepModels > search.MaxKeepModels {
+		bad(`"keep_models" is %d: it must lie between 0 and %d`, s.KeepModels, search.MaxKeepModels)
 	}
 	if s.HistoryLimit < 100 {
 		bad(`"history_limit" is %d: it must be at least 100`, s.HistoryLimit)

@@ -77,6 +77,7 @@ func (a app) searchCommand() *cobra.Command {
 	f.IntVar(&want.CheckpointEvery, "checkpoint-every", want.CheckpointEvery, "trials between two checkpoints")
 	f.StringVar(&want.TrialTimeout, "trial-timeout", want.TrialTimeout, "a trial's time limit")
 	f.IntVar(&want.MemoryLimitMB, "memory-limit-mb", want.MemoryLimitMB, "a trial's memory limit")
+	f.IntVar(&want.KeepModels, "keep-models", want.KeepModels, "models kept of each task, those of the best trials")
 	f.BoolVar(&want.Retrain, "retrain", false, "train every trial anew instead of asking the trial cache")
 	f.BoolVar(&detach, "detach", false, "do not follow")
 	terminal.Positive(cmd, "parallel")
