@@ -18,7 +18,7 @@ import (
 
 // Bundle is a trained child model with all it takes to use it on texts or
 // images: what `starter model export` writes. It is a safetensors file of kind
-// "model", as the trial stored it, with the metadata "bundle" (BundleInfo)
+// "model" (child.Model.EncodeAlone) with the metadata "bundle" (BundleInfo)
 // added, and, of a text model, the array "vocabulary" (the tokens, UTF-8, each
 // ended by a newline) and, where the wide tower sees n-grams, "ngrams" (I32, rows
 // of token ids, filled up with −1); of an image model see imageBundle.
@@ -108,8 +108,8 @@ func ExportModel(ctx context.Context, s store.Store, name string, config *search
 	return f.Encode(), nil
 }
 
-// loadModel reads a trial's model; one on a frozen module was stored without
-// the module's table and gets it back.
+// loadModel reads a trial's model, which was stored without its module's table and
+// gets it back.
 func loadModel(ctx context.Context, s store.Store, config *search.Config, t search.Trial, data *text.Task) (*child.Model, error) {
 	b, err := s.Get(ctx, store.Ref(t.Model))
 	if err != nil {
