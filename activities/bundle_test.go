@@ -51,7 +51,7 @@ func TestModelOfNGramsPredicts(t *testing.T) {
 	}
 	var r Resolved
 	b.run(t, b.a.Resolve, ResolveInput{Name: "o", Names: library.Names{Tasks: []string{"order"}, Strategy: strategy.Random,
-		Space: "text-small", Seed: 1, Lag: 1}}, &r)
+		Space: "text-small", Seed: 1, Lag: 1, KeepModels: 10}}, &r)
 	config, err := library.ReadConfig(t.Context(), b.store, r.Config)
 	if err != nil {
 		t.Fatal(err)
@@ -86,7 +86,7 @@ func TestModelOfNGramsPredicts(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.run(t, b.a.Resolve, ResolveInput{Name: "p", Names: library.Names{Tasks: []string{"order"}, Strategy: strategy.Random, Space: "tokens",
-		Seed: 1, Lag: 1}}, &r)
+		Seed: 1, Lag: 1, KeepModels: 10}}, &r)
 	b.run(t, b.a.Trial, r.Request(proposal), &result)
 	if result.Cost.Cached || result.Metrics["test_accuracy"] > .7 {
 		t.Errorf("from tokens alone: %+v", result)

@@ -77,7 +77,7 @@ func newImageBench(t *testing.T) *bench {
 }
 
 func imageResolve(tasks ...string) ResolveInput {
-	return ResolveInput{Name: "s", Names: library.Names{Tasks: tasks, Strategy: strategy.Random, Seed: 1, Lag: 3}}
+	return ResolveInput{Name: "s", Names: library.Names{Tasks: tasks, Strategy: strategy.Random, Seed: 1, Lag: 3, KeepModels: 10}}
 }
 
 // A search of images from names to predictions: the features are computed once

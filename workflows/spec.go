@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tnaml/activities/library"
+	"tnaml/experiments/search"
 	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/strict"
 )
@@ -60,6 +61,8 @@ type SearchSpec struct {
 	// MemoryLimitMB is a trial's memory limit. A child model that would need
 	// more is a result with status "over_memory".
 	MemoryLimitMB int `json:"memory_limit_mb"`
+	// KeepModels is the number of models kept of each task, those of the best trials.
+	KeepModels int `json:"keep_models"`
 	// Retrain trains every trial anew instead of asking the trial cache.
 	Retrain bool `json:"retrain,omitempty"`
 	// HistoryLimit is the number of history events after which the workflow
@@ -77,6 +80,7 @@ func DefaultSearchSpec() SearchSpec {
 		CheckpointEvery: 50,
 		TrialTimeout:    "30m",
 		MemoryLimitMB:   2048,
+		KeepModels:      search.TopN,
 		HistoryLimit:    8000,
 	}
 }
@@ -99,7 +103,7 @@ func ParseSearchSpec(raw []byte) (SearchSpec, error) {
 func (s SearchSpec) Names() library.Names {
 	return library.Names{
 		Tasks: s.Tasks, Strategy: s.Strategy, Settings: s.Settings, Space: s.Space, Seed: s.Seed, Lag: s.Lag, Modules: s.Modules,
-		Controller: s.Controller,
+		Controller: s.Controller, KeepModels: s.KeepModels,
 	}
 }
 
@@ -147,6 +151,9 @@ func (s SearchSpec) Validate() error {
 	}
 	if s.MemoryLimitMB < 1 {
 		bad(`"memory_limit_mb" is %d: it must be at least 1`, s.MemoryLimitMB)
+	}
+	if s.KeepModels < 0 || s.KeepModels > search.MaxKeepModels {
+		bad(`"keep_models" is %d: it must lie between 0 and %d`, s.KeepModels, search.MaxKeepModels)
 	}
 	if s.HistoryLimit < minHistoryLimit {
 		bad(`"history_limit" is %d: it must be at least %d`, s.HistoryLimit, minHistoryLimit)

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"tnaml/experiments/search"
 	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/study"
 	"tnaml/experiments/yamlnode"
@@ -32,14 +33,15 @@ type Experiment struct {
 	Seeds []uint64 `json:"seeds"`
 	// Concurrency is the number of searches at once.
 	Concurrency int `json:"concurrency"`
-	// Lag, Parallel, CheckpointEvery, TrialTimeout, TrialSteps, MemoryLimitMB and
-	// Retrain are every search's.
+	// Lag, Parallel, CheckpointEvery, TrialTimeout, TrialSteps, MemoryLimitMB, KeepModels
+	// and Retrain are every search's.
 	Lag             int    `json:"lag"`
 	Parallel        int    `json:"parallel,omitempty"`
 	CheckpointEvery int    `json:"checkpoint_every"`
 	TrialTimeout    string `json:"trial_timeout"`
 	TrialSteps      int    `json:"trial_steps,omitempty"`
 	MemoryLimitMB   int    `json:"memory_limit_mb"`
+	KeepModels      int    `json:"keep_models"`
 	Retrain         bool   `json:"retrain,omitempty"`
 	// Settings are those of strategies in all searches, by the strategy's name.
 	Settings  map[string]json.RawMessage `json:"settings,omitempty"`
@@ -128,6 +130,7 @@ var durationForm = regexp.MustCompile(`^([0-9]+(\.[0-9]+)?(h|m|s))+$`)
 func defaults() Experiment {
 	return Experiment{
 		Space: "text", Seeds: []uint64{1}, Concurrency: 4, Lag: 4, CheckpointEvery: 50, TrialTimeout: "30m", MemoryLimitMB: 2048,
+		KeepModels: search.TopN,
 	}
 }
 
@@ -181,6 +184,7 @@ func (r reader) experiment(n yamlnode.Node, e *Experiment) {
 		},
 		"trial_steps":     r.Number(&e.TrialSteps, 1),
 		"memory_limit_mb": r.Number(&e.MemoryLimitMB, 1),
+		"keep_models":     r.Number(&e.KeepModels, 0),
 		"retrain":         r.Flag(&e.Retrain),
 		"settings":        r.settings(&e.Settings),
 		"pretrain":        r.at(r.pretrainings(&e.Pretrain)),

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"tnaml/experiments/search"
 	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/strict"
 	"tnaml/experiments/yamlnode"
@@ -71,6 +72,7 @@ type Spec struct {
 	TrialTimeout    string                     `json:"trial_timeout"`
 	TrialSteps      int                        `json:"trial_steps,omitempty"`
 	MemoryLimitMB   int                        `json:"memory_limit_mb"`
+	KeepModels      int                        `json:"keep_models"`
 	Retrain         bool                       `json:"retrain,omitempty"`
 	HistoryLimit    int                        `json:"history_limit"`
 	Nights          int                        `json:"nights,omitempty"`
@@ -80,7 +82,7 @@ type Spec struct {
 // common are the fields of every kind.
 var common = []string{
 	"experiment", "space", "modules", "settings", "concurrency", "lag", "parallel", "checkpoint_every", "trial_timeout",
-	"trial_steps", "memory_limit_mb", "retrain", "history_limit",
+	"trial_steps", "memory_limit_mb", "keep_models", "retrain", "history_limit",
 }
 
 // own are the fields that a kind has beside them.
@@ -140,7 +142,8 @@ func specOf(k Kind, e *Experiment) Spec {
 	s := Spec{
 		Experiment: e.Name, Space: e.Space, Modules: slices.Clone(e.Modules), Settings: maps.Clone(e.Settings),
 		Concurrency: e.Concurrency, Lag: e.Lag, Parallel: e.Parallel, CheckpointEvery: e.CheckpointEvery,
-		TrialTimeout: e.TrialTimeout, TrialSteps: e.TrialSteps, MemoryLimitMB: e.MemoryLimitMB, Retrain: e.Retrain, HistoryLimit: 8000,
+		TrialTimeout: e.TrialTimeout, TrialSteps: e.TrialSteps, MemoryLimitMB: e.MemoryLimitMB, KeepModels: e.KeepModels,
+		Retrain: e.Retrain, HistoryLimit: 8000,
 	}
 	if len(e.Pretrain) > 0 {
 		first := e.Pretrain[0]
@@ -232,6 +235,9 @@ func (s *Spec) validate(k Kind, e *Experiment) error {
 	}
 	if s.MemoryLimitMB < 1 {
 		bad(`"memory_limit_mb" is %d: it must be at least 1`, s.MemoryLimitMB)
+	}
+	if s.KeepModels < 0 || s.KeepModels > search.MaxKeepModels {
+		bad(`"keep_models" is %d: it must lie between 0 and %d`, s.KeepModels, search.MaxKeepModels)
 	}
 	if s.HistoryLimit < 100 {
 		bad(`"history_limit" is %d: it must be at least 100`, s.HistoryLimit)

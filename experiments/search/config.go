@@ -18,6 +18,9 @@ import (
 // maxLag bounds the proposals that a state holds.
 const maxLag = 4096
 
+// MaxKeepModels bounds the models that are kept of a task, which a state lists.
+const MaxKeepModels = 1000
+
 // maxPending bounds the same proposals in bytes: a workflow gets and carries them as
 // one message, of which a Temporal server takes 2 MiB; with a larger one it ends the
 // workflow.
@@ -75,6 +78,9 @@ func (c *Config) validate(table strategy.Table) error {
 	if most := min(maxLag, maxPending/max(1, c.proposalBytes())); c.Lag < 1 || c.Lag > most {
 		bad("a lag of %d: it must lie between 1 and %d, that so many proposals of this space go into one message", c.Lag, most)
 	}
+	if c.KeepModels < 0 || c.KeepModels > MaxKeepModels {
+		bad("%d models to keep of each task: between 0 and %d can be", c.KeepModels, MaxKeepModels)
+	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("search configuration: %w", err)
 	}
@@ -117,6 +123,21 @@ func (c *Config) drawSeed() uint64 {
 		names = append(names, t.Name)
 	}
 	return rng.Derive(c.Seed, strings.Join(names, "/"), 0)
+}
+
+// trialSeed keys a trial's draws.
+func trialSeed(drawSeed uint64, trial int) uint64 {
+	return rng.Derive(drawSeed, "search/trial", uint64(trial))
+}
+
+// Again is the request for the model of a ledger's row: what gave the row gives it
+// again.
+func (c *Config) Again(t Trial) (trainer.Request, error) {
+	choices, err := c.Space.Values(t.Actions)
+	return trainer.Request{
+		Trial: t.Trial, Task: c.Tasks[t.Task], Choices: choices, Objects: c.Objects(), Settings: c.Space.Settings,
+		Seed: trialSeed(c.drawSeed(), t.Trial), Objective: c.Space.Objective,
+	}, err
 }
 
 // start is what the strategy starts from.
