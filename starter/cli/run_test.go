@@ -109,7 +109,8 @@ func TestExperimentFromTheTerminal(t *testing.T) {
 
 	// Schedules. The nightly benchmark's tasks are made where they are not there.
 	nightly := "nightly-" + strings.ToLower(t.Name())
-	if out := b.ok("schedule", "create", nightly, "--cron", "0 2 * * *", "--experiment", "nightly", "--paused"); !strings.Contains(out, "02:00") {
+	if out := b.ok("schedule", "create", nightly, "--cron", "0 2 * * *", "--experiment", "nightly", "--paused"); !strings.Contains(out,
+		"02:00") {
 		t.Errorf("nightly: %s", out)
 	}
 	b.ok("schedule", "delete", nightly)
