@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -333,7 +334,8 @@ func TestCSVHasNoFormulas(t *testing.T) {
 	in := realistic(t)
 	s := &in.Searches[0]
 	s.Name, s.Config.Tasks[0].Name = "=HYPERLINK(\"http://127.0.0.1\")", "@SUM(A1)"
-	s.Trials[0].Task, s.Trials[0].Reason, s.Trials[0].Reward = 0, "-1+1|cmd", -.5
+	s.Trials[0].Task, s.Trials[0].Reason = 0, "-1+1|cmd"
+	s.Trials[0].Metrics = map[string]float64{"gain": -.5}
 	var b strings.Builder
 	if err := WriteCSV(&b, in); err != nil {
 		t.Fatal(err)
@@ -349,7 +351,7 @@ func TestCSVHasNoFormulas(t *testing.T) {
 			}
 		}
 	}
-	if rows[1][0] != "'"+s.Name || rows[1][4] != "'@SUM(A1)" || rows[1][6] != "'-1+1|cmd" || rows[1][9] != "-0.5" {
+	if rows[1][0] != "'"+s.Name || rows[1][4] != "'@SUM(A1)" || rows[1][6] != "'-1+1|cmd" || rows[1][slices.Index(rows[0], "metric.gain")] != "-0.5" {
 		t.Errorf("%q", rows[1])
 	}
 }
