@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"tnaml/experiments/metrics"
 	"tnaml/experiments/search"
@@ -47,7 +48,7 @@ func WriteCSV(w io.Writer, in Input) error {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(metrics)) {
-		column(name)
+		column(name) // with something before it, so no formula
 	}
 	c := csv.NewWriter(w)
 	if err := c.Write(header); err != nil {
@@ -76,6 +77,9 @@ func WriteCSV(w io.Writer, in Input) error {
 			for name, v := range t.Metrics {
 				row[columns["metric."+name]] = number(v)
 			}
+			for k := range row {
+				row[k] = harmless(row[k])
+			}
 			if err := c.Write(row); err != nil {
 				return fmt.Errorf("writing the trials: %w", err)
 			}
@@ -86,6 +90,18 @@ func WriteCSV(w io.Writer, in Input) error {
 		return fmt.Errorf("writing the trials: %w", err)
 	}
 	return nil
+}
+
+// harmless is a cell that a spreadsheet takes for text where it would take it for a
+// formula, with an apostrophe before it: names and reasons are not ours. Numbers stay.
+func harmless(cell string) string {
+	if cell == "" || !strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
+		return cell
+	}
+	if _, err := strconv.ParseFloat(cell, 64); err == nil {
+		return cell
+	}
+	return "'" + cell
 }
 
 // document is what WriteJSON writes: the input and the figures made of it.

@@ -107,7 +107,16 @@ func TestExperimentFromTheTerminal(t *testing.T) {
 	b.fails(exitUsage, []string{"name"}, "controller", "import", exported)
 	b.fails(exitFailed, []string{"no version 7"}, "controller", "show", "tiny@7")
 
-	// Schedules.
+	// Schedules. The nightly benchmark's tasks are made where they are not there.
+	nightly := "nightly-" + strings.ToLower(t.Name())
+	if out := b.ok("schedule", "create", nightly, "--cron", "0 2 * * *", "--experiment", "nightly", "--paused"); !strings.Contains(out,
+		"02:00") {
+		t.Errorf("nightly: %s", out)
+	}
+	b.ok("schedule", "delete", nightly)
+	if out := b.ok("data", "list"); !strings.Contains(out, "godoc-kind") {
+		t.Errorf("tasks: %s", out)
+	}
 	b.fails(exitUsage, []string{"--cron", "--experiment", "--overlap", "--time-zone"}, "schedule", "create", "s", "--overlap", "x",
 		"--time-zone", "No/Where")
 	b.fails(exitUsage, []string{"Hour"}, "schedule", "create", "s", "--cron", "0 99 * * *", "--experiment", "tiny")
