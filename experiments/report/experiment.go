@@ -213,7 +213,7 @@ type looks map[string]*armLook
 func newLooks(s *study.Study) looks {
 	out := looks{}
 	for i, arm := range s.ArmNames() {
-		out[arm] = &armLook{Name: arm, Colour: i % colours, Dash: i / colours % len(dashes)}
+		out[arm] = &armLook{Name: arm, Colour: i % colours, Dash: learnerDashes[i/colours%len(learnerDashes)]}
 		if arm == s.Baseline {
 			out[arm].Dash = baselineDash
 		}

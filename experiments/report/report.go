@@ -33,10 +33,9 @@ type Input struct {
 // Search is one search with its ledger.
 type Search struct {
 	Name string `json:"name"`
-	// Strategy is what the page calls the strategy, where Config.Strategy does
-	// not say it all, e.g. "naml, transferred"; empty means Config.Strategy.
-	// Searches with the same words and task are taken for repetitions that
-	// differ in their seed.
+	// Strategy is what the page calls the strategy, empty for Config.Strategy, or
+	// that with ", transferred". Where searches of the same words differ in more than
+	// their seed and tasks, the page adds what they differ in.
 	Strategy string         `json:"strategy,omitempty"`
 	Status   string         `json:"status"`
 	Config   search.Config  `json:"config"`
@@ -72,7 +71,7 @@ var (
 )
 
 var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
-	"points": points, "duration": duration, "count": count, "label": label,
+	"points": points, "cosine": cosine, "duration": duration, "count": count, "label": label,
 	"inc": func(i int) int { return i + 1 }, "percent": func(v float64) float64 { return 100 * v },
 	"mul": func(a, b float64) float64 { return a * b }, "share": func(n, of int) float64 { return 100 * float64(n) / float64(max(1, of)) },
 	"facts": func(c data.Card) []data.Fact { return kinds.Of(&c).Facts(&c) },

@@ -71,6 +71,11 @@ func (tv *taskView) Weights() bool {
 type figure struct {
 	Heading string
 	SVG     template.HTML
+	// Panel says that it is one of small multiples, of the line style Arm; Note says
+	// what their lines are.
+	Panel bool
+	Arm   *arm
+	Note  string
 }
 
 // arm is one search on one task.
@@ -137,6 +142,11 @@ type configView struct {
 }
 
 func newView(in Input) (*view, error) {
+	searches, err := named(in.Searches)
+	if err != nil {
+		return nil, err
+	}
+	in.Searches = searches
 	v := &view{Title: in.Title, Generated: in.Generated, Style: template.CSS(pageCSS), TopN: topN, Searches: in.Searches}
 	look := styles{colour: map[styleKey]int{}}
 	type key struct {
