@@ -63,6 +63,8 @@ func experiment(t testing.TB) *study.Study {
 	failed := study.Ledger{Phase: study.Transfer, Task: spam.name, Arm: "naml", Seed: 9, Search: "small-1/nine", Status: "failed",
 		Reason: "no luck", Budget: 120}
 	s.Ledgers = append(s.Ledgers, failed)
+	s.Evaluations = []study.Evaluation{evaluated("prog_opinion", "small-1/a", 15), {Task: "sms_spam", Search: "small-1/b", Missing: "no object"}}
+	s.Runs[0].Started, s.Runs[0].Seconds = "2026-11-24 07:12 UTC", 5000
 	s.Sort()
 	return s
 }

@@ -277,7 +277,7 @@ func TestScale(t *testing.T) {
 		{sc.Estimate(metrics.Estimate{Mean: 1234.5, Error: 56}), "1234 ± 56"}, {sc.Estimate(metrics.Estimate{Mean: 1234.5}), "1234"},
 		{loss.Estimate(metrics.Estimate{Mean: .43219, Error: .0123}), "0.432 ± 0.012"},
 		{sc.Estimate(metrics.Estimate{Mean: 3e-9, Error: 1e-10}), "3e-09 ± 1e-10"},
-		{loss.Gap(-.01, metrics.Estimate{}), "0.01"}, {f1.Gap(.01234, metrics.Estimate{Error: .003}), "1.2"},
+		{loss.Gap(-.01), "0.01"}, {f1.Gap(.01234), "1.2"},
 		{f1.difference(metrics.Estimate{Mean: -.0023}), "−0.23"}, {f1.difference(metrics.Estimate{Mean: .0444, Error: .0123}), "+4.4 ± 1.2"},
 		{loss.difference(metrics.Estimate{Mean: .5}), "+0.5"},
 		// The digits are those that the error leaves: its first, its second where that is a 1.

@@ -79,11 +79,11 @@ func decimals(err float64) (n int, ok bool) {
 }
 
 // Gap writes by how much the validation split is better than the test split, from
-// the difference of the two, in the digits of the latter.
-func (s scale) Gap(difference float64, test metrics.Estimate) string {
+// the difference of the two.
+func (s scale) Gap(difference float64) string {
 	difference = trainer.Reward(s.Objective, difference)
-	if n, ok := decimals(s.factor() * test.Error); ok {
-		return minus(fmt.Sprintf("%.*f", n, s.factor()*difference))
+	if trainer.InPercent(s.Objective) {
+		return minus(fmt.Sprintf("%.1f", 100*difference))
 	}
 	return s.Value(difference)
 }

@@ -91,7 +91,7 @@ func Tables(s *study.Study) []Table {
 		cells := estimates(r, sc, func(c study.Cell) metrics.Estimate { return c.Validation })
 		for i, c := range r.Cells {
 			if tested && c.Models > 0 {
-				cells[i].Note = "gap " + sc.Gap(c.Gap(), c.Test)
+				cells[i].Note = "gap " + sc.Gap(c.Gap())
 			}
 		}
 		return cells
@@ -107,7 +107,7 @@ func Tables(s *study.Study) []Table {
 		}, "budget", budget, trialCells))
 	}
 	out = append(out, m.table(Table{
-		Title: "Mean validation " + sc.Metric + sc.Unit() + " of the first ten trials, ± 2 s.e.m.: what an arm knows before it has learned about the task",
+		Title: "Mean validation " + sc.Metric + " of the first ten trials" + sc.Unit() + ", ± 2 s.e.m.: what an arm knows before it has learned about the task",
 	}, "budget", budget, func(r study.Row) (cells []Cell) {
 		for _, c := range r.Cells {
 			cells = append(cells, Cell{Text: sc.Estimate(c.First)})

@@ -1,0 +1,27 @@
+package study
+
+import (
+	"testing"
+
+	"tnaml/experiments/search"
+	"tnaml/experiments/space"
+)
+
+// The best kept model of each task; what was not kept, or is of another trainer, is
+// none.
+func TestBestKeptByHand(t *testing.T) {
+	of := func(name, trainer string, rewards ...float64) Candidate {
+		l := ledger(Transfer, "a", "naml", 1, rewards...)
+		for i := range l.Trials {
+			l.Trials[i].Task = i % 2
+			if i != 3 {
+				l.Trials[i].Model = "sha256:m"
+			}
+		}
+		return Candidate{name, &search.Config{Tasks: []search.Task{{Name: "a"}, {Name: "b"}}, Space: space.Space{Trainer: trainer}}, l.Trials}
+	}
+	got := BestKept([]Candidate{of("one", "", .5, .6, .7, .9), of("two", "", .7, .61), of("three", "table", .99, .99), {Search: "failed"}})
+	if len(got) != 2 || got[0].Search != "one" || got[0].Trial.Trial != 2 || got[1].Search != "two" || got[1].Trial.Trial != 1 {
+		t.Errorf("%+v", got)
+	}
+}
