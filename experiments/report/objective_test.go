@@ -146,7 +146,7 @@ func TestTwoObjectives(t *testing.T) {
 	for i := range other.Trials {
 		x := &other.Trials[i]
 		x.Validation, x.Test = x.Validation/1e4, x.Test/1e4
-		x.Reward = x.Validation
+		x.Reward, x.Metrics = x.Validation, map[string]float64{"validation_accuracy": x.Validation, "test_accuracy": x.Test}
 	}
 	in := Input{Searches: []Search{knobs(strategy.Random, 1, 60, true), other}}
 	v, err := newView(in)

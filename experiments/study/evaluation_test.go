@@ -25,3 +25,22 @@ func TestBestKeptByHand(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// Models that were measured on a test split, and of which every one fails it, are not
+// untested ones.
+func TestAllZeroIsTested(t *testing.T) {
+	l := ledger(Transfer, "a", "naml", 1, ramp(10, .5)...)
+	for i := range l.Trials {
+		l.Trials[i].Test, l.Trials[i].Metrics["test_accuracy"] = 0, 0
+	}
+	s := &Study{Ledgers: []Ledger{l}}
+	if !s.Tested() {
+		t.Error("values of 0 on the test split are taken for none")
+	}
+	for i := range l.Trials {
+		delete(l.Trials[i].Metrics, "test_accuracy")
+	}
+	if s.Tested() {
+		t.Error("tested by nothing")
+	}
+}

@@ -19,7 +19,8 @@ func ledger(phase Phase, task, arm string, seed uint64, accuracies ...float64) L
 	l := Ledger{Phase: phase, Task: task, Arm: arm, Seed: seed, Status: "completed", Budget: len(accuracies),
 		Search: fmt.Sprintf("%s-%s-%d", task, arm, seed)}
 	for i, a := range accuracies {
-		l.Trials = append(l.Trials, search.Trial{Trial: i, Status: trainer.OK, Reward: a, Validation: a, Test: a - .1})
+		l.Trials = append(l.Trials, search.Trial{Trial: i, Status: trainer.OK, Reward: a, Validation: a, Test: a - .1,
+			Metrics: map[string]float64{"validation_accuracy": a, "test_accuracy": a - .1}})
 		l.Costs = append(l.Costs, search.Cost{Trial: i, CPUSeconds: float64(i + 1)})
 	}
 	return l
@@ -160,7 +161,8 @@ var (
 func minimised(o space.Objective, l Ledger) Ledger {
 	l.Config.Space = space.Space{Trainer: "table", Objective: o}
 	for i := range l.Trials {
-		l.Trials[i].Reward = trainer.Reward(o, l.Trials[i].Validation)
+		t := &l.Trials[i]
+		t.Reward, t.Metrics = trainer.Reward(o, t.Validation), map[string]float64{"validation_" + o.Metric: t.Validation, "test_" + o.Metric: t.Test}
 	}
 	return l
 }
@@ -203,6 +205,7 @@ func TestMinimised(t *testing.T) {
 	for i := range s.Ledgers { // a trainer that knows no test split
 		for k := range s.Ledgers[i].Trials {
 			s.Ledgers[i].Trials[k].Test = 0
+			delete(s.Ledgers[i].Trials[k].Metrics, "test_latency_ms")
 		}
 	}
 	if c := s.Comparisons(); s.Tested() || c[0].Test != (metrics.Tally{Wins: 1}) || !near(c[0].Difference.Mean, 55-120) {
