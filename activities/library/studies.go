@@ -50,6 +50,7 @@ func ReadStudy(ctx context.Context, s store.Store, experiment string, runs ...st
 		}
 	}
 	out.Ledgers = superseded(out.Ledgers)
+	out.SplitArms()
 	out.Sort()
 	return out, r.cards(ctx)
 }

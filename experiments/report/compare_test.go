@@ -21,7 +21,8 @@ func made(strategy, task string, seed uint64, n int, accuracy func(i int) float6
 	}}
 	for i := range n {
 		a := accuracy(i)
-		s.Trials = append(s.Trials, search.Trial{Trial: i, Status: trainer.OK, Reward: a, Validation: a, Test: a})
+		s.Trials = append(s.Trials, search.Trial{Trial: i, Status: trainer.OK, Reward: a, Validation: a, Test: a,
+			Metrics: map[string]float64{"validation_accuracy": a, "test_accuracy": a}})
 		s.Costs = append(s.Costs, search.Cost{Trial: i, CPUSeconds: 60})
 	}
 	return s

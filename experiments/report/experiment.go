@@ -109,6 +109,8 @@ type experimentView struct {
 	Failures   []study.Ledger
 	Verdicts   []study.Verdict
 	Cards      []study.Card
+	// Ledgers are all searches.
+	Ledgers []study.Ledger
 }
 
 // armLook is an arm with its line style, the same on the whole page.
@@ -124,7 +126,8 @@ type targetView struct {
 	Legend []*armLook
 	Plots  []figure
 	// Options are the probabilities of a choice's options over the trials.
-	Options []optionFigure
+	Options    []optionFigure
+	Evaluation *evaluationView
 }
 
 // pageTable is a table with what the page alone shows of it.
@@ -171,7 +174,7 @@ type pretrainView struct {
 func newExperimentView(s *study.Study, generated string) (*experimentView, error) {
 	v := &experimentView{
 		Title: s.Experiment, Description: s.Description, Generated: generated, Style: template.CSS(pageCSS), TopN: topN,
-		Searches: len(s.Ledgers), Runs: s.Runs, Verdicts: study.Regressions(s.Verdicts), Failures: s.Failed(), Cards: s.Cards,
+		Searches: len(s.Ledgers), Runs: s.Runs, Verdicts: study.Regressions(s.Verdicts), Failures: s.Failed(), Cards: s.Cards, Ledgers: s.Ledgers,
 		Costs: &pageTable{Table: costTable(costs(s))}, Saving: savings(s),
 	}
 	for i := range s.Ledgers {
@@ -188,6 +191,7 @@ func newExperimentView(s *study.Study, generated string) (*experimentView, error
 		for _, c := range t.Cells {
 			t.Legend = append(t.Legend, looks[c.Arm])
 		}
+		t.Evaluation = evaluationOf(s.Evaluations, t.Task)
 		var err error
 		if t.Plots, err = armFigures(s, t, looks); err != nil {
 			return nil, err
@@ -213,7 +217,7 @@ type looks map[string]*armLook
 func newLooks(s *study.Study) looks {
 	out := looks{}
 	for i, arm := range s.ArmNames() {
-		out[arm] = &armLook{Name: arm, Colour: i % colours, Dash: i / colours % len(dashes)}
+		out[arm] = &armLook{Name: arm, Colour: i % colours, Dash: learnerDashes[i/colours%len(learnerDashes)]}
 		if arm == s.Baseline {
 			out[arm].Dash = baselineDash
 		}

@@ -133,7 +133,7 @@ func (e evolution) figure(l *study.Ledger, window int, id string) (optionFigure,
 	}
 	title := fmt.Sprintf("Share of %s among the last %d trials, %%, on %s (%s)", which, window, l.Task, f.Search)
 	var err error
-	f.Figure, err = drawLines(lines, box{float64(len(l.Trials)), 0, 100}, id, title, inPercent)
+	f.Figure, err = drawLines(lines, box{float64(window), float64(len(l.Trials)), 0, 100}, whole, id, title, inPercent)
 	return f, err
 }
 

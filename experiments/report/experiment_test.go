@@ -63,6 +63,8 @@ func experiment(t testing.TB) *study.Study {
 	failed := study.Ledger{Phase: study.Transfer, Task: spam.name, Arm: "naml", Seed: 9, Search: "small-1/nine", Status: "failed",
 		Reason: "no luck", Budget: 120}
 	s.Ledgers = append(s.Ledgers, failed)
+	s.Evaluations = []study.Evaluation{evaluated("prog_opinion", "small-1/a", 15), {Task: "sms_spam", Search: "small-1/b", Missing: "no object"}}
+	s.Runs[0].Started, s.Runs[0].Seconds = "2026-11-24 07:12 UTC", 5000
 	s.Sort()
 	return s
 }
@@ -205,13 +207,13 @@ func columns(t Table) string {
 // The marks of a table: the best, and what is not to be told from it.
 func TestCells(t *testing.T) {
 	row := study.Row{Task: "t", Budget: 50, Cells: []study.Cell{
-		{Arm: "a", Models: 10, Test: metrics.Estimate{Mean: .9, Error: .02}, ToBaseline: 50, Reached: 1, Compared: 3, First: .5},
+		{Arm: "a", Models: 10, Test: metrics.Estimate{Mean: .9, Error: .02}, ToBaseline: 50, Reached: 1, Compared: 3, First: metrics.Estimate{Mean: .5}},
 		{Arm: "b", Models: 10, Test: metrics.Estimate{Mean: .885, Error: .001}, ToBaseline: 12.5, Reached: 3, Compared: 3},
 		{Arm: "c", Models: 10, Test: metrics.Estimate{Mean: .87, Error: .1}},
 		{Arm: "d"},
 	}}
 	got := estimates(row, scaleOf(&space.Space{}), func(c study.Cell) metrics.Estimate { return c.Test })
-	want := []Cell{{Text: "90.00 ± 2.00", Marked: true}, {Text: "88.50 ± 0.10", Marked: true}, {Text: "87.00 ± 10.00", Marked: true},
+	want := []Cell{{Text: "90 ± 2", Marked: true}, {Text: "88.50 ± 0.10", Marked: true}, {Text: "87 ± 10", Marked: true},
 		{Text: "no model"}}
 	if !slices.Equal(got, want) {
 		t.Errorf("%+v", got)

@@ -121,7 +121,7 @@ func (a app) demoRun(ctx context.Context, c *client.Client, trials int, output s
 		return err
 	}
 	result := found.Run
-	st, err := library.ReadStudy(ctx, c.Store, demoExperiment, name)
+	st, err := c.ReportStudy(ctx, demoExperiment, name)
 	if err != nil {
 		return err
 	}
