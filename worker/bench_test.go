@@ -54,6 +54,10 @@ var binary = sync.OnceValues(func() (string, error) {
 
 func TestMain(m *testing.M) {
 	flag.Parse()
+	// The rows of the suites wait more than they compute.
+	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
+		_ = f.Value.Set("6")
+	}
 	code := m.Run()
 	if name, err := binary(); err == nil && !testing.Short() {
 		_ = os.RemoveAll(filepath.Dir(name))
