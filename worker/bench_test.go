@@ -78,7 +78,7 @@ type bench struct {
 // store, "" the direct one.
 func newBench(t *testing.T, server, objects stack.Addresses, endpoint string) *bench {
 	t.Helper()
-	c, err := client.Dial(client.Options{HostPort: server.Temporal, Namespace: server.Namespace, Logger: quiet{}})
+	c, err := client.Dial(client.Options{HostPort: server.Temporal, Namespace: server.Namespace, Identity: "test", Logger: quiet{}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -130,11 +130,13 @@ func newProxy(t *testing.T, to string) *proxy {
 	return p
 }
 
-// begin begins the trouble.
+// begin begins the trouble; nil ends it.
 func (p *proxy) begin(tr *trouble) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.trouble, p.until = tr, time.Now().Add(cmp.Or(tr.lasts, time.Hour))
+	if p.trouble = tr; tr != nil {
+		p.until = time.Now().Add(cmp.Or(tr.lasts, time.Hour))
+	}
 }
 
 func (p *proxy) count() int {
