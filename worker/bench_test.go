@@ -54,6 +54,10 @@ var binary = sync.OnceValues(func() (string, error) {
 
 func TestMain(m *testing.M) {
 	flag.Parse()
+	// The rows of the suites wait more than they compute.
+	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
+		_ = f.Value.Set("6")
+	}
 	code := m.Run()
 	if name, err := binary(); err == nil && !testing.Short() {
 		_ = os.RemoveAll(filepath.Dir(name))
@@ -74,7 +78,7 @@ type bench struct {
 // store, "" the direct one.
 func newBench(t *testing.T, server, objects stack.Addresses, endpoint string) *bench {
 	t.Helper()
-	c, err := client.Dial(client.Options{HostPort: server.Temporal, Namespace: server.Namespace, Logger: quiet{}})
+	c, err := client.Dial(client.Options{HostPort: server.Temporal, Namespace: server.Namespace, Identity: "test", Logger: quiet{}})
 	if err != nil {
 		t.Fatal(err)
 	}

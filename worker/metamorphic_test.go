@@ -50,10 +50,11 @@ type variation struct {
 }
 
 // disturbance happens to a running search; trials is its budget in the end.
-type disturbance func(t *testing.T, b *bench, run client.WorkflowRun, crew *crew, trials int)
+type disturbance func(t *testing.T, b *bench, c *course, trials int)
 
-// crew are the workers of a search.
-type crew struct {
+// course is a search with its workers.
+type course struct {
+	run client.WorkflowRun
 	now []*process
 	env []string
 	// lost counts those that were killed.
@@ -111,12 +112,12 @@ func TestMetamorphic(t *testing.T) {
 			b := newBench(t, a, a, "")
 			n := v.subject.budget()
 			begun := time.Now()
-			c := &crew{now: b.workers(t, max(v.workers, 1), v.env...), env: v.env}
-			run := b.start(t, workflows.SearchWorkflow, "varied", merged(v.subject.spec, spec{"trials": n}, v.spec))
+			c := &course{now: b.workers(t, max(v.workers, 1), v.env...), env: v.env}
+			c.run = b.start(t, workflows.SearchWorkflow, "varied", merged(v.subject.spec, spec{"trials": n}, v.spec))
 			for _, d := range v.during {
-				d(t, b, run, c, n)
+				d(t, b, c, n)
 			}
-			got := b.outcome(t, run)
+			got := b.outcome(t, c.run)
 			lost, doubled, unequal := want[v.subject.name].compare(got)
 			if v.differs {
 				if lost+doubled != 0 || unequal != 2 {
@@ -151,8 +152,8 @@ func points(t *testing.T, b *bench, run client.WorkflowRun, trials, salt int) in
 }
 
 // killed ends a worker by SIGKILL at some point, and starts another one.
-func killed(t *testing.T, b *bench, run client.WorkflowRun, c *crew, trials int) {
-	b.told(t, run, points(t, b, run, trials, c.lost))
+func killed(t *testing.T, b *bench, c *course, trials int) {
+	b.told(t, c.run, points(t, b, c.run, trials, c.lost))
 	victim := c.now[0]
 	victim.kill()
 	c.lost++
@@ -160,27 +161,27 @@ func killed(t *testing.T, b *bench, run client.WorkflowRun, c *crew, trials int)
 }
 
 // paused pauses a search, waits until nothing runs, and resumes it.
-func paused(t *testing.T, b *bench, run client.WorkflowRun, _ *crew, trials int) {
-	b.told(t, run, points(t, b, run, trials, 100))
-	b.update(t, run, workflows.Pause, "for a while")
-	b.until(t, run, "quiet", func(p workflows.Progress) bool { return p.Status == "paused" && p.Running == 0 })
-	b.update(t, run, workflows.Resume)
+func paused(t *testing.T, b *bench, c *course, trials int) {
+	b.told(t, c.run, points(t, b, c.run, trials, 100))
+	b.update(t, c.run, workflows.Pause, "for a while")
+	b.until(t, c.run, "quiet", func(p workflows.Progress) bool { return p.Status == "paused" && p.Running == 0 })
+	b.update(t, c.run, workflows.Resume)
 }
 
 // extended brings a search's budget to its end.
-func extended(t *testing.T, b *bench, run client.WorkflowRun, _ *crew, trials int) {
-	p, ok := b.progress(t.Context(), run)
+func extended(t *testing.T, b *bench, c *course, trials int) {
+	p, ok := b.progress(t.Context(), c.run)
 	for !ok {
-		p, ok = b.progress(t.Context(), run)
+		p, ok = b.progress(t.Context(), c.run)
 	}
 	if p.Trials < trials {
-		b.update(t, run, workflows.Extend, trials-p.Trials)
+		b.update(t, c.run, workflows.Extend, trials-p.Trials)
 	}
 }
 
 // again runs the search twice: the second time all comes from the trial cache.
-func again(t *testing.T, b *bench, run client.WorkflowRun, _ *crew, trials int) {
-	first := b.outcome(t, run)
+func again(t *testing.T, b *bench, c *course, trials int) {
+	first := b.outcome(t, c.run)
 	second := b.start(t, workflows.SearchWorkflow, "again", merged(words.spec, spec{"trials": trials, "retrain": false}))
 	var result workflows.SearchResult
 	if err := b.end(t, second, &result); err != nil || result.Cached != trials {
@@ -192,9 +193,9 @@ func again(t *testing.T, b *bench, run client.WorkflowRun, _ *crew, trials int) 
 }
 
 // reset sets a running search back to the middle of its history.
-func reset(t *testing.T, b *bench, run client.WorkflowRun, _ *crew, trials int) {
-	b.told(t, run, points(t, b, run, trials, 200))
-	d, err := b.client.DescribeWorkflowExecution(t.Context(), run.GetID(), "")
+func reset(t *testing.T, b *bench, c *course, trials int) {
+	b.told(t, c.run, points(t, b, c.run, trials, 200))
+	d, err := b.client.DescribeWorkflowExecution(t.Context(), c.run.GetID(), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -213,7 +214,7 @@ func reset(t *testing.T, b *bench, run client.WorkflowRun, _ *crew, trials int) 
 		return // it has just continued as new
 	}
 	if _, err := b.client.ResetWorkflowExecution(t.Context(), &workflowservice.ResetWorkflowExecutionRequest{
-		Namespace: b.namespace, WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: run.GetID(), RunId: execution.GetRunId()},
+		Namespace: b.namespace, WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: c.run.GetID(), RunId: execution.GetRunId()},
 		Reason: "a test", WorkflowTaskFinishEventId: done[len(done)/2], RequestId: crand.Text(),
 	}); err != nil {
 		t.Fatal(err)
