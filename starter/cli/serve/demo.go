@@ -11,7 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"tnaml/activities/library"
 	"tnaml/deploy"
 	"tnaml/deploy/stack"
 	"tnaml/experiments/catalog"
