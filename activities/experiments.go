@@ -10,6 +10,7 @@ import (
 	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/experiments/catalog"
+	"tnaml/experiments/limit"
 )
 
 // PlanInput asks for a run's plan.
@@ -54,7 +55,19 @@ func (a *Activities) plan(ctx context.Context, in PlanInput) (*library.Planned, 
 	if err != nil {
 		return nil, invalid(err)
 	}
-	return library.PinPlan(ctx, a.store, plan)
+	planned, err := library.PinPlan(ctx, a.store, plan)
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range planned.Outcomes(in.Name) {
+		if err := store.CheckName(store.Search, o.Search); err != nil {
+			return nil, invalid(fmt.Errorf("%w: give the run a shorter name", err))
+		}
+		if err := limit.ID(o.Search); err != nil {
+			return nil, invalid(fmt.Errorf("%w in the names of run, tasks and arms", err))
+		}
+	}
+	return planned, nil
 }
 
 // RecordRunInput writes down how far a run is.

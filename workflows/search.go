@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/converter"
-	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"tnaml/activities"
@@ -22,6 +21,8 @@ import (
 // SearchState is what a search carries over continue-as-new: references, the
 // short journal, counters. It is absent at a start.
 type SearchState struct {
+	// Spec is the search's, with the defaults of the day it began.
+	Spec     SearchSpec          `json:"spec"`
 	Resolved activities.Resolved `json:"resolved"`
 	Position activities.Position `json:"position"`
 	// Pending holds the proposals asked but not started, in trial order.
@@ -76,20 +77,21 @@ type run struct {
 // workers there are, told in trial order. Its first argument is a SearchSpec as
 // JSON; the second is only ever given by the workflow itself.
 func Search(ctx workflow.Context, raw json.RawMessage, carried *SearchState) (*SearchResult, error) {
-	spec, err := ParseSearchSpec(raw)
-	if err != nil {
-		return nil, temporal.NewNonRetryableApplicationError(err.Error(), activities.ErrTypeInvalid, nil)
-	}
 	info := workflow.GetInfo(ctx)
 	r := &run{
-		spec: spec, name: info.WorkflowExecution.ID, runID: info.FirstRunID,
+		name: info.WorkflowExecution.ID, runID: info.FirstRunID,
 		results: map[int]activities.Row{}, activeSince: workflow.Now(ctx),
 	}
 	if carried != nil {
 		r.state = *carried
 	} else {
-		r.state = SearchState{Trials: spec.Trials, Started: workflow.Now(ctx)}
+		spec, err := pinSpec(ctx, raw)
+		if err != nil {
+			return nil, err
+		}
+		r.state = SearchState{Spec: spec, Trials: spec.Trials, Started: workflow.Now(ctx)}
 	}
+	r.spec = r.state.Spec
 	if r.state.Best == nil {
 		r.state.Best = map[int][]Best{}
 	}

@@ -2,13 +2,15 @@ package workflows
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
-	"tnaml/experiments/trainer"
-
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
+
+	"tnaml/experiments/limit"
+	"tnaml/experiments/trainer"
 )
 
 // The search attributes by which the UI lists and filters.
@@ -37,7 +39,7 @@ func (r *run) attributes(ctx workflow.Context, status string) {
 	updates := []temporal.SearchAttributeUpdate{AttributeTrials.ValueSet(int64(r.state.Position.Told))}
 	if r.state.Resolved.Config == "" {
 		updates = append(updates,
-			AttributeTasks.ValueSet(r.spec.Tasks),
+			AttributeTasks.ValueSet(attributeTasks(r.spec.Tasks)),
 			AttributeStrategy.ValueSet(r.spec.Strategy),
 			AttributeSeed.ValueSet(int64(r.spec.Seed)),
 			// The UI starts "a workflow like this one" with the attributes of the
@@ -55,6 +57,15 @@ func (r *run) attributes(ctx workflow.Context, status string) {
 	}
 	// The error is only of encoding, which these types cannot fail.
 	_ = workflow.UpsertTypedSearchAttributes(ctx, updates...)
+}
+
+// attributeTasks is a list of tasks as a search attribute: a server takes 2 KB.
+func attributeTasks(tasks []string) []string {
+	some, cut := limit.List(tasks, 1500)
+	if cut {
+		some = append(slices.Clone(some), "…")
+	}
+	return some
 }
 
 // best is the best model of all tasks, nil while there is none.
