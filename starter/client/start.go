@@ -16,6 +16,7 @@ import (
 
 	"tnaml/activities/library"
 	"tnaml/experiments/catalog"
+	"tnaml/experiments/limit"
 	"tnaml/workflows"
 )
 
@@ -89,8 +90,8 @@ func (c *Client) startSearch(ctx context.Context, name string, spec workflows.Se
 	if err != nil {
 		return "", err
 	}
-	summary := fmt.Sprintf("%s · %s · %d trials · seed %d", strings.Join(spec.Tasks, ", "), spec.Strategy, spec.Trials, spec.Seed)
-	return c.start(ctx, Search, name, base, workflows.SearchWorkflow, raw, summary)
+	summary := fmt.Sprintf("%s · %d trials · seed %d · %s", spec.Strategy, spec.Trials, spec.Seed, strings.Join(spec.Tasks, ", "))
+	return c.start(ctx, Search, name, base, workflows.SearchWorkflow, raw, limit.Summary(summary))
 }
 
 // StartRun starts a run of an experiment under a name, or, where that is empty, under
