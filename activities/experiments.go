@@ -63,7 +63,19 @@ func (a *Activities) plan(ctx context.Context, in PlanInput, name string) (*libr
 	if err != nil {
 		return nil, library.Invalid(err)
 	}
-	return library.PinPlan(ctx, a.store, plan)
+	planned, err := library.PinPlan(ctx, a.store, plan)
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range planned.Outcomes(in.Name) {
+		if err := store.CheckName(store.Search, o.Search); err != nil {
+			return nil, invalid(fmt.Errorf("%w: give the run a shorter name", err))
+		}
+		if err := limit.ID(o.Search); err != nil {
+			return nil, invalid(fmt.Errorf("%w in the names of run, tasks and arms", err))
+		}
+	}
+	return planned, nil
 }
 
 // RecordRunInput writes down how far a run is.

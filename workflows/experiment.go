@@ -15,6 +15,7 @@ import (
 	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/experiments/catalog"
+	"tnaml/experiments/limit"
 	"tnaml/experiments/study"
 )
 
@@ -210,7 +211,7 @@ func (r *experimentRun) left() int {
 
 func (r *experimentRun) stopped() bool {
 	for _, o := range r.state.Outcomes {
-		if o.Status == "stopped" {
+		if o.Status == "stopped" || o.Status == "skipped" {
 			return true
 		}
 	}
@@ -324,11 +325,13 @@ func (r *experimentRun) launch(ctx workflow.Context, o library.Outcome, spec Sea
 				err = r.publish(ctx, &o)
 			}
 		}
-		if err != nil {
+		switch {
+		case errors.Is(err, errStopped):
+			o.Status, o.Reason = "skipped", err.Error()
+		case temporal.IsCanceledError(err):
+			o.Status, o.Reason = "canceled", "it was cancelled"
+		case err != nil:
 			o.Status, o.Reason = "failed", cause(err)
-			if temporal.IsCanceledError(err) {
-				o.Status, o.Reason = "canceled", "it was cancelled"
-			}
 		}
 		delete(r.running, o.Search)
 		for i, name := range r.order {
@@ -355,6 +358,13 @@ func (r *experimentRun) child(ctx workflow.Context, o library.Outcome, spec Sear
 		return nil, err
 	}
 	for attempt := 1; ; attempt++ {
+		// A search that has not begun hears no signal: what is asked of it is done here.
+		if err := workflow.Await(ctx, func() bool { return !r.state.Paused || r.state.Stop }); err != nil {
+			return nil, err
+		}
+		if r.state.Stop {
+			return nil, errStopped
+		}
 		future := workflow.ExecuteChildWorkflow(workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
 			WorkflowID:            o.Search,
 			WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
@@ -377,14 +387,17 @@ func (r *experimentRun) child(ctx workflow.Context, o library.Outcome, spec Sear
 		if attempt == startAttempts {
 			return nil, fmt.Errorf("a search named %s runs already: let it end, or stop it", o.Search)
 		}
-		if err := workflow.Sleep(ctx, startBackOff); err != nil {
+		if _, err := workflow.AwaitWithTimeout(ctx, startBackOff, func() bool { return r.state.Stop }); err != nil {
 			return nil, err
 		}
 	}
 }
 
+// errStopped: a search was not begun, as the experiment was stopped.
+var errStopped = errors.New("the experiment was stopped")
+
 func summaryOf(o library.Outcome, spec SearchSpec) string {
-	return fmt.Sprintf("%s · %s · %s · %d trials · seed %d", o.Phase, strings.Join(spec.Tasks, ", "), o.Arm, o.Budget, o.Seed)
+	return limit.Summary(fmt.Sprintf("%s · %s · %d trials · seed %d · %s", o.Phase, o.Arm, o.Budget, o.Seed, strings.Join(spec.Tasks, ", ")))
 }
 
 // filled is an outcome with what the search left behind.
@@ -424,6 +437,7 @@ func (r *experimentRun) publish(ctx workflow.Context, o *library.Outcome) error 
 
 // ended books a search that has ended, well or not.
 func (r *experimentRun) ended(ctx workflow.Context, o library.Outcome) {
+	o.Reason = limit.Note(o.Reason)
 	r.state.Outcomes = append(r.state.Outcomes, o)
 	r.changed = true
 	r.attributes(ctx, false)
@@ -531,7 +545,7 @@ func regressed(result *ExperimentResult) error {
 		lines = append(lines, v.Say())
 	}
 	for _, f := range result.Verdict.Failed {
-		lines = append(lines, "failed: "+f)
+		lines = append(lines, "failed: "+limit.Note(f))
 	}
 	message := fmt.Sprintf("the benchmark %s regressed in %d of %d figures", result.Experiment, len(worse), len(result.Verdict.Verdicts))
 	if n := len(result.Verdict.Failed); n > 0 {
@@ -542,7 +556,7 @@ func regressed(result *ExperimentResult) error {
 		named = append(named[:len(named):len(named)], fmt.Sprintf("and %d more", more))
 	}
 	return temporal.NewApplicationErrorWithOptions(message+":\n"+strings.Join(named, "\n"), ErrTypeRegressed,
-		temporal.ApplicationErrorOptions{NonRetryable: true, Details: []any{lines}})
+		temporal.ApplicationErrorOptions{NonRetryable: true, Details: []any{named}})
 }
 
 // interrupted ends a run that was cancelled or given up: its searches end first, and

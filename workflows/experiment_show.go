@@ -92,7 +92,7 @@ func (r *experimentRun) attributes(ctx workflow.Context, start bool) {
 	updates := []temporal.SearchAttributeUpdate{AttributeTrials.ValueSet(int64(p.Told)), AttributeStatus.ValueSet(p.Status)}
 	if start {
 		updates = append(updates,
-			AttributeExperiment.ValueSet(p.Experiment), AttributeTasks.ValueSet(r.state.Planned.Tasks()),
+			AttributeExperiment.ValueSet(p.Experiment), AttributeTasks.ValueSet(attributeTasks(r.state.Planned.Tasks())),
 			AttributeSeed.ValueSet(int64(r.state.Planned.Seed())),
 			// The UI starts "a workflow like this one" with the attributes of the old
 			// run: what this one has not goes.

@@ -15,8 +15,6 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
-	"go.temporal.io/sdk/testsuite"
-	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
 	"tnaml/activities"
@@ -562,9 +560,7 @@ func TestBenchmark(t *testing.T) {
 // waited for.
 func TestExperimentWaitsForASearchOfItsName(t *testing.T) {
 	f := experimentFixture(t)
-	f.TestWorkflowEnvironment = new(testsuite.WorkflowTestSuite).NewTestWorkflowEnvironment()
-	f.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: yieldWithin})
-	f.SetTestTimeout(testTimeout)
+	f.bare()
 	calls := 0
 	f.RegisterWorkflowWithOptions(func(workflow.Context, json.RawMessage, *workflows.SearchState) (*workflows.SearchResult, error) {
 		if calls++; calls < 4 {

@@ -6,6 +6,7 @@ package workflows
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"tnaml/activities"
+	"tnaml/activities/store"
 	"tnaml/experiments/search"
 	"tnaml/experiments/trainer"
 )
@@ -22,6 +24,8 @@ import (
 // SearchState is what a search carries over continue-as-new: references, the
 // short journal, counters. It is absent at a start.
 type SearchState struct {
+	// Spec is the search's, with the defaults of the day it began.
+	Spec     SearchSpec          `json:"spec"`
 	Resolved activities.Resolved `json:"resolved"`
 	Position activities.Position `json:"position"`
 	// Pending holds the proposals asked but not started, in trial order.
@@ -86,19 +90,20 @@ type run struct {
 // JSON; the second is only ever given by the workflow itself.
 func Search(ctx workflow.Context, raw json.RawMessage, carried *SearchState) (*SearchResult, error) {
 	info := workflow.GetInfo(ctx)
-	spec, err := ParseSearchSpec(raw)
-	if err != nil {
-		return nil, refused(ctx, raw, err)
-	}
 	r := &run{
-		spec: spec, raw: raw, name: info.WorkflowExecution.ID, runID: info.FirstRunID,
+		raw: raw, name: info.WorkflowExecution.ID, runID: info.FirstRunID,
 		results: map[int]activities.Row{}, activeSince: workflow.Now(ctx),
 	}
 	if carried != nil {
 		r.state = *carried
 	} else {
-		r.state = SearchState{Trials: spec.Trials, Started: workflow.Now(ctx)}
+		spec, err := pinSpec(ctx, raw)
+		if err != nil {
+			return nil, refused(ctx, raw, err)
+		}
+		r.state = SearchState{Spec: spec, Trials: spec.Trials, Started: workflow.Now(ctx)}
 	}
+	r.spec = r.state.Spec
 	if r.state.Best == nil {
 		r.state.Best = map[int][]Best{}
 	}
@@ -148,13 +153,20 @@ func (r *run) live(ctx workflow.Context) (*SearchResult, error) {
 
 // refused puts on record that a search cannot start, and why.
 func refused(ctx workflow.Context, raw json.RawMessage, wrong error) error {
+	var app *temporal.ApplicationError
+	if checkID(ctx, store.Search) != nil || !errors.As(wrong, &app) {
+		return wrong // there is no such record
+	}
+	if len(raw) > maxSettings {
+		raw = nil // nobody typed that
+	}
 	info := workflow.GetInfo(ctx)
 	var a *activities.Activities
 	err := workflow.ExecuteActivity(lastActivity(ctx, "refuse the spec"), a.Resolve, activities.ResolveInput{
-		Name: info.WorkflowExecution.ID, RunID: info.FirstRunID, Owner: owner(ctx), Spec: raw, Wrong: wrong.Error(),
+		Name: info.WorkflowExecution.ID, RunID: info.FirstRunID, Owner: owner(ctx), Spec: raw, Wrong: app.Message(),
 	}).Get(ctx, nil)
 	if err == nil || retryable(err) { // it must not start, recorded or not
-		err = temporal.NewNonRetryableApplicationError(wrong.Error(), activities.ErrTypeInvalid, nil)
+		return wrong
 	}
 	return err
 }
@@ -220,11 +232,11 @@ func (r *run) goOn(ctx workflow.Context) error {
 		return nil
 	}
 	r.state.Resolved.Begun = nil
-	spec, err := ParseSearchSpec(b.Spec)
+	spec, err := pinSpec(ctx, b.Spec)
 	if err != nil {
-		return temporal.NewNonRetryableApplicationError(err.Error(), activities.ErrTypeInvalid, nil)
+		return err
 	}
-	r.raw, r.spec = b.Spec, spec
+	r.spec, r.state.Spec = spec, spec
 	r.state.Trials, r.state.Before, r.state.Position = spec.Trials, b.Position.Told, b.Position
 	r.state.Failed, r.state.Cached, r.state.CPUSeconds = b.Failed, b.Cached, b.CPUSeconds
 	for _, row := range b.Best {

@@ -45,6 +45,8 @@ type fixture struct {
 	// activity's name and input; refuse a search's start, by its input.
 	fail   func(step string, in any) error
 	refuse func(in activities.ResolveInput) error
+	// start is for tests that tell the time.
+	start time.Time
 	// unserved: no worker serves the trainer.
 	unserved bool
 }
@@ -96,11 +98,17 @@ func publish(t testing.TB, s store.Store, tasks ...string) {
 	}
 }
 
-// reset makes a fresh workflow environment over the same store.
-func (f *fixture) reset(t *testing.T) {
+// bare makes a fresh workflow environment without anything.
+func (f *fixture) bare() {
 	var suite testsuite.WorkflowTestSuite
 	f.TestWorkflowEnvironment = suite.NewTestWorkflowEnvironment()
 	f.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: yieldWithin})
+	f.SetTestTimeout(testTimeout)
+}
+
+// reset makes a fresh workflow environment over the same store.
+func (f *fixture) reset(t *testing.T) {
+	f.bare()
 	a := activities.New(f.store, activities.Options{})
 	f.RegisterWorkflowWithOptions(workflows.Search, workflow.RegisterOptions{Name: workflows.SearchWorkflow})
 	step(f, "Resolve", func(ctx context.Context, in activities.ResolveInput) (activities.Resolved, error) {
@@ -119,7 +127,6 @@ func (f *fixture) reset(t *testing.T) {
 	}, activity.RegisterOptions{Name: workflows.TrialActivity})
 	f.RegisterActivityWithOptions(func(context.Context, string) (bool, error) { return !f.unserved, nil },
 		activity.RegisterOptions{Name: "Served"})
-	f.SetTestTimeout(testTimeout)
 }
 
 // step registers an activity that the fixture may fail.

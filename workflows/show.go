@@ -2,13 +2,15 @@ package workflows
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
-	"tnaml/experiments/trainer"
-
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
+
+	"tnaml/experiments/limit"
+	"tnaml/experiments/trainer"
 )
 
 // The search attributes by which the UI lists and filters.
@@ -42,7 +44,7 @@ func (r *run) attributes(ctx workflow.Context, status string) {
 		tasks, strategy, seed := AttributeTasks.ValueUnset(), AttributeStrategy.ValueUnset(), AttributeSeed.ValueUnset()
 		experiment := AttributeExperiment.ValueUnset()
 		if r.described = len(r.spec.Tasks) > 0; r.described { // else they are those of the search to go on from
-			tasks, strategy = AttributeTasks.ValueSet(r.spec.Tasks), AttributeStrategy.ValueSet(r.spec.Strategy)
+			tasks, strategy = AttributeTasks.ValueSet(attributeTasks(r.spec.Tasks)), AttributeStrategy.ValueSet(r.spec.Strategy)
 			seed = AttributeSeed.ValueSet(int64(r.spec.Seed))
 		}
 		if r.spec.Experiment != "" {
@@ -61,6 +63,15 @@ func (r *run) attributes(ctx workflow.Context, status string) {
 	}
 	// The error is only of encoding, which these types cannot fail.
 	_ = workflow.UpsertTypedSearchAttributes(ctx, updates...)
+}
+
+// attributeTasks is a list of tasks as a search attribute: a server takes 2 KB.
+func attributeTasks(tasks []string) []string {
+	some, cut := limit.List(tasks, 1500)
+	if cut {
+		some = append(slices.Clone(some), "…")
+	}
+	return some
 }
 
 // best is the best model of all tasks, nil while there is none.

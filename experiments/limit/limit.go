@@ -3,6 +3,8 @@
 package limit
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -17,28 +19,34 @@ const (
 	// MaxSummary is that of what the UI shows beside a step of a history: the server
 	// takes 400 bytes with their encoding.
 	MaxSummary = 250
+	// MaxMessage is that of an error with all that is wrong with an input.
+	MaxMessage = 8000
+	// MaxName is that of a label or a task's name.
+	MaxName = 128
 )
 
+// MaxProblems is the number of problems of one input that are named.
+const MaxProblems = 20
+
 // Reason is a reason as it can be passed on: one line, of at most MaxReason bytes.
-func Reason(s string) string { return Cut(OneLine(s), MaxReason) }
+func Reason(s string) string { return Cut(joined(s), MaxReason) }
 
 // Note is one of many reasons: one line, of at most MaxNote bytes.
-func Note(s string) string { return Cut(OneLine(s), MaxNote) }
+func Note(s string) string { return Cut(joined(s), MaxNote) }
 
 // Summary is what the UI shows beside a step.
-func Summary(s string) string { return Cut(OneLine(s), MaxSummary) }
+func Summary(s string) string { return Cut(joined(s), MaxSummary) }
 
-// OneLine makes one line of a text: its lines are parted by semicolons, blanks and
-// control characters, which break tables and terminals, become single blanks.
+// joined makes one line of several, with semicolons between.
+func joined(s string) string {
+	s = Cut(s, 4*MaxReason) // of a long one the end is cut away anyhow
+	return OneLine(strings.ReplaceAll(strings.TrimSpace(s), "\n", "; "))
+}
+
+// OneLine keeps a text from breaking tables and terminals: control characters and
+// line breaks become blanks.
 func OneLine(s string) string {
-	var lines []string
-	for line := range strings.Lines(s) {
-		words := strings.FieldsFunc(line, func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) })
-		if len(words) > 0 {
-			lines = append(lines, strings.Join(words, " "))
-		}
-	}
-	return strings.Join(lines, "; ")
+	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) }), " ")
 }
 
 // Cut shortens a text to at most n bytes, whole characters, valid UTF-8.
@@ -52,4 +60,30 @@ func Cut(s string, n int) string {
 		n--
 	}
 	return s[:n] + more
+}
+
+// Problems joins what is wrong with one input, the first MaxProblems of it, each as
+// one short text: an input may have thousands.
+func Problems(wrong []error) error {
+	if more := len(wrong) - MaxProblems; more > 0 {
+		wrong = append(wrong[:MaxProblems:MaxProblems], fmt.Errorf("and %d problems more", more))
+	}
+	out := make([]error, len(wrong))
+	for i, err := range wrong {
+		if out[i] = err; len(err.Error()) > MaxReason {
+			out[i] = errors.New(Reason(err.Error()))
+		}
+	}
+	return errors.Join(out...)
+}
+
+// List names the first words of a list, as many as n bytes hold, a comma and a blank
+// between; cut says that there are more.
+func List(words []string, n int) (some []string, cut bool) {
+	for i, w := range words {
+		if n -= len(w) + 2; n < 0 {
+			return words[:i], true
+		}
+	}
+	return words, false
 }

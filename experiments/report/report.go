@@ -41,7 +41,10 @@ type Search struct {
 	// that with ", transferred". Where searches of the same words differ in more than
 	// their seed and tasks, the page adds what they differ in.
 	Strategy string `json:"strategy,omitempty"`
-	Status   string `json:"status"`
+	// From says which searches it goes on from, and after how many trials: the first of
+	// its trials are theirs.
+	From   string `json:"from,omitempty"`
+	Status string `json:"status"`
 	study.Span
 	Config search.Config  `json:"config"`
 	Trials []search.Trial `json:"trials"`

@@ -105,3 +105,75 @@ func TestAFinishedSearchKeepsItsName(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A search that has ended goes on under another name, also from the web UI; extending
+// it says how.
+func TestASearchGoesOn(t *testing.T) {
+	c := connected(t)
+	serve(t, c)
+	follow := func(name string, err error) library.SearchRecord {
+		t.Helper()
+		if err == nil {
+			_, err = c.Follow(t.Context(), name, func(client.Progress) {})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := library.ReadRecord(t.Context(), c.Store, name)
+		if err != nil || r.Status != "completed" {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		return r
+	}
+	name := func(n string) string { return n + "-" + c.TaskQueue }
+	s := spec(9)
+	s.Strategy = "naml"
+	whole := follow(c.StartSearch(t.Context(), name("whole"), s))
+	s.Trials = 4
+	follow(c.StartSearch(t.Context(), name("part"), s))
+	_, err := c.Extend(t.Context(), name("part"), 5)
+	if want := "starter search --from " + name("part") + " --trials +5"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%q is not in: %v", want, err)
+	}
+	on := follow(c.GoOn(t.Context(), name("on"), name("part"), map[string]any{"parallel": 2}, 5))
+	if err := as(t, c, name("ui"), `{"from":"`+name("part")+`","trials":9}`); err != nil {
+		t.Fatal(err)
+	}
+	ui, err := library.ReadRecord(t.Context(), c.Store, name("ui"))
+	for what, r := range map[string]library.SearchRecord{"by the client": on, "by the web UI": ui} {
+		if err != nil || r.Controller != whole.Controller || r.Config != whole.Config || len(r.Origins) != 1 {
+			t.Errorf("%s: %+v, the whole search %+v, %v", what, r, whole, err)
+		}
+	}
+	in, err := c.ReportInput(t.Context(), []string{name("on")})
+	if err != nil || len(in.Searches) != 1 || in.Searches[0].From != name("part")+" (4 trials)" || len(in.Searches[0].Trials) != 9 {
+		t.Errorf("%+v, %v", in, err)
+	}
+	list, err := c.Searches(t.Context(), "")
+	if err != nil || len(list) != 4 {
+		t.Fatalf("%v, %v", list, err)
+	}
+	for _, e := range list {
+		if len(e.Tasks) != 1 || e.Strategy != "naml" || e.Seed != 1 {
+			t.Errorf("%+v", e)
+		}
+	}
+	// By default it has a name of its own, which is free.
+	if own, err := c.GoOn(t.Context(), "", name("part"), map[string]any{}, 1); err != nil || own != "films-naml-s1-1" {
+		t.Errorf("%s, %v", own, err)
+	}
+	for _, wrong := range []struct {
+		from   string
+		fields map[string]any
+		want   string
+	}{
+		{"none", nil, `search "none"`}, {name("part"), nil, "--trials +50"}, {name("part"), map[string]any{"trials": 9, "lag": 2}, `keeps its "lag"`},
+	} {
+		if wrong.fields == nil {
+			wrong.fields = map[string]any{}
+		}
+		if _, err := c.GoOn(t.Context(), "", wrong.from, wrong.fields, 0); err == nil || !strings.Contains(err.Error(), wrong.want) {
+			t.Errorf("%+v: %v", wrong, err)
+		}
+	}
+}

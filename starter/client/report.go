@@ -2,6 +2,8 @@ package client
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -10,6 +12,15 @@ import (
 	"tnaml/experiments/report"
 	"tnaml/experiments/study"
 )
+
+// lineage says which searches one goes on from, oldest first.
+func lineage(origins []library.Origin) string {
+	var out []string
+	for _, o := range origins {
+		out = append(out, fmt.Sprintf("%s (%d trials)", o.Search, o.Trials))
+	}
+	return strings.Join(out, ", ")
+}
 
 // ReportInput gathers what a report on searches shows: their ledgers so far, when they
 // ran, how the best models do, and their tasks' cards. Title and date are the caller's.
@@ -26,7 +37,10 @@ func (c *Client) ReportInput(ctx context.Context, names []string) (report.Input,
 		if status == "running" {
 			status = c.Status(ctx, name)
 		}
-		one := report.Search{Name: name, Status: status, Span: c.span(ctx, name), Config: *l.Config, Trials: l.Trials, Costs: l.Costs}
+		one := report.Search{
+			Name: name, From: lineage(l.Record.Origins), Status: status, Span: c.span(ctx, name), Config: *l.Config,
+			Trials: l.Trials, Costs: l.Costs,
+		}
 		if l.Record.Controller != "" {
 			p, err := library.ReadController(ctx, c.Store, l.Record.Controller)
 			if err != nil {

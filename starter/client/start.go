@@ -16,6 +16,7 @@ import (
 
 	"tnaml/activities/library"
 	"tnaml/experiments/catalog"
+	"tnaml/experiments/limit"
 	"tnaml/workflows"
 )
 
@@ -41,6 +42,43 @@ func (c *Client) StartSearch(ctx context.Context, name string, spec workflows.Se
 	if _, err := library.Pin(ctx, c.Store, spec.Names()); err != nil {
 		return "", err
 	}
+	return c.startSearch(ctx, name, spec)
+}
+
+// GoOn starts a search that goes on from another one, which must have ended, and returns
+// its name. fields are those of the spec in which it differs; more, where it is not 0, is
+// how many trials it has beyond the other's. What is wrong is told before anything is
+// started.
+func (c *Client) GoOn(ctx context.Context, name, from string, fields map[string]any, more int) (string, error) {
+	if open, err := c.Open(ctx, from); err != nil {
+		return "", err
+	} else if open {
+		return "", fmt.Errorf("search %s has not ended: stop it first, or give it more trials with `starter extend %s`", from, from)
+	}
+	if more > 0 {
+		record, err := library.ReadRecord(ctx, c.Store, from)
+		if err != nil {
+			return "", err
+		}
+		fields["trials"] = record.Told + more
+	}
+	fields["from"] = from
+	own, err := json.Marshal(fields)
+	if err != nil {
+		return "", err
+	}
+	o, err := library.GoOn(ctx, c.Store, from, own)
+	if err != nil {
+		return "", err
+	}
+	spec, err := workflows.ParseSearchSpec(o.Spec)
+	if err != nil {
+		return "", Usage(err)
+	}
+	return c.startSearch(ctx, name, spec)
+}
+
+func (c *Client) startSearch(ctx context.Context, name string, spec workflows.SearchSpec) (string, error) {
 	if _, err := library.ExperimentYAML(ctx, c.Store, name); name != "" && err == nil {
 		return "", Usage(fmt.Errorf("search name %q is that of an experiment, whose reports would hide it: choose another one", name))
 	}
@@ -52,8 +90,8 @@ func (c *Client) StartSearch(ctx context.Context, name string, spec workflows.Se
 	if err != nil {
 		return "", err
 	}
-	summary := fmt.Sprintf("%s · %s · %d trials · seed %d", strings.Join(spec.Tasks, ", "), spec.Strategy, spec.Trials, spec.Seed)
-	return c.start(ctx, Search, name, base, workflows.SearchWorkflow, raw, summary)
+	summary := fmt.Sprintf("%s · %d trials · seed %d · %s", spec.Strategy, spec.Trials, spec.Seed, strings.Join(spec.Tasks, ", "))
+	return c.start(ctx, Search, name, base, workflows.SearchWorkflow, raw, limit.Summary(summary))
 }
 
 // StartRun starts a run of an experiment under a name, or, where that is empty, under
