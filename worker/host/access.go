@@ -106,6 +106,16 @@ func (a *access) opened() <-chan struct{} {
 	return a.open
 }
 
+// there says that there is access.
+func (a *access) there() bool {
+	select {
+	case <-a.opened():
+		return true
+	default:
+		return false
+	}
+}
+
 // Put implements store.Store.
 func (a *access) Put(ctx context.Context, data []byte) (store.Ref, error) {
 	ref, err := a.Store.Put(ctx, data)
@@ -163,12 +173,10 @@ func (s *slots) ReserveSlot(ctx context.Context, info worker.SlotReservationInfo
 
 // TryReserveSlot implements worker.SlotSupplier.
 func (s *slots) TryReserveSlot(info worker.SlotReservationInfo) *worker.SlotPermit {
-	select {
-	case <-s.access.opened():
-		return s.SlotSupplier.TryReserveSlot(info)
-	default:
+	if !s.access.there() {
 		return nil
 	}
+	return s.SlotSupplier.TryReserveSlot(info)
 }
 
 // tuner is the SDK's own, but for activities.

@@ -108,7 +108,9 @@ func Run(ctx context.Context, c client.Client, s store.Store, o Options) error {
 			s = cached
 		}
 	}
-	a := activities.New(s, activities.Options{CacheBytes: o.CacheBytes, Worker: o.Identity, Trainers: o.Trainers})
+	a := activities.New(s, activities.Options{
+		CacheBytes: o.CacheBytes, Worker: o.Identity, Trainers: o.Trainers, Fit: watched.there,
+	})
 	queues, err := o.queues(a, watched.tuner)
 	if err != nil {
 		return err
