@@ -26,6 +26,9 @@ type Options struct {
 	LiveSearches int
 	// Worker names this process in the cost records.
 	Worker string
+	// Fit says whether the worker has access to the store; nil: it has. While it has
+	// none, it gives back what it gets, and pronounces on nothing.
+	Fit func() bool
 	// Trainers are those that the worker brings besides the built-in ones.
 	Trainers []trainer.Trainer
 }
@@ -38,6 +41,7 @@ type Activities struct {
 	live           *liveSearches
 	worker         string
 	process        string // like no other
+	fit            func() bool
 	instructionSet string
 	builtin        *trainers.Builtin
 	trainers       map[string]trainer.Trainer
@@ -48,12 +52,15 @@ func New(s store.Store, o Options) *Activities {
 	if o.CacheBytes == 0 {
 		o.CacheBytes = 2 << 30
 	}
+	if o.Fit == nil {
+		o.Fit = func() bool { return true }
+	}
 	if o.LiveSearches == 0 {
 		o.LiveSearches = 64
 	}
 	a := &Activities{
 		store: s, memory: memory.New(o.CacheBytes), live: newLiveSearches(o.LiveSearches), worker: o.Worker,
-		process: processName(o.Worker), instructionSet: child.InstructionSet(), trainers: map[string]trainer.Trainer{},
+		process: processName(o.Worker), fit: o.Fit, instructionSet: child.InstructionSet(), trainers: map[string]trainer.Trainer{},
 	}
 	a.builtin = trainers.NewBuiltin(s, a.memory)
 	for _, t := range append([]trainer.Trainer{a.builtin, trainers.NewTable(s, a.memory)}, o.Trainers...) {

@@ -26,6 +26,9 @@ const (
 	// is not there or corrupt, credentials that are not taken): within half a minute, on
 	// whichever workers ask for it. All other trouble is tried for longer.
 	refusals = 6
+	// unfitWait is for how long one without access leaves to others what it had asked
+	// for before it knew.
+	unfitWait = 5 * time.Second
 )
 
 // Stopping starts the error of work that a stopping worker gives back.
@@ -37,23 +40,23 @@ var errStopping = errors.New(Stopping + ": the work starts again elsewhere")
 // its first request of the store to after its last: heartbeats, with the progress
 // that it tells and the process's name; a context that ends where the worker stops;
 // an end to retries that would be in vain. (A method would be taken for an activity.)
-func Attempts(a *Activities) interceptor.WorkerInterceptor { return &attempts{process: a.process} }
+func Attempts(a *Activities) interceptor.WorkerInterceptor { return &attempts{a: a} }
 
 type attempts struct {
 	interceptor.WorkerInterceptorBase
-	process string
+	a *Activities
 }
 
 // InterceptActivity implements interceptor.WorkerInterceptor.
 func (i *attempts) InterceptActivity(
 	_ context.Context, next interceptor.ActivityInboundInterceptor,
 ) interceptor.ActivityInboundInterceptor {
-	return &attempt{interceptor.ActivityInboundInterceptorBase{Next: next}, i.process}
+	return &attempt{interceptor.ActivityInboundInterceptorBase{Next: next}, i.a}
 }
 
 type attempt struct {
 	interceptor.ActivityInboundInterceptorBase
-	process string
+	a *Activities
 }
 
 // ExecuteActivity implements interceptor.ActivityInboundInterceptor.
@@ -61,7 +64,11 @@ func (i *attempt) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteAc
 	info := activity.GetInfo(ctx)
 	work, stop := ctx, func() {}
 	if !info.IsLocalActivity { // whose workflow task has heartbeats of its own
-		work, stop = beating(ctx, i.process)
+		if !i.a.fit() {
+			return nil, temporal.NewApplicationErrorWithOptions("this worker has no access to the object store: another may do it", "",
+				temporal.ApplicationErrorOptions{NextRetryDelay: unfitWait})
+		}
+		work, stop = beating(ctx, i.a.process)
 	}
 	defer stop()
 	defer func() {

@@ -183,3 +183,18 @@ func (c counting) Run(context.Context, trainer.Request, func(trainer.Progress) e
 	*c.runs++
 	return trainer.Result{Outcome: trainer.Outcome{Status: trainer.Failed}}, nil
 }
+
+// A worker that knows that it has no access to the store pronounces on nothing that it
+// had asked for before.
+func TestUnfitWorkerPronouncesOnNothing(t *testing.T) {
+	b := newBench(t, strategy.Random)
+	in := b.resolved.Request(b.proposals(t)[0])
+	asked := 0
+	a := New(&troubled{b.store, func(context.Context) error { return store.ErrDenied }}, Options{
+		Fit: func() bool { asked++; return asked > 20 },
+	})
+	in.Retrain = true
+	if err := b.retried(t, a, a.Trial, in); errorType(err) != ErrTypeDenied || asked != 21 {
+		t.Errorf("after %d attempts: %v", asked, err)
+	}
+}

@@ -111,6 +111,13 @@ func localActivity(ctx workflow.Context) workflow.Context {
 	})
 }
 
+// askActivity are the options of a local activity that asks the server something.
+func askActivity(ctx workflow.Context) workflow.Context {
+	return workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
+		StartToCloseTimeout: time.Minute, RetryPolicy: &temporal.RetryPolicy{MaximumAttempts: 1},
+	})
+}
+
 // localAttempts is how often a worker tries to learn before another one may.
 const localAttempts = 4
 

@@ -52,14 +52,15 @@ func (r *run) watchQueue(ctx workflow.Context) {
 			var a *activities.Activities
 			var served bool
 			queue := r.trialQueue(ctx)
-			err := workflow.ExecuteActivity(lightActivity(ctx, "is the trainer served?"), a.Served, queue).Get(ctx, &served)
+			err := workflow.ExecuteLocalActivity(askActivity(ctx), a.Served, queue).Get(ctx, &served)
 			switch {
 			case err != nil: // nothing is known
 			case served:
 				r.served(ctx)
 			case r.unserved == "":
-				r.unserved = fmt.Sprintf("no worker serves the trainer %s (task queue %s): start one with `worker --trainers %s`",
-					r.state.Resolved.Trainer, queue, r.state.Resolved.Trainer)
+				r.unserved = fmt.Sprintf("no worker serves the trainer %s (task queue %s): none has asked for work for %s, and none is at a trial "+
+					"of it; start one with `worker --trainers %s`, or see what those that run say in their logs",
+					r.state.Resolved.Trainer, queue, activities.PollerAge, r.state.Resolved.Trainer)
 				r.attributes(ctx, "waiting")
 				r.show(ctx)
 			}
