@@ -61,16 +61,24 @@ func TestAResetSearchHoldsItsModels(t *testing.T) {
 		if kept := refs(t, s)[model]; kept != reset {
 			t.Errorf("reset %v: kept %v", reset, kept)
 		}
-		if err := library.UpdateRecord(t.Context(), s, "long", func(r *library.SearchRecord) { r.Told++ }); err != nil { // now
-			t.Fatal(err)
-		}
+		change(t, s, "long", func(r *library.SearchRecord) { r.Told++ }) // now
 	}
-	config, err := library.ReadRecord(t.Context(), s, "long")
+}
+
+// change changes a search's record.
+func change(t *testing.T, s store.Store, name string, change func(*library.SearchRecord)) {
+	t.Helper()
+	record, err := library.ReadRecord(t.Context(), s, name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if config.GoesOn("long", config.Config); config.Released {
-		t.Error("it goes on, and its record says that it has ended")
+	change(&record)
+	b, err := json.Marshal(record)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Update(t.Context(), s, store.Search, name, func([]byte) ([]byte, error) { return b, nil }); err != nil {
+		t.Fatal(err)
 	}
 }
 

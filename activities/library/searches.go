@@ -71,11 +71,10 @@ func Searches(ctx context.Context, s store.Store) ([]SearchRecord, error) {
 }
 
 // GoesOn makes the record that of a search with a configuration. It is already,
-// unless the name was removed, or given to another configuration, or the search had
-// ended, and the workflow reset to go on from before: what the record leads to is all
-// that is kept of it.
+// unless the name was removed, or given to another configuration, and the workflow
+// reset to go on from before: what the record leads to is all that is kept of it.
 func (r *SearchRecord) GoesOn(name string, config store.Ref) {
-	r.Name, r.Config, r.Released = name, config, false
+	r.Name, r.Config = name, config
 	if r.Status == "" {
 		r.Status = "running"
 	}
