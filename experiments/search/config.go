@@ -19,7 +19,7 @@ import (
 const maxLag = 4096
 
 // MaxKeepModels bounds the models that are kept of a task, which a state lists.
-const MaxKeepModels = 1000
+const MaxKeepModels = 100
 
 // maxPending bounds the same proposals in bytes: a workflow gets and carries them as
 // one message, of which a Temporal server takes 2 MiB; with a larger one it ends the
