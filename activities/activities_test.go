@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -58,7 +59,8 @@ func newBench(t *testing.T, strategy string) *bench {
 		t.Fatal(err)
 	}
 	b.reset()
-	in := ResolveInput{Name: "s", Names: library.Names{Tasks: []string{"things"}, Strategy: strategy, Space: "text-small", Seed: 1, Lag: 3, KeepModels: 10}}
+	in := ResolveInput{Name: "s", Names: library.Names{Tasks: []string{"things"}, Strategy: strategy, Space: "text-small", Seed: 1, Lag: 3,
+		KeepModels: 10}}
 	b.run(t, b.a.Resolve, in, &b.resolved)
 	b.ref = b.resolved.Config
 	return b
@@ -455,5 +457,46 @@ func TestLearnIsAFunctionOfPositionAndResults(t *testing.T) {
 	// Together, checkpoints still stand at every fourth trial.
 	if got := do(3, nil); got.ledger != want.ledger || got.state != want.state || got.controller != want.controller {
 		t.Error("results told together give other objects")
+	}
+}
+
+// Each checkpoint writes the models of the best trials into the search's record, the
+// end says that these are all; one that goes on after its end has not ended.
+func TestRecordsNameTheModelsKept(t *testing.T) {
+	b := newBench(t, strategy.Random)
+	read := func() library.SearchRecord {
+		t.Helper()
+		record, err := library.ReadRecord(t.Context(), b.store, "s")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return record
+	}
+	var rows []Row
+	for i, p := range b.proposals(t) {
+		o := trainer.Outcome{Status: trainer.OK, Metrics: map[string]float64{"validation_accuracy": .1 * float64(i+1)}}
+		switch i {
+		case 0:
+			o.Model = string(store.RefOf([]byte("a model")))
+		case 1:
+			o.Model = "models/of/another/trainer"
+		}
+		rows = append(rows, Row{Trial: search.NewTrial(p, o, b.resolved.Objective)})
+	}
+	in := LearnInput{Name: "s", Config: b.ref, CheckpointEvery: 3, Results: rows}
+	end := FinishInput{Name: "s", Config: b.ref, Status: "completed"}
+	want := []store.Ref{store.Ref(rows[0].Trial.Model)}
+	for range 2 { // the second time as after a reset
+		var out LearnOutput
+		b.run(t, b.a.Learn, in, &out)
+		if r := read(); !slices.Equal(r.Models, want) || r.Released || r.Told != 3 {
+			t.Errorf("after a checkpoint: %+v", r)
+		}
+		c := out.Checkpoint
+		end.Position = Position{Ledger: c.Ledger, State: c.State, Costs: c.Costs, Told: 3, Digest: out.Digest}
+		b.run(t, b.a.Finish, end, new(Finished))
+		if r := read(); !slices.Equal(r.Models, want) || !r.Released || r.Status != "completed" {
+			t.Errorf("after the end: %+v", r)
+		}
 	}
 }

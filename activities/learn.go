@@ -67,7 +67,8 @@ func (a *Activities) learn(ctx context.Context, in LearnInput) (LearnOutput, err
 	}
 	if c := out.Checkpoint; c != nil {
 		err := library.UpdateRecord(ctx, a.store, in.Name, in.RunID, in.Config, func(r *library.SearchRecord) {
-			r.Told, r.Ledger, r.State, r.Costs, r.Models = out.CheckpointTold, c.Ledger, c.State, c.Costs, models
+			r.Told, r.Ledger, r.State, r.Costs = out.CheckpointTold, c.Ledger, c.State, c.Costs
+			r.Models, r.Released = models, false // it may have ended, and been reset
 		})
 		if err != nil {
 			return LearnOutput{}, err

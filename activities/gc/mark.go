@@ -101,7 +101,9 @@ func (m *marking) old(t time.Time) bool { return !t.After(m.horizon) }
 
 // mark lists what there is and marks what names reach.
 func mark(ctx context.Context, s store.Store, o Options) (*marking, error) {
-	m := &marking{s: s, o: o, blobs: map[store.Ref]store.Blob{}, reached: map[store.Ref]string{}, hints: map[store.Ref]root{}, searches: map[string]named{}}
+	m := &marking{
+		s: s, o: o, blobs: map[store.Ref]store.Blob{}, reached: map[store.Ref]string{}, hints: map[store.Ref]root{}, searches: map[string]named{},
+	}
 	now, err := s.Now(ctx)
 	if err != nil {
 		return nil, err

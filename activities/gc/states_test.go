@@ -34,13 +34,7 @@ func TestStatesAreFewAndNotDownloaded(t *testing.T) {
 	advance := clockOf(s)
 	run(t, s, "running", "Search", `{"tasks":["t2"],"strategy":"naml","modules":["m1"],"space":"text-small","trials":20,`+
 		`"checkpoint_every":2,"seed":9}`)
-	r, err := library.ReadRecord(t.Context(), s, "running")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := library.UpdateRecord(t.Context(), s, "running", r.RunID, r.Config, func(r *library.SearchRecord) { r.Status = "running" }); err != nil {
-		t.Fatal(err)
-	}
+	change(t, s, "running", func(r *library.SearchRecord) { r.Status, r.Released = "running", false })
 	states := func() (n int) {
 		for ref := range refs(t, s) {
 			if head, err := s.Peek(t.Context(), ref, gc.Peek); err != nil {

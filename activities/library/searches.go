@@ -102,7 +102,7 @@ func UpdateRecord(ctx context.Context, s store.Store, name, runID string, config
 		if there && r.RunID != runID && r.Config != "" {
 			return r.held()
 		}
-		r.RunID, r.Config, r.Released = runID, config, false // one that had ended was reset
+		r.RunID, r.Config = runID, config
 		if r.Status == "" {
 			r.Owner, r.Status = runID, "running"
 		}

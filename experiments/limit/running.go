@@ -27,7 +27,7 @@ const (
 	// MaxTrialSteps is that of a trial's training steps.
 	MaxTrialSteps = 1_000_000_000
 	// MaxKeepModels is that of the models kept of a task, which a state lists.
-	MaxKeepModels = 1000
+	MaxKeepModels = 100
 	// MinHistory keeps a run of a workflow longer than the trials it must drain. A high
 	// MaxHistory leaves the decision to the server.
 	MinHistory = 100

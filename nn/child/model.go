@@ -340,8 +340,9 @@ func (m *Model) decode(f *safetensors.File) error {
 	if err := m.Cfg.Validate(); err != nil {
 		return err
 	}
-	if max(m.Dim, m.NClasses, m.NVocabulary, m.NPixels) > math.MaxInt32 || m.Dim < 1 || m.NClasses < 1 || m.NVocabulary < 0 || m.WideVocabulary < 0 || m.WideVocabulary > m.NVocabulary || m.NPixels < 0 ||
-		m.header.NGrams < 0 || m.header.NGrams > math.MaxInt32-m.WideVocabulary {
+	if m.Dim < 1 || m.NClasses < 1 || m.NVocabulary < 0 || m.WideVocabulary < 0 || m.WideVocabulary > m.NVocabulary || m.NPixels < 0 ||
+		m.header.NGrams < 0 || m.header.NGrams > math.MaxInt32-m.WideVocabulary ||
+		max(m.Dim, m.NClasses, m.NVocabulary, m.NPixels) > math.MaxInt32 {
 		return fmt.Errorf("impossible shape %+v", m.header)
 	}
 	var errs []error
