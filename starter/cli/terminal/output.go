@@ -91,9 +91,6 @@ func (a *App) AllRead(err error) error {
 // DateFormat is how a report writes its date.
 const DateFormat = "2 January 2006, 15:04"
 
-// MaxText bounds a line of text that is read.
-const MaxText = 16 << 20
-
 // Span is a duration without zeros at its end: 24h, not 24h0m0s.
 func Span(d time.Duration) string {
 	s := d.String()
