@@ -73,6 +73,21 @@ func (b *buffer) end() byte {
 	return 0
 }
 
+// Bytes is the text as bytes, which are the buffer's until it is reset.
+func (b *buffer) Bytes() []byte {
+	if len(b.chunks) == 0 {
+		return b.last
+	}
+	out := make([]byte, 0, len(b.chunks)*bufferChunk+len(b.last))
+	for i, c := range b.chunks {
+		out = append(out, c...)
+		b.chunks[i] = nil
+	}
+	out = append(out, b.last...)
+	b.chunks, b.last = nil, nil
+	return out
+}
+
 func (b *buffer) String() string {
 	if b.over() {
 		return ""
@@ -101,6 +116,14 @@ type lines struct {
 
 // next returns the next line; io.EOF ends them.
 func (l *lines) next() (string, error) {
+	if err := l.fill(); err != nil {
+		return "", err
+	}
+	return strings.TrimSuffix(l.b.String(), "\r"), nil
+}
+
+// fill gathers the next line.
+func (l *lines) fill() error {
 	l.b.reset(l.limit, false)
 	l.line++
 	for {
@@ -110,13 +133,13 @@ func (l *lines) next() (string, error) {
 		case err == bufio.ErrBufferFull:
 			continue
 		case err == io.EOF && len(part) == 0 && l.b.n == 0:
-			return "", io.EOF
+			return io.EOF
 		case err != nil && err != io.EOF:
-			return "", err
+			return err
 		case l.b.over():
-			return "", tooLong("a line", l.limit)
+			return tooLong("a line", l.limit)
 		}
-		return strings.TrimSuffix(l.b.String(), "\r"), nil
+		return nil
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/csv"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -206,4 +207,22 @@ func FuzzLines(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Strings of JSON are read as the standard library reads them.
+func TestUnquote(t *testing.T) {
+	for _, raw := range []string{`""`, `"a"`, `"\"\\\/\b\f\n\r\t"`, `"\u00e9\u0000x"`, `"\ud83d\ude00!"`, `"\ufffd"`, `"é\n"`} {
+		var want string
+		if err := json.Unmarshal([]byte(raw), &want); err != nil {
+			t.Fatal(err)
+		}
+		if got, ok := unquote([]byte(raw)); got != want || !ok {
+			t.Errorf("%s: %q, %v", raw, got, ok)
+		}
+	}
+	for _, raw := range []string{`"\ud800"`, `"\ud800x"`, `"\ud800\n"`, `"\udc00\ud800"`, `"\ud800\u0041"`, `"\ud83dde00"`} {
+		if got, ok := unquote([]byte(raw)); ok {
+			t.Errorf("%s: %q", raw, got)
+		}
+	}
 }

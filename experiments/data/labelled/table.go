@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -267,7 +268,7 @@ func (c *collector) jsonl(r io.Reader) {
 	}
 	in := lines{r: b, limit: rowsPerText * c.o.maxText()}
 	for !c.stopped() {
-		row, err := in.next()
+		err := in.fill()
 		switch {
 		case err == io.EOF:
 			return
@@ -277,8 +278,8 @@ func (c *collector) jsonl(r io.Reader) {
 			c.Fail(err)
 			return
 		default:
-			if row = strings.TrimSpace(row); row != "" {
-				c.object(in.line, []byte(row))
+			if row := bytes.TrimSpace(in.b.Bytes()); len(row) > 0 {
+				c.object(in.line, row)
 			}
 		}
 	}
@@ -445,18 +446,11 @@ func (c *collector) member(line int, o map[string]json.RawMessage, w wantedColum
 	}
 	switch raw[0] {
 	case '"':
-		var s string
-		if err := json.Unmarshal(raw, &s); err != nil {
-			c.problem(line, w.name, "%w", err)
-			return "", false
-		}
-		// Half of a surrogate pair would be replaced silently.
-		if strings.ContainsRune(s, utf8.RuneError) && !bytes.ContainsRune(raw, utf8.RuneError) &&
-			!bytes.Contains(bytes.ToLower(raw), []byte(`\ufffd`)) {
+		s, ok := unquote(raw)
+		if !ok {
 			c.problem(line, w.name, "half of a surrogate pair (\\ud800 to \\udfff) stands alone and is no character")
-			return "", false
 		}
-		return s, true
+		return s, ok
 	case 'n':
 		return "", true
 	case 't', 'f', '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
@@ -484,4 +478,45 @@ func formatFloat(v float64, bits int) string {
 		return strconv.FormatFloat(v, 'f', -1, bits)
 	}
 	return strconv.FormatFloat(v, 'g', -1, bits)
+}
+
+// unquote reads a string of valid JSON, in a single copy; false means that half of
+// a surrogate pair stands alone, which would have to be replaced.
+func unquote(raw []byte) (string, bool) {
+	var out strings.Builder
+	raw = raw[1 : len(raw)-1]
+	out.Grow(len(raw))
+	for {
+		plain, rest, escaped := bytes.Cut(raw, []byte(`\`))
+		out.Write(plain)
+		if !escaped {
+			return out.String(), true
+		}
+		c := rest[0]
+		raw = rest[1:]
+		if c != 'u' {
+			if i := strings.IndexByte("bfnrt", c); i >= 0 {
+				c = "\b\f\n\r\t"[i]
+			}
+			out.WriteByte(c)
+			continue
+		}
+		r := hex(raw)
+		if raw = raw[4:]; utf16.IsSurrogate(r) {
+			if r = utf16.DecodeRune(r, hex(bytes.TrimPrefix(raw, []byte(`\u`)))); r == utf8.RuneError || !bytes.HasPrefix(raw, []byte(`\u`)) {
+				return "", false
+			}
+			raw = raw[6:]
+		}
+		out.WriteRune(r)
+	}
+}
+
+// hex is the character of four hexadecimal digits, or −1.
+func hex(b []byte) rune {
+	v, err := strconv.ParseUint(string(b[:min(len(b), 4)]), 16, 32)
+	if err != nil {
+		return -1
+	}
+	return rune(v)
 }
