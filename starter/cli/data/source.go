@@ -2,8 +2,6 @@ package data
 
 import (
 	"bytes"
-	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,8 +10,6 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
-
-	"github.com/dustin/go-humanize"
 
 	"tnaml/experiments/data"
 	"tnaml/experiments/data/archive"
@@ -126,45 +122,6 @@ func (im *importer) look(s *source) error {
 	}
 	s.form = formOf(s.name, head)
 	return nil
-}
-
-// spool writes what can be read only once to a file that has no name and goes with
-// the program, and returns what opens it.
-func (im *importer) spool(r io.Reader) (func() (io.ReadCloser, error), error) {
-	f, err := os.CreateTemp("", "tnaml-import-*")
-	if err != nil {
-		return nil, err
-	}
-	if err := os.Remove(f.Name()); err != nil { // on Windows it stays till the system's cleaning
-		im.progress.Say("%v", err)
-	}
-	im.closers = append(im.closers, f)
-	limit := cmp.Or(im.read.MaxBytes, archive.DefaultMaxBytes)
-	n, err := io.Copy(f, io.LimitReader(&stopped{r, im.ctx}, limit+1))
-	if err != nil {
-		return nil, err
-	}
-	if n > limit {
-		return nil, fmt.Errorf("more than %s; split the data, or raise --max-bytes", humanize.IBytes(uint64(limit)))
-	}
-	return func() (io.ReadCloser, error) { return onDisk{io.NewSectionReader(f, 0, n)}, nil }, nil
-}
-
-// stopped reads until ctx ends.
-type stopped struct {
-	io.Reader
-	ctx context.Context
-}
-
-func (s *stopped) Read(p []byte) (int, error) {
-	if s.ctx.Err() != nil {
-		return 0, terminal.ErrInterrupted
-	}
-	n, err := s.Reader.Read(p)
-	if err != nil && err != io.EOF && s.ctx.Err() != nil {
-		err = terminal.ErrInterrupted
-	}
-	return n, err
 }
 
 func formOf(name string, head []byte) form {
