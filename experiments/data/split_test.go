@@ -129,7 +129,8 @@ func TestWarnOfAbsentClasses(t *testing.T) {
 	c.Warn("a text")
 	all := strings.Join(c.Warnings, "\n")
 	for _, want := range []string{`in the validation split, and models are chosen without regard to them: "rare" (2), "once" (1)`,
-		`in the test split, and how well they are told is not measured: "once" (1)`, `class "c9" never occurs in the training split`, "and 20 more"} {
+		`in the test split, and how well they are told is not measured: "once" (1)`, `class "c9" never occurs in the training split`,
+		"and 20 more"} {
 		if !strings.Contains(all, want) {
 			t.Errorf("%q does not say %q", all, want)
 		}

@@ -45,7 +45,8 @@ func exported(t *testing.T, labels ...string) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.PutJSON("bundle", library.BundleInfo{Task: "drinks", Labels: task.Labels, Tokeniser: task.Tokeniser, WideVocabulary: task.WideVocabulary})
+	f.PutJSON("bundle", library.BundleInfo{Task: "drinks", Labels: task.Labels, Tokeniser: task.Tokeniser,
+		WideVocabulary: task.WideVocabulary})
 	safetensors.Put(f, "vocabulary", []byte(strings.Join(task.Vocabulary, "\n")+"\n"))
 	return f.Encode()
 }
@@ -92,7 +93,8 @@ func TestPredictIsALineALine(t *testing.T) {
 	o := b.run("predict", "--model", model, "--json", b.place("json", []byte("café crème\n\nthé noir\n")))
 	lines := strings.Split(strings.TrimSpace(o.stdout), "\n")
 	var first struct{ Label, Text string }
-	if err := json.Unmarshal([]byte(lines[0]), &first); err != nil || len(lines) != 3 || first.Label != "co\nf\\fee" || first.Text != "café crème" {
+	if err := json.Unmarshal([]byte(lines[0]), &first); err != nil || len(lines) != 3 || first.Label != "co\nf\\fee" ||
+		first.Text != "café crème" {
 		t.Errorf("as JSON: %v, %+v", err, o)
 	}
 	b.fails(exitFailed, []string{"line 1: a line of more than 16 MiB"}, "predict", "--model", model, b.place("long", []byte(long)))
@@ -128,10 +130,13 @@ func TestDataImportKnowsHabits(t *testing.T) {
 		b    []byte
 		want []string
 	}{
-		{"sep.csv", table("sep=;\r\nlabel;text\r\n", "%s;word, n%d\r\n"), []string{`CSV parted by ";"`, "sep=;", "as Excel", "40 examples in 2 classes"}},
+		{"sep.csv", table("sep=;\r\nlabel;text\r\n", "%s;word, n%d\r\n"), []string{`CSV parted by ";"`, "sep=;", "as Excel",
+			"40 examples in 2 classes"}},
 		{"quotedsep.csv", table("\"sep=|\"\nlabel|text\n", "%s|word n%d\n"), []string{`CSV parted by "|"`, "40 examples"}},
-		{"spaces.csv", table("label, text\n", "%s, \"quoted, n%d\" \n"), []string{"spaces between a delimiter and a quotation mark", "quoted, n0", "40 examples"}},
-		{"float.csv", table("label,text\n1,x\n1.0,y\n", "%s,word n%d\n"), []string{`1 labels were read in another form, "1.0" as "1"`, "3 classes"}},
+		{"spaces.csv", table("label, text\n", "%s, \"quoted, n%d\" \n"), []string{"spaces between a delimiter and a quotation mark",
+			"quoted, n0", "40 examples"}},
+		{"float.csv", table("label,text\n1,x\n1.0,y\n", "%s,word n%d\n"), []string{`1 labels were read in another form, "1.0" as "1"`,
+			"3 classes"}},
 		{"rare.csv", table("label,text\nonce,x\ntwice,y\ntwice,z\n", "%s,word n%d\n"),
 			[]string{`"once" (1)`, `"twice" (2)`, "in the validation", "in the test split"}},
 	} {
@@ -148,14 +153,17 @@ func TestDataImportKnowsHabits(t *testing.T) {
 		b.place("nan.parquet", withNaN.Bytes()))
 	b.fails(exitFailed, []string{"line 2: a field of more than 1.0 KiB", "--max-text"}, "data", "import", "--dry-run", "--max-text", "1KiB",
 		b.place("long.csv", []byte("text,label\n"+strings.Repeat("long ", 300)+",a\n")))
-	b.fails(exitFailed, []string{"more than 100 bytes"}, "data", "import", "--dry-run", "--max-bytes", "100", b.place("big.csv", rows("%s,%d\n")))
+	b.fails(exitFailed, []string{"more than 100 bytes"}, "data", "import", "--dry-run", "--max-bytes", "100", b.place("big.csv",
+		rows("%s,%d\n")))
 	out := b.ok("data", "import", "--dry-run", "--stratified=false", b.place("random.csv", table("label,text\n", "%s,word n%d\n")))
 	if !strings.Contains(out, "whatever the class") {
 		t.Errorf("without strata: %s", out)
 	}
-	one, two := b.place("i.jsonl", rows(`{"label":1,"text":"%s %d"}`+"\n")), b.place("f.jsonl", rows(`{"label":1.0,"text":"test %s %d"}`+"\n{\"label\":2.50,\"text\":\"x\"}\n"))
+	one, two := b.place("i.jsonl", rows(`{"label":1,"text":"%s %d"}`+"\n")), b.place("f.jsonl",
+		rows(`{"label":1.0,"text":"test %s %d"}`+"\n{\"label\":2.50,\"text\":\"x\"}\n"))
 	var p preview
-	if err := json.Unmarshal([]byte(b.ok("data", "import", "--dry-run", "--json", "--name", "x", "train="+one, "test="+two)), &p); err != nil ||
+	if err := json.Unmarshal([]byte(b.ok("data", "import", "--dry-run", "--json", "--name", "x", "train="+one, "test="+two)),
+		&p); err != nil ||
 		len(p.Card.Classes) != 2 || p.Card.Classes[0].Label != "1" || p.Card.Classes[1].Label != "2.5" {
 		t.Errorf("%v, %+v", err, p.Card.Classes)
 	}
@@ -209,7 +217,8 @@ func TestDataImportReadsRegularFilesOnly(t *testing.T) {
 	defer cancel()
 	for _, args := range [][]string{{"data", "import", "--dry-run"}, {"predict", "--model", b.place("m", exported(t, "a", "b"))}} {
 		began := time.Now()
-		if code := Run(ctx, Process{Args: append(slices.Clone(args), filepath.Join(b.dir, "set/pos/fifo")), Environ: b.environ, Stdin: strings.NewReader(""),
+		if code := Run(ctx, Process{Args: append(slices.Clone(args), filepath.Join(b.dir, "set/pos/fifo")), Environ: b.environ,
+			Stdin:  strings.NewReader(""),
 			Stdout: new(stacktest.Output), Stderr: new(stacktest.Output)}); code == exitOK || time.Since(began) > 20*time.Second {
 			t.Errorf("%v: exit code %d after %v", args, code, time.Since(began))
 		}

@@ -191,7 +191,7 @@ func (e errQuote) Error() string { return fmt.Sprintf("byte %d: %s", e.at, e.why
 
 const (
 	quoteTwice     = "a quotation mark within a text: the text must be quoted, and a quote inside a quoted text is written twice"
-	quoteEscaped   = `a quotation mark written as \", as MySQL does and pandas with an escapechar: write it twice, as "" (pandas: doublequote=True)`
+	quoteEscaped   = `a quotation mark written as \", as MySQL and pandas (escapechar) do: write it twice, as "" (pandas: doublequote=True)`
 	quoteEndless   = "a quotation mark opens a text that is never closed"
 	quoteUnescaped = "text follows a closing quotation mark; a quote inside a quoted text is written twice"
 )

@@ -37,7 +37,8 @@ func linesOf(b []byte, o Options, once bool) (out []string, err error) {
 
 func TestLines(t *testing.T) {
 	french := "très bon café été déjà\n\ntrès mauvais hôtel forêt gâché"
-	for name, b := range map[string][]byte{"UTF-8": []byte(french), "a mark, returns": []byte("\ufeff" + strings.ReplaceAll(french, "\n", "\r\n")),
+	for name, b := range map[string][]byte{"UTF-8": []byte(french), "a mark, returns": []byte("\ufeff" + strings.ReplaceAll(french, "\n",
+		"\r\n")),
 		"old returns": []byte(strings.ReplaceAll(french, "\n", "\r")), "gzip": pack("gz", []byte(french)), "zstd": pack("zst", []byte(french)),
 		"latin": []byte(encoded(t, windows1252, french)), "wide": []byte("\xff\xfe" + encoded(t, utf16LE, french))} {
 		for _, once := range []bool{false, true} {
@@ -51,7 +52,8 @@ func TestLines(t *testing.T) {
 	latin := []byte(encoded(t, windows1252, "un café très cher\n"))
 	for _, once := range []bool{false, true} {
 		_, err := linesOf(latin, Options{Certainty: Certain}, once)
-		if !errors.Is(err, ErrEncoding) || !strings.Contains(err.Error(), "perhaps windows-1252 (") || !strings.Contains(err.Error(), "less than 70 %") {
+		if !errors.Is(err, ErrEncoding) || !strings.Contains(err.Error(), "perhaps windows-1252 (") || !strings.Contains(err.Error(),
+			"less than 70 %") {
 			t.Errorf("%v", err)
 		}
 	}

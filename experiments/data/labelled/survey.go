@@ -179,7 +179,8 @@ func (c *collector) settle(s *survey, bad func(part, line int, err error)) (name
 			c.undecided(s, names, e, bad)
 			names = make([]string, len(s.parts))
 		case e.Confidence < c.o.Certainty:
-			c.Fail(fmt.Errorf("the text is %w: perhaps %s, and less than %.0f %% is not enough where nobody looks at the texts", ErrEncoding, guessed(guesses),
+			c.Fail(fmt.Errorf("the text is %w: perhaps %s, and less than %.0f %% is not enough where nobody looks at the texts", ErrEncoding,
+				guessed(guesses),
 				100*c.o.Certainty))
 			names = make([]string, len(s.parts))
 		default:

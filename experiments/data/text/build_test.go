@@ -327,7 +327,8 @@ func TestSampleOfText(t *testing.T) {
 func TestLabelsHaveOneForm(t *testing.T) {
 	var examples []Example
 	for i := range 40 {
-		examples = append(examples, Example{Text: fmt.Sprint("text ", i), Label: []string{"1", "1.0", "01", "-2.000", "3.10", "é", ".0", "e\u0301"}[i%8]})
+		examples = append(examples, Example{Text: fmt.Sprint("text ", i), Label: []string{"1", "1.0", "01", "-2.000", "3.10", "é", ".0",
+			"e\u0301"}[i%8]})
 	}
 	b, err := Build(examples, data.Options{Name: "t"})
 	if err != nil {
@@ -336,7 +337,8 @@ func TestLabelsHaveOneForm(t *testing.T) {
 	if diff := cmp.Diff([]string{"-2", ".0", "01", "1", "3.10", "é"}, b.Labels); diff != "" {
 		t.Error(diff)
 	}
-	if want := `15 labels were read in another form, "1.0" as "1": whole numbers have no point, letters are composed`; !slices.Contains(b.Card.Warnings, want) {
+	want := `15 labels were read in another form, "1.0" as "1": whole numbers have no point, letters are composed`
+	if !slices.Contains(b.Card.Warnings, want) {
 		t.Errorf("%q do not say %q", b.Card.Warnings, want)
 	}
 }

@@ -202,7 +202,8 @@ func (a app) importData(ctx context.Context, args []string, o importOptions) err
 		}
 		o.task.Source = strings.Join(names, ", ")
 	}
-	im := &importer{ctx: ctx, kind: o.kind, coarse: o.label == "coarse", read: o.read, images: o.images, task: o.task, progress: a.NewProgress()}
+	im := &importer{ctx: ctx, kind: o.kind, coarse: o.label == "coarse", read: o.read, images: o.images, task: o.task,
+		progress: a.NewProgress()}
 	defer im.close()
 	im.progress.Quiet()
 	defer im.progress.Clear()
