@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 )
 
 // Card describes a task: what is in it, how it was made, and what to beware of.
@@ -244,9 +245,30 @@ func evenness(classes []Class, n int) float64 {
 // example is called ("a text", "an image").
 func (c *Card) Warn(one string) {
 	say := func(format string, a ...any) { c.Warnings = append(c.Warnings, fmt.Sprintf(format, a...)) }
+	var never, unchosen, untested []string
 	for _, cl := range c.Classes {
-		if cl.Train == 0 {
-			say("class %q never occurs in the training split; its %d examples elsewhere cannot be classified right", cl.Label, cl.Validation+cl.Test)
+		switch {
+		case cl.Train == 0:
+			never = append(never, fmt.Sprintf("class %q never occurs in the training split; its %d examples elsewhere cannot be classified right",
+				cl.Label, cl.Validation+cl.Test))
+			continue
+		case cl.Validation == 0:
+			unchosen = append(unchosen, fmt.Sprintf("%q (%d)", cl.Label, cl.Examples()))
+		}
+		if cl.Test == 0 {
+			untested = append(untested, fmt.Sprintf("%q (%d)", cl.Label, cl.Examples()))
+		}
+	}
+	for _, w := range few(never) {
+		say("%s", w)
+	}
+	for _, absent := range []struct {
+		from    []string
+		of, not string
+	}{{unchosen, Validation, "models are chosen without regard to them"}, {untested, Test, "how well they are told is not measured"}} {
+		if len(absent.from) > 0 {
+			say("of these classes, with so many examples, none is in the %s split, and %s: %s", absent.of, absent.not,
+				strings.Join(few(absent.from), ", "))
 		}
 	}
 	if c.Leakage > 0 {
@@ -259,4 +281,12 @@ func (c *Card) Warn(one string) {
 	if c.Conflicts > 0 {
 		say("%d examples equal another one and have another label", c.Conflicts)
 	}
+}
+
+// few is a list of at most ten for people.
+func few(all []string) []string {
+	if more := len(all) - MaxProblems; more > 0 {
+		return append(all[:MaxProblems:MaxProblems], fmt.Sprintf("and %d more", more))
+	}
+	return all
 }

@@ -18,6 +18,9 @@ type Options struct {
 	// is Validation where it gives a validation split.
 	Validation float64 `json:"validation,omitempty"`
 	Test       float64 `json:"test,omitempty"`
+	// Random makes the splits without regard to the classes, as the paper does
+	// (§4.1); the default gives each class its share of every split.
+	Random bool `json:"random,omitempty"`
 	// MaxVocabulary bounds the vocabulary; 0 means 32,768 tokens.
 	MaxVocabulary int `json:"max_vocabulary,omitempty"`
 	// MinCount is how often a token must occur in the training split for the
@@ -71,7 +74,7 @@ func (o Options) OfExamples() (Options, error) {
 // Unsplit is OfTexts for tasks that are no examples: nothing is split.
 func (o Options) Unsplit() (Options, error) {
 	o, err := o.OfExamples()
-	o.Seed, o.Validation, o.Test = 0, 0, 0
+	o.Seed, o.Validation, o.Test, o.Random = 0, 0, 0, false
 	return o, err
 }
 

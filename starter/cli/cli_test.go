@@ -349,7 +349,7 @@ func TestFromDataToPrediction(t *testing.T) {
 	for _, args := range [][]string{{"predict", "first"}, {"predict", "--model", model}, {"predict", "first", b.write("texts", texts)}} {
 		o := b.feed(texts, args...)
 		lines := strings.Split(strings.TrimSpace(o.stdout), "\n")
-		if o.code != exitOK || len(lines) != 2 || !strings.HasPrefix(lines[0], "pos\t") || !strings.HasPrefix(lines[1], "neg\t") {
+		if o.code != exitOK || len(lines) != 3 || !strings.HasPrefix(lines[0], "pos\t") || !strings.HasPrefix(lines[2], "neg\t") {
 			t.Errorf("%v: %+v", args, o)
 		}
 	}

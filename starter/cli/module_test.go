@@ -62,7 +62,8 @@ func TestModules(t *testing.T) {
 		"2", "--method", "sgns")
 	b.fails(exitUsage, []string{"once"}, "module", "train", text, "--corpus", text, "--name", "own")
 	b.fails(exitUsage, []string{"--corpus FILE"}, "module", "train", "--name", "own")
-	b.fails(exitFailed, []string{"2 of 4 lines are not valid UTF-8, the first of them line 2", "iconv"}, "module", "train",
+	b.fails(exitFailed, []string{"latin.txt: line 2: byte 6 is not valid UTF-8", "line 3: byte 6 is zero: the file is no text"}, "module",
+		"train",
 		b.write("latin.txt", "\ufeffa ni\u00f1o\nun ni\xf1o\nzero \x00\nend\n"), "--name", "latin")
 	b.fails(exitUsage, []string{"--subword=3-6"}, "module", "train", text, "--name", "own", "--subword=6-3")
 	var shown struct {

@@ -5,7 +5,6 @@ package archive
 
 import (
 	"archive/tar"
-	"archive/zip"
 	"bytes"
 	"errors"
 	"fmt"
@@ -56,9 +55,6 @@ func FormatOf(head []byte) Format {
 // file or byte; limit bounds the size of the files together, 0 meaning
 // DefaultMaxBytes.
 func Read(r io.Reader, name string, limit int64, wanted func(name string) bool) ([]File, error) {
-	if limit <= 0 {
-		limit = DefaultMaxBytes
-	}
 	in, err := Inflate(r)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
@@ -72,9 +68,13 @@ func Read(r io.Reader, name string, limit int64, wanted func(name string) bool) 
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		return readZip(b, name, limit, wanted)
+		entries, err := zipEntries(bytes.NewReader(b), int64(len(b)), name, wanted)
+		if err != nil {
+			return nil, err
+		}
+		return Load(entries, name, limit)
 	}
-	return readTar(in, name, limit, wanted)
+	return readTar(in, name, orDefault(limit), wanted)
 }
 
 // Clean returns a path without leading and doubled slashes and dots.
@@ -176,32 +176,6 @@ func (c *countReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func readZip(b []byte, archive string, limit int64, wanted func(name string) bool) ([]File, error) {
-	z, err := zip.NewReader(bytes.NewReader(b), int64(len(b)))
-	if err != nil {
-		return nil, fmt.Errorf("%s: the directory at the end of its %d bytes: %w", archive, len(b), err)
-	}
-	var out []File
-	left := limit
-	for _, f := range z.File {
-		name := Clean(f.Name)
-		if f.FileInfo().IsDir() || hidden(name) || !wanted(name) {
-			continue
-		}
-		e := File{Name: name}
-		e.Data, e.Err = readLimited(f.Open, left)
-		if errors.Is(e.Err, errTooLarge) {
-			return nil, tooLarge(archive, f.Name, limit)
-		}
-		if at, err := f.DataOffset(); err == nil && e.Err != nil {
-			e.Err = fmt.Errorf("packed at byte %d of the archive: %w", at, e.Err)
-		}
-		left -= int64(len(e.Data))
-		out = append(out, e)
-	}
-	return sorted(out), nil
-}
-
 var errTooLarge = errors.New("too large")
 
 func readLimited[R io.ReadCloser](open func() (R, error), limit int64) ([]byte, error) {
@@ -219,43 +193,14 @@ func readLimited[R io.ReadCloser](open func() (R, error), limit int64) ([]byte, 
 	return b, nil
 }
 
-// ReadFolder reads the wanted files of a tree, sorted by name, as Read does
-// those of an archive.
+// ReadFolder reads the wanted regular files of a tree, sorted by name, as Read
+// does those of an archive.
 func ReadFolder(tree fs.FS, folder string, limit int64, wanted func(name string) bool) ([]File, error) {
-	if limit <= 0 {
-		limit = DefaultMaxBytes
-	}
-	var out []File
-	left := limit
-	err := fs.WalkDir(tree, ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if name == "." {
-			return nil
-		}
-		if d.IsDir() {
-			if hidden(d.Name()) {
-				return fs.SkipDir
-			}
-			return nil
-		}
-		if t := d.Type(); hidden(name) || !wanted(name) || t&^fs.ModeSymlink != 0 { // a pipe would wait for ever
-			return nil
-		}
-		e := File{Name: name}
-		e.Data, e.Err = readLimited(func() (fs.File, error) { return tree.Open(name) }, left)
-		if errors.Is(e.Err, errTooLarge) {
-			return tooLarge(folder, name, limit)
-		}
-		left -= int64(len(e.Data))
-		out = append(out, e)
-		return nil
-	})
+	entries, _, err := FolderEntries(tree, folder, wanted)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", folder, err)
+		return nil, err
 	}
-	return sorted(out), nil
+	return Load(entries, folder, limit)
 }
 
 func sorted(f []File) []File {

@@ -38,6 +38,13 @@ func CompressionOf(head []byte) Compression {
 // program itself allows without --long.
 const maxWindow = 128 << 20
 
+// maxRatio bounds what each byte of a compressed source may stand for, on average
+// once there are more than ratioFree bytes.
+const (
+	maxRatio  = 1000
+	ratioFree = 64 << 20
+)
+
 // Reader gives the contents of a source, decompressed.
 type Reader struct {
 	*bufio.Reader
@@ -83,6 +90,10 @@ type inflated struct {
 func (i *inflated) Read(p []byte) (int, error) {
 	n, err := i.r.Read(p)
 	i.n += int64(n)
+	if read := i.read(); i.n > ratioFree && i.n/maxRatio > read {
+		return 0, fmt.Errorf("%s: more than %d bytes of contents for each of the first %d: no text is like that; decompress the file first "+
+			"if it is wanted all the same", i.c, maxRatio, read)
+	}
 	if err != nil && err != io.EOF {
 		if errors.Is(err, io.ErrUnexpectedEOF) {
 			err = fmt.Errorf("the file is cut off: %w", io.ErrUnexpectedEOF)

@@ -30,7 +30,7 @@ func Build(s *Set, o data.Options) (*Task, error) {
 		return nil, fmt.Errorf("image task %s: %d images are too few; at least %d are needed", o.Name, s.Len(), minExamples)
 	}
 	groups := groupEqual(s.Images)
-	parts, given, err := data.Divide(s.Splits, groups, o)
+	parts, given, err := data.Divide(s.Splits, s.Labels, groups, o)
 	if err != nil {
 		return nil, fmt.Errorf("image task %s: %w", o.Name, err)
 	}

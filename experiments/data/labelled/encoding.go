@@ -7,15 +7,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/gogs/chardet"
 	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/charmap"
 	"golang.org/x/text/encoding/htmlindex"
 	"golang.org/x/text/encoding/ianaindex"
-
-	"tnaml/experiments/data/archive"
 )
 
 // Encoding is the character encoding of a source, and how it is known.
@@ -42,102 +39,12 @@ var marks = []struct{ mark, name string }{
 	{"\xef\xbb\xbf", utf8Name}, {"\xff\xfe\x00\x00", utf32LE}, {"\x00\x00\xfe\xff", utf32BE}, {"\xff\xfe", utf16LE}, {"\xfe\xff", utf16BE},
 }
 
-// leastConfidence is that below which statistics are no ground to convert, and
-// doubtful that below which the report says so.
-const (
-	leastConfidence = 0.1
-	doubtful        = 0.5
-)
+// leastConfidence is that below which statistics are no ground to convert.
+const leastConfidence = 0.1
 
-// decode converts a text form to UTF-8 without a byte order mark; false means
-// that there are problems, which name lines.
-func (c *collector) decode(b []byte) ([]byte, bool) {
-	out, ok := c.decodeAll([][]byte{b}, func(_, line int, err error) { c.Add("line %d: %w", line, err) })
-	if !ok {
-		return nil, false
-	}
-	return out[0], true
-}
-
-// decodeFiles converts the contents of text files.
-func (c *collector) decodeFiles(files []archive.File) ([][]byte, bool) {
-	parts := make([][]byte, len(files))
-	for i, f := range files {
-		parts[i] = f.Data
-	}
-	return c.decodeAll(parts, func(i, line int, err error) { c.Add("%s: line %d: %w", files[i].Name, line, err) })
-}
-
-// decodeAll converts the parts of one source. Each part may have its byte order
-// mark, or be UTF-8; the rest is of one encoding, detected over all of it.
-func (c *collector) decodeAll(parts [][]byte, bad func(part, line int, err error)) ([][]byte, bool) {
-	before := c.Len()
-	out := make([][]byte, len(parts))
-	var rest []int
-	known := Encoding{Name: utf8Name, How: "valid", Confidence: 1}
-	forced := ""
-	if c.o.Encoding != "" {
-		var err error
-		if forced, err = canonical(c.o.Encoding); err != nil {
-			c.Fail(err)
-			return nil, false
-		}
-		known = Encoding{forced, "given", 1}
-	}
-	for i, b := range parts {
-		name := forced
-		if m := markOf(b); m != "" && forced == "" {
-			name = m
-			known = Encoding{m, "byte order mark", 1}
-		}
-		switch {
-		case name != "":
-			out[i] = convert(b, name, func(line int, err error) { bad(i, line, err) })
-		case utf8.Valid(b) && !wide(b):
-			out[i] = b
-		default:
-			rest = append(rest, i)
-		}
-	}
-	if len(rest) > 0 {
-		pool := make([][]byte, len(rest))
-		for k, i := range rest {
-			pool[k] = parts[i]
-		}
-		e, ok := detect(pool)
-		if !ok {
-			for _, i := range rest {
-				hint := "; if it is another encoding, give its name"
-				if e.Name != "" && e.Name != utf8Name && e.Confidence >= leastConfidence {
-					hint = fmt.Sprintf(" (perhaps %s, %.0f %%)%s", e.Name, 100*e.Confidence, hint)
-				}
-				if utf8.Valid(parts[i]) { // but full of zeros
-					at := bytes.IndexByte(parts[i], 0)
-					bad(i, 1+bytes.Count(parts[i][:at], []byte("\n")), fmt.Errorf("byte %d of the file is zero, and many more: it is no text", at))
-				}
-				invalidLines(parts[i], func(line, at int) {
-					bad(i, line, fmt.Errorf("byte %d is not valid UTF-8%s", at, hint))
-				})
-			}
-			c.report.Encoding = e
-			return nil, false
-		}
-		known = e
-		for _, i := range rest {
-			out[i] = convert(parts[i], e.Name, func(line int, err error) { bad(i, line, err) })
-		}
-		if len(rest) < len(parts) {
-			c.report.Notes = append(c.report.Notes, fmt.Sprintf("%d of %d files are not UTF-8 and were read as %s", len(rest), len(parts), e.Name))
-		}
-		if e.Confidence < doubtful {
-			c.report.Notes = append(c.report.Notes,
-				fmt.Sprintf("the encoding %s is a guess (%.0f %%): look at the texts, and give another one if they are garbled", e.Name,
-					100*e.Confidence))
-		}
-	}
-	c.report.Encoding = known
-	return out, c.Len() == before
-}
+// Certain is the confidence below which statistics do not settle an encoding
+// without a person who looks at the texts.
+const Certain = 0.7
 
 func markOf(b []byte) string {
 	for _, m := range marks {
@@ -195,208 +102,57 @@ func lookupEncoding(name string) (encoding.Encoding, error) {
 	return e, err
 }
 
-// convert converts a text to UTF-8 and says which lines cannot be.
-func convert(b []byte, name string, bad func(line int, err error)) []byte {
-	switch name {
-	case utf8Name:
-		b = bytes.TrimPrefix(b, []byte(marks[0].mark))
-		if !utf8.Valid(b) {
-			invalidLines(b, func(line, at int) { bad(line, fmt.Errorf("byte %d is not valid UTF-8", at)) })
-			return nil
-		}
-		return b
-	case utf16LE, utf16BE, utf32LE, utf32BE:
-		if m := markOf(b); m != "" && m[:6] == name[:6] { // of this width: its order is the mark's
-			name = m
-		}
-		out := decodeWide(b, name, bad)
-		return bytes.TrimPrefix(out, []byte(marks[0].mark))
-	}
-	e, err := lookupEncoding(name)
-	if err != nil {
-		bad(1, fmt.Errorf("encoding %s: %w", name, err))
-		return nil
-	}
-	out, err := e.NewDecoder().Bytes(b)
-	if err == nil && !bytes.ContainsRune(out, utf8.RuneError) && !undefined(b, name) {
-		return out
-	}
-	// All of these encodings have ASCII's line break as theirs.
-	line := 0
-	for row := range bytes.SplitSeq(b, []byte("\n")) {
-		line++
-		if out, err := e.NewDecoder().Bytes(row); err != nil || bytes.ContainsRune(out, utf8.RuneError) || undefined(row, name) {
-			bad(line, fmt.Errorf("not valid %s", name))
-		}
-	}
-	return nil
-}
-
-// undefined reports whether there are bytes that Windows-1252 leaves undefined,
-// which decoders take for control characters.
-func undefined(b []byte, name string) bool {
-	return name == windows1252 && bytes.ContainsFunc(latinBytes(b), func(r rune) bool {
-		return r == 0x81 || r == 0x8d || r == 0x8f || r == 0x90 || r == 0x9d
-	})
-}
-
-// latinBytes returns each byte above ASCII as the character of its number.
-func latinBytes(b []byte) []byte {
-	var out []byte
-	for _, v := range b {
-		if v >= utf8.RuneSelf {
-			out = utf8.AppendRune(out, rune(v))
-		}
-	}
-	return out
-}
-
-// decodeWide decodes UTF-16 and UTF-32 strictly.
-func decodeWide(b []byte, name string, bad func(line int, err error)) []byte {
-	width := 2
-	if name == utf32LE || name == utf32BE {
-		width = 4
-	}
-	little := name == utf16LE || name == utf32LE
-	unit := func(at int) (u uint32) {
-		for k := range width {
-			v := b[at+k]
-			if little {
-				v = b[at+width-1-k]
-			}
-			u = u<<8 | uint32(v)
-		}
-		return u
-	}
-	out := make([]byte, 0, len(b)/width+len(b)/16)
-	line, at, failed, wrong := 1, 0, false, false
-	for ; at+width <= len(b); at += width {
-		u := unit(at)
-		if width == 2 && u >= 0xd800 && u < 0xdc00 && at+2*width <= len(b) {
-			if v := unit(at + width); v >= 0xdc00 && v < 0xe000 {
-				u = 0x10000 + (u-0xd800)<<10 + (v - 0xdc00)
-				at += width
-			}
-		}
-		switch {
-		case u == '\n':
-			line++
-			wrong = false
-		case (u > utf8.MaxRune || u >= 0xd800 && u < 0xe000) && !wrong:
-			bad(line, fmt.Errorf("byte %d of the file: not valid %s", at, name))
-			failed, wrong = true, true
-		}
-		out = utf8.AppendRune(out, rune(min(u, utf8.MaxRune)))
-	}
-	if at != len(b) {
-		bad(line, fmt.Errorf("byte %d: the file ends within a character of %s", len(b), name))
-		failed = true
-	}
-	if failed {
-		return nil
-	}
-	return out
-}
-
 // wide reports whether there are as many zero bytes as UTF-16 and UTF-32 have.
 func wide(b []byte) bool {
 	b = b[:min(len(b), 1<<16)]
 	return bytes.Count(b, []byte{0})*50 > len(b)
 }
 
-// invalidLines calls bad with each line that is not UTF-8 and the number of its
-// first invalid byte within the line, from 1.
-func invalidLines(b []byte, bad func(line, at int)) {
-	line := 0
-	for row := range bytes.SplitSeq(b, []byte("\n")) {
-		line++
-		for at := 0; at < len(row); {
-			r, n := utf8.DecodeRune(row[at:])
-			if r == utf8.RuneError && n == 1 {
-				bad(line, at+1)
-				break
-			}
-			at += n
-		}
+// detect tells the encoding of what is not UTF-8, the likeliest first; false means
+// that it cannot, or that it is UTF-8 with damage, which Name then says.
+func detect(s *survey) ([]Encoding, bool) {
+	if e := detectWide(s.heads); e.Name != "" {
+		return []Encoding{e}, true
 	}
-}
-
-// evidence is how much text detection looks at.
-const evidence = 1 << 18
-
-// detect tells the encoding of parts that are not UTF-8; false means that it
-// cannot, or that they are UTF-8 with damage, which Name then says.
-func detect(parts [][]byte) (Encoding, bool) {
-	if e := detectWide(parts); e.Name != "" {
-		return e, true
+	if s.valid > s.invalid {
+		return []Encoding{{utf8Name, "valid", float64(s.valid) / float64(s.valid+s.invalid)}}, false
 	}
-	// Only lines with bytes above ASCII say anything.
-	var sample []byte
-	valid, invalid := 0, 0
-	for _, b := range parts {
-		for row := range bytes.SplitSeq(b, []byte("\n")) {
-			odd := false
-			for at := 0; at < len(row); {
-				r, n := utf8.DecodeRune(row[at:])
-				switch {
-				case n > 1:
-					valid++
-				case r == utf8.RuneError:
-					invalid++
-				}
-				odd = odd || r >= utf8.RuneSelf
-				at += n
-			}
-			if odd && len(sample) < evidence {
-				sample = append(append(sample, row...), '\n')
-			}
-		}
-	}
-	if valid > invalid {
-		return Encoding{utf8Name, "valid", float64(valid) / float64(valid+invalid)}, false
-	}
-	found, err := chardet.NewTextDetector().DetectAll(sample)
+	found, err := chardet.NewTextDetector().DetectAll(s.sample)
 	if err != nil {
-		return Encoding{}, false
+		return nil, false
 	}
 	// The detector's recognisers run at once: their order is settled here.
 	slices.SortFunc(found, func(a, b chardet.Result) int {
 		return cmp.Or(b.Confidence-a.Confidence, strings.Compare(a.Charset, b.Charset))
 	})
+	var out []Encoding
 	for _, f := range found {
 		name, err := canonical(f.Charset)
 		if err != nil || strings.HasPrefix(name, "utf-") {
 			continue
 		}
-		fits := true
-		if convert(sample, name, func(int, error) { fits = false }); !fits {
+		if _, ok := decoded(s.sample, name, true); !ok {
 			continue
 		}
 		e := Encoding{name, "statistics", float64(f.Confidence) / 100}
-		if name == latin1 || name == windows1252 || same(sample, name, windows1252) {
-			e.Name = western(sample)
+		if name == latin1 || name == windows1252 || same(s.sample, name, windows1252) {
+			e.Name = western(s.sample)
 		}
-		single := isSingleByte(e.Name)
-		if single && valid*10 > invalid { // so much valid UTF-8 is no chance: a mixture
-			return e, false
+		if !slices.ContainsFunc(out, func(o Encoding) bool { return o.Name == e.Name }) {
+			out = append(out, e)
 		}
-		return e, e.Confidence >= leastConfidence
 	}
-	return Encoding{}, false
+	// So much valid UTF-8 is no chance: a mixture.
+	mixed := len(out) > 0 && isSingleByte(out[0].Name) && s.valid*10 > s.invalid
+	return out, len(out) > 0 && out[0].Confidence >= leastConfidence && !mixed
 }
 
 // same reports whether a text is of the same characters in two encodings, as one
 // that has only quotation marks above ASCII is in those of Windows.
 func same(b []byte, x, y string) bool {
-	ok := true
-	bad := func(int, error) { ok = false }
-	return bytes.Equal(convert(b, x, bad), convert(b, y, bad)) && ok
-}
-
-func isSingleByte(name string) bool {
-	e, err := lookupEncoding(name)
-	_, ok := e.(*charmap.Charmap)
-	return err == nil && ok
+	inX, ok1 := decoded(b, x, true)
+	inY, ok2 := decoded(b, y, true)
+	return ok1 && ok2 && bytes.Equal(inX, inY)
 }
 
 // western tells the Western European encodings apart: bytes 80 to 9f are letters
@@ -425,7 +181,7 @@ func western(b []byte) string {
 	return windows1252 // the same as ISO-8859-1 for these bytes
 }
 
-// detectWide tells UTF-16 and UTF-32 without a byte order mark: of those that
+// detectWide tells UTF-16 and UTF-32 without a byte order mark by the beginnings of files: of those that
 // the bytes are valid in, the one with the most ASCII letters, spaces and line
 // breaks, if these and other characters of Latin-1 account for the zero bytes.
 // Name is empty where there is none.
@@ -439,8 +195,8 @@ func detectWide(parts [][]byte) Encoding {
 		ok, n, latin, zeros := true, 0, 0, 0
 		for _, b := range parts {
 			zeros += bytes.Count(b, []byte{0})
-			out := decodeWide(b, name, func(int, error) { ok = false })
-			ok = ok && bytes.IndexByte(out, 0) < 0
+			out, fits := decoded(b, name, len(b) < chunk)
+			ok = ok && fits && bytes.IndexByte(out, 0) < 0
 			for _, v := range string(out) {
 				if v == ' ' || v == '\n' || v|0x20 >= 'a' && v|0x20 <= 'z' {
 					n++

@@ -2,8 +2,10 @@ package labelled
 
 import (
 	"bytes"
+	"io"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"unicode/utf16"
 	"unicode/utf8"
 
@@ -170,22 +172,37 @@ func FuzzEncoding(f *testing.F) {
 	f.Add([]byte("\x82\xa0\x82"), "shift_jis")
 	f.Add([]byte("\x1b$B$\""), "iso-2022-jp")
 	f.Fuzz(func(t *testing.T, b []byte, name string) {
-		c, err := newCollector("x", Options{Encoding: name})
+		c, err := newCollector("x", Options{Encoding: name}, nil)
+		if err != nil {
+			return
+		}
+		s := new(survey)
+		if _, err := s.add(bytes.NewReader(b)); err != nil {
+			t.Fatal(err)
+		}
+		found := c.settle(s, func(_, line int, err error) { c.Add("line %d: %w", line, err) })[0]
+		if (found == "") != (c.Err(c.name) != nil) {
+			t.Fatalf("%q with %v", found, c.Err(c.name))
+		}
+		if found == "" {
+			return
+		}
+		d, err := newDecoder(iotest.OneByteReader(bytes.NewReader(b)), found, func(line int, err error) { c.Add("line %d: %w", line, err) })
 		if err != nil {
 			t.Fatal(err)
 		}
-		out, ok := c.decode(b)
-		if ok == (c.Err(c.name) != nil) {
-			t.Fatalf("ok is %v with %v", ok, c.Err(c.name))
+		out, err := io.ReadAll(d)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if !ok {
+		if c.Err(c.name) != nil {
 			return
 		}
 		if !utf8.Valid(out) {
 			t.Fatalf("%q is not UTF-8", out)
 		}
-		if e := c.report.Encoding.Name; !strings.HasPrefix(e, "utf-") && bytes.ContainsRune(out, utf8.RuneError) {
-			t.Fatalf("%s: characters were replaced", e)
+		if !strings.HasPrefix(found, "utf-") && bytes.ContainsRune(out, utf8.RuneError) {
+			t.Fatalf("%s: characters were replaced", found)
 		}
 	})
 }

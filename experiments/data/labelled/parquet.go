@@ -2,10 +2,12 @@ package labelled
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,7 +27,7 @@ const parquetMagic = "PAR1"
 // Nulls are empty texts; of labels also integers, numbers and booleans are read.
 // Integers that the metadata of Hugging Face's datasets give names (ClassLabel)
 // become these names.
-func (c *collector) parquet(b []byte) {
+func (c *collector) parquet(file sized) {
 	// The library panics on some kinds of damage.
 	defer func() {
 		if v := recover(); v != nil {
@@ -36,22 +38,31 @@ func (c *collector) parquet(b []byte) {
 		c.Fail(errors.New("a Parquet file names its columns itself and is UTF-8: give no columns, delimiter or encoding"))
 		return
 	}
-	if n := len(b); n < 12 || string(b[:4]) != parquetMagic {
+	n := file.size
+	var b [8]byte // of the end: the footer's size, and the magic
+	if _, err := file.ReadAt(b[:4], 0); n < 12 || string(b[:4]) != parquetMagic {
 		c.Add("byte 0: no Parquet file (%d bytes, not beginning with %s)", n, parquetMagic)
 		return
-	} else if string(b[n-4:]) != parquetMagic {
+	} else if _, err2 := file.ReadAt(b[:], n-8); err != nil || err2 != nil && err2 != io.EOF {
+		c.Fail(errors.Join(err, err2))
+		return
+	} else if string(b[4:]) != parquetMagic {
 		c.Add("byte %d: the Parquet file is cut off: it does not end with %s, its footer is missing", n, parquetMagic)
 		return
-	} else if size := int64(b[n-8]) | int64(b[n-7])<<8 | int64(b[n-6])<<16 | int64(b[n-5])<<24; size > int64(n-12) {
+	} else if size := int64(binary.LittleEndian.Uint32(b[:])); size > n-12 {
 		c.Add("byte %d: the footer is said to have %d bytes, the file has %d", n-8, size, n)
 		return
 	}
-	f, err := parquet.OpenFile(bytes.NewReader(b), int64(len(b)), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
+	f, err := parquet.OpenFile(file, n, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
 	if err != nil {
-		c.Add("the footer before byte %d: %w", len(b)-8, err)
+		c.Add("the footer before byte %d: %w", n-8, err)
 		return
 	}
 	leaves := leavesOf(f.Root(), nil)
+	if len(leaves) > maxColumns {
+		c.Add("%d columns; at most %d can be read", len(leaves), maxColumns)
+		return
+	}
 	names := make([]string, len(leaves))
 	for i, l := range leaves {
 		names[i] = l.name
@@ -84,42 +95,99 @@ func (c *collector) parquet(b []byte) {
 	row, left := 0, c.o.limit()
 	for g, group := range f.RowGroups() {
 		n := int(group.NumRows())
-		if n < 0 || n > len(b)<<10 { // a page of equal values is small, but not that small
+		if n < 0 || int64(n) > file.size<<10 { // a page of equal values is small, but not that small
 			c.Add("row group %d is said to have %d rows", g, n)
 			return
 		}
-		var values [3][]string
+		if !c.rowGroup(file, f, g, columns, row, n, &left) {
+			return
+		}
+		row += n
+	}
+}
+
+// rowGroup hands on the n rows of a row group, after so many others. left is what
+// the values may still cost, of all row groups together.
+func (c *collector) rowGroup(file sized, f *parquet.File, g int, columns [3]*parquetColumn, row, n int, left *int64) (ok bool) {
+	problems := c.Len()
+	fail := func(col *parquetColumn, err error) {
+		c.Add("column %q, row group %d (rows %d to %d): %s%w", col.name, g, row+1, row+n, col.place(f, g), err)
+	}
+	for _, col := range columns {
+		if col == nil {
+			continue
+		}
+		if err := col.check(file, f, g, c.o.limit()); err != nil {
+			c.Add("column %q, row group %d: %w", col.name, g, err)
+			return false
+		}
+		col.open(f.RowGroups()[g])
+		defer func() {
+			if err := col.pages.Close(); err != nil {
+				fail(col, err)
+			}
+			ok = ok && c.Len() == problems
+		}()
+	}
+	for k := range n + 1 {
+		var v [3]string
 		for i, col := range columns {
 			if col == nil {
 				continue
 			}
-			err := col.check(b, f, g, c.o.limit())
-			if err != nil {
-				c.Add("column %q, row group %d: %w", col.name, g, err)
-				return
+			s, err := col.next(c.o.maxText(), left)
+			switch {
+			case err == io.EOF && k == n:
+			case err == nil && k == n:
+				fail(col, fmt.Errorf("more than %d values in as many rows", n))
+				return false
+			case err == io.EOF:
+				fail(col, fmt.Errorf("%d values in %d rows", k, n))
+				return false
+			case errors.Is(err, ErrTooLong):
+				c.at("row", row+k+1, col.name, "%w", err)
+				problems++
+			case err != nil:
+				fail(col, fmt.Errorf("value %d: %w", k+1, err))
+				return false
 			}
-			if values[i], err = col.read(group, &left); err == nil && len(values[i]) != n {
-				err = fmt.Errorf("%d values in %d rows", len(values[i]), n)
-			}
-			if err != nil {
-				c.Add("column %q, row group %d (rows %d to %d): %s%w", col.name, g, row+1, row+n, col.place(f, g), err)
-				return
+			if v[i] = s; row+k < typeRows && c.report.Columns[col.column.Index()].Example == "" {
+				c.report.Columns[col.column.Index()].Example = oneLine(s, exampleLength)
 			}
 		}
-		for k := range n {
-			var v [3]string
-			for i := range v {
-				if values[i] != nil {
-					v[i] = values[i][k]
-					if k < typeRows && row == 0 && c.report.Columns[at[i]].Example == "" {
-						c.report.Columns[at[i]].Example = oneLine(v[i], exampleLength)
-					}
-				}
-			}
+		if k < n && !c.stopped() {
+			before := c.Len()
 			c.add("row", row+k+1, v[0], v[1], v[2])
+			problems += c.Len() - before
 		}
-		row += n
 	}
+	return !c.stopped()
+}
+
+// sized is a file that is read from any place.
+type sized struct {
+	io.ReaderAt
+	size int64
+}
+
+// parquetFile reads a Parquet file: where it lies, or, of what can only be read
+// from the start, in memory.
+func (c *collector) parquetFile(file io.ReadCloser, in *archive.Reader) error {
+	if on, ok := file.(interface {
+		io.ReaderAt
+		io.Seeker
+	}); ok && in.Compression == archive.None {
+		size, err := on.Seek(0, io.SeekEnd)
+		if err == nil {
+			c.parquet(sized{on, size})
+		}
+		return err
+	}
+	b, err := in.ReadAll(c.o.limit())
+	if err == nil {
+		c.parquet(sized{bytes.NewReader(b), int64(len(b))})
+	}
+	return err
 }
 
 func (o Options) limit() int64 {
@@ -199,6 +267,12 @@ func typeName(t parquet.Type) string {
 type parquetColumn struct {
 	leaf
 	names []string
+
+	pages  parquet.Pages // of the row group that is read
+	page   parquet.Page
+	values parquet.ValueReader
+	buffer [64]parquet.Value
+	at, n  int // of the buffer
 }
 
 // place returns the byte at which the column's part of a row group begins.
@@ -212,7 +286,7 @@ func (p *parquetColumn) place(f *parquet.File, group int) string {
 }
 
 // check refuses what the library cannot be given.
-func (p *parquetColumn) check(b []byte, f *parquet.File, group int, limit int64) error {
+func (p *parquetColumn) check(file sized, f *parquet.File, group int, limit int64) error {
 	groups := f.Metadata().RowGroups
 	m := groups[group].Columns[p.column.Index()].MetaData
 	codec := groups[0].Columns[p.column.Index()].MetaData.Codec // the library's for all
@@ -226,60 +300,62 @@ func (p *parquetColumn) check(b []byte, f *parquet.File, group int, limit int64)
 	case format.Uncompressed, format.Snappy, format.Gzip, format.Brotli, format.Zstd:
 		return nil
 	case format.Lz4Raw:
-		return checkLZ4(b, &m)
+		return checkLZ4(file, &m)
 	}
 	return fmt.Errorf("compressed by %s, which is not read: write the file with zstd, snappy, gzip, brotli, lz4_raw or no compression", codec)
 }
 
-// read returns the column's values in a row group; a null is "". left is what
-// they may still cost, of all row groups together.
-func (p *parquetColumn) read(group parquet.RowGroup, left *int64) (out []string, err error) {
-	pages := group.ColumnChunks()[p.column.Index()].Pages()
-	defer func() { err = errors.Join(err, pages.Close()) }()
-	buffer := make([]parquet.Value, 1024)
+// open begins with a row group.
+func (p *parquetColumn) open(group parquet.RowGroup) {
+	p.pages, p.page, p.values, p.at, p.n = group.ColumnChunks()[p.column.Index()].Pages(), nil, nil, 0, 0
+}
+
+// next returns the next value, a null as ""; io.EOF ends them. left is what they
+// may still cost.
+func (p *parquetColumn) next(limit int64, left *int64) (string, error) {
+	for p.at == p.n {
+		if p.values == nil {
+			page, err := p.pages.ReadPage()
+			if err != nil {
+				return "", err
+			}
+			p.page, p.values = page, page.Values()
+		}
+		n, err := p.values.ReadValues(p.buffer[:])
+		p.at, p.n = 0, n
+		switch {
+		case err == io.EOF:
+			p.values = nil
+			if n == 0 {
+				parquet.Release(p.page)
+			}
+		case err != nil:
+			return "", err
+		case n == 0:
+			return "", io.ErrNoProgress
+		}
+	}
+	v := p.buffer[p.at]
+	p.at++
+	if k := v.Kind(); (k == parquet.ByteArray || k == parquet.FixedLenByteArray) && int64(len(v.ByteArray())) > limit {
+		return "", tooLong("a text", limit)
+	}
+	s, err := p.text(v)
+	if *left -= int64(len(s)) + perValue; *left < 0 && err == nil {
+		err = errors.New("too many values, or bytes of them; split the file or raise the limit")
+	}
+	return s, err
+}
+
+func (p *parquetColumn) text(v parquet.Value) (string, error) {
+	if v.IsNull() {
+		return "", nil
+	}
 	signed := true
 	if l := p.column.Type().LogicalType(); l != nil {
 		if i, ok := l.Value.(*format.IntType); ok {
 			signed = i.IsSigned
 		}
-	}
-	for {
-		page, err := pages.ReadPage()
-		if err == io.EOF {
-			return out, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		for values := page.Values(); ; {
-			n, err := values.ReadValues(buffer)
-			for _, v := range buffer[:n] {
-				s, err := p.text(v, signed)
-				if err != nil {
-					return nil, fmt.Errorf("value %d: %w", len(out)+1, err)
-				}
-				if *left -= int64(len(s)) + perValue; *left < 0 {
-					return nil, errors.New("too many values, or bytes of them; split the file or raise the limit")
-				}
-				out = append(out, s)
-			}
-			if err == io.EOF {
-				break
-			}
-			if err != nil {
-				return nil, err
-			}
-			if n == 0 {
-				return nil, io.ErrNoProgress
-			}
-		}
-		parquet.Release(page)
-	}
-}
-
-func (p *parquetColumn) text(v parquet.Value, signed bool) (string, error) {
-	if v.IsNull() {
-		return "", nil
 	}
 	var i int64
 	switch v.Kind() {
@@ -287,10 +363,15 @@ func (p *parquetColumn) text(v parquet.Value, signed bool) (string, error) {
 		return string(v.ByteArray()), nil
 	case parquet.Boolean:
 		return strconv.FormatBool(v.Boolean()), nil
-	case parquet.Float:
-		return strconv.FormatFloat(float64(v.Float()), 'g', -1, 32), nil
-	case parquet.Double:
-		return strconv.FormatFloat(v.Double(), 'g', -1, 64), nil
+	case parquet.Float, parquet.Double:
+		d, bits := v.Double(), 64
+		if v.Kind() == parquet.Float {
+			d, bits = float64(v.Float()), 32
+		}
+		if math.IsNaN(d) { // as pandas writes what is missing
+			return "", nil
+		}
+		return formatFloat(d, bits), nil
 	case parquet.Int32:
 		if i = int64(v.Int32()); !signed {
 			i = int64(uint32(i))

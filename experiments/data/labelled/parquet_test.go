@@ -243,17 +243,18 @@ func TestParquetOtherCompressions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	file := sized{bytes.NewReader(b), int64(len(b))}
 	col := &parquetColumn{leaf: leavesOf(f.Root(), nil)[0]}
 	metadata := func(g int) *format.ColumnMetaData {
 		return &f.Metadata().RowGroups[g].Columns[col.column.Index()].MetaData
 	}
 	metadata(1).Codec = format.Zstd
-	if err := col.check(b, f, 1, 1<<20); err == nil || !strings.Contains(err.Error(), "compressed by ZSTD, but UNCOMPRESSED before") {
+	if err := col.check(file, f, 1, 1<<20); err == nil || !strings.Contains(err.Error(), "compressed by ZSTD, but UNCOMPRESSED before") {
 		t.Errorf("two compressions: %v", err)
 	}
 	for _, codec := range []format.CompressionCodec{format.Lz4, format.LZO, 77} {
 		metadata(0).Codec, metadata(1).Codec = codec, codec
-		if err := col.check(b, f, 1, 1<<20); err == nil ||
+		if err := col.check(file, f, 1, 1<<20); err == nil ||
 			!strings.Contains(err.Error(),
 				codec.String()+", which is not read: write the file with zstd, snappy, gzip, brotli, lz4_raw or no compression") {
 			t.Errorf("%s: %v", codec, err)

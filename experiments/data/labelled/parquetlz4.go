@@ -2,7 +2,6 @@ package labelled
 
 import (
 	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -18,20 +17,23 @@ const lz4Ratio = 255
 // checkLZ4 decompresses the pages of a column's part of a row group, in LZ4_RAW.
 // The library takes damage there for a buffer that is too short and asks for ever
 // more memory: it may only be given what is sound.
-func checkLZ4(b []byte, m *format.ColumnMetaData) error {
+func checkLZ4(file sized, m *format.ColumnMetaData) error {
 	at := m.DataPageOffset
 	if m.DictionaryPageOffset != 0 { // where the library begins
 		at = m.DictionaryPageOffset
 	}
 	size := m.TotalCompressedSize
-	if at < 0 || size < 0 || at > int64(len(b)) || size > int64(len(b))-at || m.DictionaryPageOffset != 0 && m.DataPageOffset < at {
-		return fmt.Errorf("%d bytes of pages at %d and %d, the file has %d bytes", size, at, m.DataPageOffset, len(b))
+	if at < 0 || size < 0 || at > file.size || size > file.size-at || m.DictionaryPageOffset != 0 && m.DataPageOffset < at {
+		return fmt.Errorf("%d bytes of pages at %d and %d, the file has %d bytes", size, at, m.DataPageOffset, file.size)
 	}
-	section := bytes.NewReader(b[at : at+size])
+	section := io.NewSectionReader(file, at, size)
 	r := bufio.NewReader(section)
-	where := func() int64 { return at + size - int64(section.Len()) - int64(r.Buffered()) }
+	where := func() int64 {
+		n, _ := section.Seek(0, io.SeekCurrent)
+		return at + n - int64(r.Buffered())
+	}
 	headers := thrift.NewDecoder(new(thrift.CompactProtocol).NewReader(r))
-	var out []byte
+	var in, out []byte
 	for page := 0; ; page++ {
 		if _, err := r.Peek(1); err == io.EOF {
 			return nil
@@ -44,8 +46,11 @@ func checkLZ4(b []byte, m *format.ColumnMetaData) error {
 		if packed < 0 || packed > at+size-begin || whole < 0 || whole > lz4Ratio*(packed+1) {
 			return fmt.Errorf("byte %d: page %d is said to have %d bytes, %d decompressed", begin, page, packed, whole)
 		}
-		data := b[begin : begin+packed]
-		if _, err := r.Discard(int(packed)); err != nil {
+		if int64(cap(in)) < packed {
+			in = make([]byte, packed)
+		}
+		data := in[:packed]
+		if _, err := io.ReadFull(r, data); err != nil {
 			return err
 		}
 		if h := header.DataPageHeaderV2; header.Type == format.DataPageV2 && h.Valid {

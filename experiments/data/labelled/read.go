@@ -54,8 +54,13 @@ type Options struct {
 	Encoding string `json:"encoding,omitempty"`
 	// Split is that of the examples to which the source gives none.
 	Split string `json:"split,omitempty"`
-	// MaxBytes bounds the decompressed size; 0 means 2 GiB.
+	// Certainty is the confidence below which an encoding that is told by
+	// statistics is refused; see Certain.
+	Certainty float64 `json:"certainty,omitempty"`
+	// MaxBytes bounds the decompressed size, 0 meaning 2 GiB, and MaxText that of
+	// one text, 0 meaning DefaultMaxText.
 	MaxBytes int64 `json:"max_bytes,omitempty"`
+	MaxText  int64 `json:"max_text,omitempty"`
 	// Report, if not nil, is filled in with what was found, as far as reading
 	// went: where there is an error too.
 	Report *Report `json:"-"`
@@ -87,66 +92,116 @@ func (o Options) unknownFormat() error {
 	return fmt.Errorf("unknown format %q (known: tsv, csv, jsonl, parquet, and folders of text files)", o.Format)
 }
 
-// Read reads a table of labelled texts. Gzip, zstd and Parquet are recognised
-// by their first bytes, the other formats by the ending of name (before .gz and
+// Read reads a table of labelled texts as Stream does, and returns them all.
+func Read(r io.Reader, name string, o Options) ([]text.Example, error) {
+	b, err := io.ReadAll(r)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return all(func(each func(text.Example) error) error {
+		return Stream(archive.Entry{Name: name, Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b)), nil }}, o, each)
+	})
+}
+
+// all gathers examples.
+func all(read func(each func(text.Example) error) error) ([]text.Example, error) {
+	var out []text.Example
+	if err := read(func(e text.Example) error { out = append(out, e); return nil }); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// Stream reads a table of labelled texts and calls each with one after the other;
+// an error of it ends the reading. The file is read twice: first for its encoding.
+// No more is held of it than a row.
+//
+// Gzip, zstd and Parquet are recognised
+// by their first bytes, the other formats by the ending of the name (before .gz and
 // .zst) or else by the first line, unless given. White space around texts,
 // labels and splits is removed; the words for splits are those of
 // archive.SplitWord. Lines may also end as on a Macintosh of old.
 //
-// Errors name the line (of text), row (of Parquet) or byte, and the column. A
+// Errors name the line (of text), row (of Parquet) or byte, and the column; each
+// was called with the good rows all the same. A
 // text may be empty (Build counts and leaves out such examples), a label may
 // not. No character is ever replaced: what cannot be converted to UTF-8 is an
 // error.
-func Read(r io.Reader, name string, o Options) ([]text.Example, error) {
-	c, err := newCollector(name, o)
+func Stream(e archive.Entry, o Options, each func(text.Example) error) error {
+	c, err := newCollector(e.Name, o, each)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	b, compression, err := archive.ReadAll(r, o.MaxBytes)
+	if c.o.Format == "" {
+		c.o.Format, _ = FormatOf(e.Name)
+	}
+	if err := c.table(e); err != nil {
+		return fmt.Errorf("%s: %w", e.Name, err)
+	}
+	return c.done()
+}
+
+// table reads a table; what is wrong with its rows is noted.
+func (c *collector) table(e archive.Entry) (err error) {
+	file, in, err := c.open(e)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return err
 	}
-	c.report.Compression = compression
-	switch {
-	case o.Format == "" && bytes.HasPrefix(b, []byte(parquetMagic)):
-		o.Format = Parquet
-	case o.Format == "":
-		if o.Format, err = FormatOf(name); err != nil {
-			if o.Format = sniffFormat(b); o.Format == "" {
-				return nil, err
-			}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	c.report.Compression = in.Compression
+	magic, _ := in.Peek(len(parquetMagic))
+	if c.o.Format == Parquet || string(magic) == parquetMagic && (c.o.Format == "" || c.o.Format != Folder) {
+		c.report.Format = Parquet
+		return c.parquetFile(file, in)
+	}
+	s := new(survey)
+	head, err := s.add(&bounded{in, c.o.limit(), c.o.limit()})
+	if err != nil {
+		return err
+	}
+	if c.o.Format == "" {
+		if c.o.Format = sniffFormat(head); c.o.Format == "" {
+			_, err := FormatOf("")
+			return err
 		}
 	}
-	c.report.Format = o.Format
-	switch o.Format {
+	c.report.Format = c.o.Format
+	switch c.o.Format {
 	case TSV, CSV, JSONL:
-		if f := archive.FormatOf(b); f != "" {
-			return nil, fmt.Errorf("%s: the file is a %s archive, not a table; read it as an archive", name, f)
+		if f := archive.FormatOf(head); f != "" {
+			return fmt.Errorf("the file is a %s archive, not a table; read it as an archive", f)
 		}
-		var ok bool
-		if b, ok = c.decode(b); !ok {
-			return nil, c.Err(c.name)
-		}
-		if bytes.IndexByte(b, '\n') < 0 { // carriage returns alone end lines, if anything does
-			b = bytes.ReplaceAll(b, []byte("\r"), []byte("\n"))
-		}
-	case Parquet:
 	case Folder:
-		return nil, fmt.Errorf("%s: the file is not a folder of text files", name)
+		return errors.New("the file is not a folder of text files")
 	default:
-		return nil, fmt.Errorf("%s: %w", name, o.unknownFormat())
+		return c.o.unknownFormat()
 	}
-	switch o.Format {
+	name := c.settle(s, func(_, line int, err error) { c.Add("line %d: %w", line, err) })[0]
+	if name == "" {
+		return nil
+	}
+	again, in, err := c.open(e)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, again.Close()) }()
+	d, err := newDecoder(in, name, func(line int, err error) { c.Add("line %d: %w", line, err) })
+	if err != nil {
+		return err
+	}
+	d.returns = !s.parts[0].newline
+	switch c.o.Format {
 	case TSV:
-		c.tsv(string(b))
+		c.tsv(d)
 	case CSV:
-		c.csv(b)
+		c.csv(d)
 	case JSONL:
-		c.jsonl(b)
-	case Parquet:
-		c.parquet(b)
+		c.jsonl(d)
 	}
-	return c.examples()
+	if !c.stopped() { // what was not looked at may be damaged
+		_, err = io.Copy(io.Discard, d)
+	}
+	return err
 }
 
 // FormatOf returns the format that a file name's ending says.
@@ -163,9 +218,9 @@ func FormatOf(name string) (Format, error) {
 			return e.format, nil
 		}
 	}
-	return "", fmt.Errorf("%s: cannot tell the format from the name "+
-		"(known endings: .tsv .tab .csv .jsonl .ndjson .parquet, each also with .gz or .zst) "+
-		"nor from the first line; give the format", name)
+	return "", errors.New("cannot tell the format from the name " +
+		"(known endings: .tsv .tab .csv .jsonl .ndjson .parquet, each also with .gz or .zst) " +
+		"nor from the first line; give the format")
 }
 
 // sniffFormat tells the format by the first two lines, or returns "".
@@ -189,48 +244,58 @@ func or(s, otherwise string) string {
 	return s
 }
 
-// collector gathers the examples and problems of one source.
+// collector hands on the examples of one source and gathers its problems.
 type collector struct {
 	name        string
 	o           Options // with the defaults filled in
 	splitWanted bool
 	report      *Report
 	data.Problems
-	out     []text.Example
-	objects int // of JSON, so far
+	each func(text.Example) error
+	err  error // of each
+	rows int
 }
 
-func newCollector(name string, o Options) (*collector, error) {
-	c := &collector{name: name, o: o, report: o.Report, splitWanted: o.SplitColumn != ""}
+func newCollector(name string, o Options, each func(text.Example) error) (*collector, error) {
+	c := &collector{name: name, o: o, report: o.Report, splitWanted: o.SplitColumn != "", each: each}
 	if c.report == nil {
 		c.report = new(Report)
 	}
 	*c.report = Report{Name: name}
+	if err := o.Validate(); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
 	c.o.TextColumn, c.o.LabelColumn = or(o.TextColumn, "text"), or(o.LabelColumn, "label")
 	c.o.SplitColumn = or(o.SplitColumn, "split")
-	split, ok := splitOf(o.Split)
-	if !ok {
-		return nil, fmt.Errorf("%s: unknown split %q (known: train, validation, test)", name, o.Split)
-	}
-	c.o.Split = split
+	c.o.Split, _ = splitOf(o.Split)
 	return c, nil
 }
 
-// examples returns what was gathered, or what is wrong.
-func (c *collector) examples() ([]text.Example, error) {
-	c.report.Rows = len(c.out)
-	for _, e := range c.out {
-		if e.Text == "" {
-			c.report.Empty++
-		}
+// done returns what is wrong.
+func (c *collector) done() error {
+	c.report.Rows = c.rows
+	if c.err != nil {
+		return c.err
 	}
-	if c.Len() == 0 && len(c.out) == 0 {
+	if c.Len() == 0 && c.rows == 0 {
 		c.Fail(errors.New("no examples"))
 	}
-	if err := c.Err(c.name); err != nil {
-		return nil, err
+	return c.Err(c.name)
+}
+
+// stopped says that no more is wanted.
+func (c *collector) stopped() bool { return c.err != nil }
+
+// note adds to the report what was left out or decided.
+func (c *collector) note(format string, a ...any) {
+	c.report.Notes = append(c.report.Notes, fmt.Sprintf(format, a...))
+}
+
+func (o Options) maxText() int64 {
+	if o.MaxText <= 0 {
+		return DefaultMaxText
 	}
-	return c.out, nil
+	return o.MaxText
 }
 
 // problem notes what is wrong; a column of "" means the whole line.
@@ -258,6 +323,10 @@ func (c *collector) add(place string, n int, words, label, split string) {
 			ok = false
 		}
 	}
+	if int64(len(words)) > c.o.maxText() {
+		c.at(place, n, c.o.TextColumn, "%w", tooLong("a text", c.o.maxText()))
+		ok = false
+	}
 	if !ok {
 		return
 	}
@@ -271,7 +340,17 @@ func (c *collector) add(place string, n int, words, label, split string) {
 		return
 	}
 	e.Split = or(e.Split, c.o.Split)
-	c.out = append(c.out, e)
+	c.take(e)
+}
+
+// take hands an example on.
+func (c *collector) take(e text.Example) {
+	if c.rows++; e.Text == "" {
+		c.report.Empty++
+	}
+	if c.err == nil {
+		c.err = c.each(e)
+	}
 }
 
 // splitOf returns the split that a word means; "" means none.

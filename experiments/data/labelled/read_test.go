@@ -82,7 +82,7 @@ func TestRead(t *testing.T) {
 		{"JSON lines' labels", "x.ndjson",
 			`{"text":"1","label":1.50}` + "\n\n" + `{"text":"2","label":true,"split":"dev"}` + "\r\n" +
 				`{"text":"3\né","label":"x","split":null}` + "\n", Options{},
-			examplesOf("1", "1.50", "", "2", "true", data.Validation, "3\né", "x", "")},
+			examplesOf("1", "1.5", "", "2", "true", data.Validation, "3\né", "x", "")},
 		{"chosen members", "x.jsonl.gz", zipped(`{"t":"one text","l":"a"}` + "\n" + `{"t":"another","l":"b"}`),
 			Options{TextColumn: "t", LabelColumn: "l"}, ab},
 	} {

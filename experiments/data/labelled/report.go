@@ -18,6 +18,8 @@ type Report struct {
 	Compression archive.Compression `json:"compression,omitempty"`
 	// Encoding is that of a text form; Parquet has none.
 	Encoding Encoding `json:"encoding,omitzero"`
+	// Guesses are what statistics take the encoding for, the likeliest first.
+	Guesses []Encoding `json:"guesses,omitempty"`
 	// Delimiter parts the fields of a TSV or CSV file.
 	Delimiter string `json:"delimiter,omitempty"`
 	// Columns are those of a table, in its order; JSONL's are the members of the

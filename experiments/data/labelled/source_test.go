@@ -14,6 +14,7 @@ import (
 	"github.com/parquet-go/parquet-go/compress/uncompressed"
 
 	"tnaml/experiments/data"
+	"tnaml/experiments/data/archive"
 	"tnaml/experiments/data/archive/archivetest"
 	"tnaml/experiments/data/text"
 )
@@ -27,6 +28,19 @@ func pack(how string, b []byte) []byte {
 		return archivetest.Zstd(b)
 	}
 	return b
+}
+
+// ReadArchive reads a tar (also compressed) or zip archive of text files.
+func ReadArchive(r io.Reader, name string, o Options) ([]text.Example, error) {
+	b, _, err := archive.ReadAll(r, o.MaxBytes)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	entries, err := archive.Entries(bytes.NewReader(b), int64(len(b)), name, o.MaxBytes, archive.IsData)
+	if err != nil {
+		return nil, err
+	}
+	return all(func(each func(text.Example) error) error { return StreamFiles(entries, name, o, each) })
 }
 
 type parquetRow struct {

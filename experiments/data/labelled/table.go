@@ -1,9 +1,8 @@
 package labelled
 
 import (
+	"bufio"
 	"bytes"
-	"encoding/csv"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -37,7 +36,32 @@ func (c *collector) delimiter() (rune, bool) {
 	return d, err == nil
 }
 
-func (c *collector) tsv(s string) {
+// known fits the columns of a table: those of its header line, or those that were
+// given; it says which of the fields are text, label and split.
+type known struct {
+	at    [3]int
+	n     int
+	given bool // the first line is none of names
+}
+
+func (c *collector) header(first []string) (k known, ok bool) {
+	names := slices.Clone(first)
+	if given := c.given(first); given != nil {
+		names, k.given = given, true
+	}
+	if len(names) > maxColumns {
+		c.problem(1, "", "%d columns; at most %d can be read", len(names), maxColumns)
+		return k, false
+	}
+	k.n = len(names)
+	k.at, ok = c.columns(names)
+	return k, ok
+}
+
+// maxColumns bounds the columns of a table.
+const maxColumns = 1 << 14
+
+func (c *collector) tsv(r io.Reader) {
 	d, ok := c.delimiter()
 	if !ok {
 		return
@@ -46,25 +70,33 @@ func (c *collector) tsv(s string) {
 		d = '\t'
 	}
 	tab := string(d)
-	c.report.Delimiter = tab
-	var at [3]int
-	n := 0
+	in := lines{r: bufio.NewReaderSize(r, chunk), limit: c.o.maxText() + chunk}
 	fields := []string{}
-	for line := 1; s != ""; line++ {
-		row, rest, _ := strings.Cut(s, "\n")
-		s = rest
-		row = strings.TrimSuffix(row, "\r")
-		if line == 1 {
-			header := strings.Split(row, tab)
-			given := c.given(header)
-			if given != nil {
-				header = given
+	var k known
+	for !c.stopped() {
+		row, err := in.next()
+		switch {
+		case err == io.EOF:
+			return
+		case errors.Is(err, ErrTooLong):
+			c.problem(in.line, "", "%w", err)
+			continue
+		case err != nil:
+			c.Fail(err)
+			return
+		}
+		if in.line == 1 {
+			if own, ok := excelDelimiter(row); ok {
+				c.note("the first line, %s, says what parts the fields, as Excel has it", row)
+				tab = or(c.o.Delimiter, own)
+				in.line = 0
+				continue
 			}
-			n = len(header)
-			if at, ok = c.columns(header); !ok {
+			c.report.Delimiter = tab
+			if k, ok = c.header(strings.SplitN(row, tab, maxColumns+2)); !ok {
 				return
 			}
-			if given == nil {
+			if !k.given {
 				continue
 			}
 		}
@@ -72,26 +104,40 @@ func (c *collector) tsv(s string) {
 			continue
 		}
 		fields = fields[:0]
-		for {
-			f, more, found := strings.Cut(row, tab)
-			fields = append(fields, f)
-			if row = more; !found {
+		for f := range strings.SplitSeq(row, tab) {
+			if fields = append(fields, f); len(fields) > k.n {
 				break
 			}
 		}
-		if len(fields) != n {
-			c.problem(line, "", "%s; a delimiter or line break inside a text must go, or be quoted in a CSV file", c.count(len(fields), n))
+		if len(fields) != k.n {
+			c.problem(in.line, "", "%s; a delimiter or line break inside a text must go, or be quoted in a CSV file",
+				c.count(1+strings.Count(row, tab), k.n))
 			continue
 		}
-		if line <= typeRows {
-			c.report.note(fields)
-		}
-		in := ""
-		if at[2] >= 0 {
-			in = fields[at[2]]
-		}
-		c.add("line", line, fields[at[0]], fields[at[1]], in)
+		c.row(in.line, fields, k.at)
 	}
+}
+
+// row takes the fields of a line.
+func (c *collector) row(line int, fields []string, at [3]int) {
+	if c.rows < typeRows {
+		c.report.note(fields)
+	}
+	in := ""
+	if at[2] >= 0 {
+		in = fields[at[2]]
+	}
+	c.add("line", line, fields[at[0]], fields[at[1]], in)
+}
+
+// excelDelimiter returns the delimiter that a first line such as "sep=;" says.
+func excelDelimiter(line string) (string, bool) {
+	line = strings.Trim(strings.TrimSuffix(line, "\r"), `"`)
+	if len(line) < 5 || !strings.EqualFold(line[:4], "sep=") {
+		return "", false
+	}
+	_, n := utf8.DecodeRuneInString(line[4:])
+	return line[4:], n == len(line)-4
 }
 
 // count says that a row has another number of columns than it should.
@@ -107,12 +153,11 @@ const csvDelimiters = ",;\t|"
 
 // sniffDelimiter returns the delimiter that fits the first record: the one with
 // which it has the wanted columns, else as many as were named, else the most.
-func (c *collector) sniffDelimiter(b []byte) rune {
+func (c *collector) sniffDelimiter(head []byte) rune {
 	best, most := ',', 0
 	for _, d := range csvDelimiters {
-		r := csv.NewReader(bytes.NewReader(b))
-		r.Comma = d
-		row, err := r.Read()
+		r := csvReader{r: bufio.NewReader(bytes.NewReader(head)), delimiter: string(d), limit: chunk, line: 1}
+		row, err := r.next()
 		if err != nil {
 			continue
 		}
@@ -129,242 +174,76 @@ func (c *collector) sniffDelimiter(b []byte) rune {
 	return best
 }
 
-func (c *collector) csv(b []byte) {
+// glimpse is how much is kept of a field that is not wanted.
+const glimpse = 1 << 10
+
+func (c *collector) csv(r io.Reader) {
 	d, ok := c.delimiter()
 	if !ok {
 		return
 	}
-	if d == 0 {
-		d = c.sniffDelimiter(b)
+	in := csvReader{r: bufio.NewReaderSize(r, chunk), delimiter: string(d), limit: c.o.maxText(), line: 1}
+	head, _ := in.r.Peek(chunk)
+	first, _, _ := bytes.Cut(head, []byte("\n"))
+	own, excel := excelDelimiter(string(first))
+	if excel {
+		c.note("the first line, %s, says what parts the fields, as Excel has it", bytes.TrimSpace(first))
+		in.skip(len(first) + 1)
+		head = head[min(len(first)+1, len(head)):]
 	}
-	c.report.Delimiter = string(d)
-	r := csv.NewReader(bytes.NewReader(b))
-	r.Comma = d
-	r.ReuseRecord = true
-	row, err := r.Read()
+	switch {
+	case d != 0:
+	case excel:
+		in.delimiter = own
+	default:
+		in.delimiter = string(c.sniffDelimiter(head))
+	}
+	c.report.Delimiter = in.delimiter
+	row, err := in.next()
 	if err == io.EOF {
 		return
 	}
 	if err != nil {
-		c.problem(1, "", "header: %w", err)
+		c.quote(in.begin, "header: ", err)
 		return
 	}
-	header := c.given(row)
-	again := header != nil // the first row is data
-	if header == nil {
-		header = slices.Clone(row)
-	}
-	at, ok := c.columns(slices.Clone(header))
+	k, ok := c.header(row)
 	if !ok {
 		return
 	}
-	r.FieldsPerRecord = len(header)
-	if again && len(row) != len(header) {
-		err = &csv.ParseError{StartLine: 1, Line: 1, Err: csv.ErrFieldCount}
-	}
-	for rows := 1; ; rows++ {
+	in.wanted = func(field int) bool { return slices.Contains(k.at[:], field) }
+	for again := k.given; !c.stopped(); again = false {
 		if !again {
-			row, err = r.Read()
+			row, err = in.next()
 		}
-		again = false
-		if err == io.EOF {
-			return
-		}
-		var pe *csv.ParseError
-		if errors.As(err, &pe) && errors.Is(err, csv.ErrFieldCount) {
-			c.problem(pe.StartLine, "", "%s; a text with a delimiter, quote or line break must be quoted", c.count(len(row), len(header)))
-			continue
-		}
-		if errors.As(err, &pe) {
-			c.problem(pe.Line, "", "byte %d: %w; a quote inside a quoted text is written twice", pe.Column, pe.Err)
-			return
-		}
-		if err != nil {
-			c.Fail(err)
-			return
-		}
-		if rows <= typeRows {
-			c.report.note(row)
-		}
-		line, _ := r.FieldPos(0)
-		in := ""
-		if at[2] >= 0 {
-			in = row[at[2]]
-		}
-		// A row is one string: a label alone must not keep the text a second time.
-		c.add("line", line, strings.Clone(row[at[0]]), strings.Clone(row[at[1]]), in)
-	}
-}
-
-func (c *collector) jsonl(b []byte) {
-	if len(c.o.Columns) > 0 || c.o.Delimiter != "" {
-		c.Fail(errors.New("JSON lines name their members themselves: give no columns or delimiter"))
-		return
-	}
-	if trimmed := bytes.TrimSpace(b); len(trimmed) > 0 && trimmed[0] == '[' {
-		c.jsonArray(b)
-		return
-	}
-	for line := 1; len(b) > 0; line++ {
-		row, rest, _ := bytes.Cut(b, []byte("\n"))
-		b = rest
-		if row = bytes.TrimSpace(row); len(row) > 0 {
-			c.object(line, row)
-		}
-	}
-}
-
-// jsonArray reads an array of objects, which people call JSON lines too.
-func (c *collector) jsonArray(b []byte) {
-	d := json.NewDecoder(bytes.NewReader(b))
-	line, counted := 1, int64(0)
-	at := func(offset int64) int { // the line of a byte
-		offset = min(offset, int64(len(b)))
-		line += bytes.Count(b[counted:offset], []byte("\n"))
-		counted = offset
-		return line
-	}
-	_, err := d.Token()
-	for err == nil && d.More() {
-		var row json.RawMessage
-		if err = d.Decode(&row); err == nil {
-			end := d.InputOffset()
-			c.object(at(end-int64(len(row))), row)
-		}
-	}
-	if err == nil {
-		_, err = d.Token()
-	}
-	if err == nil {
-		if _, err = d.Token(); err == io.EOF {
-			return
-		} else if err == nil {
-			err = errors.New("something follows the array")
-		}
-	}
-	offset := d.InputOffset()
-	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
-		offset = max(offset, syntax.Offset)
-	}
-	if err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) {
-		err, offset = io.ErrUnexpectedEOF, int64(len(b))
-	}
-	c.problem(at(max(offset, counted)), "", "not a JSON array of objects: %w", err)
-}
-
-// object reads the example that an object is.
-func (c *collector) object(line int, row []byte) {
-	var o map[string]json.RawMessage
-	if err := json.Unmarshal(row, &o); err != nil {
-		c.problem(line, "", "not a JSON object: %w", err)
-		return
-	}
-	if c.objects++; c.objects <= typeRows {
-		c.noteMembers(o)
-	}
-	w := c.wanted()
-	text, ok1 := c.member(line, o, w[0], false)
-	label, ok2 := c.member(line, o, w[1], true)
-	split, ok3 := c.member(line, o, w[2], false)
-	if ok1 && ok2 && ok3 {
-		c.add("line", line, text, label, split)
-	}
-}
-
-// noteMembers adds an object to what is known of the columns; new ones come in
-// the order of their names.
-func (c *collector) noteMembers(o map[string]json.RawMessage) {
-	for _, name := range memberNames(o) {
-		i := slices.IndexFunc(c.report.Columns, func(k Column) bool { return k.Name == name })
-		if i < 0 {
-			i = len(c.report.Columns)
-			c.report.Columns = append(c.report.Columns, Column{Name: name, Type: "empty"})
-			for _, w := range c.wanted() {
-				if name == w.name {
-					c.report.use(i, w.use)
-				}
+		switch {
+		case err == io.EOF:
+			if in.spaces {
+				c.note("spaces between a delimiter and a quotation mark are not the text's")
 			}
-		}
-		k, raw := &c.report.Columns[i], o[name]
-		switch raw[0] {
-		case '"':
-			if k.Type == "text" && k.Example != "" {
-				continue
-			}
-			var s string
-			if json.Unmarshal(raw, &s) == nil {
-				if k.note(s); s != "" {
-					k.Type = "text"
-				}
-			}
-		case '{', '[':
-			if k.Type == "empty" {
-				k.Type, k.Example = map[byte]string{'{': "object", '[': "array"}[raw[0]], oneLine(string(raw), exampleLength)
-			}
-		case 'n':
+			return
+		case errors.Is(err, ErrTooLong):
+			c.problem(in.begin, "", "%w", err)
+		case err != nil:
+			c.quote(in.begin, "", err)
+			return
+		case len(row) != k.n:
+			c.problem(in.begin, "", "%s; a text with a delimiter, quote or line break must be quoted", c.count(len(row), k.n))
 		default:
-			k.note(string(raw))
+			c.row(in.begin, row, k.at)
 		}
 	}
 }
 
-func memberNames(o map[string]json.RawMessage) []string {
-	names := make([]string, 0, len(o))
-	for n := range o {
-		names = append(names, n)
+// quote says what ends the reading of a CSV file.
+func (c *collector) quote(line int, what string, err error) {
+	var q errQuote
+	switch {
+	case errors.As(err, &q):
+		c.problem(q.line, "", "%s%w", what, err)
+	case errors.Is(err, ErrTooLong):
+		c.problem(line, "", "%s%w", what, err)
+	default:
+		c.Fail(err)
 	}
-	slices.Sort(names)
-	return names
-}
-
-// lookup finds a member by its name, or by the dotted path to it.
-func lookup(o map[string]json.RawMessage, name string) (json.RawMessage, bool) {
-	if raw, ok := o[name]; ok {
-		return raw, true
-	}
-	head, rest, dotted := strings.Cut(name, ".")
-	if !dotted {
-		return nil, false
-	}
-	var inner map[string]json.RawMessage
-	if raw, ok := o[head]; !ok || json.Unmarshal(raw, &inner) != nil {
-		return nil, false
-	}
-	return lookup(inner, rest)
-}
-
-// member returns a JSON member as a string; scalar also admits numbers and
-// booleans, in the form they are written.
-func (c *collector) member(line int, o map[string]json.RawMessage, w wantedColumn, scalar bool) (string, bool) {
-	raw, ok := lookup(o, w.name)
-	if !ok {
-		if w.must {
-			c.problem(line, "", "%w", missing("member", w.name, w.common, memberNames(o)))
-		}
-		return "", !w.must
-	}
-	switch raw[0] {
-	case '"':
-		var s string
-		if err := json.Unmarshal(raw, &s); err != nil {
-			c.problem(line, w.name, "%w", err)
-			return "", false
-		}
-		// Half of a surrogate pair would be replaced silently.
-		if strings.ContainsRune(s, utf8.RuneError) && !bytes.ContainsRune(raw, utf8.RuneError) &&
-			!bytes.Contains(bytes.ToLower(raw), []byte(`\ufffd`)) {
-			c.problem(line, w.name, "half of a surrogate pair (\\ud800 to \\udfff) stands alone and is no character")
-			return "", false
-		}
-		return s, true
-	case 'n':
-		return "", true
-	case 't', 'f', '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
-		if scalar {
-			return string(raw), true
-		}
-	}
-	c.problem(line, w.name, "must be a string, not %s", bytes.TrimSpace(raw[:min(len(raw), 40)]))
-	return "", false
 }

@@ -35,16 +35,34 @@ func made(n int) []Example {
 	return out
 }
 
+// groupEqual numbers the distinct texts by first appearance.
+func groupEqual(examples []Example) []int {
+	index, d := map[digest]int{}, newDigester()
+	var out []int
+	for _, e := range examples {
+		k := d.of(e.Text)
+		if _, ok := index[k]; !ok {
+			index[k] = len(index)
+		}
+		out = append(out, index[k])
+	}
+	return out
+}
+
 func TestSplitKeepsEqualTextsTogether(t *testing.T) {
 	examples := made(900)
 	groups := groupEqual(examples)
+	classes := make([]int32, len(examples))
+	for i, e := range examples {
+		classes[i] = int32(e.Label[0] - 'a')
+	}
 	different := map[string]bool{}
 	for seed := uint64(1); seed <= 20; seed++ {
 		o, err := data.Options{Name: "t", Seed: seed, Validation: 0.15, Test: 0.2}.OfTexts()
 		if err != nil {
 			t.Fatal(err)
 		}
-		parts, given, err := data.Divide(make([]string, len(examples)), groups, o)
+		parts, given, err := data.Divide(make([]string, len(examples)), classes, groups, o)
 		if err != nil || given {
 			t.Fatal(given, err)
 		}
@@ -245,6 +263,7 @@ func TestCardByHand(t *testing.T) {
 		Warnings: []string{
 			"1 examples without a text were left out",
 			`class "c" never occurs in the training split; its 1 examples elsewhere cannot be classified right`,
+			`of these classes, with so many examples, none is in the validation split, and models are chosen without regard to them: "a" (4)`,
 			"1 validation and test examples have a text that is also in the training split: accuracies are too high",
 			"1 examples equal another one and have another label",
 		},
@@ -300,5 +319,48 @@ func TestSampleOfText(t *testing.T) {
 	}
 	if got := sample(long + "x"); got != strings.Repeat("é", sampleLength-1)+"…" {
 		t.Errorf("%q", got)
+	}
+}
+
+// A whole number is one class, however it is written, and so is a letter with its
+// accent; a code with a zero before it or a version is another.
+func TestLabelsHaveOneForm(t *testing.T) {
+	var examples []Example
+	for i := range 40 {
+		examples = append(examples, Example{Text: fmt.Sprint("text ", i), Label: []string{"1", "1.0", "01", "-2.000", "3.10", "é", ".0",
+			"e\u0301"}[i%8]})
+	}
+	b, err := Build(examples, data.Options{Name: "t"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"-2", ".0", "01", "1", "3.10", "é"}, b.Labels); diff != "" {
+		t.Error(diff)
+	}
+	want := `15 labels were read in another form, "1.0" as "1": whole numbers have no point, letters are composed`
+	if !slices.Contains(b.Card.Warnings, want) {
+		t.Errorf("%q do not say %q", b.Card.Warnings, want)
+	}
+}
+
+// A long text gives the tokens of its beginning whatever its length, and is not
+// copied for it.
+func TestLongTextsAreScannedInBlocks(t *testing.T) {
+	one := "it 's <b>é</b> &amp; e\u0301 don 't " + strings.Repeat("plain words ", 200)
+	long := strings.Repeat(one, 1000)
+	of := func(text string, most int) []string {
+		t := Tokeniser{MaxTokens: most}
+		return t.Tokens(text)
+	}
+	got, want := of(long, 5000), of(long[:200_000], 5000)
+	if !slices.Equal(got, want) || len(got) != 5000 {
+		t.Errorf("%d tokens, other ones", len(got))
+	}
+	if all, every := of(long, 0), of(one, 0); len(all) != 1000*len(every) {
+		t.Errorf("%d tokens of 1,000 times %d", len(all), len(every))
+	}
+	plain := strings.Repeat("some words ", 2<<20)
+	if n := testing.AllocsPerRun(1, func() { of(plain, 100) }); n > 150 {
+		t.Errorf("%v allocations", n)
 	}
 }

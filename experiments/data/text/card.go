@@ -15,42 +15,46 @@ const (
 )
 
 // describe adds what only texts have.
-func describe(c *data.Card, t *Task, examples []Example, of []int32, groups []int, parts []data.Part, tok *tokens) {
-	c.DistinctTokens, c.Vocabulary, c.WideVocabulary = len(tok.words), len(t.Vocabulary), t.WideVocabulary
-	seen := make([]bool, len(examples)) // by group
-	characters, lengths := 0, make([]int, len(examples))
-	for i, e := range examples {
-		lengths[i] = utf8.RuneCountInString(e.Text)
-		characters += lengths[i]
-		if len(tok.docs[i]) == c.Options.MaxTokens {
+func (b *Builder) describe(c *data.Card, parts []data.Part) {
+	c.Empty, c.DistinctTokens = b.empty, len(b.words)
+	for i := range c.Classes {
+		c.Classes[i].Samples = b.samples[i]
+	}
+	characters := 0
+	for i, doc := range b.docs {
+		characters += b.lengths[i]
+		if len(doc) == c.Options.MaxTokens {
 			c.Cut++
 		}
-		if cl := &c.Classes[of[i]]; !seen[groups[i]] && len(cl.Samples) < samples {
-			cl.Samples = append(cl.Samples, sample(e.Text))
-		}
-		seen[groups[i]] = true
-	}
-	n := float64(len(examples))
-	c.MeanCharacters, c.MeanTokens = float64(characters)/n, float64(tok.total)/n
-	c.Lengths = newLengths(lengths)
-	known, all := 0, 0
-	for i := range examples {
 		if parts[i] == data.InTest {
-			all += len(tok.docs[i])
+			b.tested += len(doc)
 		}
 	}
+	n := float64(len(b.docs))
+	c.MeanCharacters, c.MeanTokens = float64(characters)/n, float64(b.total)/n
+	c.Lengths = newLengths(b.lengths)
+}
+
+// covered adds what is said of the task's vocabulary.
+func (b *Builder) covered(t *Task) {
+	c := &t.Card
+	c.Vocabulary, c.WideVocabulary = len(t.Vocabulary), t.WideVocabulary
+	known := 0
 	for _, id := range t.Test.IDs {
 		if int(id) < t.WideVocabulary {
 			known++
 		}
 	}
-	if all > 0 {
-		c.Coverage = float64(known) / float64(all)
+	if b.tested > 0 {
+		c.Coverage = float64(known) / float64(b.tested)
 	}
 }
 
 // sample cuts a text for the card: one line, at most sampleLength characters.
 func sample(s string) string {
+	if most := 64 * sampleLength; len(s) > most { // enough but for a text that is little but white space
+		s = strings.ToValidUTF8(s[:most], "")
+	}
 	s = strings.Join(strings.Fields(s), " ")
 	if utf8.RuneCountInString(s) <= sampleLength {
 		return s
@@ -67,13 +71,17 @@ func newLengths(n []int) *data.Lengths {
 }
 
 // warn fills in the warnings of a text task.
-func warn(c *data.Card) {
+func (b *Builder) warn(c *data.Card) {
+	say := func(format string, a ...any) { c.Warnings = append(c.Warnings, fmt.Sprintf(format, a...)) }
 	if c.Empty > 0 {
-		c.Warnings = append(c.Warnings, fmt.Sprintf("%d examples without a text were left out", c.Empty))
+		say("%d examples without a text were left out", c.Empty)
+	}
+	if b.relabels > 0 {
+		say("%d labels were read in another form, %q as %q: whole numbers have no point, letters are composed", b.relabels, b.relabel,
+			labelOf(b.relabel))
 	}
 	c.Warn("a text")
 	if c.WideVocabulary == 0 {
-		c.Warnings = append(c.Warnings,
-			fmt.Sprintf("no token occurs %d times in the training split: the wide tower sees nothing", c.Options.MinCount))
+		say("no token occurs %d times in the training split: the wide tower sees nothing", c.Options.MinCount)
 	}
 }

@@ -44,6 +44,8 @@ func isAlone(r rune) bool {
 	return r >= 0x3040 && unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana)
 }
 
+// lower is a letter's lower case, the same for all the forms of one word: the
+// Turkish İ and ı are i as I is, since no text says whose I it has.
 func lower(r rune) rune {
 	if r < utf8.RuneSelf {
 		if 'A' <= r && r <= 'Z' {
@@ -51,7 +53,26 @@ func lower(r rune) rune {
 		}
 		return r
 	}
+	if r == 'ı' {
+		return 'i'
+	}
 	return unicode.ToLower(r)
+}
+
+// appendLower appends a character in lower case. The dot above that some programs
+// leave of İ belongs to an i already.
+func appendLower(b []byte, r rune) []byte {
+	if r == '\u0307' && len(b) > 0 && b[len(b)-1] == 'i' {
+		return b
+	}
+	return utf8.AppendRune(b, lower(r))
+}
+
+// finalSigma gives a word in lower case the sigma that ends Greek words.
+func finalSigma(b []byte) {
+	if n := len(b) - 2; n > 0 && string(b[n:]) == "σ" {
+		copy(b[n:], "ς")
+	}
 }
 
 func isLetterASCII(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }

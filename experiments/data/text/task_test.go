@@ -3,6 +3,7 @@ package text
 import (
 	"bytes"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -109,7 +110,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{"no header", `no metadata "task"`, func(m map[string]string, _ *[]byte, _ arrays) { delete(m, "task") }},
 		{"header no JSON", "metadata", func(m map[string]string, _ *[]byte, _ arrays) { m["task"] = "{" }},
 		{"another tokeniser", "import the task again", func(m map[string]string, _ *[]byte, _ arrays) {
-			m["task"] = strings.Replace(m["task"], `"version":1`, `"version":99`, 1)
+			m["task"] = strings.Replace(m["task"], fmt.Sprintf(`"version":%d`, TokeniserVersion), `"version":99`, 1)
 		}},
 		{"labels out of order", "sorted and distinct", func(m map[string]string, _ *[]byte, _ arrays) {
 			m["task"] = strings.Replace(m["task"], `["a","b","c"]`, `["b","a","c"]`, 1)

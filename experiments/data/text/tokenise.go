@@ -12,7 +12,7 @@ import (
 // TokeniserVersion is the version of the rules in this file. It is stored with
 // every task, so that a model is never fed tokens made by other rules than it
 // was trained on: change it with every change of a rule.
-const TokeniserVersion = 1
+const TokeniserVersion = 2
 
 // Placeholder tokens. No text gives them literally.
 const (
@@ -32,7 +32,8 @@ const (
 // Tokeniser turns a text into tokens. The zero value is the default.
 //
 // The text is brought to Unicode normalisation form C, HTML entities are
-// decoded, mark-up tags are dropped, and letters are lower-cased. Then:
+// decoded, mark-up tags are dropped, and letters are lower-cased, so that a word
+// is one token in capitals too (Turkish İ and ı are i; a Greek word ends with ς). Then:
 //
 //   - a word is a run of letters, marks, digits and underscores; hyphens part
 //     words and are dropped; Han, Hiragana and Katakana characters are words;
@@ -77,19 +78,59 @@ type scanner struct {
 	from, end, trimmed int
 }
 
+// A long text is scanned in blocks, so that it is not copied as a whole: of
+// blockSize bytes or more, ending before white space, or of mostBlock.
+const (
+	blockSize = 64 << 10
+	mostBlock = 1 << 20
+	aroundCut = 1 << 10 // bytes before the end of a block that hold no markup or entity
+)
+
 func (s *scanner) scan(t Tokeniser, text string, emit func(token []byte)) {
-	if strings.IndexByte(text, '&') >= 0 {
-		text = html.UnescapeString(text)
-	}
-	s.text, s.fold, s.left, s.emit = norm.NFC.String(text), !t.KeepCase, t.MaxTokens, emit
-	s.from, s.end, s.trimmed = 0, 0, 0
+	s.fold, s.left, s.emit = !t.KeepCase, t.MaxTokens, emit
 	if s.left <= 0 {
 		s.left = int(^uint(0) >> 1)
 	}
+	for text != "" && s.left > 0 {
+		n := blockOf(text)
+		s.block(text[:n])
+		text = text[n:]
+	}
+	s.emit, s.text = nil, ""
+}
+
+// blockOf is the length of a text's first block.
+func blockOf(text string) int {
+	if len(text) <= mostBlock {
+		return len(text)
+	}
+	for i := blockSize; i < mostBlock; i++ {
+		if c := text[i]; (c == '\n' || c == ' ' && text[i+1] != '\'') && !strings.ContainsAny(text[i-aroundCut:i], "<&") {
+			return i
+		}
+	}
+	return whole(text[:mostBlock])
+}
+
+// whole is the length of a text without a last character that is cut off.
+func whole(text string) int {
+	for n := 1; n < utf8.UTFMax; n++ {
+		if tail := text[len(text)-n:]; utf8.RuneStart(tail[0]) && !utf8.FullRuneInString(tail) {
+			return len(text) - n
+		}
+	}
+	return len(text)
+}
+
+func (s *scanner) block(text string) {
+	if strings.IndexByte(text, '&') >= 0 {
+		text = html.UnescapeString(text)
+	}
+	s.text = norm.NFC.String(text)
+	s.from, s.end, s.trimmed = 0, 0, 0
 	for i := 0; i < len(s.text) && s.left > 0; {
 		i = s.next(i)
 	}
-	s.emit = nil
 }
 
 // send hands over a token, unless the text has had its number of them.
@@ -157,6 +198,14 @@ func (s *scanner) at(i int) (rune, int) {
 	return utf8.DecodeRuneInString(s.text[i:])
 }
 
+// append appends a character as the tokens have it.
+func (s *scanner) append(b []byte, r rune) []byte {
+	if s.fold {
+		return appendLower(b, r)
+	}
+	return utf8.AppendRune(b, r)
+}
+
 // wordBefore reports whether a word character stands right before byte i.
 func (s *scanner) wordBefore(i int) bool {
 	if i == 0 {
@@ -193,6 +242,9 @@ func (s *scanner) word(i int) int {
 				number = false
 			}
 			if s.fold {
+				if r == '\u0307' && last == 'i' {
+					break
+				}
 				r = lower(r)
 			}
 			if r == last && (r < '0' || r > '9') {
@@ -220,10 +272,7 @@ func (s *scanner) word(i int) int {
 			if end := abbreviation(s.text[start:]); end > 0 {
 				s.buf = s.buf[:0]
 				for _, r := range s.text[start : start+end] {
-					if s.fold {
-						r = lower(r)
-					}
-					s.buf = utf8.AppendRune(s.buf, r)
+					s.buf = s.append(s.buf, r)
 				}
 				s.send(s.buf)
 				return start + end
@@ -240,6 +289,9 @@ func (s *scanner) word(i int) int {
 // finishWord sends the word in the buffer, which ends before byte end.
 func (s *scanner) finishWord(end int, number bool, digits, apostrophe int) int {
 	b := s.buf
+	if s.fold {
+		finalSigma(b)
+	}
 	switch {
 	case len(b) > maxWord:
 		s.send([]byte(LongToken))
@@ -318,15 +370,15 @@ func (s *scanner) mention(i int) int {
 		if !isWord(r) || w == 0 {
 			break
 		}
-		if s.fold {
-			r = lower(r)
-		}
-		s.buf = utf8.AppendRune(s.buf, r)
+		s.buf = s.append(s.buf, r)
 		end += w
 	}
 	if len(s.buf) > maxWord {
 		s.send([]byte(LongToken))
 		return end
+	}
+	if s.fold {
+		finalSigma(s.buf)
 	}
 	s.send(s.buf)
 	if s.text[i] == '#' {

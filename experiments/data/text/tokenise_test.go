@@ -87,6 +87,8 @@ func TestTokens(t *testing.T) {
 		{"cafe\u0301 CAFÉ", "café café"},
 		{"Straße ÑANDÚ", "straße ñandú"},
 		{"я люблю", "я люблю"},
+		{"IŞIK ışık İSTANBUL istanbul i\u0307stanbul #İZMİR", "işik işik istanbul istanbul istanbul #izmir izmir"},
+		{"ΟΔΟΣ οδος ΣΑΣ σας Σ #ΟΔΟΣ", "οδος οδος σας σας σ #οδος οδος"},
 		{"我爱 Go语言", "我 爱 go 语 言"},
 		{"コーヒー", "コ ー ヒ ー"},
 		{"हिन्दी", "हिन्दी"},

@@ -33,7 +33,10 @@ func card(name string, c data.Card, width int) string {
 	}
 	b.WriteString("\n")
 	if len(c.Classes) > 0 {
-		split := "by seed " + fmt.Sprint(c.Options.Seed)
+		split := "by seed " + fmt.Sprint(c.Options.Seed) + ", each class its share"
+		if c.Options.Random {
+			split = "by seed " + fmt.Sprint(c.Options.Seed) + ", whatever the class"
+		}
 		if c.GivenSplit {
 			split = "the source's own"
 		}

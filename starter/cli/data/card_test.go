@@ -27,7 +27,7 @@ func TestCardFitsTheTerminal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &loaded{examples: examples, reports: []labelled.Report{{
+	f := &loaded{first: examples, reports: []labelled.Report{{
 		Name: "x.csv", Format: labelled.CSV, Delimiter: ";", Rows: 200, Encoding: labelled.Encoding{Name: "windows-1252", How: "statistics",
 			Confidence: .73},
 		Columns: []labelled.Column{{Name: strings.Repeat("n", 90), Type: "text", Example: strings.Repeat("東", 60), Use: "label"},

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path"
 	"slices"
@@ -34,8 +33,11 @@ type importer struct {
 	coarse   bool            // the coarse label of CIFAR-100, which must be it
 	read     labelled.Options
 	images   image.FileOptions
+	task     data.Options
 	progress *terminal.Progress
-	total    int64 // bytes of the files, for the progress
+	closers  []io.Closer // of what is open till the end
+	others   []string    // what was left out, since it is no regular file
+	total    int64       // bytes of the files, for the progress
 	done     int64
 	shown    time.Time
 	sums     []string // of what was read, by name
@@ -44,13 +46,15 @@ type importer struct {
 // loaded is what the sources of an import hold: texts, images, or one file of
 // another kind.
 type loaded struct {
-	examples []text.Example
-	set      *image.Set
-	file     []byte
-	kind     data.Definition
+	texts *text.Builder
+	first []text.Example // of the texts
+	set   *image.Set
+	file  []byte
+	kind  data.Definition
 	// reports say what each source of texts is, lines the same for images.
 	reports []labelled.Report
 	lines   []string
+	others  []string // what was left out
 	digest  string
 	coarse  bool // images of CIFAR-100 have their coarse labels
 }
@@ -144,7 +148,8 @@ func (f *loaded) build(o importOptions) (data.Task, error) {
 	case f.set != nil:
 		return image.Build(f.set, o.task)
 	}
-	return text.Build(f.examples, o.task)
+	f.texts.SourceDigest(f.digest)
+	return f.texts.Task()
 }
 
 // digest is the file's SHA-256, or, of several, that of their names and digests.
@@ -159,6 +164,7 @@ func (im *importer) digest() string {
 // digestOf returns the digest that load would, without parsing what is read.
 func (im *importer) digestOf(sources []source) (string, error) {
 	alone := &importer{ctx: im.ctx, read: im.read, progress: im.progress}
+	defer alone.close()
 	all := func(r io.Reader) error {
 		_, err := io.Copy(io.Discard, r)
 		return err
@@ -170,7 +176,7 @@ func (im *importer) digestOf(sources []source) (string, error) {
 		case idxLabels:
 			continue // after their images
 		case aFolder:
-			_, err = alone.folder(s)
+			_, err = alone.entries(s)
 		case idxImages:
 			if pair := pairOf(sources, i); pair != nil {
 				err = alone.open(*pair, all)
@@ -199,16 +205,17 @@ func (im *importer) sum(name string, sum []byte) {
 	im.sums = append(im.sums, hex.EncodeToString(sum)+" "+name)
 }
 
+// close gives back what was open.
+func (im *importer) close() {
+	for _, c := range im.closers {
+		_ = c.Close() // read only
+	}
+	im.closers = nil
+}
+
 // open calls f with the contents of a file, and takes its digest.
 func (im *importer) open(s source, f func(r io.Reader) error) error {
-	if s.data != nil {
-		if s.path != "" {
-			sum := sha256.Sum256(s.data)
-			im.sum(s.name, sum[:])
-		}
-		return f(bytes.NewReader(s.data))
-	}
-	file, err := os.Open(s.path)
+	file, err := s.reader()
 	if err != nil {
 		return err
 	}
@@ -221,9 +228,39 @@ func (im *importer) open(s source, f func(r io.Reader) error) error {
 	if _, err := io.Copy(io.Discard, r); err != nil {
 		return err
 	}
-	im.sum(s.name, h.Sum(nil))
+	if s.path != "" {
+		im.sum(s.name, h.Sum(nil))
+	}
 	return nil
 }
+
+// entry is a source that is read several times; what it opens shows the progress.
+func (im *importer) entry(s source) archive.Entry {
+	return archive.Entry{Name: s.name, Open: func() (io.ReadCloser, error) {
+		f, err := s.reader()
+		if err != nil {
+			return nil, err
+		}
+		if any, ok := f.(anywhere); ok {
+			return &progressFile{any, progressReader{f, im, s.name}}, nil
+		}
+		return &progressReader{f, im, s.name}, nil
+	}}
+}
+
+// anywhere is a file that can be read from any place.
+type anywhere interface {
+	io.ReadCloser
+	io.ReaderAt
+	io.Seeker
+}
+
+type progressFile struct {
+	anywhere
+	p progressReader
+}
+
+func (f *progressFile) Read(b []byte) (int, error) { return f.p.Read(b) }
 
 // shownEvery is how often the progress changes.
 const shownEvery = 100 * time.Millisecond
@@ -238,7 +275,7 @@ func (im *importer) show(state func() string) {
 
 // progressReader shows how much of the files has been read.
 type progressReader struct {
-	r    io.Reader
+	io.ReadCloser
 	im   *importer
 	name string
 }
@@ -247,7 +284,7 @@ func (p *progressReader) Read(b []byte) (int, error) {
 	if p.im.ctx.Err() != nil {
 		return 0, terminal.ErrInterrupted
 	}
-	n, err := p.r.Read(b)
+	n, err := p.ReadCloser.Read(b)
 	p.im.done += int64(n)
 	p.im.show(func() string {
 		return fmt.Sprintf("reading %s: %s of %s", p.name, humanize.Bytes(uint64(p.im.done)), humanize.Bytes(uint64(p.im.total)))
@@ -260,20 +297,37 @@ func (im *importer) table(s source, out *loaded) error {
 	if im.kind == data.Image {
 		return client.Usage(fmt.Errorf("%s is a table: images are read from IDX and CIFAR files, folders and archives", s.name))
 	}
-	return im.open(s, func(r io.Reader) error {
-		return im.texts(s, out, func(o labelled.Options) ([]text.Example, error) { return labelled.Read(r, s.name, o) })
-	})
+	e := im.entry(s)
+	if err := im.open(s, func(io.Reader) error { return nil }); err != nil { // its digest
+		return err
+	}
+	return im.texts(s, out, func(o labelled.Options, each func(text.Example) error) error { return labelled.Stream(e, o, each) })
 }
 
-func (im *importer) texts(s source, out *loaded, read func(o labelled.Options) ([]text.Example, error)) error {
+func (im *importer) texts(s source, out *loaded, read func(o labelled.Options, each func(text.Example) error) error) error {
 	o := im.read
 	o.Split = or(s.split, o.Split)
 	out.reports = append(out.reports, labelled.Report{})
 	o.Report = &out.reports[len(out.reports)-1]
-	examples, err := read(o)
-	out.examples = append(out.examples, examples...)
-	return err
+	if out.texts == nil {
+		var err error
+		if out.texts, err = text.NewBuilder(im.task); err != nil {
+			return err
+		}
+	}
+	return read(o, func(e text.Example) error {
+		if len(out.first) < shownRows {
+			out.first = append(out.first, text.Example{Text: glimpse(e.Text), Label: glimpse(e.Label), Split: e.Split})
+		}
+		if im.ctx.Err() != nil {
+			return terminal.ErrInterrupted
+		}
+		return out.texts.Add(e)
+	})
 }
+
+// glimpse is the beginning of a text, without a hold on the rest.
+func glimpse(s string) string { return strings.ToValidUTF8(strings.Clone(s[:min(len(s), 1<<10)]), "") }
 
 func or(s, otherwise string) string {
 	if s == "" {
@@ -282,50 +336,9 @@ func or(s, otherwise string) string {
 	return s
 }
 
-// countedTree shows how many files of a folder have been read.
-type countedTree struct {
-	fs.FS
-	im   *importer
-	name string
-	n    int
-}
-
-func (c *countedTree) Open(name string) (fs.File, error) {
-	if c.im.ctx.Err() != nil {
-		return nil, terminal.ErrInterrupted
-	}
-	c.n++
-	c.im.show(func() string { return fmt.Sprintf("reading %s: %s files", c.name, humanize.Comma(int64(c.n))) })
-	return c.FS.Open(name)
-}
-
-// folder reads the files of a folder.
-func (im *importer) folder(s source) ([]archive.File, error) {
-	files, err := archive.ReadFolder(&countedTree{FS: os.DirFS(s.path), im: im, name: s.name}, s.name, im.read.MaxBytes, archive.IsData)
-	if err != nil {
-		return nil, err
-	}
-	h := sha256.New()
-	for _, f := range files {
-		sum := sha256.Sum256(f.Data)
-		_, _ = fmt.Fprintf(h, "%x %s\n", sum, f.Name)
-	}
-	im.sum(s.name, h.Sum(nil))
-	return files, nil
-}
-
 // files reads a folder or an archive: of images, of texts, of tables.
 func (im *importer) files(s source, out *loaded) (*image.Set, error) {
-	var files []archive.File
-	var err error
-	if s.form == aFolder {
-		files, err = im.folder(s)
-	} else {
-		err = im.open(s, func(r io.Reader) (err error) {
-			files, err = archive.Read(r, s.name, im.read.MaxBytes, archive.IsData)
-			return err
-		})
-	}
+	files, err := im.entries(s)
 	if err != nil {
 		return nil, err
 	}
@@ -347,15 +360,23 @@ func (im *importer) files(s source, out *loaded) (*image.Set, error) {
 	var set *image.Set
 	variant := im.variant(image.CIFAROf(names))
 	switch {
-	case variant != "" && im.kind != data.Text:
-		set, err = image.ReadCIFARFiles(files, s.name, variant)
-	case im.kind == data.Image || im.kind == "" && pictures*2 > len(files):
-		set, err = image.ReadFiles(files, s.name, im.images)
+	case variant != "" && im.kind != data.Text, im.kind == data.Image || im.kind == "" && pictures*2 > len(files):
+		var held []archive.File
+		if held, err = archive.Load(files, s.name, im.read.MaxBytes); err != nil {
+			return nil, err
+		}
+		if variant != "" && im.kind != data.Text {
+			set, err = image.ReadCIFARFiles(held, s.name, variant)
+		} else {
+			set, err = image.ReadFiles(held, s.name, im.images)
+		}
 	case tables > 0 && tables == len(files) && im.read.Format != labelled.Folder:
 		return nil, im.tables(s, files, out)
 	default:
 		im.progress.Update("decoding " + s.name)
-		return nil, im.texts(s, out, func(o labelled.Options) ([]text.Example, error) { return labelled.ReadFiles(files, s.name, o) })
+		return nil, im.texts(s, out, func(o labelled.Options, each func(text.Example) error) error {
+			return labelled.StreamFiles(files, s.name, o, each)
+		})
 	}
 	if err != nil {
 		return nil, err
@@ -375,13 +396,10 @@ func (im *importer) files(s source, out *loaded) (*image.Set, error) {
 }
 
 // tables reads an archive or folder that holds nothing but tables.
-func (im *importer) tables(s source, files []archive.File, out *loaded) error {
+func (im *importer) tables(s source, files []archive.Entry, out *loaded) error {
 	inner := make([]source, len(files))
 	for i, f := range files {
-		if f.Err != nil {
-			return fmt.Errorf("%s: %s: %w", s.name, f.Name, f.Err)
-		}
-		inner[i] = source{name: s.name + "/" + f.Name, split: s.split, form: aTable, data: f.Data}
+		inner[i] = source{name: s.name + "/" + f.Name, split: s.split, form: aTable, open: f.Open}
 	}
 	if err := nameSplits(inner); err != nil {
 		return err

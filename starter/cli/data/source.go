@@ -2,8 +2,10 @@ package data
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -12,6 +14,7 @@ import (
 	"tnaml/experiments/data"
 	"tnaml/experiments/data/archive"
 	"tnaml/experiments/data/labelled"
+	"tnaml/starter/cli/terminal"
 	"tnaml/starter/client"
 )
 
@@ -32,25 +35,40 @@ type source struct {
 	path, name string
 	split      string
 	form       form
-	data       []byte // of a table within an archive, which has no path, or of a pipe; else the file is read
+	// open reads it, as often as need be: nil for a file or folder at path, else of a
+	// file within an archive, which has no path, or what a pipe gave.
+	open func() (io.ReadCloser, error)
+}
+
+// onDisk is what is read from any place, closed without an effect.
+type onDisk struct{ *io.SectionReader }
+
+func (onDisk) Close() error { return nil }
+
+// reader opens the source.
+func (s source) reader() (io.ReadCloser, error) {
+	if s.open != nil {
+		return s.open()
+	}
+	return os.Open(s.path)
 }
 
 // sourcesOf finds what the arguments of an import are: paths, each also as
 // train=PATH, validation=PATH or test=PATH.
-func sourcesOf(args []string) ([]source, error) {
+func (im *importer) sourcesOf(args []string) ([]source, error) {
 	var out []source
 	for _, arg := range args {
 		var s source
 		s.split, s.path = splitArg(arg)
 		s.name = filepath.Base(s.path)
-		if err := s.look(); err != nil {
+		if err := im.look(&s); err != nil {
 			return nil, err
 		}
 		if s.form != aFolder {
 			out = append(out, s)
 			continue
 		}
-		inner, err := s.expand()
+		inner, err := im.expand(&s)
 		if err != nil {
 			return nil, err
 		}
@@ -70,7 +88,7 @@ func splitArg(arg string) (split, path string) {
 }
 
 // look tells the form by the first bytes, decompressed.
-func (s *source) look() error {
+func (im *importer) look(s *source) error {
 	info, err := os.Stat(s.path)
 	if err != nil {
 		return err
@@ -79,22 +97,22 @@ func (s *source) look() error {
 		s.form = aFolder
 		return nil
 	}
-	f, err := os.Open(s.path)
+	if !info.Mode().IsRegular() { // a pipe can be read but once
+		f, err := terminal.Open(im.ctx, s.path)
+		if err == nil {
+			s.open, err = im.spool(f)
+			err = errors.Join(err, f.Close())
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+	}
+	f, err := s.reader()
 	if err != nil {
 		return err
 	}
 	defer f.Close() // read only
-	var r io.Reader = f
-	if !info.Mode().IsRegular() { // a pipe can be read but once
-		if s.data, err = io.ReadAll(io.LimitReader(f, archive.DefaultMaxBytes+1)); err != nil {
-			return fmt.Errorf("%s: %w", s.name, err)
-		}
-		if len(s.data) > archive.DefaultMaxBytes {
-			return fmt.Errorf("%s: more than %d bytes; split the data", s.name, archive.DefaultMaxBytes)
-		}
-		r = bytes.NewReader(s.data)
-	}
-	in, err := archive.Inflate(r)
+	in, err := archive.Inflate(f)
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.name, err)
 	}
@@ -132,8 +150,13 @@ func unpackedName(name string) string {
 
 // expand returns the sources in a folder that has no folders in it, such as the
 // four files of MNIST or a training and a test table: else the folder itself.
-func (s *source) expand() ([]source, error) {
-	entries, err := os.ReadDir(s.path)
+func (im *importer) expand(s *source) ([]source, error) {
+	root, err := os.OpenRoot(s.path)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close() // read only
+	entries, err := fs.ReadDir(root.FS(), ".")
 	if err != nil {
 		return nil, err
 	}
@@ -146,8 +169,15 @@ func (s *source) expand() ([]source, error) {
 		if strings.HasPrefix(e.Name(), ".") || !archive.IsData(e.Name()) {
 			continue
 		}
+		if info, err := root.Stat(e.Name()); err != nil || !info.Mode().IsRegular() {
+			if err == nil && info.IsDir() { // a link to one
+				return []source{*s}, nil
+			}
+			im.leftOut(s.name, []string{e.Name()})
+			continue
+		}
 		inner := source{path: filepath.Join(s.path, e.Name()), name: e.Name(), split: s.split}
-		if err := inner.look(); err != nil {
+		if err := im.look(&inner); err != nil {
 			return nil, err
 		}
 		if _, err := labelled.FormatOf(e.Name()); err != nil && inner.form == aTable {

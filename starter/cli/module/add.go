@@ -194,7 +194,7 @@ func vectorsName(file string) string {
 // readVectors reads a file of vectors. Where its tokens are pieces of words,
 // words are made of them.
 func readVectors(ctx context.Context, file, name string, top int, p *terminal.Progress) (*embedding.Module, error) {
-	f, err := os.Open(file)
+	f, err := terminal.Open(ctx, file)
 	if err != nil {
 		return nil, err
 	}

@@ -129,7 +129,7 @@ func (b *moduleBuilder) build(ctx context.Context, r catalog.ModuleRecipe, what 
 		return m, nil
 	case r.Train != nil:
 		if b.file != file {
-			documents, err := readDocuments(file, func(n int) error {
+			documents, err := readDocuments(b.Input(ctx, file), "", func(n int) error {
 				b.progress.Update(fmt.Sprintf("%s: reading, %s documents", what, humanize.Comma(int64(n))))
 				return ctx.Err()
 			})

@@ -1,19 +1,20 @@
 package module
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
 	"tnaml/activities/store"
+	"tnaml/experiments/data/archive"
+	"tnaml/experiments/data/labelled"
 	"tnaml/experiments/data/text"
 	"tnaml/nn/embedding"
 	"tnaml/starter/cli/names"
@@ -23,7 +24,7 @@ import (
 
 func (a app) trainCommand() *cobra.Command {
 	o := embedding.TrainOptions{Seed: 1}
-	var corpus, method, subword string
+	var corpus, method, subword, encoding string
 	var buckets int
 	var overwrite bool
 	cmd := &cobra.Command{
@@ -53,8 +54,11 @@ func (a app) trainCommand() *cobra.Command {
 			if err := o.Validate(); err != nil {
 				return client.Usage(err)
 			}
-			if _, err := os.Stat(corpus); err != nil {
+			if _, err := os.Stat(corpus); corpus != "-" && err != nil {
 				return err
+			}
+			if err := (labelled.Options{Encoding: encoding}).Validate(); err != nil {
+				return client.Usage(err)
 			}
 			if o.Source == "" {
 				o.Source = filepath.Base(corpus)
@@ -65,7 +69,7 @@ func (a app) trainCommand() *cobra.Command {
 				}
 				p := a.NewProgress()
 				defer p.Clear()
-				documents, err := readDocuments(corpus, func(n int) error {
+				documents, err := readDocuments(a.Input(cmd.Context(), corpus), encoding, func(n int) error {
 					p.Update(fmt.Sprintf("reading %s: %s documents", corpus, humanize.Comma(int64(n))))
 					return cmd.Context().Err()
 				})
@@ -86,6 +90,7 @@ func (a app) trainCommand() *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.StringVar(&corpus, "corpus", "", "the text, instead of FILE")
+	f.StringVar(&encoding, "encoding", "", "the text's character encoding, such as windows-1252 (default: found out)")
 	f.StringVar(&o.Name, "name", "", "the module's name")
 	f.StringVar(&o.Language, "language", "", "language tag, e.g. en")
 	f.StringVar(&o.Source, "source", "", "where the text comes from (default: the file's name)")
@@ -129,53 +134,21 @@ func subwordFlag(lengths string, buckets int) (*embedding.Subword, error) {
 	return s, nil
 }
 
-// readDocuments reads and tokenises a text of one document a line, in UTF-8: of
-// another encoding it would make words that are none. An error of progress, which
-// is told how many there are every 1000 lines, ends it.
-func readDocuments(file string, progress func(n int) error) ([][]string, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close() // read only
-	r, err := embedding.Decompress(f)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
-	}
-	defer r.Close() // read only
+// readDocuments reads and tokenises a text of one document a line. An error of
+// progress, which is told how many there are every 1000 lines, ends it.
+func readDocuments(e archive.Entry, encoding string, progress func(n int) error) ([][]string, error) {
 	tokeniser := text.Tokeniser{Version: text.TokeniserVersion}
 	var out [][]string
-	lines := bufio.NewScanner(r)
-	lines.Buffer(nil, terminal.MaxText)
-	line, bad, first := 0, 0, 0
-	for lines.Scan() {
-		line++
-		text := lines.Text()
-		if line == 1 {
-			text = strings.TrimPrefix(text, "\ufeff")
-		}
-		if !utf8.ValidString(text) || strings.IndexByte(text, 0) >= 0 {
-			if bad++; bad == 1 {
-				first = line
+	n := 0
+	err := labelled.Lines(e, labelled.Options{Encoding: encoding, Certainty: labelled.Certain, MaxBytes: math.MaxInt64},
+		func(line string) error {
+			if tokens := tokeniser.Tokens(line); len(tokens) > 0 {
+				out = append(out, tokens)
 			}
-		} else if tokens := tokeniser.Tokens(text); len(tokens) > 0 {
-			out = append(out, tokens)
-		}
-		if line%1000 == 0 {
-			if err := progress(len(out)); err != nil {
-				return nil, err
+			if n++; n%1000 == 0 {
+				return progress(len(out))
 			}
-		}
-	}
-	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
-		return nil, fmt.Errorf("%s: line %d: more than %s: a text of one document a line is expected", file, line+1,
-			humanize.IBytes(terminal.MaxText))
-	} else if err != nil {
-		return nil, fmt.Errorf("%s: line %d: %w", file, line+1, err)
-	}
-	if bad > 0 {
-		return nil, fmt.Errorf("%s: %d of %d lines are not valid UTF-8, the first of them line %d: convert the file, as `iconv -f latin1 "+
-			"-t utf-8` does", file, bad, line, first)
-	}
-	return out, nil
+			return nil
+		})
+	return out, terminal.EncodingHint(err)
 }

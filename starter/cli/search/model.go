@@ -61,13 +61,15 @@ func (a app) modelExportCommand() *cobra.Command {
 
 func (a app) predictCommand() *cobra.Command {
 	var p client.Pick
-	var model string
+	var model, encoding string
 	cmd := &cobra.Command{
 		Use:   "predict [SEARCH] [FILE…]",
 		Short: "Classify texts, one a line, or image files with a search's best model",
 		Long: "Classify texts, one a line, from a file or standard input, or image files (PNG, JPEG, GIF), with a search's best model or an\n" +
 			"exported one.\n\n" +
-			"Each line of the output holds the label, its probability and the text or the file's name, parted by tabs.",
+			"Each line of the output holds the label, its probability and the text or the file's name, parted by tabs; a tab, line break or\n" +
+			"backslash within them is written \\t, \\n, \\r or \\\\. Each line that is read has one, the empty ones too. Files may be compressed\n" +
+			"(.gz, .zst), and their character encoding is found out.",
 		Example: "  echo 'free prize, call now' | starter predict spam-naml-s1-1\n  starter predict --model spam.safetensors messages.txt " +
 			"--json\n" +
 			"  starter predict flowers-naml-s1-1 garden/*.jpg",
@@ -88,15 +90,16 @@ func (a app) predictCommand() *cobra.Command {
 			}
 			switch len(files) {
 			case 0:
-				return a.predict(b, "-")
+				return a.predict(cmd.Context(), b, "-", encoding)
 			case 1:
-				return a.predict(b, files[0])
+				return a.predict(cmd.Context(), b, files[0], encoding)
 			}
 			return client.Usage(fmt.Errorf("a model of texts takes one file, a text a line; there are %d", len(files)))
 		},
 	}
 	pickFlags(cmd, &p)
 	cmd.Flags().StringVar(&model, "model", "", "exported model to use; needs no server")
+	cmd.Flags().StringVar(&encoding, "encoding", "", "the texts' character encoding, such as windows-1252 (default: found out)")
 	return a.JSONFlag(cmd)
 }
 

@@ -2,14 +2,17 @@ package search
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"slices"
 	"strings"
 
 	"tnaml/activities/library"
+	"tnaml/experiments/data/labelled"
 	"tnaml/starter/cli/terminal"
 	"tnaml/starter/client"
 )
@@ -21,38 +24,23 @@ const (
 	maxUnread = 10
 )
 
-// predict classifies the lines of a file.
-func (a app) predict(b *library.Bundle, file string) error {
-	in := a.Stdin
-	if file != "-" {
-		f, err := os.Open(file)
-		if err != nil {
-			return err
-		}
-		defer f.Close() // read only
-		in = f
-	}
+// predict classifies the lines of a file, each with a result, the empty ones too.
+func (a app) predict(ctx context.Context, b *library.Bundle, file, encoding string) error {
 	var texts []string
 	flush := func() error {
 		err := a.printPredictions(b, b.Predict(texts), "text", texts)
 		texts = texts[:0]
 		return err
 	}
-	lines := bufio.NewScanner(in)
-	lines.Buffer(nil, terminal.MaxText)
-	for lines.Scan() {
-		text := strings.TrimSpace(lines.Text())
-		if text == "" {
-			continue
-		}
+	o := labelled.Options{Encoding: encoding, Certainty: labelled.Certain, MaxBytes: math.MaxInt64}
+	err := labelled.Lines(a.Input(ctx, file), o, func(text string) error {
 		if texts = append(texts, text); len(texts) == predictBatch {
-			if err := flush(); err != nil {
-				return err
-			}
+			return flush()
 		}
-	}
-	if err := lines.Err(); err != nil {
-		return fmt.Errorf("reading the texts: %w", err)
+		return nil
+	})
+	if err != nil {
+		return terminal.EncodingHint(fmt.Errorf("reading the texts: %w", err))
 	}
 	return flush()
 }
@@ -101,7 +89,7 @@ func (a app) printPredictions(b *library.Bundle, predictions []library.Predictio
 	encoder.SetEscapeHTML(false)
 	for i, p := range predictions {
 		if !a.JSON {
-			if _, err := fmt.Fprintf(out, "%s\t%.4f\t%s\n", p.Label, slices.Max(p.Probabilities), of[i]); err != nil {
+			if _, err := fmt.Fprintf(out, "%s\t%.4f\t%s\n", field(p.Label), slices.Max(p.Probabilities), field(of[i])); err != nil {
 				return err
 			}
 			continue
@@ -116,3 +104,9 @@ func (a app) printPredictions(b *library.Bundle, predictions []library.Predictio
 	}
 	return out.Flush()
 }
+
+// field is a text within a line of fields parted by tabs: what would break it is
+// written as \t, \n, \r, a backslash as \\.
+func field(s string) string { return escapes.Replace(s) }
+
+var escapes = strings.NewReplacer(`\`, `\\`, "\t", `\t`, "\n", `\n`, "\r", `\r`)

@@ -139,9 +139,6 @@ func When(t time.Time) string {
 	return t.Local().Format("2006-01-02 15:04")
 }
 
-// MaxText bounds a line of text that is read.
-const MaxText = 16 << 20
-
 // Span is a duration without zeros at its end: 24h, not 24h0m0s.
 func Span(d time.Duration) string {
 	s := d.String()

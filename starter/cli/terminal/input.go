@@ -1,0 +1,85 @@
+package terminal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"tnaml/experiments/data/archive"
+	"tnaml/experiments/data/labelled"
+)
+
+// Open opens a file that a person names. One that makes the program wait, as a pipe
+// without a writer does, waits no longer than ctx.
+func Open(ctx context.Context, name string) (*os.File, error) {
+	if info, err := os.Stat(name); err != nil || info.Mode().IsRegular() || info.IsDir() {
+		if err != nil {
+			return nil, err
+		}
+		return os.Open(name)
+	}
+	type opened struct {
+		f   *os.File
+		err error
+	}
+	c := make(chan opened, 1)
+	go func() {
+		f, err := os.Open(name)
+		c <- opened{f, err}
+	}()
+	select {
+	case o := <-c:
+		if o.err == nil {
+			context.AfterFunc(ctx, func() { _ = o.f.SetReadDeadline(time.Unix(1, 0)) })
+		}
+		return o.f, o.err
+	case <-ctx.Done():
+		return nil, ErrInterrupted
+	}
+}
+
+// Input is a file of texts that a person names, - for standard input. It can be
+// opened again where it is a regular file.
+func (a *App) Input(ctx context.Context, name string) archive.Entry {
+	if name == "-" {
+		return archive.Entry{Name: "standard input", Open: func() (io.ReadCloser, error) { return once{ctx, io.NopCloser(a.Stdin)}, nil }}
+	}
+	return archive.Entry{Name: name, Open: func() (io.ReadCloser, error) {
+		f, err := Open(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+			return once{ctx, f}, err
+		}
+		return f, nil
+	}}
+}
+
+// once is what can be read only once, until ctx ends.
+type once struct {
+	ctx context.Context
+	io.ReadCloser
+}
+
+func (o once) Read(p []byte) (int, error) {
+	if o.ctx.Err() != nil {
+		return 0, ErrInterrupted
+	}
+	n, err := o.ReadCloser.Read(p)
+	if err != nil && o.ctx.Err() != nil {
+		err = ErrInterrupted
+	}
+	return n, err
+}
+
+// EncodingHint says how an encoding is given, where it is not certain.
+func EncodingHint(err error) error {
+	if errors.Is(err, labelled.ErrEncoding) {
+		return fmt.Errorf("%w\nsay what it is, such as --encoding windows-1252", err)
+	}
+	return err
+}
