@@ -322,7 +322,8 @@ func TestSpecsRefuse(t *testing.T) {
 		}},
 		{pretrainOnly, KindTransfer, `{"experiment":"p"}`, []string{`has no "transfer"`}},
 		{policyOnly, KindTransfer, `{"experiment":"policy","arms":["sgd"]}`, []string{
-			`unknown arm "sgd" (known: random, reinforce, trpo, ppo, urex, naml, transfer, no-task-embedding, single-architecture, ablations, default)`,
+			"unknown arm \"sgd\" (known: random, reinforce, trpo, ppo, urex, naml, transfer, no-task-embedding, " +
+				"single-architecture, ablations, default)",
 		}},
 		{e, KindTransfer, `[]`, []string{"not a JSON object"}},
 		{e, KindTransfer, `null`, []string{"null"}},
