@@ -32,7 +32,9 @@ func TestConfusion(ctx context.Context, s store.Store, config *search.Config, t 
 	return c, nil
 }
 
-func confusionOfTexts(ctx context.Context, s store.Store, config *search.Config, t search.Trial, task []byte) (c metrics.Confusion, err error) {
+func confusionOfTexts(
+	ctx context.Context, s store.Store, config *search.Config, t search.Trial, task []byte,
+) (c metrics.Confusion, err error) {
 	decoded, err := text.Decode(task)
 	if err != nil {
 		return c, err
@@ -49,7 +51,9 @@ func confusionOfTexts(ctx context.Context, s store.Store, config *search.Config,
 	return confusion(decoded.Labels, examples.Labels, model.Predict(&examples)), nil
 }
 
-func confusionOfImages(ctx context.Context, s store.Store, config *search.Config, t search.Trial, task []byte) (c metrics.Confusion, err error) {
+func confusionOfImages(
+	ctx context.Context, s store.Store, config *search.Config, t search.Trial, task []byte,
+) (c metrics.Confusion, err error) {
 	decoded, err := image.Decode(task)
 	if err != nil {
 		return c, err

@@ -3,7 +3,6 @@ package report
 import (
 	"fmt"
 	"math"
-	"strings"
 
 	"tnaml/experiments/metrics"
 	"tnaml/experiments/study"
@@ -199,7 +198,7 @@ func (v *saving) Say() string {
 	if one {
 		targets = "on the one target"
 	}
-	text := fmt.Sprintf("%s takes %s trials to the baseline’s best for one of %s: S = %.1f %s.", over, times(v.Speedup), v.Arm, v.Speedup, targets)
+	text := fmt.Sprintf("To the baseline’s best, %s takes S = %.1f times the trials of %s, %s.", over, v.Speedup, v.Arm, targets)
 	if v.Never+v.OverNever > 0 {
 		text += fmt.Sprintf(" Never reached within the budget, and counted as the budget: by %s on %d of %d, by %s on %d.",
 			v.Arm, v.Never, len(v.Targets), v.Over, v.OverNever)
@@ -208,10 +207,10 @@ func (v *saving) Say() string {
 		text += fmt.Sprintf(" CPU time saved a target, B·T·(1 − 1/S): %s in the median.", duration(v.Seconds))
 	}
 	if v.PretrainTasks > 0 {
-		text += fmt.Sprintf(" Without use for the models of the %d pretraining tasks themselves, pretraining has paid after %s new tasks (M/(1 − 1/S)).",
-			v.PretrainTasks, v.BreakEven)
+		text += fmt.Sprintf(" Without use for the models of the %d pretraining tasks themselves, pretraining has paid after %s new tasks, "+
+			"M/(1 − 1/S).", v.PretrainTasks, v.BreakEven)
 	}
-	return strings.ToUpper(text[:1]) + text[1:]
+	return text
 }
 
 // times writes a factor to two digits.

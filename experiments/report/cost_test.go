@@ -70,7 +70,8 @@ func TestSavingByHand(t *testing.T) {
 			t.Errorf("%s: %s, want %s", task, got[task], want[task])
 		}
 	}
-	if v.Over != "naml" || v.Speedup != 3 || v.Never != 1 || v.OverNever != 1 || !near(v.Seconds, 2400) || v.BreakEven != "3.0" { // 2/(1 − 1/3)
+	if v.Over != "naml" || v.Speedup != 3 || v.Never != 1 || v.OverNever != 1 || !near(v.Seconds, 2400) ||
+		v.BreakEven != "3.0" { // 2/(1 − 1/3)
 		t.Errorf("%+v", v)
 	}
 	if say := v.Say(); !strings.Contains(say, "by transfer on 1 of 3, by naml on 1.") {

@@ -39,7 +39,8 @@ func TestEvaluationOfManyClasses(t *testing.T) {
 		t.Errorf("%d classes, %d pairs", len(v.Classes), len(v.Pairs))
 	}
 	if got := experimentPage(t, s); !strings.Contains(got, "cannot be used any more: no object.") ||
-		!strings.Contains(got, "12 classes with the lowest F1, of 15") || !strings.Contains(got, "started 2026-11-24 07:12 UTC, 83.3 min elapsed") {
+		!strings.Contains(got, "12 classes with the lowest F1, of 15") ||
+		!strings.Contains(got, "started 2026-11-24 07:12 UTC, 83.3 min elapsed") {
 		t.Error("the page lacks the evaluations or the times")
 	}
 }

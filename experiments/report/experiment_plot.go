@@ -153,7 +153,7 @@ func pretrainings(s *study.Study) ([]*pretrainView, error) {
 			if k < len(l.Greedy) {
 				v.Greedy = append(v.Greedy, newGreedyRow(task.Name, l.Greedy[k], sp))
 			}
-			look := &armLook{Name: task.Name, Colour: k % colours, Dash: k / colours % len(dashes)}
+			look := &armLook{Name: task.Name, Colour: k % colours, Dash: learnerDashes[k/colours%len(learnerDashes)]}
 			v.Legend = append(v.Legend, look)
 			if curve := full(metrics.Curve(l.Trials, k, topN)); len(curve) > 0 {
 				for i, sp := range splits {

@@ -63,7 +63,8 @@ func experiment(t testing.TB) *study.Study {
 	failed := study.Ledger{Phase: study.Transfer, Task: spam.name, Arm: "naml", Seed: 9, Search: "small-1/nine", Status: "failed",
 		Reason: "no luck", Budget: 120}
 	s.Ledgers = append(s.Ledgers, failed)
-	s.Evaluations = []study.Evaluation{evaluated("prog_opinion", "small-1/a", 15), {Task: "sms_spam", Search: "small-1/b", Missing: "no object"}}
+	s.Evaluations = []study.Evaluation{evaluated("prog_opinion", "small-1/a", 15),
+		{Task: "sms_spam", Search: "small-1/b", Missing: "no object"}}
 	s.Runs[0].Started, s.Runs[0].Seconds = "2026-11-24 07:12 UTC", 5000
 	s.Sort()
 	return s
@@ -93,8 +94,9 @@ func TestExperimentPage(t *testing.T) {
 		"Trials to the final validation accuracy-top10 of random search", "Test accuracy-top10 at a fixed budget",
 		"transfer against each other arm",
 		"the paper&#39;s figure", "4,815", "Validation accuracy-top10 at the end", "first ten trials",
-		"Cosine similarity of the task embeddings", "0.60", "greedy architecture", "no preference yet", "1 of 12", "Choice of the module over the trials", "ppo", "reinforce",
-		"Single-task search (naml) takes", "Speed-up S of transfer over naml", "new tasks", "small-1/nine failed: no luck", "prog_opinion",
+		"Cosine similarity of the task embeddings", "0.60", "greedy architecture", "no preference yet", "1 of 12",
+		"Choice of the module over the trials", "ppo", "reinforce",
+		"single-task search (naml) takes S = ", "Speed-up S of transfer over naml", "new tasks", "small-1/nine failed: no luck", "prog_opinion",
 		"{&#34;experiment&#34;:&#34;small&#34;}",
 	} {
 		if !strings.Contains(page, want) && !strings.Contains(page, strings.ReplaceAll(want, "&#39;", "'")) {
@@ -207,7 +209,8 @@ func columns(t Table) string {
 // The marks of a table: the best, and what is not to be told from it.
 func TestCells(t *testing.T) {
 	row := study.Row{Task: "t", Budget: 50, Cells: []study.Cell{
-		{Arm: "a", Models: 10, Test: metrics.Estimate{Mean: .9, Error: .02}, ToBaseline: 50, Reached: 1, Compared: 3, First: metrics.Estimate{Mean: .5}},
+		{Arm: "a", Models: 10, Test: metrics.Estimate{Mean: .9, Error: .02}, ToBaseline: 50, Reached: 1, Compared: 3,
+			First: metrics.Estimate{Mean: .5}},
 		{Arm: "b", Models: 10, Test: metrics.Estimate{Mean: .885, Error: .001}, ToBaseline: 12.5, Reached: 3, Compared: 3},
 		{Arm: "c", Models: 10, Test: metrics.Estimate{Mean: .87, Error: .1}},
 		{Arm: "d"},

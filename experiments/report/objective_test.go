@@ -281,7 +281,8 @@ func TestScale(t *testing.T) {
 		{f1.difference(metrics.Estimate{Mean: -.0023}), "−0.23"}, {f1.difference(metrics.Estimate{Mean: .0444, Error: .0123}), "+4.4 ± 1.2"},
 		{loss.difference(metrics.Estimate{Mean: .5}), "+0.5"},
 		// The digits are those that the error leaves: its first, its second where that is a 1.
-		{f1.Estimate(metrics.Estimate{Mean: .4498, Error: .0522}), "45 ± 5"}, {f1.Estimate(metrics.Estimate{Mean: .8698, Error: .0182}), "87.0 ± 1.8"},
+		{f1.Estimate(metrics.Estimate{Mean: .4498, Error: .0522}), "45 ± 5"},
+		{f1.Estimate(metrics.Estimate{Mean: .8698, Error: .0182}), "87.0 ± 1.8"},
 		{f1.Estimate(metrics.Estimate{Mean: .96914, Error: .0002}), "96.91 ± 0.02"}, {f1.Estimate(metrics.Estimate{Mean: .96914}), "96.91"},
 		{f1.Estimate(metrics.Estimate{Mean: .5, Error: .9}), "50 ± 90"},
 	} {

@@ -193,6 +193,7 @@ func splitFigures(sc scale, id, name string, drawings [][]series) ([]figure, err
 // grey.
 func panels(sc scale, id, name string, drawings [][]series, in box) ([]figure, error) {
 	last := len(drawings) - 1
+	note := panelNote(sc, splits[last].name, last > 0, drawings[last])
 	var out []figure
 	for k, l := range drawings[last] {
 		var lines []series
@@ -212,22 +213,26 @@ func panels(sc scale, id, name string, drawings [][]series, in box) ([]figure, e
 			return nil, err
 		}
 		f.Heading, f.Panel, f.Arm = l.name, true, l.arm
-		f.Note = panelNote(sc, splits[last].name, last > 0, l.low != nil)
+		f.Note = note
 		out = append(out, f)
 	}
 	return out, nil
 }
 
 // panelNote says what the lines of panels are.
-func panelNote(sc scale, split string, aside, band bool) string {
+func panelNote(sc scale, split string, aside bool, lines []series) string {
 	text := split + " " + sc.Name() + sc.Unit() + ", over trials"
-	if band {
+	if slices.ContainsFunc(lines, func(l series) bool { return l.low != nil }) {
 		text += ": the mean over seeds, in a band from the lowest to the highest"
 	}
 	if aside {
 		text += "; thin: on the validation split"
 	}
-	return text + "; grey: all the others, dashed: the baseline. All figures have the same axes."
+	text += "; grey: all the others"
+	if slices.ContainsFunc(lines, func(l series) bool { return l.arm.Dash == baselineDash }) {
+		text += ", dashed: the baseline"
+	}
+	return text + ". All figures have the same axes."
 }
 
 // drawLines draws lines within given axes; text writes a value of theirs.

@@ -277,3 +277,33 @@ func TestLabelsAreWhole(t *testing.T) {
 		}
 	}
 }
+
+// Of many lines each has a figure of its own, the others in grey behind it, all with
+// the same axes, which begin where the lines do.
+func TestPanels(t *testing.T) {
+	var searches []Search
+	for i, n := range []string{"random", "naml", "ppo", "trpo", "urex"} {
+		searches = append(searches, made(n, "a", 1, 40, func(k int) float64 { return float64(40+i*10+k) / 100 }))
+	}
+	tv := view1(t, searches[:4]...).Tasks[0]
+	if len(tv.Plots) != 2 || tv.Plots[0].Panel {
+		t.Errorf("%d figures of four searches", len(tv.Plots))
+	}
+	tv = view1(t, searches...).Tasks[0]
+	if len(tv.Plots) != 5 || !strings.Contains(tv.Plots[0].Note, "dashed: the baseline") {
+		t.Fatalf("%d figures: %s", len(tv.Plots), tv.Plots[0].Note)
+	}
+	for i, f := range tv.Plots {
+		svg := string(f.SVG)
+		if n := strings.Count(svg, "var(--others)"); n != 4 || f.Heading != searches[i].Name ||
+			!strings.Contains(svg, fmt.Sprintf("var(--s%d)", i)) {
+			t.Errorf("%s: %d other lines", f.Heading, n)
+		}
+		if !strings.Contains(svg, ">10</text>") || strings.Contains(svg, ">0</text>") {
+			t.Errorf("%s does not begin at trial 10", f.Heading)
+		}
+	}
+	if note := panelNote(tv.Scale, "Test", false, nil); strings.Contains(note, "baseline") || strings.Contains(note, "seeds") {
+		t.Error(note)
+	}
+}

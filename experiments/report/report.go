@@ -80,7 +80,8 @@ var (
 
 var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 	"points": points, "cosine": cosine, "percentage": percentage,
-	"f1": func(c metrics.Class) string { return percentage(2*c.Right, c.Examples+c.Predicted) }, "duration": duration, "count": count, "label": label,
+	"f1":       func(c metrics.Class) string { return percentage(2*c.Right, c.Examples+c.Predicted) },
+	"duration": duration, "count": count, "label": label,
 	"inc": func(i int) int { return i + 1 }, "percent": func(v float64) float64 { return 100 * v },
 	"mul": func(a, b float64) float64 { return a * b }, "share": func(n, of int) float64 { return 100 * float64(n) / float64(max(1, of)) },
 	"facts": func(c data.Card) []data.Fact { return kinds.Of(&c).Facts(&c) },

@@ -107,7 +107,8 @@ func Tables(s *study.Study) []Table {
 		}, "budget", budget, trialCells))
 	}
 	out = append(out, m.table(Table{
-		Title: "Mean validation " + sc.Metric + " of the first ten trials" + sc.Unit() + ", ± 2 s.e.m.: what an arm knows before it has learned about the task",
+		Title: "Mean validation " + sc.Metric + " of the first ten trials" + sc.Unit() +
+			", ± 2 s.e.m.: what an arm knows before it has learned about the task",
 	}, "budget", budget, func(r study.Row) (cells []Cell) {
 		for _, c := range r.Cells {
 			cells = append(cells, Cell{Text: sc.Estimate(c.First)})

@@ -162,7 +162,8 @@ func minimised(o space.Objective, l Ledger) Ledger {
 	l.Config.Space = space.Space{Trainer: "table", Objective: o}
 	for i := range l.Trials {
 		t := &l.Trials[i]
-		t.Reward, t.Metrics = trainer.Reward(o, t.Validation), map[string]float64{"validation_" + o.Metric: t.Validation, "test_" + o.Metric: t.Test}
+		t.Reward = trainer.Reward(o, t.Validation)
+		t.Metrics = map[string]float64{"validation_" + o.Metric: t.Validation, "test_" + o.Metric: t.Test}
 	}
 	return l
 }

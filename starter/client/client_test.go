@@ -227,8 +227,13 @@ func TestFollowAndSteer(t *testing.T) {
 	if _, err := library.DecodeBundle(b); err != nil {
 		t.Error(err)
 	}
-	if in, err := c.ReportInput(t.Context(), []string{name}); err != nil || len(in.Searches) != 1 || len(in.Cards) != 1 {
-		t.Errorf("%+v, %v", in, err)
+	in, err := c.ReportInput(t.Context(), []string{name})
+	if err != nil || len(in.Searches) != 1 || len(in.Cards) != 1 || len(in.Evaluations) != 1 {
+		t.Fatalf("%+v, %v", in, err)
+	}
+	if ran, best := in.Searches[0].Span, in.Evaluations[0]; ran.Started == "" || !(ran.Seconds > 0) || best.Confusion == nil ||
+		best.Trial != r.Trial.Trial || best.Confusion.Examples() != in.Cards[0].Card.Test {
+		t.Errorf("it ran %+v, its best model: %+v", ran, best)
 	}
 	var missing *client.NotFoundError
 	if _, err := c.Extend(t.Context(), name, 5); err == nil || errors.As(err, &missing) || !strings.Contains(err.Error(), "has ended") {

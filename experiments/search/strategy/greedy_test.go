@@ -13,7 +13,8 @@ import (
 // equal ones, and one that leaves no choice.
 func TestGreedyByHand(t *testing.T) {
 	sp := space.Space{Trainer: "table", Choices: []space.Choice{
-		{Name: "size", Options: []any{int64(1), int64(2)}}, {Name: "how_cool", Options: []any{"a", "b", "c"}}, {Name: "one", Options: []any{true}},
+		{Name: "size", Options: []any{int64(1), int64(2)}},
+		{Name: "how_cool", Options: []any{"a", "b", "c"}}, {Name: "one", Options: []any{true}},
 	}}
 	policy, err := controller.New(controller.Config{Options: sp.Options()}, 1)
 	if err != nil {

@@ -24,7 +24,8 @@ func (a app) reportCommand() *cobra.Command {
 	var asCSV bool
 	cmd := &cobra.Command{
 		Use: "report SEARCH...|EXPERIMENT [RUN...]", Short: "Write searches side by side, or a whole experiment, as one self-contained HTML page",
-		Long: "Write searches side by side as one self-contained HTML page: accuracy, learning curves, best models, costs.\n" +
+		Long: "Write searches side by side as one self-contained HTML page: accuracy, learning curves, best models, the best one\n" +
+			"class by class, costs and times.\n" +
 			"Of an experiment, all runs or those named: the arms compared as in the paper's tables, learning curves over seeds,\n" +
 			"what the controllers learned, costs. --csv and --json write the data behind it instead.",
 		Example: "  starter report spam-random-s1-1 spam-naml-s1-1\n  starter report nlp-small -o nlp-small.html",
