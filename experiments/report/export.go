@@ -12,6 +12,7 @@ import (
 
 	"tnaml/experiments/metrics"
 	"tnaml/experiments/search"
+	"tnaml/experiments/study"
 	"tnaml/experiments/trainer"
 )
 
@@ -113,6 +114,8 @@ type document struct {
 	Results  []result `json:"results"`
 	Searches []Search `json:"searches"`
 	Cards    []Card   `json:"cards,omitempty"`
+	// Evaluations are those of the tasks' best models.
+	Evaluations []study.Evaluation `json:"evaluations,omitempty"`
 }
 
 // result is one search on one task.
@@ -148,7 +151,8 @@ func WriteJSON(w io.Writer, in Input) error {
 	if err != nil {
 		return fmt.Errorf("report: %w", err)
 	}
-	d := document{Title: in.Title, Generated: in.Generated, TopN: topN, Results: []result{}, Searches: in.Searches, Cards: in.Cards}
+	d := document{Title: in.Title, Generated: in.Generated, TopN: topN, Results: []result{}, Searches: in.Searches, Cards: in.Cards,
+		Evaluations: in.Evaluations}
 	for _, tv := range v.Tasks {
 		for _, a := range tv.Arms {
 			r := result{

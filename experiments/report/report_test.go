@@ -143,14 +143,14 @@ func TestPageIsSelfContained(t *testing.T) {
 func TestPlotsFollowThePage(t *testing.T) {
 	got := page(t, repeated(t))
 	plots := regexp.MustCompile(`(?s)<svg class="plot".*?</svg>`).FindAllString(got, -1)
-	if len(plots) != 4 {
-		t.Fatalf("%d plots, want validation and test, by search and over seeds", len(plots))
+	if len(plots) != 6+2 {
+		t.Fatalf("%d plots, want one for each of six searches, and validation and test over seeds", len(plots))
 	}
 	for _, p := range plots {
 		if found := regexp.MustCompile(`#[0-9A-Fa-f]{6}|font-family`).FindString(p); found != "" {
 			t.Errorf("a plot has %s", found)
 		}
-		if !strings.Contains(p, "var(--s0)") || !strings.Contains(p, "var(--rule)") || !strings.Contains(p, "var(--soft)") {
+		if !strings.Contains(p, "var(--s") || !strings.Contains(p, "var(--rule)") || !strings.Contains(p, "var(--soft)") {
 			t.Error("a plot lacks the page's colours")
 		}
 		if strings.Contains(p, "NaN") || strings.Contains(p, "Inf") {

@@ -113,6 +113,9 @@ func TestStartIsChecked(t *testing.T) {
 	if _, err := c.StartSearch(t.Context(), "", spec(0)); !errors.Is(err, client.ErrUsage) {
 		t.Errorf("no trials: %v", err)
 	}
+	if _, err := c.StartSearch(t.Context(), "small", spec(3)); !errors.Is(err, client.ErrUsage) || !strings.Contains(err.Error(), "experiment") {
+		t.Errorf("an experiment's name: %v", err)
+	}
 	if _, err := c.StartSearch(t.Context(), "a/b", spec(3)); !errors.Is(err, client.ErrUsage) {
 		t.Errorf("a name with a slash: %v", err)
 	}
@@ -131,13 +134,14 @@ func TestStartIsChecked(t *testing.T) {
 
 	// Temporal has forgotten these, the store has not.
 	for _, name := range []string{"kept", "films-random-s1-1"} {
-		if err := library.UpdateRecord(t.Context(), c.Store, name,
-			func(r *library.SearchRecord) { r.Name, r.Status = name, "completed" }); err != nil {
+		if err := library.UpdateRecord(t.Context(), c.Store, name, "old", "sha256:old",
+			func(r *library.SearchRecord) { r.Status = "completed" }); err != nil {
 			t.Fatal(err)
 		}
 	}
 	var taken *client.TakenError
-	if _, err := c.StartSearch(t.Context(), "kept", spec(3)); !errors.As(err, &taken) || taken.Name != "kept" || taken.Kind != client.Search {
+	if _, err := c.StartSearch(t.Context(), "kept", spec(3)); !errors.As(err, &taken) || taken.Name != "kept" || taken.Kind != client.Search ||
+		!strings.Contains(err.Error(), "starter remove kept") {
 		t.Errorf("a name that the store has: %v", err)
 	}
 	name, err := c.StartSearch(t.Context(), "", spec(3))

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	sdk "go.temporal.io/sdk/client"
@@ -31,7 +32,11 @@ func (c *Client) Extend(ctx context.Context, name string, trials int) (Progress,
 	if trials < 1 {
 		return Progress{}, Usage(fmt.Errorf("extend by %d: give a number of trials, at least 1", trials))
 	}
-	return c.change(ctx, name, workflows.Extend, trials)
+	p, err := c.change(ctx, name, workflows.Extend, trials)
+	if errors.Is(err, errEnded) {
+		err = fmt.Errorf("%w: `starter search --from %s --trials +%d` goes on from where it ended", err, name, trials)
+	}
+	return p, err
 }
 
 // change asks for a change, and returns the progress with which the workflow answers.

@@ -93,6 +93,9 @@ func (c *Client) Find(ctx context.Context, name string) (*Ledger, error) {
 	if err != nil {
 		return nil, err
 	}
+	if record.Config == "" {
+		return nil, fmt.Errorf("search %s could not start: %s", name, record.Reason)
+	}
 	l := &Ledger{Name: name, Record: record}
 	if l.Config, err = library.ReadConfig(ctx, c.Store, record.Config); err != nil {
 		return nil, err

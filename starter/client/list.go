@@ -156,6 +156,7 @@ func (c *Client) Runs(ctx context.Context, experiment string) ([]*Entry, error) 
 				e.Status = r.Status // a benchmark's says how it was judged
 			}
 			e.Experiment, e.Kind, e.Searches, e.Started = x.Name, r.Kind, r.Searches, r.Started
+			e.Reason, e.Ended = r.Reason, cmp.Or(e.Ended, r.Ended)
 		}
 	}
 	out := c.complete(ctx, all, found, experiment, func(_ context.Context, e *Entry) { e.gone() })
@@ -222,7 +223,10 @@ func (c *Client) executions(ctx context.Context, types ...string) (map[string]*e
 
 // recorded is what a search's record says.
 func (e *Entry) recorded(r library.SearchRecord) {
-	e.Told = max(e.Told, r.Told)
+	e.Told, e.Reason, e.Ended = max(e.Told, r.Told), r.Reason, cmp.Or(e.Ended, r.Ended)
+	if e.Started.IsZero() {
+		e.Started = r.Started
+	}
 	if spec, err := workflows.ParseSearchSpec(r.Spec); err == nil {
 		e.Trials, e.Tasks, e.Strategy, e.Seed, e.Experiment = max(spec.Trials, e.Told), spec.Tasks, spec.Strategy, spec.Seed, spec.Experiment
 	}

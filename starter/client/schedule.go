@@ -80,7 +80,7 @@ func (c *Client) CreateSchedule(ctx context.Context, s ScheduleSpec) (*ScheduleE
 		Overlap: overlap, Paused: s.Paused, Note: note, Action: action,
 	})
 	if errors.Is(err, temporal.ErrScheduleAlreadyRunning) {
-		return nil, &TakenError{Schedule, s.Name}
+		return nil, &TakenError{Schedule, s.Name, nil}
 	}
 	var invalid *serviceerror.InvalidArgument
 	if errors.As(err, &invalid) {

@@ -154,6 +154,9 @@ func collectionText(p *client.CollectionProgress) string {
 // searchText is a search's progress in a line.
 func searchText(p *client.SearchProgress) string {
 	line := fmt.Sprintf("%s  %d/%d trials", p.Name, p.Told, p.Trials)
+	if p.From != "" {
+		line += fmt.Sprintf(", %d of them of %s", p.Before, p.From)
+	}
 	if p.Preparing != "" {
 		line += "  " + p.Preparing
 	}

@@ -11,7 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"tnaml/activities/library"
 	"tnaml/deploy"
 	"tnaml/deploy/stack"
 	"tnaml/experiments/catalog"
@@ -121,7 +120,7 @@ func (a app) demoRun(ctx context.Context, c *client.Client, trials int, output s
 		return err
 	}
 	result := found.Run
-	st, err := library.ReadStudy(ctx, c.Store, demoExperiment, name)
+	st, err := c.ReportStudy(ctx, demoExperiment, name)
 	if err != nil {
 		return err
 	}
