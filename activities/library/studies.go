@@ -21,6 +21,9 @@ import (
 func ReadStudy(ctx context.Context, s store.Store, experiment string, runs ...string) (*study.Study, error) {
 	record, err := ReadExperiment(ctx, s, experiment)
 	if errors.Is(err, store.ErrNotFound) {
+		if _, err := ExperimentYAML(ctx, s, experiment); err != nil {
+			return nil, err
+		}
 		return nil, fmt.Errorf("experiment %q has not been run: `starter run %s` does", experiment, experiment)
 	}
 	if err != nil {

@@ -351,7 +351,8 @@ func TestCSVHasNoFormulas(t *testing.T) {
 			}
 		}
 	}
-	if rows[1][0] != "'"+s.Name || rows[1][4] != "'@SUM(A1)" || rows[1][6] != "'-1+1|cmd" || rows[1][slices.Index(rows[0], "metric.gain")] != "-0.5" {
+	if rows[1][0] != "'"+s.Name || rows[1][4] != "'@SUM(A1)" || rows[1][6] != "'-1+1|cmd" ||
+		rows[1][slices.Index(rows[0], "metric.gain")] != "-0.5" {
 		t.Errorf("%q", rows[1])
 	}
 }

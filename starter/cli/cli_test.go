@@ -367,6 +367,17 @@ func TestFromDataToPrediction(t *testing.T) {
 		t.Errorf("report as CSV: %d lines", lines)
 	}
 	b.fails(exitFailed, []string{"search", "nobody"}, "report", "nobody")
+	b.fails(exitFailed, []string{`no task "nope"`, "reviews"}, "best", "first", "--task", "nope")
+	b.fails(exitFailed, []string{`experiment "nobody"`, "not found"}, "experiment", "results", "nobody")
+	if o := b.run("list", "--experiment", "none"); o.code != exitOK || !strings.Contains(o.stderr, `none of the label "none"`) {
+		t.Errorf("%+v", o)
+	}
+	if o := b.run("__complete", "search", "--task", ""); !strings.Contains(o.stdout, "reviews\n") {
+		t.Errorf("%+v", o)
+	}
+	if o := b.run("__complete", "best", "f"); !strings.Contains(o.stdout, "first\n") {
+		t.Errorf("%+v", o)
+	}
 	b.fails(exitFailed, []string{"writing", "/nowhere"}, "report", "first", "-o", "/nowhere/x.html")
 	b.fails(exitFailed, []string{"nobody"}, "watch", "nobody")
 	b.fails(exitFailed, []string{"nobody"}, "pause", "nobody")

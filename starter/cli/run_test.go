@@ -124,7 +124,7 @@ func TestExperimentFromTheTerminal(t *testing.T) {
 	}
 	b.fails(exitFailed, []string{"exists already"}, "schedule", "create", name, "--cron", "0 2 * * *", "--experiment", "tiny")
 	b.ok("schedule", "pause", name)
-	if out := b.ok("schedule", "show", name); !strings.Contains(out, "paused") || !strings.Contains(out, "Benchmark of the experiment tiny") {
+	if out := b.ok("schedule", "show", name); !strings.Contains(out, "paused") || !strings.Contains(out, "Benchmark tiny") {
 		t.Errorf("paused: %s", out)
 	}
 	b.ok("schedule", "resume", name)

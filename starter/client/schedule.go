@@ -128,7 +128,7 @@ func (c *Client) action(ctx context.Context, s ScheduleSpec) (*sdk.ScheduleWorkf
 		return nil, "", err
 	}
 	a.ID, a.Workflow, a.Args, a.StaticSummary = runName(s.Kind, s.Experiment), string(s.Kind), []any{s.Spec}, planSummary(plan)
-	return a, fmt.Sprintf("%s of the experiment %s", s.Kind, s.Experiment), nil
+	return a, fmt.Sprintf("%s %s", s.Kind, s.Experiment), nil
 }
 
 // ScheduleEntry is a schedule as the server has it.

@@ -42,6 +42,9 @@ func missing(what, wanted string, common, columns []string) error {
 	if g := guess(wanted, common, columns); g != "" && len(g) <= exampleLength { // longer ones are texts
 		hint = fmt.Sprintf("; did you mean %q?", g)
 	}
+	if slices.Contains(columns, "metrics") && (slices.Contains(columns, "rows") || slices.Contains(columns, "effects")) {
+		hint = "; a recorded benchmark has these: --kind table reads one"
+	}
 	const most = 40
 	more := ""
 	if len(columns) > most {

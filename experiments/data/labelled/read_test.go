@@ -117,6 +117,8 @@ func TestReadRefuses(t *testing.T) {
 			[]string{`did you mean "Body"?`, `did you mean "Stars"?`}},
 		{"a guess of members", "x.jsonl", `{"review":"x","category":1}`, Options{},
 			[]string{`no member "text"; the members are ["category" "review"]; did you mean "review"?`, `did you mean "category"?`}},
+		{"a recorded benchmark", "x.json", `{"metrics":["score"],"effects":{"score":{"intercept":1}}}`, Options{},
+			[]string{"a recorded benchmark has these: --kind table reads one"}},
 		{"one column for both", "x.tsv", "text\tlabel\na\tb\n", Options{LabelColumn: "text"}, []string{"cannot be both text and label"}},
 		{"a header and columns", "x.csv", "label,text\na,b\n", Options{Columns: []string{"label", "text"}},
 			[]string{"line 1: the first line is a header"}},

@@ -58,7 +58,7 @@ func entry(d strategy.Definition) strategyEntry {
 
 func (a app) listStrategies() *cobra.Command {
 	return (&terminal.Listing[strategyEntry]{
-		Short: "List the search strategies", Columns: []string{"strategy", "presets", "what it does"}, Local: true,
+		Short: "List the search strategies", Columns: []string{"strategy", "presets", "~what it does"}, Local: true,
 		Row: func(e strategyEntry) []any {
 			var presets []string
 			for _, p := range e.Presets {

@@ -102,6 +102,11 @@ func (a app) bestCommand() *cobra.Command {
 					Best       []client.Row `json:"best"`
 				}
 				var out []entry
+				if task != "" {
+					if _, err := f.Task(task); err != nil {
+						return err
+					}
+				}
 				for i, t := range f.Config.Tasks {
 					top, ok := f.Best(i)
 					if !ok || task != "" && task != t.Name {
@@ -159,17 +164,21 @@ func (a app) listCommand() *cobra.Command {
 		},
 	}
 	l.Read = func(ctx context.Context, c *client.Client) ([]*client.Entry, error) {
-		if !runs {
-			return c.Searches(ctx, experiment)
+		read := c.Searches
+		if runs {
+			read = c.Runs
+			l.Empty = "There are no runs yet: `starter run` runs an experiment."
+			l.Columns = []string{"run", "status", ">searches", ">trials", "~started", "~reason", "~kind", "~experiment"}
+			l.Row = func(e *client.Entry) []any {
+				of := func(n, all int) string { return fmt.Sprintf("%d/%d", n, all) }
+				return []any{e.Name, e.Status, of(e.Done, e.Searches), of(e.Told, e.Trials), terminal.When(e.Started),
+					e.Reason, e.Kind, e.Experiment}
+			}
 		}
-		l.Empty = "No experiment has been run yet: `starter run` runs one."
-		l.Columns = []string{"run", "status", ">searches", ">trials", "~started", "~reason", "~kind", "~experiment"}
-		l.Row = func(e *client.Entry) []any {
-			of := func(n, all int) string { return fmt.Sprintf("%d/%d", n, all) }
-			return []any{e.Name, e.Status, of(e.Done, e.Searches), of(e.Told, e.Trials), terminal.When(e.Started),
-				e.Reason, e.Kind, e.Experiment}
+		if experiment != "" {
+			l.Empty = fmt.Sprintf("There are none of the label %q.", experiment)
 		}
-		return c.Runs(ctx, experiment)
+		return read(ctx, experiment)
 	}
 	cmd := l.Command(a.App)
 	cmd.Long = l.Short + ".\n\nThose that run say themselves how far they are, within seconds; best is the best value on the validation split."

@@ -94,12 +94,12 @@ type spaceEntry struct {
 
 func (a app) listCommand() *cobra.Command {
 	return (&terminal.Listing[spaceEntry]{
-		Short: "List the search spaces", Columns: []string{"space", "from"},
+		Short: "List the search spaces", Columns: []string{"space"},
 		Row: func(e spaceEntry) []any {
 			if e.BuiltIn {
-				return []any{e.Name, "built in"}
+				e.Name += " (built in)"
 			}
-			return []any{e.Name, "added"}
+			return []any{e.Name}
 		},
 		Read: func(ctx context.Context, c *client.Client) ([]spaceEntry, error) {
 			entries, err := c.Store.Names(ctx, store.Space, "")
@@ -129,8 +129,10 @@ func (a app) showCommand() *cobra.Command {
 			for _, c := range sp.Choices {
 				rows = append(rows, []any{c.Name, strings.Trim(fmt.Sprint(c.Options), "[]")})
 			}
-			a.Print("%s: %s\n\n%s", sp.Name, sp.Description, a.Table([]string{"choice", "options"}, rows))
-			a.Print("\n%s", trainerLine(sp))
+			a.Print("%s\n\n%s\n", terminal.Wrap(sp.Name+": "+sp.Description, a.Columns(), ""), a.Table([]string{"choice", "options"}, rows))
+			for _, line := range strings.Split(trainerLine(sp), "\n") {
+				a.Print("%s", terminal.Wrap(line, a.Columns(), ""))
+			}
 		},
 	}.Command(a.App)
 }

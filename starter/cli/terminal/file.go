@@ -73,6 +73,9 @@ func replace(name string, was fs.FileInfo, write func(w io.Writer) error) error 
 	}
 	beside := filepath.Join(filepath.Dir(name), "."+filepath.Base(name)+"."+rand.Text()[:8])
 	f, err := os.OpenFile(beside, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666) // less the umask
+	if failed := new(fs.PathError); errors.As(err, &failed) {
+		return fmt.Errorf("in %s: %w", filepath.Dir(name), failed.Err)
+	}
 	if err != nil {
 		return err
 	}

@@ -131,12 +131,16 @@ func (a *App) AllRead(err error) error {
 // DateFormat is how a report writes its date.
 const DateFormat = "2 January 2006, 15:04"
 
-// When is a point in time in a table, empty where it is not known.
+// When is a point in time for people, in few columns; empty where it is not known.
 func When(t time.Time) string {
-	if t.IsZero() {
+	const near = 300 * 24 * time.Hour // of one year, whichever that is
+	switch t = t.Local(); {
+	case t.IsZero():
 		return ""
+	case time.Since(t).Abs() < near:
+		return t.Format("2 Jan 15:04")
 	}
-	return t.Local().Format("2006-01-02 15:04")
+	return t.Format("2006-01-02")
 }
 
 // Span is a duration without zeros at its end: 24h, not 24h0m0s.

@@ -14,8 +14,12 @@ const (
 	givesWay   = "~"
 )
 
-// leastWidth is what a column that gives way keeps, before it goes.
-const leastWidth = 12
+const (
+	// leastWidth is what a column that gives way keeps, before it goes.
+	leastWidth = 12
+	// nameWidth is what another one keeps, before a column goes for it.
+	nameWidth = 32
+)
 
 // Table is rows under their columns' names in the house's style, fitted to the
 // terminal that standard output is, and whole elsewhere.
@@ -25,8 +29,9 @@ func (a *App) Table(columns []string, rows [][]any) string {
 
 // Table is rows under their columns' names, for a terminal of a width, 0 being none. A
 // column ">name" is set to the right; "~name" gives way where there is no room: those
-// are cut, then left out from the right. Names and reasons that others wrote come
-// without what a terminal would take for commands.
+// that are empty go, the others are cut, then left out from the right. Others that are
+// wide lose their middle. Names and reasons that others wrote come without what a terminal
+// would take for commands.
 func Table(width int, columns []string, rows [][]any) string {
 	c := make([]column, len(columns))
 	for i, name := range columns {
@@ -57,7 +62,10 @@ func Table(width int, columns []string, rows [][]any) string {
 			configs = append(configs, table.ColumnConfig{Number: i + 1, Align: text.AlignRight, AlignHeader: text.AlignRight})
 		}
 		for k, s := range one.cells {
-			lines[k] = append(lines[k], text.Snip(s, one.width, "…"))
+			if one.gives {
+				s = text.Snip(s, one.width, "…")
+			}
+			lines[k] = append(lines[k], middleless(s, one.width))
 		}
 	}
 	t.SetColumnConfigs(configs)
@@ -83,25 +91,48 @@ func cell(v any) string {
 	}, Clean(fmt.Sprint(v)))
 }
 
-// fitted lets columns give way until all fit: the widest first, then the last.
+// middleless is a text of at most so many columns, without its middle: the ends of names
+// tell them apart.
+func middleless(s string, width int) string {
+	for runes := []rune(s); text.StringWidth(s) > width && len(runes) > 2; {
+		middle := len(runes) / 2
+		runes = append(runes[:middle:middle], runes[middle+1:]...)
+		s = string(runes[:middle]) + "…" + string(runes[middle:])
+	}
+	return s
+}
+
+// fitted lets columns give way until all fit.
 func fitted(c []column, width int) []column {
+	without := func(i int) []column { return append(c[:i:i], c[i+1:]...) }
 	for width > 0 {
-		all, widest, last := 0, -1, -1
+		all, empty, widest, last, name := 0, -1, -1, -1, -1
 		for i, one := range c {
-			if all += one.width + 2; !one.gives { // a blank on either side
-				continue
-			}
-			if last = i; one.width > leastWidth && (widest < 0 || one.width > c[widest].width) {
-				widest = i
+			all += one.width + 2 // a blank on either side
+			switch {
+			case !one.gives && !one.right && one.width > leastWidth && (name < 0 || one.width > c[name].width):
+				name = i
+			case one.gives && strings.Join(one.cells[1:], "") == "":
+				empty = i
+			case one.gives:
+				if last = i; one.width > leastWidth && (widest < 0 || one.width > c[widest].width) {
+					widest = i
+				}
 			}
 		}
 		switch {
-		case all <= width || last < 0:
+		case all <= width:
 			return c
+		case empty >= 0:
+			c = without(empty)
 		case widest >= 0:
 			c[widest].width--
+		case name >= 0 && (c[name].width > nameWidth || last < 0):
+			c[name].width--
+		case last >= 0:
+			c = without(last)
 		default:
-			c = append(c[:last:last], c[last+1:]...)
+			return c
 		}
 	}
 	return c
