@@ -79,8 +79,8 @@ func (o *Onward) merge(own json.RawMessage) error {
 		}
 	}
 	if len(kept) > 0 {
-		return fmt.Errorf("a search that goes on from another one keeps its %s: leave it out, or start a search of its own (it may have others of: %s)",
-			strings.Join(kept, ", "), strings.Join(onward[1:], ", "))
+		return fmt.Errorf("a search that goes on from another one keeps its %s: leave it out, or start a search of its own "+
+			"(it may have others of: %s)", strings.Join(kept, ", "), strings.Join(onward[1:], ", "))
 	}
 	if settings := given["settings"]; settings != nil {
 		if err := o.fork(settings); err != nil {
