@@ -14,6 +14,7 @@ import (
 	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/experiments/limit"
+	"tnaml/experiments/search"
 	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/strict"
 )
@@ -56,12 +57,18 @@ type SearchSpec struct {
 	Experiment string `json:"experiment,omitempty"`
 	// CheckpointEvery is the number of trials between two checkpoints.
 	CheckpointEvery int `json:"checkpoint_every"`
-	// TrialTimeout is a trial's time limit, as a Go duration. A trial over it
-	// is a result with status "over_time".
+	// TrialTimeout bounds an attempt at a trial, as a Go duration, loading and storing
+	// included. It never gives a result, which must not depend on the machine: the
+	// trial is tried again, then the search pauses.
 	TrialTimeout string `json:"trial_timeout"`
+	// TrialSteps is a trial's limit of training steps; 0: none. A child model that
+	// would need more is a result with status "over_steps".
+	TrialSteps int `json:"trial_steps,omitempty"`
 	// MemoryLimitMB is a trial's memory limit. A child model that would need
 	// more is a result with status "over_memory".
 	MemoryLimitMB int `json:"memory_limit_mb"`
+	// KeepModels is the number of models kept of each task, those of the best trials.
+	KeepModels int `json:"keep_models"`
 	// Retrain trains every trial anew instead of asking the trial cache.
 	Retrain bool `json:"retrain,omitempty"`
 	// HistoryLimit is the number of history events after which the workflow
@@ -79,6 +86,7 @@ func DefaultSearchSpec() SearchSpec {
 		CheckpointEvery: 50,
 		TrialTimeout:    "30m",
 		MemoryLimitMB:   2048,
+		KeepModels:      search.TopN,
 		HistoryLimit:    8000,
 	}
 }
@@ -101,7 +109,7 @@ func ParseSearchSpec(raw []byte) (SearchSpec, error) {
 func (s SearchSpec) Names() library.Names {
 	return library.Names{
 		Tasks: s.Tasks, Strategy: s.Strategy, Settings: s.Settings, Space: s.Space, Seed: s.Seed, Lag: s.Lag, Modules: s.Modules,
-		Controller: s.Controller,
+		Controller: s.Controller, KeepModels: s.KeepModels,
 	}
 }
 
@@ -140,8 +148,8 @@ func (s SearchSpec) Validate() error {
 	if s.Trials > limit.MaxTrials {
 		bad(`"trials" is %d: at most %d are possible`, s.Trials, limit.MaxTrials)
 	}
-	running := limit.Running{Lag: s.Lag, Parallel: s.Parallel, CheckpointEvery: s.CheckpointEvery, MemoryLimitMB: s.MemoryLimitMB,
-		HistoryLimit: s.HistoryLimit}
+	running := limit.Running{Lag: s.Lag, Parallel: s.Parallel, CheckpointEvery: s.CheckpointEvery, TrialSteps: s.TrialSteps,
+		MemoryLimitMB: s.MemoryLimitMB, KeepModels: s.KeepModels, HistoryLimit: s.HistoryLimit}
 	if s.From != "" && len(s.Tasks) == 0 {
 		running.Lag = limit.MaxLag // it is the other search's
 	}

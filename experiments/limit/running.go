@@ -24,6 +24,10 @@ const (
 	MaxTrialHours = 24 * 30
 	// MaxMemoryMB is that of a trial's memory: 16 TiB.
 	MaxMemoryMB = 1 << 24
+	// MaxTrialSteps is that of a trial's training steps.
+	MaxTrialSteps = 1_000_000_000
+	// MaxKeepModels is that of the models kept of a task, which a state lists.
+	MaxKeepModels = 1000
 	// MinHistory keeps a run of a workflow longer than the trials it must drain. A high
 	// MaxHistory leaves the decision to the server.
 	MinHistory = 100
@@ -32,7 +36,7 @@ const (
 
 // Running is what a search, and each of an experiment's run, is run with.
 type Running struct {
-	Lag, Parallel, CheckpointEvery, MemoryLimitMB, HistoryLimit int
+	Lag, Parallel, CheckpointEvery, TrialSteps, MemoryLimitMB, KeepModels, HistoryLimit int
 }
 
 // Problem is what is wrong with a field.
@@ -42,7 +46,9 @@ func (p Problem) Error() string { return p.Text }
 
 // Problems lists all that is wrong, each a Problem.
 func (r Running) Problems() (wrong []error) {
-	bad := func(field, format string, args ...any) { wrong = append(wrong, Problem{field, fmt.Sprintf(format, args...)}) }
+	bad := func(field, format string, args ...any) {
+		wrong = append(wrong, Problem{field, fmt.Sprintf(format, args...)})
+	}
 	between := func(field string, n, least, most int, why string) {
 		if n < least || n > most {
 			bad(field, "%q is %d: it must lie between %d and %d%s", field, n, least, most, why)
@@ -53,7 +59,9 @@ func (r Running) Problems() (wrong []error) {
 		bad("parallel", `"parallel" is %d: it must lie between 1 and "lag" (%d), or be absent`, r.Parallel, r.Lag)
 	}
 	between("checkpoint_every", r.CheckpointEvery, 1, MaxCheckpointEvery, "")
+	between("trial_steps", r.TrialSteps, 0, MaxTrialSteps, " (0 is no limit)")
 	between("memory_limit_mb", r.MemoryLimitMB, 1, MaxMemoryMB, "")
+	between("keep_models", r.KeepModels, 0, MaxKeepModels, "")
 	between("history_limit", r.HistoryLimit, MinHistory, MaxHistory, "")
 	return wrong
 }
