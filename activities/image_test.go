@@ -67,7 +67,7 @@ func newImageBench(t *testing.T) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, e := range []nnimage.Extractor{patches, pca} {
+	for _, e := range []nnimage.Extractor{pca, patches} {
 		if _, err := library.PublishImageModule(t.Context(), b.store, e, false); err != nil {
 			t.Fatal(err)
 		}
@@ -220,7 +220,7 @@ func TestImageResolveRefuses(t *testing.T) {
 			[]string{"image modules are frozen", `the space "image"`}},
 		"no text module": {imageResolve("things"), []string{"there is no text module"}},
 		"unknown module": {func() ResolveInput { in := imageResolve("stripes"); in.Modules = []string{"m"}; return in }(),
-			[]string{"no module m", "patches, pca"}},
+			[]string{"no module m", "pca, patches"}},
 	} {
 		var r Resolved
 		err := b.try(b.a.Resolve, c.in, &r)

@@ -146,7 +146,8 @@ func TestNamesOfRuns(t *testing.T) {
 			t.Errorf("%s: %v", experiment, err)
 		}
 	}
-	if record, err = library.ReadExperiment(t.Context(), b.store, "one"); err != nil || len(record.Runs) != 1 || record.Runs[0].RunID != "first" {
+	if record, err = library.ReadExperiment(t.Context(), b.store, "one"); err != nil || len(record.Runs) != 1 ||
+		record.Runs[0].RunID != "first" {
 		t.Errorf("%+v, %v", record, err)
 	}
 	if record, err = library.ReadExperiment(t.Context(), b.store, "two"); err != nil || len(record.Runs) != 0 {

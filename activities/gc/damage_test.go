@@ -196,7 +196,8 @@ func TestDamagedNames(t *testing.T) {
 	s.DamageName(store.Search, "two")
 	before := len(refs(t, s))
 	_, err = gc.Survey(t.Context(), s, gc.Options{})
-	if err == nil || !strings.Contains(err.Error(), "corrupt") || !strings.Contains(err.Error(), "starter remove two") || len(refs(t, s)) != before {
+	if err == nil || !strings.Contains(err.Error(), "corrupt") || !strings.Contains(err.Error(), "starter remove two") ||
+		len(refs(t, s)) != before {
 		t.Errorf("a search's damaged name: %v", err)
 	}
 }

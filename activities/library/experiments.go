@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"tnaml/activities/store"
@@ -183,7 +182,7 @@ func ExperimentYAML(ctx context.Context, s store.Store, name string) ([]byte, er
 			}
 		}
 		return nil, fmt.Errorf("experiment %q: %w (there are: %s; `starter experiment add` adds one of your own)",
-			name, store.ErrNotFound, strings.Join(known, ", "))
+			name, store.ErrNotFound, nearest(known, name))
 	}
 	if err != nil {
 		return nil, err

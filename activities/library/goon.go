@@ -35,8 +35,8 @@ type Onward struct {
 
 // onward are the fields of a search's spec that may be others where it goes on from
 // another one. All else is part of what it is.
-var onward = []string{"from", "trials", "settings", "experiment", "parallel", "checkpoint_every", "trial_timeout", "memory_limit_mb",
-	"retrain", "history_limit"}
+var onward = []string{"from", "trials", "settings", "experiment", "parallel", "checkpoint_every", "trial_timeout", "trial_steps",
+	"memory_limit_mb", "retrain", "history_limit"}
 
 // GoOn finds out how a search with a spec of its own goes on from another one, which
 // has ended, or will be left where its last checkpoint is. What is wrong is ErrInvalid.
@@ -79,8 +79,8 @@ func (o *Onward) merge(own json.RawMessage) error {
 		}
 	}
 	if len(kept) > 0 {
-		return fmt.Errorf("a search that goes on from another one keeps its %s: leave it out, or start a search of its own (it may have others of: %s)",
-			strings.Join(kept, ", "), strings.Join(onward[1:], ", "))
+		return fmt.Errorf("a search that goes on from another one keeps its %s: leave it out, or start a search of its own "+
+			"(it may have others of: %s)", strings.Join(kept, ", "), strings.Join(onward[1:], ", "))
 	}
 	if settings := given["settings"]; settings != nil {
 		if err := o.fork(settings); err != nil {

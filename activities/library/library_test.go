@@ -111,6 +111,10 @@ func TestUnknownNames(t *testing.T) {
 		!strings.HasSuffix(err.Error(), ", …)") {
 		t.Errorf("%v", err)
 	}
+	set(t, s, store.Search, "imdb", "{}")
+	if _, err = ReadRecord(t.Context(), s, "lmdb"); err == nil || !strings.Contains(err.Error(), "(there are: imdb, ") {
+		t.Errorf("a slip at the start: %v", err)
+	}
 	set(t, s, store.Search, "sms-spam", "[]")
 	if _, err := ReadRecord(t.Context(), s, "sms-spam"); !errors.Is(err, ErrUnreadable) {
 		t.Errorf("%v", err)

@@ -83,10 +83,14 @@ func Pin(ctx context.Context, s store.Store, n Names) (*search.Config, error) {
 // named wrongly; err is the store's.
 func PinTasks(ctx context.Context, s store.Store, names []string) (tasks []search.Task, wrong []error, err error) {
 	var missing []string
+	unquoted := "" // the first that is missing
 	for _, name := range names {
 		record, err := datasets.get(ctx, s, name)
 		switch {
 		case errors.Is(err, store.ErrNotFound):
+			if len(missing) == 0 {
+				unquoted = name
+			}
 			missing = append(missing, strconv.Quote(name))
 			continue
 		case errors.Is(err, ErrUnreadable):
@@ -104,7 +108,7 @@ func PinTasks(ctx context.Context, s store.Store, names []string) (tasks []searc
 		tasks = append(tasks, t)
 	}
 	if len(missing) > 0 {
-		known, err := namesNear(ctx, s, store.Dataset, names[0])
+		known, err := namesNear(ctx, s, store.Dataset, unquoted)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -202,7 +206,7 @@ func chooseModules(catalogue []ModuleRecord, names []string) ([]ModuleRecord, er
 	}
 	if len(missing) > 0 {
 		return nil, fmt.Errorf("no module %s of the tasks' kind in the store (there are: %s)",
-			strings.Join(missing, ", "), strings.Join(known, ", "))
+			strings.Join(missing, ", "), nearest(known, missing[0]))
 	}
 	return out, nil
 }

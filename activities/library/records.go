@@ -212,22 +212,50 @@ func namesNear(ctx context.Context, s store.Store, kind store.Kind, name string)
 	if len(entries) == 0 {
 		return "there are no others", nil
 	}
-	const most = 12
-	known := make([]string, 0, most+1)
+	known := make([]string, 0, len(entries))
 	for _, e := range entries {
 		known = append(known, e.Name)
 	}
-	slices.SortStableFunc(known, func(a, b string) int { return commonPrefix(b, name) - commonPrefix(a, name) })
+	return "there are: " + nearest(known, name), nil
+}
+
+// nearest lists names, those most like name first, and few of many.
+func nearest(known []string, name string) string {
+	const most = 12
+	apart := map[string]int{}
+	for _, k := range known {
+		apart[k] = distance(k, name)
+	}
+	known = slices.SortedStableFunc(slices.Values(known), func(a, b string) int { return apart[a] - apart[b] })
 	if len(known) > most {
 		known = append(known[:most], "…")
 	}
-	return "there are: " + strings.Join(known, ", "), nil
+	return strings.Join(known, ", ")
 }
 
-func commonPrefix(a, b string) int {
-	n := 0
-	for n < len(a) && n < len(b) && a[n] == b[n] {
-		n++
+// distance is how many bytes must be put in, left out or replaced to make one word of
+// another (Levenshtein, 1966). A word that goes on is as near as one with one slip.
+func distance(a, b string) int {
+	if strings.HasPrefix(a, b) || strings.HasPrefix(b, a) {
+		return min(1, abs(len(a)-len(b)))
 	}
-	return n
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		before := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			replaced := before
+			if a[i] != b[j] {
+				replaced++
+			}
+			before = row[j+1]
+			row[j+1] = min(replaced, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
 }
+
+func abs(n int) int { return max(n, -n) }

@@ -13,14 +13,22 @@ import (
 
 // LoadSpace returns a search space by name: a built-in one, else a stored one.
 func LoadSpace(ctx context.Context, s store.Store, name string) (*space.Space, error) {
-	builtin, unknown := space.Builtin(name)
-	if unknown == nil {
-		return builtin, nil
+	if slices.Contains(space.BuiltinNames(), name) {
+		return space.Builtin(name)
 	}
 	sp, err := spaces.get(ctx, s, name)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		return nil, Invalid(fmt.Errorf("%w; a space of your own is stored with `starter space add`", unknown))
+		entries, err := s.Names(ctx, store.Space, "")
+		if err != nil {
+			return nil, fmt.Errorf("listing spaces: %w", err)
+		}
+		known := space.BuiltinNames()
+		for _, e := range entries {
+			known = append(known, e.Name)
+		}
+		return nil, Invalid(fmt.Errorf("no search space %q (there are: %s): one of your own is stored with `starter space add`",
+			name, nearest(known, name)))
 	case err != nil:
 		return nil, err
 	}

@@ -281,6 +281,18 @@ func TestCSV(t *testing.T) {
 	}
 }
 
+// A search that goes on from others says so.
+func TestLineage(t *testing.T) {
+	in := realistic(t)
+	if got := page(t, in); strings.Contains(got, "goes on from") {
+		t.Error("searches of their own go on from none")
+	}
+	in.Searches[0].From = "a (4 trials), b & c (9 trials)"
+	if got := page(t, in); !strings.Contains(got, "goes on from a (4 trials), b &amp; c (9 trials)") {
+		t.Error("the page does not say what a search goes on from")
+	}
+}
+
 // The JSON is the input again, and the results on top.
 func TestJSON(t *testing.T) {
 	in := realistic(t)

@@ -308,6 +308,17 @@ func TestFromDataToPrediction(t *testing.T) {
 	}
 	b.fails(exitFailed, []string{`"first" exists already`, "starter watch first"}, append(search, "--name", "first")...)
 
+	b.fails(exitFailed, []string{"has ended", "starter search --from first --trials +5"}, "extend", "first", "5")
+	b.fails(exitUsage, []string{"--trials +5", "--from"}, "search", "--task", "reviews", "--trials", "+5")
+	b.fails(exitFailed, []string{`keeps its "seed"`}, "search", "--from", "first", "--trials", "+5", "--seed", "2")
+	if on := b.ok("search", "--from", "first", "--trials", "+5", "--name", "further"); !strings.Contains(on, "completed after 20 trials") {
+		t.Errorf("it goes on: %s", on)
+	}
+	if out := b.ok("report", "further", "-o", "-"); !strings.Contains(out, "goes on from first (15 trials)") {
+		t.Error("the report does not say what the search goes on from")
+	}
+	b.ok("remove", "further", "--yes")
+
 	var result struct {
 		Name       string
 		Controller string

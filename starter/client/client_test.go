@@ -113,7 +113,8 @@ func TestStartIsChecked(t *testing.T) {
 	if _, err := c.StartSearch(t.Context(), "", spec(0)); !errors.Is(err, client.ErrUsage) {
 		t.Errorf("no trials: %v", err)
 	}
-	if _, err := c.StartSearch(t.Context(), "small", spec(3)); !errors.Is(err, client.ErrUsage) || !strings.Contains(err.Error(), "experiment") {
+	if _, err := c.StartSearch(t.Context(), "small", spec(3)); !errors.Is(err, client.ErrUsage) ||
+		!strings.Contains(err.Error(), "experiment") {
 		t.Errorf("an experiment's name: %v", err)
 	}
 	if _, err := c.StartSearch(t.Context(), "a/b", spec(3)); !errors.Is(err, client.ErrUsage) {

@@ -78,7 +78,8 @@ func TestAFinishedSearchKeepsItsName(t *testing.T) {
 	if err := as(t, c, failed, `{"tasks":["films"],"trails":3}`); err == nil || !strings.Contains(err.Error(), "trails") {
 		t.Errorf("%v", err)
 	}
-	if r, err := library.ReadRecord(t.Context(), c.Store, failed); err != nil || r.Status != "failed" || !strings.Contains(r.Reason, "trails") {
+	r, err := library.ReadRecord(t.Context(), c.Store, failed)
+	if err != nil || r.Status != "failed" || !strings.Contains(r.Reason, "trails") {
 		t.Errorf("%+v, %v", r, err)
 	}
 	if _, err := c.Find(t.Context(), failed); err == nil || !strings.Contains(err.Error(), "trails") {
@@ -167,7 +168,8 @@ func TestASearchGoesOn(t *testing.T) {
 		fields map[string]any
 		want   string
 	}{
-		{"none", nil, `search "none"`}, {name("part"), nil, "--trials +50"}, {name("part"), map[string]any{"trials": 9, "lag": 2}, `keeps its "lag"`},
+		{"none", nil, `search "none"`}, {name("part"), nil, "--trials +50"},
+		{name("part"), map[string]any{"trials": 9, "lag": 2}, `keeps its "lag"`},
 	} {
 		if wrong.fields == nil {
 			wrong.fields = map[string]any{}

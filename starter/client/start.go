@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,6 +16,7 @@ import (
 	sdk "go.temporal.io/sdk/client"
 
 	"tnaml/activities/library"
+	"tnaml/activities/store"
 	"tnaml/experiments/catalog"
 	"tnaml/experiments/limit"
 	"tnaml/workflows"
@@ -102,7 +104,13 @@ func (c *Client) StartRun(ctx context.Context, kind catalog.Kind, name, experime
 	if err != nil {
 		return "", err
 	}
-	return c.start(ctx, Run, name, runName(kind, experiment), string(kind), spec, planSummary(plan))
+	base := runName(kind, experiment)
+	for _, o := range plan.Outcomes(cmp.Or(name, fmt.Sprintf("%s-%d", base, maxNumber))) {
+		if err := store.CheckName(store.Search, o.Search); err != nil {
+			return "", Usage(fmt.Errorf("%w: give the run a shorter name", err))
+		}
+	}
+	return c.start(ctx, Run, name, base, string(kind), spec, planSummary(plan))
 }
 
 // Plan is what a run of an experiment would do, with all its names found.
