@@ -14,6 +14,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"tnaml/activities"
+	"tnaml/experiments/limit"
 	"tnaml/experiments/search"
 	"tnaml/experiments/trainer"
 )
@@ -296,12 +297,13 @@ func (r *run) row(p search.Proposal, answer converter.RawValue) activities.Row {
 	return activities.Row{Trial: search.NewTrial(p, outcome, r.state.Resolved.Objective), Cost: cost.Cost.Checked(), Summary: p.Summary}
 }
 
-// ready returns the ended trials that are next in order.
+// ready returns the ended trials that are next in order, as many as one message to
+// the strategy holds.
 func (r *run) ready() []activities.Row {
 	var ready []activities.Row
 	for i := r.state.Position.Told; ; i++ {
 		row, ok := r.results[i]
-		if !ok {
+		if !ok || len(ready) == limit.MaxTold {
 			return ready
 		}
 		ready = append(ready, row)
@@ -324,17 +326,12 @@ func (r *run) learn(ctx workflow.Context, results []activities.Row) error {
 	if err != nil {
 		return err
 	}
-	pos := &r.state.Position
 	for _, row := range results {
 		delete(r.results, row.Trial.Trial)
 		r.account(ctx, row)
 	}
-	pos.Journal = append(pos.Journal[:len(pos.Journal):len(pos.Journal)], results...)
-	pos.Told += len(results)
-	pos.Digest = out.Digest
-	if c := out.Checkpoint; c != nil {
-		pos.Ledger, pos.State, pos.Costs = c.Ledger, c.State, c.Costs
-		pos.Journal = slices.Clone(pos.Journal[len(pos.Journal)-(pos.Told-out.CheckpointTold):])
+	r.state.Position = r.state.Position.After(results, &out)
+	if out.Checkpoint != nil {
 		r.attributes(ctx, "")
 	}
 	r.state.Pending = append(r.state.Pending, out.Proposals...)

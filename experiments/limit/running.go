@@ -20,6 +20,12 @@ const (
 	MaxTasks = 200
 	// MaxCheckpointEvery bounds the trials that a search carries since a checkpoint.
 	MaxCheckpointEvery = 500
+	// MaxJournal is that of those trials, and MaxProposals that of the proposals not yet
+	// started, in bytes: a search carries both in one message, for which the server
+	// allows 2 MB. MaxTold is the number of trials told at once.
+	MaxJournal   = 256 << 10
+	MaxProposals = 768 << 10
+	MaxTold      = 64
 	// MaxTrialHours is that of a trial's time.
 	MaxTrialHours = 24 * 30
 	// MaxMemoryMB is that of a trial's memory: 16 TiB.
@@ -42,7 +48,9 @@ func (p Problem) Error() string { return p.Text }
 
 // Problems lists all that is wrong, each a Problem.
 func (r Running) Problems() (wrong []error) {
-	bad := func(field, format string, args ...any) { wrong = append(wrong, Problem{field, fmt.Sprintf(format, args...)}) }
+	bad := func(field, format string, args ...any) {
+		wrong = append(wrong, Problem{field, fmt.Sprintf(format, args...)})
+	}
 	between := func(field string, n, least, most int, why string) {
 		if n < least || n > most {
 			bad(field, "%q is %d: it must lie between %d and %d%s", field, n, least, most, why)
