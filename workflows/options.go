@@ -38,13 +38,15 @@ const (
 	localTimeout = 5 * time.Minute
 )
 
-// trialActivity are the options of one trial.
+// trialActivity are the options of one trial. Its ID says which it is where the server
+// lists what is under way, and is its own though the trial may be started again.
 func (r *run) trialActivity(ctx workflow.Context, p search.Proposal) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		TaskQueue:           r.trialQueue(ctx),
 		StartToCloseTimeout: r.spec.trialTimeout() + graceTime,
 		HeartbeatTimeout:    heartbeatTimeout,
 		RetryPolicy:         retries(),
+		ActivityID:          fmt.Sprintf("trial %d #%d", p.Trial, r.started),
 		Summary:             limit.Summary(fmt.Sprintf("trial %d · %s · %s", p.Trial, r.spec.Tasks[p.Task], p.Summary)),
 	})
 }

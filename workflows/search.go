@@ -61,11 +61,11 @@ type run struct {
 	// results holds trials that have ended but come after one that has not.
 	results map[int]activities.Row
 	running int
+	// started counts the trials that this run of the workflow has started.
+	started int
 	// preparing is the number of features of images to be computed before the
 	// first trial, prepared how many of them are there.
 	preparing, prepared int
-	// unserved says that no worker serves the search's trainer.
-	unserved string
 	// activeSince is the start of the present stretch without a pause.
 	activeSince time.Time
 	// finished is how the search ends, once that is decided; ended: it is written down.
@@ -96,11 +96,11 @@ func Search(ctx workflow.Context, raw json.RawMessage, carried *SearchState) (*S
 	if r.state.Best == nil {
 		r.state.Best = map[int][]Best{}
 	}
-	r.steps = steps{held: &r.state.Held, pause: r.pause, underWay: carried != nil}
+	r.steps = steps{held: &r.state.Held, pause: r.pause, say: r.say, underWay: carried != nil}
 	if err := r.handle(ctx); err != nil {
 		return nil, err
 	}
-	workflow.GoNamed(ctx, "watch the trainer's queue", r.watchQueue)
+	workflow.GoNamed(ctx, "watch", r.watch)
 	result, err := r.live(ctx, raw)
 	if err != nil && !workflow.IsContinueAsNewError(err) {
 		r.interrupted(ctx, err)
@@ -195,7 +195,6 @@ func (r *run) prepare(ctx workflow.Context) error {
 					return
 				}
 				r.prepared++
-				r.served(ctx)
 				r.show(ctx)
 			}
 		})
@@ -252,6 +251,7 @@ func (r *run) start(ctx workflow.Context) {
 		p := r.state.Pending[0]
 		r.state.Pending = r.state.Pending[1:]
 		r.running++
+		r.started++
 		workflow.Go(ctx, func(ctx workflow.Context) { r.trial(ctx, p) })
 	}
 }
@@ -264,9 +264,9 @@ func (r *run) trial(ctx workflow.Context, p search.Proposal) {
 	err := workflow.ExecuteActivity(r.trialActivity(ctx, p), TrialActivity, r.request(p)).Get(ctx, &answer)
 	r.running--
 	r.changed = true
+	r.say(ctx, "")
 	if err == nil {
 		r.results[p.Trial] = r.row(p, answer)
-		r.served(ctx)
 		return
 	}
 	at, _ := slices.BinarySearchFunc(r.state.Pending, p, func(a, b search.Proposal) int { return a.Trial - b.Trial })
@@ -420,6 +420,8 @@ func (r *run) interrupted(ctx workflow.Context, err error) {
 	defer cancel()
 	given := r.gaveUp && r.finished != "" // the result has just been tried
 	r.finished = r.ending(err)
+	workflow.GoNamed(ctx, "watch the end", r.watch)
+	r.doing++
 	var failed error
 	if r.state.Resolved.Config != "" && !given {
 		_, failed = r.publish(ctx)
