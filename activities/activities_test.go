@@ -336,8 +336,8 @@ func TestErrorsThatNoRetryMends(t *testing.T) {
 			}
 		}
 	}
-	if _, err := library.ReadRecord(t.Context(), b.store, "x"); !errors.Is(err, store.ErrNotFound) {
-		t.Errorf("a search that could not start left a record: %v", err)
+	if r, err := library.ReadRecord(t.Context(), b.store, "x"); err != nil || r.Status != "failed" || r.Config != "" {
+		t.Errorf("a search that could not start left the record %+v, %v", r, err)
 	}
 	// A trainer that this worker does not serve may be another's.
 	in.Trainer = "bert"

@@ -43,7 +43,7 @@ func (c *Config) Connect(ctx context.Context, logger *slog.Logger) (*Servers, er
 		}
 		a, err := stack.Attach(c.DataDir)
 		if errors.Is(err, stack.ErrNotRunning) {
-			return nil, fmt.Errorf("%w on %s: start one with `go run ./starter up`, or name a server with TNAML_TEMPORAL_ADDRESS", ErrNoServers,
+			return nil, fmt.Errorf("%w on %s: start one with `starter up`, or name a server with TNAML_TEMPORAL_ADDRESS", ErrNoServers,
 				c.DataDir)
 		}
 		if err != nil {

@@ -59,6 +59,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		},
 	}
 	deploy.Flags(cmd.Flags(), "")
+	deploy.Decimal(cmd.Flags())
 	cmd.SetArgs(args)
 	cmd.SetOut(stdout)
 	cmd.SetErr(stderr)

@@ -373,6 +373,7 @@ func (r *experimentRun) child(ctx workflow.Context, o library.Outcome, spec Sear
 			ParentClosePolicy:   enumspb.PARENT_CLOSE_POLICY_REQUEST_CANCEL,
 			WaitForCancellation: true,
 			StaticSummary:       summaryOf(o, spec),
+			Memo:                map[string]any{ownerMemo: r.runID},
 		}), SearchWorkflow, json.RawMessage(raw), (*SearchState)(nil))
 		r.running[o.Search] = future
 		var result SearchResult

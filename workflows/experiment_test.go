@@ -358,8 +358,14 @@ func TestExperimentRefusesBadInput(t *testing.T) {
 				t.Errorf("%s: %q is not in: %v", spec, w, err)
 			}
 		}
-		if record, err := library.ReadExperiment(t.Context(), f.store, "small"); err != nil || len(record.Runs) != 0 {
-			t.Errorf("%s: a refused run left a record: %+v, %v", spec, record, err)
+		experiment, err := catalog.ExperimentOf([]byte(spec))
+		if err != nil {
+			continue // there is nothing to record it under
+		}
+		record, err := library.ReadExperiment(t.Context(), f.store, experiment)
+		if err != nil || len(record.Runs) != 1 || record.Runs[0].Status != "failed" || record.Runs[0].Report != "" ||
+			!strings.Contains(record.Runs[0].Reason, want[0]) {
+			t.Errorf("%s: a refused run left the record %+v, %v", spec, record, err)
 		}
 	}
 	// A controller of another space is refused, with the difference, before any

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"tnaml/activities"
@@ -28,8 +29,10 @@ type SearchState struct {
 	Position activities.Position `json:"position"`
 	// Pending holds the proposals asked but not started, in trial order.
 	Pending []search.Proposal `json:"pending"`
-	// Trials is the budget, extensions included.
+	// Trials is the budget, extensions included; Before are those of the search that
+	// this one goes on from.
 	Trials int `json:"trials"`
+	Before int `json:"before,omitempty"`
 	// Best holds at most search.TopN trials of each task, best first.
 	Best       map[int][]Best `json:"best,omitempty"`
 	Failed     int            `json:"failed,omitempty"`
@@ -54,6 +57,7 @@ const (
 type run struct {
 	steps
 	spec  SearchSpec
+	raw   json.RawMessage
 	state SearchState
 	name  string
 	runID string
@@ -66,6 +70,8 @@ type run struct {
 	// preparing is the number of features of images to be computed before the
 	// first trial, prepared how many of them are there.
 	preparing, prepared int
+	// described: the search attributes say what the search is.
+	described bool
 	// activeSince is the start of the present stretch without a pause.
 	activeSince time.Time
 	// finished is how the search ends, once that is decided; ended: it is written down.
@@ -80,7 +86,7 @@ type run struct {
 func Search(ctx workflow.Context, raw json.RawMessage, carried *SearchState) (*SearchResult, error) {
 	info := workflow.GetInfo(ctx)
 	r := &run{
-		name: info.WorkflowExecution.ID, runID: info.FirstRunID,
+		raw: raw, name: info.WorkflowExecution.ID, runID: info.FirstRunID,
 		results: map[int]activities.Row{}, activeSince: workflow.Now(ctx),
 	}
 	if carried != nil {
@@ -101,7 +107,7 @@ func Search(ctx workflow.Context, raw json.RawMessage, carried *SearchState) (*S
 		return nil, err
 	}
 	workflow.GoNamed(ctx, "watch", r.watch)
-	result, err := r.live(ctx, raw)
+	result, err := r.live(ctx)
 	if err != nil && !workflow.IsContinueAsNewError(err) {
 		r.interrupted(ctx, err)
 	}
@@ -109,9 +115,9 @@ func Search(ctx workflow.Context, raw json.RawMessage, carried *SearchState) (*S
 }
 
 // live runs the search to its end, or until it continues as new.
-func (r *run) live(ctx workflow.Context, raw json.RawMessage) (*SearchResult, error) {
+func (r *run) live(ctx workflow.Context) (*SearchResult, error) {
 	if !r.underWay {
-		if err := r.begin(ctx, raw); err != nil {
+		if err := r.begin(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -125,7 +131,7 @@ func (r *run) live(ctx workflow.Context, raw json.RawMessage) (*SearchResult, er
 			return nil, err
 		}
 		r.settleClock(ctx)
-		return nil, workflow.NewContinueAsNewError(ctx, SearchWorkflow, raw, r.state)
+		return nil, workflow.NewContinueAsNewError(ctx, SearchWorkflow, r.raw, r.state)
 	}
 	var done activities.Finished
 	r.show(ctx)
@@ -140,17 +146,56 @@ func (r *run) live(ctx workflow.Context, raw json.RawMessage) (*SearchResult, er
 	return r.result(done), nil
 }
 
+// refused puts on record that a search cannot start, and why.
+func refused(ctx workflow.Context, raw json.RawMessage, wrong error) error {
+	if len(raw) > maxRecorded {
+		raw = json.RawMessage("{}")
+	}
+	info := workflow.GetInfo(ctx)
+	var a *activities.Activities
+	err := workflow.ExecuteActivity(lastActivity(ctx, "refuse the spec"), a.Resolve, activities.ResolveInput{
+		Name: info.WorkflowExecution.ID, RunID: info.FirstRunID, Owner: owner(ctx), Spec: raw, Wrong: wrong.Error(),
+	}).Get(ctx, nil)
+	if err == nil || retryable(err) { // it must not start, recorded or not
+		err = temporal.NewNonRetryableApplicationError(wrong.Error(), activities.ErrTypeInvalid, nil)
+	}
+	return err
+}
+
+// maxRecorded bounds a spec that is none in the record of the search, in bytes.
+const maxRecorded = 128 << 10
+
+// ownerMemo is where an experiment tells its searches the first run of its chain.
+const ownerMemo = "owner"
+
+// owner is whose the search's name is: its own chain's, or, of an experiment's
+// search, the experiment's, which starts it again under its name after a reset.
+func owner(ctx workflow.Context) string {
+	info := workflow.GetInfo(ctx)
+	if info.ParentWorkflowExecution == nil {
+		return info.FirstRunID
+	}
+	var run string
+	if p := info.Memo.GetFields()[ownerMemo]; p != nil {
+		_ = converter.GetDefaultDataConverter().FromPayload(p, &run) // what is no text is not of an experiment
+	}
+	return info.ParentWorkflowExecution.ID + " " + run
+}
+
 // begin pins the search to objects and asks for the first proposals.
-func (r *run) begin(ctx workflow.Context, raw json.RawMessage) error {
+func (r *run) begin(ctx workflow.Context) error {
 	r.attributes(ctx, "running")
 	var a *activities.Activities
 	err := r.step(ctx, "the search could not begin", func(ctx workflow.Context) error {
 		return workflow.ExecuteActivity(lightActivity(ctx, "resolve names"), a.Resolve, activities.ResolveInput{
-			Name: r.name, RunID: r.runID, Spec: raw,
+			Name: r.name, RunID: r.runID, Owner: owner(ctx), Spec: r.filled(), From: r.spec.From,
 			Names: r.spec.Names(),
 		}).Get(ctx, &r.state.Resolved)
 	})
 	if err != nil {
+		return err
+	}
+	if err := r.goOn(ctx); err != nil {
 		return err
 	}
 	if err := r.prepare(ctx); err != nil {
@@ -159,6 +204,41 @@ func (r *run) begin(ctx workflow.Context, raw json.RawMessage) error {
 	err = r.step(ctx, "the strategy could not begin", func(ctx workflow.Context) error { return r.learn(ctx, nil) })
 	r.underWay = err == nil
 	return err
+}
+
+// filled is the spec with its defaults, as it is recorded; of one that goes on from
+// another search, what was said.
+func (r *run) filled() json.RawMessage {
+	if r.spec.From != "" {
+		return r.raw
+	}
+	b, err := json.Marshal(r.spec)
+	if err != nil {
+		return r.raw // it came of JSON
+	}
+	return b
+}
+
+// goOn begins where the search stands that this one goes on from, if it does.
+func (r *run) goOn(ctx workflow.Context) error {
+	b := r.state.Resolved.Begun
+	if b == nil {
+		return nil
+	}
+	r.state.Resolved.Begun = nil
+	spec, err := ParseSearchSpec(b.Spec)
+	if err != nil {
+		return temporal.NewNonRetryableApplicationError(err.Error(), activities.ErrTypeInvalid, nil)
+	}
+	r.raw, r.spec, r.state.Spec = b.Spec, spec, spec
+	r.state.Trials, r.state.Before, r.state.Position = spec.Trials, b.Position.Told, b.Position
+	r.state.Failed, r.state.Cached, r.state.CPUSeconds = b.Failed, b.Cached, b.CPUSeconds
+	for _, row := range b.Best {
+		r.remember(row)
+	}
+	r.described = false
+	r.attributes(ctx, "running")
+	return nil
 }
 
 // prepare has the features of image tasks computed, once for all trials.
@@ -339,6 +419,15 @@ func (r *run) learn(ctx workflow.Context, results []activities.Row) error {
 	return nil
 }
 
+// remember enters a trial among its task's best, if it is one of them.
+func (r *run) remember(row activities.Row) {
+	t := row.Trial
+	r.state.Best[t.Task] = search.InsertBest(r.state.Best[t.Task], Best{
+		Trial: t.Trial, Task: r.spec.Tasks[t.Task], Reward: t.Reward, Validation: t.Validation, Test: t.Test,
+		Model: t.Model, Summary: row.Summary,
+	}, func(b Best) (float64, int) { return b.Reward, b.Trial })
+}
+
 // account counts a result in, and pauses a search that mostly fails.
 func (r *run) account(ctx workflow.Context, result activities.Row) {
 	t := result.Trial
@@ -348,10 +437,7 @@ func (r *run) account(ctx workflow.Context, result activities.Row) {
 		r.state.Cached++
 	}
 	if ok {
-		r.state.Best[t.Task] = search.InsertBest(r.state.Best[t.Task], Best{
-			Trial: t.Trial, Task: r.spec.Tasks[t.Task], Reward: t.Reward, Validation: t.Validation, Test: t.Test,
-			Model: t.Model, Summary: result.Summary,
-		}, func(b Best) (float64, int) { return b.Reward, b.Trial })
+		r.remember(result)
 	} else {
 		r.state.Failed++
 	}

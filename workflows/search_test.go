@@ -439,8 +439,9 @@ func TestSearchRefusesBadInput(t *testing.T) {
 					t.Errorf("error lacks %q: %v", want, err)
 				}
 			}
-			if names, _ := f.store.Names(t.Context(), store.Search, ""); len(names) > 0 {
-				t.Errorf("a refused search left a record: %v", names)
+			record, err := library.ReadRecord(t.Context(), f.store, "default-test-workflow-id")
+			if err != nil || record.Status != "failed" || record.Config != "" || !strings.Contains(record.Reason, c.want[0]) {
+				t.Errorf("a refused search left the record %+v, %v", record, err)
 			}
 		})
 	}

@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -48,6 +49,10 @@ type SearchSpec struct {
 	// Settings are the strategy's own parameters, or the name of a preset; absent
 	// ones have defaults.
 	Settings json.RawMessage `json:"settings,omitempty"`
+	// From names a search that has ended, to go on from: what is not said here is as
+	// that one has it, and "trials" counts its trials too. Only "settings" and what
+	// does not change the results may be others.
+	From string `json:"from,omitempty"`
 	// Experiment is a label to list and compare searches by.
 	Experiment string `json:"experiment,omitempty"`
 	// CheckpointEvery is the number of trials between two checkpoints.
@@ -106,12 +111,13 @@ func (s SearchSpec) Names() library.Names {
 func (s SearchSpec) Validate() error {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
-	if len(s.Tasks) == 0 {
+	if len(s.Tasks) == 0 && s.From == "" {
 		bad(`"tasks" is empty: name at least one imported task, e.g. {"tasks":["sms_spam"]}`)
 	}
 	errs = append(errs, limit.Names("tasks", s.Tasks)...)
 	errs = append(errs, limit.Names("modules", s.Modules)...)
-	for _, n := range []struct{ field, value string }{{"space", s.Space}, {"controller", s.Controller}, {"experiment", s.Experiment}} {
+	for _, n := range []struct{ field, value string }{{"space", s.Space}, {"controller", s.Controller}, {"experiment", s.Experiment},
+		{"from", s.From}} {
 		if n.value != "" {
 			errs = append(errs, limit.Name(strconv.Quote(n.field), n.value))
 		}
@@ -135,6 +141,9 @@ func (s SearchSpec) Validate() error {
 	}
 	running := limit.Running{Lag: s.Lag, Parallel: s.Parallel, CheckpointEvery: s.CheckpointEvery, MemoryLimitMB: s.MemoryLimitMB,
 		HistoryLimit: s.HistoryLimit}
+	if s.From != "" && len(s.Tasks) == 0 { // the lag may be the other search's
+		running.Lag = max(s.Lag, s.Parallel)
+	}
 	errs = append(errs, running.Problems()...)
 	if d, err := time.ParseDuration(s.TrialTimeout); err != nil || d < time.Second || d > limit.MaxTrialHours*time.Hour {
 		bad(`"trial_timeout" is %q: it must be a duration of 1s to %dh, e.g. "30m"`, limit.Note(s.TrialTimeout), limit.MaxTrialHours)
@@ -148,28 +157,35 @@ const maxSettings = 64 << 10
 // pinnedSpec is a spec as a run began with it.
 type pinnedSpec struct {
 	Spec SearchSpec `json:"spec"`
-	// Wrong says why it is none.
-	Wrong string `json:"wrong,omitempty"`
+	// Wrong says why it is none; Unnamed, why the search could not even be recorded.
+	Wrong   string `json:"wrong,omitempty"`
+	Unnamed string `json:"unnamed,omitempty"`
 }
 
 // pinSpec reads a search's spec once: a replay, perhaps years later and by another
-// version, finds the defaults and the bounds of that day in the history.
+// version, finds the defaults and the bounds of that day in the history. What cannot
+// be is refused, and recorded.
 func pinSpec(ctx workflow.Context, raw json.RawMessage) (SearchSpec, error) {
 	var p pinnedSpec
-	err := workflow.SideEffect(ctx, func(ctx workflow.Context) any {
-		spec, err := ParseSearchSpec(raw)
-		if err == nil {
-			err = checkID(ctx, store.Search)
+	err := workflow.SideEffect(ctx, func(ctx workflow.Context) (p any) {
+		if err := checkID(ctx, store.Search); err != nil {
+			return pinnedSpec{Unnamed: err.Error()}
 		}
+		spec, err := ParseSearchSpec(raw)
 		if err != nil {
 			return pinnedSpec{Wrong: limit.Cut(err.Error(), limit.MaxMessage)}
 		}
 		return pinnedSpec{Spec: spec}
 	}).Get(&p)
-	if err == nil && p.Wrong != "" {
-		err = temporal.NewNonRetryableApplicationError(p.Wrong, activities.ErrTypeInvalid, nil)
+	switch {
+	case err != nil:
+		return p.Spec, err
+	case p.Unnamed != "":
+		return p.Spec, temporal.NewNonRetryableApplicationError(p.Unnamed, activities.ErrTypeInvalid, nil)
+	case p.Wrong != "":
+		return p.Spec, refused(ctx, raw, errors.New(p.Wrong))
 	}
-	return p.Spec, err
+	return p.Spec, nil
 }
 
 // checkID refuses a workflow ID that could be no record's name. Those that the server

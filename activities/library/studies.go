@@ -42,7 +42,7 @@ func ReadStudy(ctx context.Context, s store.Store, experiment string, runs ...st
 	out := &study.Study{Experiment: experiment, FixedBudgets: map[string]int{}}
 	r := studyReader{s: s, out: out, seen: map[string]bool{}}
 	for _, e := range record.Runs {
-		if len(runs) > 0 && !slices.Contains(runs, e.Name) {
+		if len(runs) > 0 && !slices.Contains(runs, e.Name) || e.Report == "" { // its start failed
 			continue
 		}
 		if err := r.run(ctx, e); err != nil {

@@ -326,8 +326,9 @@ func (s *S3) SetName(ctx context.Context, kind Kind, name string, value []byte, 
 	if expect != "" {
 		when = ifVersion(expect)
 	}
-	sum := sha256.Sum256(value)
-	version, err := s.put(ctx, s.once, key, hex.EncodeToString(sum[:]), nameType, value, when)
+	sealed := seal(key, value)
+	sum := sha256.Sum256(sealed)
+	version, err := s.put(ctx, s.once, key, hex.EncodeToString(sum[:]), nameType, sealed, when)
 	// A name that was to be changed and is gone has changed.
 	if refused(err) || expect != "" && absent(err) {
 		return "", fmt.Errorf("object store: %s %q in %s: %w", kind, name, s.config, ErrConflict)
@@ -395,12 +396,24 @@ func (s *S3) GetName(ctx context.Context, kind Kind, name string) ([]byte, Versi
 	if err != nil {
 		return nil, "", err
 	}
-	value, version, err := s.read(ctx, key)
-	if err != nil {
-		return nil, "", s.fail(ctx, "read", fmt.Sprintf("%s %q", kind, name), err)
+	for attempt := 1; ; attempt++ {
+		sealed, version, err := s.read(ctx, key)
+		if err != nil {
+			return nil, "", s.fail(ctx, "read", fmt.Sprintf("%s %q", kind, name), err)
+		}
+		value, err := unseal(key, sealed)
+		if err == nil {
+			return value, version, nil
+		}
+		if attempt == nameReads {
+			return sealed, "", fmt.Errorf("object store: %s %q in %s: %w", kind, name, s.config, err)
+		}
 	}
-	return value, version, nil
 }
+
+// nameReads bounds the reads of a name whose value is damaged: it may have been on the
+// way.
+const nameReads = 3
 
 // DeleteName implements Store.
 func (s *S3) DeleteName(ctx context.Context, kind Kind, name string) error {

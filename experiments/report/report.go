@@ -36,10 +36,13 @@ type Search struct {
 	// not say it all, e.g. "naml, transferred"; empty means Config.Strategy.
 	// Searches with the same words and task are taken for repetitions that
 	// differ in their seed.
-	Strategy string         `json:"strategy,omitempty"`
-	Status   string         `json:"status"`
-	Config   search.Config  `json:"config"`
-	Trials   []search.Trial `json:"trials"`
+	Strategy string `json:"strategy,omitempty"`
+	// From says which searches it goes on from, and after how many trials: the first of
+	// its trials are theirs.
+	From   string         `json:"from,omitempty"`
+	Status string         `json:"status"`
+	Config search.Config  `json:"config"`
+	Trials []search.Trial `json:"trials"`
 	// Costs are matched to trials by number; a trial may lack one.
 	Costs []search.Cost `json:"costs,omitempty"`
 }

@@ -70,8 +70,9 @@ type figure struct {
 
 // arm is one search on one task.
 type arm struct {
-	Search, Strategy, Status string
-	Seed                     uint64
+	Search, From     string
+	Strategy, Status string
+	Seed             uint64
 	// Colour and Dash are the line's style, the same for a strategy on all tasks.
 	Colour, Dash   int
 	Trials, Failed int
@@ -244,7 +245,7 @@ func (tv *taskView) fill() error {
 }
 
 func newArm(s *Search, k int, costs map[int]search.Cost) *arm {
-	a := &arm{Search: s.Name, Strategy: s.strategy(), Status: s.Status, Seed: s.Config.Seed, task: k, search: s, costs: costs}
+	a := &arm{Search: s.Name, From: s.From, Strategy: s.strategy(), Status: s.Status, Seed: s.Config.Seed, task: k, search: s, costs: costs}
 	a.Scale = scaleOf(&s.Config.Space)
 	a.Tested = metrics.Tested(s.Trials, a.Scale.Objective)
 	var trained []float64

@@ -57,6 +57,9 @@ func (c *Config) validate(table strategy.Table) error {
 	if c.Space.Objective.Metric == "" || c.Space.Objective.Direction == "" {
 		bad("the space's objective is not filled in")
 	}
+	if f := c.Fork; f != nil && (f.Config == "" || f.Trials < 1) {
+		bad("a fork after %d trials of %q", f.Trials, f.Config)
+	}
 	if err := c.validateSettings(table); err != nil {
 		errs = append(errs, fmt.Errorf("strategy %s: %w", c.Strategy, err))
 	}

@@ -1,6 +1,8 @@
 package controller
 
 import (
+	"cmp"
+	"context"
 	"fmt"
 	"io"
 	"math"
@@ -9,7 +11,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
 	"tnaml/activities/library"
@@ -36,40 +37,26 @@ func Command(t *terminal.App) *cobra.Command {
 }
 
 func (a app) listCommand() *cobra.Command {
-	return a.JSONFlag(&cobra.Command{
-		Use: "list", Short: "List the published controllers with their versions", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.WithClient(cmd.Context(), func(c *client.Client) error {
-				records, err := library.Controllers(cmd.Context(), c.Store)
-				if err := a.AllRead(err); err != nil {
-					return err
-				}
-				if a.JSON {
-					return a.PrintJSON(records)
-				}
-				if len(records) == 0 {
-					a.Say("There are no controllers yet: `starter run EXPERIMENT` pretrains one.")
-					return nil
-				}
-				t := terminal.NewTable(table.Row{"controller", "space", "tasks", "trials", "seed", "from"}, "trials", "seed")
-				for _, r := range records {
-					for _, v := range r.Versions {
-						tasks := strings.Join(v.Tasks, ", ")
-						if v.TaskAgnostic {
-							tasks += " (no task embedding)"
-						}
-						from := v.Search
-						if from == "" {
-							from = "imported"
-						}
-						t.AppendRow(table.Row{v.Full(), v.SpaceName, tasks, v.Trials, v.Seed, from})
-					}
-				}
-				a.Print("%s", t.Render())
-				return nil
-			})
+	return (&terminal.Listing[library.ControllerVersion]{
+		Short:   "List the published controllers with their versions",
+		Empty:   "There are no controllers yet: `starter run EXPERIMENT` pretrains one.",
+		Columns: []string{"controller", "space", ">trials", ">seed", "~tasks", "~from"},
+		Row: func(v library.ControllerVersion) []any {
+			tasks := strings.Join(v.Tasks, ", ")
+			if v.TaskAgnostic {
+				tasks += " (no task embedding)"
+			}
+			return []any{v.Full(), v.SpaceName, v.Trials, v.Seed, tasks, cmp.Or(v.Search, "imported")}
 		},
-	})
+		Read: func(ctx context.Context, c *client.Client) ([]library.ControllerVersion, error) {
+			records, err := library.Controllers(ctx, c.Store)
+			var versions []library.ControllerVersion
+			for _, r := range records {
+				versions = append(versions, r.Versions...)
+			}
+			return versions, err
+		},
+	}).Command(a.App)
 }
 
 // controllerView is a controller for people and scripts.
@@ -121,34 +108,31 @@ func (a app) showController(v controllerView) {
 	if v.Search != "" {
 		a.Print("learned by %s", v.Search)
 	}
-	t := terminal.NewTable(table.Row{"task", "modal architecture"})
+	var rows [][]any
 	for i, task := range v.Tasks {
 		if i < len(v.Architectures) {
-			t.AppendRow(table.Row{task, v.Architectures[i]})
+			rows = append(rows, []any{task, v.Architectures[i]})
 		}
 	}
-	a.Print("\n%s", t.Render())
+	a.Print("\n%s", a.Table([]string{"task", "~modal architecture"}, rows))
 	if v.Similarity == nil {
 		a.Print("\nIt has no task embeddings.")
 		return
 	}
-	a.Print("\nCosine similarity of the task embeddings\n\n%s", similarityTable(v.Tasks, v.Similarity))
+	a.Print("\nCosine similarity of the task embeddings\n\n%s", a.similarityTable(v.Tasks, v.Similarity))
 }
 
-func similarityTable(tasks []string, m [][]float64) string {
-	header := table.Row{""}
-	for _, t := range tasks {
-		header = append(header, t)
-	}
-	t := terminal.NewTable(header, tasks...)
+func (a app) similarityTable(tasks []string, m [][]float64) string {
+	columns, rows := []string{""}, [][]any{}
 	for i, task := range tasks {
-		row := table.Row{task}
+		columns = append(columns, ">"+task)
+		row := []any{task}
 		for k := range tasks {
 			row = append(row, fmt.Sprintf("%.2f", m[i][k]))
 		}
-		t.AppendRow(row)
+		rows = append(rows, row)
 	}
-	return t.Render()
+	return a.Table(columns, rows)
 }
 
 func (a app) exportCommand() *cobra.Command {
@@ -165,15 +149,8 @@ func (a app) exportCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				name := output
-				if name == "" {
-					name = strings.ReplaceAll(strings.TrimPrefix(args[0], "sha256:"), "@", "-") + ".safetensors"
-				}
-				if name == "-" {
-					_, err := a.Stdout.Write(b)
-					return err
-				}
-				if err := terminal.WriteFile(name, func(w io.Writer) error { _, err := w.Write(b); return err }); err != nil {
+				name := cmp.Or(output, terminal.FileName(strings.ReplaceAll(strings.TrimPrefix(args[0], "sha256:"), "@", "-"), ".safetensors"))
+				if err := a.Output(name, func(w io.Writer) error { _, err := w.Write(b); return err }); err != nil || name == "-" {
 					return err
 				}
 				if absolute, err := filepath.Abs(name); err == nil {
@@ -252,7 +229,7 @@ type taskDiff struct {
 
 func (a app) diffCommand() *cobra.Command {
 	return a.JSONFlag(&cobra.Command{
-		Use: "diff A B", Short: "Compare two controllers: space, tasks, weights, modal architectures", Args: cobra.ExactArgs(2),
+		Use: "diff CONTROLLER CONTROLLER", Short: "Compare two controllers: space, tasks, weights, modal architectures", Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.WithClient(cmd.Context(), func(c *client.Client) error {
 				var both [2]*strategy.Pretrained
@@ -357,27 +334,26 @@ func (a app) showDiff(d controllerDiff) {
 		}
 	}
 	if len(d.Tasks) > 0 {
-		t := terminal.NewTable(table.Row{"task", "similarity", "modal architecture"}, "similarity")
+		var rows [][]any
 		for _, x := range d.Tasks {
 			similarity := ""
 			if x.Similarity != nil {
 				similarity = fmt.Sprintf("%.2f", *x.Similarity)
 			}
 			if x.A == x.B {
-				t.AppendRow(table.Row{x.Task, similarity, "both: " + x.A})
+				rows = append(rows, []any{x.Task, similarity, "both: " + x.A})
 				continue
 			}
-			t.AppendRow(table.Row{x.Task, similarity, d.A + ": " + x.A})
-			t.AppendRow(table.Row{"", "", d.B + ": " + x.B})
+			rows = append(rows, []any{x.Task, similarity, d.A + ": " + x.A}, []any{"", "", d.B + ": " + x.B})
 		}
-		a.Print("\n%s", t.Render())
+		a.Print("\n%s", a.Table([]string{"task", ">similarity", "~modal architecture"}, rows))
 	}
 	if len(d.Distances) > 0 {
-		t := terminal.NewTable(table.Row{"weights", "relative distance"}, "relative distance")
+		var rows [][]any
 		for _, x := range d.Distances {
-			t.AppendRow(table.Row{x.Array, fmt.Sprintf("%.3f", x.Relative)})
+			rows = append(rows, []any{x.Array, fmt.Sprintf("%.3f", x.Relative)})
 		}
-		a.Print("\n%s", t.Render())
+		a.Print("\n%s", a.Table([]string{"weights", ">relative distance"}, rows))
 	}
 	if len(d.Differ) > 0 {
 		a.Print("\nof another shape: %s", strings.Join(d.Differ, ", "))

@@ -211,9 +211,8 @@ func (a app) demoRun(ctx context.Context, c *client.Client, trials int, output s
 	if output == "" {
 		output = filepath.Join(a.Config.DataDir, "report.html")
 	}
-	if err := terminal.WriteFile(output, func(w io.Writer) error {
-		return report.WriteExperiment(w, st,
-			time.Now().Format(terminal.DateFormat))
+	if err := a.Output(output, func(w io.Writer) error {
+		return report.WriteExperiment(w, st, time.Now().Format(terminal.DateFormat))
 	}); err != nil {
 		return err
 	}
