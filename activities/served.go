@@ -7,55 +7,92 @@ import (
 	"strings"
 	"time"
 
+	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/activity"
 
 	"tnaml/experiments/limit"
 )
 
-// pollerAge is how long ago a worker that lives has asked for work, at the most: a
-// poll takes a minute. The server lists workers for some minutes after they have
-// gone.
-const pollerAge = 90 * time.Second
+const (
+	// PollerAge is how long ago a worker that lives and has a place free has asked for
+	// work, at the most: a poll takes a minute. The server lists workers for some minutes
+	// after they have gone.
+	PollerAge = 90 * time.Second
+	// maxAsked bounds the searches that are asked what workers are at.
+	maxAsked = 50
+)
+
+// server is what Served asks of Temporal.
+type server interface {
+	DescribeTaskQueue(ctx context.Context, queue string, kind enumspb.TaskQueueType) (*workflowservice.DescribeTaskQueueResponse, error)
+	DescribeWorkflowExecution(ctx context.Context, id, runID string) (*workflowservice.DescribeWorkflowExecutionResponse, error)
+	ListWorkflow(ctx context.Context, r *workflowservice.ListWorkflowExecutionsRequest) (*workflowservice.ListWorkflowExecutionsResponse, error)
+}
 
 // trialType is the activity type of a trial (workflows.TrialActivity).
 const trialType = "Trial"
 
 // Standing is what the server says of a workflow that nothing moves in.
 type Standing struct {
-	// Served says that a worker asks for activities of the task queue, or is at one of
-	// the workflow's trials: one whose slots are full asks for no more until a trial
-	// ends, which may take hours.
+	// Served says that a worker asks for activities of the task queue, or is at one for
+	// this search or for another: one whose places are all taken asks for no more until
+	// one is free, which may take hours.
 	Served bool `json:"served"`
 	// Trouble names the steps whose attempts fail, with their last failure.
 	Trouble string `json:"trouble,omitempty"`
 }
 
 // Served says whether a task queue is served, if one is given, and which of the
-// workflow's steps fail and are tried again.
+// workflow's steps fail and are tried again. It runs as a local activity: it needs no
+// store, and is for times when nobody does any other.
 func (a *Activities) Served(ctx context.Context, queue string) (Standing, error) {
 	info := activity.GetInfo(ctx)
-	w := info.WorkflowExecution
-	e, err := activity.GetClient(ctx).DescribeWorkflowExecution(ctx, w.ID, w.RunID)
+	own := &commonpb.WorkflowExecution{WorkflowId: info.WorkflowExecution.ID, RunId: info.WorkflowExecution.RunID}
+	c := activity.GetClient(ctx)
+	e, err := c.DescribeWorkflowExecution(ctx, own.GetWorkflowId(), own.GetRunId())
 	if err != nil {
-		return Standing{}, fmt.Errorf("workflow %s: %w", w.ID, err)
+		return Standing{}, fmt.Errorf("workflow %s: %w", own.GetWorkflowId(), err)
 	}
-	pending := slices.DeleteFunc(e.GetPendingActivities(), func(p *workflowpb.PendingActivityInfo) bool {
-		return p.GetActivityId() == info.ActivityID
-	})
-	s := Standing{Served: queue == "" || slices.ContainsFunc(pending, underWay), Trouble: trouble(pending)}
-	if s.Served {
-		return s, nil
+	s := Standing{Served: queue == "", Trouble: trouble(e.GetPendingActivities())}
+	if !s.Served {
+		s.Served, err = served(ctx, c, info.Namespace, own, queue)
 	}
-	d, err := activity.GetClient(ctx).DescribeTaskQueue(ctx, queue, enumspb.TASK_QUEUE_TYPE_ACTIVITY)
+	return s, err
+}
+
+func served(ctx context.Context, s server, namespace string, own *commonpb.WorkflowExecution, queue string) (bool, error) {
+	d, err := s.DescribeTaskQueue(ctx, queue, enumspb.TASK_QUEUE_TYPE_ACTIVITY)
 	if err != nil {
-		return Standing{}, fmt.Errorf("task queue %s: %w", queue, err)
+		return false, fmt.Errorf("task queue %s: %w", queue, err)
 	}
 	for _, p := range d.GetPollers() {
-		s.Served = s.Served || time.Since(p.GetLastAccessTime().AsTime()) < pollerAge
+		if time.Since(p.GetLastAccessTime().AsTime()) < PollerAge {
+			return true, nil
+		}
 	}
-	return s, nil
+	searches := []*commonpb.WorkflowExecution{own} // which a listing may not have yet
+	listed, err := s.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
+		Namespace: namespace, Query: "ExecutionStatus = 'Running' AND WorkflowType = 'Search'", PageSize: maxAsked,
+	})
+	if err != nil {
+		return false, fmt.Errorf("looking for searches: %w", err)
+	}
+	for _, e := range listed.GetExecutions() {
+		searches = append(searches, e.GetExecution())
+	}
+	for _, w := range searches {
+		e, err := s.DescribeWorkflowExecution(ctx, w.GetWorkflowId(), w.GetRunId())
+		if err != nil {
+			continue // it has ended
+		}
+		if slices.ContainsFunc(e.GetPendingActivities(), func(p *workflowpb.PendingActivityInfo) bool { return underWay(p, queue) }) {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // maxTroubles bounds the steps that are named.
@@ -86,8 +123,8 @@ func trouble(pending []*workflowpb.PendingActivityInfo) string {
 	return strings.Join(failing, "; ")
 }
 
-// underWay says that a worker is at a trial: the server takes one from a worker that
-// gives no sign of life.
-func underWay(p *workflowpb.PendingActivityInfo) bool {
-	return p.GetActivityType().GetName() == trialType && p.GetState() == enumspb.PENDING_ACTIVITY_STATE_STARTED
+// underWay says that a worker of a task queue is at an activity: the server takes one
+// from a worker that gives no sign of life.
+func underWay(p *workflowpb.PendingActivityInfo, queue string) bool {
+	return p.GetState() == enumspb.PENDING_ACTIVITY_STATE_STARTED && p.GetActivityOptions().GetTaskQueue().GetName() == queue
 }

@@ -89,6 +89,8 @@ type TrialInput struct {
 	Trainer string `json:"trainer"`
 	// Retrain ignores the trial cache.
 	Retrain bool `json:"retrain,omitempty"`
+	// Lost names the worker processes that the trial was lost with.
+	Lost []string `json:"lost,omitempty"`
 }
 
 // TrialResult is what a trial gave, and what it took.

@@ -51,6 +51,8 @@ type S3 struct {
 	AccessKey    string `mapstructure:"access_key"`
 	SecretKey    string `mapstructure:"secret_key"`
 	SessionToken string `mapstructure:"session_token"`
+	// IdleSeconds is how long a request may go without a byte before it is given up.
+	IdleSeconds int `mapstructure:"idle_seconds"`
 }
 
 // LogValue keeps the secrets out of logs.
@@ -112,6 +114,7 @@ func Settings() []Setting {
 		{"s3.access_key", "", "", "access key; none: the usual AWS chain", true},
 		{"s3.secret_key", "", "", "secret key", true},
 		{"s3.session_token", "", "", "session token", true},
+		{"s3.idle_seconds", 60, "", "seconds without a byte after which a request is given up, and tried again", false},
 		{"worker.identity", "", "identity", "name of this worker in Temporal and in the costs", false},
 		{"worker.slots", 0, "slots", "trials at once of each trainer; 0: one for each core", false},
 		{"worker.trainers", "", "trainers", "trainers to serve, as NAME or NAME=SLOTS, with commas; none: all there are", false},
@@ -270,6 +273,9 @@ func (c *Config) validate() error {
 	}
 	if (c.S3.AccessKey == "") != (c.S3.SecretKey == "") {
 		errs = append(errs, errors.New("s3.access_key and s3.secret_key go together: one of them is missing"))
+	}
+	if c.S3.IdleSeconds < 1 {
+		errs = append(errs, fmt.Errorf("s3.idle_seconds is %d: it must be at least 1", c.S3.IdleSeconds))
 	}
 	if c.Temporal.TaskQueue == "" {
 		errs = append(errs, errors.New("temporal.task_queue is empty"))

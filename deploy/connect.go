@@ -56,9 +56,11 @@ func (c *Config) Connect(ctx context.Context, logger *slog.Logger) (*Servers, er
 	}
 	return connect(ctx, options, "", store.S3Config{
 		Endpoint: c.S3.Endpoint, Bucket: c.S3.Bucket, Region: c.S3.Region, TLS: c.S3.TLS,
-		AccessKey: c.S3.AccessKey, SecretKey: c.S3.SecretKey, SessionToken: c.S3.SessionToken,
+		AccessKey: c.S3.AccessKey, SecretKey: c.S3.SecretKey, SessionToken: c.S3.SessionToken, IdleTimeout: c.S3.idle(),
 	}, logger)
 }
+
+func (s S3) idle() time.Duration { return time.Duration(s.IdleSeconds) * time.Second }
 
 // External reports whether servers are configured, so that no dev stack is
 // wanted.
@@ -71,7 +73,7 @@ func (c *Config) External() (bool, error) {
 func (c *Config) ConnectStack(ctx context.Context, a stack.Addresses, logger *slog.Logger) (*Servers, error) {
 	return connect(ctx, client.Options{HostPort: a.Temporal, Namespace: a.Namespace}, a.UI, store.S3Config{
 		Endpoint: a.S3Endpoint, Bucket: c.S3.Bucket, Region: a.S3Region,
-		AccessKey: a.S3AccessKey, SecretKey: a.S3SecretKey, CreateBucket: true,
+		AccessKey: a.S3AccessKey, SecretKey: a.S3SecretKey, CreateBucket: true, IdleTimeout: c.S3.idle(),
 	}, logger)
 }
 

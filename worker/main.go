@@ -18,7 +18,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"tnaml/activities/store"
 	"tnaml/deploy"
 	"tnaml/worker/host"
 )
@@ -82,23 +81,15 @@ func serve(ctx context.Context, config *deploy.Config, log *slog.Logger) error {
 		return err
 	}
 	defer servers.Close()
-	objects := servers.Store
-	if limit := int64(config.Worker.DiskCacheMB) << 20; limit > 0 {
-		cached, err := store.NewDiskCache(objects, filepath.Join(config.DataDir, "blobs"), limit)
-		if err != nil {
-			log.Warn("no disk cache: tasks and modules are fetched at every start", "error", err)
-		} else {
-			objects = cached
-		}
-	}
 	serve, err := config.Worker.Serve()
 	if err != nil {
 		return err
 	}
 	log.Info("worker starts", "namespace", servers.Namespace, "taskQueue", config.Temporal.TaskQueue, "store", config.S3)
-	err = host.Run(ctx, servers.Client, objects, host.Options{
+	err = host.Run(ctx, servers.Client, servers.Store, host.Options{
 		Namespace: servers.Namespace, TaskQueue: config.Temporal.TaskQueue, Slots: config.Worker.Slots, Serve: serve,
-		CacheBytes: int64(config.Worker.CacheMB) << 20, Identity: config.Worker.Identity,
+		CacheBytes: int64(config.Worker.CacheMB) << 20, Identity: config.Worker.Identity, Log: log,
+		DiskCache: filepath.Join(config.DataDir, "blobs"), DiskCacheBytes: int64(config.Worker.DiskCacheMB) << 20,
 	})
 	log.Info("worker stopped")
 	return err

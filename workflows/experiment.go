@@ -295,8 +295,8 @@ func (r *experimentRun) spec() SearchSpec {
 	spec := DefaultSearchSpec()
 	spec.Space, spec.Modules, spec.Experiment = s.Space, r.state.Planned.Modules, s.Experiment
 	spec.Lag, spec.Parallel, spec.CheckpointEvery = s.Lag, s.Parallel, s.CheckpointEvery
-	spec.TrialTimeout, spec.MemoryLimitMB, spec.Retrain = s.TrialTimeout, s.MemoryLimitMB, s.Retrain
-	spec.HistoryLimit = s.HistoryLimit
+	spec.TrialTimeout, spec.TrialSteps, spec.MemoryLimitMB = s.TrialTimeout, s.TrialSteps, s.MemoryLimitMB
+	spec.Retrain, spec.HistoryLimit = s.Retrain, s.HistoryLimit
 	return spec
 }
 

@@ -16,7 +16,8 @@ import (
 
 // retries is the policy for trouble with the infrastructure: about an hour and
 // a half of trying, a minute apart at most. After that the search pauses and
-// says why; nothing is lost.
+// says why; nothing is lost. What the store refuses is tried for half a minute
+// (activities.Attempts).
 func retries() *temporal.RetryPolicy {
 	return &temporal.RetryPolicy{
 		InitialInterval:    time.Second,
@@ -29,24 +30,25 @@ func retries() *temporal.RetryPolicy {
 const (
 	// heartbeatTimeout is how soon a trial of a lost worker starts elsewhere.
 	heartbeatTimeout = 10 * time.Second
-	// graceTime is what a trial may take beyond its time limit for loading and
-	// storing before the attempt counts as lost.
-	graceTime = 15 * time.Minute
 	// featuresTimeout bounds the features of one image task under one module.
 	featuresTimeout = 12 * time.Hour
+	// lightTimeout bounds one attempt at reading and writing a few objects: a store
+	// that falls silent is given up long before (store.S3Config), a lost worker too.
+	lightTimeout = time.Hour
 	// localTimeout bounds one attempt of a local activity.
 	localTimeout = 5 * time.Minute
 )
 
-// trialActivity are the options of one trial. Its ID says which it is where the server
-// lists what is under way, and is its own though the trial may be started again.
+// trialActivity are the options of one trial. Attempts that time out come back to
+// the workflow, which counts them (see attempts).
 func (r *run) trialActivity(ctx workflow.Context, p search.Proposal) workflow.Context {
+	policy := retries()
+	policy.NonRetryableErrorTypes = []string{"TemporalTimeout:StartToClose", "TemporalTimeout:Heartbeat"}
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		TaskQueue:           r.trialQueue(ctx),
-		StartToCloseTimeout: r.spec.trialTimeout() + graceTime,
+		StartToCloseTimeout: r.spec.trialTimeout(),
 		HeartbeatTimeout:    heartbeatTimeout,
-		RetryPolicy:         retries(),
-		ActivityID:          fmt.Sprintf("trial %d #%d", p.Trial, r.started),
+		RetryPolicy:         policy,
 		Summary:             limit.Summary(fmt.Sprintf("trial %d · %s · %s", p.Trial, r.spec.Tasks[p.Task], p.Summary)),
 	})
 }
@@ -82,7 +84,8 @@ func TrainerQueue(queue, trainer string) string {
 func lightActivity(ctx workflow.Context, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		TaskQueue:           LightQueue(workflow.GetInfo(ctx).TaskQueueName),
-		StartToCloseTimeout: localTimeout,
+		StartToCloseTimeout: lightTimeout,
+		HeartbeatTimeout:    heartbeatTimeout,
 		RetryPolicy:         retries(),
 		Summary:             summary,
 	})
@@ -105,6 +108,13 @@ func localActivity(ctx workflow.Context) workflow.Context {
 	return workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
 		StartToCloseTimeout: localTimeout,
 		RetryPolicy:         policy,
+	})
+}
+
+// askActivity are the options of a local activity that asks the server something.
+func askActivity(ctx workflow.Context) workflow.Context {
+	return workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
+		StartToCloseTimeout: time.Minute, RetryPolicy: &temporal.RetryPolicy{MaximumAttempts: 1},
 	})
 }
 

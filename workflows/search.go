@@ -38,8 +38,8 @@ type SearchState struct {
 	Failed     int            `json:"failed,omitempty"`
 	Cached     int            `json:"cached,omitempty"`
 	CPUSeconds float64        `json:"cpu_seconds,omitempty"`
-	// Recent holds the last results' health, newest last: false is a failure.
-	Recent []bool `json:"recent,omitempty"`
+	// Recent holds the last results' statuses, newest last.
+	Recent []trainer.Status `json:"recent,omitempty"`
 	Held
 	// Started is when the search began; Active how long it has not been paused.
 	Started time.Time     `json:"started"`
@@ -51,6 +51,10 @@ const (
 	// its last trials failed pauses itself, rather than burn its budget.
 	recentTrials   = 20
 	recentFailures = 15
+	// recentLost: one where so many of them were lost does so, too. Each has cost
+	// three workers: with three of them it is no longer one model that is at fault,
+	// and whoever starts the workers again should know.
+	recentLost = 3
 )
 
 // run is one run of the Search workflow.
@@ -65,7 +69,7 @@ type run struct {
 	// results holds trials that have ended but come after one that has not.
 	results map[int]activities.Row
 	running int
-	// started counts the trials that this run of the workflow has started.
+	// started counts the attempts at trials that this run of the workflow has started.
 	started int
 	// preparing is the number of features of images to be computed before the
 	// first trial, prepared how many of them are there.
@@ -331,7 +335,6 @@ func (r *run) start(ctx workflow.Context) {
 		p := r.state.Pending[0]
 		r.state.Pending = r.state.Pending[1:]
 		r.running++
-		r.started++
 		workflow.Go(ctx, func(ctx workflow.Context) { r.trial(ctx, p) })
 	}
 }
@@ -340,13 +343,12 @@ func (r *run) start(ctx workflow.Context) {
 // pauses the search: it is the infrastructure that failed, and the same trial
 // with the same seed will be run when somebody resumes.
 func (r *run) trial(ctx workflow.Context, p search.Proposal) {
-	var answer converter.RawValue
-	err := workflow.ExecuteActivity(r.trialActivity(ctx, p), TrialActivity, r.request(p)).Get(ctx, &answer)
+	row, err := r.attempts(ctx, p)
 	r.running--
 	r.changed = true
 	r.say(ctx, "")
 	if err == nil {
-		r.results[p.Trial] = r.row(p, answer)
+		r.results[p.Trial] = row
 		return
 	}
 	at, _ := slices.BinarySearchFunc(r.state.Pending, p, func(a, b search.Proposal) int { return a.Trial - b.Trial })
@@ -354,27 +356,6 @@ func (r *run) trial(ctx workflow.Context, p search.Proposal) {
 	if ctx.Err() == nil {
 		r.pause(ctx, fmt.Sprintf("trial %d could not be run: %s", p.Trial, cause(err)))
 	}
-}
-
-// request is a trial in the trainers' terms.
-func (r *run) request(p search.Proposal) activities.TrialInput {
-	in := r.state.Resolved.Request(p)
-	in.Retrain = r.spec.Retrain
-	in.Limits = trainer.Limits{MemoryBytes: int64(r.spec.MemoryLimitMB) << 20, Seconds: r.spec.trialTimeout().Seconds()}
-	return in
-}
-
-// row is a trainer's answer as a row of the ledger. The trainer may be anybody's:
-// an answer that is no outcome is a failed trial.
-func (r *run) row(p search.Proposal, answer converter.RawValue) activities.Row {
-	raw := answer.Payload().GetData()
-	outcome := trainer.DecodeOutcome(raw, r.state.Resolved.Objective)
-	var cost struct {
-		Cost search.Cost `json:"cost"`
-	}
-	_ = json.Unmarshal(raw, &cost) // where it is none, nothing is known of it
-	cost.Cost.Trial = p.Trial
-	return activities.Row{Trial: search.NewTrial(p, outcome, r.state.Resolved.Objective), Cost: cost.Cost.Checked(), Summary: p.Summary}
 }
 
 // ready returns the ended trials that are next in order, as many as one message to
@@ -441,19 +422,26 @@ func (r *run) account(ctx workflow.Context, result activities.Row) {
 	} else {
 		r.state.Failed++
 	}
-	r.state.Recent = append(r.state.Recent, ok)
+	r.state.Recent = append(r.state.Recent, t.Status)
 	if n := len(r.state.Recent); n > recentTrials {
 		r.state.Recent = slices.Clone(r.state.Recent[n-recentTrials:])
 	}
-	failures := 0
-	for _, ok := range r.state.Recent {
-		if !ok {
+	failures, lost := 0, 0
+	for _, status := range r.state.Recent {
+		if status != trainer.OK {
 			failures++
 		}
+		if status == trainer.Lost {
+			lost++
+		}
 	}
-	if failures > recentFailures && !r.state.Paused {
+	if (failures > recentFailures || lost >= recentLost) && !r.state.Paused {
+		what := fmt.Sprintf("%d of the last %d trials failed", failures, recentTrials)
+		if lost >= recentLost {
+			what = fmt.Sprintf("%d of the last %d trials were lost with their workers", lost, recentTrials)
+		}
 		r.state.Recent = nil // a resume is a decision to go on: count afresh
-		r.pause(ctx, fmt.Sprintf("%d of the last %d trials failed, the last one with status %s: %s", failures, recentTrials, t.Status, t.Reason))
+		r.pause(ctx, fmt.Sprintf("%s, the last one with status %s: %s", what, t.Status, t.Reason))
 	}
 }
 

@@ -64,7 +64,7 @@ func watch(ctx workflow.Context, w watched) {
 			var a *activities.Activities
 			var now activities.Standing
 			queue := w.queue()
-			err := workflow.ExecuteActivity(lightActivity(ctx, "what is it waiting for?"), a.Served, queue).Get(ctx, &now)
+			err := workflow.ExecuteLocalActivity(askActivity(ctx), a.Served, queue).Get(ctx, &now)
 			switch {
 			case err != nil || w.done() != seen: // nothing is known, or not any more
 			case now.Served:
@@ -99,8 +99,9 @@ func (r *run) watch(ctx workflow.Context) {
 		},
 		say: r.say,
 		unserved: func(queue string) string {
-			return fmt.Sprintf("no worker serves the trainer %s (task queue %s): start one with `worker --trainers %s`",
-				r.state.Resolved.Trainer, queue, r.state.Resolved.Trainer)
+			return fmt.Sprintf("no worker serves the trainer %s (task queue %s): none has asked for work for %s, and none is at a trial "+
+				"of it; start one with `worker --trainers %s`, or see what those that run say in their logs",
+				r.state.Resolved.Trainer, queue, activities.PollerAge, r.state.Resolved.Trainer)
 		},
 	})
 }

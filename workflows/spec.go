@@ -57,9 +57,13 @@ type SearchSpec struct {
 	Experiment string `json:"experiment,omitempty"`
 	// CheckpointEvery is the number of trials between two checkpoints.
 	CheckpointEvery int `json:"checkpoint_every"`
-	// TrialTimeout is a trial's time limit, as a Go duration. A trial over it
-	// is a result with status "over_time".
+	// TrialTimeout bounds an attempt at a trial, as a Go duration, loading and storing
+	// included. It never gives a result, which must not depend on the machine: the
+	// trial is tried again, then the search pauses.
 	TrialTimeout string `json:"trial_timeout"`
+	// TrialSteps is a trial's limit of training steps; 0: none. A child model that
+	// would need more is a result with status "over_steps".
+	TrialSteps int `json:"trial_steps,omitempty"`
 	// MemoryLimitMB is a trial's memory limit. A child model that would need
 	// more is a result with status "over_memory".
 	MemoryLimitMB int `json:"memory_limit_mb"`
@@ -147,6 +151,9 @@ func (s SearchSpec) Validate() error {
 	errs = append(errs, running.Problems()...)
 	if d, err := time.ParseDuration(s.TrialTimeout); err != nil || d < time.Second || d > limit.MaxTrialHours*time.Hour {
 		bad(`"trial_timeout" is %q: it must be a duration of 1s to %dh, e.g. "30m"`, limit.Note(s.TrialTimeout), limit.MaxTrialHours)
+	}
+	if s.TrialSteps < 0 || s.TrialSteps > limit.MaxTrials {
+		bad(`"trial_steps" is %d: it must lie between 1 and %d, or be absent`, s.TrialSteps, limit.MaxTrials)
 	}
 	return limit.Problems(slices.DeleteFunc(errs, func(err error) bool { return err == nil }))
 }

@@ -108,6 +108,32 @@ func TestCutBlob(t *testing.T) {
 	}
 }
 
+// A blob that was corrupted on its way is read once more; one that lies corrupt in
+// the store is told.
+func TestBlobCorruptedOnItsWay(t *testing.T) {
+	for times, good := range map[int]bool{1: true, 1000: false} {
+		f := &fakeServer{}
+		s := openFake(t, f)
+		ref, err := s.Put(t.Context(), []byte("blob"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		left := times
+		f.breakWith(func(w http.ResponseWriter, r *http.Request) bool {
+			if left--; left < 0 {
+				return false
+			}
+			w.Header().Set("ETag", `"x"`)
+			w.Header().Set("Last-Modified", time.Now().UTC().Format(http.TimeFormat))
+			_, _ = io.WriteString(w, "blab")
+			return true
+		})
+		if data, err := s.Get(t.Context(), ref); good != (err == nil && string(data) == "blob") || good == errors.Is(err, store.ErrCorrupt) {
+			t.Errorf("corrupt %d times: %q, %v", times, data, err)
+		}
+	}
+}
+
 // A large blob that is there is not sent again.
 func TestLargeBlobIsAskedForFirst(t *testing.T) {
 	f := &fakeServer{}

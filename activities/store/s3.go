@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -80,14 +81,16 @@ func OpenS3(ctx context.Context, c S3Config) (*S3, error) {
 	}
 	transport.DialContext = (&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext
 	transport.MaxIdleConnsPerHost = 64
-	creds, err := c.credentials(opening, transport)
+	transport.ResponseHeaderTimeout = 0 // see idleTransport
+	idle := &idleTransport{transport, cmp.Or(c.IdleTimeout, idleTimeout)}
+	creds, err := c.credentials(opening, idle)
 	if err != nil {
 		return nil, err
 	}
 	client := func(region string, attempts int) (minio.Core, error) {
 		client, err := minio.New(host, &minio.Options{
 			Creds: creds, Secure: secure, Region: region, MaxRetries: attempts,
-			BucketLookup: lookup(host), Transport: transport,
+			BucketLookup: lookup(host), Transport: idle,
 		})
 		if err != nil {
 			return minio.Core{}, fmt.Errorf("object store %s: %w", c, err)
@@ -280,6 +283,9 @@ func (s *S3) Get(ctx context.Context, ref Ref) ([]byte, error) {
 		} else if back {
 			data, _, err = s.read(ctx, key)
 		}
+	}
+	if err == nil && verify(ref, data) != nil { // perhaps only on its way
+		data, _, err = s.read(ctx, key)
 	}
 	if err != nil {
 		return nil, s.fail(ctx, "read", "object "+string(ref), err)

@@ -112,6 +112,6 @@ func absent(err error) bool {
 func cutOff(err error) bool {
 	return err != nil && (errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, io.EOF) ||
 		errors.Is(err, io.ErrUnexpectedEOF) ||
-		errors.Is(err, net.ErrClosed) || // the transport has seen the reset while the body was being written
+		errors.Is(err, errIdle) || errors.Is(err, net.ErrClosed) || // the transport has seen the reset while the body was being written
 		strings.Contains(err.Error(), "Connection closed by foreign host")) // minio-go's words for io.EOF
 }

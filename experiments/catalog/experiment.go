@@ -35,12 +35,13 @@ type Experiment struct {
 	Seeds []uint64 `json:"seeds"`
 	// Concurrency is the number of searches at once.
 	Concurrency int `json:"concurrency"`
-	// Lag, Parallel, CheckpointEvery, TrialTimeout, MemoryLimitMB and Retrain
-	// are every search's.
+	// Lag, Parallel, CheckpointEvery, TrialTimeout, TrialSteps, MemoryLimitMB and
+	// Retrain are every search's.
 	Lag             int    `json:"lag"`
 	Parallel        int    `json:"parallel,omitempty"`
 	CheckpointEvery int    `json:"checkpoint_every"`
 	TrialTimeout    string `json:"trial_timeout"`
+	TrialSteps      int    `json:"trial_steps,omitempty"`
 	MemoryLimitMB   int    `json:"memory_limit_mb"`
 	Retrain         bool   `json:"retrain,omitempty"`
 	// Settings are those of strategies in all searches, by the strategy's name.
@@ -198,6 +199,7 @@ func (r reader) experiment(n yamlnode.Node, e *Experiment) {
 				r.Bad(x.Line, `"trial_timeout" is %s, it must be at most %dh`, x.Value, limit.MaxTrialHours)
 			}
 		},
+		"trial_steps":     r.Number(&e.TrialSteps, 1),
 		"memory_limit_mb": r.at(r.Number(&e.MemoryLimitMB, 1)),
 		"retrain":         r.Flag(&e.Retrain),
 		"settings":        r.settings(&e.Settings),

@@ -55,9 +55,9 @@ type Limits struct {
 	// MemoryBytes that the trial may allocate; 0: no limit. A model that needs more
 	// has the status OverMemory.
 	MemoryBytes int64 `json:"memory_bytes,omitempty"`
-	// Seconds that it may run; 0: no limit. One that runs longer has the status
-	// OverTime.
-	Seconds float64 `json:"seconds,omitempty"`
+	// Steps of training that it may take; 0: no limit. One that needs more has the
+	// status OverSteps. There is no limit in seconds: those are the machine's.
+	Steps int `json:"steps,omitempty"`
 }
 
 // Progress is how far a trial is.
@@ -93,12 +93,18 @@ const (
 	Diverged Status = "diverged"
 	// OverMemory is a model that needs more memory than the limit.
 	OverMemory Status = "over_memory"
-	// OverTime is a trial that ran into its time limit.
-	OverTime Status = "over_time"
+	// OverSteps is a trial that needs more training steps than the limit.
+	OverSteps Status = "over_steps"
+	// Lost is a trial whose workers died of it, one after another. A search says so;
+	// no trainer does.
+	Lost Status = "lost"
 )
 
 // Statuses lists the statuses.
-func Statuses() []Status { return []Status{OK, Failed, Diverged, OverMemory, OverTime} }
+func Statuses() []Status { return append(answers(), Lost) }
+
+// answers are the statuses that a trainer may answer.
+func answers() []Status { return []Status{OK, Failed, Diverged, OverMemory, OverSteps} }
 
 // Outcome is what a trial gave.
 type Outcome struct {
@@ -162,8 +168,8 @@ func (o Outcome) Checked(objective space.Objective) Outcome {
 func (o Outcome) check(objective space.Objective) error {
 	var errs []error
 	bad := func(format string, a ...any) { errs = append(errs, fmt.Errorf(format, a...)) }
-	if !slices.Contains(Statuses(), o.Status) {
-		bad("its status is %q (known: %v)", limit.Cut(string(o.Status), 40), Statuses())
+	if !slices.Contains(answers(), o.Status) {
+		bad("its status is %q (known: %v)", limit.Cut(string(o.Status), 40), answers())
 	}
 	if n := len(o.Metrics); n > maxMetrics {
 		bad("it has %d metrics, more than %d", n, maxMetrics)

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"os"
 	"runtime"
@@ -19,6 +20,7 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
@@ -48,6 +50,12 @@ type Options struct {
 	Trainers []trainer.Trainer
 	// CacheBytes bounds the decoded tasks and modules in memory; 0 means 2 GiB.
 	CacheBytes int64
+	// DiskCache is a directory for the objects that the worker reads, of at most
+	// DiskCacheBytes; 0: none.
+	DiskCache      string
+	DiskCacheBytes int64
+	// Log is told what befalls the worker; nil: nobody is.
+	Log *slog.Logger
 	// Identity names this worker in Temporal and in the cost records; "" means
 	// process@host.
 	Identity string
@@ -73,6 +81,9 @@ func (o Options) withDefaults() Options {
 		hostname, _ := os.Hostname()
 		o.Identity = fmt.Sprintf("%d@%s", os.Getpid(), hostname)
 	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
 	if o.StopTimeout == 0 {
 		o.StopTimeout = 5 * time.Second
 	}
@@ -87,12 +98,26 @@ func Run(ctx context.Context, c client.Client, s store.Store, o Options) error {
 		return err
 	}
 	fatal := make(chan error, 1)
-	queues, err := o.queues(activities.New(s, activities.Options{CacheBytes: o.CacheBytes, Worker: o.Identity, Trainers: o.Trainers}))
+	watched := newAccess(ctx, s, o.Log)
+	s = watched
+	if o.DiskCacheBytes > 0 {
+		cached, err := store.NewDiskCache(watched, o.DiskCache, o.DiskCacheBytes)
+		if err != nil {
+			o.Log.Warn("no disk cache: tasks and modules are fetched at every start", "error", err)
+		} else {
+			s = cached
+		}
+	}
+	a := activities.New(s, activities.Options{CacheBytes: o.CacheBytes, Worker: o.Identity, Trainers: o.Trainers})
+	queues, err := o.queues(a, watched.tuner)
 	if err != nil {
 		return err
 	}
 	for _, q := range queues {
 		q.options.Identity, q.options.WorkerStopTimeout = o.Identity, o.StopTimeout
+		q.options.Interceptors = []interceptor.WorkerInterceptor{activities.Attempts(a)}
+		// Else they come as late as the time-out allows, and a busy machine's too late.
+		q.options.MaxHeartbeatThrottleInterval = activities.HeartbeatEvery
 		q.options.OnFatalError = func(err error) {
 			select {
 			case fatal <- err:
@@ -124,7 +149,7 @@ type queue struct {
 // queues lists the task queues of a worker: the workflows' own, with the built-in
 // trainer's trials; one for what is short, which must not wait behind trials that
 // may take hours; one for each other trainer.
-func (o Options) queues(a *activities.Activities) ([]queue, error) {
+func (o Options) queues(a *activities.Activities, places func(n int) worker.WorkerTuner) ([]queue, error) {
 	serve := o.Serve
 	if serve == nil {
 		serve = map[string]int{}
@@ -135,7 +160,7 @@ func (o Options) queues(a *activities.Activities) ([]queue, error) {
 	all := func(r Registry) { Register(r, a) }
 	main := queue{o.TaskQueue, worker.Options{LocalActivityWorkerOnly: true}, all}
 	light := queue{workflows.LightQueue(o.TaskQueue),
-		worker.Options{DisableWorkflowWorker: true, MaxConcurrentActivityExecutionSize: lightSlots}, func(r Registry) { r.RegisterActivity(a) }}
+		worker.Options{DisableWorkflowWorker: true, Tuner: places(lightSlots)}, func(r Registry) { r.RegisterActivity(a) }}
 	out := []queue{light}
 	var unknown []string
 	for _, name := range slices.Sorted(maps.Keys(serve)) {
@@ -144,10 +169,10 @@ func (o Options) queues(a *activities.Activities) ([]queue, error) {
 		case !slices.Contains(activities.TrainersOf(a), name):
 			unknown = append(unknown, name)
 		case name == space.DefaultTrainer:
-			main.options = worker.Options{MaxConcurrentActivityExecutionSize: slots, MaxEagerActivityReservationsPerWorkflowTask: &slots}
+			main.options = worker.Options{Tuner: places(slots), MaxEagerActivityReservationsPerWorkflowTask: &slots}
 		default:
 			out = append(out, queue{
-				workflows.TrainerQueue(o.TaskQueue, name), worker.Options{DisableWorkflowWorker: true, MaxConcurrentActivityExecutionSize: slots},
+				workflows.TrainerQueue(o.TaskQueue, name), worker.Options{DisableWorkflowWorker: true, Tuner: places(slots)},
 				func(r Registry) {
 					r.RegisterActivityWithOptions(a.Trial, activity.RegisterOptions{Name: workflows.TrialActivity})
 				},

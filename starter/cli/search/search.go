@@ -90,11 +90,12 @@ func (a app) searchCommand() *cobra.Command {
 		"controller list)")
 	f.StringSliceVar(&want.Modules, "module", nil, "embedding module to choose from; may be repeated (default: the controller's, else all)")
 	f.IntVar(&want.CheckpointEvery, "checkpoint-every", want.CheckpointEvery, "trials between two checkpoints")
-	f.StringVar(&want.TrialTimeout, "trial-timeout", want.TrialTimeout, "a trial's time limit")
+	f.StringVar(&want.TrialTimeout, "trial-timeout", want.TrialTimeout, "time for one attempt at a trial; after three the search pauses")
+	f.IntVar(&want.TrialSteps, "trial-steps", 0, "a trial's limit of training steps: one that needs more is a result (default: none)")
 	f.IntVar(&want.MemoryLimitMB, "memory-limit-mb", want.MemoryLimitMB, "a trial's memory limit")
 	f.BoolVar(&want.Retrain, "retrain", false, "train every trial anew instead of asking the trial cache")
 	f.BoolVar(&detach, "detach", false, "do not follow")
-	terminal.Positive(cmd, "parallel")
+	terminal.Positive(cmd, "parallel", "trial-steps")
 	return a.JSONFlag(cmd)
 }
 

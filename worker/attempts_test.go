@@ -1,0 +1,143 @@
+package main_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
+
+	"tnaml/activities/library"
+	"tnaml/experiments/space"
+	"tnaml/experiments/trainer"
+	"tnaml/workflows"
+)
+
+// slow stores the space "slow", whose trials take so many steps of training.
+func (b *bench) slow(t *testing.T, steps int64) {
+	t.Helper()
+	sp, err := space.Builtin("text-small")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sp.Name = "slow"
+	sp.Choice(trainer.Steps).Options = []any{steps}
+	if err := library.PublishSpace(t.Context(), b.store, sp, true); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// underWay waits until a worker is at a trial, which it has said, and returns the
+// trial's number, which is least or more.
+func (b *bench) underWay(t *testing.T, run client.WorkflowRun, worker string, least int) int {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	for {
+		d, err := b.client.DescribeWorkflowExecution(ctx, run.GetID(), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range d.GetPendingActivities() {
+			if p.GetState() == enumspb.PENDING_ACTIVITY_STATE_STARTED && p.GetHeartbeatDetails() != nil && p.GetLastWorkerIdentity() == worker {
+				value, err := b.client.QueryWorkflow(ctx, run.GetID(), "", workflows.ProgressQuery)
+				var progress workflows.Progress
+				if err == nil && value.Get(&progress) == nil && progress.Told >= least {
+					return progress.Told // one at a time: this is the one
+				}
+			}
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatal("no trial is under way")
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// resume resumes a search whenever it pauses, as a person would, until the test ends.
+func (b *bench) resume(t *testing.T, run client.WorkflowRun) {
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	t.Cleanup(func() { cancel(); <-done })
+	go func() {
+		defer close(done)
+		for ctx.Err() == nil {
+			var p workflows.Progress
+			if value, err := b.client.QueryWorkflow(ctx, run.GetID(), "", workflows.ProgressQuery); err == nil && value.Get(&p) == nil &&
+				p.Status == "paused" {
+				t.Logf("paused: %s", p.Reason)
+				_ = b.client.SignalWorkflow(ctx, run.GetID(), "", workflows.Resume, nil)
+			}
+			select {
+			case <-ctx.Done():
+			case <-time.After(time.Second):
+			}
+		}
+	}()
+}
+
+// A machine that was asleep for longer than a trial may take, or for longer than a
+// worker may be silent, makes no trial worse: one spec and one seed give one ledger. A
+// trial that three workers die of is lost, and the others are what they were.
+func TestTimeDecidesNoReward(t *testing.T) {
+	if testing.Short() {
+		t.Skip("puts workers to sleep")
+	}
+	b := newBench(t)
+	b.slow(t, 20000)
+	const spec = `{"tasks":["words"],"space":"slow","strategy":"random","trials":5,"lag":1,"trial_timeout":"%s","retrain":true}`
+
+	one := b.worker(t, "one")
+	want := b.outcome(t, b.start(t, "undisturbed", fmt.Sprintf(spec, "5m")))
+	one.stop(t)
+	for _, trial := range want.trials {
+		if trial.Status != trainer.OK {
+			t.Fatalf("%+v", trial)
+		}
+	}
+
+	t.Run("asleep", func(t *testing.T) {
+		w := b.worker(t, "sleeper")
+		defer w.stop(t)
+		run := b.start(t, "asleep", fmt.Sprintf(spec, "8s"))
+		b.resume(t, run)
+		for _, nap := range []time.Duration{9 * time.Second, 15 * time.Second} {
+			b.underWay(t, run, "sleeper", 0)
+			_ = w.Process.Signal(syscall.SIGSTOP)
+			time.Sleep(nap)
+			_ = w.Process.Signal(syscall.SIGCONT)
+		}
+		if diff := cmp.Diff(want.trials, b.outcome(t, run).trials); diff != "" {
+			t.Error(diff)
+		}
+	})
+
+	t.Run("poison", func(t *testing.T) {
+		run := b.start(t, "poison", fmt.Sprintf(spec, "5m"))
+		for i := range 3 {
+			name := fmt.Sprint("victim", i)
+			victim := b.worker(t, name)
+			if trial := b.underWay(t, run, name, 2); trial != 2 {
+				t.Fatalf("trial %d is under way", trial)
+			}
+			victim.kill(t)
+		}
+		heir := b.worker(t, "heir")
+		defer heir.stop(t)
+		got := b.outcome(t, run)
+		if lost := got.trials[2]; lost.Status != trainer.Lost || !strings.Contains(lost.Reason, "3 workers died of it") {
+			t.Errorf("%+v", lost)
+		}
+		left := func(o outcome) any { return slices.Delete(slices.Clone(o.trials), 2, 3) }
+		if diff := cmp.Diff(left(want), left(got)); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
