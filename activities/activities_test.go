@@ -59,7 +59,7 @@ func newBench(t *testing.T, strategy string) *bench {
 		t.Fatal(err)
 	}
 	b.reset()
-	in := ResolveInput{Name: "s", Names: library.Names{Tasks: []string{"things"}, Strategy: strategy, Space: "text-small", Seed: 1, Lag: 3}}
+	in := ResolveInput{Name: "s", Names: library.Names{Tasks: []string{"things"}, Strategy: strategy, Space: "text-small", Seed: 1, Lag: 3, KeepModels: 10}}
 	b.run(t, b.a.Resolve, in, &b.resolved)
 	b.ref = b.resolved.Config
 	return b

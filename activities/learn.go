@@ -35,6 +35,7 @@ func (a *Activities) learn(ctx context.Context, in LearnInput) (LearnOutput, err
 		return LearnOutput{}, err
 	}
 	var out LearnOutput
+	var models []store.Ref
 	pos := in.Position
 	pos.Journal = pos.Journal[:len(pos.Journal):len(pos.Journal)] // the workflow's own: never appended to
 	if len(in.Results) == 0 {
@@ -64,12 +65,12 @@ func (a *Activities) learn(ctx context.Context, in LearnInput) (LearnOutput, err
 			if err := a.checkpoint(ctx, s, &pos); err != nil {
 				return LearnOutput{}, err
 			}
-			out.Checkpoint, out.CheckpointTold = &Checkpoint{pos.Ledger, pos.State, pos.Costs}, pos.Told
+			out.Checkpoint, out.CheckpointTold, models = &Checkpoint{pos.Ledger, pos.State, pos.Costs}, pos.Told, modelsOf(s, config)
 		}
 	}
 	if c := out.Checkpoint; c != nil {
 		err := library.UpdateRecord(ctx, a.store, in.Name, in.RunID, in.Config, func(r *library.SearchRecord) {
-			r.Told, r.Ledger, r.State, r.Costs = out.CheckpointTold, c.Ledger, c.State, c.Costs
+			r.Told, r.Ledger, r.State, r.Costs, r.Models = out.CheckpointTold, c.Ledger, c.State, c.Costs, models
 		})
 		if err != nil {
 			return LearnOutput{}, err
@@ -225,6 +226,19 @@ func (a *Activities) checkpoint(ctx context.Context, s *search.Searcher, pos *Po
 	return nil
 }
 
+// modelsOf are the models that a search keeps: those of its tasks' best trials, but
+// for what the trainer keeps elsewhere.
+func modelsOf(s *search.Searcher, config *search.Config) (out []store.Ref) {
+	for i := range config.Tasks {
+		for _, l := range s.Leaders(i) {
+			if ref, err := store.ParseRef(l.Model); err == nil {
+				out = append(out, ref)
+			}
+		}
+	}
+	return out
+}
+
 // Finish ends a search: writes the last checkpoint, the controller and the
 // record.
 func (a *Activities) Finish(ctx context.Context, in FinishInput) (Finished, error) {
@@ -259,6 +273,7 @@ func (a *Activities) finish(ctx context.Context, in FinishInput) (Finished, erro
 	err = library.UpdateRecord(ctx, a.store, in.Name, in.RunID, in.Config, func(r *library.SearchRecord) {
 		r.Status, r.Told, r.Ended = in.Status, pos.Told, now()
 		r.Ledger, r.State, r.Costs, r.Controller = out.Ledger, pos.State, out.Costs, out.Controller
+		r.Models, r.Released = modelsOf(s, config), true
 	})
 	return out, err
 }

@@ -30,9 +30,6 @@ func (a *Activities) Resolve(ctx context.Context, in ResolveInput) (Resolved, er
 	out, err := a.resolve(ctx, in, record)
 	if errors.Is(err, library.ErrInvalid) {
 		record.Status, record.Reason, record.Ended = "failed", limit.Reason(err.Error()), now()
-		if len(record.Spec) > maxSpec {
-			record.Spec = nil // nobody typed that
-		}
 		if failed := library.StartSearch(ctx, a.store, record); failed != nil {
 			activity.GetLogger(ctx).Warn("a start that failed is not on record", "search", in.Name, "error", failed)
 		}
@@ -42,9 +39,6 @@ func (a *Activities) Resolve(ctx context.Context, in ResolveInput) (Resolved, er
 
 // now is the time as records have it.
 func now() time.Time { return time.Now().UTC().Truncate(time.Second) }
-
-// maxSpec bounds the spec in the record of a failed start, in bytes.
-const maxSpec = 64 << 10
 
 func (a *Activities) resolve(ctx context.Context, in ResolveInput, record library.SearchRecord) (Resolved, error) {
 	if in.Wrong != "" {

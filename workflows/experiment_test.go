@@ -34,7 +34,7 @@ pretrain: [{tasks: [p1, p2], trials: 24}]
 transfer:
   tasks: [t1, t2]
   trials: 12
-  arms: [paper, {name: urex, settings: {policy_gradient: {method: urex}}}]
+  arms: [ablations, {name: urex, settings: {policy_gradient: {method: urex}}}]
 benchmark: {nights: 5, tolerance: 3, accuracy: 0.02, cost: 0.5}
 `
 

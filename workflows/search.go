@@ -6,6 +6,7 @@ package workflows
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"tnaml/activities"
+	"tnaml/activities/store"
 	"tnaml/experiments/limit"
 	"tnaml/experiments/search"
 	"tnaml/experiments/trainer"
@@ -98,7 +100,7 @@ func Search(ctx workflow.Context, raw json.RawMessage, carried *SearchState) (*S
 	} else {
 		spec, err := pinSpec(ctx, raw)
 		if err != nil {
-			return nil, err
+			return nil, refused(ctx, raw, err)
 		}
 		r.state = SearchState{Spec: spec, Trials: spec.Trials, Started: workflow.Now(ctx)}
 	}
@@ -152,22 +154,23 @@ func (r *run) live(ctx workflow.Context) (*SearchResult, error) {
 
 // refused puts on record that a search cannot start, and why.
 func refused(ctx workflow.Context, raw json.RawMessage, wrong error) error {
-	if len(raw) > maxRecorded {
-		raw = json.RawMessage("{}")
+	var app *temporal.ApplicationError
+	if checkID(ctx, store.Search) != nil || !errors.As(wrong, &app) {
+		return wrong // there is no such record
+	}
+	if len(raw) > maxSettings {
+		raw = nil // nobody typed that
 	}
 	info := workflow.GetInfo(ctx)
 	var a *activities.Activities
 	err := workflow.ExecuteActivity(lastActivity(ctx, "refuse the spec"), a.Resolve, activities.ResolveInput{
-		Name: info.WorkflowExecution.ID, RunID: info.FirstRunID, Owner: owner(ctx), Spec: raw, Wrong: wrong.Error(),
+		Name: info.WorkflowExecution.ID, RunID: info.FirstRunID, Owner: owner(ctx), Spec: raw, Wrong: app.Message(),
 	}).Get(ctx, nil)
 	if err == nil || retryable(err) { // it must not start, recorded or not
-		err = temporal.NewNonRetryableApplicationError(wrong.Error(), activities.ErrTypeInvalid, nil)
+		return wrong
 	}
 	return err
 }
-
-// maxRecorded bounds a spec that is none in the record of the search, in bytes.
-const maxRecorded = 128 << 10
 
 // ownerMemo is where an experiment tells its searches the first run of its chain.
 const ownerMemo = "owner"
@@ -230,11 +233,11 @@ func (r *run) goOn(ctx workflow.Context) error {
 		return nil
 	}
 	r.state.Resolved.Begun = nil
-	spec, err := ParseSearchSpec(b.Spec)
+	spec, err := pinSpec(ctx, b.Spec)
 	if err != nil {
-		return temporal.NewNonRetryableApplicationError(err.Error(), activities.ErrTypeInvalid, nil)
+		return err
 	}
-	r.raw, r.spec, r.state.Spec = b.Spec, spec, spec
+	r.spec, r.state.Spec = spec, spec
 	r.state.Trials, r.state.Before, r.state.Position = spec.Trials, b.Position.Told, b.Position
 	r.state.Failed, r.state.Cached, r.state.CPUSeconds = b.Failed, b.Cached, b.CPUSeconds
 	for _, row := range b.Best {

@@ -2,7 +2,6 @@ package workflows
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -15,6 +14,7 @@ import (
 	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/experiments/limit"
+	"tnaml/experiments/search"
 	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/strict"
 )
@@ -67,6 +67,8 @@ type SearchSpec struct {
 	// MemoryLimitMB is a trial's memory limit. A child model that would need
 	// more is a result with status "over_memory".
 	MemoryLimitMB int `json:"memory_limit_mb"`
+	// KeepModels is the number of models kept of each task, those of the best trials.
+	KeepModels int `json:"keep_models"`
 	// Retrain trains every trial anew instead of asking the trial cache.
 	Retrain bool `json:"retrain,omitempty"`
 	// HistoryLimit is the number of history events after which the workflow
@@ -84,6 +86,7 @@ func DefaultSearchSpec() SearchSpec {
 		CheckpointEvery: 50,
 		TrialTimeout:    "30m",
 		MemoryLimitMB:   2048,
+		KeepModels:      search.TopN,
 		HistoryLimit:    8000,
 	}
 }
@@ -106,7 +109,7 @@ func ParseSearchSpec(raw []byte) (SearchSpec, error) {
 func (s SearchSpec) Names() library.Names {
 	return library.Names{
 		Tasks: s.Tasks, Strategy: s.Strategy, Settings: s.Settings, Space: s.Space, Seed: s.Seed, Lag: s.Lag, Modules: s.Modules,
-		Controller: s.Controller,
+		Controller: s.Controller, KeepModels: s.KeepModels,
 	}
 }
 
@@ -120,11 +123,13 @@ func (s SearchSpec) Validate() error {
 	}
 	errs = append(errs, limit.Names("tasks", s.Tasks)...)
 	errs = append(errs, limit.Names("modules", s.Modules)...)
-	for _, n := range []struct{ field, value string }{{"space", s.Space}, {"controller", s.Controller}, {"experiment", s.Experiment},
-		{"from", s.From}} {
+	for _, n := range []struct{ field, value string }{{"space", s.Space}, {"controller", s.Controller}, {"experiment", s.Experiment}} {
 		if n.value != "" {
 			errs = append(errs, limit.Name(strconv.Quote(n.field), n.value))
 		}
+	}
+	if s.From != "" {
+		errs = append(errs, store.CheckName(store.Search, s.From))
 	}
 	if n := len(s.Settings); n > maxSettings {
 		bad(`"settings" has %d bytes, at most %d are possible`, n, maxSettings)
@@ -143,17 +148,14 @@ func (s SearchSpec) Validate() error {
 	if s.Trials > limit.MaxTrials {
 		bad(`"trials" is %d: at most %d are possible`, s.Trials, limit.MaxTrials)
 	}
-	running := limit.Running{Lag: s.Lag, Parallel: s.Parallel, CheckpointEvery: s.CheckpointEvery, MemoryLimitMB: s.MemoryLimitMB,
-		HistoryLimit: s.HistoryLimit}
-	if s.From != "" && len(s.Tasks) == 0 { // the lag may be the other search's
-		running.Lag = max(s.Lag, s.Parallel)
+	running := limit.Running{Lag: s.Lag, Parallel: s.Parallel, CheckpointEvery: s.CheckpointEvery, TrialSteps: s.TrialSteps,
+		MemoryLimitMB: s.MemoryLimitMB, KeepModels: s.KeepModels, HistoryLimit: s.HistoryLimit}
+	if s.From != "" && len(s.Tasks) == 0 {
+		running.Lag = limit.MaxLag // it is the other search's
 	}
 	errs = append(errs, running.Problems()...)
 	if d, err := time.ParseDuration(s.TrialTimeout); err != nil || d < time.Second || d > limit.MaxTrialHours*time.Hour {
 		bad(`"trial_timeout" is %q: it must be a duration of 1s to %dh, e.g. "30m"`, limit.Note(s.TrialTimeout), limit.MaxTrialHours)
-	}
-	if s.TrialSteps < 0 || s.TrialSteps > limit.MaxTrials {
-		bad(`"trial_steps" is %d: it must lie between 1 and %d, or be absent`, s.TrialSteps, limit.MaxTrials)
 	}
 	return limit.Problems(slices.DeleteFunc(errs, func(err error) bool { return err == nil }))
 }
@@ -164,35 +166,28 @@ const maxSettings = 64 << 10
 // pinnedSpec is a spec as a run began with it.
 type pinnedSpec struct {
 	Spec SearchSpec `json:"spec"`
-	// Wrong says why it is none; Unnamed, why the search could not even be recorded.
-	Wrong   string `json:"wrong,omitempty"`
-	Unnamed string `json:"unnamed,omitempty"`
+	// Wrong says why it is none.
+	Wrong string `json:"wrong,omitempty"`
 }
 
 // pinSpec reads a search's spec once: a replay, perhaps years later and by another
-// version, finds the defaults and the bounds of that day in the history. What cannot
-// be is refused, and recorded.
+// version, finds the defaults and the bounds of that day in the history.
 func pinSpec(ctx workflow.Context, raw json.RawMessage) (SearchSpec, error) {
 	var p pinnedSpec
-	err := workflow.SideEffect(ctx, func(ctx workflow.Context) (p any) {
-		if err := checkID(ctx, store.Search); err != nil {
-			return pinnedSpec{Unnamed: err.Error()}
-		}
+	err := workflow.SideEffect(ctx, func(ctx workflow.Context) any {
 		spec, err := ParseSearchSpec(raw)
+		if err == nil {
+			err = checkID(ctx, store.Search)
+		}
 		if err != nil {
 			return pinnedSpec{Wrong: limit.Cut(err.Error(), limit.MaxMessage)}
 		}
 		return pinnedSpec{Spec: spec}
 	}).Get(&p)
-	switch {
-	case err != nil:
-		return p.Spec, err
-	case p.Unnamed != "":
-		return p.Spec, temporal.NewNonRetryableApplicationError(p.Unnamed, activities.ErrTypeInvalid, nil)
-	case p.Wrong != "":
-		return p.Spec, refused(ctx, raw, errors.New(p.Wrong))
+	if err == nil && p.Wrong != "" {
+		err = temporal.NewNonRetryableApplicationError(p.Wrong, activities.ErrTypeInvalid, nil)
 	}
-	return p.Spec, nil
+	return p.Spec, err
 }
 
 // checkID refuses a workflow ID that could be no record's name. Those that the server

@@ -38,6 +38,11 @@ type SearchRecord struct {
 	// Origins are the searches that it goes on from, oldest first: its ledger has their
 	// trials.
 	Origins []Origin `json:"origins,omitempty"`
+	// Models are those of the tasks' best trials, as of Told. Of a search that runs
+	// garbage collection keeps all that it was given; once Released says that it has
+	// ended, these alone.
+	Models   []store.Ref `json:"models,omitempty"`
+	Released bool        `json:"released,omitempty"`
 }
 
 // PutConfig stores a search's configuration as an object.
@@ -97,7 +102,7 @@ func UpdateRecord(ctx context.Context, s store.Store, name, runID string, config
 		if there && r.RunID != runID && r.Config != "" {
 			return r.held()
 		}
-		r.RunID, r.Config = runID, config
+		r.RunID, r.Config, r.Released = runID, config, false // one that had ended was reset
 		if r.Status == "" {
 			r.Owner, r.Status = runID, "running"
 		}

@@ -50,6 +50,7 @@ func ReadStudy(ctx context.Context, s store.Store, experiment string, runs ...st
 		}
 	}
 	out.Ledgers = superseded(out.Ledgers)
+	out.SplitArms()
 	out.Sort()
 	return out, r.cards(ctx)
 }
@@ -247,7 +248,7 @@ func (r *studyReader) ledger(ctx context.Context, run string, o Outcome) error {
 		if err != nil {
 			return err
 		}
-		l.TaskEmbeddings = p.TaskEmbeddings()
+		l.TaskEmbeddings, l.Greedy = p.TaskEmbeddings(), p.GreedyAll()
 	}
 	r.out.Ledgers = append(r.out.Ledgers, l)
 	return nil

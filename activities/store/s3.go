@@ -124,6 +124,13 @@ func OpenS3(ctx context.Context, c S3Config) (*S3, error) {
 // open checks address, credentials and bucket.
 func (s *S3) open(ctx context.Context) error {
 	there, err := s.core.BucketExists(ctx, s.config.Bucket)
+	if _, answered := response(err); answered || err == nil && !there {
+		// An answer to a HEAD has no body, so no reason: a clock that is wrong looks like wrong
+		// keys, and keys that the server does not know like a bucket that it does not have.
+		if reason := s.reason(ctx); reason != nil {
+			return s.fail(ctx, "look for", "the bucket", reason)
+		}
+	}
 	if err != nil {
 		return s.fail(ctx, "look for", "the bucket", err)
 	}
@@ -142,6 +149,19 @@ func (s *S3) open(ctx context.Context) error {
 		return nil
 	}
 	return s.fail(ctx, "create", "the bucket", err)
+}
+
+// reason is why the bucket cannot be used, nil where that is its absence, or no reason is given.
+func (s *S3) reason(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // ends the listing
+	for o := range s.core.Client.ListObjects(ctx, s.config.Bucket, minio.ListObjectsOptions{MaxKeys: 1}) {
+		if r, answered := response(o.Err); answered && r.Code != "NoSuchBucket" {
+			return o.Err
+		}
+		return nil
+	}
+	return nil
 }
 
 const (

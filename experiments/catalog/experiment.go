@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"tnaml/experiments/limit"
+	"tnaml/experiments/search"
 	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/study"
 	"tnaml/experiments/yamlnode"
@@ -35,14 +36,15 @@ type Experiment struct {
 	Seeds []uint64 `json:"seeds"`
 	// Concurrency is the number of searches at once.
 	Concurrency int `json:"concurrency"`
-	// Lag, Parallel, CheckpointEvery, TrialTimeout, TrialSteps, MemoryLimitMB and
-	// Retrain are every search's.
+	// Lag, Parallel, CheckpointEvery, TrialTimeout, TrialSteps, MemoryLimitMB, KeepModels
+	// and Retrain are every search's.
 	Lag             int    `json:"lag"`
 	Parallel        int    `json:"parallel,omitempty"`
 	CheckpointEvery int    `json:"checkpoint_every"`
 	TrialTimeout    string `json:"trial_timeout"`
 	TrialSteps      int    `json:"trial_steps,omitempty"`
 	MemoryLimitMB   int    `json:"memory_limit_mb"`
+	KeepModels      int    `json:"keep_models"`
 	Retrain         bool   `json:"retrain,omitempty"`
 	// Settings are those of strategies in all searches, by the strategy's name.
 	Settings  map[string]json.RawMessage `json:"settings,omitempty"`
@@ -146,6 +148,7 @@ var durationForm = regexp.MustCompile(`^([0-9]+(\.[0-9]+)?(h|m|s))+$`)
 func defaults() Experiment {
 	return Experiment{
 		Space: "text", Seeds: []uint64{1}, Concurrency: 4, Lag: 4, CheckpointEvery: 50, TrialTimeout: "30m", MemoryLimitMB: 2048,
+		KeepModels: search.TopN,
 	}
 }
 
@@ -199,8 +202,9 @@ func (r reader) experiment(n yamlnode.Node, e *Experiment) {
 				r.Bad(x.Line, `"trial_timeout" is %s, it must be at most %dh`, x.Value, limit.MaxTrialHours)
 			}
 		},
-		"trial_steps":     r.Number(&e.TrialSteps, 1),
+		"trial_steps":     r.at(r.Number(&e.TrialSteps, 1)),
 		"memory_limit_mb": r.at(r.Number(&e.MemoryLimitMB, 1)),
+		"keep_models":     r.at(r.Number(&e.KeepModels, 0)),
 		"retrain":         r.Flag(&e.Retrain),
 		"settings":        r.settings(&e.Settings),
 		"pretrain":        r.at(r.pretrainings(&e.Pretrain)),

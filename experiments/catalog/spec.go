@@ -71,6 +71,7 @@ type Spec struct {
 	TrialTimeout    string                     `json:"trial_timeout"`
 	TrialSteps      int                        `json:"trial_steps,omitempty"`
 	MemoryLimitMB   int                        `json:"memory_limit_mb"`
+	KeepModels      int                        `json:"keep_models"`
 	Retrain         bool                       `json:"retrain,omitempty"`
 	HistoryLimit    int                        `json:"history_limit"`
 	Nights          int                        `json:"nights,omitempty"`
@@ -80,7 +81,7 @@ type Spec struct {
 // common are the fields of every kind.
 var common = []string{
 	"experiment", "space", "modules", "settings", "concurrency", "lag", "parallel", "checkpoint_every", "trial_timeout",
-	"trial_steps", "memory_limit_mb", "retrain", "history_limit",
+	"trial_steps", "memory_limit_mb", "keep_models", "retrain", "history_limit",
 }
 
 // own are the fields that a kind has beside them.
@@ -140,7 +141,8 @@ func specOf(k Kind, e *Experiment) Spec {
 	s := Spec{
 		Experiment: e.Name, Space: e.Space, Modules: slices.Clone(e.Modules), Settings: maps.Clone(e.Settings),
 		Concurrency: e.Concurrency, Lag: e.Lag, Parallel: e.Parallel, CheckpointEvery: e.CheckpointEvery,
-		TrialTimeout: e.TrialTimeout, TrialSteps: e.TrialSteps, MemoryLimitMB: e.MemoryLimitMB, Retrain: e.Retrain, HistoryLimit: historyLimit,
+		TrialTimeout: e.TrialTimeout, TrialSteps: e.TrialSteps, MemoryLimitMB: e.MemoryLimitMB, KeepModels: e.KeepModels,
+		Retrain: e.Retrain, HistoryLimit: historyLimit,
 	}
 	if len(e.Pretrain) > 0 {
 		first := e.Pretrain[0]
@@ -208,16 +210,13 @@ func (s *Spec) validate(k Kind, e *Experiment) error {
 	if s.Concurrency < 1 || s.Concurrency > 1000 {
 		bad(`"concurrency" is %d: it must lie between 1 and 1000`, s.Concurrency)
 	}
-	running := limit.Running{Lag: s.Lag, Parallel: s.Parallel, CheckpointEvery: s.CheckpointEvery, MemoryLimitMB: s.MemoryLimitMB,
-		HistoryLimit: s.HistoryLimit}
+	running := limit.Running{Lag: s.Lag, Parallel: s.Parallel, CheckpointEvery: s.CheckpointEvery, TrialSteps: s.TrialSteps,
+		MemoryLimitMB: s.MemoryLimitMB, KeepModels: s.KeepModels, HistoryLimit: s.HistoryLimit}
 	errs = append(errs, running.Problems()...)
 	if !durationForm.MatchString(s.TrialTimeout) {
 		bad(`"trial_timeout" is %q: it must be a duration of at least 1s, e.g. "30m"`, limit.Note(s.TrialTimeout))
 	} else if overlong(s.TrialTimeout) {
 		bad(`"trial_timeout" is %q: it must be at most %dh`, s.TrialTimeout, limit.MaxTrialHours)
-	}
-	if s.TrialSteps < 0 {
-		bad(`"trial_steps" is %d: it must be at least 1, or absent`, s.TrialSteps)
 	}
 	if k == KindBenchmark && (s.Nights < 1 || !(s.Tolerance > 0)) {
 		bad(`"nights" is %d and "tolerance" %v: both must be positive`, s.Nights, s.Tolerance)

@@ -55,13 +55,13 @@ func TestRunning(t *testing.T) {
 	if wrong := (Running{Lag: 4, CheckpointEvery: 50, MemoryLimitMB: 2048, HistoryLimit: 8000}).Problems(); len(wrong) > 0 {
 		t.Error(wrong)
 	}
-	wrong := Running{Lag: MaxLag + 1, Parallel: MaxLag + 2, CheckpointEvery: MaxCheckpointEvery + 1, MemoryLimitMB: MaxMemoryMB + 1,
-		HistoryLimit: MinHistory - 1}.Problems()
+	wrong := Running{Lag: MaxLag + 1, Parallel: MaxLag + 2, CheckpointEvery: MaxCheckpointEvery + 1, TrialSteps: -1,
+		MemoryLimitMB: MaxMemoryMB + 1, KeepModels: MaxKeepModels + 1, HistoryLimit: MinHistory - 1}.Problems()
 	var fields []string
 	for _, err := range wrong {
 		fields = append(fields, err.(Problem).Field)
 	}
-	if !slices.Equal(fields, []string{"lag", "parallel", "checkpoint_every", "memory_limit_mb", "history_limit"}) {
+	if !slices.Equal(fields, []string{"lag", "parallel", "checkpoint_every", "trial_steps", "memory_limit_mb", "keep_models", "history_limit"}) {
 		t.Error(wrong)
 	}
 }

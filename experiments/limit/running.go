@@ -30,6 +30,10 @@ const (
 	MaxTrialHours = 24 * 30
 	// MaxMemoryMB is that of a trial's memory: 16 TiB.
 	MaxMemoryMB = 1 << 24
+	// MaxTrialSteps is that of a trial's training steps.
+	MaxTrialSteps = 1_000_000_000
+	// MaxKeepModels is that of the models kept of a task, which a state lists.
+	MaxKeepModels = 1000
 	// MinHistory keeps a run of a workflow longer than the trials it must drain. A high
 	// MaxHistory leaves the decision to the server.
 	MinHistory = 100
@@ -38,7 +42,7 @@ const (
 
 // Running is what a search, and each of an experiment's run, is run with.
 type Running struct {
-	Lag, Parallel, CheckpointEvery, MemoryLimitMB, HistoryLimit int
+	Lag, Parallel, CheckpointEvery, TrialSteps, MemoryLimitMB, KeepModels, HistoryLimit int
 }
 
 // Problem is what is wrong with a field.
@@ -61,7 +65,9 @@ func (r Running) Problems() (wrong []error) {
 		bad("parallel", `"parallel" is %d: it must lie between 1 and "lag" (%d), or be absent`, r.Parallel, r.Lag)
 	}
 	between("checkpoint_every", r.CheckpointEvery, 1, MaxCheckpointEvery, "")
+	between("trial_steps", r.TrialSteps, 0, MaxTrialSteps, " (0 is no limit)")
 	between("memory_limit_mb", r.MemoryLimitMB, 1, MaxMemoryMB, "")
+	between("keep_models", r.KeepModels, 0, MaxKeepModels, "")
 	between("history_limit", r.HistoryLimit, MinHistory, MaxHistory, "")
 	return wrong
 }

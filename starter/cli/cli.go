@@ -82,12 +82,17 @@ func command(a *terminal.App, running *bool) *cobra.Command {
 				return err
 			}
 			a.Config, err = deploy.Load(cmd.Flags(), a.Environ)
-			*running = err == nil
-			return err
+			if *running = err == nil; err != nil {
+				return err
+			}
+			for _, w := range a.Config.Warnings {
+				a.Say("warning: %s", w)
+			}
+			return nil
 		},
+		Version: deploy.Version(a.Args),
 	}
 	deploy.Flags(root.PersistentFlags(), "data_dir", "log_level", "temporal.", "s3.")
-	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(serve.Commands(a)...)
 	root.AddCommand(search.Commands(a)...)
 	root.AddCommand(catalogue.Commands(a)...)
@@ -118,5 +123,5 @@ func named(root *cobra.Command, args []string) string {
 	if err != nil || cmd == root {
 		return ""
 	}
-	return strings.TrimPrefix(cmd.CommandPath(), root.Name()+" ") + " "
+	return strings.TrimPrefix(cmd.CommandPath(), root.CommandPath()+" ") + " "
 }

@@ -170,10 +170,15 @@ func TestUsage(t *testing.T) {
 		at.Args = args
 		Run(t.Context(), at)
 	}
-	if text := out.String() + hint.String(); strings.Count(text, "bin/starter ") < 10 ||
+	if text := out.String() + hint.String(); strings.Contains(text, "bin/starter bin/") || strings.Count(text, "bin/starter ") < 10 ||
 		strings.Contains(strings.ReplaceAll(text, "bin/starter ", ""), "starter up") || strings.Contains(text, " starter search") {
 		t.Error(text)
 	}
+	if o := b.run("--version"); o.code != exitOK || !strings.Contains(o.stdout, "built from") || !strings.Contains(o.stdout, "build ID ") {
+		t.Errorf("version: %+v", o)
+	}
+	b.environ = append(b.environ, "TNAML_BUCKET=x")
+	b.fails(exitFailed, []string{"warning: TNAML_BUCKET is set, and is no setting"}, "list")
 	if o := b.run("--help"); o.code != exitOK || !strings.Contains(o.stdout, "starter demo") {
 		t.Errorf("help: %+v", o)
 	}
@@ -417,6 +422,13 @@ func TestControl(t *testing.T) {
 		!strings.Contains(o.stderr, "was stopped before its end") {
 		t.Errorf("stopped: %+v", o)
 	}
+}
+
+// What is not there of a server is named, with the way out.
+func TestNoNamespace(t *testing.T) {
+	b, _ := online(t)
+	b.environ = append(b.environ, "TNAML_TEMPORAL_NAMESPACE=nowhere")
+	b.fails(exitFailed, []string{`has no namespace "nowhere"`, "namespace create --namespace nowhere", "TNAML_TEMPORAL_NAMESPACE"}, "list")
 }
 
 func TestWrongSecret(t *testing.T) {

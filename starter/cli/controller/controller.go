@@ -17,7 +17,6 @@ import (
 	"tnaml/experiments/metrics"
 	"tnaml/experiments/search"
 	"tnaml/experiments/search/strategy"
-	"tnaml/experiments/trainer"
 	"tnaml/nn/optimizer"
 	"tnaml/starter/cli/names"
 	"tnaml/starter/cli/terminal"
@@ -64,14 +63,29 @@ type controllerView struct {
 	library.ControllerVersion
 	Hidden int `json:"hidden"`
 	Layers int `json:"layers"`
-	// Architectures holds the modal architecture of each task.
-	Architectures []string    `json:"modal_architectures"`
-	Similarity    [][]float64 `json:"task_embedding_similarity,omitempty"`
+	// Greedy holds the greedy architecture of each task.
+	Greedy     []architecture `json:"greedy_architectures"`
+	Similarity [][]float64    `json:"task_embedding_similarity,omitempty"`
+}
+
+// architecture is a controller's greedy architecture, with its words.
+type architecture struct {
+	strategy.Greedy
+	Choices map[string]any `json:"choices"`
+	Summary string         `json:"summary"`
+	// Preferred counts the choices with a preference; Summary says so where there is
+	// none.
+	Preferred string `json:"choices_with_a_preference"`
+}
+
+func newArchitecture(p *strategy.Pretrained, g strategy.Greedy) architecture {
+	choices, _ := p.Space().Values(g.Actions) // they are of this space
+	return architecture{g, choices, g.Describe(p.Space()), g.Preferred(p.Space())}
 }
 
 func (a app) showCommand() *cobra.Command {
 	return a.JSONFlag(&cobra.Command{
-		Use: "show CONTROLLER", Short: "Show what a controller has learned: each task's modal architecture, and how alike the tasks are",
+		Use: "show CONTROLLER", Short: "Show what a controller has learned: each task's greedy architecture, and how alike the tasks are",
 		Long: "Show what a controller has learned. CONTROLLER is a name (the newest version), NAME@VERSION or a digest.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -81,9 +95,9 @@ func (a app) showCommand() *cobra.Command {
 					return err
 				}
 				shape := p.Policy.Config()
-				view := controllerView{ControllerVersion: v, Hidden: shape.Hidden, Layers: shape.Layers, Architectures: []string{}}
-				for i := range p.Policy.Tasks() {
-					view.Architectures = append(view.Architectures, trainer.Describe(p.Space(), p.Architecture(i)))
+				view := controllerView{ControllerVersion: v, Hidden: shape.Hidden, Layers: shape.Layers, Greedy: []architecture{}}
+				for _, g := range p.GreedyAll() {
+					view.Greedy = append(view.Greedy, newArchitecture(p, g))
 				}
 				if e := p.TaskEmbeddings(); e != nil {
 					view.Similarity = metrics.CosineSimilarity(e)
@@ -110,11 +124,12 @@ func (a app) showController(v controllerView) {
 	}
 	var rows [][]any
 	for i, task := range v.Tasks {
-		if i < len(v.Architectures) {
-			rows = append(rows, []any{task, v.Architectures[i]})
+		if i < len(v.Greedy) {
+			g := v.Greedy[i]
+			rows = append(rows, []any{task, g.Summary, g.Probability(), g.Preferred})
 		}
 	}
-	a.Print("\n%s", a.Table([]string{"task", "~modal architecture"}, rows))
+	a.Print("\n%s", a.Table([]string{"task", "~greedy architecture", ">probability", "choices with a preference"}, rows))
 	if v.Similarity == nil {
 		a.Print("\nIt has no task embeddings.")
 		return
@@ -223,13 +238,13 @@ type taskDiff struct {
 	Task string `json:"task"`
 	// Similarity is the cosine of the two embeddings, where both have one.
 	Similarity *float64 `json:"embedding_similarity,omitempty"`
-	A          string   `json:"modal_architecture_a"`
-	B          string   `json:"modal_architecture_b"`
+	A          string   `json:"greedy_architecture_a"`
+	B          string   `json:"greedy_architecture_b"`
 }
 
 func (a app) diffCommand() *cobra.Command {
 	return a.JSONFlag(&cobra.Command{
-		Use: "diff CONTROLLER CONTROLLER", Short: "Compare two controllers: space, tasks, weights, modal architectures", Args: cobra.ExactArgs(2),
+		Use: "diff CONTROLLER CONTROLLER", Short: "Compare two controllers: space, tasks, weights, greedy architectures", Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.WithClient(cmd.Context(), func(c *client.Client) error {
 				var both [2]*strategy.Pretrained
@@ -261,7 +276,7 @@ func diffControllers(p, q *strategy.Pretrained) controllerDiff {
 		return slices.IndexFunc(p.Origin.Tasks, func(t search.Task) bool { return t.Name == name })
 	}
 	describe := func(p *strategy.Pretrained, task int) string {
-		return trainer.Describe(p.Space(), p.Architecture(task))
+		return p.Greedy(task).Describe(p.Space())
 	}
 	for i, t := range p.Origin.Tasks {
 		k := index(q, t.Name)
@@ -346,7 +361,7 @@ func (a app) showDiff(d controllerDiff) {
 			}
 			rows = append(rows, []any{x.Task, similarity, d.A + ": " + x.A}, []any{"", "", d.B + ": " + x.B})
 		}
-		a.Print("\n%s", a.Table([]string{"task", ">similarity", "~modal architecture"}, rows))
+		a.Print("\n%s", a.Table([]string{"task", ">similarity", "~greedy architecture"}, rows))
 	}
 	if len(d.Distances) > 0 {
 		var rows [][]any

@@ -13,6 +13,7 @@ import (
 
 	"tnaml/activities/gc"
 	"tnaml/experiments/catalog"
+	"tnaml/starter/cli/samples"
 	"tnaml/starter/cli/spec"
 	"tnaml/starter/cli/terminal"
 	"tnaml/starter/client"
@@ -70,6 +71,11 @@ func (a app) createCommand() *cobra.Command {
 				}
 			}
 			return a.WithClient(cmd.Context(), func(c *client.Client) error {
+				if !collect {
+					if err := samples.Ensure(cmd.Context(), a.App, c, want.Experiment, ""); err != nil {
+						return err
+					}
+				}
 				e, err := c.CreateSchedule(cmd.Context(), want)
 				switch {
 				case err != nil:

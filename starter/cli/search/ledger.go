@@ -166,13 +166,13 @@ func (a app) listCommand() *cobra.Command {
 		l.Columns = []string{"run", "status", ">searches", ">trials", "~started", "~reason", "~kind", "~experiment"}
 		l.Row = func(e *client.Entry) []any {
 			of := func(n, all int) string { return fmt.Sprintf("%d/%d", n, all) }
-			return []any{e.Name, e.Status, of(e.Done, e.Searches), of(e.Told, e.Trials), terminal.When(e.Started), e.Reason,
-				e.Kind, e.Experiment}
+			return []any{e.Name, e.Status, of(e.Done, e.Searches), of(e.Told, e.Trials), terminal.When(e.Started),
+				e.Reason, e.Kind, e.Experiment}
 		}
 		return c.Runs(ctx, experiment)
 	}
 	cmd := l.Command(a.App)
-	cmd.Long = l.Short + ".\n\nSearches that run say themselves how far they are, within seconds; best is the best value on the validation split."
+	cmd.Long = l.Short + ".\n\nThose that run say themselves how far they are, within seconds; best is the best value on the validation split."
 	cmd.Flags().StringVar(&experiment, "experiment", "", "only those of this label, or experiment")
 	cmd.Flags().BoolVar(&runs, "runs", false, "list the runs of experiments")
 	return cmd

@@ -27,6 +27,7 @@ func pickFlags(cmd *cobra.Command, p *client.Pick) {
 	cmd.Flags().StringVar(&p.Task, "task", "", "the task, of a search over several")
 	cmd.Flags().IntVar(&p.Trial, "trial", -1, "the trial (default: the task's best on the validation split)")
 	terminal.NotNegative(cmd, "trial")
+	cmd.Flags().BoolVar(&p.Retrain, "retrain", false, "train the model again where it is not kept, on this machine")
 }
 
 func (a app) modelExportCommand() *cobra.Command {

@@ -78,7 +78,7 @@ func (a app) reportWriter(ctx context.Context, c *client.Client, format int, tit
 		return nil, err
 	}
 	if err == nil {
-		st, err := library.ReadStudy(ctx, c.Store, names[0], names[1:]...)
+		st, err := c.ReportStudy(ctx, names[0], names[1:]...)
 		if err != nil {
 			return nil, err
 		}

@@ -93,6 +93,7 @@ func (a app) searchCommand() *cobra.Command {
 	f.StringVar(&want.TrialTimeout, "trial-timeout", want.TrialTimeout, "time for one attempt at a trial; after three the search pauses")
 	f.IntVar(&want.TrialSteps, "trial-steps", 0, "a trial's limit of training steps: one that needs more is a result (default: none)")
 	f.IntVar(&want.MemoryLimitMB, "memory-limit-mb", want.MemoryLimitMB, "a trial's memory limit")
+	f.IntVar(&want.KeepModels, "keep-models", want.KeepModels, "models kept of each task, those of the best trials")
 	f.BoolVar(&want.Retrain, "retrain", false, "train every trial anew instead of asking the trial cache")
 	f.BoolVar(&detach, "detach", false, "do not follow")
 	terminal.Positive(cmd, "parallel", "trial-steps")
