@@ -88,11 +88,8 @@ const (
 )
 
 // invalid marks an error as the input's own fault: retrying cannot help.
-func invalid(err error) error { return final(err, ErrTypeInvalid) }
-
-// final is an error that no retry can mend, with a message that a history can hold.
-func final(err error, kind string) error {
-	return temporal.NewNonRetryableApplicationError(limit.Cut(err.Error(), limit.MaxMessage), kind, nil)
+func invalid(err error) error {
+	return temporal.NewNonRetryableApplicationError(limit.Cut(err.Error(), limit.MaxMessage), ErrTypeInvalid, nil)
 }
 
 // classify turns the error classes of the store and the library into Temporal's:

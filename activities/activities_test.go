@@ -21,6 +21,7 @@ import (
 	"tnaml/activities/store"
 	"tnaml/experiments/data"
 	"tnaml/experiments/data/text"
+	"tnaml/experiments/limit"
 	"tnaml/experiments/search"
 	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/space"
@@ -410,13 +411,7 @@ func TestLearnIsAFunctionOfPositionAndResults(t *testing.T) {
 			var out LearnOutput
 			b.run(t, b.a.Learn, in, &out)
 			proposals = append(proposals, out.Proposals...)
-			pos.Journal = append(pos.Journal, in.Results...)
-			pos.Told += len(in.Results)
-			pos.Digest = out.Digest
-			if c := out.Checkpoint; c != nil {
-				pos.Ledger, pos.State, pos.Costs = c.Ledger, c.State, c.Costs
-				pos.Journal = pos.Journal[len(pos.Journal)-(pos.Told-out.CheckpointTold):]
-			}
+			pos = pos.After(in.Results, &out)
 		}
 		var end Finished
 		b.run(t, b.a.Finish, FinishInput{Name: "s", Config: b.ref, Position: pos, Status: "completed"}, &end)
@@ -444,6 +439,18 @@ func TestLearnIsAFunctionOfPositionAndResults(t *testing.T) {
 			b.reset()
 			if in.Position.State != "" {
 				in.Position.State = store.RefOf([]byte("collected"))
+			}
+		}),
+		"states that are damaged": do(1, func(b *bench, in *LearnInput) {
+			b.reset()
+			if in.Position.State != "" {
+				b.store.Damage(in.Position.State, []byte("damaged"))
+			}
+		}),
+		"states that cannot be read": do(1, func(b *bench, in *LearnInput) {
+			b.reset()
+			if in.Position.State != "" {
+				in.Position.State = in.Position.Ledger
 			}
 		}),
 	} {
@@ -498,5 +505,48 @@ func TestRecordsNameTheModelsKept(t *testing.T) {
 		if r := read(); !slices.Equal(r.Models, want) || !r.Released || r.Status != "completed" {
 			t.Errorf("after the end: %+v", r)
 		}
+	}
+}
+
+// However long the results are, a search carries only so much of them: it checkpoints
+// earlier, and at the same trials whatever the trials cost, and however they are told.
+func TestCheckpointsByTheResultsLength(t *testing.T) {
+	metrics := map[string]float64{}
+	for i := range 64 {
+		metrics[fmt.Sprintf("%02d-%s", i, strings.Repeat("m", 60))] = 1.0 / 3
+	}
+	const n = 120
+	do := func(together int) (checkpoints []int, ledger store.Ref) {
+		b := newBench(t, strategy.Random)
+		proposals := b.proposals(t)
+		var pos Position
+		for pos.Told < n {
+			in := LearnInput{Name: "s", Config: b.ref, Position: pos, CheckpointEvery: limit.MaxCheckpointEvery}
+			for k := range min(together, n-pos.Told) {
+				p := proposals[pos.Told+k]
+				in.Results = append(in.Results, Row{
+					Trial: search.Trial{Trial: p.Trial, Task: p.Task, Actions: p.Actions, Status: trainer.OK, Metrics: metrics},
+					Cost:  search.Cost{Worker: strings.Repeat("w", together)},
+				})
+			}
+			var out LearnOutput
+			b.run(t, b.a.Learn, in, &out)
+			proposals = append(proposals, out.Proposals...)
+			pos = pos.After(in.Results, &out)
+			if out.Checkpoint != nil {
+				checkpoints = append(checkpoints, out.CheckpointTold)
+			}
+			if raw, err := json.Marshal(pos); err != nil || len(raw) > limit.MaxJournal+100_000 {
+				t.Fatalf("after %d trials the position has %d bytes, %v", pos.Told, len(raw), err)
+			}
+		}
+		return checkpoints, pos.Ledger
+	}
+	one, ledger := do(1)
+	if len(one) < 2 {
+		t.Errorf("checkpoints at %v", one)
+	}
+	if _, together := do(3); together != ledger {
+		t.Error("results told together give another ledger")
 	}
 }

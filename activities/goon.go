@@ -77,7 +77,7 @@ func (a *Activities) summarise(b *Begun, config *search.Config, trials []search.
 			b.Failed++
 			t.Reward = 0 // as it was when it was told
 		}
-		b.Position.Digest = nextDigest(b.Position.Digest, t)
+		b.Position.Digest, _ = nextDigest(b.Position.Digest, t)
 		if !t.OK() {
 			continue
 		}

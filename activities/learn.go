@@ -11,6 +11,7 @@ import (
 
 	"tnaml/activities/library"
 	"tnaml/activities/store"
+	"tnaml/experiments/limit"
 	"tnaml/experiments/search"
 )
 
@@ -52,13 +53,15 @@ func (a *Activities) learn(ctx context.Context, in LearnInput) (LearnOutput, err
 		}
 		pos.Told++
 		pos.Journal = append(pos.Journal, r)
-		pos.Digest = nextDigest(pos.Digest, r.Trial)
+		bytes := 0
+		pos.Digest, bytes = nextDigest(pos.Digest, r.Trial)
+		pos.JournalBytes += bytes
 		p, err := s.Ask(pos.Told + config.Lag - 1)
 		if err != nil {
 			return LearnOutput{}, invalid(err)
 		}
 		out.Proposals = append(out.Proposals, p)
-		if pos.Told%in.CheckpointEvery == 0 {
+		if pos.Told%in.CheckpointEvery == 0 || pos.JournalBytes > limit.MaxJournal {
 			if err := a.checkpoint(ctx, s, &pos); err != nil {
 				return LearnOutput{}, err
 			}
@@ -74,20 +77,20 @@ func (a *Activities) learn(ctx context.Context, in LearnInput) (LearnOutput, err
 			return LearnOutput{}, err
 		}
 	}
-	out.Digest = pos.Digest
+	out.Digest, out.JournalBytes = pos.Digest, pos.JournalBytes
 	a.live.put(liveKey(in.Config, pos), s)
 	return out, nil
 }
 
 // searcher returns the strategy's state at a position: from memory, or rebuilt
-// from the state of the last checkpoint, or, where that has been collected, from
-// the whole ledger.
+// from the state of the last checkpoint, or, where that has been collected, is damaged
+// or cannot be read, from the whole ledger.
 func (a *Activities) searcher(ctx context.Context, config *search.Config, ref store.Ref, pos Position) (*search.Searcher, error) {
 	if s := a.live.take(liveKey(ref, pos)); s != nil && s.Told() == pos.Told {
 		return s, nil
 	}
 	s, err := a.restore(ctx, config, pos)
-	if errors.Is(err, store.ErrNotFound) || err == nil && s == nil {
+	if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrCorrupt) || errors.Is(err, errState) || err == nil && s == nil {
 		s, err = a.replay(ctx, config, pos.Ledger)
 	}
 	if err != nil {
@@ -115,10 +118,13 @@ func (a *Activities) restore(ctx context.Context, config *search.Config, pos Pos
 	}
 	s, err := search.Restore(*config, b)
 	if err != nil {
-		return nil, invalid(err)
+		return nil, fmt.Errorf("%w: %w", errState, err)
 	}
 	return s, nil
 }
+
+// errState: a state that is there and whole cannot be read.
+var errState = errors.New("state")
 
 // replay tells a new searcher the whole ledger.
 func (a *Activities) replay(ctx context.Context, config *search.Config, ledger store.Ref) (*search.Searcher, error) {
@@ -186,8 +192,8 @@ func liveKey(config store.Ref, pos Position) string {
 	return strings.Join([]string{string(config), pos.Digest, string(pos.Ledger)}, " ")
 }
 
-// nextDigest extends the digest over all trials told by one.
-func nextDigest(digest string, t search.Trial) string {
+// nextDigest extends the digest over all trials told by one, which has so many bytes.
+func nextDigest(digest string, t search.Trial) (next string, bytes int) {
 	b, err := json.Marshal(t)
 	if err != nil {
 		panic(err) // plain numbers and strings
@@ -195,7 +201,7 @@ func nextDigest(digest string, t search.Trial) string {
 	h := sha256.New()
 	h.Write([]byte(digest))
 	h.Write(b)
-	return hex.EncodeToString(h.Sum(nil))
+	return hex.EncodeToString(h.Sum(nil)), len(b)
 }
 
 // checkpoint stores the segment of the ledger since the previous checkpoint, the
@@ -217,7 +223,7 @@ func (a *Activities) checkpoint(ctx context.Context, s *search.Searcher, pos *Po
 		}
 		*o.ref = ref
 	}
-	pos.Journal = nil
+	pos.Journal, pos.JournalBytes = nil, 0
 	return nil
 }
 

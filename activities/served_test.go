@@ -3,16 +3,21 @@ package activities
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	activitypb "go.temporal.io/api/activity/v1"
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
+	failurepb "go.temporal.io/api/failure/v1"
 	taskqueuepb "go.temporal.io/api/taskqueue/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"tnaml/experiments/limit"
 )
 
 // asked is a server with one worker, last heard of some time ago, and the activities
@@ -72,5 +77,35 @@ func TestServed(t *testing.T) {
 		if got != c.want || err != nil {
 			t.Errorf("%s: %v, %v", name, got, err)
 		}
+	}
+}
+
+// What keeps a search from going on is told in few words.
+func TestTrouble(t *testing.T) {
+	step := func(kind, id string, attempt int32, state enumspb.PendingActivityState, failure string) *workflowpb.PendingActivityInfo {
+		p := &workflowpb.PendingActivityInfo{ActivityType: &commonpb.ActivityType{Name: kind}, ActivityId: id, Attempt: attempt, State: state}
+		if failure != "" {
+			p.LastFailure = &failurepb.Failure{Message: "activity error", Cause: &failurepb.Failure{Message: failure}}
+		}
+		return p
+	}
+	const waits, runs = enumspb.PENDING_ACTIVITY_STATE_SCHEDULED, enumspb.PENDING_ACTIVITY_STATE_STARTED
+	steps := []*workflowpb.PendingActivityInfo{
+		step("Trial", "trial 17 #21", 5, waits, "connection\nrefused"), step("Finish", "88", 2, waits, "no space"),
+		step("Trial", "trial 18 #22", 1, waits, ""), step("Trial", "trial 19 #23", 2, runs, "lost its worker"),
+		step("Trial", "trial 20 #24", 3, runs, "lost its worker"),
+	}
+	want := "Finish: attempt 2, last: no space; trial 17: attempt 5, last: connection; refused; trial 20: attempt 3, last: lost its worker"
+	if got := trouble(steps); got != want {
+		t.Errorf("got %q", got)
+	}
+	for i := range 500 {
+		steps = append(steps, step("Trial", fmt.Sprintf("trial %d", i), 9, waits, strings.Repeat("x", 9999)))
+	}
+	if got := trouble(steps); len(got) > limit.MaxReason || !strings.HasSuffix(got, "and 500 more") {
+		t.Errorf("%d bytes: %s", len(got), got)
+	}
+	if got := trouble(nil); got != "" {
+		t.Errorf("got %q", got)
 	}
 }

@@ -5,6 +5,7 @@ package activities
 
 import (
 	"encoding/json"
+	"slices"
 
 	"tnaml/activities/library"
 	"tnaml/activities/store"
@@ -119,11 +120,26 @@ type Position struct {
 	Costs store.Ref `json:"costs,omitempty"`
 	// Journal holds the trials told since the segment, in order.
 	Journal []Row `json:"journal,omitempty"`
+	// JournalBytes is the length of the journal's trials as JSON: it must not grow
+	// beyond what a history can hold.
+	JournalBytes int `json:"journal_bytes,omitempty"`
 	// Told is the number of trials told in all.
 	Told int `json:"told"`
 	// Digest is over the configuration and all trials told, by which a worker finds
 	// the live state in its memory.
 	Digest string `json:"digest,omitempty"`
+}
+
+// After is the position after more results, with what Learn answered to them.
+func (p Position) After(results []Row, out *LearnOutput) Position {
+	p.Journal = append(p.Journal[:len(p.Journal):len(p.Journal)], results...)
+	p.Told += len(results)
+	p.Digest, p.JournalBytes = out.Digest, out.JournalBytes
+	if c := out.Checkpoint; c != nil {
+		p.Ledger, p.State, p.Costs = c.Ledger, c.State, c.Costs
+		p.Journal = slices.Clone(p.Journal[len(p.Journal)-(p.Told-out.CheckpointTold):])
+	}
+	return p
 }
 
 // Checkpoint references what a checkpoint wrote.
@@ -154,6 +170,7 @@ type LearnOutput struct {
 	Checkpoint     *Checkpoint `json:"checkpoint,omitempty"`
 	CheckpointTold int         `json:"checkpoint_told,omitempty"`
 	Digest         string      `json:"digest"`
+	JournalBytes   int         `json:"journal_bytes,omitempty"`
 }
 
 // FinishInput ends a search: the last checkpoint, the controller, the record.

@@ -40,8 +40,12 @@ func (r *run) attempts(ctx workflow.Context, p search.Proposal) (activities.Row,
 	in := r.request(p)
 	options := r.trialActivity(ctx, p)
 	for late, silent := 0, 0; ; {
+		// Its ID says which trial it is where the server lists what is under way.
+		r.started++
+		named := workflow.GetActivityOptions(options)
+		named.ActivityID = fmt.Sprintf("trial %d #%d", p.Trial, r.started)
 		var answer converter.RawValue
-		err := workflow.ExecuteActivity(options, TrialActivity, in).Get(ctx, &answer)
+		err := workflow.ExecuteActivity(workflow.WithActivityOptions(options, named), TrialActivity, in).Get(ctx, &answer)
 		var timeout *temporal.TimeoutError
 		switch {
 		case err == nil:
@@ -66,7 +70,7 @@ func (r *run) attempts(ctx workflow.Context, p search.Proposal) (activities.Row,
 			if len(lost) == lostWorkers {
 				return r.lost(p, lost), nil
 			}
-			in.Lost = named(lost)
+			in.Lost = known(lost)
 		}
 		eager := workflow.GetActivityOptions(options)
 		eager.DisableEagerExecution = true // others may have it
@@ -85,8 +89,8 @@ func processOf(err *temporal.TimeoutError) string {
 	return strings.ToValidUTF8(process[:min(len(process), maxProcess)], "")
 }
 
-// named are the processes that are known.
-func named(processes []string) []string {
+// known are the processes that are known.
+func known(processes []string) []string {
 	return slices.DeleteFunc(slices.Clone(processes), func(p string) bool { return p == "" })
 }
 
@@ -95,7 +99,7 @@ func named(processes []string) []string {
 func (r *run) lost(p search.Proposal, processes []string) activities.Row {
 	return r.rowOf(p, trainer.Outcome{Status: trainer.Lost, Reason: fmt.Sprintf("%d workers died of it, one after another: has it taken more "+
 		"memory than they have? Their logs, or their machines', may say", len(processes))},
-		search.Cost{Worker: strings.Join(named(processes), ", ")})
+		search.Cost{Worker: strings.Join(known(processes), ", ")})
 }
 
 // request is a trial in the trainers' terms.

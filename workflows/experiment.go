@@ -125,10 +125,11 @@ func runExperiment(ctx workflow.Context, kind catalog.Kind, raw json.RawMessage,
 	if r.state.Learned == nil {
 		r.state.Learned = map[string]library.ControllerVersion{}
 	}
-	r.steps = steps{held: &r.state.Held, pause: r.pause, underWay: carried != nil}
+	r.steps = steps{held: &r.state.Held, pause: r.pause, say: r.say, underWay: carried != nil}
 	if err := r.handle(ctx); err != nil {
 		return nil, err
 	}
+	workflow.GoNamed(ctx, "watch", r.watch)
 	result, err := r.live(ctx)
 	if err != nil && !r.over && !workflow.IsContinueAsNewError(err) {
 		r.interrupted(ctx, err)
@@ -567,6 +568,8 @@ func (r *experimentRun) interrupted(ctx workflow.Context, err error) {
 	given := r.gaveUp && r.finished != "" // recording has just been tried
 	r.finished = r.ending(err)
 	_ = workflow.Await(ctx, func() bool { return len(r.running) == 0 }) // nothing cancels it
+	workflow.GoNamed(ctx, "watch the end", r.watch)
+	r.doing++
 	if r.state.Planned.Experiment != "" {
 		r.skip("the experiment was " + r.finished)
 		var failed error

@@ -20,7 +20,7 @@ type ExperimentProgress struct {
 	Name       string       `json:"name"`
 	Experiment string       `json:"experiment"`
 	Kind       catalog.Kind `json:"kind"`
-	// Status is planning, running, paused, stopping, or how it ended.
+	// Status is planning, running, waiting, paused, stopping, finishing, or how it ended.
 	Status string `json:"status"`
 	Reason string `json:"reason,omitempty"`
 	// Searches is the number planned, Done those that have ended, Failed those of
@@ -53,18 +53,44 @@ func (r *experimentRun) status() string {
 		return "finishing"
 	case r.state.Stop:
 		return "stopping"
+	case r.waits != "":
+		return "waiting"
 	case r.state.Planned.Experiment == "":
 		return "planning"
 	}
 	return "running"
 }
 
+// watch looks what the experiment's own steps wait for; its searches do so themselves.
+func (r *experimentRun) watch(ctx workflow.Context) {
+	watch(ctx, watched{
+		waits:  func() bool { return r.doing > 0 },
+		over:   func() bool { return r.over },
+		done:   func() int { return r.done },
+		trials: func() int { return 0 },
+		queue:  func() string { return "" },
+		say:    r.say,
+	})
+}
+
+// say shows what the experiment waits for, nothing where it goes on.
+func (r *experimentRun) say(ctx workflow.Context, why string) {
+	if why != r.waits {
+		r.waits = why
+		r.attributes(ctx, false)
+		r.show(ctx)
+	}
+}
+
 func (r *experimentRun) progress(ctx workflow.Context) ExperimentProgress {
 	p := ExperimentProgress{
-		Name: r.name, Experiment: r.state.Planned.Experiment, Kind: r.kind, Status: r.status(), Reason: r.state.Reason,
+		Name: r.name, Experiment: r.state.Planned.Experiment, Kind: r.kind, Status: r.status(), Reason: r.waits,
 		Searches: len(r.state.Planned.Pretrain) + len(r.state.Planned.Searches), Done: len(r.state.Outcomes),
 		Running: append([]string(nil), r.order...), Trials: r.state.Planned.Trials(),
 		Started: r.state.Started, Updated: workflow.Now(ctx),
+	}
+	if p.Status == "paused" {
+		p.Reason = r.state.Reason
 	}
 	for _, o := range r.state.Outcomes {
 		p.Told += o.Trials
@@ -127,7 +153,10 @@ func experimentDetails(p ExperimentProgress, outcomes []library.Outcome, verdict
 		fmt.Fprintf(&b, ", %d from the trial cache", p.Cached)
 	}
 	b.WriteString("\n\n")
-	if p.Status == "paused" {
+	switch {
+	case p.Reason != "" && p.Status != "paused":
+		fmt.Fprintf(&b, "> **Waiting:** %s\n\n", p.Reason)
+	case p.Reason != "":
 		fmt.Fprintf(&b, "> **Paused:** %s\n>\n> Send the update `resume` to go on, or `stop` to finish with what is there.\n\n", p.Reason)
 	}
 	for _, c := range p.Controllers {

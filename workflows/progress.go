@@ -61,8 +61,8 @@ type Progress struct {
 	// Trainer runs the trials, Objective is what they are compared by.
 	Trainer   string          `json:"trainer,omitempty"`
 	Objective space.Objective `json:"objective,omitzero"`
-	// Status is running, waiting, paused, stopping, completed, stopped, canceled or
-	// failed.
+	// Status is running, waiting, paused, stopping, finishing, completed, stopped,
+	// canceled or failed.
 	Status string `json:"status"`
 	// Reason says why a search is paused, or what it waits for.
 	Reason string `json:"reason,omitempty"`

@@ -17,6 +17,7 @@ import (
 
 	"tnaml/activities"
 	"tnaml/activities/store"
+	"tnaml/experiments/limit"
 	"tnaml/experiments/search"
 	"tnaml/experiments/trainer"
 )
@@ -70,13 +71,13 @@ type run struct {
 	// results holds trials that have ended but come after one that has not.
 	results map[int]activities.Row
 	running int
+	// started counts the attempts at trials that this run of the workflow has started.
+	started int
 	// preparing is the number of features of images to be computed before the
 	// first trial, prepared how many of them are there.
 	preparing, prepared int
 	// described: the search attributes say what the search is.
 	described bool
-	// unserved says that no worker serves the search's trainer.
-	unserved string
 	// activeSince is the start of the present stretch without a pause.
 	activeSince time.Time
 	// finished is how the search ends, once that is decided; ended: it is written down.
@@ -107,11 +108,11 @@ func Search(ctx workflow.Context, raw json.RawMessage, carried *SearchState) (*S
 	if r.state.Best == nil {
 		r.state.Best = map[int][]Best{}
 	}
-	r.steps = steps{held: &r.state.Held, pause: r.pause, underWay: carried != nil}
+	r.steps = steps{held: &r.state.Held, pause: r.pause, say: r.say, underWay: carried != nil}
 	if err := r.handle(ctx); err != nil {
 		return nil, err
 	}
-	workflow.GoNamed(ctx, "watch the trainer's queue", r.watchQueue)
+	workflow.GoNamed(ctx, "watch", r.watch)
 	result, err := r.live(ctx)
 	if err != nil && !workflow.IsContinueAsNewError(err) {
 		r.interrupted(ctx, err)
@@ -281,7 +282,6 @@ func (r *run) prepare(ctx workflow.Context) error {
 					return
 				}
 				r.prepared++
-				r.served(ctx)
 				r.show(ctx)
 			}
 		})
@@ -349,9 +349,9 @@ func (r *run) trial(ctx workflow.Context, p search.Proposal) {
 	row, err := r.attempts(ctx, p)
 	r.running--
 	r.changed = true
+	r.say(ctx, "")
 	if err == nil {
 		r.results[p.Trial] = row
-		r.served(ctx)
 		return
 	}
 	at, _ := slices.BinarySearchFunc(r.state.Pending, p, func(a, b search.Proposal) int { return a.Trial - b.Trial })
@@ -361,12 +361,13 @@ func (r *run) trial(ctx workflow.Context, p search.Proposal) {
 	}
 }
 
-// ready returns the ended trials that are next in order.
+// ready returns the ended trials that are next in order, as many as one message to
+// the strategy holds.
 func (r *run) ready() []activities.Row {
 	var ready []activities.Row
 	for i := r.state.Position.Told; ; i++ {
 		row, ok := r.results[i]
-		if !ok {
+		if !ok || len(ready) == limit.MaxTold {
 			return ready
 		}
 		ready = append(ready, row)
@@ -389,17 +390,12 @@ func (r *run) learn(ctx workflow.Context, results []activities.Row) error {
 	if err != nil {
 		return err
 	}
-	pos := &r.state.Position
 	for _, row := range results {
 		delete(r.results, row.Trial.Trial)
 		r.account(ctx, row)
 	}
-	pos.Journal = append(pos.Journal[:len(pos.Journal):len(pos.Journal)], results...)
-	pos.Told += len(results)
-	pos.Digest = out.Digest
-	if c := out.Checkpoint; c != nil {
-		pos.Ledger, pos.State, pos.Costs = c.Ledger, c.State, c.Costs
-		pos.Journal = slices.Clone(pos.Journal[len(pos.Journal)-(pos.Told-out.CheckpointTold):])
+	r.state.Position = r.state.Position.After(results, &out)
+	if out.Checkpoint != nil {
 		r.attributes(ctx, "")
 	}
 	r.state.Pending = append(r.state.Pending, out.Proposals...)
@@ -501,6 +497,8 @@ func (r *run) interrupted(ctx workflow.Context, err error) {
 	defer cancel()
 	given := r.gaveUp && r.finished != "" // the result has just been tried
 	r.finished = r.ending(err)
+	workflow.GoNamed(ctx, "watch the end", r.watch)
+	r.doing++
 	var failed error
 	if r.state.Resolved.Config != "" && !given {
 		_, failed = r.publish(ctx)

@@ -49,6 +49,8 @@ type fixture struct {
 	start time.Time
 	// unserved: no worker serves the trainer.
 	unserved bool
+	// trouble is what the server says of the steps' attempts.
+	trouble string
 }
 
 // reward is a made-up trial's accuracy: a function of choices and number.
@@ -125,7 +127,9 @@ func (f *fixture) reset(t *testing.T) {
 		outcome, err := f.train(ctx, in.Request)
 		return activities.TrialResult{Outcome: outcome, Cost: search.Cost{CPUSeconds: 1}}, err
 	}, activity.RegisterOptions{Name: workflows.TrialActivity})
-	f.RegisterActivityWithOptions(func(context.Context, string) (bool, error) { return !f.unserved, nil },
+	f.RegisterActivityWithOptions(func(_ context.Context, queue string) (activities.Standing, error) {
+		return activities.Standing{Served: queue == "" || !f.unserved, Trouble: f.trouble}, nil
+	},
 		activity.RegisterOptions{Name: "Served"})
 }
 

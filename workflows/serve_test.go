@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"tnaml/activities"
+	"tnaml/experiments/catalog"
 	"tnaml/experiments/trainer"
 	"tnaml/workflows"
 )
@@ -74,5 +75,56 @@ func TestFeaturesWaitForATrainer(t *testing.T) {
 	}
 	if p := f.progress(t); p.Status != "completed" || p.Reason != "" {
 		t.Errorf("at the end: %+v", p)
+	}
+}
+
+// While a step's attempts fail, whatever step it is, a search says so in the line that
+// one follows, and no more once it goes on.
+func TestSearchSaysWhatFails(t *testing.T) {
+	for step, status := range map[string]string{"Resolve": "waiting", "Learn": "waiting", "Trial": "waiting", "Finish": "finishing"} {
+		t.Run(step, func(t *testing.T) {
+			f := newFixture(t)
+			mended := f.broken(step, troubles["away"])
+			f.train = func(ctx context.Context, r trainer.Request) (trainer.Outcome, error) {
+				if step == "Trial" && r.Trial == 3 && !mended.Load() {
+					return trainer.Outcome{}, troubles["away"]
+				}
+				return plain(ctx, r)
+			}
+			f.trouble = "it: attempt 5, last: the store is away"
+			f.RegisterDelayedCallback(func() {
+				if p := f.progress(t); p.Status != status || p.Reason != f.trouble {
+					t.Errorf("it is %s: %q", p.Status, p.Reason)
+				}
+				mended.Store(true)
+				f.trouble = ""
+			}, 10*time.Minute)
+			if _, err := f.run(t, `{"tasks":["tiny"],"trials":6}`); err != nil {
+				t.Fatal(err)
+			}
+			if p := f.progress(t); p.Status != "completed" || p.Reason != "" {
+				t.Errorf("at the end it is %s: %q", p.Status, p.Reason)
+			}
+		})
+	}
+}
+
+// So does an experiment.
+func TestExperimentSaysWhatFails(t *testing.T) {
+	for step, status := range map[string]string{"PlanExperiment": "waiting", "PublishController": "waiting", "RecordRun": "finishing"} {
+		t.Run(step, func(t *testing.T) {
+			f := experimentFixture(t)
+			mended := f.broken(step, troubles["away"])
+			f.trouble = step + ": attempt 5, last: the store is away"
+			f.RegisterDelayedCallback(func() {
+				if p := f.experimentProgress(t); p.Status != status || p.Reason != f.trouble {
+					t.Errorf("it is %s: %q", p.Status, p.Reason)
+				}
+				mended.Store(true)
+			}, 10*time.Minute)
+			if _, err := f.runAs(t, catalog.KindPretrain, "x", `{"experiment":"small"}`, nil); err != nil {
+				t.Fatal(err)
+			}
+		})
 	}
 }

@@ -96,7 +96,7 @@ func (r *run) status() string {
 		return "finishing"
 	case r.state.Stop:
 		return "stopping"
-	case r.unserved != "":
+	case r.waits != "":
 		return "waiting"
 	}
 	return "running"
@@ -105,14 +105,14 @@ func (r *run) status() string {
 func (r *run) progress(ctx workflow.Context) Progress {
 	p := Progress{
 		Name: r.name, Experiment: r.spec.Experiment, Tasks: r.spec.Tasks, Strategy: r.spec.Strategy, Seed: r.spec.Seed,
-		Status: r.status(), Reason: r.state.Reason, From: r.spec.From, Before: r.state.Before,
+		Status: r.status(), Reason: r.waits, From: r.spec.From, Before: r.state.Before,
 		Trainer: r.state.Resolved.Trainer, Objective: r.state.Resolved.Objective,
 		Told: r.state.Position.Told, Running: r.running, Trials: r.state.Trials,
 		Failed: r.state.Failed, Cached: r.state.Cached, CPUSeconds: r.state.CPUSeconds,
 		Started: r.state.Started, Updated: workflow.Now(ctx),
 	}
-	if p.Status == "waiting" {
-		p.Reason = r.unserved
+	if p.Status == "paused" {
+		p.Reason = r.state.Reason
 	}
 	if r.preparing > 0 {
 		p.Preparing = fmt.Sprintf("computing the features of the images: %d of %d done", r.prepared, r.preparing)
@@ -161,9 +161,10 @@ func details(p Progress) string {
 		fmt.Fprintf(&b, " · goes on from %s, which had %d trials", p.From, p.Before)
 	}
 	b.WriteString("\n\n")
-	if p.Status == "waiting" {
+	switch {
+	case p.Reason != "" && p.Status != "paused":
 		fmt.Fprintf(&b, "> **Waiting:** %s\n\n", p.Reason)
-	} else if p.Reason != "" {
+	case p.Reason != "":
 		fmt.Fprintf(&b, "> **Paused:** %s\n>\n> Send the update `resume` to go on, or `stop` to finish with what is there.\n\n", p.Reason)
 	}
 	if len(p.Best) == 0 {

@@ -23,11 +23,17 @@ type Held struct {
 type steps struct {
 	held  *Held
 	pause func(ctx workflow.Context, reason string)
+	// say shows what the run waits for: nothing, once a step has ended.
+	say func(ctx workflow.Context, why string)
+	// waits is what the run waits for.
+	waits string
 	// underWay: until then, an input that can never work ends the run at once.
 	underWay bool
 	// stuck counts the steps that wait for a resume. A stop gives them up.
 	stuck  int
 	gaveUp bool
+	// doing counts the steps under way, done those that have ended.
+	doing, done int
 }
 
 // step does what must succeed. Where it fails, its retries included, the run pauses
@@ -35,7 +41,11 @@ type steps struct {
 // cancelled meanwhile is cancelled.
 func (s *steps) step(ctx workflow.Context, what string, do func(ctx workflow.Context) error) error {
 	for {
+		s.doing++
 		err := do(ctx)
+		s.doing--
+		s.done++
+		s.say(ctx, "")
 		if err == nil || ctx.Err() != nil || s.gaveUp || !s.underWay && errorType(err) == activities.ErrTypeInvalid {
 			return err
 		}

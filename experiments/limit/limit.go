@@ -39,7 +39,7 @@ func Summary(s string) string { return Cut(joined(s), MaxSummary) }
 
 // joined makes one line of several, with semicolons between.
 func joined(s string) string {
-	s = Cut(s, 4*MaxReason) // of a long one the end is cut away anyhow
+	s = s[:min(len(s), 4*MaxReason)] // of a long one the end is cut away anyhow
 	return OneLine(strings.ReplaceAll(strings.TrimSpace(s), "\n", "; "))
 }
 

@@ -20,6 +20,12 @@ const (
 	MaxTasks = 200
 	// MaxCheckpointEvery bounds the trials that a search carries since a checkpoint.
 	MaxCheckpointEvery = 500
+	// MaxJournal is that of those trials, and MaxProposals that of the proposals not yet
+	// started, in bytes: a search carries both in one message, for which the server
+	// allows 2 MB. MaxTold is the number of trials told at once.
+	MaxJournal   = 256 << 10
+	MaxProposals = 768 << 10
+	MaxTold      = 64
 	// MaxTrialHours is that of a trial's time.
 	MaxTrialHours = 24 * 30
 	// MaxMemoryMB is that of a trial's memory: 16 TiB.

@@ -16,14 +16,6 @@ import (
 	"tnaml/nn/rng"
 )
 
-// maxLag bounds the proposals that a state holds.
-const maxLag = 4096
-
-// maxPending bounds the same proposals in bytes: a workflow gets and carries them as
-// one message, of which a Temporal server takes 2 MiB; with a larger one it ends the
-// workflow.
-const maxPending = 1 << 20
-
 // proposalBytes bounds a proposal of the space as JSON.
 func (c *Config) proposalBytes() int {
 	const fixed = 600 // numbers, names of fields, the summary
@@ -73,7 +65,7 @@ func (c *Config) validate(table strategy.Table) error {
 	if err := c.validateSettings(table); err != nil {
 		errs = append(errs, fmt.Errorf("strategy %s: %w", c.Strategy, err))
 	}
-	if most := min(maxLag, maxPending/max(1, c.proposalBytes())); c.Lag < 1 || c.Lag > most {
+	if most := min(limit.MaxLag, limit.MaxProposals/max(1, c.proposalBytes())); c.Lag < 1 || c.Lag > most {
 		bad("a lag of %d: it must lie between 1 and %d, that so many proposals of this space go into one message", c.Lag, most)
 	}
 	if c.KeepModels < 0 || c.KeepModels > limit.MaxKeepModels {
