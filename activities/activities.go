@@ -11,6 +11,7 @@ import (
 	"tnaml/activities/memory"
 	"tnaml/activities/store"
 	"tnaml/activities/trainers"
+	"tnaml/experiments/limit"
 	"tnaml/experiments/trainer"
 	"tnaml/nn/child"
 )
@@ -87,8 +88,11 @@ const (
 )
 
 // invalid marks an error as the input's own fault: retrying cannot help.
-func invalid(err error) error {
-	return temporal.NewNonRetryableApplicationError(err.Error(), ErrTypeInvalid, nil)
+func invalid(err error) error { return final(err, ErrTypeInvalid) }
+
+// final is an error that no retry can mend, with a message that a history can hold.
+func final(err error, kind string) error {
+	return temporal.NewNonRetryableApplicationError(limit.Cut(err.Error(), limit.MaxMessage), kind, nil)
 }
 
 // classify turns the error classes of the store and the library into Temporal's:
@@ -104,9 +108,11 @@ func classify(err error) error {
 	case errors.Is(err, library.ErrInvalid):
 		return invalid(err)
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrCorrupt):
-		return temporal.NewApplicationError(err.Error(), ErrTypeMissing)
+		return temporal.NewApplicationError(limit.Cut(err.Error(), limit.MaxMessage), ErrTypeMissing)
 	case errors.Is(err, store.ErrDenied):
-		return temporal.NewApplicationError(err.Error(), ErrTypeDenied)
+		return temporal.NewApplicationError(limit.Cut(err.Error(), limit.MaxMessage), ErrTypeDenied)
+	case len(err.Error()) > limit.MaxMessage:
+		return errors.New(limit.Cut(err.Error(), limit.MaxMessage))
 	}
 	return err
 }

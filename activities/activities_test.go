@@ -58,7 +58,7 @@ func newBench(t *testing.T, strategy string) *bench {
 		t.Fatal(err)
 	}
 	b.reset()
-	in := ResolveInput{Name: "s", Names: library.Names{Tasks: []string{"things"}, Strategy: strategy, Space: "text-small", Seed: 1, Lag: 3}}
+	in := ResolveInput{Name: "s", Names: library.Names{Tasks: []string{"things"}, Strategy: strategy, Space: "text-small", Seed: 1, Lag: 3, KeepModels: 10}}
 	b.run(t, b.a.Resolve, in, &b.resolved)
 	b.ref = b.resolved.Config
 	return b
@@ -348,8 +348,8 @@ func TestErrorsThatNoRetryMends(t *testing.T) {
 			}
 		}
 	}
-	if _, err := library.ReadRecord(t.Context(), b.store, "x"); !errors.Is(err, store.ErrNotFound) {
-		t.Errorf("a search that could not start left a record: %v", err)
+	if r, err := library.ReadRecord(t.Context(), b.store, "x"); err != nil || r.Status != "failed" || r.Config != "" {
+		t.Errorf("a search that could not start left the record %+v, %v", r, err)
 	}
 	// A trainer that this worker does not serve may be another's.
 	in.Trainer = "bert"

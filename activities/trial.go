@@ -150,12 +150,15 @@ func (a *Activities) lookUp(ctx context.Context, key string, r *trainer.Request)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil
 	}
-	if err != nil {
+	var hit library.CachedTrial
+	if err == nil {
+		err = json.Unmarshal(value, &hit)
+	} else if !errors.Is(err, store.ErrCorrupt) {
 		return nil, fmt.Errorf("trial cache: %w", err)
 	}
-	var hit library.CachedTrial
-	if err := json.Unmarshal(value, &hit); err != nil {
-		return nil, nil // a record we cannot read is as good as none
+	if err != nil { // it is run anew, and its record left as it is: see remember
+		activity.GetLogger(ctx).Warn("a record of the trial cache cannot be read", "trial", key, "error", err)
+		return nil, nil
 	}
 	hit.Outcome = hit.Outcome.Checked(r.Objective)
 	if r.Keeps(hit.Outcome) {
@@ -174,15 +177,20 @@ func (a *Activities) lookUp(ctx context.Context, key string, r *trainer.Request)
 }
 
 // remember enters a trial into the cache, if it was run anew, and holder among
-// those who hold its model, if there is one.
+// those who hold its model, if there is one. A record that cannot be read is left: it
+// may say who holds what. The new model is then only as safe as it is young, until the
+// search's next checkpoint.
 func (a *Activities) remember(ctx context.Context, key string, t *library.CachedTrial, anew bool, holder string) error {
-	return store.Update(ctx, a.store, store.Trial, key, func(old []byte) ([]byte, error) {
+	err := store.Update(ctx, a.store, store.Trial, key, func(old []byte) ([]byte, error) {
 		if old != nil && anew && t.Outcome.Model == "" {
 			return old, nil // never trade a model for none
 		}
 		next := *t
-		var before library.CachedTrial
-		if json.Unmarshal(old, &before) == nil { // a record we cannot read is as good as none
+		if old != nil {
+			var before library.CachedTrial
+			if err := json.Unmarshal(old, &before); err != nil {
+				return nil, fmt.Errorf("%w: %w", library.ErrUnreadable, err)
+			}
 			next.Holds = before.Holds
 			if !anew {
 				next.Outcome, next.Cost = before.Outcome, before.Cost
@@ -195,4 +203,9 @@ func (a *Activities) remember(ctx context.Context, key string, t *library.Cached
 		}
 		return json.Marshal(next)
 	})
+	if errors.Is(err, store.ErrCorrupt) || errors.Is(err, library.ErrUnreadable) {
+		activity.GetLogger(ctx).Warn("a trial is not entered into the trial cache", "trial", key, "error", err)
+		return nil
+	}
+	return err
 }

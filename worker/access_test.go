@@ -14,27 +14,27 @@ import (
 	"tnaml/worker/host"
 )
 
-// denied is a store whose answers to one worker are 403.
-type denied struct {
+// robbed is a store whose answers to one worker are 403.
+type robbed struct {
 	store.Store
 	now atomic.Bool
 }
 
-func (s *denied) Get(ctx context.Context, ref store.Ref) ([]byte, error) {
+func (s *robbed) Get(ctx context.Context, ref store.Ref) ([]byte, error) {
 	if s.now.Load() {
 		return nil, fmt.Errorf("object %s: %w", ref, store.ErrDenied)
 	}
 	return s.Store.Get(ctx, ref)
 }
 
-func (s *denied) GetName(ctx context.Context, kind store.Kind, name string) ([]byte, store.Version, error) {
+func (s *robbed) GetName(ctx context.Context, kind store.Kind, name string) ([]byte, store.Version, error) {
 	if s.now.Load() {
 		return nil, "", fmt.Errorf("%s %q: %w", kind, name, store.ErrDenied)
 	}
 	return s.Store.GetName(ctx, kind, name)
 }
 
-func (s *denied) Put(ctx context.Context, data []byte) (store.Ref, error) {
+func (s *robbed) Put(ctx context.Context, data []byte) (store.Ref, error) {
 	if s.now.Load() {
 		return "", store.ErrDenied
 	}
@@ -54,7 +54,7 @@ func TestOneWorkerLosesItsKeys(t *testing.T) {
 	defer healthy.stop(t)
 	want := b.outcome(t, b.start(t, "undisturbed", spec))
 
-	s, log := &denied{Store: b.store}, new(stacktest.Output)
+	s, log := &robbed{Store: b.store}, new(stacktest.Output)
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {

@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"tnaml/activities"
+	"tnaml/experiments/limit"
 	"tnaml/experiments/search"
 	"tnaml/experiments/space"
 )
@@ -48,7 +49,7 @@ func (r *run) trialActivity(ctx workflow.Context, p search.Proposal) workflow.Co
 		StartToCloseTimeout: r.spec.trialTimeout(),
 		HeartbeatTimeout:    heartbeatTimeout,
 		RetryPolicy:         policy,
-		Summary:             fmt.Sprintf("trial %d · %s · %s", p.Trial, r.spec.Tasks[p.Task], p.Summary),
+		Summary:             limit.Summary(fmt.Sprintf("trial %d · %s · %s", p.Trial, r.spec.Tasks[p.Task], p.Summary)),
 	})
 }
 
@@ -58,7 +59,7 @@ func featuresActivity(ctx workflow.Context, f activities.FeaturesInput) workflow
 		StartToCloseTimeout: featuresTimeout,
 		HeartbeatTimeout:    heartbeatTimeout,
 		RetryPolicy:         retries(),
-		Summary:             fmt.Sprintf("features of %s · %s", f.Task, f.Module),
+		Summary:             limit.Summary(fmt.Sprintf("features of %s · %s", f.Task, f.Module)),
 	})
 }
 
@@ -88,6 +89,15 @@ func lightActivity(ctx workflow.Context, summary string) workflow.Context {
 		RetryPolicy:         retries(),
 		Summary:             summary,
 	})
+}
+
+// lastActivity are the options of what is tried for some minutes only: nobody waits
+// for it but the end of the workflow.
+func lastActivity(ctx workflow.Context, summary string) workflow.Context {
+	ctx = lightActivity(ctx, summary)
+	policy := retries()
+	policy.MaximumAttempts = 10
+	return workflow.WithRetryPolicy(ctx, *policy)
 }
 
 // localActivity are the options of Learn. The worker that runs the workflow tries

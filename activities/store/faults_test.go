@@ -180,6 +180,37 @@ func TestConditionsIgnored(t *testing.T) {
 	}
 }
 
+// Why a bucket cannot be opened is what the server says, though its answer to whether the
+// bucket is there says nothing: servers answer keys that they do not know with 404.
+func TestOpeningSaysWhy(t *testing.T) {
+	for _, c := range []struct {
+		head, status int
+		code, says   string
+		class        error
+	}{
+		{404, 404, "InvalidAccessKeyId", "check access key", store.ErrDenied},
+		{404, 403, "InvalidAccessKeyId", "check access key", store.ErrDenied},
+		{404, 404, "XAdminUserNotFound", "check access key", store.ErrDenied},
+		{403, 403, "RequestTimeTooSkewed", "set the clock", store.ErrDenied},
+		{403, 403, "SignatureDoesNotMatch", "check access key, secret key", store.ErrDenied},
+		{404, 404, "NoSuchBucket", "create it, or name another", store.ErrNotFound},
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodHead {
+				w.WriteHeader(c.head)
+				return
+			}
+			answer(w, c.status, c.code, "as it is")
+		}))
+		_, err := store.OpenS3(t.Context(), store.S3Config{Endpoint: server.URL, Bucket: "bucket", Region: "us-east-1", AccessKey: "access",
+			SecretKey: "s3cret"})
+		server.Close()
+		if !errors.Is(err, c.class) || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("%s: %v, want %q", c.code, err, c.says)
+		}
+	}
+}
+
 // What went wrong is told apart, for programs and for people.
 func TestErrorClasses(t *testing.T) {
 	classes := []error{store.ErrNotFound, store.ErrConflict, store.ErrCorrupt, store.ErrDenied}

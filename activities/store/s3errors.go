@@ -33,7 +33,7 @@ var (
 	absentCodes = []string{"NoSuchKey", "NoSuchObject", "NotFound"}
 	// Denied covers what a person must mend: keys, rights, the clock.
 	deniedCodes = []string{"AccessDenied", "SignatureDoesNotMatch", "InvalidAccessKeyId", "ExpiredToken", "InvalidToken",
-		"RequestTimeTooSkewed", "AllAccessDisabled", "AccountProblem"}
+		"RequestTimeTooSkewed", "AllAccessDisabled", "AccountProblem", "XAdminUserNotFound"} // the last is VersityGW's, for unknown keys
 	fullCodes = []string{"XMinioStorageFull", "InsufficientStorage", "InsufficientCapacity", "QuotaExceeded",
 		"XMinioAdminBucketQuotaExceeded"}
 	regionCodes = []string{"AuthorizationHeaderMalformed", "InvalidRegion", "PermanentRedirect", "IllegalLocationConstraintException"}
@@ -61,7 +61,7 @@ func classify(ctx context.Context, err error) (hint string, class error) {
 	case code == "NoSuchBucket":
 		// Not ErrNotFound: whoever takes an object for absent would be wrong.
 		return "; the bucket is gone", nil
-	case slices.Contains(absentCodes, code), status == http.StatusNotFound:
+	case slices.Contains(absentCodes, code), status == http.StatusNotFound && !slices.Contains(deniedCodes, code):
 		return "", ErrNotFound
 	case slices.Contains(fullCodes, code), status == http.StatusInsufficientStorage, strings.Contains(text, "no space left"):
 		return "; the server's disk is full: free some space, nothing was half-written", nil

@@ -32,8 +32,8 @@ func NewBuiltin(s store.Store, m *memory.Cache) *Builtin {
 // Version names what an outcome depends on besides the request: the training's
 // own version, the encodings', and what the kernels run on.
 func (*Builtin) Version() string {
-	return fmt.Sprintf("%s features %d n-grams %d %s", child.TrainerVersion, nnimage.FeaturesVersion, text.NGramsVersion,
-		child.InstructionSet())
+	return fmt.Sprintf("%s model %d features %d n-grams %d %s", child.TrainerVersion, child.ModelFormat, nnimage.FeaturesVersion,
+		text.NGramsVersion, child.InstructionSet())
 }
 
 // Cached says that outcomes are kept for other searches.

@@ -14,9 +14,9 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
+	"tnaml/experiments/limit"
 	"tnaml/experiments/space"
 )
 
@@ -157,7 +157,7 @@ const (
 // Checked returns an outcome as a search can take it: one that breaks the
 // contract, or lacks the objective, is a failed trial that says so.
 func (o Outcome) Checked(objective space.Objective) Outcome {
-	o.Reason = cut(oneLine(o.Reason))
+	o.Reason = cut(limit.OneLine(o.Reason))
 	if err := o.check(objective); err != nil {
 		reason := "the outcome breaks the trainers' contract: " + strings.ReplaceAll(err.Error(), "\n", "; ")
 		return Outcome{Status: Failed, Reason: cut(reason), Steps: max(0, o.Steps)}
@@ -169,17 +169,17 @@ func (o Outcome) check(objective space.Objective) error {
 	var errs []error
 	bad := func(format string, a ...any) { errs = append(errs, fmt.Errorf(format, a...)) }
 	if !slices.Contains(answers(), o.Status) {
-		bad("its status is %q (known: %v)", cutTo(string(o.Status), 40), answers())
+		bad("its status is %q (known: %v)", limit.Cut(string(o.Status), 40), answers())
 	}
 	if n := len(o.Metrics); n > maxMetrics {
 		bad("it has %d metrics, more than %d", n, maxMetrics)
 	}
 	for _, name := range sortedNames(o.Metrics) {
 		if v := o.Metrics[name]; !(math.Abs(v) <= MaxMetric) {
-			bad("its metric %q is %v, it must be a number of at most %v in size", cutTo(name, space.MaxName), v, MaxMetric)
+			bad("its metric %q is %v, it must be a number of at most %v in size", limit.Cut(name, space.MaxName), v, MaxMetric)
 		}
 		if name == "" || len(name) > space.MaxName || !utf8.ValidString(name) {
-			bad("a metric has the name %q, it must have 1 to %d bytes", cutTo(name, space.MaxName), space.MaxName)
+			bad("a metric has the name %q, it must have 1 to %d bytes", limit.Cut(name, space.MaxName), space.MaxName)
 		}
 	}
 	if n := len(o.Model); n > maxModel || !utf8.ValidString(o.Model) {
@@ -210,8 +210,8 @@ func DecodeOutcome(b []byte, objective space.Objective) Outcome {
 		if errors.As(err, &form) {
 			err = fmt.Errorf("%s is of the type %s", cmp.Or(form.Field, "it"), form.Value)
 		}
-		reason := fmt.Sprintf("the trainer's answer is no outcome: %v: %s", err, cutTo(string(b), 200))
-		return Outcome{Status: Failed, Reason: cut(oneLine(reason))}
+		reason := fmt.Sprintf("the trainer's answer is no outcome: %v: %s", err, limit.Cut(string(b), 200))
+		return Outcome{Status: Failed, Reason: cut(limit.OneLine(reason))}
 	}
 	for name, v := range all.Metrics {
 		if o.Metrics == nil {
@@ -224,23 +224,4 @@ func DecodeOutcome(b []byte, objective space.Objective) Outcome {
 	return o.Checked(objective)
 }
 
-// oneLine keeps what a trainer writes from breaking tables and terminals: control
-// characters and line breaks become blanks.
-func oneLine(s string) string {
-	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) }), " ")
-}
-
-func cut(s string) string { return cutTo(s, maxReason) }
-
-// cutTo shortens a text to a number of bytes, whole characters.
-func cutTo(s string, n int) string {
-	const more = "…"
-	if s = strings.ToValidUTF8(s, "?"); len(s) <= n {
-		return s
-	}
-	n -= len(more)
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n] + more
-}
+func cut(s string) string { return limit.Cut(s, maxReason) }
