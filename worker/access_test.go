@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"tnaml/activities/store"
 	"tnaml/deploy/stack/stacktest"
 	"tnaml/worker/host"
+	"tnaml/workflows"
 )
 
 // robbed is a store whose answers to one worker are 403.
@@ -47,12 +49,13 @@ func TestOneWorkerLosesItsKeys(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs searches")
 	}
-	b := newBench(t)
+	a := stacktest.Shared(t)
+	b := newBench(t, a, a, "")
 	b.slow(t, 2000)
 	const spec = `{"tasks":["words"],"space":"slow","strategy":"random","trials":60,"lag":6,"retrain":true}`
 	healthy := b.worker(t, "healthy")
 	defer healthy.stop(t)
-	want := b.outcome(t, b.start(t, "undisturbed", spec))
+	want := b.outcome(t, b.start(t, workflows.SearchWorkflow, "undisturbed", json.RawMessage(spec)))
 
 	s, log := &robbed{Store: b.store}, new(stacktest.Output)
 	ctx, stop := context.WithCancel(t.Context())
@@ -66,11 +69,13 @@ func TestOneWorkerLosesItsKeys(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	run := b.start(t, "robbed", spec)
+	run := b.start(t, workflows.SearchWorkflow, "robbed", json.RawMessage(spec))
 	b.resume(t, run)
-	b.waitFor(t, run, 10)
+	b.told(t, run, 10)
 	s.now.Store(true)
-	want.sameAs(t, b.outcome(t, run))
+	if got := b.outcome(t, run); got.ledger != want.ledger {
+		t.Errorf("another ledger: %+v, want %+v", got, want)
+	}
 	says := func(what string) {
 		t.Helper()
 		for deadline := time.Now().Add(time.Minute); !strings.Contains(log.String(), what); time.Sleep(100 * time.Millisecond) {
