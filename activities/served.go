@@ -29,7 +29,9 @@ const (
 type server interface {
 	DescribeTaskQueue(ctx context.Context, queue string, kind enumspb.TaskQueueType) (*workflowservice.DescribeTaskQueueResponse, error)
 	DescribeWorkflowExecution(ctx context.Context, id, runID string) (*workflowservice.DescribeWorkflowExecutionResponse, error)
-	ListWorkflow(ctx context.Context, r *workflowservice.ListWorkflowExecutionsRequest) (*workflowservice.ListWorkflowExecutionsResponse, error)
+	ListWorkflow(
+		ctx context.Context, r *workflowservice.ListWorkflowExecutionsRequest,
+	) (*workflowservice.ListWorkflowExecutionsResponse, error)
 }
 
 // trialType is the activity type of a trial (workflows.TrialActivity).

@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -12,29 +13,30 @@ import (
 	"tnaml/activities/store"
 	"tnaml/deploy/stack/stacktest"
 	"tnaml/worker/host"
+	"tnaml/workflows"
 )
 
-// denied is a store whose answers to one worker are 403.
-type denied struct {
+// robbed is a store whose answers to one worker are 403.
+type robbed struct {
 	store.Store
 	now atomic.Bool
 }
 
-func (s *denied) Get(ctx context.Context, ref store.Ref) ([]byte, error) {
+func (s *robbed) Get(ctx context.Context, ref store.Ref) ([]byte, error) {
 	if s.now.Load() {
 		return nil, fmt.Errorf("object %s: %w", ref, store.ErrDenied)
 	}
 	return s.Store.Get(ctx, ref)
 }
 
-func (s *denied) GetName(ctx context.Context, kind store.Kind, name string) ([]byte, store.Version, error) {
+func (s *robbed) GetName(ctx context.Context, kind store.Kind, name string) ([]byte, store.Version, error) {
 	if s.now.Load() {
 		return nil, "", fmt.Errorf("%s %q: %w", kind, name, store.ErrDenied)
 	}
 	return s.Store.GetName(ctx, kind, name)
 }
 
-func (s *denied) Put(ctx context.Context, data []byte) (store.Ref, error) {
+func (s *robbed) Put(ctx context.Context, data []byte) (store.Ref, error) {
 	if s.now.Load() {
 		return "", store.ErrDenied
 	}
@@ -47,14 +49,15 @@ func TestOneWorkerLosesItsKeys(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs searches")
 	}
-	b := newBench(t)
+	a := stacktest.Shared(t)
+	b := newBench(t, a, a, "")
 	b.slow(t, 2000)
 	const spec = `{"tasks":["words"],"space":"slow","strategy":"random","trials":60,"lag":6,"retrain":true}`
 	healthy := b.worker(t, "healthy")
 	defer healthy.stop(t)
-	want := b.outcome(t, b.start(t, "undisturbed", spec))
+	want := b.outcome(t, b.start(t, workflows.SearchWorkflow, "undisturbed", json.RawMessage(spec)))
 
-	s, log := &denied{Store: b.store}, new(stacktest.Output)
+	s, log := &robbed{Store: b.store}, new(stacktest.Output)
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
@@ -66,11 +69,13 @@ func TestOneWorkerLosesItsKeys(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	run := b.start(t, "robbed", spec)
+	run := b.start(t, workflows.SearchWorkflow, "robbed", json.RawMessage(spec))
 	b.resume(t, run)
-	b.waitFor(t, run, 10)
+	b.told(t, run, 10)
 	s.now.Store(true)
-	want.sameAs(t, b.outcome(t, run))
+	if got := b.outcome(t, run); got.ledger != want.ledger {
+		t.Errorf("another ledger: %+v, want %+v", got, want)
+	}
 	says := func(what string) {
 		t.Helper()
 		for deadline := time.Now().Add(time.Minute); !strings.Contains(log.String(), what); time.Sleep(100 * time.Millisecond) {

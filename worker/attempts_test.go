@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,6 +15,8 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"tnaml/activities/library"
+	"tnaml/deploy/stack/stacktest"
+	"tnaml/experiments/search"
 	"tnaml/experiments/space"
 	"tnaml/experiments/trainer"
 	"tnaml/workflows"
@@ -83,6 +86,16 @@ func (b *bench) resume(t *testing.T, run client.WorkflowRun) {
 	}()
 }
 
+// ledger is a search's, at its end.
+func (b *bench) ledger(t *testing.T, run client.WorkflowRun) []search.Trial {
+	t.Helper()
+	trials, err := library.ReadLedger(t.Context(), b.store, b.outcome(t, run).record.Ledger)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return trials
+}
+
 // A machine that was asleep for longer than a trial may take, or for longer than a
 // worker may be silent, makes no trial worse: one spec and one seed give one ledger. A
 // trial that three workers die of is lost, and the others are what they were.
@@ -90,14 +103,15 @@ func TestTimeDecidesNoReward(t *testing.T) {
 	if testing.Short() {
 		t.Skip("puts workers to sleep")
 	}
-	b := newBench(t)
+	a := stacktest.Shared(t)
+	b := newBench(t, a, a, "")
 	b.slow(t, 20000)
 	const spec = `{"tasks":["words"],"space":"slow","strategy":"random","trials":5,"lag":1,"trial_timeout":"%s","retrain":true}`
 
 	one := b.worker(t, "one")
-	want := b.outcome(t, b.start(t, "undisturbed", fmt.Sprintf(spec, "5m")))
+	want := b.ledger(t, b.start(t, workflows.SearchWorkflow, "undisturbed", json.RawMessage(fmt.Sprintf(spec, "5m"))))
 	one.stop(t)
-	for _, trial := range want.trials {
+	for _, trial := range want {
 		if trial.Status != trainer.OK {
 			t.Fatalf("%+v", trial)
 		}
@@ -106,7 +120,7 @@ func TestTimeDecidesNoReward(t *testing.T) {
 	t.Run("asleep", func(t *testing.T) {
 		w := b.worker(t, "sleeper")
 		defer w.stop(t)
-		run := b.start(t, "asleep", fmt.Sprintf(spec, "8s"))
+		run := b.start(t, workflows.SearchWorkflow, "asleep", json.RawMessage(fmt.Sprintf(spec, "8s")))
 		b.resume(t, run)
 		for _, nap := range []time.Duration{9 * time.Second, 15 * time.Second} {
 			b.underWay(t, run, "sleeper", 0)
@@ -114,28 +128,28 @@ func TestTimeDecidesNoReward(t *testing.T) {
 			time.Sleep(nap)
 			_ = w.Process.Signal(syscall.SIGCONT)
 		}
-		if diff := cmp.Diff(want.trials, b.outcome(t, run).trials); diff != "" {
+		if diff := cmp.Diff(want, b.ledger(t, run)); diff != "" {
 			t.Error(diff)
 		}
 	})
 
 	t.Run("poison", func(t *testing.T) {
-		run := b.start(t, "poison", fmt.Sprintf(spec, "5m"))
+		run := b.start(t, workflows.SearchWorkflow, "poison", json.RawMessage(fmt.Sprintf(spec, "5m")))
 		for i := range 3 {
 			name := fmt.Sprint("victim", i)
 			victim := b.worker(t, name)
 			if trial := b.underWay(t, run, name, 2); trial != 2 {
 				t.Fatalf("trial %d is under way", trial)
 			}
-			victim.kill(t)
+			victim.kill()
 		}
 		heir := b.worker(t, "heir")
 		defer heir.stop(t)
-		got := b.outcome(t, run)
-		if lost := got.trials[2]; lost.Status != trainer.Lost || !strings.Contains(lost.Reason, "3 workers died of it") {
+		got := b.ledger(t, run)
+		if lost := got[2]; lost.Status != trainer.Lost || !strings.Contains(lost.Reason, "3 workers died of it") {
 			t.Errorf("%+v", lost)
 		}
-		left := func(o outcome) any { return slices.Delete(slices.Clone(o.trials), 2, 3) }
+		left := func(l []search.Trial) any { return slices.Delete(slices.Clone(l), 2, 3) }
 		if diff := cmp.Diff(left(want), left(got)); diff != "" {
 			t.Error(diff)
 		}
