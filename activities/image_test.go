@@ -122,6 +122,7 @@ func TestImageSearch(t *testing.T) {
 		t.Error("another worker gives another result: " + diff)
 	}
 
+	checkConfusion(t, b, config, row(&r, proposal, result))
 	encoded, err := library.ExportModel(t.Context(), b.store, "s", config, row(&r, proposal, result))
 	if err != nil {
 		t.Fatal(err)

@@ -11,7 +11,7 @@
 //	names/experiment              the reports of its runs
 //	names/trial                   the model, while a search that was given it has a name and has not ended
 //	names/features                the features, while task and module are kept
-//	search configuration          tasks, modules, the controller it starts from
+//	search configuration          tasks, modules, the controller it starts from, the configuration it was forked from
 //	ledger segment                the segment before it
 //	costs                         the costs before them
 //	run report                    controllers, and of each search what a search's name has

@@ -163,6 +163,9 @@ func (m *marking) names(ctx context.Context, kind store.Kind, visit func(context
 		if errors.Is(err, store.ErrNotFound) {
 			return nil // removed since
 		}
+		if errors.Is(err, store.ErrCorrupt) {
+			value, err = m.damaged(root{kind: kind, name: e.Name}, value, err)
+		}
 		if err != nil {
 			return err
 		}
@@ -175,6 +178,16 @@ func (m *marking) names(ctx context.Context, kind store.Kind, visit func(context
 		m.o.progress(fmt.Sprintf("following the names of kind %s", kind), done, len(entries))
 		return nil
 	})
+}
+
+// damaged is what a name whose value is damaged is visited with: nothing. The caches
+// can do without, and what looks like a reference in them is kept; others stop marking.
+func (m *marking) damaged(r root, value []byte, err error) ([]byte, error) {
+	if r.kind != store.Trial && r.kind != store.Features {
+		return nil, m.stuck(r, err)
+	}
+	m.hint(r, value)
+	return nil, nil
 }
 
 // name marks what a name refers to.
@@ -354,6 +367,11 @@ func (m *marking) config(ctx context.Context, r root, c *search.Config) error {
 	}
 	for _, o := range c.Modules {
 		if err := m.reach(ctx, r, kindModule, store.Ref(o.Data)); err != nil {
+			return err
+		}
+	}
+	if c.Fork != nil {
+		if err := m.reach(ctx, r, kindConfig, store.Ref(c.Fork.Config)); err != nil {
 			return err
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"tnaml/experiments/limit"
 	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/space"
 	"tnaml/experiments/trainer"
@@ -17,9 +18,6 @@ import (
 
 // maxLag bounds the proposals that a state holds.
 const maxLag = 4096
-
-// MaxKeepModels bounds the models that are kept of a task, which a state lists.
-const MaxKeepModels = 100
 
 // maxPending bounds the same proposals in bytes: a workflow gets and carries them as
 // one message, of which a Temporal server takes 2 MiB; with a larger one it ends the
@@ -69,14 +67,17 @@ func (c *Config) validate(table strategy.Table) error {
 	if c.Space.Objective.Metric == "" || c.Space.Objective.Direction == "" {
 		bad("the space's objective is not filled in")
 	}
+	if f := c.Fork; f != nil && (f.Config == "" || f.Trials < 1) {
+		bad("a fork after %d trials of %q", f.Trials, f.Config)
+	}
 	if err := c.validateSettings(table); err != nil {
 		errs = append(errs, fmt.Errorf("strategy %s: %w", c.Strategy, err))
 	}
 	if most := min(maxLag, maxPending/max(1, c.proposalBytes())); c.Lag < 1 || c.Lag > most {
 		bad("a lag of %d: it must lie between 1 and %d, that so many proposals of this space go into one message", c.Lag, most)
 	}
-	if c.KeepModels < 0 || c.KeepModels > MaxKeepModels {
-		bad("%d models to keep of each task: between 0 and %d can be", c.KeepModels, MaxKeepModels)
+	if c.KeepModels < 0 || c.KeepModels > limit.MaxKeepModels {
+		bad("%d models to keep of each task: between 0 and %d can be", c.KeepModels, limit.MaxKeepModels)
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("search configuration: %w", err)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"tnaml/experiments/limit"
 	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/space"
 	"tnaml/experiments/trainer"
@@ -627,7 +628,7 @@ func TestKeepModels(t *testing.T) {
 		}
 	}
 	c := testConfig(t, strategy.Random, 1, 1)
-	for _, n := range []int{-1, MaxKeepModels + 1} {
+	for _, n := range []int{-1, limit.MaxKeepModels + 1} {
 		if c.KeepModels = n; !says(c.Validate(), fmt.Sprint(n), "models") {
 			t.Errorf("%d models: %v", n, c.Validate())
 		}

@@ -138,6 +138,16 @@ type Config struct {
 	// Controller is the digest of the pretrained controller that the strategy
 	// goes on from (§2.3); empty: from nothing.
 	Controller string `json:"controller,omitempty"`
+	// Fork is where the search left another one, to go on under other settings.
+	Fork *Fork `json:"fork,omitempty"`
+}
+
+// Fork says under what a search's first trials were told.
+type Fork struct {
+	// Config references the configuration of the search that was forked, Trials is how
+	// many of its trials are this one's.
+	Config string `json:"config"`
+	Trials int    `json:"trials"`
 }
 
 // Kind is the tasks' kind.

@@ -1,6 +1,7 @@
 package search
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,23 +44,13 @@ func (a app) modelExportCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				name := output
-				if name == "" {
-					name = args[0] + ".safetensors"
-				}
-				if name == "-" {
-					_, err := a.Stdout.Write(b)
+				name := cmp.Or(output, terminal.FileName(args[0], ".safetensors"))
+				err = a.Output(name, func(w io.Writer) error { _, err := w.Write(b); return err })
+				if err != nil || name == "-" {
 					return err
 				}
-				if err := terminal.WriteFile(name, func(w io.Writer) error { _, err := w.Write(b); return err }); err != nil {
-					return err
-				}
-				if a.JSON {
-					return a.PrintJSON(map[string]any{"file": name, "bytes": len(b), "trial": r})
-				}
-				a.Print("%s: trial %d of %s, validation %s, test %s, %s\n%s", name, r.Trial.Trial, r.TaskName, r.OnValidation,
-					r.OnTest, humanize.Bytes(uint64(len(b))), r.Summary)
-				return nil
+				return a.Answer(map[string]any{"file": name, "bytes": len(b), "trial": r}, "%s: trial %d of %s, validation %s, test %s, %s\n%s",
+					name, r.Trial.Trial, r.TaskName, r.OnValidation, r.OnTest, humanize.Bytes(uint64(len(b))), r.Summary)
 			})
 		},
 	}
