@@ -167,8 +167,11 @@ func serve(ctx context.Context, o options, dir string, ready io.Writer, logName 
 	}
 	defer temporal.Stop()
 	say("starting the web UI")
-	ui := startUI(p)
-	defer ui.Stop()
+	ui, err := startUI(p)
+	if err != nil {
+		return fmt.Errorf("web UI: %w", err)
+	}
+	defer ui.Close()
 
 	if err := waitReady(ctx, p, gateway); err != nil {
 		return err

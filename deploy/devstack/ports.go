@@ -39,8 +39,8 @@ func (w wishes) check() error {
 
 // ports are the stack's ports on loopback.
 type ports struct {
-	frontend, frontendHTTP, history, matching, worker int
-	ui, s3                                            int
+	frontend, history, matching, worker int
+	ui, s3                              int
 	// claims keep other stacks off these ports until this one ends: the servers
 	// bind theirs seconds after they have been picked.
 	claims []*flock.Flock
@@ -76,7 +76,7 @@ func pickPorts(previous Addresses, w wishes) (*ports, error) {
 	p.frontend = pick(portOf(previous.Temporal), w.temporal)
 	p.ui = pick(portOf(previous.UI), w.ui)
 	p.s3 = pick(portOf(previous.S3Endpoint), w.s3)
-	p.frontendHTTP, p.history, p.matching, p.worker = pick(), pick(), pick(), pick()
+	p.history, p.matching, p.worker = pick(), pick(), pick()
 	if failed != nil {
 		p.release()
 		return nil, fmt.Errorf("no free port on loopback: %w", failed)

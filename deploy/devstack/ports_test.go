@@ -40,7 +40,7 @@ func TestPickPorts(t *testing.T) {
 		t.Errorf("port %d, asked for %d", first.frontend, asked)
 	}
 	all := map[int]bool{}
-	for _, port := range []int{first.frontend, first.frontendHTTP, first.history, first.matching, first.worker, first.ui, first.s3} {
+	for _, port := range []int{first.frontend, first.history, first.matching, first.worker, first.ui, first.s3} {
 		if port < 1 || all[port] {
 			t.Errorf("port %d twice or none: %+v", port, first)
 		}

@@ -98,8 +98,9 @@ func startTemporal(dir string, p *ports, logName string) (temporal.Server, error
 	if err != nil {
 		return nil, err
 	}
-	service := func(port, http int) config.Service {
-		return config.Service{RPC: config.RPC{GRPCPort: port, HTTPPort: http, BindOnIP: "127.0.0.1"}}
+	// Without an HTTP port: its API takes posts from any page, under any name.
+	service := func(port int) config.Service {
+		return config.Service{RPC: config.RPC{GRPCPort: port, BindOnIP: "127.0.0.1"}}
 	}
 	const store = "sqlite"
 	cfg := &config.Config{
@@ -116,10 +117,10 @@ func startTemporal(dir string, p *ports, logName string) (temporal.Server, error
 		},
 		DCRedirectionPolicy: config.DCRedirectionPolicy{Policy: "noop"},
 		Services: map[string]config.Service{
-			string(primitives.FrontendService): service(p.frontend, p.frontendHTTP),
-			string(primitives.HistoryService):  service(p.history, 0),
-			string(primitives.MatchingService): service(p.matching, 0),
-			string(primitives.WorkerService):   service(p.worker, 0),
+			string(primitives.FrontendService): service(p.frontend),
+			string(primitives.HistoryService):  service(p.history),
+			string(primitives.MatchingService): service(p.matching),
+			string(primitives.WorkerService):   service(p.worker),
 		},
 		Archival: config.Archival{History: config.HistoryArchival{State: "disabled"},
 			Visibility: config.VisibilityArchival{State: "disabled"}},
