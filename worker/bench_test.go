@@ -179,7 +179,7 @@ func (b *bench) start(t *testing.T, kind, name string, s any) client.WorkflowRun
 
 // patience is how long a search may take; a machine with more to do than tests is
 // slow.
-const patience = 6 * time.Minute
+const patience = 15 * time.Minute
 
 // progress asks a search where it stands; false where nobody answers now.
 func (b *bench) progress(ctx context.Context, run client.WorkflowRun) (p workflows.Progress, ok bool) {
