@@ -11,6 +11,7 @@ import (
 	"tnaml/activities/memory"
 	"tnaml/activities/store"
 	"tnaml/activities/trainers"
+	"tnaml/experiments/limit"
 	"tnaml/experiments/trainer"
 	"tnaml/nn/child"
 )
@@ -36,6 +37,7 @@ type Activities struct {
 	memory         *memory.Cache
 	live           *liveSearches
 	worker         string
+	process        string // like no other
 	instructionSet string
 	builtin        *trainers.Builtin
 	trainers       map[string]trainer.Trainer
@@ -51,7 +53,7 @@ func New(s store.Store, o Options) *Activities {
 	}
 	a := &Activities{
 		store: s, memory: memory.New(o.CacheBytes), live: newLiveSearches(o.LiveSearches), worker: o.Worker,
-		instructionSet: child.InstructionSet(), trainers: map[string]trainer.Trainer{},
+		process: processName(o.Worker), instructionSet: child.InstructionSet(), trainers: map[string]trainer.Trainer{},
 	}
 	a.builtin = trainers.NewBuiltin(s, a.memory)
 	for _, t := range append([]trainer.Trainer{a.builtin, trainers.NewTable(s, a.memory)}, o.Trainers...) {
@@ -64,23 +66,30 @@ func New(s store.Store, o Options) *Activities {
 // for an activity.)
 func TrainersOf(a *Activities) []string { return slices.Sorted(maps.Keys(a.trainers)) }
 
-// Error types of the activities' non-retryable errors.
+// Types of the activities' errors that are not retried, or not for long (see
+// Attempts).
 const (
 	// ErrTypeInvalid: the input cannot work, whoever tries it and how often.
 	ErrTypeInvalid = "Invalid"
-	// ErrTypeMissing: an object that must exist does not, or is corrupt.
+	// ErrTypePanic: the program is wrong.
+	ErrTypePanic = "Panic"
+	// ErrTypeMissing: an object that must exist does not, or is corrupt. It may be so
+	// for one worker alone, or for a moment: a few attempts.
 	ErrTypeMissing = "Missing"
-	// ErrTypeDenied: the store refuses the credentials.
+	// ErrTypeDenied: the store refuses the credentials. A few attempts, too.
 	ErrTypeDenied = "Denied"
 )
 
 // invalid marks an error as the input's own fault: retrying cannot help.
-func invalid(err error) error {
-	return temporal.NewNonRetryableApplicationError(err.Error(), ErrTypeInvalid, nil)
+func invalid(err error) error { return final(err, ErrTypeInvalid) }
+
+// final is an error that no retry can mend, with a message that a history can hold.
+func final(err error, kind string) error {
+	return temporal.NewNonRetryableApplicationError(limit.Cut(err.Error(), limit.MaxMessage), kind, nil)
 }
 
 // classify turns the error classes of the store and the library into Temporal's:
-// what a retry cannot mend is not retried, all else is.
+// what a retry cannot mend is not retried, what it seldom can is not for long.
 func classify(err error) error {
 	if err == nil {
 		return nil
@@ -92,9 +101,11 @@ func classify(err error) error {
 	case errors.Is(err, library.ErrInvalid):
 		return invalid(err)
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrCorrupt):
-		return temporal.NewNonRetryableApplicationError(err.Error(), ErrTypeMissing, nil)
+		return temporal.NewApplicationError(limit.Cut(err.Error(), limit.MaxMessage), ErrTypeMissing)
 	case errors.Is(err, store.ErrDenied):
-		return temporal.NewNonRetryableApplicationError(err.Error(), ErrTypeDenied, nil)
+		return temporal.NewApplicationError(limit.Cut(err.Error(), limit.MaxMessage), ErrTypeDenied)
+	case len(err.Error()) > limit.MaxMessage:
+		return errors.New(limit.Cut(err.Error(), limit.MaxMessage))
 	}
 	return err
 }

@@ -11,8 +11,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/worker"
 
 	"tnaml/activities/library"
 	"tnaml/activities/store"
@@ -56,7 +58,7 @@ func newBench(t *testing.T, strategy string) *bench {
 		t.Fatal(err)
 	}
 	b.reset()
-	in := ResolveInput{Name: "s", Names: library.Names{Tasks: []string{"things"}, Strategy: strategy, Space: "text-small", Seed: 1, Lag: 3}}
+	in := ResolveInput{Name: "s", Names: library.Names{Tasks: []string{"things"}, Strategy: strategy, Space: "text-small", Seed: 1, Lag: 3, KeepModels: 10}}
 	b.run(t, b.a.Resolve, in, &b.resolved)
 	b.ref = b.resolved.Config
 	return b
@@ -64,10 +66,15 @@ func newBench(t *testing.T, strategy string) *bench {
 
 // reset is a new worker process over the same store.
 func (b *bench) reset() {
+	b.serve(New(b.store, Options{Worker: "test"}))
+}
+
+// serve is a worker process with these activities.
+func (b *bench) serve(a *Activities) {
 	var suite testsuite.WorkflowTestSuite
-	b.env = suite.NewTestActivityEnvironment()
-	b.a = New(b.store, Options{Worker: "test"})
-	b.env.RegisterActivity(b.a)
+	b.a, b.env = a, suite.NewTestActivityEnvironment()
+	b.env.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{Attempts(a)}})
+	b.env.RegisterActivity(a)
 }
 
 func (b *bench) try(activity, in, out any) error {
@@ -87,7 +94,7 @@ func (b *bench) run(t *testing.T, activity, in, out any) {
 
 func errorType(err error) string {
 	var app *temporal.ApplicationError
-	if !errors.As(err, &app) || !app.NonRetryable() {
+	if !errors.As(err, &app) {
 		return ""
 	}
 	return app.Type()
@@ -186,8 +193,7 @@ func (unmeasured) Run(context.Context, trainer.Request, func(trainer.Progress) e
 // That one search's objective is not among the metrics is nothing to another one.
 func TestTrialWithoutTheObjectiveOfAnotherSearch(t *testing.T) {
 	b := newBench(t, strategy.Random)
-	b.a = New(b.store, Options{Trainers: []trainer.Trainer{unmeasured{cached: true}}})
-	b.env.RegisterActivity(b.a)
+	b.serve(New(b.store, Options{Trainers: []trainer.Trainer{unmeasured{cached: true}}}))
 	for metric, want := range map[string]trainer.Status{"loss": trainer.Failed, "gain": trainer.OK} {
 		for range 2 {
 			var r TrialResult
@@ -206,18 +212,14 @@ func (diverging) Version() string { return "1" }
 func (diverging) Cached() bool    { return false }
 func (diverging) Run(_ context.Context, _ trainer.Request, progress func(trainer.Progress) error) (trainer.Result, error) {
 	err := progress(trainer.Progress{Step: 1, Metrics: map[string]float64{"training_loss": math.NaN()}})
-	time.Sleep(heartbeatEvery + heartbeatEvery/4)
+	time.Sleep(2 * firstBeat)
 	return trainer.Result{Outcome: trainer.Outcome{Status: trainer.Diverged}}, err
 }
 
 // A loss that is no number is nothing to the worker, which writes it into heartbeats.
 func TestTrialsProgressIsNoNumber(t *testing.T) {
-	if testing.Short() {
-		t.Skip("waits for a heartbeat")
-	}
 	b := newBench(t, strategy.Random)
-	b.a = New(b.store, Options{Trainers: []trainer.Trainer{diverging{}}})
-	b.env.RegisterActivity(b.a)
+	b.serve(New(b.store, Options{Trainers: []trainer.Trainer{diverging{}}}))
 	var r TrialResult
 	b.run(t, b.a.Trial, TrialInput{Trainer: "table"}, &r)
 	if r.Status != trainer.Diverged {
@@ -230,8 +232,7 @@ func TestTrialsProgressIsNoNumber(t *testing.T) {
 func TestTrialHoldsItsModel(t *testing.T) {
 	for _, cached := range []bool{false, true} {
 		b := newBench(t, strategy.Random)
-		b.a = New(b.store, Options{Trainers: []trainer.Trainer{unmeasured{cached: cached}}})
-		b.env.RegisterActivity(b.a)
+		b.serve(New(b.store, Options{Trainers: []trainer.Trainer{unmeasured{cached: cached}}}))
 		for range 2 {
 			var r TrialResult
 			b.run(t, b.a.Trial, TrialInput{Trainer: "table", Request: trainer.Request{Objective: space.Objective{Metric: "gain"}}}, &r)
@@ -264,17 +265,19 @@ func TestTrialsOwnFailuresAreOutcomes(t *testing.T) {
 		t.Errorf("over memory: %+v", r)
 	}
 	in.Limits.MemoryBytes = 0
-	in.Limits.Seconds = 1e-9
-	for range 2 { // and it is never cached: it depends on the machine
+	for i, cached := range []bool{false, true, false} { // the limit is part of what an outcome is a function of
+		in.Limits.Steps = i/2*10 + 1
+		r = TrialResult{}
 		b.run(t, b.a.Trial, in, &r)
-		if r.Status != trainer.OverTime || !strings.Contains(r.Reason, "1ns") || r.Cost.Cached {
-			t.Errorf("over time: %+v", r)
+		if want := fmt.Sprint("the limit is ", in.Limits.Steps); r.Status != trainer.OverSteps || !strings.Contains(r.Reason, want) ||
+			r.Cost.Cached != cached {
+			t.Errorf("over steps: %+v", r)
 		}
 	}
-	in.Limits.Seconds = 60
+	in.Limits.Steps = 1e6
 	b.run(t, b.a.Trial, in, &ok)
-	if ok.Status != trainer.OK {
-		t.Errorf("with time enough: %+v", ok)
+	if ok.Status != trainer.OK || ok.Cost.Cached {
+		t.Errorf("with steps enough: %+v", ok)
 	}
 	delete(in.Choices, trainer.Steps)
 	b.run(t, b.a.Trial, in, &r)
@@ -284,23 +287,33 @@ func TestTrialsOwnFailuresAreOutcomes(t *testing.T) {
 }
 
 // panics is a trainer that does.
-type panics struct{ trainer.Table }
+type panics struct {
+	trainer.Table
+	// encoding: only where its model is asked for.
+	encoding bool
+}
 
 func (panics) Version() string { return "1" }
 func (panics) Cached() bool    { return false }
-func (panics) Run(context.Context, trainer.Request, func(trainer.Progress) error) (trainer.Result, error) {
+func (p panics) Run(context.Context, trainer.Request, func(trainer.Progress) error) (trainer.Result, error) {
+	if p.encoding {
+		return trainer.Result{Outcome: trainer.Outcome{Status: trainer.OK, Metrics: map[string]float64{"gain": 1}}, Encode: func() []byte {
+			panic("boom")
+		}}, nil
+	}
 	panic("boom")
 }
 
 // A panic is the trial's own: it would come again on every worker.
 func TestTrainersPanic(t *testing.T) {
 	b := newBench(t, strategy.Random)
-	b.a = New(b.store, Options{Trainers: []trainer.Trainer{panics{}}})
-	b.env.RegisterActivity(b.a)
-	var r TrialResult
-	b.run(t, b.a.Trial, TrialInput{Trainer: "table"}, &r)
-	if r.Status != trainer.Failed || !strings.Contains(r.Reason, "boom") {
-		t.Errorf("%+v", r)
+	for _, encoding := range []bool{false, true} {
+		b.serve(New(b.store, Options{Trainers: []trainer.Trainer{panics{encoding: encoding}}}))
+		var r TrialResult
+		b.run(t, b.a.Trial, TrialInput{Trainer: "table", Request: trainer.Request{Objective: space.Objective{Metric: "gain"}}}, &r)
+		if r.Status != trainer.Failed || !strings.Contains(r.Reason, "boom") {
+			t.Errorf("%+v", r)
+		}
 	}
 }
 
@@ -335,8 +348,8 @@ func TestErrorsThatNoRetryMends(t *testing.T) {
 			}
 		}
 	}
-	if _, err := library.ReadRecord(t.Context(), b.store, "x"); !errors.Is(err, store.ErrNotFound) {
-		t.Errorf("a search that could not start left a record: %v", err)
+	if r, err := library.ReadRecord(t.Context(), b.store, "x"); err != nil || r.Status != "failed" || r.Config != "" {
+		t.Errorf("a search that could not start left the record %+v, %v", r, err)
 	}
 	// A trainer that this worker does not serve may be another's.
 	in.Trainer = "bert"

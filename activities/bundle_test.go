@@ -3,6 +3,7 @@ package activities
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 
@@ -51,7 +52,7 @@ func TestModelOfNGramsPredicts(t *testing.T) {
 	}
 	var r Resolved
 	b.run(t, b.a.Resolve, ResolveInput{Name: "o", Names: library.Names{Tasks: []string{"order"}, Strategy: strategy.Random,
-		Space: "text-small", Seed: 1, Lag: 1}}, &r)
+		Space: "text-small", Seed: 1, Lag: 1, KeepModels: 10}}, &r)
 	config, err := library.ReadConfig(t.Context(), b.store, r.Config)
 	if err != nil {
 		t.Fatal(err)
@@ -62,6 +63,7 @@ func TestModelOfNGramsPredicts(t *testing.T) {
 	if result.Status != trainer.OK || result.Metrics["test_accuracy"] < .95 {
 		t.Fatalf("%+v", result)
 	}
+	checkConfusion(t, b, config, row(&r, proposal, result))
 	encoded, err := library.ExportModel(t.Context(), b.store, "o", config, row(&r, proposal, result))
 	if err != nil {
 		t.Fatal(err)
@@ -86,7 +88,7 @@ func TestModelOfNGramsPredicts(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.run(t, b.a.Resolve, ResolveInput{Name: "p", Names: library.Names{Tasks: []string{"order"}, Strategy: strategy.Random, Space: "tokens",
-		Seed: 1, Lag: 1}}, &r)
+		Seed: 1, Lag: 1, KeepModels: 10}}, &r)
 	b.run(t, b.a.Trial, r.Request(proposal), &result)
 	if result.Cost.Cached || result.Metrics["test_accuracy"] > .7 {
 		t.Errorf("from tokens alone: %+v", result)
@@ -106,5 +108,26 @@ func TestModelOfNGramsPredicts(t *testing.T) {
 	}
 	for i := 0; i < len(encoded); i += 101 {
 		_, _ = library.DecodeBundle(encoded[:i]) // must not panic
+	}
+}
+
+// checkConfusion evaluates a stored model: what is right of the test split is what the
+// trial said.
+func checkConfusion(t *testing.T, b *bench, config *search.Config, trial search.Trial) {
+	t.Helper()
+	c, err := library.TestConfusion(t.Context(), b.store, config, trial)
+	if err != nil {
+		t.Fatal(err)
+	}
+	right := 0
+	for _, class := range c.Classes() {
+		right += class.Right
+	}
+	if n := c.Examples(); n == 0 || math.Abs(float64(right)/float64(n)-trial.Metrics["test_accuracy"]) > 1e-12 {
+		t.Errorf("%d of %d right, the trial said %v", right, n, trial.Metrics["test_accuracy"])
+	}
+	trial.Model = "sha256:0000000000000000000000000000000000000000000000000000000000000000"
+	if _, err := library.TestConfusion(t.Context(), b.store, config, trial); err == nil || !strings.Contains(err.Error(), "model of trial") {
+		t.Errorf("a model that is gone: %v", err)
 	}
 }

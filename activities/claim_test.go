@@ -40,8 +40,7 @@ func TestReferencesPassedOnAreInTheStore(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	b.a = New(cached, Options{})
-	b.env.RegisterActivity(b.a)
+	b.serve(New(cached, Options{}))
 	in := ResolveInput{Name: "transferred", Names: library.Names{
 		Tasks: []string{"things"}, Strategy: strategy.NAML, Space: "text-small", Seed: 1, Lag: 3, Controller: "c",
 	}}

@@ -58,28 +58,24 @@ type Collecting struct {
 // Collect collects garbage: see package gc. An attempt that breaks off leaves a
 // sound store, and the next one begins anew.
 func (a *Activities) Collect(ctx context.Context, in CollectInput) (Collected, error) {
-	beat := startHeartbeat(ctx)
-	defer beat.stop()
-	work, cancel := untilStopped(ctx)
-	defer cancel()
-	out, err := a.collect(work, in, beat)
+	out, err := a.collect(ctx, in)
 	var busy *busyError
 	switch {
 	case err == nil:
 		return out, nil
-	case work.Err() != nil:
-		return Collected{}, context.Cause(work)
+	case ctx.Err() != nil:
+		return Collected{}, context.Cause(ctx)
 	case errors.As(err, &busy):
 		return Collected{}, temporal.NewNonRetryableApplicationError(err.Error(), ErrTypeBusy, nil)
 	}
 	return Collected{}, classify(err)
 }
 
-func (a *Activities) collect(ctx context.Context, in CollectInput, beat *heartbeat) (Collected, error) {
+func (a *Activities) collect(ctx context.Context, in CollectInput) (Collected, error) {
 	o := gc.Options{
 		Grace:    in.Grace,
 		Idle:     func(ctx context.Context) error { return a.idle(ctx, in) },
-		Progress: func(step string, done, total int) { beat.set(Collecting{step, done, total}) },
+		Progress: func(step string, done, total int) { tell(ctx, Collecting{step, done, total}) },
 	}
 	if in.Grace == 0 {
 		o.Grace = gc.NoGrace
@@ -97,20 +93,6 @@ func (a *Activities) collect(ctx context.Context, in CollectInput, beat *heartbe
 	out := Collected{Plan: *plan, MissingObjects: len(plan.Missing), Done: done}
 	out.Missing = plan.Missing[:min(len(plan.Missing), maxMissing)]
 	return out, nil
-}
-
-// untilStopped is a context that ends where the worker stops, too.
-func untilStopped(ctx context.Context) (context.Context, context.CancelFunc) {
-	stopped := activity.GetWorkerStopChannel(ctx)
-	ctx, cancel := context.WithCancelCause(ctx)
-	go func() {
-		select {
-		case <-stopped:
-			cancel(errors.New(Stopping + ": the work starts again elsewhere"))
-		case <-ctx.Done():
-		}
-	}()
-	return ctx, func() { cancel(nil) }
 }
 
 // busyError says what is open.

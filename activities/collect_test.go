@@ -8,17 +8,13 @@ import (
 	"testing"
 	"time"
 
-	"go.temporal.io/sdk/testsuite"
-
 	"tnaml/activities/library"
 	"tnaml/activities/store"
 )
 
 func collectBench(s store.Store) *bench {
-	b := &bench{a: New(s, Options{})}
-	var suite testsuite.WorkflowTestSuite
-	b.env = suite.NewTestActivityEnvironment()
-	b.env.RegisterActivity(b.a)
+	b := new(bench)
+	b.serve(New(s, Options{}))
 	return b
 }
 

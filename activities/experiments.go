@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
+
+	"go.temporal.io/sdk/activity"
 
 	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/experiments/catalog"
+	"tnaml/experiments/limit"
 )
 
 // PlanInput asks for a run's plan.
@@ -21,40 +23,59 @@ type PlanInput struct {
 }
 
 // PlanExperiment reads the experiment, plans the run and records that it runs.
-// What is wrong with the spec, and what the store lacks, comes together.
+// What is wrong with the spec, and what the store lacks, comes together, and is
+// recorded as the reason why the run failed. A name that another run holds is refused.
 func (a *Activities) PlanExperiment(ctx context.Context, in PlanInput) (library.Planned, error) {
-	p, err := a.plan(ctx, in)
+	if err := library.RunHeld(ctx, a.store, in.Name, in.RunID); err != nil {
+		return library.Planned{}, classify(err)
+	}
+	entry := library.RunEntry{Name: in.Name, RunID: in.RunID, Kind: in.Kind, Status: "running", Started: now()}
+	name, err := catalog.ExperimentOf(in.Spec)
+	if err != nil {
+		return library.Planned{}, invalid(fmt.Errorf("%s spec: %w", in.Kind, err))
+	}
+	p, err := a.plan(ctx, in, name)
+	if errors.Is(err, library.ErrInvalid) {
+		entry.Status, entry.Reason, entry.Ended = "failed", limit.Reason(err.Error()), now()
+		if failed := library.UpdateRun(ctx, a.store, name, entry, func(*library.RunEntry) {}); failed != nil {
+			activity.GetLogger(ctx).Warn("a start that failed is not on record", "run", in.Name, "error", failed)
+		}
+	}
 	if err != nil {
 		return library.Planned{}, classify(err)
 	}
-	report, err := library.PutReport(ctx, a.store, &library.RunReport{Plan: *p, Outcomes: []library.Outcome{}})
-	if err != nil {
+	if entry.Report, err = library.PutReport(ctx, a.store, &library.RunReport{Plan: *p, Outcomes: []library.Outcome{}}); err != nil {
 		return library.Planned{}, classify(err)
 	}
-	entry := library.RunEntry{
-		Name: in.Name, RunID: in.RunID, Kind: in.Kind, Status: "running", Started: time.Now().UTC().Truncate(time.Second),
-		Searches: len(p.Pretrain) + len(p.Searches), Report: report,
-	}
+	entry.Searches = len(p.Pretrain) + len(p.Searches)
 	return *p, classify(library.UpdateRun(ctx, a.store, p.Experiment, entry, func(*library.RunEntry) {}))
 }
 
-func (a *Activities) plan(ctx context.Context, in PlanInput) (*library.Planned, error) {
-	name, err := catalog.ExperimentOf(in.Spec)
-	if err != nil {
-		return nil, invalid(fmt.Errorf("%s spec: %w", in.Kind, err))
-	}
+func (a *Activities) plan(ctx context.Context, in PlanInput, name string) (*library.Planned, error) {
 	e, err := library.LoadExperiment(ctx, a.store, name)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, invalid(err)
+		return nil, library.Invalid(err)
 	}
 	if err != nil {
 		return nil, err
 	}
 	plan, err := catalog.MakePlan(in.Kind, e, in.Spec)
 	if err != nil {
-		return nil, invalid(err)
+		return nil, library.Invalid(err)
 	}
-	return library.PinPlan(ctx, a.store, plan)
+	planned, err := library.PinPlan(ctx, a.store, plan)
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range planned.Outcomes(in.Name) {
+		if err := store.CheckName(store.Search, o.Search); err != nil {
+			return nil, invalid(fmt.Errorf("%w: give the run a shorter name", err))
+		}
+		if err := limit.ID(o.Search); err != nil {
+			return nil, invalid(fmt.Errorf("%w in the names of run, tasks and arms", err))
+		}
+	}
+	return planned, nil
 }
 
 // RecordRunInput writes down how far a run is.
@@ -65,6 +86,8 @@ type RecordRunInput struct {
 	RunID      string            `json:"run_id"`
 	Status     string            `json:"status"`
 	Outcomes   []library.Outcome `json:"outcomes"`
+	// StatusOnly records no outcomes: that could not be done.
+	StatusOnly bool `json:"status_only,omitempty"`
 }
 
 // RecordRun stores a run's outcomes under its experiment.
@@ -74,6 +97,10 @@ func (a *Activities) RecordRun(ctx context.Context, in RecordRunInput) (store.Re
 }
 
 func (a *Activities) recordRun(ctx context.Context, in RecordRunInput) (store.Ref, error) {
+	if in.StatusOnly {
+		entry := library.RunEntry{Name: in.Name, RunID: in.RunID, Kind: in.Kind}
+		return "", library.UpdateRun(ctx, a.store, in.Experiment, entry, func(e *library.RunEntry) { e.Status, e.Ended = in.Status, now() })
+	}
 	entry, report, err := library.FindRun(ctx, a.store, in.Experiment, in.Name, in.RunID)
 	if err != nil {
 		return "", err
@@ -83,5 +110,7 @@ func (a *Activities) recordRun(ctx context.Context, in RecordRunInput) (store.Re
 	if err != nil {
 		return "", err
 	}
-	return ref, library.UpdateRun(ctx, a.store, in.Experiment, *entry, func(e *library.RunEntry) { e.Status, e.Report = in.Status, ref })
+	return ref, library.UpdateRun(ctx, a.store, in.Experiment, *entry, func(e *library.RunEntry) {
+		e.Status, e.Report, e.Ended = in.Status, ref, now()
+	})
 }

@@ -33,12 +33,9 @@ type Images struct {
 // Features computes the features of an image task under a module, once: they
 // are kept in the store for all trials of all searches. It uses all cores.
 func (a *Activities) Features(ctx context.Context, in FeaturesInput) (FeaturesResult, error) {
-	beat := startHeartbeat(ctx)
-	defer beat.stop()
-	alive := aliveCheck(ctx)
 	set, err := a.builtin.Features(ctx, in.Data, in.ModuleData, func(done, total int) error {
-		beat.set(Images{done, total})
-		return alive()
+		tell(ctx, Images{done, total})
+		return context.Cause(ctx)
 	})
 	if err != nil {
 		return FeaturesResult{}, classify(fmt.Errorf("features of %s under %s: %w", in.Task, in.Module, err))

@@ -77,7 +77,7 @@ func newImageBench(t *testing.T) *bench {
 }
 
 func imageResolve(tasks ...string) ResolveInput {
-	return ResolveInput{Name: "s", Names: library.Names{Tasks: tasks, Strategy: strategy.Random, Seed: 1, Lag: 3}}
+	return ResolveInput{Name: "s", Names: library.Names{Tasks: tasks, Strategy: strategy.Random, Seed: 1, Lag: 3, KeepModels: 10}}
 }
 
 // A search of images from names to predictions: the features are computed once
@@ -122,6 +122,7 @@ func TestImageSearch(t *testing.T) {
 		t.Error("another worker gives another result: " + diff)
 	}
 
+	checkConfusion(t, b, config, row(&r, proposal, result))
 	encoded, err := library.ExportModel(t.Context(), b.store, "s", config, row(&r, proposal, result))
 	if err != nil {
 		t.Fatal(err)

@@ -34,11 +34,12 @@ func (a *Activities) learn(ctx context.Context, in LearnInput) (LearnOutput, err
 		return LearnOutput{}, err
 	}
 	var out LearnOutput
+	var models []store.Ref
 	pos := in.Position
 	pos.Journal = pos.Journal[:len(pos.Journal):len(pos.Journal)] // the workflow's own: never appended to
 	if len(in.Results) == 0 {
 		for i := range config.Lag {
-			p, err := s.Ask(i)
+			p, err := s.Ask(pos.Told + i)
 			if err != nil {
 				return LearnOutput{}, invalid(err)
 			}
@@ -61,13 +62,12 @@ func (a *Activities) learn(ctx context.Context, in LearnInput) (LearnOutput, err
 			if err := a.checkpoint(ctx, s, &pos); err != nil {
 				return LearnOutput{}, err
 			}
-			out.Checkpoint, out.CheckpointTold = &Checkpoint{pos.Ledger, pos.State, pos.Costs}, pos.Told
+			out.Checkpoint, out.CheckpointTold, models = &Checkpoint{pos.Ledger, pos.State, pos.Costs}, pos.Told, modelsOf(s, config)
 		}
 	}
 	if c := out.Checkpoint; c != nil {
-		err := library.UpdateRecord(ctx, a.store, in.Name, func(r *library.SearchRecord) {
-			r.GoesOn(in.Name, in.Config)
-			r.Told, r.Ledger, r.State, r.Costs = out.CheckpointTold, c.Ledger, c.State, c.Costs
+		err := library.UpdateRecord(ctx, a.store, in.Name, in.RunID, in.Config, func(r *library.SearchRecord) {
+			r.Told, r.Ledger, r.State, r.Costs, r.Models = out.CheckpointTold, c.Ledger, c.State, c.Costs, models
 		})
 		if err != nil {
 			return LearnOutput{}, err
@@ -121,28 +121,61 @@ func (a *Activities) restore(ctx context.Context, config *search.Config, pos Pos
 
 // replay tells a new searcher the whole ledger.
 func (a *Activities) replay(ctx context.Context, config *search.Config, ledger store.Ref) (*search.Searcher, error) {
-	var controller []byte
-	if config.Controller != "" {
-		var err error
-		if controller, err = a.store.Get(ctx, store.Ref(config.Controller)); err != nil {
-			return nil, fmt.Errorf("controller: %w", err)
-		}
-	}
-	s, err := search.NewFrom(*config, controller)
-	if err != nil {
-		return nil, invalid(err)
-	}
 	trials, err := library.ReadLedger(ctx, a.store, ledger)
 	if err != nil {
 		return nil, err
 	}
-	for _, t := range trials {
+	return a.tell(ctx, config, trials)
+}
+
+// tell tells a new searcher trials that are in the ledger: of a fork, the first under
+// the configuration that was forked.
+func (a *Activities) tell(ctx context.Context, config *search.Config, trials []search.Trial) (*search.Searcher, error) {
+	s, told, err := a.begin(ctx, config, trials)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range trials[told:] {
 		if err := s.Tell(t); err != nil {
 			return nil, invalid(fmt.Errorf("ledger: %w", err))
 		}
 	}
 	s.Segment("") // these are written
 	return s, nil
+}
+
+// begin is a configuration's searcher where it begins, and how many trials it has been
+// told there.
+func (a *Activities) begin(ctx context.Context, config *search.Config, trials []search.Trial) (*search.Searcher, int, error) {
+	if f := config.Fork; f != nil {
+		old, err := a.config(ctx, store.Ref(f.Config))
+		if err != nil {
+			return nil, 0, err
+		}
+		if len(trials) < f.Trials {
+			return nil, 0, invalid(fmt.Errorf("ledger: %d trials of a search that was forked after %d", len(trials), f.Trials))
+		}
+		s, err := a.tell(ctx, old, trials[:f.Trials])
+		if err != nil {
+			return nil, 0, err
+		}
+		if s, err = s.Fork(*config); err != nil {
+			return nil, 0, invalid(err)
+		}
+		return s, f.Trials, nil
+	}
+	var controller []byte
+	if config.Controller != "" {
+		var err error
+		if controller, err = a.store.Get(ctx, store.Ref(config.Controller)); err != nil {
+			return nil, 0, fmt.Errorf("controller: %w", err)
+		}
+	}
+	s, err := search.NewFrom(*config, controller)
+	if err != nil {
+		return nil, 0, invalid(err)
+	}
+	return s, 0, nil
 }
 
 // liveKey names a state: one configuration after one sequence of results, of which
@@ -187,6 +220,19 @@ func (a *Activities) checkpoint(ctx context.Context, s *search.Searcher, pos *Po
 	return nil
 }
 
+// modelsOf are the models that a search keeps: those of its tasks' best trials, but
+// for what the trainer keeps elsewhere.
+func modelsOf(s *search.Searcher, config *search.Config) (out []store.Ref) {
+	for i := range config.Tasks {
+		for _, l := range s.Leaders(i) {
+			if ref, err := store.ParseRef(l.Model); err == nil {
+				out = append(out, ref)
+			}
+		}
+	}
+	return out
+}
+
 // Finish ends a search: writes the last checkpoint, the controller and the
 // record.
 func (a *Activities) Finish(ctx context.Context, in FinishInput) (Finished, error) {
@@ -195,6 +241,9 @@ func (a *Activities) Finish(ctx context.Context, in FinishInput) (Finished, erro
 }
 
 func (a *Activities) finish(ctx context.Context, in FinishInput) (Finished, error) {
+	if in.RecordOnly {
+		return Finished{}, library.CloseRecord(ctx, a.store, in.Name, in.RunID, in.Status, now())
+	}
 	config, err := a.config(ctx, in.Config)
 	if err != nil {
 		return Finished{}, err
@@ -215,10 +264,10 @@ func (a *Activities) finish(ctx context.Context, in FinishInput) (Finished, erro
 			return Finished{}, fmt.Errorf("controller: %w", err)
 		}
 	}
-	err = library.UpdateRecord(ctx, a.store, in.Name, func(r *library.SearchRecord) {
-		r.GoesOn(in.Name, in.Config)
-		r.Status, r.Told = in.Status, pos.Told
+	err = library.UpdateRecord(ctx, a.store, in.Name, in.RunID, in.Config, func(r *library.SearchRecord) {
+		r.Status, r.Told, r.Ended = in.Status, pos.Told, now()
 		r.Ledger, r.State, r.Costs, r.Controller = out.Ledger, pos.State, out.Costs, out.Controller
+		r.Models, r.Released = modelsOf(s, config), true
 	})
 	return out, err
 }

@@ -4,44 +4,80 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/activity"
 
 	"tnaml/activities/library"
 	"tnaml/activities/memory"
 	"tnaml/activities/store"
 	"tnaml/experiments/data"
+	"tnaml/experiments/limit"
 	"tnaml/experiments/search"
 )
 
 // Resolve pins a search to the objects its names stand for now, and records
-// that it runs. What the spec names wrongly is reported all together.
+// that it runs. What the spec names wrongly is reported all together, and recorded as
+// the reason why the search failed. A name that another run holds is refused.
 func (a *Activities) Resolve(ctx context.Context, in ResolveInput) (Resolved, error) {
-	out, err := a.resolve(ctx, in)
+	err := library.SearchHeld(ctx, a.store, in.Name, in.Owner)
+	if err != nil {
+		return Resolved{}, classify(err)
+	}
+	record := library.SearchRecord{
+		Name: in.Name, RunID: in.RunID, Owner: in.Owner, Spec: in.Spec, Status: "running", Started: now(),
+	}
+	out, err := a.resolve(ctx, in, record)
+	if errors.Is(err, library.ErrInvalid) {
+		record.Status, record.Reason, record.Ended = "failed", limit.Reason(err.Error()), now()
+		if failed := library.StartSearch(ctx, a.store, record); failed != nil {
+			activity.GetLogger(ctx).Warn("a start that failed is not on record", "search", in.Name, "error", failed)
+		}
+	}
 	return out, classify(err)
 }
 
-func (a *Activities) resolve(ctx context.Context, in ResolveInput) (Resolved, error) {
-	config, err := library.Pin(ctx, a.store, in.Names)
+// now is the time as records have it.
+func now() time.Time { return time.Now().UTC().Truncate(time.Second) }
+
+func (a *Activities) resolve(ctx context.Context, in ResolveInput, record library.SearchRecord) (Resolved, error) {
+	if in.Wrong != "" {
+		return Resolved{}, library.Invalid(errors.New(in.Wrong))
+	}
+	var begun *Begun
+	config, err := a.pin(ctx, in, &record, &begun)
 	if err != nil {
 		return Resolved{}, err
 	}
 	if err := library.ClaimAll(ctx, a.store, config); err != nil {
 		return Resolved{}, err
 	}
-	ref, err := library.PutConfig(ctx, a.store, config)
-	if err != nil {
+	if record.Config, err = library.PutConfig(ctx, a.store, config); err != nil {
 		return Resolved{}, err
 	}
-	err = library.UpdateRecord(ctx, a.store, in.Name, func(r *library.SearchRecord) {
-		*r = library.SearchRecord{Name: in.Name, RunID: in.RunID, Spec: in.Spec, Config: ref, Status: "running"}
-	})
-	if err != nil {
+	if err := library.StartSearch(ctx, a.store, record); err != nil {
 		return Resolved{}, err
 	}
 	features, err := a.missingFeatures(ctx, config)
 	return Resolved{
-		Config: ref, SpaceDigest: config.Space.Digest(), Trainer: config.Space.TrainerName(), Tasks: config.Tasks,
+		Config: record.Config, SpaceDigest: config.Space.Digest(), Trainer: config.Space.TrainerName(), Tasks: config.Tasks,
 		Objects: config.Objects(), Settings: config.Space.Settings, Objective: config.Space.Objective, Features: features,
+		Begun: begun,
 	}, err
+}
+
+// pin finds a search's configuration: by its names, or by the search that it goes on
+// from.
+func (a *Activities) pin(ctx context.Context, in ResolveInput, record *library.SearchRecord, begun **Begun) (*search.Config, error) {
+	if in.From == "" {
+		return library.Pin(ctx, a.store, in.Names)
+	}
+	o, err := library.GoOn(ctx, a.store, in.From, in.Spec)
+	if err != nil {
+		return nil, err
+	}
+	*begun, err = a.goOn(ctx, o, record)
+	return o.Config, err
 }
 
 // missingFeatures lists the features of images that a search needs and the store
@@ -56,7 +92,7 @@ func (a *Activities) missingFeatures(ctx context.Context, config *search.Config)
 			in := FeaturesInput{Task: t.Name, Module: m.Name, Data: store.Ref(t.Data), ModuleData: store.Ref(m.Data)}
 			_, _, err := a.store.GetName(ctx, store.Features, library.FeaturesKey(in.Data, in.ModuleData))
 			switch {
-			case errors.Is(err, store.ErrNotFound):
+			case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrCorrupt):
 				out = append(out, in)
 			case err != nil:
 				return nil, fmt.Errorf("features of %s under %s: %w", t.Name, m.Name, err)

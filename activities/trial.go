@@ -10,22 +10,22 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
 
 	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/experiments/trainer"
 )
 
-// heartbeatEvery is how often a running trial says that it lives. The SDK
-// throttles what is more than the heartbeat timeout needs.
-const heartbeatEvery = 2 * time.Second
-
-// Stopping starts the error of a trial that a stopping worker gives back.
-const Stopping = "worker is stopping"
+const (
+	// lostTries and lostWait: a worker that a trial was lost with before leaves it to
+	// others so often, for so long, and takes it where nobody else does.
+	lostTries = 3
+	lostWait  = 2 * time.Second
+)
 
 // Trial runs one trial, or takes its outcome from the trial cache. The outcome is
 // a function of the request alone, so that a retry on another worker gives the
@@ -39,6 +39,10 @@ func (a *Activities) trial(ctx context.Context, in TrialInput) (TrialResult, err
 	t := a.trainers[in.Trainer]
 	if t == nil {
 		return TrialResult{}, fmt.Errorf("trial %d: this worker does not serve the trainer %q", in.Request.Trial, in.Trainer)
+	}
+	if a.lostHere(in.Lost) && activity.GetInfo(ctx).Attempt <= lostTries {
+		return TrialResult{}, temporal.NewApplicationErrorWithOptions("it was lost with this worker before: others may try it", "",
+			temporal.ApplicationErrorOptions{NextRetryDelay: lostWait})
 	}
 	// Where nothing is looked up or held, there is no key to make.
 	key := sync.OnceValue(func() string { return trialKey(t, &in.Request) })
@@ -72,15 +76,12 @@ func (a *Activities) trial(ctx context.Context, in TrialInput) (TrialResult, err
 }
 
 // run runs a trial and stores its model where the request asks for it. inherited
-// says that the outcome is worth the same to any search: a time limit depends on
-// the machine's speed, and what lacks one search's objective may have another's.
+// says that the outcome is worth the same to any search: what lacks one search's
+// objective may have another's.
 func (a *Activities) run(ctx context.Context, t trainer.Trainer, r trainer.Request) (out *library.CachedTrial, inherited bool, err error) {
-	beat := startHeartbeat(ctx)
-	defer beat.stop()
-	alive := aliveCheck(ctx)
-	result, err := guarded(ctx, t, r, func(p trainer.Progress) error {
-		beat.set(p.Checked()) // it is written elsewhere, while the trainer goes on
-		return alive()
+	result, model, err := guarded(ctx, t, r, func(p trainer.Progress) error {
+		tell(ctx, p.Checked()) // it is written elsewhere, while the trainer goes on
+		return context.Cause(ctx)
 	})
 	if err != nil {
 		return nil, false, err
@@ -88,34 +89,37 @@ func (a *Activities) run(ctx context.Context, t trainer.Trainer, r trainer.Reque
 	out = &library.CachedTrial{Outcome: result.Checked(r.Objective)}
 	out.Cost.CPUSeconds, out.Cost.WallSeconds = result.CPUSeconds, result.WallSeconds
 	out.Cost.Worker, out.Cost.InstructionSet = a.worker, a.instructionSet
-	if result.Encode != nil && r.Keeps(out.Outcome) {
-		ref, err := a.store.Put(ctx, result.Encode())
+	if model != nil {
+		ref, err := a.store.Put(ctx, model)
 		if err != nil {
 			return nil, false, fmt.Errorf("trial %d: storing its model: %w", r.Trial, err)
 		}
 		out.Outcome.Model = string(ref)
 	}
-	return out, t.Cached() && out.Outcome.Status == result.Status && result.Status != trainer.OverTime, nil
+	return out, t.Cached() && out.Outcome.Status == result.Status, nil
 }
 
-// guarded is the trainer's Run, in which a panic is the trial's own failure: it
-// would come again on every worker.
+// guarded is the trainer's Run, with the model where the request asks for it. A panic
+// in them is the trial's own failure: it would come again on every worker.
 func guarded(
 	ctx context.Context, t trainer.Trainer, r trainer.Request, progress func(trainer.Progress) error,
-) (result trainer.Result, err error) {
+) (result trainer.Result, model []byte, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			activity.GetLogger(ctx).Error("the trainer panicked", "trial", r.Trial, "task", r.Task.Name, "panic", v, "stack", string(debug.Stack()))
-			result, err = trainer.Result{Outcome: trainer.Outcome{Status: trainer.Failed,
-				Reason: fmt.Sprintf("the trainer %s panicked: %v", t.Name(), v)}}, nil
+			result, model, err = trainer.Result{Outcome: trainer.Outcome{Status: trainer.Failed,
+				Reason: fmt.Sprintf("the trainer %s panicked: %v", t.Name(), v)}}, nil, nil
 		}
 	}()
-	return t.Run(ctx, r, progress)
+	result, err = t.Run(ctx, r, progress)
+	if err == nil && result.Encode != nil && r.Keeps(result.Checked(r.Objective)) {
+		model = result.Encode()
+	}
+	return result, model, err
 }
 
 // trialKey is the trial cache's key: a digest of everything the outcome is a
-// function of. An option that stands for an object counts as the object, and the
-// time limit does not count: see run.
+// function of. An option that stands for an object counts as the object.
 func trialKey(t trainer.Trainer, r *trainer.Request) string {
 	choices := make(map[string]any, len(r.Choices))
 	for name, v := range r.Choices {
@@ -130,8 +134,8 @@ func trialKey(t trainer.Trainer, r *trainer.Request) string {
 		Choices          map[string]any
 		Settings         json.RawMessage
 		Seed             uint64
-		MemoryBytes      int64
-	}{t.Name(), t.Version(), r.Task.Kind, r.Task.Data, choices, r.Settings, r.Seed, r.Limits.MemoryBytes})
+		Limits           trainer.Limits
+	}{t.Name(), t.Version(), r.Task.Kind, r.Task.Data, choices, r.Settings, r.Seed, r.Limits})
 	if err != nil {
 		panic(err) // plain numbers and strings
 	}
@@ -146,12 +150,15 @@ func (a *Activities) lookUp(ctx context.Context, key string, r *trainer.Request)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil
 	}
-	if err != nil {
+	var hit library.CachedTrial
+	if err == nil {
+		err = json.Unmarshal(value, &hit)
+	} else if !errors.Is(err, store.ErrCorrupt) {
 		return nil, fmt.Errorf("trial cache: %w", err)
 	}
-	var hit library.CachedTrial
-	if err := json.Unmarshal(value, &hit); err != nil {
-		return nil, nil // a record we cannot read is as good as none
+	if err != nil { // it is run anew, and its record left as it is: see remember
+		activity.GetLogger(ctx).Warn("a record of the trial cache cannot be read", "trial", key, "error", err)
+		return nil, nil
 	}
 	hit.Outcome = hit.Outcome.Checked(r.Objective)
 	if r.Keeps(hit.Outcome) {
@@ -170,15 +177,20 @@ func (a *Activities) lookUp(ctx context.Context, key string, r *trainer.Request)
 }
 
 // remember enters a trial into the cache, if it was run anew, and holder among
-// those who hold its model, if there is one.
+// those who hold its model, if there is one. A record that cannot be read is left: it
+// may say who holds what. The new model is then only as safe as it is young, until the
+// search's next checkpoint.
 func (a *Activities) remember(ctx context.Context, key string, t *library.CachedTrial, anew bool, holder string) error {
-	return store.Update(ctx, a.store, store.Trial, key, func(old []byte) ([]byte, error) {
+	err := store.Update(ctx, a.store, store.Trial, key, func(old []byte) ([]byte, error) {
 		if old != nil && anew && t.Outcome.Model == "" {
 			return old, nil // never trade a model for none
 		}
 		next := *t
-		var before library.CachedTrial
-		if json.Unmarshal(old, &before) == nil { // a record we cannot read is as good as none
+		if old != nil {
+			var before library.CachedTrial
+			if err := json.Unmarshal(old, &before); err != nil {
+				return nil, fmt.Errorf("%w: %w", library.ErrUnreadable, err)
+			}
 			next.Holds = before.Holds
 			if !anew {
 				next.Outcome, next.Cost = before.Outcome, before.Cost
@@ -191,59 +203,9 @@ func (a *Activities) remember(ctx context.Context, key string, t *library.Cached
 		}
 		return json.Marshal(next)
 	})
-}
-
-// aliveCheck returns what ends long work: an error once the activity has been
-// cancelled or its worker is stopping.
-func aliveCheck(ctx context.Context) func() error {
-	stopped := activity.GetWorkerStopChannel(ctx)
-	return func() error {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-stopped:
-			return errors.New(Stopping + ": the work starts again elsewhere")
-		default:
-			return nil
-		}
+	if errors.Is(err, store.ErrCorrupt) || errors.Is(err, library.ErrUnreadable) {
+		activity.GetLogger(ctx).Warn("a trial is not entered into the trial cache", "trial", key, "error", err)
+		return nil
 	}
-}
-
-// heartbeat reports the progress of long work from its own goroutine, so that long
-// steps and loading do not look like a lost worker.
-type heartbeat struct {
-	latest atomic.Pointer[any]
-	quit   chan struct{}
-	done   chan struct{}
-}
-
-func startHeartbeat(ctx context.Context) *heartbeat {
-	h := &heartbeat{quit: make(chan struct{}), done: make(chan struct{})}
-	go func() {
-		defer close(h.done)
-		tick := time.NewTicker(heartbeatEvery)
-		defer tick.Stop()
-		for {
-			select {
-			case <-h.quit:
-				return
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-				if details := h.latest.Load(); details != nil {
-					activity.RecordHeartbeat(ctx, *details)
-				} else {
-					activity.RecordHeartbeat(ctx)
-				}
-			}
-		}
-	}()
-	return h
-}
-
-func (h *heartbeat) set(details any) { h.latest.Store(&details) }
-
-func (h *heartbeat) stop() {
-	close(h.quit)
-	<-h.done
+	return err
 }

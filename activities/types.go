@@ -17,9 +17,15 @@ import (
 type ResolveInput struct {
 	// Name is the search's name: the workflow ID.
 	Name string `json:"name"`
-	// RunID is the first run of the workflow's chain.
+	// RunID is the first run of the workflow's chain, Owner whose the name is (see
+	// library.SearchRecord).
 	RunID string          `json:"run_id"`
+	Owner string          `json:"owner"`
 	Spec  json.RawMessage `json:"spec"`
+	// From names the search to go on from; the Names are then that one's.
+	From string `json:"from,omitempty"`
+	// Wrong says why the search cannot start, where that is known before.
+	Wrong string `json:"wrong,omitempty"`
 	library.Names
 }
 
@@ -40,6 +46,20 @@ type Resolved struct {
 	// Features lists what must be computed of image tasks before their trials:
 	// each task under each module, unless the store has it already.
 	Features []FeaturesInput `json:"features,omitempty"`
+	// Begun is where a search goes on that goes on from another one.
+	Begun *Begun `json:"begun,omitempty"`
+}
+
+// Begun is what a search that goes on from another one begins with.
+type Begun struct {
+	// Spec is the search's, with what it takes from the other's.
+	Spec     json.RawMessage `json:"spec"`
+	Position Position        `json:"position"`
+	// Best holds the best trials so far, at most search.TopN of each task.
+	Best       []Row   `json:"best,omitempty"`
+	Failed     int     `json:"failed,omitempty"`
+	Cached     int     `json:"cached,omitempty"`
+	CPUSeconds float64 `json:"cpu_seconds,omitempty"`
 }
 
 // Request is a proposal as its trainer is asked it: with what all trials share, and
@@ -68,6 +88,8 @@ type TrialInput struct {
 	Trainer string `json:"trainer"`
 	// Retrain ignores the trial cache.
 	Retrain bool `json:"retrain,omitempty"`
+	// Lost names the worker processes that the trial was lost with.
+	Lost []string `json:"lost,omitempty"`
 }
 
 // TrialResult is what a trial gave, and what it took.
@@ -117,8 +139,8 @@ type LearnInput struct {
 	RunID    string    `json:"run_id"`
 	Config   store.Ref `json:"config"`
 	Position Position  `json:"position"`
-	// Results are the next trials in order. With none at position 0, the first lag
-	// proposals are asked.
+	// Results are the next trials in order. With none, as a search begins, the lag
+	// proposals that wait at the position are asked.
 	Results []Row `json:"results,omitempty"`
 	// CheckpointEvery is the number of trials between two checkpoints.
 	CheckpointEvery int `json:"checkpoint_every"`
@@ -142,6 +164,9 @@ type FinishInput struct {
 	Position Position  `json:"position"`
 	// Status is "completed", "stopped", "canceled" or "failed".
 	Status string `json:"status"`
+	// RecordOnly writes only the status into the record, if the run has one: the rest
+	// could not be written.
+	RecordOnly bool `json:"record_only,omitempty"`
 }
 
 // Finished is what a search leaves behind.

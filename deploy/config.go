@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,6 +16,9 @@ import (
 
 	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
+
+	"tnaml/deploy/stack"
+	"tnaml/experiments/yamlnode"
 )
 
 // Config is read from, in falling precedence: flags, TNAML_* in the
@@ -26,6 +30,9 @@ type Config struct {
 	Temporal Temporal `mapstructure:"temporal"`
 	S3       S3       `mapstructure:"s3"`
 	Worker   Worker   `mapstructure:"worker"`
+
+	// Warnings say what was set and does nothing.
+	Warnings []string `mapstructure:"-"`
 
 	// environ is for the Temporal SDK's own convention; a function, so that
 	// nothing that prints a configuration prints the environment.
@@ -51,6 +58,8 @@ type S3 struct {
 	AccessKey    string `mapstructure:"access_key"`
 	SecretKey    string `mapstructure:"secret_key"`
 	SessionToken string `mapstructure:"session_token"`
+	// IdleSeconds is how long a request may go without a byte before it is given up.
+	IdleSeconds int `mapstructure:"idle_seconds"`
 }
 
 // LogValue keeps the secrets out of logs.
@@ -112,6 +121,7 @@ func Settings() []Setting {
 		{"s3.access_key", "", "", "access key; none: the usual AWS chain", true},
 		{"s3.secret_key", "", "", "secret key", true},
 		{"s3.session_token", "", "", "session token", true},
+		{"s3.idle_seconds", 60, "", "seconds without a byte after which a request is given up, and tried again", false},
 		{"worker.identity", "", "identity", "name of this worker in Temporal and in the costs", false},
 		{"worker.slots", 0, "slots", "trials at once of each trainer; 0: one for each core", false},
 		{"worker.trainers", "", "trainers", "trainers to serve, as NAME or NAME=SLOTS, with commas; none: all there are", false},
@@ -179,7 +189,7 @@ func Load(flags *pflag.FlagSet, environ []string) (*Config, error) {
 	if err := readEnvironment(v, environ); err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)
 	}
-	c := Config{environ: func() []string { return environ }}
+	c := Config{environ: func() []string { return environ }, Warnings: unknown(environ)}
 	if err := v.Unmarshal(&c); err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)
 	}
@@ -190,32 +200,81 @@ func Load(flags *pflag.FlagSet, environ []string) (*Config, error) {
 }
 
 func readFile(v *viper.Viper, file string, explicit bool) error {
-	if _, err := os.Stat(file); err != nil {
-		if errors.Is(err, os.ErrNotExist) && !explicit {
-			return nil
-		}
+	b, err := os.ReadFile(file)
+	if errors.Is(err, os.ErrNotExist) && !explicit {
+		return nil
+	}
+	if err != nil {
 		return fmt.Errorf("configuration: %w", err)
 	}
-	alone := viper.New()
-	alone.SetConfigFile(file)
-	if err := alone.ReadInConfig(); err != nil {
+	layer := map[string]any{}
+	r, root := yamlnode.Read(b, "configuration")
+	if root.Kind == yamlnode.Mapping {
+		readSection(r, root, "", layer)
+	} else if r.Problems() == 0 && root.Kind != yamlnode.Null {
+		r.Bad(root.Line, "settings are expected, as in s3: {bucket: tnaml}")
+	}
+	if err := r.Err(); err != nil {
 		return fmt.Errorf("configuration: %s: %w", file, err)
 	}
-	var known []string
-	for _, s := range Settings() {
-		known = append(known, s.Key)
-	}
-	var unknown []string
-	for _, key := range alone.AllKeys() {
-		if !slices.Contains(known, key) {
-			unknown = append(unknown, key)
+	return v.MergeConfigMap(layer)
+}
+
+// readSection reads the settings below a key.
+func readSection(r *yamlnode.Reader, section yamlnode.Node, below string, layer map[string]any) {
+	for _, e := range section.Entries {
+		key := below + e.Key
+		known := slices.IndexFunc(Settings(), func(s Setting) bool { return s.Key == key })
+		switch inside := slices.ContainsFunc(Settings(), func(s Setting) bool { return strings.HasPrefix(s.Key, key+".") }); {
+		case known < 0 && !inside:
+			r.Bad(e.Line, "unknown %s (known: %s)", key, strings.Join(keys(below), ", "))
+		case e.Value.Kind == yamlnode.Null: // as if it were not there
+		case inside && e.Value.Kind != yamlnode.Mapping:
+			r.Bad(e.Line, "%s holds settings: %s", key, strings.Join(keys(key+"."), ", "))
+		case inside:
+			one := map[string]any{}
+			layer[e.Key] = one
+			readSection(r, e.Value, key+".", one)
+		default:
+			value, kind := e.Value.Value, ""
+			switch Settings()[known].Default.(type) {
+			case int:
+				switch n := value.(type) {
+				case uint64:
+					if value = int(n); n > math.MaxInt32 {
+						kind = "a number that is much smaller"
+					}
+				case int64:
+					value = int(n)
+				default:
+					kind = "a whole number"
+				}
+			case bool:
+				if _, ok := value.(bool); !ok {
+					kind = "true or false"
+				}
+			default:
+				if _, ok := value.(string); !ok {
+					kind = "a text: put it in quotes"
+				}
+			}
+			if kind != "" {
+				r.Bad(e.Line, "%s must be %s", key, kind)
+			}
+			layer[e.Key] = value
 		}
 	}
-	if len(unknown) > 0 {
-		slices.Sort(unknown)
-		return fmt.Errorf("configuration: %s: unknown %s (known: %s)", file, strings.Join(unknown, ", "), strings.Join(known, ", "))
+}
+
+// keys are those of the settings below a key; at the top all are.
+func keys(below string) []string {
+	var out []string
+	for _, s := range Settings() {
+		if strings.HasPrefix(s.Key, below) {
+			out = append(out, s.Key)
+		}
 	}
-	return v.MergeConfigMap(alone.AllSettings())
+	return out
 }
 
 // readEnvironment lays TNAML_* over the file.
@@ -250,6 +309,23 @@ func readEnvironment(v *viper.Viper, environ []string) error {
 	return errors.Join(errs...)
 }
 
+// others are the variables that are no settings: see deploy/README.md and
+// .github/CONTRIBUTING.md.
+var others = []string{stack.BinaryEnv, "TNAML_DATA", "TNAML_RECORD", "TNAML_CI_CACHE"}
+
+// unknown names the variables that look like settings and are none.
+func unknown(environ []string) []string {
+	var out []string
+	for _, e := range environ {
+		name, _, _ := strings.Cut(e, "=")
+		known := slices.Contains(others, name) || slices.ContainsFunc(Settings(), func(s Setting) bool { return s.Env() == name })
+		if strings.HasPrefix(name, "TNAML_") && !strings.HasPrefix(name, "TNAML_TEST_") && !known {
+			out = append(out, fmt.Sprintf("%s is set, and is no setting: deploy/README.md has those there are", name))
+		}
+	}
+	return out
+}
+
 // lookup finds a variable; of several the last counts, as for exec.
 func lookup(environ []string, name string) (value string, ok bool) {
 	for _, e := range environ {
@@ -270,6 +346,9 @@ func (c *Config) validate() error {
 	}
 	if (c.S3.AccessKey == "") != (c.S3.SecretKey == "") {
 		errs = append(errs, errors.New("s3.access_key and s3.secret_key go together: one of them is missing"))
+	}
+	if c.S3.IdleSeconds < 1 {
+		errs = append(errs, fmt.Errorf("s3.idle_seconds is %d: it must be at least 1", c.S3.IdleSeconds))
 	}
 	if c.Temporal.TaskQueue == "" {
 		errs = append(errs, errors.New("temporal.task_queue is empty"))

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/spf13/pflag"
+
+	"tnaml/deploy/stack"
 )
 
 // flags > environment > file > defaults, for every type of setting.
@@ -75,12 +77,17 @@ func TestBadInput(t *testing.T) {
 		file string
 		want []string
 	}{
-		{"s3: {buckt: x}\ncolour: red\n", []string{"colour, s3.buckt", "s3.bucket"}},
-		{"s3: [\n", []string{"tnaml.yaml"}},
+		{"s3: {buckt: x}\ncolour: red\n", []string{"tnaml.yaml: line 1: unknown s3.buckt", "s3.bucket", "line 2: unknown colour"}},
+		{"s3: [\n", []string{"tnaml.yaml: line"}},
 		{"worker: {slots: -1, cache_mb: 0, disk_cache_mb: -2}\nlog_level: loud\n",
 			[]string{"worker.slots is -1", "worker.cache_mb is 0", "worker.disk_cache_mb is -2", `"loud"`}},
 		{"s3: {access_key: x}\n", []string{"go together"}},
 		{"worker: {slots: many}\n", []string{"worker.slots"}},
+		{"s3: {bucket: 2024, tls: perhaps}\nworker:\n  slots: two\n  cache_mb: 1.5\ntemporal: here\n",
+			[]string{"line 1: s3.bucket must be a text", "line 1: s3.tls must be true or false", "line 3: worker.slots must be a whole number",
+				"line 4: worker.cache_mb", "line 5: temporal holds settings: temporal.address"}},
+		{"- a\n", []string{"line 1: settings are expected"}},
+		{"worker: {slots: 99999999999999}\n", []string{"line 1: worker.slots"}},
 	} {
 		write(t, "tnaml.yaml", c.file)
 		_, err := Load(nil, nil)
@@ -139,5 +146,23 @@ func TestBadEnvironmentIsReportedTogether(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not in: %v", want, err)
 		}
+	}
+}
+
+// Numbers of the file are decimal, and what is left empty is as if it were not there.
+func TestFileOfNumbers(t *testing.T) {
+	t.Chdir(t.TempDir())
+	write(t, "tnaml.yaml", "worker: {slots: 010, cache_mb: }\ntemporal:\n")
+	if c, err := Load(nil, nil); err != nil || c.Worker.Slots != 10 || c.Worker.CacheMB != 2048 {
+		t.Errorf("%+v, %v", c, err)
+	}
+}
+
+// A variable that looks like a setting, and is none, is named.
+func TestUnknownVariables(t *testing.T) {
+	t.Chdir(t.TempDir())
+	c, err := Load(nil, []string{"TNAML_BUCKET=x", "TNAML_S3_BUCKET=y", "TNAML_TEST_STACK_DIR=z", stack.BinaryEnv + "=b", "HOME=/"})
+	if err != nil || len(c.Warnings) != 1 || !strings.HasPrefix(c.Warnings[0], "TNAML_BUCKET is set, and is no setting") {
+		t.Errorf("%+v, %v", c, err)
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"time"
 
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
 	sdklog "go.temporal.io/sdk/log"
@@ -43,7 +45,7 @@ func (c *Config) Connect(ctx context.Context, logger *slog.Logger) (*Servers, er
 		}
 		a, err := stack.Attach(c.DataDir)
 		if errors.Is(err, stack.ErrNotRunning) {
-			return nil, fmt.Errorf("%w on %s: start one with `go run ./starter up`, or name a server with TNAML_TEMPORAL_ADDRESS", ErrNoServers,
+			return nil, fmt.Errorf("%w on %s: start one with `starter up`, or name a server with TNAML_TEMPORAL_ADDRESS", ErrNoServers,
 				c.DataDir)
 		}
 		if err != nil {
@@ -56,9 +58,11 @@ func (c *Config) Connect(ctx context.Context, logger *slog.Logger) (*Servers, er
 	}
 	return connect(ctx, options, "", store.S3Config{
 		Endpoint: c.S3.Endpoint, Bucket: c.S3.Bucket, Region: c.S3.Region, TLS: c.S3.TLS,
-		AccessKey: c.S3.AccessKey, SecretKey: c.S3.SecretKey, SessionToken: c.S3.SessionToken,
+		AccessKey: c.S3.AccessKey, SecretKey: c.S3.SecretKey, SessionToken: c.S3.SessionToken, IdleTimeout: c.S3.idle(),
 	}, logger)
 }
+
+func (s S3) idle() time.Duration { return time.Duration(s.IdleSeconds) * time.Second }
 
 // External reports whether servers are configured, so that no dev stack is
 // wanted.
@@ -71,7 +75,7 @@ func (c *Config) External() (bool, error) {
 func (c *Config) ConnectStack(ctx context.Context, a stack.Addresses, logger *slog.Logger) (*Servers, error) {
 	return connect(ctx, client.Options{HostPort: a.Temporal, Namespace: a.Namespace}, a.UI, store.S3Config{
 		Endpoint: a.S3Endpoint, Bucket: c.S3.Bucket, Region: a.S3Region,
-		AccessKey: a.S3AccessKey, SecretKey: a.S3SecretKey, CreateBucket: true,
+		AccessKey: a.S3AccessKey, SecretKey: a.S3SecretKey, CreateBucket: true, IdleTimeout: c.S3.idle(),
 	}, logger)
 }
 
@@ -105,6 +109,19 @@ func (e environment) LookupEnv(name string) (string, bool) { return lookup(e, na
 // dialTimeout bounds the wait for a Temporal server.
 const dialTimeout = 10 * time.Second
 
+// namespaceThere refuses a namespace that the server has not; one that may not be asked for is
+// left to show.
+func namespaceThere(ctx context.Context, c client.Client, options client.Options) error {
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	_, err := c.WorkflowService().DescribeNamespace(ctx, &workflowservice.DescribeNamespaceRequest{Namespace: options.Namespace})
+	if errors.As(err, new(*serviceerror.NamespaceNotFound)) {
+		return fmt.Errorf("the Temporal server at %s has no namespace %q: make it with `temporal operator namespace create --namespace %s`, "+
+			"or name another with TNAML_TEMPORAL_NAMESPACE", options.HostPort, options.Namespace, options.Namespace)
+	}
+	return nil
+}
+
 func connect(ctx context.Context, options client.Options, ui string, s3 store.S3Config, logger *slog.Logger) (*Servers, error) {
 	if logger != nil {
 		options.Logger = sdklog.NewStructuredLogger(slog.New(expected{logger.Handler()}))
@@ -114,6 +131,10 @@ func connect(ctx context.Context, options client.Options, ui string, s3 store.S3
 	c, err := client.DialContext(dial, options)
 	if err != nil {
 		return nil, fmt.Errorf("no Temporal server answers at %s: %w; is it running, and the address right?", options.HostPort, err)
+	}
+	if err := namespaceThere(ctx, c, options); err != nil {
+		c.Close()
+		return nil, err
 	}
 	s, err := store.OpenS3(ctx, s3)
 	if err != nil {

@@ -38,8 +38,9 @@ func main() {
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
 	started := false
 	cmd := &cobra.Command{
-		Use:   "worker",
-		Short: "Run trials for searches until stopped",
+		Use:     "worker",
+		Short:   "Run trials for searches until stopped",
+		Version: deploy.Version(args),
 		Long: "Run trials for searches until stopped. Start as many workers as there are machines: searches\n" +
 			"find them through the Temporal server, and give the same result whatever their number.",
 		Args:          cobra.NoArgs,
@@ -55,10 +56,15 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 				return err
 			}
 			started = true
-			return serve(cmd.Context(), config, slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})))
+			log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
+			for _, w := range config.Warnings {
+				log.Warn(w)
+			}
+			return serve(cmd.Context(), config, log)
 		},
 	}
 	deploy.Flags(cmd.Flags(), "")
+	deploy.Decimal(cmd.Flags())
 	cmd.SetArgs(args)
 	cmd.SetOut(stdout)
 	cmd.SetErr(stderr)

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/workflow"
+
+	"tnaml/experiments/limit"
 )
 
 // maxExtend bounds one extension, against a slip of the finger.
@@ -40,10 +42,7 @@ func (r *run) handle(ctx workflow.Context) error {
 		}, workflow.UpdateHandlerOptions{
 			Description: "Add trials to the budget; argument: how many",
 			Validator: func(_ workflow.Context, trials int) error {
-				if r.state.Stop {
-					return errors.New("the search is stopping: start another one instead")
-				}
-				return checkExtend(trials)
+				return r.checkExtend(trials)
 			},
 		}),
 	}
@@ -92,7 +91,7 @@ func (r *run) receive(ctx workflow.Context, name string, wait bool) (action func
 		case Stop:
 			r.stop(ctx)
 		case Extend:
-			if checkExtend(trials) == nil && !r.state.Stop {
+			if r.checkExtend(trials) == nil {
 				r.extend(ctx, trials)
 			}
 		}
@@ -113,23 +112,36 @@ func (r *run) drainSignals(ctx workflow.Context) {
 	}
 }
 
-func checkExtend(trials int) error {
+// checkExtend says why the budget cannot be extended. Once the result is being
+// published, no trial more would be in it.
+func (r *run) checkExtend(trials int) error {
+	switch {
+	case r.finished != "":
+		return errors.New("the search is finishing: start another one instead")
+	case r.state.Stop:
+		return errors.New("the search is stopping: start another one instead")
+	}
 	if trials < 1 || trials > maxExtend {
 		return fmt.Errorf("cannot extend by %d trials: give a number from 1 to %d", trials, maxExtend)
 	}
 	return nil
 }
 
-func (r *run) pause(ctx workflow.Context, reason string) {
-	if reason == "" {
-		reason = "asked to pause"
+// reasonOf is a reason to pause that somebody has given, or not.
+func reasonOf(reason string) string {
+	if reason = limit.Reason(reason); reason == "" {
+		return "asked to pause"
 	}
+	return reason
+}
+
+func (r *run) pause(ctx workflow.Context, reason string) {
 	if !r.state.Paused {
 		r.settleClock(ctx)
 	}
-	r.state.Paused, r.state.Reason = true, reason
+	r.state.Paused, r.state.Reason = true, reasonOf(reason)
 	r.changed = true
-	r.attributes(ctx, "paused")
+	r.attributes(ctx, r.status())
 	r.show(ctx)
 }
 
@@ -139,16 +151,15 @@ func (r *run) resume(ctx workflow.Context) {
 	}
 	r.activeSince = workflow.Now(ctx)
 	r.state.Paused, r.state.Reason = false, ""
-	r.blocked = false
 	r.changed = true
 	r.attributes(ctx, r.status()) // it may still wait for a worker
 	r.show(ctx)
 }
 
 func (r *run) stop(ctx workflow.Context) {
-	r.state.Stop = true
+	r.steps.stop()
 	r.changed = true
-	r.attributes(ctx, "stopping")
+	r.attributes(ctx, r.status())
 	r.show(ctx)
 }
 

@@ -15,6 +15,7 @@ import (
 	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/experiments/catalog"
+	"tnaml/experiments/limit"
 	"tnaml/experiments/study"
 )
 
@@ -44,10 +45,8 @@ type ExperimentState struct {
 	// Learned holds the controllers that this run has published, by the names of
 	// their pretrainings.
 	Learned map[string]library.ControllerVersion `json:"learned,omitempty"`
-	Paused  bool                                 `json:"paused,omitempty"`
-	Reason  string                               `json:"reason,omitempty"`
-	Stop    bool                                 `json:"stop,omitempty"`
-	Started time.Time                            `json:"started"`
+	Held
+	Started time.Time `json:"started"`
 }
 
 // ExperimentResult is what the workflows of experiments return: references to
@@ -73,6 +72,7 @@ type ExperimentResult struct {
 
 // experimentRun is one run of a workflow of experiments.
 type experimentRun struct {
+	steps
 	kind  catalog.Kind
 	raw   json.RawMessage
 	name  string
@@ -80,10 +80,12 @@ type experimentRun struct {
 	state ExperimentState
 
 	// running holds the searches in flight, by name.
-	running  map[string]workflow.ChildWorkflowFuture
-	order    []string // of running
-	changed  bool
+	running map[string]workflow.ChildWorkflowFuture
+	order   []string // of running
+	changed bool
+	// finished is how the run ends, once that is decided; over: it is written down.
 	finished string
+	over     bool
 }
 
 // Pretrain learns controllers on several tasks and publishes them (§2.2).
@@ -123,29 +125,42 @@ func runExperiment(ctx workflow.Context, kind catalog.Kind, raw json.RawMessage,
 	if r.state.Learned == nil {
 		r.state.Learned = map[string]library.ControllerVersion{}
 	}
+	r.steps = steps{held: &r.state.Held, pause: r.pause, underWay: carried != nil}
 	if err := r.handle(ctx); err != nil {
 		return nil, err
 	}
-	if carried == nil {
-		var a *activities.Activities
-		err := workflow.ExecuteActivity(lightActivity(ctx, "plan the experiment"), a.PlanExperiment, activities.PlanInput{
-			Kind: kind, Name: r.name, RunID: r.runID, Spec: raw,
-		}).Get(ctx, &r.state.Planned)
+	result, err := r.live(ctx)
+	if err != nil && !r.over && !workflow.IsContinueAsNewError(err) {
+		r.interrupted(ctx, err)
+	}
+	return result, err
+}
+
+// live runs the experiment to its end, or until it continues as new.
+func (r *experimentRun) live(ctx workflow.Context) (*ExperimentResult, error) {
+	if !r.underWay {
+		err := r.step(ctx, "the experiment could not be planned", func(ctx workflow.Context) error {
+			var a *activities.Activities
+			return workflow.ExecuteActivity(lightActivity(ctx, "plan the experiment"), a.PlanExperiment, activities.PlanInput{
+				Kind: r.kind, Name: r.name, RunID: r.runID, Spec: r.raw,
+			}).Get(ctx, &r.state.Planned)
+		})
 		if err != nil {
 			return nil, err
 		}
+		r.underWay = true
 		r.attributes(ctx, true)
 	}
 	r.show(ctx)
 	if err := r.loop(ctx); err != nil {
-		return nil, r.interrupted(ctx, err)
+		return nil, err
 	}
 	if r.finished == "" {
 		r.drainSignals(ctx)
 		if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
-			return nil, r.interrupted(ctx, err)
+			return nil, err
 		}
-		return nil, workflow.NewContinueAsNewError(ctx, string(kind), raw, r.state)
+		return nil, workflow.NewContinueAsNewError(ctx, string(r.kind), r.raw, r.state)
 	}
 	return r.finish(ctx)
 }
@@ -196,7 +211,7 @@ func (r *experimentRun) left() int {
 
 func (r *experimentRun) stopped() bool {
 	for _, o := range r.state.Outcomes {
-		if o.Status == "stopped" {
+		if o.Status == "stopped" || o.Status == "skipped" {
 			return true
 		}
 	}
@@ -279,8 +294,8 @@ func (r *experimentRun) spec() SearchSpec {
 	spec := DefaultSearchSpec()
 	spec.Space, spec.Modules, spec.Experiment = s.Space, r.state.Planned.Modules, s.Experiment
 	spec.Lag, spec.Parallel, spec.CheckpointEvery = s.Lag, s.Parallel, s.CheckpointEvery
-	spec.TrialTimeout, spec.MemoryLimitMB, spec.Retrain = s.TrialTimeout, s.MemoryLimitMB, s.Retrain
-	spec.HistoryLimit = s.HistoryLimit
+	spec.TrialTimeout, spec.TrialSteps, spec.MemoryLimitMB = s.TrialTimeout, s.TrialSteps, s.MemoryLimitMB
+	spec.KeepModels, spec.Retrain, spec.HistoryLimit = s.KeepModels, s.Retrain, s.HistoryLimit
 	return spec
 }
 
@@ -310,11 +325,13 @@ func (r *experimentRun) launch(ctx workflow.Context, o library.Outcome, spec Sea
 				err = r.publish(ctx, &o)
 			}
 		}
-		if err != nil {
+		switch {
+		case errors.Is(err, errStopped):
+			o.Status, o.Reason = "skipped", err.Error()
+		case temporal.IsCanceledError(err):
+			o.Status, o.Reason = "canceled", "it was cancelled"
+		case err != nil:
 			o.Status, o.Reason = "failed", cause(err)
-			if temporal.IsCanceledError(err) {
-				o.Status, o.Reason = "canceled", "it was cancelled"
-			}
 		}
 		delete(r.running, o.Search)
 		for i, name := range r.order {
@@ -341,6 +358,13 @@ func (r *experimentRun) child(ctx workflow.Context, o library.Outcome, spec Sear
 		return nil, err
 	}
 	for attempt := 1; ; attempt++ {
+		// A search that has not begun hears no signal: what is asked of it is done here.
+		if err := workflow.Await(ctx, func() bool { return !r.state.Paused || r.state.Stop }); err != nil {
+			return nil, err
+		}
+		if r.state.Stop {
+			return nil, errStopped
+		}
 		future := workflow.ExecuteChildWorkflow(workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
 			WorkflowID:            o.Search,
 			WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
@@ -348,6 +372,7 @@ func (r *experimentRun) child(ctx workflow.Context, o library.Outcome, spec Sear
 			ParentClosePolicy:   enumspb.PARENT_CLOSE_POLICY_REQUEST_CANCEL,
 			WaitForCancellation: true,
 			StaticSummary:       summaryOf(o, spec),
+			Memo:                map[string]any{ownerMemo: r.runID},
 		}), SearchWorkflow, json.RawMessage(raw), (*SearchState)(nil))
 		r.running[o.Search] = future
 		var result SearchResult
@@ -362,14 +387,17 @@ func (r *experimentRun) child(ctx workflow.Context, o library.Outcome, spec Sear
 		if attempt == startAttempts {
 			return nil, fmt.Errorf("a search named %s runs already: let it end, or stop it", o.Search)
 		}
-		if err := workflow.Sleep(ctx, startBackOff); err != nil {
+		if _, err := workflow.AwaitWithTimeout(ctx, startBackOff, func() bool { return r.state.Stop }); err != nil {
 			return nil, err
 		}
 	}
 }
 
+// errStopped: a search was not begun, as the experiment was stopped.
+var errStopped = errors.New("the experiment was stopped")
+
 func summaryOf(o library.Outcome, spec SearchSpec) string {
-	return fmt.Sprintf("%s · %s · %s · %d trials · seed %d", o.Phase, strings.Join(spec.Tasks, ", "), o.Arm, o.Budget, o.Seed)
+	return limit.Summary(fmt.Sprintf("%s · %s · %d trials · seed %d · %s", o.Phase, o.Arm, o.Budget, o.Seed, strings.Join(spec.Tasks, ", ")))
 }
 
 // filled is an outcome with what the search left behind.
@@ -393,11 +421,14 @@ func (r *experimentRun) publish(ctx workflow.Context, o *library.Outcome) error 
 			name = s.Controller
 		}
 	}
-	var a *activities.Activities
 	var v library.ControllerVersion
-	err := workflow.ExecuteActivity(lightActivity(ctx, "publish the controller "+name), a.PublishController, library.PublishControllerInput{
-		Name: name, Ref: o.Controller, Experiment: r.state.Planned.Experiment, Search: o.Search,
-	}).Get(ctx, &v)
+	err := r.step(ctx, fmt.Sprintf("the controller %s could not be published", name), func(ctx workflow.Context) error {
+		var a *activities.Activities
+		return workflow.ExecuteActivity(lightActivity(ctx, "publish the controller "+name), a.PublishController,
+			library.PublishControllerInput{
+				Name: name, Ref: o.Controller, Experiment: r.state.Planned.Experiment, Search: o.Search,
+			}).Get(ctx, &v)
+	})
 	if err == nil {
 		r.state.Learned[o.Arm] = v
 	}
@@ -406,6 +437,7 @@ func (r *experimentRun) publish(ctx workflow.Context, o *library.Outcome) error 
 
 // ended books a search that has ended, well or not.
 func (r *experimentRun) ended(ctx workflow.Context, o library.Outcome) {
+	o.Reason = limit.Note(o.Reason)
 	r.state.Outcomes = append(r.state.Outcomes, o)
 	r.changed = true
 	r.attributes(ctx, false)
@@ -426,10 +458,13 @@ func (r *experimentRun) skip(reason string) {
 // record writes down how the run stands.
 func (r *experimentRun) record(ctx workflow.Context) (ref store.Ref, err error) {
 	var a *activities.Activities
-	err = workflow.ExecuteActivity(lightActivity(ctx, "record the run"), a.RecordRun, activities.RecordRunInput{
+	return ref, workflow.ExecuteActivity(lightActivity(ctx, "record the run"), a.RecordRun, r.recordInput()).Get(ctx, &ref)
+}
+
+func (r *experimentRun) recordInput() activities.RecordRunInput {
+	return activities.RecordRunInput{
 		Experiment: r.state.Planned.Experiment, Kind: r.kind, Name: r.name, RunID: r.runID, Status: r.finished, Outcomes: r.state.Outcomes,
-	}).Get(ctx, &ref)
-	return ref, err
+	}
 }
 
 // finish records the run and says how it went.
@@ -443,7 +478,12 @@ func (r *experimentRun) finish(ctx workflow.Context) (*ExperimentResult, error) 
 	if len(failures) > 0 && len(failures) == len(r.state.Outcomes) {
 		r.finished = "failed"
 	}
-	ref, err := r.record(ctx)
+	r.show(ctx)
+	var ref store.Ref
+	err := r.step(ctx, "the run could not be recorded", func(ctx workflow.Context) (err error) {
+		ref, err = r.record(ctx)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -462,11 +502,16 @@ func (r *experimentRun) finish(ctx workflow.Context) (*ExperimentResult, error) 
 		}
 	}
 	if r.kind == catalog.KindBenchmark && r.finished == "completed" {
-		if result.Verdict, err = r.judge(ctx); err != nil {
+		err := r.step(ctx, "the night could not be compared with earlier ones", func(ctx workflow.Context) (err error) {
+			result.Verdict, err = r.judge(ctx)
+			return err
+		})
+		if err != nil {
 			return nil, err
 		}
 		r.finished, result.Status, result.Report = result.Verdict.Status, result.Verdict.Status, result.Verdict.Report
 	}
+	r.over = true
 	r.attributes(ctx, false)
 	r.showVerdict(ctx, result.Verdict)
 	switch {
@@ -500,7 +545,7 @@ func regressed(result *ExperimentResult) error {
 		lines = append(lines, v.Say())
 	}
 	for _, f := range result.Verdict.Failed {
-		lines = append(lines, "failed: "+f)
+		lines = append(lines, "failed: "+limit.Note(f))
 	}
 	message := fmt.Sprintf("the benchmark %s regressed in %d of %d figures", result.Experiment, len(worse), len(result.Verdict.Verdicts))
 	if n := len(result.Verdict.Failed); n > 0 {
@@ -511,26 +556,33 @@ func regressed(result *ExperimentResult) error {
 		named = append(named[:len(named):len(named)], fmt.Sprintf("and %d more", more))
 	}
 	return temporal.NewApplicationErrorWithOptions(message+":\n"+strings.Join(named, "\n"), ErrTypeRegressed,
-		temporal.ApplicationErrorOptions{NonRetryable: true, Details: []any{lines}})
+		temporal.ApplicationErrorOptions{NonRetryable: true, Details: []any{named}})
 }
 
-// interrupted ends a run that was cancelled: its searches end first, and what
-// there is gets recorded.
-func (r *experimentRun) interrupted(ctx workflow.Context, err error) error {
+// interrupted ends a run that was cancelled or given up: its searches end first, and
+// what there is gets recorded, or where that fails too, how it ended.
+func (r *experimentRun) interrupted(ctx workflow.Context, err error) {
 	ctx, cancel := workflow.NewDisconnectedContext(ctx)
 	defer cancel()
-	r.finished = "failed"
-	if temporal.IsCanceledError(err) || errors.Is(err, workflow.ErrCanceled) {
-		r.finished = "canceled"
+	given := r.gaveUp && r.finished != "" // recording has just been tried
+	r.finished = r.ending(err)
+	_ = workflow.Await(ctx, func() bool { return len(r.running) == 0 }) // nothing cancels it
+	if r.state.Planned.Experiment != "" {
+		r.skip("the experiment was " + r.finished)
+		var failed error
+		if !given {
+			_, failed = r.record(ctx)
+		}
+		if given || failed != nil {
+			var a *activities.Activities
+			in := r.recordInput()
+			in.StatusOnly, in.Outcomes = true, nil
+			if failed := workflow.ExecuteActivity(lastActivity(ctx, "record how it ended"), a.RecordRun, in).Get(ctx, nil); failed != nil {
+				workflow.GetLogger(ctx).Error("the run's record does not say how it ended", "error", failed)
+			}
+		}
 	}
-	if waitErr := workflow.Await(ctx, func() bool { return len(r.running) == 0 }); waitErr != nil {
-		return errors.Join(err, waitErr)
-	}
-	r.skip("the experiment was cancelled")
-	if _, recordErr := r.record(ctx); recordErr != nil {
-		return errors.Join(err, recordErr)
-	}
+	r.over = true
 	r.attributes(ctx, false)
 	r.show(ctx)
-	return err
 }

@@ -81,9 +81,7 @@ func (r *experimentRun) drainSignals(ctx workflow.Context) {
 }
 
 func (r *experimentRun) pause(ctx workflow.Context, reason string) {
-	if reason == "" {
-		reason = "asked to pause"
-	}
+	reason = reasonOf(reason)
 	r.state.Paused, r.state.Reason = true, reason
 	r.pass(ctx, Pause, reason)
 }
@@ -99,7 +97,7 @@ func (r *experimentRun) resume(ctx workflow.Context) {
 }
 
 func (r *experimentRun) stop(ctx workflow.Context) {
-	r.state.Stop = true
+	r.steps.stop()
 	r.pass(ctx, Stop, nil)
 }
 

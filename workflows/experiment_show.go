@@ -45,12 +45,14 @@ type ExperimentProgress struct {
 
 func (r *experimentRun) status() string {
 	switch {
-	case r.finished != "":
+	case r.over:
 		return r.finished
+	case r.state.Paused && (r.stuck > 0 || !r.state.Stop && r.finished == ""):
+		return "paused"
+	case r.finished != "":
+		return "finishing"
 	case r.state.Stop:
 		return "stopping"
-	case r.state.Paused:
-		return "paused"
 	case r.state.Planned.Experiment == "":
 		return "planning"
 	}
@@ -90,7 +92,7 @@ func (r *experimentRun) attributes(ctx workflow.Context, start bool) {
 	updates := []temporal.SearchAttributeUpdate{AttributeTrials.ValueSet(int64(p.Told)), AttributeStatus.ValueSet(p.Status)}
 	if start {
 		updates = append(updates,
-			AttributeExperiment.ValueSet(p.Experiment), AttributeTasks.ValueSet(r.state.Planned.Tasks()),
+			AttributeExperiment.ValueSet(p.Experiment), AttributeTasks.ValueSet(attributeTasks(r.state.Planned.Tasks())),
 			AttributeSeed.ValueSet(int64(r.state.Planned.Seed())),
 			// The UI starts "a workflow like this one" with the attributes of the old
 			// run: what this one has not goes.

@@ -12,12 +12,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
-	"go.temporal.io/sdk/testsuite"
-	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
 	"tnaml/activities"
@@ -37,7 +34,7 @@ pretrain: [{tasks: [p1, p2], trials: 24}]
 transfer:
   tasks: [t1, t2]
   trials: 12
-  arms: [paper, {name: urex, settings: {policy_gradient: {method: urex}}}]
+  arms: [ablations, {name: urex, settings: {policy_gradient: {method: urex}}}]
 benchmark: {nights: 5, tolerance: 3, accuracy: 0.02, cost: 0.5}
 `
 
@@ -63,15 +60,10 @@ func (f *fixture) registerExperiment() {
 	for name, w := range kinds {
 		f.RegisterWorkflowWithOptions(w, workflow.RegisterOptions{Name: string(name)})
 	}
-	f.RegisterActivityWithOptions(a.PlanExperiment, activity.RegisterOptions{Name: "PlanExperiment"})
-	f.RegisterActivityWithOptions(func(ctx context.Context, in library.PublishControllerInput) (library.ControllerVersion, error) {
-		if f.full {
-			return library.ControllerVersion{}, temporal.NewNonRetryableApplicationError("the shelf is full", "X", nil)
-		}
-		return a.PublishController(ctx, in)
-	}, activity.RegisterOptions{Name: "PublishController"})
-	f.RegisterActivityWithOptions(a.RecordRun, activity.RegisterOptions{Name: "RecordRun"})
-	f.RegisterActivityWithOptions(a.JudgeNight, activity.RegisterOptions{Name: "JudgeNight"})
+	step(f, "PlanExperiment", a.PlanExperiment)
+	step(f, "PublishController", a.PublishController)
+	step(f, "RecordRun", a.RecordRun)
+	step(f, "JudgeNight", a.JudgeNight)
 }
 
 var kinds = map[catalog.Kind]any{
@@ -313,9 +305,16 @@ func TestTransfer(t *testing.T) {
 	}
 }
 
+func refuseThePretraining(in activities.ResolveInput) error {
+	if slices.Contains(in.Tasks, "p1") {
+		return temporal.NewNonRetryableApplicationError("the shelf is full", activities.ErrTypeInvalid, nil)
+	}
+	return nil
+}
+
 func TestExperimentWithoutItsController(t *testing.T) {
 	f := experimentFixture(t)
-	f.full = true
+	f.refuse = refuseThePretraining
 	result, err := f.runAs(t, catalog.KindExperiment, "x",
 		`{"experiment":"small","seeds":[1],"tasks":["t1"],"arms":["random","naml","transfer"]}`, nil)
 	if err != nil {
@@ -328,7 +327,6 @@ func TestExperimentWithoutItsController(t *testing.T) {
 		}
 	}
 	f.resetExperiment(t)
-	f.full = true
 	_, err = f.runAs(t, catalog.KindPretrain, "y", `{"experiment":"small"}`, nil)
 	var app *temporal.ApplicationError
 	if !errors.As(err, &app) || app.Type() != workflows.ErrTypeAllFailed || !strings.Contains(err.Error(), "the shelf is full") {
@@ -360,8 +358,14 @@ func TestExperimentRefusesBadInput(t *testing.T) {
 				t.Errorf("%s: %q is not in: %v", spec, w, err)
 			}
 		}
-		if record, err := library.ReadExperiment(t.Context(), f.store, "small"); err != nil || len(record.Runs) != 0 {
-			t.Errorf("%s: a refused run left a record: %+v, %v", spec, record, err)
+		experiment, err := catalog.ExperimentOf([]byte(spec))
+		if err != nil {
+			continue // there is nothing to record it under
+		}
+		record, err := library.ReadExperiment(t.Context(), f.store, experiment)
+		if err != nil || len(record.Runs) != 1 || record.Runs[0].Status != "failed" || record.Runs[0].Report != "" ||
+			!strings.Contains(record.Runs[0].Reason, want[0]) {
+			t.Errorf("%s: a refused run left the record %+v, %v", spec, record, err)
 		}
 	}
 	// A controller of another space is refused, with the difference, before any
@@ -556,9 +560,7 @@ func TestBenchmark(t *testing.T) {
 // waited for.
 func TestExperimentWaitsForASearchOfItsName(t *testing.T) {
 	f := experimentFixture(t)
-	f.TestWorkflowEnvironment = new(testsuite.WorkflowTestSuite).NewTestWorkflowEnvironment()
-	f.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: yieldWithin})
-	f.SetTestTimeout(testTimeout)
+	f.bare()
 	calls := 0
 	f.RegisterWorkflowWithOptions(func(workflow.Context, json.RawMessage, *workflows.SearchState) (*workflows.SearchResult, error) {
 		if calls++; calls < 4 {

@@ -9,13 +9,15 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"tnaml/activities"
+	"tnaml/experiments/limit"
 	"tnaml/experiments/search"
 	"tnaml/experiments/space"
 )
 
 // retries is the policy for trouble with the infrastructure: about an hour and
 // a half of trying, a minute apart at most. After that the search pauses and
-// says why; nothing is lost.
+// says why; nothing is lost. What the store refuses is tried for half a minute
+// (activities.Attempts).
 func retries() *temporal.RetryPolicy {
 	return &temporal.RetryPolicy{
 		InitialInterval:    time.Second,
@@ -28,23 +30,26 @@ func retries() *temporal.RetryPolicy {
 const (
 	// heartbeatTimeout is how soon a trial of a lost worker starts elsewhere.
 	heartbeatTimeout = 10 * time.Second
-	// graceTime is what a trial may take beyond its time limit for loading and
-	// storing before the attempt counts as lost.
-	graceTime = 15 * time.Minute
 	// featuresTimeout bounds the features of one image task under one module.
 	featuresTimeout = 12 * time.Hour
+	// lightTimeout bounds one attempt at reading and writing a few objects: a store
+	// that falls silent is given up long before (store.S3Config), a lost worker too.
+	lightTimeout = time.Hour
 	// localTimeout bounds one attempt of a local activity.
 	localTimeout = 5 * time.Minute
 )
 
-// trialActivity are the options of one trial.
+// trialActivity are the options of one trial. Attempts that time out come back to
+// the workflow, which counts them (see attempts).
 func (r *run) trialActivity(ctx workflow.Context, p search.Proposal) workflow.Context {
+	policy := retries()
+	policy.NonRetryableErrorTypes = []string{"TemporalTimeout:StartToClose", "TemporalTimeout:Heartbeat"}
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		TaskQueue:           r.trialQueue(ctx),
-		StartToCloseTimeout: r.spec.trialTimeout() + graceTime,
+		StartToCloseTimeout: r.spec.trialTimeout(),
 		HeartbeatTimeout:    heartbeatTimeout,
-		RetryPolicy:         retries(),
-		Summary:             fmt.Sprintf("trial %d · %s · %s", p.Trial, r.spec.Tasks[p.Task], p.Summary),
+		RetryPolicy:         policy,
+		Summary:             limit.Summary(fmt.Sprintf("trial %d · %s · %s", p.Trial, r.spec.Tasks[p.Task], p.Summary)),
 	})
 }
 
@@ -54,7 +59,7 @@ func featuresActivity(ctx workflow.Context, f activities.FeaturesInput) workflow
 		StartToCloseTimeout: featuresTimeout,
 		HeartbeatTimeout:    heartbeatTimeout,
 		RetryPolicy:         retries(),
-		Summary:             fmt.Sprintf("features of %s · %s", f.Task, f.Module),
+		Summary:             limit.Summary(fmt.Sprintf("features of %s · %s", f.Task, f.Module)),
 	})
 }
 
@@ -79,10 +84,20 @@ func TrainerQueue(queue, trainer string) string {
 func lightActivity(ctx workflow.Context, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		TaskQueue:           LightQueue(workflow.GetInfo(ctx).TaskQueueName),
-		StartToCloseTimeout: localTimeout,
+		StartToCloseTimeout: lightTimeout,
+		HeartbeatTimeout:    heartbeatTimeout,
 		RetryPolicy:         retries(),
 		Summary:             summary,
 	})
+}
+
+// lastActivity are the options of what is tried for some minutes only: nobody waits
+// for it but the end of the workflow.
+func lastActivity(ctx workflow.Context, summary string) workflow.Context {
+	ctx = lightActivity(ctx, summary)
+	policy := retries()
+	policy.MaximumAttempts = 10
+	return workflow.WithRetryPolicy(ctx, *policy)
 }
 
 // localActivity are the options of Learn. The worker that runs the workflow tries

@@ -54,6 +54,10 @@ type Progress struct {
 	Tasks      []string `json:"tasks"`
 	Strategy   string   `json:"strategy"`
 	Seed       uint64   `json:"seed"`
+	// From is the search that this one goes on from, Before the number of its trials,
+	// which are this one's first.
+	From   string `json:"from,omitempty"`
+	Before int    `json:"before,omitempty"`
 	// Trainer runs the trials, Objective is what they are compared by.
 	Trainer   string          `json:"trainer,omitempty"`
 	Objective space.Objective `json:"objective,omitzero"`

@@ -4,6 +4,7 @@
 package workflows
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"tnaml/activities"
+	"tnaml/activities/store"
 	"tnaml/experiments/search"
 	"tnaml/experiments/trainer"
 )
@@ -22,22 +24,24 @@ import (
 // SearchState is what a search carries over continue-as-new: references, the
 // short journal, counters. It is absent at a start.
 type SearchState struct {
+	// Spec is the search's, with the defaults of the day it began.
+	Spec     SearchSpec          `json:"spec"`
 	Resolved activities.Resolved `json:"resolved"`
 	Position activities.Position `json:"position"`
 	// Pending holds the proposals asked but not started, in trial order.
 	Pending []search.Proposal `json:"pending"`
-	// Trials is the budget, extensions included.
+	// Trials is the budget, extensions included; Before are those of the search that
+	// this one goes on from.
 	Trials int `json:"trials"`
+	Before int `json:"before,omitempty"`
 	// Best holds at most search.TopN trials of each task, best first.
 	Best       map[int][]Best `json:"best,omitempty"`
 	Failed     int            `json:"failed,omitempty"`
 	Cached     int            `json:"cached,omitempty"`
 	CPUSeconds float64        `json:"cpu_seconds,omitempty"`
-	// Recent holds the last results' health, newest last: false is a failure.
-	Recent []bool `json:"recent,omitempty"`
-	Paused bool   `json:"paused,omitempty"`
-	Reason string `json:"reason,omitempty"`
-	Stop   bool   `json:"stop,omitempty"`
+	// Recent holds the last results' statuses, newest last.
+	Recent []trainer.Status `json:"recent,omitempty"`
+	Held
 	// Started is when the search began; Active how long it has not been paused.
 	Started time.Time     `json:"started"`
 	Active  time.Duration `json:"active"`
@@ -48,11 +52,17 @@ const (
 	// its last trials failed pauses itself, rather than burn its budget.
 	recentTrials   = 20
 	recentFailures = 15
+	// recentLost: one where so many of them were lost does so, too. Each has cost
+	// three workers: with three of them it is no longer one model that is at fault,
+	// and whoever starts the workers again should know.
+	recentLost = 3
 )
 
 // run is one run of the Search workflow.
 type run struct {
+	steps
 	spec  SearchSpec
+	raw   json.RawMessage
 	state SearchState
 	name  string
 	runID string
@@ -63,77 +73,178 @@ type run struct {
 	// preparing is the number of features of images to be computed before the
 	// first trial, prepared how many of them are there.
 	preparing, prepared int
+	// described: the search attributes say what the search is.
+	described bool
 	// unserved says that no worker serves the search's trainer.
 	unserved string
-	// blocked: the strategy could not be told; only a resume tries again.
-	blocked bool
 	// activeSince is the start of the present stretch without a pause.
 	activeSince time.Time
-	finished    string
-	changed     bool
+	// finished is how the search ends, once that is decided; ended: it is written down.
+	finished string
+	ended    bool
+	changed  bool
 }
 
 // Search runs one search: trials proposed by the strategy, run by whatever
 // workers there are, told in trial order. Its first argument is a SearchSpec as
 // JSON; the second is only ever given by the workflow itself.
 func Search(ctx workflow.Context, raw json.RawMessage, carried *SearchState) (*SearchResult, error) {
-	spec, err := ParseSearchSpec(raw)
-	if err != nil {
-		return nil, temporal.NewNonRetryableApplicationError(err.Error(), activities.ErrTypeInvalid, nil)
-	}
 	info := workflow.GetInfo(ctx)
 	r := &run{
-		spec: spec, name: info.WorkflowExecution.ID, runID: info.FirstRunID,
+		raw: raw, name: info.WorkflowExecution.ID, runID: info.FirstRunID,
 		results: map[int]activities.Row{}, activeSince: workflow.Now(ctx),
 	}
 	if carried != nil {
 		r.state = *carried
 	} else {
-		r.state = SearchState{Trials: spec.Trials, Started: workflow.Now(ctx)}
+		spec, err := pinSpec(ctx, raw)
+		if err != nil {
+			return nil, refused(ctx, raw, err)
+		}
+		r.state = SearchState{Spec: spec, Trials: spec.Trials, Started: workflow.Now(ctx)}
 	}
+	r.spec = r.state.Spec
 	if r.state.Best == nil {
 		r.state.Best = map[int][]Best{}
 	}
+	r.steps = steps{held: &r.state.Held, pause: r.pause, underWay: carried != nil}
 	if err := r.handle(ctx); err != nil {
 		return nil, err
 	}
 	workflow.GoNamed(ctx, "watch the trainer's queue", r.watchQueue)
-	if carried == nil {
-		if err := r.begin(ctx, raw); err != nil {
+	result, err := r.live(ctx)
+	if err != nil && !workflow.IsContinueAsNewError(err) {
+		r.interrupted(ctx, err)
+	}
+	return result, err
+}
+
+// live runs the search to its end, or until it continues as new.
+func (r *run) live(ctx workflow.Context) (*SearchResult, error) {
+	if !r.underWay {
+		if err := r.begin(ctx); err != nil {
 			return nil, err
 		}
 	}
 	r.show(ctx)
 	if err := r.loop(ctx); err != nil {
-		return nil, r.interrupted(ctx, err)
+		return nil, err
 	}
 	if r.finished == "" {
 		r.drainSignals(ctx)
 		if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
-			return nil, r.interrupted(ctx, err)
+			return nil, err
 		}
 		r.settleClock(ctx)
-		return nil, workflow.NewContinueAsNewError(ctx, SearchWorkflow, raw, r.state)
+		return nil, workflow.NewContinueAsNewError(ctx, SearchWorkflow, r.raw, r.state)
 	}
-	return r.finish(ctx)
+	var done activities.Finished
+	r.show(ctx)
+	err := r.step(ctx, "the result could not be published", func(ctx workflow.Context) (err error) {
+		done, err = r.publish(ctx)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	r.end(ctx)
+	return r.result(done), nil
+}
+
+// refused puts on record that a search cannot start, and why.
+func refused(ctx workflow.Context, raw json.RawMessage, wrong error) error {
+	var app *temporal.ApplicationError
+	if checkID(ctx, store.Search) != nil || !errors.As(wrong, &app) {
+		return wrong // there is no such record
+	}
+	if len(raw) > maxSettings {
+		raw = nil // nobody typed that
+	}
+	info := workflow.GetInfo(ctx)
+	var a *activities.Activities
+	err := workflow.ExecuteActivity(lastActivity(ctx, "refuse the spec"), a.Resolve, activities.ResolveInput{
+		Name: info.WorkflowExecution.ID, RunID: info.FirstRunID, Owner: owner(ctx), Spec: raw, Wrong: app.Message(),
+	}).Get(ctx, nil)
+	if err == nil || retryable(err) { // it must not start, recorded or not
+		return wrong
+	}
+	return err
+}
+
+// ownerMemo is where an experiment tells its searches the first run of its chain.
+const ownerMemo = "owner"
+
+// owner is whose the search's name is: its own chain's, or, of an experiment's
+// search, the experiment's, which starts it again under its name after a reset.
+func owner(ctx workflow.Context) string {
+	info := workflow.GetInfo(ctx)
+	if info.ParentWorkflowExecution == nil {
+		return info.FirstRunID
+	}
+	var run string
+	if p := info.Memo.GetFields()[ownerMemo]; p != nil {
+		_ = converter.GetDefaultDataConverter().FromPayload(p, &run) // what is no text is not of an experiment
+	}
+	return info.ParentWorkflowExecution.ID + " " + run
 }
 
 // begin pins the search to objects and asks for the first proposals.
-func (r *run) begin(ctx workflow.Context, raw json.RawMessage) error {
+func (r *run) begin(ctx workflow.Context) error {
 	r.attributes(ctx, "running")
 	var a *activities.Activities
-	err := workflow.ExecuteActivity(lightActivity(ctx, "resolve names"), a.Resolve, activities.ResolveInput{
-		Name: r.name, RunID: r.runID, Spec: raw,
-		Names: r.spec.Names(),
-	}).Get(ctx, &r.state.Resolved)
+	err := r.step(ctx, "the search could not begin", func(ctx workflow.Context) error {
+		return workflow.ExecuteActivity(lightActivity(ctx, "resolve names"), a.Resolve, activities.ResolveInput{
+			Name: r.name, RunID: r.runID, Owner: owner(ctx), Spec: r.filled(), From: r.spec.From,
+			Names: r.spec.Names(),
+		}).Get(ctx, &r.state.Resolved)
+	})
 	if err != nil {
-		r.attributes(ctx, "failed")
+		return err
+	}
+	if err := r.goOn(ctx); err != nil {
 		return err
 	}
 	if err := r.prepare(ctx); err != nil {
-		return r.interrupted(ctx, err)
+		return err
 	}
-	return r.learn(ctx, nil)
+	err = r.step(ctx, "the strategy could not begin", func(ctx workflow.Context) error { return r.learn(ctx, nil) })
+	r.underWay = err == nil
+	return err
+}
+
+// filled is the spec with its defaults, as it is recorded; of one that goes on from
+// another search, what was said.
+func (r *run) filled() json.RawMessage {
+	if r.spec.From != "" {
+		return r.raw
+	}
+	b, err := json.Marshal(r.spec)
+	if err != nil {
+		return r.raw // it came of JSON
+	}
+	return b
+}
+
+// goOn begins where the search stands that this one goes on from, if it does.
+func (r *run) goOn(ctx workflow.Context) error {
+	b := r.state.Resolved.Begun
+	if b == nil {
+		return nil
+	}
+	r.state.Resolved.Begun = nil
+	spec, err := pinSpec(ctx, b.Spec)
+	if err != nil {
+		return err
+	}
+	r.spec, r.state.Spec = spec, spec
+	r.state.Trials, r.state.Before, r.state.Position = spec.Trials, b.Position.Told, b.Position
+	r.state.Failed, r.state.Cached, r.state.CPUSeconds = b.Failed, b.Cached, b.CPUSeconds
+	for _, row := range b.Best {
+		r.remember(row)
+	}
+	r.described = false
+	r.attributes(ctx, "running")
+	return nil
 }
 
 // prepare has the features of image tasks computed, once for all trials.
@@ -162,8 +273,11 @@ func (r *run) prepare(ctx workflow.Context) error {
 				}
 				f := features[0]
 				features = features[1:]
-				if err := workflow.ExecuteActivity(featuresActivity(ctx, f), a.Features, f).Get(ctx, nil); err != nil {
-					failed = err
+				what := fmt.Sprintf("the features of %s under %s could not be computed", f.Task, f.Module)
+				failed = cmp.Or(r.step(ctx, what, func(ctx workflow.Context) error {
+					return workflow.ExecuteActivity(featuresActivity(ctx, f), a.Features, f).Get(ctx, nil)
+				}), failed)
+				if failed != nil {
 					return
 				}
 				r.prepared++
@@ -187,13 +301,11 @@ func (r *run) loop(ctx workflow.Context) error {
 		if !draining {
 			r.start(ctx)
 		}
-		if ready := r.ready(); len(ready) > 0 && !r.blocked {
-			if err := r.learn(ctx, ready); err != nil {
-				if ctx.Err() != nil {
-					return ctx.Err()
-				}
-				r.blocked = true
-				r.pause(ctx, fmt.Sprintf("the strategy could not be told trial %d: %s", ready[0].Trial.Trial, cause(err)))
+		if ready := r.ready(); len(ready) > 0 && !r.gaveUp {
+			what := fmt.Sprintf("the strategy could not be told trial %d", ready[0].Trial.Trial)
+			err := r.step(ctx, what, func(ctx workflow.Context) error { return r.learn(ctx, ready) })
+			if err != nil && !r.gaveUp {
+				return err
 			}
 			continue
 		}
@@ -234,12 +346,11 @@ func (r *run) start(ctx workflow.Context) {
 // pauses the search: it is the infrastructure that failed, and the same trial
 // with the same seed will be run when somebody resumes.
 func (r *run) trial(ctx workflow.Context, p search.Proposal) {
-	var answer converter.RawValue
-	err := workflow.ExecuteActivity(r.trialActivity(ctx, p), TrialActivity, r.request(p)).Get(ctx, &answer)
+	row, err := r.attempts(ctx, p)
 	r.running--
 	r.changed = true
 	if err == nil {
-		r.results[p.Trial] = r.row(p, answer)
+		r.results[p.Trial] = row
 		r.served(ctx)
 		return
 	}
@@ -248,27 +359,6 @@ func (r *run) trial(ctx workflow.Context, p search.Proposal) {
 	if ctx.Err() == nil {
 		r.pause(ctx, fmt.Sprintf("trial %d could not be run: %s", p.Trial, cause(err)))
 	}
-}
-
-// request is a trial in the trainers' terms.
-func (r *run) request(p search.Proposal) activities.TrialInput {
-	in := r.state.Resolved.Request(p)
-	in.Retrain = r.spec.Retrain
-	in.Limits = trainer.Limits{MemoryBytes: int64(r.spec.MemoryLimitMB) << 20, Seconds: r.spec.trialTimeout().Seconds()}
-	return in
-}
-
-// row is a trainer's answer as a row of the ledger. The trainer may be anybody's:
-// an answer that is no outcome is a failed trial.
-func (r *run) row(p search.Proposal, answer converter.RawValue) activities.Row {
-	raw := answer.Payload().GetData()
-	outcome := trainer.DecodeOutcome(raw, r.state.Resolved.Objective)
-	var cost struct {
-		Cost search.Cost `json:"cost"`
-	}
-	_ = json.Unmarshal(raw, &cost) // where it is none, nothing is known of it
-	cost.Cost.Trial = p.Trial
-	return activities.Row{Trial: search.NewTrial(p, outcome, r.state.Resolved.Objective), Cost: cost.Cost.Checked(), Summary: p.Summary}
 }
 
 // ready returns the ended trials that are next in order.
@@ -317,6 +407,15 @@ func (r *run) learn(ctx workflow.Context, results []activities.Row) error {
 	return nil
 }
 
+// remember enters a trial among its task's best, if it is one of them.
+func (r *run) remember(row activities.Row) {
+	t := row.Trial
+	r.state.Best[t.Task] = search.InsertBest(r.state.Best[t.Task], Best{
+		Trial: t.Trial, Task: r.spec.Tasks[t.Task], Reward: t.Reward, Validation: t.Validation, Test: t.Test,
+		Model: t.Model, Summary: row.Summary,
+	}, func(b Best) (float64, int) { return b.Reward, b.Trial })
+}
+
 // account counts a result in, and pauses a search that mostly fails.
 func (r *run) account(ctx workflow.Context, result activities.Row) {
 	t := result.Trial
@@ -326,41 +425,54 @@ func (r *run) account(ctx workflow.Context, result activities.Row) {
 		r.state.Cached++
 	}
 	if ok {
-		r.state.Best[t.Task] = search.InsertBest(r.state.Best[t.Task], Best{
-			Trial: t.Trial, Task: r.spec.Tasks[t.Task], Reward: t.Reward, Validation: t.Validation, Test: t.Test,
-			Model: t.Model, Summary: result.Summary,
-		}, func(b Best) (float64, int) { return b.Reward, b.Trial })
+		r.remember(result)
 	} else {
 		r.state.Failed++
 	}
-	r.state.Recent = append(r.state.Recent, ok)
+	r.state.Recent = append(r.state.Recent, t.Status)
 	if n := len(r.state.Recent); n > recentTrials {
 		r.state.Recent = slices.Clone(r.state.Recent[n-recentTrials:])
 	}
-	failures := 0
-	for _, ok := range r.state.Recent {
-		if !ok {
+	failures, lost := 0, 0
+	for _, status := range r.state.Recent {
+		if status != trainer.OK {
 			failures++
 		}
+		if status == trainer.Lost {
+			lost++
+		}
 	}
-	if failures > recentFailures && !r.state.Paused {
+	if (failures > recentFailures || lost >= recentLost) && !r.state.Paused {
+		what := fmt.Sprintf("%d of the last %d trials failed", failures, recentTrials)
+		if lost >= recentLost {
+			what = fmt.Sprintf("%d of the last %d trials were lost with their workers", lost, recentTrials)
+		}
 		r.state.Recent = nil // a resume is a decision to go on: count afresh
-		r.pause(ctx, fmt.Sprintf("%d of the last %d trials failed, the last one with status %s: %s", failures, recentTrials, t.Status, t.Reason))
+		r.pause(ctx, fmt.Sprintf("%s, the last one with status %s: %s", what, t.Status, t.Reason))
 	}
 }
 
-// finish writes what the search leaves behind.
-func (r *run) finish(ctx workflow.Context) (*SearchResult, error) {
+// publish writes what the search leaves behind.
+func (r *run) publish(ctx workflow.Context) (done activities.Finished, err error) {
 	var a *activities.Activities
-	var done activities.Finished
-	err := workflow.ExecuteActivity(lightActivity(ctx, "publish the result"), a.Finish, activities.FinishInput{
+	return done, workflow.ExecuteActivity(lightActivity(ctx, "publish the result"), a.Finish, r.finishInput()).Get(ctx, &done)
+}
+
+func (r *run) finishInput() activities.FinishInput {
+	return activities.FinishInput{
 		Name: r.name, RunID: r.runID, Config: r.state.Resolved.Config, Position: r.state.Position, Status: r.finished,
-	}).Get(ctx, &done)
-	if err != nil {
-		return nil, err
 	}
+}
+
+// end shows that the search has ended.
+func (r *run) end(ctx workflow.Context) {
+	r.ended = true
 	r.attributes(ctx, r.finished)
 	r.show(ctx)
+}
+
+// result is what the workflow returns.
+func (r *run) result(done activities.Finished) *SearchResult {
 	result := &SearchResult{
 		Status: r.finished, Trials: r.state.Position.Told, Failed: r.state.Failed, Cached: r.state.Cached,
 		CPUSeconds: r.state.CPUSeconds, Config: r.state.Resolved.Config,
@@ -379,37 +491,27 @@ func (r *run) finish(ctx workflow.Context) (*SearchResult, error) {
 		result.Accuracy = append(result.Accuracy, accuracy)
 		result.Best = append(result.Best, best...)
 	}
-	return result, nil
+	return result
 }
 
-// interrupted ends a search that was cancelled or cannot go on: what was learned
-// is kept.
-func (r *run) interrupted(ctx workflow.Context, err error) error {
-	if r.state.Resolved.Config == "" {
-		return err
-	}
+// interrupted ends a search that was cancelled, given up, or can never work: what was
+// learned is kept, and where that fails too, the record says how it ended.
+func (r *run) interrupted(ctx workflow.Context, err error) {
 	ctx, cancel := workflow.NewDisconnectedContext(ctx)
 	defer cancel()
-	r.finished = "failed"
-	if temporal.IsCanceledError(err) || errors.Is(err, workflow.ErrCanceled) {
-		r.finished = "canceled"
+	given := r.gaveUp && r.finished != "" // the result has just been tried
+	r.finished = r.ending(err)
+	var failed error
+	if r.state.Resolved.Config != "" && !given {
+		_, failed = r.publish(ctx)
 	}
-	if _, finishErr := r.finish(ctx); finishErr != nil {
-		return errors.Join(err, finishErr)
+	if given || failed != nil || r.state.Resolved.Config == "" {
+		var a *activities.Activities
+		in := r.finishInput()
+		in.RecordOnly, in.Position = true, activities.Position{}
+		if failed := workflow.ExecuteActivity(lastActivity(ctx, "record how it ended"), a.Finish, in).Get(ctx, nil); failed != nil {
+			workflow.GetLogger(ctx).Error("the search's record does not say how it ended", "error", failed)
+		}
 	}
-	return err
-}
-
-// cause is the innermost message of an activity's error: what went wrong,
-// without the wrapping that only says where.
-func cause(err error) string {
-	var app *temporal.ApplicationError
-	if errors.As(err, &app) {
-		return app.Message()
-	}
-	var timeout *temporal.TimeoutError
-	if errors.As(err, &timeout) {
-		return timeout.Error()
-	}
-	return err.Error()
+	r.end(ctx)
 }

@@ -41,12 +41,14 @@ type fixture struct {
 	store store.Store
 	// train is asked for each trial's outcome.
 	train func(ctx context.Context, r trainer.Request) (trainer.Outcome, error)
-	// refuse, where it is set, may fail a search's start.
+	// fail, where it is set, may fail a step of a search or an experiment, by its
+	// activity's name and input; refuse a search's start, by its input.
+	fail   func(step string, in any) error
 	refuse func(in activities.ResolveInput) error
+	// start is for tests that tell the time.
+	start time.Time
 	// unserved: no worker serves the trainer.
 	unserved bool
-	// full fails the publishing of controllers.
-	full bool
 }
 
 // reward is a made-up trial's accuracy: a function of choices and number.
@@ -96,30 +98,47 @@ func publish(t testing.TB, s store.Store, tasks ...string) {
 	}
 }
 
-// reset makes a fresh workflow environment over the same store.
-func (f *fixture) reset(t *testing.T) {
+// bare makes a fresh workflow environment without anything.
+func (f *fixture) bare() {
 	var suite testsuite.WorkflowTestSuite
 	f.TestWorkflowEnvironment = suite.NewTestWorkflowEnvironment()
 	f.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: yieldWithin})
+	f.SetTestTimeout(testTimeout)
+}
+
+// reset makes a fresh workflow environment over the same store.
+func (f *fixture) reset(t *testing.T) {
+	f.bare()
 	a := activities.New(f.store, activities.Options{})
 	f.RegisterWorkflowWithOptions(workflows.Search, workflow.RegisterOptions{Name: workflows.SearchWorkflow})
-	f.RegisterActivityWithOptions(func(ctx context.Context, in activities.ResolveInput) (activities.Resolved, error) {
+	step(f, "Resolve", func(ctx context.Context, in activities.ResolveInput) (activities.Resolved, error) {
 		if f.refuse != nil {
 			if err := f.refuse(in); err != nil {
 				return activities.Resolved{}, err
 			}
 		}
 		return a.Resolve(ctx, in)
-	}, activity.RegisterOptions{Name: "Resolve"})
-	f.RegisterActivityWithOptions(a.Learn, activity.RegisterOptions{Name: "Learn"})
-	f.RegisterActivityWithOptions(a.Finish, activity.RegisterOptions{Name: "Finish"})
+	})
+	step(f, "Learn", a.Learn)
+	step(f, "Finish", a.Finish)
 	f.RegisterActivityWithOptions(func(ctx context.Context, in activities.TrialInput) (activities.TrialResult, error) {
 		outcome, err := f.train(ctx, in.Request)
 		return activities.TrialResult{Outcome: outcome, Cost: search.Cost{CPUSeconds: 1}}, err
 	}, activity.RegisterOptions{Name: workflows.TrialActivity})
 	f.RegisterActivityWithOptions(func(context.Context, string) (bool, error) { return !f.unserved, nil },
 		activity.RegisterOptions{Name: "Served"})
-	f.SetTestTimeout(testTimeout)
+}
+
+// step registers an activity that the fixture may fail.
+func step[In, Out any](f *fixture, name string, do func(context.Context, In) (Out, error)) {
+	f.RegisterActivityWithOptions(func(ctx context.Context, in In) (out Out, err error) {
+		if f.fail != nil {
+			if err := f.fail(name, in); err != nil {
+				return out, err
+			}
+		}
+		return do(ctx, in)
+	}, activity.RegisterOptions{Name: name})
 }
 
 // testTimeout is how long nothing may happen in a test: the environment's own 3 s
@@ -416,8 +435,9 @@ func TestSearchRefusesBadInput(t *testing.T) {
 					t.Errorf("error lacks %q: %v", want, err)
 				}
 			}
-			if names, _ := f.store.Names(t.Context(), store.Search, ""); len(names) > 0 {
-				t.Errorf("a refused search left a record: %v", names)
+			record, err := library.ReadRecord(t.Context(), f.store, "default-test-workflow-id")
+			if err != nil || record.Status != "failed" || record.Config != "" || !strings.Contains(record.Reason, c.want[0]) {
+				t.Errorf("a refused search left the record %+v, %v", record, err)
 			}
 		})
 	}

@@ -2,13 +2,15 @@ package workflows
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
-	"tnaml/experiments/trainer"
-
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
+
+	"tnaml/experiments/limit"
+	"tnaml/experiments/trainer"
 )
 
 // The search attributes by which the UI lists and filters.
@@ -35,26 +37,41 @@ func SearchAttributes() []temporal.SearchAttributeKey {
 // history event, so it is not made for every trial.
 func (r *run) attributes(ctx workflow.Context, status string) {
 	updates := []temporal.SearchAttributeUpdate{AttributeTrials.ValueSet(int64(r.state.Position.Told))}
-	if r.state.Resolved.Config == "" {
-		updates = append(updates,
-			AttributeTasks.ValueSet(r.spec.Tasks),
-			AttributeStrategy.ValueSet(r.spec.Strategy),
-			AttributeSeed.ValueSet(int64(r.spec.Seed)),
-			// The UI starts "a workflow like this one" with the attributes of the
-			// old run: what is not yet known of this one must go.
-			AttributeBest.ValueUnset(), AttributeExperiment.ValueUnset())
+	best := r.best()
+	if !r.described && !r.underWay {
+		// The UI starts "a workflow like this one" with the attributes of the old run:
+		// what is not, or not yet, known of this one must go.
+		tasks, strategy, seed := AttributeTasks.ValueUnset(), AttributeStrategy.ValueUnset(), AttributeSeed.ValueUnset()
+		experiment := AttributeExperiment.ValueUnset()
+		if r.described = len(r.spec.Tasks) > 0; r.described { // else they are those of the search to go on from
+			tasks, strategy = AttributeTasks.ValueSet(attributeTasks(r.spec.Tasks)), AttributeStrategy.ValueSet(r.spec.Strategy)
+			seed = AttributeSeed.ValueSet(int64(r.spec.Seed))
+		}
 		if r.spec.Experiment != "" {
-			updates[len(updates)-1] = AttributeExperiment.ValueSet(r.spec.Experiment)
+			experiment = AttributeExperiment.ValueSet(r.spec.Experiment)
+		}
+		updates = append(updates, tasks, strategy, seed, experiment)
+		if best == nil {
+			updates = append(updates, AttributeBest.ValueUnset())
 		}
 	}
 	if status != "" {
 		updates = append(updates, AttributeStatus.ValueSet(status))
 	}
-	if best := r.best(); best != nil {
+	if best != nil {
 		updates = append(updates, AttributeBest.ValueSet(best.Validation))
 	}
 	// The error is only of encoding, which these types cannot fail.
 	_ = workflow.UpsertTypedSearchAttributes(ctx, updates...)
+}
+
+// attributeTasks is a list of tasks as a search attribute: a server takes 2 KB.
+func attributeTasks(tasks []string) []string {
+	some, cut := limit.List(tasks, 1500)
+	if cut {
+		some = append(slices.Clone(some), "…")
+	}
+	return some
 }
 
 // best is the best model of all tasks, nil while there is none.
@@ -71,12 +88,14 @@ func (r *run) best() *Best {
 // status is the search's status in a word.
 func (r *run) status() string {
 	switch {
-	case r.finished != "":
+	case r.ended:
 		return r.finished
+	case r.state.Paused && (r.stuck > 0 || !r.state.Stop && r.finished == ""):
+		return "paused"
+	case r.finished != "":
+		return "finishing"
 	case r.state.Stop:
 		return "stopping"
-	case r.state.Paused:
-		return "paused"
 	case r.unserved != "":
 		return "waiting"
 	}
@@ -86,7 +105,7 @@ func (r *run) status() string {
 func (r *run) progress(ctx workflow.Context) Progress {
 	p := Progress{
 		Name: r.name, Experiment: r.spec.Experiment, Tasks: r.spec.Tasks, Strategy: r.spec.Strategy, Seed: r.spec.Seed,
-		Status: r.status(), Reason: r.state.Reason,
+		Status: r.status(), Reason: r.state.Reason, From: r.spec.From, Before: r.state.Before,
 		Trainer: r.state.Resolved.Trainer, Objective: r.state.Resolved.Objective,
 		Told: r.state.Position.Told, Running: r.running, Trials: r.state.Trials,
 		Failed: r.state.Failed, Cached: r.state.Cached, CPUSeconds: r.state.CPUSeconds,
@@ -102,7 +121,9 @@ func (r *run) progress(ctx workflow.Context) Progress {
 		p.Best = append(p.Best, r.state.Best[i]...)
 	}
 	if active := r.active(ctx).Seconds(); active > 0 && p.Told > 0 {
-		p.TrialsPerSecond = float64(p.Told) / active
+		p.TrialsPerSecond = float64(p.Told-p.Before) / active
+	}
+	if p.TrialsPerSecond > 0 {
 		p.SecondsLeft = float64(max(p.Trials-p.Told, 0)) / p.TrialsPerSecond
 	}
 	return p
@@ -135,6 +156,9 @@ func details(p Progress) string {
 	}
 	if p.Preparing != "" {
 		b.WriteString(" · " + p.Preparing)
+	}
+	if p.From != "" {
+		fmt.Fprintf(&b, " · goes on from %s, which had %d trials", p.From, p.Before)
 	}
 	b.WriteString("\n\n")
 	if p.Status == "waiting" {

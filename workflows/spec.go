@@ -2,12 +2,19 @@ package workflows
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"tnaml/activities"
 	"tnaml/activities/library"
+	"tnaml/activities/store"
+	"tnaml/experiments/limit"
+	"tnaml/experiments/search"
 	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/strict"
 )
@@ -42,16 +49,26 @@ type SearchSpec struct {
 	// Settings are the strategy's own parameters, or the name of a preset; absent
 	// ones have defaults.
 	Settings json.RawMessage `json:"settings,omitempty"`
+	// From names a search that has ended, to go on from: what is not said here is as
+	// that one has it, and "trials" counts its trials too. Only "settings" and what
+	// does not change the results may be others.
+	From string `json:"from,omitempty"`
 	// Experiment is a label to list and compare searches by.
 	Experiment string `json:"experiment,omitempty"`
 	// CheckpointEvery is the number of trials between two checkpoints.
 	CheckpointEvery int `json:"checkpoint_every"`
-	// TrialTimeout is a trial's time limit, as a Go duration. A trial over it
-	// is a result with status "over_time".
+	// TrialTimeout bounds an attempt at a trial, as a Go duration, loading and storing
+	// included. It never gives a result, which must not depend on the machine: the
+	// trial is tried again, then the search pauses.
 	TrialTimeout string `json:"trial_timeout"`
+	// TrialSteps is a trial's limit of training steps; 0: none. A child model that
+	// would need more is a result with status "over_steps".
+	TrialSteps int `json:"trial_steps,omitempty"`
 	// MemoryLimitMB is a trial's memory limit. A child model that would need
 	// more is a result with status "over_memory".
 	MemoryLimitMB int `json:"memory_limit_mb"`
+	// KeepModels is the number of models kept of each task, those of the best trials.
+	KeepModels int `json:"keep_models"`
 	// Retrain trains every trial anew instead of asking the trial cache.
 	Retrain bool `json:"retrain,omitempty"`
 	// HistoryLimit is the number of history events after which the workflow
@@ -69,6 +86,7 @@ func DefaultSearchSpec() SearchSpec {
 		CheckpointEvery: 50,
 		TrialTimeout:    "30m",
 		MemoryLimitMB:   2048,
+		KeepModels:      search.TopN,
 		HistoryLimit:    8000,
 	}
 }
@@ -91,7 +109,7 @@ func ParseSearchSpec(raw []byte) (SearchSpec, error) {
 func (s SearchSpec) Names() library.Names {
 	return library.Names{
 		Tasks: s.Tasks, Strategy: s.Strategy, Settings: s.Settings, Space: s.Space, Seed: s.Seed, Lag: s.Lag, Modules: s.Modules,
-		Controller: s.Controller,
+		Controller: s.Controller, KeepModels: s.KeepModels,
 	}
 }
 
@@ -100,16 +118,21 @@ func (s SearchSpec) Names() library.Names {
 func (s SearchSpec) Validate() error {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
-	if len(s.Tasks) == 0 {
+	if len(s.Tasks) == 0 && s.From == "" {
 		bad(`"tasks" is empty: name at least one imported task, e.g. {"tasks":["sms_spam"]}`)
 	}
-	for i, t := range s.Tasks {
-		if t == "" {
-			bad(`"tasks"[%d] is an empty name`, i)
+	errs = append(errs, limit.Names("tasks", s.Tasks)...)
+	errs = append(errs, limit.Names("modules", s.Modules)...)
+	for _, n := range []struct{ field, value string }{{"space", s.Space}, {"controller", s.Controller}, {"experiment", s.Experiment}} {
+		if n.value != "" {
+			errs = append(errs, limit.Name(strconv.Quote(n.field), n.value))
 		}
-		if slices.Contains(s.Tasks[:i], t) {
-			bad(`task %q is named twice`, t)
-		}
+	}
+	if s.From != "" {
+		errs = append(errs, store.CheckName(store.Search, s.From))
+	}
+	if n := len(s.Settings); n > maxSettings {
+		bad(`"settings" has %d bytes, at most %d are possible`, n, maxSettings)
 	}
 	if d, err := strategy.Builtin().Find(s.Strategy); err != nil {
 		errs = append(errs, err)
@@ -122,33 +145,60 @@ func (s SearchSpec) Validate() error {
 	if s.Trials < 1 {
 		bad(`"trials" is %d: a search needs a budget of at least 1`, s.Trials)
 	}
-	if s.Lag < 1 {
-		bad(`"lag" is %d: it must be at least 1 (1 is fully sequential)`, s.Lag)
+	if s.Trials > limit.MaxTrials {
+		bad(`"trials" is %d: at most %d are possible`, s.Trials, limit.MaxTrials)
 	}
-	if s.Parallel < 0 || s.Parallel > max(s.Lag, 1) {
-		bad(`"parallel" is %d: it must lie between 1 and "lag" (%d), or be absent`, s.Parallel, s.Lag)
+	running := limit.Running{Lag: s.Lag, Parallel: s.Parallel, CheckpointEvery: s.CheckpointEvery, TrialSteps: s.TrialSteps,
+		MemoryLimitMB: s.MemoryLimitMB, KeepModels: s.KeepModels, HistoryLimit: s.HistoryLimit}
+	if s.From != "" && len(s.Tasks) == 0 {
+		running.Lag = limit.MaxLag // it is the other search's
 	}
-	if s.CheckpointEvery < 1 || s.CheckpointEvery > maxCheckpointEvery {
-		bad(`"checkpoint_every" is %d: it must lie between 1 and %d`, s.CheckpointEvery, maxCheckpointEvery)
+	errs = append(errs, running.Problems()...)
+	if d, err := time.ParseDuration(s.TrialTimeout); err != nil || d < time.Second || d > limit.MaxTrialHours*time.Hour {
+		bad(`"trial_timeout" is %q: it must be a duration of 1s to %dh, e.g. "30m"`, limit.Note(s.TrialTimeout), limit.MaxTrialHours)
 	}
-	if d, err := time.ParseDuration(s.TrialTimeout); err != nil || d < time.Second {
-		bad(`"trial_timeout" is %q: it must be a duration of at least 1s, e.g. "30m"`, s.TrialTimeout)
-	}
-	if s.MemoryLimitMB < 1 {
-		bad(`"memory_limit_mb" is %d: it must be at least 1`, s.MemoryLimitMB)
-	}
-	if s.HistoryLimit < minHistoryLimit {
-		bad(`"history_limit" is %d: it must be at least %d`, s.HistoryLimit, minHistoryLimit)
-	}
-	return errors.Join(errs...)
+	return limit.Problems(slices.DeleteFunc(errs, func(err error) bool { return err == nil }))
 }
 
-const (
-	// maxCheckpointEvery bounds the journal that the workflow carries.
-	maxCheckpointEvery = 500
-	// minHistoryLimit keeps a run longer than the trials it must drain.
-	minHistoryLimit = 100
-)
+// maxSettings bounds a strategy's settings, in bytes.
+const maxSettings = 64 << 10
+
+// pinnedSpec is a spec as a run began with it.
+type pinnedSpec struct {
+	Spec SearchSpec `json:"spec"`
+	// Wrong says why it is none.
+	Wrong string `json:"wrong,omitempty"`
+}
+
+// pinSpec reads a search's spec once: a replay, perhaps years later and by another
+// version, finds the defaults and the bounds of that day in the history.
+func pinSpec(ctx workflow.Context, raw json.RawMessage) (SearchSpec, error) {
+	var p pinnedSpec
+	err := workflow.SideEffect(ctx, func(ctx workflow.Context) any {
+		spec, err := ParseSearchSpec(raw)
+		if err == nil {
+			err = checkID(ctx, store.Search)
+		}
+		if err != nil {
+			return pinnedSpec{Wrong: limit.Cut(err.Error(), limit.MaxMessage)}
+		}
+		return pinnedSpec{Spec: spec}
+	}).Get(&p)
+	if err == nil && p.Wrong != "" {
+		err = temporal.NewNonRetryableApplicationError(p.Wrong, activities.ErrTypeInvalid, nil)
+	}
+	return p.Spec, err
+}
+
+// checkID refuses a workflow ID that could be no record's name. Those that the server
+// itself cannot handle never get here.
+func checkID(ctx workflow.Context, kind store.Kind) error {
+	id := workflow.GetInfo(ctx).WorkflowExecution.ID
+	if err := store.CheckName(kind, id); err != nil {
+		return fmt.Errorf("the workflow ID: %w", err)
+	}
+	return limit.ID(id)
+}
 
 // parallel is the number of trials in flight.
 func (s SearchSpec) parallel() int {

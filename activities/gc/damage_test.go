@@ -175,6 +175,32 @@ func TestRecordsOfNoUse(t *testing.T) {
 	openAll(t, s)
 }
 
+// Where the bits of names have flipped, what caches refer to is kept, and other names
+// stop marking: what they lead to is unknown.
+func TestDamagedNames(t *testing.T) {
+	s := world(t)
+	model, err := s.Put(t.Context(), []byte("a model"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.SetName(t.Context(), store.Trial, "rotten", []byte(`{"outcome":{"model":"`+string(model)+`"}}`), ""); err != nil {
+		t.Fatal(err)
+	}
+	s.DamageName(store.Trial, "rotten")
+	clockOf(s)(2 * gc.DefaultGrace)
+	collect(t, s, gc.Options{})
+	if !refs(t, s)[model] {
+		t.Error("what a damaged record of the trial cache refers to is gone")
+	}
+	openAll(t, s)
+	s.DamageName(store.Search, "two")
+	before := len(refs(t, s))
+	_, err = gc.Survey(t.Context(), s, gc.Options{})
+	if err == nil || !strings.Contains(err.Error(), "corrupt") || !strings.Contains(err.Error(), "starter remove two") || len(refs(t, s)) != before {
+		t.Errorf("a search's damaged name: %v", err)
+	}
+}
+
 // A field that marking does not know keeps what it refers to, and what that refers
 // to.
 func TestUnknownFieldsKeep(t *testing.T) {

@@ -6,19 +6,21 @@
 //
 //	names/dataset, names/module   the object
 //	names/controller              every version's object
-//	names/search                  configuration, newest ledger segment, state, costs, controller
+//	names/search                  configuration, newest ledger segment, state, costs, controller,
+//	                              the models of the tasks' best trials
 //	names/experiment              the reports of its runs
-//	names/trial                   the model, while a search that was given it has a name
+//	names/trial                   the model, while a search that was given it has a name and has not ended
 //	names/features                the features, while task and module are kept
-//	search configuration          tasks, modules, the controller it starts from
-//	ledger segment                the segment before it, the models of its trials
+//	search configuration          tasks, modules, the controller it starts from, the configuration it was forked from
+//	ledger segment                the segment before it
 //	costs                         the costs before them
 //	run report                    controllers, and of each search what a search's name has
 //
-// So what remains can be opened: a search's name alone keeps its whole ledger, its
-// models, and the tasks and modules that they need, whether these have names or not.
-// Beyond this list, whatever looks like a reference in a name or in an object that
-// was read keeps what it refers to. A controller needs neither the tasks it was
+// So what remains can be opened: a search's name alone keeps its whole ledger, the
+// models of its best trials, and the tasks and modules that they need, whether these have
+// names or not. A model that was among the best for a while is kept until the search
+// ends. Beyond this list, whatever looks like a reference in a name or in an object that
+// was read keeps what it refers to, but for the models in a ledger's rows. A controller needs neither the tasks it was
 // learned on nor the controller that it started from: those it only mentions.
 //
 // The trial cache does not keep models for its own sake. A hit whose model is gone
@@ -69,7 +71,11 @@
 //     or minutes where the store is away; an attempt ends after five.
 //   - A trial's model is in the workflow's journal until the next checkpoint, which
 //     is for ever in a search that is paused. So the trial cache's record holds it
-//     for the search from before the activity returns, as long as the search has a name.
+//     for the search from before the activity returns, as long as the search has a
+//     name and its record does not say that it has ended. It ends when nothing is in
+//     flight, and its record then lists the models that it keeps. Should it be reset, what
+//     it is given anew is held by a record younger than its own; its next checkpoint
+//     says that it goes on.
 //   - What else a search carries in its state, over continue-as-new too, its record has:
 //     Resolve writes the configuration into it, Learn each checkpoint, before they
 //     return. A reset goes back to an earlier checkpoint: a segment of the same chain,

@@ -65,9 +65,11 @@ type marking struct {
 	missing []Missing
 	// hints are what merely looks like a reference, with the name it is below.
 	hints map[store.Ref]root
-	// holds are models that the trial cache holds for searches.
-	holds  []held
-	doomed []string
+	// holds are models that the trial cache holds for searches, searches what is known
+	// of those that have a name.
+	holds    []held
+	searches map[string]named
+	doomed   []string
 }
 
 // root is a name that marking begins at.
@@ -99,7 +101,7 @@ func (m *marking) old(t time.Time) bool { return !t.After(m.horizon) }
 
 // mark lists what there is and marks what names reach.
 func mark(ctx context.Context, s store.Store, o Options) (*marking, error) {
-	m := &marking{s: s, o: o, blobs: map[store.Ref]store.Blob{}, reached: map[store.Ref]string{}, hints: map[store.Ref]root{}}
+	m := &marking{s: s, o: o, blobs: map[store.Ref]store.Blob{}, reached: map[store.Ref]string{}, hints: map[store.Ref]root{}, searches: map[string]named{}}
 	now, err := s.Now(ctx)
 	if err != nil {
 		return nil, err
@@ -159,6 +161,9 @@ func (m *marking) names(ctx context.Context, kind store.Kind, visit func(context
 		if errors.Is(err, store.ErrNotFound) {
 			return nil // removed since
 		}
+		if errors.Is(err, store.ErrCorrupt) {
+			value, err = m.damaged(root{kind: kind, name: e.Name}, value, err)
+		}
 		if err != nil {
 			return err
 		}
@@ -173,8 +178,18 @@ func (m *marking) names(ctx context.Context, kind store.Kind, visit func(context
 	})
 }
 
+// damaged is what a name whose value is damaged is visited with: nothing. The caches
+// can do without, and what looks like a reference in them is kept; others stop marking.
+func (m *marking) damaged(r root, value []byte, err error) ([]byte, error) {
+	if r.kind != store.Trial && r.kind != store.Features {
+		return nil, m.stuck(r, err)
+	}
+	m.hint(r, value)
+	return nil, nil
+}
+
 // name marks what a name refers to.
-func (m *marking) name(ctx context.Context, r root, _ store.Entry, value []byte) error {
+func (m *marking) name(ctx context.Context, r root, e store.Entry, value []byte) error {
 	decode := func(v any) error {
 		if err := json.Unmarshal(value, v); err != nil {
 			return m.stuck(r, fmt.Errorf("its record is not valid: %w", err))
@@ -210,6 +225,14 @@ func (m *marking) name(ctx context.Context, r root, _ store.Entry, value []byte)
 		if err := decode(&s); err != nil {
 			return err
 		}
+		m.mu.Lock()
+		m.searches[r.name] = named{s.Released, e.Modified}
+		m.mu.Unlock()
+		for _, model := range s.Models {
+			if err := m.reach(ctx, r, kindModel, model); err != nil {
+				return err
+			}
+		}
 		return m.search(ctx, r, s.Config, s.Ledger, s.State, s.Costs, s.Controller)
 	case store.Experiment:
 		var e library.ExperimentRecord
@@ -225,7 +248,7 @@ func (m *marking) name(ctx context.Context, r root, _ store.Entry, value []byte)
 	case store.Space:
 		m.hint(r, value)
 	case store.Trial:
-		m.trial(r, value)
+		m.trial(r, e, value)
 	}
 	return nil
 }
@@ -304,7 +327,9 @@ func (m *marking) visit(ctx context.Context, r root, kind string, ref store.Ref)
 	if err != nil {
 		return "", err
 	}
-	m.hint(r, b)
+	if kind != kindLedger { // it names models that need not be kept
+		m.hint(r, b)
+	}
 	switch kind {
 	case kindConfig:
 		c, err := library.DecodeConfig(b)
@@ -316,14 +341,6 @@ func (m *marking) visit(ctx context.Context, r root, kind string, ref store.Ref)
 		segment, err := search.DecodeSegment(b)
 		if err != nil {
 			return "", m.unread(r, kind, ref, err)
-		}
-		for _, t := range segment.Trials {
-			if _, err := store.ParseRef(t.Model); err != nil {
-				continue // none, or kept elsewhere by its trainer
-			}
-			if err := m.reach(ctx, r, kindModel, store.Ref(t.Model)); err != nil {
-				return "", err
-			}
 		}
 		return store.Ref(segment.Previous), nil
 	case kindCosts:
@@ -348,6 +365,11 @@ func (m *marking) config(ctx context.Context, r root, c *search.Config) error {
 	}
 	for _, o := range c.Modules {
 		if err := m.reach(ctx, r, kindModule, store.Ref(o.Data)); err != nil {
+			return err
+		}
+	}
+	if c.Fork != nil {
+		if err := m.reach(ctx, r, kindConfig, store.Ref(c.Fork.Config)); err != nil {
 			return err
 		}
 	}

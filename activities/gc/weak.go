@@ -4,20 +4,29 @@ import (
 	"context"
 	"encoding/json"
 	"regexp"
+	"time"
 
 	"tnaml/activities/library"
 	"tnaml/activities/store"
 )
 
-// held is a model that is held for a search.
+// held is a model that is held for a search, since when.
 type held struct {
 	library.Hold
-	by root
+	by    root
+	since time.Time
+}
+
+// named is what is known of a search that has a name: whether it has ended, and
+// keeps the models of its record alone, and when the record was written.
+type named struct {
+	released bool
+	written  time.Time
 }
 
 // trial notes which searches hold a model. A record that cannot be read is as good
 // as none to the trial cache, but a later version may know who holds what it names.
-func (m *marking) trial(r root, value []byte) {
+func (m *marking) trial(r root, e store.Entry, value []byte) {
 	var t library.CachedTrial
 	if err := json.Unmarshal(value, &t); err != nil {
 		m.hint(r, value)
@@ -27,23 +36,17 @@ func (m *marking) trial(r root, value []byte) {
 	defer m.mu.Unlock()
 	for _, h := range t.Holds {
 		if _, err := store.ParseRef(string(h.Model)); err == nil {
-			m.holds = append(m.holds, held{h, r})
+			m.holds = append(m.holds, held{h, r, e.Modified})
 		}
 	}
 }
 
-// held marks the models that are held for searches which have a name.
+// held marks the models that are held for searches which have a name, and have not
+// ended. One that has ended and was reset goes on: what it was given since is held.
 func (m *marking) held(ctx context.Context) error {
-	entries, err := m.s.Names(ctx, store.Search, "")
-	if err != nil {
-		return err
-	}
-	named := map[string]bool{}
-	for _, e := range entries {
-		named[e.Name] = true
-	}
 	return store.Each(ctx, parallel, m.holds, func(ctx context.Context, h held) error {
-		if !named[h.Search] {
+		by, ok := m.searches[h.Search]
+		if !ok || by.released && !h.since.After(by.written) {
 			return nil
 		}
 		// One that is not there is in no ledger's row yet, else it would be missed

@@ -18,7 +18,7 @@ import (
 
 // Bundle is a trained child model with all it takes to use it on texts or
 // images: what `starter model export` writes. It is a safetensors file of kind
-// "model", as the trial stored it, with the metadata "bundle" (BundleInfo)
+// "model" (child.Model.EncodeAlone) with the metadata "bundle" (BundleInfo)
 // added, and, of a text model, the array "vocabulary" (the tokens, UTF-8, each
 // ended by a newline) and, where the wide tower sees n-grams, "ngrams" (I32, rows
 // of token ids, filled up with −1); of an image model see imageBundle.
@@ -29,6 +29,9 @@ type Bundle struct {
 	grams *text.NGrams
 	image *imageBundle
 }
+
+// ErrNotKept says that a model is not in the store.
+var ErrNotKept = errors.New("is not kept")
 
 // BundleInfo says what a bundle is.
 type BundleInfo struct {
@@ -47,11 +50,18 @@ type BundleInfo struct {
 	Test       float64 `json:"test_accuracy"`
 }
 
-// ExportModel makes the bundle of a trial whose model was kept.
+// ExportModel makes the bundle of a trial whose model is kept.
 func ExportModel(ctx context.Context, s store.Store, name string, config *search.Config, t search.Trial) ([]byte, error) {
-	if t.Model == "" {
-		return nil, fmt.Errorf("search %q: the model of trial %d was not kept: "+
-			"only those that were among the 10 best when they were trained are (see `starter best %s`)", name, t.Trial, name)
+	there, err := t.Model != "", error(nil)
+	if there {
+		there, err = s.Has(ctx, store.Ref(t.Model))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("model of trial %d: %w", t.Trial, err)
+	}
+	if !there {
+		return nil, fmt.Errorf("search %q: the model of trial %d %w: only those of a task's %d best trials are (see `starter best %s`); "+
+			"--retrain trains it again, bit for bit", name, t.Trial, ErrNotKept, config.KeepModels, name)
 	}
 	taskRef := config.Tasks[t.Task]
 	b, err := s.Get(ctx, store.Ref(taskRef.Data))
@@ -98,8 +108,8 @@ func ExportModel(ctx context.Context, s store.Store, name string, config *search
 	return f.Encode(), nil
 }
 
-// loadModel reads a trial's model; one on a frozen module was stored without
-// the module's table and gets it back.
+// loadModel reads a trial's model, which was stored without its module's table and
+// gets it back.
 func loadModel(ctx context.Context, s store.Store, config *search.Config, t search.Trial, data *text.Task) (*child.Model, error) {
 	b, err := s.Get(ctx, store.Ref(t.Model))
 	if err != nil {

@@ -34,11 +34,14 @@ type RunEntry struct {
 	// failed; for a benchmark that was judged, passed or regressed. A terminated
 	// workflow leaves it at "running": Temporal knows better.
 	Status  string    `json:"status"`
+	Reason  string    `json:"reason,omitempty"`
 	Started time.Time `json:"started"`
+	Ended   time.Time `json:"ended,omitzero"`
 	// Searches is the number of searches planned, pretraining included.
 	Searches int `json:"searches"`
-	// Report references the RunReport.
-	Report store.Ref `json:"report"`
+	// Report references the RunReport; it is empty where the start failed, for the
+	// Reason.
+	Report store.Ref `json:"report,omitempty"`
 }
 
 // RunReport is what is kept of a run, as an object of kind "run".
@@ -114,6 +117,8 @@ func FindRun(ctx context.Context, s store.Store, experiment, name, runID string)
 // UpdateRun adds a run's entry to its experiment's record, or changes it.
 func UpdateRun(ctx context.Context, s store.Store, experiment string, entry RunEntry, change func(*RunEntry)) error {
 	return experiments.update(ctx, s, experiment, func(r *ExperimentRecord, _ bool) error {
+		// A start that failed holds no name.
+		r.Runs = slices.DeleteFunc(r.Runs, func(e RunEntry) bool { return e.Name == entry.Name && e.Report == "" })
 		i := slices.IndexFunc(r.Runs, func(e RunEntry) bool { return e.Name == entry.Name && e.RunID == entry.RunID })
 		if i < 0 {
 			i = len(r.Runs)
@@ -194,7 +199,7 @@ func LoadExperiment(ctx context.Context, s store.Store, name string) (*catalog.E
 	}
 	e, err := catalog.Parse(b)
 	if err != nil {
-		return nil, fmt.Errorf("experiment %q: %w", name, err)
+		return nil, Invalid(fmt.Errorf("experiment %q: %w", name, err))
 	}
 	return e, nil
 }

@@ -39,7 +39,11 @@ func exportImage(ctx context.Context, s store.Store, config *search.Config, t se
 	if err != nil {
 		return nil, fmt.Errorf("model of trial %d: %w", t.Trial, err)
 	}
-	f, err := safetensors.Decode(b)
+	model, err := child.DecodeModel(b)
+	if err != nil {
+		return nil, fmt.Errorf("model of trial %d: %w", t.Trial, err)
+	}
+	f, err := safetensors.Decode(model.EncodeAlone())
 	if err != nil {
 		return nil, fmt.Errorf("model of trial %d: %w", t.Trial, err)
 	}

@@ -115,8 +115,8 @@ func TestUnknownNames(t *testing.T) {
 	if _, err := ReadRecord(t.Context(), s, "sms-spam"); !errors.Is(err, ErrUnreadable) {
 		t.Errorf("%v", err)
 	}
-	if err := UpdateRecord(t.Context(), s, "sms-spam", func(*SearchRecord) { t.Error("asked to change what cannot be read") }); !errors.Is(err,
-		ErrUnreadable) {
+	change := func(*SearchRecord) { t.Error("asked to change what cannot be read") }
+	if err := UpdateRecord(t.Context(), s, "sms-spam", "", "", change); !errors.Is(err, ErrUnreadable) {
 		t.Errorf("%v", err)
 	}
 }
@@ -164,6 +164,9 @@ func TestPublish(t *testing.T) {
 	sp, err := space.Builtin("text-small")
 	if err != nil {
 		t.Fatal(err)
+	}
+	if err := PublishSpace(t.Context(), s, sp, true); err == nil || !strings.Contains(err.Error(), `space "text-small" is built in`) {
+		t.Errorf("a built-in space's name: %v", err)
 	}
 	sp.Name = "mine"
 	for range 2 {
@@ -231,7 +234,7 @@ func TestRecordsNames(t *testing.T) {
 	if got, err := RecordedRunning(t.Context(), s); err != nil || !slices.Equal(got, []string{"copy", "first"}) {
 		t.Errorf("%v, %v", got, err)
 	}
-	if err := UpdateRecord(t.Context(), s, "new", func(r *SearchRecord) { r.Status = "stopped" }); err != nil {
+	if err := UpdateRecord(t.Context(), s, "new", "run", "", func(r *SearchRecord) { r.Status = "stopped" }); err != nil {
 		t.Fatal(err)
 	}
 	if r, err := ReadRecord(t.Context(), s, "new"); err != nil || r.Name != "new" || r.Status != "stopped" {

@@ -26,6 +26,8 @@ type Names struct {
 	Space string `json:"space"`
 	Seed  uint64 `json:"seed"`
 	Lag   int    `json:"lag"`
+	// KeepModels is the number of models kept of each task.
+	KeepModels int `json:"keep_models"`
 	// Modules are those to choose from where the space asks for all; empty: those
 	// of the controller, else all in the store.
 	Modules []string `json:"modules,omitempty"`
@@ -37,7 +39,7 @@ type Names struct {
 // Pin finds the objects that a search's names stand for now. What is named
 // wrongly is ErrInvalid, all of it together; other errors are the store's.
 func Pin(ctx context.Context, s store.Store, n Names) (*search.Config, error) {
-	config := &search.Config{Strategy: n.Strategy, Seed: n.Seed, Lag: n.Lag}
+	config := &search.Config{Strategy: n.Strategy, Seed: n.Seed, Lag: n.Lag, KeepModels: n.KeepModels}
 	var wrong []error
 	tasks, faults, err := PinTasks(ctx, s, n.Tasks)
 	if err != nil {

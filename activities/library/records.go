@@ -15,7 +15,8 @@ import (
 	"tnaml/experiments/space"
 )
 
-// ErrUnreadable says that a name's value is not the record that it should be.
+// ErrUnreadable says that a name's value is not the record that it should be, or is
+// damaged (store.ErrCorrupt).
 var ErrUnreadable = errors.New("its record is not valid")
 
 // records is the access to the names of one kind, whose values are T as JSON. A
@@ -52,6 +53,9 @@ func (r records[T]) read(ctx context.Context, s store.Store, name string) (T, er
 // get is read for a name that need not exist.
 func (r records[T]) get(ctx context.Context, s store.Store, name string) (v T, err error) {
 	b, _, err := s.GetName(ctx, r.kind, name)
+	if errors.Is(err, store.ErrCorrupt) {
+		return v, fmt.Errorf("%s %q: %w: %w", r.kind, name, ErrUnreadable, err)
+	}
 	if err != nil {
 		return v, fmt.Errorf("%s %q: %w", r.kind, name, err)
 	}
@@ -142,6 +146,11 @@ func (r records[T]) publish(ctx context.Context, s store.Store, name string, v T
 		var o struct{ Ref store.Ref }
 		_ = json.Unmarshal(b, &o) // unreadable is without an object
 		return o.Ref
+	}
+	if _, _, err := s.GetName(ctx, r.kind, name); errors.Is(err, store.ErrCorrupt) && overwrite {
+		if err := s.DeleteName(ctx, r.kind, name); err != nil {
+			return err
+		}
 	}
 	return store.Update(ctx, s, r.kind, name, func(old []byte) ([]byte, error) {
 		same := bytes.Equal(old, value) || ref(value) != "" && ref(old) == ref(value)

@@ -40,6 +40,9 @@ func PlanRemoval(ctx context.Context, s store.Store, kind store.Kind, names, run
 			continue
 		}
 		value, _, err := s.GetName(ctx, kind, name)
+		if errors.Is(err, store.ErrCorrupt) { // what is damaged can go
+			err = nil
+		}
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return nil, err
 		}
@@ -119,6 +122,9 @@ func (r *Removal) unknownRun(run string, known []string) error {
 
 // searchesOf names the searches of a run.
 func searchesOf(ctx context.Context, s store.Store, e RunEntry) ([]string, error) {
+	if e.Report == "" { // its start failed
+		return nil, nil
+	}
 	report, err := ReadReport(ctx, s, e.Report)
 	if err != nil {
 		return nil, err

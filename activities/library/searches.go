@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"tnaml/activities/store"
 	"tnaml/experiments/search"
@@ -13,20 +14,35 @@ import (
 
 // SearchRecord is the value of names/search/<name>.
 type SearchRecord struct {
-	Name   string          `json:"name"`
-	RunID  string          `json:"run_id"`
-	Spec   json.RawMessage `json:"spec"`
-	Config store.Ref       `json:"config"`
+	Name string `json:"name"`
+	// RunID is the first run of the workflow's chain, which a reset keeps. Owner is
+	// whose the name is: that run, or, of an experiment's search, the experiment's.
+	RunID string          `json:"run_id"`
+	Owner string          `json:"owner,omitempty"`
+	Spec  json.RawMessage `json:"spec"`
+	// Config is empty where the start failed.
+	Config store.Ref `json:"config,omitempty"`
 	// Status is "running" until Finish says otherwise. A terminated workflow
-	// leaves it at "running": Temporal knows better.
-	Status string `json:"status"`
-	Told   int    `json:"told"`
+	// leaves it at "running": Temporal knows better. Reason says why a start failed.
+	Status  string    `json:"status"`
+	Reason  string    `json:"reason,omitempty"`
+	Started time.Time `json:"started,omitzero"`
+	Ended   time.Time `json:"ended,omitzero"`
+	Told    int       `json:"told"`
 	// Ledger is the newest segment of the ledger, State the strategy's state after
 	// it, of a search that runs, Costs the newest cost segment.
 	Ledger     store.Ref `json:"ledger,omitempty"`
 	State      store.Ref `json:"state,omitempty"`
 	Costs      store.Ref `json:"costs,omitempty"`
 	Controller store.Ref `json:"controller,omitempty"`
+	// Origins are the searches that it goes on from, oldest first: its ledger has their
+	// trials.
+	Origins []Origin `json:"origins,omitempty"`
+	// Models are those of the tasks' best trials, as of Told. Of a search that runs
+	// garbage collection keeps all that it was given; once Released says that it has
+	// ended, these alone.
+	Models   []store.Ref `json:"models,omitempty"`
+	Released bool        `json:"released,omitempty"`
 }
 
 // PutConfig stores a search's configuration as an object.
@@ -65,20 +81,43 @@ func Searches(ctx context.Context, s store.Store) ([]SearchRecord, error) {
 	return searches.list(ctx, s)
 }
 
-// GoesOn makes the record that of a search with a configuration. It is already,
-// unless the name was removed, or given to another configuration, and the workflow
-// reset to go on from before: what the record leads to is all that is kept of it.
-func (r *SearchRecord) GoesOn(name string, config store.Ref) {
-	r.Name, r.Config = name, config
-	if r.Status == "" {
-		r.Status = "running"
-	}
+// StartSearch gives a search that starts its name, with the record that it begins
+// with. A name that another run holds is a HeldError, and nothing is written.
+func StartSearch(ctx context.Context, s store.Store, started SearchRecord) error {
+	return searches.update(ctx, s, started.Name, func(r *SearchRecord, _ bool) error {
+		if err := r.heldFrom(started.Owner); err != nil {
+			return err
+		}
+		*r = started
+		return nil
+	})
 }
 
-// UpdateRecord changes a search's record by compare-and-set.
-func UpdateRecord(ctx context.Context, s store.Store, name string, change func(*SearchRecord)) error {
-	return searches.update(ctx, s, name, func(r *SearchRecord, _ bool) error {
+// UpdateRecord changes the record of a search that goes on, by compare-and-set. The
+// record is there already, unless the name was removed and the workflow goes on: what
+// it leads to is then all that is kept of it. A name that another run has taken since
+// is a HeldError.
+func UpdateRecord(ctx context.Context, s store.Store, name, runID string, config store.Ref, change func(*SearchRecord)) error {
+	return searches.update(ctx, s, name, func(r *SearchRecord, there bool) error {
+		if there && r.RunID != runID && r.Config != "" {
+			return r.held()
+		}
+		r.RunID, r.Config, r.Released = runID, config, false // one that had ended was reset
+		if r.Status == "" {
+			r.Owner, r.Status = runID, "running"
+		}
 		change(r)
+		return nil
+	})
+}
+
+// CloseRecord says in a run's record, if it has one, how the run ended.
+func CloseRecord(ctx context.Context, s store.Store, name, runID, status string, ended time.Time) error {
+	return searches.update(ctx, s, name, func(r *SearchRecord, there bool) error {
+		if !there || r.RunID != runID {
+			return errKeep
+		}
+		r.Status, r.Ended = status, ended
 		return nil
 	})
 }

@@ -4,22 +4,23 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"tnaml/activities/store"
 	"tnaml/experiments/space"
 	"tnaml/experiments/trainer"
 )
 
-// LoadSpace returns a search space by name: a stored one, else a built-in one.
+// LoadSpace returns a search space by name: a built-in one, else a stored one.
 func LoadSpace(ctx context.Context, s store.Store, name string) (*space.Space, error) {
+	builtin, unknown := space.Builtin(name)
+	if unknown == nil {
+		return builtin, nil
+	}
 	sp, err := spaces.get(ctx, s, name)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		sp, err := space.Builtin(name)
-		if err != nil {
-			return nil, Invalid(fmt.Errorf("%w; a space of your own is stored with `starter space add`", err))
-		}
-		return sp, nil
+		return nil, Invalid(fmt.Errorf("%w; a space of your own is stored with `starter space add`", unknown))
 	case err != nil:
 		return nil, err
 	}
@@ -34,9 +35,12 @@ func CheckSpace(sp *space.Space) error {
 	return nil
 }
 
-// PublishSpace stores a search space under its name. One taken by another space is
-// ErrExists, unless overwrite is set.
+// PublishSpace stores a search space under its name. A built-in one's name cannot be
+// taken; one of another space is ErrExists, unless overwrite is set.
 func PublishSpace(ctx context.Context, s store.Store, sp *space.Space, overwrite bool) error {
+	if slices.Contains(space.BuiltinNames(), sp.Name) {
+		return fmt.Errorf("space %q is built in: give yours another name", sp.Name)
+	}
 	if err := CheckSpace(sp); err != nil {
 		return err
 	}

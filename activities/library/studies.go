@@ -42,7 +42,7 @@ func ReadStudy(ctx context.Context, s store.Store, experiment string, runs ...st
 	out := &study.Study{Experiment: experiment, FixedBudgets: map[string]int{}}
 	r := studyReader{s: s, out: out, seen: map[string]bool{}}
 	for _, e := range record.Runs {
-		if len(runs) > 0 && !slices.Contains(runs, e.Name) {
+		if len(runs) > 0 && !slices.Contains(runs, e.Name) || e.Report == "" { // its start failed
 			continue
 		}
 		if err := r.run(ctx, e); err != nil {
@@ -50,6 +50,7 @@ func ReadStudy(ctx context.Context, s store.Store, experiment string, runs ...st
 		}
 	}
 	out.Ledgers = superseded(out.Ledgers)
+	out.SplitArms()
 	out.Sort()
 	return out, r.cards(ctx)
 }
@@ -247,7 +248,7 @@ func (r *studyReader) ledger(ctx context.Context, run string, o Outcome) error {
 		if err != nil {
 			return err
 		}
-		l.TaskEmbeddings = p.TaskEmbeddings()
+		l.TaskEmbeddings, l.Greedy = p.TaskEmbeddings(), p.GreedyAll()
 	}
 	r.out.Ledgers = append(r.out.Ledgers, l)
 	return nil

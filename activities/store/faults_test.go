@@ -108,6 +108,32 @@ func TestCutBlob(t *testing.T) {
 	}
 }
 
+// A blob that was corrupted on its way is read once more; one that lies corrupt in
+// the store is told.
+func TestBlobCorruptedOnItsWay(t *testing.T) {
+	for times, good := range map[int]bool{1: true, 1000: false} {
+		f := &fakeServer{}
+		s := openFake(t, f)
+		ref, err := s.Put(t.Context(), []byte("blob"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		left := times
+		f.breakWith(func(w http.ResponseWriter, r *http.Request) bool {
+			if left--; left < 0 {
+				return false
+			}
+			w.Header().Set("ETag", `"x"`)
+			w.Header().Set("Last-Modified", time.Now().UTC().Format(http.TimeFormat))
+			_, _ = io.WriteString(w, "blab")
+			return true
+		})
+		if data, err := s.Get(t.Context(), ref); good != (err == nil && string(data) == "blob") || good == errors.Is(err, store.ErrCorrupt) {
+			t.Errorf("corrupt %d times: %q, %v", times, data, err)
+		}
+	}
+}
+
 // A large blob that is there is not sent again.
 func TestLargeBlobIsAskedForFirst(t *testing.T) {
 	f := &fakeServer{}
@@ -151,6 +177,37 @@ func TestConditionsIgnored(t *testing.T) {
 	}
 	if keys, puts := f.state(); len(keys) != 3 || len(puts) != 4 {
 		t.Errorf("present %v, written %v; want three names, and one probe that is gone", keys, puts)
+	}
+}
+
+// Why a bucket cannot be opened is what the server says, though its answer to whether the
+// bucket is there says nothing: servers answer keys that they do not know with 404.
+func TestOpeningSaysWhy(t *testing.T) {
+	for _, c := range []struct {
+		head, status int
+		code, says   string
+		class        error
+	}{
+		{404, 404, "InvalidAccessKeyId", "check access key", store.ErrDenied},
+		{404, 403, "InvalidAccessKeyId", "check access key", store.ErrDenied},
+		{404, 404, "XAdminUserNotFound", "check access key", store.ErrDenied},
+		{403, 403, "RequestTimeTooSkewed", "set the clock", store.ErrDenied},
+		{403, 403, "SignatureDoesNotMatch", "check access key, secret key", store.ErrDenied},
+		{404, 404, "NoSuchBucket", "create it, or name another", store.ErrNotFound},
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodHead {
+				w.WriteHeader(c.head)
+				return
+			}
+			answer(w, c.status, c.code, "as it is")
+		}))
+		_, err := store.OpenS3(t.Context(), store.S3Config{Endpoint: server.URL, Bucket: "bucket", Region: "us-east-1", AccessKey: "access",
+			SecretKey: "s3cret"})
+		server.Close()
+		if !errors.Is(err, c.class) || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("%s: %v, want %q", c.code, err, c.says)
+		}
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"tnaml/experiments/limit"
 )
 
 // blobKey is the key of a blob: objects/sha256/<2>/<62>.
@@ -73,11 +75,14 @@ func checkName(kind Kind, name string) error {
 	case name == "":
 		return fmt.Errorf("a %s with an empty name", kind)
 	case len(escape(name)) > maxKeyPart:
-		return fmt.Errorf("%s %q: the name is too long: escaped it has %d bytes, at most %d are possible", kind, name, len(escape(name)),
-			maxKeyPart)
+		return fmt.Errorf("%s %q: the name is too long: escaped it has %d bytes, at most %d are possible", kind, limit.Cut(name, 40),
+			len(escape(name)), maxKeyPart)
 	}
 	return nil
 }
+
+// CheckName says why a name is none that a store can keep.
+func CheckName(kind Kind, name string) error { return checkName(kind, name) }
 
 // nameKey is the key of a name: names/<kind>/<escaped name>.
 func nameKey(kind Kind, name string) (string, error) {

@@ -105,7 +105,8 @@ func (m *Memory) SetName(ctx context.Context, kind Kind, name string, value []by
 	if err := ctx.Err(); err != nil {
 		return "", err
 	}
-	if err := checkName(kind, name); err != nil {
+	key, err := nameKey(kind, name)
+	if err != nil {
 		return "", err
 	}
 	m.mu.Lock()
@@ -114,7 +115,7 @@ func (m *Memory) SetName(ctx context.Context, kind Kind, name string, value []by
 		return "", fmt.Errorf("%s %q: %w", kind, name, ErrConflict)
 	}
 	m.version++
-	n := memoryName{bytes.Clone(value), Version(strconv.Itoa(m.version)), m.clock()}
+	n := memoryName{seal(key, value), Version(strconv.Itoa(m.version)), m.clock()}
 	m.names[memoryKey(kind, name)] = n
 	return n.version, nil
 }
@@ -124,7 +125,8 @@ func (m *Memory) GetName(ctx context.Context, kind Kind, name string) ([]byte, V
 	if err := ctx.Err(); err != nil {
 		return nil, "", err
 	}
-	if err := checkName(kind, name); err != nil {
+	key, err := nameKey(kind, name)
+	if err != nil {
 		return nil, "", err
 	}
 	m.mu.Lock()
@@ -133,7 +135,21 @@ func (m *Memory) GetName(ctx context.Context, kind Kind, name string) ([]byte, V
 	if !ok {
 		return nil, "", fmt.Errorf("%s %q: %w", kind, name, ErrNotFound)
 	}
-	return bytes.Clone(n.value), n.version, nil
+	value, err := unseal(key, n.value)
+	if err != nil {
+		return bytes.Clone(n.value), "", fmt.Errorf("%s %q: %w", kind, name, err)
+	}
+	return bytes.Clone(value), n.version, nil
+}
+
+// DamageName flips a bit of a name's value behind the store's back, for tests.
+func (m *Memory) DamageName(kind Kind, name string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := m.names[memoryKey(kind, name)]
+	n.value = bytes.Clone(n.value)
+	n.value[len(n.value)-2] ^= 1
+	m.names[memoryKey(kind, name)] = n
 }
 
 // DeleteName implements Store.

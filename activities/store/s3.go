@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -80,14 +81,16 @@ func OpenS3(ctx context.Context, c S3Config) (*S3, error) {
 	}
 	transport.DialContext = (&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext
 	transport.MaxIdleConnsPerHost = 64
-	creds, err := c.credentials(opening, transport)
+	transport.ResponseHeaderTimeout = 0 // see idleTransport
+	idle := &idleTransport{transport, cmp.Or(c.IdleTimeout, idleTimeout)}
+	creds, err := c.credentials(opening, idle)
 	if err != nil {
 		return nil, err
 	}
 	client := func(region string, attempts int) (minio.Core, error) {
 		client, err := minio.New(host, &minio.Options{
 			Creds: creds, Secure: secure, Region: region, MaxRetries: attempts,
-			BucketLookup: lookup(host), Transport: transport,
+			BucketLookup: lookup(host), Transport: idle,
 		})
 		if err != nil {
 			return minio.Core{}, fmt.Errorf("object store %s: %w", c, err)
@@ -121,6 +124,13 @@ func OpenS3(ctx context.Context, c S3Config) (*S3, error) {
 // open checks address, credentials and bucket.
 func (s *S3) open(ctx context.Context) error {
 	there, err := s.core.BucketExists(ctx, s.config.Bucket)
+	if _, answered := response(err); answered || err == nil && !there {
+		// An answer to a HEAD has no body, so no reason: a clock that is wrong looks like wrong
+		// keys, and keys that the server does not know like a bucket that it does not have.
+		if reason := s.reason(ctx); reason != nil {
+			return s.fail(ctx, "look for", "the bucket", reason)
+		}
+	}
 	if err != nil {
 		return s.fail(ctx, "look for", "the bucket", err)
 	}
@@ -139,6 +149,19 @@ func (s *S3) open(ctx context.Context) error {
 		return nil
 	}
 	return s.fail(ctx, "create", "the bucket", err)
+}
+
+// reason is why the bucket cannot be used, nil where that is its absence, or no reason is given.
+func (s *S3) reason(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // ends the listing
+	for o := range s.core.Client.ListObjects(ctx, s.config.Bucket, minio.ListObjectsOptions{MaxKeys: 1}) {
+		if r, answered := response(o.Err); answered && r.Code != "NoSuchBucket" {
+			return o.Err
+		}
+		return nil
+	}
+	return nil
 }
 
 const (
@@ -281,6 +304,9 @@ func (s *S3) Get(ctx context.Context, ref Ref) ([]byte, error) {
 			data, _, err = s.read(ctx, key)
 		}
 	}
+	if err == nil && verify(ref, data) != nil { // perhaps only on its way
+		data, _, err = s.read(ctx, key)
+	}
 	if err != nil {
 		return nil, s.fail(ctx, "read", "object "+string(ref), err)
 	}
@@ -326,8 +352,9 @@ func (s *S3) SetName(ctx context.Context, kind Kind, name string, value []byte, 
 	if expect != "" {
 		when = ifVersion(expect)
 	}
-	sum := sha256.Sum256(value)
-	version, err := s.put(ctx, s.once, key, hex.EncodeToString(sum[:]), nameType, value, when)
+	sealed := seal(key, value)
+	sum := sha256.Sum256(sealed)
+	version, err := s.put(ctx, s.once, key, hex.EncodeToString(sum[:]), nameType, sealed, when)
 	// A name that was to be changed and is gone has changed.
 	if refused(err) || expect != "" && absent(err) {
 		return "", fmt.Errorf("object store: %s %q in %s: %w", kind, name, s.config, ErrConflict)
@@ -395,12 +422,24 @@ func (s *S3) GetName(ctx context.Context, kind Kind, name string) ([]byte, Versi
 	if err != nil {
 		return nil, "", err
 	}
-	value, version, err := s.read(ctx, key)
-	if err != nil {
-		return nil, "", s.fail(ctx, "read", fmt.Sprintf("%s %q", kind, name), err)
+	for attempt := 1; ; attempt++ {
+		sealed, version, err := s.read(ctx, key)
+		if err != nil {
+			return nil, "", s.fail(ctx, "read", fmt.Sprintf("%s %q", kind, name), err)
+		}
+		value, err := unseal(key, sealed)
+		if err == nil {
+			return value, version, nil
+		}
+		if attempt == nameReads {
+			return sealed, "", fmt.Errorf("object store: %s %q in %s: %w", kind, name, s.config, err)
+		}
 	}
-	return value, version, nil
 }
+
+// nameReads bounds the reads of a name whose value is damaged: it may have been on the
+// way.
+const nameReads = 3
 
 // DeleteName implements Store.
 func (s *S3) DeleteName(ctx context.Context, kind Kind, name string) error {

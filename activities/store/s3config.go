@@ -32,6 +32,10 @@ type S3Config struct {
 	CreateBucket bool
 	// OpenTimeout bounds the first contact in OpenS3; 0 means 10 s.
 	OpenTimeout time.Duration
+	// IdleTimeout is how long a request may go without a byte coming or going before it
+	// is given up, to be tried again; 0 means a minute. A request is tried three times,
+	// so that one of a server that stays silent ends after three minutes.
+	IdleTimeout time.Duration
 }
 
 // String describes the configuration without its secrets.

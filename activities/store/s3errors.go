@@ -33,7 +33,7 @@ var (
 	absentCodes = []string{"NoSuchKey", "NoSuchObject", "NotFound"}
 	// Denied covers what a person must mend: keys, rights, the clock.
 	deniedCodes = []string{"AccessDenied", "SignatureDoesNotMatch", "InvalidAccessKeyId", "ExpiredToken", "InvalidToken",
-		"RequestTimeTooSkewed", "AllAccessDisabled", "AccountProblem"}
+		"RequestTimeTooSkewed", "AllAccessDisabled", "AccountProblem", "XAdminUserNotFound"} // the last is VersityGW's, for unknown keys
 	fullCodes = []string{"XMinioStorageFull", "InsufficientStorage", "InsufficientCapacity", "QuotaExceeded",
 		"XMinioAdminBucketQuotaExceeded"}
 	regionCodes = []string{"AuthorizationHeaderMalformed", "InvalidRegion", "PermanentRedirect", "IllegalLocationConstraintException"}
@@ -61,7 +61,7 @@ func classify(ctx context.Context, err error) (hint string, class error) {
 	case code == "NoSuchBucket":
 		// Not ErrNotFound: whoever takes an object for absent would be wrong.
 		return "; the bucket is gone", nil
-	case slices.Contains(absentCodes, code), status == http.StatusNotFound:
+	case slices.Contains(absentCodes, code), status == http.StatusNotFound && !slices.Contains(deniedCodes, code):
 		return "", ErrNotFound
 	case slices.Contains(fullCodes, code), status == http.StatusInsufficientStorage, strings.Contains(text, "no space left"):
 		return "; the server's disk is full: free some space, nothing was half-written", nil
@@ -112,6 +112,6 @@ func absent(err error) bool {
 func cutOff(err error) bool {
 	return err != nil && (errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, io.EOF) ||
 		errors.Is(err, io.ErrUnexpectedEOF) ||
-		errors.Is(err, net.ErrClosed) || // the transport has seen the reset while the body was being written
+		errors.Is(err, errIdle) || errors.Is(err, net.ErrClosed) || // the transport has seen the reset while the body was being written
 		strings.Contains(err.Error(), "Connection closed by foreign host")) // minio-go's words for io.EOF
 }

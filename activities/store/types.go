@@ -39,8 +39,8 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrConflict: the name is not at the version that the caller expected.
 	ErrConflict = errors.New("changed by somebody else")
-	// ErrCorrupt: the bytes read do not have the digest asked for.
-	ErrCorrupt = errors.New("corrupt object")
+	// ErrCorrupt: the bytes read do not have the digest asked for, or written with them.
+	ErrCorrupt = errors.New("corrupt")
 	// ErrDenied: the server refused the credentials.
 	ErrDenied = errors.New("access denied")
 )
@@ -117,7 +117,9 @@ type Store interface {
 	// Version asks that the name does not exist. Otherwise ErrConflict and
 	// nothing is written.
 	SetName(ctx context.Context, kind Kind, name string, value []byte, expect Version) (Version, error)
-	// GetName returns a name's value and version, or ErrNotFound.
+	// GetName returns a name's value and version, verified: ErrNotFound, or ErrCorrupt
+	// where the stored bytes are not those that were written under this name. They come
+	// with it as they are, for who looks for what they may have referred to.
 	GetName(ctx context.Context, kind Kind, name string) ([]byte, Version, error)
 	// DeleteName removes a name; one that is absent is no error.
 	DeleteName(ctx context.Context, kind Kind, name string) error

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"tnaml/activities/memory"
 	"tnaml/activities/store"
@@ -33,21 +32,23 @@ func NewBuiltin(s store.Store, m *memory.Cache) *Builtin {
 // Version names what an outcome depends on besides the request: the training's
 // own version, the encodings', and what the kernels run on.
 func (*Builtin) Version() string {
-	return fmt.Sprintf("%s features %d n-grams %d %s", child.TrainerVersion, nnimage.FeaturesVersion, text.NGramsVersion,
-		child.InstructionSet())
+	return fmt.Sprintf("%s model %d features %d n-grams %d %s", child.TrainerVersion, child.ModelFormat, nnimage.FeaturesVersion,
+		text.NGramsVersion, child.InstructionSet())
 }
 
 // Cached says that outcomes are kept for other searches.
 func (*Builtin) Cached() bool { return true }
 
-// errOverTime is the trial's own time limit, told apart from a lost worker.
-var errOverTime = errors.New("over its time limit")
-
-// Run trains and evaluates a child model.
+// Run trains and evaluates a child model. What is wrong with a request, or with data
+// that does not fit together, would be wrong again: it is the trial's own failure.
 func (b *Builtin) Run(ctx context.Context, r trainer.Request, progress func(trainer.Progress) error) (trainer.Result, error) {
 	cfg, module, err := b.Child(r.Choices, r.Settings)
 	if err != nil {
 		return failed("no child model: %w", err), nil
+	}
+	if limit := r.Limits.Steps; limit > 0 && cfg.Steps > limit {
+		reason := fmt.Sprintf("needs %d training steps, the limit is %d", cfg.Steps, limit)
+		return trainer.Result{Outcome: trainer.Outcome{Status: trainer.OverSteps, Reason: reason}}, nil
 	}
 	ref := store.Ref(r.Objects[module])
 	if ref == "" {
@@ -68,29 +69,23 @@ func (b *Builtin) Run(ctx context.Context, r trainer.Request, progress func(trai
 	}
 	clock := startClock()
 	defer clock.release()
-	limit := time.Duration(r.Limits.Seconds * float64(time.Second))
+	var ended error // from outside
 	model, outcome, err := child.Train(cfg, in.data, in.table, r.Seed, child.Options{
 		Documents:   in.documents,
 		MemoryLimit: r.Limits.MemoryBytes,
 		Progress: func(step, steps int, loss float64) error {
-			if err := ctx.Err(); err != nil {
-				return err
+			if ended = ctx.Err(); ended == nil {
+				ended = progress(trainer.Progress{Step: step, Steps: steps, Metrics: map[string]float64{trainingLoss: loss}})
 			}
-			if err := progress(trainer.Progress{Step: step, Steps: steps, Metrics: map[string]float64{trainingLoss: loss}}); err != nil {
-				return err
-			}
-			if limit > 0 && clock.wall() > limit {
-				return errOverTime
-			}
-			return nil
+			return ended
 		},
 	})
 	var out trainer.Result
 	switch {
-	case errors.Is(err, errOverTime):
-		out.Outcome = trainer.Outcome{Status: trainer.OverTime, Reason: fmt.Sprintf("ran longer than %s", limit)}
+	case ended != nil:
+		return trainer.Result{}, ended
 	case err != nil:
-		return trainer.Result{}, err
+		out = failed("%w", err)
 	default:
 		out.Outcome = outcomeOf(outcome)
 	}

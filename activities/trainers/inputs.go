@@ -78,7 +78,7 @@ func (b *Builtin) bags(ctx context.Context, ref store.Ref, t *text.Task, longest
 	return memory.Of(ctx, b.memory, fmt.Sprintf("data %s %d", ref, longest), func(context.Context) (*child.Data, int64, error) {
 		g, err := t.NGrams(longest)
 		if err != nil {
-			return nil, 0, err
+			return nil, 0, library.Invalid(fmt.Errorf("task %s: %w", ref, err))
 		}
 		d := t.Data(g)
 		size := 0

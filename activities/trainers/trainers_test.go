@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -174,7 +175,7 @@ func TestTrainersKeepTheContract(t *testing.T) {
 	t.Run("builtin, texts", func(t *testing.T) {
 		s, task, module := textStore(t)
 		trainertest.Exercise(t, newBuiltin(s), trainertest.Fixture{
-			Space: builtinSpace(t, "text-small"), Catalogue: []string{"m"}, Model: true, OverMemory: true, Progress: true,
+			Space: builtinSpace(t, "text-small"), Catalogue: []string{"m"}, Model: true, OverMemory: true, OverSteps: true, Progress: true,
 			Request: trainer.Request{
 				Task: trainer.Task{Name: "things", Kind: "text", Data: string(task)}, Choices: choices,
 				Objects: map[string]string{"m": string(module)}, Seed: 3,
@@ -186,7 +187,7 @@ func TestTrainersKeepTheContract(t *testing.T) {
 		images := maps.Clone(choices)
 		images[trainer.Module] = "pca"
 		trainertest.Exercise(t, newBuiltin(s), trainertest.Fixture{
-			Space: builtinSpace(t, "image"), Catalogue: []string{"pca"}, Model: true, OverMemory: true, Progress: true,
+			Space: builtinSpace(t, "image"), Catalogue: []string{"pca"}, Model: true, OverMemory: true, OverSteps: true, Progress: true,
 			Request: trainer.Request{
 				Task: trainer.Task{Name: "noise", Kind: "image", Data: string(task)}, Choices: images,
 				Objects: map[string]string{"pca": string(module)}, Seed: 3,
@@ -224,6 +225,28 @@ func TestTrainersKeepTheContract(t *testing.T) {
 			},
 		})
 	})
+}
+
+// What a child model cannot be trained on is the trial's own failure: on every worker
+// it would be refused again.
+func TestInputErrorsAreOutcomes(t *testing.T) {
+	s, task, module := imageStore(t)
+	sp, err := trainer.Builtin{}.Fill(builtinSpace(t, "image"), "image", []string{"pca"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	choices, err := sp.Values(make([]int, len(sp.Choices)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	choices[trainer.FineTune] = true
+	r, err := newBuiltin(s).Run(t.Context(), trainer.Request{
+		Task: trainer.Task{Name: "noise", Kind: "image", Data: string(task)}, Choices: choices, Settings: sp.Settings,
+		Objects: map[string]string{"pca": string(module)}, Seed: 1,
+	}, func(trainer.Progress) error { return nil })
+	if err != nil || r.Status != trainer.Failed || !strings.Contains(r.Reason, "cannot be fine-tuned") {
+		t.Errorf("%+v, %v", r.Outcome, err)
+	}
 }
 
 // All metrics of the built-in trainer are there, and any may be the objective.

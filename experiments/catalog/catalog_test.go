@@ -322,8 +322,19 @@ func TestSpecsRefuse(t *testing.T) {
 		}},
 		{pretrainOnly, KindTransfer, `{"experiment":"p"}`, []string{`has no "transfer"`}},
 		{policyOnly, KindTransfer, `{"experiment":"policy","arms":["sgd"]}`, []string{
-			`unknown arm "sgd" (known: random, reinforce, trpo, ppo, urex, naml, transfer, no-task-embedding, single-architecture, default, paper)`,
+			`unknown arm "sgd" (known: random, reinforce, trpo, ppo, urex, naml, transfer, no-task-embedding, single-architecture, ablations, default)`,
 		}},
+		{e, KindTransfer, `{"experiment":"small","lag":5000,"trial_timeout":"1000000h","memory_limit_mb":4611686018427387904}`, []string{
+			`"lag" is 5000`, "2,000 steps", `"trial_timeout" is "1000000h": it must be at most 720h`, `"memory_limit_mb" is 46`,
+		}},
+		{e, KindTransfer, `{"lag":0,"tasks":["` + strings.Repeat("x", 200) + `"],"experiment":"small","seeds":[` + list(50_000) + `]}`, []string{
+			`"tasks"[0] has 200 bytes`, `"seeds" has 50000 numbers`, `"lag" is 0`,
+		}},
+		{e, KindTransfer, `{"experiment":"small","arms":["random"],"seeds":[` + list(1000) + `],"tasks":["u","v"]}`, []string{
+			"2000 searches, more than 1500",
+		}},
+		{e, KindTransfer, `{"experiment":"small","arms":[{"name":"x","settings":{"baseline":{"decay":0.5}}}],"seeds":[` + list(1400) +
+			`],"tasks":["` + strings.Repeat("long", 32) + `"]}`, []string{"bytes, more than 1700000", "fewer tasks, arms or seeds"}},
 		{e, KindTransfer, `[]`, []string{"not a JSON object"}},
 		{e, KindTransfer, `null`, []string{"null"}},
 		{e, Kind("Search"), `{}`, []string{"unknown kind"}},
@@ -459,4 +470,16 @@ func FuzzParseSpec(f *testing.F) {
 			}
 		}
 	})
+}
+
+// list is the numbers below n as JSON.
+func list(n int) string {
+	b, _ := json.Marshal(slices.Collect(func(yield func(int) bool) {
+		for i := range n {
+			if !yield(i) {
+				return
+			}
+		}
+	}))
+	return strings.Trim(string(b), "[]")
 }

@@ -6,11 +6,15 @@ package catalog
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
+	"tnaml/experiments/limit"
+	"tnaml/experiments/search"
 	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/study"
 	"tnaml/experiments/yamlnode"
@@ -32,13 +36,15 @@ type Experiment struct {
 	Seeds []uint64 `json:"seeds"`
 	// Concurrency is the number of searches at once.
 	Concurrency int `json:"concurrency"`
-	// Lag, Parallel, CheckpointEvery, TrialTimeout, MemoryLimitMB and Retrain
-	// are every search's.
+	// Lag, Parallel, CheckpointEvery, TrialTimeout, TrialSteps, MemoryLimitMB, KeepModels
+	// and Retrain are every search's.
 	Lag             int    `json:"lag"`
 	Parallel        int    `json:"parallel,omitempty"`
 	CheckpointEvery int    `json:"checkpoint_every"`
 	TrialTimeout    string `json:"trial_timeout"`
+	TrialSteps      int    `json:"trial_steps,omitempty"`
 	MemoryLimitMB   int    `json:"memory_limit_mb"`
+	KeepModels      int    `json:"keep_models"`
 	Retrain         bool   `json:"retrain,omitempty"`
 	// Settings are those of strategies in all searches, by the strategy's name.
 	Settings  map[string]json.RawMessage `json:"settings,omitempty"`
@@ -120,6 +126,21 @@ var nameForm = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
 
 const nameWords = "lower-case letters, digits, '-', '_' and '.', at most 64"
 
+// overlong says that a duration is longer than a trial may take.
+func overlong(duration string) bool {
+	hours := 0.0
+	for rest := duration; rest != ""; {
+		at := strings.IndexAny(rest, "hms")
+		if at < 0 {
+			return false // not a duration
+		}
+		n, _ := strconv.ParseFloat(rest[:at], 64)
+		hours += n / map[byte]float64{'h': 1, 'm': 60, 's': 3600}[rest[at]]
+		rest = rest[at+1:]
+	}
+	return hours > limit.MaxTrialHours
+}
+
 // durationForm is that of a Go duration of at least a millisecond.
 var durationForm = regexp.MustCompile(`^([0-9]+(\.[0-9]+)?(h|m|s))+$`)
 
@@ -127,6 +148,7 @@ var durationForm = regexp.MustCompile(`^([0-9]+(\.[0-9]+)?(h|m|s))+$`)
 func defaults() Experiment {
 	return Experiment{
 		Space: "text", Seeds: []uint64{1}, Concurrency: 4, Lag: 4, CheckpointEvery: 50, TrialTimeout: "30m", MemoryLimitMB: 2048,
+		KeepModels: search.TopN,
 	}
 }
 
@@ -169,16 +191,20 @@ func (r reader) experiment(n yamlnode.Node, e *Experiment) {
 		"allow_overlap":    r.Flag(&e.AllowOverlap),
 		"seeds":            r.Seeds(&e.Seeds),
 		"concurrency":      r.Number(&e.Concurrency, 1),
-		"lag":              r.Number(&e.Lag, 1),
+		"lag":              r.at(r.Number(&e.Lag, 1)),
 		"parallel":         r.at(r.Number(&e.Parallel, 1)),
-		"checkpoint_every": r.Number(&e.CheckpointEvery, 1),
+		"checkpoint_every": r.at(r.Number(&e.CheckpointEvery, 1)),
 		"trial_timeout": func(x yamlnode.Entry) {
 			r.Text(&e.TrialTimeout)(x)
 			if !durationForm.MatchString(e.TrialTimeout) {
 				r.Bad(x.Line, `"trial_timeout" is %s, it must be a duration, e.g. 30m`, x.Value)
+			} else if overlong(e.TrialTimeout) {
+				r.Bad(x.Line, `"trial_timeout" is %s, it must be at most %dh`, x.Value, limit.MaxTrialHours)
 			}
 		},
-		"memory_limit_mb": r.Number(&e.MemoryLimitMB, 1),
+		"trial_steps":     r.at(r.Number(&e.TrialSteps, 1)),
+		"memory_limit_mb": r.at(r.Number(&e.MemoryLimitMB, 1)),
+		"keep_models":     r.at(r.Number(&e.KeepModels, 0)),
 		"retrain":         r.Flag(&e.Retrain),
 		"settings":        r.settings(&e.Settings),
 		"pretrain":        r.at(r.pretrainings(&e.Pretrain)),
@@ -207,8 +233,12 @@ func (r reader) together(line int, e *Experiment) {
 	case !nameForm.MatchString(e.Name):
 		r.Bad(r.lines["name"], `the name %q must be %s`, e.Name, nameWords)
 	}
-	if e.Parallel > e.Lag {
-		r.Bad(r.lines["parallel"], `"parallel" is %d, more than "lag", %d`, e.Parallel, e.Lag)
+	running := limit.Running{Lag: e.Lag, Parallel: e.Parallel, CheckpointEvery: e.CheckpointEvery, MemoryLimitMB: e.MemoryLimitMB,
+		HistoryLimit: historyLimit}
+	for _, err := range running.Problems() {
+		if p := (limit.Problem{}); errors.As(err, &p) {
+			r.Bad(r.lines[p.Field], "%w", err)
+		}
 	}
 	if r.lines["pretrain"]+r.lines["transfer"] == 0 {
 		r.Bad(line, `nothing to do: give "pretrain" or "transfer"`)

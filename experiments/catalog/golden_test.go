@@ -2,11 +2,14 @@ package catalog
 
 import (
 	"bytes"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
 	"strings"
 	"testing"
+
+	"tnaml/experiments/search/strategy"
 )
 
 var update = flag.Bool("update", false, "write testdata/plans.txt anew")
@@ -75,5 +78,40 @@ func dump(t *testing.T, b *bytes.Buffer, k Kind, e *Experiment, raw string) {
 	}
 	for _, s := range p.Searches {
 		fmt.Fprintf(b, "  %s %d\n", s.Name(), s.Trials)
+	}
+}
+
+// What is called the paper's has the paper's settings in all that learns, pretraining
+// and arms, and its search space: learning rate 1e-4 and a plain baseline (§2.2, §4).
+func TestPaperIsThePapers(t *testing.T) {
+	for name, space := range map[string]string{"nlp": "paper", "image": "image"} {
+		e, err := Builtin(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := MakePlan(KindExperiment, e, fmt.Appendf(nil, `{"experiment":%q}`, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		settings := map[string]json.RawMessage{}
+		for _, s := range p.Pretrain {
+			settings["pretraining "+s.Pretraining] = s.Settings
+		}
+		for _, s := range p.Searches {
+			if s.Strategy == strategy.NAML {
+				settings["arm "+s.Arm] = s.Settings
+			}
+		}
+		for what, raw := range settings {
+			var got strategy.NAMLSettings
+			full, err := strategy.ParseSettings(strategy.NAML, raw)
+			if err == nil {
+				err = json.Unmarshal(full, &got)
+			}
+			if err != nil || got.PolicyGradient.LearningRate != 1e-4 || got.Baseline.Corrected || got.Baseline.Decay != .01 ||
+				got.Controller.Hidden != 50 || got.Controller.Layers != 2 || p.Spec.Space != space {
+				t.Errorf("%s, %s in the space %s: %+v, %v", name, what, p.Spec.Space, got, err)
+			}
+		}
 	}
 }

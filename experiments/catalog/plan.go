@@ -74,6 +74,23 @@ func (s SearchStep) Name() string {
 // maxSearches bounds a plan, against a slip of the finger.
 const maxSearches = 1500
 
+// maxPlan bounds a plan with the outcomes of its searches, in bytes: a run carries
+// both in one message, for which the server allows 2 MB.
+const maxPlan = 1_700_000
+
+// size estimates the bytes of a plan with its outcomes: a search's name stands there
+// twice, its outcome has references, figures and perhaps a reason.
+func (p *Plan) size() (n int) {
+	const step, outcome = 150, 850
+	for _, s := range p.Pretrain {
+		n += step + outcome + 2*len(s.Name()) + len(s.Settings) + len(strings.Join(s.Tasks, `","`))
+	}
+	for _, s := range p.Searches {
+		n += step + outcome + 2*len(s.Name()) + len(s.Settings)
+	}
+	return n
+}
+
 // MakePlan turns an experiment and a run's spec into a plan.
 func MakePlan(k Kind, e *Experiment, raw []byte) (*Plan, error) {
 	if !slices.Contains(Kinds(), k) {
@@ -102,8 +119,9 @@ func MakePlan(k Kind, e *Experiment, raw []byte) (*Plan, error) {
 		b.Nights, b.Tolerance = s.Nights, s.Tolerance
 		p.Benchmark = &b
 	}
-	if n := len(p.Searches); n > maxSearches {
-		return nil, fmt.Errorf("%s spec: %d searches, more than %d: choose fewer tasks, arms or seeds", k, n, maxSearches)
+	if n := p.size(); n > maxPlan {
+		return nil, fmt.Errorf("%s spec: the plan of its %d searches and what comes of them has %d bytes, more than %d: choose fewer tasks, "+
+			"arms or seeds, or shorter settings", k, len(p.Searches), n, maxPlan)
 	}
 	return p, nil
 }
@@ -198,6 +216,10 @@ func (p *Plan) transfer(e *Experiment, arms []study.Arm) error {
 		return nil
 	}
 	s := &p.Spec
+	// Short lists may be multiplied without fear of overflow: each is bounded.
+	if n := len(s.Seeds) * len(s.Tasks) * len(arms); n > maxSearches {
+		return fmt.Errorf("%d searches, more than %d: choose fewer tasks, arms or seeds", n, maxSearches)
+	}
 	var wrong []error
 	steps := make([]SearchStep, len(arms))
 	for i, a := range arms {

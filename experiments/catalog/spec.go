@@ -3,12 +3,12 @@ package catalog
 import (
 	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
+	"tnaml/experiments/limit"
 	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/strict"
 	"tnaml/experiments/yamlnode"
@@ -69,7 +69,9 @@ type Spec struct {
 	Parallel        int                        `json:"parallel,omitempty"`
 	CheckpointEvery int                        `json:"checkpoint_every"`
 	TrialTimeout    string                     `json:"trial_timeout"`
+	TrialSteps      int                        `json:"trial_steps,omitempty"`
 	MemoryLimitMB   int                        `json:"memory_limit_mb"`
+	KeepModels      int                        `json:"keep_models"`
 	Retrain         bool                       `json:"retrain,omitempty"`
 	HistoryLimit    int                        `json:"history_limit"`
 	Nights          int                        `json:"nights,omitempty"`
@@ -79,7 +81,7 @@ type Spec struct {
 // common are the fields of every kind.
 var common = []string{
 	"experiment", "space", "modules", "settings", "concurrency", "lag", "parallel", "checkpoint_every", "trial_timeout",
-	"memory_limit_mb", "retrain", "history_limit",
+	"trial_steps", "memory_limit_mb", "keep_models", "retrain", "history_limit",
 }
 
 // own are the fields that a kind has beside them.
@@ -139,7 +141,8 @@ func specOf(k Kind, e *Experiment) Spec {
 	s := Spec{
 		Experiment: e.Name, Space: e.Space, Modules: slices.Clone(e.Modules), Settings: maps.Clone(e.Settings),
 		Concurrency: e.Concurrency, Lag: e.Lag, Parallel: e.Parallel, CheckpointEvery: e.CheckpointEvery,
-		TrialTimeout: e.TrialTimeout, MemoryLimitMB: e.MemoryLimitMB, Retrain: e.Retrain, HistoryLimit: 8000,
+		TrialTimeout: e.TrialTimeout, TrialSteps: e.TrialSteps, MemoryLimitMB: e.MemoryLimitMB, KeepModels: e.KeepModels,
+		Retrain: e.Retrain, HistoryLimit: historyLimit,
 	}
 	if len(e.Pretrain) > 0 {
 		first := e.Pretrain[0]
@@ -195,14 +198,7 @@ func (s *Spec) validate(k Kind, e *Experiment) error {
 		name string
 		list []string
 	}{{"tasks", s.Tasks}, {"pretrain", s.Pretrain}, {"pretrain_tasks", s.PretrainTasks}, {"modules", s.Modules}} {
-		for i, v := range l.list {
-			if v == "" {
-				bad("%q[%d] is an empty name", l.name, i)
-			}
-			if slices.Contains(l.list[:i], v) {
-				bad("%q names %q twice", l.name, v)
-			}
-		}
+		errs = append(errs, limit.Names(l.name, l.list)...)
 	}
 	errs = append(errs, s.validatePretraining(k, e)...)
 	if k != KindPretrain && e.Transfer != nil {
@@ -214,23 +210,13 @@ func (s *Spec) validate(k Kind, e *Experiment) error {
 	if s.Concurrency < 1 || s.Concurrency > 1000 {
 		bad(`"concurrency" is %d: it must lie between 1 and 1000`, s.Concurrency)
 	}
-	if s.Lag < 1 || s.Lag > 4096 {
-		bad(`"lag" is %d: it must lie between 1 and 4096`, s.Lag)
-	}
-	if s.Parallel < 0 || s.Parallel > max(s.Lag, 1) {
-		bad(`"parallel" is %d: it must lie between 1 and "lag" (%d), or be absent`, s.Parallel, s.Lag)
-	}
-	if s.CheckpointEvery < 1 || s.CheckpointEvery > 500 {
-		bad(`"checkpoint_every" is %d: it must lie between 1 and 500`, s.CheckpointEvery)
-	}
+	running := limit.Running{Lag: s.Lag, Parallel: s.Parallel, CheckpointEvery: s.CheckpointEvery, TrialSteps: s.TrialSteps,
+		MemoryLimitMB: s.MemoryLimitMB, KeepModels: s.KeepModels, HistoryLimit: s.HistoryLimit}
+	errs = append(errs, running.Problems()...)
 	if !durationForm.MatchString(s.TrialTimeout) {
-		bad(`"trial_timeout" is %q: it must be a duration of at least 1s, e.g. "30m"`, s.TrialTimeout)
-	}
-	if s.MemoryLimitMB < 1 {
-		bad(`"memory_limit_mb" is %d: it must be at least 1`, s.MemoryLimitMB)
-	}
-	if s.HistoryLimit < 100 {
-		bad(`"history_limit" is %d: it must be at least 100`, s.HistoryLimit)
+		bad(`"trial_timeout" is %q: it must be a duration of at least 1s, e.g. "30m"`, limit.Note(s.TrialTimeout))
+	} else if overlong(s.TrialTimeout) {
+		bad(`"trial_timeout" is %q: it must be at most %dh`, s.TrialTimeout, limit.MaxTrialHours)
 	}
 	if k == KindBenchmark && (s.Nights < 1 || !(s.Tolerance > 0)) {
 		bad(`"nights" is %d and "tolerance" %v: both must be positive`, s.Nights, s.Tolerance)
@@ -246,8 +232,11 @@ func (s *Spec) validate(k Kind, e *Experiment) error {
 			}
 		}
 	}
-	return errors.Join(errs...)
+	return limit.Problems(errs)
 }
+
+// historyLimit is the default of Spec.HistoryLimit.
+const historyLimit = 8000
 
 // validatePretraining checks what is said of the controllers.
 func (s *Spec) validatePretraining(k Kind, e *Experiment) (errs []error) {
@@ -294,8 +283,8 @@ func (s *Spec) validateTargets(k Kind, e *Experiment) (errs []error) {
 	if s.Trials < 1 || s.Trials > yamlnode.MaxNumber {
 		bad(`"trials" is %d: it must lie between 1 and %d`, s.Trials, yamlnode.MaxNumber)
 	}
-	if len(s.Seeds) == 0 {
-		bad(`"seeds" is empty`)
+	if n := len(s.Seeds); n == 0 || n > maxSearches {
+		return append(errs, fmt.Errorf(`"seeds" has %d numbers: it must have 1 to %d`, n, maxSearches))
 	}
 	for i, v := range s.Seeds {
 		if slices.Contains(s.Seeds[:i], v) {

@@ -287,23 +287,6 @@ func TestOptions(t *testing.T) {
 	equal(t, "not moved", 0., Moved([]float64{.2, .8}, []float64{.2, .8}))
 	equal(t, "moved", .5, Moved([]float64{.5, .5, 0}, []float64{0, .5, .5}))
 	equal(t, "moved wholly", 1., Moved([]float64{1, 0}, []float64{0, 1}))
-
-	for _, c := range []struct {
-		task, window int
-		actions      []int
-		shares       []float64
-	}{
-		{0, 4, []int{0, 1}, []float64{1, .5}},
-		{0, 99, []int{0, 1}, []float64{1, .5}},
-		{0, 3, []int{0, 0}, []float64{1, 1. / 3}}, // 2 1 0: the first option
-		{0, 1, []int{0, 0}, []float64{1, 1}},
-		{1, 4, []int{1, 2}, []float64{1, 1}},
-		{2, 4, nil, nil},
-	} {
-		actions, shares := ModalArchitecture(trials, c.task, []int{2, 3}, c.window)
-		equal(t, "modal", c.actions, actions)
-		equal(t, "modal shares", c.shares, shares)
-	}
 }
 
 func TestCosineSimilarity(t *testing.T) {

@@ -54,39 +54,3 @@ func Moved(from, to []float64) float64 {
 	}
 	return s.value() / 2
 }
-
-// ModalArchitecture returns, for each choice, the option taken most often among
-// the last `window` of a task's trials, or all where there are fewer, and its
-// share; ties go to the option that stands first. options holds the number of
-// options of each choice. The modes are taken choice by choice (§4.3): together
-// they need not be an architecture that was ever sampled. nil, nil for a task
-// without trials.
-func ModalArchitecture(trials []search.Trial, task int, options []int, window int) (actions []int, shares []float64) {
-	counts := make([][]int, len(options))
-	for c, n := range options {
-		counts[c] = make([]int, n)
-	}
-	total := 0
-	for i := len(trials) - 1; i >= 0 && total < window; i-- {
-		if trials[i].Task != task {
-			continue
-		}
-		total++
-		for c := range options {
-			counts[c][trials[i].Actions[c]]++
-		}
-	}
-	if total == 0 {
-		return nil, nil
-	}
-	actions, shares = make([]int, len(options)), make([]float64, len(options))
-	for c := range options {
-		for k, v := range counts[c] {
-			if v > counts[c][actions[c]] {
-				actions[c] = k
-			}
-		}
-		shares[c] = float64(counts[c][actions[c]]) / float64(total)
-	}
-	return actions, shares
-}

@@ -137,10 +137,6 @@ func TestProbabilitiesOfEachWindow(t *testing.T) {
 			t.Fatalf("row %d sums to %v", i, total)
 		}
 	}
-	actions, shares := ModalArchitecture(trials, 0, []int{4}, Window)
-	if last := rows[len(rows)-1]; shares[0] != slices.Max(last) || last[actions[0]] != shares[0] {
-		t.Errorf("modal %v %v, last row %v", actions, shares, last)
-	}
 }
 
 // A search that always finds something better is the worst case of the leaders:

@@ -109,13 +109,14 @@ func TrialsTo(trials []search.Trial, task, n int, reward float64) (int, bool) {
 	return 0, false
 }
 
-// Tested says whether models were measured on the test split too: a trainer may
-// report no such metric. It is true where there is no model yet.
+// Tested says whether models were measured on the test split too, by what their
+// trainer reported: it may have no such metric, and the values may all be 0. It is
+// true where there is no model yet.
 func Tested(trials []search.Trial, o space.Objective) bool {
 	untested := false
 	for i := range trials {
 		t := &trials[i]
-		if _, _, tested := trainer.Values(t.Metrics, o); t.OK() && (tested || t.Test != 0) {
+		if _, _, tested := trainer.Values(t.Metrics, o); t.OK() && tested {
 			return true
 		}
 		untested = untested || t.OK()

@@ -5,7 +5,8 @@ import (
 )
 
 // match is a search beside random search on one task: the trials it takes to
-// what random search found (the paper's Table 1, left).
+// what random search found (the paper's Table 1, left). What never gets there
+// counts as its budget.
 type match struct {
 	Task string
 	// Rows is the number of the task's rows, on the first of them.
@@ -13,15 +14,32 @@ type match struct {
 	*arm
 	Target metrics.Estimate
 	// RandomTrials is what random search needed to reach its own final value,
-	// Budget all its trials on the task.
-	RandomTrials, Budget int
+	// Needed what the search needed, and Speedup the one over the other.
+	RandomTrials, Needed int
 	Reached              bool
-	Needed               int
 	Speedup              float64
+	// Single is what a transferred search is compared with, in the paper's terms; nil
+	// for another search, or without a single-task search beside it.
+	Single *single
+}
+
+// single is the single-task search beside a transferred one: the trials that it
+// needed, and S, its trials over the transferred search's.
+type single struct {
+	*arm
+	Needed  int
+	Reached bool
+	Speedup float64
 	// Saved is the CPU time saved, in seconds; Costed says that it is known.
 	Saved  float64
 	Costed bool
 }
+
+// Speed writes a speed-up, with the way in which it may be off.
+func (m match) Speed() string { return bound(m.Reached, true) + times(m.Speedup) + "×" }
+
+// S writes the speed-up over single-task search.
+func (m match) S() string { return bound(m.Reached, m.Single.Reached) + times(m.Single.Speedup) }
 
 // matches compares every search that is not the baseline with the baseline on
 // its task: the random search with the same seed, else the first one.
@@ -30,19 +48,22 @@ func matches(tasks []*taskView) []match {
 	for _, tv := range tasks {
 		start := len(out)
 		for _, a := range tv.Arms {
-			r := baseline(tv.Arms, a)
+			r := seconded(tv.Arms, a, func(r *arm) bool { return r.random() && r.Top.Models() >= topN })
 			if a.random() || r == nil {
 				continue
 			}
-			m := match{Task: tv.Name, arm: a, Target: r.Top.Validation, Budget: r.Trials}
-			var ok bool
-			if m.RandomTrials, ok = metrics.TrialsTo(r.search.Trials, r.task, topN, r.Top.Reward); !ok {
-				continue // it always reaches its own end
-			}
-			if m.Needed, m.Reached = metrics.TrialsTo(a.search.Trials, a.task, topN, r.Top.Reward); m.Reached {
-				m.Speedup = metrics.Speedup(m.RandomTrials, m.Needed)
-				m.Costed = r.Cost.Trained > 0
-				m.Saved = 3600 * metrics.CPUHoursSaved(m.Budget, r.Cost.Median/3600, m.Speedup)
+			m := match{Task: tv.Name, arm: a, Target: r.Top.Validation}
+			m.RandomTrials, _ = r.trialsTo(r.Top.Reward)
+			m.Needed, m.Reached = a.trialsTo(r.Top.Reward)
+			m.Speedup = metrics.Speedup(float64(m.RandomTrials), float64(m.Needed))
+			c := &a.search.Config
+			if x := seconded(tv.Arms, a, func(x *arm) bool {
+				return c.Controller != "" && x.search.Config.Controller == "" && x.search.Config.Strategy == c.Strategy
+			}); x != nil {
+				m.Single = &single{arm: x, Costed: x.Cost.Trained > 0}
+				m.Single.Needed, m.Single.Reached = x.trialsTo(r.Top.Reward)
+				m.Single.Speedup = metrics.Speedup(float64(m.Single.Needed), float64(m.Needed))
+				m.Single.Saved = 3600 * metrics.CPUHoursSaved(x.Trials, x.Cost.Median/3600, m.Single.Speedup)
 			}
 			out = append(out, m)
 		}
@@ -53,18 +74,25 @@ func matches(tasks []*taskView) []match {
 	return out
 }
 
-// baseline returns the random search to compare an arm with: of those with an
-// accuracy-top10, the one with its seed, else the first.
-func baseline(arms []*arm, a *arm) *arm {
+// trialsTo is the number of trials to a reward, all there are where the arm never
+// got there.
+func (a *arm) trialsTo(reward float64) (trials int, reached bool) {
+	if n, ok := metrics.TrialsTo(a.search.Trials, a.task, topN, reward); ok {
+		return n, true
+	}
+	return max(1, a.Trials), false
+}
+
+// seconded returns the search to compare an arm with, of those that fit: the one
+// with its seed, else the first.
+func seconded(arms []*arm, a *arm, fits func(*arm) bool) *arm {
 	var first *arm
 	for _, r := range arms {
-		if !r.random() || r.Top.Models() < topN {
-			continue
-		}
-		if r.Seed == a.Seed {
+		switch {
+		case !fits(r):
+		case r.Seed == a.Seed:
 			return r
-		}
-		if first == nil {
+		case first == nil:
 			first = r
 		}
 	}

@@ -21,7 +21,8 @@ func made(strategy, task string, seed uint64, n int, accuracy func(i int) float6
 	}}
 	for i := range n {
 		a := accuracy(i)
-		s.Trials = append(s.Trials, search.Trial{Trial: i, Status: trainer.OK, Reward: a, Validation: a, Test: a})
+		s.Trials = append(s.Trials, search.Trial{Trial: i, Status: trainer.OK, Reward: a, Validation: a, Test: a,
+			Metrics: map[string]float64{"validation_accuracy": a, "test_accuracy": a}})
 		s.Costs = append(s.Costs, search.Cost{Trial: i, CPUSeconds: 60})
 	}
 	return s
@@ -48,35 +49,49 @@ func view1(t *testing.T, searches ...Search) *view {
 	return v
 }
 
+// transferred makes a search one that started from a controller.
+func transferred(s Search) Search {
+	s.Config.Controller, s.Name = "sha256:c", s.Name+"-transferred"
+	return s
+}
+
 // The validation accuracy is at its end from the tenth good model on: by hand.
 func TestMatches(t *testing.T) {
 	v := view1(t,
-		made("random", "a", 1, 100, from(50, .8)), // at .8 after 60 trials
-		made("random", "a", 2, 100, from(30, .7)), // at .7 after 40
-		made("naml", "a", 1, 100, from(10, .8)),   // at .8 after 20: S = 3
-		made("naml", "a", 2, 100, always(.7)),     // at .7 after 10: S = 4
-		made("naml", "a", 3, 100, always(.79)),    // never at .8, the first random search's
-		made("naml", "b", 1, 100, always(.9)),     // no random search there
-		made("random", "c", 1, 9, always(.9)),     // not even ten models
+		made("random", "a", 1, 100, from(50, .8)),            // at .8 after 60 trials
+		made("random", "a", 2, 100, from(30, .7)),            // at .7 after 40
+		made("naml", "a", 1, 100, from(10, .8)),              // at .8 after 20: 3 times as fast
+		made("naml", "a", 2, 100, always(.7)),                // at .7 after 10: 4 times
+		made("naml", "a", 3, 100, always(.79)),               // never at .8, the first random search's: 100 trials count
+		transferred(made("naml", "a", 1, 100, always(.8))),   // at .8 after 10: S = 2 over the single-task search's 20
+		transferred(made("naml", "a", 3, 50, always(.8))),    // S = 100/10, where single-task never got there
+		transferred(made("naml", "a", 4, 50, from(45, .81))), // never: 50 trials count, S = 20/50
+		made("naml", "b", 1, 100, always(.9)),                // no random search there
+		made("random", "c", 1, 9, always(.9)),                // not even ten models
 		made("naml", "c", 1, 20, always(.9)),
 	)
 	type row struct {
 		search         string
 		target         float64
 		random, needed int
-		speedup, saved float64
+		speedup, s     string
+		saved          float64
 	}
 	var got []row
 	for _, m := range v.Matches {
-		if !m.Reached {
-			m.Saved = 0
+		r := row{m.Search, math.Round(100*m.Target.Mean) / 100, m.RandomTrials, m.Needed, m.Speed(), "", 0}
+		if m.Single != nil {
+			r.s, r.saved = m.S(), math.Round(m.Single.Saved)
 		}
-		got = append(got, row{m.Search, math.Round(100*m.Target.Mean) / 100, m.RandomTrials, m.Needed, m.Speedup, math.Round(m.Saved)})
+		got = append(got, r)
 	}
 	want := []row{
-		{"a-naml-1", .8, 60, 20, 3, 4000}, // 100 · 60 s · (1 − 1/3)
-		{"a-naml-2", .7, 40, 10, 4, 4500},
-		{"a-naml-3", .8, 60, 0, 0, 0},
+		{"a-naml-1", .8, 60, 20, "3.0×", "", 0},
+		{"a-naml-2", .7, 40, 10, "4.0×", "", 0},
+		{"a-naml-3", .8, 60, 100, "≤ 0.6×", "", 0},
+		{"a-naml-1-transferred", .8, 60, 10, "6.0×", "2.0", 3000}, // 100 · 60 s · (1 − 1/2)
+		{"a-naml-3-transferred", .8, 60, 10, "6.0×", "≥ 10", 5400},
+		{"a-naml-4-transferred", .8, 60, 50, "≤ 1.2×", "≤ 0.4", -9000},
 	}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(row{})); diff != "" {
 		t.Error(diff)

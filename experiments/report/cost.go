@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"tnaml/experiments/metrics"
 	"tnaml/experiments/study"
@@ -80,45 +81,78 @@ func costTable(costs []costRow) Table {
 	return t
 }
 
-// saving is what the arm that others are compared with saves.
+// saving is what the arm that others are compared with saves, in the paper's terms
+// (§4.1): S is another arm's trials to the baseline's best over its own, on each
+// target, and a search that never got there counts as its budget.
 type saving struct {
-	// Arm needs Speedup times fewer trials than Baseline, in the median over the
-	// targets; TrialCPU is the median CPU time of a trial in seconds, Hours the CPU
-	// hours saved a target at the largest budget.
-	Arm, Baseline            string
-	Speedup, TrialCPU, Hours float64
-	Budget                   int
+	// Arm is compared with Over: the single-task arm, where there is one, else the
+	// baseline.
+	Arm  string `json:"arm"`
+	Over string `json:"over"`
+	// SingleTask says that Over is the single-task arm: Speedup is the paper's S.
+	SingleTask bool           `json:"single_task"`
+	Targets    []targetSaving `json:"targets"`
+	// Speedup and Seconds, the CPU time saved a target, are the medians over the
+	// targets; Costed is the number of targets whose CPU time is known.
+	Speedup float64 `json:"median_speedup"`
+	Seconds float64 `json:"median_cpu_seconds_saved"`
+	Costed  int     `json:"targets_with_cpu_time"`
+	// Never and OverNever count the targets that the arm and the other one did not
+	// reach in the median over seeds.
+	Never     int `json:"never_reached"`
+	OverNever int `json:"over_never_reached"`
 	// PretrainTasks are those of the pretrainings, 0 where the arm starts from
 	// none; BreakEven is the number of new tasks after which they have paid.
-	PretrainTasks int
-	BreakEven     string
+	PretrainTasks int    `json:"pretrain_tasks,omitempty"`
+	BreakEven     string `json:"break_even,omitempty"`
 }
 
-// savings compares the baseline with the arm that others are compared with
-// (§4.1); nil where there is nothing to compare.
+// targetSaving is that of one target.
+type targetSaving struct {
+	Task string `json:"task"`
+	// Trials and OverTrials are the medians over seeds of the trials that the two
+	// arms needed; where Reached or OverReached is false, of budgets among them.
+	Trials      float64 `json:"trials"`
+	OverTrials  float64 `json:"over_trials"`
+	Reached     bool    `json:"reached"`
+	OverReached bool    `json:"over_reached"`
+	Speedup     float64 `json:"speedup"`
+	// Budget is the B and TrialCPU the T, the median CPU time of a trial on the task
+	// in seconds, of the CPU time saved, Seconds = B·T·(1 − 1/S).
+	Budget   int     `json:"budget"`
+	TrialCPU float64 `json:"median_trial_cpu_seconds"`
+	Seconds  float64 `json:"cpu_seconds_saved"`
+}
+
+// savings compares the arm that others are compared with with the single-task
+// arm, or the baseline; nil where there is nothing to compare.
 func savings(s *study.Study) *saving {
-	v := &saving{Arm: s.Against, Baseline: baselineWords(s)}
-	var speedups, cpu []float64
-	for _, row := range s.Table() {
-		r, x := row.Cell(s.Baseline), row.Cell(s.Against)
-		if r == nil || x == nil || s.Baseline == s.Against || !row.Ends(*x) || x.ToBaseline <= 0 {
-			continue
-		}
-		needed := r.ToBaseline
-		if r.Compared == 0 {
-			needed = float64(row.Budget)
-		}
-		speedups = append(speedups, needed/x.ToBaseline)
-		v.Budget = max(v.Budget, row.Budget)
+	v := &saving{Arm: s.Against, Over: s.SingleTask(s.Against)}
+	v.SingleTask = v.Over != ""
+	if !v.SingleTask {
+		v.Over = s.Baseline
 	}
-	if len(speedups) == 0 {
+	if s.Baseline == "" || v.Arm == v.Over || v.Arm == s.Baseline {
 		return nil
 	}
-	for i := range s.Ledgers {
-		cpu = append(cpu, trainedCPU(&s.Ledgers[i])...)
+	for _, row := range s.Table() {
+		x, over := row.Cell(v.Arm), row.Cell(v.Over)
+		if x == nil || over == nil || x.Compared == 0 || over.Compared == 0 {
+			continue
+		}
+		var cpu []float64
+		for _, l := range s.Select(study.Transfer, row.Task, "") {
+			cpu = append(cpu, trainedCPU(l)...)
+		}
+		v.Targets = append(v.Targets, targetSaving{
+			Task: row.Task, Trials: x.ToBaseline, OverTrials: over.ToBaseline, Reached: x.Ends(), OverReached: over.Ends(),
+			Budget: row.Fixed, TrialCPU: metrics.Median(cpu),
+		})
 	}
-	v.Speedup, v.TrialCPU = metrics.Median(speedups), metrics.Median(cpu)
-	v.Hours = metrics.CPUHoursSaved(v.Budget, v.TrialCPU/3600, v.Speedup)
+	if len(v.Targets) == 0 {
+		return nil
+	}
+	v.sum()
 	if s.Arm(s.Against).From == "" {
 		return v
 	}
@@ -132,4 +166,101 @@ func savings(s *study.Study) *saving {
 		v.BreakEven = fmt.Sprintf("%.1f", n)
 	}
 	return v
+}
+
+// sum fills in what follows from the targets' trials and costs.
+func (v *saving) sum() {
+	var speedups, seconds []float64
+	for i := range v.Targets {
+		t := &v.Targets[i]
+		t.Speedup = metrics.Speedup(t.OverTrials, t.Trials)
+		speedups = append(speedups, t.Speedup)
+		if t.TrialCPU > 0 {
+			t.Seconds = 3600 * metrics.CPUHoursSaved(t.Budget, t.TrialCPU/3600, t.Speedup)
+			seconds = append(seconds, t.Seconds)
+		}
+		if !t.Reached {
+			v.Never++
+		}
+		if !t.OverReached {
+			v.OverNever++
+		}
+	}
+	v.Speedup, v.Seconds, v.Costed = metrics.Median(speedups), metrics.Median(seconds), len(seconds)
+}
+
+// Say is the saving in sentences.
+func (v *saving) Say() string {
+	one := len(v.Targets) == 1
+	over, targets := v.Over, fmt.Sprintf("in the median over the %d targets", len(v.Targets))
+	if v.SingleTask {
+		over = "single-task search (" + v.Over + ")"
+	}
+	if one {
+		targets = "on the one target"
+	}
+	text := fmt.Sprintf("%s takes %s trials to the baseline’s best for one of %s: S = %.1f %s.", over, times(v.Speedup), v.Arm, v.Speedup, targets)
+	if v.Never+v.OverNever > 0 {
+		text += fmt.Sprintf(" Never reached within the budget, and counted as the budget: by %s on %d of %d, by %s on %d.",
+			v.Arm, v.Never, len(v.Targets), v.Over, v.OverNever)
+	}
+	if v.Costed > 0 {
+		text += fmt.Sprintf(" CPU time saved a target, B·T·(1 − 1/S): %s in the median.", duration(v.Seconds))
+	}
+	if v.PretrainTasks > 0 {
+		text += fmt.Sprintf(" Without use for the models of the %d pretraining tasks themselves, pretraining has paid after %s new tasks (M/(1 − 1/S)).",
+			v.PretrainTasks, v.BreakEven)
+	}
+	return strings.ToUpper(text[:1]) + text[1:]
+}
+
+// times writes a factor to two digits.
+func times(v float64) string {
+	if v < 10 {
+		return fmt.Sprintf("%.1f", v)
+	}
+	return fmt.Sprintf("%.0f", v)
+}
+
+// savingTable shows the saving on each target.
+func savingTable(v *saving) Table {
+	t := Table{
+		Title: fmt.Sprintf("Speed-up S of %s over %s", v.Arm, v.Over),
+		Note: "Trials to the baseline’s best validation value, median over seeds, at least the budget where a search never got there (>). " +
+			"T: the median CPU time of a trial on the target; B: the trials of the fixed budget.",
+		Columns: []Column{
+			{Name: "target"}, {Name: v.Over, Number: true}, {Name: v.Arm, Number: true}, {Name: "S", Number: true},
+			{Name: "B", Number: true}, {Name: "T", Number: true}, {Name: "CPU time saved", Number: true},
+		},
+		Detail: true,
+	}
+	trials := func(n float64, reached bool) string {
+		if !reached {
+			return fmt.Sprintf("> %g", n)
+		}
+		return fmt.Sprintf("%g", n)
+	}
+	for _, x := range v.Targets {
+		row := []Cell{{Text: x.Task}, {Text: trials(x.OverTrials, x.OverReached)}, {Text: trials(x.Trials, x.Reached)},
+			{Text: bound(x.Reached, x.OverReached) + times(x.Speedup)}, {Text: count(x.Budget)}, {Text: "–"}, {Text: "–"}}
+		if x.TrialCPU > 0 {
+			row[5].Text, row[6].Text = duration(x.TrialCPU), duration(x.Seconds)
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	return t
+}
+
+// bound says which way a speed-up may be off, since a search that never got there
+// counts as its budget.
+func bound(reached, overReached bool) string {
+	switch {
+	case reached && !overReached:
+		return "≥ "
+	case !reached && overReached:
+		return "≤ "
+	case !reached:
+		return "≈ "
+	}
+	return ""
 }

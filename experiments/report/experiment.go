@@ -51,8 +51,9 @@ func WriteExperimentJSON(w io.Writer, s *study.Study) error {
 		Table       []study.Row        `json:"table"`
 		Comparisons []study.Comparison `json:"comparisons"`
 		Costs       []costRow          `json:"costs"`
+		Saving      *saving            `json:"saving,omitempty"`
 		Study       *study.Study       `json:"study"`
-	}{s.Table(), s.Comparisons(), costs(s), s})
+	}{s.Table(), s.Comparisons(), costs(s), savings(s), s})
 	if err != nil {
 		return fmt.Errorf("writing the experiment: %w", err)
 	}
@@ -102,11 +103,14 @@ type experimentView struct {
 	Tables     []*pageTable
 	Costs      *pageTable
 	Saving     *saving
+	Savings    *pageTable
 	Targets    []*targetView
 	Pretrained []*pretrainView
 	Failures   []study.Ledger
 	Verdicts   []study.Verdict
 	Cards      []study.Card
+	// Ledgers are all searches.
+	Ledgers []study.Ledger
 }
 
 // armLook is an arm with its line style, the same on the whole page.
@@ -122,7 +126,8 @@ type targetView struct {
 	Legend []*armLook
 	Plots  []figure
 	// Options are the probabilities of a choice's options over the trials.
-	Options []optionFigure
+	Options    []optionFigure
+	Evaluation *evaluationView
 }
 
 // pageTable is a table with what the page alone shows of it.
@@ -157,8 +162,9 @@ type pretrainView struct {
 	Seed                    uint64
 	Trials                  int
 	Tasks                   []string
-	// Modal is each task's modal architecture.
-	Modal []string
+	// Greedy holds the controller's greedy architecture for each task; none while
+	// there is no controller.
+	Greedy []greedyRow
 	// Similarity holds the cosines of the task embeddings; nil without.
 	Similarity [][]float64
 	Plots      []figure
@@ -168,11 +174,14 @@ type pretrainView struct {
 func newExperimentView(s *study.Study, generated string) (*experimentView, error) {
 	v := &experimentView{
 		Title: s.Experiment, Description: s.Description, Generated: generated, Style: template.CSS(pageCSS), TopN: topN,
-		Searches: len(s.Ledgers), Runs: s.Runs, Verdicts: study.Regressions(s.Verdicts), Failures: s.Failed(), Cards: s.Cards,
+		Searches: len(s.Ledgers), Runs: s.Runs, Verdicts: study.Regressions(s.Verdicts), Failures: s.Failed(), Cards: s.Cards, Ledgers: s.Ledgers,
 		Costs: &pageTable{Table: costTable(costs(s))}, Saving: savings(s),
 	}
 	for i := range s.Ledgers {
 		v.Trials += len(s.Ledgers[i].Trials)
+	}
+	if v.Saving != nil {
+		v.Savings = &pageTable{Table: savingTable(v.Saving)}
 	}
 	looks := newLooks(s)
 	targets := map[string]string{}
@@ -182,6 +191,7 @@ func newExperimentView(s *study.Study, generated string) (*experimentView, error
 		for _, c := range t.Cells {
 			t.Legend = append(t.Legend, looks[c.Arm])
 		}
+		t.Evaluation = evaluationOf(s.Evaluations, t.Task)
 		var err error
 		if t.Plots, err = armFigures(s, t, looks); err != nil {
 			return nil, err
@@ -207,7 +217,7 @@ type looks map[string]*armLook
 func newLooks(s *study.Study) looks {
 	out := looks{}
 	for i, arm := range s.ArmNames() {
-		out[arm] = &armLook{Name: arm, Colour: i % colours, Dash: i / colours % len(dashes)}
+		out[arm] = &armLook{Name: arm, Colour: i % colours, Dash: learnerDashes[i/colours%len(learnerDashes)]}
 		if arm == s.Baseline {
 			out[arm].Dash = baselineDash
 		}

@@ -133,7 +133,7 @@ func (e evolution) figure(l *study.Ledger, window int, id string) (optionFigure,
 	}
 	title := fmt.Sprintf("Share of %s among the last %d trials, %%, on %s (%s)", which, window, l.Task, f.Search)
 	var err error
-	f.Figure, err = drawLines(lines, box{float64(len(l.Trials)), 0, 100}, id, title, inPercent)
+	f.Figure, err = drawLines(lines, box{float64(window), float64(len(l.Trials)), 0, 100}, whole, id, title, inPercent)
 	return f, err
 }
 
@@ -150,12 +150,9 @@ func pretrainings(s *study.Study) ([]*pretrainView, error) {
 		drawings := make([][]series, len(splits))
 		for k, task := range l.Config.Tasks {
 			v.Tasks = append(v.Tasks, task.Name)
-			modal, _ := metrics.ModalArchitecture(l.Trials, k, sp.Options(), metrics.Window)
-			text := "no trials"
-			if modal != nil {
-				text = trainer.Describe(sp, modal)
+			if k < len(l.Greedy) {
+				v.Greedy = append(v.Greedy, newGreedyRow(task.Name, l.Greedy[k], sp))
 			}
-			v.Modal = append(v.Modal, text)
 			look := &armLook{Name: task.Name, Colour: k % colours, Dash: k / colours % len(dashes)}
 			v.Legend = append(v.Legend, look)
 			if curve := full(metrics.Curve(l.Trials, k, topN)); len(curve) > 0 {

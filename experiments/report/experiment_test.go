@@ -45,6 +45,7 @@ func experiment(t testing.TB) *study.Study {
 	pre := ledger(simulate(t, "small-1/pretrain/multitask/s1", strategy.NAML, 1, worlds, 300, 0), study.Pretrain, "", "multitask")
 	pre.TaskEmbeddings = [][]float64{{1, 0}, {.6, .8}, {-1, 0}}
 	pre.Controller = "sha256:cc"
+	pre.Greedy = greedy(&pre.Config.Space, 0, 12, 1)
 	s.Ledgers = append(s.Ledgers, pre)
 	for _, w := range []world{spam, opinion} {
 		for seed := range uint64(2) {
@@ -62,6 +63,8 @@ func experiment(t testing.TB) *study.Study {
 	failed := study.Ledger{Phase: study.Transfer, Task: spam.name, Arm: "naml", Seed: 9, Search: "small-1/nine", Status: "failed",
 		Reason: "no luck", Budget: 120}
 	s.Ledgers = append(s.Ledgers, failed)
+	s.Evaluations = []study.Evaluation{evaluated("prog_opinion", "small-1/a", 15), {Task: "sms_spam", Search: "small-1/b", Missing: "no object"}}
+	s.Runs[0].Started, s.Runs[0].Seconds = "2026-11-24 07:12 UTC", 5000
 	s.Sort()
 	return s
 }
@@ -90,8 +93,8 @@ func TestExperimentPage(t *testing.T) {
 		"Trials to the final validation accuracy-top10 of random search", "Test accuracy-top10 at a fixed budget",
 		"transfer against each other arm",
 		"the paper&#39;s figure", "4,815", "Validation accuracy-top10 at the end", "first ten trials",
-		"Cosine similarity of the task embeddings", "0.60", "modal architecture", "Choice of the module over the trials", "ppo", "reinforce",
-		"transfer needs", "times fewer trials than random search", "new tasks", "small-1/nine failed: no luck", "prog_opinion",
+		"Cosine similarity of the task embeddings", "0.60", "greedy architecture", "no preference yet", "1 of 12", "Choice of the module over the trials", "ppo", "reinforce",
+		"Single-task search (naml) takes", "Speed-up S of transfer over naml", "new tasks", "small-1/nine failed: no luck", "prog_opinion",
 		"{&#34;experiment&#34;:&#34;small&#34;}",
 	} {
 		if !strings.Contains(page, want) && !strings.Contains(page, strings.ReplaceAll(want, "&#39;", "'")) {
@@ -204,13 +207,13 @@ func columns(t Table) string {
 // The marks of a table: the best, and what is not to be told from it.
 func TestCells(t *testing.T) {
 	row := study.Row{Task: "t", Budget: 50, Cells: []study.Cell{
-		{Arm: "a", Models: 10, Test: metrics.Estimate{Mean: .9, Error: .02}, ToBaseline: 51, Reached: 1, Compared: 3, First: .5},
+		{Arm: "a", Models: 10, Test: metrics.Estimate{Mean: .9, Error: .02}, ToBaseline: 50, Reached: 1, Compared: 3, First: metrics.Estimate{Mean: .5}},
 		{Arm: "b", Models: 10, Test: metrics.Estimate{Mean: .885, Error: .001}, ToBaseline: 12.5, Reached: 3, Compared: 3},
 		{Arm: "c", Models: 10, Test: metrics.Estimate{Mean: .87, Error: .1}},
 		{Arm: "d"},
 	}}
 	got := estimates(row, scaleOf(&space.Space{}), func(c study.Cell) metrics.Estimate { return c.Test })
-	want := []Cell{{Text: "90.00 ± 2.00", Marked: true}, {Text: "88.50 ± 0.10", Marked: true}, {Text: "87.00 ± 10.00", Marked: true},
+	want := []Cell{{Text: "90 ± 2", Marked: true}, {Text: "88.50 ± 0.10", Marked: true}, {Text: "87 ± 10", Marked: true},
 		{Text: "no model"}}
 	if !slices.Equal(got, want) {
 		t.Errorf("%+v", got)

@@ -8,9 +8,11 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"tnaml/experiments/metrics"
 	"tnaml/experiments/search"
+	"tnaml/experiments/study"
 	"tnaml/experiments/trainer"
 )
 
@@ -47,7 +49,7 @@ func WriteCSV(w io.Writer, in Input) error {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(metrics)) {
-		column(name)
+		column(name) // with something before it, so no formula
 	}
 	c := csv.NewWriter(w)
 	if err := c.Write(header); err != nil {
@@ -76,6 +78,9 @@ func WriteCSV(w io.Writer, in Input) error {
 			for name, v := range t.Metrics {
 				row[columns["metric."+name]] = number(v)
 			}
+			for k := range row {
+				row[k] = harmless(row[k])
+			}
 			if err := c.Write(row); err != nil {
 				return fmt.Errorf("writing the trials: %w", err)
 			}
@@ -88,6 +93,18 @@ func WriteCSV(w io.Writer, in Input) error {
 	return nil
 }
 
+// harmless is a cell that a spreadsheet takes for text where it would take it for a
+// formula, with an apostrophe before it: names and reasons are not ours. Numbers stay.
+func harmless(cell string) string {
+	if cell == "" || !strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
+		return cell
+	}
+	if _, err := strconv.ParseFloat(cell, 64); err == nil {
+		return cell
+	}
+	return "'" + cell
+}
+
 // document is what WriteJSON writes: the input and the figures made of it.
 type document struct {
 	Title     string `json:"title"`
@@ -97,6 +114,8 @@ type document struct {
 	Results  []result `json:"results"`
 	Searches []Search `json:"searches"`
 	Cards    []Card   `json:"cards,omitempty"`
+	// Evaluations are those of the tasks' best models.
+	Evaluations []study.Evaluation `json:"evaluations,omitempty"`
 }
 
 // result is one search on one task.
@@ -132,7 +151,8 @@ func WriteJSON(w io.Writer, in Input) error {
 	if err != nil {
 		return fmt.Errorf("report: %w", err)
 	}
-	d := document{Title: in.Title, Generated: in.Generated, TopN: topN, Results: []result{}, Searches: in.Searches, Cards: in.Cards}
+	d := document{Title: in.Title, Generated: in.Generated, TopN: topN, Results: []result{}, Searches: in.Searches, Cards: in.Cards,
+		Evaluations: in.Evaluations}
 	for _, tv := range v.Tasks {
 		for _, a := range tv.Arms {
 			r := result{

@@ -19,6 +19,9 @@ func minus(s string) string {
 	return s
 }
 
+// cosine writes a similarity.
+func cosine(v float64) string { return minus(fmt.Sprintf("%.2f", v)) }
+
 // points writes a fraction in percent, or a difference of two in percentage
 // points, without the unit: it stands in the column's head.
 func points(v float64) string { return minus(fmt.Sprintf("%.2f", 100*v)) }

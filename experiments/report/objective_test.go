@@ -146,7 +146,7 @@ func TestTwoObjectives(t *testing.T) {
 	for i := range other.Trials {
 		x := &other.Trials[i]
 		x.Validation, x.Test = x.Validation/1e4, x.Test/1e4
-		x.Reward = x.Validation
+		x.Reward, x.Metrics = x.Validation, map[string]float64{"validation_accuracy": x.Validation, "test_accuracy": x.Test}
 	}
 	in := Input{Searches: []Search{knobs(strategy.Random, 1, 60, true), other}}
 	v, err := newView(in)
@@ -215,7 +215,7 @@ func TestExperimentOfAnyObjective(t *testing.T) {
 			t.Errorf("tested %v:\n%s", tested, all)
 		}
 		against := Tables(s)[len(titles)-1]
-		if row := against.Rows[0]; row[1].Text != "1" || !strings.HasPrefix(row[5].Text, "-") ||
+		if row := against.Rows[0]; row[1].Text != "1" || !strings.HasPrefix(row[5].Text, "−") ||
 			!strings.Contains(against.Note, "less is better") {
 			t.Errorf("%+v", against)
 		}
@@ -272,13 +272,18 @@ func TestScale(t *testing.T) {
 	f1 := scale{Objective: space.Objective{Metric: trainer.MacroF1}}
 	for _, c := range []struct{ got, want string }{
 		{sc.Name(), "latency_ms-top10"}, {sc.Unit(), ""}, {f1.Name() + f1.Unit(), "macro_f1-top10, %"},
-		{f1.Value(.9876), "98.76"}, {scale{f1.Objective, true}.Estimate(metrics.Estimate{Mean: .5, Error: .01}), "50.00 ± 1.00 %"},
+		{f1.Value(.9876), "98.76"}, {scale{f1.Objective, true}.Estimate(metrics.Estimate{Mean: .5, Error: .01}), "50.0 ± 1.0 %"},
 		{sc.Value(12345.6), "12346"}, {sc.Value(-3), "−3"}, {sc.Value(1e9), "1e+09"}, {loss.Value(.00123456), "0.001235"},
-		{sc.Estimate(metrics.Estimate{Mean: 1234.5, Error: 56}), "1234 ± 56"}, {sc.Estimate(metrics.Estimate{Mean: 1234.5}), "1234 ± 0"},
+		{sc.Estimate(metrics.Estimate{Mean: 1234.5, Error: 56}), "1234 ± 56"}, {sc.Estimate(metrics.Estimate{Mean: 1234.5}), "1234"},
 		{loss.Estimate(metrics.Estimate{Mean: .43219, Error: .0123}), "0.432 ± 0.012"},
 		{sc.Estimate(metrics.Estimate{Mean: 3e-9, Error: 1e-10}), "3e-09 ± 1e-10"},
-		{loss.Gap(-.01), "0.01"}, {f1.Gap(.01), "1.00"}, {f1.difference(-.0023), "-0.23"}, {f1.difference(.0044), "+0.44"},
-		{loss.difference(.5), "+0.5"},
+		{loss.Gap(-.01), "0.01"}, {f1.Gap(.01234), "1.2"},
+		{f1.difference(metrics.Estimate{Mean: -.0023}), "−0.23"}, {f1.difference(metrics.Estimate{Mean: .0444, Error: .0123}), "+4.4 ± 1.2"},
+		{loss.difference(metrics.Estimate{Mean: .5}), "+0.5"},
+		// The digits are those that the error leaves: its first, its second where that is a 1.
+		{f1.Estimate(metrics.Estimate{Mean: .4498, Error: .0522}), "45 ± 5"}, {f1.Estimate(metrics.Estimate{Mean: .8698, Error: .0182}), "87.0 ± 1.8"},
+		{f1.Estimate(metrics.Estimate{Mean: .96914, Error: .0002}), "96.91 ± 0.02"}, {f1.Estimate(metrics.Estimate{Mean: .96914}), "96.91"},
+		{f1.Estimate(metrics.Estimate{Mean: .5, Error: .9}), "50 ± 90"},
 	} {
 		if c.got != c.want {
 			t.Errorf("%s, want %s", c.got, c.want)

@@ -7,7 +7,8 @@ import (
 	"slices"
 
 	"tnaml/experiments/metrics"
-	"tnaml/experiments/trainer"
+	"tnaml/experiments/search/strategy"
+	"tnaml/experiments/space"
 )
 
 // A page shows so many choices of a search, those whose options moved most between
@@ -22,8 +23,9 @@ type armOptions struct {
 	*arm
 	// Window is the number of first and of last trials compared.
 	Window int
-	// Modal describes the architecture of the options taken most often at the end.
-	Modal string
+	// Greedy is the learned controller's greedy architecture for the task; nil without
+	// a controller.
+	Greedy *greedyRow
 	// Choices are those shown, of Of that leave a choice.
 	Choices []choiceShares
 	Of      int
@@ -40,7 +42,9 @@ type choiceShares struct {
 type optionShare struct {
 	Option      string
 	First, Last float64
-	Modal       bool
+	// Leads says that it is the option taken most often among the last trials, more
+	// often than uniform sampling would take any.
+	Leads bool
 }
 
 // FirstAt and LastAt place the share on its bar, in percent of its length.
@@ -58,8 +62,10 @@ func options(a *arm) (armOptions, bool) {
 		return o, false
 	}
 	s := &a.search.Config.Space
-	modal, _ := metrics.ModalArchitecture(a.search.Trials, a.task, s.Options(), o.Window)
-	o.Modal = trainer.Describe(s, modal)
+	if a.task < len(a.search.Greedy) {
+		row := newGreedyRow("", a.search.Greedy[a.task], s)
+		o.Greedy = &row
+	}
 	for c, choice := range s.Choices {
 		if len(choice.Options) < 2 {
 			continue
@@ -68,8 +74,9 @@ func options(a *arm) (armOptions, bool) {
 		first, last := p[0], p[len(p)-1]
 		row := choiceShares{Choice: choice.Name, Moved: moved(first, last, o.Window)}
 		shown, others := mostTaken(first, last), optionShare{First: 1, Last: 1}
+		leader := leading(last, o.Window)
 		for _, k := range shown {
-			row.Options = append(row.Options, optionShare{fmt.Sprint(choice.Options[k]), first[k], last[k], k == modal[c]})
+			row.Options = append(row.Options, optionShare{fmt.Sprint(choice.Options[k]), first[k], last[k], k == leader})
 			others.First, others.Last = others.First-first[k], others.Last-last[k]
 		}
 		if more := len(choice.Options) - len(shown); more > 0 {
@@ -87,6 +94,32 @@ func options(a *arm) (armOptions, bool) {
 // uniform distribution are apart in the mean.
 func moved(first, last []float64, window int) float64 {
 	return metrics.Moved(first, last) - chance(len(first), window)
+}
+
+// leading is the option that was taken most often in a window of n trials, −1 where
+// a uniform distribution over k options might have done the same: its share must be
+// more than three standard deviations √((1/k)(1 − 1/k)/n) above 1/k.
+func leading(shares []float64, n int) int {
+	best, uniform := 0, 1/float64(len(shares))
+	for k, v := range shares {
+		if v > shares[best] {
+			best = k
+		}
+	}
+	if shares[best] <= uniform+3*math.Sqrt(uniform*(1-uniform)/float64(n)) {
+		return -1
+	}
+	return best
+}
+
+// greedyRow shows a controller's greedy architecture for a task.
+type greedyRow struct {
+	Task, Architecture, Probability, Preferred string
+	Settled                                    bool
+}
+
+func newGreedyRow(task string, g strategy.Greedy, sp *space.Space) greedyRow {
+	return greedyRow{task, g.Describe(sp), g.Probability(), g.Preferred(sp), g.Settled(sp)}
 }
 
 // chance is √((k−1)/πn) for k options and n trials each.

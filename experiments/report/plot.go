@@ -7,6 +7,7 @@ import (
 	"image/color"
 	"math"
 	"regexp"
+	"slices"
 	"strings"
 
 	"gonum.org/v1/plot"
@@ -31,6 +32,9 @@ var (
 
 func lineColour(i int) color.Color { return color.RGBA{1, 3, uint8(i), 255} }
 func bandColour(i int) color.Color { return color.RGBA{1, 4, uint8(i), 255} }
+
+// othersColour is that of lines that are there to compare with.
+var othersColour = color.RGBA{1, 2, 2, 255}
 
 // dashes are the line patterns, as .d0 … .d3 in page.css has them.
 var dashes = [][]vg.Length{nil, {6, 3}, {2, 2.5}, {8, 2.5, 2, 2.5}}
@@ -67,7 +71,21 @@ type series struct {
 	arm       *arm
 	line      []xy
 	low, high []xy
+	// role is what the line is in its figure.
+	role role
 }
+
+// role is how a line is drawn.
+type role int
+
+const (
+	// lead is what a figure is about.
+	lead role = iota
+	// aside is the same search on the other split: thin.
+	aside
+	// other is another search, to compare with: grey.
+	other
+)
 
 // curveFigures draws a task's learning curves, a line a search, validation and
 // test on the same scale.
@@ -139,7 +157,12 @@ func full(curve []metrics.Point) []metrics.Point {
 	return curve
 }
 
-// splitFigures draws one figure a split, all with the same axes.
+// maxOverlaid is how many lines one figure holds: where there are more, each gets a
+// small figure of its own, with the others in grey behind it.
+const maxOverlaid = 4
+
+// splitFigures draws one figure a split, or one a line of the last split where
+// there are many, all with the same axes.
 func splitFigures(sc scale, id, name string, drawings [][]series) ([]figure, error) {
 	var axes []series
 	for _, lines := range drawings {
@@ -148,42 +171,89 @@ func splitFigures(sc scale, id, name string, drawings [][]series) ([]figure, err
 	if len(axes) == 0 {
 		return nil, nil
 	}
-	box := extent(axes, sc)
+	in := extent(axes, sc)
+	if len(drawings[len(drawings)-1]) > maxOverlaid {
+		return panels(sc, id, name, drawings, in)
+	}
 	var out []figure
 	for i, lines := range drawings {
 		heading := splits[i].name + " " + sc.Name()
-		svg, err := drawLines(lines, box, id+"-"+strings.ToLower(splits[i].name), heading+" over trials on "+name, sc.drawn)
+		f, err := drawLines(lines, in, whole, id+"-"+strings.ToLower(splits[i].name), heading+" over trials on "+name, sc.drawn)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, figure{heading + sc.Unit(), svg.SVG})
+		f.Heading = heading + sc.Unit()
+		out = append(out, f)
 	}
 	return out, nil
 }
 
+// panels draws small multiples: a figure for each line of the last split, with the
+// same line of the other split thin beside it, and all other lines of its split in
+// grey.
+func panels(sc scale, id, name string, drawings [][]series, in box) ([]figure, error) {
+	last := len(drawings) - 1
+	var out []figure
+	for k, l := range drawings[last] {
+		var lines []series
+		for j, o := range drawings[last] {
+			if o.low, o.high, o.role = nil, nil, other; j != k {
+				lines = append(lines, o)
+			}
+		}
+		for _, o := range slices.Concat(drawings[:last]...) {
+			if o.low, o.high, o.role = nil, nil, aside; o.name == l.name {
+				lines = append(lines, o)
+			}
+		}
+		title := splits[last].name + " " + sc.Name() + " over trials on " + name + ": " + l.name
+		f, err := drawLines(append(lines, l), in, panel, fmt.Sprintf("%s-%d", id, k+1), title, sc.drawn)
+		if err != nil {
+			return nil, err
+		}
+		f.Heading, f.Panel, f.Arm = l.name, true, l.arm
+		f.Note = panelNote(sc, splits[last].name, last > 0, l.low != nil)
+		out = append(out, f)
+	}
+	return out, nil
+}
+
+// panelNote says what the lines of panels are.
+func panelNote(sc scale, split string, aside, band bool) string {
+	text := split + " " + sc.Name() + sc.Unit() + ", over trials"
+	if band {
+		text += ": the mean over seeds, in a band from the lowest to the highest"
+	}
+	if aside {
+		text += "; thin: on the validation split"
+	}
+	return text + "; grey: all the others, dashed: the baseline. All figures have the same axes."
+}
+
 // drawLines draws lines within given axes; text writes a value of theirs.
-func drawLines(lines []series, in box, id, title string, text func(float64) string) (figure, error) {
+func drawLines(lines []series, in box, size size2, id, title string, text func(float64) string) (figure, error) {
 	p := frame()
 	for _, l := range lines {
 		if err := add(p, l); err != nil {
 			return figure{}, err
 		}
 	}
-	p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = 0, in.right, in.low, in.high // last, because what is added stretches the axes
-	svg, err := render(p, id, title, describe(lines, text))
-	return figure{title, svg}, err
+	p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = in.left, in.right, in.low, in.high // last, because what is added stretches the axes
+	svg, err := render(p, size, id, title, describe(lines, text))
+	return figure{Heading: title, SVG: svg}, err
 }
 
-// box is the range of the axes; the trials begin at 0.
-type box struct{ right, low, high float64 }
+// box is the range of the axes.
+type box struct{ left, right, low, high float64 }
 
 // extent is the range that holds lines. A curve's first tenth does not stretch it
 // where it is bad: random search often starts far from where anything of interest
-// happens, and comes in through the edge.
+// happens, and comes in through the edge. The trials begin where the lines do: there
+// is nothing to see before a search has ten models.
 func extent(lines []series, sc scale) box {
-	right, worst, best := 0., math.Inf(1), math.Inf(-1)
+	left, right, worst, best := math.Inf(1), 0., math.Inf(1), math.Inf(-1)
 	for _, l := range lines {
-		right = max(right, l.line[len(l.line)-1].X)
+		left, right = min(left, l.line[0].X), max(right, l.line[len(l.line)-1].X)
 		for _, points := range [][]xy{l.line, l.low, l.high} {
 			for i, p := range points {
 				reward := trainer.Reward(sc.Objective, p.Y)
@@ -195,7 +265,7 @@ func extent(lines []series, sc scale) box {
 		}
 	}
 	a, b := trainer.Reward(sc.Objective, worst), trainer.Reward(sc.Objective, best)
-	out := box{max(right, 2), min(a, b), max(a, b)}
+	out := box{left, max(right, left+1), min(a, b), max(a, b)}
 	margin, least, most := (out.high-out.low)*.06, math.Inf(-1), math.Inf(1)
 	if trainer.InPercent(sc.Objective) {
 		margin, least, most = max(margin, .25), 0, 100.25
@@ -212,8 +282,11 @@ func extent(lines []series, sc scale) box {
 // describe says in words what a figure shows.
 func describe(lines []series, text func(float64) string) string {
 	var b strings.Builder
-	for i, l := range lines {
-		if i > 0 {
+	for _, l := range lines {
+		if l.role != lead {
+			continue
+		}
+		if b.Len() > 0 {
 			b.WriteString("; ")
 		}
 		first, last := l.line[0], l.line[len(l.line)-1]
@@ -266,6 +339,15 @@ func add(p *plot.Plot, l series) error {
 		return err
 	}
 	line.Color, line.Width, line.Dashes = lineColour(l.arm.Colour), 1.7, dashes[l.arm.Dash]
+	switch l.role {
+	case aside:
+		line.Width, line.Dashes = .8, nil
+	case other:
+		line.Color, line.Width, line.Dashes = othersColour, .7, nil
+		if l.arm.Dash == baselineDash {
+			line.Dashes = dashes[baselineDash]
+		}
+	}
 	p.Add(line)
 	return nil
 }
@@ -289,11 +371,17 @@ func steps(points []xy) plotter.XYs {
 	return out
 }
 
+// size2 is a drawing's size.
+type size2 struct{ width, height vg.Length }
+
+var whole, panel = size2{420, 250}, size2{270, 165}
+
 // render draws a plot as SVG for use inside the page: the page's width, colours
 // and type, and words for those who do not see it. id must be the page's only one.
-func render(p *plot.Plot, id, title, description string) (template.HTML, error) {
-	c := vgsvg.New(420, 250)
-	p.Draw(draw.New(c))
+func render(p *plot.Plot, size size2, id, title, description string) (template.HTML, error) {
+	c := vgsvg.New(size.width, size.height)
+	// Room for what stands out: half of the last label of each axis.
+	p.Draw(draw.Crop(draw.New(c), 0, -14, 0, -5))
 	var b bytes.Buffer
 	if _, err := c.WriteTo(&b); err != nil {
 		return "", err
@@ -329,6 +417,8 @@ func paint(svg string) string {
 			return m[1] + ":var(--s" + m[3][1:] + ");fill-opacity:.16"
 		case m[3] == "00":
 			return m[1] + ":var(--soft)"
+		case m[3] == "02":
+			return m[1] + ":var(--others)"
 		}
 		return m[1] + ":var(--rule)"
 	})

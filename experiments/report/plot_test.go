@@ -28,7 +28,7 @@ func TestTicks(t *testing.T) {
 		{0, 5100, "0 1000 2000 3000 4000 5000"},
 		{86.2, 99.8, "88 90 92 94 96 98"},
 		{96.031, 96.049, "96.035 96.040 96.045"},
-		{-.1, .1, "-0.10 -0.05 0.00 0.05 0.10"},
+		{-.1, .1, "−0.10 −0.05 0.00 0.05 0.10"},
 		{1, 1, ""},
 		{0, math.Inf(1), ""},
 	} {
@@ -77,7 +77,7 @@ func TestExtent(t *testing.T) {
 	if right != 29 || math.Abs(low-(52-1.68)) > 1e-9 || math.Abs(high-81.68) > 1e-9 {
 		t.Errorf("%v, %v to %v", right, low, high)
 	}
-	if b := extent([]series{{line: line(100)}}, accuracy); b != (box{10, 99.75, 100.25}) {
+	if b := extent([]series{{line: line(100)}}, accuracy); b != (box{10, 11, 99.75, 100.25}) {
 		t.Errorf("one point: %v", b)
 	}
 	// Of what is minimised the beginning is above: 148 … 120, whatever its size.
@@ -237,6 +237,43 @@ func TestColours(t *testing.T) {
 					}
 				}
 			}
+		}
+	}
+}
+
+var (
+	viewBox  = regexp.MustCompile(`<svg class="plot" role="img" viewBox="0 0 ([0-9.]+) ([0-9.]+)"`)
+	textAt   = regexp.MustCompile(`<text x="([-0-9.]+)" y="([-0-9.]+)"[^>]*font-size:([0-9.]+)px[^>]*>([^<]*)</text>`)
+	numerals = regexp.MustCompile(`^[-−0-9.]+$`)
+)
+
+// clipped lists the labels of a page's drawings that do not lie wholly within them. A
+// digit is .556 of the type's size wide in the font that places them, and .64 in the
+// widest that may stand in for it.
+func clipped(page string) (out []string, labels int) {
+	number := func(s string) float64 { v, _ := strconv.ParseFloat(s, 64); return v }
+	for _, svg := range strings.Split(page, `<svg class="plot"`)[1:] {
+		box := viewBox.FindStringSubmatch(`<svg class="plot"` + svg)
+		for _, m := range textAt.FindAllStringSubmatch(svg, -1) {
+			if !numerals.MatchString(m[4]) {
+				continue
+			}
+			labels++
+			x, size := number(m[1]), number(m[3])
+			if y := -number(m[2]); x < -.5 || x+.64*size*float64(len([]rune(m[4]))) > number(box[1]) || y < 0 || y+.7*size > number(box[2]) {
+				out = append(out, fmt.Sprintf("%s at %s, %s of %s × %s", m[4], m[1], m[2], box[1], box[2]))
+			}
+		}
+	}
+	return out, labels
+}
+
+// The last label of an axis is not cut off at the edge, of drawings of any size.
+func TestLabelsAreWhole(t *testing.T) {
+	for name, got := range map[string]string{"transfer": page(t, realistic(t)), "seeds": page(t, repeated(t)),
+		"experiment": experimentPage(t, experiment(t))} {
+		if bad, labels := clipped(got); len(bad) > 0 || labels < 20 {
+			t.Errorf("%s: %d of %d labels are cut off: %s", name, len(bad), labels, bad[:min(3, len(bad))])
 		}
 	}
 }

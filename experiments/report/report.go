@@ -15,7 +15,10 @@ import (
 
 	"tnaml/experiments/data"
 	"tnaml/experiments/data/kinds"
+	"tnaml/experiments/metrics"
 	"tnaml/experiments/search"
+	"tnaml/experiments/search/strategy"
+	"tnaml/experiments/study"
 	"tnaml/experiments/trainer"
 )
 
@@ -27,21 +30,29 @@ type Input struct {
 	Searches  []Search `json:"searches"`
 	// Cards describe the tasks; a task may lack one.
 	Cards []Card `json:"cards,omitempty"`
+	// Evaluations are those of the tasks' best models, where they were kept.
+	Evaluations []study.Evaluation `json:"evaluations,omitempty"`
 }
 
 // Search is one search with its ledger.
 type Search struct {
 	Name string `json:"name"`
-	// Strategy is what the page calls the strategy, where Config.Strategy does
-	// not say it all, e.g. "naml, transferred"; empty means Config.Strategy.
-	// Searches with the same words and task are taken for repetitions that
-	// differ in their seed.
-	Strategy string         `json:"strategy,omitempty"`
-	Status   string         `json:"status"`
-	Config   search.Config  `json:"config"`
-	Trials   []search.Trial `json:"trials"`
+	// Strategy is what the page calls the strategy, empty for Config.Strategy, or
+	// that with ", transferred". Where searches of the same words differ in more than
+	// their seed and tasks, the page adds what they differ in.
+	Strategy string `json:"strategy,omitempty"`
+	// From says which searches it goes on from, and after how many trials: the first of
+	// its trials are theirs.
+	From   string `json:"from,omitempty"`
+	Status string `json:"status"`
+	study.Span
+	Config search.Config  `json:"config"`
+	Trials []search.Trial `json:"trials"`
 	// Costs are matched to trials by number; a trial may lack one.
 	Costs []search.Cost `json:"costs,omitempty"`
+	// Greedy holds the learned controller's greedy architecture for each task of
+	// Config.Tasks; nil without a controller.
+	Greedy []strategy.Greedy `json:"greedy_architectures,omitempty"`
 }
 
 func (s *Search) strategy() string {
@@ -68,7 +79,8 @@ var (
 )
 
 var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
-	"points": points, "duration": duration, "count": count, "label": label,
+	"points": points, "cosine": cosine, "percentage": percentage,
+	"f1": func(c metrics.Class) string { return percentage(2*c.Right, c.Examples+c.Predicted) }, "duration": duration, "count": count, "label": label,
 	"inc": func(i int) int { return i + 1 }, "percent": func(v float64) float64 { return 100 * v },
 	"mul": func(a, b float64) float64 { return a * b }, "share": func(n, of int) float64 { return 100 * float64(n) / float64(max(1, of)) },
 	"facts": func(c data.Card) []data.Fact { return kinds.Of(&c).Facts(&c) },

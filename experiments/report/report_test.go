@@ -13,6 +13,8 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -141,14 +143,14 @@ func TestPageIsSelfContained(t *testing.T) {
 func TestPlotsFollowThePage(t *testing.T) {
 	got := page(t, repeated(t))
 	plots := regexp.MustCompile(`(?s)<svg class="plot".*?</svg>`).FindAllString(got, -1)
-	if len(plots) != 4 {
-		t.Fatalf("%d plots, want validation and test, by search and over seeds", len(plots))
+	if len(plots) != 6+2 {
+		t.Fatalf("%d plots, want one for each of six searches, and validation and test over seeds", len(plots))
 	}
 	for _, p := range plots {
 		if found := regexp.MustCompile(`#[0-9A-Fa-f]{6}|font-family`).FindString(p); found != "" {
 			t.Errorf("a plot has %s", found)
 		}
-		if !strings.Contains(p, "var(--s0)") || !strings.Contains(p, "var(--rule)") || !strings.Contains(p, "var(--soft)") {
+		if !strings.Contains(p, "var(--s") || !strings.Contains(p, "var(--rule)") || !strings.Contains(p, "var(--soft)") {
 			t.Error("a plot lacks the page's colours")
 		}
 		if strings.Contains(p, "NaN") || strings.Contains(p, "Inf") {
@@ -324,5 +326,32 @@ func TestManyClassesAreFolded(t *testing.T) {
 	if n := strings.Count(html, ">class-"); n != 30 || !strings.Contains(html, "… and 9,970 more") || !strings.Contains(html, ">class-24<") ||
 		!strings.Contains(html, ">class-9999<") {
 		t.Errorf("%d classes are on the page", n)
+	}
+}
+
+// What others wrote is no formula in a spreadsheet; numbers are numbers.
+func TestCSVHasNoFormulas(t *testing.T) {
+	in := realistic(t)
+	s := &in.Searches[0]
+	s.Name, s.Config.Tasks[0].Name = "=HYPERLINK(\"http://127.0.0.1\")", "@SUM(A1)"
+	s.Trials[0].Task, s.Trials[0].Reason = 0, "-1+1|cmd"
+	s.Trials[0].Metrics = map[string]float64{"gain": -.5}
+	var b strings.Builder
+	if err := WriteCSV(&b, in); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := csv.NewReader(strings.NewReader(b.String())).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range rows {
+		for _, cell := range row {
+			if _, err := strconv.ParseFloat(cell, 64); cell != "" && strings.ContainsAny(cell[:1], "=+-@\t\r") && err != nil {
+				t.Errorf("a formula: %q", cell)
+			}
+		}
+	}
+	if rows[1][0] != "'"+s.Name || rows[1][4] != "'@SUM(A1)" || rows[1][6] != "'-1+1|cmd" || rows[1][slices.Index(rows[0], "metric.gain")] != "-0.5" {
+		t.Errorf("%q", rows[1])
 	}
 }

@@ -47,28 +47,53 @@ func (s scale) Value(v float64) string {
 	return points(v)
 }
 
-// Estimate writes a mean with its error, to two digits of the error.
+// Estimate writes a mean with its error, in the digits that the error leaves
+// certain; without an error, of which nothing is known, the mean alone.
 func (s scale) Estimate(e metrics.Estimate) string {
-	if trainer.InPercent(s.Objective) {
-		return points(e.Mean) + " ± " + s.Value(e.Error)
-	}
-	decimals := max(0, 1-int(math.Floor(math.Log10(e.Error))))
-	if e.Error == 0 || decimals > 7 || math.Abs(e.Mean) >= 1e7 {
+	decimals, ok := decimals(s.factor() * e.Error)
+	switch {
+	case e.Error == 0:
+		return s.Value(e.Mean)
+	case !ok || math.Abs(e.Mean) >= 1e7:
 		return s.Value(e.Mean) + fmt.Sprintf(" ± %.2g", e.Error)
 	}
-	return minus(fmt.Sprintf("%.*f", decimals, e.Mean)) + fmt.Sprintf(" ± %.*f", decimals, e.Error)
+	text := minus(fmt.Sprintf("%.*f", decimals, s.factor()*e.Mean)) + fmt.Sprintf(" ± %.*f", decimals, s.factor()*e.Error)
+	if s.units && trainer.InPercent(s.Objective) {
+		text += " %"
+	}
+	return text
+}
+
+// decimals is how many decimals an error is written with: to its first digit, to the
+// second where that is a 1. false for none that could be written so.
+func decimals(err float64) (n int, ok bool) {
+	if !(err > 0) {
+		return 0, false
+	}
+	power := math.Floor(math.Log10(err))
+	n = -int(power)
+	if err/math.Pow(10, power) < 1.95 {
+		n++
+	}
+	return max(n, 0), n <= 7
 }
 
 // Gap writes by how much the validation split is better than the test split, from
 // the difference of the two.
 func (s scale) Gap(difference float64) string {
-	return s.Value(trainer.Reward(s.Objective, difference))
+	difference = trainer.Reward(s.Objective, difference)
+	if trainer.InPercent(s.Objective) {
+		return minus(fmt.Sprintf("%.1f", 100*difference))
+	}
+	return s.Value(difference)
 }
 
-// difference writes a difference of two values with its sign, without a unit.
-func (s scale) difference(v float64) string {
-	text := strings.TrimSuffix(trainer.Text(s.Objective, v), " %")
-	if !strings.HasPrefix(text, "-") {
+// difference writes a difference of two values with its sign and its error, without
+// a unit.
+func (s scale) difference(e metrics.Estimate) string {
+	s.units = false
+	text := strings.TrimSuffix(s.Estimate(e), " %")
+	if !strings.HasPrefix(text, "−") {
 		text = "+" + text
 	}
 	return text
@@ -125,7 +150,7 @@ func (s scale) drawn(y float64) string {
 	if trainer.InPercent(s.Objective) {
 		return inPercent(y)
 	}
-	return trainer.Text(s.Objective, y)
+	return minus(trainer.Text(s.Objective, y))
 }
 
-func inPercent(y float64) string { return fmt.Sprintf("%.2f %%", y) }
+func inPercent(y float64) string { return minus(fmt.Sprintf("%.2f %%", y)) }

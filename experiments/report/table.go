@@ -107,10 +107,10 @@ func Tables(s *study.Study) []Table {
 		}, "budget", budget, trialCells))
 	}
 	out = append(out, m.table(Table{
-		Title: "Mean validation " + sc.Metric + " of the first ten trials: what an arm knows before it has learned about the task",
+		Title: "Mean validation " + sc.Metric + " of the first ten trials" + sc.Unit() + ", ± 2 s.e.m.: what an arm knows before it has learned about the task",
 	}, "budget", budget, func(r study.Row) (cells []Cell) {
 		for _, c := range r.Cells {
-			cells = append(cells, Cell{Text: trainer.Text(sc.Objective, c.First)})
+			cells = append(cells, Cell{Text: sc.Estimate(c.First)})
 		}
 		return cells
 	}))
@@ -180,7 +180,7 @@ func trialCells(r study.Row) []Cell {
 	cells := make([]Cell, len(r.Cells))
 	var reached []float64
 	for _, c := range r.Cells {
-		if r.Ends(c) {
+		if c.Ends() {
 			reached = append(reached, c.ToBaseline)
 		}
 	}
@@ -190,7 +190,7 @@ func trialCells(r study.Row) []Cell {
 			continue
 		}
 		cells[i].Note = fmt.Sprintf("%d of %d", c.Reached, c.Compared)
-		if cells[i].Text = fmt.Sprintf("> %d", r.Budget); r.Ends(c) {
+		if cells[i].Text = fmt.Sprintf("> %d", r.Budget); c.Ends() {
 			cells[i].Text, cells[i].Marked = fmt.Sprintf("%g", c.ToBaseline), c.ToBaseline == slices.Min(reached)
 		}
 	}

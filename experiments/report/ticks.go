@@ -34,7 +34,7 @@ func (ticks) Ticks(low, high float64) []plot.Tick {
 		if digits > 6 || max(math.Abs(low), math.Abs(high)) >= 1e7 {
 			label = strconv.FormatFloat(value, 'g', 6, 64) // or the labels leave no room for the plot
 		}
-		out = append(out, plot.Tick{Value: value, Label: label})
+		out = append(out, plot.Tick{Value: value, Label: minus(label)})
 	}
 	return out
 }

@@ -16,6 +16,7 @@ import (
 	"tnaml/experiments/search"
 	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/space"
+	"tnaml/experiments/study"
 	"tnaml/experiments/trainer"
 )
 
@@ -33,6 +34,16 @@ type view struct {
 	Configs  []configView
 }
 
+// Singles says that a transferred search stands beside a single-task one.
+func (v *view) Singles() bool {
+	return slices.ContainsFunc(v.Matches, func(m match) bool { return m.Single != nil })
+}
+
+// Spans says that it is known when any search ran.
+func (v *view) Spans() bool {
+	return slices.ContainsFunc(v.Searches, func(s Search) bool { return s.Started != "" })
+}
+
 // taskView is one task's part of the page.
 type taskView struct {
 	// Task is the task's name, Name what the page calls it: with the objective,
@@ -48,6 +59,7 @@ type taskView struct {
 	Seeds      []figure
 	Strategies []*arm // the first arm of each, for the legend of Seeds
 	Best       []bestRow
+	Evaluation *evaluationView
 	Options    []armOptions
 	Failures   []failure
 }
@@ -66,12 +78,18 @@ func (tv *taskView) Weights() bool {
 type figure struct {
 	Heading string
 	SVG     template.HTML
+	// Panel says that it is one of small multiples, of the line style Arm; Note says
+	// what their lines are.
+	Panel bool
+	Arm   *arm
+	Note  string
 }
 
 // arm is one search on one task.
 type arm struct {
-	Search, Strategy, Status string
-	Seed                     uint64
+	Search, From     string
+	Strategy, Status string
+	Seed             uint64
 	// Colour and Dash are the line's style, the same for a strategy on all tasks.
 	Colour, Dash   int
 	Trials, Failed int
@@ -97,6 +115,9 @@ type cost struct {
 	Workers                  int
 	InstructionSets          string
 }
+
+// Ran is when the search ran.
+func (a *arm) Ran() study.Span { return a.search.Span }
 
 // random says that the arm is the paper's baseline.
 func (a *arm) random() bool { return a.search.Config.Strategy == strategy.Random }
@@ -132,6 +153,11 @@ type configView struct {
 }
 
 func newView(in Input) (*view, error) {
+	searches, err := named(in.Searches)
+	if err != nil {
+		return nil, err
+	}
+	in.Searches = searches
 	v := &view{Title: in.Title, Generated: in.Generated, Style: template.CSS(pageCSS), TopN: topN, Searches: in.Searches}
 	look := styles{colour: map[styleKey]int{}}
 	type key struct {
@@ -182,6 +208,7 @@ func newView(in Input) (*view, error) {
 				tv.Card = &in.Cards[i].Card
 			}
 		}
+		tv.Evaluation = evaluationOf(in.Evaluations, tv.Task)
 	}
 	for _, tv := range v.Tasks {
 		if err := tv.fill(); err != nil {
@@ -244,7 +271,7 @@ func (tv *taskView) fill() error {
 }
 
 func newArm(s *Search, k int, costs map[int]search.Cost) *arm {
-	a := &arm{Search: s.Name, Strategy: s.strategy(), Status: s.Status, Seed: s.Config.Seed, task: k, search: s, costs: costs}
+	a := &arm{Search: s.Name, From: s.From, Strategy: s.strategy(), Status: s.Status, Seed: s.Config.Seed, task: k, search: s, costs: costs}
 	a.Scale = scaleOf(&s.Config.Space)
 	a.Tested = metrics.Tested(s.Trials, a.Scale.Objective)
 	var trained []float64

@@ -7,10 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
+	"tnaml/experiments/limit"
 	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/space"
 	"tnaml/experiments/trainer"
+	"tnaml/nn/rng"
 )
 
 // maxLag bounds the proposals that a state holds.
@@ -64,11 +67,17 @@ func (c *Config) validate(table strategy.Table) error {
 	if c.Space.Objective.Metric == "" || c.Space.Objective.Direction == "" {
 		bad("the space's objective is not filled in")
 	}
+	if f := c.Fork; f != nil && (f.Config == "" || f.Trials < 1) {
+		bad("a fork after %d trials of %q", f.Trials, f.Config)
+	}
 	if err := c.validateSettings(table); err != nil {
 		errs = append(errs, fmt.Errorf("strategy %s: %w", c.Strategy, err))
 	}
 	if most := min(maxLag, maxPending/max(1, c.proposalBytes())); c.Lag < 1 || c.Lag > most {
 		bad("a lag of %d: it must lie between 1 and %d, that so many proposals of this space go into one message", c.Lag, most)
+	}
+	if c.KeepModels < 0 || c.KeepModels > limit.MaxKeepModels {
+		bad("%d models to keep of each task: between 0 and %d can be", c.KeepModels, limit.MaxKeepModels)
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("search configuration: %w", err)
@@ -100,9 +109,38 @@ func (c *Config) validateSettings(table strategy.Table) error {
 	return err
 }
 
+// drawSeed keys every draw of the search: by its seed and its tasks' names, so that
+// searches of other tasks draw independently. What else tells searches apart is
+// left out on purpose: those of one task and seed are paired. They train their i-th
+// model under the same seed, whichever strategy proposes it, and of one strategy
+// they start from the same weights and draw the same numbers for their i-th
+// proposal.
+func (c *Config) drawSeed() uint64 {
+	names := []string{"search"}
+	for _, t := range c.Tasks {
+		names = append(names, t.Name)
+	}
+	return rng.Derive(c.Seed, strings.Join(names, "/"), 0)
+}
+
+// trialSeed keys a trial's draws.
+func trialSeed(drawSeed uint64, trial int) uint64 {
+	return rng.Derive(drawSeed, "search/trial", uint64(trial))
+}
+
+// Again is the request for the model of a ledger's row: what gave the row gives it
+// again.
+func (c *Config) Again(t Trial) (trainer.Request, error) {
+	choices, err := c.Space.Values(t.Actions)
+	return trainer.Request{
+		Trial: t.Trial, Task: c.Tasks[t.Task], Choices: choices, Objects: c.Objects(), Settings: c.Space.Settings,
+		Seed: trialSeed(c.drawSeed(), t.Trial), Objective: c.Space.Objective,
+	}, err
+}
+
 // start is what the strategy starts from.
 func (c *Config) start(from *strategy.Pretrained) strategy.Start {
-	s := strategy.Start{Seed: c.Seed, Space: &c.Space, Settings: c.Settings, Controller: from}
+	s := strategy.Start{Seed: c.drawSeed(), Space: &c.Space, Settings: c.Settings, Controller: from}
 	for _, t := range c.Tasks {
 		s.Tasks = append(s.Tasks, t.Name)
 	}

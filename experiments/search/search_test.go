@@ -3,6 +3,7 @@ package search
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"tnaml/experiments/limit"
 	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/space"
 	"tnaml/experiments/trainer"
@@ -31,7 +33,7 @@ func testConfig(t testing.TB, name string, tasks, lag int) Config {
 	}
 	c := Config{
 		Space: filled(t), Modules: []Module{{"m-16", "sha256:a"}, {"m-64", "sha256:b"}},
-		Strategy: name, Settings: must(strategy.ParseSettings(name, raw))(t), Seed: 3, Lag: lag,
+		Strategy: name, Settings: must(strategy.ParseSettings(name, raw))(t), Seed: 3, Lag: lag, KeepModels: TopN,
 	}
 	for i := range tasks {
 		c.Tasks = append(c.Tasks, Task{Name: fmt.Sprintf("task-%d", i), Kind: "text", Data: "sha256:c"})
@@ -221,7 +223,7 @@ func TestProposal(t *testing.T) {
 	s := must(New(c))(t)
 	p := must(s.Ask(1))(t)
 	want := Proposal{
-		Trial: 1, Actions: []int{1, 1, 2, 1, 3, 0, 2, 2, 1, 5, 0, 2}, Seed: rng.Derive(3, "trial", 1),
+		Trial: 1, Actions: []int{1, 1, 2, 1, 3, 0, 2, 2, 1, 5, 0, 2}, Seed: rng.Derive(rng.Derive(3, "search/task-0", 0), "search/trial", 1),
 		Choices: map[string]any{
 			"module": "m-64", "fine_tune": true, "hidden_layers": int64(2), "hidden_size": int64(64), "activation": "swish", "normalisation": "none",
 			"dropout": .2, "deep_learning_rate": .03, "deep_regularisation": 1e-4, "wide_learning_rate": 1., "wide_regularisation": 0.,
@@ -396,12 +398,12 @@ func TestNewTrial(t *testing.T) {
 }
 
 func TestInsertBest(t *testing.T) {
-	var best []Leader
+	var best [][2]int
 	for i := range 30 {
-		l := Leader{Trial: i, Reward: float64(i * 7 % 5)}
-		best = InsertBest(best, l, func(l Leader) (float64, int) { return l.Reward, l.Trial })
+		l := [2]int{i, i * 7 % 5}
+		best = InsertBest(best, l, func(l [2]int) (float64, int) { return float64(l[1]), l[0] })
 	}
-	want := []Leader{{2, 4}, {7, 4}, {12, 4}, {17, 4}, {22, 4}, {27, 4}, {4, 3}, {9, 3}, {14, 3}, {19, 3}}
+	want := [][2]int{{2, 4}, {7, 4}, {12, 4}, {17, 4}, {22, 4}, {27, 4}, {4, 3}, {9, 3}, {14, 3}, {19, 3}}
 	if diff := cmp.Diff(want, best); diff != "" {
 		t.Error(diff)
 	}
@@ -584,5 +586,51 @@ func TestCostsAreChecked(t *testing.T) {
 	c := Cost{CPUSeconds: -1, WallSeconds: math.NaN(), Worker: strings.Repeat("ä", 300), InstructionSet: "avx2"}.Checked()
 	if c.CPUSeconds != 0 || c.WallSeconds != 0 || len(c.Worker) != 200 || c.InstructionSet != "avx2" {
 		t.Errorf("%+v", c)
+	}
+}
+
+// The number of models to keep is the search's own: none at all, or any number.
+func TestKeepModels(t *testing.T) {
+	for _, n := range []int{0, 3, 20} {
+		c := testConfig(t, strategy.Random, 1, 1)
+		c.KeepModels = n
+		s := must(New(c))(t)
+		for s.Told() < 40 {
+			p := must(s.Ask(s.Told()))(t)
+			best := s.Leaders(0)
+			if (p.Keep == nil) != (len(best) < n) || n > 0 && p.Keep != nil && *p.Keep != best[n-1].Reward {
+				t.Fatalf("%d models, trial %d: keep %v after %v", n, p.Trial, p.Keep, best)
+			}
+			row := result(p)
+			request := must(c.Again(row))(t)
+			if request.Seed != p.Seed || !maps.Equal(request.Choices, p.Choices) || request.Trial != p.Trial || request.Keep != nil {
+				t.Errorf("trial %d asked again: %+v, it was %+v", p.Trial, request, p)
+			}
+			request.Keep = p.Keep
+			kept := request.Keeps(trainer.Outcome{Status: row.Status, Metrics: row.Metrics})
+			if n == 0 && kept {
+				t.Errorf("trial %d: a model is kept", p.Trial)
+			}
+			if row.Model = fmt.Sprintf("model %d", p.Trial); !kept {
+				row.Model = ""
+			}
+			if err := s.Tell(row); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, l := range s.Leaders(0) {
+			if l.Model != fmt.Sprintf("model %d", l.Trial) {
+				t.Errorf("%d models: %+v is among the best without its model", n, l)
+			}
+		}
+		if got := len(s.Leaders(0)); got != n {
+			t.Errorf("%d models are kept of %d", got, n)
+		}
+	}
+	c := testConfig(t, strategy.Random, 1, 1)
+	for _, n := range []int{-1, limit.MaxKeepModels + 1} {
+		if c.KeepModels = n; !says(c.Validate(), fmt.Sprint(n), "models") {
+			t.Errorf("%d models: %v", n, c.Validate())
+		}
 	}
 }

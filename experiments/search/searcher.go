@@ -12,7 +12,8 @@ import (
 	"tnaml/nn/rng"
 )
 
-// TopN is the number of best models a task keeps: the paper's accuracy-top10.
+// TopN is the number of best models a task is judged by: the paper's
+// accuracy-top10. As many are kept, unless another number is asked for.
 const TopN = 10
 
 // Searcher is the state of one search: what its strategy has learned from the
@@ -23,6 +24,7 @@ const TopN = 10
 type Searcher struct {
 	config   Config
 	digest   string
+	seed     uint64 // see Config.drawSeed
 	strategy strategy.Strategy
 	told     int
 	pending  []pending
@@ -40,10 +42,11 @@ type pending struct {
 	Keep    *float64 `json:"keep,omitempty"`
 }
 
-// Leader is one of a task's best trials.
+// Leader is one of a task's best trials, whose models are kept.
 type Leader struct {
 	Trial  int     `json:"trial"`
 	Reward float64 `json:"reward"`
+	Model  string  `json:"model,omitempty"`
 }
 
 // New starts a search without a pretrained controller.
@@ -92,7 +95,9 @@ func blank(table strategy.Table, c Config, from *strategy.Pretrained) (*Searcher
 	if err != nil {
 		return nil, err
 	}
-	s := &Searcher{config: c, digest: c.Digest(), leaders: make([][]Leader, len(c.Tasks)), worst: make(worst, len(c.Tasks))}
+	s := &Searcher{
+		config: c, digest: c.Digest(), seed: c.drawSeed(), leaders: make([][]Leader, len(c.Tasks)), worst: make(worst, len(c.Tasks)),
+	}
 	if s.strategy, err = d.New(c.start(from)); err != nil {
 		return nil, fmt.Errorf("strategy %s: %w", c.Strategy, err)
 	}
@@ -107,12 +112,15 @@ func (s *Searcher) propose() error {
 	trial := s.told + len(s.pending)
 	task := 0
 	if n := len(s.config.Tasks); n > 1 {
-		task = rng.New(s.config.Seed, "search/task", uint64(trial)).IntN(n)
+		task = rng.New(s.seed, "search/task", uint64(trial)).IntN(n)
 	}
 	p := pending{Trial: trial, Task: task}
 	p.Actions, p.LogProb = s.strategy.Ask(trial, task)
-	if l := s.leaders[task]; len(l) == TopN {
-		keep := l[TopN-1].Reward
+	keep := float64(trainer.MaxMetric) // no reward exceeds it
+	if l, n := s.leaders[task], s.config.KeepModels; len(l) == n {
+		if n > 0 {
+			keep = l[n-1].Reward
+		}
 		p.Keep = &keep
 	}
 	if _, err := s.config.Space.Values(p.Actions); err != nil {
@@ -130,7 +138,7 @@ func (s *Searcher) Ask(trial int) (Proposal, error) {
 	asked := s.pending[trial-s.told]
 	p := Proposal{
 		Trial: trial, Task: asked.Task, Actions: slices.Clone(asked.Actions), Keep: asked.Keep,
-		Seed: rng.Derive(s.config.Seed, "trial", uint64(trial)),
+		Seed: trialSeed(s.seed, trial),
 	}
 	var err error
 	if p.Choices, err = s.config.Space.Values(p.Actions); err != nil {
@@ -158,7 +166,8 @@ func (s *Searcher) Tell(t Trial) error {
 		return fmt.Errorf("trial %d: strategy %s: %w", t.Trial, s.config.Strategy, err)
 	}
 	if t.OK() {
-		s.leaders[t.Task] = InsertBest(s.leaders[t.Task], Leader{t.Trial, t.Reward}, func(l Leader) (float64, int) { return l.Reward, l.Trial })
+		s.leaders[t.Task] = insertBest(s.leaders[t.Task], s.config.KeepModels, Leader{t.Trial, t.Reward, t.Model},
+			func(l Leader) (float64, int) { return l.Reward, l.Trial })
 	}
 	s.segment = append(s.segment, t)
 	s.told++
@@ -219,14 +228,18 @@ func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 // InsertBest puts an entry into a list of the TopN best, best first, equal ones
 // by trial. of returns an entry's reward and trial.
 func InsertBest[T any](best []T, entry T, of func(T) (reward float64, trial int)) []T {
+	return insertBest(best, TopN, entry, of)
+}
+
+func insertBest[T any](best []T, n int, entry T, of func(T) (reward float64, trial int)) []T {
 	at, _ := slices.BinarySearchFunc(best, entry, func(a, b T) int {
 		ra, ta := of(a)
 		rb, tb := of(b)
 		return cmp.Or(cmp.Compare(rb, ra), cmp.Compare(ta, tb))
 	})
 	best = slices.Insert(best, at, entry)
-	return best[:min(len(best), TopN)]
+	return best[:min(len(best), n)]
 }
 
-// Leaders returns a task's best trials, at most 10, best first.
+// Leaders returns a task's best trials, at most Config.KeepModels, best first.
 func (s *Searcher) Leaders(task int) []Leader { return slices.Clone(s.leaders[task]) }

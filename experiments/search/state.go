@@ -1,7 +1,9 @@
 package search
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 
 	"tnaml/experiments/search/strategy"
 	"tnaml/nn/safetensors"
@@ -63,6 +65,39 @@ func Restore(c Config, object []byte) (*Searcher, error) {
 
 // RestoreOf is Restore with the strategies of a table.
 func RestoreOf(table strategy.Table, c Config, object []byte) (*Searcher, error) {
+	return restore(table, c, object, c.Digest())
+}
+
+// Fork returns the searcher that goes on from s under a configuration that differs in
+// its Fork and in its strategy's settings. All of the strategy's state is carried
+// over; settings that leave no place for a part of it are an error. Proposals that
+// wait for their outcome stay as they are.
+func (s *Searcher) Fork(c Config) (*Searcher, error) {
+	same := c
+	same.Fork, same.Settings = s.config.Fork, s.config.Settings
+	if same.Digest() != s.digest {
+		return nil, errors.New("fork: the configurations differ in more than the strategy's settings")
+	}
+	if c.Fork == nil || c.Fork.Trials != s.told {
+		return nil, fmt.Errorf("fork: the search stands at %d trials", s.told)
+	}
+	forked, err := restore(strategy.Builtin(), c, s.State(), s.digest)
+	if err != nil {
+		return nil, fmt.Errorf("the settings of %s do not fit the search's %w", c.Strategy, err)
+	}
+	had, has := safetensors.New(stateKind), safetensors.New(stateKind)
+	s.strategy.Put(had)
+	forked.strategy.Put(has)
+	for _, name := range had.Names() {
+		if !slices.Contains(has.Names(), name) {
+			return nil, fmt.Errorf("the settings of %s do not fit the search's state: they have no place for its %s", c.Strategy, name)
+		}
+	}
+	return forked, nil
+}
+
+// restore is RestoreOf for a state made by the configuration of a digest.
+func restore(table strategy.Table, c Config, object []byte, digest string) (*Searcher, error) {
 	f, err := decode(object, stateKind)
 	if err != nil {
 		return nil, err
@@ -78,8 +113,8 @@ func RestoreOf(table strategy.Table, c Config, object []byte) (*Searcher, error)
 	if err := f.GetJSON("state", &st); err != nil {
 		return nil, fmt.Errorf("state: %w", err)
 	}
-	if st.Config != s.digest {
-		return nil, fmt.Errorf("state: made by the search configuration %s, this one is %s", st.Config, s.digest)
+	if st.Config != digest {
+		return nil, fmt.Errorf("state: made by the search configuration %s, this one is %s", st.Config, digest)
 	}
 	if len(st.Pending) != c.Lag || len(st.Leaders) != len(c.Tasks) || len(st.Worst) != len(c.Tasks) || st.Told < 0 {
 		return nil, fmt.Errorf("state: %d proposals for a lag of %d, leaders of %d tasks for %d",

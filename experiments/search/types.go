@@ -25,10 +25,10 @@ type Proposal struct {
 	Choices map[string]any `json:"choices"`
 	// Seed decides every random draw of the trial.
 	Seed uint64 `json:"seed"`
-	// Keep is the reward that a model must exceed to be worth storing: the 10th best
-	// of its task in the state the proposal was asked from, nil while there are fewer
-	// than 10. It is part of the canonical state, so which models are kept never
-	// depends on timing.
+	// Keep is the reward that a model must exceed to be worth storing: that of the
+	// last of its task's Config.KeepModels best in the state the proposal was asked
+	// from, nil while there are fewer. It is part of the canonical state, so which
+	// models are kept never depends on timing.
 	Keep *float64 `json:"keep,omitempty"`
 	// Summary is the model in a few words, for people.
 	Summary string `json:"summary,omitempty"`
@@ -52,7 +52,8 @@ type Trial struct {
 	// Metrics holds all that the trainer reported.
 	Metrics map[string]float64 `json:"metrics,omitempty"`
 	Steps   int                `json:"steps,omitempty"`
-	// Model references the stored model, where one was kept.
+	// Model references the stored model, where it was kept when it was trained. Of a
+	// search that has ended, those of the leaders are kept.
 	Model string `json:"model,omitempty"`
 }
 
@@ -127,13 +128,26 @@ type Config struct {
 	// Settings are the strategy's own parameters, in canonical JSON with all
 	// defaults filled in (strategy.ParseSettings).
 	Settings json.RawMessage `json:"settings,omitempty"`
-	Seed     uint64          `json:"seed"`
+	// Seed and the tasks' names key every draw of the search.
+	Seed uint64 `json:"seed"`
 	// Lag: the proposal for trial i is asked from the state that has absorbed
 	// exactly the trials 0…i−Lag. 1 is fully sequential.
 	Lag int `json:"lag"`
+	// KeepModels is the number of models kept of each task: the best.
+	KeepModels int `json:"keep_models"`
 	// Controller is the digest of the pretrained controller that the strategy
 	// goes on from (§2.3); empty: from nothing.
 	Controller string `json:"controller,omitempty"`
+	// Fork is where the search left another one, to go on under other settings.
+	Fork *Fork `json:"fork,omitempty"`
+}
+
+// Fork says under what a search's first trials were told.
+type Fork struct {
+	// Config references the configuration of the search that was forked, Trials is how
+	// many of its trials are this one's.
+	Config string `json:"config"`
+	Trials int    `json:"trials"`
 }
 
 // Kind is the tasks' kind.

@@ -28,6 +28,19 @@ func BaselineOf(arms []Arm) string {
 	return ""
 }
 
+// SingleTask is the arm that searches as another one does, from nothing: the
+// single-task arm that the paper's speed-up compares transfer with. Empty where
+// there is none, or where that one starts from nothing itself.
+func (s *Study) SingleTask(of string) string {
+	other := s.Arm(of)
+	for _, a := range s.Arms {
+		if a.Strategy == other.Strategy && a.From == "" && other.From != "" {
+			return a.Name
+		}
+	}
+	return ""
+}
+
 // ReferenceOf is the arm that the others are compared with where nobody says
 // which: the first that starts from something learned, else the first.
 func ReferenceOf(arms []Arm) string {

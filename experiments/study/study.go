@@ -10,6 +10,7 @@ import (
 	"tnaml/experiments/data"
 	"tnaml/experiments/metrics"
 	"tnaml/experiments/search"
+	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/space"
 	"tnaml/experiments/trainer"
 )
@@ -46,6 +47,8 @@ type Study struct {
 	// FixedBudgets holds, for each target, the number of trials at which test
 	// accuracies are compared (the B of Table 1, right).
 	FixedBudgets map[string]int `json:"fixed_budgets,omitempty"`
+	// Evaluations are those of the best models of targets, where models were kept.
+	Evaluations []Evaluation `json:"evaluations,omitempty"`
 	// Verdicts are those of the last benchmark, where there was one.
 	Verdicts []Verdict `json:"verdicts,omitempty"`
 }
@@ -57,6 +60,7 @@ type Run struct {
 	// Type is the workflow type: Experiment, Pretrain, Transfer or Benchmark.
 	Type   string `json:"type"`
 	Status string `json:"status"`
+	Span
 	// Spec is the run's input with all defaults filled in, as JSON.
 	Spec string `json:"spec,omitempty"`
 }
@@ -80,6 +84,7 @@ type Ledger struct {
 	Status string        `json:"status"`
 	Reason string        `json:"reason,omitempty"`
 	Config search.Config `json:"config"`
+	Span
 	// Budget is the number of trials asked for; Trials may be fewer.
 	Budget int            `json:"budget"`
 	Trials []search.Trial `json:"trials"`
@@ -94,6 +99,9 @@ type Ledger struct {
 	// TaskEmbeddings are those of the learned controller, tasks × length, in the
 	// order of Config.Tasks; nil for strategies and controllers without.
 	TaskEmbeddings [][]float64 `json:"task_embeddings,omitempty"`
+	// Greedy holds the learned controller's greedy architecture for each task of
+	// Config.Tasks; nil without a controller.
+	Greedy []strategy.Greedy `json:"greedy_architectures,omitempty"`
 }
 
 // Card is a task's card.

@@ -19,7 +19,8 @@ func ledger(phase Phase, task, arm string, seed uint64, accuracies ...float64) L
 	l := Ledger{Phase: phase, Task: task, Arm: arm, Seed: seed, Status: "completed", Budget: len(accuracies),
 		Search: fmt.Sprintf("%s-%s-%d", task, arm, seed)}
 	for i, a := range accuracies {
-		l.Trials = append(l.Trials, search.Trial{Trial: i, Status: trainer.OK, Reward: a, Validation: a, Test: a - .1})
+		l.Trials = append(l.Trials, search.Trial{Trial: i, Status: trainer.OK, Reward: a, Validation: a, Test: a - .1,
+			Metrics: map[string]float64{"validation_accuracy": a, "test_accuracy": a - .1}})
 		l.Costs = append(l.Costs, search.Cost{Trial: i, CPUSeconds: float64(i + 1)})
 	}
 	return l
@@ -60,7 +61,7 @@ func TestTableByHand(t *testing.T) {
 		random.Models != 10 || random.Seeds != 3 || random.Test.Error != 0 {
 		t.Errorf("random %+v", random)
 	}
-	for seed, want := range map[int]int{3: 0, 4: 20, 5: 13} {
+	for seed, want := range map[int]int{3: 0, 4: 20, 5: 12} {
 		n, reached, ok := s.TrialsToBaseline(&s.Ledgers[seed])
 		if seed == 3 {
 			want = n // what it takes with equal models is metrics' matter
@@ -70,7 +71,7 @@ func TestTableByHand(t *testing.T) {
 		}
 	}
 	first, _, _ := s.TrialsToBaseline(&s.Ledgers[3])
-	if want := metrics.Median([]float64{float64(first), 20, 13}); naml.ToBaseline != want || naml.Reached != 2 || naml.Compared != 3 ||
+	if want := metrics.Median([]float64{float64(first), 20, 12}); naml.ToBaseline != want || naml.Reached != 2 || naml.Compared != 3 ||
 		naml.Failed != 1 {
 		t.Errorf("naml %+v, want a median of %v", naml, want)
 	}
@@ -88,8 +89,8 @@ func TestTableByHand(t *testing.T) {
 		t.Errorf("at %d trials: %+v, %+v", rows[0].Fixed, naml.AtFixed, random.AtFixed)
 	}
 	// The first ten trials: .6, .445, .245.
-	if !near(naml.First, (.6+.445+.245)/3) {
-		t.Errorf("first %v", naml.First)
+	if !near(naml.First.Mean, (.6+.445+.245)/3) {
+		t.Errorf("first %v", naml.First.Mean)
 	}
 }
 
@@ -128,7 +129,7 @@ func TestCompareByHand(t *testing.T) {
 	}
 	add("alone", "transfer", .9)
 	c := s.Compare("transfer", "single-architecture")
-	if c.Tasks != 3 || c.Test != (metrics.Tally{Wins: 1, Draws: 1, Losses: 1}) || !near(c.Difference, (.1+0-.05)/3) {
+	if c.Tasks != 3 || c.Test != (metrics.Tally{Wins: 1, Draws: 1, Losses: 1}) || !near(c.Difference.Mean, (.1+0-.05)/3) {
 		t.Errorf("%+v", c)
 	}
 }
@@ -160,7 +161,8 @@ var (
 func minimised(o space.Objective, l Ledger) Ledger {
 	l.Config.Space = space.Space{Trainer: "table", Objective: o}
 	for i := range l.Trials {
-		l.Trials[i].Reward = trainer.Reward(o, l.Trials[i].Validation)
+		t := &l.Trials[i]
+		t.Reward, t.Metrics = trainer.Reward(o, t.Validation), map[string]float64{"validation_" + o.Metric: t.Validation, "test_" + o.Metric: t.Test}
 	}
 	return l
 }
@@ -194,18 +196,19 @@ func TestMinimised(t *testing.T) {
 	row := s.Table()[0]
 	random, naml := row.Cell("random"), row.Cell("naml")
 	if !near(random.Validation.Mean, 120) || !near(naml.Validation.Mean, 55) ||
-		!near(naml.Test.Mean, 54.9) || !near(naml.First, 155) || !near(random.First, 120) {
+		!near(naml.Test.Mean, 54.9) || !near(naml.First.Mean, 155) || !near(random.First.Mean, 120) {
 		t.Errorf("%+v, %+v", random, naml)
 	}
-	if c := s.Comparisons(); len(c) != 1 || c[0].Test != (metrics.Tally{Wins: 1}) || !near(c[0].Difference, 54.9-119.9) {
+	if c := s.Comparisons(); len(c) != 1 || c[0].Test != (metrics.Tally{Wins: 1}) || !near(c[0].Difference.Mean, 54.9-119.9) {
 		t.Errorf("%+v", c)
 	}
 	for i := range s.Ledgers { // a trainer that knows no test split
 		for k := range s.Ledgers[i].Trials {
 			s.Ledgers[i].Trials[k].Test = 0
+			delete(s.Ledgers[i].Trials[k].Metrics, "test_latency_ms")
 		}
 	}
-	if c := s.Comparisons(); s.Tested() || c[0].Test != (metrics.Tally{Wins: 1}) || !near(c[0].Difference, 55-120) {
+	if c := s.Comparisons(); s.Tested() || c[0].Test != (metrics.Tally{Wins: 1}) || !near(c[0].Difference.Mean, 55-120) {
 		t.Errorf("untested: %+v", c)
 	}
 	for _, f := range Figures(s) {
@@ -340,5 +343,26 @@ func TestSortAndSelect(t *testing.T) {
 	}
 	if a := s.Arm("transfer"); a.From != "multitask" || s.Arm("ppo").Name != "ppo" {
 		t.Errorf("arm %+v", a)
+	}
+}
+
+// Runs with another budget or other settings are arms of their own: a mean over
+// seeds mixes no kinds. The same run again with other seeds is not.
+func TestSplitArmsByHand(t *testing.T) {
+	of := func(run string, seed uint64, budget int, settings string) Ledger {
+		l := ledger(Transfer, "a", "naml", seed, ramp(12, .5)...)
+		l.Run, l.Budget, l.Config.Strategy, l.Config.Settings = run, budget, "naml", []byte(settings)
+		return l
+	}
+	s := &Study{Arms: []Arm{{Name: "naml", Strategy: "naml"}, {Name: "b"}}, Runs: []Run{{Name: "one"}, {Name: "two"}, {Name: "three"}},
+		Ledgers: []Ledger{of("one", 1, 12, "{}"), of("two", 1, 24, "{}"), of("three", 2, 12, "{}"), of("two", 2, 24, "{}")}}
+	s.SplitArms()
+	s.Sort()
+	got := ""
+	for _, c := range s.Table()[0].Cells {
+		got += fmt.Sprint(c.Arm, " ", c.Seeds, "; ")
+	}
+	if got != "naml 2; naml of two 2; " || len(s.Arms) != 3 || s.Arms[1].Name != "naml of two" || s.Arms[1].Strategy != "naml" {
+		t.Errorf("%s %+v", got, s.Arms)
 	}
 }

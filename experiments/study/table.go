@@ -27,15 +27,17 @@ type Cell struct {
 	// Models is the least number of models averaged, 10 unless trials failed.
 	Models int `json:"models"`
 	// ToBaseline is the median over seeds of the trials to the baseline's best
-	// validation accuracy-top10 (Table 1, left), Reached the number of seeds that
-	// got there, Compared those that have a baseline to compare with.
+	// validation accuracy-top10 (Table 1, left); a search that never got there counts
+	// as its budget. Reached is the number of seeds that did, Compared those that
+	// have a baseline to compare with.
 	ToBaseline float64 `json:"trials_to_baseline"`
 	Reached    int     `json:"reached"`
 	Compared   int     `json:"compared"`
 	// First is the mean validation accuracy of the first ten trials: what the
 	// controller knows before it has learned anything about the task. A failed trial
-	// has an accuracy of 0; of an objective that is no fraction it is left out.
-	First float64 `json:"first_trials_validation"`
+	// has an accuracy of 0; of an objective that is no fraction it is left out. The
+	// error is across seeds.
+	First metrics.Estimate `json:"first_trials_validation"`
 }
 
 // Gap is validation − test at the end of the budget.
@@ -61,8 +63,10 @@ func (r Row) Cell(arm string) *Cell {
 	return nil
 }
 
-// Ends says that an arm reached the baseline's best in the median over seeds.
-func (r Row) Ends(c Cell) bool { return c.Compared > 0 && c.ToBaseline <= float64(r.Budget) }
+// Ends says that an arm reached the baseline's best in the median over seeds: more
+// than half of them did. Else the median is that of budgets, which is no more than
+// a lower bound.
+func (c Cell) Ends() bool { return 2*c.Reached > c.Compared }
 
 // Table puts the arms side by side, task by task.
 func (s *Study) Table() []Row {
@@ -115,7 +119,7 @@ func (s *Study) cell(task, arm string, fixed int) Cell {
 	}
 	c.Validation, c.Test = accuracies(ledgers, math.MaxInt)
 	_, c.AtFixed = accuracies(ledgers, fixed)
-	c.First, c.ToBaseline = metrics.Mean(first).Mean, metrics.Median(toBaseline)
+	c.First, c.ToBaseline = metrics.Mean(first), metrics.Median(toBaseline)
 	return c
 }
 
@@ -156,11 +160,11 @@ type Comparison struct {
 	B string `json:"b"`
 	// Test counts the tasks on which A's test accuracy-top10, or that of another
 	// objective, is better than, not to be told from, or worse than B's; Difference
-	// is A's mean over the tasks less B's, in the objective's own values. By
-	// validation where nothing was tested.
-	Test       metrics.Tally `json:"test"`
-	Difference float64       `json:"mean_test_difference"`
-	Tasks      int           `json:"tasks"`
+	// is A's mean over the tasks less B's, in the objective's own values, with its 2
+	// s.e.m. across the tasks. By validation where nothing was tested.
+	Test       metrics.Tally    `json:"test"`
+	Difference metrics.Estimate `json:"mean_test_difference"`
+	Tasks      int              `json:"tasks"`
 }
 
 // Compare compares two arms over the tasks that have both.
@@ -183,7 +187,7 @@ func (s *Study) Compare(a, b string) Comparison {
 		c.Test.Add(metrics.Compare(of(x).Reward(objective), of(y).Reward(objective)))
 		differences = append(differences, of(x).Mean-of(y).Mean)
 	}
-	c.Difference = metrics.Mean(differences).Mean
+	c.Difference = metrics.Mean(differences)
 	return c
 }
 

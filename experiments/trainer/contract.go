@@ -14,9 +14,9 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
+	"tnaml/experiments/limit"
 	"tnaml/experiments/space"
 )
 
@@ -55,9 +55,9 @@ type Limits struct {
 	// MemoryBytes that the trial may allocate; 0: no limit. A model that needs more
 	// has the status OverMemory.
 	MemoryBytes int64 `json:"memory_bytes,omitempty"`
-	// Seconds that it may run; 0: no limit. One that runs longer has the status
-	// OverTime.
-	Seconds float64 `json:"seconds,omitempty"`
+	// Steps of training that it may take; 0: no limit. One that needs more has the
+	// status OverSteps. There is no limit in seconds: those are the machine's.
+	Steps int `json:"steps,omitempty"`
 }
 
 // Progress is how far a trial is.
@@ -93,12 +93,18 @@ const (
 	Diverged Status = "diverged"
 	// OverMemory is a model that needs more memory than the limit.
 	OverMemory Status = "over_memory"
-	// OverTime is a trial that ran into its time limit.
-	OverTime Status = "over_time"
+	// OverSteps is a trial that needs more training steps than the limit.
+	OverSteps Status = "over_steps"
+	// Lost is a trial whose workers died of it, one after another. A search says so;
+	// no trainer does.
+	Lost Status = "lost"
 )
 
 // Statuses lists the statuses.
-func Statuses() []Status { return []Status{OK, Failed, Diverged, OverMemory, OverTime} }
+func Statuses() []Status { return append(answers(), Lost) }
+
+// answers are the statuses that a trainer may answer.
+func answers() []Status { return []Status{OK, Failed, Diverged, OverMemory, OverSteps} }
 
 // Outcome is what a trial gave.
 type Outcome struct {
@@ -151,7 +157,7 @@ const (
 // Checked returns an outcome as a search can take it: one that breaks the
 // contract, or lacks the objective, is a failed trial that says so.
 func (o Outcome) Checked(objective space.Objective) Outcome {
-	o.Reason = cut(oneLine(o.Reason))
+	o.Reason = cut(limit.OneLine(o.Reason))
 	if err := o.check(objective); err != nil {
 		reason := "the outcome breaks the trainers' contract: " + strings.ReplaceAll(err.Error(), "\n", "; ")
 		return Outcome{Status: Failed, Reason: cut(reason), Steps: max(0, o.Steps)}
@@ -162,18 +168,18 @@ func (o Outcome) Checked(objective space.Objective) Outcome {
 func (o Outcome) check(objective space.Objective) error {
 	var errs []error
 	bad := func(format string, a ...any) { errs = append(errs, fmt.Errorf(format, a...)) }
-	if !slices.Contains(Statuses(), o.Status) {
-		bad("its status is %q (known: %v)", cutTo(string(o.Status), 40), Statuses())
+	if !slices.Contains(answers(), o.Status) {
+		bad("its status is %q (known: %v)", limit.Cut(string(o.Status), 40), answers())
 	}
 	if n := len(o.Metrics); n > maxMetrics {
 		bad("it has %d metrics, more than %d", n, maxMetrics)
 	}
 	for _, name := range sortedNames(o.Metrics) {
 		if v := o.Metrics[name]; !(math.Abs(v) <= MaxMetric) {
-			bad("its metric %q is %v, it must be a number of at most %v in size", cutTo(name, space.MaxName), v, MaxMetric)
+			bad("its metric %q is %v, it must be a number of at most %v in size", limit.Cut(name, space.MaxName), v, MaxMetric)
 		}
 		if name == "" || len(name) > space.MaxName || !utf8.ValidString(name) {
-			bad("a metric has the name %q, it must have 1 to %d bytes", cutTo(name, space.MaxName), space.MaxName)
+			bad("a metric has the name %q, it must have 1 to %d bytes", limit.Cut(name, space.MaxName), space.MaxName)
 		}
 	}
 	if n := len(o.Model); n > maxModel || !utf8.ValidString(o.Model) {
@@ -204,8 +210,8 @@ func DecodeOutcome(b []byte, objective space.Objective) Outcome {
 		if errors.As(err, &form) {
 			err = fmt.Errorf("%s is of the type %s", cmp.Or(form.Field, "it"), form.Value)
 		}
-		reason := fmt.Sprintf("the trainer's answer is no outcome: %v: %s", err, cutTo(string(b), 200))
-		return Outcome{Status: Failed, Reason: cut(oneLine(reason))}
+		reason := fmt.Sprintf("the trainer's answer is no outcome: %v: %s", err, limit.Cut(string(b), 200))
+		return Outcome{Status: Failed, Reason: cut(limit.OneLine(reason))}
 	}
 	for name, v := range all.Metrics {
 		if o.Metrics == nil {
@@ -218,23 +224,4 @@ func DecodeOutcome(b []byte, objective space.Objective) Outcome {
 	return o.Checked(objective)
 }
 
-// oneLine keeps what a trainer writes from breaking tables and terminals: control
-// characters and line breaks become blanks.
-func oneLine(s string) string {
-	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) }), " ")
-}
-
-func cut(s string) string { return cutTo(s, maxReason) }
-
-// cutTo shortens a text to a number of bytes, whole characters.
-func cutTo(s string, n int) string {
-	const more = "…"
-	if s = strings.ToValidUTF8(s, "?"); len(s) <= n {
-		return s
-	}
-	n -= len(more)
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n] + more
-}
+func cut(s string) string { return limit.Cut(s, maxReason) }

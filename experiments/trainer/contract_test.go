@@ -19,7 +19,7 @@ func TestCheckedLeavesGoodOutcomes(t *testing.T) {
 	for _, o := range []Outcome{
 		{Status: OK, Metrics: map[string]float64{"validation_accuracy": .5}},
 		{Status: OK, Metrics: map[string]float64{"accuracy": -MaxMetric, "anything else": 0}, Steps: 7, Model: "sha256:m", Reason: "in words"},
-		{Status: Failed, Reason: "why"}, {Status: Diverged}, {Status: OverTime, Steps: 3},
+		{Status: Failed, Reason: "why"}, {Status: Diverged}, {Status: OverSteps, Steps: 3},
 		{Status: OverMemory, Metrics: map[string]float64{"parameters": 3}},
 	} {
 		if got := o.Checked(accuracy); !reflect.DeepEqual(got, o) {
@@ -226,12 +226,12 @@ func TestRequestJSON(t *testing.T) {
 		Trial: 17, Task: Task{Name: "t", Kind: "text", Data: "sha256:d"},
 		Choices: map[string]any{"hidden_layers": int64(2), "dropout": .1, "fine_tune": true},
 		Objects: map[string]string{"m": "sha256:m"}, Settings: json.RawMessage(`{"epochs":3}`), Seed: math.MaxUint64,
-		Objective: space.Objective{Metric: "rmse", Direction: space.Minimise}, Limits: Limits{MemoryBytes: 1 << 40, Seconds: .5}, Keep: &keep,
+		Objective: space.Objective{Metric: "rmse", Direction: space.Minimise}, Limits: Limits{MemoryBytes: 1 << 40, Steps: 500}, Keep: &keep,
 	}
 	const want = `{"trial":17,"task":{"name":"t","kind":"text","data":"sha256:d"},` +
 		`"choices":{"dropout":0.1,"fine_tune":true,"hidden_layers":2},` +
 		`"objects":{"m":"sha256:m"},"settings":{"epochs":3},"seed":18446744073709551615,"objective":{"metric":"rmse","direction":"minimise"},` +
-		`"limits":{"memory_bytes":1099511627776,"seconds":0.5},"keep":-0.25}`
+		`"limits":{"memory_bytes":1099511627776,"steps":500},"keep":-0.25}`
 	b, err := json.Marshal(r)
 	if err != nil || string(b) != want {
 		t.Errorf("%s, %v", b, err)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"tnaml/experiments/limit"
 	"tnaml/experiments/space"
 )
 
@@ -131,7 +132,7 @@ func words(choices map[string]any) string {
 	names := sortedNames(choices)
 	var b strings.Builder
 	for i, name := range names {
-		one := cutTo(fmt.Sprintf("%s %v", name, choices[name]), maxWords)
+		one := limit.Cut(fmt.Sprintf("%s %v", name, choices[name]), maxWords)
 		if i > 0 && b.Len()+len(one) > maxWords {
 			fmt.Fprintf(&b, " · and %d more", len(names)-i)
 			break

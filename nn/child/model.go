@@ -17,6 +17,10 @@ type Model struct {
 	// module was tuned, else the module's (nil while it is detached).
 	table []float32
 	known []bool
+	// module is the table of a tuned model before it was tuned. tuned has the rows
+	// that tuning changed, while the model is detached.
+	module []float32
+	tuned  *sparse
 	// layers hold weights only.
 	layers       []layerWeights
 	out, outBias []float32
@@ -50,7 +54,7 @@ func (n *network) model(d *Data, t *Table) *Model {
 		out: n.out.value, outBias: n.outBias.value, wide: n.wide.value,
 	}
 	if n.embedding != nil {
-		m.table = n.embedding.value
+		m.table, m.module = n.embedding.value, t.Vectors
 	}
 	if n.pixels != nil {
 		m.pixels = n.pixels.weight.value
@@ -80,9 +84,9 @@ func (h *header) wideRows() int { return h.WideVocabulary + h.NGrams }
 // Pixels returns the number of values of an image, 0 for a model of texts.
 func (m *Model) Pixels() int { return m.NPixels }
 
-// Detached reports whether the model lacks its module's table: a model on a
-// frozen module is stored without it. Attach gives it back. A model of images
-// never has one.
+// Detached reports whether the model lacks its module's table: a model of texts is
+// stored without it, but for the rows that tuning changed. Attach gives it back. A
+// model of images never has one.
 func (m *Model) Detached() bool { return m.table == nil && m.NPixels == 0 }
 
 // Attach gives a detached model the table of its module in the task's
@@ -92,6 +96,11 @@ func (m *Model) Attach(t *Table) error {
 		return fmt.Errorf("child model: a table of %d × %d for a model of %d × %d", len(t.Known), t.Dim, m.NVocabulary, m.Dim)
 	}
 	m.table, m.known = t.Vectors, t.Known
+	if m.tuned != nil {
+		m.table, m.module = slices.Clone(t.Vectors), t.Vectors
+		m.tuned.over(m.table, m.Dim)
+		m.tuned = nil
+	}
 	return nil
 }
 
@@ -236,34 +245,23 @@ func (m *Model) evaluate(e *Examples, vectors []float32) (metrics Metrics, ok bo
 
 const kind = "model"
 
-// Encode returns the model as a safetensors file of kind "model": the metadata
-// "model" says its shape; the arrays are "layer/<i>/weights" (in × out), "bias",
-// "gain", "mean" and "deviation", "out/weights", "out/bias", "wide" (tokens and n-grams
-// × classes), of images "pixels" (pixels × classes) and, where the module was
-// tuned, "table" (tokens × dim) and "known".
-// A frozen module's table is left out: see Attach.
-func (m *Model) Encode() []byte {
-	f := safetensors.New(kind)
-	m.put(f)
-	if m.Cfg.FineTune {
-		m.putTable(f)
-	}
-	return f.Encode()
-}
+// ModelFormat is the version of what Encode writes.
+const ModelFormat = 2
 
-// EncodeAlone is Encode with the table in any case: a model that needs nothing
-// else. It panics on a detached model.
+// EncodeAlone returns the model as a safetensors file of kind "model" that needs
+// nothing else: the metadata "model" says its shape; the arrays are
+// "layer/<i>/weights" (in × out), "bias", "gain", "mean" and "deviation",
+// "out/weights", "out/bias", "wide" (tokens and n-grams × classes), of images
+// "pixels" (pixels × classes), of texts "table" (tokens × dim) and "known". It panics
+// on a detached model.
 func (m *Model) EncodeAlone() []byte {
 	m.attached()
-	f := safetensors.New(kind)
-	m.put(f)
-	if m.NPixels == 0 {
-		m.putTable(f)
+	f := m.file()
+	safetensors.Put(f, "wide", m.wide, m.wideRows(), m.NClasses)
+	if m.NPixels > 0 {
+		safetensors.Put(f, "pixels", m.pixels, m.NPixels, m.NClasses)
+		return f.Encode()
 	}
-	return f.Encode()
-}
-
-func (m *Model) putTable(f *safetensors.File) {
 	known := make([]uint8, len(m.known))
 	for i, k := range m.known {
 		if k {
@@ -272,9 +270,31 @@ func (m *Model) putTable(f *safetensors.File) {
 	}
 	safetensors.Put(f, "table", m.table, m.NVocabulary, m.Dim)
 	safetensors.Put(f, "known", known)
+	return f.Encode()
 }
 
-func (m *Model) put(f *safetensors.File) {
+// Encode returns the model as it is stored: EncodeAlone without what is to be had
+// elsewhere. The weights that L1 has made zero are left out of "wide" and "pixels",
+// where they are enough, and the module's table is: see Attach. Of one that was tuned "table" has the rows
+// that differ from the module's. "wide/mask", "pixels/mask" and "table/mask", a bit for
+// each weight or row, the first the lowest of its byte, say which are there. It
+// panics on a detached model that was tuned.
+func (m *Model) Encode() []byte {
+	f := m.file()
+	putPruned(f, "wide", m.wide, m.NClasses)
+	if m.NPixels > 0 {
+		putPruned(f, "pixels", m.pixels, m.NClasses)
+	}
+	if m.Cfg.FineTune && m.NPixels == 0 {
+		m.attached()
+		changes(m.table, m.module, m.Dim).put(f, "table", m.Dim)
+	}
+	return f.Encode()
+}
+
+// file is what both forms of a model have.
+func (m *Model) file() *safetensors.File {
+	f := safetensors.New(kind)
 	f.PutJSON(kind, m.header)
 	for i, l := range m.layers {
 		name := fmt.Sprintf("layer/%d/", i)
@@ -287,10 +307,7 @@ func (m *Model) put(f *safetensors.File) {
 	}
 	safetensors.Put(f, "out/weights", m.out, len(m.out)/m.NClasses, m.NClasses)
 	safetensors.Put(f, "out/bias", m.outBias)
-	safetensors.Put(f, "wide", m.wide, m.wideRows(), m.NClasses)
-	if m.NPixels > 0 {
-		safetensors.Put(f, "pixels", m.pixels, m.NPixels, m.NClasses)
-	}
+	return f
 }
 
 type namedVector struct {
@@ -302,7 +319,7 @@ func (l *layerWeights) vectors() []namedVector {
 	return []namedVector{{"bias", &l.bias}, {"gain", &l.gain}, {"mean", &l.mean}, {"deviation", &l.deviation}}
 }
 
-// DecodeModel reads what Encode wrote. Arrays and metadata that it does not
+// DecodeModel reads what Encode or EncodeAlone wrote. Arrays and metadata that it does not
 // know are left alone. A model that could not predict is an error.
 func DecodeModel(b []byte) (*Model, error) {
 	f, err := safetensors.DecodeKind(b, kind)
@@ -323,7 +340,7 @@ func (m *Model) decode(f *safetensors.File) error {
 	if err := m.Cfg.Validate(); err != nil {
 		return err
 	}
-	if m.Dim < 1 || m.NClasses < 1 || m.NVocabulary < 0 || m.WideVocabulary < 0 || m.WideVocabulary > m.NVocabulary || m.NPixels < 0 ||
+	if max(m.Dim, m.NClasses, m.NVocabulary, m.NPixels) > math.MaxInt32 || m.Dim < 1 || m.NClasses < 1 || m.NVocabulary < 0 || m.WideVocabulary < 0 || m.WideVocabulary > m.NVocabulary || m.NPixels < 0 ||
 		m.header.NGrams < 0 || m.header.NGrams > math.MaxInt32-m.WideVocabulary {
 		return fmt.Errorf("impossible shape %+v", m.header)
 	}
@@ -357,11 +374,27 @@ func (m *Model) decode(f *safetensors.File) error {
 		width = l.out
 	}
 	m.out, m.outBias = get("out/weights", width, m.NClasses), get("out/bias", m.NClasses)
-	m.wide = get("wide", m.wideRows(), m.NClasses)
+	weights := func(name string, rows int) []float32 {
+		if !f.Has(name + maskSuffix) {
+			return get(name, rows, m.NClasses)
+		}
+		s, err := getSparse(f, name, rows*m.NClasses, 1)
+		if errs = append(errs, err); err != nil {
+			return nil
+		}
+		out := make([]float32, rows*m.NClasses)
+		s.over(out, 1)
+		return out
+	}
+	m.wide = weights("wide", m.wideRows())
 	if m.NPixels > 0 {
-		m.pixels = get("pixels", m.NPixels, m.NClasses)
+		m.pixels = weights("pixels", m.NPixels)
 	}
 	switch {
+	case f.Has("table" + maskSuffix):
+		var err error
+		m.tuned, err = getSparse(f, "table", m.NVocabulary, m.Dim)
+		errs = append(errs, err)
 	case f.Has("table"):
 		m.table = get("table", m.NVocabulary, m.Dim)
 		known, _, err := safetensors.Get[uint8](f, "known", m.NVocabulary)

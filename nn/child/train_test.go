@@ -65,7 +65,11 @@ func TestNoWideVocabulary(t *testing.T) {
 	if out.Test.Accuracy < .9 || len(m.wide) != 0 {
 		t.Errorf("%+v with %d wide weights", out, len(m.wide))
 	}
-	if back, err := DecodeModel(m.Encode()); err != nil || back.Evaluate(&d.Test) != out.Test {
+	back, err := DecodeModel(m.Encode())
+	if err == nil {
+		err = back.Attach(table)
+	}
+	if err != nil || back.Evaluate(&d.Test) != out.Test {
 		t.Errorf("after a round trip: %v", err)
 	}
 }

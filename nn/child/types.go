@@ -132,8 +132,6 @@ const (
 	Diverged Status = "diverged"
 	// OverMemory is a model that would need more memory than the limit.
 	OverMemory Status = "over_memory"
-	// OverTime is a trial that ran into its time limit.
-	OverTime Status = "over_time"
 )
 
 // Outcome is what training and evaluating one child model gave. It is a

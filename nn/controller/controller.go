@@ -276,7 +276,8 @@ func (c *Controller) Sample(r *rand.Rand, task int, actions []int) float64 {
 	})
 }
 
-// Greedy takes the most probable option at each step: the modal architecture.
+// Greedy takes the most probable option at each step, given those before it, and
+// returns the sequence's log-probability: greedy decoding.
 func (c *Controller) Greedy(task int, actions []int) float64 {
 	return c.run(task, actions, func(_ int, probs []float64) int {
 		best := 0

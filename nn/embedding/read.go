@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"strconv"
 
 	"github.com/klauspost/compress/gzip"
@@ -105,7 +104,7 @@ func Decompress(r io.Reader) (io.ReadCloser, error) {
 		}
 		return z, nil
 	case bytes.Equal(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}):
-		z, err := zstd.NewReader(buffered, zstd.WithDecoderConcurrency(1))
+		z, err := zstd.NewReader(buffered, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(128<<20))
 		if err != nil {
 			return nil, fmt.Errorf("zstd: %w", err)
 		}
@@ -122,7 +121,7 @@ func sniff(r *bufio.Reader) Format {
 	if !ok {
 		return Text
 	}
-	_, dim, err := counts(string(header))
+	_, dim, _, err := counts(string(header))
 	if err != nil {
 		return Text
 	}
@@ -147,18 +146,23 @@ func sniff(r *bufio.Reader) Format {
 	return Text
 }
 
-// counts reads a header line: two numbers above zero.
-func counts(line string) (tokens, dim int, err error) {
+// counts reads a header line: two integers, so that a first token that is an
+// integer is none, and both above zero.
+func counts(line string) (tokens, dim int, header bool, err error) {
 	f := split(nil, line)
 	if len(f) != 2 {
-		return 0, 0, fmt.Errorf("a header of two numbers is expected, there are %d fields", len(f))
+		return 0, 0, false, fmt.Errorf("a header of two numbers is expected, there are %d fields", len(f))
 	}
-	tokens, err = strconv.Atoi(f[0])
-	if err == nil {
-		dim, err = strconv.Atoi(f[1])
+	tokens, err1 := strconv.Atoi(f[0])
+	dim, err2 := strconv.Atoi(f[1])
+	header = err1 == nil && err2 == nil
+	switch {
+	case !header:
+		err = fmt.Errorf("a header of two positive numbers is expected, it is %.40q", line)
+	case tokens <= 0 || dim <= 0:
+		err = fmt.Errorf("the header %.40q announces %d tokens with vectors of length %d: there is nothing to read", line, tokens, dim)
+	case dim > maxDim:
+		err = fmt.Errorf("the header announces vectors of length %d; at most %d are expected", dim, maxDim)
 	}
-	if err != nil || tokens <= 0 || dim <= 0 || dim > math.MaxInt32/4 {
-		return 0, 0, fmt.Errorf("a header of two positive numbers is expected, it is %.40q", line)
-	}
-	return tokens, dim, nil
+	return tokens, dim, header, err
 }

@@ -41,12 +41,9 @@ func (b *binaryReader) read(r *bufio.Reader) error {
 	if err != nil {
 		return fmt.Errorf("byte %d: no header line of word2vec's binary form: %w", b.offset, err)
 	}
-	announced, dim, err := counts(strings.TrimSuffix(line, "\n"))
-	switch {
-	case err != nil:
+	announced, dim, _, err := counts(strings.TrimSuffix(line, "\n"))
+	if err != nil {
 		return fmt.Errorf("byte 0: %w", err)
-	case dim > maxDim:
-		return fmt.Errorf("byte 0: vectors of length %d; at most %d are expected", dim, maxDim)
 	}
 	b.m.Dim = dim
 	raw, vector := make([]byte, 4*dim), make([]float32, dim)

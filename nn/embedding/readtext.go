@@ -69,14 +69,15 @@ func (t *textReader) read(r io.Reader) error {
 // more reports whether more tokens are wanted.
 func (t *textReader) more() bool { return t.top <= 0 || len(t.m.Tokens) < t.top }
 
-// header takes the first line's fields for a header where they are two counts.
+// header takes the first line's fields for a header where they are two integers.
 func (t *textReader) header() bool {
-	tokens, dim, err := counts(strings.Join(t.fields, " "))
-	if err != nil {
-		return false
+	tokens, dim, header, err := counts(strings.Join(t.fields, " "))
+	if header && err != nil {
+		t.problem("%w", err)
+	} else if header {
+		t.announced, t.m.Dim = tokens, dim
 	}
-	t.announced, t.m.Dim = tokens, dim
-	return true
+	return header
 }
 
 // vector reads the fields of a line. The first line without a header says how

@@ -58,6 +58,9 @@ func TestReadTextRefuses(t *testing.T) {
 	}{
 		{"nothing", "", []string{"vectors n: no vectors"}},
 		{"a header alone", "2 3\n", []string{"announces 2 tokens, there are 0"}},
+		{"a header of no tokens", "0 10\n", []string{"announces 0 tokens", "nothing to read"}},
+		{"a header of no length", "3 0\na 1\n", []string{"announces 3 tokens with vectors of length 0"}},
+		{"a header of a huge length", "3 2000000\n", []string{"line 1: the header announces vectors of length 2000000; at most 1048576"}},
 		{"token alone", "a\n", []string{`line 1`, `"a" alone`}},
 		{"short line", "a 1 2\n\nb 1\n", []string{"line 3", "2 numbers", "2 fields"}},
 		{"long line", "a 1 2\nb 1 2 3\n", []string{"line 2", "4 fields"}},

@@ -29,6 +29,7 @@ const (
 	exitOK          = 0
 	exitFailed      = 1
 	exitUsage       = 2
+	exitUnfinished  = 3   // stopped, canceled or paused before its end
 	exitInterrupted = 130 // as shells have it for SIGINT
 )
 
@@ -37,9 +38,6 @@ type Process = terminal.Process
 
 // Run runs a command line and returns its exit code.
 func Run(ctx context.Context, p Process) int {
-	if p.Width == nil {
-		p.Width = func() int { return 0 }
-	}
 	a := &terminal.App{Process: p}
 	running := false // the command line was right, what fails now is not its fault
 	root := command(a, &running)
@@ -51,10 +49,13 @@ func Run(ctx context.Context, p Process) int {
 	switch {
 	case err == nil:
 		return exitOK
-	case errors.Is(err, terminal.ErrInterrupted), ctx.Err() != nil && errors.Is(err, context.Canceled):
+	case errors.Is(err, terminal.ErrInterrupted), errors.Is(ctx.Err(), context.Canceled): // each request has words of its own for it
 		return exitInterrupted
 	case running && !errors.Is(err, client.ErrUsage):
 		a.Say("starter: %s", terminal.Message(err))
+		if errors.Is(err, terminal.ErrUnfinished) {
+			return exitUnfinished
+		}
 		return exitFailed
 	}
 	a.Say("starter: %s\nSee `starter %s--help`.", terminal.Message(err), named(root, p.Args))
@@ -74,19 +75,24 @@ func command(a *terminal.App, running *bool) *cobra.Command {
 			"  starter search --task spam --trials 200        # follow it, here and in the web UI\n" +
 			"  starter best spam-naml-s1-1\n" +
 			"  echo 'free prize, call now' | starter predict spam-naml-s1-1\n\n" +
-			"Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.",
+			"Exit codes: 0 done, 1 failed, 2 wrong usage, 3 stopped or paused before its end, 130 interrupted.",
 		SilenceErrors: true, SilenceUsage: true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if err := terminal.CheckNumbers(cmd.Flags()); err != nil {
 				return err
 			}
 			a.Config, err = deploy.Load(cmd.Flags(), a.Environ)
-			*running = err == nil
-			return err
+			if *running = err == nil; err != nil {
+				return err
+			}
+			for _, w := range a.Config.Warnings {
+				a.Say("warning: %s", w)
+			}
+			return nil
 		},
+		Version: deploy.Version(a.Args),
 	}
 	deploy.Flags(root.PersistentFlags(), "data_dir", "log_level", "temporal.", "s3.")
-	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(serve.Commands(a)...)
 	root.AddCommand(search.Commands(a)...)
 	root.AddCommand(catalogue.Commands(a)...)
@@ -94,7 +100,21 @@ func command(a *terminal.App, running *bool) *cobra.Command {
 		data.Command(a), module.Command(a), space.Command(a), collect.Command(a),
 		experiment.RunCommand(a), experiment.Command(a), controller.Command(a), schedule.Command(a),
 	)
+	a.Named(root)
+	walk(root, func(cmd *cobra.Command) {
+		deploy.Decimal(cmd.Flags())
+		deploy.Decimal(cmd.PersistentFlags())
+		complete(a, cmd)
+	})
 	return root
+}
+
+// walk does something to a command and all below it.
+func walk(cmd *cobra.Command, do func(*cobra.Command)) {
+	do(cmd)
+	for _, c := range cmd.Commands() {
+		walk(c, do)
+	}
 }
 
 // named is the path of the command that was meant, for a hint.
@@ -103,5 +123,5 @@ func named(root *cobra.Command, args []string) string {
 	if err != nil || cmd == root {
 		return ""
 	}
-	return strings.TrimPrefix(cmd.CommandPath(), root.Name()+" ") + " "
+	return strings.TrimPrefix(cmd.CommandPath(), root.CommandPath()+" ") + " "
 }

@@ -149,9 +149,36 @@ func TestUsage(t *testing.T) {
 	} {
 		b.fails(exitUsage, c.want, c.args...)
 	}
+	// Numbers are decimal.
+	for _, n := range []string{"0x10", "1_0", "1e2"} {
+		b.fails(exitUsage, []string{"--trials", n, "whole number"}, "search", "--task", "a", "--trials", n)
+	}
 	if o := b.run("search", "--help"); !strings.Contains(o.stdout, "--space NAME ") || !strings.Contains(o.stdout, "--controller NAME ") {
 		t.Errorf("help: %s", o.stdout)
 	}
+	// Shells complete names; without servers those that the program has.
+	for want, args := range map[string][]string{"naml\nrandom\n": {"search", "--strategy", ""},
+		"text\ntext-small\n": {"space", "show", "te"}} {
+		if o := b.run(append([]string{"__complete"}, args...)...); !strings.Contains(o.stdout, want) || strings.Contains(o.stdout, "paper") {
+			t.Errorf("%v is completed with %+v", args, o)
+		}
+	}
+	// Hints and help name the program as it was called.
+	var out, hint stacktest.Output
+	at := Process{Environ: b.environ, Stdin: strings.NewReader(""), Stdout: &out, Stderr: &hint, Program: "bin/starter"}
+	for _, args := range [][]string{{"list"}, {"search", "--help"}, {"--help"}, {"data", "delete"}} {
+		at.Args = args
+		Run(t.Context(), at)
+	}
+	if text := out.String() + hint.String(); strings.Contains(text, "bin/starter bin/") || strings.Count(text, "bin/starter ") < 10 ||
+		strings.Contains(strings.ReplaceAll(text, "bin/starter ", ""), "starter up") || strings.Contains(text, " starter search") {
+		t.Error(text)
+	}
+	if o := b.run("--version"); o.code != exitOK || !strings.Contains(o.stdout, "built from") || !strings.Contains(o.stdout, "build ID ") {
+		t.Errorf("version: %+v", o)
+	}
+	b.environ = append(b.environ, "TNAML_BUCKET=x")
+	b.fails(exitFailed, []string{"warning: TNAML_BUCKET is set, and is no setting"}, "list")
 	if o := b.run("--help"); o.code != exitOK || !strings.Contains(o.stdout, "starter demo") {
 		t.Errorf("help: %+v", o)
 	}
@@ -391,9 +418,17 @@ func TestControl(t *testing.T) {
 		t.Errorf("interrupted: exit code %d, %s", code, stderr.String())
 	}
 	b.ok("stop", name)
-	if out := b.ok("watch", name); !strings.Contains(out, "stopped after") {
-		t.Errorf("stopped: %s", out)
+	if o := b.run("watch", name); o.code != exitUnfinished || !strings.Contains(o.stdout, "stopped after") ||
+		!strings.Contains(o.stderr, "was stopped before its end") {
+		t.Errorf("stopped: %+v", o)
 	}
+}
+
+// What is not there of a server is named, with the way out.
+func TestNoNamespace(t *testing.T) {
+	b, _ := online(t)
+	b.environ = append(b.environ, "TNAML_TEMPORAL_NAMESPACE=nowhere")
+	b.fails(exitFailed, []string{`has no namespace "nowhere"`, "namespace create --namespace nowhere", "TNAML_TEMPORAL_NAMESPACE"}, "list")
 }
 
 func TestWrongSecret(t *testing.T) {

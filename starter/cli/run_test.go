@@ -19,7 +19,7 @@ concurrency: 3
 checkpoint_every: 5
 seeds: [1]
 pretrain: [{tasks: [one], trials: 12}]
-transfer: {tasks: [two], trials: 11, arms: paper}
+transfer: {tasks: [two], trials: 11, arms: ablations}
 benchmark: {nights: 3, tolerance: 3, accuracy: 0.5, cost: 50}
 `
 
@@ -81,7 +81,7 @@ func TestExperimentFromTheTerminal(t *testing.T) {
 	if out := b.ok("controller", "list"); strings.Count(out, "@1") != 2 || !strings.Contains(out, "no task embedding") {
 		t.Errorf("controllers: %s", out)
 	}
-	if out := b.ok("controller", "show", "tiny"); !strings.Contains(out, "modal architecture") || !strings.Contains(out, "1.00") {
+	if out := b.ok("controller", "show", "tiny"); !strings.Contains(out, "greedy architecture") || !strings.Contains(out, "1.00") {
 		t.Errorf("controller: %s", out)
 	}
 	exported := filepath.Join(b.dir, "c.safetensors")
@@ -103,7 +103,16 @@ func TestExperimentFromTheTerminal(t *testing.T) {
 	b.fails(exitUsage, []string{"name"}, "controller", "import", exported)
 	b.fails(exitFailed, []string{"no version 7"}, "controller", "show", "tiny@7")
 
-	// Schedules.
+	// Schedules. The nightly benchmark's tasks are made where they are not there.
+	nightly := "nightly-" + strings.ToLower(t.Name())
+	if out := b.ok("schedule", "create", nightly, "--cron", "0 2 * * *", "--experiment", "nightly", "--paused"); !strings.Contains(out,
+		"02:00") {
+		t.Errorf("nightly: %s", out)
+	}
+	b.ok("schedule", "delete", nightly)
+	if out := b.ok("data", "list"); !strings.Contains(out, "godoc-kind") {
+		t.Errorf("tasks: %s", out)
+	}
 	b.fails(exitUsage, []string{"--cron", "--experiment", "--overlap", "--time-zone"}, "schedule", "create", "s", "--overlap", "x",
 		"--time-zone", "No/Where")
 	b.fails(exitUsage, []string{"Hour"}, "schedule", "create", "s", "--cron", "0 99 * * *", "--experiment", "tiny")

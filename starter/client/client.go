@@ -55,9 +55,14 @@ func (usageError) Is(target error) bool { return target == ErrUsage }
 type TakenError struct {
 	Kind Kind
 	Name string
+	// Held says by what, where that is on record; else something runs under the name.
+	Held error
 }
 
 func (e *TakenError) Error() string {
+	if e.Held != nil {
+		return fmt.Sprintf("a %s named %q exists already: %v", e.Kind, e.Name, e.Held)
+	}
 	return fmt.Sprintf("a %s named %q exists already", e.Kind, e.Name)
 }
 
@@ -75,6 +80,9 @@ func (e *NotFoundError) Error() string {
 	return fmt.Sprintf("there is no %s %q", e.Kind, e.Name)
 }
 
+// errEnded is what a change says of what has ended.
+var errEnded = errors.New("has ended: there is nothing to change")
+
 // called names what an error of Temporal's is about; one that it does not know is a
 // NotFoundError.
 func called(kind Kind, name string, err error) error {
@@ -86,7 +94,7 @@ func called(kind Kind, name string, err error) error {
 		// By no type does Temporal tell the two apart. A schedule is a workflow too, and
 		// one that was deleted is a workflow that has ended.
 		if kind != Schedule && strings.Contains(missing.Message, "already completed") {
-			return fmt.Errorf("%s has ended: there is nothing to change", name)
+			return fmt.Errorf("%s %w", name, errEnded)
 		}
 		return &NotFoundError{kind, name}
 	case kind == "":
@@ -100,6 +108,8 @@ const (
 	pollEvery = 500 * time.Millisecond
 	// queryTimeout bounds one question: without a worker nobody answers.
 	queryTimeout = 10 * time.Second
+	// updateTimeout bounds a change of what a worker has just answered for.
+	updateTimeout = 30 * time.Second
 	// maxNumber bounds the numbers that are tried for a name.
 	maxNumber = 1000
 )

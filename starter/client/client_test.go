@@ -113,6 +113,9 @@ func TestStartIsChecked(t *testing.T) {
 	if _, err := c.StartSearch(t.Context(), "", spec(0)); !errors.Is(err, client.ErrUsage) {
 		t.Errorf("no trials: %v", err)
 	}
+	if _, err := c.StartSearch(t.Context(), "small", spec(3)); !errors.Is(err, client.ErrUsage) || !strings.Contains(err.Error(), "experiment") {
+		t.Errorf("an experiment's name: %v", err)
+	}
 	if _, err := c.StartSearch(t.Context(), "a/b", spec(3)); !errors.Is(err, client.ErrUsage) {
 		t.Errorf("a name with a slash: %v", err)
 	}
@@ -131,13 +134,14 @@ func TestStartIsChecked(t *testing.T) {
 
 	// Temporal has forgotten these, the store has not.
 	for _, name := range []string{"kept", "films-random-s1-1"} {
-		if err := library.UpdateRecord(t.Context(), c.Store, name,
-			func(r *library.SearchRecord) { r.Name, r.Status = name, "completed" }); err != nil {
+		if err := library.UpdateRecord(t.Context(), c.Store, name, "old", "sha256:old",
+			func(r *library.SearchRecord) { r.Status = "completed" }); err != nil {
 			t.Fatal(err)
 		}
 	}
 	var taken *client.TakenError
-	if _, err := c.StartSearch(t.Context(), "kept", spec(3)); !errors.As(err, &taken) || taken.Name != "kept" || taken.Kind != client.Search {
+	if _, err := c.StartSearch(t.Context(), "kept", spec(3)); !errors.As(err, &taken) || taken.Name != "kept" || taken.Kind != client.Search ||
+		!strings.Contains(err.Error(), "starter remove kept") {
 		t.Errorf("a name that the store has: %v", err)
 	}
 	name, err := c.StartSearch(t.Context(), "", spec(3))
@@ -201,8 +205,10 @@ func TestFollowAndSteer(t *testing.T) {
 	if r := l.Row(0); r.TaskName != "films" || r.Summary == "" || len(r.Choices) != len(l.Config.Space.Choices) {
 		t.Errorf("%+v", r)
 	}
-	if list, err := c.Searches(t.Context(), ""); err != nil || len(list) != 1 || list[0].Name != name || list[0].Status != "running" {
-		t.Errorf("%+v, %v", list, err)
+	if list, err := c.Searches(t.Context(), ""); err != nil || len(list) != 1 || list[0].Name != name || list[0].Status != "paused" ||
+		list[0].Reason != "lunch" || list[0].Trials != 5007 || list[0].Told != len(l.Trials) ||
+		list[0].OnValidation == "" || list[0].Started.IsZero() {
+		t.Errorf("%d, %+v, %v", len(list), list[0], err)
 	}
 	if p, err := c.Resume(t.Context(), name); err != nil || p.State != client.Working {
 		t.Errorf("%+v, %v", p, err)
@@ -278,8 +284,48 @@ func TestRunsAndSchedules(t *testing.T) {
 	if err := c.DeleteSchedule(t.Context(), s.Name); err != nil {
 		t.Error(err)
 	}
-	s.Cron = "0 99 * * *"
-	if _, err := c.CreateSchedule(t.Context(), s); !errors.Is(err, client.ErrUsage) {
+	// What would be taken for another time, or never comes, is refused, and nothing is left of it.
+	for cron, want := range map[string]string{
+		"0 99 * * *": "Hour", "0 0 31 2 *": "never comes", "0 2 30 2 *": "never comes", "0 0 2 * * *": "it has 6 fields; give five",
+		"0 0 2 * * * 2030": "7 fields", "0 2 * * 1 2030": "6 fields", "@every 1ns": "too small", "@reboot": "@reboot", " ": "0 fields",
+		"CRON_TZ=Europe/Berlin 0 2 * * *": "--time-zone", "TZ=UTC @daily": "--time-zone",
+	} {
+		s.Cron = cron
+		if _, err := c.CreateSchedule(t.Context(), s); !errors.Is(err, client.ErrUsage) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", cron, err, want)
+		}
+	}
+	if _, err := c.FindSchedule(t.Context(), s.Name); !errors.As(err, new(*client.NotFoundError)) {
+		t.Errorf("a schedule that was refused is there: %v", err)
+	}
+	for cron, want := range map[string]string{"@every 90m": "@every 1h30m0s", "@daily": "0 0 * * *", "0 0 29 2 *": "0 0 29 2 *"} {
+		s.Cron = cron
+		if e, err := c.CreateSchedule(t.Context(), s); err != nil || len(e.When) != 1 || e.When[0] != want {
+			t.Errorf("%q: %+v, %v", cron, e, err)
+		}
+		if err := c.DeleteSchedule(t.Context(), s.Name); err != nil {
+			t.Error(err)
+		}
+	}
+
+	// A trigger says what came of it: a run, or nothing while one runs.
+	s.Cron, s.Spec, s.Paused = "0 2 * * *", []byte(`{"experiment":"small","trials":5000}`), true
+	if _, err := c.CreateSchedule(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	started, err := c.TriggerSchedule(t.Context(), s.Name)
+	if err != nil || !strings.HasPrefix(started, "small-") {
+		t.Errorf("triggered: %q, %v", started, err)
+	}
+	if _, err := c.TriggerSchedule(t.Context(), s.Name); err == nil || !strings.Contains(err.Error(), started+" still runs") ||
+		!strings.Contains(err.Error(), "skip") {
+		t.Errorf("triggered while it runs: %v", err)
+	}
+	if runs, err := c.Runs(t.Context(), "small"); err != nil || len(runs) < 2 || runs[0].Name != name || runs[0].Status != "completed" ||
+		runs[0].Done != 1 || runs[0].Told != 3 {
+		t.Errorf("%+v, %v", runs, err)
+	}
+	if err := errors.Join(c.DeleteSchedule(t.Context(), s.Name), c.Temporal.TerminateWorkflow(t.Context(), started, "", "seen")); err != nil {
 		t.Error(err)
 	}
 }

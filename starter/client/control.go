@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	sdk "go.temporal.io/sdk/client"
@@ -13,17 +14,17 @@ import (
 // Pause has a search, or all of a run, start no more trials until resumed; the reason
 // may be empty.
 func (c *Client) Pause(ctx context.Context, name, reason string) (Progress, error) {
-	return c.update(ctx, name, workflows.Pause, reason)
+	return c.change(ctx, name, workflows.Pause, reason)
 }
 
 // Resume has it go on after a pause.
 func (c *Client) Resume(ctx context.Context, name string) (Progress, error) {
-	return c.update(ctx, name, workflows.Resume)
+	return c.change(ctx, name, workflows.Resume)
 }
 
 // Stop finishes a search, or all of a run, with what is there.
 func (c *Client) Stop(ctx context.Context, name string) (Progress, error) {
-	return c.update(ctx, name, workflows.Stop)
+	return c.change(ctx, name, workflows.Stop)
 }
 
 // Extend adds trials to a search's budget.
@@ -31,11 +32,43 @@ func (c *Client) Extend(ctx context.Context, name string, trials int) (Progress,
 	if trials < 1 {
 		return Progress{}, Usage(fmt.Errorf("extend by %d: give a number of trials, at least 1", trials))
 	}
-	return c.update(ctx, name, workflows.Extend, trials)
+	p, err := c.change(ctx, name, workflows.Extend, trials)
+	if errors.Is(err, errEnded) {
+		err = fmt.Errorf("%w: `starter search --from %s --trials +%d` goes on from where it ended", err, name, trials)
+	}
+	return p, err
 }
 
-// update asks for a change, and returns the progress with which the workflow answers.
-func (c *Client) update(ctx context.Context, name, update string, args ...any) (Progress, error) {
+// change asks for a change, and returns the progress with which the workflow answers.
+// Where no worker answers the change is left with the workflow, for the first that
+// comes, and the progress is Silent.
+func (c *Client) change(ctx context.Context, name, change string, args ...any) (Progress, error) {
+	kind, err := c.KindOf(ctx, name)
+	switch {
+	case err != nil:
+		return Progress{}, err
+	case kind == Collection || kind == Run && change == workflows.Extend:
+		return Progress{}, Usage(fmt.Errorf("%s is a %s: there is nothing to %s", name, kind, change))
+	}
+	// An update that nobody takes is lost with its client; whether somebody does is asked
+	// first, for an update that was given up may still be done, and a signal then twice.
+	if err := c.query(ctx, name, &json.RawMessage{}); err == nil {
+		return c.update(ctx, name, change, args)
+	}
+	if ctx.Err() != nil {
+		return Progress{}, ctx.Err()
+	}
+	var arg any
+	if len(args) > 0 {
+		arg = args[0]
+	}
+	return Progress{State: Silent}, called("", name, c.Temporal.SignalWorkflow(ctx, name, "", change, arg))
+}
+
+// update is a change that is answered.
+func (c *Client) update(ctx context.Context, name, update string, args []any) (Progress, error) {
+	ctx, cancel := context.WithTimeout(ctx, updateTimeout)
+	defer cancel()
 	handle, err := c.Temporal.UpdateWorkflow(ctx, sdk.UpdateWorkflowOptions{
 		WorkflowID: name, UpdateName: update, Args: args, WaitForStage: sdk.WorkflowUpdateStageCompleted,
 	})

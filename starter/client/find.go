@@ -93,6 +93,9 @@ func (c *Client) Find(ctx context.Context, name string) (*Ledger, error) {
 	if err != nil {
 		return nil, err
 	}
+	if record.Config == "" {
+		return nil, fmt.Errorf("search %s could not start: %s", name, record.Reason)
+	}
 	l := &Ledger{Name: name, Record: record}
 	if l.Config, err = library.ReadConfig(ctx, c.Store, record.Config); err != nil {
 		return nil, err
@@ -195,42 +198,4 @@ func (l *Ledger) Row(i int) Row {
 		r.CPUSeconds, r.WallSeconds, r.Cached, r.Worker = c.CPUSeconds, c.WallSeconds, c.Cached, c.Worker
 	}
 	return r
-}
-
-// Entry is a search in a list.
-type Entry struct {
-	Name       string   `json:"name"`
-	Status     string   `json:"status"`
-	Told       int      `json:"told"`
-	Trials     int      `json:"trials"`
-	Tasks      []string `json:"tasks"`
-	Strategy   string   `json:"strategy"`
-	Seed       uint64   `json:"seed"`
-	Experiment string   `json:"experiment,omitempty"`
-}
-
-// Searches lists the searches by name, those of an experiment's label where one is
-// given.
-func (c *Client) Searches(ctx context.Context, experiment string) ([]Entry, error) {
-	entries, err := c.Store.Names(ctx, store.Search, "")
-	if err != nil {
-		return nil, err
-	}
-	out := []Entry{}
-	for _, e := range entries {
-		r, err := library.ReadRecord(ctx, c.Store, e.Name)
-		if err != nil {
-			return nil, err
-		}
-		spec, err := workflows.ParseSearchSpec(r.Spec)
-		if err != nil || experiment != "" && spec.Experiment != experiment {
-			continue
-		}
-		l := Entry{e.Name, r.Status, r.Told, spec.Trials, spec.Tasks, spec.Strategy, spec.Seed, spec.Experiment}
-		if r.Status == "running" {
-			l.Status = c.Status(ctx, e.Name)
-		}
-		out = append(out, l)
-	}
-	return out, nil
 }

@@ -37,6 +37,28 @@ type Progress struct {
 	Collection *CollectionProgress
 }
 
+// Answer is the progress as the workflow gave it, for scripts.
+func (p Progress) Answer() any {
+	switch {
+	case p.Run != nil:
+		return p.Run.ExperimentProgress
+	case p.Search != nil:
+		return p.Search.Progress
+	}
+	return p.Collection
+}
+
+// Why is the reason that the progress gives for its state.
+func (p Progress) Why() string {
+	switch {
+	case p.Run != nil:
+		return p.Run.Reason
+	case p.Search != nil:
+		return p.Search.Reason
+	}
+	return ""
+}
+
 // SearchProgress is where a search stands.
 type SearchProgress struct {
 	workflows.Progress
@@ -135,7 +157,25 @@ func (c *Client) progress(ctx context.Context, kind Kind, name string) (Progress
 			r.Flight = append(r.Flight, s)
 		}
 	}
+	r.settle()
 	return Progress{State: stateOf(r.Status), Run: &r}, nil
+}
+
+// settle has a run whose searches in flight have all paused be paused: it waits for
+// somebody as they do.
+func (r *RunProgress) settle() {
+	if r.Status != "running" || len(r.Flight) == 0 || len(r.Flight) < len(r.Running) {
+		return
+	}
+	for _, s := range r.Flight {
+		if s.Status != "paused" {
+			return
+		}
+	}
+	r.Status, r.Reason = "paused", fmt.Sprintf("%s is: %s", r.Flight[0].Name, r.Flight[0].Reason)
+	if n := len(r.Flight); n > 1 {
+		r.Reason = fmt.Sprintf("its %d searches in flight are, %s: %s", n, r.Flight[0].Name, r.Flight[0].Reason)
+	}
 }
 
 func stateOf(status string) State {

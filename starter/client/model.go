@@ -2,9 +2,14 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"tnaml/activities/library"
+	"tnaml/activities/memory"
+	"tnaml/activities/trainers"
+	"tnaml/experiments/search"
+	"tnaml/experiments/trainer"
 )
 
 // Pick chooses one model of a search.
@@ -14,6 +19,8 @@ type Pick struct {
 	// Trial is the trial's number, or negative for the task's best on the validation
 	// split.
 	Trial int
+	// Retrain trains the model again where it is not kept: here, not on a worker.
+	Retrain bool
 }
 
 // ExportModel makes the exported form of a search's model (see library.DecodeBundle),
@@ -39,5 +46,37 @@ func (c *Client) ExportModel(ctx context.Context, name string, p Pick) ([]byte, 
 		return nil, Row{}, fmt.Errorf("search %s has %d trials, there is no trial %d", name, len(l.Trials), at)
 	}
 	b, err := library.ExportModel(ctx, c.Store, name, l.Config, l.Trials[at])
+	if p.Retrain && errors.Is(err, library.ErrNotKept) {
+		again := l.Trials[at]
+		if again.Model, err = c.retrain(ctx, l.Config, again); err == nil {
+			b, err = library.ExportModel(ctx, c.Store, name, l.Config, again)
+		}
+	}
 	return b, l.Row(at), err
+}
+
+// retrain trains a trial's model again and stores it, where the next collections
+// find it.
+func (c *Client) retrain(ctx context.Context, config *search.Config, t search.Trial) (string, error) {
+	fail := func(err error) (string, error) { return "", fmt.Errorf("training trial %d again: %w", t.Trial, err) }
+	builtin := trainers.NewBuiltin(c.Store, memory.New(1<<30))
+	if name := config.Space.TrainerName(); name != builtin.Name() {
+		return fail(fmt.Errorf("only models of the trainer %s are trained here, this is one of %s", builtin.Name(), name))
+	}
+	request, err := config.Again(t)
+	if err != nil {
+		return fail(err)
+	}
+	result, err := builtin.Run(ctx, request, func(trainer.Progress) error { return nil })
+	if err != nil {
+		return fail(err)
+	}
+	if result.Encode == nil {
+		return fail(fmt.Errorf("it has the status %s: %s", result.Status, result.Reason))
+	}
+	ref, err := c.Store.Put(ctx, result.Encode())
+	if err != nil {
+		return fail(err)
+	}
+	return string(ref), nil
 }

@@ -2,15 +2,31 @@ package client
 
 import (
 	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"tnaml/activities/library"
 	"tnaml/experiments/report"
+	"tnaml/experiments/study"
 )
 
-// ReportInput gathers what a report on searches shows: their ledgers so far, and their
-// tasks' cards. Title and date are the caller's.
+// lineage says which searches one goes on from, oldest first.
+func lineage(origins []library.Origin) string {
+	var out []string
+	for _, o := range origins {
+		out = append(out, fmt.Sprintf("%s (%d trials)", o.Search, o.Trials))
+	}
+	return strings.Join(out, ", ")
+}
+
+// ReportInput gathers what a report on searches shows: their ledgers so far, when they
+// ran, how the best models do, and their tasks' cards. Title and date are the caller's.
 func (c *Client) ReportInput(ctx context.Context, names []string) (report.Input, error) {
 	var in report.Input
+	var candidates []study.Candidate
 	seen := map[string]bool{}
 	for _, name := range names {
 		l, err := c.Find(ctx, name)
@@ -21,7 +37,19 @@ func (c *Client) ReportInput(ctx context.Context, names []string) (report.Input,
 		if status == "running" {
 			status = c.Status(ctx, name)
 		}
-		in.Searches = append(in.Searches, report.Search{Name: name, Status: status, Config: *l.Config, Trials: l.Trials, Costs: l.Costs})
+		one := report.Search{
+			Name: name, From: lineage(l.Record.Origins), Status: status, Span: c.span(ctx, name), Config: *l.Config,
+			Trials: l.Trials, Costs: l.Costs,
+		}
+		if l.Record.Controller != "" {
+			p, err := library.ReadController(ctx, c.Store, l.Record.Controller)
+			if err != nil {
+				return in, err
+			}
+			one.Greedy = p.GreedyAll()
+		}
+		in.Searches = append(in.Searches, one)
+		candidates = append(candidates, study.Candidate{Search: name, Config: l.Config, Trials: l.Trials})
 		for _, t := range l.Config.Tasks {
 			if seen[t.Name] {
 				continue
@@ -34,5 +62,69 @@ func (c *Client) ReportInput(ctx context.Context, names []string) (report.Input,
 			in.Cards = append(in.Cards, report.Card{Task: t.Name, Card: *card})
 		}
 	}
-	return in, nil
+	in.Evaluations = c.evaluations(ctx, candidates)
+	return in, ctx.Err()
+}
+
+// ReportStudy gathers what a report on an experiment shows: the study, when its runs
+// and searches ran, and how the targets' best models do.
+func (c *Client) ReportStudy(ctx context.Context, experiment string, runs ...string) (*study.Study, error) {
+	st, err := library.ReadStudy(ctx, c.Store, experiment, runs...)
+	if err != nil {
+		return nil, err
+	}
+	var g errgroup.Group
+	g.SetLimit(16)
+	for i := range st.Runs {
+		g.Go(func() error { st.Runs[i].Span = c.span(ctx, st.Runs[i].Name); return nil })
+	}
+	var candidates []study.Candidate
+	for i := range st.Ledgers {
+		l := &st.Ledgers[i]
+		g.Go(func() error { l.Span = c.span(ctx, l.Search); return nil })
+		if l.Phase == study.Transfer {
+			candidates = append(candidates, study.Candidate{Search: l.Search, Config: &l.Config, Trials: l.Trials})
+		}
+	}
+	_ = g.Wait() // they return none
+	st.Evaluations = c.evaluations(ctx, candidates)
+	return st, ctx.Err()
+}
+
+// evaluations classifies the test splits of tasks with their best models. One that
+// cannot be used any more is told, and keeps no report from being written.
+func (c *Client) evaluations(ctx context.Context, candidates []study.Candidate) (out []study.Evaluation) {
+	for _, b := range study.BestKept(candidates) {
+		e := study.Evaluation{Task: b.Config.Tasks[b.Task].Name, Search: b.Search, Trial: b.Trial.Trial}
+		confusion, err := library.TestConfusion(ctx, c.Store, b.Config, b.Trial)
+		if err != nil {
+			e.Missing = err.Error()
+		} else {
+			e.Confusion = &confusion
+		}
+		out = append(out, e)
+	}
+	return out
+}
+
+// span is when a workflow ran, by Temporal; empty where it does not know it any more.
+// A workflow that went on as a new run began with its first.
+func (c *Client) span(ctx context.Context, name string) (s study.Span) {
+	d, err := c.Temporal.DescribeWorkflowExecution(ctx, name, "")
+	if err != nil {
+		return s
+	}
+	info := d.GetWorkflowExecutionInfo()
+	start, end := info.GetStartTime(), info.GetCloseTime()
+	if first := info.GetFirstRunId(); first != "" && first != info.GetExecution().GetRunId() {
+		if d, err = c.Temporal.DescribeWorkflowExecution(ctx, name, first); err != nil {
+			return s
+		}
+		start = d.GetWorkflowExecutionInfo().GetStartTime()
+	}
+	s.Started = start.AsTime().UTC().Format("2006-01-02 15:04 UTC")
+	if end != nil {
+		s.Seconds = end.AsTime().Sub(start.AsTime()).Round(time.Millisecond).Seconds()
+	}
+	return s
 }

@@ -45,7 +45,7 @@ func overlapName(p enumspb.ScheduleOverlapPolicy) string {
 type ScheduleSpec struct {
 	Name string
 	// Cron is minute, hour, day of the month, month and day of the week, in the IANA
-	// time zone Zone.
+	// time zone Zone; or "@daily" and the like, or "@every" and a duration.
 	Cron, Zone string
 	Overlap    string
 	Paused     bool
@@ -67,6 +67,9 @@ func (c *Client) CreateSchedule(ctx context.Context, s ScheduleSpec) (*ScheduleE
 	if err := CheckName("schedule", s.Name); err != nil {
 		return nil, err
 	}
+	if err := checkCron(s.Cron); err != nil {
+		return nil, Usage(fmt.Errorf("cron expression %q: %w", s.Cron, err))
+	}
 	action, note, err := c.action(ctx, s)
 	if err != nil {
 		return nil, err
@@ -77,7 +80,7 @@ func (c *Client) CreateSchedule(ctx context.Context, s ScheduleSpec) (*ScheduleE
 		Overlap: overlap, Paused: s.Paused, Note: note, Action: action,
 	})
 	if errors.Is(err, temporal.ErrScheduleAlreadyRunning) {
-		return nil, &TakenError{Schedule, s.Name}
+		return nil, &TakenError{Schedule, s.Name, nil}
 	}
 	var invalid *serviceerror.InvalidArgument
 	if errors.As(err, &invalid) {
@@ -86,7 +89,31 @@ func (c *Client) CreateSchedule(ctx context.Context, s ScheduleSpec) (*ScheduleE
 	if err != nil {
 		return nil, called(Schedule, s.Name, err)
 	}
-	return describe(ctx, handle)
+	e, err := describe(ctx, handle)
+	if err == nil && len(e.Next) == 0 { // only the server knows
+		err = Usage(fmt.Errorf("cron expression %q: that day never comes", s.Cron))
+		if failed := handle.Delete(ctx); failed != nil {
+			err = fmt.Errorf("%w; the schedule %s could not be deleted again: %w", err, s.Name, failed)
+		}
+		return nil, err
+	}
+	return e, err
+}
+
+// checkCron refuses what other programs, or the server, would take for another time than
+// most people mean.
+func checkCron(cron string) error {
+	fields := strings.Fields(cron)
+	switch {
+	case len(fields) > 0 && strings.HasPrefix(fields[0], "@"):
+		return nil
+	case len(fields) > 0 && strings.Contains(fields[0], "="):
+		return errors.New("the time zone is said beside it: --time-zone")
+	case len(fields) != 5:
+		return fmt.Errorf("it has %d fields; give five, minute, hour, day of the month, month and day of the week: seconds and years, "+
+			"which some programs have as well, are not taken; or @hourly, @daily, @weekly, @monthly, @yearly, @every 90m", len(fields))
+	}
+	return nil
 }
 
 // action is what a schedule starts, and its description.
@@ -142,6 +169,7 @@ func (c *Client) Schedules(ctx context.Context) ([]*ScheduleEntry, error) {
 		}
 		out = append(out, one)
 	}
+	slices.SortFunc(out, func(a, b *ScheduleEntry) int { return strings.Compare(a.Name, b.Name) })
 	return out, nil
 }
 
@@ -150,9 +178,40 @@ func (c *Client) FindSchedule(ctx context.Context, name string) (*ScheduleEntry,
 	return describe(ctx, c.schedule(ctx, name))
 }
 
-// TriggerSchedule runs it now.
-func (c *Client) TriggerSchedule(ctx context.Context, name string) error {
-	return called(Schedule, name, c.schedule(ctx, name).Trigger(ctx, sdk.ScheduleTriggerOptions{}))
+// triggerTimeout bounds the wait for what comes of a trigger.
+const triggerTimeout = 10 * time.Second
+
+// TriggerSchedule runs it now, and returns the name of what it has started: empty where
+// that waits for the run before. Where the overlap policy leaves it out, that is the error.
+func (c *Client) TriggerSchedule(ctx context.Context, name string) (string, error) {
+	handle := c.schedule(ctx, name)
+	before, err := handle.Describe(ctx)
+	if err != nil {
+		return "", called(Schedule, name, err)
+	}
+	if err := handle.Trigger(ctx, sdk.ScheduleTriggerOptions{}); err != nil {
+		return "", called(Schedule, name, err)
+	}
+	for deadline := time.Now().Add(triggerTimeout); time.Now().Before(deadline); {
+		now, err := handle.Describe(ctx)
+		if err != nil {
+			return "", called(Schedule, name, err)
+		}
+		e := entryOf(name, now)
+		switch {
+		case now.Info.NumActionsSkippedOverlap > before.Info.NumActionsSkippedOverlap:
+			return "", fmt.Errorf("schedule %s: nothing was started: %s still runs, and the overlap policy is %s", name,
+				strings.Join(e.Running, ", "), e.Overlap)
+		case now.Info.NumActions > before.Info.NumActions && len(e.Recent) > 0:
+			return e.Recent[len(e.Recent)-1].Name, nil
+		}
+		select {
+		case <-ctx.Done():
+			return "", ctx.Err()
+		case <-time.After(pollEvery):
+		}
+	}
+	return "", nil
 }
 
 // PauseSchedule starts no more runs until it is resumed.
@@ -188,7 +247,11 @@ func describe(ctx context.Context, h sdk.ScheduleHandle) (*ScheduleEntry, error)
 	if err != nil {
 		return nil, called(Schedule, h.GetID(), err)
 	}
-	e := &ScheduleEntry{Name: h.GetID(), When: []string{}, Next: d.Info.NextActionTimes, Running: []string{}, Recent: []RecentRun{}}
+	return entryOf(h.GetID(), d), nil
+}
+
+func entryOf(name string, d *sdk.ScheduleDescription) *ScheduleEntry {
+	e := &ScheduleEntry{Name: name, When: []string{}, Next: d.Info.NextActionTimes, Running: []string{}, Recent: []RecentRun{}}
 	if d.Schedule.State != nil {
 		e.Paused, e.Note = d.Schedule.State.Paused, d.Schedule.State.Note
 	}
@@ -199,6 +262,9 @@ func describe(ctx context.Context, h sdk.ScheduleHandle) (*ScheduleEntry, error)
 		e.TimeZone = s.TimeZoneName
 		for _, c := range s.Calendars {
 			e.When = append(e.When, calendar(c))
+		}
+		for _, i := range s.Intervals {
+			e.When = append(e.When, "@every "+i.Every.String())
 		}
 		e.When = append(e.When, s.CronExpressions...)
 	}
@@ -217,7 +283,7 @@ func describe(ctx context.Context, h sdk.ScheduleHandle) (*ScheduleEntry, error)
 		}
 		e.Recent = append(e.Recent, one)
 	}
-	return e, nil
+	return e
 }
 
 // calendar writes a calendar specification, which the server makes of a cron

@@ -15,8 +15,8 @@ import (
 	sdk "go.temporal.io/sdk/client"
 
 	"tnaml/activities/library"
-	"tnaml/activities/store"
 	"tnaml/experiments/catalog"
+	"tnaml/experiments/limit"
 	"tnaml/workflows"
 )
 
@@ -42,6 +42,46 @@ func (c *Client) StartSearch(ctx context.Context, name string, spec workflows.Se
 	if _, err := library.Pin(ctx, c.Store, spec.Names()); err != nil {
 		return "", err
 	}
+	return c.startSearch(ctx, name, spec)
+}
+
+// GoOn starts a search that goes on from another one, which must have ended, and returns
+// its name. fields are those of the spec in which it differs; more, where it is not 0, is
+// how many trials it has beyond the other's. What is wrong is told before anything is
+// started.
+func (c *Client) GoOn(ctx context.Context, name, from string, fields map[string]any, more int) (string, error) {
+	if open, err := c.Open(ctx, from); err != nil {
+		return "", err
+	} else if open {
+		return "", fmt.Errorf("search %s has not ended: stop it first, or give it more trials with `starter extend %s`", from, from)
+	}
+	if more > 0 {
+		record, err := library.ReadRecord(ctx, c.Store, from)
+		if err != nil {
+			return "", err
+		}
+		fields["trials"] = record.Told + more
+	}
+	fields["from"] = from
+	own, err := json.Marshal(fields)
+	if err != nil {
+		return "", err
+	}
+	o, err := library.GoOn(ctx, c.Store, from, own)
+	if err != nil {
+		return "", err
+	}
+	spec, err := workflows.ParseSearchSpec(o.Spec)
+	if err != nil {
+		return "", Usage(err)
+	}
+	return c.startSearch(ctx, name, spec)
+}
+
+func (c *Client) startSearch(ctx context.Context, name string, spec workflows.SearchSpec) (string, error) {
+	if _, err := library.ExperimentYAML(ctx, c.Store, name); name != "" && err == nil {
+		return "", Usage(fmt.Errorf("search name %q is that of an experiment, whose reports would hide it: choose another one", name))
+	}
 	base := fmt.Sprintf("%s-%s-s%d", strings.Join(spec.Tasks, "+"), spec.Strategy, spec.Seed)
 	if len(base) > 80 {
 		base = fmt.Sprintf("%d-tasks-%s-s%d", len(spec.Tasks), spec.Strategy, spec.Seed)
@@ -50,8 +90,8 @@ func (c *Client) StartSearch(ctx context.Context, name string, spec workflows.Se
 	if err != nil {
 		return "", err
 	}
-	summary := fmt.Sprintf("%s · %s · %d trials · seed %d", strings.Join(spec.Tasks, ", "), spec.Strategy, spec.Trials, spec.Seed)
-	return c.start(ctx, Search, name, base, workflows.SearchWorkflow, raw, summary)
+	summary := fmt.Sprintf("%s · %d trials · seed %d · %s", spec.Strategy, spec.Trials, spec.Seed, strings.Join(spec.Tasks, ", "))
+	return c.start(ctx, Search, name, base, workflows.SearchWorkflow, raw, limit.Summary(summary))
 }
 
 // StartRun starts a run of an experiment under a name, or, where that is empty, under
@@ -100,18 +140,32 @@ func (c *Client) start(ctx context.Context, kind Kind, name, base, workflow stri
 	} else if err := CheckName(string(kind), name); err != nil {
 		return "", err
 	}
+	held, err := library.HeldNames(ctx, c.Store)
+	if err != nil {
+		return "", err
+	}
 	for _, n := range names {
-		taken, err := c.taken(ctx, kind, n)
-		if err == nil && !taken {
-			_, err = c.Temporal.ExecuteWorkflow(ctx, sdk.StartWorkflowOptions{
-				ID: n, TaskQueue: c.TaskQueue,
-				WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
-				WorkflowExecutionErrorWhenAlreadyStarted: true,
-				StaticSummary:                            summary,
-			}, workflow, spec)
+		if err := held(n); err != nil {
+			switch isHeld := errors.As(err, new(*library.HeldError)); {
+			case n != name && (isHeld || errors.Is(err, library.ErrUnreadable)):
+				continue
+			case isHeld:
+				return "", &TakenError{kind, name, err}
+			}
+			return "", err
 		}
-		var exists *serviceerror.WorkflowExecutionAlreadyStarted
-		if taken || errors.As(err, &exists) {
+		// What has ended under the name, and is not on record, has left nothing: it failed
+		// as it started, or somebody has removed it.
+		_, err := c.Temporal.ExecuteWorkflow(ctx, sdk.StartWorkflowOptions{
+			ID: n, TaskQueue: c.TaskQueue,
+			WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+			WorkflowExecutionErrorWhenAlreadyStarted: true,
+			StaticSummary:                            summary,
+		}, workflow, spec)
+		if errors.As(err, new(*serviceerror.WorkflowExecutionAlreadyStarted)) {
+			if n == name {
+				return "", &TakenError{kind, name, nil}
+			}
 			continue
 		}
 		if err != nil {
@@ -119,23 +173,7 @@ func (c *Client) start(ctx context.Context, kind Kind, name, base, workflow stri
 		}
 		return n, nil
 	}
-	if name != "" {
-		return "", &TakenError{kind, name}
-	}
 	return "", fmt.Errorf("%d %ss like this one exist already: give it a name", maxNumber, kind)
-}
-
-// taken says that a search of the name is in the store: Temporal forgets names after
-// some time, and a second search would take over the first one's record.
-func (c *Client) taken(ctx context.Context, kind Kind, name string) (bool, error) {
-	if kind != Search {
-		return false, nil
-	}
-	_, _, err := c.Store.GetName(ctx, store.Search, name)
-	if errors.Is(err, store.ErrNotFound) {
-		return false, nil
-	}
-	return err == nil, err
 }
 
 // Address is where Temporal's web UI shows a search or a run, or empty. The searches

@@ -19,6 +19,7 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
@@ -87,12 +88,16 @@ func Run(ctx context.Context, c client.Client, s store.Store, o Options) error {
 		return err
 	}
 	fatal := make(chan error, 1)
-	queues, err := o.queues(activities.New(s, activities.Options{CacheBytes: o.CacheBytes, Worker: o.Identity, Trainers: o.Trainers}))
+	a := activities.New(s, activities.Options{CacheBytes: o.CacheBytes, Worker: o.Identity, Trainers: o.Trainers})
+	queues, err := o.queues(a)
 	if err != nil {
 		return err
 	}
 	for _, q := range queues {
 		q.options.Identity, q.options.WorkerStopTimeout = o.Identity, o.StopTimeout
+		q.options.Interceptors = []interceptor.WorkerInterceptor{activities.Attempts(a)}
+		// Else they come as late as the time-out allows, and a busy machine's too late.
+		q.options.MaxHeartbeatThrottleInterval = activities.HeartbeatEvery
 		q.options.OnFatalError = func(err error) {
 			select {
 			case fatal <- err:

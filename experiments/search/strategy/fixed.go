@@ -45,7 +45,7 @@ func fixedSettings(raw json.RawMessage, from *Pretrained) (json.RawMessage, erro
 		}
 		sp := from.Space()
 		var err error
-		if s.Architecture, err = sp.Values(from.Architecture(0)); err != nil {
+		if s.Architecture, err = sp.Values(from.Greedy(0).Actions); err != nil {
 			return nil, err
 		}
 	}

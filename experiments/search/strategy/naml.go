@@ -163,7 +163,7 @@ func newNAML(c Start) (Strategy, error) {
 		if err == nil {
 			policy, err = from.start(c.Seed, len(c.Tasks))
 		}
-	} else if policy, err = controller.New(shape, rng.Derive(c.Seed, "search/controller", 0)); err == nil {
+	} else if policy, err = controller.New(shape, rng.Derive(c.Seed, "naml/controller", 0)); err == nil {
 		addTasks(policy, c.Seed, len(c.Tasks))
 	}
 	if err != nil {
@@ -182,7 +182,7 @@ func newNAML(c Start) (Strategy, error) {
 
 func (n *naml) Ask(trial, task int) ([]int, float64) {
 	actions := make([]int, len(n.policy.Config().Options))
-	logProb := n.policy.Sample(n.stream.At(n.seed, "search/actions", uint64(trial)), task, actions)
+	logProb := n.policy.Sample(n.stream.At(n.seed, "naml/actions", uint64(trial)), task, actions)
 	return actions, logProb
 }
 

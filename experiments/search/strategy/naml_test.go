@@ -289,8 +289,8 @@ func TestFixedFromAController(t *testing.T) {
 	settings := must(TransferSettings(Fixed, nil, p))(t)
 	d := must(Builtin().Find(Fixed))(t)
 	actions, _ := must(d.New(Start{Space: textSpace(t), Settings: settings}))(t).Ask(0, 0)
-	if actions[4] != 3 || !slices.Equal(actions, p.Architecture(0)) {
-		t.Errorf("proposed %v, the controller settled on %v", actions, p.Architecture(0))
+	if actions[4] != 3 || !slices.Equal(actions, p.Greedy(0).Actions) {
+		t.Errorf("proposed %v, the controller settled on %v", actions, p.Greedy(0).Actions)
 	}
 	if got := must(TransferSettings(Fixed, json.RawMessage(`{"architecture":`+architecture+`}`), p))(t); string(got) == string(settings) {
 		t.Error("a given architecture was not taken")

@@ -102,17 +102,6 @@ func (p *Pretrained) Modules() []string {
 	return trainer.Find(p.Space().TrainerName()).Modules(p.Space())
 }
 
-// Architecture is the child model that the controller has settled on for a
-// task: the most probable option of each choice, given those before it. For a
-// converged controller it is what it samples last (§4.3, "select the final
-// child model"); for one that has not converged the last sample would be an
-// accident, and this is not.
-func (p *Pretrained) Architecture(task int) []int {
-	actions := make([]int, len(p.Policy.Config().Options))
-	p.Policy.Greedy(task, actions)
-	return actions
-}
-
 // Fits reports how a search space differs from the controller's, choice by
 // choice: a controller's actions mean nothing in another space.
 func (p *Pretrained) Fits(sp *space.Space) error {
@@ -190,7 +179,7 @@ func (p *Pretrained) start(seed uint64, tasks int) (*controller.Controller, erro
 
 func addTasks(policy *controller.Controller, seed uint64, tasks int) {
 	for i := range tasks {
-		policy.AddTask(rng.Derive(seed, "search/task embedding", uint64(i)))
+		policy.AddTask(rng.Derive(seed, "naml/task embedding", uint64(i)))
 	}
 }
 

@@ -28,7 +28,7 @@ type random struct {
 }
 
 func (r *random) Ask(trial, _ int) ([]int, float64) {
-	g := rng.New(r.seed, "search/actions", uint64(trial))
+	g := rng.New(r.seed, "random/actions", uint64(trial))
 	actions := make([]int, len(r.options))
 	for i, n := range r.options {
 		actions[i] = g.IntN(n)

@@ -53,6 +53,9 @@ type Told struct {
 
 // Start is what a strategy starts from.
 type Start struct {
+	// Seed keys the search's draws, and is another for other tasks. A strategy's
+	// streams have its name before their own: two strategies draw independently, two
+	// searches of one strategy, with other settings, from the same numbers.
 	Seed  uint64
 	Space *space.Space
 	// Tasks names the tasks, in order.

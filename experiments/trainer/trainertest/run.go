@@ -255,22 +255,33 @@ func badRequests(t testing.TB, s subject) {
 	try("no objects", true, func(r *trainer.Request) { r.Objects = nil })
 }
 
-func memory(t testing.TB, s subject) {
-	if !s.OverMemory {
-		t.Skip("the limit does not apply")
+// limits are kept, each with a status of its own, and make no difference to what
+// is below them.
+func limits(t testing.TB, s subject) {
+	for _, l := range []struct {
+		applies   bool
+		over, far trainer.Limits
+		status    trainer.Status
+	}{
+		{s.OverMemory, trainer.Limits{MemoryBytes: 1}, trainer.Limits{MemoryBytes: math.MaxInt64}, trainer.OverMemory},
+		{s.OverSteps, trainer.Limits{Steps: 1}, trainer.Limits{Steps: math.MaxInt32}, trainer.OverSteps},
+	} {
+		if !l.applies {
+			continue // the limit makes no difference to this trainer
+		}
+		r := s.request(t)
+		r.Limits = l.over
+		over := s.run(t, r)
+		if over.Outcome.Status != l.status || over.Outcome.Reason == "" || over.Model != nil {
+			t.Errorf("with the limits %+v the trial is %s (%q) with a model of %d bytes",
+				l.over, over.Outcome.Status, over.Outcome.Reason, len(over.Model))
+		}
+		if o := over.Outcome; !reflect.DeepEqual(o, o.Checked(r.Objective)) {
+			t.Errorf("%s", o.Checked(r.Objective).Reason)
+		}
+		r.Limits = l.far
+		same(t, "a limit far away", s.run(t, s.request(t)), s.run(t, r))
 	}
-	r := s.request(t)
-	r.Limits.MemoryBytes = 1
-	over := s.run(t, r)
-	if over.Outcome.Status != trainer.OverMemory || over.Outcome.Reason == "" || over.Model != nil {
-		t.Errorf("with one byte of memory the trial is %s (%q) with a model of %d bytes",
-			over.Outcome.Status, over.Outcome.Reason, len(over.Model))
-	}
-	if o := over.Outcome; !reflect.DeepEqual(o, o.Checked(r.Objective)) {
-		t.Errorf("%s", o.Checked(r.Objective).Reason)
-	}
-	r.Limits.MemoryBytes = math.MaxInt64
-	same(t, "a limit far away", s.run(t, s.request(t)), s.run(t, r))
 }
 
 func keeps(t testing.TB, s subject) {

@@ -26,6 +26,8 @@ type Fixture struct {
 	Model bool
 	// OverMemory says that a limit of one byte of memory ends the trial.
 	OverMemory bool
+	// OverSteps says that a limit of one step of training ends the trial.
+	OverSteps bool
 	// Progress says that the trial tells its progress, at least twice.
 	Progress bool
 }
@@ -62,7 +64,7 @@ var rules = []conformance.Rule[subject]{
 	{Name: "an error of progress ends the trial", Check: endsOnProgress},
 	{Name: "a cancelled context ends the trial", Check: endsOnCancel},
 	{Name: "bad requests are failures", Check: badRequests},
-	{Name: "the memory limit holds", Check: memory},
+	{Name: "the limits hold", Check: limits},
 	{Name: "keep decides on the model alone", Check: keeps},
 }
 

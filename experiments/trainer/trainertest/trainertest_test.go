@@ -91,6 +91,9 @@ func (fake) Run(ctx context.Context, r asked, progress tell) (result, error) {
 	if r.Limits.MemoryBytes == 1 {
 		return trainer.Result{Outcome: trainer.Outcome{Status: trainer.OverMemory, Reason: "too big"}}, nil
 	}
+	if r.Limits.Steps == 1 {
+		return trainer.Result{Outcome: trainer.Outcome{Status: trainer.OverSteps, Reason: "too long"}}, nil
+	}
 	for step := range 3 {
 		if err := ctx.Err(); err != nil {
 			return trainer.Result{}, err
@@ -121,7 +124,7 @@ func fixture() Fixture {
 			Trial: 3, Task: trainer.Task{Name: "t", Kind: "toys"}, Seed: math.MaxUint64,
 			Choices: map[string]any{"width": int64(2), "shape": "ball"}, Objects: map[string]string{"ball": "sha256:b"},
 		},
-		Model: true, OverMemory: true, Progress: true,
+		Model: true, OverMemory: true, OverSteps: true, Progress: true,
 	}
 }
 
@@ -271,7 +274,8 @@ func TestBrokenTrainersAreCaught(t *testing.T) {
 		"it panics":           {broken{run: panics}, "bad requests are failures"},
 		"anything goes":       {broken{run: anythingGoes}, "bad requests are failures"},
 		"no reason":           {broken{run: noReason}, "bad requests are failures"},
-		"memory for all":      {broken{run: noLimit}, "the memory limit holds"},
+		"memory for all":      {broken{run: noLimit(func(l *trainer.Limits) { l.MemoryBytes = 0 })}, "the limits hold"},
+		"steps for all":       {broken{run: noLimit(func(l *trainer.Limits) { l.Steps = 0 })}, "the limits hold"},
 		"every model kept":    {broken{run: keepsAll}, "keep decides on the model alone"},
 		"keep in the outcome": {broken{after: keepShows}, "keep decides on the model alone"},
 		"an empty model":      {broken{after: func(_ asked, r *result) { r.Encode = func() []byte { return nil } }}, "one request, one outcome"},
@@ -353,9 +357,11 @@ func noReason(ctx context.Context, r asked, p tell) (result, error) {
 	return out, err
 }
 
-func noLimit(ctx context.Context, r asked, p tell) (result, error) {
-	r.Limits = trainer.Limits{}
-	return fake{}.Run(ctx, r, p)
+func noLimit(lift func(*trainer.Limits)) runFunc {
+	return func(ctx context.Context, r asked, p tell) (result, error) {
+		lift(&r.Limits)
+		return fake{}.Run(ctx, r, p)
+	}
 }
 
 func keepsAll(ctx context.Context, r asked, p tell) (result, error) {

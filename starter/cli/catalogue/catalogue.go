@@ -4,10 +4,11 @@ package catalogue
 
 import (
 	"bytes"
+	"cmp"
+	"context"
 	"encoding/json"
 	"strings"
 
-	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
 	"tnaml/experiments/data"
@@ -56,26 +57,23 @@ func entry(d strategy.Definition) strategyEntry {
 }
 
 func (a app) listStrategies() *cobra.Command {
-	return a.JSONFlag(&cobra.Command{
-		Use: "list", Short: "List the search strategies", Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			out := []strategyEntry{}
-			t := terminal.NewTable(table.Row{"strategy", "presets", "what it does"})
+	return (&terminal.Listing[strategyEntry]{
+		Short: "List the search strategies", Columns: []string{"strategy", "presets", "what it does"}, Local: true,
+		Row: func(e strategyEntry) []any {
+			var presets []string
+			for _, p := range e.Presets {
+				presets = append(presets, p.Name)
+			}
+			return []any{e.Name, strings.Join(presets, ", "), e.Doc}
+		},
+		Read: func(context.Context, *client.Client) ([]strategyEntry, error) {
+			var out []strategyEntry
 			for _, d := range strategy.Builtin() {
 				out = append(out, entry(d))
-				var presets []string
-				for _, p := range d.Presets {
-					presets = append(presets, p.Name)
-				}
-				t.AppendRow(table.Row{d.Name, strings.Join(presets, ", "), d.Doc})
 			}
-			if a.JSON {
-				return a.PrintJSON(out)
-			}
-			a.Print("%s", t.Render())
-			return nil
+			return out, nil
 		},
-	})
+	}).Command(a.App)
 }
 
 func (a app) showStrategy() *cobra.Command {
@@ -123,33 +121,31 @@ type trainerEntry struct {
 }
 
 func (a app) listTrainers() *cobra.Command {
-	return a.JSONFlag(&cobra.Command{
-		Use: "list", Short: "List the trainers that the program has: the tasks they take, the metrics they report", Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			out := []trainerEntry{}
-			t := terminal.NewTable(table.Row{"trainer", "tasks", "metrics"})
+	return (&terminal.Listing[trainerEntry]{
+		Short:   "List the trainers that the program has: the tasks they take, the metrics they report",
+		Columns: []string{"trainer", "tasks", "metrics"}, Local: true,
+		Row: func(e trainerEntry) []any {
+			var tasks, metrics []string
+			for _, k := range e.Tasks {
+				tasks = append(tasks, string(k))
+			}
+			for _, m := range e.Metrics {
+				metrics = append(metrics, m.Name)
+			}
+			return []any{e.Name, strings.Join(tasks, ", "), cmp.Or(strings.Join(metrics, ", "), "those recorded")}
+		},
+		Read: func(context.Context, *client.Client) ([]trainerEntry, error) {
+			var out []trainerEntry
 			for _, d := range trainer.Definitions() {
-				e := trainerEntry{Name: d.Name(), Tasks: []data.Kind{}, Metrics: []trainer.Metric{}}
-				var tasks, metrics []string
+				e := trainerEntry{Name: d.Name(), Tasks: []data.Kind{}, Metrics: append([]trainer.Metric{}, d.Metrics()...)}
 				for _, k := range kinds.Table() {
 					if d.Takes(string(k.Kind)) {
-						e.Tasks, tasks = append(e.Tasks, k.Kind), append(tasks, string(k.Kind))
+						e.Tasks = append(e.Tasks, k.Kind)
 					}
 				}
-				for _, m := range d.Metrics() {
-					e.Metrics, metrics = append(e.Metrics, m), append(metrics, m.Name)
-				}
-				if len(metrics) == 0 {
-					metrics = []string{"those recorded"}
-				}
 				out = append(out, e)
-				t.AppendRow(table.Row{e.Name, strings.Join(tasks, ", "), strings.Join(metrics, ", ")})
 			}
-			if a.JSON {
-				return a.PrintJSON(out)
-			}
-			a.Print("%s", t.Render())
-			return nil
+			return out, nil
 		},
-	})
+	}).Command(a.App)
 }

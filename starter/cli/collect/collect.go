@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/dustin/go-humanize"
-	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
 	"tnaml/activities"
@@ -113,7 +112,7 @@ func amount(t gc.Tally) string {
 
 // showPlan shows what a collection would do.
 func (a app) showPlan(p *activities.Collected, grace time.Duration) {
-	t := terminal.NewTable(table.Row{"", "objects", "kept", "objects ", "to set aside"}, "objects", "kept", "objects ", "to set aside")
+	var rows [][]any
 	kinds := map[string][2]gc.Tally{}
 	var order []string
 	for i, tallies := range [][]gc.Tally{p.Kept, p.SetAside} {
@@ -136,13 +135,13 @@ func (a app) showPlan(p *activities.Collected, grace time.Duration) {
 	row := func(name string, both [2]gc.Tally) {
 		n, bytes := cells(both[0])
 		m, more := cells(both[1])
-		t.AppendRow(table.Row{name, n, bytes, m, more})
+		rows = append(rows, []any{name, n, bytes, m, more})
 	}
 	for _, kind := range order {
 		row(kind, kinds[kind])
 	}
 	row("all", [2]gc.Tally{gc.Sum(p.Kept), gc.Sum(p.SetAside)})
-	a.Print("%s", t.Render())
+	a.Print("%s", a.Table([]string{"", ">objects", ">kept", ">objects", ">to set aside"}, rows))
 	if p.Young.Objects > 0 {
 		a.Print("\nUnreachable, but younger than %s: %s.", terminal.Span(grace), amount(p.Young))
 	}

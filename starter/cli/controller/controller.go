@@ -1,6 +1,8 @@
 package controller
 
 import (
+	"cmp"
+	"context"
 	"fmt"
 	"io"
 	"math"
@@ -9,14 +11,12 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
 	"tnaml/activities/library"
 	"tnaml/experiments/metrics"
 	"tnaml/experiments/search"
 	"tnaml/experiments/search/strategy"
-	"tnaml/experiments/trainer"
 	"tnaml/nn/optimizer"
 	"tnaml/starter/cli/names"
 	"tnaml/starter/cli/terminal"
@@ -36,40 +36,26 @@ func Command(t *terminal.App) *cobra.Command {
 }
 
 func (a app) listCommand() *cobra.Command {
-	return a.JSONFlag(&cobra.Command{
-		Use: "list", Short: "List the published controllers with their versions", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.WithClient(cmd.Context(), func(c *client.Client) error {
-				records, err := library.Controllers(cmd.Context(), c.Store)
-				if err := a.AllRead(err); err != nil {
-					return err
-				}
-				if a.JSON {
-					return a.PrintJSON(records)
-				}
-				if len(records) == 0 {
-					a.Say("There are no controllers yet: `starter run EXPERIMENT` pretrains one.")
-					return nil
-				}
-				t := terminal.NewTable(table.Row{"controller", "space", "tasks", "trials", "seed", "from"}, "trials", "seed")
-				for _, r := range records {
-					for _, v := range r.Versions {
-						tasks := strings.Join(v.Tasks, ", ")
-						if v.TaskAgnostic {
-							tasks += " (no task embedding)"
-						}
-						from := v.Search
-						if from == "" {
-							from = "imported"
-						}
-						t.AppendRow(table.Row{v.Full(), v.SpaceName, tasks, v.Trials, v.Seed, from})
-					}
-				}
-				a.Print("%s", t.Render())
-				return nil
-			})
+	return (&terminal.Listing[library.ControllerVersion]{
+		Short:   "List the published controllers with their versions",
+		Empty:   "There are no controllers yet: `starter run EXPERIMENT` pretrains one.",
+		Columns: []string{"controller", "space", ">trials", ">seed", "~tasks", "~from"},
+		Row: func(v library.ControllerVersion) []any {
+			tasks := strings.Join(v.Tasks, ", ")
+			if v.TaskAgnostic {
+				tasks += " (no task embedding)"
+			}
+			return []any{v.Full(), v.SpaceName, v.Trials, v.Seed, tasks, cmp.Or(v.Search, "imported")}
 		},
-	})
+		Read: func(ctx context.Context, c *client.Client) ([]library.ControllerVersion, error) {
+			records, err := library.Controllers(ctx, c.Store)
+			var versions []library.ControllerVersion
+			for _, r := range records {
+				versions = append(versions, r.Versions...)
+			}
+			return versions, err
+		},
+	}).Command(a.App)
 }
 
 // controllerView is a controller for people and scripts.
@@ -77,14 +63,29 @@ type controllerView struct {
 	library.ControllerVersion
 	Hidden int `json:"hidden"`
 	Layers int `json:"layers"`
-	// Architectures holds the modal architecture of each task.
-	Architectures []string    `json:"modal_architectures"`
-	Similarity    [][]float64 `json:"task_embedding_similarity,omitempty"`
+	// Greedy holds the greedy architecture of each task.
+	Greedy     []architecture `json:"greedy_architectures"`
+	Similarity [][]float64    `json:"task_embedding_similarity,omitempty"`
+}
+
+// architecture is a controller's greedy architecture, with its words.
+type architecture struct {
+	strategy.Greedy
+	Choices map[string]any `json:"choices"`
+	Summary string         `json:"summary"`
+	// Preferred counts the choices with a preference; Summary says so where there is
+	// none.
+	Preferred string `json:"choices_with_a_preference"`
+}
+
+func newArchitecture(p *strategy.Pretrained, g strategy.Greedy) architecture {
+	choices, _ := p.Space().Values(g.Actions) // they are of this space
+	return architecture{g, choices, g.Describe(p.Space()), g.Preferred(p.Space())}
 }
 
 func (a app) showCommand() *cobra.Command {
 	return a.JSONFlag(&cobra.Command{
-		Use: "show CONTROLLER", Short: "Show what a controller has learned: each task's modal architecture, and how alike the tasks are",
+		Use: "show CONTROLLER", Short: "Show what a controller has learned: each task's greedy architecture, and how alike the tasks are",
 		Long: "Show what a controller has learned. CONTROLLER is a name (the newest version), NAME@VERSION or a digest.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -94,9 +95,9 @@ func (a app) showCommand() *cobra.Command {
 					return err
 				}
 				shape := p.Policy.Config()
-				view := controllerView{ControllerVersion: v, Hidden: shape.Hidden, Layers: shape.Layers, Architectures: []string{}}
-				for i := range p.Policy.Tasks() {
-					view.Architectures = append(view.Architectures, trainer.Describe(p.Space(), p.Architecture(i)))
+				view := controllerView{ControllerVersion: v, Hidden: shape.Hidden, Layers: shape.Layers, Greedy: []architecture{}}
+				for _, g := range p.GreedyAll() {
+					view.Greedy = append(view.Greedy, newArchitecture(p, g))
 				}
 				if e := p.TaskEmbeddings(); e != nil {
 					view.Similarity = metrics.CosineSimilarity(e)
@@ -121,34 +122,32 @@ func (a app) showController(v controllerView) {
 	if v.Search != "" {
 		a.Print("learned by %s", v.Search)
 	}
-	t := terminal.NewTable(table.Row{"task", "modal architecture"})
+	var rows [][]any
 	for i, task := range v.Tasks {
-		if i < len(v.Architectures) {
-			t.AppendRow(table.Row{task, v.Architectures[i]})
+		if i < len(v.Greedy) {
+			g := v.Greedy[i]
+			rows = append(rows, []any{task, g.Summary, g.Probability(), g.Preferred})
 		}
 	}
-	a.Print("\n%s", t.Render())
+	a.Print("\n%s", a.Table([]string{"task", "~greedy architecture", ">probability", "choices with a preference"}, rows))
 	if v.Similarity == nil {
 		a.Print("\nIt has no task embeddings.")
 		return
 	}
-	a.Print("\nCosine similarity of the task embeddings\n\n%s", similarityTable(v.Tasks, v.Similarity))
+	a.Print("\nCosine similarity of the task embeddings\n\n%s", a.similarityTable(v.Tasks, v.Similarity))
 }
 
-func similarityTable(tasks []string, m [][]float64) string {
-	header := table.Row{""}
-	for _, t := range tasks {
-		header = append(header, t)
-	}
-	t := terminal.NewTable(header, tasks...)
+func (a app) similarityTable(tasks []string, m [][]float64) string {
+	columns, rows := []string{""}, [][]any{}
 	for i, task := range tasks {
-		row := table.Row{task}
+		columns = append(columns, ">"+task)
+		row := []any{task}
 		for k := range tasks {
 			row = append(row, fmt.Sprintf("%.2f", m[i][k]))
 		}
-		t.AppendRow(row)
+		rows = append(rows, row)
 	}
-	return t.Render()
+	return a.Table(columns, rows)
 }
 
 func (a app) exportCommand() *cobra.Command {
@@ -165,15 +164,8 @@ func (a app) exportCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				name := output
-				if name == "" {
-					name = strings.ReplaceAll(strings.TrimPrefix(args[0], "sha256:"), "@", "-") + ".safetensors"
-				}
-				if name == "-" {
-					_, err := a.Stdout.Write(b)
-					return err
-				}
-				if err := terminal.WriteFile(name, func(w io.Writer) error { _, err := w.Write(b); return err }); err != nil {
+				name := cmp.Or(output, terminal.FileName(strings.ReplaceAll(strings.TrimPrefix(args[0], "sha256:"), "@", "-"), ".safetensors"))
+				if err := a.Output(name, func(w io.Writer) error { _, err := w.Write(b); return err }); err != nil || name == "-" {
 					return err
 				}
 				if absolute, err := filepath.Abs(name); err == nil {
@@ -246,13 +238,13 @@ type taskDiff struct {
 	Task string `json:"task"`
 	// Similarity is the cosine of the two embeddings, where both have one.
 	Similarity *float64 `json:"embedding_similarity,omitempty"`
-	A          string   `json:"modal_architecture_a"`
-	B          string   `json:"modal_architecture_b"`
+	A          string   `json:"greedy_architecture_a"`
+	B          string   `json:"greedy_architecture_b"`
 }
 
 func (a app) diffCommand() *cobra.Command {
 	return a.JSONFlag(&cobra.Command{
-		Use: "diff A B", Short: "Compare two controllers: space, tasks, weights, modal architectures", Args: cobra.ExactArgs(2),
+		Use: "diff CONTROLLER CONTROLLER", Short: "Compare two controllers: space, tasks, weights, greedy architectures", Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.WithClient(cmd.Context(), func(c *client.Client) error {
 				var both [2]*strategy.Pretrained
@@ -284,7 +276,7 @@ func diffControllers(p, q *strategy.Pretrained) controllerDiff {
 		return slices.IndexFunc(p.Origin.Tasks, func(t search.Task) bool { return t.Name == name })
 	}
 	describe := func(p *strategy.Pretrained, task int) string {
-		return trainer.Describe(p.Space(), p.Architecture(task))
+		return p.Greedy(task).Describe(p.Space())
 	}
 	for i, t := range p.Origin.Tasks {
 		k := index(q, t.Name)
@@ -357,27 +349,26 @@ func (a app) showDiff(d controllerDiff) {
 		}
 	}
 	if len(d.Tasks) > 0 {
-		t := terminal.NewTable(table.Row{"task", "similarity", "modal architecture"}, "similarity")
+		var rows [][]any
 		for _, x := range d.Tasks {
 			similarity := ""
 			if x.Similarity != nil {
 				similarity = fmt.Sprintf("%.2f", *x.Similarity)
 			}
 			if x.A == x.B {
-				t.AppendRow(table.Row{x.Task, similarity, "both: " + x.A})
+				rows = append(rows, []any{x.Task, similarity, "both: " + x.A})
 				continue
 			}
-			t.AppendRow(table.Row{x.Task, similarity, d.A + ": " + x.A})
-			t.AppendRow(table.Row{"", "", d.B + ": " + x.B})
+			rows = append(rows, []any{x.Task, similarity, d.A + ": " + x.A}, []any{"", "", d.B + ": " + x.B})
 		}
-		a.Print("\n%s", t.Render())
+		a.Print("\n%s", a.Table([]string{"task", ">similarity", "~greedy architecture"}, rows))
 	}
 	if len(d.Distances) > 0 {
-		t := terminal.NewTable(table.Row{"weights", "relative distance"}, "relative distance")
+		var rows [][]any
 		for _, x := range d.Distances {
-			t.AppendRow(table.Row{x.Array, fmt.Sprintf("%.3f", x.Relative)})
+			rows = append(rows, []any{x.Array, fmt.Sprintf("%.3f", x.Relative)})
 		}
-		a.Print("\n%s", t.Render())
+		a.Print("\n%s", a.Table([]string{"weights", ">relative distance"}, rows))
 	}
 	if len(d.Differ) > 0 {
 		a.Print("\nof another shape: %s", strings.Join(d.Differ, ", "))

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/dustin/go-humanize"
-	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 
 	"tnaml/experiments/data"
@@ -116,18 +115,18 @@ func classes(c data.Card, width int) string {
 	if room < 4 {
 		room = 0
 	}
-	t := terminal.NewTable(table.Row{"class", "train", "validation", "test", "share", ""}, "train", "validation", "test", "share")
+	var rows [][]any
 	for _, cl := range shown {
 		if cl.Others > 0 {
-			t.AppendRow(table.Row{cl.Label})
+			rows = append(rows, []any{cl.Label})
 			continue
 		}
 		n := cl.Examples()
-		t.AppendRow(table.Row{terminal.Cut(cl.Label, name), humanize.Comma(int64(cl.Train)), humanize.Comma(int64(cl.Validation)),
+		rows = append(rows, []any{terminal.Cut(cl.Label, name), humanize.Comma(int64(cl.Train)), humanize.Comma(int64(cl.Validation)),
 			humanize.Comma(int64(cl.Test)),
 			fmt.Sprintf("%.1f %%", 100*float64(n)/float64(max(1, c.Examples))), bar(float64(n)/float64(most), room)})
 	}
-	return t.Render()
+	return terminal.Table(width, []string{"class", ">train", ">validation", ">test", ">share", "~"}, rows)
 }
 
 // bar is a share of a width, to an eighth of a character.

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/dustin/go-humanize"
-	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
 	"tnaml/activities/library"
@@ -307,11 +306,11 @@ func (f *loaded) show(width int) string {
 	for i, r := range f.reports {
 		fmt.Fprintf(&b, "%s\n", terminal.Wrap(describe(r), width, "  "))
 		if len(r.Columns) > 0 && (i == 0 || !sameColumns(r, f.reports[0])) {
-			t := terminal.NewTable(table.Row{"column", "type", "read as", "for example"})
+			var rows [][]any
 			for _, c := range r.Columns {
-				t.AppendRow(table.Row{terminal.Cut(c.Name, width/4), c.Type, c.Use, terminal.Cut(c.Example, max(10, width/2-10))})
+				rows = append(rows, []any{terminal.Cut(c.Name, width/4), c.Type, c.Use, terminal.Cut(c.Example, max(10, width/2-10))})
 			}
-			fmt.Fprintf(&b, "\n%s\n\n", t.Render())
+			fmt.Fprintf(&b, "\n%s\n\n", terminal.Table(width, []string{"column", "type", "read as", "~for example"}, rows))
 		}
 	}
 	for _, r := range f.reports {
@@ -320,20 +319,19 @@ func (f *loaded) show(width int) string {
 		}
 	}
 	if len(f.examples) > 0 {
-		header := table.Row{"label", "first texts"}
+		columns, rows := []string{"label", "~first texts"}, [][]any{}
 		split := f.examples[0].Split != ""
 		if split {
-			header = append(table.Row{"split"}, header...)
+			columns = append([]string{"split"}, columns...)
 		}
-		t := terminal.NewTable(header)
 		for _, e := range f.examples[:min(shownRows, len(f.examples))] {
-			row := table.Row{terminal.Cut(e.Label, width/4), terminal.Cut(e.Text, max(20, width*3/4-20))}
+			row := []any{terminal.Cut(e.Label, width/4), terminal.Cut(e.Text, max(20, width*3/4-20))}
 			if split {
-				row = append(table.Row{e.Split}, row...)
+				row = append([]any{e.Split}, row...)
 			}
-			t.AppendRow(row)
+			rows = append(rows, row)
 		}
-		fmt.Fprintf(&b, "%s\n", t.Render())
+		fmt.Fprintf(&b, "%s\n", terminal.Table(width, columns, rows))
 	}
 	if b.Len() > 0 {
 		b.WriteString("\n")

@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/dustin/go-humanize"
-	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
 	"tnaml/activities/download"
@@ -227,7 +226,7 @@ func (a app) listDatasets(ctx context.Context, sets []catalog.Dataset, dir strin
 	if a.JSON {
 		return a.PrintJSON(out)
 	}
-	t := terminal.NewTable(table.Row{"data set", "in the paper", "size", "here", "how", "licence"}, "size")
+	var rows [][]any
 	for _, l := range out {
 		paper, size, how := l.Paper+", "+l.Role, "?", "by hand"
 		if l.StandIn {
@@ -241,12 +240,9 @@ func (a app) listDatasets(ctx context.Context, sets []catalog.Dataset, dir strin
 		if l.Pullable {
 			how = "pull"
 		}
-		t.AppendRow(table.Row{l.Name, paper, size, l.here(), how, terminal.Cut(l.Licence, 60)})
+		rows = append(rows, []any{l.Name, paper, size, l.here(), how, terminal.Cut(l.Licence, 60)})
 	}
-	if w := a.Width(); w > 0 {
-		t.Style().Size.WidthMax = w
-	}
-	a.Print("%s", t.Render())
+	a.Print("%s", a.Table([]string{"data set", "~in the paper", ">size", "here", "how", "~licence"}, rows))
 	if there == nil {
 		a.Say("No servers are running, so which tasks are there is not known.")
 	}

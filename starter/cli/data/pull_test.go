@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -73,7 +74,7 @@ type pullRun struct {
 func newPullRun(t *testing.T, tty bool) *pullRun {
 	r := &pullRun{}
 	r.app = app{&terminal.App{
-		Process: terminal.Process{Stdout: &r.stdout, Stderr: &r.stderr, Terminal: tty, Width: func() int { return 100 }},
+		Process: terminal.Process{Stdout: &r.stdout, Stderr: &r.stderr, Terminal: tty, Width: func(io.Writer) int { return 100 }},
 		Config:  &deploy.Config{DataDir: t.TempDir()},
 	}}
 	return r

@@ -11,7 +11,6 @@ import (
 
 	"github.com/dustin/go-humanize"
 	"github.com/jedib0t/go-pretty/v6/progress"
-	"github.com/jedib0t/go-pretty/v6/table"
 
 	"tnaml/activities/download"
 	"tnaml/activities/pull"
@@ -38,7 +37,7 @@ func (a app) pull(ctx context.Context, s store.Store, sets []catalog.Dataset, al
 			return err
 		}
 	case slices.ContainsFunc(outcomes, func(o pull.Outcome) bool { return o.Status == pull.Stored }):
-		a.Print("%s", storedTable(outcomes))
+		a.Print("%s", a.storedTable(outcomes))
 	}
 	if ctx.Err() != nil {
 		a.Say("Interrupted. What has been downloaded is in %s; run the command again to go on.", o.dir)
@@ -81,16 +80,15 @@ func kept(o pull.Outcome, dir string) string {
 }
 
 // storedTable shows the tasks that came.
-func storedTable(outcomes []pull.Outcome) string {
-	right := []string{"examples", "classes", "majority", "downloaded"}
-	t := terminal.NewTable(table.Row{"task", "examples", "classes", "majority", "downloaded"}, right...)
+func (a app) storedTable(outcomes []pull.Outcome) string {
+	var rows [][]any
 	for _, o := range outcomes {
 		if o.Status == pull.Stored {
-			t.AppendRow(table.Row{o.Name, humanize.Comma(int64(o.Card.Examples)), len(o.Card.Classes), terminal.Percent(o.Card.MajorityAccuracy),
+			rows = append(rows, []any{o.Name, humanize.Comma(int64(o.Card.Examples)), len(o.Card.Classes), terminal.Percent(o.Card.MajorityAccuracy),
 				humanize.Bytes(bytesOf(o))})
 		}
 	}
-	return t.Render()
+	return a.Table([]string{"task", ">examples", ">classes", ">majority", ">downloaded"}, rows)
 }
 
 // bytesOf is the size of a set's files.
@@ -163,7 +161,7 @@ func (a app) newPullProgress() *pullProgress {
 	w.SetTrackerLength(20)
 	w.SetTrackerPosition(progress.PositionRight) // of the message
 	w.SetMessageLength(36)
-	if width := a.Width(); width > 0 {
+	if width := a.WidthOf(a.Stderr); width > 0 {
 		w.SetTerminalWidth(width - 1)
 	}
 	w.SetSortBy(progress.SortByNone)

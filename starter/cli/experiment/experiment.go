@@ -2,16 +2,13 @@ package experiment
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
 
-	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
 	"tnaml/activities/library"
-	"tnaml/activities/store"
 	"tnaml/experiments/catalog"
 	"tnaml/starter/cli/follow"
 	"tnaml/starter/cli/names"
@@ -45,95 +42,77 @@ type experimentEntry struct {
 }
 
 func (a app) listCommand() *cobra.Command {
-	return a.JSONFlag(&cobra.Command{
-		Use: "list", Short: "List the experiments", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.WithClient(cmd.Context(), func(c *client.Client) error {
-				records, err := library.Experiments(cmd.Context(), c.Store)
-				if err := a.AllRead(err); err != nil {
-					return err
-				}
-				runs := map[string][]library.RunEntry{}
-				names := catalog.BuiltinNames()
-				for _, r := range records {
-					runs[r.Name] = r.Runs
-					if r.YAML != "" && !catalog.IsBuiltin(r.Name) {
-						names = append(names, r.Name)
-					}
-				}
-				out := []experimentEntry{}
-				t := terminal.NewTable(table.Row{"experiment", "runs", "last run", "for"}, "runs")
-				for _, n := range names {
-					entry := experimentEntry{Name: n, BuiltIn: catalog.IsBuiltin(n), Runs: runs[n]}
-					if e, err := library.LoadExperiment(cmd.Context(), c.Store, n); err != nil {
-						entry.Problem = err.Error()
-					} else {
-						entry.Description = e.Description
-					}
-					out = append(out, entry)
-					last := ""
-					if k := len(entry.Runs); k > 0 {
-						last = entry.Runs[k-1].Name + " " + runStatus(cmd.Context(), c, entry.Runs[k-1])
-					}
-					t.AppendRow(table.Row{n, len(entry.Runs), last, terminal.Cut(entry.Description+entry.Problem, 90)})
-				}
-				if a.JSON {
-					return a.PrintJSON(out)
-				}
-				a.Print("%s", t.Render())
-				return nil
-			})
+	return (&terminal.Listing[experimentEntry]{
+		Short: "List the experiments", Columns: []string{"experiment", ">runs", "last run", "~for"},
+		Row: func(e experimentEntry) []any {
+			last := ""
+			if k := len(e.Runs); k > 0 {
+				last = e.Runs[k-1].Name + " " + e.Runs[k-1].Status
+			}
+			return []any{e.Name, len(e.Runs), last, e.Description + e.Problem}
 		},
-	})
+		Read: readExperiments,
+	}).Command(a.App)
 }
 
-// runStatus is a run's status; a terminated workflow's record still says that it
-// runs.
-func runStatus(ctx context.Context, c *client.Client, r library.RunEntry) string {
-	if r.Status != "running" {
-		return r.Status
+func readExperiments(ctx context.Context, c *client.Client) ([]experimentEntry, error) {
+	records, unread := library.Experiments(ctx, c.Store)
+	runs := map[string][]library.RunEntry{}
+	names := catalog.BuiltinNames()
+	for _, r := range records {
+		if runs[r.Name] = r.Runs; r.YAML != "" && !catalog.IsBuiltin(r.Name) {
+			names = append(names, r.Name)
+		}
 	}
-	return c.Status(ctx, r.Name)
+	var out []experimentEntry
+	for _, n := range names {
+		entry := experimentEntry{Name: n, BuiltIn: catalog.IsBuiltin(n), Runs: runs[n]}
+		if k := len(entry.Runs); k > 0 && entry.Runs[k-1].Status == "running" { // a terminated workflow's record still says so
+			entry.Runs[k-1].Status = c.Status(ctx, entry.Runs[k-1].Name)
+		}
+		if e, err := library.LoadExperiment(ctx, c.Store, n); err != nil {
+			entry.Problem = err.Error()
+		} else {
+			entry.Description = e.Description
+		}
+		out = append(out, entry)
+	}
+	return out, unread
+}
+
+// shownExperiment is an experiment with its runs.
+type shownExperiment struct {
+	*catalog.Experiment
+	Runs []*client.Entry `json:"runs"`
+	yaml []byte
 }
 
 func (a app) showCommand() *cobra.Command {
-	return a.JSONFlag(&cobra.Command{
-		Use: "show EXPERIMENT", Short: "Show an experiment as YAML, and its runs", Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.WithClient(cmd.Context(), func(c *client.Client) error {
-				yaml, err := library.ExperimentYAML(cmd.Context(), c.Store, args[0])
-				if err != nil {
-					return err
-				}
-				e, err := library.LoadExperiment(cmd.Context(), c.Store, args[0])
-				if err != nil {
-					return err
-				}
-				record, err := library.ReadExperiment(cmd.Context(), c.Store, args[0])
-				if err != nil && !errors.Is(err, store.ErrNotFound) { // a built-in one that was not run has none
-					return err
-				}
-				runs := append([]library.RunEntry{}, record.Runs...)
-				if a.JSON {
-					return a.PrintJSON(struct {
-						*catalog.Experiment
-						Runs []library.RunEntry `json:"runs"`
-					}{e, runs})
-				}
-				a.Print("%s", strings.TrimRight(string(yaml), "\n"))
-				if len(runs) == 0 {
-					a.Say("\nNot run yet: `starter run %s` does.", args[0])
-					return nil
-				}
-				t := terminal.NewTable(table.Row{"run", "kind", "status", "searches", "started"}, "searches")
-				for _, r := range runs {
-					t.AppendRow(table.Row{r.Name, r.Kind, runStatus(cmd.Context(), c, r), r.Searches, r.Started.Local().Format("2006-01-02 15:04")})
-				}
-				a.Print("\n%s", t.Render())
-				return nil
-			})
+	return terminal.Shown[shownExperiment]{
+		Use: "show EXPERIMENT", Short: "Show an experiment as YAML, and its runs",
+		Read: func(ctx context.Context, c *client.Client, name string) (e shownExperiment, err error) {
+			if e.yaml, err = library.ExperimentYAML(ctx, c.Store, name); err != nil {
+				return e, err
+			}
+			if e.Experiment, err = library.LoadExperiment(ctx, c.Store, name); err != nil {
+				return e, err
+			}
+			e.Runs, err = c.Runs(ctx, name)
+			return e, a.AllRead(err)
 		},
-	})
+		Print: func(e shownExperiment) {
+			a.Print("%s", strings.TrimRight(string(e.yaml), "\n"))
+			if len(e.Runs) == 0 {
+				a.Say("\nNot run yet: `starter run %s` does.", e.Name)
+				return
+			}
+			var rows [][]any
+			for _, r := range e.Runs {
+				rows = append(rows, []any{r.Name, r.Kind, r.Status, r.Searches, terminal.When(r.Started), r.Reason})
+			}
+			a.Print("\n%s", a.Table([]string{"run", "kind", "status", ">searches", "~started", "~reason"}, rows))
+		},
+	}.Command(a.App)
 }
 
 func (a app) addCommand() *cobra.Command {
@@ -155,11 +134,7 @@ func (a app) addCommand() *cobra.Command {
 				if err != nil {
 					return fmt.Errorf("%s: %w", args[0], err)
 				}
-				if a.JSON {
-					return a.PrintJSON(e)
-				}
-				a.Print("experiment %s: run it with `starter run %s`", e.Name, e.Name)
-				return nil
+				return a.Answer(e, "experiment %s: run it with `starter run %s`", e.Name, e.Name)
 			})
 		},
 	}

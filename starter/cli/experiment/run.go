@@ -5,6 +5,7 @@ import (
 
 	"tnaml/experiments/catalog"
 	"tnaml/starter/cli/follow"
+	"tnaml/starter/cli/samples"
 	"tnaml/starter/cli/spec"
 	"tnaml/starter/client"
 )
@@ -35,6 +36,9 @@ func (a app) runCommand() *cobra.Command {
 				return err
 			}
 			return a.WithClient(cmd.Context(), func(c *client.Client) error {
+				if err := samples.Ensure(cmd.Context(), a.App, c, args[0], ""); err != nil {
+					return err
+				}
 				name, err := c.StartRun(cmd.Context(), kind, name, args[0], raw)
 				if err != nil {
 					return err

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/jedib0t/go-pretty/v6/table"
-
 	"tnaml/experiments/report"
 	"tnaml/experiments/study"
 	"tnaml/starter/cli/terminal"
@@ -36,16 +34,17 @@ func StudyTables(s *study.Study) string {
 // tableText is a comparison under its title. Marks stand behind the figures,
 // and are told in the title.
 func tableText(t report.Table) string {
-	var header table.Row
-	var right []string
+	var columns []string
 	for _, c := range t.Columns {
-		if header = append(header, c.Name); c.Number {
-			right = append(right, c.Name)
+		set := ""
+		if c.Number {
+			set = ">"
 		}
+		columns = append(columns, set+c.Name)
 	}
-	w := terminal.NewTable(header, right...)
+	var rows [][]any
 	for _, row := range t.Rows {
-		var line table.Row
+		var line []any
 		for i, c := range row {
 			text := c.Text
 			if c.Note != "" {
@@ -60,11 +59,11 @@ func tableText(t report.Table) string {
 			}
 			line = append(line, text)
 		}
-		w.AppendRow(line)
+		rows = append(rows, line)
 	}
 	title := t.Title
 	if t.Marks != "" {
 		title += " (* " + t.Marks + ")"
 	}
-	return title + "\n\n" + w.Render()
+	return title + "\n\n" + terminal.Table(0, columns, rows)
 }

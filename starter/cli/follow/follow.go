@@ -4,11 +4,12 @@ package follow
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/dustin/go-humanize"
-	"github.com/jedib0t/go-pretty/v6/table"
+	"go.temporal.io/sdk/temporal"
 
 	"tnaml/experiments/trainer"
 	"tnaml/starter/cli/terminal"
@@ -27,15 +28,23 @@ func Follow(ctx context.Context, t *terminal.App, c *client.Client, kind client.
 		return Interrupted(t, kind, name)
 	}
 	a := app{t}
+	var paused *pausedError
 	switch {
+	case errors.As(err, &paused):
+		if t.JSON {
+			if err := t.PrintJSON(paused.Answer()); err != nil {
+				return err
+			}
+		}
+		return terminal.Unfinished(paused)
 	case kind == client.Collection && err == nil:
 		return t.PrintJSON(result.Collection)
 	case kind == client.Run:
 		return a.runEnded(ctx, c, name, result.Run, err)
 	case err != nil:
-		return fmt.Errorf("%s %s: %w", kind, name, err)
+		return ended(kind, name, err)
 	}
-	return a.showResult(name, result.Search)
+	return a.searchEnded(ctx, c, name, result.Search)
 }
 
 // Interrupted says that what was followed goes on.
@@ -44,14 +53,48 @@ func Interrupted(t *terminal.App, kind client.Kind, name string) error {
 	return terminal.ErrInterrupted
 }
 
-// Wait waits for what goes on and shows its progress.
+// ended is what became of a workflow that ended without a result.
+func ended(kind client.Kind, name string, err error) error {
+	err = fmt.Errorf("%s %s: %w", kind, name, err)
+	if temporal.IsCanceledError(err) {
+		return terminal.Unfinished(err)
+	}
+	return err
+}
+
+// pausedError is the end of waiting for what waits itself, where nobody looks on who
+// could have it go on.
+type pausedError struct {
+	kind client.Kind
+	name string
+	client.Progress
+}
+
+func (e *pausedError) Error() string {
+	return fmt.Sprintf("%s %s is paused: %s; `starter resume %s` has it go on, `starter stop %s` finishes it with what is there",
+		e.kind, e.name, terminal.Flat(e.Why()), e.name, e.name)
+}
+
+// Wait waits for what goes on and shows its progress. Where there is no terminal, or the answer
+// is for a script, what pauses ends it.
 func Wait(ctx context.Context, t *terminal.App, c *client.Client, kind client.Kind, name string) (client.Result, error) {
 	line := t.NewProgress()
 	if kind == client.Collection {
 		line.Quiet()
 	}
 	defer line.Clear()
-	return c.Follow(ctx, name, func(p client.Progress) {
+	ctx, leave := context.WithCancelCause(ctx)
+	defer leave(nil)
+	paused := false
+	result, err := c.Follow(ctx, name, func(p client.Progress) {
+		if was := paused; p.State != client.Silent {
+			paused = p.State == client.Paused
+			if attended := t.Terminal && !t.JSON; paused && !attended {
+				leave(&pausedError{kind, name, p})
+			} else if paused && !was {
+				line.Say("It is paused. `starter resume %s` has it go on, `starter stop %s` finishes it with what is there.", name, name)
+			}
+		}
 		switch {
 		case p.State == client.Silent:
 			line.Update("no worker answers: is one running? (`starter up`, or the worker program)")
@@ -63,6 +106,10 @@ func Wait(ctx context.Context, t *terminal.App, c *client.Client, kind client.Ki
 			line.Update(searchText(p.Search))
 		}
 	})
+	if cause := new(*pausedError); errors.As(context.Cause(ctx), cause) {
+		err = *cause
+	}
+	return result, err
 }
 
 // Started says under which name a search or a run has been started that is not followed.
@@ -107,6 +154,9 @@ func collectionText(p *client.CollectionProgress) string {
 // searchText is a search's progress in a line.
 func searchText(p *client.SearchProgress) string {
 	line := fmt.Sprintf("%s  %d/%d trials", p.Name, p.Told, p.Trials)
+	if p.From != "" {
+		line += fmt.Sprintf(", %d of them of %s", p.Before, p.From)
+	}
 	if p.Preparing != "" {
 		line += "  " + p.Preparing
 	}
@@ -126,20 +176,33 @@ func searchText(p *client.SearchProgress) string {
 	if p.Cached > 0 {
 		line += fmt.Sprintf("  %d cached", p.Cached)
 	}
-	switch {
-	case p.Status == "running" && p.SecondsLeft > 0:
-		line += "  " + terminal.Duration(p.SecondsLeft) + " left"
-	case p.Status != "running":
+	if p.Status != "running" || p.Reason != "" {
 		line += "  " + p.Status
-		if p.Reason != "" {
-			line += ": " + p.Reason
-		}
+	} else if p.SecondsLeft > 0 {
+		line += "  " + terminal.Duration(p.SecondsLeft) + " left"
+	}
+	if p.Reason != "" {
+		line += ": " + terminal.Flat(p.Reason)
 	}
 	return line
 }
 
-// showResult shows what a search found.
-func (a app) showResult(name string, r *workflows.SearchResult) error {
+// searchEnded shows what a search found; one that was stopped, or has no model, has not
+// found all that it was to find.
+func (a app) searchEnded(ctx context.Context, c *client.Client, name string, r *workflows.SearchResult) error {
+	if err := a.showResult(ctx, c, name, r); err != nil {
+		return err
+	}
+	switch {
+	case r.Status != "completed":
+		return terminal.Unfinished(fmt.Errorf("search %s was %s before its end", name, r.Status))
+	case len(r.Accuracy) == 0:
+		return fmt.Errorf("search %s: no trial ended with a model: see `starter trials %s`", name, name)
+	}
+	return nil
+}
+
+func (a app) showResult(ctx context.Context, c *client.Client, name string, r *workflows.SearchResult) error {
 	if a.JSON {
 		return a.PrintJSON(struct {
 			Name string `json:"name"`
@@ -147,26 +210,23 @@ func (a app) showResult(name string, r *workflows.SearchResult) error {
 		}{name, r})
 	}
 	a.Print("%s %s after %d trials, %s of CPU time", name, r.Status, r.Trials, terminal.Duration(r.CPUSeconds))
-	onTest := func(v float64) string { // a trainer may have no test split
-		if slices.ContainsFunc(r.Best, func(b workflows.Best) bool { return b.Test != 0 }) {
-			return trainer.Text(r.Objective, v)
-		}
-		return "–"
+	if len(r.Accuracy) == 0 {
+		return nil
+	}
+	found, err := c.Find(ctx, name)
+	if err != nil {
+		return err
 	}
 	for _, accuracy := range r.Accuracy {
 		a.Print("\n%s: %s-top%d validation %s, test %s", accuracy.Task, r.Objective.Metric, accuracy.Models,
-			trainer.Text(r.Objective, accuracy.Validation), onTest(accuracy.Test))
-		t := terminal.NewTable(table.Row{"trial", "validation", "test", "model"}, "trial", "validation", "test")
+			found.Value(accuracy.Validation), found.OnTest(accuracy.Test))
+		var rows [][]any
 		for _, b := range r.Best {
 			if b.Task == accuracy.Task {
-				t.AppendRow(table.Row{b.Trial, trainer.Text(r.Objective, b.Validation), onTest(b.Test), b.Summary})
+				rows = append(rows, []any{b.Trial, found.Value(b.Validation), found.OnTest(b.Test), b.Summary})
 			}
 		}
-		a.Print("%s", t.Render())
-	}
-	if len(r.Accuracy) == 0 {
-		a.Print("No trial ended with a model: see `starter trials %s`.", name)
-		return nil
+		a.Print("%s", a.Table([]string{">trial", ">validation", ">test", "~model"}, rows))
 	}
 	if !slices.ContainsFunc(r.Best, func(b workflows.Best) bool { return b.Model != "" }) {
 		a.Say("\nNext: `starter report %s`", name) // its trainer leaves no models

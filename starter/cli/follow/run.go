@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 
+	"go.temporal.io/sdk/temporal"
+
 	"tnaml/activities/library"
 	"tnaml/starter/cli/terminal"
 	"tnaml/starter/client"
@@ -21,8 +23,18 @@ func (a app) runEnded(ctx context.Context, c *client.Client, name string, result
 				a.Say("%s", terminal.Message(e))
 			}
 		}
+		if temporal.IsCanceledError(err) {
+			return terminal.Unfinished(fmt.Errorf("run %s was canceled before its end", name))
+		}
 		return fmt.Errorf("run %s failed", name)
 	}
+	if err := a.showRunResult(ctx, c, name, result); err != nil || result.Status != "stopped" {
+		return err
+	}
+	return terminal.Unfinished(fmt.Errorf("run %s was stopped before its end", name))
+}
+
+func (a app) showRunResult(ctx context.Context, c *client.Client, name string, result *workflows.ExperimentResult) error {
 	if a.JSON {
 		return a.PrintJSON(struct {
 			Name string `json:"name"`
@@ -69,14 +81,13 @@ func runText(p workflows.ExperimentProgress, told int) string {
 		line += fmt.Sprintf("  %d failed", p.Failed)
 	}
 	elapsed := p.Updated.Sub(p.Started).Seconds()
-	switch {
-	case p.Status == "running" && told > 0 && elapsed > 5 && p.Trials > told:
-		line += "  " + terminal.Duration(elapsed*float64(p.Trials-told)/float64(told)) + " left"
-	case p.Status != "running":
+	if p.Status != "running" || p.Reason != "" {
 		line += "  " + p.Status
-		if p.Reason != "" {
-			line += ": " + p.Reason
-		}
+	} else if told > 0 && elapsed > 5 && p.Trials > told {
+		line += "  " + terminal.Duration(elapsed*float64(p.Trials-told)/float64(told)) + " left"
+	}
+	if p.Reason != "" {
+		line += ": " + terminal.Flat(p.Reason)
 	}
 	return line
 }

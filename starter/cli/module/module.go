@@ -2,6 +2,7 @@ package module
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -9,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/dustin/go-humanize"
-	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
 	"tnaml/activities/library"
@@ -34,34 +34,21 @@ func Command(t *terminal.App) *cobra.Command {
 }
 
 func (a app) listCommand() *cobra.Command {
-	return a.JSONFlag(&cobra.Command{
-		Use: "list", Short: "List the embedding modules", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.WithClient(cmd.Context(), func(c *client.Client) error {
-				modules, err := library.Modules(cmd.Context(), c.Store)
-				if err := a.AllRead(err); err != nil {
-					return err
-				}
-				if a.JSON {
-					return a.PrintJSON(modules)
-				}
-				if len(modules) == 0 {
-					a.Say("There are no modules yet: add one with `starter module add`, or run `starter demo`.")
-					return nil
-				}
-				t := terminal.NewTable(table.Row{"module", "of", "language", "tokens", "dim", "other words", "source"}, "tokens", "dim")
-				for _, m := range modules {
-					tokens := ""
-					if m.Kind == data.Text {
-						tokens = humanize.Comma(int64(m.Tokens))
-					}
-					t.AppendRow(table.Row{m.Name, m.Kind, m.Language, tokens, m.Dim, m.Subword, terminal.Cut(m.Source, 80)})
-				}
-				a.Print("%s", t.Render())
-				return nil
-			})
+	return (&terminal.Listing[library.ModuleRecord]{
+		Short:   "List the embedding modules",
+		Empty:   "There are no modules yet: add one with `starter module add`, or run `starter demo`.",
+		Columns: []string{"module", "of", "language", ">tokens", ">dim", "~other words", "~source"},
+		Row: func(m library.ModuleRecord) []any {
+			tokens := ""
+			if m.Kind == data.Text {
+				tokens = humanize.Comma(int64(m.Tokens))
+			}
+			return []any{m.Name, m.Kind, m.Language, tokens, m.Dim, m.Subword, m.Source}
 		},
-	})
+		Read: func(ctx context.Context, c *client.Client) ([]library.ModuleRecord, error) {
+			return library.Modules(ctx, c.Store)
+		},
+	}).Command(a.App)
 }
 
 // moduleLine says in a line what a module is.
@@ -163,13 +150,13 @@ func (a app) printModule(m shownModule) {
 		a.Print("n-grams of %d to %d characters in %s buckets", s.MinN, s.MaxN, humanize.Comma(int64(s.Buckets)))
 	}
 	if len(m.Coverage) > 0 {
-		t := terminal.NewTable(table.Row{"task", "tokens", "known", "composed", "unknown", "covered"}, "tokens", "known", "composed", "unknown",
-			"covered")
+		var rows [][]any
 		for _, c := range m.Coverage {
 			n := func(v int) string { return humanize.Comma(int64(v)) }
-			t.AppendRow(table.Row{c.Task, n(c.Known + c.Composed + c.Unknown), n(c.Known), n(c.Composed), n(c.Unknown), terminal.Percent(c.Share)})
+			rows = append(rows, []any{c.Task, n(c.Known + c.Composed + c.Unknown), n(c.Known), n(c.Composed), n(c.Unknown),
+				terminal.Percent(c.Share)})
 		}
-		a.Print("\n%s", t.Render())
+		a.Print("\n%s", a.Table([]string{"task", ">tokens", ">known", ">composed", ">unknown", ">covered"}, rows))
 	}
 	for _, n := range m.Neighbours {
 		a.Print("%s", n)
@@ -350,16 +337,16 @@ func (a app) checkCommand() *cobra.Command {
 					a.Say("There is no module of English or Spanish texts: `starter module list` shows those there are; name one, and say --language.")
 					return nil
 				}
-				t := terminal.NewTable(table.Row{"module", "right", "of", "share", "missing", "wrong"}, "right", "of", "share", "missing")
+				var rows [][]any
 				for _, c := range out {
 					var wrong []string
 					for _, w := range c.Wrong {
 						wrong = append(wrong, fmt.Sprintf("%s: %s, not %s", w.Word, w.Far, w.Near))
 					}
-					t.AppendRow(table.Row{c.Module, c.Right, c.Of, terminal.Percent(c.Share), len(c.Missing),
+					rows = append(rows, []any{c.Module, c.Right, c.Of, terminal.Percent(c.Share), len(c.Missing),
 						terminal.Cut(strings.Join(wrong, "; "), 100)})
 				}
-				a.Print("%s", t.Render())
+				a.Print("%s", a.Table([]string{"module", ">right", ">of", ">share", ">missing", "~wrong"}, rows))
 				return nil
 			})
 		},

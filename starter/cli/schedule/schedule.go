@@ -8,12 +8,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"tnaml/activities/gc"
 	"tnaml/experiments/catalog"
+	"tnaml/starter/cli/samples"
 	"tnaml/starter/cli/spec"
 	"tnaml/starter/cli/terminal"
 	"tnaml/starter/client"
@@ -28,7 +28,7 @@ func Command(t *terminal.App) *cobra.Command {
 	a := app{t}
 	cmd := &cobra.Command{Use: "schedule", Short: "Experiments and garbage collections at fixed times, as Temporal Schedules"}
 	cmd.AddCommand(a.createCommand(), a.listCommand(), a.showCommand(),
-		a.doCommand("trigger", "Run it now", "triggered", (*client.Client).TriggerSchedule),
+		a.triggerCommand(),
 		a.doCommand("pause", "Start no more runs until resumed", "paused", (*client.Client).PauseSchedule),
 		a.doCommand("resume", "Go on after a pause", "resumed", (*client.Client).ResumeSchedule),
 		a.doCommand("delete", "Delete it; runs that have begun go on", "deleted", (*client.Client).DeleteSchedule),
@@ -71,11 +71,20 @@ func (a app) createCommand() *cobra.Command {
 				}
 			}
 			return a.WithClient(cmd.Context(), func(c *client.Client) error {
-				e, err := c.CreateSchedule(cmd.Context(), want)
-				if err != nil {
-					return err
+				if !collect {
+					if err := samples.Ensure(cmd.Context(), a.App, c, want.Experiment, ""); err != nil {
+						return err
+					}
 				}
-				return a.show(e)
+				e, err := c.CreateSchedule(cmd.Context(), want)
+				switch {
+				case err != nil:
+					return err
+				case a.JSON:
+					return a.PrintJSON(e)
+				}
+				a.show(e)
+				return nil
 			})
 		},
 	}
@@ -85,7 +94,7 @@ func (a app) createCommand() *cobra.Command {
 	f.VisitAll(func(flag *pflag.Flag) { _ = f.SetAnnotation(flag.Name, ofRun, nil) }) // it is there
 	f.BoolVar(&collect, "collect", false, "collect garbage instead of running an experiment")
 	f.DurationVar(&grace, "grace", grace, "with --collect, the age from which an object is set aside, and what was set aside is deleted")
-	f.StringVar(&want.Cron, "cron", "", "when: minute, hour, day of the month, month, day of the week")
+	f.StringVar(&want.Cron, "cron", "", "when: minute, hour, day of the month, month, day of the week; or @daily and the like, or @every 90m")
 	f.StringVar(&want.Zone, "time-zone", "UTC", "IANA time zone of the cron expression")
 	f.StringVar(&want.Overlap, "overlap", "skip", "while the run before still runs: "+strings.Join(client.Overlaps(), ", "))
 	f.BoolVar(&want.Paused, "paused", false, "create it paused")
@@ -126,15 +135,8 @@ func check(flags *pflag.FlagSet, s client.ScheduleSpec, grace time.Duration) err
 }
 
 // show prints a schedule.
-func (a app) show(v *client.ScheduleEntry) error {
-	if a.JSON {
-		return a.PrintJSON(v)
-	}
-	state := "active"
-	if v.Paused {
-		state = "paused"
-	}
-	a.Print("%s (%s): %s", v.Name, state, v.Note)
+func (a app) show(v *client.ScheduleEntry) {
+	a.Print("%s (%s): %s", v.Name, state(v), v.Note)
 	a.Print("when     %s %s", strings.Join(v.When, "; "), v.TimeZone)
 	a.Print("overlap  %s", v.Overlap)
 	for i, t := range v.Next[:min(len(v.Next), 3)] {
@@ -144,55 +146,57 @@ func (a app) show(v *client.ScheduleEntry) error {
 		a.Print("running  %s (`starter watch %s`)", r, r)
 	}
 	for _, r := range v.Recent {
-		a.Print("ran      %s  %s", r.At.Local().Format("2006-01-02 15:04"), r.Name)
+		a.Print("ran      %s  %s", terminal.When(r.At), r.Name)
 	}
-	return nil
 }
 
 func (a app) listCommand() *cobra.Command {
-	return a.JSONFlag(&cobra.Command{
-		Use: "list", Short: "List the schedules", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.WithClient(cmd.Context(), func(c *client.Client) error {
-				views, err := c.Schedules(cmd.Context())
-				if err != nil {
-					return err
-				}
-				if a.JSON {
-					return a.PrintJSON(views)
-				}
-				if len(views) == 0 {
-					a.Say("There are no schedules yet: `starter schedule create` makes one.")
-					return nil
-				}
-				t := terminal.NewTable(table.Row{"schedule", "for", "when", "next", "state"})
-				for _, v := range views {
-					next, state := "", "active"
-					if len(v.Next) > 0 {
-						next = v.Next[0].Local().Format("2006-01-02 15:04")
-					}
-					if v.Paused {
-						state = "paused"
-					}
-					t.AppendRow(table.Row{v.Name, v.Note, strings.Join(v.When, "; ") + " " + v.TimeZone, next, state})
-				}
-				a.Print("%s", t.Render())
-				return nil
-			})
+	return (&terminal.Listing[*client.ScheduleEntry]{
+		Short:   "List the schedules",
+		Empty:   "There are no schedules yet: `starter schedule create` makes one.",
+		Columns: []string{"schedule", "when", "next", "state", "~for"},
+		Row: func(v *client.ScheduleEntry) []any {
+			next := ""
+			if len(v.Next) > 0 {
+				next = terminal.When(v.Next[0])
+			}
+			return []any{v.Name, strings.Join(v.When, "; ") + " " + v.TimeZone, next, state(v), v.Note}
 		},
-	})
+		Read: func(ctx context.Context, c *client.Client) ([]*client.ScheduleEntry, error) { return c.Schedules(ctx) },
+	}).Command(a.App)
 }
 
 func (a app) showCommand() *cobra.Command {
+	return terminal.Shown[*client.ScheduleEntry]{
+		Use: "show NAME", Short: "Show a schedule: when, what ran, what runs next",
+		Read: func(ctx context.Context, c *client.Client, name string) (*client.ScheduleEntry, error) {
+			return c.FindSchedule(ctx, name)
+		},
+		Print: a.show,
+	}.Command(a.App)
+}
+
+func state(v *client.ScheduleEntry) string {
+	if v.Paused {
+		return "paused"
+	}
+	return "active"
+}
+
+func (a app) triggerCommand() *cobra.Command {
 	return a.JSONFlag(&cobra.Command{
-		Use: "show NAME", Short: "Show a schedule: when, what ran, what runs next", Args: cobra.ExactArgs(1),
+		Use: "trigger NAME", Short: "Run it now, and say what came of it", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.WithClient(cmd.Context(), func(c *client.Client) error {
-				e, err := c.FindSchedule(cmd.Context(), args[0])
+				started, err := c.TriggerSchedule(cmd.Context(), args[0])
 				if err != nil {
 					return err
 				}
-				return a.show(e)
+				text := fmt.Sprintf("schedule %s triggered: it has started %s (`starter watch %s`)", args[0], started, started)
+				if started == "" {
+					text = fmt.Sprintf("schedule %s triggered: it starts once the run before has ended", args[0])
+				}
+				return a.Answer(map[string]string{"name": args[0], "status": "triggered", "started": started}, "%s", text)
 			})
 		},
 	})
@@ -207,11 +211,7 @@ func (a app) doCommand(name, short, done string, do func(*client.Client, context
 				if err := do(c, cmd.Context(), args[0]); err != nil {
 					return err
 				}
-				if a.JSON {
-					return a.PrintJSON(map[string]string{"name": args[0], "status": done})
-				}
-				a.Print("schedule %s %s", args[0], done)
-				return nil
+				return a.Answer(map[string]string{"name": args[0], "status": done}, "schedule %s %s", args[0], done)
 			})
 		},
 	})

@@ -22,13 +22,12 @@ func (a app) controlCommands() []*cobra.Command {
 				switch {
 				case err != nil:
 					return err
-				case a.JSON && p.Run != nil:
-					return a.PrintJSON(p.Run.ExperimentProgress)
-				case a.JSON:
-					return a.PrintJSON(p.Search.Progress)
+				case p.State == client.Silent:
+					return a.Answer(map[string]string{"name": args[0], "status": "asked to " + cmd.Name()},
+						"%s: asked to %s, which takes effect when a worker comes: none answers now (`starter up`, or the worker program)",
+						args[0], cmd.Name())
 				}
-				a.Print("%s", follow.Text(p))
-				return nil
+				return a.Answer(p.Answer(), "%s", follow.Text(p))
 			})
 		}})
 	}

@@ -1,12 +1,12 @@
 package search
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 
-	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
 	"tnaml/experiments/report"
@@ -38,7 +38,7 @@ func (a app) trialsCommand() *cobra.Command {
 				case "jsonl":
 					return a.trialsJSONL(f, from)
 				}
-				t := terminal.NewTable(table.Row{"trial", "task", "status", "validation", "test", "CPU", "model"}, "trial", "validation", "test", "CPU")
+				var rows [][]any
 				for i := from; i < len(f.Trials); i++ {
 					r := f.Row(i)
 					cpu := terminal.Duration(r.CPUSeconds)
@@ -49,9 +49,13 @@ func (a app) trialsCommand() *cobra.Command {
 					if r.Reason != "" {
 						summary += " · " + r.Reason
 					}
-					t.AppendRow(table.Row{r.Trial.Trial, r.TaskName, r.Status, r.OnValidation, r.OnTest, cpu, summary})
+					rows = append(rows, []any{r.Trial.Trial, r.TaskName, r.Status, r.OnValidation, r.OnTest, cpu, summary})
 				}
-				a.Print("%s", t.Render())
+				if len(rows) == 0 {
+					a.Say("No trial has ended yet.")
+					return nil
+				}
+				a.Print("%s", a.Table([]string{">trial", "task", "status", ">validation", ">test", ">CPU", "~model"}, rows))
 				return nil
 			})
 		},
@@ -121,11 +125,11 @@ func (a app) bestCommand() *cobra.Command {
 					}
 					a.Print("%s: %s-top%d validation %s, test %s ± %s", e.Task, f.Config.Space.Objective.Metric, e.Models,
 						f.Value(e.Validation), f.OnTest(e.Test), strings.TrimSuffix(f.OnTest(e.TestError), " %"))
-					t := terminal.NewTable(table.Row{"", "trial", "validation", "test", "model"}, "trial", "validation", "test")
+					var rows [][]any
 					for k, r := range e.Best {
-						t.AppendRow(table.Row{k + 1, r.Trial.Trial, r.OnValidation, r.OnTest, r.Summary})
+						rows = append(rows, []any{k + 1, r.Trial.Trial, r.OnValidation, r.OnTest, r.Summary})
 					}
-					a.Print("%s", t.Render())
+					a.Print("%s", a.Table([]string{"", ">trial", ">validation", ">test", "~model"}, rows))
 				}
 				return nil
 			})
@@ -144,31 +148,32 @@ func of(task string) string {
 
 func (a app) listCommand() *cobra.Command {
 	var experiment string
-	cmd := &cobra.Command{
-		Use: "list", Short: "List the searches", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.WithClient(cmd.Context(), func(c *client.Client) error {
-				out, err := c.Searches(cmd.Context(), experiment)
-				if err := a.AllRead(err); err != nil {
-					return err
-				}
-				if a.JSON {
-					return a.PrintJSON(out)
-				}
-				if len(out) == 0 {
-					a.Say("There are no searches yet: start one with `starter search`.")
-					return nil
-				}
-				t := terminal.NewTable(table.Row{"search", "status", "trials", "tasks", "strategy", "seed", "experiment"}, "trials", "seed")
-				for _, l := range out {
-					t.AppendRow(table.Row{l.Name, l.Status, fmt.Sprintf("%d/%d", l.Told, l.Trials), strings.Join(l.Tasks, ", "), l.Strategy, l.Seed,
-						l.Experiment})
-				}
-				a.Print("%s", t.Render())
-				return nil
-			})
+	var runs bool
+	l := terminal.Listing[*client.Entry]{
+		Short:   "List the searches, or the runs of experiments, by the time of their start",
+		Empty:   "There are no searches yet: start one with `starter search`.",
+		Columns: []string{"search", "status", ">trials", ">best", "~started", "~reason", "~tasks", "~strategy", "~experiment"},
+		Row: func(e *client.Entry) []any {
+			return []any{e.Name, e.Status, fmt.Sprintf("%d/%d", e.Told, e.Trials), e.OnValidation, terminal.When(e.Started), e.Reason,
+				strings.Join(e.Tasks, ", "), e.Strategy, e.Experiment}
 		},
 	}
-	cmd.Flags().StringVar(&experiment, "experiment", "", "only those with this label")
-	return a.JSONFlag(cmd)
+	l.Read = func(ctx context.Context, c *client.Client) ([]*client.Entry, error) {
+		if !runs {
+			return c.Searches(ctx, experiment)
+		}
+		l.Empty = "No experiment has been run yet: `starter run` runs one."
+		l.Columns = []string{"run", "status", ">searches", ">trials", "~started", "~reason", "~kind", "~experiment"}
+		l.Row = func(e *client.Entry) []any {
+			of := func(n, all int) string { return fmt.Sprintf("%d/%d", n, all) }
+			return []any{e.Name, e.Status, of(e.Done, e.Searches), of(e.Told, e.Trials), terminal.When(e.Started),
+				e.Reason, e.Kind, e.Experiment}
+		}
+		return c.Runs(ctx, experiment)
+	}
+	cmd := l.Command(a.App)
+	cmd.Long = l.Short + ".\n\nThose that run say themselves how far they are, within seconds; best is the best value on the validation split."
+	cmd.Flags().StringVar(&experiment, "experiment", "", "only those of this label, or experiment")
+	cmd.Flags().BoolVar(&runs, "runs", false, "list the runs of experiments")
+	return cmd
 }

@@ -1,6 +1,7 @@
 package search
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,6 +27,7 @@ func pickFlags(cmd *cobra.Command, p *client.Pick) {
 	cmd.Flags().StringVar(&p.Task, "task", "", "the task, of a search over several")
 	cmd.Flags().IntVar(&p.Trial, "trial", -1, "the trial (default: the task's best on the validation split)")
 	terminal.NotNegative(cmd, "trial")
+	cmd.Flags().BoolVar(&p.Retrain, "retrain", false, "train the model again where it is not kept, on this machine")
 }
 
 func (a app) modelExportCommand() *cobra.Command {
@@ -42,23 +44,13 @@ func (a app) modelExportCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				name := output
-				if name == "" {
-					name = args[0] + ".safetensors"
-				}
-				if name == "-" {
-					_, err := a.Stdout.Write(b)
+				name := cmp.Or(output, terminal.FileName(args[0], ".safetensors"))
+				err = a.Output(name, func(w io.Writer) error { _, err := w.Write(b); return err })
+				if err != nil || name == "-" {
 					return err
 				}
-				if err := terminal.WriteFile(name, func(w io.Writer) error { _, err := w.Write(b); return err }); err != nil {
-					return err
-				}
-				if a.JSON {
-					return a.PrintJSON(map[string]any{"file": name, "bytes": len(b), "trial": r})
-				}
-				a.Print("%s: trial %d of %s, validation %s, test %s, %s\n%s", name, r.Trial.Trial, r.TaskName, r.OnValidation,
-					r.OnTest, humanize.Bytes(uint64(len(b))), r.Summary)
-				return nil
+				return a.Answer(map[string]any{"file": name, "bytes": len(b), "trial": r}, "%s: trial %d of %s, validation %s, test %s, %s\n%s",
+					name, r.Trial.Trial, r.TaskName, r.OnValidation, r.OnTest, humanize.Bytes(uint64(len(b))), r.Summary)
 			})
 		},
 	}

@@ -45,21 +45,14 @@ func (a app) reportCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if output == "-" {
-					return write(a.Stdout)
-				}
-				name := output
-				if name == "" {
-					name = strings.ReplaceAll(args[0], "/", "_") + ending
-				}
-				if err := terminal.WriteFile(name, write); err != nil {
+				name := cmp.Or(output, terminal.FileName(args[0], ending))
+				if err := a.Output(name, write); err != nil || name == "-" {
 					return err
 				}
-				absolute, err := filepath.Abs(name)
-				if err != nil {
-					absolute = name
+				if absolute, err := filepath.Abs(name); err == nil {
+					name = absolute
 				}
-				a.Print("%s", absolute)
+				a.Print("%s", name)
 				return nil
 			})
 		},
@@ -85,7 +78,7 @@ func (a app) reportWriter(ctx context.Context, c *client.Client, format int, tit
 		return nil, err
 	}
 	if err == nil {
-		st, err := library.ReadStudy(ctx, c.Store, names[0], names[1:]...)
+		st, err := c.ReportStudy(ctx, names[0], names[1:]...)
 		if err != nil {
 			return nil, err
 		}

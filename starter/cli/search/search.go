@@ -30,13 +30,17 @@ func (a app) searchCommand() *cobra.Command {
 	want := workflows.DefaultSearchSpec()
 	var name, settings string
 	var detach bool
+	trials := budget{n: want.Trials}
 	cmd := &cobra.Command{
 		Use:   "search --task TASK",
 		Short: "Start a search and follow it",
 		Long: "Start a search and follow it. It runs on the workers there are; Ctrl-C only stops following.\n\n" +
-			"With more than one task, each trial's task is drawn at random and one controller learns for all.",
+			"With more than one task, each trial's task is drawn at random and one controller learns for all.\n\n" +
+			"With --from, the search goes on from one that has ended, and begins with its trials: to have 50 more is then to have\n" +
+			"given the other one 50 more. It may have other --settings from there on, if what was learned fits them.",
 		Example: "  starter search --task sms_spam --trials 200\n" +
 			"  starter search --task sms_spam --strategy random --seed 2 --detach\n" +
+			"  starter search --from sms_spam-naml-s1-1 --trials +50\n" +
 			`  starter search --task a --task b --settings '{"policy_gradient":{"learning_rate":0.0001}}'`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -44,11 +48,21 @@ func (a app) searchCommand() *cobra.Command {
 			if want.Settings, err = spec.Settings(settings); err != nil {
 				return err
 			}
-			if err := want.Validate(); err != nil {
+			want.Trials = trials.n
+			if err := checkBudget(want, trials); err != nil {
 				return client.Usage(err)
 			}
 			return a.WithClient(cmd.Context(), func(c *client.Client) error {
-				started, err := c.StartSearch(cmd.Context(), name, want)
+				var started string
+				if want.From != "" {
+					more := 0
+					if trials.more {
+						more = trials.n
+					}
+					started, err = c.GoOn(cmd.Context(), name, want.From, given(cmd, want), more)
+				} else {
+					started, err = c.StartSearch(cmd.Context(), name, want)
+				}
 				if err != nil {
 					return err
 				}
@@ -62,7 +76,8 @@ func (a app) searchCommand() *cobra.Command {
 	f := cmd.Flags()
 	f.StringSliceVar(&want.Tasks, "task", nil, "task to search, as imported; may be repeated")
 	f.StringVar(&want.Strategy, "strategy", want.Strategy, strings.Join(strategy.Builtin().Names(), ", "))
-	f.IntVar(&want.Trials, "trials", want.Trials, "budget: the number of trials")
+	f.Var(&trials, "trials", "budget: the `number` of trials; with --from, +N is for N more than the other search has")
+	f.StringVar(&want.From, "from", "", "`SEARCH` that has ended, to go on from")
 	f.Uint64Var(&want.Seed, "seed", want.Seed, "decides every random draw")
 	f.StringVar(&want.Space, "space", want.Space, "`NAME` of the search space, see starter space list (default: the controller's, else "+
 		"text or image, as the tasks are)")
@@ -75,11 +90,13 @@ func (a app) searchCommand() *cobra.Command {
 		"controller list)")
 	f.StringSliceVar(&want.Modules, "module", nil, "embedding module to choose from; may be repeated (default: the controller's, else all)")
 	f.IntVar(&want.CheckpointEvery, "checkpoint-every", want.CheckpointEvery, "trials between two checkpoints")
-	f.StringVar(&want.TrialTimeout, "trial-timeout", want.TrialTimeout, "a trial's time limit")
+	f.StringVar(&want.TrialTimeout, "trial-timeout", want.TrialTimeout, "time for one attempt at a trial; after three the search pauses")
+	f.IntVar(&want.TrialSteps, "trial-steps", 0, "a trial's limit of training steps: one that needs more is a result (default: none)")
 	f.IntVar(&want.MemoryLimitMB, "memory-limit-mb", want.MemoryLimitMB, "a trial's memory limit")
+	f.IntVar(&want.KeepModels, "keep-models", want.KeepModels, "models kept of each task, those of the best trials")
 	f.BoolVar(&want.Retrain, "retrain", false, "train every trial anew instead of asking the trial cache")
 	f.BoolVar(&detach, "detach", false, "do not follow")
-	terminal.Positive(cmd, "parallel")
+	terminal.Positive(cmd, "parallel", "trial-steps")
 	return a.JSONFlag(cmd)
 }
 

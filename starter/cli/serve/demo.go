@@ -6,24 +6,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"tnaml/activities/library"
 	"tnaml/deploy"
 	"tnaml/deploy/stack"
 	"tnaml/experiments/catalog"
-	"tnaml/experiments/data"
-	"tnaml/experiments/data/godoc"
-	"tnaml/experiments/data/text"
 	"tnaml/experiments/report"
 	"tnaml/experiments/study"
 	"tnaml/starter/cli/follow"
+	"tnaml/starter/cli/samples"
 	"tnaml/starter/cli/terminal"
 	"tnaml/starter/client"
 )
@@ -46,7 +40,7 @@ func (a app) demoCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx := cmd.Context()
 			return a.demoServers(ctx, func(c *client.Client) error {
-				if err := a.demoData(ctx, c, source); err != nil {
+				if err := samples.Ensure(ctx, a.App, c, demoExperiment, source); err != nil {
 					return err
 				}
 				if err := a.demoRun(ctx, c, trials, output); err != nil || !keep {
@@ -106,84 +100,6 @@ func (a app) demoServers(ctx context.Context, f func(*client.Client) error) erro
 	}
 }
 
-// demoData publishes the tasks and modules that are not there yet.
-func (a app) demoData(ctx context.Context, c *client.Client, goroot string) error {
-	p := a.NewProgress()
-	defer p.Clear()
-	there := map[string]bool{}
-	records, err := library.Datasets(ctx, c.Store)
-	if err != nil {
-		return err
-	}
-	for _, r := range records {
-		there[r.Name] = true
-	}
-	modules, err := library.Modules(ctx, c.Store)
-	if err != nil {
-		return err
-	}
-	haveModules := false
-	for _, m := range modules {
-		haveModules = haveModules || strings.HasPrefix(m.Name, "godoc-")
-	}
-	e, err := catalog.Builtin(demoExperiment)
-	if err != nil {
-		return err
-	}
-	complete := haveModules
-	for _, name := range e.Tasks() {
-		complete = complete && there[name]
-	}
-	if complete {
-		return nil
-	}
-	if goroot == "" {
-		if goroot, err = findGoroot(ctx); err != nil {
-			return err
-		}
-	}
-	corpus, err := godoc.Read(os.DirFS(filepath.Join(goroot, "src")), func(done, total int) {
-		p.Update(fmt.Sprintf("reading the standard library's comments: %d of %d files", done, total))
-	})
-	if err != nil {
-		return err
-	}
-	sources := corpus.Tasks()
-	for i, source := range sources {
-		p.Update(fmt.Sprintf("tasks: %d of %d, %s", i+1, len(sources), source.Name))
-		t, err := text.Build(source.Examples, data.Options{Name: source.Name, Source: godoc.Source + ": " + source.Description,
-			Licence: godoc.Licence})
-		if err != nil {
-			return err
-		}
-		if _, err := library.PublishTask(ctx, c.Store, t, true); err != nil {
-			return err
-		}
-	}
-	trained, err := corpus.Modules(func(module string, done float64) {
-		p.Update(fmt.Sprintf("training the module %s: %.0f %%", module, 100*done))
-	})
-	if err != nil {
-		return err
-	}
-	for _, m := range trained {
-		if _, err := library.PublishModule(ctx, c.Store, m, true); err != nil {
-			return err
-		}
-	}
-	p.Say("%d tasks of %d documented declarations, %d embedding modules", len(sources), len(corpus.Comments), len(trained))
-	return nil
-}
-
-// findGoroot asks the toolchain where it is.
-func findGoroot(ctx context.Context) (string, error) {
-	out, err := exec.CommandContext(ctx, "go", "env", "GOROOT").Output()
-	if dir := strings.TrimSpace(string(out)); err == nil && dir != "" {
-		return dir, nil
-	}
-	return "", errors.New("no Go installation is found (`go env GOROOT` does not answer): give one with --goroot")
-}
-
 // demoRun runs the experiment demo, compares its arms and writes the report.
 func (a app) demoRun(ctx context.Context, c *client.Client, trials int, output string) error {
 	spec, err := json.Marshal(map[string]any{"experiment": demoExperiment, "trials": trials})
@@ -204,16 +120,15 @@ func (a app) demoRun(ctx context.Context, c *client.Client, trials int, output s
 		return err
 	}
 	result := found.Run
-	st, err := library.ReadStudy(ctx, c.Store, demoExperiment, name)
+	st, err := c.ReportStudy(ctx, demoExperiment, name)
 	if err != nil {
 		return err
 	}
 	if output == "" {
 		output = filepath.Join(a.Config.DataDir, "report.html")
 	}
-	if err := terminal.WriteFile(output, func(w io.Writer) error {
-		return report.WriteExperiment(w, st,
-			time.Now().Format(terminal.DateFormat))
+	if err := a.Output(output, func(w io.Writer) error {
+		return report.WriteExperiment(w, st, time.Now().Format(terminal.DateFormat))
 	}); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -30,7 +31,8 @@ exec cat
 	t.Setenv(stack.BinaryEnv, name)
 	var stderr stacktest.Output
 	a := app{&terminal.App{
-		Process: terminal.Process{Stderr: &stderr, Terminal: true, Width: func() int { return 80 }}, Config: &deploy.Config{DataDir: t.TempDir()},
+		Process: terminal.Process{Stderr: &stderr, Terminal: true, Width: func(io.Writer) int { return 80 }},
+		Config:  &deploy.Config{DataDir: t.TempDir()},
 	}}
 	s, err := a.startStack(t.Context())
 	if err != nil {

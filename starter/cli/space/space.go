@@ -2,11 +2,11 @@ package space
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"os"
 	"strings"
 
-	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
 	"tnaml/activities/library"
@@ -82,44 +82,55 @@ func Command(t *terminal.App) *cobra.Command {
 		},
 	}
 	add.Flags().BoolVar(&overwrite, "overwrite", false, "give the name to this space even if it has another")
-	cmd.AddCommand(add, &cobra.Command{
-		Use: "list", Short: "List the search spaces", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.WithClient(cmd.Context(), func(c *client.Client) error {
-				entries, err := c.Store.Names(cmd.Context(), store.Space, "")
-				if err != nil {
-					return err
-				}
-				for _, name := range space.BuiltinNames() {
-					a.Print("%s (built in)", name)
-				}
-				for _, e := range entries {
-					a.Print("%s", e.Name)
-				}
-				return nil
-			})
-		},
-	}, a.JSONFlag(&cobra.Command{
-		Use: "show SPACE", Short: "Show a search space", Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.WithClient(cmd.Context(), func(c *client.Client) error {
-				sp, err := library.LoadSpace(cmd.Context(), c.Store, args[0])
-				if err != nil {
-					return err
-				}
-				if a.JSON {
-					return a.PrintJSON(sp)
-				}
-				t := terminal.NewTable(table.Row{"choice", "options"})
-				for _, c := range sp.Choices {
-					t.AppendRow(table.Row{c.Name, strings.Trim(fmt.Sprint(c.Options), "[]")})
-				}
-				a.Print("%s: %s\n\n%s", sp.Name, sp.Description, t.Render())
-				a.Print("\n%s", trainerLine(sp))
-				return nil
-			})
-		},
-	}))
-	cmd.AddCommand(names.RemoveCommand(a.App, names.Space))
+	cmd.AddCommand(add, a.listCommand(), a.showCommand(), names.RemoveCommand(a.App, names.Space))
 	return terminal.Group(cmd)
+}
+
+// spaceEntry is a search space in a list.
+type spaceEntry struct {
+	Name    string `json:"name"`
+	BuiltIn bool   `json:"built_in"`
+}
+
+func (a app) listCommand() *cobra.Command {
+	return (&terminal.Listing[spaceEntry]{
+		Short: "List the search spaces", Columns: []string{"space", "from"},
+		Row: func(e spaceEntry) []any {
+			if e.BuiltIn {
+				return []any{e.Name, "built in"}
+			}
+			return []any{e.Name, "added"}
+		},
+		Read: func(ctx context.Context, c *client.Client) ([]spaceEntry, error) {
+			entries, err := c.Store.Names(ctx, store.Space, "")
+			if err != nil {
+				return nil, err
+			}
+			var out []spaceEntry
+			for _, name := range space.BuiltinNames() {
+				out = append(out, spaceEntry{name, true})
+			}
+			for _, e := range entries {
+				out = append(out, spaceEntry{e.Name, false})
+			}
+			return out, nil
+		},
+	}).Command(a.App)
+}
+
+func (a app) showCommand() *cobra.Command {
+	return terminal.Shown[*space.Space]{
+		Use: "show SPACE", Short: "Show a search space",
+		Read: func(ctx context.Context, c *client.Client, name string) (*space.Space, error) {
+			return library.LoadSpace(ctx, c.Store, name)
+		},
+		Print: func(sp *space.Space) {
+			var rows [][]any
+			for _, c := range sp.Choices {
+				rows = append(rows, []any{c.Name, strings.Trim(fmt.Sprint(c.Options), "[]")})
+			}
+			a.Print("%s: %s\n\n%s", sp.Name, sp.Description, a.Table([]string{"choice", "options"}, rows))
+			a.Print("\n%s", trainerLine(sp))
+		},
+	}.Command(a.App)
 }

@@ -15,7 +15,7 @@ func (a *App) Ask(ctx context.Context, question string) (bool, error) {
 
 // AskOr asks a question; empty is what an empty line means.
 func (a *App) AskOr(ctx context.Context, question string, empty bool) (bool, error) {
-	_, _ = fmt.Fprint(a.Stderr, question)
+	_, _ = fmt.Fprint(a.Stderr, a.called(Clean(question)))
 	type answer struct {
 		line string
 		err  error

@@ -1,37 +1,18 @@
 package terminal
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
-	"github.com/jedib0t/go-pretty/v6/table"
-	"github.com/jedib0t/go-pretty/v6/text"
+	"github.com/spf13/cobra"
 
 	"tnaml/activities/library"
+	"tnaml/starter/client"
 )
-
-// NewTable returns a table of the house's style; columns named in right are
-// aligned to the right.
-func NewTable(header table.Row, right ...string) table.Writer {
-	t := table.NewWriter()
-	t.SetStyle(table.StyleLight)
-	t.Style().Options.DrawBorder = false
-	t.Style().Options.SeparateColumns = false
-	t.Style().Format.Header = text.FormatDefault
-	t.AppendHeader(header)
-	var columns []table.ColumnConfig
-	for _, name := range right {
-		columns = append(columns, table.ColumnConfig{Name: name, Align: text.AlignRight, AlignHeader: text.AlignRight})
-	}
-	t.SetColumnConfigs(columns)
-	return t
-}
 
 // PrintJSON writes a value as indented JSON to standard output.
 func (a *App) PrintJSON(v any) error {
@@ -39,6 +20,86 @@ func (a *App) PrintJSON(v any) error {
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
 	return e.Encode(v)
+}
+
+// Answer gives what was asked for: as JSON for scripts, else as text.
+func (a *App) Answer(v any, format string, args ...any) error {
+	if a.JSON {
+		return a.PrintJSON(v)
+	}
+	a.Print(format, args...)
+	return nil
+}
+
+// Listing is a kind of things that a command lists, and what people see of each.
+type Listing[T any] struct {
+	Short string
+	// Empty is said where there are none.
+	Empty string
+	// Columns are as Table has them, Row is one thing's.
+	Columns []string
+	Row     func(T) []any
+	// Read reads them all; the client is nil where Local says that no server is needed.
+	Read  func(ctx context.Context, c *client.Client) ([]T, error)
+	Local bool
+}
+
+// Command is the command list.
+func (l *Listing[T]) Command(a *App) *cobra.Command {
+	return a.JSONFlag(&cobra.Command{
+		Use: "list", Short: l.Short, Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if l.Local {
+				return l.show(cmd.Context(), a, nil)
+			}
+			return a.WithClient(cmd.Context(), func(c *client.Client) error { return l.show(cmd.Context(), a, c) })
+		},
+	})
+}
+
+func (l *Listing[T]) show(ctx context.Context, a *App, c *client.Client) error {
+	things, err := l.Read(ctx, c)
+	if err := a.AllRead(err); err != nil {
+		return err
+	}
+	if len(things) == 0 && !a.JSON {
+		a.Say("%s", l.Empty)
+		return nil
+	}
+	rows := make([][]any, len(things))
+	for i, t := range things {
+		rows[i] = l.Row(t)
+	}
+	return a.Answer(append([]T{}, things...), "%s", a.Table(l.Columns, rows))
+}
+
+// Shown is a kind of things of which a command shows one by its name.
+type Shown[T any] struct {
+	// Use, Short and Long are the command's; Use names what the argument is.
+	Use, Short, Long string
+	Read             func(ctx context.Context, c *client.Client, name string) (T, error)
+	// Print shows it to people; scripts get it as JSON.
+	Print func(T)
+}
+
+// Command is the command that shows one.
+func (s Shown[T]) Command(a *App) *cobra.Command {
+	return a.JSONFlag(&cobra.Command{
+		Use: s.Use, Short: s.Short, Long: s.Long, Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.WithClient(cmd.Context(), func(c *client.Client) error {
+				thing, err := s.Read(cmd.Context(), c, args[0])
+				switch {
+				case err != nil:
+					return err
+				case a.JSON:
+					return a.PrintJSON(thing)
+				}
+				s.Print(thing)
+				return nil
+			})
+		},
+	})
 }
 
 // Percent is a fraction for people.
@@ -57,27 +118,6 @@ func Duration(seconds float64) string {
 	return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
 }
 
-// WriteFile writes a file whole or not at all: beside it first, then renamed.
-func WriteFile(name string, write func(w io.Writer) error) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
-	if err != nil {
-		return fmt.Errorf("writing %s: %w", name, err)
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(f.Name())
-			err = fmt.Errorf("writing %s: %w; nothing was left half-written", name, err)
-		}
-	}()
-	if err = write(f); err == nil {
-		err = f.Chmod(0o644)
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), name)
-}
-
 // AllRead lets a list be shown of which some records cannot be read, and says which
 // those are.
 func (a *App) AllRead(err error) error {
@@ -90,6 +130,14 @@ func (a *App) AllRead(err error) error {
 
 // DateFormat is how a report writes its date.
 const DateFormat = "2 January 2006, 15:04"
+
+// When is a point in time in a table, empty where it is not known.
+func When(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.Local().Format("2006-01-02 15:04")
+}
 
 // MaxText bounds a line of text that is read.
 const MaxText = 16 << 20

@@ -29,8 +29,9 @@ func (p *Progress) Quiet() { p.last = time.Now() }
 func (p *Progress) Update(lines ...string) {
 	if p.app.Terminal {
 		p.Clear()
-		if width := p.app.Width(); width > 0 {
-			for i := range lines {
+		for i := range lines {
+			lines[i] = cell(lines[i])
+			if width := p.app.WidthOf(p.app.Stderr); width > 0 {
 				lines[i] = text.Trim(lines[i], width-1)
 			}
 		}

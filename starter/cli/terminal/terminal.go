@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"go.temporal.io/sdk/temporal"
@@ -26,8 +27,10 @@ type Process struct {
 	Terminal bool
 	// Interactive says that Stdin is a terminal too: questions may be asked.
 	Interactive bool
-	// Width is the terminal's, in columns, or 0; it may be nil.
-	Width func() int
+	// Width is the columns of the terminal that a stream is, or 0; it may be nil.
+	Width func(stream io.Writer) int
+	// Program is how the program was called, for hints; empty is "starter".
+	Program string
 }
 
 // App is one run of the program.
@@ -42,9 +45,30 @@ type App struct {
 // ErrInterrupted is a Ctrl-C that has been dealt with.
 var ErrInterrupted = errors.New("interrupted")
 
+// ErrUnfinished says that what was followed was stopped, canceled or paused before its
+// end, so that it has not found all that it was to find.
+var ErrUnfinished = errors.New("unfinished")
+
+// Unfinished marks an error as ErrUnfinished, and leaves its text as it is.
+func Unfinished(err error) error { return unfinished{err} }
+
+type unfinished struct{ error }
+
+func (u unfinished) Unwrap() error { return u.error }
+
+func (unfinished) Is(target error) bool { return target == ErrUnfinished }
+
+// WidthOf is the columns of the terminal that a stream is, or 0.
+func (a *App) WidthOf(stream io.Writer) int {
+	if a.Width == nil {
+		return 0
+	}
+	return a.Width(stream)
+}
+
 // Columns is the width to write for: the terminal's, within bounds.
 func (a *App) Columns() int {
-	if w := a.Width(); w > 0 {
+	if w := a.WidthOf(a.Stdout); w > 0 {
 		return min(max(w, 60), 140)
 	}
 	return 80
@@ -58,12 +82,41 @@ func (a *App) JSONFlag(cmd *cobra.Command) *cobra.Command {
 
 // Say writes a line to standard error: for people, not for pipes.
 func (a *App) Say(format string, args ...any) {
-	_, _ = fmt.Fprintf(a.Stderr, format+"\n", args...)
+	_, _ = fmt.Fprintln(a.Stderr, a.called(Clean(fmt.Sprintf(format, args...))))
 }
 
 // Print writes a line to standard output: what was asked for.
 func (a *App) Print(format string, args ...any) {
-	_, _ = fmt.Fprintf(a.Stdout, format+"\n", args...)
+	_, _ = fmt.Fprintln(a.Stdout, a.called(Clean(fmt.Sprintf(format, args...))))
+}
+
+// program is the program's name, as texts have it.
+const program = "starter"
+
+// Named has a program's help name it as it was called.
+func (a *App) Named(root *cobra.Command) {
+	if a.Program == "" || a.Program == program {
+		return
+	}
+	root.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: a.Program}
+	var rename func(cmd *cobra.Command)
+	rename = func(cmd *cobra.Command) {
+		for _, text := range []*string{&cmd.Short, &cmd.Long, &cmd.Example} {
+			*text = strings.ReplaceAll(a.called(*text), "  "+program+" ", "  "+a.Program+" ")
+		}
+		for _, c := range cmd.Commands() {
+			rename(c)
+		}
+	}
+	rename(root)
+}
+
+// called has hints, `starter list`, name the program as it was called.
+func (a *App) called(text string) string {
+	if a.Program == "" || a.Program == program {
+		return text
+	}
+	return strings.ReplaceAll(text, "`"+program+" ", "`"+a.Program+" ")
 }
 
 // Logger writes to standard error what the configuration asks for.

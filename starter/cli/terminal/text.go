@@ -17,6 +17,17 @@ func Flat(s string) string {
 	}, strings.Join(strings.Fields(s), " "))
 }
 
+// Clean is a text without what a terminal would take for commands, or for another
+// direction of writing; line breaks and tabs stay.
+func Clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r != '\n' && r != '\t' && (unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r)) {
+			return '·'
+		}
+		return r
+	}, s)
+}
+
 // Wrap breaks a text into lines; all but the first begin with an indent.
 func Wrap(s string, width int, indent string) string {
 	var out strings.Builder

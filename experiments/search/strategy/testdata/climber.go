@@ -44,7 +44,7 @@ type climbed struct {
 }
 
 func (c *climber) Ask(trial, task int) ([]int, float64) {
-	g := rng.New(c.seed, "search/actions", uint64(trial))
+	g := rng.New(c.seed, "climber/actions", uint64(trial))
 	actions := slices.Clone(c.Best[task].Actions)
 	if actions == nil || g.Float64() < c.settings.Restart {
 		actions = make([]int, len(c.options))

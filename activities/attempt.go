@@ -1,0 +1,152 @@
+package activities
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/interceptor"
+	"go.temporal.io/sdk/temporal"
+)
+
+const (
+	// firstBeat is how long after its start an attempt first says that it lives: what
+	// is shorter costs the server nothing.
+	firstBeat = 200 * time.Millisecond
+	// HeartbeatEvery is how often it does so from then on.
+	HeartbeatEvery = 2 * time.Second
+	// refusals is how often an activity is tried that the store refuses (an object that
+	// is not there or corrupt, credentials that are not taken): within half a minute, on
+	// whichever workers ask for it. All other trouble is tried for longer.
+	refusals = 6
+)
+
+// Stopping starts the error of work that a stopping worker gives back.
+const Stopping = "worker is stopping"
+
+var errStopping = errors.New(Stopping + ": the work starts again elsewhere")
+
+// Attempts is what is round every attempt at every activity of a worker, from before
+// its first request of the store to after its last: heartbeats, with the progress
+// that it tells and the process's name; a context that ends where the worker stops;
+// an end to retries that would be in vain. (A method would be taken for an activity.)
+func Attempts(a *Activities) interceptor.WorkerInterceptor { return &attempts{process: a.process} }
+
+type attempts struct {
+	interceptor.WorkerInterceptorBase
+	process string
+}
+
+// InterceptActivity implements interceptor.WorkerInterceptor.
+func (i *attempts) InterceptActivity(
+	_ context.Context, next interceptor.ActivityInboundInterceptor,
+) interceptor.ActivityInboundInterceptor {
+	return &attempt{interceptor.ActivityInboundInterceptorBase{Next: next}, i.process}
+}
+
+type attempt struct {
+	interceptor.ActivityInboundInterceptorBase
+	process string
+}
+
+// ExecuteActivity implements interceptor.ActivityInboundInterceptor.
+func (i *attempt) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (out any, err error) {
+	info := activity.GetInfo(ctx)
+	work, stop := ctx, func() {}
+	if !info.IsLocalActivity { // whose workflow task has heartbeats of its own
+		work, stop = beating(ctx, i.process)
+	}
+	defer stop()
+	defer func() {
+		if p := recover(); p != nil { // it would come again on every worker
+			activity.GetLogger(ctx).Error("an activity panicked", "activity", info.ActivityType.Name, "panic", p, "stack", string(debug.Stack()))
+			reason := fmt.Sprintf("%s panicked: %v", info.ActivityType.Name, p)
+			out, err = nil, temporal.NewNonRetryableApplicationError(reason, ErrTypePanic, nil)
+		}
+	}()
+	out, err = i.Next.ExecuteActivity(work, in)
+	return out, verdict(work, int(info.Attempt), err)
+}
+
+// verdict is an attempt's error as the server should take it.
+func verdict(ctx context.Context, attempt int, err error) error {
+	if err == nil {
+		return nil
+	}
+	if errors.Is(context.Cause(ctx), errStopping) {
+		return errStopping // whatever came of it
+	}
+	var app *temporal.ApplicationError
+	if errors.As(err, &app) && attempt >= refusals && (app.Type() == ErrTypeMissing || app.Type() == ErrTypeDenied) {
+		return temporal.NewNonRetryableApplicationError(fmt.Sprintf("%s (tried %d times)", app.Message(), attempt), app.Type(), nil)
+	}
+	return err
+}
+
+// heartbeat holds what an attempt says with its next sign of life.
+type heartbeat struct{ progress atomic.Pointer[any] }
+
+type heartbeatKey struct{}
+
+// tell notes an attempt's progress for its next heartbeat: anything that JSON can
+// write, and nobody changes.
+func tell(ctx context.Context, progress any) {
+	if h, ok := ctx.Value(heartbeatKey{}).(*heartbeat); ok {
+		h.progress.Store(&progress)
+	}
+}
+
+// beating has heartbeats sent until stop is called or the context ends: from a
+// goroutine of their own, so that long steps and loading do not look like a lost
+// worker. They carry the attempt's progress, and the name of the process, by which a
+// search tells workers that died from one that was merely silent. The context ends
+// where the worker stops, too.
+func beating(ctx context.Context, process string) (work context.Context, stop func()) {
+	stopped := activity.GetWorkerStopChannel(ctx)
+	h, done := new(heartbeat), make(chan struct{})
+	work, cancel := context.WithCancelCause(context.WithValue(ctx, heartbeatKey{}, h))
+	go func() {
+		defer close(done)
+		timer := time.NewTimer(firstBeat)
+		defer timer.Stop()
+		for {
+			select {
+			case <-work.Done():
+				return
+			case <-stopped:
+				cancel(errStopping)
+				return
+			case <-timer.C:
+				var progress any
+				if p := h.progress.Load(); p != nil {
+					progress = *p
+				}
+				activity.RecordHeartbeat(ctx, progress, process)
+				timer.Reset(HeartbeatEvery)
+			}
+		}
+	}()
+	return work, func() {
+		cancel(nil)
+		<-done
+	}
+}
+
+// processName names a process of a worker: two of them never have the same.
+func processName(worker string) string { return worker + " " + strings.ToLower(rand.Text()[:6]) }
+
+// lostHere says that a process of this worker is among those that a trial was lost
+// with.
+func (a *Activities) lostHere(processes []string) bool {
+	return slices.ContainsFunc(processes, func(p string) bool {
+		i := strings.LastIndexByte(p, ' ')
+		return i >= 0 && p[:i] == a.worker
+	})
+}

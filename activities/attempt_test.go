@@ -1,0 +1,185 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/interceptor"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+
+	"tnaml/activities/store"
+	"tnaml/experiments/search/strategy"
+	"tnaml/experiments/trainer"
+)
+
+// troubled is a store whose reads are in trouble.
+type troubled struct {
+	store.Store
+	trouble func(ctx context.Context) error
+}
+
+func (s *troubled) Get(ctx context.Context, ref store.Ref) ([]byte, error) {
+	if err := s.trouble(ctx); err != nil {
+		return nil, err
+	}
+	return s.Store.Get(ctx, ref)
+}
+
+func (s *troubled) GetName(ctx context.Context, kind store.Kind, name string) ([]byte, store.Version, error) {
+	if err := s.trouble(ctx); err != nil {
+		return nil, "", err
+	}
+	return s.Store.GetName(ctx, kind, name)
+}
+
+// retried executes an activity as a workflow does, with all the attempts that the
+// server would make.
+func (b *bench) retried(t *testing.T, a *Activities, act, in any) error {
+	t.Helper()
+	var suite testsuite.WorkflowTestSuite
+	env := suite.NewTestWorkflowEnvironment()
+	env.SetTestTimeout(time.Minute)
+	env.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{Attempts(a)}})
+	env.RegisterActivity(a)
+	env.ExecuteWorkflow(func(ctx workflow.Context) error {
+		ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+			StartToCloseTimeout: time.Hour, RetryPolicy: &temporal.RetryPolicy{MaximumAttempts: 100, MaximumInterval: time.Minute},
+		})
+		return workflow.ExecuteActivity(ctx, act, in).Get(ctx, nil)
+	})
+	return env.GetWorkflowError()
+}
+
+// What the store refuses is tried a few times, on whichever worker: one corrupt read
+// or one answer 403 ends no search. What stays refused does not take an hour, which
+// trouble of other kinds may.
+func TestRefusalsAreTriedAFewTimes(t *testing.T) {
+	b := newBench(t, strategy.Random)
+	in := b.resolved.Request(b.proposals(t)[0])
+	for _, c := range []struct {
+		err   error
+		times int
+		kind  string
+	}{
+		{store.ErrDenied, 1, ""}, {store.ErrCorrupt, 1, ""}, {store.ErrNotFound, 1, ""}, {store.ErrDenied, refusals - 1, ""},
+		{store.ErrDenied, 90, ErrTypeDenied}, {store.ErrCorrupt, 90, ErrTypeMissing}, {errors.New("away"), 90, ""},
+	} {
+		tries := 0
+		a := New(&troubled{b.store, func(context.Context) error {
+			if tries++; tries <= c.times {
+				return fmt.Errorf("object x: %w", c.err)
+			}
+			return nil
+		}}, Options{})
+		in := in
+		in.Retrain = true // so that nothing is asked of the store before the task
+		err := b.retried(t, a, a.Trial, in)
+		switch {
+		case c.kind == "" && err != nil:
+			t.Errorf("%v, %d times: %v", c.err, c.times, err)
+		case c.kind != "" && (errorType(err) != c.kind || tries != refusals || !strings.Contains(err.Error(), "tried 6 times")):
+			t.Errorf("%v: after %d tries: %v", c.err, tries, err)
+		}
+	}
+}
+
+// An attempt gives signs of life from before its first request of the store to after
+// its last, whatever the activity is; they name the process.
+func TestHeartbeatsCoverAllOfAnActivity(t *testing.T) {
+	b := newBench(t, strategy.Random)
+	in := b.resolved.Request(b.proposals(t)[0])
+	for name, try := range map[string]func() error{
+		"trial": func() error { return b.try(b.a.Trial, in, new(TrialResult)) },
+		"learn": func() error {
+			return b.try(b.a.Learn, LearnInput{Name: "s", Config: b.ref, CheckpointEvery: 4}, new(LearnOutput))
+		},
+	} {
+		slow := &troubled{b.store, func(context.Context) error { time.Sleep(2 * firstBeat); return nil }}
+		b.serve(New(slow, Options{Worker: "test"}))
+		var mu sync.Mutex
+		var process string
+		b.env.SetOnActivityHeartbeatListener(func(_ *activity.Info, details converter.EncodedValues) {
+			mu.Lock()
+			defer mu.Unlock()
+			var progress converter.RawValue
+			if err := details.Get(&progress, &process); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		})
+		if err := try(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		mu.Lock()
+		if process != b.a.process || !strings.HasPrefix(process, "test ") {
+			t.Errorf("%s: the heartbeats named %q", name, process)
+		}
+		mu.Unlock()
+	}
+}
+
+// A worker that stops gives back what it is at, also where it waits for the store.
+func TestTrialEndsWithItsWorker(t *testing.T) {
+	b := newBench(t, strategy.Random)
+	in := b.resolved.Request(b.proposals(t)[0])
+	b.serve(New(&troubled{b.store, func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }}, Options{}))
+	stopped := make(chan struct{})
+	close(stopped)
+	b.env.SetWorkerStopChannel(stopped)
+	if err := b.try(b.a.Trial, in, new(TrialResult)); err == nil || !strings.Contains(err.Error(), Stopping) {
+		t.Errorf("%v", err)
+	}
+}
+
+// A panic outside a trainer is the program's fault, and comes once: the search pauses.
+func TestPanicsAreNotRetried(t *testing.T) {
+	b := newBench(t, strategy.Random)
+	in := b.resolved.Request(b.proposals(t)[0])
+	tries := 0
+	a := New(&troubled{b.store, func(context.Context) error { tries++; panic("boom") }}, Options{})
+	if err := b.retried(t, a, a.Trial, in); errorType(err) != ErrTypePanic || !strings.Contains(err.Error(), "boom") || tries != 1 {
+		t.Errorf("after %d tries: %v", tries, err)
+	}
+}
+
+// A worker that a trial was lost with before leaves it to others, for a while.
+func TestLostTrialIsLeftToOthers(t *testing.T) {
+	b := newBench(t, strategy.Random)
+	in := TrialInput{Trainer: "table", Lost: []string{"other abcdef", "test abcdef"}}
+	in.Objective = b.resolved.Objective
+	runs := 0
+	for _, name := range []string{"test", "another"} {
+		a := New(b.store, Options{Worker: name, Trainers: []trainer.Trainer{counting{runs: &runs}}})
+		b.serve(a)
+		if err := b.try(a.Trial, in, new(TrialResult)); (err != nil) != (name == "test") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := b.retried(t, a, a.Trial, in); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if runs != 3 {
+		t.Errorf("it ran %d times", runs)
+	}
+}
+
+type counting struct {
+	trainer.Table
+	runs *int
+}
+
+func (counting) Version() string { return "1" }
+func (counting) Cached() bool    { return false }
+func (c counting) Run(context.Context, trainer.Request, func(trainer.Progress) error) (trainer.Result, error) {
+	*c.runs++
+	return trainer.Result{Outcome: trainer.Outcome{Status: trainer.Failed}}, nil
+}

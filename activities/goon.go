@@ -1,0 +1,93 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"tnaml/activities/library"
+	"tnaml/activities/store"
+	"tnaml/experiments/search"
+	"tnaml/experiments/trainer"
+)
+
+// goOn begins a search where another one stands, in its record too. The other's ledger
+// is the beginning of the new one's.
+func (a *Activities) goOn(ctx context.Context, o *library.Onward, record *library.SearchRecord) (*Begun, error) {
+	from := o.From
+	trials, err := library.ReadLedger(ctx, a.store, from.Ledger)
+	if err != nil {
+		return nil, err
+	}
+	costs, err := library.ReadCosts(ctx, a.store, from.Costs)
+	if err != nil {
+		return nil, err
+	}
+	if len(trials) != from.Told || len(costs) != from.Told {
+		return nil, library.Invalid(fmt.Errorf("search %q: its record says %d trials, its ledger has %d and %d costs",
+			from.Name, from.Told, len(trials), len(costs)))
+	}
+	b := &Begun{Spec: o.Spec, Position: Position{Ledger: from.Ledger, State: from.State, Costs: from.Costs, Told: from.Told}}
+	if err := a.summarise(b, o.Config, trials, costs); err != nil {
+		return nil, library.Invalid(fmt.Errorf("search %q: %w", from.Name, err))
+	}
+	if o.Config.Fork != o.Old.Fork {
+		if b.Position.State, err = a.fork(ctx, o, b.Position); err != nil {
+			return nil, err
+		}
+	}
+	for _, ref := range []store.Ref{from.Ledger, from.Costs} {
+		if err := library.Claim(ctx, a.store, ref); err != nil {
+			return nil, err
+		}
+	}
+	record.Spec, record.Told = o.Spec, from.Told
+	record.Ledger, record.State, record.Costs = from.Ledger, b.Position.State, from.Costs
+	record.Origins = append(slices.Clone(from.Origins), library.Origin{Search: from.Name, Trials: from.Told})
+	return b, nil
+}
+
+// fork stores the state that a search goes on from under other settings.
+func (a *Activities) fork(ctx context.Context, o *library.Onward, pos Position) (store.Ref, error) {
+	old, err := a.searcher(ctx, o.Old, o.From.Config, pos)
+	if err != nil {
+		return "", err
+	}
+	s, err := old.Fork(*o.Config)
+	if err != nil {
+		return "", library.Invalid(err)
+	}
+	ref, err := a.store.Put(ctx, s.State())
+	if err != nil {
+		return "", fmt.Errorf("state: %w", err)
+	}
+	return ref, nil
+}
+
+// summarise counts the trials told so far as a search counts them.
+func (a *Activities) summarise(b *Begun, config *search.Config, trials []search.Trial, costs []search.Cost) error {
+	best := make([][]Row, len(config.Tasks))
+	words := trainer.Find(config.Space.TrainerName())
+	for i, t := range trials {
+		b.CPUSeconds += costs[i].CPUSeconds
+		if costs[i].Cached {
+			b.Cached++
+		}
+		if !t.OK() {
+			b.Failed++
+			t.Reward = 0 // as it was when it was told
+		}
+		b.Position.Digest = nextDigest(b.Position.Digest, t)
+		if !t.OK() {
+			continue
+		}
+		choices, err := config.Space.Values(t.Actions)
+		if err != nil {
+			return err
+		}
+		best[t.Task] = search.InsertBest(best[t.Task], Row{Trial: t, Cost: costs[i], Summary: words.Words(choices)},
+			func(r Row) (float64, int) { return r.Trial.Reward, r.Trial.Trial })
+	}
+	b.Best = slices.Concat(best...)
+	return nil
+}

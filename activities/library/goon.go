@@ -1,0 +1,137 @@
+package library
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+
+	"tnaml/activities/store"
+	"tnaml/experiments/search"
+	"tnaml/experiments/search/strategy"
+)
+
+// Origin is a search that another one went on from, and after how many trials.
+type Origin struct {
+	Search string `json:"search"`
+	Trials int    `json:"trials"`
+}
+
+// Onward is how a search goes on from another one.
+type Onward struct {
+	// From is the other's record, Old its configuration.
+	From SearchRecord
+	Old  *search.Config
+	// Spec is the new search's: the other's, with what it says of its own. Config is
+	// Old too, or, where the strategy is to be set otherwise, has a Fork.
+	Spec   json.RawMessage
+	Config *search.Config
+}
+
+// onward are the fields of a search's spec that may be others where it goes on from
+// another one. All else is part of what it is.
+var onward = []string{"from", "trials", "settings", "experiment", "parallel", "checkpoint_every", "trial_timeout", "memory_limit_mb",
+	"retrain", "history_limit"}
+
+// GoOn finds out how a search with a spec of its own goes on from another one, which
+// has ended, or will be left where its last checkpoint is. What is wrong is ErrInvalid.
+func GoOn(ctx context.Context, s store.Store, from string, own json.RawMessage) (*Onward, error) {
+	record, err := ReadRecord(ctx, s, from)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, Invalid(fmt.Errorf(`"from": %w`, err))
+	}
+	if err != nil {
+		return nil, err
+	}
+	if record.Config == "" || record.Ledger == "" || record.Told == 0 {
+		return nil, Invalid(fmt.Errorf("search %q has no trials on record to go on from", from))
+	}
+	o := &Onward{From: record}
+	if o.Old, err = ReadConfig(ctx, s, record.Config); err != nil {
+		return nil, err
+	}
+	config := *o.Old
+	o.Config = &config
+	if err := o.merge(own); err != nil {
+		return nil, Invalid(err)
+	}
+	return o, nil
+}
+
+// merge puts what a search says of its own over what the other one said.
+func (o *Onward) merge(own json.RawMessage) error {
+	fields, given := map[string]json.RawMessage{}, map[string]json.RawMessage{}
+	if err := json.Unmarshal(o.From.Spec, &fields); err != nil || len(fields) == 0 {
+		return fmt.Errorf("search %q has no spec on record", o.From.Name)
+	}
+	if err := json.Unmarshal(own, &given); err != nil {
+		return fmt.Errorf("search spec: %w", err)
+	}
+	var kept []string
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		if !slices.Contains(onward, name) && !equal(given[name], fields[name]) {
+			kept = append(kept, fmt.Sprintf("%q", name))
+		}
+	}
+	if len(kept) > 0 {
+		return fmt.Errorf("a search that goes on from another one keeps its %s: leave it out, or start a search of its own (it may have others of: %s)",
+			strings.Join(kept, ", "), strings.Join(onward[1:], ", "))
+	}
+	if settings := given["settings"]; settings != nil {
+		if err := o.fork(settings); err != nil {
+			return err
+		}
+		both, err := strategy.Overlay(fields["settings"], settings)
+		if err != nil {
+			return err
+		}
+		given["settings"] = both
+	}
+	maps.Copy(fields, given)
+	var trials int
+	if err := json.Unmarshal(fields["trials"], &trials); err != nil || trials <= o.From.Told {
+		return fmt.Errorf(`search %q has %d trials: give "trials", the budget with those, of more than %d (--trials +50 for 50 more)`,
+			o.From.Name, o.From.Told, o.From.Told)
+	}
+	var err error
+	o.Spec, err = json.Marshal(fields)
+	return err
+}
+
+// fork sets the strategy otherwise, where that is asked for.
+func (o *Onward) fork(settings json.RawMessage) error {
+	d, err := strategy.Builtin().Find(o.Old.Strategy)
+	if err != nil {
+		return err
+	}
+	both, err := strategy.Overlay(o.Old.Settings, settings)
+	if err != nil {
+		return fmt.Errorf("settings of %s: %w", d.Name, err)
+	}
+	if both, err = d.Canonical(both, nil); err != nil {
+		return fmt.Errorf("settings of %s: %w", d.Name, err)
+	}
+	if !bytes.Equal(both, o.Old.Settings) {
+		o.Config.Settings, o.Config.Fork = both, &search.Fork{Config: string(o.From.Config), Trials: o.From.Told}
+	}
+	return nil
+}
+
+// equal says that two fields have the same value; one that is absent is empty.
+func equal(a, b json.RawMessage) bool {
+	value := func(raw json.RawMessage) (v any) {
+		d := json.NewDecoder(bytes.NewReader(raw))
+		d.UseNumber() // a seed has 64 bits
+		_ = d.Decode(&v)
+		if list, ok := v.([]any); ok && len(list) == 0 || v == "" || v == false || v == json.Number("0") {
+			return nil
+		}
+		return v
+	}
+	return reflect.DeepEqual(value(a), value(b))
+}

@@ -1,0 +1,49 @@
+package deploy
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/spf13/pflag"
+)
+
+// Decimal has the flags that take numbers read them as people do: 010 is ten, and
+// there is no other base, nor an underscore.
+func Decimal(flags *pflag.FlagSet) {
+	flags.VisitAll(func(f *pflag.Flag) {
+		switch f.Value.Type() {
+		case "int", "uint64":
+			f.Value = decimal{f.Value, whole}
+		case "float64":
+			f.Value = decimal{f.Value, fraction}
+		}
+	})
+}
+
+var (
+	whole    = regexp.MustCompile(`^[+-]?[0-9]+$`)
+	fraction = regexp.MustCompile(`(?i)^[+-]?([0-9]+\.?[0-9]*(e[+-]?[0-9]+)?|\.[0-9]+(e[+-]?[0-9]+)?|inf|infinity|nan)$`)
+)
+
+// decimal is a flag's number.
+type decimal struct {
+	pflag.Value
+	form *regexp.Regexp
+}
+
+func (d decimal) Set(text string) error {
+	text = strings.TrimSpace(text)
+	if !d.form.MatchString(text) {
+		return fmt.Errorf("%q is no %s", text, map[bool]string{true: "whole number", false: "number"}[d.form == whole])
+	}
+	if d.form == whole { // a zero at the start would make it octal
+		digits := strings.TrimLeft(text, "+-")
+		sign := strings.TrimPrefix(text[:len(text)-len(digits)], "+")
+		if digits = strings.TrimLeft(digits, "0"); digits == "" {
+			digits = "0"
+		}
+		text = sign + digits
+	}
+	return d.Value.Set(text)
+}

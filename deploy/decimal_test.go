@@ -1,0 +1,39 @@
+package deploy
+
+import (
+	"testing"
+
+	"github.com/spf13/pflag"
+)
+
+// Numbers of flags are decimal, with a sign or zeros before them.
+func TestDecimal(t *testing.T) {
+	for text, want := range map[string]int{"010": 10, "-08": -8, "+7": 7, "0": 0, "00": 0, " 5": 5} {
+		flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+		got := flags.Int("n", 3, "")
+		Decimal(flags)
+		if err := flags.Parse([]string{"--n=" + text}); err != nil || *got != want {
+			t.Errorf("%q is %d, %v; want %d", text, *got, err, want)
+		}
+	}
+	for _, text := range []string{"0x10", "0b1", "0o7", "1_000", "1e3", "", "ten", "99999999999999999999"} {
+		flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+		flags.Int("n", 3, "")
+		flags.Float64("f", 3, "")
+		Decimal(flags)
+		if err := flags.Parse([]string{"--n=" + text}); err == nil {
+			t.Errorf("%q is taken for a whole number", text)
+		}
+	}
+	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+	f, u := flags.Float64("f", 3, ""), flags.Uint64("u", 0, "")
+	Decimal(flags)
+	if err := flags.Parse([]string{"--f=01.5e-3", "--u=018446744073709551615"}); err != nil || *f != .0015 || *u != 1<<64-1 {
+		t.Errorf("%v, %v, %v", *f, *u, err)
+	}
+	for _, text := range []string{"0x1p-2", "1_0.5", "1,5"} {
+		if err := flags.Parse([]string{"--f=" + text}); err == nil {
+			t.Errorf("%q is taken for a number", text)
+		}
+	}
+}

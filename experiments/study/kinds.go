@@ -1,0 +1,62 @@
+package study
+
+import (
+	"fmt"
+	"slices"
+)
+
+// SplitArms parts what is called by one arm's name and is not the same: runs whose
+// budget, settings or space were changed. Seeds are averaged, kinds are not. What is
+// as in the newest run keeps the arm's name; the others get the name of their run
+// behind it.
+func (s *Study) SplitArms() {
+	run := map[string]int{}
+	for i, r := range s.Runs {
+		run[r.Name] = i
+	}
+	type place struct{ task, arm string }
+	newest := map[place]*Ledger{}
+	for i := range s.Ledgers {
+		l := &s.Ledgers[i]
+		at := place{l.Task, l.Arm}
+		if n := newest[at]; l.Phase == Transfer && l.Config.Strategy != "" && (n == nil || run[l.Run] >= run[n.Run]) {
+			newest[at] = l
+		}
+	}
+	names := map[place]string{}
+	for i := range s.Ledgers {
+		l := &s.Ledgers[i]
+		n := newest[place{l.Task, l.Arm}]
+		if l.Phase == Transfer && n != nil && l.Config.Strategy != "" && l.Run != n.Run && l.kind() != n.kind() {
+			names[place{l.Run, l.Arm}] = l.Arm + " of " + l.Run
+		}
+	}
+	for i := range s.Ledgers {
+		l := &s.Ledgers[i]
+		name, ok := names[place{l.Run, l.Arm}]
+		if !ok || l.Phase != Transfer {
+			continue
+		}
+		if !slices.ContainsFunc(s.Arms, func(a Arm) bool { return a.Name == name }) {
+			if at := slices.IndexFunc(s.Arms, func(a Arm) bool { return a.Name == l.Arm }); at >= 0 {
+				a := s.Arms[at]
+				a.Name = name
+				s.Arms = slices.Insert(s.Arms, at+1, a)
+			}
+		}
+		l.Arm = name
+	}
+}
+
+// kind is all that repetitions share.
+func (l *Ledger) kind() string {
+	c := &l.Config
+	kind := fmt.Sprintf("%s %s %d %d %v %s", c.Strategy, c.Settings, c.Lag, l.Budget, l.From != "", c.Space.Name)
+	if len(c.Space.Choices) > 0 {
+		kind += " " + c.Space.Digest()
+	}
+	for _, m := range c.Modules {
+		kind += " " + m.Data
+	}
+	return kind
+}

@@ -1,0 +1,92 @@
+package child
+
+import (
+	"fmt"
+	"math"
+	"math/bits"
+
+	kernels "tnaml/nn/blas"
+	"tnaml/nn/safetensors"
+)
+
+// sparse holds some rows of an array: those whose bit in mask is set, the first the
+// lowest bit of the first byte.
+type sparse struct {
+	mask   []uint8
+	values []float32
+}
+
+// maskSuffix is that of a mask's array: see Model.Encode.
+const maskSuffix = "/mask"
+
+// pick takes the rows of an array that keep says.
+func pick(v []float32, width int, keep func(row []float32, at int) bool) *sparse {
+	n := len(v) / width
+	s := &sparse{mask: make([]uint8, (n+7)/8)}
+	for i := range n {
+		if row := v[i*width:][:width]; keep(row, i*width) {
+			s.mask[i/8] |= 1 << (i % 8)
+			s.values = append(s.values, row...)
+		}
+	}
+	return s
+}
+
+// putPruned writes the weights that are not zero, or all of them where that takes
+// less room.
+func putPruned(f *safetensors.File, name string, v []float32, cols int) {
+	s := pick(v, 1, func(row []float32, _ int) bool { return row[0] != 0 })
+	if 4*len(s.values)+len(s.mask) < 4*len(v) {
+		s.put(f, name, 1)
+	} else {
+		safetensors.Put(f, name, v, len(v)/cols, cols)
+	}
+}
+
+// changes takes the rows of a table that differ from those of another, in any bit.
+func changes(v, from []float32, width int) *sparse {
+	return pick(v, width, func(row []float32, at int) bool {
+		for k, x := range row {
+			if math.Float32bits(x) != math.Float32bits(from[at+k]) {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// over puts the rows in their places.
+func (s *sparse) over(v []float32, width int) {
+	from := s.values
+	for i, b := range s.mask {
+		for ; b != 0; b &= b - 1 {
+			copy(v[(8*i+bits.TrailingZeros8(b))*width:][:width], from)
+			from = from[width:]
+		}
+	}
+}
+
+func (s *sparse) put(f *safetensors.File, name string, width int) {
+	safetensors.Put(f, name, s.values, len(s.values)/width, width)
+	safetensors.Put(f, name+maskSuffix, s.mask)
+}
+
+// getSparse reads some of n rows.
+func getSparse(f *safetensors.File, name string, n, width int) (*sparse, error) {
+	mask, _, err := safetensors.Get[uint8](f, name+maskSuffix, (n+7)/8)
+	if err != nil {
+		return nil, err
+	}
+	rows := 0
+	for _, b := range mask {
+		rows += bits.OnesCount8(b)
+	}
+	if n%8 > 0 && mask[n/8]>>(n%8) != 0 {
+		return nil, fmt.Errorf("array %q has more than %d bits", name+maskSuffix, n)
+	}
+	values, _, err := safetensors.Get[float32](f, name, rows, width)
+	if err == nil && !kernels.Finite(values) {
+		err = fmt.Errorf("array %q holds what is no number", name)
+	}
+	return &sparse{mask, values}, err
+}

@@ -1,0 +1,109 @@
+package terminal
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// FileName is a name of something in the store as that of a file in the working
+// directory: whatever a name holds, it leads nowhere else.
+func FileName(name, ending string) string {
+	name = strings.Map(func(r rune) rune {
+		if r == '/' || r == '\\' {
+			return '_'
+		}
+		return r
+	}, Flat(name))
+	if strings.HasPrefix(name, ".") {
+		name = "_" + name[1:]
+	}
+	return name + ending
+}
+
+// Output writes a command's output: to a file, or standard output where the name is "-".
+// A file is written whole or not at all, beside it first and then renamed, where a link
+// to it leads; it keeps the mode it has. What is no regular file (a device, a
+// pipe) is written through.
+func (a *App) Output(name string, write func(w io.Writer) error) error {
+	if name == "-" {
+		return write(a.Stdout)
+	}
+	was, err := os.Stat(name)
+	switch {
+	case err == nil && !was.Mode().IsRegular():
+		err = writeThrough(name, write)
+	case err == nil || errors.Is(err, fs.ErrNotExist):
+		err = replace(name, was, write)
+	}
+	if err != nil {
+		return fmt.Errorf("writing %s: %w", name, err)
+	}
+	return nil
+}
+
+// writeThrough writes to what is there.
+func writeThrough(name string, write func(w io.Writer) error) error {
+	f, err := os.OpenFile(name, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(write(f), f.Close())
+}
+
+// replace puts a file in the place of another, which may be nil.
+func replace(name string, was fs.FileInfo, write func(w io.Writer) error) error {
+	name, err := target(name)
+	if err != nil {
+		return err
+	}
+	if was != nil { // whoever may not write to it may not replace it
+		f, err := os.OpenFile(name, os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		if err := f.Close(); err != nil {
+			return err
+		}
+	}
+	beside := filepath.Join(filepath.Dir(name), "."+filepath.Base(name)+"."+rand.Text()[:8])
+	f, err := os.OpenFile(beside, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666) // less the umask
+	if err != nil {
+		return err
+	}
+	err = write(f)
+	if err == nil && was != nil {
+		err = f.Chmod(was.Mode().Perm())
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(beside, name)
+	}
+	if err != nil {
+		_ = os.Remove(beside)
+		return fmt.Errorf("%w; nothing was left half-written", err)
+	}
+	return nil
+}
+
+// maxLinks bounds a chain of links.
+const maxLinks = 40
+
+// target is the file that a link leads to, be it there or not.
+func target(name string) (string, error) {
+	for range maxLinks {
+		to, err := os.Readlink(name)
+		if err != nil {
+			return name, nil // no link: what is wrong shows when it is opened
+		}
+		if !filepath.IsAbs(to) {
+			to = filepath.Join(filepath.Dir(name), to)
+		}
+		name = to
+	}
+	return "", errors.New("too many links")
+}

@@ -1,0 +1,70 @@
+package client
+
+import (
+	"fmt"
+	"testing"
+
+	"tnaml/activities/library"
+	"tnaml/activities/memory"
+	"tnaml/activities/store"
+	"tnaml/activities/trainers"
+	"tnaml/experiments/data"
+	"tnaml/experiments/data/text"
+	"tnaml/experiments/search"
+	"tnaml/experiments/search/strategy"
+	"tnaml/experiments/trainer"
+	"tnaml/nn/embedding"
+)
+
+// A model that was not kept is trained again as it was: the object is the same.
+func TestRetrainedIsTheSameModel(t *testing.T) {
+	s := store.NewMemory()
+	var examples []text.Example
+	for i := range 200 {
+		examples = append(examples, text.Example{Text: fmt.Sprintf("a %s thing, number %d", []string{"good", "bad"}[i%2], i),
+			Label: []string{"pos", "neg"}[i%2]})
+	}
+	built, err := text.Build(examples, data.Options{Name: "things"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := library.PublishTask(t.Context(), s, built, false); err != nil {
+		t.Fatal(err)
+	}
+	m := &embedding.Module{Name: "m", Dim: 2, Tokens: []string{"good", "bad"}, Vectors: []float32{1, 0, -1, 0}}
+	if _, err := library.PublishModule(t.Context(), s, m, false); err != nil {
+		t.Fatal(err)
+	}
+	config, err := library.Pin(t.Context(), s, library.Names{Tasks: []string{"things"}, Strategy: strategy.Random, Space: "text-small",
+		Seed: 1, Lag: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	searcher, err := search.New(*config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &Client{Store: s}
+	for i := range 3 {
+		p, err := searcher.Ask(i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// As a worker is asked.
+		result, err := trainers.NewBuiltin(s, memory.New(1<<20)).Run(t.Context(), trainer.Request{
+			Trial: i, Task: config.Tasks[0], Choices: p.Choices, Objects: config.Objects(), Settings: config.Space.Settings,
+			Seed: p.Seed, Objective: config.Space.Objective, Limits: trainer.Limits{MemoryBytes: 1 << 30},
+		}, func(trainer.Progress) error { return nil })
+		if err != nil || result.Encode == nil {
+			t.Fatalf("%+v, %v", result, err)
+		}
+		again, err := c.retrain(t.Context(), config, search.NewTrial(p, result.Outcome, config.Space.Objective))
+		if err != nil || again != string(store.RefOf(result.Encode())) {
+			t.Errorf("trial %d: %s, %v: another model", i, again, err)
+		}
+	}
+	config.Space.Trainer = "elsewhere"
+	if _, err := c.retrain(t.Context(), config, search.Trial{}); err == nil {
+		t.Error("a model of another trainer was trained")
+	}
+}

@@ -1,0 +1,179 @@
+package workflows_test
+
+import (
+	"errors"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.temporal.io/sdk/temporal"
+
+	"tnaml/activities"
+	"tnaml/activities/library"
+	"tnaml/experiments/catalog"
+	"tnaml/experiments/study"
+	"tnaml/workflows"
+)
+
+// troubles are the ways in which a store fails a step.
+var troubles = map[string]error{
+	"away":    errors.New("the store is away"),
+	"missing": temporal.NewNonRetryableApplicationError("the store is away: not found", activities.ErrTypeMissing, nil),
+	"denied":  temporal.NewNonRetryableApplicationError("the store is away: access denied", activities.ErrTypeDenied, nil),
+}
+
+// broken makes an activity fail until it is mended. How a run ended can be recorded.
+func (f *fixture) broken(step string, err error) *atomic.Bool {
+	var mended atomic.Bool
+	f.fail = func(name string, in any) error {
+		if in, ok := in.(activities.FinishInput); ok && in.RecordOnly {
+			return nil
+		}
+		if name == step && !mended.Load() {
+			return err
+		}
+		return nil
+	}
+	return &mended
+}
+
+// Whatever step of a search fails, the search pauses, says why, and a resume goes on
+// as if nothing had been.
+func TestSearchPausesAtEveryStep(t *testing.T) {
+	const spec = `{"tasks":["tiny"],"trials":12}`
+	want, err := newFixture(t).run(t, spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []string{"Resolve", "Learn", "Finish"} {
+		for name, trouble := range troubles {
+			t.Run(step+" "+name, func(t *testing.T) {
+				f := newFixture(t)
+				mended := f.broken(step, trouble)
+				f.RegisterDelayedCallback(func() {
+					if p := f.progress(t); p.Status != "paused" || !strings.Contains(p.Reason, "the store is away") {
+						t.Errorf("it is %s: %s", p.Status, p.Reason)
+					}
+					mended.Store(true)
+					f.SignalWorkflow(workflows.Resume, nil)
+				}, 24*time.Hour)
+				got, err := f.run(t, spec)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Error(diff)
+				}
+			})
+		}
+	}
+}
+
+// One that is stopped or cancelled instead ends, and its record, as far as there is
+// one, says how.
+func TestSearchThatIsStuckEnds(t *testing.T) {
+	for _, step := range []string{"Resolve", "Learn", "Finish"} {
+		for status, end := range map[string]func(*fixture){
+			"stopped":  func(f *fixture) { f.SignalWorkflow(workflows.Stop, nil) },
+			"canceled": func(f *fixture) { f.CancelWorkflow() },
+		} {
+			t.Run(step+" "+status, func(t *testing.T) {
+				f := newFixture(t)
+				f.broken(step, troubles["missing"])
+				f.RegisterDelayedCallback(func() { end(f) }, 24*time.Hour)
+				_, err := f.run(t, `{"tasks":["tiny"],"trials":12}`)
+				if canceled := temporal.IsCanceledError(errors.Unwrap(err)); canceled != (status == "canceled") {
+					t.Errorf("it ended with %v", err)
+				}
+				record, err := library.ReadRecord(t.Context(), f.store, "default-test-workflow-id")
+				if step == "Resolve" {
+					if err == nil {
+						t.Errorf("a search that never began has the record %+v", record)
+					}
+					return
+				}
+				if err != nil || record.Status != status {
+					t.Errorf("record %+v, %v", record, err)
+				}
+			})
+		}
+	}
+}
+
+// A search that is cancelled while it publishes its result keeps what it learned.
+func TestSearchCancelledWhileItFinishes(t *testing.T) {
+	f := newFixture(t)
+	mended := f.broken("Finish", troubles["away"])
+	f.RegisterDelayedCallback(func() {
+		mended.Store(true)
+		f.CancelWorkflow()
+	}, 24*time.Hour)
+	if _, err := f.run(t, `{"tasks":["tiny"],"trials":12}`); !temporal.IsCanceledError(errors.Unwrap(err)) {
+		t.Errorf("it ended with %v", err)
+	}
+	record, err := library.ReadRecord(t.Context(), f.store, "default-test-workflow-id")
+	if err != nil || record.Status != "canceled" || record.Told != 12 {
+		t.Errorf("record %+v, %v", record, err)
+	}
+}
+
+// So do the steps of an experiment.
+func TestExperimentPausesAtEveryStep(t *testing.T) {
+	const spec = `{"experiment":"small","seeds":[1],"tasks":["t1"],"arms":["random","transfer"]}`
+	for _, step := range []string{"PlanExperiment", "PublishController", "RecordRun", "JudgeNight"} {
+		for name, trouble := range troubles {
+			t.Run(step+" "+name, func(t *testing.T) {
+				f := experimentFixture(t)
+				mended := f.broken(step, trouble)
+				f.RegisterDelayedCallback(func() {
+					if p := f.experimentProgress(t); p.Status != "paused" || !strings.Contains(p.Reason, "the store is away") {
+						t.Errorf("it is %s: %s", p.Status, p.Reason)
+					}
+					mended.Store(true)
+					f.SignalWorkflow(workflows.Resume, nil)
+				}, 24*time.Hour)
+				result, err := f.runAs(t, catalog.KindBenchmark, "night", spec, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if result.Status != "passed" || result.Failed != 0 || result.Searches != 3 || len(result.Controllers) != 1 {
+					t.Errorf("%+v", result)
+				}
+			})
+		}
+	}
+}
+
+// An experiment whose controller cannot be published can be given up: what there is
+// gets recorded.
+func TestExperimentThatIsStuckEnds(t *testing.T) {
+	for status, end := range map[string]func(*fixture){
+		"stopped":  func(f *fixture) { f.SignalWorkflow(workflows.Stop, "") },
+		"canceled": func(f *fixture) { f.CancelWorkflow() },
+	} {
+		t.Run(status, func(t *testing.T) {
+			f := experimentFixture(t)
+			f.broken("PublishController", troubles["missing"])
+			f.RegisterDelayedCallback(func() { end(f) }, 24*time.Hour)
+			_, err := f.runAs(t, catalog.KindExperiment, "x", `{"experiment":"small","seeds":[1],"tasks":["t1"],"arms":["random","transfer"]}`, nil)
+			if canceled := err != nil; canceled != (status == "canceled") {
+				t.Errorf("it ended with %v", err)
+			}
+			record, err := library.ReadExperiment(t.Context(), f.store, "small")
+			if err != nil || len(record.Runs) != 1 || record.Runs[0].Status != status {
+				t.Fatalf("record %+v, %v", record, err)
+			}
+			report, err := library.ReadReport(t.Context(), f.store, record.Runs[0].Report)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, o := range report.Outcomes {
+				if o.Phase == study.Pretrain && (o.Trials != 24 || o.Ledger == "") {
+					t.Errorf("the pretraining's outcome is %+v", o)
+				}
+			}
+		})
+	}
+}
