@@ -75,9 +75,11 @@ var variations = []variation{
 	{name: "eight processors", subject: words, env: []string{"GOMAXPROCS=8"}},
 	{name: "pauses", subject: knobs, during: []disturbance{paused, paused, paused}},
 	{name: "extended", subject: knobs, spec: spec{"trials": 50}, during: []disturbance{extended}},
+	{name: "gone on from where it ended", subject: knobs, spec: spec{"trials": 50}, during: []disturbance{goneOn}},
 	{name: "reset", subject: knobs, during: []disturbance{reset}},
 	{name: "its only worker is killed", subject: words, during: []disturbance{killed}},
-	{name: "killed at random points", subject: knobs, workers: 2, during: []disturbance{killed, killed, killed, killed, killed, killed}, long: true},
+	{name: "killed at random points", subject: knobs, workers: 2,
+		during: []disturbance{killed, killed, killed, killed, killed, killed}, long: true},
 	{name: "killed in training", subject: words, workers: 2, during: []disturbance{killed, killed, killed, killed}, long: true},
 	{name: "all at once", subject: knobs, workers: 2, env: []string{"GOMAXPROCS=1", "TNAML_WORKER_CACHE_MB=1"},
 		spec:   spec{"trials": 50, "parallel": 3, "checkpoint_every": 7, "history_limit": 150},
@@ -177,6 +179,12 @@ func extended(t *testing.T, b *bench, c *course, trials int) {
 	if p.Trials < trials {
 		b.update(t, c.run, workflows.Extend, trials-p.Trials)
 	}
+}
+
+// goneOn lets the search end before its time, and has another one go on from it.
+func goneOn(t *testing.T, b *bench, c *course, trials int) {
+	b.outcome(t, c.run)
+	c.run = b.start(t, workflows.SearchWorkflow, "further", spec{"from": c.run.GetID(), "trials": trials})
 }
 
 // again runs the search twice: the second time all comes from the trial cache.

@@ -17,7 +17,8 @@ import (
 // trouble is what a proxy does to some of the requests that pass it.
 type trouble struct {
 	// every: of the requests that it is for one in so many has it, drawn by their
-	// number, limit times at most, for so long; 0 means as long as there are requests.
+	// number, limit times at most, for so long from the first; 0 means as long as there
+	// are requests.
 	every, limit int
 	lasts        time.Duration
 	// early trouble begins with the search, other when some trials are done.
@@ -134,9 +135,7 @@ func newProxy(t *testing.T, to string) *proxy {
 func (p *proxy) begin(tr *trouble) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.trouble = tr; tr != nil {
-		p.until = time.Now().Add(cmp.Or(tr.lasts, time.Hour))
-	}
+	p.trouble, p.until = tr, time.Time{}
 }
 
 func (p *proxy) count() int {
@@ -150,8 +149,13 @@ func (p *proxy) next(r *http.Request) action {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	tr := p.trouble
-	if tr == nil || tr.of != nil && !tr.of(r) || tr.limit > 0 && p.injected == tr.limit ||
-		time.Now().After(p.until) {
+	if tr == nil || tr.of != nil && !tr.of(r) || tr.limit > 0 && p.injected == tr.limit {
+		return nil
+	}
+	if p.until.IsZero() {
+		p.until = time.Now().Add(cmp.Or(tr.lasts, time.Hour))
+	}
+	if time.Now().After(p.until) {
 		return nil
 	}
 	// Drawn, not counted: what is tried again would meet the same count for ever.

@@ -212,11 +212,13 @@ func (r *recorder) children(t *testing.T, run client.WorkflowRun, n int) []strin
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(d.GetPendingChildren()) >= n {
-			var names []string
-			for _, c := range d.GetPendingChildren() {
+		var names []string
+		for _, c := range d.GetPendingChildren() {
+			if c.GetRunId() != "" { // it has started
 				names = append(names, c.GetWorkflowId())
 			}
+		}
+		if len(names) >= n {
 			return names
 		}
 	}

@@ -94,7 +94,8 @@ func lost(h history) bool {
 
 // unlearned says that the strategy could not be told, here or elsewhere.
 func unlearned(h history) bool {
-	return refused("Learn")(h) || h.any(func(e *historypb.HistoryEvent) bool { return e.GetMarkerRecordedEventAttributes().GetFailure() != nil })
+	return refused("Learn")(h) ||
+		h.any(func(e *historypb.HistoryEvent) bool { return e.GetMarkerRecordedEventAttributes().GetFailure() != nil })
 }
 
 // carried says that a run goes on with the state of another.
