@@ -244,7 +244,8 @@ type taskDiff struct {
 
 func (a app) diffCommand() *cobra.Command {
 	return a.JSONFlag(&cobra.Command{
-		Use: "diff CONTROLLER CONTROLLER", Short: "Compare two controllers: space, tasks, weights, greedy architectures", Args: cobra.ExactArgs(2),
+		Use: "diff CONTROLLER CONTROLLER", Short: "Compare two controllers: space, tasks, weights, greedy architectures",
+		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.WithClient(cmd.Context(), func(c *client.Client) error {
 				var both [2]*strategy.Pretrained
