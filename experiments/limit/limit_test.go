@@ -61,7 +61,8 @@ func TestRunning(t *testing.T) {
 	for _, err := range wrong {
 		fields = append(fields, err.(Problem).Field)
 	}
-	if !slices.Equal(fields, []string{"lag", "parallel", "checkpoint_every", "trial_steps", "memory_limit_mb", "keep_models", "history_limit"}) {
+	want := []string{"lag", "parallel", "checkpoint_every", "trial_steps", "memory_limit_mb", "keep_models", "history_limit"}
+	if !slices.Equal(fields, want) {
 		t.Error(wrong)
 	}
 }
