@@ -155,11 +155,9 @@ func (s *S3) open(ctx context.Context) error {
 func (s *S3) reason(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // ends the listing
-	for o := range s.core.Client.ListObjects(ctx, s.config.Bucket, minio.ListObjectsOptions{MaxKeys: 1}) {
-		if r, answered := response(o.Err); answered && r.Code != "NoSuchBucket" {
-			return o.Err
-		}
-		return nil
+	o := <-s.core.Client.ListObjects(ctx, s.config.Bucket, minio.ListObjectsOptions{MaxKeys: 1}) // none in an empty one
+	if r, answered := response(o.Err); answered && r.Code != "NoSuchBucket" {
+		return o.Err
 	}
 	return nil
 }
