@@ -4,6 +4,7 @@ import (
 	"compress/gzip"
 	"errors"
 	"flag"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -168,8 +169,10 @@ var recordings = []recording{
 	{name: "Collect.refused", spec: spec{"grace": "soon"}},
 }
 
-// denied is a store that takes nothing any more.
-var denied = &trouble{every: 1, of: writes, act: refused(403, "AccessDenied")}
+// denied is a store that takes objects, and no names any more: one that took nothing
+// would not be asked for long, as its workers stop working (host.Options).
+var denied = &trouble{every: 1, of: func(r *http.Request) bool { return writes(r) && strings.Contains(r.URL.Path, "/names/") },
+	act: refused(403, "AccessDenied")}
 
 // untilPaused lets the store refuse all writes from some trial on until the search
 // has paused itself, and resumes it.
