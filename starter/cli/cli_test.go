@@ -24,6 +24,8 @@ type bench struct {
 	t       *testing.T
 	dir     string
 	environ []string
+	// width is that of the terminal, 0 for none.
+	width int
 }
 
 // offline is a bench without any server.
@@ -46,7 +48,8 @@ func (b *bench) feed(stdin string, args ...string) output {
 	ctx, cancel := context.WithTimeout(b.t.Context(), 3*time.Minute)
 	defer cancel()
 	var stdout, stderr stacktest.Output
-	code := Run(ctx, Process{Args: args, Environ: b.environ, Stdin: strings.NewReader(stdin), Stdout: &stdout, Stderr: &stderr})
+	code := Run(ctx, Process{Args: args, Environ: b.environ, Stdin: strings.NewReader(stdin), Stdout: &stdout, Stderr: &stderr,
+		Width: func(io.Writer) int { return b.width }})
 	return output{code, stdout.String(), stderr.String()}
 }
 

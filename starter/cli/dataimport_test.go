@@ -312,6 +312,8 @@ func TestDataImportStores(t *testing.T) {
 			t.Errorf("%q is not in the list:\n%s", want, list)
 		}
 	}
+	b.width = 80
+	list, b.width = b.ok("data", "list"), 0
 	for line := range strings.SplitSeq(list, "\n") {
 		if n := utf8.RuneCountInString(strings.TrimRight(line, " ")); n > 80 {
 			t.Errorf("a line of %d columns in the list:\n%s", n, list)

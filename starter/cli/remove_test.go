@@ -227,7 +227,7 @@ func TestRemoveExperiment(t *testing.T) {
 	b.fails(exitFailed, []string{name, "grace", "1h"}, "gc", "--grace", "0", "--yes")
 	b.gc("--yes")
 	b.ok("stop", name)
-	b.ok("watch", name)
+	b.fails(exitUnfinished, []string{"stopped"}, "watch", name)
 	b.ok("experiment", "remove", "mine", "--yes")
 	if out := b.ok("list"); strings.Contains(out, "mine") {
 		t.Errorf("%s", out)
@@ -277,7 +277,7 @@ func TestCollectedWhileItRuns(t *testing.T) {
 	b.ok("resume", "cw-second")
 	time.Sleep(time.Second)
 	b.ok("stop", "cw-second")
-	b.ok("watch", "cw-second")
+	b.fails(exitUnfinished, []string{"stopped"}, "watch", "cw-second")
 	time.Sleep(3 * grace)
 	stop()
 	if err := <-done; err != nil {

@@ -1,6 +1,7 @@
 package names
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -73,7 +74,7 @@ func (a app) remove(ctx context.Context, c *client.Client, r Removable, names, r
 	look := func() ([]library.Removal, error) {
 		plan, err := library.PlanRemoval(ctx, c.Store, r.kind, names, runs)
 		if err != nil {
-			return nil, err
+			return nil, cmp.Or(a.checkStarting(ctx, c, r, names), err)
 		}
 		return plan, a.checkEnded(ctx, c, plan)
 	}
@@ -147,6 +148,17 @@ func with(n int, several, one string, names []string) string {
 		return fmt.Sprintf(several, n) + ": " + list
 	}
 	return fmt.Sprintf(several, n, list)
+}
+
+// checkStarting refuses to remove searches that have no record yet, and run.
+func (a app) checkStarting(ctx context.Context, c *client.Client, r Removable, names []string) error {
+	var errs []error
+	for _, name := range names {
+		if open, err := c.Open(ctx, name); r.kind == store.Search && err == nil && open {
+			errs = append(errs, fmt.Errorf("%s is running: `starter stop %s` first", name, name))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // checkEnded refuses to remove what an open workflow writes to.
