@@ -31,7 +31,7 @@ type bench struct {
 // offline is a bench without any server.
 func offline(t *testing.T) *bench {
 	dir := t.TempDir()
-	return &bench{t, dir, []string{
+	return &bench{t: t, dir: dir, environ: []string{
 		"TNAML_DATA_DIR=" + filepath.Join(dir, "data"), "TEMPORAL_CONFIG_FILE=" + filepath.Join(dir, "none.toml"),
 		"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"),
 	}}
