@@ -65,7 +65,7 @@ var faults = []fault{
 	{name: "store: slow", store: &trouble{every: 2, act: slow(time.Second)}, long: true},
 	{name: "store: answers are lost", store: &trouble{every: 4, of: writes, early: true, act: unanswered}},
 	{name: "store: truncated", store: &trouble{every: 3, of: reads, early: true, act: truncated}},
-	{name: "store: corrupted objects", store: &trouble{every: 2, limit: 6, of: objects, early: true, act: corrupted}, says: "corrupt"},
+	{name: "store: corrupted objects", store: &trouble{every: 1, limit: 6, of: objects, early: true, act: corrupted}, says: "corrupt"},
 	{name: "store: corrupted names", store: &trouble{every: 5, limit: 10, of: reads, early: true, act: corrupted}, long: true},
 	{name: "store: stalled half-way", workers: 2, store: &trouble{every: 3, limit: 2, of: reads, early: true, act: stalled}, long: true},
 	{name: "store: full", store: &trouble{every: 1, lasts: 4 * time.Second, of: writes, act: refused(507, "XMinioStorageFull")},
