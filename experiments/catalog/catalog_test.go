@@ -256,6 +256,15 @@ func TestSettingsOfSteps(t *testing.T) {
 	}
 }
 
+// What every run of an experiment would refuse, the experiment does.
+func TestExperimentsBounds(t *testing.T) {
+	for field, value := range map[string]int{"lag": 5000, "checkpoint_every": 9999, "trial_steps": 2_000_000_000, "keep_models": 500} {
+		if _, err := Parse([]byte(fmt.Sprintf("%s: %d\n%s", field, value, small))); err == nil || !strings.Contains(err.Error(), field) {
+			t.Errorf("%s of %d: %v", field, value, err)
+		}
+	}
+}
+
 func TestSpecsRefuse(t *testing.T) {
 	e, err := Parse([]byte(small))
 	if err != nil {

@@ -233,8 +233,8 @@ func (r reader) together(line int, e *Experiment) {
 	case !nameForm.MatchString(e.Name):
 		r.Bad(r.lines["name"], `the name %q must be %s`, e.Name, nameWords)
 	}
-	running := limit.Running{Lag: e.Lag, Parallel: e.Parallel, CheckpointEvery: e.CheckpointEvery, MemoryLimitMB: e.MemoryLimitMB,
-		HistoryLimit: historyLimit}
+	running := limit.Running{Lag: e.Lag, Parallel: e.Parallel, CheckpointEvery: e.CheckpointEvery, TrialSteps: e.TrialSteps,
+		MemoryLimitMB: e.MemoryLimitMB, KeepModels: e.KeepModels, HistoryLimit: historyLimit}
 	for _, err := range running.Problems() {
 		if p := (limit.Problem{}); errors.As(err, &p) {
 			r.Bad(r.lines[p.Field], "%w", err)
