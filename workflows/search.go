@@ -4,7 +4,6 @@
 package workflows
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -275,10 +274,11 @@ func (r *run) prepare(ctx workflow.Context) error {
 				f := features[0]
 				features = features[1:]
 				what := fmt.Sprintf("the features of %s under %s could not be computed", f.Task, f.Module)
-				failed = cmp.Or(r.step(ctx, what, func(ctx workflow.Context) error {
+				err := r.step(ctx, what, func(ctx workflow.Context) error {
 					return workflow.ExecuteActivity(featuresActivity(ctx, f), a.Features, f).Get(ctx, nil)
-				}), failed)
-				if failed != nil {
+				})
+				if err != nil {
+					failed = err
 					return
 				}
 				r.prepared++
