@@ -249,7 +249,7 @@ func (a *Activities) Finish(ctx context.Context, in FinishInput) (Finished, erro
 
 func (a *Activities) finish(ctx context.Context, in FinishInput) (Finished, error) {
 	if in.RecordOnly {
-		return Finished{}, library.CloseRecord(ctx, a.store, in.Name, in.RunID, in.Status, now())
+		return Finished{}, library.CloseRecord(ctx, a.store, in.Name, in.RunID, in.Status, in.Reason, now())
 	}
 	config, err := a.config(ctx, in.Config)
 	if err != nil {
@@ -272,7 +272,7 @@ func (a *Activities) finish(ctx context.Context, in FinishInput) (Finished, erro
 		}
 	}
 	err = library.UpdateRecord(ctx, a.store, in.Name, in.RunID, in.Config, func(r *library.SearchRecord) {
-		r.Status, r.Told, r.Ended = in.Status, pos.Told, now()
+		r.Status, r.Reason, r.Told, r.Ended = in.Status, in.Reason, pos.Told, now()
 		r.Ledger, r.State, r.Costs, r.Controller = out.Ledger, pos.State, out.Costs, out.Controller
 		r.Models, r.Released = modelsOf(s, config), true
 	})
