@@ -491,18 +491,19 @@ func TestRecordsNameTheModelsKept(t *testing.T) {
 		rows = append(rows, Row{Trial: search.NewTrial(p, o, b.resolved.Objective)})
 	}
 	in := LearnInput{Name: "s", Config: b.ref, CheckpointEvery: 3, Results: rows}
-	end := FinishInput{Name: "s", Config: b.ref, Status: "completed"}
+	end := FinishInput{Name: "s", Config: b.ref, Status: "failed", Reason: "no luck"}
 	want := []store.Ref{store.Ref(rows[0].Trial.Model)}
 	for range 2 { // the second time as after a reset
 		var out LearnOutput
 		b.run(t, b.a.Learn, in, &out)
-		if r := read(); !slices.Equal(r.Models, want) || r.Released || r.Told != 3 {
+		if r := read(); !slices.Equal(r.Models, want) || r.Released || r.Told != 3 ||
+			r.Status != "running" || r.Reason != "" || !r.Ended.IsZero() {
 			t.Errorf("after a checkpoint: %+v", r)
 		}
 		c := out.Checkpoint
 		end.Position = Position{Ledger: c.Ledger, State: c.State, Costs: c.Costs, Told: 3, Digest: out.Digest}
 		b.run(t, b.a.Finish, end, new(Finished))
-		if r := read(); !slices.Equal(r.Models, want) || !r.Released || r.Status != "completed" {
+		if r := read(); !slices.Equal(r.Models, want) || !r.Released || r.Status != "failed" || r.Reason != "no luck" {
 			t.Errorf("after the end: %+v", r)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"tnaml/activities/library"
 	"tnaml/activities/store"
@@ -71,7 +72,8 @@ func (a *Activities) learn(ctx context.Context, in LearnInput) (LearnOutput, err
 	if c := out.Checkpoint; c != nil {
 		err := library.UpdateRecord(ctx, a.store, in.Name, in.RunID, in.Config, func(r *library.SearchRecord) {
 			r.Told, r.Ledger, r.State, r.Costs = out.CheckpointTold, c.Ledger, c.State, c.Costs
-			r.Models, r.Released = models, false // it may have ended, and been reset
+			// It may have ended, and been reset.
+			r.Status, r.Reason, r.Ended, r.Models, r.Released = "running", "", time.Time{}, models, false
 		})
 		if err != nil {
 			return LearnOutput{}, err
