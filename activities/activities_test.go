@@ -18,6 +18,7 @@ import (
 	"go.temporal.io/sdk/worker"
 
 	"tnaml/activities/library"
+	"tnaml/activities/memory"
 	"tnaml/activities/store"
 	"tnaml/experiments/data"
 	"tnaml/experiments/data/text"
@@ -298,23 +299,25 @@ type panics struct {
 
 func (panics) Version() string { return "1" }
 func (panics) Cached() bool    { return false }
-func (p panics) Run(context.Context, trainer.Request, func(trainer.Progress) error) (trainer.Result, error) {
+func (p panics) Run(ctx context.Context, _ trainer.Request, _ func(trainer.Progress) error) (trainer.Result, error) {
 	if p.encoding {
 		return trainer.Result{Outcome: trainer.Outcome{Status: trainer.OK, Metrics: map[string]float64{"gain": 1}}, Encode: func() []byte {
 			panic("boom")
 		}}, nil
 	}
-	panic("boom")
+	_, err := memory.Of(ctx, memory.New(1), "data", func(context.Context) (int, int64, error) { panic("boom") })
+	return trainer.Result{}, err
 }
 
-// A panic is the trial's own: it would come again on every worker.
+// A panic is the trial's own: it would come again on every worker, and its reason, which
+// the ledger has, says nothing of the one that it was on.
 func TestTrainersPanic(t *testing.T) {
 	b := newBench(t, strategy.Random)
 	for _, encoding := range []bool{false, true} {
 		b.serve(New(b.store, Options{Trainers: []trainer.Trainer{panics{encoding: encoding}}}))
 		var r TrialResult
 		b.run(t, b.a.Trial, TrialInput{Trainer: "table", Request: trainer.Request{Objective: space.Objective{Metric: "gain"}}}, &r)
-		if r.Status != trainer.Failed || !strings.Contains(r.Reason, "boom") {
+		if r.Status != trainer.Failed || r.Reason != "the trainer table panicked: boom" {
 			t.Errorf("%+v", r)
 		}
 	}
