@@ -18,6 +18,7 @@ import (
 	"go.temporal.io/sdk/worker"
 
 	"tnaml/activities/library"
+	"tnaml/activities/memory"
 	"tnaml/activities/store"
 	"tnaml/experiments/data"
 	"tnaml/experiments/data/text"
@@ -298,23 +299,25 @@ type panics struct {
 
 func (panics) Version() string { return "1" }
 func (panics) Cached() bool    { return false }
-func (p panics) Run(context.Context, trainer.Request, func(trainer.Progress) error) (trainer.Result, error) {
+func (p panics) Run(ctx context.Context, _ trainer.Request, _ func(trainer.Progress) error) (trainer.Result, error) {
 	if p.encoding {
 		return trainer.Result{Outcome: trainer.Outcome{Status: trainer.OK, Metrics: map[string]float64{"gain": 1}}, Encode: func() []byte {
 			panic("boom")
 		}}, nil
 	}
-	panic("boom")
+	_, err := memory.Of(ctx, memory.New(1), "data", func(context.Context) (int, int64, error) { panic("boom") })
+	return trainer.Result{}, err
 }
 
-// A panic is the trial's own: it would come again on every worker.
+// A panic is the trial's own: it would come again on every worker, and its reason, which
+// the ledger has, says nothing of the one that it was on.
 func TestTrainersPanic(t *testing.T) {
 	b := newBench(t, strategy.Random)
 	for _, encoding := range []bool{false, true} {
 		b.serve(New(b.store, Options{Trainers: []trainer.Trainer{panics{encoding: encoding}}}))
 		var r TrialResult
 		b.run(t, b.a.Trial, TrialInput{Trainer: "table", Request: trainer.Request{Objective: space.Objective{Metric: "gain"}}}, &r)
-		if r.Status != trainer.Failed || !strings.Contains(r.Reason, "boom") {
+		if r.Status != trainer.Failed || r.Reason != "the trainer table panicked: boom" {
 			t.Errorf("%+v", r)
 		}
 	}
@@ -491,18 +494,19 @@ func TestRecordsNameTheModelsKept(t *testing.T) {
 		rows = append(rows, Row{Trial: search.NewTrial(p, o, b.resolved.Objective)})
 	}
 	in := LearnInput{Name: "s", Config: b.ref, CheckpointEvery: 3, Results: rows}
-	end := FinishInput{Name: "s", Config: b.ref, Status: "completed"}
+	end := FinishInput{Name: "s", Config: b.ref, Status: "failed", Reason: "no luck"}
 	want := []store.Ref{store.Ref(rows[0].Trial.Model)}
 	for range 2 { // the second time as after a reset
 		var out LearnOutput
 		b.run(t, b.a.Learn, in, &out)
-		if r := read(); !slices.Equal(r.Models, want) || r.Released || r.Told != 3 {
+		if r := read(); !slices.Equal(r.Models, want) || r.Released || r.Told != 3 ||
+			r.Status != "running" || r.Reason != "" || !r.Ended.IsZero() {
 			t.Errorf("after a checkpoint: %+v", r)
 		}
 		c := out.Checkpoint
 		end.Position = Position{Ledger: c.Ledger, State: c.State, Costs: c.Costs, Told: 3, Digest: out.Digest}
 		b.run(t, b.a.Finish, end, new(Finished))
-		if r := read(); !slices.Equal(r.Models, want) || !r.Released || r.Status != "completed" {
+		if r := read(); !slices.Equal(r.Models, want) || !r.Released || r.Status != "failed" || r.Reason != "no luck" {
 			t.Errorf("after the end: %+v", r)
 		}
 	}

@@ -14,6 +14,8 @@ import (
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/temporal"
+
+	"tnaml/experiments/limit"
 )
 
 const (
@@ -74,12 +76,19 @@ func (i *attempt) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteAc
 	defer func() {
 		if p := recover(); p != nil { // it would come again on every worker
 			activity.GetLogger(ctx).Error("an activity panicked", "activity", info.ActivityType.Name, "panic", p, "stack", string(debug.Stack()))
-			reason := fmt.Sprintf("%s panicked: %v", info.ActivityType.Name, p)
+			reason := fmt.Sprintf("%s panicked: %s", info.ActivityType.Name, panicOf(p))
 			out, err = nil, temporal.NewNonRetryableApplicationError(reason, ErrTypePanic, nil)
 		}
 	}()
 	out, err = i.Next.ExecuteActivity(work, in)
 	return out, verdict(work, int(info.Attempt), err)
+}
+
+// panicOf is what a panic says, without the stack that one of another goroutine brings
+// along: that is another one each time, and on each machine.
+func panicOf(p any) string {
+	line, _, _ := strings.Cut(fmt.Sprint(p), "\n")
+	return limit.Reason(line)
 }
 
 // verdict is an attempt's error as the server should take it.

@@ -18,6 +18,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"tnaml/activities/store"
+	"tnaml/experiments/limit"
 	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/trainer"
 )
@@ -145,9 +146,10 @@ func TestPanicsAreNotRetried(t *testing.T) {
 	b := newBench(t, strategy.Random)
 	in := b.resolved.Request(b.proposals(t)[0])
 	tries := 0
-	a := New(&troubled{b.store, func(context.Context) error { tries++; panic("boom") }}, Options{})
-	if err := b.retried(t, a, a.Trial, in); errorType(err) != ErrTypePanic || !strings.Contains(err.Error(), "boom") || tries != 1 {
-		t.Errorf("after %d tries: %v", tries, err)
+	a := New(&troubled{b.store, func(context.Context) error { tries++; panic("boom" + strings.Repeat("!", 1<<20)) }}, Options{})
+	if err := b.retried(t, a, a.Trial, in); errorType(err) != ErrTypePanic || !strings.Contains(err.Error(), "boom") ||
+		len(err.Error()) > limit.MaxMessage || tries != 1 {
+		t.Errorf("after %d tries: %.300v", tries, err)
 	}
 }
 

@@ -48,7 +48,8 @@ func (a *Activities) PlanExperiment(ctx context.Context, in PlanInput) (library.
 		return library.Planned{}, classify(err)
 	}
 	entry.Searches = len(p.Pretrain) + len(p.Searches)
-	return *p, classify(library.UpdateRun(ctx, a.store, p.Experiment, entry, func(*library.RunEntry) {}))
+	// Where the run is there already, it has been reset to before its start.
+	return *p, classify(library.UpdateRun(ctx, a.store, p.Experiment, entry, func(e *library.RunEntry) { *e = entry }))
 }
 
 func (a *Activities) plan(ctx context.Context, in PlanInput, name string) (*library.Planned, error) {
@@ -69,10 +70,10 @@ func (a *Activities) plan(ctx context.Context, in PlanInput, name string) (*libr
 	}
 	for _, o := range planned.Outcomes(in.Name) {
 		if err := store.CheckName(store.Search, o.Search); err != nil {
-			return nil, invalid(fmt.Errorf("%w: give the run a shorter name", err))
+			return nil, library.Invalid(fmt.Errorf("%w: give the run a shorter name", err))
 		}
 		if err := limit.ID(o.Search); err != nil {
-			return nil, invalid(fmt.Errorf("%w in the names of run, tasks and arms", err))
+			return nil, library.Invalid(fmt.Errorf("%w in the names of run, tasks and arms", err))
 		}
 	}
 	return planned, nil

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"tnaml/activities/library"
 	"tnaml/activities/store"
@@ -71,7 +72,8 @@ func (a *Activities) learn(ctx context.Context, in LearnInput) (LearnOutput, err
 	if c := out.Checkpoint; c != nil {
 		err := library.UpdateRecord(ctx, a.store, in.Name, in.RunID, in.Config, func(r *library.SearchRecord) {
 			r.Told, r.Ledger, r.State, r.Costs = out.CheckpointTold, c.Ledger, c.State, c.Costs
-			r.Models, r.Released = models, false // it may have ended, and been reset
+			// It may have ended, and been reset.
+			r.Status, r.Reason, r.Ended, r.Models, r.Released = "running", "", time.Time{}, models, false
 		})
 		if err != nil {
 			return LearnOutput{}, err
@@ -249,7 +251,7 @@ func (a *Activities) Finish(ctx context.Context, in FinishInput) (Finished, erro
 
 func (a *Activities) finish(ctx context.Context, in FinishInput) (Finished, error) {
 	if in.RecordOnly {
-		return Finished{}, library.CloseRecord(ctx, a.store, in.Name, in.RunID, in.Status, now())
+		return Finished{}, library.CloseRecord(ctx, a.store, in.Name, in.RunID, in.Status, in.Reason, now())
 	}
 	config, err := a.config(ctx, in.Config)
 	if err != nil {
@@ -272,7 +274,7 @@ func (a *Activities) finish(ctx context.Context, in FinishInput) (Finished, erro
 		}
 	}
 	err = library.UpdateRecord(ctx, a.store, in.Name, in.RunID, in.Config, func(r *library.SearchRecord) {
-		r.Status, r.Told, r.Ended = in.Status, pos.Told, now()
+		r.Status, r.Reason, r.Told, r.Ended = in.Status, in.Reason, pos.Told, now()
 		r.Ledger, r.State, r.Costs, r.Controller = out.Ledger, pos.State, out.Costs, out.Controller
 		r.Models, r.Released = modelsOf(s, config), true
 	})

@@ -140,6 +140,22 @@ func TestNamesOfRuns(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	// A run that is reset to before its start has the plan that it is given then.
+	if err := library.UpdateRun(t.Context(), b.store, "one", library.RunEntry{Name: "night", RunID: "first"}, func(e *library.RunEntry) {
+		e.Status, e.Ended, e.Report = "completed", now(), "an old report"
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := plan("one", "first"); err != nil {
+		t.Fatal(err)
+	}
+	if _, report, err := library.FindRun(t.Context(), b.store, "one", "night", "first"); err != nil || report.Plan.Experiment != "one" {
+		t.Errorf("the plan of a run that was reset: %v", err)
+	}
+	if record, err = library.ReadExperiment(t.Context(), b.store, "one"); err != nil || record.Runs[0].Status != "running" ||
+		!record.Runs[0].Ended.IsZero() {
+		t.Errorf("a run that was reset: %+v, %v", record.Runs, err)
+	}
 	for _, experiment := range []string{"one", "two"} {
 		err := plan(experiment, "second")
 		if errorType(err) != ErrTypeInvalid || !strings.Contains(err.Error(), "starter experiment remove one --run night") {

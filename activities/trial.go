@@ -108,7 +108,7 @@ func guarded(
 		if v := recover(); v != nil {
 			activity.GetLogger(ctx).Error("the trainer panicked", "trial", r.Trial, "task", r.Task.Name, "panic", v, "stack", string(debug.Stack()))
 			result, model, err = trainer.Result{Outcome: trainer.Outcome{Status: trainer.Failed,
-				Reason: fmt.Sprintf("the trainer %s panicked: %v", t.Name(), v)}}, nil, nil
+				Reason: fmt.Sprintf("the trainer %s panicked: %s", t.Name(), panicOf(v))}}, nil, nil
 		}
 	}()
 	result, err = t.Run(ctx, r, progress)

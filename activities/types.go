@@ -179,10 +179,11 @@ type FinishInput struct {
 	RunID    string    `json:"run_id"`
 	Config   store.Ref `json:"config"`
 	Position Position  `json:"position"`
-	// Status is "completed", "stopped", "canceled" or "failed".
+	// Status is "completed", "stopped", "canceled" or, for the Reason, "failed".
 	Status string `json:"status"`
-	// RecordOnly writes only the status into the record, if the run has one: the rest
-	// could not be written.
+	Reason string `json:"reason,omitempty"`
+	// RecordOnly writes only these into the record, if the run has one: the rest could
+	// not be written.
 	RecordOnly bool `json:"record_only,omitempty"`
 }
 

@@ -10,9 +10,6 @@ import (
 	"tnaml/experiments/limit"
 )
 
-// maxExtend bounds one extension, against a slip of the finger.
-const maxExtend = 1_000_000
-
 // handle answers queries, updates and signals. Updates are for the CLI, which
 // wants an answer; signals do the same for clients that cannot update. Pausing
 // is ours, not the server's: a workflow that the server has paused refuses
@@ -121,8 +118,8 @@ func (r *run) checkExtend(trials int) error {
 	case r.state.Stop:
 		return errors.New("the search is stopping: start another one instead")
 	}
-	if trials < 1 || trials > maxExtend {
-		return fmt.Errorf("cannot extend by %d trials: give a number from 1 to %d", trials, maxExtend)
+	if most := limit.MaxTrials - r.state.Trials; trials < 1 || trials > most {
+		return fmt.Errorf("cannot extend by %d trials: give a number from 1 to %d", trials, most)
 	}
 	return nil
 }

@@ -512,7 +512,7 @@ func (r *experimentRun) finish(ctx workflow.Context) (*ExperimentResult, error) 
 		}
 		r.finished, result.Status, result.Report = result.Verdict.Status, result.Verdict.Status, result.Verdict.Report
 	}
-	r.over = true
+	r.over, r.waits = true, ""
 	r.attributes(ctx, false)
 	r.showVerdict(ctx, result.Verdict)
 	switch {
@@ -585,7 +585,7 @@ func (r *experimentRun) interrupted(ctx workflow.Context, err error) {
 			}
 		}
 	}
-	r.over = true
+	r.over, r.waits = true, ""
 	r.attributes(ctx, false)
 	r.show(ctx)
 }

@@ -160,6 +160,14 @@ func TestSearchIsForked(t *testing.T) {
 				t.Errorf("%s: %q is not in: %v", spec, w, err)
 			}
 		}
+		// It is on record with its reason, and holds no name.
+		record, err := library.ReadRecord(t.Context(), f.store, "bad")
+		if err != nil || record.Status != "failed" || record.Reason == "" || record.Ended.IsZero() {
+			t.Errorf("%s: the record is %+v, %v", spec, record, err)
+		}
+		if err := library.SearchHeld(t.Context(), f.store, "bad", "another"); err != nil {
+			t.Errorf("%s: %v", spec, err)
+		}
 	}
 }
 

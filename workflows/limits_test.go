@@ -16,6 +16,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"tnaml/activities"
+	"tnaml/activities/library"
 	"tnaml/experiments/catalog"
 	"tnaml/experiments/limit"
 	"tnaml/experiments/trainer"
@@ -239,5 +240,25 @@ func TestExperimentRefusesNames(t *testing.T) {
 		if !errors.As(err, &app) || app.Type() != activities.ErrTypeInvalid || !strings.Contains(app.Message(), want) {
 			t.Errorf("want %q: %v", want, err)
 		}
+		record, err := library.ReadExperiment(t.Context(), f.store, "small")
+		if err != nil || len(record.Runs) == 0 || !strings.Contains(record.Runs[len(record.Runs)-1].Reason, want) {
+			t.Errorf("the start that failed is not on record: %+v, %v", record.Runs, err)
+		}
+	}
+}
+
+// What an extension leads to is bounded as the budget that one begins with.
+func TestExtendHasABound(t *testing.T) {
+	f := newFixture(t)
+	f.RegisterDelayedCallback(func() {
+		f.UpdateWorkflow(workflows.Extend, "u", callback(t, func(err error) {
+			if err == nil || !strings.Contains(err.Error(), fmt.Sprint(limit.MaxTrials-12)) {
+				t.Errorf("extended beyond the most that a search can have: %v", err)
+			}
+		}), limit.MaxTrials-11)
+		f.SignalWorkflow(workflows.Stop, nil)
+	}, 0)
+	if _, err := f.run(t, `{"tasks":["tiny"],"trials":12}`); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -4,7 +4,6 @@
 package workflows
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -81,7 +80,9 @@ type run struct {
 	// activeSince is the start of the present stretch without a pause.
 	activeSince time.Time
 	// finished is how the search ends, once that is decided; ended: it is written down.
+	// reason says why, where it fails.
 	finished string
+	reason   string
 	ended    bool
 	changed  bool
 }
@@ -233,12 +234,13 @@ func (r *run) goOn(ctx workflow.Context) error {
 		return nil
 	}
 	r.state.Resolved.Begun = nil
+	r.state.Position, r.state.Before = b.Position, b.Position.Told // whatever follows: it is on record
 	spec, err := pinSpec(ctx, b.Spec)
 	if err != nil {
 		return err
 	}
 	r.spec, r.state.Spec = spec, spec
-	r.state.Trials, r.state.Before, r.state.Position = spec.Trials, b.Position.Told, b.Position
+	r.state.Trials = spec.Trials
 	r.state.Failed, r.state.Cached, r.state.CPUSeconds = b.Failed, b.Cached, b.CPUSeconds
 	for _, row := range b.Best {
 		r.remember(row)
@@ -275,10 +277,11 @@ func (r *run) prepare(ctx workflow.Context) error {
 				f := features[0]
 				features = features[1:]
 				what := fmt.Sprintf("the features of %s under %s could not be computed", f.Task, f.Module)
-				failed = cmp.Or(r.step(ctx, what, func(ctx workflow.Context) error {
+				err := r.step(ctx, what, func(ctx workflow.Context) error {
 					return workflow.ExecuteActivity(featuresActivity(ctx, f), a.Features, f).Get(ctx, nil)
-				}), failed)
-				if failed != nil {
+				})
+				if err != nil {
+					failed = err
 					return
 				}
 				r.prepared++
@@ -457,12 +460,13 @@ func (r *run) publish(ctx workflow.Context) (done activities.Finished, err error
 func (r *run) finishInput() activities.FinishInput {
 	return activities.FinishInput{
 		Name: r.name, RunID: r.runID, Config: r.state.Resolved.Config, Position: r.state.Position, Status: r.finished,
+		Reason: r.reason,
 	}
 }
 
 // end shows that the search has ended.
 func (r *run) end(ctx workflow.Context) {
-	r.ended = true
+	r.ended, r.waits = true, ""
 	r.attributes(ctx, r.finished)
 	r.show(ctx)
 }
@@ -496,7 +500,9 @@ func (r *run) interrupted(ctx workflow.Context, err error) {
 	ctx, cancel := workflow.NewDisconnectedContext(ctx)
 	defer cancel()
 	given := r.gaveUp && r.finished != "" // the result has just been tried
-	r.finished = r.ending(err)
+	if r.finished = r.ending(err); r.finished == "failed" {
+		r.reason = cause(err)
+	}
 	workflow.GoNamed(ctx, "watch the end", r.watch)
 	r.doing++
 	var failed error

@@ -50,8 +50,8 @@ type SearchSpec struct {
 	// ones have defaults.
 	Settings json.RawMessage `json:"settings,omitempty"`
 	// From names a search that has ended, to go on from: what is not said here is as
-	// that one has it, and "trials" counts its trials too. Only "settings" and what
-	// does not change the results may be others.
+	// that one has it, and "trials" counts its trials too. Only "settings", a trial's
+	// limits and what does not change the results may be others.
 	From string `json:"from,omitempty"`
 	// Experiment is a label to list and compare searches by.
 	Experiment string `json:"experiment,omitempty"`

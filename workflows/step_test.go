@@ -119,7 +119,54 @@ func TestSearchCancelledWhileItFinishes(t *testing.T) {
 	}
 }
 
-// So do the steps of an experiment.
+// One that can never work is on record with the reason, and holds no name.
+func TestSearchThatCannotLearnFails(t *testing.T) {
+	f := newFixture(t)
+	f.broken("Learn", temporal.NewNonRetryableApplicationError("no such thing can be learned", activities.ErrTypeInvalid, nil))
+	if _, err := f.run(t, `{"tasks":["tiny"],"trials":12}`); err == nil {
+		t.Error("it went on")
+	}
+	record, err := library.ReadRecord(t.Context(), f.store, "default-test-workflow-id")
+	if err != nil || record.Status != "failed" || record.Reason != "no such thing can be learned" || record.Ended.IsZero() {
+		t.Errorf("record %+v, %v", record, err)
+	}
+	if err := library.SearchHeld(t.Context(), f.store, "default-test-workflow-id", "another"); err != nil {
+		t.Error(err)
+	}
+}
+
+// What has ended waits for nothing, though its last step had to.
+func TestEndWaitsForNothing(t *testing.T) {
+	f := newFixture(t)
+	f.broken("Finish", troubles["away"])
+	f.trouble = "Finish: attempt 5, last: the store is away"
+	f.RegisterDelayedCallback(f.CancelWorkflow, 10*time.Minute)
+	if _, err := f.run(t, `{"tasks":["tiny"],"trials":12}`); err == nil {
+		t.Error("it came to its end")
+	}
+	if p := f.progress(t); p.Status != "canceled" || p.Reason != "" {
+		t.Errorf("at the end it is %s: %q", p.Status, p.Reason)
+	}
+	f = experimentFixture(t)
+	f.broken("RecordRun", troubles["away"])
+	fail := f.fail
+	f.fail = func(name string, in any) error {
+		if in, ok := in.(activities.RecordRunInput); ok && in.StatusOnly {
+			return nil
+		}
+		return fail(name, in)
+	}
+	f.trouble = "RecordRun: attempt 5, last: the store is away"
+	f.RegisterDelayedCallback(f.CancelWorkflow, 10*time.Minute)
+	if _, err := f.runAs(t, catalog.KindPretrain, "x", `{"experiment":"small"}`, nil); err == nil {
+		t.Error("it came to its end")
+	}
+	if p := f.experimentProgress(t); p.Status != "canceled" || p.Reason != "" {
+		t.Errorf("at the end the experiment is %s: %q", p.Status, p.Reason)
+	}
+}
+
+// The steps of an experiment pause it, too.
 func TestExperimentPausesAtEveryStep(t *testing.T) {
 	const spec = `{"experiment":"small","seeds":[1],"tasks":["t1"],"arms":["random","transfer"]}`
 	for _, step := range []string{"PlanExperiment", "PublishController", "RecordRun", "JudgeNight"} {

@@ -98,6 +98,12 @@ func (o *Onward) merge(own json.RawMessage) error {
 		return fmt.Errorf(`search %q has %d trials: give "trials", the budget with those, of more than %d (--trials +50 for 50 more)`,
 			o.From.Name, o.From.Told, o.From.Told)
 	}
+	var parallel int // which the spec alone could not be held against
+	if raw := fields["parallel"]; raw != nil {
+		if err := json.Unmarshal(raw, &parallel); err != nil || parallel > o.Old.Lag {
+			return fmt.Errorf(`"parallel" is %s: it must be at most the "lag" of search %q, %d`, raw, o.From.Name, o.Old.Lag)
+		}
+	}
 	var err error
 	o.Spec, err = json.Marshal(fields)
 	return err

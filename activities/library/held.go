@@ -42,7 +42,7 @@ func (r *SearchRecord) held() error {
 // heldFrom refuses the name to another owner. A search that failed before it was told
 // anything holds no name: nothing is lost with it.
 func (r *SearchRecord) heldFrom(owner string) error {
-	if r.Config == "" || r.Ledger == "" && r.Status == "failed" || r.Owner == owner {
+	if r.Config == "" || r.Told == 0 && r.Status == "failed" || r.Owner == owner {
 		return nil
 	}
 	return r.held()

@@ -1,6 +1,7 @@
 package library
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -23,7 +24,7 @@ type SearchRecord struct {
 	// Config is empty where the start failed.
 	Config store.Ref `json:"config,omitempty"`
 	// Status is "running" until Finish says otherwise. A terminated workflow
-	// leaves it at "running": Temporal knows better. Reason says why a start failed.
+	// leaves it at "running": Temporal knows better. Reason says why it failed.
 	Status  string    `json:"status"`
 	Reason  string    `json:"reason,omitempty"`
 	Started time.Time `json:"started,omitzero"`
@@ -112,12 +113,12 @@ func UpdateRecord(ctx context.Context, s store.Store, name, runID string, config
 }
 
 // CloseRecord says in a run's record, if it has one, how the run ended.
-func CloseRecord(ctx context.Context, s store.Store, name, runID, status string, ended time.Time) error {
+func CloseRecord(ctx context.Context, s store.Store, name, runID, status, reason string, ended time.Time) error {
 	return searches.update(ctx, s, name, func(r *SearchRecord, there bool) error {
 		if !there || r.RunID != runID {
 			return errKeep
 		}
-		r.Status, r.Ended = status, ended
+		r.Status, r.Reason, r.Ended = status, cmp.Or(r.Reason, reason), ended
 		return nil
 	})
 }

@@ -256,6 +256,27 @@ func TestSettingsOfSteps(t *testing.T) {
 	}
 }
 
+// What every run of an experiment would refuse, the experiment does.
+func TestExperimentsBounds(t *testing.T) {
+	for field, value := range map[string]int{"lag": 5000, "checkpoint_every": 9999, "trial_steps": 2_000_000_000, "keep_models": 500} {
+		if _, err := Parse([]byte(fmt.Sprintf("%s: %d\n%s", field, value, small))); err == nil || !strings.Contains(err.Error(), field) {
+			t.Errorf("%s of %d: %v", field, value, err)
+		}
+	}
+	e, err := Parse([]byte(small))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for timeout, ok := range map[string]bool{"0s": false, "0.01m": false, "1s": true, "0.5m": true, "720h": true, "720h1s": false} {
+		if _, err := Parse([]byte("trial_timeout: " + timeout + "\n" + small)); (err == nil) != ok {
+			t.Errorf("a trial_timeout of %s: %v", timeout, err)
+		}
+		if _, err := MakePlan(KindTransfer, e, []byte(`{"experiment":"small","trial_timeout":"`+timeout+`"}`)); (err == nil) != ok {
+			t.Errorf("a run's trial_timeout of %s: %v", timeout, err)
+		}
+	}
+}
+
 func TestSpecsRefuse(t *testing.T) {
 	e, err := Parse([]byte(small))
 	if err != nil {

@@ -126,23 +126,28 @@ var nameForm = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
 
 const nameWords = "lower-case letters, digits, '-', '_' and '.', at most 64"
 
-// overlong says that a duration is longer than a trial may take.
-func overlong(duration string) bool {
-	hours := 0.0
-	for rest := duration; rest != ""; {
-		at := strings.IndexAny(rest, "hms")
-		if at < 0 {
-			return false // not a duration
-		}
-		n, _ := strconv.ParseFloat(rest[:at], 64)
-		hours += n / map[byte]float64{'h': 1, 'm': 60, 's': 3600}[rest[at]]
-		rest = rest[at+1:]
-	}
-	return hours > limit.MaxTrialHours
-}
-
-// durationForm is that of a Go duration of at least a millisecond.
+// durationForm is that of a Go duration as people write one.
 var durationForm = regexp.MustCompile(`^([0-9]+(\.[0-9]+)?(h|m|s))+$`)
+
+// checkTimeout says what is wrong with a trial_timeout, as each search would.
+func checkTimeout(duration string) error {
+	seconds := 0.0
+	if durationForm.MatchString(duration) {
+		for rest := duration; rest != ""; {
+			at := strings.IndexAny(rest, "hms")
+			n, _ := strconv.ParseFloat(rest[:at], 64)
+			seconds += n * map[byte]float64{'h': 3600, 'm': 60, 's': 1}[rest[at]]
+			rest = rest[at+1:]
+		}
+	}
+	switch {
+	case seconds < 1:
+		return errors.New(`it must be a duration of at least 1s, e.g. "30m"`)
+	case seconds > limit.MaxTrialHours*3600:
+		return fmt.Errorf("it must be at most %dh", limit.MaxTrialHours)
+	}
+	return nil
+}
 
 // defaults are the values of what an experiment leaves out.
 func defaults() Experiment {
@@ -196,10 +201,8 @@ func (r reader) experiment(n yamlnode.Node, e *Experiment) {
 		"checkpoint_every": r.at(r.Number(&e.CheckpointEvery, 1)),
 		"trial_timeout": func(x yamlnode.Entry) {
 			r.Text(&e.TrialTimeout)(x)
-			if !durationForm.MatchString(e.TrialTimeout) {
-				r.Bad(x.Line, `"trial_timeout" is %s, it must be a duration, e.g. 30m`, x.Value)
-			} else if overlong(e.TrialTimeout) {
-				r.Bad(x.Line, `"trial_timeout" is %s, it must be at most %dh`, x.Value, limit.MaxTrialHours)
+			if err := checkTimeout(e.TrialTimeout); err != nil {
+				r.Bad(x.Line, `"trial_timeout" is %s: %w`, x.Value, err)
 			}
 		},
 		"trial_steps":     r.at(r.Number(&e.TrialSteps, 1)),
@@ -233,8 +236,8 @@ func (r reader) together(line int, e *Experiment) {
 	case !nameForm.MatchString(e.Name):
 		r.Bad(r.lines["name"], `the name %q must be %s`, e.Name, nameWords)
 	}
-	running := limit.Running{Lag: e.Lag, Parallel: e.Parallel, CheckpointEvery: e.CheckpointEvery, MemoryLimitMB: e.MemoryLimitMB,
-		HistoryLimit: historyLimit}
+	running := limit.Running{Lag: e.Lag, Parallel: e.Parallel, CheckpointEvery: e.CheckpointEvery, TrialSteps: e.TrialSteps,
+		MemoryLimitMB: e.MemoryLimitMB, KeepModels: e.KeepModels, HistoryLimit: historyLimit}
 	for _, err := range running.Problems() {
 		if p := (limit.Problem{}); errors.As(err, &p) {
 			r.Bad(r.lines[p.Field], "%w", err)

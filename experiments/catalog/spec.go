@@ -213,10 +213,8 @@ func (s *Spec) validate(k Kind, e *Experiment) error {
 	running := limit.Running{Lag: s.Lag, Parallel: s.Parallel, CheckpointEvery: s.CheckpointEvery, TrialSteps: s.TrialSteps,
 		MemoryLimitMB: s.MemoryLimitMB, KeepModels: s.KeepModels, HistoryLimit: s.HistoryLimit}
 	errs = append(errs, running.Problems()...)
-	if !durationForm.MatchString(s.TrialTimeout) {
-		bad(`"trial_timeout" is %q: it must be a duration of at least 1s, e.g. "30m"`, limit.Note(s.TrialTimeout))
-	} else if overlong(s.TrialTimeout) {
-		bad(`"trial_timeout" is %q: it must be at most %dh`, s.TrialTimeout, limit.MaxTrialHours)
+	if err := checkTimeout(s.TrialTimeout); err != nil {
+		bad(`"trial_timeout" is %q: %w`, limit.Note(s.TrialTimeout), err)
 	}
 	if k == KindBenchmark && (s.Nights < 1 || !(s.Tolerance > 0)) {
 		bad(`"nights" is %d and "tolerance" %v: both must be positive`, s.Nights, s.Tolerance)
