@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-
-	"tnaml/experiments/limit"
 )
 
 // blobKey is the key of a blob: objects/sha256/<2>/<62>.
@@ -75,7 +73,7 @@ func checkName(kind Kind, name string) error {
 	case name == "":
 		return fmt.Errorf("a %s with an empty name", kind)
 	case len(escape(name)) > maxKeyPart:
-		return fmt.Errorf("%s %q: the name is too long: escaped it has %d bytes, at most %d are possible", kind, limit.Cut(name, 40),
+		return fmt.Errorf("%s %.40q…: the name is too long: escaped it has %d bytes, at most %d are possible", kind, name,
 			len(escape(name)), maxKeyPart)
 	}
 	return nil
