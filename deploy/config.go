@@ -311,7 +311,7 @@ func readEnvironment(v *viper.Viper, environ []string) error {
 
 // others are the variables that are no settings: see deploy/README.md and
 // .github/CONTRIBUTING.md.
-var others = []string{stack.BinaryEnv, "TNAML_DATA", "TNAML_RECORD", "TNAML_CI_CACHE"}
+var others = []string{stack.BinaryEnv, "TNAML_DATA", "TNAML_CI_CACHE"}
 
 // unknown names the variables that look like settings and are none.
 func unknown(environ []string) []string {

@@ -1,8 +1,10 @@
 package deploy
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -45,5 +47,9 @@ func (d decimal) Set(text string) error {
 		}
 		text = sign + digits
 	}
-	return d.Value.Set(text)
+	err := d.Value.Set(text)
+	if errors.Is(err, strconv.ErrSyntax) || errors.Is(err, strconv.ErrRange) { // of another form than it is no more
+		return fmt.Errorf("%s is out of range", text)
+	}
+	return err
 }

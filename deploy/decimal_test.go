@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/spf13/pflag"
@@ -30,6 +31,12 @@ func TestDecimal(t *testing.T) {
 	Decimal(flags)
 	if err := flags.Parse([]string{"--f=01.5e-3", "--u=018446744073709551615"}); err != nil || *f != .0015 || *u != 1<<64-1 {
 		t.Errorf("%v, %v, %v", *f, *u, err)
+	}
+	for _, text := range []string{"-1", "18446744073709551616"} {
+		if err := flags.Parse([]string{"--u=" + text}); err == nil || !strings.Contains(err.Error(), text+" is out of range") ||
+			strings.Contains(err.Error(), "strconv") {
+			t.Errorf("%q: %v", text, err)
+		}
 	}
 	for _, text := range []string{"0x1p-2", "1_0.5", "1,5"} {
 		if err := flags.Parse([]string{"--f=" + text}); err == nil {

@@ -10,6 +10,9 @@ import (
 	"slices"
 )
 
+// VersionTemplate is how a command prints what Version says.
+const VersionTemplate = "{{.DisplayName}}, {{.Version}}\n"
+
 // Version says of which sources, and by what, the program was built. Where its arguments ask for the
 // version, the program is read for its build's ID: the digest of what runs.
 func Version(args []string) string {

@@ -62,6 +62,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 			return serve(cmd.Context(), config, log)
 		},
 	}
+	cmd.SetVersionTemplate(deploy.VersionTemplate)
 	deploy.Flags(cmd.Flags(), "")
 	deploy.Decimal(cmd.Flags())
 	cmd.SetArgs(args)

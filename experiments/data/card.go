@@ -246,7 +246,14 @@ func evenness(classes []Class, n int) float64 {
 func (c *Card) Warn(one string) {
 	say := func(format string, a ...any) { c.Warnings = append(c.Warnings, fmt.Sprintf(format, a...)) }
 	var never, unchosen, untested []string
+	room := ""
 	for _, cl := range c.Classes {
+		if missing(cl.Label) {
+			say("class %q: what reads like a missing value is taken for a label: leave such examples out if it is none", cl.Label)
+		}
+		if absent := cl.Validation == 0 || cl.Test == 0; absent && cl.Examples() > 2 && !c.GivenSplit {
+			room = "; a larger share of it may have room for those with three or more"
+		}
 		switch {
 		case cl.Train == 0:
 			never = append(never, fmt.Sprintf("class %q never occurs in the training split; its %d examples elsewhere cannot be classified right",
@@ -267,8 +274,8 @@ func (c *Card) Warn(one string) {
 		of, not string
 	}{{unchosen, Validation, "models are chosen without regard to them"}, {untested, Test, "how well they are told is not measured"}} {
 		if len(absent.from) > 0 {
-			say("of these classes, with so many examples, none is in the %s split, and %s: %s", absent.of, absent.not,
-				strings.Join(few(absent.from), ", "))
+			say("of these classes, with so many examples, none is in the %s split, and %s: %s%s", absent.of, absent.not,
+				strings.Join(few(absent.from), ", "), room)
 		}
 	}
 	if c.Leakage > 0 {
@@ -281,6 +288,11 @@ func (c *Card) Warn(one string) {
 	if c.Conflicts > 0 {
 		say("%d examples equal another one and have another label", c.Conflicts)
 	}
+}
+
+// missing says that a label reads as programs write a value that is not there.
+func missing(label string) bool {
+	return label == "None" || slices.Contains([]string{"nan", "null", "n/a", "<na>"}, strings.ToLower(label))
 }
 
 // few is a list of at most ten for people.

@@ -34,8 +34,8 @@ const (
 // made here.
 //
 // A cut gives each class its share, and at least one group of a class that has
-// enough of them to each side; Options.Random cuts without regard to classes. A
-// source that gives no validation split has one cut from its training split.
+// enough of them to each side, where a side is large enough for all of these;
+// Options.Random cuts without regard to classes. A source that gives no validation split has one cut from its training split.
 func Divide(splits []string, classes []int32, groups []int, o Options) (parts []Part, given bool, err error) {
 	parts = make([]Part, len(splits))
 	var n [3]int

@@ -126,11 +126,20 @@ func TestWarnOfAbsentClasses(t *testing.T) {
 	for i := range 30 {
 		c.Classes = append(c.Classes, Class{Label: fmt.Sprint("c", i), Test: 1})
 	}
+	c.Classes = append(c.Classes, Class{Label: "NaN", Train: 5, Validation: 1, Test: 1})
 	c.Warn("a text")
+	if strings.Contains(strings.Join(c.Warnings, "\n"), "a larger share") {
+		t.Error("no class has the examples for a larger share")
+	}
+	with := Card{Classes: []Class{{Label: "a", Train: 6, Validation: 1, Test: 1}, {Label: "b", Train: 6}}}
+	if with.Warn("a text"); len(with.Warnings) != 2 ||
+		!strings.HasSuffix(with.Warnings[0], "a larger share of it may have room for those with three or more") {
+		t.Errorf("%q", with.Warnings)
+	}
 	all := strings.Join(c.Warnings, "\n")
 	for _, want := range []string{`in the validation split, and models are chosen without regard to them: "rare" (2), "once" (1)`,
 		`in the test split, and how well they are told is not measured: "once" (1)`, `class "c9" never occurs in the training split`,
-		"and 20 more"} {
+		"and 20 more", `class "NaN": what reads like a missing value`} {
 		if !strings.Contains(all, want) {
 			t.Errorf("%q does not say %q", all, want)
 		}

@@ -188,6 +188,14 @@ func (v *saving) sum() {
 	v.Speedup, v.Seconds, v.Costed = metrics.Median(speedups), metrics.Median(seconds), len(seconds)
 }
 
+// factor is what the speed-up is called: S is the paper's, over single-task search.
+func (v *saving) factor() string {
+	if v.SingleTask {
+		return "S"
+	}
+	return "x"
+}
+
 // Say is the saving in sentences.
 func (v *saving) Say() string {
 	one := len(v.Targets) == 1
@@ -198,17 +206,17 @@ func (v *saving) Say() string {
 	if one {
 		targets = "on the one target"
 	}
-	text := fmt.Sprintf("To the baseline’s best, %s takes S = %.1f times the trials of %s, %s.", over, v.Speedup, v.Arm, targets)
+	text := fmt.Sprintf("To the baseline’s best, %s takes %s = %.1f times the trials of %s, %s.", over, v.factor(), v.Speedup, v.Arm, targets)
 	if v.Never+v.OverNever > 0 {
 		text += fmt.Sprintf(" Never reached within the budget, and counted as the budget: by %s on %d of %d, by %s on %d.",
 			v.Arm, v.Never, len(v.Targets), v.Over, v.OverNever)
 	}
 	if v.Costed > 0 {
-		text += fmt.Sprintf(" CPU time saved a target, B·T·(1 − 1/S): %s in the median.", duration(v.Seconds))
+		text += fmt.Sprintf(" CPU time saved a target, B·T·(1 − 1/%s): %s in the median.", v.factor(), duration(v.Seconds))
 	}
 	if v.PretrainTasks > 0 {
 		text += fmt.Sprintf(" Without use for the models of the %d pretraining tasks themselves, pretraining has paid after %s new tasks, "+
-			"M/(1 − 1/S).", v.PretrainTasks, v.BreakEven)
+			"M/(1 − 1/%s).", v.PretrainTasks, v.BreakEven, v.factor())
 	}
 	return text
 }
@@ -224,11 +232,11 @@ func times(v float64) string {
 // savingTable shows the saving on each target.
 func savingTable(v *saving) Table {
 	t := Table{
-		Title: fmt.Sprintf("Speed-up S of %s over %s", v.Arm, v.Over),
+		Title: fmt.Sprintf("Speed-up %s of %s over %s", v.factor(), v.Arm, v.Over),
 		Note: "Trials to the baseline’s best validation value, median over seeds, at least the budget where a search never got there (>). " +
 			"T: the median CPU time of a trial on the target; B: the trials of the fixed budget.",
 		Columns: []Column{
-			{Name: "target"}, {Name: v.Over, Number: true}, {Name: v.Arm, Number: true}, {Name: "S", Number: true},
+			{Name: "target"}, {Name: v.Over, Number: true}, {Name: v.Arm, Number: true}, {Name: v.factor(), Number: true},
 			{Name: "B", Number: true}, {Name: "T", Number: true}, {Name: "CPU time saved", Number: true},
 		},
 		Detail: true,

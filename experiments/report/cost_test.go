@@ -82,8 +82,9 @@ func TestSavingByHand(t *testing.T) {
 		t.Errorf("compared with what is not there: %+v", v)
 	}
 	s.Against = "naml"
-	if v := savings(s); v == nil || v.SingleTask || v.Over != "random" || v.PretrainTasks != 0 {
-		t.Errorf("%+v", v)
+	if v := savings(s); v == nil || v.SingleTask || v.Over != "random" || v.PretrainTasks != 0 || strings.Contains(v.Say(), "S = ") ||
+		!strings.HasPrefix(savingTable(v).Title, "Speed-up x of naml") {
+		t.Errorf("what is not the paper's S is called so: %+v, %s", v, v.Say())
 	}
 }
 

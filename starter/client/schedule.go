@@ -164,8 +164,11 @@ func (c *Client) Schedules(ctx context.Context) ([]*ScheduleEntry, error) {
 			return nil, fmt.Errorf("listing schedules: %w", err)
 		}
 		one, err := c.FindSchedule(ctx, e.ID)
-		if err != nil {
+		if errors.As(err, new(*NotFoundError)) {
 			continue // deleted since it was listed
+		}
+		if err != nil {
+			return nil, err
 		}
 		out = append(out, one)
 	}

@@ -97,6 +97,10 @@ func TestHabits(t *testing.T) {
 			t.Errorf("%q: %v, notes %q, %s", c.input, err, o.Report.Notes, diff)
 		}
 	}
+	if _, err := Read(strings.NewReader("sep=;\ntext;label\none;a\nanother\n"), "x.tsv", Options{}); err == nil ||
+		!strings.Contains(err.Error(), "line 4: 1 columns") {
+		t.Errorf("lines count from the file's first: %v", err)
+	}
 	for input, want := range map[string]string{
 		"text,label\n\"he said \\\"hi\\\" n\",a\n":          "line 2: byte 11: a quotation mark written as \\\"",
 		"text,label\n\"he said \\\"hi, there\\\" n\",a\n":   "pandas",

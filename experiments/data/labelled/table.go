@@ -73,6 +73,7 @@ func (c *collector) tsv(r io.Reader) {
 	in := lines{r: bufio.NewReaderSize(r, chunk), limit: c.o.maxText() + chunk}
 	fields := []string{}
 	var k known
+	named := false // the header has been read
 	for !c.stopped() {
 		row, err := in.next()
 		switch {
@@ -85,14 +86,13 @@ func (c *collector) tsv(r io.Reader) {
 			c.Fail(err)
 			return
 		}
-		if in.line == 1 {
-			if own, ok := excelDelimiter(row); ok {
+		if !named {
+			if own, ok := excelDelimiter(row); ok && in.line == 1 {
 				c.note("the first line, %s, says what parts the fields, as Excel has it", row)
 				tab = or(c.o.Delimiter, own)
-				in.line = 0
 				continue
 			}
-			c.report.Delimiter = tab
+			named, c.report.Delimiter = true, tab
 			if k, ok = c.header(strings.SplitN(row, tab, maxColumns+2)); !ok {
 				return
 			}

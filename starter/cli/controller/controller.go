@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -188,7 +187,7 @@ func (a app) importCommand() *cobra.Command {
 			if err := client.CheckName("controller", name); err != nil {
 				return client.Usage(err)
 			}
-			b, err := os.ReadFile(args[0])
+			b, err := terminal.ReadFile(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}

@@ -136,11 +136,11 @@ func (s *size) String() string {
 func (*size) Type() string { return "size" }
 func (s *size) Set(v string) error {
 	n, err := humanize.ParseBytes(v)
-	if err == nil && (n == 0 || n > math.MaxInt64/8) {
-		err = errors.New("out of range")
+	if err != nil || n == 0 || n > math.MaxInt64/8 {
+		return errors.New("it must be a number of bytes above 0, such as 64MiB")
 	}
 	*s = size(n)
-	return err
+	return nil
 }
 
 // complete checks the options and fills in those that follow from others.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"tnaml/activities/library"
@@ -25,54 +26,51 @@ const prefix = "godoc-"
 // Ensure makes what an experiment needs of them and is not there; goroot is the Go
 // installation to read, or empty.
 func Ensure(ctx context.Context, a *terminal.App, c *client.Client, experiment, goroot string) error {
-	missing, err := missing(ctx, c, experiment)
-	if err != nil || !missing {
+	e, err := library.LoadExperiment(ctx, c.Store, experiment)
+	if err != nil {
+		return err
+	}
+	needed := slices.DeleteFunc(e.Tasks(), func(name string) bool { return !strings.HasPrefix(name, prefix) })
+	if len(needed) == 0 {
+		return nil
+	}
+	tasks, modules, err := published(ctx, c)
+	if err != nil || len(modules) > 0 && !slices.ContainsFunc(needed, func(name string) bool { return !tasks[name] }) {
 		return err
 	}
 	if goroot == "" {
 		if goroot, err = findGoroot(ctx); err != nil {
-			return err
+			return fmt.Errorf("making the tasks of experiment %s: %w", experiment, err)
 		}
 	}
-	return publish(ctx, a, c, goroot)
+	return publish(ctx, a, c, goroot, tasks, modules)
 }
 
-// missing says whether an experiment needs what is not there.
-func missing(ctx context.Context, c *client.Client, experiment string) (bool, error) {
-	e, err := library.LoadExperiment(ctx, c.Store, experiment)
-	if err != nil {
-		return false, err
-	}
+// published are the tasks and modules that are there. A record that cannot be read
+// concerns nobody who does not need it; who does is told when it is published.
+func published(ctx context.Context, c *client.Client) (tasks, modules map[string]bool, err error) {
+	tasks, modules = map[string]bool{}, map[string]bool{}
 	records, err := library.Datasets(ctx, c.Store)
-	if err != nil {
-		return false, err
+	if err != nil && !errors.Is(err, library.ErrUnreadable) {
+		return nil, nil, err
 	}
-	there := map[string]bool{}
 	for _, r := range records {
-		there[r.Name] = true
+		tasks[r.Name] = true
 	}
-	needed := false
-	for _, name := range e.Tasks() {
-		if strings.HasPrefix(name, prefix) {
-			if needed = true; !there[name] {
-				return true, nil
-			}
-		}
+	others, err := library.Modules(ctx, c.Store)
+	if err != nil && !errors.Is(err, library.ErrUnreadable) {
+		return nil, nil, err
 	}
-	if !needed {
-		return false, nil
-	}
-	modules, err := library.Modules(ctx, c.Store)
-	for _, m := range modules {
+	for _, m := range others {
 		if strings.HasPrefix(m.Name, prefix) {
-			return false, nil
+			modules[m.Name] = true
 		}
 	}
-	return true, err
+	return tasks, modules, nil
 }
 
-// publish makes tasks and modules.
-func publish(ctx context.Context, a *terminal.App, c *client.Client, goroot string) error {
+// publish makes the tasks and modules that are not there.
+func publish(ctx context.Context, a *terminal.App, c *client.Client, goroot string, tasks, modules map[string]bool) error {
 	p := a.NewProgress()
 	defer p.Clear()
 	corpus, err := godoc.Read(os.DirFS(filepath.Join(goroot, "src")), func(done, total int) {
@@ -83,13 +81,16 @@ func publish(ctx context.Context, a *terminal.App, c *client.Client, goroot stri
 	}
 	sources := corpus.Tasks()
 	for i, source := range sources {
+		if tasks[source.Name] {
+			continue
+		}
 		p.Update(fmt.Sprintf("tasks: %d of %d, %s", i+1, len(sources), source.Name))
 		t, err := text.Build(source.Examples, data.Options{Name: source.Name, Source: godoc.Source + ": " + source.Description,
 			Licence: godoc.Licence})
 		if err != nil {
 			return err
 		}
-		if _, err := library.PublishTask(ctx, c.Store, t, true); err != nil {
+		if _, err := library.PublishTask(ctx, c.Store, t, false); err != nil {
 			return err
 		}
 	}
@@ -100,7 +101,10 @@ func publish(ctx context.Context, a *terminal.App, c *client.Client, goroot stri
 		return err
 	}
 	for _, m := range trained {
-		if _, err := library.PublishModule(ctx, c.Store, m, true); err != nil {
+		if modules[m.Name] {
+			continue
+		}
+		if _, err := library.PublishModule(ctx, c.Store, m, false); err != nil {
 			return err
 		}
 	}
@@ -114,5 +118,5 @@ func findGoroot(ctx context.Context) (string, error) {
 	if dir := strings.TrimSpace(string(out)); err == nil && dir != "" {
 		return dir, nil
 	}
-	return "", errors.New("no Go installation is found (`go env GOROOT` does not answer): give one with --goroot")
+	return "", errors.New("no Go installation is found (`go env GOROOT` does not answer): install Go, or run `starter demo --goroot DIR`")
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
@@ -86,7 +85,7 @@ func (a app) predictCommand() *cobra.Command {
 				files = args[1:]
 			}
 			if b.Info.Image != nil {
-				return a.predictImages(b, files)
+				return a.predictImages(cmd.Context(), b, files)
 			}
 			switch len(files) {
 			case 0:
@@ -106,7 +105,7 @@ func (a app) predictCommand() *cobra.Command {
 // predictor is the model to predict with.
 func (a app) predictor(ctx context.Context, args []string, file string, p client.Pick) (*library.Bundle, error) {
 	if file != "" {
-		b, err := os.ReadFile(file)
+		b, err := terminal.ReadFile(ctx, file)
 		if err != nil {
 			return nil, err
 		}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
 	"slices"
 	"strings"
 
@@ -47,7 +46,7 @@ func (a app) predict(ctx context.Context, b *library.Bundle, file, encoding stri
 
 // predictImages classifies image files. Those that cannot be read are reported
 // together, after the others' labels.
-func (a app) predictImages(b *library.Bundle, files []string) error {
+func (a app) predictImages(ctx context.Context, b *library.Bundle, files []string) error {
 	if len(files) == 0 {
 		return client.Usage(errors.New("a model of images needs image files: name them"))
 	}
@@ -56,7 +55,7 @@ func (a app) predictImages(b *library.Bundle, files []string) error {
 		var pixels []uint8
 		var names []string
 		for _, name := range batch {
-			data, err := os.ReadFile(name)
+			data, err := terminal.ReadFile(ctx, name)
 			if err != nil {
 				failed = append(failed, err)
 				continue

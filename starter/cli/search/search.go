@@ -45,7 +45,7 @@ func (a app) searchCommand() *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var err error
-			if want.Settings, err = spec.Settings(settings); err != nil {
+			if want.Settings, err = spec.Settings(cmd.Context(), settings); err != nil {
 				return err
 			}
 			want.Trials = trials.n

@@ -144,6 +144,6 @@ func (a app) demoRun(ctx context.Context, c *client.Client, trials int, output s
 			search = o.Search
 		}
 	}
-	a.Print("more    starter best %s · starter predict %s · starter controller show demo · starter run --help", search, search)
+	a.Print("more    `starter best %s` · `starter predict %s` · `starter controller show demo` · `starter run --help`", search, search)
 	return nil
 }

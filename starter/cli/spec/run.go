@@ -71,7 +71,7 @@ func Kind(name string) (catalog.Kind, error) {
 // Spec is the workflow's input.
 func (r *Run) Spec(cmd *cobra.Command, experiment string) (json.RawMessage, error) {
 	spec := map[string]any{"experiment": experiment}
-	settings, err := Settings(r.settings)
+	settings, err := Settings(cmd.Context(), r.settings)
 	if err != nil {
 		return nil, err
 	}

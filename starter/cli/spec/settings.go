@@ -2,9 +2,9 @@
 package spec
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
-	"os"
 	"regexp"
 	"strings"
 
@@ -16,14 +16,14 @@ import (
 var presetForm = regexp.MustCompile(`^[a-z][a-z0-9_-]*$`)
 
 // Settings reads a strategy's parameters: JSON, the name of a preset, or @FILE.
-func Settings(s string) (json.RawMessage, error) {
+func Settings(ctx context.Context, s string) (json.RawMessage, error) {
 	if s == "" {
 		return nil, nil
 	}
 	b := []byte(s)
 	if file, ok := strings.CutPrefix(s, "@"); ok {
 		var err error
-		if b, err = os.ReadFile(file); err != nil {
+		if b, err = terminal.ReadFile(ctx, file); err != nil {
 			return nil, fmt.Errorf("--settings: %w", err)
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"os"
 	"time"
 
+	"github.com/dustin/go-humanize"
+
 	"tnaml/experiments/data/archive"
 	"tnaml/experiments/data/labelled"
 )
@@ -39,6 +41,23 @@ func Open(ctx context.Context, name string) (*os.File, error) {
 	case <-ctx.Done():
 		return nil, ErrInterrupted
 	}
+}
+
+// maxFile bounds a file that is read whole.
+const maxFile = 1 << 30
+
+// ReadFile reads a file that a person names, as Open opens it.
+func ReadFile(ctx context.Context, name string) ([]byte, error) {
+	f, err := Open(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() // read only
+	b, err := io.ReadAll(io.LimitReader(once{ctx, f}, maxFile+1))
+	if err == nil && len(b) > maxFile {
+		err = fmt.Errorf("%s: more than %s", name, humanize.IBytes(maxFile))
+	}
+	return b, err
 }
 
 // Input is a file of texts that a person names, - for standard input. It can be

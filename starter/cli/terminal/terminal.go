@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"go.temporal.io/sdk/temporal"
 
 	"tnaml/deploy"
@@ -99,11 +100,14 @@ func (a *App) Named(root *cobra.Command) {
 		return
 	}
 	root.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: a.Program}
+	inHelp := strings.NewReplacer("`"+program+" ", "`"+a.Program+" ", "  "+program+" ", "  "+a.Program+" ", "| "+program+" ",
+		"| "+a.Program+" ", "see "+program+" ", "see "+a.Program+" ")
 	var rename func(cmd *cobra.Command)
 	rename = func(cmd *cobra.Command) {
 		for _, text := range []*string{&cmd.Short, &cmd.Long, &cmd.Example} {
-			*text = strings.ReplaceAll(a.called(*text), "  "+program+" ", "  "+a.Program+" ")
+			*text = inHelp.Replace(*text)
 		}
+		cmd.Flags().VisitAll(func(f *pflag.Flag) { f.Usage = inHelp.Replace(f.Usage) })
 		for _, c := range cmd.Commands() {
 			rename(c)
 		}
