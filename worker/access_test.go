@@ -61,7 +61,7 @@ func TestOneWorkerLosesItsKeys(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
-		done <- host.Run(ctx, b.client, s, host.Options{Identity: "robbed", Log: slog.New(slog.NewTextHandler(log, nil))})
+		done <- host.Run(ctx, b.client, s, host.Options{TaskQueue: b.queue, Identity: "robbed", Log: slog.New(slog.NewTextHandler(log, nil))})
 	}()
 	defer func() {
 		stop()

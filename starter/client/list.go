@@ -63,8 +63,8 @@ const (
 )
 
 // Searches lists the searches by the time of their start, those of an experiment's label
-// where one is given: open ones as their workflows say, those that have ended as they ended, also
-// those that failed before they had a record, and those that only the store still knows.
+// where one is given: open ones as their workflows say, those that have ended as they ended, and
+// those that only the store still knows.
 // Records that cannot be read are a library.ErrUnreadable beside the rest.
 func (c *Client) Searches(ctx context.Context, experiment string) ([]*Entry, error) {
 	found, err := c.executions(ctx, workflows.SearchWorkflow)
@@ -75,7 +75,7 @@ func (c *Client) Searches(ctx context.Context, experiment string) ([]*Entry, err
 	if unread != nil && !errors.Is(unread, library.ErrUnreadable) {
 		return nil, unread
 	}
-	all := entries(found)
+	all := entries(found, names(records, func(r library.SearchRecord) []string { return []string{r.Name} }), unread != nil)
 	recorded := map[*Entry]library.SearchRecord{}
 	for _, r := range records {
 		e := all[r.Name]
@@ -93,14 +93,28 @@ func (c *Client) Searches(ctx context.Context, experiment string) ([]*Entry, err
 	return out, unread
 }
 
-// entries is what Temporal's list says.
-func entries(found map[string]*execution) map[string]*Entry {
+// entries is what Temporal's list says. What has ended and is not on record was removed,
+// where all records could be read.
+func entries(found map[string]*execution, recorded map[string]bool, unread bool) map[string]*Entry {
 	all := map[string]*Entry{}
 	for name, x := range found {
-		all[name] = &Entry{Name: name, Tasks: []string{}}
-		all[name].executed(x)
+		if recorded[name] || unread || x.info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
+			all[name] = &Entry{Name: name, Tasks: []string{}}
+			all[name].executed(x)
+		}
 	}
 	return all
+}
+
+// names are those that records are of.
+func names[T any](records []T, of func(T) []string) map[string]bool {
+	out := map[string]bool{}
+	for _, r := range records {
+		for _, name := range of(r) {
+			out[name] = true
+		}
+	}
+	return out
 }
 
 // complete asks for what a list does not have: open ones how they stand, others how they
@@ -145,7 +159,12 @@ func (c *Client) Runs(ctx context.Context, experiment string) ([]*Entry, error) 
 	if unread != nil && !errors.Is(unread, library.ErrUnreadable) {
 		return nil, unread
 	}
-	all := entries(found)
+	all := entries(found, names(records, func(x library.ExperimentRecord) (out []string) {
+		for _, r := range x.Runs {
+			out = append(out, r.Name)
+		}
+		return out
+	}), unread != nil)
 	for _, x := range records {
 		for _, r := range x.Runs {
 			e := all[r.Name]
