@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
 	"unicode/utf8"
 
@@ -40,7 +41,11 @@ type buffer struct {
 	last   []byte
 }
 
-const bufferChunk = 1 << 20
+const (
+	bufferChunk = 1 << 20
+	// hugeText is the size from which on one copy more is worth a collection.
+	hugeText = 32 << 20
+)
 
 func (b *buffer) reset(limit int64, cut bool) {
 	b.limit, b.cut, b.n, b.chunks, b.last = limit, cut, 0, nil, b.last[:0]
@@ -85,6 +90,9 @@ func (b *buffer) Bytes() []byte {
 	}
 	out = append(out, b.last...)
 	b.chunks, b.last = nil, nil
+	if len(out) > hugeText {
+		runtime.GC() // the chunks go before the text that is in it is copied once more
+	}
 	return out
 }
 

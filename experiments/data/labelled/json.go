@@ -115,9 +115,20 @@ func (c *collector) jsonArray(r io.Reader) {
 	c.problem(in.at(offset), "", "not a JSON array of objects: %w", err)
 }
 
+// view is a member's value where it stands in its row: a text may be hundreds of
+// megabytes, and is copied once, when it is a string.
+type view []byte
+
+// UnmarshalJSON implements json.Unmarshaler. What it is given is a part of what
+// json.Unmarshal was, and the row outlives it.
+func (v *view) UnmarshalJSON(b []byte) error {
+	*v = b
+	return nil
+}
+
 // object reads the example that an object is.
 func (c *collector) object(line int, row []byte) {
-	var o map[string]json.RawMessage
+	var o map[string]view
 	if err := json.Unmarshal(row, &o); err != nil {
 		c.problem(line, "", "not a JSON object: %w", err)
 		return
@@ -136,7 +147,7 @@ func (c *collector) object(line int, row []byte) {
 
 // noteMembers adds an object to what is known of the columns; new ones come in
 // the order of their names.
-func (c *collector) noteMembers(o map[string]json.RawMessage) {
+func (c *collector) noteMembers(o map[string]view) {
 	for _, name := range memberNames(o) {
 		i := slices.IndexFunc(c.report.Columns, func(k Column) bool { return k.Name == name })
 		if i < 0 {
@@ -171,7 +182,7 @@ func (c *collector) noteMembers(o map[string]json.RawMessage) {
 	}
 }
 
-func memberNames(o map[string]json.RawMessage) []string {
+func memberNames(o map[string]view) []string {
 	names := make([]string, 0, len(o))
 	for n := range o {
 		names = append(names, n)
@@ -181,7 +192,7 @@ func memberNames(o map[string]json.RawMessage) []string {
 }
 
 // lookup finds a member by its name, or by the dotted path to it.
-func lookup(o map[string]json.RawMessage, name string) (json.RawMessage, bool) {
+func lookup(o map[string]view, name string) (view, bool) {
 	if raw, ok := o[name]; ok {
 		return raw, true
 	}
@@ -189,7 +200,7 @@ func lookup(o map[string]json.RawMessage, name string) (json.RawMessage, bool) {
 	if !dotted {
 		return nil, false
 	}
-	var inner map[string]json.RawMessage
+	var inner map[string]view
 	if raw, ok := o[head]; !ok || json.Unmarshal(raw, &inner) != nil {
 		return nil, false
 	}
@@ -198,7 +209,7 @@ func lookup(o map[string]json.RawMessage, name string) (json.RawMessage, bool) {
 
 // member returns a JSON member as a string; scalar also admits numbers and
 // booleans, in the form they are written.
-func (c *collector) member(line int, o map[string]json.RawMessage, w wantedColumn, scalar bool) (string, bool) {
+func (c *collector) member(line int, o map[string]view, w wantedColumn, scalar bool) (string, bool) {
 	raw, ok := lookup(o, w.name)
 	if !ok {
 		if w.must {
