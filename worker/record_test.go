@@ -4,6 +4,7 @@ import (
 	"compress/gzip"
 	"errors"
 	"flag"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -74,6 +75,7 @@ var (
 var recordings = []recording{
 	{name: "Search.completed", spec: table12},
 	{name: "Search.trained", spec: trained},
+	{name: "Search.goes-on", before: table12, spec: spec{"from": "before", "trials": 20}},
 	{name: "Search.refused", spec: spec{"tasks": []string{}}},
 	{name: "Search.unresolved", spec: spec{"tasks": []string{"nothing"}}},
 	{name: "Search.features", spec: spec{"tasks": []string{"noise"}, "strategy": "random", "trials": 3, "lag": 1}},
@@ -256,6 +258,9 @@ func TestRecord(t *testing.T) {
 					if err := r.end(t, r.start(t, kind, "before", rec.before), nil); err != nil {
 						t.Error(err)
 					}
+				}
+				if s, ok := rec.spec.(spec); ok && s["from"] != nil {
+					rec.spec = merged(s, spec{"from": fmt.Sprint(r.queue, "/", s["from"])})
 				}
 				run := r.start(t, kind, rec.name, rec.spec)
 				if rec.do != nil {

@@ -117,6 +117,12 @@ func carried(h history) bool {
 	return h.Events[0].GetWorkflowExecutionStartedEventAttributes().GetContinuedExecutionRunId() != ""
 }
 
+// goesOn says that a search begins where another has ended.
+func goesOn(h history) bool {
+	input := h.Events[0].GetWorkflowExecutionStartedEventAttributes().GetInput().GetPayloads()
+	return len(input) > 0 && strings.Contains(string(input[0].GetData()), `"from":`)
+}
+
 const (
 	completed = enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED
 	canceled  = enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED
@@ -128,7 +134,7 @@ const (
 var paths = map[string]map[string]func(history) bool{
 	workflows.SearchWorkflow: {
 		"completed": ends(completed), "canceled": ends(canceled), "invalid input": fails(activities.ErrTypeInvalid),
-		"continued as new": ends(continued), "goes on after that": carried,
+		"continued as new": ends(continued), "goes on after that": carried, "goes on from another": goesOn,
 		"paused": updated(workflows.Pause), "resumed": updated(workflows.Resume), "stopped": updated(workflows.Stop),
 		"extended":         updated(workflows.Extend),
 		"paused by signal": signalled(workflows.Pause), "resumed by signal": signalled(workflows.Resume),
