@@ -182,9 +182,14 @@ func (r reader) at(f func(yamlnode.Entry)) func(yamlnode.Entry) {
 	return func(x yamlnode.Entry) { r.lines[x.Key] = x.Line; f(x) }
 }
 
-// note notes where words of a list stand.
+// note notes where names of a list stand, and refuses those that are none.
 func (r reader) note(what string) func(int, string) {
-	return func(line int, word string) { r.lines[what+" "+word] = line }
+	return func(line int, name string) {
+		if err := limit.Name(what, name); err != nil {
+			r.Bad(line, "%w", err)
+		}
+		r.lines[what+" "+name] = line
+	}
 }
 
 func (r reader) experiment(n yamlnode.Node, e *Experiment) {
@@ -192,7 +197,7 @@ func (r reader) experiment(n yamlnode.Node, e *Experiment) {
 		"name":             r.at(r.Text(&e.Name)),
 		"description":      r.Text(&e.Description),
 		"space":            r.Text(&e.Space),
-		"modules":          r.Words(&e.Modules, nil),
+		"modules":          r.Words(&e.Modules, r.note("module")),
 		"allow_overlap":    r.Flag(&e.AllowOverlap),
 		"seeds":            r.Seeds(&e.Seeds),
 		"concurrency":      r.Number(&e.Concurrency, 1),
