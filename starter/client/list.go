@@ -75,6 +75,9 @@ func (c *Client) Searches(ctx context.Context, experiment string) ([]*Entry, err
 	if unread != nil && !errors.Is(unread, library.ErrUnreadable) {
 		return nil, unread
 	}
+	for _, r := range records {
+		found.refused(r.Name, r.Ended)
+	}
 	all := entries(found, names(records, func(r library.SearchRecord) []string { return []string{r.Name} }), unread != nil)
 	recorded := map[*Entry]library.SearchRecord{}
 	for _, r := range records {
@@ -95,7 +98,7 @@ func (c *Client) Searches(ctx context.Context, experiment string) ([]*Entry, err
 
 // entries is what Temporal's list says. What has ended and is not on record was removed,
 // where all records could be read.
-func entries(found map[string]*execution, recorded map[string]bool, unread bool) map[string]*Entry {
+func entries(found executions, recorded map[string]bool, unread bool) map[string]*Entry {
 	all := map[string]*Entry{}
 	for name, x := range found {
 		if recorded[name] || unread || x.info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
@@ -120,7 +123,7 @@ func names[T any](records []T, of func(T) []string) map[string]bool {
 // complete asks for what a list does not have: open ones how they stand, others how they
 // ended, and what Temporal has forgotten by forgotten. It returns those of a label, where one is given, by the
 // time of their start: the newest last, where a terminal has the eye.
-func (c *Client) complete(ctx context.Context, all map[string]*Entry, found map[string]*execution, experiment string,
+func (c *Client) complete(ctx context.Context, all map[string]*Entry, found executions, experiment string,
 	forgotten func(context.Context, *Entry)) []*Entry {
 	ctx, cancel := context.WithTimeout(ctx, listTimeout)
 	defer cancel()
@@ -158,6 +161,11 @@ func (c *Client) Runs(ctx context.Context, experiment string) ([]*Entry, error) 
 	records, unread := library.Experiments(ctx, c.Store)
 	if unread != nil && !errors.Is(unread, library.ErrUnreadable) {
 		return nil, unread
+	}
+	for _, x := range records {
+		for _, r := range x.Runs {
+			found.refused(r.Name, r.Ended)
+		}
 	}
 	all := entries(found, names(records, func(x library.ExperimentRecord) (out []string) {
 		for _, r := range x.Runs {
@@ -208,11 +216,22 @@ type execution struct {
 	whole   bool // the chain's first has been seen
 }
 
+// executions are workflows by their IDs.
+type executions map[string]*execution
+
+// refused takes out a start that was refused its name: one that failed, and began when
+// what holds the name had ended. The name leads to the holder, which only the store knows then.
+func (all executions) refused(name string, ended time.Time) {
+	if x := all[name]; x != nil && x.info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_FAILED && !ended.IsZero() && x.started.After(ended) {
+		delete(all, name)
+	}
+}
+
 // executions lists the workflows of some types on the task queue.
-func (c *Client) executions(ctx context.Context, types ...string) (map[string]*execution, error) {
+func (c *Client) executions(ctx context.Context, types ...string) (executions, error) {
 	query := fmt.Sprintf("WorkflowType IN ('%s') AND TaskQueue = '%s'", strings.Join(types, "', '"),
 		strings.ReplaceAll(c.TaskQueue, "'", "''"))
-	out := map[string]*execution{}
+	out := executions{}
 	var page []byte
 	for {
 		r, err := c.Temporal.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{Namespace: c.Namespace, Query: query,
