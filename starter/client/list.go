@@ -59,7 +59,7 @@ const (
 	// shown as Temporal has it.
 	listTimeout = 10 * time.Second
 	// noAnswer is the reason of what is open, and nobody answers for.
-	noAnswer = "no worker answers"
+	noAnswer = "no worker answers: as last recorded"
 )
 
 // Searches lists the searches by the time of their start, those of an experiment's label
