@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"tnaml/activities/library"
+	"tnaml/activities/store"
 	"tnaml/experiments/catalog"
 	"tnaml/experiments/search"
 	"tnaml/experiments/space"
@@ -173,6 +174,7 @@ func (c *Client) Runs(ctx context.Context, experiment string) ([]*Entry, error) 
 		}
 		return out
 	}), unread != nil)
+	reports := map[*Entry]store.Ref{}
 	for _, x := range records {
 		for _, r := range x.Runs {
 			e := all[r.Name]
@@ -184,9 +186,18 @@ func (c *Client) Runs(ctx context.Context, experiment string) ([]*Entry, error) 
 			}
 			e.Experiment, e.Kind, e.Searches, e.Started = x.Name, r.Kind, r.Searches, r.Started
 			e.Reason, e.Ended = r.Reason, cmp.Or(e.Ended, r.Ended)
+			reports[e] = r.Report
 		}
 	}
-	out := c.complete(ctx, all, found, experiment, func(_ context.Context, e *Entry) { e.gone() })
+	out := c.complete(ctx, all, found, experiment, func(ctx context.Context, e *Entry) {
+		e.gone()
+		if report, err := library.ReadReport(ctx, c.Store, reports[e]); err == nil { // else those who need it say so
+			for _, o := range report.Outcomes {
+				e.Told += o.Trials
+			}
+			e.Trials, e.Done = e.Told, len(report.Outcomes)
+		}
+	})
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
