@@ -154,8 +154,8 @@ func (s *S3) open(ctx context.Context) error {
 // reason is why the bucket cannot be used, nil where that is its absence, or no reason is given.
 func (s *S3) reason(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel() // ends the listing, which has none of an empty bucket
-	o := <-s.core.Client.ListObjects(ctx, s.config.Bucket, minio.ListObjectsOptions{MaxKeys: 1})
+	defer cancel()                                                                               // ends the listing
+	o := <-s.core.Client.ListObjects(ctx, s.config.Bucket, minio.ListObjectsOptions{MaxKeys: 1}) // none in an empty one
 	if r, answered := response(o.Err); answered && r.Code != "NoSuchBucket" {
 		return o.Err
 	}

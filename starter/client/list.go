@@ -233,7 +233,8 @@ type executions map[string]*execution
 // refused takes out a start that was refused its name: one that failed, and began when
 // what holds the name had ended. The name leads to the holder, which only the store knows then.
 func (all executions) refused(name string, ended time.Time) {
-	if x := all[name]; x != nil && x.info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_FAILED && !ended.IsZero() && x.started.After(ended) {
+	x := all[name]
+	if x != nil && x.info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_FAILED && !ended.IsZero() && x.started.After(ended) {
 		delete(all, name)
 	}
 }
