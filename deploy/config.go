@@ -3,6 +3,7 @@
 package deploy
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -66,7 +67,9 @@ type S3 struct {
 func (s S3) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
 // String describes the bucket without the secrets.
-func (s S3) String() string { return fmt.Sprintf("bucket %q at %s", s.Bucket, s.Endpoint) }
+func (s S3) String() string {
+	return fmt.Sprintf("bucket %q at %s", s.Bucket, cmp.Or(s.Endpoint, "the dev stack"))
+}
 
 // MarshalJSON keeps the secrets out of whatever encodes a configuration.
 func (s S3) MarshalJSON() ([]byte, error) { return json.Marshal(s.String()) }

@@ -19,16 +19,21 @@ type HeldError struct {
 	Status string
 	Ended  time.Time
 
-	remove string
+	// Remove is the command that gives the name up.
+	Remove string
+}
+
+// State says how what holds the name ended.
+func (e *HeldError) State() string {
+	if e.Ended.IsZero() {
+		return "which has not recorded its end"
+	}
+	return e.Status + " on " + e.Ended.UTC().Format("2006-01-02 15:04 MST")
 }
 
 func (e *HeldError) Error() string {
-	state := "which has not recorded its end"
-	if !e.Ended.IsZero() {
-		state = e.Status + " on " + e.Ended.UTC().Format("2006-01-02 15:04 MST")
-	}
 	return fmt.Sprintf("the name %q is held by another %s (run %s, %s), of which nothing was changed: start under another workflow ID, "+
-		"or give the old one up with `%s`", e.Name, e.Kind, e.RunID, state, e.remove)
+		"or give the old one up with `%s`", e.Name, e.Kind, e.RunID, e.State(), e.Remove)
 }
 
 // Is makes it an ErrInvalid: no retry can help.

@@ -112,7 +112,8 @@ func PinTasks(ctx context.Context, s store.Store, names []string) (tasks []searc
 		if err != nil {
 			return nil, nil, err
 		}
-		wrong = append(wrong, fmt.Errorf("there is no task %s (%s): import with `starter data import`", strings.Join(missing, ", "), known))
+		wrong = append(wrong, fmt.Errorf("there is no task %s (%s): import with `starter data import`, "+
+			"or what is public with `starter data pull`", strings.Join(missing, ", "), known))
 	}
 	return tasks, wrong, nil
 }

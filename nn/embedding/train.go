@@ -138,7 +138,7 @@ func Train(c *Corpus, o TrainOptions) (*Module, error) {
 		return nil, fmt.Errorf("module %s: %w", o.Name, err)
 	}
 	if len(k.words) <= o.Dim {
-		return nil, fmt.Errorf("module %s: %d words occur %d times or more, too few for vectors of length %d; give more text",
+		return nil, fmt.Errorf("module %s: %d words occur %d times or more, too few for vectors of length %d; give more text, or a smaller dim",
 			o.Name, len(k.words), o.MinCount, o.Dim)
 	}
 	if o.Method == LSA && c.Documents() <= o.Dim {

@@ -311,7 +311,9 @@ func TestFromDataToPrediction(t *testing.T) {
 			t.Errorf("%q is not in: %s", want, out)
 		}
 	}
-	b.fails(exitFailed, []string{`"first" exists already`, "starter watch first"}, append(search, "--name", "first")...)
+	b.fails(exitFailed, []string{`"first" exists already (completed on `,
+		"UTC), until `starter remove first` gives it up: follow it with `starter watch first`, or choose another name"},
+		append(search, "--name", "first")...)
 
 	b.fails(exitFailed, []string{"has ended", "starter search --from first --trials +5"}, "extend", "first", "5")
 	b.fails(exitUsage, []string{"--trials +5", "--from"}, "search", "--task", "reviews", "--trials", "+5")

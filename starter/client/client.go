@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/api/serviceerror"
 	sdk "go.temporal.io/sdk/client"
 
+	"tnaml/activities/library"
 	"tnaml/activities/store"
 )
 
@@ -56,12 +57,12 @@ type TakenError struct {
 	Kind Kind
 	Name string
 	// Held says by what, where that is on record; else something runs under the name.
-	Held error
+	Held *library.HeldError
 }
 
 func (e *TakenError) Error() string {
 	if e.Held != nil {
-		return fmt.Sprintf("a %s named %q exists already: %v", e.Kind, e.Name, e.Held)
+		return fmt.Sprintf("a %s named %q exists already (%s), until `%s` gives it up", e.Kind, e.Name, e.Held.State(), e.Held.Remove)
 	}
 	return fmt.Sprintf("a %s named %q exists already", e.Kind, e.Name)
 }

@@ -2,9 +2,11 @@ package client_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -270,6 +272,21 @@ func TestRunsAndSchedules(t *testing.T) {
 	})
 	if err != nil || !told || result.Search != nil || result.Run.Searches != 1 {
 		t.Fatalf("%+v, told %v, %v", result.Run, told, err)
+	}
+	// A start that is refused the run's name leaves it in the list as it ended.
+	w, err := c.Temporal.ExecuteWorkflow(t.Context(), sdk.StartWorkflowOptions{ID: name, TaskQueue: c.TaskQueue},
+		string(catalog.KindExperiment), json.RawMessage(fields))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Get(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "held by another") {
+		t.Errorf("a start under the run's name: %v", err)
+	}
+	runs, err := c.Runs(t.Context(), "")
+	if i := slices.IndexFunc(runs, func(e *client.Entry) bool { return e.Name == name }); err != nil || i < 0 {
+		t.Errorf("it is not listed: %v", err)
+	} else if e := runs[i]; e.Status != "completed" || e.Reason != "" || e.Done != 1 || e.Told != result.Run.Trials || e.Trials != e.Told {
+		t.Errorf("listed after a refused start: %+v", e)
 	}
 	s := client.ScheduleSpec{Name: "schedule-" + c.TaskQueue, Cron: "30 2 * * 1-5", Zone: "UTC", Overlap: "skip",
 		Kind: catalog.KindExperiment, Experiment: "small", Spec: fields}

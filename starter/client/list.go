@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"tnaml/activities/library"
+	"tnaml/activities/store"
 	"tnaml/experiments/catalog"
 	"tnaml/experiments/search"
 	"tnaml/experiments/space"
@@ -59,7 +60,7 @@ const (
 	// shown as Temporal has it.
 	listTimeout = 10 * time.Second
 	// noAnswer is the reason of what is open, and nobody answers for.
-	noAnswer = "no worker answers"
+	noAnswer = "no worker answers: as last recorded"
 )
 
 // Searches lists the searches by the time of their start, those of an experiment's label
@@ -74,6 +75,9 @@ func (c *Client) Searches(ctx context.Context, experiment string) ([]*Entry, err
 	records, unread := library.Searches(ctx, c.Store)
 	if unread != nil && !errors.Is(unread, library.ErrUnreadable) {
 		return nil, unread
+	}
+	for _, r := range records {
+		found.refused(r.Name, r.Ended)
 	}
 	all := entries(found, names(records, func(r library.SearchRecord) []string { return []string{r.Name} }), unread != nil)
 	recorded := map[*Entry]library.SearchRecord{}
@@ -95,7 +99,7 @@ func (c *Client) Searches(ctx context.Context, experiment string) ([]*Entry, err
 
 // entries is what Temporal's list says. What has ended and is not on record was removed,
 // where all records could be read.
-func entries(found map[string]*execution, recorded map[string]bool, unread bool) map[string]*Entry {
+func entries(found executions, recorded map[string]bool, unread bool) map[string]*Entry {
 	all := map[string]*Entry{}
 	for name, x := range found {
 		if recorded[name] || unread || x.info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
@@ -120,7 +124,7 @@ func names[T any](records []T, of func(T) []string) map[string]bool {
 // complete asks for what a list does not have: open ones how they stand, others how they
 // ended, and what Temporal has forgotten by forgotten. It returns those of a label, where one is given, by the
 // time of their start: the newest last, where a terminal has the eye.
-func (c *Client) complete(ctx context.Context, all map[string]*Entry, found map[string]*execution, experiment string,
+func (c *Client) complete(ctx context.Context, all map[string]*Entry, found executions, experiment string,
 	forgotten func(context.Context, *Entry)) []*Entry {
 	ctx, cancel := context.WithTimeout(ctx, listTimeout)
 	defer cancel()
@@ -159,12 +163,18 @@ func (c *Client) Runs(ctx context.Context, experiment string) ([]*Entry, error) 
 	if unread != nil && !errors.Is(unread, library.ErrUnreadable) {
 		return nil, unread
 	}
+	for _, x := range records {
+		for _, r := range x.Runs {
+			found.refused(r.Name, r.Ended)
+		}
+	}
 	all := entries(found, names(records, func(x library.ExperimentRecord) (out []string) {
 		for _, r := range x.Runs {
 			out = append(out, r.Name)
 		}
 		return out
 	}), unread != nil)
+	reports := map[*Entry]store.Ref{}
 	for _, x := range records {
 		for _, r := range x.Runs {
 			e := all[r.Name]
@@ -176,9 +186,18 @@ func (c *Client) Runs(ctx context.Context, experiment string) ([]*Entry, error) 
 			}
 			e.Experiment, e.Kind, e.Searches, e.Started = x.Name, r.Kind, r.Searches, r.Started
 			e.Reason, e.Ended = r.Reason, cmp.Or(e.Ended, r.Ended)
+			reports[e] = r.Report
 		}
 	}
-	out := c.complete(ctx, all, found, experiment, func(_ context.Context, e *Entry) { e.gone() })
+	out := c.complete(ctx, all, found, experiment, func(ctx context.Context, e *Entry) {
+		e.gone()
+		if report, err := library.ReadReport(ctx, c.Store, reports[e]); err == nil { // else those who need it say so
+			for _, o := range report.Outcomes {
+				e.Told += o.Trials
+			}
+			e.Trials, e.Done = e.Told, len(report.Outcomes)
+		}
+	})
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -208,11 +227,23 @@ type execution struct {
 	whole   bool // the chain's first has been seen
 }
 
+// executions are workflows by their IDs.
+type executions map[string]*execution
+
+// refused takes out a start that was refused its name: one that failed, and began when
+// what holds the name had ended. The name leads to the holder, which only the store knows then.
+func (all executions) refused(name string, ended time.Time) {
+	x := all[name]
+	if x != nil && x.info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_FAILED && !ended.IsZero() && x.started.After(ended) {
+		delete(all, name)
+	}
+}
+
 // executions lists the workflows of some types on the task queue.
-func (c *Client) executions(ctx context.Context, types ...string) (map[string]*execution, error) {
+func (c *Client) executions(ctx context.Context, types ...string) (executions, error) {
 	query := fmt.Sprintf("WorkflowType IN ('%s') AND TaskQueue = '%s'", strings.Join(types, "', '"),
 		strings.ReplaceAll(c.TaskQueue, "'", "''"))
-	out := map[string]*execution{}
+	out := executions{}
 	var page []byte
 	for {
 		r, err := c.Temporal.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{Namespace: c.Namespace, Query: query,

@@ -3,6 +3,7 @@ package client_test
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -54,6 +55,13 @@ func TestAFinishedSearchKeepsItsName(t *testing.T) {
 	if after, err := library.ReadRecord(t.Context(), c.Store, name); err != nil || after.RunID != run || after.Ledger != before.Ledger ||
 		after.Status != "completed" {
 		t.Errorf("the record was %+v and is %+v, %v", before, after, err)
+	}
+	// The list has the search that holds the name, not the start that was refused it.
+	all, err := c.Searches(t.Context(), "")
+	if i := slices.IndexFunc(all, func(e *client.Entry) bool { return e.Name == name }); err != nil || i < 0 {
+		t.Errorf("it is not listed: %v", err)
+	} else if e := all[i]; e.Status != "completed" || e.Reason != "" || e.Told != 3 || e.Trials != 3 || e.Best == nil {
+		t.Errorf("listed after a refused start: %+v", e)
 	}
 
 	// A reset goes on under the same first run, and so under its name.

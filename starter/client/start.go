@@ -154,11 +154,12 @@ func (c *Client) start(ctx context.Context, kind Kind, name, base, workflow stri
 	}
 	for _, n := range names {
 		if err := held(n); err != nil {
-			switch isHeld := errors.As(err, new(*library.HeldError)); {
+			var by *library.HeldError
+			switch isHeld := errors.As(err, &by); {
 			case n != name && (isHeld || errors.Is(err, library.ErrUnreadable)):
 				continue
 			case isHeld:
-				return "", &TakenError{kind, name, err}
+				return "", &TakenError{kind, name, by}
 			}
 			return "", err
 		}

@@ -107,7 +107,11 @@ func (a app) collect(ctx context.Context, c *client.Client, spec workflows.Colle
 }
 
 func amount(t gc.Tally) string {
-	return fmt.Sprintf("%s in %s objects", humanize.Bytes(uint64(t.Bytes)), humanize.Comma(int64(t.Objects)))
+	things := " objects"
+	if t.Objects == 1 {
+		things = " object"
+	}
+	return humanize.Bytes(uint64(t.Bytes)) + " in " + humanize.Comma(int64(t.Objects)) + things
 }
 
 // showPlan shows what a collection would do.

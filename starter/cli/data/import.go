@@ -365,6 +365,9 @@ func (f *loaded) show(width int) string {
 		fmt.Fprintf(&b, "%s\n", terminal.Wrap(terminal.Flat("note: "+o), width, "      "))
 	}
 	if len(f.first) > 0 {
+		if s := b.String(); !strings.HasSuffix(s, "\n\n") {
+			b.WriteByte('\n')
+		}
 		columns, rows := []string{"label", "~first texts"}, [][]any{}
 		split := f.first[0].Split != ""
 		if split {

@@ -154,8 +154,11 @@ func collectionText(p *client.CollectionProgress) string {
 // searchText is a search's progress in a line.
 func searchText(p *client.SearchProgress) string {
 	line := fmt.Sprintf("%s  %d/%d trials", p.Name, p.Told, p.Trials)
-	if p.From != "" {
+	switch {
+	case p.Before > 0:
 		line += fmt.Sprintf(", %d of them of %s", p.Before, p.From)
+	case p.From != "": // its trials are not taken over yet
+		line += ", goes on from " + p.From
 	}
 	if p.Preparing != "" {
 		line += "  " + p.Preparing

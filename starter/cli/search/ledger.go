@@ -134,7 +134,7 @@ func (a app) bestCommand() *cobra.Command {
 					for k, r := range e.Best {
 						rows = append(rows, []any{k + 1, r.Trial.Trial, r.OnValidation, r.OnTest, r.Summary})
 					}
-					a.Print("%s", a.Table([]string{"", ">trial", ">validation", ">test", "~model"}, rows))
+					a.Print("%s", a.Table([]string{">", ">trial", ">validation", ">test", "~model"}, rows))
 				}
 				return nil
 			})
@@ -154,12 +154,18 @@ func of(task string) string {
 func (a app) listCommand() *cobra.Command {
 	var experiment string
 	var runs bool
+	of := func(n, all int) string {
+		if all == 0 {
+			return "" // nobody has said it yet
+		}
+		return fmt.Sprintf("%d/%d", n, all)
+	}
 	l := terminal.Listing[*client.Entry]{
 		Short:   "List the searches, or the runs of experiments, by the time of their start",
 		Empty:   "There are no searches yet: start one with `starter search`.",
 		Columns: []string{"search", "status", ">trials", ">best", "~started", "~reason", "~tasks", "~strategy", "~experiment"},
 		Row: func(e *client.Entry) []any {
-			return []any{e.Name, e.Status, fmt.Sprintf("%d/%d", e.Told, e.Trials), e.OnValidation, terminal.When(e.Started), e.Reason,
+			return []any{e.Name, e.Status, of(e.Told, e.Trials), e.OnValidation, terminal.When(e.Started), e.Reason,
 				strings.Join(e.Tasks, ", "), e.Strategy, e.Experiment}
 		},
 	}
@@ -170,7 +176,6 @@ func (a app) listCommand() *cobra.Command {
 			l.Empty = "There are no runs yet: `starter run` runs an experiment."
 			l.Columns = []string{"run", "status", ">searches", ">trials", "~started", "~reason", "~kind", "~experiment"}
 			l.Row = func(e *client.Entry) []any {
-				of := func(n, all int) string { return fmt.Sprintf("%d/%d", n, all) }
 				return []any{e.Name, e.Status, of(e.Done, e.Searches), of(e.Told, e.Trials), terminal.When(e.Started),
 					e.Reason, e.Kind, e.Experiment}
 			}
