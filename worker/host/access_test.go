@@ -74,11 +74,13 @@ func TestWorkerWithoutAccess(t *testing.T) {
 				waiting <- err
 			}()
 			time.Sleep(time.Hour)
+			synctest.Wait()
 			if strings.Count(log.String(), "\n") != 1 || len(waiting) > 0 {
 				t.Errorf("after an hour: %s", &log)
 			}
 			s.all = nil
 			time.Sleep(2 * lookEvery)
+			synctest.Wait()
 			if err := <-waiting; err != nil || !strings.Contains(log.String(), "works again") {
 				t.Errorf("%v: %s", err, &log)
 			}
