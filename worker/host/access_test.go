@@ -1,35 +1,36 @@
 package host
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"tnaml/activities/store"
+	"tnaml/deploy/stack/stacktest"
 )
 
-// refusing is a store that refuses all.
+// refusing is a store that refuses all, with the error that all holds, if it does.
 type refusing struct {
 	store.Store
-	all error
+	all atomic.Pointer[error]
 }
 
 func (s *refusing) Put(ctx context.Context, data []byte) (store.Ref, error) {
-	if s.all != nil {
-		return "", s.all
+	if err := s.all.Load(); err != nil {
+		return "", *err
 	}
 	return s.Store.Put(ctx, data)
 }
 
 func (s *refusing) Get(ctx context.Context, ref store.Ref) ([]byte, error) {
-	if s.all != nil {
-		return nil, s.all
+	if err := s.all.Load(); err != nil {
+		return nil, *err
 	}
 	return s.Store.Get(ctx, ref)
 }
@@ -44,8 +45,9 @@ func TestWorkerWithoutAccess(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var log bytes.Buffer
-			a := newAccess(t.Context(), s, slog.New(slog.NewTextHandler(&log, nil)))
+			refusal := fmt.Errorf("object x: %w", fault)
+			log := new(stacktest.Output)
+			a := newAccess(t.Context(), s, slog.New(slog.NewTextHandler(log, nil)))
 			supplier := a.tuner(1).GetActivityTaskSlotSupplier()
 			takes := func() bool { synctest.Wait(); return supplier.TryReserveSlot(nil) != nil }
 			ask := func(times int) {
@@ -54,18 +56,18 @@ func TestWorkerWithoutAccess(t *testing.T) {
 				}
 				synctest.Wait()
 			}
-			s.all = fmt.Errorf("object x: %w", fault)
+			s.all.Store(&refusal)
 			ask(failuresInARow - 1)
-			s.all = nil
+			s.all.Store(nil)
 			ask(1)
-			s.all = fmt.Errorf("object x: %w", fault)
+			s.all.Store(&refusal)
 			ask(failuresInARow - 1)
-			if log.Len() > 0 {
-				t.Errorf("with a success between them: %s", &log)
+			if log.String() != "" {
+				t.Errorf("with a success between them: %s", log)
 			}
 			ask(1)
 			if takes() || !strings.Contains(log.String(), "no access to the object store") || !strings.Contains(log.String(), fault.Error()) {
-				t.Errorf("it takes work without access: %s", &log)
+				t.Errorf("it takes work without access: %s", log)
 			}
 			// One who waits for a place, and one who gives up.
 			waiting := make(chan error, 1)
@@ -74,15 +76,13 @@ func TestWorkerWithoutAccess(t *testing.T) {
 				waiting <- err
 			}()
 			time.Sleep(time.Hour)
-			synctest.Wait()
 			if strings.Count(log.String(), "\n") != 1 || len(waiting) > 0 {
-				t.Errorf("after an hour: %s", &log)
+				t.Errorf("after an hour: %s", log)
 			}
-			s.all = nil
+			s.all.Store(nil)
 			time.Sleep(2 * lookEvery)
-			synctest.Wait()
 			if err := <-waiting; err != nil || !strings.Contains(log.String(), "works again") {
-				t.Errorf("%v: %s", err, &log)
+				t.Errorf("%v: %s", err, log)
 			}
 		})
 	}
@@ -92,16 +92,16 @@ func TestWorkerWithoutAccess(t *testing.T) {
 func TestOneBadObjectIsNotTheWorkersFault(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &oneBad{Store: store.NewMemory(), bad: store.RefOf([]byte("bad"))}
-		var log bytes.Buffer
-		a := newAccess(t.Context(), s, slog.New(slog.NewTextHandler(&log, nil)))
+		log := new(stacktest.Output)
+		a := newAccess(t.Context(), s, slog.New(slog.NewTextHandler(log, nil)))
 		for range 10 * failuresInARow {
 			if _, err := a.Get(t.Context(), s.bad); !errors.Is(err, store.ErrCorrupt) {
 				t.Fatal(err)
 			}
 			synctest.Wait()
 		}
-		if a.tuner(1).GetActivityTaskSlotSupplier().TryReserveSlot(nil) == nil || log.Len() > 0 {
-			t.Errorf("it takes no work: %s", &log)
+		if a.tuner(1).GetActivityTaskSlotSupplier().TryReserveSlot(nil) == nil || log.String() != "" {
+			t.Errorf("it takes no work: %s", log)
 		}
 	})
 }
