@@ -106,39 +106,54 @@ func tooLarge(archive, file string, limit int64) error {
 
 func readTar(in io.Reader, archive string, limit int64, wanted func(name string) bool) ([]File, error) {
 	counted := &countReader{r: in}
-	r := tar.NewReader(counted)
 	var out []File
-	left := limit
-	for {
-		h, err := r.Next()
-		if err == io.EOF && counted.zeros < tarBlock { // the reader takes the end of the data for that of the archive
-			err = fmt.Errorf("the archive is cut off, its end of zeros is missing: %w", io.ErrUnexpectedEOF)
-		}
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%s: byte %d of the archive: %w", archive, counted.n, err)
-		}
-		name := Clean(h.Name)
-		if h.Typeflag != tar.TypeReg || hidden(name) || !wanted(name) {
-			continue
-		}
-		if h.Size > left {
-			return nil, tooLarge(archive, h.Name, limit)
-		}
+	err := eachOfTar(counted, archive, limit, wanted, func(name string, h *tar.Header, r io.Reader) error {
 		b, err := readSized(r, h.Size)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %s: byte %d of the archive: %w", archive, h.Name, counted.n, err)
+			return fmt.Errorf("%s: %s: byte %d of the archive: %w", archive, h.Name, counted.n, err)
 		}
-		left -= int64(len(b))
 		out = append(out, File{Name: name, Data: b})
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	// The checksum of gzip and zstd comes after the end of the archive.
 	if _, err := io.Copy(io.Discard, io.LimitReader(counted, limit)); err != nil {
 		return nil, fmt.Errorf("%s: byte %d of the archive: %w", archive, counted.n, err)
 	}
 	return sorted(out), nil
+}
+
+// eachOfTar calls f for each wanted file of a tar archive, of which limit bounds the
+// sizes together; r reads it.
+func eachOfTar(in *countReader, archive string, limit int64, wanted func(name string) bool,
+	f func(name string, h *tar.Header, r io.Reader) error,
+) error {
+	r := tar.NewReader(in)
+	for left := limit; ; {
+		h, err := r.Next()
+		if err == io.EOF && in.zeros < tarBlock { // the reader takes the end of the data for that of the archive
+			err = fmt.Errorf("the archive is cut off, its end of zeros is missing: %w", io.ErrUnexpectedEOF)
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("%s: byte %d of the archive: %w", archive, in.n, err)
+		}
+		name := Clean(h.Name)
+		if h.Typeflag != tar.TypeReg || hidden(name) || !wanted(name) {
+			continue
+		}
+		if h.Size > left {
+			return tooLarge(archive, h.Name, limit)
+		}
+		if err := f(name, h, r); err != nil {
+			return err
+		}
+		left -= h.Size
+	}
 }
 
 // readSized reads a file that is said to have so many bytes, without trusting

@@ -137,34 +137,20 @@ func (p packed) Read(b []byte) (int, error) {
 
 func tarEntries(r io.ReaderAt, size int64, archive string, limit int64, wanted func(name string) bool) ([]Entry, error) {
 	counted := &countReader{r: io.NewSectionReader(r, 0, size)}
-	t := tar.NewReader(counted)
 	var out []Entry
-	left := limit
-	for {
-		h, err := t.Next()
-		if err == io.EOF && counted.zeros < tarBlock { // the reader takes the end of the data for that of the archive
-			err = fmt.Errorf("the archive is cut off, its end of zeros is missing: %w", io.ErrUnexpectedEOF)
-		}
-		if err == io.EOF {
-			return sortedEntries(out), nil
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%s: byte %d of the archive: %w", archive, counted.n, err)
-		}
-		name := Clean(h.Name)
-		if h.Typeflag != tar.TypeReg || hidden(name) || !wanted(name) {
-			continue
-		}
+	err := eachOfTar(counted, archive, limit, wanted, func(name string, h *tar.Header, _ io.Reader) error {
 		at := counted.n
 		switch {
-		case h.Size > left:
-			return nil, tooLarge(archive, h.Name, limit)
 		case h.PAXRecords["GNU.sparse.major"] != "" || h.PAXRecords["GNU.sparse.size"] != "":
-			return nil, fmt.Errorf("%s: %s: byte %d of the archive: a sparse file: pack it without --sparse", archive, h.Name, at)
+			return fmt.Errorf("%s: %s: byte %d of the archive: a sparse file: pack it without --sparse", archive, h.Name, at)
 		case at+h.Size > size:
-			return nil, fmt.Errorf("%s: %s: byte %d of the archive: %w", archive, h.Name, size, io.ErrUnexpectedEOF)
+			return fmt.Errorf("%s: %s: byte %d of the archive: %w", archive, h.Name, size, io.ErrUnexpectedEOF)
 		}
-		left -= h.Size
 		out = append(out, Entry{name, func() (io.ReadCloser, error) { return io.NopCloser(io.NewSectionReader(r, at, h.Size)), nil }})
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
+	return sortedEntries(out), nil
 }
