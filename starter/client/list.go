@@ -65,8 +65,7 @@ const (
 
 // Searches lists the searches by the time of their start, those of an experiment's label
 // where one is given: open ones as their workflows say, those that have ended as they ended, and
-// those that only the store still knows.
-// Records that cannot be read are a library.ErrUnreadable beside the rest.
+// those that only the store still knows. Records that cannot be read are a library.ErrUnreadable beside the rest.
 func (c *Client) Searches(ctx context.Context, experiment string) ([]*Entry, error) {
 	found, err := c.executions(ctx, workflows.SearchWorkflow)
 	if err != nil {
@@ -76,10 +75,11 @@ func (c *Client) Searches(ctx context.Context, experiment string) ([]*Entry, err
 	if unread != nil && !errors.Is(unread, library.ErrUnreadable) {
 		return nil, unread
 	}
+	ends := map[string]time.Time{}
 	for _, r := range records {
-		found.refused(r.Name, r.Ended)
+		ends[r.Name] = r.Ended
 	}
-	all := entries(found, names(records, func(r library.SearchRecord) []string { return []string{r.Name} }), unread != nil)
+	all := entries(found, ends, unread != nil)
 	recorded := map[*Entry]library.SearchRecord{}
 	for _, r := range records {
 		e := all[r.Name]
@@ -97,12 +97,19 @@ func (c *Client) Searches(ctx context.Context, experiment string) ([]*Entry, err
 	return out, unread
 }
 
-// entries is what Temporal's list says. What has ended and is not on record was removed,
-// where all records could be read.
-func entries(found executions, recorded map[string]bool, unread bool) map[string]*Entry {
+// entries is what Temporal's list says, where ends says of all names on record when what
+// has them ended. What has ended and is not on record was removed, if all records could
+// be read. A start that was refused its name is taken out of found: it failed, and began
+// when what holds the name had ended. The name leads to the holder, which only the store knows then.
+func entries(found map[string]*execution, ends map[string]time.Time, unread bool) map[string]*Entry {
 	all := map[string]*Entry{}
 	for name, x := range found {
-		if recorded[name] || unread || x.info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
+		ended, recorded := ends[name]
+		status := x.info.GetStatus()
+		switch {
+		case status == enumspb.WORKFLOW_EXECUTION_STATUS_FAILED && !ended.IsZero() && x.started.After(ended):
+			delete(found, name)
+		case recorded || unread || status == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING:
 			all[name] = &Entry{Name: name, Tasks: []string{}}
 			all[name].executed(x)
 		}
@@ -110,21 +117,10 @@ func entries(found executions, recorded map[string]bool, unread bool) map[string
 	return all
 }
 
-// names are those that records are of.
-func names[T any](records []T, of func(T) []string) map[string]bool {
-	out := map[string]bool{}
-	for _, r := range records {
-		for _, name := range of(r) {
-			out[name] = true
-		}
-	}
-	return out
-}
-
 // complete asks for what a list does not have: open ones how they stand, others how they
 // ended, and what Temporal has forgotten by forgotten. It returns those of a label, where one is given, by the
 // time of their start: the newest last, where a terminal has the eye.
-func (c *Client) complete(ctx context.Context, all map[string]*Entry, found executions, experiment string,
+func (c *Client) complete(ctx context.Context, all map[string]*Entry, found map[string]*execution, experiment string,
 	forgotten func(context.Context, *Entry)) []*Entry {
 	ctx, cancel := context.WithTimeout(ctx, listTimeout)
 	defer cancel()
@@ -163,17 +159,13 @@ func (c *Client) Runs(ctx context.Context, experiment string) ([]*Entry, error) 
 	if unread != nil && !errors.Is(unread, library.ErrUnreadable) {
 		return nil, unread
 	}
+	ends := map[string]time.Time{}
 	for _, x := range records {
 		for _, r := range x.Runs {
-			found.refused(r.Name, r.Ended)
+			ends[r.Name] = r.Ended
 		}
 	}
-	all := entries(found, names(records, func(x library.ExperimentRecord) (out []string) {
-		for _, r := range x.Runs {
-			out = append(out, r.Name)
-		}
-		return out
-	}), unread != nil)
+	all := entries(found, ends, unread != nil)
 	reports := map[*Entry]store.Ref{}
 	for _, x := range records {
 		for _, r := range x.Runs {
@@ -227,23 +219,11 @@ type execution struct {
 	whole   bool // the chain's first has been seen
 }
 
-// executions are workflows by their IDs.
-type executions map[string]*execution
-
-// refused takes out a start that was refused its name: one that failed, and began when
-// what holds the name had ended. The name leads to the holder, which only the store knows then.
-func (all executions) refused(name string, ended time.Time) {
-	x := all[name]
-	if x != nil && x.info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_FAILED && !ended.IsZero() && x.started.After(ended) {
-		delete(all, name)
-	}
-}
-
 // executions lists the workflows of some types on the task queue.
-func (c *Client) executions(ctx context.Context, types ...string) (executions, error) {
+func (c *Client) executions(ctx context.Context, types ...string) (map[string]*execution, error) {
 	query := fmt.Sprintf("WorkflowType IN ('%s') AND TaskQueue = '%s'", strings.Join(types, "', '"),
 		strings.ReplaceAll(c.TaskQueue, "'", "''"))
-	out := executions{}
+	out := map[string]*execution{}
 	var page []byte
 	for {
 		r, err := c.Temporal.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{Namespace: c.Namespace, Query: query,
