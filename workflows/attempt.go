@@ -38,14 +38,13 @@ const (
 func (r *run) attempts(ctx workflow.Context, p search.Proposal) (activities.Row, error) {
 	var lost []string // processes, "" for each unknown one
 	in := r.request(p)
-	options := r.trialActivity(ctx, p)
+	options := workflow.GetActivityOptions(r.trialActivity(ctx, p))
 	for late, silent := 0, 0; ; {
 		// Its ID says which trial it is where the server lists what is under way.
 		r.started++
-		named := workflow.GetActivityOptions(options)
-		named.ActivityID = fmt.Sprintf("trial %d #%d", p.Trial, r.started)
+		options.ActivityID = fmt.Sprintf("trial %d #%d", p.Trial, r.started)
 		var answer converter.RawValue
-		err := workflow.ExecuteActivity(workflow.WithActivityOptions(options, named), TrialActivity, in).Get(ctx, &answer)
+		err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, options), TrialActivity, in).Get(ctx, &answer)
 		var timeout *temporal.TimeoutError
 		switch {
 		case err == nil:
@@ -72,9 +71,7 @@ func (r *run) attempts(ctx workflow.Context, p search.Proposal) (activities.Row,
 			}
 			in.Lost = known(lost)
 		}
-		eager := workflow.GetActivityOptions(options)
-		eager.DisableEagerExecution = true // others may have it
-		options = workflow.WithActivityOptions(options, eager)
+		options.DisableEagerExecution = true // others may have it
 	}
 }
 

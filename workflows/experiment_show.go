@@ -47,8 +47,8 @@ func (r *experimentRun) status() string {
 	switch {
 	case r.over:
 		return r.finished
-	case r.state.Paused && (r.stuck > 0 || !r.state.Stop && r.finished == ""):
-		return "paused"
+	case r.paused(r.finished):
+		return statusPaused
 	case r.finished != "":
 		return "finishing"
 	case r.state.Stop:
@@ -84,14 +84,12 @@ func (r *experimentRun) say(ctx workflow.Context, why string) {
 
 func (r *experimentRun) progress(ctx workflow.Context) ExperimentProgress {
 	p := ExperimentProgress{
-		Name: r.name, Experiment: r.state.Planned.Experiment, Kind: r.kind, Status: r.status(), Reason: r.waits,
+		Name: r.name, Experiment: r.state.Planned.Experiment, Kind: r.kind, Status: r.status(),
 		Searches: len(r.state.Planned.Pretrain) + len(r.state.Planned.Searches), Done: len(r.state.Outcomes),
 		Running: append([]string(nil), r.order...), Trials: r.state.Planned.Trials(),
 		Started: r.state.Started, Updated: workflow.Now(ctx),
 	}
-	if p.Status == "paused" {
-		p.Reason = r.state.Reason
-	}
+	p.Reason = r.steps.reason(p.Status)
 	for _, o := range r.state.Outcomes {
 		p.Told += o.Trials
 		p.Cached += o.Cached
@@ -153,12 +151,7 @@ func experimentDetails(p ExperimentProgress, outcomes []library.Outcome, verdict
 		fmt.Fprintf(&b, ", %d from the trial cache", p.Cached)
 	}
 	b.WriteString("\n\n")
-	switch {
-	case p.Reason != "" && p.Status != "paused":
-		fmt.Fprintf(&b, "> **Waiting:** %s\n\n", p.Reason)
-	case p.Reason != "":
-		fmt.Fprintf(&b, "> **Paused:** %s\n>\n> Send the update `resume` to go on, or `stop` to finish with what is there.\n\n", p.Reason)
-	}
+	standing(&b, p.Status, p.Reason)
 	for _, c := range p.Controllers {
 		fmt.Fprintf(&b, "- controller `%s`: %d trials on %s\n", c.Full(), c.Trials, strings.Join(c.Tasks, ", "))
 	}

@@ -90,8 +90,8 @@ func (r *run) status() string {
 	switch {
 	case r.ended:
 		return r.finished
-	case r.state.Paused && (r.stuck > 0 || !r.state.Stop && r.finished == ""):
-		return "paused"
+	case r.paused(r.finished):
+		return statusPaused
 	case r.finished != "":
 		return "finishing"
 	case r.state.Stop:
@@ -105,15 +105,13 @@ func (r *run) status() string {
 func (r *run) progress(ctx workflow.Context) Progress {
 	p := Progress{
 		Name: r.name, Experiment: r.spec.Experiment, Tasks: r.spec.Tasks, Strategy: r.spec.Strategy, Seed: r.spec.Seed,
-		Status: r.status(), Reason: r.waits, From: r.spec.From, Before: r.state.Before,
+		Status: r.status(), From: r.spec.From, Before: r.state.Before,
 		Trainer: r.state.Resolved.Trainer, Objective: r.state.Resolved.Objective,
 		Told: r.state.Position.Told, Running: r.running, Trials: r.state.Trials,
 		Failed: r.state.Failed, Cached: r.state.Cached, CPUSeconds: r.state.CPUSeconds,
 		Started: r.state.Started, Updated: workflow.Now(ctx),
 	}
-	if p.Status == "paused" {
-		p.Reason = r.state.Reason
-	}
+	p.Reason = r.steps.reason(p.Status)
 	if r.preparing > 0 {
 		p.Preparing = fmt.Sprintf("computing the features of the images: %d of %d done", r.prepared, r.preparing)
 	}
@@ -161,12 +159,7 @@ func details(p Progress) string {
 		fmt.Fprintf(&b, " · goes on from %s, which had %d trials", p.From, p.Before)
 	}
 	b.WriteString("\n\n")
-	switch {
-	case p.Reason != "" && p.Status != "paused":
-		fmt.Fprintf(&b, "> **Waiting:** %s\n\n", p.Reason)
-	case p.Reason != "":
-		fmt.Fprintf(&b, "> **Paused:** %s\n>\n> Send the update `resume` to go on, or `stop` to finish with what is there.\n\n", p.Reason)
-	}
+	standing(&b, p.Status, p.Reason)
 	if len(p.Best) == 0 {
 		return b.String()
 	}

@@ -2,6 +2,8 @@ package workflows
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
@@ -56,6 +58,34 @@ func (s *steps) step(ctx workflow.Context, what string, do func(ctx workflow.Con
 		if err != nil {
 			return err
 		}
+	}
+}
+
+// paused says whether the run is, in the eyes of one who looks: not while it ends, unless
+// that is what waits for a resume. finished is how it ends, once that is decided.
+func (s *steps) paused(finished string) bool {
+	return s.held.Paused && (s.stuck > 0 || !s.held.Stop && finished == "")
+}
+
+// reason is why a run with a status is paused, or what it waits for.
+func (s *steps) reason(status string) string {
+	if status == statusPaused {
+		return s.held.Reason
+	}
+	return s.waits
+}
+
+// statusPaused is the status of a run that waits for a resume.
+const statusPaused = "paused"
+
+// standing says, for the UI, why a run does not go on, where there is a reason.
+func standing(b *strings.Builder, status, reason string) {
+	switch {
+	case reason == "":
+	case status == statusPaused:
+		fmt.Fprintf(b, "> **Paused:** %s\n>\n> Send the update `resume` to go on, or `stop` to finish with what is there.\n\n", reason)
+	default:
+		fmt.Fprintf(b, "> **Waiting:** %s\n\n", reason)
 	}
 }
 
