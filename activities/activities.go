@@ -101,15 +101,16 @@ func classify(err error) error {
 	if app := (*temporal.ApplicationError)(nil); errors.As(err, &app) {
 		return err
 	}
+	message := limit.Cut(err.Error(), limit.MaxMessage)
 	switch {
 	case errors.Is(err, library.ErrInvalid):
 		return invalid(err)
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrCorrupt):
-		return temporal.NewApplicationError(limit.Cut(err.Error(), limit.MaxMessage), ErrTypeMissing)
+		return temporal.NewApplicationError(message, ErrTypeMissing)
 	case errors.Is(err, store.ErrDenied):
-		return temporal.NewApplicationError(limit.Cut(err.Error(), limit.MaxMessage), ErrTypeDenied)
+		return temporal.NewApplicationError(message, ErrTypeDenied)
 	case len(err.Error()) > limit.MaxMessage:
-		return errors.New(limit.Cut(err.Error(), limit.MaxMessage))
+		return errors.New(message)
 	}
 	return err
 }

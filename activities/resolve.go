@@ -44,8 +44,7 @@ func (a *Activities) resolve(ctx context.Context, in ResolveInput, record librar
 	if in.Wrong != "" {
 		return Resolved{}, library.Invalid(errors.New(in.Wrong))
 	}
-	var begun *Begun
-	config, err := a.pin(ctx, in, &record, &begun)
+	config, begun, err := a.pin(ctx, in, &record)
 	if err != nil {
 		return Resolved{}, err
 	}
@@ -68,16 +67,17 @@ func (a *Activities) resolve(ctx context.Context, in ResolveInput, record librar
 
 // pin finds a search's configuration: by its names, or by the search that it goes on
 // from.
-func (a *Activities) pin(ctx context.Context, in ResolveInput, record *library.SearchRecord, begun **Begun) (*search.Config, error) {
+func (a *Activities) pin(ctx context.Context, in ResolveInput, record *library.SearchRecord) (*search.Config, *Begun, error) {
 	if in.From == "" {
-		return library.Pin(ctx, a.store, in.Names)
+		config, err := library.Pin(ctx, a.store, in.Names)
+		return config, nil, err
 	}
 	o, err := library.GoOn(ctx, a.store, in.From, in.Spec)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	*begun, err = a.goOn(ctx, o, record)
-	return o.Config, err
+	begun, err := a.goOn(ctx, o, record)
+	return o.Config, begun, err
 }
 
 // missingFeatures lists the features of images that a search needs and the store

@@ -65,7 +65,8 @@ func checkKind(kind Kind) error {
 	return nil
 }
 
-func checkName(kind Kind, name string) error {
+// CheckName says why a name is none that a store can keep.
+func CheckName(kind Kind, name string) error {
 	if err := checkKind(kind); err != nil {
 		return err
 	}
@@ -79,12 +80,9 @@ func checkName(kind Kind, name string) error {
 	return nil
 }
 
-// CheckName says why a name is none that a store can keep.
-func CheckName(kind Kind, name string) error { return checkName(kind, name) }
-
 // nameKey is the key of a name: names/<kind>/<escaped name>.
 func nameKey(kind Kind, name string) (string, error) {
-	if err := checkName(kind, name); err != nil {
+	if err := CheckName(kind, name); err != nil {
 		return "", err
 	}
 	return namePrefix(kind) + escape(name), nil

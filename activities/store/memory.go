@@ -157,7 +157,7 @@ func (m *Memory) DeleteName(ctx context.Context, kind Kind, name string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := checkName(kind, name); err != nil {
+	if err := CheckName(kind, name); err != nil {
 		return err
 	}
 	m.mu.Lock()
