@@ -13,8 +13,8 @@ import (
 	"tnaml/activities"
 	"tnaml/activities/library"
 	"tnaml/activities/store"
+	"tnaml/experiments/catalog"
 	"tnaml/experiments/limit"
-	"tnaml/experiments/search"
 	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/strict"
 )
@@ -76,18 +76,20 @@ type SearchSpec struct {
 	HistoryLimit int `json:"history_limit"`
 }
 
-// DefaultSearchSpec returns the defaults that a spec is decoded over.
+// DefaultSearchSpec returns the defaults that a spec is decoded over: how a search is
+// run is as in an experiment that does not say it.
 func DefaultSearchSpec() SearchSpec {
+	e := catalog.Defaults()
 	return SearchSpec{
 		Strategy:        "naml",
 		Trials:          100,
 		Seed:            1,
-		Lag:             4,
-		CheckpointEvery: 50,
-		TrialTimeout:    "30m",
-		MemoryLimitMB:   2048,
-		KeepModels:      search.TopN,
-		HistoryLimit:    8000,
+		Lag:             e.Lag,
+		CheckpointEvery: e.CheckpointEvery,
+		TrialTimeout:    e.TrialTimeout,
+		MemoryLimitMB:   e.MemoryLimitMB,
+		KeepModels:      e.KeepModels,
+		HistoryLimit:    catalog.HistoryLimit,
 	}
 }
 

@@ -149,8 +149,8 @@ func checkTimeout(duration string) error {
 	return nil
 }
 
-// defaults are the values of what an experiment leaves out.
-func defaults() Experiment {
+// Defaults are the values of what an experiment leaves out.
+func Defaults() Experiment {
 	return Experiment{
 		Space: "text", Seeds: []uint64{1}, Concurrency: 4, Lag: 4, CheckpointEvery: 50, TrialTimeout: "30m", MemoryLimitMB: 2048,
 		KeepModels: search.TopN,
@@ -161,7 +161,7 @@ func defaults() Experiment {
 // together, with line numbers.
 func Parse(b []byte) (*Experiment, error) {
 	yaml, root := yamlnode.Read(b, "experiment")
-	e := defaults()
+	e := Defaults()
 	r := reader{Reader: yaml, lines: map[string]int{}}
 	r.experiment(root, &e)
 	if err := yaml.Err(); err != nil {
@@ -242,7 +242,7 @@ func (r reader) together(line int, e *Experiment) {
 		r.Bad(r.lines["name"], `the name %q must be %s`, e.Name, nameWords)
 	}
 	running := limit.Running{Lag: e.Lag, Parallel: e.Parallel, CheckpointEvery: e.CheckpointEvery, TrialSteps: e.TrialSteps,
-		MemoryLimitMB: e.MemoryLimitMB, KeepModels: e.KeepModels, HistoryLimit: historyLimit}
+		MemoryLimitMB: e.MemoryLimitMB, KeepModels: e.KeepModels, HistoryLimit: HistoryLimit}
 	for _, err := range running.Problems() {
 		if p := (limit.Problem{}); errors.As(err, &p) {
 			r.Bad(r.lines[p.Field], "%w", err)

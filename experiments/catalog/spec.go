@@ -142,7 +142,7 @@ func specOf(k Kind, e *Experiment) Spec {
 		Experiment: e.Name, Space: e.Space, Modules: slices.Clone(e.Modules), Settings: maps.Clone(e.Settings),
 		Concurrency: e.Concurrency, Lag: e.Lag, Parallel: e.Parallel, CheckpointEvery: e.CheckpointEvery,
 		TrialTimeout: e.TrialTimeout, TrialSteps: e.TrialSteps, MemoryLimitMB: e.MemoryLimitMB, KeepModels: e.KeepModels,
-		Retrain: e.Retrain, HistoryLimit: historyLimit,
+		Retrain: e.Retrain, HistoryLimit: HistoryLimit,
 	}
 	if len(e.Pretrain) > 0 {
 		first := e.Pretrain[0]
@@ -233,8 +233,8 @@ func (s *Spec) validate(k Kind, e *Experiment) error {
 	return limit.Problems(errs)
 }
 
-// historyLimit is the default of Spec.HistoryLimit.
-const historyLimit = 8000
+// HistoryLimit is the default of Spec.HistoryLimit.
+const HistoryLimit = 8000
 
 // validatePretraining checks what is said of the controllers.
 func (s *Spec) validatePretraining(k Kind, e *Experiment) (errs []error) {
