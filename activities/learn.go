@@ -173,14 +173,20 @@ func (a *Activities) begin(ctx context.Context, config *search.Config, trials []
 		}
 		return s, f.Trials, nil
 	}
-	var controller []byte
-	if config.Controller != "" {
+	var from search.From
+	for _, o := range []struct {
+		what, ref string
+		to        *[]byte
+	}{{"controller", config.Controller, &from.Controller}, {"sources", config.Sources, &from.Sources}} {
+		if o.ref == "" {
+			continue
+		}
 		var err error
-		if controller, err = a.store.Get(ctx, store.Ref(config.Controller)); err != nil {
-			return nil, 0, fmt.Errorf("controller: %w", err)
+		if *o.to, err = a.store.Get(ctx, store.Ref(o.ref)); err != nil {
+			return nil, 0, fmt.Errorf("%s: %w", o.what, err)
 		}
 	}
-	s, err := search.NewFrom(*config, controller)
+	s, err := search.NewFrom(*config, from)
 	if err != nil {
 		return nil, 0, invalid(err)
 	}

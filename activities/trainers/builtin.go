@@ -88,6 +88,12 @@ func (b *Builtin) Run(ctx context.Context, r trainer.Request, progress func(trai
 		out = failed("%w", err)
 	default:
 		out.Outcome = outcomeOf(outcome)
+		if r.Examples && out.Status == trainer.OK {
+			out.Right = &trainer.Right{
+				Validation: trainer.Bits{N: in.data.Validation.Len(), Packed: outcome.ValidationRight},
+				Test:       trainer.Bits{N: in.data.Test.Len(), Packed: outcome.TestRight},
+			}
+		}
 	}
 	if model != nil && r.Keeps(out.Outcome) {
 		out.Encode = model.Encode

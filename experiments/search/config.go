@@ -87,6 +87,9 @@ func (c *Config) validateSettings(table strategy.Table) error {
 	if c.Controller != "" && !d.Continues {
 		return errors.New("it goes on from no controller")
 	}
+	if c.Sources != "" && !d.FromSources {
+		return errors.New("it learns from no trials of other tasks")
+	}
 	settings, err := d.Canonical(c.Settings, nil)
 	if err != nil {
 		return err
@@ -97,7 +100,7 @@ func (c *Config) validateSettings(table strategy.Table) error {
 	if c.Controller != "" {
 		return nil // what else there is to check needs the controller
 	}
-	_, err = d.New(c.start(nil))
+	_, err = d.New(c.Start(nil, nil))
 	return err
 }
 
@@ -130,9 +133,9 @@ func (c *Config) Again(t Trial) (trainer.Request, error) {
 	}, err
 }
 
-// start is what the strategy starts from.
-func (c *Config) start(from *strategy.Pretrained) strategy.Start {
-	s := strategy.Start{Seed: c.drawSeed(), Space: &c.Space, Settings: c.Settings, Controller: from}
+// Start is what the strategy starts from.
+func (c *Config) Start(from *strategy.Pretrained, sources []strategy.Source) strategy.Start {
+	s := strategy.Start{Seed: c.drawSeed(), Space: &c.Space, Settings: c.Settings, Controller: from, Sources: sources}
 	for _, t := range c.Tasks {
 		s.Tasks = append(s.Tasks, t.Name)
 	}

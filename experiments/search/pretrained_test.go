@@ -70,7 +70,7 @@ func TestTransferReloadsWeightsAndAddsAnEmbedding(t *testing.T) {
 				t.Errorf("the controller's space: %s", diff)
 			}
 			c := transferConfig(t, b, `{"policy_gradient":{"learning_rate":0.01}}`)
-			s := must(NewFrom(c, b))(t)
+			s := must(NewFrom(c, From{Controller: b}))(t)
 			policy := policyOf(t, s).Policy
 			if policy.Tasks() != 1 {
 				t.Fatalf("%d tasks", policy.Tasks())
@@ -95,7 +95,7 @@ func TestTransferReloadsWeightsAndAddsAnEmbedding(t *testing.T) {
 				}
 				other := c
 				other.Seed++
-				if slices.Equal(embedding, policyOf(t, must(NewFrom(other, b))(t)).Policy.TaskEmbedding(0)) {
+				if slices.Equal(embedding, policyOf(t, must(NewFrom(other, From{Controller: b}))(t)).Policy.TaskEmbedding(0)) {
 					t.Error("the new embedding does not depend on the seed")
 				}
 				advance(t, s, 5)
@@ -114,7 +114,7 @@ func TestTransferReloadsWeightsAndAddsAnEmbedding(t *testing.T) {
 			}
 			// A restore needs the state alone.
 			want := advance(t, s, 9)
-			s = must(NewFrom(c, b))(t)
+			s = must(NewFrom(c, From{Controller: b}))(t)
 			advance(t, s, 5)
 			s = must(Restore(c, s.State()))(t)
 			if diff := cmp.Diff(want, advance(t, s, 9)); diff != "" {
@@ -133,10 +133,10 @@ func TestTransferRefuses(t *testing.T) {
 	if _, err := New(c); err == nil {
 		t.Error("a search began without its controller")
 	}
-	if _, err := NewFrom(c, pretrained(t, ``, 4)); !says(err, "digest") {
+	if _, err := NewFrom(c, From{Controller: pretrained(t, ``, 4)}); !says(err, "digest") {
 		t.Errorf("another controller: %v", err)
 	}
-	if _, err := NewFrom(testConfig(t, strategy.NAML, 1, 1), b); err == nil {
+	if _, err := NewFrom(testConfig(t, strategy.NAML, 1, 1), From{Controller: b}); err == nil {
 		t.Error("a controller that was not asked for")
 	}
 	random := testConfig(t, strategy.Random, 1, 1)
@@ -144,13 +144,13 @@ func TestTransferRefuses(t *testing.T) {
 	if err := random.Validate(); !says(err, "goes on from no controller") {
 		t.Errorf("random search with a controller: %v", err)
 	}
-	if _, err := NewFrom(c, must(New(testConfig(t, strategy.NAML, 1, 1)))(t).State()); !says(err, `"state"`) {
+	if _, err := NewFrom(c, From{Controller: must(New(testConfig(t, strategy.NAML, 1, 1)))(t).State()}); !says(err, `"state"`) {
 		t.Errorf("a state for a controller: %v", err)
 	}
 	other := c
 	other.Space.Choices = slices.Clone(c.Space.Choices)
 	other.Space.Choices[3].Options = []any{int64(32), int64(64), int64(256)}
-	if _, err := NewFrom(other, b); !says(err, `choice "hidden_size": the search lacks 128, the controller does not know 256`) {
+	if _, err := NewFrom(other, From{Controller: b}); !says(err, `choice "hidden_size": the search lacks 128, the controller does not know 256`) {
 		t.Errorf("another space: %v", err)
 	}
 	p := must(strategy.DecodeController(b))(t)
@@ -182,7 +182,7 @@ func FuzzDecodeController(f *testing.F) {
 			return
 		}
 		c.Settings = settings
-		if _, err := NewFrom(c, b); err != nil {
+		if _, err := NewFrom(c, From{Controller: b}); err != nil {
 			t.Error(err)
 		}
 	})

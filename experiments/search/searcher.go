@@ -50,31 +50,51 @@ type Leader struct {
 }
 
 // New starts a search without a pretrained controller.
-func New(c Config) (*Searcher, error) { return NewFrom(c, nil) }
+func New(c Config) (*Searcher, error) { return NewFrom(c, From{}) }
 
-// NewFrom starts a search. controller is the object that Config.Controller
-// refers to, empty where it is: a controller of another digest or of another
-// search space is an error.
-func NewFrom(c Config, controller []byte) (*Searcher, error) {
-	return NewOf(strategy.Builtin(), c, controller)
+// From is what a search starts from besides its configuration: the objects that
+// Config.Controller and Config.Sources refer to, empty where those are.
+type From struct{ Controller, Sources []byte }
+
+// NewFrom starts a search. Objects of another digest than the configuration's, or of
+// another search space, are an error.
+func NewFrom(c Config, from From) (*Searcher, error) {
+	return NewOf(strategy.Builtin(), c, from)
 }
 
 // NewOf is NewFrom with the strategies of a table.
-func NewOf(table strategy.Table, c Config, controller []byte) (*Searcher, error) {
-	var from *strategy.Pretrained
-	if c.Controller != "" || len(controller) > 0 {
-		var err error
-		if from, err = strategy.DecodeController(controller); err != nil {
+func NewOf(table strategy.Table, c Config, from From) (*Searcher, error) {
+	start := c.Start(nil, nil)
+	if c.Controller != "" || len(from.Controller) > 0 {
+		p, err := strategy.DecodeController(from.Controller)
+		if err != nil {
 			return nil, err
 		}
-		if from.Ref != c.Controller {
-			return nil, fmt.Errorf("controller: the object has the digest %s, the search starts from %q", from.Ref, c.Controller)
+		if p.Ref != c.Controller {
+			return nil, fmt.Errorf("controller: the object has the digest %s, the search starts from %q", p.Ref, c.Controller)
 		}
-		if err := from.Fits(&c.Space); err != nil {
+		if err := p.Fits(&c.Space); err != nil {
 			return nil, err
 		}
+		start.Controller = p
 	}
-	s, err := blank(table, c, from)
+	if c.Sources != "" || len(from.Sources) > 0 {
+		ref, sources, err := strategy.DecodeSources(from.Sources, &c.Space)
+		if err != nil {
+			return nil, err
+		}
+		if ref != c.Sources {
+			return nil, fmt.Errorf("sources: the object has the digest %s, the search starts from %q", ref, c.Sources)
+		}
+		start.Sources = sources
+	}
+	return Begin(table, c, start)
+}
+
+// Begin starts a search from what has been read already: start is Config.Start with
+// its Controller and Sources.
+func Begin(table strategy.Table, c Config, start strategy.Start) (*Searcher, error) {
+	s, err := blank(table, c, start)
 	if err != nil {
 		return nil, err
 	}
@@ -86,8 +106,8 @@ func NewOf(table strategy.Table, c Config, controller []byte) (*Searcher, error)
 	return s, nil
 }
 
-// blank is a search without proposals, to be filled by NewOf or RestoreOf.
-func blank(table strategy.Table, c Config, from *strategy.Pretrained) (*Searcher, error) {
+// blank is a search without proposals, to be filled by Begin or restore.
+func blank(table strategy.Table, c Config, start strategy.Start) (*Searcher, error) {
 	if err := c.validate(table); err != nil {
 		return nil, err
 	}
@@ -98,7 +118,7 @@ func blank(table strategy.Table, c Config, from *strategy.Pretrained) (*Searcher
 	s := &Searcher{
 		config: c, digest: c.Digest(), seed: c.drawSeed(), leaders: make([][]Leader, len(c.Tasks)), worst: make(worst, len(c.Tasks)),
 	}
-	if s.strategy, err = d.New(c.start(from)); err != nil {
+	if s.strategy, err = d.New(start); err != nil {
 		return nil, fmt.Errorf("strategy %s: %w", c.Strategy, err)
 	}
 	return s, nil

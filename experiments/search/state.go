@@ -103,8 +103,8 @@ func restore(table strategy.Table, c Config, object []byte, digest string) (*Sea
 		return nil, err
 	}
 	fresh := c
-	fresh.Controller = "" // the weights are the state's
-	s, err := blank(table, fresh, nil)
+	fresh.Controller, fresh.Sources = "", "" // what is still needed of them is in the state
+	s, err := blank(table, fresh, fresh.Start(nil, nil))
 	if err != nil {
 		return nil, err
 	}

@@ -138,6 +138,9 @@ type Config struct {
 	// Controller is the digest of the pretrained controller that the strategy
 	// goes on from (§2.3); empty: from nothing.
 	Controller string `json:"controller,omitempty"`
+	// Sources is the digest of the object with the trials of other tasks that the
+	// strategy learns from (strategy.EncodeSources); empty: none.
+	Sources string `json:"sources,omitempty"`
 	// Fork is where the search left another one, to go on under other settings.
 	Fork *Fork `json:"fork,omitempty"`
 }

@@ -39,6 +39,9 @@ type Request struct {
 	// Keep is the reward (see Reward) that a model must exceed to be worth storing;
 	// nil: any is.
 	Keep *float64 `json:"keep,omitempty"`
+	// Examples asks to store which examples of the splits the model has right, where the
+	// trainer can tell.
+	Examples bool `json:"examples,omitempty"`
 }
 
 // Task is what a trial's model is for.
@@ -119,6 +122,9 @@ type Outcome struct {
 	Steps int `json:"steps,omitempty"`
 	// Model references the stored model, where there is one.
 	Model string `json:"model,omitempty"`
+	// Examples references the stored object that says which examples the model has
+	// right (Right), where it was asked for.
+	Examples string `json:"examples,omitempty"`
 }
 
 // Result is an outcome with the model that it is of.
@@ -126,6 +132,8 @@ type Result struct {
 	Outcome
 	// Encode returns the model as an object; nil where there is none to store.
 	Encode func() []byte
+	// Right says which examples the model has right, where the request asks for it.
+	Right *Right
 	// CPUSeconds and WallSeconds are what the training took, kept as costs.
 	CPUSeconds, WallSeconds float64
 }

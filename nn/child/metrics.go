@@ -30,6 +30,7 @@ type Metrics struct {
 // tally counts towards Metrics, one example after the other.
 type tally struct {
 	examples, right int
+	bits            []byte // which were right, a bit for each
 	loss            float64
 	classes         []classTally
 	// scores are those of two classes: of class 1 from the start on, of class 0
@@ -42,7 +43,7 @@ type classTally struct{ labels, predictions, right int }
 
 // newTally is for so many examples.
 func newTally(examples, classes int) *tally {
-	t := &tally{classes: make([]classTally, classes)}
+	t := &tally{bits: make([]byte, (examples+7)/8), classes: make([]classTally, classes)}
 	if classes == 2 {
 		t.scores = make([]float64, examples)
 	}
@@ -60,6 +61,7 @@ func (t *tally) add(label int32, logits []float32) {
 	t.classes[best].predictions++
 	if int32(best) == label {
 		t.right++
+		t.bits[t.examples/8] |= 1 << (t.examples % 8)
 		t.classes[best].right++
 	}
 	// −ln p = top − logit + ln Σ exp(logit − top), where top's own term is 1.

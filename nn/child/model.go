@@ -200,7 +200,7 @@ func (m *Model) PredictFrom(e *Examples, vectors []float32) []float32 {
 func (m *Model) Evaluate(e *Examples) Metrics {
 	m.ofTexts()
 	m.fits(e, nil)
-	metrics, _ := m.evaluate(e, nil)
+	metrics, _, _ := m.evaluate(e, nil)
 	return metrics
 }
 
@@ -231,7 +231,7 @@ func (m *Model) attached() {
 
 // evaluate is Evaluate with the documents' mean token vectors, if known; it also
 // reports whether all logits were numbers.
-func (m *Model) evaluate(e *Examples, vectors []float32) (metrics Metrics, ok bool) {
+func (m *Model) evaluate(e *Examples, vectors []float32) (metrics Metrics, right []byte, ok bool) {
 	if m.Cfg.FineTune {
 		vectors = nil
 	}
@@ -240,7 +240,7 @@ func (m *Model) evaluate(e *Examples, vectors []float32) (metrics Metrics, ok bo
 		t.add(e.Labels[i], logits)
 		ok = ok && kernels.Finite(logits)
 	})
-	return t.metrics(), ok
+	return t.metrics(), t.bits, ok
 }
 
 const kind = "model"

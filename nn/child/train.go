@@ -125,13 +125,14 @@ func Train(cfg Config, d *Data, t *Table, seed uint64, o Options) (*Model, Outco
 	if documents != nil {
 		validation, test = documents.Validation, documents.Test
 	}
-	onValidation, ok1 := m.evaluate(&d.Validation, validation)
-	onTest, ok2 := m.evaluate(&d.Test, test)
+	onValidation, validationRight, ok1 := m.evaluate(&d.Validation, validation)
+	onTest, testRight, ok2 := m.evaluate(&d.Test, test)
 	if !ok1 || !ok2 {
 		out.Status, out.Reason = Diverged, fmt.Sprintf("a logit is not finite in evaluation after %d steps", cfg.Steps)
 		return nil, out, nil
 	}
 	out.Status, out.Loss, out.Validation, out.Test = OK, last, onValidation, onTest
+	out.ValidationRight, out.TestRight = validationRight, testRight
 	return m, out, nil
 }
 

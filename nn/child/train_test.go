@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -153,7 +154,7 @@ func TestInputsThatDoNotFit(t *testing.T) {
 			t.Errorf("%q is not in: %v", want, err)
 		}
 	}
-	if out != (Outcome{}) {
+	if !reflect.DeepEqual(out, Outcome{}) {
 		t.Errorf("outcome %+v", out)
 	}
 	if _, _, err := Train(config(nil), &Data{}, table, 1, Options{}); err == nil || !strings.Contains(err.Error(), "0 classes") {

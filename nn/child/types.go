@@ -142,6 +142,10 @@ type Outcome struct {
 	Reason     string  `json:"reason,omitempty"`
 	Validation Metrics `json:"validation"`
 	Test       Metrics `json:"test"`
+	// ValidationRight and TestRight say which examples of the splits the model has
+	// right, a bit for each, the first the lowest of its byte.
+	ValidationRight []byte `json:"-"`
+	TestRight       []byte `json:"-"`
 	// Loss is the mean training cross-entropy over the last 100 steps or fewer.
 	Loss float64 `json:"loss"`
 	// Parameters is the number of trainable weights.

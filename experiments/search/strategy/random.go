@@ -2,6 +2,8 @@ package strategy
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 
 	"tnaml/experiments/strict"
 	"tnaml/nn/rng"
@@ -14,21 +16,72 @@ const Random = "random"
 var randomSearch = Definition{
 	Name:     Random,
 	Doc:      "every option of every choice with equal probability",
-	Defaults: json.RawMessage("{}"),
-	Settings: func(raw json.RawMessage, _ *Pretrained) (json.RawMessage, error) {
-		return json.RawMessage("{}"), strict.Unmarshal(raw, &struct{}{})
-	},
-	New: func(s Start) (Strategy, error) { return &random{seed: s.Seed, options: s.Space.Options()}, nil },
+	Defaults: randomDefaults(),
+	Settings: randomSettings,
+	New:      newRandom,
+}
+
+// RandomSettings are the parameters of the strategy "random".
+type RandomSettings struct {
+	// Shared, where it is not 0, keys the draws in place of the search's seed and tasks:
+	// searches that share it try the same configurations, whatever their tasks, as a
+	// recorded benchmark needs it.
+	Shared uint64 `json:"shared"`
+	// RepeatEvery, n, makes the last of every n trials one of the configuration of the
+	// first of them, trained from another seed: what the training's own noise is. 0: none.
+	RepeatEvery int `json:"repeat_every"`
+}
+
+func randomSettings(raw json.RawMessage, _ *Pretrained) (json.RawMessage, error) {
+	var s RandomSettings
+	if err := strict.Unmarshal(raw, &s); err != nil {
+		return nil, err
+	}
+	if s.RepeatEvery < 0 || s.RepeatEvery == 1 {
+		return nil, fmt.Errorf("repeat_every is %d: it must be 0, for none, or at least 2", s.RepeatEvery)
+	}
+	return json.Marshal(s)
+}
+
+func randomDefaults() json.RawMessage {
+	b, err := randomSettings(json.RawMessage("{}"), nil)
+	if err != nil {
+		panic(err) // the defaults are valid
+	}
+	return b
+}
+
+func newRandom(s Start) (Strategy, error) {
+	var settings RandomSettings
+	if err := strict.Unmarshal(s.Settings, &settings); err != nil {
+		return nil, err
+	}
+	r := &random{seed: s.Seed, stream: "random/actions", every: settings.RepeatEvery, options: s.Space.Options()}
+	if len(s.Tasks) > 1 && settings.RepeatEvery > 0 {
+		return nil, errors.New("repeat_every is for searches of one task")
+	}
+	if settings.Shared != 0 {
+		r.seed, r.stream = settings.Shared, "random/shared"
+	}
+	return r, nil
 }
 
 // random has no state.
 type random struct {
 	seed    uint64
+	stream  string
+	every   int
 	options []int
 }
 
 func (r *random) Ask(trial, _ int) ([]int, float64) {
-	g := rng.New(r.seed, "random/actions", uint64(trial))
+	if r.every > 0 && trial%r.every == r.every-1 {
+		trial -= r.every - 1
+	}
+	if r.every > 0 {
+		trial -= trial / r.every // the configuration's own number
+	}
+	g := rng.New(r.seed, r.stream, uint64(trial))
 	actions := make([]int, len(r.options))
 	for i, n := range r.options {
 		actions[i] = g.IntN(n)

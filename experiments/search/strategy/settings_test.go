@@ -145,8 +145,9 @@ func TestTable(t *testing.T) {
 }
 
 func TestSchema(t *testing.T) {
-	if got := must(Builtin().Find(Random))(t).Schema(); len(got) != 0 {
-		t.Errorf("random: %v", got)
+	random := must(Builtin().Find(Random))(t).Schema()
+	if len(random) != 2 || random[0].Path != "repeat_every" || random[1].Path != "shared" {
+		t.Errorf("random: %+v", random)
 	}
 	fixed := must(Builtin().Find(Fixed))(t).Schema()
 	if len(fixed) != 1 || fixed[0].Path != "architecture" || fixed[0].Type != "object" || string(fixed[0].Default) != "{}" {

@@ -64,6 +64,10 @@ type Start struct {
 	Settings json.RawMessage
 	// Controller is the pretrained one to start from, nil for none.
 	Controller *Pretrained
+	// Sources are the trials of other tasks to learn from, where the strategy does
+	// (Definition.FromSources). They are there when a search starts, and not when its
+	// state is restored: Put saves what is still needed of them.
+	Sources []Source
 }
 
 // Definition is a row of the table.
@@ -80,6 +84,8 @@ type Definition struct {
 	// that the controller's weights are then its own state, as for NAML; where not,
 	// the settings take from the controller what they need of it.
 	FromController, Continues bool
+	// FromSources says that it learns from the trials of other tasks.
+	FromSources bool
 	// NeedsSettings says that without settings, or a controller, it cannot start.
 	NeedsSettings bool
 	// Settings decodes settings over their defaults, checks them and returns them in
