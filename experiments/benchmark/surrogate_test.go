@@ -228,15 +228,10 @@ func BenchmarkLook(b *testing.B) {
 }
 
 func BenchmarkFit(b *testing.B) {
-	s := paper(b)
-	r, err := s.Record(s.Tasks()[0])
-	if err != nil {
-		b.Fatal(err)
-	}
+	r := synthetic(paper(b), 1, 1000)
+	before := cpuSeconds(b)
 	for b.Loop() {
-		if _, err := Fit(r, FitOptions{}); err != nil {
-			b.Fatal(err)
-		}
+		fit(b, r, FitOptions{})
 	}
-	b.ReportMetric(float64(len(r.Rows)), "rows")
+	b.ReportMetric((cpuSeconds(b)-before)/float64(b.N), "cpu-s/fit")
 }

@@ -148,9 +148,9 @@ func (g *grower) ask(c, leaves int) (gain float64, set uint64) {
 	for _, i := range g.rows {
 		g.cells[int(g.leaf[i])*f.options+int(g.x[i][c])].add(sums{1, g.left[i]})
 	}
-	order := make([]int, f.options)
-	mean := make([]float64, f.options)
-	for o := range order {
+	var order [maxOptions]int
+	var mean [maxOptions]float64
+	for o := range f.options {
 		var all sums
 		for l := range leaves {
 			all.add(g.cells[l*f.options+o])
@@ -161,9 +161,9 @@ func (g *grower) ask(c, leaves int) (gain float64, set uint64) {
 		order[o] = o
 	}
 	if !f.ordered {
-		slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(mean[a], mean[b]) })
+		slices.SortStableFunc(order[:f.options], func(a, b int) int { return cmp.Compare(mean[a], mean[b]) })
 	}
-	yes, no := make([]sums, leaves), make([]sums, leaves)
+	var yes, no [1 << depth]sums
 	before := 0.0
 	for l := range leaves {
 		for o := range f.options {
