@@ -109,7 +109,7 @@ const DefaultPreset = "default"
 type Table []Definition
 
 // Builtin is the table of the strategies that the program has.
-func Builtin() Table { return Table{randomSearch, neuralAutoML, fixedArchitecture, transferStrategy} }
+func Builtin() Table { return Table{randomSearch, neuralAutoML, fixedArchitecture, kindredTasks} }
 
 // Names lists the strategies.
 func (t Table) Names() []string {

@@ -15,24 +15,24 @@ import (
 	"tnaml/nn/trees"
 )
 
-// Transfer is our own way to a good model in tens of trials: what was learned of other
+// Kindred is our own way to a good model in tens of trials: what was learned of other
 // tasks, by models of their trials and by the controller, proposes at first, and
 // counts as much afterwards as it proves true of the new task.
-const Transfer = "transfer"
+const Kindred = "kindred"
 
-var transferStrategy = Definition{
-	Name:           Transfer,
+var kindredTasks = Definition{
+	Name:           Kindred,
 	Doc:            "what other tasks' trials and the pretrained controller say, for as long as it proves true of the new task, then the task's own trials",
-	Defaults:       transferDefaults(),
+	Defaults:       kindredDefaults(),
 	FromController: true,
 	Continues:      true,
 	FromSources:    true,
-	Settings:       transferSettings,
-	New:            newTransfer,
+	Settings:       kindredSettings,
+	New:            newKindred,
 }
 
-// TransferSettings are the parameters of the strategy "transfer".
-type TransferSettings struct {
+// KindredSettings are the parameters of the strategy "kindred".
+type KindredSettings struct {
 	// Portfolio is how many trials are the sources' greedy portfolio, before anything is
 	// learned of the task itself.
 	Portfolio int `json:"portfolio"`
@@ -56,15 +56,15 @@ type TransferSettings struct {
 	SourceDepth int `json:"source_depth"`
 }
 
-func defaultTransfer() TransferSettings {
-	return TransferSettings{
+func defaultKindred() KindredSettings {
+	return KindredSettings{
 		Portfolio: 6, Prior: 10, Parents: 5, Mutations: 64, Proposals: 16, Random: 32, Explore: 0.5,
 		Trees: 30, SourceTrees: 60, SourceDepth: 5,
 	}
 }
 
-func transferSettings(raw json.RawMessage, _ *Pretrained) (json.RawMessage, error) {
-	s := defaultTransfer()
+func kindredSettings(raw json.RawMessage, _ *Pretrained) (json.RawMessage, error) {
+	s := defaultKindred()
 	if err := strict.Unmarshal(raw, &s); err != nil {
 		return nil, err
 	}
@@ -90,18 +90,18 @@ func transferSettings(raw json.RawMessage, _ *Pretrained) (json.RawMessage, erro
 	return json.Marshal(s)
 }
 
-func transferDefaults() json.RawMessage {
-	b, err := transferSettings(json.RawMessage("{}"), nil)
+func kindredDefaults() json.RawMessage {
+	b, err := kindredSettings(json.RawMessage("{}"), nil)
 	if err != nil {
 		panic(err) // the defaults are valid
 	}
 	return b
 }
 
-// transfer keeps what it knows of the sources and, for each task of the search, the
+// kindred keeps what it knows of the sources and, for each task of the search, the
 // trials told. All else follows from those.
-type transfer struct {
-	settings TransferSettings
+type kindred struct {
+	settings KindredSettings
 	seed     uint64
 	options  []int
 	features []trees.Feature
@@ -113,8 +113,8 @@ type transfer struct {
 	targets   []*target
 }
 
-func newTransfer(s Start) (Strategy, error) {
-	t := &transfer{seed: s.Seed, options: s.Space.Options(), features: featuresOf(s.Space)}
+func newKindred(s Start) (Strategy, error) {
+	t := &kindred{seed: s.Seed, options: s.Space.Options(), features: featuresOf(s.Space)}
 	if err := strict.Unmarshal(s.Settings, &t.settings); err != nil {
 		return nil, err
 	}
@@ -142,7 +142,7 @@ func newTransfer(s Start) (Strategy, error) {
 	return t, nil
 }
 
-func (t *transfer) Ask(trial, task int) ([]int, float64) {
+func (t *kindred) Ask(trial, task int) ([]int, float64) {
 	target := t.targets[task]
 	at := trial
 	if len(t.targets) > 1 {
@@ -151,7 +151,7 @@ func (t *transfer) Ask(trial, task int) ([]int, float64) {
 	if at < len(t.sources.portfolio) {
 		return slices.Clone(t.sources.portfolio[at]), 0
 	}
-	r := rng.New(t.seed, "transfer/candidates", uint64(trial))
+	r := rng.New(t.seed, "kindred/candidates", uint64(trial))
 	known := target.learn(t)
 	explore := t.settings.Explore * math.Abs(r.NormFloat64())
 	var candidates [][]int
@@ -174,7 +174,7 @@ func (t *transfer) Ask(trial, task int) ([]int, float64) {
 }
 
 // candidates calls f with each, whose slice is good until the next.
-func (t *transfer) candidates(r *rand.Rand, known *knowledge, f func(actions []int)) {
+func (t *kindred) candidates(r *rand.Rand, known *knowledge, f func(actions []int)) {
 	actions := make([]int, len(t.options))
 	for _, parent := range known.parents {
 		for k, n := range t.options {
@@ -209,7 +209,7 @@ func (t *transfer) candidates(r *rand.Rand, known *knowledge, f func(actions []i
 
 // propose calls f with what the controller proposes, half of it changes of parents: for
 // a source's task, drawn by how much the source says of the target.
-func (t *transfer) propose(r *rand.Rand, known *knowledge, f func(actions []int)) {
+func (t *kindred) propose(r *rand.Rand, known *knowledge, f func(actions []int)) {
 	if t.policy == nil {
 		return
 	}
@@ -232,7 +232,7 @@ func (t *transfer) propose(r *rand.Rand, known *knowledge, f func(actions []int)
 	}
 }
 
-func (t *transfer) random(r *rand.Rand) []int {
+func (t *kindred) random(r *rand.Rand) []int {
 	actions := make([]int, len(t.options))
 	for k, n := range t.options {
 		actions[k] = r.IntN(n)
@@ -240,15 +240,15 @@ func (t *transfer) random(r *rand.Rand) []int {
 	return actions
 }
 
-func (t *transfer) Tell(told Told) error {
+func (t *kindred) Tell(told Told) error {
 	t.targets[told.Task].add(told.Actions, told.Reward)
 	return nil
 }
 
-const transferPrefix = "transfer/"
+const kindredPrefix = "kindred/"
 
-// transferState is the part of the state that is JSON.
-type transferState struct {
+// kindredState is the part of the state that is JSON.
+type kindredState struct {
 	Sources   int     `json:"sources"`
 	Embedding []int   `json:"embedding"`
 	Portfolio [][]int `json:"portfolio"`
@@ -257,16 +257,16 @@ type transferState struct {
 	Policy    bool    `json:"policy"`
 }
 
-func (t *transfer) Put(f *safetensors.File) {
-	s := transferState{
+func (t *kindred) Put(f *safetensors.File) {
+	s := kindredState{
 		Sources: len(t.sources.models), Embedding: t.embedding, Portfolio: t.sources.portfolio, Pool: t.sources.pool, Policy: t.policy != nil,
 	}
 	for _, g := range t.targets {
 		s.Told = append(s.Told, len(g.history))
 	}
-	f.PutJSON(transferPrefix+"state", s)
+	f.PutJSON(kindredPrefix+"state", s)
 	for k, m := range t.sources.models {
-		m.PutArrays(f, fmt.Sprintf("%ssource/%d/", transferPrefix, k))
+		m.PutArrays(f, fmt.Sprintf("%ssource/%d/", kindredPrefix, k))
 	}
 	if t.policy != nil {
 		t.policy.PutArrays(f, controllerPrefix)
@@ -281,13 +281,13 @@ func (t *transfer) Put(f *safetensors.File) {
 			rewards = append(rewards, h.reward)
 		}
 	}
-	safetensors.Put(f, transferPrefix+"actions", actions, len(actions))
-	safetensors.Put(f, transferPrefix+"rewards", rewards, len(rewards))
+	safetensors.Put(f, kindredPrefix+"actions", actions, len(actions))
+	safetensors.Put(f, kindredPrefix+"rewards", rewards, len(rewards))
 }
 
-func (t *transfer) Get(f *safetensors.File) error {
-	var s transferState
-	if err := f.GetJSON(transferPrefix+"state", &s); err != nil {
+func (t *kindred) Get(f *safetensors.File) error {
+	var s kindredState
+	if err := f.GetJSON(kindredPrefix+"state", &s); err != nil {
 		return err
 	}
 	if len(s.Told) != len(t.targets) || len(s.Embedding) != s.Sources {
@@ -296,7 +296,7 @@ func (t *transfer) Get(f *safetensors.File) error {
 	}
 	t.embedding, t.sources = s.Embedding, sourceModels{portfolio: s.Portfolio, pool: s.Pool}
 	for k := range s.Sources {
-		m, err := trees.FromFile(f, fmt.Sprintf("%ssource/%d/", transferPrefix, k), t.features)
+		m, err := trees.FromFile(f, fmt.Sprintf("%ssource/%d/", kindredPrefix, k), t.features)
 		if err != nil {
 			return err
 		}
@@ -312,11 +312,11 @@ func (t *transfer) Get(f *safetensors.File) error {
 		}
 		t.policy = policy
 	}
-	actions, _, err := safetensors.Get[int32](f, transferPrefix+"actions")
+	actions, _, err := safetensors.Get[int32](f, kindredPrefix+"actions")
 	if err != nil {
 		return err
 	}
-	rewards, _, err := safetensors.Get[float64](f, transferPrefix+"rewards")
+	rewards, _, err := safetensors.Get[float64](f, kindredPrefix+"rewards")
 	if err != nil {
 		return err
 	}

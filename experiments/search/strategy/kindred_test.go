@@ -87,17 +87,17 @@ func sourceOf(name string, best []int, trials int) Source {
 	return s
 }
 
-func newWells(t testing.TB, seed uint64, settings string, sources ...Source) *transfer {
+func newWells(t testing.TB, seed uint64, settings string, sources ...Source) *kindred {
 	t.Helper()
-	raw, err := ParseSettings(Transfer, []byte(settings))
+	raw, err := ParseSettings(Kindred, []byte(settings))
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := newTransfer(Start{Seed: seed, Space: wells(), Tasks: []string{"new"}, Settings: raw, Sources: sources})
+	s, err := newKindred(Start{Seed: seed, Space: wells(), Tasks: []string{"new"}, Settings: raw, Sources: sources})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s.(*transfer)
+	return s.(*kindred)
 }
 
 // wellSearch runs trials and returns the best reward after each.
@@ -116,7 +116,7 @@ func wellSearch(t testing.TB, s Strategy, best []int, trials int) (curve []float
 	return curve
 }
 
-func TestTransferLearnsWhatSourcesSay(t *testing.T) {
+func TestKindredLearnsWhatSourcesSay(t *testing.T) {
 	target := []int{2, 3, 4, 1, 5, 2}
 	alike := []Source{sourceOf("x", []int{2, 3, 4, 2, 5, 2}, 300), sourceOf("y", []int{2, 2, 4, 1, 5, 3}, 300)}
 	opposite := sourceOf("z", []int{6, 6, 0, 6, 0, 6}, 300)
@@ -136,7 +136,7 @@ func TestTransferLearnsWhatSourcesSay(t *testing.T) {
 	}
 }
 
-func TestTransferWeighsSources(t *testing.T) {
+func TestKindredWeighsSources(t *testing.T) {
 	target := []int{2, 3, 4, 1, 5, 2}
 	s := newWells(t, 1, `{}`, sourceOf("like", []int{2, 3, 4, 1, 5, 1}, 300), sourceOf("unlike", []int{6, 6, 0, 6, 0, 6}, 300))
 	wellSearch(t, s, target, 40)
@@ -145,7 +145,7 @@ func TestTransferWeighsSources(t *testing.T) {
 	}
 }
 
-func TestTransferRestoresWithSources(t *testing.T) {
+func TestKindredRestoresWithSources(t *testing.T) {
 	target := []int{2, 3, 4, 1, 5, 2}
 	whole := newWells(t, 3, `{}`, sourceOf("x", []int{2, 3, 4, 2, 5, 2}, 100))
 	want := wellSearch(t, whole, target, 60)
@@ -175,8 +175,8 @@ func TestTransferRestoresWithSources(t *testing.T) {
 	}
 }
 
-func TestTransferSettings(t *testing.T) {
-	_, err := ParseSettings(Transfer, []byte(`{"portfolio": -1, "parents": 0, "explore": -1}`))
+func TestKindredSettings(t *testing.T) {
+	_, err := ParseSettings(Kindred, []byte(`{"portfolio": -1, "parents": 0, "explore": -1}`))
 	for _, want := range []string{"portfolio is -1", "parents is 0", "explore -1"} {
 		if !says(err, want) {
 			t.Errorf("%v lacks %q", err, want)
@@ -184,8 +184,8 @@ func TestTransferSettings(t *testing.T) {
 	}
 }
 
-// BenchmarkTransfer runs searches of 100 trials with 8 sources of 500.
-func BenchmarkTransfer(b *testing.B) {
+// BenchmarkKindred runs searches of 100 trials with 8 sources of 500.
+func BenchmarkKindred(b *testing.B) {
 	var sources []Source
 	for k := range 8 {
 		sources = append(sources, sourceOf(string(rune('a'+k)), []int{2, 3, 4, k % 7, 5, 2}, 500))

@@ -53,7 +53,7 @@ type sourceModels struct {
 // poolSize is how many configurations of each source the portfolio is chosen from.
 const poolSize = 20
 
-func fitSources(features []trees.Feature, sources []Source, s TransferSettings) (out sourceModels, err error) {
+func fitSources(features []trees.Feature, sources []Source, s KindredSettings) (out sourceModels, err error) {
 	for k, source := range sources {
 		var x [][]int
 		var rewards []float64
@@ -209,7 +209,7 @@ func learnAt(n int) int {
 }
 
 // learn fits what the task's trials say of the sources, and a forest to what is left.
-func (g *target) learn(t *transfer) *knowledge {
+func (g *target) learn(t *kindred) *knowledge {
 	n := learnAt(len(g.history))
 	if g.known != nil && g.known.n == n {
 		return g.known
