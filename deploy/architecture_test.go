@@ -44,6 +44,7 @@ var banned = map[string]map[string]string{
 		"tnaml/experiments/search": "a trainer knows requests, not where they come from", "tnaml/experiments/study": "nor what is made of them",
 		"tnaml/experiments/catalog": "nor experiments",
 	},
+	"tnaml/experiments/search": {"tnaml/experiments/benchmark": "a search cannot tell whether its trials were recorded"},
 	"tnaml/experiments/search/strategy": {
 		"=tnaml/experiments/search": "a strategy is asked and told; it does not know the loop",
 		"tnaml/experiments/study":   "nor what is made of it",

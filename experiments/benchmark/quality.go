@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"math"
 	"slices"
-
-	"tnaml/experiments/trainer"
 )
 
 // Quality says how well a record's surrogate foretells configurations that it has not
@@ -25,20 +23,14 @@ type Quality struct {
 
 // Assess measures the quality of a record's surrogate.
 func Assess(r *Record) (Quality, error) {
-	s, err := Fit(r, FitOptions{})
+	s, ok, err := unfitted(r)
 	if err != nil {
 		return Quality{}, err
 	}
-	q := Quality{Task: r.Task(), Rows: len(r.Rows)}
-	var ok []Row
-	for _, row := range r.Rows {
-		if row.Status == trainer.OK {
-			ok = append(ok, row)
-		}
-	}
-	q.Failed = len(r.Rows) - len(ok)
+	q := Quality{Task: r.Task(), Rows: len(r.Rows), Failed: len(r.Rows) - len(ok)}
 	x, y := s.rows(ok)
-	predicted := s.crossValidated(x, y)
+	predicted, pairs := s.crossValidated(x, y), s.pairs(x)
+	q.Pairs = len(pairs)
 	for k := range outputs {
 		var told, is []float64
 		for i, row := range ok {
@@ -50,11 +42,9 @@ func Assess(r *Record) (Quality, error) {
 			wrong += (is[i] - told[i]) * (is[i] - told[i]) / float64(len(is))
 		}
 		all := variance(is)
-		pairs := s.pairs(x)
 		for _, p := range pairs {
 			noise += (is[p[0]] - is[p[1]]) * (is[p[0]] - is[p[1]]) / 2 / float64(len(pairs))
 		}
-		q.Pairs = len(pairs)
 		q.R2[k], q.Ceiling[k] = 1-wrong/all, 1-noise/all
 		q.Spearman[k] = correlation(ranks(told), ranks(is))
 	}

@@ -7,7 +7,6 @@ import (
 	"math"
 	"slices"
 
-	"tnaml/experiments/space"
 	"tnaml/experiments/trainer"
 	"tnaml/nn/rng"
 )
@@ -27,7 +26,6 @@ import (
 // concurrent use.
 type Surrogate struct {
 	task     string
-	space    *space.Space
 	features []feature
 	inert    inertia
 	mean     *trees
@@ -56,32 +54,9 @@ const folds = 5
 // Fit makes the surrogate of a record. Its space's choices may have 64 options each, its
 // objective must be a share of examples.
 func Fit(r *Record, o FitOptions) (*Surrogate, error) {
-	sp := r.Space()
-	s := &Surrogate{task: r.Task(), space: sp, inert: newInertia(sp)}
-	var errs []error
-	for _, c := range sp.Choices {
-		if len(c.Options) > maxOptions {
-			errs = append(errs, fmt.Errorf("choice %q has %d options, more than %d", c.Name, len(c.Options), maxOptions))
-		}
-		s.features = append(s.features, feature{len(c.Options), c.Ordered()})
-	}
-	var ok []Row
-	for _, row := range r.Rows {
-		if row.Status == trainer.OK {
-			ok = append(ok, row)
-			if min(row.Validation, row.Test) < 0 || max(row.Validation, row.Test) > 1 {
-				errs = append(errs, fmt.Errorf("trial %d: %v and %v are no shares of examples", row.Trial, row.Validation, row.Test))
-			}
-		}
-	}
-	if len(ok) < minRows {
-		errs = append(errs, fmt.Errorf("%d trials with a result are too few, at least %d are needed", len(ok), minRows))
-	}
-	if err := errors.Join(errs...); err != nil {
-		return nil, fmt.Errorf("surrogate of %s: %w", r.Task(), err)
-	}
-	if right := ok[0].Right; right != nil {
-		s.sizes = [outputs]int{right.Validation.N, right.Test.N}
+	s, ok, err := unfitted(r)
+	if err != nil {
+		return nil, err
 	}
 	x, y := s.rows(ok)
 	s.mean = growTrees(s.features, x, y)
@@ -89,12 +64,45 @@ func Fit(r *Record, o FitOptions) (*Surrogate, error) {
 	s.fitDraws(x, y)
 	if o.Recorded {
 		s.recorded = map[uint64][]Row{}
-		for _, row := range r.Rows {
-			key := s.key(s.options(row.Actions, make([]uint8, len(s.features))))
-			s.recorded[key] = append(s.recorded[key], row)
+		x, _ := s.rows(r.Rows)
+		for i, row := range r.Rows {
+			s.recorded[s.key(x[i])] = append(s.recorded[s.key(x[i])], row)
 		}
 	}
 	return s, nil
+}
+
+// unfitted is a surrogate that knows the record's space, with the trials that it can be
+// fitted to.
+func unfitted(r *Record) (s *Surrogate, ok []Row, err error) {
+	sp := r.Space()
+	s = &Surrogate{task: r.Task(), inert: newInertia(sp)}
+	var errs []error
+	for _, c := range sp.Choices {
+		if len(c.Options) > maxOptions {
+			errs = append(errs, fmt.Errorf("choice %q has %d options, more than %d", c.Name, len(c.Options), maxOptions))
+		}
+		s.features = append(s.features, feature{len(c.Options), c.Ordered()})
+	}
+	for _, row := range r.Rows {
+		if row.Status != trainer.OK {
+			continue
+		}
+		ok = append(ok, row)
+		if min(row.Validation, row.Test) < 0 || max(row.Validation, row.Test) > 1 {
+			errs = append(errs, fmt.Errorf("trial %d: %v and %v are no shares of examples", row.Trial, row.Validation, row.Test))
+		}
+		if row.Right != nil {
+			s.sizes = [outputs]int{row.Right.Validation.N, row.Right.Test.N}
+		}
+	}
+	if len(ok) < minRows {
+		errs = append(errs, fmt.Errorf("%d trials with a result are too few, at least %d are needed", len(ok), minRows))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, nil, fmt.Errorf("surrogate of %s: %w", r.Task(), err)
+	}
+	return s, ok, nil
 }
 
 // maxOptions is how many options of a choice a question's set can name.
@@ -152,16 +160,13 @@ func (s *Surrogate) accuracy(logit float64, split int) float64 {
 // fitFailures learns which configurations come to no result.
 func (s *Surrogate) fitFailures(rows []Row) {
 	counts := map[trainer.Status]int{}
-	var x [][]uint8
-	var y [][outputs]float64
+	x, y := s.rows(rows)
 	failed := 0
-	for _, row := range rows {
-		x = append(x, s.options(row.Actions, make([]uint8, len(s.features))))
-		y = append(y, [outputs]float64{})
-		if row.Status != trainer.OK {
+	for i, row := range rows {
+		if y[i] = [outputs]float64{}; row.Status != trainer.OK {
 			failed++
 			counts[row.Status]++
-			y[len(y)-1][0] = 1
+			y[i][0] = 1
 		}
 	}
 	for _, status := range trainer.Statuses() {
@@ -206,17 +211,12 @@ func (s *Surrogate) Look(actions []int, seed uint64) (status trainer.Status, val
 		}
 	}
 	y := s.mean.predict(x)
-	for _, d := range []struct {
-		*draws
-		key uint64
-	}{{&s.errors, own}, {&s.noise, noise}} {
-		e := d.draw(y, d.key)
-		for k := range y {
-			y[k] += e[k]
-		}
-	}
+	y = plus(y, s.errors.draw(y, own))
+	y = plus(y, s.noise.draw(y, noise))
 	return trainer.OK, s.accuracy(y[0], 0), s.accuracy(y[1], 1)
 }
+
+func plus(a, b [outputs]float64) [outputs]float64 { return [outputs]float64{a[0] + b[0], a[1] + b[1]} }
 
 // fitDraws measures what the trees cannot explain, and the noise in it.
 func (s *Surrogate) fitDraws(x [][]uint8, y [][outputs]float64) {
