@@ -53,7 +53,7 @@ func ParseArms(b []byte) (*Arms, error) {
 		}
 	}
 	r.Fields(root, "the arms", map[string]func(yamlnode.Entry){
-		"pretrainings": items(func(n yamlnode.Node) { s.Pretrainings = append(s.Pretrainings, r.pretraining(n, Pretrain{})) }),
+		"pretrainings": items(func(n yamlnode.Node) { s.Pretrainings = append(s.Pretrainings, r.pretraining(n, Pretrain{}, nil)) }),
 		"arms":         items(func(n yamlnode.Node) { s.Arms = append(s.Arms, r.arm(n)) }),
 		"lists": func(x yamlnode.Entry) {
 			for _, e := range x.Value.Entries {

@@ -18,14 +18,11 @@ import (
 	"tnaml/experiments/trainer"
 )
 
-// Landscape is what a task's models come to. Its methods are functions of their
-// arguments alone, and safe for concurrent use.
+// Landscape is what a task's models come to. It is safe for concurrent use.
 type Landscape interface {
-	// Look trains the model of the actions, so to say, under a trial's seed: the
-	// objective's values on the two splits.
+	// Look trains the model of the actions under a trial's seed, so to say, and returns
+	// the objective's values on the two splits. It is a function of its arguments.
 	Look(actions []int, seed uint64) (status trainer.Status, validation, test float64)
-	// Mean is what they are in the mean over seeds.
-	Mean(actions []int) (validation, test float64)
 }
 
 // World is what there is to search.

@@ -49,8 +49,8 @@ type Improvements struct {
 	Trials     []int     `json:"trials"`
 	Validation []float64 `json:"validation"`
 	Test       []float64 `json:"test"`
-	// Mean is the mean over seeds of the model's validation: what it is without the luck
-	// of its training.
+	// Mean is the model's validation in the mean over seeds, without the luck of its
+	// training.
 	Mean []float64 `json:"validation_mean"`
 }
 
@@ -104,8 +104,8 @@ func summary(trials []search.Trial, budgets []int, l Landscape, validation, test
 		if n := len(s.Best.Trials); i > 0 && b.Validation == s.Best.Validation[n-1] {
 			continue
 		}
-		mean, _ := l.Mean(trials[b.Trials-1].Actions)
-		s.Best.Trials, s.Best.Mean = append(s.Best.Trials, b.Trials), append(s.Best.Mean, mean)
+		expected, _ := mean(l, trials[b.Trials-1].Actions)
+		s.Best.Trials, s.Best.Mean = append(s.Best.Trials, b.Trials), append(s.Best.Mean, expected)
 		s.Best.Validation, s.Best.Test = append(s.Best.Validation, b.Validation), append(s.Best.Test, b.Test)
 	}
 	for _, n := range budgets {

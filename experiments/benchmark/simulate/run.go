@@ -133,7 +133,10 @@ func (r *runner) open(ctx context.Context, result *Result, pretrainings []*learn
 			return fmt.Errorf("task %s: %w", names[i], err)
 		}
 		if t := slices.Index(r.plan.Tasks, names[i]); t >= 0 {
-			result.Tasks[t].Validation, result.Tasks[t].Test = scales(lands[i], r.world.Space.Options())
+			result.Tasks[t].Validation, result.Tasks[t].Test, err = scales(lands[i], r.world.Space.Options())
+		}
+		if err != nil {
+			return fmt.Errorf("task %s: %w", names[i], err)
 		}
 		return nil
 	})
