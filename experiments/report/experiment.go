@@ -50,10 +50,12 @@ func WriteExperimentJSON(w io.Writer, s *study.Study) error {
 	err := e.Encode(struct {
 		Table       []study.Row        `json:"table"`
 		Comparisons []study.Comparison `json:"comparisons"`
+		Ranking     *study.Ranking     `json:"ranking,omitempty"`
+		Tunings     []study.ArmTuning  `json:"overtuning,omitempty"`
 		Costs       []costRow          `json:"costs"`
 		Saving      *saving            `json:"saving,omitempty"`
 		Study       *study.Study       `json:"study"`
-	}{s.Table(), s.Comparisons(), costs(s), savings(s), s})
+	}{s.Table(), s.Comparisons(), s.Ranking(), s.Tunings(), costs(s), savings(s), s})
 	if err != nil {
 		return fmt.Errorf("writing the experiment: %w", err)
 	}
@@ -125,6 +127,8 @@ type targetView struct {
 	ID     string
 	Legend []*armLook
 	Plots  []figure
+	// Together shows both splits of each arm, where Plots do not.
+	Together []figure
 	// Options are the probabilities of a choice's options over the trials.
 	Options    []optionFigure
 	Evaluation *evaluationView
@@ -193,7 +197,7 @@ func newExperimentView(s *study.Study, generated string) (*experimentView, error
 		}
 		t.Evaluation = evaluationOf(s.Evaluations, t.Task)
 		var err error
-		if t.Plots, err = armFigures(s, t, looks); err != nil {
+		if t.Plots, t.Together, err = armFigures(s, t, looks); err != nil {
 			return nil, err
 		}
 		if t.Options, err = optionFigures(s, t); err != nil {

@@ -147,7 +147,7 @@ func TestExperimentFigures(t *testing.T) {
 	for _, table := range v.Tables {
 		titles = append(titles, strings.SplitN(table.Title, " ", 3)[0]+" "+table.Columns[1].Name)
 		// All arms that have searches, in their order, those without a definition last.
-		if table.Columns[1].Name == "wins" {
+		if table.Columns[0].Name != "task" {
 			continue
 		}
 		if got := columns(table.Table); got != "random naml transfer no-task-embedding ppo reinforce" {
@@ -168,7 +168,8 @@ func TestExperimentFigures(t *testing.T) {
 			}
 		}
 	}
-	const want = "Test budget, Test after trials, Validation budget, Trials budget, Mean budget, transfer wins"
+	const want = "Test budget, Test after trials, Validation budget, Trials budget, Mean budget, transfer wins, " +
+		"Mean mean rank, What meta-overfitting"
 	if got := strings.Join(titles, ", "); got != want {
 		t.Errorf("tables %s", got)
 	}

@@ -90,6 +90,9 @@ type Ledger struct {
 	Trials []search.Trial `json:"trials"`
 	// Costs are matched to trials by number; a trial may lack one.
 	Costs []search.Cost `json:"costs,omitempty"`
+	// Right holds, by trial, which examples models have right, where that was kept and
+	// read.
+	Right map[int]*trainer.Right `json:"-"`
 	// From references the pretrained controller that the search started from,
 	// empty for none; FromName is its name and version, where it has one.
 	From     string `json:"from,omitempty"`
