@@ -25,6 +25,8 @@ type Fixture struct {
 	// Controller is a pretrained controller to start from, of the space
 	// ControllerSpace, for a strategy that can; the suite's default is one of its own.
 	Controller *strategy.Pretrained
+	// Transfer are the settings to start from a controller with; nil: none.
+	Transfer json.RawMessage
 }
 
 // Exercise checks that a strategy keeps the contract, in spaces of several
@@ -141,7 +143,7 @@ func (s subject) starts(t testing.TB) (out []start) {
 		}})
 	}
 	if s.FromController {
-		from := strategy.Start{Seed: 5, Space: ControllerSpace(), Tasks: []string{"new"}, Settings: canonical(nil, s.Controller)}
+		from := strategy.Start{Seed: 5, Space: ControllerSpace(), Tasks: []string{"new"}, Settings: canonical(s.Transfer, s.Controller)}
 		if s.Continues {
 			from.Controller = s.Controller
 		}
