@@ -109,7 +109,9 @@ const DefaultPreset = "default"
 type Table []Definition
 
 // Builtin is the table of the strategies that the program has.
-func Builtin() Table { return Table{randomSearch, neuralAutoML, fixedArchitecture, kindredTasks} }
+func Builtin() Table {
+	return Table{randomSearch, neuralAutoML, fixedArchitecture, treeParzen, regularisedEvolution, kindredTasks}
+}
 
 // Names lists the strategies.
 func (t Table) Names() []string {
