@@ -27,6 +27,7 @@ var neuralAutoML = Definition{
 	Defaults:       namlDefaults(),
 	FromController: true,
 	Continues:      true,
+	OnPolicy:       true,
 	Settings:       namlSettings,
 	New:            newNAML,
 }
