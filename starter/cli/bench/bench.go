@@ -24,7 +24,10 @@ import (
 )
 
 // app is the program, with what the benchmark takes.
-type app struct{ *terminal.App }
+type app struct {
+	*terminal.App
+	open func(set string) (*simulate.World, error)
+}
 
 // options are what the flags say.
 type options struct {
@@ -41,7 +44,10 @@ type options struct {
 
 // Command is the command bench.
 func Command(t *terminal.App) *cobra.Command {
-	a := app{t}
+	return command(app{t, open})
+}
+
+func command(a app) *cobra.Command {
 	o := options{
 		set: benchmark.Paper, strategies: []string{strategy.Random, strategy.NAML}, tasks: []string{"test"}, trials: 500, seeds: 50,
 		lag: catalog.Defaults().Lag, workers: runtime.GOMAXPROCS(0), pretrainTrials: 4000, pretrainSeeds: 3,
@@ -81,7 +87,7 @@ func Command(t *terminal.App) *cobra.Command {
 	f.IntVar(&o.workers, "parallel", o.workers, "searches at once; changes nothing of the figures")
 	f.BoolVar(&o.byTask, "by-task", false, "show the tasks one by one too")
 	f.BoolVar(&o.csv, "csv", false, "print CSV: a row for each arm, task, seed and number of trials")
-	f.StringVar(&o.out, "out", "", "write a file instead: .json, .csv or .txt")
+	f.StringVar(&o.out, "out", "", "write a file too: .json (all searches, for other views), .csv or .txt")
 	terminal.Positive(cmd, "trials", "seeds", "lag", "pretrain-trials", "pretrain-seeds", "parallel")
 	return a.JSONFlag(cmd)
 }
@@ -89,7 +95,7 @@ func Command(t *terminal.App) *cobra.Command {
 // run runs the benchmark and shows it.
 func (a app) run(ctx context.Context, o options) error {
 	form, formErr := a.form(o)
-	w, worldErr := open(o.set)
+	w, worldErr := a.open(o.set)
 	if worldErr != nil {
 		return client.Usage(errors.Join(worldErr, formErr))
 	}
@@ -152,10 +158,11 @@ func (a app) plan(ctx context.Context, w *simulate.World, o options) (simulate.P
 	if p.Against == "" && len(p.Arms) > 0 {
 		p.Against = p.Arms[0].Name
 	}
-	if armsErr != nil {
-		p.Arms = slices.DeleteFunc(p.Arms, func(arm simulate.Arm) bool { return arm.Name == "" })
+	err := p.Check(w)
+	if len(p.Arms) == 0 && armsErr != nil {
+		err = nil // what is missing has been told
 	}
-	return p, errors.Join(armsErr, p.Check(w))
+	return p, errors.Join(armsErr, err)
 }
 
 // follow runs a plan, and says how far it is.

@@ -17,50 +17,39 @@ import (
 )
 
 // forms write a page, by what a file's name ends in.
-var forms = map[string]func(a app, p *page, byTask bool, w io.Writer) error{
-	".json": func(_ app, p *page, _ bool, w io.Writer) error { return json.NewEncoder(w).Encode(p) },
-	".csv":  func(_ app, p *page, _ bool, w io.Writer) error { return p.rows(w) },
-	".txt": func(a app, p *page, byTask bool, w io.Writer) error {
-		_, err := io.WriteString(w, p.text(0, byTask))
+var forms = map[string]func(p *page, byTask bool, width int, w io.Writer) error{
+	".json": func(p *page, _ bool, _ int, w io.Writer) error { return json.NewEncoder(w).Encode(p) },
+	".csv":  func(p *page, _ bool, _ int, w io.Writer) error { return p.rows(w) },
+	".txt": func(p *page, byTask bool, width int, w io.Writer) error {
+		_, err := io.WriteString(w, p.text(width, byTask))
 		return err
 	},
 }
 
-// form is how the page is to be written.
+// form is how the page is written to standard output.
 func (a app) form(o options) (string, error) {
-	form := ".txt"
-	if o.csv {
-		form = ".csv"
-	}
-	if a.JSON {
-		form = ".json"
-	}
-	if a.JSON && o.csv {
+	ending := filepath.Ext(o.out)
+	switch {
+	case o.out != "" && forms[ending] == nil:
+		return "", fmt.Errorf("--out %s: the name must end in .json, .csv or .txt", o.out)
+	case a.JSON && o.csv:
 		return "", errors.New("--json and --csv exclude each other")
+	case a.JSON:
+		return ".json", nil
+	case o.csv:
+		return ".csv", nil
 	}
-	if ending := filepath.Ext(o.out); o.out != "" && o.out != "-" {
-		if forms[ending] == nil {
-			return "", fmt.Errorf("--out %s: the name must end in .json, .csv or .txt", o.out)
-		}
-		if (a.JSON || o.csv) && ending != form {
-			return "", fmt.Errorf("--out %s is not %s", o.out, strings.ToUpper(form[1:]))
-		}
-		form = ending
-	}
-	return form, nil
+	return ".txt", nil
 }
 
-// show writes the page, and shows it too where it goes to a file.
+// show writes the page to the file, and shows it.
 func (a app) show(o options, form string, p *page) error {
-	if o.out != "" && o.out != "-" {
-		if err := a.Output(o.out, func(w io.Writer) error { return forms[form](a, p, o.byTask, w) }); err != nil {
+	if o.out != "" {
+		if err := a.Output(o.out, func(w io.Writer) error { return forms[filepath.Ext(o.out)](p, o.byTask, 0, w) }); err != nil {
 			return err
 		}
-	} else if form != ".txt" {
-		return forms[form](a, p, o.byTask, a.Stdout)
 	}
-	_, err := io.WriteString(a.Stdout, p.text(a.WidthOf(a.Stdout), o.byTask))
-	return err
+	return forms[form](p, o.byTask, a.WidthOf(a.Stdout), a.Stdout)
 }
 
 // rows writes a row for each arm, task, seed and number of trials.
@@ -108,7 +97,7 @@ func (p *page) text(width int, byTask bool) string {
 	}
 	over := "mean over " + counted(len(p.Tasks), "task")
 	curve("Normalised regret on the test split of the model best on validation, ± 2 s.e.m. over tasks (0 the best known, 1 the median random)",
-		func(m simulate.Means) string { return fmt.Sprintf("%.3f ± %.2f", m.Regret.Mean, m.Regret.Error) })
+		func(m simulate.Means) string { return number(m.Regret.Mean) + " ± " + number(m.Regret.Error) })
 	curve("Its test value, "+over, func(m simulate.Means) string { return value(m.Test) })
 	curve("Its validation value", func(m simulate.Means) string { return value(m.Validation) })
 	curve("Test value of the ten best on validation (top10)", func(m simulate.Means) string { return value(m.TopTest) })
