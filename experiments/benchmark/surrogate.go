@@ -1,6 +1,7 @@
 package benchmark
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -137,9 +138,11 @@ func (s *Surrogate) logit(accuracy float64, split int) float64 {
 	return math.Log(p / (1 - p))
 }
 
-// accuracy is the inverse, a multiple of an example.
+func sigmoid(logit float64) float64 { return 1 / (1 + math.Exp(-logit)) }
+
+// accuracy is the inverse of logit, a multiple of an example.
 func (s *Surrogate) accuracy(logit float64, split int) float64 {
-	p := 1 / (1 + math.Exp(-logit))
+	p := sigmoid(logit)
 	if n := float64(s.sizes[split]); n > 0 {
 		return math.Round(p*n) / n
 	}
@@ -179,7 +182,7 @@ const minFailures = 5
 // of the trees alone.
 func (s *Surrogate) Mean(actions []int) (validation, test float64) {
 	y := s.mean.predict(s.options(actions, make([]uint8, len(s.features))))
-	return 1 / (1 + math.Exp(-y[0])), 1 / (1 + math.Exp(-y[1]))
+	return sigmoid(y[0]), sigmoid(y[1])
 }
 
 // Look returns what a trial of a configuration gives under a seed: accuracies that are
@@ -217,20 +220,14 @@ func (s *Surrogate) Look(actions []int, seed uint64) (status trainer.Status, val
 
 // fitDraws measures what the trees cannot explain, and the noise in it.
 func (s *Surrogate) fitDraws(x [][]uint8, y [][outputs]float64) {
-	first := map[uint64]int{}
-	for i := range x {
-		key := s.key(x[i])
-		j, again := first[key]
-		if !again {
-			first[key] = i
-			continue
-		}
+	for _, p := range s.pairs(x) {
+		a, b := y[p[0]], y[p[1]]
 		var d, level [outputs]float64
 		for k := range d {
-			d[k] = (y[i][k] - y[j][k]) / math.Sqrt2
-			level[k] = (y[i][k] + y[j][k]) / 2
+			d[k], level[k] = (b[k]-a[k])/math.Sqrt2, (a[k]+b[k])/2
 		}
-		s.noise.add(level, d)
+		s.noise.add(level, d) // either of the two might have come first
+		s.noise.add(level, [outputs]float64{-d[0], -d[1]})
 	}
 	s.noise.sort()
 	for i, p := range s.crossValidated(x, y) {
@@ -242,6 +239,20 @@ func (s *Surrogate) fitDraws(x [][]uint8, y [][outputs]float64) {
 	}
 	s.errors.sort()
 	s.errors.shrink(&s.noise)
+}
+
+// pairs are the rows that repeat the configuration of an earlier one, with that one.
+func (s *Surrogate) pairs(x [][]uint8) (out [][2]int) {
+	first := map[uint64]int{}
+	for i := range x {
+		key := s.key(x[i])
+		if j, again := first[key]; again {
+			out = append(out, [2]int{j, i})
+		} else {
+			first[key] = i
+		}
+	}
+	return out
 }
 
 // crossValidated predicts each row by trees that have not seen its configuration.
@@ -271,7 +282,6 @@ func (s *Surrogate) crossValidated(x [][]uint8, y [][outputs]float64) [][outputs
 type draws struct {
 	levels []float64
 	values [][outputs]float64
-	signed bool
 }
 
 func (d *draws) add(level, value [outputs]float64) {
@@ -284,15 +294,7 @@ func (d *draws) sort() {
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortStableFunc(order, func(a, b int) int {
-		switch {
-		case d.levels[a] < d.levels[b]:
-			return -1
-		case d.levels[a] > d.levels[b]:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(d.levels[a], d.levels[b]) })
 	levels, values := d.levels, d.values
 	d.levels, d.values = make([]float64, len(order)), make([][outputs]float64, len(order))
 	for i, o := range order {
@@ -303,12 +305,15 @@ func (d *draws) sort() {
 // near returns the deviations that were measured around a level.
 func (d *draws) near(level float64) [][outputs]float64 {
 	at, _ := slices.BinarySearch(d.levels, level)
-	wide := max(len(d.values)/20, 4)
+	wide := max(len(d.values)/20, minNear)
 	from := max(0, min(at-wide, len(d.values)-2*wide))
 	return d.values[from:min(len(d.values), from+2*wide)]
 }
 
-// draw takes one of those near a level, by a key, with a sign where both are as likely.
+// minNear is how many deviations on either side of a level are near it at least.
+const minNear = 8
+
+// draw takes one of those near a level, by a key.
 func (d *draws) draw(level [outputs]float64, key uint64) [outputs]float64 {
 	near := d.near(level[0] + level[1])
 	if len(near) == 0 {
@@ -317,24 +322,33 @@ func (d *draws) draw(level [outputs]float64, key uint64) [outputs]float64 {
 	return near[key%uint64(len(near))]
 }
 
-// shrink takes the noise's share of the variance out of errors, which have both.
+// shrink takes the noise's share of the variance out of errors, which have both: of what
+// the splits have in common, and of that in which they differ.
 func (d *draws) shrink(noise *draws) {
 	scaled := make([][outputs]float64, len(d.values))
-	for i := range d.values {
+	for i, v := range d.values {
 		all, own := variances(d.near(d.levels[i])), variances(noise.near(d.levels[i]))
-		for k := range outputs {
+		parts := turned(v)
+		for k := range parts {
 			if all[k] > 0 {
-				scaled[i][k] = d.values[i][k] * math.Sqrt(max(0, 1-own[k]/all[k]))
+				parts[k] *= math.Sqrt(max(0, 1-own[k]/all[k]))
 			}
 		}
+		scaled[i] = turned(parts)
 	}
 	d.values = scaled
 }
 
+// turned is a pair's sum and difference, by √½, and the pair again of these.
+func turned(v [outputs]float64) [outputs]float64 {
+	return [outputs]float64{(v[0] + v[1]) / math.Sqrt2, (v[0] - v[1]) / math.Sqrt2}
+}
+
+// variances are the mean squares of pairs' sums and differences.
 func variances(values [][outputs]float64) (out [outputs]float64) {
 	for _, v := range values {
-		for k := range out {
-			out[k] += v[k] * v[k] / float64(len(values))
+		for k, w := range turned(v) {
+			out[k] += w * w / float64(len(values))
 		}
 	}
 	return out
