@@ -54,9 +54,9 @@ func TestFigures(t *testing.T) {
 	near("b's top10 test", b.At[0].TopTest, .4)
 	near("b's top10 validation", b.At[0].TopValidation, .5)
 	// a gets to 95 % after 7 and 11 trials, and twice not; b after 3, 9 and 21.
-	near("a's median to the target", a.Targets[0].Median, 0)
-	near("b's median to the target", b.Targets[0].Median, 15)
-	if a.Targets[0].Reached != 2 || b.Targets[0].Reached != 3 || b.Targets[0].Searches != 4 || b.Targets[1].Reached != 0 {
+	near("a's median to the target", a.Targets[2].Median, 0)
+	near("b's median to the target", b.Targets[2].Median, 15)
+	if a.Targets[2].Reached != 2 || b.Targets[2].Reached != 3 || b.Targets[2].Searches != 4 || b.Targets[3].Reached != 0 {
 		t.Errorf("targets %+v, %+v", a.Targets, b.Targets)
 	}
 	near("a's rank", f.Rankings[0].Ranks[0], 1.5)

@@ -54,17 +54,16 @@ func command(a app) *cobra.Command {
 	}
 	cmd := &cobra.Command{
 		Use: "bench", Short: "Compare search strategies on a recorded benchmark, in minutes and without servers", Args: cobra.NoArgs,
-		Long: "Compare search strategies on a recorded benchmark. Nothing is trained: searches run as they do elsewhere, with the same seeds, and a " +
-			"surrogate fitted to recorded trials\n" +
-			"answers in the trainer's place. It needs no servers, and gives the same figures on any number of cores.\n\n" +
-			"An arm is [NAME=]STRATEGY[:PRESET][@PRETRAINING], or one of the file of --arms, or of those that experiments share (ablations, say). What " +
-			"starts from other tasks' trials is\n" +
-			"pretrained on the development tasks, but for the target: @multitask is where a strategy learns from trials of other tasks, unless " +
-			"it says @none; naml@multitask goes on\n" +
-			"from the controller. Strategies and settings are chosen on the development tasks, and told of on the test tasks.\n\n" +
+		Long: "Compare search strategies on a recorded benchmark. Nothing is trained: searches run as they do elsewhere, with the same\n" +
+			"seeds, and a surrogate fitted to recorded trials answers in the trainer's place. It needs no servers, and gives the same\n" +
+			"figures on any number of cores.\n\n" +
+			"An arm is [NAME=]STRATEGY[:PRESET][@PRETRAINING], one of the file of --arms, or of those that experiments share\n" +
+			"(transfer, ablations). What starts from other tasks' trials is pretrained on the development tasks, but for the target.\n" +
+			"A strategy that learns from such trials starts from @multitask, unless it says @none; naml@multitask goes on from the\n" +
+			"controller. Strategies and settings are chosen on the development tasks, and told of on the test tasks.\n\n" +
 			"Normalised regret: 0 is the best model known of a task, 1 its median random configuration.",
 		Example: "  starter bench --strategies random,naml,naml@multitask\n" +
-			"  starter bench --strategies slow=naml,fast=naml --settings fast='{\"policy_gradient\":{\"learning_rate\":0.01}}' --tasks development\n" +
+			"  starter bench --strategies naml,fast=naml --settings fast='{\"policy_gradient\":{\"learning_rate\":0.01}}' --tasks development\n" +
 			"  starter bench --strategies ablations --trials 100 --seeds 20 --out ablations.json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.chosen = cmd.Flags().Changed("strategies")
@@ -83,7 +82,7 @@ func command(a app) *cobra.Command {
 	f.StringVar(&o.against, "against", "", "arm that the others are compared with (default the first)")
 	f.IntVar(&o.lag, "lag", o.lag, "a proposal knows the results up to so many trials before")
 	f.IntVar(&o.pretrainTrials, "pretrain-trials", o.pretrainTrials, "trials of a pretraining")
-	f.IntVar(&o.pretrainSeeds, "pretrain-seeds", o.pretrainSeeds, "pretrainings, with the seeds from 1 on, that take turns over the seeds of the searches")
+	f.IntVar(&o.pretrainSeeds, "pretrain-seeds", o.pretrainSeeds, "pretrainings, with the seeds from 1 on: the searches' seeds take turns")
 	f.IntVar(&o.workers, "parallel", o.workers, "searches at once; changes nothing of the figures")
 	f.BoolVar(&o.byTask, "by-task", false, "show the tasks one by one too")
 	f.BoolVar(&o.csv, "csv", false, "print CSV: a row for each arm, task, seed and number of trials")

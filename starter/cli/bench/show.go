@@ -83,7 +83,8 @@ func (p *page) text(width int, byTask bool) string {
 	for _, t := range p.Tasks {
 		trials += len(t.Arms) * p.Seeds * p.Trials
 	}
-	say("Benchmark %s: %s, %s, %s trials.%s\n", p.Set, counted(len(p.Tasks), "task"), counted(p.Seeds, "seed"), humanize.Comma(int64(trials)), p.pretrained())
+	say("Benchmark %s: %s, %s, %s trials.%s\n", p.Set, counted(len(p.Tasks), "task"), counted(p.Seeds, "seed"),
+		humanize.Comma(int64(trials)), p.pretrained())
 	curve := func(title string, of func(m simulate.Means) string) {
 		var rows [][]any
 		for _, arm := range p.Figures.Arms {
@@ -96,7 +97,7 @@ func (p *page) text(width int, byTask bool) string {
 		table(title, p.columns("arm"), rows)
 	}
 	over := "mean over " + counted(len(p.Tasks), "task")
-	curve("Normalised regret on the test split of the model best on validation, ± 2 s.e.m. over tasks (0 the best known, 1 the median random)",
+	curve("Normalised regret on the test split of the model best on validation, ± 2 s.e.m. over tasks (0: best known, 1: median random)",
 		func(m simulate.Means) string { return number(m.Regret.Mean) + " ± " + number(m.Regret.Error) })
 	curve("Its test value, "+over, func(m simulate.Means) string { return value(m.Test) })
 	curve("Its validation value", func(m simulate.Means) string { return value(m.Validation) })
@@ -117,7 +118,8 @@ func (p *page) text(width int, byTask bool) string {
 				return fmt.Sprintf("%d/%d/%d %s", c.Wins, c.Draws, c.Losses, probability(c.Holm))
 			}))
 	}
-	table("Trials to a target on the validation split, median over searches (share that got there within "+strconv.Itoa(p.Trials)+")",
+	table("Trials until the model best on validation is so far on the way from the median random to the best known, without the luck of its\n"+
+		"training: median over searches (share that got there within "+strconv.Itoa(p.Trials)+")",
 		p.targets(), p.reached())
 	if byTask {
 		for i := range p.Tasks {
@@ -146,8 +148,8 @@ func (p *page) pretrained() string {
 	if len(words) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("\nPretrained with %s on the development tasks, but for the target: %s.", counted(min(p.Seeds, p.PretrainSeeds), "seed"),
-		strings.Join(words, ", "))
+	seeds := counted(min(p.Seeds, p.PretrainSeeds), "seed")
+	return fmt.Sprintf("\nPretrained with %s on the development tasks, but for the target: %s.", seeds, strings.Join(words, ", "))
 }
 
 // columns are those of a table over the numbers of trials.
@@ -192,7 +194,7 @@ func (p *page) compared(cell func(simulate.Comparison) string) [][]any {
 func (p *page) targets() []string {
 	out := []string{"arm"}
 	for _, t := range p.Figures.Arms[0].Targets {
-		out = append(out, fmt.Sprintf(">%g %% of the way", 100*t.Share))
+		out = append(out, fmt.Sprintf(">%g %%", 100*t.Share))
 	}
 	return out
 }
@@ -223,7 +225,8 @@ func (p *page) task(t *simulate.Task, table func(title string, columns []string,
 		}
 		rows = append(rows, row)
 	}
-	table(fmt.Sprintf("%s: test value (best known %s, median random %s)", t.Name, value(t.Test.Best), value(t.Test.Median)), p.columns("arm"), rows)
+	title := fmt.Sprintf("%s: test value (best known %s, median random %s)", t.Name, value(t.Test.Best), value(t.Test.Median))
+	table(title, p.columns("arm"), rows)
 }
 
 // value is a value of the objective, in percent.
