@@ -36,8 +36,8 @@ type Experiment struct {
 	Seeds []uint64 `json:"seeds"`
 	// Concurrency is the number of searches at once.
 	Concurrency int `json:"concurrency"`
-	// Lag, Parallel, CheckpointEvery, TrialTimeout, TrialSteps, MemoryLimitMB, KeepModels
-	// and Retrain are every search's.
+	// Lag, Parallel, CheckpointEvery, TrialTimeout, TrialSteps, MemoryLimitMB, KeepModels,
+	// Examples and Retrain are every search's.
 	Lag             int    `json:"lag"`
 	Parallel        int    `json:"parallel,omitempty"`
 	CheckpointEvery int    `json:"checkpoint_every"`
@@ -45,6 +45,7 @@ type Experiment struct {
 	TrialSteps      int    `json:"trial_steps,omitempty"`
 	MemoryLimitMB   int    `json:"memory_limit_mb"`
 	KeepModels      int    `json:"keep_models"`
+	Examples        bool   `json:"examples,omitempty"`
 	Retrain         bool   `json:"retrain,omitempty"`
 	// Settings are those of strategies in all searches, by the strategy's name.
 	Settings  map[string]json.RawMessage `json:"settings,omitempty"`
@@ -213,6 +214,7 @@ func (r reader) experiment(n yamlnode.Node, e *Experiment) {
 		"trial_steps":     r.at(r.Number(&e.TrialSteps, 1)),
 		"memory_limit_mb": r.at(r.Number(&e.MemoryLimitMB, 1)),
 		"keep_models":     r.at(r.Number(&e.KeepModels, 0)),
+		"examples":        r.Flag(&e.Examples),
 		"retrain":         r.Flag(&e.Retrain),
 		"settings":        r.settings(&e.Settings),
 		"pretrain":        r.at(r.pretrainings(&e.Pretrain)),

@@ -94,7 +94,8 @@ func Friedman(scores [][]float64) (chi2, p float64) {
 
 // ImanDavenport is Friedman's test by the statistic F = (n−1)χ²/(n(k−1) − χ²), with k−1
 // and (k−1)(n−1) degrees of freedom, which is less conservative (Iman and Davenport,
-// 1980; Demšar, 2006, §3.2.2). F is infinite where all tasks agree.
+// 1980; Demšar, 2006, §3.2.2). F is infinite where all tasks agree. p is no less than the
+// chance that they do, 1/k!^(n−1), which F makes nothing of for few tasks.
 func ImanDavenport(scores [][]float64) (f, p float64) {
 	chi2, _ := Friedman(scores)
 	n := float64(len(scores))
@@ -102,12 +103,13 @@ func ImanDavenport(scores [][]float64) (f, p float64) {
 		return 0, 1
 	}
 	k := float64(len(scores[0]))
+	agree := math.Pow(math.Gamma(k+1), 1-n)
 	rest := n*(k-1) - chi2
 	if rest <= 1e-9*n*k {
-		return math.Inf(1), 0
+		return math.Inf(1), agree
 	}
 	f = (n - 1) * chi2 / rest
-	return f, distuv.F{D1: k - 1, D2: (k - 1) * (n - 1)}.Survival(f)
+	return f, max(agree, distuv.F{D1: k - 1, D2: (k - 1) * (n - 1)}.Survival(f))
 }
 
 // maxExact is up to how many differences Wilcoxon counts all signs.

@@ -9,6 +9,7 @@ import (
 	"html/template"
 	"io"
 
+	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/study"
 )
 
@@ -50,10 +51,12 @@ func WriteExperimentJSON(w io.Writer, s *study.Study) error {
 	err := e.Encode(struct {
 		Table       []study.Row        `json:"table"`
 		Comparisons []study.Comparison `json:"comparisons"`
+		Ranking     *study.Ranking     `json:"ranking,omitempty"`
+		Tunings     []study.ArmTuning  `json:"overtuning,omitempty"`
 		Costs       []costRow          `json:"costs"`
 		Saving      *saving            `json:"saving,omitempty"`
 		Study       *study.Study       `json:"study"`
-	}{s.Table(), s.Comparisons(), costs(s), savings(s), s})
+	}{s.Table(), s.Comparisons(), s.Ranking(), s.Tunings(), costs(s), savings(s), s})
 	if err != nil {
 		return fmt.Errorf("writing the experiment: %w", err)
 	}
@@ -125,6 +128,8 @@ type targetView struct {
 	ID     string
 	Legend []*armLook
 	Plots  []figure
+	// Together shows both splits of each arm, where Plots do not.
+	Together []figure
 	// Options are the probabilities of a choice's options over the trials.
 	Options    []optionFigure
 	Evaluation *evaluationView
@@ -167,8 +172,10 @@ type pretrainView struct {
 	Greedy []greedyRow
 	// Similarity holds the cosines of the task embeddings; nil without.
 	Similarity [][]float64
-	Plots      []figure
-	Legend     []*armLook
+	// Information says how much the controller tells the tasks apart; nil without.
+	Information *strategy.Information
+	Plots       []figure
+	Legend      []*armLook
 }
 
 func newExperimentView(s *study.Study, generated string) (*experimentView, error) {
@@ -193,7 +200,7 @@ func newExperimentView(s *study.Study, generated string) (*experimentView, error
 		}
 		t.Evaluation = evaluationOf(s.Evaluations, t.Task)
 		var err error
-		if t.Plots, err = armFigures(s, t, looks); err != nil {
+		if t.Plots, t.Together, err = armFigures(s, t, looks); err != nil {
 			return nil, err
 		}
 		if t.Options, err = optionFigures(s, t); err != nil {

@@ -14,8 +14,9 @@ import (
 
 // armFigures draws a task's learning curves (Figure 2; Figure 4, left and
 // centre): each arm's mean over its seeds, with the band from the lowest to the
-// highest where there are several.
-func armFigures(s *study.Study, t *targetView, looks looks) ([]figure, error) {
+// highest where there are several; and both splits of each arm together, where there is
+// more than one arm and the first figures do not show that.
+func armFigures(s *study.Study, t *targetView, looks looks) (plots, together []figure, err error) {
 	sc, splits := scale{Objective: s.Objective()}, splitsOf(s.Tested())
 	drawings := make([][]series, len(splits))
 	for _, c := range t.Cells {
@@ -31,7 +32,11 @@ func armFigures(s *study.Study, t *targetView, looks looks) ([]figure, error) {
 			}
 		}
 	}
-	return splitFigures(sc, t.ID, t.Task, drawings)
+	plots, err = splitFigures(sc, t.ID, t.Task, drawings)
+	if err == nil && len(plots) == 2 && !plots[0].Panel && len(drawings[1]) > 1 {
+		together, err = panels(sc, t.ID+"-together", t.Task, drawings, extent(slices.Concat(drawings...), sc))
+	}
+	return plots, together, err
 }
 
 // bandSeries is the mean of curves, with a band where there are several.
@@ -144,7 +149,7 @@ func pretrainings(s *study.Study) ([]*pretrainView, error) {
 		if len(l.Trials) == 0 {
 			continue
 		}
-		v := &pretrainView{Arm: l.Arm, Search: l.Search, Controller: l.Controller, Seed: l.Seed, Trials: len(l.Trials)}
+		v := &pretrainView{Arm: l.Arm, Search: l.Search, Controller: l.Controller, Seed: l.Seed, Trials: len(l.Trials), Information: l.Information}
 		sp := &l.Config.Space
 		sc, splits := scaleOf(sp), splitsOf(metrics.Tested(l.Trials, scaleOf(sp).Objective))
 		drawings := make([][]series, len(splits))

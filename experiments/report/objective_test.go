@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -214,7 +215,8 @@ func TestExperimentOfAnyObjective(t *testing.T) {
 		if strings.Contains(all, "Test latency_ms") != tested {
 			t.Errorf("tested %v:\n%s", tested, all)
 		}
-		against := Tables(s)[len(titles)-1]
+		tables := Tables(s)
+		against := tables[slices.IndexFunc(tables, func(t Table) bool { return t.Columns[0].Name == "against" })]
 		if row := against.Rows[0]; row[1].Text != "1" || !strings.HasPrefix(row[5].Text, "−") ||
 			!strings.Contains(against.Note, "less is better") {
 			t.Errorf("%+v", against)

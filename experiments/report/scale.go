@@ -130,11 +130,24 @@ func (s scale) Notes() string {
 }
 
 func (s scale) gapNote() string {
-	difference := "validation − test"
+	return fmt.Sprintf("Gap: %s, %s; what of the validation %s is due to having been chosen by it.", s.gap(), s.points(), s.Metric)
+}
+
+// gap says what a gap is the difference of.
+func (s scale) gap() string {
 	if s.Direction == space.Minimise {
-		difference = "test − validation"
+		return "test − validation"
 	}
-	return fmt.Sprintf("Gap: %s, %s; what of the validation %s is due to having been chosen by it.", difference, s.points(), s.Metric)
+	return "validation − test"
+}
+
+// deviation writes a standard deviation over seeds, where there is one.
+func (s scale) deviation(sd float64) string {
+	n, ok := decimals(s.factor() * sd)
+	if !ok {
+		return ""
+	}
+	return fmt.Sprintf("s.d. %.*f", n, s.factor()*sd)
 }
 
 // factor is what a value is multiplied by to be drawn.

@@ -45,7 +45,7 @@ const (
 	// errorsOver says what the errors of a study's estimates are, behind "± two standard
 	// errors".
 	errorsOver = ": of the mean over seeds, with one seed of the mean over the models. " +
-		"Bold: the best, and those within two standard errors of it."
+		"In brackets the standard deviation over seeds. Bold: the best, and those within two standard errors of it, the paper's rule."
 )
 
 // Tables compares the arms of a study: what each reached, how many trials it
@@ -63,7 +63,11 @@ func Tables(s *study.Study) []Table {
 		out = append(out, m.table(Table{
 			Title: "Test " + sc.Name() + " at the end of the budget, ± 2 s.e.m.", Marks: marks, Note: sc.about(errorsOver),
 		}, "budget", budget, func(r study.Row) []Cell {
-			return estimates(r, sc, func(c study.Cell) metrics.Estimate { return c.Test })
+			cells := estimates(r, sc, func(c study.Cell) metrics.Estimate { return c.Test })
+			for i, c := range r.Cells {
+				cells[i].Note = sc.deviation(c.TestSD)
+			}
+			return cells
 		}))
 	}
 	if tested && (m.paper || slices.ContainsFunc(rows, func(r study.Row) bool { return r.Fixed != r.Budget })) {
@@ -92,6 +96,8 @@ func Tables(s *study.Study) []Table {
 		for i, c := range r.Cells {
 			if tested && c.Models > 0 {
 				cells[i].Note = "gap " + sc.Gap(c.Gap())
+			} else if !tested {
+				cells[i].Note = sc.deviation(c.ValidationSD)
 			}
 		}
 		return cells
@@ -115,8 +121,10 @@ func Tables(s *study.Study) []Table {
 		}
 		return cells
 	}))
-	if t := againstTable(s); len(t.Rows) > 0 {
-		out = append(out, t)
+	for _, t := range []Table{againstTable(s), rankTable(s), tuningTable(s)} {
+		if len(t.Rows) > 0 {
+			out = append(out, t)
+		}
 	}
 	return out
 }
@@ -198,20 +206,20 @@ func trialCells(r study.Row) []Cell {
 	return cells
 }
 
-// againstTable counts wins, draws and losses of the reference arm.
+// againstTable counts wins, draws and losses of the reference arm by the paper's rule,
+// and says what its difference may be.
 func againstTable(s *study.Study) Table {
-	sc := scale{Objective: s.Objective()}
-	what := "test " + sc.Name()
-	if !s.Tested() {
-		what = "validation " + sc.Name()
-	}
+	sc, what := scale{Objective: s.Objective()}, measured(s)
 	t := Table{
-		Title: s.Against + " against each other arm: its wins, draws and losses, and its mean difference in " + what,
-		Note: "By " + what + " at the end of the budget; within two standard errors is a draw. The difference is " + sc.points() + sc.less() +
-			".",
+		Title: s.Against + " against each other arm: its wins, draws and losses by the paper's rule, and its mean difference in " + what,
+		Note: "By " + what + " at the end of the budget. The paper's rule: within two standard errors, of models or of seeds, is a draw. " +
+			"The difference is " + sc.points() + sc.less() + ", ± two standard errors over the tasks. The intervals, of 95 %, know seeds and test " +
+			"examples too: by a bootstrap that draws other tasks, or takes these; bold where they leave out 0. " +
+			"p: Wilcoxon's signed-rank test over the tasks, adjusted for all arms by Holm's method.",
 		Columns: []Column{
 			{Name: "against"}, {Name: "wins", Number: true}, {Name: "draws", Number: true}, {Name: "losses", Number: true},
-			{Name: "tasks", Number: true}, {Name: "mean difference", Number: true},
+			{Name: "tasks", Number: true}, {Name: "mean difference", Number: true}, {Name: "on other tasks, 95 %", Number: true},
+			{Name: "on these tasks, 95 %", Number: true}, {Name: "p", Number: true},
 		},
 	}
 	beside := false
@@ -227,7 +235,11 @@ func againstTable(s *study.Study) Table {
 			}
 			beside = true
 		}
-		t.Rows = append(t.Rows, row)
+		others, p := Cell{Text: "–"}, Cell{Text: "–"}
+		if c.Tasks > 1 {
+			others, p = sc.interval(c.Interval), Cell{Text: probability(c.P)}
+		}
+		t.Rows = append(t.Rows, append(row, others, sc.interval(c.OnTheseTasks), p))
 	}
 	if beside {
 		t.Note += " Below, the paper's figures (§4.3)."

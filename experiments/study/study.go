@@ -90,6 +90,9 @@ type Ledger struct {
 	Trials []search.Trial `json:"trials"`
 	// Costs are matched to trials by number; a trial may lack one.
 	Costs []search.Cost `json:"costs,omitempty"`
+	// Right holds, by trial, which examples models have right, where that was kept and
+	// read.
+	Right map[int]*trainer.Right `json:"-"`
 	// From references the pretrained controller that the search started from,
 	// empty for none; FromName is its name and version, where it has one.
 	From     string `json:"from,omitempty"`
@@ -99,6 +102,9 @@ type Ledger struct {
 	// TaskEmbeddings are those of the learned controller, tasks × length, in the
 	// order of Config.Tasks; nil for strategies and controllers without.
 	TaskEmbeddings [][]float64 `json:"task_embeddings,omitempty"`
+	// Information says how much the learned controller tells its tasks apart; nil where
+	// it has no task embeddings, or one.
+	Information *strategy.Information `json:"mutual_information,omitempty"`
 	// Greedy holds the learned controller's greedy architecture for each task of
 	// Config.Tasks; nil without a controller.
 	Greedy []strategy.Greedy `json:"greedy_architectures,omitempty"`

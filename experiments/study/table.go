@@ -21,6 +21,9 @@ type Cell struct {
 	// the mean over seeds with its 2 s.e.m. across them.
 	Validation metrics.Estimate `json:"validation"`
 	Test       metrics.Estimate `json:"test"`
+	// ValidationSD and TestSD are the standard deviations over seeds, 0 with one.
+	ValidationSD float64 `json:"validation_sd"`
+	TestSD       float64 `json:"test_sd"`
 	// AtFixed is the test accuracy-top10 at the row's fixed budget, in the same way
 	// (Table 1, right).
 	AtFixed metrics.Estimate `json:"test_at_fixed_budget"`
@@ -117,8 +120,8 @@ func (s *Study) cell(task, arm string, fixed int) Cell {
 			}
 		}
 	}
-	c.Validation, c.Test = accuracies(ledgers, math.MaxInt)
-	_, c.AtFixed = accuracies(ledgers, fixed)
+	c.Validation, c.Test, c.ValidationSD, c.TestSD = accuracies(ledgers, math.MaxInt)
+	_, c.AtFixed, _, _ = accuracies(ledgers, fixed)
 	c.First, c.ToBaseline = metrics.Mean(first), metrics.Median(toBaseline)
 	return c
 }
@@ -138,9 +141,9 @@ func (s *Study) first(trials []search.Trial) []float64 {
 	return []float64{mean}
 }
 
-// accuracies are the accuracies-top10 after so many trials: over seeds, or with
-// one seed over the ten models.
-func accuracies(ledgers []*Ledger, budget int) (validation, test metrics.Estimate) {
+// accuracies are the accuracies-top10 after so many trials: over seeds, with their
+// standard deviations, or with one seed over the ten models.
+func accuracies(ledgers []*Ledger, budget int) (validation, test metrics.Estimate, validationSD, testSD float64) {
 	var validations, tests []float64
 	var only metrics.TopN
 	for _, l := range ledgers {
@@ -149,9 +152,11 @@ func accuracies(ledgers []*Ledger, budget int) (validation, test metrics.Estimat
 		}
 	}
 	if len(tests) == 1 {
-		return only.Validation, only.Test
+		return only.Validation, only.Test, 0, 0
 	}
-	return metrics.Mean(validations), metrics.Mean(tests)
+	validation, test = metrics.Mean(validations), metrics.Mean(tests)
+	deviation := func(e metrics.Estimate) float64 { return e.Error / 2 * math.Sqrt(float64(len(tests))) }
+	return validation, test, deviation(validation), deviation(test)
 }
 
 // Comparison is two arms over all tasks, as §4.3 counts its ablations.
@@ -161,23 +166,27 @@ type Comparison struct {
 	// Test counts the tasks on which A's test accuracy-top10, or that of another
 	// objective, is better than, not to be told from, or worse than B's; Difference
 	// is A's mean over the tasks less B's, in the objective's own values, with its 2
-	// s.e.m. across the tasks. By validation where nothing was tested.
+	// s.e.m. across the tasks. By validation where nothing was tested. This is the
+	// paper's rule.
 	Test       metrics.Tally    `json:"test"`
 	Difference metrics.Estimate `json:"mean_test_difference"`
 	Tasks      int              `json:"tasks"`
+	// Interval is the difference with what it may be on other tasks, with other seeds
+	// and test examples, at Level; OnTheseTasks with the tasks as they are
+	// (metrics.PairedBootstrap).
+	Interval     metrics.Interval `json:"interval"`
+	OnTheseTasks metrics.Interval `json:"interval_on_these_tasks"`
+	// P is that of Wilcoxon's signed-rank test over the tasks, by Holm's method for all
+	// comparisons of the reference arm.
+	P float64 `json:"wilcoxon_holm_p"`
 }
 
 // Compare compares two arms over the tasks that have both.
 func (s *Study) Compare(a, b string) Comparison {
 	c := Comparison{A: a, B: b}
-	objective, tested := s.Objective(), s.Tested()
-	of := func(c *Cell) metrics.Estimate {
-		if tested {
-			return c.Test
-		}
-		return c.Validation
-	}
+	objective, of := s.Objective(), s.measured()
 	var differences []float64
+	var tasks []string
 	for _, row := range s.Table() {
 		x, y := row.Cell(a), row.Cell(b)
 		if x == nil || y == nil || x.Models == 0 || y.Models == 0 {
@@ -185,9 +194,11 @@ func (s *Study) Compare(a, b string) Comparison {
 		}
 		c.Tasks++
 		c.Test.Add(metrics.Compare(of(x).Reward(objective), of(y).Reward(objective)))
-		differences = append(differences, of(x).Mean-of(y).Mean)
+		differences, tasks = append(differences, of(x).Mean-of(y).Mean), append(tasks, row.Task)
 	}
 	c.Difference = metrics.Mean(differences)
+	c.Interval, c.OnTheseTasks = s.intervals(a, b, tasks)
+	_, c.P = metrics.Wilcoxon(differences)
 	return c
 }
 
@@ -195,10 +206,14 @@ func (s *Study) Compare(a, b string) Comparison {
 // tables.
 func (s *Study) Comparisons() []Comparison {
 	var out []Comparison
+	var p []float64
 	for _, other := range s.ArmNames() {
 		if c := s.Compare(s.Against, other); other != s.Against && c.Tasks > 0 {
-			out = append(out, c)
+			out, p = append(out, c), append(p, c.P)
 		}
+	}
+	for i, adjusted := range metrics.Holm(p) {
+		out[i].P = adjusted
 	}
 	return out
 }
