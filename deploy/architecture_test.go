@@ -49,6 +49,9 @@ var banned = map[string]map[string]string{
 		"=tnaml/experiments/search": "a strategy is asked and told; it does not know the loop",
 		"tnaml/experiments/study":   "nor what is made of it",
 	},
+	"tnaml/experiments/benchmark": {
+		"tnaml/experiments/study": "simulated searches are judged by metrics alone", "tnaml/experiments/catalog": "arms are given to it",
+	},
 	"tnaml/workflows": {
 		"tnaml/nn":     "no mathematics in workflow code: the deadlock detector allows a second, and replay would pay it again",
 		"tnaml/deploy": "arrows point down only", "tnaml/starter": "arrows point down only", "tnaml/worker": "arrows point down only",

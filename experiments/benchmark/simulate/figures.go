@@ -44,7 +44,7 @@ type Reach struct {
 }
 
 // shares are the targets.
-var shares = []float64{.95, .99}
+var shares = []float64{.75, .9, .95, .99}
 
 // Ranking ranks the arms, task by task.
 type Ranking struct {

@@ -2,7 +2,6 @@ package simulate
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -22,19 +21,25 @@ func Run(ctx context.Context, w *World, p Plan, progress func(done, all int)) (*
 	if err := p.Check(w); err != nil {
 		return nil, err
 	}
-	r := &runner{world: w, plan: &p, lands: map[string]Landscape{}, progress: progress}
-	r.keys = map[string]string{"validation": "validation_" + w.Space.Objective.Metric, "test": "test_" + w.Space.Objective.Metric}
-	return r.run(ctx)
+	return newRunner(w, &p, progress).run(ctx)
+}
+
+func newRunner(w *World, p *Plan, progress func(done, all int)) *runner {
+	metric := w.Space.Objective.Metric
+	return &runner{
+		world: w, plan: p, lands: map[string]Landscape{}, validation: "validation_" + metric, test: "test_" + metric, progress: progress,
+	}
 }
 
 type runner struct {
-	world    *World
-	plan     *Plan
-	lands    map[string]Landscape
-	keys     map[string]string // the metrics' names
-	progress func(done, all int)
-	done     atomic.Int64
-	all      int
+	world *World
+	plan  *Plan
+	lands map[string]Landscape
+	// validation and test name the objective on the two splits.
+	validation, test string
+	progress         func(done, all int)
+	done             atomic.Int64
+	all              int
 }
 
 // learned is a pretraining that was made: what arms start from.
@@ -88,10 +93,16 @@ func (r *runner) run(ctx context.Context) (*Result, error) {
 	}
 	r.all += len(jobs) * p.Trials
 	result := newResult(r.world, p)
-	if err := r.open(ctx, result, pretrainings); err != nil {
-		return nil, err
+	err := r.open(ctx, result, pretrainings)
+	if err == nil {
+		err = r.each(ctx, len(pretrainings), func(ctx context.Context, i int) error {
+			l := pretrainings[i]
+			if err := r.pretrain(ctx, l); err != nil {
+				return fmt.Errorf("the pretraining %s of seed %d on %s: %w", l.pretraining.Name, l.seed, strings.Join(l.tasks, ", "), err)
+			}
+			return nil
+		})
 	}
-	err := r.each(ctx, len(pretrainings), func(ctx context.Context, i int) error { return r.pretrain(ctx, pretrainings[i]) })
 	finished := make([]atomic.Int64, p.Seeds)
 	if err == nil {
 		err = r.each(ctx, len(jobs), func(ctx context.Context, i int) error {
@@ -100,12 +111,14 @@ func (r *runner) run(ctx context.Context) (*Result, error) {
 			if from != nil {
 				from = needed[from.key()]
 			}
-			run, err := r.target(ctx, &p.Arms[j.arm], j.task, j.seed, from, result)
-			if err == nil {
-				result.Tasks[j.task].Arms[j.arm].Searches[j.seed] = run
-				finished[j.seed].Add(1)
+			arm, task := &p.Arms[j.arm], &result.Tasks[j.task]
+			trials, err := r.target(ctx, arm, task.Name, uint64(j.seed)+1, from)
+			if err != nil {
+				return fmt.Errorf("the arm %s on %s with the seed %d: %w", arm.Name, task.Name, j.seed+1, err)
 			}
-			return err
+			task.Arms[j.arm].Searches[j.seed] = summary(trials, p.Budgets, r.lands[task.Name], task.Validation, task.Test)
+			finished[j.seed].Add(1)
+			return nil
 		})
 	}
 	if err != nil && ctx.Err() == nil {
@@ -161,76 +174,58 @@ func (r *runner) each(ctx context.Context, n int, do func(ctx context.Context, i
 
 // pretrain makes a pretraining.
 func (r *runner) pretrain(ctx context.Context, l *learned) error {
-	err := func() error {
-		settings, err := r.canonical(l.pretraining.Strategy, l.pretraining.Settings, nil)
-		if err != nil {
-			return err
-		}
-		c := r.world.config(l.pretraining.Strategy, settings, l.tasks, l.seed, r.plan.Lag)
-		s, trials, err := r.search(ctx, c, c.Start(nil, nil), l.pretraining.Trials)
-		if err != nil {
-			return err
-		}
-		l.controller = s.Controller()
-		sources := make([]strategy.Source, len(l.tasks))
-		for i, t := range l.tasks {
-			sources[i].Task = t
-		}
-		for _, t := range trials {
-			sources[t.Task].Trials = append(sources[t.Task].Trials, strategy.Known{Actions: t.Actions, Status: t.Status, Reward: t.Reward})
-		}
-		l.ref, l.sources, err = strategy.DecodeSources(strategy.EncodeSources(&c.Space, sources), &c.Space)
-		return err
-	}()
+	d, err := r.world.Strategies.Find(l.pretraining.Strategy)
 	if err != nil {
-		return fmt.Errorf("the pretraining %s of seed %d on %s: %w", l.pretraining.Name, l.seed, strings.Join(l.tasks, ", "), err)
+		return err
 	}
-	return nil
+	settings, err := d.Canonical(l.pretraining.Settings, nil)
+	if err != nil {
+		return err
+	}
+	c := r.world.config(d.Name, settings, l.tasks, l.seed, r.plan.Lag)
+	s, trials, err := r.search(ctx, c, c.Start(nil, nil), l.pretraining.Trials)
+	if err != nil {
+		return err
+	}
+	l.controller = s.Controller()
+	sources := make([]strategy.Source, len(l.tasks))
+	for i, t := range l.tasks {
+		sources[i].Task = t
+	}
+	for _, t := range trials {
+		sources[t.Task].Trials = append(sources[t.Task].Trials, strategy.Known{Actions: t.Actions, Status: t.Status, Reward: t.Reward})
+	}
+	l.ref, l.sources, err = strategy.DecodeSources(strategy.EncodeSources(&c.Space, sources), &c.Space)
+	return err
 }
 
-func (r *runner) canonical(name string, settings json.RawMessage, from *strategy.Pretrained) (json.RawMessage, error) {
-	d, err := r.world.Strategies.Find(name)
+// target searches a target in an arm, from what was learned.
+func (r *runner) target(ctx context.Context, a *Arm, task string, seed uint64, from *learned) ([]search.Trial, error) {
+	d, err := r.world.Strategies.Find(a.Strategy)
 	if err != nil {
 		return nil, err
 	}
-	return d.Canonical(settings, from)
-}
-
-// target searches a target in an arm.
-func (r *runner) target(ctx context.Context, a *Arm, task, seed int, from *learned, result *Result) (*Search, error) {
-	name := r.plan.Tasks[task]
-	trials, err := func() ([]search.Trial, error) {
-		d, err := r.world.Strategies.Find(a.Strategy)
-		if err != nil {
+	var controller *strategy.Pretrained
+	if from != nil && from.controller != nil && d.FromController {
+		// Every search has one of its own, as a controller has room for what it computes.
+		if controller, err = strategy.DecodeController(from.controller); err != nil {
 			return nil, err
 		}
-		var controller *strategy.Pretrained
-		if from != nil && from.controller != nil && d.FromController {
-			// Every search has one of its own, as a controller has room for what it computes.
-			if controller, err = strategy.DecodeController(from.controller); err != nil {
-				return nil, err
-			}
-		}
-		settings, err := d.Canonical(a.Settings, controller)
-		if err != nil {
-			return nil, err
-		}
-		c := r.world.config(a.Strategy, settings, []string{name}, uint64(seed)+1, r.plan.Lag)
-		start := c.Start(controller, nil)
-		if controller != nil && d.Continues {
-			c.Controller = controller.Ref
-		}
-		if from != nil && d.FromSources {
-			c.Sources, start.Sources = from.ref, from.sources
-		}
-		_, trials, err := r.search(ctx, c, start, r.plan.Trials)
-		return trials, err
-	}()
-	if err != nil {
-		return nil, fmt.Errorf("the arm %s on %s with the seed %d: %w", a.Name, name, seed+1, err)
 	}
-	t := &result.Tasks[task]
-	return summary(trials, r.plan.Budgets, r.lands[name], t.Validation, t.Test), nil
+	settings, err := d.Canonical(a.Settings, controller)
+	if err != nil {
+		return nil, err
+	}
+	c := r.world.config(a.Strategy, settings, []string{task}, seed, r.plan.Lag)
+	start := c.Start(controller, nil)
+	if controller != nil && d.Continues {
+		c.Controller = controller.Ref
+	}
+	if from != nil && d.FromSources {
+		c.Sources, start.Sources = from.ref, from.sources
+	}
+	_, trials, err := r.search(ctx, c, start, r.plan.Trials)
+	return trials, err
 }
 
 // search runs a search as a real one is run, trial after trial.
@@ -267,7 +262,7 @@ func (r *runner) look(l Landscape, p search.Proposal) trainer.Outcome {
 	status, validation, test := l.Look(p.Actions, p.Seed)
 	o := trainer.Outcome{Status: status}
 	if status == trainer.OK {
-		o.Metrics = map[string]float64{r.keys["validation"]: validation, r.keys["test"]: test}
+		o.Metrics = map[string]float64{r.validation: validation, r.test: test}
 	}
 	return o
 }

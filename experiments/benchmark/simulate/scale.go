@@ -40,7 +40,7 @@ const (
 	// climbers is how many of them are climbed from, on each split.
 	climbers = 5
 	// repeats is how many trainings a mean over seeds is of.
-	repeats = 16
+	repeats = 8
 )
 
 // mean is what a model comes to in the mean over seeds: −∞ where it comes to nothing.

@@ -24,7 +24,10 @@ import (
 )
 
 // app is the program, with what the benchmark takes.
-type app struct{ *terminal.App }
+type app struct {
+	*terminal.App
+	open func(set string) (*simulate.World, error)
+}
 
 // options are what the flags say.
 type options struct {
@@ -41,24 +44,26 @@ type options struct {
 
 // Command is the command bench.
 func Command(t *terminal.App) *cobra.Command {
-	a := app{t}
+	return command(app{t, open})
+}
+
+func command(a app) *cobra.Command {
 	o := options{
 		set: benchmark.Paper, strategies: []string{strategy.Random, strategy.NAML}, tasks: []string{"test"}, trials: 500, seeds: 50,
 		lag: catalog.Defaults().Lag, workers: runtime.GOMAXPROCS(0), pretrainTrials: 4000, pretrainSeeds: 3,
 	}
 	cmd := &cobra.Command{
 		Use: "bench", Short: "Compare search strategies on a recorded benchmark, in minutes and without servers", Args: cobra.NoArgs,
-		Long: "Compare search strategies on a recorded benchmark. Nothing is trained: searches run as they do elsewhere, with the same seeds, and a " +
-			"surrogate fitted to recorded trials\n" +
-			"answers in the trainer's place. It needs no servers, and gives the same figures on any number of cores.\n\n" +
-			"An arm is [NAME=]STRATEGY[:PRESET][@PRETRAINING], or one of the file of --arms, or of those that experiments share (ablations, say). What " +
-			"starts from other tasks' trials is\n" +
-			"pretrained on the development tasks, but for the target: @multitask is where a strategy learns from trials of other tasks, unless " +
-			"it says @none; naml@multitask goes on\n" +
-			"from the controller. Strategies and settings are chosen on the development tasks, and told of on the test tasks.\n\n" +
+		Long: "Compare search strategies on a recorded benchmark. Nothing is trained: searches run as they do elsewhere, with the same\n" +
+			"seeds, and a surrogate fitted to recorded trials answers in the trainer's place. It needs no servers, and gives the same\n" +
+			"figures on any number of cores.\n\n" +
+			"An arm is [NAME=]STRATEGY[:PRESET][@PRETRAINING], one of the file of --arms, or of those that experiments share\n" +
+			"(transfer, ablations). What starts from other tasks' trials is pretrained on the development tasks, but for the target.\n" +
+			"A strategy that learns from such trials starts from @multitask, unless it says @none; naml@multitask goes on from the\n" +
+			"controller. Strategies and settings are chosen on the development tasks, and told of on the test tasks.\n\n" +
 			"Normalised regret: 0 is the best model known of a task, 1 its median random configuration.",
 		Example: "  starter bench --strategies random,naml,naml@multitask\n" +
-			"  starter bench --strategies slow=naml,fast=naml --settings fast='{\"policy_gradient\":{\"learning_rate\":0.01}}' --tasks development\n" +
+			"  starter bench --strategies naml,fast=naml --settings fast='{\"policy_gradient\":{\"learning_rate\":0.01}}' --tasks development\n" +
 			"  starter bench --strategies ablations --trials 100 --seeds 20 --out ablations.json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.chosen = cmd.Flags().Changed("strategies")
@@ -77,11 +82,11 @@ func Command(t *terminal.App) *cobra.Command {
 	f.StringVar(&o.against, "against", "", "arm that the others are compared with (default the first)")
 	f.IntVar(&o.lag, "lag", o.lag, "a proposal knows the results up to so many trials before")
 	f.IntVar(&o.pretrainTrials, "pretrain-trials", o.pretrainTrials, "trials of a pretraining")
-	f.IntVar(&o.pretrainSeeds, "pretrain-seeds", o.pretrainSeeds, "pretrainings, with the seeds from 1 on, that take turns over the seeds of the searches")
+	f.IntVar(&o.pretrainSeeds, "pretrain-seeds", o.pretrainSeeds, "pretrainings, with the seeds from 1 on: the searches' seeds take turns")
 	f.IntVar(&o.workers, "parallel", o.workers, "searches at once; changes nothing of the figures")
 	f.BoolVar(&o.byTask, "by-task", false, "show the tasks one by one too")
 	f.BoolVar(&o.csv, "csv", false, "print CSV: a row for each arm, task, seed and number of trials")
-	f.StringVar(&o.out, "out", "", "write a file instead: .json, .csv or .txt")
+	f.StringVar(&o.out, "out", "", "write a file too: .json (all searches, for other views), .csv or .txt")
 	terminal.Positive(cmd, "trials", "seeds", "lag", "pretrain-trials", "pretrain-seeds", "parallel")
 	return a.JSONFlag(cmd)
 }
@@ -89,7 +94,7 @@ func Command(t *terminal.App) *cobra.Command {
 // run runs the benchmark and shows it.
 func (a app) run(ctx context.Context, o options) error {
 	form, formErr := a.form(o)
-	w, worldErr := open(o.set)
+	w, worldErr := a.open(o.set)
 	if worldErr != nil {
 		return client.Usage(errors.Join(worldErr, formErr))
 	}
@@ -152,10 +157,11 @@ func (a app) plan(ctx context.Context, w *simulate.World, o options) (simulate.P
 	if p.Against == "" && len(p.Arms) > 0 {
 		p.Against = p.Arms[0].Name
 	}
-	if armsErr != nil {
-		p.Arms = slices.DeleteFunc(p.Arms, func(arm simulate.Arm) bool { return arm.Name == "" })
+	err := p.Check(w)
+	if len(p.Arms) == 0 && armsErr != nil {
+		err = nil // what is missing has been told
 	}
-	return p, errors.Join(armsErr, p.Check(w))
+	return p, errors.Join(armsErr, err)
 }
 
 // follow runs a plan, and says how far it is.

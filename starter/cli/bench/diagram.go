@@ -27,8 +27,8 @@ func (p *page) diagram() string {
 	most := float64(len(p.Arms))
 	at := func(rank float64) int { return int(math.Round((rank - 1) / (most - 1) * (diagramWidth - 1))) }
 	var b strings.Builder
-	fmt.Fprintf(&b, "Mean ranks after %d trials: an arm whose point is on the line of a better one cannot be told from it (CD %s)\n\n", r.Trials,
-		number(r.Critical))
+	fmt.Fprintf(&b, "Mean ranks after %d trials: an arm whose point is on the line of a better one cannot be told from it (CD %s)\n\n",
+		r.Trials, number(r.Critical))
 	scale := []rune(strings.Repeat(" ", diagramWidth))
 	for i := range p.Arms {
 		for k, digit := range fmt.Sprint(i + 1) {

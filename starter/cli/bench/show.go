@@ -17,50 +17,39 @@ import (
 )
 
 // forms write a page, by what a file's name ends in.
-var forms = map[string]func(a app, p *page, byTask bool, w io.Writer) error{
-	".json": func(_ app, p *page, _ bool, w io.Writer) error { return json.NewEncoder(w).Encode(p) },
-	".csv":  func(_ app, p *page, _ bool, w io.Writer) error { return p.rows(w) },
-	".txt": func(a app, p *page, byTask bool, w io.Writer) error {
-		_, err := io.WriteString(w, p.text(0, byTask))
+var forms = map[string]func(p *page, byTask bool, width int, w io.Writer) error{
+	".json": func(p *page, _ bool, _ int, w io.Writer) error { return json.NewEncoder(w).Encode(p) },
+	".csv":  func(p *page, _ bool, _ int, w io.Writer) error { return p.rows(w) },
+	".txt": func(p *page, byTask bool, width int, w io.Writer) error {
+		_, err := io.WriteString(w, p.text(width, byTask))
 		return err
 	},
 }
 
-// form is how the page is to be written.
+// form is how the page is written to standard output.
 func (a app) form(o options) (string, error) {
-	form := ".txt"
-	if o.csv {
-		form = ".csv"
-	}
-	if a.JSON {
-		form = ".json"
-	}
-	if a.JSON && o.csv {
+	ending := filepath.Ext(o.out)
+	switch {
+	case o.out != "" && forms[ending] == nil:
+		return "", fmt.Errorf("--out %s: the name must end in .json, .csv or .txt", o.out)
+	case a.JSON && o.csv:
 		return "", errors.New("--json and --csv exclude each other")
+	case a.JSON:
+		return ".json", nil
+	case o.csv:
+		return ".csv", nil
 	}
-	if ending := filepath.Ext(o.out); o.out != "" && o.out != "-" {
-		if forms[ending] == nil {
-			return "", fmt.Errorf("--out %s: the name must end in .json, .csv or .txt", o.out)
-		}
-		if (a.JSON || o.csv) && ending != form {
-			return "", fmt.Errorf("--out %s is not %s", o.out, strings.ToUpper(form[1:]))
-		}
-		form = ending
-	}
-	return form, nil
+	return ".txt", nil
 }
 
-// show writes the page, and shows it too where it goes to a file.
+// show writes the page to the file, and shows it.
 func (a app) show(o options, form string, p *page) error {
-	if o.out != "" && o.out != "-" {
-		if err := a.Output(o.out, func(w io.Writer) error { return forms[form](a, p, o.byTask, w) }); err != nil {
+	if o.out != "" {
+		if err := a.Output(o.out, func(w io.Writer) error { return forms[filepath.Ext(o.out)](p, o.byTask, 0, w) }); err != nil {
 			return err
 		}
-	} else if form != ".txt" {
-		return forms[form](a, p, o.byTask, a.Stdout)
 	}
-	_, err := io.WriteString(a.Stdout, p.text(a.WidthOf(a.Stdout), o.byTask))
-	return err
+	return forms[form](p, o.byTask, a.WidthOf(a.Stdout), a.Stdout)
 }
 
 // rows writes a row for each arm, task, seed and number of trials.
@@ -94,7 +83,8 @@ func (p *page) text(width int, byTask bool) string {
 	for _, t := range p.Tasks {
 		trials += len(t.Arms) * p.Seeds * p.Trials
 	}
-	say("Benchmark %s: %s, %s, %s trials.%s\n", p.Set, counted(len(p.Tasks), "task"), counted(p.Seeds, "seed"), humanize.Comma(int64(trials)), p.pretrained())
+	say("Benchmark %s: %s, %s, %s trials.%s\n", p.Set, counted(len(p.Tasks), "task"), counted(p.Seeds, "seed"),
+		humanize.Comma(int64(trials)), p.pretrained())
 	curve := func(title string, of func(m simulate.Means) string) {
 		var rows [][]any
 		for _, arm := range p.Figures.Arms {
@@ -107,8 +97,8 @@ func (p *page) text(width int, byTask bool) string {
 		table(title, p.columns("arm"), rows)
 	}
 	over := "mean over " + counted(len(p.Tasks), "task")
-	curve("Normalised regret on the test split of the model best on validation, ± 2 s.e.m. over tasks (0 the best known, 1 the median random)",
-		func(m simulate.Means) string { return fmt.Sprintf("%.3f ± %.2f", m.Regret.Mean, m.Regret.Error) })
+	curve("Normalised regret on the test split of the model best on validation, ± 2 s.e.m. over tasks (0: best known, 1: median random)",
+		func(m simulate.Means) string { return number(m.Regret.Mean) + " ± " + number(m.Regret.Error) })
 	curve("Its test value, "+over, func(m simulate.Means) string { return value(m.Test) })
 	curve("Its validation value", func(m simulate.Means) string { return value(m.Validation) })
 	curve("Test value of the ten best on validation (top10)", func(m simulate.Means) string { return value(m.TopTest) })
@@ -128,7 +118,8 @@ func (p *page) text(width int, byTask bool) string {
 				return fmt.Sprintf("%d/%d/%d %s", c.Wins, c.Draws, c.Losses, probability(c.Holm))
 			}))
 	}
-	table("Trials to a target on the validation split, median over searches (share that got there within "+strconv.Itoa(p.Trials)+")",
+	table("Trials until the model best on validation is so far on the way from the median random to the best known, without the luck of its\n"+
+		"training: median over searches (share that got there within "+strconv.Itoa(p.Trials)+")",
 		p.targets(), p.reached())
 	if byTask {
 		for i := range p.Tasks {
@@ -157,8 +148,8 @@ func (p *page) pretrained() string {
 	if len(words) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("\nPretrained with %s on the development tasks, but for the target: %s.", counted(min(p.Seeds, p.PretrainSeeds), "seed"),
-		strings.Join(words, ", "))
+	seeds := counted(min(p.Seeds, p.PretrainSeeds), "seed")
+	return fmt.Sprintf("\nPretrained with %s on the development tasks, but for the target: %s.", seeds, strings.Join(words, ", "))
 }
 
 // columns are those of a table over the numbers of trials.
@@ -203,7 +194,7 @@ func (p *page) compared(cell func(simulate.Comparison) string) [][]any {
 func (p *page) targets() []string {
 	out := []string{"arm"}
 	for _, t := range p.Figures.Arms[0].Targets {
-		out = append(out, fmt.Sprintf(">%g %% of the way", 100*t.Share))
+		out = append(out, fmt.Sprintf(">%g %%", 100*t.Share))
 	}
 	return out
 }
@@ -234,7 +225,8 @@ func (p *page) task(t *simulate.Task, table func(title string, columns []string,
 		}
 		rows = append(rows, row)
 	}
-	table(fmt.Sprintf("%s: test value (best known %s, median random %s)", t.Name, value(t.Test.Best), value(t.Test.Median)), p.columns("arm"), rows)
+	title := fmt.Sprintf("%s: test value (best known %s, median random %s)", t.Name, value(t.Test.Best), value(t.Test.Median))
+	table(title, p.columns("arm"), rows)
 }
 
 // value is a value of the objective, in percent.
