@@ -126,7 +126,7 @@ func TestOverlay(t *testing.T) {
 }
 
 func TestTable(t *testing.T) {
-	if got := Builtin().Names(); !slices.Equal(got, []string{Random, NAML, Fixed, TPE, Evolution}) {
+	if got := Builtin().Names(); !slices.Equal(got, []string{Random, NAML, Fixed, TPE, Evolution, Kindred}) {
 		t.Errorf("%v", got)
 	}
 	for _, name := range Builtin().Names() {
@@ -134,7 +134,7 @@ func TestTable(t *testing.T) {
 			t.Errorf("%s is found for %s", d.Name, name)
 		}
 	}
-	if _, err := Builtin().Find("NAML"); !says(err, `unknown strategy "NAML" (known: random, naml, fixed, tpe, evolution)`) {
+	if _, err := Builtin().Find("NAML"); !says(err, `unknown strategy "NAML" (known: random, naml, fixed, tpe, evolution, kindred)`) {
 		t.Errorf("%v", err)
 	}
 	changed := Builtin() // a table is the caller's own

@@ -110,7 +110,7 @@ type Table []Definition
 
 // Builtin is the table of the strategies that the program has.
 func Builtin() Table {
-	return Table{randomSearch, neuralAutoML, fixedArchitecture, treeParzen, regularisedEvolution}
+	return Table{randomSearch, neuralAutoML, fixedArchitecture, treeParzen, regularisedEvolution, kindredTasks}
 }
 
 // Names lists the strategies.
@@ -243,13 +243,13 @@ func join(own map[string]json.RawMessage, err error) (json.RawMessage, error) {
 
 // ParseSettings is Canonical of a strategy of the built-in table.
 func ParseSettings(name string, raw json.RawMessage) (json.RawMessage, error) {
-	return TransferSettings(name, raw, nil)
+	return SettingsFrom(name, raw, nil)
 }
 
-// TransferSettings is ParseSettings for a search that starts from a pretrained
+// SettingsFrom is ParseSettings for a search that starts from a pretrained
 // controller: its shape is the controller's, and settings that ask for another
 // are an error.
-func TransferSettings(name string, raw json.RawMessage, from *Pretrained) (json.RawMessage, error) {
+func SettingsFrom(name string, raw json.RawMessage, from *Pretrained) (json.RawMessage, error) {
 	d, err := Builtin().Find(name)
 	if err != nil {
 		return nil, err
