@@ -312,7 +312,8 @@ func TestSpecsRefuse(t *testing.T) {
 			}},
 		{e, KindExperiment, `{"experiment":"small","arms":[{"name":"X","strategy":"grid","from":"a b"},{"strategy":"random"},` +
 			`{"name":"r","strategy":"random","from":"short"},""]}`, []string{
-			`the arm's name "X" must be lower-case`, `unknown strategy "grid" (known: random, naml, fixed, tpe, evolution, kindred)`, `starts from "a b"`,
+			`the arm's name "X" must be lower-case`, `unknown strategy "grid" (known: random, naml, fixed, tpe, evolution, kindred)`,
+			`starts from "a b"`,
 			`"arms"[1] has an empty name`,
 			`the arm "r" starts from "short", but its strategy "random" starts from none`, `"arms"[3] has an empty name`,
 		}},
