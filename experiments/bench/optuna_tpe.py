@@ -101,6 +101,7 @@ json.dump(
             record("one choice", [7], [], 40),
             record("one number", [7], [0], 40),
             record("many options", [400, 3], [0], 150),
+            record("many choices", [30, 16, 2, 5] * 6, [1, 6], 60),
         ],
     },
     sys.stdout,

@@ -20,7 +20,7 @@ func TestFormatExamples(t *testing.T) {
 	}
 	examples := regexp.MustCompile("(?s)```json\n(.*?)```").FindAllStringSubmatch(string(b), -1)
 	types := []any{
-		&Trial{}, &state{}, &strategy.NAMLSettings{}, &strategy.FixedSettings{},
+		&Trial{}, &state{}, &strategy.NAMLSettings{}, &strategy.FixedSettings{}, &strategy.TPESettings{}, &strategy.EvolutionSettings{},
 		&strategy.CopulaSettings{}, &strategy.PortfolioSettings{}, &strategy.BoxSettings{},
 	}
 	if len(examples) != len(types) {
@@ -39,8 +39,10 @@ func TestFormatExamples(t *testing.T) {
 			t.Errorf("it comes out as\n%s\nof\n%s", encoded, examples[i][1])
 		}
 	}
-	naml := must(strategy.ParseSettings(strategy.NAML, nil))(t)
-	if got := must(strategy.ParseSettings(strategy.NAML, json.RawMessage(examples[2][1])))(t); string(got) != string(naml) {
-		t.Errorf("the example of naml's settings is %s, the defaults are %s", got, naml)
+	for i, name := range map[int]string{2: strategy.NAML, 4: strategy.TPE, 5: strategy.Evolution} {
+		defaults := must(strategy.ParseSettings(name, nil))(t)
+		if got := must(strategy.ParseSettings(name, json.RawMessage(examples[i][1])))(t); string(got) != string(defaults) {
+			t.Errorf("the example of %s's settings is %s, the defaults are %s", name, got, defaults)
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/bits"
 	"math/rand/v2"
 	"slices"
 
@@ -69,7 +70,7 @@ const maxCandidates = 10000
 type tpe struct {
 	seed     uint64
 	settings TPESettings
-	axes     []axis
+	axes     axes
 	options  []int
 	tasks    []past
 	best     [][]int // of each task its trials, best first, equal ones in their order
@@ -81,7 +82,7 @@ func newTPE(s Start) (Strategy, error) {
 		return nil, err
 	}
 	for i, c := range s.Space.Choices {
-		t.axes = append(t.axes, axis{t.options[i], t.settings.Ordinal && c.Ordered()})
+		t.axes.add(t.options[i], t.settings.Ordinal && c.Ordered())
 	}
 	return t, nil
 }
@@ -136,7 +137,7 @@ func (t *tpe) estimators(task int) (below, above *parzen) {
 				observed = append(observed, a)
 			}
 		}
-		return newParzen(t.axes, observed)
+		return newParzen(&t.axes, observed)
 	}
 	return of(true), of(false)
 }
@@ -156,19 +157,61 @@ func (t *tpe) Get(f *safetensors.File) (err error) {
 	return nil
 }
 
-// axis is a choice as an estimator sees it.
+// axes are the choices as estimators see them. The options of a configuration at the
+// categorical ones are packed into words, each in a field with its highest bit clear:
+// added to the exclusive or of two, full sets those bits of top whose fields differ.
+type axes struct {
+	of        []axis
+	open      int // choices that leave a choice: Optuna has no others
+	full, top []uint64
+}
+
 type axis struct {
-	options int
-	ordered bool
+	options     int
+	ordered     bool
+	word, shift int
+}
+
+func (a *axes) add(options int, ordered bool) {
+	if options > 1 {
+		a.open++
+	}
+	width := bits.Len(uint(options-1)) + 1
+	at := axis{options: options, ordered: ordered}
+	if !ordered {
+		if len(a.top) == 0 || bits.Len64(a.top[len(a.top)-1])+width > 64 {
+			a.full, a.top = append(a.full, 0), append(a.top, 0)
+		}
+		at.word = len(a.top) - 1
+		at.shift = bits.Len64(a.top[at.word])
+		a.full[at.word] |= (1<<(width-1) - 1) << at.shift
+		a.top[at.word] |= 1 << (width - 1) << at.shift
+	}
+	a.of = append(a.of, at)
+}
+
+// pack packs a configuration into words that are 0.
+func (a *axes) pack(words []uint64, actions []int) {
+	for c := range a.of {
+		if at := &a.of[c]; !at.ordered {
+			words[at.word] |= uint64(actions[c]) << at.shift
+		}
+	}
 }
 
 // parzen is a mixture over configurations with one kernel for each observed one and,
 // as the last, the prior; a kernel is a product over the choices.
 type parzen struct {
+	axes     *axes
 	weights  []float64 // of the kernels; their sum is 1
-	observed [][]int32 // of each choice the options observed
-	kernels  []kernel
-	joint    []float64 // for logDensity
+	observed [][]int
+	kernels  []kernel // of the choices
+	// packed are the observed configurations, and misses what of a kernel's product is
+	// the categorical choices', by the number at which two configurations differ: the
+	// kernels of all have one ratio of miss to hit.
+	packed []uint64
+	misses []float64
+	joint  []float64 // for logDensity
 }
 
 // kernel is that of one choice: the probability of an option given the observed one.
@@ -181,26 +224,26 @@ type kernel struct {
 }
 
 // newParzen makes the estimator of observed configurations, the oldest first.
-func newParzen(axes []axis, observed [][]int) *parzen {
-	n := len(observed)
-	p := &parzen{weights: parzenWeights(n), joint: make([]float64, n+1)}
-	open := 0 // choices that leave a choice: Optuna has no others
-	for _, a := range axes {
-		if a.options > 1 {
-			open++
-		}
+func newParzen(axes *axes, observed [][]int) *parzen {
+	n, words := len(observed), len(axes.top)
+	p := &parzen{
+		axes: axes, weights: parzenWeights(n), observed: observed, kernels: make([]kernel, len(axes.of)),
+		packed: make([]uint64, n*words), misses: []float64{1}, joint: make([]float64, n+1),
 	}
-	for c, a := range axes {
-		of := make([]int32, n)
-		for i, actions := range observed {
-			of[i] = int32(actions[c])
-		}
-		p.observed = append(p.observed, of)
+	for i, actions := range observed {
+		axes.pack(p.packed[i*words:], actions)
+	}
+	for c, a := range axes.of {
 		if a.ordered {
-			p.kernels = append(p.kernels, gaussianKernel(a.options, n, open))
-		} else {
-			p.kernels = append(p.kernels, categoricalKernel(a.options, n))
+			p.kernels[c] = gaussianKernel(a.options, n, axes.open)
+			continue
 		}
+		p.kernels[c] = categoricalKernel(a.options, n)
+		p.misses[0] *= p.kernels[c].mass[0]
+		p.misses = append(p.misses, 0)
+	}
+	for m := range p.misses[1:] {
+		p.misses[m+1] = p.misses[m] / float64(n+2)
 	}
 	return p
 }
@@ -282,10 +325,10 @@ func (p *parzen) sample(g *rand.Rand) []int {
 	for c := range actions {
 		k := &p.kernels[c]
 		actions[c] = draw(g, len(k.prior), func(o int) float64 {
-			if at == len(p.observed[c]) {
+			if at == len(p.observed) {
 				return k.prior[o]
 			}
-			return k.probability(int(p.observed[c][at]), o)
+			return k.probability(p.observed[at][c], o)
 		})
 	}
 	return actions
@@ -307,18 +350,29 @@ func draw(g *rand.Rand, n int, probability func(int) float64) int {
 // size, keeps the sum above what a float64 holds.
 func (p *parzen) logDensity(actions []int) float64 {
 	copy(p.joint, p.weights)
-	last := len(p.joint) - 1
+	n, words := len(p.observed), len(p.axes.top)
+	joint, prior := p.joint[:n], &p.joint[n]
+	asked := make([]uint64, words)
+	p.axes.pack(asked, actions)
+	for i := range joint {
+		differ := 0
+		for w, x := range p.packed[i*words : (i+1)*words] {
+			differ += bits.OnesCount64(((x ^ asked[w]) + p.axes.full[w]) & p.axes.top[w])
+		}
+		joint[i] *= p.misses[differ]
+	}
 	for c, option := range actions {
 		k := &p.kernels[c]
-		column := k.column
-		for o := range column {
-			column[o] = k.probability(o, option)
+		*prior *= k.prior[option]
+		if !p.axes.of[c].ordered {
+			continue
 		}
-		joint := p.joint[:len(p.observed[c])]
-		for i, o := range p.observed[c] {
-			joint[i] *= column[o]
+		for o := range k.column {
+			k.column[o] = k.probability(o, option)
 		}
-		p.joint[last] *= k.prior[option]
+		for i, observed := range p.observed {
+			joint[i] *= k.column[observed[c]]
+		}
 	}
 	sum := 0.
 	for _, j := range p.joint {

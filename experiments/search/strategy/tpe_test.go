@@ -81,10 +81,10 @@ func TestTPEIsOptunas(t *testing.T) {
 			if k := &below.kernels[c]; differ(k.prior, rows[len(rows)-1]) {
 				t.Errorf("%s: choice %d: the prior is %v, Optuna's %v", want.Name, c, k.prior, rows[len(rows)-1])
 			}
-			for i, o := range below.observed[c] {
+			for i, observed := range below.observed {
 				var row []float64
 				for option := range want.Options[c] {
-					row = append(row, below.kernels[c].probability(int(o), option))
+					row = append(row, below.kernels[c].probability(observed[c], option))
 				}
 				if differ(row, rows[i]) {
 					t.Errorf("%s: choice %d: the kernel is %v, Optuna's %v", want.Name, c, row, rows[i])
