@@ -150,7 +150,7 @@ func lossTable(s Start, normalise string) (candidates [][]int, losses [][]float6
 			}
 			if model == nil {
 				model, err = trees.Forest(features(s.Space), task.actions, loss, nil, trees.Options{
-					Trees: 30, MinLeaf: 3, Seed: rng.Derive(s.Seed, "portfolio/forest", uint64(t)),
+					Trees: 20, MinLeaf: 3, Seed: rng.Derive(s.Seed, "portfolio/forest", uint64(t)),
 				})
 				if err != nil {
 					return nil, nil, err
