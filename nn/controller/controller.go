@@ -265,15 +265,29 @@ func (c *Controller) Clone() *Controller {
 // Sample draws a sequence of actions for a task into actions and returns its
 // log-probability.
 func (c *Controller) Sample(r *rand.Rand, task int, actions []int) float64 {
+	return c.run(task, actions, func(_ int, probs []float64) int { return draw(r, probs) })
+}
+
+// Resample draws the actions of some steps anew, given those before them, and keeps the
+// others: a mutation that the controller proposes (Maziarz et al., 2018). It returns
+// the new sequence's log-probability.
+func (c *Controller) Resample(r *rand.Rand, task int, actions []int, steps []bool) float64 {
 	return c.run(task, actions, func(t int, probs []float64) int {
-		u := r.Float64()
-		for i, p := range probs {
-			if u -= p; u < 0 {
-				return i
-			}
+		if steps[t] {
+			return draw(r, probs)
 		}
-		return len(probs) - 1 // rounding
+		return actions[t]
 	})
+}
+
+func draw(r *rand.Rand, probs []float64) int {
+	u := r.Float64()
+	for i, p := range probs {
+		if u -= p; u < 0 {
+			return i
+		}
+	}
+	return len(probs) - 1 // rounding
 }
 
 // Greedy takes the most probable option at each step, given those before it, and

@@ -97,11 +97,11 @@ type copula struct {
 	variance *trees.Model
 	pool     candidates
 	stream   rng.Stream
-	targets  []target // of the method "gp", one of each task
+	targets  []copulaTask // of the method "gp", one of each task
 }
 
-// target is what is known of a task of the search.
-type target struct {
+// copulaTask is what is known of a task of the search.
+type copulaTask struct {
 	actions [][]int
 	rewards []float64
 	process *process // of the first trials, nil while there is none
@@ -122,7 +122,7 @@ func newCopula(s Start) (Strategy, error) {
 	if err := strict.Unmarshal(s.Settings, &settings); err != nil {
 		return nil, err
 	}
-	c := &copula{start: s, settings: settings, pool: candidates{block: -1}, targets: make([]target, len(s.Tasks))}
+	c := &copula{start: s, settings: settings, pool: candidates{block: -1}, targets: make([]copulaTask, len(s.Tasks))}
 	c.start.Sources = nil
 	return c, c.learn(rewarded(s.Sources))
 }
@@ -139,7 +139,7 @@ func (c *copula) learn(tasks []rewardedTask) error {
 		x, z = append(x, t.actions...), append(z, gaussian(losses)...)
 	}
 	fit := func(y []float64, size int, leaf float64, stream string) (*trees.Model, error) {
-		return trees.Forest(features(c.start.Space), x, y, nil, trees.Options{
+		return trees.Forest(featuresOf(c.start.Space), x, y, nil, trees.Options{
 			Trees: size, MinLeaf: leaf, Seed: rng.Derive(c.start.Seed, "copula/"+stream, 0),
 		})
 	}
@@ -227,7 +227,7 @@ func (c *copula) Ask(trial, task int) ([]int, float64) {
 const ownTrials = 5
 
 // improve is the configuration with the greatest expected improvement of those tried.
-func (c *copula) improve(trial int, t *target) []int {
+func (c *copula) improve(trial int, t *copulaTask) []int {
 	losses := make([]float64, len(t.rewards))
 	for i, r := range t.rewards {
 		losses[i] = -r
@@ -277,7 +277,7 @@ func (c *copula) improve(trial int, t *target) []int {
 const shortList = 100
 
 // follow brings a task's Gaussian process up to its trials.
-func (c *copula) follow(t *target, z, losses []float64) {
+func (c *copula) follow(t *copulaTask, z, losses []float64) {
 	residuals := func(z []float64) []float64 {
 		out := make([]float64, len(z))
 		for i := range z {
@@ -291,7 +291,7 @@ func (c *copula) follow(t *target, z, losses []float64) {
 		fitted *= 2
 	}
 	if t.process == nil || len(t.process.x) < fitted {
-		t.process = fitProcess(features(c.start.Space), t.actions[:fitted], residuals(gaussian(losses[:fitted])))
+		t.process = fitProcess(featuresOf(c.start.Space), t.actions[:fitted], residuals(gaussian(losses[:fitted])))
 	}
 	t.process.add(t.actions[len(t.process.x):]...)
 	t.process.observe(residuals(z))
@@ -325,15 +325,15 @@ func (c *copula) Put(f *safetensors.File) {
 }
 
 func (c *copula) Get(f *safetensors.File) error {
-	mean, err := trees.FromFile(f, "copula/mean/", features(c.start.Space))
+	mean, err := trees.FromFile(f, "copula/mean/", featuresOf(c.start.Space))
 	if err != nil {
 		return err
 	}
-	variance, err := trees.FromFile(f, "copula/variance/", features(c.start.Space))
+	variance, err := trees.FromFile(f, "copula/variance/", featuresOf(c.start.Space))
 	if err != nil {
 		return err
 	}
-	targets := make([]target, len(c.targets))
+	targets := make([]copulaTask, len(c.targets))
 	for i := range targets {
 		if c.settings.Method != copulaProcess {
 			break
@@ -347,7 +347,7 @@ func (c *copula) Get(f *safetensors.File) error {
 		if err != nil {
 			return err
 		}
-		targets[i] = target{actions: actions, rewards: slices.Clone(rewards)}
+		targets[i] = copulaTask{actions: actions, rewards: slices.Clone(rewards)}
 	}
 	c.mean, c.variance, c.pool.block, c.targets = mean, variance, -1, targets
 	return nil

@@ -149,7 +149,7 @@ func lossTable(s Start, normalise string) (candidates [][]int, losses [][]float6
 				continue
 			}
 			if model == nil {
-				model, err = trees.Forest(features(s.Space), task.actions, loss, nil, trees.Options{
+				model, err = trees.Forest(featuresOf(s.Space), task.actions, loss, nil, trees.Options{
 					Trees: 20, MinLeaf: 3, Seed: rng.Derive(s.Seed, "portfolio/forest", uint64(t)),
 				})
 				if err != nil {

@@ -116,7 +116,7 @@ func Builtin() Table { return append(nestable(), Table{portfolioSearch, boxSearc
 
 // nestable lists those that others can hand trials to (Nested): all that nest none.
 func nestable() Table {
-	return Table{randomSearch, neuralAutoML, fixedArchitecture, copulaSearch}
+	return Table{randomSearch, neuralAutoML, fixedArchitecture, kindredTasks, copulaSearch}
 }
 
 // Names lists the strategies.
@@ -250,13 +250,13 @@ func join(own map[string]json.RawMessage, err error) (json.RawMessage, error) {
 
 // ParseSettings is Canonical of a strategy of the built-in table.
 func ParseSettings(name string, raw json.RawMessage) (json.RawMessage, error) {
-	return TransferSettings(name, raw, nil)
+	return SettingsFrom(name, raw, nil)
 }
 
-// TransferSettings is ParseSettings for a search that starts from a pretrained
+// SettingsFrom is ParseSettings for a search that starts from a pretrained
 // controller: its shape is the controller's, and settings that ask for another
 // are an error.
-func TransferSettings(name string, raw json.RawMessage, from *Pretrained) (json.RawMessage, error) {
+func SettingsFrom(name string, raw json.RawMessage, from *Pretrained) (json.RawMessage, error) {
 	d, err := Builtin().Find(name)
 	if err != nil {
 		return nil, err
