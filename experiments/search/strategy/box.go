@@ -95,14 +95,14 @@ func bounds(sp *space.Space, sources []Source, top int) [][]int {
 			}
 		}
 	}
-	out := make([][]int, len(inside))
+	out, features := make([][]int, len(inside)), featuresOf(sp)
 	for k, in := range inside {
 		first, last := slices.Index(in, true), len(in)-1
 		for last > 0 && !in[last] {
 			last--
 		}
 		for a := range in {
-			if len(tasks) == 0 || in[a] || sp.Choices[k].Ordered() && a >= first && a <= last {
+			if len(tasks) == 0 || in[a] || features[k].Ordered && a >= first && a <= last {
 				out[k] = append(out[k], a)
 			}
 		}

@@ -1,6 +1,7 @@
 package strategy
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,7 +19,7 @@ const Copula = "copula"
 
 var copulaSearch = Definition{
 	Name:        Copula,
-	Doc:         "what other tasks say of a configuration's quantile, sampled (Gaussian copula)",
+	Doc:         "what other tasks say of a configuration's quantile, sampled or the prior of a Gaussian process",
 	Defaults:    copulaDefaults(),
 	FromSources: true,
 	Settings:    copulaSettings,
@@ -27,20 +28,35 @@ var copulaSearch = Definition{
 
 // CopulaSettings are the parameters of the strategy "copula".
 type CopulaSettings struct {
+	// Method is "thompson", which learns nothing of the target, or "gp".
+	Method string `json:"method"`
 	// Candidates is the number of configurations that each trial is the best of.
 	Candidates int `json:"candidates"`
 }
 
 func copulaSettings(raw json.RawMessage, _ *Pretrained) (json.RawMessage, error) {
-	s := CopulaSettings{Candidates: 10_000}
+	s := CopulaSettings{Method: copulaThompson, Candidates: 10_000}
 	if err := strict.Unmarshal(raw, &s); err != nil {
 		return nil, err
 	}
+	var errs []error
+	if s.Method != copulaThompson && s.Method != copulaProcess {
+		errs = append(errs, fmt.Errorf("method is %q: it must be %s or %s", s.Method, copulaThompson, copulaProcess))
+	}
 	if s.Candidates < 1 || s.Candidates > maxDraws {
-		return nil, fmt.Errorf("candidates is %d: it must lie between 1 and %d", s.Candidates, maxDraws)
+		errs = append(errs, fmt.Errorf("candidates is %d: it must lie between 1 and %d", s.Candidates, maxDraws))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
 	}
 	return json.Marshal(s)
 }
+
+// The methods.
+const (
+	copulaThompson = "thompson"
+	copulaProcess  = "gp"
+)
 
 // maxDraws bounds what a proposal costs.
 const maxDraws = 1_000_000
@@ -61,19 +77,34 @@ func copulaDefaults() json.RawMessage {
 // model. Of the target's own trials it learns nothing. Without sources it is random
 // search.
 //
+// By the method "gp" it is the paper's Gaussian Copula Process (§4.2): after some trials
+// the target's own z, less μ(x) and over σ(x), are values of a Gaussian process, and a
+// trial is the one with the greatest expected improvement.
+//
 // What differs: the paper's model is a network of three layers of 50 units fitted by the
 // Gaussian likelihood in some thousand steps, ours are two forests, one of z and one of
 // the squared residuals, which is the likelihood's σ² given μ. They take options as they
 // are, and are fitted in a tenth of a second, so that thousands of searches can be
 // simulated; Syne Tune, of the same authors, has trees in the network's place too. And
-// 200 trials share their candidates, not their draws of z.
+// 200 trials share their candidates, not their draws of z. The Gaussian process has one
+// length for all choices, chosen anew where the number of trials has doubled, and the
+// improvement is climbed choice by choice from the candidates most promising by μ and σ
+// alone, where the authors follow its gradient.
 type copula struct {
-	start      Start
-	candidates int
-	mean       *trees.Model
-	variance   *trees.Model
-	pool       candidates
-	stream     rng.Stream
+	start    Start
+	settings CopulaSettings
+	mean     *trees.Model
+	variance *trees.Model
+	pool     candidates
+	stream   rng.Stream
+	targets  []copulaTask // of the method "gp", one of each task
+}
+
+// copulaTask is what is known of a task of the search.
+type copulaTask struct {
+	actions [][]int
+	rewards []float64
+	process *process // of the first trials, nil while there is none
 }
 
 // candidates are those of poolTrials trials, with the model's view of them.
@@ -91,7 +122,7 @@ func newCopula(s Start) (Strategy, error) {
 	if err := strict.Unmarshal(s.Settings, &settings); err != nil {
 		return nil, err
 	}
-	c := &copula{start: s, candidates: settings.Candidates, pool: candidates{block: -1}}
+	c := &copula{start: s, settings: settings, pool: candidates{block: -1}, targets: make([]copulaTask, len(s.Tasks))}
 	c.start.Sources = nil
 	return c, c.learn(rewarded(s.Sources))
 }
@@ -108,7 +139,7 @@ func (c *copula) learn(tasks []rewardedTask) error {
 		x, z = append(x, t.actions...), append(z, gaussian(losses)...)
 	}
 	fit := func(y []float64, size int, leaf float64, stream string) (*trees.Model, error) {
-		return trees.Forest(features(c.start.Space), x, y, nil, trees.Options{
+		return trees.Forest(featuresOf(c.start.Space), x, y, nil, trees.Options{
 			Trees: size, MinLeaf: leaf, Seed: rng.Derive(c.start.Seed, "copula/"+stream, 0),
 		})
 	}
@@ -150,9 +181,9 @@ func (c *copula) draw(trial int) {
 	if block := trial / poolTrials; p.block != block {
 		options := c.start.Space.Options()
 		if p.actions == nil {
-			p.actions = make([][]int, c.candidates)
-			p.mean, p.sigma = make([]float64, c.candidates), make([]float64, c.candidates)
-			flat := make([]int, c.candidates*len(options))
+			p.actions = make([][]int, c.settings.Candidates)
+			p.mean, p.sigma = make([]float64, c.settings.Candidates), make([]float64, c.settings.Candidates)
+			flat := make([]int, c.settings.Candidates*len(options))
 			for i := range p.actions {
 				p.actions[i] = flat[i*len(options) : (i+1)*len(options)]
 			}
@@ -163,17 +194,24 @@ func (c *copula) draw(trial int) {
 			for k, n := range options {
 				actions[k] = g.IntN(n)
 			}
-			p.mean[i] = c.mean.Predict(actions)
-			p.sigma[i] = max(math.Sqrt(c.variance.Predict(actions)), leastSigma)
+			p.mean[i], p.sigma[i] = c.predict(actions)
 		}
 	}
 }
 
-// leastSigma leaves chance among configurations that nothing is known of.
-const leastSigma = 1e-6
+// predict is the model's μ and σ.
+func (c *copula) predict(actions []int) (mean, sigma float64) {
+	return c.mean.Predict(actions), max(math.Sqrt(c.variance.Predict(actions)), leastSigma)
+}
 
-func (c *copula) Ask(trial, _ int) ([]int, float64) {
+// leastSigma leaves chance among configurations that nothing is known of.
+const leastSigma = .01
+
+func (c *copula) Ask(trial, task int) ([]int, float64) {
 	c.draw(trial)
+	if t := &c.targets[task]; len(t.rewards) >= ownTrials {
+		return c.improve(trial, t), 0
+	}
 	g := c.stream.At(c.start.Seed, "copula/z", uint64(trial))
 	best, least := 0, math.Inf(1)
 	for i, mean := range c.pool.mean {
@@ -184,22 +222,133 @@ func (c *copula) Ask(trial, _ int) ([]int, float64) {
 	return slices.Clone(c.pool.actions[best]), 0
 }
 
-func (*copula) Tell(Told) error { return nil }
+// ownTrials is how many trials of a task there must be before its Gaussian process
+// proposes.
+const ownTrials = 5
+
+// improve is the configuration with the greatest expected improvement of those tried.
+func (c *copula) improve(trial int, t *copulaTask) []int {
+	losses := make([]float64, len(t.rewards))
+	for i, r := range t.rewards {
+		losses[i] = -r
+	}
+	z := gaussian(losses)
+	c.follow(t, z, losses)
+	least := slices.Min(z)
+	order := make([]int, len(c.pool.actions))
+	prior := make([]float64, len(order))
+	for i := range order {
+		order[i], prior[i] = i, improvement(least, c.pool.mean[i], c.pool.sigma[i])
+	}
+	slices.SortFunc(order, func(a, b int) int { return cmp.Or(cmp.Compare(prior[b], prior[a]), cmp.Compare(a, b)) })
+	of := func(actions []int) float64 {
+		mean, sigma := c.predict(actions)
+		m, s := t.process.predict(actions)
+		return improvement(least, mean+sigma*m, sigma*s)
+	}
+	var best []int
+	most := math.Inf(-1)
+	for _, i := range order[:min(shortList, len(order))] {
+		if v := of(c.pool.actions[i]); v > most {
+			best, most = c.pool.actions[i], v
+		}
+	}
+	best = slices.Clone(best)
+	g := c.stream.At(c.start.Seed, "copula/climb", uint64(trial))
+	options := c.start.Space.Options()
+	for range shortList {
+		k := g.IntN(len(options))
+		old := best[k]
+		best[k] = g.IntN(options[k])
+		if best[k] == old {
+			continue
+		}
+		if v := of(best); v > most {
+			most = v
+		} else {
+			best[k] = old
+		}
+	}
+	return best
+}
+
+// shortList is how many candidates, and how many changes of one choice of the best of
+// them, the Gaussian process is asked of.
+const shortList = 100
+
+// follow brings a task's Gaussian process up to its trials.
+func (c *copula) follow(t *copulaTask, z, losses []float64) {
+	residuals := func(z []float64) []float64 {
+		out := make([]float64, len(z))
+		for i := range z {
+			mean, sigma := c.predict(t.actions[i])
+			out[i] = (z[i] - mean) / sigma
+		}
+		return out
+	}
+	fitted := ownTrials // of so many trials are its length and noise
+	for 2*fitted <= len(z) {
+		fitted *= 2
+	}
+	if t.process == nil || len(t.process.x) < fitted {
+		t.process = fitProcess(featuresOf(c.start.Space), t.actions[:fitted], residuals(gaussian(losses[:fitted])))
+	}
+	t.process.add(t.actions[len(t.process.x):]...)
+	t.process.observe(residuals(z))
+}
+
+// improvement is what a value of a normal distribution is expected to be below the least
+// so far.
+func improvement(least, mean, sigma float64) float64 {
+	u := (least - mean) / sigma
+	return sigma * (u*math.Erfc(-u/math.Sqrt2)/2 + math.Exp(-u*u/2)/math.Sqrt(2*math.Pi))
+}
+
+func (c *copula) Tell(t Told) error {
+	if c.settings.Method == copulaProcess {
+		of := &c.targets[t.Task]
+		of.actions, of.rewards = append(of.actions, slices.Clone(t.Actions)), append(of.rewards, t.Reward)
+	}
+	return nil
+}
 
 func (c *copula) Put(f *safetensors.File) {
 	c.mean.PutArrays(f, "copula/mean/")
 	c.variance.PutArrays(f, "copula/variance/")
+	if c.settings.Method == copulaProcess {
+		for i, t := range c.targets {
+			prefix := fmt.Sprintf("copula/task/%d/", i)
+			putActions(f, prefix+"actions", len(c.start.Space.Choices), t.actions)
+			safetensors.Put(f, prefix+"rewards", slices.Clone(t.rewards), len(t.rewards))
+		}
+	}
 }
 
 func (c *copula) Get(f *safetensors.File) error {
-	mean, err := trees.FromFile(f, "copula/mean/", features(c.start.Space))
+	mean, err := trees.FromFile(f, "copula/mean/", featuresOf(c.start.Space))
 	if err != nil {
 		return err
 	}
-	variance, err := trees.FromFile(f, "copula/variance/", features(c.start.Space))
+	variance, err := trees.FromFile(f, "copula/variance/", featuresOf(c.start.Space))
 	if err != nil {
 		return err
 	}
-	c.mean, c.variance, c.pool.block = mean, variance, -1
+	targets := make([]copulaTask, len(c.targets))
+	for i := range targets {
+		if c.settings.Method != copulaProcess {
+			break
+		}
+		prefix := fmt.Sprintf("copula/task/%d/", i)
+		actions, err := getActions(f, prefix+"actions", c.start.Space)
+		if err != nil {
+			return err
+		}
+		rewards, _, err := safetensors.Get[float64](f, prefix+"rewards", len(actions))
+		if err != nil {
+			return err
+		}
+		targets[i] = copulaTask{actions: actions, rewards: slices.Clone(rewards)}
+	}
+	c.mean, c.variance, c.pool.block, c.targets = mean, variance, -1, targets
 	return nil
 }

@@ -6,7 +6,10 @@ import (
 	"slices"
 	"testing"
 
+	"gonum.org/v1/gonum/mat"
+
 	"tnaml/nn/rng"
+	"tnaml/nn/trees"
 )
 
 // Of four losses the shares of lesser ones are 0, 1/4, 1/2, 3/4; δ of four is
@@ -94,7 +97,82 @@ func TestCopulaModel(t *testing.T) {
 	if zeros < 40 {
 		t.Errorf("a good option of the first choice in %d of 50 trials", zeros)
 	}
-	if _, err := ParseSettings(Copula, json.RawMessage(`{"candidates":0}`)); !says(err, "candidates is 0") {
+	if _, err := ParseSettings(Copula, json.RawMessage(`{"candidates":0,"method":"x"}`)); !says(err, "candidates is 0", `method is "x"`) {
 		t.Errorf("%v", err)
+	}
+}
+
+// Of one value the posterior by hand: k²/(1 + noise) of the variance is gone; of many,
+// added one by one or all together, it is that of the dense inverse.
+func TestProcessByHand(t *testing.T) {
+	features := []trees.Feature{{Levels: 5, Ordered: true}, {Levels: 3}}
+	p := &process{features: features, length: 2, noise: .1}
+	near := func(what string, got, want float64) {
+		t.Helper()
+		if math.Abs(got-want) > 1e-9 {
+			t.Errorf("%s: %v, want %v", what, got, want)
+		}
+	}
+	d := math.Sqrt(5*(.25+1)) / 2 // two of four steps, and another option
+	k := (1 + d + d*d/3) * math.Exp(-d)
+	near("kernel", p.kernel([]int{1, 0}, []int{3, 2}), k)
+	p.add([]int{1, 0})
+	p.observe([]float64{7})
+	p.scale = 4
+	mean, sigma := p.predict([]int{3, 2})
+	near("mean of one", mean, 7)
+	near("deviation with one", sigma, 2*math.Sqrt(1-k*k/1.1))
+
+	x := [][]int{{1, 0}, {3, 2}, {3, 1}, {0, 0}, {1, 0}}
+	y := []float64{1, 2, -1, .5, 1.5}
+	p.add(x[1:]...)
+	p.observe(y)
+	n := len(x)
+	gram := mat.NewDense(n, n, nil)
+	for i := range x {
+		for j := range x {
+			gram.Set(i, j, p.kernel(x[i], x[j]))
+		}
+		gram.Set(i, i, 1.1)
+	}
+	at := []int{4, 1}
+	against, centred := mat.NewVecDense(n, nil), mat.NewVecDense(n, nil)
+	for i := range x {
+		against.SetVec(i, p.kernel(x[i], at))
+		centred.SetVec(i, y[i]-.8)
+	}
+	var inverse mat.Dense
+	if err := inverse.Inverse(gram); err != nil {
+		t.Fatal(err)
+	}
+	scale := mat.Inner(centred, &inverse, centred) / float64(n)
+	mean, sigma = p.predict(at)
+	near("mean", mean, .8+mat.Inner(against, &inverse, centred))
+	near("deviation", sigma, math.Sqrt(scale*(1-mat.Inner(against, &inverse, against))))
+	near("likelihood", p.observe(y), -float64(n)/2*math.Log(scale)-math.Log(mat.Det(gram))/2)
+	if best := fitProcess(features, x, y); best.observe(y) < p.observe(y) {
+		t.Errorf("length %v and noise %v are less likely than 2 and .1", best.length, best.noise)
+	}
+}
+
+func TestImprovementByHand(t *testing.T) {
+	// At the least itself σ φ(0); far below it the distance; far above nothing.
+	for _, c := range []struct{ least, mean, sigma, want float64 }{
+		{1, 1, 2, 2 * .3989422804}, {5, 1, .01, 4}, {1, 5, .01, 0}, {1, 0, 1, 1.0833154706},
+	} {
+		if got := improvement(c.least, c.mean, c.sigma); math.Abs(got-c.want) > 1e-9 {
+			t.Errorf("%+v: %v", c, got)
+		}
+	}
+}
+
+// The Gaussian process learns of the target what the other tasks do not know.
+func TestProcessLearnsTheTarget(t *testing.T) {
+	sources := relatedSources(6, 150, false)
+	sampled := relatedBest(t, Copula, `{"candidates":2000}`, sources, 40)
+	learned := relatedBest(t, Copula, `{"candidates":2000,"method":"gp"}`, sources, 40)
+	t.Logf("40 trials: sampled %.2f, with a Gaussian process %.2f", sampled, learned)
+	if learned < sampled+.3 {
+		t.Errorf("in 40 trials %.2f, without learning %.2f", learned, sampled)
 	}
 }

@@ -55,6 +55,19 @@ func TestOrdered(t *testing.T) {
 	}
 }
 
+// What a space says of its choices' order holds, where it says it.
+func TestFeaturesOf(t *testing.T) {
+	sp := &space.Space{Choices: []space.Choice{
+		{Options: []any{int64(1), int64(2)}}, {Options: []any{int64(1), int64(2)}, Kind: space.Categorical},
+		{Options: []any{"low", "high"}}, {Options: []any{"low", "high"}, Kind: space.Ordinal},
+	}}
+	for k, want := range []bool{true, false, false, true} {
+		if got := featuresOf(sp)[k]; got.Ordered != want || got.Levels != 2 {
+			t.Errorf("choice %d: %+v", k, got)
+		}
+	}
+}
+
 // wells is a space of six choices, and rewards that are the nearer to 0 the nearer a
 // configuration is to the task's best.
 func wells() *space.Space {

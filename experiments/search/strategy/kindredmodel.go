@@ -17,7 +17,8 @@ import (
 func featuresOf(sp *space.Space) []trees.Feature {
 	var out []trees.Feature
 	for _, c := range sp.Choices {
-		out = append(out, trees.Feature{Levels: len(c.Options), Ordered: ordered(c.Options)})
+		inOrder := c.Kind == space.Ordinal || c.Kind == "" && ordered(c.Options)
+		out = append(out, trees.Feature{Levels: len(c.Options), Ordered: inOrder})
 	}
 	return out
 }

@@ -149,8 +149,8 @@ func lossTable(s Start, normalise string) (candidates [][]int, losses [][]float6
 				continue
 			}
 			if model == nil {
-				model, err = trees.Forest(features(s.Space), task.actions, loss, nil, trees.Options{
-					Trees: 30, MinLeaf: 3, Seed: rng.Derive(s.Seed, "portfolio/forest", uint64(t)),
+				model, err = trees.Forest(featuresOf(s.Space), task.actions, loss, nil, trees.Options{
+					Trees: 20, MinLeaf: 3, Seed: rng.Derive(s.Seed, "portfolio/forest", uint64(t)),
 				})
 				if err != nil {
 					return nil, nil, err

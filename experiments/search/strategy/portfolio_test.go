@@ -28,6 +28,12 @@ func TestCoverByHand(t *testing.T) {
 	if got := cover(losses, 2); !slices.Equal(got, []int{1, 2}) {
 		t.Errorf("%v", got)
 	}
+	// The first is best for both. Anew: the third has the best mean, and beside it the fourth
+	// gains .3, the second nothing.
+	anew := [][]float64{{0, 0}, {.41, .55}, {.4, .5}, {.1, .9}}
+	if got := cover(anew, 4); !slices.Equal(got, []int{0, 2, 3, 1}) {
+		t.Errorf("anew: %v", got)
+	}
 	if got := cover(nil, 2); got != nil {
 		t.Errorf("%v", got)
 	}

@@ -11,7 +11,6 @@ import (
 	"tnaml/experiments/space"
 	"tnaml/experiments/trainer"
 	"tnaml/nn/safetensors"
-	"tnaml/nn/trees"
 )
 
 // Source is what is known of another task: the trials of searches of it, in their
@@ -110,15 +109,6 @@ func (t *rewardedTask) best(n int) []int {
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(t.rewards[b], t.rewards[a]) })
 	return order[:min(n, len(order))]
-}
-
-// features are the space's choices as trees see them.
-func features(sp *space.Space) []trees.Feature {
-	out := make([]trees.Feature, len(sp.Choices))
-	for i := range sp.Choices {
-		out[i] = trees.Feature{Levels: len(sp.Choices[i].Options), Ordered: sp.Choices[i].Ordered()}
-	}
-	return out
 }
 
 // putActions saves one sequence of actions a row.

@@ -186,7 +186,7 @@ func BenchmarkSources(b *testing.B) {
 		same                     bool
 	}{
 		{"portfolio, shared configurations", Portfolio, "", true}, {"portfolio", Portfolio, "", false}, {"box", Box, "", false},
-		{"copula", Copula, "", false},
+		{"copula", Copula, "", false}, {"copula, gp", Copula, `{"method":"gp"}`, false},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			const trials = 500

@@ -112,11 +112,11 @@ const DefaultPreset = "default"
 type Table []Definition
 
 // Builtin is the table of the strategies that the program has.
-func Builtin() Table { return append(nestable(), Table{portfolioSearch, boxSearch, kindredTasks}...) }
+func Builtin() Table { return append(nestable(), Table{portfolioSearch, boxSearch}...) }
 
 // nestable lists those that others can hand trials to (Nested): all that nest none.
 func nestable() Table {
-	return Table{randomSearch, neuralAutoML, fixedArchitecture, treeParzen, regularisedEvolution, copulaSearch}
+	return Table{randomSearch, neuralAutoML, fixedArchitecture, treeParzen, regularisedEvolution, kindredTasks, copulaSearch}
 }
 
 // Names lists the strategies.

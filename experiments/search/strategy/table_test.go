@@ -72,6 +72,17 @@ func TestEmbeddings(t *testing.T) {
 	})
 }
 
+// So does the Gaussian process of the strategy copula.
+func TestCopulaProcess(t *testing.T) {
+	d, err := strategy.Builtin().Find(strategy.Copula)
+	if err != nil {
+		t.Fatal(err)
+	}
+	strategytest.Exercise(t, *d, strategytest.Fixture{SettingsIn: func(*space.Space) json.RawMessage {
+		return json.RawMessage(`{"method":"gp","candidates":50}`)
+	}})
+}
+
 // small are settings of the strategy naml for a small controller.
 func small(method string) func(*space.Space) json.RawMessage {
 	return func(*space.Space) json.RawMessage {
