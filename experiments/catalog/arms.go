@@ -177,7 +177,7 @@ func checkArm(a study.Arm) (wrong []error) {
 		const what = "it must be a pretraining's name, or a controller's as name or name@version"
 		wrong = append(wrong, fmt.Errorf("the arm %q starts from %q: %s", a.Name, a.From, what))
 	}
-	if a.From != "" && err == nil && !d.FromController {
+	if a.From != "" && err == nil && !d.FromController && !d.FromSources {
 		wrong = append(wrong, fmt.Errorf("the arm %q starts from %q, but its strategy %q starts from none", a.Name, a.From, a.Strategy))
 	}
 	return wrong
