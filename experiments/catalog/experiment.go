@@ -291,7 +291,7 @@ func (r reader) merged(line int, e *Experiment, name string, own json.RawMessage
 // the experiment knows.
 func (e *Experiment) startable(a study.Arm) error {
 	byName := func(p Pretrain) bool { return p.Name == a.From }
-	if len(e.Pretrain) == 0 && slices.ContainsFunc(shared().pretrainings, byName) {
+	if len(e.Pretrain) == 0 && slices.ContainsFunc(shared().Pretrainings, byName) {
 		return fmt.Errorf(`the arm %q starts from the pretraining %q: give "pretrain"`, a.Name, a.From)
 	}
 	return nil
@@ -307,7 +307,7 @@ func (r reader) pretrainings(to *[]Pretrain) func(yamlnode.Entry) {
 		for i, n := range x.Value.Items {
 			p := Pretrain{Seed: 1}
 			if i == 0 {
-				p.Name = shared().pretrainings[0].Name
+				p.Name = shared().Pretrainings[0].Name
 			}
 			p = r.pretraining(n, p, r.note("pretrain"))
 			x := yamlnode.Entry{Key: "pretrain", Line: n.Line, Value: n}
@@ -375,7 +375,7 @@ func (r reader) transfer(x yamlnode.Entry, t *Transfer) {
 		}
 	}
 	if x.Value.Entry("arms") == nil {
-		t.Arms = sharedArms("default")
+		t.Arms = shared().Named("default")
 		for _, a := range t.Arms {
 			r.lines["arm "+a.Name] = x.Line
 		}
@@ -408,7 +408,7 @@ func (r reader) arms(to *[]study.Arm) func(yamlnode.Entry) {
 			var found []study.Arm
 			if n.Kind == yamlnode.Mapping {
 				found = []study.Arm{r.arm(n)}
-			} else if found = sharedArms(n.String()); found == nil {
+			} else if found = shared().Named(n.String()); found == nil {
 				r.Bad(n.Line, "unknown arm %q (known: %s)", n, knownArms(nil))
 			}
 			for _, a := range found {

@@ -249,7 +249,7 @@ func (s *Spec) validatePretraining(k Kind, e *Experiment) (errs []error) {
 	for _, name := range s.Pretrain {
 		if _, ok := e.pretraining(name); !ok && name != "" {
 			var known []string
-			for _, p := range slices.Concat(e.Pretrain, shared().pretrainings) {
+			for _, p := range slices.Concat(e.Pretrain, shared().Pretrainings) {
 				known = append(known, p.Name)
 			}
 			slices.Sort(known)

@@ -1,0 +1,149 @@
+package bench
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"tnaml/experiments/benchmark/simulate"
+	"tnaml/experiments/search/strategy"
+	"tnaml/experiments/space"
+	"tnaml/experiments/trainer"
+	"tnaml/starter/cli/terminal"
+	"tnaml/starter/client"
+)
+
+// slope is a landscape where every later option is better.
+type slope struct{ cancel func() }
+
+func (s slope) Look(actions []int, _ uint64) (trainer.Status, float64, float64) {
+	if s.cancel != nil {
+		s.cancel()
+	}
+	sum := 0
+	for _, a := range actions {
+		sum += a
+	}
+	return trainer.OK, float64(sum) / 30, float64(sum) / 40
+}
+
+// bench runs the command on the tasks a and b, to develop, and x and y.
+func bench(ctx context.Context, l slope, args ...string) (stdout, stderr string, err error) {
+	var out, errs strings.Builder
+	w := &simulate.World{
+		Space: space.Space{Name: "knobs", Trainer: "table", Objective: space.Objective{Metric: "score", Direction: space.Maximise}}, Kind: "table",
+		Development: []string{"a", "b"}, Test: []string{"x", "y"}, Strategies: strategy.Builtin(),
+		Landscape: func(string) (simulate.Landscape, error) { return l, nil },
+	}
+	for i := range 5 {
+		w.Space.Choices = append(w.Space.Choices, space.Choice{Name: fmt.Sprint("knob", i), Options: []any{int64(1), int64(2), int64(3), int64(4)}})
+	}
+	t := &terminal.App{Process: terminal.Process{Stdout: &out, Stderr: &errs}}
+	cmd := command(app{t, func(set string) (*simulate.World, error) {
+		if set != "paper" {
+			return nil, errors.New("no such benchmark")
+		}
+		return w, nil
+	}})
+	cmd.SilenceErrors, cmd.SilenceUsage = true, true
+	cmd.SetArgs(args)
+	err = cmd.ExecuteContext(ctx)
+	return out.String(), errs.String(), err
+}
+
+func TestBench(t *testing.T) {
+	arms := filepath.Join(t.TempDir(), "arms.yaml")
+	if err := os.WriteFile(arms, []byte("pretrainings:\n  - {name: drawn, strategy: random, trials: 20}\narms:\n  - {name: plain, strategy: random}\n"+
+		"  - {name: quick, settings: {policy_gradient: {learning_rate: 0.01}}, from: multitask}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	small := []string{"--trials", "20", "--seeds", "3", "--pretrain-trials", "30", "--pretrain-seeds", "2"}
+	for name, c := range map[string]struct {
+		args []string
+		want []string
+	}{
+		"default": {nil, []string{"Benchmark paper: 2 tasks, 3 seeds, 240 trials.\n\n", "random", "naml", "95 % of the way", "CD", "●"}},
+		"pretrained": {
+			[]string{"--strategies", "random,naml@multitask,slow=naml:paper", "--tasks", "development", "--by-task", "--against", "slow"},
+			[]string{"Pretrained with 2 seeds on the development tasks, but for the target: multitask (naml, 30 trials).", "naml@multitask", "Against slow",
+				"a: test value (best known 37.50, median random", "b: test value"},
+		},
+		"file":   {[]string{"--arms", arms, "--tasks", "x"}, []string{"plain", "quick", "Against plain"}},
+		"shared": {[]string{"--strategies", "ablations", "--tasks", "y,a"}, []string{"single-architecture", "no-task-embedding"}},
+		"one":    {[]string{"--strategies", "random", "--at", "2,20"}, []string{"  2  ", " 20 ", "Trials to a target"}},
+		"csv":    {[]string{"--strategies", "random", "--csv"}, []string{"arm,task,seed,trials,validation", "random,y,3,20,"}},
+	} {
+		out, _, err := bench(t.Context(), slope{}, append(small, c.args...)...)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		for _, want := range c.want {
+			if !strings.Contains(out, want) {
+				t.Errorf("%s: %q is not in\n%s", name, want, out)
+			}
+		}
+	}
+	file := filepath.Join(t.TempDir(), "out.csv")
+	out, _, err := bench(t.Context(), slope{}, append(small, "--json", "--out", file)...)
+	var p page
+	if err != nil || json.Unmarshal([]byte(out), &p) != nil || p.Set != "paper" || len(p.Tasks[1].Arms[1].Searches) != 3 || len(p.Figures.Comparisons) != 4 {
+		t.Errorf("%v: %s", err, out)
+	}
+	if b, err := os.ReadFile(file); err != nil || strings.Count(string(b), "\n") != 1+2*2*3*4 {
+		t.Errorf("%v: %s", err, b)
+	}
+}
+
+// Everything wrong comes together, as wrong usage, and nothing is run.
+func TestBadInput(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		want []string
+	}{
+		{
+			[]string{"--strategies", "randm,a=b=c,naml:fast,tnaml=naml@elsewhere", "--tasks", "test,z", "--settings", "nobody={}", "--settings", "x",
+				"--at", "5,3", "--against", "best", "--csv", "--out", "page.pdf"},
+			[]string{`unknown strategy "randm" (known: `, `"a=b=c" is no arm`, `no preset "fast"`, `no pretraining "elsewhere"`, `no task "z"`,
+				`no arm or pretraining "nobody"`, "it must be NAME=SETTINGS", "figures at [5 3]", `compared with "best"`, "--out page.pdf"},
+		},
+		{[]string{"--json", "--csv"}, []string{"exclude each other"}},
+		{[]string{"--set", "papers"}, []string{"no such benchmark"}},
+		{[]string{"--arms", "none.yaml"}, []string{"none.yaml: no such file"}},
+		{[]string{"--settings", "naml={\"lr\":1}"}, []string{`the arm "naml"`, `"lr"`}},
+	} {
+		out, _, err := bench(t.Context(), slope{}, c.args...)
+		if err == nil || !errors.Is(err, client.ErrUsage) || out != "" {
+			t.Errorf("%v: %v, %q", c.args, err, out)
+			continue
+		}
+		for _, want := range c.want {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%v: %q is not in: %v", c.args, want, err)
+			}
+		}
+	}
+}
+
+// Ctrl-C shows what is done, if anything is.
+func TestInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	looks := 0
+	stop := slope{func() {
+		if looks++; looks == 300_000 {
+			cancel()
+		}
+	}}
+	out, errs, err := bench(ctx, stop, "--strategies", "random", "--trials", "100", "--seeds", "10000", "--parallel", "1")
+	if !errors.Is(err, terminal.ErrInterrupted) || !strings.Contains(errs, "of 10000 seeds") || !strings.Contains(out, "random") {
+		t.Errorf("%v\n%s\n%s", err, errs, out)
+	}
+	looks = 300_000 - 10
+	if out, _, err := bench(ctx, slope{}, "--trials", "100"); !errors.Is(err, terminal.ErrInterrupted) || out != "" {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
