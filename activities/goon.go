@@ -43,6 +43,7 @@ func (a *Activities) goOn(ctx context.Context, o *library.Onward, record *librar
 	}
 	record.Spec, record.Told = o.Spec, from.Told
 	record.Ledger, record.State, record.Costs, record.Models = from.Ledger, b.Position.State, from.Costs, from.Models
+	record.Sources = from.Sources
 	record.Origins = append(slices.Clone(from.Origins), library.Origin{Search: from.Name, Trials: from.Told})
 	return b, nil
 }

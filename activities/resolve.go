@@ -69,8 +69,20 @@ func (a *Activities) resolve(ctx context.Context, in ResolveInput, record librar
 // from.
 func (a *Activities) pin(ctx context.Context, in ResolveInput, record *library.SearchRecord) (*search.Config, *Begun, error) {
 	if in.From == "" {
-		config, err := library.Pin(ctx, a.store, in.Names)
-		return config, nil, err
+		config, sources, err := library.Pin(ctx, a.store, in.Names)
+		if err != nil || sources == nil {
+			return config, nil, err
+		}
+		if _, err := a.store.Put(ctx, sources.Object); err != nil {
+			return nil, nil, fmt.Errorf("sources: %w", err)
+		}
+		for _, t := range sources.From {
+			if record.Sources = append(record.Sources, t); t.LeftOut > 0 {
+				activity.GetLogger(ctx).Warn("not all trials can be learned from", "search", in.Name, "source", t.Search, "trials", t.Trials,
+					"left_out", t.LeftOut)
+			}
+		}
+		return config, nil, nil
 	}
 	o, err := library.GoOn(ctx, a.store, in.From, in.Spec)
 	if err != nil {

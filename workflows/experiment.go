@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -253,8 +254,11 @@ func (r *experimentRun) start(ctx workflow.Context) (started int) {
 			continue
 		}
 		step := p.Searches[i-len(p.Pretrain)]
-		if step.From != "" {
-			v, ok, failure := r.controller(step.From)
+		if from := cmp.Or(step.From, step.Sources); from != "" {
+			v, ok, failure := r.controller(from)
+			if ok && step.From != "" && v.Ref == "" {
+				failure = fmt.Sprintf("the pretraining %s learns no controller", from)
+			}
 			if failure != "" {
 				o.Status, o.Reason = "failed", failure
 				r.ended(ctx, o)
@@ -263,9 +267,9 @@ func (r *experimentRun) start(ctx workflow.Context) (started int) {
 			if !ok {
 				continue
 			}
-			o.From, o.FromName = v.Ref, v.Full()
+			o.StartsFrom(step, v)
 		}
-		r.launch(ctx, o, r.searchSpec(step, o.From))
+		r.launch(ctx, o, r.searchSpec(step, o))
 		started++
 	}
 	return started
@@ -306,10 +310,13 @@ func (r *experimentRun) pretrainSpec(s catalog.PretrainStep) SearchSpec {
 	return spec
 }
 
-func (r *experimentRun) searchSpec(s catalog.SearchStep, from store.Ref) SearchSpec {
+func (r *experimentRun) searchSpec(s catalog.SearchStep, o library.Outcome) SearchSpec {
 	spec := r.spec()
 	spec.Tasks, spec.Strategy, spec.Trials, spec.Seed, spec.Settings = []string{s.Task}, s.Strategy, s.Trials, s.Seed, s.Settings
-	spec.Controller = string(from)
+	spec.Controller = string(o.From)
+	if o.Sources != "" {
+		spec.Sources = []string{o.Sources}
+	}
 	return spec
 }
 
@@ -414,8 +421,13 @@ func filled(o library.Outcome, s *SearchResult) library.Outcome {
 	return o
 }
 
-// publish gives a pretrained controller its name.
+// publish gives a pretrained controller its name. Of a pretraining that learns none,
+// arms can have the trials.
 func (r *experimentRun) publish(ctx workflow.Context, o *library.Outcome) error {
+	if o.Controller == "" {
+		r.state.Learned[o.Arm] = library.ControllerVersion{Search: o.Search}
+		return nil
+	}
 	name := ""
 	for _, s := range r.state.Planned.Pretrain {
 		if s.Pretraining == o.Arm {
@@ -498,7 +510,7 @@ func (r *experimentRun) finish(ctx workflow.Context) (*ExperimentResult, error) 
 		result.CPUSeconds += o.CPUSeconds
 	}
 	for _, s := range r.state.Planned.Pretrain {
-		if v, ok := r.state.Learned[s.Pretraining]; ok {
+		if v, ok := r.state.Learned[s.Pretraining]; ok && v.Ref != "" {
 			result.Controllers = append(result.Controllers, v)
 		}
 	}

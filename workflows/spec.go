@@ -46,6 +46,9 @@ type SearchSpec struct {
 	// Controller is the pretrained controller that the strategy starts from: name,
 	// name@version or digest.
 	Controller string `json:"controller,omitempty"`
+	// Sources names searches that have ended, whose trials of other tasks the strategy
+	// learns from.
+	Sources []string `json:"sources,omitempty"`
 	// Settings are the strategy's own parameters, or the name of a preset; absent
 	// ones have defaults.
 	Settings json.RawMessage `json:"settings,omitempty"`
@@ -114,7 +117,7 @@ func ParseSearchSpec(raw []byte) (SearchSpec, error) {
 func (s SearchSpec) Names() library.Names {
 	return library.Names{
 		Tasks: s.Tasks, Strategy: s.Strategy, Settings: s.Settings, Space: s.Space, Seed: s.Seed, Lag: s.Lag, Modules: s.Modules,
-		Controller: s.Controller, KeepModels: s.KeepModels,
+		Controller: s.Controller, Sources: s.Sources, KeepModels: s.KeepModels,
 	}
 }
 
@@ -136,6 +139,16 @@ func (s SearchSpec) Validate() error {
 	if s.From != "" {
 		errs = append(errs, store.CheckName(store.Search, s.From))
 	}
+	if n := len(s.Sources); n > limit.MaxTasks {
+		bad(`"sources" has %d names, at most %d are possible`, n, limit.MaxTasks)
+	}
+	for i, name := range s.Sources[:min(len(s.Sources), limit.MaxTasks)] {
+		if err := store.CheckName(store.Search, name); err != nil {
+			bad(`"sources": %w`, err)
+		} else if slices.Contains(s.Sources[:i], name) {
+			bad(`"sources" names %q twice`, name)
+		}
+	}
 	if n := len(s.Settings); n > maxSettings {
 		bad(`"settings" has %d bytes, at most %d are possible`, n, maxSettings)
 	}
@@ -143,6 +156,8 @@ func (s SearchSpec) Validate() error {
 		errs = append(errs, err)
 	} else if s.Controller != "" && !d.FromController {
 		bad(`"controller" is %q, but the strategy %q starts from none`, s.Controller, s.Strategy)
+	} else if len(s.Sources) > 0 && !d.FromSources {
+		bad(`"sources" are given, but the strategy %q learns from no trials of other tasks`, s.Strategy)
 	} else if d.NeedsSettings && s.Controller == "" && len(s.Settings) == 0 {
 		bad(`the strategy %q needs "settings" (see `+"`starter strategy show %s`"+`), or a "controller" to take them from`, s.Strategy,
 			s.Strategy)

@@ -71,6 +71,8 @@ type Outcome struct {
 	// name@version.
 	From     store.Ref `json:"from,omitempty"`
 	FromName string    `json:"from_name,omitempty"`
+	// Sources is the search whose trials the search learned from.
+	Sources string `json:"sources,omitempty"`
 
 	Trials     int     `json:"trials"`
 	Failed     int     `json:"failed,omitempty"`
@@ -89,13 +91,24 @@ type Outcome struct {
 	Controller store.Ref `json:"controller,omitempty"`
 }
 
+// StartsFrom notes what a planned search starts from: of a controller, itself or the
+// trials of the search that learned it.
+func (o *Outcome) StartsFrom(s catalog.SearchStep, v ControllerVersion) {
+	if s.From != "" {
+		o.From, o.FromName = v.Ref, v.Full()
+	}
+	if s.Sources != "" {
+		o.Sources = v.Search
+	}
+}
+
 // Planned is a plan with what its names stand for now.
 type Planned struct {
 	catalog.Plan
 	// Modules are those that all searches of the run choose from.
 	Modules []string `json:"modules"`
 	// Controllers holds the published controllers that searches start from, by
-	// SearchStep.From; those that the run learns itself are not in it.
+	// SearchStep.From or Sources; those that the run learns itself are not in it.
 	Controllers map[string]ControllerVersion `json:"controllers,omitempty"`
 }
 

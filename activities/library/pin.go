@@ -34,16 +34,19 @@ type Names struct {
 	// Controller is the pretrained controller to start from: name, name@version
 	// or digest.
 	Controller string `json:"controller,omitempty"`
+	// Sources names the searches whose trials the strategy learns from. They have ended.
+	Sources []string `json:"sources,omitempty"`
 }
 
-// Pin finds the objects that a search's names stand for now. What is named
-// wrongly is ErrInvalid, all of it together; other errors are the store's.
-func Pin(ctx context.Context, s store.Store, n Names) (*search.Config, error) {
+// Pin finds the objects that a search's names stand for now. The sources, if there are
+// any, are yet to be stored. What is named wrongly is ErrInvalid, all of it together;
+// other errors are the store's.
+func Pin(ctx context.Context, s store.Store, n Names) (*search.Config, *Sources, error) {
 	config := &search.Config{Strategy: n.Strategy, Seed: n.Seed, Lag: n.Lag, KeepModels: n.KeepModels}
 	var wrong []error
 	tasks, faults, err := PinTasks(ctx, s, n.Tasks)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	config.Tasks, wrong = tasks, append(wrong, faults...)
 	var from *strategy.Pretrained
@@ -53,11 +56,18 @@ func Pin(ctx context.Context, s store.Store, n Names) (*search.Config, error) {
 		case errors.Is(err, store.ErrNotFound):
 			wrong = append(wrong, err)
 		case err != nil:
-			return nil, err
+			return nil, nil, err
 		}
 	}
+	past, faults, err := readPast(ctx, s, n.Sources)
+	if err != nil {
+		return nil, nil, err
+	}
+	wrong = append(wrong, faults...)
 	if d, err := strategy.Builtin().Find(n.Strategy); err != nil {
 		wrong = append(wrong, err)
+	} else if len(n.Sources) > 0 && !d.FromSources {
+		wrong = append(wrong, fmt.Errorf(`"sources": the strategy %s learns from no trials of other tasks`, n.Strategy))
 	} else if n.Controller == "" || from != nil {
 		if from != nil && d.Continues {
 			config.Controller = from.Ref
@@ -68,15 +78,16 @@ func Pin(ctx context.Context, s store.Store, n Names) (*search.Config, error) {
 	}
 	config.Space, config.Modules, faults, err = PinSpace(ctx, s, n.Space, config.Kind(), n.Modules, from)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if wrong = append(wrong, faults...); len(wrong) > 0 {
-		return nil, Invalid(errors.Join(wrong...))
+		return nil, nil, Invalid(errors.Join(wrong...))
 	}
-	if err := config.Validate(); err != nil {
-		return nil, Invalid(err)
+	sources, err := pinSources(config, past)
+	if err := errors.Join(err, config.Validate()); err != nil {
+		return nil, nil, Invalid(err)
 	}
-	return config, nil
+	return config, sources, nil
 }
 
 // PinTasks finds tasks by name. They must be of one kind. wrong holds what is

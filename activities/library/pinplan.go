@@ -1,6 +1,7 @@
 package library
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,26 +48,49 @@ func pinPlan(ctx context.Context, s store.Store, p *Planned) (wrong []error, err
 func pinControllers(ctx context.Context, s store.Store, p *Planned) (loaded []pinned, wrong []error, err error) {
 	arms, read := map[string]bool{}, map[string]*strategy.Pretrained{}
 	for _, step := range p.Searches {
-		learned := func(s catalog.PretrainStep) bool { return s.Pretraining == step.From }
-		if arms[step.Arm] || step.From == "" || slices.ContainsFunc(p.Pretrain, learned) {
+		from := cmp.Or(step.From, step.Sources)
+		learned := func(s catalog.PretrainStep) bool { return s.Pretraining == from }
+		if arms[step.Arm] || from == "" || slices.ContainsFunc(p.Pretrain, learned) {
 			continue
 		}
 		arms[step.Arm] = true
-		c, ok := read[step.From]
+		c, ok := read[from]
 		if !ok {
 			var v ControllerVersion
-			if c, v, err = LoadController(ctx, s, step.From); errors.Is(err, store.ErrNotFound) {
+			if c, v, err = LoadController(ctx, s, from); errors.Is(err, store.ErrNotFound) {
 				wrong = append(wrong, fmt.Errorf("the arm %q starts from a controller: %w", step.Arm, err))
 			} else if err != nil {
 				return nil, nil, err
 			}
-			read[step.From], p.Controllers[step.From] = c, v
+			read[from], p.Controllers[from] = c, v
 		}
-		if c != nil {
+		if c != nil && step.Sources != "" {
+			fault, err := pinSearchOf(ctx, s, p.Controllers[from])
+			if err != nil {
+				return nil, nil, err
+			}
+			if fault != nil {
+				wrong = append(wrong, fmt.Errorf("the arm %q learns from the trials behind the controller %s: %w", step.Arm, from, fault))
+			}
+		}
+		if c != nil && step.From != "" {
 			loaded = append(loaded, pinned{step, c})
 		}
 	}
 	return loaded, wrong, nil
+}
+
+// pinSearchOf makes sure that the search is there which learned a controller. fault says
+// why there is none.
+func pinSearchOf(ctx context.Context, s store.Store, v ControllerVersion) (fault, err error) {
+	if v.Search == "" {
+		return errors.New("which search learned it is not known: it was imported, or named by its digest"), nil
+	}
+	_, err = ReadRecord(ctx, s, v.Search)
+	if errors.Is(err, store.ErrNotFound) {
+		return err, nil
+	}
+	return nil, err
 }
 
 // pinned is the first search of an arm that starts from a published controller.

@@ -39,6 +39,8 @@ type SearchRecord struct {
 	// Origins are the searches that it goes on from, oldest first: its ledger has their
 	// trials.
 	Origins []Origin `json:"origins,omitempty"`
+	// Sources are the searches whose trials it started from.
+	Sources []Taken `json:"sources,omitempty"`
 	// Models are those of the tasks' best trials, as of Told. Of a search that runs
 	// garbage collection keeps all that it was given; once Released says that it has
 	// ended, these alone.

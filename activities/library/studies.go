@@ -187,8 +187,8 @@ func (p *Planned) Outcomes(run string) []Outcome {
 			Search: SearchID(p.Experiment, run, s.Name()), Phase: study.Transfer, Task: s.Task,
 			Arm: s.Arm, Strategy: s.Strategy, Seed: s.Seed, Budget: s.Trials,
 		}
-		if v, ok := p.Controllers[s.From]; ok {
-			o.From, o.FromName = v.Ref, v.Full()
+		if v, ok := p.Controllers[cmp.Or(s.From, s.Sources)]; ok {
+			o.StartsFrom(s, v)
 		}
 		out = append(out, o)
 	}
@@ -227,7 +227,8 @@ func (r *studyReader) ledger(ctx context.Context, run string, o Outcome) error {
 	l := study.Ledger{
 		Phase: o.Phase, Task: o.Task, Arm: o.Arm, Strategy: o.Strategy, Seed: o.Seed,
 		Run: run, Search: o.Search, Status: o.Status, Reason: o.Reason,
-		Budget: o.Budget, From: string(o.From), FromName: o.FromName, Controller: string(o.Controller),
+		Budget: o.Budget, From: string(o.From), FromName: o.FromName, Sources: o.Sources,
+		Controller: string(o.Controller),
 	}
 	if o.Config != "" {
 		config, err := ReadConfig(ctx, r.s, o.Config)

@@ -128,7 +128,7 @@ func TestPaper(t *testing.T) {
 		if !slices.Contains(slices.Concat(set.Development, set.Test), name) {
 			t.Errorf("%s is neither a development nor a test task", name)
 		}
-		b, err := recorded.ReadFile(Paper + "/" + name + suffix)
+		b, err := recorded.ReadFile(Paper + "/" + name + Suffix)
 		if err != nil {
 			t.Fatal(err)
 		}

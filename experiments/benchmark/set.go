@@ -15,8 +15,8 @@ import (
 //go:embed paper/*.record.zst
 var recorded embed.FS
 
-// suffix is what files of records end in; what stands before it is the task's name.
-const suffix = ".record.zst"
+// Suffix is what files of records end in; what stands before it is the task's name.
+const Suffix = ".record.zst"
 
 // Paper is the set of the 21 text tasks in the space "paper".
 const Paper = "paper"
@@ -64,7 +64,7 @@ func Open(name string) (*Set, error) {
 	if !ok {
 		return nil, fmt.Errorf("unknown benchmark %q (there are: %s)", name, strings.Join(Names(), ", "))
 	}
-	files, err := fs.Glob(recorded, name+"/*"+suffix)
+	files, err := fs.Glob(recorded, name+"/*"+Suffix)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +78,7 @@ func Open(name string) (*Set, error) {
 			}
 			return Fit(r, FitOptions{})
 		})
-		s.tasks[strings.TrimSuffix(file[len(name)+1:], suffix)] = t
+		s.tasks[strings.TrimSuffix(file[len(name)+1:], Suffix)] = t
 	}
 	missing := func(task string) bool { return s.tasks[task] == nil }
 	s.Development = slices.DeleteFunc(slices.Clone(role.development), missing)

@@ -6,10 +6,14 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
+	"tnaml/experiments/search"
 	"tnaml/experiments/search/strategy"
+	"tnaml/experiments/space"
+	"tnaml/experiments/trainer"
 )
 
 var update = flag.Bool("update", false, "write testdata/plans.txt anew")
@@ -111,6 +115,74 @@ func TestPaperIsThePapers(t *testing.T) {
 			if err != nil || got.PolicyGradient.LearningRate != 1e-4 || got.Baseline.Corrected || got.Baseline.Decay != .01 ||
 				got.Controller.Hidden != 50 || got.Controller.Layers != 2 || p.Spec.Space != space {
 				t.Errorf("%s, %s in the space %s: %+v, %v", name, what, p.Spec.Space, got, err)
+			}
+		}
+	}
+}
+
+// recordedActions are those of some trials of the files that were recorded.
+var recordedActions = map[int][]int{
+	0:  {5, 1, 1, 2, 5, 2, 0, 7, 3, 2, 3, 6},
+	1:  {3, 1, 4, 2, 0, 1, 6, 7, 6, 0, 4, 6},
+	9:  {1, 0, 1, 1, 0, 2, 2, 1, 6, 1, 6, 2},
+	10: {5, 1, 1, 2, 5, 2, 0, 7, 3, 2, 3, 6},
+	11: {2, 1, 4, 4, 4, 2, 6, 1, 4, 0, 4, 6},
+	20: {6, 1, 3, 4, 2, 2, 3, 5, 6, 2, 5, 3},
+	21: {2, 1, 4, 4, 4, 2, 6, 1, 4, 0, 4, 6},
+}
+
+// What is recorded for the benchmark is a function of seed, task and trial alone: not of
+// how many trials are in flight, nor of what is kept of them.
+func TestRecordedTrials(t *testing.T) {
+	e, err := Builtin("bench-record")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := MakePlan(KindExperiment, e, []byte(`{"experiment":"bench-record"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(p.Searches) != 21 || !p.Spec.Examples {
+		t.Fatalf("%d searches, %+v", len(p.Searches), p.Spec)
+	}
+	sp, err := space.Builtin(e.Space)
+	if err != nil {
+		t.Fatal(err)
+	}
+	filled, err := trainer.Find(sp.TrainerName()).Fill(sp, "text", e.Modules)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range p.Searches {
+		c := search.Config{Tasks: []search.Task{{Name: step.Task, Kind: "text", Data: "d"}}, Space: filled, Strategy: step.Strategy, Seed: step.Seed,
+			Lag: e.Lag, KeepModels: e.KeepModels}
+		for _, m := range e.Modules {
+			c.Modules = append(c.Modules, search.Module{Name: m, Data: m})
+		}
+		if c.Settings, err = strategy.ParseSettings(step.Strategy, step.Settings); err != nil {
+			t.Fatal(err)
+		}
+		recorded := c
+		recorded.Lag = 1
+		s, err := search.New(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 22 {
+			asked, err := s.Ask(i)
+			if err != nil {
+				t.Fatal(err)
+			}
+			row := search.Trial{Trial: i, Actions: asked.Actions, Status: trainer.OK, Validation: .5}
+			again, err := recorded.Again(row)
+			if err != nil || again.Seed != asked.Seed {
+				t.Fatalf("%s, trial %d: the seed %d, recorded with %d, %v", step.Task, i, asked.Seed, again.Seed, err)
+			}
+			if want := recordedActions[i]; want != nil && !slices.Equal(asked.Actions, want) {
+				t.Fatalf("%s, trial %d: %v, recorded was %v", step.Task, i, asked.Actions, want)
+			}
+			if err := s.Tell(row); err != nil {
+				t.Fatal(err)
 			}
 		}
 	}

@@ -61,9 +61,11 @@ type SearchStep struct {
 	Trials   int             `json:"trials"`
 	Strategy string          `json:"strategy"`
 	Settings json.RawMessage `json:"settings,omitempty"`
-	// From is what the search starts from: one of the plan's pretrainings, or else
-	// a published controller; empty for nothing.
-	From string `json:"from,omitempty"`
+	// From is the controller that the search starts from: that of one of the plan's
+	// pretrainings, or else a published one; empty for none. Sources is what learned the
+	// controller whose search's trials the search learns from, named the same way.
+	From    string `json:"from,omitempty"`
+	Sources string `json:"sources,omitempty"`
 }
 
 // Name is the search's, below that of the run.
@@ -251,17 +253,30 @@ func (p *Plan) transfer(e *Experiment, arms []study.Arm) error {
 
 // step is what all searches of an arm share.
 func (p *Plan) step(e *Experiment, a study.Arm) (SearchStep, error) {
-	step := SearchStep{Arm: a.Name, Strategy: a.Strategy, From: a.From}
+	step := SearchStep{Arm: a.Name, Strategy: a.Strategy}
+	d, err := strategy.Builtin().Find(a.Strategy)
+	if err != nil {
+		return step, err
+	}
+	from := a.From
+	pre, known := e.pretraining(a.From)
+	if known && p.Kind == KindTransfer {
+		from = e.controllerOf(pre, p.Spec.Controller)
+	}
+	if d.FromController {
+		step.From = from
+	}
+	if d.FromSources {
+		step.Sources = from
+	}
 	under := p.Spec.Settings[a.Strategy]
-	if a.From != "" {
+	if step.From != "" {
 		under = drop(under, shape) // it is the pretrained controller's
 	}
-	var err error
 	if step.Settings, err = strategy.Overlay(under, a.Settings); err != nil {
 		return step, err
 	}
-	if pre, ok := e.pretraining(a.From); ok && p.Kind == KindTransfer {
-		step.From = e.controllerOf(pre, p.Spec.Controller)
+	if known && p.Kind == KindTransfer && step.From != "" {
 		// A controller found by its name must be of the shape that the pretraining
 		// gives it.
 		if own := keep(pre.Settings, shape); own != nil && pre.Strategy == a.Strategy {
@@ -270,7 +285,7 @@ func (p *Plan) step(e *Experiment, a study.Arm) (SearchStep, error) {
 			}
 		}
 	}
-	return step, checkSettings(a.Strategy, step.Settings, a.From != "")
+	return step, checkSettings(a.Strategy, step.Settings, step.From != "")
 }
 
 // shape is the section of a strategy's settings that says what its controller

@@ -34,6 +34,8 @@ const (
 	MaxTrialSteps = 1_000_000_000
 	// MaxKeepModels is that of the models kept of a task, which a state lists.
 	MaxKeepModels = 100
+	// MaxSourceTrials is that of the trials of other searches that one starts from.
+	MaxSourceTrials = 100_000
 	// MinHistory keeps a run of a workflow longer than the trials it must drain. A high
 	// MaxHistory leaves the decision to the server.
 	MinHistory = 100

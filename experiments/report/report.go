@@ -43,8 +43,10 @@ type Search struct {
 	Strategy string `json:"strategy,omitempty"`
 	// From says which searches it goes on from, and after how many trials: the first of
 	// its trials are theirs.
-	From   string `json:"from,omitempty"`
-	Status string `json:"status"`
+	From string `json:"from,omitempty"`
+	// Sources says of which searches' trials it learns, and of how many of them.
+	Sources string `json:"sources,omitempty"`
+	Status  string `json:"status"`
 	study.Span
 	Config search.Config  `json:"config"`
 	Trials []search.Trial `json:"trials"`

@@ -88,6 +88,7 @@ type figure struct {
 // arm is one search on one task.
 type arm struct {
 	Search, From     string
+	Sources          string
 	Strategy, Status string
 	Seed             uint64
 	// Colour and Dash are the line's style, the same for a strategy on all tasks.
@@ -271,7 +272,7 @@ func (tv *taskView) fill() error {
 }
 
 func newArm(s *Search, k int, costs map[int]search.Cost) *arm {
-	a := &arm{Search: s.Name, From: s.From, Strategy: s.strategy(), Status: s.Status, Seed: s.Config.Seed, task: k, search: s, costs: costs}
+	a := &arm{Search: s.Name, From: s.From, Sources: s.Sources, Strategy: s.strategy(), Status: s.Status, Seed: s.Config.Seed, task: k, search: s, costs: costs}
 	a.Scale = scaleOf(&s.Config.Space)
 	a.Tested = metrics.Tested(s.Trials, a.Scale.Objective)
 	var trained []float64

@@ -1,62 +1,85 @@
 package search
 
 import (
-	"crypto/sha256"
-	"fmt"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"tnaml/experiments/search/strategy"
-	"tnaml/experiments/search/strategy/strategytest"
 	"tnaml/experiments/space"
+	"tnaml/experiments/trainer"
 )
 
-// A search that starts from other tasks' trials is restored without them, and goes on
-// as it would have.
-func TestRestoresWithoutSources(t *testing.T) {
-	for _, d := range strategy.Builtin() {
-		c := testConfig(t, d.Name, 2, 3)
-		sources := strategy.EncodeSources(&c.Space, strategytest.Sources(&c.Space))
-		c.Sources = fmt.Sprintf("sha256:%x", sha256.Sum256(sources))
-		if !d.FromSources {
-			if _, err := NewFrom(c, From{Sources: sources}); !says(err, "it learns from no trials of other tasks") {
-				t.Errorf("%s: %v", d.Name, err)
-			}
-			continue
+// Trials of another search are taken over by the names of choices and the values of
+// options, with rewards by the objective of who learns from them.
+func TestSourcesOf(t *testing.T) {
+	past := func(name string, change func(*Config)) Past {
+		c := &Config{Tasks: []Task{{Name: "a", Data: "A"}, {Name: "b", Data: "B"}}, Space: space.Space{Name: "past", Trainer: "t", Choices: []space.Choice{
+			{Name: "depth", Options: []any{1, 2, 4}}, {Name: "loss", Options: []any{"x", "y"}},
+		}, Objective: space.Objective{Metric: "accuracy", Direction: space.Maximise}}}
+		if change != nil {
+			change(c)
 		}
-		plain := advance(t, must(New(testConfig(t, d.Name, 2, 3)))(t), 12)
-		if cmp.Equal(plain, advance(t, must(NewFrom(c, From{Sources: sources}))(t), 12)) {
-			t.Errorf("%s: the other tasks make no difference", d.Name)
+		ok := func(i, task int, accuracy float64, actions ...int) Trial {
+			return Trial{Trial: i, Task: task, Actions: actions, Status: trainer.OK, Validation: accuracy, Reward: accuracy,
+				Metrics: map[string]float64{"validation_accuracy": accuracy, "validation_loss": 1 - accuracy}}
 		}
-		whole := must(NewFrom(c, From{Sources: sources}))(t)
-		want := advance(t, whole, 20)
-		for _, at := range []int{0, 7} {
-			s := must(NewFrom(c, From{Sources: sources}))(t)
-			got := advance(t, s, at)
-			s.Segment("")
-			s = must(Restore(c, s.State()))(t)
-			if diff := cmp.Diff(want, append(got, advance(t, s, 20)...)); diff != "" {
-				t.Errorf("%s, restored at %d: %s", d.Name, at, diff)
-			}
-			if string(s.State()) != string(whole.State()) {
-				t.Errorf("%s, restored at %d: another state", d.Name, at)
-			}
+		trials := []Trial{
+			ok(0, 0, .5, 0, 0), ok(1, 1, .75, 2, 1), {Trial: 2, Task: 1, Actions: []int{1, 0}, Status: trainer.Failed, Reward: .75},
+			ok(3, 1, .25, 1, 0), ok(4, 0, 1, 2, 0),
 		}
-		if _, err := NewFrom(c, From{}); !says(err, "sources") {
-			t.Errorf("%s without the object: %v", d.Name, err)
-		}
-		if _, err := NewFrom(c, From{Sources: strategy.EncodeSources(&c.Space, nil)}); !says(err, "digest", c.Sources) {
-			t.Errorf("%s with another object: %v", d.Name, err)
-		}
-		other := strategytest.Spaces()[1]
-		if _, err := NewFrom(c, From{Sources: strategy.EncodeSources(other, strategytest.Sources(other))}); !says(err, "space", other.Digest()) {
-			t.Errorf("%s with sources of another space: %v", d.Name, err)
-		}
+		trials[4].Metrics = map[string]float64{"validation_accuracy": 1}
+		return Past{name, c, trials}
 	}
-	outside := []strategy.Source{{Task: "x", Trials: []strategy.Known{{Actions: []int{99}}}}}
-	b := strategy.EncodeSources(&space.Space{}, outside)
-	if _, _, err := strategy.DecodeSources(b, &space.Space{}); !says(err, `task "x"`, "trial 0") {
-		t.Errorf("actions that are none of the space's: %v", err)
+	of := func(metric, direction string, options ...any) *Config {
+		return &Config{Tasks: []Task{{Name: "new", Data: "N"}}, Space: space.Space{Name: "own", Trainer: "t", Choices: []space.Choice{
+			{Name: "loss", Options: []any{"y", "x"}}, {Name: "depth", Options: options},
+		}, Objective: space.Objective{Metric: metric, Direction: space.Direction(direction)}}}
+	}
+	own := of("accuracy", string(space.Maximise), 4, 2, 8, 1)
+	sources, taken, err := own.SourcesOf([]Past{past("one", nil)})
+	want := []strategy.Source{
+		{Task: "a", Trials: []strategy.Known{{Actions: []int{1, 3}, Status: trainer.OK, Reward: .5}, {Actions: []int{1, 0}, Status: trainer.OK, Reward: 1}}},
+		{Task: "b", Trials: []strategy.Known{{Actions: []int{0, 0}, Status: trainer.OK, Reward: .75},
+			{Actions: []int{1, 1}, Status: trainer.Failed, Reward: .75}, {Actions: []int{1, 1}, Status: trainer.OK, Reward: .25}}},
+	}
+	if diff := cmp.Diff(want, sources); diff != "" || err != nil || taken[0] != 5 {
+		t.Errorf("%s; %v, %v", diff, taken, err)
+	}
+	// Of two searches that know a task, it is one source; the search's own tasks are none,
+	// whatever they are called, and an option that it lacks leaves out the trial.
+	own = of("loss", string(space.Minimise), 1, 2)
+	own.Tasks[0].Data = "A"
+	sources, taken, err = own.SourcesOf([]Past{past("one", nil), past("two", nil)})
+	known := []strategy.Known{{Actions: []int{1, 1}, Status: trainer.Failed}, {Actions: []int{1, 1}, Status: trainer.OK, Reward: -.75}}
+	known[0].Reward = -.25 // of a trial before it, which is left out
+	want = []strategy.Source{{Task: "b", Trials: append(known, known...)}}
+	if diff := cmp.Diff(want, sources); diff != "" || err != nil || taken[0] != 2 || taken[1] != 2 {
+		t.Errorf("%s; %v, %v", diff, taken, err)
+	}
+	_, _, err = own.SourcesOf([]Past{
+		past("wide", func(c *Config) { c.Space.Choices[0].Name = "width" }),
+		past("foreign", func(c *Config) { c.Space.Trainer = "u" }),
+		past("same", func(c *Config) { c.Tasks[0].Name, c.Tasks[1].Name = "new", "new" }),
+	})
+	if !says(err, `"wide"`, `has the choice "width" more`, `lacks the choice "depth"`, `"foreign"`, "of the trainer u", `"same"`, "none of its 5 trials") {
+		t.Error(err)
+	}
+}
+
+// Of too many trials each source keeps its share, evenly spread.
+func TestThin(t *testing.T) {
+	var sources []strategy.Source
+	for _, n := range []int{900, 100, 1} {
+		s := strategy.Source{}
+		for i := range n {
+			s.Trials = append(s.Trials, strategy.Known{Reward: float64(i) / float64(n)})
+		}
+		sources = append(sources, s)
+	}
+	thin(sources, 101)
+	if a, b, c := sources[0].Trials, sources[1].Trials, sources[2].Trials; len(a) != 90 || len(b) != 10 || len(c) != 1 ||
+		a[45].Reward != .5 || b[5].Reward != .5 {
+		t.Errorf("%d, %d, %d", len(a), len(b), len(c))
 	}
 }

@@ -13,7 +13,8 @@ type Arm struct {
 	// Settings are the strategy's, over the experiment's for that strategy.
 	Settings json.RawMessage `json:"settings,omitempty"`
 	// From names what the strategy starts from: a pretraining of the experiment,
-	// or a published controller as NAME, NAME@VERSION or digest. Empty: nothing.
+	// or a published controller as NAME, NAME@VERSION or digest: the controller, the
+	// trials that it learned from, or both, as the strategy does. Empty: nothing.
 	From string `json:"from,omitempty"`
 }
 

@@ -51,7 +51,7 @@ func (s *Study) SplitArms() {
 // kind is all that repetitions share.
 func (l *Ledger) kind() string {
 	c := &l.Config
-	kind := fmt.Sprintf("%s %s %d %d %v %s", c.Strategy, c.Settings, c.Lag, l.Budget, l.From != "", c.Space.Name)
+	kind := fmt.Sprintf("%s %s %d %d %v %v %s", c.Strategy, c.Settings, c.Lag, l.Budget, l.From != "", c.Sources != "", c.Space.Name)
 	if len(c.Space.Choices) > 0 {
 		kind += " " + c.Space.Digest()
 	}

@@ -97,6 +97,8 @@ type Ledger struct {
 	// empty for none; FromName is its name and version, where it has one.
 	From     string `json:"from,omitempty"`
 	FromName string `json:"from_name,omitempty"`
+	// Sources is the search whose trials it learned from, if any.
+	Sources string `json:"sources,omitempty"`
 	// Controller references the controller that the search has learned.
 	Controller string `json:"controller,omitempty"`
 	// TaskEmbeddings are those of the learned controller, tasks × length, in the

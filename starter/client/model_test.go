@@ -35,7 +35,7 @@ func TestRetrainedIsTheSameModel(t *testing.T) {
 	if _, err := library.PublishModule(t.Context(), s, m, false); err != nil {
 		t.Fatal(err)
 	}
-	config, err := library.Pin(t.Context(), s, library.Names{Tasks: []string{"things"}, Strategy: strategy.Random, Space: "text-small",
+	config, _, err := library.Pin(t.Context(), s, library.Names{Tasks: []string{"things"}, Strategy: strategy.Random, Space: "text-small",
 		Seed: 1, Lag: 3})
 	if err != nil {
 		t.Fatal(err)

@@ -13,13 +13,17 @@ import (
 	"tnaml/experiments/study"
 )
 
-// lineage says which searches one goes on from, oldest first.
-func lineage(origins []library.Origin) string {
-	var out []string
-	for _, o := range origins {
-		out = append(out, fmt.Sprintf("%s (%d trials)", o.Search, o.Trials))
+// lineage says which searches one goes on from, oldest first, and whose trials it
+// learned from.
+func lineage(r *library.SearchRecord) (from, sources string) {
+	var on, taken []string
+	for _, o := range r.Origins {
+		on = append(on, fmt.Sprintf("%s (%d trials)", o.Search, o.Trials))
 	}
-	return strings.Join(out, ", ")
+	for _, t := range r.Sources {
+		taken = append(taken, fmt.Sprintf("%s (%d of %d trials)", t.Search, t.Trials, t.Trials+t.LeftOut))
+	}
+	return strings.Join(on, ", "), strings.Join(taken, ", ")
 }
 
 // ReportInput gathers what a report on searches shows: their ledgers so far, when they
@@ -38,9 +42,10 @@ func (c *Client) ReportInput(ctx context.Context, names []string) (report.Input,
 			status = c.Status(ctx, name)
 		}
 		one := report.Search{
-			Name: name, From: lineage(l.Record.Origins), Status: status, Span: c.span(ctx, name), Config: *l.Config,
+			Name: name, Status: status, Span: c.span(ctx, name), Config: *l.Config,
 			Trials: l.Trials, Costs: l.Costs,
 		}
+		one.From, one.Sources = lineage(&l.Record)
 		if l.Record.Controller != "" {
 			p, err := library.ReadController(ctx, c.Store, l.Record.Controller)
 			if err != nil {

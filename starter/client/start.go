@@ -41,7 +41,7 @@ func (c *Client) StartSearch(ctx context.Context, name string, spec workflows.Se
 	if err := spec.Validate(); err != nil {
 		return "", Usage(err)
 	}
-	if _, err := library.Pin(ctx, c.Store, spec.Names()); err != nil {
+	if _, _, err := library.Pin(ctx, c.Store, spec.Names()); err != nil {
 		return "", err
 	}
 	return c.startSearch(ctx, name, spec)

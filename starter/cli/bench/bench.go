@@ -44,7 +44,9 @@ type options struct {
 
 // Command is the command bench.
 func Command(t *terminal.App) *cobra.Command {
-	return command(app{t, open})
+	cmd := command(app{t, open})
+	cmd.AddCommand(PackCommand(t))
+	return cmd
 }
 
 func command(a app) *cobra.Command {

@@ -53,7 +53,7 @@ func given(cmd *cobra.Command, want workflows.SearchSpec) map[string]any {
 		{"task", "tasks", want.Tasks}, {"strategy", "strategy", want.Strategy}, {"trials", "trials", want.Trials}, {"seed", "seed", want.Seed},
 		{"space", "space", want.Space}, {"lag", "lag", want.Lag}, {"parallel", "parallel", want.Parallel},
 		{"experiment", "experiment", want.Experiment}, {"settings", "settings", want.Settings}, {"controller", "controller", want.Controller},
-		{"module", "modules", want.Modules}, {"checkpoint-every", "checkpoint_every", want.CheckpointEvery},
+		{"sources", "sources", want.Sources}, {"module", "modules", want.Modules}, {"checkpoint-every", "checkpoint_every", want.CheckpointEvery},
 		{"trial-timeout", "trial_timeout", want.TrialTimeout}, {"memory-limit-mb", "memory_limit_mb", want.MemoryLimitMB},
 		{"trial-steps", "trial_steps", want.TrialSteps}, {"keep-models", "keep_models", want.KeepModels},
 		{"examples", "examples", want.Examples}, {"retrain", "retrain", want.Retrain},
