@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -59,27 +60,34 @@ func (a *Activities) trial(ctx context.Context, in TrialInput) (TrialResult, err
 			return TrialResult{}, err
 		}
 	}
-	holder := ""
-	if in.Keeps(hit.Outcome) && hit.Outcome.Model != "" {
-		holder = activity.GetInfo(ctx).WorkflowExecution.ID // the search's name
-	}
-	if inherited || holder != "" {
-		if err := a.remember(ctx, key(), hit, anew, holder); err != nil {
-			return TrialResult{}, err
+	out := TrialResult{hit.Outcome, hit.Cost}
+	if t.Cached() { // what is named depends on the request, not on what the cache happens to hold
+		if !in.Keeps(hit.Outcome) {
+			out.Model = ""
+		}
+		if !in.Examples {
+			out.Examples = ""
 		}
 	}
-	out := TrialResult{hit.Outcome, hit.Cost}
-	if holder == "" && t.Cached() { // which models are named depends on the request, not on what the cache happens to hold
-		out.Model = ""
+	var given library.Hold
+	if out.Model != "" && in.Keeps(hit.Outcome) || out.Examples != "" {
+		given = library.Hold{Search: activity.GetInfo(ctx).WorkflowExecution.ID, // its name
+			Model: store.Ref(out.Model), Examples: store.Ref(out.Examples)}
+	}
+	if inherited || given.Search != "" {
+		if err := a.remember(ctx, key(), hit, anew, given); err != nil {
+			return TrialResult{}, err
+		}
 	}
 	return out, nil
 }
 
-// run runs a trial and stores its model where the request asks for it. inherited
+// run runs a trial and stores its model and its examples where the request asks for
+// them. inherited
 // says that the outcome is worth the same to any search: what lacks one search's
 // objective may have another's.
 func (a *Activities) run(ctx context.Context, t trainer.Trainer, r trainer.Request) (out *library.CachedTrial, inherited bool, err error) {
-	result, model, err := guarded(ctx, t, r, func(p trainer.Progress) error {
+	result, left, err := guarded(ctx, t, r, func(p trainer.Progress) error {
 		tell(ctx, p.Checked()) // it is written elsewhere, while the trainer goes on
 		return context.Cause(ctx)
 	})
@@ -89,33 +97,50 @@ func (a *Activities) run(ctx context.Context, t trainer.Trainer, r trainer.Reque
 	out = &library.CachedTrial{Outcome: result.Checked(r.Objective)}
 	out.Cost.CPUSeconds, out.Cost.WallSeconds = result.CPUSeconds, result.WallSeconds
 	out.Cost.Worker, out.Cost.InstructionSet = a.worker, a.instructionSet
-	if model != nil {
-		ref, err := a.store.Put(ctx, model)
-		if err != nil {
-			return nil, false, fmt.Errorf("trial %d: storing its model: %w", r.Trial, err)
+	for _, o := range []struct {
+		what   string
+		object []byte
+		ref    *string
+	}{{"model", left.model, &out.Outcome.Model}, {"examples", left.examples, &out.Outcome.Examples}} {
+		if o.object == nil {
+			continue
 		}
-		out.Outcome.Model = string(ref)
+		ref, err := a.store.Put(ctx, o.object)
+		if err != nil {
+			return nil, false, fmt.Errorf("trial %d: storing its %s: %w", r.Trial, o.what, err)
+		}
+		*o.ref = string(ref)
 	}
 	return out, t.Cached() && out.Outcome.Status == result.Status, nil
 }
 
-// guarded is the trainer's Run, with the model where the request asks for it. A panic
+// objects are what a trial leaves to be stored; nil where there is none.
+type objects struct{ model, examples []byte }
+
+// guarded is the trainer's Run, with the objects that the request asks for. A panic
 // in them is the trial's own failure: it would come again on every worker.
 func guarded(
 	ctx context.Context, t trainer.Trainer, r trainer.Request, progress func(trainer.Progress) error,
-) (result trainer.Result, model []byte, err error) {
+) (result trainer.Result, left objects, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			activity.GetLogger(ctx).Error("the trainer panicked", "trial", r.Trial, "task", r.Task.Name, "panic", v, "stack", string(debug.Stack()))
-			result, model, err = trainer.Result{Outcome: trainer.Outcome{Status: trainer.Failed,
-				Reason: fmt.Sprintf("the trainer %s panicked: %s", t.Name(), panicOf(v))}}, nil, nil
+			result, left, err = trainer.Result{Outcome: trainer.Outcome{Status: trainer.Failed,
+				Reason: fmt.Sprintf("the trainer %s panicked: %s", t.Name(), panicOf(v))}}, objects{}, nil
 		}
 	}()
 	result, err = t.Run(ctx, r, progress)
-	if err == nil && result.Encode != nil && r.Keeps(result.Checked(r.Objective)) {
-		model = result.Encode()
+	if err != nil {
+		return result, left, err
 	}
-	return result, model, err
+	checked := result.Checked(r.Objective)
+	if result.Encode != nil && r.Keeps(checked) {
+		left.model = result.Encode()
+	}
+	if result.Right != nil && r.Examples && checked.Status == trainer.OK {
+		left.examples = result.Right.Encode()
+	}
+	return result, left, nil
 }
 
 // trialKey is the trial cache's key: a digest of everything the outcome is a
@@ -144,7 +169,8 @@ func trialKey(t trainer.Trainer, r *trainer.Request) string {
 }
 
 // lookUp asks the trial cache; nil means that the trial must be run. A hit
-// without the model that this search wants to keep is none.
+// without the model that this search wants to keep, or the examples that it asks for, is
+// none.
 func (a *Activities) lookUp(ctx context.Context, key string, r *trainer.Request) (*library.CachedTrial, error) {
 	value, _, err := a.store.GetName(ctx, store.Trial, key)
 	if errors.Is(err, store.ErrNotFound) {
@@ -161,11 +187,17 @@ func (a *Activities) lookUp(ctx context.Context, key string, r *trainer.Request)
 		return nil, nil
 	}
 	hit.Outcome = hit.Outcome.Checked(r.Objective)
-	if r.Keeps(hit.Outcome) {
-		if hit.Outcome.Model == "" {
+	for _, o := range []struct {
+		wanted bool
+		ref    string
+	}{{r.Keeps(hit.Outcome), hit.Outcome.Model}, {r.Examples && hit.Outcome.Status == trainer.OK, hit.Outcome.Examples}} {
+		if !o.wanted {
+			continue
+		}
+		if o.ref == "" {
 			return nil, nil
 		}
-		if there, err := a.store.Has(ctx, store.Ref(hit.Outcome.Model)); err != nil {
+		if there, err := a.store.Has(ctx, store.Ref(o.ref)); err != nil {
 			return nil, fmt.Errorf("trial cache: %w", err)
 		} else if !there {
 			return nil, nil
@@ -176,17 +208,17 @@ func (a *Activities) lookUp(ctx context.Context, key string, r *trainer.Request)
 	return &hit, nil
 }
 
-// remember enters a trial into the cache, if it was run anew, and holder among
-// those who hold its model, if there is one. A record that cannot be read is left: it
-// may say who holds what. The new model is then only as safe as it is young, until the
-// search's next checkpoint.
-func (a *Activities) remember(ctx context.Context, key string, t *library.CachedTrial, anew bool, holder string) error {
+// remember enters a trial into the cache, if it was run anew, and what a search was
+// given among what it holds, if that is anything. A record that cannot be read is left:
+// it may say who holds what. The new objects are then only as safe as they are young,
+// until the search's next checkpoint.
+func (a *Activities) remember(ctx context.Context, key string, t *library.CachedTrial, anew bool, given library.Hold) error {
 	err := store.Update(ctx, a.store, store.Trial, key, func(old []byte) ([]byte, error) {
-		if old != nil && anew && t.Outcome.Model == "" {
-			return old, nil // never trade a model for none
-		}
 		next := *t
 		if old != nil {
+			if anew && t.Outcome.Model == "" && t.Outcome.Examples == "" {
+				return old, nil // never trade an object for none
+			}
 			var before library.CachedTrial
 			if err := json.Unmarshal(old, &before); err != nil {
 				return nil, fmt.Errorf("%w: %w", library.ErrUnreadable, err)
@@ -195,9 +227,11 @@ func (a *Activities) remember(ctx context.Context, key string, t *library.Cached
 			if !anew {
 				next.Outcome, next.Cost = before.Outcome, before.Cost
 			}
+			next.Outcome.Model = cmp.Or(next.Outcome.Model, before.Outcome.Model)
+			next.Outcome.Examples = cmp.Or(next.Outcome.Examples, before.Outcome.Examples)
 		}
-		if h := (library.Hold{Search: holder, Model: store.Ref(t.Outcome.Model)}); holder != "" && !slices.Contains(next.Holds, h) {
-			next.Holds = append(next.Holds, h)
+		if given.Search != "" && !slices.Contains(next.Holds, given) {
+			next.Holds = append(next.Holds, given)
 		} else if !anew {
 			return nil, nil
 		}

@@ -296,7 +296,7 @@ func (r *experimentRun) spec() SearchSpec {
 	spec.Space, spec.Modules, spec.Experiment = s.Space, r.state.Planned.Modules, s.Experiment
 	spec.Lag, spec.Parallel, spec.CheckpointEvery = s.Lag, s.Parallel, s.CheckpointEvery
 	spec.TrialTimeout, spec.TrialSteps, spec.MemoryLimitMB = s.TrialTimeout, s.TrialSteps, s.MemoryLimitMB
-	spec.KeepModels, spec.Retrain, spec.HistoryLimit = s.KeepModels, s.Retrain, s.HistoryLimit
+	spec.KeepModels, spec.Examples, spec.Retrain, spec.HistoryLimit = s.KeepModels, s.Examples, s.Retrain, s.HistoryLimit
 	return spec
 }
 

@@ -69,6 +69,9 @@ type SearchSpec struct {
 	MemoryLimitMB int `json:"memory_limit_mb"`
 	// KeepModels is the number of models kept of each task, those of the best trials.
 	KeepModels int `json:"keep_models"`
+	// Examples stores which examples of the splits each trial's model has right, where its
+	// trainer can tell; it changes no result.
+	Examples bool `json:"examples,omitempty"`
 	// Retrain trains every trial anew instead of asking the trial cache.
 	Retrain bool `json:"retrain,omitempty"`
 	// HistoryLimit is the number of history events after which the workflow

@@ -9,10 +9,10 @@
 //	names/search                  configuration, newest ledger segment, state, costs, controller,
 //	                              the models of the tasks' best trials
 //	names/experiment              the reports of its runs
-//	names/trial                   the model, while a search that was given it has a name and has not ended
+//	names/trial                   the model and the examples, while a search that was given them has a name and has not ended
 //	names/features                the features, while task and module are kept
-//	search configuration          tasks, modules, the controller it starts from, the configuration it was forked from
-//	ledger segment                the segment before it
+//	search configuration          tasks, modules, the controller and the sources it starts from, the configuration it was forked from
+//	ledger segment                the segment before it, the examples of its trials
 //	costs                         the costs before them
 //	run report                    controllers, and of each search what a search's name has
 //
@@ -69,7 +69,7 @@
 //
 //   - An activity, or a command, that stores an object writes the name next: moments,
 //     or minutes where the store is away; an attempt ends after five.
-//   - A trial's model is in the workflow's journal until the next checkpoint, which
+//   - A trial's model, or its examples, are in the workflow's journal until the next checkpoint, which
 //     is for ever in a search that is paused. So the trial cache's record holds it
 //     for the search from before the activity returns, as long as the search has a
 //     name and its record does not say that it has ended. It ends when nothing is in

@@ -241,8 +241,8 @@ func TestModelsKeptElsewhere(t *testing.T) {
 	}
 }
 
-// The program itself has every model of a ledger held before the checkpoint is
-// written.
+// The program itself has every model of a ledger held, and the examples of its trials,
+// before the checkpoint is written.
 func TestSearchesHoldTheirModels(t *testing.T) {
 	s := world(t)
 	holds := map[library.Hold]bool{}
@@ -277,8 +277,9 @@ func TestSearchesHoldTheirModels(t *testing.T) {
 				continue
 			}
 			models++
-			if !holds[library.Hold{Search: name, Model: store.Ref(trial.Model)}] {
-				t.Errorf("search %s: nobody holds the model of trial %d", name, trial.Trial)
+			h := library.Hold{Search: name, Model: store.Ref(trial.Model), Examples: store.Ref(trial.Examples)}
+			if !holds[h] {
+				t.Errorf("search %s: nobody holds the model and the examples of trial %d", name, trial.Trial)
 			}
 		}
 	}

@@ -26,6 +26,8 @@ const (
 	kindState      = "state"
 	kindCosts      = "costs"
 	kindModel      = "model"
+	kindExamples   = "examples"
+	kindSources    = "sources"
 	kindFeatures   = "features"
 	kindReport     = "run report"
 	kindOther      = "other"
@@ -35,7 +37,7 @@ const (
 var containers = map[string]string{
 	"task": kindTask, "image-task": kindTask, "module": kindModule, "image-module": kindModule, "controller": kindController,
 	"search": kindConfig, "ledger": kindLedger, "state": kindState, "costs": kindCosts,
-	"model": kindModel, "image-features": kindFeatures, "run": kindReport,
+	"model": kindModel, "examples": kindExamples, "sources": kindSources, "image-features": kindFeatures, "run": kindReport,
 }
 
 var containerKind = regexp.MustCompile(`"kind":"([^"\\]+)"`)
@@ -65,7 +67,7 @@ type marking struct {
 	missing []Missing
 	// hints are what merely looks like a reference, with the name it is below.
 	hints map[store.Ref]root
-	// holds are models that the trial cache holds for searches, searches what is known
+	// holds are objects that the trial cache holds for searches, searches what is known
 	// of those that have a name.
 	holds    []held
 	searches map[string]named
@@ -344,7 +346,7 @@ func (m *marking) visit(ctx context.Context, r root, kind string, ref store.Ref)
 		if err != nil {
 			return "", m.unread(r, kind, ref, err)
 		}
-		return store.Ref(segment.Previous), nil
+		return store.Ref(segment.Previous), m.examples(ctx, r, segment.Trials)
 	case kindCosts:
 		segment, err := library.DecodeCosts(b)
 		if err != nil {
@@ -357,6 +359,20 @@ func (m *marking) visit(ctx context.Context, r root, kind string, ref store.Ref)
 		return "", m.unread(r, kind, ref, err)
 	}
 	return "", m.report(ctx, r, report)
+}
+
+// examples marks those of a ledger's rows, unless their trainer keeps them elsewhere.
+func (m *marking) examples(ctx context.Context, r root, trials []search.Trial) error {
+	for _, t := range trials {
+		ref, err := store.ParseRef(t.Examples)
+		if err != nil {
+			continue
+		}
+		if err := m.reach(ctx, r, kindExamples, ref); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (m *marking) config(ctx context.Context, r root, c *search.Config) error {
@@ -374,6 +390,9 @@ func (m *marking) config(ctx context.Context, r root, c *search.Config) error {
 		if err := m.reach(ctx, r, kindConfig, store.Ref(c.Fork.Config)); err != nil {
 			return err
 		}
+	}
+	if err := m.reach(ctx, r, kindSources, store.Ref(c.Sources)); err != nil {
+		return err
 	}
 	return m.reach(ctx, r, kindController, store.Ref(c.Controller))
 }

@@ -26,6 +26,7 @@ import (
 	"tnaml/experiments/data"
 	"tnaml/experiments/data/image"
 	"tnaml/experiments/data/text"
+	"tnaml/experiments/search/strategy"
 	"tnaml/nn/embedding"
 	nnimage "tnaml/nn/image"
 	"tnaml/nn/rng"
@@ -110,12 +111,38 @@ func build(t *testing.T) *store.Memory {
 	const searching = `"space":"text-small","checkpoint_every":4,"trials":11`
 	run(t, s, "alone", workflows.SearchWorkflow, `{"tasks":["t2"],"strategy":"random","modules":["m1"],`+searching+`}`)
 	run(t, s, "again", workflows.SearchWorkflow, `{"tasks":["t2"],"strategy":"random","modules":["m1"],`+searching+`}`)
-	run(t, s, "two", workflows.SearchWorkflow, `{"tasks":["t2","spare"],"strategy":"naml",`+searching+`}`)
+	run(t, s, "two", workflows.SearchWorkflow, `{"tasks":["t2","spare"],"strategy":"naml","examples":true,`+searching+`}`)
 	run(t, s, "pictures", workflows.SearchWorkflow, `{"tasks":["pictures"],"strategy":"random","modules":["pca"],`+
 		`"checkpoint_every":4,"trials":3}`)
 	run(t, s, "small-1", string(catalog.KindExperiment), `{"experiment":"small"}`)
 	run(t, s, "transferred", workflows.SearchWorkflow, `{"tasks":["spare"],"strategy":"naml","controller":"small",`+searching+`}`)
+	sourced(t, s)
 	return s
+}
+
+// sourced is a search that starts from the trials of the search "alone".
+func sourced(t *testing.T, s store.Store) {
+	t.Helper()
+	record, err := library.ReadRecord(t.Context(), s, "alone")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := library.ReadConfig(t.Context(), s, record.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ref, err := s.Put(t.Context(), strategy.EncodeSources(&c.Space, []strategy.Source{{Task: "t2"}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Sources = string(ref)
+	record = library.SearchRecord{Name: "sourced", Owner: "o", Status: "completed", State: record.State, Released: true}
+	if record.Config, err = library.PutConfig(t.Context(), s, c); err != nil {
+		t.Fatal(err)
+	}
+	if err := library.StartSearch(t.Context(), s, record); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // run runs a workflow with the real activities.
@@ -265,6 +292,7 @@ func openAll(t *testing.T, s store.Store) map[store.Ref]bool {
 			get(name, m.Data)
 		}
 		get(name, config.Controller)
+		get(name, config.Sources)
 		get(name, string(controller))
 		exported := 0
 		for _, trial := range trials {
@@ -273,6 +301,7 @@ func openAll(t *testing.T, s store.Store) map[store.Ref]bool {
 				check(name, err)
 				exported++
 			}
+			get(name, trial.Examples)
 		}
 		if exported < len(models) {
 			t.Fatalf("%s: %d of the models %v are in the ledger", name, exported, models)

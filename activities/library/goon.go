@@ -36,7 +36,7 @@ type Onward struct {
 // onward are the fields of a search's spec that may be others where it goes on from
 // another one. All else is part of what it is.
 var onward = []string{"from", "trials", "settings", "experiment", "parallel", "checkpoint_every", "trial_timeout", "trial_steps",
-	"memory_limit_mb", "retrain", "history_limit"}
+	"memory_limit_mb", "examples", "retrain", "history_limit"}
 
 // GoOn finds out how a search with a spec of its own goes on from another one, which
 // has ended, or will be left where its last checkpoint is. What is wrong is ErrInvalid.

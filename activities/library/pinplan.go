@@ -97,7 +97,7 @@ func pinPlanSpace(ctx context.Context, s store.Store, p *Planned, kind string, l
 		if err := l.controller.Fits(&filled); err != nil {
 			return append(wrong, fmt.Errorf("the arm %q starts from %s: %w", l.step.Arm, l.step.From, err)), nil
 		}
-		if _, err := strategy.TransferSettings(l.step.Strategy, l.step.Settings, l.controller); err != nil {
+		if _, err := strategy.SettingsFrom(l.step.Strategy, l.step.Settings, l.controller); err != nil {
 			wrong = append(wrong, fmt.Errorf("the arm %q starts from %s: %w", l.step.Arm, l.step.From, err))
 		}
 	}

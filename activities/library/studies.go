@@ -252,6 +252,9 @@ func (r *studyReader) ledger(ctx context.Context, run string, o Outcome) error {
 			return err
 		}
 		l.TaskEmbeddings, l.Greedy = p.TaskEmbeddings(), p.GreedyAll()
+		if len(l.TaskEmbeddings) > 1 {
+			l.Information = p.Information()
+		}
 	}
 	r.out.Ledgers = append(r.out.Ledgers, l)
 	return nil

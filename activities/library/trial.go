@@ -12,14 +12,15 @@ type CachedTrial struct {
 	// Outcome names the model, if it was stored.
 	Outcome trainer.Outcome `json:"outcome"`
 	Cost    search.Cost     `json:"cost"`
-	// Holds says which searches were given the model. Until its next checkpoint
-	// a search has the reference in its workflow only, where garbage collection
-	// does not look.
+	// Holds says which searches were given the model, or the object of its examples.
+	// Until its next checkpoint a search has the references in its workflow only, where
+	// garbage collection does not look.
 	Holds []Hold `json:"holds,omitempty"`
 }
 
-// Hold says that a search was given a model.
+// Hold says that a search was given references.
 type Hold struct {
-	Search string    `json:"search"`
-	Model  store.Ref `json:"model"`
+	Search   string    `json:"search"`
+	Model    store.Ref `json:"model,omitempty"`
+	Examples store.Ref `json:"examples,omitempty"`
 }

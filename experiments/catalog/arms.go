@@ -18,49 +18,63 @@ import (
 //go:embed arms.yaml
 var armsYAML []byte
 
-// shared are the arms and pretrainings that experiments need not write out.
-var shared = sync.OnceValue(func() (s struct {
-	pretrainings []Pretrain
-	arms         []study.Arm
-	lists        map[string][]string
-}) {
-	yaml, root := yamlnode.Read(armsYAML, "catalogue")
-	r := reader{Reader: yaml}
-	s.lists = map[string][]string{}
-	r.Fields(root, "the catalogue", map[string]func(yamlnode.Entry){
-		"pretrainings": func(x yamlnode.Entry) {
-			for _, n := range x.Value.Items {
-				s.pretrainings = append(s.pretrainings, r.pretraining(n, Pretrain{}, nil))
-			}
-		},
-		"arms": func(x yamlnode.Entry) {
-			for _, n := range x.Value.Items {
-				s.arms = append(s.arms, r.arm(n))
-			}
-		},
-		"lists": func(x yamlnode.Entry) {
-			for _, e := range x.Value.Entries {
-				var names []string
-				r.Words(&names, nil)(e)
-				s.lists[e.Key] = names
-			}
-		},
-	})
-	if err := yaml.Err(); err != nil {
+// Arms are arms and pretrainings that stand by themselves, with lists of arms by name.
+type Arms struct {
+	Pretrainings []Pretrain
+	Arms         []study.Arm
+	Lists        map[string][]string
+}
+
+// shared are those that experiments need not write out.
+var shared = sync.OnceValue(func() *Arms {
+	s, err := ParseArms(armsYAML)
+	if err != nil {
 		panic(err) // embedded
 	}
 	return s
 })
 
-// sharedArms are the arms behind a name that experiments share: the arm of that
-// name, or those of the list. nil where there is neither.
-func sharedArms(name string) (out []study.Arm) {
-	names, ok := shared().lists[name]
+// SharedArms are the arms and pretrainings that all experiments have.
+func SharedArms() *Arms { return shared() }
+
+// ParseArms reads arms from YAML. Everything wrong with them is reported together.
+func ParseArms(b []byte) (*Arms, error) {
+	s := &Arms{Lists: map[string][]string{}}
+	yaml, root := yamlnode.Read(b, "list of arms")
+	r := reader{Reader: yaml}
+	items := func(read func(n yamlnode.Node)) func(yamlnode.Entry) {
+		return func(x yamlnode.Entry) {
+			if x.Value.Kind != yamlnode.List {
+				r.Bad(x.Line, "%q is %s, it must be a list", x.Key, x.Value)
+			}
+			for _, n := range x.Value.Items {
+				read(n)
+			}
+		}
+	}
+	r.Fields(root, "the arms", map[string]func(yamlnode.Entry){
+		"pretrainings": items(func(n yamlnode.Node) { s.Pretrainings = append(s.Pretrainings, r.pretraining(n, Pretrain{}, nil)) }),
+		"arms":         items(func(n yamlnode.Node) { s.Arms = append(s.Arms, r.arm(n)) }),
+		"lists": func(x yamlnode.Entry) {
+			for _, e := range x.Value.Entries {
+				var names []string
+				r.Words(&names, nil)(e)
+				s.Lists[e.Key] = names
+			}
+		},
+	})
+	return s, yaml.Err()
+}
+
+// Named are the arms behind a name: the arm of that name, or those of the list. nil
+// where there is neither.
+func (s *Arms) Named(name string) (out []study.Arm) {
+	names, ok := s.Lists[name]
 	if !ok {
 		names = []string{name}
 	}
 	for _, n := range names {
-		if a := armNamed(shared().arms, n); a != nil {
+		if a := armNamed(s.Arms, n); a != nil {
 			out = append(out, *a)
 		}
 	}
@@ -70,12 +84,12 @@ func sharedArms(name string) (out []study.Arm) {
 // knownArms names, for messages, the arms of an experiment and those shared.
 func knownArms(own []study.Arm) string {
 	var names []string
-	for _, a := range slices.Concat(own, shared().arms) {
+	for _, a := range slices.Concat(own, shared().Arms) {
 		if !slices.Contains(names, a.Name) {
 			names = append(names, a.Name)
 		}
 	}
-	return strings.Join(slices.Concat(names, slices.Sorted(maps.Keys(shared().lists))), ", ")
+	return strings.Join(slices.Concat(names, slices.Sorted(maps.Keys(shared().Lists))), ", ")
 }
 
 func armNamed(arms []study.Arm, name string) *study.Arm {
@@ -92,11 +106,11 @@ func (e *Experiment) pretraining(name string) (Pretrain, bool) {
 	if i := slices.IndexFunc(e.Pretrain, byName); i >= 0 {
 		return e.Pretrain[i], true
 	}
-	i := slices.IndexFunc(shared().pretrainings, byName)
+	i := slices.IndexFunc(shared().Pretrainings, byName)
 	if i < 0 || len(e.Pretrain) == 0 {
 		return Pretrain{}, false
 	}
-	p, first := shared().pretrainings[i], e.Pretrain[0]
+	p, first := shared().Pretrainings[i], e.Pretrain[0]
 	p.Tasks, p.Trials, p.Seed = first.Tasks, first.Trials, first.Seed
 	return p, true
 }
@@ -151,7 +165,7 @@ func choose(e *Experiment, choices []ArmChoice) (arms []study.Arm, wrong []error
 		case own != nil:
 			add(*own)
 		default:
-			found := sharedArms(c.Name)
+			found := shared().Named(c.Name)
 			if found == nil {
 				wrong = append(wrong, fmt.Errorf("unknown arm %q (known: %s)", c.Name, knownArms(e.Transfer.Arms)))
 			}
@@ -177,7 +191,7 @@ func checkArm(a study.Arm) (wrong []error) {
 		const what = "it must be a pretraining's name, or a controller's as name or name@version"
 		wrong = append(wrong, fmt.Errorf("the arm %q starts from %q: %s", a.Name, a.From, what))
 	}
-	if a.From != "" && err == nil && !d.FromController {
+	if a.From != "" && err == nil && !d.FromController && !d.FromSources {
 		wrong = append(wrong, fmt.Errorf("the arm %q starts from %q, but its strategy %q starts from none", a.Name, a.From, a.Strategy))
 	}
 	return wrong

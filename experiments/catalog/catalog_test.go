@@ -7,8 +7,18 @@ import (
 	"strings"
 	"testing"
 
+	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/study"
 )
+
+// strategies are those that there are, in the table's order or in another.
+func strategies(sort ...func([]string)) string {
+	names := strategy.Builtin().Names()
+	for _, by := range sort {
+		by(names)
+	}
+	return strings.Join(names, ", ")
+}
 
 func TestBuiltins(t *testing.T) {
 	for _, name := range []string{"demo", "image", "nightly", "nlp", "nlp-small", "policy"} {
@@ -312,7 +322,7 @@ func TestSpecsRefuse(t *testing.T) {
 			}},
 		{e, KindExperiment, `{"experiment":"small","arms":[{"name":"X","strategy":"grid","from":"a b"},{"strategy":"random"},` +
 			`{"name":"r","strategy":"random","from":"short"},""]}`, []string{
-			`the arm's name "X" must be lower-case`, `unknown strategy "grid" (known: random, naml, fixed)`, `starts from "a b"`,
+			`the arm's name "X" must be lower-case`, `unknown strategy "grid" (known: ` + strategies() + `)`, `starts from "a b"`,
 			`"arms"[1] has an empty name`,
 			`the arm "r" starts from "short", but its strategy "random" starts from none`, `"arms"[3] has an empty name`,
 		}},
@@ -409,7 +419,7 @@ name: again
 		`line 1: the name "Bad Name"`, `line 2: unknown field "colour" of the experiment (known: allow_overlap, benchmark`,
 		`line 5: "parallel" is 3`, `line 6: "seeds" holds 1 twice`, `line 6: "seeds" holds -2`, `line 6: "seeds" holds x`,
 		`line 7: "trial_timeout" is soon`, `line 8: "settings": baseline: decay 9`,
-		`line 8: unknown field "best" of "settings", which are by strategy (known: fixed, naml, random)`,
+		`line 8: unknown field "best" of "settings", which are by strategy (known: ` + strategies(slices.Sort) + `)`,
 		`line 11: "tasks" holds "a" twice`, `line 12: "trials" is none`, `line 13: unknown field "sed"`,
 		`line 14: "pretrain" holds "multitask" twice`,
 		`line 14: unknown strategy "grid"`, `line 14: the controller's name "A"`, `line 15: "transfer" lacks "trials"`,

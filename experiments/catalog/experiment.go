@@ -36,8 +36,8 @@ type Experiment struct {
 	Seeds []uint64 `json:"seeds"`
 	// Concurrency is the number of searches at once.
 	Concurrency int `json:"concurrency"`
-	// Lag, Parallel, CheckpointEvery, TrialTimeout, TrialSteps, MemoryLimitMB, KeepModels
-	// and Retrain are every search's.
+	// Lag, Parallel, CheckpointEvery, TrialTimeout, TrialSteps, MemoryLimitMB, KeepModels,
+	// Examples and Retrain are every search's.
 	Lag             int    `json:"lag"`
 	Parallel        int    `json:"parallel,omitempty"`
 	CheckpointEvery int    `json:"checkpoint_every"`
@@ -45,6 +45,7 @@ type Experiment struct {
 	TrialSteps      int    `json:"trial_steps,omitempty"`
 	MemoryLimitMB   int    `json:"memory_limit_mb"`
 	KeepModels      int    `json:"keep_models"`
+	Examples        bool   `json:"examples,omitempty"`
 	Retrain         bool   `json:"retrain,omitempty"`
 	// Settings are those of strategies in all searches, by the strategy's name.
 	Settings  map[string]json.RawMessage `json:"settings,omitempty"`
@@ -213,6 +214,7 @@ func (r reader) experiment(n yamlnode.Node, e *Experiment) {
 		"trial_steps":     r.at(r.Number(&e.TrialSteps, 1)),
 		"memory_limit_mb": r.at(r.Number(&e.MemoryLimitMB, 1)),
 		"keep_models":     r.at(r.Number(&e.KeepModels, 0)),
+		"examples":        r.Flag(&e.Examples),
 		"retrain":         r.Flag(&e.Retrain),
 		"settings":        r.settings(&e.Settings),
 		"pretrain":        r.at(r.pretrainings(&e.Pretrain)),
@@ -289,7 +291,7 @@ func (r reader) merged(line int, e *Experiment, name string, own json.RawMessage
 // the experiment knows.
 func (e *Experiment) startable(a study.Arm) error {
 	byName := func(p Pretrain) bool { return p.Name == a.From }
-	if len(e.Pretrain) == 0 && slices.ContainsFunc(shared().pretrainings, byName) {
+	if len(e.Pretrain) == 0 && slices.ContainsFunc(shared().Pretrainings, byName) {
 		return fmt.Errorf(`the arm %q starts from the pretraining %q: give "pretrain"`, a.Name, a.From)
 	}
 	return nil
@@ -305,7 +307,7 @@ func (r reader) pretrainings(to *[]Pretrain) func(yamlnode.Entry) {
 		for i, n := range x.Value.Items {
 			p := Pretrain{Seed: 1}
 			if i == 0 {
-				p.Name = shared().pretrainings[0].Name
+				p.Name = shared().Pretrainings[0].Name
 			}
 			p = r.pretraining(n, p, r.note("pretrain"))
 			x := yamlnode.Entry{Key: "pretrain", Line: n.Line, Value: n}
@@ -373,7 +375,7 @@ func (r reader) transfer(x yamlnode.Entry, t *Transfer) {
 		}
 	}
 	if x.Value.Entry("arms") == nil {
-		t.Arms = sharedArms("default")
+		t.Arms = shared().Named("default")
 		for _, a := range t.Arms {
 			r.lines["arm "+a.Name] = x.Line
 		}
@@ -406,7 +408,7 @@ func (r reader) arms(to *[]study.Arm) func(yamlnode.Entry) {
 			var found []study.Arm
 			if n.Kind == yamlnode.Mapping {
 				found = []study.Arm{r.arm(n)}
-			} else if found = sharedArms(n.String()); found == nil {
+			} else if found = shared().Named(n.String()); found == nil {
 				r.Bad(n.Line, "unknown arm %q (known: %s)", n, knownArms(nil))
 			}
 			for _, a := range found {

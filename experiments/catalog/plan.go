@@ -159,7 +159,7 @@ func (s *Spec) pretrainings(k Kind, e *Experiment, arms []study.Arm) []string {
 		}
 	}
 	var out []string
-	for _, p := range slices.Concat(e.Pretrain, shared().pretrainings) {
+	for _, p := range slices.Concat(e.Pretrain, shared().Pretrainings) {
 		_, there := e.pretraining(p.Name)
 		if there && slices.Contains(used, p.Name) && !slices.Contains(out, p.Name) {
 			out = append(out, p.Name)

@@ -72,6 +72,7 @@ type Spec struct {
 	TrialSteps      int                        `json:"trial_steps,omitempty"`
 	MemoryLimitMB   int                        `json:"memory_limit_mb"`
 	KeepModels      int                        `json:"keep_models"`
+	Examples        bool                       `json:"examples,omitempty"`
 	Retrain         bool                       `json:"retrain,omitempty"`
 	HistoryLimit    int                        `json:"history_limit"`
 	Nights          int                        `json:"nights,omitempty"`
@@ -81,7 +82,7 @@ type Spec struct {
 // common are the fields of every kind.
 var common = []string{
 	"experiment", "space", "modules", "settings", "concurrency", "lag", "parallel", "checkpoint_every", "trial_timeout",
-	"trial_steps", "memory_limit_mb", "keep_models", "retrain", "history_limit",
+	"trial_steps", "memory_limit_mb", "keep_models", "examples", "retrain", "history_limit",
 }
 
 // own are the fields that a kind has beside them.
@@ -142,7 +143,7 @@ func specOf(k Kind, e *Experiment) Spec {
 		Experiment: e.Name, Space: e.Space, Modules: slices.Clone(e.Modules), Settings: maps.Clone(e.Settings),
 		Concurrency: e.Concurrency, Lag: e.Lag, Parallel: e.Parallel, CheckpointEvery: e.CheckpointEvery,
 		TrialTimeout: e.TrialTimeout, TrialSteps: e.TrialSteps, MemoryLimitMB: e.MemoryLimitMB, KeepModels: e.KeepModels,
-		Retrain: e.Retrain, HistoryLimit: HistoryLimit,
+		Examples: e.Examples, Retrain: e.Retrain, HistoryLimit: HistoryLimit,
 	}
 	if len(e.Pretrain) > 0 {
 		first := e.Pretrain[0]
@@ -248,7 +249,7 @@ func (s *Spec) validatePretraining(k Kind, e *Experiment) (errs []error) {
 	for _, name := range s.Pretrain {
 		if _, ok := e.pretraining(name); !ok && name != "" {
 			var known []string
-			for _, p := range slices.Concat(e.Pretrain, shared().pretrainings) {
+			for _, p := range slices.Concat(e.Pretrain, shared().Pretrainings) {
 				known = append(known, p.Name)
 			}
 			slices.Sort(known)

@@ -9,6 +9,7 @@ import (
 	"html/template"
 	"io"
 
+	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/study"
 )
 
@@ -174,8 +175,10 @@ type pretrainView struct {
 	Greedy []greedyRow
 	// Similarity holds the cosines of the task embeddings; nil without.
 	Similarity [][]float64
-	Plots      []figure
-	Legend     []*armLook
+	// Information says how much the controller tells the tasks apart; nil without.
+	Information *strategy.Information
+	Plots       []figure
+	Legend      []*armLook
 }
 
 func newExperimentView(s *study.Study, generated string) (*experimentView, error) {

@@ -19,7 +19,10 @@ func TestFormatExamples(t *testing.T) {
 		t.Fatal(err)
 	}
 	examples := regexp.MustCompile("(?s)```json\n(.*?)```").FindAllStringSubmatch(string(b), -1)
-	types := []any{&Trial{}, &state{}, &strategy.NAMLSettings{}, &strategy.FixedSettings{}}
+	types := []any{
+		&Trial{}, &state{}, &strategy.NAMLSettings{}, &strategy.FixedSettings{},
+		&strategy.CopulaSettings{}, &strategy.PortfolioSettings{}, &strategy.BoxSettings{},
+	}
 	if len(examples) != len(types) {
 		t.Fatalf("%d examples for %d types", len(examples), len(types))
 	}

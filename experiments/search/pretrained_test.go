@@ -51,7 +51,7 @@ func transferConfig(t testing.TB, controller []byte, settings string) Config {
 	c := testConfig(t, strategy.NAML, 1, 2)
 	c.Tasks[0].Name = "new"
 	c.Controller = p.Ref
-	c.Settings = must(strategy.TransferSettings(strategy.NAML, json.RawMessage(settings), p))(t)
+	c.Settings = must(strategy.SettingsFrom(strategy.NAML, json.RawMessage(settings), p))(t)
 	return c
 }
 
@@ -154,13 +154,13 @@ func TestTransferRefuses(t *testing.T) {
 		t.Errorf("another space: %v", err)
 	}
 	p := must(strategy.DecodeController(b))(t)
-	_, err := strategy.TransferSettings(strategy.NAML, json.RawMessage(`{"controller":{"hidden":9,"task_embedding":-1}}`), p)
+	_, err := strategy.SettingsFrom(strategy.NAML, json.RawMessage(`{"controller":{"hidden":9,"task_embedding":-1}}`), p)
 	for _, want := range []string{"controller.hidden is 9", "is 50", "controller.task_embedding is -1"} {
 		if !says(err, want) {
 			t.Errorf("%q is not in: %v", want, err)
 		}
 	}
-	if _, err := strategy.TransferSettings(strategy.Random, nil, p); !says(err, "starts from no controller") {
+	if _, err := strategy.SettingsFrom(strategy.Random, nil, p); !says(err, "starts from no controller") {
 		t.Errorf("random search from a controller: %v", err)
 	}
 }
@@ -177,7 +177,7 @@ func FuzzDecodeController(f *testing.F) {
 			return
 		}
 		c.Controller = p.Ref
-		settings, err := strategy.TransferSettings(strategy.NAML, nil, p)
+		settings, err := strategy.SettingsFrom(strategy.NAML, nil, p)
 		if err != nil {
 			return
 		}

@@ -143,7 +143,7 @@ func (s *Searcher) propose() error {
 		}
 		p.Keep = &keep
 	}
-	if _, err := s.config.Space.Values(p.Actions); err != nil {
+	if err := s.config.Space.Check(p.Actions); err != nil {
 		return fmt.Errorf("strategy %s: trial %d: %w", s.config.Strategy, trial, err)
 	}
 	s.pending = append(s.pending, p)
@@ -152,20 +152,28 @@ func (s *Searcher) propose() error {
 
 // Ask returns the proposal for a trial, one of Told…Told+Lag−1.
 func (s *Searcher) Ask(trial int) (Proposal, error) {
-	if trial < s.told || trial >= s.told+len(s.pending) {
-		return Proposal{}, fmt.Errorf("trial %d cannot be asked with %d told and a lag of %d", trial, s.told, s.config.Lag)
+	p, err := s.AskActions(trial)
+	if err != nil {
+		return Proposal{}, err
 	}
-	asked := s.pending[trial-s.told]
-	p := Proposal{
-		Trial: trial, Task: asked.Task, Actions: slices.Clone(asked.Actions), Keep: asked.Keep,
-		Seed: trialSeed(s.seed, trial),
-	}
-	var err error
 	if p.Choices, err = s.config.Space.Values(p.Actions); err != nil {
 		return Proposal{}, err
 	}
 	p.Summary = trainer.Find(s.config.Space.TrainerName()).Words(p.Choices)
 	return p, nil
+}
+
+// AskActions is Ask without Choices and Summary, which take longer to make than many a
+// strategy takes to propose.
+func (s *Searcher) AskActions(trial int) (Proposal, error) {
+	if trial < s.told || trial >= s.told+len(s.pending) {
+		return Proposal{}, fmt.Errorf("trial %d cannot be asked with %d told and a lag of %d", trial, s.told, s.config.Lag)
+	}
+	asked := s.pending[trial-s.told]
+	return Proposal{
+		Trial: trial, Task: asked.Task, Actions: slices.Clone(asked.Actions), Keep: asked.Keep,
+		Seed: trialSeed(s.seed, trial),
+	}, nil
 }
 
 // Tell absorbs the outcome of trial Told and makes one more proposal. An outcome
@@ -191,7 +199,7 @@ func (s *Searcher) Tell(t Trial) error {
 	}
 	s.segment = append(s.segment, t)
 	s.told++
-	s.pending = append(s.pending[:0:0], s.pending[1:]...)
+	s.pending = slices.Delete(s.pending, 0, 1)
 	return s.propose()
 }
 

@@ -55,6 +55,9 @@ type Trial struct {
 	// Model references the stored model, where it was kept when it was trained. Of a
 	// search that has ended, those of the leaders are kept.
 	Model string `json:"model,omitempty"`
+	// Examples references the object that says which examples the model has right, where
+	// the search asks for it. It is kept as long as the ledger.
+	Examples string `json:"examples,omitempty"`
 }
 
 // NewTrial makes the row of a proposal and its outcome, which must have been
@@ -62,7 +65,7 @@ type Trial struct {
 func NewTrial(p Proposal, o trainer.Outcome, objective space.Objective) Trial {
 	t := Trial{
 		Trial: p.Trial, Task: p.Task, Actions: p.Actions, Status: o.Status, Reason: o.Reason,
-		Metrics: o.Metrics, Steps: o.Steps, Model: o.Model,
+		Metrics: o.Metrics, Steps: o.Steps, Model: o.Model, Examples: o.Examples,
 	}
 	if t.OK() {
 		t.Validation, t.Test, _ = trainer.Values(o.Metrics, objective)

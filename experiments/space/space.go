@@ -270,19 +270,28 @@ func (s *Space) Size() uint64 {
 	return size
 }
 
+// Check reports actions that do not fit: there must be an option of each choice.
+func (s *Space) Check(actions []int) error {
+	if len(actions) != len(s.Choices) {
+		return fmt.Errorf("space %q: %d actions for %d choices", s.Name, len(actions), len(s.Choices))
+	}
+	for i, a := range actions {
+		if n := len(s.Choices[i].Options); a < 0 || a >= n {
+			return fmt.Errorf("space %q: choice %q has no option %d of %d", s.Name, s.Choices[i].Name, a, n)
+		}
+	}
+	return nil
+}
+
 // Values returns the options that a sequence of actions takes, one a choice, by
 // the choices' names. Actions that do not fit are an error.
 func (s *Space) Values(actions []int) (map[string]any, error) {
-	if len(actions) != len(s.Choices) {
-		return nil, fmt.Errorf("space %q: %d actions for %d choices", s.Name, len(actions), len(s.Choices))
+	if err := s.Check(actions); err != nil {
+		return nil, err
 	}
 	out := make(map[string]any, len(actions))
 	for i, a := range actions {
-		c := &s.Choices[i]
-		if n := len(c.Options); a < 0 || a >= n {
-			return nil, fmt.Errorf("space %q: choice %q has no option %d of %d", s.Name, c.Name, a, n)
-		}
-		out[c.Name] = c.Options[a]
+		out[s.Choices[i].Name] = s.Choices[i].Options[a]
 	}
 	return out, nil
 }

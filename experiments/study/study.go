@@ -102,6 +102,9 @@ type Ledger struct {
 	// TaskEmbeddings are those of the learned controller, tasks × length, in the
 	// order of Config.Tasks; nil for strategies and controllers without.
 	TaskEmbeddings [][]float64 `json:"task_embeddings,omitempty"`
+	// Information says how much the learned controller tells its tasks apart; nil where
+	// it has no task embeddings, or one.
+	Information *strategy.Information `json:"mutual_information,omitempty"`
 	// Greedy holds the learned controller's greedy architecture for each task of
 	// Config.Tasks; nil without a controller.
 	Greedy []strategy.Greedy `json:"greedy_architectures,omitempty"`

@@ -156,7 +156,7 @@ type Trainer interface {
 const (
 	maxMetrics = 64
 	maxReason  = 2000
-	maxModel   = 1000
+	maxModel   = 1000 // and that of the examples, each a reference
 	// MaxMetric bounds a metric's size: the square of one, and a thousand of those
 	// summed, must still be a number, or a search could not learn from it.
 	MaxMetric = 1e30
@@ -190,8 +190,10 @@ func (o Outcome) check(objective space.Objective) error {
 			bad("a metric has the name %q, it must have 1 to %d bytes", limit.Cut(name, space.MaxName), space.MaxName)
 		}
 	}
-	if n := len(o.Model); n > maxModel || !utf8.ValidString(o.Model) {
-		bad("its model's reference has %d bytes, it must be text of at most %d", n, maxModel)
+	for _, r := range [][2]string{{"model's", o.Model}, {"examples'", o.Examples}} {
+		if n := len(r[1]); n > maxModel || !utf8.ValidString(r[1]) {
+			bad("its %s reference has %d bytes, it must be text of at most %d", r[0], n, maxModel)
+		}
 	}
 	if o.Steps < 0 {
 		bad("it has taken %d steps", o.Steps)

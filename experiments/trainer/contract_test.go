@@ -55,13 +55,14 @@ func TestCheckedFailsTheRest(t *testing.T) {
 		"another status": {Outcome{Status: Status(strings.Repeat("done", 100))}, []string{`its status is "done`, `…"`}},
 		"a long model":   {Outcome{Status: Failed, Model: strings.Repeat("m", 1001)}, []string{"its model's reference has 1001 bytes"}},
 		"a broken model": {Outcome{Status: Failed, Model: "m\xff"}, []string{"its model's reference has 2 bytes, it must be text"}},
+		"long examples":  {Outcome{Status: Failed, Examples: strings.Repeat("m", 1001)}, []string{"its examples' reference has 1001 bytes"}},
 		"negative steps": {Outcome{Status: Failed, Steps: -3}, []string{"it has taken -3 steps"}},
 		"several": {Outcome{Status: "OK", Metrics: map[string]float64{"x": math.NaN()}, Steps: -1}, []string{
 			`its status is "OK"`, `"x" is NaN`, "-1 steps",
 		}},
 	} {
 		got := c.outcome.Checked(accuracy)
-		if got.Status != Failed || got.Metrics != nil || got.Model != "" || got.Steps < 0 || c.outcome.Steps > 0 && got.Steps != c.outcome.Steps {
+		if got.Status != Failed || got.Metrics != nil || got.Model+got.Examples != "" || got.Steps < 0 || c.outcome.Steps > 0 && got.Steps != c.outcome.Steps {
 			t.Errorf("%s: %+v", name, got)
 		}
 		for _, want := range append(c.want, "the outcome breaks the trainers' contract: ") {

@@ -46,6 +46,9 @@ func (b Bits) check() error {
 	return nil
 }
 
+// Check reports bits that are not as many as they should be.
+func (r *Right) Check() error { return errors.Join(r.Validation.check(), r.Test.check()) }
+
 const rightKind = "examples"
 
 // Encode returns the object: a safetensors file of the kind "examples" with the
@@ -76,7 +79,7 @@ func DecodeRight(b []byte) (*Right, error) {
 	var errs [2]error
 	r.Validation.Packed, _, errs[0] = safetensors.Get[uint8](f, "validation")
 	r.Test.Packed, _, errs[1] = safetensors.Get[uint8](f, "test")
-	if err := errors.Join(append(errs[:], r.Validation.check(), r.Test.check())...); err != nil {
+	if err := errors.Join(append(errs[:], r.Check())...); err != nil {
 		return nil, fmt.Errorf("examples: %w", err)
 	}
 	return r, nil

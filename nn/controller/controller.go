@@ -112,6 +112,7 @@ type Controller struct {
 	// firstAction indexes the embedding of choice 0's actions.
 	firstAction int
 	tasks       int
+	taskRate    float64 // optimizer.Parameter's Rate of the tasks' embeddings
 	work        workspace
 }
 
@@ -204,11 +205,48 @@ func blank(cfg Config) *Controller {
 func (c *Controller) AddTask(seed uint64) int {
 	p := c.config.taskArray(c.tasks).parameter()
 	uniform(p.Value, seed, "controller/task", 0, c.config.InitScale)
-	if len(p.Value) > 0 {
+	if p.Rate = c.taskRate; len(p.Value) > 0 {
 		c.params = append(c.params, p)
 	}
 	c.tasks++
 	return c.tasks - 1
+}
+
+// WithTasks returns an independent copy with other tasks in place of its own, whose
+// embeddings are given; of a task-agnostic controller only their number counts.
+func (c *Controller) WithTasks(embeddings [][]float64) *Controller {
+	d := blank(c.config)
+	for i := range d.params { // what is of no task
+		copy(d.params[i].Value, c.params[i].Value)
+	}
+	for _, e := range embeddings {
+		task := d.AddTask(0)
+		d.SetTaskEmbedding(task, e)
+	}
+	return d
+}
+
+// SetTaskEmbedding replaces a task's embedding; it does nothing where there is none.
+func (c *Controller) SetTaskEmbedding(task int, embedding []float64) {
+	i := c.taskArray(task)
+	if i < 0 {
+		return
+	}
+	if len(embedding) != len(c.params[i].Value) {
+		panic(fmt.Sprintf("controller: embedding of %d numbers, not %d", len(embedding), len(c.params[i].Value)))
+	}
+	copy(c.params[i].Value, embedding)
+}
+
+// SetTaskRate scales the learning rate of the tasks' embeddings, of those to come
+// too. It is no part of what is stored.
+func (c *Controller) SetTaskRate(rate float64) {
+	c.taskRate = rate
+	if c.config.task() > 0 {
+		for i := range c.tasks {
+			c.params[c.taskArray(i)].Rate = rate
+		}
+	}
 }
 
 // Config returns the controller's shape, defaults filled in.
@@ -217,13 +255,17 @@ func (c *Controller) Config() Config { return c.config }
 // Tasks returns the number of tasks.
 func (c *Controller) Tasks() int { return c.tasks }
 
+// NoTask in place of a task is none of them: its embedding is zero, and learns
+// nothing.
+const NoTask = -1
+
 // taskArray indexes a task's embedding in params, −1 for a task-agnostic
-// controller.
+// controller and for NoTask.
 func (c *Controller) taskArray(task int) int {
-	if task < 0 || task >= c.tasks {
+	if task < NoTask || task >= c.tasks {
 		panic(fmt.Sprintf("controller: task %d of %d", task, c.tasks))
 	}
-	if c.config.task() == 0 {
+	if c.config.task() == 0 || task == NoTask {
 		return -1
 	}
 	return len(c.params) - c.tasks + task
@@ -252,12 +294,13 @@ func (c *Controller) ZeroGradient() {
 // Clone returns an independent copy, gradients zero.
 func (c *Controller) Clone() *Controller {
 	d := blank(c.config)
-	d.tasks = c.tasks
+	d.tasks, d.taskRate = c.tasks, c.taskRate
 	for _, p := range c.params[len(d.params):] {
 		d.params = append(d.params, array{p.Name, p.Shape}.parameter())
 	}
 	for i := range d.params {
 		copy(d.params[i].Value, c.params[i].Value)
+		d.params[i].Rate = c.params[i].Rate
 	}
 	return d
 }
@@ -265,15 +308,29 @@ func (c *Controller) Clone() *Controller {
 // Sample draws a sequence of actions for a task into actions and returns its
 // log-probability.
 func (c *Controller) Sample(r *rand.Rand, task int, actions []int) float64 {
+	return c.run(task, actions, func(_ int, probs []float64) int { return draw(r, probs) })
+}
+
+// Resample draws the actions of some steps anew, given those before them, and keeps the
+// others: a mutation that the controller proposes (Maziarz et al., 2018). It returns
+// the new sequence's log-probability.
+func (c *Controller) Resample(r *rand.Rand, task int, actions []int, steps []bool) float64 {
 	return c.run(task, actions, func(t int, probs []float64) int {
-		u := r.Float64()
-		for i, p := range probs {
-			if u -= p; u < 0 {
-				return i
-			}
+		if steps[t] {
+			return draw(r, probs)
 		}
-		return len(probs) - 1 // rounding
+		return actions[t]
 	})
+}
+
+func draw(r *rand.Rand, probs []float64) int {
+	u := r.Float64()
+	for i, p := range probs {
+		if u -= p; u < 0 {
+			return i
+		}
+	}
+	return len(probs) - 1 // rounding
 }
 
 // Greedy takes the most probable option at each step, given those before it, and

@@ -80,6 +80,8 @@ func (c *Controller) tangentStep(t, task int, actions []int, v [][]float64) []fl
 	copy(x, c.inputRow(t, actions, v[c.inputArray(t)]))
 	if i := c.taskArray(task); i >= 0 {
 		copy(x[c.config.ActionEmbedding:], v[i])
+	} else {
+		clear(x[c.config.ActionEmbedding:])
 	}
 	in := x
 	for l := range s.cells {

@@ -76,6 +76,8 @@ func (c *Controller) forward(t, task int, actions []int) {
 	copy(x, c.embedded(t, actions))
 	if i := c.taskArray(task); i >= 0 {
 		copy(x[c.config.ActionEmbedding:], c.params[i].Value)
+	} else {
+		clear(x[c.config.ActionEmbedding:])
 	}
 	in := x
 	for l := range s.cells {

@@ -23,6 +23,16 @@ type Parameter struct {
 	Name            string
 	Shape           []int
 	Value, Gradient []float64
+	// Rate scales the learning rate of this parameter alone; 0 stands for 1.
+	Rate float64
+}
+
+// rate is the parameter's own learning rate.
+func (p *Parameter) rate(learningRate float64) float64 {
+	if p.Rate == 0 {
+		return learningRate
+	}
+	return learningRate * p.Rate
 }
 
 // Optimizer changes parameters along their gradients. State is kept for each
@@ -148,7 +158,7 @@ func (o *sgd) Step(params []Parameter) {
 	scale := o.scale(params)
 	if !o.first {
 		for _, p := range params {
-			floats.AddScaled(p.Value, o.LearningRate*scale, p.Gradient)
+			floats.AddScaled(p.Value, p.rate(o.LearningRate)*scale, p.Gradient)
 		}
 		return
 	}
@@ -157,7 +167,7 @@ func (o *sgd) Step(params []Parameter) {
 		s.steps++
 		floats.Scale(o.Momentum, s.first)
 		floats.AddScaled(s.first, scale, p.Gradient)
-		floats.AddScaled(p.Value, o.LearningRate, s.first)
+		floats.AddScaled(p.Value, p.rate(o.LearningRate), s.first)
 	}
 }
 
@@ -171,11 +181,11 @@ func (o *rmsprop) Step(params []Parameter) {
 	for _, p := range params {
 		s := o.get(p)
 		s.steps++
-		v := s.second[:len(p.Gradient)]
+		v, rate := s.second[:len(p.Gradient)], p.rate(o.LearningRate)
 		for i, g := range p.Gradient {
 			g *= scale
 			v[i] = o.Decay*v[i] + (1-o.Decay)*g*g
-			p.Value[i] += o.LearningRate * g / math.Sqrt(v[i]+o.Epsilon)
+			p.Value[i] += rate * g / math.Sqrt(v[i]+o.Epsilon)
 		}
 	}
 }
@@ -192,6 +202,6 @@ func (o *adam) Step(params []Parameter) {
 		s.steps++
 		t := float64(s.steps)
 		kernels.Adam(p.Value, s.first, s.second, p.Gradient, scale, o.Beta1, o.Beta2,
-			o.LearningRate/(1-math.Pow(o.Beta1, t)), 1/(1-math.Pow(o.Beta2, t)), o.Epsilon)
+			p.rate(o.LearningRate)/(1-math.Pow(o.Beta1, t)), 1/(1-math.Pow(o.Beta2, t)), o.Epsilon)
 	}
 }

@@ -12,7 +12,7 @@ import (
 )
 
 func params(v, g []float64) []Parameter {
-	return []Parameter{{"p", []int{len(v)}, slices.Clone(v), g}}
+	return []Parameter{{Name: "p", Shape: []int{len(v)}, Value: slices.Clone(v), Gradient: g}}
 }
 
 func must(o Optimizer, err error) Optimizer {
@@ -61,7 +61,7 @@ func TestHandComputed(t *testing.T) {
 
 // The clip bounds the norm over all parameters together, and keeps directions.
 func TestClipIsGlobal(t *testing.T) {
-	p := append(params([]float64{0}, []float64{3}), Parameter{"q", []int{1}, []float64{0}, []float64{4}})
+	p := append(params([]float64{0}, []float64{3}), Parameter{Name: "q", Shape: []int{1}, Value: []float64{0}, Gradient: []float64{4}})
 	must(New("sgd", 1, 1)).Step(p)
 	if math.Abs(p[0].Value[0]-.6) > 1e-12 || math.Abs(p[1].Value[0]-.8) > 1e-12 {
 		t.Errorf("%v, %v", p[0].Value, p[1].Value)
@@ -108,7 +108,7 @@ func TestLateParameter(t *testing.T) {
 	for range 10 {
 		o.Step(p)
 	}
-	p = append(p, Parameter{"q", []int{1}, []float64{0}, []float64{5}})
+	p = append(p, Parameter{Name: "q", Shape: []int{1}, Value: []float64{0}, Gradient: []float64{5}})
 	o.Step(p)
 	if got := p[1].Value[0]; math.Abs(got-.1) > 1e-6 {
 		t.Errorf("first step of a late parameter is %v", got)
@@ -224,4 +224,18 @@ func FuzzGetArrays(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A parameter's own rate scales its steps, whatever the optimiser, and nothing else.
+func TestRates(t *testing.T) {
+	for _, name := range Names() {
+		o := must(New(name, .01, 0))
+		p := append(params([]float64{1}, []float64{3}), Parameter{Name: "q", Value: []float64{1}, Gradient: []float64{3}, Rate: 5})
+		for range 3 {
+			o.Step(p)
+		}
+		if got, want := p[1].Value[0]-1, 5*(p[0].Value[0]-1); math.Abs(got-want) > 1e-12 || got == 0 {
+			t.Errorf("%s: a step of %v at five times the rate of %v", name, got, want/5)
+		}
+	}
 }

@@ -24,15 +24,21 @@ const (
 	// UREX adds to REINFORCE a pull towards actions whose reward the policy
 	// under-appreciates (Nachum et al., 2017).
 	UREX = "urex"
+	// PQT adds to REINFORCE the likelihood of the best architectures so far
+	// (Abolafia et al., 2018).
+	PQT = "pqt"
+	// RSPG learns from the best rewards alone: the risk-seeking policy gradient
+	// (Petersen et al., 2021).
+	RSPG = "rspg"
 )
 
 // Methods lists the methods, the default first.
-func Methods() []string { return []string{REINFORCE, TRPO, PPO, UREX} }
+func Methods() []string { return []string{REINFORCE, TRPO, PPO, UREX, PQT, RSPG} }
 
 // Config chooses a method and its parameters; zero values mean the defaults.
 // What another method would use is refused, not ignored.
 type Config struct {
-	// Method is "reinforce", "trpo", "ppo" or "urex".
+	// Method is "reinforce", "trpo", "ppo", "urex", "pqt" or "rspg".
 	Method string `json:"method"`
 	// Optimizer is "adam", "rmsprop" or "sgd"; the paper does not say which it
 	// used. TRPO, whose step is not a first-order one, has none of Optimizer,
@@ -56,6 +62,8 @@ type Config struct {
 	PPO  PPOConfig  `json:"ppo,omitzero"`
 	TRPO TRPOConfig `json:"trpo,omitzero"`
 	UREX UREXConfig `json:"urex,omitzero"`
+	PQT  PQTConfig  `json:"pqt,omitzero"`
+	RSPG RSPGConfig `json:"rspg,omitzero"`
 }
 
 // PPOConfig are the parameters of PPO.
@@ -98,6 +106,26 @@ type UREXConfig struct {
 	Covering float64 `json:"covering"`
 }
 
+// PQTConfig are the parameters of PQT.
+type PQTConfig struct {
+	// K is the number of a task's best architectures that are trained on, 10.
+	K int `json:"k"`
+	// Weight is λ, that of their mean log-likelihood against an advantage in standard
+	// deviations, 10. The authors' is 50, against advantages that are not normalised;
+	// on the bandit, with Adam at 1e-3, 50 needs 225 trials, 10 215, 1 306 and 0.1 389.
+	Weight float64 `json:"weight"`
+}
+
+// RSPGConfig are the parameters of RSPG.
+type RSPGConfig struct {
+	// Memory is N, the number of a task's last rewards that make up the batch, 100.
+	Memory int `json:"memory"`
+	// Epsilon is ε, the part of them that is learned from, 0.2. The authors' is 0.05,
+	// of batches of a thousand: here it leaves one trial in twenty to learn from. On
+	// the bandit, with Adam at 1e-3, 0.05 needs 4386 trials, 0.1 674, 0.2 512 and 0.5 424.
+	Epsilon float64 `json:"epsilon"`
+}
+
 // WithDefaults fills in the defaults and reports everything that is wrong. It
 // leaves a configuration that it has filled in as it is.
 func (c Config) WithDefaults() (Config, error) {
@@ -106,7 +134,7 @@ func (c Config) WithDefaults() (Config, error) {
 	c.Method = cmp.Or(c.Method, REINFORCE)
 	if !slices.Contains(Methods(), c.Method) {
 		bad("unknown method %q (known: %s)", c.Method, strings.Join(Methods(), ", "))
-		c.PPO, c.TRPO, c.UREX = PPOConfig{}, TRPOConfig{}, UREXConfig{}
+		c.PPO, c.TRPO, c.UREX, c.PQT, c.RSPG = PPOConfig{}, TRPOConfig{}, UREXConfig{}, PQTConfig{}, RSPGConfig{}
 	}
 	if c.Entropy = cmp.Or(c.Entropy, 0.01); math.IsNaN(c.Entropy) || math.IsInf(c.Entropy, 0) {
 		bad("entropy %v must be a number", c.Entropy)
@@ -161,6 +189,20 @@ func (c Config) WithDefaults() (Config, error) {
 		positive("urex.covering", &c.UREX.Covering, 0.1)
 	} else if c.UREX != (UREXConfig{}) {
 		bad("urex is set, but the method is %s", c.Method)
+	}
+	if c.Method == PQT {
+		count("pqt.k", &c.PQT.K, 10, maxMemory)
+		positive("pqt.weight", &c.PQT.Weight, 10)
+	} else if c.PQT != (PQTConfig{}) {
+		bad("pqt is set, but the method is %s", c.Method)
+	}
+	if c.Method == RSPG {
+		count("rspg.memory", &c.RSPG.Memory, 100, maxMemory)
+		if positive("rspg.epsilon", &c.RSPG.Epsilon, 0.2); c.RSPG.Epsilon >= 1 {
+			bad("rspg.epsilon %v must be less than 1", c.RSPG.Epsilon)
+		}
+	} else if c.RSPG != (RSPGConfig{}) {
+		bad("rspg is set, but the method is %s", c.Method)
 	}
 	return c, errors.Join(errs...)
 }

@@ -3,6 +3,8 @@ package policygradient
 import (
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 
 	"tnaml/nn/controller"
 	"tnaml/nn/safetensors"
@@ -43,17 +45,17 @@ func (m *memory) fit(c *controller.Controller) error {
 	return nil
 }
 
-// put stores prefix+"tasks" (I64, episodes), prefix+"actions" (I64,
+// put stores prefix+"tasks" and prefix+"embeddings" (I64, episodes), prefix+"actions" (I64,
 // episodes × choices) and prefix+"numbers" (F64, episodes × 3:
 // log-probability, reward, advantage); an empty memory stores nothing.
 func (m *memory) put(f *safetensors.File, prefix string) {
 	if len(m.episodes) == 0 {
 		return
 	}
-	var tasks, actions []int64
+	var tasks, embeddings, actions []int64
 	var numbers []float64
 	for _, e := range m.episodes {
-		tasks = append(tasks, int64(e.Task))
+		tasks, embeddings = append(tasks, int64(e.Task)), append(embeddings, int64(e.Embedding))
 		for _, a := range e.Actions {
 			actions = append(actions, int64(a))
 		}
@@ -61,6 +63,7 @@ func (m *memory) put(f *safetensors.File, prefix string) {
 	}
 	n := len(m.episodes)
 	safetensors.Put(f, prefix+"tasks", tasks)
+	safetensors.Put(f, prefix+"embeddings", embeddings)
 	safetensors.Put(f, prefix+"actions", actions, n, len(actions)/n)
 	safetensors.Put(f, prefix+"numbers", numbers, n, 3)
 }
@@ -79,6 +82,10 @@ func (m *memory) get(f *safetensors.File, prefix string) error {
 	if n == 0 || n > m.size {
 		return fmt.Errorf("policy gradient: array %q holds %d episodes, not 1 to %d", prefix+"tasks", n, m.size)
 	}
+	embeddings, _, err := safetensors.Get[int64](f, prefix+"embeddings", n)
+	if err != nil {
+		return fmt.Errorf("policy gradient: %w", err)
+	}
 	actions, shape, err := safetensors.Get[int64](f, prefix+"actions", n, -1)
 	if err != nil {
 		return fmt.Errorf("policy gradient: %w", err)
@@ -89,11 +96,75 @@ func (m *memory) get(f *safetensors.File, prefix string) error {
 	}
 	choices := shape[1]
 	for i := range n {
-		e := Episode{Task: int(tasks[i]), LogProb: numbers[3*i], Reward: numbers[3*i+1], Advantage: numbers[3*i+2]}
+		e := Episode{
+			Task: int(tasks[i]), Embedding: int(embeddings[i]), LogProb: numbers[3*i], Reward: numbers[3*i+1], Advantage: numbers[3*i+2],
+		}
 		for _, a := range actions[i*choices:][:choices] {
 			e.Actions = append(e.Actions, int(a))
 		}
 		m.episodes = append(m.episodes, e)
+	}
+	return nil
+}
+
+// memories holds a memory for each task, made when it is first asked for.
+type memories struct {
+	size   int
+	byTask map[int]*memory
+}
+
+// of returns the memory of an episode's task, after a check of what it holds.
+func (s *memories) of(c *controller.Controller, e Episode) (*memory, error) {
+	if err := e.fits(c); err != nil {
+		return nil, err
+	}
+	m := s.byTask[e.Task]
+	if m == nil {
+		m = &memory{size: s.size}
+		if s.byTask == nil {
+			s.byTask = map[int]*memory{}
+		}
+		s.byTask[e.Task] = m
+	}
+	return m, m.fit(c)
+}
+
+// put stores each task's memory under prefix and its number.
+func (s *memories) put(f *safetensors.File, prefix string) {
+	for task, m := range s.byTask { // the container sorts by name
+		m.put(f, prefix+strconv.Itoa(task)+"/")
+	}
+}
+
+// get restores what put stored.
+func (s *memories) get(f *safetensors.File, prefix string) error {
+	s.byTask = nil
+	for _, name := range f.Names() {
+		rest, ok := strings.CutPrefix(name, prefix)
+		if !ok {
+			continue
+		}
+		number, field, _ := strings.Cut(rest, "/")
+		task, err := strconv.Atoi(number)
+		if err != nil || number != strconv.Itoa(task) || task < 0 {
+			return fmt.Errorf("policy gradient: array %q is no task's", name)
+		}
+		if field != "tasks" {
+			continue
+		}
+		m := &memory{size: s.size}
+		if err := m.get(f, prefix+number+"/"); err != nil {
+			return err
+		}
+		for _, e := range m.episodes {
+			if e.Task != task {
+				return fmt.Errorf("policy gradient: array %q holds an episode of task %d", name, e.Task)
+			}
+		}
+		if s.byTask == nil {
+			s.byTask = map[int]*memory{}
+		}
+		s.byTask[task] = m
 	}
 	return nil
 }

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 
+	"gonum.org/v1/gonum/stat"
+
 	"tnaml/nn/controller"
 	"tnaml/nn/optimizer"
 	"tnaml/nn/rng"
@@ -23,8 +25,8 @@ func examples(t *testing.T) (*controller.Controller, []Episode) {
 	r := rng.New(1, "test", 0)
 	var out []Episode
 	for i := range 8 {
-		e := Episode{Task: i % 2, Actions: make([]int, 3), Reward: r.Float64(), Advantage: r.NormFloat64()}
-		e.LogProb = c.Sample(r, e.Task, e.Actions) + .4*r.NormFloat64()
+		e := Episode{Task: i % 2, Embedding: i % 2, Actions: make([]int, 3), Reward: r.Float64(), Advantage: r.NormFloat64()}
+		e.LogProb = c.Sample(r, e.Embedding, e.Actions) + .4*r.NormFloat64()
 		out = append(out, e)
 	}
 	return c, out
@@ -79,13 +81,13 @@ func TestGradientsOfTheObjectives(t *testing.T) {
 			}
 		}
 	}, func() float64 {
-		return e.Advantage*c.LogProb(e.Task, e.Actions) + .3*c.Entropy(e.Task, e.Actions)
+		return e.Advantage*c.LogProb(e.Embedding, e.Actions) + .3*c.Entropy(e.Embedding, e.Actions)
 	})
 
 	p := &ppo{PPOConfig: PPOConfig{Ratio: .2}, entropy: .3, memory: memory{size: 8, episodes: episodes}}
 	cut := 0
 	for _, e := range episodes {
-		if clipped(e.ratio(c.LogProb(e.Task, e.Actions)), e.Advantage, .2) {
+		if clipped(e.ratio(c.LogProb(e.Embedding, e.Actions)), e.Advantage, .2) {
 			cut++
 		}
 	}
@@ -105,12 +107,108 @@ func TestGradientsOfTheObjectives(t *testing.T) {
 	weights := u.weights(episodes)
 	checkGradient(t, "urex", c, func() { u.gradient(c, episodes) }, func() float64 {
 		last := episodes[len(episodes)-1]
-		sum := last.Advantage*c.LogProb(last.Task, last.Actions) + .3*c.Entropy(last.Task, last.Actions)
+		sum := last.Advantage*c.LogProb(last.Embedding, last.Actions) + .3*c.Entropy(last.Embedding, last.Actions)
 		for k, e := range episodes {
-			sum += .7 * (weights[k] - 1./8) * c.LogProb(e.Task, e.Actions)
+			sum += .7 * (weights[k] - 1./8) * c.LogProb(e.Embedding, e.Actions)
 		}
 		return sum
 	})
+}
+
+// What PQT and RSPG ascend, with episodes of which some were sampled without a task.
+func TestGradientsOfTheBest(t *testing.T) {
+	c, episodes := examples(t)
+	episodes[3].Embedding, episodes[7].Embedding = controller.NoTask, controller.NoTask
+	p := &pqt{PQTConfig: PQTConfig{K: 3, Weight: .7}, entropy: .3}
+	queue := &memory{size: 3}
+	for _, e := range episodes {
+		queue.enqueue(e)
+	}
+	last := episodes[7]
+	checkGradient(t, "pqt", c, func() { p.gradient(c, last, queue.episodes) }, func() float64 {
+		sum := last.Advantage*c.LogProb(last.Embedding, last.Actions) + .3*c.Entropy(last.Embedding, last.Actions)
+		for _, e := range queue.episodes {
+			sum += .7 / 3 * c.LogProb(e.Embedding, e.Actions)
+		}
+		return sum
+	})
+
+	// RSPG's step, read off plain gradient ascent: the last of ten rewards is 4, the
+	// quantile 3.
+	o, err := optimizer.New("sgd", 1, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &rspg{RSPGConfig: RSPGConfig{Epsilon: .3}, entropy: .3, optimizer: o, memories: memories{size: 10}}
+	step := c.Clone()
+	rewards := []float64{0, 1, 2, 3, 5, 0, 1, 2, 1, 4}
+	for i, r := range rewards {
+		before := step.Clone()
+		if err := m.Update(step, Episode{Actions: episodes[i%8].Actions, Reward: r}); err != nil {
+			t.Fatal(err)
+		}
+		if i == 8 && !slices.Equal(before.Parameters()[1].Value, step.Parameters()[1].Value) {
+			t.Error("a reward below the quantile is learned from")
+		}
+		if i == len(rewards)-1 {
+			c = before
+		}
+	}
+	_, sigma := stat.PopMeanStdDev(rewards, nil)
+	checkGradient(t, "rspg", c, func() {
+		for i, p := range c.Parameters() {
+			for k := range p.Gradient {
+				p.Gradient[k] = step.Parameters()[i].Value[k] - p.Value[k]
+			}
+		}
+	}, func() float64 {
+		return (4-3)/sigma*c.LogProb(0, episodes[1].Actions) + .3*c.Entropy(0, episodes[1].Actions)
+	})
+}
+
+// The queue holds each architecture once, with its best reward, the best first and of
+// equal ones the older.
+func TestQueue(t *testing.T) {
+	m := &memory{size: 3}
+	actions := []int{0}
+	for i, step := range []struct {
+		action int
+		reward float64
+		want   []int
+	}{
+		{1, .5, []int{1}}, {2, .7, []int{2, 1}}, {1, .6, []int{2, 1}}, {1, .4, []int{2, 1}}, {3, .6, []int{2, 1, 3}},
+		{4, .6, []int{2, 1, 3}}, {5, .65, []int{2, 5, 1}}, {1, .8, []int{1, 2, 5}}, {6, -1, []int{1, 2, 5}},
+	} {
+		actions[0] = step.action // the caller's slice is used again
+		m.enqueue(Episode{Actions: actions, Reward: step.reward})
+		var got []int
+		for _, e := range m.episodes {
+			got = append(got, e.Actions[0])
+		}
+		if !slices.Equal(got, step.want) {
+			t.Fatalf("step %d: the queue is %v, want %v", i, got, step.want)
+		}
+	}
+}
+
+// RSPG's advantages by hand: of the rewards 0…9, whose standard deviation is 2.8723,
+// the .8-quantile lies at 7.2, which counts as 8.
+func TestRSPGAdvantage(t *testing.T) {
+	r := &rspg{RSPGConfig: RSPGConfig{Epsilon: .2}}
+	var episodes []Episode
+	for _, reward := range []float64{3, 1, 4, 0, 5, 9, 2, 6, 8, 7} {
+		episodes = append(episodes, Episode{Reward: reward})
+	}
+	if got, want := r.advantage(episodes), (7-8)/math.Sqrt(8.25); math.Abs(got-want) > 1e-12 {
+		t.Errorf("advantage %v, want %v", got, want)
+	}
+	episodes[9].Reward, episodes[5].Reward = 9, 7
+	if got, want := r.advantage(episodes), (9-8)/math.Sqrt(8.25); math.Abs(got-want) > 1e-12 {
+		t.Errorf("advantage %v, want %v", got, want)
+	}
+	if got := r.advantage([]Episode{{Reward: .5}, {Reward: .5}}); got != 0 {
+		t.Errorf("advantage %v of equal rewards", got)
+	}
 }
 
 // The clipped objective by hand (Schulman et al., 2017, figure 1).
@@ -156,7 +254,7 @@ func TestUREXRemembersByTask(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for task, memory := range m.(*urex).memories {
+	for task, memory := range m.(*urex).memories.byTask {
 		if len(memory.episodes) != 4 {
 			t.Errorf("task %d: %d episodes", task, len(memory.episodes))
 		}
@@ -236,7 +334,7 @@ func TestTRPOKeepsWithinItsTrustRegion(t *testing.T) {
 func divergence(a, b *controller.Controller, episodes []Episode) float64 {
 	sum := 0.0
 	for _, e := range episodes {
-		p, q := a.Probabilities(e.Task, e.Actions), b.Probabilities(e.Task, e.Actions)
+		p, q := a.Probabilities(e.Embedding, e.Actions), b.Probabilities(e.Embedding, e.Actions)
 		for t := range p {
 			for i := range p[t] {
 				sum += p[t][i] * math.Log(p[t][i]/q[t][i])

@@ -20,9 +20,12 @@ import (
 
 // Episode is one trial as the policy gradient sees it.
 type Episode struct {
-	// Task indexes the controller's tasks.
-	Task    int
-	Actions []int
+	// Task numbers what the reward is of: rewards of two tasks are not of one scale.
+	Task int
+	// Embedding indexes the controller's tasks: whose embedding the actions were
+	// sampled with, or controller.NoTask. It learns from them.
+	Embedding int
+	Actions   []int
 	// LogProb is the log-probability of the actions under the policy that
 	// sampled them, which is older than the present one by the search's lag.
 	LogProb float64
@@ -61,7 +64,11 @@ func New(cfg Config) (Method, error) {
 	case PPO:
 		return &ppo{PPOConfig: cfg.PPO, entropy: entropy, optimizer: o, memory: memory{size: cfg.PPO.Memory}}, nil
 	case UREX:
-		return &urex{UREXConfig: cfg.UREX, entropy: entropy, optimizer: o, memories: map[int]*memory{}}, nil
+		return &urex{UREXConfig: cfg.UREX, entropy: entropy, optimizer: o, memories: memories{size: cfg.UREX.Memory}}, nil
+	case PQT:
+		return &pqt{PQTConfig: cfg.PQT, entropy: entropy, optimizer: o, queues: memories{size: cfg.PQT.K}}, nil
+	case RSPG:
+		return &rspg{RSPGConfig: cfg.RSPG, entropy: entropy, optimizer: o, memories: memories{size: cfg.RSPG.Memory}}, nil
 	}
 	return &reinforce{entropy: entropy, optimizer: o}, nil
 }
@@ -78,7 +85,7 @@ func (r *reinforce) Update(c *controller.Controller, e Episode) error {
 		return err
 	}
 	c.ZeroGradient()
-	c.Gradient(e.Task, e.Actions, e.Advantage, r.entropy)
+	c.Gradient(e.Embedding, e.Actions, e.Advantage, r.entropy)
 	r.optimizer.Step(c.Parameters())
 	return finite(c)
 }
@@ -94,8 +101,11 @@ func (r *reinforce) GetArrays(f *safetensors.File, prefix string) error {
 // fits reports what keeps a controller from learning from an episode.
 func (e Episode) fits(c *controller.Controller) error {
 	options := c.Config().Options
-	if e.Task < 0 || e.Task >= c.Tasks() {
-		return fmt.Errorf("policy gradient: episode of task %d, the controller has %d tasks", e.Task, c.Tasks())
+	if e.Task < 0 {
+		return fmt.Errorf("policy gradient: episode of task %d", e.Task)
+	}
+	if e.Embedding < controller.NoTask || e.Embedding >= c.Tasks() {
+		return fmt.Errorf("policy gradient: episode of the embedding %d, the controller has %d tasks", e.Embedding, c.Tasks())
 	}
 	if len(e.Actions) != len(options) {
 		return fmt.Errorf("policy gradient: episode of %d actions, the controller has %d choices", len(e.Actions), len(options))

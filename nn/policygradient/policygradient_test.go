@@ -134,7 +134,7 @@ func (b bandit) learn(t testing.TB, g game) (last []float64, trials int) {
 		task := rng.New(g.seed, "draw", uint64(i)).IntN(len(b.best))
 		p := c.Sample(rng.New(g.seed, "actions", uint64(i)), task, actions)
 		reward := b.reward(task, actions)
-		if err := m.Update(c, Episode{task, actions, p, reward, baseline.Advantage(task, reward)}); err != nil {
+		if err := m.Update(c, Episode{task, task, actions, p, reward, baseline.Advantage(task, reward)}); err != nil {
 			t.Fatal(err)
 		}
 		rewards[task] = append(rewards[task], reward)
@@ -164,6 +164,8 @@ func TestMethodsSolveTheBandit(t *testing.T) {
 		{Method: TRPO},
 		{Method: PPO, LearningRate: 1e-3},
 		{Method: UREX, LearningRate: 3e-3},
+		{Method: PQT, LearningRate: 3e-3},
+		{Method: RSPG, LearningRate: 3e-3},
 	} {
 		for seed := range uint64(2) {
 			last, trials := newBandit(1).learn(t, game{Config: cfg, controller: small, trials: 1200, goal: .9, seed: seed})
@@ -220,7 +222,7 @@ func TestCheckpointContinues(t *testing.T) {
 				task := i % 3 % 2
 				p := c.Sample(rng.New(1, "a", uint64(i)), task, actions)
 				reward := float64(actions[0]) / 3
-				if err := m.Update(c, Episode{task, actions, p, reward, b.Advantage(task, reward)}); err != nil {
+				if err := m.Update(c, Episode{task, task, actions, p, reward, b.Advantage(task, reward)}); err != nil {
 					t.Fatal(err)
 				}
 				if i == 20 {
@@ -258,6 +260,10 @@ func TestConfig(t *testing.T) {
 		{Config{Method: "trpo", Entropy: -1}, Config{Method: "trpo", Entropy: -1, TRPO: TRPOConfig{10, .001, .1, 5, 15}}},
 		{Config{Method: "ppo", LearningRate: 1},
 			Config{Method: "ppo", Optimizer: "adam", LearningRate: 1, Entropy: .01, Clip: 50, PPO: PPOConfig{10, 3, .2}}},
+		{Config{Method: "pqt"},
+			Config{Method: "pqt", Optimizer: "adam", LearningRate: 1e-4, Entropy: .01, Clip: 50, PQT: PQTConfig{10, 10}}},
+		{Config{Method: "rspg"},
+			Config{Method: "rspg", Optimizer: "adam", LearningRate: 1e-4, Entropy: .01, Clip: 50, RSPG: RSPGConfig{100, .2}}},
 		{Config{Method: "urex", Clip: -1},
 			Config{Method: "urex", Optimizer: "adam", LearningRate: 1e-4, Entropy: .01, Clip: -1, UREX: UREXConfig{10, .1, .1}}},
 	} {
@@ -286,7 +292,7 @@ func TestConfig(t *testing.T) {
 		want []string
 	}{
 		{Config{Method: "dqn", Optimizer: "lion", LearningRate: -1, Entropy: math.NaN(), Clip: math.NaN()},
-			[]string{"unknown method \"dqn\" (known: reinforce, trpo, ppo, urex)", "lion", "learning_rate -1", "entropy NaN", "clip NaN"}},
+			[]string{"unknown method \"dqn\" (known: reinforce, trpo, ppo, urex, pqt, rspg)", "lion", "learning_rate -1", "entropy NaN", "clip NaN"}},
 		{Config{Method: "trpo", LearningRate: 1, PPO: PPOConfig{Memory: 1}, TRPO: TRPOConfig{-1, -1, -1, -1, 1 << 30}},
 			[]string{"trpo takes no optimizer", "ppo is set", "trpo.memory -1", "trpo.kl -1", "trpo.damping -1",
 				"trpo.iterations -1", "trpo.backtracks 1073741824"}},
@@ -294,6 +300,10 @@ func TestConfig(t *testing.T) {
 			[]string{"ppo.memory 1001", "ppo.epochs -1", "ppo.ratio +Inf", "urex is set"}},
 		{Config{Method: "urex", UREX: UREXConfig{-1, math.NaN(), -1}, TRPO: TRPOConfig{KL: 1}},
 			[]string{"urex.memory -1", "urex.temperature NaN", "urex.covering -1", "trpo is set"}},
+		{Config{Method: "pqt", PQT: PQTConfig{-1, -1}, RSPG: RSPGConfig{Memory: 1}},
+			[]string{"pqt.k -1", "pqt.weight -1", "rspg is set"}},
+		{Config{Method: "rspg", RSPG: RSPGConfig{1001, 1}, PQT: PQTConfig{K: 1}},
+			[]string{"rspg.memory 1001", "rspg.epsilon 1 must be less", "pqt is set"}},
 	} {
 		_, err := c.in.WithDefaults()
 		for _, want := range c.want {
@@ -344,7 +354,7 @@ func TestEpisodesThatDoNotFit(t *testing.T) {
 			t.Fatal(err)
 		}
 		for want, e := range map[string]Episode{
-			"task 1":                 {Task: 1, Actions: []int{0, 0}},
+			"embedding 1":            {Embedding: 1, Actions: []int{0, 0}},
 			"1 actions":              {Actions: []int{0}},
 			"action 2 of choice 1":   {Actions: []int{0, 2}},
 			"action -1 of choice 0":  {Actions: []int{-1, 0}},
@@ -377,7 +387,7 @@ func FuzzGetArrays(f *testing.F) {
 		c := base.Clone()
 		for a := range 3 {
 			reward := float64(a) / 2
-			if err := m.Update(c, Episode{0, []int{1, a}, -1, reward, b.Advantage(0, reward)}); err != nil {
+			if err := m.Update(c, Episode{0, 0, []int{1, a}, -1, reward, b.Advantage(0, reward)}); err != nil {
 				f.Fatal(err)
 			}
 		}
@@ -402,7 +412,7 @@ func FuzzGetArrays(f *testing.F) {
 			return
 		}
 		c := base.Clone()
-		if m.Update(c, Episode{0, []int{1, 2}, -1, 1, 1}) == nil && math.IsNaN(c.LogProb(0, []int{1, 2})) {
+		if m.Update(c, Episode{0, 0, []int{1, 2}, -1, 1, 1}) == nil && math.IsNaN(c.LogProb(0, []int{1, 2})) {
 			t.Error("not a number")
 		}
 	})
@@ -436,6 +446,16 @@ func BenchmarkTrialsToOptimum(b *testing.B) {
 	for _, cfg := range []Config{{Method: TRPO}, {Method: PPO, LearningRate: 3e-4}, {Method: UREX, LearningRate: 1e-3}} {
 		b.Run(cfg.Method, func(b *testing.B) { report(b, cfg) })
 	}
+	for _, weight := range []float64{.1, 1, 10, 50} {
+		b.Run(fmt.Sprintf("pqt/%g", weight), func(b *testing.B) {
+			report(b, Config{Method: PQT, LearningRate: 1e-3, PQT: PQTConfig{Weight: weight}})
+		})
+	}
+	for _, epsilon := range []float64{.05, .1, .2, .5} {
+		b.Run(fmt.Sprintf("rspg/%g", epsilon), func(b *testing.B) {
+			report(b, Config{Method: RSPG, LearningRate: 1e-3, RSPG: RSPGConfig{Epsilon: epsilon}})
+		})
+	}
 }
 
 // BenchmarkAskTell is what a trial costs the search: one sample and one update
@@ -461,7 +481,7 @@ func BenchmarkAskTell(b *testing.B) {
 			for b.Loop() {
 				p := c.Sample(stream.At(1, "actions", i), 0, actions)
 				reward := game.reward(0, actions)
-				if err := m.Update(c, Episode{0, actions, p, reward, baseline.Advantage(0, reward)}); err != nil {
+				if err := m.Update(c, Episode{0, 0, actions, p, reward, baseline.Advantage(0, reward)}); err != nil {
 					b.Fatal(err)
 				}
 				i++
@@ -494,7 +514,7 @@ func TestNoAllocation(t *testing.T) {
 	one := func() {
 		p := c.Sample(stream.At(1, "actions", i), 0, actions)
 		reward := game.reward(0, actions)
-		if err := m.Update(c, Episode{0, actions, p, reward, baseline.Advantage(0, reward)}); err != nil {
+		if err := m.Update(c, Episode{0, 0, actions, p, reward, baseline.Advantage(0, reward)}); err != nil {
 			t.Fatal(err)
 		}
 		i++

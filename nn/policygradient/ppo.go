@@ -45,7 +45,7 @@ func (p *ppo) Update(c *controller.Controller, e Episode) error {
 func (p *ppo) gradient(c *controller.Controller) {
 	n := float64(len(p.memory.episodes))
 	for _, e := range p.memory.episodes {
-		c.GradientWeighted(e.Task, e.Actions, func(logProb float64) (float64, float64) {
+		c.GradientWeighted(e.Embedding, e.Actions, func(logProb float64) (float64, float64) {
 			r := e.ratio(logProb)
 			if clipped(r, e.Advantage, p.Ratio) {
 				return 0, p.entropy / n
@@ -59,8 +59,8 @@ func (p *ppo) gradient(c *controller.Controller) {
 func (p *ppo) objective(c *controller.Controller) float64 {
 	sum := 0.0
 	for _, e := range p.memory.episodes {
-		r := e.ratio(c.LogProb(e.Task, e.Actions))
-		sum += min(r*e.Advantage, min(max(r, 1-p.Ratio), 1+p.Ratio)*e.Advantage) + p.entropy*c.Entropy(e.Task, e.Actions)
+		r := e.ratio(c.LogProb(e.Embedding, e.Actions))
+		sum += min(r*e.Advantage, min(max(r, 1-p.Ratio), 1+p.Ratio)*e.Advantage) + p.entropy*c.Entropy(e.Embedding, e.Actions)
 	}
 	return sum / float64(len(p.memory.episodes))
 }

@@ -82,7 +82,7 @@ func (o *trpo) gradient(c *controller.Controller) float64 {
 	n := float64(len(o.memory.episodes))
 	sum := 0.0
 	for _, e := range o.memory.episodes {
-		_, h := c.GradientWeighted(e.Task, e.Actions, func(logProb float64) (float64, float64) {
+		_, h := c.GradientWeighted(e.Embedding, e.Actions, func(logProb float64) (float64, float64) {
 			w := e.ratio(logProb) * e.Advantage
 			sum += w
 			return w / n, o.entropy / n
@@ -96,14 +96,14 @@ func (o *trpo) gradient(c *controller.Controller) float64 {
 func (o *trpo) remember(c *controller.Controller) {
 	o.old = o.old[:0]
 	for _, e := range o.memory.episodes {
-		o.old = append(o.old, c.Probabilities(e.Task, e.Actions))
+		o.old = append(o.old, c.Probabilities(e.Embedding, e.Actions))
 	}
 }
 
 // objective returns L, and the divergence from the remembered policy.
 func (o *trpo) objective(c *controller.Controller) (l, kl float64) {
 	for k, e := range o.memory.episodes {
-		probs, logProb := c.Probabilities(e.Task, e.Actions), 0.0
+		probs, logProb := c.Probabilities(e.Embedding, e.Actions), 0.0
 		for t, now := range probs {
 			logProb += math.Log(now[e.Actions[t]])
 			for i, p := range o.old[k][t] {
@@ -163,7 +163,7 @@ func (o *trpo) solve(c *controller.Controller) (curvature float64) {
 func (o *trpo) product(c *controller.Controller, p [][]float64) {
 	c.ZeroGradient()
 	for _, e := range o.memory.episodes {
-		c.FisherProduct(e.Task, e.Actions, p, 1/float64(len(o.memory.episodes)))
+		c.FisherProduct(e.Embedding, e.Actions, p, 1/float64(len(o.memory.episodes)))
 	}
 	for i, q := range c.Parameters() {
 		floats.AddScaled(q.Gradient, o.Damping, p[i])

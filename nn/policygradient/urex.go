@@ -1,10 +1,7 @@
 package policygradient
 
 import (
-	"fmt"
 	"math"
-	"strconv"
-	"strings"
 
 	"tnaml/nn/controller"
 	"tnaml/nn/optimizer"
@@ -27,19 +24,12 @@ type urex struct {
 	UREXConfig
 	entropy   float64
 	optimizer optimizer.Optimizer
-	memories  map[int]*memory // by task
+	memories  memories
 }
 
 func (u *urex) Update(c *controller.Controller, e Episode) error {
-	if err := e.fits(c); err != nil {
-		return err
-	}
-	m := u.memories[e.Task]
-	if m == nil {
-		m = &memory{size: u.Memory}
-		u.memories[e.Task] = m
-	}
-	if err := m.fit(c); err != nil {
+	m, err := u.memories.of(c, e)
+	if err != nil {
 		return err
 	}
 	m.add(e)
@@ -59,7 +49,7 @@ func (u *urex) gradient(c *controller.Controller, episodes []Episode) {
 			w += e.Advantage
 			entropy = u.entropy
 		}
-		c.Gradient(e.Task, e.Actions, w, entropy)
+		c.Gradient(e.Embedding, e.Actions, w, entropy)
 	}
 }
 
@@ -84,39 +74,12 @@ func (u *urex) weights(episodes []Episode) []float64 {
 
 func (u *urex) PutArrays(f *safetensors.File, prefix string) {
 	u.optimizer.PutArrays(f, prefix+"optimizer/")
-	for task, m := range u.memories { // the container sorts by name
-		m.put(f, prefix+"memory/"+strconv.Itoa(task)+"/")
-	}
+	u.memories.put(f, prefix+"memory/")
 }
 
 func (u *urex) GetArrays(f *safetensors.File, prefix string) error {
 	if err := u.optimizer.GetArrays(f, prefix+"optimizer/"); err != nil {
 		return err
 	}
-	u.memories = map[int]*memory{}
-	for _, name := range f.Names() {
-		rest, ok := strings.CutPrefix(name, prefix+"memory/")
-		if !ok {
-			continue
-		}
-		number, field, _ := strings.Cut(rest, "/")
-		task, err := strconv.Atoi(number)
-		if err != nil || number != strconv.Itoa(task) || task < 0 {
-			return fmt.Errorf("policy gradient: array %q is no task's", name)
-		}
-		if field != "tasks" {
-			continue
-		}
-		m := &memory{size: u.Memory}
-		if err := m.get(f, prefix+"memory/"+number+"/"); err != nil {
-			return err
-		}
-		for _, e := range m.episodes {
-			if e.Task != task {
-				return fmt.Errorf("policy gradient: array %q holds an episode of task %d", name, e.Task)
-			}
-		}
-		u.memories[task] = m
-	}
-	return nil
+	return u.memories.get(f, prefix+"memory/")
 }

@@ -67,14 +67,13 @@ type Model struct {
 
 // node of a tree; a tree is its nodes, the root first.
 type node struct {
-	// feature splits, −1 in a leaf.
-	feature int32
-	// next is the left child, the right one stands after it.
-	next int32
-	// left has a bit for each level that goes left.
-	left  uint64
-	value float64
+	// bits has a bit for each level that goes left, of a leaf it is its value.
+	bits uint64
+	// next is the left child, the right one stands after it; feature splits, −1 in a leaf.
+	next, feature int32
 }
+
+func leafOf(value float64) node { return node{bits: math.Float64bits(value), feature: -1} }
 
 // Forest fits a random forest (Breiman, 2001): trees on bootstrap samples, with some of
 // the features at each split. x has a row of levels for each y; weights may be nil.
@@ -222,7 +221,7 @@ func (g *grower) split(r *rand.Rand, y []float64, at, from, to, depth int) {
 	if total+g.ridge > 0 {
 		value = sum / (total + g.ridge)
 	}
-	g.nodes[at] = node{feature: -1, value: value}
+	g.nodes[at] = leafOf(value)
 	if depth == 0 || total < 2*g.o.MinLeaf || len(rows) < 2 {
 		return
 	}
@@ -239,7 +238,7 @@ func (g *grower) split(r *rand.Rand, y []float64, at, from, to, depth int) {
 	}
 	next := len(g.nodes)
 	g.nodes = append(g.nodes, node{}, node{})
-	g.nodes[at].feature, g.nodes[at].left, g.nodes[at].next = int32(feature), left, int32(next)
+	g.nodes[at] = node{left, int32(next), int32(feature)}
 	g.split(r, y, next, from, middle, depth-1)
 	g.split(r, y, next+1, middle, to, depth-1)
 }
@@ -304,46 +303,65 @@ func (g *grower) best(r *rand.Rand, y []float64, rows []int32, sum, total float6
 }
 
 func leaf(tree []node, bins []uint8) float64 {
-	n := &tree[0]
+	n := tree[0]
 	for n.feature >= 0 {
-		if n.left>>bins[n.feature]&1 == 1 {
-			n = &tree[n.next]
-		} else {
-			n = &tree[n.next+1]
-		}
+		n = tree[n.next+1-int32(n.bits>>bins[n.feature]&1)]
 	}
-	return n.value
+	return math.Float64frombits(n.bits)
 }
 
-// maxInline is the number of features up to which a prediction allocates nothing.
-const maxInline = 64
+// Rows are rows of levels as an ensemble of their features reads them.
+type Rows struct {
+	n, width int
+	bins     []uint8
+}
+
+// NewRows makes rows of levels, which must be the features'.
+func NewRows(features []Feature, x [][]int) Rows {
+	r := Rows{n: len(x), width: len(features), bins: make([]uint8, 0, len(x)*len(features))}
+	for _, row := range x {
+		for k, level := range row {
+			r.bins = append(r.bins, uint8(features[k].bin(level)))
+		}
+	}
+	return r
+}
+
+// Len is their number.
+func (r Rows) Len() int { return r.n }
+
+func (r Rows) row(i int) []uint8 { return r.bins[i*r.width : (i+1)*r.width] }
 
 // Predict returns the ensemble's value of a row of levels.
 func (m *Model) Predict(x []int) float64 {
-	mean, _ := m.predict(x)
-	return mean
+	var out [1]float64
+	m.Values(NewRows(m.features, [][]int{x}), out[:])
+	return out[0]
 }
 
-// PredictSpread is Predict with the standard deviation of a forest's trees.
-func (m *Model) PredictSpread(x []int) (mean, deviation float64) {
-	mean, squares := m.predict(x)
-	if n := float64(len(m.trees)); n > 0 {
-		deviation = math.Sqrt(max(0, squares/n-mean*mean))
-	}
-	return mean, deviation
-}
+// Values writes the ensemble's value of each row into out. Many rows at once are several
+// times as fast as one after the other.
+func (m *Model) Values(r Rows, out []float64) { m.Spread(r, out, nil) }
 
-func (m *Model) predict(x []int) (mean, squares float64) {
-	var inline [maxInline]uint8
-	bins := inline[:0]
-	for k, level := range x {
-		bins = append(bins, uint8(m.features[k].bin(level)))
+// Spread is Values with the standard deviation of a forest's trees, if that is not nil.
+func (m *Model) Spread(r Rows, mean, deviation []float64) {
+	clear(mean[:r.n])
+	if deviation != nil {
+		clear(deviation[:r.n])
 	}
-	sum := 0.0
-	for _, t := range m.trees {
-		v := leaf(t, bins)
-		sum += v
-		squares += v * v
+	for _, t := range m.trees { // a tree stays in the cache while all rows pass through it
+		for i := range r.n {
+			v := leaf(t, r.row(i))
+			mean[i] += v
+			if deviation != nil {
+				deviation[i] += v * v
+			}
+		}
 	}
-	return m.base + m.scale*sum, squares
+	for i := range r.n {
+		mean[i] = m.base + m.scale*mean[i]
+		if deviation != nil && len(m.trees) > 0 {
+			deviation[i] = math.Sqrt(max(0, deviation[i]/float64(len(m.trees))-mean[i]*mean[i]))
+		}
+	}
 }

@@ -89,13 +89,16 @@ func TestForestSpread(t *testing.T) {
 	r := rng.New(1, "test", 0)
 	x, y := rows(func([]int) float64 { return r.NormFloat64() })
 	m := fit(t, Forest, x, y, nil, Options{Trees: 50})
-	mean, deviation := m.PredictSpread(x[0])
-	if mean != m.Predict(x[0]) || deviation <= 0 {
-		t.Errorf("%v ± %v, mean alone %v", mean, deviation, m.Predict(x[0]))
+	mean, deviation := make([]float64, len(x)), make([]float64, len(x))
+	m.Spread(NewRows(three, x), mean, deviation)
+	for i, row := range x {
+		if mean[i] != m.Predict(row) || deviation[i] <= 0 {
+			t.Errorf("%v ± %v, alone %v", mean[i], deviation[i], m.Predict(row))
+		}
 	}
 	flat := fit(t, Forest, x, make([]float64, len(y)), nil, Options{Trees: 50})
-	if mean, deviation := flat.PredictSpread(x[0]); mean != 0 || deviation != 0 {
-		t.Errorf("of nothing but zeros: %v ± %v", mean, deviation)
+	if flat.Spread(NewRows(three, x), mean, deviation); mean[0] != 0 || deviation[0] != 0 {
+		t.Errorf("of nothing but zeros: %v ± %v", mean[0], deviation[0])
 	}
 	none, err := Forest(three, nil, nil, nil, Options{})
 	if err != nil || none.Predict(x[0]) != 0 {
@@ -183,9 +186,10 @@ func BenchmarkForest(b *testing.B) {
 	})
 	m, _ := Forest(features, x, y, nil, Options{Trees: 50})
 	b.Run("predict", func(b *testing.B) {
-		for i := range b.N {
-			m.Predict(x[i%len(x)])
+		r, out := NewRows(features, x), make([]float64, len(x))
+		for range b.N {
+			m.Values(r, out)
 		}
-		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "predictions/s")
+		b.ReportMetric(float64(b.N*len(x))/b.Elapsed().Seconds(), "predictions/s")
 	})
 }

@@ -27,6 +27,7 @@ var neuralAutoML = Definition{
 	Defaults:       namlDefaults(),
 	FromController: true,
 	Continues:      true,
+	OnPolicy:       true,
 	Settings:       namlSettings,
 	New:            newNAML,
 }
@@ -39,6 +40,8 @@ type NAMLSettings struct {
 	PolicyGradient policygradient.Config `json:"policy_gradient"`
 	// Baseline is how rewards become advantages (§2.2).
 	Baseline policygradient.BaselineConfig `json:"baseline"`
+	// Embedding is how tasks' embeddings begin and learn.
+	Embedding EmbeddingSettings `json:"embedding"`
 }
 
 // ControllerSettings are the parts of controller.Config that a person sets;
@@ -105,6 +108,9 @@ func (s NAMLSettings) withDefaults() (NAMLSettings, error) {
 	if s.Baseline, err = s.Baseline.WithDefaults(); err != nil {
 		errs = append(errs, fmt.Errorf("baseline: %w", err))
 	}
+	if s.Embedding, err = s.Embedding.withDefaults(s.Controller.InitScale, s.PolicyGradient.Method); err != nil {
+		errs = append(errs, fmt.Errorf("embedding: %w", err))
+	}
 	return s, errors.Join(errs...)
 }
 
@@ -115,9 +121,11 @@ func (s NAMLSettings) withDefaults() (NAMLSettings, error) {
 // thousands of trials. The preset "paper" has the paper's.
 const defaultLearningRate = 1e-3
 
-// firstOrder reports whether a policy gradient steps by a learning rate of its
-// own; for the others the method's default holds.
-func firstOrder(method string) bool { return method == "" || method == "reinforce" }
+// firstOrder reports whether a policy gradient takes a step by a learning rate after
+// each trial, and one only; for the others the method's default holds.
+func firstOrder(method string) bool {
+	return method != policygradient.TRPO && method != policygradient.PPO
+}
 
 // over fills in what is zero from the shape of a pretrained controller, and
 // refuses what differs.
@@ -139,11 +147,14 @@ func (s ControllerSettings) over(p ControllerSettings) (ControllerSettings, erro
 // naml is Neural AutoML: a controller proposes, and learns from each reward by
 // policy gradient (Wong et al., 2018, §2).
 type naml struct {
-	seed     uint64
-	stream   rng.Stream
-	policy   *controller.Controller
-	method   policygradient.Method
-	baseline *policygradient.Baseline
+	seed      uint64
+	tasks     int
+	stream    rng.Stream
+	policy    *controller.Controller
+	method    policygradient.Method
+	baseline  *policygradient.Baseline
+	embedding EmbeddingSettings
+	mixture   mixture
 }
 
 // newNAML starts from random weights, or from a pretrained controller's.
@@ -161,10 +172,10 @@ func newNAML(c Start) (Strategy, error) {
 			err = fmt.Errorf("the pretrained controller has the shape %+v, the settings ask for %+v", from.Policy.Config(), shape)
 		}
 		if err == nil {
-			policy, err = from.start(c.Seed, len(c.Tasks))
+			policy = from.Policy
 		}
-	} else if policy, err = controller.New(shape, rng.Derive(c.Seed, "naml/controller", 0)); err == nil {
-		addTasks(policy, c.Seed, len(c.Tasks))
+	} else {
+		policy, err = controller.New(shape, rng.Derive(c.Seed, "naml/controller", 0))
 	}
 	if err != nil {
 		return nil, err
@@ -177,26 +188,41 @@ func newNAML(c Start) (Strategy, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &naml{seed: c.Seed, policy: policy, method: method, baseline: baseline}, nil
+	n := &naml{
+		seed: c.Seed, tasks: len(c.Tasks), method: method, baseline: baseline, embedding: settings.Embedding,
+	}
+	n.begin(policy, from)
+	return n, nil
 }
 
 func (n *naml) Ask(trial, task int) ([]int, float64) {
 	actions := make([]int, len(n.policy.Config().Options))
-	logProb := n.policy.Sample(n.stream.At(n.seed, "naml/actions", uint64(trial)), task, actions)
+	from := n.draw(trial, task)
+	logProb := n.policy.Sample(n.stream.At(n.seed, "naml/actions", uint64(trial)), from, actions)
+	if from != controller.NoTask && n.mixture.K > 1 {
+		logProb = n.mixture.logProb(n.policy, task, actions)
+	}
 	return actions, logProb
 }
 
 func (n *naml) Tell(t Told) error {
-	return n.method.Update(n.policy, policygradient.Episode{
-		Task: t.Task, Actions: t.Actions, LogProb: t.LogProb,
+	e := policygradient.Episode{
+		Task: t.Task, Embedding: t.Task, Actions: t.Actions, LogProb: t.LogProb,
 		Reward: t.Reward, Advantage: n.baseline.Advantage(t.Task, t.Reward),
-	})
+	}
+	if n.dropped(t.Trial) {
+		e.Embedding = controller.NoTask
+	} else if n.mixture.K > 1 {
+		n.learnMixture(t.Trial, &e)
+	}
+	return n.method.Update(n.policy, e)
 }
 
 func (n *naml) Put(f *safetensors.File) {
 	n.policy.PutArrays(f, controllerPrefix)
 	n.method.PutArrays(f, "policy_gradient/")
 	n.baseline.PutArrays(f, "baseline/")
+	n.mixture.put(f)
 }
 
 func (n *naml) Get(f *safetensors.File) error {
@@ -204,17 +230,28 @@ func (n *naml) Get(f *safetensors.File) error {
 	if err != nil {
 		return err
 	}
-	if want := n.policy.Config(); !reflect.DeepEqual(policy.Config(), want) || policy.Tasks() != n.policy.Tasks() {
-		return fmt.Errorf("its controller has the shape %+v with %d tasks, the search's %+v with %d",
-			policy.Config(), policy.Tasks(), want, n.policy.Tasks())
+	var m mixture
+	if err := m.get(f, n.tasks); err != nil {
+		return err
 	}
-	n.policy = policy
+	if want := n.policy.Config(); !reflect.DeepEqual(policy.Config(), want) || policy.Tasks() != n.tasks*m.K {
+		return fmt.Errorf("its controller has the shape %+v with %d tasks, the search's %+v with %d",
+			policy.Config(), policy.Tasks(), want, n.tasks*m.K)
+	}
+	policy.SetTaskRate(n.embedding.LearningRateScale)
+	n.policy, n.mixture = policy, m
 	if err := n.method.GetArrays(f, "policy_gradient/"); err != nil {
 		return err
 	}
 	return n.baseline.GetArrays(f, "baseline/")
 }
 
-func (n *naml) PutController(f *safetensors.File) { n.policy.PutArrays(f, controllerPrefix) }
+func (n *naml) PutController(f *safetensors.File) {
+	embeddings := make([][]float64, n.tasks)
+	for task := range embeddings {
+		embeddings[task] = n.policy.TaskEmbedding(n.mixture.likeliest(task))
+	}
+	n.policy.WithTasks(embeddings).PutArrays(f, controllerPrefix)
+}
 
 const controllerPrefix = "controller/"

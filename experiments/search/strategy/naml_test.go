@@ -236,7 +236,7 @@ func TestNAMLRefusesAnotherShape(t *testing.T) {
 	if _, err := d.New(start); !says(err, "Hidden:4", "Hidden:50") {
 		t.Errorf("%v", err)
 	}
-	start.Settings = must(TransferSettings(NAML, nil, p))(t)
+	start.Settings = must(SettingsFrom(NAML, nil, p))(t)
 	if _, err := d.New(start); err != nil {
 		t.Error(err)
 	}
@@ -286,16 +286,16 @@ func TestFixedFromAController(t *testing.T) {
 		return 0
 	})
 	p := must(DecodeController(s.controller()))(t)
-	settings := must(TransferSettings(Fixed, nil, p))(t)
+	settings := must(SettingsFrom(Fixed, nil, p))(t)
 	d := must(Builtin().Find(Fixed))(t)
 	actions, _ := must(d.New(Start{Space: textSpace(t), Settings: settings}))(t).Ask(0, 0)
 	if actions[4] != 3 || !slices.Equal(actions, p.Greedy(0).Actions) {
 		t.Errorf("proposed %v, the controller settled on %v", actions, p.Greedy(0).Actions)
 	}
-	if got := must(TransferSettings(Fixed, json.RawMessage(`{"architecture":`+architecture+`}`), p))(t); string(got) == string(settings) {
+	if got := must(SettingsFrom(Fixed, json.RawMessage(`{"architecture":`+architecture+`}`), p))(t); string(got) == string(settings) {
 		t.Error("a given architecture was not taken")
 	}
-	if _, err := TransferSettings(Fixed, nil, pretrained(t, ``, 1)); !says(err, "depends on the task") {
+	if _, err := SettingsFrom(Fixed, nil, pretrained(t, ``, 1)); !says(err, "depends on the task") {
 		t.Errorf("a controller with embeddings of two tasks: %v", err)
 	}
 }

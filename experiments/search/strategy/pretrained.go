@@ -12,7 +12,6 @@ import (
 	"tnaml/experiments/space"
 	"tnaml/experiments/trainer"
 	"tnaml/nn/controller"
-	"tnaml/nn/rng"
 	"tnaml/nn/safetensors"
 )
 
@@ -160,27 +159,6 @@ func without(a, b []any) (out []any) {
 		}
 	}
 	return out
-}
-
-// start returns the policy to begin a search with: the pretrained weights, and
-// a new randomly initialised embedding for each of the search's tasks in place
-// of the pretraining tasks' (§2.3).
-func (p *Pretrained) start(seed uint64, tasks int) (*controller.Controller, error) {
-	policy, err := controller.New(p.Policy.Config(), 0)
-	if err != nil {
-		return nil, err
-	}
-	for i, to := range policy.Parameters() { // without tasks: what both share
-		copy(to.Value, p.Policy.Parameters()[i].Value)
-	}
-	addTasks(policy, seed, tasks)
-	return policy, nil
-}
-
-func addTasks(policy *controller.Controller, seed uint64, tasks int) {
-	for i := range tasks {
-		policy.AddTask(rng.Derive(seed, "naml/task embedding", uint64(i)))
-	}
 }
 
 func digest(b []byte) string {

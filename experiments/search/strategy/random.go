@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 
 	"tnaml/experiments/strict"
 	"tnaml/nn/rng"
@@ -16,7 +17,7 @@ const Random = "random"
 var randomSearch = Definition{
 	Name:     Random,
 	Doc:      "every option of every choice with equal probability",
-	Defaults: randomDefaults(),
+	Defaults: defaultsOf(randomSettings),
 	Settings: randomSettings,
 	New:      newRandom,
 }
@@ -43,8 +44,9 @@ func randomSettings(raw json.RawMessage, _ *Pretrained) (json.RawMessage, error)
 	return json.Marshal(s)
 }
 
-func randomDefaults() json.RawMessage {
-	b, err := randomSettings(json.RawMessage("{}"), nil)
+// defaultsOf are a strategy's settings with nothing set.
+func defaultsOf(settings func(json.RawMessage, *Pretrained) (json.RawMessage, error)) json.RawMessage {
+	b, err := settings(json.RawMessage("{}"), nil)
 	if err != nil {
 		panic(err) // the defaults are valid
 	}
@@ -81,12 +83,16 @@ func (r *random) Ask(trial, _ int) ([]int, float64) {
 	if r.every > 0 {
 		trial -= trial / r.every // the configuration's own number
 	}
-	g := rng.New(r.seed, r.stream, uint64(trial))
-	actions := make([]int, len(r.options))
-	for i, n := range r.options {
+	return uniform(rng.New(r.seed, r.stream, uint64(trial)), r.options), 0
+}
+
+// uniform draws every option with equal probability.
+func uniform(g *rand.Rand, options []int) []int {
+	actions := make([]int, len(options))
+	for i, n := range options {
 		actions[i] = g.IntN(n)
 	}
-	return actions, 0
+	return actions
 }
 
 func (*random) Tell(Told) error             { return nil }

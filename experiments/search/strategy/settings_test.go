@@ -107,6 +107,7 @@ func TestOverlay(t *testing.T) {
 		{``, ``, ``}, {`{}`, `null`, ``}, {`{"a":1}`, ``, `{"a":1}`}, {``, `{"a":1}`, `{"a":1}`}, {`{"a":1,"b":2}`, `{"a":3}`, `{"a":3,"b":2}`},
 		{`{"c":{"x":1,"y":2}}`, `{"c":{"y":3,"z":4}}`, `{"c":{"x":1,"y":3,"z":4}}`}, {`{"c":{"x":1}}`, `{"c":7}`, `{"c":7}`},
 		{`{"g":{"method":"ppo","rate":1}}`, `{"g":{"method":"trpo"}}`, `{"g":{"method":"trpo"}}`},
+		{`{"then":{"strategy":"a","settings":{"x":1}}}`, `{"then":{"strategy":"b"}}`, `{"then":{"strategy":"b"}}`},
 		{`"paper"`, `{"c":{"x":1}}`, `{"c":{"x":1},"preset":"paper"}`}, {`{"a":1}`, `"paper"`, `"paper"`},
 		{`{"a":1}`, `{"preset":"paper","b":2}`, `{"preset":"paper","b":2}`},
 	} {
@@ -126,7 +127,7 @@ func TestOverlay(t *testing.T) {
 }
 
 func TestTable(t *testing.T) {
-	if got := Builtin().Names(); !slices.Equal(got, []string{Random, NAML, Fixed}) {
+	if got := Builtin().Names(); !slices.Equal(got, []string{Random, NAML, Fixed, TPE, Evolution, Copula, Portfolio, Box, Kindred}) {
 		t.Errorf("%v", got)
 	}
 	for _, name := range Builtin().Names() {
@@ -134,7 +135,7 @@ func TestTable(t *testing.T) {
 			t.Errorf("%s is found for %s", d.Name, name)
 		}
 	}
-	if _, err := Builtin().Find("NAML"); !says(err, `unknown strategy "NAML" (known: random, naml, fixed)`) {
+	if _, err := Builtin().Find("NAML"); !says(err, `unknown strategy "NAML" (known: random, naml, fixed, tpe, evolution, copula, portfolio, box, kindred)`) {
 		t.Errorf("%v", err)
 	}
 	changed := Builtin() // a table is the caller's own

@@ -1,13 +1,17 @@
 package strategy
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
+	"slices"
 
 	"tnaml/experiments/space"
 	"tnaml/experiments/trainer"
 	"tnaml/nn/safetensors"
+	"tnaml/nn/trees"
 )
 
 // Source is what is known of another task: the trials of searches of it, in their
@@ -64,6 +68,87 @@ func DecodeSources(b []byte, sp *space.Space) (ref string, sources []Source, err
 		return "", nil, fmt.Errorf("sources: %w", err)
 	}
 	return digest(b), sources, checkSources(sp, sources)
+}
+
+// rewarded are what strategies learn from: of each task its trials' actions with their
+// rewards, those that failed with the worst of the task. Tasks without a trial that
+// ended well are left out.
+func rewarded(sources []Source) (out []rewardedTask) {
+	for _, s := range sources {
+		worst := math.Inf(1)
+		for _, t := range s.Trials {
+			if t.Status == trainer.OK {
+				worst = min(worst, t.Reward)
+			}
+		}
+		if math.IsInf(worst, 1) {
+			continue
+		}
+		var task rewardedTask
+		for _, t := range s.Trials {
+			reward := worst
+			if t.Status == trainer.OK {
+				reward = t.Reward
+			}
+			task.actions, task.rewards = append(task.actions, t.Actions), append(task.rewards, reward)
+		}
+		out = append(out, task)
+	}
+	return out
+}
+
+type rewardedTask struct {
+	actions [][]int
+	rewards []float64
+}
+
+// best lists the n best trials, the best first, equal ones in their order.
+func (t *rewardedTask) best(n int) []int {
+	order := make([]int, len(t.rewards))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(t.rewards[b], t.rewards[a]) })
+	return order[:min(n, len(order))]
+}
+
+// features are the space's choices as trees see them.
+func features(sp *space.Space) []trees.Feature {
+	out := make([]trees.Feature, len(sp.Choices))
+	for i := range sp.Choices {
+		out[i] = trees.Feature{Levels: len(sp.Choices[i].Options), Ordered: sp.Choices[i].Ordered()}
+	}
+	return out
+}
+
+// putActions saves one sequence of actions a row.
+func putActions(f *safetensors.File, name string, choices int, actions [][]int) {
+	flat := make([]int32, 0, len(actions)*choices)
+	for _, row := range actions {
+		for _, a := range row {
+			flat = append(flat, int32(a))
+		}
+	}
+	safetensors.Put(f, name, flat, len(actions), choices)
+}
+
+// getActions reads what putActions saved, of the space.
+func getActions(f *safetensors.File, name string, sp *space.Space) ([][]int, error) {
+	flat, shape, err := safetensors.Get[int32](f, name, -1, len(sp.Choices))
+	if err != nil {
+		return nil, err
+	}
+	actions := make([][]int, shape[0])
+	for i := range actions {
+		actions[i] = make([]int, len(sp.Choices))
+		for k := range actions[i] {
+			actions[i][k] = int(flat[i*len(sp.Choices)+k])
+		}
+		if _, err := sp.Values(actions[i]); err != nil {
+			return nil, fmt.Errorf("%s: row %d: %w", name, i, err)
+		}
+	}
+	return actions, nil
 }
 
 func checkSources(sp *space.Space, sources []Source) error {

@@ -86,6 +86,9 @@ type Definition struct {
 	FromController, Continues bool
 	// FromSources says that it learns from the trials of other tasks.
 	FromSources bool
+	// OnPolicy says that it learns only from trials that it asked itself, so that it is
+	// told of no others where it runs within another strategy.
+	OnPolicy bool
 	// NeedsSettings says that without settings, or a controller, it cannot start.
 	NeedsSettings bool
 	// Settings decodes settings over their defaults, checks them and returns them in
@@ -109,7 +112,12 @@ const DefaultPreset = "default"
 type Table []Definition
 
 // Builtin is the table of the strategies that the program has.
-func Builtin() Table { return Table{randomSearch, neuralAutoML, fixedArchitecture} }
+func Builtin() Table { return append(nestable(), Table{portfolioSearch, boxSearch, kindredTasks}...) }
+
+// nestable lists those that others can hand trials to (Nested): all that nest none.
+func nestable() Table {
+	return Table{randomSearch, neuralAutoML, fixedArchitecture, treeParzen, regularisedEvolution, copulaSearch}
+}
 
 // Names lists the strategies.
 func (t Table) Names() []string {
@@ -175,8 +183,8 @@ func (d *Definition) overPreset(raw json.RawMessage) (json.RawMessage, error) {
 
 // Overlay puts the fields of one settings object over another's, section by
 // section: {"controller":{"task_embedding":-1}} keeps the other fields of the
-// controller. A section that names a method is replaced whole, since its other
-// fields depend on the method, and a preset replaces all that is under it. Nothing
+// controller. A section that names a method or a strategy is replaced whole, since its
+// other fields depend on that, and a preset replaces all that is under it. Nothing
 // over nothing is nil.
 func Overlay(under, over json.RawMessage) (json.RawMessage, error) {
 	a, err := object(under)
@@ -199,7 +207,8 @@ func Overlay(under, over json.RawMessage) (json.RawMessage, error) {
 func overlay(under, over map[string]json.RawMessage) (json.RawMessage, error) {
 	for section, value := range over {
 		var a, b map[string]json.RawMessage
-		if json.Unmarshal(under[section], &a) != nil || json.Unmarshal(value, &b) != nil || a == nil || b["method"] != nil {
+		sections := json.Unmarshal(under[section], &a) == nil && json.Unmarshal(value, &b) == nil && a != nil
+		if !sections || b["method"] != nil || b["strategy"] != nil {
 			under[section] = value
 			continue
 		}
@@ -241,13 +250,13 @@ func join(own map[string]json.RawMessage, err error) (json.RawMessage, error) {
 
 // ParseSettings is Canonical of a strategy of the built-in table.
 func ParseSettings(name string, raw json.RawMessage) (json.RawMessage, error) {
-	return TransferSettings(name, raw, nil)
+	return SettingsFrom(name, raw, nil)
 }
 
-// TransferSettings is ParseSettings for a search that starts from a pretrained
+// SettingsFrom is ParseSettings for a search that starts from a pretrained
 // controller: its shape is the controller's, and settings that ask for another
 // are an error.
-func TransferSettings(name string, raw json.RawMessage, from *Pretrained) (json.RawMessage, error) {
+func SettingsFrom(name string, raw json.RawMessage, from *Pretrained) (json.RawMessage, error) {
 	d, err := Builtin().Find(name)
 	if err != nil {
 		return nil, err

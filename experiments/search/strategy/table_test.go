@@ -8,6 +8,7 @@ import (
 	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/search/strategy/strategytest"
 	"tnaml/experiments/space"
+	"tnaml/experiments/trainer"
 	"tnaml/nn/policygradient"
 )
 
@@ -39,6 +40,36 @@ func TestMethods(t *testing.T) {
 	for _, method := range policygradient.Methods()[1:] {
 		t.Run(method, func(t *testing.T) { strategytest.Exercise(t, *d, strategytest.Fixture{SettingsIn: small(method)}) })
 	}
+}
+
+// So does the strategy naml with all that its tasks' embeddings can do.
+func TestEmbeddings(t *testing.T) {
+	d, err := strategy.Builtin().Find(strategy.NAML)
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings := json.RawMessage(`{"controller":{"hidden":4,"action_embedding":3,"task_embedding":2,"init_scale":0.8},"embedding":{"dropout":0.3}}`)
+	settings, err = strategy.ParseSettings(strategy.NAML, settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sp, tasks := strategytest.ControllerSpace(), []string{"a", "b", "c"}
+	s, err := d.New(strategy.Start{Seed: 1, Space: sp, Tasks: tasks, Settings: settings})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := strategy.Origin{Space: *sp, Strategy: strategy.NAML, Settings: settings}
+	for _, name := range tasks {
+		o.Tasks = append(o.Tasks, trainer.Task{Name: name, Data: "sha256:" + name})
+	}
+	from, err := strategy.DecodeController(strategy.EncodeController(s.(strategy.Learner), o))
+	if err != nil {
+		t.Fatal(err)
+	}
+	strategytest.Exercise(t, *d, strategytest.Fixture{
+		SettingsIn: func(*space.Space) json.RawMessage { return settings }, Controller: from,
+		Transfer: json.RawMessage(`{"embedding":{"start":"posterior","learning_rate_scale":10}}`),
+	})
 }
 
 // small are settings of the strategy naml for a small controller.

@@ -65,6 +65,8 @@ type controllerView struct {
 	// Greedy holds the greedy architecture of each task.
 	Greedy     []architecture `json:"greedy_architectures"`
 	Similarity [][]float64    `json:"task_embedding_similarity,omitempty"`
+	// Information says how much it tells the tasks apart.
+	Information *strategy.Information `json:"mutual_information"`
 }
 
 // architecture is a controller's greedy architecture, with its words.
@@ -94,7 +96,7 @@ func (a app) showCommand() *cobra.Command {
 					return err
 				}
 				shape := p.Policy.Config()
-				view := controllerView{ControllerVersion: v, Hidden: shape.Hidden, Layers: shape.Layers, Greedy: []architecture{}}
+				view := controllerView{ControllerVersion: v, Hidden: shape.Hidden, Layers: shape.Layers, Greedy: []architecture{}, Information: p.Information()}
 				for _, g := range p.GreedyAll() {
 					view.Greedy = append(view.Greedy, newArchitecture(p, g))
 				}
@@ -133,6 +135,7 @@ func (a app) showController(v controllerView) {
 		a.Print("\nIt has no task embeddings.")
 		return
 	}
+	a.Print("\n%s", v.Information)
 	a.Print("\nCosine similarity of the task embeddings\n\n%s", a.similarityTable(v.Tasks, v.Similarity))
 }
 

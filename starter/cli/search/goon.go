@@ -55,7 +55,8 @@ func given(cmd *cobra.Command, want workflows.SearchSpec) map[string]any {
 		{"experiment", "experiment", want.Experiment}, {"settings", "settings", want.Settings}, {"controller", "controller", want.Controller},
 		{"module", "modules", want.Modules}, {"checkpoint-every", "checkpoint_every", want.CheckpointEvery},
 		{"trial-timeout", "trial_timeout", want.TrialTimeout}, {"memory-limit-mb", "memory_limit_mb", want.MemoryLimitMB},
-		{"trial-steps", "trial_steps", want.TrialSteps}, {"keep-models", "keep_models", want.KeepModels}, {"retrain", "retrain", want.Retrain},
+		{"trial-steps", "trial_steps", want.TrialSteps}, {"keep-models", "keep_models", want.KeepModels},
+		{"examples", "examples", want.Examples}, {"retrain", "retrain", want.Retrain},
 	} {
 		if cmd.Flags().Changed(f.flag) {
 			out[f.field] = f.value

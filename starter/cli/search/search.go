@@ -94,6 +94,7 @@ func (a app) searchCommand() *cobra.Command {
 	f.IntVar(&want.TrialSteps, "trial-steps", 0, "a trial's limit of training steps: one that needs more is a result (default: none)")
 	f.IntVar(&want.MemoryLimitMB, "memory-limit-mb", want.MemoryLimitMB, "a trial's memory limit")
 	f.IntVar(&want.KeepModels, "keep-models", want.KeepModels, "models kept of each task, those of the best trials")
+	f.BoolVar(&want.Examples, "examples", false, "store which examples each trial's model has right; never changes the result")
 	f.BoolVar(&want.Retrain, "retrain", false, "train every trial anew instead of asking the trial cache")
 	f.BoolVar(&detach, "detach", false, "do not follow")
 	terminal.Positive(cmd, "parallel", "trial-steps")

@@ -22,7 +22,7 @@ type Run struct {
 	seeds                                         []string
 	trials, pretrainTrials, concurrency           int
 	pretrainSeed                                  uint64
-	retrain, overlap                              bool
+	examples, retrain, overlap                    bool
 }
 
 // Flags gives a command a run's flags; kind is what it runs unless told otherwise.
@@ -42,6 +42,7 @@ func (r *Run) Flags(cmd *cobra.Command, kind catalog.Kind) {
 	f.StringSliceVar(&r.modules, "module", nil, "embedding modules to choose from (default: all)")
 	f.IntVar(&r.concurrency, "concurrency", 0, "searches at once")
 	f.StringVar(&r.settings, "settings", "", settingsUsage)
+	f.BoolVar(&r.examples, "examples", false, "store which examples each trial's model has right; never changes the result")
 	f.BoolVar(&r.retrain, "retrain", false, "train every trial anew instead of asking the trial cache")
 	f.BoolVar(&r.overlap, "allow-overlap", false, "let a target be a pretraining task too")
 	terminal.Positive(cmd, "trials", "pretrain-trials", "concurrency")
@@ -92,6 +93,7 @@ func (r *Run) Spec(cmd *cobra.Command, experiment string) (json.RawMessage, erro
 		{"pretrain-trials", "pretrain_trials", r.pretrainTrials}, {"pretrain-seed", "pretrain_seed", r.pretrainSeed},
 		{"controller", "controller", r.controller}, {"module", "modules", r.modules}, {"concurrency", "concurrency", r.concurrency},
 		{"settings", "settings", settings}, {"retrain", "retrain", r.retrain}, {"allow-overlap", "allow_overlap", r.overlap},
+		{"examples", "examples", r.examples},
 	} {
 		if cmd.Flags().Changed(f.flag) {
 			spec[f.field] = f.value

@@ -25,10 +25,13 @@ type Fixture struct {
 	// Controller is a pretrained controller to start from, of the space
 	// ControllerSpace, for a strategy that can; the suite's default is one of its own.
 	Controller *strategy.Pretrained
+	// Transfer are the settings to start from a controller with; nil: none.
+	Transfer json.RawMessage
 }
 
 // Exercise checks that a strategy keeps the contract, in spaces of several
-// shapes, from settings and, where it can, from a controller.
+// shapes, from settings and, where it can, from a controller and from other tasks'
+// trials.
 func Exercise(t *testing.T, d strategy.Definition, f Fixture) {
 	t.Helper()
 	if f.SettingsIn == nil {
@@ -67,7 +70,8 @@ var runRules = []conformance.Rule[subject]{
 	{Name: "rewards have any size", Check: rewards},
 }
 
-// start is one way to begin: a space with tasks, with or without a controller.
+// start is one way to begin: a space with tasks, with or without a controller and other
+// tasks' trials.
 type start struct {
 	name  string
 	start strategy.Start
@@ -141,13 +145,47 @@ func (s subject) starts(t testing.TB) (out []start) {
 		}})
 	}
 	if s.FromController {
-		from := strategy.Start{Seed: 5, Space: ControllerSpace(), Tasks: []string{"new"}, Settings: canonical(nil, s.Controller)}
+		from := strategy.Start{Seed: 5, Space: ControllerSpace(), Tasks: []string{"new"}, Settings: canonical(s.Transfer, s.Controller)}
 		if s.Continues {
 			from.Controller = s.Controller
 		}
 		out = append(out, start{"from a controller", from})
 	}
+	if s.FromSources {
+		for _, sp := range Spaces()[1:] {
+			out = append(out, start{"from other tasks in " + sp.Name, strategy.Start{
+				Seed: 5, Space: sp, Tasks: []string{"new", "newer"}, Settings: canonical(s.SettingsIn(sp), nil), Sources: Sources(sp),
+			}})
+		}
+	}
 	return out
+}
+
+// Sources are trials of other tasks as a search may meet them: one task has no trial,
+// one but trials that failed, one but a single trial; one has all rewards equal, and
+// one is as usual.
+func Sources(sp *space.Space) []strategy.Source {
+	task := func(name string, trials int, outcome func(proposal) strategy.Told) strategy.Source {
+		out := strategy.Source{Task: name}
+		for i := range trials {
+			p := proposal{Trial: i}
+			for k, n := range sp.Options() {
+				p.Actions = append(p.Actions, rng.New(4, name, uint64(i*space.MaxChoices+k)).IntN(n))
+			}
+			told := outcome(p)
+			out.Trials = append(out.Trials, strategy.Known{Actions: told.Actions, Status: told.Status, Reward: told.Reward})
+		}
+		return out
+	}
+	failed := func(p proposal) strategy.Told {
+		return strategy.Told{Actions: p.Actions, Status: trainer.Failed}
+	}
+	equal := func(p proposal) strategy.Told {
+		return strategy.Told{Actions: p.Actions, Status: trainer.OK, Reward: -2e6}
+	}
+	return []strategy.Source{
+		task("none", 0, made), task("failed", 5, failed), task("single", 1, made), task("equal", 5, equal), task("usual", 20, made),
+	}
 }
 
 // begin starts the strategy.
@@ -160,10 +198,11 @@ func (s subject) begin(t testing.TB, from start) strategy.Strategy {
 	return out
 }
 
-// resume starts it as a restored search does: without the controller.
+// resume starts it as a restored search does: without the controller and the other
+// tasks' trials.
 func (s subject) resume(t testing.TB, from start, state []byte) strategy.Strategy {
 	t.Helper()
-	from.start.Controller = nil
+	from.start.Controller, from.start.Sources = nil, nil
 	out := s.begin(t, from)
 	f, err := safetensors.Decode(state)
 	if err != nil {

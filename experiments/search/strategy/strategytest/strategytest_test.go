@@ -207,6 +207,14 @@ func TestBrokenStrategiesAreCaught(t *testing.T) {
 			c.at += before
 			return err
 		}}), "saving and restoring changes nothing"},
+		"it forgets its sources": {row(func(d *strategy.Definition) {
+			d.FromSources = true
+			d.New = func(s strategy.Start) (strategy.Strategy, error) {
+				c, err := newCounter(s)
+				c.stride += len(s.Sources)
+				return c, err
+			}
+		}), "saving and restoring changes nothing"},
 		"any state": {run(broken{get: func(c *counter, f *safetensors.File) error {
 			_ = c.Get(f)
 			return nil

@@ -1,0 +1,131 @@
+package benchmark
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"tnaml/experiments/trainer"
+)
+
+// Surrogates foretell what they have not seen. The bounds grow with the rows: half the
+// ranks at a hundred, and most of what can be known at a thousand.
+func TestQuality(t *testing.T) {
+	set := paper(t)
+	t.Logf("%-26s %5s %6s %5s | %6s %8s %7s | %6s %8s %7s", "task", "rows", "failed", "pairs",
+		"R²", "Spearman", "ceiling", "R²", "Spearman", "ceiling")
+	assess := func(name string, r *Record, squared, ranks float64) {
+		q, err := Assess(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%-26s %5d %6d %5d | %6.3f %8.3f %7.3f | %6.3f %8.3f %7.3f", name, q.Rows, q.Failed, q.Pairs,
+			q.R2[0], q.Spearman[0], q.Ceiling[0], q.R2[1], q.Spearman[1], q.Ceiling[1])
+		for k, split := range []string{"validation", "test"} {
+			if q.R2[k] < squared || q.Spearman[k] < ranks {
+				t.Errorf("%s: on %s R² %.3f and a rank correlation of %.3f, at least %v and %v are due",
+					name, split, q.R2[k], q.Spearman[k], squared, ranks)
+			}
+		}
+	}
+	for _, name := range set.Tasks() {
+		r, err := set.Record(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		squared, ranks := 0., .3
+		if len(r.Rows) >= 500 {
+			squared, ranks = .4, .65
+		}
+		assess(name, r, squared, ranks)
+	}
+	assess("(synthetic)", synthetic(set, 1, 1100), .75, .85)
+}
+
+// Configurations that fail in the record fail in the surrogate, and others do not.
+func TestFailures(t *testing.T) {
+	set := paper(t)
+	r := synthetic(set, 1, 1100)
+	fails := func(actions []int) bool { return actions[7] >= 6 && actions[2] >= 2 } // fast and deep
+	for i := range r.Rows {
+		if row := &r.Rows[i]; fails(row.Actions) {
+			*row = Row{Trial: row.Trial, Actions: row.Actions, Status: trainer.Diverged}
+		}
+	}
+	s := fit(t, r, FitOptions{})
+	wrong, failed := 0, 0
+	for i := range uint64(2000) {
+		actions := drawn(set, i)
+		status, validation, test := s.Look(actions, i)
+		if again, _, _ := s.Look(actions, i+1); again != status {
+			t.Fatalf("under another seed %v is %s, not %s", actions, again, status)
+		}
+		if (status != trainer.OK) != fails(actions) {
+			wrong++
+		}
+		if status != trainer.OK {
+			failed++
+			if status != trainer.Diverged || validation != 0 || test != 0 {
+				t.Fatalf("%s with %v and %v", status, validation, test)
+			}
+		}
+	}
+	if wrong > 60 || failed < 200 {
+		t.Errorf("%d failed, and of 2,000 %d were told wrongly", failed, wrong)
+	}
+}
+
+// A record that is asked answers for its own configurations, repeated ones by the seed.
+func TestRecorded(t *testing.T) {
+	r := synthetic(paper(t), 1, 110)
+	s := fit(t, r, FitOptions{Recorded: true})
+	seen := map[[outputs]float64]bool{}
+	for seed := range uint64(50) {
+		seen[look(t, s, r.Rows[0].Actions, seed)] = true
+	}
+	a, b := [outputs]float64{r.Rows[0].Validation, r.Rows[0].Test}, [outputs]float64{r.Rows[10].Validation, r.Rows[10].Test}
+	if len(seen) != 2 || !seen[a] || !seen[b] {
+		t.Errorf("looked up %v, recorded %v and %v", seen, a, b)
+	}
+}
+
+// What no surrogate can be fitted to is refused, with everything that is wrong.
+func TestFitRefuses(t *testing.T) {
+	r := sample()
+	r.Rows[0].Validation = 1.5
+	_, err := Fit(r, FitOptions{})
+	for _, want := range []string{"2 trials with a result are too few", "trial 0: 1.5 and"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v does not say %q", err, want)
+		}
+	}
+}
+
+// The built-in set is whole: every task has its role and the set's space.
+func TestPaper(t *testing.T) {
+	set := paper(t)
+	total := 0
+	for _, name := range set.Tasks() {
+		if _, err := set.Record(name); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Contains(slices.Concat(set.Development, set.Test), name) {
+			t.Errorf("%s is neither a development nor a test task", name)
+		}
+		b, err := recorded.ReadFile(Paper + "/" + name + suffix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		total += len(b)
+	}
+	if total > 30<<20 {
+		t.Errorf("the records take %d bytes", total)
+	}
+	t.Logf("%d tasks, %d bytes", len(set.Tasks()), total)
+	if _, err := set.Surrogate("nothing"); err == nil || !strings.Contains(err.Error(), "airline") {
+		t.Error(err)
+	}
+	if _, err := Open("nothing"); err == nil || !strings.Contains(err.Error(), Paper) {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,235 @@
+package simulate
+
+import (
+	"math"
+
+	"tnaml/experiments/metrics"
+)
+
+// Figures are what a result says of its arms, each at each of Result.Budgets.
+type Figures struct {
+	Arms []ArmFigures `json:"arms"`
+	// Rankings and Comparisons judge by the test value of the model that is best on the
+	// validation split, of each task the mean over its seeds.
+	Rankings    []Ranking    `json:"rankings"`
+	Comparisons []Comparison `json:"comparisons"`
+}
+
+// ArmFigures are those of an arm, over all tasks and seeds.
+type ArmFigures struct {
+	Arm     string  `json:"arm"`
+	At      []Means `json:"at"`
+	Targets []Reach `json:"targets"`
+}
+
+// Means are the means over tasks of what At has of a search.
+type Means struct {
+	Trials int `json:"trials"`
+	// Regret is the normalised regret on the test split (Scale), with the 2 s.e.m. across
+	// tasks; the others are in the objective's own values.
+	Regret metrics.Estimate `json:"regret"`
+	At
+}
+
+// Reach says how long it took to get to a target: until the model that is best on the
+// validation split is one whose mean validation over seeds lies Share of the way from
+// the median random configuration to the best known.
+type Reach struct {
+	Share float64 `json:"share"`
+	// Median is that of the trials over all searches, 0 where fewer than half of them got
+	// there; Reached of Searches did.
+	Median   float64 `json:"median_trials,omitempty"`
+	Reached  int     `json:"reached"`
+	Searches int     `json:"searches"`
+}
+
+// shares are the targets.
+var shares = []float64{.95, .99}
+
+// Ranking ranks the arms, task by task.
+type Ranking struct {
+	Trials int `json:"trials"`
+	// Ranks are mean ranks over the tasks, in the order of the arms, 1 being the best.
+	Ranks []float64 `json:"mean_ranks"`
+	// P is that of Friedman's test: how likely ranks so far apart are of arms that do not
+	// differ.
+	Chi2 float64 `json:"friedman_chi2"`
+	P    float64 `json:"friedman_p"`
+	// Critical is Nemenyi's critical difference at the level .05: of arms whose mean ranks
+	// are less apart nothing can be said (Demšar, 2006).
+	Critical float64 `json:"critical_difference,omitempty"`
+}
+
+// level is that of Nemenyi's difference, and of intervals.
+const level = .05
+
+// Comparison is an arm beside the one that all are compared with.
+type Comparison struct {
+	Arm    string `json:"arm"`
+	Trials int    `json:"trials"`
+	// Gain is the other's normalised regret less the arm's, with an interval that
+	// knows tasks and seeds.
+	Gain metrics.Interval `json:"gain"`
+	// P is that of Wilcoxon's signed-rank test over the tasks, Holm the same adjusted for
+	// the number of arms.
+	P    float64 `json:"wilcoxon_p"`
+	Holm float64 `json:"holm_p"`
+	// Tally counts the tasks on which the arm is better, not to be told from, or worse
+	// than the other, by the interval of Tasks, which knows seeds.
+	metrics.Tally
+	Tasks []metrics.Interval `json:"tasks"`
+}
+
+// replicates are those of a bootstrap: there are many of them.
+const replicates = 1000
+
+// Figures computes them; there must be a seed.
+func (r *Result) Figures() *Figures {
+	f := &Figures{}
+	for a := range r.Arms {
+		one := ArmFigures{Arm: r.Arms[a].Name}
+		for k := range r.Budgets {
+			one.At = append(one.At, r.means(a, k))
+		}
+		for _, share := range shares {
+			one.Targets = append(one.Targets, r.reach(a, share))
+		}
+		f.Arms = append(f.Arms, one)
+	}
+	for k := range r.Budgets {
+		f.Rankings = append(f.Rankings, r.ranking(k))
+		f.Comparisons = append(f.Comparisons, r.compare(k)...)
+	}
+	return f
+}
+
+// regrets are those of an arm's searches of a task, one a seed, at a budget.
+func (t *Task) regrets(arm, budget int) []float64 {
+	var out []float64
+	for _, s := range t.Arms[arm].Searches {
+		out = append(out, t.Test.Regret(s.At[budget].Test))
+	}
+	return out
+}
+
+// Mean is the mean over seeds of an arm's searches at a budget.
+func (t *Task) Mean(arm, budget int) (mean At) {
+	searches := t.Arms[arm].Searches
+	n := float64(len(searches))
+	for _, s := range searches {
+		at := s.At[budget]
+		mean.Validation += at.Validation / n
+		mean.Test += at.Test / n
+		mean.TopValidation += at.TopValidation / n
+		mean.TopTest += at.TopTest / n
+	}
+	return mean
+}
+
+func (r *Result) means(arm, budget int) Means {
+	m := Means{Trials: r.Budgets[budget]}
+	n := float64(len(r.Tasks))
+	var regrets []float64
+	for i := range r.Tasks {
+		t := &r.Tasks[i]
+		regrets = append(regrets, metrics.Mean(t.regrets(arm, budget)).Mean)
+		at := t.Mean(arm, budget)
+		m.Validation += at.Validation / n
+		m.Test += at.Test / n
+		m.TopValidation += at.TopValidation / n
+		m.TopTest += at.TopTest / n
+	}
+	m.Regret = metrics.Mean(regrets)
+	return m
+}
+
+func (r *Result) reach(arm int, share float64) Reach {
+	out := Reach{Share: share}
+	var trials []float64
+	for i := range r.Tasks {
+		t := &r.Tasks[i]
+		target := t.Validation.Target(share)
+		for _, s := range t.Arms[arm].Searches {
+			took := math.Inf(1)
+			for k, v := range s.Best.Mean {
+				if v >= target {
+					took = float64(s.Best.Trials[k])
+					out.Reached++
+					break
+				}
+			}
+			trials = append(trials, took)
+		}
+	}
+	out.Searches = len(trials)
+	if m := metrics.Median(trials); !math.IsInf(m, 0) {
+		out.Median = m
+	}
+	return out
+}
+
+// scores are the mean rewards of all tasks × arms at a budget.
+func (r *Result) scores(budget int) [][]float64 {
+	out := make([][]float64, len(r.Tasks))
+	for i := range r.Tasks {
+		for a := range r.Arms {
+			out[i] = append(out[i], -metrics.Mean(r.Tasks[i].regrets(a, budget)).Mean)
+		}
+	}
+	return out
+}
+
+func (r *Result) ranking(budget int) Ranking {
+	scores := r.scores(budget)
+	out := Ranking{Trials: r.Budgets[budget], Ranks: metrics.MeanRanks(scores)}
+	out.Chi2, out.P = metrics.Friedman(scores)
+	if len(r.Arms) > 1 {
+		out.Critical = metrics.NemenyiDifference(len(r.Arms), len(r.Tasks), level)
+	}
+	return out
+}
+
+// compare compares the other arms with Against.
+func (r *Result) compare(budget int) []Comparison {
+	against := 0
+	for a := range r.Arms {
+		if r.Arms[a].Name == r.Against {
+			against = a
+		}
+	}
+	var out []Comparison
+	var p []float64
+	how := metrics.Bootstrap{Replicates: replicates, Level: 1 - level}
+	for a := range r.Arms {
+		if a == against {
+			continue
+		}
+		c := Comparison{Arm: r.Arms[a].Name, Trials: r.Budgets[budget]}
+		var tasks []metrics.PairedTask
+		var differences []float64
+		for i := range r.Tasks {
+			var task metrics.PairedTask
+			theirs := r.Tasks[i].regrets(against, budget)
+			for s, regret := range r.Tasks[i].regrets(a, budget) {
+				task.Seeds = append(task.Seeds, metrics.Scores{A: metrics.Score{Value: -regret}, B: metrics.Score{Value: -theirs[s]}})
+			}
+			gain := metrics.PairedBootstrap([]metrics.PairedTask{task}, how)
+			switch {
+			case gain.Low > 0:
+				c.Add(metrics.Win)
+			case gain.High < 0:
+				c.Add(metrics.Loss)
+			default:
+				c.Add(metrics.Draw)
+			}
+			tasks, differences, c.Tasks = append(tasks, task), append(differences, gain.Mean), append(c.Tasks, gain)
+		}
+		c.Gain = metrics.PairedBootstrap(tasks, how)
+		_, c.P = metrics.Wilcoxon(differences)
+		p, out = append(p, c.P), append(out, c)
+	}
+	for i, adjusted := range metrics.Holm(p) {
+		out[i].Holm = adjusted
+	}
+	return out
+}

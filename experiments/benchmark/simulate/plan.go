@@ -1,0 +1,218 @@
+// Package simulate compares search strategies on tasks whose models need not be
+// trained: the searcher of real searches (package search), asked and told as they
+// ask and tell it, on landscapes that answer at once. Only the trainer is another, so
+// a strategy cannot tell; arms that start from other tasks' trials start from
+// simulated pretrainings.
+package simulate
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"tnaml/experiments/search"
+	"tnaml/experiments/search/strategy"
+	"tnaml/experiments/space"
+	"tnaml/experiments/trainer"
+)
+
+// Landscape is what a task's models come to. It is safe for concurrent use.
+type Landscape interface {
+	// Look trains the model of the actions under a trial's seed, so to say, and returns
+	// the objective's values on the two splits. It is a function of its arguments.
+	Look(actions []int, seed uint64) (status trainer.Status, validation, test float64)
+}
+
+// World is what there is to search.
+type World struct {
+	// Space is the tasks'. Its objective is to be maximised.
+	Space space.Space
+	// Kind is the tasks'.
+	Kind string
+	// Development are the tasks that controllers learn on, and that settings may be
+	// chosen by; Test those that figures are given of.
+	Development, Test []string
+	// Landscape is that of a task of either list.
+	Landscape func(task string) (Landscape, error)
+	// Strategies is the table of those there are.
+	Strategies strategy.Table
+}
+
+// Arm is one way of searching.
+type Arm struct {
+	Name     string `json:"name"`
+	Strategy string `json:"strategy"`
+	// Settings are the strategy's, over its defaults.
+	Settings json.RawMessage `json:"settings,omitempty"`
+	// From names the pretraining that the arm starts from: its controller where the
+	// strategy takes one, its trials where it learns from those. Empty: nothing.
+	From string `json:"from,omitempty"`
+}
+
+// Pretraining is a search of all development tasks together, but for the target.
+type Pretraining struct {
+	Name     string          `json:"name"`
+	Strategy string          `json:"strategy"`
+	Settings json.RawMessage `json:"settings,omitempty"`
+	// Tasks are those of the development tasks to learn on; empty: all.
+	Tasks  []string `json:"tasks,omitempty"`
+	Trials int      `json:"trials"`
+}
+
+// Plan is what to compare.
+type Plan struct {
+	Arms         []Arm
+	Pretrainings []Pretraining
+	// Tasks are the targets. A development task is searched from a pretraining on the
+	// others.
+	Tasks []string
+	// Trials is the budget of each search; Budgets are the numbers of trials that
+	// figures are given at, in rising order.
+	Trials  int
+	Budgets []int
+	// Seeds: every arm searches every target with the seeds 1…Seeds. A pretraining is
+	// made with the seeds 1…PretrainSeeds: the search with the seed s starts from that
+	// of the seed 1 + (s−1) mod PretrainSeeds.
+	Seeds, PretrainSeeds int
+	Lag                  int
+	// Workers is the number of searches at once, which changes nothing of the result.
+	Workers int
+	// Against is the arm that the others are compared with.
+	Against string
+}
+
+// maxSeeds bounds the seeds, maxTrials a search.
+const (
+	maxSeeds  = 10_000
+	maxTrials = 1_000_000
+)
+
+// Check reports everything wrong with a plan together.
+func (p *Plan) Check(w *World) error {
+	var errs []error
+	bad := func(format string, a ...any) { errs = append(errs, fmt.Errorf(format, a...)) }
+	between := func(what string, n, most int) {
+		if n < 1 || n > most {
+			bad("%d %s: it must be 1 to %d", n, what, most)
+		}
+	}
+	between("trials", p.Trials, maxTrials)
+	between("seeds", p.Seeds, maxSeeds)
+	between("pretraining seeds", p.PretrainSeeds, maxSeeds)
+	between("searches at once", p.Workers, maxSeeds)
+	for i, b := range p.Budgets {
+		if b < 1 || b > p.Trials || i > 0 && b <= p.Budgets[i-1] {
+			bad("figures at %v of %d trials: the numbers must rise, and lie between 1 and the trials", p.Budgets, p.Trials)
+			break
+		}
+	}
+	if len(p.Budgets) == 0 {
+		bad("no number of trials to give figures at")
+	}
+	if o := w.Space.Objective; o.Direction != space.Maximise {
+		bad("the objective %s is not to be maximised, as regrets have it", o.Metric)
+	}
+	known := slices.Concat(w.Development, w.Test)
+	tasks := func(whose string, names, known []string) {
+		for i, t := range names {
+			if !slices.Contains(known, t) {
+				bad("%s: no task %q (there are: %s)", whose, t, strings.Join(known, ", "))
+			} else if slices.Contains(names[:i], t) {
+				bad("%s: the task %q is there twice", whose, t)
+			}
+		}
+	}
+	tasks("targets", p.Tasks, known)
+	if len(p.Tasks) == 0 {
+		bad("no targets")
+	}
+	for i, pre := range p.Pretrainings {
+		if slices.ContainsFunc(p.Pretrainings[:i], func(o Pretraining) bool { return o.Name == pre.Name }) {
+			bad("the pretraining %q is there twice", pre.Name)
+		}
+		between("trials of the pretraining "+pre.Name, pre.Trials, maxTrials)
+		tasks("the pretraining "+pre.Name, pre.Tasks, w.Development)
+		if err := w.checkSettings(pre.Strategy, pre.Settings); err != nil {
+			bad("the pretraining %q: %w", pre.Name, err)
+		}
+	}
+	for i, a := range p.Arms {
+		if a.Name == "" || slices.ContainsFunc(p.Arms[:i], func(o Arm) bool { return o.Name == a.Name }) {
+			bad("the arm %q is there twice, or has no name", a.Name)
+		}
+		for _, err := range p.checkArm(w, a) {
+			bad("the arm %q: %w", a.Name, err)
+		}
+	}
+	if len(p.Arms) == 0 {
+		bad("no arms")
+	} else if p.arm(p.Against) == nil {
+		bad("the arms are compared with %q, which is none of them", p.Against)
+	}
+	return errors.Join(errs...)
+}
+
+func (p *Plan) arm(name string) *Arm {
+	if i := slices.IndexFunc(p.Arms, func(a Arm) bool { return a.Name == name }); i >= 0 {
+		return &p.Arms[i]
+	}
+	return nil
+}
+
+func (p *Plan) pretraining(name string) *Pretraining {
+	if i := slices.IndexFunc(p.Pretrainings, func(a Pretraining) bool { return a.Name == name }); i >= 0 {
+		return &p.Pretrainings[i]
+	}
+	return nil
+}
+
+func (p *Plan) checkArm(w *World, a Arm) []error {
+	d, err := w.Strategies.Find(a.Strategy)
+	if err != nil {
+		return []error{err}
+	}
+	if a.From == "" {
+		if err := w.checkSettings(a.Strategy, a.Settings); err != nil {
+			return []error{err}
+		}
+		return nil
+	}
+	var errs []error
+	if p.pretraining(a.From) == nil {
+		var names []string
+		for _, pre := range p.Pretrainings {
+			names = append(names, pre.Name)
+		}
+		errs = append(errs, fmt.Errorf("no pretraining %q (there are: %s)", a.From, strings.Join(names, ", ")))
+	}
+	if !d.FromController && !d.FromSources {
+		errs = append(errs, fmt.Errorf("it starts from %q, but its strategy %s from nothing", a.From, d.Name))
+	}
+	return errs
+}
+
+func (w *World) checkSettings(name string, raw json.RawMessage) error {
+	d, err := w.Strategies.Find(name)
+	if err != nil {
+		return err
+	}
+	_, err = d.Canonical(raw, nil)
+	return err
+}
+
+// config is the configuration of a search, but for what it starts from: that of a
+// real one whose data are the landscapes.
+func (w *World) config(name string, settings json.RawMessage, tasks []string, seed uint64, lag int) search.Config {
+	c := search.Config{
+		Space: w.Space, Strategy: name, Settings: settings, Seed: seed, Lag: lag, KeepModels: search.TopN,
+	}
+	for _, t := range tasks {
+		c.Tasks = append(c.Tasks, search.Task{Name: t, Kind: w.Kind, Data: "surrogate:" + t})
+	}
+	for _, m := range trainer.Find(w.Space.TrainerName()).Modules(&w.Space) {
+		c.Modules = append(c.Modules, search.Module{Name: m, Data: "surrogate:" + m})
+	}
+	return c
+}

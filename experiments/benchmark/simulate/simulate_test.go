@@ -1,0 +1,226 @@
+package simulate
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"tnaml/experiments/search/strategy"
+	"tnaml/experiments/space"
+	"tnaml/experiments/trainer"
+	"tnaml/nn/rng"
+)
+
+// hill is a landscape with one best option of every choice, and a few models that diverge.
+type hill struct {
+	peak    []int
+	options []int
+	noise   float64
+}
+
+func (h hill) mean(actions []int) (validation, test float64) {
+	v := .9
+	for i, a := range actions {
+		d := float64(a-h.peak[i]) / float64(h.options[i])
+		v -= .1 * d * d
+	}
+	return v, v - .01
+}
+
+func (h hill) Look(actions []int, seed uint64) (trainer.Status, float64, float64) {
+	g := rng.New(seed, "hill", 0)
+	if g.IntN(50) == 0 {
+		return trainer.Diverged, 0, 0
+	}
+	v, t := h.mean(actions)
+	return trainer.OK, v + h.noise*g.NormFloat64(), t + h.noise*g.NormFloat64()
+}
+
+func testSpace(t testing.TB) space.Space {
+	t.Helper()
+	sp := space.Space{Name: "knobs", Trainer: "table", Objective: space.Objective{Metric: "score", Direction: space.Maximise}}
+	for i := range 6 {
+		c := space.Choice{Name: fmt.Sprintf("knob%d", i)}
+		for o := range 5 + i {
+			c.Options = append(c.Options, int64(o))
+		}
+		sp.Choices = append(sp.Choices, c)
+	}
+	return sp
+}
+
+func testWorld(t testing.TB) *World {
+	w := &World{
+		Space: testSpace(t), Kind: "table", Development: []string{"a", "b", "c"}, Test: []string{"x", "y"}, Strategies: strategy.Builtin(),
+	}
+	w.Landscape = func(task string) (Landscape, error) {
+		h := hill{options: w.Space.Options(), noise: .005}
+		for i, n := range h.options {
+			h.peak = append(h.peak, (i+int(task[0])%2)%n)
+		}
+		return h, nil
+	}
+	return w
+}
+
+func testPlan() Plan {
+	return Plan{
+		Arms: []Arm{
+			{Name: "random", Strategy: strategy.Random}, {Name: "naml", Strategy: strategy.NAML},
+			{Name: "transfer", Strategy: strategy.NAML, From: "multitask"},
+		},
+		Pretrainings: []Pretraining{{Name: "multitask", Strategy: strategy.NAML, Trials: 200}},
+		Tasks:        []string{"x", "y", "a"}, Trials: 40, Budgets: []int{1, 3, 10, 40}, Seeds: 3, PretrainSeeds: 2, Lag: 4, Workers: 1, Against: "random",
+	}
+}
+
+func quiet(int, int) {}
+
+// The result does not depend on how many searches run at once, nor on which arms and
+// tasks there are beside.
+func TestDeterministic(t *testing.T) {
+	w, p := testWorld(t), testPlan()
+	encoded := func(p Plan) (*Result, string) {
+		r, err := Run(t.Context(), w, p, quiet)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := json.Marshal(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r, string(b)
+	}
+	all, one := encoded(p)
+	p.Workers = 4
+	if _, four := encoded(p); four != one {
+		t.Error("four searches at once give another result than one")
+	}
+	p.Arms, p.Tasks, p.Against = p.Arms[2:], p.Tasks[1:2], "transfer"
+	alone, _ := encoded(p)
+	for s, search := range alone.Tasks[0].Arms[0].Searches {
+		if want := all.Tasks[1].Arms[2].Searches[s]; fmt.Sprint(*search) != fmt.Sprint(*want) {
+			t.Errorf("seed %d alone: %v, beside others %v", s+1, *search, *want)
+		}
+	}
+}
+
+// What is wrong with a plan comes together.
+func TestCheck(t *testing.T) {
+	p := testPlan()
+	p.Arms = append(p.Arms, Arm{Name: "random", Strategy: "randm"}, Arm{Name: "cold", Strategy: strategy.Random, From: "multitusk"},
+		Arm{Name: "odd", Strategy: strategy.NAML, Settings: json.RawMessage(`{"lr":1}`)})
+	p.Tasks = append(p.Tasks, "x", "z")
+	p.Pretrainings[0].Tasks = []string{"x"}
+	p.Seeds, p.Budgets, p.Against = 0, []int{3, 1}, "none"
+	_, err := Run(t.Context(), testWorld(t), p, quiet)
+	for _, want := range []string{
+		`the arm "random" is there twice`, `unknown strategy "randm"`, `no pretraining "multitusk" (there are: multitask)`,
+		"its strategy random from nothing", `the arm "odd": `, `"lr"`, `targets: the task "x" is there twice`, `targets: no task "z" (there are: a, b, c, x, y)`,
+		`the pretraining multitask: no task "x" (there are: a, b, c)`, "0 seeds", "figures at [3 1] of 40 trials", `compared with "none"`,
+	} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is not in: %v", want, err)
+		}
+	}
+}
+
+// A run that is interrupted has the seeds that are complete.
+func TestInterrupted(t *testing.T) {
+	w, p := testWorld(t), testPlan()
+	p.Arms, p.Seeds = p.Arms[:1], 50
+	ctx, cancel := context.WithCancel(t.Context())
+	r, err := Run(ctx, w, p, func(done, _ int) {
+		if done >= 5*len(p.Tasks)*p.Trials {
+			cancel()
+		}
+	})
+	if err == nil || r == nil || r.Seeds != 5 || len(r.Tasks[2].Arms[0].Searches) != 5 || slices.Contains(r.Tasks[2].Arms[0].Searches, nil) {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	if f := r.Figures(); len(f.Arms) != 1 || f.Rankings[0].Ranks[0] != 1 {
+		t.Errorf("%+v", f)
+	}
+}
+
+// What a search starts from is what it says: a pretraining never knows its target, and
+// knowledge of other tasks helps.
+func TestPretrained(t *testing.T) {
+	w, p := testWorld(t), testPlan()
+	p.Pretrainings[0].Trials, p.Seeds, p.Tasks, p.Trials = 600, 4, p.Tasks[:1], 10
+	r := &runner{world: w, plan: &p}
+	if l := r.needs(&p.Arms[2], "a", 3); fmt.Sprint(l.tasks) != "[b c]" || l.seed != 2 {
+		t.Errorf("a development task as target: pretrained on %v with the seed %d", l.tasks, l.seed)
+	}
+	if l := r.needs(&p.Arms[2], "x", 2); fmt.Sprint(l.tasks) != "[a b c]" || l.seed != 1 {
+		t.Errorf("pretrained on %v with the seed %d", l.tasks, l.seed)
+	}
+	if r.needs(&p.Arms[1], "x", 0) != nil {
+		t.Error("an arm from scratch needs a pretraining")
+	}
+	p.Workers, p.Budgets = 2, []int{10}
+	result, err := Run(t.Context(), w, p, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := func(arm int) (sum float64) {
+		for _, s := range result.Tasks[0].Arms[arm].Searches {
+			sum += s.At[0].Validation / 4
+		}
+		return sum
+	}
+	if first(2) < first(1) {
+		t.Errorf("first trials: %v of the transferred controller, %v of a new one", first(2), first(1))
+	}
+}
+
+func TestScale(t *testing.T) {
+	w := testWorld(t)
+	l, err := w.Landscape("x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, test, err := scales(l, w.Space.Options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if math.Abs(v.Best-.9) > .003 || math.Abs(test.Best-.89) > .003 || !(v.Worst < v.Median && v.Median < v.Best) {
+		t.Errorf("%+v, %+v", v, test)
+	}
+	s := Scale{Best: .9, Median: .7, Worst: .1}
+	if a, b, c := s.Regret(.9), s.Regret(.7), s.Regret(.8); a != 0 || b != 1 || math.Abs(c-.5) > 1e-12 {
+		t.Errorf("regrets %v, %v, %v", a, b, c)
+	}
+	if v := s.Target(.95); math.Abs(v-.89) > 1e-12 {
+		t.Errorf("a target of %v", v)
+	}
+}
+
+func BenchmarkTrials(b *testing.B) {
+	w := testWorld(b)
+	sp, err := space.Builtin("paper")
+	if err != nil {
+		b.Fatal(err)
+	}
+	sp.Choices[0].Options = []any{"glove-50", "bpemb-25"}
+	w.Space, w.Kind = *sp, "text"
+	w.Space.Objective = space.Objective{Metric: trainer.Accuracy, Direction: space.Maximise}
+	for _, name := range strategy.Builtin().Names() {
+		if name == strategy.Fixed {
+			continue
+		}
+		b.Run(name, func(b *testing.B) {
+			p := testPlan()
+			p.Arms, p.Against, p.Tasks = []Arm{{Name: name, Strategy: name}}, name, []string{"x"}
+			p.Trials, p.Budgets, p.Seeds = 500, []int{500}, (b.N+499)/500
+			if _, err := Run(b.Context(), w, p, quiet); err != nil {
+				b.Fatal(err)
+			}
+			b.ReportMetric(float64(p.Seeds*p.Trials)/b.Elapsed().Seconds(), "trials/s")
+		})
+	}
+}

@@ -1,0 +1,355 @@
+package benchmark
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"tnaml/experiments/space"
+	"tnaml/experiments/trainer"
+	"tnaml/nn/rng"
+)
+
+// Surrogate says what a trial of any configuration of a record's space would give. It
+// is the sum, in log-odds of the accuracy, of
+//
+//   - what trees say of the configuration (trees);
+//   - what they cannot explain of it: a draw, keyed by the configuration, from the errors
+//     that they make for configurations of about this accuracy that they have not seen;
+//   - the training's own noise: a draw, keyed by the trial's seed too, from the
+//     differences between two trainings of one configuration of about this accuracy.
+//
+// Both draws are of both splits at once, so that validation and test go together as far
+// as they do in the record and no further. What is drawn has been measured: the best of
+// ever so many trials stays what it could be. All is a function of the arguments. It is safe for
+// concurrent use.
+type Surrogate struct {
+	task     string
+	space    *space.Space
+	features []feature
+	inert    inertia
+	mean     *trees
+	failing  *trees  // the probability of no result; nil: it is failed, everywhere
+	failed   float64 // share of the trials
+	failure  trainer.Status
+	sizes    [outputs]int // of the splits; 0: unknown
+	errors   draws
+	noise    draws
+	recorded map[uint64][]Row // by configuration; nil: the record is not asked
+}
+
+// FitOptions say how a surrogate is made.
+type FitOptions struct {
+	// Recorded has a configuration of the record answered with what was measured of it,
+	// of one of its trials by the seed. Without it the surrogate smooths over all alike.
+	Recorded bool
+}
+
+// minRows is how many trials with a result a surrogate can be fitted to.
+const minRows = 20
+
+// folds is how many parts the rows are cut into for errors on unseen configurations.
+const folds = 5
+
+// Fit makes the surrogate of a record. Its space's choices may have 64 options each, its
+// objective must be a share of examples.
+func Fit(r *Record, o FitOptions) (*Surrogate, error) {
+	sp := r.Space()
+	s := &Surrogate{task: r.Task(), space: sp, inert: newInertia(sp)}
+	var errs []error
+	for _, c := range sp.Choices {
+		if len(c.Options) > maxOptions {
+			errs = append(errs, fmt.Errorf("choice %q has %d options, more than %d", c.Name, len(c.Options), maxOptions))
+		}
+		s.features = append(s.features, feature{len(c.Options), c.Ordered()})
+	}
+	var ok []Row
+	for _, row := range r.Rows {
+		if row.Status == trainer.OK {
+			ok = append(ok, row)
+			if min(row.Validation, row.Test) < 0 || max(row.Validation, row.Test) > 1 {
+				errs = append(errs, fmt.Errorf("trial %d: %v and %v are no shares of examples", row.Trial, row.Validation, row.Test))
+			}
+		}
+	}
+	if len(ok) < minRows {
+		errs = append(errs, fmt.Errorf("%d trials with a result are too few, at least %d are needed", len(ok), minRows))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, fmt.Errorf("surrogate of %s: %w", r.Task(), err)
+	}
+	if right := ok[0].Right; right != nil {
+		s.sizes = [outputs]int{right.Validation.N, right.Test.N}
+	}
+	x, y := s.rows(ok)
+	s.mean = growTrees(s.features, x, y)
+	s.fitFailures(r.Rows)
+	s.fitDraws(x, y)
+	if o.Recorded {
+		s.recorded = map[uint64][]Row{}
+		for _, row := range r.Rows {
+			key := s.key(s.options(row.Actions, make([]uint8, len(s.features))))
+			s.recorded[key] = append(s.recorded[key], row)
+		}
+	}
+	return s, nil
+}
+
+// maxOptions is how many options of a choice a question's set can name.
+const maxOptions = 64
+
+// rows are trials as the trees see them.
+func (s *Surrogate) rows(rows []Row) (x [][]uint8, y [][outputs]float64) {
+	for _, row := range rows {
+		x = append(x, s.options(row.Actions, make([]uint8, len(s.features))))
+		y = append(y, [outputs]float64{s.logit(row.Validation, 0), s.logit(row.Test, 1)})
+	}
+	return x, y
+}
+
+// options writes actions in the one form of all that design the same model.
+func (s *Surrogate) options(actions []int, out []uint8) []uint8 {
+	for i, a := range actions {
+		out[i] = uint8(a)
+	}
+	s.inert.apply(out)
+	return out
+}
+
+// key tells configurations apart.
+func (s *Surrogate) key(x []uint8) uint64 {
+	key := uint64(0)
+	for i, o := range x {
+		key = key*uint64(s.features[i].options) + uint64(o)
+	}
+	return key
+}
+
+// logit is the log-odds of an accuracy on a split, kept from infinity by half an
+// example.
+func (s *Surrogate) logit(accuracy float64, split int) float64 {
+	half := 1e-4
+	if n := s.sizes[split]; n > 0 {
+		half = 0.5 / float64(n)
+	}
+	p := min(max(accuracy, half), 1-half)
+	return math.Log(p / (1 - p))
+}
+
+func sigmoid(logit float64) float64 { return 1 / (1 + math.Exp(-logit)) }
+
+// accuracy is the inverse of logit, a multiple of an example.
+func (s *Surrogate) accuracy(logit float64, split int) float64 {
+	p := sigmoid(logit)
+	if n := float64(s.sizes[split]); n > 0 {
+		return math.Round(p*n) / n
+	}
+	return p
+}
+
+// fitFailures learns which configurations come to no result.
+func (s *Surrogate) fitFailures(rows []Row) {
+	counts := map[trainer.Status]int{}
+	var x [][]uint8
+	var y [][outputs]float64
+	failed := 0
+	for _, row := range rows {
+		x = append(x, s.options(row.Actions, make([]uint8, len(s.features))))
+		y = append(y, [outputs]float64{})
+		if row.Status != trainer.OK {
+			failed++
+			counts[row.Status]++
+			y[len(y)-1][0] = 1
+		}
+	}
+	for _, status := range trainer.Statuses() {
+		if counts[status] > counts[s.failure] {
+			s.failure = status
+		}
+	}
+	s.failed = float64(failed) / float64(len(rows))
+	if failed >= minFailures {
+		s.failing = growTrees(s.features, x, y)
+	}
+}
+
+// minFailures is how many failed trials say which configurations fail.
+const minFailures = 5
+
+// Mean returns the accuracies that are expected of a configuration if it comes to a result: those
+// of the trees alone.
+func (s *Surrogate) Mean(actions []int) (validation, test float64) {
+	y := s.mean.predict(s.options(actions, make([]uint8, len(s.features))))
+	return sigmoid(y[0]), sigmoid(y[1])
+}
+
+// Look returns what a trial of a configuration gives under a seed: accuracies that are
+// whole numbers of the splits' examples, or a status that is not ok and zeros.
+func (s *Surrogate) Look(actions []int, seed uint64) (status trainer.Status, validation, test float64) {
+	x := s.options(actions, make([]uint8, len(s.features)))
+	key := s.key(x)
+	noise := rng.Derive(seed, "benchmark/noise", key)
+	if rows := s.recorded[key]; len(rows) > 0 {
+		row := rows[noise%uint64(len(rows))]
+		return row.Status, row.Validation, row.Test
+	}
+	own := rng.Derive(key, s.task, 0)
+	if s.failed > 0 {
+		p := s.failed
+		if s.failing != nil {
+			p = s.failing.predict(x)[0]
+		}
+		if float64(rng.Derive(key, s.task, 1)>>11)/(1<<53) < p {
+			return s.failure, 0, 0
+		}
+	}
+	y := s.mean.predict(x)
+	for _, d := range []struct {
+		*draws
+		key uint64
+	}{{&s.errors, own}, {&s.noise, noise}} {
+		e := d.draw(y, d.key)
+		for k := range y {
+			y[k] += e[k]
+		}
+	}
+	return trainer.OK, s.accuracy(y[0], 0), s.accuracy(y[1], 1)
+}
+
+// fitDraws measures what the trees cannot explain, and the noise in it.
+func (s *Surrogate) fitDraws(x [][]uint8, y [][outputs]float64) {
+	for _, p := range s.pairs(x) {
+		a, b := y[p[0]], y[p[1]]
+		var d, level [outputs]float64
+		for k := range d {
+			d[k], level[k] = (b[k]-a[k])/math.Sqrt2, (a[k]+b[k])/2
+		}
+		s.noise.add(level, d) // either of the two might have come first
+		s.noise.add(level, [outputs]float64{-d[0], -d[1]})
+	}
+	s.noise.sort()
+	for i, p := range s.crossValidated(x, y) {
+		var e [outputs]float64
+		for k := range e {
+			e[k] = y[i][k] - p[k]
+		}
+		s.errors.add(p, e)
+	}
+	s.errors.sort()
+	s.errors.shrink(&s.noise)
+}
+
+// pairs are the rows that repeat the configuration of an earlier one, with that one.
+func (s *Surrogate) pairs(x [][]uint8) (out [][2]int) {
+	first := map[uint64]int{}
+	for i := range x {
+		key := s.key(x[i])
+		if j, again := first[key]; again {
+			out = append(out, [2]int{j, i})
+		} else {
+			first[key] = i
+		}
+	}
+	return out
+}
+
+// crossValidated predicts each row by trees that have not seen its configuration.
+func (s *Surrogate) crossValidated(x [][]uint8, y [][outputs]float64) [][outputs]float64 {
+	out := make([][outputs]float64, len(x))
+	for fold := range uint64(folds) {
+		var seen [][]uint8
+		var told [][outputs]float64
+		var unseen []int
+		for i := range x {
+			if rng.Derive(s.key(x[i]), "benchmark/folds", 0)%folds == fold {
+				unseen = append(unseen, i)
+				continue
+			}
+			seen, told = append(seen, x[i]), append(told, y[i])
+		}
+		t := growTrees(s.features, seen, told)
+		for _, i := range unseen {
+			out[i] = t.predict(x[i])
+		}
+	}
+	return out
+}
+
+// draws are measured deviations of both splits, in the order of the level at which they
+// were measured.
+type draws struct {
+	levels []float64
+	values [][outputs]float64
+}
+
+func (d *draws) add(level, value [outputs]float64) {
+	d.levels = append(d.levels, level[0]+level[1])
+	d.values = append(d.values, value)
+}
+
+func (d *draws) sort() {
+	order := make([]int, len(d.levels))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(d.levels[a], d.levels[b]) })
+	levels, values := d.levels, d.values
+	d.levels, d.values = make([]float64, len(order)), make([][outputs]float64, len(order))
+	for i, o := range order {
+		d.levels[i], d.values[i] = levels[o], values[o]
+	}
+}
+
+// near returns the deviations that were measured around a level.
+func (d *draws) near(level float64) [][outputs]float64 {
+	at, _ := slices.BinarySearch(d.levels, level)
+	wide := max(len(d.values)/20, minNear)
+	from := max(0, min(at-wide, len(d.values)-2*wide))
+	return d.values[from:min(len(d.values), from+2*wide)]
+}
+
+// minNear is how many deviations on either side of a level are near it at least.
+const minNear = 8
+
+// draw takes one of those near a level, by a key.
+func (d *draws) draw(level [outputs]float64, key uint64) [outputs]float64 {
+	near := d.near(level[0] + level[1])
+	if len(near) == 0 {
+		return [outputs]float64{}
+	}
+	return near[key%uint64(len(near))]
+}
+
+// shrink takes the noise's share of the variance out of errors, which have both: of what
+// the splits have in common, and of that in which they differ.
+func (d *draws) shrink(noise *draws) {
+	scaled := make([][outputs]float64, len(d.values))
+	for i, v := range d.values {
+		all, own := variances(d.near(d.levels[i])), variances(noise.near(d.levels[i]))
+		parts := turned(v)
+		for k := range parts {
+			if all[k] > 0 {
+				parts[k] *= math.Sqrt(max(0, 1-own[k]/all[k]))
+			}
+		}
+		scaled[i] = turned(parts)
+	}
+	d.values = scaled
+}
+
+// turned is a pair's sum and difference, by √½, and the pair again of these.
+func turned(v [outputs]float64) [outputs]float64 {
+	return [outputs]float64{(v[0] + v[1]) / math.Sqrt2, (v[0] - v[1]) / math.Sqrt2}
+}
+
+// variances are the mean squares of pairs' sums and differences.
+func variances(values [][outputs]float64) (out [outputs]float64) {
+	for _, v := range values {
+		for k, w := range turned(v) {
+			out[k] += w * w / float64(len(values))
+		}
+	}
+	return out
+}

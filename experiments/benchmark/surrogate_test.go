@@ -1,0 +1,237 @@
+package benchmark
+
+import (
+	"math"
+	"slices"
+	"sync"
+	"syscall"
+	"testing"
+
+	"tnaml/experiments/trainer"
+	"tnaml/nn/rng"
+)
+
+// paper returns the built-in set.
+func paper(t testing.TB) *Set {
+	t.Helper()
+	s, err := Open(Paper)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func fit(t testing.TB, r *Record, o FitOptions) *Surrogate {
+	t.Helper()
+	s, err := Fit(r, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// drawn is a configuration drawn uniformly.
+func drawn(s *Set, i uint64) []int {
+	r := rng.New(1, "test", i)
+	actions := make([]int, 0, len(s.Space.Choices))
+	for _, n := range s.Space.Options() {
+		actions = append(actions, r.IntN(n))
+	}
+	return actions
+}
+
+// look is Look of a configuration that must come to a result.
+func look(t *testing.T, s *Surrogate, actions []int, seed uint64) [outputs]float64 {
+	t.Helper()
+	status, validation, test := s.Look(actions, seed)
+	if status != trainer.OK {
+		t.Fatalf("the status of %v is %s", actions, status)
+	}
+	return [outputs]float64{validation, test}
+}
+
+// A look-up is a function of its arguments, whoever fits the surrogate and however many
+// ask it at once; another seed gives another accuracy; it is a whole number of examples.
+func TestLookIsAFunction(t *testing.T) {
+	set := paper(t)
+	r := synthetic(set, 1, 220)
+	a, b := fit(t, r, FitOptions{}), fit(t, r, FitOptions{})
+	var group sync.WaitGroup
+	for i := range uint64(4) {
+		group.Go(func() {
+			for k := range uint64(200) {
+				x := look(t, a, drawn(set, k), 5)
+				if y := look(t, b, drawn(set, k), 5); x != y {
+					t.Errorf("goroutine %d: %v and %v", i, x, y)
+				}
+			}
+		})
+	}
+	group.Wait()
+	other := 0
+	for k := range uint64(100) {
+		x, y := look(t, a, drawn(set, k), 5), look(t, a, drawn(set, k), 6)
+		if x != y {
+			other++
+		}
+		for split, n := range []float64{500, 400} {
+			if x[split] != math.Round(x[split]*n)/n {
+				t.Errorf("%v is no number of %v examples", x[split], n)
+			}
+		}
+	}
+	if other < 80 {
+		t.Errorf("of 100 configurations %d come out differently under another seed", other)
+	}
+}
+
+// Choices that do nothing to a model change nothing.
+func TestInertChoices(t *testing.T) {
+	set := paper(t)
+	s := fit(t, synthetic(set, 1, 110), FitOptions{})
+	for i, c := range set.Space.Choices {
+		x, y := drawn(set, 3), drawn(set, 3)
+		x[2], y[2] = 0, 0 // hidden layers
+		y[i] = (y[i] + 1) % len(c.Options)
+		inert := slices.Contains([]string{trainer.HiddenSize, trainer.Activation, trainer.Normalisation, trainer.Dropout}, c.Name)
+		if same := look(t, s, x, 1) == look(t, s, y, 1); same != inert {
+			t.Errorf("without hidden layers another %s gives the same: %v", c.Name, same)
+		}
+	}
+}
+
+// statistics are what a strategy notices of a benchmark.
+type statistics struct {
+	mean, deviation [outputs]float64
+	// together is the correlation of validation with test.
+	together float64
+	// luck is how much more of the validation accuracy is lost on the test split by the
+	// best tenth by validation than by all.
+	luck float64
+	// noise is the standard deviation of a configuration's trainings.
+	noise [outputs]float64
+}
+
+func statisticsOf(values [][outputs]float64, pairs [][2][outputs]float64) (s statistics) {
+	var split [outputs][]float64
+	gap := 0.0
+	for _, v := range values {
+		for k := range v {
+			split[k] = append(split[k], v[k])
+			s.mean[k] += v[k] / float64(len(values))
+		}
+		gap += (v[0] - v[1]) / float64(len(values))
+	}
+	for k := range split {
+		s.deviation[k] = math.Sqrt(variance(split[k]))
+	}
+	s.together = correlation(split[0], split[1])
+	order := ranks(split[0])
+	best := 0
+	for i, v := range values {
+		if order[i] >= .9*float64(len(values)) {
+			s.luck += v[0] - v[1] - gap
+			best++
+		}
+	}
+	s.luck /= float64(best)
+	for k := range s.noise {
+		for _, p := range pairs {
+			s.noise[k] += (p[0][k] - p[1][k]) * (p[0][k] - p[1][k]) / 2 / float64(len(pairs))
+		}
+		s.noise[k] = math.Sqrt(s.noise[k])
+	}
+	return s
+}
+
+// What a surrogate gives of configurations drawn at random is like what was recorded of
+// such: as good, as wide, as noisy, with as much luck in the best by validation.
+func TestSurrogateIsLikeItsRecord(t *testing.T) {
+	set := paper(t)
+	records := map[string]*Record{"synthetic": synthetic(set, 1, 1100)}
+	for _, name := range set.Tasks() {
+		r, err := set.Record(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		records[name] = r
+	}
+	for name, r := range records {
+		s := fit(t, r, FitOptions{})
+		var values, looked [][outputs]float64
+		var pairs, again [][2][outputs]float64
+		x, _ := s.rows(r.Rows)
+		for _, row := range r.Rows {
+			if row.Status == trainer.OK {
+				values = append(values, [outputs]float64{row.Validation, row.Test})
+			}
+		}
+		for _, p := range s.pairs(x) {
+			a, b := r.Rows[p[0]], r.Rows[p[1]]
+			if a.Status == trainer.OK && b.Status == trainer.OK {
+				pairs = append(pairs, [2][outputs]float64{{a.Validation, a.Test}, {b.Validation, b.Test}})
+			}
+		}
+		for i := range uint64(4000) {
+			status, v, w := s.Look(drawn(set, i), i)
+			if status != trainer.OK {
+				continue
+			}
+			looked = append(looked, [outputs]float64{v, w})
+			_, v, w = s.Look(drawn(set, i), i+1e6)
+			again = append(again, [2][outputs]float64{looked[len(looked)-1], {v, w}})
+		}
+		is, gives := statisticsOf(values, pairs), statisticsOf(looked, again)
+		t.Logf("%s: recorded %+.3f, looked up %+.3f", name, is, gives)
+		near := func(what string, is, gives, by float64) {
+			if math.Abs(gives-is) > by {
+				t.Errorf("%s: recorded are %s of %.4f, looked up %.4f: more than %.4f apart", name, what, is, gives, by)
+			}
+		}
+		// Five standard errors of what the record's few rows say.
+		rows, repeated := math.Sqrt(float64(len(values))), math.Sqrt(float64(len(pairs)))
+		for k, split := range []string{"validation", "test"} {
+			near("means on "+split, is.mean[k], gives.mean[k], 5*is.deviation[k]/rows)
+			near("deviations on "+split, is.deviation[k], gives.deviation[k], 5*is.deviation[k]/rows)
+			near("noises on "+split, is.noise[k], gives.noise[k], 4*is.noise[k]/repeated)
+		}
+		apart := is.deviation[0] * math.Sqrt(2-2*is.together)
+		near("lucks", is.luck, gives.luck, 5*apart/(rows*math.Sqrt(.1)))
+		near("correlations", math.Atanh(is.together), math.Atanh(gives.together), 5/rows)
+	}
+}
+
+// cpuSeconds is what the process has taken: the machine may be another's too.
+func cpuSeconds(b *testing.B) float64 {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return float64(u.Utime.Sec+u.Stime.Sec) + float64(u.Utime.Usec+u.Stime.Usec)/1e6
+}
+
+func BenchmarkLook(b *testing.B) {
+	s := paper(b)
+	g, err := s.Surrogate(s.Tasks()[0])
+	if err != nil {
+		b.Fatal(err)
+	}
+	actions := make([][]int, 1000)
+	for i := range actions {
+		actions[i] = drawn(s, uint64(i))
+	}
+	before := cpuSeconds(b)
+	for i := 0; b.Loop(); i++ {
+		g.Look(actions[i%len(actions)], uint64(i))
+	}
+	b.ReportMetric(float64(b.N)/(cpuSeconds(b)-before), "look-ups/cpu-s")
+}
+
+func BenchmarkFit(b *testing.B) {
+	r := synthetic(paper(b), 1, 1000)
+	before := cpuSeconds(b)
+	for b.Loop() {
+		fit(b, r, FitOptions{})
+	}
+	b.ReportMetric((cpuSeconds(b)-before)/float64(b.N), "cpu-s/fit")
+}

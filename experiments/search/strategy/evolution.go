@@ -1,0 +1,196 @@
+package strategy
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+
+	"tnaml/experiments/strict"
+	"tnaml/experiments/trainer"
+	"tnaml/nn/rng"
+	"tnaml/nn/safetensors"
+)
+
+// Evolution is regularised evolution (Real et al., "Regularized evolution for image
+// classifier architecture search", 2019, algorithm 1): the population is the newest
+// trials, so that the oldest dies; the best of a sample of it, drawn with replacement,
+// is the parent; its child has one choice, drawn uniformly, at another option, drawn
+// uniformly. The first population is random.
+//
+// A child of trial i comes from what has been told by then, with a lag fewer than a
+// population at first. A trial that failed is of the population with the reward it
+// was told. Each task has a population of its own.
+//
+// With other tasks' trials the first population is the best of those (as Reif et al.,
+// "Meta-learning for evolutionary parameter optimization of classifiers", 2012, begin a
+// genetic search, but of all other tasks): every task's best, then every task's second
+// best and so on, each configuration once.
+const Evolution = "evolution"
+
+var regularisedEvolution = Definition{
+	Name:        Evolution,
+	Doc:         "the best of a sample of the newest trials, with one choice changed (regularised evolution, Real et al., 2019)",
+	Defaults:    defaultsOf(evolutionSettings),
+	FromSources: true,
+	Settings:    evolutionSettings,
+	New:         newEvolution,
+}
+
+// EvolutionSettings are the parameters of the strategy "evolution".
+type EvolutionSettings struct {
+	// Population is its size, and the number of trials before the first child.
+	Population int `json:"population"`
+	// Sample is the number drawn from the population for each tournament.
+	Sample int `json:"sample"`
+	// Warm is how many of the first population are other tasks' best, where the search
+	// starts from trials of other tasks.
+	Warm int `json:"warm"`
+}
+
+func evolutionSettings(raw json.RawMessage, _ *Pretrained) (json.RawMessage, error) {
+	s := EvolutionSettings{Population: 20, Sample: 5, Warm: -1}
+	if err := strict.Unmarshal(raw, &s); err != nil {
+		return nil, err
+	}
+	if s.Warm == -1 {
+		s.Warm = s.Population
+	}
+	var errs []error
+	if s.Population < 1 || s.Population > maxPopulation {
+		errs = append(errs, fmt.Errorf("population is %d: it must lie between 1 and %d", s.Population, maxPopulation))
+	}
+	if s.Sample < 1 || s.Sample > maxPopulation {
+		errs = append(errs, fmt.Errorf("sample is %d: it must lie between 1 and %d", s.Sample, maxPopulation))
+	}
+	if s.Warm < 0 || s.Warm > s.Population {
+		errs = append(errs, fmt.Errorf("warm is %d: it must lie between 0 and the population, %d (-1: all of it)", s.Warm, s.Population))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return json.Marshal(s)
+}
+
+const maxPopulation = 10000
+
+type evolution struct {
+	seed     uint64
+	settings EvolutionSettings
+	options  []int
+	open     []int   // the choices with more than one option
+	warm     [][]int // the first trials
+	living   []past  // of each task the population, the oldest first
+}
+
+func newEvolution(s Start) (Strategy, error) {
+	e := &evolution{seed: s.Seed, options: s.Space.Options(), living: make([]past, len(s.Tasks))}
+	if err := strict.Unmarshal(s.Settings, &e.settings); err != nil {
+		return nil, err
+	}
+	for c, n := range e.options {
+		if n > 1 {
+			e.open = append(e.open, c)
+		}
+	}
+	e.warm = bestOfEach(s.Sources, e.settings.Warm)
+	return e, nil
+}
+
+// bestOfEach returns at most n configurations: every task's best, then every task's
+// second best and so on, each configuration once.
+func bestOfEach(sources []Source, n int) (best [][]int) {
+	ranked, longest := make([][]Known, len(sources)), 0
+	for i, s := range sources {
+		for _, k := range s.Trials {
+			if k.Status == trainer.OK {
+				ranked[i] = append(ranked[i], k)
+			}
+		}
+		slices.SortStableFunc(ranked[i], func(a, b Known) int { return cmp.Compare(b.Reward, a.Reward) })
+		longest = max(longest, len(ranked[i]))
+	}
+	seen := map[string]bool{}
+	for rank := range longest {
+		for _, r := range ranked {
+			if len(best) == n {
+				return best
+			}
+			if rank < len(r) && !seen[fmt.Sprint(r[rank].Actions)] {
+				seen[fmt.Sprint(r[rank].Actions)] = true
+				best = append(best, slices.Clone(r[rank].Actions))
+			}
+		}
+	}
+	return best
+}
+
+func (e *evolution) Ask(trial, task int) ([]int, float64) {
+	g := rng.New(e.seed, "evolution/actions", uint64(trial))
+	p, turn := &e.living[task], trial/len(e.living)
+	switch {
+	case turn < len(e.warm):
+		return slices.Clone(e.warm[turn]), 0
+	case turn < e.settings.Population || len(p.rewards) == 0:
+		return uniform(g, e.options), 0
+	}
+	return e.mutated(g, p.actions[tournament(g, p.rewards, e.settings.Sample)]), 0
+}
+
+// tournament returns the best of a sample drawn with replacement, the first drawn of
+// equal ones.
+func tournament(g *rand.Rand, rewards []float64, sample int) int {
+	best := g.IntN(len(rewards))
+	for range sample - 1 {
+		if i := g.IntN(len(rewards)); rewards[i] > rewards[best] {
+			best = i
+		}
+	}
+	return best
+}
+
+// mutated is the child of a parent.
+func (e *evolution) mutated(g *rand.Rand, parent []int) []int {
+	child := slices.Clone(parent)
+	if len(e.open) > 0 {
+		c := e.open[g.IntN(len(e.open))]
+		child[c] = (child[c] + 1 + g.IntN(e.options[c]-1)) % e.options[c]
+	}
+	return child
+}
+
+func (e *evolution) Tell(t Told) error {
+	e.living[t.Task].add(t)
+	e.bury()
+	return nil
+}
+
+// bury takes the oldest out of populations that are too large.
+func (e *evolution) bury() {
+	for i := range e.living {
+		p := &e.living[i]
+		dead := max(0, len(p.rewards)-e.settings.Population)
+		p.actions, p.rewards = slices.Delete(p.actions, 0, dead), slices.Delete(p.rewards, 0, dead)
+	}
+}
+
+func (e *evolution) Put(f *safetensors.File) {
+	putPast(f, "evolution", e.living, len(e.options))
+	warm := past{e.warm, make([]float64, len(e.warm))}
+	putPast(f, "evolution/warm", []past{warm}, len(e.options))
+}
+
+func (e *evolution) Get(f *safetensors.File) (err error) {
+	if e.living, err = getPast(f, "evolution", len(e.living), e.options); err != nil {
+		return err
+	}
+	e.bury() // the settings may be others
+	warm, err := getPast(f, "evolution/warm", 1, e.options)
+	if err != nil {
+		return err
+	}
+	e.warm = warm[0].actions
+	return nil
+}

@@ -1,0 +1,199 @@
+package strategy
+
+import (
+	"bytes"
+	"math"
+	"reflect"
+	"testing"
+
+	"tnaml/experiments/space"
+	"tnaml/experiments/trainer"
+	"tnaml/nn/rng"
+	"tnaml/nn/safetensors"
+)
+
+func TestNormalScores(t *testing.T) {
+	// Ranks 2.5 (twice), 1, 4 of 4: probabilities .5, .5, .125, .875.
+	got := normalScores([]float64{3, 3, 1, 9})
+	want := []float64{0, 0, -1.1503493803760083, 1.1503493803760083}
+	for i := range want {
+		if math.Abs(got[i]-want[i]) > 1e-12 {
+			t.Fatalf("%v, want %v", got, want)
+		}
+	}
+	if len(normalScores(nil)) != 0 {
+		t.Error("of none there are none")
+	}
+}
+
+func TestGreedyCover(t *testing.T) {
+	// The first has the best mean; then each that adds most: the third adds 5 to the second
+	// column, the second 3 to the first.
+	scores := [][]float64{{5, 5}, {8, 0}, {0, 10}, {5, 5}}
+	if got := greedyCover(scores, 3); !reflect.DeepEqual(got, []int{0, 2, 1}) {
+		t.Errorf("%v", got)
+	}
+	if got := greedyCover(scores, 9); len(got) != 4 {
+		t.Errorf("of 4 rows, %v", got)
+	}
+	if greedyCover(nil, 3) != nil {
+		t.Error("of none")
+	}
+}
+
+func TestOrdered(t *testing.T) {
+	for _, c := range []struct {
+		options []any
+		want    bool
+	}{
+		{[]any{1.0, 2.5}, true}, {[]any{int64(3), int64(2), int64(0)}, true}, {[]any{1.0, 3.0, 2.0}, false}, {[]any{"a", "b"}, false},
+		{[]any{false, true}, false},
+	} {
+		if ordered(c.options) != c.want {
+			t.Errorf("%v: %v", c.options, !c.want)
+		}
+	}
+}
+
+// wells is a space of six choices, and rewards that are the nearer to 0 the nearer a
+// configuration is to the task's best.
+func wells() *space.Space {
+	sp := &space.Space{}
+	for _, name := range []string{"a", "b", "c", "d", "e", "f"} {
+		sp.Choices = append(sp.Choices, space.Choice{Name: name, Options: []any{0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0}})
+	}
+	return sp
+}
+
+func depth(best, actions []int) float64 {
+	v := 0.0
+	for k, a := range actions {
+		v -= math.Abs(float64(a - best[k]))
+	}
+	return v
+}
+
+// sourceOf is a random search of a task.
+func sourceOf(name string, best []int, trials int) Source {
+	s := Source{Task: name}
+	r := rng.New(9, "source/"+name, 0)
+	for range trials {
+		actions := make([]int, len(best))
+		for k := range actions {
+			actions[k] = r.IntN(7)
+		}
+		s.Trials = append(s.Trials, Known{Actions: actions, Status: trainer.OK, Reward: depth(best, actions)})
+	}
+	return s
+}
+
+func newWells(t testing.TB, seed uint64, settings string, sources ...Source) *kindred {
+	t.Helper()
+	raw, err := ParseSettings(Kindred, []byte(settings))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := newKindred(Start{Seed: seed, Space: wells(), Tasks: []string{"new"}, Settings: raw, Sources: sources})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.(*kindred)
+}
+
+// wellSearch runs trials and returns the best reward after each.
+func wellSearch(t testing.TB, s Strategy, best []int, trials int) (curve []float64) {
+	t.Helper()
+	top := math.Inf(-1)
+	for i := range trials {
+		actions, _ := s.Ask(i, 0)
+		reward := depth(best, actions)
+		top = max(top, reward)
+		curve = append(curve, top)
+		if err := s.Tell(Told{Trial: i, Actions: actions, Status: trainer.OK, Reward: reward}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return curve
+}
+
+func TestKindredLearnsWhatSourcesSay(t *testing.T) {
+	target := []int{2, 3, 4, 1, 5, 2}
+	alike := []Source{sourceOf("x", []int{2, 3, 4, 2, 5, 2}, 300), sourceOf("y", []int{2, 2, 4, 1, 5, 3}, 300)}
+	opposite := sourceOf("z", []int{6, 6, 0, 6, 0, 6}, 300)
+	first, last, misled := 0.0, 0.0, 0.0
+	const seeds = 5
+	for seed := range uint64(seeds) {
+		curve := wellSearch(t, newWells(t, seed, `{}`, alike...), target, 40)
+		first, last = first+curve[5]/seeds, last+curve[39]/seeds
+		misled += wellSearch(t, newWells(t, seed, `{}`, opposite), target, 80)[79] / seeds
+	}
+	// A random configuration is 12 away on average, the best of six random ones about 8.
+	if first < -5 || last < -1 {
+		t.Errorf("with sources like it: %v after 6 trials, %v after 40", first, last)
+	}
+	if misled < -2 {
+		t.Errorf("with a source that misleads: %v after 80 trials", misled)
+	}
+}
+
+func TestKindredWeighsSources(t *testing.T) {
+	target := []int{2, 3, 4, 1, 5, 2}
+	s := newWells(t, 1, `{}`, sourceOf("like", []int{2, 3, 4, 1, 5, 1}, 300), sourceOf("unlike", []int{6, 6, 0, 6, 0, 6}, 300))
+	wellSearch(t, s, target, 40)
+	if w := s.targets[0].learn(s).weights; w[0] < 0.5 || w[1] > 0.3 {
+		t.Errorf("the source that is like the task weighs %v, the other one %v", w[0], w[1])
+	}
+}
+
+func TestKindredRestoresWithSources(t *testing.T) {
+	target := []int{2, 3, 4, 1, 5, 2}
+	whole := newWells(t, 3, `{}`, sourceOf("x", []int{2, 3, 4, 2, 5, 2}, 100))
+	want := wellSearch(t, whole, target, 60)
+	half := newWells(t, 3, `{}`, sourceOf("x", []int{2, 3, 4, 2, 5, 2}, 100))
+	wellSearch(t, half, target, 55)
+	put := func(s Strategy) []byte {
+		f := safetensors.New("state")
+		s.Put(f)
+		return f.Encode()
+	}
+	f, err := safetensors.Decode(put(half))
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := newWells(t, 3, `{}`) // a search is restored without its sources
+	if err := again.Get(f); err != nil {
+		t.Fatal(err)
+	}
+	for i := 55; i < 60; i++ {
+		actions, _ := again.Ask(i, 0)
+		if err := again.Tell(Told{Trial: i, Actions: actions, Status: trainer.OK, Reward: depth(target, actions)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !bytes.Equal(put(whole), put(again)) || len(want) != 60 {
+		t.Error("restored, it goes another way")
+	}
+}
+
+func TestKindredSettings(t *testing.T) {
+	_, err := ParseSettings(Kindred, []byte(`{"portfolio": -1, "parents": 0, "explore": -1}`))
+	for _, want := range []string{"portfolio is -1", "parents is 0", "explore -1"} {
+		if !says(err, want) {
+			t.Errorf("%v lacks %q", err, want)
+		}
+	}
+}
+
+// BenchmarkKindred runs searches of 100 trials with 8 sources of 500.
+func BenchmarkKindred(b *testing.B) {
+	var sources []Source
+	for k := range 8 {
+		sources = append(sources, sourceOf(string(rune('a'+k)), []int{2, 3, 4, k % 7, 5, 2}, 500))
+	}
+	n := 0
+	for b.Loop() {
+		wellSearch(b, newWells(b, 1, `{}`, sources...), []int{2, 3, 4, 1, 5, 2}, 100)
+		n += 100
+	}
+	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "trials/s")
+}

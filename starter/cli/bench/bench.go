@@ -1,0 +1,182 @@
+// Package bench is the command that compares search strategies on a recorded benchmark,
+// in this process: it needs no servers.
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"tnaml/experiments/benchmark"
+	"tnaml/experiments/benchmark/simulate"
+	"tnaml/experiments/catalog"
+	"tnaml/experiments/data"
+	"tnaml/experiments/search/strategy"
+	"tnaml/starter/cli/terminal"
+	"tnaml/starter/client"
+)
+
+// app is the program, with what the benchmark takes.
+type app struct{ *terminal.App }
+
+// options are what the flags say.
+type options struct {
+	set, armsFile, against, out string
+	strategies, tasks           []string
+	settings                    []string
+	at                          []int
+	trials, seeds, lag, workers int
+	pretrainTrials              int
+	pretrainSeeds               int
+	byTask, csv                 bool
+	chosen                      bool // --strategies was given
+}
+
+// Command is the command bench.
+func Command(t *terminal.App) *cobra.Command {
+	a := app{t}
+	o := options{
+		set: benchmark.Paper, strategies: []string{strategy.Random, strategy.NAML}, tasks: []string{"test"}, trials: 500, seeds: 50,
+		lag: catalog.Defaults().Lag, workers: runtime.GOMAXPROCS(0), pretrainTrials: 4000, pretrainSeeds: 3,
+	}
+	cmd := &cobra.Command{
+		Use: "bench", Short: "Compare search strategies on a recorded benchmark, in minutes and without servers", Args: cobra.NoArgs,
+		Long: "Compare search strategies on a recorded benchmark. Nothing is trained: searches run as they do elsewhere, with the same seeds, and a " +
+			"surrogate fitted to recorded trials\n" +
+			"answers in the trainer's place. It needs no servers, and gives the same figures on any number of cores.\n\n" +
+			"An arm is [NAME=]STRATEGY[:PRESET][@PRETRAINING], or one of the file of --arms, or of those that experiments share (ablations, say). What " +
+			"starts from other tasks' trials is\n" +
+			"pretrained on the development tasks, but for the target: @multitask is where a strategy learns from trials of other tasks, unless " +
+			"it says @none; naml@multitask goes on\n" +
+			"from the controller. Strategies and settings are chosen on the development tasks, and told of on the test tasks.\n\n" +
+			"Normalised regret: 0 is the best model known of a task, 1 its median random configuration.",
+		Example: "  starter bench --strategies random,naml,naml@multitask\n" +
+			"  starter bench --strategies slow=naml,fast=naml --settings fast='{\"policy_gradient\":{\"learning_rate\":0.01}}' --tasks development\n" +
+			"  starter bench --strategies ablations --trials 100 --seeds 20 --out ablations.json",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o.chosen = cmd.Flags().Changed("strategies")
+			return a.run(cmd.Context(), o)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.set, "set", o.set, "recorded benchmark: "+strings.Join(benchmark.Names(), ", "))
+	f.StringSliceVar(&o.strategies, "strategies", o.strategies, "arms, as [NAME=]STRATEGY[:PRESET][@PRETRAINING]")
+	f.StringVar(&o.armsFile, "arms", "", "YAML file of more arms and pretrainings; all its arms are run where --strategies is not given")
+	f.StringArrayVar(&o.settings, "settings", nil, "NAME=SETTINGS of an arm or a pretraining: JSON, the name of a preset, or @FILE")
+	f.StringSliceVar(&o.tasks, "tasks", o.tasks, "targets: test, development, all, or names")
+	f.IntVar(&o.trials, "trials", o.trials, "trials of each search")
+	f.IntVar(&o.seeds, "seeds", o.seeds, "searches of each arm and task, with the seeds from 1 on")
+	f.IntSliceVar(&o.at, "at", nil, "numbers of trials to give figures at (default 1,3,10,30,100,300 and --trials)")
+	f.StringVar(&o.against, "against", "", "arm that the others are compared with (default the first)")
+	f.IntVar(&o.lag, "lag", o.lag, "a proposal knows the results up to so many trials before")
+	f.IntVar(&o.pretrainTrials, "pretrain-trials", o.pretrainTrials, "trials of a pretraining")
+	f.IntVar(&o.pretrainSeeds, "pretrain-seeds", o.pretrainSeeds, "pretrainings, with the seeds from 1 on, that take turns over the seeds of the searches")
+	f.IntVar(&o.workers, "parallel", o.workers, "searches at once; changes nothing of the figures")
+	f.BoolVar(&o.byTask, "by-task", false, "show the tasks one by one too")
+	f.BoolVar(&o.csv, "csv", false, "print CSV: a row for each arm, task, seed and number of trials")
+	f.StringVar(&o.out, "out", "", "write a file instead: .json, .csv or .txt")
+	terminal.Positive(cmd, "trials", "seeds", "lag", "pretrain-trials", "pretrain-seeds", "parallel")
+	return a.JSONFlag(cmd)
+}
+
+// run runs the benchmark and shows it.
+func (a app) run(ctx context.Context, o options) error {
+	form, formErr := a.form(o)
+	w, worldErr := open(o.set)
+	if worldErr != nil {
+		return client.Usage(errors.Join(worldErr, formErr))
+	}
+	p, err := a.plan(ctx, w, o)
+	if err := errors.Join(formErr, err); err != nil {
+		return client.Usage(err)
+	}
+	result, err := a.follow(ctx, w, p)
+	if err != nil && (ctx.Err() == nil || result.Seeds == 0) {
+		if ctx.Err() != nil {
+			return terminal.ErrInterrupted
+		}
+		return err
+	}
+	if err != nil {
+		a.Say("interrupted: these are the figures of %d of %d seeds", result.Seeds, p.Seeds)
+		err = terminal.ErrInterrupted
+	}
+	return errors.Join(a.show(o, form, &page{Set: o.set, Result: result, Figures: result.Figures()}), err)
+}
+
+// open is a set as it is searched.
+func open(name string) (*simulate.World, error) {
+	set, err := benchmark.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	return &simulate.World{
+		Space: set.Space, Kind: string(data.Text), Development: set.Development, Test: set.Test, Strategies: strategy.Builtin(),
+		Landscape: func(task string) (simulate.Landscape, error) { return set.Surrogate(task) },
+	}, nil
+}
+
+// plan makes the plan of what the flags say. Everything wrong with them comes together.
+func (a app) plan(ctx context.Context, w *simulate.World, o options) (simulate.Plan, error) {
+	p := simulate.Plan{
+		Trials: o.trials, Seeds: o.seeds, PretrainSeeds: o.pretrainSeeds, Lag: o.lag, Workers: o.workers, Budgets: o.at, Against: o.against,
+	}
+	for _, t := range o.tasks {
+		switch t {
+		case "test":
+			p.Tasks = append(p.Tasks, w.Test...)
+		case "development":
+			p.Tasks = append(p.Tasks, w.Development...)
+		case "all":
+			p.Tasks = slices.Concat(p.Tasks, w.Development, w.Test)
+		default:
+			p.Tasks = append(p.Tasks, t)
+		}
+	}
+	if len(p.Budgets) == 0 {
+		for _, b := range []int{1, 3, 10, 30, 100, 300} {
+			if b < o.trials {
+				p.Budgets = append(p.Budgets, b)
+			}
+		}
+		p.Budgets = append(p.Budgets, o.trials)
+	}
+	armsErr := a.arms(ctx, w, o, &p)
+	if p.Against == "" && len(p.Arms) > 0 {
+		p.Against = p.Arms[0].Name
+	}
+	if armsErr != nil {
+		p.Arms = slices.DeleteFunc(p.Arms, func(arm simulate.Arm) bool { return arm.Name == "" })
+	}
+	return p, errors.Join(armsErr, p.Check(w))
+}
+
+// follow runs a plan, and says how far it is.
+func (a app) follow(ctx context.Context, w *simulate.World, p simulate.Plan) (*simulate.Result, error) {
+	progress := a.NewProgress()
+	defer progress.Clear()
+	var mu sync.Mutex
+	most := 0
+	progress.Update("fitting surrogates")
+	return simulate.Run(ctx, w, p, func(done, all int) {
+		mu.Lock()
+		defer mu.Unlock()
+		if most = max(most, done); most == done {
+			progress.Update(fmt.Sprintf("%s of %s trials, %d %%", humanize.Comma(int64(done)), humanize.Comma(int64(all)), 100*done/all))
+		}
+	})
+}
+
+// page is what is shown.
+type page struct {
+	Set string `json:"set"`
+	*simulate.Result
+	Figures *simulate.Figures `json:"figures"`
+}

@@ -1,0 +1,52 @@
+package bench
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"tnaml/starter/cli/terminal"
+)
+
+// diagramWidth is how many columns a diagram's scale has.
+const diagramWidth = 56
+
+// diagram is a critical-difference diagram (Demšar, 2006) of the last ranking: arms by
+// their mean rank, each with a line as long as the critical difference. An arm whose
+// point lies on another's line cannot be told from it.
+func (p *page) diagram() string {
+	r := p.Figures.Rankings[len(p.Figures.Rankings)-1]
+	order := make([]int, len(p.Arms))
+	name := 0
+	for i, a := range p.Arms {
+		order[i], name = i, max(name, len([]rune(a.Name)))
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(r.Ranks[a], r.Ranks[b]) })
+	most := float64(len(p.Arms))
+	at := func(rank float64) int { return int(math.Round((rank - 1) / (most - 1) * (diagramWidth - 1))) }
+	var b strings.Builder
+	fmt.Fprintf(&b, "Mean ranks after %d trials: an arm whose point is on the line of a better one cannot be told from it (CD %s)\n\n", r.Trials,
+		number(r.Critical))
+	scale := []rune(strings.Repeat(" ", diagramWidth))
+	for i := range p.Arms {
+		for k, digit := range fmt.Sprint(i + 1) {
+			if x := at(float64(i+1)) + k; x < diagramWidth {
+				scale[x] = digit
+			}
+		}
+	}
+	pad := func(s string) string { return s + strings.Repeat(" ", name-len([]rune(s))) }
+	fmt.Fprintf(&b, " %s        %s\n", pad(""), strings.TrimRight(string(scale), " "))
+	for _, a := range order {
+		line := []rune(strings.Repeat(" ", diagramWidth))
+		from := at(r.Ranks[a])
+		for x := from; x < diagramWidth && x <= at(r.Ranks[a]+r.Critical); x++ {
+			line[x] = '─'
+		}
+		line[from] = '●'
+		fmt.Fprintf(&b, " %s  %5s %s\n", pad(p.Arms[a].Name), number(r.Ranks[a]), strings.TrimRight(string(line), " "))
+	}
+	return terminal.Clean(b.String())
+}

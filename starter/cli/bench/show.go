@@ -1,0 +1,251 @@
+package bench
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/dustin/go-humanize"
+
+	"tnaml/experiments/benchmark/simulate"
+	"tnaml/starter/cli/terminal"
+)
+
+// forms write a page, by what a file's name ends in.
+var forms = map[string]func(a app, p *page, byTask bool, w io.Writer) error{
+	".json": func(_ app, p *page, _ bool, w io.Writer) error { return json.NewEncoder(w).Encode(p) },
+	".csv":  func(_ app, p *page, _ bool, w io.Writer) error { return p.rows(w) },
+	".txt": func(a app, p *page, byTask bool, w io.Writer) error {
+		_, err := io.WriteString(w, p.text(0, byTask))
+		return err
+	},
+}
+
+// form is how the page is to be written.
+func (a app) form(o options) (string, error) {
+	form := ".txt"
+	if o.csv {
+		form = ".csv"
+	}
+	if a.JSON {
+		form = ".json"
+	}
+	if a.JSON && o.csv {
+		return "", errors.New("--json and --csv exclude each other")
+	}
+	if ending := filepath.Ext(o.out); o.out != "" && o.out != "-" {
+		if forms[ending] == nil {
+			return "", fmt.Errorf("--out %s: the name must end in .json, .csv or .txt", o.out)
+		}
+		if (a.JSON || o.csv) && ending != form {
+			return "", fmt.Errorf("--out %s is not %s", o.out, strings.ToUpper(form[1:]))
+		}
+		form = ending
+	}
+	return form, nil
+}
+
+// show writes the page, and shows it too where it goes to a file.
+func (a app) show(o options, form string, p *page) error {
+	if o.out != "" && o.out != "-" {
+		if err := a.Output(o.out, func(w io.Writer) error { return forms[form](a, p, o.byTask, w) }); err != nil {
+			return err
+		}
+	} else if form != ".txt" {
+		return forms[form](a, p, o.byTask, a.Stdout)
+	}
+	_, err := io.WriteString(a.Stdout, p.text(a.WidthOf(a.Stdout), o.byTask))
+	return err
+}
+
+// rows writes a row for each arm, task, seed and number of trials.
+func (p *page) rows(w io.Writer) error {
+	out := csv.NewWriter(w)
+	lines := [][]string{{"arm", "task", "seed", "trials", "validation", "test", "top10_validation", "top10_test", "regret"}}
+	for _, t := range p.Tasks {
+		for _, arm := range t.Arms {
+			for s, search := range arm.Searches {
+				for k, at := range search.At {
+					line := []string{arm.Arm, t.Name, strconv.Itoa(s + 1), strconv.Itoa(p.Budgets[k])}
+					for _, v := range []float64{at.Validation, at.Test, at.TopValidation, at.TopTest, t.Test.Regret(at.Test)} {
+						line = append(line, strconv.FormatFloat(v, 'g', -1, 64))
+					}
+					lines = append(lines, line)
+				}
+			}
+		}
+	}
+	return out.WriteAll(lines)
+}
+
+// text is the page for people, for a terminal of a width, 0 being none.
+func (p *page) text(width int, byTask bool) string {
+	var b strings.Builder
+	say := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	table := func(title string, columns []string, rows [][]any) {
+		say("%s\n\n%s\n", title, terminal.Table(width, columns, rows))
+	}
+	trials := 0
+	for _, t := range p.Tasks {
+		trials += len(t.Arms) * p.Seeds * p.Trials
+	}
+	say("Benchmark %s: %s, %s, %s trials.%s\n", p.Set, counted(len(p.Tasks), "task"), counted(p.Seeds, "seed"), humanize.Comma(int64(trials)), p.pretrained())
+	curve := func(title string, of func(m simulate.Means) string) {
+		var rows [][]any
+		for _, arm := range p.Figures.Arms {
+			row := []any{arm.Arm}
+			for _, m := range arm.At {
+				row = append(row, of(m))
+			}
+			rows = append(rows, row)
+		}
+		table(title, p.columns("arm"), rows)
+	}
+	over := "mean over " + counted(len(p.Tasks), "task")
+	curve("Normalised regret on the test split of the model best on validation, ± 2 s.e.m. over tasks (0 the best known, 1 the median random)",
+		func(m simulate.Means) string { return fmt.Sprintf("%.3f ± %.2f", m.Regret.Mean, m.Regret.Error) })
+	curve("Its test value, "+over, func(m simulate.Means) string { return value(m.Test) })
+	curve("Its validation value", func(m simulate.Means) string { return value(m.Validation) })
+	curve("Test value of the ten best on validation (top10)", func(m simulate.Means) string { return value(m.TopTest) })
+	if len(p.Arms) > 1 {
+		table(fmt.Sprintf("Mean rank over the tasks, by test value (p: Friedman; CD: critical difference of two, Nemenyi, 5 %%: %s)",
+			number(p.Figures.Rankings[0].Critical)), p.columns("arm"), p.ranks())
+		table("Against "+p.Against+": regret less, with its 95 % interval over tasks and seeds (* p < 0.05, Wilcoxon–Holm over tasks)",
+			p.columns("arm"), p.compared(func(c simulate.Comparison) string {
+				star := " "
+				if c.Holm < .05 {
+					star = "*"
+				}
+				return fmt.Sprintf("%+.2f [%+.2f, %+.2f]%s", c.Gain.Mean, c.Gain.Low, c.Gain.High, star)
+			}))
+		table("Tasks won/tied/lost against "+p.Against+" (95 % interval over seeds), and Holm's p", p.columns("arm"),
+			p.compared(func(c simulate.Comparison) string {
+				return fmt.Sprintf("%d/%d/%d %s", c.Wins, c.Draws, c.Losses, probability(c.Holm))
+			}))
+	}
+	table("Trials to a target on the validation split, median over searches (share that got there within "+strconv.Itoa(p.Trials)+")",
+		p.targets(), p.reached())
+	if byTask {
+		for i := range p.Tasks {
+			p.task(&p.Tasks[i], table)
+		}
+	}
+	if len(p.Arms) > 1 {
+		b.WriteString(p.diagram())
+	}
+	return b.String()
+}
+
+func counted(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
+}
+
+// pretrained says what arms start from.
+func (p *page) pretrained() string {
+	var words []string
+	for _, pre := range p.Pretrainings {
+		words = append(words, fmt.Sprintf("%s (%s, %s trials)", pre.Name, pre.Strategy, humanize.Comma(int64(pre.Trials))))
+	}
+	if len(words) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("\nPretrained with %s on the development tasks, but for the target: %s.", counted(min(p.Seeds, p.PretrainSeeds), "seed"),
+		strings.Join(words, ", "))
+}
+
+// columns are those of a table over the numbers of trials.
+func (p *page) columns(first string) []string {
+	out := []string{first}
+	for _, b := range p.Budgets {
+		out = append(out, ">"+strconv.Itoa(b))
+	}
+	return out
+}
+
+func (p *page) ranks() [][]any {
+	var rows [][]any
+	last := []any{"p"}
+	for a, arm := range p.Arms {
+		row := []any{arm.Name}
+		for _, r := range p.Figures.Rankings {
+			row = append(row, number(r.Ranks[a]))
+		}
+		rows = append(rows, row)
+	}
+	for _, r := range p.Figures.Rankings {
+		last = append(last, probability(r.P))
+	}
+	return append(rows, last)
+}
+
+// compared has a row for each arm that is compared.
+func (p *page) compared(cell func(simulate.Comparison) string) [][]any {
+	var rows [][]any
+	others := len(p.Arms) - 1
+	for i := range others {
+		row := []any{p.Figures.Comparisons[i].Arm}
+		for k := range p.Budgets {
+			row = append(row, cell(p.Figures.Comparisons[k*others+i]))
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+func (p *page) targets() []string {
+	out := []string{"arm"}
+	for _, t := range p.Figures.Arms[0].Targets {
+		out = append(out, fmt.Sprintf(">%g %% of the way", 100*t.Share))
+	}
+	return out
+}
+
+func (p *page) reached() [][]any {
+	var rows [][]any
+	for _, arm := range p.Figures.Arms {
+		row := []any{arm.Arm}
+		for _, t := range arm.Targets {
+			median := "> " + strconv.Itoa(p.Trials)
+			if t.Median > 0 {
+				median = strconv.FormatFloat(t.Median, 'g', -1, 64)
+			}
+			row = append(row, fmt.Sprintf("%s (%.0f %%)", median, 100*float64(t.Reached)/float64(t.Searches)))
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// task shows one task.
+func (p *page) task(t *simulate.Task, table func(title string, columns []string, rows [][]any)) {
+	var rows [][]any
+	for a, arm := range t.Arms {
+		row := []any{arm.Arm}
+		for k := range p.Budgets {
+			row = append(row, value(t.Mean(a, k).Test))
+		}
+		rows = append(rows, row)
+	}
+	table(fmt.Sprintf("%s: test value (best known %s, median random %s)", t.Name, value(t.Test.Best), value(t.Test.Median)), p.columns("arm"), rows)
+}
+
+// value is a value of the objective, in percent.
+func value(v float64) string { return strconv.FormatFloat(100*v, 'f', 2, 64) }
+
+func number(v float64) string { return strconv.FormatFloat(v, 'f', 2, 64) }
+
+// probability is a p value for people.
+func probability(p float64) string {
+	if p < .001 {
+		return "<.001"
+	}
+	return strings.TrimPrefix(strconv.FormatFloat(p, 'f', 3, 64), "0")
+}
