@@ -35,7 +35,7 @@ type PairedTask struct {
 // Bootstrap is how intervals are made; zero values stand for the defaults.
 type Bootstrap struct {
 	Seed uint64
-	// Replicates is 4,000 by default, Level .95.
+	// Replicates is 2,000 by default, Level .95.
 	Replicates int
 	Level      float64
 	// FixedTasks takes the tasks as given: the interval is for a difference on these
@@ -71,7 +71,7 @@ func PairedBootstrap(tasks []PairedTask, o Bootstrap) Interval {
 	if len(tasks) == 0 {
 		return Interval{}
 	}
-	o.Replicates, o.Level = cmp.Or(o.Replicates, 4000), cmp.Or(o.Level, .95)
+	o.Replicates, o.Level = cmp.Or(o.Replicates, 2000), cmp.Or(o.Level, .95)
 	o.FixedTasks = o.FixedTasks || len(tasks) == 1
 	strata := make([]*stratum, len(tasks))
 	observed := make([]float64, len(tasks))
