@@ -10,7 +10,10 @@ import (
 	"strings"
 
 	"tnaml/activities/store"
+	"tnaml/experiments/metrics"
+	"tnaml/experiments/search"
 	"tnaml/experiments/study"
+	"tnaml/experiments/trainer"
 )
 
 // ReadStudy gathers the searches of an experiment, of all its runs or of those
@@ -55,7 +58,7 @@ func ReadStudy(ctx context.Context, s store.Store, experiment string, runs ...st
 	out.Ledgers = superseded(out.Ledgers)
 	out.SplitArms()
 	out.Sort()
-	return out, r.cards(ctx)
+	return out, errors.Join(r.cards(ctx), r.right(ctx))
 }
 
 // ReadNight gathers the transfer searches of a run, without their tasks' cards.
@@ -275,6 +278,32 @@ func (r *studyReader) cards(ctx context.Context) error {
 				return err
 			}
 			r.out.Cards = append(r.out.Cards, study.Card{Task: t.Name, Card: *card})
+		}
+	}
+	return nil
+}
+
+// right adds which examples the ten best models of each target's search have right,
+// where that was stored: intervals of differences are made of it.
+func (r *studyReader) right(ctx context.Context) error {
+	for i := range r.out.Ledgers {
+		l := &r.out.Ledgers[i]
+		if l.Phase != study.Transfer {
+			continue
+		}
+		top, _ := metrics.AccuracyTopN(l.Trials, 0, search.TopN)
+		for _, t := range top.Trials {
+			if t.Examples == "" {
+				continue
+			}
+			right, err := open(ctx, r.s, "examples", store.Ref(t.Examples), trainer.DecodeRight)
+			if err != nil {
+				return fmt.Errorf("search %q: trial %d: %w", l.Search, t.Trial, err)
+			}
+			if l.Right == nil {
+				l.Right = map[int]*trainer.Right{}
+			}
+			l.Right[t.Trial] = right
 		}
 	}
 	return nil

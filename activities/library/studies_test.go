@@ -2,11 +2,14 @@ package library
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"tnaml/activities/store"
 	"tnaml/experiments/catalog"
+	"tnaml/experiments/search"
 	"tnaml/experiments/study"
+	"tnaml/experiments/trainer"
 )
 
 // A study has the searches of a run in the plan's order, however they ended, and
@@ -52,5 +55,36 @@ func TestStudyInThePlansOrder(t *testing.T) {
 	}
 	if l := st.Ledgers[0]; l.Task != "first" || l.Arm != "c" || l.Strategy != "naml" || l.Run != "e-2" {
 		t.Errorf("the first ledger: %+v", l)
+	}
+}
+
+// The ten best models of a target's search bring which examples they have right, where
+// it was stored; of other trials it is not read.
+func TestStudyKnowsWhichExamplesAreRight(t *testing.T) {
+	s := store.NewMemory()
+	right := &trainer.Right{Validation: trainer.Bits{N: 3, Packed: []byte{0b101}}, Test: trainer.Bits{N: 2, Packed: []byte{0b10}}}
+	ref, err := s.Put(t.Context(), right.Encode())
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := study.Ledger{Phase: study.Transfer, Search: "s"}
+	for i := range 12 {
+		x := search.Trial{Trial: i, Status: trainer.OK, Reward: float64(i)}
+		if i != 7 {
+			x.Examples = string(ref)
+		}
+		l.Trials = append(l.Trials, x)
+	}
+	r := studyReader{s: s, out: &study.Study{Ledgers: []study.Ledger{l, {Phase: study.Pretrain, Trials: l.Trials}}}}
+	if err := r.right(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	got := r.out.Ledgers[0].Right
+	if len(got) != 9 || got[1] != nil || got[7] != nil || got[2] == nil || !got[11].Test.Has(1) || r.out.Ledgers[1].Right != nil {
+		t.Errorf("%+v", r.out.Ledgers[0].Right)
+	}
+	r.out.Ledgers[0].Trials[11].Examples = "sha256:" + strings.Repeat("0", 64)
+	if err := r.right(t.Context()); err == nil || !strings.Contains(err.Error(), `search "s": trial 11`) {
+		t.Errorf("a missing object: %v", err)
 	}
 }

@@ -35,7 +35,7 @@ type PairedTask struct {
 // Bootstrap is how intervals are made; zero values stand for the defaults.
 type Bootstrap struct {
 	Seed uint64
-	// Replicates is 4,000 by default, Level .95.
+	// Replicates is 2,000 by default, Level .95.
 	Replicates int
 	Level      float64
 	// FixedTasks takes the tasks as given: the interval is for a difference on these
@@ -60,28 +60,30 @@ func (i Interval) Clear() bool { return i.Low > 0 || i.High < 0 }
 // what the models share cancels. Where no bits say which examples are right, the
 // shares vary by the binomial distribution, A's independently of B's: wider than need be.
 //
-// The interval is the percentile interval, expanded for few tasks (Hesterberg, 2015,
-// "What teachers should know about the bootstrap", §5.2): its tails are those of the
-// normal distribution at √(n/(n−1)) times Student's quantile for n tasks, for fixed
-// tasks for the seeds. One seed says nothing of seeds. It panics for a task without a
-// seed and for bits of different numbers of examples; without tasks all is 0.
+// The interval is the percentile interval, for drawn tasks expanded for their number
+// (Hesterberg, 2015, "What teachers should know about the bootstrap", §5.2): its tails
+// are those of the normal distribution at √(n/(n−1)) times Student's quantile for n
+// tasks. It is on the safe side: tasks' differences vary by their seeds and examples
+// already. For fixed tasks what m seeds vary by is scaled by √(m/(m−1)), and one seed says
+// nothing of seeds. It panics for a task without a seed and for bits of different numbers
+// of examples; without tasks all is 0.
 func PairedBootstrap(tasks []PairedTask, o Bootstrap) Interval {
 	if len(tasks) == 0 {
 		return Interval{}
 	}
-	o.Replicates, o.Level = cmp.Or(o.Replicates, 4000), cmp.Or(o.Level, .95)
+	o.Replicates, o.Level = cmp.Or(o.Replicates, 2000), cmp.Or(o.Level, .95)
 	o.FixedTasks = o.FixedTasks || len(tasks) == 1
 	strata := make([]*stratum, len(tasks))
 	observed := make([]float64, len(tasks))
-	n, freedom := len(tasks), len(tasks)-1
-	if o.FixedTasks {
-		n, freedom = len(tasks[0].Seeds), 0
+	tail := (1 - o.Level) / 2
+	if !o.FixedTasks {
+		tail = expanded(tail, len(tasks))
 	}
 	for i := range tasks {
 		strata[i] = newStratum(&tasks[i])
 		observed[i] = strata[i].mean
-		if o.FixedTasks {
-			n, freedom = min(n, len(tasks[i].Seeds)), freedom+len(tasks[i].Seeds)-1
+		if m := float64(len(tasks[i].Seeds)); o.FixedTasks && m > 1 {
+			strata[i].scale = math.Sqrt(m / (m - 1))
 		}
 	}
 	means := make([]float64, o.Replicates)
@@ -98,16 +100,13 @@ func PairedBootstrap(tasks []PairedTask, o Bootstrap) Interval {
 		means[k] = total / float64(len(strata))
 	}
 	slices.Sort(means)
-	at := int(tail((1-o.Level)/2, n, freedom) * float64(o.Replicates))
+	at := int(tail * float64(o.Replicates))
 	return Interval{Mean(observed).Mean, means[at], means[len(means)-1-at]}
 }
 
-// tail expands the tails of a percentile interval for n draws and degrees of freedom.
-func tail(alpha float64, n, freedom int) float64 {
-	if n < 2 {
-		return alpha
-	}
-	t := distuv.StudentsT{Sigma: 1, Nu: float64(freedom)}.Quantile(alpha)
+// expanded is the tail of a percentile interval of n draws.
+func expanded(tail float64, n int) float64 {
+	t := distuv.StudentsT{Sigma: 1, Nu: float64(n - 1)}.Quantile(tail)
 	return distuv.UnitNormal.CDF(math.Sqrt(float64(n)/float64(n-1)) * t)
 }
 
@@ -120,8 +119,10 @@ type stratum struct {
 	// bits.
 	examples []float64
 	// a and b are the shares of so many examples, over all seeds; 0 examples for none.
-	a, b  float64
-	of    int
+	a, b float64
+	of   int
+	// scale is what the seeds' luck is scaled by.
+	scale float64
 	times []int
 }
 
@@ -130,7 +131,7 @@ func newStratum(t *PairedTask) *stratum {
 	if seeds == 0 {
 		panic("metrics: a task without a seed")
 	}
-	s := &stratum{of: t.Examples, times: make([]int, seeds)}
+	s := &stratum{of: t.Examples, scale: 1, times: make([]int, seeds)}
 	bits := !slices.ContainsFunc(t.Seeds, func(p Scores) bool { return len(p.A.Right) == 0 || len(p.B.Right) == 0 })
 	for k, p := range t.Seeds {
 		s.differences = append(s.differences, p.A.Value-p.B.Value)
@@ -171,22 +172,25 @@ func (s *stratum) draw(r *rand.Rand) float64 {
 	for range s.times {
 		s.times[r.IntN(len(s.times))]++
 	}
-	seeds := float64(len(s.times))
+	seeds, drawn := float64(len(s.times)), 0.0
+	for k, n := range s.times {
+		drawn += float64(float64(n) * s.differences[k]) // rounded: no fused multiply-add
+	}
+	drawn /= seeds
+	var luck float64
 	if len(s.examples) > 0 {
 		total := 0.0
 		for range s.of {
 			at := r.IntN(s.of) * len(s.times)
 			for k, n := range s.times {
-				total += float64(float64(n) * s.examples[at+k]) // rounded: no fused multiply-add
+				total += float64(float64(n) * s.examples[at+k])
 			}
 		}
-		return total / seeds / float64(s.of)
+		luck = total/seeds/float64(s.of) - drawn
+	} else {
+		luck = s.luck(r, s.a) - s.luck(r, s.b)
 	}
-	total := 0.0
-	for k, n := range s.times {
-		total += float64(float64(n) * s.differences[k])
-	}
-	return total/seeds + s.luck(r, s.a) - s.luck(r, s.b)
+	return s.mean + float64(s.scale*(drawn-s.mean)) + luck
 }
 
 // luck is how far a share is off for its examples.

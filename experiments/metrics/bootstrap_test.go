@@ -46,7 +46,7 @@ func TestPairedBootstrapByHand(t *testing.T) {
 	equal(t, "one task is fixed", Interval{.25, .25, .25}, PairedBootstrap(values(.25), Bootstrap{}))
 	equal(t, "no task", Interval{}, PairedBootstrap(nil, Bootstrap{}))
 	two := []PairedTask{{Seeds: []Scores{{Score{Value: 1}, Score{}}, {Score{Value: 3}, Score{Value: 1}}}}}
-	equal(t, "seeds", Interval{1.5, 1, 2}, PairedBootstrap(two, Bootstrap{}))
+	equal(t, "seeds", Interval{1.5, 1.5 - math.Sqrt2/2, 1.5 + math.Sqrt2/2}, PairedBootstrap(two, Bootstrap{}))
 	panics(t, "no seed", func() { PairedBootstrap([]PairedTask{{}}, Bootstrap{}) })
 }
 

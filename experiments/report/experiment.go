@@ -150,6 +150,9 @@ func (t *pageTable) Look(c Column) *armLook {
 	return t.looks[c.Name]
 }
 
+// Narrow says that the table is too small to be as wide as the page.
+func (t *pageTable) Narrow() bool { return len(t.Columns) < 6 }
+
 // Target is the part of the page on the task that a row is of, empty for none.
 func (t *pageTable) Target(row []Cell) string { return t.targets[row[0].Text] }
 
