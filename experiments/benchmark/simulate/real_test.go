@@ -93,6 +93,8 @@ func TestAsRealSearches(t *testing.T) {
 			if err := r.pretrain(t.Context(), from); err != nil {
 				t.Fatal(err)
 			}
+		}
+		if from != nil && d.FromController {
 			if controller, err = strategy.DecodeController(from.controller); err != nil {
 				t.Fatal(err)
 			}
