@@ -31,7 +31,8 @@ func TestExamplesStayWithTheLedger(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.SetName(t.Context(), store.Trial, "key", fmt.Appendf(nil, `{"holds":[{"search":"paused","examples":"%s"}]}`, held), ""); err != nil {
+	holds := fmt.Appendf(nil, `{"holds":[{"search":"paused","examples":"%s"}]}`, held)
+	if _, err := s.SetName(t.Context(), store.Trial, "key", holds, ""); err != nil {
 		t.Fatal(err)
 	}
 	b, err := json.Marshal(library.SearchRecord{Name: "paused", Config: record.Config, Status: "running"})
