@@ -49,7 +49,8 @@ func TestResolveSources(t *testing.T) {
 	if err := library.StartSearch(t.Context(), b.store, past); err != nil {
 		t.Fatal(err)
 	}
-	names := library.Names{Tasks: []string{"things"}, Strategy: strategy.Random, Space: "text-small", Seed: 1, Lag: 1, Sources: []string{"pasd", "s"}}
+	names := library.Names{Tasks: []string{"things"}, Strategy: strategy.Random, Space: "text-small", Seed: 1, Lag: 1,
+		Sources: []string{"pasd", "s"}}
 	err = b.try(b.a.Resolve, ResolveInput{Name: "new", Names: names}, new(Resolved))
 	for _, want := range []string{`search "pasd": not found`, "past", `search "s" has not ended`, "random learns from no trials"} {
 		if err == nil || !strings.Contains(err.Error(), want) || errorType(err) != ErrTypeInvalid {

@@ -154,8 +154,8 @@ func TestRecordedTrials(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, step := range p.Searches {
-		c := search.Config{Tasks: []search.Task{{Name: step.Task, Kind: "text", Data: "d"}}, Space: filled, Strategy: step.Strategy, Seed: step.Seed,
-			Lag: e.Lag, KeepModels: e.KeepModels}
+		c := search.Config{Tasks: []search.Task{{Name: step.Task, Kind: "text", Data: "d"}}, Space: filled, Strategy: step.Strategy,
+			Seed: step.Seed, Lag: e.Lag, KeepModels: e.KeepModels}
 		for _, m := range e.Modules {
 			c.Modules = append(c.Modules, search.Module{Name: m, Data: m})
 		}

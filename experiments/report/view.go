@@ -272,7 +272,8 @@ func (tv *taskView) fill() error {
 }
 
 func newArm(s *Search, k int, costs map[int]search.Cost) *arm {
-	a := &arm{Search: s.Name, From: s.From, Sources: s.Sources, Strategy: s.strategy(), Status: s.Status, Seed: s.Config.Seed, task: k, search: s, costs: costs}
+	a := &arm{Search: s.Name, From: s.From, Sources: s.Sources,
+		Strategy: s.strategy(), Status: s.Status, Seed: s.Config.Seed, task: k, search: s, costs: costs}
 	a.Scale = scaleOf(&s.Config.Space)
 	a.Tested = metrics.Tested(s.Trials, a.Scale.Objective)
 	var trained []float64

@@ -14,9 +14,10 @@ import (
 // options, with rewards by the objective of who learns from them.
 func TestSourcesOf(t *testing.T) {
 	past := func(name string, change func(*Config)) Past {
-		c := &Config{Tasks: []Task{{Name: "a", Data: "A"}, {Name: "b", Data: "B"}}, Space: space.Space{Name: "past", Trainer: "t", Choices: []space.Choice{
+		c := &Config{Tasks: []Task{{Name: "a", Data: "A"}, {Name: "b", Data: "B"}}}
+		c.Space = space.Space{Name: "past", Trainer: "t", Choices: []space.Choice{
 			{Name: "depth", Options: []any{1, 2, 4}}, {Name: "loss", Options: []any{"x", "y"}},
-		}, Objective: space.Objective{Metric: "accuracy", Direction: space.Maximise}}}
+		}, Objective: space.Objective{Metric: "accuracy", Direction: space.Maximise}}
 		if change != nil {
 			change(c)
 		}
@@ -39,7 +40,8 @@ func TestSourcesOf(t *testing.T) {
 	own := of("accuracy", string(space.Maximise), 4, 2, 8, 1)
 	sources, taken, err := own.SourcesOf([]Past{past("one", nil)})
 	want := []strategy.Source{
-		{Task: "a", Trials: []strategy.Known{{Actions: []int{1, 3}, Status: trainer.OK, Reward: .5}, {Actions: []int{1, 0}, Status: trainer.OK, Reward: 1}}},
+		{Task: "a", Trials: []strategy.Known{{Actions: []int{1, 3}, Status: trainer.OK, Reward: .5},
+			{Actions: []int{1, 0}, Status: trainer.OK, Reward: 1}}},
 		{Task: "b", Trials: []strategy.Known{{Actions: []int{0, 0}, Status: trainer.OK, Reward: .75},
 			{Actions: []int{1, 1}, Status: trainer.Failed, Reward: .75}, {Actions: []int{1, 1}, Status: trainer.OK, Reward: .25}}},
 	}
@@ -62,7 +64,8 @@ func TestSourcesOf(t *testing.T) {
 		past("foreign", func(c *Config) { c.Space.Trainer = "u" }),
 		past("same", func(c *Config) { c.Tasks[0].Name, c.Tasks[1].Name = "new", "new" }),
 	})
-	if !says(err, `"wide"`, `has the choice "width" more`, `lacks the choice "depth"`, `"foreign"`, "of the trainer u", `"same"`, "none of its 5 trials") {
+	if !says(err, `"wide"`, `has the choice "width" more`, `lacks the choice "depth"`, `"foreign"`, "of the trainer u",
+		`"same"`, "none of its 5 trials") {
 		t.Error(err)
 	}
 }

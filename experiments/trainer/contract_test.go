@@ -62,7 +62,8 @@ func TestCheckedFailsTheRest(t *testing.T) {
 		}},
 	} {
 		got := c.outcome.Checked(accuracy)
-		if got.Status != Failed || got.Metrics != nil || got.Model+got.Examples != "" || got.Steps < 0 || c.outcome.Steps > 0 && got.Steps != c.outcome.Steps {
+		if got.Status != Failed || got.Metrics != nil || got.Model+got.Examples != "" || got.Steps < 0 ||
+			c.outcome.Steps > 0 && got.Steps != c.outcome.Steps {
 			t.Errorf("%s: %+v", name, got)
 		}
 		for _, want := range append(c.want, "the outcome breaks the trainers' contract: ") {

@@ -113,7 +113,8 @@ func TestPack(t *testing.T) {
 	}
 	r := read("a")
 	p := r.Provenance
-	if len(r.Rows) != 12 || p.MemoryBytes != 512<<20 || p.Command != "starter run recording" || !strings.HasSuffix(p.Trainer, p.InstructionSet) ||
+	if len(r.Rows) != 12 || p.MemoryBytes != 512<<20 || p.Command != "starter run recording" ||
+		!strings.HasSuffix(p.Trainer, p.InstructionSet) ||
 		p.InstructionSet == "" || len(read("b").Rows) != 6 {
 		t.Errorf("%d and %d rows, %+v", len(r.Rows), len(read("b").Rows), p)
 	}
@@ -137,7 +138,8 @@ func TestPack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := library.UpdateRun(t.Context(), s, "recording", entry, func(e *library.RunEntry) { e.Status, e.Report = "running", ref }); err != nil {
+	open := func(e *library.RunEntry) { e.Status, e.Report = "running", ref }
+	if err := library.UpdateRun(t.Context(), s, "recording", entry, open); err != nil {
 		t.Fatal(err)
 	}
 	const name = "recording-1/transfer/a/recorded/s1"
