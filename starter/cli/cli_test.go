@@ -20,8 +20,8 @@ import (
 	"tnaml/workflows"
 )
 
-// bench runs command lines in a test.
-type bench struct {
+// console runs command lines in a test.
+type console struct {
 	t       *testing.T
 	dir     string
 	environ []string
@@ -29,10 +29,10 @@ type bench struct {
 	width int
 }
 
-// offline is a bench without any server.
-func offline(t *testing.T) *bench {
+// offline is a console without any server.
+func offline(t *testing.T) *console {
 	dir := t.TempDir()
-	return &bench{t: t, dir: dir, environ: []string{
+	return &console{t: t, dir: dir, environ: []string{
 		"TNAML_DATA_DIR=" + filepath.Join(dir, "data"), "TEMPORAL_CONFIG_FILE=" + filepath.Join(dir, "none.toml"),
 		"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"),
 	}}
@@ -43,9 +43,9 @@ type output struct {
 	stdout, stderr string
 }
 
-func (b *bench) run(args ...string) output { return b.feed("", args...) }
+func (b *console) run(args ...string) output { return b.feed("", args...) }
 
-func (b *bench) feed(stdin string, args ...string) output {
+func (b *console) feed(stdin string, args ...string) output {
 	ctx, cancel := context.WithTimeout(b.t.Context(), 3*time.Minute)
 	defer cancel()
 	var stdout, stderr stacktest.Output
@@ -55,7 +55,7 @@ func (b *bench) feed(stdin string, args ...string) output {
 }
 
 // ok runs a command that must succeed and returns its standard output.
-func (b *bench) ok(args ...string) string {
+func (b *console) ok(args ...string) string {
 	b.t.Helper()
 	o := b.run(args...)
 	if o.code != exitOK {
@@ -65,7 +65,7 @@ func (b *bench) ok(args ...string) string {
 }
 
 // fails runs a command that must fail, with one message that says so.
-func (b *bench) fails(code int, want []string, args ...string) {
+func (b *console) fails(code int, want []string, args ...string) {
 	b.t.Helper()
 	o := b.run(args...)
 	if o.code != code {
@@ -81,7 +81,7 @@ func (b *bench) fails(code int, want []string, args ...string) {
 	}
 }
 
-func (b *bench) write(name, text string) string {
+func (b *console) write(name, text string) string {
 	b.t.Helper()
 	name = filepath.Join(b.dir, name)
 	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
@@ -232,8 +232,8 @@ func TestNoServer(t *testing.T) {
 	b.fails(exitFailed, []string{"no dev stack is needed"}, "up")
 }
 
-// online is a bench on the shared dev stack, with a bucket of its own.
-func online(t *testing.T) (*bench, stack.Addresses) {
+// online is a console on the shared dev stack, with a bucket of its own.
+func online(t *testing.T) (*console, stack.Addresses) {
 	a := stacktest.Shared(t)
 	b := offline(t)
 	b.environ = append(b.environ,
@@ -246,7 +246,7 @@ func online(t *testing.T) (*bench, stack.Addresses) {
 }
 
 // worker runs a worker in this process until the test ends.
-func (b *bench) worker() {
+func (b *console) worker() {
 	b.t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	servers := b.servers()

@@ -30,8 +30,8 @@ type preview struct {
 	Sources []labelled.Report
 }
 
-// place writes a file below the bench's folder.
-func (b *bench) place(name string, data []byte) string {
+// place writes a file below the console's folder.
+func (b *console) place(name string, data []byte) string {
 	b.t.Helper()
 	name = filepath.Join(b.dir, name)
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {

@@ -21,12 +21,12 @@ import (
 )
 
 // answered runs a command at a terminal.
-func (b *bench) answered(answer string, args ...string) output {
+func (b *console) answered(answer string, args ...string) output {
 	b.t.Helper()
 	return b.asked(strings.NewReader(answer), args...)
 }
 
-func (b *bench) asked(answer io.Reader, args ...string) output {
+func (b *console) asked(answer io.Reader, args ...string) output {
 	b.t.Helper()
 	var stdout, stderr stacktest.Output
 	code := Run(b.t.Context(), Process{Args: args, Environ: b.environ, Stdin: answer, Stdout: &stdout, Stderr: &stderr, Interactive: true})
@@ -44,14 +44,14 @@ func (r afterwards) Read(p []byte) (int, error) {
 	return r.Reader.Read(p)
 }
 
-// app is one run of the program with a bench's environment.
-func (b *bench) app() *terminal.App {
+// app is one run of the program with a console's environment.
+func (b *console) app() *terminal.App {
 	return &terminal.App{Process: Process{Environ: b.environ, Stderr: new(stacktest.Output), Stdout: new(stacktest.Output)},
 		Config: loadConfig(b.t, b.environ)}
 }
 
-// servers are those of a bench.
-func (b *bench) servers() *deploy.Servers {
+// servers are those of a console.
+func (b *console) servers() *deploy.Servers {
 	b.t.Helper()
 	s, err := b.app().Connect(b.t.Context())
 	if err != nil {
@@ -61,7 +61,7 @@ func (b *bench) servers() *deploy.Servers {
 	return s
 }
 
-func (b *bench) gc(args ...string) (c activities.Collected) {
+func (b *console) gc(args ...string) (c activities.Collected) {
 	b.t.Helper()
 	if err := json.Unmarshal([]byte(b.ok(append([]string{"gc", "--json"}, args...)...)), &c); err != nil {
 		b.t.Fatal(err)

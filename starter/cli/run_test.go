@@ -157,7 +157,7 @@ func TestExperimentFromTheTerminal(t *testing.T) {
 }
 
 // triggered is the workflow that a schedule has started, whose name begins so.
-func (b *bench) triggered(schedule, prefix string) string {
+func (b *console) triggered(schedule, prefix string) string {
 	b.t.Helper()
 	var view client.ScheduleEntry
 	for range 1000 {
