@@ -17,7 +17,7 @@ func transfer(t testing.TB, p *Pretrained, settings string) *search {
 	d := must(Builtin().Find(NAML))(t)
 	s := &search{start: Start{
 		Seed: 3, Space: textSpace(t), Tasks: []string{"new"}, Controller: p,
-		Settings: must(TransferSettings(NAML, json.RawMessage(settings), p))(t),
+		Settings: must(SettingsFrom(NAML, json.RawMessage(settings), p))(t),
 	}}
 	s.Strategy = must(d.New(s.start))(t)
 	return s

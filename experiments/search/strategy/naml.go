@@ -167,6 +167,7 @@ func newNAML(c Start) (Strategy, error) {
 	var policy *controller.Controller
 	shape := settings.Controller.config(c.Space.Options())
 	if from != nil {
+		shape.Order = from.Policy.Config().Order
 		if shape, err = shape.WithDefaults(); err == nil && !reflect.DeepEqual(shape, from.Policy.Config()) {
 			err = fmt.Errorf("the pretrained controller has the shape %+v, the settings ask for %+v", from.Policy.Config(), shape)
 		}
@@ -233,7 +234,9 @@ func (n *naml) Get(f *safetensors.File) error {
 	if err := m.get(f, n.tasks); err != nil {
 		return err
 	}
-	if want := n.policy.Config(); !reflect.DeepEqual(policy.Config(), want) || policy.Tasks() != n.tasks*m.K {
+	want := n.policy.Config()
+	want.Order = policy.Config().Order // a controller that has grown brings its own
+	if !reflect.DeepEqual(policy.Config(), want) || policy.Tasks() != n.tasks*m.K {
 		return fmt.Errorf("its controller has the shape %+v with %d tasks, the search's %+v with %d",
 			policy.Config(), policy.Tasks(), want, n.tasks*m.K)
 	}
