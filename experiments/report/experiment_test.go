@@ -44,7 +44,9 @@ func experiment(t testing.TB) *study.Study {
 	worlds := []world{{"airline", .81, .2}, {"us_economy", .7, .2}, {"sst", .8, .2}}
 	pre := ledger(simulate(t, "small-1/pretrain/multitask/s1", strategy.NAML, 1, worlds, 300, 0), study.Pretrain, "", "multitask")
 	pre.TaskEmbeddings = [][]float64{{1, 0}, {.6, .8}, {-1, 0}}
-	pre.Information = &strategy.Information{Architecture: .71, Most: 1.585, Error: .02, Samples: 200, Choices: []strategy.ChoiceInformation{{Choice: "hidden_layers", Bits: .4}}}
+	pre.Information = &strategy.Information{
+		Architecture: .71, Most: 1.585, Error: .02, Samples: 200, Choices: []strategy.ChoiceInformation{{Choice: "hidden_layers", Bits: .4}},
+	}
 	pre.Controller = "sha256:cc"
 	pre.Greedy = greedy(&pre.Config.Space, 0, 12, 1)
 	s.Ledgers = append(s.Ledgers, pre)
