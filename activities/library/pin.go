@@ -64,6 +64,15 @@ func Pin(ctx context.Context, s store.Store, n Names) (*search.Config, *Sources,
 		return nil, nil, err
 	}
 	wrong = append(wrong, faults...)
+	config.Space, config.Modules, faults, err = PinSpace(ctx, s, n.Space, config.Kind(), n.Modules, from)
+	if err != nil {
+		return nil, nil, err
+	}
+	if from != nil && len(faults) == 0 && len(config.Tasks) > 0 {
+		if from, err = from.For(&config.Space); err != nil {
+			return nil, nil, Invalid(err) // PinSpace has said so already
+		}
+	}
 	if d, err := strategy.Builtin().Find(n.Strategy); err != nil {
 		wrong = append(wrong, err)
 	} else if len(n.Sources) > 0 && !d.FromSources {
@@ -75,10 +84,6 @@ func Pin(ctx context.Context, s store.Store, n Names) (*search.Config, *Sources,
 		if config.Settings, err = d.Canonical(n.Settings, from); err != nil {
 			wrong = append(wrong, fmt.Errorf("settings of %s: %w", n.Strategy, err))
 		}
-	}
-	config.Space, config.Modules, faults, err = PinSpace(ctx, s, n.Space, config.Kind(), n.Modules, from)
-	if err != nil {
-		return nil, nil, err
 	}
 	if wrong = append(wrong, faults...); len(wrong) > 0 {
 		return nil, nil, Invalid(errors.Join(wrong...))
@@ -163,8 +168,10 @@ func PinSpace(ctx context.Context, s store.Store, name, kind string, modules []s
 		return filled, nil, nil, err
 	}
 	catalogue = slices.DeleteFunc(catalogue, func(r ModuleRecord) bool { return kind != "" && string(r.Kind) != kind })
-	if len(modules) == 0 && from != nil {
-		modules = from.Modules()
+	if len(modules) == 0 && from != nil { // the controller's, but for those that are gone
+		modules = slices.DeleteFunc(from.Modules(), func(name string) bool {
+			return !slices.ContainsFunc(catalogue, func(r ModuleRecord) bool { return r.Name == name })
+		})
 	}
 	if len(modules) > 0 {
 		chosen, fault := chooseModules(catalogue, modules)

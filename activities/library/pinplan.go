@@ -118,10 +118,11 @@ func pinPlanSpace(ctx context.Context, s store.Store, p *Planned, kind string, l
 		return wrong, nil
 	}
 	for _, l := range loaded {
-		if err := l.controller.Fits(&filled); err != nil {
+		from, err := l.controller.For(&filled)
+		if err != nil {
 			return append(wrong, fmt.Errorf("the arm %q starts from %s: %w", l.step.Arm, l.step.From, err)), nil
 		}
-		if _, err := strategy.SettingsFrom(l.step.Strategy, l.step.Settings, l.controller); err != nil {
+		if _, err := strategy.SettingsFrom(l.step.Strategy, l.step.Settings, from); err != nil {
 			wrong = append(wrong, fmt.Errorf("the arm %q starts from %s: %w", l.step.Arm, l.step.From, err))
 		}
 	}

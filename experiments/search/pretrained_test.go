@@ -149,8 +149,11 @@ func TestTransferRefuses(t *testing.T) {
 	}
 	other := c
 	other.Space.Choices = slices.Clone(c.Space.Choices)
-	other.Space.Choices[3].Options = []any{int64(32), int64(64), int64(256)}
-	if _, err := NewFrom(other, From{Controller: b}); !says(err, `choice "hidden_size": the search lacks 128, the controller does not know 256`) {
+	for i := range other.Space.Choices {
+		other.Space.Choices[i].Name += "-2"
+	}
+	other.Space.Trainer = "none"
+	if _, err := NewFrom(other, From{Controller: b}); !says(err, "trainer builtin", "for none") {
 		t.Errorf("another space: %v", err)
 	}
 	p := must(strategy.DecodeController(b))(t)
@@ -162,6 +165,47 @@ func TestTransferRefuses(t *testing.T) {
 	}
 	if _, err := strategy.SettingsFrom(strategy.Random, nil, p); !says(err, "starts from no controller") {
 		t.Errorf("random search from a controller: %v", err)
+	}
+}
+
+// A controller grows into a space with a module and a choice more, an option less and
+// two choices in another order: what it knows it keeps, the search learns, is restored,
+// and what it publishes is a controller of that space.
+func TestTransferIntoALargerSpace(t *testing.T) {
+	b := pretrained(t, `{"controller":{"hidden":7,"layers":1}}`, 60)
+	p := must(strategy.DecodeController(b))(t)
+	c := transferConfig(t, b, `{"policy_gradient":{"learning_rate":0.01},"embedding":{"start":"posterior"}}`)
+	choices := slices.Clone(c.Space.Choices)
+	choices[0].Options = []any{"m-16", "m-32", "m-64"}
+	c.Modules = append(slices.Clone(c.Modules), c.Modules[0])
+	c.Modules[1].Name, c.Modules[2].Name = "m-32", "m-64"
+	choices[1], choices[2] = choices[2], choices[1]
+	last := len(choices) - 1
+	choices[last].Options = choices[last].Options[1:]
+	c.Space.Choices = choices
+	s := must(NewFrom(c, From{Controller: b}))(t)
+	grown := policyOf(t, s)
+	is, was := grown.Greedy(0), p.Policy.Probabilities(0, make([]int, len(choices)))
+	if now := must(p.For(&c.Space))(t).Policy.Probabilities(0, make([]int, len(choices)))[0]; now[0]/now[2]-was[0][0]/was[0][1] > 1e-12 ||
+		now[0]/now[2]-was[0][0]/was[0][1] < -1e-12 || len(is.Actions) != len(choices) {
+		t.Errorf("the modules' probabilities are %v, were %v", now, was[0])
+	}
+	if diff := cmp.Diff(c.Space, *grown.Space()); diff != "" || len(grown.Policy.Config().Order) != len(choices) {
+		t.Errorf("%+v: %s", grown.Policy.Config(), diff)
+	}
+	advance(t, s, 5)
+	state := s.State()
+	want := advance(t, s, 30)
+	if slices.Equal(grown.Policy.Parameters()[1].Value, policyOf(t, s).Policy.Parameters()[1].Value) {
+		t.Error("it does not learn")
+	}
+	if diff := cmp.Diff(want, advance(t, must(Restore(c, state))(t), 30)); diff != "" {
+		t.Error(diff)
+	}
+	// It goes on from there, in the old space too.
+	again := transferConfig(t, s.Controller(), ``)
+	if back := must(NewFrom(again, From{Controller: s.Controller()}))(t); len(policyOf(t, back).Policy.Config().Order) != 0 {
+		t.Errorf("back in the old order it has the order %v", policyOf(t, back).Policy.Config().Order)
 	}
 }
 

@@ -56,8 +56,8 @@ func New(c Config) (*Searcher, error) { return NewFrom(c, From{}) }
 // Config.Controller and Config.Sources refer to, empty where those are.
 type From struct{ Controller, Sources []byte }
 
-// NewFrom starts a search. Objects of another digest than the configuration's, or of
-// another search space, are an error.
+// NewFrom starts a search. Objects of another digest than the configuration's, or of a
+// search space that has nothing to do with its own, are an error.
 func NewFrom(c Config, from From) (*Searcher, error) {
 	return NewOf(strategy.Builtin(), c, from)
 }
@@ -72,9 +72,6 @@ func NewOf(table strategy.Table, c Config, from From) (*Searcher, error) {
 		}
 		if p.Ref != c.Controller {
 			return nil, fmt.Errorf("controller: the object has the digest %s, the search starts from %q", p.Ref, c.Controller)
-		}
-		if err := p.Fits(&c.Space); err != nil {
-			return nil, err
 		}
 		start.Controller = p
 	}
@@ -92,8 +89,14 @@ func NewOf(table strategy.Table, c Config, from From) (*Searcher, error) {
 }
 
 // Begin starts a search from what has been read already: start is Config.Start with
-// its Controller and Sources.
+// its Controller and Sources. A controller of another space grows into the search's.
 func Begin(table strategy.Table, c Config, start strategy.Start) (*Searcher, error) {
+	if start.Controller != nil {
+		var err error
+		if start.Controller, err = start.Controller.For(&c.Space); err != nil {
+			return nil, err
+		}
+	}
 	s, err := blank(table, c, start)
 	if err != nil {
 		return nil, err

@@ -37,6 +37,9 @@ type Config struct {
 	// Options holds the number of options of each choice, in the order of the
 	// actions.
 	Options []int `json:"options"`
+	// Order is the choice that each step makes, where that is not the order of the
+	// actions: a controller that has grown goes on in the order it learned in (Grow).
+	Order []int `json:"order,omitempty"`
 	// Hidden is the number of units of a layer (50), Layers their number (2).
 	Hidden int `json:"hidden"`
 	Layers int `json:"layers"`
@@ -75,6 +78,9 @@ func (c Config) WithDefaults() (Config, error) {
 			bad("choice %d has %d options, it must have 1 to %d", i, n, 1<<20)
 		}
 	}
+	if sorted := slices.Sorted(slices.Values(c.Order)); len(c.Order) > 0 && !slices.Equal(sorted, identity(len(c.Options))) {
+		bad("order %v names not each of the %d choices once", c.Order, len(c.Options))
+	}
 	const most = 4096
 	for _, v := range []struct {
 		name        string
@@ -94,6 +100,23 @@ func (c Config) WithDefaults() (Config, error) {
 		bad("init_scale %v must be positive", c.InitScale)
 	}
 	return c, errors.Join(errs...)
+}
+
+// identity returns 0…n−1.
+func identity(n int) []int {
+	out := make([]int, n)
+	for i := range out {
+		out[i] = i
+	}
+	return out
+}
+
+// choice is the choice that a step makes.
+func (c *Config) choice(step int) int {
+	if len(c.Order) == 0 {
+		return step
+	}
+	return c.Order[step]
 }
 
 // task returns the length of a task embedding, 0 for none.
@@ -148,7 +171,7 @@ type array struct {
 }
 
 // layout lists a controller's arrays in the order of its parameters: start,
-// cells, heads, embeddings of the actions. The last choice's action is the
+// cells, heads, embeddings of the actions, by step. The last step's action is the
 // input of no step and has no embedding.
 func layout(cfg Config) []array {
 	out := []array{{"start", []int{cfg.ActionEmbedding}}}
@@ -158,12 +181,12 @@ func layout(cfg Config) []array {
 		out = append(out, array{name + "/weights", []int{4 * cfg.Hidden, in + cfg.Hidden}}, array{name + "/bias", []int{4 * cfg.Hidden}})
 		in = cfg.Hidden
 	}
-	for t, n := range cfg.Options {
-		name := "head/" + strconv.Itoa(t)
+	for t := range cfg.Options {
+		name, n := "head/"+strconv.Itoa(t), cfg.Options[cfg.choice(t)]
 		out = append(out, array{name + "/weights", []int{n, cfg.Hidden + cfg.input()}}, array{name + "/bias", []int{n}})
 	}
-	for t, n := range cfg.Options[:len(cfg.Options)-1] {
-		out = append(out, array{"action/" + strconv.Itoa(t), []int{n, cfg.ActionEmbedding}})
+	for t := range cfg.Options[1:] {
+		out = append(out, array{"action/" + strconv.Itoa(t), []int{cfg.Options[cfg.choice(t)], cfg.ActionEmbedding}})
 	}
 	return out
 }
@@ -184,7 +207,7 @@ func (c Config) taskArray(task int) array {
 // blank returns a controller of zeros.
 func blank(cfg Config) *Controller {
 	c := &Controller{config: cfg, work: newWorkspace(cfg)}
-	c.config.Options = slices.Clone(cfg.Options)
+	c.config.Options, c.config.Order = slices.Clone(cfg.Options), slices.Clone(cfg.Order)
 	for _, a := range layout(cfg) {
 		c.params = append(c.params, a.parameter())
 	}
@@ -311,15 +334,15 @@ func (c *Controller) Sample(r *rand.Rand, task int, actions []int) float64 {
 	return c.run(task, actions, func(_ int, probs []float64) int { return draw(r, probs) })
 }
 
-// Resample draws the actions of some steps anew, given those before them, and keeps the
+// Resample draws the actions of some choices anew, given those before them, and keeps the
 // others: a mutation that the controller proposes (Maziarz et al., 2018). It returns
 // the new sequence's log-probability.
-func (c *Controller) Resample(r *rand.Rand, task int, actions []int, steps []bool) float64 {
-	return c.run(task, actions, func(t int, probs []float64) int {
-		if steps[t] {
+func (c *Controller) Resample(r *rand.Rand, task int, actions []int, choices []bool) float64 {
+	return c.run(task, actions, func(choice int, probs []float64) int {
+		if choices[choice] {
 			return draw(r, probs)
 		}
-		return actions[t]
+		return actions[choice]
 	})
 }
 
@@ -349,17 +372,18 @@ func (c *Controller) Greedy(task int, actions []int) float64 {
 
 // run unrolls the controller, taking the action that pick says at each step,
 // and returns log π(actions | task).
-func (c *Controller) run(task int, actions []int, pick func(t int, probs []float64) int) float64 {
+func (c *Controller) run(task int, actions []int, pick func(choice int, probs []float64) int) float64 {
 	if len(actions) != len(c.config.Options) {
 		panic(fmt.Sprintf("controller: %d actions for %d choices", len(actions), len(c.config.Options)))
 	}
 	logProb := 0.0
 	for t := range c.config.Options {
 		c.forward(t, task, actions)
+		choice, probs := c.config.choice(t), c.work.steps[t].probs
 		if pick != nil {
-			actions[t] = pick(t, c.work.steps[t].probs)
+			actions[choice] = pick(choice, probs)
 		}
-		logProb += math.Log(c.work.steps[t].probs[actions[t]])
+		logProb += math.Log(probs[actions[choice]])
 	}
 	return logProb
 }
@@ -367,13 +391,13 @@ func (c *Controller) run(task int, actions []int, pick func(t int, probs []float
 // LogProb returns log π(actions | task).
 func (c *Controller) LogProb(task int, actions []int) float64 { return c.run(task, actions, nil) }
 
-// Probabilities returns each step's distribution given the actions before it:
-// options[t] long for choice t.
+// Probabilities returns each choice's distribution given the actions of the steps
+// before its own: Options[i] long for choice i.
 func (c *Controller) Probabilities(task int, actions []int) [][]float64 {
 	c.run(task, actions, nil)
 	out := make([][]float64, len(c.config.Options))
 	for t := range out {
-		out[t] = slices.Clone(c.work.steps[t].probs)
+		out[c.config.choice(t)] = slices.Clone(c.work.steps[t].probs)
 	}
 	return out
 }
@@ -405,7 +429,7 @@ func (c *Controller) GradientWeighted(
 				d[i] -= wEntropy * p * (math.Log(p) + h)
 			}
 		}
-		d[actions[t]] += wLogProb
+		d[actions[c.config.choice(t)]] += wLogProb
 	}
 	c.backward(task, actions)
 	return logProb, entropy
@@ -435,14 +459,14 @@ func (c *Controller) Entropy(task int, actions []int) float64 {
 
 // GradientFunc adds the gradient of any objective that depends on the
 // parameters through the logits: f fills in dlogits, the objective's
-// derivative by the logits of a step (zero before), given the step's
-// probabilities. It is called for the steps in order.
-func (c *Controller) GradientFunc(task int, actions []int, f func(step int, probs, dlogits []float64)) (logProb float64) {
+// derivative by the logits of a choice (zero before), given the choice's
+// probabilities. It is called for the steps in their order.
+func (c *Controller) GradientFunc(task int, actions []int, f func(choice int, probs, dlogits []float64)) (logProb float64) {
 	logProb = c.run(task, actions, nil)
 	for t := range c.config.Options {
 		s := &c.work.steps[t]
 		clear(s.dlogits)
-		f(t, s.probs, s.dlogits)
+		f(c.config.choice(t), s.probs, s.dlogits)
 	}
 	c.backward(task, actions)
 	return logProb

@@ -74,9 +74,9 @@ func (c *Controller) Information(samples int, seed uint64) Information {
 			one := 0.0 // a sample of all tasks
 			for task := range marginals {
 				c.Sample(rng.New(seed, "controller/information", uint64(i)), task, actions)
-				for choice := range actions {
-					for a, p := range c.work.steps[choice].probs {
-						marginals[task][choice][a] += p / float64(samples)
+				for t := range c.work.steps {
+					for a, p := range c.work.steps[t].probs {
+						marginals[task][c.config.choice(t)][a] += p / float64(samples)
 					}
 				}
 				one += excess(actions, task) / n

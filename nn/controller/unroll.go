@@ -53,7 +53,8 @@ func newWorkspace(cfg Config) workspace {
 		w.dz = append(w.dz, make([]float64, steps*4*cfg.Hidden))
 		in = cfg.Hidden
 	}
-	for t, n := range cfg.Options {
+	for t := range cfg.Options {
+		n := cfg.Options[cfg.choice(t)]
 		s := step{top: make([]float64, cfg.Hidden+cfg.input()), probs: make([]float64, n), dlogits: make([]float64, n)}
 		for l := range cfg.Layers {
 			cols := len(w.xh[l]) / steps
@@ -133,7 +134,7 @@ func (c *Controller) inputRow(t int, actions []int, of []float64) []float64 {
 		return of
 	}
 	n := c.config.ActionEmbedding
-	return of[actions[t-1]*n:][:n]
+	return of[actions[c.config.choice(t-1)]*n:][:n]
 }
 
 // backward propagates the steps' dlogits through time into the gradients.

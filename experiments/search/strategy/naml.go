@@ -23,6 +23,9 @@ var neuralAutoML = Definition{
 	Presets: []Preset{{
 		Name: "paper", Doc: "the paper's to the letter: learning rate 1e-4, baseline from the first reward on",
 		Settings: json.RawMessage(`{"policy_gradient":{"learning_rate":1e-4},"baseline":{"corrected":false}}`),
+	}, {
+		Name: "multitask", Doc: "to pretrain and to transfer: embeddings that tell the tasks apart, a new one found among them",
+		Settings: multitask,
 	}},
 	Defaults:       namlDefaults(),
 	FromController: true,
@@ -31,6 +34,13 @@ var neuralAutoML = Definition{
 	Settings:       namlSettings,
 	New:            newNAML,
 }
+
+// multitask has a controller tell tasks apart. With small embeddings it is chance whether
+// it does: the shared weights settle first. On surrogates of the eight development tasks,
+// 110 recorded trials each, 4,000 trials, two seeds, the mutual information of task and
+// architecture is .98 and .60 bits by default, .05 and 1.26 with the entropy .03, 1.58 and
+// 1.37 with embeddings ten times as large, too. What it brings to a new task is not decided.
+var multitask = json.RawMessage(`{"policy_gradient":{"entropy":0.03},"embedding":{"start":"posterior","scale":1}}`)
 
 // NAMLSettings are the parameters of the strategy "naml".
 type NAMLSettings struct {
@@ -168,6 +178,7 @@ func newNAML(c Start) (Strategy, error) {
 	var policy *controller.Controller
 	shape := settings.Controller.config(c.Space.Options())
 	if from != nil {
+		shape.Order = from.Policy.Config().Order
 		if shape, err = shape.WithDefaults(); err == nil && !reflect.DeepEqual(shape, from.Policy.Config()) {
 			err = fmt.Errorf("the pretrained controller has the shape %+v, the settings ask for %+v", from.Policy.Config(), shape)
 		}
@@ -234,7 +245,9 @@ func (n *naml) Get(f *safetensors.File) error {
 	if err := m.get(f, n.tasks); err != nil {
 		return err
 	}
-	if want := n.policy.Config(); !reflect.DeepEqual(policy.Config(), want) || policy.Tasks() != n.tasks*m.K {
+	want := n.policy.Config()
+	want.Order = policy.Config().Order // a controller that has grown brings its own
+	if !reflect.DeepEqual(policy.Config(), want) || policy.Tasks() != n.tasks*m.K {
 		return fmt.Errorf("its controller has the shape %+v with %d tasks, the search's %+v with %d",
 			policy.Config(), policy.Tasks(), want, n.tasks*m.K)
 	}

@@ -165,32 +165,48 @@ func TestBaselineIsThePapers(t *testing.T) {
 	}
 }
 
-func TestFitsNamesEveryDifference(t *testing.T) {
+func TestDifferencesAreNamed(t *testing.T) {
 	p := pretrained(t, ``, 1)
-	if err := p.Fits(textSpace(t)); err != nil {
+	if err := p.Fits(textSpace(t)); err != nil || p.Differences(textSpace(t)) != nil {
 		t.Fatal(err)
 	}
 	sp := textSpace(t)
 	sp.Choices[0].Options = []any{"m-16", "m-128"}
 	sp.Choices[3].Options = []any{int64(64), int64(32), int64(128)}
 	sp.Choices[5].Name = "weather"
-	err := p.Fits(sp)
+	differ := strings.Join(p.Differences(sp), "\n")
 	for _, want := range []string{
-		`"text-small"`, `choice "module": the search lacks m-64, the controller does not know m-128`,
+		`choice "module": the search lacks m-64, the controller does not know m-128`,
 		`choice "hidden_size": the options 64, 32, 128 stand in another order`, `choice "weather" is not among`,
 		`choice "normalisation" of the controller`,
 	} {
-		if !says(err, want) {
-			t.Errorf("%q is not in: %v", want, err)
+		if !strings.Contains(differ, want) {
+			t.Errorf("%q is not in: %s", want, differ)
 		}
 	}
-	if strings.Contains(fmt.Sprint(err), `"activation"`) {
-		t.Errorf("an equal choice is named: %v", err)
+	if strings.Contains(differ, `"activation"`) {
+		t.Errorf("an equal choice is named: %s", differ)
+	}
+	if err := p.Fits(sp); err != nil {
+		t.Errorf("what it can grow into: %v", err)
 	}
 	sp = textSpace(t)
 	sp.Choices[1], sp.Choices[2] = sp.Choices[2], sp.Choices[1]
-	if err := p.Fits(sp); !says(err, "order") {
-		t.Errorf("another order of choices: %v", err)
+	if differ := p.Differences(sp); len(differ) != 1 || !strings.Contains(differ[0], "order") || p.Fits(sp) != nil {
+		t.Errorf("another order of choices: %q", differ)
+	}
+	// Nothing in common, neither a choice nor an option of one; another trainer.
+	for i := range sp.Choices {
+		sp.Choices[i].Name += "-2"
+	}
+	sp.Choices[0] = space.Choice{Name: "module", Options: []any{"m-1"}}
+	if err := p.Fits(sp); !says(err, `"text-small"`, "knows nothing", `choice "module": the search lacks m-16, m-64`) {
+		t.Errorf("nothing in common: %v", err)
+	}
+	sp = textSpace(t)
+	sp.Trainer = "other"
+	if err := p.Fits(sp); !says(err, "trainer builtin", "for other") {
+		t.Errorf("another trainer: %v", err)
 	}
 	// Names, settings and the objective may differ: the actions mean the same.
 	sp = textSpace(t)

@@ -101,14 +101,72 @@ func (p *Pretrained) Modules() []string {
 	return trainer.Find(p.Space().TrainerName()).Modules(p.Space())
 }
 
-// Fits reports how a search space differs from the controller's, choice by
-// choice: a controller's actions mean nothing in another space.
+// Fits reports why a controller cannot go on in a search space: it is for another
+// trainer, or has not one option of one choice of it. What else differs, it can grow
+// into (For).
 func (p *Pretrained) Fits(sp *space.Space) error {
+	var wrong error
+	if a, b := sp.TrainerName(), p.Space().TrainerName(); a != b {
+		wrong = fmt.Errorf("its space is for the trainer %s, the search's for %s", b, a)
+	} else if !p.knows(sp) {
+		wrong = fmt.Errorf("it knows nothing of that space:\n%s", strings.Join(p.Differences(sp), "\n"))
+	}
+	if wrong != nil {
+		return fmt.Errorf("the controller was learned in another search space (%q) than the search's (%q): "+
+			"pretrain a controller in this space, or search in the controller's: %w", p.Space().Name, sp.Name, wrong)
+	}
+	return nil
+}
+
+// knows says whether a choice of a space and the controller's have an option in common.
+func (p *Pretrained) knows(sp *space.Space) bool {
+	for _, g := range p.grown(sp) {
+		if g.Choice >= 0 && slices.Max(g.Options) >= 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// grown says where a space's choices come from, by their names and their options' values.
+func (p *Pretrained) grown(sp *space.Space) (out []controller.Grown) {
+	mine := p.Space().Choices
+	for _, c := range sp.Choices {
+		g := controller.Grown{Choice: slices.IndexFunc(mine, func(m space.Choice) bool { return m.Name == c.Name })}
+		for _, o := range c.Options {
+			at := -1
+			if g.Choice >= 0 {
+				at = slices.Index(mine[g.Choice].Options, o)
+			}
+			g.Options = append(g.Options, at)
+		}
+		out = append(out, g)
+	}
+	return out
+}
+
+// For returns the controller for a search space that it fits: itself where the
+// choices are the same, else one that has grown into it (controller.Grow), whose Space
+// is the search's.
+func (p *Pretrained) For(sp *space.Space) (*Pretrained, error) {
+	if sp.Digest() == p.Space().Digest() {
+		return p, nil
+	}
+	if err := p.Fits(sp); err != nil {
+		return nil, err
+	}
+	grown := *p
+	grown.Policy, grown.Origin.Space = p.Policy.Grow(p.grown(sp)), *sp
+	return &grown, nil
+}
+
+// Differences says how a search space differs from the controller's, choice by choice;
+// nothing where it does not.
+func (p *Pretrained) Differences(sp *space.Space) (out []string) {
 	if sp.Digest() == p.Space().Digest() {
 		return nil
 	}
-	const hint = "pretrain a controller in this space, or search in the controller's"
-	var differ []error
+	differ := func(format string, a ...any) { out = append(out, fmt.Sprintf(format, a...)) }
 	theirs := map[string]space.Choice{}
 	var order, mine []string
 	for _, c := range p.Space().Choices {
@@ -119,7 +177,7 @@ func (p *Pretrained) Fits(sp *space.Space) error {
 		mine = append(mine, c.Name)
 		t, ok := theirs[c.Name]
 		if !ok {
-			differ = append(differ, fmt.Errorf("choice %q is not among the controller's", c.Name))
+			differ("choice %q is not among the controller's", c.Name)
 			continue
 		}
 		added, missing := without(c.Options, t.Options), without(t.Options, c.Options)
@@ -132,23 +190,21 @@ func (p *Pretrained) Fits(sp *space.Space) error {
 			if len(added) > 0 {
 				parts = append(parts, "the controller does not know "+space.List(added))
 			}
-			differ = append(differ, fmt.Errorf("choice %q: %s", c.Name, strings.Join(parts, ", ")))
+			differ("choice %q: %s", c.Name, strings.Join(parts, ", "))
 		case !slices.Equal(c.Options, t.Options):
-			differ = append(differ, fmt.Errorf("choice %q: the options %s stand in another order, the controller's is %s",
-				c.Name, space.List(c.Options), space.List(t.Options)))
+			differ("choice %q: the options %s stand in another order, the controller's is %s",
+				c.Name, space.List(c.Options), space.List(t.Options))
 		}
 	}
 	for _, name := range order {
 		if !slices.Contains(mine, name) {
-			differ = append(differ, fmt.Errorf("choice %q of the controller is not in the search's space", name))
+			differ("choice %q of the controller is not in the search's space", name)
 		}
 	}
-	if len(differ) == 0 {
-		differ = append(differ, fmt.Errorf("the choices stand in the order %s, the controller's is %s",
-			strings.Join(mine, ", "), strings.Join(order, ", ")))
+	if len(out) == 0 {
+		differ("the choices stand in the order %s, the controller's is %s", strings.Join(mine, ", "), strings.Join(order, ", "))
 	}
-	return fmt.Errorf("the controller was learned in another search space (%q) than the search's (%q): %s:\n%w",
-		p.Space().Name, sp.Name, hint, errors.Join(differ...))
+	return out
 }
 
 // without returns the options of a that b lacks.

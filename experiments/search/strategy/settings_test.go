@@ -78,6 +78,10 @@ func TestPresets(t *testing.T) {
 		s.Baseline.Corrected {
 		t.Errorf("%+v", s)
 	}
+	if s := parse(`"multitask"`); s.PolicyGradient.Entropy != .03 || s.PolicyGradient.LearningRate != 1e-3 ||
+		s.Embedding != (EmbeddingSettings{StartPosterior, 1, 1, 0}) {
+		t.Errorf("%+v", s)
+	}
 	// A method stands for its whole section: the others' settings are not its own.
 	if s := parse(`{"preset":"paper","policy_gradient":{"method":"trpo"}}`); s.PolicyGradient.Method != "trpo" || s.Baseline.Corrected {
 		t.Errorf("%+v", s)
@@ -87,8 +91,8 @@ func TestPresets(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	for raw, want := range map[string]string{
-		`"papper"`:                        `strategy naml has no preset "papper" (there are: default, paper)`,
-		`{"preset":"papper"}`:             `no preset "papper" (there are: default, paper)`,
+		`"papper"`:                        `strategy naml has no preset "papper" (there are: default, paper, multitask)`,
+		`{"preset":"papper"}`:             `no preset "papper" (there are: default, paper, multitask)`,
 		`{"preset":7}`:                    "the preset is 7, it must be a name",
 		`{"preset":"paper","colour":1}`:   "colour",
 		`{"preset":"paper","baseline":7}`: "baseline",

@@ -271,10 +271,7 @@ func (a app) diffCommand() *cobra.Command {
 }
 
 func diffControllers(p, q *strategy.Pretrained) controllerDiff {
-	d := controllerDiff{Identical: p.Ref == q.Ref}
-	if err := p.Fits(q.Space()); err != nil {
-		d.Space = strings.Split(err.Error(), "\n")
-	}
+	d := controllerDiff{Identical: p.Ref == q.Ref, Space: p.Differences(q.Space())}
 	index := func(p *strategy.Pretrained, name string) int {
 		return slices.IndexFunc(p.Origin.Tasks, func(t search.Task) bool { return t.Name == name })
 	}
