@@ -151,12 +151,9 @@ func (r *Result) reach(arm int, share float64) Reach {
 		target := t.Validation.Target(share)
 		for _, s := range t.Arms[arm].Searches {
 			took := math.Inf(1)
-			for k, v := range s.Best.Mean {
-				if v >= target {
-					took = float64(s.Best.Trials[k])
-					out.Reached++
-					break
-				}
+			if n, ok := s.took(target); ok {
+				took = float64(n)
+				out.Reached++
 			}
 			trials = append(trials, took)
 		}

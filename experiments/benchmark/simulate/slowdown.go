@@ -1,0 +1,109 @@
+package simulate
+
+import (
+	"fmt"
+	"math"
+
+	"tnaml/experiments/metrics"
+)
+
+// Slowdown compares the trials that an arm takes to its targets with those that it
+// took before, by another version of the code.
+type Slowdown struct {
+	Arm string `json:"arm"`
+	// Tonight and Earlier are the geometric means, over tasks and seeds, of the trials to
+	// the target: of a search that never got there, its budget.
+	Tonight float64 `json:"tonight"`
+	Earlier float64 `json:"earlier"`
+	// Ratio is Tonight by Earlier, with an interval at the level .95; P is that of the
+	// one-sided test that the arm is no slower.
+	Ratio float64 `json:"ratio"`
+	Low   float64 `json:"low"`
+	High  float64 `json:"high"`
+	P     float64 `json:"p"`
+	// Unchanged: not one search took another number of trials. Slower is the verdict.
+	Unchanged bool `json:"unchanged,omitempty"`
+	Slower    bool `json:"slower,omitempty"`
+}
+
+// Say is a comparison in a line.
+func (s Slowdown) Say() string {
+	what := fmt.Sprintf("%s: %.1f trials to the target", s.Arm, s.Tonight)
+	switch {
+	case s.Unchanged:
+		return what + ", unchanged"
+	case s.Slower:
+		what += ", slower"
+	}
+	return fmt.Sprintf("%s: %.1f before, ratio %.3f (%.3f to %.3f), p %.2g", what, s.Earlier, s.Ratio, s.Low, s.High, s.P)
+}
+
+// Slowdowns compares two results of one plan, arm by arm. An arm is slower where the
+// one-sided test of the mean log ratio says so at the level divided by the number of
+// arms (Bonferroni): level bounds how often any of the arms is called slower that is
+// not. The same seed of all tasks is one observation, as its searches may share a pretraining and
+// their random numbers.
+func Slowdowns(tonight, earlier *Result, share, level float64) []Slowdown {
+	var out []Slowdown
+	for a := range tonight.Arms {
+		now, before := tonight.Took(a, share), earlier.Took(a, share)
+		s := compareTook(now, before)
+		s.Arm = tonight.Arms[a].Name
+		s.Slower = !s.Unchanged && s.P < level/float64(len(tonight.Arms))
+		out = append(out, s)
+	}
+	return out
+}
+
+// compareTook compares trials to targets, by seed and task.
+func compareTook(now, before [][]float64) Slowdown {
+	s := Slowdown{Unchanged: true}
+	var x, y, d []float64
+	for seed := range now {
+		var a, b float64
+		for task, n := range now[seed] {
+			a += math.Log(n) / float64(len(now[seed]))
+			b += math.Log(before[seed][task]) / float64(len(now[seed]))
+			s.Unchanged = s.Unchanged && n == before[seed][task]
+		}
+		x, y, d = append(x, a), append(y, b), append(d, a-b)
+	}
+	e := metrics.Mean(d)
+	se := e.Error / 2
+	s.Tonight, s.Earlier = math.Exp(metrics.Mean(x).Mean), math.Exp(metrics.Mean(y).Mean)
+	s.Ratio, s.Low, s.High = math.Exp(e.Mean), math.Exp(e.Mean-1.96*se), math.Exp(e.Mean+1.96*se)
+	switch {
+	case se > 0:
+		s.P = math.Erfc(e.Mean/se/math.Sqrt2) / 2
+	case e.Mean <= 0:
+		s.P = 1
+	}
+	return s
+}
+
+// Took has the trials that an arm's searches took to a target (Reach), by seed and task:
+// of a search that never got there, its budget.
+func (r *Result) Took(arm int, share float64) [][]float64 {
+	out := make([][]float64, r.Seeds)
+	for i := range r.Tasks {
+		t := &r.Tasks[i]
+		for s, search := range t.Arms[arm].Searches {
+			n, ok := search.took(t.Validation.Target(share))
+			if !ok {
+				n = r.Trials
+			}
+			out[s] = append(out[s], float64(n))
+		}
+	}
+	return out
+}
+
+// took is the number of trials to a target.
+func (s *Search) took(target float64) (trials int, ok bool) {
+	for k, v := range s.Best.Mean {
+		if v >= target {
+			return s.Best.Trials[k], true
+		}
+	}
+	return 0, false
+}
