@@ -149,7 +149,9 @@ func pretrainings(s *study.Study) ([]*pretrainView, error) {
 		if len(l.Trials) == 0 {
 			continue
 		}
-		v := &pretrainView{Arm: l.Arm, Search: l.Search, Controller: l.Controller, Seed: l.Seed, Trials: len(l.Trials), Information: l.Information}
+		v := &pretrainView{
+			Arm: l.Arm, Search: l.Search, Controller: l.Controller, Seed: l.Seed, Trials: len(l.Trials), Information: l.Information,
+		}
 		sp := &l.Config.Space
 		sc, splits := scaleOf(sp), splitsOf(metrics.Tested(l.Trials, scaleOf(sp).Objective))
 		drawings := make([][]series, len(splits))

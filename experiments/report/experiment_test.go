@@ -44,7 +44,10 @@ func experiment(t testing.TB) *study.Study {
 	worlds := []world{{"airline", .81, .2}, {"us_economy", .7, .2}, {"sst", .8, .2}}
 	pre := ledger(simulate(t, "small-1/pretrain/multitask/s1", strategy.NAML, 1, worlds, 300, 0), study.Pretrain, "", "multitask")
 	pre.TaskEmbeddings = [][]float64{{1, 0}, {.6, .8}, {-1, 0}}
-	pre.Information = &strategy.Information{Architecture: .71, Most: 1.585, Error: .02, Samples: 200, Choices: []strategy.ChoiceInformation{{Choice: "hidden_layers", Bits: .4}}}
+	pre.Information = &strategy.Information{
+		Architecture: .71, Most: 1.585, Error: .02, Samples: 200,
+		Choices: []strategy.ChoiceInformation{{Choice: "hidden_layers", Bits: .4}},
+	}
 	pre.Controller = "sha256:cc"
 	pre.Greedy = greedy(&pre.Config.Space, 0, 12, 1)
 	s.Ledgers = append(s.Ledgers, pre)
@@ -96,7 +99,8 @@ func TestExperimentPage(t *testing.T) {
 		"transfer against each other arm",
 		"the paper&#39;s figure", "4,815", "Validation accuracy-top10 at the end", "first ten trials",
 		"Cosine similarity of the task embeddings", "0.60",
-		"Mutual information of task and architecture: 0.71 ± 0.04 of at most 1.58 bits; by choice: hidden layers 0.40.", "greedy architecture", "no preference yet", "1 of 12",
+		"Mutual information of task and architecture: 0.71 ± 0.04 of at most 1.58 bits; by choice: hidden layers 0.40.",
+		"greedy architecture", "no preference yet", "1 of 12",
 		"Choice of the module over the trials", "ppo", "reinforce",
 		"single-task search (naml) takes S = ", "Speed-up S of transfer over naml", "new tasks", "small-1/nine failed: no luck", "prog_opinion",
 		"{&#34;experiment&#34;:&#34;small&#34;}",

@@ -150,11 +150,12 @@ func TestTransferRefuses(t *testing.T) {
 	other := c
 	other.Space.Choices = slices.Clone(c.Space.Choices)
 	other.Space.Choices[3].Options = []any{int64(32), int64(64), int64(256)}
-	if _, err := NewFrom(other, From{Controller: b}); !says(err, `choice "hidden_size": the search lacks 128, the controller does not know 256`) {
+	_, err := NewFrom(other, From{Controller: b})
+	if !says(err, `choice "hidden_size": the search lacks 128, the controller does not know 256`) {
 		t.Errorf("another space: %v", err)
 	}
 	p := must(strategy.DecodeController(b))(t)
-	_, err := strategy.SettingsFrom(strategy.NAML, json.RawMessage(`{"controller":{"hidden":9,"task_embedding":-1}}`), p)
+	_, err = strategy.SettingsFrom(strategy.NAML, json.RawMessage(`{"controller":{"hidden":9,"task_embedding":-1}}`), p)
 	for _, want := range []string{"controller.hidden is 9", "is 50", "controller.task_embedding is -1"} {
 		if !says(err, want) {
 			t.Errorf("%q is not in: %v", want, err)

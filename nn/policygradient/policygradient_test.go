@@ -292,7 +292,8 @@ func TestConfig(t *testing.T) {
 		want []string
 	}{
 		{Config{Method: "dqn", Optimizer: "lion", LearningRate: -1, Entropy: math.NaN(), Clip: math.NaN()},
-			[]string{"unknown method \"dqn\" (known: reinforce, trpo, ppo, urex, pqt, rspg)", "lion", "learning_rate -1", "entropy NaN", "clip NaN"}},
+			[]string{"unknown method \"dqn\" (known: reinforce, trpo, ppo, urex, pqt, rspg)", "lion",
+				"learning_rate -1", "entropy NaN", "clip NaN"}},
 		{Config{Method: "trpo", LearningRate: 1, PPO: PPOConfig{Memory: 1}, TRPO: TRPOConfig{-1, -1, -1, -1, 1 << 30}},
 			[]string{"trpo takes no optimizer", "ppo is set", "trpo.memory -1", "trpo.kl -1", "trpo.damping -1",
 				"trpo.iterations -1", "trpo.backtracks 1073741824"}},

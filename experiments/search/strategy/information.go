@@ -53,7 +53,8 @@ func (i *Information) String() string {
 	}
 	text += fmt.Sprintf(" of at most %.2f bits", i.Most)
 	var parts []string
-	for _, c := range slices.SortedStableFunc(slices.Values(i.Choices), func(a, b ChoiceInformation) int { return cmp.Compare(b.Bits, a.Bits) }) {
+	most := func(a, b ChoiceInformation) int { return cmp.Compare(b.Bits, a.Bits) }
+	for _, c := range slices.SortedStableFunc(slices.Values(i.Choices), most) {
 		if c.Bits >= 0.005 {
 			parts = append(parts, fmt.Sprintf("%s %.2f", strings.ReplaceAll(c.Choice, "_", " "), c.Bits))
 		}

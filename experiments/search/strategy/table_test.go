@@ -48,7 +48,8 @@ func TestEmbeddings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	settings := json.RawMessage(`{"controller":{"hidden":4,"action_embedding":3,"task_embedding":2,"init_scale":0.8},"embedding":{"dropout":0.3}}`)
+	settings := json.RawMessage(`{"controller":{"hidden":4,"action_embedding":3,"task_embedding":2,"init_scale":0.8},
+		"embedding":{"dropout":0.3}}`)
 	settings, err = strategy.ParseSettings(strategy.NAML, settings)
 	if err != nil {
 		t.Fatal(err)
