@@ -49,7 +49,8 @@ func synthetic(s *Set, seed uint64, trials int) *Record {
 // truth is a made-up model's log-odds on both splits.
 func truth(a []int, own float64) (validation, test float64) {
 	layers, steps := float64(a[2]), float64(a[11])
-	deep := math.Tanh(.5*(float64(a[7])-3+.4*steps)) - math.Pow(max(0, float64(a[7])-4+.5*layers-1.5*float64(a[5])), 2)*.15 - .3*float64(a[8])*.5
+	deep := math.Tanh(.5*(float64(a[7])-3+.4*steps)) -
+		math.Pow(max(0, float64(a[7])-4+.5*layers-1.5*float64(a[5])), 2)*.15 - .3*float64(a[8])*.5
 	if layers == 0 {
 		deep = math.Tanh(.4*(float64(a[7])-4+.5*steps)) - .1*float64(a[8])
 	} else {

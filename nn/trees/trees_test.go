@@ -23,7 +23,9 @@ func rows(f func(x []int) float64) (x [][]int, y []float64) {
 	return x, y
 }
 
-func fit(t *testing.T, f func([]Feature, [][]int, []float64, []float64, Options) (*Model, error), x [][]int, y, w []float64, o Options) *Model {
+type fitter func([]Feature, [][]int, []float64, []float64, Options) (*Model, error)
+
+func fit(t *testing.T, f fitter, x [][]int, y, w []float64, o Options) *Model {
 	t.Helper()
 	m, err := f(three, x, y, w, o)
 	if err != nil {

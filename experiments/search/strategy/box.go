@@ -17,7 +17,7 @@ const Box = "box"
 var boxSearch = Definition{
 	Name:        Box,
 	Doc:         "another strategy, within the bounds of the configurations that were best for other tasks",
-	Defaults:    boxDefaults(),
+	Defaults:    defaultsOf(boxSettings),
 	FromSources: true,
 	Settings:    boxSettings,
 	New:         newBox,
@@ -48,14 +48,6 @@ func boxSettings(raw json.RawMessage, _ *Pretrained) (json.RawMessage, error) {
 		return nil, err
 	}
 	return json.Marshal(s)
-}
-
-func boxDefaults() json.RawMessage {
-	b, err := boxSettings(json.RawMessage("{}"), nil)
-	if err != nil {
-		panic(err) // the defaults are valid
-	}
-	return b
 }
 
 // box is the smallest space with the best configurations of all other tasks: of an

@@ -20,7 +20,7 @@ const Copula = "copula"
 var copulaSearch = Definition{
 	Name:        Copula,
 	Doc:         "what other tasks say of a configuration's quantile, sampled or the prior of a Gaussian process",
-	Defaults:    copulaDefaults(),
+	Defaults:    defaultsOf(copulaSettings),
 	FromSources: true,
 	Settings:    copulaSettings,
 	New:         newCopula,
@@ -60,14 +60,6 @@ const (
 
 // maxDraws bounds what a proposal costs.
 const maxDraws = 1_000_000
-
-func copulaDefaults() json.RawMessage {
-	b, err := copulaSettings(json.RawMessage("{}"), nil)
-	if err != nil {
-		panic(err) // the defaults are valid
-	}
-	return b
-}
 
 // copula is Copula Thompson Sampling (Salinas, Shen, Perrone, "A quantile-based approach
 // for hyperparameter transfer learning", ICML 2020, §4.1): the losses of each other task
@@ -154,25 +146,6 @@ func (c *copula) learn(tasks []rewardedTask) error {
 	}
 	c.variance, errs[1] = fit(residuals, 10, 20, "variance")
 	return errors.Join(errs[:]...)
-}
-
-// gaussian is the copula's transform Φ⁻¹(F(y)): F is the share of lesser values, kept off
-// 0 and 1 by δ = 1/(4 n^¼ √(π ln n)) (Winsorized, Liu, Lafferty, Wasserman, 2009). One
-// value alone is in the middle.
-func gaussian(y []float64) []float64 {
-	out := make([]float64, len(y))
-	n := float64(len(y))
-	if n < 2 {
-		return out
-	}
-	delta := 1 / (4 * math.Pow(n, .25) * math.Sqrt(math.Pi*math.Log(n)))
-	sorted := slices.Sorted(slices.Values(y))
-	for i, v := range y {
-		at, _ := slices.BinarySearch(sorted, v)
-		p := min(max(float64(at)/n, delta), 1-delta)
-		out[i] = math.Sqrt2 * math.Erfinv(2*p-1)
-	}
-	return out
 }
 
 // draw draws the candidates of a trial, unless they are there.

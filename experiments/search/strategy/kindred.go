@@ -22,8 +22,8 @@ const Kindred = "kindred"
 
 var kindredTasks = Definition{
 	Name:           Kindred,
-	Doc:            "what other tasks' trials and the pretrained controller say, for as long as it proves true of the new task, then the task's own trials",
-	Defaults:       kindredDefaults(),
+	Doc:            "what other tasks' trials and the pretrained controller say, as far as it proves true of the new task",
+	Defaults:       defaultsOf(kindredSettings),
 	FromController: true,
 	Continues:      true,
 	FromSources:    true,
@@ -90,14 +90,6 @@ func kindredSettings(raw json.RawMessage, _ *Pretrained) (json.RawMessage, error
 	return json.Marshal(s)
 }
 
-func kindredDefaults() json.RawMessage {
-	b, err := kindredSettings(json.RawMessage("{}"), nil)
-	if err != nil {
-		panic(err) // the defaults are valid
-	}
-	return b
-}
-
 // kindred keeps what it knows of the sources and, for each task of the search, the
 // trials told. All else follows from those.
 type kindred struct {
@@ -122,15 +114,16 @@ func newKindred(s Start) (Strategy, error) {
 		t.targets = append(t.targets, &target{})
 	}
 	var err error
-	if t.sources, err = fitSources(t.features, s.Sources, t.settings); err != nil {
+	sources := rewarded(s.Sources)
+	if t.sources, err = fitSources(t.features, sources, t.settings); err != nil {
 		return nil, err
 	}
-	t.embedding = make([]int, len(s.Sources))
-	for k, source := range s.Sources {
+	t.embedding = make([]int, len(sources))
+	for k, source := range sources {
 		t.embedding[k] = -1
 		if s.Controller != nil && !s.Controller.TaskAgnostic() {
 			for i, task := range s.Controller.Origin.Tasks {
-				if task.Name == source.Task {
+				if task.Name == source.name {
 					t.embedding[k] = i
 				}
 			}
@@ -144,11 +137,8 @@ func newKindred(s Start) (Strategy, error) {
 
 func (t *kindred) Ask(trial, task int) ([]int, float64) {
 	target := t.targets[task]
-	at := trial
-	if len(t.targets) > 1 {
-		at = len(target.history)
-	}
-	if at < len(t.sources.portfolio) {
+	// Of a search of several tasks each entry has as many trials, as of a portfolio.
+	if at := trial / len(t.targets); at < len(t.sources.portfolio) {
 		return slices.Clone(t.sources.portfolio[at]), 0
 	}
 	r := rng.New(t.seed, "kindred/candidates", uint64(trial))
@@ -161,7 +151,7 @@ func (t *kindred) Ask(trial, task int) ([]int, float64) {
 		}
 	})
 	if len(candidates) == 0 { // all of a small space has been tried
-		return t.random(r), 0
+		return uniform(r, t.options), 0
 	}
 	mean, deviation := known.predict(trees.NewRows(t.features, candidates))
 	best := 0
@@ -203,7 +193,7 @@ func (t *kindred) candidates(r *rand.Rand, known *knowledge, f func(actions []in
 	}
 	t.propose(r, known, f)
 	for range t.settings.Random {
-		f(t.random(r))
+		f(uniform(r, t.options))
 	}
 }
 
@@ -230,14 +220,6 @@ func (t *kindred) propose(r *rand.Rand, known *knowledge, f func(actions []int))
 		}
 		f(actions)
 	}
-}
-
-func (t *kindred) random(r *rand.Rand) []int {
-	actions := make([]int, len(t.options))
-	for k, n := range t.options {
-		actions[k] = r.IntN(n)
-	}
-	return actions
 }
 
 func (t *kindred) Tell(told Told) error {

@@ -3,7 +3,6 @@ package strategy
 import (
 	"bytes"
 	"math"
-	"reflect"
 	"testing"
 
 	"tnaml/experiments/space"
@@ -23,21 +22,6 @@ func TestNormalScores(t *testing.T) {
 	}
 	if len(normalScores(nil)) != 0 {
 		t.Error("of none there are none")
-	}
-}
-
-func TestGreedyCover(t *testing.T) {
-	// The first has the best mean; then each that adds most: the third adds 5 to the second
-	// column, the second 3 to the first.
-	scores := [][]float64{{5, 5}, {8, 0}, {0, 10}, {5, 5}}
-	if got := greedyCover(scores, 3); !reflect.DeepEqual(got, []int{0, 2, 1}) {
-		t.Errorf("%v", got)
-	}
-	if got := greedyCover(scores, 9); len(got) != 4 {
-		t.Errorf("of 4 rows, %v", got)
-	}
-	if greedyCover(nil, 3) != nil {
-		t.Error("of none")
 	}
 }
 

@@ -2,7 +2,6 @@ package strategy
 
 import (
 	"cmp"
-	"math"
 	"math/rand/v2"
 	"slices"
 
@@ -54,14 +53,10 @@ type sourceModels struct {
 // poolSize is how many configurations of each source the portfolio is chosen from.
 const poolSize = 20
 
-func fitSources(features []trees.Feature, sources []Source, s KindredSettings) (out sourceModels, err error) {
+func fitSources(features []trees.Feature, sources []rewardedTask, s KindredSettings) (out sourceModels, err error) {
 	for k, source := range sources {
-		var x [][]int
-		var rewards []float64
-		for _, t := range source.Trials {
-			x, rewards = append(x, t.Actions), append(rewards, t.Reward)
-		}
-		m, err := trees.Boost(features, x, normalScores(rewards), nil, trees.Options{
+		x := source.actions
+		m, err := trees.Boost(features, x, normalScores(source.rewards), nil, trees.Options{
 			Trees: s.SourceTrees, Depth: s.SourceDepth, Shrinkage: 6 / float64(s.SourceTrees), MinLeaf: 3, Ridge: 3, Seed: uint64(k),
 		})
 		if err != nil {
@@ -78,50 +73,18 @@ func fitSources(features []trees.Feature, sources []Source, s KindredSettings) (
 			}
 		}
 	}
-	scores := make([][]float64, len(out.pool))
+	losses := make([][]float64, len(out.pool))
 	column, rows := make([]float64, len(out.pool)), trees.NewRows(features, out.pool)
 	for _, m := range out.models {
 		m.Values(rows, column)
 		for i, v := range column {
-			scores[i] = append(scores[i], v)
+			losses[i] = append(losses[i], -v)
 		}
 	}
-	for _, i := range greedyCover(scores, s.Portfolio) {
+	for _, i := range cover(losses, s.Portfolio) {
 		out.portfolio = append(out.portfolio, out.pool[i])
 	}
 	return out, nil
-}
-
-// greedyCover chooses n rows, one after the other, each the one that raises the columns'
-// mean of their greatest value most.
-func greedyCover(scores [][]float64, n int) (chosen []int) {
-	if len(scores) == 0 {
-		return nil
-	}
-	top := make([]float64, len(scores[0]))
-	for k := range top {
-		top[k] = math.Inf(-1)
-	}
-	for range min(n, len(scores)) {
-		best, most, mean := -1, math.Inf(-1), math.Inf(-1)
-		for i, row := range scores {
-			if slices.Contains(chosen, i) {
-				continue
-			}
-			sum, own := 0.0, 0.0
-			for k, v := range row {
-				sum, own = sum+max(top[k], v), own+v
-			}
-			if sum > most || sum == most && own > mean {
-				best, most, mean = i, sum, own
-			}
-		}
-		for k, v := range scores[best] {
-			top[k] = max(top[k], v)
-		}
-		chosen = append(chosen, best)
-	}
-	return chosen
 }
 
 // descending is the order of values, the greatest first, equal ones as they stand.
@@ -136,26 +99,6 @@ func descending(v []float64) []int {
 
 func contains(list [][]int, c []int) bool {
 	return slices.ContainsFunc(list, func(o []int) bool { return slices.Equal(o, c) })
-}
-
-// normalScores maps values to the quantiles of a normal distribution at their ranks,
-// equal ones to the same.
-func normalScores(v []float64) []float64 {
-	order := descending(v)
-	slices.Reverse(order)
-	out := make([]float64, len(v))
-	for from := 0; from < len(order); {
-		to := from
-		for to < len(order) && v[order[to]] == v[order[from]] {
-			to++
-		}
-		p := (float64(from+to) / 2) / float64(len(v)) // the mean rank, less a half
-		for _, i := range order[from:to] {
-			out[i] = math.Sqrt2 * math.Erfinv(2*p-1)
-		}
-		from = to
-	}
-	return out
 }
 
 // observed is a trial of the task.

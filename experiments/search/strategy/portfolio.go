@@ -18,7 +18,7 @@ const Portfolio = "portfolio"
 var portfolioSearch = Definition{
 	Name:        Portfolio,
 	Doc:         "configurations that together were best for other tasks, then another strategy",
-	Defaults:    portfolioDefaults(),
+	Defaults:    defaultsOf(portfolioSettings),
 	FromSources: true,
 	Settings:    portfolioSettings,
 	New:         newPortfolio,
@@ -67,14 +67,6 @@ func portfolioSettings(raw json.RawMessage, _ *Pretrained) (json.RawMessage, err
 
 // maxPortfolio bounds what a state holds of a portfolio.
 const maxPortfolio = 10_000
-
-func portfolioDefaults() json.RawMessage {
-	b, err := portfolioSettings(json.RawMessage("{}"), nil)
-	if err != nil {
-		panic(err) // the defaults are valid
-	}
-	return b
-}
 
 // portfolio proposes a fixed list first: the greedy choice of the configurations that
 // together have the least mean over the other tasks of the best normalised loss among

@@ -9,7 +9,8 @@ import (
 )
 
 func TestRandomShared(t *testing.T) {
-	sp := &space.Space{Choices: []space.Choice{{Name: "a", Options: []any{1, 2, 3, 4, 5, 6, 7}}, {Name: "b", Options: []any{1, 2, 3, 4, 5, 6, 7}}}}
+	seven := []any{1, 2, 3, 4, 5, 6, 7}
+	sp := &space.Space{Choices: []space.Choice{{Name: "a", Options: seven}, {Name: "b", Options: seven}}}
 	ask := func(settings string, seed uint64, task string) (out [][]int) {
 		raw := must(ParseSettings(Random, json.RawMessage(settings)))(t)
 		s := must(newRandom(Start{Seed: seed, Space: sp, Tasks: []string{task}, Settings: raw}))(t)

@@ -139,7 +139,8 @@ func TestTable(t *testing.T) {
 			t.Errorf("%s is found for %s", d.Name, name)
 		}
 	}
-	if _, err := Builtin().Find("NAML"); !says(err, `unknown strategy "NAML" (known: random, naml, fixed, tpe, evolution, kindred, copula, portfolio, box)`) {
+	known := "random, naml, fixed, tpe, evolution, kindred, copula, portfolio, box"
+	if _, err := Builtin().Find("NAML"); !says(err, `unknown strategy "NAML" (known: `+known+`)`) {
 		t.Errorf("%v", err)
 	}
 	changed := Builtin() // a table is the caller's own

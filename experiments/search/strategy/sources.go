@@ -1,12 +1,10 @@
 package strategy
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 
 	"tnaml/experiments/space"
 	"tnaml/experiments/trainer"
@@ -83,7 +81,7 @@ func rewarded(sources []Source) (out []rewardedTask) {
 		if math.IsInf(worst, 1) {
 			continue
 		}
-		var task rewardedTask
+		task := rewardedTask{name: s.Task}
 		for _, t := range s.Trials {
 			reward := worst
 			if t.Status == trainer.OK {
@@ -97,17 +95,14 @@ func rewarded(sources []Source) (out []rewardedTask) {
 }
 
 type rewardedTask struct {
+	name    string
 	actions [][]int
 	rewards []float64
 }
 
 // best lists the n best trials, the best first, equal ones in their order.
 func (t *rewardedTask) best(n int) []int {
-	order := make([]int, len(t.rewards))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(t.rewards[b], t.rewards[a]) })
+	order := descending(t.rewards)
 	return order[:min(n, len(order))]
 }
 

@@ -22,7 +22,8 @@ func PackCommand(t *terminal.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "pack EXPERIMENT", Short: "Write what an experiment has recorded as a benchmark: a file a task", Args: cobra.ExactArgs(1),
 		Long: "Write what the searches of an experiment have measured so far as a recorded benchmark, one compressed file a task:\n" +
-			"configurations, metrics, and which examples each model has right, where the searches have asked for it (examples). They need not have ended.\n" +
+			"configurations, metrics, and which examples each model has right, where the searches have asked for it (examples).\n" +
+			"They need not have ended.\n" +
 			"Pack with the version of the program that has trained, on a machine like that one: the files name both.",
 		Example: "  starter run bench-record --detach\n  starter bench pack bench-record --out records",
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -96,7 +96,9 @@ func (a app) showCommand() *cobra.Command {
 					return err
 				}
 				shape := p.Policy.Config()
-				view := controllerView{ControllerVersion: v, Hidden: shape.Hidden, Layers: shape.Layers, Greedy: []architecture{}, Information: p.Information()}
+				view := controllerView{
+					ControllerVersion: v, Hidden: shape.Hidden, Layers: shape.Layers, Greedy: []architecture{}, Information: p.Information(),
+				}
 				for _, g := range p.GreedyAll() {
 					view.Greedy = append(view.Greedy, newArchitecture(p, g))
 				}
