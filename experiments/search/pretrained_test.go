@@ -157,7 +157,7 @@ func TestTransferRefuses(t *testing.T) {
 		t.Errorf("another space: %v", err)
 	}
 	p := must(strategy.DecodeController(b))(t)
-	_, err = strategy.SettingsFrom(strategy.NAML, json.RawMessage(`{"controller":{"hidden":9,"task_embedding":-1}}`), p)
+	_, err := strategy.SettingsFrom(strategy.NAML, json.RawMessage(`{"controller":{"hidden":9,"task_embedding":-1}}`), p)
 	for _, want := range []string{"controller.hidden is 9", "is 50", "controller.task_embedding is -1"} {
 		if !says(err, want) {
 			t.Errorf("%q is not in: %v", want, err)

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"tnaml/experiments/space"
 	"tnaml/experiments/strict"
 	"tnaml/nn/controller"
 	"tnaml/nn/rng"
@@ -15,14 +16,23 @@ import (
 	"tnaml/nn/trees"
 )
 
-// Kindred is our own way to a good model in tens of trials: what was learned of other
-// tasks, by models of their trials and by the controller, proposes at first, and
-// counts as much afterwards as it proves true of the new task.
+// Kindred is our own way to a good model in tens of trials. It begins with the other
+// tasks' greedy portfolio; then it draws candidates from the densities of the task's
+// own good trials, and from the pretrained controller where there is one, and takes
+// the one with the greatest
+//
+//	log l(x) − log g(x) + β/t · p(x)
+//
+// where l and g are the Parzen estimators of the strategy tpe, t the number of trials
+// told, and p what the other tasks' trials say of x: a prior that decays, as in
+// Hvarfner et al., "πBO" (ICLR 2022). p is a weighted sum of a model of each source;
+// the weights, equal at first, are learned of the task's own trials by ridge regression,
+// so that a source that misleads loses its say.
 const Kindred = "kindred"
 
 var kindredTasks = Definition{
 	Name:           Kindred,
-	Doc:            "what other tasks' trials and the pretrained controller say, as far as it proves true of the new task",
+	Doc:            "other tasks' portfolio first, then the task's own trials, with a decaying prior of what the other tasks' say",
 	Defaults:       defaultsOf(kindredSettings),
 	FromController: true,
 	Continues:      true,
@@ -33,38 +43,23 @@ var kindredTasks = Definition{
 
 // KindredSettings are the parameters of the strategy "kindred".
 type KindredSettings struct {
-	// Portfolio is how many trials are the sources' greedy portfolio, before anything is
-	// learned of the task itself.
+	// Portfolio is how many trials are the sources' greedy portfolio.
 	Portfolio int `json:"portfolio"`
-	// Prior is for how many trials what the sources say of the task weighs as much as what
-	// the task says of the sources.
-	Prior float64 `json:"prior"`
-	// Parents is of how many of the best trials all neighbours are candidates.
-	Parents int `json:"parents"`
-	// Mutations, Proposals and Random are how many other candidates there are: parents with
-	// several choices changed, sequences that the controller proposes or changes, and
-	// random ones.
-	Mutations int `json:"mutations"`
-	Proposals int `json:"proposals"`
-	Random    int `json:"random"`
-	// Explore is the weight of what is not known yet.
-	Explore float64 `json:"explore"`
-	// Trees is the size of the forest that learns the task.
-	Trees int `json:"trees"`
-	// SourceTrees and SourceDepth are the size of the model of each source.
+	// Beta is the weight of what the sources say, divided by the trials told.
+	Beta float64 `json:"beta"`
+	// Ridge is the number of trials that the sources' equal weights count as.
+	Ridge float64 `json:"ridge"`
+	// Candidates are drawn from the density of the good trials, Proposals from the
+	// controller, for the task of a source by its weight.
+	Candidates int `json:"candidates"`
+	Proposals  int `json:"proposals"`
+	// SourceTrees and SourceDepth are the size of each source's model.
 	SourceTrees int `json:"source_trees"`
 	SourceDepth int `json:"source_depth"`
 }
 
-func defaultKindred() KindredSettings {
-	return KindredSettings{
-		Portfolio: 6, Prior: 10, Parents: 5, Mutations: 64, Proposals: 16, Random: 32, Explore: 0.5,
-		Trees: 30, SourceTrees: 60, SourceDepth: 5,
-	}
-}
-
 func kindredSettings(raw json.RawMessage, _ *Pretrained) (json.RawMessage, error) {
-	s := defaultKindred()
+	s := KindredSettings{Portfolio: 10, Beta: 30, Ridge: 10, Candidates: 24, Proposals: 8, SourceTrees: 60, SourceDepth: 5}
 	if err := strict.Unmarshal(raw, &s); err != nil {
 		return nil, err
 	}
@@ -73,16 +68,15 @@ func kindredSettings(raw json.RawMessage, _ *Pretrained) (json.RawMessage, error
 		name           string
 		v, least, most int
 	}{
-		{"portfolio", s.Portfolio, 0, 1000}, {"parents", s.Parents, 1, 100}, {"mutations", s.Mutations, 0, 10000},
-		{"proposals", s.Proposals, 0, 1000}, {"random", s.Random, 1, 10000}, {"trees", s.Trees, 1, 1000},
+		{"portfolio", s.Portfolio, 0, maxPortfolio}, {"candidates", s.Candidates, 1, maxCandidates}, {"proposals", s.Proposals, 0, maxCandidates},
 		{"source_trees", s.SourceTrees, 1, 1000}, {"source_depth", s.SourceDepth, 1, 30},
 	} {
 		if n.v < n.least || n.v > n.most {
 			errs = append(errs, fmt.Errorf("%s is %d: it must lie between %d and %d", n.name, n.v, n.least, n.most))
 		}
 	}
-	if !(s.Prior >= 0) || !(s.Explore >= 0) || math.IsInf(s.Prior+s.Explore, 0) {
-		errs = append(errs, fmt.Errorf("prior is %v and explore %v: they must be numbers of at least 0", s.Prior, s.Explore))
+	if !(s.Beta >= 0) || !(s.Ridge >= 0) || math.IsInf(s.Beta+s.Ridge, 0) {
+		errs = append(errs, fmt.Errorf("beta is %v and ridge %v: they must be numbers of at least 0", s.Beta, s.Ridge))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
@@ -90,239 +84,207 @@ func kindredSettings(raw json.RawMessage, _ *Pretrained) (json.RawMessage, error
 	return json.Marshal(s)
 }
 
-// kindred keeps what it knows of the sources and, for each task of the search, the
-// trials told. All else follows from those.
+// kindred keeps what it knows of the sources, and the trials told.
 type kindred struct {
-	settings KindredSettings
-	seed     uint64
-	options  []int
-	features []trees.Feature
-	sources  sourceModels
+	settings  KindredSettings
+	seed      uint64
+	space     *space.Space
+	options   []int
+	features  []trees.Feature
+	portfolio [][]int
+	models    []*trees.Model // of the sources
 	// policy is the pretrained controller, nil without one; embedding is, of each source,
 	// the task of the policy that is of its name, −1 for none.
 	policy    *controller.Controller
 	embedding []int
-	targets   []*target
+	parzen    *tpe
+	seen      []map[string]bool // of each task the configurations told
+	known     []*knowledge      // of each task, as of some number of trials
 }
 
 func newKindred(s Start) (Strategy, error) {
-	t := &kindred{seed: s.Seed, options: s.Space.Options(), features: featuresOf(s.Space)}
-	if err := strict.Unmarshal(s.Settings, &t.settings); err != nil {
+	k := &kindred{seed: s.Seed, space: s.Space, options: s.Space.Options(), features: featuresOf(s.Space)}
+	if err := strict.Unmarshal(s.Settings, &k.settings); err != nil {
 		return nil, err
 	}
-	for range s.Tasks {
-		t.targets = append(t.targets, &target{})
-	}
-	var err error
-	sources := rewarded(s.Sources)
-	if t.sources, err = fitSources(t.features, sources, t.settings); err != nil {
+	raw, err := tpeSettings(json.RawMessage("{}"), nil)
+	if err != nil {
 		return nil, err
 	}
-	t.embedding = make([]int, len(sources))
-	for k, source := range sources {
-		t.embedding[k] = -1
+	own, err := newTPE(Start{Seed: s.Seed, Space: s.Space, Tasks: s.Tasks, Settings: raw})
+	if err != nil {
+		return nil, err
+	}
+	k.parzen = own.(*tpe)
+	k.forget()
+	candidates, losses, err := lossTable(s, byRange)
+	if err != nil {
+		return nil, err
+	}
+	for _, i := range cover(losses, k.settings.Portfolio) {
+		k.portfolio = append(k.portfolio, slices.Clone(candidates[i]))
+	}
+	for i, source := range rewarded(s.Sources) {
+		m, err := trees.Boost(k.features, source.actions, normalScores(source.rewards), nil, trees.Options{
+			Trees: k.settings.SourceTrees, Depth: k.settings.SourceDepth, Shrinkage: 6 / float64(k.settings.SourceTrees), MinLeaf: 3, Ridge: 3,
+			Seed: uint64(i),
+		})
+		if err != nil {
+			return nil, err
+		}
+		k.models, k.embedding = append(k.models, m), append(k.embedding, -1)
 		if s.Controller != nil && !s.Controller.TaskAgnostic() {
-			for i, task := range s.Controller.Origin.Tasks {
+			for at, task := range s.Controller.Origin.Tasks {
 				if task.Name == source.name {
-					t.embedding[k] = i
+					k.embedding[i] = at
 				}
 			}
 		}
 	}
-	if s.Controller != nil {
-		t.policy = s.Controller.Policy.Clone()
+	if s.Controller != nil && s.Controller.Policy.Tasks() > 0 {
+		k.policy = s.Controller.Policy.Clone()
 	}
-	return t, nil
+	return k, nil
 }
 
-func (t *kindred) Ask(trial, task int) ([]int, float64) {
-	target := t.targets[task]
+// forget leaves no trial told.
+func (k *kindred) forget() {
+	k.seen = make([]map[string]bool, len(k.parzen.tasks))
+	for i := range k.seen {
+		k.seen[i] = map[string]bool{}
+	}
+	k.known = make([]*knowledge, len(k.parzen.tasks))
+}
+
+func (k *kindred) Ask(trial, task int) ([]int, float64) {
 	// Of a search of several tasks each entry has as many trials, as of a portfolio.
-	if at := trial / len(t.targets); at < len(t.sources.portfolio) {
-		return slices.Clone(t.sources.portfolio[at]), 0
+	if at := trial / len(k.seen); at < len(k.portfolio) {
+		return slices.Clone(k.portfolio[at]), 0
 	}
-	r := rng.New(t.seed, "kindred/candidates", uint64(trial))
-	known := target.learn(t)
-	explore := t.settings.Explore * math.Abs(r.NormFloat64())
-	var candidates [][]int
-	t.candidates(r, known, func(actions []int) {
-		if !target.tried(actions) {
-			candidates = append(candidates, slices.Clone(actions))
+	r := rng.New(k.seed, "kindred/candidates", uint64(trial))
+	told := len(k.parzen.tasks[task].rewards)
+	if len(k.models) == 0 && told < k.parzen.settings.Startup {
+		return uniform(r, k.options), 0
+	}
+	var below, above *parzen
+	if told > 0 {
+		below, above = k.parzen.estimators(task)
+	}
+	known := k.learn(task)
+	candidates := k.candidates(r, task, below, known)
+	if len(candidates) == 0 { // all that is near the good ones has been tried
+		return uniform(r, k.options), 0
+	}
+	best, most := 0, math.Inf(-1)
+	for i, v := range known.says(trees.NewRows(k.features, candidates)) {
+		v *= k.settings.Beta / float64(max(told, 1))
+		if told > 0 {
+			v += below.logDensity(candidates[i]) - above.logDensity(candidates[i])
 		}
-	})
-	if len(candidates) == 0 { // all of a small space has been tried
-		return uniform(r, t.options), 0
-	}
-	mean, deviation := known.predict(trees.NewRows(t.features, candidates))
-	best := 0
-	for i := range candidates {
-		if mean[i] += explore * deviation[i]; mean[i] > mean[best] {
-			best = i
+		if v > most {
+			best, most = i, v
 		}
 	}
 	return candidates[best], 0
 }
 
-// candidates calls f with each, whose slice is good until the next.
-func (t *kindred) candidates(r *rand.Rand, known *knowledge, f func(actions []int)) {
-	actions := make([]int, len(t.options))
-	for _, parent := range known.parents {
-		for k, n := range t.options {
-			copy(actions, parent)
-			for o := range n {
-				if o != parent[k] {
-					actions[k] = o
-					f(actions)
-				}
-			}
+// candidates are those not tried yet, of what was good and of what the controller
+// proposes: half of that are changes of what was good.
+func (k *kindred) candidates(r *rand.Rand, task int, below *parzen, known *knowledge) (out [][]int) {
+	add := func(actions []int) {
+		if !k.seen[task][keyOf(actions)] {
+			out = append(out, slices.Clone(actions))
 		}
 	}
-	for range t.settings.Mutations {
-		if len(known.parents) == 0 {
-			break
+	sample := func() []int {
+		if below == nil {
+			return uniform(r, k.options)
 		}
-		copy(actions, known.parents[r.IntN(len(known.parents))])
-		for range 2 + r.IntN(3) {
-			k := r.IntN(len(t.options))
-			actions[k] = r.IntN(t.options[k])
+		return below.sample(r)
+	}
+	for range k.settings.Candidates {
+		add(sample())
+	}
+	if k.policy == nil {
+		return out
+	}
+	steps := make([]bool, len(k.options))
+	for i := range k.settings.Proposals {
+		of := 0
+		if s := known.drawSource(r); s >= 0 && k.embedding[s] >= 0 {
+			of = k.embedding[s]
 		}
-		f(actions)
+		actions := sample()
+		for c := range steps {
+			steps[c] = i%2 == 0 || r.IntN(3) == 0
+		}
+		k.policy.Resample(r, of, actions, steps)
+		add(actions)
 	}
-	for _, c := range t.sources.pool {
-		f(c)
-	}
-	t.propose(r, known, f)
-	for range t.settings.Random {
-		f(uniform(r, t.options))
-	}
+	return out
 }
 
-// propose calls f with what the controller proposes, half of it changes of parents: for
-// a source's task, drawn by how much the source says of the target.
-func (t *kindred) propose(r *rand.Rand, known *knowledge, f func(actions []int)) {
-	if t.policy == nil {
-		return
-	}
-	actions, steps := make([]int, len(t.options)), make([]bool, len(t.options))
-	for i := range t.settings.Proposals {
-		task := 0
-		if k := known.drawSource(r); k >= 0 && t.embedding[k] >= 0 {
-			task = t.embedding[k]
-		}
-		if i%2 == 0 || len(known.parents) == 0 {
-			t.policy.Sample(r, task, actions)
-		} else {
-			copy(actions, known.parents[r.IntN(len(known.parents))])
-			for k := range steps {
-				steps[k] = r.IntN(3) == 0
-			}
-			t.policy.Resample(r, task, actions, steps)
-		}
-		f(actions)
-	}
-}
-
-func (t *kindred) Tell(told Told) error {
-	t.targets[told.Task].add(told.Actions, told.Reward)
-	return nil
+func (k *kindred) Tell(told Told) error {
+	k.seen[told.Task][keyOf(told.Actions)] = true
+	return k.parzen.Tell(told)
 }
 
 const kindredPrefix = "kindred/"
 
 // kindredState is the part of the state that is JSON.
 type kindredState struct {
-	Sources   int     `json:"sources"`
-	Embedding []int   `json:"embedding"`
-	Portfolio [][]int `json:"portfolio"`
-	Pool      [][]int `json:"pool"`
-	Told      []int   `json:"told"`
-	Policy    bool    `json:"policy"`
+	// Embedding has an entry for each source.
+	Embedding []int `json:"embedding"`
+	Policy    bool  `json:"policy"`
 }
 
-func (t *kindred) Put(f *safetensors.File) {
-	s := kindredState{
-		Sources: len(t.sources.models), Embedding: t.embedding, Portfolio: t.sources.portfolio, Pool: t.sources.pool, Policy: t.policy != nil,
+func (k *kindred) Put(f *safetensors.File) {
+	f.PutJSON(kindredPrefix+"state", kindredState{slices.Clone(k.embedding), k.policy != nil})
+	putActions(f, kindredPrefix+"portfolio", len(k.options), k.portfolio)
+	for i, m := range k.models {
+		m.PutArrays(f, fmt.Sprintf("%ssource/%d/", kindredPrefix, i))
 	}
-	for _, g := range t.targets {
-		s.Told = append(s.Told, len(g.history))
+	if k.policy != nil {
+		k.policy.PutArrays(f, controllerPrefix)
 	}
-	f.PutJSON(kindredPrefix+"state", s)
-	for k, m := range t.sources.models {
-		m.PutArrays(f, fmt.Sprintf("%ssource/%d/", kindredPrefix, k))
-	}
-	if t.policy != nil {
-		t.policy.PutArrays(f, controllerPrefix)
-	}
-	var actions []int32
-	var rewards []float64
-	for _, g := range t.targets {
-		for _, h := range g.history {
-			for _, a := range h.actions {
-				actions = append(actions, int32(a))
-			}
-			rewards = append(rewards, h.reward)
-		}
-	}
-	safetensors.Put(f, kindredPrefix+"actions", actions, len(actions))
-	safetensors.Put(f, kindredPrefix+"rewards", rewards, len(rewards))
+	k.parzen.Put(f)
 }
 
-func (t *kindred) Get(f *safetensors.File) error {
+func (k *kindred) Get(f *safetensors.File) (err error) {
 	var s kindredState
 	if err := f.GetJSON(kindredPrefix+"state", &s); err != nil {
 		return err
 	}
-	if len(s.Told) != len(t.targets) || len(s.Embedding) != s.Sources {
-		return fmt.Errorf("its state is of %d tasks and %d of %d sources, the search has %d tasks", len(s.Told), len(s.Embedding), s.Sources,
-			len(t.targets))
+	if k.portfolio, err = getActions(f, kindredPrefix+"portfolio", k.space); err != nil {
+		return err
 	}
-	t.embedding, t.sources = s.Embedding, sourceModels{portfolio: s.Portfolio, pool: s.Pool}
-	for k := range s.Sources {
-		m, err := trees.FromFile(f, fmt.Sprintf("%ssource/%d/", kindredPrefix, k), t.features)
+	k.embedding, k.models, k.policy = s.Embedding, nil, nil
+	for i := range s.Embedding {
+		m, err := trees.FromFile(f, fmt.Sprintf("%ssource/%d/", kindredPrefix, i), k.features)
 		if err != nil {
 			return err
 		}
-		t.sources.models = append(t.sources.models, m)
+		k.models = append(k.models, m)
 	}
-	if t.policy = nil; s.Policy {
-		policy, err := controller.FromFile(f, controllerPrefix)
-		if err != nil {
+	if s.Policy {
+		if k.policy, err = controller.FromFile(f, controllerPrefix); err != nil {
 			return err
 		}
-		if !slices.Equal(policy.Config().Options, t.options) {
+		if !slices.Equal(k.policy.Config().Options, k.options) {
 			return errors.New("its controller is of another space")
 		}
-		t.policy = policy
-	}
-	actions, _, err := safetensors.Get[int32](f, kindredPrefix+"actions")
-	if err != nil {
-		return err
-	}
-	rewards, _, err := safetensors.Get[float64](f, kindredPrefix+"rewards")
-	if err != nil {
-		return err
-	}
-	if len(actions) != len(rewards)*len(t.options) {
-		return fmt.Errorf("%d actions of %d trials", len(actions), len(rewards))
-	}
-	for i, n := range s.Told {
-		if n < 0 || n > len(rewards) {
-			return fmt.Errorf("%d trials told, %d are there", n, len(rewards))
-		}
-		t.targets[i] = &target{}
-		for range n {
-			own := make([]int, len(t.options))
-			for k := range own {
-				if own[k] = int(actions[k]); own[k] < 0 || own[k] >= t.options[k] {
-					return fmt.Errorf("a trial takes option %d of choice %d, which has %d", own[k], k, t.options[k])
-				}
-			}
-			t.targets[i].add(own, rewards[0])
-			actions, rewards = actions[len(t.options):], rewards[1:]
+		if slices.Max(append(s.Embedding, 0)) >= k.policy.Tasks() {
+			return fmt.Errorf("its controller has %d tasks, a source is said to be the task %d", k.policy.Tasks(), slices.Max(s.Embedding))
 		}
 	}
-	if len(rewards) > 0 {
-		return fmt.Errorf("%d trials of no task", len(rewards))
+	if err := k.parzen.Get(f); err != nil {
+		return err
+	}
+	k.forget()
+	for task, p := range k.parzen.tasks {
+		for _, a := range p.actions {
+			k.seen[task][keyOf(a)] = true
+		}
 	}
 	return nil
 }
