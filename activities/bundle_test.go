@@ -2,6 +2,7 @@ package activities
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -72,6 +73,16 @@ func TestModelOfNGramsPredicts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	bad := make([]int, len(config.Space.Choices))
+	bad[len(bad)-1] = 1
+	second := proposalOf(t, config, bad)
+	second.Trial, second.Seed = 1, 2
+	var more TrialResult
+	b.run(t, b.a.Trial, r.Request(second), &more)
+	ensemble := checkEnsemble(t, b, config, []search.Trial{row(&r, proposal, result), row(&r, second, more)})
+	if got, want := ensemble.Predict(texts[:5]), bundle.Predict(texts[:5]); got[0].Label != want[0].Label || len(got) != 5 {
+		t.Errorf("%+v, %+v", got, want)
+	}
 	right := 0
 	for i, p := range bundle.Predict(texts) {
 		if p.Label == labels[i] {
@@ -130,4 +141,47 @@ func checkConfusion(t *testing.T, b *bench, config *search.Config, trial search.
 	if _, err := library.TestConfusion(t.Context(), b.store, config, trial); err == nil || !strings.Contains(err.Error(), "model of trial") {
 		t.Errorf("a model that is gone: %v", err)
 	}
+}
+
+// checkEnsemble chooses ensembles of a task's stored models, the first of which is the
+// best, and returns that of all. One of a single model is as good as its trial said.
+func checkEnsemble(t *testing.T, b *bench, config *search.Config, trials []search.Trial) *library.Ensemble {
+	t.Helper()
+	choose := func(config search.Config, trials ...search.Trial) (*library.Ensemble, error) {
+		return library.ChooseEnsemble(t.Context(), b.store, "e", &config, trials, trials[0].Task, 10)
+	}
+	one, err := choose(*config, trials[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	validation, test := one.SingleAccuracy()
+	if one.Kept != 1 || len(one.Members) != 1 || one.Members[0].Trial != trials[0].Trial || one.Single.Trial != trials[0].Trial ||
+		math.Abs(one.Validation-validation) > 1e-12 || math.Abs(one.Test-test) > 1e-12 || validation != trials[0].Metrics["validation_accuracy"] {
+		t.Errorf("of one model: %+v", one)
+	}
+	all, err := choose(*config, trials...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	single, _ := all.SingleAccuracy()
+	if all.Kept != len(trials) || all.Validation < single-1e-12 {
+		t.Errorf("of all: %+v, the best single %v", all, single)
+	}
+	elsewhere, none, gone := *config, *config, trials[0]
+	elsewhere.Space.Trainer, none.KeepModels, gone.Model = "elsewhere", 0, ""
+	if _, err := choose(elsewhere, trials...); err == nil || !strings.Contains(err.Error(), "elsewhere") {
+		t.Errorf("of another trainer: %v", err)
+	}
+	if _, err := choose(none, gone); !errors.Is(err, library.ErrNotKept) || !strings.Contains(err.Error(), "--keep-models") {
+		t.Errorf("of no kept models: %v", err)
+	}
+	gone.Model = "sha256:0000000000000000000000000000000000000000000000000000000000000000"
+	if _, err := choose(*config, gone); !errors.Is(err, library.ErrNotKept) {
+		t.Errorf("of a collected model: %v", err)
+	}
+	gone.Status = trainer.Diverged
+	if _, err := choose(*config, gone); err == nil || !strings.Contains(err.Error(), "no trained model") {
+		t.Errorf("of failed trials: %v", err)
+	}
+	return all
 }

@@ -16,6 +16,7 @@ import (
 	"tnaml/experiments/data"
 	"tnaml/experiments/data/image"
 	"tnaml/experiments/data/text"
+	"tnaml/experiments/search"
 	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/trainer"
 	nnimage "tnaml/nn/image"
@@ -151,6 +152,14 @@ func TestImageSearch(t *testing.T) {
 	predictions, err := bundle.PredictImages(pixels)
 	if err != nil || len(predictions) != 40 {
 		t.Fatal(err, len(predictions))
+	}
+	second := proposal
+	second.Trial, second.Seed = 1, 2
+	var more TrialResult
+	b.run(t, b.a.Trial, r.Request(second), &more)
+	ensemble := checkEnsemble(t, b, config, []search.Trial{row(&r, proposal, result), row(&r, second, more)})
+	if together, err := ensemble.PredictImages(pixels); err != nil || len(together) != 40 || ensemble.About().Image == nil {
+		t.Errorf("%d, %v", len(together), err)
 	}
 	right := 0
 	for i, p := range predictions {

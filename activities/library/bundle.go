@@ -52,12 +52,9 @@ type BundleInfo struct {
 
 // ExportModel makes the bundle of a trial whose model is kept.
 func ExportModel(ctx context.Context, s store.Store, name string, config *search.Config, t search.Trial) ([]byte, error) {
-	there, err := t.Model != "", error(nil)
-	if there {
-		there, err = s.Has(ctx, store.Ref(t.Model))
-	}
+	there, err := isKept(ctx, s, t)
 	if err != nil {
-		return nil, fmt.Errorf("model of trial %d: %w", t.Trial, err)
+		return nil, err
 	}
 	if !there {
 		return nil, fmt.Errorf("search %q: the model of trial %d %w: only those of a task's %d best trials are (see `starter best %s`); "+
@@ -106,6 +103,18 @@ func ExportModel(ctx context.Context, s store.Store, name string, config *search
 		safetensors.Put(f, "ngrams", g.Encode(), n, longest)
 	}
 	return f.Encode(), nil
+}
+
+// isKept says whether a trial's model is in the store.
+func isKept(ctx context.Context, s store.Store, t search.Trial) (bool, error) {
+	if t.Model == "" {
+		return false, nil
+	}
+	there, err := s.Has(ctx, store.Ref(t.Model))
+	if err != nil {
+		err = fmt.Errorf("model of trial %d: %w", t.Trial, err)
+	}
+	return there, err
 }
 
 // loadModel reads a trial's model, which was stored without its module's table and
@@ -200,6 +209,9 @@ func (b *Bundle) Predict(texts []string) []Prediction {
 	bags := b.task.Bag(texts, b.grams)
 	return b.predictions(b.Model.Predict(&bags))
 }
+
+// About says what the model is of.
+func (b *Bundle) About() *BundleInfo { return &b.Info }
 
 // predictions are those of probabilities, n × classes.
 func (b *Bundle) predictions(probabilities []float32) []Prediction {

@@ -11,71 +11,93 @@ import (
 	"tnaml/experiments/metrics"
 	"tnaml/experiments/search"
 	"tnaml/nn/child"
+	nnimage "tnaml/nn/image"
 )
 
 // TestConfusion evaluates a trial's model, which must have been kept, on the test
 // split of its task.
 func TestConfusion(ctx context.Context, s store.Store, config *search.Config, t search.Trial) (metrics.Confusion, error) {
-	task := config.Tasks[t.Task]
-	b, err := s.Get(ctx, store.Ref(task.Data))
+	read, err := reader(ctx, s, config, t.Task, StoredFeatures)
 	if err != nil {
-		return metrics.Confusion{}, fmt.Errorf("task %q: %w", task.Name, err)
+		return metrics.Confusion{}, err
 	}
-	evaluate := confusionOfTexts
-	if task.Kind == string(data.Image) {
-		evaluate = confusionOfImages
-	}
-	c, err := evaluate(ctx, s, config, t, b)
+	m, err := read(t)
 	if err != nil {
-		return c, fmt.Errorf("model of trial %d: %w", t.Trial, err)
+		return metrics.Confusion{}, fmt.Errorf("model of trial %d: %w", t.Trial, err)
 	}
-	return c, nil
+	return confusion(m.labels, m.test.truth, m.test.predict()), nil
 }
 
-func confusionOfTexts(
-	ctx context.Context, s store.Store, config *search.Config, t search.Trial, task []byte,
-) (c metrics.Confusion, err error) {
-	decoded, err := text.Decode(task)
-	if err != nil {
-		return c, err
-	}
-	model, err := loadModel(ctx, s, config, t, decoded)
-	if err != nil {
-		return c, err
-	}
-	grams, err := decoded.NGrams(max(1, model.Config().WideNGrams))
-	if err != nil {
-		return c, err
-	}
-	examples := decoded.Data(grams).Test
-	return confusion(decoded.Labels, examples.Labels, model.Predict(&examples)), nil
+// judged is a trial's model with the splits of its task that can judge it.
+type judged struct {
+	labels           []string
+	validation, test judge
 }
 
-func confusionOfImages(
-	ctx context.Context, s store.Store, config *search.Config, t search.Trial, task []byte,
-) (c metrics.Confusion, err error) {
-	decoded, err := image.Decode(task)
+// judge is a split: its examples' classes, and the probabilities of all classes that
+// the model gives them.
+type judge struct {
+	truth   []int32
+	predict func() []float32
+}
+
+// reader reads a task once, and returns what reads the model of a trial of it; features
+// are those of images.
+func reader(
+	ctx context.Context, s store.Store, config *search.Config, task int,
+	features func(context.Context, store.Store, store.Ref, store.Ref) (*nnimage.FeatureSet, error),
+) (func(search.Trial) (*judged, error), error) {
+	ref := config.Tasks[task]
+	b, err := s.Get(ctx, store.Ref(ref.Data))
 	if err != nil {
-		return c, err
+		return nil, fmt.Errorf("task %q: %w", ref.Name, err)
 	}
+	if ref.Kind != string(data.Image) {
+		decoded, err := text.Decode(b)
+		return func(t search.Trial) (*judged, error) { return judgedOfTexts(ctx, s, config, t, decoded) }, err
+	}
+	decoded, err := image.Decode(b)
+	return func(t search.Trial) (*judged, error) {
+		name, module, err := moduleOf(config, t)
+		if err != nil {
+			return nil, err
+		}
+		set, err := features(ctx, s, store.Ref(ref.Data), module)
+		if err != nil {
+			return nil, fmt.Errorf("features under the module %q: %w", name, err)
+		}
+		return judgedOfImages(ctx, s, t, decoded, set)
+	}, err
+}
+
+func judgedOfTexts(ctx context.Context, s store.Store, config *search.Config, t search.Trial, task *text.Task) (*judged, error) {
+	model, err := loadModel(ctx, s, config, t, task)
+	if err != nil {
+		return nil, err
+	}
+	grams, err := task.NGrams(max(1, model.Config().WideNGrams))
+	if err != nil {
+		return nil, err
+	}
+	d := task.Data(grams)
+	of := func(e *child.Examples) judge { return judge{e.Labels, func() []float32 { return model.Predict(e) }} }
+	return &judged{task.Labels, of(&d.Validation), of(&d.Test)}, nil
+}
+
+func judgedOfImages(ctx context.Context, s store.Store, t search.Trial, task *image.Task, set *nnimage.FeatureSet) (*judged, error) {
 	b, err := s.Get(ctx, store.Ref(t.Model))
 	if err != nil {
-		return c, err
+		return nil, err
 	}
 	model, err := child.DecodeModel(b)
 	if err != nil {
-		return c, err
+		return nil, err
 	}
-	name, module, err := moduleOf(config, t)
-	if err != nil {
-		return c, err
+	d := task.Data()
+	of := func(e *child.Examples, under []float32) judge {
+		return judge{e.Labels, func() []float32 { return model.PredictFrom(e, under) }}
 	}
-	features, err := StoredFeatures(ctx, s, store.Ref(config.Tasks[t.Task].Data), module)
-	if err != nil {
-		return c, fmt.Errorf("features under the module %q: %w", name, err)
-	}
-	examples := decoded.Data().Test
-	return confusion(decoded.Labels, examples.Labels, model.PredictFrom(&examples, features.Test)), nil
+	return &judged{task.Labels, of(&d.Validation, set.Validation), of(&d.Test, set.Test)}, nil
 }
 
 // confusion counts the most probable classes, the first of equals, against the labels.

@@ -54,6 +54,16 @@ func StoredFeatures(ctx context.Context, s store.Store, dataRef, moduleRef store
 	return nil, fmt.Errorf("features: %w", err)
 }
 
+// featuresAnyway are the stored features, or those computed where they were collected or
+// are of another instruction set.
+func featuresAnyway(ctx context.Context, s store.Store, dataRef, moduleRef store.Ref) (*nnimage.FeatureSet, error) {
+	set, err := StoredFeatures(ctx, s, dataRef, moduleRef)
+	if errors.Is(err, store.ErrNotFound) {
+		return ComputeFeatures(ctx, s, dataRef, moduleRef, nil)
+	}
+	return set, err
+}
+
 // ComputeFeatures computes features, stores them and gives them their name.
 func ComputeFeatures(
 	ctx context.Context, s store.Store, dataRef, moduleRef store.Ref, progress func(done, total int) error,

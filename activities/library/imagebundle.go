@@ -78,11 +78,7 @@ func putImage(ctx context.Context, s store.Store, f *safetensors.File, config *s
 	if err != nil {
 		return fmt.Errorf("module %q: %w", name, err)
 	}
-	data := store.Ref(config.Tasks[t.Task].Data)
-	set, err := StoredFeatures(ctx, s, data, ref)
-	if errors.Is(err, store.ErrNotFound) { // collected, or of another instruction set
-		set, err = ComputeFeatures(ctx, s, data, ref, nil)
-	}
+	set, err := featuresAnyway(ctx, s, store.Ref(config.Tasks[t.Task].Data), ref)
 	if err != nil {
 		return fmt.Errorf("module %q: %w", name, err)
 	}
@@ -131,13 +127,29 @@ func (b *Bundle) ReadImage(file []byte) ([]uint8, error) {
 
 // PredictImages classifies images, given by ReadImage, one after another.
 func (b *Bundle) PredictImages(pixels []uint8) ([]Prediction, error) {
-	s := b.Info.Image
-	images := nnimage.Images{Height: s.Height, Width: s.Width, Channels: s.Channels, Pixels: pixels}
-	features, err := nnimage.Features(b.image.module, images, 0, nil)
+	features, err := b.features(pixels)
 	if err != nil {
 		return nil, err
 	}
-	b.image.features.Standardise(features)
-	examples := image.Examples(images)
-	return b.predictions(b.Model.PredictFrom(&examples, features)), nil
+	return b.predictions(b.probabilities(pixels, features)), nil
+}
+
+func (b *Bundle) images(pixels []uint8) nnimage.Images {
+	s := b.Info.Image
+	return nnimage.Images{Height: s.Height, Width: s.Width, Channels: s.Channels, Pixels: pixels}
+}
+
+// features are those of images under the model's module.
+func (b *Bundle) features(pixels []uint8) ([]float32, error) {
+	features, err := nnimage.Features(b.image.module, b.images(pixels), 0, nil)
+	if err == nil {
+		b.image.features.Standardise(features)
+	}
+	return features, err
+}
+
+// probabilities are those of images' classes.
+func (b *Bundle) probabilities(pixels []uint8, features []float32) []float32 {
+	examples := image.Examples(b.images(pixels))
+	return b.Model.PredictFrom(&examples, features)
 }

@@ -35,6 +35,15 @@ func (c Confusion) Examples() (n int) {
 	return n
 }
 
+// Accuracy is the share of the examples whose class is the predicted one.
+func (c Confusion) Accuracy() float64 {
+	right := 0
+	for k, row := range c.Counts {
+		right += row[k]
+	}
+	return ratio(right, c.Examples())
+}
+
 // Class is how well one class is told from the others.
 type Class struct {
 	Label string `json:"label"`

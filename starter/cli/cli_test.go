@@ -107,6 +107,8 @@ func TestUsage(t *testing.T) {
 		{[]string{"trials"}, []string{"accepts 1 arg"}},
 		{[]string{"trials", "x", "--format", "xml"}, []string{"table, csv, jsonl"}},
 		{[]string{"predict"}, []string{"--model"}},
+		{[]string{"predict", "x", "--ensemble=0"}, []string{"--ensemble is 0: it must be positive"}},
+		{[]string{"predict", "x", "--ensemble", "--trial", "3"}, []string{"without --model, --trial and --retrain"}},
 		{[]string{"extend", "x", "-3"}, []string{"unknown shorthand flag"}},
 		{[]string{"extend", "x", "many"}, []string{"number of trials"}},
 		{[]string{"demo", "--trials", "0"}, []string{"--trials is 0: it must be positive"}},
@@ -374,6 +376,14 @@ func TestFromDataToPrediction(t *testing.T) {
 	if o := b.feed("good", "predict", "first", "--json"); !strings.Contains(o.stdout, `"probabilities":{"neg":`) {
 		t.Errorf("predict --json: %+v", o)
 	}
+
+	o := b.feed("this good film\nthat bad book\n", "predict", "first", "--ensemble=5")
+	if lines := strings.Split(o.stdout, "\n"); o.code != exitOK || !strings.HasPrefix(lines[0], "pos\t") ||
+		!strings.HasPrefix(lines[1], "neg\t") || !strings.Contains(o.stderr, "kept models of reviews: ") ||
+		!strings.Contains(o.stderr, "Accuracy: validation ") {
+		t.Errorf("predict --ensemble: %+v", o)
+	}
+	b.fails(exitUsage, []string{"between 1 and 1000"}, "predict", "first", "--ensemble=1001")
 
 	page := filepath.Join(b.dir, "page.html")
 	b.ok("report", "first", "reviews-naml-s1-1", "-o", page)

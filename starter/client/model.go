@@ -55,6 +55,25 @@ func (c *Client) ExportModel(ctx context.Context, name string, p Pick) ([]byte, 
 	return b, l.Row(at), err
 }
 
+// Ensemble chooses the ensemble of a task's kept models, of size picks.
+func (c *Client) Ensemble(ctx context.Context, name, task string, size int) (*library.Ensemble, error) {
+	if size < 1 || size > maxEnsemble {
+		return nil, Usage(fmt.Errorf("an ensemble of %d picks: between 1 and %d can be", size, maxEnsemble))
+	}
+	l, err := c.Find(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	of, err := l.Task(task)
+	if err != nil {
+		return nil, err
+	}
+	return library.ChooseEnsemble(ctx, c.Store, name, l.Config, l.Trials, of, size)
+}
+
+// maxEnsemble bounds the picks of an ensemble: each goes through all kept models.
+const maxEnsemble = 1000
+
 // retrain trains a trial's model again and stores it, where the next collections
 // find it.
 func (c *Client) retrain(ctx context.Context, config *search.Config, t search.Trial) (string, error) {

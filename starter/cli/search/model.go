@@ -61,6 +61,7 @@ func (a app) modelExportCommand() *cobra.Command {
 func (a app) predictCommand() *cobra.Command {
 	var p client.Pick
 	var model, encoding string
+	var ensemble int
 	cmd := &cobra.Command{
 		Use:   "predict [SEARCH] [FILE…]",
 		Short: "Classify texts, one a line, or image files with a search's best model",
@@ -68,15 +69,24 @@ func (a app) predictCommand() *cobra.Command {
 			"exported one.\n\n" +
 			"Each line of the output holds the label, its probability and the text or the file's name, parted by tabs; a tab, line break or\n" +
 			"backslash within them is written \\t, \\n, \\r or \\\\. Each line that is read has one, the empty ones too. Files may be compressed\n" +
-			"(.gz, .zst), and their character encoding is found out.",
+			"(.gz, .zst), and their character encoding is found out.\n\n" +
+			"With --ensemble the mean of several of the search's kept models predicts: those are picked one after another, some more than\n" +
+			"once, each the one after which the most examples of the validation split are right (Caruana et al., 2004). Standard error says\n" +
+			"which they are, and their accuracy beside the best single model's.",
 		Example: "  echo 'free prize, call now' | starter predict spam-naml-s1-1\n  starter predict --model spam.safetensors messages.txt " +
 			"--json\n" +
-			"  starter predict flowers-naml-s1-1 garden/*.jpg",
+			"  starter predict spam-naml-s1-1 --ensemble messages.txt\n  starter predict flowers-naml-s1-1 garden/*.jpg",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if model == "" && len(args) == 0 {
 				return client.Usage(errors.New("name a search, or a file with --model"))
 			}
-			b, err := a.predictor(cmd.Context(), args, model, p)
+			var b predictor
+			var err error
+			if cmd.Flags().Changed("ensemble") {
+				b, err = a.ensemble(cmd.Context(), args, model, p, ensemble)
+			} else {
+				b, err = a.predictor(cmd.Context(), args, model, p)
+			}
 			if err != nil {
 				return err
 			}
@@ -84,7 +94,7 @@ func (a app) predictCommand() *cobra.Command {
 			if model == "" {
 				files = args[1:]
 			}
-			if b.Info.Image != nil {
+			if b.About().Image != nil {
 				return a.predictImages(cmd.Context(), b, files)
 			}
 			switch len(files) {
@@ -97,9 +107,27 @@ func (a app) predictCommand() *cobra.Command {
 		},
 	}
 	pickFlags(cmd, &p)
+	cmd.Flags().IntVar(&ensemble, "ensemble", 0, "predict with an ensemble of the search's kept models, picked so many times (alone: 10)")
+	cmd.Flags().Lookup("ensemble").NoOptDefVal = "10"
+	terminal.Positive(cmd, "ensemble")
 	cmd.Flags().StringVar(&model, "model", "", "exported model to use; needs no server")
 	cmd.Flags().StringVar(&encoding, "encoding", "", "the texts' character encoding, such as windows-1252 (default: found out)")
 	return a.JSONFlag(cmd)
+}
+
+// ensemble is the ensemble to predict with; it says what it is.
+func (a app) ensemble(ctx context.Context, args []string, file string, p client.Pick, size int) (e *library.Ensemble, err error) {
+	if file != "" || p.Trial >= 0 || p.Retrain {
+		return nil, client.Usage(errors.New("--ensemble picks among a search's kept models: it goes without --model, --trial and --retrain"))
+	}
+	err = a.WithClient(ctx, func(c *client.Client) error {
+		e, err = c.Ensemble(ctx, args[0], p.Task, size)
+		return err
+	})
+	if err == nil {
+		a.sayEnsemble(e)
+	}
+	return e, err
 }
 
 // predictor is the model to predict with.

@@ -23,8 +23,28 @@ const (
 	maxUnread = 10
 )
 
+// predictor classifies texts or images: a model or an ensemble.
+type predictor interface {
+	About() *library.BundleInfo
+	Predict(texts []string) []library.Prediction
+	ReadImage(file []byte) ([]uint8, error)
+	PredictImages(pixels []uint8) ([]library.Prediction, error)
+}
+
+// sayEnsemble says which models an ensemble has, and how good it is.
+func (a app) sayEnsemble(e *library.Ensemble) {
+	var members []string
+	for _, m := range e.Members {
+		members = append(members, fmt.Sprintf("%d × trial %d", m.Weight, m.Trial))
+	}
+	validation, test := e.SingleAccuracy()
+	a.Say("An ensemble of %d of the %d kept models of %s: %s.", len(e.Members), e.Kept, e.Task, strings.Join(members, ", "))
+	a.Say("Accuracy: validation %s, by which it was chosen, test %s; the best single model (trial %d): %s and %s.",
+		terminal.Percent(e.Validation), terminal.Percent(e.Test), e.Single.Trial, terminal.Percent(validation), terminal.Percent(test))
+}
+
 // predict classifies the lines of a file, each with a result, the empty ones too.
-func (a app) predict(ctx context.Context, b *library.Bundle, file, encoding string) error {
+func (a app) predict(ctx context.Context, b predictor, file, encoding string) error {
 	var texts []string
 	flush := func() error {
 		err := a.printPredictions(b, b.Predict(texts), "text", texts)
@@ -46,7 +66,7 @@ func (a app) predict(ctx context.Context, b *library.Bundle, file, encoding stri
 
 // predictImages classifies image files. Those that cannot be read are reported
 // together, after the others' labels.
-func (a app) predictImages(ctx context.Context, b *library.Bundle, files []string) error {
+func (a app) predictImages(ctx context.Context, b predictor, files []string) error {
 	if len(files) == 0 {
 		return client.Usage(errors.New("a model of images needs image files: name them"))
 	}
@@ -82,7 +102,7 @@ func (a app) predictImages(ctx context.Context, b *library.Bundle, files []strin
 }
 
 // printPredictions writes a line for each prediction; what says what of is.
-func (a app) printPredictions(b *library.Bundle, predictions []library.Prediction, what string, of []string) error {
+func (a app) printPredictions(b predictor, predictions []library.Prediction, what string, of []string) error {
 	out := bufio.NewWriter(a.Stdout)
 	encoder := json.NewEncoder(out)
 	encoder.SetEscapeHTML(false)
@@ -94,7 +114,7 @@ func (a app) printPredictions(b *library.Bundle, predictions []library.Predictio
 			continue
 		}
 		probabilities := map[string]float32{}
-		for k, label := range b.Info.Labels {
+		for k, label := range b.About().Labels {
 			probabilities[label] = p.Probabilities[k]
 		}
 		if err := encoder.Encode(map[string]any{"label": p.Label, "probabilities": probabilities, what: of[i]}); err != nil {
