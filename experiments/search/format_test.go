@@ -22,6 +22,7 @@ func TestFormatExamples(t *testing.T) {
 	types := []any{
 		&Trial{}, &state{}, &strategy.NAMLSettings{}, &strategy.FixedSettings{}, &strategy.TPESettings{}, &strategy.EvolutionSettings{},
 		&strategy.CopulaSettings{}, &strategy.PortfolioSettings{}, &strategy.BoxSettings{},
+		&strategy.KindredSettings{},
 	}
 	if len(examples) != len(types) {
 		t.Fatalf("%d examples for %d types", len(examples), len(types))

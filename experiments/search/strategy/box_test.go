@@ -35,13 +35,12 @@ func TestBoxByHand(t *testing.T) {
 	same(bounds(sp, nil, 1), []int{0, 1, 2, 3, 4}, []int{0, 1, 2, 3}, []int{0})
 
 	d := must(Builtin().Find(Box))(t)
-	s := must(d.New(Start{Seed: 1, Space: sp, Tasks: []string{"t"}, Sources: sources, Settings: d.Defaults}))(t)
+	s := must(d.New(Start{Seed: 1, Space: sp, Tasks: []string{"t"}, Sources: sources,
+		Settings: must(ParseSettings(Box, json.RawMessage(`{"inner":{"strategy":"random"}}`)))(t)}))(t)
 	b := s.(*box)
 	seen := map[[2]int]int{}
-	var asked []int
 	for i := range 200 {
 		actions, _ := s.Ask(i, 0)
-		asked = append(asked, actions...)
 		seen[[2]int{actions[0], actions[1]}]++
 		if err := s.Tell(Told{Trial: i, Actions: actions}); err != nil {
 			t.Fatal(err)

@@ -12,10 +12,11 @@ type Nested struct {
 	Settings json.RawMessage `json:"settings"`
 }
 
-// canonical fills in what is absent: random search, and the strategy's defaults.
+// canonical fills in what is absent: tpe, so that what stands around it is tried with an
+// optimiser, and the strategy's defaults.
 func (n Nested) canonical() (Nested, error) {
 	if n.Strategy == "" {
-		n.Strategy = Random
+		n.Strategy = TPE
 	}
 	d, err := nestable().Find(n.Strategy)
 	if err != nil {
