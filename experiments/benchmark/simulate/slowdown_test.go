@@ -69,8 +69,8 @@ func TestPowerOfANight(t *testing.T) {
 						caught++
 					}
 				}
-				fmt.Fprintf(out, "%s\t%g\t%d %%\t%.1f\t%.3f\t%d\t%.2f %%\t%.1f %%\n", arm.Name, share, 100*reach.Reached/reach.Searches, s.Earlier, sd, seeds,
-					100*float64(false_)/nights, 100*float64(caught)/nights)
+				fmt.Fprintf(out, "%s\t%g\t%d %%\t%.1f\t%.3f\t%d\t%.2f %%\t%.1f %%\n",
+					arm.Name, share, 100*reach.Reached/reach.Searches, s.Earlier, sd, seeds, 100*float64(false_)/nights, 100*float64(caught)/nights)
 			}
 		}
 	}
