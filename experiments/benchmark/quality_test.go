@@ -43,17 +43,17 @@ func TestQuality(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if q := assess(name, r); q.Rows < 500 {
+		if q := assess(name, r); q.Rows < 900 {
 			few = append(few, q)
 		} else {
 			many = append(many, q)
 		}
 	}
 	if len(few) > 5 {
-		due("tasks with few rows", .15, .45, few...)
+		due("tasks with some hundred rows", .4, .65, few...)
 	}
 	if len(many) > 5 {
-		due("tasks with many rows", .4, .6, many...)
+		due("tasks with a thousand rows", .5, .7, many...)
 	}
 	due("the synthetic task", .75, .85, assess("(synthetic)", synthetic(set, 1, 1100)))
 }

@@ -149,8 +149,8 @@ func TestWithoutSources(t *testing.T) {
 		return out
 	}
 	for _, name := range []string{Portfolio, Box} {
-		if !slices.EqualFunc(ask(name), ask(Random), slices.Equal) {
-			t.Errorf("%s without sources is not random search", name)
+		if !slices.EqualFunc(ask(name), ask(TPE), slices.Equal) {
+			t.Errorf("%s without sources is not tpe, which is within", name)
 		}
 	}
 	seen := map[int]int{}
