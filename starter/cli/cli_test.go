@@ -163,7 +163,7 @@ func TestUsage(t *testing.T) {
 		t.Errorf("help: %s", o.stdout)
 	}
 	// Shells complete names; without servers those that the program has.
-	for want, args := range map[string][]string{"naml\nrandom\n": {"search", "--strategy", ""},
+	for want, args := range map[string][]string{"naml\nportfolio\nrandom\ntpe\n": {"search", "--strategy", ""},
 		"text\ntext-small\n": {"space", "show", "te"}} {
 		if o := b.run(append([]string{"__complete"}, args...)...); !strings.Contains(o.stdout, want) || strings.Contains(o.stdout, "paper") {
 			t.Errorf("%v is completed with %+v", args, o)
