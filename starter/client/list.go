@@ -75,9 +75,9 @@ func (c *Client) Searches(ctx context.Context, experiment string) ([]*Entry, err
 	if unread != nil && !errors.Is(unread, library.ErrUnreadable) {
 		return nil, unread
 	}
-	ends := map[string]time.Time{}
+	ends := map[string]end{}
 	for _, r := range records {
-		ends[r.Name] = r.Ended
+		ends[r.Name] = end{r.Ended, r.Status != "failed"}
 	}
 	all := entries(found, ends, unread != nil)
 	recorded := map[*Entry]library.SearchRecord{}
@@ -97,17 +97,28 @@ func (c *Client) Searches(ctx context.Context, experiment string) ([]*Entry, err
 	return out, unread
 }
 
+// refusal is how long a start under a held name may be listed as running: it is refused
+// at once, but the list lags behind. A run that was reset is older, before long.
+const refusal = 10 * time.Second
+
+// end is when what is on record ended, and whether it holds its name.
+type end struct {
+	at    time.Time
+	holds bool
+}
+
 // entries is what Temporal's list says, where ends says of all names on record when what
 // has them ended. What has ended and is not on record was removed, if all records could
 // be read. A start that was refused its name is taken out of found: it failed, and began
 // when what holds the name had ended. The name leads to the holder, which only the store knows then.
-func entries(found map[string]*execution, ends map[string]time.Time, unread bool) map[string]*Entry {
+func entries(found map[string]*execution, ends map[string]end, unread bool) map[string]*Entry {
 	all := map[string]*Entry{}
 	for name, x := range found {
 		ended, recorded := ends[name]
 		status := x.info.GetStatus()
 		switch {
-		case status == enumspb.WORKFLOW_EXECUTION_STATUS_FAILED && !ended.IsZero() && x.started.After(ended):
+		case !ended.at.IsZero() && x.started.After(ended.at) && (status == enumspb.WORKFLOW_EXECUTION_STATUS_FAILED ||
+			status == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING && ended.holds && time.Since(x.started) < refusal):
 			delete(found, name)
 		case recorded || unread || status == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING:
 			all[name] = &Entry{Name: name, Tasks: []string{}}
@@ -159,10 +170,10 @@ func (c *Client) Runs(ctx context.Context, experiment string) ([]*Entry, error) 
 	if unread != nil && !errors.Is(unread, library.ErrUnreadable) {
 		return nil, unread
 	}
-	ends := map[string]time.Time{}
+	ends := map[string]end{}
 	for _, x := range records {
 		for _, r := range x.Runs {
-			ends[r.Name] = r.Ended
+			ends[r.Name] = end{r.Ended, r.Status != "failed"}
 		}
 	}
 	all := entries(found, ends, unread != nil)
