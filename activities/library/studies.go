@@ -296,7 +296,7 @@ func (r *studyReader) right(ctx context.Context) error {
 			if t.Examples == "" {
 				continue
 			}
-			right, err := open(ctx, r.s, "examples", store.Ref(t.Examples), trainer.DecodeRight)
+			right, err := ReadRight(ctx, r.s, store.Ref(t.Examples))
 			if err != nil {
 				return fmt.Errorf("search %q: trial %d: %w", l.Search, t.Trial, err)
 			}
@@ -307,4 +307,9 @@ func (r *studyReader) right(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// ReadRight reads which examples a trial's model has right.
+func ReadRight(ctx context.Context, s store.Store, ref store.Ref) (*trainer.Right, error) {
+	return open(ctx, s, "examples", ref, trainer.DecodeRight)
 }

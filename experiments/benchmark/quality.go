@@ -1,9 +1,9 @@
 package benchmark
 
 import (
-	"cmp"
-	"math"
-	"slices"
+	"gonum.org/v1/gonum/stat"
+
+	"tnaml/experiments/metrics"
 )
 
 // Quality says how well a record's surrogate foretells configurations that it has not
@@ -41,53 +41,13 @@ func Assess(r *Record) (Quality, error) {
 		for i := range is {
 			wrong += (is[i] - told[i]) * (is[i] - told[i]) / float64(len(is))
 		}
-		all := variance(is)
+		all := stat.PopVariance(is, nil)
 		for _, p := range pairs {
 			noise += (is[p[0]] - is[p[1]]) * (is[p[0]] - is[p[1]]) / 2 / float64(len(pairs))
 		}
 		q.R2[k], q.Ceiling[k] = 1-wrong/all, 1-noise/all
-		q.Spearman[k] = correlation(ranks(told), ranks(is))
+		ranks := metrics.Ranks([][]float64{told, is})
+		q.Spearman[k] = stat.Correlation(ranks[0], ranks[1], nil)
 	}
 	return q, nil
-}
-
-func variance(v []float64) (out float64) {
-	mean := 0.0
-	for _, x := range v {
-		mean += x / float64(len(v))
-	}
-	for _, x := range v {
-		out += (x - mean) * (x - mean) / float64(len(v))
-	}
-	return out
-}
-
-func correlation(a, b []float64) float64 {
-	sum := make([]float64, len(a))
-	for i := range a {
-		sum[i] = a[i] + b[i]
-	}
-	va, vb := variance(a), variance(b)
-	return (variance(sum) - va - vb) / 2 / math.Sqrt(va*vb)
-}
-
-// ranks are the places of values, the mean of those of equal ones.
-func ranks(v []float64) []float64 {
-	order := make([]int, len(v))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(v[a], v[b]) })
-	out := make([]float64, len(v))
-	for i := 0; i < len(order); {
-		j := i
-		for j < len(order) && v[order[j]] == v[order[i]] {
-			j++
-		}
-		for _, o := range order[i:j] {
-			out[o] = float64(i+j-1) / 2
-		}
-		i = j
-	}
-	return out
 }

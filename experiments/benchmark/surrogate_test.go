@@ -7,6 +7,9 @@ import (
 	"syscall"
 	"testing"
 
+	"gonum.org/v1/gonum/stat"
+
+	"tnaml/experiments/metrics"
 	"tnaml/experiments/trainer"
 	"tnaml/nn/rng"
 )
@@ -123,13 +126,13 @@ func statisticsOf(values [][outputs]float64, pairs [][2][outputs]float64) (s sta
 		gap += (v[0] - v[1]) / float64(len(values))
 	}
 	for k := range split {
-		s.deviation[k] = math.Sqrt(variance(split[k]))
+		s.deviation[k] = math.Sqrt(stat.PopVariance(split[k], nil))
 	}
-	s.together = correlation(split[0], split[1])
-	order := ranks(split[0])
+	s.together = stat.Correlation(split[0], split[1], nil)
+	ranks, n := metrics.Ranks(split[:1])[0], float64(len(values)) // from the best
 	best := 0
 	for i, v := range values {
-		if order[i] >= .9*float64(len(values)) {
+		if n-ranks[i] >= .9*n {
 			s.luck += v[0] - v[1] - gap
 			best++
 		}

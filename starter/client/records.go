@@ -107,11 +107,8 @@ func (c *Client) record(ctx context.Context, l *study.Ledger, command string) (*
 		t := l.Trials[i]
 		var right *trainer.Right
 		if t.Examples != "" {
-			object, err := c.Store.Get(ctx, store.Ref(t.Examples))
-			if err == nil {
-				right, err = trainer.DecodeRight(object)
-			}
-			if err != nil {
+			var err error
+			if right, err = library.ReadRight(ctx, c.Store, store.Ref(t.Examples)); err != nil {
 				return fmt.Errorf("trial %d: %w", t.Trial, err)
 			}
 		}

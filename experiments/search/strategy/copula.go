@@ -94,8 +94,7 @@ type copula struct {
 
 // copulaTask is what is known of a task of the search.
 type copulaTask struct {
-	actions [][]int
-	rewards []float64
+	past
 	process *process // of the first trials, nil while there is none
 }
 
@@ -140,8 +139,9 @@ func (c *copula) learn(tasks []rewardedTask) error {
 	var errs [2]error
 	c.mean, errs[0] = fit(z, 20, 5, "mean")
 	residuals := make([]float64, len(z))
-	for i := range z {
-		d := z[i] - c.mean.Predict(x[i])
+	c.mean.Values(trees.NewRows(featuresOf(c.start.Space), x), residuals)
+	for i, mean := range residuals {
+		d := z[i] - mean
 		residuals[i] = d * d
 	}
 	c.variance, errs[1] = fit(residuals, 10, 20, "variance")
@@ -163,19 +163,26 @@ func (c *copula) draw(trial int) {
 		}
 		p.block = block
 		g := rng.New(c.start.Seed, "copula/candidates", uint64(block))
-		for i, actions := range p.actions {
+		for _, actions := range p.actions {
 			for k, n := range options {
 				actions[k] = g.IntN(n)
 			}
-			p.mean[i], p.sigma[i] = c.predict(actions)
+		}
+		rows := trees.NewRows(featuresOf(c.start.Space), p.actions)
+		c.mean.Values(rows, p.mean)
+		c.variance.Values(rows, p.sigma)
+		for i, variance := range p.sigma {
+			p.sigma[i] = sigmaOf(variance)
 		}
 	}
 }
 
 // predict is the model's μ and σ.
 func (c *copula) predict(actions []int) (mean, sigma float64) {
-	return c.mean.Predict(actions), max(math.Sqrt(c.variance.Predict(actions)), leastSigma)
+	return c.mean.Predict(actions), sigmaOf(c.variance.Predict(actions))
 }
+
+func sigmaOf(variance float64) float64 { return max(math.Sqrt(variance), leastSigma) }
 
 // leastSigma leaves chance among configurations that nothing is known of.
 const leastSigma = .01
@@ -279,8 +286,7 @@ func improvement(least, mean, sigma float64) float64 {
 
 func (c *copula) Tell(t Told) error {
 	if c.settings.Method == copulaProcess {
-		of := &c.targets[t.Task]
-		of.actions, of.rewards = append(of.actions, slices.Clone(t.Actions)), append(of.rewards, t.Reward)
+		c.targets[t.Task].add(t)
 	}
 	return nil
 }
@@ -289,11 +295,11 @@ func (c *copula) Put(f *safetensors.File) {
 	c.mean.PutArrays(f, "copula/mean/")
 	c.variance.PutArrays(f, "copula/variance/")
 	if c.settings.Method == copulaProcess {
+		tasks := make([]past, len(c.targets))
 		for i, t := range c.targets {
-			prefix := fmt.Sprintf("copula/task/%d/", i)
-			putActions(f, prefix+"actions", len(c.start.Space.Choices), t.actions)
-			safetensors.Put(f, prefix+"rewards", slices.Clone(t.rewards), len(t.rewards))
+			tasks[i] = t.past
 		}
+		putPast(f, "copula", tasks, len(c.start.Space.Choices))
 	}
 }
 
@@ -307,20 +313,14 @@ func (c *copula) Get(f *safetensors.File) error {
 		return err
 	}
 	targets := make([]copulaTask, len(c.targets))
-	for i := range targets {
-		if c.settings.Method != copulaProcess {
-			break
-		}
-		prefix := fmt.Sprintf("copula/task/%d/", i)
-		actions, err := getActions(f, prefix+"actions", c.start.Space)
+	if c.settings.Method == copulaProcess {
+		tasks, err := getPast(f, "copula", len(targets), c.start.Space.Options())
 		if err != nil {
 			return err
 		}
-		rewards, _, err := safetensors.Get[float64](f, prefix+"rewards", len(actions))
-		if err != nil {
-			return err
+		for i, t := range tasks {
+			targets[i].past = t
 		}
-		targets[i] = copulaTask{actions: actions, rewards: slices.Clone(rewards)}
 	}
 	c.mean, c.variance, c.pool.block, c.targets = mean, variance, -1, targets
 	return nil

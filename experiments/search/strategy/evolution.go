@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"tnaml/experiments/space"
 	"tnaml/experiments/strict"
 	"tnaml/experiments/trainer"
 	"tnaml/nn/rng"
@@ -79,6 +80,7 @@ const maxPopulation = 10000
 type evolution struct {
 	seed     uint64
 	settings EvolutionSettings
+	space    *space.Space
 	options  []int
 	open     []int   // the choices with more than one option
 	warm     [][]int // the first trials
@@ -86,7 +88,7 @@ type evolution struct {
 }
 
 func newEvolution(s Start) (Strategy, error) {
-	e := &evolution{seed: s.Seed, options: s.Space.Options(), living: make([]past, len(s.Tasks))}
+	e := &evolution{seed: s.Seed, space: s.Space, options: s.Space.Options(), living: make([]past, len(s.Tasks))}
 	if err := strict.Unmarshal(s.Settings, &e.settings); err != nil {
 		return nil, err
 	}
@@ -118,8 +120,11 @@ func bestOfEach(sources []Source, n int) (best [][]int) {
 			if len(best) == n {
 				return best
 			}
-			if rank < len(r) && !seen[fmt.Sprint(r[rank].Actions)] {
-				seen[fmt.Sprint(r[rank].Actions)] = true
+			if rank >= len(r) {
+				continue
+			}
+			if key := keyOf(r[rank].Actions); !seen[key] {
+				seen[key] = true
 				best = append(best, slices.Clone(r[rank].Actions))
 			}
 		}
@@ -178,8 +183,7 @@ func (e *evolution) bury() {
 
 func (e *evolution) Put(f *safetensors.File) {
 	putPast(f, "evolution", e.living, len(e.options))
-	warm := past{e.warm, make([]float64, len(e.warm))}
-	putPast(f, "evolution/warm", []past{warm}, len(e.options))
+	putActions(f, "evolution/warm", len(e.options), e.warm)
 }
 
 func (e *evolution) Get(f *safetensors.File) (err error) {
@@ -187,10 +191,6 @@ func (e *evolution) Get(f *safetensors.File) (err error) {
 		return err
 	}
 	e.bury() // the settings may be others
-	warm, err := getPast(f, "evolution/warm", 1, e.options)
-	if err != nil {
-		return err
-	}
-	e.warm = warm[0].actions
-	return nil
+	e.warm, err = getActions(f, "evolution/warm", e.space)
+	return err
 }

@@ -117,12 +117,8 @@ func newKindred(s Start) (Strategy, error) {
 	}
 	k.parzen = own.(*tpe)
 	k.forget()
-	candidates, losses, err := lossTable(s, byRange)
-	if err != nil {
+	if k.portfolio, err = greedyList(s, byRange, k.settings.Portfolio); err != nil {
 		return nil, err
-	}
-	for _, i := range cover(losses, k.settings.Portfolio) {
-		k.portfolio = append(k.portfolio, slices.Clone(candidates[i]))
 	}
 	for i, source := range rewarded(s.Sources) {
 		m, err := trees.Boost(k.features, source.actions, normalScores(source.rewards), nil, trees.Options{

@@ -154,11 +154,5 @@ func (k *knowledge) drawSource(r *rand.Rand) int {
 	for _, w := range k.weights {
 		total += max(0, w)
 	}
-	u := r.Float64() * total
-	for j, w := range k.weights {
-		if u -= max(0, w); u < 0 {
-			return j
-		}
-	}
-	return len(k.weights) - 1
+	return draw(r, len(k.weights), func(j int) float64 { return max(0, k.weights[j]) / total })
 }

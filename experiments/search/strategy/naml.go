@@ -27,7 +27,7 @@ var neuralAutoML = Definition{
 		Name: "multitask", Doc: "to pretrain and to transfer: embeddings that tell the tasks apart, a new one found among them",
 		Settings: multitask,
 	}},
-	Defaults:       namlDefaults(),
+	Defaults:       defaultsOf(namlSettings),
 	FromController: true,
 	Continues:      true,
 	OnPolicy:       true,
@@ -92,14 +92,6 @@ func namlSettings(raw json.RawMessage, from *Pretrained) (json.RawMessage, error
 		return nil, err
 	}
 	return json.Marshal(s)
-}
-
-func namlDefaults() json.RawMessage {
-	b, err := namlSettings(json.RawMessage("{}"), nil)
-	if err != nil {
-		panic(err) // the defaults are valid
-	}
-	return b
 }
 
 func (s NAMLSettings) withDefaults() (NAMLSettings, error) {

@@ -94,15 +94,24 @@ func newPortfolio(s Start) (Strategy, error) {
 		return nil, err
 	}
 	p := &portfolio{start: s}
-	candidates, losses, err := lossTable(s, settings.Normalise)
-	if err != nil {
+	var err error
+	if p.actions, err = greedyList(s, settings.Normalise, settings.Size); err != nil {
 		return nil, err
-	}
-	for _, i := range cover(losses, settings.Size) {
-		p.actions = append(p.actions, slices.Clone(candidates[i]))
 	}
 	p.then, err = settings.Then.start(s)
 	return p, err
+}
+
+// greedyList is the portfolio of so many configurations.
+func greedyList(s Start, normalise string, size int) (list [][]int, err error) {
+	candidates, losses, err := lossTable(s, normalise)
+	if err != nil {
+		return nil, err
+	}
+	for _, i := range cover(losses, size) {
+		list = append(list, slices.Clone(candidates[i]))
+	}
+	return list, nil
 }
 
 // best is how many of a task's best configurations a portfolio is chosen from.
@@ -115,7 +124,7 @@ func lossTable(s Start, normalise string) (candidates [][]int, losses [][]float6
 	index := map[string]int{}
 	for _, task := range tasks {
 		for _, i := range task.best(best) {
-			if key := fmt.Sprint(task.actions[i]); index[key] == 0 {
+			if key := keyOf(task.actions[i]); index[key] == 0 {
 				candidates = append(candidates, task.actions[i])
 				index[key] = len(candidates)
 			}
@@ -129,7 +138,7 @@ func lossTable(s Start, normalise string) (candidates [][]int, losses [][]float6
 		loss := normalised(task.rewards, normalise)
 		tried := make([]float64, len(candidates))
 		for i, actions := range task.actions {
-			if at := index[fmt.Sprint(actions)] - 1; at >= 0 {
+			if at := index[keyOf(actions)] - 1; at >= 0 {
 				losses[at][t] += loss[i]
 				tried[at]++
 			}

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
@@ -117,22 +118,23 @@ func set(ctx context.Context, p *simulate.Plan, s string) error {
 	}
 	found := false
 	var names []string
+	change := func(of string, settings *json.RawMessage) error {
+		names = append(names, of)
+		if of != name {
+			return nil
+		}
+		found = true
+		*settings, err = strategy.Overlay(*settings, raw)
+		return err
+	}
 	for i := range p.Arms {
-		names = append(names, p.Arms[i].Name)
-		if p.Arms[i].Name == name {
-			found = true
-			if p.Arms[i].Settings, err = strategy.Overlay(p.Arms[i].Settings, raw); err != nil {
-				return err
-			}
+		if err := change(p.Arms[i].Name, &p.Arms[i].Settings); err != nil {
+			return err
 		}
 	}
 	for i := range p.Pretrainings {
-		names = append(names, p.Pretrainings[i].Name)
-		if p.Pretrainings[i].Name == name {
-			found = true
-			if p.Pretrainings[i].Settings, err = strategy.Overlay(p.Pretrainings[i].Settings, raw); err != nil {
-				return err
-			}
+		if err := change(p.Pretrainings[i].Name, &p.Pretrainings[i].Settings); err != nil {
+			return err
 		}
 	}
 	if !found {
