@@ -15,7 +15,20 @@ type Result struct {
 	Seeds         int           `json:"seeds"`
 	PretrainSeeds int           `json:"pretrain_seeds"`
 	Lag           int           `json:"lag"`
-	Tasks         []Task        `json:"tasks"`
+	// Learned are the controllers that arms start from.
+	Learned []Learned `json:"learned,omitempty"`
+	Tasks   []Task    `json:"tasks"`
+}
+
+// Learned is a controller that a pretraining has left.
+type Learned struct {
+	Pretraining string   `json:"pretraining"`
+	Seed        uint64   `json:"seed"`
+	Tasks       []string `json:"tasks"`
+	// Information is the mutual information of task and architecture in bits, an estimate:
+	// how much the controller tells its tasks apart. Most is what it can be at most.
+	Information float64 `json:"information_bits"`
+	Most        float64 `json:"most_bits"`
 }
 
 // Task is a target.

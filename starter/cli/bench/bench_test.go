@@ -74,6 +74,7 @@ func TestBench(t *testing.T) {
 		"pretrained": {
 			[]string{"--strategies", "random,naml@multitask,slow=naml:paper", "--tasks", "development", "--by-task", "--against", "slow"},
 			[]string{"Pretrained with 2 seeds on the development tasks, but for the target: multitask (naml, 30 trials).", "naml@multitask",
+				"Mutual information of task and architecture in multitask: 0.0",
 				"Against slow", "a: test value (best known 37.50, median random", "b: test value"},
 		},
 		"file":   {[]string{"--arms", arms, "--tasks", "x"}, []string{"plain", "quick", "Against plain"}},

@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/dustin/go-humanize"
 
 	"tnaml/experiments/benchmark/simulate"
+	"tnaml/experiments/metrics"
 	"tnaml/starter/cli/terminal"
 )
 
@@ -152,7 +154,25 @@ func (p *page) pretrained() string {
 		return ""
 	}
 	seeds := counted(min(p.Seeds, p.PretrainSeeds), "seed")
-	return fmt.Sprintf("\nPretrained with %s on the development tasks, but for the target: %s.", seeds, strings.Join(words, ", "))
+	return fmt.Sprintf("\nPretrained with %s on the development tasks, but for the target: %s.", seeds, strings.Join(words, ", ")) + p.information()
+}
+
+// information says how much the controllers tell their tasks apart.
+func (p *page) information() (text string) {
+	for _, pre := range p.Pretrainings {
+		var bits []float64
+		most := 0.
+		for _, l := range p.Learned {
+			if l.Pretraining == pre.Name {
+				bits, most = append(bits, l.Information), max(most, l.Most)
+			}
+		}
+		if len(bits) > 0 {
+			text += fmt.Sprintf("\nMutual information of task and architecture in %s: %s bits in the mean, %s to %s (at most %s).", pre.Name,
+				number(metrics.Mean(bits).Mean), number(slices.Min(bits)), number(slices.Max(bits)), number(most))
+		}
+	}
+	return text
 }
 
 // columns are those of a table over the numbers of trials.
