@@ -38,6 +38,7 @@ func TestSchemas(t *testing.T) {
 		case "progress":
 			s.Title = "How far a trial is: the first detail of a heartbeat (trainer.Progress)"
 			describe(s, comments["Progress"])
+			s.Properties["process"] = &jsonschema.Schema{Type: "string", Description: "Names the process that runs the trial, like no other."}
 		case "outcome":
 			s.Title = "What a trial gave: the result of the activity (trainer.Outcome, with its cost)"
 			describe(s, comments["Outcome"])
