@@ -105,7 +105,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"data"}, []string{"import, list, pull, remove, show"}},
 		{[]string{"data", "delete"}, []string{`no command "delete"`}},
 		{[]string{"trials"}, []string{"accepts 1 arg"}},
-		{[]string{"trials", "x", "--format", "xml"}, []string{"table, csv, jsonl"}},
+		{[]string{"trials", "x", "--format", "xml"}, []string{"table, csv, jsonl, parquet, optuna"}},
 		{[]string{"predict"}, []string{"--model"}},
 		{[]string{"predict", "x", "--ensemble=0"}, []string{"--ensemble is 0: it must be positive"}},
 		{[]string{"predict", "x", "--ensemble", "--trial", "3"}, []string{"without --model, --trial and --retrain"}},
@@ -135,6 +135,7 @@ func TestUsage(t *testing.T) {
 			[]string{"--trials is 0", "--pretrain-trials is 0", "--concurrency is 0"}},
 		{[]string{"schedule", "create", "n", "--trials", "0"}, []string{"--trials is 0"}},
 		{[]string{"trials", "x", "--last", "0"}, []string{"--last is 0"}},
+		{[]string{"trials", "x", "--format", "optuna", "--out", b.write("there.log", "")}, []string{"there.log exists already", "--overwrite"}},
 		{[]string{"model", "export", "x", "--trial", "-7"}, []string{"--trial is -7"}},
 		// What is wrong of the flags alone is told before any work, as wrong usage.
 		{[]string{"module", "train", "x", "--name", "m", "--method", "glove", "--window", "2000"},
