@@ -171,6 +171,10 @@ type Trainer interface {
 	Run(ctx context.Context, r Request, progress func(Progress) error) (Result, error)
 }
 
+// ErrCutShort is the error of an attempt that the machine ended, by its clock or for its
+// memory, and not the trial. It is made again; after three the search pauses.
+var ErrCutShort = errors.New("the attempt was cut short")
+
 // Limits of what an outcome may hold: it is written into histories.
 const (
 	maxMetrics = 64
