@@ -39,7 +39,7 @@ func (c *Config) SourcesOf(past []Past) (sources []strategy.Source, taken []int,
 		for _, t := range p.rewarded(c.Space.Objective) {
 			task := p.Config.Tasks[t.Task]
 			actions, ok := in.actions(t.Actions)
-			if !ok || slices.ContainsFunc(c.Tasks, func(own Task) bool { return own.Name == task.Name || own.Data == task.Data }) {
+			if !ok || slices.ContainsFunc(c.Tasks, func(own Task) bool { return own.Name == task.Name || own.Same(task) }) {
 				continue
 			}
 			k, there := at[task.Name]
