@@ -75,7 +75,8 @@ func TestPack(t *testing.T) {
 	if again, err := Pack(back); err != nil || !bytes.Equal(again, b) {
 		t.Error("packed again it is another object", err)
 	}
-	if _, err := Pack([]archive.File{{Name: "gone", Err: errors.New("no such file")}}); err == nil || !strings.Contains(err.Error(), "gone: no such") {
+	_, err = Pack([]archive.File{{Name: "gone", Err: errors.New("no such file")}})
+	if err == nil || !strings.Contains(err.Error(), "gone: no such") {
 		t.Error(err)
 	}
 }

@@ -21,7 +21,8 @@ type app struct{ *terminal.App }
 func Command(t *terminal.App) *cobra.Command {
 	a := app{t}
 	cmd := &cobra.Command{Use: "data", Aliases: []string{"task"}, Short: "Import or add tasks, look at them, remove them"}
-	cmd.AddCommand(a.importCommand(), a.addCommand(), a.pullCommand(), a.listCommand(), a.showCommand(), names.RemoveCommand(a.App, names.Task))
+	cmd.AddCommand(a.importCommand(), a.addCommand(), a.pullCommand(), a.listCommand(), a.showCommand(),
+		names.RemoveCommand(a.App, names.Task))
 	return terminal.Group(cmd)
 }
 
