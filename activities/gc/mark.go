@@ -36,7 +36,8 @@ const (
 // containers are the kinds as the containers of the objects have them.
 var containers = map[string]string{
 	"task": kindTask, "image-task": kindTask, "table": kindTask, "external": kindTask,
-	"module": kindModule, "image-module": kindModule, "controller": kindController, "search": kindConfig, "ledger": kindLedger, "state": kindState, "costs": kindCosts,
+	"module": kindModule, "image-module": kindModule, "controller": kindController, "search": kindConfig,
+	"ledger": kindLedger, "state": kindState, "costs": kindCosts,
 	"model": kindModel, "examples": kindExamples, "sources": kindSources, "image-features": kindFeatures, "run": kindReport,
 }
 
