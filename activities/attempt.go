@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -141,11 +142,11 @@ func beating(ctx context.Context, process string) (work context.Context, stop fu
 				cancel(errStopping)
 				stopped = nil
 			case <-timer.C:
-				var progress any
+				beat := beat{process: process}
 				if p := h.progress.Load(); p != nil {
-					progress = *p
+					beat.progress = *p
 				}
-				activity.RecordHeartbeat(ctx, progress, process)
+				activity.RecordHeartbeat(ctx, beat)
 				timer.Reset(HeartbeatEvery)
 			}
 		}
@@ -155,6 +156,29 @@ func beating(ctx context.Context, process string) (work context.Context, stop fu
 		cancel(nil)
 		<-done
 	}
+}
+
+// beat is a heartbeat's one detail, as the contract has it: the progress with the
+// process's name among its fields. (Some languages' SDKs have no second detail.)
+type beat struct {
+	progress any
+	process  string
+}
+
+// MarshalJSON implements json.Marshaler.
+func (b beat) MarshalJSON() ([]byte, error) {
+	fields := map[string]any{}
+	if b.progress != nil {
+		raw, err := json.Marshal(b.progress)
+		if err == nil {
+			err = json.Unmarshal(raw, &fields)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("a progress is no JSON object: %w", err)
+		}
+	}
+	fields["process"] = b.process
+	return json.Marshal(fields)
 }
 
 // processName names a process of a worker: two of them never have the same.

@@ -113,10 +113,11 @@ func TestHeartbeatsCoverAllOfAnActivity(t *testing.T) {
 		b.env.SetOnActivityHeartbeatListener(func(_ *activity.Info, details converter.EncodedValues) {
 			mu.Lock()
 			defer mu.Unlock()
-			var progress converter.RawValue
-			if err := details.Get(&progress, &process); err != nil {
+			var progress struct{ Process string }
+			if err := details.Get(&progress); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
+			process = progress.Process
 		})
 		if err := try(); err != nil {
 			t.Errorf("%s: %v", name, err)

@@ -83,12 +83,13 @@ func (r *run) attempts(ctx workflow.Context, p search.Proposal) (activities.Row,
 // processOf is the worker process that an attempt was lost with, as its last
 // heartbeat has named it, or "".
 func processOf(err *temporal.TimeoutError) string {
-	var progress converter.RawValue
-	var process string
-	if err.LastHeartbeatDetails(&progress, &process) != nil {
+	var progress struct {
+		Process string `json:"process"`
+	}
+	if err.LastHeartbeatDetails(&progress) != nil {
 		return ""
 	}
-	return strings.ToValidUTF8(process[:min(len(process), maxProcess)], "")
+	return strings.ToValidUTF8(progress.Process[:min(len(progress.Process), maxProcess)], "")
 }
 
 // known are the processes that are known.

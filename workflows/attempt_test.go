@@ -22,7 +22,7 @@ import (
 // silent and late are attempts that nobody hears the end of, as the server tells
 // them: the test environment would try a time-out again itself.
 func silent(process string) error {
-	return temporal.NewNonRetryableApplicationError("", "", temporal.NewHeartbeatTimeoutError(nil, process))
+	return temporal.NewNonRetryableApplicationError("", "", temporal.NewHeartbeatTimeoutError(map[string]any{"step": 3, "process": process}))
 }
 
 func late() error {
