@@ -158,7 +158,9 @@ func mark(ctx context.Context, s store.Store, o Options) (*marking, error) {
 
 // roots are the kinds of names that keep what they refer to, in the order in which
 // references travel from one to another.
-var roots = []store.Kind{store.Trial, store.Checkpoint, store.Dataset, store.Module, store.Controller, store.Space, store.Search, store.Experiment}
+var roots = []store.Kind{
+	store.Trial, store.Checkpoint, store.Dataset, store.Module, store.Controller, store.Space, store.Search, store.Experiment,
+}
 
 // names reads the names of a kind.
 func (m *marking) names(ctx context.Context, kind store.Kind, visit func(context.Context, root, store.Entry, []byte) error) error {

@@ -129,7 +129,8 @@ func (t *Trainer) fill(choices map[string]any) ([]string, error) {
 		var b strings.Builder
 		if err := a.Execute(&b, choices); err != nil {
 			_, what, _ := strings.Cut(err.Error(), ": ") // after the template's name and place
-			return nil, fmt.Errorf("argument %d of the command, %q, wants what the trial's choices do not have: %s", i+1, t.config.Command[i+1], what)
+			return nil, fmt.Errorf("argument %d of the command, %q, wants what the trial's choices do not have: %s", i+1, t.config.Command[i+1],
+				what)
 		}
 		if strings.ContainsRune(b.String(), 0) {
 			return nil, fmt.Errorf("argument %d of the command, %q: a choice has a zero byte", i+1, t.config.Command[i+1])

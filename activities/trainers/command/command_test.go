@@ -373,7 +373,8 @@ func TestEnvironment(t *testing.T) {
 	var first example
 	line, _, _ := strings.Cut(read("validation.jsonl"), "\n")
 	if err := json.Unmarshal([]byte(line), &first); err != nil || !slices.Contains(task.Labels, first.Label) ||
-		!strings.HasPrefix(first.Text, "a "+map[string]string{"pos": "good", "neg": "bad"}[first.Label]+" < thing >") || strings.Contains(line, `\u003c`) {
+		!strings.HasPrefix(first.Text, "a "+map[string]string{"pos": "good", "neg": "bad"}[first.Label]+" < thing >") ||
+		strings.Contains(line, `\u003c`) {
 		t.Errorf("%+v, %v: %s", first, err, line)
 	}
 	again, err := f.Run(t.Context(), r, quiet) // with the data that are there
@@ -405,7 +406,8 @@ func TestConfigurationsThatAreRefused(t *testing.T) {
 		{func(c *Config) { c.Name = "external" }, "the platform brings"},
 		{func(c *Config) { c.Name = "no name!" }, "no name of a trainer"},
 		{func(c *Config) { c.Command = nil }, "command is missing"},
-		{func(c *Config) { c.Command = []string{"/no/such/program"} }, "the program /no/such/program cannot be run: stat /no/such/program: no such file"},
+		{func(c *Config) { c.Command = []string{"/no/such/program"} },
+			"the program /no/such/program cannot be run: stat /no/such/program: no such file"},
 		{func(c *Config) { c.Command = []string{"no-such-program"} }, "executable file not found in $PATH"},
 		{func(c *Config) { c.Command = append(c.Command, "{{.a") }, "argument 1"},
 		{func(c *Config) { c.Command[0] = "{{.program}}" }, "no template"},

@@ -214,4 +214,5 @@ func (t *tail) last(dir string) string {
 
 // memoryWords are what programs say whose allocation is refused: Python, NumPy, C++, Go and
 // libc, Rust, Java.
-var memoryWords = regexp.MustCompile(`(?i)MemoryError|unable to allocate|bad_alloc|out of memory|cannot allocate memory|memory allocation of|OutOfMemory`)
+var memoryWords = regexp.MustCompile(
+	`(?i)MemoryError|unable to allocate|bad_alloc|out of memory|cannot allocate memory|memory allocation of|OutOfMemory`)
