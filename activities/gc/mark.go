@@ -31,6 +31,7 @@ const (
 	kindFeatures   = "features"
 	kindCheckpoint = "checkpoint"
 	kindReport     = "run report"
+	kindSimulated  = "simulated searches"
 	kindOther      = "other"
 )
 
@@ -40,6 +41,7 @@ var containers = map[string]string{
 	"module": kindModule, "image-module": kindModule, "controller": kindController, "search": kindConfig,
 	"ledger": kindLedger, "state": kindState, "costs": kindCosts,
 	"model": kindModel, "examples": kindExamples, "sources": kindSources, "image-features": kindFeatures, "run": kindReport,
+	"simulated": kindSimulated,
 }
 
 var containerKind = regexp.MustCompile(`"kind":"([^"\\]+)"`)
@@ -414,6 +416,11 @@ func (m *marking) config(ctx context.Context, r root, c *search.Config) error {
 }
 
 func (m *marking) report(ctx context.Context, r root, report *library.RunReport) error {
+	if report.Simulated != nil {
+		if err := m.reach(ctx, r, kindSimulated, store.Ref(report.Simulated.Object)); err != nil {
+			return err
+		}
+	}
 	for _, v := range report.Plan.Controllers {
 		if err := m.reach(ctx, r, kindController, v.Ref); err != nil {
 			return err
