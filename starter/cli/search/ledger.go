@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tnaml/experiments/guard"
 	"tnaml/experiments/report"
 	"tnaml/starter/cli/terminal"
 	"tnaml/starter/client"
@@ -100,6 +101,8 @@ func (a app) bestCommand() *cobra.Command {
 					Test       float64      `json:"test_top10"`
 					TestError  float64      `json:"test_2sem"`
 					Best       []client.Row `json:"best"`
+					// Corrected is what the best one is expected to have on new examples.
+					Corrected *guard.Corrected `json:"corrected,omitempty"`
 				}
 				var out []entry
 				if task != "" {
@@ -116,6 +119,9 @@ func (a app) bestCommand() *cobra.Command {
 					for _, b := range top.Trials {
 						e.Best = append(e.Best, f.Row(b.Trial))
 					}
+					if e.Corrected, err = c.Corrected(cmd.Context(), f, i); err != nil {
+						return err
+					}
 					out = append(out, e)
 				}
 				if len(out) == 0 {
@@ -130,6 +136,7 @@ func (a app) bestCommand() *cobra.Command {
 					}
 					a.Print("%s: %s-top%d validation %s, test %s ± %s", e.Task, f.Config.Space.Objective.Metric, e.Models,
 						f.Value(e.Validation), f.OnTest(e.Test), strings.TrimSuffix(f.OnTest(e.TestError), " %"))
+					a.Print("The best: %s", f.Say(e.Best[0].Trial, e.Corrected))
 					var rows [][]any
 					for k, r := range e.Best {
 						rows = append(rows, []any{k + 1, r.Trial.Trial, r.OnValidation, r.OnTest, r.Summary})
