@@ -90,8 +90,13 @@ func (b *bootstrap) result() Corrected {
 	if b.used > 0 {
 		out.BBC = b.outside / float64(b.used)
 	}
-	out.Error = 2 * math.Sqrt(out.Accuracy*(1-out.Accuracy)/float64(max(1, b.models[0].N)))
+	out.Error = Error(out.Accuracy, b.models[0].N)
 	return out
+}
+
+// Error is two standard errors of an accuracy over n examples.
+func Error(accuracy float64, n int) float64 {
+	return 2 * math.Sqrt(max(0, accuracy*(1-accuracy))/float64(max(1, n)))
 }
 
 // nibbles holds, for each combination of four bits, how often their examples were drawn.

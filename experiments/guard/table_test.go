@@ -145,7 +145,7 @@ func TestTable(t *testing.T) {
 	if testing.Verbose() {
 		searches, tasks = 200, append(slices.Clone(set.Development), asked...)
 	}
-	t.Log("| task | examples | best | BBC | corrected | posterior | its choice’s test | own | best | corrected | posterior | its choice’s test |")
+	t.Log("| task | examples | best | BBC | corrected | posterior | its test | own | best | corrected | posterior | its test |")
 	for _, task := range tasks {
 		r := open(t, set, task)
 		redrawn, split := r.searched(searches, 100, true), r.searched(searches, 100, false)

@@ -238,6 +238,16 @@ func (Builtin) Reshuffles(settings json.RawMessage) bool {
 	return err == nil && s.Reshuffle
 }
 
+// Reshuffled are settings with Reshuffle.
+func (Builtin) Reshuffled(settings json.RawMessage) (json.RawMessage, error) {
+	s, err := parseSettings(settings)
+	if err != nil {
+		return nil, err
+	}
+	s.Reshuffle = true
+	return json.Marshal(s)
+}
+
 // Settings are a space's settings with their defaults.
 func (Builtin) Settings(sp *space.Space) (BuiltinSettings, error) {
 	s, err := parseSettings(sp.Settings)
