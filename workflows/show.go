@@ -103,9 +103,13 @@ func (r *run) status() string {
 }
 
 func (r *run) progress(ctx workflow.Context) Progress {
+	from := r.spec.From
+	if r.spec.Reevaluate != nil {
+		from = "" // it has none of its trials
+	}
 	p := Progress{
 		Name: r.name, Experiment: r.spec.Experiment, Tasks: r.spec.Tasks, Strategy: r.spec.Strategy, Seed: r.spec.Seed,
-		Status: r.status(), From: r.spec.From, Before: r.state.Before,
+		Status: r.status(), From: from, Before: r.state.Before,
 		Trainer: r.state.Resolved.Trainer, Objective: r.state.Resolved.Objective,
 		Told: r.state.Position.Told, Running: r.running, Trials: r.state.Trials,
 		Failed: r.state.Failed, Cached: r.state.Cached, CPUSeconds: r.state.CPUSeconds,

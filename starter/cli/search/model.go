@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
@@ -26,6 +27,8 @@ func pickFlags(cmd *cobra.Command, p *client.Pick) {
 	cmd.Flags().StringVar(&p.Task, "task", "", "the task, of a search over several")
 	cmd.Flags().IntVar(&p.Trial, "trial", -1, "the trial (default: the task's best on the validation split)")
 	terminal.NotNegative(cmd, "trial")
+	cmd.Flags().StringVar(&p.Guard, "guard", "", "what chooses the model: "+strings.Join(client.Guards(), ", ")+" (see starter best)")
+	cmd.MarkFlagsMutuallyExclusive("trial", "guard")
 	cmd.Flags().BoolVar(&p.Retrain, "retrain", false, "train the model again where it is not kept, on this machine")
 }
 
@@ -117,8 +120,8 @@ func (a app) predictCommand() *cobra.Command {
 
 // ensemble is the ensemble to predict with; it says what it is.
 func (a app) ensemble(ctx context.Context, args []string, file string, p client.Pick, size int) (e *library.Ensemble, err error) {
-	if file != "" || p.Trial >= 0 || p.Retrain {
-		return nil, client.Usage(errors.New("--ensemble picks among a search's kept models: it goes without --model, --trial and --retrain"))
+	if file != "" || p.Trial >= 0 || p.Retrain || p.Guard != "" {
+		return nil, client.Usage(errors.New("--ensemble picks among a search's kept models: it goes without --model, --trial, --guard and --retrain"))
 	}
 	err = a.WithClient(ctx, func(c *client.Client) error {
 		e, err = c.Ensemble(ctx, args[0], p.Task, size)
