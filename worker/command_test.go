@@ -117,6 +117,16 @@ func TestProgramsResume(t *testing.T) {
 	if left := b.checkpoints(t); len(left) > 0 {
 		t.Errorf("checkpoints are left: %v", left)
 	}
+	of, err := library.ReadConfig(t.Context(), b.store, got.record.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, trial := range b.ledger(t, run) {
+		model, err := library.ExportModel(t.Context(), b.store, run.GetID(), of, trial)
+		if trial.Status == trainer.OK && (err != nil || !library.IsArchive(model) || !bytes.Contains(model, []byte("curve.json"))) {
+			t.Errorf("the model of trial %d: %d bytes, %v", trial.Trial, len(model), err)
+		}
+	}
 }
 
 // Programs that take a second each, in 64 places: how much of the time the places are at work.
