@@ -156,11 +156,12 @@ func trialKey(t trainer.Trainer, r *trainer.Request) string {
 	b, err := json.Marshal(struct {
 		Trainer, Version string
 		Kind, Data       string
+		Parameters       json.RawMessage `json:",omitempty"`
 		Choices          map[string]any
 		Settings         json.RawMessage
 		Seed             uint64
 		Limits           trainer.Limits
-	}{t.Name(), t.Version(), r.Task.Kind, r.Task.Data, choices, r.Settings, r.Seed, r.Limits})
+	}{t.Name(), t.Version(), r.Task.Kind, r.Task.Data, r.Task.Parameters, choices, r.Settings, r.Seed, r.Limits})
 	if err != nil {
 		panic(err) // plain numbers and strings
 	}

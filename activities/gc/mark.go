@@ -36,8 +36,9 @@ const (
 
 // containers are the kinds as the containers of the objects have them.
 var containers = map[string]string{
-	"task": kindTask, "image-task": kindTask, "module": kindModule, "image-module": kindModule, "controller": kindController,
-	"search": kindConfig, "ledger": kindLedger, "state": kindState, "costs": kindCosts,
+	"task": kindTask, "image-task": kindTask, "table": kindTask, "external": kindTask,
+	"module": kindModule, "image-module": kindModule, "controller": kindController, "search": kindConfig,
+	"ledger": kindLedger, "state": kindState, "costs": kindCosts,
 	"model": kindModel, "examples": kindExamples, "sources": kindSources, "image-features": kindFeatures, "run": kindReport,
 }
 
@@ -214,6 +215,11 @@ func (m *marking) name(ctx context.Context, r root, e store.Entry, value []byte)
 		var d library.DatasetRecord
 		if err := decode(&d); err != nil {
 			return err
+		}
+		if e := d.Card.External; e != nil && e.Attached != nil {
+			if err := m.reach(ctx, r, kindTask, store.Ref(e.Attached.Ref)); err != nil {
+				return err
+			}
 		}
 		return m.reach(ctx, r, kindTask, d.Ref)
 	case store.Module:
