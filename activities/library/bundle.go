@@ -1,6 +1,8 @@
 package library
 
 import (
+	"archive/tar"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -50,8 +52,12 @@ type BundleInfo struct {
 	Test       float64 `json:"test_accuracy"`
 }
 
-// ExportModel makes the bundle of a trial whose model is kept.
+// ExportModel makes the bundle of a trial whose model is kept. What a program has left as its
+// model is the archive as it was stored (IsArchive).
 func ExportModel(ctx context.Context, s store.Store, name string, config *search.Config, t search.Trial) ([]byte, error) {
+	if by := config.Space.TrainerName(); by != (trainer.Builtin{}).Name() {
+		return archived(ctx, s, name, by, config, t)
+	}
 	there, err := isKept(ctx, s, t)
 	if err != nil {
 		return nil, err
@@ -105,6 +111,32 @@ func ExportModel(ctx context.Context, s store.Store, name string, config *search
 	return f.Encode(), nil
 }
 
+// archived is a model of a trainer that is not built in.
+func archived(ctx context.Context, s store.Store, name, by string, config *search.Config, t search.Trial) ([]byte, error) {
+	wrong := func(format string, a ...any) error {
+		return fmt.Errorf("search %q: the model of trial %d %w", name, t.Trial, fmt.Errorf(format, a...))
+	}
+	if t.Model == "" {
+		return nil, wrong("%w: the trainer %s left none, or it was not among the task's %d best when it ended", ErrNotKept, by, config.KeepModels)
+	}
+	ref, err := store.ParseRef(t.Model)
+	if err != nil {
+		return nil, wrong("is with the trainer %s, as %s", by, t.Model)
+	}
+	b, err := s.Get(ctx, ref)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, wrong("%w any more: only those of a task's %d best trials are (see `starter best %s`)", ErrNotKept, config.KeepModels, name)
+	}
+	return b, err
+}
+
+// IsArchive says that an exported model is a tar archive: what a program left in its
+// directory model/, which is that program's to use.
+func IsArchive(b []byte) bool {
+	_, err := tar.NewReader(bytes.NewReader(b)).Next()
+	return err == nil
+}
+
 // isKept says whether a trial's model is in the store.
 func isKept(ctx context.Context, s store.Store, t search.Trial) (bool, error) {
 	if t.Model == "" {
@@ -144,6 +176,10 @@ func loadModel(ctx context.Context, s store.Store, config *search.Config, t sear
 
 // DecodeBundle reads what ExportModel wrote.
 func DecodeBundle(b []byte) (*Bundle, error) {
+	if IsArchive(b) {
+		return nil, errors.New("the model is an archive of what its trainer's program left, for that program to use: " +
+			"`starter model export` writes it to a file")
+	}
 	f, err := safetensors.Decode(b)
 	if err != nil {
 		return nil, err

@@ -38,7 +38,8 @@ func (a app) modelExportCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "export SEARCH", Short: "Write a search's best model to a file",
 		Long: "Write a model with all it takes to use it: weights and labels, of texts the vocabulary and the tokeniser, of images\n" +
-			"the module. The file is a safetensors container, which the field's ordinary tools can open.",
+			"the module. The file is a safetensors container, which the field's ordinary tools can open; of a trainer that is a program\n" +
+			"of yours, a tar archive of what that left in its directory model/.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.WithClient(cmd.Context(), func(c *client.Client) error {
@@ -46,7 +47,11 @@ func (a app) modelExportCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				name := cmp.Or(output, terminal.FileName(args[0], ".safetensors"))
+				ending := ".safetensors"
+				if library.IsArchive(b) {
+					ending = ".tar"
+				}
+				name := cmp.Or(output, terminal.FileName(args[0], ending))
 				err = a.Output(name, func(w io.Writer) error { _, err := w.Write(b); return err })
 				if err != nil || name == "-" {
 					return err
@@ -57,7 +62,7 @@ func (a app) modelExportCommand() *cobra.Command {
 		},
 	}
 	pickFlags(cmd, &p)
-	cmd.Flags().StringVarP(&output, "output", "o", "", "file to write, - for standard output (default SEARCH.safetensors)")
+	cmd.Flags().StringVarP(&output, "output", "o", "", "file to write, - for standard output (default SEARCH.safetensors, or SEARCH.tar)")
 	return a.JSONFlag(cmd)
 }
 
