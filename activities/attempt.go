@@ -124,22 +124,23 @@ func tell(ctx context.Context, progress any) {
 // goroutine of their own, so that long steps and loading do not look like a lost
 // worker. They carry the attempt's progress, and the name of the process, by which a
 // search tells workers that died from one that was merely silent. The context ends
-// where the worker stops, too.
+// where the worker stops, too; heartbeats go on until the work has noticed, which may
+// take a program its grace.
 func beating(ctx context.Context, process string) (work context.Context, stop func()) {
 	stopped := activity.GetWorkerStopChannel(ctx)
-	h, done := new(heartbeat), make(chan struct{})
+	h, ended, done := new(heartbeat), make(chan struct{}), make(chan struct{})
 	work, cancel := context.WithCancelCause(context.WithValue(ctx, heartbeatKey{}, h))
 	go func() {
 		defer close(done)
 		timer := time.NewTimer(firstBeat)
 		defer timer.Stop()
-		for {
+		for stopped := stopped; ; {
 			select {
-			case <-work.Done():
+			case <-ended:
 				return
 			case <-stopped:
 				cancel(errStopping)
-				return
+				stopped = nil
 			case <-timer.C:
 				beat := beat{process: process}
 				if p := h.progress.Load(); p != nil {
@@ -151,6 +152,7 @@ func beating(ctx context.Context, process string) (work context.Context, stop fu
 		}
 	}()
 	return work, func() {
+		close(ended)
 		cancel(nil)
 		<-done
 	}

@@ -138,7 +138,7 @@ func schemaOf[T any](t *testing.T) *jsonschema.Schema {
 	t.Helper()
 	statuses := &jsonschema.Schema{Type: "string"}
 	for _, s := range trainer.Statuses() {
-		if s != trainer.Lost {
+		if s != trainer.Lost && s != trainer.Infeasible { // those are the search's to say
 			statuses.Enum = append(statuses.Enum, s)
 		}
 	}
@@ -146,7 +146,10 @@ func schemaOf[T any](t *testing.T) *jsonschema.Schema {
 		reflect.TypeFor[trainer.Status]():  statuses,
 		reflect.TypeFor[space.Direction](): {Type: "string", Enum: []any{space.Maximise, space.Minimise}},
 		reflect.TypeFor[json.RawMessage](): {Type: "object"},
-		// Metrics.
+		// A step and a value.
+		reflect.TypeFor[trainer.Point](): {
+			Type: "array", PrefixItems: []*jsonschema.Schema{{Type: "integer"}, {Type: "number"}}, MinItems: jsonschema.Ptr(2), MaxItems: jsonschema.Ptr(2),
+		},
 		reflect.TypeFor[map[string]float64](): {Type: "object", AdditionalProperties: &jsonschema.Schema{Type: "number"}},
 	}})
 	if err != nil {
@@ -166,6 +169,9 @@ func open(s *jsonschema.Schema) {
 	}
 	for _, p := range s.Properties {
 		open(p)
+	}
+	if s.Items != nil {
+		open(s.Items)
 	}
 }
 

@@ -133,6 +133,9 @@ func (c *Config) drawSeed() uint64 {
 	return rng.Derive(c.Seed, strings.Join(names, "/"), 0)
 }
 
+// TrialSeed is the seed of a trial's request.
+func (c *Config) TrialSeed(trial int) uint64 { return trialSeed(c.drawSeed(), trial) }
+
 // trialSeed keys a trial's draws.
 func trialSeed(drawSeed uint64, trial int) uint64 {
 	return rng.Derive(drawSeed, "search/trial", uint64(trial))
@@ -144,7 +147,7 @@ func (c *Config) Again(t Trial) (trainer.Request, error) {
 	choices, err := c.Space.Values(t.Actions)
 	return trainer.Request{
 		Trial: t.Trial, Task: c.Tasks[t.Task], Choices: choices, Objects: c.Objects(), Settings: c.Space.Settings,
-		Seed: trialSeed(c.drawSeed(), t.Trial), Objective: c.Space.Objective,
+		Seed: c.TrialSeed(t.Trial), Objective: c.Space.Objective,
 	}, err
 }
 
