@@ -41,6 +41,11 @@ type SearchState struct {
 	CPUSeconds float64        `json:"cpu_seconds,omitempty"`
 	// Recent holds the last results' statuses, newest last.
 	Recent []trainer.Status `json:"recent,omitempty"`
+	// Asked holds when the leases of the trials end that were asked and not told, Results
+	// the outcomes that wait for an earlier trial's: of a search whose trials are asked.
+	// Their proposals are among the Pending.
+	Asked   map[int]time.Time `json:"asked,omitempty"`
+	Results []activities.Row  `json:"results,omitempty"`
 	Held
 	// Started is when the search began; Active how long it has not been paused.
 	Started time.Time     `json:"started"`
@@ -106,6 +111,10 @@ func Search(ctx workflow.Context, raw json.RawMessage, carried *SearchState) (*S
 		r.state = SearchState{Spec: spec, Trials: spec.Trials, Started: workflow.Now(ctx)}
 	}
 	r.spec = r.state.Spec
+	for _, row := range r.state.Results {
+		r.results[row.Trial.Trial] = row
+	}
+	r.state.Results = nil
 	if r.state.Best == nil {
 		r.state.Best = map[int][]Best{}
 	}
@@ -138,6 +147,7 @@ func (r *run) live(ctx workflow.Context) (*SearchResult, error) {
 			return nil, err
 		}
 		r.settleClock(ctx)
+		r.state.Results = r.waiting()
 		return nil, workflow.NewContinueAsNewError(ctx, SearchWorkflow, r.raw, r.state)
 	}
 	var done activities.Finished
@@ -319,7 +329,7 @@ func (r *run) loop(ctx workflow.Context) error {
 		case r.state.Stop && r.running == 0:
 			r.finished = "stopped"
 			return nil
-		case draining && r.running == 0 && len(r.results) == 0:
+		case draining && r.running == 0 && (len(r.results) == 0 || r.asks()):
 			return nil
 		}
 		if err := workflow.Await(ctx, func() bool { return r.changed }); err != nil {
@@ -334,9 +344,10 @@ func (r *run) draining(ctx workflow.Context) bool {
 	return info.GetContinueAsNewSuggested() || info.GetCurrentHistoryLength() > r.spec.HistoryLimit
 }
 
-// start starts pending proposals, in order, as far as there is room.
+// start starts pending proposals, in order, as far as there is room. Those that are
+// asked wait where they are.
 func (r *run) start(ctx workflow.Context) {
-	for !r.state.Paused && !r.state.Stop && r.running < r.spec.parallel() &&
+	for !r.asks() && !r.state.Paused && !r.state.Stop && r.running < r.spec.parallel() &&
 		len(r.state.Pending) > 0 && r.state.Pending[0].Trial < r.state.Trials {
 		p := r.state.Pending[0]
 		r.state.Pending = r.state.Pending[1:]

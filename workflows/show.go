@@ -96,7 +96,7 @@ func (r *run) status() string {
 		return "finishing"
 	case r.state.Stop:
 		return "stopping"
-	case r.waits != "":
+	case r.waits != "" || r.asks() && len(r.open()) > 0:
 		return "waiting"
 	}
 	return "running"
@@ -115,7 +115,11 @@ func (r *run) progress(ctx workflow.Context) Progress {
 		Failed: r.state.Failed, Cached: r.state.Cached, CPUSeconds: r.state.CPUSeconds,
 		Started: r.state.Started, Updated: workflow.Now(ctx),
 	}
-	p.Reason = r.steps.reason(p.Status)
+	if p.Reason = r.steps.reason(p.Status); r.asks() {
+		if p.Running = r.leased(p.Updated); p.Reason == "" && p.Status == "waiting" {
+			p.Reason = r.untold()
+		}
+	}
 	if r.preparing > 0 {
 		p.Preparing = fmt.Sprintf("computing the features of the images: %d of %d done", r.prepared, r.preparing)
 	}

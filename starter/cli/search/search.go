@@ -21,7 +21,7 @@ type app struct{ *terminal.App }
 func Commands(t *terminal.App) []*cobra.Command {
 	a := app{t}
 	return append([]*cobra.Command{
-		a.searchCommand(), a.watchCommand(), a.listCommand(), a.trialsCommand(), a.bestCommand(),
+		a.searchCommand(), a.askCommand(), a.tellCommand(), a.watchCommand(), a.listCommand(), a.trialsCommand(), a.bestCommand(),
 		a.modelCommand(), a.predictCommand(), a.reportCommand(), names.RemoveCommand(t, names.Search),
 	}, a.controlCommands()...)
 }
