@@ -48,7 +48,7 @@ func (r *run) attempts(ctx workflow.Context, p search.Proposal) (activities.Row,
 		var timeout *temporal.TimeoutError
 		switch {
 		case err == nil:
-			return r.row(p, answer), nil
+			return r.row(p, &in.Request, answer), nil
 		case ctx.Err() != nil || !errors.As(err, &timeout):
 			return activities.Row{}, err
 		case timeout.TimeoutType() == enumspb.TIMEOUT_TYPE_START_TO_CLOSE:
@@ -109,9 +109,9 @@ func (r *run) request(p search.Proposal) activities.TrialInput {
 
 // row is a trainer's answer as a row of the ledger. The trainer may be anybody's:
 // an answer that is no outcome is a failed trial.
-func (r *run) row(p search.Proposal, answer converter.RawValue) activities.Row {
+func (r *run) row(p search.Proposal, asked *trainer.Request, answer converter.RawValue) activities.Row {
 	raw := answer.Payload().GetData()
-	outcome := trainer.DecodeOutcome(raw, r.state.Resolved.Objective)
+	outcome := asked.Checked(trainer.DecodeOutcome(raw, asked.Objective))
 	var cost struct {
 		Cost search.Cost `json:"cost"`
 	}
@@ -121,5 +121,5 @@ func (r *run) row(p search.Proposal, answer converter.RawValue) activities.Row {
 
 func (r *run) rowOf(p search.Proposal, o trainer.Outcome, cost search.Cost) activities.Row {
 	cost.Trial = p.Trial
-	return activities.Row{Trial: search.NewTrial(p, o, r.state.Resolved.Objective), Cost: cost.Checked(), Summary: p.Summary}
+	return activities.Row{Trial: search.NewTrial(p, o, r.state.Resolved.Objective, r.state.Resolved.Constraints...), Cost: cost.Checked(), Summary: p.Summary}
 }
