@@ -11,6 +11,7 @@ import (
 
 	"tnaml/activities/store"
 	"tnaml/experiments/search"
+	"tnaml/experiments/search/pruner"
 	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/space"
 	"tnaml/experiments/trainer"
@@ -36,6 +37,8 @@ type Names struct {
 	Controller string `json:"controller,omitempty"`
 	// Sources names the searches whose trials the strategy learns from. They have ended.
 	Sources []string `json:"sources,omitempty"`
+	// Pruner ends trials early; nil: none does.
+	Pruner *pruner.Choice `json:"pruner,omitempty"`
 }
 
 // Pin finds the objects that a search's names stand for now. The sources, if there are
@@ -44,6 +47,12 @@ type Names struct {
 func Pin(ctx context.Context, s store.Store, n Names) (*search.Config, *Sources, error) {
 	config := &search.Config{Strategy: n.Strategy, Seed: n.Seed, Lag: n.Lag, KeepModels: n.KeepModels}
 	var wrong []error
+	if n.Pruner != nil {
+		canonical, err := n.Pruner.Canonical()
+		if config.Pruner = &canonical; err != nil {
+			wrong = append(wrong, err)
+		}
+	}
 	tasks, faults, err := PinTasks(ctx, s, n.Tasks)
 	if err != nil {
 		return nil, nil, err

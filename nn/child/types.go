@@ -132,6 +132,8 @@ const (
 	Diverged Status = "diverged"
 	// OverMemory is a model that would need more memory than the limit.
 	OverMemory Status = "over_memory"
+	// Pruned is a model whose training Options.Curve ended.
+	Pruned Status = "pruned"
 )
 
 // Outcome is what training and evaluating one child model gave. It is a
