@@ -26,7 +26,8 @@ func nights() []study.Run {
 	same := nightly.Slowdown{Arm: "random", Tonight: 7, Earlier: 7, Ratio: 1, Low: 1, High: 1, P: 1, Unchanged: true}
 	return []study.Run{
 		night("n0", "b", "passed", 4), night("n1", "a", "passed", 5),
-		night("n2", "a", "regressed", 6, same, nightly.Slowdown{Arm: "<tpe>", Tonight: 6, Earlier: 5, Ratio: 1.2, Low: 1.1, High: 1.3, P: 1e-4, Slower: true}),
+		night("n2", "a", "regressed", 6, same,
+			nightly.Slowdown{Arm: "<tpe>", Tonight: 6, Earlier: 5, Ratio: 1.2, Low: 1.1, High: 1.3, P: 1e-4, Slower: true}),
 		night("n3", "a", "passed", 5.9, same, nightly.Slowdown{Arm: "<tpe>", Tonight: 5.9, Earlier: 6, Ratio: .983, Low: .9, High: 1.05, P: .7}),
 	}
 }
