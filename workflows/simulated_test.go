@@ -43,7 +43,7 @@ func TestSimulatedNights(t *testing.T) {
 	}
 	result, err := night("first", aNight)
 	if err != nil || result.Verdict.Simulated == nil || result.Verdict.Simulated.Against != "" ||
-		!strings.Contains(result.Verdict.Simulated.Say(), "nothing to compare with") {
+		!strings.Contains(result.Verdict.Simulated.Say(), "there is no earlier night of this plan") {
 		t.Fatalf("the first night: %+v, %v", result, err)
 	}
 	// Another plan is another benchmark.

@@ -521,7 +521,8 @@ func list(n int) string {
 func TestSimulated(t *testing.T) {
 	const head = "name: x\nsettings: {naml: {policy_gradient: {entropy: 0.5}}}\ntransfer: {tasks: [a], trials: 1, arms: [random]}\n" +
 		"benchmark:\n  nights: 3\n  simulate: "
-	e, err := Parse([]byte(head + "{tasks: [test, airline], arms: [random, {name: mine, settings: {policy_gradient: {learning_rate: 0.1}}}]}\n"))
+	const own = "{name: mine, settings: {policy_gradient: {learning_rate: 0.1}}}"
+	e, err := Parse([]byte(head + "{tasks: [test, airline], arms: [random, " + own + "]}\n"))
 	if err != nil {
 		t.Fatal(err)
 	}

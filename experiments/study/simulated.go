@@ -17,6 +17,9 @@ type Simulated struct {
 	SimulatedVerdict
 }
 
+// Alarm is how often, at most, a night is called slower that is not.
+func (*Simulated) Alarm() float64 { return simulate.Alarm }
+
 // SimulatedVerdict compares a night with the latest one before it that has the same plan.
 type SimulatedVerdict struct {
 	// Against is the run that had it, empty where there is none, or none was looked for.
@@ -27,7 +30,7 @@ type SimulatedVerdict struct {
 // Say is the verdict in a line.
 func (v *SimulatedVerdict) Say() string {
 	if v.Against == "" {
-		return "no earlier night has searched the same recorded tasks in the same arms: there is nothing to compare with"
+		return "there is no earlier night of this plan to compare with"
 	}
 	slower := len(simulate.Slower(v.Slowdowns))
 	if slower == 0 {
