@@ -129,7 +129,8 @@ func writeStudies(l *Ledger, first int, line func(any) error) error {
 			return err
 		}
 		for _, a := range [][2]any{
-			{attrSearch, l.Name}, {attrStrategy, l.Strategy}, {attrTask, task.Name}, {attrSpace, l.Config.Space.Name}, {attrMetric, objective.Metric},
+			{attrSearch, l.Name}, {attrStrategy, l.Strategy}, {attrTask, task.Name}, {attrSpace, l.Config.Space.Name},
+			{attrMetric, objective.Metric},
 			{attrSeed, l.Config.Seed},
 		} {
 			if err := op(opStudyUserAttr, "study_id", first+k, "user_attr", map[string]any{a[0].(string): a[1]}); err != nil {
