@@ -69,7 +69,7 @@ func ImportTrials(
 		record, err := datasets.get(ctx, s, name)
 		switch {
 		case err == nil && string(record.Card.Kind()) == kind:
-			t.Data = string(record.Ref)
+			t = record.task()
 		case err != nil && !errors.Is(err, store.ErrNotFound):
 			return nil, err
 		}

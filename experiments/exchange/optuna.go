@@ -147,7 +147,11 @@ func writeStudies(l *Ledger, first int, line func(any) error) error {
 	for _, t := range l.Trials {
 		c := created{Op: opCreateTrial, Worker: worker, Study: first + t.Task, State: stateOf(t), Distributions: distributions,
 			Params: map[string]int64{}, Attributes: attributesOf(l, t, costs), System: map[string]any{}, Curve: map[string]float64{}}
-		if t.OK() {
+		if bounds := l.Config.Space.Constraints; len(bounds) > 0 && !t.Status.Failure() {
+			beyond, missing := trainer.Violation(t.Metrics, bounds)
+			c.System["constraints"] = []float64{beyond + float64(len(missing))} // above 0 is infeasible
+		}
+		if !t.Status.Failure() {
 			c.Value = &t.Validation
 		}
 		for k, choice := range l.Config.Space.Choices {
@@ -162,9 +166,9 @@ func writeStudies(l *Ledger, first int, line func(any) error) error {
 
 func stateOf(t search.Trial) int {
 	switch t.Status {
-	case trainer.OK:
+	case trainer.OK, trainer.Infeasible:
 		return optunaComplete
-	case "pruned":
+	case trainer.Pruned:
 		return optunaPruned
 	}
 	return optunaFail

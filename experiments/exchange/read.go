@@ -377,15 +377,14 @@ func statusOf(word string) (status trainer.Status, ended, known bool) {
 		return trainer.OK, true, true
 	case "fail", "killed":
 		return trainer.Failed, true, true
-	case "pruned":
-		if !slices.Contains(trainer.Statuses(), "pruned") {
-			return trainer.Failed, true, true
-		}
 	case "running", "waiting", "scheduled":
 		return "", false, true
 	}
 	status = trainer.Status(strings.ToLower(word))
-	return status, true, slices.Contains(trainer.Statuses(), status)
+	if known = slices.Contains(trainer.Statuses(), status); known && status != trainer.OK && !status.Failure() {
+		status = trainer.Failed // what it had reached by when, and what it breaks, the file does not say
+	}
+	return status, true, known
 }
 
 func statuses() string {

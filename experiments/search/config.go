@@ -1,6 +1,7 @@
 package search
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -9,6 +10,8 @@ import (
 	"slices"
 	"strings"
 
+	"tnaml/experiments/data"
+	"tnaml/experiments/data/external"
 	"tnaml/experiments/limit"
 	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/space"
@@ -39,10 +42,22 @@ func (c *Config) validate(table strategy.Table) error {
 	if len(c.Tasks) == 0 {
 		bad("no tasks")
 	}
+	parameters := 0
+	for _, t := range c.Tasks {
+		parameters += len(t.Parameters)
+	}
+	if parameters > limit.MaxParameters {
+		bad("the tasks' parameters have %d bytes together, more than %d: attach files to the tasks for what is longer", parameters,
+			limit.MaxParameters)
+	}
 	def := trainer.Find(c.Space.TrainerName())
 	for i, t := range c.Tasks {
-		if t.Name == "" || t.Data == "" {
+		if !t.Whole() {
 			bad("task %d lacks a name or its data", i)
+		}
+		p, err := external.Canonical(t.Parameters)
+		if err != nil || !bytes.Equal(p, t.Parameters) || t.Kind != string(data.External) && p != nil {
+			bad("task %q: its parameters are not an external task's in canonical form", t.Name)
 		}
 		if slices.ContainsFunc(c.Tasks[:i], func(o Task) bool { return o.Name == t.Name }) {
 			bad("task %q is there twice", t.Name)

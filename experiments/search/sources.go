@@ -42,7 +42,7 @@ func (c *Config) SourcesOf(past []Past) (sources []strategy.Source, taken []int,
 		for _, t := range p.rewarded(c.Space.Objective) {
 			task := p.Config.Tasks[t.Task]
 			actions, ok := in.actions(t.Actions)
-			own := func(o Task) bool { return o.Name == task.Name || o.Data == task.Data && o.Data != "" }
+			own := func(o Task) bool { return o.Name == task.Name || o.Same(task) }
 			if !ok || p.Config.Strategy != Imported && slices.ContainsFunc(c.Tasks, own) {
 				continue
 			}

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"tnaml/experiments/limit"
+	"tnaml/experiments/trainer"
 )
 
 // MLflow is a tracking server: https://mlflow.org/docs/latest/rest-api.html.
@@ -167,7 +168,7 @@ func (l *Ledger) logRun(ctx context.Context, to MLflow, experiment string, i int
 	}
 	status := "FINISHED"
 	switch {
-	case r.Status == "pruned":
+	case r.Status == trainer.Pruned:
 		status = "KILLED"
 	case !r.OK():
 		status = "FAILED"
