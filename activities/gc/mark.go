@@ -38,7 +38,8 @@ const (
 // containers are the kinds as the containers of the objects have them.
 var containers = map[string]string{
 	"task": kindTask, "image-task": kindTask, "table": kindTask, "external": kindTask,
-	"module": kindModule, "image-module": kindModule, "controller": kindController, "search": kindConfig,
+	"module": kindModule, "image-module": kindModule, "document-module": kindModule, "controller": kindController,
+	"search": kindConfig,
 	"ledger": kindLedger, "state": kindState, "costs": kindCosts,
 	"model": kindModel, "examples": kindExamples, "sources": kindSources, "image-features": kindFeatures, "run": kindReport,
 	"simulated": kindSimulated,
@@ -333,6 +334,8 @@ func (m *marking) reach(ctx context.Context, r root, kind string, ref store.Ref)
 func (m *marking) visit(ctx context.Context, r root, kind string, ref store.Ref) (store.Ref, error) {
 	switch kind {
 	case kindConfig, kindLedger, kindCosts, kindReport:
+	case kindModule:
+		return "", m.module(ctx, r, ref)
 	default: // it refers to nothing that it needs
 		there, err := m.present(ctx, ref)
 		if err == nil && !there {
@@ -377,6 +380,47 @@ func (m *marking) visit(ctx context.Context, r root, kind string, ref store.Ref)
 		return "", m.unread(r, kind, ref, err)
 	}
 	return "", m.report(ctx, r, report)
+}
+
+// maxDocumentModule is how large a document module may be: it names a few vectors of each
+// of limit.MaxTasks tasks. Others are not read, they refer to nothing.
+const maxDocumentModule = 1 << 20
+
+// module marks a module, and the vectors of one of documents.
+func (m *marking) module(ctx context.Context, r root, ref store.Ref) error {
+	there, err := m.present(ctx, ref)
+	if err != nil {
+		return err
+	}
+	if !there {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.missing = append(m.missing, Missing{ref, kindModule, r.String()})
+		return nil
+	}
+	if b, listed := m.blobs[ref]; listed && b.Size > maxDocumentModule {
+		return nil
+	}
+	b, err := m.s.Get(ctx, ref)
+	if errors.Is(err, store.ErrCorrupt) {
+		if head, err := m.s.Peek(ctx, ref, 512); err == nil && !library.IsDocumentModule(head) {
+			return nil // it refers to nothing, and whoever uses it is told
+		}
+		return m.stuck(r, fmt.Errorf("%s: %w", kindModule, err))
+	}
+	if err != nil {
+		return err
+	}
+	d, err := library.DecodeDocuments(b)
+	if err != nil || d == nil {
+		return nil // another module, or none
+	}
+	for _, vectors := range d.Vectors {
+		if err := m.reach(ctx, r, kindFeatures, vectors); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // examples marks those of a ledger's rows, unless their trainer keeps them elsewhere.

@@ -61,7 +61,7 @@ func (b *Builtin) Run(ctx context.Context, r trainer.Request, progress func(trai
 	case "image":
 		in, err = b.loadImages(ctx, store.Ref(r.Task.Data), ref, alive)
 	case "text":
-		in, err = b.load(ctx, cfg, store.Ref(r.Task.Data), ref)
+		in, err = b.load(ctx, &cfg, store.Ref(r.Task.Data), ref)
 	default:
 		return failed("tasks of kind %q are not trained on", r.Task.Kind), nil
 	}

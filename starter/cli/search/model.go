@@ -69,6 +69,7 @@ func (a app) modelExportCommand() *cobra.Command {
 func (a app) predictCommand() *cobra.Command {
 	var p client.Pick
 	var model, encoding string
+	var from vectorFile
 	var ensemble int
 	cmd := &cobra.Command{
 		Use:   "predict [SEARCH] [FILE…]",
@@ -107,9 +108,9 @@ func (a app) predictCommand() *cobra.Command {
 			}
 			switch len(files) {
 			case 0:
-				return a.predict(cmd.Context(), b, "-", encoding)
+				return a.predict(cmd.Context(), b, "-", encoding, from)
 			case 1:
-				return a.predict(cmd.Context(), b, files[0], encoding)
+				return a.predict(cmd.Context(), b, files[0], encoding, from)
 			}
 			return client.Usage(fmt.Errorf("a model of texts takes one file, a text a line; there are %d", len(files)))
 		},
@@ -119,6 +120,8 @@ func (a app) predictCommand() *cobra.Command {
 	cmd.Flags().Lookup("ensemble").NoOptDefVal = "10"
 	terminal.Positive(cmd, "ensemble")
 	cmd.Flags().StringVar(&model, "model", "", "exported model to use; needs no server")
+	cmd.Flags().StringVar(&from.name, "vectors", "", "vectors of the texts, where the model takes these: .npy, Parquet, safetensors")
+	cmd.Flags().StringVar(&from.column, "vectors-column", "", "column or array with the vectors, where the file has several")
 	cmd.Flags().StringVar(&encoding, "encoding", "", "the texts' character encoding, such as windows-1252 (default: found out)")
 	return a.JSONFlag(cmd)
 }
