@@ -318,6 +318,8 @@ func (in *reader) measure(t *search.Trial, r record, status trainer.Status) {
 	}
 	if key := trainer.Key(t.Metrics, objective); t.OK() && key == "" {
 		t.Status, t.Reason = trainer.Failed, fmt.Sprintf("the file has no %s of it", objective.Metric)
+	} else if judged := (trainer.Outcome{Status: t.Status, Metrics: t.Metrics}).Judged(in.o.Space.Constraints); judged.Status != t.Status {
+		t.Status, t.Reason = trainer.Failed, judged.Reason // it breaks a constraint, or does not say whether
 	} else if t.OK() {
 		t.Validation, t.Test, _ = trainer.Values(t.Metrics, objective)
 	}

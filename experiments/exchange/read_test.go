@@ -200,6 +200,22 @@ func TestBadFilesAreToldWithTheirLines(t *testing.T) {
 	}
 }
 
+// Trials that break the space's constraints, or do not say whether, have failed.
+func TestConstraintsJudgeWhatIsRead(t *testing.T) {
+	most := 50.0
+	sp := space.Space{Name: "dials", Objective: space.Objective{Metric: "loss", Direction: space.Minimise},
+		Constraints: []space.Constraint{{Metric: "latency_ms", Max: &most}}, Choices: []space.Choice{{Name: "rate", Options: []any{0.1, 1.0}}}}
+	got, err := Read(strings.NewReader("rate,loss,metric.latency_ms\n1,2,50\n1,1,51\n1,1,\n"), "csv", Options{Space: &sp, Task: "t"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []trainer.Status{trainer.OK, trainer.Failed, trainer.Failed} {
+		if r := got.Trials[i]; r.Status != want || !r.OK() && !strings.Contains(r.Reason, "latency_ms") {
+			t.Errorf("%+v, want %s", r, want)
+		}
+	}
+}
+
 // Whatever a file holds, what is read of it are trials of the space.
 func FuzzRead(f *testing.F) {
 	l := made("x", space.Minimise, 2, 6)
