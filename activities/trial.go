@@ -87,7 +87,7 @@ func (a *Activities) trial(ctx context.Context, in TrialInput) (TrialResult, err
 // says that the outcome is worth the same to any search: what lacks one search's
 // objective may have another's.
 func (a *Activities) run(ctx context.Context, t trainer.Trainer, r trainer.Request) (out *library.CachedTrial, inherited bool, err error) {
-	result, left, err := guarded(ctx, t, r, func(p trainer.Progress) error {
+	result, left, err := guarded(library.ForSearch(ctx, activity.GetInfo(ctx).WorkflowExecution.ID), t, r, func(p trainer.Progress) error {
 		tell(ctx, p.Checked()) // it is written elsewhere, while the trainer goes on
 		return context.Cause(ctx)
 	})
@@ -156,11 +156,12 @@ func trialKey(t trainer.Trainer, r *trainer.Request) string {
 	b, err := json.Marshal(struct {
 		Trainer, Version string
 		Kind, Data       string
+		Parameters       json.RawMessage `json:",omitempty"`
 		Choices          map[string]any
 		Settings         json.RawMessage
 		Seed             uint64
 		Limits           trainer.Limits
-	}{t.Name(), t.Version(), r.Task.Kind, r.Task.Data, choices, r.Settings, r.Seed, r.Limits})
+	}{t.Name(), t.Version(), r.Task.Kind, r.Task.Data, r.Task.Parameters, choices, r.Settings, r.Seed, r.Limits})
 	if err != nil {
 		panic(err) // plain numbers and strings
 	}

@@ -82,7 +82,7 @@ func (b *Builtin) Run(ctx context.Context, r trainer.Request, progress func(trai
 		MemoryLimit: limit,
 		Progress: func(step, steps int, loss float64) error {
 			if ended = ctx.Err(); ended == nil {
-				ended = progress(trainer.Progress{Step: step, Steps: steps, Metrics: map[string]float64{trainingLoss: loss}})
+				ended = progress(trainer.Progress{Step: step, Steps: steps, Metrics: map[string]float64{trainer.TrainingLoss: loss}})
 			}
 			return ended
 		},
@@ -109,9 +109,6 @@ func (b *Builtin) Run(ctx context.Context, r trainer.Request, progress func(trai
 	return out, nil
 }
 
-// trainingLoss is a metric of no split.
-const trainingLoss = "training_loss"
-
 // outcomeOf is a child model's outcome in the contract's terms.
 func outcomeOf(o child.Outcome) trainer.Outcome {
 	out := trainer.Outcome{
@@ -121,7 +118,7 @@ func outcomeOf(o child.Outcome) trainer.Outcome {
 	if out.Status != trainer.OK {
 		return out
 	}
-	out.Metrics[trainingLoss] = o.Loss
+	out.Metrics[trainer.TrainingLoss] = o.Loss
 	for split, m := range map[string]child.Metrics{"validation_": o.Validation, "test_": o.Test} {
 		out.Metrics[split+trainer.Accuracy] = m.Accuracy
 		out.Metrics[split+trainer.MacroF1] = m.MacroF1

@@ -44,6 +44,9 @@ const (
 // model's weights.
 const Parameters = "parameters"
 
+// TrainingLoss is the mean loss of the last training steps, of no split.
+const TrainingLoss = "training_loss"
+
 // Builtin is the definition of the trainer builtin: the child models of texts
 // and images (nn/child). Its space has each of its twelve choices once.
 type Builtin struct{}
@@ -161,7 +164,7 @@ func (Builtin) Metrics() []Metric {
 // Check reports choices missing, unknown or such as no child model can have, and
 // settings and objectives that are not the trainer's.
 func (b Builtin) Check(sp *space.Space) []space.Problem {
-	out := checkObjective(b, sp)
+	out := checkMetrics(b, sp, Parameters, TrainingLoss)
 	cfg := plain()
 	if err := applySettings(sp.Settings, &cfg); err != nil {
 		out = append(out, space.In("settings", "settings of the trainer %s: %w", b.Name(), err))

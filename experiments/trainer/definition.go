@@ -69,16 +69,23 @@ func Describe(sp *space.Space, actions []int) string {
 	return Find(sp.TrainerName()).Words(choices)
 }
 
-// checkObjective refuses an objective that is not among a trainer's metrics.
-func checkObjective(d Definition, sp *space.Space) []space.Problem {
+// checkMetrics refuses an objective that is not among a trainer's metrics, and
+// constraints on what is neither among them nor among the others that it reports.
+func checkMetrics(d Definition, sp *space.Space, others ...string) (out []space.Problem) {
 	var names []string
 	for _, m := range d.Metrics() {
 		names = append(names, m.Name)
 	}
 	if m := sp.Objective.Metric; m != "" && !slices.Contains(names, m) {
-		return []space.Problem{space.In("objective", "the trainer %s reports no %q (known: %s)", d.Name(), m, strings.Join(names, ", "))}
+		out = append(out, space.In("objective", "the trainer %s reports no %q (known: %s)", d.Name(), m, strings.Join(names, ", ")))
 	}
-	return nil
+	names = append(names, others...)
+	for _, c := range sp.Constraints {
+		if !slices.Contains(names, strings.TrimPrefix(c.Metric, validation+"_")) {
+			out = append(out, space.In("constraints", "the trainer %s reports no %q to bound (known: %s)", d.Name(), c.Metric, strings.Join(names, ", ")))
+		}
+	}
+	return out
 }
 
 // FillObjective gives an objective its defaults.
@@ -117,6 +124,7 @@ func fill(d Definition, sp *space.Space) space.Space {
 	out := *sp
 	out.Objective = FillObjective(d, sp.Objective)
 	out.Settings = slices.Clone(sp.Settings)
+	out.Constraints = slices.Clone(sp.Constraints)
 	out.Choices = slices.Clone(sp.Choices)
 	for i := range out.Choices {
 		out.Choices[i].Options = slices.Clone(sp.Choices[i].Options)
