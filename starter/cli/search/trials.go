@@ -113,7 +113,8 @@ func (a app) importCommand() *cobra.Command {
 			"A trial without the metric has failed. A trial with a value that is no option of the space is left out, and counted.\n" +
 			"Unlike those of a search, imported trials of the very task that is searched are used.",
 		Example: "  starter trials import runs.csv --space mine --task churn --columns rate=lr,accuracy=val_acc\n" +
-			"  starter trials import journal.log --space mine --name theirs\n  starter search --task churn --strategy kindred --space mine --sources theirs",
+			"  starter trials import journal.log --space mine --name theirs\n" +
+			"  starter search --task churn --strategy kindred --space mine --sources theirs",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ending := strings.ToLower(filepath.Ext(args[0]))
