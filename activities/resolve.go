@@ -61,7 +61,7 @@ func (a *Activities) resolve(ctx context.Context, in ResolveInput, record librar
 	return Resolved{
 		Config: record.Config, SpaceDigest: config.Space.Digest(), Trainer: config.Space.TrainerName(), Tasks: config.Tasks,
 		Objects: config.Objects(), Settings: config.Space.Settings, Objective: config.Space.Objective, Features: features,
-		Begun: begun,
+		Constraints: config.Space.Constraints, Curve: config.Pruner != nil, Begun: begun,
 	}, err
 }
 

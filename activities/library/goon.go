@@ -38,7 +38,7 @@ type Onward struct {
 
 // onward are the fields of a search's spec that may be others where it goes on from
 // another one. All else is part of what it is.
-var onward = []string{"from", "trials", "settings", "experiment", "parallel", "checkpoint_every", "trial_timeout", "trial_steps",
+var onward = []string{"from", "trials", "budget", "settings", "experiment", "parallel", "checkpoint_every", "trial_timeout", "trial_steps",
 	"memory_limit_mb", "examples", "retrain", "history_limit"}
 
 // GoOn finds out how a search with a spec of its own goes on from another one, which
@@ -104,6 +104,7 @@ func (o *Onward) merge(own json.RawMessage) error {
 		}
 		given["settings"] = both
 	}
+	delete(fields, "budget") // it may have ended the other one
 	maps.Copy(fields, given)
 	var trials int
 	if err := json.Unmarshal(fields["trials"], &trials); err != nil || trials <= o.From.Told {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	"tnaml/activities/memory"
 	"tnaml/activities/store"
@@ -60,7 +61,7 @@ func (b *Builtin) Run(ctx context.Context, r trainer.Request, progress func(trai
 	case "image":
 		in, err = b.loadImages(ctx, store.Ref(r.Task.Data), ref, alive)
 	case "text":
-		in, err = b.load(ctx, cfg, store.Ref(r.Task.Data), ref)
+		in, err = b.load(ctx, &cfg, store.Ref(r.Task.Data), ref)
 	default:
 		return failed("tasks of kind %q are not trained on", r.Task.Kind), nil
 	}
@@ -77,6 +78,7 @@ func (b *Builtin) Run(ctx context.Context, r trainer.Request, progress func(trai
 		}
 	}
 	var ended error // from outside
+	curve := curveOf(&r)
 	model, outcome, err := child.Train(cfg, in.data, in.table, r.Seed, child.Options{
 		Documents:   in.documents,
 		MemoryLimit: limit,
@@ -86,6 +88,7 @@ func (b *Builtin) Run(ctx context.Context, r trainer.Request, progress func(trai
 			}
 			return ended
 		},
+		Curve: curve.see(),
 	})
 	var out trainer.Result
 	switch {
@@ -94,7 +97,7 @@ func (b *Builtin) Run(ctx context.Context, r trainer.Request, progress func(trai
 	case err != nil:
 		out = failed("%w", err)
 	default:
-		out.Outcome = outcomeOf(outcome)
+		out.Outcome = curve.with(outcomeOf(outcome))
 		if r.Examples && out.Status == trainer.OK {
 			out.Right = &trainer.Right{Test: trainer.Bits{N: in.data.Test.Len(), Packed: outcome.TestRight}}
 			if !reshuffled { // else they are of examples that no other trial has
@@ -119,14 +122,8 @@ func outcomeOf(o child.Outcome) trainer.Outcome {
 		return out
 	}
 	out.Metrics[trainer.TrainingLoss] = o.Loss
-	for split, m := range map[string]child.Metrics{"validation_": o.Validation, "test_": o.Test} {
-		out.Metrics[split+trainer.Accuracy] = m.Accuracy
-		out.Metrics[split+trainer.MacroF1] = m.MacroF1
-		out.Metrics[split+trainer.LogLoss] = m.LogLoss
-		if m.HasAUC {
-			out.Metrics[split+trainer.AUC] = m.AUC
-		}
-	}
+	maps.Copy(out.Metrics, measured("validation_", o.Validation))
+	maps.Copy(out.Metrics, measured("test_", o.Test))
 	return out
 }
 

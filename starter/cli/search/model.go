@@ -38,7 +38,8 @@ func (a app) modelExportCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "export SEARCH", Short: "Write a search's best model to a file",
 		Long: "Write a model with all it takes to use it: weights and labels, of texts the vocabulary and the tokeniser, of images\n" +
-			"the module. The file is a safetensors container, which the field's ordinary tools can open.",
+			"the module. The file is a safetensors container, which the field's ordinary tools can open; of a trainer that is a program\n" +
+			"of yours, a tar archive of what that left in its directory model/.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.WithClient(cmd.Context(), func(c *client.Client) error {
@@ -46,7 +47,11 @@ func (a app) modelExportCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				name := cmp.Or(output, terminal.FileName(args[0], ".safetensors"))
+				ending := ".safetensors"
+				if library.IsArchive(b) {
+					ending = ".tar"
+				}
+				name := cmp.Or(output, terminal.FileName(args[0], ending))
 				err = a.Output(name, func(w io.Writer) error { _, err := w.Write(b); return err })
 				if err != nil || name == "-" {
 					return err
@@ -57,13 +62,14 @@ func (a app) modelExportCommand() *cobra.Command {
 		},
 	}
 	pickFlags(cmd, &p)
-	cmd.Flags().StringVarP(&output, "output", "o", "", "file to write, - for standard output (default SEARCH.safetensors)")
+	cmd.Flags().StringVarP(&output, "output", "o", "", "file to write, - for standard output (default SEARCH.safetensors, or SEARCH.tar)")
 	return a.JSONFlag(cmd)
 }
 
 func (a app) predictCommand() *cobra.Command {
 	var p client.Pick
 	var model, encoding string
+	var from vectorFile
 	var ensemble int
 	cmd := &cobra.Command{
 		Use:   "predict [SEARCH] [FILE…]",
@@ -102,9 +108,9 @@ func (a app) predictCommand() *cobra.Command {
 			}
 			switch len(files) {
 			case 0:
-				return a.predict(cmd.Context(), b, "-", encoding)
+				return a.predict(cmd.Context(), b, "-", encoding, from)
 			case 1:
-				return a.predict(cmd.Context(), b, files[0], encoding)
+				return a.predict(cmd.Context(), b, files[0], encoding, from)
 			}
 			return client.Usage(fmt.Errorf("a model of texts takes one file, a text a line; there are %d", len(files)))
 		},
@@ -114,6 +120,8 @@ func (a app) predictCommand() *cobra.Command {
 	cmd.Flags().Lookup("ensemble").NoOptDefVal = "10"
 	terminal.Positive(cmd, "ensemble")
 	cmd.Flags().StringVar(&model, "model", "", "exported model to use; needs no server")
+	cmd.Flags().StringVar(&from.name, "vectors", "", "vectors of the texts, where the model takes these: .npy, Parquet, safetensors")
+	cmd.Flags().StringVar(&from.column, "vectors-column", "", "column or array with the vectors, where the file has several")
 	cmd.Flags().StringVar(&encoding, "encoding", "", "the texts' character encoding, such as windows-1252 (default: found out)")
 	return a.JSONFlag(cmd)
 }
