@@ -42,8 +42,8 @@ func ChooseEnsemble(
 		return nil, fmt.Errorf("search %q: its models are of the trainer %s: only those of %s can predict", name, t, space.DefaultTrainer)
 	}
 	if (trainer.Builtin{}).Reshuffles(config.Space.Settings) {
-		return nil, fmt.Errorf("search %q: each of its models has a validation split of its own (reshuffle), and has been trained on the others': "+
-			"there is none to choose an ensemble by", name)
+		return nil, fmt.Errorf("search %q: each of its models has a validation split of its own (reshuffle), and has been trained on the "+
+			"others': there is none to choose an ensemble by", name)
 	}
 	top, trained := metrics.AccuracyTopN(trials, task, max(1, config.KeepModels))
 	if !trained {

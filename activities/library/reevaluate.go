@@ -154,7 +154,8 @@ func (o *Onward) respecify(own json.RawMessage, r Reevaluate) error {
 		return fmt.Errorf("search spec: %w", err)
 	}
 	for _, name := range slices.Sorted(maps.Keys(given)) {
-		if name != "reevaluate" && (!slices.Contains(onward, name) || name == "settings" || name == "trials") && !equal(given[name], fields[name]) {
+		allowed := name == "reevaluate" || slices.Contains(onward, name) && name != "settings" && name != "trials"
+		if !allowed && !equal(given[name], fields[name]) {
 			return fmt.Errorf("a search that trains models again has no %q of its own", name)
 		}
 	}

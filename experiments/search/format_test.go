@@ -20,8 +20,8 @@ func TestFormatExamples(t *testing.T) {
 	}
 	examples := regexp.MustCompile("(?s)```json\n(.*?)```").FindAllStringSubmatch(string(b), -1)
 	types := []any{
-		&Trial{}, &state{}, &strategy.NAMLSettings{}, &strategy.FixedSettings{}, &strategy.FixedSettings{}, &strategy.TPESettings{}, &strategy.EvolutionSettings{},
-		&strategy.CopulaSettings{}, &strategy.PortfolioSettings{}, &strategy.BoxSettings{},
+		&Trial{}, &state{}, &strategy.NAMLSettings{}, &strategy.FixedSettings{}, &strategy.FixedSettings{}, &strategy.TPESettings{},
+		&strategy.EvolutionSettings{}, &strategy.CopulaSettings{}, &strategy.PortfolioSettings{}, &strategy.BoxSettings{},
 		&strategy.KindredSettings{},
 	}
 	if len(examples) != len(types) {
@@ -40,7 +40,7 @@ func TestFormatExamples(t *testing.T) {
 			t.Errorf("it comes out as\n%s\nof\n%s", encoded, examples[i][1])
 		}
 	}
-	for i, name := range map[int]string{2: strategy.NAML, 4: strategy.TPE, 5: strategy.Evolution} {
+	for i, name := range map[int]string{2: strategy.NAML, 5: strategy.TPE, 6: strategy.Evolution} {
 		defaults := must(strategy.ParseSettings(name, nil))(t)
 		if got := must(strategy.ParseSettings(name, json.RawMessage(examples[i][1])))(t); string(got) != string(defaults) {
 			t.Errorf("the example of %s's settings is %s, the defaults are %s", name, got, defaults)

@@ -262,5 +262,6 @@ func (l *Ledger) SayChoice(c *Choice) string {
 	if c.Repeats > 0 {
 		again = fmt.Sprintf(", each trained again %d times", c.Repeats)
 	}
-	return fmt.Sprintf("%s: trial %d, chosen of %d%s; expected %s (%s)", c.Guard, c.Trial, c.Of, again, expected, l.Say(l.Trials[c.Trial], nil))
+	return fmt.Sprintf("%s: trial %d, chosen of %d%s; expected %s (%s)", c.Guard, c.Trial, c.Of, again, expected,
+		l.Say(l.Trials[c.Trial], nil))
 }

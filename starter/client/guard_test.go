@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 
+	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/experiments/guard"
 	"tnaml/experiments/search"
@@ -77,5 +79,51 @@ func TestCorrected(t *testing.T) {
 			t.Errorf("%v does not say %q", err, name)
 		}
 		l.Config.Space.Objective, l.Trials[7].Examples = space.Objective{Metric: trainer.Accuracy, Direction: space.Maximise}, kept
+	}
+}
+
+// What was trained again chooses by whole rounds, without what failed; a search of another
+// of this name is refused, and one that is missing says how to have it.
+func TestChosenAgain(t *testing.T) {
+	s := store.NewMemory()
+	c, l := &Client{Store: s}, judgedLedger(t, s)
+	choose := func(want string) *Choice {
+		t.Helper()
+		got, err := c.Choose(t.Context(), l, 0, Reevaluation)
+		if want != "" && !strings.Contains(fmt.Sprint(err), want) || want == "" && err != nil {
+			t.Errorf("%v does not say %q", err, want)
+		}
+		return got
+	}
+	choose("starter best x --task a --guard reevaluate")
+	config, err := library.PutConfig(t.Context(), s, l.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var segment search.Segment
+	for i, v := range []float64{.6, .9, .5, .8, 0, .7, .6, .9, .5, .1} { // three rounds of three, and a part
+		row := search.Trial{Trial: i, Status: trainer.OK, Reward: v, Validation: v}
+		if v == 0 {
+			row.Status = trainer.Diverged
+		}
+		segment.Trials = append(segment.Trials, row)
+	}
+	ledger, err := s.Put(t.Context(), segment.Encode())
+	if err != nil {
+		t.Fatal(err)
+	}
+	record := library.SearchRecord{Name: "x-reevaluated", RunID: "r", Owner: "r", Status: "stopped", Config: config, Ledger: ledger,
+		Reevaluated: &library.Reevaluated{Search: "x", Config: l.Config.Digest(), Task: "a", Trials: []int{4, 2, 9}}}
+	if err := library.StartSearch(t.Context(), s, record); err != nil {
+		t.Fatal(err)
+	}
+	// The first has .6, .8 and .6; the second has failed once; the third .5, .7 and .5.
+	if got := choose(""); got == nil || got.Trial != 4 || got.Of != 2 || got.Repeats != 3 || math.Abs(got.Expected-2./3) > 1e-12 {
+		t.Errorf("%+v", got)
+	}
+	l.Config.Seed++
+	choose("starter remove x-reevaluated")
+	if _, err := c.Choose(t.Context(), l, 0, "luck"); !errors.Is(err, ErrUsage) {
+		t.Error(err)
 	}
 }

@@ -143,6 +143,9 @@ func (a app) ensemble(ctx context.Context, args []string, file string, p client.
 
 // predictor is the model to predict with.
 func (a app) predictor(ctx context.Context, args []string, file string, p client.Pick) (*library.Bundle, error) {
+	if file != "" && p.Guard != "" {
+		return nil, client.Usage(errors.New("--guard chooses among a search's models: it goes without --model"))
+	}
 	if file != "" {
 		b, err := terminal.ReadFile(ctx, file)
 		if err != nil {
