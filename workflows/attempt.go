@@ -25,8 +25,8 @@ const (
 	// process that was silent, and lives, counts once however often it was: it was
 	// suspended, or cut off.
 	lostWorkers = 3
-	// lateAttempts and silentAttempts: one that took longer than trial_timeout, or
-	// whose worker was not heard of, so often pauses the search.
+	// lateAttempts and silentAttempts: one that took longer than trial_timeout or was cut
+	// short by its machine, or whose worker was not heard of, so often pauses the search.
 	lateAttempts   = 3
 	silentAttempts = 10
 	// maxProcess bounds the name of a process in a history, in bytes.
@@ -46,9 +46,14 @@ func (r *run) attempts(ctx workflow.Context, p search.Proposal) (activities.Row,
 		var answer converter.RawValue
 		err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, options), TrialActivity, in).Get(ctx, &answer)
 		var timeout *temporal.TimeoutError
+		var app *temporal.ApplicationError
 		switch {
 		case err == nil:
-			return r.row(p, answer), nil
+			return r.row(p, &in.Request, answer), nil
+		case ctx.Err() == nil && errors.As(err, &app) && app.Type() == activities.ErrTypeCutShort:
+			if late++; late == lateAttempts {
+				return activities.Row{}, fmt.Errorf("its machine ended it %d times, the last time: %s", late, app.Message())
+			}
 		case ctx.Err() != nil || !errors.As(err, &timeout):
 			return activities.Row{}, err
 		case timeout.TimeoutType() == enumspb.TIMEOUT_TYPE_START_TO_CLOSE:
@@ -78,12 +83,13 @@ func (r *run) attempts(ctx workflow.Context, p search.Proposal) (activities.Row,
 // processOf is the worker process that an attempt was lost with, as its last
 // heartbeat has named it, or "".
 func processOf(err *temporal.TimeoutError) string {
-	var progress converter.RawValue
-	var process string
-	if err.LastHeartbeatDetails(&progress, &process) != nil {
+	var progress struct {
+		Process string `json:"process"`
+	}
+	if err.LastHeartbeatDetails(&progress) != nil {
 		return ""
 	}
-	return strings.ToValidUTF8(process[:min(len(process), maxProcess)], "")
+	return strings.ToValidUTF8(progress.Process[:min(len(progress.Process), maxProcess)], "")
 }
 
 // known are the processes that are known.
@@ -109,9 +115,9 @@ func (r *run) request(p search.Proposal) activities.TrialInput {
 
 // row is a trainer's answer as a row of the ledger. The trainer may be anybody's:
 // an answer that is no outcome is a failed trial.
-func (r *run) row(p search.Proposal, answer converter.RawValue) activities.Row {
+func (r *run) row(p search.Proposal, asked *trainer.Request, answer converter.RawValue) activities.Row {
 	raw := answer.Payload().GetData()
-	outcome := trainer.DecodeOutcome(raw, r.state.Resolved.Objective)
+	outcome := asked.Checked(trainer.DecodeOutcome(raw, asked.Objective))
 	var cost struct {
 		Cost search.Cost `json:"cost"`
 	}
@@ -121,5 +127,5 @@ func (r *run) row(p search.Proposal, answer converter.RawValue) activities.Row {
 
 func (r *run) rowOf(p search.Proposal, o trainer.Outcome, cost search.Cost) activities.Row {
 	cost.Trial = p.Trial
-	return activities.Row{Trial: search.NewTrial(p, o, r.state.Resolved.Objective), Cost: cost.Checked(), Summary: p.Summary}
+	return activities.Row{Trial: search.NewTrial(p, o, r.state.Resolved.Objective, r.state.Resolved.Constraints...), Cost: cost.Checked(), Summary: p.Summary}
 }

@@ -29,6 +29,7 @@ const (
 	kindExamples   = "examples"
 	kindSources    = "sources"
 	kindFeatures   = "features"
+	kindCheckpoint = "checkpoint"
 	kindReport     = "run report"
 	kindSimulated  = "simulated searches"
 	kindOther      = "other"
@@ -36,8 +37,10 @@ const (
 
 // containers are the kinds as the containers of the objects have them.
 var containers = map[string]string{
-	"task": kindTask, "image-task": kindTask, "module": kindModule, "image-module": kindModule, "controller": kindController,
-	"search": kindConfig, "ledger": kindLedger, "state": kindState, "costs": kindCosts,
+	"task": kindTask, "image-task": kindTask, "table": kindTask, "external": kindTask,
+	"module": kindModule, "image-module": kindModule, "document-module": kindModule, "controller": kindController,
+	"search": kindConfig,
+	"ledger": kindLedger, "state": kindState, "costs": kindCosts,
 	"model": kindModel, "examples": kindExamples, "sources": kindSources, "image-features": kindFeatures, "run": kindReport,
 	"simulated": kindSimulated,
 }
@@ -73,7 +76,9 @@ type marking struct {
 	// of those that have a name.
 	holds    []held
 	searches map[string]named
-	doomed   []string
+	// doomed are names that nobody else could remove, waiting checkpoints of trials.
+	doomed  []weak
+	waiting []waiting
 }
 
 // root is a name that marking begins at.
@@ -144,6 +149,9 @@ func mark(ctx context.Context, s store.Store, o Options) (*marking, error) {
 	if err := m.held(ctx); err != nil {
 		return nil, err
 	}
+	if err := m.checkpoints(ctx); err != nil {
+		return nil, err
+	}
 	if err := m.followHints(ctx); err != nil {
 		return nil, err
 	}
@@ -153,7 +161,9 @@ func mark(ctx context.Context, s store.Store, o Options) (*marking, error) {
 
 // roots are the kinds of names that keep what they refer to, in the order in which
 // references travel from one to another.
-var roots = []store.Kind{store.Trial, store.Dataset, store.Module, store.Controller, store.Space, store.Search, store.Experiment}
+var roots = []store.Kind{
+	store.Trial, store.Checkpoint, store.Dataset, store.Module, store.Controller, store.Space, store.Search, store.Experiment,
+}
 
 // names reads the names of a kind.
 func (m *marking) names(ctx context.Context, kind store.Kind, visit func(context.Context, root, store.Entry, []byte) error) error {
@@ -187,7 +197,7 @@ func (m *marking) names(ctx context.Context, kind store.Kind, visit func(context
 // damaged is what a name whose value is damaged is visited with: nothing. The caches
 // can do without, and what looks like a reference in them is kept; others stop marking.
 func (m *marking) damaged(r root, value []byte, err error) ([]byte, error) {
-	if r.kind != store.Trial && r.kind != store.Features {
+	if r.kind != store.Trial && r.kind != store.Features && r.kind != store.Checkpoint {
 		return nil, m.stuck(r, err)
 	}
 	m.hint(r, value)
@@ -208,6 +218,11 @@ func (m *marking) name(ctx context.Context, r root, e store.Entry, value []byte)
 		var d library.DatasetRecord
 		if err := decode(&d); err != nil {
 			return err
+		}
+		if e := d.Card.External; e != nil && e.Attached != nil {
+			if err := m.reach(ctx, r, kindTask, store.Ref(e.Attached.Ref)); err != nil {
+				return err
+			}
 		}
 		return m.reach(ctx, r, kindTask, d.Ref)
 	case store.Module:
@@ -255,6 +270,8 @@ func (m *marking) name(ctx context.Context, r root, e store.Entry, value []byte)
 		m.hint(r, value)
 	case store.Trial:
 		m.trial(r, e, value)
+	case store.Checkpoint:
+		m.checkpoint(r, e, value)
 	}
 	return nil
 }
@@ -317,6 +334,8 @@ func (m *marking) reach(ctx context.Context, r root, kind string, ref store.Ref)
 func (m *marking) visit(ctx context.Context, r root, kind string, ref store.Ref) (store.Ref, error) {
 	switch kind {
 	case kindConfig, kindLedger, kindCosts, kindReport:
+	case kindModule:
+		return "", m.module(ctx, r, ref)
 	default: // it refers to nothing that it needs
 		there, err := m.present(ctx, ref)
 		if err == nil && !there {
@@ -361,6 +380,47 @@ func (m *marking) visit(ctx context.Context, r root, kind string, ref store.Ref)
 		return "", m.unread(r, kind, ref, err)
 	}
 	return "", m.report(ctx, r, report)
+}
+
+// maxDocumentModule is how large a document module may be: it names a few vectors of each
+// of limit.MaxTasks tasks. Others are not read, they refer to nothing.
+const maxDocumentModule = 1 << 20
+
+// module marks a module, and the vectors of one of documents.
+func (m *marking) module(ctx context.Context, r root, ref store.Ref) error {
+	there, err := m.present(ctx, ref)
+	if err != nil {
+		return err
+	}
+	if !there {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.missing = append(m.missing, Missing{ref, kindModule, r.String()})
+		return nil
+	}
+	if b, listed := m.blobs[ref]; listed && b.Size > maxDocumentModule {
+		return nil
+	}
+	b, err := m.s.Get(ctx, ref)
+	if errors.Is(err, store.ErrCorrupt) {
+		if head, err := m.s.Peek(ctx, ref, 512); err == nil && !library.IsDocumentModule(head) {
+			return nil // it refers to nothing, and whoever uses it is told
+		}
+		return m.stuck(r, fmt.Errorf("%s: %w", kindModule, err))
+	}
+	if err != nil {
+		return err
+	}
+	d, err := library.DecodeDocuments(b)
+	if err != nil || d == nil {
+		return nil // another module, or none
+	}
+	for _, vectors := range d.Vectors {
+		if err := m.reach(ctx, r, kindFeatures, vectors); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // examples marks those of a ledger's rows, unless their trainer keeps them elsewhere.

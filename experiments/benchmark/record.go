@@ -83,7 +83,7 @@ func (r *Record) check() error {
 		errs = append(errs, fmt.Errorf(format, a...))
 	}
 	c := &r.Provenance.Config
-	if len(c.Tasks) != 1 || c.Tasks[0].Name == "" || c.Tasks[0].Data == "" {
+	if len(c.Tasks) != 1 || !c.Tasks[0].Whole() {
 		bad("a record is of one task, with its name and data; there are %d", len(c.Tasks))
 	}
 	if err := c.Space.Join(c.Space.Validate()); err != nil {
@@ -177,7 +177,7 @@ func (row *Row) check(c *search.Config, bad func(format string, a ...any)) {
 	}
 	for i, b := range []trainer.Bits{row.Right.Validation, row.Right.Test} {
 		split := []string{"validation", "test"}[i]
-		if v, ok := row.Metrics[split+"_"+trainer.Accuracy]; ok && v != b.Share() {
+		if v, ok := row.Metrics[split+"_"+trainer.Accuracy]; ok && b.N > 0 && v != b.Share() {
 			bad("its %s accuracy is %v, of the examples %v are right", split, v, b.Share())
 		}
 	}

@@ -354,7 +354,7 @@ func TestSpecsRefuse(t *testing.T) {
 		{pretrainOnly, KindTransfer, `{"experiment":"p"}`, []string{`has no "transfer"`}},
 		{policyOnly, KindTransfer, `{"experiment":"policy","arms":["sgd"]}`, []string{
 			"unknown arm \"sgd\" (known: random, reinforce, trpo, ppo, urex, naml, transfer, no-task-embedding, " +
-				"single-architecture, tpe, evolution, warm-evolution, portfolio, box, copula, kindred, kindred-box, ablations, default, ladder)",
+				"single-architecture, tpe, evolution, warm-evolution, portfolio, box, copula, kindred, ablations, default, ladder)",
 		}},
 		{e, KindTransfer, `{"experiment":"small","lag":5000,"trial_timeout":"1000000h","memory_limit_mb":4611686018427387904}`, []string{
 			`"lag" is 5000`, "2,000 steps", `"trial_timeout" is "1000000h": it must be at most 720h`, `"memory_limit_mb" is 46`,

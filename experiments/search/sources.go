@@ -3,6 +3,7 @@ package search
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -11,6 +12,9 @@ import (
 	"tnaml/experiments/space"
 	"tnaml/experiments/trainer"
 )
+
+// Imported is the strategy of a search that none ran: its trials were imported.
+const Imported = "imported"
 
 // Past is a search whose trials another one starts from, with its ledger.
 type Past struct {
@@ -23,9 +27,9 @@ type Past struct {
 // from them: a source for each task but its own, in the order in which they appear, with
 // their actions in its space, by the names of choices and the values of options, and
 // their rewards by its objective. taken says how many trials of each search are among
-// them: those of the search's own tasks are not, nor those with an option that its space
-// lacks, or without a metric that is its objective. Of more than limit.MaxSourceTrials
-// each source keeps the same share, evenly spread.
+// them: those of the search's own tasks are not, unless they were imported, nor those with
+// an option that its space lacks, or without a metric that is its objective. Of more than
+// limit.MaxSourceTrials each source keeps the same share, evenly spread.
 func (c *Config) SourcesOf(past []Past) (sources []strategy.Source, taken []int, err error) {
 	var wrong []error
 	taken = make([]int, len(past))
@@ -36,10 +40,11 @@ func (c *Config) SourcesOf(past []Past) (sources []strategy.Source, taken []int,
 			wrong = append(wrong, fmt.Errorf("search %q: %w", p.Name, err))
 			continue
 		}
-		for _, t := range p.rewarded(c.Space.Objective) {
+		for _, t := range p.rewarded(&c.Space) {
 			task := p.Config.Tasks[t.Task]
 			actions, ok := in.actions(t.Actions)
-			if !ok || slices.ContainsFunc(c.Tasks, func(own Task) bool { return own.Name == task.Name || own.Data == task.Data }) {
+			own := func(o Task) bool { return o.Name == task.Name || o.Same(task) }
+			if !ok || p.Config.Strategy != Imported && slices.ContainsFunc(c.Tasks, own) {
 				continue
 			}
 			k, there := at[task.Name]
@@ -59,24 +64,32 @@ func (c *Config) SourcesOf(past []Past) (sources []strategy.Source, taken []int,
 	return sources, taken, errors.Join(wrong...)
 }
 
-// rewarded are the trials with the rewards that another objective gives them; without
-// those that ended well and were not measured by it.
-func (p Past) rewarded(o space.Objective) []Trial {
-	if p.Config.Space.Objective == o {
+// rewarded are the trials with the rewards that another space's objective and constraints
+// give them; without those that ended well and were not measured by them.
+func (p Past) rewarded(sp *space.Space) []Trial {
+	o, own := sp.Objective, &p.Config.Space
+	if own.Objective == o && reflect.DeepEqual(own.Constraints, sp.Constraints) {
 		return p.Trials
 	}
 	var out []Trial
 	for _, t := range p.Trials {
-		if t.OK() {
+		switch {
+		case t.Status == trainer.Pruned && own.Objective != o: // how far it came is said of that alone
+			continue
+		case t.OK() || t.Status == trainer.Infeasible:
 			if _, ok := t.Metrics[trainer.Key(t.Metrics, o)]; !ok {
 				continue
 			}
 			t.Validation, t.Test, _ = trainer.Values(t.Metrics, o)
+			judged := trainer.Outcome{Status: trainer.OK, Metrics: t.Metrics}.Judged(sp.Constraints)
+			if t.Status = judged.Status; t.Status == trainer.Failed { // it lacks what a constraint is about
+				continue
+			}
 		}
 		out = append(out, t)
 	}
 	as := *p.Config
-	as.Space.Objective = o
+	as.Space.Objective, as.Space.Constraints = o, sp.Constraints
 	FillRewards(&as, out)
 	return out
 }

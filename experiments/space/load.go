@@ -15,7 +15,7 @@ import (
 var builtin embed.FS
 
 // Load reads a space from YAML: name, description, trainer, settings, objective,
-// and choices, each with a name, a kind and its options. Everything wrong is
+// constraints, and choices, each with a name, a kind and its options. Everything wrong is
 // reported together, each with its line: unknown fields, and what check finds in
 // the space (trainer.Check).
 func Load(b []byte, check func(*Space) []Problem) (*Space, error) {
@@ -111,6 +111,27 @@ func (l *loader) space(n yamlnode.Node, s *Space) {
 				"direction": l.Text((*string)(&s.Objective.Direction)),
 			})
 		}),
+		"constraints": at(l.noting(func(e yamlnode.Entry) {
+			if e.Value.Kind != yamlnode.List {
+				l.Bad(e.Line, "%q is %s, it must be a list of constraints", e.Key, e.Value)
+				return
+			}
+			for _, item := range e.Value.Items {
+				var c Constraint
+				bound := func(to **float64) func(yamlnode.Entry) {
+					return func(e yamlnode.Entry) {
+						v, ok := number(e.Value.Plain())
+						if *to = &v; !ok {
+							l.Bad(e.Line, "%q is %s, it must be a number", e.Key, e.Value)
+						}
+					}
+				}
+				l.Fields(item, "a constraint", map[string]func(yamlnode.Entry){
+					"metric": l.Text(&c.Metric), "min": bound(&c.Min), "max": bound(&c.Max),
+				})
+				s.Constraints = append(s.Constraints, c)
+			}
+		}, unread("constraints"))),
 		"choices": at(func(e yamlnode.Entry) {
 			if e.Value.Kind != yamlnode.List {
 				l.Bad(e.Line, "%q is %s, it must be a list of choices", e.Key, e.Value)

@@ -24,6 +24,9 @@ const (
 	// bytes.
 	MaxName = 64
 	MaxText = 200
+	// MaxConstraints is that of a space, maxBound that of a constraint's bounds.
+	MaxConstraints = 16
+	maxBound       = 1e30
 	// maxSettings bounds the trainer's settings, in bytes.
 	maxSettings = 16 << 10
 )
@@ -145,11 +148,38 @@ func (s *Space) Validate() []Problem {
 	default:
 		out = append(out, In("objective", "the objective's direction is %q: it must be %s or %s", s.Objective.Direction, Maximise, Minimise))
 	}
+	out = append(out, s.validateConstraints()...)
 	if n := len(s.Choices); n < 1 || n > MaxChoices {
 		return append(out, In("choices", "%d choices: there must be 1 to %d", n, MaxChoices))
 	}
 	for i := range s.Choices {
 		out = append(out, s.validateChoice(i)...)
+	}
+	return out
+}
+
+func (s *Space) validateConstraints() (out []Problem) {
+	bad := func(format string, a ...any) { out = append(out, In("constraints", format, a...)) }
+	if n := len(s.Constraints); n > MaxConstraints {
+		bad("%d constraints: there can be %d", n, MaxConstraints)
+	}
+	for _, c := range s.Constraints {
+		switch {
+		case !validName(c.Metric):
+			bad("a constraint's metric %q: %s", c.Metric, nameRule)
+			continue
+		case c.Metric == "test" || strings.HasPrefix(c.Metric, "test_"):
+			bad("the constraint on %q: a search must not learn from the test split", c.Metric)
+		case c.Min == nil && c.Max == nil:
+			bad("the constraint on %q has neither min nor max", c.Metric)
+		case c.Min != nil && c.Max != nil && *c.Min > *c.Max:
+			bad("the constraint on %q: its min %v is above its max %v", c.Metric, *c.Min, *c.Max)
+		}
+		for _, v := range []*float64{c.Min, c.Max} {
+			if v != nil && !(math.Abs(*v) <= maxBound) {
+				bad("the constraint on %q: %v must be a number of at most %v in size", c.Metric, *v, maxBound)
+			}
+		}
 	}
 	return out
 }

@@ -294,7 +294,7 @@ func TestLoadReportsEverything(t *testing.T) {
 		{"a list", "- a\n", []string{"line 1: the space is a list, it must be a mapping"}},
 		{"a second document", small + "---\nname: y\n", []string{"line 5: a second document: one space a file"}},
 		{"an unknown field", small + "colour: red\n", []string{
-			`line 4: unknown field "colour" of the space (known: choices, description, name, objective, settings, trainer)`,
+			`line 4: unknown field "colour" of the space (known: choices, constraints, description, name, objective, settings, trainer)`,
 		}},
 		{"a field twice", small + "name: y\n", []string{`line 4: "name" is there twice, in line 1 already`}},
 		{"no name", strings.TrimPrefix(small, "name: x\n"), []string{"line 1: the space has no name"}},
@@ -397,7 +397,7 @@ func TestLoadAsksTheTrainer(t *testing.T) {
 	want := "space: line 1: no such metric\nline 2: no such setting\nline 3: out of the list\n" +
 		"line 4: no such choice\nline 5: out of the options\n" +
 		"line 8: no such option\n" +
-		`line 10: unknown field "objectiv" of the space (known: choices, description, name, objective, settings, trainer)`
+		`line 10: unknown field "objectiv" of the space (known: choices, constraints, description, name, objective, settings, trainer)`
 	if fmt.Sprint(err) != want {
 		t.Errorf("%v\nwant\n%s", err, want)
 	}

@@ -18,7 +18,9 @@ type Space struct {
 	Settings json.RawMessage `json:"settings,omitempty"`
 	// Objective is what a search in this space optimises.
 	Objective Objective `json:"objective,omitzero"`
-	Choices   []Choice  `json:"choices"`
+	// Constraints are what a model must keep to be any good, whatever its objective.
+	Constraints []Constraint `json:"constraints,omitempty"`
+	Choices     []Choice     `json:"choices"`
 }
 
 // DefaultTrainer trains the child models of nn/child.
@@ -52,6 +54,15 @@ type Objective struct {
 	// Direction is Maximise or Minimise; empty: as the trainer says of the
 	// metric, else Maximise.
 	Direction Direction `json:"direction,omitempty"`
+}
+
+// Constraint bounds a metric. At least one of Min and Max is there.
+type Constraint struct {
+	// Metric is named as that of an objective: its value on the validation split, or the
+	// metric of that very name.
+	Metric string   `json:"metric"`
+	Min    *float64 `json:"min,omitempty"`
+	Max    *float64 `json:"max,omitempty"`
 }
 
 // Direction says which values of a metric are better.

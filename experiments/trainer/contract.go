@@ -5,6 +5,7 @@
 package trainer
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -16,6 +17,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"tnaml/experiments/data"
 	"tnaml/experiments/limit"
 	"tnaml/experiments/space"
 )
@@ -35,22 +37,45 @@ type Request struct {
 	// Seed decides every random draw of the trial.
 	Seed      uint64          `json:"seed"`
 	Objective space.Objective `json:"objective"`
-	Limits    Limits          `json:"limits,omitzero"`
+	// Constraints are the space's: a model that breaks one is not kept.
+	Constraints []space.Constraint `json:"constraints,omitempty"`
+	Limits      Limits             `json:"limits,omitzero"`
 	// Keep is the reward (see Reward) that a model must exceed to be worth storing;
 	// nil: any is.
 	Keep *float64 `json:"keep,omitempty"`
 	// Examples asks to store which examples of the splits the model has right, where the
 	// trainer can tell.
 	Examples bool `json:"examples,omitempty"`
+	// Curve asks for Outcome.Curve, and Prune holds the floors that the trial must not
+	// fall below on its way (Below), by step. All else of an outcome that is not pruned
+	// is the same without them.
+	Curve bool    `json:"curve,omitempty"`
+	Prune []Point `json:"prune,omitempty"`
 }
 
 // Task is what a trial's model is for.
 type Task struct {
 	Name string `json:"name"`
-	// Kind is the task kind: text, image, table.
+	// Kind is the task kind: text, image, table, external.
 	Kind string `json:"kind,omitempty"`
-	// Data references the task's object.
+	// Data references the task's object; of an external task the one that is attached to
+	// it, if any is.
 	Data string `json:"data,omitempty"`
+	// Parameters are an external task's: a JSON object in canonical form
+	// (experiments/data/external), or nothing.
+	Parameters json.RawMessage `json:"parameters,omitempty"`
+}
+
+// Whole says that the task has a name and data; those of an external one are its
+// trainer's.
+func (t Task) Whole() bool {
+	return t.Name != "" && (t.Data != "" || t.Kind == string(data.External))
+}
+
+// Same says that another task is of the same data, whatever they are called: external
+// ones are where they say anything of their data.
+func (t Task) Same(o Task) bool {
+	return t.Kind == o.Kind && t.Data == o.Data && bytes.Equal(t.Parameters, o.Parameters) && (t.Data != "" || len(t.Parameters) > 0)
 }
 
 // Limits bound a trial.
@@ -85,8 +110,8 @@ func (p Progress) Checked() Progress {
 // Status says how a trial ended.
 type Status string
 
-// All but OK are the trial's own failures: results, which the strategy is told
-// with the worst reward so far.
+// All but OK, Pruned and Infeasible are the trial's own failures: results, which the
+// strategy is told with the worst reward so far.
 const (
 	// OK is a trained and evaluated model.
 	OK Status = "ok"
@@ -98,16 +123,25 @@ const (
 	OverMemory Status = "over_memory"
 	// OverSteps is a trial that needs more training steps than the limit.
 	OverSteps Status = "over_steps"
+	// Pruned is a trial that was ended on its way, by a floor of its request. It is told
+	// with what it reached.
+	Pruned Status = "pruned"
+	// Infeasible is a model that breaks a constraint: worse than any that breaks none. A
+	// search says so (Judged); no trainer does.
+	Infeasible Status = "infeasible"
 	// Lost is a trial whose workers died of it, one after another. A search says so;
 	// no trainer does.
 	Lost Status = "lost"
 )
 
 // Statuses lists the statuses.
-func Statuses() []Status { return append(answers(), Lost) }
+func Statuses() []Status { return append(answers(), Infeasible, Lost) }
 
 // answers are the statuses that a trainer may answer.
-func answers() []Status { return []Status{OK, Failed, Diverged, OverMemory, OverSteps} }
+func answers() []Status { return []Status{OK, Failed, Diverged, OverMemory, OverSteps, Pruned} }
+
+// Failure says that a trial has no value of the objective.
+func (s Status) Failure() bool { return s != OK && s != Pruned && s != Infeasible }
 
 // Outcome is what a trial gave.
 type Outcome struct {
@@ -125,6 +159,9 @@ type Outcome struct {
 	// Examples references the stored object that says which examples the model has
 	// right (Right), where it was asked for.
 	Examples string `json:"examples,omitempty"`
+	// Curve is the objective on its way, rising by step, at most MaxCurve points. It is a
+	// function of the request, and is there where the request asks for it.
+	Curve []Point `json:"curve,omitempty"`
 }
 
 // Result is an outcome with the model that it is of.
@@ -152,6 +189,10 @@ type Trainer interface {
 	Run(ctx context.Context, r Request, progress func(Progress) error) (Result, error)
 }
 
+// ErrCutShort is the error of an attempt that the machine ended, by its clock or for its
+// memory, and not the trial. It is made again; after three the search pauses.
+var ErrCutShort = errors.New("the attempt was cut short")
+
 // Limits of what an outcome may hold: it is written into histories.
 const (
 	maxMetrics = 64
@@ -160,6 +201,8 @@ const (
 	// MaxMetric bounds a metric's size: the square of one, and a thousand of those
 	// summed, must still be a number, or a search could not learn from it.
 	MaxMetric = 1e30
+	// MaxCurve is the number of points of a curve, and of floors.
+	MaxCurve = 64
 )
 
 // Checked returns an outcome as a search can take it: one that breaks the
@@ -197,6 +240,12 @@ func (o Outcome) check(objective space.Objective) error {
 	}
 	if o.Steps < 0 {
 		bad("it has taken %d steps", o.Steps)
+	}
+	errs = append(errs, checkCurve(o.Curve)...)
+	if o.Status == Pruned {
+		if _, ok := o.Reached(objective); !ok {
+			bad("it was pruned, and its curve does not say what it had reached")
+		}
 	}
 	if o.Status == OK {
 		if _, ok := o.Metrics[Key(o.Metrics, objective)]; !ok {

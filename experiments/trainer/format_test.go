@@ -72,7 +72,7 @@ func TestFormatExamples(t *testing.T) {
 			}
 		}
 	}
-	if seen["Space"] != 2 || seen["Request"] != 1 || seen["Progress"] != 1 || seen["Outcome"] != 3 {
+	if seen["Space"] != 2 || seen["Request"] != 1 || seen["Progress"] != 1 || seen["Outcome"] != 4 {
 		t.Fatalf("examples: %v", seen)
 	}
 	sp := spaces[0]

@@ -43,7 +43,7 @@ func Reward(o space.Objective, value float64) float64 {
 
 // Keeps says whether a trial's model is worth storing.
 func (r *Request) Keeps(o Outcome) bool {
-	if o.Status != OK {
+	if o.Judged(r.Constraints).Status != OK {
 		return false
 	}
 	value, _, _ := Values(o.Metrics, r.Objective)

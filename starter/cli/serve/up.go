@@ -1,4 +1,5 @@
-// Package serve is the commands that run servers and a worker on this machine.
+// Package serve is the commands that run servers and a worker on this machine, and
+// searches over HTTP.
 package serve
 
 import (
@@ -6,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -21,7 +23,7 @@ type app struct{ *terminal.App }
 // Commands run servers and a worker: until stopped, or for a demonstration.
 func Commands(t *terminal.App) []*cobra.Command {
 	a := app{t}
-	return []*cobra.Command{a.demoCommand(), a.upCommand()}
+	return []*cobra.Command{a.demoCommand(), a.upCommand(), a.serveCommand()}
 }
 
 func (a app) upCommand() *cobra.Command {
@@ -117,5 +119,6 @@ func Work(ctx context.Context, a *terminal.App, s *deploy.Servers) error {
 	return host.Run(ctx, s.Client, s.Store, host.Options{
 		Namespace: s.Namespace, TaskQueue: a.Config.Temporal.TaskQueue, Slots: a.Config.Worker.Slots, Serve: serve,
 		CacheBytes: int64(a.Config.Worker.CacheMB) << 20, Identity: identity, Log: a.Logger(),
+		Commands: a.Config.Trainers, Directory: filepath.Join(a.Config.DataDir, "trials"),
 	})
 }
