@@ -532,7 +532,7 @@ func TestSimulated(t *testing.T) {
 	}
 	n := p.Benchmark.Simulate
 	const want = `{"policy_gradient":{"entropy":0.25,"learning_rate":0.1}}`
-	if len(n.Arms) != 2 || string(n.Arms[1].Settings) != want || n.Lag != 7 || n.Seeds != 400 || n.Share != .5 || n.Set != "paper" {
+	if len(n.Arms) != 2 || string(n.Arms[1].Settings) != want || n.Lag != 7 || n.Seeds != 500 || n.Share != .75 || n.Set != "paper" {
 		t.Errorf("%+v", n)
 	}
 	if got := string(e.Benchmark.Simulate.Arms[1].Settings); strings.Contains(got, "entropy") || e.Benchmark.Simulate.Lag != 0 {

@@ -289,7 +289,7 @@ func (r reader) together(line int, e *Experiment) {
 
 // simulate reads what is searched on a recorded benchmark.
 func (r reader) simulate(x yamlnode.Entry) *simulate.Nightly {
-	n := &simulate.Nightly{Set: benchmark.Paper, Tasks: []string{"all"}, Trials: 100, Seeds: 400, Share: .5}
+	n := &simulate.Nightly{Set: benchmark.Paper, Tasks: []string{"all"}, Trials: 100, Seeds: 500, Share: .75}
 	var arms []study.Arm
 	r.lines = map[string]int{} // its arms are others than the targets'
 	r.Fields(x.Value, `"simulate"`, map[string]func(yamlnode.Entry){

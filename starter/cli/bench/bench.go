@@ -66,7 +66,7 @@ func command(a app) *cobra.Command {
 			"Normalised regret: 0 is the best model known of a task, 1 its median random configuration.",
 		Example: "  starter bench --strategies random,naml,naml@multitask\n" +
 			"  starter bench --strategies naml,fast=naml --settings fast='{\"policy_gradient\":{\"learning_rate\":0.01}}' --tasks development\n" +
-			"  starter bench --strategies ablations --trials 100 --seeds 20 --out ablations.json",
+			"  starter bench --strategies ablations --trials 100 --seeds 20 --out ablations.html",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.chosen = cmd.Flags().Changed("strategies")
 			return a.run(cmd.Context(), o)
@@ -89,7 +89,7 @@ func command(a app) *cobra.Command {
 	f.IntVar(&o.workers, "parallel", o.workers, "searches at once; changes nothing of the figures")
 	f.BoolVar(&o.byTask, "by-task", false, "show the tasks one by one too")
 	f.BoolVar(&o.csv, "csv", false, "print CSV: a row for each arm, task, seed and number of trials")
-	f.StringVar(&o.out, "out", "", "write a file too: .json (all searches, for other views), .csv or .txt")
+	f.StringVar(&o.out, "out", "", "write a file too: .html (with curves and diagrams), .json (all searches), .csv or .txt")
 	terminal.Positive(cmd, "trials", "seeds", "lag", "pretrain-trials", "pretrain-seeds", "parallel")
 	return a.JSONFlag(cmd)
 }

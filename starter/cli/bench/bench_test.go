@@ -103,6 +103,14 @@ func TestBench(t *testing.T) {
 		len(p.Figures.Comparisons) != 4 {
 		t.Errorf("%v: %s", err, out)
 	}
+	view := filepath.Join(t.TempDir(), "out.html")
+	if _, _, err := bench(t.Context(), slope{}, append(small, "--out", view)...); err != nil {
+		t.Error(err)
+	}
+	if b, err := os.ReadFile(view); err != nil || !strings.Contains(string(b), "Against random") ||
+		strings.Count(string(b), "<details>") != 4+2-1 {
+		t.Errorf("%v: %s", err, b)
+	}
 	if b, err := os.ReadFile(file); err != nil || strings.Count(string(b), "\n") != 1+2*2*3*4 {
 		t.Errorf("%v: %s", err, b)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"tnaml/experiments/benchmark/simulate"
 	"tnaml/experiments/metrics"
+	"tnaml/experiments/report"
 	"tnaml/starter/cli/terminal"
 )
 
@@ -22,6 +23,7 @@ import (
 var forms = map[string]func(p *page, byTask bool, width int, w io.Writer) error{
 	".json": func(p *page, _ bool, _ int, w io.Writer) error { return json.NewEncoder(w).Encode(p) },
 	".csv":  func(p *page, _ bool, _ int, w io.Writer) error { return p.rows(w) },
+	".html": func(p *page, _ bool, _ int, w io.Writer) error { return p.html(w) },
 	".txt": func(p *page, byTask bool, width int, w io.Writer) error {
 		_, err := io.WriteString(w, p.text(width, byTask))
 		return err
@@ -33,7 +35,7 @@ func (a app) form(o options) (string, error) {
 	ending := filepath.Ext(o.out)
 	switch {
 	case o.out != "" && forms[ending] == nil:
-		return "", fmt.Errorf("--out %s: the name must end in .json, .csv or .txt", o.out)
+		return "", fmt.Errorf("--out %s: the name must end in .html, .json, .csv or .txt", o.out)
 	case a.JSON && o.csv:
 		return "", errors.New("--json and --csv exclude each other")
 	case a.JSON:
@@ -77,16 +79,68 @@ func (p *page) rows(w io.Writer) error {
 // text is the page for people, for a terminal of a width, 0 being none.
 func (p *page) text(width int, byTask bool) string {
 	var b strings.Builder
-	say := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	fmt.Fprintf(&b, "Benchmark %s: %s\n\n", p.Set, p.summary())
 	table := func(title string, columns []string, rows [][]any) {
-		say("%s\n\n%s\n", title, terminal.Table(width, columns, rows))
+		fmt.Fprintf(&b, "%s\n\n%s\n\n", title, terminal.Table(width, columns, rows))
 	}
+	p.tables(table)
+	if byTask {
+		for i := range p.Tasks {
+			p.task(&p.Tasks[i], table)
+		}
+	}
+	if len(p.Arms) > 1 {
+		b.WriteString(p.diagram())
+	}
+	return b.String()
+}
+
+// html is the page for a browser.
+func (p *page) html(w io.Writer) error {
+	in := report.Bench{
+		Title: "Benchmark " + p.Set, Summary: p.summary(), Result: p.Result, Figures: p.Figures, TaskTables: map[string]report.Table{},
+	}
+	p.tables(func(title string, columns []string, rows [][]any) {
+		in.Tables = append(in.Tables, tableOf(title, columns, rows))
+	})
+	for i := range p.Tasks {
+		t := &p.Tasks[i]
+		p.task(t, func(title string, columns []string, rows [][]any) {
+			in.TaskTables[t.Name] = tableOf(title, columns, rows)
+		})
+	}
+	return report.WriteBench(w, in)
+}
+
+// tableOf is a table as pages have them.
+func tableOf(title string, columns []string, rows [][]any) report.Table {
+	t := report.Table{Title: title}
+	for _, c := range columns {
+		name, number := strings.CutPrefix(c, ">")
+		t.Columns = append(t.Columns, report.Column{Name: name, Number: number})
+	}
+	for _, row := range rows {
+		cells := make([]report.Cell, len(t.Columns))
+		for i, v := range row {
+			cells[i].Text = fmt.Sprint(v)
+		}
+		t.Rows = append(t.Rows, cells)
+	}
+	return t
+}
+
+// summary says what was run.
+func (p *page) summary() string {
 	trials := 0
 	for _, t := range p.Tasks {
 		trials += len(t.Arms) * p.Seeds * p.Trials
 	}
-	say("Benchmark %s: %s, %s, %s trials.%s\n", p.Set, counted(len(p.Tasks), "task"), counted(p.Seeds, "seed"),
+	return fmt.Sprintf("%s, %s, %s trials.%s", counted(len(p.Tasks), "task"), counted(p.Seeds, "seed"),
 		humanize.Comma(int64(trials)), p.pretrained())
+}
+
+// tables gives the tables over all tasks.
+func (p *page) tables(table func(title string, columns []string, rows [][]any)) {
 	curve := func(title string, of func(m simulate.Means) string) {
 		var rows [][]any
 		for _, arm := range p.Figures.Arms {
@@ -126,15 +180,6 @@ func (p *page) text(width int, byTask bool) string {
 	if p.Baseline != nil {
 		p.baseline(table)
 	}
-	if byTask {
-		for i := range p.Tasks {
-			p.task(&p.Tasks[i], table)
-		}
-	}
-	if len(p.Arms) > 1 {
-		b.WriteString(p.diagram())
-	}
-	return b.String()
 }
 
 func counted(n int, what string) string {
