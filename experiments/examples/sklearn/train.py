@@ -32,6 +32,7 @@ else:
     classifier = LinearSVC(C=choices["C"], loss=choices["loss"], class_weight=weights, random_state=seed)
 model = make_pipeline(vectors, classifier)
 model.fit(*split("train"))
+model[0].stop_words_ = None  # a set, in another order each time: the same trial must leave the same bytes
 
 metrics = {}
 for name in "validation", "test":
