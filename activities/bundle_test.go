@@ -84,11 +84,11 @@ func TestModelOfNGramsPredicts(t *testing.T) {
 	var more TrialResult
 	b.run(t, b.a.Trial, r.Request(second), &more)
 	ensemble := checkEnsemble(t, b, config, []search.Trial{row(&r, proposal, result), row(&r, second, more)})
-	if got, want := ensemble.Predict(texts[:5]), bundle.Predict(texts[:5]); got[0].Label != want[0].Label || len(got) != 5 {
+	if got, want := ensemble.Predict(texts[:5], nil), bundle.Predict(texts[:5], nil); got[0].Label != want[0].Label || len(got) != 5 {
 		t.Errorf("%+v, %+v", got, want)
 	}
 	right := 0
-	for i, p := range bundle.Predict(texts) {
+	for i, p := range bundle.Predict(texts, nil) {
 		if p.Label == labels[i] {
 			right++
 		}

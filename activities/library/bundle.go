@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"tnaml/activities/store"
@@ -15,6 +16,7 @@ import (
 	"tnaml/experiments/trainer"
 	"tnaml/nn/child"
 	"tnaml/nn/embedding"
+	nnimage "tnaml/nn/image"
 	"tnaml/nn/safetensors"
 )
 
@@ -23,13 +25,16 @@ import (
 // "model" (child.Model.EncodeAlone) with the metadata "bundle" (BundleInfo)
 // added, and, of a text model, the array "vocabulary" (the tokens, UTF-8, each
 // ended by a newline) and, where the wide tower sees n-grams, "ngrams" (I32, rows
-// of token ids, filled up with −1); of an image model see imageBundle.
+// of token ids, filled up with −1), and, where the deep tower takes vectors of documents,
+// "feature-mean" and "feature-deviation" (F32); of an image model see imageBundle.
 type Bundle struct {
 	Info  BundleInfo
 	Model *child.Model
 	task  text.Task
 	grams *text.NGrams
 	image *imageBundle
+	// vectors is the scale of the vectors that the model takes of documents, or nil.
+	vectors *nnimage.FeatureSet
 }
 
 // ErrNotKept says that a model is not in the store.
@@ -44,12 +49,20 @@ type BundleInfo struct {
 	WideVocabulary int `json:"wide_vocabulary,omitempty"`
 	// Image is the size of an image model's images, nil for texts.
 	Image *ImageSize `json:"image,omitempty"`
+	// Vectors is the module of the documents' vectors that must be given with texts.
+	Vectors *VectorModule `json:"vectors,omitempty"`
 	// Search and Trial are where the model came from, Summary its architecture.
 	Search     string  `json:"search"`
 	Trial      int     `json:"trial"`
 	Summary    string  `json:"summary"`
 	Validation float64 `json:"validation_accuracy"`
 	Test       float64 `json:"test_accuracy"`
+}
+
+// VectorModule says which vectors of documents a model takes.
+type VectorModule struct {
+	Module string `json:"module"`
+	Dim    int    `json:"dim"`
 }
 
 // ExportModel makes the bundle of a trial whose model is kept. What a program has left as its
@@ -90,6 +103,15 @@ func ExportModel(ctx context.Context, s store.Store, name string, config *search
 	f, err := safetensors.Decode(model.EncodeAlone())
 	if err != nil {
 		return nil, fmt.Errorf("model of trial %d: %w", t.Trial, err)
+	}
+	if model.TakesVectors() {
+		set, err := vectorsOf(ctx, s, config, t)
+		if err != nil {
+			return nil, err
+		}
+		info.Vectors = &VectorModule{set.Module, set.Dim}
+		safetensors.Put(f, "feature-mean", set.Mean)
+		safetensors.Put(f, "feature-deviation", set.Deviation)
 	}
 	f.PutJSON("bundle", info)
 	var words []byte
@@ -213,6 +235,14 @@ func DecodeBundle(b []byte) (*Bundle, error) {
 	if out.Model.Detached() {
 		return nil, errors.New("exported model: it lacks its embedding table")
 	}
+	if out.Model.TakesVectors() != (out.Info.Vectors != nil) {
+		return nil, errors.New("exported model: it does not say which vectors of documents it takes")
+	}
+	if out.Info.Vectors != nil {
+		if out.vectors, err = getScale(f, out.Info.Vectors.Module, out.Model.Dim); err != nil {
+			return nil, fmt.Errorf("exported model: %w", err)
+		}
+	}
 	if rows := out.Model.Vocabulary(); rows != len(vocabulary) {
 		return nil, fmt.Errorf("exported model: %d tokens for a table of %d", len(vocabulary), rows)
 	}
@@ -240,10 +270,24 @@ type Prediction struct {
 	Probabilities []float32 `json:"probabilities"`
 }
 
-// Predict classifies texts.
-func (b *Bundle) Predict(texts []string) []Prediction {
+// Vectors says which vectors of documents must be given with texts; nil: none.
+func (b *Bundle) Vectors() (*VectorModule, error) { return b.Info.Vectors, nil }
+
+// Predict classifies texts, with the vectors of each, n × dim, where the model takes
+// these. It panics where there are others: a programmer error.
+func (b *Bundle) Predict(texts []string, vectors []float32) []Prediction {
+	return b.predictions(b.ofTexts(texts, vectors))
+}
+
+// ofTexts are the probabilities of the classes of texts.
+func (b *Bundle) ofTexts(texts []string, vectors []float32) []float32 {
 	bags := b.task.Bag(texts, b.grams)
-	return b.predictions(b.Model.Predict(&bags))
+	if b.vectors == nil {
+		return b.Model.Predict(&bags)
+	}
+	scaled := slices.Clone(vectors)
+	b.vectors.Standardise(scaled)
+	return b.Model.PredictFrom(&bags, scaled)
 }
 
 // About says what the model is of.
