@@ -78,7 +78,7 @@ func TestProgramsResume(t *testing.T) {
 	config := func(seconds float64) string {
 		return fmt.Sprintf("  curves: {command: [sh, -c, %q], directory: %q, version: v1, slots: 1, checkpoint_every: 200ms, "+
 			"env: [SECONDS_A_ROUND=%v]}\n",
-			"cut -c1-4 $TNAML_CHECKPOINT/weights.json 2>/dev/null >>"+log+"; exec python3 train.py", directory, seconds)
+			"cut -c1-12 $TNAML_CHECKPOINT/weights.json 2>/dev/null >>"+log+"; exec python3 train.py", directory, seconds)
 	}
 	const spec = `{"tasks":["words"],"space":"curves","strategy":"random","trials":4,"lag":1,"seed":3}`
 	one := b.programs(t, "one", config(0))

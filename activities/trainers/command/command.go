@@ -167,11 +167,12 @@ type run struct {
 	mu     sync.Mutex
 	exited bool // the group's number is no more ours
 
-	// ended is why the run was ended from here, overSteps that the trial did it.
-	ended     error
-	overSteps bool
-	stdout    output
-	stderr    tail
+	// ended is why the run was ended from here, overSteps and pruned that the trial did it.
+	ended             error
+	overSteps, pruned bool
+	curve             []trainer.Point
+	stdout            output
+	stderr            tail
 }
 
 func (r *run) run(ctx context.Context, args, environ []string) (trainer.Result, error) {
@@ -211,6 +212,11 @@ func (r *run) run(ctx context.Context, args, environ []string) (trainer.Result, 
 				stop(errOverSteps)
 				continue
 			}
+			if r.point(p) {
+				r.pruned = true
+				stop(errPruned)
+				continue
+			}
 			if err := r.progress(p); err != nil {
 				stop(err)
 			} else if time.Now().After(r.checkpoint.due) {
@@ -227,7 +233,7 @@ func (r *run) run(ctx context.Context, args, environ []string) (trainer.Result, 
 			if ctx.Err() != nil && r.ended == nil {
 				return trainer.Result{}, ctx.Err()
 			}
-			if r.ended != nil && !r.overSteps {
+			if r.ended != nil && !r.overSteps && !r.pruned {
 				return trainer.Result{}, r.ended
 			}
 			result, err := r.conclude(err)
@@ -238,7 +244,21 @@ func (r *run) run(ctx context.Context, args, environ []string) (trainer.Result, 
 	}
 }
 
-var errOverSteps = errors.New("too many steps")
+var (
+	errOverSteps = errors.New("too many steps")
+	errPruned    = errors.New("below a floor")
+)
+
+// point takes the objective of a progress into the curve, and says whether the trial ends
+// there. One that does not say how many steps it takes may be at its last.
+func (r *run) point(p trainer.Progress) (below bool) {
+	key, n := trainer.Key(p.Metrics, r.r.Objective), len(r.curve)
+	if key == "" || p.Step < 1 || n == trainer.MaxCurve || n > 0 && p.Step <= r.curve[n-1].Step {
+		return false
+	}
+	r.curve = append(r.curve, trainer.Point{Step: p.Step, Value: p.Metrics[key]})
+	return p.Step < p.Steps && trainer.Below(r.r.Prune, r.curve, r.r.Objective)
+}
 
 // after is time.After, never for 0.
 func (r *run) after(d time.Duration) <-chan time.Time {
@@ -300,6 +320,9 @@ func (r *run) conclude(waited error) (trainer.Result, error) {
 		return outcome(trainer.Outcome{Status: trainer.OverSteps, Steps: r.r.Limits.Steps,
 			Reason: fmt.Sprintf("it took more than %d steps of training, the limit", r.r.Limits.Steps)}), nil
 	}
+	if r.pruned {
+		return outcome(trainer.PrunedAt(r.curve, r.r.Objective)), nil
+	}
 	if state == nil {
 		return trainer.Result{}, fmt.Errorf("trial %d: waiting for its program: %w", r.r.Trial, waited)
 	}
@@ -311,6 +334,14 @@ func (r *run) conclude(waited error) (trainer.Result, error) {
 		}
 		if !any {
 			said.Reason = r.withLast(said.Reason)
+		}
+		if said.Status == trainer.OK {
+			if len(said.Curve) == 0 {
+				said.Curve = r.curve
+			}
+			if said = said.Cut(r.r.Prune, r.r.Objective); said.Status == trainer.OK && !r.r.Curve {
+				said.Curve = nil
+			}
 		}
 		return r.withModel(said), nil
 	}

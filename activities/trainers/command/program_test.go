@@ -99,6 +99,14 @@ var programs = map[string]func() int{
 		say(`{"status":"ok","metrics":{"validation":0.5,"resumed":%d},"steps":10}`, first)
 		return 0
 	},
+	"curve": func() int {
+		for step := range 5 {
+			say(`{"step":%d,"steps":5,"metrics":{"validation":%v}}`, step+1, float64(step)/10)
+			time.Sleep(30 * time.Millisecond)
+		}
+		say(good)
+		return 0
+	},
 	"large checkpoint": func() int {
 		write(filepath.Join(os.Getenv("TNAML_CHECKPOINT"), "all"), strings.Repeat("x", 2<<20))
 		time.Sleep(120 * time.Millisecond)

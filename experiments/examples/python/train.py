@@ -43,22 +43,26 @@ def rmse(weights, points):
 
 # What an attempt left that was lost in the middle: the rounds done, and the weights after them.
 checkpoint = os.path.join(os.environ["TNAML_CHECKPOINT"], "weights.json")
-begun, weights = 0, [0.0] * len(waves)
+told, weights = [], [0.0] * len(waves)
 if os.path.exists(checkpoint):
-    begun, weights = json.load(open(checkpoint))
+    told, weights = json.load(open(checkpoint))
+for line in told:  # all that this trial tells is the same, however often it was interrupted
+    print(json.dumps(line))
 
 known = [(features(x), y) for x, y in train]
-for step in range(begun, choices["rounds"]):
+for step in range(len(told), choices["rounds"]):
     order = list(range(len(known)))
     random.Random(f"{seed} {step}").shuffle(order)  # of the seed and the step alone: a resumed trial does the same
     for i in order:
         f, y = known[i]
         error = sum(w * v for w, v in zip(weights, f)) - y
         weights = [w - choices["rate"] * (error * v + choices["decay"] * w) for w, v in zip(weights, f)]
-    json.dump([step + 1, weights], open(checkpoint + ".tmp", "w"))
+    told.append({"step": step + 1, "steps": choices["rounds"], "metrics": {"validation_rmse": rmse(weights, validation)}})
+    with open(checkpoint + ".tmp", "w") as file:
+        json.dump([told, weights], file)
     os.replace(checkpoint + ".tmp", checkpoint)  # whole or not at all
     time.sleep(float(os.environ.get("SECONDS_A_ROUND", 0)))  # for who wants to kill a worker meanwhile
-    print(json.dumps({"step": step + 1, "steps": choices["rounds"], "metrics": {"training_rmse": rmse(weights, train)}}), flush=True)
+    print(json.dumps(told[-1]), flush=True)
 
 json.dump({"waves": waves, "weights": weights}, open(os.path.join(os.environ["TNAML_MODEL"], "curve.json"), "w"))
 error = rmse(weights, validation)
