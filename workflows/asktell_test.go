@@ -311,13 +311,16 @@ func TestAskAndTell(t *testing.T) {
 		f.ask(t, workflows.Ask{}, is(3))
 		f.UpdateWorkflow(workflows.Stop, "stop", callback(t, nil))
 		f.ask(t, workflows.Ask{}, notAsked("takes no more trials", workflows.RefusedEnded))
-		f.tell(t, `{"trial":3,"state":"fail"}`, func(_ workflows.Told, err error) { refused("takes no more trials", workflows.RefusedEnded)(err) })
+		f.tell(t, `{"trial":3,"state":"fail"}`, func(_ workflows.Told, err error) {
+			refused("takes no more trials", workflows.RefusedEnded)(err)
+		})
 	})
 	result, err := f.run(t, spec)
 	if err != nil || result.Status != "stopped" || result.Trials != 2 || result.Failed != 1 || result.CPUSeconds != 3 {
 		t.Fatalf("%+v, %v", result, err)
 	}
-	if first.Task.Name == "" || len(first.Task.Parameters) == 0 || len(first.Params) != 3 || first.Seed == 0 || first.Objective.Metric != "rmse" {
+	if first.Task.Name == "" || len(first.Task.Parameters) == 0 || len(first.Params) != 3 || first.Seed == 0 ||
+		first.Objective.Metric != "rmse" {
 		t.Errorf("%+v", first)
 	}
 }
