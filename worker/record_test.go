@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"compress/gzip"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"tnaml/activities/library"
@@ -23,6 +25,7 @@ import (
 	"tnaml/experiments/data"
 	"tnaml/experiments/data/image"
 	"tnaml/experiments/data/table"
+	"tnaml/experiments/trainer"
 	nnimage "tnaml/nn/image"
 	"tnaml/nn/rng"
 	"tnaml/workflows"
@@ -127,6 +130,9 @@ var recordings = []recording{
 			time.Sleep(r.trouble.lasts)
 			r.update(t, run, workflows.Stop)
 		}},
+	// The first trial's lease ends, and it is asked again; the search continues as new with trials that nobody has told.
+	{name: "Search.asked", spec: spec{"tasks": []string{"knobs"}, "space": "asked", "trials": 30, "lag": 4, "checkpoint_every": 5,
+		"trial_timeout": "2s", "history_limit": 100}, do: askAndTell},
 	// The store does not let it work on, in its trials, learning, or in its last step.
 	{name: "Search.trial-refused", spec: merged(trained, spec{"trials": 20, "checkpoint_every": 100}), store: denied, do: untilPaused(2)},
 	{name: "Search.learn-refused", spec: merged(table12, spec{"trials": 400, "checkpoint_every": 1}), store: denied, do: untilPaused(3)},
@@ -206,6 +212,42 @@ func untilPaused(trials int) func(t *testing.T, r *recorder, run client.Workflow
 		r.update(t, run, workflows.Resume)
 		r.update(t, run, workflows.Stop)
 		<-ended
+	}
+}
+
+// askAndTell asks for trials, two at a time, and tells the later one first, until the
+// search takes no more. The first that it asks for it forgets.
+func askAndTell(t *testing.T, r *recorder, run client.WorkflowRun) {
+	update := func(name string, arg, answer any) error {
+		handle, err := r.client.UpdateWorkflow(t.Context(), client.UpdateWorkflowOptions{
+			WorkflowID: run.GetID(), UpdateName: name, Args: []any{arg}, WaitForStage: client.WorkflowUpdateStageCompleted,
+		})
+		if err != nil {
+			return err
+		}
+		return handle.Get(t.Context(), answer)
+	}
+	for forgotten := false; ; {
+		var asked workflows.Asked
+		err := update(workflows.AskUpdate, workflows.Ask{Count: 2}, &asked)
+		var app *temporal.ApplicationError
+		switch {
+		case errors.As(err, &app) && app.Type() == workflows.RefusedNow:
+			time.Sleep(100 * time.Millisecond)
+			continue
+		case err != nil: // it has ended
+			return
+		case !forgotten:
+			forgotten = true
+			continue
+		}
+		slices.Reverse(asked.Trials)
+		for _, a := range asked.Trials {
+			told := fmt.Sprintf(`{"trial":%d,"state":"complete","metrics":{"gain":%v}}`, a.Trial, float64(a.Seed%100)/100)
+			if err := update(workflows.TellUpdate, json.RawMessage(told), nil); err != nil {
+				t.Error(err)
+			}
+		}
 	}
 }
 
@@ -325,6 +367,10 @@ func (r *recorder) more(t *testing.T) {
 	check(library.PublishExperiment(t.Context(), r.store, []byte(tinyExperiment), true))
 	long := strings.NewReplacer("name: tiny", "name: tiny-long", "trials: 5, seeds: 30", "trials: 1000, seeds: 10000")
 	check(library.PublishExperiment(t.Context(), r.store, []byte(long.Replace(tinyExperiment)), true))
+	sp, err := library.LoadSpace(t.Context(), r.store, "knobs")
+	check(nil, err)
+	sp.Name, sp.Trainer = "asked", trainer.External{}.Name()
+	check(nil, library.PublishSpace(t.Context(), r.store, sp, true))
 	row := table.Row{Choices: map[string]any{}, Metrics: map[string]float64{"validation_gain": .5, "test_gain": .5}}
 	for _, knob := range []string{"knob_0", "knob_1", "knob_2", "knob_3", "knob_4", "knob_5"} {
 		row.Choices[knob] = int64(1)

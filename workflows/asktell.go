@@ -74,14 +74,18 @@ type AskedTrial struct {
 	Seed      uint64          `json:"seed"`
 	Settings  json.RawMessage `json:"settings,omitempty"`
 	Objective space.Objective `json:"objective"`
-	Limits    trainer.Limits  `json:"limits,omitzero"`
+	// Constraints, Curve and Prune are as in a request (trainer.Request).
+	Constraints []space.Constraint `json:"constraints,omitempty"`
+	Curve       bool               `json:"curve,omitempty"`
+	Prune       []trainer.Point    `json:"prune,omitempty"`
+	Limits      trainer.Limits     `json:"limits,omitzero"`
 	// LeaseEnds is when the trial is handed out to others, if it has not been told, nor
 	// asked again, by then.
 	LeaseEnds time.Time `json:"lease_ends"`
 }
 
 // States are what a trial can be told as, by the statuses that they are.
-var States = map[string]trainer.Status{"complete": trainer.OK, "pruned": "pruned", "fail": trainer.Failed}
+var States = map[string]trainer.Status{"complete": trainer.OK, "pruned": trainer.Pruned, "fail": trainer.Failed}
 
 // Tell says what a trial gave.
 type Tell struct {
@@ -93,8 +97,10 @@ type Tell struct {
 	Reason  string              `json:"reason,omitempty"`
 	Steps   int                 `json:"steps,omitempty"`
 	// Model is what whoever tells calls the trial's model.
-	Model string       `json:"model,omitempty"`
-	Cost  *search.Cost `json:"cost,omitempty"`
+	Model string `json:"model,omitempty"`
+	// Curve is the objective on its way, where that is asked for.
+	Curve []trainer.Point `json:"curve,omitempty"`
+	Cost  *search.Cost    `json:"cost,omitempty"`
 }
 
 // Told is how far the search is with a trial that was told.
@@ -213,7 +219,7 @@ func (r *run) asked(ctx workflow.Context, in Ask) (out Asked, err error) {
 	for _, p := range open[:min(len(open), max(1, in.Count))] {
 		q := r.request(p)
 		t := AskedTrial{Trial: q.Trial, Task: q.Task, Params: q.Choices, Seed: q.Seed, Settings: q.Settings, Objective: q.Objective,
-			Limits: q.Limits, LeaseEnds: now.Add(r.spec.trialTimeout()).UTC()}
+			Constraints: q.Constraints, Curve: q.Curve, Prune: q.Prune, Limits: q.Limits, LeaseEnds: now.Add(r.spec.trialTimeout()).UTC()}
 		b, err := json.Marshal(t)
 		if err != nil {
 			return out, refuse(Refused, "trial %d: %v", p.Trial, err)
@@ -287,7 +293,12 @@ func (r *run) told(raw json.RawMessage) (*search.Proposal, activities.Row, error
 	if _, asked := r.state.Asked[trial]; !asked {
 		return nil, none, refuse(Refused, "trial %d has not been asked: ask for it, then tell what it gave", trial)
 	}
-	row := r.rowOf(p, outcome, cost)
+	request := r.request(p)
+	judged := request.Checked(outcome)
+	if judged.Status == trainer.Failed && outcome.Status != trainer.Failed {
+		return nil, none, refuse(Refused, "%s", judged.Reason)
+	}
+	row := r.rowOf(p, judged, cost)
 	if trial > r.state.Position.Told {
 		waiting, err := json.Marshal(append(r.waiting(), row))
 		if err != nil || len(waiting) > maxWaiting {
@@ -322,7 +333,7 @@ func ParseTell(raw json.RawMessage, objective space.Objective) (t Tell, o traine
 	if !known {
 		errs = append(errs, fmt.Errorf(`"state" is %s: it is complete, pruned or fail`, strconv.Quote(limit.Note(t.State))))
 	}
-	o = trainer.Outcome{Status: status, Reason: t.Reason, Steps: t.Steps, Model: t.Model}
+	o = trainer.Outcome{Status: status, Reason: t.Reason, Steps: t.Steps, Model: t.Model, Curve: t.Curve}
 	for _, name := range slices.Sorted(maps.Keys(t.Metrics)) {
 		v := t.Metrics[name]
 		if v == nil {
@@ -346,8 +357,11 @@ func ParseTell(raw json.RawMessage, objective space.Objective) (t Tell, o traine
 
 // SameTell says that an outcome is what a trial was told with.
 func SameTell(t search.Trial, o trainer.Outcome) bool {
-	return t.Status == o.Status && t.Reason == o.Reason && t.Steps == o.Steps && t.Model == o.Model &&
-		(len(t.Metrics) == 0 && len(o.Metrics) == 0 || reflect.DeepEqual(t.Metrics, o.Metrics))
+	same := t.Status == o.Status && t.Reason == o.Reason && t.Model == o.Model
+	if t.Status == trainer.Infeasible { // which the search says, of a model that it does not keep
+		same = o.Status == trainer.OK
+	}
+	return same && t.Steps == o.Steps && (len(t.Metrics) == 0 && len(o.Metrics) == 0 || reflect.DeepEqual(t.Metrics, o.Metrics))
 }
 
 // inWords is what a trial was told with.

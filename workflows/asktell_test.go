@@ -76,6 +76,9 @@ func (f *fixture) tell(t *testing.T, typed string, then func(workflows.Told, err
 
 // honest is what a trial of these tests gives; every seventh fails.
 func honest(a workflows.AskedTrial) string {
+	if a.Trial%7 == 5 {
+		return fmt.Sprintf(`{"trial": %d, "state": "pruned", "metrics": {"rmse": 11}, "curve": [[2, 12], [3, 11]], "steps": 3}`, a.Trial)
+	}
 	if a.Trial%7 == 6 {
 		return fmt.Sprintf(`{"trial": %d, "state": "fail", "reason": "no luck"}`, a.Trial)
 	}
@@ -164,10 +167,18 @@ func TestAskedTrialsAreCanonical(t *testing.T) {
 			result = got
 			break
 		}
-		if c.runs != (runs > 2) || result.Status != "completed" || result.Trials != 30 || result.Failed != 4 {
+		if c.runs != (runs > 2) || result.Status != "completed" || result.Trials != 30 {
 			t.Errorf("%s: %d runs, %+v", c.name, runs, result)
 		}
-		b, err := json.Marshal(f.ledger(t, result))
+		statuses := map[trainer.Status]int{}
+		trials := f.ledger(t, result)
+		for _, trial := range trials {
+			statuses[trial.Status]++
+		}
+		if diff := cmp.Diff(map[trainer.Status]int{trainer.OK: 22, trainer.Pruned: 4, trainer.Failed: 4}, statuses); diff != "" {
+			t.Error(diff)
+		}
+		b, err := json.Marshal(trials)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -300,13 +311,16 @@ func TestAskAndTell(t *testing.T) {
 		f.ask(t, workflows.Ask{}, is(3))
 		f.UpdateWorkflow(workflows.Stop, "stop", callback(t, nil))
 		f.ask(t, workflows.Ask{}, notAsked("takes no more trials", workflows.RefusedEnded))
-		f.tell(t, `{"trial":3,"state":"fail"}`, func(_ workflows.Told, err error) { refused("takes no more trials", workflows.RefusedEnded)(err) })
+		f.tell(t, `{"trial":3,"state":"fail"}`, func(_ workflows.Told, err error) {
+			refused("takes no more trials", workflows.RefusedEnded)(err)
+		})
 	})
 	result, err := f.run(t, spec)
 	if err != nil || result.Status != "stopped" || result.Trials != 2 || result.Failed != 1 || result.CPUSeconds != 3 {
 		t.Fatalf("%+v, %v", result, err)
 	}
-	if first.Task.Name == "" || len(first.Task.Parameters) == 0 || len(first.Params) != 3 || first.Seed == 0 || first.Objective.Metric != "rmse" {
+	if first.Task.Name == "" || len(first.Task.Parameters) == 0 || len(first.Params) != 3 || first.Seed == 0 ||
+		first.Objective.Metric != "rmse" {
 		t.Errorf("%+v", first)
 	}
 }

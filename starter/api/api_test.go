@@ -197,7 +197,8 @@ func TestDescription(t *testing.T) {
 	for path, methods := range d.Paths {
 		for method := range methods {
 			n++
-			r := httptest.NewRequestWithContext(t.Context(), strings.ToUpper(method), regexp.MustCompile(`\{name\}`).ReplaceAllString(path, "own"), nil)
+			r := httptest.NewRequestWithContext(t.Context(), strings.ToUpper(method),
+				regexp.MustCompile(`\{name\}`).ReplaceAllString(path, "own"), nil)
 			r.Header.Set("Authorization", "Bearer "+token)
 			w := httptest.NewRecorder()
 			if h.ServeHTTP(w, r); w.Code != 200 && w.Code != 422 {

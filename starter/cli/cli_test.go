@@ -129,6 +129,10 @@ func TestUsage(t *testing.T) {
 		{[]string{"tell", "x", "--trial", "0", "--metric", "a"}, []string{`--metric "a": give NAME=VALUE`}},
 		{[]string{"tell", "x", "--trial", "0", "--metric", "a=NaN"}, []string{`"a=NaN" is no number`, "--state fail"}},
 		{[]string{"tell", "x", "--trial", "0", "--metric", "a=1", "--metric", "a=2"}, []string{"given twice"}},
+		{[]string{"serve", "--listen", "0.0.0.0:0"}, []string{"open to other machines", "--tls-certificate", "--plaintext"}},
+		{[]string{"serve", "--listen", ":0"}, []string{"open to other machines"}},
+		{[]string{"serve", "--listen", "nowhere"}, []string{"give HOST:PORT"}},
+		{[]string{"serve", "--tls-key", "x"}, []string{"go together"}},
 		{[]string{"report", "x", "--csv", "--json"}, []string{"not both"}},
 		// A zero that is given is not taken for the default.
 		{[]string{"module", "train", "x", "--name", "m", "--dim", "0", "--window", "0", "--min-count", "0", "--max-vocabulary", "0", "--epochs",

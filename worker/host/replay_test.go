@@ -151,7 +151,7 @@ var paths = map[string]map[string]func(history) bool{
 		"stopped by signal": signalled(workflows.Stop), "extended by signal": signalled(workflows.Extend),
 		"features of images": runs("Features"), "a trainer that nobody serves": asks("Served"), "learning elsewhere": runs("Learn"),
 		"a trial that is lost": lost, "a trial that cannot be run": refused("Trial"), "learning that is refused": unlearned,
-		"an end that is refused": refused("Finish"),
+		"an end that is refused": refused("Finish"), "asked": updated(workflows.AskUpdate), "told": updated(workflows.TellUpdate),
 	},
 	workflows.ExperimentWorkflow: {
 		"completed": ends(completed), "canceled": ends(canceled), "invalid input": fails(activities.ErrTypeInvalid),

@@ -69,8 +69,8 @@ func (o serving) check() error {
 	}
 	ip := net.ParseIP(host)
 	if local := host == "localhost" || ip != nil && ip.IsLoopback(); !local && o.certificate == "" && !o.plaintext {
-		return fmt.Errorf("--listen %s is open to other machines, and the token would travel in the clear: give --tls-certificate and --tls-key, "+
-			"or --plaintext if a proxy before it has TLS", o.listen)
+		return fmt.Errorf("--listen %s is open to other machines, and the token would travel in the clear: give --tls-certificate and "+
+			"--tls-key, or --plaintext if a proxy before it has TLS", o.listen)
 	}
 	return nil
 }

@@ -1,0 +1,49 @@
+package serve
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"tnaml/deploy"
+	"tnaml/deploy/stack/stacktest"
+	"tnaml/starter/cli/terminal"
+)
+
+// The token is made once, and shown once; one that others can read, or that can be
+// guessed, is refused.
+func TestToken(t *testing.T) {
+	var stderr stacktest.Output
+	dir := filepath.Join(t.TempDir(), "data")
+	a := app{&terminal.App{Process: terminal.Process{Stderr: &stderr}, Config: &deploy.Config{DataDir: dir}}}
+	made, err := a.token("")
+	if err != nil || len(made) < 20 || strings.Count(stderr.String(), made) != 1 {
+		t.Fatalf("%q, %v, told %q", made, err, stderr.String())
+	}
+	info, err := os.Stat(filepath.Join(dir, "serve-token"))
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Error(info, err)
+	}
+	if again, err := a.token(""); err != nil || again != made || strings.Count(stderr.String(), made) != 1 {
+		t.Errorf("%q, %v, told %q", again, err, stderr.String())
+	}
+	for name, c := range map[string]struct {
+		text, want string
+		mode       os.FileMode
+	}{
+		"short": {"abc\n", "at least 16 bytes", 0o600}, "open": {strings.Repeat("x", 30), "chmod 600", 0o644},
+		"words": {"some words that are many", "one word", 0o600},
+	} {
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, []byte(c.text), c.mode); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := a.token(file); err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), c.text) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := a.token(filepath.Join(dir, "nowhere")); err == nil {
+		t.Error("a file that is not there was taken")
+	}
+}
