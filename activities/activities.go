@@ -85,6 +85,9 @@ const (
 	ErrTypeMissing = "Missing"
 	// ErrTypeDenied: the store refuses the credentials. A few attempts, too.
 	ErrTypeDenied = "Denied"
+	// ErrTypeCutShort: the machine ended a trial, by its clock or for its memory. The
+	// search counts such attempts.
+	ErrTypeCutShort = "CutShort"
 )
 
 // invalid marks an error as the input's own fault: retrying cannot help.
@@ -107,6 +110,8 @@ func classify(err error) error {
 		return invalid(err)
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrCorrupt):
 		return temporal.NewApplicationError(message, ErrTypeMissing)
+	case errors.Is(err, trainer.ErrCutShort):
+		return temporal.NewNonRetryableApplicationError(message, ErrTypeCutShort, nil)
 	case errors.Is(err, store.ErrDenied):
 		return temporal.NewApplicationError(message, ErrTypeDenied)
 	case len(err.Error()) > limit.MaxMessage:

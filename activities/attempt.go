@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -123,36 +124,61 @@ func tell(ctx context.Context, progress any) {
 // goroutine of their own, so that long steps and loading do not look like a lost
 // worker. They carry the attempt's progress, and the name of the process, by which a
 // search tells workers that died from one that was merely silent. The context ends
-// where the worker stops, too.
+// where the worker stops, too; heartbeats go on until the work has noticed, which may
+// take a program its grace.
 func beating(ctx context.Context, process string) (work context.Context, stop func()) {
 	stopped := activity.GetWorkerStopChannel(ctx)
-	h, done := new(heartbeat), make(chan struct{})
+	h, ended, done := new(heartbeat), make(chan struct{}), make(chan struct{})
 	work, cancel := context.WithCancelCause(context.WithValue(ctx, heartbeatKey{}, h))
 	go func() {
 		defer close(done)
 		timer := time.NewTimer(firstBeat)
 		defer timer.Stop()
-		for {
+		for stopped := stopped; ; {
 			select {
-			case <-work.Done():
+			case <-ended:
 				return
 			case <-stopped:
 				cancel(errStopping)
-				return
+				stopped = nil
 			case <-timer.C:
-				var progress any
+				beat := beat{process: process}
 				if p := h.progress.Load(); p != nil {
-					progress = *p
+					beat.progress = *p
 				}
-				activity.RecordHeartbeat(ctx, progress, process)
+				activity.RecordHeartbeat(ctx, beat)
 				timer.Reset(HeartbeatEvery)
 			}
 		}
 	}()
 	return work, func() {
+		close(ended)
 		cancel(nil)
 		<-done
 	}
+}
+
+// beat is a heartbeat's one detail, as the contract has it: the progress with the
+// process's name among its fields. (Some languages' SDKs have no second detail.)
+type beat struct {
+	progress any
+	process  string
+}
+
+// MarshalJSON implements json.Marshaler.
+func (b beat) MarshalJSON() ([]byte, error) {
+	fields := map[string]any{}
+	if b.progress != nil {
+		raw, err := json.Marshal(b.progress)
+		if err == nil {
+			err = json.Unmarshal(raw, &fields)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("a progress is no JSON object: %w", err)
+		}
+	}
+	fields["process"] = b.process
+	return json.Marshal(fields)
 }
 
 // processName names a process of a worker: two of them never have the same.

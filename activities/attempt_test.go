@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -112,10 +113,11 @@ func TestHeartbeatsCoverAllOfAnActivity(t *testing.T) {
 		b.env.SetOnActivityHeartbeatListener(func(_ *activity.Info, details converter.EncodedValues) {
 			mu.Lock()
 			defer mu.Unlock()
-			var progress converter.RawValue
-			if err := details.Get(&progress, &process); err != nil {
+			var progress struct{ Process string }
+			if err := details.Get(&progress); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
+			process = progress.Process
 		})
 		if err := try(); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -138,6 +140,22 @@ func TestTrialEndsWithItsWorker(t *testing.T) {
 	b.env.SetWorkerStopChannel(stopped)
 	if err := b.try(b.a.Trial, in, new(TrialResult)); err == nil || !strings.Contains(err.Error(), Stopping) {
 		t.Errorf("%v", err)
+	}
+}
+
+// One that takes its time to end, as a program may, is heard of until it has: else others
+// would take it for lost.
+func TestWhatIsBeingGivenBackLives(t *testing.T) {
+	b := newBench(t, strategy.Random)
+	in := b.resolved.Request(b.proposals(t)[0])
+	b.serve(New(&troubled{b.store, func(ctx context.Context) error { <-ctx.Done(); time.Sleep(3 * firstBeat); return ctx.Err() }}, Options{}))
+	stopped := make(chan struct{})
+	close(stopped)
+	b.env.SetWorkerStopChannel(stopped)
+	var beats atomic.Int32
+	b.env.SetOnActivityHeartbeatListener(func(*activity.Info, converter.EncodedValues) { beats.Add(1) })
+	if err := b.try(b.a.Trial, in, new(TrialResult)); err == nil || !strings.Contains(err.Error(), Stopping) || beats.Load() == 0 {
+		t.Errorf("after %d heartbeats: %v", beats.Load(), err)
 	}
 }
 

@@ -99,7 +99,7 @@ func (a *Activities) trial(ctx context.Context, in TrialInput) (TrialResult, err
 // says that the outcome is worth the same to any search: what lacks one search's
 // objective may have another's.
 func (a *Activities) run(ctx context.Context, t trainer.Trainer, r trainer.Request) (out *library.CachedTrial, inherited bool, err error) {
-	result, left, err := guarded(ctx, t, r, func(p trainer.Progress) error {
+	result, left, err := guarded(library.ForSearch(ctx, activity.GetInfo(ctx).WorkflowExecution.ID), t, r, func(p trainer.Progress) error {
 		tell(ctx, p.Checked()) // it is written elsewhere, while the trainer goes on
 		return context.Cause(ctx)
 	})
@@ -173,13 +173,14 @@ func trialKey(t trainer.Trainer, r *trainer.Request, floors []trainer.Point) str
 	b, err := json.Marshal(struct {
 		Trainer, Version string
 		Kind, Data       string
+		Parameters       json.RawMessage `json:",omitempty"`
 		Choices          map[string]any
 		Settings         json.RawMessage
 		Seed             uint64
 		Limits           trainer.Limits
 		Curve            *space.Objective `json:",omitempty"`
 		Floors           []trainer.Point  `json:",omitempty"`
-	}{t.Name(), t.Version(), r.Task.Kind, r.Task.Data, choices, r.Settings, r.Seed, r.Limits, curve, floors})
+	}{t.Name(), t.Version(), r.Task.Kind, r.Task.Data, r.Task.Parameters, choices, r.Settings, r.Seed, r.Limits, curve, floors})
 	if err != nil {
 		panic(err) // plain numbers and strings
 	}

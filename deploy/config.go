@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
 
+	"tnaml/activities/trainers/command"
 	"tnaml/deploy/stack"
 	"tnaml/experiments/yamlnode"
 )
@@ -31,6 +32,8 @@ type Config struct {
 	Temporal Temporal `mapstructure:"temporal"`
 	S3       S3       `mapstructure:"s3"`
 	Worker   Worker   `mapstructure:"worker"`
+	// Trainers are the programs that workers run as trainers, by name; in the file alone.
+	Trainers []command.Config `mapstructure:"-"`
 
 	// Warnings say what was set and does nothing.
 	Warnings []string `mapstructure:"-"`
@@ -82,7 +85,8 @@ type Worker struct {
 	Identity string `mapstructure:"identity"`
 	// Slots is the number of trials at once of each trainer; 0 is one for each core.
 	Slots int `mapstructure:"slots"`
-	// Trainers are those to serve, NAME or NAME=SLOTS with commas between them; empty:
+	// Trainers are those to serve among all that there are, the platform's and the
+	// Config's: NAME or NAME=SLOTS with commas between them; empty:
 	// all that the worker has.
 	Trainers string `mapstructure:"trainers"`
 	CacheMB  int    `mapstructure:"cache_mb"`
@@ -186,13 +190,14 @@ func Load(flags *pflag.FlagSet, environ []string) (*Config, error) {
 			file, explicit = f.Value.String(), true
 		}
 	}
-	if err := readFile(v, file, explicit); err != nil {
+	programs, err := readFile(v, file, explicit)
+	if err != nil {
 		return nil, err
 	}
 	if err := readEnvironment(v, environ); err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)
 	}
-	c := Config{environ: func() []string { return environ }, Warnings: unknown(environ)}
+	c := Config{environ: func() []string { return environ }, Warnings: unknown(environ), Trainers: programs}
 	if err := v.Unmarshal(&c); err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)
 	}
@@ -202,25 +207,29 @@ func Load(flags *pflag.FlagSet, environ []string) (*Config, error) {
 	return &c, nil
 }
 
-func readFile(v *viper.Viper, file string, explicit bool) error {
+func readFile(v *viper.Viper, file string, explicit bool) (programs []command.Config, err error) {
 	b, err := os.ReadFile(file)
 	if errors.Is(err, os.ErrNotExist) && !explicit {
-		return nil
+		return nil, nil
 	}
 	if err != nil {
-		return fmt.Errorf("configuration: %w", err)
+		return nil, fmt.Errorf("configuration: %w", err)
 	}
 	layer := map[string]any{}
 	r, root := yamlnode.Read(b, "configuration")
 	if root.Kind == yamlnode.Mapping {
+		if at := slices.IndexFunc(root.Entries, func(e yamlnode.Entry) bool { return e.Key == trainersKey }); at >= 0 {
+			programs = readTrainers(r, root.Entries[at])
+			root.Entries = slices.Delete(root.Entries, at, at+1)
+		}
 		readSection(r, root, "", layer)
 	} else if r.Problems() == 0 && root.Kind != yamlnode.Null {
 		r.Bad(root.Line, "settings are expected, as in s3: {bucket: tnaml}")
 	}
 	if err := r.Err(); err != nil {
-		return fmt.Errorf("configuration: %s: %w", file, err)
+		return nil, fmt.Errorf("configuration: %s: %w", file, err)
 	}
-	return v.MergeConfigMap(layer)
+	return programs, v.MergeConfigMap(layer)
 }
 
 // readSection reads the settings below a key.

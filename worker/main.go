@@ -96,6 +96,7 @@ func serve(ctx context.Context, config *deploy.Config, log *slog.Logger) error {
 		Namespace: servers.Namespace, TaskQueue: config.Temporal.TaskQueue, Slots: config.Worker.Slots, Serve: serve,
 		CacheBytes: int64(config.Worker.CacheMB) << 20, Identity: config.Worker.Identity, Log: log,
 		DiskCache: filepath.Join(config.DataDir, "blobs"), DiskCacheBytes: int64(config.Worker.DiskCacheMB) << 20,
+		Commands: config.Trainers, Directory: filepath.Join(config.DataDir, "trials"),
 	})
 	log.Info("worker stopped")
 	return err

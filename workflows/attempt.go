@@ -25,8 +25,8 @@ const (
 	// process that was silent, and lives, counts once however often it was: it was
 	// suspended, or cut off.
 	lostWorkers = 3
-	// lateAttempts and silentAttempts: one that took longer than trial_timeout, or
-	// whose worker was not heard of, so often pauses the search.
+	// lateAttempts and silentAttempts: one that took longer than trial_timeout or was cut
+	// short by its machine, or whose worker was not heard of, so often pauses the search.
 	lateAttempts   = 3
 	silentAttempts = 10
 	// maxProcess bounds the name of a process in a history, in bytes.
@@ -46,9 +46,14 @@ func (r *run) attempts(ctx workflow.Context, p search.Proposal) (activities.Row,
 		var answer converter.RawValue
 		err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, options), TrialActivity, in).Get(ctx, &answer)
 		var timeout *temporal.TimeoutError
+		var app *temporal.ApplicationError
 		switch {
 		case err == nil:
 			return r.row(p, &in.Request, answer), nil
+		case ctx.Err() == nil && errors.As(err, &app) && app.Type() == activities.ErrTypeCutShort:
+			if late++; late == lateAttempts {
+				return activities.Row{}, fmt.Errorf("its machine ended it %d times, the last time: %s", late, app.Message())
+			}
 		case ctx.Err() != nil || !errors.As(err, &timeout):
 			return activities.Row{}, err
 		case timeout.TimeoutType() == enumspb.TIMEOUT_TYPE_START_TO_CLOSE:
@@ -78,12 +83,13 @@ func (r *run) attempts(ctx workflow.Context, p search.Proposal) (activities.Row,
 // processOf is the worker process that an attempt was lost with, as its last
 // heartbeat has named it, or "".
 func processOf(err *temporal.TimeoutError) string {
-	var progress converter.RawValue
-	var process string
-	if err.LastHeartbeatDetails(&progress, &process) != nil {
+	var progress struct {
+		Process string `json:"process"`
+	}
+	if err.LastHeartbeatDetails(&progress) != nil {
 		return ""
 	}
-	return strings.ToValidUTF8(process[:min(len(process), maxProcess)], "")
+	return strings.ToValidUTF8(progress.Process[:min(len(progress.Process), maxProcess)], "")
 }
 
 // known are the processes that are known.

@@ -13,6 +13,7 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/temporal"
 
+	"tnaml/activities"
 	"tnaml/activities/library"
 	"tnaml/experiments/trainer"
 	"tnaml/workflows"
@@ -21,7 +22,7 @@ import (
 // silent and late are attempts that nobody hears the end of, as the server tells
 // them: the test environment would try a time-out again itself.
 func silent(process string) error {
-	return temporal.NewNonRetryableApplicationError("", "", temporal.NewHeartbeatTimeoutError(nil, process))
+	return temporal.NewNonRetryableApplicationError("", "", temporal.NewHeartbeatTimeoutError(map[string]any{"step": 3, "process": process}))
 }
 
 func late() error {
@@ -118,27 +119,36 @@ func TestLostTrialsPauseTheSearch(t *testing.T) {
 	}
 }
 
-// Time decides no reward: a trial that a busy machine is late with is tried again;
-// then the search pauses, says what to do, and comes to the same in the end.
+// Time decides no reward: a trial that a busy machine is late with, or ends before its
+// time, is tried again; then the search pauses, says what to do, and comes to the same in the end.
 func TestLateTrials(t *testing.T) {
 	const spec = `{"tasks":["tiny"],"trials":20,"trial_timeout":"7s"}`
 	want, err := newFixture(t).run(t, spec)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, busy := range []int{2, 5} {
+	cutShort := func() error {
+		return temporal.NewNonRetryableApplicationError("took longer than its timeout", activities.ErrTypeCutShort, nil)
+	}
+	for _, c := range []struct {
+		busy int
+		err  func() error
+		says string
+	}{{2, late, ""}, {5, late, `took longer than "trial_timeout", 7s, 3 times`}, {2, cutShort, ""},
+		{5, cutShort, "its machine ended it 3 times, the last time: took longer than its timeout"}} {
+		busy := c.busy
 		f := newFixture(t)
 		var counted tries
 		f.train = func(ctx context.Context, r trainer.Request) (trainer.Outcome, error) {
 			if counted.next(r.Trial) <= busy {
-				return trainer.Outcome{}, late()
+				return trainer.Outcome{}, c.err()
 			}
 			return plain(ctx, r)
 		}
 		pauses := 0
 		for i := range 9 {
 			f.RegisterDelayedCallback(func() {
-				if p := f.progress(t); p.Status == "paused" && strings.Contains(p.Reason, `took longer than "trial_timeout", 7s, 3 times`) {
+				if p := f.progress(t); p.Status == "paused" && strings.Contains(p.Reason, c.says) {
 					pauses++
 				}
 				f.SignalWorkflow(workflows.Resume, nil)

@@ -104,7 +104,7 @@ func collectDetails(what string, spec CollectSpec, c *activities.Collected) stri
 	row("set aside before, waiting", c.Waiting)
 	row("deleted", c.Deleted)
 	if c.Names > 0 {
-		fmt.Fprintf(&b, "\n%d names of features go with their tasks and modules.\n", c.Names)
+		fmt.Fprintf(&b, "\n%d names of features and of checkpoints go with their tasks, modules and searches.\n", c.Names)
 	}
 	for _, m := range c.Missing[:min(len(c.Missing), maxNamed)] {
 		fmt.Fprintf(&b, "\n> %s refers to a %s that is not there: `%s`\n", m.By, m.Kind, m.Ref)

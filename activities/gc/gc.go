@@ -10,6 +10,7 @@
 //	                              the models of the tasks' best trials
 //	names/experiment              the reports of its runs
 //	names/trial                   the model and the examples, while a search that was given them has a name and has not ended
+//	names/checkpoint              what a trial under way has reached, while its search has a name and has not ended
 //	names/features                the features, while task and module are kept
 //	search configuration          tasks, modules, the controller and the sources it starts from, the configuration it was forked from
 //	ledger segment                the segment before it, the examples of its trials
@@ -26,7 +27,9 @@
 // The trial cache does not keep models for its own sake. A hit whose model is gone
 // is a miss where the model is wanted, and the rest of the result stays of use.
 // Features of a task or module that is not kept lose their name with their object,
-// since nobody else could remove it; they are computed again if need be.
+// since nobody else could remove it; they are computed again if need be. So do the
+// checkpoints of trials whose search has gone or ended; a trial that has its outcome has
+// removed its own.
 //
 // # Why nothing is lost
 //
@@ -198,7 +201,7 @@ type Plan struct {
 	// grace period, Deleted those to be deleted for good.
 	Waiting Tally `json:"waiting"`
 	Deleted Tally `json:"deleted"`
-	// Names is the number of names of features to be removed.
+	// Names is the number of names of features and of checkpoints to be removed.
 	Names int `json:"names"`
 	// Missing are objects that names lead to and that are gone. They stop nothing,
 	// for they refer to nothing.
@@ -206,7 +209,7 @@ type Plan struct {
 
 	discard []store.Ref
 	purge   []store.Discarded
-	names   []string // of features
+	names   []weak
 }
 
 // Empty says that there is nothing to do.
@@ -311,11 +314,11 @@ func (p *Plan) Run(ctx context.Context, s store.Store, o Options) error {
 	}
 	s = store.Direct(s)
 	// First the names, which would lead to what is not there.
-	for i, name := range p.names {
-		if err := s.DeleteName(ctx, store.Features, name); err != nil {
+	for i, w := range p.names {
+		if err := s.DeleteName(ctx, w.kind, w.name); err != nil {
 			return err
 		}
-		o.progress("removing names of features", i+1, len(p.names))
+		o.progress("removing names of features and checkpoints", i+1, len(p.names))
 	}
 	var mu sync.Mutex
 	done := 0

@@ -29,14 +29,16 @@ const (
 	kindExamples   = "examples"
 	kindSources    = "sources"
 	kindFeatures   = "features"
+	kindCheckpoint = "checkpoint"
 	kindReport     = "run report"
 	kindOther      = "other"
 )
 
 // containers are the kinds as the containers of the objects have them.
 var containers = map[string]string{
-	"task": kindTask, "image-task": kindTask, "module": kindModule, "image-module": kindModule, "controller": kindController,
-	"search": kindConfig, "ledger": kindLedger, "state": kindState, "costs": kindCosts,
+	"task": kindTask, "image-task": kindTask, "table": kindTask, "external": kindTask,
+	"module": kindModule, "image-module": kindModule, "controller": kindController, "search": kindConfig,
+	"ledger": kindLedger, "state": kindState, "costs": kindCosts,
 	"model": kindModel, "examples": kindExamples, "sources": kindSources, "image-features": kindFeatures, "run": kindReport,
 }
 
@@ -71,7 +73,9 @@ type marking struct {
 	// of those that have a name.
 	holds    []held
 	searches map[string]named
-	doomed   []string
+	// doomed are names that nobody else could remove, waiting checkpoints of trials.
+	doomed  []weak
+	waiting []waiting
 }
 
 // root is a name that marking begins at.
@@ -142,6 +146,9 @@ func mark(ctx context.Context, s store.Store, o Options) (*marking, error) {
 	if err := m.held(ctx); err != nil {
 		return nil, err
 	}
+	if err := m.checkpoints(ctx); err != nil {
+		return nil, err
+	}
 	if err := m.followHints(ctx); err != nil {
 		return nil, err
 	}
@@ -151,7 +158,9 @@ func mark(ctx context.Context, s store.Store, o Options) (*marking, error) {
 
 // roots are the kinds of names that keep what they refer to, in the order in which
 // references travel from one to another.
-var roots = []store.Kind{store.Trial, store.Dataset, store.Module, store.Controller, store.Space, store.Search, store.Experiment}
+var roots = []store.Kind{
+	store.Trial, store.Checkpoint, store.Dataset, store.Module, store.Controller, store.Space, store.Search, store.Experiment,
+}
 
 // names reads the names of a kind.
 func (m *marking) names(ctx context.Context, kind store.Kind, visit func(context.Context, root, store.Entry, []byte) error) error {
@@ -185,7 +194,7 @@ func (m *marking) names(ctx context.Context, kind store.Kind, visit func(context
 // damaged is what a name whose value is damaged is visited with: nothing. The caches
 // can do without, and what looks like a reference in them is kept; others stop marking.
 func (m *marking) damaged(r root, value []byte, err error) ([]byte, error) {
-	if r.kind != store.Trial && r.kind != store.Features {
+	if r.kind != store.Trial && r.kind != store.Features && r.kind != store.Checkpoint {
 		return nil, m.stuck(r, err)
 	}
 	m.hint(r, value)
@@ -206,6 +215,11 @@ func (m *marking) name(ctx context.Context, r root, e store.Entry, value []byte)
 		var d library.DatasetRecord
 		if err := decode(&d); err != nil {
 			return err
+		}
+		if e := d.Card.External; e != nil && e.Attached != nil {
+			if err := m.reach(ctx, r, kindTask, store.Ref(e.Attached.Ref)); err != nil {
+				return err
+			}
 		}
 		return m.reach(ctx, r, kindTask, d.Ref)
 	case store.Module:
@@ -253,6 +267,8 @@ func (m *marking) name(ctx context.Context, r root, e store.Entry, value []byte)
 		m.hint(r, value)
 	case store.Trial:
 		m.trial(r, e, value)
+	case store.Checkpoint:
+		m.checkpoint(r, e, value)
 	}
 	return nil
 }

@@ -61,6 +61,53 @@ func (m *marking) held(ctx context.Context) error {
 	})
 }
 
+// weak is a name that goes when nothing wants it any more.
+type weak struct {
+	kind store.Kind
+	name string
+}
+
+// waiting is the checkpoint of a trial.
+type waiting struct {
+	by     root
+	record library.CheckpointRecord
+	since  time.Time
+}
+
+// checkpoint notes a trial's checkpoint. Without one that can be read the trial begins anew.
+func (m *marking) checkpoint(r root, e store.Entry, value []byte) {
+	w := waiting{by: r, since: e.Modified}
+	if json.Unmarshal(value, &w.record) != nil {
+		w.record = library.CheckpointRecord{}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.waiting = append(m.waiting, w)
+}
+
+// checkpoints marks those whose searches have a name and have not ended, and what is
+// young; the names of others are to be removed.
+func (m *marking) checkpoints(ctx context.Context) error {
+	return store.Each(ctx, parallel, m.waiting, func(ctx context.Context, w waiting) error {
+		_, malformed := store.ParseRef(string(w.record.Ref))
+		by, named := m.searches[w.record.Search]
+		if alive := named && (!by.released || w.since.After(by.written)); malformed != nil || !alive && m.old(w.since) {
+			m.doom(w.by)
+			return nil
+		}
+		if there, err := m.present(ctx, w.record.Ref); err != nil || !there {
+			return err
+		}
+		return m.reach(ctx, w.by, kindCheckpoint, w.record.Ref)
+	})
+}
+
+func (m *marking) doom(r root) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.doomed = append(m.doomed, weak{r.kind, r.name})
+}
+
 // features marks the features whose task and module are kept; the names of others
 // are to be removed.
 func (m *marking) features(ctx context.Context, r root, e store.Entry, value []byte) error {
@@ -72,11 +119,11 @@ func (m *marking) features(ctx context.Context, r root, e store.Entry, value []b
 	m.mu.Lock()
 	_, task := m.reached[f.Data]
 	_, module := m.reached[f.Module]
+	m.mu.Unlock()
 	keep := task && module || !m.old(e.Modified)
 	if !keep {
-		m.doomed = append(m.doomed, r.name)
+		m.doom(r)
 	}
-	m.mu.Unlock()
 	if !keep || f.Ref == "" {
 		return nil
 	}

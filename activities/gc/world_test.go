@@ -24,9 +24,11 @@ import (
 	"tnaml/activities/store"
 	"tnaml/experiments/catalog"
 	"tnaml/experiments/data"
+	"tnaml/experiments/data/external"
 	"tnaml/experiments/data/image"
 	"tnaml/experiments/data/text"
 	"tnaml/experiments/search/strategy"
+	"tnaml/experiments/space"
 	"tnaml/nn/embedding"
 	nnimage "tnaml/nn/image"
 	"tnaml/nn/rng"
@@ -117,6 +119,7 @@ func build(t *testing.T) *store.Memory {
 	run(t, s, "small-1", string(catalog.KindExperiment), `{"experiment":"small"}`)
 	run(t, s, "transferred", workflows.SearchWorkflow, `{"tasks":["spare"],"strategy":"naml","controller":"small",`+searching+`}`)
 	sourced(t, s)
+	outside(t, s)
 	return s
 }
 
@@ -142,6 +145,45 @@ func sourced(t *testing.T, s store.Store) {
 	}
 	if err := library.StartSearch(t.Context(), s, record); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// What is attached to external tasks.
+const attached, unused = "depth,rate\n", "something else"
+
+// outside are external tasks, two with something attached, and a search of them.
+func outside(t *testing.T, s store.Store) {
+	t.Helper()
+	for name, object := range map[string]string{"bare": "", "attached": attached, "unused": unused} {
+		spec := external.Spec{Parameters: json.RawMessage(`{"table":"` + name + `"}`)}
+		if object != "" {
+			spec.Attached = &data.Attached{Name: "x.csv", Files: 1}
+		}
+		if _, _, err := library.PublishExternal(t.Context(), s, spec, []byte(object), data.Options{Name: name}, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sp := &space.Space{Name: "own", Trainer: "own", Choices: []space.Choice{{Name: "depth", Options: []any{int64(1), int64(2)}}}}
+	if err := library.PublishSpace(t.Context(), s, sp, false); err != nil {
+		t.Fatal(err)
+	}
+	c, _, err := library.Pin(t.Context(), s, library.Names{Tasks: []string{"bare", "attached"}, Strategy: "random", Space: "own", Lag: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := library.ClaimAll(t.Context(), s, c); err != nil {
+		t.Fatal(err)
+	}
+	record := library.SearchRecord{Name: "outside", Owner: "o", Status: "completed", Released: true}
+	if record.Config, err = library.PutConfig(t.Context(), s, c); err != nil {
+		t.Fatal(err)
+	}
+	if err := library.StartSearch(t.Context(), s, record); err != nil {
+		t.Fatal(err)
+	}
+	plan, err := library.PlanRemoval(t.Context(), s, store.Dataset, []string{"attached", "unused"}, nil)
+	if err != nil || len(plan) != 2 || !slices.Equal(plan[0].KeptBy, []string{"outside"}) || len(plan[1].KeptBy) > 0 {
+		t.Errorf("%+v, %v", plan, err)
 	}
 }
 
@@ -263,6 +305,9 @@ func openAll(t *testing.T, s store.Store) map[store.Ref]bool {
 		record, err := library.Dataset(ctx, w, name)
 		check(name, err)
 		get(name, string(record.Ref))
+		if e := record.Card.External; e != nil && e.Attached != nil {
+			get(name, e.Attached.Ref)
+		}
 	}
 	for _, name := range names(t, s, store.Module) {
 		record, err := library.Module(ctx, w, name)

@@ -51,6 +51,9 @@ func GoOn(ctx context.Context, s store.Store, from string, own json.RawMessage) 
 	if record.Config == "" || record.Ledger == "" || record.Told == 0 {
 		return nil, Invalid(fmt.Errorf("search %q has no trials on record to go on from", from))
 	}
+	if record.Status == Imported {
+		return nil, Invalid(fmt.Errorf("the trials of %q were imported, no search ran them: start from them with --sources %s", from, from))
+	}
 	o := &Onward{From: record}
 	if o.Old, err = ReadConfig(ctx, s, record.Config); err != nil {
 		return nil, err

@@ -124,7 +124,7 @@ func PinTasks(ctx context.Context, s store.Store, names []string) (tasks []searc
 		case err != nil:
 			return nil, nil, err
 		}
-		t := search.Task{Name: name, Kind: string(record.Card.Kind()), Data: string(record.Ref)}
+		t := record.task()
 		if len(tasks) > 0 && t.Kind != tasks[0].Kind {
 			wrong = append(wrong, fmt.Errorf("task %q is of kind %s and task %q of kind %s: one controller designs models of one kind",
 				tasks[0].Name, tasks[0].Kind, name, t.Kind))
@@ -138,7 +138,7 @@ func PinTasks(ctx context.Context, s store.Store, names []string) (tasks []searc
 			return nil, nil, err
 		}
 		wrong = append(wrong, fmt.Errorf("there is no task %s (%s): import with `starter data import`, "+
-			"or what is public with `starter data pull`", strings.Join(missing, ", "), known))
+			"what is public with `starter data pull`, or add an external one with `starter task add`", strings.Join(missing, ", "), known))
 	}
 	return tasks, wrong, nil
 }
@@ -244,6 +244,9 @@ func chooseModules(catalogue []ModuleRecord, names []string) ([]ModuleRecord, er
 func ClaimAll(ctx context.Context, s store.Store, config *search.Config) error {
 	var gone []error
 	check := func(ref, what, name, wayOut string) error {
+		if ref == "" { // an external task's, that has nothing attached
+			return nil
+		}
 		err := Claim(ctx, s, store.Ref(ref))
 		if errors.Is(err, store.ErrNotFound) {
 			gone = append(gone, fmt.Errorf("%s %q: its %w: %s", what, name, err, wayOut))

@@ -38,6 +38,7 @@ var (
 	experiments = records[ExperimentRecord]{store.Experiment}
 	searches    = records[SearchRecord]{store.Search}
 	features    = records[FeaturesRecord]{store.Features}
+	checkpoints = records[CheckpointRecord]{store.Checkpoint}
 )
 
 // read returns a name's record. Where the name does not exist, the error lists

@@ -9,6 +9,7 @@ import (
 
 	"tnaml/activities/store"
 	"tnaml/experiments/catalog"
+	"tnaml/experiments/data"
 	"tnaml/experiments/search"
 	"tnaml/experiments/space"
 )
@@ -211,6 +212,7 @@ func keptBy(ctx context.Context, s store.Store, kind store.Kind, removals []Remo
 func refsOf(ctx context.Context, s store.Store, r Removal) (out []string) {
 	either := records[struct {
 		Ref      string
+		Card     data.Card
 		Versions []ControllerVersion
 	}]{r.Kind}
 	record, err := either.get(ctx, s, r.Name)
@@ -219,6 +221,9 @@ func refsOf(ctx context.Context, s store.Store, r Removal) (out []string) {
 	}
 	if record.Ref != "" {
 		out = append(out, record.Ref)
+	}
+	if e := record.Card.External; e != nil && e.Attached != nil {
+		out = append(out, e.Attached.Ref)
 	}
 	for _, v := range record.Versions {
 		out = append(out, string(v.Ref))

@@ -20,7 +20,8 @@ type Ref string
 type Kind string
 
 // The kinds of names. Trial is the trial cache, key digest → result; Features
-// are the features of an image task under a module, key digest → features.
+// are the features of an image task under a module, key digest → features; Checkpoint is
+// what a trial under way has reached, by its digest.
 const (
 	Dataset    Kind = "dataset"
 	Module     Kind = "module"
@@ -30,6 +31,7 @@ const (
 	Search     Kind = "search"
 	Trial      Kind = "trial"
 	Features   Kind = "features"
+	Checkpoint Kind = "checkpoint"
 )
 
 // Errors that callers tell apart with errors.Is. Everything else is the

@@ -83,7 +83,7 @@ func (r *Record) check() error {
 		errs = append(errs, fmt.Errorf(format, a...))
 	}
 	c := &r.Provenance.Config
-	if len(c.Tasks) != 1 || c.Tasks[0].Name == "" || c.Tasks[0].Data == "" {
+	if len(c.Tasks) != 1 || !c.Tasks[0].Whole() {
 		bad("a record is of one task, with its name and data; there are %d", len(c.Tasks))
 	}
 	if err := c.Space.Join(c.Space.Validate()); err != nil {

@@ -1,6 +1,7 @@
 package data
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
@@ -50,9 +51,10 @@ type Card struct {
 	Vocabulary     int     `json:"vocabulary"`
 	WideVocabulary int     `json:"wide_vocabulary"`
 	Coverage       float64 `json:"coverage"`
-	// Image and Table hold what only tasks of that kind have.
-	Image *ImageCard `json:"image,omitempty"`
-	Table *TableCard `json:"table,omitempty"`
+	// Image, Table and External hold what only tasks of that kind have.
+	Image    *ImageCard    `json:"image,omitempty"`
+	Table    *TableCard    `json:"table,omitempty"`
+	External *ExternalCard `json:"external,omitempty"`
 	// Options are those the task was built with, defaults filled in.
 	Options  Options  `json:"options"`
 	Warnings []string `json:"warnings,omitempty"`
@@ -162,6 +164,27 @@ type MetricRange struct {
 type ChoiceOptions struct {
 	Name    string `json:"name"`
 	Options int    `json:"options"`
+}
+
+// ExternalCard is the part of a card that only external tasks have.
+type ExternalCard struct {
+	Description string `json:"description,omitempty"`
+	// Parameters are a JSON object in canonical form, or nothing.
+	Parameters json.RawMessage `json:"parameters,omitempty"`
+	// Attached is the object beside the task, nil where there is none.
+	Attached *Attached `json:"attached,omitempty"`
+}
+
+// Attached is a file or folder that people have attached to a task.
+type Attached struct {
+	// Ref references the object: the file as it is, or the folder as a tar archive.
+	Ref string `json:"ref"`
+	// Name is that of the file or folder.
+	Name string `json:"name"`
+	// Folder says which of both it is, Files how many it has.
+	Folder bool  `json:"folder,omitempty"`
+	Files  int   `json:"files"`
+	Bytes  int64 `json:"bytes"`
 }
 
 // NewCard counts what all kinds of tasks have: labels are the class names, of

@@ -10,6 +10,8 @@ const (
 	Text  Kind = "text"
 	Image Kind = "image"
 	Table Kind = "table"
+	// External tasks are names and parameters: the data are their trainer's.
+	External Kind = "external"
 )
 
 // Kind is that of the card's task: the part of the card that only its kind has
@@ -20,6 +22,8 @@ func (c *Card) Kind() Kind {
 		return Image
 	case c.Table != nil:
 		return Table
+	case c.External != nil:
+		return External
 	}
 	return Text
 }

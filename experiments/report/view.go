@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"fmt"
@@ -175,7 +176,7 @@ func newView(in Input) (*view, error) {
 		objective space.Objective
 	}
 	tasks := map[key]*taskView{}
-	data := map[key]string{}
+	data := map[key]search.Task{}
 	objectives := map[space.Objective]bool{}
 	for i := range in.Searches {
 		s := &in.Searches[i]
@@ -191,10 +192,10 @@ func newView(in Input) (*view, error) {
 			tv := tasks[at]
 			if tv == nil {
 				tv = &taskView{Task: t.Name, Name: t.Name, Scale: v.Scale, ID: fmt.Sprintf("task-%d", len(v.Tasks)+1)}
-				tasks[at], data[at] = tv, t.Data
+				tasks[at], data[at] = tv, t
 				v.Tasks = append(v.Tasks, tv)
 			}
-			tv.Data = tv.Data || data[at] != t.Data
+			tv.Data = tv.Data || data[at].Data != t.Data || !bytes.Equal(data[at].Parameters, t.Parameters)
 			a := newArm(s, k, costs)
 			look.set(a, tv.Arms)
 			tv.Arms = append(tv.Arms, a)

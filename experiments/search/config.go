@@ -1,6 +1,7 @@
 package search
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -9,6 +10,8 @@ import (
 	"slices"
 	"strings"
 
+	"tnaml/experiments/data"
+	"tnaml/experiments/data/external"
 	"tnaml/experiments/limit"
 	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/space"
@@ -42,10 +45,22 @@ func (c *Config) validate(table strategy.Table) error {
 	if len(c.Tasks) == 0 {
 		bad("no tasks")
 	}
+	parameters := 0
+	for _, t := range c.Tasks {
+		parameters += len(t.Parameters)
+	}
+	if parameters > limit.MaxParameters {
+		bad("the tasks' parameters have %d bytes together, more than %d: attach files to the tasks for what is longer", parameters,
+			limit.MaxParameters)
+	}
 	def := trainer.Find(c.Space.TrainerName())
 	for i, t := range c.Tasks {
-		if t.Name == "" || t.Data == "" {
+		if !t.Whole() {
 			bad("task %d lacks a name or its data", i)
+		}
+		p, err := external.Canonical(t.Parameters)
+		if err != nil || !bytes.Equal(p, t.Parameters) || t.Kind != string(data.External) && p != nil {
+			bad("task %q: its parameters are not an external task's in canonical form", t.Name)
 		}
 		if slices.ContainsFunc(c.Tasks[:i], func(o Task) bool { return o.Name == t.Name }) {
 			bad("task %q is there twice", t.Name)
@@ -129,6 +144,9 @@ func (c *Config) drawSeed() uint64 {
 	return rng.Derive(c.Seed, strings.Join(names, "/"), 0)
 }
 
+// TrialSeed is the seed of a trial's request.
+func (c *Config) TrialSeed(trial int) uint64 { return trialSeed(c.drawSeed(), trial) }
+
 // trialSeed keys a trial's draws.
 func trialSeed(drawSeed uint64, trial int) uint64 {
 	return rng.Derive(drawSeed, "search/trial", uint64(trial))
@@ -140,7 +158,7 @@ func (c *Config) Again(t Trial) (trainer.Request, error) {
 	choices, err := c.Space.Values(t.Actions)
 	return trainer.Request{
 		Trial: t.Trial, Task: c.Tasks[t.Task], Choices: choices, Objects: c.Objects(), Settings: c.Space.Settings,
-		Seed: trialSeed(c.drawSeed(), t.Trial), Objective: c.Space.Objective, Constraints: c.Space.Constraints,
+		Seed: c.TrialSeed(t.Trial), Objective: c.Space.Objective, Constraints: c.Space.Constraints,
 	}, err
 }
 

@@ -476,6 +476,20 @@ func TestConfigValidateReportsEverything(t *testing.T) {
 		}
 	}
 	c = testConfig(t, strategy.NAML, 1, 1)
+	c.Tasks = []Task{{Name: "fold", Kind: "external"}, {Name: "wide", Kind: "external", Parameters: json.RawMessage(`{ "b":1}`)},
+		{Name: "text", Kind: "text", Data: "x", Parameters: json.RawMessage(`{"b":1}`)}}
+	for i := range 20 {
+		c.Tasks = append(c.Tasks, Task{Name: fmt.Sprint(i), Kind: "external",
+			Parameters: json.RawMessage(`{"x":"` + strings.Repeat("x", 15<<10) + `"}`)})
+	}
+	err = c.Validate()
+	for _, want := range []string{`task "fold" is of kind external, which the trainer builtin does not take`,
+		`task "wide": its parameters are not`, `task "text": its parameters are not`, "bytes together, more than 262144"} {
+		if !says(err, want) || says(err, "lacks") {
+			t.Errorf("%q is not in: %v", want, err)
+		}
+	}
+	c = testConfig(t, strategy.NAML, 1, 1)
 	c.Lag = 5000
 	if err := c.Validate(); !says(err, "lag of 5000") {
 		t.Errorf("%v", err)

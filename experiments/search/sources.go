@@ -13,6 +13,9 @@ import (
 	"tnaml/experiments/trainer"
 )
 
+// Imported is the strategy of a search that none ran: its trials were imported.
+const Imported = "imported"
+
 // Past is a search whose trials another one starts from, with its ledger.
 type Past struct {
 	Name   string
@@ -24,9 +27,9 @@ type Past struct {
 // from them: a source for each task but its own, in the order in which they appear, with
 // their actions in its space, by the names of choices and the values of options, and
 // their rewards by its objective. taken says how many trials of each search are among
-// them: those of the search's own tasks are not, nor those with an option that its space
-// lacks, or without a metric that is its objective. Of more than limit.MaxSourceTrials
-// each source keeps the same share, evenly spread.
+// them: those of the search's own tasks are not, unless they were imported, nor those with
+// an option that its space lacks, or without a metric that is its objective. Of more than
+// limit.MaxSourceTrials each source keeps the same share, evenly spread.
 func (c *Config) SourcesOf(past []Past) (sources []strategy.Source, taken []int, err error) {
 	var wrong []error
 	taken = make([]int, len(past))
@@ -40,7 +43,8 @@ func (c *Config) SourcesOf(past []Past) (sources []strategy.Source, taken []int,
 		for _, t := range p.rewarded(&c.Space) {
 			task := p.Config.Tasks[t.Task]
 			actions, ok := in.actions(t.Actions)
-			if !ok || slices.ContainsFunc(c.Tasks, func(own Task) bool { return own.Name == task.Name || own.Data == task.Data }) {
+			own := func(o Task) bool { return o.Name == task.Name || o.Same(task) }
+			if !ok || p.Config.Strategy != Imported && slices.ContainsFunc(c.Tasks, own) {
 				continue
 			}
 			k, there := at[task.Name]

@@ -1,6 +1,7 @@
 package search
 
 import (
+	"encoding/json"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -47,6 +48,15 @@ func TestSourcesOf(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, sources); diff != "" || err != nil || taken[0] != 5 {
 		t.Errorf("%s; %v, %v", diff, taken, err)
+	}
+	// External tasks with one object and other parameters are different ones.
+	for parameters, n := range map[string]int{`{"fold":1}`: 5, `{"fold":2}`: 3} {
+		own = of("accuracy", string(space.Maximise), 4, 2, 8, 1)
+		own.Tasks[0].Data, own.Tasks[0].Parameters = "A", json.RawMessage(parameters)
+		folds := past("one", func(c *Config) { c.Tasks[0].Parameters = json.RawMessage(`{"fold":2}`) })
+		if _, taken, err := own.SourcesOf([]Past{folds}); err != nil || taken[0] != n {
+			t.Errorf("%s: %v, %v", parameters, taken, err)
+		}
 	}
 	// Of two searches that know a task, it is one source; the search's own tasks are none,
 	// whatever they are called, and an option that it lacks leaves out the trial.

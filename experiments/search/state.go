@@ -38,13 +38,18 @@ const (
 // ledger, an object; previous references the segment that was returned then.
 // FORMAT.md describes it.
 func (s *Searcher) Segment(previous string) []byte {
-	f := safetensors.New(segmentKind)
 	segment := Segment{Previous: previous, Trials: s.segment}
 	if segment.Trials == nil {
 		segment.Trials = []Trial{}
 	}
-	f.PutJSON("segment", segment)
 	s.segment = nil
+	return segment.Encode()
+}
+
+// Encode returns the segment as an object.
+func (s Segment) Encode() []byte {
+	f := safetensors.New(segmentKind)
+	f.PutJSON("segment", s)
 	return f.Encode()
 }
 

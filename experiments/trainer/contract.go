@@ -5,6 +5,7 @@
 package trainer
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -16,6 +17,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"tnaml/experiments/data"
 	"tnaml/experiments/limit"
 	"tnaml/experiments/space"
 )
@@ -54,10 +56,26 @@ type Request struct {
 // Task is what a trial's model is for.
 type Task struct {
 	Name string `json:"name"`
-	// Kind is the task kind: text, image, table.
+	// Kind is the task kind: text, image, table, external.
 	Kind string `json:"kind,omitempty"`
-	// Data references the task's object.
+	// Data references the task's object; of an external task the one that is attached to
+	// it, if any is.
 	Data string `json:"data,omitempty"`
+	// Parameters are an external task's: a JSON object in canonical form
+	// (experiments/data/external), or nothing.
+	Parameters json.RawMessage `json:"parameters,omitempty"`
+}
+
+// Whole says that the task has a name and data; those of an external one are its
+// trainer's.
+func (t Task) Whole() bool {
+	return t.Name != "" && (t.Data != "" || t.Kind == string(data.External))
+}
+
+// Same says that another task is of the same data, whatever they are called: external
+// ones are where they say anything of their data.
+func (t Task) Same(o Task) bool {
+	return t.Kind == o.Kind && t.Data == o.Data && bytes.Equal(t.Parameters, o.Parameters) && (t.Data != "" || len(t.Parameters) > 0)
 }
 
 // Limits bound a trial.
@@ -170,6 +188,10 @@ type Trainer interface {
 	// which ends the trial and is returned.
 	Run(ctx context.Context, r Request, progress func(Progress) error) (Result, error)
 }
+
+// ErrCutShort is the error of an attempt that the machine ended, by its clock or for its
+// memory, and not the trial. It is made again; after three the search pauses.
+var ErrCutShort = errors.New("the attempt was cut short")
 
 // Limits of what an outcome may hold: it is written into histories.
 const (

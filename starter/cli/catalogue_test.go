@@ -31,4 +31,8 @@ func TestCatalogue(t *testing.T) {
 		!strings.Contains(out, "table") {
 		t.Errorf("trainers:\n%s", out)
 	}
+	if out := b.ok("trainer", "schema", "outcome"); !json.Valid([]byte(out)) || !strings.Contains(out, `"over_memory"`) {
+		t.Errorf("the schema of outcomes:\n%s", out)
+	}
+	b.fails(exitUsage, []string{`no schema "answer" (there are: request, progress, outcome)`}, "trainer", "schema", "answer")
 }

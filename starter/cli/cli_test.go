@@ -102,10 +102,10 @@ func TestUsage(t *testing.T) {
 		{[]string{"search", "--task", "a", "--trials", "0", "--lag", "0", "--strategy", "genetic"},
 			[]string{`"trials" is 0`, `"lag" is 0`, `"genetic"`}},
 		{[]string{"search", "--task", "a", "--settings", "{"}, []string{"--settings is not valid JSON"}},
-		{[]string{"data"}, []string{"import, list, pull, remove, show"}},
+		{[]string{"data"}, []string{"add, import, list, pull, remove, show"}},
 		{[]string{"data", "delete"}, []string{`no command "delete"`}},
 		{[]string{"trials"}, []string{"accepts 1 arg"}},
-		{[]string{"trials", "x", "--format", "xml"}, []string{"table, csv, jsonl"}},
+		{[]string{"trials", "x", "--format", "xml"}, []string{"table, csv, jsonl, parquet, optuna"}},
 		{[]string{"predict"}, []string{"--model"}},
 		{[]string{"predict", "x", "--ensemble=0"}, []string{"--ensemble is 0: it must be positive"}},
 		{[]string{"predict", "x", "--ensemble", "--trial", "3"}, []string{"without --model, --trial and --retrain"}},
@@ -120,6 +120,11 @@ func TestUsage(t *testing.T) {
 		{[]string{"demo", "--trials", "0"}, []string{"--trials is 0: it must be positive"}},
 		{[]string{"list", "--log-level", "loud"}, []string{`"loud"`}},
 		{[]string{"data", "import", "x.tsv", "--name", "a/b"}, []string{`"a/b"`}},
+		{[]string{"task", "add", "a/b"}, []string{`"a/b"`}},
+		{[]string{"task", "add", "a", "--parameters", "[1]"}, []string{"the parameters are no JSON object, such as"}},
+		{[]string{"task", "add", "a", "--parameters", `{"a": NaN}`}, []string{"no JSON object", "invalid character"}},
+		{[]string{"task", "add", "a", "--parameters", `{"a": "` + strings.Repeat("x", 17000) + `"}`}, []string{"more than 16384"}},
+		{[]string{"data", "import", "x.tsv", "--kind", "external"}, []string{"starter task add"}},
 		{[]string{"report", "x", "--csv", "--json"}, []string{"not both"}},
 		// A zero that is given is not taken for the default.
 		{[]string{"module", "train", "x", "--name", "m", "--dim", "0", "--window", "0", "--min-count", "0", "--max-vocabulary", "0", "--epochs",
@@ -141,6 +146,7 @@ func TestUsage(t *testing.T) {
 			[]string{"--trials is 0", "--pretrain-trials is 0", "--concurrency is 0"}},
 		{[]string{"schedule", "create", "n", "--trials", "0"}, []string{"--trials is 0"}},
 		{[]string{"trials", "x", "--last", "0"}, []string{"--last is 0"}},
+		{[]string{"trials", "x", "--format", "optuna", "--out", b.write("there.log", "")}, []string{"there.log exists already", "--overwrite"}},
 		{[]string{"model", "export", "x", "--trial", "-7"}, []string{"--trial is -7"}},
 		// What is wrong of the flags alone is told before any work, as wrong usage.
 		{[]string{"module", "train", "x", "--name", "m", "--method", "glove", "--window", "2000"},
@@ -359,6 +365,26 @@ func TestFromDataToPrediction(t *testing.T) {
 		t.Errorf("trials as JSON lines: %q", lines)
 	}
 	b.ok("trials", "first")
+	for format, name := range map[string]string{"optuna": "first.optuna.log", "csv": "first.csv"} {
+		file := filepath.Join(b.dir, name)
+		b.ok("trials", "first", "--format", format, "--out", file)
+		b.fails(exitUsage, []string{"exists already"}, "trials", "first", "--format", format, "--out", file)
+		if out := b.ok("trials", "import", file, "--space", "text-small", "--name", "from-"+format); !strings.Contains(out, "15 trials of reviews") {
+			t.Errorf("import: %s", out)
+		}
+	}
+	b.fails(exitFailed, []string{"exists already", "--overwrite"}, "trials", "import", filepath.Join(b.dir, "first.csv"), "--space", "text-small",
+		"--name", "from-csv")
+	b.fails(exitFailed, []string{"imported", "--sources from-csv"}, "search", "--from", "from-csv", "--trials", "+5")
+	b.ok("search", "--task", "reviews", "--space", "text-small", "--strategy", "kindred", "--trials", "3", "--sources", "from-csv,from-optuna",
+		"--name", "knowing")
+	if out := b.ok("list"); !strings.Contains(out, "imported") {
+		t.Errorf("list: %s", out)
+	}
+	b.ok("report", "from-csv", "knowing", "-o", filepath.Join(b.dir, "knowing.html"))
+	b.ok("best", "from-optuna")
+	b.ok("remove", "from-csv", "from-optuna", "knowing", "--yes")
+	b.ok("trials", "first", "--format", "parquet", "--out", filepath.Join(b.dir, "first.parquet"))
 	var best []struct {
 		Validation float64 `json:"validation_top10"`
 		Best       []struct{ Trial int }

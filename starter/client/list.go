@@ -3,6 +3,7 @@ package client
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -268,7 +269,11 @@ func (e *Entry) recorded(r library.SearchRecord) {
 	if e.Started.IsZero() {
 		e.Started = r.Started
 	}
-	if spec, err := workflows.ParseSearchSpec(r.Spec); err == nil {
+	if r.Status == library.Imported {
+		var of library.Names
+		_ = json.Unmarshal(r.Spec, &of) // as it was imported
+		e.Trials, e.Tasks, e.Strategy = e.Told, of.Tasks, of.Strategy
+	} else if spec, err := workflows.ParseSearchSpec(r.Spec); err == nil {
 		e.Trials, e.Tasks, e.Strategy, e.Seed, e.Experiment = max(spec.Trials, e.Told), spec.Tasks, spec.Strategy, spec.Seed, spec.Experiment
 	}
 }

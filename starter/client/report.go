@@ -59,7 +59,9 @@ func (c *Client) ReportInput(ctx context.Context, names []string) (report.Input,
 			if seen[t.Name] {
 				continue
 			}
-			seen[t.Name] = true
+			if seen[t.Name] = true; t.Data == "" { // imported trials may be of a task that is not here
+				continue
+			}
 			card, err := library.CardOf(ctx, c.Store, t)
 			if err != nil {
 				return in, err

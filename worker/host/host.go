@@ -26,6 +26,7 @@ import (
 
 	"tnaml/activities"
 	"tnaml/activities/store"
+	"tnaml/activities/trainers/command"
 	"tnaml/experiments/space"
 	"tnaml/experiments/trainer"
 	"tnaml/workflows"
@@ -48,6 +49,10 @@ type Options struct {
 	// Trainers are brought besides the built-in ones, or in the place of one of the
 	// same name.
 	Trainers []trainer.Trainer
+	// Commands are the programs that the worker runs as trainers, in directories below
+	// Directory.
+	Commands  []command.Config
+	Directory string
 	// CacheBytes bounds the decoded tasks and modules in memory; 0 means 2 GiB.
 	CacheBytes int64
 	// DiskCache is a directory for the objects that the worker reads, of at most
@@ -60,8 +65,10 @@ type Options struct {
 	// process@host.
 	Identity string
 	// StopTimeout is how long a stop waits for running trials to notice; they
-	// start again elsewhere. 0 means 5 s.
+	// start again elsewhere. 0 means 5 s. Programs have their grace beside it.
 	StopTimeout time.Duration
+
+	slots map[string]int // of the programs that have a number of their own
 }
 
 // lightSlots is the number of short activities at once.
@@ -108,6 +115,16 @@ func Run(ctx context.Context, c client.Client, s store.Store, o Options) error {
 			s = cached
 		}
 	}
+	if len(o.Commands) > 0 {
+		work, err := command.NewWorkspace(o.Directory)
+		if err != nil {
+			return fmt.Errorf("worker: a directory for its trials: %w", err)
+		}
+		defer func() { _ = work.Close() }()
+		if o, err = o.withCommands(s, work); err != nil {
+			return fmt.Errorf("worker: %w", err)
+		}
+	}
 	a := activities.New(s, activities.Options{
 		CacheBytes: o.CacheBytes, Worker: o.Identity, Trainers: o.Trainers, Fit: watched.there,
 	})
@@ -141,6 +158,26 @@ func Run(ctx context.Context, c client.Client, s store.Store, o Options) error {
 	}
 }
 
+// withCommands has the programs among the trainers, with their slots and their grace. A
+// program that cannot be run is an error of the configuration: better now than in a trial.
+func (o Options) withCommands(s store.Store, work *command.Workspace) (Options, error) {
+	var errs []error
+	o.Trainers, o.slots = slices.Clone(o.Trainers), map[string]int{}
+	grace := time.Duration(0)
+	for _, c := range o.Commands {
+		t, err := command.New(c, s, work, o.Log)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		o.Trainers = append(o.Trainers, t)
+		o.slots[c.Name] = c.Slots
+		grace = max(grace, c.Grace)
+	}
+	o.StopTimeout += grace
+	return o, errors.Join(errs...)
+}
+
 // queue is a task queue that the worker listens on.
 type queue struct {
 	name     string
@@ -166,7 +203,7 @@ func (o Options) queues(a *activities.Activities, places func(n int) worker.Work
 	out := []queue{light}
 	var unknown []string
 	for _, name := range slices.Sorted(maps.Keys(serve)) {
-		slots := cmp.Or(serve[name], o.Slots)
+		slots := cmp.Or(serve[name], o.slots[name], o.Slots)
 		switch {
 		case !slices.Contains(activities.TrainersOf(a), name):
 			unknown = append(unknown, name)

@@ -2,6 +2,9 @@ package simulate
 
 import (
 	"math"
+	"slices"
+
+	"gonum.org/v1/gonum/floats"
 
 	"tnaml/experiments/metrics"
 )
@@ -98,7 +101,7 @@ func (r *Result) Figures() *Figures {
 	}
 	for k := range r.Budgets {
 		f.Rankings = append(f.Rankings, r.ranking(k))
-		f.Comparisons = append(f.Comparisons, r.compare(k)...)
+		f.Comparisons = append(f.Comparisons, r.compare(k, (*Task).rewards)...)
 	}
 	return f
 }
@@ -109,6 +112,13 @@ func (t *Task) regrets(arm, budget int) []float64 {
 	for _, s := range t.Arms[arm].Searches {
 		out = append(out, t.Test.Regret(s.At[budget].Test))
 	}
+	return out
+}
+
+// rewards are the regrets, more being better.
+func (t *Task) rewards(arm, budget int) []float64 {
+	out := t.regrets(arm, budget)
+	floats.Scale(-1, out)
 	return out
 }
 
@@ -186,14 +196,15 @@ func (r *Result) ranking(budget int) Ranking {
 	return out
 }
 
-// compare compares the other arms with Against.
-func (r *Result) compare(budget int) []Comparison {
-	against := 0
-	for a := range r.Arms {
-		if r.Arms[a].Name == r.Against {
-			against = a
-		}
-	}
+// index is that of an arm.
+func (r *Result) index(arm string) int {
+	return slices.IndexFunc(r.Arms, func(a Arm) bool { return a.Name == arm })
+}
+
+// compare compares the other arms with Against, by a score of each seed of a task, more
+// being better.
+func (r *Result) compare(budget int, score func(t *Task, arm, budget int) []float64) []Comparison {
+	against := r.index(r.Against)
 	var out []Comparison
 	var p []float64
 	how := metrics.Bootstrap{Replicates: replicates, Level: 1 - level}
@@ -206,9 +217,9 @@ func (r *Result) compare(budget int) []Comparison {
 		var differences []float64
 		for i := range r.Tasks {
 			var task metrics.PairedTask
-			theirs := r.Tasks[i].regrets(against, budget)
-			for s, regret := range r.Tasks[i].regrets(a, budget) {
-				task.Seeds = append(task.Seeds, metrics.Scores{A: metrics.Score{Value: -regret}, B: metrics.Score{Value: -theirs[s]}})
+			theirs := score(&r.Tasks[i], against, budget)
+			for s, v := range score(&r.Tasks[i], a, budget) {
+				task.Seeds = append(task.Seeds, metrics.Scores{A: metrics.Score{Value: v}, B: metrics.Score{Value: theirs[s]}})
 			}
 			gain := metrics.PairedBootstrap([]metrics.PairedTask{task}, how)
 			switch {

@@ -15,7 +15,20 @@ type Result struct {
 	Seeds         int           `json:"seeds"`
 	PretrainSeeds int           `json:"pretrain_seeds"`
 	Lag           int           `json:"lag"`
-	Tasks         []Task        `json:"tasks"`
+	// Learned are the controllers that arms start from.
+	Learned []Learned `json:"learned,omitempty"`
+	Tasks   []Task    `json:"tasks"`
+}
+
+// Learned is a controller that a pretraining has left.
+type Learned struct {
+	Pretraining string   `json:"pretraining"`
+	Seed        uint64   `json:"seed"`
+	Tasks       []string `json:"tasks"`
+	// Information is the mutual information of task and architecture in bits, an estimate:
+	// how much the controller tells its tasks apart. Most is what it can be at most.
+	Information float64 `json:"information_bits"`
+	Most        float64 `json:"most_bits"`
 }
 
 // Task is a target.
@@ -39,6 +52,9 @@ type Search struct {
 	// Best has the model that is best on the validation split: one entry for each time
 	// that it changed, which is the whole curve.
 	Best Improvements `json:"best"`
+	// Top has the mean validation of the ten best models, one entry for each time that
+	// it changed; before there are ten it has none.
+	Top Climb `json:"top10"`
 	// At are figures at each of Result.Budgets.
 	At []At `json:"at"`
 }
@@ -52,6 +68,12 @@ type Improvements struct {
 	// Mean is the model's validation in the mean over seeds, without the luck of its
 	// training.
 	Mean []float64 `json:"validation_mean"`
+}
+
+// Climb is a curve that rises: after so many trials the value is this.
+type Climb struct {
+	Trials     []int     `json:"trials"`
+	Validation []float64 `json:"validation"`
 }
 
 // At are figures after some trials: of the model that is best on the validation split,
@@ -107,6 +129,11 @@ func summary(trials []search.Trial, budgets []int, l Landscape, validation, test
 		expected, _ := mean(l, trials[b.Trials-1].Actions)
 		s.Best.Trials, s.Best.Mean = append(s.Best.Trials, b.Trials), append(s.Best.Mean, expected)
 		s.Best.Validation, s.Best.Test = append(s.Best.Validation, b.Validation), append(s.Best.Test, b.Test)
+	}
+	for _, t := range top {
+		if n := len(s.Top.Trials); t.Models == search.TopN && (n == 0 || t.Validation > s.Top.Validation[n-1]) {
+			s.Top.Trials, s.Top.Validation = append(s.Top.Trials, t.Trials), append(s.Top.Validation, t.Validation)
+		}
 	}
 	for _, n := range budgets {
 		at := At{validation.Worst, test.Worst, validation.Worst, test.Worst}

@@ -3,6 +3,7 @@ package simulate
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -42,6 +43,10 @@ type runner struct {
 	all              int
 }
 
+// informationSamples are the architectures drawn of each task to measure a controller's
+// information by.
+const informationSamples = 50
+
 // learned is a pretraining that was made: what arms start from.
 type learned struct {
 	pretraining *Pretraining
@@ -51,6 +56,8 @@ type learned struct {
 	controller []byte
 	ref        string // the sources' digest
 	sources    []strategy.Source
+	// information is that of the controller in bits.
+	information float64
 }
 
 func (l *learned) key() string { return fmt.Sprint(l.pretraining.Name, l.seed, l.tasks) }
@@ -102,6 +109,11 @@ func (r *runner) run(ctx context.Context) (*Result, error) {
 			}
 			return nil
 		})
+	}
+	for _, l := range pretrainings {
+		if err == nil && l.controller != nil {
+			result.Learned = append(result.Learned, Learned{l.pretraining.Name, l.seed, l.tasks, l.information, math.Log2(float64(len(l.tasks)))})
+		}
 	}
 	finished := make([]atomic.Int64, p.Seeds)
 	if err == nil {
@@ -187,7 +199,13 @@ func (r *runner) pretrain(ctx context.Context, l *learned) error {
 	if err != nil {
 		return err
 	}
-	l.controller = s.Controller()
+	if l.controller = s.Controller(); l.controller != nil {
+		controller, err := strategy.DecodeController(l.controller)
+		if err != nil {
+			return err
+		}
+		l.information = max(0, controller.Policy.Information(informationSamples, 0).Architecture)
+	}
 	sources := make([]strategy.Source, len(l.tasks))
 	for i, t := range l.tasks {
 		sources[i].Task = t

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"tnaml/experiments/data"
+	"tnaml/experiments/data/external"
 	"tnaml/experiments/data/image"
 	"tnaml/experiments/data/table"
 	"tnaml/experiments/data/text"
@@ -16,7 +17,7 @@ import (
 
 // Table lists the kinds.
 func Table() []data.Definition {
-	return []data.Definition{text.Definition, image.Definition, table.Definition}
+	return []data.Definition{text.Definition, image.Definition, table.Definition, external.Definition}
 }
 
 // Names lists the names of the kinds.

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"tnaml/experiments/data"
+	"tnaml/experiments/data/external"
 	"tnaml/experiments/data/image"
 	"tnaml/experiments/data/table"
 	"tnaml/experiments/data/text"
@@ -29,12 +30,14 @@ func tasks(t *testing.T) []data.Task {
 	images, err2 := image.Build(set, data.Options{Name: "pictures", MinCount: 7})
 	rows := []table.Row{{Choices: map[string]any{"depth": 1}, Metrics: map[string]float64{"validation": 0.5}}}
 	recorded, err3 := table.Build(table.Recorded{Metrics: []string{"validation"}, Rows: rows}, data.Options{Name: "bench", Seed: 7})
-	for _, err := range []error{err1, err2, err3} {
+	others, err4 := external.Build(external.Spec{Parameters: []byte(`{"fold": 3, "about": {"table": "sales"}}`), Description: "our sales",
+		Attached: &data.Attached{Ref: "sha256:x", Name: "sales.csv", Files: 1, Bytes: 9}}, data.Options{Name: "sales"})
+	for _, err := range []error{err1, err2, err3, err4} {
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	return []data.Task{texts, images, recorded}
+	return []data.Task{texts, images, recorded, others}
 }
 
 // Whatever the kind, a task is found again from its object and from its card, and
@@ -77,12 +80,13 @@ func TestDecodeRefuses(t *testing.T) {
 		"shorter than a header":    nil,
 		`is a "model", not a task`: safetensors.New("model").Encode(),
 		`no metadata "table"`:      safetensors.New("table").Encode(),
+		`no metadata "external"`:   safetensors.New("external").Encode(),
 	} {
 		if got, err := Decode(object); err == nil || got != nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, %v", want, got, err)
 		}
 	}
-	if _, err := Find("sound"); err == nil || !strings.Contains(err.Error(), `"sound" (known: text, image, table)`) {
+	if _, err := Find("sound"); err == nil || !strings.Contains(err.Error(), `"sound" (known: text, image, table, external)`) {
 		t.Error(err)
 	}
 }

@@ -32,6 +32,7 @@ type app struct {
 // options are what the flags say.
 type options struct {
 	set, armsFile, against, out string
+	baseline                    string
 	strategies, tasks           []string
 	settings                    []string
 	at                          []int
@@ -82,6 +83,7 @@ func command(a app) *cobra.Command {
 	f.IntVar(&o.seeds, "seeds", o.seeds, "searches of each arm and task, with the seeds from 1 on")
 	f.IntSliceVar(&o.at, "at", nil, "numbers of trials to give figures at (default 1,3,10,30,100,300 and --trials)")
 	f.StringVar(&o.against, "against", "", "arm that the others are compared with (default the first)")
+	f.StringVar(&o.baseline, "baseline", "", "show what the paper's Table 1 has too: trials to this arm's last top10, and top10 on the test split")
 	f.IntVar(&o.lag, "lag", o.lag, "a proposal knows the results up to so many trials before")
 	f.IntVar(&o.pretrainTrials, "pretrain-trials", o.pretrainTrials, "trials of a pretraining")
 	f.IntVar(&o.pretrainSeeds, "pretrain-seeds", o.pretrainSeeds, "pretrainings, with the seeds from 1 on: the searches' seeds take turns")
@@ -115,7 +117,11 @@ func (a app) run(ctx context.Context, o options) error {
 		a.Say("interrupted: these are the figures of %d of %d seeds", result.Seeds, p.Seeds)
 		err = terminal.ErrInterrupted
 	}
-	return errors.Join(a.show(o, form, &page{Set: o.set, Result: result, Figures: result.Figures()}), err)
+	shown := &page{Set: o.set, Result: result, Figures: result.Figures()}
+	if o.baseline != "" {
+		shown.Baseline = result.Baseline(o.baseline)
+	}
+	return errors.Join(a.show(o, form, shown), err)
 }
 
 // open is a set as it is searched.
@@ -160,6 +166,9 @@ func (a app) plan(ctx context.Context, w *simulate.World, o options) (simulate.P
 		p.Against = p.Arms[0].Name
 	}
 	err := p.Check(w)
+	if o.baseline != "" && !slices.ContainsFunc(p.Arms, func(arm simulate.Arm) bool { return arm.Name == o.baseline }) {
+		err = errors.Join(err, fmt.Errorf("--baseline: %q is none of the arms", o.baseline))
+	}
 	if len(p.Arms) == 0 && armsErr != nil {
 		err = nil // what is missing has been told
 	}
@@ -187,4 +196,6 @@ type page struct {
 	Set string `json:"set"`
 	*simulate.Result
 	Figures *simulate.Figures `json:"figures"`
+	// Baseline is there where it was asked for.
+	Baseline *simulate.Baseline `json:"baseline,omitempty"`
 }

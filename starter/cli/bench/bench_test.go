@@ -74,12 +74,17 @@ func TestBench(t *testing.T) {
 		"pretrained": {
 			[]string{"--strategies", "random,naml@multitask,slow=naml:paper", "--tasks", "development", "--by-task", "--against", "slow"},
 			[]string{"Pretrained with 2 seeds on the development tasks, but for the target: multitask (naml, 30 trials).", "naml@multitask",
+				"Mutual information of task and architecture in multitask: 0.0",
 				"Against slow", "a: test value (best known 37.50, median random", "b: test value"},
 		},
 		"file":   {[]string{"--arms", arms, "--tasks", "x"}, []string{"plain", "quick", "Against plain"}},
 		"shared": {[]string{"--strategies", "ablations", "--tasks", "y,a"}, []string{"single-architecture", "no-task-embedding"}},
-		"one":    {[]string{"--strategies", "random", "--at", "2,20"}, []string{"  2  ", " 20 ", "Trials until"}},
-		"csv":    {[]string{"--strategies", "random", "--csv"}, []string{"arm,task,seed,trials,validation", "random,y,3,20,"}},
+		"paper's table": {
+			[]string{"--baseline", "random", "--against", "naml"},
+			[]string{"those of random have after 20", "ten best models after 20 trials", "less that of naml", " (100 %)"},
+		},
+		"one": {[]string{"--strategies", "random", "--at", "2,20"}, []string{"  2  ", " 20 ", "Trials until"}},
+		"csv": {[]string{"--strategies", "random", "--csv"}, []string{"arm,task,seed,trials,validation", "random,y,3,20,"}},
 	} {
 		out, _, err := bench(t.Context(), slope{}, append(small, c.args...)...)
 		if err != nil {
@@ -111,9 +116,9 @@ func TestBadInput(t *testing.T) {
 	}{
 		{
 			[]string{"--strategies", "randm,a=b=c,naml:fast,tnaml=naml@elsewhere", "--tasks", "test,z", "--settings", "nobody={}", "--settings", "x",
-				"--at", "5,3", "--against", "best", "--csv", "--out", "page.pdf"},
+				"--at", "5,3", "--against", "best", "--baseline", "naive", "--csv", "--out", "page.pdf"},
 			[]string{`unknown strategy "randm" (known: `, `"a=b=c" is no arm`, `no preset "fast"`, `no pretraining "elsewhere"`, `no task "z"`,
-				`no arm or pretraining "nobody"`, "it must be NAME=SETTINGS", "figures at [5 3]", `compared with "best"`, "--out page.pdf"},
+				`no arm or pretraining "nobody"`, "it must be NAME=SETTINGS", "figures at [5 3]", `compared with "best"`, `--baseline: "naive"`, "--out page.pdf"},
 		},
 		{[]string{"--json", "--csv"}, []string{"exclude each other"}},
 		{[]string{"--set", "papers"}, []string{"no such benchmark"}},

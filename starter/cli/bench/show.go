@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/dustin/go-humanize"
 
 	"tnaml/experiments/benchmark/simulate"
+	"tnaml/experiments/metrics"
 	"tnaml/starter/cli/terminal"
 )
 
@@ -106,7 +108,7 @@ func (p *page) text(width int, byTask bool) string {
 		table(fmt.Sprintf("Mean rank over the tasks, by test value (p: Friedman; CD: critical difference of two, Nemenyi, 5 %%: %s)",
 			number(p.Figures.Rankings[0].Critical)), p.columns("arm"), p.ranks())
 		table("Against "+p.Against+": regret less, with its 95 % interval over tasks and seeds (* p < 0.05, Wilcoxon–Holm over tasks)",
-			p.columns("arm"), p.compared(func(c simulate.Comparison) string {
+			p.columns("arm"), compared(p, p.Figures.Comparisons, func(c simulate.Comparison) string {
 				star := " "
 				if c.Holm < .05 {
 					star = "*"
@@ -114,13 +116,16 @@ func (p *page) text(width int, byTask bool) string {
 				return fmt.Sprintf("%+.2f [%+.2f, %+.2f]%s", c.Gain.Mean, c.Gain.Low, c.Gain.High, star)
 			}))
 		table("Tasks won/tied/lost against "+p.Against+" (95 % interval over seeds), and Holm's p", p.columns("arm"),
-			p.compared(func(c simulate.Comparison) string {
+			compared(p, p.Figures.Comparisons, func(c simulate.Comparison) string {
 				return fmt.Sprintf("%d/%d/%d %s", c.Wins, c.Draws, c.Losses, probability(c.Holm))
 			}))
 	}
 	table("Trials until the model best on validation is so far on the way from the median random to the best known, without the luck of its\n"+
 		"training: median over searches (share that got there within "+strconv.Itoa(p.Trials)+")",
 		p.targets(), p.reached())
+	if p.Baseline != nil {
+		p.baseline(table)
+	}
 	if byTask {
 		for i := range p.Tasks {
 			p.task(&p.Tasks[i], table)
@@ -149,7 +154,25 @@ func (p *page) pretrained() string {
 		return ""
 	}
 	seeds := counted(min(p.Seeds, p.PretrainSeeds), "seed")
-	return fmt.Sprintf("\nPretrained with %s on the development tasks, but for the target: %s.", seeds, strings.Join(words, ", "))
+	return fmt.Sprintf("\nPretrained with %s on the development tasks, but for the target: %s.", seeds, strings.Join(words, ", ")) + p.information()
+}
+
+// information says how much the controllers tell their tasks apart.
+func (p *page) information() (text string) {
+	for _, pre := range p.Pretrainings {
+		var bits []float64
+		most := 0.
+		for _, l := range p.Learned {
+			if l.Pretraining == pre.Name {
+				bits, most = append(bits, l.Information), max(most, l.Most)
+			}
+		}
+		if len(bits) > 0 {
+			text += fmt.Sprintf("\nMutual information of task and architecture in %s: %s bits in the mean, %s to %s (at most %s).", pre.Name,
+				number(metrics.Mean(bits).Mean), number(slices.Min(bits)), number(slices.Max(bits)), number(most))
+		}
+	}
+	return text
 }
 
 // columns are those of a table over the numbers of trials.
@@ -178,13 +201,13 @@ func (p *page) ranks() [][]any {
 }
 
 // compared has a row for each arm that is compared.
-func (p *page) compared(cell func(simulate.Comparison) string) [][]any {
+func compared(p *page, comparisons []simulate.Comparison, cell func(simulate.Comparison) string) [][]any {
 	var rows [][]any
 	others := len(p.Arms) - 1
 	for i := range others {
-		row := []any{p.Figures.Comparisons[i].Arm}
+		row := []any{comparisons[i].Arm}
 		for k := range p.Budgets {
-			row = append(row, cell(p.Figures.Comparisons[k*others+i]))
+			row = append(row, cell(comparisons[k*others+i]))
 		}
 		rows = append(rows, row)
 	}

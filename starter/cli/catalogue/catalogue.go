@@ -15,6 +15,7 @@ import (
 	"tnaml/experiments/data/kinds"
 	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/trainer"
+	"tnaml/experiments/trainer/schema"
 	"tnaml/starter/cli/terminal"
 	"tnaml/starter/client"
 )
@@ -28,7 +29,7 @@ func Commands(t *terminal.App) []*cobra.Command {
 	strategies := &cobra.Command{Use: "strategy", Short: "Search strategies: what they do, and their settings"}
 	strategies.AddCommand(a.listStrategies(), a.showStrategy())
 	trainers := &cobra.Command{Use: "trainer", Short: "Trainers: what trains the models of a search space"}
-	trainers.AddCommand(a.listTrainers())
+	trainers.AddCommand(a.listTrainers(), a.showSchema())
 	return []*cobra.Command{terminal.Group(strategies), terminal.Group(trainers)}
 }
 
@@ -148,4 +149,19 @@ func (a app) listTrainers() *cobra.Command {
 			return out, nil
 		},
 	}).Command(a.App)
+}
+
+func (a app) showSchema() *cobra.Command {
+	return &cobra.Command{
+		Use: "schema " + strings.Join(schema.Names(), "|"), Short: "Print the JSON schema of what a trainer of your own is asked, says and answers",
+		Args: cobra.ExactArgs(1), ValidArgs: schema.Names(), Example: "  starter trainer schema request >request.schema.json",
+		RunE: func(_ *cobra.Command, args []string) error {
+			b, err := schema.Of(args[0])
+			if err != nil {
+				return client.Usage(err)
+			}
+			_, err = a.Stdout.Write(b)
+			return err
+		},
+	}
 }

@@ -25,7 +25,11 @@ func card(name string, c data.Card, width int) string {
 	if len(c.Classes) > 0 {
 		in = fmt.Sprintf(" in %d classes", len(c.Classes))
 	}
-	fmt.Fprintf(&b, "%s: %s examples%s, %s\n", name, n(c.Examples), in, kind.Kind)
+	if c.External != nil {
+		fmt.Fprintf(&b, "%s: %s task\n", name, kind.Kind)
+	} else {
+		fmt.Fprintf(&b, "%s: %s examples%s, %s\n", name, n(c.Examples), in, kind.Kind)
+	}
 	for _, about := range []string{c.Options.Source, c.Options.Licence} {
 		if about != "" {
 			fmt.Fprintf(&b, "%s\n", terminal.Wrap(terminal.Flat(about), width, ""))

@@ -20,8 +20,9 @@ type app struct{ *terminal.App }
 // Command is the command data.
 func Command(t *terminal.App) *cobra.Command {
 	a := app{t}
-	cmd := &cobra.Command{Use: "data", Short: "Import tasks, look at them, remove them"}
-	cmd.AddCommand(a.importCommand(), a.pullCommand(), a.listCommand(), a.showCommand(), names.RemoveCommand(a.App, names.Task))
+	cmd := &cobra.Command{Use: "data", Aliases: []string{"task"}, Short: "Import or add tasks, look at them, remove them"}
+	cmd.AddCommand(a.importCommand(), a.addCommand(), a.pullCommand(), a.listCommand(), a.showCommand(),
+		names.RemoveCommand(a.App, names.Task))
 	return terminal.Group(cmd)
 }
 
@@ -35,7 +36,11 @@ func (a app) listCommand() *cobra.Command {
 			if n := len(r.Card.Classes); n > 0 {
 				classes, toBeat = fmt.Sprint(n), terminal.Percent(r.Card.MajorityAccuracy)
 			}
-			return []any{r.Name, kind.Kind, humanize.Comma(int64(r.Card.Examples)), classes, toBeat, kind.Size(&r.Card), r.Card.Options.Source}
+			examples := humanize.Comma(int64(r.Card.Examples))
+			if r.Card.External != nil {
+				examples = ""
+			}
+			return []any{r.Name, kind.Kind, examples, classes, toBeat, kind.Size(&r.Card), r.Card.Options.Source}
 		},
 		Read: func(ctx context.Context, c *client.Client) ([]library.DatasetRecord, error) {
 			return library.Datasets(ctx, c.Store)

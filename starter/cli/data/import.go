@@ -164,6 +164,9 @@ func (o *importOptions) complete(args []string) error {
 		if _, err := kinds.Find(o.kind); err != nil {
 			return client.Usage(fmt.Errorf("--kind: %w", err))
 		}
+		if o.kind == data.External {
+			return client.Usage(errors.New("--kind: external tasks are not imported: add them with `starter task add`"))
+		}
 	}
 	if o.label != "fine" && o.label != "coarse" {
 		return client.Usage(fmt.Errorf("--label is %q: it is fine or coarse, of CIFAR-100", o.label))

@@ -2,86 +2,14 @@ package search
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"tnaml/experiments/report"
 	"tnaml/starter/cli/terminal"
 	"tnaml/starter/client"
 )
-
-func (a app) trialsCommand() *cobra.Command {
-	var format string
-	var last int
-	cmd := &cobra.Command{
-		Use: "trials SEARCH", Short: "List a search's trials, of a running one too", Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if !slices.Contains([]string{"table", "csv", "jsonl"}, format) {
-				return client.Usage(fmt.Errorf("unknown format %q (known: table, csv, jsonl)", format))
-			}
-			return a.WithClient(cmd.Context(), func(c *client.Client) error {
-				f, err := c.Find(cmd.Context(), args[0])
-				if err != nil {
-					return err
-				}
-				from := 0
-				if last > 0 {
-					from = max(len(f.Trials)-last, 0)
-				}
-				switch format {
-				case "csv":
-					return a.trialsCSV(f, from)
-				case "jsonl":
-					return a.trialsJSONL(f, from)
-				}
-				var rows [][]any
-				for i := from; i < len(f.Trials); i++ {
-					r := f.Row(i)
-					cpu := terminal.Duration(r.CPUSeconds)
-					if r.Cached {
-						cpu = "cached"
-					}
-					summary := r.Summary
-					if r.Reason != "" {
-						summary += " · " + r.Reason
-					}
-					rows = append(rows, []any{r.Trial.Trial, r.TaskName, r.Status, r.OnValidation, r.OnTest, cpu, summary})
-				}
-				if len(rows) == 0 {
-					a.Say("No trial has ended yet.")
-					return nil
-				}
-				a.Print("%s", a.Table([]string{">trial", "task", "status", ">validation", ">test", ">CPU", "~model"}, rows))
-				return nil
-			})
-		},
-	}
-	cmd.Flags().StringVar(&format, "format", "table", "table, csv or jsonl")
-	cmd.Flags().IntVar(&last, "last", 0, "only the last so many (default: all)")
-	terminal.Positive(cmd, "last")
-	return cmd
-}
-
-func (a app) trialsCSV(f *client.Ledger, from int) error {
-	return report.WriteCSV(a.Stdout, report.Input{Searches: []report.Search{{
-		Name: f.Name, Config: *f.Config, Trials: f.Trials[from:], Costs: f.Costs,
-	}}})
-}
-
-func (a app) trialsJSONL(f *client.Ledger, from int) error {
-	e := json.NewEncoder(a.Stdout)
-	e.SetEscapeHTML(false)
-	for i := from; i < len(f.Trials); i++ {
-		if err := e.Encode(f.Row(i)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
 
 func (a app) bestCommand() *cobra.Command {
 	var task string

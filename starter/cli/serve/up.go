@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -117,5 +118,6 @@ func Work(ctx context.Context, a *terminal.App, s *deploy.Servers) error {
 	return host.Run(ctx, s.Client, s.Store, host.Options{
 		Namespace: s.Namespace, TaskQueue: a.Config.Temporal.TaskQueue, Slots: a.Config.Worker.Slots, Serve: serve,
 		CacheBytes: int64(a.Config.Worker.CacheMB) << 20, Identity: identity, Log: a.Logger(),
+		Commands: a.Config.Trainers, Directory: filepath.Join(a.Config.DataDir, "trials"),
 	})
 }

@@ -1,0 +1,48 @@
+package library
+
+import (
+	"context"
+	"encoding/json"
+
+	"tnaml/activities/store"
+)
+
+// CheckpointRecord is the value of names/checkpoint/<trial>: what a trial under way has
+// reached, for the attempt that comes after a lost one.
+type CheckpointRecord struct {
+	Ref store.Ref `json:"ref"`
+	// Search has the trial: with its end the checkpoint goes.
+	Search string `json:"search,omitempty"`
+}
+
+// StoredCheckpoint is a trial's, or store.ErrNotFound.
+func StoredCheckpoint(ctx context.Context, s store.Store, trial string) (CheckpointRecord, error) {
+	return checkpoints.get(ctx, s, trial)
+}
+
+// SetCheckpoint replaces a trial's checkpoint.
+func SetCheckpoint(ctx context.Context, s store.Store, trial string, r CheckpointRecord) error {
+	b, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	return store.Update(ctx, s, store.Checkpoint, trial, func([]byte) ([]byte, error) { return b, nil })
+}
+
+// RemoveCheckpoint removes a trial's checkpoint, if there is one.
+func RemoveCheckpoint(ctx context.Context, s store.Store, trial string) error {
+	return s.DeleteName(ctx, store.Checkpoint, trial)
+}
+
+type searchKey struct{}
+
+// ForSearch says for which search something is done, to those who keep records of it.
+func ForSearch(ctx context.Context, name string) context.Context {
+	return context.WithValue(ctx, searchKey{}, name)
+}
+
+// SearchOf is the name of the search that something is done for, or "".
+func SearchOf(ctx context.Context) string {
+	name, _ := ctx.Value(searchKey{}).(string)
+	return name
+}

@@ -1,0 +1,147 @@
+package command
+
+import (
+	"archive/tar"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// errTooLarge and errChanging say why there is no archive of a directory.
+var (
+	errTooLarge = errors.New("too large")
+	errChanging = errors.New("a file was written meanwhile")
+)
+
+// maxEntries bounds the files and directories of an archive.
+const maxEntries = 10_000
+
+// pack makes a tar archive of a directory: the files and directories below it by their names,
+// without owners and times, so that equal directories give equal bytes. nil is an empty
+// one. Links and other files that are none are refused: what they lead to is not the
+// trial's. skip says what is left out.
+func pack(dir string, most int64, skip func(name string) bool) ([]byte, error) {
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	entries := 0
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			if errors.Is(err, fs.ErrNotExist) {
+				return errChanging
+			}
+			return err
+		}
+		name, err := filepath.Rel(dir, path)
+		if err != nil || name == "." || skip != nil && skip(name) {
+			return err
+		}
+		if entries++; entries > maxEntries {
+			return fmt.Errorf("more than %d files: %w", maxEntries, errTooLarge)
+		}
+		return packOne(w, &b, path, filepath.ToSlash(name), d, most)
+	})
+	if err != nil || entries == 0 {
+		return nil, err
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
+
+func packOne(w *tar.Writer, b *bytes.Buffer, path, name string, d fs.DirEntry, most int64) error {
+	header := tar.Header{Name: name, Mode: 0o644, ModTime: time.Unix(0, 0), Format: tar.FormatPAX}
+	switch {
+	case d.IsDir():
+		header.Typeflag, header.Mode, header.Name = tar.TypeDir, 0o755, name+"/"
+		return w.WriteHeader(&header)
+	case !d.Type().IsRegular():
+		return fmt.Errorf("%q is no regular file, but a %s", name, kindOf(d.Type()))
+	}
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return errChanging
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	before, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if int64(b.Len())+before.Size() > most {
+		return fmt.Errorf("more than %d MB: %w", most>>20, errTooLarge)
+	}
+	if before.Mode()&0o100 != 0 {
+		header.Mode = 0o755
+	}
+	header.Typeflag, header.Size = tar.TypeReg, before.Size()
+	if err := w.WriteHeader(&header); err != nil {
+		return err
+	}
+	if _, err := io.CopyN(w, f, before.Size()); err != nil {
+		return errChanging // shorter than it was
+	}
+	after, err := f.Stat()
+	if err == nil && (after.Size() != before.Size() || !after.ModTime().Equal(before.ModTime())) {
+		err = errChanging
+	}
+	return err
+}
+
+func kindOf(m fs.FileMode) string {
+	switch {
+	case m&fs.ModeSymlink != 0:
+		return "symbolic link"
+	case m&fs.ModeNamedPipe != 0:
+		return "pipe"
+	case m&fs.ModeSocket != 0:
+		return "socket"
+	}
+	return "device"
+}
+
+// unpack writes what pack made into a directory that is there, and empty.
+func unpack(b []byte, dir string) error {
+	for r := tar.NewReader(bytes.NewReader(b)); ; {
+		h, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		name := filepath.FromSlash(strings.TrimSuffix(h.Name, "/"))
+		if !filepath.IsLocal(name) {
+			return fmt.Errorf("it holds the name %q", h.Name)
+		}
+		path := filepath.Join(dir, name)
+		switch h.Typeflag {
+		case tar.TypeDir:
+			err = os.Mkdir(path, 0o700)
+		case tar.TypeReg:
+			err = unpackFile(path, r, fs.FileMode(h.Mode)&0o700)
+		default:
+			err = fmt.Errorf("%q is neither a file nor a directory", h.Name)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func unpackFile(path string, r io.Reader, mode fs.FileMode) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(f, r)
+	return errors.Join(err, f.Close())
+}

@@ -1,0 +1,104 @@
+package command
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"tnaml/activities/library"
+	"tnaml/activities/store"
+	"tnaml/experiments/trainer"
+)
+
+// identity names a trial: all that its outcome is a function of, and the search that it is
+// of, with which its checkpoint goes.
+func identity(search, name, version string, r trainer.Request) string {
+	r.Keep = nil // what is stored is no part of it
+	b, err := json.Marshal(struct {
+		Search, Trainer, Version string
+		Request                  trainer.Request
+	}{search, name, version, r})
+	if err != nil {
+		panic(err) // it came as JSON
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+// checkpoint keeps what a program leaves in its directory for the attempts to come.
+type checkpoint struct {
+	t           *Trainer
+	dir         string
+	search, key string
+	last        store.Ref
+	due         time.Time
+	warned      bool
+}
+
+// restore brings back what an earlier attempt has left. One that is damaged or gone is
+// none: the trial begins anew, and comes to the same end.
+func (c *checkpoint) restore(ctx context.Context) error {
+	record, err := library.StoredCheckpoint(ctx, c.t.store, c.key)
+	if errors.Is(err, store.ErrNotFound) || errors.Is(err, library.ErrUnreadable) {
+		return nil
+	}
+	var b []byte
+	if err == nil {
+		b, err = c.t.store.Get(ctx, record.Ref)
+	}
+	if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrCorrupt) {
+		return nil
+	}
+	if err == nil {
+		err = unpack(b, c.dir)
+	}
+	if err != nil {
+		return fmt.Errorf("its checkpoint: %w", err)
+	}
+	c.last = record.Ref
+	return nil
+}
+
+// save stores the directory, if it has changed. Where that fails the trial goes on: it
+// would lose time, and no more.
+func (c *checkpoint) save(ctx context.Context) {
+	c.due = time.Now().Add(c.t.config.CheckpointEvery)
+	if c.t.config.CheckpointMB == 0 {
+		return
+	}
+	b, err := pack(c.dir, int64(c.t.config.CheckpointMB)<<20, func(name string) bool { return strings.HasSuffix(name, ".tmp") })
+	if errors.Is(err, errChanging) {
+		return // the next time
+	}
+	if ref := store.RefOf(b); err == nil && b != nil && ref != c.last {
+		if _, err = c.t.store.Put(ctx, b); err == nil {
+			err = library.SetCheckpoint(ctx, c.t.store, c.key, library.CheckpointRecord{Ref: ref, Search: c.search})
+		}
+		if err == nil {
+			c.last = ref
+		}
+	}
+	if err != nil && ctx.Err() == nil && !c.warned {
+		c.warned = true
+		c.t.log.Warn("a trial's checkpoint is not stored: after a crash it begins anew", "trainer", c.t.Name(), "search", c.search, "error", err)
+	}
+}
+
+// forget gives the checkpoint up: the trial has its outcome.
+func (c *checkpoint) forget(ctx context.Context) {
+	if c.last == "" {
+		return
+	}
+	if err := library.RemoveCheckpoint(ctx, c.t.store, c.key); err != nil { // else it goes with its search
+		c.t.log.Warn("a trial's checkpoint stays until its search ends", "trainer", c.t.Name(), "search", c.search, "error", err)
+	}
+}
+
+// at is the directory.
+func at(trial string) string { return filepath.Join(trial, checkpointDir) }

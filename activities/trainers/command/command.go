@@ -1,0 +1,365 @@
+// Package command is the trainer that runs a program of the operator's for each trial: in a
+// directory of its own, with the request as a file, and nothing of the worker's secrets.
+// What the program may and must do stands in experiments/trainer/FORMAT.md.
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"text/template"
+	"time"
+
+	"tnaml/activities/library"
+	"tnaml/activities/store"
+	"tnaml/experiments/trainer"
+)
+
+// Trainer runs a program.
+type Trainer struct {
+	trainer.Definition // of one that the platform does not know
+
+	config    Config
+	arguments []*template.Template
+	program   string
+	version   string
+	store     store.Store
+	work      *Workspace
+	log       *slog.Logger
+}
+
+// New returns the trainer of a configuration. The program must be there.
+func New(c Config, s store.Store, w *Workspace, log *slog.Logger) (*Trainer, error) {
+	fail := func(err error) (*Trainer, error) { return nil, fmt.Errorf("trainer %s: %w", c.Name, err) }
+	if err := c.Validate(); err != nil {
+		return fail(err)
+	}
+	if c.Directory != "" {
+		dir, err := filepath.Abs(c.Directory)
+		if err != nil {
+			return fail(err)
+		}
+		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+			return fail(fmt.Errorf("directory: there is no directory %s", dir))
+		}
+		c.Directory = dir
+	}
+	t := &Trainer{Definition: trainer.Find(c.Name), config: c, version: c.Version, store: s, work: w, log: log}
+	var err error
+	if t.arguments, err = c.templates(); err != nil {
+		return fail(err)
+	}
+	if t.program, err = c.program(); err != nil {
+		return fail(err)
+	}
+	if t.version == "" {
+		if t.version, err = c.version(); err != nil {
+			return fail(fmt.Errorf("its version: %w", err))
+		}
+	}
+	return t, nil
+}
+
+// Version is the operator's, or the digest of the command and the files that it runs, as
+// they were when the worker began.
+func (t *Trainer) Version() string { return t.version }
+
+// Cached is the operator's word: whether a program is deterministic nobody else knows.
+func (t *Trainer) Cached() bool { return t.config.Cache }
+
+// Run runs the program.
+func (t *Trainer) Run(ctx context.Context, r trainer.Request, progress func(trainer.Progress) error) (trainer.Result, error) {
+	if err := ctx.Err(); err != nil {
+		return trainer.Result{}, err
+	}
+	args, err := t.fill(r.Choices)
+	if err != nil {
+		return failed("%w", err), nil
+	}
+	dir, err := t.work.fresh(&r)
+	if err != nil {
+		return trainer.Result{}, fmt.Errorf("trial %d: its directory: %w", r.Trial, err)
+	}
+	defer func() {
+		if err := remove(dir); err != nil {
+			t.log.Warn("a trial's directory stays", "directory", dir, "error", err)
+		}
+	}()
+	data, err := t.work.data(ctx, t.store, r.Task.Data)
+	if err == nil && data != "" {
+		err = os.Symlink(data, filepath.Join(dir, dataLink))
+	}
+	search := library.SearchOf(ctx)
+	c := &checkpoint{t: t, dir: at(dir), search: search, key: identity(search, t.Name(), t.version, r)}
+	if err == nil {
+		err = c.restore(ctx)
+	}
+	if err != nil {
+		return trainer.Result{}, fmt.Errorf("trial %d: %w", r.Trial, err)
+	}
+	run := &run{t: t, r: &r, dir: dir, checkpoint: c, progress: progress}
+	result, err := run.run(ctx, args, t.config.environment(variables(dir, data, &r)))
+	if err != nil {
+		after, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastSave)
+		defer cancel()
+		c.save(after)
+		return trainer.Result{}, err
+	}
+	c.forget(ctx)
+	return result, nil
+}
+
+// lastSave bounds the storing of a checkpoint after an attempt has ended.
+const lastSave = 20 * time.Second
+
+// fill fills in the arguments.
+func (t *Trainer) fill(choices map[string]any) ([]string, error) {
+	var out []string
+	for i, a := range t.arguments {
+		var b strings.Builder
+		if err := a.Execute(&b, choices); err != nil {
+			_, what, _ := strings.Cut(err.Error(), ": ") // after the template's name and place
+			return nil, fmt.Errorf("argument %d of the command, %q, wants what the trial's choices do not have: %s", i+1, t.config.Command[i+1],
+				what)
+		}
+		if strings.ContainsRune(b.String(), 0) {
+			return nil, fmt.Errorf("argument %d of the command, %q: a choice has a zero byte", i+1, t.config.Command[i+1])
+		}
+		out = append(out, b.String())
+	}
+	return out, nil
+}
+
+// variables are the platform's own variables of a trial.
+func variables(dir, data string, r *trainer.Request) map[string]string {
+	in := func(name string) string { return filepath.Join(dir, name) }
+	v := map[string]string{
+		"TNAML_REQUEST": in(requestFile), "TNAML_DIRECTORY": dir, "TNAML_CHECKPOINT": in(checkpointDir), "TNAML_MODEL": in(modelDir),
+		"TNAML_OUTCOME": in(outcomeFile), "TNAML_SEED": strconv.FormatUint(r.Seed, 10), "TNAML_TRIAL": strconv.Itoa(r.Trial),
+		"TNAML_TASK": r.Task.Name, "TMPDIR": in("tmp"),
+	}
+	if data != "" {
+		v["TNAML_DATA"] = data
+	}
+	maps.DeleteFunc(v, func(_, value string) bool { return strings.ContainsRune(value, 0) })
+	return v
+}
+
+// run is one run of the program.
+type run struct {
+	t          *Trainer
+	r          *trainer.Request
+	dir        string
+	checkpoint *checkpoint
+	progress   func(trainer.Progress) error
+
+	cmd    *exec.Cmd
+	mu     sync.Mutex
+	exited bool // the group's number is no more ours
+
+	// ended is why the run was ended from here, overSteps that the trial did it.
+	ended     error
+	overSteps bool
+	stdout    output
+	stderr    tail
+}
+
+func (r *run) run(ctx context.Context, args, environ []string) (trainer.Result, error) {
+	told := make(chan trainer.Progress)
+	r.stdout.told = told
+	r.cmd = exec.Command(r.t.program, args...)
+	r.cmd.Dir, r.cmd.Env = r.t.config.Directory, environ
+	if r.cmd.Dir == "" {
+		r.cmd.Dir = r.dir
+	}
+	r.cmd.Stdout, r.cmd.Stderr, r.cmd.SysProcAttr = &r.stdout, &r.stderr, attributes()
+	r.cmd.WaitDelay = time.Second // for what has left the group, and holds standard output
+	began := time.Now()
+	started, done := make(chan error, 1), make(chan error, 1)
+	go r.process(started, done)
+	if err := <-started; err != nil {
+		return trainer.Result{}, fmt.Errorf("trial %d: the program of the trainer %s does not start: %w", r.r.Trial, r.t.Name(), err)
+	}
+	late, kill := r.after(r.t.config.Timeout), r.after(0)
+	cancelled := ctx.Done()
+	r.checkpoint.due = began.Add(r.t.config.CheckpointEvery)
+	stop := func(why error) {
+		if r.ended == nil {
+			r.ended = why
+			r.signal(false)
+			kill, late, cancelled = time.After(r.t.config.Grace), nil, nil
+		}
+	}
+	for {
+		select {
+		case p := <-told:
+			if r.ended != nil {
+				continue
+			}
+			if most := r.r.Limits.Steps; most > 0 && p.Step > most {
+				r.overSteps = true
+				stop(errOverSteps)
+				continue
+			}
+			if err := r.progress(p); err != nil {
+				stop(err)
+			} else if time.Now().After(r.checkpoint.due) {
+				r.checkpoint.save(ctx)
+			}
+		case <-cancelled:
+			stop(ctx.Err())
+		case <-late:
+			stop(fmt.Errorf("trial %d: the program of the trainer %s took longer than its timeout, %v: %w", r.r.Trial, r.t.Name(),
+				r.t.config.Timeout, trainer.ErrCutShort))
+		case <-kill:
+			r.signal(true)
+		case err := <-done:
+			if ctx.Err() != nil && r.ended == nil {
+				return trainer.Result{}, ctx.Err()
+			}
+			if r.ended != nil && !r.overSteps {
+				return trainer.Result{}, r.ended
+			}
+			result, err := r.conclude(err)
+			result.WallSeconds = time.Since(began).Seconds()
+			result.CPUSeconds = (r.cmd.ProcessState.UserTime() + r.cmd.ProcessState.SystemTime()).Seconds()
+			return result, err
+		}
+	}
+}
+
+var errOverSteps = errors.New("too many steps")
+
+// after is time.After, never for 0.
+func (r *run) after(d time.Duration) <-chan time.Time {
+	if d == 0 {
+		return nil
+	}
+	return time.After(d)
+}
+
+// process starts the program and waits for it, on a thread of its own: with that the program
+// would die.
+func (r *run) process(started, done chan<- error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	err := r.cmd.Start()
+	if err == nil {
+		if bytes := r.memory(); bytes > 0 {
+			if err := limitMemory(r.cmd, bytes); err != nil {
+				r.t.log.Warn("a trial's memory is not limited", "error", err)
+			}
+		}
+	}
+	started <- err
+	if err != nil {
+		return
+	}
+	untilExit(r.cmd)
+	r.signal(true) // what it has left behind
+	r.mu.Lock()
+	r.exited = true
+	r.mu.Unlock()
+	err = r.cmd.Wait()
+	r.stdout.end()
+	done <- err
+}
+
+// memory is the limit, 0 for none.
+func (r *run) memory() int64 {
+	bytes := r.r.Limits.MemoryBytes
+	if most := int64(r.t.config.MemoryMB) << 20; most > 0 && (bytes == 0 || most < bytes) {
+		bytes = most
+	}
+	return bytes
+}
+
+// signal signals the program and all in its group.
+func (r *run) signal(kill bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.exited {
+		signalGroup(r.cmd, kill)
+	}
+}
+
+// conclude makes a result of how the program ended and of what it has said.
+func (r *run) conclude(waited error) (trainer.Result, error) {
+	state := r.cmd.ProcessState
+	if r.overSteps {
+		return outcome(trainer.Outcome{Status: trainer.OverSteps, Steps: r.r.Limits.Steps,
+			Reason: fmt.Sprintf("it took more than %d steps of training, the limit", r.r.Limits.Steps)}), nil
+	}
+	if state == nil {
+		return trainer.Result{}, fmt.Errorf("trial %d: waiting for its program: %w", r.r.Trial, waited)
+	}
+	said, any := r.stdout.outcomeOf(filepath.Join(r.dir, outcomeFile), r.r.Objective)
+	signal, outside := killedBy(state)
+	if state.Success() || signal == "" && any && said.Status != trainer.OK {
+		if said.Status != trainer.OK && said.Reason == "" {
+			said.Reason = "the program says no more"
+		}
+		if !any {
+			said.Reason = r.withLast(said.Reason)
+		}
+		return r.withModel(said), nil
+	}
+	r.t.log.Warn("a trial's program failed", "trainer", r.t.Name(), "trial", r.r.Trial, "task", r.r.Task.Name, "search", r.checkpoint.search,
+		"how", state.String(), "stderr", strings.ToValidUTF8(string(r.stderr.b), "\uFFFD"))
+	how := fmt.Sprintf("the program ended with exit status %d", state.ExitCode())
+	if signal != "" {
+		how = "the program was ended by the signal " + signal
+	}
+	if limit := r.memory(); limit > 0 && memoryWords.Match(r.stderr.b) {
+		return outcome(trainer.Outcome{Status: trainer.OverMemory, Reason: r.withLast(fmt.Sprintf("%s under a limit of %d MB a process", how,
+			limit>>20))}), nil
+	}
+	if outside {
+		return trainer.Result{}, fmt.Errorf("trial %d: %s, from outside: does the machine run out of memory? %w", r.r.Trial, how,
+			trainer.ErrCutShort)
+	}
+	return outcome(trainer.Outcome{Status: trainer.Failed, Reason: r.withLast(how)}), nil
+}
+
+// withLast adds the last line of standard error to a reason.
+func (r *run) withLast(reason string) string {
+	if line := r.stderr.last(r.dir); line != "" {
+		reason += ": " + line
+	}
+	return reason
+}
+
+// withModel reads what the program has left in model/. Whether it is to be stored is no
+// part of the outcome, what is wrong with it is.
+func (r *run) withModel(o trainer.Outcome) trainer.Result {
+	if o.Status != trainer.OK {
+		return outcome(o)
+	}
+	b, err := pack(filepath.Join(r.dir, modelDir), int64(r.t.config.ModelMB)<<20, nil)
+	if err != nil {
+		o = trainer.Outcome{Status: trainer.Failed, Steps: o.Steps, Reason: fmt.Sprintf("what it left in model/ cannot be stored: %v", err)}
+		return outcome(o)
+	}
+	result := outcome(o)
+	if b != nil && r.r.Keeps(o) {
+		result.Encode = func() []byte { return slices.Clone(b) }
+	}
+	return result
+}
+
+func outcome(o trainer.Outcome) trainer.Result { return trainer.Result{Outcome: o} }
+
+// failed is a trial that its own request keeps from running.
+func failed(format string, a ...any) trainer.Result {
+	return outcome(trainer.Outcome{Status: trainer.Failed, Reason: fmt.Errorf(format, a...).Error()})
+}

@@ -1,0 +1,500 @@
+package command
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"tnaml/activities/library"
+	"tnaml/activities/store"
+	"tnaml/experiments/data"
+	"tnaml/experiments/data/text"
+	"tnaml/experiments/space"
+	"tnaml/experiments/trainer"
+	"tnaml/experiments/trainer/trainertest"
+)
+
+// fixture is a trainer with its store, its directory and its log.
+type fixture struct {
+	*Trainer
+	store *store.Memory
+	work  *Workspace
+	log   *safeLog
+}
+
+type safeLog struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *safeLog) Write(b []byte) (int, error) { l.mu.Lock(); defer l.mu.Unlock(); return l.b.Write(b) }
+func (l *safeLog) String() string              { l.mu.Lock(); defer l.mu.Unlock(); return l.b.String() }
+
+// program is the trainer of one of the tests' programs.
+func program(t *testing.T, mode string, change func(*Config)) fixture {
+	t.Helper()
+	c := Default("mine")
+	c.Command, c.Env, c.Grace, c.Version = []string{os.Args[0]}, []string{"PROGRAM=" + mode}, time.Second, "1"
+	c.CheckpointEvery = 100 * time.Millisecond
+	if change != nil {
+		change(&c)
+	}
+	s, log := store.NewMemory(), new(safeLog)
+	w, err := NewWorkspace(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := w.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	tr, err := New(c, s, w, slog.New(slog.NewTextHandler(log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fixture{tr, s, w, log}
+}
+
+func asked() trainer.Request {
+	return trainer.Request{Trial: 7, Task: trainer.Task{Name: "things"}, Choices: map[string]any{"depth": 4, "loss": "a"}, Seed: 1<<64 - 3,
+		Objective: space.Objective{Metric: "validation", Direction: space.Maximise}}
+}
+
+func quiet(trainer.Progress) error { return nil }
+
+func TestExercise(t *testing.T) {
+	for _, cache := range []bool{false, true} {
+		t.Run(fmt.Sprint("cache ", cache), func(t *testing.T) {
+			f := program(t, "good", func(c *Config) { c.Cache = cache })
+			sp := &space.Space{Name: "s", Trainer: "mine", Choices: []space.Choice{
+				{Name: "depth", Options: []any{int64(2), int64(4)}}, {Name: "loss", Options: []any{"a", "b"}}}}
+			r := asked()
+			r.Objective = space.Objective{}
+			trainertest.Exercise(t, f.Trainer, trainertest.Fixture{Space: sp, Request: r, Model: true, OverSteps: true, Progress: true})
+			left, err := os.ReadDir(f.work.dir)
+			if err != nil || len(left) > 0 {
+				t.Errorf("it leaves %v, %v", left, err)
+			}
+		})
+	}
+}
+
+// Whatever a program does, there is an outcome that says so, and little memory is taken.
+func TestBadPrograms(t *testing.T) {
+	for _, tt := range []struct {
+		mode   string
+		status trainer.Status
+		says   string
+	}{
+		{"nothing", trainer.Failed, "it ended without an outcome"},
+		{"fails", trainer.Failed, "exit status 3: ValueError: no luck in TNAML_DIRECTORY\uFFFD"},
+		{"refuses", trainer.Failed, "these do not go together"},
+		{"lies", trainer.Failed, "exit status 1"},
+		{"gigabyte", trainer.OK, ""},
+		{"gigabyte to stderr", trainer.Failed, "exit status 1: xxx"},
+		{"long line", trainer.Failed, "1 of its lines had more than 64 KiB"},
+		{"nan", trainer.Failed, "invalid character 'N'"},
+		{"null", trainer.Failed, `its metric "validation" is NaN`},
+		{"text nan", trainer.Failed, `its metric "validation" is NaN`},
+		{"text", trainer.OK, ""},
+		{"invalid", trainer.OK, ""},
+		{"invalid too", trainer.Failed, "\uFFFD\uFFFD"},
+		{"disagrees", trainer.Failed, "outcome.json and standard output disagree"},
+		{"agrees", trainer.OK, ""},
+		{"link as outcome", trainer.Failed, "outcome.json is no regular file"},
+		{"pipe as outcome", trainer.Failed, "outcome.json is no regular file"},
+		{"large outcome", trainer.Failed, "outcome.json has more than 1 MiB"},
+		{"link as model", trainer.Failed, `"weights" is no regular file, but a symbolic link`},
+		{"large model", trainer.Failed, "more than 1 MB: too large"},
+		{"large checkpoint", trainer.OK, ""},
+		{"forks", trainer.OK, ""},
+		{"escapes", trainer.OK, ""},
+		{"segfault", trainer.Failed, "ended by the signal segmentation fault"},
+		{"modes", trainer.OK, ""},
+	} {
+		t.Run(tt.mode, func(t *testing.T) {
+			if strings.HasPrefix(tt.mode, "gigabyte") && testing.Short() {
+				t.Skip("writes a gigabyte")
+			}
+			f := program(t, tt.mode, func(c *Config) { c.ModelMB, c.CheckpointMB = 1, 1 })
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			began := time.Now()
+			result, err := f.Run(t.Context(), asked(), quiet)
+			if err != nil {
+				t.Fatal(err)
+			}
+			runtime.ReadMemStats(&after)
+			if result.Status != tt.status || !strings.Contains(result.Reason, tt.says) || strings.Contains(result.Reason, f.work.dir) {
+				t.Errorf("%s: %s", result.Status, result.Reason)
+			}
+			if checked := result.Checked(asked().Objective); checked.Reason != result.Reason {
+				t.Errorf("%s, checked: %s", result.Reason, checked.Reason)
+			}
+			if grown := int64(after.TotalAlloc - before.TotalAlloc); grown > 64<<20 {
+				t.Errorf("%d MB were allocated", grown>>20)
+			}
+			if took := time.Since(began); took > 4*time.Second && !strings.HasPrefix(tt.mode, "gigabyte") {
+				t.Errorf("it took %v", took)
+			}
+			if left, _ := os.ReadDir(f.work.dir); len(left) > 0 && tt.mode != "forks" {
+				t.Errorf("it leaves %v", left)
+			}
+			if names, err := f.store.Names(t.Context(), store.Checkpoint, ""); err != nil || len(names) > 0 {
+				t.Errorf("checkpoints %v, %v", names, err)
+			}
+			switch tt.mode {
+			case "forks":
+				gone(t, f)
+			case "text":
+				if m := result.Metrics; m["validation"] != .5 || m["test"] != .75 || m["lr"] != 1e-3 || len(m) != 3 || result.Steps != 2 {
+					t.Errorf("%+v", result.Outcome)
+				}
+			case "large checkpoint":
+				if !strings.Contains(f.log.String(), "checkpoint is not stored") || !strings.Contains(f.log.String(), "more than 1 MB") {
+					t.Errorf("the log says %s", f.log)
+				}
+			case "fails":
+				if !strings.Contains(f.log.String(), "Traceback") {
+					t.Errorf("the log says %s", f.log)
+				}
+			}
+		})
+	}
+}
+
+// gone waits for the process that a program has left behind to be gone.
+func gone(t *testing.T, f fixture) {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(f.work.dir, "child"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pid int
+	_, _ = fmt.Sscan(string(b), &pid)
+	for range 100 {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if err != nil || bytes.Contains(stat, []byte(") Z ")) {
+			return // nobody need have waited for it
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	_ = syscall.Kill(pid, syscall.SIGKILL)
+	t.Error("the process that the program has started goes on")
+}
+
+// An attempt that is ended from outside is an error, and takes its processes with it.
+func TestEnds(t *testing.T) {
+	stop := errors.New("enough")
+	for _, tt := range []struct {
+		mode string
+		want error
+	}{{"forks and hangs", context.Canceled}, {"ignores SIGTERM", context.Canceled}, {"hangs", stop}, {"hangs", trainer.ErrCutShort},
+		{"killed", trainer.ErrCutShort}, {"forks and hangs", trainer.ErrCutShort}} {
+		t.Run(fmt.Sprint(tt.mode, " ", tt.want), func(t *testing.T) {
+			f := program(t, tt.mode, func(c *Config) {
+				if tt.want == trainer.ErrCutShort {
+					c.Timeout = time.Second
+				}
+			})
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			began := time.Now()
+			_, err := f.Run(ctx, asked(), func(trainer.Progress) error {
+				switch tt.want {
+				case context.Canceled:
+					time.AfterFunc(100*time.Millisecond, cancel)
+				case stop:
+					return stop
+				}
+				return nil
+			})
+			if took := time.Since(began); !errors.Is(err, tt.want) || took > 4*time.Second || took > 500*time.Millisecond && tt.want == stop {
+				t.Errorf("after %v: %v", took, err)
+			}
+			if strings.HasPrefix(tt.mode, "forks") {
+				gone(t, f)
+			}
+		})
+	}
+}
+
+// What a program leaves in its directory is there for the next attempt, whose outcome is
+// that of an undisturbed one, and goes with it.
+func TestCheckpoints(t *testing.T) {
+	f := program(t, "resume", nil)
+	ctx, cancel := context.WithCancel(library.ForSearch(t.Context(), "mine"))
+	defer cancel()
+	_, err := f.Run(ctx, asked(), func(p trainer.Progress) error {
+		if p.Step == 5 {
+			time.AfterFunc(300*time.Millisecond, cancel)
+		}
+		return nil
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	names, err := f.store.Names(t.Context(), store.Checkpoint, "")
+	if err != nil || len(names) != 1 {
+		t.Fatalf("%v, %v", names, err)
+	}
+	if r, err := library.StoredCheckpoint(t.Context(), f.store, names[0].Name); err != nil || r.Search != "mine" {
+		t.Errorf("%+v, %v", r, err)
+	}
+	elsewhere, err := f.Run(library.ForSearch(t.Context(), "other"), func() trainer.Request { r := asked(); r.Seed++; return r }(),
+		func(p trainer.Progress) error {
+			if p.Step > 1 {
+				return errors.New("seen")
+			}
+			return nil
+		})
+	if err == nil {
+		t.Errorf("another trial was resumed: %+v", elsewhere.Outcome)
+	}
+	r := asked()
+	keep := 0.25
+	r.Keep = &keep // makes it no other trial
+	result, err := f.Run(library.ForSearch(t.Context(), "mine"), r, quiet)
+	if err != nil || result.Status != trainer.OK || result.Metrics["resumed"] != 5 || result.Steps != 10 {
+		t.Errorf("%+v, %v", result.Outcome, err)
+	}
+	if names, err := f.store.Names(t.Context(), store.Checkpoint, ""); err != nil || len(names) != 1 { // the other's
+		t.Errorf("%v, %v", names, err)
+	}
+}
+
+// A program that is asked to end may leave a checkpoint as it does.
+func TestDrain(t *testing.T) {
+	f := program(t, "drains", func(c *Config) { c.CheckpointEvery = time.Hour })
+	ctx, cancel := context.WithCancel(t.Context())
+	if _, err := f.Run(ctx, asked(), func(trainer.Progress) error { cancel(); return nil }); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	if result, err := f.Run(t.Context(), asked(), quiet); err != nil || result.Metrics["validation"] != .75 {
+		t.Errorf("%+v, %v", result.Outcome, err)
+	}
+}
+
+func TestLimits(t *testing.T) {
+	f := program(t, "steps", nil)
+	r := asked()
+	r.Limits.Steps = 5
+	if o, err := f.Run(t.Context(), r, quiet); err != nil || o.Status != trainer.OverSteps || o.Steps != 5 {
+		t.Errorf("%+v, %v", o.Outcome, err)
+	}
+	if runtime.GOOS != "linux" {
+		t.Skip("memory is limited on Linux alone")
+	}
+	f = program(t, "memory", nil)
+	r.Limits = trainer.Limits{MemoryBytes: 256 << 20}
+	if o, err := f.Run(t.Context(), r, quiet); err != nil || o.Status != trainer.OverMemory || !strings.Contains(o.Reason, "limit of 256 MB") {
+		t.Errorf("%+v, %v", o.Outcome, err)
+	}
+	r.Limits.MemoryBytes = 8 << 30
+	if o, err := f.Run(t.Context(), r, quiet); err != nil || o.Status != trainer.OK {
+		t.Errorf("%+v, %v", o.Outcome, err)
+	}
+}
+
+// A program is given what the operator says, its task's data and what it needs; no secret.
+func TestEnvironment(t *testing.T) {
+	t.Setenv("TNAML_S3_SECRET_KEY", "secret")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
+	t.Setenv("TEMPORAL_API_KEY", "secret")
+	t.Setenv("GIVEN", "on purpose")
+	dir := t.TempDir()
+	f := program(t, "environment", func(c *Config) {
+		c.Env, c.Directory = append(c.Env, "GIVEN", "LEVEL=3"), dir
+		c.Command = append(c.Command, "--depth={{.depth}}", `{{index . "loss"}}`, "$HOME; true")
+	})
+	var examples []text.Example
+	for i := range 120 {
+		examples = append(examples, text.Example{
+			Text: fmt.Sprintf("A %s <thing> %d", []string{"good", "bad"}[i%2], i), Label: []string{"pos", "neg"}[i%2]})
+	}
+	task, err := text.Build(examples, data.Options{Name: "things"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ref, err := f.store.Put(t.Context(), task.Encode())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := asked()
+	r.Task = trainer.Task{Name: "things", Kind: "text", Data: string(ref)}
+	r.Choices["loss"] = "a b; false"
+	result, err := f.Run(t.Context(), r, quiet)
+	if err != nil || result.Encode == nil {
+		t.Fatalf("%+v, %v", result.Outcome, err)
+	}
+	out := t.TempDir()
+	if err := unpack(result.Encode(), out); err != nil {
+		t.Fatal(err)
+	}
+	read := func(name string) string {
+		b, err := os.ReadFile(filepath.Join(out, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	if got := read("arguments"); got != "--depth=4\na b; false\n$HOME; true" {
+		t.Errorf("arguments %q", got)
+	}
+	if got := read("directory"); got != dir {
+		t.Errorf("it runs in %s", got)
+	}
+	known := append([]string{"GIVEN", "LEVEL", "PROGRAM", "TMPDIR", "TNAML_CHECKPOINT", "TNAML_DATA", "TNAML_DIRECTORY", "TNAML_MODEL",
+		"TNAML_OUTCOME", "TNAML_REQUEST", "TNAML_SEED", "TNAML_TASK", "TNAML_TRIAL"}, passed...)
+	environment := read("environment")
+	for line := range strings.Lines(environment) {
+		if name, value, _ := strings.Cut(strings.TrimSpace(line), "="); !slices.Contains(known, name) && name != "PWD" || value == "secret" {
+			t.Errorf("it is given %s", line)
+		}
+	}
+	for _, want := range []string{"GIVEN=on purpose", "LEVEL=3", "TNAML_SEED=18446744073709551613", "TNAML_TRIAL=7", "TNAML_TASK=things"} {
+		if !strings.Contains(environment, want) {
+			t.Errorf("it is not given %s: %s", want, environment)
+		}
+	}
+	var first example
+	line, _, _ := strings.Cut(read("validation.jsonl"), "\n")
+	if err := json.Unmarshal([]byte(line), &first); err != nil || !slices.Contains(task.Labels, first.Label) ||
+		!strings.HasPrefix(first.Text, "a "+map[string]string{"pos": "good", "neg": "bad"}[first.Label]+" < thing >") ||
+		strings.Contains(line, `\u003c`) {
+		t.Errorf("%+v, %v: %s", first, err, line)
+	}
+	again, err := f.Run(t.Context(), r, quiet) // with the data that are there
+	if err != nil || again.Status != trainer.OK {
+		t.Errorf("%+v, %v", again.Outcome, err)
+	}
+	// An argument that asks for a choice that there is not is the trial's failure.
+	delete(r.Choices, "depth")
+	if o, err := f.Run(t.Context(), r, quiet); err != nil || o.Status != trainer.Failed || !strings.Contains(o.Reason, `"depth"`) {
+		t.Errorf("%+v, %v", o.Outcome, err)
+	}
+	r.Choices["depth"], r.Choices["loss"] = 4, "a\x00b"
+	if o, err := f.Run(t.Context(), r, quiet); err != nil || o.Status != trainer.Failed || !strings.Contains(o.Reason, "zero byte") {
+		t.Errorf("%+v, %v", o.Outcome, err)
+	}
+}
+
+func TestConfigurationsThatAreRefused(t *testing.T) {
+	w, err := NewWorkspace(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = w.Close() }()
+	for _, tt := range []struct {
+		change func(*Config)
+		says   string
+	}{
+		{func(c *Config) { c.Name = "builtin" }, "the platform brings"},
+		{func(c *Config) { c.Name = "external" }, "the platform brings"},
+		{func(c *Config) { c.Name = "no name!" }, "no name of a trainer"},
+		{func(c *Config) { c.Command = nil }, "command is missing"},
+		{func(c *Config) { c.Command = []string{"/no/such/program"} },
+			"the program /no/such/program cannot be run: stat /no/such/program: no such file"},
+		{func(c *Config) { c.Command = []string{"no-such-program"} }, "executable file not found in $PATH"},
+		{func(c *Config) { c.Command = append(c.Command, "{{.a") }, "argument 1"},
+		{func(c *Config) { c.Command[0] = "{{.program}}" }, "no template"},
+		{func(c *Config) { c.Directory = "/no/such/directory" }, "there is no directory"},
+		{func(c *Config) { c.Env = []string{"TNAML_SEED=1"} }, "TNAML_"},
+		{func(c *Config) { c.Env = []string{"=1"} }, "NAME=value"},
+		{func(c *Config) { c.Timeout = -1 }, "timeout is"},
+		{func(c *Config) { c.Slots = 5000 }, "slots is 5000"},
+	} {
+		c := Default("mine")
+		c.Command = []string{os.Args[0]}
+		tt.change(&c)
+		if _, err := New(c, store.NewMemory(), w, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), tt.says) {
+			t.Errorf("%q: %v", tt.says, err)
+		}
+	}
+}
+
+// A version is another one where the program, or what else an outcome depends on, is.
+func TestVersion(t *testing.T) {
+	dir := t.TempDir()
+	seen := map[string]string{}
+	is := func(what string, c Config, want bool) {
+		t.Helper()
+		v, err := c.version()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if before, there := seen[v]; there != want {
+			t.Errorf("%s: the version is that of %q: %v", what, before, there)
+		}
+		seen[v] = what
+	}
+	put := func(name, text string) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("train.py", "print(1)")
+	c := Default("mine")
+	c.Command, c.Directory = []string{"python3", "train.py"}, dir
+	is("the first", c, false)
+	is("the first again", c, true)
+	put(".hidden", "x")
+	put("train.pyc", "x")
+	is("with what does not count", c, true)
+	put("train.py", "print(2)")
+	is("another program", c, false)
+	c.Command = append(c.Command, "--fast")
+	is("another argument", c, false)
+	c.Env = []string{"A=1"}
+	is("another environment", c, false)
+	c.MemoryMB = 5
+	is("another limit", c, false)
+	c.Slots, c.Timeout, c.Grace = 3, time.Hour, time.Hour
+	is("what decides nothing", c, true)
+	c.Directory, c.Command = "", []string{"python3", filepath.Join(dir, "train.py")}
+	is("by its path", c, false)
+	put("train.py", "print(3)")
+	is("by its path, another program", c, false)
+}
+
+// What a process has left that was killed is removed by the next one, and nothing of one that lives.
+func TestWorkspaces(t *testing.T) {
+	shared := t.TempDir()
+	alive, err := NewWorkspace(shared)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dead, err := NewWorkspace(shared)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = dead.lock.Close() // as the end of its process would
+	next, err := NewWorkspace(shared)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for dir, want := range map[string]bool{alive.dir: true, dead.dir: false, next.dir: true} {
+		if info, err := os.Stat(dir); (err == nil) != want || want && info.Mode().Perm() != 0o700 {
+			t.Errorf("%v: %v", want, err)
+		}
+	}
+	if err := errors.Join(alive.Close(), next.Close()); err != nil {
+		t.Error(err)
+	}
+	if left, _ := os.ReadDir(shared); len(left) > 0 {
+		t.Errorf("%v is left", left)
+	}
+}

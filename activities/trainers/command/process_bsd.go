@@ -1,0 +1,16 @@
+//go:build unix && !linux
+
+package command
+
+import (
+	"os/exec"
+	"syscall"
+)
+
+func attributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
+
+// limitMemory does nothing: the limit of another process cannot be set here.
+func limitMemory(*exec.Cmd, int64) error { return nil }
+
+// untilExit does nothing: Wait waits.
+func untilExit(*exec.Cmd) {}

@@ -1,0 +1,145 @@
+// Package exchange is what other tools write and read of trials: ledgers as CSV,
+// Parquet, Optuna's journal and TensorBoard's event files, and trials of other programs
+// as the rows of a ledger. Names are as those tools have them. Ledgers are written row by
+// row: none is ever held as text.
+package exchange
+
+import (
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+
+	"tnaml/experiments/search"
+)
+
+// Ledger is a search's trials with what they are of.
+type Ledger struct {
+	Name     string
+	Strategy string
+	Config   *search.Config
+	Trials   []search.Trial
+	// Costs are matched to trials by number; a trial may lack one.
+	Costs []search.Cost
+}
+
+// table is ledgers as a table: a row a trial.
+type table struct {
+	ledgers []Ledger
+	// columns are named as a file's are; choices and metrics come last, after choice and
+	// metric, since they may have any names.
+	columns []column
+	choices map[string]int
+	metrics map[string]int
+}
+
+// column is named, and has values of one type: "", 0, uint64(0), 0.0 or false.
+type column struct {
+	name string
+	zero any
+}
+
+// The prefixes of the columns of choices and of metrics.
+const (
+	choicePrefix = "choice."
+	metricPrefix = "metric."
+)
+
+// newTable lays out the columns: the same choices of several spaces are one, of text where
+// their options are not of one type.
+func newTable(ledgers []Ledger) *table {
+	t := &table{ledgers: ledgers, choices: map[string]int{}, metrics: map[string]int{}, columns: []column{
+		{"search", ""}, {"strategy", ""}, {"seed", uint64(0)}, {"trial", 0}, {"task", ""}, {"status", ""}, {"reason", ""}, {"validation", 0.0},
+		{"test", 0.0}, {"reward", 0.0}, {"steps", 0}, {"cpu_seconds", 0.0}, {"wall_seconds", 0.0}, {"cached", false}, {"worker", ""}, {"model", ""},
+	}}
+	metrics := map[string]bool{}
+	for _, l := range ledgers {
+		for _, c := range l.Config.Space.Choices {
+			zero := zeroOf(c.Options[0])
+			at, there := t.choices[c.Name]
+			if !there {
+				at = len(t.columns)
+				t.choices[c.Name], t.columns = at, append(t.columns, column{choicePrefix + c.Name, zero})
+			} else if t.columns[at].zero != zero {
+				t.columns[at].zero = ""
+			}
+		}
+		for _, trial := range l.Trials {
+			for name := range trial.Metrics {
+				metrics[name] = true
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(metrics)) {
+		t.metrics[name], t.columns = len(t.columns), append(t.columns, column{metricPrefix + name, 0.0})
+	}
+	return t
+}
+
+func zeroOf(option any) any {
+	switch option.(type) {
+	case int64:
+		return 0
+	case float64:
+		return 0.0
+	case bool:
+		return false
+	}
+	return ""
+}
+
+// rows are the cells of each trial, nil where there is nothing: the space lacks the
+// choice, or the trial its cost. The slice is used again.
+func (t *table) rows() iter.Seq[[]any] {
+	return func(yield func([]any) bool) {
+		row := make([]any, len(t.columns))
+		for i := range t.ledgers {
+			l := &t.ledgers[i]
+			costs := costsOf(l)
+			for _, trial := range l.Trials {
+				clear(row)
+				copy(row, []any{
+					l.Name, l.Strategy, l.Config.Seed, trial.Trial, l.Config.Tasks[trial.Task].Name, string(trial.Status), trial.Reason,
+					trial.Validation, trial.Test, trial.Reward, trial.Steps,
+				})
+				if c, ok := costs[trial.Trial]; ok {
+					row[11], row[12], row[13], row[14] = c.CPUSeconds, c.WallSeconds, c.Cached, c.Worker
+				}
+				row[15] = trial.Model
+				for k, c := range l.Config.Space.Choices {
+					at := t.choices[c.Name]
+					row[at] = as(c.Options[trial.Actions[k]], t.columns[at].zero)
+				}
+				for name, v := range trial.Metrics {
+					row[t.metrics[name]] = v
+				}
+				if !yield(row) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// as is an option as a value of a column.
+func as(option, zero any) any {
+	switch o := option.(type) {
+	case int64:
+		if zero == 0 {
+			return int(o)
+		}
+	case float64, bool:
+		if zero != "" {
+			return o
+		}
+	}
+	return fmt.Sprint(option)
+}
+
+func costsOf(l *Ledger) map[int]search.Cost {
+	costs := make(map[int]search.Cost, len(l.Costs))
+	for _, c := range l.Costs {
+		costs[c.Trial] = c
+	}
+	return costs
+}

@@ -1,0 +1,222 @@
+package exchange
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"tnaml/experiments/search"
+	"tnaml/experiments/space"
+	"tnaml/experiments/trainer"
+)
+
+// A ledger that was written comes back as it was, in every format that is read.
+func TestLedgersComeBack(t *testing.T) {
+	l := made("both", space.Minimise, 2, 60)
+	jsonl := func(w io.Writer, ledgers []Ledger) error {
+		e := json.NewEncoder(w)
+		for _, t := range ledgers[0].Trials {
+			choices, _ := l.Config.Space.Values(t.Actions)
+			row := struct {
+				search.Trial
+				TaskName string         `json:"task_name"`
+				Choices  map[string]any `json:"choices"`
+			}{t, l.Config.Tasks[t.Task].Name, choices}
+			if err := e.Encode(row); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for format, write := range map[string]func(io.Writer, []Ledger) error{"csv": WriteCSV, "jsonl": jsonl, "optuna": WriteOptuna} {
+		var b bytes.Buffer
+		if err := write(&b, []Ledger{l}); err != nil {
+			t.Fatal(err)
+		}
+		got, err := Read(&b, format, Options{Space: &l.Config.Space})
+		if err != nil {
+			t.Errorf("%s: %v", format, err)
+			continue
+		}
+		if d := cmp.Diff([]string{"task-0", "task-1"}, got.Tasks); d != "" || got.Refused+got.Unfinished > 0 {
+			t.Errorf("%s: %s, %+v", format, d, got.Refusals)
+		}
+		search.FillRewards(l.Config, got.Trials)
+		want := l.Trials
+		for i := range want {
+			want[i].Reason = strings.ReplaceAll(want[i].Reason, "\n", "; ")
+		}
+		if d := cmp.Diff(want, got.Trials, cmpopts.EquateEmpty()); d != "" {
+			t.Errorf("%s: %s", format, d)
+		}
+	}
+}
+
+// What Optuna itself writes is read: its journal, step by step and with a trial under way,
+// and its data frame as pandas writes it.
+func TestOptunasOwnAreRead(t *testing.T) {
+	const program = `
+import sys, optuna
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+storage = optuna.storages.JournalStorage(optuna.storages.JournalFileStorage(sys.argv[1]))
+study = optuna.create_study(study_name="theirs", storage=storage, direction="minimize")
+def objective(t):
+    layers = t.suggest_int("layers", 1, 4)
+    rate, words = t.suggest_categorical("rate", [1e-5, 0.1, 1.0]), t.suggest_categorical("words", [True, False])
+    width, kernel = t.suggest_categorical("width", [16, 64, 256]), t.suggest_categorical("kernel", ["rbf", "=1+1", 'a "b" <c>'])
+    t.set_user_attr("latency_ms", 3.5)
+    t.report(1.5, 1)
+    if t.number % 5 == 3: raise optuna.TrialPruned()
+    if t.number % 5 == 4: raise ValueError()
+    return layers + rate + words
+study.optimize(objective, n_trials=40, catch=(ValueError,))
+study.ask()
+try: study.trials_dataframe().to_csv(sys.argv[2])
+except ImportError: pass
+for t in study.trials: print(t.state.name, t.value, t.params.get("layers"))`
+	l := made("x", space.Minimise, 1, 0)
+	dir := t.TempDir()
+	journal, frame := filepath.Join(dir, "journal.log"), filepath.Join(dir, "frame.csv")
+	lines := strings.Split(strings.TrimSpace(string(python(t, "optuna", program, journal, frame))), "\n")
+	for file, format := range map[string]string{journal: "optuna", frame: "csv"} {
+		f, err := os.Open(file)
+		if err != nil {
+			t.Logf("%v: there is no pandas", err)
+			continue
+		}
+		defer f.Close()
+		o := Options{Space: &l.Config.Space}
+		if format == "csv" {
+			o.Task = "theirs"
+		}
+		got, err := Read(f, format, o)
+		if err != nil {
+			t.Fatalf("%s: %v", format, err)
+		}
+		i, refused := 0, 0
+		for n, line := range lines {
+			var state, value, layers string
+			if _, err := fmt.Sscan(line, &state, &value, &layers); err != nil {
+				t.Fatal(err)
+			}
+			switch {
+			case state == "RUNNING":
+				continue
+			case layers == "4":
+				refused++
+				continue
+			}
+			r := got.Trials[i]
+			i++
+			if fmt.Sprint(r.Actions[0]+1) != layers || r.OK() != (state == "COMPLETE") || r.OK() && fmt.Sprint(value) != python64(r.Validation) {
+				t.Errorf("%s: trial %d is %+v, Optuna has %s", format, n, r, line)
+			}
+			if format == "optuna" && r.Metrics["latency_ms"] != 3.5 {
+				t.Errorf("trial %d has the metrics %v", n, r.Metrics)
+			}
+		}
+		if i != len(got.Trials) || got.Refused != refused || got.Unfinished != 1 || got.Tasks[0] != "theirs" {
+			t.Errorf("%s: %d trials, %d refused, %d unfinished of %v; want %d and %d", format, len(got.Trials), got.Refused, got.Unfinished,
+				got.Tasks, i, refused)
+		}
+	}
+}
+
+func python64(v float64) string {
+	if s := fmt.Sprint(v); strings.ContainsAny(s, ".e") {
+		return s
+	}
+	return fmt.Sprint(v) + ".0"
+}
+
+// All that is wrong with a file is told together, with its lines; what is no option is
+// counted; what lacks the metric has failed.
+func TestBadFilesAreToldWithTheirLines(t *testing.T) {
+	sp := space.Space{Name: "dials", Objective: space.Objective{Metric: "loss", Direction: space.Minimise}, Choices: []space.Choice{
+		{Name: "rate", Options: []any{0.1, 1.0}}, {Name: "words", Options: []any{true, false}}, {Name: "kind", Options: []any{"only"}},
+	}}
+	for _, c := range []struct {
+		name, format, text string
+		o                  Options
+		want               []string
+	}{
+		{"empty", "csv", "", Options{}, []string{"line 1", "empty"}},
+		{"no columns", "csv", "a,b\n1,2\n", Options{}, []string{"the choice rate", "the choice words", "no column for loss", "--columns rate=COLUMN"}},
+		{"a choice more", "csv", "choice.rate,choice.words,choice.depth,loss\n1,true,3,1\n", Options{}, []string{`"depth"`, "lacks"}},
+		{"no task", "csv", "rate,words,loss\n1,true,3\n", Options{}, []string{"line 2", "--task"}},
+		{"numbers", "csv", "rate,words,loss,steps\n1,true,x,1\n\n1,true,1,-2\n1,true\n", Options{Task: "t"},
+			[]string{`line 2: loss is "x"`, "line 4: steps", "line 5: 2 cells"}},
+		{"quotes", "csv", "rate,words,loss\n1,\"tr\"ue,3\n", Options{Task: "t"}, []string{"line 2"}},
+		{"status", "csv", "rate,words,loss,status\n1,true,3,fine\n", Options{Task: "t"}, []string{`line 2: the status "fine"`}},
+		{"none fits", "csv", "rate,words,loss\n2,true,3\n", Options{Task: "t"}, []string{"none of the file's 1", "rate is 2", "space add"}},
+		{"mapping", "csv", "rate,words,loss\n1,true,3\n", Options{Task: "t", Columns: map[string]string{"depth": "x"}}, []string{`"depth"`}},
+		{"JSON", "jsonl", "{\"rate\":1,\"words\":true,\"loss\":1}\n[]\n{\n", Options{Task: "t"}, []string{"line 2", "line 3"}},
+		{"no journal", "optuna", "{\"op_code\":0}\n{}\nx\n{\"op_code\":4,\"study_id\":7}\n{\"op_code\":6,\"trial_id\":-1}\n{\"op_code\":77}\n",
+			Options{}, []string{"line 2", "line 3", "line 4: there is no study 7", "line 5: there is no trial -1", "line 6"}},
+		{"direction", "optuna", `{"op_code":0,"study_name":"s","directions":[2]}` + "\n", Options{}, []string{"maximise", "minimise"}},
+		{"objectives", "optuna", `{"op_code":0,"study_name":"s","directions":[1,1]}` + "\n", Options{}, []string{"several objectives"}},
+		{"study", "optuna", `{"op_code":0,"study_name":"s","directions":[1]}` + "\n", Options{Study: "x"}, []string{`no study "x"`, "s"}},
+		{"distribution", "optuna", `{"op_code":0,"study_name":"s","directions":[1]}` + "\n" +
+			`{"op_code":4,"study_id":0,"datetime_start":null,"state":1,"value":1,"params":{"rate":5},"distributions":{"rate":"{\"name\":` +
+			`\"CategoricalDistribution\",\"attributes\":{\"choices\":[1]}}"}}`, Options{}, []string{"line 2", "no choice 5 of 1"}},
+		{"long", "csv", "rate,words,loss\n" + strings.Repeat("1,true,3\n", 20), Options{Task: "t", MaxBytes: 50}, []string{"more than 50 bytes"}},
+		{"many", "csv", "rate,words,loss\n" + strings.Repeat("1,true,x\n", 50), Options{Task: "t"}, []string{"line 21", "and 30 problems more"}},
+	} {
+		c.o.Space = &sp
+		_, err := Read(strings.NewReader(c.text), c.format, c.o)
+		for _, w := range c.want {
+			if err == nil || !strings.Contains(err.Error(), w) {
+				t.Errorf("%s: %q is not in: %v", c.name, w, err)
+			}
+		}
+	}
+	got, err := Read(strings.NewReader("lr,words,err,state\n1.0,True,0.5,COMPLETE\n0.1,no,1,\n0.5,false,1,\n.1,false,,\n1,0,nan,\n1,1,9,RUNNING\n"), "csv",
+		Options{Space: &sp, Task: "t", Columns: map[string]string{"rate": "lr", "loss": "err"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Refused != 2 || !strings.Contains(strings.Join(got.Refusals, "\n"), "line 4: rate is 0.5") || got.Unfinished != 1 || len(got.Trials) != 3 {
+		t.Fatalf("%+v", got)
+	}
+	for i, want := range []search.Trial{
+		{Actions: []int{1, 0, 0}, Status: trainer.OK, Validation: .5, Metrics: map[string]float64{"loss": .5}},
+		{Trial: 1, Actions: []int{0, 1, 0}, Status: trainer.Failed, Reason: "the file has no loss of it"},
+		{Trial: 2, Actions: []int{1, 1, 0}, Status: trainer.Diverged, Reason: "its loss is NaN"},
+	} {
+		if d := cmp.Diff(want, got.Trials[i]); d != "" {
+			t.Error(d)
+		}
+	}
+}
+
+// Whatever a file holds, what is read of it are trials of the space.
+func FuzzRead(f *testing.F) {
+	l := made("x", space.Minimise, 2, 6)
+	for format, write := range map[string]func(io.Writer, []Ledger) error{"csv": WriteCSV, "optuna": WriteOptuna} {
+		var b bytes.Buffer
+		if err := write(&b, []Ledger{l}); err != nil {
+			f.Fatal(err)
+		}
+		f.Add(format, b.String())
+	}
+	f.Add("jsonl", `{"choices":{"layers":1,"width":16,"rate":1,"words":true,"kernel":"rbf"},"metrics":{"loss":1},"task_name":"t"}`)
+	f.Fuzz(func(t *testing.T, format, text string) {
+		got, err := Read(strings.NewReader(text), format, Options{Space: &l.Config.Space})
+		if err != nil {
+			return
+		}
+		for i, trial := range got.Trials {
+			if err := l.Config.Space.Check(trial.Actions); err != nil || trial.Trial != i || trial.Task < 0 || trial.Task >= len(got.Tasks) {
+				t.Fatalf("%+v: %v", trial, err)
+			}
+		}
+	})
+}

@@ -1,0 +1,266 @@
+package exchange
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"tnaml/experiments/space"
+)
+
+// study is one of a journal's studies.
+type study struct {
+	name      string
+	line      int
+	direction int
+	task      string
+	several   bool // objectives
+	deleted   bool
+}
+
+// journalTrial is a trial of a journal, as far as it has got.
+type journalTrial struct {
+	study  int
+	line   int
+	state  int
+	value  *float64
+	params map[string]any
+	attrs  map[string]any
+}
+
+// operation is a line of Optuna's journal.
+type operation struct {
+	Op            *int                       `json:"op_code"`
+	StudyName     string                     `json:"study_name"`
+	Directions    []int                      `json:"directions"`
+	Study         int                        `json:"study_id"`
+	Trial         int                        `json:"trial_id"`
+	State         *int                       `json:"state"`
+	Value         *float64                   `json:"value"`
+	Values        []*float64                 `json:"values"`
+	Distributions map[string]json.RawMessage `json:"distributions"`
+	Params        map[string]float64         `json:"params"`
+	UserAttrs     map[string]any             `json:"user_attrs"`
+	UserAttr      map[string]any             `json:"user_attr"`
+	ParamName     string                     `json:"param_name"`
+	ParamValue    float64                    `json:"param_value_internal"`
+	Distribution  json.RawMessage            `json:"distribution"`
+}
+
+// pythons are numbers that Python's JSON has and others' has not.
+var pythons = strings.NewReplacer(": NaN", ": null", ": Infinity", ": null", ": -Infinity", ": null", "[NaN", "[null", "[Infinity", "[null",
+	"[-Infinity", "[null")
+
+// optuna replays a journal as Optuna does. A study's task is its attribute task, or else
+// its name.
+func (in *reader) optuna() {
+	in.checkColumns()
+	var studies []study
+	var trials []journalTrial
+	in.lines(func(line int, b []byte, whole bool) {
+		var o operation
+		err := json.Unmarshal(b, &o)
+		if err != nil {
+			err = json.Unmarshal([]byte(pythons.Replace(string(b))), &o)
+		}
+		if err != nil || o.Op == nil {
+			if whole { // else it is being written; Optuna passes it over too
+				in.bad(line, "no operation of Optuna's journal: %v", err)
+			}
+			return
+		}
+		if len(trials) > maxTrials || len(studies) > maxTrials {
+			return
+		}
+		ofStudy := func() *study {
+			if o.Study < 0 || o.Study >= len(studies) {
+				in.bad(line, "there is no study %d", o.Study)
+				return nil
+			}
+			return &studies[o.Study]
+		}
+		ofTrial := func() *journalTrial {
+			if o.Trial < 0 || o.Trial >= len(trials) {
+				in.bad(line, "there is no trial %d", o.Trial)
+				return nil
+			}
+			if s := trials[o.Trial].state; s != optunaRunning && s != optunaWaiting {
+				return nil // it has ended: Optuna lets nothing be changed
+			}
+			return &trials[o.Trial]
+		}
+		switch *o.Op {
+		case opCreateStudy:
+			if slices.ContainsFunc(studies, func(s study) bool { return s.name == o.StudyName && !s.deleted }) {
+				return
+			}
+			s := study{name: o.StudyName, line: line, several: len(o.Directions) != 1}
+			if !s.several {
+				s.direction = o.Directions[0]
+			}
+			studies = append(studies, s)
+		case opDeleteStudy:
+			if s := ofStudy(); s != nil {
+				s.deleted = true
+			}
+		case opStudyUserAttr:
+			if s := ofStudy(); s != nil && o.UserAttr[attrTask] != nil {
+				s.task = text(o.UserAttr[attrTask])
+			}
+		case opCreateTrial:
+			if ofStudy() == nil {
+				return
+			}
+			t := journalTrial{study: o.Study, line: line, params: map[string]any{}, attrs: map[string]any{}, value: o.Value}
+			if o.State != nil {
+				t.state = *o.State
+			}
+			if len(o.Values) == 1 {
+				t.value = o.Values[0]
+			}
+			for name, internal := range o.Params {
+				t.params[name] = in.external(line, name, o.Distributions[name], internal)
+			}
+			maps.Copy(t.attrs, o.UserAttrs)
+			trials = append(trials, t)
+		case opTrialParam:
+			if t := ofTrial(); t != nil {
+				t.params[o.ParamName] = in.external(line, o.ParamName, o.Distribution, o.ParamValue)
+			}
+		case opTrialState:
+			if t := ofTrial(); t != nil && o.State != nil {
+				if t.state, t.line = *o.State, line; len(o.Values) == 1 {
+					t.value = o.Values[0]
+				}
+			}
+		case opTrialUserAttr:
+			if t := ofTrial(); t != nil {
+				maps.Copy(t.attrs, o.UserAttr)
+			}
+		case opStudySystemAttr, opTrialSystemAttr, opTrialIntermediate:
+		default:
+			in.bad(line, "the operation %d is not known", *o.Op)
+		}
+	})
+	in.studies(studies, trials)
+}
+
+// studies takes the trials of the studies that are asked for.
+func (in *reader) studies(studies []study, trials []journalTrial) {
+	var known []string
+	taken := map[int]bool{}
+	for i, s := range studies {
+		if s.deleted {
+			continue
+		}
+		known = append(known, s.name)
+		taken[i] = in.o.Study == "" || in.o.Study == s.name
+	}
+	maps.DeleteFunc(taken, func(_ int, is bool) bool { return !is })
+	if len(taken) == 0 && in.problems == 0 {
+		in.bad(0, "there is no study %q (there are: %s)", in.o.Study, strings.Join(known, ", "))
+		return
+	}
+	if len(taken) > 1 && in.o.Task != "" {
+		in.bad(0, "several studies (%s) cannot be trials of one task: choose one with --study, or leave --task out", strings.Join(known, ", "))
+	}
+	want := optunaMaximize
+	if in.o.Space.Objective.Direction == space.Minimise {
+		want = optunaMinimize
+	}
+	for i := range studies {
+		s := &studies[i]
+		switch {
+		case !taken[i]:
+		case s.several:
+			in.bad(s.line, "the study %q has several objectives: a search has one", s.name)
+		case s.direction != want:
+			in.bad(s.line, "the study %q is to %s its value, the space's objective is to %s %s: name a space with that direction", s.name,
+				map[int]space.Direction{optunaMinimize: space.Minimise, optunaMaximize: space.Maximise}[s.direction], in.o.Space.Objective.Direction,
+				in.o.Space.Objective.Metric)
+		}
+	}
+	if in.problems > 0 {
+		return
+	}
+	params := map[string]bool{}
+	for _, t := range trials {
+		for name := range t.params {
+			if taken[t.study] {
+				params[choicePrefix+name] = true
+			}
+		}
+	}
+	if len(params) > 0 {
+		if in.columns(append(slices.Sorted(maps.Keys(params)), "value")); in.problems > 0 {
+			return
+		}
+	}
+	for _, t := range trials {
+		if !taken[t.study] {
+			continue
+		}
+		r := record{t.line, map[string]any{"task": studies[t.study].task, "state": stateName(t.state)}}
+		if r.values["task"] == "" {
+			r.values["task"] = studies[t.study].name
+		}
+		for name, v := range t.params {
+			r.values[choicePrefix+name] = v
+		}
+		for name, v := range t.attrs {
+			switch _, measured := v.(float64); {
+			case slices.Contains([]string{attrTask, attrReason, attrSteps}, name):
+				r.values[name] = v
+			case name == attrStatus:
+				if s, _, known := statusOf(text(v)); known && s != "" {
+					r.values[name] = v
+				}
+			case measured && !slices.Contains([]string{attrTrial, attrSeed, attrCPU, attrWall}, name):
+				r.values[metricPrefix+name] = v
+			}
+		}
+		if t.value != nil {
+			r.values["value"] = *t.value
+		}
+		in.add(r)
+	}
+}
+
+func stateName(state int) string {
+	names := []string{"running", "complete", "pruned", "fail", "waiting"}
+	if state < 0 || state >= len(names) {
+		return fmt.Sprint(state)
+	}
+	return names[state]
+}
+
+// external is a parameter's value, of what the journal has of it: of a categorical one the
+// place among its choices.
+func (in *reader) external(line int, name string, distribution json.RawMessage, internal float64) any {
+	var quoted string
+	var d struct {
+		Name       string
+		Type       string
+		Choices    []any
+		Attributes struct{ Choices []any }
+	}
+	err := json.Unmarshal(distribution, &quoted)
+	if err == nil {
+		err = json.Unmarshal([]byte(quoted), &d)
+	}
+	if err != nil {
+		in.bad(line, "the distribution of %q: %w", name, err)
+		return nil
+	}
+	if d.Name != "CategoricalDistribution" && d.Type != "categorical" {
+		return internal
+	}
+	choices := append(d.Attributes.Choices, d.Choices...)
+	if internal != float64(int(internal)) || internal < 0 || int(internal) >= len(choices) {
+		in.bad(line, "%q has no choice %v of %d", name, internal, len(choices))
+		return nil
+	}
+	return choices[int(internal)]
+}

@@ -1,0 +1,232 @@
+package search
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"tnaml/activities/library"
+	"tnaml/experiments/exchange"
+	"tnaml/experiments/space"
+	"tnaml/starter/cli/terminal"
+	"tnaml/starter/client"
+)
+
+// formats are those in which trials are written, with what the file of each is named by
+// default after the search's name; none: standard output.
+var formats = []struct {
+	name, ending string
+	write        func(w io.Writer, ledgers []exchange.Ledger) error
+}{
+	{name: "table"}, {name: "csv", write: exchange.WriteCSV}, {name: "jsonl"},
+	{"parquet", ".parquet", exchange.WriteParquet}, {"optuna", ".optuna.log", exchange.WriteOptuna},
+}
+
+func (a app) trialsCommand() *cobra.Command {
+	var format, out string
+	var last int
+	var overwrite bool
+	var known []string
+	for _, f := range formats {
+		known = append(known, f.name)
+	}
+	cmd := &cobra.Command{
+		Use: "trials SEARCH", Short: "List a search's trials, of a running one too, or write them for other tools",
+		Long: "List a search's trials, of a running one too, or write them for other tools: Parquet, or Optuna's journal\n" +
+			"(optuna.storages.JournalFileStorage), with a study for each task.",
+		Example: "  starter trials sms_spam-naml-s1-1 --format csv\n" +
+			"  starter trials sms_spam-naml-s1-1 --format optuna --out journal.log",
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			for _, f := range formats {
+				if f.name != format {
+					continue
+				}
+				if out == "" {
+					if out = "-"; f.ending != "" {
+						out = terminal.FileName(args[0], f.ending)
+					}
+				}
+				if err := fresh(out, overwrite); err != nil {
+					return err
+				}
+				return a.WithClient(cmd.Context(), func(c *client.Client) error {
+					l, err := c.Find(cmd.Context(), args[0])
+					if err != nil {
+						return err
+					}
+					from := 0
+					if last > 0 {
+						from = max(len(l.Trials)-last, 0)
+					}
+					write := func(w io.Writer) error { return trialsJSONL(w, l, from) }
+					if format == "table" {
+						if out == "-" && from == len(l.Trials) {
+							a.Say("No trial has ended yet.")
+							return nil
+						}
+						write = func(w io.Writer) error { return a.trialsTable(w, l, from) }
+					} else if f.write != nil {
+						write = func(w io.Writer) error {
+							return f.write(w, []exchange.Ledger{{
+								Name: l.Name, Strategy: l.Config.Strategy, Config: l.Config, Trials: l.Trials[from:], Costs: l.Costs,
+							}})
+						}
+					}
+					if err := a.Output(out, write); err != nil || out == "-" {
+						return err
+					}
+					a.Print("%s", out)
+					return nil
+				})
+			}
+			return client.Usage(fmt.Errorf("unknown format %q (known: %s)", format, strings.Join(known, ", ")))
+		},
+	}
+	cmd.Flags().StringVar(&format, "format", "table", strings.Join(known, ", "))
+	cmd.Flags().IntVar(&last, "last", 0, "only the last so many (default: all)")
+	cmd.Flags().StringVar(&out, "out", "", "file to write, - for standard output (default: that, or for parquet and optuna the search's name)")
+	cmd.Flags().BoolVar(&overwrite, "overwrite", false, "write over the file that is there")
+	terminal.Positive(cmd, "last")
+	cmd.AddCommand(a.importCommand())
+	return cmd
+}
+
+func (a app) importCommand() *cobra.Command {
+	var im library.Import
+	var o exchange.Options
+	var format string
+	cmd := &cobra.Command{
+		Use:   "import FILE --space SPACE",
+		Short: "Import trials of another program, to start searches from",
+		Long: "Import trials of another program, as a search that has ended: --sources names them as it does one, and trials, best,\n" +
+			"report and remove take them. FILE is CSV, JSON lines or Optuna's journal, - standard input. The columns are the\n" +
+			"choices of the space and its metric by their names, or as --columns says.\n\n" +
+			"A trial without the metric has failed. A trial with a value that is no option of the space is left out, and counted.\n" +
+			"Unlike those of a search, imported trials of the very task that is searched are used.",
+		Example: "  starter trials import runs.csv --space mine --task churn --columns rate=lr,accuracy=val_acc\n" +
+			"  starter trials import journal.log --space mine --name theirs\n  starter search --task churn --strategy kindred --space mine --sources theirs",
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ending := strings.ToLower(filepath.Ext(args[0]))
+			if format == "" {
+				format = map[string]string{".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".log": "optuna"}[ending]
+			}
+			if !slices.Contains(exchange.Formats(), format) {
+				return client.Usage(fmt.Errorf("the format of %s: give --format, one of %s", args[0], strings.Join(exchange.Formats(), ", ")))
+			}
+			if im.Space == "" {
+				return client.Usage(errors.New("give the --space that the trials are of (see starter space list)"))
+			}
+			if im.Name == "" {
+				im.Name = strings.TrimSuffix(filepath.Base(args[0]), filepath.Ext(args[0]))
+			}
+			o.Task = im.Task
+			return a.WithClient(cmd.Context(), func(c *client.Client) error {
+				found, err := c.ImportTrials(cmd.Context(), im, func(sp *space.Space) (*exchange.Imported, error) {
+					in, err := a.Input(cmd.Context(), args[0]).Open()
+					if err != nil {
+						return nil, err
+					}
+					defer in.Close() // read only
+					of := o
+					of.Space = sp
+					found, err := exchange.Read(in, format, of)
+					if err != nil {
+						err = fmt.Errorf("%s: %w", args[0], err)
+					}
+					return found, err
+				})
+				if err != nil {
+					return err
+				}
+				if a.JSON {
+					return a.PrintJSON(struct {
+						Name       string   `json:"name"`
+						Tasks      []string `json:"tasks"`
+						Trials     int      `json:"trials"`
+						Refused    int      `json:"refused"`
+						Refusals   []string `json:"refusals,omitempty"`
+						Unfinished int      `json:"unfinished"`
+					}{im.Name, found.Tasks, len(found.Trials), found.Refused, found.Refusals, found.Unfinished})
+				}
+				a.Print("%s: %d trials of %s", im.Name, len(found.Trials), strings.Join(found.Tasks, ", "))
+				if found.Refused > 0 {
+					a.Say("%d trials were left out, which the space %s cannot hold: a space that has these options can (starter space add)", found.Refused,
+						im.Space)
+					for _, why := range found.Refusals[:min(5, len(found.Refusals))] {
+						a.Say("  %s", why)
+					}
+				}
+				if found.Unfinished > 0 {
+					a.Say("%d trials have not ended, and were left out.", found.Unfinished)
+				}
+				a.Say("A search starts from them with --sources %s.", im.Name)
+				return nil
+			})
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&format, "format", "", strings.Join(exchange.Formats(), ", ")+" (default: by the file's name)")
+	f.StringVar(&im.Name, "name", "", "what they are called (default: the file's name)")
+	f.StringVar(&im.Space, "space", "", "`NAME` of the space that they are of")
+	f.StringVar(&im.Task, "task", "", "task that all are trials of, in the store or not (default: as the file says)")
+	f.StringToStringVar(&o.Columns, "columns", nil, "what the file calls a choice, the metric, task, status, reason or steps: `NAME=COLUMN,…`")
+	f.StringVar(&o.Study, "study", "", "the only one of Optuna's studies to read (default: all, a task each)")
+	f.StringSliceVar(&im.Modules, "module", nil, "modules to choose from, where the space asks for all")
+	f.BoolVar(&im.Overwrite, "overwrite", false, "replace imported trials of the name")
+	return a.JSONFlag(cmd)
+}
+
+// fresh refuses to write over what is there, unless that is asked for.
+func fresh(name string, overwrite bool) error {
+	if name == "-" || overwrite {
+		return nil
+	}
+	switch there, err := os.Stat(name); {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case there.Mode().IsRegular() || there.IsDir():
+		return client.Usage(fmt.Errorf("%s exists already: give another name with --out, or --overwrite", name))
+	}
+	return nil // a device or a pipe
+}
+
+func (a app) trialsTable(w io.Writer, l *client.Ledger, from int) error {
+	var rows [][]any
+	for i := from; i < len(l.Trials); i++ {
+		r := l.Row(i)
+		cpu := terminal.Duration(r.CPUSeconds)
+		if r.Cached {
+			cpu = "cached"
+		}
+		summary := r.Summary
+		if r.Reason != "" {
+			summary += " · " + r.Reason
+		}
+		rows = append(rows, []any{r.Trial.Trial, r.TaskName, r.Status, r.OnValidation, r.OnTest, cpu, summary})
+	}
+	_, err := fmt.Fprintln(w, terminal.Clean(a.Table([]string{">trial", "task", "status", ">validation", ">test", ">CPU", "~model"}, rows)))
+	return err
+}
+
+func trialsJSONL(w io.Writer, l *client.Ledger, from int) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	for i := from; i < len(l.Trials); i++ {
+		if err := e.Encode(l.Row(i)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
