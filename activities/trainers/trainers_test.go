@@ -175,7 +175,7 @@ func TestTrainersKeepTheContract(t *testing.T) {
 	t.Run("builtin, texts", func(t *testing.T) {
 		s, task, module := textStore(t)
 		trainertest.Exercise(t, newBuiltin(s), trainertest.Fixture{
-			Space: builtinSpace(t, "text-small"), Catalogue: []string{"m"}, Model: true, OverMemory: true, OverSteps: true, Progress: true,
+			Space: builtinSpace(t, "text-small"), Catalogue: []string{"m"}, Model: true, OverMemory: true, OverSteps: true, Progress: true, Curve: true,
 			Request: trainer.Request{
 				Task: trainer.Task{Name: "things", Kind: "text", Data: string(task)}, Choices: choices,
 				Objects: map[string]string{"m": string(module)}, Seed: 3,
@@ -187,7 +187,7 @@ func TestTrainersKeepTheContract(t *testing.T) {
 		images := maps.Clone(choices)
 		images[trainer.Module] = "pca"
 		trainertest.Exercise(t, newBuiltin(s), trainertest.Fixture{
-			Space: builtinSpace(t, "image"), Catalogue: []string{"pca"}, Model: true, OverMemory: true, OverSteps: true, Progress: true,
+			Space: builtinSpace(t, "image"), Catalogue: []string{"pca"}, Model: true, OverMemory: true, OverSteps: true, Progress: true, Curve: true,
 			Request: trainer.Request{
 				Task: trainer.Task{Name: "noise", Kind: "image", Data: string(task)}, Choices: images,
 				Objects: map[string]string{"pca": string(module)}, Seed: 3,
@@ -202,6 +202,7 @@ func TestTrainersKeepTheContract(t *testing.T) {
 				recorded.Rows = append(recorded.Rows, table.Row{
 					Choices: map[string]any{"knob": knob, "size": float64(size + 1)},
 					Metrics: map[string]float64{"validation_gain": float64(3 + i - size), "test_gain": float64(2 + i - size)},
+					Curves:  map[string][][2]float64{"validation_gain": {{10, 1}, {20, 2.5}, {40, float64(3 + i - size)}}},
 				})
 			}
 		}
@@ -218,7 +219,7 @@ func TestTrainersKeepTheContract(t *testing.T) {
 			Choices: []space.Choice{{Name: "knob", Options: []any{"left", "right"}}, {Name: "size", Options: []any{int64(1), int64(2)}}},
 		}
 		trainertest.Exercise(t, NewTable(s, memory.New(1<<20)), trainertest.Fixture{
-			Space: sp,
+			Space: sp, Curve: true, OverSteps: true,
 			Request: trainer.Request{
 				Task: trainer.Task{Name: "knobs", Kind: "table", Data: string(ref)}, Choices: map[string]any{"knob": "right", "size": int64(2)},
 				Seed: 3,

@@ -33,6 +33,8 @@ type Input struct {
 	Cards []Card `json:"cards,omitempty"`
 	// Evaluations are those of the tasks' best models, where they were kept.
 	Evaluations []study.Evaluation `json:"evaluations,omitempty"`
+	// Pareto are the two metrics of which the page shows the front, or none.
+	Pareto []Axis `json:"pareto,omitempty"`
 }
 
 // Search is one search with its ledger.
@@ -48,6 +50,8 @@ type Search struct {
 	// Sources says of which searches' trials it learns, and of how many of them.
 	Sources string `json:"sources,omitempty"`
 	Status  string `json:"status"`
+	// Reason says which bound of its budget has ended it.
+	Reason string `json:"reason,omitempty"`
 	study.Span
 	Config search.Config  `json:"config"`
 	Trials []search.Trial `json:"trials"`
@@ -157,7 +161,7 @@ func (in Input) validate() error {
 			switch want := trainer.Reward(objective, t.Validation); {
 			case t.OK() && t.Reward != want:
 				bad(t, "its reward is %v, that of a validation %s of %v is %v", t.Reward, objective.Metric, t.Validation, want)
-			case !t.OK() && (t.Validation != 0 || t.Test != 0):
+			case t.Status.Failure() && (t.Validation != 0 || t.Test != 0):
 				bad(t, "it %s with a validation %s of %v", t.Status, objective.Metric, t.Validation)
 			}
 		}

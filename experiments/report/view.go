@@ -64,6 +64,12 @@ type taskView struct {
 	Evaluation *evaluationView
 	Options    []armOptions
 	Failures   []failure
+	Pareto     *paretoView
+}
+
+// Failed says that all that is among Failures has failed.
+func (tv *taskView) Failed() bool {
+	return !slices.ContainsFunc(tv.Failures, func(f failure) bool { return !trainer.Status(f.Status).Failure() })
 }
 
 // Tested says that any search has values on the test split.
@@ -135,6 +141,8 @@ func (a *arm) Best() search.Trial { return a.Top.Trials[0] }
 func (a *arm) Expected() string {
 	return a.Scale.Estimate(metrics.Estimate{Mean: a.Corrected.Accuracy, Error: a.Corrected.Error})
 }
+// Reason is why the search ended before its trials were used up.
+func (a *arm) Reason() string { return a.search.Reason }
 
 // random says that the arm is the paper's baseline.
 func (a *arm) random() bool { return a.search.Config.Strategy == strategy.Random }
@@ -231,6 +239,10 @@ func newView(in Input) (*view, error) {
 		if err := tv.fill(); err != nil {
 			return nil, fmt.Errorf("task %q: %w", tv.Name, err)
 		}
+		tv.Pareto = paretoOf(tv, in.Pareto)
+	}
+	if len(in.Pareto) == 2 && !slices.ContainsFunc(v.Tasks, func(tv *taskView) bool { return tv.Pareto != nil }) {
+		return nil, fmt.Errorf("no feasible model has both metrics, %s and %s", in.Pareto[0].Metric, in.Pareto[1].Metric)
 	}
 	v.Matches, v.Pairs = matches(v.Tasks), pairs(v.Tasks)
 	return v, nil
@@ -303,7 +315,7 @@ func newArm(s *Search, k int, costs map[int]search.Cost) *arm {
 			continue
 		}
 		a.Trials++
-		if !t.OK() {
+		if t.Status.Failure() {
 			a.Failed++
 		}
 		c, ok := costs[t.Trial]

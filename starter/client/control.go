@@ -27,14 +27,17 @@ func (c *Client) Stop(ctx context.Context, name string) (Progress, error) {
 	return c.change(ctx, name, workflows.Stop)
 }
 
-// Extend adds trials to a search's budget.
-func (c *Client) Extend(ctx context.Context, name string, trials int) (Progress, error) {
-	if trials < 1 {
-		return Progress{}, Usage(fmt.Errorf("extend by %d: give a number of trials, at least 1", trials))
+// Extend adds to a search's budget.
+func (c *Client) Extend(ctx context.Context, name string, more workflows.Extension) (Progress, error) {
+	if more.Trials < 0 || more == (workflows.Extension{}) {
+		return Progress{}, Usage(fmt.Errorf("extend by %d: give a number of trials, at least 1", more.Trials))
 	}
-	p, err := c.change(ctx, name, workflows.Extend, trials)
+	if err := errors.Join(more.Problems()...); err != nil {
+		return Progress{}, Usage(err)
+	}
+	p, err := c.change(ctx, name, workflows.Extend, more)
 	if errors.Is(err, errEnded) {
-		err = fmt.Errorf("%w: `starter search --from %s --trials +%d` goes on from where it ended", err, name, trials)
+		err = fmt.Errorf("%w: `starter search --from %s --trials +%d` goes on from where it ended", err, name, max(more.Trials, 1))
 	}
 	return p, err
 }

@@ -190,8 +190,10 @@ func (l *Ledger) Row(i int) Row {
 	t := l.Trials[i]
 	r := Row{Trial: t, TaskName: l.Config.Tasks[t.Task].Name, Summary: trainer.Describe(&l.Config.Space, t.Actions)}
 	r.Choices, _ = l.Config.Space.Values(t.Actions) // told trials fit their space
-	if r.OnValidation, r.OnTest = none, none; t.OK() {
-		r.OnValidation, r.OnTest = l.Value(t.Validation), l.OnTest(t.Test)
+	if r.OnValidation, r.OnTest = none, none; !t.Status.Failure() {
+		if r.OnValidation = l.Value(t.Validation); t.Status != trainer.Pruned {
+			r.OnTest = l.OnTest(t.Test)
+		}
 	}
 	if i < len(l.Costs) {
 		c := l.Costs[i]

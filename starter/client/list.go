@@ -345,7 +345,7 @@ func (c *Client) ended(ctx context.Context, e *Entry, x *execution) {
 	} else {
 		var r workflows.SearchResult
 		if err = run.Get(ctx, &r); err == nil {
-			e.Status, e.Told = r.Status, r.Trials
+			e.Status, e.Reason, e.Told = r.Status, cmp.Or(e.Reason, r.Reason), r.Trials
 			if e.Trials = max(e.Trials, r.Trials); r.Status == "completed" {
 				e.Trials = r.Trials
 			}

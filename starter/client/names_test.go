@@ -140,7 +140,7 @@ func TestASearchGoesOn(t *testing.T) {
 	whole := follow(c.StartSearch(t.Context(), name("whole"), s))
 	s.Trials = 4
 	follow(c.StartSearch(t.Context(), name("part"), s))
-	_, err := c.Extend(t.Context(), name("part"), 5)
+	_, err := c.Extend(t.Context(), name("part"), workflows.Extension{Trials: 5})
 	if want := "starter search --from " + name("part") + " --trials +5"; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("%q is not in: %v", want, err)
 	}

@@ -42,7 +42,7 @@ func (c *Client) ReportInput(ctx context.Context, names []string) (report.Input,
 			status = c.Status(ctx, name)
 		}
 		one := report.Search{
-			Name: name, Status: status, Span: c.span(ctx, name), Config: *l.Config,
+			Name: name, Status: status, Reason: l.Record.Reason, Span: c.span(ctx, name), Config: *l.Config,
 			Trials: l.Trials, Costs: l.Costs,
 		}
 		one.From, one.Sources = lineage(&l.Record)

@@ -310,3 +310,43 @@ func keeps(t testing.TB, s subject) {
 		same(t, fmt.Sprintf("with Keep %v", c.keep), want, got)
 	}
 }
+
+// A curve is beside the outcome; a trial with floors has the outcome that its curve cut
+// there gives, and no model where it is pruned.
+func curves(t testing.TB, s subject) {
+	if !s.Curve {
+		t.Skip("the trainer reports no curve")
+	}
+	want := s.run(t, s.request(t))
+	r := s.request(t)
+	r.Curve = true
+	full := s.run(t, r)
+	curve := full.Outcome.Curve
+	if len(curve) < 2 {
+		t.Fatalf("the curve has %d points", len(curve))
+	}
+	if last := curve[len(curve)-1]; last.Step != full.Outcome.Steps || last.Value != full.Outcome.Metrics[trainer.Key(full.Outcome.Metrics, r.Objective)] {
+		t.Errorf("the curve ends with %+v, the outcome is %+v", last, full.Outcome)
+	}
+	bare := full
+	bare.Outcome.Curve = nil
+	same(t, "with a curve", want, bare)
+	if o := full.Outcome; !reflect.DeepEqual(o, o.Checked(r.Objective)) {
+		t.Errorf("%s", o.Checked(r.Objective).Reason)
+	}
+	never, always := -math.MaxFloat64, trainer.MaxMetric
+	if r.Objective.Direction == space.Minimise {
+		never, always = math.MaxFloat64, -trainer.MaxMetric
+	}
+	for _, floors := range [][]trainer.Point{
+		{{Step: 1, Value: never}}, {{Step: curve[len(curve)-1].Step, Value: always}}, {{Step: 1, Value: always}}, {{Step: curve[1].Step, Value: always}},
+	} {
+		r.Prune = floors
+		got := s.run(t, r)
+		cut := ran{Outcome: full.Outcome.Cut(floors, r.Objective), Model: full.Model}
+		if cut.Outcome.Status == trainer.Pruned {
+			cut.Model = nil
+		}
+		same(t, fmt.Sprintf("with the floors %v", floors), cut, got)
+	}
+}

@@ -30,6 +30,8 @@ type Fixture struct {
 	OverSteps bool
 	// Progress says that the trial tells its progress, at least twice.
 	Progress bool
+	// Curve says that the trial has a curve, of two points at least.
+	Curve bool
 }
 
 // Exercise checks that a trainer keeps the contract. It runs the request some
@@ -66,6 +68,7 @@ var rules = []conformance.Rule[subject]{
 	{Name: "bad requests are failures", Check: badRequests},
 	{Name: "the limits hold", Check: limits},
 	{Name: "keep decides on the model alone", Check: keeps},
+	{Name: "a curve changes nothing, and floors cut it", Check: curves},
 }
 
 // filled is the space as a search is pinned to it.

@@ -108,6 +108,12 @@ func (fake) Run(ctx context.Context, r asked, progress tell) (result, error) {
 		Metrics: map[string]float64{"validation_error": v, "test_error": v + .1, "speed": 1 / v},
 	}}
 	value, _, _ := trainer.Values(out.Metrics, r.Objective)
+	if r.Curve {
+		out.Curve = []trainer.Point{{Step: 1, Value: value + 2}, {Step: 2, Value: value + 1}, {Step: 3, Value: value}}
+	}
+	if out.Outcome = out.Cut(r.Prune, r.Objective); out.Status == trainer.Pruned {
+		return out, nil
+	}
 	if r.Keep == nil || trainer.Reward(r.Objective, value) > *r.Keep {
 		out.Encode = func() []byte { return fmt.Appendf(nil, "%s %v", shape, v) }
 	}
@@ -124,7 +130,7 @@ func fixture() Fixture {
 			Trial: 3, Task: trainer.Task{Name: "t", Kind: "toys"}, Seed: math.MaxUint64,
 			Choices: map[string]any{"width": int64(2), "shape": "ball"}, Objects: map[string]string{"ball": "sha256:b"},
 		},
-		Model: true, OverMemory: true, OverSteps: true, Progress: true,
+		Model: true, OverMemory: true, OverSteps: true, Progress: true, Curve: true,
 	}
 }
 
@@ -279,6 +285,11 @@ func TestBrokenTrainersAreCaught(t *testing.T) {
 		"every model kept":    {broken{run: keepsAll}, "keep decides on the model alone"},
 		"keep in the outcome": {broken{after: keepShows}, "keep decides on the model alone"},
 		"an empty model":      {broken{after: func(_ asked, r *result) { r.Encode = func() []byte { return nil } }}, "one request, one outcome"},
+		"a curve that tells": {broken{after: func(q asked, r *result) {
+			if q.Curve {
+				r.Metrics["x"] = 1
+			}
+		}}, "a curve changes nothing, and floors cut it"},
 		"stored and to store": {broken{after: func(_ asked, r *result) { r.Model = "sha256:m" }}, "one request, one outcome"},
 	} {
 		t.Run(name, func(t *testing.T) {

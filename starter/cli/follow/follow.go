@@ -178,6 +178,12 @@ func searchText(p *client.SearchProgress) string {
 	if p.Failed > 0 {
 		line += fmt.Sprintf("  %d failed", p.Failed)
 	}
+	if p.Pruned > 0 {
+		line += fmt.Sprintf("  %d pruned", p.Pruned)
+	}
+	if p.Infeasible > 0 {
+		line += fmt.Sprintf("  %d infeasible", p.Infeasible)
+	}
 	if p.Cached > 0 {
 		line += fmt.Sprintf("  %d cached", p.Cached)
 	}
@@ -201,6 +207,8 @@ func (a app) searchEnded(ctx context.Context, c *client.Client, name string, r *
 	switch {
 	case r.Status != "completed":
 		return terminal.Unfinished(fmt.Errorf("search %s was %s before its end", name, r.Status))
+	case len(r.Accuracy) == 0 && r.Infeasible > 0:
+		return fmt.Errorf("search %s: no model keeps the space's constraints: see `starter trials %s`", name, name)
 	case len(r.Accuracy) == 0:
 		return fmt.Errorf("search %s: no trial ended with a model: see `starter trials %s`", name, name)
 	}
@@ -209,7 +217,17 @@ func (a app) searchEnded(ctx context.Context, c *client.Client, name string, r *
 
 func (a app) showResult(ctx context.Context, c *client.Client, name string, r *workflows.SearchResult) error {
 	if !a.JSON {
-		a.Print("%s %s after %d trials, %s of CPU time", name, r.Status, r.Trials, terminal.Duration(r.CPUSeconds))
+		line := fmt.Sprintf("%s %s after %d trials, %s of CPU time", name, r.Status, r.Trials, terminal.Duration(r.CPUSeconds))
+		if r.Pruned > 0 {
+			line += fmt.Sprintf(", %d pruned", r.Pruned)
+		}
+		if r.Infeasible > 0 {
+			line += fmt.Sprintf(", %d infeasible", r.Infeasible)
+		}
+		if r.Reason != "" {
+			line += ": " + terminal.Flat(r.Reason)
+		}
+		a.Print("%s", line)
 	}
 	var found *client.Ledger
 	corrected := map[string]*guard.Corrected{} // by the task

@@ -1,6 +1,7 @@
 package search
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -31,17 +32,27 @@ func (a app) controlCommands() []*cobra.Command {
 			})
 		}})
 	}
-	extend := command(workflows.Extend+" SEARCH TRIALS", "Add trials to a search's budget", nil,
+	var more workflows.Extension
+	extend := command(workflows.Extend+" SEARCH [TRIALS]", "Add to a search's budget: trials, or what a flag names", nil,
 		func(cmd *cobra.Command, c *client.Client, args []string) (client.Progress, error) {
-			n, _ := strconv.Atoi(args[1]) // checked
-			return c.Extend(cmd.Context(), args[0], n)
+			return c.Extend(cmd.Context(), args[0], more)
 		})
+	goals := newGoals(extend, &more.Budget)
 	extend.Args = func(cmd *cobra.Command, args []string) error {
-		if err := cobra.ExactArgs(2)(cmd, args); err != nil {
+		if err := cobra.RangeArgs(1, 2)(cmd, args); err != nil {
 			return err
 		}
-		if n, err := strconv.Atoi(args[1]); err != nil || n < 1 {
-			return fmt.Errorf("extend by %q: give a number of trials, at least 1", args[1])
+		if len(args) == 2 {
+			n, err := strconv.Atoi(args[1])
+			if more.Trials = n; err != nil || n < 1 {
+				return fmt.Errorf("extend by %q: give a number of trials, at least 1", args[1])
+			}
+		}
+		if err := goals.check(); err != nil {
+			return err
+		}
+		if more == (workflows.Extension{}) {
+			return errors.New("extend by what? Give a number of trials, or a flag, e.g. --steps 10000")
 		}
 		return nil
 	}

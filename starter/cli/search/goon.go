@@ -44,8 +44,11 @@ func checkBudget(want workflows.SearchSpec, trials budget) error {
 }
 
 // given are the fields of a search's spec that were given as flags.
-func given(cmd *cobra.Command, want workflows.SearchSpec) map[string]any {
+func given(cmd *cobra.Command, want workflows.SearchSpec, g *goals) map[string]any {
 	out := map[string]any{}
+	if g.given() {
+		out["budget"] = want.Budget
+	}
 	for _, f := range []struct {
 		flag, field string
 		value       any
@@ -56,7 +59,7 @@ func given(cmd *cobra.Command, want workflows.SearchSpec) map[string]any {
 		{"sources", "sources", want.Sources}, {"module", "modules", want.Modules}, {"checkpoint-every", "checkpoint_every", want.CheckpointEvery},
 		{"trial-timeout", "trial_timeout", want.TrialTimeout}, {"memory-limit-mb", "memory_limit_mb", want.MemoryLimitMB},
 		{"trial-steps", "trial_steps", want.TrialSteps}, {"keep-models", "keep_models", want.KeepModels},
-		{"examples", "examples", want.Examples}, {"retrain", "retrain", want.Retrain},
+		{"pruner", "pruner", want.Pruner}, {"examples", "examples", want.Examples}, {"retrain", "retrain", want.Retrain},
 	} {
 		if cmd.Flags().Changed(f.flag) {
 			out[f.field] = f.value

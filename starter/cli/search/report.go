@@ -20,7 +20,7 @@ import (
 )
 
 func (a app) reportCommand() *cobra.Command {
-	var output, title string
+	var output, title, pareto string
 	var asCSV bool
 	cmd := &cobra.Command{
 		Use: "report SEARCH...|EXPERIMENT [RUN...]", Short: "Write searches side by side, or a whole experiment, as one self-contained HTML page",
@@ -42,7 +42,7 @@ func (a app) reportCommand() *cobra.Command {
 				case a.JSON:
 					format, ending = formatJSON, ".json"
 				}
-				write, err := a.reportWriter(cmd.Context(), c, format, title, args)
+				write, err := a.reportWriter(cmd.Context(), c, format, title, pareto, args)
 				if err != nil {
 					return err
 				}
@@ -60,6 +60,7 @@ func (a app) reportCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "", "file to write, - for standard output (default: the first search's name)")
 	cmd.Flags().StringVar(&title, "title", "", "heading of the page")
+	cmd.Flags().StringVar(&pareto, "pareto", "", "two `metrics`, as test_accuracy,latency_ms:min: the page shows the models that are best in both")
 	cmd.Flags().BoolVar(&asCSV, "csv", false, "write every trial as CSV")
 	return a.JSONFlag(cmd)
 }
@@ -73,10 +74,13 @@ const (
 
 // reportWriter gathers what a report shows, of an experiment where the first name
 // is one's, and returns what writes it.
-func (a app) reportWriter(ctx context.Context, c *client.Client, format int, title string, names []string) (func(io.Writer) error, error) {
+func (a app) reportWriter(ctx context.Context, c *client.Client, format int, title, pareto string, names []string) (func(io.Writer) error, error) {
 	_, err := library.ExperimentYAML(ctx, c.Store, names[0])
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return nil, err
+	}
+	if err == nil && pareto != "" {
+		return nil, client.Usage(fmt.Errorf("--pareto is for searches: %s is an experiment", names[0]))
 	}
 	if err == nil {
 		st, err := c.ReportStudy(ctx, names[0], names[1:]...)
@@ -96,6 +100,11 @@ func (a app) reportWriter(ctx context.Context, c *client.Client, format int, tit
 	in, err := c.ReportInput(ctx, names)
 	if err != nil {
 		return nil, err
+	}
+	if pareto != "" {
+		if in.Pareto, err = report.ParsePareto(pareto, &in.Searches[0].Config.Space); err != nil {
+			return nil, client.Usage(fmt.Errorf("--pareto %w", err))
+		}
 	}
 	in.Title, in.Generated = cmp.Or(title, strings.Join(names, ", ")), time.Now().Format(terminal.DateFormat)
 	return func(w io.Writer) error {

@@ -28,7 +28,8 @@ func Commands(t *terminal.App) []*cobra.Command {
 
 func (a app) searchCommand() *cobra.Command {
 	want := workflows.DefaultSearchSpec()
-	var name, settings string
+	var name, settings, prune string
+	var goals *goals
 	var detach bool
 	trials := budget{n: want.Trials}
 	cmd := &cobra.Command{
@@ -37,7 +38,9 @@ func (a app) searchCommand() *cobra.Command {
 		Long: "Start a search and follow it. It runs on the workers there are; Ctrl-C only stops following.\n\n" +
 			"With more than one task, each trial's task is drawn at random and one controller learns for all.\n\n" +
 			"With --from, the search goes on from one that has ended, and begins with its trials: to have 50 more is then to have\n" +
-			"given the other one 50 more. It may have other --settings from there on, if what was learned fits them.",
+			"given the other one 50 more. It may have other --settings from there on, if what was learned fits them.\n\n" +
+			"A search ends with its trials, or earlier, with whatever comes first of --failed, --steps, --cpu-hours, --hours and --goal;\n" +
+			"these, too, count the trials of the search that it goes on from, and are not that one's.",
 		Example: "  starter search --task sms_spam --trials 200\n" +
 			"  starter search --task sms_spam --strategy random --seed 2 --detach\n" +
 			"  starter search --from sms_spam-naml-s1-1 --trials +50\n" +
@@ -49,6 +52,12 @@ func (a app) searchCommand() *cobra.Command {
 				return err
 			}
 			want.Trials = trials.n
+			if want.Pruner, err = prunerOf(prune); err != nil {
+				return client.Usage(err)
+			}
+			if err := goals.check(); err != nil {
+				return client.Usage(err)
+			}
 			if err := checkBudget(want, trials); err != nil {
 				return client.Usage(err)
 			}
@@ -59,7 +68,7 @@ func (a app) searchCommand() *cobra.Command {
 					if trials.more {
 						more = trials.n
 					}
-					started, err = c.GoOn(cmd.Context(), name, want.From, given(cmd, want), more)
+					started, err = c.GoOn(cmd.Context(), name, want.From, given(cmd, want, goals), more)
 				} else {
 					started, err = c.StartSearch(cmd.Context(), name, want)
 				}
@@ -77,6 +86,8 @@ func (a app) searchCommand() *cobra.Command {
 	f.StringSliceVar(&want.Tasks, "task", nil, "task to search, as imported; may be repeated")
 	f.StringVar(&want.Strategy, "strategy", want.Strategy, strings.Join(strategy.Builtin().Names(), ", "))
 	f.Var(&trials, "trials", "budget: the `number` of trials; with --from, +N is for N more than the other search has")
+	goals = newGoals(cmd, &want.Budget)
+	f.StringVar(&prune, "pruner", "", pruners()+", or JSON with a name and settings: ends trials early that fall behind; part of the result")
 	f.StringVar(&want.From, "from", "", "`SEARCH` that has ended, to go on from")
 	f.Uint64Var(&want.Seed, "seed", want.Seed, "decides every random draw")
 	f.StringVar(&want.Space, "space", want.Space, "`NAME` of the search space, see starter space list (default: the controller's, else "+
