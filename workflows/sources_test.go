@@ -7,7 +7,6 @@ import (
 	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/experiments/catalog"
-	"tnaml/experiments/study"
 )
 
 const kin = `name: kin
@@ -52,7 +51,7 @@ func TestExperimentOfSources(t *testing.T) {
 	for _, l := range s.Ledgers {
 		learns := l.Arm == "kindred"
 		if learns != (l.Config.Sources != "") || learns != (l.Sources == "kin-1/pretrain/multitask/s1") ||
-			l.Phase == study.Transfer && learns != (l.FromName == "kin@1") || learns != (l.Config.Controller != "") {
+			l.FromName != "" || l.Config.Controller != "" {
 			t.Errorf("%s starts from the controller %q and %q, %s", l.Search, l.FromName, l.Sources, l.Config.Sources)
 		}
 		if !learns {

@@ -334,18 +334,6 @@ func (c *Controller) Sample(r *rand.Rand, task int, actions []int) float64 {
 	return c.run(task, actions, func(_ int, probs []float64) int { return draw(r, probs) })
 }
 
-// Resample draws the actions of some choices anew, given those before them, and keeps the
-// others: a mutation that the controller proposes (Maziarz et al., 2018). It returns
-// the new sequence's log-probability.
-func (c *Controller) Resample(r *rand.Rand, task int, actions []int, choices []bool) float64 {
-	return c.run(task, actions, func(choice int, probs []float64) int {
-		if choices[choice] {
-			return draw(r, probs)
-		}
-		return actions[choice]
-	})
-}
-
 func draw(r *rand.Rand, probs []float64) int {
 	u := r.Float64()
 	for i, p := range probs {

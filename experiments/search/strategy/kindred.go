@@ -114,7 +114,9 @@ type kindredTask struct {
 const leastOpening = 10
 
 func newKindred(s Start) (Strategy, error) {
-	k := &kindred{seed: s.Seed, space: s.Space, options: s.Space.Options(), features: featuresOf(s.Space), tasks: make([]kindredTask, len(s.Tasks))}
+	k := &kindred{
+		seed: s.Seed, space: s.Space, options: s.Space.Options(), features: featuresOf(s.Space), tasks: make([]kindredTask, len(s.Tasks)),
+	}
 	if err := strict.Unmarshal(s.Settings, &k.settings); err != nil {
 		return nil, err
 	}

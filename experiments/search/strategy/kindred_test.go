@@ -197,7 +197,8 @@ func TestKindredSettings(t *testing.T) {
 // are like is nothing.
 func TestKindredTriesModelsOnce(t *testing.T) {
 	sp := &space.Space{Choices: []space.Choice{
-		{Name: trainer.HiddenLayers, Options: []any{int64(0), int64(1)}}, {Name: trainer.HiddenSize, Options: []any{int64(8), int64(16), int64(32)}},
+		{Name: trainer.HiddenLayers, Options: []any{int64(0), int64(1)}},
+		{Name: trainer.HiddenSize, Options: []any{int64(8), int64(16), int64(32)}},
 		{Name: trainer.Steps, Options: []any{int64(1), int64(2), int64(3), int64(4)}},
 	}}
 	source := Source{Task: "x"}

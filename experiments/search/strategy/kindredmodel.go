@@ -83,7 +83,8 @@ func fitKindred(features []trees.Feature, tasks []rewardedTask) (k kindredModels
 	}
 	fit := func(x [][]int, y []float64, size int) (*trees.Model, error) {
 		m, err := trees.Boost(features, x, y, nil, trees.Options{
-			Trees: size, Depth: kindredDepth, Shrinkage: 6 / float64(size), MinLeaf: 3, Ridge: 3, Sample: .7, Features: .5, Seed: uint64(len(k.models)),
+			Trees: size, Depth: kindredDepth, Shrinkage: 6 / float64(size), MinLeaf: 3, Ridge: 3, Sample: .7, Features: .5,
+			Seed: uint64(len(k.models)),
 		})
 		k.models = append(k.models, m)
 		return m, err

@@ -46,7 +46,9 @@ const (
 )
 
 func newKindredProcess(features []trees.Feature, s KindredSettings, models int) *kindredProcess {
-	p := &kindredProcess{variances: make([]float64, models), rough: s.Process * s.Process, own: ownSpread * ownSpread, noise: noiseSpread * noiseSpread}
+	p := &kindredProcess{
+		variances: make([]float64, models), rough: s.Process * s.Process, own: ownSpread * ownSpread, noise: noiseSpread * noiseSpread,
+	}
 	for j := range p.variances {
 		if p.variances[j] = s.Own * s.Own; j == 0 {
 			p.variances[j] = commonSpread * commonSpread
