@@ -74,9 +74,16 @@ func (a *Activities) summarise(b *Begun, config *search.Config, trials []search.
 		if costs[i].Cached {
 			b.Cached++
 		}
-		if !t.OK() {
+		b.Steps += t.Steps
+		t.Reward = trainer.Reward(config.Space.Objective, t.Validation) // as it was when it was told
+		switch {
+		case t.Status.Failure():
 			b.Failed++
-			t.Reward = 0 // as it was when it was told
+			t.Reward = 0
+		case t.Status == trainer.Pruned:
+			b.Pruned++
+		case t.Status == trainer.Infeasible:
+			b.Infeasible++
 		}
 		b.Position.Digest, _ = nextDigest(b.Position.Digest, t)
 		if !t.OK() {

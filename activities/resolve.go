@@ -61,7 +61,7 @@ func (a *Activities) resolve(ctx context.Context, in ResolveInput, record librar
 	return Resolved{
 		Config: record.Config, SpaceDigest: config.Space.Digest(), Trainer: config.Space.TrainerName(), Tasks: config.Tasks,
 		Objects: config.Objects(), Settings: config.Space.Settings, Objective: config.Space.Objective, Features: features,
-		Begun: begun,
+		Constraints: config.Space.Constraints, Curve: config.Pruner != nil, Begun: begun,
 	}, err
 }
 
@@ -87,6 +87,10 @@ func (a *Activities) pin(ctx context.Context, in ResolveInput, record *library.S
 	o, err := library.GoOn(ctx, a.store, in.From, in.Spec)
 	if err != nil {
 		return nil, nil, err
+	}
+	if o.Reevaluated != nil {
+		record.Spec, record.Reevaluated = o.Spec, o.Reevaluated
+		return o.Config, &Begun{Spec: o.Spec}, nil
 	}
 	begun, err := a.goOn(ctx, o, record)
 	return o.Config, begun, err

@@ -18,6 +18,7 @@ import (
 
 	"tnaml/activities/library"
 	"tnaml/activities/store"
+	"tnaml/experiments/space"
 	"tnaml/experiments/trainer"
 )
 
@@ -45,12 +46,18 @@ func (a *Activities) trial(ctx context.Context, in TrialInput) (TrialResult, err
 		return TrialResult{}, temporal.NewApplicationErrorWithOptions("it was lost with this worker before: others may try it", "",
 			temporal.ApplicationErrorOptions{NextRetryDelay: lostWait})
 	}
-	// Where nothing is looked up or held, there is no key to make.
-	key := sync.OnceValue(func() string { return trialKey(t, &in.Request) })
+	// Where nothing is looked up or held, there is no key to make. A trial that was not
+	// pruned is the same without its floors.
+	whole := sync.OnceValue(func() string { return trialKey(t, &in.Request, nil) })
+	key := whole
 	var hit *library.CachedTrial
 	var err error
 	if t.Cached() && !in.Retrain {
-		if hit, err = a.lookUp(ctx, key(), &in.Request); err != nil {
+		if hit, err = a.lookUp(ctx, key(), &in.Request); err == nil && hit == nil && len(in.Prune) > 0 {
+			key = func() string { return trialKey(t, &in.Request, in.Prune) }
+			hit, err = a.lookUp(ctx, key(), &in.Request)
+		}
+		if err != nil {
 			return TrialResult{}, err
 		}
 	}
@@ -58,6 +65,11 @@ func (a *Activities) trial(ctx context.Context, in TrialInput) (TrialResult, err
 	if anew {
 		if hit, inherited, err = a.run(ctx, t, in.Request); err != nil {
 			return TrialResult{}, err
+		}
+		if hit.Outcome.Status != trainer.Pruned {
+			key = whole
+		} else {
+			key = func() string { return trialKey(t, &in.Request, in.Prune) }
 		}
 	}
 	out := TrialResult{hit.Outcome, hit.Cost}
@@ -144,8 +156,13 @@ func guarded(
 }
 
 // trialKey is the trial cache's key: a digest of everything the outcome is a
-// function of. An option that stands for an object counts as the object.
-func trialKey(t trainer.Trainer, r *trainer.Request) string {
+// function of, with these floors. An option that stands for an object counts as the
+// object; an objective only where its curve is asked for.
+func trialKey(t trainer.Trainer, r *trainer.Request, floors []trainer.Point) string {
+	var curve *space.Objective
+	if r.Curve {
+		curve = &r.Objective
+	}
 	choices := make(map[string]any, len(r.Choices))
 	for name, v := range r.Choices {
 		choices[name] = v
@@ -161,7 +178,9 @@ func trialKey(t trainer.Trainer, r *trainer.Request) string {
 		Settings         json.RawMessage
 		Seed             uint64
 		Limits           trainer.Limits
-	}{t.Name(), t.Version(), r.Task.Kind, r.Task.Data, r.Task.Parameters, choices, r.Settings, r.Seed, r.Limits})
+		Curve            *space.Objective `json:",omitempty"`
+		Floors           []trainer.Point  `json:",omitempty"`
+	}{t.Name(), t.Version(), r.Task.Kind, r.Task.Data, r.Task.Parameters, choices, r.Settings, r.Seed, r.Limits, curve, floors})
 	if err != nil {
 		panic(err) // plain numbers and strings
 	}
@@ -187,7 +206,7 @@ func (a *Activities) lookUp(ctx context.Context, key string, r *trainer.Request)
 		activity.GetLogger(ctx).Warn("a record of the trial cache cannot be read", "trial", key, "error", err)
 		return nil, nil
 	}
-	hit.Outcome = hit.Outcome.Checked(r.Objective)
+	hit.Outcome = hit.Outcome.Checked(r.Objective).Cut(r.Prune, r.Objective)
 	for _, o := range []struct {
 		wanted bool
 		ref    string

@@ -44,6 +44,9 @@ type Resolved struct {
 	Objects   map[string]string `json:"objects,omitempty"`
 	Settings  json.RawMessage   `json:"settings,omitempty"`
 	Objective space.Objective   `json:"objective"`
+	// Constraints are the space's; Curve says that the search has a pruner.
+	Constraints []space.Constraint `json:"constraints,omitempty"`
+	Curve       bool               `json:"curve,omitempty"`
 	// Features lists what must be computed of image tasks before their trials:
 	// each task under each module, unless the store has it already.
 	Features []FeaturesInput `json:"features,omitempty"`
@@ -60,6 +63,9 @@ type Begun struct {
 	Best       []Row   `json:"best,omitempty"`
 	Failed     int     `json:"failed,omitempty"`
 	Cached     int     `json:"cached,omitempty"`
+	Pruned     int     `json:"pruned,omitempty"`
+	Infeasible int     `json:"infeasible,omitempty"`
+	Steps      int     `json:"steps,omitempty"`
 	CPUSeconds float64 `json:"cpu_seconds,omitempty"`
 }
 
@@ -68,6 +74,7 @@ type Begun struct {
 func (r *Resolved) Request(p search.Proposal) TrialInput {
 	in := TrialInput{Trainer: r.Trainer, Request: trainer.Request{
 		Trial: p.Trial, Task: r.Tasks[p.Task], Choices: p.Choices, Settings: r.Settings, Seed: p.Seed, Objective: r.Objective, Keep: p.Keep,
+		Constraints: r.Constraints, Curve: r.Curve, Prune: p.Prune,
 	}}
 	for _, v := range p.Choices {
 		option, ok := v.(string)

@@ -49,7 +49,7 @@ func (r *run) attempts(ctx workflow.Context, p search.Proposal) (activities.Row,
 		var app *temporal.ApplicationError
 		switch {
 		case err == nil:
-			return r.row(p, answer), nil
+			return r.row(p, &in.Request, answer), nil
 		case ctx.Err() == nil && errors.As(err, &app) && app.Type() == activities.ErrTypeCutShort:
 			if late++; late == lateAttempts {
 				return activities.Row{}, fmt.Errorf("its machine ended it %d times, the last time: %s", late, app.Message())
@@ -115,9 +115,9 @@ func (r *run) request(p search.Proposal) activities.TrialInput {
 
 // row is a trainer's answer as a row of the ledger. The trainer may be anybody's:
 // an answer that is no outcome is a failed trial.
-func (r *run) row(p search.Proposal, answer converter.RawValue) activities.Row {
+func (r *run) row(p search.Proposal, asked *trainer.Request, answer converter.RawValue) activities.Row {
 	raw := answer.Payload().GetData()
-	outcome := trainer.DecodeOutcome(raw, r.state.Resolved.Objective)
+	outcome := asked.Checked(trainer.DecodeOutcome(raw, asked.Objective))
 	var cost struct {
 		Cost search.Cost `json:"cost"`
 	}
@@ -127,5 +127,5 @@ func (r *run) row(p search.Proposal, answer converter.RawValue) activities.Row {
 
 func (r *run) rowOf(p search.Proposal, o trainer.Outcome, cost search.Cost) activities.Row {
 	cost.Trial = p.Trial
-	return activities.Row{Trial: search.NewTrial(p, o, r.state.Resolved.Objective), Cost: cost.Checked(), Summary: p.Summary}
+	return activities.Row{Trial: search.NewTrial(p, o, r.state.Resolved.Objective, r.state.Resolved.Constraints...), Cost: cost.Checked(), Summary: p.Summary}
 }

@@ -33,13 +33,13 @@ func (r *run) handle(ctx workflow.Context) error {
 			r.stop(ctx)
 			return progress()
 		}, workflow.UpdateHandlerOptions{Description: "Finish with what is there: trials in flight are waited for"}),
-		workflow.SetUpdateHandlerWithOptions(ctx, Extend, func(ctx workflow.Context, trials int) (Progress, error) {
-			r.extend(ctx, trials)
+		workflow.SetUpdateHandlerWithOptions(ctx, Extend, func(ctx workflow.Context, more Extension) (Progress, error) {
+			r.extend(ctx, more)
 			return progress()
 		}, workflow.UpdateHandlerOptions{
-			Description: "Add trials to the budget; argument: how many",
-			Validator: func(_ workflow.Context, trials int) error {
-				return r.checkExtend(trials)
+			Description: "Add to the budget; argument: how many trials, or an object with trials, failed, steps, cpu_hours, hours, goal",
+			Validator: func(_ workflow.Context, more Extension) error {
+				return r.checkExtend(more)
 			},
 		}),
 	}
@@ -64,13 +64,13 @@ func (r *run) handle(ctx workflow.Context) error {
 func (r *run) receive(ctx workflow.Context, name string, wait bool) (action func(), ok bool) {
 	channel := workflow.GetSignalChannelWithOptions(ctx, name, workflow.SignalChannelOptions{Description: "Like the update of this name"})
 	var reason string
-	var trials int
+	var more Extension
 	var value any
 	switch name {
 	case Pause:
 		value = &reason
 	case Extend:
-		value = &trials
+		value = &more
 	}
 	if wait {
 		if !channel.Receive(ctx, value) {
@@ -88,8 +88,8 @@ func (r *run) receive(ctx workflow.Context, name string, wait bool) (action func
 		case Stop:
 			r.stop(ctx)
 		case Extend:
-			if r.checkExtend(trials) == nil {
-				r.extend(ctx, trials)
+			if r.checkExtend(more) == nil {
+				r.extend(ctx, more)
 			}
 		}
 	}, true
@@ -111,17 +111,20 @@ func (r *run) drainSignals(ctx workflow.Context) {
 
 // checkExtend says why the budget cannot be extended. Once the result is being
 // published, no trial more would be in it.
-func (r *run) checkExtend(trials int) error {
+func (r *run) checkExtend(more Extension) error {
 	switch {
 	case r.finished != "":
 		return errors.New("the search is finishing: start another one instead")
 	case r.state.Stop:
 		return errors.New("the search is stopping: start another one instead")
 	}
-	if most := limit.MaxTrials - r.state.Trials; trials < 1 || trials > most {
-		return fmt.Errorf("cannot extend by %d trials: give a number from 1 to %d", trials, most)
+	if more == (Extension{}) {
+		more.Trials = -1
 	}
-	return nil
+	if most := limit.MaxTrials - r.state.Trials; more.Trials < 0 || more.Trials > most {
+		return fmt.Errorf("cannot extend by %d trials: give a number from 1 to %d", max(more.Trials, 0), most)
+	}
+	return errors.Join(append(more.Problems(), r.state.Budget.Add(more.Budget).Problems()...)...)
 }
 
 // reasonOf is a reason to pause that somebody has given, or not.
@@ -160,8 +163,9 @@ func (r *run) stop(ctx workflow.Context) {
 	r.show(ctx)
 }
 
-func (r *run) extend(ctx workflow.Context, trials int) {
-	r.state.Trials += trials
+func (r *run) extend(ctx workflow.Context, more Extension) {
+	r.state.Trials += more.Trials
+	r.state.Budget = r.state.Budget.Add(more.Budget)
 	r.changed = true
 	r.show(ctx)
 }

@@ -1,9 +1,12 @@
 package workflows
 
 import (
+	"bytes"
+	"encoding/json"
 	"time"
 
 	"tnaml/activities/store"
+	"tnaml/experiments/search"
 	"tnaml/experiments/space"
 )
 
@@ -25,12 +28,30 @@ const (
 
 	// Each of these is both an update (validated, answered with Progress) and
 	// a signal, for clients that can only signal. Pause takes an optional
-	// reason, Extend takes a number of trials.
+	// reason, Extend an Extension.
 	Pause  = "pause"
 	Resume = "resume"
 	Stop   = "stop"
 	Extend = "extend"
 )
+
+// Extension is what is added to a search's budget. In JSON a number is one of trials.
+type Extension struct {
+	Trials int `json:"trials,omitempty"`
+	search.Budget
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (e *Extension) UnmarshalJSON(b []byte) error {
+	*e = Extension{}
+	if json.Unmarshal(b, &e.Trials) == nil {
+		return nil
+	}
+	type plain Extension
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	return d.Decode((*plain)(e))
+}
 
 // Best is one of a search's best trials.
 type Best struct {
@@ -64,7 +85,8 @@ type Progress struct {
 	// Status is running, waiting, paused, stopping, finishing, completed, stopped,
 	// canceled or failed.
 	Status string `json:"status"`
-	// Reason says why a search is paused, or what it waits for.
+	// Reason says why a search is paused, what it waits for, or which bound of its budget
+	// has ended it.
 	Reason string `json:"reason,omitempty"`
 	// Preparing says what is done before the first trial: the features of images.
 	Preparing string `json:"preparing,omitempty"`
@@ -73,10 +95,15 @@ type Progress struct {
 	Told    int `json:"told"`
 	Running int `json:"running"`
 	Trials  int `json:"trials"`
-	// Failed counts the trials whose status is not ok, Cached those answered
-	// from the trial cache.
-	Failed int `json:"failed"`
-	Cached int `json:"cached"`
+	// Budget is what else may end the search.
+	Budget search.Budget `json:"budget,omitzero"`
+	// Failed counts the trials that failed, Pruned and Infeasible those of that status,
+	// Cached those answered from the trial cache; Steps are the training steps of all.
+	Failed     int `json:"failed"`
+	Pruned     int `json:"pruned,omitempty"`
+	Infeasible int `json:"infeasible,omitempty"`
+	Cached     int `json:"cached"`
+	Steps      int `json:"steps,omitempty"`
 	// Best holds the best trials of all tasks, at most 10 a task, by task and
 	// reward.
 	Best []Best `json:"best,omitempty"`
@@ -102,10 +129,15 @@ type TaskAccuracy struct {
 
 // SearchResult is what the Search workflow returns.
 type SearchResult struct {
-	Status     string         `json:"status"`
+	Status string `json:"status"`
+	// Reason says which bound of its budget has ended it.
+	Reason     string         `json:"reason,omitempty"`
 	Trials     int            `json:"trials"`
 	Failed     int            `json:"failed,omitempty"`
+	Pruned     int            `json:"pruned,omitempty"`
+	Infeasible int            `json:"infeasible,omitempty"`
 	Cached     int            `json:"cached,omitempty"`
+	Steps      int            `json:"steps,omitempty"`
 	CPUSeconds float64        `json:"cpu_seconds"`
 	Accuracy   []TaskAccuracy `json:"accuracy"`
 	Best       []Best         `json:"best"`

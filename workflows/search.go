@@ -34,10 +34,15 @@ type SearchState struct {
 	// this one goes on from.
 	Trials int `json:"trials"`
 	Before int `json:"before,omitempty"`
+	// Budget is what else may end it, extensions included.
+	Budget search.Budget `json:"budget,omitzero"`
 	// Best holds at most search.TopN trials of each task, best first.
 	Best       map[int][]Best `json:"best,omitempty"`
 	Failed     int            `json:"failed,omitempty"`
+	Pruned     int            `json:"pruned,omitempty"`
+	Infeasible int            `json:"infeasible,omitempty"`
 	Cached     int            `json:"cached,omitempty"`
+	Steps      int            `json:"steps,omitempty"`
 	CPUSeconds float64        `json:"cpu_seconds,omitempty"`
 	// Recent holds the last results' statuses, newest last.
 	Recent []trainer.Status `json:"recent,omitempty"`
@@ -85,7 +90,7 @@ type run struct {
 	// activeSince is the start of the present stretch without a pause.
 	activeSince time.Time
 	// finished is how the search ends, once that is decided; ended: it is written down.
-	// reason says why, where it fails.
+	// reason says why, where it fails or its budget ends it.
 	finished string
 	reason   string
 	ended    bool
@@ -108,7 +113,7 @@ func Search(ctx workflow.Context, raw json.RawMessage, carried *SearchState) (*S
 		if err != nil {
 			return nil, refused(ctx, raw, err)
 		}
-		r.state = SearchState{Spec: spec, Trials: spec.Trials, Started: workflow.Now(ctx)}
+		r.state = SearchState{Spec: spec, Trials: spec.Trials, Budget: spec.Budget, Started: workflow.Now(ctx)}
 	}
 	r.spec = r.state.Spec
 	for _, row := range r.state.Results {
@@ -123,6 +128,7 @@ func Search(ctx workflow.Context, raw json.RawMessage, carried *SearchState) (*S
 		return nil, err
 	}
 	workflow.GoNamed(ctx, "watch", r.watch)
+	workflow.GoNamed(ctx, "clock", r.clock)
 	result, err := r.live(ctx)
 	if err != nil && !workflow.IsContinueAsNewError(err) {
 		r.interrupted(ctx, err)
@@ -250,8 +256,9 @@ func (r *run) goOn(ctx workflow.Context) error {
 		return err
 	}
 	r.spec, r.state.Spec = spec, spec
-	r.state.Trials = spec.Trials
-	r.state.Failed, r.state.Cached, r.state.CPUSeconds = b.Failed, b.Cached, b.CPUSeconds
+	r.state.Trials, r.state.Budget = spec.Trials, spec.Budget
+	r.state.Failed, r.state.Cached, r.state.CPUSeconds, r.state.Steps = b.Failed, b.Cached, b.CPUSeconds, b.Steps
+	r.state.Pruned, r.state.Infeasible = b.Pruned, b.Infeasible
 	for _, row := range b.Best {
 		r.remember(row)
 	}
@@ -308,13 +315,21 @@ func (r *run) prepare(ctx workflow.Context) error {
 // loop runs trials until the search is finished, or until it is time to
 // continue as new with nothing in flight.
 func (r *run) loop(ctx workflow.Context) error {
+	trials, abandon := workflow.WithCancel(ctx)
+	defer abandon()
 	for {
 		r.changed = false
+		if reason := r.state.Budget.Reached(r.used(ctx), r.state.Resolved.Objective); reason != "" {
+			// What is in flight would be told after it: it has no part in the search.
+			abandon()
+			r.finished, r.reason = "completed", reason
+			return workflow.Await(ctx, func() bool { return r.running == 0 })
+		}
 		draining := r.draining(ctx)
 		if !draining {
-			r.start(ctx)
+			r.start(trials)
 		}
-		if ready := r.ready(); len(ready) > 0 && !r.gaveUp {
+		if ready := r.ready(ctx); len(ready) > 0 && !r.gaveUp {
 			what := fmt.Sprintf("the strategy could not be told trial %d", ready[0].Trial.Trial)
 			err := r.step(ctx, what, func(ctx workflow.Context) error { return r.learn(ctx, ready) })
 			if err != nil && !r.gaveUp {
@@ -324,7 +339,9 @@ func (r *run) loop(ctx workflow.Context) error {
 		}
 		switch {
 		case r.state.Position.Told >= r.state.Trials:
-			r.finished = "completed"
+			if r.finished = "completed"; r.state.Budget != (search.Budget{}) {
+				r.reason = fmt.Sprintf("the budget of %d trials is used up", r.state.Trials)
+			}
 			return nil
 		case r.state.Stop && r.running == 0:
 			r.finished = "stopped"
@@ -377,14 +394,47 @@ func (r *run) trial(ctx workflow.Context, p search.Proposal) {
 
 // ready returns the ended trials that are next in order, as many as one message to
 // the strategy holds.
-func (r *run) ready() []activities.Row {
+func (r *run) ready(ctx workflow.Context) []activities.Row {
 	var ready []activities.Row
+	used, objective := r.used(ctx), r.state.Resolved.Objective
 	for i := r.state.Position.Told; ; i++ {
 		row, ok := r.results[i]
-		if !ok || len(ready) == limit.MaxTold {
+		if !ok || len(ready) == limit.MaxTold || r.state.Budget.Reached(used, objective) != "" {
 			return ready
 		}
-		ready = append(ready, row)
+		ready, used = append(ready, row), used.Tell(row.Trial, objective)
+	}
+}
+
+// used is what the search has used of its budget.
+func (r *run) used(ctx workflow.Context) search.Used {
+	u := search.Used{Failed: r.state.Failed, Steps: r.state.Steps, CPUSeconds: r.state.CPUSeconds, Seconds: r.active(ctx).Seconds(),
+		Best: make([]*float64, len(r.spec.Tasks))}
+	for i := range u.Best {
+		if b := r.state.Best[i]; len(b) > 0 {
+			u.Best[i] = &b[0].Reward
+		}
+	}
+	return u
+}
+
+// clock wakes the search when its hours are used up. A pause stops it.
+func (r *run) clock(ctx workflow.Context) {
+	over := func() bool { return r.finished != "" }
+	for !over() {
+		if workflow.Await(ctx, func() bool { return over() || r.state.Budget.Hours > 0 && !r.state.Paused }) != nil || over() {
+			return
+		}
+		hours := r.state.Budget.Hours
+		left := time.Duration(hours*float64(time.Hour)) - r.active(ctx)
+		changed := func() bool { return over() || r.state.Budget.Hours != hours }
+		if left <= 0 {
+			if r.changed = true; workflow.Await(ctx, changed) != nil {
+				return
+			}
+		} else if _, err := workflow.AwaitWithTimeout(ctx, left, func() bool { return changed() || r.state.Paused }); err != nil {
+			return
+		}
 	}
 }
 
@@ -417,7 +467,7 @@ func (r *run) learn(ctx workflow.Context, results []activities.Row) error {
 	return nil
 }
 
-// remember enters a trial among its task's best, if it is one of them.
+// remember enters a feasible trial among its task's best, if it is one of them.
 func (r *run) remember(row activities.Row) {
 	t := row.Trial
 	r.state.Best[t.Task] = search.InsertBest(r.state.Best[t.Task], Best{
@@ -429,14 +479,19 @@ func (r *run) remember(row activities.Row) {
 // account counts a result in, and pauses a search that mostly fails.
 func (r *run) account(ctx workflow.Context, result activities.Row) {
 	t := result.Trial
-	ok := t.OK()
+	r.state.Steps += t.Steps
 	r.state.CPUSeconds += result.Cost.CPUSeconds
 	if result.Cost.Cached {
 		r.state.Cached++
 	}
-	if ok {
+	switch {
+	case t.OK():
 		r.remember(result)
-	} else {
+	case t.Status == trainer.Pruned:
+		r.state.Pruned++
+	case t.Status == trainer.Infeasible:
+		r.state.Infeasible++
+	default:
 		r.state.Failed++
 	}
 	r.state.Recent = append(r.state.Recent, t.Status)
@@ -445,7 +500,7 @@ func (r *run) account(ctx workflow.Context, result activities.Row) {
 	}
 	failures, lost := 0, 0
 	for _, status := range r.state.Recent {
-		if status != trainer.OK {
+		if status.Failure() {
 			failures++
 		}
 		if status == trainer.Lost {
@@ -485,8 +540,8 @@ func (r *run) end(ctx workflow.Context) {
 // result is what the workflow returns.
 func (r *run) result(done activities.Finished) *SearchResult {
 	result := &SearchResult{
-		Status: r.finished, Trials: r.state.Position.Told, Failed: r.state.Failed, Cached: r.state.Cached,
-		CPUSeconds: r.state.CPUSeconds, Config: r.state.Resolved.Config,
+		Status: r.finished, Reason: r.reason, Trials: r.state.Position.Told, Failed: r.state.Failed, Pruned: r.state.Pruned,
+		Infeasible: r.state.Infeasible, Cached: r.state.Cached, Steps: r.state.Steps, CPUSeconds: r.state.CPUSeconds, Config: r.state.Resolved.Config,
 		Objective: r.state.Resolved.Objective, Ledger: done.Ledger, Costs: done.Costs, Controller: done.Controller,
 	}
 	for i, task := range r.spec.Tasks {

@@ -103,15 +103,23 @@ func (r *run) status() string {
 }
 
 func (r *run) progress(ctx workflow.Context) Progress {
+	from := r.spec.From
+	if r.spec.Reevaluate != nil {
+		from = "" // it has none of its trials
+	}
 	p := Progress{
 		Name: r.name, Experiment: r.spec.Experiment, Tasks: r.spec.Tasks, Strategy: r.spec.Strategy, Seed: r.spec.Seed,
-		Status: r.status(), From: r.spec.From, Before: r.state.Before,
+		Status: r.status(), From: from, Before: r.state.Before,
 		Trainer: r.state.Resolved.Trainer, Objective: r.state.Resolved.Objective,
 		Told: r.state.Position.Told, Running: r.running, Trials: r.state.Trials,
-		Failed: r.state.Failed, Cached: r.state.Cached, CPUSeconds: r.state.CPUSeconds,
+		Budget: r.state.Budget, Failed: r.state.Failed, Pruned: r.state.Pruned, Infeasible: r.state.Infeasible,
+		Cached: r.state.Cached, Steps: r.state.Steps, CPUSeconds: r.state.CPUSeconds,
 		Started: r.state.Started, Updated: workflow.Now(ctx),
 	}
-	if p.Reason = r.steps.reason(p.Status); r.asks() {
+	if p.Reason = r.steps.reason(p.Status); p.Reason == "" && r.finished != "" {
+		p.Reason = r.reason
+	}
+	if r.asks() {
 		if p.Running = r.leased(p.Updated); p.Reason == "" && p.Status == "waiting" {
 			p.Reason = r.untold()
 		}
@@ -147,6 +155,12 @@ func details(p Progress) string {
 	if p.Failed > 0 {
 		fmt.Fprintf(&b, ", %d failed", p.Failed)
 	}
+	if p.Pruned > 0 {
+		fmt.Fprintf(&b, ", %d pruned", p.Pruned)
+	}
+	if p.Infeasible > 0 {
+		fmt.Fprintf(&b, ", %d infeasible", p.Infeasible)
+	}
 	if p.Cached > 0 {
 		fmt.Fprintf(&b, ", %d from the trial cache", p.Cached)
 	}
@@ -163,7 +177,11 @@ func details(p Progress) string {
 		fmt.Fprintf(&b, " · goes on from %s, which had %d trials", p.From, p.Before)
 	}
 	b.WriteString("\n\n")
-	standing(&b, p.Status, p.Reason)
+	if p.Status == "completed" && p.Reason != "" {
+		fmt.Fprintf(&b, "> **Ended:** %s\n\n", p.Reason)
+	} else {
+		standing(&b, p.Status, p.Reason)
+	}
 	if len(p.Best) == 0 {
 		return b.String()
 	}

@@ -15,6 +15,8 @@ import (
 	"tnaml/activities/store"
 	"tnaml/experiments/catalog"
 	"tnaml/experiments/limit"
+	"tnaml/experiments/search"
+	"tnaml/experiments/search/pruner"
 	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/strict"
 )
@@ -29,6 +31,11 @@ type SearchSpec struct {
 	Strategy string `json:"strategy"`
 	// Trials is the budget.
 	Trials int `json:"trials"`
+	// Budget is what else ends the search, whichever comes first.
+	Budget search.Budget `json:"budget,omitzero"`
+	// Pruner ends trials early: a name of pruner.Definitions, or an object with a name and
+	// settings. Part of the search's identity.
+	Pruner *pruner.Choice `json:"pruner,omitempty"`
 	// Seed decides every random draw of the search.
 	Seed uint64 `json:"seed"`
 	// Space names the search space, built in or stored; empty: the controller's,
@@ -56,6 +63,9 @@ type SearchSpec struct {
 	// that one has it, and "trials" counts its trials too. Only "settings", a trial's
 	// limits and what does not change the results may be others.
 	From string `json:"from,omitempty"`
+	// Reevaluate has the search train the best models of From again, with seeds and, of
+	// the trainer builtin, validation splits of their own, and nothing else.
+	Reevaluate *library.Reevaluate `json:"reevaluate,omitempty"`
 	// Experiment is a label to list and compare searches by.
 	Experiment string `json:"experiment,omitempty"`
 	// CheckpointEvery is the number of trials between two checkpoints.
@@ -117,7 +127,7 @@ func ParseSearchSpec(raw []byte) (SearchSpec, error) {
 func (s SearchSpec) Names() library.Names {
 	return library.Names{
 		Tasks: s.Tasks, Strategy: s.Strategy, Settings: s.Settings, Space: s.Space, Seed: s.Seed, Lag: s.Lag, Modules: s.Modules,
-		Controller: s.Controller, Sources: s.Sources, KeepModels: s.KeepModels,
+		Controller: s.Controller, Sources: s.Sources, KeepModels: s.KeepModels, Pruner: s.Pruner,
 	}
 }
 
@@ -138,6 +148,12 @@ func (s SearchSpec) Validate() error {
 	}
 	if s.From != "" {
 		errs = append(errs, store.CheckName(store.Search, s.From))
+	}
+	if s.Reevaluate != nil {
+		if s.From == "" {
+			bad(`"reevaluate" is for the models of another search: name it in "from"`)
+		}
+		errs = append(errs, s.Reevaluate.Validate())
 	}
 	if n := len(s.Sources); n > limit.MaxTasks {
 		bad(`"sources" has %d names, at most %d are possible`, n, limit.MaxTasks)
@@ -167,6 +183,11 @@ func (s SearchSpec) Validate() error {
 	}
 	if s.Trials > limit.MaxTrials {
 		bad(`"trials" is %d: at most %d are possible`, s.Trials, limit.MaxTrials)
+	}
+	errs = append(errs, s.Budget.Problems()...)
+	if s.Pruner != nil {
+		_, err := s.Pruner.Canonical()
+		errs = append(errs, err)
 	}
 	running := limit.Running{Lag: s.Lag, Parallel: s.Parallel, CheckpointEvery: s.CheckpointEvery, TrialSteps: s.TrialSteps,
 		MemoryLimitMB: s.MemoryLimitMB, KeepModels: s.KeepModels, HistoryLimit: s.HistoryLimit}

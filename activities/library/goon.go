@@ -31,11 +31,14 @@ type Onward struct {
 	// Old too, or, where the strategy is to be set otherwise, has a Fork.
 	Spec   json.RawMessage
 	Config *search.Config
+	// Reevaluated says that the search takes none of the other's trials, but trains its
+	// best models again.
+	Reevaluated *Reevaluated
 }
 
 // onward are the fields of a search's spec that may be others where it goes on from
 // another one. All else is part of what it is.
-var onward = []string{"from", "trials", "settings", "experiment", "parallel", "checkpoint_every", "trial_timeout", "trial_steps",
+var onward = []string{"from", "trials", "budget", "settings", "experiment", "parallel", "checkpoint_every", "trial_timeout", "trial_steps",
 	"memory_limit_mb", "examples", "retrain", "history_limit"}
 
 // GoOn finds out how a search with a spec of its own goes on from another one, which
@@ -57,6 +60,12 @@ func GoOn(ctx context.Context, s store.Store, from string, own json.RawMessage) 
 	o := &Onward{From: record}
 	if o.Old, err = ReadConfig(ctx, s, record.Config); err != nil {
 		return nil, err
+	}
+	if r, err := reevaluation(own); err != nil || r != nil {
+		if err == nil {
+			err = o.reevaluate(ctx, s, own, *r)
+		}
+		return o, err
 	}
 	config := *o.Old
 	o.Config = &config
@@ -95,21 +104,30 @@ func (o *Onward) merge(own json.RawMessage) error {
 		}
 		given["settings"] = both
 	}
+	delete(fields, "budget") // it may have ended the other one
 	maps.Copy(fields, given)
 	var trials int
 	if err := json.Unmarshal(fields["trials"], &trials); err != nil || trials <= o.From.Told {
 		return fmt.Errorf(`search %q has %d trials: give "trials", the budget with those, of more than %d (--trials +50 for 50 more)`,
 			o.From.Name, o.From.Told, o.From.Told)
 	}
-	var parallel int // which the spec alone could not be held against
+	if err := o.checkParallel(fields); err != nil {
+		return err
+	}
+	var err error
+	o.Spec, err = json.Marshal(fields)
+	return err
+}
+
+// checkParallel checks what the spec alone could not be held against.
+func (o *Onward) checkParallel(fields map[string]json.RawMessage) error {
+	var parallel int
 	if raw := fields["parallel"]; raw != nil {
 		if err := json.Unmarshal(raw, &parallel); err != nil || parallel > o.Old.Lag {
 			return fmt.Errorf(`"parallel" is %s: it must be at most the "lag" of search %q, %d`, raw, o.From.Name, o.Old.Lag)
 		}
 	}
-	var err error
-	o.Spec, err = json.Marshal(fields)
-	return err
+	return nil
 }
 
 // fork sets the strategy otherwise, where that is asked for.

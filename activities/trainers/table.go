@@ -23,7 +23,7 @@ type Table struct {
 func NewTable(s store.Store, m *memory.Cache) *Table { return &Table{store: s, memory: m} }
 
 // Version is that of the look-up.
-func (*Table) Version() string { return "1" }
+func (*Table) Version() string { return "2" }
 
 // Cached says that looking up again is cheaper than any cache.
 func (*Table) Cached() bool { return false }
@@ -60,5 +60,18 @@ func (t *Table) Run(ctx context.Context, r trainer.Request, progress func(traine
 	if !ok {
 		return failed("the benchmark %q has no row of these choices, nor an estimate", r.Task.Name), nil
 	}
-	return trainer.Result{Outcome: trainer.Outcome{Status: trainer.OK, Metrics: metrics, Steps: 1}}, nil
+	out := trainer.Outcome{Status: trainer.OK, Metrics: metrics, Steps: 1}
+	if curve := recorded.Curve(r.Choices, trainer.Key(metrics, r.Objective)); curve != nil {
+		out.Steps = int(curve[len(curve)-1][0])
+		for _, p := range curve {
+			if r.Curve {
+				out.Curve = append(out.Curve, trainer.Point{Step: int(p[0]), Value: p[1]})
+			}
+		}
+	}
+	if limit := r.Limits.Steps; limit > 0 && out.Steps > limit {
+		reason := fmt.Sprintf("has %d training steps, the limit is %d", out.Steps, limit)
+		return trainer.Result{Outcome: trainer.Outcome{Status: trainer.OverSteps, Reason: reason}}, nil
+	}
+	return trainer.Result{Outcome: out.Cut(r.Prune, r.Objective)}, nil
 }

@@ -30,6 +30,9 @@ func (c *Config) proposalBytes() int {
 		}
 		n += len(choice.Name) + longest + len(`"":,1000,`)
 	}
+	if c.Pruner != nil {
+		n += trainer.MaxCurve * 20 // a usual number and its step
+	}
 	return n
 }
 
@@ -82,6 +85,14 @@ func (c *Config) validate(table strategy.Table) error {
 	}
 	if most := min(limit.MaxLag, limit.MaxProposals/max(1, c.proposalBytes())); c.Lag < 1 || c.Lag > most {
 		bad("a lag of %d: it must lie between 1 and %d, that so many proposals of this space go into one message", c.Lag, most)
+	}
+	if c.Pruner != nil {
+		canonical, err := c.Pruner.Canonical()
+		if err != nil {
+			errs = append(errs, err)
+		} else if string(canonical.Settings) != string(c.Pruner.Settings) {
+			bad("the pruner's settings are not in canonical form")
+		}
 	}
 	if c.KeepModels < 0 || c.KeepModels > limit.MaxKeepModels {
 		bad("%d models to keep of each task: between 0 and %d can be", c.KeepModels, limit.MaxKeepModels)
@@ -147,7 +158,7 @@ func (c *Config) Again(t Trial) (trainer.Request, error) {
 	choices, err := c.Space.Values(t.Actions)
 	return trainer.Request{
 		Trial: t.Trial, Task: c.Tasks[t.Task], Choices: choices, Objects: c.Objects(), Settings: c.Space.Settings,
-		Seed: c.TrialSeed(t.Trial), Objective: c.Space.Objective,
+		Seed: c.TrialSeed(t.Trial), Objective: c.Space.Objective, Constraints: c.Space.Constraints,
 	}, err
 }
 

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"tnaml/experiments/search/pruner"
 	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/space"
 	"tnaml/experiments/trainer"
@@ -29,7 +30,8 @@ type Searcher struct {
 	told     int
 	pending  []pending
 	leaders  [][]Leader
-	worst    worst
+	extents  extents
+	pruner   *pruner.Pruner // nil for none
 	segment  []Trial
 }
 
@@ -40,6 +42,8 @@ type pending struct {
 	Actions []int    `json:"actions"`
 	LogProb float64  `json:"log_prob"`
 	Keep    *float64 `json:"keep,omitempty"`
+	// Prune are the floors.
+	Prune []trainer.Point `json:"prune,omitempty"`
 }
 
 // Leader is one of a task's best trials, whose models are kept.
@@ -119,7 +123,12 @@ func blank(table strategy.Table, c Config, start strategy.Start) (*Searcher, err
 		return nil, err
 	}
 	s := &Searcher{
-		config: c, digest: c.Digest(), seed: c.drawSeed(), leaders: make([][]Leader, len(c.Tasks)), worst: make(worst, len(c.Tasks)),
+		config: c, digest: c.Digest(), seed: c.drawSeed(), leaders: make([][]Leader, len(c.Tasks)), extents: make(extents, len(c.Tasks)),
+	}
+	if c.Pruner != nil {
+		if s.pruner, err = pruner.New(*c.Pruner, c.Space.Objective, len(c.Tasks)); err != nil {
+			return nil, err
+		}
 	}
 	if s.strategy, err = d.New(start); err != nil {
 		return nil, fmt.Errorf("strategy %s: %w", c.Strategy, err)
@@ -145,6 +154,9 @@ func (s *Searcher) propose() error {
 			keep = l[n-1].Reward
 		}
 		p.Keep = &keep
+	}
+	if s.pruner != nil {
+		p.Prune = s.pruner.Floors(task)
 	}
 	if err := s.config.Space.Check(p.Actions); err != nil {
 		return fmt.Errorf("strategy %s: trial %d: %w", s.config.Strategy, trial, err)
@@ -174,7 +186,7 @@ func (s *Searcher) AskActions(trial int) (Proposal, error) {
 	}
 	asked := s.pending[trial-s.told]
 	return Proposal{
-		Trial: trial, Task: asked.Task, Actions: slices.Clone(asked.Actions), Keep: asked.Keep,
+		Trial: trial, Task: asked.Task, Actions: slices.Clone(asked.Actions), Keep: asked.Keep, Prune: asked.Prune,
 		Seed: trialSeed(s.seed, trial),
 	}, nil
 }
@@ -188,7 +200,7 @@ func (s *Searcher) Tell(t Trial) error {
 	if err := s.check(t, p); err != nil {
 		return err
 	}
-	t.Reward = s.worst.reward(t, s.config.Space.Objective)
+	t.Reward = s.extents.reward(t, &s.config.Space)
 	err := s.strategy.Tell(strategy.Told{
 		Trial: t.Trial, Task: p.Task, Actions: p.Actions, LogProb: p.LogProb,
 		Status: t.Status, Reward: t.Reward, Metrics: t.Metrics, Steps: t.Steps,
@@ -200,40 +212,56 @@ func (s *Searcher) Tell(t Trial) error {
 		s.leaders[t.Task] = insertBest(s.leaders[t.Task], s.config.KeepModels, Leader{t.Trial, t.Reward, t.Model},
 			func(l Leader) (float64, int) { return l.Reward, l.Trial })
 	}
+	if s.pruner != nil {
+		s.pruner.Tell(t.Task, t.Status, t.Curve)
+	}
 	s.segment = append(s.segment, t)
 	s.told++
 	s.pending = slices.Delete(s.pending, 0, 1)
 	return s.propose()
 }
 
-// worst holds the worst reward told of each task, nil while there is none.
-type worst []*float64
+// extents are the worst and the best reward by the objective of each task's trials that
+// have a value of it, nil while there is none.
+type extents []*[2]float64
 
 // reward is what the strategy is told of a trial: the objective, more being
 // better. A trial that failed has the worst reward of its task so far, 0 while
 // there is none: how bad a failure is depends on the objective, which only the
-// other trials show.
-func (w worst) reward(t Trial, o space.Objective) float64 {
-	worst := w[t.Task]
-	if t.OK() {
-		r := trainer.Reward(o, t.Validation)
-		if worst == nil || r < *worst {
-			w[t.Task] = &r
+// other trials show. An infeasible model stands below the worst, its own objective
+// counted, by a half to the whole of the distance to the best, the more it violates: by
+// an amount that strategies can reckon with, whatever the objective's scale.
+func (e extents) reward(t Trial, sp *space.Space) float64 {
+	of := e[t.Task]
+	if t.Status.Failure() {
+		if of == nil {
+			return 0
 		}
+		return of[0]
+	}
+	r := trainer.Reward(sp.Objective, t.Validation)
+	if of == nil {
+		of = &[2]float64{r, r}
+		e[t.Task] = of
+	}
+	of[0], of[1] = min(of[0], r), max(of[1], r)
+	if t.Status != trainer.Infeasible {
 		return r
 	}
-	if worst == nil {
-		return 0
+	violation, _ := trainer.Violation(t.Metrics, sp.Constraints)
+	scale := max(of[1]-of[0], max(math.Abs(of[0]), math.Abs(of[1]))/1000)
+	if scale == 0 {
+		scale = 1
 	}
-	return *worst
+	return of[0] - float64(scale*(1-.5/(1+violation)))
 }
 
 // FillRewards fills in the rewards of a whole ledger, as they are told: rows that
 // are in no segment yet lack those of trials that failed.
 func FillRewards(c *Config, trials []Trial) {
-	w := make(worst, len(c.Tasks))
+	e := make(extents, len(c.Tasks))
 	for i, t := range trials {
-		trials[i].Reward = w.reward(t, c.Space.Objective)
+		trials[i].Reward = e.reward(t, &c.Space)
 	}
 }
 
@@ -248,7 +276,7 @@ func (s *Searcher) check(t Trial, p pending) error {
 		return fmt.Errorf("trial %d: the objective's values %v and %v are not finite", t.Trial, t.Validation, t.Test)
 	case !slices.Contains(trainer.Statuses(), t.Status):
 		return fmt.Errorf("trial %d: unknown status %q", t.Trial, t.Status)
-	case !t.OK() && (t.Validation != 0 || t.Test != 0):
+	case t.Status.Failure() && (t.Validation != 0 || t.Test != 0):
 		return fmt.Errorf("trial %d: status %s with values of the objective, %v and %v", t.Trial, t.Status, t.Validation, t.Test)
 	}
 	return nil

@@ -3,6 +3,7 @@ package search
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -39,7 +40,7 @@ func (c *Config) SourcesOf(past []Past) (sources []strategy.Source, taken []int,
 			wrong = append(wrong, fmt.Errorf("search %q: %w", p.Name, err))
 			continue
 		}
-		for _, t := range p.rewarded(c.Space.Objective) {
+		for _, t := range p.rewarded(&c.Space) {
 			task := p.Config.Tasks[t.Task]
 			actions, ok := in.actions(t.Actions)
 			own := func(o Task) bool { return o.Name == task.Name || o.Same(task) }
@@ -63,24 +64,32 @@ func (c *Config) SourcesOf(past []Past) (sources []strategy.Source, taken []int,
 	return sources, taken, errors.Join(wrong...)
 }
 
-// rewarded are the trials with the rewards that another objective gives them; without
-// those that ended well and were not measured by it.
-func (p Past) rewarded(o space.Objective) []Trial {
-	if p.Config.Space.Objective == o {
+// rewarded are the trials with the rewards that another space's objective and constraints
+// give them; without those that ended well and were not measured by them.
+func (p Past) rewarded(sp *space.Space) []Trial {
+	o, own := sp.Objective, &p.Config.Space
+	if own.Objective == o && reflect.DeepEqual(own.Constraints, sp.Constraints) {
 		return p.Trials
 	}
 	var out []Trial
 	for _, t := range p.Trials {
-		if t.OK() {
+		switch {
+		case t.Status == trainer.Pruned && own.Objective != o: // how far it came is said of that alone
+			continue
+		case t.OK() || t.Status == trainer.Infeasible:
 			if _, ok := t.Metrics[trainer.Key(t.Metrics, o)]; !ok {
 				continue
 			}
 			t.Validation, t.Test, _ = trainer.Values(t.Metrics, o)
+			judged := trainer.Outcome{Status: trainer.OK, Metrics: t.Metrics}.Judged(sp.Constraints)
+			if t.Status = judged.Status; t.Status == trainer.Failed { // it lacks what a constraint is about
+				continue
+			}
 		}
 		out = append(out, t)
 	}
 	as := *p.Config
-	as.Space.Objective = o
+	as.Space.Objective, as.Space.Constraints = o, sp.Constraints
 	FillRewards(&as, out)
 	return out
 }

@@ -25,7 +25,7 @@ type state struct {
 	Told    int        `json:"told"`
 	Pending []pending  `json:"pending"`
 	Leaders [][]Leader `json:"leaders"`
-	Worst   []*float64 `json:"worst"`
+	Range   extents    `json:"range"`
 }
 
 // The kinds of a checkpoint's two objects.
@@ -57,8 +57,11 @@ func (s Segment) Encode() []byte {
 // bytes.
 func (s *Searcher) State() []byte {
 	f := safetensors.New(stateKind)
-	f.PutJSON("state", state{s.digest, s.config.Space.Digest(), s.told, s.pending, s.leaders, s.worst})
+	f.PutJSON("state", state{s.digest, s.config.Space.Digest(), s.told, s.pending, s.leaders, s.extents})
 	s.strategy.Put(f)
+	if s.pruner != nil {
+		s.pruner.Put(f)
+	}
 	return f.Encode()
 }
 
@@ -121,7 +124,7 @@ func restore(table strategy.Table, c Config, object []byte, digest string) (*Sea
 	if st.Config != digest {
 		return nil, fmt.Errorf("state: made by the search configuration %s, this one is %s", st.Config, digest)
 	}
-	if len(st.Pending) != c.Lag || len(st.Leaders) != len(c.Tasks) || len(st.Worst) != len(c.Tasks) || st.Told < 0 {
+	if len(st.Pending) != c.Lag || len(st.Leaders) != len(c.Tasks) || len(st.Range) != len(c.Tasks) || st.Told < 0 {
 		return nil, fmt.Errorf("state: %d proposals for a lag of %d, leaders of %d tasks for %d",
 			len(st.Pending), c.Lag, len(st.Leaders), len(c.Tasks))
 	}
@@ -133,7 +136,12 @@ func restore(table strategy.Table, c Config, object []byte, digest string) (*Sea
 			return nil, fmt.Errorf("state: proposal for trial %d: %w", p.Trial, err)
 		}
 	}
-	s.told, s.pending, s.leaders, s.worst = st.Told, st.Pending, st.Leaders, st.Worst
+	s.told, s.pending, s.leaders, s.extents = st.Told, st.Pending, st.Leaders, st.Range
+	if s.pruner != nil {
+		if err := s.pruner.Get(f); err != nil {
+			return nil, fmt.Errorf("state: %w", err)
+		}
+	}
 	if err := s.strategy.Get(f); err != nil {
 		return nil, fmt.Errorf("state: strategy %s: %w", c.Strategy, err)
 	}

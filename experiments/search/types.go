@@ -9,6 +9,7 @@ import (
 	"math"
 	"strings"
 
+	"tnaml/experiments/search/pruner"
 	"tnaml/experiments/space"
 	"tnaml/experiments/trainer"
 )
@@ -30,6 +31,8 @@ type Proposal struct {
 	// from, nil while there are fewer. It is part of the canonical state, so which
 	// models are kept never depends on timing.
 	Keep *float64 `json:"keep,omitempty"`
+	// Prune holds the trial's floors (trainer.Request), of the state it was asked from.
+	Prune []trainer.Point `json:"prune,omitempty"`
 	// Summary is the model in a few words, for people.
 	Summary string `json:"summary,omitempty"`
 }
@@ -42,16 +45,19 @@ type Trial struct {
 	Actions []int          `json:"actions"`
 	Status  trainer.Status `json:"status"`
 	Reason  string         `json:"reason,omitempty"`
-	// Reward is what the strategy was told: the objective, more being better, or,
-	// where Status is not ok, the worst of the task's earlier trials.
+	// Reward is what the strategy was told: the objective, more being better; of a
+	// failure, or of an infeasible model, see extents.reward.
 	Reward float64 `json:"reward"`
-	// Validation and Test are the objective's values on the two splits, 0 where
-	// Status is not ok; Test is 0 too where the trainer has no such metric.
+	// Validation and Test are the objective's values on the two splits, 0 of a failure;
+	// Test is 0 too where the trainer has no such metric, and of a trial that was pruned,
+	// of which Validation is what it had reached.
 	Validation float64 `json:"validation"`
 	Test       float64 `json:"test"`
 	// Metrics holds all that the trainer reported.
 	Metrics map[string]float64 `json:"metrics,omitempty"`
 	Steps   int                `json:"steps,omitempty"`
+	// Curve is the objective on its way, where the search has a pruner.
+	Curve []trainer.Point `json:"curve,omitempty"`
 	// Model references the stored model, where it was kept when it was trained. Of a
 	// search that has ended, those of the leaders are kept.
 	Model string `json:"model,omitempty"`
@@ -62,19 +68,23 @@ type Trial struct {
 
 // NewTrial makes the row of a proposal and its outcome, which must have been
 // checked. Its reward is filled in as it is told.
-func NewTrial(p Proposal, o trainer.Outcome, objective space.Objective) Trial {
+func NewTrial(p Proposal, o trainer.Outcome, objective space.Objective, constraints ...space.Constraint) Trial {
+	o = o.Judged(constraints)
 	t := Trial{
 		Trial: p.Trial, Task: p.Task, Actions: p.Actions, Status: o.Status, Reason: o.Reason,
-		Metrics: o.Metrics, Steps: o.Steps, Model: o.Model, Examples: o.Examples,
+		Metrics: o.Metrics, Steps: o.Steps, Curve: o.Curve, Model: o.Model, Examples: o.Examples,
 	}
-	if t.OK() {
-		t.Validation, t.Test, _ = trainer.Values(o.Metrics, objective)
+	if reached, ok := o.Reached(objective); ok {
+		if t.Validation = reached; t.Status != trainer.Pruned {
+			_, t.Test, _ = trainer.Values(o.Metrics, objective)
+		}
 		t.Reward = trainer.Reward(objective, t.Validation)
 	}
 	return t
 }
 
-// OK says that the trial's model was trained and evaluated.
+// OK says that the trial's model was trained and evaluated, and is feasible: only such
+// are compared with each other.
 func (t Trial) OK() bool { return t.Status == trainer.OK }
 
 // Cost is what a trial took, kept beside the ledger and outside its digest.
@@ -128,6 +138,8 @@ type Config struct {
 	Modules []Module `json:"modules,omitempty"`
 	// Strategy is one of strategy.Builtin.
 	Strategy string `json:"strategy"`
+	// Pruner ends trials early, its settings in canonical form; nil: none does.
+	Pruner *pruner.Choice `json:"pruner,omitempty"`
 	// Settings are the strategy's own parameters, in canonical JSON with all
 	// defaults filled in (strategy.ParseSettings).
 	Settings json.RawMessage `json:"settings,omitempty"`

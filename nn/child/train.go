@@ -3,6 +3,8 @@ package child
 import (
 	"errors"
 	"fmt"
+	"math/bits"
+	"slices"
 
 	kernels "tnaml/nn/blas"
 	"tnaml/nn/rng"
@@ -18,7 +20,18 @@ type Options struct {
 	// Progress is called every progressEvery steps with the mean loss since
 	// the last call. An error ends the training and is returned.
 	Progress func(step, steps int, loss float64) error
+	// Curve, where it is there, is called at CurveStep's steps but the last with how well
+	// the model classifies the validation split by then. It changes nothing of the
+	// training; true ends it, with the status Pruned.
+	Curve func(step int, validation Metrics) (prune bool)
 }
+
+// CurveStep says whether the model is measured after a step: after 25, 50, 100, 200, …
+func CurveStep(step int) bool {
+	return step%firstCurveStep == 0 && bits.OnesCount(uint(step/firstCurveStep)) == 1
+}
+
+const firstCurveStep = 25
 
 const (
 	// progressEvery is the number of steps between two calls of Progress.
@@ -111,6 +124,13 @@ func Train(cfg Config, d *Data, t *Table, seed uint64, o Options) (*Model, Outco
 			}
 			since = 0
 		}
+		if o.Curve != nil && CurveStep(step+1) && step+1 < cfg.Steps {
+			on, ok := r.measure(d, t, documents)
+			if ok && o.Curve(step+1, on) {
+				out.Status, out.Steps = Pruned, step+1
+				return nil, out, nil
+			}
+		}
 	}
 	out.Steps = cfg.Steps
 	if cfg.Normalisation == BatchNorm {
@@ -150,7 +170,11 @@ func check(cfg Config, d *Data, t *Table, documents *DocumentVectors) error {
 	if d.Pixels == 0 && max(1, d.WideNGrams) != max(1, cfg.WideNGrams) {
 		bad("data for n-grams of up to %d tokens and a configuration for up to %d", max(1, d.WideNGrams), max(1, cfg.WideNGrams))
 	}
-	if t.Dim < 1 || len(t.Vectors) != d.Vocabulary*t.Dim || len(t.Known) != d.Vocabulary {
+	if t.alone(d) {
+		if cfg.FineTune || documents == nil {
+			bad("vectors of documents cannot be fine-tuned, and they must be given")
+		}
+	} else if t.Dim < 1 || len(t.Vectors) != d.Vocabulary*t.Dim || len(t.Known) != d.Vocabulary {
 		bad("a table of %d numbers and %d marks for %d tokens of %d dimensions", len(t.Vectors), len(t.Known), d.Vocabulary, t.Dim)
 	}
 	if d.Train.Len() == 0 {
@@ -286,6 +310,26 @@ func (r *run) population() {
 		}
 	}
 	r.cfg.Dropout = dropout
+}
+
+// measure evaluates the model as it is on the validation split; false where it is not
+// finite. The training goes on as if nothing had been: statistics are taken of batches
+// that are laid out on the side.
+func (r *run) measure(d *Data, t *Table, documents *DocumentVectors) (Metrics, bool) {
+	if r.cfg.Normalisation == BatchNorm {
+		aside := *r
+		aside.order, aside.rows = slices.Clone(r.order), slices.Clone(r.rows)
+		aside.population()
+	}
+	if !r.finite() {
+		return Metrics{}, false
+	}
+	var vectors []float32
+	if documents != nil {
+		vectors = documents.Validation
+	}
+	on, _, ok := r.model(d, t).evaluate(&d.Validation, vectors)
+	return on, ok
 }
 
 // parameters counts the trainable weights.

@@ -264,7 +264,8 @@ func (x *indexer) rows(rows []Row, metrics []string) []Row {
 	}
 	out := make([]Row, len(rows))
 	for i, row := range rows {
-		out[i] = Row{Choices: make(map[string]any, len(names)), Metrics: row.Metrics}
+		out[i] = Row{Choices: make(map[string]any, len(names)), Metrics: row.Metrics, Curves: row.Curves}
+		x.curves(i, row)
 		sameNames(x, i, "choice", names, row.Choices)
 		for _, n := range names {
 			v, ok := row.Choices[n]
@@ -287,6 +288,29 @@ func (x *indexer) rows(rows []Row, metrics []string) []Row {
 		}
 	}
 	return out
+}
+
+// curves checks a row's curves.
+func (x *indexer) curves(i int, row Row) {
+	for _, name := range slices.Sorted(maps.Keys(row.Curves)) {
+		curve := row.Curves[name]
+		bad := func(format string, a ...any) {
+			x.Add("%s, curve of %q: %w", x.place(i), name, fmt.Errorf(format, a...))
+		}
+		end, ok := row.Metrics[name]
+		if n := len(curve); !ok || n == 0 || n > maxPoints {
+			bad("%d points of a metric: it must be one of the row's, with 1 to %d", n, maxPoints)
+			continue
+		}
+		for k, p := range curve {
+			if !finite(p[1]) || p[0] != math.Trunc(p[0]) || p[0] < 1 || p[0] > maxStep || k > 0 && p[0] <= curve[k-1][0] {
+				bad("%v: a point is [step, value], with whole steps that rise, from 1 to %d", p, maxStep)
+			}
+		}
+		if last := curve[len(curve)-1][1]; last != end {
+			bad("it ends at %v, the metric is %v", last, end)
+		}
+	}
 }
 
 // sameNames notes what a row lacks, and has too much.

@@ -101,8 +101,9 @@ func (r *reader) rows() error {
 	}
 	for r.d.More() {
 		var row struct {
-			Choices map[string]any      `json:"choices"`
-			Metrics map[string]*float64 `json:"metrics"`
+			Choices map[string]any          `json:"choices"`
+			Metrics map[string]*float64     `json:"metrics"`
+			Curves  map[string][][2]float64 `json:"curves"`
 		}
 		if err := r.value(&row); err != nil {
 			return err
@@ -114,7 +115,7 @@ func (r *reader) rows() error {
 				metrics[name] = *v
 			}
 		}
-		r.out.Rows, r.lines = append(r.out.Rows, Row{row.Choices, metrics}), append(r.lines, r.line)
+		r.out.Rows, r.lines = append(r.out.Rows, Row{row.Choices, metrics, row.Curves}), append(r.lines, r.line)
 	}
 	_, err := r.token()
 	return err

@@ -23,6 +23,8 @@ const (
 	maxPairs   = 200_000 // of a metric
 	maxName    = 100     // bytes of a choice's or a metric's
 	maxText    = 1000    // bytes of an option that is a string
+	maxPoints  = 64      // of a curve
+	maxStep    = 1_000_000_000
 )
 
 // Recorded is a benchmark as people write it, in JSON of just this form. There
@@ -40,6 +42,9 @@ type Recorded struct {
 type Row struct {
 	Choices map[string]any     `json:"choices"`
 	Metrics map[string]float64 `json:"metrics"`
+	// Curves holds metrics on their way, each a list of (step, value), at most 64, the last
+	// of which is the metric itself.
+	Curves map[string][][2]float64 `json:"curves,omitempty"`
 }
 
 // Effects are additive models, one a metric.
@@ -175,12 +180,26 @@ func (t *Table) Look(choices map[string]any, seed uint64) (metrics map[string]fl
 	if row, ok := t.index.row(&at, len(choices)); ok {
 		return maps.Clone(t.Rows[row].Metrics), true
 	}
+	return t.estimate(&at, seed)
+}
+
+// Curve is a metric of a configuration on its way, nil where that was not recorded. It is
+// the table's own.
+func (t *Table) Curve(choices map[string]any, metric string) [][2]float64 {
+	at := t.index.find(choices)
+	if row, ok := t.index.row(&at, len(choices)); ok {
+		return t.Rows[row].Curves[metric]
+	}
+	return nil
+}
+
+func (t *Table) estimate(at *numbers, seed uint64) (metrics map[string]float64, ok bool) {
 	if len(t.Effects) == 0 {
 		return nil, false
 	}
 	metrics = make(map[string]float64, len(t.Metrics))
 	for i, name := range t.Metrics {
-		if metrics[name], ok = t.index.models[i].value(&at, seed); !ok {
+		if metrics[name], ok = t.index.models[i].value(at, seed); !ok {
 			return nil, false
 		}
 	}

@@ -217,7 +217,7 @@ func TestReadRefuses(t *testing.T) {
 
 func TestBuildRefuses(t *testing.T) {
 	one := func(v any, m float64) Recorded {
-		return Recorded{Metrics: []string{"v"}, Rows: []Row{{map[string]any{"a": v}, map[string]float64{"v": m}}}}
+		return Recorded{Metrics: []string{"v"}, Rows: []Row{{Choices: map[string]any{"a": v}, Metrics: map[string]float64{"v": m}}}}
 	}
 	wide := one(1, 1)
 	for i := range maxChoices {

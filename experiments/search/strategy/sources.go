@@ -84,8 +84,11 @@ func rewarded(sources []Source) (out []rewardedTask) {
 		task := rewardedTask{name: s.Task}
 		for _, t := range s.Trials {
 			reward := worst
-			if t.Status == trainer.OK {
+			switch t.Status {
+			case trainer.OK, trainer.Pruned:
 				reward = t.Reward
+			case trainer.Infeasible:
+				reward = min(worst, t.Reward) // below all that are feasible
 			}
 			task.actions, task.rewards = append(task.actions, t.Actions), append(task.rewards, reward)
 		}

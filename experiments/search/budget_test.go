@@ -1,0 +1,72 @@
+package search
+
+import (
+	"strings"
+	"testing"
+
+	"tnaml/experiments/space"
+	"tnaml/experiments/trainer"
+)
+
+// Each bound by hand, reached at the very trial.
+func TestBudgetByHand(t *testing.T) {
+	goal := .9
+	row := func(task int, status trainer.Status, v float64, steps int) Trial {
+		return Trial{Task: task, Status: status, Validation: v, Steps: steps}
+	}
+	trials := []Trial{
+		row(0, trainer.OK, .95, 100), row(1, trainer.Failed, 0, 10), row(1, trainer.Infeasible, .99, 100), row(1, trainer.Pruned, .97, 50),
+		row(1, trainer.Lost, 0, 0), row(1, trainer.OK, .9, 100),
+	}
+	for _, c := range []struct {
+		budget Budget
+		at     int // trials told as it ends, 0: never
+		says   string
+	}{
+		{Budget{}, 0, ""},
+		{Budget{Failed: 2}, 5, "the budget of 2 failed trials is used up"},
+		{Budget{Failed: 3}, 0, ""},
+		{Budget{Steps: 250}, 4, "the budget of 250 training steps is used up, with 260"},
+		{Budget{Steps: 260, Failed: 1}, 2, "1 failed"},                       // whichever comes first
+		{Budget{Goal: &goal}, 6, "the goal is reached: accuracy of 90.00 %"}, // of both tasks, by feasible models
+	} {
+		u, at, reason := Used{Best: make([]*float64, 2)}, 0, ""
+		for i, row := range trials {
+			u = u.Tell(row, accuracy)
+			if reason = c.budget.Reached(u, accuracy); reason != "" {
+				at = i + 1
+				break
+			}
+		}
+		if at != c.at || !strings.Contains(reason, c.says) {
+			t.Errorf("%+v: after %d trials: %q", c.budget, at, reason)
+		}
+	}
+	u := Used{CPUSeconds: 1800, Seconds: 900, Best: make([]*float64, 1)}
+	if got := (Budget{CPUHours: .5, Hours: 1}).Reached(u, accuracy); got != "the budget of 0.5 CPU hours is used up" {
+		t.Error(got)
+	}
+	if got := (Budget{CPUHours: .6, Hours: .25}).Reached(u, accuracy); got != "the budget of 0.25 hours is used up" {
+		t.Error(got)
+	}
+	least := space.Objective{Metric: "rmse", Direction: space.Minimise}
+	u = Used{Best: make([]*float64, 1)}.Tell(row(0, trainer.OK, .9, 1), least)
+	if below := .89; (Budget{Goal: &below}).Reached(u, least) != "" || (Budget{Goal: &goal}).Reached(u, least) == "" {
+		t.Error("a goal where less is better")
+	}
+}
+
+func TestBudgetAddAndProblems(t *testing.T) {
+	a, b := .9, .95
+	got := Budget{Failed: 2, Hours: 1, Goal: &a}.Add(Budget{Failed: 3, Steps: 100, Hours: .5, Goal: &b})
+	if got.Failed != 5 || got.Steps != 0 || got.Hours != 1.5 || *got.Goal != .95 {
+		t.Errorf("%+v", got)
+	}
+	big := 1e31
+	if wrong := (Budget{Failed: -1, Steps: -1, CPUHours: -1, Hours: 1e7, Goal: &big}).Problems(); len(wrong) != 5 {
+		t.Error(wrong)
+	}
+	if wrong := (Budget{Failed: 1, Steps: 1, CPUHours: 1, Hours: 1, Goal: &a}).Problems(); wrong != nil {
+		t.Error(wrong)
+	}
+}
