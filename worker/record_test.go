@@ -365,12 +365,12 @@ func (r *recorder) more(t *testing.T) {
 		}
 	}
 	check(library.PublishExperiment(t.Context(), r.store, []byte(tinyExperiment), true))
-	long := strings.NewReplacer("name: tiny", "name: tiny-long", "trials: 5, seeds: 30", "trials: 1000, seeds: 10000")
-	check(library.PublishExperiment(t.Context(), r.store, []byte(long.Replace(tinyExperiment)), true))
 	sp, err := library.LoadSpace(t.Context(), r.store, "knobs")
 	check(nil, err)
 	sp.Name, sp.Trainer = "asked", trainer.External{}.Name()
 	check(nil, library.PublishSpace(t.Context(), r.store, sp, true))
+	long := strings.NewReplacer("name: tiny", "name: tiny-long", "trials: 5, seeds: 30", "trials: 1000, seeds: 10000")
+	check(library.PublishExperiment(t.Context(), r.store, []byte(long.Replace(tinyExperiment)), true))
 	row := table.Row{Choices: map[string]any{}, Metrics: map[string]float64{"validation_gain": .5, "test_gain": .5}}
 	for _, knob := range []string{"knob_0", "knob_1", "knob_2", "knob_3", "knob_4", "knob_5"} {
 		row.Choices[knob] = int64(1)

@@ -1,6 +1,6 @@
 """A loop of one's own: asks a search for trials and tells what they gave. Python's standard library is all it takes.
 
-    TNAML_TOKEN=… python3 loop.py SEARCH [http://127.0.0.1:8288]
+    ASKTELL_TOKEN=… python3 loop.py SEARCH [http://127.0.0.1:8288]
 
 Start as many as you like, here and elsewhere: the result is the same.
 """
@@ -18,7 +18,7 @@ import urllib.request
 def call(base, search, what, body):
     request = urllib.request.Request(
         f"{base}/v1/searches/{urllib.parse.quote(search, safe='')}/{what}", json.dumps(body).encode(),
-        {"Authorization": "Bearer " + os.environ["TNAML_TOKEN"], "Content-Type": "application/json"})
+        {"Authorization": "Bearer " + os.environ["ASKTELL_TOKEN"], "Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=90) as answer:
         return json.load(answer)
 
