@@ -1,6 +1,8 @@
 package activities
 
 import (
+	"archive/tar"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,10 +11,12 @@ import (
 	"testing"
 
 	"tnaml/activities/library"
+	"tnaml/activities/store"
 	"tnaml/experiments/data"
 	"tnaml/experiments/data/text"
 	"tnaml/experiments/search"
 	"tnaml/experiments/search/strategy"
+	"tnaml/experiments/space"
 	"tnaml/experiments/trainer"
 	"tnaml/nn/embedding"
 	"tnaml/nn/safetensors"
@@ -80,11 +84,11 @@ func TestModelOfNGramsPredicts(t *testing.T) {
 	var more TrialResult
 	b.run(t, b.a.Trial, r.Request(second), &more)
 	ensemble := checkEnsemble(t, b, config, []search.Trial{row(&r, proposal, result), row(&r, second, more)})
-	if got, want := ensemble.Predict(texts[:5]), bundle.Predict(texts[:5]); got[0].Label != want[0].Label || len(got) != 5 {
+	if got, want := ensemble.Predict(texts[:5], nil), bundle.Predict(texts[:5], nil); got[0].Label != want[0].Label || len(got) != 5 {
 		t.Errorf("%+v, %+v", got, want)
 	}
 	right := 0
-	for i, p := range bundle.Predict(texts) {
+	for i, p := range bundle.Predict(texts, nil) {
 		if p.Label == labels[i] {
 			right++
 		}
@@ -184,4 +188,38 @@ func checkEnsemble(t *testing.T, b *bench, config *search.Config, trials []searc
 		t.Errorf("of failed trials: %v", err)
 	}
 	return all
+}
+
+// What a program left as its model comes out as it is; where it left none, or keeps it
+// itself, the error says so.
+func TestModelsOfPrograms(t *testing.T) {
+	s := store.NewMemory()
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	if err := w.WriteHeader(&tar.Header{Name: "weights", Size: 3, Mode: 0o600}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write([]byte("abc")); err != nil || w.Close() != nil {
+		t.Fatal(err)
+	}
+	ref, err := s.Put(t.Context(), b.Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := &search.Config{Space: space.Space{Name: "s", Trainer: "mine"}, KeepModels: 10}
+	got, err := library.ExportModel(t.Context(), s, "x", config, search.Trial{Trial: 3, Model: string(ref)})
+	if err != nil || !bytes.Equal(got, b.Bytes()) || !library.IsArchive(got) {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+	if _, err := library.DecodeBundle(got); err == nil || !strings.Contains(err.Error(), "archive") {
+		t.Error(err)
+	}
+	for model, want := range map[string]string{"": "trial 3 is not kept: the trainer mine left none",
+		"models/churn/3":                    "is with the trainer mine, as models/churn/3",
+		string(store.RefOf([]byte("gone"))): "is not kept any more"} {
+		if _, err := library.ExportModel(t.Context(), s, "x", config, search.Trial{Trial: 3, Model: model}); err == nil ||
+			!strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", model, err)
+		}
+	}
 }

@@ -3,10 +3,12 @@ package activities
 import (
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 
 	"tnaml/activities/library"
 	"tnaml/activities/store"
+	"tnaml/experiments/benchmark/simulate"
 	"tnaml/experiments/catalog"
 	"tnaml/experiments/study"
 )
@@ -28,8 +30,16 @@ type Judged struct {
 	Verdicts []study.Verdict `json:"verdicts"`
 	// Failed names the searches that did not come to an end, with the reason: a
 	// night with any has not passed.
-	Failed []string  `json:"failed,omitempty"`
-	Report store.Ref `json:"report"`
+	Failed []string `json:"failed,omitempty"`
+	// Simulated is the verdict on simulated searches, where there were any.
+	Simulated *study.SimulatedVerdict `json:"simulated,omitempty"`
+	Report    store.Ref               `json:"report"`
+}
+
+// pastNight is an earlier night that came to a verdict.
+type pastNight struct {
+	name   string
+	report *library.RunReport
 }
 
 // JudgeNight compares a recorded run's figures with those of the benchmark's
@@ -58,23 +68,30 @@ func (a *Activities) judge(ctx context.Context, in JudgeInput) (Judged, error) {
 		return Judged{}, err
 	}
 	report.Figures = study.Figures(tonight)
-	// The nights before this one that came to a verdict, newest last.
+	past := a.pastNights(ctx, record.Runs[:at])
 	var earlier [][]study.Figure
-	for i := at - 1; i >= 0 && len(earlier) < in.Benchmark.Nights; i-- {
-		e := record.Runs[i]
-		if e.Kind != catalog.KindBenchmark || e.Status != "passed" && e.Status != "regressed" {
-			continue
-		}
-		night, err := library.ReadReport(ctx, a.store, e.Report)
+	for night, err := range past {
 		if err != nil {
 			return Judged{}, err
 		}
-		earlier = append(earlier, night.Figures)
+		if earlier = append(earlier, night.report.Figures); len(earlier) == in.Benchmark.Nights {
+			break
+		}
 	}
 	slices.Reverse(earlier)
 	b := in.Benchmark
 	report.Verdicts = study.Judge(report.Figures, earlier, study.Tolerances{Factor: b.Tolerance, Accuracy: b.Accuracy, Cost: b.Cost})
 	out := Judged{Status: "passed", Nights: len(earlier), Verdicts: report.Verdicts}
+	if report.Simulated != nil {
+		verdict, err := a.judgeSimulated(ctx, report.Simulated, past)
+		if err != nil {
+			return Judged{}, err
+		}
+		report.Simulated.SimulatedVerdict, out.Simulated = verdict, &verdict
+		if len(simulate.Slower(verdict.Slowdowns)) > 0 {
+			out.Status = "regressed"
+		}
+	}
 	for _, o := range report.Outcomes {
 		if o.Status != "completed" {
 			out.Failed = append(out.Failed, o.Search+": "+o.Reason)
@@ -89,4 +106,20 @@ func (a *Activities) judge(ctx context.Context, in JudgeInput) (Judged, error) {
 	return out, library.UpdateRun(ctx, a.store, in.Experiment, entry, func(e *library.RunEntry) {
 		e.Status, e.Report = out.Status, out.Report
 	})
+}
+
+// pastNights are the nights that came to a verdict, the latest first. An error is the
+// last.
+func (a *Activities) pastNights(ctx context.Context, runs []library.RunEntry) iter.Seq2[pastNight, error] {
+	return func(yield func(pastNight, error) bool) {
+		for _, e := range slices.Backward(runs) {
+			if e.Kind != catalog.KindBenchmark || e.Status != "passed" && e.Status != "regressed" {
+				continue
+			}
+			report, err := library.ReadReport(ctx, a.store, e.Report)
+			if !yield(pastNight{e.Name, report}, err) || err != nil {
+				return
+			}
+		}
+	}
 }

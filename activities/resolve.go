@@ -88,6 +88,10 @@ func (a *Activities) pin(ctx context.Context, in ResolveInput, record *library.S
 	if err != nil {
 		return nil, nil, err
 	}
+	if o.Reevaluated != nil {
+		record.Spec, record.Reevaluated = o.Spec, o.Reevaluated
+		return o.Config, &Begun{Spec: o.Spec}, nil
+	}
 	begun, err := a.goOn(ctx, o, record)
 	return o.Config, begun, err
 }

@@ -327,11 +327,16 @@ type process struct {
 // worker starts a worker; it ends with the test.
 func (b *bench) worker(t *testing.T, name string, env ...string) *process {
 	t.Helper()
+	return b.process(t, name, nil, env...)
+}
+
+func (b *bench) process(t *testing.T, name string, args []string, env ...string) *process {
+	t.Helper()
 	program, err := binary()
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &process{Cmd: exec.Command(program), name: name, log: new(stacktest.Output)}
+	p := &process{Cmd: exec.Command(program, args...), name: name, log: new(stacktest.Output)}
 	p.Env = append(append(b.env, "TNAML_WORKER_IDENTITY="+name, "TNAML_DATA_DIR="+t.TempDir()), env...)
 	p.Stdout, p.Stderr = p.log, p.log
 	if err := p.Start(); err != nil {

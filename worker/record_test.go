@@ -37,7 +37,8 @@ checkpoint_every: 5
 lag: 2
 pretrain: [{tasks: [knobs], trials: 6}]
 transfer: {tasks: [levers], trials: 5, arms: [random, naml, transfer]}
-benchmark: {nights: 3, tolerance: 0.1, accuracy: 0.001, cost: 1000}
+benchmark:
+  {nights: 3, tolerance: 0.1, accuracy: 0.001, cost: 1000, simulate: {tasks: [sms_spam], arms: [random], trials: 5, seeds: 30}}
 `
 
 // recording is a way through a workflow, as the replay test of worker/host wants
@@ -166,6 +167,10 @@ var recordings = []recording{
 	{name: "Benchmark.passed", spec: tiny},
 	// A night of one trial is worse than one of a hundred.
 	{name: "Benchmark.regressed", before: spec{"experiment": "tiny", "trials": 100}, spec: spec{"experiment": "tiny", "trials": 1}},
+	{name: "Benchmark.canceled", spec: spec{"experiment": "tiny-long"}, do: func(t *testing.T, r *recorder, run client.WorkflowRun) {
+		r.activity(t, run, "Simulate")
+		cancelled(t, r, run)
+	}},
 	{name: "Collect.completed", spec: spec{"grace": "0s"}},
 	{name: "Collect.dry", spec: spec{"dry_run": true}},
 	{name: "Collect.refused", spec: spec{"grace": "soon"}},
@@ -229,6 +234,22 @@ func (r *recorder) children(t *testing.T, run client.WorkflowRun, n int) []strin
 	}
 	t.Fatal("no searches start")
 	return nil
+}
+
+// activity waits until one of a run's is under way.
+func (r *recorder) activity(t *testing.T, run client.WorkflowRun, name string) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		d, err := r.client.DescribeWorkflowExecution(t.Context(), run.GetID(), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, a := range d.GetPendingActivities() {
+			if a.GetActivityType().GetName() == name && a.GetState() == enumspb.PENDING_ACTIVITY_STATE_STARTED {
+				return
+			}
+		}
+	}
+	t.Fatalf("no %s starts", name)
 }
 
 // The histories that the replay test of worker/host replays are recorded by
@@ -302,6 +323,8 @@ func (r *recorder) more(t *testing.T) {
 		}
 	}
 	check(library.PublishExperiment(t.Context(), r.store, []byte(tinyExperiment), true))
+	long := strings.NewReplacer("name: tiny", "name: tiny-long", "trials: 5, seeds: 30", "trials: 1000, seeds: 10000")
+	check(library.PublishExperiment(t.Context(), r.store, []byte(long.Replace(tinyExperiment)), true))
 	row := table.Row{Choices: map[string]any{}, Metrics: map[string]float64{"validation_gain": .5, "test_gain": .5}}
 	for _, knob := range []string{"knob_0", "knob_1", "knob_2", "knob_3", "knob_4", "knob_5"} {
 		row.Choices[knob] = int64(1)

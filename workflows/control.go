@@ -43,7 +43,7 @@ func (r *run) handle(ctx workflow.Context) error {
 			},
 		}),
 	}
-	if err := errors.Join(errs...); err != nil {
+	if err := errors.Join(append(errs, r.handleAsking(ctx))...); err != nil {
 		return err
 	}
 	for _, name := range []string{Pause, Resume, Stop, Extend} {

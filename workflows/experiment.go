@@ -15,6 +15,7 @@ import (
 	"tnaml/activities"
 	"tnaml/activities/library"
 	"tnaml/activities/store"
+	"tnaml/experiments/benchmark/simulate"
 	"tnaml/experiments/catalog"
 	"tnaml/experiments/limit"
 	"tnaml/experiments/study"
@@ -46,6 +47,8 @@ type ExperimentState struct {
 	// Learned holds the controllers that this run has published, by the names of
 	// their pretrainings.
 	Learned map[string]library.ControllerVersion `json:"learned,omitempty"`
+	// Simulated references what a benchmark's simulated searches took, once they have ended.
+	Simulated store.Ref `json:"simulated,omitempty"`
 	Held
 	Started time.Time `json:"started"`
 }
@@ -84,6 +87,8 @@ type experimentRun struct {
 	running map[string]workflow.ChildWorkflowFuture
 	order   []string // of running
 	changed bool
+	// simulating ends a benchmark's simulated searches, while they are in flight.
+	simulating workflow.CancelFunc
 	// finished is how the run ends, once that is decided; over: it is written down.
 	finished string
 	over     bool
@@ -176,10 +181,11 @@ func (r *experimentRun) loop(ctx workflow.Context) error {
 		draining := info.GetContinueAsNewSuggested() || info.GetCurrentHistoryLength() > r.state.Planned.Spec.HistoryLimit
 		waiting := 0
 		if !draining {
+			r.simulate(ctx)
 			waiting = r.start(ctx)
 		}
 		switch {
-		case len(r.running) > 0 || r.changed:
+		case len(r.running) > 0 || r.simulating != nil || r.changed:
 		case draining && r.left() > 0 && !r.state.Stop:
 			return nil
 		case r.state.Stop, r.left() == 0:
@@ -187,7 +193,7 @@ func (r *experimentRun) loop(ctx workflow.Context) error {
 			if r.left() > 0 {
 				r.finished = "stopped"
 				r.skip("the experiment was stopped")
-			} else if r.stopped() {
+			} else if r.stopped() || r.unsimulated() {
 				r.finished = "stopped"
 			}
 			return nil
@@ -273,6 +279,34 @@ func (r *experimentRun) start(ctx workflow.Context) (started int) {
 		started++
 	}
 	return started
+}
+
+// unsimulated says that a benchmark's simulated searches have not ended well yet.
+func (r *experimentRun) unsimulated() bool {
+	b := r.state.Planned.Benchmark
+	return b != nil && b.Simulate != nil && r.state.Simulated == ""
+}
+
+// simulate starts a benchmark's simulated searches, beside the others.
+func (r *experimentRun) simulate(ctx workflow.Context) {
+	if !r.unsimulated() || r.simulating != nil || r.state.Paused || r.state.Stop {
+		return
+	}
+	b := r.state.Planned.Benchmark
+	ctx, r.simulating = workflow.WithCancel(ctx)
+	r.changed = true
+	workflow.GoNamed(ctx, "simulate", func(ctx workflow.Context) {
+		err := r.step(ctx, "the simulated searches could not be run", func(ctx workflow.Context) error {
+			var a *activities.Activities
+			return workflow.ExecuteActivity(simulateActivity(ctx, len(b.Simulate.Arms)), a.Simulate, activities.SimulateInput{
+				Experiment: r.state.Planned.Experiment, Name: r.name, RunID: r.runID, Nightly: *b.Simulate,
+			}).Get(ctx, &r.state.Simulated)
+		})
+		if err != nil { // it was cancelled, or stopped
+			workflow.GetLogger(ctx).Warn("there are no simulated searches", "error", err)
+		}
+		r.simulating, r.changed = nil, true
+	})
 }
 
 // controller finds what a search starts from (SearchStep.From): a controller
@@ -561,6 +595,15 @@ func regressed(result *ExperimentResult) error {
 		lines = append(lines, "failed: "+limit.Note(f))
 	}
 	message := fmt.Sprintf("the benchmark %s regressed in %d of %d figures", result.Experiment, len(worse), len(result.Verdict.Verdicts))
+	if s := result.Verdict.Simulated; s != nil {
+		slower := simulate.Slower(s.Slowdowns)
+		if len(slower) > 0 {
+			message += ", and its simulated searches are " + s.Say()
+		}
+		for _, one := range slower {
+			lines = append(lines, "simulated · "+one.Say())
+		}
+	}
 	if n := len(result.Verdict.Failed); n > 0 {
 		message += fmt.Sprintf(", and %d searches failed", n)
 	}
@@ -579,7 +622,7 @@ func (r *experimentRun) interrupted(ctx workflow.Context, err error) {
 	defer cancel()
 	given := r.gaveUp && r.finished != "" // recording has just been tried
 	r.finished = r.ending(err)
-	_ = workflow.Await(ctx, func() bool { return len(r.running) == 0 }) // nothing cancels it
+	_ = workflow.Await(ctx, func() bool { return len(r.running) == 0 && r.simulating == nil }) // nothing cancels it
 	workflow.GoNamed(ctx, "watch the end", r.watch)
 	r.doing++
 	if r.state.Planned.Experiment != "" {

@@ -98,6 +98,9 @@ func (r *experimentRun) resume(ctx workflow.Context) {
 
 func (r *experimentRun) stop(ctx workflow.Context) {
 	r.steps.stop()
+	if r.simulating != nil {
+		r.simulating()
+	}
 	r.pass(ctx, Stop, nil)
 }
 

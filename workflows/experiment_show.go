@@ -11,6 +11,7 @@ import (
 	"tnaml/activities"
 	"tnaml/activities/library"
 	"tnaml/experiments/catalog"
+	"tnaml/experiments/space"
 	"tnaml/experiments/study"
 	"tnaml/experiments/trainer"
 )
@@ -31,6 +32,8 @@ type ExperimentProgress struct {
 	// Running names the searches in flight: each answers the query progress
 	// itself.
 	Running []string `json:"running,omitempty"`
+	// Simulating says that simulated searches are under way.
+	Simulating bool `json:"simulating,omitempty"`
 	// Trials is the budget of all searches, Told the trials of those that have
 	// ended, Cached those of them that came from the trial cache.
 	Trials     int       `json:"trials"`
@@ -68,8 +71,17 @@ func (r *experimentRun) watch(ctx workflow.Context) {
 		over:   func() bool { return r.over },
 		done:   func() int { return r.done },
 		trials: func() int { return 0 },
-		queue:  func() string { return "" },
-		say:    r.say,
+		queue: func() string {
+			if r.simulating != nil {
+				return workflow.GetInfo(ctx).TaskQueueName
+			}
+			return ""
+		},
+		say: r.say,
+		unserved: func(queue string) string {
+			return fmt.Sprintf("no worker serves the trainer %s, and so the simulated searches (task queue %s): none has asked for work for %s; "+
+				"start one with `worker --trainers %s`", space.DefaultTrainer, queue, activities.PollerAge, space.DefaultTrainer)
+		},
 	})
 }
 
@@ -86,7 +98,7 @@ func (r *experimentRun) progress(ctx workflow.Context) ExperimentProgress {
 	p := ExperimentProgress{
 		Name: r.name, Experiment: r.state.Planned.Experiment, Kind: r.kind, Status: r.status(),
 		Searches: len(r.state.Planned.Pretrain) + len(r.state.Planned.Searches), Done: len(r.state.Outcomes),
-		Running: append([]string(nil), r.order...), Trials: r.state.Planned.Trials(),
+		Running: append([]string(nil), r.order...), Simulating: r.simulating != nil, Trials: r.state.Planned.Trials(),
 		Started: r.state.Started, Updated: workflow.Now(ctx),
 	}
 	p.Reason = r.steps.reason(p.Status)
@@ -143,6 +155,9 @@ func experimentDetails(p ExperimentProgress, outcomes []library.Outcome, verdict
 	if n := len(p.Running); n > 0 {
 		fmt.Fprintf(&b, ", %d running", n)
 	}
+	if p.Simulating {
+		b.WriteString(", and simulated ones")
+	}
 	if p.Failed > 0 {
 		fmt.Fprintf(&b, ", %d failed", p.Failed)
 	}
@@ -190,6 +205,12 @@ func showNight(b *strings.Builder, v *activities.Judged) {
 			break
 		}
 		fmt.Fprintf(b, "- %s\n", w.Say())
+	}
+	if v.Simulated != nil {
+		fmt.Fprintf(b, "\nSimulated searches: %s\n\n", v.Simulated.Say())
+		for _, s := range v.Simulated.Slowdowns {
+			fmt.Fprintf(b, "- %s\n", s.Say())
+		}
 	}
 	for _, f := range v.Failed[:min(len(v.Failed), maxNamed)] {
 		fmt.Fprintf(b, "- failed: %s\n", f)

@@ -35,7 +35,7 @@ transfer:
   tasks: [t1, t2]
   trials: 12
   arms: [ablations, {name: urex, settings: {policy_gradient: {method: urex}}}]
-benchmark: {nights: 5, tolerance: 3, accuracy: 0.02, cost: 0.5}
+benchmark: {nights: 5, tolerance: 3, accuracy: 0.02, cost: 0.5, simulate: {tasks: [sms_spam], arms: [random, tpe], trials: 10, seeds: 30}}
 `
 
 // experimentFixture has the experiment "small" and its tasks.
@@ -64,6 +64,7 @@ func (f *fixture) registerExperiment() {
 	step(f, "PublishController", a.PublishController)
 	step(f, "RecordRun", a.RecordRun)
 	step(f, "JudgeNight", a.JudgeNight)
+	step(f, "Simulate", a.Simulate)
 }
 
 var kinds = map[catalog.Kind]any{

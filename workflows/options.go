@@ -32,6 +32,8 @@ const (
 	heartbeatTimeout = 10 * time.Second
 	// featuresTimeout bounds the features of one image task under one module.
 	featuresTimeout = 12 * time.Hour
+	// simulateTimeout bounds a night's simulated searches, which take minutes.
+	simulateTimeout = 12 * time.Hour
 	// lightTimeout bounds one attempt at reading and writing a few objects: a store
 	// that falls silent is given up long before (store.S3Config), a lost worker too.
 	lightTimeout = time.Hour
@@ -60,6 +62,18 @@ func featuresActivity(ctx workflow.Context, f activities.FeaturesInput) workflow
 		HeartbeatTimeout:    heartbeatTimeout,
 		RetryPolicy:         retries(),
 		Summary:             limit.Summary(fmt.Sprintf("features of %s · %s", f.Task, f.Module)),
+	})
+}
+
+// simulateActivity are the options of a night's simulated searches. They take the place
+// of one of the built-in trainer's trials, for minutes.
+func simulateActivity(ctx workflow.Context, arms int) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		StartToCloseTimeout: simulateTimeout,
+		HeartbeatTimeout:    heartbeatTimeout,
+		RetryPolicy:         retries(),
+		WaitForCancellation: true,
+		Summary:             fmt.Sprintf("simulated searches in %d arms", arms),
 	})
 }
 

@@ -46,6 +46,11 @@ type SearchState struct {
 	CPUSeconds float64        `json:"cpu_seconds,omitempty"`
 	// Recent holds the last results' statuses, newest last.
 	Recent []trainer.Status `json:"recent,omitempty"`
+	// Asked holds when the leases of the trials end that were asked and not told, Results
+	// the outcomes that wait for an earlier trial's: of a search whose trials are asked.
+	// Their proposals are among the Pending.
+	Asked   map[int]time.Time `json:"asked,omitempty"`
+	Results []activities.Row  `json:"results,omitempty"`
 	Held
 	// Started is when the search began; Active how long it has not been paused.
 	Started time.Time     `json:"started"`
@@ -111,6 +116,10 @@ func Search(ctx workflow.Context, raw json.RawMessage, carried *SearchState) (*S
 		r.state = SearchState{Spec: spec, Trials: spec.Trials, Budget: spec.Budget, Started: workflow.Now(ctx)}
 	}
 	r.spec = r.state.Spec
+	for _, row := range r.state.Results {
+		r.results[row.Trial.Trial] = row
+	}
+	r.state.Results = nil
 	if r.state.Best == nil {
 		r.state.Best = map[int][]Best{}
 	}
@@ -144,6 +153,7 @@ func (r *run) live(ctx workflow.Context) (*SearchResult, error) {
 			return nil, err
 		}
 		r.settleClock(ctx)
+		r.state.Results = r.waiting()
 		return nil, workflow.NewContinueAsNewError(ctx, SearchWorkflow, r.raw, r.state)
 	}
 	var done activities.Finished
@@ -336,7 +346,7 @@ func (r *run) loop(ctx workflow.Context) error {
 		case r.state.Stop && r.running == 0:
 			r.finished = "stopped"
 			return nil
-		case draining && r.running == 0 && len(r.results) == 0:
+		case draining && r.running == 0 && (len(r.results) == 0 || r.asks()):
 			return nil
 		}
 		if err := workflow.Await(ctx, func() bool { return r.changed }); err != nil {
@@ -351,9 +361,10 @@ func (r *run) draining(ctx workflow.Context) bool {
 	return info.GetContinueAsNewSuggested() || info.GetCurrentHistoryLength() > r.spec.HistoryLimit
 }
 
-// start starts pending proposals, in order, as far as there is room.
+// start starts pending proposals, in order, as far as there is room. Those that are
+// asked wait where they are.
 func (r *run) start(ctx workflow.Context) {
-	for !r.state.Paused && !r.state.Stop && r.running < r.spec.parallel() &&
+	for !r.asks() && !r.state.Paused && !r.state.Stop && r.running < r.spec.parallel() &&
 		len(r.state.Pending) > 0 && r.state.Pending[0].Trial < r.state.Trials {
 		p := r.state.Pending[0]
 		r.state.Pending = r.state.Pending[1:]
@@ -530,7 +541,8 @@ func (r *run) end(ctx workflow.Context) {
 func (r *run) result(done activities.Finished) *SearchResult {
 	result := &SearchResult{
 		Status: r.finished, Reason: r.reason, Trials: r.state.Position.Told, Failed: r.state.Failed, Pruned: r.state.Pruned,
-		Infeasible: r.state.Infeasible, Cached: r.state.Cached, Steps: r.state.Steps, CPUSeconds: r.state.CPUSeconds, Config: r.state.Resolved.Config,
+		Infeasible: r.state.Infeasible, Cached: r.state.Cached, Steps: r.state.Steps, CPUSeconds: r.state.CPUSeconds,
+		Config:    r.state.Resolved.Config,
 		Objective: r.state.Resolved.Objective, Ledger: done.Ledger, Costs: done.Costs, Controller: done.Controller,
 	}
 	for i, task := range r.spec.Tasks {

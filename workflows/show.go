@@ -96,16 +96,20 @@ func (r *run) status() string {
 		return "finishing"
 	case r.state.Stop:
 		return "stopping"
-	case r.waits != "":
+	case r.waits != "" || r.asks() && len(r.open()) > 0:
 		return "waiting"
 	}
 	return "running"
 }
 
 func (r *run) progress(ctx workflow.Context) Progress {
+	from := r.spec.From
+	if r.spec.Reevaluate != nil {
+		from = "" // it has none of its trials
+	}
 	p := Progress{
 		Name: r.name, Experiment: r.spec.Experiment, Tasks: r.spec.Tasks, Strategy: r.spec.Strategy, Seed: r.spec.Seed,
-		Status: r.status(), From: r.spec.From, Before: r.state.Before,
+		Status: r.status(), From: from, Before: r.state.Before,
 		Trainer: r.state.Resolved.Trainer, Objective: r.state.Resolved.Objective,
 		Told: r.state.Position.Told, Running: r.running, Trials: r.state.Trials,
 		Budget: r.state.Budget, Failed: r.state.Failed, Pruned: r.state.Pruned, Infeasible: r.state.Infeasible,
@@ -114,6 +118,11 @@ func (r *run) progress(ctx workflow.Context) Progress {
 	}
 	if p.Reason = r.steps.reason(p.Status); p.Reason == "" && r.finished != "" {
 		p.Reason = r.reason
+	}
+	if r.asks() {
+		if p.Running = r.leased(p.Updated); p.Reason == "" && p.Status == "waiting" {
+			p.Reason = r.untold()
+		}
 	}
 	if r.preparing > 0 {
 		p.Preparing = fmt.Sprintf("computing the features of the images: %d of %d done", r.prepared, r.preparing)

@@ -63,6 +63,9 @@ type SearchSpec struct {
 	// that one has it, and "trials" counts its trials too. Only "settings", a trial's
 	// limits and what does not change the results may be others.
 	From string `json:"from,omitempty"`
+	// Reevaluate has the search train the best models of From again, with seeds and, of
+	// the trainer builtin, validation splits of their own, and nothing else.
+	Reevaluate *library.Reevaluate `json:"reevaluate,omitempty"`
 	// Experiment is a label to list and compare searches by.
 	Experiment string `json:"experiment,omitempty"`
 	// CheckpointEvery is the number of trials between two checkpoints.
@@ -145,6 +148,12 @@ func (s SearchSpec) Validate() error {
 	}
 	if s.From != "" {
 		errs = append(errs, store.CheckName(store.Search, s.From))
+	}
+	if s.Reevaluate != nil {
+		if s.From == "" {
+			bad(`"reevaluate" is for the models of another search: name it in "from"`)
+		}
+		errs = append(errs, s.Reevaluate.Validate())
 	}
 	if n := len(s.Sources); n > limit.MaxTasks {
 		bad(`"sources" has %d names, at most %d are possible`, n, limit.MaxTasks)

@@ -169,7 +169,7 @@ func TestEndWaitsForNothing(t *testing.T) {
 // The steps of an experiment pause it, too.
 func TestExperimentPausesAtEveryStep(t *testing.T) {
 	const spec = `{"experiment":"small","seeds":[1],"tasks":["t1"],"arms":["random","transfer"]}`
-	for _, step := range []string{"PlanExperiment", "PublishController", "RecordRun", "JudgeNight"} {
+	for _, step := range []string{"PlanExperiment", "PublishController", "RecordRun", "JudgeNight", "Simulate"} {
 		for name, trouble := range troubles {
 			t.Run(step+" "+name, func(t *testing.T) {
 				f := experimentFixture(t)

@@ -31,15 +31,18 @@ const (
 	kindFeatures   = "features"
 	kindCheckpoint = "checkpoint"
 	kindReport     = "run report"
+	kindSimulated  = "simulated searches"
 	kindOther      = "other"
 )
 
 // containers are the kinds as the containers of the objects have them.
 var containers = map[string]string{
 	"task": kindTask, "image-task": kindTask, "table": kindTask, "external": kindTask,
-	"module": kindModule, "image-module": kindModule, "controller": kindController, "search": kindConfig,
+	"module": kindModule, "image-module": kindModule, "document-module": kindModule, "controller": kindController,
+	"search": kindConfig,
 	"ledger": kindLedger, "state": kindState, "costs": kindCosts,
 	"model": kindModel, "examples": kindExamples, "sources": kindSources, "image-features": kindFeatures, "run": kindReport,
+	"simulated": kindSimulated,
 }
 
 var containerKind = regexp.MustCompile(`"kind":"([^"\\]+)"`)
@@ -331,6 +334,8 @@ func (m *marking) reach(ctx context.Context, r root, kind string, ref store.Ref)
 func (m *marking) visit(ctx context.Context, r root, kind string, ref store.Ref) (store.Ref, error) {
 	switch kind {
 	case kindConfig, kindLedger, kindCosts, kindReport:
+	case kindModule:
+		return "", m.module(ctx, r, ref)
 	default: // it refers to nothing that it needs
 		there, err := m.present(ctx, ref)
 		if err == nil && !there {
@@ -377,6 +382,47 @@ func (m *marking) visit(ctx context.Context, r root, kind string, ref store.Ref)
 	return "", m.report(ctx, r, report)
 }
 
+// maxDocumentModule is how large a document module may be: it names a few vectors of each
+// of limit.MaxTasks tasks. Others are not read, they refer to nothing.
+const maxDocumentModule = 1 << 20
+
+// module marks a module, and the vectors of one of documents.
+func (m *marking) module(ctx context.Context, r root, ref store.Ref) error {
+	there, err := m.present(ctx, ref)
+	if err != nil {
+		return err
+	}
+	if !there {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.missing = append(m.missing, Missing{ref, kindModule, r.String()})
+		return nil
+	}
+	if b, listed := m.blobs[ref]; listed && b.Size > maxDocumentModule {
+		return nil
+	}
+	b, err := m.s.Get(ctx, ref)
+	if errors.Is(err, store.ErrCorrupt) {
+		if head, err := m.s.Peek(ctx, ref, 512); err == nil && !library.IsDocumentModule(head) {
+			return nil // it refers to nothing, and whoever uses it is told
+		}
+		return m.stuck(r, fmt.Errorf("%s: %w", kindModule, err))
+	}
+	if err != nil {
+		return err
+	}
+	d, err := library.DecodeDocuments(b)
+	if err != nil || d == nil {
+		return nil // another module, or none
+	}
+	for _, vectors := range d.Vectors {
+		if err := m.reach(ctx, r, kindFeatures, vectors); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // examples marks those of a ledger's rows, unless their trainer keeps them elsewhere.
 func (m *marking) examples(ctx context.Context, r root, trials []search.Trial) error {
 	for _, t := range trials {
@@ -414,6 +460,11 @@ func (m *marking) config(ctx context.Context, r root, c *search.Config) error {
 }
 
 func (m *marking) report(ctx context.Context, r root, report *library.RunReport) error {
+	if report.Simulated != nil {
+		if err := m.reach(ctx, r, kindSimulated, store.Ref(report.Simulated.Object)); err != nil {
+			return err
+		}
+	}
 	for _, v := range report.Plan.Controllers {
 		if err := m.reach(ctx, r, kindController, v.Ref); err != nil {
 			return err

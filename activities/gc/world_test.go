@@ -41,6 +41,7 @@ seeds: [1]
 checkpoint_every: 4
 pretrain: [{tasks: [p1, p2], trials: 12}]
 transfer: {tasks: [t1], trials: 11, arms: [default, no-task-embedding]}
+benchmark: {simulate: {tasks: [sms_spam], arms: [random], trials: 5, seeds: 30}}
 `
 
 // world is a store with all that the program writes, made by the program's own
@@ -116,7 +117,7 @@ func build(t *testing.T) *store.Memory {
 	run(t, s, "two", workflows.SearchWorkflow, `{"tasks":["t2","spare"],"strategy":"naml","examples":true,`+searching+`}`)
 	run(t, s, "pictures", workflows.SearchWorkflow, `{"tasks":["pictures"],"strategy":"random","modules":["pca"],`+
 		`"checkpoint_every":4,"trials":3}`)
-	run(t, s, "small-1", string(catalog.KindExperiment), `{"experiment":"small"}`)
+	run(t, s, "small-1", string(catalog.KindBenchmark), `{"experiment":"small"}`)
 	run(t, s, "transferred", workflows.SearchWorkflow, `{"tasks":["spare"],"strategy":"naml","controller":"small",`+searching+`}`)
 	sourced(t, s)
 	outside(t, s)
@@ -197,7 +198,7 @@ func run(t *testing.T, s store.Store, id, kind, spec string) {
 	env.RegisterActivity(activities.New(s, activities.Options{}))
 	env.OnActivity("Served", mock.Anything, mock.Anything).Return(true, nil).Maybe() // asks a server, of which there is none
 	env.RegisterWorkflowWithOptions(workflows.Search, workflow.RegisterOptions{Name: workflows.SearchWorkflow})
-	env.RegisterWorkflowWithOptions(workflows.Experiment, workflow.RegisterOptions{Name: workflows.ExperimentWorkflow})
+	env.RegisterWorkflowWithOptions(workflows.Benchmark, workflow.RegisterOptions{Name: workflows.BenchmarkWorkflow})
 	env.SetTestTimeout(2 * time.Minute)
 	env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: id, TaskQueue: workflows.TaskQueue})
 	env.ExecuteWorkflow(kind, json.RawMessage(spec), nil)
@@ -373,6 +374,8 @@ func openAll(t *testing.T, s store.Store) map[store.Ref]bool {
 			for _, v := range report.Plan.Controllers {
 				get(name, string(v.Ref))
 			}
+			_, err = library.ReadSimulated(ctx, w, store.Ref(report.Simulated.Object))
+			check(name, err)
 		}
 	}
 	return w.read

@@ -1,9 +1,12 @@
 package library
 
 import (
+	"archive/tar"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"tnaml/activities/store"
@@ -13,6 +16,7 @@ import (
 	"tnaml/experiments/trainer"
 	"tnaml/nn/child"
 	"tnaml/nn/embedding"
+	nnimage "tnaml/nn/image"
 	"tnaml/nn/safetensors"
 )
 
@@ -21,13 +25,16 @@ import (
 // "model" (child.Model.EncodeAlone) with the metadata "bundle" (BundleInfo)
 // added, and, of a text model, the array "vocabulary" (the tokens, UTF-8, each
 // ended by a newline) and, where the wide tower sees n-grams, "ngrams" (I32, rows
-// of token ids, filled up with −1); of an image model see imageBundle.
+// of token ids, filled up with −1), and, where the deep tower takes vectors of documents,
+// "feature-mean" and "feature-deviation" (F32); of an image model see imageBundle.
 type Bundle struct {
 	Info  BundleInfo
 	Model *child.Model
 	task  text.Task
 	grams *text.NGrams
 	image *imageBundle
+	// vectors is the scale of the vectors that the model takes of documents, or nil.
+	vectors *nnimage.FeatureSet
 }
 
 // ErrNotKept says that a model is not in the store.
@@ -42,6 +49,8 @@ type BundleInfo struct {
 	WideVocabulary int `json:"wide_vocabulary,omitempty"`
 	// Image is the size of an image model's images, nil for texts.
 	Image *ImageSize `json:"image,omitempty"`
+	// Vectors is the module of the documents' vectors that must be given with texts.
+	Vectors *VectorModule `json:"vectors,omitempty"`
 	// Search and Trial are where the model came from, Summary its architecture.
 	Search     string  `json:"search"`
 	Trial      int     `json:"trial"`
@@ -50,8 +59,18 @@ type BundleInfo struct {
 	Test       float64 `json:"test_accuracy"`
 }
 
-// ExportModel makes the bundle of a trial whose model is kept.
+// VectorModule says which vectors of documents a model takes.
+type VectorModule struct {
+	Module string `json:"module"`
+	Dim    int    `json:"dim"`
+}
+
+// ExportModel makes the bundle of a trial whose model is kept. What a program has left as its
+// model is the archive as it was stored (IsArchive).
 func ExportModel(ctx context.Context, s store.Store, name string, config *search.Config, t search.Trial) ([]byte, error) {
+	if by := config.Space.TrainerName(); by != (trainer.Builtin{}).Name() {
+		return archived(ctx, s, name, by, config, t)
+	}
 	there, err := isKept(ctx, s, t)
 	if err != nil {
 		return nil, err
@@ -85,6 +104,15 @@ func ExportModel(ctx context.Context, s store.Store, name string, config *search
 	if err != nil {
 		return nil, fmt.Errorf("model of trial %d: %w", t.Trial, err)
 	}
+	if model.TakesVectors() {
+		set, err := vectorsOf(ctx, s, config, t)
+		if err != nil {
+			return nil, err
+		}
+		info.Vectors = &VectorModule{set.Module, set.Dim}
+		safetensors.Put(f, "feature-mean", set.Mean)
+		safetensors.Put(f, "feature-deviation", set.Deviation)
+	}
 	f.PutJSON("bundle", info)
 	var words []byte
 	for _, token := range data.Vocabulary {
@@ -103,6 +131,32 @@ func ExportModel(ctx context.Context, s store.Store, name string, config *search
 		safetensors.Put(f, "ngrams", g.Encode(), n, longest)
 	}
 	return f.Encode(), nil
+}
+
+// archived is a model of a trainer that is not built in.
+func archived(ctx context.Context, s store.Store, name, by string, config *search.Config, t search.Trial) ([]byte, error) {
+	wrong := func(format string, a ...any) error {
+		return fmt.Errorf("search %q: the model of trial %d %w", name, t.Trial, fmt.Errorf(format, a...))
+	}
+	if t.Model == "" {
+		return nil, wrong("%w: the trainer %s left none, or it was not among the task's %d best when it ended", ErrNotKept, by, config.KeepModels)
+	}
+	ref, err := store.ParseRef(t.Model)
+	if err != nil {
+		return nil, wrong("is with the trainer %s, as %s", by, t.Model)
+	}
+	b, err := s.Get(ctx, ref)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, wrong("%w any more: only those of a task's %d best trials are (see `starter best %s`)", ErrNotKept, config.KeepModels, name)
+	}
+	return b, err
+}
+
+// IsArchive says that an exported model is a tar archive: what a program left in its
+// directory model/, which is that program's to use.
+func IsArchive(b []byte) bool {
+	_, err := tar.NewReader(bytes.NewReader(b)).Next()
+	return err == nil
 }
 
 // isKept says whether a trial's model is in the store.
@@ -144,6 +198,10 @@ func loadModel(ctx context.Context, s store.Store, config *search.Config, t sear
 
 // DecodeBundle reads what ExportModel wrote.
 func DecodeBundle(b []byte) (*Bundle, error) {
+	if IsArchive(b) {
+		return nil, errors.New("the model is an archive of what its trainer's program left, for that program to use: " +
+			"`starter model export` writes it to a file")
+	}
 	f, err := safetensors.Decode(b)
 	if err != nil {
 		return nil, err
@@ -177,6 +235,14 @@ func DecodeBundle(b []byte) (*Bundle, error) {
 	if out.Model.Detached() {
 		return nil, errors.New("exported model: it lacks its embedding table")
 	}
+	if out.Model.TakesVectors() != (out.Info.Vectors != nil) {
+		return nil, errors.New("exported model: it does not say which vectors of documents it takes")
+	}
+	if out.Info.Vectors != nil {
+		if out.vectors, err = getScale(f, out.Info.Vectors.Module, out.Model.Dim); err != nil {
+			return nil, fmt.Errorf("exported model: %w", err)
+		}
+	}
 	if rows := out.Model.Vocabulary(); rows != len(vocabulary) {
 		return nil, fmt.Errorf("exported model: %d tokens for a table of %d", len(vocabulary), rows)
 	}
@@ -204,10 +270,24 @@ type Prediction struct {
 	Probabilities []float32 `json:"probabilities"`
 }
 
-// Predict classifies texts.
-func (b *Bundle) Predict(texts []string) []Prediction {
+// Vectors says which vectors of documents must be given with texts; nil: none.
+func (b *Bundle) Vectors() (*VectorModule, error) { return b.Info.Vectors, nil }
+
+// Predict classifies texts, with the vectors of each, n × dim, where the model takes
+// these. It panics where there are others: a programmer error.
+func (b *Bundle) Predict(texts []string, vectors []float32) []Prediction {
+	return b.predictions(b.ofTexts(texts, vectors))
+}
+
+// ofTexts are the probabilities of the classes of texts.
+func (b *Bundle) ofTexts(texts []string, vectors []float32) []float32 {
 	bags := b.task.Bag(texts, b.grams)
-	return b.predictions(b.Model.Predict(&bags))
+	if b.vectors == nil {
+		return b.Model.Predict(&bags)
+	}
+	scaled := slices.Clone(vectors)
+	b.vectors.Standardise(scaled)
+	return b.Model.PredictFrom(&bags, scaled)
 }
 
 // About says what the model is of.

@@ -41,6 +41,10 @@ func ChooseEnsemble(
 	if t := config.Space.TrainerName(); t != space.DefaultTrainer {
 		return nil, fmt.Errorf("search %q: its models are of the trainer %s: only those of %s can predict", name, t, space.DefaultTrainer)
 	}
+	if (trainer.Builtin{}).Reshuffles(config.Space.Settings) {
+		return nil, fmt.Errorf("search %q: each of its models has a validation split of its own (reshuffle), and has been trained on the others': "+
+			"there is none to choose an ensemble by", name)
+	}
 	top, trained := metrics.AccuracyTopN(trials, task, max(1, config.KeepModels))
 	if !trained {
 		return nil, fmt.Errorf("search %q has no trained model of task %q yet", name, config.Tasks[task].Name)
@@ -124,12 +128,28 @@ func (e *Ensemble) SingleAccuracy() (validation, test float64) {
 // About says what the models are of: what it says is theirs alike, but for the trial.
 func (e *Ensemble) About() *BundleInfo { return e.Members[0].bundle.About() }
 
-// Predict classifies texts.
-func (e *Ensemble) Predict(texts []string) []Prediction {
+// Vectors says which vectors of documents some of the models take; nil: none does. Models
+// that take different ones cannot be given them.
+func (e *Ensemble) Vectors() (*VectorModule, error) {
+	var out *VectorModule
+	for _, m := range e.Members {
+		switch v := m.bundle.Info.Vectors; {
+		case v == nil:
+		case out == nil:
+			out = v
+		case *out != *v:
+			return nil, fmt.Errorf("the ensemble's models take vectors of the modules %q and %q: predict with one model (--trial)",
+				out.Module, v.Module)
+		}
+	}
+	return out, nil
+}
+
+// Predict classifies texts, with the vectors of each where a model takes these.
+func (e *Ensemble) Predict(texts []string, vectors []float32) []Prediction {
 	var all [][]float32
 	for _, m := range e.Members {
-		bags := m.bundle.task.Bag(texts, m.bundle.grams)
-		all = append(all, m.bundle.Model.Predict(&bags))
+		all = append(all, m.bundle.ofTexts(texts, vectors))
 	}
 	return e.Members[0].bundle.predictions(e.mean(all))
 }

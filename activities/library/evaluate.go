@@ -80,8 +80,16 @@ func judgedOfTexts(ctx context.Context, s store.Store, config *search.Config, t 
 		return nil, err
 	}
 	d := task.Data(grams)
-	of := func(e *child.Examples) judge { return judge{e.Labels, func() []float32 { return model.Predict(e) }} }
-	return &judged{task.Labels, of(&d.Validation), of(&d.Test)}, nil
+	set := &nnimage.FeatureSet{}
+	if model.TakesVectors() {
+		if set, err = vectorsOf(ctx, s, config, t); err != nil {
+			return nil, err
+		}
+	}
+	of := func(e *child.Examples, vectors []float32) judge {
+		return judge{e.Labels, func() []float32 { return model.PredictFrom(e, vectors) }}
+	}
+	return &judged{task.Labels, of(&d.Validation, set.Validation), of(&d.Test, set.Test)}, nil
 }
 
 func judgedOfImages(ctx context.Context, s store.Store, t search.Trial, task *image.Task, set *nnimage.FeatureSet) (*judged, error) {

@@ -50,6 +50,8 @@ type RunReport struct {
 	// Figures and Verdicts are a benchmark's.
 	Figures  []study.Figure  `json:"figures,omitempty"`
 	Verdicts []study.Verdict `json:"verdicts,omitempty"`
+	// Simulated is what its searches of recorded tasks took.
+	Simulated *study.Simulated `json:"simulated,omitempty"`
 }
 
 // Outcome is one search of a run: references to what it left behind.

@@ -31,6 +31,9 @@ type Onward struct {
 	// Old too, or, where the strategy is to be set otherwise, has a Fork.
 	Spec   json.RawMessage
 	Config *search.Config
+	// Reevaluated says that the search takes none of the other's trials, but trains its
+	// best models again.
+	Reevaluated *Reevaluated
 }
 
 // onward are the fields of a search's spec that may be others where it goes on from
@@ -57,6 +60,12 @@ func GoOn(ctx context.Context, s store.Store, from string, own json.RawMessage) 
 	o := &Onward{From: record}
 	if o.Old, err = ReadConfig(ctx, s, record.Config); err != nil {
 		return nil, err
+	}
+	if r, err := reevaluation(own); err != nil || r != nil {
+		if err == nil {
+			err = o.reevaluate(ctx, s, own, *r)
+		}
+		return o, err
 	}
 	config := *o.Old
 	o.Config = &config
@@ -102,15 +111,23 @@ func (o *Onward) merge(own json.RawMessage) error {
 		return fmt.Errorf(`search %q has %d trials: give "trials", the budget with those, of more than %d (--trials +50 for 50 more)`,
 			o.From.Name, o.From.Told, o.From.Told)
 	}
-	var parallel int // which the spec alone could not be held against
+	if err := o.checkParallel(fields); err != nil {
+		return err
+	}
+	var err error
+	o.Spec, err = json.Marshal(fields)
+	return err
+}
+
+// checkParallel checks what the spec alone could not be held against.
+func (o *Onward) checkParallel(fields map[string]json.RawMessage) error {
+	var parallel int
 	if raw := fields["parallel"]; raw != nil {
 		if err := json.Unmarshal(raw, &parallel); err != nil || parallel > o.Old.Lag {
 			return fmt.Errorf(`"parallel" is %s: it must be at most the "lag" of search %q, %d`, raw, o.From.Name, o.Old.Lag)
 		}
 	}
-	var err error
-	o.Spec, err = json.Marshal(fields)
-	return err
+	return nil
 }
 
 // fork sets the strategy otherwise, where that is asked for.

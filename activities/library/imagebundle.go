@@ -98,16 +98,11 @@ func getImage(f *safetensors.File, m *child.Model, size ImageSize) (*imageBundle
 	if out.module, err = nnimage.Decode(b); err != nil {
 		return nil, err
 	}
-	out.features = nnimage.FeatureSet{Module: out.module.Name(), Dim: out.module.Dim(), Standardised: true}
-	var errs [2]error
-	out.features.Mean, _, errs[0] = safetensors.Get[float32](f, "feature-mean", out.module.Dim())
-	out.features.Deviation, _, errs[1] = safetensors.Get[float32](f, "feature-deviation", out.module.Dim())
-	if err := errors.Join(errs[:]...); err != nil {
+	scale, err := getScale(f, out.module.Name(), out.module.Dim())
+	if err != nil {
 		return nil, err
 	}
-	if err := out.features.Validate(); err != nil {
-		return nil, err
-	}
+	out.features = *scale
 	one := nnimage.Images{Height: size.Height, Width: size.Width, Channels: size.Channels}
 	if err := one.Validate(); err != nil {
 		return nil, err
@@ -116,6 +111,15 @@ func getImage(f *safetensors.File, m *child.Model, size ImageSize) (*imageBundle
 		return nil, fmt.Errorf("a model of %d pixels and %d features for images of %d and %d", m.Pixels(), m.Dim, got, out.module.Dim())
 	}
 	return out, nil
+}
+
+// getScale reads what features of a module are standardised with.
+func getScale(f *safetensors.File, module string, dim int) (*nnimage.FeatureSet, error) {
+	out := &nnimage.FeatureSet{Module: module, Dim: dim, Standardised: true}
+	var errs [2]error
+	out.Mean, _, errs[0] = safetensors.Get[float32](f, "feature-mean", dim)
+	out.Deviation, _, errs[1] = safetensors.Get[float32](f, "feature-deviation", dim)
+	return out, errors.Join(errors.Join(errs[:]...), out.Validate())
 }
 
 // ReadImage reads an image file (PNG, JPEG, GIF) as the model takes it. It

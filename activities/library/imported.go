@@ -41,7 +41,9 @@ const importedSegment = 1000
 // that has ended: whatever names such a search can name it. Tasks need not be in the
 // store; those that are keep their data. What is wrong with the names or the file is
 // ErrInvalid, and nothing is stored then.
-func ImportTrials(ctx context.Context, s store.Store, im Import, read func(*space.Space) (*exchange.Imported, error)) (*exchange.Imported, error) {
+func ImportTrials(
+	ctx context.Context, s store.Store, im Import, read func(*space.Space) (*exchange.Imported, error),
+) (*exchange.Imported, error) {
 	if err := im.free(ctx, s); err != nil {
 		return nil, err
 	}
@@ -51,7 +53,7 @@ func ImportTrials(ctx context.Context, s store.Store, im Import, read func(*spac
 	}
 	config := &search.Config{Strategy: search.Imported, Lag: 1}
 	var wrong []error
-	config.Space, config.Modules, wrong, err = PinSpace(ctx, s, im.Space, kind, im.Modules, nil)
+	config.Space, config.Modules, wrong, err = PinSpace(ctx, s, im.Space, kind, nil, im.Modules, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +69,7 @@ func ImportTrials(ctx context.Context, s store.Store, im Import, read func(*spac
 		record, err := datasets.get(ctx, s, name)
 		switch {
 		case err == nil && string(record.Card.Kind()) == kind:
-			t.Data = string(record.Ref)
+			t = record.task()
 		case err != nil && !errors.Is(err, store.ErrNotFound):
 			return nil, err
 		}

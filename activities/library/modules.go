@@ -23,6 +23,10 @@ type ModuleRecord struct {
 	Tokens int `json:"tokens,omitempty"`
 	// Subword is how the module makes vectors of other words, if it does.
 	Subword embedding.SubwordKind `json:"subword,omitempty"`
+	// Documents are the tasks whose documents' vectors the module holds, where that is all
+	// that it is (DocumentModule): the digests of their data, in hexadecimal alone, since
+	// the module does not keep these.
+	Documents []string `json:"documents,omitempty"`
 }
 
 // NewModuleRecord is the record of a text module.
@@ -66,6 +70,9 @@ func LoadModule(ctx context.Context, s store.Store, name string) (*embedding.Mod
 	}
 	if record.Kind != data.Text {
 		return nil, "", fmt.Errorf("module %q is one of %ss, not of texts", name, record.Kind)
+	}
+	if len(record.Documents) > 0 {
+		return nil, "", fmt.Errorf("module %q holds vectors of whole documents: it has no tokens", name)
 	}
 	m, err := open(ctx, s, fmt.Sprintf("module %q", name), record.Ref, embedding.Decode)
 	return m, record.Ref, err

@@ -73,7 +73,7 @@ func Pin(ctx context.Context, s store.Store, n Names) (*search.Config, *Sources,
 		return nil, nil, err
 	}
 	wrong = append(wrong, faults...)
-	config.Space, config.Modules, faults, err = PinSpace(ctx, s, n.Space, config.Kind(), n.Modules, from)
+	config.Space, config.Modules, faults, err = PinSpace(ctx, s, n.Space, config.Kind(), config.Tasks, n.Modules, from)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -146,8 +146,10 @@ func PinTasks(ctx context.Context, s store.Store, names []string) (tasks []searc
 // PinSpace finds a search space by name, empty for the controller's or that of
 // the tasks' kind, and fills it: with settings and objective, and with the modules
 // to choose from, all there are of the kind where modules is empty and from brings
-// none. wrong holds what is named wrongly; err is the store's.
-func PinSpace(ctx context.Context, s store.Store, name, kind string, modules []string, from *strategy.Pretrained) (
+// none; those of documents' vectors only where they have all the tasks'. wrong holds what is named wrongly; err is the store's.
+func PinSpace(
+	ctx context.Context, s store.Store, name, kind string, tasks []search.Task, modules []string, from *strategy.Pretrained,
+) (
 	filled space.Space, pinned []search.Module, wrong []error, err error,
 ) {
 	if name == "" && from != nil {
@@ -177,6 +179,15 @@ func PinSpace(ctx context.Context, s store.Store, name, kind string, modules []s
 		return filled, nil, nil, err
 	}
 	catalogue = slices.DeleteFunc(catalogue, func(r ModuleRecord) bool { return kind != "" && string(r.Kind) != kind })
+	catalogue = slices.DeleteFunc(catalogue, func(r ModuleRecord) bool {
+		task := r.lacks(tasks)
+		if task != "" && slices.Contains(modules, r.Name) {
+			wrong = append(wrong, fmt.Errorf("the module %q holds vectors of documents, and none of the task %q: give them with "+
+				"`starter data import … --vectors FILE --vectors-name %s`", r.Name, task, r.Name))
+			modules = slices.DeleteFunc(slices.Clone(modules), func(n string) bool { return n == r.Name })
+		}
+		return task != ""
+	})
 	if len(modules) == 0 && from != nil { // the controller's, but for those that are gone
 		modules = slices.DeleteFunc(from.Modules(), func(name string) bool {
 			return !slices.ContainsFunc(catalogue, func(r ModuleRecord) bool { return r.Name == name })

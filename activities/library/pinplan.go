@@ -9,6 +9,7 @@ import (
 
 	"tnaml/activities/store"
 	"tnaml/experiments/catalog"
+	"tnaml/experiments/search"
 	"tnaml/experiments/search/strategy"
 )
 
@@ -33,15 +34,11 @@ func pinPlan(ctx context.Context, s store.Store, p *Planned) (wrong []error, err
 	if err != nil {
 		return nil, err
 	}
-	kind := ""
-	if len(tasks) > 0 {
-		kind = tasks[0].Kind
-	}
 	loaded, missed, err := pinControllers(ctx, s, p)
 	if err != nil {
 		return nil, err
 	}
-	return pinPlanSpace(ctx, s, p, kind, loaded, append(wrong, missed...))
+	return pinPlanSpace(ctx, s, p, tasks, loaded, append(wrong, missed...))
 }
 
 // pinControllers finds the published controllers that arms start from.
@@ -99,13 +96,17 @@ type pinned struct {
 	controller *strategy.Pretrained
 }
 
-func pinPlanSpace(ctx context.Context, s store.Store, p *Planned, kind string, loaded []pinned, wrong []error) ([]error, error) {
+func pinPlanSpace(ctx context.Context, s store.Store, p *Planned, tasks []search.Task, loaded []pinned, wrong []error) ([]error, error) {
+	kind := ""
+	if len(tasks) > 0 {
+		kind = tasks[0].Kind
+	}
 	var from *strategy.Pretrained
 	if len(loaded) > 0 {
 		from = loaded[0].controller
 	}
 	// All searches of the run choose from the same modules.
-	filled, modules, faults, err := PinSpace(ctx, s, p.Spec.Space, kind, p.Spec.Modules, from)
+	filled, modules, faults, err := PinSpace(ctx, s, p.Spec.Space, kind, tasks, p.Spec.Modules, from)
 	if err != nil {
 		return nil, err
 	}

@@ -41,6 +41,8 @@ type SearchRecord struct {
 	Origins []Origin `json:"origins,omitempty"`
 	// Sources are the searches whose trials it started from.
 	Sources []Taken `json:"sources,omitempty"`
+	// Reevaluated says whose models it trains again, and which, of one that does.
+	Reevaluated *Reevaluated `json:"reevaluated,omitempty"`
 	// Models are those of the tasks' best trials, as of Told. Of a search that runs
 	// garbage collection keeps all that it was given; once Released says that it has
 	// ended, these alone.

@@ -54,3 +54,7 @@ func PublishSpace(ctx context.Context, s store.Store, sp *space.Space, overwrite
 	}
 	return spaces.publish(ctx, s, sp.Name, *sp, overwrite)
 }
+
+// Spaces lists the stored search spaces, by name. Those that cannot be read are left out,
+// and named in an ErrUnreadable.
+func Spaces(ctx context.Context, s store.Store) ([]space.Space, error) { return spaces.list(ctx, s) }

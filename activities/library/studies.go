@@ -107,7 +107,9 @@ func (r *studyReader) run(ctx context.Context, e RunEntry) error {
 	if err != nil {
 		return err
 	}
-	r.out.Runs = append(r.out.Runs, study.Run{Name: e.Name, Type: string(e.Kind), Status: e.Status, Spec: string(spec)})
+	r.out.Runs = append(r.out.Runs, study.Run{
+		Name: e.Name, Type: string(e.Kind), Status: e.Status, Spec: string(spec), Simulated: report.Simulated,
+	})
 	r.out.Description = report.Plan.Description
 	r.arms(&report.Plan)
 	for t, n := range report.Plan.FixedBudgets {

@@ -61,7 +61,7 @@ func (b *Builtin) Run(ctx context.Context, r trainer.Request, progress func(trai
 	case "image":
 		in, err = b.loadImages(ctx, store.Ref(r.Task.Data), ref, alive)
 	case "text":
-		in, err = b.load(ctx, cfg, store.Ref(r.Task.Data), ref)
+		in, err = b.load(ctx, &cfg, store.Ref(r.Task.Data), ref)
 	default:
 		return failed("tasks of kind %q are not trained on", r.Task.Kind), nil
 	}
@@ -70,11 +70,18 @@ func (b *Builtin) Run(ctx context.Context, r trainer.Request, progress func(trai
 	}
 	clock := startClock()
 	defer clock.release()
+	limit, reshuffled := r.Limits.MemoryBytes, b.Reshuffles(r.Settings)
+	if reshuffled {
+		in.data, in.documents = child.Reshuffle(in.data, in.documents, in.table.Dim, r.Seed)
+		if limit > 0 {
+			limit = max(1, limit-in.data.Bytes(in.documents))
+		}
+	}
 	var ended error // from outside
 	curve := curveOf(&r)
 	model, outcome, err := child.Train(cfg, in.data, in.table, r.Seed, child.Options{
 		Documents:   in.documents,
-		MemoryLimit: r.Limits.MemoryBytes,
+		MemoryLimit: limit,
 		Progress: func(step, steps int, loss float64) error {
 			if ended = ctx.Err(); ended == nil {
 				ended = progress(trainer.Progress{Step: step, Steps: steps, Metrics: map[string]float64{trainer.TrainingLoss: loss}})
@@ -92,9 +99,9 @@ func (b *Builtin) Run(ctx context.Context, r trainer.Request, progress func(trai
 	default:
 		out.Outcome = curve.with(outcomeOf(outcome))
 		if r.Examples && out.Status == trainer.OK {
-			out.Right = &trainer.Right{
-				Validation: trainer.Bits{N: in.data.Validation.Len(), Packed: outcome.ValidationRight},
-				Test:       trainer.Bits{N: in.data.Test.Len(), Packed: outcome.TestRight},
+			out.Right = &trainer.Right{Test: trainer.Bits{N: in.data.Test.Len(), Packed: outcome.TestRight}}
+			if !reshuffled { // else they are of examples that no other trial has
+				out.Right.Validation = trainer.Bits{N: in.data.Validation.Len(), Packed: outcome.ValidationRight}
 			}
 		}
 	}

@@ -24,6 +24,19 @@ type inputs struct {
 	documents *child.DocumentVectors
 }
 
+// module is a module of texts: of tokens, or of the documents of certain tasks.
+type module struct {
+	tokens    *embedding.Module
+	documents *library.DocumentModule
+}
+
+func decodeModule(b []byte) (m module, size int64, err error) {
+	if m.documents, err = library.DecodeDocuments(b); err == nil && m.documents == nil {
+		m.tokens, err = embedding.Decode(b)
+	}
+	return m, 2 * int64(len(b)), err
+}
+
 // object loads and decodes an object once per worker.
 func object[T any](ctx context.Context, b *Builtin, what string, ref store.Ref, decode func([]byte) (T, int64, error)) (T, error) {
 	return memory.Of(ctx, b.memory, what+" "+string(ref), func(ctx context.Context) (v T, size int64, err error) {
@@ -38,8 +51,9 @@ func object[T any](ctx context.Context, b *Builtin, what string, ref store.Ref, 
 	})
 }
 
-// load returns the inputs of a text model.
-func (b *Builtin) load(ctx context.Context, cfg child.Config, data, module store.Ref) (in inputs, err error) {
+// load returns the inputs of a text model. Vectors of documents have nothing to tune:
+// cfg then says that they stay.
+func (b *Builtin) load(ctx context.Context, cfg *child.Config, data, ref store.Ref) (in inputs, err error) {
 	t, err := object(ctx, b, "task", data, func(bytes []byte) (*text.Task, int64, error) {
 		t, err := text.Decode(bytes)
 		return t, 2 * int64(len(bytes)), err
@@ -50,23 +64,40 @@ func (b *Builtin) load(ctx context.Context, cfg child.Config, data, module store
 	if in.data, err = b.bags(ctx, data, t, max(1, cfg.WideNGrams)); err != nil {
 		return in, err
 	}
-	in.table, err = memory.Of(ctx, b.memory, fmt.Sprintf("table %s %s", data, module), func(ctx context.Context) (*child.Table, int64, error) {
-		m, err := object(ctx, b, "module", module, func(bytes []byte) (*embedding.Module, int64, error) {
-			m, err := embedding.Decode(bytes)
-			return m, 2 * int64(len(bytes)), err
-		})
+	in.table, err = memory.Of(ctx, b.memory, fmt.Sprintf("table %s %s", data, ref), func(ctx context.Context) (*child.Table, int64, error) {
+		m, err := object(ctx, b, "module", ref, decodeModule)
 		if err != nil {
 			return nil, 0, err
 		}
-		table := m.Table(t.Vocabulary, t.WideVocabulary)
+		if m.documents != nil {
+			return &child.Table{Dim: m.documents.Dim}, 0, nil
+		}
+		table := m.tokens.Table(t.Vocabulary, t.WideVocabulary)
 		return table, int64(4*len(table.Vectors) + len(table.Known)), nil
 	})
-	if err != nil || cfg.FineTune {
+	if err != nil {
 		return in, err
 	}
-	in.documents, err = memory.Of(ctx, b.memory, fmt.Sprintf("documents %s %s", data, module), func(context.Context) (*child.DocumentVectors,
+	given := len(in.table.Known) == 0
+	if cfg.FineTune = cfg.FineTune && !given; cfg.FineTune {
+		return in, nil
+	}
+	in.documents, err = memory.Of(ctx, b.memory, fmt.Sprintf("documents %s %s", data, ref), func(ctx context.Context) (*child.DocumentVectors,
 		int64, error) {
-		d := child.Embed(in.data, in.table)
+		var d *child.DocumentVectors
+		if given {
+			m, err := object(ctx, b, "module", ref, decodeModule)
+			if err != nil {
+				return nil, 0, err
+			}
+			set, err := m.documents.Of(ctx, b.store, data)
+			if err != nil {
+				return nil, 0, err
+			}
+			d = &child.DocumentVectors{Train: set.Train, Validation: set.Validation, Test: set.Test}
+		} else {
+			d = child.Embed(in.data, in.table)
+		}
 		return d, int64(4 * (len(d.Train) + len(d.Validation) + len(d.Test))), nil
 	})
 	return in, err

@@ -175,7 +175,8 @@ func TestTrainersKeepTheContract(t *testing.T) {
 	t.Run("builtin, texts", func(t *testing.T) {
 		s, task, module := textStore(t)
 		trainertest.Exercise(t, newBuiltin(s), trainertest.Fixture{
-			Space: builtinSpace(t, "text-small"), Catalogue: []string{"m"}, Model: true, OverMemory: true, OverSteps: true, Progress: true, Curve: true,
+			Space: builtinSpace(t, "text-small"), Catalogue: []string{"m"}, Model: true, OverMemory: true, OverSteps: true, Progress: true,
+			Curve: true,
 			Request: trainer.Request{
 				Task: trainer.Task{Name: "things", Kind: "text", Data: string(task)}, Choices: choices,
 				Objects: map[string]string{"m": string(module)}, Seed: 3,
@@ -247,6 +248,45 @@ func TestInputErrorsAreOutcomes(t *testing.T) {
 	}, func(trainer.Progress) error { return nil })
 	if err != nil || r.Status != trainer.Failed || !strings.Contains(r.Reason, "cannot be fine-tuned") {
 		t.Errorf("%+v, %v", r.Outcome, err)
+	}
+}
+
+// With reshuffle a trial's validation split is a function of its seed, the test split is
+// everyone's, and of the validation examples, which are its own, no bits are kept.
+func TestReshuffle(t *testing.T) {
+	s, task, module := textStore(t)
+	b, sp := newBuiltin(s), builtinSpace(t, "text-small")
+	filled, err := b.Fill(sp, "text", []string{"m"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	choices, err := filled.Values(make([]int, len(filled.Choices)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := func(settings string, seed uint64) trainer.Result {
+		r, err := b.Run(t.Context(), trainer.Request{
+			Task: trainer.Task{Name: "things", Kind: "text", Data: string(task)}, Choices: choices, Settings: []byte(settings),
+			Objects: map[string]string{"m": string(module)}, Seed: seed, Examples: true,
+		}, func(trainer.Progress) error { return nil })
+		if err != nil || r.Status != trainer.OK {
+			t.Fatalf("%+v, %v", r.Outcome, err)
+		}
+		return r
+	}
+	loss := func(r trainer.Result) float64 { return r.Metrics["validation_"+trainer.LogLoss] }
+	plain, first := run(`{}`, 1), run(`{"reshuffle":true}`, 1)
+	if again := run(`{"reshuffle":true}`, 1); !cmp.Equal(again.Outcome, first.Outcome) {
+		t.Errorf("not a function of the request: %s", cmp.Diff(again.Outcome, first.Outcome))
+	}
+	if loss(first) == loss(plain) || loss(run(`{"reshuffle":true}`, 2)) == loss(first) {
+		t.Error("equal validation splits")
+	}
+	if n := first.Right.Validation.N; n != 0 || first.Right.Test.N != plain.Right.Test.N || plain.Right.Validation.N == 0 {
+		t.Errorf("bits of %d validation and %d test examples", n, first.Right.Test.N)
+	}
+	if right, err := trainer.DecodeRight(first.Right.Encode()); err != nil || right.Validation.N != 0 {
+		t.Errorf("%+v, %v", right, err)
 	}
 }
 

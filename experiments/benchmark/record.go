@@ -177,7 +177,7 @@ func (row *Row) check(c *search.Config, bad func(format string, a ...any)) {
 	}
 	for i, b := range []trainer.Bits{row.Right.Validation, row.Right.Test} {
 		split := []string{"validation", "test"}[i]
-		if v, ok := row.Metrics[split+"_"+trainer.Accuracy]; ok && v != b.Share() {
+		if v, ok := row.Metrics[split+"_"+trainer.Accuracy]; ok && b.N > 0 && v != b.Share() {
 			bad("its %s accuracy is %v, of the examples %v are right", split, v, b.Share())
 		}
 	}

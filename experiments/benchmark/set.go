@@ -1,7 +1,9 @@
 package benchmark
 
 import (
+	"crypto/sha256"
 	"embed"
+	"encoding/hex"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -30,6 +32,7 @@ type Set struct {
 	// Test those on which they are compared: nothing is ever chosen by them.
 	Development, Test []string
 	tasks             map[string]*task
+	digest            string
 }
 
 // task is a task's file, with what was made of it when it was first asked for.
@@ -69,7 +72,14 @@ func Open(name string) (*Set, error) {
 		return nil, err
 	}
 	s := &Set{Name: name, tasks: map[string]*task{}}
-	for _, file := range files {
+	sum := sha256.New()
+	for _, file := range files { // in the order of their names
+		b, err := recorded.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		one := sha256.Sum256(b)
+		sum.Write(append(one[:], file...))
 		t := &task{record: sync.OnceValues(func() (*Record, error) { return read(file) })}
 		t.surrogate = sync.OnceValues(func() (*Surrogate, error) {
 			r, err := t.record()
@@ -80,6 +90,7 @@ func Open(name string) (*Set, error) {
 		})
 		s.tasks[strings.TrimSuffix(file[len(name)+1:], Suffix)] = t
 	}
+	s.digest = hex.EncodeToString(sum.Sum(nil))
 	missing := func(task string) bool { return s.tasks[task] == nil }
 	s.Development = slices.DeleteFunc(slices.Clone(role.development), missing)
 	s.Test = slices.DeleteFunc(slices.Clone(role.test), missing)
@@ -103,6 +114,9 @@ func read(file string) (*Record, error) {
 	}
 	return r, nil
 }
+
+// Digest is that of all that is recorded.
+func (s *Set) Digest() string { return s.digest }
 
 // Tasks lists the tasks that are recorded, sorted.
 func (s *Set) Tasks() []string { return slices.Sorted(maps.Keys(s.tasks)) }

@@ -27,7 +27,7 @@ import (
 type Surrogate struct {
 	task     string
 	features []feature
-	inert    inertia
+	inert    trainer.Inertia
 	mean     *trees
 	failing  *trees  // the probability of no result; nil: it is failed, everywhere
 	failed   float64 // share of the trials
@@ -76,7 +76,7 @@ func Fit(r *Record, o FitOptions) (*Surrogate, error) {
 // fitted to.
 func unfitted(r *Record) (s *Surrogate, ok []Row, err error) {
 	sp := r.Space()
-	s = &Surrogate{task: r.Task(), inert: newInertia(sp)}
+	s = &Surrogate{task: r.Task(), inert: trainer.NewInertia(sp)}
 	var errs []error
 	for _, c := range sp.Choices {
 		if len(c.Options) > maxOptions {
@@ -122,7 +122,7 @@ func (s *Surrogate) options(actions []int, out []uint8) []uint8 {
 	for i, a := range actions {
 		out[i] = uint8(a)
 	}
-	s.inert.apply(out)
+	trainer.Canonical(s.inert, out)
 	return out
 }
 

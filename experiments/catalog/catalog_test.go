@@ -354,7 +354,7 @@ func TestSpecsRefuse(t *testing.T) {
 		{pretrainOnly, KindTransfer, `{"experiment":"p"}`, []string{`has no "transfer"`}},
 		{policyOnly, KindTransfer, `{"experiment":"policy","arms":["sgd"]}`, []string{
 			"unknown arm \"sgd\" (known: random, reinforce, trpo, ppo, urex, naml, transfer, no-task-embedding, " +
-				"single-architecture, tpe, evolution, warm-evolution, portfolio, box, copula, kindred, kindred-box, ablations, default, ladder)",
+				"single-architecture, tpe, evolution, warm-evolution, portfolio, box, copula, kindred, ablations, default, ladder)",
 		}},
 		{e, KindTransfer, `{"experiment":"small","lag":5000,"trial_timeout":"1000000h","memory_limit_mb":4611686018427387904}`, []string{
 			`"lag" is 5000`, "2,000 steps", `"trial_timeout" is "1000000h": it must be at most 720h`, `"memory_limit_mb" is 46`,
@@ -514,4 +514,42 @@ func list(n int) string {
 		}
 	}))
 	return strings.Trim(string(b), "[]")
+}
+
+// What is searched on a recorded benchmark has the settings of all searches, and a run's
+// own; everything wrong with it comes together, with its line.
+func TestSimulated(t *testing.T) {
+	const head = "name: x\nsettings: {naml: {policy_gradient: {entropy: 0.5}}}\ntransfer: {tasks: [a], trials: 1, arms: [random]}\n" +
+		"benchmark:\n  nights: 3\n  simulate: "
+	const own = "{name: mine, settings: {policy_gradient: {learning_rate: 0.1}}}"
+	e, err := Parse([]byte(head + "{tasks: [test, airline], arms: [random, " + own + "]}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := MakePlan(KindBenchmark, e, []byte(`{"experiment":"x","lag":7,"settings":{"naml":{"policy_gradient":{"entropy":0.25}}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := p.Benchmark.Simulate
+	const want = `{"policy_gradient":{"entropy":0.25,"learning_rate":0.1}}`
+	if len(n.Arms) != 2 || string(n.Arms[1].Settings) != want || n.Lag != 7 || n.Seeds != 400 || n.Share != .5 || n.Set != "paper" {
+		t.Errorf("%+v", n)
+	}
+	if got := string(e.Benchmark.Simulate.Arms[1].Settings); strings.Contains(got, "entropy") || e.Benchmark.Simulate.Lag != 0 {
+		t.Errorf("the experiment's own is changed: %s", got)
+	}
+	if p, err := MakePlan(KindExperiment, e, []byte(`{"experiment":"x"}`)); err != nil || p.Benchmark != nil {
+		t.Errorf("an experiment that is no benchmark: %+v, %v", p, err)
+	}
+	_, err = Parse([]byte(head + "{tasks: [spam], arms: [random, transfer, {name: mine, settings: {lr: 1}}], seeds: 2, trails: 3}\n"))
+	for _, want := range []string{`line 6: unknown field "trails"`, `line 6: "simulate": targets: no task "spam"`,
+		`line 6: "simulate": 2 seeds`,
+		`line 6: "simulate": the arm "transfer" starts from`, `line 6: "simulate": the arm "mine": `} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is not in: %v", want, err)
+		}
+	}
+	if _, err := Parse([]byte(head + "{}\n")); err == nil || !strings.Contains(err.Error(), "no arms") {
+		t.Error(err)
+	}
 }

@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 
+	"tnaml/experiments/benchmark"
+	"tnaml/experiments/benchmark/simulate"
 	"tnaml/experiments/limit"
 	"tnaml/experiments/search"
 	"tnaml/experiments/search/strategy"
@@ -99,6 +101,9 @@ type Benchmark struct {
 	// Cost, as a fraction of the earlier value.
 	Accuracy float64 `json:"accuracy"`
 	Cost     float64 `json:"cost"`
+	// Simulate is what is searched each night on a recorded benchmark, beside the
+	// training; nil for nothing.
+	Simulate *simulate.Nightly `json:"simulate,omitempty"`
 }
 
 // Tasks lists the tasks that an experiment needs, those of the pretrainings
@@ -227,6 +232,7 @@ func (r reader) experiment(n yamlnode.Node, e *Experiment) {
 			r.Fields(x.Value, `"benchmark"`, map[string]func(yamlnode.Entry){
 				"nights": r.Number(&e.Benchmark.Nights, 1), "tolerance": r.Real(&e.Benchmark.Tolerance),
 				"accuracy": r.Real(&e.Benchmark.Accuracy), "cost": r.Real(&e.Benchmark.Cost),
+				"simulate": r.at(func(x yamlnode.Entry) { e.Benchmark.Simulate = r.simulate(x) }),
 			})
 		}),
 	})
@@ -256,6 +262,11 @@ func (r reader) together(line int, e *Experiment) {
 	if e.Benchmark != nil && e.Transfer == nil {
 		r.Bad(r.lines["benchmark"], `a benchmark needs figures: give "transfer"`)
 	}
+	if e.Benchmark != nil && e.Benchmark.Simulate != nil {
+		if _, err := nightly(e.Benchmark.Simulate, e.Settings, e.Lag); err != nil {
+			r.BadEach(r.lines["simulate"], `"simulate"`, err)
+		}
+	}
 	for _, p := range e.Pretrain {
 		r.merged(r.lines["pretraining "+p.Name], e, p.Strategy, p.Settings, false)
 	}
@@ -274,6 +285,37 @@ func (r reader) together(line int, e *Experiment) {
 		}
 		r.merged(at, e, a.Strategy, a.Settings, a.From != "")
 	}
+}
+
+// simulate reads what is searched on a recorded benchmark.
+func (r reader) simulate(x yamlnode.Entry) *simulate.Nightly {
+	n := &simulate.Nightly{Set: benchmark.Paper, Tasks: []string{"all"}, Trials: 100, Seeds: 400, Share: .5}
+	var arms []study.Arm
+	r.lines = map[string]int{} // its arms are others than the targets'
+	r.Fields(x.Value, `"simulate"`, map[string]func(yamlnode.Entry){
+		"set": r.Text(&n.Set), "tasks": r.Words(&n.Tasks, nil), "arms": r.arms(&arms), "trials": r.Number(&n.Trials, 1),
+		"seeds": r.Number(&n.Seeds, 1), "share": r.Real(&n.Share),
+	})
+	for _, a := range arms {
+		n.Arms = append(n.Arms, simulate.Arm{Name: a.Name, Strategy: a.Strategy, Settings: a.Settings, From: a.From})
+	}
+	return n
+}
+
+// nightly is what is searched on a recorded benchmark, under the settings of strategies
+// that all searches have.
+func nightly(n *simulate.Nightly, settings map[string]json.RawMessage, lag int) (*simulate.Nightly, error) {
+	out := *n
+	out.Lag, out.Arms = lag, slices.Clone(n.Arms)
+	var errs []error
+	for i := range out.Arms {
+		a := &out.Arms[i]
+		var err error
+		if a.Settings, err = strategy.Overlay(settings[a.Strategy], a.Settings); err != nil {
+			errs = append(errs, fmt.Errorf("the arm %q: %w", a.Name, err))
+		}
+	}
+	return &out, errors.Join(append(errs, out.Check())...)
 }
 
 // merged checks the settings of an arm or a pretraining over the experiment's.

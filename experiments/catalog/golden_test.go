@@ -70,6 +70,13 @@ func dump(t *testing.T, b *bytes.Buffer, k Kind, e *Experiment, raw string) {
 		fmt.Fprintf(b, ", against %s, baseline %q, fixed budgets %v", p.Against, p.Baseline, p.FixedBudgets)
 	}
 	b.WriteString("\n")
+	if p.Benchmark != nil {
+		told, err := json.Marshal(p.Benchmark.Simulate)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(b, "  simulated: %s\n", told)
+	}
 	for _, s := range p.Pretrain {
 		fmt.Fprintf(b, "  %s of %v: %d trials of %s, controller %s: %s\n", s.Name(), s.Tasks, s.Trials, s.Strategy, s.Controller, s.Settings)
 	}

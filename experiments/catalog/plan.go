@@ -90,6 +90,11 @@ func (p *Plan) size() (n int) {
 	for _, s := range p.Searches {
 		n += step + outcome + 2*len(s.Name()) + len(s.Settings)
 	}
+	if p.Benchmark != nil && p.Benchmark.Simulate != nil {
+		for _, a := range p.Benchmark.Simulate.Arms {
+			n += step + len(a.Settings)
+		}
+	}
 	return n
 }
 
@@ -119,6 +124,11 @@ func MakePlan(k Kind, e *Experiment, raw []byte) (*Plan, error) {
 	if k == KindBenchmark {
 		b := *e.Benchmark
 		b.Nights, b.Tolerance = s.Nights, s.Tolerance
+		if b.Simulate != nil {
+			if b.Simulate, err = nightly(b.Simulate, s.Settings, s.Lag); err != nil {
+				return nil, fmt.Errorf(`%s spec: "simulate": %w`, k, err)
+			}
+		}
 		p.Benchmark = &b
 	}
 	if n := p.size(); n > maxPlan {

@@ -50,7 +50,8 @@ const (
 func newTable(ledgers []Ledger) *table {
 	t := &table{ledgers: ledgers, choices: map[string]int{}, metrics: map[string]int{}, columns: []column{
 		{"search", ""}, {"strategy", ""}, {"seed", uint64(0)}, {"trial", 0}, {"task", ""}, {"status", ""}, {"reason", ""}, {"validation", 0.0},
-		{"test", 0.0}, {"reward", 0.0}, {"steps", 0}, {"cpu_seconds", 0.0}, {"wall_seconds", 0.0}, {"cached", false}, {"worker", ""}, {"model", ""},
+		{"test", 0.0}, {"reward", 0.0}, {"steps", 0}, {"cpu_seconds", 0.0}, {"wall_seconds", 0.0}, {"cached", false}, {"worker", ""},
+		{"model", ""},
 	}}
 	metrics := map[string]bool{}
 	for _, l := range ledgers {

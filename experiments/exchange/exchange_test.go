@@ -260,3 +260,29 @@ func (m *most) Write(b []byte) (int, error) {
 	m.all, m.piece = m.all+len(b), max(m.piece, len(b))
 	return len(b), nil
 }
+
+// A model that breaks a constraint is complete and infeasible to Optuna, one that was ended
+// on its way is pruned, with what it had reached.
+func TestOptunaKnowsPrunedAndInfeasible(t *testing.T) {
+	l := made("x", space.Minimise, 1, 3)
+	most := 1.5
+	l.Config.Space.Constraints = []space.Constraint{{Metric: "latency_ms", Max: &most}}
+	l.Trials[1].Status, l.Trials[2].Status = trainer.Pruned, trainer.Infeasible
+	var b bytes.Buffer
+	if err := WriteOptuna(&b, []Ledger{l}); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for line := range bytes.Lines(b.Bytes()) {
+		var c created
+		if err := json.Unmarshal(line, &c); err != nil {
+			t.Fatal(err)
+		}
+		if c.Op == opCreateTrial {
+			got = append(got, fmt.Sprintf("%d %v %.2f", c.State, c.Value != nil, c.System["constraints"]))
+		}
+	}
+	if d := cmp.Diff([]string{"1 true [0.00]", "2 true [0.00]", "1 true [0.33]"}, got); d != "" {
+		t.Error(d)
+	}
+}

@@ -129,7 +129,8 @@ func writeStudies(l *Ledger, first int, line func(any) error) error {
 			return err
 		}
 		for _, a := range [][2]any{
-			{attrSearch, l.Name}, {attrStrategy, l.Strategy}, {attrTask, task.Name}, {attrSpace, l.Config.Space.Name}, {attrMetric, objective.Metric},
+			{attrSearch, l.Name}, {attrStrategy, l.Strategy}, {attrTask, task.Name}, {attrSpace, l.Config.Space.Name},
+			{attrMetric, objective.Metric},
 			{attrSeed, l.Config.Seed},
 		} {
 			if err := op(opStudyUserAttr, "study_id", first+k, "user_attr", map[string]any{a[0].(string): a[1]}); err != nil {
@@ -146,7 +147,11 @@ func writeStudies(l *Ledger, first int, line func(any) error) error {
 	for _, t := range l.Trials {
 		c := created{Op: opCreateTrial, Worker: worker, Study: first + t.Task, State: stateOf(t), Distributions: distributions,
 			Params: map[string]int64{}, Attributes: attributesOf(l, t, costs), System: map[string]any{}, Curve: map[string]float64{}}
-		if t.OK() {
+		if bounds := l.Config.Space.Constraints; len(bounds) > 0 && !t.Status.Failure() {
+			beyond, missing := trainer.Violation(t.Metrics, bounds)
+			c.System["constraints"] = []float64{beyond + float64(len(missing))} // above 0 is infeasible
+		}
+		if !t.Status.Failure() {
 			c.Value = &t.Validation
 		}
 		for k, choice := range l.Config.Space.Choices {
@@ -161,9 +166,9 @@ func writeStudies(l *Ledger, first int, line func(any) error) error {
 
 func stateOf(t search.Trial) int {
 	switch t.Status {
-	case trainer.OK:
+	case trainer.OK, trainer.Infeasible:
 		return optunaComplete
-	case "pruned":
+	case trainer.Pruned:
 		return optunaPruned
 	}
 	return optunaFail

@@ -59,7 +59,7 @@ func Read(r io.Reader, format string, o Options) (*Imported, error) {
 	if o.MaxBytes == 0 {
 		o.MaxBytes = 1 << 30
 	}
-	in := &reader{o: o, bounded: io.LimitedReader{R: r, N: o.MaxBytes + 1}, tasks: map[string]int{}}
+	in := &reader{o: o, bounded: io.LimitedReader{R: r, N: o.MaxBytes + 1}, tasks: map[string]int{}, choices: map[string][]any{}}
 	switch format {
 	case "csv":
 		in.csv()
@@ -98,8 +98,7 @@ type reader struct {
 	tasks    map[string]int
 	wrong    []error
 	problems int
-	// found says what a file calls what it must have.
-	found map[string]string
+	choices  map[string][]any // of Optuna's distributions, by their text
 }
 
 // record is one row of a file: what it holds by name, and its line.
@@ -378,15 +377,14 @@ func statusOf(word string) (status trainer.Status, ended, known bool) {
 		return trainer.OK, true, true
 	case "fail", "killed":
 		return trainer.Failed, true, true
-	case "pruned":
-		if !slices.Contains(trainer.Statuses(), "pruned") {
-			return trainer.Failed, true, true
-		}
 	case "running", "waiting", "scheduled":
 		return "", false, true
 	}
 	status = trainer.Status(strings.ToLower(word))
-	return status, true, slices.Contains(trainer.Statuses(), status)
+	if known = slices.Contains(trainer.Statuses(), status); known && status != trainer.OK && !status.Failure() {
+		status = trainer.Failed // what it had reached by when, and what it breaks, the file does not say
+	}
+	return status, true, known
 }
 
 func statuses() string {

@@ -149,7 +149,8 @@ func TestBadFilesAreToldWithTheirLines(t *testing.T) {
 		want               []string
 	}{
 		{"empty", "csv", "", Options{}, []string{"line 1", "empty"}},
-		{"no columns", "csv", "a,b\n1,2\n", Options{}, []string{"the choice rate", "the choice words", "no column for loss", "--columns rate=COLUMN"}},
+		{"no columns", "csv", "a,b\n1,2\n", Options{},
+			[]string{"the choice rate", "the choice words", "no column for loss", "--columns rate=COLUMN"}},
 		{"a choice more", "csv", "choice.rate,choice.words,choice.depth,loss\n1,true,3,1\n", Options{}, []string{`"depth"`, "lacks"}},
 		{"no task", "csv", "rate,words,loss\n1,true,3\n", Options{}, []string{"line 2", "--task"}},
 		{"numbers", "csv", "rate,words,loss,steps\n1,true,x,1\n\n1,true,1,-2\n1,true\n", Options{Task: "t"},
@@ -178,12 +179,14 @@ func TestBadFilesAreToldWithTheirLines(t *testing.T) {
 			}
 		}
 	}
-	got, err := Read(strings.NewReader("lr,words,err,state\n1.0,True,0.5,COMPLETE\n0.1,no,1,\n0.5,false,1,\n.1,false,,\n1,0,nan,\n1,1,9,RUNNING\n"), "csv",
+	const theirs = "lr,words,err,state\n1.0,True,0.5,COMPLETE\n0.1,no,1,\n0.5,false,1,\n.1,false,,\n1,0,nan,\n1,1,9,RUNNING\n"
+	got, err := Read(strings.NewReader(theirs), "csv",
 		Options{Space: &sp, Task: "t", Columns: map[string]string{"rate": "lr", "loss": "err"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Refused != 2 || !strings.Contains(strings.Join(got.Refusals, "\n"), "line 4: rate is 0.5") || got.Unfinished != 1 || len(got.Trials) != 3 {
+	if got.Refused != 2 || !strings.Contains(strings.Join(got.Refusals, "\n"), "line 4: rate is 0.5") || got.Unfinished != 1 ||
+		len(got.Trials) != 3 {
 		t.Fatalf("%+v", got)
 	}
 	for i, want := range []search.Trial{

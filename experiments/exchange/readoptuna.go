@@ -236,28 +236,39 @@ func stateName(state int) string {
 	return names[state]
 }
 
+// maxDistributions bounds those that are kept.
+const maxDistributions = 10_000
+
 // external is a parameter's value, of what the journal has of it: of a categorical one the
 // place among its choices.
 func (in *reader) external(line int, name string, distribution json.RawMessage, internal float64) any {
-	var quoted string
-	var d struct {
-		Name       string
-		Type       string
-		Choices    []any
-		Attributes struct{ Choices []any }
+	choices, known := in.choices[string(distribution)] // each trial has all of them
+	if !known {
+		var quoted string
+		var d struct {
+			Name       string
+			Type       string
+			Choices    []any
+			Attributes struct{ Choices []any }
+		}
+		err := json.Unmarshal(distribution, &quoted)
+		if err == nil {
+			err = json.Unmarshal([]byte(quoted), &d)
+		}
+		if err != nil {
+			in.bad(line, "the distribution of %q: %w", name, err)
+			return nil
+		}
+		if d.Name == "CategoricalDistribution" || d.Type == "categorical" {
+			choices = append([]any{}, append(d.Attributes.Choices, d.Choices...)...)
+		}
+		if len(in.choices) < maxDistributions {
+			in.choices[string(distribution)] = choices
+		}
 	}
-	err := json.Unmarshal(distribution, &quoted)
-	if err == nil {
-		err = json.Unmarshal([]byte(quoted), &d)
-	}
-	if err != nil {
-		in.bad(line, "the distribution of %q: %w", name, err)
-		return nil
-	}
-	if d.Name != "CategoricalDistribution" && d.Type != "categorical" {
+	if choices == nil {
 		return internal
 	}
-	choices := append(d.Attributes.Choices, d.Choices...)
 	if internal != float64(int(internal)) || internal < 0 || int(internal) >= len(choices) {
 		in.bad(line, "%q has no choice %v of %d", name, internal, len(choices))
 		return nil

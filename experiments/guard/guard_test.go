@@ -21,7 +21,7 @@ func near(a, b, margin float64) bool { return math.Abs(a-b) <= margin }
 
 // search makes up a search of 100 models judged by 120 examples, each with a difficulty of
 // its own, and the models' true accuracies: most are mediocre, few are good.
-func search(seed uint64) (candidates []Candidate, truth []float64) {
+func search(seed uint64) (models []trainer.Bits, truth []float64) {
 	r := rng.New(seed, "guard/test", 0)
 	const examples = 120
 	difficulty := make([]float64, examples)
@@ -36,28 +36,28 @@ func search(seed uint64) (candidates []Candidate, truth []float64) {
 				right[e] = 1
 			}
 		}
-		candidates = append(candidates, Candidate{[]trainer.Bits{pack(right...)}})
+		models = append(models, pack(right...))
 		truth = append(truth, .5*math.Erfc(-skill/2)) // P(skill > N(0, 2)) = Φ(skill/√2)
 	}
-	return candidates, truth
+	return models, truth
 }
 
-// Over many searches the best accuracy is too high by what choosing it brought; both
+// Over many searches the best accuracy is too high by what choosing it brought; the
 // estimates are less than half as far off, and the choice is no worse.
 func TestGuardsHalveTheGap(t *testing.T) {
 	const searches = 24
-	var plain, posterior, corrected, truth, chosen float64
+	var plain, posterior, corrected, bbc, truth, chosen float64
 	for s := range uint64(searches) {
-		candidates, actual := search(s)
-		measured := accuracies(candidates)
-		expected := Posterior(candidates, 0)
+		models, actual := search(s)
+		measured, expected := Accuracies(models), Posterior(models)
 		a, b := Best(measured), Best(expected)
 		plain, truth = plain+(measured[a]-actual[a])/searches, truth+actual[a]/searches
 		posterior, chosen = posterior+(expected[b]-actual[b])/searches, chosen+actual[b]/searches
-		corrected += (Corrected(candidates, 40, s) - actual[a]) / searches
+		c := Correct(models, 40, s)
+		corrected, bbc = corrected+(c.Accuracy-actual[a])/searches, bbc+(c.BBC-actual[a])/searches
 	}
-	if plain < .03 || math.Abs(posterior) > plain/2 || math.Abs(corrected) > plain/2 {
-		t.Errorf("gap %.4f, of the posterior mean %.4f, corrected %.4f", plain, posterior, corrected)
+	if most := plain / 2; plain < .03 || math.Abs(posterior) > most || math.Abs(corrected) > most || math.Abs(bbc) > most {
+		t.Errorf("gap %.4f, of the posterior mean %.4f, corrected %.4f, BBC %.4f", plain, posterior, corrected, bbc)
 	}
 	if chosen < truth-.002 {
 		t.Errorf("the choice has %.4f, without the guard %.4f", chosen, truth)
@@ -84,45 +84,42 @@ func TestMeansByHand(t *testing.T) {
 	}
 }
 
-// By hand: eight examples, of which the second model has four wrong that the first has
-// right: the difference ½ squared, less the variance of its mean (8·¼/7/8), halved.
-func TestTrainingVarianceByHand(t *testing.T) {
-	a, b := pack(1, 1, 1, 1, 1, 1, 1, 1), pack(1, 1, 1, 1, 0, 0, 0, 0)
-	if got, want := TrainingVariance([]Candidate{{[]trainer.Bits{a}}, {[]trainer.Bits{a, b}}}), (.25-.25/7)/2; !near(got, want, 1e-12) {
-		t.Errorf("%v, want %v", got, want)
+// By hand: of the 27 draws of three examples, A (right on two) is chosen in the 20 with
+// the third at most once. Left out are, in the eight without the third, it and in two
+// of these another: ½ + ½; in six with it once another one: 6; in the other six nothing;
+// B, chosen in seven, is wrong on all left out: 7 of 21. Taken as they were measured, A
+// seems ⅓ better than it is in eight draws, B in six, and ⅔ in one: 16/3 of 27.
+func TestCorrectedByHand(t *testing.T) {
+	a, b := pack(1, 1, 0), pack(0, 0, 1)
+	s := newBootstrap([]trainer.Bits{a, b}, []float64{2. / 3, 1. / 3})
+	for i := range 27 {
+		var times [3]uint16
+		for _, e := range []int{i % 3, i / 3 % 3, i / 9} {
+			times[e]++
+		}
+		s.add(times[:])
 	}
-	if got := TrainingVariance([]Candidate{{[]trainer.Bits{a, a}}, {[]trainer.Bits{b}}}); got != 0 {
-		t.Errorf("of equal models %v", got)
-	}
-	// A configuration that was trained twice is more certain, and so moves less.
-	same := []Candidate{{[]trainer.Bits{a}}, {[]trainer.Bits{b}}, {[]trainer.Bits{b}}, {[]trainer.Bits{b}}}
-	once := Posterior(same, .1)[0]
-	same[0].Models = []trainer.Bits{a, a}
-	if twice := Posterior(same, .1)[0]; twice <= once || once >= 1 {
-		t.Errorf("trained once %v, twice %v", once, twice)
+	got := s.result()
+	want := Corrected{Models: 2, Accuracy: 2./3 - 16./81, Error: 2 * math.Sqrt(38./81*43/81/3), BBC: 1. / 3}
+	if !near(got.Accuracy, want.Accuracy, 1e-12) || !near(got.BBC, want.BBC, 1e-12) || !near(got.Error, want.Error, 1e-12) || got.Models != 2 {
+		t.Errorf("%+v, want %+v", got, want)
 	}
 }
 
-func TestCorrectedByHand(t *testing.T) {
-	right := pack(1, 1, 1, 1, 1)
-	if got := Corrected([]Candidate{{[]trainer.Bits{right}}}, 20, 1); got != 1 {
-		t.Errorf("of a model that is always right %v", got)
+// One model has nothing to be chosen from, equal seeds give equal estimates, and what
+// cannot be drawn is left as it is.
+func TestCorrectedAtTheEdges(t *testing.T) {
+	if got := Correct([]trainer.Bits{pack(1, 1, 1, 1, 0)}, 20, 1); got.Accuracy != .8 || got.BBC >= 1 || got.BBC <= .5 {
+		t.Errorf("of one model %+v", got)
 	}
-	// Each has half of the examples right: what is drawn more often is left out less.
-	var even, odd []int
-	for i := range 40 {
-		even, odd = append(even, (i+1)%2), append(odd, i%2)
+	models, _ := search(1)
+	if a, b := Correct(models, 20, 3), Correct(models, 20, 3); a != b || a == Correct(models, 20, 4) {
+		t.Errorf("%+v, again %+v", a, b)
 	}
-	two := []Candidate{{[]trainer.Bits{pack(even...)}}, {[]trainer.Bits{pack(odd...)}}}
-	if got := Corrected(two, 200, 1); got >= .5 || got < .4 {
-		t.Errorf("of two halves %v", got)
-	}
-	if Corrected(two, 50, 3) != Corrected(two, 50, 3) {
-		t.Error("equal seeds, different estimates")
-	}
-	one := []Candidate{{[]trainer.Bits{pack(1)}}}
-	if got := Corrected(one, 5, 1); got != 1 { // nothing is ever left out
-		t.Errorf("of one example %v", got)
+	for _, m := range []trainer.Bits{{}, pack(1)} {
+		if got := Correct([]trainer.Bits{m, m}, 5, 1); got.Accuracy != m.Share() || got.BBC != m.Share() || got.Error != 0 {
+			t.Errorf("of %d examples %+v", m.N, got)
+		}
 	}
 	if Best(nil) != -1 || Best([]float64{1, 2, 2}) != 1 {
 		t.Error("the best")

@@ -107,6 +107,7 @@ type experimentView struct {
 	Costs      *pageTable
 	Saving     *saving
 	Savings    *pageTable
+	Simulated  []*pageTable
 	Targets    []*targetView
 	Pretrained []*pretrainView
 	Failures   []study.Ledger
@@ -213,6 +214,9 @@ func newExperimentView(s *study.Study, generated string) (*experimentView, error
 	}
 	for _, t := range Tables(s) {
 		v.Tables = append(v.Tables, &pageTable{t, looks, targets})
+	}
+	for _, t := range SimulatedTables(s) {
+		v.Simulated = append(v.Simulated, &pageTable{Table: t, looks: looks})
 	}
 	var err error
 	v.Pretrained, err = pretrainings(s)

@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"tnaml/experiments/exchange"
+	"tnaml/experiments/guard"
 	"tnaml/experiments/metrics"
 	"tnaml/experiments/study"
 	"tnaml/experiments/trainer"
@@ -54,6 +55,8 @@ type result struct {
 	Tested bool `json:"tested"`
 	// Gap is by how much validation is better than test.
 	Gap float64 `json:"gap"`
+	// Corrected is what the best of them is expected to have on new examples.
+	Corrected *guard.Corrected `json:"corrected,omitempty"`
 	// Best lists the trials of the models averaged, best first.
 	Best       []int           `json:"best"`
 	CPUSeconds float64         `json:"cpu_seconds"`
@@ -79,6 +82,7 @@ func WriteJSON(w io.Writer, in Input) error {
 				Task: tv.Task, Search: a.Search, Strategy: a.Strategy, Seed: a.Seed, Trials: a.Trials, Failed: a.Failed,
 				Models: a.Top.Models(), Validation: a.Top.Validation, Test: a.Top.Test, Tested: a.Tested,
 				Gap: trainer.Reward(a.Scale.Objective, a.Top.Gap()), Best: []int{}, CPUSeconds: a.Cost.CPU, Cached: a.Cost.Cached, Curve: a.curve,
+				Corrected: a.Corrected,
 			}
 			for _, t := range a.Top.Trials {
 				r.Best = append(r.Best, t.Trial)

@@ -15,6 +15,7 @@ import (
 
 	"tnaml/experiments/data"
 	"tnaml/experiments/data/kinds"
+	"tnaml/experiments/guard"
 	"tnaml/experiments/metrics"
 	"tnaml/experiments/search"
 	"tnaml/experiments/search/strategy"
@@ -56,6 +57,9 @@ type Search struct {
 	Trials []search.Trial `json:"trials"`
 	// Costs are matched to trials by number; a trial may lack one.
 	Costs []search.Cost `json:"costs,omitempty"`
+	// Corrected is what the best model of each task of Config.Tasks is expected to have on
+	// new examples; nil where that cannot be told.
+	Corrected []*guard.Corrected `json:"-"`
 	// Greedy holds the learned controller's greedy architecture for each task of
 	// Config.Tasks; nil without a controller.
 	Greedy []strategy.Greedy `json:"greedy_architectures,omitempty"`
@@ -128,6 +132,9 @@ func (in Input) validate() error {
 		objective := scaleOf(&s.Config.Space).Objective
 		bad := func(t *search.Trial, format string, a ...any) {
 			own = append(own, fmt.Errorf("report: search %q: trial %d: %w", s.Name, t.Trial, fmt.Errorf(format, a...)))
+		}
+		if n := len(s.Corrected); n != 0 && n != len(s.Config.Tasks) {
+			own = append(own, fmt.Errorf("report: search %q: %d corrected accuracies of %d tasks", s.Name, n, len(s.Config.Tasks)))
 		}
 		for k := range s.Trials {
 			t := &s.Trials[k]

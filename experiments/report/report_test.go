@@ -19,6 +19,7 @@ import (
 	"testing"
 
 	"tnaml/experiments/data"
+	"tnaml/experiments/guard"
 	"tnaml/experiments/search/strategy"
 )
 
@@ -326,6 +327,24 @@ func TestJSON(t *testing.T) {
 }
 
 // A page does not list thousands of classes.
+// What is expected of the best model is on the page and in the data.
+func TestCorrected(t *testing.T) {
+	s := made("naml", "a", 1, 20, always(.8))
+	s.Corrected = []*guard.Corrected{{Models: 1200, Accuracy: .7804, Error: .011}}
+	in := Input{Searches: []Search{s}}
+	if got := page(t, in); !strings.Contains(got, "validation 80.00 (of 1,200 models; corrected 78.0 ± 1.1)") {
+		t.Error("the page lacks it")
+	}
+	var b bytes.Buffer
+	if err := WriteJSON(&b, in); err != nil || !strings.Contains(b.String(), `"accuracy": 0.7804`) {
+		t.Errorf("%v, %s", err, b.String())
+	}
+	in.Searches[0].Corrected = append(s.Corrected, nil)
+	if err := Write(io.Discard, in); err == nil || !strings.Contains(err.Error(), "2 corrected accuracies of 1 tasks") {
+		t.Error(err)
+	}
+}
+
 func TestManyClassesAreFolded(t *testing.T) {
 	in := realistic(t)
 	card := opinions

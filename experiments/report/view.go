@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"tnaml/experiments/data"
+	"tnaml/experiments/guard"
 	"tnaml/experiments/metrics"
 	"tnaml/experiments/search"
 	"tnaml/experiments/search/strategy"
@@ -76,6 +77,11 @@ func (tv *taskView) Tested() bool {
 	return slices.ContainsFunc(tv.Arms, func(a *arm) bool { return a.Tested })
 }
 
+// Corrected says that any arm's best model has a corrected accuracy.
+func (tv *taskView) Corrected() bool {
+	return slices.ContainsFunc(tv.Arms, func(a *arm) bool { return a.Corrected != nil })
+}
+
 // Weights says that the trainer of any of the best models reports their weights.
 func (tv *taskView) Weights() bool {
 	return slices.ContainsFunc(tv.Best, func(r bestRow) bool { return r.Weights() > 0 })
@@ -106,6 +112,7 @@ type arm struct {
 	Scale                    scale
 	Tested                   bool
 	Top                      metrics.TopN
+	Corrected                *guard.Corrected
 	BestValidation, BestTest bool // no other arm's is better beyond 2 s.e.m.
 	Cost                     cost
 
@@ -129,6 +136,14 @@ func (a *arm) Ran() study.Span { return a.search.Span }
 
 // Reason is why the search ended before its trials were used up.
 func (a *arm) Reason() string { return a.search.Reason }
+
+// Best is the arm's best model.
+func (a *arm) Best() search.Trial { return a.Top.Trials[0] }
+
+// Expected is the best model's corrected accuracy.
+func (a *arm) Expected() string {
+	return a.Scale.Estimate(metrics.Estimate{Mean: a.Corrected.Accuracy, Error: a.Corrected.Error})
+}
 
 // random says that the arm is the paper's baseline.
 func (a *arm) random() bool { return a.search.Config.Strategy == strategy.Random }
@@ -290,6 +305,9 @@ func newArm(s *Search, k int, costs map[int]search.Cost) *arm {
 		Strategy: s.strategy(), Status: s.Status, Seed: s.Config.Seed, task: k, search: s, costs: costs}
 	a.Scale = scaleOf(&s.Config.Space)
 	a.Tested = metrics.Tested(s.Trials, a.Scale.Objective)
+	if k < len(s.Corrected) {
+		a.Corrected = s.Corrected[k]
+	}
 	var trained []float64
 	workers, sets := map[string]bool{}, map[string]bool{}
 	for i := range s.Trials {

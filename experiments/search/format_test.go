@@ -20,7 +20,7 @@ func TestFormatExamples(t *testing.T) {
 	}
 	examples := regexp.MustCompile("(?s)```json\n(.*?)```").FindAllStringSubmatch(string(b), -1)
 	types := []any{
-		&Trial{}, &state{}, &strategy.NAMLSettings{}, &strategy.FixedSettings{}, &strategy.TPESettings{}, &strategy.EvolutionSettings{},
+		&Trial{}, &state{}, &strategy.NAMLSettings{}, &strategy.FixedSettings{}, &strategy.FixedSettings{}, &strategy.TPESettings{}, &strategy.EvolutionSettings{},
 		&strategy.CopulaSettings{}, &strategy.PortfolioSettings{}, &strategy.BoxSettings{},
 		&strategy.KindredSettings{},
 	}

@@ -63,6 +63,8 @@ type Run struct {
 	Span
 	// Spec is the run's input with all defaults filled in, as JSON.
 	Spec string `json:"spec,omitempty"`
+	// Simulated is a benchmark's, where it searches recorded tasks too.
+	Simulated *Simulated `json:"simulated,omitempty"`
 }
 
 // Ledger is one search of an experiment.

@@ -59,6 +59,10 @@ type BuiltinSettings struct {
 	// WideNGrams is the length of the longest n-grams of tokens that the wide tower
 	// sees; 0 means DefaultWideNGrams, 1 the tokens alone, as in the paper.
 	WideNGrams int `json:"wide_ngrams,omitempty"`
+	// Reshuffle has each trial draw its validation split anew, by its seed, of the
+	// training and validation examples (child.Reshuffle). A trial then keeps no bits of
+	// its validation examples (Right): they are its own.
+	Reshuffle bool `json:"reshuffle,omitempty"`
 }
 
 // DefaultWideNGrams has the wide tower see pairs of tokens: see
@@ -226,9 +230,25 @@ func parseSettings(settings json.RawMessage) (s BuiltinSettings, err error) {
 	d := json.NewDecoder(bytes.NewReader(settings))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&s); err != nil {
-		return s, fmt.Errorf("%s (known: wide_start, wide_ngrams)", strings.TrimPrefix(err.Error(), "json: "))
+		return s, fmt.Errorf("%s (known: wide_start, wide_ngrams, reshuffle)", strings.TrimPrefix(err.Error(), "json: "))
 	}
 	return s, nil
+}
+
+// Reshuffles says that settings have each trial draw a validation split of its own.
+func (Builtin) Reshuffles(settings json.RawMessage) bool {
+	s, err := parseSettings(settings)
+	return err == nil && s.Reshuffle
+}
+
+// Reshuffled are settings with Reshuffle.
+func (Builtin) Reshuffled(settings json.RawMessage) (json.RawMessage, error) {
+	s, err := parseSettings(settings)
+	if err != nil {
+		return nil, err
+	}
+	s.Reshuffle = true
+	return json.Marshal(s)
 }
 
 // Settings are a space's settings with their defaults.

@@ -39,7 +39,7 @@ type Metric struct {
 }
 
 // Definitions lists the trainers that the program brings.
-func Definitions() []Definition { return []Definition{Builtin{}, Table{}} }
+func Definitions() []Definition { return []Definition{Builtin{}, Table{}, External{}} }
 
 // Find returns the definition of a trainer by its name. One that the program
 // does not bring takes any space and any task: only its workers know better.
@@ -49,7 +49,7 @@ func Find(name string) Definition {
 			return d
 		}
 	}
-	return external{name}
+	return foreign{name}
 }
 
 // Check reports everything wrong with a space: in itself, and for its trainer.
@@ -82,7 +82,8 @@ func checkMetrics(d Definition, sp *space.Space, others ...string) (out []space.
 	names = append(names, others...)
 	for _, c := range sp.Constraints {
 		if !slices.Contains(names, strings.TrimPrefix(c.Metric, validation+"_")) {
-			out = append(out, space.In("constraints", "the trainer %s reports no %q to bound (known: %s)", d.Name(), c.Metric, strings.Join(names, ", ")))
+			out = append(out, space.In("constraints", "the trainer %s reports no %q to bound (known: %s)", d.Name(), c.Metric,
+				strings.Join(names, ", ")))
 		}
 	}
 	return out
@@ -106,17 +107,17 @@ func FillObjective(d Definition, o space.Objective) space.Objective {
 	return o
 }
 
-// external is a trainer that runs elsewhere.
-type external struct{ name string }
+// foreign is a trainer that runs elsewhere.
+type foreign struct{ name string }
 
-func (e external) Name() string                      { return e.name }
-func (external) Takes(string) bool                   { return true }
-func (external) Metrics() []Metric                   { return nil }
-func (external) Check(*space.Space) []space.Problem  { return nil }
-func (external) Modules(*space.Space) []string       { return nil }
-func (external) Words(choices map[string]any) string { return words(choices) }
-func (e external) Fill(sp *space.Space, _ string, _ []string) (space.Space, error) {
-	return fill(e, sp), nil
+func (f foreign) Name() string                      { return f.name }
+func (foreign) Takes(string) bool                   { return true }
+func (foreign) Metrics() []Metric                   { return nil }
+func (foreign) Check(*space.Space) []space.Problem  { return nil }
+func (foreign) Modules(*space.Space) []string       { return nil }
+func (foreign) Words(choices map[string]any) string { return words(choices) }
+func (f foreign) Fill(sp *space.Space, _ string, _ []string) (space.Space, error) {
+	return fill(f, sp), nil
 }
 
 // fill is a copy of a space with its objective filled in.

@@ -37,6 +37,7 @@ type header struct {
 	WideVocabulary int    `json:"wide_vocabulary"`
 	NGrams         int    `json:"ngrams,omitempty"`
 	NPixels        int    `json:"pixels,omitempty"`
+	Alone          bool   `json:"document_vectors,omitempty"`
 }
 
 type layerWeights struct {
@@ -49,7 +50,7 @@ type layerWeights struct {
 // model takes the trained weights out of a network.
 func (n *network) model(d *Data, t *Table) *Model {
 	m := &Model{
-		header: header{n.cfg, n.dim, n.classes, d.Vocabulary, d.WideVocabulary, d.NGrams, d.Pixels},
+		header: header{n.cfg, n.dim, n.classes, d.Vocabulary, d.WideVocabulary, d.NGrams, d.Pixels, t.alone(d)},
 		table:  t.Vectors, known: t.Known,
 		out: n.out.value, outBias: n.outBias.value, wide: n.wide.value,
 	}
@@ -84,10 +85,14 @@ func (h *header) wideRows() int { return h.WideVocabulary + h.NGrams }
 // Pixels returns the number of values of an image, 0 for a model of texts.
 func (m *Model) Pixels() int { return m.NPixels }
 
+// TakesVectors reports whether the deep tower takes vectors of texts that no tokens make
+// up: PredictFrom must be given them.
+func (m *Model) TakesVectors() bool { return m.Alone }
+
 // Detached reports whether the model lacks its module's table: a model of texts is
 // stored without it, but for the rows that tuning changed. Attach gives it back. A
-// model of images never has one.
-func (m *Model) Detached() bool { return m.table == nil && m.NPixels == 0 }
+// model of images, or of vectors of texts, never has one.
+func (m *Model) Detached() bool { return m.table == nil && m.NPixels == 0 && !m.Alone }
 
 // Attach gives a detached model the table of its module in the task's
 // vocabulary.
@@ -206,7 +211,7 @@ func (m *Model) Evaluate(e *Examples) Metrics {
 
 // fits panics where the examples are not what the model takes.
 func (m *Model) fits(e *Examples, vectors []float32) {
-	if vectors != nil && len(vectors) != e.Len()*m.Dim || len(e.Pixels) != e.Len()*m.NPixels {
+	if (vectors != nil || m.Alone) && len(vectors) != e.Len()*m.Dim || len(e.Pixels) != e.Len()*m.NPixels {
 		panic(fmt.Sprintf("child: %d vector elements and %d pixels for %d examples of %d and %d",
 			len(vectors), len(e.Pixels), e.Len(), m.Dim, m.NPixels))
 	}
@@ -218,8 +223,8 @@ func (m *Model) fits(e *Examples, vectors []float32) {
 // ofTexts panics where the model cannot take documents by themselves.
 func (m *Model) ofTexts() {
 	m.attached()
-	if m.NPixels > 0 {
-		panic("child: a model of images needs their features: use PredictFrom")
+	if m.NPixels > 0 || m.Alone {
+		panic("child: a model of images, or of vectors of texts, needs these: use PredictFrom")
 	}
 }
 
@@ -252,7 +257,8 @@ const ModelFormat = 2
 // nothing else: the metadata "model" says its shape; the arrays are
 // "layer/<i>/weights" (in × out), "bias", "gain", "mean" and "deviation",
 // "out/weights", "out/bias", "wide" (tokens and n-grams × classes), of images
-// "pixels" (pixels × classes), of texts "table" (tokens × dim) and "known". It panics
+// "pixels" (pixels × classes), of texts, but for those of TakesVectors, "table" (tokens ×
+// dim) and "known". It panics
 // on a detached model.
 func (m *Model) EncodeAlone() []byte {
 	m.attached()
@@ -260,6 +266,9 @@ func (m *Model) EncodeAlone() []byte {
 	safetensors.Put(f, "wide", m.wide, m.wideRows(), m.NClasses)
 	if m.NPixels > 0 {
 		safetensors.Put(f, "pixels", m.pixels, m.NPixels, m.NClasses)
+		return f.Encode()
+	}
+	if m.Alone {
 		return f.Encode()
 	}
 	known := make([]uint8, len(m.known))
@@ -404,6 +413,8 @@ func (m *Model) decode(f *safetensors.File) error {
 		for i, k := range known {
 			m.known[i] = k != 0
 		}
+	case m.Alone && (m.Cfg.FineTune || m.NPixels > 0):
+		errs = append(errs, errors.New("a model of vectors of texts has neither a tuned module nor pixels"))
 	case m.Cfg.FineTune:
 		errs = append(errs, errors.New("a tuned model without its table"))
 	}

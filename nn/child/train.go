@@ -170,7 +170,11 @@ func check(cfg Config, d *Data, t *Table, documents *DocumentVectors) error {
 	if d.Pixels == 0 && max(1, d.WideNGrams) != max(1, cfg.WideNGrams) {
 		bad("data for n-grams of up to %d tokens and a configuration for up to %d", max(1, d.WideNGrams), max(1, cfg.WideNGrams))
 	}
-	if t.Dim < 1 || len(t.Vectors) != d.Vocabulary*t.Dim || len(t.Known) != d.Vocabulary {
+	if t.alone(d) {
+		if cfg.FineTune || documents == nil {
+			bad("vectors of documents cannot be fine-tuned, and they must be given")
+		}
+	} else if t.Dim < 1 || len(t.Vectors) != d.Vocabulary*t.Dim || len(t.Known) != d.Vocabulary {
 		bad("a table of %d numbers and %d marks for %d tokens of %d dimensions", len(t.Vectors), len(t.Known), d.Vocabulary, t.Dim)
 	}
 	if d.Train.Len() == 0 {

@@ -109,8 +109,9 @@ type Data struct {
 	Pixels int
 }
 
-// Table is an embedding module restricted to a task's vocabulary. Of images,
-// which have no tokens, it says only how long a vector of features is.
+// Table is an embedding module restricted to a task's vocabulary. Of images, and of
+// texts whose vectors come from elsewhere (Options.Documents), it says only how long a
+// vector is: it has no tokens.
 type Table struct {
 	// Dim is the length of a token vector.
 	Dim int
@@ -119,6 +120,11 @@ type Table struct {
 	// Known marks the tokens that have a vector. The others count neither in
 	// the sum nor in the length of a document's mean.
 	Known []bool
+}
+
+// alone says that the deep tower takes vectors of texts that no tokens make up.
+func (t *Table) alone(d *Data) bool {
+	return d.Pixels == 0 && d.Vocabulary > 0 && t.Dim > 0 && len(t.Vectors) == 0 && len(t.Known) == 0
 }
 
 // Status says how the training of a child model ended.

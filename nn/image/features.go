@@ -13,8 +13,8 @@ import (
 // of some image could.
 const FeaturesVersion = 1
 
-// FeatureSet holds the features of a task's images under one extractor: what is
-// computed once and shared between trials. Each split is n × Dim, row-major.
+// FeatureSet holds the features of a task's images under one extractor, or vectors of its
+// texts: what is computed once and shared between trials. Each split is n × Dim, row-major.
 type FeatureSet struct {
 	// Module and ModuleDigest say whose features they are, Task and TaskDigest
 	// of what.
@@ -31,6 +31,16 @@ type FeatureSet struct {
 	// what a new image's features are standardised with. They are nil unless
 	// Standardised.
 	Mean, Deviation []float32 `json:"-"`
+}
+
+// GivenFeatures is the set of vectors that come from elsewhere, standardised: of a task's
+// images or texts, n × dim of each split. It takes them over.
+func GivenFeatures(module, task, taskDigest string, dim int, train, validation, test []float32) (*FeatureSet, error) {
+	s := &FeatureSet{Module: module, Task: task, TaskDigest: taskDigest, Dim: dim, Train: train, Validation: validation, Test: test}
+	if dim > 0 {
+		s.standardise()
+	}
+	return s, s.Validate()
 }
 
 // FeatureOptions say how the features of a task are computed.

@@ -28,8 +28,12 @@ func TestCatalogue(t *testing.T) {
 	}
 	b.fails(exitUsage, []string{`unknown strategy "genetic"`, "naml", "starter strategy show --help"}, "strategy", "show", "genetic")
 	if out := b.ok("trainer", "list"); !strings.Contains(out, "builtin") || !strings.Contains(out, "accuracy") ||
-		!strings.Contains(out, "table") {
+		!strings.Contains(out, "table") || !strings.Contains(out, "not known: no servers") {
 		t.Errorf("trainers:\n%s", out)
+	}
+	programs := b.write("programs.yaml", "trainers: {Boost: {command: [python3, train.py]}}\n")
+	if out := b.ok("trainer", "list", "--config", programs); !strings.Contains(out, "Boost") || !strings.Contains(out, "python3 train.py") {
+		t.Errorf("with a program:\n%s", out)
 	}
 	if out := b.ok("trainer", "schema", "outcome"); !json.Valid([]byte(out)) || !strings.Contains(out, `"over_memory"`) {
 		t.Errorf("the schema of outcomes:\n%s", out)

@@ -3,10 +3,12 @@ package cli
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -105,7 +107,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"data"}, []string{"add, import, list, pull, remove, show"}},
 		{[]string{"data", "delete"}, []string{`no command "delete"`}},
 		{[]string{"trials"}, []string{"accepts 1 arg"}},
-		{[]string{"trials", "x", "--format", "xml"}, []string{"table, csv, jsonl, parquet, optuna"}},
+		{[]string{"trials", "x", "--format", "xml"}, []string{"table, csv, jsonl, parquet, optuna, tensorboard, mlflow"}},
 		{[]string{"predict"}, []string{"--model"}},
 		{[]string{"predict", "x", "--ensemble=0"}, []string{"--ensemble is 0: it must be positive"}},
 		{[]string{"predict", "x", "--ensemble", "--trial", "3"}, []string{"without --model, --trial and --retrain"}},
@@ -125,6 +127,14 @@ func TestUsage(t *testing.T) {
 		{[]string{"task", "add", "a", "--parameters", `{"a": NaN}`}, []string{"no JSON object", "invalid character"}},
 		{[]string{"task", "add", "a", "--parameters", `{"a": "` + strings.Repeat("x", 17000) + `"}`}, []string{"more than 16384"}},
 		{[]string{"data", "import", "x.tsv", "--kind", "external"}, []string{"starter task add"}},
+		{[]string{"ask", "x", "--count", "0"}, []string{"--count is 0"}},
+		{[]string{"ask", "x", "--count", "101"}, []string{"at most 100"}},
+		{[]string{"ask", "x", "--trial", "-1"}, []string{"--trial is -1"}},
+		{[]string{"ask", "x", "--trial", "1", "--count", "2"}, []string{"does not go with"}},
+		{[]string{"tell", "x"}, []string{"which trial?"}},
+		{[]string{"tell", "x", "--trial", "0", "--metric", "a"}, []string{`--metric "a": give NAME=VALUE`}},
+		{[]string{"tell", "x", "--trial", "0", "--metric", "a=NaN"}, []string{`"a=NaN" is no number`, "--state fail"}},
+		{[]string{"tell", "x", "--trial", "0", "--metric", "a=1", "--metric", "a=2"}, []string{"given twice"}},
 		{[]string{"report", "x", "--csv", "--json"}, []string{"not both"}},
 		// A zero that is given is not taken for the default.
 		{[]string{"module", "train", "x", "--name", "m", "--dim", "0", "--window", "0", "--min-count", "0", "--max-vocabulary", "0", "--epochs",
@@ -369,12 +379,13 @@ func TestFromDataToPrediction(t *testing.T) {
 		file := filepath.Join(b.dir, name)
 		b.ok("trials", "first", "--format", format, "--out", file)
 		b.fails(exitUsage, []string{"exists already"}, "trials", "first", "--format", format, "--out", file)
-		if out := b.ok("trials", "import", file, "--space", "text-small", "--name", "from-"+format); !strings.Contains(out, "15 trials of reviews") {
+		out := b.ok("trials", "import", file, "--space", "text-small", "--name", "from-"+format)
+		if !strings.Contains(out, "15 trials of reviews") {
 			t.Errorf("import: %s", out)
 		}
 	}
-	b.fails(exitFailed, []string{"exists already", "--overwrite"}, "trials", "import", filepath.Join(b.dir, "first.csv"), "--space", "text-small",
-		"--name", "from-csv")
+	b.fails(exitFailed, []string{"exists already", "--overwrite"}, "trials", "import", filepath.Join(b.dir, "first.csv"),
+		"--space", "text-small", "--name", "from-csv")
 	b.fails(exitFailed, []string{"imported", "--sources from-csv"}, "search", "--from", "from-csv", "--trials", "+5")
 	b.ok("search", "--task", "reviews", "--space", "text-small", "--strategy", "kindred", "--trials", "3", "--sources", "from-csv,from-optuna",
 		"--name", "knowing")
@@ -384,6 +395,41 @@ func TestFromDataToPrediction(t *testing.T) {
 	b.ok("report", "from-csv", "knowing", "-o", filepath.Join(b.dir, "knowing.html"))
 	b.ok("best", "from-optuna")
 	b.ok("remove", "from-csv", "from-optuna", "knowing", "--yes")
+	// Vectors of whole documents: a row for each example, which say what they are.
+	npy := func(n int) string { // as NumPy writes them
+		header := fmt.Sprintf("{'descr': '<f4', 'fortran_order': False, 'shape': (%d, 2), }\n", n)
+		file := "\x93NUMPY\x01\x00" + string([]byte{byte(len(header)), 0}) + header
+		for i := range n {
+			file += string(binary.LittleEndian.AppendUint32(binary.LittleEndian.AppendUint32(nil, math.Float32bits(float32(i%2))), 0))
+		}
+		return file
+	}
+	b.fails(exitFailed, []string{"299 vectors for 300 examples"}, "data", "import", table, "--vectors", b.write("few.npy", npy(299)))
+	given := b.ok("data", "import", table, "--vectors", b.write("all.npy", npy(300)), "--vectors-name", "given")
+	if !strings.Contains(given, "module given") {
+		t.Errorf("import: %s", given)
+	}
+	if out := b.ok("module", "list"); !strings.Contains(out, "given") {
+		t.Errorf("modules: %s", out)
+	}
+	b.ok("search", "--task", "reviews", "--space", "text-small", "--module", "given", "--strategy", "random", "--trials", "4",
+		"--name", "by-vectors")
+	three := b.write("three.txt", "one\ntwo\nthree\n")
+	b.fails(exitUsage, []string{"--vectors FILE", "module given, 2 numbers"}, "predict", "by-vectors", three)
+	b.fails(exitFailed, []string{"2 vectors"}, "predict", "by-vectors", three, "--vectors", b.write("two.npy", npy(2)))
+	if out := b.ok("predict", "by-vectors", three, "--vectors", b.write("three.npy", npy(3))); strings.Count(out, "\n") != 3 {
+		t.Errorf("predictions: %s", out)
+	}
+	b.ok("report", "by-vectors", "-o", filepath.Join(b.dir, "vectors.html"))
+	b.ok("remove", "by-vectors", "--yes")
+	b.ok("module", "remove", "given", "--yes")
+	folder := filepath.Join(b.dir, "first.tensorboard")
+	b.ok("trials", "first", "--format", "tensorboard", "--out", folder)
+	if runs, err := os.ReadDir(folder); err != nil || len(runs) != 16 {
+		t.Errorf("TensorBoard's folder has %d entries, %v", len(runs), err)
+	}
+	b.fails(exitUsage, []string{"folder that exists already"}, "trials", "first", "--format", "tensorboard", "--out", folder, "--overwrite")
+	b.fails(exitUsage, []string{"MLFLOW_TRACKING_URI"}, "trials", "first", "--format", "mlflow")
 	b.ok("trials", "first", "--format", "parquet", "--out", filepath.Join(b.dir, "first.parquet"))
 	var best []struct {
 		Validation float64 `json:"validation_top10"`

@@ -19,6 +19,8 @@ type Pick struct {
 	// Trial is the trial's number, or negative for the task's best on the validation
 	// split.
 	Trial int
+	// Guard chooses the trial where none is named: one of Guards; empty: Plain.
+	Guard string
 	// Retrain trains the model again where it is not kept: here, not on a worker.
 	Retrain bool
 }
@@ -36,11 +38,9 @@ func (c *Client) ExportModel(ctx context.Context, name string, p Pick) ([]byte, 
 		if err != nil {
 			return nil, Row{}, err
 		}
-		top, ok := l.Best(task)
-		if !ok {
-			return nil, Row{}, fmt.Errorf("search %s has no trained model of task %q yet", name, l.Config.Tasks[task].Name)
+		if at, err = c.pick(ctx, l, task, p.Guard); err != nil {
+			return nil, Row{}, err
 		}
-		at = top.Trials[0].Trial
 	}
 	if at >= len(l.Trials) {
 		return nil, Row{}, fmt.Errorf("search %s has %d trials, there is no trial %d", name, len(l.Trials), at)
@@ -53,6 +53,22 @@ func (c *Client) ExportModel(ctx context.Context, name string, p Pick) ([]byte, 
 		}
 	}
 	return b, l.Row(at), err
+}
+
+// pick is the trial that a guard chooses.
+func (c *Client) pick(ctx context.Context, l *Ledger, task int, by string) (int, error) {
+	if by != "" && by != Plain {
+		choice, err := c.Choose(ctx, l, task, by)
+		if err != nil {
+			return 0, err
+		}
+		return choice.Trial, nil
+	}
+	top, ok := l.Best(task)
+	if !ok {
+		return 0, fmt.Errorf("search %s has no trained model of task %q yet", l.Name, l.Config.Tasks[task].Name)
+	}
+	return top.Trials[0].Trial, nil
 }
 
 // Ensemble chooses the ensemble of a task's kept models, of size picks.

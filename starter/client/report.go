@@ -46,6 +46,13 @@ func (c *Client) ReportInput(ctx context.Context, names []string) (report.Input,
 			Trials: l.Trials, Costs: l.Costs,
 		}
 		one.From, one.Sources = lineage(&l.Record)
+		for i := range l.Config.Tasks {
+			corrected, err := c.Corrected(ctx, l, i)
+			if err != nil {
+				return in, err
+			}
+			one.Corrected = append(one.Corrected, corrected)
+		}
 		if l.Record.Controller != "" {
 			p, err := library.ReadController(ctx, c.Store, l.Record.Controller)
 			if err != nil {

@@ -99,6 +99,16 @@ func refused(name string) func(history) bool {
 	}
 }
 
+// gaveBack says that an activity ends as it is cancelled.
+func gaveBack(name string) func(history) bool {
+	return func(h history) bool {
+		return h.any(func(e *historypb.HistoryEvent) bool {
+			at := e.GetActivityTaskCanceledEventAttributes().GetScheduledEventId()
+			return at > 0 && h.Events[at-1].GetActivityTaskScheduledEventAttributes().GetActivityType().GetName() == name
+		})
+	}
+}
+
 // lost says that the server took a trial from a worker that gave no sign of life.
 func lost(h history) bool {
 	return h.any(func(e *historypb.HistoryEvent) bool {
@@ -150,10 +160,13 @@ var paths = map[string]map[string]func(history) bool{
 		"paused by signal": signalled(workflows.Pause), "resumed by signal": signalled(workflows.Resume),
 		"stopped by signal": signalled(workflows.Stop), "publishes": runs("PublishController"),
 	},
-	workflows.PretrainWorkflow:  {"completed": ends(completed), "publishes": runs("PublishController")},
-	workflows.TransferWorkflow:  {"completed": ends(completed)},
-	workflows.BenchmarkWorkflow: {"passed": ends(completed), "regressed": fails(workflows.ErrTypeRegressed)},
-	workflows.CollectWorkflow:   {"completed": ends(completed), "invalid input": fails(activities.ErrTypeInvalid)},
+	workflows.PretrainWorkflow: {"completed": ends(completed), "publishes": runs("PublishController")},
+	workflows.TransferWorkflow: {"completed": ends(completed)},
+	workflows.BenchmarkWorkflow: {
+		"passed": ends(completed), "regressed": fails(workflows.ErrTypeRegressed), "simulates": runs("Simulate"),
+		"canceled as it simulates": gaveBack("Simulate"),
+	},
+	workflows.CollectWorkflow: {"completed": ends(completed), "invalid input": fails(activities.ErrTypeInvalid)},
 }
 
 // Each workflow that a worker registers has a recorded history of each of its

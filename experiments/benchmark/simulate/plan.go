@@ -38,6 +38,9 @@ type World struct {
 	Landscape func(task string) (Landscape, error)
 	// Strategies is the table of those there are.
 	Strategies strategy.Table
+	// Records is the digest of what the landscapes are made of; empty where nothing is
+	// compared with what was searched before.
+	Records string
 }
 
 // Arm is one way of searching.

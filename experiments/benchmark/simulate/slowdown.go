@@ -38,18 +38,27 @@ func (s Slowdown) Say() string {
 	return fmt.Sprintf("%s: %.1f before, ratio %.3f (%.3f to %.3f), p %.2g", what, s.Earlier, s.Ratio, s.Low, s.High, s.P)
 }
 
-// Slowdowns compares two results of one plan, arm by arm. An arm is slower where the
-// one-sided test of the mean log ratio says so at the level divided by the number of
-// arms (Bonferroni): level bounds how often any of the arms is called slower that is
-// not. The same seed of all tasks is one observation, as its searches may share a pretraining and
-// their random numbers.
-func Slowdowns(tonight, earlier *Result, share, level float64) []Slowdown {
+// Slower are the arms that are.
+func Slower(all []Slowdown) (out []Slowdown) {
+	for _, s := range all {
+		if s.Slower {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// Slowdowns compares two nights of one plan, arm by arm. An arm is slower where the
+// one-sided test of the mean log ratio says so at the level Alarm divided by the number
+// of arms (Bonferroni): Alarm bounds how often any of the arms is called slower that is
+// not. The same seed of all tasks is one observation, as its searches share their random
+// numbers.
+func Slowdowns(tonight, earlier *Night) []Slowdown {
 	var out []Slowdown
-	for a := range tonight.Arms {
-		now, before := tonight.Took(a, share), earlier.Took(a, share)
-		s := compareTook(now, before)
-		s.Arm = tonight.Arms[a].Name
-		s.Slower = !s.Unchanged && s.P < level/float64(len(tonight.Arms))
+	for a, arm := range tonight.Arms {
+		s := compareTook(tonight.trials(a), earlier.trials(a))
+		s.Arm = arm
+		s.Slower = !s.Unchanged && s.P < Alarm/float64(len(tonight.Arms))
 		out = append(out, s)
 	}
 	return out
@@ -58,21 +67,18 @@ func Slowdowns(tonight, earlier *Result, share, level float64) []Slowdown {
 // compareTook compares trials to targets, by seed and task.
 func compareTook(now, before [][]float64) Slowdown {
 	s := Slowdown{Unchanged: true}
-	var x, y, d []float64
+	x, y := logMeans(now), logMeans(before)
+	var d []float64
 	for seed := range now {
-		var a, b float64
+		d = append(d, x[seed]-y[seed])
 		for task, n := range now[seed] {
-			a += math.Log(n) / float64(len(now[seed]))
-			b += math.Log(before[seed][task]) / float64(len(now[seed]))
 			s.Unchanged = s.Unchanged && n == before[seed][task]
 		}
-		x, y, d = append(x, a), append(y, b), append(d, a-b)
 	}
 	e := metrics.Mean(d)
-	se := e.Error / 2
 	s.Tonight, s.Earlier = math.Exp(metrics.Mean(x).Mean), math.Exp(metrics.Mean(y).Mean)
-	s.Ratio, s.Low, s.High = math.Exp(e.Mean), math.Exp(e.Mean-1.96*se), math.Exp(e.Mean+1.96*se)
-	switch {
+	s.Ratio, s.Low, s.High = interval(e)
+	switch se := e.Error / 2; {
 	case se > 0:
 		s.P = math.Erfc(e.Mean/se/math.Sqrt2) / 2
 	case e.Mean <= 0:
@@ -81,21 +87,22 @@ func compareTook(now, before [][]float64) Slowdown {
 	return s
 }
 
-// Took has the trials that an arm's searches took to a target (Reach), by seed and task:
-// of a search that never got there, its budget.
-func (r *Result) Took(arm int, share float64) [][]float64 {
-	out := make([][]float64, r.Seeds)
-	for i := range r.Tasks {
-		t := &r.Tasks[i]
-		for s, search := range t.Arms[arm].Searches {
-			n, ok := search.took(t.Validation.Target(share))
-			if !ok {
-				n = r.Trials
-			}
-			out[s] = append(out[s], float64(n))
+// logMeans are the means over tasks of the logarithms of trials, by seed.
+func logMeans(took [][]float64) []float64 {
+	out := make([]float64, len(took))
+	for seed, tasks := range took {
+		for _, n := range tasks {
+			out[seed] += math.Log(n) / float64(len(tasks))
 		}
 	}
 	return out
+}
+
+// interval is what a mean of logarithms says: a geometric mean, with an interval at the
+// level .95.
+func interval(e metrics.Estimate) (mean, low, high float64) {
+	se := e.Error / 2
+	return math.Exp(e.Mean), math.Exp(e.Mean - 1.96*se), math.Exp(e.Mean + 1.96*se)
 }
 
 // took is the number of trials to a target.

@@ -22,18 +22,15 @@ func TestPowerOfANight(t *testing.T) {
 	if !*power {
 		t.Skip("it takes minutes: give -power")
 	}
-	set, err := benchmark.Open(benchmark.Paper)
+	w, err := Open(benchmark.Paper)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &World{
-		Space: set.Space, Kind: "text", Development: set.Development, Test: set.Test, Strategies: strategy.Builtin(),
-		Landscape: func(task string) (Landscape, error) { return set.Surrogate(task) },
-	}
 	const pool = 1000 // seeds that nights are drawn from
 	plan := Plan{
-		Tasks: set.Tasks(), Trials: 100, Budgets: []int{100}, Seeds: pool, PretrainSeeds: 1, Lag: 4, Workers: 2, Against: "random",
-		Arms: []Arm{{Name: "random", Strategy: strategy.Random}, {Name: "evolution", Strategy: "evolution"}},
+		Tasks: w.Expand([]string{"all"}), Trials: 100, Budgets: []int{100}, Seeds: pool, PretrainSeeds: 1, Lag: 4, Workers: 2, Against: "random",
+		Arms: []Arm{{Name: "random", Strategy: strategy.Random}, {Name: "evolution", Strategy: "evolution"}, {Name: "tpe", Strategy: "tpe"},
+			{Name: "kindred", Strategy: "kindred"}},
 	}
 	result, err := Run(context.Background(), w, plan, func(int, int) {})
 	if err != nil {
@@ -43,7 +40,7 @@ func TestPowerOfANight(t *testing.T) {
 	fmt.Fprintln(out, "arm\tshare\treached\ttrials\ts.d. of a seed\tseeds\tfalse alarms\tslower by a tenth, caught")
 	for a, arm := range result.Arms {
 		for _, share := range []float64{.5, .75, .9} {
-			took := result.Took(a, share)
+			took := result.night(share).trials(a)
 			reach := result.reach(a, share)
 			for _, seeds := range []int{200, 400} {
 				false_, caught, s, sd := 0, 0, Slowdown{}, 0.
@@ -61,11 +58,11 @@ func TestPowerOfANight(t *testing.T) {
 						}
 						slow = append(slow, stretched)
 					}
-					if s = compareTook(now, before); s.P < nightLevel/4 {
+					if s = compareTook(now, before); s.P < Alarm/4 {
 						false_++
 					}
 					sd = math.Log(s.High/s.Low) / 2 / 1.96 * math.Sqrt(float64(seeds))
-					if compareTook(slow, before).P < nightLevel/4 {
+					if compareTook(slow, before).P < Alarm/4 {
 						caught++
 					}
 				}
@@ -77,11 +74,9 @@ func TestPowerOfANight(t *testing.T) {
 	_ = out.Flush()
 }
 
-const nightLevel = .02
-
 // Equal searches are unchanged; what takes more trials is slower, what takes fewer is not.
 func TestSlowdowns(t *testing.T) {
-	result := func(at func(seed, task int) int) *Result {
+	result := func(at func(seed, task int) int) *Night {
 		r := &Result{Arms: []Arm{{Name: "a"}}, Trials: 100, Seeds: 50}
 		for task := range 2 {
 			one := Task{Validation: Scale{Best: 1}, Arms: []Searches{{Arm: "a"}}}
@@ -91,23 +86,24 @@ func TestSlowdowns(t *testing.T) {
 			}
 			r.Tasks = append(r.Tasks, one)
 		}
-		return r
+		return r.night(.75)
 	}
 	before := result(func(seed, task int) int { return 20 + seed%7 + task })
 	for name, c := range map[string]struct {
 		add               int
 		unchanged, slower bool
 	}{"as before": {unchanged: true}, "slower": {add: 3, slower: true}, "faster": {add: -3}} {
-		got := Slowdowns(result(func(seed, task int) int { return 20 + (seed+c.add)%7 + task + c.add }), before, .75, nightLevel)[0]
+		got := Slowdowns(result(func(seed, task int) int { return 20 + (seed+c.add)%7 + task + c.add }), before)[0]
 		if got.Unchanged != c.unchanged || got.Slower != c.slower || c.slower != (got.Low > 1) {
 			t.Errorf("%s: %+v, %s", name, got, got.Say())
 		}
 	}
-	never := result(func(int, int) int { return 20 })
-	for _, s := range never.Tasks[0].Arms[0].Searches {
-		s.Best = Improvements{Trials: []int{1}, Mean: []float64{.1}}
+	never := before
+	never.Took[0][3][0] = 0
+	if took := never.trials(0); took[3][0] != 100 || took[3][1] != 24 {
+		t.Errorf("a search that never gets there took %v", took[3])
 	}
-	if took := never.Took(0, .75); took[0][0] != 100 || took[0][1] != 20 {
-		t.Errorf("a search that never gets there took %v", took[0])
+	if p := never.Paces()[0]; p.Reached != 99 || p.Searches != 100 || !(p.Low < p.Trials && p.Trials < p.High && p.Low > 20 && p.High < 30) {
+		t.Errorf("%+v", p)
 	}
 }

@@ -67,6 +67,10 @@ type Builder struct {
 	groups  []int
 	lengths []int
 	samples [][]string
+	// Of each example that was kept, which of those added it is, from 0.
+	rows  []int
+	added int
+	parts []data.Part // of the task that was made
 }
 
 // NewBuilder begins a task.
@@ -91,6 +95,8 @@ const (
 
 // Add takes an example. An error says that there can be no task.
 func (b *Builder) Add(e Example) error {
+	row := b.added
+	b.added++
 	if strings.TrimSpace(e.Text) == "" {
 		b.empty++
 		return nil
@@ -124,7 +130,7 @@ func (b *Builder) Add(e Example) error {
 	if len(b.batch) == batchExamples || len(b.batch) > 0 && b.size+len(e.Text) > batchBytes {
 		b.flush()
 	}
-	b.of, b.splits = append(b.of, class), append(b.splits, e.Split)
+	b.of, b.splits, b.rows = append(b.of, class), append(b.splits, e.Split), append(b.rows, row)
 	b.batch, b.size = append(b.batch, e), b.size+len(e.Text)
 	if b.size > batchBytes {
 		b.flush()
@@ -235,6 +241,7 @@ func (b *Builder) Task() (*Task, error) {
 	if err != nil {
 		return nil, fmt.Errorf("task %s: %w", b.o.Name, err)
 	}
+	b.parts = parts
 	if b.total > math.MaxInt32 {
 		return nil, fmt.Errorf("task %s: %d tokens are more than a task can hold; lower max tokens", b.o.Name, b.total)
 	}
@@ -269,6 +276,16 @@ func (b *Builder) Task() (*Task, error) {
 		return nil, err
 	}
 	return t, nil
+}
+
+// Rows says of each example of the task's splits which of the examples added it is, those
+// without a text counted, and how many those are. There is no task before Task has made it.
+func (b *Builder) Rows() (train, validation, test []int, added int) {
+	of := map[data.Part]*[]int{data.InTrain: &train, data.InValidation: &validation, data.InTest: &test}
+	for i, part := range b.parts {
+		*of[part] = append(*of[part], b.rows[i])
+	}
+	return train, validation, test, b.added
 }
 
 // classes returns the sorted class names, and numbers the examples' by them.

@@ -125,7 +125,8 @@ func TestReadRefuses(t *testing.T) {
 		{"header of safetensors", append([]byte{255, 255, 255, 255, 0, 0, 0, 0}, "{}"...), "", "header"},
 		{"offsets", bytes.Replace(safetensorsOf("F32", "v"), []byte("[0,48]"), []byte("[0,90]"), 1), "", "bytes [0 90] of 48"},
 		{"shape", bytes.Replace(safetensorsOf("F32", "v"), []byte("[4,3]"), []byte("[4,9]"), 1), "", "4 × 9 needs 144"},
-		{"lengths", parquetOf[float32](t, 3, 3, 2, 3), "", "row 3 has 2 numbers"}, {"hole", parquetOf[float32](t, 3, 0, 3), "", "row 2 has no vector"},
+		{"lengths", parquetOf[float32](t, 3, 3, 2, 3), "", "row 3 has 2 numbers"},
+		{"hole", parquetOf[float32](t, 3, 0, 3), "", "row 2 has no vector"},
 		{"column", parquetOf[float32](t, 3), "text", `no column "text"`}, {"rows", parquetOf[float32](t), "", "no rows"},
 	} {
 		if _, err := Read(c.b, c.column); err == nil || !strings.Contains(err.Error(), c.want) {

@@ -11,13 +11,13 @@ import (
 	"tnaml/nn/safetensors"
 )
 
-// Fixed trains one given architecture again and again: what transfers an
-// architecture in place of a controller (§4.3).
+// Fixed trains one given architecture again and again, what transfers an
+// architecture in place of a controller (§4.3), or several in turn.
 const Fixed = "fixed"
 
 var fixedArchitecture = Definition{
 	Name:           Fixed,
-	Doc:            "one given architecture again and again, with other seeds",
+	Doc:            "one given architecture again and again, or several in turn, with other seeds",
 	Defaults:       json.RawMessage(`{"architecture":{}}`),
 	FromController: true,
 	NeedsSettings:  true,
@@ -31,6 +31,19 @@ type FixedSettings struct {
 	// {"hidden_layers": 2, "activation": "relu", …}; absent: the one that the
 	// controller has settled on.
 	Architecture map[string]any `json:"architecture"`
+	// Architectures are several in its place: the i-th trial has that of number i, from
+	// the first again after the last.
+	Architectures []map[string]any `json:"architectures,omitempty"`
+}
+
+// maxArchitectures bounds the architectures of a search.
+const maxArchitectures = 100
+
+func (s *FixedSettings) all() []map[string]any {
+	if len(s.Architectures) > 0 {
+		return s.Architectures
+	}
+	return []map[string]any{s.Architecture}
 }
 
 func fixedSettings(raw json.RawMessage, from *Pretrained) (json.RawMessage, error) {
@@ -38,7 +51,10 @@ func fixedSettings(raw json.RawMessage, from *Pretrained) (json.RawMessage, erro
 	if err := strict.Unmarshal(raw, &s); err != nil {
 		return nil, err
 	}
-	if s.Architecture == nil && from != nil {
+	if n := len(s.Architectures); n > maxArchitectures || n > 0 && len(s.Architecture) > 0 {
+		return nil, fmt.Errorf(`%d "architectures": give "architecture", or up to %d of these in its place`, n, maxArchitectures)
+	}
+	if s.Architecture == nil && len(s.Architectures) == 0 && from != nil {
 		if n := from.Policy.Tasks(); n != 1 && (!from.TaskAgnostic() || n == 0) {
 			return nil, fmt.Errorf("the controller has embeddings of %d tasks, so that its final architecture depends on the task: "+
 				"start from a task-agnostic one, or give the architecture", n)
@@ -49,15 +65,17 @@ func fixedSettings(raw json.RawMessage, from *Pretrained) (json.RawMessage, erro
 			return nil, err
 		}
 	}
-	if len(s.Architecture) == 0 {
+	if slices.ContainsFunc(s.all(), func(a map[string]any) bool { return len(a) == 0 }) {
 		return nil, errors.New(`no "architecture": name the option of each choice, or a controller to take it from`)
 	}
 	var errs []error
-	for _, name := range slices.Sorted(maps.Keys(s.Architecture)) {
-		switch s.Architecture[name].(type) {
-		case string, bool, float64, int64:
-		default:
-			errs = append(errs, fmt.Errorf("architecture: the option of %q is no text, truth value or number", name))
+	for _, a := range s.all() {
+		for _, name := range slices.Sorted(maps.Keys(a)) {
+			switch a[name].(type) {
+			case string, bool, float64, int64:
+			default:
+				errs = append(errs, fmt.Errorf("architecture: the option of %q is no text, truth value or number", name))
+			}
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -66,23 +84,32 @@ func fixedSettings(raw json.RawMessage, from *Pretrained) (json.RawMessage, erro
 	return json.Marshal(s)
 }
 
-// fixed proposes one model again and again; its trials differ in their seeds
+// fixed proposes given models again and again; the trials of one differ in their seeds
 // alone (the second ablation of Wong et al., 2018, §4.3). It has no state.
-type fixed struct{ actions []int }
+type fixed struct{ actions [][]int }
 
 func newFixed(s Start) (Strategy, error) {
 	var settings FixedSettings
 	if err := strict.Unmarshal(s.Settings, &settings); err != nil {
 		return nil, err
 	}
-	actions, err := s.Space.Actions(settings.Architecture)
-	if err != nil {
-		return nil, fmt.Errorf("architecture: %w", err)
+	f := &fixed{}
+	for i, a := range settings.all() {
+		actions, err := s.Space.Actions(a)
+		if err != nil && len(settings.Architectures) > 0 {
+			return nil, fmt.Errorf("architecture %d: %w", i, err)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("architecture: %w", err)
+		}
+		f.actions = append(f.actions, actions)
 	}
-	return &fixed{actions}, nil
+	return f, nil
 }
 
-func (f *fixed) Ask(int, int) ([]int, float64) { return slices.Clone(f.actions), 0 }
-func (*fixed) Tell(Told) error                 { return nil }
-func (*fixed) Put(*safetensors.File)           {}
-func (*fixed) Get(*safetensors.File) error     { return nil }
+func (f *fixed) Ask(trial, _ int) ([]int, float64) {
+	return slices.Clone(f.actions[trial%len(f.actions)]), 0
+}
+func (*fixed) Tell(Told) error             { return nil }
+func (*fixed) Put(*safetensors.File)       {}
+func (*fixed) Get(*safetensors.File) error { return nil }

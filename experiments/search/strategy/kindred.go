@@ -5,78 +5,82 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"slices"
 
 	"tnaml/experiments/space"
 	"tnaml/experiments/strict"
-	"tnaml/nn/controller"
+	"tnaml/experiments/trainer"
 	"tnaml/nn/rng"
 	"tnaml/nn/safetensors"
 	"tnaml/nn/trees"
 )
 
-// Kindred is our own way to a good model in tens of trials. It begins with the other
-// tasks' greedy portfolio; then it draws candidates from the densities of the task's
-// own good trials, and from the pretrained controller where there is one, and takes
-// the one with the greatest
+// Kindred is our own way to a good model in tens of trials. It begins with a short
+// portfolio, the configurations that together are best for the other tasks as models of
+// their trials say. Then each trial is the one that is expected to improve most upon the
+// best so far (Jones, Schonlau, Welch, "Efficient global optimization", 1998), by a Gaussian
+// process of the task's own trials around a weighted sum of the other tasks' models
+// (kindredProcess): a prior that decays as trials come in, and whose sources lose their say
+// where they mislead. (Wistuba, Schilling, Schmidt-Thieme, "Two-stage transfer surrogate
+// model", ECML 2016; Feurer et al., "Practical transfer learning for Bayesian
+// optimization", 2018.) The candidates are the best trials and the changes of one, two or
+// three of their choices, as in evolution, and what climbing finds from the best of those.
 //
-//	log l(x) − log g(x) + β/t · p(x)
-//
-// where l and g are the Parzen estimators of the strategy tpe, t the number of trials
-// told, and p what the other tasks' trials say of x: a prior that decays, as in
-// Hvarfner et al., "πBO" (ICLR 2022). p is a weighted sum of a model of each source;
-// the weights, equal at first, are learned of the task's own trials by ridge regression,
-// so that a source that misleads loses its say.
+// Among good configurations most of the difference is what each has of its own, which
+// neighbours tell nothing of, and after that the luck of the training. So new ones are
+// tried for the former; one that is good is tried again for the latter, when no new one is
+// expected to bring more. What differs only in choices that do nothing (trainer.Inertia)
+// is the same.
 const Kindred = "kindred"
 
 var kindredTasks = Definition{
-	Name:           Kindred,
-	Doc:            "other tasks' portfolio first, then the task's own trials, with a decaying prior of what the other tasks' say",
-	Defaults:       defaultsOf(kindredSettings),
-	FromController: true,
-	Continues:      true,
-	FromSources:    true,
-	Settings:       kindredSettings,
-	New:            newKindred,
+	Name:        Kindred,
+	Doc:         "what was good for other tasks, then a Gaussian process of the task's own trials around what the others say",
+	Defaults:    defaultsOf(kindredSettings),
+	FromSources: true,
+	Settings:    kindredSettings,
+	New:         newKindred,
 }
 
 // KindredSettings are the parameters of the strategy "kindred".
 type KindredSettings struct {
-	// Portfolio is how many trials are the sources' greedy portfolio.
+	// Portfolio is how many trials are the sources' portfolio.
 	Portfolio int `json:"portfolio"`
-	// Beta is the weight of what the sources say, divided by the trials told.
-	Beta float64 `json:"beta"`
-	// Ridge is the number of trials that the sources' equal weights count as.
-	Ridge float64 `json:"ridge"`
-	// Candidates are drawn from the density of the good trials, Proposals from the
-	// controller, for the task of a source by its weight.
-	Candidates int `json:"candidates"`
-	Proposals  int `json:"proposals"`
-	// SourceTrees and SourceDepth are the size of each source's model.
-	SourceTrees int `json:"source_trees"`
-	SourceDepth int `json:"source_depth"`
+	// Own is the standard deviation of the weight of what is each source's own, 0: there
+	// is one model of all of them alone.
+	Own float64 `json:"own"`
+	// Process is the standard deviation of the Gaussian process, 0: the sources' models
+	// are all that is weighed.
+	Process float64 `json:"process"`
+	// Repeat has a model tried again where that is expected to improve most.
+	Repeat bool `json:"repeat"`
+	// Mutations are how many changes of two or three choices are candidates.
+	Mutations int `json:"mutations"`
+	// Inert has configurations that design the same model count as one.
+	Inert bool `json:"inert"`
 }
 
 func kindredSettings(raw json.RawMessage, _ *Pretrained) (json.RawMessage, error) {
-	s := KindredSettings{Portfolio: 10, Beta: 30, Ridge: 10, Candidates: 24, Proposals: 8, SourceTrees: 60, SourceDepth: 5}
+	s := KindredSettings{Portfolio: 3, Own: .25, Process: 1, Repeat: true, Mutations: 64, Inert: true}
 	if err := strict.Unmarshal(raw, &s); err != nil {
 		return nil, err
 	}
 	var errs []error
 	for _, n := range []struct {
-		name           string
-		v, least, most int
-	}{
-		{"portfolio", s.Portfolio, 0, maxPortfolio}, {"candidates", s.Candidates, 1, maxCandidates}, {"proposals", s.Proposals, 0, maxCandidates},
-		{"source_trees", s.SourceTrees, 1, 1000}, {"source_depth", s.SourceDepth, 1, 30},
-	} {
-		if n.v < n.least || n.v > n.most {
-			errs = append(errs, fmt.Errorf("%s is %d: it must lie between %d and %d", n.name, n.v, n.least, n.most))
+		name    string
+		v, most int
+	}{{"portfolio", s.Portfolio, maxPortfolio}, {"mutations", s.Mutations, maxCandidates}} {
+		if n.v < 0 || n.v > n.most {
+			errs = append(errs, fmt.Errorf("%s is %d: it must lie between 0 and %d", n.name, n.v, n.most))
 		}
 	}
-	if !(s.Beta >= 0) || !(s.Ridge >= 0) || math.IsInf(s.Beta+s.Ridge, 0) {
-		errs = append(errs, fmt.Errorf("beta is %v and ridge %v: they must be numbers of at least 0", s.Beta, s.Ridge))
+	for _, n := range []struct {
+		name string
+		v    float64
+	}{{"own", s.Own}, {"process", s.Process}} {
+		if !(n.v >= 0 && n.v <= 100) {
+			errs = append(errs, fmt.Errorf("%s is %v: it must lie between 0 and 100", n.name, n.v))
+		}
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
@@ -86,200 +90,237 @@ func kindredSettings(raw json.RawMessage, _ *Pretrained) (json.RawMessage, error
 
 // kindred keeps what it knows of the sources, and the trials told.
 type kindred struct {
-	settings  KindredSettings
-	seed      uint64
-	space     *space.Space
-	options   []int
-	features  []trees.Feature
-	portfolio [][]int
-	models    []*trees.Model // of the sources
-	// policy is the pretrained controller, nil without one; embedding is, of each source,
-	// the task of the policy that is of its name, −1 for none.
-	policy    *controller.Controller
-	embedding []int
-	parzen    *tpe
-	seen      []map[string]bool // of each task the configurations told
-	known     []*knowledge      // of each task, as of some number of trials
+	settings KindredSettings
+	seed     uint64
+	space    *space.Space
+	options  []int
+	features []trees.Feature
+	inert    trainer.Inertia
+	models   kindredModels
+	// opening has the portfolio, and perhaps more.
+	opening [][]int
+	tasks   []kindredTask
 }
 
+// kindredTask is what is known of a task of the search.
+type kindredTask struct {
+	past
+	seen    map[string]bool
+	learned int // trials
+	process *kindredProcess
+}
+
+// leastOpening is how many configurations of the sources are candidates at least.
+const leastOpening = 10
+
 func newKindred(s Start) (Strategy, error) {
-	k := &kindred{seed: s.Seed, space: s.Space, options: s.Space.Options(), features: featuresOf(s.Space)}
+	k := &kindred{seed: s.Seed, space: s.Space, options: s.Space.Options(), features: featuresOf(s.Space), tasks: make([]kindredTask, len(s.Tasks))}
 	if err := strict.Unmarshal(s.Settings, &k.settings); err != nil {
 		return nil, err
 	}
-	raw, err := tpeSettings(json.RawMessage("{}"), nil)
-	if err != nil {
-		return nil, err
+	if k.settings.Inert {
+		k.inert = trainer.NewInertia(s.Space)
 	}
-	own, err := newTPE(Start{Seed: s.Seed, Space: s.Space, Tasks: s.Tasks, Settings: raw})
-	if err != nil {
-		return nil, err
-	}
-	k.parzen = own.(*tpe)
-	k.forget()
-	if k.portfolio, err = greedyList(s, byRange, k.settings.Portfolio); err != nil {
-		return nil, err
-	}
-	for i, source := range rewarded(s.Sources) {
-		m, err := trees.Boost(k.features, source.actions, normalScores(source.rewards), nil, trees.Options{
-			Trees: k.settings.SourceTrees, Depth: k.settings.SourceDepth, Shrinkage: 6 / float64(k.settings.SourceTrees), MinLeaf: 3, Ridge: 3,
-			Seed: uint64(i),
-		})
-		if err != nil {
-			return nil, err
-		}
-		k.models, k.embedding = append(k.models, m), append(k.embedding, -1)
-		if s.Controller != nil && !s.Controller.TaskAgnostic() {
-			for at, task := range s.Controller.Origin.Tasks {
-				if task.Name == source.name {
-					k.embedding[i] = at
-				}
-			}
+	sources := rewarded(s.Sources)
+	for t := range sources {
+		for i, actions := range sources[t].actions {
+			sources[t].actions[i] = k.canonical(actions)
 		}
 	}
-	if s.Controller != nil && s.Controller.Policy.Tasks() > 0 {
-		k.policy = s.Controller.Policy.Clone()
+	var err error
+	if k.models, err = fitKindred(k.features, sources); err != nil {
+		return nil, err
+	}
+	if len(sources) > 0 {
+		k.opening = k.models.opening(k.options, sources, k.inert, max(k.settings.Portfolio, leastOpening))
 	}
 	return k, nil
 }
 
-// forget leaves no trial told.
-func (k *kindred) forget() {
-	k.seen = make([]map[string]bool, len(k.parzen.tasks))
-	for i := range k.seen {
-		k.seen[i] = map[string]bool{}
-	}
-	k.known = make([]*knowledge, len(k.parzen.tasks))
+// canonical is the one form of all actions that design the same model.
+func (k *kindred) canonical(actions []int) []int {
+	actions = slices.Clone(actions)
+	trainer.Canonical(k.inert, actions)
+	return actions
 }
+
+// startup is how many trials are random where there are no sources.
+const startup = 10
 
 func (k *kindred) Ask(trial, task int) ([]int, float64) {
 	// Of a search of several tasks each entry has as many trials, as of a portfolio.
-	if at := trial / len(k.seen); at < len(k.portfolio) {
-		return slices.Clone(k.portfolio[at]), 0
+	if at := trial / len(k.tasks); at < min(k.settings.Portfolio, len(k.opening)) {
+		return slices.Clone(k.opening[at]), 0
 	}
 	r := rng.New(k.seed, "kindred/candidates", uint64(trial))
-	told := len(k.parzen.tasks[task].rewards)
-	if len(k.models) == 0 && told < k.parzen.settings.Startup {
+	t := &k.tasks[task]
+	switch n := len(t.rewards); {
+	case n < startup && len(k.opening) == 0:
+		return uniform(r, k.options), 0
+	case n == 0: // a lag
+		return slices.Clone(k.opening[min(trial/len(k.tasks), len(k.opening)-1)]), 0
+	}
+	k.learn(t)
+	best, most := []int(nil), math.Inf(-1)
+	asked := map[string]bool{}
+	// consider asks the process of configurations how good they are, and of the best how
+	// sure that is.
+	consider := func(x [][]int) (better bool) {
+		var fresh [][]int
+		for _, actions := range x {
+			trainer.Canonical(k.inert, actions)
+			if key := keyOf(actions); (k.settings.Repeat || !t.seen[key]) && !asked[key] {
+				asked[key] = true
+				fresh = append(fresh, actions)
+			}
+		}
+		m, expected := k.models.say(fresh), make([]float64, len(fresh))
+		for i, actions := range fresh {
+			expected[i] = t.process.expected(actions, m[i])
+		}
+		for _, i := range descending(expected)[:min(doubted, len(fresh))] {
+			if v := improvement(-t.process.best, -expected[i], t.process.doubt(fresh[i], m[i])); v > most {
+				best, most, better = fresh[i], v, true
+			}
+		}
+		return better
+	}
+	var candidates [][]int
+	for _, actions := range k.opening {
+		candidates = append(candidates, slices.Clone(actions))
+	}
+	parents := t.parents()
+	for _, parent := range parents {
+		candidates = append(candidates, slices.Clone(parent))
+		candidates = append(candidates, changes(k.options, parent)...)
+	}
+	for range k.settings.Mutations {
+		child := slices.Clone(parents[r.IntN(len(parents))])
+		for range 2 + r.IntN(2) {
+			c := r.IntN(len(child))
+			child[c] = r.IntN(k.options[c])
+		}
+		candidates = append(candidates, child)
+	}
+	for better, step := consider(candidates), 0; better && step < steps; step++ {
+		better = consider(changes(k.options, best))
+	}
+	if best == nil { // all that is near the good ones has been tried
 		return uniform(r, k.options), 0
 	}
-	var below, above *parzen
-	if told > 0 {
-		below, above = k.parzen.estimators(task)
-	}
-	known := k.learn(task)
-	candidates := k.candidates(r, task, below, known)
-	if len(candidates) == 0 { // all that is near the good ones has been tried
-		return uniform(r, k.options), 0
-	}
-	best, most := 0, math.Inf(-1)
-	for i, v := range known.says(trees.NewRows(k.features, candidates)) {
-		v *= k.settings.Beta / float64(max(told, 1))
-		if told > 0 {
-			v += below.logDensity(candidates[i]) - above.logDensity(candidates[i])
-		}
-		if v > most {
-			best, most = i, v
-		}
-	}
-	return candidates[best], 0
+	return slices.Clone(best), 0
 }
 
-// candidates are those not tried yet, of what was good and of what the controller
-// proposes: half of that are changes of what was good.
-func (k *kindred) candidates(r *rand.Rand, task int, below *parzen, known *knowledge) (out [][]int) {
-	add := func(actions []int) {
-		if !k.seen[task][keyOf(actions)] {
-			out = append(out, slices.Clone(actions))
-		}
+const (
+	doubted  = 40 // candidates whose σ is asked for
+	steps    = 3  // of climbing
+	families = 3  // trials whose changes are candidates
+)
+
+// learn brings a task's process up to its trials: to all while they are few, then now
+// and then to the best and the newest.
+func (k *kindred) learn(t *kindredTask) {
+	n := len(t.rewards)
+	if n > maxLearned {
+		n -= n % (maxLearned / 10)
 	}
-	sample := func() []int {
-		if below == nil {
-			return uniform(r, k.options)
-		}
-		return below.sample(r)
+	if n == t.learned {
+		return
 	}
-	for range k.settings.Candidates {
-		add(sample())
+	rows := make([]int, 0, n)
+	for i := range n {
+		rows = append(rows, i)
 	}
-	if k.policy == nil {
-		return out
+	if n > maxLearned {
+		rows = slices.Concat(descending(t.rewards[:n-maxLearned/2])[:maxLearned/2], rows[n-maxLearned/2:])
 	}
-	steps := make([]bool, len(k.options))
-	for i := range k.settings.Proposals {
-		of := 0
-		if s := known.drawSource(r); s >= 0 && k.embedding[s] >= 0 {
-			of = k.embedding[s]
-		}
-		actions := sample()
-		for c := range steps {
-			steps[c] = i%2 == 0 || r.IntN(3) == 0
-		}
-		k.policy.Resample(r, of, actions, steps)
-		add(actions)
+	t.learned = n
+	var x [][]int
+	var rewards []float64
+	for _, i := range rows {
+		x, rewards = append(x, t.actions[i]), append(rewards, t.rewards[i])
+	}
+	t.process = newKindredProcess(k.features, k.settings, len(k.models.models))
+	z := standardised(rewards)
+	t.process.hear(x, z)
+	for i, m := range k.models.say(x) {
+		t.process.add(x[i], m)
+	}
+	t.process.observe(z)
+}
+
+// maxLearned bounds the trials that a process is of.
+const maxLearned = 300
+
+// parents are the trials that the process thinks best.
+func (t *kindredTask) parents() (out [][]int) {
+	p := t.process
+	expected := make([]float64, len(p.x))
+	for i, x := range p.x {
+		expected[i] = p.expected(x, p.m[i])
+	}
+	for _, i := range descending(expected)[:min(families, len(p.x))] {
+		out = append(out, p.x[i])
 	}
 	return out
 }
 
 func (k *kindred) Tell(told Told) error {
-	k.seen[told.Task][keyOf(told.Actions)] = true
-	return k.parzen.Tell(told)
+	told.Actions = k.canonical(told.Actions)
+	t := &k.tasks[told.Task]
+	t.add(told)
+	t.see(told.Actions)
+	return nil
+}
+
+func (t *kindredTask) see(actions []int) {
+	if t.seen == nil {
+		t.seen = map[string]bool{}
+	}
+	t.seen[keyOf(actions)] = true
 }
 
 const kindredPrefix = "kindred/"
 
-// kindredState is the part of the state that is JSON.
-type kindredState struct {
-	// Embedding has an entry for each source.
-	Embedding []int `json:"embedding"`
-	Policy    bool  `json:"policy"`
-}
-
 func (k *kindred) Put(f *safetensors.File) {
-	f.PutJSON(kindredPrefix+"state", kindredState{slices.Clone(k.embedding), k.policy != nil})
-	putActions(f, kindredPrefix+"portfolio", len(k.options), k.portfolio)
-	for i, m := range k.models {
-		m.PutArrays(f, fmt.Sprintf("%ssource/%d/", kindredPrefix, i))
+	f.PutJSON(kindredPrefix+"models", len(k.models.models))
+	for i, m := range k.models.models {
+		m.PutArrays(f, fmt.Sprintf("%smodel/%d/", kindredPrefix, i))
 	}
-	if k.policy != nil {
-		k.policy.PutArrays(f, controllerPrefix)
+	putActions(f, kindredPrefix+"opening", len(k.options), k.opening)
+	tasks := make([]past, len(k.tasks))
+	for i, t := range k.tasks {
+		tasks[i] = t.past
 	}
-	k.parzen.Put(f)
+	putPast(f, "kindred", tasks, len(k.options))
 }
 
-func (k *kindred) Get(f *safetensors.File) (err error) {
-	var s kindredState
-	if err := f.GetJSON(kindredPrefix+"state", &s); err != nil {
+func (k *kindred) Get(f *safetensors.File) error {
+	n := 0
+	if err := f.GetJSON(kindredPrefix+"models", &n); err != nil {
 		return err
 	}
-	if k.portfolio, err = getActions(f, kindredPrefix+"portfolio", k.space); err != nil {
-		return err
-	}
-	k.embedding, k.models, k.policy = s.Embedding, nil, nil
-	for i := range s.Embedding {
-		m, err := trees.FromFile(f, fmt.Sprintf("%ssource/%d/", kindredPrefix, i), k.features)
+	k.models = kindredModels{features: k.features, known: map[string][]float64{}}
+	for i := range n {
+		m, err := trees.FromFile(f, fmt.Sprintf("%smodel/%d/", kindredPrefix, i), k.features)
 		if err != nil {
 			return err
 		}
-		k.models = append(k.models, m)
+		k.models.models = append(k.models.models, m)
 	}
-	if s.Policy {
-		if k.policy, err = controller.FromFile(f, controllerPrefix); err != nil {
-			return err
-		}
-		if !slices.Equal(k.policy.Config().Options, k.options) {
-			return errors.New("its controller is of another space")
-		}
-		if slices.Max(append(s.Embedding, 0)) >= k.policy.Tasks() {
-			return fmt.Errorf("its controller has %d tasks, a source is said to be the task %d", k.policy.Tasks(), slices.Max(s.Embedding))
-		}
-	}
-	if err := k.parzen.Get(f); err != nil {
+	opening, err := getActions(f, kindredPrefix+"opening", k.space)
+	if err != nil {
 		return err
 	}
-	k.forget()
-	for task, p := range k.parzen.tasks {
-		for _, a := range p.actions {
-			k.seen[task][keyOf(a)] = true
+	tasks, err := getPast(f, "kindred", len(k.tasks), k.options)
+	if err != nil {
+		return err
+	}
+	k.opening = opening
+	for i := range tasks {
+		k.tasks[i] = kindredTask{past: tasks[i]}
+		for _, actions := range tasks[i].actions {
+			k.tasks[i].see(actions)
 		}
 	}
 	return nil

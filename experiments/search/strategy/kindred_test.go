@@ -3,6 +3,7 @@ package strategy
 import (
 	"bytes"
 	"math"
+	"slices"
 	"testing"
 
 	"tnaml/experiments/space"
@@ -139,9 +140,17 @@ func TestKindredLearnsWhatSourcesSay(t *testing.T) {
 func TestKindredWeighsSources(t *testing.T) {
 	target := []int{2, 3, 4, 1, 5, 2}
 	s := newWells(t, 1, `{}`, sourceOf("like", []int{2, 3, 4, 1, 5, 1}, 300), sourceOf("unlike", []int{6, 6, 0, 6, 0, 6}, 300))
-	wellSearch(t, s, target, 40)
-	if w := s.learn(0).weights; w[0] < 0.5 || w[1] > 0.3 {
-		t.Errorf("the source that is like the task weighs %v, the other one %v", w[0], w[1])
+	r := rng.New(1, "test", 0)
+	for i := range 40 {
+		actions := uniform(r, s.options)
+		if err := s.Tell(Told{Trial: i, Actions: actions, Status: trainer.OK, Reward: depth(target, actions)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.learn(&s.tasks[0])
+	// The first weight is that of the model of both.
+	if w := s.tasks[0].process.weights; w[1] < w[2] {
+		t.Errorf("the source that is like the task weighs %v, the other one %v", w[1], w[2])
 	}
 }
 
@@ -176,11 +185,68 @@ func TestKindredRestoresWithSources(t *testing.T) {
 }
 
 func TestKindredSettings(t *testing.T) {
-	_, err := ParseSettings(Kindred, []byte(`{"portfolio": -1, "candidates": 0, "beta": -1}`))
-	for _, want := range []string{"portfolio is -1", "candidates is 0", "beta is -1"} {
+	_, err := ParseSettings(Kindred, []byte(`{"portfolio": -1, "mutations": -2, "own": -1, "process": 101}`))
+	for _, want := range []string{"portfolio is -1", "mutations is -2", "own is -1", "process is 101"} {
 		if !says(err, want) {
 			t.Errorf("%v lacks %q", err, want)
 		}
+	}
+}
+
+// Without repeating no model is tried twice: where there are no hidden layers, what they
+// are like is nothing.
+func TestKindredTriesModelsOnce(t *testing.T) {
+	sp := &space.Space{Choices: []space.Choice{
+		{Name: trainer.HiddenLayers, Options: []any{int64(0), int64(1)}}, {Name: trainer.HiddenSize, Options: []any{int64(8), int64(16), int64(32)}},
+		{Name: trainer.Steps, Options: []any{int64(1), int64(2), int64(3), int64(4)}},
+	}}
+	source := Source{Task: "x"}
+	for i := range 24 {
+		actions := []int{i % 2, i / 2 % 3, i / 6}
+		source.Trials = append(source.Trials, Known{Actions: actions, Status: trainer.OK, Reward: float64(i/6 - i%2)})
+	}
+	start := Start{Seed: 1, Space: sp, Tasks: []string{"new"}, Sources: []Source{source}}
+	start.Settings = must(ParseSettings(Kindred, []byte(`{"repeat": false}`)))(t)
+	s := must(newKindred(start))(t)
+	seen := map[string]bool{}
+	for i := range 16 { // 4 without hidden layers, 12 with
+		actions, _ := s.Ask(i, 0)
+		if key := keyOf(actions); seen[key] || actions[0] == 0 && actions[1] != 0 {
+			t.Fatalf("trial %d: %v again", i, actions)
+		} else {
+			seen[key] = true
+		}
+		if err := s.Tell(Told{Trial: i, Actions: actions, Status: trainer.OK, Reward: float64(actions[2] - actions[0])}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A long search's process is of the best and the newest trials, and restored the same.
+func TestKindredLearnsOfABoundedNumber(t *testing.T) {
+	raw := must(ParseSettings(Kindred, nil))(t)
+	start := Start{Seed: 1, Space: wells(), Tasks: []string{"new"}, Settings: raw}
+	s := must(newKindred(start))(t).(*kindred)
+	r := rng.New(1, "test", 0)
+	for i := range maxLearned + 50 {
+		if err := s.Tell(Told{Trial: i, Actions: uniform(r, s.options), Status: trainer.OK, Reward: r.Float64()}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f := safetensors.New("state")
+	s.Put(f)
+	again := must(newKindred(start))(t)
+	if err := again.Get(f); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 3 {
+		a, _ := s.Ask(maxLearned+50+i, 0)
+		if b, _ := again.Ask(maxLearned+50+i, 0); !slices.Equal(a, b) {
+			t.Errorf("%v, restored %v", a, b)
+		}
+	}
+	if n := len(s.tasks[0].process.x); n != maxLearned {
+		t.Errorf("the process is of %d trials", n)
 	}
 }
 

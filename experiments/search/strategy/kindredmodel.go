@@ -2,12 +2,10 @@ package strategy
 
 import (
 	"cmp"
-	"math/rand/v2"
 	"slices"
 
-	"gonum.org/v1/gonum/mat"
-
 	"tnaml/experiments/space"
+	"tnaml/experiments/trainer"
 	"tnaml/nn/trees"
 )
 
@@ -61,98 +59,143 @@ func keyOf(actions []int) string {
 	return string(b)
 }
 
-// knowledge is what the first n trials of a task say of the sources.
-type knowledge struct {
-	n       int
-	models  []*trees.Model
-	weights []float64
+// kindredModels are what other tasks' trials say of a configuration: first a model of all
+// of them together, then of each task one of what that leaves unexplained.
+type kindredModels struct {
+	features []trees.Feature
+	models   []*trees.Model
+	// known are the models' values of configurations asked of before.
+	known map[string][]float64
 }
 
-// learnAt is the number of trials, of n, that are learned from: all of the first 50,
-// then every 25th part more.
-func learnAt(n int) int {
-	if n <= 50 {
-		return n
+// The models are small: main effects and a few pairs are what carries over.
+const (
+	commonTrees, ownTrees = 60, 30
+	kindredDepth          = 2
+	maxKnown              = 50_000
+)
+
+// fitKindred fits the models to the normal scores of each task's rewards.
+func fitKindred(features []trees.Feature, tasks []rewardedTask) (k kindredModels, err error) {
+	k = kindredModels{features: features, known: map[string][]float64{}}
+	if len(tasks) == 0 {
+		return k, nil
 	}
-	return n - n%(n/25)
+	fit := func(x [][]int, y []float64, size int) (*trees.Model, error) {
+		m, err := trees.Boost(features, x, y, nil, trees.Options{
+			Trees: size, Depth: kindredDepth, Shrinkage: 6 / float64(size), MinLeaf: 3, Ridge: 3, Sample: .7, Features: .5, Seed: uint64(len(k.models)),
+		})
+		k.models = append(k.models, m)
+		return m, err
+	}
+	var x [][]int
+	var y []float64
+	for _, t := range tasks {
+		x, y = append(x, t.actions...), append(y, normalScores(t.rewards)...)
+	}
+	common, err := fit(x, y, commonTrees)
+	if err != nil {
+		return k, err
+	}
+	left := make([]float64, len(y))
+	common.Values(trees.NewRows(features, x), left)
+	for i := range left {
+		left[i] = y[i] - left[i]
+	}
+	for _, t := range tasks {
+		if _, err := fit(t.actions, left[:len(t.actions)], ownTrees); err != nil {
+			return k, err
+		}
+		left = left[len(t.actions):]
+	}
+	return k, nil
 }
 
-// learn weighs the sources by a task's trials.
-func (k *kindred) learn(task int) *knowledge {
-	p := &k.parzen.tasks[task]
-	n := learnAt(len(p.rewards))
-	if known := k.known[task]; known != nil && known.n == n {
-		return known
-	}
-	known := &knowledge{n: n, models: k.models, weights: make([]float64, len(k.models))}
-	for i := range known.weights {
-		known.weights[i] = 1 / float64(len(known.weights))
-	}
-	if n > 0 && len(k.models) > 0 {
-		known.weigh(trees.NewRows(k.features, p.actions[:n]), normalScores(p.rewards[:n]), k.settings.Ridge)
-	}
-	k.known[task] = known
-	return known
-}
-
-// weigh regresses the task's scores on the sources' predictions: ridge regression towards
-// equal weights, which count as so many trials.
-func (k *knowledge) weigh(x trees.Rows, y []float64, prior float64) {
-	n, m := x.Len(), len(k.models)
-	mean := 0.0
-	for _, v := range y {
-		mean += v / float64(n)
-	}
-	f, means, column := mat.NewDense(n, m, nil), make([]float64, m), make([]float64, n)
-	for j, s := range k.models {
-		s.Values(x, column)
-		f.SetCol(j, column)
-		for _, v := range column {
-			means[j] += v / float64(n)
+// say returns the models' values of configurations, a row for each.
+func (k *kindredModels) say(x [][]int) [][]float64 {
+	out := make([][]float64, len(x))
+	var at []int
+	var asked [][]int
+	for i, actions := range x {
+		if out[i] = k.known[keyOf(actions)]; out[i] == nil {
+			at, asked = append(at, i), append(asked, actions)
 		}
 	}
-	left := mat.NewVecDense(n, nil)
-	for i := range n {
-		v := y[i] - mean
-		for j := range m {
-			c := f.At(i, j) - means[j]
-			f.Set(i, j, c)
-			v -= k.weights[j] * c
-		}
-		left.SetVec(i, v)
-	}
-	var gram mat.SymDense
-	gram.SymOuterK(1, f.T())
-	for j := range m {
-		gram.SetSym(j, j, gram.At(j, j)+prior+1e-6)
-	}
-	var chol mat.Cholesky
-	var right, step mat.VecDense
-	right.MulVec(f.T(), left)
-	if chol.Factorize(&gram) && chol.SolveVecTo(&step, &right) == nil {
-		for j := range m {
-			k.weights[j] += step.AtVec(j)
-		}
-	}
-}
-
-// says is the weighted sum of what the sources' models say.
-func (k *knowledge) says(x trees.Rows) []float64 {
-	out, one := make([]float64, x.Len()), make([]float64, x.Len())
+	n := len(k.models)
+	rows, column, values := trees.NewRows(k.features, asked), make([]float64, len(asked)), make([]float64, n*len(asked))
 	for j, m := range k.models {
-		m.Values(x, one)
-		for i, v := range one {
-			out[i] += k.weights[j] * v
+		m.Values(rows, column)
+		for i, v := range column {
+			values[i*n+j] = v
 		}
+	}
+	if len(k.known) > maxKnown {
+		clear(k.known)
+	}
+	for i, actions := range asked {
+		out[at[i]] = values[i*n : (i+1)*n : (i+1)*n]
+		k.known[keyOf(actions)] = out[at[i]]
 	}
 	return out
 }
 
-// drawSource draws a source by its weight, where that is more than 0; −1 if there is none.
-func (k *knowledge) drawSource(r *rand.Rand) int {
-	total := 0.0
-	for _, w := range k.weights {
-		total += max(0, w)
+// opening lists n configurations that together are best for the tasks as the models say
+// (cover): of those best for a task, and of what climbing from the best of these finds.
+func (k *kindredModels) opening(options []int, tasks []rewardedTask, inert trainer.Inertia, n int) (list [][]int) {
+	var from [][]int
+	var losses [][]float64
+	seen := map[string]bool{}
+	add := func(x [][]int) {
+		at := len(from)
+		for _, actions := range x {
+			if trainer.Canonical(inert, actions); !seen[keyOf(actions)] {
+				seen[keyOf(actions)] = true
+				from = append(from, actions)
+			}
+		}
+		for _, v := range k.say(from[at:]) {
+			row := make([]float64, len(tasks))
+			for t := range row {
+				row[t] = -v[0] - v[t+1]
+			}
+			losses = append(losses, row)
+		}
 	}
-	return draw(r, len(k.weights), func(j int) float64 { return max(0, k.weights[j]) / total })
+	for _, t := range tasks {
+		for _, i := range t.best(best) {
+			add([][]int{slices.Clone(t.actions[i])})
+		}
+	}
+	for range climbs {
+		say := make([]float64, len(from))
+		for i, row := range losses {
+			for _, v := range row {
+				say[i] -= v
+			}
+		}
+		for _, i := range descending(say)[:min(climbers, len(say))] {
+			add(changes(options, from[i]))
+		}
+	}
+	for _, i := range cover(losses, n) {
+		list = append(list, from[i])
+	}
+	return list
+}
+
+// climbs is how often the neighbours of the best climbers are looked at.
+const climbs, climbers = 4, 5
+
+// changes are all configurations that differ in one choice.
+func changes(options []int, actions []int) (out [][]int) {
+	for c, n := range options {
+		for o := range n {
+			if o != actions[c] {
+				changed := slices.Clone(actions)
+				changed[c] = o
+				out = append(out, changed)
+			}
+		}
+	}
+	return out
 }

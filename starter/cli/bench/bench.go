@@ -17,7 +17,6 @@ import (
 	"tnaml/experiments/benchmark"
 	"tnaml/experiments/benchmark/simulate"
 	"tnaml/experiments/catalog"
-	"tnaml/experiments/data"
 	"tnaml/experiments/search/strategy"
 	"tnaml/starter/cli/terminal"
 	"tnaml/starter/client"
@@ -45,7 +44,7 @@ type options struct {
 
 // Command is the command bench.
 func Command(t *terminal.App) *cobra.Command {
-	cmd := command(app{t, open})
+	cmd := command(app{t, simulate.Open})
 	cmd.AddCommand(PackCommand(t))
 	return cmd
 }
@@ -124,34 +123,11 @@ func (a app) run(ctx context.Context, o options) error {
 	return errors.Join(a.show(o, form, shown), err)
 }
 
-// open is a set as it is searched.
-func open(name string) (*simulate.World, error) {
-	set, err := benchmark.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	return &simulate.World{
-		Space: set.Space, Kind: string(data.Text), Development: set.Development, Test: set.Test, Strategies: strategy.Builtin(),
-		Landscape: func(task string) (simulate.Landscape, error) { return set.Surrogate(task) },
-	}, nil
-}
-
 // plan makes the plan of what the flags say. Everything wrong with them comes together.
 func (a app) plan(ctx context.Context, w *simulate.World, o options) (simulate.Plan, error) {
 	p := simulate.Plan{
 		Trials: o.trials, Seeds: o.seeds, PretrainSeeds: o.pretrainSeeds, Lag: o.lag, Workers: o.workers, Budgets: o.at, Against: o.against,
-	}
-	for _, t := range o.tasks {
-		switch t {
-		case "test":
-			p.Tasks = append(p.Tasks, w.Test...)
-		case "development":
-			p.Tasks = append(p.Tasks, w.Development...)
-		case "all":
-			p.Tasks = slices.Concat(p.Tasks, w.Development, w.Test)
-		default:
-			p.Tasks = append(p.Tasks, t)
-		}
+		Tasks: w.Expand(o.tasks),
 	}
 	if len(p.Budgets) == 0 {
 		for _, b := range []int{1, 3, 10, 30, 100, 300} {

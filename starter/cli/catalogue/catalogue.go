@@ -1,5 +1,5 @@
 // Package catalogue is the commands that list what the program itself has: strategies
-// and trainers. They need no servers.
+// and trainers. They need no servers; with them it is known who serves a trainer.
 package catalogue
 
 import (
@@ -7,6 +7,8 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -114,17 +116,21 @@ func indented(raw json.RawMessage) string {
 
 // trainerEntry is a trainer for people and scripts.
 type trainerEntry struct {
-	Name  string      `json:"name"`
-	Tasks []data.Kind `json:"tasks"`
+	Name string `json:"name"`
+	// By says who brings it: the platform, a program in this configuration, or others.
+	By    string      `json:"by"`
+	Tasks []data.Kind `json:"tasks,omitempty"` // none: any
 	// Metrics are those of each split, the default objective first; none are those
 	// that it is given.
-	Metrics []trainer.Metric `json:"metrics"`
+	Metrics []trainer.Metric `json:"metrics,omitempty"`
+	// Workers have asked for its trials lately; nil where no server says.
+	Workers []string `json:"workers"`
 }
 
 func (a app) listTrainers() *cobra.Command {
 	return (&terminal.Listing[trainerEntry]{
-		Short:   "List the trainers that the program has: the tasks they take, the metrics they report",
-		Columns: []string{"trainer", "tasks", "metrics"}, Local: true,
+		Short:   "List the trainers: the platform's own, the programs of this configuration, those that spaces ask for; and who serves them",
+		Columns: []string{"trainer", "by", "tasks", "~metrics", "~workers"}, Local: true,
 		Row: func(e trainerEntry) []any {
 			var tasks, metrics []string
 			for _, k := range e.Tasks {
@@ -133,15 +139,41 @@ func (a app) listTrainers() *cobra.Command {
 			for _, m := range e.Metrics {
 				metrics = append(metrics, m.Name)
 			}
-			return []any{e.Name, strings.Join(tasks, ", "), cmp.Or(strings.Join(metrics, ", "), "those recorded")}
+			workers := cmp.Or(strings.Join(e.Workers, ", "), "none asks for work")
+			if e.Workers == nil {
+				workers = "not known: no servers"
+			}
+			return []any{e.Name, e.By, cmp.Or(strings.Join(tasks, ", "), "any"), cmp.Or(strings.Join(metrics, ", "), "its own"), workers}
 		},
-		Read: func(context.Context, *client.Client) ([]trainerEntry, error) {
-			var out []trainerEntry
+		Read: func(ctx context.Context, _ *client.Client) (out []trainerEntry, err error) {
+			by := map[string]string{}
 			for _, d := range trainer.Definitions() {
-				e := trainerEntry{Name: d.Name(), Tasks: []data.Kind{}, Metrics: append([]trainer.Metric{}, d.Metrics()...)}
+				by[d.Name()] = "the platform"
+			}
+			for _, c := range a.Config.Trainers {
+				by[c.Name] = "a program: " + strings.Join(c.Command, " ")
+			}
+			names := slices.Sorted(maps.Keys(by))
+			var serving func(string) ([]string, error)
+			if s, err := a.Connect(ctx); err == nil { // without servers the rest is known nevertheless
+				defer s.Close()
+				c := a.Client(s)
+				if names, err = c.Trainers(ctx, names); err != nil {
+					return nil, err
+				}
+				serving = func(name string) ([]string, error) { return c.Serving(ctx, name) }
+			}
+			for _, name := range names {
+				d := trainer.Find(name)
+				e := trainerEntry{Name: name, By: cmp.Or(by[name], "others"), Metrics: d.Metrics()}
 				for _, k := range kinds.Table() {
-					if d.Takes(string(k.Kind)) {
+					if by[name] == "the platform" && d.Takes(string(k.Kind)) {
 						e.Tasks = append(e.Tasks, k.Kind)
+					}
+				}
+				if serving != nil {
+					if e.Workers, err = serving(name); err != nil {
+						return nil, err
 					}
 				}
 				out = append(out, e)

@@ -18,6 +18,7 @@ import (
 	"tnaml/experiments/data/image"
 	"tnaml/experiments/data/kinds"
 	"tnaml/experiments/data/labelled"
+	nnimage "tnaml/nn/image"
 	"tnaml/starter/cli/names"
 	"tnaml/starter/cli/terminal"
 	"tnaml/starter/client"
@@ -29,7 +30,7 @@ var kindFlags = []struct {
 	flags []string
 }{
 	{data.Text, []string{"text-column", "label-column", "split-column", "columns", "delimiter", "encoding", "format",
-		"max-text", "max-vocabulary", "min-count", "max-tokens", "keep-case"}},
+		"max-text", "max-vocabulary", "min-count", "max-tokens", "keep-case", "vectors", "vectors-name", "vectors-column"}},
 	{data.Image, []string{"size", "grey", "label"}},
 }
 
@@ -42,6 +43,7 @@ type importOptions struct {
 	kind           data.Kind
 	label          string // of CIFAR-100's two
 	grey           bool
+	vectors        vectorOptions
 	overwrite, dry bool
 	yes            bool
 	given          map[data.Kind]string // a flag that was given for tasks of a kind
@@ -64,6 +66,9 @@ func (a app) importCommand() *cobra.Command {
 			"and test above those of the classes give the split; so do several files whose names say train, validation or\n" +
 			"test, or train=FILE test=FILE. What has no split is divided 80/10/10 by a seeded shuffle that gives each class its\n" +
 			"share and keeps equal examples on one side. Of a folder only regular files below it are read.\n\n" +
+			"With --vectors a task of texts gets vectors of its documents that were computed elsewhere, as a module that searches of\n" +
+			"it can choose: a row for each example in the order of the files, those without a text counted, before duplicates and\n" +
+			"splits are looked at. The same import again gives them to a task that is there.\n\n" +
 			"What was found is shown before it is stored; on a terminal you are asked first. Elsewhere an encoding that is told\n" +
 			"by statistics must be 70 % certain, or be given.",
 		Example: "  starter data import spam.tsv.gz --name spam\n" +
@@ -74,7 +79,8 @@ func (a app) importCommand() *cobra.Command {
 			"  starter data import flowers/ --name flowers --size 64x64\n" +
 			"  starter data import *-ubyte.gz --name mnist\n" +
 			"  starter data import cifar-100-binary.tar.gz --name cifar100-coarse --label coarse\n" +
-			"  starter data import bench.json --kind table --name bench",
+			"  starter data import bench.json --kind table --name bench\n" +
+			"  starter data import reviews.csv --name reviews --vectors embeddings.npy --vectors-name minilm",
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.given = map[data.Kind]string{}
@@ -115,6 +121,7 @@ func (a app) importCommand() *cobra.Command {
 	f.IntVar(&o.task.MinCount, "min-count", 2, "how often a token must occur for the wide tower to see it")
 	f.IntVar(&o.task.MaxTokens, "max-tokens", 512, "tokens of a text that are read")
 	f.BoolVar(&o.task.KeepCase, "keep-case", false, "leave letters as they are")
+	o.vectors.flags(f)
 	f.StringVar(&o.task.Source, "source", "", "where the data come from, for the card (default: the files' names)")
 	f.StringVar(&o.task.Licence, "licence", "", "the data's licence, for the card")
 	terminal.Positive(cmd, "seed", "validation", "test", "max-vocabulary", "min-count", "max-tokens")
@@ -154,6 +161,9 @@ func (o *importOptions) complete(args []string) error {
 		o.task.Name, _, _ = strings.Cut(base, ".")
 	}
 	if err := client.CheckName("task", o.task.Name); err != nil {
+		return err
+	}
+	if err := o.vectors.complete(o.task.Name); err != nil {
 		return err
 	}
 	o.read.Format = labelled.Format(o.format)
@@ -254,6 +264,10 @@ func (a app) importFrom(ctx context.Context, s store.Store, im *importer, source
 	f.others = im.others
 	im.progress.Update("building the task: splits, duplicates, vocabulary")
 	t, err := f.build(o)
+	var set *nnimage.FeatureSet
+	if err == nil {
+		set, err = o.vectors.read(ctx, s, f)
+	}
 	im.progress.Clear()
 	if err != nil {
 		return err
@@ -279,11 +293,17 @@ func (a app) importFrom(ctx context.Context, s store.Store, im *importer, source
 		}
 	}
 	ref, err := library.PublishTask(ctx, s, t, o.overwrite)
+	if err == nil && set != nil {
+		_, err = library.DocumentVectors(ctx, s, ref, set, filepath.Base(o.vectors.file), o.overwrite)
+	}
 	if err != nil {
 		return err
 	}
 	if a.JSON {
 		return a.PrintJSON(preview{ref, *t.Describe(), f.reports, im.others})
+	}
+	if set != nil {
+		a.Print("\nIts documents' vectors, of %d numbers, are the module %s.", set.Dim, set.Module)
 	}
 	space := ""
 	if t.Kind() == data.Table { // no built-in space has its choices

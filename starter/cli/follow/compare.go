@@ -18,6 +18,9 @@ func StudyTables(s *study.Study) string {
 			parts = append(parts, tableText(t))
 		}
 	}
+	for _, t := range report.SimulatedTables(s) {
+		parts = append(parts, tableText(t))
+	}
 	var failed []string
 	for _, l := range s.Failed() {
 		failed = append(failed, fmt.Sprintf("%s: %s %s", l.Search, l.Status, l.Reason))

@@ -11,6 +11,8 @@ import (
 	"github.com/dustin/go-humanize"
 	"go.temporal.io/sdk/temporal"
 
+	"tnaml/experiments/guard"
+	"tnaml/experiments/search"
 	"tnaml/experiments/trainer"
 	"tnaml/starter/cli/terminal"
 	"tnaml/starter/client"
@@ -214,33 +216,54 @@ func (a app) searchEnded(ctx context.Context, c *client.Client, name string, r *
 }
 
 func (a app) showResult(ctx context.Context, c *client.Client, name string, r *workflows.SearchResult) error {
+	if !a.JSON {
+		line := fmt.Sprintf("%s %s after %d trials, %s of CPU time", name, r.Status, r.Trials, terminal.Duration(r.CPUSeconds))
+		if r.Pruned > 0 {
+			line += fmt.Sprintf(", %d pruned", r.Pruned)
+		}
+		if r.Infeasible > 0 {
+			line += fmt.Sprintf(", %d infeasible", r.Infeasible)
+		}
+		if r.Reason != "" {
+			line += ": " + terminal.Flat(r.Reason)
+		}
+		a.Print("%s", line)
+	}
+	var found *client.Ledger
+	corrected := map[string]*guard.Corrected{} // by the task
+	if len(r.Accuracy) > 0 {
+		var err error
+		if found, err = c.Find(ctx, name); err != nil {
+			return err
+		}
+		for i, t := range found.Config.Tasks {
+			of, err := c.Corrected(ctx, found, i)
+			if err != nil {
+				return err
+			}
+			if of != nil {
+				corrected[t.Name] = of
+			}
+		}
+	}
 	if a.JSON {
 		return a.PrintJSON(struct {
 			Name string `json:"name"`
 			*workflows.SearchResult
-		}{name, r})
+			// Corrected is what the tasks' best models are expected to have on new examples.
+			Corrected map[string]*guard.Corrected `json:"corrected,omitempty"`
+		}{name, r, corrected})
 	}
-	line := fmt.Sprintf("%s %s after %d trials, %s of CPU time", name, r.Status, r.Trials, terminal.Duration(r.CPUSeconds))
-	if r.Pruned > 0 {
-		line += fmt.Sprintf(", %d pruned", r.Pruned)
-	}
-	if r.Infeasible > 0 {
-		line += fmt.Sprintf(", %d infeasible", r.Infeasible)
-	}
-	if r.Reason != "" {
-		line += ": " + terminal.Flat(r.Reason)
-	}
-	a.Print("%s", line)
-	if len(r.Accuracy) == 0 {
+	if found == nil {
 		return nil
-	}
-	found, err := c.Find(ctx, name)
-	if err != nil {
-		return err
 	}
 	for _, accuracy := range r.Accuracy {
 		a.Print("\n%s: %s-top%d validation %s, test %s", accuracy.Task, r.Objective.Metric, accuracy.Models,
 			found.Value(accuracy.Validation), found.OnTest(accuracy.Test))
+		if at := slices.IndexFunc(r.Best, func(b workflows.Best) bool { return b.Task == accuracy.Task }); at >= 0 {
+			b := search.Trial{Validation: r.Best[at].Validation, Test: r.Best[at].Test}
+			a.Print("The best: %s", found.Say(b, corrected[accuracy.Task]))
+		}
 		var rows [][]any
 		for _, b := range r.Best {
 			if b.Task == accuracy.Task {

@@ -40,7 +40,7 @@ func (a app) listCommand() *cobra.Command {
 		Columns: []string{"module", "of", "language", ">tokens", ">dim", "~other words", "~source"},
 		Row: func(m library.ModuleRecord) []any {
 			tokens := ""
-			if m.Kind == data.Text {
+			if m.Kind == data.Text && len(m.Documents) == 0 {
 				tokens = humanize.Comma(int64(m.Tokens))
 			}
 			return []any{m.Name, m.Kind, m.Language, tokens, m.Dim, m.Subword, m.Source}
@@ -55,6 +55,9 @@ func (a app) listCommand() *cobra.Command {
 func moduleLine(m library.ModuleRecord) string {
 	if m.Kind == data.Image {
 		return fmt.Sprintf("%s: %s features of an image", m.Name, humanize.Comma(int64(m.Dim)))
+	}
+	if n := len(m.Documents); n > 0 {
+		return fmt.Sprintf("%s: vectors of %d numbers of the documents of %d tasks", m.Name, m.Dim, n)
 	}
 	line := fmt.Sprintf("%s: %s tokens of length %d", m.Name, humanize.Comma(int64(m.Tokens)), m.Dim)
 	if m.Subword != "" {
@@ -92,7 +95,7 @@ func (a app) showCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if record.Kind == data.Image && len(words)+len(tasks) == 0 {
+				if (record.Kind == data.Image || len(record.Documents) > 0) && len(words)+len(tasks) == 0 {
 					if a.JSON {
 						return a.PrintJSON(record)
 					}

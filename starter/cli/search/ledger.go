@@ -7,14 +7,25 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tnaml/experiments/guard"
+	"tnaml/starter/cli/follow"
 	"tnaml/starter/cli/terminal"
 	"tnaml/starter/client"
 )
 
 func (a app) bestCommand() *cobra.Command {
-	var task string
+	var task, by string
+	var top, repeats int
 	cmd := &cobra.Command{
-		Use: "best SEARCH", Short: "Show a search's ten best models of each task", Args: cobra.ExactArgs(1),
+		Use: "best SEARCH", Short: "Show a search's ten best models of each task, and which to use", Args: cobra.ExactArgs(1),
+		Long: "Show a search's ten best models of each task. The best of many owes a part of its accuracy to having been chosen by it: where\n" +
+			"it is kept which examples each model has right (--examples), what it is expected to have on new ones is told beside it.\n\n" +
+			"A guard chooses the final model with that in mind; predict and model export take it too:\n" +
+			"  plain       the best on the validation split\n" +
+			"  posterior   that of the largest expected accuracy, given that of all models\n" +
+			"  reevaluate  the best when --top of them are trained --repeats times again, with other seeds and with validation splits drawn\n" +
+			"              anew from the training and validation examples (not the test split): by a search of its own, SEARCH-reevaluated",
+		Example: "  starter best spam-naml-s1-1 --guard reevaluate\n  starter predict spam-naml-s1-1 --guard reevaluate messages.txt",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.WithClient(cmd.Context(), func(c *client.Client) error {
 				f, err := c.Find(cmd.Context(), args[0])
@@ -28,6 +39,10 @@ func (a app) bestCommand() *cobra.Command {
 					Test       float64      `json:"test_top10"`
 					TestError  float64      `json:"test_2sem"`
 					Best       []client.Row `json:"best"`
+					// Corrected is what the best one is expected to have on new examples.
+					Corrected *guard.Corrected `json:"corrected,omitempty"`
+					// Choice is the guard's.
+					Choice *client.Choice `json:"choice,omitempty"`
 				}
 				var out []entry
 				if task != "" {
@@ -36,13 +51,31 @@ func (a app) bestCommand() *cobra.Command {
 					}
 				}
 				for i, t := range f.Config.Tasks {
-					top, ok := f.Best(i)
+					best, ok := f.Best(i)
 					if !ok || task != "" && task != t.Name {
 						continue
 					}
-					e := entry{Task: t.Name, Models: len(top.Trials), Validation: top.Validation.Mean, Test: top.Test.Mean, TestError: top.Test.Error}
-					for _, b := range top.Trials {
+					e := entry{Task: t.Name, Models: len(best.Trials), Validation: best.Validation.Mean, Test: best.Test.Mean,
+						TestError: best.Test.Error}
+					for _, b := range best.Trials {
 						e.Best = append(e.Best, f.Row(b.Trial))
+					}
+					if e.Corrected, err = c.Corrected(cmd.Context(), f, i); err != nil {
+						return err
+					}
+					if by == client.Reevaluation {
+						again, err := c.Reevaluate(cmd.Context(), f, i, top, repeats)
+						if err != nil {
+							return err
+						}
+						if _, err := follow.Wait(cmd.Context(), a.App, c, client.Search, again); err != nil {
+							return fmt.Errorf("search %s, which trains them again: %w", again, err)
+						}
+					}
+					if by != "" {
+						if e.Choice, err = c.Choose(cmd.Context(), f, i, by); err != nil {
+							return err
+						}
 					}
 					out = append(out, e)
 				}
@@ -58,9 +91,13 @@ func (a app) bestCommand() *cobra.Command {
 					}
 					a.Print("%s: %s-top%d validation %s, test %s ± %s", e.Task, f.Config.Space.Objective.Metric, e.Models,
 						f.Value(e.Validation), f.OnTest(e.Test), strings.TrimSuffix(f.OnTest(e.TestError), " %"))
+					a.Print("The best: %s", f.Say(e.Best[0].Trial, e.Corrected))
 					var rows [][]any
 					for k, r := range e.Best {
 						rows = append(rows, []any{k + 1, r.Trial.Trial, r.OnValidation, r.OnTest, r.Summary})
+					}
+					if e.Choice != nil {
+						a.Print("%s", f.SayChoice(e.Choice))
 					}
 					a.Print("%s", a.Table([]string{">", ">trial", ">validation", ">test", "~model"}, rows))
 				}
@@ -69,6 +106,9 @@ func (a app) bestCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&task, "task", "", "only this task")
+	cmd.Flags().StringVar(&by, "guard", "", "also choose the final model: "+strings.Join(client.Guards(), ", "))
+	cmd.Flags().IntVar(&top, "top", 10, "models that reevaluate trains again")
+	cmd.Flags().IntVar(&repeats, "repeats", 3, "how often it trains each")
 	return a.JSONFlag(cmd)
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
@@ -26,6 +27,8 @@ func pickFlags(cmd *cobra.Command, p *client.Pick) {
 	cmd.Flags().StringVar(&p.Task, "task", "", "the task, of a search over several")
 	cmd.Flags().IntVar(&p.Trial, "trial", -1, "the trial (default: the task's best on the validation split)")
 	terminal.NotNegative(cmd, "trial")
+	cmd.Flags().StringVar(&p.Guard, "guard", "", "what chooses the model: "+strings.Join(client.Guards(), ", ")+" (see starter best)")
+	cmd.MarkFlagsMutuallyExclusive("trial", "guard")
 	cmd.Flags().BoolVar(&p.Retrain, "retrain", false, "train the model again where it is not kept, on this machine")
 }
 
@@ -35,7 +38,8 @@ func (a app) modelExportCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "export SEARCH", Short: "Write a search's best model to a file",
 		Long: "Write a model with all it takes to use it: weights and labels, of texts the vocabulary and the tokeniser, of images\n" +
-			"the module. The file is a safetensors container, which the field's ordinary tools can open.",
+			"the module. The file is a safetensors container, which the field's ordinary tools can open; of a trainer that is a program\n" +
+			"of yours, a tar archive of what that left in its directory model/.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.WithClient(cmd.Context(), func(c *client.Client) error {
@@ -43,7 +47,11 @@ func (a app) modelExportCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				name := cmp.Or(output, terminal.FileName(args[0], ".safetensors"))
+				ending := ".safetensors"
+				if library.IsArchive(b) {
+					ending = ".tar"
+				}
+				name := cmp.Or(output, terminal.FileName(args[0], ending))
 				err = a.Output(name, func(w io.Writer) error { _, err := w.Write(b); return err })
 				if err != nil || name == "-" {
 					return err
@@ -54,13 +62,14 @@ func (a app) modelExportCommand() *cobra.Command {
 		},
 	}
 	pickFlags(cmd, &p)
-	cmd.Flags().StringVarP(&output, "output", "o", "", "file to write, - for standard output (default SEARCH.safetensors)")
+	cmd.Flags().StringVarP(&output, "output", "o", "", "file to write, - for standard output (default SEARCH.safetensors, or SEARCH.tar)")
 	return a.JSONFlag(cmd)
 }
 
 func (a app) predictCommand() *cobra.Command {
 	var p client.Pick
 	var model, encoding string
+	var from vectorFile
 	var ensemble int
 	cmd := &cobra.Command{
 		Use:   "predict [SEARCH] [FILE…]",
@@ -99,9 +108,9 @@ func (a app) predictCommand() *cobra.Command {
 			}
 			switch len(files) {
 			case 0:
-				return a.predict(cmd.Context(), b, "-", encoding)
+				return a.predict(cmd.Context(), b, "-", encoding, from)
 			case 1:
-				return a.predict(cmd.Context(), b, files[0], encoding)
+				return a.predict(cmd.Context(), b, files[0], encoding, from)
 			}
 			return client.Usage(fmt.Errorf("a model of texts takes one file, a text a line; there are %d", len(files)))
 		},
@@ -111,14 +120,16 @@ func (a app) predictCommand() *cobra.Command {
 	cmd.Flags().Lookup("ensemble").NoOptDefVal = "10"
 	terminal.Positive(cmd, "ensemble")
 	cmd.Flags().StringVar(&model, "model", "", "exported model to use; needs no server")
+	cmd.Flags().StringVar(&from.name, "vectors", "", "vectors of the texts, where the model takes these: .npy, Parquet, safetensors")
+	cmd.Flags().StringVar(&from.column, "vectors-column", "", "column or array with the vectors, where the file has several")
 	cmd.Flags().StringVar(&encoding, "encoding", "", "the texts' character encoding, such as windows-1252 (default: found out)")
 	return a.JSONFlag(cmd)
 }
 
 // ensemble is the ensemble to predict with; it says what it is.
 func (a app) ensemble(ctx context.Context, args []string, file string, p client.Pick, size int) (e *library.Ensemble, err error) {
-	if file != "" || p.Trial >= 0 || p.Retrain {
-		return nil, client.Usage(errors.New("--ensemble picks among a search's kept models: it goes without --model, --trial and --retrain"))
+	if file != "" || p.Trial >= 0 || p.Retrain || p.Guard != "" {
+		return nil, client.Usage(errors.New("--ensemble picks among a search's kept models: it goes without --model, --trial, --guard and --retrain"))
 	}
 	err = a.WithClient(ctx, func(c *client.Client) error {
 		e, err = c.Ensemble(ctx, args[0], p.Task, size)

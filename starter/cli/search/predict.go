@@ -12,6 +12,7 @@ import (
 
 	"tnaml/activities/library"
 	"tnaml/experiments/data/labelled"
+	"tnaml/experiments/data/vectors"
 	"tnaml/starter/cli/terminal"
 	"tnaml/starter/client"
 )
@@ -26,7 +27,8 @@ const (
 // predictor classifies texts or images: a model or an ensemble.
 type predictor interface {
 	About() *library.BundleInfo
-	Predict(texts []string) []library.Prediction
+	Vectors() (*library.VectorModule, error)
+	Predict(texts []string, vectors []float32) []library.Prediction
 	ReadImage(file []byte) ([]uint8, error)
 	PredictImages(pixels []uint8) ([]library.Prediction, error)
 }
@@ -43,16 +45,60 @@ func (a app) sayEnsemble(e *library.Ensemble) {
 		terminal.Percent(e.Validation), terminal.Percent(e.Test), e.Single.Trial, terminal.Percent(validation), terminal.Percent(test))
 }
 
+// vectorFile is where the vectors of the texts are that are classified.
+type vectorFile struct{ name, column string }
+
+// read reads the vectors that a model takes; nil where it takes none.
+func (v vectorFile) read(ctx context.Context, b predictor) (*vectors.Matrix, error) {
+	takes, err := b.Vectors()
+	switch {
+	case err != nil:
+		return nil, err
+	case takes == nil && v.name != "":
+		return nil, client.Usage(errors.New("the model takes no vectors: leave --vectors out"))
+	case takes == nil:
+		return nil, nil
+	case v.name == "":
+		return nil, client.Usage(fmt.Errorf("the model takes vectors of whole texts (module %s, %d numbers), which cannot be computed here: "+
+			"give those of these texts with --vectors FILE, a row a line", takes.Module, takes.Dim))
+	}
+	file, err := terminal.ReadFile(ctx, v.name)
+	if err != nil {
+		return nil, err
+	}
+	m, err := vectors.Read(file, v.column)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", v.name, err)
+	}
+	if m.Dim != takes.Dim {
+		return nil, fmt.Errorf("%s: vectors of %d numbers, the model takes those of the module %s, of %d", v.name, m.Dim, takes.Module, takes.Dim)
+	}
+	return m, nil
+}
+
 // predict classifies the lines of a file, each with a result, the empty ones too.
-func (a app) predict(ctx context.Context, b predictor, file, encoding string) error {
+func (a app) predict(ctx context.Context, b predictor, file, encoding string, from vectorFile) error {
+	given, err := from.read(ctx, b)
+	if err != nil {
+		return err
+	}
 	var texts []string
+	lines := 0
 	flush := func() error {
-		err := a.printPredictions(b, b.Predict(texts), "text", texts)
+		var under []float32
+		if given != nil {
+			if lines+len(texts) > given.Rows {
+				return fmt.Errorf("%s has %d vectors, there are more texts: it must have one for each line, the empty ones too", from.name, given.Rows)
+			}
+			under = given.Values[lines*given.Dim : (lines+len(texts))*given.Dim]
+		}
+		err := a.printPredictions(b, b.Predict(texts, under), "text", texts)
+		lines += len(texts)
 		texts = texts[:0]
 		return err
 	}
 	o := labelled.Options{Encoding: encoding, Certainty: labelled.Certain, MaxBytes: math.MaxInt64}
-	err := labelled.Lines(a.Input(ctx, file), o, func(text string) error {
+	err = labelled.Lines(a.Input(ctx, file), o, func(text string) error {
 		if texts = append(texts, text); len(texts) == predictBatch {
 			return flush()
 		}
@@ -61,7 +107,13 @@ func (a app) predict(ctx context.Context, b predictor, file, encoding string) er
 	if err != nil {
 		return terminal.EncodingHint(fmt.Errorf("reading the texts: %w", err))
 	}
-	return flush()
+	if err := flush(); err != nil {
+		return err
+	}
+	if given != nil && lines != given.Rows {
+		return fmt.Errorf("%s has %d vectors for %d texts: it must have one for each line, the empty ones too", from.name, given.Rows, lines)
+	}
+	return nil
 }
 
 // predictImages classifies image files. Those that cannot be read are reported

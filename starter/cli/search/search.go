@@ -21,7 +21,7 @@ type app struct{ *terminal.App }
 func Commands(t *terminal.App) []*cobra.Command {
 	a := app{t}
 	return append([]*cobra.Command{
-		a.searchCommand(), a.watchCommand(), a.listCommand(), a.trialsCommand(), a.bestCommand(),
+		a.searchCommand(), a.askCommand(), a.tellCommand(), a.watchCommand(), a.listCommand(), a.trialsCommand(), a.bestCommand(),
 		a.modelCommand(), a.predictCommand(), a.reportCommand(), names.RemoveCommand(t, names.Search),
 	}, a.controlCommands()...)
 }
@@ -99,8 +99,8 @@ func (a app) searchCommand() *cobra.Command {
 	f.StringVar(&settings, "settings", "", "the strategy's parameters as JSON, the name of a preset, or @FILE")
 	f.StringVar(&want.Controller, "controller", "", "pretrained controller to start from: `NAME` or NAME@VERSION (see starter "+
 		"controller list)")
-	f.StringSliceVar(&want.Sources, "sources", nil, "searches that have ended, or imported trials, that the strategy learns from: of other tasks, "+
-		"imported ones of the same too")
+	f.StringSliceVar(&want.Sources, "sources", nil, "searches that have ended, whose trials of other tasks the strategy learns from, or "+
+		"imported trials, also of the same")
 	f.StringSliceVar(&want.Modules, "module", nil, "embedding module to choose from; may be repeated (default: the controller's, else all)")
 	f.IntVar(&want.CheckpointEvery, "checkpoint-every", want.CheckpointEvery, "trials between two checkpoints")
 	f.StringVar(&want.TrialTimeout, "trial-timeout", want.TrialTimeout, "time for one attempt at a trial; after three the search pauses")

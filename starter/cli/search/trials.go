@@ -1,6 +1,8 @@
 package search
 
 import (
+	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -28,7 +31,14 @@ var formats = []struct {
 }{
 	{name: "table"}, {name: "csv", write: exchange.WriteCSV}, {name: "jsonl"},
 	{"parquet", ".parquet", exchange.WriteParquet}, {"optuna", ".optuna.log", exchange.WriteOptuna},
+	{name: asTensorBoard, ending: ".tensorboard"}, {name: asMLflow},
 }
+
+// The formats that are no file: a folder, and a server.
+const (
+	asTensorBoard = "tensorboard"
+	asMLflow      = "mlflow"
+)
 
 func (a app) trialsCommand() *cobra.Command {
 	var format, out string
@@ -40,10 +50,14 @@ func (a app) trialsCommand() *cobra.Command {
 	}
 	cmd := &cobra.Command{
 		Use: "trials SEARCH", Short: "List a search's trials, of a running one too, or write them for other tools",
-		Long: "List a search's trials, of a running one too, or write them for other tools: Parquet, or Optuna's journal\n" +
-			"(optuna.storages.JournalFileStorage), with a study for each task.",
+		Long: "List a search's trials, of a running one too, or write them for other tools: Parquet; Optuna's journal\n" +
+			"(optuna.storages.JournalFileStorage), with a study for each task; a folder of TensorBoard's event files, with what the\n" +
+			"HParams tab shows; or runs of an experiment on an MLflow server, whose URL is --out. MLflow's own variables are taken:\n" +
+			"MLFLOW_TRACKING_URI, MLFLOW_TRACKING_TOKEN, MLFLOW_EXPERIMENT_NAME (default: the search's name). A trial is logged\n" +
+			"there once, however often this is said.",
 		Example: "  starter trials sms_spam-naml-s1-1 --format csv\n" +
-			"  starter trials sms_spam-naml-s1-1 --format optuna --out journal.log",
+			"  starter trials sms_spam-naml-s1-1 --format optuna --out journal.log\n" +
+			"  starter trials sms_spam-naml-s1-1 --format mlflow --out http://localhost:5000",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			for _, f := range formats {
@@ -54,6 +68,9 @@ func (a app) trialsCommand() *cobra.Command {
 					if out = "-"; f.ending != "" {
 						out = terminal.FileName(args[0], f.ending)
 					}
+				}
+				if format == asMLflow {
+					return a.logMLflow(cmd.Context(), args[0], strings.TrimPrefix(out, "-"), last)
 				}
 				if err := fresh(out, overwrite); err != nil {
 					return err
@@ -67,6 +84,14 @@ func (a app) trialsCommand() *cobra.Command {
 					if last > 0 {
 						from = max(len(l.Trials)-last, 0)
 					}
+					of := exchange.Ledger{Name: l.Name, Strategy: l.Config.Strategy, Config: l.Config, Trials: l.Trials[from:], Costs: l.Costs}
+					if format == asTensorBoard {
+						if err := writeFolder(out, of, l.Record.Started); err != nil {
+							return err
+						}
+						a.Print("%s", out)
+						return nil
+					}
 					write := func(w io.Writer) error { return trialsJSONL(w, l, from) }
 					if format == "table" {
 						if out == "-" && from == len(l.Trials) {
@@ -75,11 +100,7 @@ func (a app) trialsCommand() *cobra.Command {
 						}
 						write = func(w io.Writer) error { return a.trialsTable(w, l, from) }
 					} else if f.write != nil {
-						write = func(w io.Writer) error {
-							return f.write(w, []exchange.Ledger{{
-								Name: l.Name, Strategy: l.Config.Strategy, Config: l.Config, Trials: l.Trials[from:], Costs: l.Costs,
-							}})
-						}
+						write = func(w io.Writer) error { return f.write(w, []exchange.Ledger{of}) }
 					}
 					if err := a.Output(out, write); err != nil || out == "-" {
 						return err
@@ -93,7 +114,8 @@ func (a app) trialsCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&format, "format", "table", strings.Join(known, ", "))
 	cmd.Flags().IntVar(&last, "last", 0, "only the last so many (default: all)")
-	cmd.Flags().StringVar(&out, "out", "", "file to write, - for standard output (default: that, or for parquet and optuna the search's name)")
+	cmd.Flags().StringVar(&out, "out", "", "file or folder to write, - for standard output, or a server's URL (default: the search's name, "+
+		"or, of table, csv and jsonl, standard output)")
 	cmd.Flags().BoolVar(&overwrite, "overwrite", false, "write over the file that is there")
 	terminal.Positive(cmd, "last")
 	cmd.AddCommand(a.importCommand())
@@ -113,7 +135,8 @@ func (a app) importCommand() *cobra.Command {
 			"A trial without the metric has failed. A trial with a value that is no option of the space is left out, and counted.\n" +
 			"Unlike those of a search, imported trials of the very task that is searched are used.",
 		Example: "  starter trials import runs.csv --space mine --task churn --columns rate=lr,accuracy=val_acc\n" +
-			"  starter trials import journal.log --space mine --name theirs\n  starter search --task churn --strategy kindred --space mine --sources theirs",
+			"  starter trials import journal.log --space mine --name theirs\n" +
+			"  starter search --task churn --strategy kindred --space mine --sources theirs",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ending := strings.ToLower(filepath.Ext(args[0]))
@@ -188,7 +211,7 @@ func (a app) importCommand() *cobra.Command {
 
 // fresh refuses to write over what is there, unless that is asked for.
 func fresh(name string, overwrite bool) error {
-	if name == "-" || overwrite {
+	if name == "-" {
 		return nil
 	}
 	switch there, err := os.Stat(name); {
@@ -196,10 +219,77 @@ func fresh(name string, overwrite bool) error {
 		return nil
 	case err != nil:
 		return err
-	case there.Mode().IsRegular() || there.IsDir():
+	case there.IsDir():
+		return client.Usage(fmt.Errorf("%s is a folder that exists already: remove it, or give another name with --out", name))
+	case there.Mode().IsRegular() && !overwrite:
 		return client.Usage(fmt.Errorf("%s exists already: give another name with --out, or --overwrite", name))
 	}
 	return nil // a device or a pipe
+}
+
+// writeFolder writes TensorBoard's event files, all of them or none.
+func writeFolder(name string, l exchange.Ledger, started time.Time) (err error) {
+	if name == "-" {
+		return client.Usage(errors.New("TensorBoard's event files are a folder: name it with --out"))
+	}
+	beside, err := os.MkdirTemp(filepath.Dir(name), "."+filepath.Base(name)+".")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("writing %s: %w; nothing was left half-written", name, errors.Join(err, os.RemoveAll(beside)))
+		}
+	}()
+	err = exchange.WriteTensorBoard(l, float64(started.Unix()), func(path string) (io.WriteCloser, error) {
+		path = filepath.Join(beside, filepath.FromSlash(path))
+		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+			return nil, err
+		}
+		return os.Create(path)
+	})
+	if err == nil {
+		err = os.Chmod(beside, 0o755) // MkdirTemp's is for its user alone
+	}
+	if err == nil {
+		err = os.Rename(beside, name)
+	}
+	return err
+}
+
+// logMLflow logs a search's trials, or the last ones, to an MLflow server.
+func (a app) logMLflow(ctx context.Context, name, address string, last int) error {
+	environ := map[string]string{}
+	for _, v := range a.Environ {
+		key, value, _ := strings.Cut(v, "=")
+		environ[key] = value
+	}
+	to := client.MLflow{
+		Address: cmp.Or(address, environ["MLFLOW_TRACKING_URI"]), Token: environ["MLFLOW_TRACKING_TOKEN"],
+		Experiment: cmp.Or(environ["MLFLOW_EXPERIMENT_NAME"], name),
+	}
+	if to.Address == "" {
+		return client.Usage(errors.New("give the MLflow server's URL with --out, or MLFLOW_TRACKING_URI"))
+	}
+	progress := a.NewProgress()
+	defer progress.Clear()
+	to.Progress = func(done, total int) { progress.Update(fmt.Sprintf("logging trial %d of %d", done, total)) }
+	return a.WithClient(ctx, func(c *client.Client) error {
+		l, err := c.Find(ctx, name)
+		if err != nil {
+			return err
+		}
+		from := 0
+		if last > 0 {
+			from = max(len(l.Trials)-last, 0)
+		}
+		got, err := l.LogMLflow(ctx, to, from)
+		if progress.Clear(); err != nil {
+			return err
+		}
+		a.Print("%d runs were logged to the experiment %s (%s), %d were there.", got.Runs, got.Experiment, got.ExperimentID, got.Present)
+		return nil
+	})
 }
 
 func (a app) trialsTable(w io.Writer, l *client.Ledger, from int) error {

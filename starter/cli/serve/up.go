@@ -1,4 +1,5 @@
-// Package serve is the commands that run servers and a worker on this machine.
+// Package serve is the commands that run servers and a worker on this machine, and
+// searches over HTTP.
 package serve
 
 import (
@@ -22,7 +23,7 @@ type app struct{ *terminal.App }
 // Commands run servers and a worker: until stopped, or for a demonstration.
 func Commands(t *terminal.App) []*cobra.Command {
 	a := app{t}
-	return []*cobra.Command{a.demoCommand(), a.upCommand()}
+	return []*cobra.Command{a.demoCommand(), a.upCommand(), a.serveCommand()}
 }
 
 func (a app) upCommand() *cobra.Command {

@@ -44,6 +44,9 @@ func trainerLine(sp *space.Space) string {
 	if builtin, ok := d.(trainer.Builtin); ok {
 		if settings, err := builtin.Settings(sp); err == nil {
 			line += "\n" + wideTower(settings)
+			if settings.Reshuffle {
+				line += "\nEach trial draws a validation split of its own from the training and validation examples (reshuffle)."
+			}
 		}
 	}
 	return line

@@ -1,0 +1,102 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+
+	"tnaml/experiments/study"
+)
+
+// maxNights bounds the nights that are shown of a benchmark.
+const maxNights = 14
+
+// SimulatedTables are what the last night of a benchmark found by searches of recorded
+// tasks, and the nights before it that had the same plan.
+func SimulatedTables(s *study.Study) []Table {
+	var nights []study.Run // the latest first
+	for _, r := range slices.Backward(s.Runs) {
+		if r.Simulated != nil && (nights == nil || r.Simulated.Plan == nights[0].Simulated.Plan) {
+			nights = append(nights, r)
+		}
+	}
+	if nights == nil {
+		return nil
+	}
+	out := []Table{tonightTable(nights[0])}
+	if len(nights) > 1 {
+		out = append(out, nightsTable(nights[:min(len(nights), maxNights)]))
+	}
+	return out
+}
+
+// tonightTable is a night's verdict, arm by arm.
+func tonightTable(r study.Run) Table {
+	n, alarm := r.Simulated.Nightly, r.Simulated.Alarm()
+	searches := 0
+	for _, p := range r.Simulated.Arms {
+		searches += p.Searches
+	}
+	t := Table{
+		Title: fmt.Sprintf("Simulated searches of %s, trials to the target: %s", r.Name, r.Simulated.Say()),
+		Columns: []Column{
+			{Name: "arm"}, {Name: "trials", Number: true}, {Name: "95 %", Number: true}, {Name: "reached", Number: true},
+			{Name: "before", Number: true}, {Name: "ratio", Number: true}, {Name: "95 %", Number: true}, {Name: "p", Number: true}, {Name: ""},
+		},
+		Note: fmt.Sprintf("%s searches of recorded tasks, with %d seeds and %d trials each; nothing is trained. Geometric means over tasks "+
+			"and seeds of the trials until the best model lies %s of the way from the median random configuration to the best known; a "+
+			"search that never gets there counts as its budget. p is that of the one-sided test that the arm is no slower: it is slower below "+
+			"%.4f, so that a night on which none is slower is called so in at most %s of cases.",
+			count(searches), n.Seeds, n.Trials, percent(n.Share), alarm/float64(max(len(n.Arms), 1)), percent(alarm)),
+	}
+	for i, p := range r.Simulated.Arms {
+		row := []Cell{
+			{Text: p.Arm}, {Text: fmt.Sprintf("%.2f", p.Trials)}, {Text: fmt.Sprintf("%.2f–%.2f", p.Low, p.High)},
+			{Text: percent(float64(p.Reached) / float64(max(p.Searches, 1)))},
+		}
+		if i < len(r.Simulated.Slowdowns) {
+			row = append(row, slowdownCells(r.Simulated, i)...)
+		} else {
+			row = append(row, make([]Cell, 5)...)
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	return t
+}
+
+// slowdownCells are an arm's comparison with an earlier night.
+func slowdownCells(v *study.Simulated, arm int) []Cell {
+	s := v.Slowdowns[arm]
+	cells := []Cell{{Text: fmt.Sprintf("%.2f", s.Earlier)}, {}, {}, {}, {Text: "unchanged"}}
+	if s.Unchanged {
+		return cells
+	}
+	cells[1].Text, cells[2].Text = fmt.Sprintf("%.3f", s.Ratio), fmt.Sprintf("%.3f–%.3f", s.Low, s.High)
+	cells[3].Text, cells[4].Text = fmt.Sprintf("%.2g", s.P), "no slower"
+	if s.Slower {
+		cells[4] = Cell{Text: "slower", Marked: true}
+	}
+	return cells
+}
+
+// percent is a share.
+func percent(share float64) string { return fmt.Sprintf("%.3g %%", 100*share) }
+
+// nightsTable has the arms' trials to the target, night by night.
+func nightsTable(nights []study.Run) Table {
+	t := Table{Title: "Simulated searches, night by night: trials to the target", Columns: []Column{{Name: "run"}, {Name: ""}}}
+	for _, a := range nights[0].Simulated.Arms {
+		t.Columns = append(t.Columns, Column{Name: a.Arm, Number: true})
+	}
+	for _, r := range nights {
+		row := []Cell{{Text: r.Name}, {Text: r.Status}}
+		for i, p := range r.Simulated.Arms {
+			cell := Cell{Text: fmt.Sprintf("%.2f", p.Trials)}
+			if s := r.Simulated.Slowdowns; i < len(s) && s[i].Slower {
+				cell.Marked, cell.Note = true, "slower"
+			}
+			row = append(row, cell)
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	return t
+}

@@ -1,0 +1,104 @@
+package child
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"testing"
+)
+
+// sorted writes a split's examples with their vectors, in order of what they are.
+func sorted(e *Examples, v []float32, dim int) (out []string) {
+	for i := range e.Len() {
+		low, high := e.Offsets[i], e.Offsets[i+1]
+		s := fmt.Sprint(e.IDs[low:high], e.Counts[low:high], e.Labels[i], v[i*dim:(i+1)*dim])
+		if w := e.Wide; w != nil {
+			s += fmt.Sprint(w.IDs[w.Offsets[i]:w.Offsets[i+1]])
+		}
+		out = append(out, s)
+	}
+	slices.Sort(out)
+	return out
+}
+
+func classes(e *Examples, n int) []int {
+	out := make([]int, n)
+	for _, label := range e.Labels {
+		out[label]++
+	}
+	return out
+}
+
+// A reshuffled task has the examples of before, each with its vector and its n-grams, as
+// many of each class on each side, and the test split untouched; equal seeds give equal
+// splits, others others, and models train on it.
+func TestReshuffle(t *testing.T) {
+	d, table := synthetic(120, 40, 3, 6, 4, .3)
+	for _, e := range []*Examples{&d.Train, &d.Validation, &d.Test} {
+		e.Wide = &OneHot{Offsets: slices.Clone(e.Offsets), IDs: slices.Clone(e.IDs)}
+	}
+	before := Embed(d, table)
+	got, v := Reshuffle(d, before, table.Dim, 7)
+	if want := Embed(got, table); !reflect.DeepEqual(v, want) {
+		t.Error("the vectors are not those of the documents")
+	}
+	all := func(d *Data, v *DocumentVectors) []string {
+		out := append(sorted(&d.Train, v.Train, table.Dim), sorted(&d.Validation, v.Validation, table.Dim)...)
+		slices.Sort(out)
+		return out
+	}
+	if !slices.Equal(all(got, v), all(d, before)) {
+		t.Error("other examples than before")
+	}
+	if !slices.Equal(classes(&got.Validation, 3), classes(&d.Validation, 3)) || !reflect.DeepEqual(got.Test, d.Test) {
+		t.Errorf("validation %v, was %v", classes(&got.Validation, 3), classes(&d.Validation, 3))
+	}
+	again, _ := Reshuffle(d, nil, 0, 7)
+	other, _ := Reshuffle(d, nil, 0, 8)
+	equal := func(a, b *Data) bool { return reflect.DeepEqual(a.Validation, b.Validation) }
+	if !reflect.DeepEqual(again, got) || equal(other, got) || equal(got, d) {
+		t.Error("not a function of the seed")
+	}
+	if _, out, err := Train(config(func(*Config) {}), got, table, 1, Options{}); err != nil || out.Status != OK {
+		t.Errorf("%+v, %v", out, err)
+	}
+}
+
+// Of ten documents, each there twice under two labels, none is on both sides.
+func TestReshuffledEqualsStayTogether(t *testing.T) {
+	d := &Data{Classes: 2, Vocabulary: 10}
+	add := func(e *Examples, id, label int) {
+		e.IDs, e.Counts = append(e.IDs, int32(id)), append(e.Counts, 1)
+		e.Offsets, e.Labels = append(e.Offsets, int32(len(e.IDs))), append(e.Labels, int32(label))
+	}
+	d.Train.Offsets, d.Validation.Offsets = []int32{0}, []int32{0}
+	for i := range 20 {
+		e := &d.Train
+		if i >= 14 {
+			e = &d.Validation
+		}
+		add(e, i/2, i%2)
+	}
+	for seed := range uint64(20) {
+		got, _ := Reshuffle(d, nil, 0, seed)
+		if !slices.Equal(classes(&got.Validation, 2), []int{3, 3}) {
+			t.Fatalf("seed %d: validation %v", seed, classes(&got.Validation, 2))
+		}
+		for _, id := range got.Validation.IDs {
+			if slices.Contains(got.Train.IDs, id) {
+				t.Fatalf("seed %d: document %d is on both sides", seed, id)
+			}
+		}
+	}
+	// Five of one document do not fit in a split of two: they are trained on.
+	d = &Data{Classes: 1, Vocabulary: 10}
+	d.Train.Offsets, d.Validation.Offsets = []int32{0}, []int32{0}
+	for range 5 {
+		add(&d.Train, 1, 0)
+	}
+	add(&d.Validation, 2, 0)
+	add(&d.Validation, 3, 0)
+	if got, _ := Reshuffle(d, nil, 0, 1); got.Train.Len() != 5 || slices.Contains(got.Validation.IDs, 1) {
+		t.Errorf("%v", got.Validation.IDs)
+	}
+}
