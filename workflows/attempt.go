@@ -127,5 +127,6 @@ func (r *run) row(p search.Proposal, asked *trainer.Request, answer converter.Ra
 
 func (r *run) rowOf(p search.Proposal, o trainer.Outcome, cost search.Cost) activities.Row {
 	cost.Trial = p.Trial
-	return activities.Row{Trial: search.NewTrial(p, o, r.state.Resolved.Objective, r.state.Resolved.Constraints...), Cost: cost.Checked(), Summary: p.Summary}
+	return activities.Row{Trial: search.NewTrial(p, o, r.state.Resolved.Objective, r.state.Resolved.Constraints...),
+		Cost: cost.Checked(), Summary: p.Summary}
 }

@@ -51,7 +51,8 @@ func TestBudgetEndsAtOneTrial(t *testing.T) {
 			f := newFixture(t)
 			f.train = goals
 			name := fmt.Sprintf("parallel-%d", parallel)
-			r := f.must(t, name, fmt.Sprintf(`{"tasks":["tiny"],"strategy":"random","trials":40,"lag":8,"parallel":%d,"checkpoint_every":7,"budget":%s}`,
+			r := f.must(t, name, fmt.Sprintf(
+				`{"tasks":["tiny"],"strategy":"random","trials":40,"lag":8,"parallel":%d,"checkpoint_every":7,"budget":%s}`,
 				parallel, budget))
 			if r.Status != "completed" || !strings.Contains(r.Reason, want.reason) || want.trials > 0 && r.Trials != want.trials {
 				t.Fatalf("%s: %s after %d trials: %s", budget, r.Status, r.Trials, r.Reason)
@@ -136,7 +137,8 @@ func TestPrunedAndInfeasible(t *testing.T) {
 			f := newFixture(t)
 			f.train = goals
 			publishSpace(f)
-			r := f.must(t, "s", fmt.Sprintf(`{"tasks":["tiny"],"space":"goals","strategy":"tpe","trials":60,"lag":4,"parallel":%d,"checkpoint_every":9,"pruner":%s}`,
+			r := f.must(t, "s", fmt.Sprintf(`{"tasks":["tiny"],"space":"goals","strategy":"tpe","trials":60,"lag":4,"parallel":%d,`+
+				`"checkpoint_every":9,"pruner":%s}`,
 				parallel, pruner))
 			rows := f.ledger(t, r)
 			if want == nil {
@@ -166,7 +168,8 @@ func TestPrunedAndInfeasible(t *testing.T) {
 	}
 	f := newFixture(t) // a trainer without curves is refused
 	r, err := f.named(t, "bare", `{"tasks":["tiny"],"strategy":"random","trials":5,"pruner":"median"}`)
-	if err != nil || r.Failed != 5 || !strings.Contains(f.ledger(t, r)[0].Reason, "the search has a pruner, which needs the objective at steps") {
+	if err != nil || r.Failed != 5 || !strings.Contains(f.ledger(t, r)[0].Reason,
+		"the search has a pruner, which needs the objective at steps") {
 		t.Errorf("%+v %v", r, err)
 	}
 	for spec, want := range map[string]string{

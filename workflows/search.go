@@ -541,7 +541,8 @@ func (r *run) end(ctx workflow.Context) {
 func (r *run) result(done activities.Finished) *SearchResult {
 	result := &SearchResult{
 		Status: r.finished, Reason: r.reason, Trials: r.state.Position.Told, Failed: r.state.Failed, Pruned: r.state.Pruned,
-		Infeasible: r.state.Infeasible, Cached: r.state.Cached, Steps: r.state.Steps, CPUSeconds: r.state.CPUSeconds, Config: r.state.Resolved.Config,
+		Infeasible: r.state.Infeasible, Cached: r.state.Cached, Steps: r.state.Steps, CPUSeconds: r.state.CPUSeconds,
+		Config:    r.state.Resolved.Config,
 		Objective: r.state.Resolved.Objective, Ledger: done.Ledger, Costs: done.Costs, Controller: done.Controller,
 	}
 	for i, task := range r.spec.Tasks {

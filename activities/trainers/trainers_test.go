@@ -175,7 +175,8 @@ func TestTrainersKeepTheContract(t *testing.T) {
 	t.Run("builtin, texts", func(t *testing.T) {
 		s, task, module := textStore(t)
 		trainertest.Exercise(t, newBuiltin(s), trainertest.Fixture{
-			Space: builtinSpace(t, "text-small"), Catalogue: []string{"m"}, Model: true, OverMemory: true, OverSteps: true, Progress: true, Curve: true,
+			Space: builtinSpace(t, "text-small"), Catalogue: []string{"m"}, Model: true, OverMemory: true, OverSteps: true, Progress: true,
+			Curve: true,
 			Request: trainer.Request{
 				Task: trainer.Task{Name: "things", Kind: "text", Data: string(task)}, Choices: choices,
 				Objects: map[string]string{"m": string(module)}, Seed: 3,

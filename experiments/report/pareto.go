@@ -171,7 +171,8 @@ func (v *paretoView) picture(all []paretoRow) template.HTML {
 		html.EscapeString(v.X.Metric+" and "+v.Y.Metric))
 	fmt.Fprintf(&b, `<g fill="none" stroke="var(--rule)"><path d="M%v %vV%vH%v"/></g>`, left, margin/2, height-bottom, width)
 	label := func(x, y float64, anchor, text string) {
-		fmt.Fprintf(&b, `<text x="%.1f" y="%.1f" text-anchor="%s" font-size="12" fill="var(--soft)">%s</text>`, x, y, anchor, html.EscapeString(text))
+		fmt.Fprintf(&b, `<text x="%.1f" y="%.1f" text-anchor="%s" font-size="12" fill="var(--soft)">%s</text>`, x, y, anchor,
+			html.EscapeString(text))
 	}
 	number := func(v float64) string { return fmt.Sprintf("%.4g", v) }
 	label(x(lowX), height-bottom+15, "start", number(lowX))
@@ -179,7 +180,8 @@ func (v *paretoView) picture(all []paretoRow) template.HTML {
 	label((left+width)/2, height-4, "middle", v.X.Metric+" ("+v.X.Better()+" is better)")
 	label(left-5, y(lowY)+4, "end", number(lowY))
 	label(left-5, y(highY)+4, "end", number(highY))
-	fmt.Fprintf(&b, `<text transform="translate(14 %v) rotate(-90)" text-anchor="middle" font-size="12" fill="var(--soft)">%s</text>`, (height-bottom)/2,
+	fmt.Fprintf(&b, `<text transform="translate(14 %v) rotate(-90)" text-anchor="middle" font-size="12" fill="var(--soft)">%s</text>`,
+		(height-bottom)/2,
 		html.EscapeString(v.Y.Metric+" ("+v.Y.Better()+" is better)"))
 	for _, r := range all {
 		fmt.Fprintf(&b, `<circle class="s%d" cx="%.1f" cy="%.1f" r="2.5" fill="none"/>`, r.Colour, x(r.X), y(r.Y))

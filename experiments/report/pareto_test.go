@@ -48,11 +48,13 @@ func TestParsePareto(t *testing.T) {
 			t.Errorf("%s: %+v %v", in, got, err)
 		}
 	}
-	if got, err := ParsePareto("test_accuracy,log_loss", &space.Space{}); err != nil || got[0].Direction != space.Maximise || got[1].Direction != space.Minimise {
+	if got, err := ParsePareto("test_accuracy,log_loss", &space.Space{}); err != nil || got[0].Direction != space.Maximise ||
+		got[1].Direction != space.Minimise {
 		t.Errorf("%+v %v", got, err)
 	}
 	for in, want := range map[string]string{
-		"rmse": "two metrics", "rmse,size": "write size:max or size:min", "rmse,size:up": "max or min", "rmse,rmse": "that differ", "a:min,b:min,c:min": "two metrics",
+		"rmse": "two metrics", "rmse,size": "write size:max or size:min", "rmse,size:up": "max or min", "rmse,rmse": "that differ",
+		"a:min,b:min,c:min": "two metrics",
 	} {
 		if _, err := ParsePareto(in, sp); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", in, err)
@@ -85,7 +87,8 @@ func TestParetoPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	page := b.String()
-	for _, want := range []string{"<h3>gain and latency&lt;ms&gt;</h3>", "of 3 that have both metrics", `<td class="n">3</td><td class="n">3</td><td class="n">20</td>`,
+	for _, want := range []string{"<h3>gain and latency&lt;ms&gt;</h3>", "of 3 that have both metrics",
+		`<td class="n">3</td><td class="n">3</td><td class="n">20</td>`,
 		"3 models, 1 of them on the front", "Failed, pruned and infeasible trials", "latency&lt;ms&gt; is 80, it must be at most 50",
 		"the goal is reached: gain of 1"} {
 		if !strings.Contains(page, want) {
@@ -96,7 +99,8 @@ func TestParetoPage(t *testing.T) {
 		t.Error(fmt.Sprint("points of the front: ", strings.Count(page, "<circle cx"), ", or a name is not escaped"))
 	}
 	axes[1].Metric = "size"
-	if err := Write(&b, Input{Title: "p", Searches: []Search{one}, Pareto: axes}); err == nil || !strings.Contains(err.Error(), "no feasible model has both metrics") {
+	if err := Write(&b, Input{Title: "p", Searches: []Search{one}, Pareto: axes}); err == nil || !strings.Contains(err.Error(),
+		"no feasible model has both metrics") {
 		t.Error(err)
 	}
 }

@@ -134,6 +134,9 @@ type cost struct {
 // Ran is when the search ran.
 func (a *arm) Ran() study.Span { return a.search.Span }
 
+// Reason is why the search ended before its trials were used up.
+func (a *arm) Reason() string { return a.search.Reason }
+
 // Best is the arm's best model.
 func (a *arm) Best() search.Trial { return a.Top.Trials[0] }
 
@@ -141,8 +144,6 @@ func (a *arm) Best() search.Trial { return a.Top.Trials[0] }
 func (a *arm) Expected() string {
 	return a.Scale.Estimate(metrics.Estimate{Mean: a.Corrected.Accuracy, Error: a.Corrected.Error})
 }
-// Reason is why the search ended before its trials were used up.
-func (a *arm) Reason() string { return a.search.Reason }
 
 // random says that the arm is the paper's baseline.
 func (a *arm) random() bool { return a.search.Config.Strategy == strategy.Random }

@@ -44,11 +44,13 @@ func TestBelow(t *testing.T) {
 }
 
 func TestCut(t *testing.T) {
-	full := Outcome{Status: OK, Metrics: map[string]float64{"accuracy": .6}, Steps: 400, Model: "m", Curve: []Point{{100, .5}, {200, .6}, {400, .6}}}
+	full := Outcome{Status: OK, Metrics: map[string]float64{"accuracy": .6}, Steps: 400, Model: "m", Curve: []Point{{100, .5}, {200, .6},
+		{400, .6}}}
 	if got := full.Cut([]Point{{100, .5}, {400, .9}}, accuracy); !reflect.DeepEqual(got, full) {
 		t.Errorf("at its last step no trial is pruned: %+v", got)
 	}
-	want := Outcome{Status: Pruned, Steps: 200, Curve: full.Curve[:2], Reason: "its best accuracy by step 200, 60.00 %, is worse than the floor there"}
+	want := Outcome{Status: Pruned, Steps: 200, Curve: full.Curve[:2],
+		Reason: "its best accuracy by step 200, 60.00 %, is worse than the floor there"}
 	got := full.Cut([]Point{{100, .5}, {150, .7}}, accuracy)
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, want %+v", got, want)
@@ -83,7 +85,8 @@ func TestCurveChecked(t *testing.T) {
 	if got := (Outcome{Status: Pruned}).Checked(accuracy); !strings.Contains(got.Reason, "does not say what it had reached") {
 		t.Errorf("%+v", got)
 	}
-	if got := DecodeOutcome([]byte(`{"status":"ok","metrics":{"accuracy":1},"curve":[[5,null]]}`), accuracy); !strings.Contains(got.Reason, "is NaN at step 5") {
+	if got := DecodeOutcome([]byte(`{"status":"ok","metrics":{"accuracy":1},"curve":[[5,null]]}`),
+		accuracy); !strings.Contains(got.Reason, "is NaN at step 5") {
 		t.Errorf("%+v", got)
 	}
 	for _, bad := range []string{`{"curve":[[5]]}`, `{"curve":[[5,1,2]]}`, `{"curve":[[1.5,1]]}`, `{"curve":[7]}`, `{"curve":[["a",1]]}`} {

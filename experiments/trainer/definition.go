@@ -82,7 +82,8 @@ func checkMetrics(d Definition, sp *space.Space, others ...string) (out []space.
 	names = append(names, others...)
 	for _, c := range sp.Constraints {
 		if !slices.Contains(names, strings.TrimPrefix(c.Metric, validation+"_")) {
-			out = append(out, space.In("constraints", "the trainer %s reports no %q to bound (known: %s)", d.Name(), c.Metric, strings.Join(names, ", ")))
+			out = append(out, space.In("constraints", "the trainer %s reports no %q to bound (known: %s)", d.Name(), c.Metric,
+				strings.Join(names, ", ")))
 		}
 	}
 	return out

@@ -21,13 +21,15 @@ func TestGoals(t *testing.T) {
 	}
 	b.ok("data", "import", b.write("t.json", `{"metrics":["validation_gain","test_gain","latency_ms"],"rows":[`+strings.Join(rows, ",")+`]}`),
 		"--kind", "table", "--name", "t", "--yes")
-	b.ok("space", "add", b.write("g.yaml", "name: g\ntrainer: table\nobjective: {metric: gain}\nconstraints: [{metric: latency_ms, max: 50}]\nchoices:\n"+
+	b.ok("space", "add", b.write("g.yaml", "name: g\ntrainer: table\nobjective: {metric: gain}\n"+
+		"constraints: [{metric: latency_ms, max: 50}]\nchoices:\n"+
 		"  - {name: a, options: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]}\n  - {name: b, options: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]}\n"))
 	search := func(name string, more ...string) []string {
 		return append([]string{"search", "--task", "t", "--space", "g", "--strategy", "random", "--name", name}, more...)
 	}
 	out := b.ok(search("p", "--trials", "60", "--pruner", "median", "--goal", "0.9")...)
-	if !strings.Contains(out, " pruned, ") || !strings.Contains(out, " infeasible") || !strings.Contains(out, ": the goal is reached: gain of 0.9") {
+	if !strings.Contains(out, " pruned, ") || !strings.Contains(out, " infeasible") || !strings.Contains(out,
+		": the goal is reached: gain of 0.9") {
 		t.Error(out)
 	}
 	seen := map[string]int{}
@@ -40,7 +42,8 @@ func TestGoals(t *testing.T) {
 		if err := json.Unmarshal([]byte(line), &row); err != nil {
 			t.Fatal(err)
 		}
-		if seen[row.Status]++; row.Status == "ok" && (row.Metrics["latency_ms"] > 50 || row.Steps != 40) || row.Status == "pruned" && row.Steps >= 40 {
+		if seen[row.Status]++; row.Status == "ok" && (row.Metrics["latency_ms"] > 50 || row.Steps != 40) || row.Status == "pruned" &&
+			row.Steps >= 40 {
 			t.Errorf("%+v", row)
 		}
 	}
@@ -58,7 +61,8 @@ func TestGoals(t *testing.T) {
 	}
 	b.fails(exitUsage, []string{"--pareto", "write size:max or size:min"}, "report", "p", "--pareto", "gain,size")
 	b.fails(exitFailed, []string{"no feasible model has both metrics"}, "report", "p", "--pareto", "gain,size:min", "-o", page)
-	if out := b.ok("search", "--from", "p", "--trials", "+9", "--steps", "1000000", "--name", "on"); !strings.Contains(out, ": the budget of ") {
+	if out := b.ok("search", "--from", "p", "--trials", "+9", "--steps", "1000000", "--name", "on"); !strings.Contains(out,
+		": the budget of ") {
 		t.Error(out)
 	}
 	if out := b.ok(search("steps", "--trials", "60", "--steps", "400", "--cpu-hours", "100")...); !strings.Contains(out,

@@ -195,7 +195,8 @@ func TestFollowAndSteer(t *testing.T) {
 	if !errors.Is(err, context.Canceled) || !states[client.Working] || !states[client.Paused] {
 		t.Errorf("%v, %v", states, err)
 	}
-	if p, err := c.Extend(t.Context(), name, workflows.Extension{Trials: 7}); err != nil || p.Search.Trials != 5007 || p.State != client.Paused {
+	if p, err := c.Extend(t.Context(), name, workflows.Extension{Trials: 7}); err != nil || p.Search.Trials != 5007 ||
+		p.State != client.Paused {
 		t.Errorf("%+v, %v", p, err)
 	}
 	if _, err := c.Extend(t.Context(), name, workflows.Extension{}); !errors.Is(err, client.ErrUsage) {
@@ -239,7 +240,8 @@ func TestFollowAndSteer(t *testing.T) {
 		t.Errorf("it ran %+v, its best model: %+v", ran, best)
 	}
 	var missing *client.NotFoundError
-	if _, err := c.Extend(t.Context(), name, workflows.Extension{Trials: 5}); err == nil || errors.As(err, &missing) || !strings.Contains(err.Error(), "has ended") {
+	if _, err := c.Extend(t.Context(), name, workflows.Extension{Trials: 5}); err == nil || errors.As(err, &missing) ||
+		!strings.Contains(err.Error(), "has ended") {
 		t.Errorf("a search that has ended is extended: %v", err)
 	}
 	for what, err := range map[string]error{

@@ -53,7 +53,8 @@ type rule interface {
 // Definitions is the table of the rules.
 func Definitions() []Definition {
 	return []Definition{
-		{"median", "a trial must reach what half of the complete trials had at a step (Optuna's PercentilePruner)", newMedian(), parse(newMedian)},
+		{"median", "a trial must reach what half of the complete trials had at a step (Optuna's PercentilePruner)", newMedian(),
+			parse(newMedian)},
 		{"halving", "at steps that grow by a factor, the best part of the trials goes on (asynchronous successive halving)", newHalving(),
 			parse(newHalving)},
 	}
@@ -119,7 +120,8 @@ func (m *Median) check() error {
 	if !(m.Percentile >= 0 && m.Percentile <= 100) {
 		errs = append(errs, fmt.Errorf("percentile is %v: it must lie between 0 and 100", m.Percentile))
 	}
-	return errors.Join(append(errs, between("startup", m.Startup, 0), between("warmup", m.Warmup, 0), between("min_trials", m.MinTrials, 1))...)
+	return errors.Join(append(errs, between("startup", m.Startup, 0), between("warmup", m.Warmup, 0), between("min_trials", m.MinTrials,
+		1))...)
 }
 
 func between(name string, v, least int) error {

@@ -325,7 +325,8 @@ func curves(t testing.TB, s subject) {
 	if len(curve) < 2 {
 		t.Fatalf("the curve has %d points", len(curve))
 	}
-	if last := curve[len(curve)-1]; last.Step != full.Outcome.Steps || last.Value != full.Outcome.Metrics[trainer.Key(full.Outcome.Metrics, r.Objective)] {
+	if last := curve[len(curve)-1]; last.Step != full.Outcome.Steps ||
+		last.Value != full.Outcome.Metrics[trainer.Key(full.Outcome.Metrics, r.Objective)] {
 		t.Errorf("the curve ends with %+v, the outcome is %+v", last, full.Outcome)
 	}
 	bare := full
@@ -339,7 +340,8 @@ func curves(t testing.TB, s subject) {
 		never, always = math.MaxFloat64, -trainer.MaxMetric
 	}
 	for _, floors := range [][]trainer.Point{
-		{{Step: 1, Value: never}}, {{Step: curve[len(curve)-1].Step, Value: always}}, {{Step: 1, Value: always}}, {{Step: curve[1].Step, Value: always}},
+		{{Step: 1, Value: never}}, {{Step: curve[len(curve)-1].Step, Value: always}}, {{Step: 1, Value: always}}, {{Step: curve[1].Step,
+			Value: always}},
 	} {
 		r.Prune = floors
 		got := s.run(t, r)

@@ -60,7 +60,8 @@ func (a app) reportCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "", "file to write, - for standard output (default: the first search's name)")
 	cmd.Flags().StringVar(&title, "title", "", "heading of the page")
-	cmd.Flags().StringVar(&pareto, "pareto", "", "two `metrics`, as test_accuracy,latency_ms:min: the page shows the models that are best in both")
+	cmd.Flags().StringVar(&pareto, "pareto", "",
+		"two `metrics`, as test_accuracy,latency_ms:min: the page shows the models that are best in both")
 	cmd.Flags().BoolVar(&asCSV, "csv", false, "write every trial as CSV")
 	return a.JSONFlag(cmd)
 }
@@ -74,7 +75,8 @@ const (
 
 // reportWriter gathers what a report shows, of an experiment where the first name
 // is one's, and returns what writes it.
-func (a app) reportWriter(ctx context.Context, c *client.Client, format int, title, pareto string, names []string) (func(io.Writer) error, error) {
+func (a app) reportWriter(ctx context.Context, c *client.Client, format int, title, pareto string,
+	names []string) (func(io.Writer) error, error) {
 	_, err := library.ExperimentYAML(ctx, c.Store, names[0])
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return nil, err
