@@ -148,7 +148,8 @@ func schemaOf[T any](t *testing.T) *jsonschema.Schema {
 		reflect.TypeFor[json.RawMessage](): {Type: "object"},
 		// A step and a value.
 		reflect.TypeFor[trainer.Point](): {
-			Type: "array", PrefixItems: []*jsonschema.Schema{{Type: "integer"}, {Type: "number"}}, MinItems: jsonschema.Ptr(2), MaxItems: jsonschema.Ptr(2),
+			Type: "array", PrefixItems: []*jsonschema.Schema{{Type: "integer"}, {Type: "number"}},
+			MinItems: jsonschema.Ptr(2), MaxItems: jsonschema.Ptr(2),
 		},
 		reflect.TypeFor[map[string]float64](): {Type: "object", AdditionalProperties: &jsonschema.Schema{Type: "number"}},
 	}})

@@ -81,7 +81,8 @@ var banned = map[string]map[string]string{
 	"tnaml/worker":  {"tnaml/starter": "the two mains do not know each other"},
 	"tnaml/starter": {"tnaml/nn/controller": "commands do no learning", "github.com/minio": "only activities/store knows the bucket"},
 	"tnaml/starter/api": {
-		"tnaml/starter/cli": "arrows point down only", "tnaml/deploy": "it is given its client", "go.temporal.io": "only the client asks the server",
+		"tnaml/starter/cli": "arrows point down only", "tnaml/deploy": "it is given its client",
+		"go.temporal.io":   "only the client asks the server",
 		"github.com/spf13": "a view has no commands and flags", "os": "it has no streams and no environment",
 	},
 	"tnaml/starter/client": {

@@ -11,7 +11,8 @@ import (
 // the third the third (1.5), with .3: 1.4/3.
 func TestAgainByHand(t *testing.T) {
 	best, expected := Again([][]float64{{.6, .6, .7}, {.9, .5, .6}, {.7, .8, .3}})
-	if want := metrics.Mean([]float64{.6, .5, .3}); best != 1 || !near(expected.Mean, want.Mean, 1e-12) || !near(expected.Error, want.Error, 1e-12) {
+	want := metrics.Mean([]float64{.6, .5, .3})
+	if best != 1 || !near(expected.Mean, want.Mean, 1e-12) || !near(expected.Error, want.Error, 1e-12) {
 		t.Errorf("%d, %+v, want %+v", best, expected, want)
 	}
 	if best, expected := Again([][]float64{{-2, -2}, {-2, -2}}); best != 0 || expected != (metrics.Estimate{Mean: -2}) {

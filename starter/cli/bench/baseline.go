@@ -38,8 +38,8 @@ func (p *page) baseline(table func(title string, columns []string, rows [][]any)
 			rows(func(arm simulate.BaselineArms) string { return estimate(arm.Top[k]) }))
 	}
 	if len(p.Arms) > 1 {
-		table(fmt.Sprintf("Test value of the ten best models less that of %s, in points, with its 95 %% interval over tasks and seeds, and tasks\n"+
-			"won/tied/lost (95 %% interval over seeds)", p.Against), p.columns("arm"),
+		table(fmt.Sprintf("Test value of the ten best models less that of %s, in points, with its 95 %% interval over tasks and seeds,\n"+
+			"and tasks won/tied/lost (95 %% interval over seeds)", p.Against), p.columns("arm"),
 			compared(p, p.Baseline.Tops, func(c simulate.Comparison) string {
 				return fmt.Sprintf("%+.2f [%+.2f, %+.2f] %d/%d/%d", 100*c.Gain.Mean, 100*c.Gain.Low, 100*c.Gain.High, c.Wins, c.Draws, c.Losses)
 			}))

@@ -82,7 +82,7 @@ func command(a app) *cobra.Command {
 	f.IntVar(&o.seeds, "seeds", o.seeds, "searches of each arm and task, with the seeds from 1 on")
 	f.IntSliceVar(&o.at, "at", nil, "numbers of trials to give figures at (default 1,3,10,30,100,300 and --trials)")
 	f.StringVar(&o.against, "against", "", "arm that the others are compared with (default the first)")
-	f.StringVar(&o.baseline, "baseline", "", "show what the paper's Table 1 has too: trials to this arm's last top10, and top10 on the test split")
+	f.StringVar(&o.baseline, "baseline", "", "show what the paper's Table 1 has: trials to this arm's last top10, and top10 on the test split")
 	f.IntVar(&o.lag, "lag", o.lag, "a proposal knows the results up to so many trials before")
 	f.IntVar(&o.pretrainTrials, "pretrain-trials", o.pretrainTrials, "trials of a pretraining")
 	f.IntVar(&o.pretrainSeeds, "pretrain-seeds", o.pretrainSeeds, "pretrainings, with the seeds from 1 on: the searches' seeds take turns")

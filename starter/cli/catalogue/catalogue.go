@@ -185,7 +185,7 @@ func (a app) listTrainers() *cobra.Command {
 
 func (a app) showSchema() *cobra.Command {
 	return &cobra.Command{
-		Use: "schema " + strings.Join(schema.Names(), "|"), Short: "Print the JSON schema of what a trainer of your own is asked, says and answers",
+		Use: "schema " + strings.Join(schema.Names(), "|"), Short: "Print the JSON schema of what a trainer is asked, says and answers",
 		Args: cobra.ExactArgs(1), ValidArgs: schema.Names(), Example: "  starter trainer schema request >request.schema.json",
 		RunE: func(_ *cobra.Command, args []string) error {
 			b, err := schema.Of(args[0])

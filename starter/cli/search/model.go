@@ -129,7 +129,7 @@ func (a app) predictCommand() *cobra.Command {
 // ensemble is the ensemble to predict with; it says what it is.
 func (a app) ensemble(ctx context.Context, args []string, file string, p client.Pick, size int) (e *library.Ensemble, err error) {
 	if file != "" || p.Trial >= 0 || p.Retrain || p.Guard != "" {
-		return nil, client.Usage(errors.New("--ensemble picks among a search's kept models: it goes without --model, --trial, --guard and --retrain"))
+		return nil, client.Usage(errors.New("--ensemble picks among the kept models: it goes without --model, --trial, --guard and --retrain"))
 	}
 	err = a.WithClient(ctx, func(c *client.Client) error {
 		e, err = c.Ensemble(ctx, args[0], p.Task, size)
