@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"reflect"
 	"slices"
 	"strconv"
@@ -310,7 +309,7 @@ func (r *run) told(raw json.RawMessage) (*search.Proposal, activities.Row, error
 
 // waiting are the outcomes that wait for an earlier trial's, by number.
 func (r *run) waiting() (out []activities.Row) {
-	for _, trial := range slices.Sorted(maps.Keys(r.results)) {
+	for _, trial := range workflow.DeterministicKeys(r.results) {
 		out = append(out, r.results[trial])
 	}
 	return out
@@ -334,7 +333,7 @@ func ParseTell(raw json.RawMessage, objective space.Objective) (t Tell, o traine
 		errs = append(errs, fmt.Errorf(`"state" is %s: it is complete, pruned or fail`, strconv.Quote(limit.Note(t.State))))
 	}
 	o = trainer.Outcome{Status: status, Reason: t.Reason, Steps: t.Steps, Model: t.Model, Curve: t.Curve}
-	for _, name := range slices.Sorted(maps.Keys(t.Metrics)) {
+	for _, name := range workflow.DeterministicKeys(t.Metrics) {
 		v := t.Metrics[name]
 		if v == nil {
 			errs = append(errs, fmt.Errorf("the metric %q is no number: tell the state fail where there is none", limit.Note(name)))
