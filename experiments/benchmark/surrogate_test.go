@@ -251,3 +251,31 @@ func BenchmarkFit(b *testing.B) {
 	}
 	b.ReportMetric((cpuSeconds(b)-before)/float64(b.N), "cpu-s/fit")
 }
+
+// Luck ends at the best that was measured: thousands of configurations find no accuracy
+// that is nowhere near the record's.
+func TestLuckEndsAtTheBest(t *testing.T) {
+	set := paper(t)
+	for _, task := range []string{"emotion", "20_newsgroups", "mpqa_opinion", "complaints"} {
+		r, err := set.Record(task)
+		if err != nil {
+			t.Fatal(err)
+		}
+		best := 0.
+		for _, row := range r.Rows {
+			best = max(best, row.Test)
+		}
+		s := fit(t, r, FitOptions{})
+		most, expected := 0., 0.
+		for i := range uint64(5000) {
+			actions := drawn(set, i)
+			_, test := s.Mean(actions)
+			most, expected = max(most, look(t, s, actions, i)[1]), max(expected, test)
+		}
+		t.Logf("%s: the best of the record %.3f, of 5,000 %.3f, expected %.3f", task, best, most, expected)
+		if end := max(best, expected); most > end+1e-3 {
+			t.Errorf("%s: a configuration has %.3f, where the best of %d measured is %.3f and %.3f is expected at most", task, most, len(r.Rows),
+				best, expected)
+		}
+	}
+}
