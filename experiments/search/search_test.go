@@ -597,6 +597,11 @@ func BenchmarkAskTell(b *testing.B) {
 
 // A cost that another program made is brought into bounds.
 func TestCostsAreChecked(t *testing.T) {
+	for _, wrong := range []float64{math.Inf(1), 1.7e308, 2e12} {
+		if c := (Cost{CPUSeconds: wrong, WallSeconds: 3}).Checked(); c.CPUSeconds != 0 || c.WallSeconds != 3 {
+			t.Errorf("%v seconds: %+v", wrong, c)
+		}
+	}
 	c := Cost{CPUSeconds: -1, WallSeconds: math.NaN(), Worker: strings.Repeat("ä", 300), InstructionSet: "avx2"}.Checked()
 	if c.CPUSeconds != 0 || c.WallSeconds != 0 || len(c.Worker) != 200 || c.InstructionSet != "avx2" {
 		t.Errorf("%+v", c)

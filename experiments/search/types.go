@@ -6,7 +6,6 @@ package search
 
 import (
 	"encoding/json"
-	"math"
 	"strings"
 
 	"tnaml/experiments/search/pruner"
@@ -100,14 +99,18 @@ type Cost struct {
 	Worker string `json:"worker,omitempty"`
 }
 
-// maxWord bounds the words of a cost, in bytes.
-const maxWord = 200
+// maxWord bounds the words of a cost, in bytes; maxSeconds is some ten thousand years: a
+// search sums them up.
+const (
+	maxWord    = 200
+	maxSeconds = 1e12
+)
 
 // Checked returns a cost as it can be written down: another program may have made
 // it. What is no number of seconds is 0, long words are cut.
 func (c Cost) Checked() Cost {
 	for _, s := range []*float64{&c.CPUSeconds, &c.WallSeconds} {
-		if !(*s >= 0) || math.IsInf(*s, 0) {
+		if !(*s >= 0 && *s <= maxSeconds) {
 			*s = 0
 		}
 	}

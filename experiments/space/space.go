@@ -142,6 +142,8 @@ func (s *Space) Validate() []Problem {
 	}
 	if m := s.Objective.Metric; m != "" && !validName(m) {
 		out = append(out, In("objective", "the objective's metric %q: %s", m, nameRule))
+	} else if ofTest(m) {
+		out = append(out, In("objective", "the objective %q: a search must not learn from the test split", m))
 	}
 	switch s.Objective.Direction {
 	case "", Maximise, Minimise:
@@ -168,7 +170,7 @@ func (s *Space) validateConstraints() (out []Problem) {
 		case !validName(c.Metric):
 			bad("a constraint's metric %q: %s", c.Metric, nameRule)
 			continue
-		case c.Metric == "test" || strings.HasPrefix(c.Metric, "test_"):
+		case ofTest(c.Metric):
 			bad("the constraint on %q: a search must not learn from the test split", c.Metric)
 		case c.Min == nil && c.Max == nil:
 			bad("the constraint on %q has neither min nor max", c.Metric)
@@ -373,3 +375,6 @@ func List(options []any) string {
 	}
 	return strings.Join(words, ", ")
 }
+
+// ofTest says that a metric is one of the test split.
+func ofTest(metric string) bool { return metric == "test" || strings.HasPrefix(metric, "test_") }

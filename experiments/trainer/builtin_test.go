@@ -180,7 +180,7 @@ func TestChildReportsEverything(t *testing.T) {
 			`choice "activation": option 3 must be a word`, `choice "dropout": option true must be a number`, `choice "steps": option <nil> must be`,
 		}},
 		"unknown choices": {map[string]any{"colour": "red", "age": 3.}, "", []string{`unknown choice "age"`, `unknown choice "colour"`}},
-		"settings":        {nil, `{"wide_stat":1}`, []string{`unknown field "wide_stat" (known: wide_start, wide_ngrams)`}},
+		"settings":        {nil, `{"wide_stat":1}`, []string{`unknown field "wide_stat" (known: wide_start, wide_ngrams, reshuffle)`}},
 		"values": {map[string]any{Activation: "gelu", Dropout: 1.5, Steps: int64(0)}, `{"wide_ngrams":7}`, []string{
 			"gelu", "1.5", "n-grams of up to 7",
 		}},
@@ -312,7 +312,7 @@ func TestCheckReportsEverything(t *testing.T) {
 			`line 19: the trainer builtin reports no "rmse" (known: accuracy, macro_f1, log_loss, auc)`,
 		}},
 		{"settings", text + "settings:\n  wide: 3\n", []string{
-			`line 19: settings of the trainer builtin: unknown field "wide" (known: wide_start, wide_ngrams)`,
+			`line 19: settings of the trainer builtin: unknown field "wide" (known: wide_start, wide_ngrams, reshuffle)`,
 		}},
 		{"settings' types", text + "settings: {wide_start: much}\n", []string{`line 19: settings of the trainer builtin`, "wide_start"}},
 		{"both", edit("gelu", "", "relu6", "relu7") + "settings: {wide_start: 11, wide_ngrams: 4}\ncolour: red\n", []string{

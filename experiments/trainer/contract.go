@@ -203,6 +203,8 @@ const (
 	MaxMetric = 1e30
 	// MaxCurve is the number of points of a curve, and of floors.
 	MaxCurve = 64
+	// MaxSteps is the number of steps of a trial: a search sums them up.
+	MaxSteps = 1_000_000_000_000
 )
 
 // Checked returns an outcome as a search can take it: one that breaks the
@@ -211,7 +213,7 @@ func (o Outcome) Checked(objective space.Objective) Outcome {
 	o.Reason = cut(limit.OneLine(o.Reason))
 	if err := o.check(objective); err != nil {
 		reason := "the outcome breaks the trainers' contract: " + strings.ReplaceAll(err.Error(), "\n", "; ")
-		return Outcome{Status: Failed, Reason: cut(reason), Steps: max(0, o.Steps)}
+		return Outcome{Status: Failed, Reason: cut(reason), Steps: min(max(0, o.Steps), MaxSteps)}
 	}
 	return o
 }
@@ -238,8 +240,8 @@ func (o Outcome) check(objective space.Objective) error {
 			bad("its %s reference has %d bytes, it must be text of at most %d", r[0], n, maxModel)
 		}
 	}
-	if o.Steps < 0 {
-		bad("it has taken %d steps", o.Steps)
+	if o.Steps < 0 || o.Steps > MaxSteps {
+		bad("it has taken %d steps, it must be 0 to %d", o.Steps, MaxSteps)
 	}
 	errs = append(errs, checkCurve(o.Curve)...)
 	if o.Status == Pruned {

@@ -57,13 +57,14 @@ func TestCheckedFailsTheRest(t *testing.T) {
 		"a broken model": {Outcome{Status: Failed, Model: "m\xff"}, []string{"its model's reference has 2 bytes, it must be text"}},
 		"long examples":  {Outcome{Status: Failed, Examples: strings.Repeat("m", 1001)}, []string{"its examples' reference has 1001 bytes"}},
 		"negative steps": {Outcome{Status: Failed, Steps: -3}, []string{"it has taken -3 steps"}},
+		"too many steps": {Outcome{Status: Failed, Steps: math.MaxInt}, []string{"steps, it must be 0 to 1000000000000"}},
 		"several": {Outcome{Status: "OK", Metrics: map[string]float64{"x": math.NaN()}, Steps: -1}, []string{
 			`its status is "OK"`, `"x" is NaN`, "-1 steps",
 		}},
 	} {
 		got := c.outcome.Checked(accuracy)
 		if got.Status != Failed || got.Metrics != nil || got.Model+got.Examples != "" || got.Steps < 0 ||
-			c.outcome.Steps > 0 && got.Steps != c.outcome.Steps {
+			c.outcome.Steps > 0 && got.Steps != min(c.outcome.Steps, MaxSteps) {
 			t.Errorf("%s: %+v", name, got)
 		}
 		for _, want := range append(c.want, "the outcome breaks the trainers' contract: ") {

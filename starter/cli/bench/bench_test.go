@@ -130,6 +130,7 @@ func TestBadInput(t *testing.T) {
 				`--baseline: "naive"`, "--out page.pdf"},
 		},
 		{[]string{"--json", "--csv"}, []string{"exclude each other"}},
+		{[]string{"--out", "nowhere/b.html"}, []string{"there is no directory nowhere"}},
 		{[]string{"--set", "papers"}, []string{"no such benchmark"}},
 		{[]string{"--arms", "none.yaml"}, []string{"none.yaml: no such file"}},
 		{[]string{"--settings", "naml={\"lr\":1}"}, []string{`the arm "naml"`, `"lr"`}},

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -36,6 +37,8 @@ func (a app) form(o options) (string, error) {
 	switch {
 	case o.out != "" && forms[ending] == nil:
 		return "", fmt.Errorf("--out %s: the name must end in .html, .json, .csv or .txt", o.out)
+	case o.out != "" && !isDirectory(filepath.Dir(o.out)):
+		return "", fmt.Errorf("--out %s: there is no directory %s", o.out, filepath.Dir(o.out))
 	case a.JSON && o.csv:
 		return "", errors.New("--json and --csv exclude each other")
 	case a.JSON:
@@ -44,6 +47,11 @@ func (a app) form(o options) (string, error) {
 		return ".csv", nil
 	}
 	return ".txt", nil
+}
+
+func isDirectory(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && info.IsDir()
 }
 
 // show writes the page to the file, and shows it.
