@@ -1,7 +1,6 @@
 package strategy
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,7 +9,6 @@ import (
 
 	"tnaml/experiments/space"
 	"tnaml/experiments/strict"
-	"tnaml/experiments/trainer"
 	"tnaml/nn/rng"
 	"tnaml/nn/safetensors"
 )
@@ -104,28 +102,27 @@ func newEvolution(s Start) (Strategy, error) {
 // bestOfEach returns at most n configurations: every task's best, then every task's
 // second best and so on, each configuration once.
 func bestOfEach(sources []Source, n int) (best [][]int) {
-	ranked, longest := make([][]Known, len(sources)), 0
-	for i, s := range sources {
-		for _, k := range s.Trials {
-			if k.Status == trainer.OK {
-				ranked[i] = append(ranked[i], k)
-			}
-		}
-		slices.SortStableFunc(ranked[i], func(a, b Known) int { return cmp.Compare(b.Reward, a.Reward) })
-		longest = max(longest, len(ranked[i]))
+	tasks, longest := rewarded(sources), 0
+	for _, t := range tasks {
+		longest = max(longest, len(t.rewards))
+	}
+	ranked := make([][]int, len(tasks))
+	for i, t := range tasks {
+		ranked[i] = t.best(longest)
 	}
 	seen := map[string]bool{}
 	for rank := range longest {
-		for _, r := range ranked {
+		for i, r := range ranked {
 			if len(best) == n {
 				return best
 			}
 			if rank >= len(r) {
 				continue
 			}
-			if key := keyOf(r[rank].Actions); !seen[key] {
+			actions := tasks[i].actions[r[rank]]
+			if key := keyOf(actions); !seen[key] {
 				seen[key] = true
-				best = append(best, slices.Clone(r[rank].Actions))
+				best = append(best, slices.Clone(actions))
 			}
 		}
 	}

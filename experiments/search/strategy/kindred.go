@@ -31,6 +31,9 @@ import (
 // tried for the former; one that is good is tried again for the latter, when no new one is
 // expected to bring more. What differs only in choices that do nothing (trainer.Inertia)
 // is the same.
+//
+// What is in flight counts: it is not asked again before its outcome is told, and the
+// process believes that it will be as is expected, so that the next trial is another.
 const Kindred = "kindred"
 
 var kindredTasks = Definition{
@@ -88,7 +91,7 @@ func kindredSettings(raw json.RawMessage, _ *Pretrained) (json.RawMessage, error
 	return json.Marshal(s)
 }
 
-// kindred keeps what it knows of the sources, and the trials told.
+// kindred keeps what it knows of the sources, the trials told and those in flight.
 type kindred struct {
 	settings KindredSettings
 	seed     uint64
@@ -100,6 +103,13 @@ type kindred struct {
 	// opening has the portfolio, and perhaps more.
 	opening [][]int
 	tasks   []kindredTask
+	flying  []flight // by their trials
+}
+
+// flight is a proposal whose outcome has not been told.
+type flight struct {
+	trial, task int
+	actions     []int // canonical
 }
 
 // kindredTask is what is known of a task of the search.
@@ -149,39 +159,66 @@ func (k *kindred) canonical(actions []int) []int {
 // startup is how many trials are random where there are no sources.
 const startup = 10
 
+// Ask remembers what it proposes until that is told.
 func (k *kindred) Ask(trial, task int) ([]int, float64) {
-	// Of a search of several tasks each entry has as many trials, as of a portfolio.
-	if at := trial / len(k.tasks); at < min(k.settings.Portfolio, len(k.opening)) {
-		return slices.Clone(k.opening[at]), 0
+	actions := k.propose(trial, task)
+	at, again := slices.BinarySearchFunc(k.flying, trial, func(f flight, trial int) int { return f.trial - trial })
+	if again {
+		k.flying = slices.Delete(k.flying, at, at+1)
+	}
+	k.flying = slices.Insert(k.flying, at, flight{trial, task, k.canonical(actions)})
+	return actions, 0
+}
+
+func (k *kindred) propose(trial, task int) []int {
+	t := &k.tasks[task]
+	n, flying := len(t.rewards), [][]int(nil)
+	taken := map[string]bool{}
+	for _, f := range k.flying {
+		if f.task == task && f.trial < trial {
+			flying, taken[keyOf(f.actions)] = append(flying, f.actions), true
+		}
 	}
 	r := rng.New(k.seed, "kindred/candidates", uint64(trial))
-	t := &k.tasks[task]
-	switch n := len(t.rewards); {
-	case n < startup && len(k.opening) == 0:
-		return uniform(r, k.options), 0
-	case n == 0: // a lag
-		return slices.Clone(k.opening[min(trial/len(k.tasks), len(k.opening)-1)]), 0
+	free := func(actions []int) bool {
+		key := keyOf(actions)
+		return !taken[key] && (k.settings.Repeat || !t.seen[key])
+	}
+	// chance is a random configuration that is free, if such are not few.
+	chance := func() (actions []int) {
+		for range draws {
+			if actions = uniform(r, k.options); free(k.canonical(actions)) {
+				break
+			}
+		}
+		return actions
+	}
+	switch begun := n + len(flying); {
+	case begun < min(k.settings.Portfolio, len(k.opening)), n == 0 && begun < len(k.opening): // the latter for a lag
+		return slices.Clone(k.opening[begun])
+	case n == 0, n < startup && len(k.opening) == 0:
+		return chance()
 	}
 	k.learn(t)
+	process := t.process.believing(flying, k.models.say(flying))
 	best, most := []int(nil), math.Inf(-1)
-	asked := map[string]bool{}
 	// consider asks the process of configurations how good they are, and of the best how
 	// sure that is.
 	consider := func(x [][]int) (better bool) {
 		var fresh [][]int
 		for _, actions := range x {
 			trainer.Canonical(k.inert, actions)
-			if key := keyOf(actions); (k.settings.Repeat || !t.seen[key]) && !asked[key] {
-				asked[key] = true
+			if free(actions) {
+				taken[keyOf(actions)] = true
 				fresh = append(fresh, actions)
 			}
 		}
 		m, expected := k.models.say(fresh), make([]float64, len(fresh))
 		for i, actions := range fresh {
-			expected[i] = t.process.expected(actions, m[i])
+			expected[i] = process.expected(actions, m[i])
 		}
 		for _, i := range descending(expected)[:min(doubted, len(fresh))] {
-			if v := improvement(-t.process.best, -expected[i], t.process.doubt(fresh[i], m[i])); v > most {
+			if v := improvement(-process.best, -expected[i], process.doubt(fresh[i], m[i])); v > most {
 				best, most, better = fresh[i], v, true
 			}
 		}
@@ -208,14 +245,15 @@ func (k *kindred) Ask(trial, task int) ([]int, float64) {
 		better = consider(changes(k.options, best))
 	}
 	if best == nil { // all that is near the good ones has been tried
-		return uniform(r, k.options), 0
+		return chance()
 	}
-	return slices.Clone(best), 0
+	return slices.Clone(best)
 }
 
 const (
 	doubted  = 40 // candidates whose σ is asked for
 	steps    = 3  // of climbing
+	draws    = 20 // of a random configuration, for one that is free
 	families = 3  // trials whose changes are candidates
 )
 
@@ -272,6 +310,7 @@ func (k *kindred) Tell(told Told) error {
 	t := &k.tasks[told.Task]
 	t.add(told)
 	t.see(told.Actions)
+	k.flying = slices.DeleteFunc(k.flying, func(f flight) bool { return f.trial <= told.Trial })
 	return nil
 }
 
@@ -295,6 +334,13 @@ func (k *kindred) Put(f *safetensors.File) {
 		tasks[i] = t.past
 	}
 	putPast(f, "kindred", tasks, len(k.options))
+	var flying [][]int
+	of := make([]int64, 0, 2*len(k.flying))
+	for _, p := range k.flying {
+		flying, of = append(flying, p.actions), append(of, int64(p.trial), int64(p.task))
+	}
+	putActions(f, kindredPrefix+"flying", len(k.options), flying)
+	safetensors.Put(f, kindredPrefix+"flying/of", of, len(k.flying), 2)
 }
 
 func (k *kindred) Get(f *safetensors.File) error {
@@ -318,7 +364,22 @@ func (k *kindred) Get(f *safetensors.File) error {
 	if err != nil {
 		return err
 	}
-	k.opening = opening
+	flying, err := getActions(f, kindredPrefix+"flying", k.space)
+	if err != nil {
+		return err
+	}
+	of, _, err := safetensors.Get[int64](f, kindredPrefix+"flying/of", len(flying), 2)
+	if err != nil {
+		return err
+	}
+	k.opening, k.flying = opening, nil
+	for i, actions := range flying {
+		p := flight{int(of[2*i]), int(of[2*i+1]), actions}
+		if p.task < 0 || p.task >= len(tasks) || i > 0 && p.trial <= k.flying[i-1].trial {
+			return fmt.Errorf("kindred: trial %d of task %d cannot be in flight", p.trial, p.task)
+		}
+		k.flying = append(k.flying, p)
+	}
 	for i := range tasks {
 		k.tasks[i] = kindredTask{past: tasks[i]}
 		for _, actions := range tasks[i].actions {

@@ -2,6 +2,7 @@ package strategy
 
 import (
 	"bytes"
+	"errors"
 	"math"
 	"slices"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"tnaml/experiments/trainer"
 	"tnaml/nn/rng"
 	"tnaml/nn/safetensors"
+	"tnaml/nn/trees"
 )
 
 func TestNormalScores(t *testing.T) {
@@ -248,6 +250,104 @@ func TestKindredLearnsOfABoundedNumber(t *testing.T) {
 	}
 	if n := len(s.tasks[0].process.x); n != maxLearned {
 		t.Errorf("the process is of %d trials", n)
+	}
+}
+
+// With a lag nothing is asked again while it is in flight, nor at all without repeating,
+// whether the search is restored on its way or not.
+func TestKindredKnowsWhatIsInFlight(t *testing.T) {
+	const lag, trials = 4, 20
+	target := []int{2, 3, 4, 1, 5, 2}
+	source := sourceOf("x", []int{2, 3, 4, 2, 5, 2}, 100)
+	for _, settings := range []string{`{"repeat": true}`, `{"repeat": false}`} {
+		for _, sources := range [][]Source{nil, {source}} {
+			for seed := range uint64(3) {
+				s := newWells(t, seed, settings, sources...)
+				restored := newWells(t, seed, settings, sources...)
+				var asked [][]int
+				for i := range trials {
+					actions, _ := s.Ask(i, 0)
+					again, _ := restored.Ask(i, 0)
+					since := 0
+					if s.settings.Repeat {
+						since = max(0, i-lag+1)
+					}
+					if slices.ContainsFunc(asked[since:], func(a []int) bool { return slices.Equal(a, actions) }) {
+						t.Errorf("%s, %d sources, seed %d: trial %d is asked again: %v", settings, len(sources), seed, i, actions)
+					}
+					if asked = append(asked, actions); !slices.Equal(actions, again) {
+						t.Errorf("%s, %d sources, seed %d: trial %d is %v, restored %v", settings, len(sources), seed, i, actions, again)
+					}
+					f := safetensors.New("state")
+					restored.Put(f)
+					restored = newWells(t, seed, settings)
+					if err := restored.Get(f); err != nil {
+						t.Fatal(err)
+					}
+					if of := i - lag + 1; of >= 0 {
+						told := Told{Trial: of, Actions: asked[of], Status: trainer.OK, Reward: depth(target, asked[of])}
+						if err := errors.Join(s.Tell(told), restored.Tell(told)); err != nil {
+							t.Fatal(err)
+						}
+					}
+				}
+				if n := len(s.flying); n != lag-1 {
+					t.Errorf("%d are in flight", n)
+				}
+			}
+		}
+	}
+}
+
+// Each task has the whole portfolio, whatever the order in which tasks are asked.
+func TestKindredPortfolioOfEachTask(t *testing.T) {
+	raw := must(ParseSettings(Kindred, nil))(t)
+	s := must(newKindred(Start{
+		Seed: 1, Space: wells(), Tasks: []string{"a", "b"}, Settings: raw, Sources: []Source{sourceOf("x", []int{2, 3, 4, 2, 5, 2}, 100)},
+	}))(t).(*kindred)
+	at := [2]int{}
+	for trial, task := range []int{0, 0, 1, 0, 1, 1} {
+		if actions, _ := s.Ask(trial, task); !slices.Equal(actions, s.opening[at[task]]) {
+			t.Errorf("trial %d: %v, want the task's entry %d, %v", trial, actions, at[task], s.opening[at[task]])
+		}
+		at[task]++
+	}
+}
+
+// What is believed is as if its expected value had been observed: the mean stays, and
+// doubt falls. One trial of the value 1 at option 0, of 3 ordered options: kernels are
+// e^-¼ and e^-½, and a trial's variance is 1 + .36 + .09.
+func TestKindredBelieves(t *testing.T) {
+	features := []trees.Feature{{Levels: 3, Ordered: true}}
+	of := func(z ...float64) *kindredProcess {
+		p := newKindredProcess(features, KindredSettings{Process: 1}, 0)
+		for i := range z {
+			p.add([]int{i}, nil)
+		}
+		p.observe(z)
+		return p
+	}
+	one := of(.5, 1)
+	believed := one.believing([][]int{{2}}, [][]float64{nil})
+	observed := of(.5, 1, one.expected([]int{2}, nil))
+	for x := range 3 {
+		at := []int{x}
+		if a, b, c := one.expected(at, nil), believed.expected(at, nil), observed.expected(at, nil); a != b || math.Abs(b-c) > 1e-12 {
+			t.Errorf("option %d: %v, believed %v, observed %v", x, a, b, c)
+		}
+		if a, b := believed.doubt(at, nil), observed.doubt(at, nil); a != b || !(b < one.doubt(at, nil)) {
+			t.Errorf("option %d: doubt %v, believed %v, observed %v", x, one.doubt(at, nil), a, b)
+		}
+	}
+	if len(one.x) != 2 {
+		t.Errorf("the process itself has %d trials", len(one.x))
+	}
+	first := of(1)
+	if got, want := first.believing([][]int{{2}}, [][]float64{nil}).doubt([]int{2}, nil), func() float64 {
+		before := 1.45 - math.Exp(-1)/1.45                        // the variance of option 2
+		return math.Sqrt(before - math.Pow(before-.09, 2)/before) // less what a trial of it tells
+	}(); math.Abs(got-want) > 1e-12 {
+		t.Errorf("doubt %v, want %v", got, want)
 	}
 }
 

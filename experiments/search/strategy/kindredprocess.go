@@ -176,10 +176,23 @@ func (p *kindredProcess) expected(x []int, m []float64) float64 {
 	if len(m) > 0 {
 		v += m[0]
 	}
-	for i, at := range p.x {
-		v += p.alpha[i] * p.similar(at, x)
+	for i, a := range p.alpha { // what is believed has none
+		v += a * p.similar(p.x[i], x)
 	}
 	return v
+}
+
+// believing is the process with trials in flight, as if each had had the value that is
+// expected of it: the "kriging believer" (Ginsbourger, Le Riche, Carraro, "Kriging is
+// well-suited to parallelize optimization", 2010). Such values leave the mean as it is,
+// also c and w: what they change is the best, and the doubt, which they lower near them.
+func (p *kindredProcess) believing(x [][]int, m [][]float64) *kindredProcess {
+	out := *p
+	for i := range x {
+		out.best = max(out.best, p.expected(x[i], m[i]))
+		out.add(x[i], m[i])
+	}
+	return &out
 }
 
 // doubt is the standard deviation of what another trial of a configuration gives.

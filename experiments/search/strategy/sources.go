@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"tnaml/experiments/space"
 	"tnaml/experiments/trainer"
@@ -67,30 +68,40 @@ func DecodeSources(b []byte, sp *space.Space) (ref string, sources []Source, err
 	return digest(b), sources, checkSources(sp, sources)
 }
 
-// rewarded are what strategies learn from: of each task its trials' actions with their
-// rewards, those that failed with the worst of the task. Tasks without a trial that
-// ended well are left out.
+// rewarded are what strategies learn from: of each task its trials' actions with rewards
+// that can be compared. A pruned trial's value is an early one, which a final one would
+// have left behind: it counts as the worst final value of the task at most, so that its
+// place is right without a strategy's knowing of it, and what was pruned is still known as
+// bad, as it would not be were it left out. Failures have the worst of these, as inside a
+// search (Told), those infeasible that or less. Tasks without a trial that ended well are
+// left out.
 func rewarded(sources []Source) (out []rewardedTask) {
 	for _, s := range sources {
-		worst := math.Inf(1)
+		final, worst := math.Inf(1), math.Inf(1)
 		for _, t := range s.Trials {
 			if t.Status == trainer.OK {
+				final = min(final, t.Reward)
+			}
+			if t.Status == trainer.OK || t.Status == trainer.Pruned {
 				worst = min(worst, t.Reward)
 			}
 		}
-		if math.IsInf(worst, 1) {
+		if math.IsInf(final, 1) {
 			continue
 		}
 		task := rewardedTask{name: s.Task}
 		for _, t := range s.Trials {
 			reward := worst
 			switch t.Status {
-			case trainer.OK, trainer.Pruned:
+			case trainer.OK:
 				reward = t.Reward
+			case trainer.Pruned:
+				reward = min(final, t.Reward)
 			case trainer.Infeasible:
 				reward = min(worst, t.Reward) // below all that are feasible
 			}
 			task.actions, task.rewards = append(task.actions, t.Actions), append(task.rewards, reward)
+			task.ok = append(task.ok, t.Status == trainer.OK)
 		}
 		out = append(out, task)
 	}
@@ -101,11 +112,13 @@ type rewardedTask struct {
 	name    string
 	actions [][]int
 	rewards []float64
+	ok      []bool
 }
 
-// best lists the n best trials, the best first, equal ones in their order.
+// best lists the n best of the trials that ended well, the best first, equal ones in
+// their order.
 func (t *rewardedTask) best(n int) []int {
-	order := descending(t.rewards)
+	order := slices.DeleteFunc(descending(t.rewards), func(i int) bool { return !t.ok[i] })
 	return order[:min(n, len(order))]
 }
 

@@ -178,6 +178,30 @@ func TestRewarded(t *testing.T) {
 	}
 }
 
+// What was pruned had an early value, which counts as the worst final one at most; no
+// failure is better, and only what ended well is among the best.
+func TestRewardedOfPrunedTrials(t *testing.T) {
+	source := Source{Task: "some", Trials: []Known{
+		{[]int{0}, trainer.Pruned, -1}, // better early than the others at their end
+		{[]int{1}, trainer.OK, -3}, {[]int{2}, trainer.Failed, 0}, {[]int{3}, trainer.Pruned, -9}, {[]int{4}, trainer.OK, -2},
+		{[]int{5}, trainer.Infeasible, -5}, // less than the worst of the time
+	}}
+	got := rewarded([]Source{{Task: "pruned", Trials: source.Trials[:1]}, source})
+	if len(got) != 1 || !slices.Equal(got[0].rewards, []float64{-3, -3, -9, -9, -2, -9}) {
+		t.Fatalf("%+v", got)
+	}
+	if best := got[0].best(6); !slices.Equal(best, []int{4, 1}) {
+		t.Errorf("the best are %v", best)
+	}
+	sp := &space.Space{Choices: []space.Choice{{Name: "a", Kind: space.Categorical, Options: []any{"0", "1", "2", "3", "4", "5"}}}}
+	if in := bounds(sp, []Source{source}, 6); !slices.Equal(in[0], []int{1, 4}) {
+		t.Errorf("in the box are %v", in)
+	}
+	if warm := bestOfEach([]Source{source}, 6); len(warm) != 2 || warm[0][0] != 4 || warm[1][0] != 1 {
+		t.Errorf("warm are %v", warm)
+	}
+}
+
 // BenchmarkSources measures a search of 500 trials with its start, from 8 tasks of 1,000
 // trials each.
 func BenchmarkSources(b *testing.B) {

@@ -15,11 +15,12 @@ import (
 )
 
 // Strategy proposes trials and learns from them. Its state is a function of how
-// it started and of what it was told, in order. It is not safe for concurrent
+// it started and of what it was asked and told, in order. It is not safe for concurrent
 // use.
 type Strategy interface {
 	// Ask returns the options of a trial, an index for each choice of the space, and
-	// the log-probability with which they were drawn, 0 where that means nothing.
+	// the log-probability with which they were drawn, 0 where that means nothing. Trials
+	// are asked in their order; to ask for the newest again changes nothing.
 	Ask(trial, task int) (actions []int, logProb float64)
 	// Tell takes the outcome of a trial asked earlier. Trials are told in their
 	// order.
