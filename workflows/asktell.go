@@ -266,7 +266,6 @@ func (r *run) told(raw json.RawMessage) (*search.Proposal, activities.Row, error
 	if err != nil {
 		return nil, none, err
 	}
-	outcome = outcome.Judged(r.state.Resolved.Constraints)
 	trial := *t.Trial
 	cost := search.Cost{}
 	if t.Cost != nil {

@@ -382,3 +382,56 @@ func TestWaitingOutcomesHaveABound(t *testing.T) {
 		t.Errorf("%d taken, %d refused", taken, refusals)
 	}
 }
+
+// What a constraint says of a trial that is asked: told the same again it is the same,
+// and without the metric that it is about a tell is refused, and the trial stays open.
+func TestToldUnderConstraints(t *testing.T) {
+	f := askedFixture(t)
+	sp, err := trainer.Load(fmt.Appendf(nil, "constraints: [{metric: size, max: 2}]\n"+ownSpace, trainer.External{}.Name()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := library.PublishSpace(t.Context(), f.store, sp, true); err != nil {
+		t.Fatal(err)
+	}
+	large := `{"trial":0,"state":"complete","metrics":{"rmse":1,"size":3},"model":"m"}`
+	f.RegisterDelayedCallback(func() {
+		f.ask(t, workflows.Ask{Count: 2}, func(trials []workflows.AskedTrial, err error) {
+			if err != nil || len(trials) != 2 || len(trials[0].Constraints) != 1 {
+				t.Errorf("%+v, %v", trials, err)
+			}
+		})
+		for _, typed := range []string{large, large, `{"trial":1,"state":"complete","metrics":{"rmse":1}}`} {
+			f.tell(t, typed, func(got workflows.Told, err error) {
+				if strings.HasPrefix(typed, `{"trial":1`) {
+					if refusal(err) != workflows.Refused || !strings.Contains(err.Error(), "it lacks size, which constraints are about") {
+						t.Errorf("%+v, %v", got, err)
+					}
+				} else if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}, time.Second)
+	f.RegisterDelayedCallback(func() {
+		f.tell(t, large, func(got workflows.Told, err error) { // now it has been learned from
+			if err != nil || !got.Again || got.Told != 1 {
+				t.Errorf("%+v, %v", got, err)
+			}
+		})
+		f.tell(t, strings.Replace(large, `"size":3`, `"size":4`, 1), func(_ workflows.Told, err error) {
+			if refusal(err) != workflows.Refused || !strings.Contains(err.Error(), `told with something else: infeasible {"rmse":1,"size":3}`) {
+				t.Error(err)
+			}
+		})
+		f.tell(t, `{"trial":1,"state":"complete","metrics":{"rmse":1,"size":2}}`, func(got workflows.Told, err error) {
+			if err != nil || got.Again {
+				t.Errorf("%+v, %v", got, err)
+			}
+		})
+	}, time.Minute)
+	r, err := f.run(t, `{"tasks":["north"],"space":"boosting","strategy":"random","trials":2,"lag":2}`)
+	if err != nil || r.Trials != 2 || r.Infeasible != 1 || r.Failed != 0 || len(r.Best) != 1 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+}

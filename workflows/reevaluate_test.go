@@ -70,3 +70,35 @@ func TestReevaluation(t *testing.T) {
 		}
 	}
 }
+
+// A re-evaluation trains all its models to the end: neither the budget that ended the
+// other search nor its pruner are its own. What goes on from it is more of the same.
+func TestReevaluationHasItsOwnBudget(t *testing.T) {
+	f := newFixture(t)
+	f.train = goals
+	first := f.must(t, "first", `{"tasks":["tiny"],"strategy":"random","trials":40,"pruner":"median","budget":{"goal":0.27}}`)
+	if first.Trials == 40 || !strings.Contains(first.Reason, "the goal is reached") {
+		t.Fatalf("%+v", first)
+	}
+	f.train = func(ctx context.Context, r trainer.Request) (trainer.Outcome, error) {
+		if r.Curve || r.Prune != nil {
+			t.Errorf("trial %d may be pruned", r.Trial)
+		}
+		return plain(ctx, r)
+	}
+	again := f.must(t, "again", `{"from":"first","reevaluate":{"top":2,"repeats":3}}`)
+	if again.Trials != 6 || again.Reason != "" {
+		t.Errorf("%d trials: %s", again.Trials, again.Reason)
+	}
+	o, err := library.GoOn(t.Context(), f.store, "again", []byte(`{"from":"again","trials":8}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, spec := range map[string]string{"on": `{"from":"again","trials":8}`, "merged": string(o.Spec)} { // as the client has it
+		on := f.must(t, name, spec)
+		record, err := library.ReadRecord(t.Context(), f.store, name)
+		if err != nil || on.Trials != 8 || strings.Contains(string(record.Spec), "reevaluate") || len(record.Origins) != 1 {
+			t.Errorf("%s: %+v, %+v, %v", name, on, record, err)
+		}
+	}
+}

@@ -104,7 +104,8 @@ func (o *Onward) merge(own json.RawMessage) error {
 		}
 		given["settings"] = both
 	}
-	delete(fields, "budget") // it may have ended the other one
+	delete(fields, "budget")     // it may have ended the other one
+	delete(fields, "reevaluate") // it has been done: these are more trials of the same
 	maps.Copy(fields, given)
 	var trials int
 	if err := json.Unmarshal(fields["trials"], &trials); err != nil || trials <= o.From.Told {

@@ -159,8 +159,9 @@ func (o *Onward) respecify(own json.RawMessage, r Reevaluate) error {
 			return fmt.Errorf("a search that trains models again has no %q of its own", name)
 		}
 	}
+	delete(fields, "budget") // it may have ended the other one
 	maps.Copy(fields, given)
-	for _, name := range []string{"controller", "sources", "examples"} {
+	for _, name := range []string{"controller", "sources", "examples", "pruner"} { // each model is trained to its end
 		delete(fields, name)
 	}
 	for name, v := range map[string]any{
