@@ -314,6 +314,16 @@ func TestCurves(t *testing.T) {
 	}
 }
 
+// Progress may count other steps than the outcome: a trial that came to its last is not pruned there.
+func TestEpochs(t *testing.T) {
+	f := program(t, "epochs", nil)
+	r := asked()
+	r.Curve, r.Prune = true, []trainer.Point{{Step: 10, Value: .9}}
+	if o, err := f.Run(t.Context(), r, quiet); err != nil || o.Status != trainer.OK || o.Encode == nil || o.Steps != 1600 || len(o.Curve) != 2 {
+		t.Errorf("%+v, %v", o.Outcome, err)
+	}
+}
+
 func TestLimits(t *testing.T) {
 	f := program(t, "steps", nil)
 	r := asked()

@@ -107,6 +107,13 @@ var programs = map[string]func() int{
 		say(good)
 		return 0
 	},
+	"epochs": func() int {
+		write(filepath.Join(os.Getenv("TNAML_MODEL"), "weights"), "1")
+		say(`{"step":5,"steps":10,"metrics":{"validation":0.4}}`)
+		say(`{"step":10,"steps":10,"metrics":{"validation":0.5}}`)
+		say(`{"status":"ok","metrics":{"validation":0.5},"steps":1600}`)
+		return 0
+	},
 	"large checkpoint": func() int {
 		write(filepath.Join(os.Getenv("TNAML_CHECKPOINT"), "all"), strings.Repeat("x", 2<<20))
 		time.Sleep(120 * time.Millisecond)
