@@ -52,7 +52,7 @@ func program(t *testing.T, mode string, change func(*Config)) fixture {
 		change(&c)
 	}
 	s, log := store.NewMemory(), new(safeLog)
-	w, err := NewWorkspace(t.TempDir())
+	w, err := NewWorkspace(t.TempDir(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -429,7 +429,7 @@ func TestEnvironment(t *testing.T) {
 }
 
 func TestConfigurationsThatAreRefused(t *testing.T) {
-	w, err := NewWorkspace(t.TempDir())
+	w, err := NewWorkspace(t.TempDir(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -509,16 +509,25 @@ func TestVersion(t *testing.T) {
 // What a process has left that was killed is removed by the next one, and nothing of one that lives.
 func TestWorkspaces(t *testing.T) {
 	shared := t.TempDir()
-	alive, err := NewWorkspace(shared)
+	alive, err := NewWorkspace(shared, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	dead, err := NewWorkspace(shared)
+	dead, err := NewWorkspace(shared, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, w := range []*Workspace{alive, dead} { // as a task's data lie there
+		if err := os.Mkdir(filepath.Join(w.dir, "data"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		write(filepath.Join(w.dir, "data", "object"), "x")
+		if err := os.Chmod(filepath.Join(w.dir, "data"), 0o500); err != nil {
+			t.Fatal(err)
+		}
 	}
 	_ = dead.lock.Close() // as the end of its process would
-	next, err := NewWorkspace(shared)
+	next, err := NewWorkspace(shared, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
