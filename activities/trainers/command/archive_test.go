@@ -65,7 +65,8 @@ func TestDamagedCheckpoint(t *testing.T) {
 	if err := library.SetCheckpoint(ctx, f.store, key, library.CheckpointRecord{Ref: ref, Search: "mine"}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.Run(ctx, asked(), func(trainer.Progress) error { cancel(library.ErrStopping); return nil }); !errors.Is(err, context.Canceled) {
+	_, err = f.Run(ctx, asked(), func(trainer.Progress) error { cancel(library.ErrStopping); return nil })
+	if !errors.Is(err, context.Canceled) {
 		t.Errorf("it did not begin anew: %v", err)
 	}
 	if !strings.Contains(f.log.String(), "cannot be unpacked") {

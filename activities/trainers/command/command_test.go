@@ -328,7 +328,8 @@ func TestEpochs(t *testing.T) {
 	f := program(t, "epochs", nil)
 	r := asked()
 	r.Curve, r.Prune = true, []trainer.Point{{Step: 10, Value: .9}}
-	if o, err := f.Run(t.Context(), r, quiet); err != nil || o.Status != trainer.OK || o.Encode == nil || o.Steps != 1600 || len(o.Curve) != 2 {
+	o, err := f.Run(t.Context(), r, quiet)
+	if err != nil || o.Status != trainer.OK || o.Encode == nil || o.Steps != 1600 || len(o.Curve) != 2 {
 		t.Errorf("%+v, %v", o.Outcome, err)
 	}
 }

@@ -203,7 +203,7 @@ func (t *tail) Write(b []byte) (int, error) {
 	n := len(b)
 	t.cut = t.cut || len(t.b)+n > maxTail
 	b = b[max(0, len(b)-maxTail):]
-	t.b = append(t.b[max(0, len(t.b)+len(b)-maxTail):], b...)
+	t.b = append(t.b[:copy(t.b, t.b[max(0, len(t.b)+len(b)-maxTail):])], b...) // in place
 	return n, nil
 }
 
