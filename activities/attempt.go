@@ -16,6 +16,7 @@ import (
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/temporal"
 
+	"tnaml/activities/library"
 	"tnaml/experiments/limit"
 )
 
@@ -37,7 +38,7 @@ const (
 // Stopping starts the error of work that a stopping worker gives back.
 const Stopping = "worker is stopping"
 
-var errStopping = errors.New(Stopping + ": the work starts again elsewhere")
+var errStopping = library.ErrStopping
 
 // Attempts is what is round every attempt at every activity of a worker, from before
 // its first request of the store to after its last: heartbeats, with the progress

@@ -46,16 +46,17 @@ func (a *Activities) trial(ctx context.Context, in TrialInput) (TrialResult, err
 		return TrialResult{}, temporal.NewApplicationErrorWithOptions("it was lost with this worker before: others may try it", "",
 			temporal.ApplicationErrorOptions{NextRetryDelay: lostWait})
 	}
-	// Where nothing is looked up or held, there is no key to make. A trial that was not
-	// pruned is the same without its floors.
+	// Where nothing is looked up or held, there is no key to make. A trial that is ok is the
+	// same without its floors, or is cut at them; of a failure nobody knows where it would have
+	// been below them.
 	whole := sync.OnceValue(func() string { return trialKey(t, &in.Request, nil) })
 	key := whole
 	var hit *library.CachedTrial
 	var err error
 	if t.Cached() && !in.Retrain {
-		if hit, err = a.lookUp(ctx, key(), &in.Request); err == nil && hit == nil && len(in.Prune) > 0 {
+		if hit, err = a.lookUp(ctx, key(), &in.Request, len(in.Prune) > 0); err == nil && hit == nil && len(in.Prune) > 0 {
 			key = func() string { return trialKey(t, &in.Request, in.Prune) }
-			hit, err = a.lookUp(ctx, key(), &in.Request)
+			hit, err = a.lookUp(ctx, key(), &in.Request, false)
 		}
 		if err != nil {
 			return TrialResult{}, err
@@ -66,7 +67,7 @@ func (a *Activities) trial(ctx context.Context, in TrialInput) (TrialResult, err
 		if hit, inherited, err = a.run(ctx, t, in.Request); err != nil {
 			return TrialResult{}, err
 		}
-		if hit.Outcome.Status != trainer.Pruned {
+		if hit.Outcome.Status == trainer.OK {
 			key = whole
 		} else {
 			key = func() string { return trialKey(t, &in.Request, in.Prune) }
@@ -190,8 +191,8 @@ func trialKey(t trainer.Trainer, r *trainer.Request, floors []trainer.Point) str
 
 // lookUp asks the trial cache; nil means that the trial must be run. A hit
 // without the model that this search wants to keep, or the examples that it asks for, is
-// none.
-func (a *Activities) lookUp(ctx context.Context, key string, r *trainer.Request) (*library.CachedTrial, error) {
+// none, nor, where only those that are ok are asked for, any other.
+func (a *Activities) lookUp(ctx context.Context, key string, r *trainer.Request, ok bool) (*library.CachedTrial, error) {
 	value, _, err := a.store.GetName(ctx, store.Trial, key)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil
@@ -206,7 +207,11 @@ func (a *Activities) lookUp(ctx context.Context, key string, r *trainer.Request)
 		activity.GetLogger(ctx).Warn("a record of the trial cache cannot be read", "trial", key, "error", err)
 		return nil, nil
 	}
-	hit.Outcome = hit.Outcome.Checked(r.Objective).Cut(r.Prune, r.Objective)
+	hit.Outcome = hit.Outcome.Checked(r.Objective)
+	if ok && hit.Outcome.Status != trainer.OK {
+		return nil, nil
+	}
+	hit.Outcome = hit.Outcome.Cut(r.Prune, r.Objective)
 	for _, o := range []struct {
 		wanted bool
 		ref    string

@@ -3,6 +3,7 @@ package library
 import (
 	"context"
 	"encoding/json"
+	"errors"
 
 	"tnaml/activities/store"
 )
@@ -33,6 +34,9 @@ func SetCheckpoint(ctx context.Context, s store.Store, trial string, r Checkpoin
 func RemoveCheckpoint(ctx context.Context, s store.Store, trial string) error {
 	return s.DeleteName(ctx, store.Checkpoint, trial)
 }
+
+// ErrStopping is the cause of the context's end where a worker stops: what it is at is made elsewhere.
+var ErrStopping = errors.New("worker is stopping: the work starts again elsewhere")
 
 type searchKey struct{}
 

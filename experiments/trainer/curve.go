@@ -110,10 +110,12 @@ func PrunedAt(curve []Point, o space.Objective) Outcome {
 	}
 }
 
-// Cut is the outcome that a trial with floors has, made of its outcome without them.
+// Cut is the outcome that a trial with floors has, made of its outcome without them. At the last
+// point of its curve, whatever steps that counts, one that is ok was at its end; one that is
+// not, or whose curve is full, may have gone on.
 func (o Outcome) Cut(floors []Point, objective space.Objective) Outcome {
 	for i, p := range o.Curve {
-		if last := p.Step >= o.Steps || o.Steps == 0 && i == len(o.Curve)-1; last {
+		if i == len(o.Curve)-1 && (p.Step >= o.Steps || o.Status == OK && len(o.Curve) < MaxCurve) {
 			break
 		}
 		if Below(floors, o.Curve[:i+1], objective) {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -64,6 +65,40 @@ func TestCut(t *testing.T) {
 	told := Outcome{Status: Pruned, Metrics: map[string]float64{"accuracy": .3}} // by a loop of one's own
 	if v, ok := told.Checked(accuracy).Reached(accuracy); v != .3 || !ok {
 		t.Errorf("reached %v", v)
+	}
+}
+
+// A curve may count other steps than the outcome does: its last point is the end of a trial that came to
+// its own, unless the curve is full.
+func TestCutByOtherSteps(t *testing.T) {
+	epochs := Outcome{Status: OK, Metrics: map[string]float64{"accuracy": .6}, Steps: 1600, Model: "m", Curve: []Point{{5, .5}, {10, .6}}}
+	full := epochs
+	full.Curve = nil
+	for i := range MaxCurve {
+		full.Curve = append(full.Curve, Point{i + 1, .6})
+	}
+	for _, c := range []struct {
+		o     Outcome
+		steps int
+		floor Point
+		want  int // pruned at; 0: not
+	}{
+		{epochs, 1600, Point{10, .7}, 0}, {epochs, 1600, Point{5, .7}, 5},
+		{epochs, 5, Point{5, .7}, 5}, {epochs, 0, Point{10, .7}, 0}, // steps that a curve goes beyond, or none
+		{full, 1600, Point{64, .7}, 64}, {full, 64, Point{64, .7}, 0}, {full, 1600, Point{65, .7}, 0},
+	} {
+		c.o.Steps = c.steps
+		want := c.o
+		if c.want > 0 {
+			want = PrunedAt(slices.DeleteFunc(slices.Clone(c.o.Curve), func(p Point) bool { return p.Step > c.want }), accuracy)
+		}
+		if got := c.o.Cut([]Point{c.floor}, accuracy); !reflect.DeepEqual(got, want) {
+			t.Errorf("%d steps, the floor %v: %s %s", c.steps, c.floor, got.Status, got.Reason)
+		}
+	}
+	diverged := Outcome{Status: Diverged, Steps: 12, Curve: epochs.Curve} // it went on after its last point
+	if got := diverged.Cut([]Point{{10, .7}}, accuracy); got.Status != Pruned {
+		t.Errorf("%+v", got)
 	}
 }
 

@@ -116,11 +116,15 @@ func Run(ctx context.Context, c client.Client, s store.Store, o Options) error {
 		}
 	}
 	if len(o.Commands) > 0 {
-		work, err := command.NewWorkspace(o.Directory)
+		work, err := command.NewWorkspace(o.Directory, o.Log)
 		if err != nil {
 			return fmt.Errorf("worker: a directory for its trials: %w", err)
 		}
-		defer func() { _ = work.Close() }()
+		defer func() {
+			if err := work.Close(); err != nil {
+				o.Log.Warn("the directory of this worker's trials stays until the next one starts", "error", err)
+			}
+		}()
 		if o, err = o.withCommands(s, work); err != nil {
 			return fmt.Errorf("worker: %w", err)
 		}

@@ -38,8 +38,14 @@ func pack(dir string, most int64, skip func(name string) bool) ([]byte, error) {
 			return err
 		}
 		name, err := filepath.Rel(dir, path)
-		if err != nil || name == "." || skip != nil && skip(name) {
+		if err != nil || name == "." {
 			return err
+		}
+		if skip != nil && skip(name) {
+			if d.IsDir() {
+				return fs.SkipDir // what is in it is left out with it
+			}
+			return nil
 		}
 		if entries++; entries > maxEntries {
 			return fmt.Errorf("more than %d files: %w", maxEntries, errTooLarge)

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -55,13 +56,14 @@ func (c *checkpoint) restore(ctx context.Context) error {
 	if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrCorrupt) {
 		return nil
 	}
-	if err == nil {
-		err = unpack(b, c.dir)
-	}
 	if err != nil {
 		return fmt.Errorf("its checkpoint: %w", err)
 	}
 	c.last = record.Ref
+	if err := unpack(b, c.dir); err != nil { // it would come again at every attempt
+		c.t.log.Warn("a trial's checkpoint cannot be unpacked: it begins anew", "trainer", c.t.Name(), "search", c.search, "error", err)
+		return errors.Join(remove(c.dir), os.Mkdir(c.dir, 0o700))
+	}
 	return nil
 }
 
@@ -72,7 +74,7 @@ func (c *checkpoint) save(ctx context.Context) {
 	if c.t.config.CheckpointMB == 0 {
 		return
 	}
-	b, err := pack(c.dir, int64(c.t.config.CheckpointMB)<<20, func(name string) bool { return strings.HasSuffix(name, ".tmp") })
+	b, err := pack(c.dir, int64(c.t.config.CheckpointMB)<<20, unfinished)
 	if errors.Is(err, errChanging) {
 		return // the next time
 	}
@@ -89,6 +91,9 @@ func (c *checkpoint) save(ctx context.Context) {
 		c.t.log.Warn("a trial's checkpoint is not stored: after a crash it begins anew", "trainer", c.t.Name(), "search", c.search, "error", err)
 	}
 }
+
+// unfinished are the names that a program has yet to rename.
+func unfinished(name string) bool { return strings.HasSuffix(name, ".tmp") }
 
 // forget gives the checkpoint up: the trial has its outcome.
 func (c *checkpoint) forget(ctx context.Context) {

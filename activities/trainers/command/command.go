@@ -110,13 +110,22 @@ func (t *Trainer) Run(ctx context.Context, r trainer.Request, progress func(trai
 	run := &run{t: t, r: &r, dir: dir, checkpoint: c, progress: progress}
 	result, err := run.run(ctx, args, t.config.environment(variables(dir, data, &r)))
 	if err != nil {
-		after, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastSave)
-		defer cancel()
-		c.save(after)
+		if !abandoned(ctx) {
+			after, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastSave)
+			defer cancel()
+			c.save(after)
+		}
 		return trainer.Result{}, err
 	}
 	c.forget(ctx)
 	return result, nil
+}
+
+// abandoned says that nobody wants the attempt any more: it was cancelled, or is another's by
+// now. Its search may have had its end, with which checkpoints go. Where a worker stops, or a
+// time is over, the trial goes on.
+func abandoned(ctx context.Context) bool {
+	return errors.Is(ctx.Err(), context.Canceled) && !errors.Is(context.Cause(ctx), library.ErrStopping)
 }
 
 // lastSave bounds the storing of a checkpoint after an attempt has ended.
@@ -327,6 +336,7 @@ func (r *run) conclude(waited error) (trainer.Result, error) {
 		return trainer.Result{}, fmt.Errorf("trial %d: waiting for its program: %w", r.r.Trial, waited)
 	}
 	said, any := r.stdout.outcomeOf(filepath.Join(r.dir, outcomeFile), r.r.Objective)
+	said.Reason = r.t.config.hidden().hide(said.Reason)
 	signal, outside := killedBy(state)
 	if state.Success() || signal == "" && any && said.Status != trainer.OK {
 		if said.Status != trainer.OK && said.Reason == "" {
@@ -346,7 +356,7 @@ func (r *run) conclude(waited error) (trainer.Result, error) {
 		return r.withModel(said), nil
 	}
 	r.t.log.Warn("a trial's program failed", "trainer", r.t.Name(), "trial", r.r.Trial, "task", r.r.Task.Name, "search", r.checkpoint.search,
-		"how", state.String(), "stderr", strings.ToValidUTF8(string(r.stderr.b), "\uFFFD"))
+		"how", state.String(), "stderr", r.said())
 	how := fmt.Sprintf("the program ended with exit status %d", state.ExitCode())
 	if signal != "" {
 		how = "the program was ended by the signal " + signal
@@ -362,9 +372,12 @@ func (r *run) conclude(waited error) (trainer.Result, error) {
 	return outcome(trainer.Outcome{Status: trainer.Failed, Reason: r.withLast(how)}), nil
 }
 
+// said is the end of standard error.
+func (r *run) said() string { return r.stderr.text(r.dir, r.t.config.hidden()) }
+
 // withLast adds the last line of standard error to a reason.
 func (r *run) withLast(reason string) string {
-	if line := r.stderr.last(r.dir); line != "" {
+	if line := lastLine(r.said()); line != "" {
 		reason += ": " + line
 	}
 	return reason

@@ -52,7 +52,7 @@ func program(t *testing.T, mode string, change func(*Config)) fixture {
 		change(&c)
 	}
 	s, log := store.NewMemory(), new(safeLog)
-	w, err := NewWorkspace(t.TempDir())
+	w, err := NewWorkspace(t.TempDir(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -239,11 +239,11 @@ func TestEnds(t *testing.T) {
 // that of an undisturbed one, and goes with it.
 func TestCheckpoints(t *testing.T) {
 	f := program(t, "resume", nil)
-	ctx, cancel := context.WithCancel(library.ForSearch(t.Context(), "mine"))
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(library.ForSearch(t.Context(), "mine"))
+	defer cancel(nil)
 	_, err := f.Run(ctx, asked(), func(p trainer.Progress) error {
 		if p.Step == 5 {
-			time.AfterFunc(300*time.Millisecond, cancel)
+			time.AfterFunc(300*time.Millisecond, func() { cancel(library.ErrStopping) })
 		}
 		return nil
 	})
@@ -279,12 +279,21 @@ func TestCheckpoints(t *testing.T) {
 	}
 }
 
-// A program that is asked to end may leave a checkpoint as it does.
+// A program that is asked to end may leave a checkpoint as it does; of a trial that nobody wants
+// any more none is stored: its search may be over, and nothing would remove it.
 func TestDrain(t *testing.T) {
 	f := program(t, "drains", func(c *Config) { c.CheckpointEvery = time.Hour })
-	ctx, cancel := context.WithCancel(t.Context())
-	if _, err := f.Run(ctx, asked(), func(trainer.Progress) error { cancel(); return nil }); !errors.Is(err, context.Canceled) {
-		t.Fatal(err)
+	for _, c := range []struct {
+		why  error
+		want int
+	}{{nil, 0}, {errors.New("the activity is not there"), 0}, {library.ErrStopping, 1}} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		if _, err := f.Run(ctx, asked(), func(trainer.Progress) error { cancel(c.why); return nil }); !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+		if names, err := f.store.Names(t.Context(), store.Checkpoint, ""); err != nil || len(names) != c.want {
+			t.Errorf("%v: %d checkpoints, %v", c.why, len(names), err)
+		}
 	}
 	if result, err := f.Run(t.Context(), asked(), quiet); err != nil || result.Metrics["validation"] != .75 {
 		t.Errorf("%+v, %v", result.Outcome, err)
@@ -314,6 +323,17 @@ func TestCurves(t *testing.T) {
 	}
 }
 
+// Progress may count other steps than the outcome: a trial that came to its last is not pruned there.
+func TestEpochs(t *testing.T) {
+	f := program(t, "epochs", nil)
+	r := asked()
+	r.Curve, r.Prune = true, []trainer.Point{{Step: 10, Value: .9}}
+	o, err := f.Run(t.Context(), r, quiet)
+	if err != nil || o.Status != trainer.OK || o.Encode == nil || o.Steps != 1600 || len(o.Curve) != 2 {
+		t.Errorf("%+v, %v", o.Outcome, err)
+	}
+}
+
 func TestLimits(t *testing.T) {
 	f := program(t, "steps", nil)
 	r := asked()
@@ -332,6 +352,29 @@ func TestLimits(t *testing.T) {
 	r.Limits.MemoryBytes = 8 << 30
 	if o, err := f.Run(t.Context(), r, quiet); err != nil || o.Status != trainer.OK {
 		t.Errorf("%+v, %v", o.Outcome, err)
+	}
+}
+
+// What the operator gives a program is in no reason and in no log, whatever the program says.
+func TestSecrets(t *testing.T) {
+	t.Setenv("TOKEN", "s3cret:passed")
+	for mode, want := range map[string]string{
+		"tells":          "the program ended with exit status 1: cannot reach ${DB_URL} with ${TOKEN} (${LONG}) at 123",
+		"tells as JSON":  "cannot reach ${DB_URL} with ${TOKEN} (${LONG}) at 123",
+		"tells too much": "the program ended with exit status 1: " + strings.Repeat("x", 497) + "…",
+	} {
+		f := program(t, mode, func(c *Config) {
+			c.Env = append(c.Env, "DB_URL=db://me:pass@host", "TOKEN", "LONG=db://me:pass@host/more", "PORT=123")
+		})
+		o, err := f.Run(t.Context(), asked(), quiet)
+		if err != nil || o.Status != trainer.Failed || o.Reason != want {
+			t.Errorf("%s: %s %s, %v", mode, o.Status, o.Reason, err)
+		}
+		for _, secret := range []string{"pass@host", "s3cret", "passed"} {
+			if strings.Contains(f.log.String(), secret) {
+				t.Errorf("%s: the log says %s: %.200s", mode, secret, f.log)
+			}
+		}
 	}
 }
 
@@ -419,7 +462,7 @@ func TestEnvironment(t *testing.T) {
 }
 
 func TestConfigurationsThatAreRefused(t *testing.T) {
-	w, err := NewWorkspace(t.TempDir())
+	w, err := NewWorkspace(t.TempDir(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -499,16 +542,25 @@ func TestVersion(t *testing.T) {
 // What a process has left that was killed is removed by the next one, and nothing of one that lives.
 func TestWorkspaces(t *testing.T) {
 	shared := t.TempDir()
-	alive, err := NewWorkspace(shared)
+	alive, err := NewWorkspace(shared, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	dead, err := NewWorkspace(shared)
+	dead, err := NewWorkspace(shared, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, w := range []*Workspace{alive, dead} { // as a task's data lie there
+		if err := os.Mkdir(filepath.Join(w.dir, "data"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		write(filepath.Join(w.dir, "data", "object"), "x")
+		if err := os.Chmod(filepath.Join(w.dir, "data"), 0o500); err != nil {
+			t.Fatal(err)
+		}
 	}
 	_ = dead.lock.Close() // as the end of its process would
-	next, err := NewWorkspace(shared)
+	next, err := NewWorkspace(shared, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

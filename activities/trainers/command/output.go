@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -192,24 +193,80 @@ func readOutcome(file string) ([]byte, error) {
 }
 
 // tail keeps the end of what is written.
-type tail struct{ b []byte }
+type tail struct {
+	b   []byte
+	cut bool // there was more before it
+}
 
 // Write implements io.Writer.
 func (t *tail) Write(b []byte) (int, error) {
 	n := len(b)
+	t.cut = t.cut || len(t.b)+n > maxTail
 	b = b[max(0, len(b)-maxTail):]
-	t.b = append(t.b[max(0, len(t.b)+len(b)-maxTail):], b...)
+	t.b = append(t.b[:copy(t.b, t.b[max(0, len(t.b)+len(b)-maxTail):])], b...) // in place
 	return n, nil
 }
 
 var _ io.Writer = (*tail)(nil)
 
-// last is the last line that says something: where a program tells what it died of. The
-// trial's directory, another one each time, is taken out.
-func (t *tail) last(dir string) string {
-	lines := strings.Split(strings.TrimSpace(strings.ToValidUTF8(string(t.b), "\uFFFD")), "\n")
-	line := strings.ReplaceAll(lines[len(lines)-1], filepath.Clean(dir), "TNAML_DIRECTORY")
-	return limit.Cut(limit.OneLine(line), 500)
+// text is what it keeps, without the trial's directory, another one each time, and without
+// what is hidden.
+func (t *tail) text(dir string, h hidden) string {
+	s := string(t.b)
+	if t.cut {
+		s = h.begun(s)
+	}
+	return strings.ToValidUTF8(h.hide(strings.ReplaceAll(s, filepath.Clean(dir), "TNAML_DIRECTORY")), "\uFFFD")
+}
+
+// lastLine is the last line that says something: where a program tells what it died of.
+func lastLine(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return limit.Cut(limit.OneLine(lines[len(lines)-1]), 500)
+}
+
+// hidden are the values of an operator's variables, the longest first, with their names: a
+// reason goes into the history and the ledger, which others read.
+type hidden [][2]string
+
+// leastHidden is the length from which a value is hidden: of a shorter one every other word
+// would have a part.
+const leastHidden = 4
+
+// hidden are the values of Env, those that are the worker's own among them.
+func (c Config) hidden() (h hidden) {
+	for _, e := range c.Env {
+		name, value, given := strings.Cut(e, "=")
+		if !given {
+			value = os.Getenv(name)
+		}
+		if len(value) >= leastHidden {
+			h = append(h, [2]string{value, "${" + name + "}"})
+		}
+	}
+	slices.SortStableFunc(h, func(a, b [2]string) int { return len(b[0]) - len(a[0]) })
+	return h
+}
+
+// hide replaces the values by their names.
+func (h hidden) hide(s string) string {
+	var pairs []string
+	for _, v := range h {
+		pairs = append(pairs, v[:]...)
+	}
+	return strings.NewReplacer(pairs...).Replace(s)
+}
+
+// begun is a text that was cut at its beginning, without the end of a value there.
+func (h hidden) begun(s string) string {
+	for _, v := range h {
+		for i := 1; i <= len(v[0])-leastHidden; i++ {
+			if rest, ok := strings.CutPrefix(s, v[0][i:]); ok {
+				return rest
+			}
+		}
+	}
+	return s
 }
 
 // memoryWords are what programs say whose allocation is refused: Python, NumPy, C++, Go and

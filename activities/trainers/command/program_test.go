@@ -41,6 +41,10 @@ func write(name, text string) {
 	}
 }
 
+func secrets() string {
+	return os.ExpandEnv("cannot reach $DB_URL with $TOKEN ($LONG) at $PORT")
+}
+
 const good = `{"status":"ok","metrics":{"validation":0.5}}`
 
 // programs are what a trial's program may be like.
@@ -106,6 +110,19 @@ var programs = map[string]func() int{
 		}
 		say(good)
 		return 0
+	},
+	"epochs": func() int {
+		write(filepath.Join(os.Getenv("TNAML_MODEL"), "weights"), "1")
+		say(`{"step":5,"steps":10,"metrics":{"validation":0.4}}`)
+		say(`{"step":10,"steps":10,"metrics":{"validation":0.5}}`)
+		say(`{"status":"ok","metrics":{"validation":0.5},"steps":1600}`)
+		return 0
+	},
+	"tells":         func() int { fmt.Fprintln(os.Stderr, secrets()); return 1 },
+	"tells as JSON": func() int { say(`{"status":"failed","reason":%q}`, secrets()); return 0 },
+	"tells too much": func() int { // its end begins within a value
+		fmt.Fprint(os.Stderr, secrets(), os.Getenv("DB_URL"), strings.Repeat("x", maxTail-9))
+		return 1
 	},
 	"large checkpoint": func() int {
 		write(filepath.Join(os.Getenv("TNAML_CHECKPOINT"), "all"), strings.Repeat("x", 2<<20))

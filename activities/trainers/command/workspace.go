@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -33,7 +34,7 @@ const lockEnding = ".lock"
 
 // NewWorkspace makes a directory below one that processes share, and removes those that
 // processes which were killed have left there.
-func NewWorkspace(shared string) (*Workspace, error) {
+func NewWorkspace(shared string, log *slog.Logger) (*Workspace, error) {
 	if err := os.MkdirAll(shared, 0o700); err != nil {
 		return nil, err
 	}
@@ -51,8 +52,9 @@ func NewWorkspace(shared string) (*Workspace, error) {
 			continue
 		}
 		if lock(f) { // its process is gone
-			_ = os.RemoveAll(strings.TrimSuffix(name, lockEnding))
-			_ = os.Remove(name)
+			if err := discard(strings.TrimSuffix(name, lockEnding)); err != nil {
+				log.Warn("what a process has left stays", "error", err)
+			}
 		}
 		_ = f.Close()
 	}
@@ -68,7 +70,15 @@ func NewWorkspace(shared string) (*Workspace, error) {
 
 // Close removes the directory.
 func (w *Workspace) Close() error {
-	return errors.Join(os.RemoveAll(w.dir), os.Remove(w.dir+lockEnding), w.lock.Close())
+	return errors.Join(discard(w.dir), w.lock.Close())
+}
+
+// discard removes a process's directory, and, once that is gone, its lock, by which it is found.
+func discard(dir string) error {
+	if err := remove(dir); err != nil {
+		return err
+	}
+	return os.Remove(dir + lockEnding)
 }
 
 // The names in a trial's directory.
@@ -127,7 +137,7 @@ func (w *Workspace) data(ctx context.Context, s store.Store, ref string) (string
 		return "", fmt.Errorf("the task's data: %w", err)
 	}
 	partial := dir + ".tmp"
-	_ = os.RemoveAll(partial)
+	_ = remove(partial)
 	if err := os.Mkdir(partial, 0o700); err != nil {
 		return "", err
 	}
@@ -193,7 +203,7 @@ func textFiles(t *text.Task) (map[string][]byte, error) {
 	return files, nil
 }
 
-// remove removes a trial's directory, whatever modes the program has left there.
+// remove removes a directory, whatever modes are in it: a program's, or those of tasks' data.
 func remove(dir string) error {
 	err := os.RemoveAll(dir)
 	if errors.Is(err, fs.ErrPermission) {
