@@ -258,7 +258,8 @@ func TestListHasPagesAndNamesTheUnreadable(t *testing.T) {
 	server := httptest.NewServer(Server(many{}, token).Handler)
 	defer server.Close()
 	for query, want := range map[string]string{
-		"": "200 a b c next 0", "?limit=2": "200 b c next 2", "?limit=2&from=2": "200 a next 0", "?from=9": "200 next 0", "?limit=0": "400 next 0",
+		"": "200 a b c next 0", "?limit=2": "200 b c next 2", "?limit=2&from=2": "200 a next 0",
+		"?from=9": "200 next 0", "?limit=0": "400 next 0",
 	} {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/v1/searches"+query, nil)
 		if err != nil {
