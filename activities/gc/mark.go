@@ -1,6 +1,7 @@
 package gc
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -49,6 +50,9 @@ var containerKind = regexp.MustCompile(`"kind":"([^"\\]+)"`)
 
 // kindOf tells what an object is by its beginning.
 func kindOf(head []byte) string {
+	if library.IsDocumentModule(head) { // its kind comes last
+		return kindModule
+	}
 	if m := containerKind.FindSubmatch(head); m != nil {
 		if kind, known := containers[string(m[1])]; known {
 			return kind
@@ -382,10 +386,6 @@ func (m *marking) visit(ctx context.Context, r root, kind string, ref store.Ref)
 	return "", m.report(ctx, r, report)
 }
 
-// maxDocumentModule is how large a document module may be: it names a few vectors of each
-// of limit.MaxTasks tasks. Others are not read, they refer to nothing.
-const maxDocumentModule = 1 << 20
-
 // module marks a module, and the vectors of one of documents.
 func (m *marking) module(ctx context.Context, r root, ref store.Ref) error {
 	there, err := m.present(ctx, ref)
@@ -398,14 +398,15 @@ func (m *marking) module(ctx context.Context, r root, ref store.Ref) error {
 		m.missing = append(m.missing, Missing{ref, kindModule, r.String()})
 		return nil
 	}
-	if b, listed := m.blobs[ref]; listed && b.Size > maxDocumentModule {
-		return nil
+	head, err := m.s.Peek(ctx, ref, 512)
+	if err != nil {
+		return err
+	}
+	if !library.IsDocumentModule(head) {
+		return nil // it refers to nothing, and whoever uses it is told if it is damaged
 	}
 	b, err := m.s.Get(ctx, ref)
 	if errors.Is(err, store.ErrCorrupt) {
-		if head, err := m.s.Peek(ctx, ref, 512); err == nil && !library.IsDocumentModule(head) {
-			return nil // it refers to nothing, and whoever uses it is told
-		}
 		return m.stuck(r, fmt.Errorf("%s: %w", kindModule, err))
 	}
 	if err != nil {
@@ -413,7 +414,7 @@ func (m *marking) module(ctx context.Context, r root, ref store.Ref) error {
 	}
 	d, err := library.DecodeDocuments(b)
 	if err != nil || d == nil {
-		return nil // another module, or none
+		return m.unread(r, kindModule, ref, cmp.Or(err, errors.New("it is no document module, as it begins")))
 	}
 	for _, vectors := range d.Vectors {
 		if err := m.reach(ctx, r, kindFeatures, vectors); err != nil {

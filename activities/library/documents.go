@@ -29,6 +29,10 @@ type DocumentModule struct {
 	Vectors map[store.Ref]store.Ref `json:"vectors"`
 }
 
+// MaxDocumentTasks bounds the tasks that one document module has vectors of: it is read
+// whole, and its record names them.
+const MaxDocumentTasks = 5000
+
 // documentKind is the kind of a document module's object.
 const documentKind = "document-module"
 
@@ -52,9 +56,10 @@ func DecodeDocuments(b []byte) (*DocumentModule, error) {
 	return m, nil
 }
 
-// IsDocumentModule says that an object which begins so is a document module.
+// IsDocumentModule says that an object which begins so is a document module. What it
+// holds comes before its kind, which may be far from the beginning.
 func IsDocumentModule(head []byte) bool {
-	return bytes.Contains(head, []byte(`"kind":"`+documentKind+`"`))
+	return bytes.Contains(head, []byte(`{"__metadata__":{"`+documentKind+`":`))
 }
 
 // Of reads the vectors of a task's documents.
@@ -97,7 +102,10 @@ func DocumentVectors(ctx context.Context, s store.Store, dataRef store.Ref, set 
 			m.Source = cmp.Or(old.Source, source)
 			maps.Copy(m.Vectors, old.Vectors)
 		}
-		m.Vectors[dataRef] = ref
+		if m.Vectors[dataRef] = ref; len(m.Vectors) > MaxDocumentTasks {
+			return Invalid(fmt.Errorf("it has vectors of %d tasks, the most that one can have: give those of the task %q to a module "+
+				"of another name", MaxDocumentTasks, set.Task))
+		}
 		object, err := s.Put(ctx, m.Encode())
 		if err != nil {
 			return err

@@ -11,6 +11,8 @@ import (
 	"slices"
 
 	"tnaml/experiments/search"
+	"tnaml/experiments/space"
+	"tnaml/experiments/trainer"
 )
 
 // Ledger is a search's trials with what they are of.
@@ -143,4 +145,26 @@ func costsOf(l *Ledger) map[int]search.Cost {
 		costs[c.Trial] = c
 	}
 	return costs
+}
+
+// CurveMetric is the metric that the curves of trials are of, as the trials call it.
+func CurveMetric(trials []search.Trial, o space.Objective) string {
+	for _, t := range trials {
+		if key := trainer.Key(t.Metrics, o); key != "" {
+			return key
+		}
+	}
+	return o.Metric
+}
+
+// Way is a trial's curve but for what its metrics, of which metric is that of the curve,
+// say at their step, which is the last.
+func Way(t search.Trial, metric string) (on []trainer.Point, step int) {
+	if on, step = t.Curve, t.Steps; len(on) > 0 {
+		step = max(step, on[len(on)-1].Step)
+	}
+	if _, there := t.Metrics[metric]; there && len(on) > 0 && on[len(on)-1].Step == step {
+		on = on[:len(on)-1]
+	}
+	return on, step
 }

@@ -195,7 +195,7 @@ print(json.dumps(out))`
 			if r.OK() {
 				row.State, row.Value = "COMPLETE", &r.Validation
 				for name, v := range r.Metrics {
-					row.Attrs[name] = v
+					row.Attrs["metric."+name] = v
 				}
 				if best < 0 || r.Reward > want.ledger.Trials[best].Reward {
 					best, of = r.Trial, len(rows)
@@ -268,6 +268,7 @@ func TestOptunaKnowsPrunedAndInfeasible(t *testing.T) {
 	most := 1.5
 	l.Config.Space.Constraints = []space.Constraint{{Metric: "latency_ms", Max: &most}}
 	l.Trials[1].Status, l.Trials[2].Status = trainer.Pruned, trainer.Infeasible
+	l.Trials[1].Curve = []trainer.Point{{Step: 3, Value: 2.5}}
 	var b bytes.Buffer
 	if err := WriteOptuna(&b, []Ledger{l}); err != nil {
 		t.Fatal(err)
@@ -279,10 +280,10 @@ func TestOptunaKnowsPrunedAndInfeasible(t *testing.T) {
 			t.Fatal(err)
 		}
 		if c.Op == opCreateTrial {
-			got = append(got, fmt.Sprintf("%d %v %.2f", c.State, c.Value != nil, c.System["constraints"]))
+			got = append(got, fmt.Sprintf("%d %v %.2f %v", c.State, c.Value != nil, c.System["constraints"], c.Curve))
 		}
 	}
-	if d := cmp.Diff([]string{"1 true [0.00]", "2 true [0.00]", "1 true [0.33]"}, got); d != "" {
+	if d := cmp.Diff([]string{"1 true [0.00] map[]", "2 true [0.00] map[3:2.5]", "1 true [0.33] map[]"}, got); d != "" {
 		t.Error(d)
 	}
 }

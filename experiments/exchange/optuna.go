@@ -82,8 +82,8 @@ type created struct {
 
 // WriteOptuna writes ledgers as Optuna's journal: a study for each task, of the search's
 // name where it has one task and SEARCH/TASK where it has several, each trial with all its
-// metrics as user attributes. A choice is a CategoricalDistribution of its options, so that
-// each comes back as it was, or, of whole numbers at one distance, an IntDistribution.
+// metrics as user attributes, metric.NAME, and its curve as intermediate values. A choice
+// is a CategoricalDistribution of its options, so that each comes back as it was, or, of whole numbers at one distance, an IntDistribution.
 func WriteOptuna(w io.Writer, ledgers []Ledger) error {
 	out := bufio.NewWriter(w)
 	line := func(v any) error {
@@ -147,6 +147,9 @@ func writeStudies(l *Ledger, first int, line func(any) error) error {
 	for _, t := range l.Trials {
 		c := created{Op: opCreateTrial, Worker: worker, Study: first + t.Task, State: stateOf(t), Distributions: distributions,
 			Params: map[string]int64{}, Attributes: attributesOf(l, t, costs), System: map[string]any{}, Curve: map[string]float64{}}
+		for _, p := range t.Curve {
+			c.Curve[strconv.Itoa(p.Step)] = p.Value
+		}
 		if bounds := l.Config.Space.Constraints; len(bounds) > 0 && !t.Status.Failure() {
 			beyond, missing := trainer.Violation(t.Metrics, bounds)
 			c.System["constraints"] = []float64{beyond + float64(len(missing))} // above 0 is infeasible
@@ -174,11 +177,12 @@ func stateOf(t search.Trial) int {
 	return optunaFail
 }
 
-// attributesOf are what is known of a trial beside its value.
+// attributesOf are what is known of a trial beside its value. Metrics may have any names,
+// those of ours too.
 func attributesOf(l *Ledger, t search.Trial, costs map[int]search.Cost) map[string]any {
 	out := map[string]any{}
 	for name, v := range t.Metrics {
-		out[name] = v
+		out[metricPrefix+name] = v
 	}
 	out[attrTrial], out[attrTask], out[attrSteps] = t.Trial, l.Config.Tasks[t.Task].Name, t.Steps
 	out[attrSeed], out[attrStatus] = l.Config.TrialSeed(t.Trial), t.Status

@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -101,10 +102,11 @@ type reader struct {
 	choices  map[string][]any // of Optuna's distributions, by their text
 }
 
-// record is one row of a file: what it holds by name, and its line.
+// record is one row of a file: what it holds by name, its line, and the objective on the way.
 type record struct {
 	line   int
 	values map[string]any
+	curve  []trainer.Point
 }
 
 // bad notes a problem of a line, 0 for the whole file.
@@ -286,10 +288,7 @@ func (in *reader) add(r record) {
 // a metric.
 func (in *reader) measure(t *search.Trial, r record, status trainer.Status) {
 	objective := in.o.Space.Objective
-	t.Status, t.Metrics = status, map[string]float64{}
-	if status == "" { // the file does not say
-		t.Status = trainer.OK
-	}
+	t.Status, t.Metrics, t.Curve = cmp.Or(status, trainer.OK), map[string]float64{}, r.curve // without a status the file does not say
 	metric := func(name string, v any) {
 		n, ok := number(v)
 		switch {
@@ -303,29 +302,86 @@ func (in *reader) measure(t *search.Trial, r record, status trainer.Status) {
 			t.Metrics[name] = n
 		}
 	}
-	for name, v := range r.values {
+	from := map[string]string{}
+	for _, name := range slices.Sorted(maps.Keys(r.values)) {
 		for _, p := range []string{metricPrefix, "metrics."} {
-			if own, ok := strings.CutPrefix(name, p); ok && own != "" && len(own) <= space.MaxName && v != nil && v != "" {
-				metric(own, v)
+			v := r.values[name]
+			own, ok := strings.CutPrefix(name, p)
+			if !ok || own == "" || len(own) > space.MaxName || v == nil || v == "" {
+				continue
 			}
+			if from[own] != "" {
+				in.bad(r.line, "the metric %s is there twice, as %s and as %s: leave one out", own, from[own], name)
+				continue
+			}
+			from[own] = name
+			metric(own, v)
 		}
 	}
-	if value := r.first(in.objective()); value != nil && t.OK() && trainer.Key(t.Metrics, objective) == "" {
+	measured := t.OK() || t.Status == trainer.Infeasible
+	if value := r.first(in.objective()); value != nil && measured && trainer.Key(t.Metrics, objective) == "" {
 		metric(objective.Metric, value)
 	}
 	if onTest := r.first([]string{"test_" + objective.Metric}); onTest != nil {
 		metric("test_"+objective.Metric, onTest)
 	}
-	if key := trainer.Key(t.Metrics, objective); t.OK() && key == "" {
-		t.Status, t.Reason = trainer.Failed, fmt.Sprintf("the file has no %s of it", objective.Metric)
-	} else if judged := (trainer.Outcome{Status: t.Status, Metrics: t.Metrics}).Judged(in.o.Space.Constraints); judged.Status != t.Status {
-		t.Status, t.Reason = trainer.Failed, judged.Reason // it breaks a constraint, or does not say whether
-	} else if t.OK() {
-		t.Validation, t.Test, _ = trainer.Values(t.Metrics, objective)
-	}
+	in.judge(t)
 	if len(t.Metrics) == 0 {
 		t.Metrics = nil
 	}
+}
+
+// judge says of a trial with its metrics and curve what a search would: one that breaks a
+// constraint is infeasible, one that does not say what it had reached has failed.
+func (in *reader) judge(t *search.Trial) {
+	objective := in.o.Space.Objective
+	o := trainer.Outcome{Status: t.Status, Metrics: t.Metrics, Curve: t.Curve}
+	reached, has := o.Reached(objective)
+	switch {
+	case t.Status.Failure():
+		return
+	case !has && t.Status == trainer.Pruned:
+		t.Status, t.Reason = trainer.Failed, cmp.Or(t.Reason, "it was pruned, and the file does not say what it had reached")
+		return
+	case !has:
+		t.Status, t.Reason = trainer.Failed, fmt.Sprintf("the file has no %s of it", objective.Metric)
+		return
+	case t.Status == trainer.Pruned:
+		if n := len(t.Curve); n > 0 {
+			t.Steps = cmp.Or(t.Steps, t.Curve[n-1].Step)
+		}
+	default:
+		said := t.Status
+		o.Status = trainer.OK
+		if o = o.Judged(in.o.Space.Constraints); o.Status != trainer.OK {
+			t.Status, t.Reason = o.Status, o.Reason
+		} else if said == trainer.Infeasible {
+			t.Status, t.Reason = trainer.Failed, cmp.Or(t.Reason, "it breaks a constraint that the space lacks")
+		}
+		if t.Status == trainer.Failed {
+			return
+		}
+		_, t.Test, _ = trainer.Values(t.Metrics, objective)
+	}
+	t.Validation = reached
+}
+
+// curveOf is a curve of its values by step, all steps so much later: what is no number is
+// left out, and of many points each so many-th, the last among them.
+func curveOf(values map[int]float64, later int) []trainer.Point {
+	var all, out []trainer.Point
+	for _, step := range slices.Sorted(maps.Keys(values)) {
+		if v := values[step]; step+later >= 1 && step+later <= limit.MaxTrialSteps && math.Abs(v) <= trainer.MaxMetric {
+			all = append(all, trainer.Point{Step: step + later, Value: v})
+		}
+	}
+	each := (len(all) + trainer.MaxCurve - 1) / trainer.MaxCurve
+	for i, p := range all {
+		if (len(all)-1-i)%each == 0 {
+			out = append(out, p)
+		}
+	}
+	return out
 }
 
 // optionOf finds a value of a file among a choice's options, −1 where it is none. Texts
@@ -383,10 +439,7 @@ func statusOf(word string) (status trainer.Status, ended, known bool) {
 		return "", false, true
 	}
 	status = trainer.Status(strings.ToLower(word))
-	if known = slices.Contains(trainer.Statuses(), status); known && status != trainer.OK && !status.Failure() {
-		status = trainer.Failed // what it had reached by when, and what it breaks, the file does not say
-	}
-	return status, true, known
+	return status, true, slices.Contains(trainer.Statuses(), status)
 }
 
 func statuses() string {

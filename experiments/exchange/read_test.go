@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,9 +19,32 @@ import (
 	"tnaml/experiments/trainer"
 )
 
+// curved is a ledger under a constraint with curves, with a trial that was pruned, one that
+// is infeasible, and metrics named as attributes are.
+func curved() Ledger {
+	l := made("both", space.Minimise, 2, 60)
+	most := 56.0
+	l.Config.Space.Constraints = []space.Constraint{{Metric: "latency_ms", Max: &most}}
+	for i := range l.Trials {
+		t := &l.Trials[i]
+		t.Curve = []trainer.Point{{Step: 10, Value: 3}, {Step: 50, Value: 2.5}}
+		switch {
+		case i == 7:
+			t.Status, t.Reason, t.Metrics, t.Steps, t.Validation, t.Test = trainer.Pruned, "worse than the floor", nil, 50, 2.5, 0
+		case i == 58:
+			t.Status, t.Reason = trainer.Infeasible, "latency_ms is 58, it must be at most 56"
+		case t.OK():
+			t.Metrics["steps"], t.Metrics["trial"], t.Metrics["seed"], t.Metrics["status"] = 1, 2, 3, 4
+		}
+	}
+	l.Trials[57].Status, l.Trials[57].Reason = trainer.Infeasible, "latency_ms is 57, it must be at most 56"
+	search.FillRewards(l.Config, l.Trials)
+	return l
+}
+
 // A ledger that was written comes back as it was, in every format that is read.
 func TestLedgersComeBack(t *testing.T) {
-	l := made("both", space.Minimise, 2, 60)
+	l := curved()
 	jsonl := func(w io.Writer, ledgers []Ledger) error {
 		e := json.NewEncoder(w)
 		for _, t := range ledgers[0].Trials {
@@ -50,10 +74,17 @@ func TestLedgersComeBack(t *testing.T) {
 			t.Errorf("%s: %s, %+v", format, d, got.Refusals)
 		}
 		search.FillRewards(l.Config, got.Trials)
-		want := l.Trials
+		want := slices.Clone(l.Trials)
 		for i := range want {
 			want[i].Reason = strings.ReplaceAll(want[i].Reason, "\n", "; ")
+			if format != "csv" { // which has no curves
+				continue
+			}
+			if want[i].Curve = nil; want[i].Status == trainer.Pruned {
+				want[i].Status, want[i].Validation = trainer.Failed, 0
+			}
 		}
+		search.FillRewards(l.Config, want)
 		if d := cmp.Diff(want, got.Trials, cmpopts.EquateEmpty()); d != "" {
 			t.Errorf("%s: %s", format, d)
 		}
@@ -158,6 +189,11 @@ func TestBadFilesAreToldWithTheirLines(t *testing.T) {
 		{"quotes", "csv", "rate,words,loss\n1,\"tr\"ue,3\n", Options{Task: "t"}, []string{"line 2"}},
 		{"status", "csv", "rate,words,loss,status\n1,true,3,fine\n", Options{Task: "t"}, []string{`line 2: the status "fine"`}},
 		{"none fits", "csv", "rate,words,loss\n2,true,3\n", Options{Task: "t"}, []string{"none of the file's 1", "rate is 2", "space add"}},
+		{"doubles", "csv", "rate,words,loss,metric.acc,metrics.acc\n1,true,3,.5,.7\n", Options{Task: "t"},
+			[]string{"line 2: the metric acc is there twice, as metric.acc and as metrics.acc"}},
+		{"doubles of Optuna", "optuna", `{"op_code":0,"study_name":"s","directions":[1]}` + "\n" +
+			`{"op_code":4,"study_id":0,"state":1,"value":1,"user_attrs":{"acc":0.5,"metric.acc":0.7}}`, Options{},
+			[]string{"line 2: the metric acc is there twice, as the attribute acc and as metric.acc"}},
 		{"mapping", "csv", "rate,words,loss\n1,true,3\n", Options{Task: "t", Columns: map[string]string{"depth": "x"}}, []string{`"depth"`}},
 		{"JSON", "jsonl", "{\"rate\":1,\"words\":true,\"loss\":1}\n[]\n{\n", Options{Task: "t"}, []string{"line 2", "line 3"}},
 		{"no journal", "optuna", "{\"op_code\":0}\n{}\nx\n{\"op_code\":4,\"study_id\":7}\n{\"op_code\":6,\"trial_id\":-1}\n{\"op_code\":77}\n",
@@ -200,7 +236,8 @@ func TestBadFilesAreToldWithTheirLines(t *testing.T) {
 	}
 }
 
-// Trials that break the space's constraints, or do not say whether, have failed.
+// Trials that break the space's constraints are infeasible, those that do not say whether
+// have failed.
 func TestConstraintsJudgeWhatIsRead(t *testing.T) {
 	most := 50.0
 	sp := space.Space{Name: "dials", Objective: space.Objective{Metric: "loss", Direction: space.Minimise},
@@ -209,10 +246,46 @@ func TestConstraintsJudgeWhatIsRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, want := range []trainer.Status{trainer.OK, trainer.Failed, trainer.Failed} {
+	for i, want := range []trainer.Status{trainer.OK, trainer.Infeasible, trainer.Failed} {
 		if r := got.Trials[i]; r.Status != want || !r.OK() && !strings.Contains(r.Reason, "latency_ms") {
 			t.Errorf("%+v, want %s", r, want)
 		}
+	}
+}
+
+// A pruned trial of Optuna's has the curve that it reported, with steps from 1 on, no
+// number left out, and what it had reached; one that reported nothing has failed.
+func TestOptunasCurvesAreRead(t *testing.T) {
+	sp := space.Space{Name: "dials", Objective: space.Objective{Metric: "loss", Direction: space.Minimise},
+		Choices: []space.Choice{{Name: "rate", Options: []any{1.0}}}}
+	journal := `{"op_code":0,"study_name":"s","directions":[1]}
+{"op_code":4,"study_id":0,"datetime_start":"x"}
+{"op_code":7,"trial_id":0,"step":0,"intermediate_value":4.5}
+{"op_code":7,"trial_id":0,"step":2,"intermediate_value":NaN}
+{"op_code":7,"trial_id":0,"step":9,"intermediate_value":3.5}
+{"op_code":6,"trial_id":0,"state":2,"values":[3.5]}
+{"op_code":4,"study_id":0,"state":2}
+`
+	var long []string
+	for step := range 130 { // every third, the last of which is 129
+		long = append(long, fmt.Sprintf(`"%d": %d`, step, step))
+	}
+	journal += `{"op_code":4,"study_id":0,"state":1,"value":7,"intermediate_values":{` + strings.Join(long, ",") + "}}\n"
+	got, err := Read(strings.NewReader(journal), "optuna", Options{Space: &sp})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pruned := search.Trial{Actions: []int{0}, Status: trainer.Pruned, Validation: 3.5, Steps: 10,
+		Curve: []trainer.Point{{Step: 1, Value: 4.5}, {Step: 10, Value: 3.5}}}
+	if d := cmp.Diff(pruned, got.Trials[0]); d != "" {
+		t.Error(d)
+	}
+	if r := got.Trials[1]; r.Status != trainer.Failed || !strings.Contains(r.Reason, "what it had reached") {
+		t.Errorf("%+v", r)
+	}
+	c := got.Trials[2].Curve
+	if len(c) != 44 || c[0] != (trainer.Point{Step: 1, Value: 0}) || c[43] != (trainer.Point{Step: 130, Value: 129}) {
+		t.Errorf("%d points: %v", len(c), c)
 	}
 }
 

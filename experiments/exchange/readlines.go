@@ -8,8 +8,12 @@ import (
 	"errors"
 	"io"
 	"maps"
+	"math"
 	"slices"
 	"strings"
+
+	"tnaml/experiments/limit"
+	"tnaml/experiments/trainer"
 )
 
 // csv reads a header line and a row a trial.
@@ -55,7 +59,7 @@ func (in *reader) csv() {
 			in.bad(at, "%d cells, the header has %d", len(line), len(names))
 			continue
 		}
-		r := record{at, make(map[string]any, len(names))}
+		r := record{line: at, values: make(map[string]any, len(names))}
 		for i, name := range names {
 			if line[i] != "" {
 				r.values[name] = unquoted(line[i])
@@ -106,8 +110,27 @@ func (in *reader) lines(each func(line int, b []byte, whole bool)) {
 	}
 }
 
+// given is a curve as a ledger's row has it, [[step, value], …]; nil of anything else.
+func given(v any) []trainer.Point {
+	points, _ := v.([]any)
+	values := map[int]float64{}
+	for _, p := range points {
+		pair, _ := p.([]any)
+		if len(pair) != 2 {
+			return nil
+		}
+		step, ok := pair[0].(float64)
+		value, is := pair[1].(float64)
+		if !ok || !is || !(math.Abs(step) <= limit.MaxTrialSteps) || step != math.Trunc(step) {
+			return nil
+		}
+		values[int(step)] = value
+	}
+	return curveOf(values, 0)
+}
+
 // jsonl reads an object a line. What is in the objects choices and params are choices,
-// what is in metrics are metrics.
+// what is in metrics are metrics, and curve is the objective on the way.
 func (in *reader) jsonl() {
 	in.checkColumns()
 	first := true
@@ -136,6 +159,6 @@ func (in *reader) jsonl() {
 			in.columns(names)
 			first = false
 		}
-		in.add(record{line, values})
+		in.add(record{line, values, given(fields["curve"])})
 	})
 }

@@ -17,6 +17,7 @@ type study struct {
 	direction int
 	task      string
 	several   bool // objectives
+	zero      bool // its trials' steps begin with 0
 	deleted   bool
 }
 
@@ -28,6 +29,7 @@ type journalTrial struct {
 	value  *float64
 	params map[string]any
 	attrs  map[string]any
+	curve  map[int]float64
 }
 
 // operation is a line of Optuna's journal.
@@ -47,11 +49,14 @@ type operation struct {
 	ParamName     string                     `json:"param_name"`
 	ParamValue    float64                    `json:"param_value_internal"`
 	Distribution  json.RawMessage            `json:"distribution"`
+	Curve         map[int]*float64           `json:"intermediate_values"`
+	Step          int                        `json:"step"`
+	Intermediate  *float64                   `json:"intermediate_value"`
 }
 
 // pythons are numbers that Python's JSON has and others' has not.
 var pythons = strings.NewReplacer(": NaN", ": null", ": Infinity", ": null", ": -Infinity", ": null", "[NaN", "[null", "[Infinity", "[null",
-	"[-Infinity", "[null")
+	"[-Infinity", "[null", ":NaN", ":null", ":Infinity", ":null", ":-Infinity", ":null")
 
 // optuna replays a journal as Optuna does. A study's task is its attribute task, or else
 // its name.
@@ -59,6 +64,11 @@ func (in *reader) optuna() {
 	in.checkColumns()
 	var studies []study
 	var trials []journalTrial
+	reach := func(t journalTrial, step int, v *float64) {
+		if studies[t.study].zero = studies[t.study].zero || step == 0; v != nil { // null is no number
+			t.curve[step] = *v
+		}
+	}
 	in.lines(func(line int, b []byte, whole bool) {
 		var o operation
 		err := json.Unmarshal(b, &o)
@@ -113,7 +123,8 @@ func (in *reader) optuna() {
 			if ofStudy() == nil {
 				return
 			}
-			t := journalTrial{study: o.Study, line: line, params: map[string]any{}, attrs: map[string]any{}, value: o.Value}
+			t := journalTrial{study: o.Study, line: line, params: map[string]any{}, attrs: map[string]any{}, value: o.Value,
+				curve: map[int]float64{}}
 			if o.State != nil {
 				t.state = *o.State
 			}
@@ -124,6 +135,9 @@ func (in *reader) optuna() {
 				t.params[name] = in.external(line, name, o.Distributions[name], internal)
 			}
 			maps.Copy(t.attrs, o.UserAttrs)
+			for step, v := range o.Curve {
+				reach(t, step, v)
+			}
 			trials = append(trials, t)
 		case opTrialParam:
 			if t := ofTrial(); t != nil {
@@ -139,7 +153,11 @@ func (in *reader) optuna() {
 			if t := ofTrial(); t != nil {
 				maps.Copy(t.attrs, o.UserAttr)
 			}
-		case opStudySystemAttr, opTrialSystemAttr, opTrialIntermediate:
+		case opTrialIntermediate:
+			if t := ofTrial(); t != nil {
+				reach(*t, o.Step, o.Intermediate)
+			}
+		case opStudySystemAttr, opTrialSystemAttr:
 		default:
 			in.bad(line, "the operation %d is not known", *o.Op)
 		}
@@ -202,22 +220,33 @@ func (in *reader) studies(studies []study, trials []journalTrial) {
 		if !taken[t.study] {
 			continue
 		}
-		r := record{t.line, map[string]any{"task": studies[t.study].task, "state": stateName(t.state)}}
+		r := record{line: t.line, values: map[string]any{"task": studies[t.study].task, "state": stateName(t.state)}}
+		later := 0
+		if studies[t.study].zero { // ours begin with 1
+			later = 1
+		}
+		r.curve = curveOf(t.curve, later)
 		if r.values["task"] == "" {
 			r.values["task"] = studies[t.study].name
 		}
 		for name, v := range t.params {
 			r.values[choicePrefix+name] = v
 		}
-		for name, v := range t.attrs {
+		for _, name := range slices.Sorted(maps.Keys(t.attrs)) {
+			v := t.attrs[name]
 			switch _, measured := v.(float64); {
+			case measured && strings.HasPrefix(name, metricPrefix):
+				r.values[name] = v
 			case slices.Contains([]string{attrTask, attrReason, attrSteps}, name):
 				r.values[name] = v
 			case name == attrStatus:
 				if s, _, known := statusOf(text(v)); known && s != "" {
 					r.values[name] = v
 				}
-			case measured && !slices.Contains([]string{attrTrial, attrSeed, attrCPU, attrWall}, name):
+			case slices.Contains([]string{attrTrial, attrSeed, attrCPU, attrWall}, name):
+			case measured && t.attrs[metricPrefix+name] != nil:
+				in.bad(t.line, "the metric %s is there twice, as the attribute %s and as %s%s", name, name, metricPrefix, name)
+			case measured:
 				r.values[metricPrefix+name] = v
 			}
 		}

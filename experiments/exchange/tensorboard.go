@@ -18,8 +18,8 @@ import (
 
 // WriteTensorBoard writes a ledger as TensorBoard's event files, which create makes by
 // their paths: one that says what the parameters and metrics are, and one for each trial
-// in a folder of its own, trial-000017, with its metrics as scalars at its last step and
-// what the HParams tab takes its rows from. at is when, in seconds since 1970.
+// in a folder of its own, trial-000017, with its curve and its metrics as scalars, those
+// at its last step, and what the HParams tab takes its rows from. at is when, in seconds since 1970.
 func WriteTensorBoard(l Ledger, at float64, create func(path string) (io.WriteCloser, error)) error {
 	file := fmt.Sprintf("events.out.tfevents.%010d.tnaml", int64(at))
 	write := func(path string, events ...[]byte) error {
@@ -40,30 +40,39 @@ func WriteTensorBoard(l Ledger, at float64, create func(path string) (io.WriteCl
 	if err := write(file, event(at, 0, 5, plugin("_hparams_/experiment", 2, experimentOf(&l, at)))); err != nil {
 		return err
 	}
+	objective := CurveMetric(l.Trials, l.Config.Space.Objective)
 	for _, t := range l.Trials {
 		name := fmt.Sprintf("trial-%06d", t.Trial)
 		status := uint64(2)
 		if t.OK() {
 			status = 1
 		}
+		on, step := Way(t, objective)
+		events := [][]byte{event(at, 0, 5, plugin("_hparams_/session_start_info", 3, sessionOf(&l, t, name, at)))}
+		for _, p := range on {
+			events = append(events, event(at, p.Step, 5, scalar(nil, objective, p.Value)))
+		}
 		var scalars []byte
 		for _, metric := range slices.Sorted(maps.Keys(t.Metrics)) {
-			value := bytesField(nil, 1, []byte(metric))
-			value = protowire.AppendTag(value, 2, protowire.Fixed32Type)
-			value = protowire.AppendFixed32(value, math.Float32bits(float32(t.Metrics[metric])))
-			scalars = bytesField(scalars, 1, value)
+			scalars = scalar(scalars, metric, t.Metrics[metric])
 		}
-		events := [][]byte{event(at, 0, 5, plugin("_hparams_/session_start_info", 3, sessionOf(&l, t, name, at)))}
 		if len(scalars) > 0 {
-			events = append(events, event(at, t.Steps, 5, scalars))
+			events = append(events, event(at, step, 5, scalars))
 		}
 		end := protowire.AppendVarint(protowire.AppendTag(nil, 1, protowire.VarintType), status)
-		events = append(events, event(at, t.Steps, 5, plugin("_hparams_/session_end_info", 4, double(end, 2, at))))
+		events = append(events, event(at, step, 5, plugin("_hparams_/session_end_info", 4, double(end, 2, at))))
 		if err := write(name+"/"+file, events...); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// scalar appends a value of a message Summary.
+func scalar(b []byte, metric string, v float64) []byte {
+	value := bytesField(nil, 1, []byte(metric))
+	value = protowire.AppendTag(value, 2, protowire.Fixed32Type)
+	return bytesField(b, 1, protowire.AppendFixed32(value, math.Float32bits(float32(v))))
 }
 
 // experimentOf is the message Experiment (tensorboard/plugins/hparams/api.proto).

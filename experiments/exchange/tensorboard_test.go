@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"tnaml/experiments/space"
+	"tnaml/experiments/trainer"
 )
 
 // fields decodes a message: of each field its values, numbers as the wire has them.
@@ -92,6 +93,7 @@ func word(t *testing.T, b []byte) string {
 // ended, with the space's options as the parameters' domains.
 func TestTensorBoard(t *testing.T) {
 	l := made("t", space.Minimise, 2, 12)
+	l.Trials[3].Curve = []trainer.Point{{Step: 20, Value: 3}, {Step: l.Trials[3].Steps, Value: 2}} // the last is its metrics'
 	files := map[string]*buffer{}
 	err := WriteTensorBoard(l, 1e9, func(path string) (io.WriteCloser, error) {
 		files[path] = &buffer{}
@@ -124,6 +126,7 @@ func TestTensorBoard(t *testing.T) {
 		!slices.Equal(metrics, []string{"latency_ms", "test_loss", "validation_loss"}) || string(experiment[6][0]) != "t" {
 		t.Errorf("%s: %q, metrics %q", tag, infos, metrics)
 	}
+	on := 0
 	for _, r := range l.Trials {
 		all := events(t, files[fmt.Sprintf("trial-%06d/%s", r.Trial, file)].Bytes())
 		choices, _ := l.Config.Space.Values(r.Actions)
@@ -148,7 +151,14 @@ func TestTensorBoard(t *testing.T) {
 		}
 		scalars := map[string]float64{}
 		for _, e := range all[1 : len(all)-1] {
-			if step, _ := protowire.ConsumeVarint(e[2][0]); int(step) != r.Steps {
+			switch step, _ := protowire.ConsumeVarint(e[2][0]); {
+			case step == 20 && r.Trial == 3:
+				v := fields(t, fields(t, e[5][0])[1][0])
+				got := math.Float32frombits(binary.LittleEndian.Uint32(v[2][0]))
+				if on++; string(v[1][0]) != "validation_loss" || got != 3 {
+					t.Errorf("%s is %v on the way", v[1][0], got)
+				}
+			case int(step) != r.Steps:
 				t.Errorf("trial %d: step %d", r.Trial, step)
 			}
 			for _, b := range fields(t, e[5][0])[1] {
@@ -164,6 +174,9 @@ func TestTensorBoard(t *testing.T) {
 		if len(scalars) != len(r.Metrics) {
 			t.Errorf("trial %d has %v", r.Trial, scalars)
 		}
+	}
+	if on != 1 {
+		t.Errorf("%d points on the way", on)
 	}
 	failing := func(string) (io.WriteCloser, error) { return nil, io.ErrShortWrite }
 	if err := WriteTensorBoard(l, 0, failing); err == nil || !strings.Contains(err.Error(), "short") {

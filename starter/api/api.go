@@ -17,7 +17,9 @@ import (
 	"strings"
 	"time"
 
+	"tnaml/activities/library"
 	"tnaml/activities/store"
+	"tnaml/experiments/limit"
 	"tnaml/experiments/strict"
 	"tnaml/starter/client"
 	"tnaml/workflows"
@@ -46,6 +48,9 @@ const (
 	maxWait      = 60 // seconds
 	maxTrials    = 1000
 	trialsUnless = 100
+	// Of the list of searches.
+	maxSearches    = 1000
+	searchesUnless = 1000
 	// MinToken is the shortest token that is taken, in bytes.
 	MinToken = 16
 )
@@ -181,12 +186,33 @@ type api struct {
 	closing context.Context
 }
 
-func (a api) list(ctx context.Context, _ *http.Request) (any, error) {
-	entries, err := a.s.Searches(ctx, "")
-	if entries == nil {
-		entries = []*client.Entry{}
+// list answers with the newest searches, and says which records it could not read: one of
+// them keeps no other from being listed.
+func (a api) list(ctx context.Context, r *http.Request) (any, error) {
+	from, err1 := number(r, "from", 0, 0, 1<<31-1)
+	most, err2 := number(r, "limit", searchesUnless, 1, maxSearches)
+	if err := errors.Join(err1, err2); err != nil {
+		return nil, err
 	}
-	return map[string]any{"searches": entries}, err
+	entries, err := a.s.Searches(ctx, "")
+	if err != nil && !errors.Is(err, library.ErrUnreadable) {
+		return nil, err
+	}
+	out := struct {
+		Searches []*client.Entry `json:"searches"`
+		// Next is where to read on, absent at the end.
+		Next       int    `json:"next,omitempty"`
+		Unreadable string `json:"unreadable,omitempty"`
+	}{Searches: []*client.Entry{}}
+	if err != nil {
+		out.Unreadable = limit.Cut(err.Error(), limit.MaxMessage)
+	}
+	end := max(0, len(entries)-from) // the newest are the last
+	out.Searches = append(out.Searches, entries[max(0, end-most):end]...)
+	if end > most {
+		out.Next = from + most
+	}
+	return out, nil
 }
 
 func (a api) show(ctx context.Context, r *http.Request) (any, error) {

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/experiments/search"
 	"tnaml/experiments/space"
@@ -241,5 +242,48 @@ func TestStop(t *testing.T) {
 	}
 	if got := <-status; got != 409 || time.Since(began) > 10*time.Second {
 		t.Errorf("%d after %v", got, time.Since(began))
+	}
+}
+
+// many has searches of which the oldest come first, and a record that cannot be read.
+type many struct{ fake }
+
+func (many) Searches(context.Context, string) ([]*client.Entry, error) {
+	return []*client.Entry{{Name: "a"}, {Name: "b"}, {Name: "c"}}, fmt.Errorf("search %q: %w", "broken", library.ErrUnreadable)
+}
+
+// A record that cannot be read is named beside the searches that can, which come in pages,
+// the newest first.
+func TestListHasPagesAndNamesTheUnreadable(t *testing.T) {
+	server := httptest.NewServer(Server(many{}, token).Handler)
+	defer server.Close()
+	for query, want := range map[string]string{
+		"": "200 a b c next 0", "?limit=2": "200 b c next 2", "?limit=2&from=2": "200 a next 0",
+		"?from=9": "200 next 0", "?limit=0": "400 next 0",
+	} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/v1/searches"+query, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+token)
+		answer, err := server.Client().Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got struct {
+			Searches   []client.Entry
+			Next       int
+			Unreadable string
+		}
+		err = json.NewDecoder(answer.Body).Decode(&got)
+		_ = answer.Body.Close()
+		text := fmt.Sprint(answer.StatusCode)
+		for _, e := range got.Searches {
+			text += " " + e.Name
+		}
+		text += fmt.Sprint(" next ", got.Next)
+		if err != nil || text != want || strings.Contains(got.Unreadable, "broken") != (answer.StatusCode == 200) {
+			t.Errorf("%q: %s, %q, %v; want %s", query, text, got.Unreadable, err, want)
+		}
 	}
 }

@@ -19,6 +19,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"tnaml/experiments/exchange"
 	"tnaml/experiments/limit"
 	"tnaml/experiments/trainer"
 )
@@ -83,8 +84,8 @@ type mlflowMetric struct {
 }
 
 // LogMLflow logs a search's trials, from one on, as runs of an experiment: choices as
-// params, metrics at the trial's last step, what else is known as tags. Trials that are
-// there are left alone, those of an export that broke off are gone on with: their identity
+// params, metrics at the trial's last step and the objective at those of its curve, what
+// else is known as tags. Trials that are there are left alone, those of an export that broke off are gone on with: their identity
 // is a tag, and all that is logged is the same each time.
 func (l *Ledger) LogMLflow(ctx context.Context, to MLflow, from int) (*Logged, error) {
 	if u, err := url.Parse(to.Address); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
@@ -176,12 +177,18 @@ func (l *Ledger) logRun(ctx context.Context, to MLflow, experiment string, i int
 	return to.call(ctx, http.MethodPost, "runs/update", map[string]any{"run_id": run.id, "status": status, "end_time": ended}, nil)
 }
 
-// metrics are those of a trial, by name, at its last step.
+// metrics are those of a trial, by name, at its last step, and the objective's before at
+// those of its curve.
 func (l *Ledger) metrics(r Row, at int64) (out []mlflowMetric) {
-	for name, v := range r.Metrics {
-		out = append(out, mlflowMetric{mlflowKey(name), v, at, r.Steps})
+	objective := exchange.CurveMetric(l.Trials, l.Config.Space.Objective)
+	on, step := exchange.Way(r.Trial, objective)
+	for _, p := range on {
+		out = append(out, mlflowMetric{mlflowKey(objective), p.Value, at, p.Step})
 	}
-	slices.SortFunc(out, func(a, b mlflowMetric) int { return strings.Compare(a.Key, b.Key) })
+	for name, v := range r.Metrics {
+		out = append(out, mlflowMetric{mlflowKey(name), v, at, step})
+	}
+	slices.SortFunc(out, func(a, b mlflowMetric) int { return cmp.Or(strings.Compare(a.Key, b.Key), cmp.Compare(a.Step, b.Step)) })
 	return out
 }
 

@@ -238,6 +238,9 @@ func measured(trials int) *Ledger {
 	for i := range trials {
 		t := search.Trial{Trial: i, Task: i % 2, Actions: make([]int, 130), Status: trainer.OK, Steps: 10 * i, Validation: float64(i),
 			Metrics: map[string]float64{"validation_loss": float64(i), "f1@k": .5}}
+		if i == 2 {
+			t.Curve = []trainer.Point{{Step: 5, Value: 4}, {Step: 20, Value: 2}}
+		}
 		if i%4 == 3 {
 			t.Status, t.Reason, t.Metrics, t.Validation = trainer.Diverged, strings.Repeat("no number ", 100), nil, 0
 		}
@@ -279,7 +282,8 @@ func TestLogMLflow(t *testing.T) {
 		two.Params["c1/._/x"] != "0.5" || two.End != 1e12+2000 || seven.Tags["tnaml.reason"] == "" || two.Name != "mine/2" {
 		t.Errorf("%+v\n%+v", two, seven)
 	}
-	metrics := map[string]bool{"validation_loss=2 at 20, 1000000002000": true, "f1_k=0.5 at 20, 1000000002000": true}
+	metrics := map[string]bool{"validation_loss=4 at 5, 1000000002000": true, "validation_loss=2 at 20, 1000000002000": true,
+		"f1_k=0.5 at 20, 1000000002000": true}
 	if d := cmp.Diff(metrics, two.Metrics); d != "" {
 		t.Error(d)
 	}

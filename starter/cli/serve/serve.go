@@ -34,7 +34,7 @@ func (a app) serveCommand() *cobra.Command {
 		Use: "serve", Short: "Serve searches over HTTP: ask for trials, tell what they gave",
 		Long: "Serve searches over HTTP, in JSON, to whoever has the token: list them, look at them, ask for trials and tell what they\n" +
 			"gave. GET /v1/openapi.json describes it. It serves this machine alone unless told otherwise; the token is made the\n" +
-			"first time, shown once, and kept in the data directory.",
+			"first time, shown once if there is a terminal, and kept in the data directory.",
 		Example: "  starter serve\n" +
 			"  curl -H \"Authorization: Bearer $TOKEN\" -d '{\"wait_seconds\": 30}' localhost:8288/v1/searches/own/ask",
 		Args: cobra.NoArgs,
@@ -95,7 +95,11 @@ func (a app) token(file string) (string, error) {
 		if err := errors.Join(err, f.Close()); err != nil {
 			return "", fmt.Errorf("the token: %w", err)
 		}
-		a.Say("The token is %s (kept in %s, not shown again).", token, file)
+		if a.Terminal {
+			a.Say("The token is %s (kept in %s, not shown again).", token, file)
+		} else { // a log keeps what it is given
+			a.Say("The token is in %s.", file)
+		}
 		return token, nil
 	}
 	if err != nil {

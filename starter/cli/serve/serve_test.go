@@ -11,12 +11,23 @@ import (
 	"tnaml/starter/cli/terminal"
 )
 
-// The token is made once, and shown once; one that others can read, or that can be
+// Without a terminal a log is told where the token is, and not the token.
+func TestTokenStaysOutOfLogs(t *testing.T) {
+	var stderr stacktest.Output
+	dir := t.TempDir()
+	a := app{&terminal.App{Process: terminal.Process{Stderr: &stderr}, Config: &deploy.Config{DataDir: dir}}}
+	made, err := a.token("")
+	if told := stderr.String(); err != nil || strings.Contains(told, made) || !strings.Contains(told, filepath.Join(dir, "serve-token")) {
+		t.Errorf("%v, told %q", err, told)
+	}
+}
+
+// The token is made once, and shown once to a terminal; one that others can read, or that can be
 // guessed, is refused.
 func TestToken(t *testing.T) {
 	var stderr stacktest.Output
 	dir := filepath.Join(t.TempDir(), "data")
-	a := app{&terminal.App{Process: terminal.Process{Stderr: &stderr}, Config: &deploy.Config{DataDir: dir}}}
+	a := app{&terminal.App{Process: terminal.Process{Stderr: &stderr, Terminal: true}, Config: &deploy.Config{DataDir: dir}}}
 	made, err := a.token("")
 	if err != nil || len(made) < 20 || strings.Count(stderr.String(), made) != 1 {
 		t.Fatalf("%q, %v, told %q", made, err, stderr.String())
