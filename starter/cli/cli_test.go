@@ -110,7 +110,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"trials", "x", "--format", "xml"}, []string{"table, csv, jsonl, parquet, optuna, tensorboard, mlflow"}},
 		{[]string{"predict"}, []string{"--model"}},
 		{[]string{"predict", "x", "--ensemble=0"}, []string{"--ensemble is 0: it must be positive"}},
-		{[]string{"predict", "x", "--ensemble", "--trial", "3"}, []string{"without --model, --trial and --retrain"}},
+		{[]string{"predict", "x", "--ensemble", "--trial", "3"}, []string{"without --model, --trial, --guard and --retrain"}},
 		{[]string{"extend", "x", "-3"}, []string{"unknown shorthand flag"}},
 		{[]string{"extend", "x", "many"}, []string{"number of trials"}},
 		{[]string{"extend", "x"}, []string{"extend by what?", "--steps 10000"}},
