@@ -112,6 +112,11 @@ func TestBudgetOfHoursAndMore(t *testing.T) {
 	f.train = goals
 	f.RegisterDelayedCallback(func() {
 		f.UpdateWorkflow(workflows.Extend, "u", callback(t, nil), workflows.Extension{Trials: 5, Budget: search.Budget{Failed: 2}})
+		f.UpdateWorkflow(workflows.Extend, "v", callback(t, func(err error) {
+			if err == nil || !strings.Contains(err.Error(), `no bound "steps"`) || !strings.Contains(err.Error(), `no bound "hours"`) {
+				t.Errorf("bounds that there are none of are extended: %v", err)
+			}
+		}), workflows.Extension{Budget: search.Budget{Steps: 1000, Hours: 2}})
 	}, 0)
 	extended, err := f.run(t, `{"tasks":["tiny"],"strategy":"random","trials":40,"budget":{"failed":1}}`)
 	if p := f.progress(t); err != nil || extended.Trials != 18 || extended.Failed != 3 || p.Trials != 45 || p.Budget.Failed != 3 {

@@ -124,7 +124,11 @@ func (r *run) checkExtend(more Extension) error {
 	if most := limit.MaxTrials - r.state.Trials; more.Trials < 0 || more.Trials > most {
 		return fmt.Errorf("cannot extend by %d trials: give a number from 1 to %d", max(more.Trials, 0), most)
 	}
-	return errors.Join(append(more.Problems(), r.state.Budget.Add(more.Budget).Problems()...)...)
+	problems := append(more.Problems(), r.state.Budget.Add(more.Budget).Problems()...)
+	for _, name := range r.state.Budget.Lacking(more.Budget) {
+		problems = append(problems, fmt.Errorf("the search has no bound %q: there is nothing to extend", name))
+	}
+	return errors.Join(problems...)
 }
 
 // reasonOf is a reason to pause that somebody has given, or not.

@@ -73,6 +73,23 @@ func (b Budget) Add(more Budget) Budget {
 	return b
 }
 
+// Lacking names the bounds of another budget that this one has none of: nothing can be
+// added to them.
+func (b Budget) Lacking(more Budget) (names []string) {
+	for _, bound := range []struct {
+		name     string
+		has, add float64
+	}{
+		{"failed", float64(b.Failed), float64(more.Failed)}, {"steps", float64(b.Steps), float64(more.Steps)},
+		{"cpu_hours", b.CPUHours, more.CPUHours}, {"hours", b.Hours, more.Hours},
+	} {
+		if bound.has == 0 && bound.add != 0 {
+			names = append(names, bound.name)
+		}
+	}
+	return names
+}
+
 // Used is what a search has used of a budget.
 type Used struct {
 	Failed, Steps int
