@@ -36,10 +36,8 @@ var neuralAutoML = Definition{
 }
 
 // multitask has a controller tell tasks apart. With small embeddings it is chance whether
-// it does: the shared weights settle first. On surrogates of the eight development tasks,
-// 110 recorded trials each, 4,000 trials, two seeds, the mutual information of task and
-// architecture is .98 and .60 bits by default, .05 and 1.26 with the entropy .03, 1.58 and
-// 1.37 with embeddings ten times as large, too. What it brings to a new task is not decided.
+// it does; at scale 1 each pretraining did, and a new task's search gained by it on the
+// development tasks (experiments/benchmark/README.md, "The task embedding").
 var multitask = json.RawMessage(`{"policy_gradient":{"entropy":0.03},"embedding":{"start":"posterior","scale":1}}`)
 
 // NAMLSettings are the parameters of the strategy "naml".
