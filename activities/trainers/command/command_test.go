@@ -334,6 +334,9 @@ func TestEpochs(t *testing.T) {
 	}
 }
 
+// raced: the programs, which are this test's own, run with the race detector.
+var raced bool
+
 func TestLimits(t *testing.T) {
 	f := program(t, "steps", nil)
 	r := asked()
@@ -341,8 +344,8 @@ func TestLimits(t *testing.T) {
 	if o, err := f.Run(t.Context(), r, quiet); err != nil || o.Status != trainer.OverSteps || o.Steps != 5 {
 		t.Errorf("%+v, %v", o.Outcome, err)
 	}
-	if runtime.GOOS != "linux" {
-		t.Skip("memory is limited on Linux alone")
+	if runtime.GOOS != "linux" || raced {
+		t.Skip("memory is limited on Linux alone, and not of a program with the race detector")
 	}
 	f = program(t, "memory", nil)
 	r.Limits = trainer.Limits{MemoryBytes: 256 << 20}
