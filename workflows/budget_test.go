@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -82,7 +83,14 @@ func TestBudgetEndsAtOneTrial(t *testing.T) {
 // runs; a search goes on from one that its budget has ended.
 func TestBudgetOfHoursAndMore(t *testing.T) {
 	f := newFixture(t)
-	f.train = goals
+	var hanging atomic.Bool // one trainer throughout: attempts of a search before may still be ending
+	f.train = func(ctx context.Context, r trainer.Request) (trainer.Outcome, error) {
+		if hanging.Load() && r.Trial >= 5 {
+			<-ctx.Done()
+			return trainer.Outcome{}, ctx.Err()
+		}
+		return goals(ctx, r)
+	}
 	r := f.must(t, "cpu", `{"tasks":["tiny"],"strategy":"random","trials":40,"lag":4,"parallel":1,"budget":{"cpu_hours":0.0025}}`)
 	if r.Trials != 9 || r.Reason != "the budget of 0.0025 CPU hours is used up" { // a second each
 		t.Errorf("%d trials: %s", r.Trials, r.Reason)
@@ -96,20 +104,14 @@ func TestBudgetOfHoursAndMore(t *testing.T) {
 		t.Errorf("went on to %d: %s", again.Trials, again.Reason)
 	}
 
-	f.train = func(ctx context.Context, r trainer.Request) (trainer.Outcome, error) {
-		if r.Trial >= 5 {
-			<-ctx.Done()
-			return trainer.Outcome{}, ctx.Err()
-		}
-		return goals(ctx, r)
-	}
+	hanging.Store(true)
 	hours := f.must(t, "hours", `{"tasks":["tiny"],"strategy":"random","trials":40,"lag":4,"budget":{"hours":0.0005}}`)
 	if hours.Trials != 5 || hours.Reason != "the budget of 0.0005 hours is used up" {
 		t.Errorf("%d trials: %s", hours.Trials, hours.Reason)
 	}
 
 	f.reset(t)
-	f.train = goals
+	hanging.Store(false)
 	f.RegisterDelayedCallback(func() {
 		f.UpdateWorkflow(workflows.Extend, "u", callback(t, nil), workflows.Extension{Trials: 5, Budget: search.Budget{Failed: 2}})
 		f.UpdateWorkflow(workflows.Extend, "v", callback(t, func(err error) {
