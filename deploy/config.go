@@ -38,6 +38,9 @@ type Config struct {
 	// Warnings say what was set and does nothing.
 	Warnings []string `mapstructure:"-"`
 
+	// origins say where each setting is from: see Explain.
+	origins map[string]string
+
 	// environ is for the Temporal SDK's own convention; a function, so that
 	// nothing that prints a configuration prints the environment.
 	environ func() []string
@@ -194,10 +197,11 @@ func Load(flags *pflag.FlagSet, environ []string) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
+	origins := findOrigins(v, file, flags, environ)
 	if err := readEnvironment(v, environ); err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)
 	}
-	c := Config{environ: func() []string { return environ }, Warnings: unknown(environ), Trainers: programs}
+	c := Config{environ: func() []string { return environ }, Warnings: unknown(environ), Trainers: programs, origins: origins}
 	if err := v.Unmarshal(&c); err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)
 	}

@@ -32,9 +32,17 @@ func (s *Servers) Close() { s.Client.Close() }
 // ErrNoServers says that no servers are configured and no dev stack runs.
 var ErrNoServers = errors.New("no Temporal server is configured, and no dev stack is running")
 
-// Connect connects to the configured servers, or to the dev stack that runs on
-// the data directory.
-func (c *Config) Connect(ctx context.Context, logger *slog.Logger) (*Servers, error) {
+// Target is where a configuration leads: a Temporal server, and a bucket.
+type Target struct {
+	Temporal client.Options
+	S3       store.S3Config
+	// UI is the address of Temporal's web UI, where it is known.
+	UI string
+}
+
+// Target finds the configured servers, or the dev stack that runs on the data
+// directory, and connects to none.
+func (c *Config) Target() (*Target, error) {
 	options, err := c.temporalOptions()
 	if err != nil {
 		return nil, err
@@ -51,15 +59,25 @@ func (c *Config) Connect(ctx context.Context, logger *slog.Logger) (*Servers, er
 		if err != nil {
 			return nil, err
 		}
-		return c.ConnectStack(ctx, *a, logger)
+		return c.stackTarget(*a), nil
 	}
 	if c.S3.Endpoint == "" {
 		return nil, errors.New("a Temporal server is configured, but no S3 server: set TNAML_S3_ENDPOINT too")
 	}
-	return connect(ctx, options, "", store.S3Config{
+	return &Target{Temporal: options, S3: store.S3Config{
 		Endpoint: c.S3.Endpoint, Bucket: c.S3.Bucket, Region: c.S3.Region, TLS: c.S3.TLS,
 		AccessKey: c.S3.AccessKey, SecretKey: c.S3.SecretKey, SessionToken: c.S3.SessionToken, IdleTimeout: c.S3.idle(),
-	}, logger)
+	}}, nil
+}
+
+// Connect connects to the configured servers, or to the dev stack that runs on
+// the data directory.
+func (c *Config) Connect(ctx context.Context, logger *slog.Logger) (*Servers, error) {
+	t, err := c.Target()
+	if err != nil {
+		return nil, err
+	}
+	return t.connect(ctx, logger)
 }
 
 func (s S3) idle() time.Duration { return time.Duration(s.IdleSeconds) * time.Second }
@@ -73,10 +91,14 @@ func (c *Config) External() (bool, error) {
 
 // ConnectStack connects to a dev stack.
 func (c *Config) ConnectStack(ctx context.Context, a stack.Addresses, logger *slog.Logger) (*Servers, error) {
-	return connect(ctx, client.Options{HostPort: a.Temporal, Namespace: a.Namespace}, a.UI, store.S3Config{
+	return c.stackTarget(a).connect(ctx, logger)
+}
+
+func (c *Config) stackTarget(a stack.Addresses) *Target {
+	return &Target{client.Options{HostPort: a.Temporal, Namespace: a.Namespace}, store.S3Config{
 		Endpoint: a.S3Endpoint, Bucket: c.S3.Bucket, Region: a.S3Region,
 		AccessKey: a.S3AccessKey, SecretKey: a.S3SecretKey, CreateBucket: true, IdleTimeout: c.S3.idle(),
-	}, logger)
+	}, a.UI}
 }
 
 // temporalOptions follows the SDK's convention, ours on top. HostPort is empty
@@ -122,7 +144,9 @@ func namespaceThere(ctx context.Context, c client.Client, options client.Options
 	return nil
 }
 
-func connect(ctx context.Context, options client.Options, ui string, s3 store.S3Config, logger *slog.Logger) (*Servers, error) {
+// Dial connects to the Temporal server, whether it has the namespace or not.
+func (t *Target) Dial(ctx context.Context, logger *slog.Logger) (client.Client, error) {
+	options := t.Temporal
 	if logger != nil {
 		options.Logger = sdklog.NewStructuredLogger(slog.New(expected{logger.Handler()}))
 	}
@@ -132,14 +156,22 @@ func connect(ctx context.Context, options client.Options, ui string, s3 store.S3
 	if err != nil {
 		return nil, fmt.Errorf("no Temporal server answers at %s: %w; is it running, and the address right?", options.HostPort, err)
 	}
-	if err := namespaceThere(ctx, c, options); err != nil {
+	return c, nil
+}
+
+func (t *Target) connect(ctx context.Context, logger *slog.Logger) (*Servers, error) {
+	c, err := t.Dial(ctx, logger)
+	if err != nil {
+		return nil, err
+	}
+	if err := namespaceThere(ctx, c, t.Temporal); err != nil {
 		c.Close()
 		return nil, err
 	}
-	s, err := store.OpenS3(ctx, s3)
+	s, err := store.OpenS3(ctx, t.S3)
 	if err != nil {
 		c.Close()
 		return nil, err
 	}
-	return &Servers{c, options.Namespace, s, ui}, nil
+	return &Servers{c, t.Temporal.Namespace, s, t.UI}, nil
 }

@@ -17,6 +17,7 @@ import (
 	"tnaml/starter/cli/data"
 	"tnaml/starter/cli/experiment"
 	"tnaml/starter/cli/module"
+	"tnaml/starter/cli/operate"
 	"tnaml/starter/cli/schedule"
 	"tnaml/starter/cli/search"
 	"tnaml/starter/cli/serve"
@@ -98,6 +99,7 @@ func command(a *terminal.App, running *bool) *cobra.Command {
 	root.AddCommand(serve.Commands(a)...)
 	root.AddCommand(search.Commands(a)...)
 	root.AddCommand(catalogue.Commands(a)...)
+	root.AddCommand(operate.Commands(a)...)
 	root.AddCommand(
 		data.Command(a), module.Command(a), space.Command(a), bench.Command(a), collect.Command(a),
 		experiment.RunCommand(a), experiment.Command(a), controller.Command(a), schedule.Command(a),

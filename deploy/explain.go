@@ -1,0 +1,98 @@
+package deploy
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+
+	"github.com/spf13/pflag"
+	"github.com/spf13/viper"
+)
+
+// Explained is a setting with its value and where it is from.
+type Explained struct {
+	Key string `json:"key"`
+	// Value is the setting's, as text; that of a secret is never there.
+	Value string `json:"value"`
+	// Origin is a flag, a variable of the environment, a file, or "default".
+	Origin string `json:"origin"`
+	Secret bool   `json:"secret,omitempty"`
+}
+
+// ofDefault is the origin of what nobody has set.
+const ofDefault = "default"
+
+// findOrigins says where the settings are from that are not by default; v has the
+// flags and the file alone as yet.
+func findOrigins(v *viper.Viper, file string, flags *pflag.FlagSet, environ []string) map[string]string {
+	out := map[string]string{}
+	for _, s := range Settings() {
+		if v.InConfig(s.Key) {
+			out[s.Key] = file
+		}
+		if text, ok := lookup(environ, s.Env()); ok && text != "" {
+			out[s.Key] = s.Env()
+		}
+		if flags == nil || s.Flag == "" {
+			continue
+		}
+		if f := flags.Lookup(s.Flag); f != nil && f.Changed {
+			out[s.Key] = "--" + s.Flag
+		}
+	}
+	return out
+}
+
+// Explain lists all settings, where each is from, and what of the Temporal SDK's own
+// convention stands in for one that is empty. Secrets are masked.
+func (c *Config) Explain() []Explained {
+	values := map[string]string{}
+	flatten(reflect.ValueOf(*c), "", values)
+	var out []Explained
+	for _, s := range Settings() {
+		e := Explained{Key: s.Key, Value: values[s.Key], Origin: ofDefault, Secret: s.Secret}
+		if from, ok := c.origins[s.Key]; ok {
+			e.Origin = from
+		}
+		if s.Secret && e.Value != "" {
+			e.Value = "set, and not shown"
+		}
+		out = append(out, e)
+	}
+	options, err := c.temporalOptions()
+	if err != nil {
+		return out
+	}
+	for i := range out {
+		if out[i].Value != "" {
+			continue
+		}
+		stands := ""
+		switch out[i].Key {
+		case "temporal.address":
+			stands = options.HostPort
+		case "temporal.namespace":
+			stands = options.Namespace
+		}
+		if stands == "" || out[i].Key == "temporal.namespace" && stands == "default" {
+			continue
+		}
+		out[i].Value, out[i].Origin = stands, "TEMPORAL_* or a profile of the Temporal SDK"
+	}
+	return out
+}
+
+// flatten puts the values of a configuration under their keys.
+func flatten(v reflect.Value, below string, out map[string]string) {
+	for i := range v.NumField() {
+		key := v.Type().Field(i).Tag.Get("mapstructure")
+		if key == "" || key == "-" {
+			continue
+		}
+		if key, _, _ = strings.Cut(key, ","); v.Field(i).Kind() == reflect.Struct {
+			flatten(v.Field(i), below+key+".", out)
+			continue
+		}
+		out[below+key] = fmt.Sprint(v.Field(i).Interface())
+	}
+}

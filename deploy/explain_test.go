@@ -1,0 +1,49 @@
+package deploy
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/spf13/pflag"
+)
+
+// Each setting has its value and its origin: what counts most. Secrets are masked.
+func TestExplain(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "own.yaml")
+	if err := os.WriteFile(file, []byte("s3: {bucket: ours, region: here}\nworker: {slots: 2}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+	Flags(flags, "")
+	if err := flags.Parse([]string{"--config", file, "--slots", "7"}); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Load(flags, []string{"TNAML_S3_REGION=there", "TNAML_S3_ACCESS_KEY=acc3ss", "TNAML_S3_SECRET_KEY=s3cret",
+		"TEMPORAL_ADDRESS=far:7233", "TNAML_WORKER_SLOTS=5"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, e := range c.Explain() {
+		got[e.Key] = e.Value + " from " + e.Origin
+	}
+	for key, want := range map[string]string{
+		"s3.bucket": "ours from " + file, "s3.region": "there from TNAML_S3_REGION", "worker.slots": "7 from --slots",
+		"temporal.task_queue": "tnaml from default", "s3.secret_key": "set, and not shown from TNAML_S3_SECRET_KEY",
+		"s3.session_token": " from default",
+		"temporal.address": "far:7233 from TEMPORAL_* or a profile of the Temporal SDK",
+	} {
+		if got[key] != want {
+			t.Errorf("%s: %q, want %q", key, got[key], want)
+		}
+	}
+	if len(got) != len(Settings()) {
+		t.Errorf("%d settings of %d", len(got), len(Settings()))
+	}
+	if all := fmt.Sprint(got); strings.Contains(all, "s3cret") || strings.Contains(all, "acc3ss") {
+		t.Error("a secret is shown")
+	}
+}
