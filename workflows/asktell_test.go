@@ -123,6 +123,9 @@ func (f *fixture) asker(t *testing.T, count int, pause time.Duration) {
 			case err != nil && kind != workflows.RefusedNow:
 				t.Error(err)
 				return
+			case err != nil: // nothing is open: it looks again
+				f.RegisterDelayedCallback(again, time.Minute)
+				return
 			}
 			f.RegisterDelayedCallback(func() {
 				tellAll(trials)
