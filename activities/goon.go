@@ -15,20 +15,10 @@ import (
 // is the beginning of the new one's.
 func (a *Activities) goOn(ctx context.Context, o *library.Onward, record *library.SearchRecord) (*Begun, error) {
 	from := o.From
-	trials, err := library.ReadLedger(ctx, a.store, from.Ledger)
+	b := &Begun{Spec: o.Spec, Position: Position{Ledger: from.Ledger, State: from.State, Costs: from.Costs, Told: from.Told},
+		Seconds: from.Seconds}
+	err := a.summarise(b, o.Config, o.Trials, o.Costs)
 	if err != nil {
-		return nil, err
-	}
-	costs, err := library.ReadCosts(ctx, a.store, from.Costs)
-	if err != nil {
-		return nil, err
-	}
-	if len(trials) != from.Told || len(costs) != from.Told {
-		return nil, library.Invalid(fmt.Errorf("search %q: its record says %d trials, its ledger has %d and %d costs",
-			from.Name, from.Told, len(trials), len(costs)))
-	}
-	b := &Begun{Spec: o.Spec, Position: Position{Ledger: from.Ledger, State: from.State, Costs: from.Costs, Told: from.Told}}
-	if err := a.summarise(b, o.Config, trials, costs); err != nil {
 		return nil, library.Invalid(fmt.Errorf("search %q: %w", from.Name, err))
 	}
 	if o.Config.Fork != o.Old.Fork {
@@ -41,7 +31,7 @@ func (a *Activities) goOn(ctx context.Context, o *library.Onward, record *librar
 			return nil, err
 		}
 	}
-	record.Spec, record.Told = o.Spec, from.Told
+	record.Spec, record.Told, record.Seconds = o.Spec, from.Told, from.Seconds
 	record.Ledger, record.State, record.Costs, record.Models = from.Ledger, b.Position.State, from.Costs, from.Models
 	record.Sources = from.Sources
 	record.Origins = append(slices.Clone(from.Origins), library.Origin{Search: from.Name, Trials: from.Told})

@@ -71,7 +71,7 @@ func (a *Activities) learn(ctx context.Context, in LearnInput) (LearnOutput, err
 	}
 	if c := out.Checkpoint; c != nil {
 		err := library.UpdateRecord(ctx, a.store, in.Name, in.RunID, in.Config, func(r *library.SearchRecord) {
-			r.Told, r.Ledger, r.State, r.Costs = out.CheckpointTold, c.Ledger, c.State, c.Costs
+			r.Told, r.Seconds, r.Ledger, r.State, r.Costs = out.CheckpointTold, in.Seconds, c.Ledger, c.State, c.Costs
 			// It may have ended, and been reset.
 			r.Status, r.Reason, r.Ended, r.Models, r.Released = "running", "", time.Time{}, models, false
 		})
@@ -280,7 +280,7 @@ func (a *Activities) finish(ctx context.Context, in FinishInput) (Finished, erro
 		}
 	}
 	err = library.UpdateRecord(ctx, a.store, in.Name, in.RunID, in.Config, func(r *library.SearchRecord) {
-		r.Status, r.Reason, r.Told, r.Ended = in.Status, in.Reason, pos.Told, now()
+		r.Status, r.Reason, r.Told, r.Seconds, r.Ended = in.Status, in.Reason, pos.Told, in.Seconds, now()
 		r.Ledger, r.State, r.Costs, r.Controller = out.Ledger, pos.State, out.Costs, out.Controller
 		r.Models, r.Released = modelsOf(s, config), true
 	})

@@ -67,6 +67,8 @@ type Begun struct {
 	Infeasible int     `json:"infeasible,omitempty"`
 	Steps      int     `json:"steps,omitempty"`
 	CPUSeconds float64 `json:"cpu_seconds,omitempty"`
+	// Seconds is how long the other has run (library.SearchRecord).
+	Seconds float64 `json:"seconds,omitempty"`
 }
 
 // Request is a proposal as its trainer is asked it: with what all trials share, and
@@ -167,6 +169,8 @@ type LearnInput struct {
 	Results []Row `json:"results,omitempty"`
 	// CheckpointEvery is the number of trials between two checkpoints.
 	CheckpointEvery int `json:"checkpoint_every"`
+	// Seconds is how long the search has run (library.SearchRecord).
+	Seconds float64 `json:"seconds,omitempty"`
 }
 
 // LearnOutput is the strategy's answer.
@@ -189,6 +193,8 @@ type FinishInput struct {
 	// Status is "completed", "stopped", "canceled" or, for the Reason, "failed".
 	Status string `json:"status"`
 	Reason string `json:"reason,omitempty"`
+	// Seconds is how long the search has run (library.SearchRecord).
+	Seconds float64 `json:"seconds,omitempty"`
 	// RecordOnly writes only these into the record, if the run has one: the rest could
 	// not be written.
 	RecordOnly bool `json:"record_only,omitempty"`

@@ -27,6 +27,9 @@ type subject struct {
 // words trains its models anew: nothing may come from the trial cache.
 var words = subject{"words", spec{"tasks": []string{"words"}, "space": "tiny", "lag": 6, "checkpoint_every": 8, "retrain": true}, 24, 60}
 
+// pruned ends its trials early, by floors that travel with them.
+var pruned = subject{"pruned", merged(words.spec, spec{"pruner": "halving"}), 24, 60}
+
 // knobs learns on two tasks at once.
 var knobs = subject{"knobs", spec{"tasks": []string{"knobs", "levers"}, "space": "knobs", "lag": 6, "checkpoint_every": 20}, 120, 1000}
 
@@ -71,6 +74,9 @@ var variations = []variation{
 	{name: "a checkpoint each trial", subject: knobs, spec: spec{"checkpoint_every": 1}},
 	{name: "no checkpoint on the way", subject: knobs, spec: spec{"checkpoint_every": 500}},
 	{name: "short histories", subject: knobs, spec: spec{"history_limit": 100}},
+	{name: "pruned, four workers", subject: pruned, workers: 4},
+	{name: "pruned, one in flight, a checkpoint each trial", subject: pruned, spec: spec{"parallel": 1, "checkpoint_every": 1}},
+	{name: "pruned and killed", subject: pruned, workers: 2, during: []disturbance{killed, killed}},
 	{name: "one processor", subject: words, env: []string{"GOMAXPROCS=1"}, long: true},
 	{name: "eight processors", subject: words, env: []string{"GOMAXPROCS=8"}},
 	{name: "pauses", subject: knobs, during: []disturbance{paused, paused, paused}},
@@ -95,7 +101,7 @@ var variations = []variation{
 func TestMetamorphic(t *testing.T) {
 	a := stacktest.Shared(t)
 	want := map[string]outcome{}
-	for _, s := range []subject{words, knobs} {
+	for _, s := range []subject{words, knobs, pruned} {
 		b := newBench(t, a, a, "")
 		w := b.worker(t, "alone")
 		got := b.outcome(t, b.start(t, workflows.SearchWorkflow, "alone", merged(s.spec, spec{"trials": s.budget()})))

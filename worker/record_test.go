@@ -79,6 +79,8 @@ var (
 var recordings = []recording{
 	{name: "Search.completed", spec: table12},
 	{name: "Search.trained", spec: trained},
+	{name: "Search.pruned", spec: merged(trained, spec{"trials": 24, "pruner": "halving"})},
+	{name: "Search.budget", spec: merged(trained, spec{"trials": 1000, "budget": spec{"steps": 300}})},
 	{name: "Search.goes-on", before: table12, spec: spec{"from": "before", "trials": 20}},
 	{name: "Search.refused", spec: spec{"tasks": []string{}}},
 	{name: "Search.unresolved", spec: spec{"tasks": []string{"nothing"}}},

@@ -124,6 +124,7 @@ func (r *run) handleAsking(ctx workflow.Context) error {
 	return errors.Join(
 		workflow.SetUpdateHandlerWithOptions(ctx, AskUpdate, func(ctx workflow.Context, in Ask) (Asked, error) {
 			out, err := r.asked(ctx, in)
+			r.changed = true // the history has grown: it may be long enough now
 			for _, t := range out.Trials {
 				if r.state.Asked == nil {
 					r.state.Asked = map[int]time.Time{}
@@ -139,21 +140,21 @@ func (r *run) handleAsking(ctx workflow.Context) error {
 			},
 		}),
 		workflow.SetUpdateHandlerWithOptions(ctx, TellUpdate, func(ctx workflow.Context, raw json.RawMessage) (Told, error) {
-			p, row, err := r.told(raw)
+			p, row, err := r.told(ctx, raw)
 			if err != nil {
 				return Told{}, err
 			}
+			r.changed = true // if only the history, as by what is told again
 			if p != nil {
 				r.state.Pending = slices.DeleteFunc(r.state.Pending, func(o search.Proposal) bool { return o.Trial == p.Trial })
 				delete(r.state.Asked, p.Trial)
 				r.results[p.Trial] = row
-				r.changed = true
 			}
 			return Told{Trial: row.Trial.Trial, Again: p == nil, Told: r.state.Position.Told, Trials: r.state.Trials}, nil
 		}, workflow.UpdateHandlerOptions{
 			Description: `Say what a trial gave: {"trial": 17, "state": "complete", "metrics": {"validation": 0.83}}`,
-			Validator: func(_ workflow.Context, raw json.RawMessage) error {
-				_, _, err := r.told(raw)
+			Validator: func(ctx workflow.Context, raw json.RawMessage) error {
+				_, _, err := r.told(ctx, raw)
 				return err
 			},
 		}),
@@ -180,8 +181,9 @@ func (r *run) leased(now time.Time) (n int) {
 	return n
 }
 
-// standing says why nothing can be asked or told of the search now.
-func (r *run) standing() error {
+// standing says why nothing can be asked or told of the search now. A run whose history
+// is long enough ends as soon as it can; while a step waits for a resume it cannot.
+func (r *run) standing(ctx workflow.Context) error {
 	switch {
 	case r.ended || r.finished != "" || r.state.Stop:
 		return refuse(RefusedEnded, "the search has ended, or is ending: it takes no more trials")
@@ -190,13 +192,15 @@ func (r *run) standing() error {
 	case !r.asks():
 		return refuse(Refused, "its trials are run by the trainer %s: only those of a space with `trainer: %s` are asked and told",
 			r.state.Resolved.Trainer, trainer.External{}.Name())
+	case r.stuck > 0 && r.draining(ctx):
+		return refuse(RefusedNow, "the search is paused: %s", r.state.Reason)
 	}
 	return nil
 }
 
 // asked are the trials that an ask is answered with; none is an error.
 func (r *run) asked(ctx workflow.Context, in Ask) (out Asked, err error) {
-	if err := r.standing(); err != nil {
+	if err := r.standing(ctx); err != nil {
 		return out, err
 	}
 	now, open := workflow.Now(ctx), r.open()
@@ -257,9 +261,9 @@ func (r *run) notOpen(trial int) error {
 // told is what a tell means: the row of a trial that was asked, with its proposal; or,
 // without one, the row that it has already. What is told wrongly is refused, all of it
 // together: the trial stays open.
-func (r *run) told(raw json.RawMessage) (*search.Proposal, activities.Row, error) {
+func (r *run) told(ctx workflow.Context, raw json.RawMessage) (*search.Proposal, activities.Row, error) {
 	none := activities.Row{}
-	if err := r.standing(); err != nil {
+	if err := r.standing(ctx); err != nil {
 		return nil, none, err
 	}
 	t, outcome, err := ParseTell(raw, r.state.Resolved.Objective)

@@ -14,6 +14,7 @@ import (
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/workflow"
 
+	"tnaml/activities"
 	"tnaml/activities/library"
 	"tnaml/experiments/data"
 	"tnaml/experiments/data/external"
@@ -28,19 +29,26 @@ func askedFixture(t *testing.T) *fixture {
 	f := newFixture(t)
 	f.folds(t, "north", "south")
 	f.space(t, trainer.External{}.Name())
-	f.train = nil
+	f.resetAsked(t)
 	return f
 }
 
 var updates int
 
-// update sends an update; then gets its answer as JSON, or the error.
+// What an update that is accepted adds to a history: a workflow task's three events,
+// accepted, completed. What is refused adds nothing. The test environment counts none.
+const updateEvents = 5
+
+// update sends an update, of which the history grows; then gets its answer as JSON, or
+// the error.
 func (f *fixture) update(t *testing.T, name string, arg any, then func(answer json.RawMessage, err error)) {
 	t.Helper()
 	updates++
 	f.UpdateWorkflow(name, fmt.Sprint("update ", updates), &testsuite.TestUpdateCallback{
 		OnAccept: func() {}, OnReject: func(err error) { then(nil, err) },
 		OnComplete: func(v any, err error) {
+			f.events += updateEvents
+			f.SetCurrentHistoryLength(f.events)
 			b, failed := json.Marshal(v)
 			if failed != nil {
 				t.Error(failed)
@@ -115,6 +123,9 @@ func (f *fixture) asker(t *testing.T, count int, pause time.Duration) {
 			case err != nil && kind != workflows.RefusedNow:
 				t.Error(err)
 				return
+			case err != nil: // nothing is open: it looks again
+				f.RegisterDelayedCallback(again, time.Minute)
+				return
 			}
 			f.RegisterDelayedCallback(func() {
 				tellAll(trials)
@@ -133,10 +144,10 @@ const askedSpec = `{"tasks":["north","south"],"space":"boosting","strategy":"nam
 func TestAskedTrialsAreCanonical(t *testing.T) {
 	var want []byte
 	for _, c := range []struct {
-		name   string
-		askers []int // how many trials each asks at a time
-		runs   bool
-	}{{"one", []int{1}, false}, {"two", []int{1, 1}, false}, {"many", []int{3, 2, 4}, false}, {"continued", []int{4, 1}, true}} {
+		name    string
+		askers  []int // how many trials each asks at a time
+		history int
+	}{{"one", []int{1}, 100_000}, {"two", []int{1, 1}, 100_000}, {"many", []int{3, 2, 4}, 100_000}, {"continued", []int{3, 1}, 100}} {
 		f := askedFixture(t)
 		var carried []any
 		var result *workflows.SearchResult
@@ -145,11 +156,7 @@ func TestAskedTrialsAreCanonical(t *testing.T) {
 			for i, count := range c.askers {
 				f.asker(t, count, time.Duration(3*i+1)*time.Second)
 			}
-			if c.runs {
-				f.SetCurrentHistoryLength(1)
-				f.RegisterDelayedCallback(func() { f.SetCurrentHistoryLength(1000) }, 5500*time.Millisecond)
-			}
-			got, err := f.run(t, fmt.Sprintf(askedSpec, 100), carried...)
+			got, err := f.run(t, fmt.Sprintf(askedSpec, c.history), carried...)
 			var again *workflow.ContinueAsNewError
 			if errors.As(err, &again) {
 				var raw json.RawMessage
@@ -158,7 +165,7 @@ func TestAskedTrialsAreCanonical(t *testing.T) {
 					t.Fatal(err)
 				}
 				carried = []any{&state}
-				f.resetAsked(t)
+				f.resetAsked(t) // what its askers have is nobody's until the leases end
 				continue
 			}
 			if err != nil {
@@ -167,7 +174,7 @@ func TestAskedTrialsAreCanonical(t *testing.T) {
 			result = got
 			break
 		}
-		if c.runs != (runs > 2) || result.Status != "completed" || result.Trials != 30 {
+		if c.history == 100 != (runs > 2) || result.Status != "completed" || result.Trials != 30 {
 			t.Errorf("%s: %d runs, %+v", c.name, runs, result)
 		}
 		statuses := map[trainer.Status]int{}
@@ -195,6 +202,100 @@ func TestAskedTrialsAreCanonical(t *testing.T) {
 func (f *fixture) resetAsked(t *testing.T) {
 	f.reset(t)
 	f.train = nil
+	f.events = 3
+	f.SetCurrentHistoryLength(f.events)
+}
+
+// What is asked and told again and again changes nothing but the leases, and lets the
+// history grow: it leads to a new run too, each as long as the one before.
+func TestAsksAloneContinueAsNew(t *testing.T) {
+	for _, told := range []bool{false, true} {
+		f := askedFixture(t)
+		var carried []any
+		var last time.Time
+		taken := 0
+		took := func(err error) {
+			if err != nil {
+				t.Errorf("told %v: %v", told, err)
+			}
+			taken++
+		}
+		again := func() {
+			if told {
+				f.tell(t, `{"trial":1,"state":"fail"}`, func(_ workflows.Told, err error) { took(err) })
+				return
+			}
+			f.ask(t, workflows.Ask{Trial: new(int)}, func(trials []workflows.AskedTrial, err error) {
+				if took(err); len(trials) == 1 {
+					last = trials[0].LeaseEnds
+				}
+			})
+		}
+		for run := range 3 {
+			f.resetAsked(t)
+			taken = 0
+			if run == 0 {
+				f.RegisterDelayedCallback(func() {
+					f.ask(t, workflows.Ask{Count: 2}, func(_ []workflows.AskedTrial, err error) { took(err) })
+				}, time.Second)
+			}
+			for i := range 60 {
+				f.RegisterDelayedCallback(again, time.Duration(i+1)*30*time.Second)
+			}
+			f.RegisterDelayedCallback(func() { f.UpdateWorkflow(workflows.Stop, "stop", callback(t, nil)) }, 2*time.Hour)
+			_, err := f.run(t, fmt.Sprintf(askedSpec, 100), carried...)
+			var next *workflow.ContinueAsNewError
+			if !errors.As(err, &next) || taken != 20 { // 103 events
+				t.Fatalf("told %v: run %d ended after %d updates: %v", told, run, taken, err)
+			}
+			var raw json.RawMessage
+			var state workflows.SearchState
+			if err := decode(next.Input, &raw, &state); err != nil {
+				t.Fatal(err)
+			}
+			if !told && (!state.Asked[0].Equal(last) || len(state.Asked) != 2) || told && (len(state.Results) != 1 || len(state.Asked) != 1) {
+				t.Errorf("told %v: run %d carried %v, %v", told, run, state.Asked, state.Results)
+			}
+			carried = []any{&state}
+		}
+	}
+}
+
+// While a step waits for a resume no run can end, so nothing may make its history grow.
+func TestStuckSearchIsNotAsked(t *testing.T) {
+	f := askedFixture(t)
+	broken := true
+	f.fail = func(step string, in any) error {
+		if learn, ok := in.(activities.LearnInput); ok && broken && len(learn.Results) > 0 {
+			return temporal.NewNonRetryableApplicationError("the store is away", activities.ErrTypeInvalid, nil)
+		}
+		return nil
+	}
+	f.RegisterDelayedCallback(func() {
+		f.ask(t, workflows.Ask{Count: 2}, func(_ []workflows.AskedTrial, err error) {})
+		f.tell(t, `{"trial":0,"state":"fail"}`, func(_ workflows.Told, err error) {})
+	}, time.Second)
+	taken, refused := 0, 0
+	one := 1
+	for i := range 60 {
+		f.RegisterDelayedCallback(func() {
+			f.ask(t, workflows.Ask{Trial: &one}, func(_ []workflows.AskedTrial, err error) {
+				if err == nil {
+					taken++
+				} else if refused++; refusal(err) != workflows.RefusedNow || !strings.Contains(err.Error(), "the store is away") {
+					t.Error(err)
+				}
+			})
+		}, time.Duration(i+1)*time.Minute)
+	}
+	f.RegisterDelayedCallback(func() {
+		broken = false
+		f.UpdateWorkflow(workflows.Resume, "resume", callback(t, nil))
+	}, 2*time.Hour)
+	_, err := f.run(t, fmt.Sprintf(askedSpec, 100))
+	if !workflow.IsContinueAsNewError(err) || taken != 18 || refused != 42 {
+		t.Errorf("%d taken, %d refused: %v", taken, refused, err)
+	}
 }
 
 // A trial that is asked is another's only when the lease has ended, unless it is asked
@@ -202,7 +303,7 @@ func (f *fixture) resetAsked(t *testing.T) {
 // open; the same again is fine.
 func TestAskAndTell(t *testing.T) {
 	f := askedFixture(t)
-	spec := strings.NewReplacer(`"lag":4`, `"lag":2`, `"trials":30`, `"trials":3`).Replace(fmt.Sprintf(askedSpec, 100))
+	spec := strings.NewReplacer(`"lag":4`, `"lag":2`, `"trials":30`, `"trials":3`).Replace(fmt.Sprintf(askedSpec, 100_000))
 	var first workflows.AskedTrial
 	refused := func(want, kind string) func(error) {
 		return func(err error) {

@@ -3,11 +3,14 @@ package workflows_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.temporal.io/sdk/client"
 
 	"tnaml/activities/library"
 	"tnaml/experiments/search"
@@ -99,10 +102,24 @@ func TestBudgetOfHoursAndMore(t *testing.T) {
 	if more.Trials != 20 || more.Reason != "" {
 		t.Errorf("went on to %d: %s", more.Trials, more.Reason)
 	}
-	again := f.must(t, "again", `{"from":"cpu","trials":20,"budget":{"failed":1}}`)
-	if again.Trials != 9 || again.Reason != "the budget of 1 failed trials is used up" { // it counts the trials of both
+	// It counts the trials of both: one has failed, and the second is the last of 11; one
+	// failure, or the CPU seconds of nine trials, are used up before.
+	again := f.must(t, "again", `{"from":"cpu","trials":20,"budget":{"failed":2,"cpu_hours":0.0031}}`)
+	if again.Trials != 11 || again.Reason != "the budget of 2 failed trials is used up" {
 		t.Errorf("went on to %d: %s", again.Trials, again.Reason)
 	}
+	refusedBudget := func(spec string, wants ...string) {
+		t.Helper()
+		_, err := f.named(t, "bad", spec)
+		record, failed := library.ReadRecord(t.Context(), f.store, "bad")
+		for _, want := range wants {
+			if err == nil || !strings.Contains(err.Error(), want) || failed != nil || !strings.Contains(record.Reason, want) {
+				t.Errorf("%s: %v; on record: %s, %v", spec, err, record.Reason, failed)
+			}
+		}
+	}
+	refusedBudget(`{"from":"cpu","trials":20,"budget":{"failed":1,"cpu_hours":0.0025,"hours":100}}`,
+		`"failed" is 1, which is reached: 1 trials have failed`, `"cpu_hours" is 0.0025, which is reached: 0.0025 CPU hours are used`)
 
 	hanging.Store(true)
 	hours := f.must(t, "hours", `{"tasks":["tiny"],"strategy":"random","trials":40,"lag":4,"budget":{"hours":0.0005}}`)
@@ -123,6 +140,65 @@ func TestBudgetOfHoursAndMore(t *testing.T) {
 	extended, err := f.run(t, `{"tasks":["tiny"],"strategy":"random","trials":40,"budget":{"failed":1}}`)
 	if p := f.progress(t); err != nil || extended.Trials != 18 || extended.Failed != 3 || p.Trials != 45 || p.Budget.Failed != 3 {
 		t.Errorf("%+v %v %+v", extended, err, p)
+	}
+}
+
+// Of hours too what was used before counts, in each search that goes on; pauses do not.
+func TestBudgetOfHoursBefore(t *testing.T) {
+	f := askedFixture(t)
+	spec := strings.Replace(fmt.Sprintf(askedSpec, 100_000), "naml", "random", 1)
+	begins := time.Time{}
+	named := func(name, spec string) *workflows.SearchResult {
+		t.Helper()
+		f.resetAsked(t)
+		f.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: name})
+		begins = f.Now()
+		switch name {
+		case "first": // one trial, and half an hour in all
+			f.RegisterDelayedCallback(func() {
+				f.ask(t, workflows.Ask{}, func(_ []workflows.AskedTrial, err error) {
+					if err != nil {
+						t.Error(err)
+					}
+				})
+				f.tell(t, `{"trial":0,"state":"complete","metrics":{"rmse":1}}`, func(_ workflows.Told, err error) {
+					if err != nil {
+						t.Error(err)
+					}
+				})
+			}, time.Minute)
+			f.RegisterDelayedCallback(func() { f.UpdateWorkflow(workflows.Stop, "s", callback(t, nil)) }, 30*time.Minute)
+		case "second": // ten minutes, a pause of ten hours, 80 minutes
+			f.RegisterDelayedCallback(func() { f.UpdateWorkflow(workflows.Pause, "p", callback(t, nil), "night") }, 10*time.Minute)
+			f.RegisterDelayedCallback(func() { f.UpdateWorkflow(workflows.Resume, "r", callback(t, nil)) }, 610*time.Minute)
+		}
+		r, err := f.run(t, spec)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		return r
+	}
+	for _, c := range []struct {
+		name, spec, reason string
+		took, whole        time.Duration // with the pause; without it, with the searches before
+	}{
+		{"first", spec, "", 30 * time.Minute, 30 * time.Minute},
+		{"second", `{"from":"first","trials":20,"budget":{"hours":2}}`, "the budget of 2 hours is used up", 690 * time.Minute, 2 * time.Hour},
+		{"third", `{"from":"second","trials":20,"budget":{"hours":2.25}}`, "the budget of 2.25 hours is used up", 15 * time.Minute, 135 * time.Minute},
+	} {
+		r := named(c.name, c.spec)
+		record, err := library.ReadRecord(t.Context(), f.store, c.name)
+		if err != nil || r.Trials != 1 || r.Reason != c.reason || math.Abs(record.Seconds-c.whole.Seconds()) > 2 {
+			t.Errorf("%s: %+v, %v: %v seconds, %v", c.name, r.Reason, r.Trials, record.Seconds, err)
+		}
+		if took := f.Now().Sub(begins); (took - c.took).Abs() > 2*time.Second {
+			t.Errorf("%s took %v, want %v", c.name, took, c.took)
+		}
+	}
+	f.resetAsked(t)
+	_, err := f.named(t, "bad", `{"from":"third","trials":20,"budget":{"hours":2.2}}`)
+	if want := `"hours" is 2.2, which is reached: 2.25 hours are used`; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v", err)
 	}
 }
 

@@ -182,6 +182,9 @@ func (r *run) active(ctx workflow.Context) time.Duration {
 	return r.state.Active + workflow.Now(ctx).Sub(r.activeSince)
 }
 
+// whole is active, with the searches that this one goes on from.
+func (r *run) whole(ctx workflow.Context) time.Duration { return r.state.ActiveBefore + r.active(ctx) }
+
 // settleClock books the present stretch of activity.
 func (r *run) settleClock(ctx workflow.Context) {
 	r.state.Active = r.active(ctx)

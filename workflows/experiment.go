@@ -348,6 +348,7 @@ func (r *experimentRun) searchSpec(s catalog.SearchStep, o library.Outcome) Sear
 	spec := r.spec()
 	spec.Tasks, spec.Strategy, spec.Trials, spec.Seed, spec.Settings = []string{s.Task}, s.Strategy, s.Trials, s.Seed, s.Settings
 	spec.Controller = string(o.From)
+	spec.Budget, spec.Pruner = s.Budget, s.Pruner
 	if o.Sources != "" {
 		spec.Sources = []string{o.Sources}
 	}

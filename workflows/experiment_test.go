@@ -20,7 +20,9 @@ import (
 	"tnaml/activities"
 	"tnaml/activities/library"
 	"tnaml/experiments/catalog"
+	"tnaml/experiments/exchange"
 	"tnaml/experiments/search/strategy"
+	"tnaml/experiments/space"
 	"tnaml/experiments/study"
 	"tnaml/experiments/trainer"
 	"tnaml/workflows"
@@ -303,6 +305,73 @@ func TestTransfer(t *testing.T) {
 	if _, err = f.runAs(t, catalog.KindTransfer, "bad", bad, nil); err == nil ||
 		!strings.Contains(err.Error(), "controller.task_embedding is -1") {
 		t.Errorf("a controller with task embeddings: %v", err)
+	}
+}
+
+// Arms end their trials and searches early, and start from trials that no search ran.
+func TestArmsWithBoundsAndImportedTrials(t *testing.T) {
+	f := experimentFixture(t)
+	f.train = goals
+	im := library.Import{Name: "Theirs", Space: "text-small", Task: "elsewhere", Now: time.Unix(1e9, 0)}
+	names := []string{"module", "fine_tune", "hidden_layers", "hidden_size", "activation", "normalisation", "dropout", "deep_learning_rate",
+		"deep_regularisation", "wide_learning_rate", "wide_regularisation", "steps"}
+	_, err := library.ImportTrials(t.Context(), f.store, im, func(sp *space.Space) (*exchange.Imported, error) {
+		text := strings.Join(names, ",") + ",validation_accuracy\n"
+		for i := range 20 {
+			actions := make([]int, len(sp.Choices))
+			for k, c := range sp.Choices {
+				actions[k] = i * (k + 1) % len(c.Options)
+			}
+			choices, err := sp.Values(actions)
+			if err != nil {
+				return nil, err
+			}
+			for _, name := range names {
+				text += fmt.Sprint(choices[name]) + ","
+			}
+			text += fmt.Sprintf("0.%d\n", 50+i)
+		}
+		return exchange.Read(strings.NewReader(text), "csv", exchange.Options{Space: sp, Task: im.Task})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec := `{"experiment":"small","tasks":["t1"],"seeds":[1],"trials":30,"arms":["random",` +
+		`{"name":"cut","strategy":"random","pruner":"median"},{"name":"short","strategy":"random","budget":{"failed":2}},` +
+		`{"name":"old","strategy":"kindred","from":"Theirs"}]}`
+	result, err := f.runAs(t, catalog.KindExperiment, "bounds", spec, nil)
+	if err != nil || result.Searches != 4 || result.Failed != 0 {
+		t.Fatalf("%+v, %v", result, err)
+	}
+	for _, o := range result.Outcomes {
+		record, err := library.ReadRecord(t.Context(), f.store, o.Search)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pruned := 0
+		trials, err := library.ReadLedger(t.Context(), f.store, record.Ledger)
+		for _, trial := range trials {
+			if trial.Status == trainer.Pruned {
+				pruned++
+			}
+		}
+		want := 30
+		if o.Arm == "short" {
+			want = 11 // trials 3 and 10 fail
+		}
+		if err != nil || len(trials) != want || o.Trials != want || (o.Arm == "cut") != (pruned > 0) || (o.Arm == "short") != (record.Reason != "") {
+			t.Errorf("%s: %d trials, %d pruned, %q, %v", o.Arm, len(trials), pruned, record.Reason, err)
+		}
+		taken := []library.Taken{{Search: "Theirs", Trials: 20}}
+		if (o.Arm == "old") != cmp.Equal(taken, record.Sources) || (o.Arm == "old") != (o.Sources == "Theirs") {
+			t.Errorf("%s starts from %+v, %q", o.Arm, record.Sources, o.Sources)
+		}
+	}
+	f.resetExperiment(t)
+	_, err = f.runAs(t, catalog.KindExperiment, "none", `{"experiment":"small","arms":[{"name":"old","strategy":"kindred","from":"Nobodys"}]}`, nil)
+	if err == nil || !strings.Contains(err.Error(), `the arm "old" starts from "Nobodys", which is no controller`) ||
+		!strings.Contains(err.Error(), "not found") {
+		t.Error(err)
 	}
 }
 

@@ -52,9 +52,11 @@ type SearchState struct {
 	Asked   map[int]time.Time `json:"asked,omitempty"`
 	Results []activities.Row  `json:"results,omitempty"`
 	Held
-	// Started is when the search began; Active how long it has not been paused.
-	Started time.Time     `json:"started"`
-	Active  time.Duration `json:"active"`
+	// Started is when the search began; Active how long it has not been paused, ActiveBefore
+	// how long the searches were not that this one goes on from.
+	Started      time.Time     `json:"started"`
+	Active       time.Duration `json:"active"`
+	ActiveBefore time.Duration `json:"active_before,omitempty"`
 }
 
 const (
@@ -259,6 +261,7 @@ func (r *run) goOn(ctx workflow.Context) error {
 	r.state.Trials, r.state.Budget = spec.Trials, spec.Budget
 	r.state.Failed, r.state.Cached, r.state.CPUSeconds, r.state.Steps = b.Failed, b.Cached, b.CPUSeconds, b.Steps
 	r.state.Pruned, r.state.Infeasible = b.Pruned, b.Infeasible
+	r.state.ActiveBefore = time.Duration(b.Seconds * float64(time.Second))
 	for _, row := range b.Best {
 		r.remember(row)
 	}
@@ -408,7 +411,7 @@ func (r *run) ready(ctx workflow.Context) []activities.Row {
 
 // used is what the search has used of its budget.
 func (r *run) used(ctx workflow.Context) search.Used {
-	u := search.Used{Failed: r.state.Failed, Steps: r.state.Steps, CPUSeconds: r.state.CPUSeconds, Seconds: r.active(ctx).Seconds(),
+	u := search.Used{Failed: r.state.Failed, Steps: r.state.Steps, CPUSeconds: r.state.CPUSeconds, Seconds: r.whole(ctx).Seconds(),
 		Best: make([]*float64, len(r.spec.Tasks))}
 	for i := range u.Best {
 		if b := r.state.Best[i]; len(b) > 0 {
@@ -425,9 +428,9 @@ func (r *run) clock(ctx workflow.Context) {
 		if workflow.Await(ctx, func() bool { return over() || r.state.Budget.Hours > 0 && !r.state.Paused }) != nil || over() {
 			return
 		}
-		hours := r.state.Budget.Hours
-		left := time.Duration(hours*float64(time.Hour)) - r.active(ctx)
-		changed := func() bool { return over() || r.state.Budget.Hours != hours }
+		hours, before := r.state.Budget.Hours, r.state.ActiveBefore
+		left := time.Duration(hours*float64(time.Hour)) - r.whole(ctx)
+		changed := func() bool { return over() || r.state.Budget.Hours != hours || r.state.ActiveBefore != before }
 		if left <= 0 {
 			if r.changed = true; workflow.Await(ctx, changed) != nil {
 				return
@@ -445,7 +448,7 @@ func (r *run) learn(ctx workflow.Context, results []activities.Row) error {
 	var out activities.LearnOutput
 	in := activities.LearnInput{
 		Name: r.name, RunID: r.runID, Config: r.state.Resolved.Config, Position: r.state.Position,
-		Results: results, CheckpointEvery: r.spec.CheckpointEvery,
+		Results: results, CheckpointEvery: r.spec.CheckpointEvery, Seconds: r.whole(ctx).Seconds(),
 	}
 	err := workflow.ExecuteLocalActivity(localActivity(ctx), a.Learn, in).Get(ctx, &out)
 	if err != nil && ctx.Err() == nil && retryable(err) {
@@ -520,13 +523,13 @@ func (r *run) account(ctx workflow.Context, result activities.Row) {
 // publish writes what the search leaves behind.
 func (r *run) publish(ctx workflow.Context) (done activities.Finished, err error) {
 	var a *activities.Activities
-	return done, workflow.ExecuteActivity(lightActivity(ctx, "publish the result"), a.Finish, r.finishInput()).Get(ctx, &done)
+	return done, workflow.ExecuteActivity(lightActivity(ctx, "publish the result"), a.Finish, r.finishInput(ctx)).Get(ctx, &done)
 }
 
-func (r *run) finishInput() activities.FinishInput {
+func (r *run) finishInput(ctx workflow.Context) activities.FinishInput {
 	return activities.FinishInput{
 		Name: r.name, RunID: r.runID, Config: r.state.Resolved.Config, Position: r.state.Position, Status: r.finished,
-		Reason: r.reason,
+		Reason: r.reason, Seconds: r.whole(ctx).Seconds(),
 	}
 }
 
@@ -578,7 +581,7 @@ func (r *run) interrupted(ctx workflow.Context, err error) {
 	}
 	if given || failed != nil || r.state.Resolved.Config == "" {
 		var a *activities.Activities
-		in := r.finishInput()
+		in := r.finishInput(ctx)
 		in.RecordOnly, in.Position = true, activities.Position{}
 		if failed := workflow.ExecuteActivity(lastActivity(ctx, "record how it ended"), a.Finish, in).Get(ctx, nil); failed != nil {
 			workflow.GetLogger(ctx).Error("the search's record does not say how it ended", "error", failed)

@@ -51,6 +51,8 @@ type fixture struct {
 	unserved bool
 	// trouble is what the server says of the steps' attempts.
 	trouble string
+	// events is the history's length, of tests that count it.
+	events int
 }
 
 // reward is a made-up trial's accuracy: a function of choices and number.

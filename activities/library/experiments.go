@@ -110,7 +110,8 @@ type Planned struct {
 	// Modules are those that all searches of the run choose from.
 	Modules []string `json:"modules"`
 	// Controllers holds the published controllers that searches start from, by
-	// SearchStep.From or Sources; those that the run learns itself are not in it.
+	// SearchStep.From or Sources; those that the run learns itself are not in it. Of a
+	// search whose trials are started from there is its name alone.
 	Controllers map[string]ControllerVersion `json:"controllers,omitempty"`
 }
 

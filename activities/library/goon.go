@@ -27,6 +27,9 @@ type Onward struct {
 	// From is the other's record, Old its configuration.
 	From SearchRecord
 	Old  *search.Config
+	// Trials and Costs are the other's, of one whose ledger is the beginning of the new one's.
+	Trials []search.Trial
+	Costs  []search.Cost
 	// Spec is the new search's: the other's, with what it says of its own. Config is
 	// Old too, or, where the strategy is to be set otherwise, has a Fork.
 	Spec   json.RawMessage
@@ -72,7 +75,39 @@ func GoOn(ctx context.Context, s store.Store, from string, own json.RawMessage) 
 	if err := o.merge(own); err != nil {
 		return nil, Invalid(err)
 	}
+	if o.Trials, err = ReadLedger(ctx, s, record.Ledger); err != nil {
+		return nil, err
+	}
+	if o.Costs, err = ReadCosts(ctx, s, record.Costs); err != nil {
+		return nil, err
+	}
+	if len(o.Trials) != record.Told || len(o.Costs) != record.Told {
+		return nil, Invalid(fmt.Errorf("search %q: its record says %d trials, its ledger has %d and %d costs",
+			from, record.Told, len(o.Trials), len(o.Costs)))
+	}
+	if err := o.checkBudget(); err != nil {
+		return nil, Invalid(err)
+	}
 	return o, nil
+}
+
+// checkBudget refuses a budget that the other search has used up: no trial would be run.
+func (o *Onward) checkBudget() error {
+	var spec struct {
+		Budget search.Budget `json:"budget"`
+	}
+	if err := json.Unmarshal(o.Spec, &spec); err != nil {
+		return fmt.Errorf("search spec: %w", err)
+	}
+	used, objective := search.Used{Seconds: o.From.Seconds, Best: make([]*float64, len(o.Config.Tasks))}, o.Config.Space.Objective
+	for i, t := range o.Trials {
+		used = used.Tell(t, objective)
+		used.CPUSeconds += o.Costs[i].CPUSeconds
+	}
+	if wrong := spec.Budget.UsedUp(used, objective); wrong != nil {
+		return fmt.Errorf("a search that goes on from another one counts what that one, %s, has used: %w", o.From.Name, errors.Join(wrong...))
+	}
+	return nil
 }
 
 // merge puts what a search says of its own over what the other one said.

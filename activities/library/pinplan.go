@@ -54,7 +54,21 @@ func pinControllers(ctx context.Context, s store.Store, p *Planned) (loaded []pi
 		c, ok := read[from]
 		if !ok {
 			var v ControllerVersion
-			if c, v, err = LoadController(ctx, s, from); errors.Is(err, store.ErrNotFound) {
+			c, v, err = LoadController(ctx, s, from)
+			if errors.Is(err, store.ErrNotFound) && step.From == "" { // it may be a search
+				past, faults, err := readPast(ctx, s, []string{from})
+				if err != nil {
+					return nil, nil, err
+				}
+				for _, fault := range faults {
+					wrong = append(wrong, fmt.Errorf("the arm %q starts from %q, which is no controller: %w", step.Arm, from, fault))
+				}
+				for _, search := range past {
+					p.Controllers[from] = ControllerVersion{Search: search.Name, Trials: len(search.Trials)}
+				}
+				continue
+			}
+			if errors.Is(err, store.ErrNotFound) {
 				wrong = append(wrong, fmt.Errorf("the arm %q starts from a controller: %w", step.Arm, err))
 			} else if err != nil {
 				return nil, nil, err

@@ -30,6 +30,9 @@ type SearchRecord struct {
 	Started time.Time `json:"started,omitzero"`
 	Ended   time.Time `json:"ended,omitzero"`
 	Told    int       `json:"told"`
+	// Seconds is how long it has run by then, pauses left out, with the searches that it
+	// goes on from.
+	Seconds float64 `json:"seconds,omitempty"`
 	// Ledger is the newest segment of the ledger, State the strategy's state after
 	// it, of a search that runs, Costs the newest cost segment.
 	Ledger     store.Ref `json:"ledger,omitempty"`

@@ -9,6 +9,9 @@ import (
 	"strings"
 	"sync"
 
+	"tnaml/experiments/benchmark/simulate"
+	"tnaml/experiments/limit"
+	"tnaml/experiments/search"
 	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/strict"
 	"tnaml/experiments/study"
@@ -187,14 +190,33 @@ func checkArm(a study.Arm) (wrong []error) {
 	if err != nil {
 		wrong = append(wrong, err)
 	}
-	if a.From != "" && !controllerForm(a.From) {
+	ofTrials := err == nil && d.FromSources && limit.Name(`"from"`, a.From) == nil && limit.ID(a.From) == nil
+	if a.From != "" && !controllerForm(a.From) && !ofTrials {
 		const what = "it must be a pretraining's name, or a controller's as name or name@version"
 		wrong = append(wrong, fmt.Errorf("the arm %q starts from %q: %s", a.Name, a.From, what))
 	}
 	if a.From != "" && err == nil && !d.FromController && !d.FromSources {
 		wrong = append(wrong, fmt.Errorf("the arm %q starts from %q, but its strategy %q starts from none", a.Name, a.From, a.Strategy))
 	}
+	problems := a.Budget.Problems()
+	if a.Pruner != nil {
+		if _, err := a.Pruner.Canonical(); err != nil {
+			problems = append(problems, fmt.Errorf(`"pruner": %w`, err))
+		}
+	}
+	for _, err := range problems {
+		wrong = append(wrong, fmt.Errorf("the arm %q: %w", a.Name, err))
+	}
 	return wrong
+}
+
+// Simulated is an arm as it is searched on recorded tasks, which have no trials to end
+// early and no hours.
+func Simulated(a study.Arm) (simulate.Arm, error) {
+	if a.Pruner != nil || a.Budget != (search.Budget{}) {
+		return simulate.Arm{}, fmt.Errorf(`the arm %q has a "budget" or a "pruner": recorded tasks are searched without`, a.Name)
+	}
+	return simulate.Arm{Name: a.Name, Strategy: a.Strategy, Settings: a.Settings, From: a.From}, nil
 }
 
 // checkSettings checks settings of a strategy. What starts from a controller

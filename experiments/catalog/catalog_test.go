@@ -7,6 +7,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
+	"tnaml/experiments/search"
+	"tnaml/experiments/search/pruner"
 	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/study"
 )
@@ -327,7 +331,7 @@ func TestSpecsRefuse(t *testing.T) {
 			`the arm "r" starts from "short", but its strategy "random" starts from none`, `"arms"[3] has an empty name`,
 		}},
 		{e, KindExperiment, `{"experiment":"small","arms":[{"nam":"x"},3]}`, []string{
-			`"arms[0]"`, `unknown field "nam"`, "known fields: name, strategy, settings, from", `"arms[1]"`,
+			`"arms[0]"`, `unknown field "nam"`, "known fields: name, strategy, settings, from, budget.failed, budget.steps", `"arms[1]"`,
 		}},
 		{e, KindExperiment, `{"experiment":"small","arms":[{"name":"x","settings":{"baseline":{"decay":9}}},{"name":"y","strategy":"fixed"}]}`,
 			[]string{
@@ -518,6 +522,51 @@ func list(n int) string {
 
 // What is searched on a recorded benchmark has the settings of all searches, and a run's
 // own; everything wrong with it comes together, with its line.
+// An arm has a budget and a pruner as a search has them, written out in YAML or JSON, and
+// may start from a search's trials, where its strategy learns from such.
+func TestArmsWithBounds(t *testing.T) {
+	const head = "name: x\ntransfer:\n  tasks: [a, b]\n  trials: 9\n  arms:\n    - random\n"
+	e, err := Parse([]byte(head + "    - {name: cut, strategy: tpe, pruner: median, budget: {steps: 1000, goal: 0.9}}\n" +
+		"    - {name: old, strategy: kindred, from: Their/Trials_1, pruner: {name: halving, settings: {reduction: 3}}}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := MakePlan(KindExperiment, e, []byte(`{"experiment":"x","arms":["cut","old",{"name":"mine","strategy":"random",`+
+		`"pruner":{"name":"median"},"budget":{"failed":3}}]}`))
+	if err != nil || len(p.Searches) != 6 {
+		t.Fatalf("%+v, %v", p, err)
+	}
+	goal := .9
+	for i, want := range []SearchStep{
+		{Budget: search.Budget{Steps: 1000, Goal: &goal}, Pruner: &pruner.Choice{Name: "median"}},
+		{Sources: "Their/Trials_1", Pruner: &pruner.Choice{Name: "halving", Settings: json.RawMessage(`{"reduction":3}`)}},
+		{Budget: search.Budget{Failed: 3}, Pruner: &pruner.Choice{Name: "median"}},
+	} {
+		for _, got := range []SearchStep{p.Searches[i], p.Searches[i+3]} {
+			got = SearchStep{Sources: got.Sources, Budget: got.Budget, Pruner: got.Pruner}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Error(diff)
+			}
+		}
+	}
+	_, err = Parse([]byte(head + "    - {name: a, strategy: random, budget: {steps: -1, fails: 3}}\n    - {name: b, strategy: random, pruner: best}\n" +
+		"    - {name: c, strategy: random, from: Their/Trials}\n    - {name: d, strategy: naml, from: Their/Trials}\n" +
+		"    - {name: e, strategy: random, budget: 3, pruner: {name: median, settings: {percentile: 900}}}\n"))
+	for _, want := range []string{`line 7: "budget": unknown field "fails"`, `line 7: the arm "a": "budget": "steps" is -1`,
+		`line 8: the arm "b": "pruner": unknown pruner "best"`, `line 9: the arm "c" starts from "Their/Trials"`,
+		`line 10: the arm "d" starts from "Their/Trials": it must be`, `line 11: "budget": not a JSON object`,
+		`line 11: the arm "e": "pruner": `} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is not in: %v", want, err)
+		}
+	}
+	_, err = Parse([]byte("name: x\ntransfer: {tasks: [a], trials: 1, arms: [random]}\n" +
+		"benchmark: {nights: 3, simulate: {tasks: [test], arms: [random, {name: m, strategy: random, pruner: median}]}}\n"))
+	if err == nil || !strings.Contains(err.Error(), `line 3: "simulate": the arm "m" has a "budget" or a "pruner"`) {
+		t.Error(err)
+	}
+}
+
 func TestSimulated(t *testing.T) {
 	const head = "name: x\nsettings: {naml: {policy_gradient: {entropy: 0.5}}}\ntransfer: {tasks: [a], trials: 1, arms: [random]}\n" +
 		"benchmark:\n  nights: 3\n  simulate: "

@@ -18,6 +18,7 @@ import (
 	"tnaml/experiments/limit"
 	"tnaml/experiments/search"
 	"tnaml/experiments/search/strategy"
+	"tnaml/experiments/strict"
 	"tnaml/experiments/study"
 	"tnaml/experiments/yamlnode"
 )
@@ -297,7 +298,11 @@ func (r reader) simulate(x yamlnode.Entry) *simulate.Nightly {
 		"seeds": r.Number(&n.Seeds, 1), "share": r.Real(&n.Share),
 	})
 	for _, a := range arms {
-		n.Arms = append(n.Arms, simulate.Arm{Name: a.Name, Strategy: a.Strategy, Settings: a.Settings, From: a.From})
+		arm, err := Simulated(a)
+		if err != nil {
+			r.Bad(x.Line, `"simulate": %w`, err)
+		}
+		n.Arms = append(n.Arms, arm)
 	}
 	return n
 }
@@ -470,11 +475,26 @@ func (r reader) arm(n yamlnode.Node) study.Arm {
 	a := study.Arm{Strategy: strategy.NAML}
 	r.Fields(n, "the arm", map[string]func(yamlnode.Entry){
 		"name": r.Text(&a.Name), "strategy": r.Text(&a.Strategy), "settings": r.object(&a.Settings), "from": r.Text(&a.From),
+		"budget": r.json(func(raw json.RawMessage) error { return strict.Unmarshal(raw, &a.Budget) }),
+		"pruner": r.json(func(raw json.RawMessage) error { return json.Unmarshal(raw, &a.Pruner) }),
 	})
 	for _, err := range checkArm(a) {
 		r.Bad(n.Line, "%w", err)
 	}
 	return a
+}
+
+// json reads what has one form in YAML and in JSON.
+func (r reader) json(read func(raw json.RawMessage) error) func(yamlnode.Entry) {
+	return func(x yamlnode.Entry) {
+		raw, err := json.Marshal(x.Value.Plain())
+		if err == nil {
+			err = read(raw)
+		}
+		if err != nil {
+			r.BadEach(x.Line, strconv.Quote(x.Key), err)
+		}
+	}
 }
 
 func (r reader) name(to *string, whose string) func(yamlnode.Entry) {
@@ -523,12 +543,7 @@ func (r reader) object(to *json.RawMessage) func(yamlnode.Entry) {
 			r.Bad(x.Line, "%q is %s, it must be a mapping, or the name of a preset", x.Key, x.Value)
 			return
 		}
-		raw, err := json.Marshal(x.Value.Plain())
-		if err != nil {
-			r.Bad(x.Line, "%q: %w", x.Key, err)
-			return
-		}
-		*to = raw
+		r.json(func(raw json.RawMessage) error { *to = raw; return nil })(x)
 	}
 }
 

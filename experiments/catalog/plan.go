@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"tnaml/experiments/search"
+	"tnaml/experiments/search/pruner"
 	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/study"
 	"tnaml/experiments/yamlnode"
@@ -64,8 +66,12 @@ type SearchStep struct {
 	// From is the controller that the search starts from: that of one of the plan's
 	// pretrainings, or else a published one; empty for none. Sources is what learned the
 	// controller whose search's trials the search learns from, named the same way.
+	// Of sources it may be a search that has ended, too.
 	From    string `json:"from,omitempty"`
 	Sources string `json:"sources,omitempty"`
+	// Budget and Pruner are the arm's.
+	Budget search.Budget  `json:"budget,omitzero"`
+	Pruner *pruner.Choice `json:"pruner,omitempty"`
 }
 
 // Name is the search's, below that of the run.
@@ -83,12 +89,18 @@ const maxPlan = 1_700_000
 // size estimates the bytes of a plan with its outcomes: a search's name stands there
 // twice, its outcome has references, figures and perhaps a reason.
 func (p *Plan) size() (n int) {
-	const step, outcome = 150, 850
+	const step, outcome, bounds = 150, 850, 120
 	for _, s := range p.Pretrain {
 		n += step + outcome + 2*len(s.Name()) + len(s.Settings) + len(strings.Join(s.Tasks, `","`))
 	}
 	for _, s := range p.Searches {
 		n += step + outcome + 2*len(s.Name()) + len(s.Settings)
+		if s.Budget != (search.Budget{}) {
+			n += bounds
+		}
+		if s.Pruner != nil {
+			n += len(s.Pruner.Name) + len(s.Pruner.Settings) + bounds
+		}
 	}
 	if p.Benchmark != nil && p.Benchmark.Simulate != nil {
 		for _, a := range p.Benchmark.Simulate.Arms {
@@ -263,7 +275,7 @@ func (p *Plan) transfer(e *Experiment, arms []study.Arm) error {
 
 // step is what all searches of an arm share.
 func (p *Plan) step(e *Experiment, a study.Arm) (SearchStep, error) {
-	step := SearchStep{Arm: a.Name, Strategy: a.Strategy}
+	step := SearchStep{Arm: a.Name, Strategy: a.Strategy, Budget: a.Budget, Pruner: a.Pruner}
 	d, err := strategy.Builtin().Find(a.Strategy)
 	if err != nil {
 		return step, err

@@ -11,7 +11,8 @@ import (
 
 // Budget is what ends a search before its trials are used up, whichever comes first; 0
 // or nil is no bound. Failed, Steps and Goal are functions of the ledger, so that the
-// trial at which they end it does not depend on speed; hours are the machines'.
+// trial at which they end it does not depend on speed; hours are the machines'. All count
+// the whole search: of one that goes on from another, what that one has used too.
 type Budget struct {
 	// Failed is the number of trials that failed (trainer.Status.Failure).
 	Failed int `json:"failed,omitempty"`
@@ -114,20 +115,49 @@ func (u Used) Tell(t Trial, o space.Objective) Used {
 
 // Reached says which bound is reached, "" while none is.
 func (b Budget) Reached(u Used, o space.Objective) string {
-	const second = 1. / 3600
-	switch {
-	case b.goalReached(u, o):
-		return fmt.Sprintf("the goal is reached: %s of %s", o.Metric, trainer.Text(o, *b.Goal))
-	case b.Failed > 0 && u.Failed >= b.Failed:
-		return fmt.Sprintf("the budget of %d failed trials is used up", b.Failed)
-	case b.Steps > 0 && u.Steps >= b.Steps:
-		return fmt.Sprintf("the budget of %d training steps is used up, with %d", b.Steps, u.Steps)
-	case b.CPUHours > 0 && u.CPUSeconds*second >= b.CPUHours:
-		return fmt.Sprintf("the budget of %g CPU hours is used up", b.CPUHours)
-	case b.Hours > 0 && u.Seconds*second >= b.Hours:
-		return fmt.Sprintf("the budget of %g hours is used up", b.Hours)
+	for _, r := range b.reached(u, o) {
+		return r.ends
 	}
 	return ""
+}
+
+// UsedUp is what is wrong with a budget of a search that has used so much before it
+// begins: each bound that is reached, with what was used of it.
+func (b Budget) UsedUp(u Used, o space.Objective) (wrong []error) {
+	for _, r := range b.reached(u, o) {
+		wrong = append(wrong, fmt.Errorf(`"budget": %q is %s, which is reached: %s`, r.bound, r.is, r.used))
+	}
+	return wrong
+}
+
+// reachedBound is a bound that is reached: its name, its value, how it ends a search, and
+// what was used.
+type reachedBound struct{ bound, is, ends, used string }
+
+// reached are the bounds that are reached, in order of their worth as a reason.
+func (b Budget) reached(u Used, o space.Objective) (out []reachedBound) {
+	if b.goalReached(u, o) {
+		is := trainer.Text(o, *b.Goal)
+		out = append(out, reachedBound{"goal", is, fmt.Sprintf("the goal is reached: %s of %s", o.Metric, is), "each task has a model as good"})
+	}
+	if b.Failed > 0 && u.Failed >= b.Failed {
+		out = append(out, reachedBound{"failed", fmt.Sprint(b.Failed), fmt.Sprintf("the budget of %d failed trials is used up", b.Failed),
+			fmt.Sprintf("%d trials have failed", u.Failed)})
+	}
+	if b.Steps > 0 && u.Steps >= b.Steps {
+		out = append(out, reachedBound{"steps", fmt.Sprint(b.Steps),
+			fmt.Sprintf("the budget of %d training steps is used up, with %d", b.Steps, u.Steps), fmt.Sprintf("%d steps were trained", u.Steps)})
+	}
+	for _, h := range []struct {
+		bound, what string
+		is, used    float64
+	}{{"cpu_hours", "CPU hours", b.CPUHours, u.CPUSeconds / 3600}, {"hours", "hours", b.Hours, u.Seconds / 3600}} {
+		if h.is > 0 && h.used >= h.is {
+			out = append(out, reachedBound{h.bound, fmt.Sprintf("%g", h.is), fmt.Sprintf("the budget of %g %s is used up", h.is, h.what),
+				fmt.Sprintf("%.4g %s are used", h.used, h.what)})
+		}
+	}
+	return out
 }
 
 func (b Budget) goalReached(u Used, o space.Objective) bool {

@@ -49,6 +49,31 @@ func TestBudgetByHand(t *testing.T) {
 	if got := (Budget{CPUHours: .6, Hours: .25}).Reached(u, accuracy); got != "the budget of 0.25 hours is used up" {
 		t.Error(got)
 	}
+	// What was used before: one lost and one failed, 360 steps, half an hour.
+	all := Used{CPUSeconds: 1800, Seconds: 900, Best: make([]*float64, 2)}
+	for _, row := range trials {
+		all = all.Tell(row, accuracy)
+	}
+	better := .91
+	for _, c := range []struct {
+		budget Budget
+		says   []string
+	}{
+		{Budget{Failed: 3, Steps: 361, CPUHours: .51, Hours: .26, Goal: &better}, nil},
+		{Budget{Failed: 2, Steps: 361}, []string{`"budget": "failed" is 2, which is reached: 2 trials have failed`}},
+		{Budget{Steps: 360, CPUHours: .5}, []string{`"steps" is 360, which is reached: 360 steps`, `"cpu_hours" is 0.5, which is reached: 0.5 CPU hours`}},
+		{Budget{Hours: .2, Goal: &goal}, []string{`"goal" is 90.00 %, which is reached: each task`, `"hours" is 0.2, which is reached: 0.25 hours`}},
+	} {
+		wrong := c.budget.UsedUp(all, accuracy)
+		for i, w := range c.says {
+			if len(wrong) != len(c.says) || !strings.Contains(wrong[i].Error(), w) {
+				t.Errorf("%+v: %v, want %s", c.budget, wrong, w)
+			}
+		}
+		if len(wrong) != len(c.says) {
+			t.Errorf("%+v: %v", c.budget, wrong)
+		}
+	}
 	least := space.Objective{Metric: "rmse", Direction: space.Minimise}
 	u = Used{Best: make([]*float64, 1)}.Tell(row(0, trainer.OK, .9, 1), least)
 	if below := .89; (Budget{Goal: &below}).Reached(u, least) != "" || (Budget{Goal: &goal}).Reached(u, least) == "" {

@@ -3,6 +3,8 @@ package study
 import (
 	"encoding/json"
 
+	"tnaml/experiments/search"
+	"tnaml/experiments/search/pruner"
 	"tnaml/experiments/search/strategy"
 )
 
@@ -14,8 +16,13 @@ type Arm struct {
 	Settings json.RawMessage `json:"settings,omitempty"`
 	// From names what the strategy starts from: a pretraining of the experiment,
 	// or a published controller as NAME, NAME@VERSION or digest: the controller, the
-	// trials that it learned from, or both, as the strategy does. Empty: nothing.
+	// trials that it learned from, or both, as the strategy does; or, for one that learns
+	// from trials, a search that has ended, imported ones too. Empty: nothing.
 	From string `json:"from,omitempty"`
+	// Budget is what else than its number of trials ends each of the arm's searches, Pruner
+	// what ends their trials early: as a search has them.
+	Budget search.Budget  `json:"budget,omitzero"`
+	Pruner *pruner.Choice `json:"pruner,omitempty"`
 }
 
 // BaselineOf is the arm that others are measured by where nobody says which:

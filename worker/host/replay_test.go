@@ -122,6 +122,22 @@ func unlearned(h history) bool {
 		h.any(func(e *historypb.HistoryEvent) bool { return e.GetMarkerRecordedEventAttributes().GetFailure() != nil })
 }
 
+// pruned says that a trial was ended early.
+func pruned(h history) bool {
+	return h.any(func(e *historypb.HistoryEvent) bool {
+		p := e.GetActivityTaskCompletedEventAttributes().GetResult().GetPayloads()
+		return len(p) > 0 && strings.Contains(string(p[0].GetData()), `"status":"pruned"`)
+	})
+}
+
+// budgeted says that a search ends before its trials are used up.
+func budgeted(h history) bool {
+	return h.any(func(e *historypb.HistoryEvent) bool {
+		p := e.GetWorkflowExecutionCompletedEventAttributes().GetResult().GetPayloads()
+		return len(p) > 0 && strings.Contains(string(p[0].GetData()), "training steps is used up")
+	})
+}
+
 // carried says that a run goes on with the state of another.
 func carried(h history) bool {
 	return h.Events[0].GetWorkflowExecutionStartedEventAttributes().GetContinuedExecutionRunId() != ""
@@ -152,6 +168,7 @@ var paths = map[string]map[string]func(history) bool{
 		"features of images": runs("Features"), "a trainer that nobody serves": asks("Served"), "learning elsewhere": runs("Learn"),
 		"a trial that is lost": lost, "a trial that cannot be run": refused("Trial"), "learning that is refused": unlearned,
 		"an end that is refused": refused("Finish"), "asked": updated(workflows.AskUpdate), "told": updated(workflows.TellUpdate),
+		"a trial that is pruned": pruned, "ended by its budget": budgeted,
 	},
 	workflows.ExperimentWorkflow: {
 		"completed": ends(completed), "canceled": ends(canceled), "invalid input": fails(activities.ErrTypeInvalid),

@@ -55,7 +55,11 @@ func (a app) arms(ctx context.Context, w *simulate.World, o options, p *simulate
 			p.Arms = append(p.Arms, found...)
 		}
 	} else {
-		p.Arms = of(own.Arms)
+		found, err := of(own.Arms)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("--arms %s: %w", o.armsFile, err))
+		}
+		p.Arms = found
 	}
 	for _, s := range o.settings {
 		if err := set(ctx, p, s); err != nil {
@@ -69,7 +73,7 @@ func (a app) arms(ctx context.Context, w *simulate.World, o options, p *simulate
 // trials starts from a pretraining, unless the item says from which or from none.
 func named(table strategy.Table, own *catalog.Arms, item, pretraining string) ([]simulate.Arm, error) {
 	if found := own.Named(item); found != nil {
-		return of(found), nil
+		return of(found)
 	}
 	m := armForm.FindStringSubmatch(item)
 	if m == nil {
@@ -78,7 +82,7 @@ func named(table strategy.Table, own *catalog.Arms, item, pretraining string) ([
 	d, err := table.Find(m[2])
 	if err != nil {
 		if found := catalog.SharedArms().Named(item); found != nil {
-			return of(found), nil
+			return of(found)
 		}
 		return nil, err
 	}
@@ -99,11 +103,15 @@ func named(table strategy.Table, own *catalog.Arms, item, pretraining string) ([
 }
 
 // of are arms of the catalogue.
-func of(arms []study.Arm) (out []simulate.Arm) {
-	for _, a := range arms {
-		out = append(out, simulate.Arm{Name: a.Name, Strategy: a.Strategy, Settings: a.Settings, From: a.From})
+func of(arms []study.Arm) ([]simulate.Arm, error) {
+	var errs []error
+	out := make([]simulate.Arm, len(arms))
+	for i, a := range arms {
+		var err error
+		out[i], err = catalog.Simulated(a)
+		errs = append(errs, err)
 	}
-	return out
+	return out, errors.Join(errs...)
 }
 
 // set changes the settings of an arm or a pretraining: NAME=SETTINGS.
