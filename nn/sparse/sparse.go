@@ -104,5 +104,5 @@ func (c *Counter) End() {
 
 // Matrix returns the rows that have ended. The counter is not to be used again.
 func (c *Counter) Matrix() *Matrix {
-		return &c.m
+	return &c.m
 }
