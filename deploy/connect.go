@@ -24,10 +24,17 @@ type Servers struct {
 	Store     store.Store
 	// UI is the address of Temporal's web UI, where it is known.
 	UI string
+
+	traces *traces // or nil
 }
 
 // Close closes the connections.
-func (s *Servers) Close() { s.Client.Close() }
+func (s *Servers) Close() {
+	s.Client.Close()
+	if s.traces != nil {
+		s.traces.close()
+	}
+}
 
 // ErrNoServers says that no servers are configured and no dev stack runs.
 var ErrNoServers = errors.New("no Temporal server is configured, and no dev stack is running")
@@ -56,7 +63,7 @@ func (c *Config) Connect(ctx context.Context, logger *slog.Logger) (*Servers, er
 	if c.S3.Endpoint == "" {
 		return nil, errors.New("a Temporal server is configured, but no S3 server: set TNAML_S3_ENDPOINT too")
 	}
-	return connect(ctx, options, "", store.S3Config{
+	return c.connect(ctx, options, "", store.S3Config{
 		Endpoint: c.S3.Endpoint, Bucket: c.S3.Bucket, Region: c.S3.Region, TLS: c.S3.TLS,
 		AccessKey: c.S3.AccessKey, SecretKey: c.S3.SecretKey, SessionToken: c.S3.SessionToken, IdleTimeout: c.S3.idle(),
 	}, logger)
@@ -73,7 +80,7 @@ func (c *Config) External() (bool, error) {
 
 // ConnectStack connects to a dev stack.
 func (c *Config) ConnectStack(ctx context.Context, a stack.Addresses, logger *slog.Logger) (*Servers, error) {
-	return connect(ctx, client.Options{HostPort: a.Temporal, Namespace: a.Namespace}, a.UI, store.S3Config{
+	return c.connect(ctx, client.Options{HostPort: a.Temporal, Namespace: a.Namespace}, a.UI, store.S3Config{
 		Endpoint: a.S3Endpoint, Bucket: c.S3.Bucket, Region: a.S3Region,
 		AccessKey: a.S3AccessKey, SecretKey: a.S3SecretKey, CreateBucket: true, IdleTimeout: c.S3.idle(),
 	}, logger)
@@ -122,24 +129,37 @@ func namespaceThere(ctx context.Context, c client.Client, options client.Options
 	return nil
 }
 
-func connect(ctx context.Context, options client.Options, ui string, s3 store.S3Config, logger *slog.Logger) (*Servers, error) {
+func (c *Config) connect(ctx context.Context, options client.Options, ui string, s3 store.S3Config, logger *slog.Logger) (*Servers, error) {
 	if logger != nil {
-		options.Logger = sdklog.NewStructuredLogger(slog.New(expected{logger.Handler()}))
+		options.Logger = sdklog.NewStructuredLogger(slog.New(twice{logger.Handler()}))
+	}
+	options.MetricsHandler = c.Measure
+	t, err := c.traces(ctx, logger)
+	if err != nil {
+		return nil, err
+	}
+	if t != nil {
+		if err := t.attach(&options); err != nil {
+			return nil, err
+		}
 	}
 	dial, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	c, err := client.DialContext(dial, options)
+	temporal, err := client.DialContext(dial, options)
 	if err != nil {
 		return nil, fmt.Errorf("no Temporal server answers at %s: %w; is it running, and the address right?", options.HostPort, err)
 	}
-	if err := namespaceThere(ctx, c, options); err != nil {
-		c.Close()
+	servers := &Servers{Client: temporal, Namespace: options.Namespace, UI: ui, traces: t}
+	if err := namespaceThere(ctx, temporal, options); err != nil {
+		servers.Close()
 		return nil, err
 	}
-	s, err := store.OpenS3(ctx, s3)
-	if err != nil {
-		c.Close()
+	if servers.Store, err = store.OpenS3(ctx, s3); err != nil {
+		servers.Close()
 		return nil, err
 	}
-	return &Servers{c, options.Namespace, s, ui}, nil
+	if t != nil {
+		servers.Store = t.store(servers.Store)
+	}
+	return servers, nil
 }
