@@ -4,6 +4,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"time"
 
 	"go.temporal.io/sdk/temporal"
 
@@ -29,6 +30,9 @@ type Options struct {
 	// Fit says whether the worker has access to the store; nil: it has. While it has
 	// none, it gives back what it gets, and pronounces on nothing.
 	Fit func() bool
+	// Drain is how long a worker that stops lets end what it is at, before it gives it back.
+	// What goes on elsewhere from where it is (library.Stops) it gives back at once.
+	Drain time.Duration
 	// Trainers are those that the worker brings besides the built-in ones.
 	Trainers []trainer.Trainer
 }
@@ -39,9 +43,11 @@ type Activities struct {
 	store          store.Store
 	memory         *memory.Cache
 	live           *liveSearches
+	outcomes       memory.Tally // of the trial cache
 	worker         string
 	process        string // like no other
 	fit            func() bool
+	drain          time.Duration
 	instructionSet string
 	builtin        *trainers.Builtin
 	trainers       map[string]trainer.Trainer
@@ -60,7 +66,8 @@ func New(s store.Store, o Options) *Activities {
 	}
 	a := &Activities{
 		store: s, memory: memory.New(o.CacheBytes), live: newLiveSearches(o.LiveSearches), worker: o.Worker,
-		process: processName(o.Worker), fit: o.Fit, instructionSet: child.InstructionSet(), trainers: map[string]trainer.Trainer{},
+		process: processName(o.Worker), fit: o.Fit, drain: o.Drain,
+		instructionSet: child.InstructionSet(), trainers: map[string]trainer.Trainer{},
 	}
 	a.builtin = trainers.NewBuiltin(s, a.memory)
 	for _, t := range append([]trainer.Trainer{a.builtin, trainers.NewTable(s, a.memory)}, o.Trainers...) {
@@ -72,6 +79,12 @@ func New(s store.Store, o Options) *Activities {
 // TrainersOf names the trainers that a worker has, sorted. (A method would be taken
 // for an activity.)
 func TrainersOf(a *Activities) []string { return slices.Sorted(maps.Keys(a.trainers)) }
+
+// TalliesOf counts what was asked of a worker's caches: the trial cache, the decoded
+// objects in memory, the states of strategies.
+func TalliesOf(a *Activities) map[string]*memory.Tally {
+	return map[string]*memory.Tally{"trial": &a.outcomes, "memory": &a.memory.Tally, "state": &a.live.Tally}
+}
 
 // Types of the activities' errors that are not retried, or not for long (see
 // Attempts).
@@ -88,6 +101,9 @@ const (
 	// ErrTypeCutShort: the machine ended a trial, by its clock or for its memory. The
 	// search counts such attempts.
 	ErrTypeCutShort = "CutShort"
+	// ErrTypeStopping: a worker that stops gives it back. Others take it at once, however
+	// often: it counts nowhere.
+	ErrTypeStopping = "Stopping"
 )
 
 // invalid marks an error as the input's own fault: retrying cannot help.

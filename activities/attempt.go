@@ -33,6 +33,8 @@ const (
 	// unfitWait is for how long one without access leaves to others what it had asked
 	// for before it knew.
 	unfitWait = 5 * time.Second
+	// givenBackWait is for how long what a stopping worker gives back waits for another.
+	givenBackWait = 100 * time.Millisecond
 )
 
 // Stopping starts the error of work that a stopping worker gives back.
@@ -72,7 +74,7 @@ func (i *attempt) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteAc
 			return nil, temporal.NewApplicationErrorWithOptions("this worker has no access to the object store: another may do it", "",
 				temporal.ApplicationErrorOptions{NextRetryDelay: unfitWait})
 		}
-		work, stop = beating(ctx, i.a.process)
+		work, stop = beating(ctx, i.a.process, i.a.drain)
 	}
 	defer stop()
 	defer func() {
@@ -98,8 +100,10 @@ func verdict(ctx context.Context, attempt int, err error) error {
 	if err == nil {
 		return nil
 	}
-	if errors.Is(context.Cause(ctx), errStopping) {
-		return errStopping // whatever came of it
+	if errors.Is(context.Cause(ctx), errStopping) || errors.Is(err, errStopping) { // whatever came of it
+		return temporal.NewApplicationErrorWithOptions(errStopping.Error(), ErrTypeStopping, temporal.ApplicationErrorOptions{
+			NextRetryDelay: givenBackWait, Category: temporal.ApplicationErrorCategoryBenign,
+		})
 	}
 	var app *temporal.ApplicationError
 	if errors.As(err, &app) && attempt >= refusals && (app.Type() == ErrTypeMissing || app.Type() == ErrTypeDenied) {
@@ -125,23 +129,27 @@ func tell(ctx context.Context, progress any) {
 // goroutine of their own, so that long steps and loading do not look like a lost
 // worker. They carry the attempt's progress, and the name of the process, by which a
 // search tells workers that died from one that was merely silent. The context ends
-// where the worker stops, too; heartbeats go on until the work has noticed, which may
-// take a program its grace.
-func beating(ctx context.Context, process string) (work context.Context, stop func()) {
+// where the worker has been stopping for as long as drain, too, and says from the start that
+// it stops (library.Stops); heartbeats go on until the work has noticed, which may take a
+// program its grace.
+func beating(ctx context.Context, process string, drain time.Duration) (work context.Context, stop func()) {
 	stopped := activity.GetWorkerStopChannel(ctx)
+	ctx = library.WithStops(ctx, stopped)
 	h, ended, done := new(heartbeat), make(chan struct{}), make(chan struct{})
 	work, cancel := context.WithCancelCause(context.WithValue(ctx, heartbeatKey{}, h))
 	go func() {
 		defer close(done)
 		timer := time.NewTimer(firstBeat)
 		defer timer.Stop()
+		var over <-chan time.Time
 		for stopped := stopped; ; {
 			select {
 			case <-ended:
 				return
 			case <-stopped:
+				over, stopped = time.After(drain), nil
+			case <-over:
 				cancel(errStopping)
-				stopped = nil
 			case <-timer.C:
 				beat := beat{process: process}
 				if p := h.progress.Load(); p != nil {

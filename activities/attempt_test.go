@@ -143,6 +143,37 @@ func TestTrialEndsWithItsWorker(t *testing.T) {
 	}
 }
 
+// A worker that stops lets end what comes to its end in time, and only then gives back; others
+// take at once what it gives back.
+func TestDrain(t *testing.T) {
+	for _, c := range []struct {
+		drain, takes time.Duration
+		kind         string
+	}{{time.Minute, 50 * time.Millisecond, ""}, {50 * time.Millisecond, time.Hour, ErrTypeStopping}, {0, time.Hour, ErrTypeStopping}} {
+		b := newBench(t, strategy.Random)
+		in := b.resolved.Request(b.proposals(t)[0])
+		b.serve(New(&troubled{b.store, func(ctx context.Context) error {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(c.takes):
+				return nil
+			}
+		}}, Options{Drain: c.drain}))
+		stopped := make(chan struct{})
+		close(stopped)
+		b.env.SetWorkerStopChannel(stopped)
+		err := b.try(b.a.Trial, in, new(TrialResult))
+		if errorType(err) != c.kind || (err != nil) != (c.kind != "") {
+			t.Errorf("drain %v: %v", c.drain, err)
+		}
+		var app *temporal.ApplicationError
+		if errors.As(err, &app) && (app.NonRetryable() || app.NextRetryDelay() != givenBackWait) {
+			t.Errorf("drain %v: it is tried again after %v", c.drain, app.NextRetryDelay())
+		}
+	}
+}
+
 // One that takes its time to end, as a program may, is heard of until it has: else others
 // would take it for lost.
 func TestWhatIsBeingGivenBackLives(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 // being changed: whoever fails half-way simply does not put it back, and the
 // next call rebuilds it.
 type liveSearches struct {
+	memory.Tally
 	mu     sync.Mutex // to look a state up and to remove it is one step
 	states *simplelru.LRU[string, *search.Searcher]
 }
@@ -26,7 +27,8 @@ func newLiveSearches(limit int) *liveSearches {
 func (l *liveSearches) take(key string) *search.Searcher {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	s, _ := l.states.Get(key)
+	s, there := l.states.Get(key)
+	l.Note(there)
 	l.states.Remove(key)
 	return s
 }

@@ -61,6 +61,7 @@ func (a *Activities) trial(ctx context.Context, in TrialInput) (TrialResult, err
 		if err != nil {
 			return TrialResult{}, err
 		}
+		a.outcomes.Note(hit != nil)
 	}
 	anew, inherited := hit == nil, false // inherited: other searches may have the outcome
 	if anew {

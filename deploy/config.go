@@ -9,14 +9,19 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/worker"
 
 	"tnaml/activities/trainers/command"
 	"tnaml/deploy/stack"
@@ -27,13 +32,20 @@ import (
 // environment, tnaml.yaml, defaults.
 type Config struct {
 	// DataDir holds what this machine keeps: the dev stack with its data.
-	DataDir  string   `mapstructure:"data_dir"`
-	LogLevel string   `mapstructure:"log_level"`
+	DataDir  string `mapstructure:"data_dir"`
+	LogLevel string `mapstructure:"log_level"`
+	// LogFormat is text or json.
+	LogFormat string `mapstructure:"log_format"`
+	// Metrics is where a worker serves its metrics and its health; "": nowhere.
+	Metrics  string   `mapstructure:"metrics"`
 	Temporal Temporal `mapstructure:"temporal"`
 	S3       S3       `mapstructure:"s3"`
 	Worker   Worker   `mapstructure:"worker"`
 	// Trainers are the programs that workers run as trainers, by name; in the file alone.
 	Trainers []command.Config `mapstructure:"-"`
+
+	// Measure takes the Temporal SDK's own metrics, where it is set.
+	Measure client.MetricsHandler `mapstructure:"-"`
 
 	// Warnings say what was set and does nothing.
 	Warnings []string `mapstructure:"-"`
@@ -95,6 +107,11 @@ type Worker struct {
 	CacheMB  int    `mapstructure:"cache_mb"`
 	// DiskCacheMB bounds the objects kept in data_dir/blobs; 0 keeps none.
 	DiskCacheMB int `mapstructure:"disk_cache_mb"`
+	// Drain is how long a worker that stops lets trials end, like 30s; "": the program's default.
+	Drain string `mapstructure:"drain"`
+	// Deployment and BuildID are the worker's version, where they are to have any.
+	Deployment string `mapstructure:"deployment"`
+	BuildID    string `mapstructure:"build_id"`
 }
 
 // Setting is one key of the configuration, for documentation.
@@ -120,6 +137,8 @@ func Settings() []Setting {
 	return []Setting{
 		{"data_dir", defaultDataDir(), "data-dir", "directory of the dev stack and its data", false},
 		{"log_level", "", "log-level", "debug, info, warn or error (default: info for workers, else warn)", false},
+		{"log_format", "text", "log-format", "text or json", false},
+		{"metrics", "", "metrics", "host:port where a worker serves /metrics, /healthz and /readyz; none: nowhere", false},
 		{"temporal.address", "", "temporal-address", "host:port of a Temporal server; none: the dev stack", false},
 		{"temporal.namespace", "", "temporal-namespace", "Temporal namespace", false},
 		{"temporal.profile", "", "temporal-profile", "profile of the Temporal SDK's configuration file", false},
@@ -137,6 +156,9 @@ func Settings() []Setting {
 		{"worker.trainers", "", "trainers", "trainers to serve, as NAME or NAME=SLOTS, with commas; none: all there are", false},
 		{"worker.cache_mb", 2048, "cache-mb", "memory for decoded tasks and modules", false},
 		{"worker.disk_cache_mb", 4096, "disk-cache-mb", "disk for tasks and modules, in blobs below the data directory; 0: none", false},
+		{"worker.drain", "", "drain", "how long a worker that stops lets trials end (default: 30s for workers, else not at all)", false},
+		{"worker.deployment", "", "deployment", "name of the workers' deployment, for Temporal's worker versioning; none: no versions", false},
+		{"worker.build_id", "", "build-id", "this worker's version in the deployment; none: that of its sources", false},
 	}
 }
 
@@ -360,6 +382,12 @@ func (c *Config) validate() error {
 	if _, err := c.Level(slog.LevelInfo); err != nil {
 		errs = append(errs, err)
 	}
+	if c.LogFormat != "text" && c.LogFormat != "json" {
+		errs = append(errs, fmt.Errorf("log_format is %q: it must be text or json", c.LogFormat))
+	}
+	if _, _, err := net.SplitHostPort(c.Metrics); c.Metrics != "" && err != nil {
+		errs = append(errs, fmt.Errorf("metrics is %q: it must be host:port, as in 127.0.0.1:9464 or :9464", c.Metrics))
+	}
 	if (c.S3.AccessKey == "") != (c.S3.SecretKey == "") {
 		errs = append(errs, errors.New("s3.access_key and s3.secret_key go together: one of them is missing"))
 	}
@@ -381,7 +409,52 @@ func (c *Config) validate() error {
 	if c.Worker.DiskCacheMB < 0 {
 		errs = append(errs, fmt.Errorf("worker.disk_cache_mb is %d: it must be at least 0", c.Worker.DiskCacheMB))
 	}
+	if _, err := c.Worker.Grace(0); err != nil {
+		errs = append(errs, err)
+	}
+	if _, err := c.Worker.Version(); err != nil {
+		errs = append(errs, err)
+	}
 	return errors.Join(errs...)
+}
+
+// maxDrain bounds the time that a worker takes to stop.
+const maxDrain = 24 * time.Hour
+
+// Grace is Drain, or the fallback where none is set.
+func (w Worker) Grace(fallback time.Duration) (time.Duration, error) {
+	if w.Drain == "" {
+		return fallback, nil
+	}
+	d, err := time.ParseDuration(w.Drain)
+	if err != nil || d < 0 || d > maxDrain {
+		return 0, fmt.Errorf("worker.drain is %q: it must be a duration between 0s and %v, like 30s", w.Drain, maxDrain)
+	}
+	return d, nil
+}
+
+// deploymentName is what Temporal takes: it joins the two with a dot.
+var deploymentName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,100}$`)
+
+// Version is the worker's version; zero: it has none.
+func (w Worker) Version() (v worker.WorkerDeploymentVersion, err error) {
+	if w.Deployment == "" {
+		if w.BuildID != "" {
+			err = errors.New("worker.build_id is set, and worker.deployment is not: the version of what?")
+		}
+		return v, err
+	}
+	if !deploymentName.MatchString(w.Deployment) || len(w.BuildID) > 200 {
+		return v, fmt.Errorf("worker.deployment is %q and worker.build_id %q: a name of letters, digits, - and _, and at most 200 characters",
+			w.Deployment, w.BuildID)
+	}
+	if v.BuildID = w.BuildID; v.BuildID == "" {
+		if v.BuildID, err = Build(); err != nil {
+			return v, fmt.Errorf("worker.build_id: this build has none of its own: %w", err)
+		}
+	}
+	v.DeploymentName = w.Deployment
+	return v, nil
 }
 
 // maxSlots bounds the trials at once.

@@ -24,10 +24,17 @@ type Servers struct {
 	Store     store.Store
 	// UI is the address of Temporal's web UI, where it is known.
 	UI string
+
+	traces *traces // or nil
 }
 
 // Close closes the connections.
-func (s *Servers) Close() { s.Client.Close() }
+func (s *Servers) Close() {
+	s.Client.Close()
+	if s.traces != nil {
+		s.traces.close()
+	}
+}
 
 // ErrNoServers says that no servers are configured and no dev stack runs.
 var ErrNoServers = errors.New("no Temporal server is configured, and no dev stack is running")
@@ -77,7 +84,7 @@ func (c *Config) Connect(ctx context.Context, logger *slog.Logger) (*Servers, er
 	if err != nil {
 		return nil, err
 	}
-	return t.connect(ctx, logger)
+	return c.connect(ctx, t, logger)
 }
 
 func (s S3) idle() time.Duration { return time.Duration(s.IdleSeconds) * time.Second }
@@ -91,7 +98,7 @@ func (c *Config) External() (bool, error) {
 
 // ConnectStack connects to a dev stack.
 func (c *Config) ConnectStack(ctx context.Context, a stack.Addresses, logger *slog.Logger) (*Servers, error) {
-	return c.stackTarget(a).connect(ctx, logger)
+	return c.connect(ctx, c.stackTarget(a), logger)
 }
 
 func (c *Config) stackTarget(a stack.Addresses) *Target {
@@ -146,32 +153,49 @@ func namespaceThere(ctx context.Context, c client.Client, options client.Options
 
 // Dial connects to the Temporal server, whether it has the namespace or not.
 func (t *Target) Dial(ctx context.Context, logger *slog.Logger) (client.Client, error) {
-	options := t.Temporal
+	return dial(ctx, t.Temporal, logger)
+}
+
+func dial(ctx context.Context, options client.Options, logger *slog.Logger) (client.Client, error) {
 	if logger != nil {
-		options.Logger = sdklog.NewStructuredLogger(slog.New(expected{logger.Handler()}))
+		options.Logger = sdklog.NewStructuredLogger(slog.New(twice{logger.Handler()}))
 	}
-	dial, cancel := context.WithTimeout(ctx, dialTimeout)
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	c, err := client.DialContext(dial, options)
+	c, err := client.DialContext(ctx, options)
 	if err != nil {
 		return nil, fmt.Errorf("no Temporal server answers at %s: %w; is it running, and the address right?", options.HostPort, err)
 	}
 	return c, nil
 }
 
-func (t *Target) connect(ctx context.Context, logger *slog.Logger) (*Servers, error) {
-	c, err := t.Dial(ctx, logger)
+func (c *Config) connect(ctx context.Context, to *Target, logger *slog.Logger) (*Servers, error) {
+	options := to.Temporal
+	options.MetricsHandler = c.Measure
+	t, err := c.traces(ctx, logger)
 	if err != nil {
 		return nil, err
 	}
-	if err := namespaceThere(ctx, c, t.Temporal); err != nil {
-		c.Close()
-		return nil, err
+	if t != nil {
+		if err := t.attach(&options); err != nil {
+			return nil, err
+		}
 	}
-	s, err := store.OpenS3(ctx, t.S3)
+	temporal, err := dial(ctx, options, logger)
 	if err != nil {
-		c.Close()
 		return nil, err
 	}
-	return &Servers{c, t.Temporal.Namespace, s, t.UI}, nil
+	servers := &Servers{Client: temporal, Namespace: options.Namespace, UI: to.UI, traces: t}
+	if err := namespaceThere(ctx, temporal, options); err != nil {
+		servers.Close()
+		return nil, err
+	}
+	if servers.Store, err = store.OpenS3(ctx, to.S3); err != nil {
+		servers.Close()
+		return nil, err
+	}
+	if t != nil {
+		servers.Store = t.store(servers.Store)
+	}
+	return servers, nil
 }

@@ -16,18 +16,12 @@ const VersionTemplate = "{{.DisplayName}}, {{.Version}}\n"
 // Version says of which sources, and by what, the program was built. Where its arguments ask for the
 // version, the program is read for its build's ID: the digest of what runs.
 func Version(args []string) string {
-	revision := "sources without version control"
-	if info, ok := debug.ReadBuildInfo(); ok {
-		changed := ""
-		for _, s := range info.Settings {
-			switch {
-			case s.Key == "vcs.revision":
-				revision = s.Value
-			case s.Key == "vcs.modified" && s.Value == "true":
-				changed = " with changes"
-			}
-		}
-		revision += changed
+	revision, changed := sources()
+	switch {
+	case revision == "":
+		revision = "sources without version control"
+	case changed:
+		revision += " with changes"
 	}
 	text := fmt.Sprintf("built from %s by %s for %s/%s", revision, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	if !slices.Contains(args, "--version") {
@@ -38,6 +32,31 @@ func Version(args []string) string {
 		return fmt.Sprintf("%s, build ID unknown: %v", text, err)
 	}
 	return text + ", build ID " + id
+}
+
+// sources are those that the program was built from: their revision, "" where there is no version
+// control, and whether there were changes.
+func sources() (revision string, changed bool) {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			switch s.Key {
+			case "vcs.revision":
+				revision = s.Value
+			case "vcs.modified":
+				changed = s.Value == "true"
+			}
+		}
+	}
+	return revision, changed
+}
+
+// Build names this build in short: the revision of its sources, or, where that does not tell, the
+// program's own digest.
+func Build() (string, error) {
+	if revision, changed := sources(); revision != "" && !changed {
+		return revision[:min(len(revision), 12)], nil
+	}
+	return buildID()
 }
 
 func buildID() (string, error) {

@@ -15,12 +15,17 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"tnaml/deploy"
 	"tnaml/worker/host"
+	"tnaml/worker/monitor"
 )
+
+// defaultDrain is how long a worker that stops lets trials end.
+const defaultDrain = 30 * time.Second
 
 const (
 	exitFailed = 1
@@ -50,12 +55,8 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 			if err != nil {
 				return err
 			}
-			level, err := config.Level(slog.LevelInfo)
-			if err != nil {
-				return err
-			}
 			started = true
-			log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
+			log := config.Logger(stderr, slog.LevelInfo)
 			for _, w := range config.Warnings {
 				log.Warn(w)
 			}
@@ -82,21 +83,46 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 
 // serve runs a worker until ctx ends.
 func serve(ctx context.Context, config *deploy.Config, log *slog.Logger) error {
+	serve, err := config.Worker.Serve()
+	if err != nil {
+		return err
+	}
+	drain, err := config.Worker.Grace(defaultDrain)
+	if err != nil {
+		return err
+	}
+	version, err := config.Worker.Version()
+	if err != nil {
+		return err
+	}
+	trials := filepath.Join(config.DataDir, "trials")
+	var m *monitor.Monitor
+	if config.Metrics != "" {
+		build, err := deploy.Build()
+		if err != nil {
+			return err
+		}
+		m = monitor.New(monitor.Options{Version: build, Disks: map[string]string{"data": config.DataDir, "scratch": trials}, Log: log})
+		if config.Measure, err = m.SDK(); err != nil {
+			return err
+		}
+		stop, err := m.Listen(config.Metrics)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
 	servers, err := config.Connect(ctx, log)
 	if err != nil {
 		return err
 	}
 	defer servers.Close()
-	serve, err := config.Worker.Serve()
-	if err != nil {
-		return err
-	}
 	log.Info("worker starts", "namespace", servers.Namespace, "taskQueue", config.Temporal.TaskQueue, "store", config.S3)
 	err = host.Run(ctx, servers.Client, servers.Store, host.Options{
 		Namespace: servers.Namespace, TaskQueue: config.Temporal.TaskQueue, Slots: config.Worker.Slots, Serve: serve,
 		CacheBytes: int64(config.Worker.CacheMB) << 20, Identity: config.Worker.Identity, Log: log,
 		DiskCache: filepath.Join(config.DataDir, "blobs"), DiskCacheBytes: int64(config.Worker.DiskCacheMB) << 20,
-		Commands: config.Trainers, Directory: filepath.Join(config.DataDir, "trials"),
+		Commands: config.Trainers, Directory: trials, Drain: drain, Deployment: version, Monitor: m,
 	})
 	log.Info("worker stopped")
 	return err

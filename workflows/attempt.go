@@ -54,6 +54,8 @@ func (r *run) attempts(ctx workflow.Context, p search.Proposal) (activities.Row,
 			if late++; late == lateAttempts {
 				return activities.Row{}, fmt.Errorf("its machine ended it %d times, the last time: %s", late, app.Message())
 			}
+		case ctx.Err() == nil && app != nil && app.Type() == activities.ErrTypeStopping:
+			// Worker after worker stopped with it, until the server would not try it again: none is to blame.
 		case ctx.Err() != nil || !errors.As(err, &timeout):
 			return activities.Row{}, err
 		case timeout.TimeoutType() == enumspb.TIMEOUT_TYPE_START_TO_CLOSE:

@@ -38,6 +38,20 @@ func RemoveCheckpoint(ctx context.Context, s store.Store, trial string) error {
 // ErrStopping is the cause of the context's end where a worker stops: what it is at is made elsewhere.
 var ErrStopping = errors.New("worker is stopping: the work starts again elsewhere")
 
+type stopsKey struct{}
+
+// WithStops says when the worker begins to stop, to those who can be given back at once.
+func WithStops(ctx context.Context, stops <-chan struct{}) context.Context {
+	return context.WithValue(ctx, stopsKey{}, stops)
+}
+
+// Stops is closed as the worker begins to stop, some time before the context ends; nil: nobody
+// knows. What loses nothing then ends with ErrStopping.
+func Stops(ctx context.Context) <-chan struct{} {
+	stops, _ := ctx.Value(stopsKey{}).(<-chan struct{})
+	return stops
+}
+
 type searchKey struct{}
 
 // ForSearch says for which search something is done, to those who keep records of it.

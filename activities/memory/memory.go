@@ -17,6 +17,7 @@ import (
 // first, within a bound of bytes. A value being loaded is loaded once: others
 // who ask for it wait.
 type Cache struct {
+	Tally
 	mu      sync.Mutex
 	limit   int64
 	used    int64
@@ -51,10 +52,11 @@ func NewLRU[V any](size int, evicted func(string, V)) *simplelru.LRU[string, V] 
 // its own caller: whoever waited for it tries it again, since the caller may
 // merely have given up. A panic is the caller's too.
 func (c *Cache) Get(ctx context.Context, key string, load func(context.Context) (any, int64, error)) (any, error) {
+	v, ok := c.find(key)
+	if c.Note(ok); ok {
+		return v, nil
+	}
 	for {
-		if v, ok := c.find(key); ok {
-			return v, nil
-		}
 		// Written by the load, and read after its end: they say that it was this call's.
 		var own bool
 		var panicked any

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"tnaml/activities/memory"
 )
 
 // DiskCache is a Store that keeps the blobs it reads in a directory, by their
@@ -20,6 +22,7 @@ import (
 // is damaged; where the directory cannot be written, reads go on without it.
 type DiskCache struct {
 	Store
+	memory.Tally
 	dir   string
 	limit int64
 
@@ -62,12 +65,14 @@ func (c *DiskCache) Get(ctx context.Context, ref Ref) ([]byte, error) {
 	name := c.file(ref)
 	if data, err := os.ReadFile(name); err == nil {
 		if verify(ref, data) == nil {
+			c.Note(true)
 			now := time.Now()
 			_ = os.Chtimes(name, now, now) // it was used
 			return data, nil
 		}
 		_ = os.Remove(name)
 	}
+	c.Note(false)
 	data, err := c.Store.Get(ctx, ref)
 	if err == nil {
 		c.keep(name, data)

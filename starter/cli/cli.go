@@ -95,7 +95,7 @@ func command(a *terminal.App, running *bool) *cobra.Command {
 		Version: deploy.Version(a.Args),
 	}
 	root.SetVersionTemplate(deploy.VersionTemplate)
-	deploy.Flags(root.PersistentFlags(), "data_dir", "log_level", "temporal.", "s3.")
+	deploy.Flags(root.PersistentFlags(), "data_dir", "log_", "temporal.", "s3.")
 	root.AddCommand(serve.Commands(a)...)
 	root.AddCommand(search.Commands(a)...)
 	root.AddCommand(catalogue.Commands(a)...)

@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -25,10 +26,12 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"tnaml/activities"
+	"tnaml/activities/memory"
 	"tnaml/activities/store"
 	"tnaml/activities/trainers/command"
 	"tnaml/experiments/space"
 	"tnaml/experiments/trainer"
+	"tnaml/worker/monitor"
 	"tnaml/workflows"
 )
 
@@ -64,9 +67,16 @@ type Options struct {
 	// Identity names this worker in Temporal and in the cost records; "" means
 	// process@host.
 	Identity string
-	// StopTimeout is how long a stop waits for running trials to notice; they
+	// Drain is how long a stop lets trials come to their ends before it gives them back; those
+	// of programs that have a checkpoint it gives back at once.
+	Drain time.Duration
+	// StopTimeout is how long a stop waits for those that are given back to notice; they
 	// start again elsewhere. 0 means 5 s. Programs have their grace beside it.
 	StopTimeout time.Duration
+	// Deployment is the worker's version among those of its deployment; zero: it has none.
+	Deployment worker.WorkerDeploymentVersion
+	// Monitor watches the worker; nil: nobody does.
+	Monitor *monitor.Monitor
 
 	slots map[string]int // of the programs that have a number of their own
 }
@@ -105,14 +115,19 @@ func Run(ctx context.Context, c client.Client, s store.Store, o Options) error {
 		return err
 	}
 	fatal := make(chan error, 1)
-	watched := newAccess(ctx, s, o.Log)
+	m := o.Monitor
+	if m == nil {
+		m = monitor.New(monitor.Options{Log: o.Log})
+	}
+	watched := newAccess(ctx, m.Store(s), o.Log)
 	s = watched
+	tallies := map[string]*memory.Tally{}
 	if o.DiskCacheBytes > 0 {
 		cached, err := store.NewDiskCache(watched, o.DiskCache, o.DiskCacheBytes)
 		if err != nil {
 			o.Log.Warn("no disk cache: tasks and modules are fetched at every start", "error", err)
 		} else {
-			s = cached
+			s, tallies["disk"] = cached, &cached.Tally
 		}
 	}
 	if len(o.Commands) > 0 {
@@ -130,15 +145,23 @@ func Run(ctx context.Context, c client.Client, s store.Store, o Options) error {
 		}
 	}
 	a := activities.New(s, activities.Options{
-		CacheBytes: o.CacheBytes, Worker: o.Identity, Trainers: o.Trainers, Fit: watched.there,
+		CacheBytes: o.CacheBytes, Worker: o.Identity, Trainers: o.Trainers, Fit: watched.there, Drain: o.Drain,
 	})
 	queues, err := o.queues(a, watched.tuner)
 	if err != nil {
 		return err
 	}
+	maps.Copy(tallies, activities.TalliesOf(a))
+	m.Caches(tallies)
+	var workers []worker.Worker
+	defer func() { stop(workers) }()
 	for _, q := range queues {
-		q.options.Identity, q.options.WorkerStopTimeout = o.Identity, o.StopTimeout
-		q.options.Interceptors = []interceptor.WorkerInterceptor{activities.Attempts(a)}
+		if q.trainer != "" {
+			m.Serves(map[string]int{q.trainer: q.slots})
+		}
+		q.options.Identity, q.options.WorkerStopTimeout = o.Identity, o.Drain+o.StopTimeout
+		q.options.Interceptors = []interceptor.WorkerInterceptor{m.Interceptor(), activities.Attempts(a)}
+		q.options.DeploymentOptions = worker.DeploymentOptions{UseVersioning: o.Deployment.DeploymentName != "", Version: o.Deployment}
 		// Else they come as late as the time-out allows, and a busy machine's too late.
 		q.options.MaxHeartbeatThrottleInterval = activities.HeartbeatEvery
 		q.options.OnFatalError = func(err error) {
@@ -152,14 +175,42 @@ func Run(ctx context.Context, c client.Client, s store.Store, o Options) error {
 		if err := w.Start(); err != nil {
 			return fmt.Errorf("worker: task queue %s: %w", q.name, err)
 		}
-		defer w.Stop()
+		workers = append(workers, w)
 	}
+	if o.Monitor != nil {
+		m.Needs(ctx, "the Temporal server", func(ctx context.Context) error {
+			_, err := c.CheckHealth(ctx, &client.CheckHealthRequest{})
+			return err
+		})
+		m.Needs(ctx, "the object store", func(ctx context.Context) error {
+			if !watched.there() {
+				return errors.New("this worker has no access to it, and takes no work until it has")
+			}
+			if _, _, err := s.GetName(ctx, store.Space, "is-there-an-answer"); !errors.Is(err, store.ErrNotFound) {
+				return err
+			}
+			return nil
+		})
+		go m.Watch(ctx, c)
+	}
+	m.Enter("")
 	select {
 	case <-ctx.Done():
+		m.Enter("it is draining: it stops, and takes no more")
+		o.Log.Info("the worker stops: it takes no more, and gives back what does not end in time", "drain", o.Drain)
 		return nil
 	case err := <-fatal:
 		return fmt.Errorf("worker: %w", err)
 	}
+}
+
+// stop stops workers, all at once: each waits for what it is at.
+func stop(workers []worker.Worker) {
+	var all sync.WaitGroup
+	for _, w := range workers {
+		all.Go(w.Stop)
+	}
+	all.Wait()
 }
 
 // withCommands has the programs among the trainers, with their slots and their grace. A
@@ -187,6 +238,9 @@ type queue struct {
 	name     string
 	options  worker.Options
 	register func(r Registry)
+	// trainer is the one whose trials come through it, if any do, so many at once.
+	trainer string
+	slots   int
 }
 
 // queues lists the task queues of a worker: the workflows' own, with the built-in
@@ -201,9 +255,9 @@ func (o Options) queues(a *activities.Activities, places func(n int) worker.Work
 		}
 	}
 	all := func(r Registry) { Register(r, a) }
-	main := queue{o.TaskQueue, worker.Options{LocalActivityWorkerOnly: true}, all}
-	light := queue{workflows.LightQueue(o.TaskQueue),
-		worker.Options{DisableWorkflowWorker: true, Tuner: places(lightSlots)}, func(r Registry) { r.RegisterActivity(a) }}
+	main := queue{name: o.TaskQueue, options: worker.Options{LocalActivityWorkerOnly: true}, register: all}
+	light := queue{name: workflows.LightQueue(o.TaskQueue),
+		options: worker.Options{DisableWorkflowWorker: true, Tuner: places(lightSlots)}, register: func(r Registry) { r.RegisterActivity(a) }}
 	out := []queue{light}
 	var unknown []string
 	for _, name := range slices.Sorted(maps.Keys(serve)) {
@@ -212,13 +266,15 @@ func (o Options) queues(a *activities.Activities, places func(n int) worker.Work
 		case !slices.Contains(activities.TrainersOf(a), name):
 			unknown = append(unknown, name)
 		case name == space.DefaultTrainer:
+			main.trainer, main.slots = name, slots
 			main.options = worker.Options{Tuner: places(slots), MaxEagerActivityReservationsPerWorkflowTask: &slots}
 		default:
 			out = append(out, queue{
-				workflows.TrainerQueue(o.TaskQueue, name), worker.Options{DisableWorkflowWorker: true, Tuner: places(slots)},
-				func(r Registry) {
+				name: workflows.TrainerQueue(o.TaskQueue, name), options: worker.Options{DisableWorkflowWorker: true, Tuner: places(slots)},
+				register: func(r Registry) {
 					r.RegisterActivityWithOptions(a.Trial, activity.RegisterOptions{Name: workflows.TrialActivity})
 				},
+				trainer: name, slots: slots,
 			})
 		}
 	}
@@ -238,15 +294,26 @@ type Registry interface {
 
 // Register registers the workflows and activities under their names.
 func Register(r Registry, a *activities.Activities) {
-	r.RegisterWorkflowWithOptions(workflows.Search, workflow.RegisterOptions{Name: workflows.SearchWorkflow})
 	for name, w := range map[string]any{
+		workflows.SearchWorkflow:   workflows.Search,
 		workflows.PretrainWorkflow: workflows.Pretrain, workflows.TransferWorkflow: workflows.Transfer,
 		workflows.ExperimentWorkflow: workflows.Experiment, workflows.BenchmarkWorkflow: workflows.Benchmark,
 		workflows.CollectWorkflow: workflows.Collect,
 	} {
-		r.RegisterWorkflowWithOptions(w, workflow.RegisterOptions{Name: name})
+		r.RegisterWorkflowWithOptions(w, workflow.RegisterOptions{Name: name, VersioningBehavior: behavior(name)})
 	}
 	r.RegisterActivity(a)
+}
+
+// behavior is what a workflow does where workers have versions. A search, and an experiment with
+// its searches, ends on the build on which it began: its outcomes are functions of their requests
+// and of the trainers' versions, and a new build's trainer in the middle of it would mix two. A
+// collection goes over to the newest, which knows all that there may be to keep.
+func behavior(name string) workflow.VersioningBehavior {
+	if name == workflows.CollectWorkflow {
+		return workflow.VersioningBehaviorAutoUpgrade
+	}
+	return workflow.VersioningBehaviorPinned
 }
 
 // EnsureSearchAttributes registers the search attributes that the workflows

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -65,6 +66,15 @@ func (c *checkpoint) restore(ctx context.Context) error {
 		return errors.Join(remove(c.dir), os.Mkdir(c.dir, 0o700))
 	}
 	return nil
+}
+
+// there says that an attempt to come has something to go on from.
+func (c *checkpoint) there() bool {
+	if c.t.config.CheckpointMB == 0 {
+		return false
+	}
+	entries, err := os.ReadDir(c.dir)
+	return err == nil && slices.ContainsFunc(entries, func(e os.DirEntry) bool { return !unfinished(e.Name()) })
 }
 
 // save stores the directory, if it has changed. Where that fails the trial goes on: it

@@ -201,7 +201,8 @@ func (r *run) run(ctx context.Context, args, environ []string) (trainer.Result, 
 		return trainer.Result{}, fmt.Errorf("trial %d: the program of the trainer %s does not start: %w", r.r.Trial, r.t.Name(), err)
 	}
 	late, kill := r.after(r.t.config.Timeout), r.after(0)
-	cancelled := ctx.Done()
+	cancelled, stops := ctx.Done(), library.Stops(ctx)
+	stopping := false
 	r.checkpoint.due = began.Add(r.t.config.CheckpointEvery)
 	stop := func(why error) {
 		if r.ended == nil {
@@ -231,8 +232,17 @@ func (r *run) run(ctx context.Context, args, environ []string) (trainer.Result, 
 			} else if time.Now().After(r.checkpoint.due) {
 				r.checkpoint.save(ctx)
 			}
+			if stopping && r.checkpoint.there() {
+				stop(library.ErrStopping)
+			}
 		case <-cancelled:
 			stop(ctx.Err())
+		case <-stops:
+			// One that has a checkpoint loses nothing by going on elsewhere, at once; any other may
+			// come to its end, or to a checkpoint, until the context ends.
+			if stopping, stops = true, nil; r.checkpoint.there() {
+				stop(library.ErrStopping)
+			}
 		case <-late:
 			stop(fmt.Errorf("trial %d: the program of the trainer %s took longer than its timeout, %v: %w", r.r.Trial, r.t.Name(),
 				r.t.config.Timeout, trainer.ErrCutShort))

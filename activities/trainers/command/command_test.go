@@ -300,6 +300,39 @@ func TestDrain(t *testing.T) {
 	}
 }
 
+// As a worker begins to stop, a trial that can go on elsewhere is given back at once, with its
+// checkpoint; one that has none may come to its end, or to a checkpoint.
+func TestStopsAtOnceWithACheckpoint(t *testing.T) {
+	f := program(t, "resume", func(c *Config) { c.CheckpointEvery = time.Hour })
+	for _, at := range []int{0, 5} { // before it has one, and when it has
+		stops := make(chan struct{})
+		ctx := library.WithStops(library.ForSearch(t.Context(), fmt.Sprint("at ", at)), stops)
+		if at == 0 {
+			close(stops)
+		}
+		last := 0
+		_, err := f.Run(ctx, asked(), func(p trainer.Progress) error {
+			if last = p.Step; last == at {
+				close(stops)
+			}
+			return nil
+		})
+		if !errors.Is(err, library.ErrStopping) || at == 0 && last > 2 || ctx.Err() != nil {
+			t.Fatalf("stopped at %d: after %d steps, %v", at, last, err)
+		}
+		result, err := f.Run(library.ForSearch(t.Context(), fmt.Sprint("at ", at)), asked(), quiet)
+		if err != nil || result.Metrics["resumed"] < float64(max(at, 1)) {
+			t.Errorf("stopped at %d: %+v, %v", at, result.Outcome, err)
+		}
+	}
+	short := program(t, "curve", nil)
+	stops := make(chan struct{})
+	close(stops)
+	if o, err := short.Run(library.WithStops(t.Context(), stops), asked(), quiet); err != nil || o.Status != trainer.OK {
+		t.Errorf("%+v, %v", o.Outcome, err)
+	}
+}
+
 // What it tells of the objective on its way is its curve, and a floor ends it.
 func TestCurves(t *testing.T) {
 	f := program(t, "curve", nil)

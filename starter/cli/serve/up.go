@@ -116,9 +116,17 @@ func Work(ctx context.Context, a *terminal.App, s *deploy.Servers) error {
 	if err != nil {
 		return err
 	}
+	drain, err := a.Config.Worker.Grace(0)
+	if err != nil {
+		return err
+	}
+	version, err := a.Config.Worker.Version()
+	if err != nil {
+		return err
+	}
 	return host.Run(ctx, s.Client, s.Store, host.Options{
 		Namespace: s.Namespace, TaskQueue: a.Config.Temporal.TaskQueue, Slots: a.Config.Worker.Slots, Serve: serve,
 		CacheBytes: int64(a.Config.Worker.CacheMB) << 20, Identity: identity, Log: a.Logger(),
-		Commands: a.Config.Trainers, Directory: filepath.Join(a.Config.DataDir, "trials"),
+		Commands: a.Config.Trainers, Directory: filepath.Join(a.Config.DataDir, "trials"), Drain: drain, Deployment: version,
 	})
 }

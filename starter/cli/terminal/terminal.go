@@ -125,8 +125,7 @@ func (a *App) called(text string) string {
 
 // Logger writes to standard error what the configuration asks for.
 func (a *App) Logger() *slog.Logger {
-	level, _ := a.Config.Level(slog.LevelWarn) // validated
-	return slog.New(slog.NewTextHandler(a.Stderr, &slog.HandlerOptions{Level: level}))
+	return a.Config.Logger(a.Stderr, slog.LevelWarn)
 }
 
 // Connect opens the servers.
