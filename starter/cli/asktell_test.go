@@ -36,7 +36,7 @@ func TestAskTellServe(t *testing.T) {
 		return a.Trials
 	}
 	first := asked(b.ok("ask", "own", "--wait", "--json"))
-	if len(first) != 1 || first[0].Trial != 0 || !first[0].Curve || string(first[0].Task.Parameters) != `{"fold":3}` || len(first[0].Params) != 2 {
+	if len(first) != 1 || first[0].Trial != 0 || !first[0].Curve || !strings.Contains(string(first[0].Task.Parameters), `"fold": 3`) || len(first[0].Params) != 2 {
 		t.Fatalf("%+v", first)
 	}
 	if out := b.ok("ask", "own"); !strings.Contains(out, "trial 1 of north, seed ") || !strings.Contains(out, "  depth = ") {
@@ -132,6 +132,11 @@ func TestAskTellServe(t *testing.T) {
 	b.fails(exitUnfinished, []string{"takes no more trials"}, "ask", "own", "--wait")
 	if out := b.ok(tell...); !strings.Contains(out, "told so before") { // after its end, too
 		t.Error(out)
+	}
+	for want, args := range map[string][]string{"other,own\n": {"--sources", "other,o"}, "own\n": {"--from", "o"}} {
+		if o := b.run(append([]string{"__complete", "search"}, args...)...); !strings.Contains(o.stdout, want) {
+			t.Errorf("%v is completed with %s", args, o.stdout)
+		}
 	}
 	name := filepath.Join(b.dir, "trials.csv")
 	b.ok("trials", "own", "--format", "csv", "--out", name)

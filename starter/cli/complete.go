@@ -120,6 +120,6 @@ func listed(f *pflag.Flag, offer cobra.CompletionFunc) cobra.CompletionFunc {
 		for i, name := range names {
 			names[i] = before + name
 		}
-		return names, directive | cobra.ShellCompDirectiveNoSpace
+		return names, directive
 	}
 }
