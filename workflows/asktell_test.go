@@ -359,16 +359,18 @@ func TestAskAndTell(t *testing.T) {
 	at(100*time.Minute, func() {
 		f.ask(t, workflows.Ask{}, is(0))
 		for typed, want := range map[string]string{
-			`{"trial":0,"state":"complete","metrics":{"rmse":null}}`:         `the metric "rmse" is no number`,
-			`{"trial":0,"state":"complete","metrics":{"size":1}}`:            `it lacks the objective "rmse"`,
-			`{"trial":0,"state":"complete","metrics":{"rmse":1e300}}`:        "must be a number of at most 1e+30",
-			`{"trial":0,"state":"good","metrics":{"rmse":1}}`:                `"state" is "good": it is complete, pruned or fail`,
-			`{"trial":0,"state":"complete","metrics":{"rmse":1},"colour":1}`: `unknown field "colour"`,
-			`{"state":"fail"}`:                      `no "trial" is told`,
-			`{"trial":7,"state":"fail"}`:            "there is no trial 7",
-			`{"trial":-1,"state":"fail"}`:           "there is no trial -1",
-			`[]`:                                    "not a JSON object",
-			`{"trial":0,"state":"fail","steps":-1}`: "-1 steps",
+			`{"trial":0,"state":"complete","metrics":{"rmse":null}}`:                   `the metric "rmse" is no number`,
+			`{"trial":0,"state":"complete","metrics":{"size":1}}`:                      `it lacks the objective "rmse"`,
+			`{"trial":0,"state":"complete","metrics":{"rmse":1e300}}`:                  "must be a number of at most 1e+30",
+			`{"trial":0,"state":"good","metrics":{"rmse":1}}`:                          `"state" is "good": it is complete, pruned or fail`,
+			`{"trial":0,"state":"complete","metrics":{"rmse":1},"colour":1}`:           `unknown field "colour"`,
+			`{"trial":0,"state":"complete","metrics":{"rmse":1,"size":2,"rmse":2}}`:    `the field "metrics.rmse" is there twice`,
+			`{"trial":1,"state":"fail","trial":0}`:                                     `the field "trial" is there twice`,
+			`{"state":"fail"}`:                                                         `no "trial" is told`,
+			`{"trial":7,"state":"fail"}`:                                               "there is no trial 7",
+			`{"trial":-1,"state":"fail"}`:                                              "there is no trial -1",
+			`[]`:                                                                       "not a JSON object",
+			`{"trial":0,"state":"fail","steps":-1}`:                                    "-1 steps",
 			`{"trial":0,"state":"fail","reason":"` + strings.Repeat("x", 40000) + `"}`: "more than 32768",
 		} {
 			f.tell(t, typed, func(_ workflows.Told, err error) { refused(want, workflows.Refused)(err) })

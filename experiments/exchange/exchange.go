@@ -5,6 +5,7 @@
 package exchange
 
 import (
+	"encoding/json"
 	"fmt"
 	"iter"
 	"maps"
@@ -53,7 +54,7 @@ func newTable(ledgers []Ledger) *table {
 	t := &table{ledgers: ledgers, choices: map[string]int{}, metrics: map[string]int{}, columns: []column{
 		{"search", ""}, {"strategy", ""}, {"seed", uint64(0)}, {"trial", 0}, {"task", ""}, {"status", ""}, {"reason", ""}, {"validation", 0.0},
 		{"test", 0.0}, {"reward", 0.0}, {"steps", 0}, {"cpu_seconds", 0.0}, {"wall_seconds", 0.0}, {"cached", false}, {"worker", ""},
-		{"model", ""},
+		{"model", ""}, {"curve", ""},
 	}}
 	metrics := map[string]bool{}
 	for _, l := range ledgers {
@@ -91,8 +92,28 @@ func zeroOf(option any) any {
 	return ""
 }
 
+// known is a value, nil where it is the zero that stands for none.
+func known[T comparable](v T) any {
+	var none T
+	return where(v != none, v)
+}
+
+// where is a value, nil where it is not there.
+func where[T any](there bool, v T) any {
+	if !there {
+		return nil
+	}
+	return v
+}
+
+// curveText is a learning curve as in an outcome: [[step, value], …].
+func curveText(curve []trainer.Point) any {
+	b, err := json.Marshal(curve)
+	return where(err == nil && len(curve) > 0, string(b))
+}
+
 // rows are the cells of each trial, nil where there is nothing: the space lacks the
-// choice, or the trial its cost. The slice is used again.
+// choice, the trial its cost, a failed one its values. The slice is used again.
 func (t *table) rows() iter.Seq[[]any] {
 	return func(yield func([]any) bool) {
 		row := make([]any, len(t.columns))
@@ -101,14 +122,17 @@ func (t *table) rows() iter.Seq[[]any] {
 			costs := costsOf(l)
 			for _, trial := range l.Trials {
 				clear(row)
+				_, _, tested := trainer.Values(trial.Metrics, l.Config.Space.Objective)
 				copy(row, []any{
-					l.Name, l.Strategy, l.Config.Seed, trial.Trial, l.Config.Tasks[trial.Task].Name, string(trial.Status), trial.Reason,
-					trial.Validation, trial.Test, trial.Reward, trial.Steps,
+					l.Name, l.Strategy, l.Config.Seed, trial.Trial, l.Config.Tasks[trial.Task].Name, string(trial.Status), known(trial.Reason),
+					where(!trial.Status.Failure(), trial.Validation), where(tested && !trial.Status.Failure(), trial.Test), trial.Reward,
+					known(trial.Steps),
 				})
-				if c, ok := costs[trial.Trial]; ok {
-					row[11], row[12], row[13], row[14] = c.CPUSeconds, c.WallSeconds, c.Cached, c.Worker
+				if c, ok := costs[trial.Trial]; ok { // what came from the trial cache took no time
+					row[11], row[12] = where(c.Cached || c.CPUSeconds > 0, c.CPUSeconds), where(c.Cached || c.WallSeconds > 0, c.WallSeconds)
+					row[13], row[14] = c.Cached, known(c.Worker)
 				}
-				row[15] = trial.Model
+				row[15], row[16] = known(trial.Model), curveText(trial.Curve)
 				for k, c := range l.Config.Space.Choices {
 					at := t.choices[c.Name]
 					row[at] = as(c.Options[trial.Actions[k]], t.columns[at].zero)

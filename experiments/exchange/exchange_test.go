@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -99,6 +100,59 @@ func TestParquetHasTheColumnsOfCSV(t *testing.T) {
 			}
 		}
 		i++
+	}
+}
+
+// What a trial lacks is empty in CSV and null in Parquet, and no 0; its curve stands beside.
+func TestWhatIsMissing(t *testing.T) {
+	l := made("a", space.Minimise, 1, 1)
+	row := func(change func(t *search.Trial), costs ...search.Cost) map[string]any {
+		t.Helper()
+		one := l
+		one.Trials, one.Costs = []search.Trial{l.Trials[0]}, costs
+		change(&one.Trials[0])
+		table := newTable([]Ledger{one})
+		out := map[string]any{}
+		for cells := range table.rows() {
+			for i, c := range table.columns {
+				if cells[i] != nil {
+					out[c.name] = cells[i]
+				}
+			}
+		}
+		return out
+	}
+	for _, c := range []struct {
+		name, lacks string
+		has         map[string]any
+		row         map[string]any
+	}{
+		{"whole", "reason model cpu_seconds wall_seconds cached worker curve", map[string]any{"validation": 1.0, "test": 1.01, "steps": 100},
+			row(func(*search.Trial) {})},
+		{"failed", "validation test steps curve metric.test_loss", map[string]any{"reason": "no"}, row(func(t *search.Trial) {
+			t.Status, t.Reason, t.Metrics, t.Validation, t.Test, t.Steps = trainer.Failed, "no", nil, 0, 0, 0
+		})},
+		{"pruned", "test", map[string]any{"validation": 0.0, "curve": "[[25,0.5],[50,0]]"}, row(func(t *search.Trial) {
+			t.Status, t.Metrics, t.Validation, t.Test = trainer.Pruned, nil, 0, 0
+			t.Curve = []trainer.Point{{Step: 25, Value: .5}, {Step: 50, Value: 0}}
+		})},
+		{"untested", "test", map[string]any{"validation": 0.0}, row(func(t *search.Trial) {
+			t.Metrics, t.Validation, t.Test = map[string]float64{"validation_loss": 0}, 0, 0
+		})},
+		{"told without a cost", "cpu_seconds wall_seconds worker", map[string]any{"cached": false}, row(func(*search.Trial) {}, search.Cost{})},
+		{"cached", "worker", map[string]any{"cached": true, "cpu_seconds": 0.0, "wall_seconds": 0.0},
+			row(func(*search.Trial) {}, search.Cost{Cached: true})},
+	} {
+		for _, name := range strings.Fields(c.lacks) {
+			if v, there := c.row[name]; there {
+				t.Errorf("%s: %s is %v", c.name, name, v)
+			}
+		}
+		for name, want := range c.has {
+			if c.row[name] != want {
+				t.Errorf("%s: %s is %v, want %v", c.name, name, c.row[name], want)
+			}
+		}
 	}
 }
 

@@ -49,7 +49,37 @@ func Unmarshal(raw []byte, v any, known ...string) error {
 		}
 		errs = append(errs, fmt.Errorf("known fields: %s", strings.Join(known, ", ")))
 	}
-	return errors.Join(append(errs, d.wrong...)...)
+	return errors.Join(append(append(errs, twice(raw)...), d.wrong...)...)
+}
+
+// twice says which names an object has twice, at any depth of what is JSON: encoding/json
+// takes the last, and who wrote it may have meant the first.
+func twice(raw []byte) (wrong []error) {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	var walk func(path string)
+	walk = func(path string) {
+		switch t, _ := d.Token(); t {
+		case json.Delim('{'):
+			seen := map[string]bool{}
+			for d.More() {
+				t, _ := d.Token()
+				name, _ := t.(string)
+				if seen[name] {
+					wrong = append(wrong, fmt.Errorf("the field %q is there twice", path+name))
+				}
+				seen[name] = true
+				walk(path + name + ".")
+			}
+			_, _ = d.Token()
+		case json.Delim('['):
+			for i := 0; d.More(); i++ {
+				walk(fmt.Sprintf("%s[%d].", strings.TrimSuffix(path, "."), i))
+			}
+			_, _ = d.Token()
+		}
+	}
+	walk("")
+	return wrong
 }
 
 // keys lists an object's names in an order that does not vary.

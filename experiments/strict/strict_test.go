@@ -42,6 +42,22 @@ type outer struct {
 	Plain  string
 }
 
+// A name that is there twice is refused wherever it stands.
+func TestTwice(t *testing.T) {
+	var v outer
+	err := Unmarshal([]byte(`{"count":1,"text":"count","inner":{"rate":1,"steps":2,"rate":3},"each":{"a":1,"b":2,"a":2},`+
+		`"many":[{"steps":1},{"steps":1,"steps":1}],"any":{"x":[{"y":1,"y":1}]},"count":2,"count":3}`), &v)
+	for _, want := range []string{`"inner.rate" is there twice`, `"each.a" is there twice`, `"many[1].steps" is there twice`,
+		`"any.x[0].y" is there twice`, `"count" is there twice`} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is not in: %v", want, err)
+		}
+	}
+	if n := strings.Count(err.Error(), "twice"); n != 6 {
+		t.Errorf("%d are twice: %v", n, err)
+	}
+}
+
 func TestUnmarshal(t *testing.T) {
 	v := outer{Count: 3, Inner: inner{Rate: .5, Steps: 7}, Text: "kept", Hidden: "h"}
 	err := Unmarshal([]byte(`{"names":["a"],"inner":{"steps":8},"many":[{"rate":1}],"words":["x",1],"any":[1],"point":{"rate":2},`+

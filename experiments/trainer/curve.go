@@ -112,10 +112,11 @@ func PrunedAt(curve []Point, o space.Objective) Outcome {
 
 // Cut is the outcome that a trial with floors has, made of its outcome without them. At the last
 // point of its curve, whatever steps that counts, one that is ok was at its end; one that is
-// not, or whose curve is full, may have gone on.
+// not may have gone on, as may one whose curve is full and ends elsewhere than its metrics.
 func (o Outcome) Cut(floors []Point, objective space.Objective) Outcome {
 	for i, p := range o.Curve {
-		if i == len(o.Curve)-1 && (p.Step >= o.Steps || o.Status == OK && len(o.Curve) < MaxCurve) {
+		ended := len(o.Curve) < MaxCurve || p.Value == o.Metrics[Key(o.Metrics, objective)]
+		if i == len(o.Curve)-1 && (p.Step >= o.Steps || o.Status == OK && ended) {
 			break
 		}
 		if Below(floors, o.Curve[:i+1], objective) {

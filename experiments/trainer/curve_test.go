@@ -69,7 +69,7 @@ func TestCut(t *testing.T) {
 }
 
 // A curve may count other steps than the outcome does: its last point is the end of a trial that came to
-// its own, unless the curve is full.
+// its own, unless the curve is full and ends elsewhere than the outcome.
 func TestCutByOtherSteps(t *testing.T) {
 	epochs := Outcome{Status: OK, Metrics: map[string]float64{"accuracy": .6}, Steps: 1600, Model: "m", Curve: []Point{{5, .5}, {10, .6}}}
 	full := epochs
@@ -77,6 +77,9 @@ func TestCutByOtherSteps(t *testing.T) {
 	for i := range MaxCurve {
 		full.Curve = append(full.Curve, Point{i + 1, .6})
 	}
+	more := full
+	more.Curve = slices.Clone(full.Curve)
+	more.Curve[MaxCurve-1].Value = .55
 	for _, c := range []struct {
 		o     Outcome
 		steps int
@@ -85,7 +88,8 @@ func TestCutByOtherSteps(t *testing.T) {
 	}{
 		{epochs, 1600, Point{10, .7}, 0}, {epochs, 1600, Point{5, .7}, 5},
 		{epochs, 5, Point{5, .7}, 5}, {epochs, 0, Point{10, .7}, 0}, // steps that a curve goes beyond, or none
-		{full, 1600, Point{64, .7}, 64}, {full, 64, Point{64, .7}, 0}, {full, 1600, Point{65, .7}, 0},
+		{more, 1600, Point{64, .7}, 64}, {more, 64, Point{64, .7}, 0}, {more, 1600, Point{65, .7}, 0},
+		{full, 1600, Point{64, .7}, 0}, {full, 1600, Point{63, .7}, 63}, {full, 64, Point{64, .7}, 0}, {full, 1600, Point{65, .7}, 0},
 	} {
 		c.o.Steps = c.steps
 		want := c.o

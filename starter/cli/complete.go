@@ -62,7 +62,7 @@ func complete(a *terminal.App, cmd *cobra.Command) {
 	}
 	flags := map[string]string{
 		"task": "TASK", "tasks": "TASK", "pretrain-tasks": "TASK", "module": "MODULE", "controller": "CONTROLLER", "space": "SPACE",
-		"strategy": "STRATEGY", "experiment": "EXPERIMENT",
+		"strategy": "STRATEGY", "experiment": "EXPERIMENT", "sources": "SEARCH",
 	}
 	offer := func(of names) cobra.CompletionFunc {
 		return func(cmd *cobra.Command, args []string, prefix string) ([]cobra.Completion, cobra.ShellCompDirective) {
@@ -82,8 +82,11 @@ func complete(a *terminal.App, cmd *cobra.Command) {
 		}
 	}
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if f.Name == "from" && cmd.Name() == "search" {
+			_ = cmd.RegisterFlagCompletionFunc(f.Name, offer(called["SEARCH"]))
+		}
 		if of, ok := called[flags[f.Name]]; ok {
-			_ = cmd.RegisterFlagCompletionFunc(f.Name, offer(of)) // it is there, and has none
+			_ = cmd.RegisterFlagCompletionFunc(f.Name, listed(f, offer(of))) // it is there, and has none
 		}
 	})
 	_, usage, _ := strings.Cut(cmd.Use, " ")
@@ -102,5 +105,21 @@ func complete(a *terminal.App, cmd *cobra.Command) {
 			return nil, cobra.ShellCompDirectiveDefault // files, as predict has them
 		}
 		return offer(of)(cmd, args, prefix)
+	}
+}
+
+// listed has the last name of a flag's list completed, and not offered again what is
+// before it: --sources a,b.
+func listed(f *pflag.Flag, offer cobra.CompletionFunc) cobra.CompletionFunc {
+	if f.Value.Type() != "stringSlice" {
+		return offer
+	}
+	return func(cmd *cobra.Command, _ []string, prefix string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		before := prefix[:strings.LastIndex(prefix, ",")+1]
+		names, directive := offer(cmd, strings.Split(before, ","), prefix[len(before):])
+		for i, name := range names {
+			names[i] = before + name
+		}
+		return names, directive
 	}
 }

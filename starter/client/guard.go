@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -179,11 +180,16 @@ func (c *Client) reevaluation(ctx context.Context, l *Ledger, task int) (*librar
 
 // Reevaluate has the best models of a search that has ended trained again, top of them, each
 // so many times, and returns the name of the search that does: one that is there already,
-// where it is.
+// where it is. Of top and repeats 0 is what that one has, else the default; one that has
+// others is an error.
 func (c *Client) Reevaluate(ctx context.Context, l *Ledger, task, top, repeats int) (string, error) {
-	if _, there, err := c.reevaluation(ctx, l, task); err != nil || there {
+	if there, ok, err := c.reevaluation(ctx, l, task); err != nil || ok {
+		if err == nil {
+			err = otherReevaluation(there, top, repeats)
+		}
 		return reevaluationName(l, task), err
 	}
+	top, repeats = cmp.Or(top, DefaultTop), cmp.Or(repeats, DefaultRepeats)
 	if open, err := c.Open(ctx, l.Name); err != nil {
 		return "", err
 	} else if open {
@@ -204,6 +210,29 @@ func (c *Client) Reevaluate(ctx context.Context, l *Ledger, task, top, repeats i
 	summary := fmt.Sprintf("the best %d of %s again · %d trials", len(o.Reevaluated.Trials), l.Name, repeats*len(o.Reevaluated.Trials))
 	name := reevaluationName(l, task)
 	return c.start(ctx, Search, name, name, workflows.SearchWorkflow, own, limit.Summary(summary))
+}
+
+// DefaultTop and DefaultRepeats are how many models are trained again, and how often.
+const (
+	DefaultTop     = 10
+	DefaultRepeats = 3
+)
+
+// otherReevaluation says that a search trains the best models again, and not as is wanted.
+func otherReevaluation(r *library.SearchRecord, top, repeats int) error {
+	var has struct {
+		Reevaluate library.Reevaluate `json:"reevaluate"`
+	}
+	if err := json.Unmarshal(r.Spec, &has); err != nil {
+		return fmt.Errorf("search %s: its spec: %w", r.Name, err)
+	}
+	is := has.Reevaluate
+	if (top == 0 || top == is.Top) && (repeats == 0 || repeats == is.Repeats) {
+		return nil
+	}
+	return Usage(fmt.Errorf("search %s trains the best %d models again, %d times each, and not %d, %d times: leave --top and --repeats out to "+
+		"choose by it, or give its name up first (`starter remove %s`)", r.Name, is.Top, is.Repeats, cmp.Or(top, is.Top), cmp.Or(repeats, is.Repeats),
+		r.Name))
 }
 
 // chosenAgain is the choice by what a task's best models had when they were trained again. A

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -113,6 +114,7 @@ func TestChosenAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	record := library.SearchRecord{Name: "x-reevaluated", RunID: "r", Owner: "r", Status: "stopped", Config: config, Ledger: ledger,
+		Spec:        json.RawMessage(`{"reevaluate":{"top":3,"repeats":4}}`),
 		Reevaluated: &library.Reevaluated{Search: "x", Config: l.Config.Digest(), Task: "a", Trials: []int{4, 2, 9}}}
 	if err := library.StartSearch(t.Context(), s, record); err != nil {
 		t.Fatal(err)
@@ -120,6 +122,14 @@ func TestChosenAgain(t *testing.T) {
 	// The first has .6, .8 and .6; the second has failed once; the third .5, .7 and .5.
 	if got := choose(""); got == nil || got.Trial != 4 || got.Of != 2 || got.Repeats != 3 || math.Abs(got.Expected-2./3) > 1e-12 {
 		t.Errorf("%+v", got)
+	}
+	// It is there, and stays what it is: others are refused, and none given is what it has.
+	for want, is := range map[[2]int]string{{0, 0}: "", {3, 0}: "", {0, 4}: "", {3, 4}: "", {5, 0}: "not 5, 4 times", {3, 2}: "not 3, 2 times"} {
+		name, err := c.Reevaluate(t.Context(), l, 0, want[0], want[1])
+		if name != "x-reevaluated" || (err == nil) != (is == "") || err != nil && (!errors.Is(err, ErrUsage) || !strings.Contains(err.Error(), is) ||
+			!strings.Contains(err.Error(), "trains the best 3 models again, 4 times each") || !strings.Contains(err.Error(), "starter remove x-reevaluated")) {
+			t.Errorf("%v: %s, %v", want, name, err)
+		}
 	}
 	l.Config.Seed++
 	choose("starter remove x-reevaluated")

@@ -153,7 +153,7 @@ func (t *Trainer) fill(choices map[string]any) ([]string, error) {
 func variables(dir, data string, r *trainer.Request) map[string]string {
 	in := func(name string) string { return filepath.Join(dir, name) }
 	v := map[string]string{
-		"TNAML_REQUEST": in(requestFile), "TNAML_DIRECTORY": dir, "TNAML_CHECKPOINT": in(checkpointDir), "TNAML_MODEL": in(modelDir),
+		"TNAML_REQUEST": in(requestFile), directoryVariable: dir, "TNAML_CHECKPOINT": in(checkpointDir), "TNAML_MODEL": in(modelDir),
 		"TNAML_OUTCOME": in(outcomeFile), "TNAML_SEED": strconv.FormatUint(r.Seed, 10), "TNAML_TRIAL": strconv.Itoa(r.Trial),
 		"TNAML_TASK": r.Task.Name, "TMPDIR": in("tmp"),
 	}
@@ -163,6 +163,9 @@ func variables(dir, data string, r *trainer.Request) map[string]string {
 	maps.DeleteFunc(v, func(_, value string) bool { return strings.ContainsRune(value, 0) })
 	return v
 }
+
+// directoryVariable names a trial's directory, and by it the trial's processes.
+const directoryVariable = "TNAML_DIRECTORY"
 
 // run is one run of the program.
 type run struct {
@@ -306,6 +309,7 @@ func (r *run) process(started, done chan<- error) {
 	}
 	untilExit(r.cmd)
 	r.signal(true) // what it has left behind
+	sweep(r.dir)
 	r.mu.Lock()
 	r.exited = true
 	r.mu.Unlock()

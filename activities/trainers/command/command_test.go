@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -150,14 +151,14 @@ func TestBadPrograms(t *testing.T) {
 			if took := time.Since(began); took > 20*time.Second && !strings.HasPrefix(tt.mode, "gigabyte") {
 				t.Errorf("it took %v", took)
 			}
-			if left, _ := os.ReadDir(f.work.dir); len(left) > 0 && tt.mode != "forks" {
+			if left, _ := os.ReadDir(f.work.dir); len(left) > 0 && tt.mode != "forks" && tt.mode != "escapes" {
 				t.Errorf("it leaves %v", left)
 			}
 			if names, err := f.store.Names(t.Context(), store.Checkpoint, ""); err != nil || len(names) > 0 {
 				t.Errorf("checkpoints %v, %v", names, err)
 			}
 			switch tt.mode {
-			case "forks":
+			case "forks", "escapes":
 				gone(t, f)
 			case "text":
 				if m := result.Metrics; m["validation"] != .5 || m["test"] != .75 || m["lr"] != 1e-3 || len(m) != 3 || result.Steps != 2 {
@@ -203,7 +204,7 @@ func TestEnds(t *testing.T) {
 		mode string
 		want error
 	}{{"forks and hangs", context.Canceled}, {"ignores SIGTERM", context.Canceled}, {"hangs", stop}, {"hangs", trainer.ErrCutShort},
-		{"killed", trainer.ErrCutShort}, {"forks and hangs", trainer.ErrCutShort}} {
+		{"killed", trainer.ErrCutShort}, {"forks and hangs", trainer.ErrCutShort}, {"escapes and hangs", context.Canceled}} {
 		t.Run(fmt.Sprint(tt.mode, " ", tt.want), func(t *testing.T) {
 			f := program(t, tt.mode, func(c *Config) {
 				switch tt.want {
@@ -228,7 +229,7 @@ func TestEnds(t *testing.T) {
 			if took := time.Since(began); !errors.Is(err, tt.want) || took > 20*time.Second {
 				t.Errorf("after %v: %v", took, err)
 			}
-			if strings.HasPrefix(tt.mode, "forks") {
+			if strings.HasPrefix(tt.mode, "forks") || strings.HasPrefix(tt.mode, "escapes") {
 				gone(t, f)
 			}
 		})
@@ -573,6 +574,41 @@ func TestVersion(t *testing.T) {
 	is("by its path", c, false)
 	put("train.py", "print(3)")
 	is("by its path, another program", c, false)
+}
+
+// Nobody else's process is taken for a trial's: not one of another trial, nor one whose
+// variable only begins so, nor one that has the name elsewhere.
+func TestSweepIsNarrow(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("there is no /proc")
+	}
+	dir := filepath.Join(t.TempDir(), "trial-1")
+	for entry, want := range map[string]bool{directoryVariable + "=" + dir: true, directoryVariable + "=" + dir + "/in": true,
+		directoryVariable + "=" + dir + "0": false, directoryVariable + "=" + filepath.Dir(dir): false, "X" + directoryVariable + "=" + dir: false,
+		"OLDPWD=" + dir: false, directoryVariable + "=": false} {
+		c := exec.Command("sleep", "60")
+		c.Env, c.Dir = []string{entry}, filepath.Dir(dir)
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error, 1)
+		go func() { ended <- c.Wait() }()
+		sweep(dir)
+		select {
+		case <-ended:
+			if !want {
+				t.Errorf("%s was killed", entry)
+			}
+			continue
+		case <-time.After(300 * time.Millisecond):
+			if want {
+				t.Errorf("%s goes on", entry)
+			}
+		}
+		_ = c.Process.Kill()
+		<-ended
+	}
+	sweep("") // of no directory nothing is
 }
 
 // What a process has left that was killed is removed by the next one, and nothing of one that lives.

@@ -83,3 +83,62 @@ func TestExamples(t *testing.T) {
 		})
 	}
 }
+
+// The worker in Python: what it trains keeps the contract, with a curve and below a floor,
+// and after a checkpoint. The worker itself needs a package that may not be there.
+func TestPythonWorker(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs Python")
+	}
+	directory := "../../../experiments/examples/python-worker/"
+	b, err := os.ReadFile(directory + "space.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sp, err := space.Load(b, trainer.Check)
+	if err != nil {
+		t.Fatal(err)
+	}
+	python := func(script, input string) string {
+		t.Helper()
+		cmd := exec.Command("python3", "-c", script)
+		cmd.Dir, cmd.Stdin, cmd.Env = directory, strings.NewReader(input), append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1", "CHECKPOINTS="+t.TempDir())
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		return string(out)
+	}
+	python("compile(open('worker.py').read(), 'worker.py', 'exec')", "")
+	r := trainer.Request{Task: trainer.Task{Name: "t", Kind: "external", Parameters: json.RawMessage(`{"period":0.9}`)}, Seed: 1<<64 - 1,
+		Objective: sp.Objective, Curve: true}
+	const once = "import json, sys\nfrom train import train\nprint(json.dumps(train(json.load(sys.stdin), lambda p: None)))"
+	const twice = "import json, sys\nfrom train import train\nr = json.load(sys.stdin)\n" +
+		"def stop(p):\n  if p['step'] == 2: raise KeyError\ntry: train(r, stop)\nexcept KeyError: pass\n" +
+		"print(json.dumps(train(r, lambda p: None)))"
+	for _, c := range []struct {
+		last   bool
+		prune  []trainer.Point
+		status trainer.Status
+	}{{false, nil, trainer.OK}, {true, nil, trainer.OK}, {true, []trainer.Point{{Step: 3, Value: 1e-6}}, trainer.Pruned}} {
+		actions := make([]int, len(sp.Choices))
+		for i := range actions {
+			if c.last {
+				actions[i] = len(sp.Choices[i].Options) - 1
+			}
+		}
+		if r.Choices, err = sp.Values(actions); err != nil {
+			t.Fatal(err)
+		}
+		r.Prune = c.prune
+		input, err := json.Marshal(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		whole, resumed := python(once, string(input)), python(twice, string(input))
+		o := r.Checked(trainer.DecodeOutcome([]byte(whole), r.Objective))
+		if o.Status != c.status || whole != resumed {
+			t.Errorf("%+v: %+v\n%s%s", c, o, whole, resumed)
+		}
+	}
+}

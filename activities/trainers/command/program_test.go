@@ -189,21 +189,15 @@ var programs = map[string]func() int{
 		time.Sleep(time.Hour)
 		return 0
 	},
-	// leaves its group, which only a sandbox could keep it from.
-	"escapes": func() int {
-		c := exec.Command(os.Args[0])
-		c.Env = append(os.Environ(), "PROGRAM=hangs a while")
-		c.Stdout, c.SysProcAttr = os.Stdout, &syscall.SysProcAttr{Setsid: true}
-		_ = c.Start()
-		say(good)
-		return 0
-	},
+	// leaves its group, and that one's parent is gone when the trial ends.
+	"escapes":           func() int { escape("escapes again"); say(good); return 0 },
+	"escapes again":     func() int { escape("hangs"); return 0 },
+	"escapes and hangs": func() int { escape("hangs"); say(`{"step":1}`); time.Sleep(time.Hour); return 0 },
 	"hangs": func() int {
 		say(`{"step":1}`)
 		time.Sleep(time.Hour)
 		return 0
 	},
-	"hangs a while": func() int { time.Sleep(5 * time.Second); return 0 },
 	"ignores SIGTERM": func() int {
 		signal.Ignore(syscall.SIGTERM)
 		say(`{"step":1}`)
@@ -255,8 +249,17 @@ var programs = map[string]func() int{
 	},
 }
 
-func start(mode string) {
+func start(mode string) { startAs(mode, nil) }
+
+// escape starts itself in a session of its own, and waits until that one has started what it does.
+func escape(mode string) {
+	startAs(mode, &syscall.SysProcAttr{Setsid: true})
+	time.Sleep(300 * time.Millisecond)
+}
+
+func startAs(mode string, as *syscall.SysProcAttr) {
 	c := exec.Command(os.Args[0])
+	c.SysProcAttr = as
 	c.Env = append(os.Environ(), "PROGRAM="+mode)
 	c.Stdout, c.Stderr = os.Stdout, os.Stderr
 	if err := c.Start(); err != nil {

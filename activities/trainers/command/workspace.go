@@ -73,8 +73,10 @@ func (w *Workspace) Close() error {
 	return errors.Join(discard(w.dir), w.lock.Close())
 }
 
-// discard removes a process's directory, and, once that is gone, its lock, by which it is found.
+// discard removes a process's directory, with what its trials have left, and, once that is
+// gone, its lock, by which it is found.
 func discard(dir string) error {
+	sweep(dir)
 	if err := remove(dir); err != nil {
 		return err
 	}

@@ -13,7 +13,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tnaml/experiments/search"
 	"tnaml/experiments/space"
+	"tnaml/experiments/trainer"
 	"tnaml/starter/cli/terminal"
 	"tnaml/starter/client"
 	"tnaml/workflows"
@@ -85,8 +87,37 @@ func askedText(t workflows.AskedTrial) string {
 	return b.String()
 }
 
+// tellMore adds a curve and a cost to what is told.
+func tellMore(tell *workflows.Tell, curve, cost []string) error {
+	for _, p := range curve {
+		step, value, _ := strings.Cut(p, "=")
+		at, wrong := strconv.Atoi(step)
+		v, err := strconv.ParseFloat(value, 64)
+		if wrong != nil || err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
+			return fmt.Errorf("--curve %q: give STEP=VALUE, such as 100=0.71", p)
+		}
+		tell.Curve = append(tell.Curve, trainer.Point{Step: at, Value: v})
+	}
+	for _, c := range cost {
+		name, value, _ := strings.Cut(c, "=")
+		v, err := strconv.ParseFloat(value, 64)
+		if tell.Cost == nil {
+			tell.Cost = &search.Cost{}
+		}
+		to := map[string]*float64{"cpu_seconds": &tell.Cost.CPUSeconds, "wall_seconds": &tell.Cost.WallSeconds}[name]
+		switch {
+		case to == nil || err != nil || !(v >= 0) || math.IsInf(v, 0):
+			return fmt.Errorf("--cost %q: give cpu_seconds=SECONDS or wall_seconds=SECONDS", c)
+		case *to != 0:
+			return fmt.Errorf("--cost %s is given twice", name)
+		}
+		*to = v
+	}
+	return nil
+}
+
 func (a app) tellCommand() *cobra.Command {
-	var metrics []string
+	var metrics, curve, cost []string
 	var trial int
 	tell := workflows.Tell{Trial: &trial, Metrics: map[string]*float64{}}
 	cmd := &cobra.Command{
@@ -113,6 +144,9 @@ func (a app) tellCommand() *cobra.Command {
 				}
 				tell.Metrics[name] = &v
 			}
+			if err := tellMore(&tell, curve, cost); err != nil {
+				return client.Usage(err)
+			}
 			raw, err := json.Marshal(tell)
 			if err != nil {
 				return err
@@ -136,6 +170,8 @@ func (a app) tellCommand() *cobra.Command {
 	f.StringVar(&tell.State, "state", "complete", "complete, pruned or fail")
 	f.StringVar(&tell.Reason, "reason", "", "why it is not complete")
 	f.IntVar(&tell.Steps, "steps", 0, "training steps taken")
+	f.StringArrayVar(&curve, "curve", nil, "`STEP=VALUE` of the objective on its way, where the trial asks for a curve; may be repeated")
+	f.StringArrayVar(&cost, "cost", nil, "cpu_seconds=`SECONDS` or wall_seconds=SECONDS that it took; may be repeated")
 	f.StringVar(&tell.Model, "model", "", "what you call its model")
 	terminal.NotNegative(cmd, "trial", "steps")
 	return a.JSONFlag(cmd)

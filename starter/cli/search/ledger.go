@@ -107,8 +107,9 @@ func (a app) bestCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&task, "task", "", "only this task")
 	cmd.Flags().StringVar(&by, "guard", "", "also choose the final model: "+strings.Join(client.Guards(), ", "))
-	cmd.Flags().IntVar(&top, "top", 10, "models that reevaluate trains again")
-	cmd.Flags().IntVar(&repeats, "repeats", 3, "how often it trains each")
+	cmd.Flags().IntVar(&top, "top", 0, fmt.Sprintf("models that reevaluate trains again (default %d)", client.DefaultTop))
+	cmd.Flags().IntVar(&repeats, "repeats", 0, fmt.Sprintf("how often it trains each (default %d)", client.DefaultRepeats))
+	terminal.Positive(cmd, "top", "repeats")
 	return a.JSONFlag(cmd)
 }
 

@@ -92,7 +92,7 @@ func (a app) predict(ctx context.Context, b predictor, file, encoding string, fr
 			}
 			under = given.Values[lines*given.Dim : (lines+len(texts))*given.Dim]
 		}
-		err := a.printPredictions(b, b.Predict(texts, under), "text", texts)
+		err := a.printPredictions(b, b.Predict(texts, under), "text", texts, lines)
 		lines += len(texts)
 		texts = texts[:0]
 		return err
@@ -143,7 +143,7 @@ func (a app) predictImages(ctx context.Context, b predictor, files []string) err
 		if err != nil {
 			return err
 		}
-		if err := a.printPredictions(b, predictions, "file", names); err != nil {
+		if err := a.printPredictions(b, predictions, "file", names, 0); err != nil {
 			return err
 		}
 	}
@@ -153,12 +153,18 @@ func (a app) predictImages(ctx context.Context, b predictor, files []string) err
 	return errors.Join(failed...)
 }
 
-// printPredictions writes a line for each prediction; what says what of is.
-func (a app) printPredictions(b predictor, predictions []library.Prediction, what string, of []string) error {
+// printPredictions writes a line for each prediction; what says what of is, of which so
+// many were before. A model whose answer is no number has none, and those after it are not
+// written.
+func (a app) printPredictions(b predictor, predictions []library.Prediction, what string, of []string, before int) error {
 	out := bufio.NewWriter(a.Stdout)
 	encoder := json.NewEncoder(out)
 	encoder.SetEscapeHTML(false)
 	for i, p := range predictions {
+		if slices.ContainsFunc(p.Probabilities, func(v float32) bool { return v != v }) {
+			return errors.Join(out.Flush(), fmt.Errorf("%s %d, %q: the model's answer is no number: its values are beyond what the model can take",
+				what, before+i+1, terminal.Cut(of[i], 60)))
+		}
 		if !a.JSON {
 			if _, err := fmt.Fprintf(out, "%s\t%.4f\t%s\n", field(p.Label), slices.Max(p.Probabilities), field(of[i])); err != nil {
 				return err
