@@ -165,11 +165,17 @@ func merged(parts ...spec) spec {
 // start starts a workflow.
 func (b *bench) start(t *testing.T, kind, name string, s any) client.WorkflowRun {
 	t.Helper()
+	return b.startAs(t, kind, b.queue+"/"+name, s)
+}
+
+// startAs starts a workflow whose ID is no part of the bench's.
+func (b *bench) startAs(t *testing.T, kind, id string, s any) client.WorkflowRun {
+	t.Helper()
 	raw, err := json.Marshal(s)
 	if err != nil {
 		t.Fatal(err)
 	}
-	run, err := b.client.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: b.queue + "/" + name, TaskQueue: b.queue}, kind,
+	run, err := b.client.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: b.queue}, kind,
 		json.RawMessage(raw))
 	if err != nil {
 		t.Fatal(err)

@@ -3,12 +3,19 @@ package main
 import (
 	"bytes"
 	"context"
+	"net"
 	"strings"
 	"testing"
 )
 
 func TestExitCodes(t *testing.T) {
 	nowhere := []string{"TNAML_DATA_DIR=" + t.TempDir(), "TEMPORAL_CONFIG_FILE=/none"}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	taken := l.Addr().String()
 	for _, tt := range []struct {
 		name string
 		args []string
@@ -20,6 +27,12 @@ func TestExitCodes(t *testing.T) {
 		{"unknown flag", []string{"--slot"}, nowhere, exitUsage, "unknown flag: --slot"},
 		{"argument", []string{"now"}, nowhere, exitUsage, "now"},
 		{"bad number", nil, append([]string{"TNAML_WORKER_SLOTS=x"}, nowhere...), exitUsage, "TNAML_WORKER_SLOTS"},
+		{"bad drain", []string{"--drain", "soon"}, nowhere, exitUsage, "worker.drain"},
+		{"bad format", []string{"--log-format", "xml"}, nowhere, exitUsage, "text or json"},
+		{"bad address", []string{"--metrics", "9464"}, nowhere, exitUsage, "host:port"},
+		{"address taken", []string{"--metrics", taken}, nowhere, exitFailed, "another address can be said with --metrics"},
+		{"version of nothing", []string{"--build-id", "1"}, nowhere, exitUsage, "worker.deployment"},
+		{"no name", []string{"--deployment", "a.b"}, nowhere, exitUsage, "worker.deployment"},
 		{"no server", nil, nowhere, exitFailed, "starter up"},
 		{"half a configuration", nil, append([]string{"TNAML_TEMPORAL_ADDRESS=127.0.0.1:1"}, nowhere...), exitFailed, "TNAML_S3_ENDPOINT"},
 		{"unreachable", nil, append([]string{"TNAML_TEMPORAL_ADDRESS=127.0.0.1:1", "TNAML_S3_ENDPOINT=127.0.0.1:1"}, nowhere...), exitFailed,

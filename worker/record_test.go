@@ -14,8 +14,10 @@ import (
 	"testing"
 	"time"
 
+	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -107,6 +109,20 @@ var recordings = []recording{
 		}
 	}},
 	{name: "Search.canceled", spec: endless, do: cancelled},
+	{name: "Search.canceled-paused", spec: endless, do: func(t *testing.T, r *recorder, run client.WorkflowRun) {
+		r.update(t, run, workflows.Pause, "a test")
+		r.until(t, run, "quiet", func(p workflows.Progress) bool { return p.Running == 0 })
+		cancelled(t, r, run)
+	}},
+	{name: "Search.reset", spec: table12, do: resetHalfway},
+	{name: "Search.reevaluates", before: table12, spec: spec{"from": "before", "reevaluate": spec{"top": 3, "repeats": 2}}},
+	// What is in flight as the time is over has no part in it.
+	{name: "Search.budget", spec: merged(endless, spec{"budget": spec{"hours": 3. / 3600}})},
+	{name: "Search.late", spec: spec{"tasks": []string{"words"}, "space": "slow", "strategy": "random", "trials": 2, "lag": 1,
+		"trial_timeout": "1s"}, do: func(t *testing.T, r *recorder, run client.WorkflowRun) {
+		r.until(t, run, "paused", func(p workflows.Progress) bool { return p.Status == "paused" })
+		r.update(t, run, workflows.Stop)
+	}},
 	{name: "Search.continued", spec: merged(table12, spec{"trials": 60, "history_limit": 100})},
 	// Most of its trials fail: it pauses itself, and is stopped.
 	{name: "Search.failing", spec: merged(table12, spec{"tasks": []string{"holes"}, "trials": 100}),
@@ -168,6 +184,24 @@ var recordings = []recording{
 				}
 			}
 		}},
+	{name: "Experiment.reset", spec: merged(tiny, spec{"arms": []string{"random"}}), do: resetHalfway},
+	// Its first search is terminated. Somebody else's search has the second one's name: it waits for
+	// that one's end, and then cannot have its record. The third is well.
+	{name: "Experiment.failed-search", spec: spec{"experiment": "tiny", "arms": []string{"random"}, "seeds": []int{1, 2, 3}, "trials": 1000,
+		"concurrency": 1}, do: func(t *testing.T, r *recorder, run client.WorkflowRun) {
+		first := r.children(t, run, 1)[0]
+		second, ok := strings.CutSuffix(first, "1")
+		if !ok {
+			t.Fatalf("the first search is %s", first)
+		}
+		other := r.startAs(t, workflows.SearchWorkflow, second+"2", endless)
+		r.told(t, other, 3)
+		if err := r.client.TerminateWorkflow(t.Context(), first, "", "a test"); err != nil {
+			t.Error(err)
+		}
+		r.event(t, run, enumspb.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_FAILED)
+		r.update(t, other, workflows.Stop)
+	}},
 	{name: "Experiment.continued", spec: spec{"experiment": "tiny", "history_limit": 100, "seeds": []int{1, 2, 3, 4, 5, 6, 7, 8},
 		"trials": 3, "concurrency": 2}},
 	{name: "Pretrain.completed", spec: tiny},
@@ -253,6 +287,31 @@ func askAndTell(t *testing.T, r *recorder, run client.WorkflowRun) {
 	}
 }
 
+// resetHalfway goes on from the middle of a run, once that is over.
+func resetHalfway(t *testing.T, r *recorder, run client.WorkflowRun) {
+	if err := r.end(t, run, nil); err != nil {
+		t.Error(err)
+	}
+	var steps []int64
+	for events := r.client.GetWorkflowHistory(t.Context(), run.GetID(), run.GetRunID(), false,
+		enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT); events.HasNext(); {
+		event, err := events.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if event.GetEventType() == enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED {
+			steps = append(steps, event.GetEventId())
+		}
+	}
+	_, err := r.client.ResetWorkflowExecution(t.Context(), &workflowservice.ResetWorkflowExecutionRequest{
+		Namespace: r.namespace, Reason: "a test", RequestId: run.GetRunID(), WorkflowTaskFinishEventId: steps[len(steps)/2],
+		WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: run.GetID(), RunId: run.GetRunID()},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func cancelled(t *testing.T, r *recorder, run client.WorkflowRun) {
 	if err := r.client.CancelWorkflow(t.Context(), run.GetID(), ""); err != nil {
 		t.Error(err)
@@ -278,6 +337,21 @@ func (r *recorder) children(t *testing.T, run client.WorkflowRun, n int) []strin
 	}
 	t.Fatal("no searches start")
 	return nil
+}
+
+// event waits until a run's history has one of a type.
+func (r *recorder) event(t *testing.T, run client.WorkflowRun, kind enumspb.EventType) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+		for events := r.client.GetWorkflowHistory(t.Context(), run.GetID(), run.GetRunID(), false,
+			enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT); events.HasNext(); {
+			if event, err := events.Next(); err != nil {
+				t.Fatal(err)
+			} else if event.GetEventType() == kind {
+				return
+			}
+		}
+	}
+	t.Fatalf("%s: never %v", run.GetID(), kind)
 }
 
 // activity waits until one of a run's is under way.
@@ -367,6 +441,7 @@ func (r *recorder) more(t *testing.T) {
 		}
 	}
 	check(library.PublishExperiment(t.Context(), r.store, []byte(tinyExperiment), true))
+	r.slow(t, 20_000_000)
 	sp, err := library.LoadSpace(t.Context(), r.store, "knobs")
 	check(nil, err)
 	sp.Name, sp.Trainer = "asked", trainer.External{}.Name()

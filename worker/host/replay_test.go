@@ -143,11 +143,56 @@ func carried(h history) bool {
 	return h.Events[0].GetWorkflowExecutionStartedEventAttributes().GetContinuedExecutionRunId() != ""
 }
 
-// goesOn says that a search begins where another has ended.
-func goesOn(h history) bool {
-	input := h.Events[0].GetWorkflowExecutionStartedEventAttributes().GetInput().GetPayloads()
-	return len(input) > 0 && strings.Contains(string(input[0].GetData()), `"from":`)
+// says says that a run's input, a search's specification, has a field.
+func says(field string) func(history) bool {
+	return func(h history) bool {
+		input := h.Events[0].GetWorkflowExecutionStartedEventAttributes().GetInput().GetPayloads()
+		return len(input) > 0 && strings.Contains(string(input[0].GetData()), fmt.Sprintf("%q:", field))
+	}
 }
+
+// reset says that a run goes on from an earlier point of another.
+func reset(h history) bool {
+	return h.any(func(e *historypb.HistoryEvent) bool {
+		return e.GetWorkflowTaskFailedEventAttributes().GetCause() == enumspb.WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW
+	})
+}
+
+// late says that a trial took longer than it may.
+func late(h history) bool {
+	return h.any(func(e *historypb.HistoryEvent) bool {
+		return e.GetActivityTaskTimedOutEventAttributes().GetFailure().GetTimeoutFailureInfo().GetTimeoutType() ==
+			enumspb.TIMEOUT_TYPE_START_TO_CLOSE
+	})
+}
+
+// becomes says that a run of a search has shown a status.
+func becomes(status string) func(history) bool {
+	return func(h history) bool {
+		return h.any(func(e *historypb.HistoryEvent) bool {
+			p := e.GetUpsertWorkflowSearchAttributesEventAttributes().GetSearchAttributes().GetIndexedFields()[workflows.AttributeStatus.GetName()]
+			return string(p.GetData()) == fmt.Sprintf("%q", status)
+		})
+	}
+}
+
+// has says that a run has an event of a type.
+func has(kind enumspb.EventType) func(history) bool {
+	return func(h history) bool {
+		return h.any(func(e *historypb.HistoryEvent) bool { return e.GetEventType() == kind })
+	}
+}
+
+// both, either and not join paths.
+func both(a, b func(history) bool) func(history) bool {
+	return func(h history) bool { return a(h) && b(h) }
+}
+
+func either(a, b func(history) bool) func(history) bool {
+	return func(h history) bool { return a(h) || b(h) }
+}
+
+func not(a func(history) bool) func(history) bool { return func(h history) bool { return !a(h) } }
 
 const (
 	completed = enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED
@@ -160,8 +205,13 @@ const (
 var paths = map[string]map[string]func(history) bool{
 	workflows.SearchWorkflow: {
 		"completed": ends(completed), "canceled": ends(canceled), "invalid input": fails(activities.ErrTypeInvalid),
-		"continued as new": ends(continued), "goes on after that": carried, "goes on from another": goesOn,
-		"paused": updated(workflows.Pause), "resumed": updated(workflows.Resume), "stopped": updated(workflows.Stop),
+		"continued as new": ends(continued), "goes on after that": carried, "goes on from another": says("from"),
+		"reset": both(reset, ends(completed)), "trains the best again": says("reevaluate"),
+		"ends at its budget":          both(says("budget"), ends(completed)),
+		"pauses by itself":            both(becomes("paused"), not(either(updated(workflows.Pause), signalled(workflows.Pause)))),
+		"a trial that takes too long": late,
+		"canceled while it is paused": both(updated(workflows.Pause), ends(canceled)),
+		"paused":                      updated(workflows.Pause), "resumed": updated(workflows.Resume), "stopped": updated(workflows.Stop),
 		"extended":         updated(workflows.Extend),
 		"paused by signal": signalled(workflows.Pause), "resumed by signal": signalled(workflows.Resume),
 		"stopped by signal": signalled(workflows.Stop), "extended by signal": signalled(workflows.Extend),
@@ -172,7 +222,12 @@ var paths = map[string]map[string]func(history) bool{
 	},
 	workflows.ExperimentWorkflow: {
 		"completed": ends(completed), "canceled": ends(canceled), "invalid input": fails(activities.ErrTypeInvalid),
-		"all failed": fails(workflows.ErrTypeAllFailed), "continued as new": ends(continued), "goes on after that": carried,
+		"all failed": fails(workflows.ErrTypeAllFailed), "reset": both(reset, ends(completed)),
+		"a search that is canceled":   has(enumspb.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_CANCELED),
+		"a search that fails":         both(has(enumspb.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_FAILED), ends(completed)),
+		"a search that is ended":      both(has(enumspb.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_TERMINATED), ends(completed)),
+		"a search's name is not free": has(enumspb.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_FAILED),
+		"continued as new":            ends(continued), "goes on after that": carried,
 		"paused": updated(workflows.Pause), "resumed": updated(workflows.Resume), "stopped": updated(workflows.Stop),
 		"paused by signal": signalled(workflows.Pause), "resumed by signal": signalled(workflows.Resume),
 		"stopped by signal": signalled(workflows.Stop), "publishes": runs("PublishController"),
