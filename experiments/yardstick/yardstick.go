@@ -127,8 +127,8 @@ type train func(linear.SVM, *sparse.Matrix, []int32, int, *linear.Fit) (*linear.
 
 const (
 	// A machine is trained no closer to its optimum than accuracies can tell.
-	tolerance = .03
-	passes    = 200
+	tolerance = .01
+	passes    = 300
 	// patience is how many values of C, each greater than the last, may be no better than
 	// a smaller one: the greatest take most of the time.
 	patience = 2
