@@ -96,11 +96,12 @@ func weighted(t *text.Task, f text.Features, w sparse.Weighting) (func(*text.Spl
 	train := x.Counts(&t.Train)
 	columns := w.Columns(train, t.Train.Labels, len(t.Labels))
 	return func(s *text.Split) *sparse.Matrix {
-		counts := train
 		if s != &t.Train {
-			counts = x.Counts(s)
+			return w.Apply(x.Counts(s), columns)
 		}
-		return w.Apply(counts, columns)
+		out := w.Apply(train, columns)
+		train = nil // it is large, and nobody asks twice
+		return out
 	}, nil
 }
 
