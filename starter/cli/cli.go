@@ -101,7 +101,7 @@ func command(a *terminal.App, running *bool) *cobra.Command {
 	root.AddCommand(catalogue.Commands(a)...)
 	root.AddCommand(operate.Commands(a)...)
 	root.AddCommand(
-		data.Command(a), module.Command(a), space.Command(a), bench.Command(a), collect.Command(a),
+		data.Command(a), data.BaselineCommand(a), module.Command(a), space.Command(a), bench.Command(a), collect.Command(a),
 		experiment.RunCommand(a), experiment.Command(a), controller.Command(a), schedule.Command(a),
 	)
 	a.Named(root)
