@@ -105,7 +105,11 @@ func (a app) token(file string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("the token: %w", err)
 	}
-	if open := info.Mode().Perm() & 0o077; open != 0 {
+	private := fs.FileMode(0o077)
+	if ofRoot(info) { // so Kubernetes gives a secret to who is not root: to read, by the pod's group
+		private = 0o037
+	}
+	if info.Mode().Perm()&private != 0 {
 		return "", fmt.Errorf("the token in %s can be read by others (mode %#o): `chmod 600` it", file, info.Mode().Perm())
 	}
 	b, err := os.ReadFile(file)

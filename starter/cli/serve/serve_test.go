@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -53,6 +54,22 @@ func TestToken(t *testing.T) {
 		if _, err := a.token(file); err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), c.text) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+	// Kubernetes gives secrets as root's, to be read by the pod's group.
+	secret := filepath.Join(dir, "secret")
+	if err := errors.Join(os.WriteFile(secret, []byte(made), 0o600), os.Chmod(secret, 0o440)); err != nil {
+		t.Fatal(err)
+	}
+	if os.Getuid() == 0 {
+		if got, err := a.token(secret); err != nil || got != made {
+			t.Errorf("root's for the group: %q, %v", got, err)
+		}
+		if err := os.Chown(secret, 65532, 65532); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := a.token(secret); err == nil || !strings.Contains(err.Error(), "chmod 600") {
+		t.Errorf("another's group can read the token: %v", err)
 	}
 	if _, err := a.token(filepath.Join(dir, "nowhere")); err == nil {
 		t.Error("a file that is not there was taken")
