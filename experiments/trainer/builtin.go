@@ -11,6 +11,7 @@ import (
 
 	"tnaml/experiments/space"
 	"tnaml/nn/child"
+	"tnaml/nn/sparse"
 )
 
 // The choices of the trainer builtin (Wong et al., 2018, §4).
@@ -27,6 +28,18 @@ const (
 	WideLearningRate   = "wide_learning_rate"
 	WideRegularisation = "wide_regularisation"
 	Steps              = "steps"
+)
+
+// The choices of the trainer builtin that a space may leave out: the models are then the
+// paper's in that respect.
+const (
+	WideFeatures      = "wide_features"
+	WideWeighting     = "wide_weighting"
+	WideNormalisation = "wide_normalisation"
+	WideSolver        = "wide_solver"
+	WideCost          = "wide_cost"
+	Loss              = "loss"
+	ClassWeights      = "class_weights"
 )
 
 // AllModules is the module option that stands for the whole catalogue.
@@ -48,7 +61,8 @@ const Parameters = "parameters"
 const TrainingLoss = "training_loss"
 
 // Builtin is the definition of the trainer builtin: the child models of texts
-// and images (nn/child). Its space has each of its twelve choices once.
+// and images (nn/child). Its space has each of the paper's twelve choices once, and any
+// of the others.
 type Builtin struct{}
 
 // BuiltinSettings are what a space sets for all its child models.
@@ -77,6 +91,8 @@ type meaning struct {
 	// apply sets the option, unless it is of another type; nil for the module, which
 	// is not the child's own.
 	apply func(c *child.Config, v any) bool
+	// optional is a choice that a space may leave out.
+	optional bool
 }
 
 func word(set func(c *child.Config, v string)) func(*child.Config, any) bool {
@@ -119,21 +135,28 @@ func real64(v any) (float64, bool) {
 	return 0, false
 }
 
-// meanings are the choices, in the order in which the paper's controller takes
+// meanings are the choices, the paper's in the order in which its controller takes
 // them.
 var meanings = []meaning{
-	{Module, "a module's name", nil},
-	{FineTune, "true or false", func(c *child.Config, v any) (ok bool) { c.FineTune, ok = v.(bool); return ok }},
-	{HiddenLayers, "an integer", whole(func(c *child.Config, v int) { c.HiddenLayers = v })},
-	{HiddenSize, "an integer", whole(func(c *child.Config, v int) { c.HiddenSize = v })},
-	{Activation, "a word", word(func(c *child.Config, v string) { c.Activation = child.Activation(v) })},
-	{Normalisation, "a word", word(func(c *child.Config, v string) { c.Normalisation = child.Normalisation(v) })},
-	{Dropout, "a number", real(func(c *child.Config, v float64) { c.Dropout = v })},
-	{DeepLearningRate, "a number", real(func(c *child.Config, v float64) { c.DeepLearningRate = v })},
-	{DeepRegularisation, "a number", real(func(c *child.Config, v float64) { c.DeepRegularisation = v })},
-	{WideLearningRate, "a number", real(func(c *child.Config, v float64) { c.WideLearningRate = v })},
-	{WideRegularisation, "a number", real(func(c *child.Config, v float64) { c.WideRegularisation = v })},
-	{Steps, "an integer", whole(func(c *child.Config, v int) { c.Steps = v })},
+	{Module, "a module's name", nil, false},
+	{FineTune, "true or false", func(c *child.Config, v any) (ok bool) { c.FineTune, ok = v.(bool); return ok }, false},
+	{HiddenLayers, "an integer", whole(func(c *child.Config, v int) { c.HiddenLayers = v }), false},
+	{HiddenSize, "an integer", whole(func(c *child.Config, v int) { c.HiddenSize = v }), false},
+	{Activation, "a word", word(func(c *child.Config, v string) { c.Activation = child.Activation(v) }), false},
+	{Normalisation, "a word", word(func(c *child.Config, v string) { c.Normalisation = child.Normalisation(v) }), false},
+	{Dropout, "a number", real(func(c *child.Config, v float64) { c.Dropout = v }), false},
+	{DeepLearningRate, "a number", real(func(c *child.Config, v float64) { c.DeepLearningRate = v }), false},
+	{DeepRegularisation, "a number", real(func(c *child.Config, v float64) { c.DeepRegularisation = v }), false},
+	{WideLearningRate, "a number", real(func(c *child.Config, v float64) { c.WideLearningRate = v }), false},
+	{WideRegularisation, "a number", real(func(c *child.Config, v float64) { c.WideRegularisation = v }), false},
+	{Steps, "an integer", whole(func(c *child.Config, v int) { c.Steps = v }), false},
+	{WideFeatures, "a word", word(func(c *child.Config, v string) { c.WideFeatures = child.Features(v) }), true},
+	{WideWeighting, "a word", word(func(c *child.Config, v string) { c.WideWeighting = sparse.Weight(v) }), true},
+	{WideNormalisation, "a word", word(func(c *child.Config, v string) { c.WideNormalisation = child.RowNormalisation(v) }), true},
+	{WideSolver, "a word", word(func(c *child.Config, v string) { c.WideSolver = child.Solver(v) }), true},
+	{WideCost, "a number", real(func(c *child.Config, v float64) { c.WideCost = v }), true},
+	{Loss, "a word", word(func(c *child.Config, v string) { c.Loss = child.Loss(v) }), true},
+	{ClassWeights, "a word", word(func(c *child.Config, v string) { c.ClassWeights = child.ClassWeights(v) }), true},
 }
 
 // plain is a child model that is valid whichever one option is changed: the
@@ -183,9 +206,9 @@ func (b Builtin) Check(sp *space.Space) []space.Problem {
 		}
 		out = append(out, meanings[at].check(sp, i)...)
 	}
-	for _, name := range names {
-		if sp.Choice(name) == nil {
-			out = append(out, space.In("choices", "choice %q is missing; to fix it, give it a single option", name))
+	for _, m := range meanings {
+		if !m.optional && sp.Choice(m.name) == nil {
+			out = append(out, space.In("choices", "choice %q is missing; to fix it, give it a single option", m.name))
 		}
 	}
 	return out
@@ -323,6 +346,7 @@ func (Builtin) Child(choices map[string]any, settings json.RawMessage) (cfg chil
 	for _, m := range meanings {
 		v, ok := choices[m.name]
 		switch {
+		case !ok && m.optional:
 		case !ok:
 			errs = append(errs, fmt.Errorf("no choice %q", m.name))
 		case m.apply == nil:
@@ -371,9 +395,28 @@ func (b Builtin) Words(choices map[string]any) string {
 	if cfg.DeepRegularisation > 0 {
 		fmt.Fprintf(&s, " L2 %v", cfg.DeepRegularisation)
 	}
-	fmt.Fprintf(&s, " · wide %v", cfg.WideLearningRate)
-	if cfg.WideRegularisation > 0 {
-		fmt.Fprintf(&s, " L1 %v", cfg.WideRegularisation)
+	s.WriteString(" · wide")
+	for _, v := range []string{string(cfg.WideFeatures), string(cfg.WideWeighting)} {
+		if v != "" {
+			fmt.Fprintf(&s, " %s", v)
+		}
+	}
+	if cfg.WideNormalisation == child.L2 {
+		s.WriteString(" normalised")
+	}
+	if cfg.WideSolver == child.Dual {
+		fmt.Fprintf(&s, " dual C %v", cfg.WideCost)
+	} else {
+		fmt.Fprintf(&s, " %v", cfg.WideLearningRate)
+		if cfg.WideRegularisation > 0 {
+			fmt.Fprintf(&s, " L1 %v", cfg.WideRegularisation)
+		}
+	}
+	if cfg.Loss == child.SquaredHinge {
+		s.WriteString(" · squared hinge")
+	}
+	if cfg.ClassWeights == child.Balanced {
+		s.WriteString(" · balanced classes")
 	}
 	fmt.Fprintf(&s, " · %d steps", cfg.Steps)
 	return s.String()

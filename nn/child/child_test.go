@@ -14,6 +14,7 @@ import (
 
 	kernels "tnaml/nn/blas"
 	"tnaml/nn/rng"
+	"tnaml/nn/sparse"
 )
 
 // synthetic makes a task whose label shows in its tokens: class c favours the
@@ -68,7 +69,7 @@ func withNGrams(d *Data, n int) *Data {
 	out.NGrams, out.WideNGrams = n, 2
 	for k, e := range []*Examples{&out.Train, &out.Validation, &out.Test} {
 		r := rng.New(1, "synthetic/ngrams", uint64(k))
-		w := &OneHot{Offsets: []int32{0}}
+		w := &sparse.Matrix{Offsets: []int32{0}}
 		for i, label := range e.Labels {
 			ids := e.IDs[e.Offsets[i]:e.Offsets[i+1]]
 			known, _ := slices.BinarySearch(ids, int32(d.WideVocabulary))
@@ -183,7 +184,7 @@ func checkGradients(t *testing.T, name string, cfg Config, d *Data, table *Table
 		}
 	}
 	rows := []int32{0, 3, 3, 5, 7, 8, 9, 10, 11}
-	bags, oneHot := meanBags(&d.Train, n.known), oneHotBags(&d.Train, d.wideRows())
+	bags, oneHot := meanBags(&d.Train, n.known), wideBags(&d.Train, d.wideRows())
 	n.wide.turn(oneHot, rows)
 	if n.embedding != nil {
 		n.embedding.turn(bags, rows)
