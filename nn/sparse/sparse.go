@@ -1,0 +1,108 @@
+// Package sparse holds what occurs in examples, as matrices in compressed sparse
+// row form, and turns counts into weights.
+package sparse
+
+import (
+	"errors"
+	"fmt"
+	"math/bits"
+	"slices"
+)
+
+// Matrix has rows of few values: row i has the columns IDs[Offsets[i]:Offsets[i+1]],
+// each once and ascending, with their values. It is shared read-only.
+type Matrix struct {
+	// Columns is the number of columns, ids from 0.
+	Columns int
+	Offsets []int32
+	IDs     []int32
+	Values  []float32
+}
+
+// Rows returns the number of rows.
+func (m *Matrix) Rows() int { return len(m.Offsets) - 1 }
+
+// Row returns a row's columns and values.
+func (m *Matrix) Row(i int) ([]int32, []float32) {
+	from, to := m.Offsets[i], m.Offsets[i+1]
+	return m.IDs[from:to], m.Values[from:to]
+}
+
+// Bytes is the room that the matrix takes.
+func (m *Matrix) Bytes() int64 { return 4 * int64(len(m.Offsets)+len(m.IDs)+len(m.Values)) }
+
+// Validate checks what the rest of the package takes for granted.
+func (m *Matrix) Validate() error {
+	n := len(m.IDs)
+	if len(m.Offsets) == 0 || m.Offsets[0] != 0 || int(m.Offsets[len(m.Offsets)-1]) != n || !slices.IsSorted(m.Offsets) || len(m.Values) != n {
+		return errors.New("sparse matrix: offsets, columns and values do not fit together")
+	}
+	for i := range m.Rows() {
+		last := int32(-1)
+		for _, id := range m.IDs[m.Offsets[i]:m.Offsets[i+1]] {
+			if id <= last || int(id) >= m.Columns {
+				return fmt.Errorf("sparse matrix: row %d: column %d after %d, of %d", i, id, last, m.Columns)
+			}
+			last = id
+		}
+	}
+	return nil
+}
+
+// Counter makes a matrix of counts, row after row. Columns that were counted are
+// found in order by two levels of bits, without sorting.
+type Counter struct {
+	m      Matrix
+	rows   int // likely
+	counts []float32
+	low    []uint64 // a bit a column
+	high   []uint64 // a bit a word of low
+}
+
+// NewCounter makes a counter of so many columns; rows is how many rows are likely.
+func NewCounter(columns, rows int) *Counter {
+	low := (columns + 63) / 64
+	return &Counter{
+		m:      Matrix{Columns: columns, Offsets: make([]int32, 1, rows+1)},
+		rows:   rows,
+		counts: make([]float32, columns), low: make([]uint64, low), high: make([]uint64, (low+63)/64),
+	}
+}
+
+// Add counts a column once more in the row under way.
+func (c *Counter) Add(column int32) {
+	c.counts[column]++
+	w := column / 64
+	c.low[w] |= 1 << (column % 64)
+	c.high[w/64] |= 1 << (w % 64)
+}
+
+// sample is the number of rows by whose length room is made for the others.
+const sample = 256
+
+// End ends the row.
+func (c *Counter) End() {
+	if n := len(c.m.Offsets) - 1; n == sample && c.rows > n {
+		more := len(c.m.IDs) / n * (c.rows - n)
+		more += more / 16
+		c.m.IDs, c.m.Values = slices.Grow(c.m.IDs, more), slices.Grow(c.m.Values, more)
+	}
+	for h, hs := range c.high {
+		for ; hs != 0; hs &= hs - 1 {
+			w := 64*h + bits.TrailingZeros64(hs)
+			for ls := c.low[w]; ls != 0; ls &= ls - 1 {
+				id := int32(64*w + bits.TrailingZeros64(ls))
+				c.m.IDs, c.m.Values = append(c.m.IDs, id), append(c.m.Values, c.counts[id])
+				c.counts[id] = 0
+			}
+			c.low[w] = 0
+		}
+		c.high[h] = 0
+	}
+	c.m.Offsets = append(c.m.Offsets, int32(len(c.m.IDs)))
+}
+
+// Matrix returns the rows that have ended. The counter is not to be used again.
+func (c *Counter) Matrix() *Matrix {
+	return &c.m
+}
