@@ -33,8 +33,8 @@ func NewBuiltin(s store.Store, m *memory.Cache) *Builtin {
 // Version names what an outcome depends on besides the request: the training's
 // own version, the encodings', and what the kernels run on.
 func (*Builtin) Version() string {
-	return fmt.Sprintf("%s model %d features %d n-grams %d %s", child.TrainerVersion, child.ModelFormat, nnimage.FeaturesVersion,
-		text.NGramsVersion, child.InstructionSet())
+	return fmt.Sprintf("%s model %d features %d n-grams %d features of texts %d %s", child.TrainerVersion, child.ModelFormat,
+		nnimage.FeaturesVersion, text.NGramsVersion, text.FeaturesVersion, child.InstructionSet())
 }
 
 // Cached says that outcomes are kept for other searches.
@@ -61,7 +61,7 @@ func (b *Builtin) Run(ctx context.Context, r trainer.Request, progress func(trai
 	case "image":
 		in, err = b.loadImages(ctx, store.Ref(r.Task.Data), ref, alive)
 	case "text":
-		in, err = b.load(ctx, &cfg, store.Ref(r.Task.Data), ref)
+		in, err = b.load(ctx, &cfg, store.Ref(r.Task.Data), ref, b.Reshuffles(r.Settings))
 	default:
 		return failed("tasks of kind %q are not trained on", r.Task.Kind), nil
 	}
@@ -81,6 +81,7 @@ func (b *Builtin) Run(ctx context.Context, r trainer.Request, progress func(trai
 	curve := curveOf(&r)
 	model, outcome, err := child.Train(cfg, in.data, in.table, r.Seed, child.Options{
 		Documents:   in.documents,
+		Weighted:    in.weighted,
 		MemoryLimit: limit,
 		Progress: func(step, steps int, loss float64) error {
 			if ended = ctx.Err(); ended == nil {

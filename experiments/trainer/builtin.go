@@ -38,6 +38,7 @@ const (
 	WideNormalisation = "wide_normalisation"
 	WideSolver        = "wide_solver"
 	WideCost          = "wide_cost"
+	WideShare         = "wide_share"
 	Loss              = "loss"
 	ClassWeights      = "class_weights"
 )
@@ -155,6 +156,7 @@ var meanings = []meaning{
 	{WideNormalisation, "a word", word(func(c *child.Config, v string) { c.WideNormalisation = child.RowNormalisation(v) }), true},
 	{WideSolver, "a word", word(func(c *child.Config, v string) { c.WideSolver = child.Solver(v) }), true},
 	{WideCost, "a number", real(func(c *child.Config, v float64) { c.WideCost = v }), true},
+	{WideShare, "a number", real(func(c *child.Config, v float64) { c.WideShare = v }), true},
 	{Loss, "a word", word(func(c *child.Config, v string) { c.Loss = child.Loss(v) }), true},
 	{ClassWeights, "a word", word(func(c *child.Config, v string) { c.ClassWeights = child.ClassWeights(v) }), true},
 }
@@ -300,6 +302,13 @@ func (b Builtin) Fill(sp *space.Space, kind string, catalogue []string) (space.S
 		return out, fmt.Errorf("space %q offers to fine-tune the module, but image modules are frozen: "+
 			"take the space \"image\", or one in which %s has the option false alone", sp.Name, FineTune)
 	}
+	if kind == "image" {
+		for _, name := range []string{WideFeatures, WideSolver} {
+			if sp.Choice(name) != nil {
+				return out, fmt.Errorf("space %q has the choice %q, but the wide tower of images sees pixels: take the space \"image\"", sp.Name, name)
+			}
+		}
+	}
 	c := out.Choice(Module)
 	if c == nil {
 		return out, fmt.Errorf("space %q has no choice %q", sp.Name, Module)
@@ -406,6 +415,9 @@ func (b Builtin) Words(choices map[string]any) string {
 	}
 	if cfg.WideSolver == child.Dual {
 		fmt.Fprintf(&s, " dual C %v", cfg.WideCost)
+		if cfg.WideShare > 0 && cfg.WideShare < 1 {
+			fmt.Fprintf(&s, " share %v", cfg.WideShare)
+		}
 	} else {
 		fmt.Fprintf(&s, " %v", cfg.WideLearningRate)
 		if cfg.WideRegularisation > 0 {

@@ -185,14 +185,16 @@ func checkGradients(t *testing.T, name string, cfg Config, d *Data, table *Table
 	}
 	rows := []int32{0, 3, 3, 5, 7, 8, 9, 10, 11}
 	bags, oneHot := meanBags(&d.Train, n.known), wideBags(&d.Train, d.wideRows())
-	n.wide.turn(oneHot, rows)
+	if n.base == nil {
+		n.wide.turn(oneHot, rows)
+	}
 	if n.embedding != nil {
 		n.embedding.turn(bags, rows)
 	}
 	n.gather(bags, rows, documents)
 	n.forward(&d.Train, oneHot, rows, 0)
 	loss := n.loss(&d.Train, rows) / float64(len(rows))
-	n.backward(len(rows))
+	n.backward(rows)
 	s := newReference(n)
 	wide := widen(documents)
 	if want := s.loss(&d.Train, rows, wide); math.Abs(loss-want) > 1e-5*(1+want) {

@@ -52,6 +52,9 @@ func (c Config) Validate() error {
 	if !(c.WideCost >= 0 && c.WideCost <= maxWideCost) {
 		bad("a wide cost of %v must lie between 0 and %v, 0 meaning 1", c.WideCost, float64(maxWideCost))
 	}
+	if !(c.WideShare >= 0 && c.WideShare <= 1) {
+		bad("a wide share of %v must lie between 0 and 1, 0 meaning 1", c.WideShare)
+	}
 	if known := []Activation{ReLU, ReLU6, LeakyReLU, Swish, Sigmoid, Tanh}; !slices.Contains(known, c.Activation) {
 		bad("unknown activation %q (known: %v)", c.Activation, known)
 	}

@@ -180,7 +180,9 @@ func (p *dual) spread(from, to []float32) {
 // solveWide sets the wide tower's weights to the solution of the dual problem, and the
 // logits on which the deep tower is trained to those that the wide one gives documents
 // which it has not seen: of five folds, each under the weights of the other four. What
-// the wide tower has learnt by heart would leave the deep one nothing to learn. Under
+// the wide tower has learnt by heart would leave the deep one nothing to learn, and
+// nothing could be learnt of the share that each should have (Wolpert, 1992, "Stacked
+// generalization"). Under
 // the cross-entropy both are scaled so that it is least for the latter: the solution
 // gives margins, not logarithms of odds.
 func (n *network) solveWide(x *bags, labels []int32, seed uint64) {
@@ -209,6 +211,11 @@ func (n *network) solveWide(x *bags, labels []int32, seed uint64) {
 	scale := float32(1)
 	if n.cfg.Loss != SquaredHinge {
 		scale = float32(logitScale(n.base, labels, n.classes))
+	}
+	n.share = newTensor(1)
+	n.share.value[0] = 1
+	if n.cfg.WideShare > 0 {
+		n.share.value[0] = float32(n.cfg.WideShare)
 	}
 	scaleBy := func(v []float32) {
 		for i := range v {

@@ -57,8 +57,9 @@ func (n *network) model(d *Data, t *Table) *Model {
 		out: n.out.value, outBias: n.outBias.value, wide: n.wide.value, columns: n.columns,
 	}
 	if n.base != nil {
-		m.outBias = slices.Clone(m.outBias)
-		add(m.outBias, n.wideBias)
+		m.outBias, m.wide = slices.Clone(m.outBias), make([]float32, len(m.wide))
+		kernels.Axpy(n.share.value[0], n.wideBias, m.outBias)
+		kernels.Axpy(n.share.value[0], n.wide.value, m.wide)
 	}
 	if n.embedding != nil {
 		m.table, m.module = n.embedding.value, t.Vectors

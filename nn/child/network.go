@@ -47,9 +47,10 @@ type network struct {
 	outBias   tensor // classes
 	wide      *table
 	pixels    *pixels // nil for texts
-	// Of a wide tower that was solved first: its biases, and its logits of the training
-	// split, examples × classes.
+	// Of a wide tower that was solved first: its biases, its logits of the training
+	// split, examples × classes, and the share of both in the model's, which is trained.
 	wideBias, base []float32
+	share          tensor
 	columns        []float32 // the factors of weighted features, or nil
 	weights        []float32 // of the classes' examples; nil for ones
 
@@ -176,7 +177,10 @@ func (n *network) forward(e *Examples, wide *bags, rows []int32, key uint64) {
 		logits := n.logits[b*n.classes:][:n.classes]
 		add(logits, n.outBias.value)
 		if n.base != nil {
-			add(logits, n.base[int(i)*n.classes:][:n.classes])
+			share := n.share.value[0]
+			for k, v := range n.base[int(i)*n.classes:][:n.classes] {
+				logits[k] += float32(share * v)
+			}
 			continue
 		}
 		wide.sum(int(i), n.wide.value, n.ofWide)
@@ -271,7 +275,8 @@ func softmax(v []float32) (top, total float32) {
 
 // backward computes the gradients of the dense layers and of the inputs, dy, from
 // the logits'. Those of the tables' rows follow from dy and from the logits'.
-func (n *network) backward(batch int) {
+func (n *network) backward(rows []int32) {
+	batch := len(rows)
 	x, width := n.inputs, n.dim
 	if len(n.layers) > 0 {
 		last := n.layers[len(n.layers)-1]
@@ -280,6 +285,15 @@ func (n *network) backward(batch int) {
 	dlogits := kernels.Matrix(n.logits, batch, n.classes)
 	kernels.Product(blas.Trans, blas.NoTrans, kernels.Matrix(x, batch, width), dlogits, 0, kernels.Matrix(n.out.grad, width, n.classes))
 	columnSums(n.logits, batch, n.classes, n.outBias.grad)
+	if n.base != nil {
+		sum := float32(0)
+		for b, i := range rows {
+			for k, v := range n.base[int(i)*n.classes:][:n.classes] {
+				sum += float32(n.logits[b*n.classes+k] * v)
+			}
+		}
+		n.share.grad[0] = sum
+	}
 	if n.pixels != nil {
 		n.pixels.backward(n.logits, batch, n.classes)
 	}
@@ -332,7 +346,9 @@ func (n *network) update() {
 	}
 	n.out.step(rate, 0, l2)
 	n.outBias.step(rate, 0, 0)
-	if n.base == nil {
+	if n.base != nil {
+		n.share.step(rate, 0, 0)
+	} else {
 		n.wide.step(n.logits, float32(n.cfg.WideLearningRate), float32(n.cfg.WideRegularisation), 0)
 	}
 	if n.pixels != nil {
@@ -343,7 +359,7 @@ func (n *network) update() {
 // finite reports whether all weights are numbers, and the statistics that batch
 // normalisation uses in evaluation.
 func (n *network) finite() bool {
-	ok := kernels.Finite(n.out.value) && kernels.Finite(n.outBias.value) && kernels.Finite(n.wide.value)
+	ok := kernels.Finite(n.share.value) && kernels.Finite(n.out.value) && kernels.Finite(n.outBias.value) && kernels.Finite(n.wide.value)
 	for _, h := range n.layers {
 		ok = ok && kernels.Finite(h.weights.value) && kernels.Finite(h.bias.value) && kernels.Finite(h.gain.value) &&
 			kernels.Finite(h.mean) && kernels.Finite(h.deviation)

@@ -307,7 +307,7 @@ func (r *run) step(step int) float64 {
 	}
 	r.forward(r.data, r.seen, r.rows, mix(r.key+uint64(step)*golden))
 	loss := r.loss(r.data, r.rows) / float64(len(r.rows))
-	r.backward(len(r.rows))
+	r.backward(r.rows)
 	r.update()
 	return loss
 }
@@ -370,6 +370,9 @@ func parameters(cfg Config, d *Data, t *Table) int {
 			count += cfg.HiddenSize
 		}
 		width = cfg.HiddenSize
+	}
+	if cfg.WideSolver == Dual {
+		count++ // the share
 	}
 	return count + (width+1+d.wideRows()+d.Pixels)*d.Classes
 }

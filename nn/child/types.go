@@ -132,6 +132,9 @@ type Config struct {
 	// regularisation and start do nothing.
 	WideSolver Solver  `json:"wide_solver,omitempty"`
 	WideCost   float64 `json:"wide_cost,omitempty"`
+	// WideShare is the share of its logits that a tower solved first has in the model
+	// when the deep tower's training starts, which trains the share too; 0 means all.
+	WideShare float64 `json:"wide_share,omitempty"`
 	// Loss is the training's; "" means Softmax.
 	Loss Loss `json:"loss,omitempty"`
 	// ClassWeights are those of the loss; "" means none.
