@@ -211,7 +211,8 @@ func TestOneOptimum(t *testing.T) {
 				t.Errorf("%s: one seed gave two models", loss)
 			}
 		}
-		if _, fit, _ := (SVM{C: 4, Loss: loss, Tolerance: 1e-12, Passes: 2}).Train(x, labels, 2, nil); fit.Converged || fit.Passes != 2 || fit.Gap <= 0 {
+		o.Tolerance, o.Passes = 1e-12, 2
+		if _, fit, _ := o.Train(x, labels, 2, nil); fit.Converged || fit.Passes != 2 || fit.Gap <= 0 {
 			t.Errorf("%s, two passes: %+v", loss, fit)
 		}
 	}
@@ -254,6 +255,22 @@ func TestNBSVMByHand(t *testing.T) {
 			t.Errorf("column %d of class 0: %v, want %v", k, got, -want)
 		}
 	}
+	zero, one := 0., 0.
+	for _, l := range labels {
+		if l == 0 {
+			zero++
+		} else {
+			one++
+		}
+	}
+	if want := .25*plain.Bias[1] + .75*mean*math.Log(one/zero); math.Abs(m.Bias[1]-want) > 1e-6 || math.Abs(m.Bias[0]+want) > 1e-6 {
+		t.Errorf("biases %v, want ±%v", m.Bias, want)
+	}
+	o.Beta = 1
+	if whole, _, err := o.TrainNB(x, labels, 2, fit); err != nil || math.Abs(whole.Bias[1]-plain.Bias[1]) > 1e-6 ||
+		math.Abs(whole.row(1)[3]-plain.row(1)[3]*float64(odds[3])) > 1e-6 {
+		t.Errorf("of beta 1: %v", err)
+	}
 	if three, _, err := o.TrainNB(x, append(slices.Clone(labels[:199]), 2), 3, nil); err != nil || len(three.Bias) != 3 {
 		t.Errorf("of three classes: %v", err)
 	}
@@ -277,6 +294,7 @@ func TestWhatCannotBeTrained(t *testing.T) {
 		"has label 7 of 2":     second(SVM{}.Train(x, []int32{0, 7, 0, 0, 0}, 2, nil)),
 		"alpha of 0":           first(NaiveBayes(x, labels, 2, 0)),
 		"0 labels for 5":       first(NaiveBayes(x, nil, 2, 1)),
+		"beta of 2":            second(SVM{Beta: 2}.TrainNB(x, labels, 2, nil)),
 		"passes must be posit": second(SVM{Passes: -1}.Train(x, labels, 2, nil)),
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {

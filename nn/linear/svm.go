@@ -33,11 +33,9 @@ type SVM struct {
 	Passes int
 	// Seed is of the order of the examples.
 	Seed uint64
+	// Beta is the part of its own weights that an NBSVM keeps; 0 means 0.25.
+	Beta float64
 }
-
-// beta is the part of its own weights that an NBSVM keeps: Wang and Manning's for long
-// and short texts.
-const beta = .25
 
 func (o SVM) filled() (SVM, error) {
 	if o.C == 0 {
@@ -52,9 +50,16 @@ func (o SVM) filled() (SVM, error) {
 	if o.Passes == 0 {
 		o.Passes = 1000
 	}
+	if o.Beta == 0 {
+		o.Beta = .25
+	}
 	var errs []error
 	if !(o.C > 0) || math.IsInf(o.C, 0) || !(o.Tolerance > 0) || o.Passes < 0 {
-		errs = append(errs, fmt.Errorf("support vector machine: C of %v, tolerance of %v and %d passes must be positive", o.C, o.Tolerance, o.Passes))
+		errs = append(errs, fmt.Errorf("support vector machine: C of %v, tolerance of %v and %d passes must be positive", o.C,
+			o.Tolerance, o.Passes))
+	}
+	if !(o.Beta > 0 && o.Beta <= 1) {
+		errs = append(errs, fmt.Errorf("support vector machine: beta of %v must lie in (0, 1]", o.Beta))
 	}
 	if o.Loss != SquaredHinge && o.Loss != Hinge {
 		errs = append(errs, fmt.Errorf("support vector machine: unknown loss %q (known: %s, %s)", o.Loss, SquaredHinge, Hinge))
@@ -80,17 +85,30 @@ type Fit struct {
 // LIBLINEAR. From is how another such model, of another C, was trained on the same
 // examples, to begin with, or nil.
 func (o SVM) Train(x *sparse.Matrix, labels []int32, classes int, from *Fit) (*Model, *Fit, error) {
+	o, err := o.filled()
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := check(x, labels, classes); err != nil {
+		return nil, nil, err
+	}
 	return o.train(x, labels, classes, from, nil)
 }
 
 // TrainNB trains an NBSVM (Wang and Manning, 2012): each column's presence counts
-// as much as its log-count ratio r, and the weights w of the machine are interpolated
-// with their mean magnitude:
+// as much as its log-count ratio r, and the machine's weights w and bias b are
+// interpolated with naive Bayes', brought to the weights' mean magnitude m = ‖w‖₁/columns:
 //
-//	score = bias + (β·w + (1 − β)·‖w‖₁/columns) · (r ∘ presence),  β = ¼
+//	score = β·b + (1 − β)·m·ln (n/n') + (β·w + (1 − β)·m) · (r ∘ presence)
 //
-// X is taken as there or not, whatever its values: so must be what is predicted.
+// for a class of n examples against n' others. The paper leaves b as it is, which on classes
+// of different sizes leaves little but b. X is taken as there or not, whatever its
+// values: so must be what is predicted.
 func (o SVM) TrainNB(x *sparse.Matrix, labels []int32, classes int, from *Fit) (*Model, *Fit, error) {
+	o, err := o.filled()
+	if err != nil {
+		return nil, nil, err
+	}
 	if err := check(x, labels, classes); err != nil {
 		return nil, nil, err
 	}
@@ -99,18 +117,24 @@ func (o SVM) TrainNB(x *sparse.Matrix, labels []int32, classes int, from *Fit) (
 	if err != nil {
 		return nil, nil, err
 	}
-	for c := range classes {
-		w, sum := m.row(c), 0.0
+	examples := make([]int, classes)
+	for _, l := range labels {
+		examples[l]++
+	}
+	for c, n := range examples {
+		w, mean := m.row(c), 0.0
 		for _, v := range w {
-			sum += math.Abs(v)
+			mean += math.Abs(v)
 		}
-		mean := sum / float64(len(w))
+		mean *= (1 - o.Beta) / float64(len(w))
 		// Of two classes the machine is class 1's, and r of class 0 is that of class 1
 		// with the other sign, as the score is: the sign of the mean is right for both.
 		r := odds[c*x.Columns:]
 		for k, v := range w {
-			w[k] = float64(beta*v+float64((1-beta)*mean)) * float64(r[k])
+			w[k] = (float64(o.Beta*v) + mean) * float64(r[k])
 		}
+		prior := math.Log(float64(max(n, 1))) - math.Log(float64(max(len(labels)-n, 1)))
+		m.Bias[c] = float64(o.Beta*m.Bias[c]) + float64(mean*prior)
 	}
 	return m, fit, nil
 }
@@ -118,13 +142,6 @@ func (o SVM) TrainNB(x *sparse.Matrix, labels []int32, classes int, from *Fit) (
 // train trains the machines; the values of x are replaced by the class's of scale, if
 // there are such.
 func (o SVM) train(x *sparse.Matrix, labels []int32, classes int, from *Fit, scale []float32) (*Model, *Fit, error) {
-	o, err := o.filled()
-	if err != nil {
-		return nil, nil, err
-	}
-	if err := check(x, labels, classes); err != nil {
-		return nil, nil, err
-	}
 	m, fit := newModel(classes, x.Columns), &Fit{Converged: true}
 	p := problem{x: x, y: make([]float64, len(labels)), square: make([]float64, len(labels)), order: make([]int32, len(labels))}
 	if scale != nil {

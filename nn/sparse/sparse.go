@@ -106,3 +106,22 @@ func (c *Counter) End() {
 func (c *Counter) Matrix() *Matrix {
 	return &c.m
 }
+
+// Beside returns the matrix whose rows are those of a and then of b, which has as many.
+func Beside(a, b *Matrix) *Matrix {
+	out := &Matrix{
+		Columns: a.Columns + b.Columns, Offsets: make([]int32, 1, len(a.Offsets)),
+		IDs: make([]int32, 0, len(a.IDs)+len(b.IDs)), Values: make([]float32, 0, len(a.IDs)+len(b.IDs)),
+	}
+	for i := range a.Rows() {
+		ids, values := a.Row(i)
+		out.IDs, out.Values = append(out.IDs, ids...), append(out.Values, values...)
+		ids, values = b.Row(i)
+		for _, id := range ids {
+			out.IDs = append(out.IDs, int32(a.Columns)+id)
+		}
+		out.Values = append(out.Values, values...)
+		out.Offsets = append(out.Offsets, int32(len(out.IDs)))
+	}
+	return out
+}

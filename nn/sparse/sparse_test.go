@@ -124,3 +124,12 @@ func TestValidate(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestBeside(t *testing.T) {
+	got := Beside(small(), small())
+	want := &Matrix{Columns: 6, Offsets: []int32{0, 4, 8, 8, 10}, IDs: []int32{0, 1, 3, 4, 1, 2, 4, 5, 2, 5},
+		Values: []float32{2, 1, 2, 1, 1, 1, 1, 1, 1, 1}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
