@@ -52,6 +52,10 @@ const (
 	MacroF1  = "macro_f1"
 	LogLoss  = "log_loss"
 	AUC      = "auc"
+	// CalibrationError is that of the probabilities that a model predicts,
+	// RawCalibrationError that before its temperature.
+	CalibrationError    = "calibration_error"
+	RawCalibrationError = "raw_calibration_error"
 )
 
 // Parameters is the name under which any trainer may report the number of a
@@ -60,6 +64,9 @@ const Parameters = "parameters"
 
 // TrainingLoss is the mean loss of the last training steps, of no split.
 const TrainingLoss = "training_loss"
+
+// Temperature is what the logits are divided by in what a model predicts, of no split.
+const Temperature = "temperature"
 
 // Builtin is the definition of the trainer builtin: the child models of texts
 // and images (nn/child). Its space has each of the paper's twelve choices once, and any
@@ -183,13 +190,14 @@ func (Builtin) Metrics() []Metric {
 		{MacroF1, space.Maximise, "F1 of the classes, unweighted mean"},
 		{LogLoss, space.Minimise, "mean negative logarithm of the probability of an example's class, natural"},
 		{AUC, space.Maximise, "area under the ROC curve, of two classes"},
+		{CalibrationError, space.Minimise, "expected calibration error, 15 bins, after temperature scaling on the validation split"},
 	}
 }
 
 // Check reports choices missing, unknown or such as no child model can have, and
 // settings and objectives that are not the trainer's.
 func (b Builtin) Check(sp *space.Space) []space.Problem {
-	out := checkMetrics(b, sp, Parameters, TrainingLoss)
+	out := checkMetrics(b, sp, Parameters, TrainingLoss, Temperature)
 	cfg := plain()
 	if err := applySettings(sp.Settings, &cfg); err != nil {
 		out = append(out, space.In("settings", "settings of the trainer %s: %w", b.Name(), err))

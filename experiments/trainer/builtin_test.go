@@ -309,7 +309,7 @@ func TestCheckReportsEverything(t *testing.T) {
 		{"a module's number", edit(`["*"]`, `[1, 2]`), []string{`choice "module": option 1 must be a module's name`, `option 2 must be`}},
 		{"no name", strings.Replace(text, "name: text", "name: \"\"", 1), []string{"no name"}},
 		{"an objective", text + "objective: {metric: rmse}\n", []string{
-			`line 19: the trainer builtin reports no "rmse" (known: accuracy, macro_f1, log_loss, auc)`,
+			`line 19: the trainer builtin reports no "rmse" (known: accuracy, macro_f1, log_loss, auc, calibration_error)`,
 		}},
 		{"settings", text + "settings:\n  wide: 3\n", []string{
 			`line 19: settings of the trainer builtin: unknown field "wide" (known: wide_start, wide_ngrams, reshuffle)`,

@@ -1,7 +1,6 @@
 package child
 
 import (
-	"math"
 	"slices"
 
 	kernels "tnaml/nn/blas"
@@ -230,53 +229,4 @@ func (n *network) solveWide(x *bags, labels []int32, seed uint64) {
 	scaleBy(n.wide.value)
 	scaleBy(n.wideBias)
 	scaleBy(n.base)
-}
-
-const (
-	// maxLogitScale bounds the factor from both sides.
-	maxLogitScale  = 64
-	logitScaleStep = 50
-)
-
-// logitScale returns the factor of the logits, examples × classes, with which the
-// cross-entropy of their softmax is least: one over the temperature of Guo, Pleiss,
-// Sun and Weinberger (2017). It is found by Newton's method in a bracket, the
-// cross-entropy being convex in it, and lies between 1/64 and 64; 1 without examples.
-func logitScale(logits []float32, labels []int32, classes int) float64 {
-	if len(labels) == 0 {
-		return 1
-	}
-	low, high, s := 1./maxLogitScale, float64(maxLogitScale), 1.
-	for range logitScaleStep {
-		slope, curvature := 0., 0.
-		for i, label := range labels {
-			z := logits[i*classes:][:classes]
-			top := slices.Max(z)
-			total, mean, square := 0., 0., 0.
-			for _, v := range z {
-				d := float64(v) - float64(top)
-				e := math.Exp(s * d)
-				total += e
-				mean += float64(e * d)
-				square += float64(float64(e*d) * d)
-			}
-			mean /= total
-			slope += mean - (float64(z[label]) - float64(top))
-			curvature += square/total - float64(mean*mean)
-		}
-		if slope > 0 {
-			high = s
-		} else {
-			low = s
-		}
-		next := s - slope/curvature
-		if !(next > low && next < high) {
-			next = math.Sqrt(low * high)
-		}
-		if math.Abs(next-s) < 1e-6*s {
-			return next
-		}
-		s = next
-	}
-	return s
 }

@@ -138,24 +138,6 @@ func TestDualWithoutAFold(t *testing.T) {
 	}
 }
 
-// The factor by hand: of two classes with logits (0, 1) for three examples of class 1
-// and one of class 0, σ(s) = 3/4, so that s = ln 3.
-func TestLogitScaleByHand(t *testing.T) {
-	if s := logitScale([]float32{0, 1, 0, 1, 0, 1, 0, 1}, []int32{1, 1, 1, 0}, 2); math.Abs(s-math.Log(3)) > 1e-5 {
-		t.Errorf("%v, want ln 3", s)
-	}
-	// All are right, whatever the factor: the greatest is best; all wrong: the least.
-	if s := logitScale([]float32{0, 1}, []int32{1}, 2); s < maxLogitScale/2 {
-		t.Errorf("%v of an example that is right", s)
-	}
-	if s := logitScale([]float32{0, 1}, []int32{0}, 2); s > 2./maxLogitScale {
-		t.Errorf("%v of an example that is wrong", s)
-	}
-	if s := logitScale(nil, nil, 2); s != 1 {
-		t.Errorf("%v of no example", s)
-	}
-}
-
 // A label that shows in the features is learnt by the solved tower, whatever the deep
 // one; the model predicts from counts, stored in either way, and is a function of the seed.
 func TestSolvedWideTower(t *testing.T) {

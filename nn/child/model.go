@@ -40,6 +40,8 @@ type header struct {
 	Features       int    `json:"features,omitempty"`
 	NPixels        int    `json:"pixels,omitempty"`
 	Alone          bool   `json:"document_vectors,omitempty"`
+	// Temperature divides the logits; 0 means 1.
+	Temperature float64 `json:"temperature,omitempty"`
 }
 
 type layerWeights struct {
@@ -52,8 +54,9 @@ type layerWeights struct {
 // model takes the trained weights out of a network.
 func (n *network) model(d *Data, t *Table) *Model {
 	m := &Model{
-		header: header{n.cfg, n.dim, n.classes, d.Vocabulary, d.WideVocabulary, d.NGrams, d.Features, d.Pixels, t.alone(d)},
-		table:  t.Vectors, known: t.Known,
+		header: header{Cfg: n.cfg, Dim: n.dim, NClasses: n.classes, NVocabulary: d.Vocabulary, WideVocabulary: d.WideVocabulary, NGrams: d.NGrams,
+			Features: d.Features, NPixels: d.Pixels, Alone: t.alone(d)},
+		table: t.Vectors, known: t.Known,
 		out: n.out.value, outBias: n.outBias.value, wide: n.wide.value, columns: n.columns,
 	}
 	if n.base != nil {
@@ -197,7 +200,8 @@ func (l *layerWeights) normalise(kind Normalisation, y, scratch, ones []float32)
 	}
 }
 
-// Predict returns the probability of each class for each document, n × Classes.
+// Predict returns the probability of each class for each document, n × Classes,
+// calibrated by Outcome.Temperature.
 // It panics on a detached model and on one of images: a programmer error.
 func (m *Model) Predict(e *Examples) []float32 {
 	m.ofTexts()
@@ -210,9 +214,15 @@ func (m *Model) PredictFrom(e *Examples, vectors []float32) []float32 {
 	m.fits(e, vectors)
 	e = m.weigh(e)
 	out := make([]float32, e.Len()*m.NClasses)
+	scale := float32(1)
+	if m.Temperature > 0 {
+		scale = float32(1 / m.Temperature)
+	}
 	m.scores(e, vectors, func(i int, logits []float32) {
 		p := out[i*m.NClasses:][:m.NClasses]
-		copy(p, logits)
+		for c, v := range logits {
+			p[c] = v * scale
+		}
 		softmax(p)
 	})
 	return out
@@ -223,7 +233,7 @@ func (m *Model) PredictFrom(e *Examples, vectors []float32) []float32 {
 func (m *Model) Evaluate(e *Examples) Metrics {
 	m.ofTexts()
 	m.fits(e, nil)
-	metrics, _, _ := m.evaluate(m.weigh(e), nil)
+	metrics, _, _, _ := m.evaluate(m.weigh(e), nil)
 	return metrics
 }
 
@@ -256,23 +266,24 @@ func (m *Model) attached() {
 }
 
 // evaluate is Evaluate with the documents' mean token vectors, if known; it also
-// reports whether all logits were numbers.
-func (m *Model) evaluate(e *Examples, vectors []float32) (metrics Metrics, right []byte, ok bool) {
+// returns the logits, n × Classes, and whether all were numbers.
+func (m *Model) evaluate(e *Examples, vectors []float32) (metrics Metrics, right []byte, all []float32, ok bool) {
 	if m.Cfg.FineTune {
 		vectors = nil
 	}
-	t, ok := newTally(e.Len(), m.NClasses), true
+	t := newTally(e.Len(), m.NClasses)
+	all = make([]float32, 0, e.Len()*m.NClasses)
 	m.scores(e, vectors, func(i int, logits []float32) {
 		t.add(e.Labels[i], logits)
-		ok = ok && kernels.Finite(logits)
+		all = append(all, logits...)
 	})
-	return t.metrics(), t.bits, ok
+	return t.metrics(), t.bits, all, kernels.Finite(all)
 }
 
 const kind = "model"
 
 // ModelFormat is the version of what Encode writes.
-const ModelFormat = 2
+const ModelFormat = 3
 
 // EncodeAlone returns the model as a safetensors file of kind "model" that needs
 // nothing else: the metadata "model" says its shape; the arrays are
@@ -375,7 +386,7 @@ func (m *Model) decode(f *safetensors.File) error {
 		return err
 	}
 	if m.Dim < 1 || m.NClasses < 1 || m.NVocabulary < 0 || m.WideVocabulary < 0 || m.WideVocabulary > m.NVocabulary || m.NPixels < 0 ||
-		m.header.Features < 0 || (m.header.Features > 0) != (m.Cfg.WideFeatures != "") || m.header.NGrams < 0 || m.header.NGrams > math.MaxInt32-m.WideVocabulary ||
+		!(m.Temperature >= 0 && m.Temperature <= maxLogitScale) || m.header.Features < 0 || (m.header.Features > 0) != (m.Cfg.WideFeatures != "") || m.header.NGrams < 0 || m.header.NGrams > math.MaxInt32-m.WideVocabulary ||
 		max(m.Dim, m.NClasses, m.NVocabulary, m.NPixels, m.header.Features) > math.MaxInt32 {
 		return fmt.Errorf("impossible shape %+v", m.header)
 	}

@@ -160,14 +160,18 @@ func Train(cfg Config, d *Data, t *Table, seed uint64, o Options) (*Model, Outco
 	if documents != nil {
 		validation, test = documents.Validation, documents.Test
 	}
-	onValidation, validationRight, ok1 := m.evaluate(&d.Validation, validation)
-	onTest, testRight, ok2 := m.evaluate(&d.Test, test)
+	onValidation, validationRight, validationLogits, ok1 := m.evaluate(&d.Validation, validation)
+	onTest, testRight, testLogits, ok2 := m.evaluate(&d.Test, test)
 	if !ok1 || !ok2 {
 		out.Status, out.Reason = Diverged, fmt.Sprintf("a logit is not finite in evaluation after %d steps", cfg.Steps)
 		return nil, out, nil
 	}
 	out.Status, out.Loss, out.Validation, out.Test = OK, last, onValidation, onTest
 	out.ValidationRight, out.TestRight = validationRight, testRight
+	out.Temperature = 1 / logitScale(validationLogits, d.Validation.Labels, d.Classes)
+	out.ValidationCalibration = calibration(validationLogits, d.Validation.Labels, d.Classes, out.Temperature)
+	out.TestCalibration = calibration(testLogits, d.Test.Labels, d.Classes, out.Temperature)
+	m.Temperature = out.Temperature
 	return m, out, nil
 }
 
@@ -354,7 +358,7 @@ func (r *run) measure(d *Data, t *Table, documents *DocumentVectors) (Metrics, b
 	if documents != nil {
 		vectors = documents.Validation
 	}
-	on, _, ok := r.model(d, t).evaluate(&d.Validation, vectors)
+	on, _, _, ok := r.model(d, t).evaluate(&d.Validation, vectors)
 	return on, ok
 }
 

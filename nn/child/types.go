@@ -232,6 +232,13 @@ type Outcome struct {
 	// right, a bit for each, the first the lowest of its byte.
 	ValidationRight []byte `json:"-"`
 	TestRight       []byte `json:"-"`
+	// Temperature divides the logits in what the model predicts: that with which the
+	// log loss on the validation split is least (Guo et al., 2017). The metrics, which
+	// but for the log loss do not depend on it, are those without it.
+	Temperature float64 `json:"-"`
+	// ValidationCalibration and TestCalibration are of the splits.
+	ValidationCalibration Calibration `json:"-"`
+	TestCalibration       Calibration `json:"-"`
 	// Loss is the mean training loss over the last 100 steps or fewer.
 	Loss float64 `json:"loss"`
 	// Parameters is the number of trainable weights.
