@@ -88,9 +88,28 @@ func TestPaperSpaces(t *testing.T) {
 	}
 }
 
+// twelve is the paper's space with models that see pairs of tokens.
+func twelve(t testing.TB) *space.Space {
+	t.Helper()
+	sp, err := Load([]byte(twelveYAML(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sp
+}
+
+func twelveYAML(t testing.TB) string {
+	t.Helper()
+	before, after, ok := strings.Cut(yamlOf(t, "paper"), "settings: {wide_ngrams: 1, wide_start: -1}\n")
+	if !ok {
+		t.Fatal("the paper's space has other settings")
+	}
+	return strings.Replace(before, "name: paper", "name: text", 1) + "# its settings\n" + after
+}
+
 // The reconstruction has the paper's size, "1.1B configurations".
-func TestTextHasThePapersSize(t *testing.T) {
-	s := builtinSpace(t, "text")
+func TestPaperHasThePapersSize(t *testing.T) {
+	s := twelve(t)
 	expanded := filled(t, s, "h", "g", "f", "e", "d", "c", "b", "a")
 	if got := expanded.Size(); got != 1_106_380_800 {
 		t.Errorf("%d child models", got)
@@ -110,7 +129,7 @@ func TestTextHasThePapersSize(t *testing.T) {
 }
 
 func TestChildAndDescribe(t *testing.T) {
-	e := filled(t, builtinSpace(t, "text"), "wiki", "news")
+	e := filled(t, twelve(t), "wiki", "news")
 	actions := []int{1, 1, 2, 2, 3, 1, 3, 3, 1, 4, 0, 3}
 	cfg, module, err := childOf(e, actions)
 	if err != nil {
@@ -223,7 +242,7 @@ func TestEveryOptionIsAValidChild(t *testing.T) {
 
 func TestFill(t *testing.T) {
 	b := Builtin{}
-	s := builtinSpace(t, "text")
+	s := twelve(t)
 	if _, err := b.Fill(s, "text", nil); !says(err, "module add", "no text module") {
 		t.Errorf("no modules: %v", err)
 	}
@@ -276,7 +295,7 @@ func TestFill(t *testing.T) {
 }
 
 func TestCheckReportsEverything(t *testing.T) {
-	text := yamlOf(t, "text")
+	text := twelveYAML(t)
 	edit := func(pairs ...string) string {
 		out := strings.NewReplacer(pairs...).Replace(text)
 		if out == text {
