@@ -93,7 +93,7 @@ func (b *Builtin) load(ctx context.Context, cfg *child.Config, data, ref store.R
 	if cfg.FineTune = cfg.FineTune && !given; cfg.FineTune {
 		return in, nil
 	}
-	in.documents, err = memory.Of(ctx, b.memory, fmt.Sprintf("documents %s %s", data, ref), func(ctx context.Context) (*child.DocumentVectors,
+	in.documents, err = memory.Of(ctx, b.memory, fmt.Sprintf("documents %s %s %s", data, ref, cfg.Pooling), func(ctx context.Context) (*child.DocumentVectors,
 		int64, error) {
 		var d *child.DocumentVectors
 		if given {
@@ -107,7 +107,7 @@ func (b *Builtin) load(ctx context.Context, cfg *child.Config, data, ref store.R
 			}
 			d = &child.DocumentVectors{Train: set.Train, Validation: set.Validation, Test: set.Test}
 		} else {
-			d = child.Embed(in.data, in.table)
+			d = child.EmbedBy(in.data, in.table, cfg.Pooling)
 		}
 		return d, int64(4 * (len(d.Train) + len(d.Validation) + len(d.Test))), nil
 	})

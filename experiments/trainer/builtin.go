@@ -41,6 +41,7 @@ const (
 	WideShare         = "wide_share"
 	Loss              = "loss"
 	ClassWeights      = "class_weights"
+	Pooling           = "pooling"
 )
 
 // AllModules is the module option that stands for the whole catalogue.
@@ -165,6 +166,7 @@ var meanings = []meaning{
 	{WideCost, "a number", real(func(c *child.Config, v float64) { c.WideCost = v }), true},
 	{WideShare, "a number", real(func(c *child.Config, v float64) { c.WideShare = v }), true},
 	{Loss, "a word", word(func(c *child.Config, v string) { c.Loss = child.Loss(v) }), true},
+	{Pooling, "a word", word(func(c *child.Config, v string) { c.Pooling = child.Pooling(v) }), true},
 	{ClassWeights, "a word", word(func(c *child.Config, v string) { c.ClassWeights = child.ClassWeights(v) }), true},
 }
 
@@ -396,6 +398,9 @@ func (b Builtin) Words(choices map[string]any) string {
 	s.WriteString(module)
 	if cfg.FineTune {
 		s.WriteString(" tuned")
+	}
+	if cfg.Pooling == child.SIF {
+		s.WriteString(" sif")
 	}
 	if cfg.HiddenLayers == 0 {
 		s.WriteString(" · no hidden layer")

@@ -122,7 +122,7 @@ func TestGradientsAgainstFiniteDifferences(t *testing.T) {
 	}
 	for _, cfg := range cases {
 		name := fmt.Sprintf("%s %s tuned %v %d layers", cfg.Activation, cfg.Normalisation, cfg.FineTune, cfg.HiddenLayers)
-		checkGradients(t, name, cfg, d, table, means(&d.Train, table))
+		checkGradients(t, name, cfg, d, table, means(&d.Train, table, nil))
 	}
 }
 
@@ -136,7 +136,7 @@ func TestGradientsOfNGrams(t *testing.T) {
 		if rows := len(n.wide.value) / 3; rows != d.WideVocabulary+6 {
 			t.Fatalf("%d rows for %d tokens and 6 n-grams", rows, d.WideVocabulary)
 		}
-		checkGradients(t, fmt.Sprintf("n-grams, tuned %v", tune), cfg, d, table, means(&d.Train, table))
+		checkGradients(t, fmt.Sprintf("n-grams, tuned %v", tune), cfg, d, table, means(&d.Train, table, nil))
 	}
 }
 
@@ -184,7 +184,7 @@ func checkGradients(t *testing.T, name string, cfg Config, d *Data, table *Table
 		}
 	}
 	rows := []int32{0, 3, 3, 5, 7, 8, 9, 10, 11}
-	bags, oneHot := meanBags(&d.Train, n.known), wideBags(&d.Train, d.wideRows())
+	bags, oneHot := meanBags(&d.Train, n.known, n.tokens), wideBags(&d.Train, d.wideRows())
 	if n.base == nil {
 		n.wide.turn(oneHot, rows)
 	}

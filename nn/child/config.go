@@ -48,6 +48,7 @@ func (c Config) Validate() error {
 	word("wide normalisation", string(c.WideNormalisation), string(NoRowNorm), string(L2))
 	word("wide solver", string(c.WideSolver), string(Adagrad), string(Dual))
 	word("loss", string(c.Loss), string(Softmax), string(SquaredHinge))
+	word("pooling", string(c.Pooling), string(Mean), string(SIF))
 	word("class weights", string(c.ClassWeights), string(NoClassWeights), string(Balanced))
 	if !(c.WideCost >= 0 && c.WideCost <= maxWideCost) {
 		bad("a wide cost of %v must lie between 0 and %v, 0 meaning 1", c.WideCost, float64(maxWideCost))

@@ -44,10 +44,11 @@ func TestGradientsOfFeatures(t *testing.T) {
 					cfg := config(func(c *Config) {
 						c.WideFeatures, c.WideWeighting, c.WideNormalisation, c.WideSolver, c.Loss = Both, w, norm, solver, loss
 						c.ClassWeights, c.FineTune, c.BatchSize, c.WideCost = Balanced, w == sparse.TF, 9, .1
+						c.Pooling = map[bool]Pooling{false: Mean, true: SIF}[norm == L2]
 					})
 					d := withFeatures(d)
 					d = Weigh(cfg, d).in(d)
-					checkGradients(t, fmt.Sprintf("%s %s %s %s", w, norm, loss, solver), cfg, d, table, means(&d.Train, table))
+					checkGradients(t, fmt.Sprintf("%s %s %s %s", w, norm, loss, solver), cfg, d, table, means(&d.Train, table, cfg.Pooling.tokenWeights(d)))
 				}
 			}
 		}
@@ -146,7 +147,7 @@ func TestSolvedWideTower(t *testing.T) {
 		d = withFeatures(d)
 		cfg := config(func(c *Config) {
 			c.WideFeatures, c.WideWeighting, c.WideNormalisation, c.WideSolver = Both, sparse.TFIDF, L2, Dual
-			c.Normalisation, c.DeepLearningRate, c.WideLearningRate = BatchNorm, .001, 1
+			c.Normalisation, c.DeepLearningRate, c.WideLearningRate, c.Pooling = BatchNorm, .001, 1, SIF
 		})
 		m, out := train(t, cfg, d, table, 1)
 		if out.Test.Accuracy < .8 {

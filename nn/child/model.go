@@ -26,6 +26,7 @@ type Model struct {
 	out, outBias []float32
 	wide         []float32 // (WideVocabulary + NGrams) × Classes
 	pixels       []float32 // Pixels × Classes, of images
+	tokens       []float32 // the weights of tokens in a document's mean, or nil for ones
 	columns      []float32 // the factors of weighted features, or nil where all are 1
 }
 
@@ -57,7 +58,7 @@ func (n *network) model(d *Data, t *Table) *Model {
 		header: header{Cfg: n.cfg, Dim: n.dim, NClasses: n.classes, NVocabulary: d.Vocabulary, WideVocabulary: d.WideVocabulary, NGrams: d.NGrams,
 			Features: d.Features, NPixels: d.Pixels, Alone: t.alone(d)},
 		table: t.Vectors, known: t.Known,
-		out: n.out.value, outBias: n.outBias.value, wide: n.wide.value, columns: n.columns,
+		out: n.out.value, outBias: n.outBias.value, wide: n.wide.value, columns: n.columns, tokens: n.tokens,
 	}
 	if n.base != nil {
 		m.outBias, m.wide = slices.Clone(m.outBias), make([]float32, len(m.wide))
@@ -150,7 +151,7 @@ func (m *Model) scores(e *Examples, vectors []float32, yield func(i int, logits 
 	wide, ofWide, unit := wideBags(e, m.wideRows()), make([]float32, m.NClasses), ones(widest)
 	var documents *bags
 	if vectors == nil {
-		documents = meanBags(e, m.known)
+		documents = meanBags(e, m.known, m.tokens)
 	}
 	for from := 0; from < e.Len(); from += evaluationBatch {
 		n := min(evaluationBatch, e.Len()-from)
@@ -289,7 +290,7 @@ const ModelFormat = 3
 // nothing else: the metadata "model" says its shape; the arrays are
 // "layer/<i>/weights" (in × out), "bias", "gain", "mean" and "deviation",
 // "out/weights", "out/bias", "wide" (tokens and n-grams × classes), of images
-// "wide/columns" (the factors of weighted features, where they are not 1), of images
+// "token/weights" (of the tokens in a document's mean, where they are not 1), "wide/columns" (the factors of weighted features, where they are not 1), of images
 // "pixels" (pixels × classes), of texts, but for those of TakesVectors, "table" (tokens ×
 // dim) and "known". It panics
 // on a detached model.
@@ -349,6 +350,9 @@ func (m *Model) file() *safetensors.File {
 	}
 	safetensors.Put(f, "out/weights", m.out, len(m.out)/m.NClasses, m.NClasses)
 	safetensors.Put(f, "out/bias", m.outBias)
+	if m.tokens != nil {
+		safetensors.Put(f, "token/weights", m.tokens)
+	}
 	if m.columns != nil {
 		safetensors.Put(f, "wide/columns", m.columns)
 	}
@@ -433,6 +437,9 @@ func (m *Model) decode(f *safetensors.File) error {
 		return out
 	}
 	m.wide = weights("wide", m.wideRows())
+	if f.Has("token/weights") {
+		m.tokens = get("token/weights", m.NVocabulary)
+	}
 	if f.Has("wide/columns") {
 		m.columns = get("wide/columns", m.header.Features)
 	}

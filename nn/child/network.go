@@ -42,6 +42,7 @@ type network struct {
 
 	embedding *table // nil when the module is frozen
 	known     []bool
+	tokens    []float32 // the weights of tokens in a document's mean; nil for ones
 	layers    []*hidden
 	out       tensor // last width × classes
 	outBias   tensor // classes
@@ -71,6 +72,9 @@ func newNetwork(cfg Config, d *Data, t *Table, seed uint64) *network {
 	b := cfg.batch()
 	tokens, seen := maxTokens(d.Train.Offsets, b), maxTokens(d.Train.wide().Offsets, b)
 	n := &network{cfg: cfg, dim: t.Dim, classes: d.Classes, known: t.Known, weights: cfg.classWeights(d.Train.Labels, d.Classes)}
+	if !t.alone(d) {
+		n.tokens = cfg.Pooling.tokenWeights(d)
+	}
 	if cfg.FineTune {
 		n.embedding = newTable(append([]float32(nil), t.Vectors...), t.Dim, tokens)
 	}

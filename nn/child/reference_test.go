@@ -12,11 +12,12 @@ type reference struct {
 	known   []bool
 	base    []float32
 	weights []float32
+	tokens  []float32
 	params  map[string][]float64
 }
 
 func newReference(n *network) *reference {
-	s := &reference{cfg: n.cfg, dim: n.dim, classes: n.classes, known: n.known, base: n.base, weights: n.weights, params: map[string][]float64{}}
+	s := &reference{cfg: n.cfg, dim: n.dim, classes: n.classes, known: n.known, base: n.base, weights: n.weights, tokens: n.tokens, params: map[string][]float64{}}
 	for name, v := range gradients(n) {
 		s.params[name] = widen(v.value)
 	}
@@ -79,6 +80,9 @@ func (s *reference) loss(e *Examples, rows []int32, documents []float64) float64
 		for k := e.Offsets[i]; k < e.Offsets[i+1]; k++ {
 			if id := e.IDs[k]; s.known[id] {
 				c := float64(e.Counts[k])
+				if s.tokens != nil {
+					c *= float64(s.tokens[id])
+				}
 				n += c
 				for j := range x[b] {
 					x[b][j] += c * s.params["table"][int(id)*s.dim+j]

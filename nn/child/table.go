@@ -17,9 +17,9 @@ type bags struct {
 }
 
 // meanBags are those whose weighted sum of vectors is the documents' mean token
-// vector: a token counts as often as it occurs; tokens without a vector count
+// vector: a token counts as often as it occurs, times its weight where there are weights; tokens without a vector count
 // neither in the sum nor in the number.
-func meanBags(e *Examples, known []bool) *bags {
+func meanBags(e *Examples, known []bool, weights []float32) *bags {
 	n := e.Len()
 	if n == 0 {
 		return &bags{}
@@ -31,9 +31,13 @@ func meanBags(e *Examples, known []bool) *bags {
 		var count float32
 		for k := e.Offsets[i]; k < e.Offsets[i+1]; k++ {
 			if id := e.IDs[k]; known[id] {
+				n := e.Counts[k]
+				if weights != nil {
+					n *= weights[id]
+				}
 				b.ids = append(b.ids, id)
-				b.weights = append(b.weights, e.Counts[k])
-				count += e.Counts[k]
+				b.weights = append(b.weights, n)
+				count += n
 			}
 		}
 		for k := start; k < len(b.ids); k++ {

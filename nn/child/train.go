@@ -109,7 +109,7 @@ func Train(cfg Config, d *Data, t *Table, seed uint64, o Options) (*Model, Outco
 	}
 	documents := o.Documents
 	if !cfg.FineTune && documents == nil && d.Pixels == 0 {
-		documents = Embed(d, t)
+		documents = EmbedBy(d, t, cfg.Pooling)
 	}
 	weighted := o.Weighted
 	if cfg.WideFeatures != "" && weighted == nil {
@@ -263,7 +263,7 @@ type run struct {
 func newRun(n *network, d *Data, documents *DocumentVectors, seed uint64) *run {
 	r := &run{network: n, data: &d.Train, seed: seed, seen: wideBags(&d.Train, d.wideRows()), key: rng.Derive(seed, "child/dropout", 0)}
 	if n.cfg.FineTune {
-		r.bags = meanBags(r.data, n.known)
+		r.bags = meanBags(r.data, n.known, n.tokens)
 	} else {
 		r.documents = documents.Train
 	}

@@ -88,6 +88,19 @@ const (
 	Balanced ClassWeights = "balanced"
 )
 
+// Pooling is what the deep tower makes of a text's token vectors.
+type Pooling string
+
+// The poolings.
+const (
+	// Mean has each token count as often as it occurs.
+	Mean Pooling = "mean"
+	// SIF weighs it by a/(a + p), where p is how frequent the token is in the task's
+	// training and validation texts and a = 0.001 ("smooth inverse frequency"; Arora, Liang
+	// and Ma, 2017); the common component of the means is left in.
+	SIF Pooling = "sif"
+)
+
 // Config is one child model: architecture and hyperparameters.
 type Config struct {
 	// FineTune trains the embedding table with the deep tower; otherwise the
@@ -137,6 +150,8 @@ type Config struct {
 	WideShare float64 `json:"wide_share,omitempty"`
 	// Loss is the training's; "" means Softmax.
 	Loss Loss `json:"loss,omitempty"`
+	// Pooling is that of the token vectors; "" means Mean.
+	Pooling Pooling `json:"pooling,omitempty"`
 	// ClassWeights are those of the loss; "" means none.
 	ClassWeights ClassWeights `json:"class_weights,omitempty"`
 }
