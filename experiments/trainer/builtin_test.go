@@ -294,6 +294,42 @@ func TestFill(t *testing.T) {
 	}
 }
 
+// A space may leave the choices out that the paper does not have; with them a model is said in words, and what cannot be is refused.
+func TestChoicesBeyondThePapers(t *testing.T) {
+	e := filled(t, builtinSpace(t, "text"), "wiki")
+	actions := make([]int, len(e.Choices))
+	actions[len(actions)-2] = 1 // wide_cost
+	cfg, _, err := childOf(e, actions)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cfg.WideFeatures != child.Words2 || cfg.WideSolver != child.Dual || cfg.WideCost != 1 || cfg.WideShare != .25 ||
+		cfg.WideNormalisation != child.L2 || cfg.WideWeighting != "tf_idf" {
+		t.Errorf("%+v", cfg)
+	}
+	const words = "wiki · no hidden layer · deep 0.03 · wide words2 tf_idf normalised dual C 1 share 0.25 · 100 steps"
+	if got := Describe(e, actions); got != words {
+		t.Errorf("described as %q", got)
+	}
+	more := yamlOf(t, "text") + "  - {name: loss, options: [softmax, squared_hinge]}\n  - {name: class_weights, options: [none, balanced]}\n" +
+		"  - {name: pooling, options: [mean, sif]}\n"
+	if _, err := Load([]byte(more)); err != nil {
+		t.Error(err)
+	}
+	for option, want := range map[string]string{
+		"[dual]": `unknown wide solver "sgd"`, "[l2]": `unknown wide normalisation "sgd"`, "[tf_idf, log_odds]": `unknown weight "sgd"`,
+		"[words2, words3, both]": `unknown wide features "sgd"`, "[softmax, squared_hinge]": `unknown loss "sgd"`,
+		"[none, balanced]": `unknown class weights "sgd"`, "[mean, sif]": `unknown pooling "sgd"`, "[0.25, 0.5, 1]": `"wide_share": option sgd must be a number`,
+	} {
+		if _, err := Load([]byte(strings.Replace(more, option, "[sgd]", 1))); !says(err, want) {
+			t.Errorf("%s: %v", want, err)
+		}
+	}
+	if _, err := (Builtin{}).Fill(builtinSpace(t, "text"), "image", []string{"a"}); !says(err, `space "image"`) {
+		t.Errorf("a space of texts for images: %v", err)
+	}
+}
+
 func TestCheckReportsEverything(t *testing.T) {
 	text := twelveYAML(t)
 	edit := func(pairs ...string) string {
