@@ -149,7 +149,7 @@ func TestRecordsOfNoUse(t *testing.T) {
 	s := world(t)
 	for kind, values := range map[store.Kind][]string{
 		store.Trial:    {"{", `{"model":"sha256:x"}`, `{"holds":[{"search":"two","model":"x"}]}`, "{}"},
-		store.Features: {"{", `{"ref":"sha256:x"}`, `{"ref":7}`, "{}"},
+		store.Features: {"{", `{"ref":"sha256:x"}`, `{"ref":7}`, "{}"}, store.Yardstick: {"{", "{}"},
 	} {
 		for _, v := range values {
 			if _, err := s.SetName(t.Context(), kind, "bad "+v, []byte(v), ""); err != nil {
@@ -166,8 +166,8 @@ func TestRecordsOfNoUse(t *testing.T) {
 		t.Fatal(err)
 	}
 	clockOf(s)(2 * gc.DefaultGrace)
-	if p := collect(t, s, gc.Options{}); p.Names != 4 || len(p.Missing) > 0 {
-		t.Errorf("%d names of features go, missing %v", p.Names, p.Missing)
+	if p := collect(t, s, gc.Options{}); p.Names != 6 || len(p.Missing) > 0 {
+		t.Errorf("%d names of features and yardsticks go, missing %v", p.Names, p.Missing)
 	}
 	if !refs(t, s)[model] {
 		t.Error("what a later version's record may hold is gone")

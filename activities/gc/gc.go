@@ -201,7 +201,7 @@ type Plan struct {
 	// grace period, Deleted those to be deleted for good.
 	Waiting Tally `json:"waiting"`
 	Deleted Tally `json:"deleted"`
-	// Names is the number of names of features and of checkpoints to be removed.
+	// Names is the number of names of features, checkpoints and yardsticks to be removed.
 	Names int `json:"names"`
 	// Missing are objects that names lead to and that are gone. They stop nothing,
 	// for they refer to nothing.
@@ -318,7 +318,7 @@ func (p *Plan) Run(ctx context.Context, s store.Store, o Options) error {
 		if err := s.DeleteName(ctx, w.kind, w.name); err != nil {
 			return err
 		}
-		o.progress("removing names of features and checkpoints", i+1, len(p.names))
+		o.progress("removing names of features, checkpoints and yardsticks", i+1, len(p.names))
 	}
 	var mu sync.Mutex
 	done := 0

@@ -127,7 +127,7 @@ func mark(ctx context.Context, s store.Store, o Options) (*marking, error) {
 		return nil, err
 	}
 	for _, kind := range kinds {
-		if !slices.Contains(roots, kind) && kind != store.Features {
+		if !slices.Contains(roots, kind) && kind != store.Features && kind != store.Yardstick {
 			return nil, library.Invalid(fmt.Errorf("there are names of the kind %q, which this version does not know: "+
 				"run the version that wrote them", kind))
 		}
@@ -160,6 +160,9 @@ func mark(ctx context.Context, s store.Store, o Options) (*marking, error) {
 		return nil, err
 	}
 	// Last, since they depend on what is kept of tasks and modules.
+	if err := m.names(ctx, store.Yardstick, m.yardstick); err != nil {
+		return nil, err
+	}
 	return m, m.names(ctx, store.Features, m.features)
 }
 
@@ -201,7 +204,7 @@ func (m *marking) names(ctx context.Context, kind store.Kind, visit func(context
 // damaged is what a name whose value is damaged is visited with: nothing. The caches
 // can do without, and what looks like a reference in them is kept; others stop marking.
 func (m *marking) damaged(r root, value []byte, err error) ([]byte, error) {
-	if r.kind != store.Trial && r.kind != store.Features && r.kind != store.Checkpoint {
+	if !slices.Contains([]store.Kind{store.Trial, store.Features, store.Checkpoint, store.Yardstick}, r.kind) {
 		return nil, m.stuck(r, err)
 	}
 	m.hint(r, value)

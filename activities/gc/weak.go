@@ -133,6 +133,22 @@ func (m *marking) features(ctx context.Context, r root, e store.Entry, value []b
 	return m.reach(ctx, r, kindFeatures, f.Ref)
 }
 
+// yardstick leaves what simple models have on a task as long as the task is kept; it
+// refers to nothing else.
+func (m *marking) yardstick(_ context.Context, r root, e store.Entry, value []byte) error {
+	var y library.YardstickRecord
+	if json.Unmarshal(value, &y) != nil {
+		y = library.YardstickRecord{} // they are trained again
+	}
+	m.mu.Lock()
+	_, task := m.reached[y.Data]
+	m.mu.Unlock()
+	if !task && m.old(e.Modified) {
+		m.doom(r)
+	}
+	return nil
+}
+
 var reference = regexp.MustCompile(`sha256:[0-9a-f]{64}`)
 
 // hint notes whatever looks like a reference.

@@ -210,7 +210,7 @@ func run(t *testing.T, s store.Store, id, kind, spec string) {
 // kinds are in the order in which a clone has them written: a search's record ends
 // what its trials hold.
 var kinds = []store.Kind{store.Trial, store.Dataset, store.Module, store.Controller, store.Space, store.Experiment, store.Search,
-	store.Features}
+	store.Features, store.Yardstick}
 
 func names(t *testing.T, s store.Store, kind store.Kind) (out []string) {
 	t.Helper()

@@ -39,6 +39,7 @@ var (
 	searches    = records[SearchRecord]{store.Search}
 	features    = records[FeaturesRecord]{store.Features}
 	checkpoints = records[CheckpointRecord]{store.Checkpoint}
+	yardsticks  = records[YardstickRecord]{store.Yardstick}
 )
 
 // read returns a name's record. Where the name does not exist, the error lists

@@ -279,7 +279,11 @@ func (r *studyReader) cards(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			r.out.Cards = append(r.out.Cards, study.Card{Task: t.Name, Card: *card})
+			toBeat, err := YardsticksOf(ctx, r.s, t)
+			if err != nil {
+				return err
+			}
+			r.out.Cards = append(r.out.Cards, study.Card{Task: t.Name, Card: *card, Yardsticks: toBeat})
 		}
 	}
 	return nil

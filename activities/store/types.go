@@ -21,7 +21,8 @@ type Kind string
 
 // The kinds of names. Trial is the trial cache, key digest → result; Features
 // are the features of an image task under a module, key digest → features; Checkpoint is
-// what a trial under way has reached, by its digest.
+// what a trial under way has reached, by its digest; Yardstick is what simple models have on
+// a text task, key digest → results.
 const (
 	Dataset    Kind = "dataset"
 	Module     Kind = "module"
@@ -32,6 +33,7 @@ const (
 	Trial      Kind = "trial"
 	Features   Kind = "features"
 	Checkpoint Kind = "checkpoint"
+	Yardstick  Kind = "yardstick"
 )
 
 // Errors that callers tell apart with errors.Is. Everything else is the

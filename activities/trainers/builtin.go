@@ -37,6 +37,14 @@ func (*Builtin) Version() string {
 		nnimage.FeaturesVersion, text.NGramsVersion, text.FeaturesVersion, child.InstructionSet())
 }
 
+// CPUSeconds is what f takes, which runs on the calling goroutine.
+func CPUSeconds(f func() error) (float64, error) {
+	clock := startClock()
+	defer clock.release()
+	err := f()
+	return clock.cpu().Seconds(), err
+}
+
 // Cached says that outcomes are kept for other searches.
 func (*Builtin) Cached() bool { return true }
 

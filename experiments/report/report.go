@@ -21,6 +21,7 @@ import (
 	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/study"
 	"tnaml/experiments/trainer"
+	"tnaml/experiments/yardstick"
 )
 
 // Input is what a report shows.
@@ -76,6 +77,8 @@ func (s *Search) strategy() string {
 type Card struct {
 	Task string    `json:"task"`
 	Card data.Card `json:"card"`
+	// Yardsticks are what simple models have on the task; none where they were not trained.
+	Yardsticks []yardstick.Result `json:"yardsticks,omitempty"`
 }
 
 // topN is the N of all accuracies-topN.

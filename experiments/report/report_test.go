@@ -21,6 +21,8 @@ import (
 	"tnaml/experiments/data"
 	"tnaml/experiments/guard"
 	"tnaml/experiments/search/strategy"
+	"tnaml/experiments/study"
+	"tnaml/experiments/yardstick"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -385,5 +387,47 @@ func TestCSVHasNoFormulas(t *testing.T) {
 	if rows[1][0] != "'"+s.Name || rows[1][4] != "'@SUM(A1)" || rows[1][6] != "'-1+1|cmd" ||
 		rows[1][slices.Index(rows[0], "metric.gain")] != "-0.5" {
 		t.Errorf("%q", rows[1])
+	}
+}
+
+// What is to beat is on both pages, in the comparison of arms and in the data.
+func TestYardsticks(t *testing.T) {
+	found := []yardstick.Result{
+		{Name: "naive Bayes", Validation: yardstick.Score{Accuracy: .7}, Test: yardstick.Score{Accuracy: .95, Examples: 400}},
+		{Name: "SVM, words", C: 2, Validation: yardstick.Score{Accuracy: .9, Examples: 400},
+			Test: yardstick.Score{Accuracy: .8, MacroF1: .66, Examples: 400}, CPUSeconds: 1.5},
+	}
+	in := Input{Searches: []Search{made("naml", "a", 1, 20, always(.8))}}
+	if strings.Contains(page(t, in), "To beat") {
+		t.Error("nothing is to beat, and the page says so")
+	}
+	in.Cards = []Card{{Task: "a", Yardsticks: found}}
+	const row = `<th scope="row">SVM, words</th><td class="n">90.00</td>` +
+		`<td class="n">80.00 ± 2.00</td><td class="n">66.00</td><td class="n">1.50 s</td>`
+	if got := page(t, in); !strings.Contains(got, row) {
+		t.Errorf("the page lacks it: %s", got)
+	}
+	var b bytes.Buffer
+	if err := WriteJSON(&b, in); err != nil || !strings.Contains(b.String(), `"macro_f1": 0.66`) {
+		t.Errorf("%v, %s", err, b.String())
+	}
+	s := experiment(t)
+	if before := columns(Tables(s)[0]); strings.Contains(before, "to beat") {
+		t.Errorf("columns %s", before)
+	}
+	s.Cards = []study.Card{{Task: "sms_spam", Yardsticks: found}}
+	first := Tables(s)[0]
+	last := len(first.Columns) - 1
+	for _, r := range first.Rows {
+		want := Cell{Text: "–"}
+		if r[0].Text == "sms_spam" {
+			want = Cell{Text: "80 ± 4", Note: "SVM, words"}
+		}
+		if first.Columns[last].Name != "to beat" || len(r) != last+1 || r[last] != want {
+			t.Errorf("%s: %+v, want %+v", r[0].Text, r[len(r)-1], want)
+		}
+	}
+	if got := experimentPage(t, s); !strings.Contains(got, row) {
+		t.Error("the experiment's page lacks it")
 	}
 }

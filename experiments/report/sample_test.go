@@ -121,7 +121,7 @@ func greedy(sp *space.Space, decided ...int) (out []strategy.Greedy) {
 var (
 	spam     = world{"sms_spam", .981, .09}
 	opinion  = world{"prog_opinion", .703, .22}
-	opinions = Card{"prog_opinion", data.Card{
+	opinions = Card{Task: "prog_opinion", Card: data.Card{
 		Examples: 1162, Train: 930, Validation: 116, Test: 116, MajorityAccuracy: .4655, MeanCharacters: 101.4, MeanTokens: 17.23, Cut: 0,
 		Balance: 159.0 / 506, Evenness: .9034, Lengths: &data.Lengths{Min: 11, Q1: 72, Median: 101, Q3: 131, P95: 140, Max: 152},
 		Leaks:      data.Leaks{TrainTest: 2},
@@ -203,7 +203,7 @@ func hostile(t testing.TB) Input {
 			simulate(t, "s-random "+evil, strategy.Random, 1, both[:1], 60, 0),
 			simulate(t, "s-naml "+evil, strategy.NAML, 2, both, 80, 0),
 		},
-		Cards: []Card{{both[0].name, data.Card{
+		Cards: []Card{{Task: both[0].name, Card: data.Card{
 			Examples: 100, Train: 80, Validation: 10, Test: 10, MajorityAccuracy: .87, Warnings: []string{evil},
 			Classes: []data.Class{{Label: evil, Samples: []string{evil, evil}}}, Options: data.Options{Source: evil, Licence: evil},
 		}}},

@@ -9,6 +9,7 @@ import (
 	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/study"
 	"tnaml/experiments/trainer"
+	"tnaml/experiments/yardstick"
 )
 
 // Table is a comparison for people, to be shown on a page or in a terminal. The
@@ -60,7 +61,7 @@ func Tables(s *study.Study) []Table {
 	budget := func(r study.Row) int { return r.Budget }
 	var out []Table
 	if tested {
-		out = append(out, m.table(Table{
+		out = append(out, m.toBeat(s, sc, m.table(Table{
 			Title: "Test " + sc.Name() + " at the end of the budget, ± 2 s.e.m.", Marks: marks, Note: sc.about(errorsOver),
 		}, "budget", budget, func(r study.Row) []Cell {
 			cells := estimates(r, sc, func(c study.Cell) metrics.Estimate { return c.Test })
@@ -68,7 +69,7 @@ func Tables(s *study.Study) []Table {
 				cells[i].Note = sc.deviation(c.TestSD)
 			}
 			return cells
-		}))
+		})))
 	}
 	if tested && (m.paper || slices.ContainsFunc(rows, func(r study.Row) bool { return r.Fixed != r.Budget })) {
 		note := "As in Table 1 of the paper, right."
@@ -163,6 +164,30 @@ func (m matrix) table(t Table, head string, trials func(study.Row) int, cells fu
 		}
 		t.Rows = append(t.Rows, line)
 	}
+	return t
+}
+
+// toBeat adds the column of the best simple model of each task, chosen by validation, to a
+// table of test accuracies, where any was trained.
+func (m matrix) toBeat(s *study.Study, sc scale, t Table) Table {
+	cells, any := make([]Cell, len(m.rows)), false
+	for i, r := range m.rows {
+		cells[i].Text = "–"
+		for _, c := range s.Cards {
+			if best, ok := yardstick.ToBeat(c.Yardsticks); ok && c.Task == r.Task {
+				cells[i] = Cell{Text: sc.Estimate(metrics.Estimate{Mean: best.Test.Accuracy, Error: 2 * best.Test.Error()}), Note: best.Name}
+				any = true
+			}
+		}
+	}
+	if !any || sc.Metric != trainer.Accuracy {
+		return t
+	}
+	t.Columns = append(t.Columns, Column{Name: "to beat", Number: true})
+	for i := range t.Rows {
+		t.Rows[i] = append(t.Rows[i], cells[i])
+	}
+	t.Note += " To beat: the simple model with the best validation accuracy, ± two standard errors of its test examples."
 	return t
 }
 

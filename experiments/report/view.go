@@ -20,6 +20,7 @@ import (
 	"tnaml/experiments/space"
 	"tnaml/experiments/study"
 	"tnaml/experiments/trainer"
+	"tnaml/experiments/yardstick"
 )
 
 // view is what the page's template shows.
@@ -53,6 +54,7 @@ type taskView struct {
 	Task, Name, ID string
 	Scale          scale
 	Card           *data.Card
+	Yardsticks     []yardstick.Result
 	// Data says that searches on different data share the task's name.
 	Data  bool
 	Arms  []*arm
@@ -231,7 +233,7 @@ func newView(in Input) (*view, error) {
 	for _, tv := range v.Tasks {
 		for i := range in.Cards {
 			if in.Cards[i].Task == tv.Task {
-				tv.Card = &in.Cards[i].Card
+				tv.Card, tv.Yardsticks = &in.Cards[i].Card, in.Cards[i].Yardsticks
 			}
 		}
 		tv.Evaluation = evaluationOf(in.Evaluations, tv.Task)

@@ -83,7 +83,7 @@ func TestIntervals(t *testing.T) {
 		t.Errorf("%+v", d)
 	}
 	for _, task := range []string{"s", "t", "u", "v"} {
-		s.Cards = append(s.Cards, Card{task, data.Card{Test: 100, Validation: 7}})
+		s.Cards = append(s.Cards, Card{Task: task, Card: data.Card{Test: 100, Validation: 7}})
 	}
 	known := s.Comparisons()[1].OnTheseTasks
 	if d := known; d.High-d.Low < .1 || d.High-d.Low > .3 { // 4·√(2·.23/100/4) = .136

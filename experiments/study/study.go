@@ -13,6 +13,7 @@ import (
 	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/space"
 	"tnaml/experiments/trainer"
+	"tnaml/experiments/yardstick"
 )
 
 // Phase is a part of an experiment.
@@ -118,6 +119,8 @@ type Ledger struct {
 type Card struct {
 	Task string    `json:"task"`
 	Card data.Card `json:"card"`
+	// Yardsticks are what simple models have on the task; none where they were not trained.
+	Yardsticks []yardstick.Result `json:"yardsticks,omitempty"`
 }
 
 // Sort puts the ledgers into their canonical order: by phase (pretrain,

@@ -96,11 +96,12 @@ func weighted(t *text.Task, f text.Features, w sparse.Weighting) (func(*text.Spl
 	train := x.Counts(&t.Train)
 	columns := w.Columns(train, t.Train.Labels, len(t.Labels))
 	return func(s *text.Split) *sparse.Matrix {
-		counts := train
 		if s != &t.Train {
-			counts = x.Counts(s)
+			return w.Apply(x.Counts(s), columns)
 		}
-		return w.Apply(counts, columns)
+		out := w.Apply(train, columns)
+		train = nil // it is large, and nobody asks twice
+		return out
 	}, nil
 }
 
@@ -127,8 +128,8 @@ type train func(linear.SVM, *sparse.Matrix, []int32, int, *linear.Fit) (*linear.
 
 const (
 	// A machine is trained no closer to its optimum than accuracies can tell.
-	tolerance = .03
-	passes    = 200
+	tolerance = .01
+	passes    = 300
 	// patience is how many values of C, each greater than the last, may be no better than
 	// a smaller one: the greatest take most of the time.
 	patience = 2

@@ -99,7 +99,7 @@ func command(a *terminal.App, running *bool) *cobra.Command {
 	root.AddCommand(search.Commands(a)...)
 	root.AddCommand(catalogue.Commands(a)...)
 	root.AddCommand(
-		data.Command(a), module.Command(a), space.Command(a), bench.Command(a), collect.Command(a),
+		data.Command(a), data.BaselineCommand(a), module.Command(a), space.Command(a), bench.Command(a), collect.Command(a),
 		experiment.RunCommand(a), experiment.Command(a), controller.Command(a), schedule.Command(a),
 	)
 	a.Named(root)

@@ -328,13 +328,29 @@ func TestFromDataToPrediction(t *testing.T) {
 			t.Errorf("%s list: %s", list, out)
 		}
 	}
-	b.ok("data", "show", "reviews")
+	if out := b.ok("data", "show", "reviews"); !strings.Contains(out, "starter baseline reviews") {
+		t.Errorf("card: %s", out)
+	}
+	beaten := b.ok("baseline", "reviews")
+	for _, want := range []string{"30 examples to validate, 30 to test", "majority", "NBSVM", "SVM, words and characters"} {
+		if !strings.Contains(beaten, want) {
+			t.Errorf("%q is not in: %s", want, beaten)
+		}
+	}
+	if again := b.ok("baseline", "reviews"); again != beaten {
+		t.Errorf("trained before, seconds and all: %s, then %s", beaten, again)
+	}
+	b.ok("baseline", "reviews", "--again")
+	b.fails(exitFailed, []string{"dataset", "reviews"}, "baseline", "review")
+	if out := b.ok("data", "show", "reviews", "--json"); !strings.Contains(out, `"name": "NBSVM"`) {
+		t.Errorf("card: %s", out)
+	}
 	b.fails(exitFailed, []string{`no task "review"`, "reviews"}, "search", "--task", "review")
 	b.fails(exitFailed, []string{"dataset", "reviews"}, "data", "show", "review")
 
 	search := []string{"search", "--task", "reviews", "--space", "text-small", "--trials", "15", "--checkpoint-every", "4"}
 	out := b.ok(append(search, "--name", "first")...)
-	for _, want := range []string{"first completed after 15 trials", "accuracy-top10", "tiny"} {
+	for _, want := range []string{"first completed after 15 trials", "accuracy-top10", "tiny", "To beat: "} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is not in: %s", want, out)
 		}
@@ -351,6 +367,12 @@ func TestFromDataToPrediction(t *testing.T) {
 	}
 	if out := b.ok("report", "further", "-o", "-"); !strings.Contains(out, "goes on from first (15 trials)") {
 		t.Error("the report does not say what the search goes on from")
+	}
+	if out := b.ok("report", "further", "-o", "-"); !strings.Contains(out, "To beat") {
+		t.Error("the report does not say what is to beat")
+	}
+	if out := b.ok("best", "further"); !strings.Contains(out, "To beat: ") {
+		t.Errorf("best: %s", out)
 	}
 	b.ok("remove", "further", "--yes")
 

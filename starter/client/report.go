@@ -73,7 +73,11 @@ func (c *Client) ReportInput(ctx context.Context, names []string) (report.Input,
 			if err != nil {
 				return in, err
 			}
-			in.Cards = append(in.Cards, report.Card{Task: t.Name, Card: *card})
+			toBeat, err := library.YardsticksOf(ctx, c.Store, t)
+			if err != nil {
+				return in, err
+			}
+			in.Cards = append(in.Cards, report.Card{Task: t.Name, Card: *card, Yardsticks: toBeat})
 		}
 	}
 	in.Evaluations = c.evaluations(ctx, candidates)

@@ -71,7 +71,7 @@ func (a app) addCommand() *cobra.Command {
 				if a.JSON {
 					return a.PrintJSON(preview{Ref: ref, Card: *t.Describe()})
 				}
-				a.Print("%s\n\nAdded. Search it with `starter search --task %s --space SPACE`.", card(o.Name, t.Card, a.Columns()), o.Name)
+				a.Print("%s\n\nAdded. Search it with `starter search --task %s --space SPACE`.", card(o.Name, t.Card, nil, a.Columns()), o.Name)
 				return nil
 			})
 		},

@@ -10,11 +10,13 @@ import (
 
 	"tnaml/experiments/data"
 	"tnaml/experiments/data/kinds"
+	"tnaml/experiments/yardstick"
 	"tnaml/starter/cli/terminal"
 )
 
-// card is a task's card for people, for a terminal of so many columns.
-func card(name string, c data.Card, width int) string {
+// card is a task's card for people, with what was trained to be beaten, for a terminal of
+// so many columns.
+func card(name string, c data.Card, yardsticks []yardstick.Result, width int) string {
 	var b strings.Builder
 	n := func(v int) string { return humanize.Comma(int64(v)) }
 	line := func(head, format string, a ...any) {
@@ -46,6 +48,11 @@ func card(name string, c data.Card, width int) string {
 		}
 		line("split", "%s train, %s validation, %s test, %s", n(c.Train), n(c.Validation), n(c.Test), split)
 		line("to beat", "%s, always answering %q", terminal.Percent(c.MajorityAccuracy), terminal.Cut(c.Classes[majority(c)].Label, width/3))
+		if best, ok := yardstick.ToBeat(yardsticks); ok {
+			line("", "%s", best.Say())
+		} else if kind.Kind == data.Text {
+			line("", "see also `starter baseline %s`", name)
+		}
 		balance := fmt.Sprintf("the smallest class has %s of the largest; evenness %.2f of 1", terminal.Percent(c.Balance), c.Evenness)
 		if c.Balance == 1 {
 			balance = "all classes are of one size"

@@ -10,6 +10,7 @@ import (
 	"tnaml/experiments/data"
 	"tnaml/experiments/data/labelled"
 	"tnaml/experiments/data/text"
+	"tnaml/experiments/yardstick"
 	"tnaml/starter/cli/terminal"
 )
 
@@ -35,7 +36,7 @@ func TestCardFitsTheTerminal(t *testing.T) {
 		Notes: []string{strings.Repeat("something was left out ", 9)},
 	}}}
 	for _, width := range []int{60, 80, 140} {
-		out := f.show(width) + card("x", built.Card, width)
+		out := f.show(width) + card("x", built.Card, nil, width)
 		if strings.ContainsAny(out, "\x1b\a\u202e") {
 			t.Errorf("%d columns: a command for the terminal is left", width)
 		}
@@ -57,10 +58,26 @@ func TestCardFoldsClasses(t *testing.T) {
 	for i := range 2000 {
 		c.Classes = append(c.Classes, data.Class{Label: fmt.Sprintf("class-%d", i), Train: i + 1})
 	}
-	out := card("x", c, 80)
+	out := card("x", c, nil, 80)
 	if n := strings.Count(out, "\n class-"); n != 30 || !strings.Contains(out, "class-1999 ") ||
 		!strings.Contains(out, "… and 1,970 more") || !strings.Contains(out, "class-0 ") {
 		t.Errorf("%d classes:\n%s", n, out)
+	}
+}
+
+// A card says what is to beat, or how to find out.
+func TestCardSaysWhatIsToBeat(t *testing.T) {
+	c := data.Card{Examples: 80, MajorityAccuracy: .5, Classes: []data.Class{{Label: "a", Train: 40}, {Label: "b", Train: 40}}}
+	if out := terminal.Flat(card("x", c, nil, 80)); !strings.Contains(out, `50.00 %, always answering "a"`) ||
+		!strings.Contains(out, "`starter baseline x`") {
+		t.Errorf("before: %s", out)
+	}
+	found := []yardstick.Result{{Name: "naive Bayes"},
+		{Name: "NBSVM", Validation: yardstick.Score{Accuracy: .9}, Test: yardstick.Score{Accuracy: .8, Examples: 400}}}
+	out := strings.Join(strings.Fields(card("x", c, found, 80)), " ")
+	if !strings.Contains(out, "NBSVM, with a validation accuracy of 90.00 % and a test accuracy of 80.00 ± 4.00 %") ||
+		strings.Contains(out, "starter baseline") {
+		t.Errorf("after: %s", out)
 	}
 }
 

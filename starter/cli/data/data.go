@@ -9,6 +9,7 @@ import (
 
 	"tnaml/activities/library"
 	"tnaml/experiments/data/kinds"
+	"tnaml/experiments/yardstick"
 	"tnaml/starter/cli/names"
 	"tnaml/starter/cli/terminal"
 	"tnaml/starter/client"
@@ -48,12 +49,21 @@ func (a app) listCommand() *cobra.Command {
 	}).Command(a.App)
 }
 
+// shown is a task's card, with what its searches are to beat.
+type shown struct {
+	library.DatasetRecord
+	Yardsticks []yardstick.Result `json:"yardsticks,omitempty"`
+}
+
 func (a app) showCommand() *cobra.Command {
-	return terminal.Shown[library.DatasetRecord]{
+	return terminal.Shown[shown]{
 		Use: "show TASK", Short: "Show a task's card",
-		Read: func(ctx context.Context, c *client.Client, name string) (library.DatasetRecord, error) {
-			return library.Dataset(ctx, c.Store, name)
+		Read: func(ctx context.Context, c *client.Client, name string) (r shown, err error) {
+			if r.DatasetRecord, err = library.Dataset(ctx, c.Store, name); err == nil {
+				r.Yardsticks, err = library.Yardsticks(ctx, c.Store, r.Ref)
+			}
+			return r, err
 		},
-		Print: func(r library.DatasetRecord) { a.Print("%s", card(r.Name, r.Card, a.Columns())) },
+		Print: func(r shown) { a.Print("%s", card(r.Name, r.Card, r.Yardsticks, a.Columns())) },
 	}.Command(a.App)
 }

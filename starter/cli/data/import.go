@@ -273,7 +273,7 @@ func (a app) importFrom(ctx context.Context, s store.Store, im *importer, source
 		return err
 	}
 	if !a.JSON {
-		a.Print("%s%s", f.show(a.Columns()), card(o.task.Name, *t.Describe(), a.Columns()))
+		a.Print("%s%s", f.show(a.Columns()), card(o.task.Name, *t.Describe(), nil, a.Columns()))
 	}
 	if o.dry {
 		if a.JSON {

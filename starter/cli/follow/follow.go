@@ -11,9 +11,11 @@ import (
 	"github.com/dustin/go-humanize"
 	"go.temporal.io/sdk/temporal"
 
+	"tnaml/activities/library"
 	"tnaml/experiments/guard"
 	"tnaml/experiments/search"
 	"tnaml/experiments/trainer"
+	"tnaml/experiments/yardstick"
 	"tnaml/starter/cli/terminal"
 	"tnaml/starter/client"
 	"tnaml/workflows"
@@ -230,7 +232,7 @@ func (a app) showResult(ctx context.Context, c *client.Client, name string, r *w
 		a.Print("%s", line)
 	}
 	var found *client.Ledger
-	corrected := map[string]*guard.Corrected{} // by the task
+	corrected, toBeat := map[string]*guard.Corrected{}, map[string]yardstick.Result{} // by the task
 	if len(r.Accuracy) > 0 {
 		var err error
 		if found, err = c.Find(ctx, name); err != nil {
@@ -244,6 +246,13 @@ func (a app) showResult(ctx context.Context, c *client.Client, name string, r *w
 			if of != nil {
 				corrected[t.Name] = of
 			}
+			results, err := library.YardsticksOf(ctx, c.Store, t)
+			if err != nil {
+				return err
+			}
+			if best, ok := yardstick.ToBeat(results); ok {
+				toBeat[t.Name] = best
+			}
 		}
 	}
 	if a.JSON {
@@ -252,7 +261,9 @@ func (a app) showResult(ctx context.Context, c *client.Client, name string, r *w
 			*workflows.SearchResult
 			// Corrected is what the tasks' best models are expected to have on new examples.
 			Corrected map[string]*guard.Corrected `json:"corrected,omitempty"`
-		}{name, r, corrected})
+			// ToBeat is the best simple model of each task of which any was trained.
+			ToBeat map[string]yardstick.Result `json:"to_beat,omitempty"`
+		}{name, r, corrected, toBeat})
 	}
 	if found == nil {
 		return nil
@@ -263,6 +274,9 @@ func (a app) showResult(ctx context.Context, c *client.Client, name string, r *w
 		if at := slices.IndexFunc(r.Best, func(b workflows.Best) bool { return b.Task == accuracy.Task }); at >= 0 {
 			b := search.Trial{Validation: r.Best[at].Validation, Test: r.Best[at].Test}
 			a.Print("The best: %s", found.Say(b, corrected[accuracy.Task]))
+		}
+		if best, ok := toBeat[accuracy.Task]; ok {
+			a.Print("To beat: %s", best.Say())
 		}
 		var rows [][]any
 		for _, b := range r.Best {

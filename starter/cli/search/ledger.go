@@ -7,7 +7,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tnaml/activities/library"
 	"tnaml/experiments/guard"
+	"tnaml/experiments/yardstick"
 	"tnaml/starter/cli/follow"
 	"tnaml/starter/cli/terminal"
 	"tnaml/starter/client"
@@ -41,6 +43,8 @@ func (a app) bestCommand() *cobra.Command {
 					Best       []client.Row `json:"best"`
 					// Corrected is what the best one is expected to have on new examples.
 					Corrected *guard.Corrected `json:"corrected,omitempty"`
+					// Yardsticks are what simple models have on the task, if they were trained.
+					Yardsticks []yardstick.Result `json:"yardsticks,omitempty"`
 					// Choice is the guard's.
 					Choice *client.Choice `json:"choice,omitempty"`
 				}
@@ -61,6 +65,9 @@ func (a app) bestCommand() *cobra.Command {
 						e.Best = append(e.Best, f.Row(b.Trial))
 					}
 					if e.Corrected, err = c.Corrected(cmd.Context(), f, i); err != nil {
+						return err
+					}
+					if e.Yardsticks, err = library.YardsticksOf(cmd.Context(), c.Store, t); err != nil {
 						return err
 					}
 					if by == client.Reevaluation {
@@ -92,6 +99,9 @@ func (a app) bestCommand() *cobra.Command {
 					a.Print("%s: %s-top%d validation %s, test %s ± %s", e.Task, f.Config.Space.Objective.Metric, e.Models,
 						f.Value(e.Validation), f.OnTest(e.Test), strings.TrimSuffix(f.OnTest(e.TestError), " %"))
 					a.Print("The best: %s", f.Say(e.Best[0].Trial, e.Corrected))
+					if best, ok := yardstick.ToBeat(e.Yardsticks); ok {
+						a.Print("To beat: %s", best.Say())
+					}
 					var rows [][]any
 					for k, r := range e.Best {
 						rows = append(rows, []any{k + 1, r.Trial.Trial, r.OnValidation, r.OnTest, r.Summary})
