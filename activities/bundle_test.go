@@ -32,13 +32,11 @@ func proposalOf(t *testing.T, config *search.Config, actions []int) search.Propo
 	return search.Proposal{Actions: actions, Choices: choices, Seed: 1}
 }
 
-// A task whose label shows in the order of two words alone is learnt by a wide
-// tower that sees pairs of tokens, and the exported model predicts as the
-// trained one did; from tokens alone nothing can be told.
-func TestModelOfNGramsPredicts(t *testing.T) {
-	b := newBench(t, strategy.Random)
+// orderBench has a task whose label is in the order of words, and a module.
+func orderBench(t *testing.T) (b *bench, texts, labels []string) {
+	t.Helper()
+	b = newBench(t, strategy.Random)
 	var examples []text.Example
-	var texts, labels []string
 	for i := range 400 {
 		form := []string{"not bad but good, number %d", "not good but bad, number %d"}[i%2]
 		texts, labels = append(texts, fmt.Sprintf(form, i)), append(labels, []string{"pos", "neg"}[i%2])
@@ -55,6 +53,14 @@ func TestModelOfNGramsPredicts(t *testing.T) {
 	if _, err := library.PublishModule(t.Context(), b.store, m, true); err != nil {
 		t.Fatal(err)
 	}
+	return b, texts, labels
+}
+
+// A task whose label shows in the order of two words alone is learnt by a wide
+// tower that sees pairs of tokens, and the exported model predicts as the
+// trained one did; from tokens alone nothing can be told.
+func TestModelOfNGramsPredicts(t *testing.T) {
+	b, texts, labels := orderBench(t)
 	var r Resolved
 	b.run(t, b.a.Resolve, ResolveInput{Name: "o", Names: library.Names{Tasks: []string{"order"}, Strategy: strategy.Random,
 		Space: "text-small", Seed: 1, Lag: 1, KeepModels: 10}}, &r)
@@ -123,6 +129,79 @@ func TestModelOfNGramsPredicts(t *testing.T) {
 	}
 	for i := 0; i < len(encoded); i += 101 {
 		_, _ = library.DecodeBundle(encoded[:i]) // must not panic
+	}
+}
+
+// A kept model whose wide tower sees features finds them in new texts, alone and exported.
+func TestModelOfFeaturesPredicts(t *testing.T) {
+	b, texts, labels := orderBench(t)
+	sp, err := space.Builtin("text-small")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sp.Name = "features"
+	for _, c := range []struct {
+		name   string
+		option any
+	}{
+		{trainer.WideFeatures, "words2"}, {trainer.WideFeatures, "both"}, {trainer.WideWeighting, "tf_idf"}, {trainer.WideNormalisation, "l2"},
+		{trainer.WideSolver, "dual"}, {trainer.WideCost, 1.},
+	} {
+		if have := sp.Choice(c.name); have != nil {
+			have.Options = append(have.Options, c.option)
+		} else {
+			sp.Choices = append(sp.Choices, space.Choice{Name: c.name, Options: []any{c.option}})
+		}
+	}
+	if err := library.PublishSpace(t.Context(), b.store, sp, false); err != nil {
+		t.Fatal(err)
+	}
+	var r Resolved
+	b.run(t, b.a.Resolve, ResolveInput{Name: "o", Names: library.Names{Tasks: []string{"order"}, Strategy: strategy.Random,
+		Space: "features", Seed: 1, Lag: 1, KeepModels: 10}}, &r)
+	config, err := library.ReadConfig(t.Context(), b.store, r.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for option := range 2 {
+		actions := make([]int, len(config.Space.Choices))
+		actions[len(actions)-5] = option
+		proposal := proposalOf(t, config, actions)
+		var result TrialResult
+		b.run(t, b.a.Trial, r.Request(proposal), &result)
+		if result.Status != trainer.OK || result.Metrics["test_accuracy"] < .95 {
+			t.Fatalf("%+v", result)
+		}
+		checkConfusion(t, b, config, row(&r, proposal, result))
+		encoded, err := library.ExportModel(t.Context(), b.store, "o", config, row(&r, proposal, result))
+		if err != nil {
+			t.Fatal(err)
+		}
+		bundle, err := library.DecodeBundle(encoded)
+		if err != nil {
+			t.Fatal(err)
+		}
+		right := 0
+		for i, p := range bundle.Predict(texts, nil) {
+			if p.Label == labels[i] {
+				right++
+			}
+		}
+		if right < 390 {
+			t.Errorf("%d of 400 right", right)
+		}
+		f, err := safetensors.Decode(encoded)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines, _, err := safetensors.Get[uint8](f, "features", -1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines[0] = 'x'
+		if _, err := library.DecodeBundle(f.Encode()); err == nil || !strings.Contains(err.Error(), "neither words nor characters") {
+			t.Errorf("a damaged feature: %v", err)
+		}
 	}
 }
 

@@ -25,13 +25,15 @@ import (
 // "model" (child.Model.EncodeAlone) with the metadata "bundle" (BundleInfo)
 // added, and, of a text model, the array "vocabulary" (the tokens, UTF-8, each
 // ended by a newline) and, where the wide tower sees n-grams, "ngrams" (I32, rows
-// of token ids, filled up with −1), and, where the deep tower takes vectors of documents,
+// of token ids, filled up with −1), or, where it sees features, "features"
+// (text.FeatureIndex.Encode), and, where the deep tower takes vectors of documents,
 // "feature-mean" and "feature-deviation" (F32); of an image model see imageBundle.
 type Bundle struct {
 	Info  BundleInfo
 	Model *child.Model
 	task  text.Task
 	grams *text.NGrams
+	index *text.FeatureIndex
 	image *imageBundle
 	// vectors is the scale of the vectors that the model takes of documents, or nil.
 	vectors *nnimage.FeatureSet
@@ -119,6 +121,16 @@ func ExportModel(ctx context.Context, s store.Store, name string, config *search
 		words = append(append(words, token...), '\n')
 	}
 	safetensors.Put(f, "vocabulary", words)
+	if n := model.Features(); n > 0 {
+		x, err := data.WideIndex(model.Config().WideFeatures)
+		if err != nil {
+			return nil, err
+		}
+		if x.Len() != n {
+			return nil, fmt.Errorf("model of trial %d: it has %d features, its task %d: another version of the program made it", t.Trial, n, x.Len())
+		}
+		safetensors.Put(f, "features", x.Encode())
+	}
 	if n := model.NGrams(); n > 0 {
 		longest := model.Config().WideNGrams
 		g, err := data.NGrams(longest)
@@ -246,6 +258,18 @@ func DecodeBundle(b []byte) (*Bundle, error) {
 	if rows := out.Model.Vocabulary(); rows != len(vocabulary) {
 		return nil, fmt.Errorf("exported model: %d tokens for a table of %d", len(vocabulary), rows)
 	}
+	if n := out.Model.Features(); n > 0 {
+		lines, _, err := safetensors.Get[uint8](f, "features", -1)
+		if err != nil {
+			return nil, fmt.Errorf("exported model: %w", err)
+		}
+		if out.index, err = out.task.DecodeWideIndex(lines, out.Model.Config().WideFeatures); err != nil {
+			return nil, fmt.Errorf("exported model: %w", err)
+		}
+		if out.index.Len() != n {
+			return nil, fmt.Errorf("exported model: %d features for a model of %d", out.index.Len(), n)
+		}
+	}
 	if n := out.Model.NGrams(); n > 0 {
 		longest := out.Model.Config().WideNGrams
 		rows, _, err := safetensors.Get[int32](f, "ngrams", n, longest)
@@ -282,6 +306,9 @@ func (b *Bundle) Predict(texts []string, vectors []float32) []Prediction {
 // ofTexts are the probabilities of the classes of texts.
 func (b *Bundle) ofTexts(texts []string, vectors []float32) []float32 {
 	bags := b.task.Bag(texts, b.grams)
+	if b.index != nil {
+		bags.Wide = b.index.CountTexts(texts)
+	}
 	if b.vectors == nil {
 		return b.Model.Predict(&bags)
 	}

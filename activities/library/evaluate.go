@@ -75,11 +75,10 @@ func judgedOfTexts(ctx context.Context, s store.Store, config *search.Config, t 
 	if err != nil {
 		return nil, err
 	}
-	grams, err := task.NGrams(max(1, model.Config().WideNGrams))
+	d, err := task.DataFor(model.Config())
 	if err != nil {
 		return nil, err
 	}
-	d := task.Data(grams)
 	set := &nnimage.FeatureSet{}
 	if model.TakesVectors() {
 		if set, err = vectorsOf(ctx, s, config, t); err != nil {

@@ -33,8 +33,8 @@ func NewBuiltin(s store.Store, m *memory.Cache) *Builtin {
 // Version names what an outcome depends on besides the request: the training's
 // own version, the encodings', and what the kernels run on.
 func (*Builtin) Version() string {
-	return fmt.Sprintf("%s model %d features %d n-grams %d %s", child.TrainerVersion, child.ModelFormat, nnimage.FeaturesVersion,
-		text.NGramsVersion, child.InstructionSet())
+	return fmt.Sprintf("%s model %d features %d n-grams %d features of texts %d %s", child.TrainerVersion, child.ModelFormat,
+		nnimage.FeaturesVersion, text.NGramsVersion, text.FeaturesVersion, child.InstructionSet())
 }
 
 // CPUSeconds is what f takes, which runs on the calling goroutine.
@@ -69,7 +69,7 @@ func (b *Builtin) Run(ctx context.Context, r trainer.Request, progress func(trai
 	case "image":
 		in, err = b.loadImages(ctx, store.Ref(r.Task.Data), ref, alive)
 	case "text":
-		in, err = b.load(ctx, &cfg, store.Ref(r.Task.Data), ref)
+		in, err = b.load(ctx, &cfg, store.Ref(r.Task.Data), ref, b.Reshuffles(r.Settings))
 	default:
 		return failed("tasks of kind %q are not trained on", r.Task.Kind), nil
 	}
@@ -89,6 +89,7 @@ func (b *Builtin) Run(ctx context.Context, r trainer.Request, progress func(trai
 	curve := curveOf(&r)
 	model, outcome, err := child.Train(cfg, in.data, in.table, r.Seed, child.Options{
 		Documents:   in.documents,
+		Weighted:    in.weighted,
 		MemoryLimit: limit,
 		Progress: func(step, steps int, loss float64) error {
 			if ended = ctx.Err(); ended == nil {
@@ -129,7 +130,10 @@ func outcomeOf(o child.Outcome) trainer.Outcome {
 	if out.Status != trainer.OK {
 		return out
 	}
-	out.Metrics[trainer.TrainingLoss] = o.Loss
+	out.Metrics[trainer.TrainingLoss], out.Metrics[trainer.Temperature] = o.Loss, o.Temperature
+	for split, c := range map[string]child.Calibration{"validation_": o.ValidationCalibration, "test_": o.TestCalibration} {
+		out.Metrics[split+trainer.CalibrationError], out.Metrics[split+trainer.RawCalibrationError] = c.After, c.Before
+	}
 	maps.Copy(out.Metrics, measured("validation_", o.Validation))
 	maps.Copy(out.Metrics, measured("test_", o.Test))
 	return out

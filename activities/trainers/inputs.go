@@ -22,6 +22,7 @@ type inputs struct {
 	data      *child.Data
 	table     *child.Table
 	documents *child.DocumentVectors
+	weighted  *child.WeightedFeatures
 }
 
 // module is a module of texts: of tokens, or of the documents of certain tasks.
@@ -52,8 +53,9 @@ func object[T any](ctx context.Context, b *Builtin, what string, ref store.Ref, 
 }
 
 // load returns the inputs of a text model. Vectors of documents have nothing to tune:
-// cfg then says that they stay.
-func (b *Builtin) load(ctx context.Context, cfg *child.Config, data, ref store.Ref) (in inputs, err error) {
+// cfg then says that they stay. Features are weighted unless the trial reshuffles: what
+// they weigh is taken from the training split.
+func (b *Builtin) load(ctx context.Context, cfg *child.Config, data, ref store.Ref, reshuffles bool) (in inputs, err error) {
 	t, err := object(ctx, b, "task", data, func(bytes []byte) (*text.Task, int64, error) {
 		t, err := text.Decode(bytes)
 		return t, 2 * int64(len(bytes)), err
@@ -61,7 +63,16 @@ func (b *Builtin) load(ctx context.Context, cfg *child.Config, data, ref store.R
 	if err != nil {
 		return in, err
 	}
-	if in.data, err = b.bags(ctx, data, t, max(1, cfg.WideNGrams)); err != nil {
+	if cfg.WideFeatures == "" {
+		in.data, err = b.bags(ctx, data, t, max(1, cfg.WideNGrams))
+	} else if in.data, err = b.features(ctx, data, t, cfg.WideFeatures); err == nil && !reshuffles {
+		of := fmt.Sprintf("weighted %s %s %s %s", data, cfg.WideFeatures, cfg.WideWeighting, cfg.WideNormalisation)
+		in.weighted, err = memory.Of(ctx, b.memory, of, func(context.Context) (*child.WeightedFeatures, int64, error) {
+			w := child.Weigh(*cfg, in.data)
+			return w, w.Bytes(), nil
+		})
+	}
+	if err != nil {
 		return in, err
 	}
 	in.table, err = memory.Of(ctx, b.memory, fmt.Sprintf("table %s %s", data, ref), func(ctx context.Context) (*child.Table, int64, error) {
@@ -82,7 +93,7 @@ func (b *Builtin) load(ctx context.Context, cfg *child.Config, data, ref store.R
 	if cfg.FineTune = cfg.FineTune && !given; cfg.FineTune {
 		return in, nil
 	}
-	in.documents, err = memory.Of(ctx, b.memory, fmt.Sprintf("documents %s %s", data, ref), func(ctx context.Context) (*child.DocumentVectors,
+	in.documents, err = memory.Of(ctx, b.memory, fmt.Sprintf("documents %s %s %s", data, ref, cfg.Pooling), func(ctx context.Context) (*child.DocumentVectors,
 		int64, error) {
 		var d *child.DocumentVectors
 		if given {
@@ -96,7 +107,7 @@ func (b *Builtin) load(ctx context.Context, cfg *child.Config, data, ref store.R
 			}
 			d = &child.DocumentVectors{Train: set.Train, Validation: set.Validation, Test: set.Test}
 		} else {
-			d = child.Embed(in.data, in.table)
+			d = child.EmbedBy(in.data, in.table, cfg.Pooling)
 		}
 		return d, int64(4 * (len(d.Train) + len(d.Validation) + len(d.Test))), nil
 	})
@@ -120,6 +131,22 @@ func (b *Builtin) bags(ctx context.Context, ref store.Ref, t *text.Task, longest
 			}
 		}
 		return d, 4 * int64(size), nil
+	})
+}
+
+// features returns what the child models of a text task train on whose wide tower sees
+// features.
+func (b *Builtin) features(ctx context.Context, ref store.Ref, t *text.Task, f child.Features) (*child.Data, error) {
+	d, err := b.bags(ctx, ref, t, 1)
+	if err != nil {
+		return nil, err
+	}
+	return memory.Of(ctx, b.memory, fmt.Sprintf("features %s %s", ref, f), func(context.Context) (*child.Data, int64, error) {
+		d, err := t.WithFeatures(d, f)
+		if err != nil {
+			return nil, 0, library.Invalid(err)
+		}
+		return d, d.Train.Wide.Bytes() + d.Validation.Wide.Bytes() + d.Test.Wide.Bytes(), nil
 	})
 }
 

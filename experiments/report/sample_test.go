@@ -17,10 +17,13 @@ import (
 
 func textSpace(t testing.TB, modules ...string) space.Space {
 	t.Helper()
-	sp, err := space.Builtin("text")
+	sp, err := space.Builtin("paper")
 	if err != nil {
 		t.Fatal(err)
 	}
+	sp.Name, sp.Settings = "text", nil
+	sp.Description = "The twelve choices of Wong et al. (2018), §4. Their exact grid is not public; this is a reconstruction of its size: " +
+		"with eight modules 8·2·5·5·6·3·7·8·7·8·7·7 = 1,106,380,800 child models."
 	expanded, err := trainer.Builtin{}.Fill(sp, "text", modules)
 	if err != nil {
 		t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 
 	"tnaml/experiments/space"
 	"tnaml/nn/child"
+	"tnaml/nn/sparse"
 )
 
 // The choices of the trainer builtin (Wong et al., 2018, §4).
@@ -29,6 +30,20 @@ const (
 	Steps              = "steps"
 )
 
+// The choices of the trainer builtin that a space may leave out: the models are then the
+// paper's in that respect.
+const (
+	WideFeatures      = "wide_features"
+	WideWeighting     = "wide_weighting"
+	WideNormalisation = "wide_normalisation"
+	WideSolver        = "wide_solver"
+	WideCost          = "wide_cost"
+	WideShare         = "wide_share"
+	Loss              = "loss"
+	ClassWeights      = "class_weights"
+	Pooling           = "pooling"
+)
+
 // AllModules is the module option that stands for the whole catalogue.
 const AllModules = "*"
 
@@ -38,6 +53,10 @@ const (
 	MacroF1  = "macro_f1"
 	LogLoss  = "log_loss"
 	AUC      = "auc"
+	// CalibrationError is that of the probabilities that a model predicts,
+	// RawCalibrationError that before its temperature.
+	CalibrationError    = "calibration_error"
+	RawCalibrationError = "raw_calibration_error"
 )
 
 // Parameters is the name under which any trainer may report the number of a
@@ -47,8 +66,12 @@ const Parameters = "parameters"
 // TrainingLoss is the mean loss of the last training steps, of no split.
 const TrainingLoss = "training_loss"
 
+// Temperature is what the logits are divided by in what a model predicts, of no split.
+const Temperature = "temperature"
+
 // Builtin is the definition of the trainer builtin: the child models of texts
-// and images (nn/child). Its space has each of its twelve choices once.
+// and images (nn/child). Its space has each of the paper's twelve choices once, and any
+// of the others.
 type Builtin struct{}
 
 // BuiltinSettings are what a space sets for all its child models.
@@ -77,6 +100,8 @@ type meaning struct {
 	// apply sets the option, unless it is of another type; nil for the module, which
 	// is not the child's own.
 	apply func(c *child.Config, v any) bool
+	// optional is a choice that a space may leave out.
+	optional bool
 }
 
 func word(set func(c *child.Config, v string)) func(*child.Config, any) bool {
@@ -119,21 +144,30 @@ func real64(v any) (float64, bool) {
 	return 0, false
 }
 
-// meanings are the choices, in the order in which the paper's controller takes
+// meanings are the choices, the paper's in the order in which its controller takes
 // them.
 var meanings = []meaning{
-	{Module, "a module's name", nil},
-	{FineTune, "true or false", func(c *child.Config, v any) (ok bool) { c.FineTune, ok = v.(bool); return ok }},
-	{HiddenLayers, "an integer", whole(func(c *child.Config, v int) { c.HiddenLayers = v })},
-	{HiddenSize, "an integer", whole(func(c *child.Config, v int) { c.HiddenSize = v })},
-	{Activation, "a word", word(func(c *child.Config, v string) { c.Activation = child.Activation(v) })},
-	{Normalisation, "a word", word(func(c *child.Config, v string) { c.Normalisation = child.Normalisation(v) })},
-	{Dropout, "a number", real(func(c *child.Config, v float64) { c.Dropout = v })},
-	{DeepLearningRate, "a number", real(func(c *child.Config, v float64) { c.DeepLearningRate = v })},
-	{DeepRegularisation, "a number", real(func(c *child.Config, v float64) { c.DeepRegularisation = v })},
-	{WideLearningRate, "a number", real(func(c *child.Config, v float64) { c.WideLearningRate = v })},
-	{WideRegularisation, "a number", real(func(c *child.Config, v float64) { c.WideRegularisation = v })},
-	{Steps, "an integer", whole(func(c *child.Config, v int) { c.Steps = v })},
+	{Module, "a module's name", nil, false},
+	{FineTune, "true or false", func(c *child.Config, v any) (ok bool) { c.FineTune, ok = v.(bool); return ok }, false},
+	{HiddenLayers, "an integer", whole(func(c *child.Config, v int) { c.HiddenLayers = v }), false},
+	{HiddenSize, "an integer", whole(func(c *child.Config, v int) { c.HiddenSize = v }), false},
+	{Activation, "a word", word(func(c *child.Config, v string) { c.Activation = child.Activation(v) }), false},
+	{Normalisation, "a word", word(func(c *child.Config, v string) { c.Normalisation = child.Normalisation(v) }), false},
+	{Dropout, "a number", real(func(c *child.Config, v float64) { c.Dropout = v }), false},
+	{DeepLearningRate, "a number", real(func(c *child.Config, v float64) { c.DeepLearningRate = v }), false},
+	{DeepRegularisation, "a number", real(func(c *child.Config, v float64) { c.DeepRegularisation = v }), false},
+	{WideLearningRate, "a number", real(func(c *child.Config, v float64) { c.WideLearningRate = v }), false},
+	{WideRegularisation, "a number", real(func(c *child.Config, v float64) { c.WideRegularisation = v }), false},
+	{Steps, "an integer", whole(func(c *child.Config, v int) { c.Steps = v }), false},
+	{WideFeatures, "a word", word(func(c *child.Config, v string) { c.WideFeatures = child.Features(v) }), true},
+	{WideWeighting, "a word", word(func(c *child.Config, v string) { c.WideWeighting = sparse.Weight(v) }), true},
+	{WideNormalisation, "a word", word(func(c *child.Config, v string) { c.WideNormalisation = child.RowNormalisation(v) }), true},
+	{WideSolver, "a word", word(func(c *child.Config, v string) { c.WideSolver = child.Solver(v) }), true},
+	{WideCost, "a number", real(func(c *child.Config, v float64) { c.WideCost = v }), true},
+	{WideShare, "a number", real(func(c *child.Config, v float64) { c.WideShare = v }), true},
+	{Loss, "a word", word(func(c *child.Config, v string) { c.Loss = child.Loss(v) }), true},
+	{Pooling, "a word", word(func(c *child.Config, v string) { c.Pooling = child.Pooling(v) }), true},
+	{ClassWeights, "a word", word(func(c *child.Config, v string) { c.ClassWeights = child.ClassWeights(v) }), true},
 }
 
 // plain is a child model that is valid whichever one option is changed: the
@@ -158,13 +192,14 @@ func (Builtin) Metrics() []Metric {
 		{MacroF1, space.Maximise, "F1 of the classes, unweighted mean"},
 		{LogLoss, space.Minimise, "mean negative logarithm of the probability of an example's class, natural"},
 		{AUC, space.Maximise, "area under the ROC curve, of two classes"},
+		{CalibrationError, space.Minimise, "expected calibration error, 15 bins, after temperature scaling on the validation split"},
 	}
 }
 
 // Check reports choices missing, unknown or such as no child model can have, and
 // settings and objectives that are not the trainer's.
 func (b Builtin) Check(sp *space.Space) []space.Problem {
-	out := checkMetrics(b, sp, Parameters, TrainingLoss)
+	out := checkMetrics(b, sp, Parameters, TrainingLoss, Temperature)
 	cfg := plain()
 	if err := applySettings(sp.Settings, &cfg); err != nil {
 		out = append(out, space.In("settings", "settings of the trainer %s: %w", b.Name(), err))
@@ -183,9 +218,9 @@ func (b Builtin) Check(sp *space.Space) []space.Problem {
 		}
 		out = append(out, meanings[at].check(sp, i)...)
 	}
-	for _, name := range names {
-		if sp.Choice(name) == nil {
-			out = append(out, space.In("choices", "choice %q is missing; to fix it, give it a single option", name))
+	for _, m := range meanings {
+		if !m.optional && sp.Choice(m.name) == nil {
+			out = append(out, space.In("choices", "choice %q is missing; to fix it, give it a single option", m.name))
 		}
 	}
 	return out
@@ -277,6 +312,13 @@ func (b Builtin) Fill(sp *space.Space, kind string, catalogue []string) (space.S
 		return out, fmt.Errorf("space %q offers to fine-tune the module, but image modules are frozen: "+
 			"take the space \"image\", or one in which %s has the option false alone", sp.Name, FineTune)
 	}
+	if kind == "image" {
+		for _, name := range []string{WideFeatures, WideSolver} {
+			if sp.Choice(name) != nil {
+				return out, fmt.Errorf("space %q has the choice %q, but the wide tower of images sees pixels: take the space \"image\"", sp.Name, name)
+			}
+		}
+	}
 	c := out.Choice(Module)
 	if c == nil {
 		return out, fmt.Errorf("space %q has no choice %q", sp.Name, Module)
@@ -323,6 +365,7 @@ func (Builtin) Child(choices map[string]any, settings json.RawMessage) (cfg chil
 	for _, m := range meanings {
 		v, ok := choices[m.name]
 		switch {
+		case !ok && m.optional:
 		case !ok:
 			errs = append(errs, fmt.Errorf("no choice %q", m.name))
 		case m.apply == nil:
@@ -356,6 +399,9 @@ func (b Builtin) Words(choices map[string]any) string {
 	if cfg.FineTune {
 		s.WriteString(" tuned")
 	}
+	if cfg.Pooling == child.SIF {
+		s.WriteString(" sif")
+	}
 	if cfg.HiddenLayers == 0 {
 		s.WriteString(" · no hidden layer")
 	} else {
@@ -371,9 +417,31 @@ func (b Builtin) Words(choices map[string]any) string {
 	if cfg.DeepRegularisation > 0 {
 		fmt.Fprintf(&s, " L2 %v", cfg.DeepRegularisation)
 	}
-	fmt.Fprintf(&s, " · wide %v", cfg.WideLearningRate)
-	if cfg.WideRegularisation > 0 {
-		fmt.Fprintf(&s, " L1 %v", cfg.WideRegularisation)
+	s.WriteString(" · wide")
+	for _, v := range []string{string(cfg.WideFeatures), string(cfg.WideWeighting)} {
+		if v != "" {
+			fmt.Fprintf(&s, " %s", v)
+		}
+	}
+	if cfg.WideNormalisation == child.L2 {
+		s.WriteString(" normalised")
+	}
+	if cfg.WideSolver == child.Dual {
+		fmt.Fprintf(&s, " dual C %v", cfg.WideCost)
+		if cfg.WideShare > 0 && cfg.WideShare < 1 {
+			fmt.Fprintf(&s, " share %v", cfg.WideShare)
+		}
+	} else {
+		fmt.Fprintf(&s, " %v", cfg.WideLearningRate)
+		if cfg.WideRegularisation > 0 {
+			fmt.Fprintf(&s, " L1 %v", cfg.WideRegularisation)
+		}
+	}
+	if cfg.Loss == child.SquaredHinge {
+		s.WriteString(" · squared hinge")
+	}
+	if cfg.ClassWeights == child.Balanced {
+		s.WriteString(" · balanced classes")
 	}
 	fmt.Fprintf(&s, " · %d steps", cfg.Steps)
 	return s.String()

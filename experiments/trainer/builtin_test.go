@@ -88,9 +88,28 @@ func TestPaperSpaces(t *testing.T) {
 	}
 }
 
+// twelve is the paper's space with models that see pairs of tokens.
+func twelve(t testing.TB) *space.Space {
+	t.Helper()
+	sp, err := Load([]byte(twelveYAML(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sp
+}
+
+func twelveYAML(t testing.TB) string {
+	t.Helper()
+	before, after, ok := strings.Cut(yamlOf(t, "paper"), "settings: {wide_ngrams: 1, wide_start: -1}\n")
+	if !ok {
+		t.Fatal("the paper's space has other settings")
+	}
+	return strings.Replace(before, "name: paper", "name: text", 1) + "# its settings\n" + after
+}
+
 // The reconstruction has the paper's size, "1.1B configurations".
-func TestTextHasThePapersSize(t *testing.T) {
-	s := builtinSpace(t, "text")
+func TestPaperHasThePapersSize(t *testing.T) {
+	s := twelve(t)
 	expanded := filled(t, s, "h", "g", "f", "e", "d", "c", "b", "a")
 	if got := expanded.Size(); got != 1_106_380_800 {
 		t.Errorf("%d child models", got)
@@ -110,7 +129,7 @@ func TestTextHasThePapersSize(t *testing.T) {
 }
 
 func TestChildAndDescribe(t *testing.T) {
-	e := filled(t, builtinSpace(t, "text"), "wiki", "news")
+	e := filled(t, twelve(t), "wiki", "news")
 	actions := []int{1, 1, 2, 2, 3, 1, 3, 3, 1, 4, 0, 3}
 	cfg, module, err := childOf(e, actions)
 	if err != nil {
@@ -223,7 +242,7 @@ func TestEveryOptionIsAValidChild(t *testing.T) {
 
 func TestFill(t *testing.T) {
 	b := Builtin{}
-	s := builtinSpace(t, "text")
+	s := twelve(t)
 	if _, err := b.Fill(s, "text", nil); !says(err, "module add", "no text module") {
 		t.Errorf("no modules: %v", err)
 	}
@@ -275,8 +294,44 @@ func TestFill(t *testing.T) {
 	}
 }
 
+// A space may leave the choices out that the paper does not have; with them a model is said in words, and what cannot be is refused.
+func TestChoicesBeyondThePapers(t *testing.T) {
+	e := filled(t, builtinSpace(t, "text"), "wiki")
+	actions := make([]int, len(e.Choices))
+	actions[len(actions)-2] = 1 // wide_cost
+	cfg, _, err := childOf(e, actions)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cfg.WideFeatures != child.Words2 || cfg.WideSolver != child.Dual || cfg.WideCost != 1 || cfg.WideShare != .25 ||
+		cfg.WideNormalisation != child.L2 || cfg.WideWeighting != "tf_idf" {
+		t.Errorf("%+v", cfg)
+	}
+	const words = "wiki · no hidden layer · deep 0.03 · wide words2 tf_idf normalised dual C 1 share 0.25 · 100 steps"
+	if got := Describe(e, actions); got != words {
+		t.Errorf("described as %q", got)
+	}
+	more := yamlOf(t, "text") + "  - {name: loss, options: [softmax, squared_hinge]}\n  - {name: class_weights, options: [none, balanced]}\n" +
+		"  - {name: pooling, options: [mean, sif]}\n"
+	if _, err := Load([]byte(more)); err != nil {
+		t.Error(err)
+	}
+	for option, want := range map[string]string{
+		"[dual]": `unknown wide solver "sgd"`, "[l2]": `unknown wide normalisation "sgd"`, "[tf_idf, log_odds]": `unknown weight "sgd"`,
+		"[words2, words3, both]": `unknown wide features "sgd"`, "[softmax, squared_hinge]": `unknown loss "sgd"`,
+		"[none, balanced]": `unknown class weights "sgd"`, "[mean, sif]": `unknown pooling "sgd"`, "[0.25, 0.5, 1]": `"wide_share": option sgd must be a number`,
+	} {
+		if _, err := Load([]byte(strings.Replace(more, option, "[sgd]", 1))); !says(err, want) {
+			t.Errorf("%s: %v", want, err)
+		}
+	}
+	if _, err := (Builtin{}).Fill(builtinSpace(t, "text"), "image", []string{"a"}); !says(err, `space "image"`) {
+		t.Errorf("a space of texts for images: %v", err)
+	}
+}
+
 func TestCheckReportsEverything(t *testing.T) {
-	text := yamlOf(t, "text")
+	text := twelveYAML(t)
 	edit := func(pairs ...string) string {
 		out := strings.NewReplacer(pairs...).Replace(text)
 		if out == text {
@@ -309,7 +364,7 @@ func TestCheckReportsEverything(t *testing.T) {
 		{"a module's number", edit(`["*"]`, `[1, 2]`), []string{`choice "module": option 1 must be a module's name`, `option 2 must be`}},
 		{"no name", strings.Replace(text, "name: text", "name: \"\"", 1), []string{"no name"}},
 		{"an objective", text + "objective: {metric: rmse}\n", []string{
-			`line 19: the trainer builtin reports no "rmse" (known: accuracy, macro_f1, log_loss, auc)`,
+			`line 19: the trainer builtin reports no "rmse" (known: accuracy, macro_f1, log_loss, auc, calibration_error)`,
 		}},
 		{"settings", text + "settings:\n  wide: 3\n", []string{
 			`line 19: settings of the trainer builtin: unknown field "wide" (known: wide_start, wide_ngrams, reshuffle)`,

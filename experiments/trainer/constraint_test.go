@@ -88,7 +88,7 @@ func TestSpaceConstraints(t *testing.T) {
 			t.Errorf("%s: %v", in, err)
 		}
 	}
-	b := strings.Replace(yamlOf(t, "text"), "choices:",
+	b := strings.Replace(twelveYAML(t), "choices:",
 		"constraints: [{metric: latency, max: 1}, {metric: parameters, max: 1e6}]\nchoices:", 1)
 	if _, err := Load([]byte(b)); !says(err, `reports no "latency" to bound`) || says(err, `"parameters" to`) {
 		t.Error(err)

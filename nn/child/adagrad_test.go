@@ -74,14 +74,14 @@ func TestTable(t *testing.T) {
 }
 
 // The wide tower sees the leading tokens alone.
-func TestOneHotBags(t *testing.T) {
+func TestWideBags(t *testing.T) {
 	e := &Examples{Offsets: []int32{0, 2, 2, 5}, IDs: []int32{1, 7, 0, 3, 4}, Labels: make([]int32, 3)}
 	rows := make([]float32, 8)
 	for i := range rows {
 		rows[i] = float32(math.Pow(2, float64(i)))
 	}
 	for limit, want := range map[int][]float32{8: {130, 0, 25}, 7: {2, 0, 25}, 4: {2, 0, 9}, 1: {0, 0, 1}, 0: {0, 0, 0}} {
-		b := oneHotBags(e, limit)
+		b := wideBags(e, limit)
 		for i := range want {
 			var x [1]float32
 			if b.sum(i, rows[:max(limit, 1)], x[:]); x[0] != want[i] {

@@ -14,6 +14,7 @@ import (
 
 	kernels "tnaml/nn/blas"
 	"tnaml/nn/rng"
+	"tnaml/nn/sparse"
 )
 
 // synthetic makes a task whose label shows in its tokens: class c favours the
@@ -68,7 +69,7 @@ func withNGrams(d *Data, n int) *Data {
 	out.NGrams, out.WideNGrams = n, 2
 	for k, e := range []*Examples{&out.Train, &out.Validation, &out.Test} {
 		r := rng.New(1, "synthetic/ngrams", uint64(k))
-		w := &OneHot{Offsets: []int32{0}}
+		w := &sparse.Matrix{Offsets: []int32{0}}
 		for i, label := range e.Labels {
 			ids := e.IDs[e.Offsets[i]:e.Offsets[i+1]]
 			known, _ := slices.BinarySearch(ids, int32(d.WideVocabulary))
@@ -121,7 +122,7 @@ func TestGradientsAgainstFiniteDifferences(t *testing.T) {
 	}
 	for _, cfg := range cases {
 		name := fmt.Sprintf("%s %s tuned %v %d layers", cfg.Activation, cfg.Normalisation, cfg.FineTune, cfg.HiddenLayers)
-		checkGradients(t, name, cfg, d, table, means(&d.Train, table))
+		checkGradients(t, name, cfg, d, table, means(&d.Train, table, nil))
 	}
 }
 
@@ -135,7 +136,7 @@ func TestGradientsOfNGrams(t *testing.T) {
 		if rows := len(n.wide.value) / 3; rows != d.WideVocabulary+6 {
 			t.Fatalf("%d rows for %d tokens and 6 n-grams", rows, d.WideVocabulary)
 		}
-		checkGradients(t, fmt.Sprintf("n-grams, tuned %v", tune), cfg, d, table, means(&d.Train, table))
+		checkGradients(t, fmt.Sprintf("n-grams, tuned %v", tune), cfg, d, table, means(&d.Train, table, nil))
 	}
 }
 
@@ -183,15 +184,17 @@ func checkGradients(t *testing.T, name string, cfg Config, d *Data, table *Table
 		}
 	}
 	rows := []int32{0, 3, 3, 5, 7, 8, 9, 10, 11}
-	bags, oneHot := meanBags(&d.Train, n.known), oneHotBags(&d.Train, d.wideRows())
-	n.wide.turn(oneHot, rows)
+	bags, oneHot := meanBags(&d.Train, n.known, n.tokens), wideBags(&d.Train, d.wideRows())
+	if n.base == nil {
+		n.wide.turn(oneHot, rows)
+	}
 	if n.embedding != nil {
 		n.embedding.turn(bags, rows)
 	}
 	n.gather(bags, rows, documents)
 	n.forward(&d.Train, oneHot, rows, 0)
 	loss := n.loss(&d.Train, rows) / float64(len(rows))
-	n.backward(len(rows))
+	n.backward(rows)
 	s := newReference(n)
 	wide := widen(documents)
 	if want := s.loss(&d.Train, rows, wide); math.Abs(loss-want) > 1e-5*(1+want) {

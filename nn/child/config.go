@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"tnaml/nn/sparse"
 )
 
 // DefaultBatchSize is the paper's.
@@ -17,6 +19,7 @@ const (
 	maxSteps        = 1 << 30
 	maxBatchSize    = 1 << 16
 	maxWideStart    = 10
+	maxWideCost     = 1e6
 	// MaxWideNGrams is the length of the longest n-grams that a wide tower can see.
 	MaxWideNGrams = 3
 )
@@ -30,6 +33,28 @@ func (c Config) Validate() error {
 	}
 	if c.HiddenSize < 1 || c.HiddenSize > maxHiddenSize {
 		bad("a hidden size of %d must lie between 1 and %d", c.HiddenSize, maxHiddenSize)
+	}
+	word := func(what, value string, known ...string) {
+		if value != "" && !slices.Contains(known, value) {
+			bad("unknown %s %q (known: %v)", what, value, known)
+		}
+	}
+	word("wide features", string(c.WideFeatures), string(Words1), string(Words2), string(Words3), string(Characters), string(Both))
+	if c.WideWeighting != "" {
+		if err := (sparse.Weighting{Weight: c.WideWeighting}).Validate(); err != nil {
+			bad("wide weighting: %w", err)
+		}
+	}
+	word("wide normalisation", string(c.WideNormalisation), string(NoRowNorm), string(L2))
+	word("wide solver", string(c.WideSolver), string(Adagrad), string(Dual))
+	word("loss", string(c.Loss), string(Softmax), string(SquaredHinge))
+	word("pooling", string(c.Pooling), string(Mean), string(SIF))
+	word("class weights", string(c.ClassWeights), string(NoClassWeights), string(Balanced))
+	if !(c.WideCost >= 0 && c.WideCost <= maxWideCost) {
+		bad("a wide cost of %v must lie between 0 and %v, 0 meaning 1", c.WideCost, float64(maxWideCost))
+	}
+	if !(c.WideShare >= 0 && c.WideShare <= 1) {
+		bad("a wide share of %v must lie between 0 and 1, 0 meaning 1", c.WideShare)
 	}
 	if known := []Activation{ReLU, ReLU6, LeakyReLU, Swish, Sigmoid, Tanh}; !slices.Contains(known, c.Activation) {
 		bad("unknown activation %q (known: %v)", c.Activation, known)
@@ -77,6 +102,41 @@ func (c Config) wideStart() float64 {
 		return 0
 	}
 	return c.WideStart
+}
+
+// cost is that of an example of the wide tower's dual problem.
+func (c Config) cost() float64 {
+	if c.WideCost == 0 {
+		return 1
+	}
+	return c.WideCost
+}
+
+// classWeights are how much each class's examples count; nil: all the same.
+func (c Config) classWeights(labels []int32, classes int) []float32 {
+	if c.ClassWeights != Balanced {
+		return nil
+	}
+	n := make([]int, classes)
+	for _, label := range labels {
+		n[label]++
+	}
+	out := make([]float32, classes)
+	for k, n := range n {
+		if n > 0 {
+			out[k] = float32(float64(len(labels)) / float64(classes*n))
+		}
+	}
+	return out
+}
+
+// weighting is that of the wide tower's features.
+func (c Config) weighting() sparse.Weighting {
+	w := sparse.Weighting{Weight: c.WideWeighting, Sublinear: true, Normalise: c.WideNormalisation == L2}
+	if w.Weight == "" {
+		w.Weight = sparse.Binary
+	}
+	return w
 }
 
 // batch is the number of examples in a step.

@@ -6,16 +6,45 @@ type DocumentVectors struct {
 	Train, Validation, Test []float32
 }
 
-// Embed computes the document vectors of a task under a frozen module.
-func Embed(d *Data, t *Table) *DocumentVectors {
-	return &DocumentVectors{Train: means(&d.Train, t), Validation: means(&d.Validation, t), Test: means(&d.Test, t)}
+// Embed computes the document vectors of a task under a frozen module, the mean token
+// vectors.
+func Embed(d *Data, t *Table) *DocumentVectors { return EmbedBy(d, t, Mean) }
+
+// EmbedBy computes the document vectors of a task under a frozen module by a pooling.
+func EmbedBy(d *Data, t *Table, p Pooling) *DocumentVectors {
+	w := p.tokenWeights(d)
+	return &DocumentVectors{Train: means(&d.Train, t, w), Validation: means(&d.Validation, t, w), Test: means(&d.Test, t, w)}
+}
+
+// sifWeight is a of smooth inverse frequency.
+const sifWeight = 1e-3
+
+// tokenWeights are how much each token of the vocabulary counts; nil: all the same. They
+// are the same however the training and the validation split are drawn of their examples.
+func (p Pooling) tokenWeights(d *Data) []float32 {
+	if p != SIF || d.Vocabulary == 0 {
+		return nil
+	}
+	counts, total := make([]float64, d.Vocabulary), 0.
+	for _, e := range []*Examples{&d.Train, &d.Validation} {
+		for k, id := range e.IDs {
+			counts[id] += float64(e.Counts[k])
+			total += float64(e.Counts[k])
+		}
+	}
+	out := make([]float32, d.Vocabulary)
+	for id, n := range counts {
+		out[id] = float32(sifWeight / (sifWeight + n/max(1, total)))
+	}
+	return out
 }
 
 // means computes the documents' mean token vectors: each token as often as it
-// occurs, those without a vector not at all; with none a document's is zero.
-func means(e *Examples, t *Table) []float32 {
+// occurs, times its weight, those without a vector not at all; with none a document's
+// is zero. Weights of nil are ones.
+func means(e *Examples, t *Table, weights []float32) []float32 {
 	out := make([]float32, e.Len()*t.Dim)
-	b := meanBags(e, t.Known)
+	b := meanBags(e, t.Known, weights)
 	for i := range e.Len() {
 		b.sum(i, t.Vectors, out[i*t.Dim:][:t.Dim])
 	}

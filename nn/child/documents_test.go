@@ -1,6 +1,7 @@
 package child
 
 import (
+	"math"
 	"slices"
 	"testing"
 
@@ -48,5 +49,23 @@ func TestVectorsOfTextsWithoutTokens(t *testing.T) {
 	short.Test = short.Test[1:]
 	if _, _, err := Train(cfg, d, alone, 7, Options{Documents: &short}); err == nil {
 		t.Error("too few vectors")
+	}
+}
+
+// Smooth inverse frequency by hand: of ten tokens in training and validation texts three
+// are of the first kind, seven of the second, none of the third.
+func TestSIFByHand(t *testing.T) {
+	e := Examples{Offsets: []int32{0, 2}, IDs: []int32{0, 1}, Counts: []float32{1, 4}, Labels: []int32{0}}
+	v := Examples{Offsets: []int32{0, 2}, IDs: []int32{0, 1}, Counts: []float32{2, 3}, Labels: []int32{0}}
+	test := Examples{Offsets: []int32{0, 2}, IDs: []int32{1, 2}, Counts: []float32{1, 1}, Labels: []int32{0}}
+	d := &Data{Train: e, Validation: v, Test: test, Classes: 2, Vocabulary: 3}
+	table := &Table{Dim: 1, Vectors: []float32{1, 2, 4}, Known: []bool{true, true, true}}
+	a, b, c := .001/.301, .001/.701, 1.
+	want := []float64{(a + 4*b*2) / (a + 4*b), (2*a + 3*b*2) / (2*a + 3*b), (b*2 + c*4) / (b + c)}
+	got := EmbedBy(d, table, SIF)
+	for i, x := range []float32{got.Train[0], got.Validation[0], got.Test[0]} {
+		if math.Abs(float64(x)-want[i]) > 1e-6 {
+			t.Errorf("split %d: %v, want %v", i, x, want[i])
+		}
 	}
 }

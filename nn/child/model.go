@@ -20,12 +20,14 @@ type Model struct {
 	// module is the table of a tuned model before it was tuned. tuned has the rows
 	// that tuning changed, while the model is detached.
 	module []float32
-	tuned  *sparse
+	tuned  *partial
 	// layers hold weights only.
 	layers       []layerWeights
 	out, outBias []float32
 	wide         []float32 // (WideVocabulary + NGrams) × Classes
 	pixels       []float32 // Pixels × Classes, of images
+	tokens       []float32 // the weights of tokens in a document's mean, or nil for ones
+	columns      []float32 // the factors of weighted features, or nil where all are 1
 }
 
 // header is the part of an encoded model that is JSON.
@@ -36,8 +38,11 @@ type header struct {
 	NVocabulary    int    `json:"vocabulary"`
 	WideVocabulary int    `json:"wide_vocabulary"`
 	NGrams         int    `json:"ngrams,omitempty"`
+	Features       int    `json:"features,omitempty"`
 	NPixels        int    `json:"pixels,omitempty"`
 	Alone          bool   `json:"document_vectors,omitempty"`
+	// Temperature divides the logits; 0 means 1.
+	Temperature float64 `json:"temperature,omitempty"`
 }
 
 type layerWeights struct {
@@ -50,9 +55,15 @@ type layerWeights struct {
 // model takes the trained weights out of a network.
 func (n *network) model(d *Data, t *Table) *Model {
 	m := &Model{
-		header: header{n.cfg, n.dim, n.classes, d.Vocabulary, d.WideVocabulary, d.NGrams, d.Pixels, t.alone(d)},
-		table:  t.Vectors, known: t.Known,
-		out: n.out.value, outBias: n.outBias.value, wide: n.wide.value,
+		header: header{Cfg: n.cfg, Dim: n.dim, NClasses: n.classes, NVocabulary: d.Vocabulary, WideVocabulary: d.WideVocabulary, NGrams: d.NGrams,
+			Features: d.Features, NPixels: d.Pixels, Alone: t.alone(d)},
+		table: t.Vectors, known: t.Known,
+		out: n.out.value, outBias: n.outBias.value, wide: n.wide.value, columns: n.columns, tokens: n.tokens,
+	}
+	if n.base != nil {
+		m.outBias, m.wide = slices.Clone(m.outBias), make([]float32, len(m.wide))
+		kernels.Axpy(n.share.value[0], n.wideBias, m.outBias)
+		kernels.Axpy(n.share.value[0], n.wide.value, m.wide)
 	}
 	if n.embedding != nil {
 		m.table, m.module = n.embedding.value, t.Vectors
@@ -79,8 +90,18 @@ func (m *Model) Classes() int { return m.NClasses }
 // those of the longest, Config.WideNGrams, that the examples must have too.
 func (m *Model) NGrams() int { return m.header.NGrams }
 
-// wideRows is the number of rows of the wide tower for tokens and n-grams.
-func (h *header) wideRows() int { return h.WideVocabulary + h.NGrams }
+// Features returns the number of features that the wide tower sees in the place of
+// tokens and n-grams: those of Config.WideFeatures, whose counts the examples must have.
+func (m *Model) Features() int { return m.header.Features }
+
+// wideRows is the number of rows of the wide tower for features, or for tokens and
+// n-grams.
+func (h *header) wideRows() int {
+	if h.Cfg.WideFeatures != "" {
+		return h.Features
+	}
+	return h.WideVocabulary + h.NGrams
+}
 
 // Pixels returns the number of values of an image, 0 for a model of texts.
 func (m *Model) Pixels() int { return m.NPixels }
@@ -127,10 +148,10 @@ func (m *Model) scores(e *Examples, vectors []float32, yield func(i int, logits 
 	if m.NPixels > 0 {
 		x0 = make([]float32, evaluationBatch*m.NPixels)
 	}
-	wide, ofWide, unit := oneHotBags(e, m.wideRows()), make([]float32, m.NClasses), ones(widest)
+	wide, ofWide, unit := wideBags(e, m.wideRows()), make([]float32, m.NClasses), ones(widest)
 	var documents *bags
 	if vectors == nil {
-		documents = meanBags(e, m.known)
+		documents = meanBags(e, m.known, m.tokens)
 	}
 	for from := 0; from < e.Len(); from += evaluationBatch {
 		n := min(evaluationBatch, e.Len()-from)
@@ -180,7 +201,8 @@ func (l *layerWeights) normalise(kind Normalisation, y, scratch, ones []float32)
 	}
 }
 
-// Predict returns the probability of each class for each document, n × Classes.
+// Predict returns the probability of each class for each document, n × Classes,
+// calibrated by Outcome.Temperature.
 // It panics on a detached model and on one of images: a programmer error.
 func (m *Model) Predict(e *Examples) []float32 {
 	m.ofTexts()
@@ -191,10 +213,17 @@ func (m *Model) Predict(e *Examples) []float32 {
 // the features of images. It panics where their number is another.
 func (m *Model) PredictFrom(e *Examples, vectors []float32) []float32 {
 	m.fits(e, vectors)
+	e = m.weigh(e)
 	out := make([]float32, e.Len()*m.NClasses)
+	scale := float32(1)
+	if m.Temperature > 0 {
+		scale = float32(1 / m.Temperature)
+	}
 	m.scores(e, vectors, func(i int, logits []float32) {
 		p := out[i*m.NClasses:][:m.NClasses]
-		copy(p, logits)
+		for c, v := range logits {
+			p[c] = v * scale
+		}
 		softmax(p)
 	})
 	return out
@@ -205,7 +234,7 @@ func (m *Model) PredictFrom(e *Examples, vectors []float32) []float32 {
 func (m *Model) Evaluate(e *Examples) Metrics {
 	m.ofTexts()
 	m.fits(e, nil)
-	metrics, _, _ := m.evaluate(e, nil)
+	metrics, _, _, _ := m.evaluate(m.weigh(e), nil)
 	return metrics
 }
 
@@ -214,6 +243,9 @@ func (m *Model) fits(e *Examples, vectors []float32) {
 	if (vectors != nil || m.Alone) && len(vectors) != e.Len()*m.Dim || len(e.Pixels) != e.Len()*m.NPixels {
 		panic(fmt.Sprintf("child: %d vector elements and %d pixels for %d examples of %d and %d",
 			len(vectors), len(e.Pixels), e.Len(), m.Dim, m.NPixels))
+	}
+	if m.Features() > 0 && e.Len() > 0 && (e.Wide == nil || e.Wide.Columns != m.Features() || len(e.Wide.Values) != len(e.Wide.IDs)) {
+		panic(fmt.Sprintf("child: the model's wide tower sees %d features, whose counts the examples lack", m.Features()))
 	}
 	if e.Wide == nil && m.NGrams() > 0 && e.Len() > 0 {
 		panic("child: the model's wide tower sees n-grams, which the examples lack")
@@ -235,28 +267,30 @@ func (m *Model) attached() {
 }
 
 // evaluate is Evaluate with the documents' mean token vectors, if known; it also
-// reports whether all logits were numbers.
-func (m *Model) evaluate(e *Examples, vectors []float32) (metrics Metrics, right []byte, ok bool) {
+// returns the logits, n × Classes, and whether all were numbers.
+func (m *Model) evaluate(e *Examples, vectors []float32) (metrics Metrics, right []byte, all []float32, ok bool) {
 	if m.Cfg.FineTune {
 		vectors = nil
 	}
-	t, ok := newTally(e.Len(), m.NClasses), true
+	t := newTally(e.Len(), m.NClasses)
+	all = make([]float32, 0, e.Len()*m.NClasses)
 	m.scores(e, vectors, func(i int, logits []float32) {
 		t.add(e.Labels[i], logits)
-		ok = ok && kernels.Finite(logits)
+		all = append(all, logits...)
 	})
-	return t.metrics(), t.bits, ok
+	return t.metrics(), t.bits, all, kernels.Finite(all)
 }
 
 const kind = "model"
 
 // ModelFormat is the version of what Encode writes.
-const ModelFormat = 2
+const ModelFormat = 3
 
 // EncodeAlone returns the model as a safetensors file of kind "model" that needs
 // nothing else: the metadata "model" says its shape; the arrays are
 // "layer/<i>/weights" (in × out), "bias", "gain", "mean" and "deviation",
 // "out/weights", "out/bias", "wide" (tokens and n-grams × classes), of images
+// "token/weights" (of the tokens in a document's mean, where they are not 1), "wide/columns" (the factors of weighted features, where they are not 1), of images
 // "pixels" (pixels × classes), of texts, but for those of TakesVectors, "table" (tokens ×
 // dim) and "known". It panics
 // on a detached model.
@@ -316,6 +350,12 @@ func (m *Model) file() *safetensors.File {
 	}
 	safetensors.Put(f, "out/weights", m.out, len(m.out)/m.NClasses, m.NClasses)
 	safetensors.Put(f, "out/bias", m.outBias)
+	if m.tokens != nil {
+		safetensors.Put(f, "token/weights", m.tokens)
+	}
+	if m.columns != nil {
+		safetensors.Put(f, "wide/columns", m.columns)
+	}
 	return f
 }
 
@@ -350,8 +390,8 @@ func (m *Model) decode(f *safetensors.File) error {
 		return err
 	}
 	if m.Dim < 1 || m.NClasses < 1 || m.NVocabulary < 0 || m.WideVocabulary < 0 || m.WideVocabulary > m.NVocabulary || m.NPixels < 0 ||
-		m.header.NGrams < 0 || m.header.NGrams > math.MaxInt32-m.WideVocabulary ||
-		max(m.Dim, m.NClasses, m.NVocabulary, m.NPixels) > math.MaxInt32 {
+		!(m.Temperature >= 0 && m.Temperature <= maxLogitScale) || m.header.Features < 0 || (m.header.Features > 0) != (m.Cfg.WideFeatures != "") || m.header.NGrams < 0 || m.header.NGrams > math.MaxInt32-m.WideVocabulary ||
+		max(m.Dim, m.NClasses, m.NVocabulary, m.NPixels, m.header.Features) > math.MaxInt32 {
 		return fmt.Errorf("impossible shape %+v", m.header)
 	}
 	var errs []error
@@ -388,7 +428,7 @@ func (m *Model) decode(f *safetensors.File) error {
 		if !f.Has(name + maskSuffix) {
 			return get(name, rows, m.NClasses)
 		}
-		s, err := getSparse(f, name, rows*m.NClasses, 1)
+		s, err := getPartial(f, name, rows*m.NClasses, 1)
 		if errs = append(errs, err); err != nil {
 			return nil
 		}
@@ -397,13 +437,19 @@ func (m *Model) decode(f *safetensors.File) error {
 		return out
 	}
 	m.wide = weights("wide", m.wideRows())
+	if f.Has("token/weights") {
+		m.tokens = get("token/weights", m.NVocabulary)
+	}
+	if f.Has("wide/columns") {
+		m.columns = get("wide/columns", m.header.Features)
+	}
 	if m.NPixels > 0 {
 		m.pixels = weights("pixels", m.NPixels)
 	}
 	switch {
 	case f.Has("table" + maskSuffix):
 		var err error
-		m.tuned, err = getSparse(f, "table", m.NVocabulary, m.Dim)
+		m.tuned, err = getPartial(f, "table", m.NVocabulary, m.Dim)
 		errs = append(errs, err)
 	case f.Has("table"):
 		m.table = get("table", m.NVocabulary, m.Dim)

@@ -42,11 +42,18 @@ type network struct {
 
 	embedding *table // nil when the module is frozen
 	known     []bool
+	tokens    []float32 // the weights of tokens in a document's mean; nil for ones
 	layers    []*hidden
 	out       tensor // last width × classes
 	outBias   tensor // classes
 	wide      *table
 	pixels    *pixels // nil for texts
+	// Of a wide tower that was solved first: its biases, its logits of the training
+	// split, examples × classes, and the share of both in the model's, which is trained.
+	wideBias, base []float32
+	share          tensor
+	columns        []float32 // the factors of weighted features, or nil
+	weights        []float32 // of the classes' examples; nil for ones
 
 	// The batch.
 	inputs []float32 // batch × dim: mean token vectors
@@ -59,11 +66,15 @@ type network struct {
 
 // newNetwork lays out a child model. Weights start by Glorot and Bengio (2010):
 // uniform in ±√(6/(in+out)); biases and the weights of pixels at 0, gains at 1;
-// those of tokens as WideStart says.
+// those of tokens as WideStart says. Where the wide tower is solved first, the output
+// weights start at 0: the deep tower then says nothing before it has learnt something.
 func newNetwork(cfg Config, d *Data, t *Table, seed uint64) *network {
 	b := cfg.batch()
 	tokens, seen := maxTokens(d.Train.Offsets, b), maxTokens(d.Train.wide().Offsets, b)
-	n := &network{cfg: cfg, dim: t.Dim, classes: d.Classes, known: t.Known}
+	n := &network{cfg: cfg, dim: t.Dim, classes: d.Classes, known: t.Known, weights: cfg.classWeights(d.Train.Labels, d.Classes)}
+	if !t.alone(d) {
+		n.tokens = cfg.Pooling.tokenWeights(d)
+	}
 	if cfg.FineTune {
 		n.embedding = newTable(append([]float32(nil), t.Vectors...), t.Dim, tokens)
 	}
@@ -89,13 +100,22 @@ func newNetwork(cfg Config, d *Data, t *Table, seed uint64) *network {
 		widest = max(widest, width)
 	}
 	n.out = newTensor(width * d.Classes)
-	glorot(n.out.value, width, d.Classes, seed, "child/out")
 	n.outBias = newTensor(d.Classes)
 	wide := make([]float32, d.wideRows()*d.Classes)
-	if scale := cfg.wideStart(); scale > 0 {
-		naiveBayes(wide, &d.Train, d.WideVocabulary, d.Classes, scale, cfg.WideRegularisation)
+	if cfg.WideSolver == Dual {
+		n.wide = &table{cols: d.Classes, value: wide}
+		n.solveWide(wideBags(&d.Train, d.wideRows()), d.Train.Labels, seed)
+	} else {
+		glorot(n.out.value, width, d.Classes, seed, "child/out")
+		if scale := cfg.wideStart(); scale > 0 {
+			tokens := d.WideVocabulary
+			if d.WideFeatures != "" {
+				tokens = d.Features
+			}
+			naiveBayes(wide, &d.Train, tokens, d.Classes, scale, cfg.WideRegularisation)
+		}
+		n.wide = newTable(wide, d.Classes, seen)
 	}
-	n.wide = newTable(wide, d.Classes, seen)
 	n.pixels = newPixels(d.Pixels, d.Classes, b)
 	n.inputs = make([]float32, b*t.Dim)
 	n.logits = make([]float32, b*d.Classes)
@@ -160,6 +180,13 @@ func (n *network) forward(e *Examples, wide *bags, rows []int32, key uint64) {
 	for b, i := range rows {
 		logits := n.logits[b*n.classes:][:n.classes]
 		add(logits, n.outBias.value)
+		if n.base != nil {
+			share := n.share.value[0]
+			for k, v := range n.base[int(i)*n.classes:][:n.classes] {
+				logits[k] += float32(share * v)
+			}
+			continue
+		}
 		wide.sum(int(i), n.wide.value, n.ofWide)
 		add(logits, n.ofWide)
 	}
@@ -190,21 +217,44 @@ func (n *network) linear(h *hidden, batch int) {
 	}
 }
 
-// loss turns the logits into the gradient of the mean cross-entropy and
-// returns its sum over the batch, in nats.
+// loss turns the logits into the gradient of the mean loss and returns its sum over
+// the batch, that of the cross-entropy in nats.
 func (n *network) loss(e *Examples, rows []int32) float64 {
 	sum := 0.0
-	scale := 1 / float32(len(rows))
 	for b, i := range rows {
 		p := n.logits[b*n.classes:][:n.classes]
 		label := e.Labels[i]
-		logit := p[label]
-		top, total := softmax(p)
-		sum += float64(top-logit) + math.Log(float64(total))
-		p[label]--
+		scale, weight := 1/float32(len(rows)), 1.
+		if n.weights != nil {
+			weight = float64(n.weights[label])
+			scale *= n.weights[label]
+		}
+		if n.cfg.Loss == SquaredHinge {
+			sum += float64(weight * squaredHinge(p, label))
+		} else {
+			logit := p[label]
+			top, total := softmax(p)
+			sum += float64(weight * (float64(top-logit) + math.Log(float64(total))))
+			p[label]--
+		}
 		for k := range p {
 			p[k] *= scale
 		}
+	}
+	return sum
+}
+
+// squaredHinge turns logits into the gradient of the squared hinge losses of each class
+// against the rest, and returns their sum.
+func squaredHinge(v []float32, label int32) (sum float64) {
+	for k, x := range v {
+		y := float32(-1)
+		if int32(k) == label {
+			y = 1
+		}
+		short := max(0, 1-y*x)
+		sum += float64(short) * float64(short)
+		v[k] = -2 * y * short
 	}
 	return sum
 }
@@ -229,7 +279,8 @@ func softmax(v []float32) (top, total float32) {
 
 // backward computes the gradients of the dense layers and of the inputs, dy, from
 // the logits'. Those of the tables' rows follow from dy and from the logits'.
-func (n *network) backward(batch int) {
+func (n *network) backward(rows []int32) {
+	batch := len(rows)
 	x, width := n.inputs, n.dim
 	if len(n.layers) > 0 {
 		last := n.layers[len(n.layers)-1]
@@ -238,6 +289,15 @@ func (n *network) backward(batch int) {
 	dlogits := kernels.Matrix(n.logits, batch, n.classes)
 	kernels.Product(blas.Trans, blas.NoTrans, kernels.Matrix(x, batch, width), dlogits, 0, kernels.Matrix(n.out.grad, width, n.classes))
 	columnSums(n.logits, batch, n.classes, n.outBias.grad)
+	if n.base != nil {
+		sum := float32(0)
+		for b, i := range rows {
+			for k, v := range n.base[int(i)*n.classes:][:n.classes] {
+				sum += float32(n.logits[b*n.classes+k] * v)
+			}
+		}
+		n.share.grad[0] = sum
+	}
 	if n.pixels != nil {
 		n.pixels.backward(n.logits, batch, n.classes)
 	}
@@ -290,7 +350,11 @@ func (n *network) update() {
 	}
 	n.out.step(rate, 0, l2)
 	n.outBias.step(rate, 0, 0)
-	n.wide.step(n.logits, float32(n.cfg.WideLearningRate), float32(n.cfg.WideRegularisation), 0)
+	if n.base != nil {
+		n.share.step(rate, 0, 0)
+	} else {
+		n.wide.step(n.logits, float32(n.cfg.WideLearningRate), float32(n.cfg.WideRegularisation), 0)
+	}
 	if n.pixels != nil {
 		n.pixels.weight.step(float32(n.cfg.WideLearningRate), float32(n.cfg.WideRegularisation), 0)
 	}
@@ -299,7 +363,7 @@ func (n *network) update() {
 // finite reports whether all weights are numbers, and the statistics that batch
 // normalisation uses in evaluation.
 func (n *network) finite() bool {
-	ok := kernels.Finite(n.out.value) && kernels.Finite(n.outBias.value) && kernels.Finite(n.wide.value)
+	ok := kernels.Finite(n.share.value) && kernels.Finite(n.out.value) && kernels.Finite(n.outBias.value) && kernels.Finite(n.wide.value)
 	for _, h := range n.layers {
 		ok = ok && kernels.Finite(h.weights.value) && kernels.Finite(h.bias.value) && kernels.Finite(h.gain.value) &&
 			kernels.Finite(h.mean) && kernels.Finite(h.deviation)

@@ -10,11 +10,14 @@ type reference struct {
 	dim     int
 	classes int
 	known   []bool
+	base    []float32
+	weights []float32
+	tokens  []float32
 	params  map[string][]float64
 }
 
 func newReference(n *network) *reference {
-	s := &reference{cfg: n.cfg, dim: n.dim, classes: n.classes, known: n.known, params: map[string][]float64{}}
+	s := &reference{cfg: n.cfg, dim: n.dim, classes: n.classes, known: n.known, base: n.base, weights: n.weights, tokens: n.tokens, params: map[string][]float64{}}
 	for name, v := range gradients(n) {
 		s.params[name] = widen(v.value)
 	}
@@ -24,7 +27,12 @@ func newReference(n *network) *reference {
 // gradients lists a network's parameters with their gradients, the sparse ones
 // spread out to whole tables.
 func gradients(n *network) map[string]tensor {
-	out := map[string]tensor{"out": n.out, "out/bias": n.outBias, "wide": n.wide.spread(n.logits)}
+	out := map[string]tensor{"out": n.out, "out/bias": n.outBias}
+	if n.base != nil {
+		out["share"] = n.share
+	} else {
+		out["wide"] = n.wide.spread(n.logits)
+	}
 	for i, h := range n.layers {
 		p := string(rune('0' + i))
 		out[p+"/weights"], out[p+"/bias"] = h.weights, h.bias
@@ -58,7 +66,7 @@ func widen(v []float32) []float64 {
 	return out
 }
 
-// loss is the mean cross-entropy of the documents rows, whose mean vectors are
+// loss is the mean loss of the documents rows, whose mean vectors are
 // given where the module is frozen.
 func (s *reference) loss(e *Examples, rows []int32, documents []float64) float64 {
 	x := make([][]float64, len(rows))
@@ -72,6 +80,9 @@ func (s *reference) loss(e *Examples, rows []int32, documents []float64) float64
 		for k := e.Offsets[i]; k < e.Offsets[i+1]; k++ {
 			if id := e.IDs[k]; s.known[id] {
 				c := float64(e.Counts[k])
+				if s.tokens != nil {
+					c *= float64(s.tokens[id])
+				}
 				n += c
 				for j := range x[b] {
 					x[b][j] += c * s.params["table"][int(id)*s.dim+j]
@@ -128,11 +139,20 @@ func (s *reference) loss(e *Examples, rows []int32, documents []float64) float64
 		if e.Wide != nil {
 			seen = e.Wide.IDs[e.Wide.Offsets[i]:e.Wide.Offsets[i+1]]
 		}
-		for _, id := range seen {
+		for n, id := range seen {
+			value := 1.
+			if e.Wide != nil && e.Wide.Values != nil {
+				value = float64(e.Wide.Values[int(e.Wide.Offsets[i])+n])
+			}
 			for k := range logits {
 				if at := int(id)*s.classes + k; at < len(s.params["wide"]) {
-					logits[k] += s.params["wide"][at]
+					logits[k] += value * s.params["wide"][at]
 				}
+			}
+		}
+		for k := range logits {
+			if s.base != nil {
+				logits[k] += s.params["share"][0] * float64(s.base[int(i)*s.classes+k])
 			}
 		}
 		pixels := len(s.params["pixels"]) / s.classes
@@ -141,11 +161,24 @@ func (s *reference) loss(e *Examples, rows []int32, documents []float64) float64
 				logits[k] += (float64(v)/127.5 - 1) / math.Sqrt(float64(pixels)) * s.params["pixels"][j*s.classes+k]
 			}
 		}
+		weight := 1.
+		if s.weights != nil {
+			weight = float64(s.weights[e.Labels[i]])
+		}
+		if s.cfg.Loss == SquaredHinge {
+			for k, v := range logits {
+				if k == int(e.Labels[i]) {
+					v = -v
+				}
+				sum += weight * math.Pow(math.Max(0, 1+v), 2)
+			}
+			continue
+		}
 		total := 0.0
 		for _, v := range logits {
 			total += math.Exp(v)
 		}
-		sum -= logits[e.Labels[i]] - math.Log(total)
+		sum -= weight * (logits[e.Labels[i]] - math.Log(total))
 	}
 	return sum / float64(len(rows))
 }

@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"tnaml/nn/rng"
+	"tnaml/nn/sparse"
 )
 
 // Reshuffle draws the validation split anew, by a seed, of the training and the validation
@@ -128,9 +129,12 @@ func (e *Examples) append(from *Examples, i, pixels int) {
 	}
 	if w := from.Wide; w != nil {
 		if e.Wide == nil {
-			e.Wide = &OneHot{Offsets: []int32{0}}
+			e.Wide = &sparse.Matrix{Columns: w.Columns, Offsets: []int32{0}}
 		}
 		e.Wide.IDs = append(e.Wide.IDs, w.IDs[w.Offsets[i]:w.Offsets[i+1]]...)
+		if w.Values != nil {
+			e.Wide.Values = append(e.Wide.Values, w.Values[w.Offsets[i]:w.Offsets[i+1]]...)
+		}
 		e.Wide.Offsets = append(e.Wide.Offsets, int32(len(e.Wide.IDs)))
 	}
 }
@@ -142,7 +146,7 @@ func (d *Data) Bytes(v *DocumentVectors) int64 {
 	for _, e := range []*Examples{&d.Train, &d.Validation} {
 		n += 4*(len(e.Offsets)+len(e.IDs)+len(e.Counts)+len(e.Labels)) + len(e.Pixels)
 		if e.Wide != nil {
-			n += 4 * (len(e.Wide.Offsets) + len(e.Wide.IDs))
+			n += 4 * (len(e.Wide.Offsets) + len(e.Wide.IDs) + len(e.Wide.Values))
 		}
 	}
 	if v != nil {

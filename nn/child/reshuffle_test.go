@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"slices"
 	"testing"
+
+	"tnaml/nn/sparse"
 )
 
 // sorted writes a split's examples with their vectors, in order of what they are.
@@ -35,7 +37,7 @@ func classes(e *Examples, n int) []int {
 func TestReshuffle(t *testing.T) {
 	d, table := synthetic(120, 40, 3, 6, 4, .3)
 	for _, e := range []*Examples{&d.Train, &d.Validation, &d.Test} {
-		e.Wide = &OneHot{Offsets: slices.Clone(e.Offsets), IDs: slices.Clone(e.IDs)}
+		e.Wide = &sparse.Matrix{Offsets: slices.Clone(e.Offsets), IDs: slices.Clone(e.IDs)}
 	}
 	before := Embed(d, table)
 	got, v := Reshuffle(d, before, table.Dim, 7)

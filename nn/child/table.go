@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	kernels "tnaml/nn/blas"
+	"tnaml/nn/sparse"
 )
 
 // bags are documents as weighted bags of tokens: document i holds the tokens
@@ -16,9 +17,9 @@ type bags struct {
 }
 
 // meanBags are those whose weighted sum of vectors is the documents' mean token
-// vector: a token counts as often as it occurs; tokens without a vector count
+// vector: a token counts as often as it occurs, times its weight where there are weights; tokens without a vector count
 // neither in the sum nor in the number.
-func meanBags(e *Examples, known []bool) *bags {
+func meanBags(e *Examples, known []bool, weights []float32) *bags {
 	n := e.Len()
 	if n == 0 {
 		return &bags{}
@@ -30,9 +31,13 @@ func meanBags(e *Examples, known []bool) *bags {
 		var count float32
 		for k := e.Offsets[i]; k < e.Offsets[i+1]; k++ {
 			if id := e.IDs[k]; known[id] {
+				n := e.Counts[k]
+				if weights != nil {
+					n *= weights[id]
+				}
 				b.ids = append(b.ids, id)
-				b.weights = append(b.weights, e.Counts[k])
-				count += e.Counts[k]
+				b.weights = append(b.weights, n)
+				count += n
 			}
 		}
 		for k := start; k < len(b.ids); k++ {
@@ -44,25 +49,34 @@ func meanBags(e *Examples, known []bool) *bags {
 }
 
 // wide is what the wide tower sees of the examples, of tokens too many.
-func (e *Examples) wide() *OneHot {
+func (e *Examples) wide() *sparse.Matrix {
 	if e.Wide != nil {
 		return e.Wide
 	}
-	return &OneHot{e.Offsets, e.IDs}
+	return &sparse.Matrix{Offsets: e.Offsets, IDs: e.IDs}
 }
 
-// wideRows is the number of rows of the wide tower for tokens and n-grams.
-func (d *Data) wideRows() int { return d.WideVocabulary + d.NGrams }
+// wideRows is the number of rows of the wide tower for features, or for tokens and
+// n-grams.
+func (d *Data) wideRows() int {
+	if d.WideFeatures != "" {
+		return d.Features
+	}
+	return d.WideVocabulary + d.NGrams
+}
 
-// oneHotBags are what the wide tower sees: whether a token or n-gram below rows
-// occurs.
-func oneHotBags(e *Examples, rows int) *bags {
+// wideBags are what the wide tower sees: weighted features, or whether a token or
+// n-gram below rows occurs.
+func wideBags(e *Examples, rows int) *bags {
 	n := e.Len()
 	if n == 0 {
 		return &bags{}
 	}
 	seen := e.wide()
-	b := &bags{from: seen.Offsets[:n], to: seen.Offsets[1:], ids: seen.IDs}
+	b := &bags{from: seen.Offsets[:n], to: seen.Offsets[1:], ids: seen.IDs, weights: seen.Values}
+	if b.weights != nil {
+		return b
+	}
 	longest := int32(0)
 	for i := range n {
 		longest = max(longest, b.to[i]-b.from[i])

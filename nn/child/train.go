@@ -15,6 +15,9 @@ type Options struct {
 	// Documents are the shared document vectors of a frozen module; nil
 	// computes them.
 	Documents *DocumentVectors
+	// Weighted are the shared weighted features of the wide tower, those of the
+	// configuration's weighting; nil weighs them.
+	Weighted *WeightedFeatures
 	// MemoryLimit bounds what the trial allocates, in bytes; 0 is no limit.
 	MemoryLimit int64
 	// Progress is called every progressEvery steps with the mean loss since
@@ -63,7 +66,11 @@ func Memory(cfg Config, d *Data, t *Table) int64 {
 		width, widest = out, max(widest, out)
 	}
 	floats += 3 * width * int64(d.Classes)
-	floats += tableFloats(int64(d.wideRows()), int64(d.Classes), seen) + int64(d.Train.Len())
+	if examples := int64(d.Train.Len()); cfg.WideSolver == Dual { // weights, those of a fold, scores and their dual variables
+		floats += 3*int64(d.wideRows())*int64(d.Classes) + examples*(3*int64(d.Classes)+4)
+	} else {
+		floats += tableFloats(int64(d.wideRows()), int64(d.Classes), seen) + examples
+	}
 	floats += b*(int64(t.Dim)+int64(d.Classes)) + 2*b*widest
 	floats += int64(d.Pixels) * (3*int64(d.Classes) + b)
 	return 4 * (floats + int64(d.Train.Len()))
@@ -102,9 +109,17 @@ func Train(cfg Config, d *Data, t *Table, seed uint64, o Options) (*Model, Outco
 	}
 	documents := o.Documents
 	if !cfg.FineTune && documents == nil && d.Pixels == 0 {
-		documents = Embed(d, t)
+		documents = EmbedBy(d, t, cfg.Pooling)
 	}
+	weighted := o.Weighted
+	if cfg.WideFeatures != "" && weighted == nil {
+		weighted = Weigh(cfg, d)
+	}
+	d = weighted.in(d)
 	n := newNetwork(cfg, d, t, seed)
+	if weighted != nil {
+		n.columns = weighted.Columns
+	}
 	r := newRun(n, d, documents, seed)
 	last, since := 0.0, 0.0
 	for step := range cfg.Steps {
@@ -145,14 +160,18 @@ func Train(cfg Config, d *Data, t *Table, seed uint64, o Options) (*Model, Outco
 	if documents != nil {
 		validation, test = documents.Validation, documents.Test
 	}
-	onValidation, validationRight, ok1 := m.evaluate(&d.Validation, validation)
-	onTest, testRight, ok2 := m.evaluate(&d.Test, test)
+	onValidation, validationRight, validationLogits, ok1 := m.evaluate(&d.Validation, validation)
+	onTest, testRight, testLogits, ok2 := m.evaluate(&d.Test, test)
 	if !ok1 || !ok2 {
 		out.Status, out.Reason = Diverged, fmt.Sprintf("a logit is not finite in evaluation after %d steps", cfg.Steps)
 		return nil, out, nil
 	}
 	out.Status, out.Loss, out.Validation, out.Test = OK, last, onValidation, onTest
 	out.ValidationRight, out.TestRight = validationRight, testRight
+	out.Temperature = 1 / logitScale(validationLogits, d.Validation.Labels, d.Classes)
+	out.ValidationCalibration = calibration(validationLogits, d.Validation.Labels, d.Classes, out.Temperature)
+	out.TestCalibration = calibration(testLogits, d.Test.Labels, d.Classes, out.Temperature)
+	m.Temperature = out.Temperature
 	return m, out, nil
 }
 
@@ -167,7 +186,13 @@ func check(cfg Config, d *Data, t *Table, documents *DocumentVectors) error {
 	if d.WideVocabulary < 0 || d.WideVocabulary > d.Vocabulary {
 		bad("a wide vocabulary of %d tokens must lie between 0 and the vocabulary's %d", d.WideVocabulary, d.Vocabulary)
 	}
-	if d.Pixels == 0 && max(1, d.WideNGrams) != max(1, cfg.WideNGrams) {
+	if d.WideFeatures != cfg.WideFeatures {
+		bad("data of the features %q and a configuration of %q for the wide tower", d.WideFeatures, cfg.WideFeatures)
+	}
+	if d.Pixels > 0 && cfg.WideSolver == Dual {
+		bad("the wide tower of images has no solver %q", Dual)
+	}
+	if d.Pixels == 0 && d.WideFeatures == "" && max(1, d.WideNGrams) != max(1, cfg.WideNGrams) {
 		bad("data for n-grams of up to %d tokens and a configuration for up to %d", max(1, d.WideNGrams), max(1, cfg.WideNGrams))
 	}
 	if t.alone(d) {
@@ -207,6 +232,9 @@ func check(cfg Config, d *Data, t *Table, documents *DocumentVectors) error {
 		if w := s.examples.Wide; w == nil && d.NGrams > 0 && n > 0 || w != nil && len(w.Offsets) != n+1 {
 			bad("what the wide tower sees of the %s split does not fit %d documents and %d n-grams", s.name, n, d.NGrams)
 		}
+		if w := s.examples.Wide; d.WideFeatures != "" && (w == nil || w.Columns != d.Features || len(w.Values) != len(w.IDs)) {
+			bad("the features of the %s split are not %d with their counts", s.name, d.Features)
+		}
 		if len(s.examples.Pixels) != n*d.Pixels {
 			bad("%d pixels for the %s split of %d × %d", len(s.examples.Pixels), s.name, n, d.Pixels)
 		}
@@ -221,7 +249,7 @@ func check(cfg Config, d *Data, t *Table, documents *DocumentVectors) error {
 type run struct {
 	*network
 	data      *Examples
-	oneHot    *bags     // what the wide tower sees of the training split
+	seen      *bags     // what the wide tower sees of the training split
 	bags      *bags     // the training split, where the module is tuned
 	documents []float32 // of the training split, where it is frozen
 	seed      uint64
@@ -233,9 +261,9 @@ type run struct {
 }
 
 func newRun(n *network, d *Data, documents *DocumentVectors, seed uint64) *run {
-	r := &run{network: n, data: &d.Train, seed: seed, oneHot: oneHotBags(&d.Train, d.wideRows()), key: rng.Derive(seed, "child/dropout", 0)}
+	r := &run{network: n, data: &d.Train, seed: seed, seen: wideBags(&d.Train, d.wideRows()), key: rng.Derive(seed, "child/dropout", 0)}
 	if n.cfg.FineTune {
-		r.bags = meanBags(r.data, n.known)
+		r.bags = meanBags(r.data, n.known, n.tokens)
 	} else {
 		r.documents = documents.Train
 	}
@@ -278,10 +306,12 @@ func (r *run) step(step int) float64 {
 	if r.embedding != nil {
 		r.embedding.turn(r.bags, r.rows)
 	}
-	r.wide.turn(r.oneHot, r.rows)
-	r.forward(r.data, r.oneHot, r.rows, mix(r.key+uint64(step)*golden))
+	if r.base == nil {
+		r.wide.turn(r.seen, r.rows)
+	}
+	r.forward(r.data, r.seen, r.rows, mix(r.key+uint64(step)*golden))
 	loss := r.loss(r.data, r.rows) / float64(len(r.rows))
-	r.backward(len(r.rows))
+	r.backward(r.rows)
 	r.update()
 	return loss
 }
@@ -298,7 +328,7 @@ func (r *run) population() {
 	for range populationBatches {
 		r.next()
 		r.gather(r.bags, r.rows, r.documents)
-		r.forward(r.data, r.oneHot, r.rows, 0)
+		r.forward(r.data, r.seen, r.rows, 0)
 		for _, h := range r.layers {
 			kernels.Axpy(1./populationBatches, h.sums[0], h.mean)
 			kernels.Axpy(1./populationBatches, h.sums[1], h.deviation)
@@ -328,7 +358,7 @@ func (r *run) measure(d *Data, t *Table, documents *DocumentVectors) (Metrics, b
 	if documents != nil {
 		vectors = documents.Validation
 	}
-	on, _, ok := r.model(d, t).evaluate(&d.Validation, vectors)
+	on, _, _, ok := r.model(d, t).evaluate(&d.Validation, vectors)
 	return on, ok
 }
 
@@ -344,6 +374,9 @@ func parameters(cfg Config, d *Data, t *Table) int {
 			count += cfg.HiddenSize
 		}
 		width = cfg.HiddenSize
+	}
+	if cfg.WideSolver == Dual {
+		count++ // the share
 	}
 	return count + (width+1+d.wideRows()+d.Pixels)*d.Classes
 }

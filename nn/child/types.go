@@ -2,9 +2,12 @@
 // layers, softmax logits) and a wide tower straight to the logits, trained
 // jointly by Proximal Adagrad (Wong et al., 2018, §4; Cheng et al., 2016). Of a
 // text, the deep tower takes the mean of its token vectors and the wide tower
-// its one-hot tokens and n-grams of tokens; of an image, the features of a frozen image module and
+// its one-hot tokens and n-grams of tokens, or weighted features of words and
+// characters (Config.WideFeatures); of an image, the features of a frozen image module and
 // the pixels.
 package child
+
+import "tnaml/nn/sparse"
 
 // Activation is a hidden layer's activation function.
 type Activation string
@@ -27,6 +30,75 @@ const (
 	NoNorm    Normalisation = "none"
 	BatchNorm Normalisation = "batch"
 	LayerNorm Normalisation = "layer"
+)
+
+// Features name what the wide tower of a text model sees in the place of tokens: what
+// the data counts, in Data.WideFeatures.
+type Features string
+
+// The features of the search space: n-grams of up to so many words, of 2 to 5
+// characters within words, and both.
+const (
+	Words1     Features = "words1"
+	Words2     Features = "words2"
+	Words3     Features = "words3"
+	Characters Features = "characters"
+	Both       Features = "both" // pairs of words and characters
+)
+
+// RowNormalisation says to which length the wide tower's features of a document are brought.
+type RowNormalisation string
+
+// The normalisations of rows.
+const (
+	NoRowNorm RowNormalisation = "none"
+	L2        RowNormalisation = "l2" // length 1
+)
+
+// Solver is what trains the wide tower.
+type Solver string
+
+// The solvers.
+const (
+	// Adagrad trains it jointly with the deep tower.
+	Adagrad Solver = "adagrad"
+	// Dual solves it first: see solveWide.
+	Dual Solver = "dual"
+)
+
+// Loss is what training makes small.
+type Loss string
+
+// The losses.
+const (
+	// Softmax is the cross-entropy of the softmax of the logits.
+	Softmax Loss = "softmax"
+	// SquaredHinge is that of each class against the rest: max(0, 1 − y·logit)², y = ±1.
+	SquaredHinge Loss = "squared_hinge"
+)
+
+// ClassWeights is how much the examples of a class count.
+type ClassWeights string
+
+// The class weights.
+const (
+	NoClassWeights ClassWeights = "none"
+	// Balanced has an example count in inverse proportion to the number of those of
+	// its class: examples / (classes × examples of the class).
+	Balanced ClassWeights = "balanced"
+)
+
+// Pooling is what the deep tower makes of a text's token vectors.
+type Pooling string
+
+// The poolings.
+const (
+	// Mean has each token count as often as it occurs.
+	Mean Pooling = "mean"
+	// SIF weighs it by a/(a + p), where p is how frequent the token is in the task's
+	// training and validation texts and a = 0.001 ("smooth inverse frequency"; Arora, Liang
+	// and Ma, 2017); the common component of the means is left in.
+	SIF Pooling = "sif"
 )
 
 // Config is one child model: architecture and hyperparameters.
@@ -60,6 +132,28 @@ type Config struct {
 	// tower sees; 0 and 1 mean the tokens alone, as in the paper. It must be
 	// that of the data (Data.WideNGrams).
 	WideNGrams int `json:"wide_ngrams,omitempty"`
+	// WideFeatures is what the wide tower sees in the place of tokens and n-grams; ""
+	// means these. It must be that of the data (Data.WideFeatures).
+	WideFeatures Features `json:"wide_features,omitempty"`
+	// WideWeighting is what is made of the features' counts, "" meaning binary; term
+	// frequencies are 1 + ln(count).
+	WideWeighting sparse.Weight `json:"wide_weighting,omitempty"`
+	// WideNormalisation is that of a document's weighted features; "" means none.
+	WideNormalisation RowNormalisation `json:"wide_normalisation,omitempty"`
+	// WideSolver trains the wide tower; "" means Adagrad. With Dual, WideCost is the cost C
+	// of an example's squared hinge loss, 0 meaning 1, and the wide learning rate,
+	// regularisation and start do nothing.
+	WideSolver Solver  `json:"wide_solver,omitempty"`
+	WideCost   float64 `json:"wide_cost,omitempty"`
+	// WideShare is the share of its logits that a tower solved first has in the model
+	// when the deep tower's training starts, which trains the share too; 0 means all.
+	WideShare float64 `json:"wide_share,omitempty"`
+	// Loss is the training's; "" means Softmax.
+	Loss Loss `json:"loss,omitempty"`
+	// Pooling is that of the token vectors; "" means Mean.
+	Pooling Pooling `json:"pooling,omitempty"`
+	// ClassWeights are those of the loss; "" means none.
+	ClassWeights ClassWeights `json:"class_weights,omitempty"`
 }
 
 // Examples is a read-only set of encoded documents in compressed sparse row
@@ -75,16 +169,11 @@ type Examples struct {
 	// documents are then empty.
 	Pixels []uint8
 	// Wide is what the wide tower sees, where that is more than the tokens; nil
-	// means the tokens alone.
-	Wide *OneHot
-}
-
-// OneHot holds the rows of the wide tower that each document switches on, in
-// the form of Examples: IDs[Offsets[i]:Offsets[i+1]], each once and ascending.
-// Those below Data.WideVocabulary are tokens, Data.NGrams more are n-grams.
-type OneHot struct {
-	Offsets []int32
-	IDs     []int32
+	// means the tokens alone. With Data.WideFeatures it holds the counts of the
+	// features. Else it has no values, since all are 1, and the columns are the rows of
+	// the wide tower: those below Data.WideVocabulary are tokens, Data.NGrams more are
+	// n-grams.
+	Wide *sparse.Matrix
 }
 
 // Len returns the number of documents.
@@ -104,6 +193,10 @@ type Data struct {
 	// and WideNGrams the length of the longest, 0 or 1 without any.
 	NGrams     int
 	WideNGrams int
+	// WideFeatures is what is counted in Examples.Wide for the wide tower, and Features
+	// the number of these; "" and 0: tokens and n-grams.
+	WideFeatures Features
+	Features     int
 	// Pixels is the number of values of an image that the wide tower sees, 0 for
 	// texts.
 	Pixels int
@@ -154,7 +247,14 @@ type Outcome struct {
 	// right, a bit for each, the first the lowest of its byte.
 	ValidationRight []byte `json:"-"`
 	TestRight       []byte `json:"-"`
-	// Loss is the mean training cross-entropy over the last 100 steps or fewer.
+	// Temperature divides the logits in what the model predicts: that with which the
+	// log loss on the validation split is least (Guo et al., 2017). The metrics, which
+	// but for the log loss do not depend on it, are those without it.
+	Temperature float64 `json:"-"`
+	// ValidationCalibration and TestCalibration are of the splits.
+	ValidationCalibration Calibration `json:"-"`
+	TestCalibration       Calibration `json:"-"`
+	// Loss is the mean training loss over the last 100 steps or fewer.
 	Loss float64 `json:"loss"`
 	// Parameters is the number of trainable weights.
 	Parameters int `json:"parameters"`

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"tnaml/nn/child"
+	"tnaml/nn/sparse"
 )
 
 // NGramsVersion is part of every trial's identity: it changes whenever a task
@@ -157,11 +158,11 @@ func (t *Task) DecodeNGrams(rows []int32, longest int) (*NGrams, error) {
 
 // oneHot is what the wide tower sees of a split whose bags are e: nil where
 // there are no n-grams.
-func (t *Task) oneHot(s *Split, e *child.Examples, g *NGrams) *child.OneHot {
+func (t *Task) oneHot(s *Split, e *child.Examples, g *NGrams) *sparse.Matrix {
 	if g.Len() == 0 {
 		return nil
 	}
-	out := &child.OneHot{Offsets: make([]int32, 1, len(e.Offsets)), IDs: make([]int32, 0, len(e.IDs))}
+	out := &sparse.Matrix{Offsets: make([]int32, 1, len(e.Offsets)), IDs: make([]int32, 0, len(e.IDs))}
 	rows := int32(t.WideVocabulary)
 	for i := range s.Labels {
 		bag := e.IDs[e.Offsets[i]:e.Offsets[i+1]]

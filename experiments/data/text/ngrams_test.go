@@ -9,8 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"tnaml/experiments/data"
-	"tnaml/nn/child"
 	"tnaml/nn/rng"
+	"tnaml/nn/sparse"
 )
 
 // ngramTask has tokens a b c (0 1 2) that the wide tower sees and d (3) that it
@@ -52,7 +52,7 @@ func TestNGramsByHand(t *testing.T) {
 	if d.NGrams != 3 || d.WideNGrams != 3 || d.WideVocabulary != 3 || d.Vocabulary != 4 {
 		t.Errorf("data say %d n-grams of up to %d", d.NGrams, d.WideNGrams)
 	}
-	if diff := cmp.Diff(&child.OneHot{Offsets: []int32{0, 6, 12, 14, 17, 17}, IDs: []int32{
+	if diff := cmp.Diff(&sparse.Matrix{Offsets: []int32{0, 6, 12, 14, 17, 17}, IDs: []int32{
 		0, 1, 2, 3, 4, 5,
 		0, 1, 2, 3, 4, 5,
 		0, 2,

@@ -43,7 +43,9 @@ func trainerLine(sp *space.Space) string {
 	line := fmt.Sprintf("Models are trained by %s; the objective is %s, to %s.", d.Name(), filled.Metric, filled.Direction)
 	if builtin, ok := d.(trainer.Builtin); ok {
 		if settings, err := builtin.Settings(sp); err == nil {
-			line += "\n" + wideTower(settings)
+			if sp.Choice(trainer.WideFeatures) == nil {
+				line += "\n" + wideTower(settings)
+			}
 			if settings.Reshuffle {
 				line += "\nEach trial draws a validation split of its own from the training and validation examples (reshuffle)."
 			}

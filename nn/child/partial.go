@@ -9,9 +9,9 @@ import (
 	"tnaml/nn/safetensors"
 )
 
-// sparse holds some rows of an array: those whose bit in mask is set, the first the
+// partial holds some rows of an array: those whose bit in mask is set, the first the
 // lowest bit of the first byte.
-type sparse struct {
+type partial struct {
 	mask   []uint8
 	values []float32
 }
@@ -20,9 +20,9 @@ type sparse struct {
 const maskSuffix = "/mask"
 
 // pick takes the rows of an array that keep says.
-func pick(v []float32, width int, keep func(row []float32, at int) bool) *sparse {
+func pick(v []float32, width int, keep func(row []float32, at int) bool) *partial {
 	n := len(v) / width
-	s := &sparse{mask: make([]uint8, (n+7)/8)}
+	s := &partial{mask: make([]uint8, (n+7)/8)}
 	for i := range n {
 		if row := v[i*width:][:width]; keep(row, i*width) {
 			s.mask[i/8] |= 1 << (i % 8)
@@ -44,7 +44,7 @@ func putPruned(f *safetensors.File, name string, v []float32, cols int) {
 }
 
 // changes takes the rows of a table that differ from those of another, in any bit.
-func changes(v, from []float32, width int) *sparse {
+func changes(v, from []float32, width int) *partial {
 	return pick(v, width, func(row []float32, at int) bool {
 		for k, x := range row {
 			if math.Float32bits(x) != math.Float32bits(from[at+k]) {
@@ -56,7 +56,7 @@ func changes(v, from []float32, width int) *sparse {
 }
 
 // over puts the rows in their places.
-func (s *sparse) over(v []float32, width int) {
+func (s *partial) over(v []float32, width int) {
 	from := s.values
 	for i, b := range s.mask {
 		for ; b != 0; b &= b - 1 {
@@ -66,13 +66,13 @@ func (s *sparse) over(v []float32, width int) {
 	}
 }
 
-func (s *sparse) put(f *safetensors.File, name string, width int) {
+func (s *partial) put(f *safetensors.File, name string, width int) {
 	safetensors.Put(f, name, s.values, len(s.values)/width, width)
 	safetensors.Put(f, name+maskSuffix, s.mask)
 }
 
-// getSparse reads some of n rows.
-func getSparse(f *safetensors.File, name string, n, width int) (*sparse, error) {
+// getPartial reads some of n rows.
+func getPartial(f *safetensors.File, name string, n, width int) (*partial, error) {
 	mask, _, err := safetensors.Get[uint8](f, name+maskSuffix, (n+7)/8)
 	if err != nil {
 		return nil, err
@@ -88,5 +88,5 @@ func getSparse(f *safetensors.File, name string, n, width int) (*sparse, error) 
 	if err == nil && !kernels.Finite(values) {
 		err = fmt.Errorf("array %q holds what is no number", name)
 	}
-	return &sparse{mask, values}, err
+	return &partial{mask, values}, err
 }

@@ -80,10 +80,10 @@ func TestSparse(t *testing.T) {
 				from[3*i+r.IntN(3)]++
 			}
 		}
-		for width, s := range map[int]*sparse{1: pick(v, 1, func(row []float32, _ int) bool { return row[0] != 0 }), 3: changes(v, from, 3)} {
+		for width, s := range map[int]*partial{1: pick(v, 1, func(row []float32, _ int) bool { return row[0] != 0 }), 3: changes(v, from, 3)} {
 			f := safetensors.New("x")
 			s.put(f, "a", width)
-			back, err := getSparse(f, "a", len(v)/width, width)
+			back, err := getPartial(f, "a", len(v)/width, width)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -96,7 +96,7 @@ func TestSparse(t *testing.T) {
 			}
 			if n%8 > 0 && width == 3 {
 				s.mask[n/8] |= 0x80
-				if _, err := getSparse(f, "a", n, width); err == nil {
+				if _, err := getPartial(f, "a", n, width); err == nil {
 					t.Errorf("%d rows: a bit beyond them was taken", n)
 				}
 			}

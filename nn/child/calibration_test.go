@@ -1,0 +1,72 @@
+package child
+
+import (
+	"math"
+	"testing"
+)
+
+// The factor by hand: of two classes with logits (0, 1) for three examples of class 1
+// and one of class 0, σ(s) = 3/4, so that s = ln 3.
+func TestLogitScaleByHand(t *testing.T) {
+	if s := logitScale([]float32{0, 1, 0, 1, 0, 1, 0, 1}, []int32{1, 1, 1, 0}, 2); math.Abs(s-math.Log(3)) > 1e-5 {
+		t.Errorf("%v, want ln 3", s)
+	}
+	// All are right, whatever the factor: the greatest is best; all wrong: the least.
+	if s := logitScale([]float32{0, 1}, []int32{1}, 2); s < maxLogitScale/2 {
+		t.Errorf("%v of an example that is right", s)
+	}
+	if s := logitScale([]float32{0, 1}, []int32{0}, 2); s > 2./maxLogitScale {
+		t.Errorf("%v of an example that is wrong", s)
+	}
+	if s := logitScale(nil, nil, 2); s != 1 {
+		t.Errorf("%v of no example", s)
+	}
+}
+
+// The error by hand, of two classes: three examples said to be .9 of which two are right,
+// two said to be .6 of which none is; bins 14 and 9.
+func TestCalibrationErrorByHand(t *testing.T) {
+	var logits []float32
+	for _, p := range []float64{.9, .9, .9, .6, .6} {
+		logits = append(logits, logit(p)...)
+	}
+	labels := []int32{1, 1, 0, 0, 0}
+	want := (math.Abs(3*.9-2) + 2*.6) / 5
+	if got := calibrationError(logits, labels, 2, 1); math.Abs(got-want) > 1e-6 {
+		t.Errorf("%v, want %v", got, want)
+	}
+	// At half the temperature: .9 is 81 to 1, .6 is 2.25 to 1.
+	want = (math.Abs(3*81./82-2) + 2*2.25/3.25) / 5
+	if got := calibrationError(logits, labels, 2, .5); math.Abs(got-want) > 1e-6 {
+		t.Errorf("at half the temperature: %v, want %v", got, want)
+	}
+	// .66 and .62 are both in (9/15, 10/15].
+	logits = append(append([]float32{}, logit(.66)...), logit(.62)...)
+	if got, want := calibrationError(logits, []int32{1, 0}, 2, 1), math.Abs(.66+.62-1)/2; math.Abs(got-want) > 1e-6 {
+		t.Errorf("%v in one bin, want %v", got, want)
+	}
+	if got := calibrationError(nil, nil, 2, 1); got != 0 {
+		t.Errorf("%v of no example", got)
+	}
+}
+
+// The temperature of a model too sure of itself is more than 1; what it predicts has it,
+// stored, too, and the log loss on the validation split is no higher for it.
+func TestTemperature(t *testing.T) {
+	d, table := synthetic(60, 40, 3, 6, 8, .7)
+	m, out := train(t, config(func(c *Config) { c.Steps, c.FineTune, c.HiddenSize = 200, true, 32 }), d, table, 1)
+	if !(out.Temperature > 1.2) || m.Temperature != out.Temperature {
+		t.Fatalf("temperature %v of a model that knows its %d examples by heart", out.Temperature, d.Train.Len())
+	}
+	back, err := DecodeModel(m.EncodeAlone())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, loss := back.Predict(&d.Validation), 0.
+	for i, label := range d.Validation.Labels {
+		loss -= math.Log(float64(p[i*3+int(label)])) / float64(d.Validation.Len())
+	}
+	if !(loss < out.Validation.LogLoss) {
+		t.Errorf("log loss %v with the temperature, %v without", loss, out.Validation.LogLoss)
+	}
+}

@@ -1,0 +1,218 @@
+package child
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"tnaml/nn/rng"
+	"tnaml/nn/sparse"
+)
+
+// withFeatures gives a synthetic task counted features: its tokens, and others that come
+// with them at random.
+func withFeatures(d *Data) *Data {
+	out := *d
+	out.WideFeatures, out.Features = Both, d.Vocabulary+5
+	for k, e := range []*Examples{&out.Train, &out.Validation, &out.Test} {
+		r := rng.New(1, "synthetic/features", uint64(k))
+		m := &sparse.Matrix{Columns: out.Features, Offsets: []int32{0}}
+		for i := range e.Labels {
+			for n := e.Offsets[i]; n < e.Offsets[i+1]; n++ {
+				m.IDs, m.Values = append(m.IDs, e.IDs[n]), append(m.Values, e.Counts[n])
+			}
+			m.IDs, m.Values = append(m.IDs, int32(d.Vocabulary+r.IntN(5))), append(m.Values, 1)
+			m.Offsets = append(m.Offsets, int32(len(m.IDs)))
+		}
+		e.Wide = m
+	}
+	return &out
+}
+
+// The gradients of the towers' losses, of weighted classes, of weighted and normalised
+// features, and of a deep tower on the logits of a solved wide one.
+func TestGradientsOfFeatures(t *testing.T) {
+	d, table := synthetic(12, 14, 3, 5, 4, .5)
+	for _, w := range sparse.Weights {
+		for _, norm := range []RowNormalisation{NoRowNorm, L2} {
+			for _, loss := range []Loss{Softmax, SquaredHinge} {
+				for _, solver := range []Solver{Adagrad, Dual} {
+					cfg := config(func(c *Config) {
+						c.WideFeatures, c.WideWeighting, c.WideNormalisation, c.WideSolver, c.Loss = Both, w, norm, solver, loss
+						c.ClassWeights, c.FineTune, c.BatchSize, c.WideCost = Balanced, w == sparse.TF, 9, .1
+						c.Pooling = map[bool]Pooling{false: Mean, true: SIF}[norm == L2]
+					})
+					d := withFeatures(d)
+					d = Weigh(cfg, d).in(d)
+					checkGradients(t, fmt.Sprintf("%s %s %s %s", w, norm, loss, solver), cfg, d, table, means(&d.Train, table, cfg.Pooling.tokenWeights(d)))
+				}
+			}
+		}
+	}
+}
+
+// dualOf is the problem of a synthetic task, solved.
+func dualOf(classes int, cost float64, weights []float32, passes int) (*dual, *Data) {
+	d, _ := synthetic(120, 30, classes, 5, 4, .6)
+	d = withFeatures(d)
+	p := newDual(wideBags(&d.Train, d.Features), d.Train.Labels, d.Features, classes, cost, weights, 1)
+	for range passes {
+		order := make([]int32, len(d.Train.Labels))
+		for i := range order {
+			order[i] = int32(i)
+		}
+		p.pass(order)
+	}
+	return p, d
+}
+
+// At the optimum the gradient of the primal problem is 0: w = 2C Σ k·y·max(0, 1 − y·s)·x.
+func TestDualIsOptimal(t *testing.T) {
+	for classes := 2; classes < 5; classes++ {
+		weights := []float32{1, 2, .5, 1}[:classes]
+		p, d := dualOf(classes, .3, weights, 3000)
+		m := d.Train.Wide
+		for c := range p.cols {
+			gradient, bias := make([]float64, d.Features), float64(p.bias[c])
+			for id := range gradient {
+				gradient[id] = float64(p.w[id*p.cols+c])
+			}
+			for i, label := range d.Train.Labels {
+				p.scores(i)
+				y := float64(p.sign(i, c))
+				xi := 2 * .3 * float64(weights[label]) * y * math.Max(0, 1-y*float64(p.score[c]))
+				bias -= xi
+				ids, values := m.Row(i)
+				for k, id := range ids {
+					gradient[id] -= xi * float64(values[k])
+				}
+			}
+			for id, g := range append(gradient, bias) {
+				if math.Abs(g) > 5e-4 { // single precision
+					t.Errorf("%d classes, problem %d: the gradient of column %d is %v", classes, c, id, g)
+				}
+			}
+		}
+	}
+}
+
+// What a fold's logits are of has not seen its examples: it is close to the solution of
+// the others, which the solution of all is not.
+func TestDualWithoutAFold(t *testing.T) {
+	p, d := dualOf(3, .3, nil, 300)
+	var held, others []int32
+	for i := range int32(120) {
+		if i%5 == 0 {
+			held = append(held, i)
+		} else {
+			others = append(others, i)
+		}
+	}
+	q := newDual(p.x, p.labels, d.Features, 3, .3, nil, 1)
+	for range 300 {
+		q.pass(others)
+	}
+	before := slices.Clone(p.w)
+	got := make([]float32, 120*3)
+	p.without(held, others, got)
+	if !slices.Equal(before, p.w) {
+		t.Fatal("the solution of all has changed")
+	}
+	far, near := 0., 0.
+	for _, i := range held {
+		q.scores(int(i))
+		p.scores(int(i))
+		for c, want := range q.score {
+			far += math.Abs(float64(want - p.score[c]))
+			near += math.Abs(float64(want - got[int(i)*3+c]))
+		}
+	}
+	if near > far/8 {
+		t.Errorf("the logits of what was held are off by %v together, those of all examples' solution by %v", near, far)
+	}
+	if !slices.Equal(got[3:6], []float32{0, 0, 0}) {
+		t.Error("an example that was not held has logits")
+	}
+}
+
+// A label that shows in the features is learnt by the solved tower, whatever the deep
+// one; the model predicts from counts, stored in either way, and is a function of the seed.
+func TestSolvedWideTower(t *testing.T) {
+	for _, classes := range []int{2, 3} {
+		d, table := synthetic(400, 60, classes, 8, 5, .4)
+		d = withFeatures(d)
+		cfg := config(func(c *Config) {
+			c.WideFeatures, c.WideWeighting, c.WideNormalisation, c.WideSolver = Both, sparse.TFIDF, L2, Dual
+			c.Normalisation, c.DeepLearningRate, c.WideLearningRate, c.Pooling = BatchNorm, .001, 1, SIF
+		})
+		m, out := train(t, cfg, d, table, 1)
+		if out.Test.Accuracy < .8 {
+			t.Errorf("%d classes: accuracy %v", classes, out.Test.Accuracy)
+		}
+		if got := m.Evaluate(&d.Test); got != out.Test {
+			t.Errorf("%+v of the counts, %+v in training", got, out.Test)
+		}
+		again, _ := train(t, cfg, d, table, 1)
+		if diff := cmp.Diff(m.Predict(&d.Test), again.Predict(&d.Test)); diff != "" {
+			t.Error(diff)
+		}
+		alone, err := DecodeModel(m.EncodeAlone())
+		if err != nil {
+			t.Fatal(err)
+		}
+		stored, err := DecodeModel(m.Encode())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := stored.Attach(table); err != nil {
+			t.Fatal(err)
+		}
+		for name, back := range map[string]*Model{"alone": alone, "stored": stored} {
+			if diff := cmp.Diff(m.Predict(&d.Test), back.Predict(&d.Test)); diff != "" {
+				t.Errorf("%s: %s", name, diff)
+			}
+		}
+		share := cfg
+		share.WideShare, share.DeepLearningRate = .25, .001
+		if less, _ := train(t, share, d, table, 1); math.Abs(float64(less.wide[7]/m.wide[7])-.25) > .1 {
+			t.Errorf("weights of %v for a quarter of %v", less.wide[7], m.wide[7])
+		}
+	}
+}
+
+// What does not fit together is refused: other features, none, a wide tower of pixels.
+func TestFeaturesThatDoNotFit(t *testing.T) {
+	plain, table := synthetic(30, 14, 3, 5, 4, .5)
+	d := withFeatures(plain)
+	cfg := config(func(c *Config) { c.WideFeatures, c.WideSolver = Both, Dual })
+	without := *d
+	without.Test.Wide = nil
+	other := *d
+	other.Features++
+	images, imageTable, v := syntheticImages(20, 12, 2, 4)
+	solved := config(func(c *Config) { c.WideSolver = Dual })
+	for want, err := range map[string]error{
+		`features "" and a configuration of "both"`: third(Train(cfg, plain, table, 1, Options{})),
+		`features "both" and a configuration of ""`: third(Train(solved, d, table, 1, Options{})),
+		"features of the test split are not 19":     third(Train(cfg, &without, table, 1, Options{})),
+		"split are not 20":                          third(Train(cfg, &other, table, 1, Options{})),
+		`of images has no solver "dual"`:            third(Train(solved, images, imageTable, 1, Options{Documents: v})),
+	} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("examples without features were taken")
+		}
+	}()
+	m, _ := train(t, cfg, d, table, 1)
+	m.Predict(&plain.Test)
+}
+
+func third(_ *Model, _ Outcome, err error) error { return err }
