@@ -7,11 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"time"
 
@@ -126,7 +126,7 @@ func build(ctx context.Context, source, binary string, progress func(string)) er
 }
 
 // keepUnused is how long a program built of other sources is kept: several
-// checkouts may share a cache, and each program is 160 MB.
+// checkouts may share a cache, and each program is 100 MB.
 const keepUnused = 7 * 24 * time.Hour
 
 func removeOld(binary string) {
@@ -159,26 +159,28 @@ func findSource() (string, error) {
 		"built one", BinaryEnv)
 }
 
-// digest identifies the sources and the toolchain.
+// digest identifies the sources, with the modules that stand in for others, and the
+// toolchain.
 func digest(source string) (string, error) {
-	files, err := filepath.Glob(filepath.Join(source, "*"))
-	if err != nil {
-		return "", err
-	}
 	h := sha256.New()
 	fmt.Fprintln(h, runtime.Version(), runtime.GOOS, runtime.GOARCH)
-	slices.Sort(files)
-	for _, name := range files {
+	err := filepath.WalkDir(source, func(name string, d fs.DirEntry, err error) error { // in lexical order
 		base := filepath.Base(name)
-		if strings.HasSuffix(base, "_test.go") || !(strings.HasSuffix(base, ".go") || base == "go.mod" || base == "go.sum") {
-			continue
+		if err != nil || d.IsDir() || strings.HasSuffix(base, "_test.go") ||
+			!strings.HasSuffix(base, ".go") && base != "go.mod" && base != "go.sum" {
+			return err
 		}
 		b, err := os.ReadFile(name)
 		if err != nil {
-			return "", err
+			return err
 		}
-		fmt.Fprintln(h, base, len(b))
+		within, err := filepath.Rel(source, name)
+		fmt.Fprintln(h, within, len(b))
 		h.Write(b)
+		return err
+	})
+	if err != nil {
+		return "", err
 	}
 	return hex.EncodeToString(h.Sum(nil))[:16], nil
 }

@@ -24,6 +24,9 @@ func TestDigest(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "go.mod"), "module x")
 	write(t, filepath.Join(dir, "main.go"), "package main")
+	if err := os.MkdirAll(filepath.Join(dir, "absent", "x"), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	last := ""
 	for _, step := range []struct {
 		name, content string
@@ -32,6 +35,7 @@ func TestDigest(t *testing.T) {
 		{"main.go", "package main // other", true},
 		{"go.sum", "x", true},
 		{"more.go", "package main", true},
+		{"absent/x/x.go", "package x", true},
 		{"main_test.go", "package main", false},
 		{"notes.txt", "x", false},
 		{"devstack", "a program that someone built here", false},
