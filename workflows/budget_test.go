@@ -184,7 +184,8 @@ func TestBudgetOfHoursBefore(t *testing.T) {
 	}{
 		{"first", spec, "", 30 * time.Minute, 30 * time.Minute},
 		{"second", `{"from":"first","trials":20,"budget":{"hours":2}}`, "the budget of 2 hours is used up", 690 * time.Minute, 2 * time.Hour},
-		{"third", `{"from":"second","trials":20,"budget":{"hours":2.25}}`, "the budget of 2.25 hours is used up", 15 * time.Minute, 135 * time.Minute},
+		{"third", `{"from":"second","trials":20,"budget":{"hours":2.25}}`, "the budget of 2.25 hours is used up", 15 * time.Minute,
+			135 * time.Minute},
 	} {
 		r := named(c.name, c.spec)
 		record, err := library.ReadRecord(t.Context(), f.store, c.name)

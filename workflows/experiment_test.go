@@ -359,7 +359,8 @@ func TestArmsWithBoundsAndImportedTrials(t *testing.T) {
 		if o.Arm == "short" {
 			want = 11 // trials 3 and 10 fail
 		}
-		if err != nil || len(trials) != want || o.Trials != want || (o.Arm == "cut") != (pruned > 0) || (o.Arm == "short") != (record.Reason != "") {
+		if err != nil || len(trials) != want || o.Trials != want || (o.Arm == "cut") != (pruned > 0) ||
+			(o.Arm == "short") != (record.Reason != "") {
 			t.Errorf("%s: %d trials, %d pruned, %q, %v", o.Arm, len(trials), pruned, record.Reason, err)
 		}
 		taken := []library.Taken{{Search: "Theirs", Trials: 20}}
@@ -368,7 +369,8 @@ func TestArmsWithBoundsAndImportedTrials(t *testing.T) {
 		}
 	}
 	f.resetExperiment(t)
-	_, err = f.runAs(t, catalog.KindExperiment, "none", `{"experiment":"small","arms":[{"name":"old","strategy":"kindred","from":"Nobodys"}]}`, nil)
+	spec = `{"experiment":"small","arms":[{"name":"old","strategy":"kindred","from":"Nobodys"}]}`
+	_, err = f.runAs(t, catalog.KindExperiment, "none", spec, nil)
 	if err == nil || !strings.Contains(err.Error(), `the arm "old" starts from "Nobodys", which is no controller`) ||
 		!strings.Contains(err.Error(), "not found") {
 		t.Error(err)

@@ -549,7 +549,8 @@ func TestArmsWithBounds(t *testing.T) {
 			}
 		}
 	}
-	_, err = Parse([]byte(head + "    - {name: a, strategy: random, budget: {steps: -1, fails: 3}}\n    - {name: b, strategy: random, pruner: best}\n" +
+	_, err = Parse([]byte(head + "    - {name: a, strategy: random, budget: {steps: -1, fails: 3}}\n" +
+		"    - {name: b, strategy: random, pruner: best}\n" +
 		"    - {name: c, strategy: random, from: Their/Trials}\n    - {name: d, strategy: naml, from: Their/Trials}\n" +
 		"    - {name: e, strategy: random, budget: 3, pruner: {name: median, settings: {percentile: 900}}}\n"))
 	for _, want := range []string{`line 7: "budget": unknown field "fails"`, `line 7: the arm "a": "budget": "steps" is -1`,

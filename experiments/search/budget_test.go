@@ -61,8 +61,10 @@ func TestBudgetByHand(t *testing.T) {
 	}{
 		{Budget{Failed: 3, Steps: 361, CPUHours: .51, Hours: .26, Goal: &better}, nil},
 		{Budget{Failed: 2, Steps: 361}, []string{`"budget": "failed" is 2, which is reached: 2 trials have failed`}},
-		{Budget{Steps: 360, CPUHours: .5}, []string{`"steps" is 360, which is reached: 360 steps`, `"cpu_hours" is 0.5, which is reached: 0.5 CPU hours`}},
-		{Budget{Hours: .2, Goal: &goal}, []string{`"goal" is 90.00 %, which is reached: each task`, `"hours" is 0.2, which is reached: 0.25 hours`}},
+		{Budget{Steps: 360, CPUHours: .5}, []string{`"steps" is 360, which is reached: 360 steps`,
+			`"cpu_hours" is 0.5, which is reached: 0.5 CPU hours`}},
+		{Budget{Hours: .2, Goal: &goal}, []string{`"goal" is 90.00 %, which is reached: each task`,
+			`"hours" is 0.2, which is reached: 0.25 hours`}},
 	} {
 		wrong := c.budget.UsedUp(all, accuracy)
 		for i, w := range c.says {

@@ -25,8 +25,8 @@ func TestAskTellServe(t *testing.T) {
 	b.ok("task", "add", "north", "--parameters", `{"fold":3}`)
 	b.ok("space", "add", b.write("own.yaml", "name: own\ntrainer: external\nobjective: {metric: rmse, direction: minimise}\nchoices:\n"+
 		"  - {name: depth, options: [2, 4, 8]}\n  - {name: rate, options: [0.3, 0.1]}\n"))
-	b.ok("search", "--task", "north", "--space", "own", "--strategy", "random", "--trials", "5", "--lag", "2", "--name", "own", "--pruner", "median",
-		"--detach")
+	b.ok("search", "--task", "north", "--space", "own", "--strategy", "random", "--trials", "5", "--lag", "2", "--name", "own",
+		"--pruner", "median", "--detach")
 	asked := func(out string) (trials []workflows.AskedTrial) {
 		t.Helper()
 		var a workflows.Asked
@@ -36,7 +36,8 @@ func TestAskTellServe(t *testing.T) {
 		return a.Trials
 	}
 	first := asked(b.ok("ask", "own", "--wait", "--json"))
-	if len(first) != 1 || first[0].Trial != 0 || !first[0].Curve || !strings.Contains(string(first[0].Task.Parameters), `"fold": 3`) || len(first[0].Params) != 2 {
+	if len(first) != 1 || first[0].Trial != 0 || !first[0].Curve || len(first[0].Params) != 2 ||
+		!strings.Contains(string(first[0].Task.Parameters), `"fold": 3`) {
 		t.Fatalf("%+v", first)
 	}
 	if out := b.ok("ask", "own"); !strings.Contains(out, "trial 1 of north, seed ") || !strings.Contains(out, "  depth = ") {
@@ -45,7 +46,8 @@ func TestAskTellServe(t *testing.T) {
 	b.fails(exitUnfinished, []string{"no trial is open: waits for 2 trials to be told"}, "ask", "own")
 	b.fails(exitFailed, []string{"there is no trial 9"}, "ask", "own", "--trial", "9")
 	b.fails(exitFailed, []string{`search "none"`}, "ask", "none")
-	if again := asked(b.ok("ask", "own", "--trial", "0", "--json")); again[0].Seed != first[0].Seed || again[0].LeaseEnds.Before(first[0].LeaseEnds) {
+	again := asked(b.ok("ask", "own", "--trial", "0", "--json"))
+	if again[0].Seed != first[0].Seed || again[0].LeaseEnds.Before(first[0].LeaseEnds) {
 		t.Errorf("%+v, was %+v", again, first)
 	}
 	b.fails(exitFailed, []string{`it lacks the objective "rmse"`}, "tell", "own", "--trial", "0", "--metric", "size=3")

@@ -139,7 +139,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"tell", "x", "--trial", "0", "--curve", "5"}, []string{`--curve "5"`}},
 		{[]string{"tell", "x", "--trial", "0", "--cost", "gpu_seconds=1"}, []string{`--cost "gpu_seconds=1": give cpu_seconds=SECONDS`}},
 		{[]string{"tell", "x", "--trial", "0", "--cost", "cpu_seconds=NaN"}, []string{"--cost"}},
-		{[]string{"tell", "x", "--trial", "0", "--cost", "cpu_seconds=1", "--cost", "cpu_seconds=2"}, []string{"--cost cpu_seconds is given twice"}},
+		{[]string{"tell", "x", "--trial", "0", "--cost", "cpu_seconds=1", "--cost", "cpu_seconds=2"}, []string{"cpu_seconds is given twice"}},
 		{[]string{"best", "x", "--top", "0"}, []string{"--top is 0"}},
 		{[]string{"serve", "--listen", "0.0.0.0:0"}, []string{"open to other machines", "--tls-certificate", "--plaintext"}},
 		{[]string{"serve", "--listen", ":0"}, []string{"open to other machines"}},

@@ -230,9 +230,9 @@ func otherReevaluation(r *library.SearchRecord, top, repeats int) error {
 	if (top == 0 || top == is.Top) && (repeats == 0 || repeats == is.Repeats) {
 		return nil
 	}
-	return Usage(fmt.Errorf("search %s trains the best %d models again, %d times each, and not %d, %d times: leave --top and --repeats out to "+
-		"choose by it, or give its name up first (`starter remove %s`)", r.Name, is.Top, is.Repeats, cmp.Or(top, is.Top), cmp.Or(repeats, is.Repeats),
-		r.Name))
+	return Usage(fmt.Errorf("search %s trains the best %d models again, %d times each, and not %d, %d times: leave --top and --repeats "+
+		"out to choose by it, or give its name up first (`starter remove %s`)", r.Name, is.Top, is.Repeats, cmp.Or(top, is.Top),
+		cmp.Or(repeats, is.Repeats), r.Name))
 }
 
 // chosenAgain is the choice by what a task's best models had when they were trained again. A

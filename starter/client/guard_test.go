@@ -124,10 +124,12 @@ func TestChosenAgain(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	// It is there, and stays what it is: others are refused, and none given is what it has.
-	for want, is := range map[[2]int]string{{0, 0}: "", {3, 0}: "", {0, 4}: "", {3, 4}: "", {5, 0}: "not 5, 4 times", {3, 2}: "not 3, 2 times"} {
+	for want, is := range map[[2]int]string{{0, 0}: "", {3, 0}: "", {0, 4}: "", {3, 4}: "", {5, 0}: "not 5, 4 times",
+		{3, 2}: "not 3, 2 times"} {
+		const has, out = "trains the best 3 models again, 4 times each", "starter remove x-reevaluated"
 		name, err := c.Reevaluate(t.Context(), l, 0, want[0], want[1])
-		if name != "x-reevaluated" || (err == nil) != (is == "") || err != nil && (!errors.Is(err, ErrUsage) || !strings.Contains(err.Error(), is) ||
-			!strings.Contains(err.Error(), "trains the best 3 models again, 4 times each") || !strings.Contains(err.Error(), "starter remove x-reevaluated")) {
+		if name != "x-reevaluated" || (err == nil) != (is == "") || err != nil && (!errors.Is(err, ErrUsage) ||
+			!strings.Contains(err.Error(), is) || !strings.Contains(err.Error(), has) || !strings.Contains(err.Error(), out)) {
 			t.Errorf("%v: %s, %v", want, name, err)
 		}
 	}

@@ -584,8 +584,9 @@ func TestSweepIsNarrow(t *testing.T) {
 	}
 	dir := filepath.Join(t.TempDir(), "trial-1")
 	for entry, want := range map[string]bool{directoryVariable + "=" + dir: true, directoryVariable + "=" + dir + "/in": true,
-		directoryVariable + "=" + dir + "0": false, directoryVariable + "=" + filepath.Dir(dir): false, "X" + directoryVariable + "=" + dir: false,
-		"OLDPWD=" + dir: false, directoryVariable + "=": false} {
+		directoryVariable + "=" + dir + "0": false, directoryVariable + "=" + filepath.Dir(dir): false,
+		"X" + directoryVariable + "=" + dir: false,
+		"OLDPWD=" + dir:                     false, directoryVariable + "=": false} {
 		c := exec.Command("sleep", "60")
 		c.Env, c.Dir = []string{entry}, filepath.Dir(dir)
 		if err := c.Start(); err != nil {

@@ -102,7 +102,8 @@ func TestPythonWorker(t *testing.T) {
 	python := func(script, input string) string {
 		t.Helper()
 		cmd := exec.Command("python3", "-c", script)
-		cmd.Dir, cmd.Stdin, cmd.Env = directory, strings.NewReader(input), append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1", "CHECKPOINTS="+t.TempDir())
+		cmd.Dir, cmd.Stdin = directory, strings.NewReader(input)
+		cmd.Env = append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1", "CHECKPOINTS="+t.TempDir())
 		out, err := cmd.Output()
 		if err != nil {
 			t.Fatalf("%v: %s", err, out)

@@ -26,9 +26,11 @@ def trial(request: dict[str, Any]) -> dict[str, Any]:
 
 
 async def main() -> None:
-    client = await Client.connect(os.environ.get("TEMPORAL_ADDRESS", "127.0.0.1:7233"), namespace=os.environ.get("TEMPORAL_NAMESPACE", "default"))
+    address, namespace = os.environ.get("TEMPORAL_ADDRESS", "127.0.0.1:7233"), os.environ.get("TEMPORAL_NAMESPACE", "default")
+    client = await Client.connect(address, namespace=namespace)
     with ThreadPoolExecutor(SLOTS) as threads:
-        await Worker(client, task_queue="tnaml-tides", activities=[trial], activity_executor=threads, max_concurrent_activities=SLOTS).run()
+        worker = Worker(client, task_queue="tnaml-tides", activities=[trial], activity_executor=threads, max_concurrent_activities=SLOTS)
+        await worker.run()
 
 
 if __name__ == "__main__":
