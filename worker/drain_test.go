@@ -28,6 +28,12 @@ var served = regexp.MustCompile(`metrics and health are served" address=(\S+)`)
 // taking is the line of a trial that was taken from a worker.
 var taking = regexp.MustCompile(`msg="an attempt failed" search=\S+/(short|long) trial=(\d+) .*error="context canceled"`)
 
+// giving is the line of one that a worker has given back.
+var giving = regexp.MustCompile(`msg="an attempt failed" search=\S+/(short|long) .*error="worker is stopping`)
+
+// atNaps is the metric of a worker that is at short trials.
+var atNaps = regexp.MustCompile(`(?m)^tnaml_trials_running\{trainer="nap"\} [12]$`)
+
 // page asks a worker for a page; 0: it does not answer.
 func (p *process) page(path string) (status int, body string) {
 	at := served.FindStringSubmatch(p.log.String())
@@ -102,6 +108,11 @@ func TestRollingRestart(t *testing.T) {
 		if status, why := w.page("/readyz"); status != http.StatusOK {
 			t.Errorf("%s is not ready: %d %s", w.name, status, why)
 		}
+		for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) { // in the middle of short trials
+			if _, text := w.page("/metrics"); atNaps.MatchString(text) || time.Now().After(deadline) {
+				break
+			}
+		}
 		_ = w.Process.Signal(syscall.SIGTERM)
 		ended := make(chan error, 1)
 		go func() { ended <- w.Wait() }()
@@ -135,8 +146,11 @@ func TestRollingRestart(t *testing.T) {
 	}
 	// A machine with other things to do may be too slow for heartbeats: a trial that the server took
 	// away from a worker that was not stopping says nothing of stops.
-	taken := map[string]bool{}
+	taken, back := map[string]bool{}, map[string]int{}
 	for _, w := range all {
+		for _, m := range giving.FindAllStringSubmatch(w.log.String(), -1) {
+			back[m[1]]++
+		}
 		before, _, _ := strings.Cut(w.log.String(), "the worker stops")
 		for _, m := range taking.FindAllStringSubmatch(before, -1) {
 			n, _ := strconv.Atoi(m[2])
@@ -173,10 +187,13 @@ func TestRollingRestart(t *testing.T) {
 	lostSteps := count(marches, "long", "step") - float64(steps*counted["long"])
 	lost, work := lostNaps+lostSteps*pause, count(naps, "short", "begun")+count(marches, "long", "step")*pause
 	t.Logf("four workers restarted under %d short trials and %d long ones: %.1f s of %.0f s of trials' work lost, %.2f %%: %v short trials "+
-		"begun anew, %v steps taken twice; %d trials lost their heartbeats and are not counted", ends["short"], ends["long"], lost, work,
-		100*lost/work, lostNaps, lostSteps, len(taken))
+		"begun anew, %v steps taken twice; given back: %v; %d trials lost their heartbeats and are not counted", ends["short"], ends["long"],
+		lost, work, 100*lost/work, lostNaps, lostSteps, back, len(taken))
 	if all := ends["short"] + ends["long"]; len(taken) > all/4 {
 		t.Skipf("this machine is too slow for heartbeats: %d of %d trials were taken from workers that did not stop", len(taken), all)
+	}
+	if back["short"] > 0 {
+		t.Errorf("%d trials of a second were given back", back["short"])
 	}
 	if lost > .02*work {
 		t.Error("more than 2 % of the work is lost")
