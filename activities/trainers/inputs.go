@@ -93,7 +93,8 @@ func (b *Builtin) load(ctx context.Context, cfg *child.Config, data, ref store.R
 	if cfg.FineTune = cfg.FineTune && !given; cfg.FineTune {
 		return in, nil
 	}
-	in.documents, err = memory.Of(ctx, b.memory, fmt.Sprintf("documents %s %s %s", data, ref, cfg.Pooling), func(ctx context.Context) (*child.DocumentVectors,
+	of := fmt.Sprintf("documents %s %s %s", data, ref, cfg.Pooling)
+	in.documents, err = memory.Of(ctx, b.memory, of, func(ctx context.Context) (*child.DocumentVectors,
 		int64, error) {
 		var d *child.DocumentVectors
 		if given {

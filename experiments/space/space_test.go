@@ -31,8 +31,8 @@ func TestBuiltinsAreValid(t *testing.T) {
 
 // A folded description is one line.
 func TestDescription(t *testing.T) {
-	const want = "The twelve choices of Wong et al. (2018), §4, with child models as theirs: the wide tower sees tokens alone and starts from " +
-		"zero. Their grid is not public; " +
+	const want = "The twelve choices of Wong et al. (2018), §4, with child models as theirs: the wide tower sees tokens alone and " +
+		"starts from zero. Their grid is not public; " +
 		"this is a reconstruction of its size: with eight modules 8·2·5·5·6·3·7·8·7·8·7·7 = 1,106,380,800 child models."
 	if got := builtinSpace(t, "paper").Description; got != want {
 		t.Errorf("%q", got)

@@ -318,8 +318,9 @@ func TestChoicesBeyondThePapers(t *testing.T) {
 	}
 	for option, want := range map[string]string{
 		"[dual]": `unknown wide solver "sgd"`, "[l2]": `unknown wide normalisation "sgd"`, "[tf_idf, log_odds]": `unknown weight "sgd"`,
-		"[words2, words3, both]": `unknown wide features "sgd"`, "[softmax, squared_hinge]": `unknown loss "sgd"`,
-		"[none, balanced]": `unknown class weights "sgd"`, "[mean, sif]": `unknown pooling "sgd"`, "[0.25, 0.5, 1]": `"wide_share": option sgd must be a number`,
+		"[words2, both]": `unknown wide features "sgd"`, "[softmax, squared_hinge]": `unknown loss "sgd"`,
+		"[none, balanced]": `unknown class weights "sgd"`, "[mean, sif]": `unknown pooling "sgd"`,
+		"[0.25, 0.5, 1]": `"wide_share": option sgd must be a number`,
 	} {
 		if _, err := Load([]byte(strings.Replace(more, option, "[sgd]", 1))); !says(err, want) {
 			t.Errorf("%s: %v", want, err)

@@ -48,7 +48,8 @@ func TestGradientsOfFeatures(t *testing.T) {
 					})
 					d := withFeatures(d)
 					d = Weigh(cfg, d).in(d)
-					checkGradients(t, fmt.Sprintf("%s %s %s %s", w, norm, loss, solver), cfg, d, table, means(&d.Train, table, cfg.Pooling.tokenWeights(d)))
+					name := fmt.Sprintf("%s %s %s %s", w, norm, loss, solver)
+					checkGradients(t, name, cfg, d, table, means(&d.Train, table, cfg.Pooling.tokenWeights(d)))
 				}
 			}
 		}

@@ -290,7 +290,8 @@ const ModelFormat = 3
 // nothing else: the metadata "model" says its shape; the arrays are
 // "layer/<i>/weights" (in × out), "bias", "gain", "mean" and "deviation",
 // "out/weights", "out/bias", "wide" (tokens and n-grams × classes), of images
-// "token/weights" (of the tokens in a document's mean, where they are not 1), "wide/columns" (the factors of weighted features, where they are not 1), of images
+// "token/weights" (of the tokens in a document's mean, where they are not 1),
+// "wide/columns" (the factors of weighted features, where they are not 1), of images
 // "pixels" (pixels × classes), of texts, but for those of TakesVectors, "table" (tokens ×
 // dim) and "known". It panics
 // on a detached model.
@@ -390,7 +391,8 @@ func (m *Model) decode(f *safetensors.File) error {
 		return err
 	}
 	if m.Dim < 1 || m.NClasses < 1 || m.NVocabulary < 0 || m.WideVocabulary < 0 || m.WideVocabulary > m.NVocabulary || m.NPixels < 0 ||
-		!(m.Temperature >= 0 && m.Temperature <= maxLogitScale) || m.header.Features < 0 || (m.header.Features > 0) != (m.Cfg.WideFeatures != "") || m.header.NGrams < 0 || m.header.NGrams > math.MaxInt32-m.WideVocabulary ||
+		!(m.Temperature >= 0 && m.Temperature <= maxLogitScale) || m.header.Features < 0 ||
+		(m.header.Features > 0) != (m.Cfg.WideFeatures != "") || m.header.NGrams < 0 || m.header.NGrams > math.MaxInt32-m.WideVocabulary ||
 		max(m.Dim, m.NClasses, m.NVocabulary, m.NPixels, m.header.Features) > math.MaxInt32 {
 		return fmt.Errorf("impossible shape %+v", m.header)
 	}

@@ -17,7 +17,8 @@ type reference struct {
 }
 
 func newReference(n *network) *reference {
-	s := &reference{cfg: n.cfg, dim: n.dim, classes: n.classes, known: n.known, base: n.base, weights: n.weights, tokens: n.tokens, params: map[string][]float64{}}
+	s := &reference{cfg: n.cfg, dim: n.dim, classes: n.classes, known: n.known, base: n.base, weights: n.weights,
+		tokens: n.tokens, params: map[string][]float64{}}
 	for name, v := range gradients(n) {
 		s.params[name] = widen(v.value)
 	}
