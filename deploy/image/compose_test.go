@@ -19,7 +19,8 @@ var passwords = map[string]string{"POSTGRES_PASSWORD": "a", "MINIO_PASSWORD": "b
 func loadCompose(t *testing.T, environment map[string]string) (*compose.Project, error) {
 	t.Helper()
 	return loader.LoadWithContext(t.Context(), compose.ConfigDetails{
-		WorkingDir: "..", ConfigFiles: []compose.ConfigFile{{Filename: "../compose.yaml"}}, Environment: maps.Clone(environment), // the loader adds to it
+		WorkingDir: "..", ConfigFiles: []compose.ConfigFile{{Filename: "../compose.yaml"}},
+		Environment: maps.Clone(environment), // the loader adds to it
 	}, func(o *loader.Options) { o.Profiles = []string{"*"} })
 }
 

@@ -24,6 +24,8 @@ type GetAgentRuntimeEndpointInput struct{ AgentRuntimeId, EndpointName *string }
 type GetAgentRuntimeEndpointOutput struct{}
 
 // GetAgentRuntimeEndpoint says that it cannot.
-func (*Client) GetAgentRuntimeEndpoint(context.Context, *GetAgentRuntimeEndpointInput, ...func(*Options)) (*GetAgentRuntimeEndpointOutput, error) {
+func (*Client) GetAgentRuntimeEndpoint(
+	context.Context, *GetAgentRuntimeEndpointInput, ...func(*Options),
+) (*GetAgentRuntimeEndpointOutput, error) {
 	return nil, errors.ErrUnsupported
 }
