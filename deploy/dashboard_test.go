@@ -283,6 +283,7 @@ func exposition(after time.Duration) []byte {
 	line("tnaml_disk_free_bytes", `path_kind="data"`, 80e9-s*1e6)
 	line("tnaml_disk_free_bytes", `path_kind="scratch"`, 20e9)
 	line("tnaml_nightly_regression", "", 1)
+	line("tnaml_nightly_judged_timestamp_seconds", "", 1.8e9)
 	line("tnaml_build_info", `version="1a2b3c4",go="go1.26.8"`, 1)
 	return []byte(out.String())
 }

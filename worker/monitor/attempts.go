@@ -130,7 +130,7 @@ func (w *watched) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteAc
 		} else if of[activities.FinishInput](in) != nil {
 			w.m.searches.forget(id, moved{})
 		} else if judged, ok := out.(activities.Judged); ok {
-			w.m.regress().Set(map[bool]float64{true: 1}[judged.Status == "regressed"])
+			w.m.nights().judged(judged.Status == "regressed")
 		}
 	}
 	return out, err

@@ -40,7 +40,7 @@ type Monitor struct {
 	log      *slog.Logger
 	registry *prometheus.Registry
 	searches *searches
-	regress  func() prometheus.Gauge // there once a night was judged here
+	nights   func() nights // there once a night was judged here
 
 	trials                                *prometheus.CounterVec
 	trialSeconds, queueWait               *prometheus.HistogramVec
@@ -58,6 +58,14 @@ var (
 	trialBuckets   = []float64{.01, .1, .5, 1, 5, 15, 60, 300, 900, 3600, 4 * 3600, 24 * 3600}
 	requestBuckets = []float64{.001, .003, .01, .03, .1, .3, 1, 3, 10, 30, 100}
 )
+
+// nights is what came of the last night that this worker judged.
+type nights struct{ worse, at prometheus.Gauge }
+
+func (n nights) judged(worse bool) {
+	n.worse.Set(map[bool]float64{true: 1}[worse])
+	n.at.SetToCurrentTime()
+}
 
 // maxSeries bounds the series of one of the SDK's metrics: what is beyond is counted together.
 const maxSeries = 500
@@ -97,9 +105,13 @@ func New(o Options) *Monitor {
 	f.NewGaugeFunc(prometheus.GaugeOpts{Name: "tnaml_search_progress_age_seconds",
 		Help: "Seconds since the search that has stood still for longest, of those that this worker moves, learned; 0 where there is none."},
 		func() float64 { return m.searches.age(time.Now()).Seconds() })
-	m.regress = sync.OnceValue(func() prometheus.Gauge {
-		return f.NewGauge(prometheus.GaugeOpts{Name: "tnaml_nightly_regression",
-			Help: "Whether the last night that this worker judged was worse than the nights before."})
+	m.nights = sync.OnceValue(func() nights {
+		return nights{
+			f.NewGauge(prometheus.GaugeOpts{Name: "tnaml_nightly_regression",
+				Help: "Whether the last night that this worker judged was worse than the nights before."}),
+			f.NewGauge(prometheus.GaugeOpts{Name: "tnaml_nightly_judged_timestamp_seconds",
+				Help: "When this worker judged a night last: of several workers, the latest knows."}),
+		}
 	})
 	gauge("tnaml_build_info", "The build that runs; always 1.", "version", "go").WithLabelValues(o.Version, runtime.Version()).Set(1)
 	for kind, directory := range o.Disks {

@@ -41,7 +41,7 @@ var names = map[string][]string{
 	"tnaml_cache_hits_total": {"kind"}, "tnaml_cache_misses_total": {"kind"},
 	"tnaml_store_seconds": {"operation"}, "tnaml_store_errors_total": {"operation"}, "tnaml_store_objects_total": {"operation"},
 	"tnaml_store_bytes_total": {"operation"}, "tnaml_search_progress_age_seconds": nil, "tnaml_disk_free_bytes": {"path_kind"},
-	"tnaml_nightly_regression": nil, "tnaml_build_info": {"go", "version"},
+	"tnaml_nightly_regression": nil, "tnaml_nightly_judged_timestamp_seconds": nil, "tnaml_build_info": {"go", "version"},
 }
 
 // served is a monitor with a test's activities in its interceptor.
