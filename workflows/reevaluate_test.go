@@ -76,7 +76,7 @@ func TestReevaluation(t *testing.T) {
 func TestReevaluationHasItsOwnBudget(t *testing.T) {
 	f := newFixture(t)
 	f.train = goals
-	first := f.must(t, "first", `{"tasks":["tiny"],"strategy":"random","trials":40,"pruner":"median","budget":{"goal":0.27}}`)
+	first := f.must(t, "first", `{"tasks":["tiny"],"strategy":"random","trials":40,"pruner":"median","budget":{"goal":0.3}}`)
 	if first.Trials == 40 || !strings.Contains(first.Reason, "the goal is reached") {
 		t.Fatalf("%+v", first)
 	}
