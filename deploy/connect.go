@@ -66,6 +66,10 @@ func (c *Config) Target() (*Target, error) {
 		if err != nil {
 			return nil, err
 		}
+		if own := c.Temporal.Namespace; own != "" && own != a.Namespace {
+			return nil, fmt.Errorf("temporal.namespace is %q, and the dev stack has %q alone: leave it out, or name a server with "+
+				"TNAML_TEMPORAL_ADDRESS", own, a.Namespace)
+		}
 		return c.stackTarget(*a), nil
 	}
 	if c.S3.Endpoint == "" {

@@ -44,8 +44,9 @@ func findOrigins(v *viper.Viper, file string, flags *pflag.FlagSet, environ []st
 }
 
 // Explain lists all settings, where each is from, and what of the Temporal SDK's own
-// convention stands in for one that is empty. Secrets are masked.
-func (c *Config) Explain() []Explained {
+// convention stands in for one that is empty. Secrets are masked, those too that somebody
+// has put into an address. The error is of that convention; the settings are there all the same.
+func (c *Config) Explain() ([]Explained, error) {
 	values := map[string]string{}
 	flatten(reflect.ValueOf(*c), "", values)
 	var out []Explained
@@ -54,14 +55,14 @@ func (c *Config) Explain() []Explained {
 		if from, ok := c.origins[s.Key]; ok {
 			e.Origin = from
 		}
-		if s.Secret && e.Value != "" {
+		if e.Value = unnamed(e.Value); s.Secret && e.Value != "" {
 			e.Value = "set, and not shown"
 		}
 		out = append(out, e)
 	}
 	options, err := c.temporalOptions()
 	if err != nil {
-		return out
+		return out, err
 	}
 	for i := range out {
 		if out[i].Value != "" {
@@ -77,9 +78,17 @@ func (c *Config) Explain() []Explained {
 		if stands == "" || out[i].Key == "temporal.namespace" && stands == "default" {
 			continue
 		}
-		out[i].Value, out[i].Origin = stands, "TEMPORAL_* or a profile of the Temporal SDK"
+		out[i].Value, out[i].Origin = unnamed(stands), "TEMPORAL_* or a profile of the Temporal SDK"
 	}
-	return out
+	return out, nil
+}
+
+// unnamed is an address without what stands before an @: a name, and perhaps a password.
+func unnamed(address string) string {
+	if i := strings.LastIndexByte(address, '@'); i >= 0 {
+		return "…" + address[i:]
+	}
+	return address
 }
 
 // flatten puts the values of a configuration under their keys.

@@ -27,7 +27,11 @@ func TestExplain(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := map[string]string{}
-	for _, e := range c.Explain() {
+	all, err := c.Explain()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range all {
 		got[e.Key] = e.Value + " from " + e.Origin
 	}
 	for key, want := range map[string]string{
@@ -45,5 +49,25 @@ func TestExplain(t *testing.T) {
 	}
 	if all := fmt.Sprint(got); strings.Contains(all, "s3cret") || strings.Contains(all, "acc3ss") {
 		t.Error("a secret is shown")
+	}
+}
+
+// A password within an address is none of anybody's business; what is wrong with Temporal's
+// own settings is said beside the rest.
+func TestExplainMasks(t *testing.T) {
+	c, err := Load(nil, []string{"TNAML_S3_ENDPOINT=https://me:s3cret@s3.example.org", "TEMPORAL_ADDRESS=me:s3cret@far:7233"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := c.Explain()
+	if text := fmt.Sprint(all); err != nil || strings.Contains(text, "s3cret") || !strings.Contains(text, "…@s3.example.org") ||
+		!strings.Contains(text, "…@far:7233") {
+		t.Errorf("%s, %v", text, err)
+	}
+	if c, err = Load(nil, []string{"TEMPORAL_ADDRESS=far:7233", "TEMPORAL_TLS_CLIENT_KEY_DATA=x"}); err != nil {
+		t.Fatal(err)
+	}
+	if all, err := c.Explain(); err == nil || len(all) != len(Settings()) {
+		t.Errorf("%d settings, %v", len(all), err)
 	}
 }

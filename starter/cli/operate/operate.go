@@ -100,16 +100,16 @@ func (a app) config() *cobra.Command {
 		Long: "Show all settings with where each is from: a flag, a variable of the environment, the file, or its default.\n" +
 			"Secrets are never shown.",
 		RunE: func(*cobra.Command, []string) error {
-			all := a.Config.Explain()
+			all, err := a.Config.Explain()
 			if a.JSON {
-				return a.PrintJSON(all)
+				return errors.Join(a.PrintJSON(all), err)
 			}
 			var rows [][]any
 			for _, e := range all {
 				rows = append(rows, []any{e.Key, e.Value, e.Origin})
 			}
 			a.Print("%s", a.Table([]string{"setting", "~value", "from"}, rows))
-			return nil
+			return err
 		},
 	}
 	// what workers alone read is shown too
