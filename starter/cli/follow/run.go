@@ -28,10 +28,16 @@ func (a app) runEnded(ctx context.Context, c *client.Client, name string, result
 		}
 		return fmt.Errorf("run %s failed", name)
 	}
-	if err := a.showRunResult(ctx, c, name, result); err != nil || result.Status != "stopped" {
+	if err := a.showRunResult(ctx, c, name, result); err != nil {
 		return err
 	}
-	return terminal.Unfinished(fmt.Errorf("run %s was stopped before its end", name))
+	if result.Status == "stopped" {
+		return terminal.Unfinished(fmt.Errorf("run %s was stopped before its end", name))
+	}
+	if result.Failed > 0 { // what is compared lacks them
+		return fmt.Errorf("run %s: %d of its %d searches failed, and are not compared", name, result.Failed, result.Searches)
+	}
+	return nil
 }
 
 func (a app) showRunResult(ctx context.Context, c *client.Client, name string, result *workflows.ExperimentResult) error {
