@@ -87,9 +87,16 @@ func (b *Builtin) Run(ctx context.Context, r trainer.Request, progress func(trai
 	}
 	var ended error // from outside
 	curve := curveOf(&r)
+	var weighted func() (*child.WeightedFeatures, error)
+	if in.weighted != nil {
+		weighted = func() (w *child.WeightedFeatures, err error) {
+			w, ended = in.weighted(ctx)
+			return w, ended
+		}
+	}
 	model, outcome, err := child.Train(cfg, in.data, in.table, r.Seed, child.Options{
 		Documents:   in.documents,
-		Weighted:    in.weighted,
+		Weighted:    weighted,
 		MemoryLimit: limit,
 		Progress: func(step, steps int, loss float64) error {
 			if ended = ctx.Err(); ended == nil {

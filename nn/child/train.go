@@ -15,9 +15,10 @@ type Options struct {
 	// Documents are the shared document vectors of a frozen module; nil
 	// computes them.
 	Documents *DocumentVectors
-	// Weighted are the shared weighted features of the wide tower, those of the
-	// configuration's weighting; nil weighs them.
-	Weighted *WeightedFeatures
+	// Weighted returns the shared weighted features of the wide tower, those of the
+	// configuration's weighting; nil weighs them for this trial. It is asked only if the
+	// trial keeps to MemoryLimit. An error is returned.
+	Weighted func() (*WeightedFeatures, error)
 	// MemoryLimit bounds what the trial allocates, in bytes; 0 is no limit.
 	MemoryLimit int64
 	// Progress is called every progressEvery steps with the mean loss since
@@ -49,7 +50,7 @@ const (
 )
 
 // Memory returns about how many bytes a trial allocates, besides the inputs it
-// shares with others.
+// shares with others. To weigh features is its own: some trial has to.
 func Memory(cfg Config, d *Data, t *Table) int64 {
 	b := int64(cfg.batch())
 	tokens := int64(maxTokens(d.Train.Offsets, cfg.batch()))
@@ -73,7 +74,7 @@ func Memory(cfg Config, d *Data, t *Table) int64 {
 	}
 	floats += b*(int64(t.Dim)+int64(d.Classes)) + 2*b*widest
 	floats += int64(d.Pixels) * (3*int64(d.Classes) + b)
-	return 4 * (floats + int64(d.Train.Len()))
+	return 4*(floats+int64(d.Train.Len())) + weighingBytes(cfg, d)
 }
 
 // Train trains a child model on the training split and evaluates it on the
@@ -101,7 +102,11 @@ func Train(cfg Config, d *Data, t *Table, seed uint64, o Options) (*Model, Outco
 		return nil, Outcome{}, fmt.Errorf("child model: %w", err)
 	}
 	out := Outcome{Parameters: parameters(cfg, d, t)}
-	if need := Memory(cfg, d, t); o.MemoryLimit > 0 && need > o.MemoryLimit {
+	need := Memory(cfg, d, t)
+	if o.Weighted == nil {
+		need += weightedBytes(cfg, d)
+	}
+	if o.MemoryLimit > 0 && need > o.MemoryLimit {
 		const mib = 1 << 20
 		out.Status = OverMemory
 		out.Reason = fmt.Sprintf("needs %.1f MiB, the limit is %.1f MiB", float64(need)/mib, float64(o.MemoryLimit)/mib)
@@ -111,8 +116,13 @@ func Train(cfg Config, d *Data, t *Table, seed uint64, o Options) (*Model, Outco
 	if !cfg.FineTune && documents == nil && d.Pixels == 0 {
 		documents = EmbedBy(d, t, cfg.Pooling)
 	}
-	weighted := o.Weighted
-	if cfg.WideFeatures != "" && weighted == nil {
+	var weighted *WeightedFeatures
+	if cfg.WideFeatures != "" && o.Weighted != nil {
+		var err error
+		if weighted, err = o.Weighted(); err != nil {
+			return nil, out, err
+		}
+	} else if cfg.WideFeatures != "" {
 		weighted = Weigh(cfg, d)
 	}
 	d = weighted.in(d)

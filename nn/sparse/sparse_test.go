@@ -2,6 +2,7 @@ package sparse
 
 import (
 	"math"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -131,5 +132,28 @@ func TestBeside(t *testing.T) {
 		Values: []float32{2, 1, 2, 1, 1, 1, 1, 1, 1, 1}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// Weighing takes room by the columns, not by the classes too, and says how much.
+func TestColumnsMemory(t *testing.T) {
+	const columns, classes = 20_000, 300
+	c := NewCounter(columns, classes)
+	labels := make([]int32, classes)
+	for i := range labels {
+		labels[i] = int32(i)
+		c.Add(int32(i))
+		c.End()
+	}
+	m := c.Matrix()
+	for _, weight := range Weights {
+		w := Weighting{Weight: weight}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		w.Columns(m, labels, classes)
+		runtime.ReadMemStats(&after)
+		if got, said := int64(after.TotalAlloc-before.TotalAlloc), w.Bytes(columns); got > said+100_000 || got < said {
+			t.Errorf("%s: %d bytes, said to be %d", weight, got, said)
+		}
 	}
 }
