@@ -138,11 +138,8 @@ func outcomeOf(o child.Outcome) trainer.Outcome {
 		return out
 	}
 	out.Metrics[trainer.TrainingLoss], out.Metrics[trainer.Temperature] = o.Loss, o.Temperature
-	for split, c := range map[string]child.Calibration{"validation_": o.ValidationCalibration, "test_": o.TestCalibration} {
-		out.Metrics[split+trainer.CalibrationError], out.Metrics[split+trainer.RawCalibrationError] = c.After, c.Before
-	}
-	maps.Copy(out.Metrics, measured("validation_", o.Validation))
-	maps.Copy(out.Metrics, measured("test_", o.Test))
+	maps.Copy(out.Metrics, measured("validation_", o.Validation, o.ValidationCalibration))
+	maps.Copy(out.Metrics, measured("test_", o.Test, o.TestCalibration))
 	return out
 }
 

@@ -25,9 +25,9 @@ type Options struct {
 	// the last call. An error ends the training and is returned.
 	Progress func(step, steps int, loss float64) error
 	// Curve, where it is there, is called at CurveStep's steps but the last with how well
-	// the model classifies the validation split by then. It changes nothing of the
-	// training; true ends it, with the status Pruned.
-	Curve func(step int, validation Metrics) (prune bool)
+	// the model classifies the validation split by then, and by how much its probabilities
+	// are off. It changes nothing of the training; true ends it, with the status Pruned.
+	Curve func(step int, validation Metrics, off Calibration) (prune bool)
 }
 
 // CurveStep says whether the model is measured after a step: after 25, 50, 100, 200, …
@@ -150,8 +150,8 @@ func Train(cfg Config, d *Data, t *Table, seed uint64, o Options) (*Model, Outco
 			since = 0
 		}
 		if o.Curve != nil && CurveStep(step+1) && step+1 < cfg.Steps {
-			on, ok := r.measure(d, t, documents)
-			if ok && o.Curve(step+1, on) {
+			on, off, ok := r.measure(d, t, documents)
+			if ok && o.Curve(step+1, on, off) {
 				out.Status, out.Steps = Pruned, step+1
 				return nil, out, nil
 			}
@@ -355,21 +355,25 @@ func (r *run) population() {
 // measure evaluates the model as it is on the validation split; false where it is not
 // finite. The training goes on as if nothing had been: statistics are taken of batches
 // that are laid out on the side.
-func (r *run) measure(d *Data, t *Table, documents *DocumentVectors) (Metrics, bool) {
+func (r *run) measure(d *Data, t *Table, documents *DocumentVectors) (Metrics, Calibration, bool) {
 	if r.cfg.Normalisation == BatchNorm {
 		aside := *r
 		aside.order, aside.rows = slices.Clone(r.order), slices.Clone(r.rows)
 		aside.population()
 	}
 	if !r.finite() {
-		return Metrics{}, false
+		return Metrics{}, Calibration{}, false
 	}
 	var vectors []float32
 	if documents != nil {
 		vectors = documents.Validation
 	}
-	on, _, _, ok := r.model(d, t).evaluate(&d.Validation, vectors)
-	return on, ok
+	on, _, logits, ok := r.model(d, t).evaluate(&d.Validation, vectors)
+	if !ok {
+		return on, Calibration{}, false
+	}
+	labels := d.Validation.Labels
+	return on, calibration(logits, labels, d.Classes, 1/logitScale(logits, labels, d.Classes)), true
 }
 
 // parameters counts the trainable weights.
