@@ -101,8 +101,9 @@ const (
 	// ErrTypeCutShort: the machine ended a trial, by its clock or for its memory. The
 	// search counts such attempts.
 	ErrTypeCutShort = "CutShort"
-	// ErrTypeStopping: a worker that stops gives it back. Others take it at once, however
-	// often: it counts nowhere.
+	// ErrTypeStopping: a worker that stops gives it back, and others take it at once. It is an
+	// attempt as any other of those that an activity has. A trial is begun anew after them,
+	// several times, before the search pauses.
 	ErrTypeStopping = "Stopping"
 )
 

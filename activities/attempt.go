@@ -37,9 +37,6 @@ const (
 	givenBackWait = 100 * time.Millisecond
 )
 
-// Stopping starts the error of work that a stopping worker gives back.
-const Stopping = "worker is stopping"
-
 var errStopping = library.ErrStopping
 
 // Attempts is what is round every attempt at every activity of a worker, from before

@@ -138,7 +138,7 @@ func TestTrialEndsWithItsWorker(t *testing.T) {
 	stopped := make(chan struct{})
 	close(stopped)
 	b.env.SetWorkerStopChannel(stopped)
-	if err := b.try(b.a.Trial, in, new(TrialResult)); err == nil || !strings.Contains(err.Error(), Stopping) {
+	if err := b.try(b.a.Trial, in, new(TrialResult)); err == nil || !strings.Contains(err.Error(), errStopping.Error()) {
 		t.Errorf("%v", err)
 	}
 }
@@ -185,7 +185,7 @@ func TestWhatIsBeingGivenBackLives(t *testing.T) {
 	b.env.SetWorkerStopChannel(stopped)
 	var beats atomic.Int32
 	b.env.SetOnActivityHeartbeatListener(func(*activity.Info, converter.EncodedValues) { beats.Add(1) })
-	if err := b.try(b.a.Trial, in, new(TrialResult)); err == nil || !strings.Contains(err.Error(), Stopping) || beats.Load() == 0 {
+	if err := b.try(b.a.Trial, in, new(TrialResult)); err == nil || !strings.Contains(err.Error(), errStopping.Error()) || beats.Load() == 0 {
 		t.Errorf("after %d heartbeats: %v", beats.Load(), err)
 	}
 }

@@ -103,7 +103,7 @@ func TestCollectEndsWithItsWorker(t *testing.T) {
 	b.env.SetWorkerStopChannel(stopped)
 	var out Collected
 	err := b.try(b.a.Collect, CollectInput{Grace: 24 * time.Hour}, &out)
-	if err == nil || !strings.Contains(err.Error(), Stopping) || errorType(err) != ErrTypeStopping {
+	if err == nil || !strings.Contains(err.Error(), library.ErrStopping.Error()) || errorType(err) != ErrTypeStopping {
 		t.Errorf("%v", err)
 	}
 }

@@ -117,7 +117,7 @@ var recordings = []recording{
 	{name: "Search.reset", spec: table12, do: resetHalfway},
 	{name: "Search.reevaluates", before: table12, spec: spec{"from": "before", "reevaluate": spec{"top": 3, "repeats": 2}}},
 	// What is in flight as the time is over has no part in it.
-	{name: "Search.budget", spec: merged(endless, spec{"budget": spec{"hours": 3. / 3600}})},
+	{name: "Search.hours", spec: merged(endless, spec{"budget": spec{"hours": 3. / 3600}})},
 	{name: "Search.late", spec: spec{"tasks": []string{"words"}, "space": "slow", "strategy": "random", "trials": 2, "lag": 1,
 		"trial_timeout": "1s"}, do: func(t *testing.T, r *recorder, run client.WorkflowRun) {
 		r.until(t, run, "paused", func(p workflows.Progress) bool { return p.Status == "paused" })
@@ -368,6 +368,17 @@ func (r *recorder) activity(t *testing.T, run client.WorkflowRun, name string) {
 		}
 	}
 	t.Fatalf("no %s starts", name)
+}
+
+// A recording of another's name would be lost under it.
+func TestRecordingsHaveNames(t *testing.T) {
+	seen := map[string]bool{}
+	for _, rec := range recordings {
+		if seen[rec.name] || rec.name == "" {
+			t.Errorf("there are two recordings %q", rec.name)
+		}
+		seen[rec.name] = true
+	}
 }
 
 // The histories that the replay test of worker/host replays are recorded by

@@ -29,6 +29,9 @@ const (
 	// short by its machine, or whose worker was not heard of, so often pauses the search.
 	lateAttempts   = 3
 	silentAttempts = 10
+	// givenBack: one that the server has so often ceased to try, each after all of its retries, because
+	// workers that stopped gave it back pauses the search.
+	givenBack = 10
 	// maxProcess bounds the name of a process in a history, in bytes.
 	maxProcess = 200
 )
@@ -39,7 +42,7 @@ func (r *run) attempts(ctx workflow.Context, p search.Proposal) (activities.Row,
 	var lost []string // processes, "" for each unknown one
 	in := r.request(p)
 	options := workflow.GetActivityOptions(r.trialActivity(ctx, p))
-	for late, silent := 0, 0; ; {
+	for late, silent, given := 0, 0, 0; ; {
 		// Its ID says which trial it is where the server lists what is under way.
 		r.started++
 		options.ActivityID = fmt.Sprintf("trial %d #%d", p.Trial, r.started)
@@ -55,7 +58,12 @@ func (r *run) attempts(ctx workflow.Context, p search.Proposal) (activities.Row,
 				return activities.Row{}, fmt.Errorf("its machine ended it %d times, the last time: %s", late, app.Message())
 			}
 		case ctx.Err() == nil && app != nil && app.Type() == activities.ErrTypeStopping:
-			// Worker after worker stopped with it, until the server would not try it again: none is to blame.
+			// Worker after worker stopped with it, until the server would not try it again: none is to
+			// blame, but together they may never have the time for it.
+			if given++; given == givenBack {
+				return activities.Row{}, fmt.Errorf("workers that stopped gave it back %d times, each after all of its retries: do they "+
+					"live for less time than it takes? Resume when they stay, or start them with a longer --drain", given)
+			}
 		case ctx.Err() != nil || !errors.As(err, &timeout):
 			return activities.Row{}, err
 		case timeout.TimeoutType() == enumspb.TIMEOUT_TYPE_START_TO_CLOSE:

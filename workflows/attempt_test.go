@@ -130,12 +130,17 @@ func TestLateTrials(t *testing.T) {
 	cutShort := func() error {
 		return temporal.NewNonRetryableApplicationError("took longer than its timeout", activities.ErrTypeCutShort, nil)
 	}
+	stopping := func() error {
+		return temporal.NewNonRetryableApplicationError("worker is stopping", activities.ErrTypeStopping, nil)
+	}
 	for _, c := range []struct {
-		busy int
-		err  func() error
-		says string
-	}{{2, late, ""}, {5, late, `took longer than "trial_timeout", 7s, 3 times`}, {2, cutShort, ""},
-		{5, cutShort, "its machine ended it 3 times, the last time: took longer than its timeout"}} {
+		busy   int
+		err    func() error
+		says   string
+		pauses bool
+	}{{2, late, "", false}, {5, late, `took longer than "trial_timeout", 7s, 3 times`, true}, {2, cutShort, "", false},
+		{5, cutShort, "its machine ended it 3 times, the last time: took longer than its timeout", true},
+		{9, stopping, "", false}, {10, stopping, "workers that stopped gave it back 10 times", true}} {
 		busy := c.busy
 		f := newFixture(t)
 		var counted tries
@@ -158,7 +163,7 @@ func TestLateTrials(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if (pauses > 0) != (busy > 2) {
+		if (pauses > 0) != c.pauses {
 			t.Errorf("%d attempts were late: it paused %d times", busy, pauses)
 		}
 		if diff := cmp.Diff(want, got); diff != "" {

@@ -87,9 +87,16 @@ func (b *Builtin) Run(ctx context.Context, r trainer.Request, progress func(trai
 	}
 	var ended error // from outside
 	curve := curveOf(&r)
+	var weighted func() (*child.WeightedFeatures, error)
+	if in.weighted != nil {
+		weighted = func() (w *child.WeightedFeatures, err error) {
+			w, ended = in.weighted(ctx)
+			return w, ended
+		}
+	}
 	model, outcome, err := child.Train(cfg, in.data, in.table, r.Seed, child.Options{
 		Documents:   in.documents,
-		Weighted:    in.weighted,
+		Weighted:    weighted,
 		MemoryLimit: limit,
 		Progress: func(step, steps int, loss float64) error {
 			if ended = ctx.Err(); ended == nil {
@@ -131,11 +138,8 @@ func outcomeOf(o child.Outcome) trainer.Outcome {
 		return out
 	}
 	out.Metrics[trainer.TrainingLoss], out.Metrics[trainer.Temperature] = o.Loss, o.Temperature
-	for split, c := range map[string]child.Calibration{"validation_": o.ValidationCalibration, "test_": o.TestCalibration} {
-		out.Metrics[split+trainer.CalibrationError], out.Metrics[split+trainer.RawCalibrationError] = c.After, c.Before
-	}
-	maps.Copy(out.Metrics, measured("validation_", o.Validation))
-	maps.Copy(out.Metrics, measured("test_", o.Test))
+	maps.Copy(out.Metrics, measured("validation_", o.Validation, o.ValidationCalibration))
+	maps.Copy(out.Metrics, measured("test_", o.Test, o.TestCalibration))
 	return out
 }
 

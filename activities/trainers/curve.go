@@ -16,12 +16,12 @@ type curve struct {
 func curveOf(r *trainer.Request) *curve { return &curve{Request: r} }
 
 // see is what a training calls: nil where nobody asks.
-func (c *curve) see() func(step int, on child.Metrics) bool {
+func (c *curve) see() func(step int, on child.Metrics, off child.Calibration) bool {
 	if !c.Curve {
 		return nil
 	}
-	return func(step int, on child.Metrics) bool {
-		c.add(step, measured("validation_", on))
+	return func(step int, on child.Metrics, off child.Calibration) bool {
+		c.add(step, measured("validation_", on, off))
 		return trainer.Below(c.Prune, c.points, c.Objective)
 	}
 }
@@ -45,8 +45,11 @@ func (c *curve) with(o trainer.Outcome) trainer.Outcome {
 }
 
 // measured names what a child model's metrics on a split are in the contract.
-func measured(split string, m child.Metrics) map[string]float64 {
-	out := map[string]float64{split + trainer.Accuracy: m.Accuracy, split + trainer.MacroF1: m.MacroF1, split + trainer.LogLoss: m.LogLoss}
+func measured(split string, m child.Metrics, off child.Calibration) map[string]float64 {
+	out := map[string]float64{
+		split + trainer.Accuracy: m.Accuracy, split + trainer.MacroF1: m.MacroF1, split + trainer.LogLoss: m.LogLoss,
+		split + trainer.CalibrationError: off.After, split + trainer.RawCalibrationError: off.Before,
+	}
 	if m.HasAUC {
 		out[split+trainer.AUC] = m.AUC
 	}

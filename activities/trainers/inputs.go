@@ -22,7 +22,8 @@ type inputs struct {
 	data      *child.Data
 	table     *child.Table
 	documents *child.DocumentVectors
-	weighted  *child.WeightedFeatures
+	// weighted returns the features weighted, nil for a trial that weighs its own.
+	weighted func(context.Context) (*child.WeightedFeatures, error)
 }
 
 // module is a module of texts: of tokens, or of the documents of certain tasks.
@@ -67,10 +68,13 @@ func (b *Builtin) load(ctx context.Context, cfg *child.Config, data, ref store.R
 		in.data, err = b.bags(ctx, data, t, max(1, cfg.WideNGrams))
 	} else if in.data, err = b.features(ctx, data, t, cfg.WideFeatures); err == nil && !reshuffles {
 		of := fmt.Sprintf("weighted %s %s %s %s", data, cfg.WideFeatures, cfg.WideWeighting, cfg.WideNormalisation)
-		in.weighted, err = memory.Of(ctx, b.memory, of, func(context.Context) (*child.WeightedFeatures, int64, error) {
-			w := child.Weigh(*cfg, in.data)
-			return w, w.Bytes(), nil
-		})
+		how, data := *cfg, in.data
+		in.weighted = func(ctx context.Context) (*child.WeightedFeatures, error) {
+			return memory.Of(ctx, b.memory, of, func(context.Context) (*child.WeightedFeatures, int64, error) {
+				w := child.Weigh(how, data)
+				return w, w.Bytes(), nil
+			})
+		}
 	}
 	if err != nil {
 		return in, err

@@ -301,10 +301,12 @@ func TestBuiltinReportsItsMetrics(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := newBuiltin(s).Run(t.Context(), trainer.Request{
+	request := trainer.Request{
 		Task: trainer.Task{Name: "things", Kind: "text", Data: string(task)}, Choices: choices, Settings: sp.Settings,
 		Objects: map[string]string{"m": string(module)}, Seed: 1,
-	}, func(trainer.Progress) error { return nil })
+	}
+	quiet := func(trainer.Progress) error { return nil }
+	r, err := newBuiltin(s).Run(t.Context(), request, quiet)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -315,6 +317,11 @@ func TestBuiltinReportsItsMetrics(t *testing.T) {
 		}
 		if _, _, tested := trainer.Values(r.Metrics, o); !tested {
 			t.Errorf("%s is not measured on the test split", m.Name)
+		}
+		// A pruner sees each on its way too.
+		request.Objective, request.Curve = o, true
+		if out, err := newBuiltin(s).Run(t.Context(), request, quiet); err != nil || len(out.Curve) != 2 || out.Curve[0].Step != 25 {
+			t.Errorf("the curve of %s is %v, %v", m.Name, out.Curve, err)
 		}
 	}
 	if r.Steps != 50 || r.Metrics["parameters"] <= 0 {

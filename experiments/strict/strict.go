@@ -52,34 +52,59 @@ func Unmarshal(raw []byte, v any, known ...string) error {
 	return errors.Join(append(append(errs, twice(raw)...), d.wrong...)...)
 }
 
+// mostTwice bounds what is said of names that are there twice: each comes with its path.
+const mostTwice = 20
+
 // twice says which names an object has twice, at any depth of what is JSON: encoding/json
 // takes the last, and who wrote it may have meant the first.
 func twice(raw []byte) (wrong []error) {
 	d := json.NewDecoder(bytes.NewReader(raw))
-	var walk func(path string)
-	walk = func(path string) {
+	var path []any // names, and places in lists; put together only of what is there twice
+	var walk func()
+	within := func(step any) {
+		path = append(path, step)
+		walk()
+		path = path[:len(path)-1]
+	}
+	walk = func() {
 		switch t, _ := d.Token(); t {
 		case json.Delim('{'):
 			seen := map[string]bool{}
 			for d.More() {
 				t, _ := d.Token()
 				name, _ := t.(string)
-				if seen[name] {
-					wrong = append(wrong, fmt.Errorf("the field %q is there twice", path+name))
+				if seen[name] && len(wrong) < mostTwice {
+					wrong = append(wrong, fmt.Errorf("the field %q is there twice", joined(append(path, name))))
 				}
 				seen[name] = true
-				walk(path + name + ".")
+				within(name)
 			}
 			_, _ = d.Token()
 		case json.Delim('['):
 			for i := 0; d.More(); i++ {
-				walk(fmt.Sprintf("%s[%d].", strings.TrimSuffix(path, "."), i))
+				within(i)
 			}
 			_, _ = d.Token()
 		}
 	}
-	walk("")
+	walk()
 	return wrong
+}
+
+// joined writes a path as names.like[2].this.
+func joined(path []any) string {
+	var b strings.Builder
+	for i, step := range path {
+		if at, ok := step.(int); ok {
+			fmt.Fprintf(&b, "[%d]", at)
+			continue
+		}
+		if i > 0 {
+			b.WriteByte('.')
+		}
+		fmt.Fprint(&b, step)
+	}
+	return b.String()
 }
 
 // keys lists an object's names in an order that does not vary.

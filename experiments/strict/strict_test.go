@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -55,6 +56,26 @@ func TestTwice(t *testing.T) {
 	}
 	if n := strings.Count(err.Error(), "twice"); n != 6 {
 		t.Errorf("%d are twice: %v", n, err)
+	}
+}
+
+// To look for names that are there twice takes room by the input's size, not by its depth too,
+// and so does to say so.
+func TestTwiceInTheDeep(t *testing.T) {
+	name := strings.Repeat("n", 100)
+	for _, level := range []string{`{"` + name + `":`, `{"` + name + `":1,"` + name + `":`} {
+		const depth = 3000
+		raw := []byte(strings.Repeat(level, depth) + "1" + strings.Repeat("}", depth))
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		wrong := twice(raw)
+		runtime.ReadMemStats(&after)
+		if got := after.TotalAlloc - before.TotalAlloc; got > 100*uint64(len(raw)) {
+			t.Errorf("%d bytes for %d", got, len(raw))
+		}
+		if want := strings.Count(level, name) - 1; len(wrong) != want*mostTwice {
+			t.Errorf("%d names are said to be there twice", len(wrong))
+		}
 	}
 }
 

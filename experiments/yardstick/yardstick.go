@@ -228,8 +228,8 @@ func ToBeat(results []Result) (Result, bool) {
 	return best, true
 }
 
-// Say is a result in words.
+// Say is a result in words, ± one standard error as in the tables.
 func (r Result) Say() string {
-	return fmt.Sprintf("%s, with a validation accuracy of %.2f %% and a test accuracy of %.2f ± %.2f %%", r.Name,
-		100*r.Validation.Accuracy, 100*r.Test.Accuracy, 200*r.Test.Error())
+	return fmt.Sprintf("%s, with a validation accuracy of %.2f %% and a test accuracy of %.2f ± %.2f %% (one standard error)",
+		r.Name, 100*r.Validation.Accuracy, 100*r.Test.Accuracy, 100*r.Test.Error())
 }

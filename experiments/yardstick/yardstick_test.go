@@ -79,7 +79,7 @@ func TestYardsticks(t *testing.T) {
 	if _, ok := ToBeat(nil); ok {
 		t.Error("nothing is to beat")
 	}
-	want := "x, with a validation accuracy of 50.00 % and a test accuracy of 75.00 ± 43.30 %"
+	want := "x, with a validation accuracy of 50.00 % and a test accuracy of 75.00 ± 21.65 % (one standard error)"
 	if got := (Result{Name: "x", Validation: Score{Accuracy: .5}, Test: Score{Accuracy: .75, Examples: 4}}).Say(); got != want {
 		t.Errorf("%q", got)
 	}

@@ -17,9 +17,20 @@ const (
 // cross-entropy of their softmax is least: one over the temperature of Guo, Pleiss,
 // Sun and Weinberger (2017). It is found by Newton's method in a bracket, the
 // cross-entropy being convex in it, and lies between 1/64 and 64; 1 without examples.
+//
+// An example's target is not its class alone: where no example is wrong, the best factor
+// would be the greatest, and every probability 1. After n of n that are right the next
+// is right with probability (n+1)/(n+2), by the rule of succession; that is the class's
+// target, and the others share the rest (Platt, 1999, "Probabilistic outputs for support
+// vector machines", section 2.2, who counts each of his two classes alone; the one factor
+// here is learnt of all). On n examples that weighs as much as one of no certain class.
 func logitScale(logits []float32, labels []int32, classes int) float64 {
 	if len(labels) == 0 {
 		return 1
+	}
+	rest := 0. // the target of each other class
+	if classes > 1 {
+		rest = 1 / (float64(len(labels)+2) * float64(classes-1))
 	}
 	low, high, s := 1./maxLogitScale, float64(maxLogitScale), 1.
 	for range logitScaleSteps {
@@ -27,16 +38,18 @@ func logitScale(logits []float32, labels []int32, classes int) float64 {
 		for i, label := range labels {
 			z := logits[i*classes:][:classes]
 			top := slices.Max(z)
-			total, mean, square := 0., 0., 0.
+			total, mean, square, sum := 0., 0., 0., 0.
 			for _, v := range z {
 				d := float64(v) - float64(top)
 				e := math.Exp(s * d)
+				sum += d
 				total += e
 				mean += float64(e * d)
 				square += float64(float64(e*d) * d)
 			}
 			mean /= total
-			slope += mean - (float64(z[label]) - float64(top))
+			own := float64(z[label]) - float64(top)
+			slope += mean - own + float64(rest*(float64(float64(classes)*own)-sum))
 			curvature += square/total - float64(mean*mean)
 		}
 		if slope > 0 {

@@ -5,21 +5,43 @@ import (
 	"testing"
 )
 
-// The factor by hand: of two classes with logits (0, 1) for three examples of class 1
-// and one of class 0, σ(s) = 3/4, so that s = ln 3.
+// The factor by hand. Of two classes with logits (0, 1), σ(s) is the mean target of class
+// 1: (n+1)/(n+2) of n examples of it, 1/(n+2) of others.
 func TestLogitScaleByHand(t *testing.T) {
-	if s := logitScale([]float32{0, 1, 0, 1, 0, 1, 0, 1}, []int32{1, 1, 1, 0}, 2); math.Abs(s-math.Log(3)) > 1e-5 {
-		t.Errorf("%v, want ln 3", s)
+	for _, c := range []struct {
+		name    string
+		logits  []float32
+		labels  []int32
+		classes int
+		want    float64
+	}{
+		{"three of class 1, one of 0: (3·5/6 + 1/6)/4 = 2/3", []float32{0, 1, 0, 1, 0, 1, 0, 1}, []int32{1, 1, 1, 0}, 2, math.Log(2)},
+		{"one, right: 2/3", []float32{0, 1}, []int32{1}, 2, math.Log(2)},
+		{"four, right: 5/6", []float32{0, 1, 1, 0, 0, 1, 1, 0}, []int32{1, 0, 1, 0}, 2, math.Log(5)},
+		{"one of three classes: eˢ/(eˢ+2) = 2/3", []float32{0, 0, 1}, []int32{2}, 3, math.Log(4)},
+		{"one, wrong: the least", []float32{0, 1}, []int32{0}, 2, 1. / maxLogitScale},
+		{"none", nil, nil, 2, 1},
+	} {
+		if s := logitScale(c.logits, c.labels, c.classes); math.Abs(s-c.want) > 1e-5 {
+			t.Errorf("%s: %v, want %v", c.name, s, c.want)
+		}
 	}
-	// All are right, whatever the factor: the greatest is best; all wrong: the least.
-	if s := logitScale([]float32{0, 1}, []int32{1}, 2); s < maxLogitScale/2 {
-		t.Errorf("%v of an example that is right", s)
-	}
-	if s := logitScale([]float32{0, 1}, []int32{0}, 2); s > 2./maxLogitScale {
-		t.Errorf("%v of an example that is wrong", s)
-	}
-	if s := logitScale(nil, nil, 2); s != 1 {
-		t.Errorf("%v of no example", s)
+}
+
+// Examples that are all right make nothing certain: the probability of the class is the
+// share that is right by the rule of succession, however great or small the logits are.
+func TestAllRightIsNotCertain(t *testing.T) {
+	for _, margin := range []float32{.1, 1, 10} {
+		const n = 98
+		var logits []float32
+		labels := make([]int32, n)
+		for i := range labels {
+			labels[i] = int32(i % 2)
+			logits = append(logits, margin*float32(1-i%2), margin*float32(i%2))
+		}
+		if p := 1 / (1 + math.Exp(-logitScale(logits, labels, 2)*float64(margin))); math.Abs(p-.99) > 1e-4 {
+			t.Errorf("margin %v: probability %v, want .99", margin, p)
+		}
 	}
 }
 

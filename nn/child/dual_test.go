@@ -1,6 +1,7 @@
 package child
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -217,3 +218,41 @@ func TestFeaturesThatDoNotFit(t *testing.T) {
 }
 
 func third(_ *Model, _ Outcome, err error) error { return err }
+
+// Features are weighed only by a trial that keeps to its limit, which counts what weighing
+// takes: less where the weighted ones are shared.
+func TestWeighingCountsAsMemory(t *testing.T) {
+	d, table := synthetic(120, 30, 3, 5, 4, .6)
+	d = withFeatures(d)
+	asked := 0
+	shared := func() (*WeightedFeatures, error) { asked++; return nil, errors.New("asked") }
+	for _, w := range sparse.Weights {
+		cfg := config(func(c *Config) { c.WideFeatures, c.WideWeighting = Both, w })
+		need, values := Memory(cfg, d, table), int64(0)
+		cfg.WideWeighting = sparse.Binary
+		if got, want := need-Memory(cfg, d, table), (sparse.Weighting{Weight: w}).Bytes(d.Features); got != want {
+			t.Errorf("%s: %d bytes to weigh, want %d", w, got, want)
+		}
+		cfg.WideWeighting = w
+		for _, e := range []*Examples{&d.Train, &d.Validation, &d.Test} {
+			values += 4 * int64(len(e.Wide.Values))
+		}
+		for _, c := range []struct {
+			name  string
+			limit int64
+			from  func() (*WeightedFeatures, error)
+			want  Status
+		}{
+			{"shared, too much", need - 1, shared, OverMemory}, {"its own, too much", need + values - 1, nil, OverMemory},
+			{"its own", need + values, nil, OK},
+		} {
+			if _, out, err := Train(cfg, d, table, 1, Options{MemoryLimit: c.limit, Weighted: c.from}); err != nil || out.Status != c.want {
+				t.Errorf("%s, %s: %+v, %v", w, c.name, out, err)
+			}
+		}
+		if _, _, err := Train(cfg, d, table, 1, Options{MemoryLimit: need, Weighted: shared}); err == nil || asked != 1 {
+			t.Errorf("%s: shared features were asked for %d times, %v", w, asked, err)
+		}
+		asked = 0
+	}
+}

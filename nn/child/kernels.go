@@ -10,7 +10,7 @@ import (
 
 // TrainerVersion is part of every trial's identity: it changes whenever any
 // result could.
-const TrainerVersion = "5"
+const TrainerVersion = "6"
 
 // InstructionSet names what the numerical kernels run on. Sums are ordered
 // differently on different ones, so results are equal bit for bit only within

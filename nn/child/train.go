@@ -15,18 +15,19 @@ type Options struct {
 	// Documents are the shared document vectors of a frozen module; nil
 	// computes them.
 	Documents *DocumentVectors
-	// Weighted are the shared weighted features of the wide tower, those of the
-	// configuration's weighting; nil weighs them.
-	Weighted *WeightedFeatures
+	// Weighted returns the shared weighted features of the wide tower, those of the
+	// configuration's weighting; nil weighs them for this trial. It is asked only if the
+	// trial keeps to MemoryLimit. An error is returned.
+	Weighted func() (*WeightedFeatures, error)
 	// MemoryLimit bounds what the trial allocates, in bytes; 0 is no limit.
 	MemoryLimit int64
 	// Progress is called every progressEvery steps with the mean loss since
 	// the last call. An error ends the training and is returned.
 	Progress func(step, steps int, loss float64) error
 	// Curve, where it is there, is called at CurveStep's steps but the last with how well
-	// the model classifies the validation split by then. It changes nothing of the
-	// training; true ends it, with the status Pruned.
-	Curve func(step int, validation Metrics) (prune bool)
+	// the model classifies the validation split by then, and by how much its probabilities
+	// are off. It changes nothing of the training; true ends it, with the status Pruned.
+	Curve func(step int, validation Metrics, off Calibration) (prune bool)
 }
 
 // CurveStep says whether the model is measured after a step: after 25, 50, 100, 200, …
@@ -49,7 +50,7 @@ const (
 )
 
 // Memory returns about how many bytes a trial allocates, besides the inputs it
-// shares with others.
+// shares with others. To weigh features is its own: some trial has to.
 func Memory(cfg Config, d *Data, t *Table) int64 {
 	b := int64(cfg.batch())
 	tokens := int64(maxTokens(d.Train.Offsets, cfg.batch()))
@@ -73,7 +74,7 @@ func Memory(cfg Config, d *Data, t *Table) int64 {
 	}
 	floats += b*(int64(t.Dim)+int64(d.Classes)) + 2*b*widest
 	floats += int64(d.Pixels) * (3*int64(d.Classes) + b)
-	return 4 * (floats + int64(d.Train.Len()))
+	return 4*(floats+int64(d.Train.Len())) + weighingBytes(cfg, d)
 }
 
 // Train trains a child model on the training split and evaluates it on the
@@ -101,7 +102,11 @@ func Train(cfg Config, d *Data, t *Table, seed uint64, o Options) (*Model, Outco
 		return nil, Outcome{}, fmt.Errorf("child model: %w", err)
 	}
 	out := Outcome{Parameters: parameters(cfg, d, t)}
-	if need := Memory(cfg, d, t); o.MemoryLimit > 0 && need > o.MemoryLimit {
+	need := Memory(cfg, d, t)
+	if o.Weighted == nil {
+		need += weightedBytes(cfg, d)
+	}
+	if o.MemoryLimit > 0 && need > o.MemoryLimit {
 		const mib = 1 << 20
 		out.Status = OverMemory
 		out.Reason = fmt.Sprintf("needs %.1f MiB, the limit is %.1f MiB", float64(need)/mib, float64(o.MemoryLimit)/mib)
@@ -111,8 +116,13 @@ func Train(cfg Config, d *Data, t *Table, seed uint64, o Options) (*Model, Outco
 	if !cfg.FineTune && documents == nil && d.Pixels == 0 {
 		documents = EmbedBy(d, t, cfg.Pooling)
 	}
-	weighted := o.Weighted
-	if cfg.WideFeatures != "" && weighted == nil {
+	var weighted *WeightedFeatures
+	if cfg.WideFeatures != "" && o.Weighted != nil {
+		var err error
+		if weighted, err = o.Weighted(); err != nil {
+			return nil, out, err
+		}
+	} else if cfg.WideFeatures != "" {
 		weighted = Weigh(cfg, d)
 	}
 	d = weighted.in(d)
@@ -140,8 +150,8 @@ func Train(cfg Config, d *Data, t *Table, seed uint64, o Options) (*Model, Outco
 			since = 0
 		}
 		if o.Curve != nil && CurveStep(step+1) && step+1 < cfg.Steps {
-			on, ok := r.measure(d, t, documents)
-			if ok && o.Curve(step+1, on) {
+			on, off, ok := r.measure(d, t, documents)
+			if ok && o.Curve(step+1, on, off) {
 				out.Status, out.Steps = Pruned, step+1
 				return nil, out, nil
 			}
@@ -345,21 +355,25 @@ func (r *run) population() {
 // measure evaluates the model as it is on the validation split; false where it is not
 // finite. The training goes on as if nothing had been: statistics are taken of batches
 // that are laid out on the side.
-func (r *run) measure(d *Data, t *Table, documents *DocumentVectors) (Metrics, bool) {
+func (r *run) measure(d *Data, t *Table, documents *DocumentVectors) (Metrics, Calibration, bool) {
 	if r.cfg.Normalisation == BatchNorm {
 		aside := *r
 		aside.order, aside.rows = slices.Clone(r.order), slices.Clone(r.rows)
 		aside.population()
 	}
 	if !r.finite() {
-		return Metrics{}, false
+		return Metrics{}, Calibration{}, false
 	}
 	var vectors []float32
 	if documents != nil {
 		vectors = documents.Validation
 	}
-	on, _, _, ok := r.model(d, t).evaluate(&d.Validation, vectors)
-	return on, ok
+	on, _, logits, ok := r.model(d, t).evaluate(&d.Validation, vectors)
+	if !ok {
+		return on, Calibration{}, false
+	}
+	labels := d.Validation.Labels
+	return on, calibration(logits, labels, d.Classes, 1/logitScale(logits, labels, d.Classes)), true
 }
 
 // parameters counts the trainable weights.

@@ -18,6 +18,25 @@ func Weigh(cfg Config, d *Data) *WeightedFeatures {
 	return &WeightedFeatures{w.Apply(d.Train.Wide, columns), w.Apply(d.Validation.Wide, columns), w.Apply(d.Test.Wide, columns), columns}
 }
 
+// weighingBytes is how much memory it takes to learn the features' factors.
+func weighingBytes(cfg Config, d *Data) int64 {
+	if cfg.WideFeatures == "" {
+		return 0
+	}
+	return cfg.weighting().Bytes(d.Features)
+}
+
+// weightedBytes is how much what Weigh makes of the features takes besides: a value a count.
+func weightedBytes(cfg Config, d *Data) (n int64) {
+	if cfg.WideFeatures == "" {
+		return 0
+	}
+	for _, e := range []*Examples{&d.Train, &d.Validation, &d.Test} {
+		n += 4 * int64(len(e.Wide.Values))
+	}
+	return n
+}
+
 // in puts weighted features in the place of their counts; nil leaves the data as it is.
 func (w *WeightedFeatures) in(d *Data) *Data {
 	if w == nil {

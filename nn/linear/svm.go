@@ -10,22 +10,11 @@ import (
 	"tnaml/nn/sparse"
 )
 
-// Loss is what a support vector machine minimises beside ½‖w‖²: C times the sum over
-// the examples of ξ or ξ², where ξ = max(0, 1 − y·score).
-type Loss string
-
-// The losses.
-const (
-	SquaredHinge Loss = "squared_hinge"
-	Hinge        Loss = "hinge"
-)
-
-// SVM says how support vector machines are trained.
+// SVM says how support vector machines are trained: what they minimise is ½‖w‖² and C times
+// the sum over the examples of ξ², where ξ = max(0, 1 − y·score).
 type SVM struct {
 	// C weighs the loss against the weights' length; 0 means 1.
 	C float64
-	// Loss is SquaredHinge where it is empty.
-	Loss Loss
 	// Tolerance is how far apart the greatest and the least projected gradient of the
 	// dual may lie in the end; 0 means 0.001.
 	Tolerance float64
@@ -40,9 +29,6 @@ type SVM struct {
 func (o SVM) filled() (SVM, error) {
 	if o.C == 0 {
 		o.C = 1
-	}
-	if o.Loss == "" {
-		o.Loss = SquaredHinge
 	}
 	if o.Tolerance == 0 {
 		o.Tolerance = 1e-3
@@ -61,9 +47,6 @@ func (o SVM) filled() (SVM, error) {
 	if !(o.Beta > 0 && o.Beta <= 1) {
 		errs = append(errs, fmt.Errorf("support vector machine: beta of %v must lie in (0, 1]", o.Beta))
 	}
-	if o.Loss != SquaredHinge && o.Loss != Hinge {
-		errs = append(errs, fmt.Errorf("support vector machine: unknown loss %q (known: %s, %s)", o.Loss, SquaredHinge, Hinge))
-	}
 	return o, errors.Join(errs...)
 }
 
@@ -73,9 +56,6 @@ type Fit struct {
 	Passes int
 	// Converged says that none was stopped by the bound on them.
 	Converged bool
-	// Gap is the greatest of the differences of the machines' primal and dual
-	// objectives, each as a share of the primal: 0 at the optimum.
-	Gap float64
 	// duals are the machines' variables.
 	duals [][]float64
 }
@@ -170,7 +150,6 @@ func (o SVM) train(x *sparse.Matrix, labels []int32, classes int, from *Fit, sca
 		passes, converged := p.solve(o, rng.Derive(o.Seed, "linear/svm", uint64(c)))
 		m.Bias[c] = p.bias
 		fit.Passes, fit.Converged = fit.Passes+passes, fit.Converged && converged
-		fit.Gap = max(fit.Gap, p.gap(o))
 		fit.duals = append(fit.duals, p.alpha)
 	}
 	if classes == 2 {
@@ -198,20 +177,14 @@ type problem struct {
 	order  []int32
 }
 
-// constants returns what the loss adds to the dual's diagonal, and the bound of its
-// variables.
-func (o SVM) constants() (diagonal, bound float64) {
-	if o.Loss == Hinge {
-		return 0, o.C
-	}
-	return 1 / (2 * o.C), math.Inf(1)
-}
+// diagonal is what the loss adds to the dual's diagonal.
+func (o SVM) diagonal() float64 { return 1 / (2 * o.C) }
 
 // solve is dual coordinate descent with shrinking (Hsieh et al., 2008, algorithm 3): it
-// minimises ½ αᵀ(Q + D)α − Σα, 0 ≤ α ≤ U, one variable after another, in an order drawn
+// minimises ½ αᵀ(Q + D)α − Σα, 0 ≤ α, one variable after another, in an order drawn
 // anew for each pass.
 func (p *problem) solve(o SVM, seed uint64) (passes int, converged bool) {
-	diagonal, bound := o.constants()
+	diagonal := o.diagonal()
 	p.bias = 0
 	clear(p.w)
 	for i := range p.y {
@@ -221,11 +194,11 @@ func (p *problem) solve(o SVM, seed uint64) (passes int, converged bool) {
 		for _, v := range values {
 			p.square[i] += float64(v) * float64(v)
 		}
-		if p.alpha[i] = min(p.alpha[i], bound); p.alpha[i] > 0 {
+		if p.alpha[i] > 0 {
 			p.add(i, p.alpha[i]*p.y[i])
 		}
 	}
-	active, above, below := p.order, math.Inf(1), math.Inf(-1)
+	active, above := p.order, math.Inf(1)
 	var stream rng.Stream
 	for passes = range o.Passes {
 		r := stream.At(seed, "linear/svm/pass", uint64(passes))
@@ -237,8 +210,7 @@ func (p *problem) solve(o SVM, seed uint64) (passes int, converged bool) {
 			a := p.alpha[i]
 			g := p.y[i]*(p.bias+dot(p.w, ids, values)) - 1 + float64(diagonal*a)
 			projected := g
-			switch {
-			case a == 0:
+			if a == 0 {
 				if g > above {
 					active[k], active[len(active)-1] = active[len(active)-1], active[k]
 					active = active[:len(active)-1]
@@ -246,18 +218,10 @@ func (p *problem) solve(o SVM, seed uint64) (passes int, converged bool) {
 					continue
 				}
 				projected = min(g, 0)
-			case a == bound:
-				if g < below {
-					active[k], active[len(active)-1] = active[len(active)-1], active[k]
-					active = active[:len(active)-1]
-					k--
-					continue
-				}
-				projected = max(g, 0)
 			}
 			most, least = max(most, projected), min(least, projected)
 			if math.Abs(projected) > 1e-12 {
-				p.alpha[i] = min(max(a-g/(p.square[i]+diagonal), 0), bound)
+				p.alpha[i] = max(a-g/(p.square[i]+diagonal), 0)
 				p.add(i, (p.alpha[i]-a)*p.y[i])
 			}
 		}
@@ -265,14 +229,11 @@ func (p *problem) solve(o SVM, seed uint64) (passes int, converged bool) {
 			if len(active) == len(p.order) {
 				return passes + 1, true
 			}
-			active, above, below = p.order, math.Inf(1), math.Inf(-1) // what was shrunk may be wrong by now
+			active, above = p.order, math.Inf(1) // what was shrunk may be wrong by now
 			continue
 		}
 		if above = most; above <= 0 {
 			above = math.Inf(1)
-		}
-		if below = least; below >= 0 {
-			below = math.Inf(-1)
 		}
 	}
 	return passes + 1, false
@@ -285,28 +246,6 @@ func (p *problem) add(i int, much float64) {
 	for k, id := range ids {
 		p.w[id] += float64(much * float64(values[k]))
 	}
-}
-
-// gap is the difference of the primal and the dual objective, as a share of the primal.
-func (p *problem) gap(o SVM) float64 {
-	diagonal, _ := o.constants()
-	length := p.bias * p.bias
-	for _, v := range p.w {
-		length += float64(v * v)
-	}
-	loss, dual := 0.0, 0.0
-	for i, y := range p.y {
-		ids, values := p.x.Row(i)
-		xi := max(0, 1-float64(y*(p.bias+dot(p.w, ids, values))))
-		if o.Loss == SquaredHinge {
-			xi *= xi
-		}
-		loss += xi
-		a := p.alpha[i]
-		dual += a - float64(diagonal*a*a)/2
-	}
-	primal := length/2 + float64(o.C*loss)
-	return (primal - (dual - length/2)) / primal
 }
 
 // Grid is the values of C from least to most, each so many times the one before.

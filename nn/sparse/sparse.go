@@ -3,8 +3,6 @@
 package sparse
 
 import (
-	"errors"
-	"fmt"
 	"math/bits"
 	"slices"
 )
@@ -30,24 +28,6 @@ func (m *Matrix) Row(i int) ([]int32, []float32) {
 
 // Bytes is the room that the matrix takes.
 func (m *Matrix) Bytes() int64 { return 4 * int64(len(m.Offsets)+len(m.IDs)+len(m.Values)) }
-
-// Validate checks what the rest of the package takes for granted.
-func (m *Matrix) Validate() error {
-	n := len(m.IDs)
-	if len(m.Offsets) == 0 || m.Offsets[0] != 0 || int(m.Offsets[len(m.Offsets)-1]) != n || !slices.IsSorted(m.Offsets) || len(m.Values) != n {
-		return errors.New("sparse matrix: offsets, columns and values do not fit together")
-	}
-	for i := range m.Rows() {
-		last := int32(-1)
-		for _, id := range m.IDs[m.Offsets[i]:m.Offsets[i+1]] {
-			if id <= last || int(id) >= m.Columns {
-				return fmt.Errorf("sparse matrix: row %d: column %d after %d, of %d", i, id, last, m.Columns)
-			}
-			last = id
-		}
-	}
-	return nil
-}
 
 // Counter makes a matrix of counts, row after row. Columns that were counted are
 // found in order by two levels of bits, without sorting.

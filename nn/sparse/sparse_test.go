@@ -2,6 +2,7 @@ package sparse
 
 import (
 	"math"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -100,28 +101,8 @@ func TestCounter(t *testing.T) {
 	if diff := cmp.Diff(&want, got); diff != "" {
 		t.Error(diff)
 	}
-	if err := got.Validate(); err != nil {
-		t.Error(err)
-	}
 	if want := 4 * int64(len(got.IDs)*2+51); got.Bytes() != want {
 		t.Errorf("%d bytes, want %d", got.Bytes(), want)
-	}
-}
-
-func TestValidate(t *testing.T) {
-	for want, change := range map[string]func(*Matrix){
-		"do not fit": func(m *Matrix) { m.Values = m.Values[:4] }, "column 1 after 1": func(m *Matrix) { m.IDs[0] = 1 },
-		"column 2 after 1, of 2": func(m *Matrix) { m.Columns = 2 }, "column -1": func(m *Matrix) { m.IDs[0] = -1 },
-		"offsets": func(m *Matrix) { m.Offsets = nil },
-	} {
-		m := small()
-		change(m)
-		if err := m.Validate(); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%v, want %q", err, want)
-		}
-	}
-	if err := small().Validate(); err != nil {
-		t.Error(err)
 	}
 }
 
@@ -131,5 +112,28 @@ func TestBeside(t *testing.T) {
 		Values: []float32{2, 1, 2, 1, 1, 1, 1, 1, 1, 1}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// Weighing takes room by the columns, not by the classes too, and says how much.
+func TestColumnsMemory(t *testing.T) {
+	const columns, classes = 20_000, 300
+	c := NewCounter(columns, classes)
+	labels := make([]int32, classes)
+	for i := range labels {
+		labels[i] = int32(i)
+		c.Add(int32(i))
+		c.End()
+	}
+	m := c.Matrix()
+	for _, weight := range Weights {
+		w := Weighting{Weight: weight}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		w.Columns(m, labels, classes)
+		runtime.ReadMemStats(&after)
+		if got, said := int64(after.TotalAlloc-before.TotalAlloc), w.Bytes(columns); got > said+100_000 || got < said {
+			t.Errorf("%s: %d bytes, said to be %d", weight, got, said)
+		}
 	}
 }

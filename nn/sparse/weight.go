@@ -28,11 +28,11 @@ var Weights = []Weight{Binary, TF, TFIDF, LogOdds}
 
 // Weighting turns counts into what a model sees.
 type Weighting struct {
-	Weight Weight `json:"weight"`
+	Weight Weight
 	// Sublinear puts 1 + ln(count) in the place of a count.
-	Sublinear bool `json:"sublinear,omitempty"`
+	Sublinear bool
 	// Normalise brings each row to length 1.
-	Normalise bool `json:"normalise,omitempty"`
+	Normalise bool
 }
 
 // Validate reports a weight that there is not.
@@ -46,10 +46,13 @@ func (w Weighting) Validate() error {
 // Columns returns the columns' factors, which are a function of the training rows
 // alone: nil where all are 1. Labels, one a row, are needed for LogOdds.
 func (w Weighting) Columns(train *Matrix, labels []int32, classes int) []float32 {
+	if w.Bytes(train.Columns) == 0 {
+		return nil
+	}
 	out := make([]float32, train.Columns)
 	switch w.Weight {
 	case TFIDF:
-		df := make([]int, train.Columns)
+		df := make([]int32, train.Columns)
 		for _, id := range train.IDs {
 			df[id]++
 		}
@@ -57,14 +60,24 @@ func (w Weighting) Columns(train *Matrix, labels []int32, classes int) []float32
 			out[c] = float32(math.Log(float64(1+train.Rows())/float64(1+n)) + 1)
 		}
 	case LogOdds:
-		for i, r := range Odds(train, labels, classes) {
-			c := i % train.Columns
-			out[c] = max(out[c], float32(math.Abs(float64(r))))
-		}
-	default:
-		return nil
+		eachOdds(train, labels, classes, func(row []float32) {
+			for c, r := range row {
+				out[c] = max(out[c], float32(math.Abs(float64(r))))
+			}
+		})
 	}
 	return out
+}
+
+// Bytes is how much memory Columns takes, the result included, of so many columns.
+func (w Weighting) Bytes(columns int) int64 {
+	switch w.Weight {
+	case TFIDF: // and how many rows have each
+		return 2 * 4 * int64(columns)
+	case LogOdds: // and a class's ratios, and how many rows of it, and of all, have each
+		return 4 * 4 * int64(columns)
+	}
+	return 0
 }
 
 // Apply weighs counts by the columns' factors, nil for none. The result shares the
@@ -115,23 +128,37 @@ func normalise(row []float32) {
 //
 // It takes columns as there or not, whatever their count.
 func Odds(m *Matrix, labels []int32, classes int) []float32 {
-	with := make([]int32, classes*m.Columns)
-	all, total := make([]int32, m.Columns), make([]int, classes)
+	out := make([]float32, 0, classes*m.Columns)
+	eachOdds(m, labels, classes, func(row []float32) { out = append(out, row...) })
+	return out
+}
+
+// eachOdds calls f with a class after the other's log-count ratios, which are f's until
+// it returns: of one class at a time, because there may be many, of many columns.
+func eachOdds(m *Matrix, labels []int32, classes int, f func(row []float32)) {
+	with, all, row := make([]int32, m.Columns), make([]int32, m.Columns), make([]float32, m.Columns)
+	rows, total := make([][]int32, classes), make([]int, classes)
 	for i, label := range labels {
 		ids, _ := m.Row(i)
 		for _, id := range ids {
-			with[int(label)*m.Columns+int(id)]++
 			all[id]++
 		}
 		total[label] += len(ids)
+		rows[label] = append(rows[label], int32(i))
 	}
 	sum := len(m.IDs)
-	out := make([]float32, len(with))
 	for c, n := range total {
-		base := math.Log(float64(m.Columns+n)) - math.Log(float64(m.Columns+sum-n))
-		for id, k := range with[c*m.Columns:][:m.Columns] {
-			out[c*m.Columns+id] = float32(math.Log(float64(1+k)) - math.Log(float64(1+all[id]-k)) - base)
+		clear(with)
+		for _, i := range rows[c] {
+			ids, _ := m.Row(int(i))
+			for _, id := range ids {
+				with[id]++
+			}
 		}
+		base := math.Log(float64(m.Columns+n)) - math.Log(float64(m.Columns+sum-n))
+		for id, k := range with {
+			row[id] = float32(math.Log(float64(1+k)) - math.Log(float64(1+all[id]-k)) - base)
+		}
+		f(row)
 	}
-	return out
 }

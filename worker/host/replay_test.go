@@ -130,12 +130,14 @@ func pruned(h history) bool {
 	})
 }
 
-// budgeted says that a search ends before its trials are used up.
-func budgeted(h history) bool {
-	return h.any(func(e *historypb.HistoryEvent) bool {
-		p := e.GetWorkflowExecutionCompletedEventAttributes().GetResult().GetPayloads()
-		return len(p) > 0 && strings.Contains(string(p[0].GetData()), "training steps is used up")
-	})
+// usesUp says that a search ends because its budget of something is used up.
+func usesUp(what string) func(history) bool {
+	return func(h history) bool {
+		return h.any(func(e *historypb.HistoryEvent) bool {
+			p := e.GetWorkflowExecutionCompletedEventAttributes().GetResult().GetPayloads()
+			return len(p) > 0 && strings.Contains(string(p[0].GetData()), " "+what+" is used up")
+		})
+	}
 }
 
 // carried says that a run goes on with the state of another.
@@ -207,7 +209,7 @@ var paths = map[string]map[string]func(history) bool{
 		"completed": ends(completed), "canceled": ends(canceled), "invalid input": fails(activities.ErrTypeInvalid),
 		"continued as new": ends(continued), "goes on after that": carried, "goes on from another": says("from"),
 		"reset": both(reset, ends(completed)), "trains the best again": says("reevaluate"),
-		"ends at its budget":          both(says("budget"), ends(completed)),
+		"out of steps": usesUp("training steps"), "out of hours": usesUp("hours"),
 		"pauses by itself":            both(becomes("paused"), not(either(updated(workflows.Pause), signalled(workflows.Pause)))),
 		"a trial that takes too long": late,
 		"canceled while it is paused": both(updated(workflows.Pause), ends(canceled)),
@@ -218,7 +220,7 @@ var paths = map[string]map[string]func(history) bool{
 		"features of images": runs("Features"), "a trainer that nobody serves": asks("Served"), "learning elsewhere": runs("Learn"),
 		"a trial that is lost": lost, "a trial that cannot be run": refused("Trial"), "learning that is refused": unlearned,
 		"an end that is refused": refused("Finish"), "asked": updated(workflows.AskUpdate), "told": updated(workflows.TellUpdate),
-		"a trial that is pruned": pruned, "ended by its budget": budgeted,
+		"a trial that is pruned": pruned,
 	},
 	workflows.ExperimentWorkflow: {
 		"completed": ends(completed), "canceled": ends(canceled), "invalid input": fails(activities.ErrTypeInvalid),

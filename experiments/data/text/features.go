@@ -30,13 +30,11 @@ const (
 // Features says what is counted of texts.
 type Features struct {
 	// Words is the length of the longest n-gram of tokens, up to 3; 0 for none.
-	Words int `json:"words,omitempty"`
+	Words int
 	// Characters is the length of the longest n-gram of characters, 2 to 5, the
 	// shortest being 2; 0 for none. They lie within a token, whose ends have a space
 	// as boundary mark: scikit-learn's char_wb of the tokens.
-	Characters int `json:"characters,omitempty"`
-	// MinCount is how often a feature must occur in the training split; 0 means 1.
-	MinCount int `json:"min_count,omitempty"`
+	Characters int
 }
 
 // Validate reports everything that there cannot be.
@@ -51,9 +49,6 @@ func (f Features) Validate() error {
 	}
 	if f.Words == 0 && f.Characters == 0 {
 		errs = append(errs, errors.New("features of neither words nor characters"))
-	}
-	if f.MinCount < 0 {
-		errs = append(errs, fmt.Errorf("a least count of %d must be positive, or be 0 for 1", f.MinCount))
 	}
 	return errors.Join(errs...)
 }
@@ -100,7 +95,7 @@ func (t *Task) Index(f Features) (*FeatureIndex, error) {
 	return x, nil
 }
 
-// commonGrams returns the n-grams of words that are frequent enough, and their counts.
+// commonGrams returns the n-grams of words of the training split, and their counts.
 func (t *Task) commonGrams(f Features) ([]gram, []int32) {
 	if f.Words == 0 {
 		return nil, nil
@@ -138,22 +133,19 @@ func (t *Task) commonGrams(f Features) ([]gram, []int32) {
 		for end < len(all) && all[end] == all[i] {
 			end++
 		}
-		if end-i >= f.MinCount {
-			var x gram // of the tokens' ids, as ngrams.go has them
-			for n := maxNGram; n > 0; n-- {
-				if at := all[i] >> (gramBits * (maxNGram - n)) & (1<<gramBits - 1); at > 0 {
-					x = x<<gramBits | gram(order[at-1]+1)
-				}
+		var x gram // of the tokens' ids, as ngrams.go has them
+		for n := maxNGram; n > 0; n-- {
+			if at := all[i] >> (gramBits * (maxNGram - n)) & (1<<gramBits - 1); at > 0 {
+				x = x<<gramBits | gram(order[at-1]+1)
 			}
-			grams, counts = append(grams, x), append(counts, int32(end-i))
 		}
+		grams, counts = append(grams, x), append(counts, int32(end-i))
 		i = end
 	}
 	return byFallingCount(grams, counts)
 }
 
-// commonPieces returns the n-grams of characters that are frequent enough, and their
-// counts: those of a token count as often as it occurs.
+// commonPieces returns the most frequent n-grams of characters, and their counts: those of a token count as often as it occurs.
 func (t *Task) commonPieces(f Features) ([]string, []int32) {
 	if f.Characters == 0 {
 		return nil, nil
@@ -181,11 +173,9 @@ func (t *Task) commonPieces(f Features) ([]string, []int32) {
 			counts[k] += n
 		})
 	}
-	order := make([]int32, 0, len(pieces))
-	for i := range pieces {
-		if int(counts[i]) >= f.MinCount {
-			order = append(order, int32(i))
-		}
+	order := make([]int32, len(pieces))
+	for i := range order {
+		order[i] = int32(i)
 	}
 	slices.SortFunc(order, func(a, b int32) int {
 		return cmp.Or(cmp.Compare(counts[b], counts[a]), strings.Compare(pieces[a], pieces[b]))

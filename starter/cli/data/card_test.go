@@ -75,7 +75,7 @@ func TestCardSaysWhatIsToBeat(t *testing.T) {
 	found := []yardstick.Result{{Name: "naive Bayes"},
 		{Name: "NBSVM", Validation: yardstick.Score{Accuracy: .9}, Test: yardstick.Score{Accuracy: .8, Examples: 400}}}
 	out := strings.Join(strings.Fields(card("x", c, found, 80)), " ")
-	if !strings.Contains(out, "NBSVM, with a validation accuracy of 90.00 % and a test accuracy of 80.00 ± 4.00 %") ||
+	if !strings.Contains(out, "NBSVM, with a validation accuracy of 90.00 % and a test accuracy of 80.00 ± 2.00 % (one standard error)") ||
 		strings.Contains(out, "starter baseline") {
 		t.Errorf("after: %s", out)
 	}
