@@ -111,7 +111,7 @@ func (t *Trainer) Run(ctx context.Context, r trainer.Request, progress func(trai
 	result, err := run.run(ctx, args, t.config.environment(variables(dir, data, &r)))
 	if err != nil {
 		if !abandoned(ctx) {
-			after, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastSave)
+			after, cancel := context.WithTimeout(context.WithoutCancel(ctx), LastSave)
 			defer cancel()
 			c.save(after)
 		}
@@ -128,8 +128,8 @@ func abandoned(ctx context.Context) bool {
 	return errors.Is(ctx.Err(), context.Canceled) && !errors.Is(context.Cause(ctx), library.ErrStopping)
 }
 
-// lastSave bounds the storing of a checkpoint after an attempt has ended.
-const lastSave = 20 * time.Second
+// LastSave bounds the storing of a checkpoint after an attempt has ended.
+const LastSave = 20 * time.Second
 
 // fill fills in the arguments.
 func (t *Trainer) fill(choices map[string]any) ([]string, error) {
