@@ -99,8 +99,8 @@ func New(o Options) *Monitor {
 		storeSeconds: histogram("tnaml_store_seconds", "Seconds of the requests of the object store.", requestBuckets, "operation"),
 		storeErrors: counter("tnaml_store_errors_total",
 			"Requests of the object store that failed; what is not there or was changed meanwhile is no failure.", "operation"),
-		storeObjects: counter("tnaml_store_objects_total", "Objects and names read from the object store, or written.", "operation"),
-		storeBytes:   counter("tnaml_store_bytes_total", "Bytes read from the object store, or written.", "operation"),
+		storeObjects: counter("tnaml_store_objects_total", "Objects and names read from the store, or given to it, had or not.", "operation"),
+		storeBytes:   counter("tnaml_store_bytes_total", "Bytes read from the store, or given to it, also what it had.", "operation"),
 	}
 	f.NewGaugeFunc(prometheus.GaugeOpts{Name: "tnaml_search_progress_age_seconds",
 		Help: "Seconds since the search that has stood still for longest, of those that this worker moves, learned; 0 where there is none."},
