@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"tnaml/activities"
+	"tnaml/activities/disk"
 	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/deploy"
@@ -127,8 +128,8 @@ func (d *doctor) disk() {
 		}
 		there = filepath.Dir(there)
 	}
-	var fs unix.Statfs_t
-	if err := unix.Statfs(there, &fs); err != nil {
+	free, err := disk.Free(there)
+	if err != nil {
 		d.add("data directory", Failed, "name another with TNAML_DATA_DIR", "%s: %v", dir, err)
 		return
 	}
@@ -136,7 +137,6 @@ func (d *doctor) disk() {
 		d.add("data directory", Failed, "let this user write it, or name another with TNAML_DATA_DIR", "%s cannot be written: %v", there, err)
 		return
 	}
-	free := fs.Bavail * uint64(fs.Bsize)
 	level, do := Fine, ""
 	switch {
 	case free < noBytes:

@@ -36,8 +36,9 @@ const (
 )
 
 // Setup makes what a deployment needs of its servers, and is not there: the namespace,
-// which keeps what has ended at least for so long, the search attributes, the bucket. Without a
-// retention, 0, a new namespace has the default, and one that is there stays as it is. It goes as far as it can: what failed comes together.
+// which keeps what has ended at least for so long, the search attributes, the bucket.
+// Without a retention, 0, a new namespace has the default, and one that is there keeps its
+// own. It goes as far as it can: what failed comes together.
 func Setup(ctx context.Context, c *deploy.Config, retention time.Duration, logger *slog.Logger) ([]Step, error) {
 	t, err := c.Target()
 	if err != nil {

@@ -19,6 +19,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/opentelemetry"
 
+	"tnaml/activities/disk"
 	"tnaml/activities/memory"
 	"tnaml/activities/store"
 	"tnaml/experiments/trainer"
@@ -115,13 +116,13 @@ func New(o Options) *Monitor {
 	})
 	gauge("tnaml_build_info", "The build that runs; always 1.", "version", "go").WithLabelValues(o.Version, runtime.Version()).Set(1)
 	for kind, directory := range o.Disks {
-		if _, err := free(directory); err != nil {
+		if _, err := disk.Free(directory); err != nil {
 			o.Log.Warn("the free space of a directory is not known", "directory", directory, "error", err)
 			continue
 		}
 		f.NewGaugeFunc(prometheus.GaugeOpts{Name: "tnaml_disk_free_bytes", Help: "Bytes that are free to this worker where its files are.",
 			ConstLabels: prometheus.Labels{"path_kind": kind}}, func() float64 {
-			bytes, _ := free(directory) // 0 where it cannot be read any more
+			bytes, _ := disk.Free(directory) // 0 where it cannot be read any more
 			return float64(bytes)
 		})
 	}
