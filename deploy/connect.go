@@ -173,7 +173,7 @@ func dial(ctx context.Context, options client.Options, logger *slog.Logger) (cli
 	return c, nil
 }
 
-func (c *Config) connect(ctx context.Context, to *Target, logger *slog.Logger) (*Servers, error) {
+func (c *Config) connect(ctx context.Context, to *Target, logger *slog.Logger) (_ *Servers, err error) {
 	options := to.Temporal
 	options.MetricsHandler = c.Measure
 	t, err := c.traces(ctx, logger)
@@ -181,6 +181,11 @@ func (c *Config) connect(ctx context.Context, to *Target, logger *slog.Logger) (
 		return nil, err
 	}
 	if t != nil {
+		defer func() {
+			if err != nil {
+				t.close()
+			}
+		}()
 		if err := t.attach(&options); err != nil {
 			return nil, err
 		}
@@ -191,11 +196,11 @@ func (c *Config) connect(ctx context.Context, to *Target, logger *slog.Logger) (
 	}
 	servers := &Servers{Client: temporal, Namespace: options.Namespace, UI: to.UI, traces: t}
 	if err := namespaceThere(ctx, temporal, options); err != nil {
-		servers.Close()
+		temporal.Close()
 		return nil, err
 	}
 	if servers.Store, err = store.OpenS3(ctx, to.S3); err != nil {
-		servers.Close()
+		temporal.Close()
 		return nil, err
 	}
 	if t != nil {

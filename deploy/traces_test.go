@@ -1,13 +1,17 @@
 package deploy
 
 import (
+	"bytes"
+	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"runtime/pprof"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	"google.golang.org/protobuf/proto"
@@ -84,5 +88,26 @@ func TestTracesGoWhereTheEnvironmentSays(t *testing.T) {
 	c = &Config{environ: func() []string { return append(environ, "OTEL_EXPORTER_OTLP_PROTOCOL=grpc") }}
 	if _, err := c.traces(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "http/protobuf") {
 		t.Error(err)
+	}
+}
+
+// Where the servers are not there, what sends spans ends too.
+func TestTracesEndWithoutServers(t *testing.T) {
+	c, err := Load(nil, []string{"TNAML_TEMPORAL_ADDRESS=127.0.0.1:1", "TNAML_S3_ENDPOINT=127.0.0.1:1", "TNAML_DATA_DIR=" + t.TempDir(),
+		"OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if _, err := c.Connect(ctx, nil); err == nil {
+		t.Fatal("connected")
+	}
+	var all bytes.Buffer
+	if err := pprof.Lookup("goroutine").WriteTo(&all, 1); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(all.String(), "NewBatchSpanProcessor") {
+		t.Error("spans are still to be sent")
 	}
 }

@@ -7,8 +7,9 @@ import (
 )
 
 // Observer is told of a store's requests: of each as it begins, by its operation (get, put,
-// set_name …), and with what it returns as it ends, of the objects that were read or
-// written and their bytes. Of a blob that was there already, nothing was written.
+// set_name …), and with what it returns as it ends, of the objects and names that it read, or that
+// it was given to write, and their bytes: also of a blob that was there already, of which the store
+// then writes nothing. Lists, and what is looked for or deleted, count as none.
 type Observer func(ctx context.Context, operation string) (context.Context, func(objects, bytes int, err error))
 
 // Failed says that an error is a store's trouble: that something is not there, or was

@@ -21,14 +21,24 @@ func TestRules(t *testing.T) {
 		"none": {"", "", store.Rules{}},
 		"uploads alone": {"", `<Rule><ID>u</ID><Status>Enabled</Status><Filter/><AbortIncompleteMultipartUpload><DaysAfterInitiation>7` +
 			`</DaysAfterInitiation></AbortIncompleteMultipartUpload></Rule>`, store.Rules{}},
-		"by age": {"", `<Rule><ID>old</ID><Status>Enabled</Status><Filter><Prefix>blobs/</Prefix></Filter><Expiration><Days>30</Days>` +
+		"by age": {"", `<Rule><ID>old</ID><Status>Enabled</Status><Filter><Prefix>objects/</Prefix></Filter><Expiration><Days>30</Days>` +
 			`</Expiration></Rule>`, store.Rules{Expires: []string{"old"}}},
 		"off": {"", `<Rule><ID>old</ID><Status>Disabled</Status><Filter/><Expiration><Days>30</Days></Expiration></Rule>`, store.Rules{}},
-		"without an ID": {"", `<Rule><Status>Enabled</Status><Filter><Prefix>blobs/</Prefix></Filter><Expiration><Days>30</Days>` +
-			`</Expiration></Rule>`, store.Rules{Expires: []string{"of prefix blobs/"}}},
+		"without an ID": {"", `<Rule><Status>Enabled</Status><Filter><Prefix>objects/</Prefix></Filter><Expiration><Days>30</Days>` +
+			`</Expiration></Rule>`, store.Rules{Expires: []string{"of prefix objects/"}}},
 		"versions for ever": {"Enabled", "", store.Rules{Versioned: true}},
 		"versions": {"Enabled", `<Rule><ID>v</ID><Status>Enabled</Status><Filter/><NoncurrentVersionExpiration><NoncurrentDays>30` +
 			`</NoncurrentDays></NoncurrentVersionExpiration></Rule>`, store.Rules{Versioned: true, Cleared: true}},
+		"another's objects": {"", `<Rule><ID>old</ID><Status>Enabled</Status><Filter><Prefix>logs/</Prefix></Filter><Expiration><Days>30</Days>` +
+			`</Expiration></Rule>`, store.Rules{}},
+		"one kind of names": {"", `<Rule><ID>old</ID><Status>Enabled</Status><Filter><And><Prefix>names/search/a</Prefix><Tag><Key>k</Key><Value>v` +
+			`</Value></Tag></And></Filter><Expiration><Days>30</Days></Expiration></Rule>`, store.Rules{Expires: []string{"old"}}},
+		"versions by number": {"Enabled", `<Rule><ID>v</ID><Status>Enabled</Status><Filter/><NoncurrentVersionExpiration><NewerNoncurrentVersions>3` +
+			`</NewerNoncurrentVersions></NoncurrentVersionExpiration></Rule>`, store.Rules{Versioned: true, Cleared: true}},
+		"versions of blobs alone": {"Enabled", `<Rule><ID>v</ID><Status>Enabled</Status><Filter><Prefix>objects/</Prefix></Filter>` +
+			`<NoncurrentVersionExpiration><NoncurrentDays>30</NoncurrentDays></NoncurrentVersionExpiration></Rule>`, store.Rules{Versioned: true}},
+		"another's versions": {"Suspended", `<Rule><ID>v</ID><Status>Enabled</Status><Filter><Prefix>logs/</Prefix></Filter>` +
+			`<NoncurrentVersionExpiration><NoncurrentDays>30</NoncurrentDays></NoncurrentVersionExpiration></Rule>`, store.Rules{Versioned: true}},
 		"no such thing": {"no", "no", store.Rules{}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -71,7 +71,7 @@ func TestCompose(t *testing.T) {
 			}
 		}
 	}
-	if w.StopGracePeriod == nil || drain == 0 || time.Duration(*w.StopGracePeriod) < drain+15*time.Second {
+	if w.StopGracePeriod == nil || drain == 0 || time.Duration(*w.StopGracePeriod) < drain+25*time.Second {
 		t.Errorf("a worker drains for %v, and is killed after %v", drain, w.StopGracePeriod)
 	}
 	if _, err := os.Stat(filepath.Join(w.Build.Context, w.Build.Dockerfile)); err != nil {

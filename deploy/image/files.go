@@ -113,11 +113,24 @@ func (i info) ModTime() time.Time { return i.at }
 func (i info) IsDir() bool        { return i.mode.IsDir() }
 func (i info) Sys() any           { return nil }
 
-// write writes files to a directory. Owners are left out: deploy/Dockerfile sets them.
+// Where a root's files lie by their owners: who copies them gives the second ones theirs, which
+// must not be there before, since an owner is given to what a copy makes alone.
+const (
+	rootFiles = "root"
+	userFiles = "user"
+)
+
+// write writes files to a directory, in one directory for each owner. Owners themselves are left
+// out: deploy/Dockerfile sets them. What is above a file is root's.
 func write(root string, files []file) error {
 	for _, f := range files {
-		name := filepath.Join(root, filepath.FromSlash(f.name))
-		err := os.MkdirAll(filepath.Dir(name), 0o755)
+		owner := rootFiles
+		if f.owner == user {
+			owner = userFiles
+		}
+		name := filepath.Join(root, owner, filepath.FromSlash(f.name))
+		above := filepath.Join(root, rootFiles, filepath.FromSlash(path.Dir(f.name)))
+		err := errors.Join(os.MkdirAll(above, 0o755), os.MkdirAll(filepath.Dir(name), 0o755))
 		switch {
 		case err != nil:
 		case f.mode.IsDir():

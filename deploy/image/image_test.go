@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -127,20 +128,7 @@ func checkConfig(t *testing.T, image v1.Image) {
 		}
 	}
 
-	f, err := os.Open("../Dockerfile")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close() // read only
-	parsed, err := parser.Parse(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	stages, _, err := instructions.Parse(parsed.AST, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	last := stages[len(stages)-1]
+	last := lastStage(t)
 	if last.BaseName != "scratch" {
 		t.Errorf("the Dockerfile's image is on %s", last.BaseName)
 	}
@@ -164,6 +152,78 @@ func checkConfig(t *testing.T, image v1.Image) {
 	c.Labels = nil
 	if got, want := fmt.Sprintf("%+v", d), fmt.Sprintf("%+v", c); got != want {
 		t.Errorf("the Dockerfile's configuration\n%s\nis not the layout's\n%s", got, want)
+	}
+}
+
+// lastStage is the Dockerfile's image.
+func lastStage(t *testing.T) instructions.Stage {
+	t.Helper()
+	f, err := os.Open("../Dockerfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close() // read only
+	parsed, err := parser.Parse(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stages, _, err := instructions.Parse(parsed.AST, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return stages[len(stages)-1]
+}
+
+// The Dockerfile copies each file with its owner and mode, and nothing else: a copy gives them
+// to what it makes, and leaves a directory that is there as it is.
+func TestDockerfileCopies(t *testing.T) {
+	root := t.TempDir()
+	files := append(base(), (&built{programs: []program{{name: "worker", body: []byte("x")}}}).own(nil)...)
+	if err := write(root, files); err != nil {
+		t.Fatal(err)
+	}
+	want, got := map[string]string{}, map[string]string{"/": "drwxr-xr-x 0"}
+	for _, f := range files {
+		for dir := path.Dir("/" + f.name); want[dir] == ""; dir = path.Dir(dir) {
+			want[dir] = "drwxr-xr-x 0"
+		}
+		want["/"+f.name] = fmt.Sprint(f.mode, " ", f.owner)
+	}
+	for _, command := range lastStage(t).Commands {
+		c, ok := command.(*instructions.CopyCommand)
+		if !ok {
+			continue
+		}
+		owner := "0"
+		if c.Chown != "" {
+			owner, _, _ = strings.Cut(c.Chown, ":")
+		}
+		from, ok := strings.CutPrefix(c.SourcePaths[0], "/out")
+		if !ok || len(c.SourcePaths) != 1 || c.Chown != "" && c.Chown != "65532:65532" || got[path.Clean(c.DestPath)] == "" {
+			t.Fatalf("%v: not from /out, to what is not there, or for somebody else", c)
+		}
+		from = filepath.Join(root, from)
+		if err := filepath.WalkDir(from, func(name string, d os.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			info, err := d.Info()
+			if to := path.Join(c.DestPath, strings.TrimPrefix(name, from)); got[to] == "" {
+				got[to] = fmt.Sprint(info.Mode(), " ", owner)
+			}
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name := range want {
+		if got[name] != want[name] {
+			t.Errorf("%s is %s, want %s", name, got[name], want[name])
+		}
+		delete(got, name)
+	}
+	if len(got) > 0 {
+		t.Errorf("and %v", got)
 	}
 }
 

@@ -4,7 +4,7 @@
 //
 //	go -C deploy/image run . -out /tmp/tnaml                  # a layout: skopeo, crane and containerd read it
 //	go -C deploy/image run . -out /tmp/tnaml -push HOST/NAME:TAG
-//	go -C deploy/image run . -root /tmp/root                  # the image's files alone, for deploy/Dockerfile
+//	go -C deploy/image run . -root /tmp/root                  # the image's files alone, by owner, for deploy/Dockerfile
 package main
 
 import (
@@ -40,7 +40,7 @@ func run(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("image", flag.ContinueOnError)
 	source := flags.String("source", "../..", "tnaml's `directory`")
 	out := flags.String("out", "", "write an OCI layout and the bills of materials to this `directory`, which must be empty or new")
-	root := flags.String("root", "", "write the files of the image to this `directory`, which must be empty or new")
+	root := flags.String("root", "", "write the files of the image, by owner, to this `directory`, which must be empty or new")
 	push := flags.String("push", "", "push the image to this `reference`, with the credentials of docker login")
 	platforms := flags.String("platforms", "linux/"+runtime.GOARCH, "`platforms`, with commas between them")
 	if err := flags.Parse(args); err != nil {

@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"tnaml/activities"
+	"tnaml/activities/disk"
 	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/deploy"
@@ -60,8 +61,9 @@ const (
 )
 
 type doctor struct {
-	config *deploy.Config
-	found  []Finding
+	config    *deploy.Config
+	namespace string
+	found     []Finding
 }
 
 func (d *doctor) add(what string, level Level, do, format string, args ...any) {
@@ -76,9 +78,10 @@ func Doctor(ctx context.Context, c *deploy.Config, logger *slog.Logger) []Findin
 	d.disk()
 	t, err := c.Target()
 	if err != nil {
-		d.add("servers", Failed, "", "%v", err)
+		d.add("servers", Failed, "name both servers, or start the dev stack: `starter up`", "%v", err)
 		return d.found
 	}
+	d.namespace = t.Temporal.Namespace
 	temporal := d.temporal(ctx, t, logger)
 	if temporal != nil {
 		defer temporal.Close()
@@ -90,6 +93,7 @@ func Doctor(ctx context.Context, c *deploy.Config, logger *slog.Logger) []Findin
 	}
 	cl := &client.Client{Temporal: temporal, Store: s, Namespace: t.Temporal.Namespace, TaskQueue: c.Temporal.TaskQueue, UI: t.UI}
 	d.workers(ctx, cl)
+	d.deployment(ctx, temporal)
 	d.searches(ctx, cl)
 	d.schedules(ctx, cl)
 	return d.found
@@ -124,8 +128,8 @@ func (d *doctor) disk() {
 		}
 		there = filepath.Dir(there)
 	}
-	var fs unix.Statfs_t
-	if err := unix.Statfs(there, &fs); err != nil {
+	free, err := disk.Free(there)
+	if err != nil {
 		d.add("data directory", Failed, "name another with TNAML_DATA_DIR", "%s: %v", dir, err)
 		return
 	}
@@ -133,7 +137,6 @@ func (d *doctor) disk() {
 		d.add("data directory", Failed, "let this user write it, or name another with TNAML_DATA_DIR", "%s cannot be written: %v", there, err)
 		return
 	}
-	free := fs.Bavail * uint64(fs.Bsize)
 	level, do := Fine, ""
 	switch {
 	case free < noBytes:
@@ -220,7 +223,7 @@ func (d *doctor) bucket(ctx context.Context, t *deploy.Target) *store.S3 {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	if err := s.CheckConditions(ctx); err != nil {
-		d.add("bucket", Failed, "", "%v", err)
+		d.add("bucket", Failed, "use an object store that honours If-None-Match and If-Match on PUT", "%v", err)
 		return s
 	}
 	d.add("bucket", Fine, "", "%s takes conditional writes", s)
@@ -249,7 +252,7 @@ func (d *doctor) workers(ctx context.Context, c *client.Client) {
 	defer cancel()
 	queue, err := c.Temporal.DescribeTaskQueue(ctx, c.TaskQueue, enumspb.TASK_QUEUE_TYPE_WORKFLOW)
 	if err != nil {
-		d.add("workers", Failed, "", "task queue %s: %v", c.TaskQueue, err)
+		d.add("workers", Failed, "look whether the server is well, and this user may describe task queues", "task queue %s: %v", c.TaskQueue, err)
 		return
 	}
 	var names []string
@@ -287,6 +290,34 @@ func (d *doctor) workers(ctx context.Context, c *client.Client) {
 	}
 }
 
+// deployment looks whether the workers' deployment, where they have one, has a current version:
+// before that, nobody serves what is new.
+func (d *doctor) deployment(ctx context.Context, c sdk.Client) {
+	name := d.config.Worker.Deployment
+	if name == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	build := "BUILD"
+	if v, err := d.config.Worker.Version(); err == nil {
+		build = v.BuildID
+	}
+	do := fmt.Sprintf("`temporal worker deployment set-current-version --namespace %s --deployment-name %s --build-id %s`",
+		d.namespace, name, build)
+	is, err := c.WorkerDeploymentClient().GetHandle(name).Describe(ctx, sdk.WorkerDeploymentDescribeOptions{})
+	switch {
+	case errors.As(err, new(*serviceerror.NotFound)):
+		d.add("deployment", Failed, "start a worker of it, then "+do, "there is no worker deployment %q", name)
+	case err != nil:
+		d.add("deployment", Failed, "look whether the server knows worker deployments, and this user may describe them", "%q: %v", name, err)
+	case is.Info.RoutingConfig.CurrentVersion == nil:
+		d.add("deployment", Failed, do, "%q has no current version: its workers get no work", name)
+	default:
+		d.add("deployment", Fine, "", "the current version of %q is %s", name, is.Info.RoutingConfig.CurrentVersion.BuildID)
+	}
+}
+
 // searches looks which stand still.
 func (d *doctor) searches(ctx context.Context, c *client.Client) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
@@ -295,7 +326,7 @@ func (d *doctor) searches(ctx context.Context, c *client.Client) {
 	if errors.Is(err, library.ErrUnreadable) {
 		d.add("records", Failed, "`starter remove` takes them away; the objects of searches are not harmed", "%v", err)
 	} else if err != nil {
-		d.add("searches", Failed, "", "%v", err)
+		d.add("searches", Failed, "look whether the servers are well, and this user may list and read there", "%v", err)
 		return
 	}
 	running := 0

@@ -19,7 +19,7 @@ func TestSetupAndDoctor(t *testing.T) {
 	environ := []string{
 		"TNAML_TEMPORAL_ADDRESS=" + a.Temporal, "TNAML_TEMPORAL_NAMESPACE=new-" + strings.ToLower(t.Name()), "TNAML_DATA_DIR=" + t.TempDir(),
 		"TNAML_S3_ENDPOINT=" + a.S3Endpoint, "TNAML_S3_BUCKET=" + stacktest.Bucket(t), "TNAML_S3_ACCESS_KEY=" + a.S3AccessKey,
-		"TNAML_S3_SECRET_KEY=" + a.S3SecretKey,
+		"TNAML_S3_SECRET_KEY=" + a.S3SecretKey, "TNAML_WORKER_DEPLOYMENT=ours", "TNAML_WORKER_BUILD_ID=1",
 	}
 	c, err := deploy.Load(nil, environ)
 	if err != nil {
@@ -53,8 +53,11 @@ func TestSetupAndDoctor(t *testing.T) {
 	}
 	is("after", map[string]operate.Level{
 		"retention": operate.Warning, "search attributes": operate.Fine, "bucket": operate.Fine, "bucket's rules": operate.Fine,
-		"workers": operate.Failed, "schedules": operate.Warning, "searches": operate.Fine,
+		"workers": operate.Failed, "deployment": operate.Failed, "schedules": operate.Warning, "searches": operate.Fine,
 	})
+	if steps, err = operate.Setup(t.Context(), c, 0, nil); err != nil || steps[0].Done || !strings.Contains(steps[0].Says, "3 days") {
+		t.Fatalf("%+v, %v", steps, err) // nobody asked for more
+	}
 	if steps, err = operate.Setup(t.Context(), c, 30*24*time.Hour, nil); err != nil || !steps[0].Done || steps[2].Done {
 		t.Fatalf("%+v, %v", steps, err)
 	}

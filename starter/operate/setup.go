@@ -1,6 +1,7 @@
 package operate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,7 +37,8 @@ const (
 
 // Setup makes what a deployment needs of its servers, and is not there: the namespace,
 // which keeps what has ended at least for so long, the search attributes, the bucket.
-// What is there stays as it is. It goes as far as it can: what failed comes together.
+// Without a retention, 0, a new namespace has the default, and one that is there keeps its
+// own. It goes as far as it can: what failed comes together.
 func Setup(ctx context.Context, c *deploy.Config, retention time.Duration, logger *slog.Logger) ([]Step, error) {
 	t, err := c.Target()
 	if err != nil {
@@ -69,7 +71,7 @@ func setUpTemporal(ctx context.Context, t *deploy.Target, retention time.Duratio
 	return append(done, Step{What: "search attributes", Says: "all are there"}), nil
 }
 
-// namespace makes the namespace, or has it keep what has ended for longer.
+// namespace makes the namespace, or has it keep what has ended for longer, where that is asked for.
 func namespace(ctx context.Context, c sdk.Client, name string, retention time.Duration) (Step, error) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
@@ -79,12 +81,12 @@ func namespace(ctx context.Context, c sdk.Client, name string, retention time.Du
 	ns, err := c.WorkflowService().DescribeNamespace(ctx, &workflowservice.DescribeNamespaceRequest{Namespace: name})
 	if errors.As(err, new(*serviceerror.NamespaceNotFound)) {
 		_, err := c.WorkflowService().RegisterNamespace(ctx, &workflowservice.RegisterNamespaceRequest{
-			Namespace: name, Description: "tnaml", WorkflowExecutionRetentionPeriod: durationpb.New(retention),
+			Namespace: name, Description: "tnaml", WorkflowExecutionRetentionPeriod: durationpb.New(cmp.Or(retention, DefaultRetention)),
 		})
 		if err != nil {
 			return Step{}, fmt.Errorf("namespace %q cannot be made: %w; have somebody make it who may", name, err)
 		}
-		return Step{"namespace", true, fmt.Sprintf("%q is made, and %s", name, days(retention))}, nil
+		return Step{"namespace", true, fmt.Sprintf("%q is made, and %s", name, days(cmp.Or(retention, DefaultRetention)))}, nil
 	}
 	if err != nil {
 		return Step{}, fmt.Errorf("namespace %q: %w", name, err)

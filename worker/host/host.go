@@ -71,7 +71,8 @@ type Options struct {
 	// of programs that have a checkpoint it gives back at once.
 	Drain time.Duration
 	// StopTimeout is how long a stop waits for those that are given back to notice; they
-	// start again elsewhere. 0 means 5 s. Programs have their grace beside it.
+	// start again elsewhere. 0 means 5 s. Programs have their grace beside it, and the time of their
+	// last save.
 	StopTimeout time.Duration
 	// Deployment is the worker's version among those of its deployment; zero: it has none.
 	Deployment worker.WorkerDeploymentVersion
@@ -213,8 +214,8 @@ func stop(workers []worker.Worker) {
 	all.Wait()
 }
 
-// withCommands has the programs among the trainers, with their slots and their grace. A
-// program that cannot be run is an error of the configuration: better now than in a trial.
+// withCommands has the programs among the trainers, with their slots, their grace and their last
+// save. A program that cannot be run is an error of the configuration: better now than in a trial.
 func (o Options) withCommands(s store.Store, work *command.Workspace) (Options, error) {
 	var errs []error
 	o.Trainers, o.slots = slices.Clone(o.Trainers), map[string]int{}
@@ -229,7 +230,7 @@ func (o Options) withCommands(s store.Store, work *command.Workspace) (Options, 
 		o.slots[c.Name] = c.Slots
 		grace = max(grace, c.Grace)
 	}
-	o.StopTimeout += grace
+	o.StopTimeout += grace + command.LastSave
 	return o, errors.Join(errs...)
 }
 

@@ -125,8 +125,8 @@ func (w *watched) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteAc
 		w.m.searches.waits(id)
 	case err != nil:
 	default:
-		if learn := of[activities.LearnInput](in); learn != nil {
-			w.m.searches.learned(id, learn.Position.Told+len(learn.Results))
+		if of[activities.LearnInput](in) != nil {
+			w.m.searches.learned(id)
 		} else if of[activities.FinishInput](in) != nil {
 			w.m.searches.forget(id, moved{})
 		} else if judged, ok := out.(activities.Judged); ok {

@@ -19,6 +19,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/opentelemetry"
 
+	"tnaml/activities/disk"
 	"tnaml/activities/memory"
 	"tnaml/activities/store"
 	"tnaml/experiments/trainer"
@@ -99,8 +100,8 @@ func New(o Options) *Monitor {
 		storeSeconds: histogram("tnaml_store_seconds", "Seconds of the requests of the object store.", requestBuckets, "operation"),
 		storeErrors: counter("tnaml_store_errors_total",
 			"Requests of the object store that failed; what is not there or was changed meanwhile is no failure.", "operation"),
-		storeObjects: counter("tnaml_store_objects_total", "Objects and names read from the object store, or written.", "operation"),
-		storeBytes:   counter("tnaml_store_bytes_total", "Bytes read from the object store, or written.", "operation"),
+		storeObjects: counter("tnaml_store_objects_total", "Objects and names read from the store, or given to it, had or not.", "operation"),
+		storeBytes:   counter("tnaml_store_bytes_total", "Bytes read from the store, or given to it, also what it had.", "operation"),
 	}
 	f.NewGaugeFunc(prometheus.GaugeOpts{Name: "tnaml_search_progress_age_seconds",
 		Help: "Seconds since the search that has stood still for longest, of those that this worker moves, learned; 0 where there is none."},
@@ -115,13 +116,13 @@ func New(o Options) *Monitor {
 	})
 	gauge("tnaml_build_info", "The build that runs; always 1.", "version", "go").WithLabelValues(o.Version, runtime.Version()).Set(1)
 	for kind, directory := range o.Disks {
-		if _, err := free(directory); err != nil {
+		if _, err := disk.Free(directory); err != nil {
 			o.Log.Warn("the free space of a directory is not known", "directory", directory, "error", err)
 			continue
 		}
 		f.NewGaugeFunc(prometheus.GaugeOpts{Name: "tnaml_disk_free_bytes", Help: "Bytes that are free to this worker where its files are.",
 			ConstLabels: prometheus.Labels{"path_kind": kind}}, func() float64 {
-			bytes, _ := free(directory) // 0 where it cannot be read any more
+			bytes, _ := disk.Free(directory) // 0 where it cannot be read any more
 			return float64(bytes)
 		})
 	}

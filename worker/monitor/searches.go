@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -12,7 +13,6 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
-	"go.temporal.io/sdk/converter"
 
 	"tnaml/activities/memory"
 	"tnaml/workflows"
@@ -34,20 +34,20 @@ type searches struct {
 	known *simplelru.LRU[string, moved] // by workflow ID
 }
 
-// moved is when a search was last seen to learn, and how many trials it had then been told; -1:
-// this worker has not seen it learn.
+// moved is when a search was last seen to learn, and how it then stood at the server; "": nobody
+// has looked since.
 type moved struct {
-	at   time.Time
-	told int
+	at    time.Time
+	stood string
 }
 
 func newSearches() *searches { return &searches{known: memory.NewLRU[moved](maxSearches, nil)} }
 
 // learned notes that a search has gone on.
-func (s *searches) learned(id string, told int) {
+func (s *searches) learned(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.known.Add(id, moved{time.Now(), told})
+	s.known.Add(id, moved{at: time.Now()})
 }
 
 // waits notes a search that waits with this worker: where it was not known, from now on.
@@ -55,7 +55,7 @@ func (s *searches) waits(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.known.Contains(id) {
-		s.known.Add(id, moved{time.Now(), -1})
+		s.known.Add(id, moved{at: time.Now()})
 	}
 }
 
@@ -98,8 +98,25 @@ func (s *searches) still(now time.Time) []string {
 	return ids[:min(len(ids), maxLooked)]
 }
 
+// standing is how a search stands: in which run, how many trials it had been told at its last
+// checkpoint, and what it waits for. It changes with every step of a search that goes on. The
+// history is no such thing: one that stands still looks again and again whether it is served.
+func standing(d *workflowservice.DescribeWorkflowExecutionResponse) string {
+	info := d.GetWorkflowExecutionInfo()
+	var steps []string
+	for _, a := range d.GetPendingActivities() {
+		steps = append(steps, a.GetActivityId())
+	}
+	for _, c := range d.GetPendingChildren() {
+		steps = append(steps, fmt.Sprint("child ", c.GetInitiatedId()))
+	}
+	slices.Sort(steps)
+	told := info.GetSearchAttributes().GetIndexedFields()[workflows.AttributeTrials.GetName()].GetData()
+	return fmt.Sprintf("%s %s %q", info.GetExecution().GetRunId(), told, steps)
+}
+
 // look asks the server about those that seem to stand still, and forgets those that have
-// ended or were told more trials elsewhere.
+// ended, or gone on elsewhere since the last look.
 func (s *searches) look(ctx context.Context, c describer, now time.Time) {
 	for _, id := range s.still(now) {
 		s.mu.Lock()
@@ -115,18 +132,14 @@ func (s *searches) look(ctx context.Context, c describer, now time.Time) {
 			}
 			continue
 		}
-		info := d.GetWorkflowExecutionInfo()
-		told := -1
-		if p := info.GetSearchAttributes().GetIndexedFields()[workflows.AttributeTrials.GetName()]; p != nil {
-			_ = converter.GetDefaultDataConverter().FromPayload(p, &told)
-		}
+		now := standing(d)
 		switch {
-		case info.GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, was.told >= 0 && told > was.told:
+		case d.GetWorkflowExecutionInfo().GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, was.stood != "" && was.stood != now:
 			s.forget(id, was)
-		case was.told < 0 && told >= 0:
+		case was.stood == "":
 			s.mu.Lock()
 			if m, ok := s.known.Peek(id); ok && m == was {
-				s.known.Add(id, moved{was.at, told})
+				s.known.Add(id, moved{was.at, now})
 			}
 			s.mu.Unlock()
 		}

@@ -16,21 +16,29 @@ import (
 	"tnaml/workflows"
 )
 
-// server says of each search how many trials it was told; of one that is not there, that.
-type server map[string]int
+// server says of each search how it stands; of one that is not there, that.
+type server map[string]stands
+
+// stands is a search with what it was told at its last checkpoint, of whose steps one is the last:
+// looked is how often it has looked whether it is served.
+type stands struct {
+	told, step, looked int
+	ended              bool
+}
 
 func (s server) DescribeWorkflowExecution(_ context.Context, id, _ string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
-	told, ok := s[id]
+	is, ok := s[id]
 	if !ok {
 		return nil, serviceerror.NewNotFound(id)
 	}
-	p, err := converter.GetDefaultDataConverter().ToPayload(told)
+	p, err := converter.GetDefaultDataConverter().ToPayload(is.told)
 	info := &workflowpb.WorkflowExecutionInfo{Status: enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, SearchAttributes: &commonpb.SearchAttributes{
-		IndexedFields: map[string]*commonpb.Payload{workflows.AttributeTrials.GetName(): p}}}
-	if told < 0 {
+		IndexedFields: map[string]*commonpb.Payload{workflows.AttributeTrials.GetName(): p}}, HistoryLength: int64(100*is.step + is.looked)}
+	if is.ended {
 		info.Status = enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED
 	}
-	return &workflowservice.DescribeWorkflowExecutionResponse{WorkflowExecutionInfo: info}, err
+	pending := []*workflowpb.PendingActivityInfo{{ActivityId: fmt.Sprint(is.step), Attempt: int32(is.looked)}}
+	return &workflowservice.DescribeWorkflowExecutionResponse{WorkflowExecutionInfo: info, PendingActivities: pending}, err
 }
 
 // The age is that of the search that stands still: not of one that has ended, or learns on another
@@ -41,17 +49,19 @@ func TestProgressAge(t *testing.T) {
 		t.Error("there is an age without a search")
 	}
 	now := time.Now()
-	s.learned("stands", 10)
-	s.learned("ended", 10)
-	s.learned("elsewhere", 10)
-	s.learned("gone", 10)
+	for _, id := range []string{"stands", "ended", "elsewhere", "told", "gone"} {
+		s.learned(id)
+	}
 	s.waits("waits") // it has come from a worker that stopped
-	at := server{"stands": 10, "ended": -1, "elsewhere": 15, "waits": 7}
+	// The searches were told 12, and had their last checkpoints at 10.
+	at := server{"stands": {told: 10}, "ended": {ended: true}, "elsewhere": {told: 10}, "told": {told: 10}, "waits": {told: 7}}
 	s.look(t.Context(), at, now) // none has stood still for long
-	if n := s.known.Len(); n != 5 {
+	if n := s.known.Len(); n != 6 {
 		t.Fatalf("%d are known", n)
 	}
 	later := now.Add(2 * lookEvery)
+	s.look(t.Context(), at, later)
+	at["stands"], at["elsewhere"], at["told"] = stands{told: 10, looked: 3}, stands{told: 10, step: 1}, stands{told: 11}
 	s.look(t.Context(), at, later)
 	if got := fmt.Sprint(s.still(later)); got != "[stands waits]" {
 		t.Errorf("%s stand still", got)
@@ -59,10 +69,10 @@ func TestProgressAge(t *testing.T) {
 	if age := s.age(later).Round(time.Second); age != 2*lookEvery {
 		t.Errorf("the age is %v", age)
 	}
-	s.waits("stands") // says nothing new
-	at["waits"] = 8   // it has gone on elsewhere
+	s.waits("stands")                      // says nothing new
+	at["waits"] = stands{told: 7, step: 1} // it has gone on elsewhere
 	s.look(t.Context(), at, later)
-	s.forget("stands", moved{time.Now(), 3}) // meant another time
+	s.forget("stands", moved{time.Now(), "so"}) // meant another time
 	if got := fmt.Sprint(s.still(later)); got != "[stands]" {
 		t.Errorf("%s stand still", got)
 	}
@@ -71,7 +81,7 @@ func TestProgressAge(t *testing.T) {
 		t.Errorf("%v are known", s.known.Keys())
 	}
 	for i := range 2 * maxSearches {
-		s.learned(fmt.Sprint(i), 0)
+		s.learned(fmt.Sprint(i))
 	}
 	if n := s.known.Len(); n != maxSearches {
 		t.Errorf("%d are known", n)

@@ -39,7 +39,7 @@ type checkpoint struct {
 	dir         string
 	search, key string
 	last        store.Ref
-	due         time.Time
+	due, next   time.Time // when it is stored again, and tried again as a worker stops
 	warned      bool
 }
 
@@ -68,27 +68,39 @@ func (c *checkpoint) restore(ctx context.Context) error {
 	return nil
 }
 
-// there says that an attempt to come has something to go on from.
+// there says that the program has left something.
 func (c *checkpoint) there() bool {
-	if c.t.config.CheckpointMB == 0 {
-		return false
-	}
 	entries, err := os.ReadDir(c.dir)
 	return err == nil && slices.ContainsFunc(entries, func(e os.DirEntry) bool { return !unfinished(e.Name()) })
 }
 
-// save stores the directory, if it has changed. Where that fails the trial goes on: it
-// would lose time, and no more.
-func (c *checkpoint) save(ctx context.Context) {
+// again is how long a trial that is to stop goes on before what it left, and could not be stored,
+// is tried again.
+const again = time.Second
+
+// safe stores what the program has left, and says that an attempt to come goes on from there.
+func (c *checkpoint) safe(ctx context.Context) bool {
+	if !c.there() || time.Now().Before(c.next) {
+		return false
+	}
+	stored := c.save(ctx)
+	c.next = time.Now().Add(again)
+	return stored
+}
+
+// save stores the directory, if it has changed, and says that what lies there is stored. Where
+// that fails the trial goes on: it would lose time, and no more.
+func (c *checkpoint) save(ctx context.Context) bool {
 	c.due = time.Now().Add(c.t.config.CheckpointEvery)
 	if c.t.config.CheckpointMB == 0 {
-		return
+		return false
 	}
 	b, err := pack(c.dir, int64(c.t.config.CheckpointMB)<<20, unfinished)
 	if errors.Is(err, errChanging) {
-		return // the next time
+		return false // the next time
 	}
-	if ref := store.RefOf(b); err == nil && b != nil && ref != c.last {
+	ref := store.RefOf(b)
+	if err == nil && b != nil && ref != c.last {
 		if _, err = c.t.store.Put(ctx, b); err == nil {
 			err = library.SetCheckpoint(ctx, c.t.store, c.key, library.CheckpointRecord{Ref: ref, Search: c.search})
 		}
@@ -100,6 +112,7 @@ func (c *checkpoint) save(ctx context.Context) {
 		c.warned = true
 		c.t.log.Warn("a trial's checkpoint is not stored: after a crash it begins anew", "trainer", c.t.Name(), "search", c.search, "error", err)
 	}
+	return err == nil && b != nil
 }
 
 // unfinished are the names that a program has yet to rename.

@@ -111,7 +111,7 @@ func (t *Trainer) Run(ctx context.Context, r trainer.Request, progress func(trai
 	result, err := run.run(ctx, args, t.config.environment(variables(dir, data, &r)))
 	if err != nil {
 		if !abandoned(ctx) {
-			after, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastSave)
+			after, cancel := context.WithTimeout(context.WithoutCancel(ctx), LastSave)
 			defer cancel()
 			c.save(after)
 		}
@@ -128,8 +128,8 @@ func abandoned(ctx context.Context) bool {
 	return errors.Is(ctx.Err(), context.Canceled) && !errors.Is(context.Cause(ctx), library.ErrStopping)
 }
 
-// lastSave bounds the storing of a checkpoint after an attempt has ended.
-const lastSave = 20 * time.Second
+// LastSave bounds the storing of a checkpoint after an attempt has ended.
+const LastSave = 20 * time.Second
 
 // fill fills in the arguments.
 func (t *Trainer) fill(choices map[string]any) ([]string, error) {
@@ -205,13 +205,18 @@ func (r *run) run(ctx context.Context, args, environ []string) (trainer.Result, 
 	}
 	late, kill := r.after(r.t.config.Timeout), r.after(0)
 	cancelled, stops := ctx.Done(), library.Stops(ctx)
-	stopping := false
+	stopping, look := false, (<-chan time.Time)(nil)
 	r.checkpoint.due = began.Add(r.t.config.CheckpointEvery)
 	stop := func(why error) {
 		if r.ended == nil {
 			r.ended = why
 			r.signal(false)
 			kill, late, cancelled = time.After(r.t.config.Grace), nil, nil
+		}
+	}
+	leave := func() {
+		if stopping && r.ended == nil && r.checkpoint.safe(ctx) {
+			stop(library.ErrStopping)
 		}
 	}
 	for {
@@ -235,17 +240,16 @@ func (r *run) run(ctx context.Context, args, environ []string) (trainer.Result, 
 			} else if time.Now().After(r.checkpoint.due) {
 				r.checkpoint.save(ctx)
 			}
-			if stopping && r.checkpoint.there() {
-				stop(library.ErrStopping)
-			}
+			leave()
 		case <-cancelled:
 			stop(ctx.Err())
 		case <-stops:
-			// One that has a checkpoint loses nothing by going on elsewhere, at once; any other may
-			// come to its end, or to a checkpoint, until the context ends.
-			if stopping, stops = true, nil; r.checkpoint.there() {
-				stop(library.ErrStopping)
-			}
+			// One whose checkpoint is stored loses nothing by going on elsewhere, at once; any other
+			// may come to its end, or to a checkpoint, until the context ends.
+			stopping, stops, look = true, nil, time.Tick(again)
+			leave()
+		case <-look:
+			leave()
 		case <-late:
 			stop(fmt.Errorf("trial %d: the program of the trainer %s took longer than its timeout, %v: %w", r.r.Trial, r.t.Name(),
 				r.t.config.Timeout, trainer.ErrCutShort))

@@ -301,6 +301,11 @@ func TestDrain(t *testing.T) {
 	}
 }
 
+// refusing is a store that takes nothing.
+type refusing struct{ store.Store }
+
+func (refusing) Put(context.Context, []byte) (store.Ref, error) { return "", errors.New("no") }
+
 // As a worker begins to stop, a trial that can go on elsewhere is given back at once, with its
 // checkpoint; one that has none may come to its end, or to a checkpoint.
 func TestStopsAtOnceWithACheckpoint(t *testing.T) {
@@ -324,6 +329,22 @@ func TestStopsAtOnceWithACheckpoint(t *testing.T) {
 		result, err := f.Run(library.ForSearch(t.Context(), fmt.Sprint("at ", at)), asked(), quiet)
 		if err != nil || result.Metrics["resumed"] < float64(max(at, 1)) {
 			t.Errorf("stopped at %d: %+v, %v", at, result.Outcome, err)
+		}
+	}
+	// What cannot be stored is no checkpoint: such a trial is not given up before its end.
+	for _, large := range []bool{true, false} {
+		f := program(t, "large checkpoint", func(c *Config) { c.CheckpointMB = 1 })
+		if !large {
+			f = program(t, "resume", nil)
+			f.Trainer.store = refusing{f.store}
+		}
+		stops := make(chan struct{})
+		time.AfterFunc(50*time.Millisecond, func() { close(stops) })
+		ctx, cancel := context.WithTimeout(library.WithStops(t.Context(), stops), time.Second)
+		defer cancel()
+		o, err := f.Run(ctx, asked(), quiet)
+		if large && (err != nil || o.Status != trainer.OK) || !large && !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("large %v: %+v, %v", large, o.Outcome, err)
 		}
 	}
 	short := program(t, "curve", nil)

@@ -221,8 +221,13 @@ func checkDeployment(t *testing.T, d *apps.Deployment) {
 // No worker is killed while it drains, and every other value that makes no sense is refused, with its name.
 func TestRefused(t *testing.T) {
 	for _, c := range []struct{ values, want string }{
-		{"terminationGracePeriodSeconds: 60", "is 60: a worker that drains for drainSeconds 300 would be killed; give at least 315"},
-		{"drainSeconds: 600", "give at least 615"},
+		{"terminationGracePeriodSeconds: 60",
+			"is 60: a worker that drains for drainSeconds 300, with programs' grace of 0 s, would be killed; give at least 325"},
+		{"drainSeconds: 600", "give at least 625"},
+		{"{config: {trainers: {a: {command: [x]}}}, workers: [{name: a, slots: 1}]}", "give at least 355"},
+		{"workers: [{name: a, slots: 1, config: {trainers: {a: {grace: 1m30.5s}, b: {grace: 1h}, c: {}}}}, {name: b, slots: 1}]",
+			"grace of 3600 s, would be killed; give at least 3925"},
+		{"workers: [{name: a, slots: 1, config: {trainers: {a: {grace: 1m30.5s}}}}]", "give at least 416"},
 		{"drainSeconds: -1", "drainSeconds"},
 		{"temporal: {address: temporal}", "address"},
 		{"temporal: {address: ''}", "address"},
@@ -235,6 +240,8 @@ func TestRefused(t *testing.T) {
 		{"workers: []", "workers"},
 		{"workers: [{name: a}]", "slots"},
 		{"workers: [{name: a, slots: 0}]", "slots"},
+		{"workers: [{name: a, slots: 1025}]", "slots"},
+		{"workers: [{name: a, slots: 1, trainers: {boost: 1025}}]", "boost"},
 		{"workers: [{name: A_b, slots: 1}]", "name"},
 		{"workers: [{name: serve, slots: 1}]", "no group is named serve"},
 		{"workers: [{name: a, slots: 1}, {name: a, slots: 2}]", "two groups are named a"},
@@ -264,6 +271,50 @@ func TestRefused(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v; want %q", c.values, err, c.want)
 		}
+	}
+}
+
+// A group's trials are counted on its own pods: not on those of a group whose name goes on from
+// its own. Kubernetes cuts what comes before a pod's last five letters to 58.
+func TestGroupsOfPods(t *testing.T) {
+	values := read(t, "demand")
+	long := strings.Repeat("l", 26)
+	var groups []any
+	for _, name := range []string{"a", "a-b", long} {
+		groups = append(groups, map[string]any{"name": name, "slots": 1})
+	}
+	values["workers"] = groups
+	objects, err := render(t, values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pods := map[string]string{
+		"prod-a-7d9c5b6f48-x2k4p": "prod-a", "prod-a-b-7d9c5b6f48-x2k4p": "prod-a-b", "prod-" + long + "-7d9c5b6f48-x2k4p": "prod-" + long,
+	}
+	pattern := regexp.MustCompile(`pod=~\\"([^"]*)\\"`)
+	seen := 0
+	for _, o := range objects {
+		if !strings.Contains(o, "kind: ScaledObject") {
+			continue
+		}
+		seen++
+		name := regexp.MustCompile(`(?m)^  name: (.*)$`).FindStringSubmatch(o)[1]
+		for _, m := range pattern.FindAllStringSubmatch(o, -1) {
+			for pod, of := range pods {
+				if got := regexp.MustCompile("^(?:" + m[1] + ")$").MatchString(pod); got != (of == name) {
+					t.Errorf("%s counts %s: %v", name, pod, got)
+				}
+			}
+		}
+	}
+	if seen != 3 {
+		t.Errorf("%d groups are scaled", seen)
+	}
+	// The longest name, whose hash is cut off.
+	name := strings.Repeat("r", 30) + "-" + long
+	made := strings.TrimPrefix(pattern.FindStringSubmatch(strings.Join(objects, ""))[1], "prod-a")
+	if !regexp.MustCompile("^(?:" + name + made + ")$").MatchString((name + "-7d9c5b6f48-")[:58] + "x2k4p") {
+		t.Errorf("a pod of %s is not counted", name)
 	}
 }
 

@@ -68,13 +68,17 @@ func (a app) setup() *cobra.Command {
 		Use: "setup", Short: "Make namespace, search attributes and bucket, where they are missing", Args: cobra.NoArgs,
 		Long: "Make what a deployment needs of its servers: Temporal's namespace, its search attributes, the bucket. What is there stays as " +
 			"it is, but for a namespace\n" +
-			"that forgets sooner than --retention says. Run it again at will; `starter doctor` looks at the rest.",
+			"that forgets sooner than a given --retention. Run it again at will; `starter doctor` looks at the rest.",
 		Example: "  TNAML_TEMPORAL_ADDRESS=temporal:7233 TNAML_TEMPORAL_NAMESPACE=tnaml TNAML_S3_ENDPOINT=https://s3.example.com starter setup",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if days < 1 || days > 36500 {
 				return client.Usage(fmt.Errorf("--retention is %d: it must lie between 1 and 36500 days", days))
 			}
-			done, err := operate.Setup(cmd.Context(), a.Config, time.Duration(days)*24*time.Hour, a.Logger())
+			retention := time.Duration(days) * 24 * time.Hour
+			if !cmd.Flags().Changed("retention") {
+				retention = 0
+			}
+			done, err := operate.Setup(cmd.Context(), a.Config, retention, a.Logger())
 			if a.JSON {
 				err = errors.Join(a.PrintJSON(done), err)
 			} else {
@@ -89,7 +93,7 @@ func (a app) setup() *cobra.Command {
 			return err
 		},
 	}
-	cmd.Flags().IntVar(&days, "retention", days, "days for which the namespace remembers what has ended, at least")
+	cmd.Flags().IntVar(&days, "retention", days, "days for which the namespace remembers what has ended, at least; one that is there is changed only where this is given")
 	return a.JSONFlag(cmd)
 }
 

@@ -25,12 +25,29 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- if $i.digest }}{{ $i.repository }}@{{ $i.digest }}{{ else }}{{ $i.repository }}:{{ $i.tag | default .root.Chart.AppVersion }}{{ end }}
 {{- end }}
 
+{{- /* A duration as the worker takes it ("1m30s"), in seconds, rounded up. */ -}}
+{{- define "tnaml.seconds" -}}
+{{- $units := dict "h" 3600.0 "m" 60.0 "s" 1.0 "ms" 0.001 "us" 0.000001 "µs" 0.000001 "ns" 0.000000001 -}}
+{{- $sum := 0.0 -}}
+{{- range regexFindAll "[0-9.]+[a-zµ]+" (toString .) -1 -}}
+{{- $sum = addf $sum (mulf (regexFind "[0-9.]+" . | float64) (get $units (regexFind "[a-zµ]+" .) | default 0.0)) -}}
+{{- end -}}
+{{- ceil $sum | int -}}
+{{- end }}
+
 {{- /* What is wrong with the values beyond their schema: said together, and nothing is rendered. */ -}}
 {{- define "tnaml.check" -}}
 {{- $wrong := list -}}
 {{- $v := .Values -}}
-{{- if lt (int $v.terminationGracePeriodSeconds) (add (int $v.drainSeconds) 15 | int) -}}
-{{- $wrong = append $wrong (printf "terminationGracePeriodSeconds is %d: a worker that drains for drainSeconds %d would be killed; give at least %d" (int $v.terminationGracePeriodSeconds) (int $v.drainSeconds) (add (int $v.drainSeconds) 15)) -}}
+{{- $grace := 0 -}}
+{{- range $v.workers -}}
+{{- range (mergeOverwrite (deepCopy $v.config) (deepCopy (.config | default dict))).trainers | default dict -}}
+{{- $grace = max $grace (include "tnaml.seconds" (get (. | default dict) "grace" | default "30s") | int) -}}
+{{- end -}}
+{{- end -}}
+{{- $least := add (int $v.drainSeconds) $grace 25 | int -}}
+{{- if lt (int $v.terminationGracePeriodSeconds) $least -}}
+{{- $wrong = append $wrong (printf "terminationGracePeriodSeconds is %d: a worker that drains for drainSeconds %d, with programs' grace of %d s, would be killed; give at least %d" (int $v.terminationGracePeriodSeconds) (int $v.drainSeconds) $grace $least) -}}
 {{- end -}}
 {{- if ne (empty $v.version.deployment) (empty $v.version.buildId) -}}
 {{- $wrong = append $wrong "version.deployment and version.buildId go together" -}}

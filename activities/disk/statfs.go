@@ -1,6 +1,6 @@
 //go:build linux || darwin || freebsd
 
-package monitor
+package disk
 
 import (
 	"errors"
@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// free is the number of bytes that are free to this process where a directory is, or will be
+// Free is the number of bytes that are free to this process where a directory is, or will be
 // made.
-func free(directory string) (uint64, error) {
+func Free(directory string) (uint64, error) {
 	for {
 		var s unix.Statfs_t
 		err := unix.Statfs(directory, &s)
