@@ -31,9 +31,11 @@ func TestRules(t *testing.T) {
 			`</NoncurrentDays></NoncurrentVersionExpiration></Rule>`, store.Rules{Versioned: true, Cleared: true}},
 		"another's objects": {"", `<Rule><ID>old</ID><Status>Enabled</Status><Filter><Prefix>logs/</Prefix></Filter><Expiration><Days>30</Days>` +
 			`</Expiration></Rule>`, store.Rules{}},
-		"one kind of names": {"", `<Rule><ID>old</ID><Status>Enabled</Status><Filter><And><Prefix>names/search/a</Prefix><Tag><Key>k</Key><Value>v` +
+		"one kind of names": {"", `<Rule><ID>old</ID><Status>Enabled</Status><Filter><And><Prefix>names/search/a</Prefix><Tag><Key>k</Key>` +
+			`<Value>v` +
 			`</Value></Tag></And></Filter><Expiration><Days>30</Days></Expiration></Rule>`, store.Rules{Expires: []string{"old"}}},
-		"versions by number": {"Enabled", `<Rule><ID>v</ID><Status>Enabled</Status><Filter/><NoncurrentVersionExpiration><NewerNoncurrentVersions>3` +
+		"versions by number": {"Enabled", `<Rule><ID>v</ID><Status>Enabled</Status><Filter/><NoncurrentVersionExpiration>` +
+			`<NewerNoncurrentVersions>3` +
 			`</NewerNoncurrentVersions></NoncurrentVersionExpiration></Rule>`, store.Rules{Versioned: true, Cleared: true}},
 		"versions of blobs alone": {"Enabled", `<Rule><ID>v</ID><Status>Enabled</Status><Filter><Prefix>objects/</Prefix></Filter>` +
 			`<NoncurrentVersionExpiration><NoncurrentDays>30</NoncurrentDays></NoncurrentVersionExpiration></Rule>`, store.Rules{Versioned: true}},

@@ -93,7 +93,8 @@ func (a app) setup() *cobra.Command {
 			return err
 		},
 	}
-	cmd.Flags().IntVar(&days, "retention", days, "days for which the namespace remembers what has ended, at least; one that is there is changed only where this is given")
+	cmd.Flags().IntVar(&days, "retention", days, "days for which the namespace remembers what has ended, at least; one that is there is\n"+
+		"changed only where this is given")
 	return a.JSONFlag(cmd)
 }
 
