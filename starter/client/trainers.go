@@ -25,11 +25,20 @@ func (c *Client) Trainers(ctx context.Context, known []string) ([]string, error)
 	return slices.Compact(out), err
 }
 
+// Workers names the workers that have asked for workflows lately, sorted.
+func (c *Client) Workers(ctx context.Context) ([]string, error) {
+	return c.pollers(ctx, c.TaskQueue, enumspb.TASK_QUEUE_TYPE_WORKFLOW)
+}
+
 // Serving names the workers that have asked for a trainer's trials lately, sorted. One whose
 // places are all taken asks for none.
 func (c *Client) Serving(ctx context.Context, trainer string) ([]string, error) {
-	queue := workflows.TrainerQueue(c.TaskQueue, trainer)
-	d, err := c.Temporal.DescribeTaskQueue(ctx, queue, enumspb.TASK_QUEUE_TYPE_ACTIVITY)
+	return c.pollers(ctx, workflows.TrainerQueue(c.TaskQueue, trainer), enumspb.TASK_QUEUE_TYPE_ACTIVITY)
+}
+
+// pollers names the workers that have asked a task queue lately, sorted.
+func (c *Client) pollers(ctx context.Context, queue string, of enumspb.TaskQueueType) ([]string, error) {
+	d, err := c.Temporal.DescribeTaskQueue(ctx, queue, of)
 	if err != nil {
 		return nil, fmt.Errorf("task queue %s: %w", queue, err)
 	}

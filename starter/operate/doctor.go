@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,19 +14,17 @@ import (
 	"time"
 
 	"github.com/dustin/go-humanize"
-	enumspb "go.temporal.io/api/enums/v1"
-	"go.temporal.io/api/operatorservice/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 	sdk "go.temporal.io/sdk/client"
 	"golang.org/x/sys/unix"
 
-	"tnaml/activities"
 	"tnaml/activities/disk"
 	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/deploy"
 	"tnaml/starter/client"
+	"tnaml/worker/host"
 	"tnaml/workflows"
 )
 
@@ -174,17 +173,12 @@ func (d *doctor) temporal(ctx context.Context, t *deploy.Target, logger *slog.Lo
 		return c
 	}
 	d.retention(name, ns.GetConfig().GetWorkflowExecutionRetentionTtl().AsDuration())
-	attributes, err := c.OperatorService().ListSearchAttributes(ctx, &operatorservice.ListSearchAttributesRequest{Namespace: name})
+	lacks, err := host.MissingSearchAttributes(ctx, c, name)
 	if err != nil {
 		d.add("search attributes", Warning, "", "cannot be listed: %v", err)
 		return c
 	}
-	var missing []string
-	for _, key := range workflows.SearchAttributes() {
-		if _, ok := attributes.GetCustomAttributes()[key.GetName()]; !ok {
-			missing = append(missing, key.GetName())
-		}
-	}
+	missing := slices.Sorted(maps.Keys(lacks))
 	if len(missing) > 0 {
 		d.add("search attributes", Failed, "`starter setup` adds them, and so does a worker that may when it starts",
 			"the namespace lacks %s: searches stop at their first step", strings.Join(missing, ", "))
@@ -250,19 +244,11 @@ func (d *doctor) bucket(ctx context.Context, t *deploy.Target) *store.S3 {
 func (d *doctor) workers(ctx context.Context, c *client.Client) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	queue, err := c.Temporal.DescribeTaskQueue(ctx, c.TaskQueue, enumspb.TASK_QUEUE_TYPE_WORKFLOW)
+	names, err := c.Workers(ctx)
 	if err != nil {
-		d.add("workers", Failed, "look whether the server is well, and this user may describe task queues", "task queue %s: %v", c.TaskQueue, err)
+		d.add("workers", Failed, "look whether the server is well, and this user may describe task queues", "%v", err)
 		return
 	}
-	var names []string
-	for _, p := range queue.GetPollers() {
-		if time.Since(p.GetLastAccessTime().AsTime()) < activities.PollerAge {
-			names = append(names, p.GetIdentity())
-		}
-	}
-	slices.Sort(names)
-	names = slices.Compact(names)
 	if len(names) == 0 {
 		d.add("workers", Failed, "start `worker`, with the same namespace and task queue (`starter up` runs one for the dev stack)",
 			"none listens to task queue %q: nothing moves", c.TaskQueue)

@@ -317,23 +317,31 @@ func behavior(name string) workflow.VersioningBehavior {
 	return workflow.VersioningBehaviorPinned
 }
 
+// MissingSearchAttributes are those, with their types, that the workflows set and a
+// namespace lacks.
+func MissingSearchAttributes(ctx context.Context, c client.Client, namespace string) (map[string]enumspb.IndexedValueType, error) {
+	there, err := c.OperatorService().ListSearchAttributes(ctx, &operatorservice.ListSearchAttributesRequest{Namespace: namespace})
+	if err != nil {
+		return nil, fmt.Errorf("search attributes of namespace %q: %w", namespace, err)
+	}
+	missing := map[string]enumspb.IndexedValueType{}
+	for _, key := range workflows.SearchAttributes() {
+		if _, ok := there.GetCustomAttributes()[key.GetName()]; !ok {
+			missing[key.GetName()] = key.GetValueType()
+		}
+	}
+	return missing, nil
+}
+
 // EnsureSearchAttributes registers the search attributes that the workflows
 // set with a namespace that lacks them: a workflow that sets an unknown one
 // cannot go on.
 func EnsureSearchAttributes(ctx context.Context, c client.Client, namespace string) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	there, err := c.OperatorService().ListSearchAttributes(ctx, &operatorservice.ListSearchAttributesRequest{Namespace: namespace})
+	missing, err := MissingSearchAttributes(ctx, c, namespace)
 	if err != nil {
-		return fmt.Errorf("search attributes of namespace %q: %w", namespace, err)
-	}
-	missing := map[string]enumspb.IndexedValueType{}
-	var names []string
-	for _, key := range workflows.SearchAttributes() {
-		if _, ok := there.GetCustomAttributes()[key.GetName()]; !ok {
-			missing[key.GetName()] = key.GetValueType()
-			names = append(names, key.GetName()+"="+key.GetValueType().String())
-		}
+		return err
 	}
 	if len(missing) == 0 {
 		return nil
@@ -342,6 +350,10 @@ func EnsureSearchAttributes(ctx context.Context, c client.Client, namespace stri
 		&operatorservice.AddSearchAttributesRequest{Namespace: namespace, SearchAttributes: missing})
 	var exists *serviceerror.AlreadyExists
 	if err != nil && !errors.As(err, &exists) {
+		var names []string
+		for name, of := range missing {
+			names = append(names, name+"="+of.String())
+		}
 		slices.Sort(names)
 		return fmt.Errorf("namespace %q lacks search attributes and they cannot be added here; have an operator add %v: %w", namespace, names,
 			err)
