@@ -69,20 +69,7 @@ func TestModelOfNGramsPredicts(t *testing.T) {
 		t.Fatal(err)
 	}
 	proposal := proposalOf(t, config, make([]int, len(config.Space.Choices)))
-	var result TrialResult
-	b.run(t, b.a.Trial, r.Request(proposal), &result)
-	if result.Status != trainer.OK || result.Metrics["test_accuracy"] < .95 {
-		t.Fatalf("%+v", result)
-	}
-	checkConfusion(t, b, config, row(&r, proposal, result))
-	encoded, err := library.ExportModel(t.Context(), b.store, "o", config, row(&r, proposal, result))
-	if err != nil {
-		t.Fatal(err)
-	}
-	bundle, err := library.DecodeBundle(encoded)
-	if err != nil {
-		t.Fatal(err)
-	}
+	result, encoded, bundle := exported(t, b, &r, config, proposal)
 	bad := make([]int, len(config.Space.Choices))
 	bad[len(bad)-1] = 1
 	second := proposalOf(t, config, bad)
@@ -93,15 +80,7 @@ func TestModelOfNGramsPredicts(t *testing.T) {
 	if got, want := ensemble.Predict(texts[:5], nil), bundle.Predict(texts[:5], nil); got[0].Label != want[0].Label || len(got) != 5 {
 		t.Errorf("%+v, %+v", got, want)
 	}
-	right := 0
-	for i, p := range bundle.Predict(texts, nil) {
-		if p.Label == labels[i] {
-			right++
-		}
-	}
-	if right < 390 {
-		t.Errorf("%d of 400 right", right)
-	}
+	checkRight(t, bundle, texts, labels)
 
 	tokens := config.Space
 	tokens.Name, tokens.Settings = "tokens", json.RawMessage(`{"wide_ngrams":1}`)
@@ -167,29 +146,8 @@ func TestModelOfFeaturesPredicts(t *testing.T) {
 		actions := make([]int, len(config.Space.Choices))
 		actions[len(actions)-5] = option
 		proposal := proposalOf(t, config, actions)
-		var result TrialResult
-		b.run(t, b.a.Trial, r.Request(proposal), &result)
-		if result.Status != trainer.OK || result.Metrics["test_accuracy"] < .95 {
-			t.Fatalf("%+v", result)
-		}
-		checkConfusion(t, b, config, row(&r, proposal, result))
-		encoded, err := library.ExportModel(t.Context(), b.store, "o", config, row(&r, proposal, result))
-		if err != nil {
-			t.Fatal(err)
-		}
-		bundle, err := library.DecodeBundle(encoded)
-		if err != nil {
-			t.Fatal(err)
-		}
-		right := 0
-		for i, p := range bundle.Predict(texts, nil) {
-			if p.Label == labels[i] {
-				right++
-			}
-		}
-		if right < 390 {
-			t.Errorf("%d of 400 right", right)
-		}
+		_, encoded, bundle := exported(t, b, &r, config, proposal)
+		checkRight(t, bundle, texts, labels)
 		f, err := safetensors.Decode(encoded)
 		if err != nil {
 			t.Fatal(err)
@@ -202,6 +160,40 @@ func TestModelOfFeaturesPredicts(t *testing.T) {
 		if _, err := library.DecodeBundle(f.Encode()); err == nil || !strings.Contains(err.Error(), "neither words nor characters") {
 			t.Errorf("a damaged feature: %v", err)
 		}
+	}
+}
+
+// exported trains a model of texts whose order matters, checks it, and exports it.
+func exported(t *testing.T, b *bench, r *Resolved, config *search.Config, proposal search.Proposal) (TrialResult, []byte, *library.Bundle) {
+	t.Helper()
+	var result TrialResult
+	b.run(t, b.a.Trial, r.Request(proposal), &result)
+	if result.Status != trainer.OK || result.Metrics["test_accuracy"] < .95 {
+		t.Fatalf("%+v", result)
+	}
+	checkConfusion(t, b, config, row(r, proposal, result))
+	encoded, err := library.ExportModel(t.Context(), b.store, "o", config, row(r, proposal, result))
+	if err != nil {
+		t.Fatal(err)
+	}
+	bundle, err := library.DecodeBundle(encoded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result, encoded, bundle
+}
+
+// checkRight has an exported model predict the 400 texts.
+func checkRight(t *testing.T, bundle *library.Bundle, texts, labels []string) {
+	t.Helper()
+	right := 0
+	for i, p := range bundle.Predict(texts, nil) {
+		if p.Label == labels[i] {
+			right++
+		}
+	}
+	if right < 390 {
+		t.Errorf("%d of 400 right", right)
 	}
 }
 
