@@ -23,6 +23,7 @@ import (
 	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/deploy"
+	"tnaml/experiments/trainer"
 	"tnaml/starter/client"
 	"tnaml/worker/host"
 	"tnaml/workflows"
@@ -260,7 +261,7 @@ func (d *doctor) workers(ctx context.Context, c *client.Client) {
 		d.add("trainers", Warning, "", "%v", err)
 	}
 	for _, name := range trainers {
-		if name == "external" || name == "table" { // whoever asks trains, and a table is served with the rest
+		if name == (trainer.External{}).Name() || name == (trainer.Table{}).Name() { // whoever asks trains, and a table is served with the rest
 			continue
 		}
 		serving, err := c.Serving(ctx, name)
