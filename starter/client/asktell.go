@@ -108,11 +108,11 @@ func (c *Client) asking(ctx context.Context, name, update string, in, out any) e
 		return fmt.Errorf("search %s: %w", name, ErrSilent)
 	}
 	var app *temporal.ApplicationError
+	if hasEnded(err) {
+		return &RefusedError{Search: name, Reason: "it has ended: it takes no more trials", Ended: true}
+	}
 	if !errors.As(err, &app) {
-		if err = called(Search, name, err); errors.Is(err, errEnded) {
-			return &RefusedError{Search: name, Reason: "it has ended: it takes no more trials", Ended: true}
-		}
-		return err
+		return called(Search, name, err)
 	}
 	if kind, failed := c.KindOf(ctx, name); failed == nil && kind != Search {
 		return Usage(fmt.Errorf("%s is a %s: ask, and tell, one of its searches", name, kind))

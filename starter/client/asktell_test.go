@@ -137,3 +137,37 @@ func TestTwoAskersAreOne(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Whoever asks as a search ends is told that it takes no more, whether the call comes
+// before, while or after its workflow closes.
+func TestAskedAsItEnds(t *testing.T) {
+	c := connected(t)
+	serve(t, c)
+	spec := own(t, c)
+	spec.Strategy, spec.Trials, spec.Lag = "random", 2, 1
+	never := spec.Trials
+	for i := range 5 {
+		name, err := c.StartSearch(t.Context(), fmt.Sprintf("ends-%d-%s", i, c.TaskQueue), spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all sync.WaitGroup
+		for range 24 {
+			all.Go(func() {
+				for {
+					_, err := c.Ask(t.Context(), name, workflows.Ask{Trial: &never})
+					var refused *client.RefusedError
+					switch {
+					case errors.As(err, &refused) && refused.Ended:
+						return
+					case err != nil && !errors.As(err, &refused):
+						t.Error(err)
+						return
+					}
+				}
+			})
+		}
+		loop(t, c, name, func(int) {})
+		all.Wait()
+	}
+}

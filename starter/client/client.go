@@ -12,6 +12,7 @@ import (
 
 	"go.temporal.io/api/serviceerror"
 	sdk "go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
 
 	"tnaml/activities/library"
 	"tnaml/activities/store"
@@ -91,17 +92,27 @@ func called(kind Kind, name string, err error) error {
 	switch {
 	case err == nil:
 		return nil
+	case kind != Schedule && hasEnded(err):
+		return fmt.Errorf("%s %w", name, errEnded)
 	case errors.As(err, &missing):
-		// By no type does Temporal tell the two apart. A schedule is a workflow too, and
-		// one that was deleted is a workflow that has ended.
-		if kind != Schedule && strings.Contains(missing.Message, "already completed") {
-			return fmt.Errorf("%s %w", name, errEnded)
-		}
 		return &NotFoundError{kind, name}
 	case kind == "":
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	return fmt.Errorf("%s %s: %w", kind, name, err)
+}
+
+// hasEnded says that a call came too late for its workflow, also one that was under way
+// as the workflow ended. By no type does Temporal tell these from calls of what never was.
+// A schedule is a workflow too, and one that was deleted is a workflow that has ended.
+func hasEnded(err error) bool {
+	var (
+		missing *serviceerror.NotFound
+		app     *temporal.ApplicationError
+	)
+	return errors.As(err, &missing) &&
+		(strings.Contains(missing.Message, "already completed") || strings.Contains(missing.Message, "closing workflow")) ||
+		errors.As(err, &app) && app.Type() == "AcceptedUpdateCompletedWorkflow"
 }
 
 const (
