@@ -12,7 +12,7 @@ import (
 // After its drain a worker waits for as long as deploy/README.md says: 5 s for what is given back,
 // the greatest grace of its programs, and 20 s for their last checkpoints.
 func TestStopTimeout(t *testing.T) {
-	work, err := command.NewWorkspace(t.TempDir(), nil)
+	work, err := command.NewWorkspace(t.TempDir(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

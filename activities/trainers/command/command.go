@@ -167,6 +167,11 @@ func variables(dir, data string, r *trainer.Request) map[string]string {
 // directoryVariable names a trial's directory, and by it the trial's processes.
 const directoryVariable = "TNAML_DIRECTORY"
 
+// lastWords bounds the reading of what a program has said after its end, where something
+// that could not be found, and so not killed, holds its standard output. A busy machine may
+// take seconds to read what is there.
+const lastWords = 30 * time.Second
+
 // run is one run of the program.
 type run struct {
 	t          *Trainer
@@ -176,27 +181,35 @@ type run struct {
 	progress   func(trainer.Progress) error
 
 	cmd    *exec.Cmd
+	group  *group
 	mu     sync.Mutex
 	exited bool // the group's number is no more ours
 
 	// ended is why the run was ended from here, overSteps and pruned that the trial did it.
 	ended             error
 	overSteps, pruned bool
-	curve             []trainer.Point
-	stdout            output
-	stderr            tail
+	// outOfMemory: the group was.
+	outOfMemory bool
+	curve       []trainer.Point
+	stdout      output
+	stderr      tail
 }
 
 func (r *run) run(ctx context.Context, args, environ []string) (trainer.Result, error) {
 	told := make(chan trainer.Progress)
 	r.stdout.told = told
+	var err error
+	if r.group, err = r.t.work.groups.group(filepath.Base(r.dir), r.memory()); err != nil {
+		return trainer.Result{}, fmt.Errorf("trial %d: its control group: %w", r.r.Trial, err)
+	}
 	r.cmd = exec.Command(r.t.program, args...)
 	r.cmd.Dir, r.cmd.Env = r.t.config.Directory, environ
 	if r.cmd.Dir == "" {
 		r.cmd.Dir = r.dir
 	}
 	r.cmd.Stdout, r.cmd.Stderr, r.cmd.SysProcAttr = &r.stdout, &r.stderr, attributes()
-	r.cmd.WaitDelay = time.Second // for what has left the group, and holds standard output
+	r.group.begin(r.cmd.SysProcAttr)
+	r.cmd.WaitDelay = lastWords
 	began := time.Now()
 	started, done := make(chan error, 1), make(chan error, 1)
 	go r.process(started, done)
@@ -301,11 +314,14 @@ func (r *run) process(started, done chan<- error) {
 	defer runtime.UnlockOSThread()
 	err := r.cmd.Start()
 	if err == nil {
-		if bytes := r.memory(); bytes > 0 {
+		if bytes := r.memory(); bytes > 0 && !r.limited() {
 			if err := limitMemory(r.cmd, bytes); err != nil {
 				r.t.log.Warn("a trial's memory is not limited", "error", err)
 			}
 		}
+	}
+	if err != nil {
+		_, _ = r.group.end()
 	}
 	started <- err
 	if err != nil {
@@ -313,7 +329,11 @@ func (r *run) process(started, done chan<- error) {
 	}
 	untilExit(r.cmd)
 	r.signal(true) // what it has left behind
-	sweep(r.dir)
+	if r.group == nil {
+		sweep(r.dir)
+	} else if r.outOfMemory, err = r.group.end(); err != nil {
+		r.t.log.Warn("what a trial's program has started does not end", "trainer", r.t.Name(), "trial", r.r.Trial, "error", err)
+	}
 	r.mu.Lock()
 	r.exited = true
 	r.mu.Unlock()
@@ -321,6 +341,9 @@ func (r *run) process(started, done chan<- error) {
 	r.stdout.end()
 	done <- err
 }
+
+// limited says that the limit is the group's, and not each process's.
+func (r *run) limited() bool { return r.group != nil && r.group.limited }
 
 // memory is the limit, 0 for none.
 func (r *run) memory() int64 {
@@ -335,8 +358,12 @@ func (r *run) memory() int64 {
 func (r *run) signal(kill bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.exited {
-		signalGroup(r.cmd, kill)
+	if r.exited {
+		return
+	}
+	signalGroup(r.cmd, kill)
+	if kill {
+		r.group.kill()
 	}
 }
 
@@ -379,9 +406,13 @@ func (r *run) conclude(waited error) (trainer.Result, error) {
 	if signal != "" {
 		how = "the program was ended by the signal " + signal
 	}
-	if limit := r.memory(); limit > 0 && memoryWords.Match(r.stderr.b) {
-		return outcome(trainer.Outcome{Status: trainer.OverMemory, Reason: r.withLast(fmt.Sprintf("%s under a limit of %d MB a process", how,
-			limit>>20))}), nil
+	if limit := r.memory(); r.outOfMemory || limit > 0 && memoryWords.Match(r.stderr.b) {
+		of := "a process"
+		if r.limited() {
+			of = "for all its processes"
+		}
+		return outcome(trainer.Outcome{Status: trainer.OverMemory, Reason: r.withLast(fmt.Sprintf("%s under a limit of %d MB %s", how,
+			limit>>20, of))}), nil
 	}
 	if outside {
 		return trainer.Result{}, fmt.Errorf("trial %d: %s, from outside: does the machine run out of memory? %w", r.r.Trial, how,

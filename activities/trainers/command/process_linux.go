@@ -38,7 +38,10 @@ func sweep(dir string) {
 			if err != nil || pid == os.Getpid() {
 				continue
 			}
-			// It is held before it is looked at: the number may be another's soon.
+			if !startedIn(pid, dir) {
+				continue
+			}
+			// It is held, and looked at again: the number may be another's by now.
 			p, err := os.FindProcess(pid)
 			if err != nil {
 				continue

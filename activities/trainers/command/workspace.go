@@ -23,8 +23,9 @@ import (
 // Workspace is the directory of one process, in which trials have theirs, and tasks' data
 // lie. Only its user can read it.
 type Workspace struct {
-	dir  string
-	lock *os.File
+	dir    string
+	lock   *os.File
+	groups *groups
 
 	mu    sync.Mutex
 	tasks map[string]*sync.Mutex // whose data are being written, by reference
@@ -64,20 +65,26 @@ func NewWorkspace(shared string, log *slog.Logger) (*Workspace, error) {
 		return nil, err
 	}
 	lock(w.lock)
-	err = errors.Join(os.Rename(w.dir+".new", w.dir+lockEnding), os.Mkdir(w.dir, 0o700))
-	return w, err
+	if err := errors.Join(os.Rename(w.dir+".new", w.dir+lockEnding), os.Mkdir(w.dir, 0o700)); err != nil {
+		return nil, err
+	}
+	if w.groups, err = newGroups(filepath.Base(w.dir)); err != nil {
+		log.Info("trials' programs run without control groups: memory is limited by process, and what leaves a program is looked for",
+			"reason", err)
+	}
+	return w, nil
 }
 
 // Close removes the directory.
 func (w *Workspace) Close() error {
-	return errors.Join(discard(w.dir), w.lock.Close())
+	return errors.Join(w.groups.close(), discard(w.dir), w.lock.Close())
 }
 
 // discard removes a process's directory, with what its trials have left, and, once that is
 // gone, its lock, by which it is found.
 func discard(dir string) error {
 	sweep(dir)
-	if err := remove(dir); err != nil {
+	if err := errors.Join(discardGroups(filepath.Base(dir)), remove(dir)); err != nil {
 		return err
 	}
 	return os.Remove(dir + lockEnding)
