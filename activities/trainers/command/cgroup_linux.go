@@ -52,7 +52,7 @@ func groupDir(member, mounts string) (string, error) {
 			path, found = p, true
 		}
 	}
-	if !found {
+	if !found || strings.HasPrefix(path, "/../") { // outside of the namespace
 		return "", errors.New("no control groups of version 2")
 	}
 	for line := range strings.Lines(mounts) {

@@ -43,9 +43,11 @@ type safeLog struct {
 func (l *safeLog) Write(b []byte) (int, error) { l.mu.Lock(); defer l.mu.Unlock(); return l.b.Write(b) }
 func (l *safeLog) String() string              { l.mu.Lock(); defer l.mu.Unlock(); return l.b.String() }
 
-// program is the trainer of one of the tests' programs.
+// program is the trainer of one of the tests' programs, without control groups where the
+// mode begins with "ungrouped: ".
 func program(t *testing.T, mode string, change func(*Config)) fixture {
 	t.Helper()
+	mode, ungrouped := strings.CutPrefix(mode, "ungrouped: ")
 	c := Default("mine")
 	c.Command, c.Env, c.Grace, c.Version = []string{os.Args[0]}, []string{"PROGRAM=" + mode}, time.Second, "1"
 	c.CheckpointEvery = 100 * time.Millisecond
@@ -62,6 +64,12 @@ func program(t *testing.T, mode string, change func(*Config)) fixture {
 			t.Error(err)
 		}
 	})
+	if ungrouped {
+		if err := w.groups.close(); err != nil {
+			t.Fatal(err)
+		}
+		w.groups = nil
+	}
 	tr, err := New(c, s, w, slog.New(slog.NewTextHandler(log, nil)))
 	if err != nil {
 		t.Fatal(err)
@@ -122,6 +130,7 @@ func TestBadPrograms(t *testing.T) {
 		{"large model", trainer.Failed, "more than 1 MB: too large"},
 		{"large checkpoint", trainer.OK, ""},
 		{"forks", trainer.OK, ""},
+		{"ungrouped: escapes", trainer.OK, ""},
 		{"escapes", trainer.OK, ""},
 		{"segfault", trainer.Failed, "ended by the signal segmentation fault"},
 		{"modes", trainer.OK, ""},
@@ -151,14 +160,14 @@ func TestBadPrograms(t *testing.T) {
 			if took := time.Since(began); took > 20*time.Second && !strings.HasPrefix(tt.mode, "gigabyte") {
 				t.Errorf("it took %v", took)
 			}
-			if left, _ := os.ReadDir(f.work.dir); len(left) > 0 && tt.mode != "forks" && tt.mode != "escapes" {
+			if left, _ := os.ReadDir(f.work.dir); len(left) > 0 && tt.mode != "forks" && !strings.HasSuffix(tt.mode, "escapes") {
 				t.Errorf("it leaves %v", left)
 			}
 			if names, err := f.store.Names(t.Context(), store.Checkpoint, ""); err != nil || len(names) > 0 {
 				t.Errorf("checkpoints %v, %v", names, err)
 			}
 			switch tt.mode {
-			case "forks", "escapes":
+			case "forks", "escapes", "ungrouped: escapes":
 				gone(t, f)
 			case "text":
 				if m := result.Metrics; m["validation"] != .5 || m["test"] != .75 || m["lr"] != 1e-3 || len(m) != 3 || result.Steps != 2 {
@@ -204,7 +213,8 @@ func TestEnds(t *testing.T) {
 		mode string
 		want error
 	}{{"forks and hangs", context.Canceled}, {"ignores SIGTERM", context.Canceled}, {"hangs", stop}, {"hangs", trainer.ErrCutShort},
-		{"killed", trainer.ErrCutShort}, {"forks and hangs", trainer.ErrCutShort}, {"escapes and hangs", context.Canceled}} {
+		{"killed", trainer.ErrCutShort}, {"forks and hangs", trainer.ErrCutShort}, {"escapes and hangs", context.Canceled},
+		{"ungrouped: escapes and hangs", context.Canceled}} {
 		t.Run(fmt.Sprint(tt.mode, " ", tt.want), func(t *testing.T) {
 			f := program(t, tt.mode, func(c *Config) {
 				switch tt.want {
@@ -229,7 +239,7 @@ func TestEnds(t *testing.T) {
 			if took := time.Since(began); !errors.Is(err, tt.want) || took > 20*time.Second {
 				t.Errorf("after %v: %v", took, err)
 			}
-			if strings.HasPrefix(tt.mode, "forks") || strings.HasPrefix(tt.mode, "escapes") {
+			if strings.HasPrefix(tt.mode, "forks") || strings.Contains(tt.mode, "escapes") {
 				gone(t, f)
 			}
 		})
@@ -657,6 +667,14 @@ func TestWorkspaces(t *testing.T) {
 	next, err := NewWorkspace(shared, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, w := range []*Workspace{alive, dead, next} {
+		if w.groups == nil {
+			continue
+		}
+		if _, err := os.Stat(w.groups.dir); (err == nil) == (w == dead) {
+			t.Errorf("the control group %s: %v", w.groups.dir, err)
+		}
 	}
 	for dir, want := range map[string]bool{alive.dir: true, dead.dir: false, next.dir: true} {
 		if info, err := os.Stat(dir); (err == nil) != want || want && info.Mode().Perm() != 0o700 {

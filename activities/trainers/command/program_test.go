@@ -228,16 +228,20 @@ var programs = map[string]func() int{
 		return 0
 	},
 	"memory": func() int {
-		var all [][]byte
-		for range 384 {
-			b := make([]byte, 1<<20)
-			for i := 0; i < len(b); i += 4096 {
-				b[i] = 1
-			}
-			all = append(all, b)
+		n := allocate()
+		say(good)
+		return n >> 20
+	},
+	// memory of two: a child takes as much while its own is held.
+	"memory of two": func() int {
+		n := allocate()
+		start("memory")
+		var wait syscall.WaitStatus
+		if _, err := syscall.Wait4(-1, &wait, 0, nil); err != nil || wait != 0 {
+			return 3
 		}
 		say(good)
-		return len(all) >> 20
+		return n >> 20
 	},
 	"modes": func() int {
 		dir := filepath.Join(os.Getenv("TNAML_DIRECTORY"), "tmp", "shut")
@@ -247,6 +251,20 @@ var programs = map[string]func() int{
 		say(good)
 		return 0
 	},
+}
+
+var held [][]byte
+
+// allocate takes 384 MB, and says how many.
+func allocate() int {
+	for range 384 {
+		b := make([]byte, 1<<20)
+		for i := 0; i < len(b); i += 4096 {
+			b[i] = 1
+		}
+		held = append(held, b)
+	}
+	return len(held)
 }
 
 func start(mode string) { startAs(mode, nil) }
