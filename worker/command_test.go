@@ -140,7 +140,7 @@ func TestEfficiencyOfPrograms(t *testing.T) {
 	if err := library.PublishSpace(t.Context(), b.store, sp, true); err != nil {
 		t.Fatal(err)
 	}
-	w := b.programs(t, "one", fmt.Sprintf("  nap: {command: [sh, -c, sleep 1; echo validation=0.5], slots: %d}\n", places))
+	w := b.programs(t, "one", fmt.Sprintf("  nap: {command: [sh, -c, echo validation=0.5; exec sleep 1], slots: %d}\n", places))
 	w.ready(t)
 	began := time.Now()
 	run := b.start(t, workflows.SearchWorkflow, "naps", merged(spec{"tasks": []string{"words"}, "space": "naps", "strategy": "random"},
