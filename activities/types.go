@@ -193,6 +193,8 @@ type FinishInput struct {
 	// Status is "completed", "stopped", "canceled" or, for the Reason, "failed".
 	Status string `json:"status"`
 	Reason string `json:"reason,omitempty"`
+	// Best is the best value on the validation split, if there is one.
+	Best *float64 `json:"best,omitempty"`
 	// Seconds is how long the search has run (library.SearchRecord).
 	Seconds float64 `json:"seconds,omitempty"`
 	// RecordOnly writes only these into the record, if the run has one: the rest could

@@ -527,10 +527,14 @@ func (r *run) publish(ctx workflow.Context) (done activities.Finished, err error
 }
 
 func (r *run) finishInput(ctx workflow.Context) activities.FinishInput {
-	return activities.FinishInput{
+	in := activities.FinishInput{
 		Name: r.name, RunID: r.runID, Config: r.state.Resolved.Config, Position: r.state.Position, Status: r.finished,
 		Reason: r.reason, Seconds: r.whole(ctx).Seconds(),
 	}
+	if best := r.best(); best != nil {
+		in.Best = &best.Validation
+	}
+	return in
 }
 
 // end shows that the search has ended.

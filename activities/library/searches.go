@@ -9,6 +9,7 @@ import (
 
 	"tnaml/activities/store"
 	"tnaml/experiments/search"
+	"tnaml/experiments/space"
 	"tnaml/experiments/trainer"
 	"tnaml/nn/safetensors"
 )
@@ -30,6 +31,10 @@ type SearchRecord struct {
 	Started time.Time `json:"started,omitzero"`
 	Ended   time.Time `json:"ended,omitzero"`
 	Told    int       `json:"told"`
+	// Best is the best value on the validation split, and Objective what it is of, once
+	// the search has ended.
+	Best      *float64        `json:"best,omitempty"`
+	Objective space.Objective `json:"objective,omitzero"`
 	// Seconds is how long it has run by then, pauses left out, with the searches that it
 	// goes on from.
 	Seconds float64 `json:"seconds,omitempty"`

@@ -163,6 +163,18 @@ func TestStartIsChecked(t *testing.T) {
 }
 
 // A search as a program follows and steers it.
+// unaskable is a Temporal of which no workflow may be asked: a list of thousands that have
+// ended must not do it, nor leave out what nobody had the time to say.
+type unaskable struct {
+	sdk.Client
+	t *testing.T
+}
+
+func (u *unaskable) GetWorkflow(ctx context.Context, id, run string) sdk.WorkflowRun {
+	u.t.Errorf("the workflow %s is asked", id)
+	return u.Client.GetWorkflow(ctx, id, run)
+}
+
 func TestFollowAndSteer(t *testing.T) {
 	c := connected(t)
 	serve(t, c)
@@ -223,6 +235,13 @@ func TestFollowAndSteer(t *testing.T) {
 	result, err := c.Follow(t.Context(), name, func(client.Progress) {})
 	if err != nil || result.Run != nil || result.Search.Status != "stopped" {
 		t.Fatalf("%+v, %v", result, err)
+	}
+	unasked := *c
+	unasked.Temporal = &unaskable{Client: c.Temporal, t: t}
+	if list, err := unasked.Searches(t.Context(), ""); err != nil || len(list) != 1 || list[0].Status != "stopped" ||
+		list[0].Told != result.Search.Trials || list[0].Best == nil || *list[0].Best != result.Search.Best[0].Validation ||
+		!strings.HasSuffix(list[0].OnValidation, " %") || list[0].Ended.IsZero() {
+		t.Errorf("%+v, %v", list, err)
 	}
 	b, r, err := c.ExportModel(t.Context(), name, client.Pick{Trial: -1})
 	if err != nil || r.Trial.Trial != result.Search.Best[0].Trial {

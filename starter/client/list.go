@@ -52,6 +52,8 @@ type Entry struct {
 	Kind     catalog.Kind `json:"kind,omitempty"`
 	Searches int          `json:"searches,omitempty"`
 	Done     int          `json:"done,omitempty"`
+	// settled: the search's record says how it ended.
+	settled bool
 }
 
 const (
@@ -88,7 +90,7 @@ func (c *Client) Searches(ctx context.Context, experiment string) ([]*Entry, err
 			e = &Entry{Name: r.Name, Status: r.Status, Tasks: []string{}}
 			all[r.Name] = e
 		}
-		e.recorded(r)
+		e.recorded(r, found[r.Name])
 		recorded[e] = r
 	}
 	out := c.complete(ctx, all, found, experiment, func(ctx context.Context, e *Entry) { c.forgotten(ctx, e, recorded[e]) })
@@ -129,7 +131,7 @@ func entries(found map[string]*execution, ends map[string]end, unread bool) map[
 	return all
 }
 
-// complete asks for what a list does not have: open ones how they stand, others how they
+// complete asks for what a list does not have: open ones how they stand, others that are not settled how they
 // ended, and what Temporal has forgotten by forgotten. It returns those of a label, where one is given, by the
 // time of their start: the newest last, where a terminal has the eye.
 func (c *Client) complete(ctx context.Context, all map[string]*Entry, found map[string]*execution, experiment string,
@@ -146,6 +148,7 @@ func (c *Client) complete(ctx context.Context, all map[string]*Entry, found map[
 		out = append(out, e)
 		g.Go(func() error {
 			switch x := found[name]; {
+			case e.settled:
 			case x == nil:
 				forgotten(ctx, e)
 			case x.info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING:
@@ -263,8 +266,9 @@ func (c *Client) executions(ctx context.Context, types ...string) (map[string]*e
 	}
 }
 
-// recorded is what a search's record says.
-func (e *Entry) recorded(r library.SearchRecord) {
+// recorded is what a search's record says, which is all of one that has ended as Temporal
+// lists it: nobody need be asked then, though there are thousands.
+func (e *Entry) recorded(r library.SearchRecord, x *execution) {
 	e.Told, e.Reason, e.Ended = max(e.Told, r.Told), r.Reason, cmp.Or(e.Ended, r.Ended)
 	if e.Started.IsZero() {
 		e.Started = r.Started
@@ -275,6 +279,16 @@ func (e *Entry) recorded(r library.SearchRecord) {
 		e.Trials, e.Tasks, e.Strategy = e.Told, of.Tasks, of.Strategy
 	} else if spec, err := workflows.ParseSearchSpec(r.Spec); err == nil {
 		e.Trials, e.Tasks, e.Strategy, e.Seed, e.Experiment = max(spec.Trials, e.Told), spec.Tasks, spec.Strategy, spec.Seed, spec.Experiment
+	}
+	ended := !r.Ended.IsZero() && r.Status != library.Imported
+	if ended && (x == nil || x.info.GetCloseTime() != nil && !x.info.GetStartTime().AsTime().After(r.Ended)) {
+		e.settled, e.Status = true, r.Status
+		if r.Status == "completed" {
+			e.Trials = e.Told
+		}
+		if r.Best != nil {
+			e.Best, e.OnValidation = r.Best, trainer.Text(r.Objective, *r.Best)
+		}
 	}
 }
 
