@@ -162,7 +162,6 @@ func TestStartIsChecked(t *testing.T) {
 	}
 }
 
-// A search as a program follows and steers it.
 // unaskable is a Temporal of which no workflow may be asked: a list of thousands that have
 // ended must not do it, nor leave out what nobody had the time to say.
 type unaskable struct {
@@ -175,6 +174,7 @@ func (u *unaskable) GetWorkflow(ctx context.Context, id, run string) sdk.Workflo
 	return u.Client.GetWorkflow(ctx, id, run)
 }
 
+// A search as a program follows and steers it.
 func TestFollowAndSteer(t *testing.T) {
 	c := connected(t)
 	serve(t, c)
