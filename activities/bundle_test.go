@@ -14,6 +14,7 @@ import (
 	"tnaml/activities/store"
 	"tnaml/experiments/data"
 	"tnaml/experiments/data/text"
+	"tnaml/experiments/exported"
 	"tnaml/experiments/search"
 	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/space"
@@ -69,7 +70,7 @@ func TestModelOfNGramsPredicts(t *testing.T) {
 		t.Fatal(err)
 	}
 	proposal := proposalOf(t, config, make([]int, len(config.Space.Choices)))
-	result, encoded, bundle := exported(t, b, &r, config, proposal)
+	result, encoded, bundle := exportedModel(t, b, &r, config, proposal)
 	bad := make([]int, len(config.Space.Choices))
 	bad[len(bad)-1] = 1
 	second := proposalOf(t, config, bad)
@@ -103,11 +104,11 @@ func TestModelOfNGramsPredicts(t *testing.T) {
 		t.Fatal(err)
 	}
 	rows[0] = 1 << 20
-	if _, err := library.DecodeBundle(f.Encode()); err == nil || !strings.Contains(err.Error(), "n-gram 0") {
+	if _, err := exported.Decode(f.Encode()); err == nil || !strings.Contains(err.Error(), "n-gram 0") {
 		t.Errorf("an n-gram of an unknown token: %v", err)
 	}
 	for i := 0; i < len(encoded); i += 101 {
-		_, _ = library.DecodeBundle(encoded[:i]) // must not panic
+		_, _ = exported.Decode(encoded[:i]) // must not panic
 	}
 }
 
@@ -146,7 +147,7 @@ func TestModelOfFeaturesPredicts(t *testing.T) {
 		actions := make([]int, len(config.Space.Choices))
 		actions[len(actions)-5] = option
 		proposal := proposalOf(t, config, actions)
-		_, encoded, bundle := exported(t, b, &r, config, proposal)
+		_, encoded, bundle := exportedModel(t, b, &r, config, proposal)
 		checkRight(t, bundle, texts, labels)
 		f, err := safetensors.Decode(encoded)
 		if err != nil {
@@ -157,14 +158,14 @@ func TestModelOfFeaturesPredicts(t *testing.T) {
 			t.Fatal(err)
 		}
 		lines[0] = 'x'
-		if _, err := library.DecodeBundle(f.Encode()); err == nil || !strings.Contains(err.Error(), "neither words nor characters") {
+		if _, err := exported.Decode(f.Encode()); err == nil || !strings.Contains(err.Error(), "neither words nor characters") {
 			t.Errorf("a damaged feature: %v", err)
 		}
 	}
 }
 
-// exported trains a model of texts whose order matters, checks it, and exports it.
-func exported(t *testing.T, b *bench, r *Resolved, config *search.Config, proposal search.Proposal) (TrialResult, []byte, *library.Bundle) {
+// exportedModel trains a model of texts whose order matters, checks it, and exports it.
+func exportedModel(t *testing.T, b *bench, r *Resolved, config *search.Config, proposal search.Proposal) (TrialResult, []byte, *exported.Model) {
 	t.Helper()
 	var result TrialResult
 	b.run(t, b.a.Trial, r.Request(proposal), &result)
@@ -176,7 +177,7 @@ func exported(t *testing.T, b *bench, r *Resolved, config *search.Config, propos
 	if err != nil {
 		t.Fatal(err)
 	}
-	bundle, err := library.DecodeBundle(encoded)
+	bundle, err := exported.Decode(encoded)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,7 +185,7 @@ func exported(t *testing.T, b *bench, r *Resolved, config *search.Config, propos
 }
 
 // checkRight has an exported model predict the 400 texts.
-func checkRight(t *testing.T, bundle *library.Bundle, texts, labels []string) {
+func checkRight(t *testing.T, bundle *exported.Model, texts, labels []string) {
 	t.Helper()
 	right := 0
 	for i, p := range bundle.Predict(texts, nil) {
@@ -279,10 +280,10 @@ func TestModelsOfPrograms(t *testing.T) {
 	}
 	config := &search.Config{Space: space.Space{Name: "s", Trainer: "mine"}, KeepModels: 10}
 	got, err := library.ExportModel(t.Context(), s, "x", config, search.Trial{Trial: 3, Model: string(ref)})
-	if err != nil || !bytes.Equal(got, b.Bytes()) || !library.IsArchive(got) {
+	if err != nil || !bytes.Equal(got, b.Bytes()) || !exported.IsArchive(got) {
 		t.Errorf("%d bytes, %v", len(got), err)
 	}
-	if _, err := library.DecodeBundle(got); err == nil || !strings.Contains(err.Error(), "archive") {
+	if _, err := exported.Decode(got); err == nil || !strings.Contains(err.Error(), "archive") {
 		t.Error(err)
 	}
 	for model, want := range map[string]string{"": "trial 3 is not kept: the trainer mine left none",

@@ -16,6 +16,7 @@ import (
 	"tnaml/experiments/data"
 	"tnaml/experiments/data/image"
 	"tnaml/experiments/data/text"
+	"tnaml/experiments/exported"
 	"tnaml/experiments/search"
 	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/trainer"
@@ -128,7 +129,7 @@ func TestImageSearch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bundle, err := library.DecodeBundle(encoded)
+	bundle, err := exported.Decode(encoded)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,12 +182,12 @@ func TestImageSearch(t *testing.T) {
 	info.Image, info.Tokeniser.Version = nil, text.TokeniserVersion
 	f2.PutJSON("bundle", info)
 	safetensors.Put(f2, "vocabulary", []byte("a\n"))
-	if _, err := library.DecodeBundle(f2.Encode()); err == nil || !strings.Contains(err.Error(), "it is one of images") {
+	if _, err := exported.Decode(f2.Encode()); err == nil || !strings.Contains(err.Error(), "it is one of images") {
 		t.Errorf("a model of images that says it is one of texts: %v", err)
 	}
 	for i := range encoded {
 		if i%997 == 0 {
-			_, _ = library.DecodeBundle(encoded[:i]) // must not panic
+			_, _ = exported.Decode(encoded[:i]) // must not panic
 		}
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/deploy/stack/stacktest"
+	"tnaml/experiments/exported"
 	"tnaml/experiments/space"
 	"tnaml/experiments/trainer"
 	"tnaml/workflows"
@@ -123,7 +124,7 @@ func TestProgramsResume(t *testing.T) {
 	}
 	for _, trial := range b.ledger(t, run) {
 		model, err := library.ExportModel(t.Context(), b.store, run.GetID(), of, trial)
-		if trial.Status == trainer.OK && (err != nil || !library.IsArchive(model) || !bytes.Contains(model, []byte("curve.json"))) {
+		if trial.Status == trainer.OK && (err != nil || !exported.IsArchive(model) || !bytes.Contains(model, []byte("curve.json"))) {
 			t.Errorf("the model of trial %d: %d bytes, %v", trial.Trial, len(model), err)
 		}
 	}

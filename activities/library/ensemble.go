@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"tnaml/activities/store"
+	"tnaml/experiments/exported"
 	"tnaml/experiments/guard"
 	"tnaml/experiments/metrics"
 	"tnaml/experiments/search"
@@ -13,7 +14,7 @@ import (
 )
 
 // Ensemble is kept models of one task whose mean prediction is used, each as often as it
-// was picked for it (guard.Ensemble): to use on texts or images as a Bundle is.
+// was picked for it (guard.Ensemble): to use on texts or images as an exported model is.
 type Ensemble struct {
 	Task string
 	// Kept is the number of the models that it was chosen from.
@@ -29,7 +30,7 @@ type Ensemble struct {
 type Member struct {
 	// Trial is the model's, Weight how often it was picked.
 	Trial, Weight int
-	bundle        *Bundle
+	model         *exported.Model
 	module        store.Ref // of images
 }
 
@@ -97,7 +98,7 @@ func member(ctx context.Context, s store.Store, name string, config *search.Conf
 	if err != nil {
 		return m, err
 	}
-	if m.bundle, err = DecodeBundle(b); err == nil && m.bundle.Info.Image != nil {
+	if m.model, err = exported.Decode(b); err == nil && m.model.Info.Image != nil {
 		_, m.module, err = moduleOf(config, t)
 	}
 	return m, err
@@ -126,14 +127,14 @@ func (e *Ensemble) SingleAccuracy() (validation, test float64) {
 }
 
 // About says what the models are of: what it says is theirs alike, but for the trial.
-func (e *Ensemble) About() *BundleInfo { return e.Members[0].bundle.About() }
+func (e *Ensemble) About() *exported.Info { return e.Members[0].model.About() }
 
 // Vectors says which vectors of documents some of the models take; nil: none does. Models
 // that take different ones cannot be given them.
-func (e *Ensemble) Vectors() (*VectorModule, error) {
-	var out *VectorModule
+func (e *Ensemble) Vectors() (*exported.VectorModule, error) {
+	var out *exported.VectorModule
 	for _, m := range e.Members {
-		switch v := m.bundle.Info.Vectors; {
+		switch v := m.model.Info.Vectors; {
 		case v == nil:
 		case out == nil:
 			out = v
@@ -146,33 +147,33 @@ func (e *Ensemble) Vectors() (*VectorModule, error) {
 }
 
 // Predict classifies texts, with the vectors of each where a model takes these.
-func (e *Ensemble) Predict(texts []string, vectors []float32) []Prediction {
+func (e *Ensemble) Predict(texts []string, vectors []float32) []exported.Prediction {
 	var all [][]float32
 	for _, m := range e.Members {
-		all = append(all, m.bundle.ofTexts(texts, vectors))
+		all = append(all, m.model.OfTexts(texts, vectors))
 	}
-	return e.Members[0].bundle.predictions(e.mean(all))
+	return e.Members[0].model.Predictions(e.mean(all))
 }
 
 // ReadImage reads an image file as the models take it.
 func (e *Ensemble) ReadImage(file []byte) ([]uint8, error) {
-	return e.Members[0].bundle.ReadImage(file)
+	return e.Members[0].model.ReadImage(file)
 }
 
 // PredictImages classifies images, given by ReadImage, one after another. Features are
 // computed once for each module.
-func (e *Ensemble) PredictImages(pixels []uint8) ([]Prediction, error) {
+func (e *Ensemble) PredictImages(pixels []uint8) ([]exported.Prediction, error) {
 	features := map[store.Ref][]float32{}
 	var all [][]float32
 	for _, m := range e.Members {
 		if _, there := features[m.module]; !there {
-			set, err := m.bundle.features(pixels)
+			set, err := m.model.Features(pixels)
 			if err != nil {
 				return nil, err
 			}
 			features[m.module] = set
 		}
-		all = append(all, m.bundle.probabilities(pixels, features[m.module]))
+		all = append(all, m.model.OfImages(pixels, features[m.module]))
 	}
-	return e.Members[0].bundle.predictions(e.mean(all)), nil
+	return e.Members[0].model.Predictions(e.mean(all)), nil
 }

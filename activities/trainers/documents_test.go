@@ -10,6 +10,7 @@ import (
 	"tnaml/activities/store"
 	"tnaml/experiments/data"
 	"tnaml/experiments/data/text"
+	"tnaml/experiments/exported"
 	"tnaml/experiments/search"
 	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/trainer"
@@ -122,11 +123,11 @@ func TestVectorsOfDocuments(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		bundle, err := library.DecodeBundle(object)
+		bundle, err := exported.Decode(object)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if takes, err := bundle.Vectors(); err != nil || *takes != (library.VectorModule{Module: "given", Dim: 3}) {
+		if takes, err := bundle.Vectors(); err != nil || *takes != (exported.VectorModule{Module: "given", Dim: 3}) {
 			t.Errorf("%+v, %v", takes, err)
 		}
 		of := bundle.Predict([]string{"new", "words"}, []float32{1005, 0, .5, 5, 1, .5})

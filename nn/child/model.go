@@ -133,55 +133,72 @@ func (m *Model) Attach(t *Table) error {
 // evaluationBatch is the number of documents evaluated together.
 const evaluationBatch = 128
 
+// Workspace is room for Model.PredictInto; the zero value has none yet. It is one
+// goroutine's at a time.
+type Workspace struct {
+	a, b, scratch, logits, pixels, ofWide, ones, values []float32
+	documents, wide                                     bags
+}
+
+// grow returns n elements of what may be in v, or, where that is too short, of zeros.
+func grow[T any](v []T, n int) []T {
+	if cap(v) < n {
+		return make([]T, n)
+	}
+	return v[:n]
+}
+
 // scores calls yield with the logits of each document in turn. vectors are the
 // documents' mean token vectors, or nil to compute them.
-func (m *Model) scores(e *Examples, vectors []float32, yield func(i int, logits []float32)) {
+func (m *Model) scores(w *Workspace, e *Examples, vectors []float32, yield func(i int, logits []float32)) {
 	widest := m.Dim
 	for _, l := range m.layers {
 		widest = max(widest, l.out)
 	}
-	a, b := make([]float32, evaluationBatch*widest), make([]float32, evaluationBatch*widest)
-	scratch := make([]float32, evaluationBatch*widest)
-	logits := make([]float32, evaluationBatch*m.NClasses)
-	var x0 []float32
-	scale := pixelScale(m.NPixels)
-	if m.NPixels > 0 {
-		x0 = make([]float32, evaluationBatch*m.NPixels)
+	rows := min(evaluationBatch, e.Len())
+	w.a, w.b, w.scratch = grow(w.a, rows*widest), grow(w.b, rows*widest), grow(w.scratch, rows*widest)
+	w.logits, w.pixels, w.ofWide = grow(w.logits, rows*m.NClasses), grow(w.pixels, rows*m.NPixels), grow(w.ofWide, m.NClasses)
+	if len(w.ones) < widest {
+		w.ones = ones(widest)
 	}
-	wide, ofWide, unit := wideBags(e, m.wideRows()), make([]float32, m.NClasses), ones(widest)
-	var documents *bags
+	logits := w.logits
+	var scale []float32
+	if m.NPixels > 0 {
+		scale = pixelScale(m.NPixels)
+	}
+	w.wide.ofWide(e, m.wideRows())
 	if vectors == nil {
-		documents = meanBags(e, m.known, m.tokens)
+		w.documents.ofMeans(e, m.known, m.tokens)
 	}
 	for from := 0; from < e.Len(); from += evaluationBatch {
 		n := min(evaluationBatch, e.Len()-from)
 		for i := range n {
-			if x := a[i*m.Dim:][:m.Dim]; vectors != nil {
+			if x := w.a[i*m.Dim:][:m.Dim]; vectors != nil {
 				copy(x, vectors[(from+i)*m.Dim:])
 			} else {
-				documents.sum(from+i, m.table, x)
+				w.documents.sum(from+i, m.table, x)
 			}
 		}
-		x, width := a, m.Dim
-		y := b
+		x, width := w.a, m.Dim
+		y := w.b
 		for _, l := range m.layers {
 			kernels.Multiply(y, x, l.weights, n, l.in, l.out)
 			for i := range n {
-				l.normalise(m.Cfg.Normalisation, y[i*l.out:][:l.out], scratch, unit)
+				l.normalise(m.Cfg.Normalisation, y[i*l.out:][:l.out], w.scratch, w.ones[:l.out])
 			}
-			activate(m.Cfg.Activation, y[:n*l.out], y[:n*l.out], scratch)
+			activate(m.Cfg.Activation, y[:n*l.out], y[:n*l.out], w.scratch)
 			x, y, width = y, x, l.out
 		}
 		kernels.Multiply(logits, x, m.out, n, width, m.NClasses)
 		if m.NPixels > 0 {
-			lookUp(scale, e.Pixels[from*m.NPixels:(from+n)*m.NPixels], x0)
-			addPixels(logits, x0, m.pixels, n, m.NPixels, m.NClasses)
+			lookUp(scale, e.Pixels[from*m.NPixels:(from+n)*m.NPixels], w.pixels)
+			addPixels(logits, w.pixels, m.pixels, n, m.NPixels, m.NClasses)
 		}
 		for i := range n {
 			l := logits[i*m.NClasses:][:m.NClasses]
 			add(l, m.outBias)
-			wide.sum(from+i, m.wide, ofWide)
-			add(l, ofWide)
+			w.wide.sum(from+i, m.wide, w.ofWide)
+			add(l, w.ofWide)
 			yield(from+i, l)
 		}
 	}
@@ -212,21 +229,30 @@ func (m *Model) Predict(e *Examples) []float32 {
 // PredictFrom is Predict with the vectors that the deep tower takes, n × Dim:
 // the features of images. It panics where their number is another.
 func (m *Model) PredictFrom(e *Examples, vectors []float32) []float32 {
-	m.fits(e, vectors)
-	e = m.weigh(e)
 	out := make([]float32, e.Len()*m.NClasses)
+	m.PredictInto(new(Workspace), out, e, vectors)
+	return out
+}
+
+// PredictInto is PredictFrom, or, without vectors, Predict, into n × Classes numbers of out.
+// What it says of a document does not depend on those beside it.
+func (m *Model) PredictInto(w *Workspace, out []float32, e *Examples, vectors []float32) {
+	if vectors == nil {
+		m.attached()
+	}
+	m.fits(e, vectors)
+	e = m.weigh(w, e)
 	scale := float32(1)
 	if m.Temperature > 0 {
 		scale = float32(1 / m.Temperature)
 	}
-	m.scores(e, vectors, func(i int, logits []float32) {
+	m.scores(w, e, vectors, func(i int, logits []float32) {
 		p := out[i*m.NClasses:][:m.NClasses]
 		for c, v := range logits {
 			p[c] = v * scale
 		}
 		softmax(p)
 	})
-	return out
 }
 
 // Evaluate returns how well the model classifies the documents. It panics on a
@@ -234,7 +260,7 @@ func (m *Model) PredictFrom(e *Examples, vectors []float32) []float32 {
 func (m *Model) Evaluate(e *Examples) Metrics {
 	m.ofTexts()
 	m.fits(e, nil)
-	metrics, _, _, _ := m.evaluate(m.weigh(e), nil)
+	metrics, _, _, _ := m.evaluate(m.weigh(new(Workspace), e), nil)
 	return metrics
 }
 
@@ -274,7 +300,7 @@ func (m *Model) evaluate(e *Examples, vectors []float32) (metrics Metrics, right
 	}
 	t := newTally(e.Len(), m.NClasses)
 	all = make([]float32, 0, e.Len()*m.NClasses)
-	m.scores(e, vectors, func(i int, logits []float32) {
+	m.scores(new(Workspace), e, vectors, func(i int, logits []float32) {
 		t.add(e.Labels[i], logits)
 		all = append(all, logits...)
 	})

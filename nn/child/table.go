@@ -14,18 +14,27 @@ type bags struct {
 	from, to, ids []int32
 	weights       []float32 // nil: all weigh one
 	ones          []float32 // as many as the largest document has tokens, where weights is nil
+	ends          []int32   // room for to
 }
 
 // meanBags are those whose weighted sum of vectors is the documents' mean token
 // vector: a token counts as often as it occurs, times its weight where there are weights; tokens without a vector count
 // neither in the sum nor in the number.
 func meanBags(e *Examples, known []bool, weights []float32) *bags {
+	b := new(bags)
+	b.ofMeans(e, known, weights)
+	return b
+}
+
+// ofMeans makes them meanBags, in the room that they have.
+func (b *bags) ofMeans(e *Examples, known []bool, weights []float32) {
 	n := e.Len()
+	b.from, b.to, b.ids, b.weights = grow(b.from, n), grow(b.to, n), b.ids[:0], b.weights[:0]
 	if n == 0 {
-		return &bags{}
+		return
 	}
 	tokens := int(e.Offsets[n])
-	b := &bags{from: make([]int32, n), to: make([]int32, n), ids: make([]int32, 0, tokens), weights: make([]float32, 0, tokens)}
+	b.ids, b.weights = slices.Grow(b.ids, tokens), slices.Grow(b.weights, tokens)
 	for i := range n {
 		start := len(b.ids)
 		var count float32
@@ -45,7 +54,6 @@ func meanBags(e *Examples, known []bool, weights []float32) *bags {
 		}
 		b.from[i], b.to[i] = int32(start), int32(len(b.ids))
 	}
-	return b
 }
 
 // wide is what the wide tower sees of the examples, of tokens too many.
@@ -68,30 +76,40 @@ func (d *Data) wideRows() int {
 // wideBags are what the wide tower sees: weighted features, or whether a token or
 // n-gram below rows occurs.
 func wideBags(e *Examples, rows int) *bags {
+	b := new(bags)
+	b.ofWide(e, rows)
+	return b
+}
+
+// ofWide makes them wideBags, in the room that they have.
+func (b *bags) ofWide(e *Examples, rows int) {
 	n := e.Len()
 	if n == 0 {
-		return &bags{}
+		*b = bags{ends: b.ends, ones: b.ones}
+		return
 	}
 	seen := e.wide()
-	b := &bags{from: seen.Offsets[:n], to: seen.Offsets[1:], ids: seen.IDs, weights: seen.Values}
+	b.from, b.to, b.ids, b.weights = seen.Offsets[:n], seen.Offsets[1:], seen.IDs, seen.Values
 	if b.weights != nil {
-		return b
+		return
 	}
-	longest := int32(0)
+	longest, cut := int32(0), false
 	for i := range n {
 		longest = max(longest, b.to[i]-b.from[i])
+		cut = cut || b.to[i] > b.from[i] && int(b.ids[b.to[i]-1]) >= rows // ids ascend
 	}
-	b.ones = ones(int(longest))
+	if len(b.ones) < int(longest) {
+		b.ones = ones(int(longest))
+	}
+	if !cut {
+		return
+	}
+	b.ends = append(b.ends[:0], b.to...)
+	b.to = b.ends
 	for i := range n {
-		if ids := b.ids[b.from[i]:b.to[i]]; len(ids) > 0 && int(ids[len(ids)-1]) >= rows { // ids ascend
-			if &b.to[0] == &seen.Offsets[1] {
-				b.to = slices.Clone(b.to)
-			}
-			k, _ := slices.BinarySearch(ids, int32(rows))
-			b.to[i] = b.from[i] + int32(k)
-		}
+		k, _ := slices.BinarySearch(b.ids[b.from[i]:b.to[i]], int32(rows))
+		b.to[i] = b.from[i] + int32(k)
 	}
-	return b
 }
 
 // sum sets x to the weighted sum of document i's rows.

@@ -53,11 +53,12 @@ func (w *WeightedFeatures) Bytes() int64 {
 }
 
 // weigh puts the weighted features of examples in the place of their counts.
-func (m *Model) weigh(e *Examples) *Examples {
+func (m *Model) weigh(w *Workspace, e *Examples) *Examples {
 	if m.Features() == 0 || e.Len() == 0 {
 		return e
 	}
 	out := *e
-	out.Wide = m.Cfg.weighting().Apply(e.Wide, m.columns)
+	w.values = grow(w.values, len(e.Wide.Values))
+	out.Wide = m.Cfg.weighting().ApplyInto(w.values, e.Wide, m.columns)
 	return &out
 }

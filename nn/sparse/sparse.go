@@ -82,7 +82,18 @@ func (c *Counter) End() {
 	c.m.Offsets = append(c.m.Offsets, int32(len(c.m.IDs)))
 }
 
-// Matrix returns the rows that have ended. The counter is not to be used again.
+// Columns returns the number of columns.
+func (c *Counter) Columns() int { return c.m.Columns }
+
+// Reset begins another matrix in the room of the last one, which is lost. No row may be
+// under way.
+func (c *Counter) Reset() {
+	c.rows = 0
+	c.m.Offsets, c.m.IDs, c.m.Values = append(c.m.Offsets[:0], 0), c.m.IDs[:0], c.m.Values[:0]
+}
+
+// Matrix returns the rows that have ended. The counter is not to be used again, but after
+// Reset.
 func (c *Counter) Matrix() *Matrix {
 	return &c.m
 }

@@ -83,13 +83,19 @@ func (w Weighting) Bytes(columns int) int64 {
 // Apply weighs counts by the columns' factors, nil for none. The result shares the
 // columns with m.
 func (w Weighting) Apply(m *Matrix, columns []float32) *Matrix {
-	out := &Matrix{Columns: m.Columns, Offsets: m.Offsets, IDs: m.IDs, Values: make([]float32, len(m.Values))}
+	return w.ApplyInto(make([]float32, len(m.Values)), m, columns)
+}
+
+// ApplyInto is Apply with the room for the values.
+func (w Weighting) ApplyInto(values []float32, m *Matrix, columns []float32) *Matrix {
+	out := &Matrix{Columns: m.Columns, Offsets: m.Offsets, IDs: m.IDs, Values: values}
+	frequencies := w.Weight == TF || w.Weight == TFIDF
 	for i := range m.Rows() {
 		ids, counts := m.Row(i)
 		_, values := out.Row(i)
 		for k, n := range counts {
 			v := float32(1)
-			if w.Weight == TF || w.Weight == TFIDF {
+			if frequencies && n != 1 { // of 1 both are 1
 				if v = n; w.Sublinear {
 					v = float32(1 + math.Log(float64(n)))
 				}

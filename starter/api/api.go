@@ -1,5 +1,6 @@
-// Package api is searches over HTTP, in JSON: list and look at them, ask for trials, tell
-// what they gave. It is a view on starter/client; openapi.json describes it.
+// Package api is what is served over HTTP, in JSON. Searches: list and look at them, ask for
+// trials, tell what they gave; that is a view on starter/client, and openapi.json describes
+// it. And the predictions of a model (ModelServer).
 package api
 
 import (
@@ -92,8 +93,14 @@ func handler(closing context.Context, s Searches, token string) http.Handler {
 			write(w, http.StatusOK, v)
 		})
 	}
+	return guard(mux, token, maxInFlight, "see /v1/openapi.json")
+}
+
+// guard serves routes to whoever has the token, so many requests at once; help says where
+// the routes are described.
+func guard(mux *http.ServeMux, token string, most int, help string) http.Handler {
 	want := sha256.Sum256([]byte(token))
-	busy := make(chan struct{}, maxInFlight)
+	busy := make(chan struct{}, most)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 		got := sha256.Sum256([]byte(given))
@@ -107,11 +114,12 @@ func handler(closing context.Context, s Searches, token string) http.Handler {
 		case busy <- struct{}{}:
 			defer func() { <-busy }()
 		default:
-			write(w, http.StatusServiceUnavailable, problem{"busy", fmt.Sprintf("more than %d requests at once", maxInFlight)})
+			w.Header().Set("Retry-After", "1")
+			write(w, http.StatusServiceUnavailable, problem{"busy", fmt.Sprintf("more than %d requests at once", most)})
 			return
 		}
 		if _, pattern := mux.Handler(r); pattern == "" {
-			unrouted(w, r, mux)
+			unrouted(w, r, mux, help)
 			return
 		}
 		mux.ServeHTTP(w, r)
@@ -119,7 +127,7 @@ func handler(closing context.Context, s Searches, token string) http.Handler {
 }
 
 // unrouted answers what is no route: another method would be, or nothing.
-func unrouted(w http.ResponseWriter, r *http.Request, mux *http.ServeMux) {
+func unrouted(w http.ResponseWriter, r *http.Request, mux *http.ServeMux, help string) {
 	for _, method := range []string{http.MethodGet, http.MethodPost} {
 		other := r.Clone(r.Context())
 		if other.Method = method; method != r.Method {
@@ -130,7 +138,7 @@ func unrouted(w http.ResponseWriter, r *http.Request, mux *http.ServeMux) {
 			}
 		}
 	}
-	write(w, http.StatusNotFound, problem{"not_found", "there is no such path: see /v1/openapi.json"})
+	write(w, http.StatusNotFound, problem{"not_found", "there is no such path: " + help})
 }
 
 // problem is what went wrong, as JSON.
@@ -139,8 +147,8 @@ type problem struct {
 	Error string `json:"error"`
 }
 
-// fail answers with what went wrong.
-func fail(w http.ResponseWriter, err error) {
+// fail answers with what went wrong, and returns the status.
+func fail(w http.ResponseWriter, err error) int {
 	var refused *client.RefusedError
 	var large *http.MaxBytesError
 	status, p := http.StatusInternalServerError, problem{"failed", err.Error()}
@@ -163,6 +171,7 @@ func fail(w http.ResponseWriter, err error) {
 		status, p.Code = http.StatusServiceUnavailable, "unavailable"
 	}
 	write(w, status, p)
+	return status
 }
 
 func write(w http.ResponseWriter, status int, v any) {
@@ -174,11 +183,16 @@ func write(w http.ResponseWriter, status int, v any) {
 		b.Reset()
 		_ = e.Encode(problem{"failed", err.Error()}) // two strings
 	}
+	head(w)
+	w.WriteHeader(status)
+	_, _ = w.Write(b.Bytes()) // whoever is gone does not hear it
+}
+
+// head sets what is told of each answer.
+func head(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	_, _ = w.Write(b.Bytes()) // whoever is gone does not hear it
 }
 
 type api struct {

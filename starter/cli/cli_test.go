@@ -472,8 +472,9 @@ func TestFromDataToPrediction(t *testing.T) {
 		t.Errorf("best: %+v, %v", best, err)
 	}
 
-	model := filepath.Join(b.dir, "model.safetensors")
+	model := filepath.Join(b.dir, "model")
 	b.ok("model", "export", "first", "-o", model)
+	b.fails(exitUsage, []string{"exists already"}, "model", "export", "first", "-o", model)
 	b.fails(exitFailed, []string{"trial 99"}, "model", "export", "first", "--trial", "99")
 	texts := "this good film\n\nthat bad book\n"
 	for _, args := range [][]string{{"predict", "first"}, {"predict", "--model", model}, {"predict", "first", b.write("texts", texts)}} {

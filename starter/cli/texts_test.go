@@ -15,17 +15,16 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 
-	"tnaml/activities/library"
 	"tnaml/deploy/stack/stacktest"
 	"tnaml/experiments/data"
 	"tnaml/experiments/data/archive/archivetest"
 	"tnaml/experiments/data/text"
+	"tnaml/experiments/exported"
 	"tnaml/nn/child"
-	"tnaml/nn/safetensors"
 )
 
-// exported is a model of texts that tells one word from another.
-func exported(t *testing.T, labels ...string) []byte {
+// exportedModel is the directory of a model of texts that tells one word from another.
+func exportedModel(t *testing.T, labels ...string) string {
 	t.Helper()
 	var examples []text.Example
 	for i := range 60 {
@@ -41,21 +40,28 @@ func exported(t *testing.T, labels ...string) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := safetensors.Decode(m.EncodeAlone())
+	encoded, err := exported.EncodeTexts(exported.Info{}, m, task, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.PutJSON("bundle", library.BundleInfo{Task: "drinks", Labels: task.Labels, Tokeniser: task.Tokeniser,
-		WideVocabulary: task.WideVocabulary})
-	safetensors.Put(f, "vocabulary", []byte(strings.Join(task.Vocabulary, "\n")+"\n"))
-	return f.Encode()
+	files, err := exported.Directory(encoded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for _, f := range files {
+		if err := os.WriteFile(filepath.Join(dir, f.Name), f.Data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
 }
 
 // Each line that is read has one line of output, whatever the line, the label and
 // the encoding are.
 func TestPredictIsALineALine(t *testing.T) {
 	b := offline(t)
-	model := b.place("m.safetensors", exported(t, "co\nf\\fee", "tea\t"))
+	model := exportedModel(t, "co\nf\\fee", "tea\t")
 	latin := []byte("caf\xe9 cr\xe8me tr\xe8s bon, d\xe9j\xe0 go\xfbt\xe9 cet \xe9t\xe9\nth\xe9 noir\n")
 	long := strings.Repeat("x ", 10<<20)
 	for _, c := range []struct {
@@ -215,7 +221,7 @@ func TestDataImportReadsRegularFilesOnly(t *testing.T) {
 	// A pipe that is named is waited for, and no longer than one wants.
 	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
 	defer cancel()
-	for _, args := range [][]string{{"data", "import", "--dry-run"}, {"predict", "--model", b.place("m", exported(t, "a", "b"))}} {
+	for _, args := range [][]string{{"data", "import", "--dry-run"}, {"predict", "--model", exportedModel(t, "a", "b")}} {
 		began := time.Now()
 		if code := Run(ctx, Process{Args: append(slices.Clone(args), filepath.Join(b.dir, "set/pos/fifo")), Environ: b.environ,
 			Stdin:  strings.NewReader(""),

@@ -20,6 +20,7 @@ import (
 	"tnaml/experiments/catalog"
 	"tnaml/experiments/data"
 	"tnaml/experiments/data/text"
+	"tnaml/experiments/exported"
 	"tnaml/nn/embedding"
 	"tnaml/starter/client"
 	"tnaml/worker/host"
@@ -247,7 +248,7 @@ func TestFollowAndSteer(t *testing.T) {
 	if err != nil || r.Trial.Trial != result.Search.Best[0].Trial {
 		t.Fatalf("%+v, %v", r, err)
 	}
-	if _, err := library.DecodeBundle(b); err != nil {
+	if _, err := exported.Decode(b); err != nil {
 		t.Error(err)
 	}
 	in, err := c.ReportInput(t.Context(), []string{name})

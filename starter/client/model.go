@@ -25,7 +25,7 @@ type Pick struct {
 	Retrain bool
 }
 
-// ExportModel makes the exported form of a search's model (see library.DecodeBundle),
+// ExportModel makes the exported form of a search's model (see exported.Decode),
 // and says which trial's it is.
 func (c *Client) ExportModel(ctx context.Context, name string, p Pick) ([]byte, Row, error) {
 	l, err := c.Find(ctx, name)

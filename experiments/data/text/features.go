@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"unicode/utf8"
 
 	"tnaml/nn/sparse"
@@ -68,7 +67,6 @@ type FeatureIndex struct {
 	pieceOf       map[string]int32
 	pieceOffsets  []int32
 	piecesOfToken []int32
-	tokens        func() map[string]int32
 }
 
 // Len returns the number of features.
@@ -241,13 +239,6 @@ func (x *FeatureIndex) enter() {
 		starts = x.eachPieceOf(token, starts, func(id int32) { x.piecesOfToken = append(x.piecesOfToken, id) })
 		x.pieceOffsets = append(x.pieceOffsets, int32(len(x.piecesOfToken)))
 	}
-	x.tokens = sync.OnceValue(func() map[string]int32 {
-		tokens := make(map[string]int32, len(x.task.Vocabulary))
-		for i, token := range x.task.Vocabulary {
-			tokens[token] = int32(i)
-		}
-		return tokens
-	})
 }
 
 // eachPieceOf calls f with the features of characters of a token.
@@ -294,28 +285,6 @@ func (x *FeatureIndex) count(c *sparse.Counter, ids []int32) {
 	}
 }
 
-// CountTexts is Counts of new texts. Tokens that are not in the task's vocabulary are
-// left out, as they are from its splits, but for their characters.
-func (x *FeatureIndex) CountTexts(texts []string) *sparse.Matrix {
-	c := sparse.NewCounter(x.Len(), len(texts))
-	var sc scanner
-	var ids []int32
-	var starts []int
-	for _, text := range texts {
-		ids = ids[:0]
-		sc.scan(x.task.Tokeniser, text, func(token []byte) {
-			if id, ok := x.tokens()[string(token)]; ok {
-				ids = append(ids, id)
-			} else {
-				starts = x.eachPieceOf(string(token), starts, c.Add)
-			}
-		})
-		x.count(c, ids)
-		c.End()
-	}
-	return c.Matrix()
-}
-
 // The first byte of an encoded feature.
 const (
 	ofWords      = 'w'
@@ -350,10 +319,7 @@ func (t *Task) DecodeIndex(b []byte, f Features) (*FeatureIndex, error) {
 		return nil, err
 	}
 	x := &FeatureIndex{Features: f, task: t}
-	tokens := make(map[string]int32, len(t.Vocabulary))
-	for i, token := range t.Vocabulary {
-		tokens[token] = int32(i)
-	}
+	tokens := t.ids()
 	for line := range bytes.Lines(b) {
 		i := len(x.grams)
 		bad := func(why string) error { return fmt.Errorf("feature %d, %q: %s", i, line, why) }

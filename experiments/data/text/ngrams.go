@@ -156,13 +156,10 @@ func (t *Task) DecodeNGrams(rows []int32, longest int) (*NGrams, error) {
 	return g, nil
 }
 
-// oneHot is what the wide tower sees of a split whose bags are e: nil where
-// there are no n-grams.
-func (t *Task) oneHot(s *Split, e *child.Examples, g *NGrams) *sparse.Matrix {
-	if g.Len() == 0 {
-		return nil
-	}
-	out := &sparse.Matrix{Offsets: make([]int32, 1, len(e.Offsets)), IDs: make([]int32, 0, len(e.IDs))}
+// appendOneHot puts what the wide tower sees of a split whose bags are e into a matrix that
+// has no rows yet.
+func (t *Task) appendOneHot(out *sparse.Matrix, s *Split, e *child.Examples, g *NGrams) {
+	out.Offsets = append(out.Offsets, 0)
 	rows := int32(t.WideVocabulary)
 	for i := range s.Labels {
 		bag := e.IDs[e.Offsets[i]:e.Offsets[i+1]]
@@ -178,6 +175,4 @@ func (t *Task) oneHot(s *Split, e *child.Examples, g *NGrams) *sparse.Matrix {
 		out.IDs = out.IDs[:first+len(slices.Compact(out.IDs[first:]))]
 		out.Offsets = append(out.Offsets, int32(len(out.IDs)))
 	}
-	out.IDs = slices.Clip(out.IDs)
-	return out
 }

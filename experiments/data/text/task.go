@@ -12,6 +12,7 @@ import (
 	"tnaml/experiments/data"
 	"tnaml/nn/child"
 	"tnaml/nn/safetensors"
+	"tnaml/nn/sparse"
 )
 
 // Example is one labelled text.
@@ -68,36 +69,28 @@ func (t *Task) Data(g *NGrams) *child.Data {
 	}
 }
 
-// Bag encodes texts as bags of the task's tokens and of the n-grams g, nil for
-// none, in order; the labels are all zero. It builds an index of the vocabulary:
-// give it many texts at a time.
-func (t *Task) Bag(texts []string, g *NGrams) child.Examples {
-	index := make(map[string]int32, len(t.Vocabulary))
-	for i, token := range t.Vocabulary {
-		index[token] = int32(i)
-	}
-	s := Split{Offsets: make([]int32, 1, len(texts)+1), Labels: make([]int32, len(texts))}
-	var sc scanner
-	for _, text := range texts {
-		sc.scan(t.Tokeniser, text, func(token []byte) {
-			if id, ok := index[string(token)]; ok {
-				s.IDs = append(s.IDs, id)
-			}
-		})
-		s.Offsets = append(s.Offsets, int32(len(s.IDs)))
-	}
-	return t.bags(&s, g)
-}
-
 // bags turns sequences into bags: each token once and ascending, with its count.
 func (t *Task) bags(s *Split, g *NGrams) child.Examples {
 	e := child.Examples{
-		Offsets: make([]int32, 1, len(s.Offsets)),
+		Offsets: make([]int32, 0, len(s.Offsets)),
 		IDs:     make([]int32, 0, len(s.IDs)),
 		Counts:  make([]float32, 0, len(s.IDs)),
 		Labels:  slices.Clone(s.Labels),
 	}
-	var doc []int32
+	appendBags(&e, s, nil)
+	e.IDs, e.Counts = slices.Clip(e.IDs), slices.Clip(e.Counts)
+	if g.Len() > 0 {
+		e.Wide = &sparse.Matrix{Offsets: make([]int32, 0, len(e.Offsets)), IDs: make([]int32, 0, len(e.IDs))}
+		t.appendOneHot(e.Wide, s, &e, g)
+		e.Wide.IDs = slices.Clip(e.Wide.IDs)
+	}
+	return e
+}
+
+// appendBags puts the bags of sequences into examples that have none yet; doc is room for a
+// sequence, which it returns.
+func appendBags(e *child.Examples, s *Split, doc []int32) []int32 {
+	e.Offsets = append(e.Offsets, 0)
 	for i := range s.Labels {
 		doc = append(doc[:0], s.IDs[s.Offsets[i]:s.Offsets[i+1]]...)
 		slices.Sort(doc)
@@ -111,9 +104,7 @@ func (t *Task) bags(s *Split, g *NGrams) child.Examples {
 		}
 		e.Offsets = append(e.Offsets, int32(len(e.IDs)))
 	}
-	e.IDs, e.Counts = slices.Clip(e.IDs), slices.Clip(e.Counts)
-	e.Wide = t.oneHot(s, &e, g)
-	return e
+	return doc
 }
 
 // kind is the container kind of an encoded task.

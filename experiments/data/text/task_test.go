@@ -171,30 +171,6 @@ func TestData(t *testing.T) {
 	}
 }
 
-// New texts are encoded as the task's own were.
-func TestBag(t *testing.T) {
-	b := hand(t)
-	got := b.Bag([]string{"Tea RED tea unheard", "", "odd!"}, nil)
-	want := child.Examples{Offsets: []int32{0, 2, 2, 3}, IDs: []int32{0, 3, 5}, Counts: []float32{1, 2, 1}, Labels: make([]int32, 3)}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
-	}
-	var texts []string
-	for _, e := range byHand {
-		if e.Split == data.Train {
-			texts = append(texts, e.Text)
-		}
-	}
-	train, bags := b.Data(nil).Train, b.Bag(texts, nil)
-	train.Labels = bags.Labels
-	if diff := cmp.Diff(train, bags); diff != "" {
-		t.Errorf("the training texts: %s", diff)
-	}
-	if got := b.Bag(nil, nil); got.Len() != 0 || len(got.Offsets) != 1 {
-		t.Errorf("no texts: %+v", got)
-	}
-}
-
 func FuzzDecode(f *testing.F) {
 	f.Add(hand(f).Encode())
 	f.Add(reencoded(f, func(_ map[string]string, _ *[]byte, a map[string][]int32) { a["train.offsets"][1] = -1 }))
@@ -212,6 +188,6 @@ func FuzzDecode(f *testing.F) {
 			t.Fatal(diff)
 		}
 		got.Data(nil) // must not panic
-		got.Bag([]string{"red and blue"}, nil)
+		got.Encoder(nil, nil).Encode(new(Buffer), []string{"red and blue"})
 	})
 }

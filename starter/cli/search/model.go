@@ -6,12 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
 	"tnaml/activities/library"
+	"tnaml/experiments/exported"
+	"tnaml/starter/cli/models"
 	"tnaml/starter/cli/terminal"
 	"tnaml/starter/client"
 )
@@ -22,47 +23,55 @@ func (a app) modelCommand() *cobra.Command {
 	return terminal.Group(cmd)
 }
 
-// pickFlags gives a command the flags that choose a model of a search.
-func pickFlags(cmd *cobra.Command, p *client.Pick) {
-	cmd.Flags().StringVar(&p.Task, "task", "", "the task, of a search over several")
-	cmd.Flags().IntVar(&p.Trial, "trial", -1, "the trial (default: the task's best on the validation split)")
-	terminal.NotNegative(cmd, "trial")
-	cmd.Flags().StringVar(&p.Guard, "guard", "", "what chooses the model: "+strings.Join(client.Guards(), ", ")+" (see starter best)")
-	cmd.MarkFlagsMutuallyExclusive("trial", "guard")
-	cmd.Flags().BoolVar(&p.Retrain, "retrain", false, "train the model again where it is not kept, on this machine")
-}
-
 func (a app) modelExportCommand() *cobra.Command {
 	var p client.Pick
 	var output string
 	cmd := &cobra.Command{
-		Use: "export SEARCH", Short: "Write a search's best model to a file",
-		Long: "Write a model with all it takes to use it: weights and labels, of texts the vocabulary and the tokeniser, of images\n" +
-			"the module. The file is a safetensors container, which the field's ordinary tools can open; of a trainer that is a program\n" +
-			"of yours, a tar archive of what that left in its directory model/.",
+		Use: "export SEARCH", Short: "Write a search's best model to a directory",
+		Long: "Write a model with all it takes to use it to a new directory: model.safetensors, which the field's ordinary tools can open,\n" +
+			"has weights and labels, of texts the vocabulary and the tokeniser, of images the module; model.json says what it is. `predict`\n" +
+			"and `serve-model` take the directory, and any Go program does with the package experiments/exported. Of a trainer that is a\n" +
+			"program of yours, it has model.tar, an archive of what that left in its directory model/.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			name := cmp.Or(output, terminal.FileName(args[0], ".model"))
+			if err := terminal.NewFolder(name, "output"); err != nil {
+				return err
+			}
 			return a.WithClient(cmd.Context(), func(c *client.Client) error {
 				b, r, err := c.ExportModel(cmd.Context(), args[0], p)
 				if err != nil {
 					return err
 				}
-				ending := ".safetensors"
-				if library.IsArchive(b) {
-					ending = ".tar"
-				}
-				name := cmp.Or(output, terminal.FileName(args[0], ending))
-				err = a.Output(name, func(w io.Writer) error { _, err := w.Write(b); return err })
-				if err != nil || name == "-" {
+				files, err := exported.Directory(b)
+				if err != nil {
 					return err
 				}
-				return a.Answer(map[string]any{"file": name, "bytes": len(b), "trial": r}, "%s: trial %d of %s, validation %s, test %s, %s\n%s",
-					name, r.Trial.Trial, r.TaskName, r.OnValidation, r.OnTest, humanize.Bytes(uint64(len(b))), r.Summary)
+				size := 0
+				err = terminal.OutputFolder(name, func(create func(string) (io.WriteCloser, error)) error {
+					for _, f := range files {
+						size += len(f.Data)
+						w, err := create(f.Name)
+						if err != nil {
+							return err
+						}
+						_, err = w.Write(f.Data)
+						if err := errors.Join(err, w.Close()); err != nil {
+							return err
+						}
+					}
+					return nil
+				})
+				if err != nil {
+					return err
+				}
+				return a.Answer(map[string]any{"directory": name, "bytes": size, "trial": r}, "%s: trial %d of %s, validation %s, test %s, %s\n%s",
+					name, r.Trial.Trial, r.TaskName, r.OnValidation, r.OnTest, humanize.Bytes(uint64(size)), r.Summary)
 			})
 		},
 	}
-	pickFlags(cmd, &p)
-	cmd.Flags().StringVarP(&output, "output", "o", "", "file to write, - for standard output (default SEARCH.safetensors, or SEARCH.tar)")
+	models.PickFlags(cmd, &p)
+	cmd.Flags().StringVarP(&output, "output", "o", "", "directory to make (default SEARCH.model)")
 	return a.JSONFlag(cmd)
 }
 
@@ -82,12 +91,12 @@ func (a app) predictCommand() *cobra.Command {
 			"With --ensemble the mean of several of the search's kept models predicts: those are picked one after another, some more than\n" +
 			"once, each the one after which the most examples of the validation split are right (Caruana et al., 2004). Standard error says\n" +
 			"which they are, and their accuracy beside the best single model's.",
-		Example: "  echo 'free prize, call now' | starter predict spam-naml-s1-1\n  starter predict --model spam.safetensors messages.txt " +
+		Example: "  echo 'free prize, call now' | starter predict spam-naml-s1-1\n  starter predict --model spam.model messages.txt " +
 			"--json\n" +
 			"  starter predict spam-naml-s1-1 --ensemble messages.txt\n  starter predict flowers-naml-s1-1 garden/*.jpg",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if model == "" && len(args) == 0 {
-				return client.Usage(errors.New("name a search, or a file with --model"))
+				return client.Usage(errors.New("name a search, or a directory with --model"))
 			}
 			var b predictor
 			var err error
@@ -115,11 +124,11 @@ func (a app) predictCommand() *cobra.Command {
 			return client.Usage(fmt.Errorf("a model of texts takes one file, a text a line; there are %d", len(files)))
 		},
 	}
-	pickFlags(cmd, &p)
+	models.PickFlags(cmd, &p)
 	cmd.Flags().IntVar(&ensemble, "ensemble", 0, "predict with an ensemble of the search's kept models, picked so many times (alone: 10)")
 	cmd.Flags().Lookup("ensemble").NoOptDefVal = "10"
 	terminal.Positive(cmd, "ensemble")
-	cmd.Flags().StringVar(&model, "model", "", "exported model to use; needs no server")
+	cmd.Flags().StringVar(&model, "model", "", "exported model to use, a directory; needs no server")
 	cmd.Flags().StringVar(&from.name, "vectors", "", "vectors of the texts, where the model takes these: .npy, Parquet, safetensors")
 	cmd.Flags().StringVar(&from.column, "vectors-column", "", "column or array with the vectors, where the file has several")
 	cmd.Flags().StringVar(&encoding, "encoding", "", "the texts' character encoding, such as windows-1252 (default: found out)")
@@ -142,29 +151,12 @@ func (a app) ensemble(ctx context.Context, args []string, file string, p client.
 }
 
 // predictor is the model to predict with.
-func (a app) predictor(ctx context.Context, args []string, file string, p client.Pick) (*library.Bundle, error) {
+func (a app) predictor(ctx context.Context, args []string, file string, p client.Pick) (*exported.Model, error) {
 	if file != "" && p.Guard != "" {
 		return nil, client.Usage(errors.New("--guard chooses among a search's models: it goes without --model"))
 	}
 	if file != "" {
-		b, err := terminal.ReadFile(ctx, file)
-		if err != nil {
-			return nil, err
-		}
-		bundle, err := library.DecodeBundle(b)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", file, err)
-		}
-		return bundle, nil
+		return models.Open(file)
 	}
-	var bundle *library.Bundle
-	err := a.WithClient(ctx, func(c *client.Client) error {
-		b, _, err := c.ExportModel(ctx, args[0], p)
-		if err != nil {
-			return err
-		}
-		bundle, err = library.DecodeBundle(b)
-		return err
-	})
-	return bundle, err
+	return models.Of(ctx, a.App, args[0], p)
 }

@@ -13,6 +13,7 @@ import (
 	"tnaml/activities/library"
 	"tnaml/experiments/data/labelled"
 	"tnaml/experiments/data/vectors"
+	"tnaml/experiments/exported"
 	"tnaml/starter/cli/terminal"
 	"tnaml/starter/client"
 )
@@ -26,11 +27,11 @@ const (
 
 // predictor classifies texts or images: a model or an ensemble.
 type predictor interface {
-	About() *library.BundleInfo
-	Vectors() (*library.VectorModule, error)
-	Predict(texts []string, vectors []float32) []library.Prediction
+	About() *exported.Info
+	Vectors() (*exported.VectorModule, error)
+	Predict(texts []string, vectors []float32) []exported.Prediction
 	ReadImage(file []byte) ([]uint8, error)
-	PredictImages(pixels []uint8) ([]library.Prediction, error)
+	PredictImages(pixels []uint8) ([]exported.Prediction, error)
 }
 
 // sayEnsemble says which models an ensemble has, and how good it is.
@@ -156,7 +157,7 @@ func (a app) predictImages(ctx context.Context, b predictor, files []string) err
 // printPredictions writes a line for each prediction; what says what of is, of which so
 // many were before. A model whose answer is no number has none, and those after it are not
 // written.
-func (a app) printPredictions(b predictor, predictions []library.Prediction, what string, of []string, before int) error {
+func (a app) printPredictions(b predictor, predictions []exported.Prediction, what string, of []string, before int) error {
 	out := bufio.NewWriter(a.Stdout)
 	encoder := json.NewEncoder(out)
 	encoder.SetEscapeHTML(false)

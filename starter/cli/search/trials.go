@@ -220,7 +220,7 @@ func fresh(name string, overwrite bool) error {
 	case err != nil:
 		return err
 	case there.IsDir():
-		return client.Usage(fmt.Errorf("%s is a folder that exists already: remove it, or give another name with --out", name))
+		return terminal.NewFolder(name, "out")
 	case there.Mode().IsRegular() && !overwrite:
 		return client.Usage(fmt.Errorf("%s exists already: give another name with --out, or --overwrite", name))
 	}
@@ -228,33 +228,13 @@ func fresh(name string, overwrite bool) error {
 }
 
 // writeFolder writes TensorBoard's event files, all of them or none.
-func writeFolder(name string, l exchange.Ledger, started time.Time) (err error) {
+func writeFolder(name string, l exchange.Ledger, started time.Time) error {
 	if name == "-" {
 		return client.Usage(errors.New("TensorBoard's event files are a folder: name it with --out"))
 	}
-	beside, err := os.MkdirTemp(filepath.Dir(name), "."+filepath.Base(name)+".")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("writing %s: %w; nothing was left half-written", name, errors.Join(err, os.RemoveAll(beside)))
-		}
-	}()
-	err = exchange.WriteTensorBoard(l, float64(started.Unix()), func(path string) (io.WriteCloser, error) {
-		path = filepath.Join(beside, filepath.FromSlash(path))
-		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
-			return nil, err
-		}
-		return os.Create(path)
+	return terminal.OutputFolder(name, func(create func(string) (io.WriteCloser, error)) error {
+		return exchange.WriteTensorBoard(l, float64(started.Unix()), create)
 	})
-	if err == nil {
-		err = os.Chmod(beside, 0o755) // MkdirTemp's is for its user alone
-	}
-	if err == nil {
-		err = os.Rename(beside, name)
-	}
-	return err
 }
 
 // logMLflow logs a search's trials, or the last ones, to an MLflow server.

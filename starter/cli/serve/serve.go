@@ -46,16 +46,23 @@ func (a app) serveCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.WithClient(cmd.Context(), func(c *client.Client) error { return a.serve(cmd.Context(), c, o, token) })
+			return a.WithClient(cmd.Context(), func(c *client.Client) error {
+				return a.serve(cmd.Context(), api.Server(c, token), o, "/v1/searches")
+			})
 		},
 	}
+	o.flags(cmd, "127.0.0.1:8288")
+	return cmd
+}
+
+// flags gives a command those of serving, at an address unless told otherwise.
+func (o *serving) flags(cmd *cobra.Command, listen string) {
 	f := cmd.Flags()
-	f.StringVar(&o.listen, "listen", "127.0.0.1:8288", "`ADDRESS` to listen at")
+	f.StringVar(&o.listen, "listen", listen, "`ADDRESS` to listen at")
 	f.StringVar(&o.tokenFile, "token-file", "", "file with the token (default: serve-token in the data directory)")
 	f.StringVar(&o.certificate, "tls-certificate", "", "file with the certificate chain, to serve TLS")
 	f.StringVar(&o.key, "tls-key", "", "file with the certificate's key")
 	f.BoolVar(&o.plaintext, "plaintext", false, "let other machines come without TLS: behind a proxy that has it")
-	return cmd
 }
 
 // check refuses to send the token in the clear, unless told to.
@@ -123,13 +130,13 @@ func (a app) token(file string) (string, error) {
 	return token, nil
 }
 
-// serve serves until ctx ends; what is under way then is answered.
-func (a app) serve(ctx context.Context, c *client.Client, o serving, token string) error {
+// serve serves until ctx ends; what is under way then is answered. It prints the address, with
+// a path.
+func (a app) serve(ctx context.Context, server *http.Server, o serving, path string) error {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", o.listen)
 	if err != nil {
 		return err
 	}
-	server := api.Server(c, token)
 	ended := make(chan error, 1)
 	scheme := "http"
 	if o.certificate != "" {
@@ -138,7 +145,7 @@ func (a app) serve(ctx context.Context, c *client.Client, o serving, token strin
 	} else {
 		go func() { ended <- server.Serve(listener) }()
 	}
-	a.Print("%s://%s/v1/searches", scheme, listener.Addr())
+	a.Print("%s://%s%s", scheme, listener.Addr(), path)
 	a.Say("Ctrl-C stops.")
 	select {
 	case err := <-ended:

@@ -23,7 +23,7 @@ type app struct{ *terminal.App }
 // Commands run servers and a worker: until stopped, or for a demonstration.
 func Commands(t *terminal.App) []*cobra.Command {
 	a := app{t}
-	return []*cobra.Command{a.demoCommand(), a.upCommand(), a.serveCommand()}
+	return []*cobra.Command{a.demoCommand(), a.upCommand(), a.serveCommand(), a.serveModelCommand()}
 }
 
 func (a app) upCommand() *cobra.Command {

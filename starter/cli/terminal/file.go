@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"tnaml/starter/client"
 )
 
 // FileName is a name of something in the store as that of a file in the working
@@ -109,4 +111,46 @@ func target(name string) (string, error) {
 		name = to
 	}
 	return "", errors.New("too many links")
+}
+
+// NewFolder refuses to write a folder over what is there; flag is what names it.
+func NewFolder(name, flag string) error {
+	there, err := os.Stat(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case there.IsDir():
+		return client.Usage(fmt.Errorf("%s is a folder that exists already: remove it, or give another name with --%s", name, flag))
+	}
+	return client.Usage(fmt.Errorf("%s exists already, and is no folder: give another name with --%s", name, flag))
+}
+
+// OutputFolder writes a new folder, all its files or none: write makes each by its path,
+// parted by slashes.
+func OutputFolder(name string, write func(create func(path string) (io.WriteCloser, error)) error) (err error) {
+	beside, err := os.MkdirTemp(filepath.Dir(name), "."+filepath.Base(name)+".")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("writing %s: %w; nothing was left half-written", name, errors.Join(err, os.RemoveAll(beside)))
+		}
+	}()
+	err = write(func(path string) (io.WriteCloser, error) {
+		path = filepath.Join(beside, filepath.FromSlash(path))
+		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+			return nil, err
+		}
+		return os.Create(path)
+	})
+	if err == nil {
+		err = os.Chmod(beside, 0o755) // MkdirTemp's is for its user alone
+	}
+	if err == nil {
+		err = os.Rename(beside, name)
+	}
+	return err
 }
