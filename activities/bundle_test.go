@@ -120,12 +120,13 @@ func TestModelOfFeaturesPredicts(t *testing.T) {
 		t.Fatal(err)
 	}
 	sp.Name = "features"
+	sp.Choice(trainer.FineTune).Options = []any{false}
 	for _, c := range []struct {
 		name   string
 		option any
 	}{
 		{trainer.WideFeatures, "words2"}, {trainer.WideFeatures, "both"}, {trainer.WideWeighting, "tf_idf"}, {trainer.WideNormalisation, "l2"},
-		{trainer.WideSolver, "dual"}, {trainer.WideCost, 1.},
+		{trainer.WideSolver, "dual"}, {trainer.WideCost, 1.}, {trainer.WideVectors, .7}, {trainer.WideBayes, .1},
 	} {
 		if have := sp.Choice(c.name); have != nil {
 			have.Options = append(have.Options, c.option)
@@ -145,7 +146,7 @@ func TestModelOfFeaturesPredicts(t *testing.T) {
 	}
 	for option := range 2 {
 		actions := make([]int, len(config.Space.Choices))
-		actions[len(actions)-5] = option
+		actions[len(actions)-7] = option
 		proposal := proposalOf(t, config, actions)
 		_, encoded, bundle := exportedModel(t, b, &r, config, proposal)
 		checkRight(t, bundle, texts, labels)

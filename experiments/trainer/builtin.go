@@ -39,6 +39,8 @@ const (
 	WideSolver        = "wide_solver"
 	WideCost          = "wide_cost"
 	WideShare         = "wide_share"
+	WideVectors       = "wide_vectors"
+	WideBayes         = "wide_bayes"
 	Loss              = "loss"
 	ClassWeights      = "class_weights"
 	Pooling           = "pooling"
@@ -165,6 +167,8 @@ var meanings = []meaning{
 	{WideSolver, "a word", word(func(c *child.Config, v string) { c.WideSolver = child.Solver(v) }), true},
 	{WideCost, "a number", real(func(c *child.Config, v float64) { c.WideCost = v }), true},
 	{WideShare, "a number", real(func(c *child.Config, v float64) { c.WideShare = v }), true},
+	{WideVectors, "a number", real(func(c *child.Config, v float64) { c.WideVectors = v }), true},
+	{WideBayes, "a number", real(func(c *child.Config, v float64) { c.WideBayes = v }), true},
 	{Loss, "a word", word(func(c *child.Config, v string) { c.Loss = child.Loss(v) }), true},
 	{Pooling, "a word", word(func(c *child.Config, v string) { c.Pooling = child.Pooling(v) }), true},
 	{ClassWeights, "a word", word(func(c *child.Config, v string) { c.ClassWeights = child.ClassWeights(v) }), true},
@@ -217,6 +221,18 @@ func (b Builtin) Check(sp *space.Space) []space.Problem {
 			continue
 		}
 		out = append(out, meanings[at].check(sp, i)...)
+	}
+	tuned := sp.Choice(FineTune)
+	for i, c := range sp.Choices {
+		if c.Name != WideVectors || tuned == nil || !slices.Contains(tuned.Options, any(true)) {
+			continue
+		}
+		for k, o := range c.Options {
+			if v, ok := real64(o); ok && v > 0 {
+				out = append(out, space.InChoice(i, k, "choice %q: option %v needs a module that stays: take the option true out of %q", c.Name, o,
+					FineTune))
+			}
+		}
 	}
 	for _, m := range meanings {
 		if !m.optional && sp.Choice(m.name) == nil {
@@ -430,6 +446,12 @@ func (b Builtin) Words(choices map[string]any) string {
 		fmt.Fprintf(&s, " dual C %v", cfg.WideCost)
 		if cfg.WideShare > 0 && cfg.WideShare < 1 {
 			fmt.Fprintf(&s, " share %v", cfg.WideShare)
+		}
+		if cfg.WideVectors > 0 {
+			fmt.Fprintf(&s, " vectors %v", cfg.WideVectors)
+		}
+		if cfg.WideBayes > 0 {
+			fmt.Fprintf(&s, " bayes %v", cfg.WideBayes)
 		}
 	} else {
 		fmt.Fprintf(&s, " %v", cfg.WideLearningRate)

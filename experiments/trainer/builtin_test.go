@@ -298,16 +298,20 @@ func TestFill(t *testing.T) {
 func TestChoicesBeyondThePapers(t *testing.T) {
 	e := filled(t, builtinSpace(t, "text"), "wiki")
 	actions := make([]int, len(e.Choices))
-	actions[len(actions)-2] = 1 // wide_cost
+	for i, c := range e.Choices {
+		if c.Name == WideCost || c.Name == WideVectors {
+			actions[i] = 1
+		}
+	}
 	cfg, _, err := childOf(e, actions)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if cfg.WideFeatures != child.Words2 || cfg.WideSolver != child.Dual || cfg.WideCost != 1 || cfg.WideShare != .25 ||
-		cfg.WideNormalisation != child.L2 || cfg.WideWeighting != "tf_idf" {
+	if cfg.WideFeatures != child.Words2 || cfg.WideSolver != child.Dual || cfg.WideCost != 1 || cfg.WideShare != .5 ||
+		cfg.WideVectors != .7 || cfg.WideBayes != .1 || cfg.WideNormalisation != child.L2 || cfg.WideWeighting != "tf_idf" {
 		t.Errorf("%+v", cfg)
 	}
-	const words = "wiki · no hidden layer · deep 0.03 · wide words2 tf_idf normalised dual C 1 share 0.25 · 100 steps"
+	const words = "wiki · no hidden layer · deep 0.03 · wide words2 tf_idf normalised dual C 1 share 0.5 vectors 0.7 bayes 0.1 · 200 steps"
 	if got := Describe(e, actions); got != words {
 		t.Errorf("described as %q", got)
 	}
@@ -320,11 +324,16 @@ func TestChoicesBeyondThePapers(t *testing.T) {
 		"[dual]": `unknown wide solver "sgd"`, "[l2]": `unknown wide normalisation "sgd"`, "[tf_idf, log_odds]": `unknown weight "sgd"`,
 		"[words2, both]": `unknown wide features "sgd"`, "[softmax, squared_hinge]": `unknown loss "sgd"`,
 		"[none, balanced]": `unknown class weights "sgd"`, "[mean, sif]": `unknown pooling "sgd"`,
-		"[0.25, 0.5, 1]": `"wide_share": option sgd must be a number`,
+		"[0.5, 1]": `"wide_share": option sgd must be a number`, "[0, 0.7]": `"wide_vectors": option sgd must be a number`,
 	} {
 		if _, err := Load([]byte(strings.Replace(more, option, "[sgd]", 1))); !says(err, want) {
 			t.Errorf("%s: %v", want, err)
 		}
+	}
+	const frozen = "fine_tune, options: [false]"
+	if _, err := Load([]byte(strings.Replace(more, frozen, "fine_tune, options: [false, true]", 1))); !strings.Contains(more, frozen) ||
+		!says(err, `"wide_vectors": option 0.7 needs a module that stays`) {
+		t.Errorf("vectors of a tuned module: %v", err)
 	}
 	if _, err := (Builtin{}).Fill(builtinSpace(t, "text"), "image", []string{"a"}); !says(err, `space "image"`) {
 		t.Errorf("a space of texts for images: %v", err)

@@ -31,7 +31,7 @@ func BenchmarkStep(b *testing.B) {
 				f.HiddenLayers, f.HiddenSize, f.Normalisation, f.FineTune, f.BatchSize = c.layers, c.hidden, c.norm, c.tune, 0
 				f.Activation = c.activation
 			})
-			r := newRun(newNetwork(cfg, d, table, 1), d, Embed(d, table), 1)
+			r := newRun(newNetwork(cfg, d, table, nil, 1), d, Embed(d, table), 1)
 			step := 0
 			for b.Loop() {
 				r.step(step)
@@ -70,7 +70,7 @@ func BenchmarkImageStep(b *testing.B) {
 	}{{"no hidden layer", 0, 1}, {"2x256", 2, 256}} {
 		b.Run(c.name, func(b *testing.B) {
 			cfg := config(func(cfg *Config) { cfg.HiddenLayers, cfg.HiddenSize, cfg.BatchSize = c.layers, c.hidden, 100 })
-			r := newRun(newNetwork(cfg, d, table, 1), d, v, 1)
+			r := newRun(newNetwork(cfg, d, table, nil, 1), d, v, 1)
 			b.ResetTimer()
 			for i := range b.N {
 				r.step(i)

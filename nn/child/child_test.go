@@ -132,7 +132,7 @@ func TestGradientsOfNGrams(t *testing.T) {
 	d = withNGrams(d, 6)
 	for _, tune := range []bool{false, true} {
 		cfg := config(func(c *Config) { c.WideNGrams, c.FineTune, c.BatchSize = 2, tune, 9 })
-		n := newNetwork(cfg, d, table, 3)
+		n := newNetwork(cfg, d, table, nil, 3)
 		if rows := len(n.wide.value) / 3; rows != d.WideVocabulary+6 {
 			t.Fatalf("%d rows for %d tokens and 6 n-grams", rows, d.WideVocabulary)
 		}
@@ -175,7 +175,7 @@ func TestNGrams(t *testing.T) {
 // of the reference.
 func checkGradients(t *testing.T, name string, cfg Config, d *Data, table *Table, documents []float32) {
 	t.Helper()
-	n := newNetwork(cfg, d, table, 3)
+	n := newNetwork(cfg, d, table, documents, 3)
 	r := rng.New(2, "test", 0)
 	parameters := gradients(n)
 	for _, name := range slices.Sorted(maps.Keys(parameters)) { // leave the special starting values
@@ -456,7 +456,7 @@ func TestNoAllocationInAStep(t *testing.T) {
 			c.FineTune, c.HiddenLayers, c.HiddenSize, c.BatchSize = tune, 2, 200, 100
 			c.Normalisation, c.Dropout = BatchNorm, .2
 		})
-		n := newNetwork(cfg, d, table, 1)
+		n := newNetwork(cfg, d, table, nil, 1)
 		var documents *DocumentVectors
 		if !tune {
 			documents = Embed(d, table)

@@ -20,6 +20,8 @@ const (
 	maxBatchSize    = 1 << 16
 	maxWideStart    = 10
 	maxWideCost     = 1e6
+	maxWideVectors  = 100
+	maxWideBayes    = 100
 	// MaxWideNGrams is the length of the longest n-grams that a wide tower can see.
 	MaxWideNGrams = 3
 )
@@ -55,6 +57,12 @@ func (c Config) Validate() error {
 	}
 	if !(c.WideShare >= 0 && c.WideShare <= 1) {
 		bad("a wide share of %v must lie between 0 and 1, 0 meaning 1", c.WideShare)
+	}
+	if !(c.WideVectors >= 0 && c.WideVectors <= maxWideVectors) {
+		bad("wide vectors of length %v: it must lie between 0 and %v, 0 meaning none", c.WideVectors, float64(maxWideVectors))
+	}
+	if !(c.WideBayes >= 0 && c.WideBayes <= maxWideBayes) {
+		bad("a naive Bayes of smoothing %v in the wide tower: it must lie between 0 and %v, 0 meaning none", c.WideBayes, float64(maxWideBayes))
 	}
 	if known := []Activation{ReLU, ReLU6, LeakyReLU, Swish, Sigmoid, Tanh}; !slices.Contains(known, c.Activation) {
 		bad("unknown activation %q (known: %v)", c.Activation, known)

@@ -12,17 +12,17 @@ const (
 	// projected gradient with which they end before.
 	dualPasses    = 20
 	dualTolerance = .02
-	// dualFolds is the number of folds, foldPasses that of the passes without each.
-	dualFolds, foldPasses = 5, 4
+	// foldPasses is the number of passes without a fold.
+	foldPasses = 4
 )
 
 // dual is the problem of a linear tower, of each class against the rest,
 //
 //	min over w: ½‖w‖² + C Σᵢ kᵢ max(0, 1 − yᵢ w·xᵢ)²
 //
-// with one more column of ones for the bias and yᵢ = ±1, solved by dual coordinate
-// descent (Hsieh, Chang, Lin, Keerthi and Sundararajan, 2008, algorithm 1), all classes
-// in one pass. Of two classes there is one problem, class 1 being positive.
+// with one more column of ones for the bias and yᵢ = ±1; x are sparse features and, where
+// there are such, dense vectors beside them. It is solved by dual coordinate descent (Hsieh, Chang,
+// Lin, Keerthi and Sundararajan, 2008, algorithm 1), all classes in one pass. Of two classes there is one problem, class 1 being positive.
 type dual struct {
 	x             *bags
 	labels        []int32
@@ -30,14 +30,18 @@ type dual struct {
 	w             []float32 // rows × cols
 	bias          []float32 // cols
 	alpha         []float32 // examples × cols
+	dim           int
+	dense         []float32 // examples × dim
+	v             []float32 // cols × dim: the weights of the dense part
 	// Of each example: ‖x‖² with the bias's column, and 1/(2·C·k).
 	square, slack []float32
 	score, delta  []float32 // cols
 	seed          uint64
 }
 
-// newDual lays the problem out; weights are k, of each class, nil for ones.
-func newDual(x *bags, labels []int32, rows, classes int, cost float64, weights []float32, seed uint64) *dual {
+// newDual lays the problem out; dense is examples × any number of columns, and may be
+// empty; weights are k, of each class, nil for ones.
+func newDual(x *bags, dense []float32, labels []int32, rows, classes int, cost float64, weights []float32, seed uint64) *dual {
 	cols := classes
 	if classes == 2 {
 		cols = 1
@@ -45,12 +49,13 @@ func newDual(x *bags, labels []int32, rows, classes int, cost float64, weights [
 	p := &dual{x: x, labels: labels, classes: classes, cols: cols, seed: seed, w: make([]float32, rows*cols), bias: make([]float32, cols),
 		alpha: make([]float32, len(labels)*cols), square: make([]float32, len(labels)), slack: make([]float32, len(labels)),
 		score: make([]float32, cols), delta: make([]float32, cols)}
+	if len(labels) > 0 {
+		p.dense, p.dim = dense, len(dense)/len(labels)
+		p.v = make([]float32, cols*p.dim)
+	}
 	for i, label := range labels {
 		_, v := x.row(i)
-		sum := 1.
-		for _, f := range v {
-			sum += float64(f) * float64(f) // exact: no rounding for a fused product to leave out
-		}
+		sum := 1 + squares(v) + squares(p.denseRow(i))
 		k := 1.
 		if weights != nil {
 			k = float64(weights[label])
@@ -59,6 +64,16 @@ func newDual(x *bags, labels []int32, rows, classes int, cost float64, weights [
 	}
 	return p
 }
+
+// squares is the sum of the squares.
+func squares(v []float32) (sum float64) {
+	for _, f := range v {
+		sum += float64(f) * float64(f) // exact: no rounding for a fused product to leave out
+	}
+	return sum
+}
+
+func (p *dual) denseRow(i int) []float32 { return p.dense[i*p.dim:][:p.dim] }
 
 // row returns a document's ids and weights.
 func (b *bags) row(i int) ([]int32, []float32) {
@@ -89,16 +104,28 @@ func (p *dual) scores(i int) {
 			sum += float64(p.w[id]) * float64(v[k])
 		}
 		p.score[0] = float32(sum)
-		return
+	} else {
+		kernels.Gather(p.score, p.w, p.cols, ids, v)
+		add(p.score, p.bias)
 	}
-	kernels.Gather(p.score, p.w, p.cols, ids, v)
-	add(p.score, p.bias)
+	if p.dim > 0 {
+		for c := range p.score {
+			p.score[c] += kernels.Dot(p.denseRow(i), p.v[c*p.dim:][:p.dim])
+		}
+	}
 }
 
 // add changes the weights by delta times an example.
 func (p *dual) add(i int) {
 	ids, v := p.x.row(i)
 	add(p.bias, p.delta)
+	if p.dim > 0 {
+		for c, d := range p.delta {
+			if d != 0 {
+				kernels.Axpy(d, p.denseRow(i), p.v[c*p.dim:][:p.dim])
+			}
+		}
+	}
 	if p.cols == 1 {
 		for k, id := range ids {
 			p.w[id] += float32(p.delta[0] * v[k])
@@ -155,7 +182,7 @@ func (p *dual) solve(order []int32, passes int, stream string) {
 // weights that have not seen it.
 func (p *dual) without(held, others []int32, logits []float32) {
 	q := *p
-	q.w, q.bias, q.alpha = slices.Clone(p.w), slices.Clone(p.bias), slices.Clone(p.alpha)
+	q.w, q.bias, q.alpha, q.v = slices.Clone(p.w), slices.Clone(p.bias), slices.Clone(p.alpha), slices.Clone(p.v)
 	for _, i := range held {
 		for c := range q.delta {
 			q.delta[c] = -q.sign(int(i), c) * q.alpha[int(i)*q.cols+c]
@@ -174,59 +201,4 @@ func (p *dual) spread(from, to []float32) {
 	if copy(to, from) < len(to) {
 		to[0], to[1] = -from[0], from[0]
 	}
-}
-
-// solveWide sets the wide tower's weights to the solution of the dual problem, and the
-// logits on which the deep tower is trained to those that the wide one gives documents
-// which it has not seen: of five folds, each under the weights of the other four. What
-// the wide tower has learnt by heart would leave the deep one nothing to learn, and
-// nothing could be learnt of the share that each should have (Wolpert, 1992, "Stacked
-// generalization"). Under
-// the cross-entropy both are scaled so that it is least for the latter: the solution
-// gives margins, not logarithms of odds.
-func (n *network) solveWide(x *bags, labels []int32, seed uint64) {
-	p := newDual(x, labels, len(n.wide.value)/n.classes, n.classes, n.cfg.cost(), n.weights, seed)
-	order := make([]int32, len(labels))
-	for i := range order {
-		order[i] = int32(i)
-	}
-	p.solve(order, dualPasses, "child/dual")
-	n.base = make([]float32, len(labels)*n.classes)
-	folds := min(dualFolds, len(order))
-	var held, others []int32
-	slices.Sort(order)
-	rng.New(seed, "child/folds", 0).Shuffle(len(order), func(i, k int) { order[i], order[k] = order[k], order[i] })
-	for fold := range folds {
-		held, others = held[:0], others[:0]
-		for at, i := range order {
-			if at%folds == fold {
-				held = append(held, i)
-			} else {
-				others = append(others, i)
-			}
-		}
-		p.without(held, others, n.base)
-	}
-	scale := float32(1)
-	if n.cfg.Loss != SquaredHinge {
-		scale = float32(logitScale(n.base, labels, n.classes))
-	}
-	n.share = newTensor(1)
-	n.share.value[0] = 1
-	if n.cfg.WideShare > 0 {
-		n.share.value[0] = float32(n.cfg.WideShare)
-	}
-	scaleBy := func(v []float32) {
-		for i := range v {
-			v[i] *= scale
-		}
-	}
-	for row := range len(p.w) / p.cols {
-		p.spread(p.w[row*p.cols:][:p.cols], n.wide.value[row*n.classes:][:n.classes])
-	}
-	n.wideBias = make([]float32, n.classes)
-	p.spread(p.bias, n.wideBias)
-	scaleBy(n.wide.value)
-	scaleBy(n.wideBias)
-	scaleBy(n.base)
 }

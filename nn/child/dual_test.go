@@ -46,6 +46,9 @@ func TestGradientsOfFeatures(t *testing.T) {
 						c.WideFeatures, c.WideWeighting, c.WideNormalisation, c.WideSolver, c.Loss = Both, w, norm, solver, loss
 						c.ClassWeights, c.FineTune, c.BatchSize, c.WideCost = Balanced, w == sparse.TF, 9, .1
 						c.Pooling = map[bool]Pooling{false: Mean, true: SIF}[norm == L2]
+						if w == sparse.TFIDF {
+							c.WideVectors, c.WideBayes = .7, .1
+						}
 					})
 					d := withFeatures(d)
 					d = Weigh(cfg, d).in(d)
@@ -57,11 +60,15 @@ func TestGradientsOfFeatures(t *testing.T) {
 	}
 }
 
-// dualOf is the problem of a synthetic task, solved.
-func dualOf(classes int, cost float64, weights []float32, passes int) (*dual, *Data) {
+// dualOf is the problem of a synthetic task, of features and dense columns, solved.
+func dualOf(classes, dim int, cost float64, weights []float32, passes int) (*dual, *Data) {
 	d, _ := synthetic(120, 30, classes, 5, 4, .6)
 	d = withFeatures(d)
-	p := newDual(wideBags(&d.Train, d.Features), d.Train.Labels, d.Features, classes, cost, weights, 1)
+	dense, r := make([]float32, dim*len(d.Train.Labels)), rng.New(1, "synthetic/dense", 0)
+	for i := range dense {
+		dense[i] = .3 * float32(r.NormFloat64())
+	}
+	p := newDual(wideBags(&d.Train, d.Features), dense, d.Train.Labels, d.Features, classes, cost, weights, 1)
 	for range passes {
 		order := make([]int32, len(d.Train.Labels))
 		for i := range order {
@@ -76,11 +83,14 @@ func dualOf(classes int, cost float64, weights []float32, passes int) (*dual, *D
 func TestDualIsOptimal(t *testing.T) {
 	for classes := 2; classes < 5; classes++ {
 		weights := []float32{1, 2, .5, 1}[:classes]
-		p, d := dualOf(classes, .3, weights, 3000)
+		p, d := dualOf(classes, 3, .3, weights, 3000)
 		m := d.Train.Wide
 		for c := range p.cols {
-			gradient, bias := make([]float64, d.Features), float64(p.bias[c])
-			for id := range gradient {
+			gradient, bias := make([]float64, d.Features+p.dim), float64(p.bias[c])
+			for k, v := range p.v[c*p.dim:][:p.dim] {
+				gradient[d.Features+k] = float64(v)
+			}
+			for id := range d.Features {
 				gradient[id] = float64(p.w[id*p.cols+c])
 			}
 			for i, label := range d.Train.Labels {
@@ -91,6 +101,9 @@ func TestDualIsOptimal(t *testing.T) {
 				ids, values := m.Row(i)
 				for k, id := range ids {
 					gradient[id] -= xi * float64(values[k])
+				}
+				for k, v := range p.denseRow(i) {
+					gradient[d.Features+k] -= xi * float64(v)
 				}
 			}
 			for id, g := range append(gradient, bias) {
@@ -105,7 +118,7 @@ func TestDualIsOptimal(t *testing.T) {
 // What a fold's logits are of has not seen its examples: it is close to the solution of
 // the others, which the solution of all is not.
 func TestDualWithoutAFold(t *testing.T) {
-	p, d := dualOf(3, .3, nil, 300)
+	p, d := dualOf(3, 1, .3, nil, 300)
 	var held, others []int32
 	for i := range int32(120) {
 		if i%5 == 0 {
@@ -114,14 +127,14 @@ func TestDualWithoutAFold(t *testing.T) {
 			others = append(others, i)
 		}
 	}
-	q := newDual(p.x, p.labels, d.Features, 3, .3, nil, 1)
+	q := newDual(p.x, p.dense, p.labels, d.Features, 3, .3, nil, 1)
 	for range 300 {
 		q.pass(others)
 	}
-	before := slices.Clone(p.w)
+	before, dense := slices.Clone(p.w), slices.Clone(p.v)
 	got := make([]float32, 120*3)
 	p.without(held, others, got)
-	if !slices.Equal(before, p.w) {
+	if !slices.Equal(before, p.w) || !slices.Equal(dense, p.v) {
 		t.Fatal("the solution of all has changed")
 	}
 	far, near := 0., 0.
@@ -144,10 +157,14 @@ func TestDualWithoutAFold(t *testing.T) {
 // A label that shows in the features is learnt by the solved tower, whatever the deep
 // one; the model predicts from counts, stored in either way, and is a function of the seed.
 func TestSolvedWideTower(t *testing.T) {
-	for _, classes := range []int{2, 3} {
+	for n := range 4 {
+		classes := 2 + n%2
 		d, table := synthetic(400, 60, classes, 8, 5, .4)
 		d = withFeatures(d)
 		cfg := config(func(c *Config) {
+			if n > 1 {
+				c.WideVectors, c.WideBayes = .7, .1
+			}
 			c.WideFeatures, c.WideWeighting, c.WideNormalisation, c.WideSolver = Both, sparse.TFIDF, L2, Dual
 			c.Normalisation, c.DeepLearningRate, c.WideLearningRate, c.Pooling = BatchNorm, .001, 1, SIF
 		})

@@ -25,6 +25,7 @@ type Model struct {
 	layers       []layerWeights
 	out, outBias []float32
 	wide         []float32 // (WideVocabulary + NGrams) × Classes
+	vectors      []float32 // Dim × Classes, of documents' unit vectors, or nil
 	pixels       []float32 // Pixels × Classes, of images
 	tokens       []float32 // the weights of tokens in a document's mean, or nil for ones
 	columns      []float32 // the factors of weighted features, or nil where all are 1
@@ -64,6 +65,10 @@ func (n *network) model(d *Data, t *Table) *Model {
 		m.outBias, m.wide = slices.Clone(m.outBias), make([]float32, len(m.wide))
 		kernels.Axpy(n.share.value[0], n.wideBias, m.outBias)
 		kernels.Axpy(n.share.value[0], n.wide.value, m.wide)
+		if n.vectors != nil {
+			m.vectors = make([]float32, len(n.vectors))
+			kernels.Axpy(n.share.value[0], n.vectors, m.vectors)
+		}
 	}
 	if n.embedding != nil {
 		m.table, m.module = n.embedding.value, t.Vectors
@@ -136,7 +141,7 @@ const evaluationBatch = 128
 // Workspace is room for Model.PredictInto; the zero value has none yet. It is one
 // goroutine's at a time.
 type Workspace struct {
-	a, b, scratch, logits, pixels, ofWide, ones, values []float32
+	a, b, scratch, logits, pixels, ofWide, ofVectors, ones, values []float32
 	documents, wide                                     bags
 }
 
@@ -167,6 +172,9 @@ func (m *Model) scores(w *Workspace, e *Examples, vectors []float32, yield func(
 		scale = pixelScale(m.NPixels)
 	}
 	w.wide.ofWide(e, m.wideRows())
+	if m.vectors != nil {
+		w.ofVectors = grow(w.ofVectors, rows*m.NClasses)
+	}
 	if vectors == nil {
 		w.documents.ofMeans(e, m.known, m.tokens)
 	}
@@ -180,6 +188,9 @@ func (m *Model) scores(w *Workspace, e *Examples, vectors []float32, yield func(
 			}
 		}
 		x, width := w.a, m.Dim
+		if m.vectors != nil {
+			kernels.Multiply(w.ofVectors, unitRows(x[:n*m.Dim], m.Dim, 1), m.vectors, n, m.Dim, m.NClasses)
+		}
 		y := w.b
 		for _, l := range m.layers {
 			kernels.Multiply(y, x, l.weights, n, l.in, l.out)
@@ -197,6 +208,9 @@ func (m *Model) scores(w *Workspace, e *Examples, vectors []float32, yield func(
 		for i := range n {
 			l := logits[i*m.NClasses:][:m.NClasses]
 			add(l, m.outBias)
+			if m.vectors != nil {
+				add(l, w.ofVectors[i*m.NClasses:][:m.NClasses])
+			}
 			w.wide.sum(from+i, m.wide, w.ofWide)
 			add(l, w.ofWide)
 			yield(from+i, l)
@@ -310,14 +324,15 @@ func (m *Model) evaluate(e *Examples, vectors []float32) (metrics Metrics, right
 const kind = "model"
 
 // ModelFormat is the version of what Encode writes.
-const ModelFormat = 3
+const ModelFormat = 4
 
 // EncodeAlone returns the model as a safetensors file of kind "model" that needs
 // nothing else: the metadata "model" says its shape; the arrays are
 // "layer/<i>/weights" (in × out), "bias", "gain", "mean" and "deviation",
 // "out/weights", "out/bias", "wide" (tokens and n-grams × classes), of images
 // "token/weights" (of the tokens in a document's mean, where they are not 1),
-// "wide/columns" (the factors of weighted features, where they are not 1), of images
+// "wide/columns" (the factors of weighted features, where they are not 1),
+// "wide/vectors" (dim × classes, of documents' unit vectors, where there are such), of images
 // "pixels" (pixels × classes), of texts, but for those of TakesVectors, "table" (tokens ×
 // dim) and "known". It panics
 // on a detached model.
@@ -382,6 +397,9 @@ func (m *Model) file() *safetensors.File {
 	}
 	if m.columns != nil {
 		safetensors.Put(f, "wide/columns", m.columns)
+	}
+	if m.vectors != nil {
+		safetensors.Put(f, "wide/vectors", m.vectors, m.Dim, m.NClasses)
 	}
 	return f
 }
@@ -467,6 +485,9 @@ func (m *Model) decode(f *safetensors.File) error {
 	m.wide = weights("wide", m.wideRows())
 	if f.Has("token/weights") {
 		m.tokens = get("token/weights", m.NVocabulary)
+	}
+	if f.Has("wide/vectors") {
+		m.vectors = get("wide/vectors", m.Dim, m.NClasses)
 	}
 	if f.Has("wide/columns") {
 		m.columns = get("wide/columns", m.header.Features)

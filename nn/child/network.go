@@ -49,8 +49,10 @@ type network struct {
 	wide      *table
 	pixels    *pixels // nil for texts
 	// Of a wide tower that was solved first: its biases, its logits of the training
-	// split, examples × classes, and the share of both in the model's, which is trained.
+	// split, examples × classes, its weights of the documents' unit vectors, dim ×
+	// classes, if it has any, and the share of all in the model's, which is trained.
 	wideBias, base []float32
+	vectors        []float32
 	share          tensor
 	columns        []float32 // the factors of weighted features, or nil
 	weights        []float32 // of the classes' examples; nil for ones
@@ -68,7 +70,8 @@ type network struct {
 // uniform in ±√(6/(in+out)); biases and the weights of pixels at 0, gains at 1;
 // those of tokens as WideStart says. Where the wide tower is solved first, the output
 // weights start at 0: the deep tower then says nothing before it has learnt something.
-func newNetwork(cfg Config, d *Data, t *Table, seed uint64) *network {
+// Documents are the training split's vectors, of a module that stays.
+func newNetwork(cfg Config, d *Data, t *Table, documents []float32, seed uint64) *network {
 	b := cfg.batch()
 	tokens, seen := maxTokens(d.Train.Offsets, b), maxTokens(d.Train.wide().Offsets, b)
 	n := &network{cfg: cfg, dim: t.Dim, classes: d.Classes, known: t.Known, weights: cfg.classWeights(d.Train.Labels, d.Classes)}
@@ -104,7 +107,7 @@ func newNetwork(cfg Config, d *Data, t *Table, seed uint64) *network {
 	wide := make([]float32, d.wideRows()*d.Classes)
 	if cfg.WideSolver == Dual {
 		n.wide = &table{cols: d.Classes, value: wide}
-		n.solveWide(wideBags(&d.Train, d.wideRows()), d.Train.Labels, seed)
+		n.solveWide(d, documents, seed)
 	} else {
 		glorot(n.out.value, width, d.Classes, seed, "child/out")
 		if scale := cfg.wideStart(); scale > 0 {
@@ -363,7 +366,8 @@ func (n *network) update() {
 // finite reports whether all weights are numbers, and the statistics that batch
 // normalisation uses in evaluation.
 func (n *network) finite() bool {
-	ok := kernels.Finite(n.share.value) && kernels.Finite(n.out.value) && kernels.Finite(n.outBias.value) && kernels.Finite(n.wide.value)
+	ok := kernels.Finite(n.share.value) && kernels.Finite(n.out.value) && kernels.Finite(n.outBias.value) && kernels.Finite(n.wide.value) &&
+		kernels.Finite(n.vectors)
 	for _, h := range n.layers {
 		ok = ok && kernels.Finite(h.weights.value) && kernels.Finite(h.bias.value) && kernels.Finite(h.gain.value) &&
 			kernels.Finite(h.mean) && kernels.Finite(h.deviation)

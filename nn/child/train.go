@@ -68,7 +68,14 @@ func Memory(cfg Config, d *Data, t *Table) int64 {
 	}
 	floats += 3 * width * int64(d.Classes)
 	if examples := int64(d.Train.Len()); cfg.WideSolver == Dual { // weights, those of a fold, scores and their dual variables
-		floats += 3*int64(d.wideRows())*int64(d.Classes) + examples*(3*int64(d.Classes)+4)
+		classes, rows := int64(d.Classes), int64(d.wideRows())
+		floats += 3*rows*classes + examples*(3*classes+4)
+		if cfg.WideVectors > 0 { // the vectors, and their weights, those of a fold and in the model's order
+			floats += int64(t.Dim) * (examples + 3*classes)
+		}
+		if cfg.WideBayes > 0 { // sums of double precision, weights and those of a fold; logits, and both towers' of double
+			floats += 4*rows*classes + 3*examples*classes
+		}
 	} else {
 		floats += tableFloats(int64(d.wideRows()), int64(d.Classes), seen) + examples
 	}
@@ -126,7 +133,11 @@ func Train(cfg Config, d *Data, t *Table, seed uint64, o Options) (*Model, Outco
 		weighted = Weigh(cfg, d)
 	}
 	d = weighted.in(d)
-	n := newNetwork(cfg, d, t, seed)
+	var ofTrain []float32
+	if documents != nil {
+		ofTrain = documents.Train
+	}
+	n := newNetwork(cfg, d, t, ofTrain, seed)
 	if weighted != nil {
 		n.columns = weighted.Columns
 	}
@@ -201,6 +212,12 @@ func check(cfg Config, d *Data, t *Table, documents *DocumentVectors) error {
 	}
 	if d.Pixels > 0 && cfg.WideSolver == Dual {
 		bad("the wide tower of images has no solver %q", Dual)
+	}
+	if cfg.WideSolver == Dual && cfg.WideVectors > 0 && cfg.FineTune {
+		bad("a wide tower of vectors needs a module that stays as it is: fine-tuning changes it")
+	}
+	if d.WordFeatures != nil && len(d.WordFeatures) != d.Features {
+		bad("%d marks of words for %d features", len(d.WordFeatures), d.Features)
 	}
 	if d.Pixels == 0 && d.WideFeatures == "" && max(1, d.WideNGrams) != max(1, cfg.WideNGrams) {
 		bad("data for n-grams of up to %d tokens and a configuration for up to %d", max(1, d.WideNGrams), max(1, cfg.WideNGrams))
@@ -391,6 +408,9 @@ func parameters(cfg Config, d *Data, t *Table) int {
 	}
 	if cfg.WideSolver == Dual {
 		count++ // the share
+		if cfg.WideVectors > 0 {
+			count += t.Dim * d.Classes
+		}
 	}
 	return count + (width+1+d.wideRows()+d.Pixels)*d.Classes
 }

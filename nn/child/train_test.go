@@ -121,7 +121,7 @@ func TestParametersAndMemory(t *testing.T) {
 				var documents DocumentVectors
 				var before, after runtime.MemStats
 				runtime.ReadMemStats(&before)
-				r := newRun(newNetwork(cfg, d, table, 1), d, &documents, 1)
+				r := newRun(newNetwork(cfg, d, table, nil, 1), d, &documents, 1)
 				runtime.ReadMemStats(&after)
 				runtime.KeepAlive(r)
 				real := float64(after.TotalAlloc - before.TotalAlloc)
@@ -166,7 +166,7 @@ func TestInputsThatDoNotFit(t *testing.T) {
 func TestDivergedUnseenByTheLoss(t *testing.T) {
 	d, table := synthetic(120, 40, 3, 10, 6, .5)
 	nan := float32(math.NaN())
-	n := newNetwork(config(func(c *Config) { c.Normalisation = BatchNorm }), d, table, 1)
+	n := newNetwork(config(func(c *Config) { c.Normalisation = BatchNorm }), d, table, nil, 1)
 	for name, v := range map[string][]float32{
 		"weights": n.layers[0].weights.value, "gain": n.layers[0].gain.value, "mean": n.layers[0].mean,
 		"deviation": n.layers[0].deviation, "out": n.out.value, "wide": n.wide.value,

@@ -148,6 +148,12 @@ type Config struct {
 	// WideShare is the share of its logits that a tower solved first has in the model
 	// when the deep tower's training starts, which trains the share too; 0 means all.
 	WideShare float64 `json:"wide_share,omitempty"`
+	// WideVectors has the solved wide tower see the documents' vectors beside the features,
+	// brought to this length, of a module that is not tuned; 0 leaves them to the deep tower.
+	WideVectors float64 `json:"wide_vectors,omitempty"`
+	// WideBayes adds naive Bayes' weights of the features of words to the solved wide
+	// tower's, in shares that stacking finds; it is the smoothing α, 0 meaning without.
+	WideBayes float64 `json:"wide_bayes,omitempty"`
 	// Loss is the training's; "" means Softmax.
 	Loss Loss `json:"loss,omitempty"`
 	// Pooling is that of the token vectors; "" means Mean.
@@ -197,6 +203,8 @@ type Data struct {
 	// the number of these; "" and 0: tokens and n-grams.
 	WideFeatures Features
 	Features     int
+	// WordFeatures marks the features that are n-grams of words; nil: all are.
+	WordFeatures []bool
 	// Pixels is the number of values of an image that the wide tower sees, 0 for
 	// texts.
 	Pixels int

@@ -47,7 +47,7 @@ func TestNaiveBayesByHand(t *testing.T) {
 func TestWideStart(t *testing.T) {
 	d, table := synthetic(200, 60, 3, 12, 8, .5)
 	start := func(v float64) []float32 {
-		return newNetwork(config(func(c *Config) { c.WideStart = v }), d, table, 1).wide.value
+		return newNetwork(config(func(c *Config) { c.WideStart = v }), d, table, nil, 1).wide.value
 	}
 	plain, usual, double := start(-1), start(0), start(2*DefaultWideStart)
 	moved := 0

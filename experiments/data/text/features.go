@@ -72,6 +72,18 @@ type FeatureIndex struct {
 // Len returns the number of features.
 func (x *FeatureIndex) Len() int { return len(x.grams) }
 
+// ofWords marks the features that are n-grams of words; nil where all are.
+func (x *FeatureIndex) ofWords() []bool {
+	if x.Characters == 0 {
+		return nil
+	}
+	out := make([]bool, len(x.grams))
+	for i, g := range x.grams {
+		out[i] = g != 0
+	}
+	return out
+}
+
 // Index finds the task's features in its training split.
 func (t *Task) Index(f Features) (*FeatureIndex, error) {
 	if err := f.Validate(); err != nil {

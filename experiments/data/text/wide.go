@@ -30,7 +30,7 @@ func (t *Task) WithFeatures(d *child.Data, f child.Features) (*child.Data, error
 		return nil, err
 	}
 	out := *d
-	out.WideFeatures, out.Features = f, x.Len()
+	out.WideFeatures, out.Features, out.WordFeatures = f, x.Len(), x.ofWords()
 	out.Train.Wide, out.Validation.Wide, out.Test.Wide = x.Counts(&t.Train), x.Counts(&t.Validation), x.Counts(&t.Test)
 	return &out, nil
 }
