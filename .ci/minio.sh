@@ -4,15 +4,26 @@
 # minutes.
 
 minio_version=v0.0.0-20260212201848-7aac2a2c5b7c
+# its client, for deploy/cluster: users, policies, copies
+mc_version=v0.0.0-20250313080218-cf909e1063a9
+
+# minio_built builds a program of MinIO's, minio or mc, where that has not been done, and prints
+# where it is.
+minio_built() {
+	local version=${1}_version
+	local cache=${TNAML_CI_CACHE:-$HOME/.cache/tnaml-ci}/$1-${!version}
+	if [ ! -x "$cache/$1" ]; then
+		mkdir -p "$cache"
+		(cd / && GOBIN=$cache GOFLAGS= go install "github.com/minio/$1@${!version}") || return 1
+	fi
+	printf '%s\n' "$cache/$1"
+}
 
 # minio_start builds MinIO where that has not been done, starts it and exports
 # TNAML_TEST_MINIO_ENDPOINT, _ACCESS_KEY and _SECRET_KEY.
 minio_start() {
-	local cache=${TNAML_CI_CACHE:-$HOME/.cache/tnaml-ci}/minio-$minio_version
-	if [ ! -x "$cache/minio" ]; then
-		mkdir -p "$cache"
-		(cd / && GOBIN=$cache GOFLAGS= go install "github.com/minio/minio@$minio_version") || return 1
-	fi
+	local program
+	program=$(minio_built minio) || return 1
 	minio_dir=$(mktemp -d) || return 1
 	TNAML_TEST_MINIO_ACCESS_KEY=$(minio_random)
 	TNAML_TEST_MINIO_SECRET_KEY=$(minio_random)
@@ -22,7 +33,7 @@ minio_start() {
 		port=$((20000 + RANDOM % 12000)) # below the ports that systems hand out
 		MINIO_ROOT_USER=$TNAML_TEST_MINIO_ACCESS_KEY MINIO_ROOT_PASSWORD=$TNAML_TEST_MINIO_SECRET_KEY \
 			MINIO_BROWSER=off MINIO_UPDATE=off \
-			"$cache/minio" server --quiet --address "127.0.0.1:$port" "$minio_dir/data" >"$minio_dir/log" 2>&1 &
+			"$program" server --quiet --address "127.0.0.1:$port" "$minio_dir/data" >"$minio_dir/log" 2>&1 &
 		minio_pid=$!
 		for _ in $(seq 300); do
 			if ! kill -0 "$minio_pid" 2>/dev/null; then

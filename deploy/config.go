@@ -70,10 +70,12 @@ type Temporal struct {
 // S3 says where the bucket is. Without keys the usual credential chain is
 // asked.
 type S3 struct {
-	Endpoint     string `mapstructure:"endpoint"`
-	Bucket       string `mapstructure:"bucket"`
-	Region       string `mapstructure:"region"`
-	TLS          bool   `mapstructure:"tls"`
+	Endpoint string `mapstructure:"endpoint"`
+	Bucket   string `mapstructure:"bucket"`
+	Region   string `mapstructure:"region"`
+	TLS      bool   `mapstructure:"tls"`
+	// CAFile holds certificates of authorities, in PEM, that are trusted beside the system's.
+	CAFile       string `mapstructure:"ca_file"`
 	AccessKey    string `mapstructure:"access_key"`
 	SecretKey    string `mapstructure:"secret_key"`
 	SessionToken string `mapstructure:"session_token"`
@@ -147,6 +149,7 @@ func Settings() []Setting {
 		{"s3.bucket", "tnaml", "s3-bucket", "bucket for all objects", false},
 		{"s3.region", "us-east-1", "s3-region", "region of the bucket", false},
 		{"s3.tls", true, "s3-tls", "whether to use TLS where the endpoint is no URL", false},
+		{"s3.ca_file", "", "s3-ca-file", "file with the S3 server's certificate authority, in PEM, trusted beside the system's", false},
 		{"s3.access_key", "", "", "access key; none: the usual AWS chain", true},
 		{"s3.secret_key", "", "", "secret key", true},
 		{"s3.session_token", "", "", "session token", true},

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"time"
 
 	"go.temporal.io/api/serviceerror"
@@ -76,7 +78,7 @@ func (c *Config) Target() (*Target, error) {
 		return nil, errors.New("a Temporal server is configured, but no S3 server: set TNAML_S3_ENDPOINT too")
 	}
 	return &Target{Temporal: options, S3: store.S3Config{
-		Endpoint: c.S3.Endpoint, Bucket: c.S3.Bucket, Region: c.S3.Region, TLS: c.S3.TLS,
+		Endpoint: c.S3.Endpoint, Bucket: c.S3.Bucket, Region: c.S3.Region, TLS: c.S3.TLS, CAFile: c.S3.CAFile,
 		AccessKey: c.S3.AccessKey, SecretKey: c.S3.SecretKey, SessionToken: c.S3.SessionToken, IdleTimeout: c.S3.idle(),
 	}}, nil
 }
@@ -112,11 +114,24 @@ func (c *Config) stackTarget(a stack.Addresses) *Target {
 	}, a.UI}
 }
 
+// temporalProfile is what the SDK's convention gives: TEMPORAL_* over a profile of its file.
+func (c *Config) temporalProfile() (envconfig.ClientConfigProfile, error) {
+	p, err := envconfig.LoadClientConfigProfile(envconfig.LoadClientConfigProfileOptions{ConfigFileProfile: c.Temporal.Profile,
+		EnvLookup: environment(c.environ())})
+	if err != nil {
+		err = fmt.Errorf("temporal configuration: %w", err)
+	}
+	return p, err
+}
+
 // temporalOptions follows the SDK's convention, ours on top. HostPort is empty
 // where nothing names a server.
 func (c *Config) temporalOptions() (client.Options, error) {
-	options, err := envconfig.LoadClientOptions(envconfig.LoadClientOptionsRequest{ConfigFileProfile: c.Temporal.Profile,
-		EnvLookup: environment(c.environ())})
+	profile, err := c.temporalProfile()
+	if err != nil {
+		return client.Options{}, err
+	}
+	options, err := profile.ToClientOptions(envconfig.ToClientOptionsRequest{})
 	if err != nil {
 		return options, fmt.Errorf("temporal configuration: %w", err)
 	}
@@ -168,9 +183,34 @@ func dial(ctx context.Context, options client.Options, logger *slog.Logger) (cli
 	defer cancel()
 	c, err := client.DialContext(ctx, options)
 	if err != nil {
-		return nil, fmt.Errorf("no Temporal server answers at %s: %w; is it running, and the address right?", options.HostPort, err)
+		return nil, fmt.Errorf("no Temporal server answers at %s: %w; %s", options.HostPort, err, wayIn(err, options))
 	}
 	return c, nil
+}
+
+// wayIn says what may be missing where a server does not let in. What TLS says comes as text: gRPC keeps
+// no errors of others.
+func wayIn(err error, options client.Options) string {
+	says := func(texts ...string) bool {
+		return slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(err.Error(), text) })
+	}
+	secure := options.ConnectionOptions.TLS != nil
+	switch {
+	case errors.As(err, new(*serviceerror.PermissionDenied)), says("Unauthenticated", "unauthorized"):
+		return "check the API key in TEMPORAL_API_KEY, or the client certificate, and what it may do"
+	case says("signed by unknown authority"):
+		return "to trust the server's certificate name its authority's PEM file in TEMPORAL_TLS_SERVER_CA_CERT_PATH"
+	case says("certificate is valid for", "not valid for any names", "cannot validate certificate", "IP SANs"):
+		return "say the name that is on the server's certificate in TEMPORAL_TLS_SERVER_NAME"
+	case says("first record does not look like a TLS handshake"):
+		return "it does not speak TLS: set TEMPORAL_TLS=false, or leave out TEMPORAL_TLS_* and TEMPORAL_API_KEY"
+	case says("server preface", "broken pipe", "connection reset", "tls: ") && !secure:
+		return "if it wants TLS, set TEMPORAL_TLS=true, or TEMPORAL_TLS_* as deploy/README.md has them"
+	case says("server preface", "broken pipe", "connection reset", "tls: "):
+		return "if it wants a client certificate, name it in TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH; check that its " +
+			"authority is one that the server trusts"
+	}
+	return "is it running, and the address right?"
 }
 
 func (c *Config) connect(ctx context.Context, to *Target, logger *slog.Logger) (_ *Servers, err error) {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
+	"go.temporal.io/sdk/contrib/envconfig"
 )
 
 // Explained is a setting with its value and where it is from.
@@ -21,6 +22,12 @@ type Explained struct {
 
 // ofDefault is the origin of what nobody has set.
 const ofDefault = "default"
+
+// ofSDK is that of what stands in for an empty setting, or has none.
+const ofSDK = "TEMPORAL_* or a profile of the Temporal SDK"
+
+// masked stands for a secret.
+const masked = "set, and not shown"
 
 // findOrigins says where the settings are from that are not by default; v has the
 // flags and the file alone as yet.
@@ -44,7 +51,7 @@ func findOrigins(v *viper.Viper, file string, flags *pflag.FlagSet, environ []st
 }
 
 // Explain lists all settings, where each is from, and what of the Temporal SDK's own
-// convention stands in for one that is empty. Secrets are masked, those too that somebody
+// convention stands in for one that is empty, or has none: TLS and the API key. Secrets are masked, those too that somebody
 // has put into an address. The error is of that convention; the settings are there all the same.
 func (c *Config) Explain() ([]Explained, error) {
 	values := map[string]string{}
@@ -56,7 +63,7 @@ func (c *Config) Explain() ([]Explained, error) {
 			e.Origin = from
 		}
 		if e.Value = unnamed(e.Value); s.Secret && e.Value != "" {
-			e.Value = "set, and not shown"
+			e.Value = masked
 		}
 		out = append(out, e)
 	}
@@ -78,9 +85,45 @@ func (c *Config) Explain() ([]Explained, error) {
 		if stands == "" || out[i].Key == "temporal.namespace" && stands == "default" {
 			continue
 		}
-		out[i].Value, out[i].Origin = unnamed(stands), "TEMPORAL_* or a profile of the Temporal SDK"
+		out[i].Value, out[i].Origin = unnamed(stands), ofSDK
 	}
-	return out, nil
+	profile, err := c.temporalProfile()
+	if profile.APIKey != "" {
+		out = append(out, Explained{Key: "temporal.api_key", Value: masked, Origin: ofSDK, Secret: true})
+	}
+	if says := explainTLS(profile); says != "" {
+		out = append(out, Explained{Key: "temporal.tls", Value: says, Origin: ofSDK})
+	}
+	return out, err
+}
+
+// explainTLS says how the connection to Temporal is secured; "": not at all.
+func explainTLS(p envconfig.ClientConfigProfile) string {
+	t := p.TLS
+	switch {
+	case t != nil && t.Disabled:
+		return "off"
+	case t == nil && p.APIKey == "":
+		return ""
+	case t == nil:
+		t = &envconfig.ClientConfigTLS{}
+	}
+	says := []string{"on"}
+	for _, part := range []struct{ what, path, data string }{
+		{"server name", t.ServerName, ""},
+		{"authority", t.ServerCACertPath, string(t.ServerCACertData)},
+		{"client certificate", t.ClientCertPath, string(t.ClientCertData)},
+	} {
+		if part.path != "" {
+			says = append(says, part.what+" "+part.path)
+		} else if part.data != "" {
+			says = append(says, part.what+" given as data")
+		}
+	}
+	if t.DisableHostVerification {
+		says = append(says, "the server's certificate is not checked")
+	}
+	return strings.Join(says, ", ")
 }
 
 // unnamed is an address without what stands before an @: a name, and perhaps a password.

@@ -71,3 +71,44 @@ func TestExplainMasks(t *testing.T) {
 		t.Errorf("%d settings, %v", len(all), err)
 	}
 }
+
+// How the connection to Temporal is secured is shown, its secrets are not.
+func TestExplainTLS(t *testing.T) {
+	t.Chdir(t.TempDir())
+	a := newAuthority(t)
+	a.leaf(t, "client")
+	key, err := os.ReadFile(a.file("client.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	crt, err := os.ReadFile(a.file("client.crt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		env  []string
+		want string
+	}{
+		{[]string{"TEMPORAL_TLS=true", "TEMPORAL_TLS_SERVER_CA_CERT_PATH=" + a.file("ca.crt"), "TEMPORAL_TLS_SERVER_NAME=far.internal",
+			"TEMPORAL_TLS_CLIENT_CERT_DATA=" + string(crt), "TEMPORAL_TLS_CLIENT_KEY_DATA=" + string(key)},
+			"temporal.tls=on, server name far.internal, authority " + a.file("ca.crt") + ", client certificate given as data"},
+		{[]string{"TEMPORAL_API_KEY=s3cret"}, "temporal.api_key=set, and not shown temporal.tls=on"},
+		{[]string{"TEMPORAL_API_KEY=s3cret", "TEMPORAL_TLS=false"}, "temporal.api_key=set, and not shown temporal.tls=off"},
+	} {
+		c, err := Load(nil, append(tt.env, "TEMPORAL_CONFIG_FILE=/none"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all, err := c.Explain()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, e := range all[len(Settings()):] {
+			got = append(got, e.Key+"="+e.Value)
+		}
+		if text := fmt.Sprint(all); strings.Join(got, " ") != tt.want || strings.Contains(text, "s3cret") || strings.Contains(text, "PRIVATE") {
+			t.Errorf("%q, want %q", got, tt.want)
+		}
+	}
+}

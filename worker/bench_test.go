@@ -1,13 +1,13 @@
 package main_test
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
+	"log/slog"
 	"maps"
 	"os"
 	"os/exec"
@@ -20,11 +20,11 @@ import (
 
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/temporal"
 
 	"tnaml/activities/library"
 	"tnaml/activities/store"
+	"tnaml/deploy"
 	"tnaml/deploy/stack"
 	"tnaml/deploy/stack/stacktest"
 	"tnaml/experiments/data"
@@ -76,28 +76,51 @@ type bench struct {
 	store            store.Store // never through a proxy
 }
 
+// clusterEnv names the environment variable with the directory of a cluster (deploy/cluster) for the
+// suites to use, in place of a dev stack. Its addresses, certificates and keys are settings, as
+// everywhere; its user may make buckets whose names begin with test.
+const clusterEnv = "TNAML_TEST_CLUSTER"
+
+// shared is where the servers of all tests are: no addresses stand for the configured ones.
+func shared(t *testing.T) stack.Addresses {
+	t.Helper()
+	if os.Getenv(clusterEnv) != "" {
+		return stack.Addresses{}
+	}
+	return stacktest.Shared(t)
+}
+
 // newBench takes its servers from anywhere: endpoint is the workers' way to the
 // store, "" the direct one.
 func newBench(t *testing.T, server, objects stack.Addresses, endpoint string) *bench {
 	t.Helper()
-	c, err := client.Dial(client.Options{HostPort: server.Temporal, Namespace: server.Namespace, Identity: "test", Logger: quiet{}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.Close)
 	bucket := stacktest.Bucket(t)
-	s, err := store.OpenS3(t.Context(), store.S3Config{
-		Endpoint: objects.S3Endpoint, Bucket: bucket, Region: objects.S3Region,
-		AccessKey: objects.S3AccessKey, SecretKey: objects.S3SecretKey, CreateBucket: true,
-	})
+	b := &bench{queue: bucket, env: append(os.Environ(), "TNAML_TEMPORAL_TASK_QUEUE="+bucket, "TNAML_S3_BUCKET="+bucket,
+		"TNAML_LOG_LEVEL=info")}
+	if server != (stack.Addresses{}) {
+		b.env = append(b.env, "TNAML_TEMPORAL_ADDRESS="+server.Temporal, "TNAML_TEMPORAL_NAMESPACE="+server.Namespace,
+			"TNAML_S3_ENDPOINT="+objects.S3Endpoint, "TNAML_S3_REGION="+objects.S3Region,
+			"TNAML_S3_ACCESS_KEY="+objects.S3AccessKey, "TNAML_S3_SECRET_KEY="+objects.S3SecretKey)
+	}
+	config, err := deploy.Load(nil, b.env)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{queue: bucket, namespace: server.Namespace, client: c, store: s, env: append(os.Environ(),
-		"TNAML_TEMPORAL_ADDRESS="+server.Temporal, "TNAML_TEMPORAL_NAMESPACE="+server.Namespace, "TNAML_TEMPORAL_TASK_QUEUE="+bucket,
-		"TNAML_S3_ENDPOINT="+cmp.Or(endpoint, objects.S3Endpoint), "TNAML_S3_BUCKET="+bucket, "TNAML_S3_REGION="+objects.S3Region,
-		"TNAML_S3_ACCESS_KEY="+objects.S3AccessKey, "TNAML_S3_SECRET_KEY="+objects.S3SecretKey, "TNAML_LOG_LEVEL=info",
-	)}
+	to, err := config.Target()
+	if err != nil {
+		t.Fatal(err)
+	}
+	to.Temporal.Identity, to.S3.CreateBucket, b.namespace = "test", true, to.Temporal.Namespace
+	if b.client, err = to.Dial(t.Context(), slog.New(slog.DiscardHandler)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.client.Close)
+	if b.store, err = store.OpenS3(t.Context(), to.S3); err != nil {
+		t.Fatal(err)
+	}
+	if endpoint != "" {
+		b.env = append(b.env, "TNAML_S3_ENDPOINT="+endpoint)
+	}
 	b.fill(t)
 	return b
 }
@@ -399,12 +422,3 @@ func (p *process) kill() {
 		_ = p.Wait()
 	}
 }
-
-type quiet struct{}
-
-var _ log.Logger = quiet{}
-
-func (quiet) Debug(string, ...any) {}
-func (quiet) Info(string, ...any)  {}
-func (quiet) Warn(string, ...any)  {}
-func (quiet) Error(string, ...any) {}

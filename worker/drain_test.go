@@ -16,7 +16,6 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"tnaml/activities/library"
-	"tnaml/deploy/stack/stacktest"
 	"tnaml/experiments/space"
 	"tnaml/experiments/trainer"
 	"tnaml/workflows"
@@ -67,7 +66,7 @@ func TestRollingRestart(t *testing.T) {
 		t.Skip("restarts workers for a minute")
 	}
 	const steps, pause = 50, .1 // of a long trial; a short one takes a second
-	b := newBench(t, stacktest.Shared(t), stacktest.Shared(t), "")
+	b := newBench(t, shared(t), shared(t), "")
 	dir := t.TempDir()
 	naps, marches, script := filepath.Join(dir, "naps"), filepath.Join(dir, "marches"), filepath.Join(dir, "march.sh")
 	if err := os.WriteFile(script, fmt.Appendf(nil, march, steps, pause), 0o600); err != nil {
@@ -205,7 +204,7 @@ func TestRollingRestart(t *testing.T) {
 
 // A second signal ends a worker at once, whatever it is at.
 func TestASecondSignalEndsAtOnce(t *testing.T) {
-	b := newBench(t, stacktest.Shared(t), stacktest.Shared(t), "")
+	b := newBench(t, shared(t), shared(t), "")
 	b.slow(t, 2_000_000)
 	w := b.worker(t, "one", "TNAML_WORKER_DRAIN=1h")
 	w.ready(t)

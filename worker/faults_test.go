@@ -34,6 +34,8 @@ type fault struct {
 	// of its own it takes: one, or two of which the second is the store.
 	strike func(t *testing.T, s *scene) int
 	stacks int
+	// cluster rows are for a cluster (see clusterEnv), which other rows' servers are not.
+	cluster bool
 	// says is what somebody must have been told, in the search's progress, with a
 	// waiting activity, or in a worker's log.
 	says string
@@ -73,6 +75,14 @@ var faults = []fault{
 	{name: "store: a disk that is full", stacks: 2, strike: func(t *testing.T, s *scene) int { return fillDisk(t, s, "objects") },
 		says: "disk is full|no space", long: true},
 	{name: "server: a disk that is full", stacks: 2, strike: func(t *testing.T, s *scene) int { return fillDisk(t, s, "server") }, long: true},
+	{name: "cluster: four workers, all killed", cluster: true, workers: 4, strike: killWorkers(4)},
+	{name: "cluster: Temporal SIGKILL", cluster: true, workers: 4, strike: restart("temporal")},
+	{name: "cluster: PostgreSQL SIGKILL", cluster: true, workers: 4, strike: restart("postgresql")},
+	{name: "cluster: MinIO SIGKILL", cluster: true, workers: 4, strike: restart("minio"), says: "connection refused"},
+	{name: "cluster: all SIGKILL", cluster: true, workers: 4, strike: restart("temporal", "minio", "postgresql")},
+	{name: "cluster: lost, and restored", cluster: true, workers: 4, spec: spec{"parallel": 1}, strike: restored(false)},
+	{name: "cluster: lost, and restored with a bucket that is ahead", cluster: true, workers: 4, spec: spec{"parallel": 1},
+		strike: restored(true)},
 }
 
 // broken is the search that is broken: it stores models, and asks the store for
@@ -84,8 +94,11 @@ var broken = subject{"broken", merged(words.spec, spec{"retrain": false, "checkp
 //
 //	go test ./worker -run TestFaults -long -v -timeout 90m
 func TestFaults(t *testing.T) {
-	a := stacktest.Shared(t)
+	a, cluster := shared(t), os.Getenv(clusterEnv) != ""
 	n := broken.budget()
+	if cluster { // a backup takes some seconds, in which the search should not end
+		n = broken.many
+	}
 	b := newBench(t, a, a, "")
 	w := b.worker(t, "alone")
 	want := b.outcome(t, b.start(t, workflows.SearchWorkflow, "alone", merged(broken.spec, spec{"trials": n})))
@@ -105,11 +118,13 @@ func TestFaults(t *testing.T) {
 		}
 	})
 	for _, f := range faults {
-		if f.long && !*long {
+		if f.long && !*long || f.cluster && !cluster || cluster && (f.stacks > 0 || f.store != nil) {
 			continue
 		}
 		t.Run(f.name, func(t *testing.T) {
-			t.Parallel()
+			if !f.cluster { // whose servers are all rows'
+				t.Parallel()
+			}
 			s := newScene(t, f, a, n)
 			begun := time.Now()
 			endpoint := (*proxy)(nil)
@@ -323,4 +338,65 @@ func fillDisk(t *testing.T, s *scene, which string) int {
 		}
 	}
 	return 1
+}
+
+// onCluster runs deploy/cluster/cluster.sh on the cluster of the tests.
+func onCluster(t *testing.T, args ...string) {
+	t.Helper()
+	script := exec.CommandContext(t.Context(), "../deploy/cluster/cluster.sh", append([]string{os.Getenv(clusterEnv)}, args...)...)
+	if out, err := script.CombinedOutput(); err != nil {
+		t.Fatalf("cluster.sh %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+}
+
+// restart ends servers of the cluster by SIGKILL, twice, all at once, and starts them again.
+func restart(parts ...string) func(t *testing.T, s *scene) int {
+	return func(t *testing.T, s *scene) int {
+		const times = 2
+		for i := range times {
+			s.told(t, s.run, s.trials*(i+1)/(times+2))
+			onCluster(t, append([]string{"restart"}, parts...)...)
+		}
+		return times
+	}
+}
+
+// restored backs the cluster up while the search runs, loses all of it later, and puts it back.
+// What a bucket holds may be ahead of the histories: here, if asked for, by all of the search.
+func restored(ahead bool) func(t *testing.T, s *scene) int {
+	return func(t *testing.T, s *scene) int {
+		length := func() int64 {
+			for deadline := time.Now().Add(patience); ; time.Sleep(time.Second) { // servers that have just begun are slow
+				d, err := s.client.DescribeWorkflowExecution(t.Context(), s.run.GetID(), "")
+				if err == nil {
+					return d.GetWorkflowExecutionInfo().GetHistoryLength()
+				}
+				if time.Now().After(deadline) {
+					t.Fatal(err)
+				}
+			}
+		}
+		backup := t.TempDir()
+		s.told(t, s.run, s.trials/3)
+		onCluster(t, "dump", backup)
+		if ahead {
+			s.outcome(t, s.run)
+		}
+		onCluster(t, "mirror", backup, s.queue)
+		s.told(t, s.run, s.trials*2/3)
+		// What workers still hold are answers to what the restored server has not asked.
+		for i := range s.crew {
+			s.crew[i].kill()
+		}
+		was := length()
+		onCluster(t, "destroy")
+		onCluster(t, "restore", backup)
+		if is := length(); is >= was {
+			t.Errorf("the history has %d events, had %d: nothing was lost", is, was)
+		}
+		for i := range s.crew {
+			s.crew[i] = s.worker(t, fmt.Sprintf("after-%d", i+1))
+		}
+		return 1
+	}
 }

@@ -12,7 +12,6 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 
-	"tnaml/deploy/stack/stacktest"
 	"tnaml/workflows"
 )
 
@@ -99,7 +98,7 @@ var variations = []variation{
 //
 //	go test ./worker -run TestMetamorphic -long -v -timeout 60m
 func TestMetamorphic(t *testing.T) {
-	a := stacktest.Shared(t)
+	a := shared(t)
 	want := map[string]outcome{}
 	for _, s := range []subject{words, knobs, pruned} {
 		b := newBench(t, a, a, "")

@@ -7,7 +7,6 @@ import (
 
 	"go.temporal.io/sdk/client"
 
-	"tnaml/deploy/stack/stacktest"
 	"tnaml/workflows"
 )
 
@@ -33,7 +32,7 @@ func (b *bench) current(t *testing.T, deployment, build string) {
 // A search ends on the build on which it began, all its trials and its end among it, with workers
 // of the next build beside it; the next search begins on that.
 func TestSearchesKeepTheirBuild(t *testing.T) {
-	b := newBench(t, stacktest.Shared(t), stacktest.Shared(t), "")
+	b := newBench(t, shared(t), shared(t), "")
 	version := func(build string) []string {
 		return []string{"TNAML_WORKER_DEPLOYMENT=" + b.queue, "TNAML_WORKER_BUILD_ID=" + build}
 	}

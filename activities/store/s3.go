@@ -79,6 +79,9 @@ func OpenS3(ctx context.Context, c S3Config) (*S3, error) {
 	if err != nil {
 		return nil, fmt.Errorf("object store %s: %w", c, err)
 	}
+	if err := c.trust(transport); err != nil {
+		return nil, err
+	}
 	transport.DialContext = (&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext
 	transport.MaxIdleConnsPerHost = 64
 	transport.ResponseHeaderTimeout = 0 // see idleTransport

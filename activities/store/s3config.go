@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
@@ -28,6 +30,9 @@ type S3Config struct {
 	// environment, ~/.aws/credentials, the machine's role.
 	AccessKey, SecretKey, SessionToken string
 	TLS                                bool
+	// CAFile is a file with certificates of authorities, in PEM, that are trusted beside the system's;
+	// "": none.
+	CAFile string
 	// CreateBucket makes the bucket where it does not exist.
 	CreateBucket bool
 	// OpenTimeout bounds the first contact in OpenS3; 0 means 10 s.
@@ -103,6 +108,29 @@ func parseEndpoint(endpoint string, secure bool) (string, bool, error) {
 		return u.Host, u.Scheme == "https", nil
 	}
 	return "", false, fmt.Errorf("object store: endpoint %q: the scheme must be http or https", endpoint)
+}
+
+// trust has a transport trust the authorities in CAFile too.
+func (c S3Config) trust(transport *http.Transport) error {
+	if c.CAFile == "" {
+		return nil
+	}
+	pem, err := os.ReadFile(c.CAFile)
+	if err != nil {
+		return fmt.Errorf("object store: certificate authorities: %w", err)
+	}
+	if transport.TLSClientConfig == nil {
+		return fmt.Errorf("object store: %s: certificate authorities are given, and it has no TLS: leave them out, or say https://", c)
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool() // a machine without any
+	}
+	if !pool.AppendCertsFromPEM(pem) {
+		return fmt.Errorf("object store: %s holds no certificate in PEM (-----BEGIN CERTIFICATE-----)", c.CAFile)
+	}
+	transport.TLSClientConfig.RootCAs = pool
+	return nil
 }
 
 // lookup addresses buckets by path everywhere but on AWS: other servers seldom

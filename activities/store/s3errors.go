@@ -53,7 +53,7 @@ func classify(ctx context.Context, err error) (hint string, class error) {
 		case strings.Contains(text, "server gave HTTP response to HTTPS client"):
 			return "; this server speaks plain HTTP: turn TLS off, or write the endpoint as http://", nil
 		case errors.As(err, &certificate), errors.As(err, &authority):
-			return "; to trust this server's certificate name its authority's PEM file in SSL_CERT_FILE", nil
+			return "; to trust this server's certificate name its authority's PEM file in TNAML_S3_CA_FILE (s3.ca_file)", nil
 		}
 		return "; is the server running, and the endpoint right?", nil
 	}

@@ -262,7 +262,7 @@ func TestSchemes(t *testing.T) {
 	secure.Config.ErrorLog = log.New(io.Discard, "", 0)
 	for endpoint, says := range map[string]string{
 		strings.Replace(plain.URL, "http:", "https:", 1): "turn TLS off",
-		secure.URL: "SSL_CERT_FILE",
+		secure.URL: "TNAML_S3_CA_FILE",
 		strings.Replace(secure.URL, "https:", "http:", 1): "turn TLS on",
 	} {
 		_, err := store.OpenS3(t.Context(), store.S3Config{Endpoint: endpoint, Bucket: "bucket", Region: "us-east-1", AccessKey: "a",
