@@ -256,10 +256,17 @@ func TestPrunedAndInfeasible(t *testing.T) {
 		"the search has a pruner, which needs the objective at steps") {
 		t.Errorf("%+v %v", r, err)
 	}
+	if r, err := f.named(t, "never", `{"tasks":["tiny"],"strategy":"random","trials":5,"budget":{"goal":99}}`); err == nil ||
+		!strings.Contains(err.Error(), `"goal" is 99: accuracy lies between 0 and 1`) {
+		t.Errorf("%+v %v", r, err)
+	}
 	for spec, want := range map[string]string{
 		`"pruner":"hyperband"`: "unknown pruner \"hyperband\" (known: median, halving)",
 		`"pruner":{"name":"median","settings":{"percentile":-1}}`: "percentile is -1",
 		`"budget":{"failed":-1,"goal":1e99}`:                      `"failed" is -1`,
+		`"budget":{"steps":0}`:                                    `"budget.steps" is 0: leave it out`,
+		`"budget":5`:                                              `"budget" is 5: it must be an object with any of the fields failed, steps`,
+		`"pruner":5`:                                              "not a JSON object, but 5: give an object",
 		`"budget":{"fails":1}`:                                    `unknown field "budget.fails"`,
 	} {
 		if _, err := workflows.ParseSearchSpec([]byte(`{"tasks":["tiny"],` + spec + `}`)); err == nil || !strings.Contains(err.Error(), want) {

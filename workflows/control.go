@@ -125,6 +125,9 @@ func (r *run) checkExtend(more Extension) error {
 		return fmt.Errorf("cannot extend by %d trials: give a number from 1 to %d", max(more.Trials, 0), most)
 	}
 	problems := append(more.Problems(), r.state.Budget.Add(more.Budget).Problems()...)
+	if err := more.Unreachable(r.state.Resolved.Objective); err != nil {
+		problems = append(problems, err)
+	}
 	for _, name := range r.state.Budget.Lacking(more.Budget) {
 		problems = append(problems, fmt.Errorf("the search has no bound %q: there is nothing to extend", name))
 	}

@@ -128,6 +128,7 @@ func (s SearchSpec) Names() library.Names {
 	return library.Names{
 		Tasks: s.Tasks, Strategy: s.Strategy, Settings: s.Settings, Space: s.Space, Seed: s.Seed, Lag: s.Lag, Modules: s.Modules,
 		Controller: s.Controller, Sources: s.Sources, KeepModels: s.KeepModels, Pruner: s.Pruner,
+		Budget: s.Budget,
 	}
 }
 

@@ -104,6 +104,9 @@ func (o *Onward) checkBudget() error {
 		used = used.Tell(t, objective)
 		used.CPUSeconds += o.Costs[i].CPUSeconds
 	}
+	if err := spec.Budget.Unreachable(objective); err != nil {
+		return err
+	}
 	if wrong := spec.Budget.UsedUp(used, objective); wrong != nil {
 		return fmt.Errorf("a search that goes on from another one counts what that one, %s, has used: %w", o.From.Name, errors.Join(wrong...))
 	}

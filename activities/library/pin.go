@@ -39,6 +39,8 @@ type Names struct {
 	Sources []string `json:"sources,omitempty"`
 	// Pruner ends trials early; nil: none does.
 	Pruner *pruner.Choice `json:"pruner,omitempty"`
+	// Budget is checked against the objective.
+	Budget search.Budget `json:"budget,omitzero"`
 }
 
 // Pin finds the objects that a search's names stand for now. The sources, if there are
@@ -93,6 +95,9 @@ func Pin(ctx context.Context, s store.Store, n Names) (*search.Config, *Sources,
 		if config.Settings, err = d.Canonical(n.Settings, from); err != nil {
 			wrong = append(wrong, fmt.Errorf("settings of %s: %w", n.Strategy, err))
 		}
+	}
+	if err := n.Budget.Unreachable(config.Space.Objective); err != nil {
+		wrong = append(wrong, err)
 	}
 	if wrong = append(wrong, faults...); len(wrong) > 0 {
 		return nil, nil, Invalid(errors.Join(wrong...))

@@ -132,6 +132,13 @@ func pinPlanSpace(ctx context.Context, s store.Store, p *Planned, tasks []search
 	if len(faults) > 0 {
 		return wrong, nil
 	}
+	arms := map[string]bool{}
+	for _, step := range p.Searches {
+		if err := step.Budget.Unreachable(filled.Objective); err != nil && !arms[step.Arm] {
+			wrong = append(wrong, fmt.Errorf("the arm %q: %w", step.Arm, err))
+		}
+		arms[step.Arm] = true
+	}
 	for _, l := range loaded {
 		from, err := l.controller.For(&filled)
 		if err != nil {

@@ -3,7 +3,9 @@ package catalog
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -559,6 +561,28 @@ func TestArmsWithBounds(t *testing.T) {
 		`line 11: the arm "e": "pruner": `} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not in: %v", want, err)
+		}
+	}
+	// Whatever is of a wrong form is named, with the form that it must have, and no type of Go's.
+	for _, c := range [][3]string{
+		{"budget", "5", "not a JSON object, but 5: give an object with any of the fields failed, steps, cpu_hours, hours, goal"},
+		{"budget", "[1]", "not a JSON object, but [1]"}, {"budget", "{steps: 0}", `"steps" is 0: leave it out`},
+		{"budget", "{hours: 0.0}", `"hours" is 0: leave it out`}, {"budget", "{steps: many}", `"steps" is "many": it must be a whole number`},
+		{"budget", "{steps: 1.5}", `"steps" is 1.5: it must be a whole number`}, {"budget", "{goal: high}", `"goal" is "high": it must be a number`},
+		{"pruner", "5", "not a JSON object, but 5: give an object with any of the fields name, settings"}, {"pruner", "[median]", "not a JSON object"},
+		{"pruner", "{name: 5}", `"name" is 5: it must be a text`}, {"settings", "5", `"settings" is 5, it must be a mapping`},
+		{"strategy", "[tpe]", `"strategy" is a list`}, {"from", "{a: b}", `"from" is a mapping`}, {"name", "5", "5"},
+	} {
+		field, is, want := c[0], c[1], c[2]
+		fields := map[string]string{"name": "m", "strategy": "tpe"}
+		fields[field] = is
+		text := head + "    - {"
+		for _, k := range slices.Sorted(maps.Keys(fields)) {
+			text += k + ": " + fields[k] + ", "
+		}
+		if _, err := Parse([]byte(text + "}\n")); field != "name" && err == nil || err != nil &&
+			(!strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), strconv.Quote(field)) || strings.Contains(err.Error(), "Go ")) {
+			t.Errorf("%s: %s: %q is not in: %v", field, is, want, err)
 		}
 	}
 	_, err = Parse([]byte("name: x\ntransfer: {tasks: [a], trials: 1, arms: [random]}\n" +

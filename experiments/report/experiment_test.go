@@ -13,9 +13,11 @@ import (
 	"testing"
 
 	"tnaml/experiments/metrics"
+	"tnaml/experiments/search"
 	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/space"
 	"tnaml/experiments/study"
+	"tnaml/experiments/trainer"
 )
 
 // ledger makes a study's ledger of a simulated search.
@@ -216,12 +218,12 @@ func columns(t Table) string {
 func TestCells(t *testing.T) {
 	row := study.Row{Task: "t", Budget: 50, Cells: []study.Cell{
 		{Arm: "a", Models: 10, Test: metrics.Estimate{Mean: .9, Error: .02}, ToBaseline: 50, Reached: 1, Compared: 3,
-			First: metrics.Estimate{Mean: .5}},
+			First: &metrics.Estimate{Mean: .5}},
 		{Arm: "b", Models: 10, Test: metrics.Estimate{Mean: .885, Error: .001}, ToBaseline: 12.5, Reached: 3, Compared: 3},
 		{Arm: "c", Models: 10, Test: metrics.Estimate{Mean: .87, Error: .1}},
 		{Arm: "d"},
 	}}
-	got := estimates(row, scaleOf(&space.Space{}), func(c study.Cell) metrics.Estimate { return c.Test })
+	got := estimates(row, scaleOf(&space.Space{}), func(c study.Cell) *metrics.Estimate { return &c.Test })
 	want := []Cell{{Text: "90 ± 2", Marked: true}, {Text: "88.50 ± 0.10", Marked: true}, {Text: "87 ± 10", Marked: true},
 		{Text: "no model"}}
 	if !slices.Equal(got, want) {
@@ -235,6 +237,31 @@ func TestCells(t *testing.T) {
 	if Tables(&study.Study{}) != nil {
 		t.Error("tables of nothing")
 	}
+}
+
+// An arm without any model has no figures: no table says 0 of it.
+func TestArmWithoutModels(t *testing.T) {
+	s := experiment(t)
+	for i := range s.Ledgers {
+		if l := &s.Ledgers[i]; l.Arm == "naml" {
+			l.Trials = slices.Clone(l.Trials)
+			for k := range l.Trials {
+				l.Trials[k] = search.Trial{Trial: k, Actions: l.Trials[k].Actions, Status: trainer.Diverged, Reason: "it diverged"}
+			}
+		}
+	}
+	for _, table := range Tables(s) {
+		at := slices.IndexFunc(table.Columns, func(c Column) bool { return c.Arm && c.Name == "naml" })
+		for _, row := range table.Rows {
+			if at >= 0 && row[at].Text != "no model" && row[at].Text != "–" && !strings.HasPrefix(row[at].Text, ">") {
+				t.Errorf("%s: %+v", table.Title, row[at])
+			}
+			if table.Rows[0][0].Text != "" && row[0].Text == "naml" && strings.Contains(fmt.Sprint(row), "0.00") {
+				t.Errorf("%s: %+v", table.Title, row)
+			}
+		}
+	}
+	experimentPage(t, s)
 }
 
 // Another baseline and reference, and arms of other names: the words follow.

@@ -64,7 +64,7 @@ func Tables(s *study.Study) []Table {
 		out = append(out, m.toBeat(s, sc, m.table(Table{
 			Title: "Test " + sc.Name() + " at the end of the budget, ± 2 s.e.m.", Marks: marks, Note: sc.about(errorsOver),
 		}, "budget", budget, func(r study.Row) []Cell {
-			cells := estimates(r, sc, func(c study.Cell) metrics.Estimate { return c.Test })
+			cells := estimates(r, sc, func(c study.Cell) *metrics.Estimate { return &c.Test })
 			for i, c := range r.Cells {
 				cells[i].Note = sc.deviation(c.TestSD)
 			}
@@ -79,7 +79,7 @@ func Tables(s *study.Study) []Table {
 		out = append(out, m.table(Table{
 			Title: "Test " + sc.Name() + " at a fixed budget, ± 2 s.e.m.", Marks: marks, Note: note, Detail: true,
 		}, "after trials", func(r study.Row) int { return r.Fixed }, func(r study.Row) []Cell {
-			cells := estimates(r, sc, func(c study.Cell) metrics.Estimate { return c.AtFixed })
+			cells := estimates(r, sc, func(c study.Cell) *metrics.Estimate { return c.AtFixed })
 			for i, c := range r.Cells {
 				cells[i].Paper = paperTest(r.Task, c.Arm)
 			}
@@ -93,7 +93,7 @@ func Tables(s *study.Study) []Table {
 	out = append(out, m.table(Table{
 		Title: "Validation " + sc.Name() + " at the end of the budget, ± 2 s.e.m.", Marks: marks, Note: note, Detail: tested,
 	}, "budget", budget, func(r study.Row) []Cell {
-		cells := estimates(r, sc, func(c study.Cell) metrics.Estimate { return c.Validation })
+		cells := estimates(r, sc, func(c study.Cell) *metrics.Estimate { return &c.Validation })
 		for i, c := range r.Cells {
 			if tested && c.Models > 0 {
 				cells[i].Note = "gap " + sc.Gap(c.Gap())
@@ -118,7 +118,11 @@ func Tables(s *study.Study) []Table {
 			", ± 2 s.e.m.: what an arm knows before it has learned about the task",
 	}, "budget", budget, func(r study.Row) (cells []Cell) {
 		for _, c := range r.Cells {
-			cells = append(cells, Cell{Text: sc.Estimate(c.First)})
+			cell := Cell{Text: "–"}
+			if c.First != nil {
+				cell.Text = sc.Estimate(*c.First)
+			}
+			cells = append(cells, cell)
 		}
 		return cells
 	}))
@@ -192,14 +196,14 @@ func (m matrix) toBeat(s *study.Study, sc scale, t Table) Table {
 }
 
 // estimates are the cells of an objective, the best marked.
-func estimates(r study.Row, sc scale, of func(study.Cell) metrics.Estimate) []Cell {
+func estimates(r study.Row, sc scale, of func(study.Cell) *metrics.Estimate) []Cell {
 	cells := make([]Cell, len(r.Cells))
 	var at []int
 	var all []metrics.Estimate
 	for i, c := range r.Cells {
-		if cells[i].Text = "no model"; c.Models > 0 {
-			e := of(c)
-			cells[i].Text = sc.Estimate(e)
+		cells[i].Text = "no model"
+		if e := of(c); c.Models > 0 && e != nil {
+			cells[i].Text = sc.Estimate(*e)
 			at, all = append(at, i), append(all, e.Reward(sc.Objective))
 		}
 	}

@@ -15,12 +15,12 @@ import (
 // the whole search: of one that goes on from another, what that one has used too.
 type Budget struct {
 	// Failed is the number of trials that failed (trainer.Status.Failure).
-	Failed int `json:"failed,omitempty"`
+	Failed int `json:"failed,omitempty" strict:"nonzero"`
 	// Steps is the number of training steps of all trials.
-	Steps int `json:"steps,omitempty"`
+	Steps int `json:"steps,omitempty" strict:"nonzero"`
 	// CPUHours are those of all trials, Hours those of the search, pauses left out.
-	CPUHours float64 `json:"cpu_hours,omitempty"`
-	Hours    float64 `json:"hours,omitempty"`
+	CPUHours float64 `json:"cpu_hours,omitempty" strict:"nonzero"`
+	Hours    float64 `json:"hours,omitempty" strict:"nonzero"`
 	// Goal is the objective's value on the validation split that the best feasible model
 	// of each task must have.
 	Goal *float64 `json:"goal,omitempty"`
@@ -51,6 +51,15 @@ func (b Budget) Problems() (wrong []error) {
 		bad("goal", "is %v: it must be a number of at most %v in size", *b.Goal, trainer.MaxMetric)
 	}
 	return wrong
+}
+
+// Unreachable is what is wrong with the goal of a budget for an objective that no model can
+// have so good, or that every model has.
+func (b Budget) Unreachable(o space.Objective) error {
+	if b.Goal == nil || !trainer.InPercent(o) || *b.Goal >= 0 && *b.Goal <= 1 {
+		return nil
+	}
+	return fmt.Errorf(`"budget": "goal" is %v: %s lies between 0 and 1 (0.9 is 90 %%)`, *b.Goal, o.Metric)
 }
 
 const (

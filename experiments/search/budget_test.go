@@ -83,6 +83,25 @@ func TestBudgetByHand(t *testing.T) {
 	}
 }
 
+// A goal in percent is a slip of whoever has seen the tables.
+func TestUnreachableGoals(t *testing.T) {
+	accuracy, loss := space.Objective{Metric: trainer.Accuracy}, space.Objective{Metric: "rmse", Direction: space.Minimise}
+	for _, c := range []struct {
+		goal float64
+		o    space.Objective
+		want bool
+	}{{99, accuracy, false}, {1.001, accuracy, false}, {-.5, accuracy, false}, {0, accuracy, true}, {1, accuracy, true}, {.9, accuracy, true},
+		{99, loss, true}, {-3, loss, true}} {
+		err := Budget{Goal: &c.goal}.Unreachable(c.o)
+		if (err == nil) != c.want || err != nil && !strings.Contains(err.Error(), `"goal" is `) {
+			t.Errorf("%v of %s: %v", c.goal, c.o.Metric, err)
+		}
+	}
+	if err := (Budget{}).Unreachable(accuracy); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestBudgetAddAndProblems(t *testing.T) {
 	a, b := .9, .95
 	got := Budget{Failed: 2, Hours: 1, Goal: &a}.Add(Budget{Failed: 3, Steps: 100, Hours: .5, Goal: &b})

@@ -18,18 +18,21 @@ import (
 // it holds: absent fields, and those that are null, stay as they are. Unknown
 // fields come with the known ones, which are those of the struct or the ones
 // that are given; fields of a wrong type come with what they must be. Fields of
-// nested structs are named by their path. What is right is decoded even so.
+// nested structs are named by their path. A field with the tag strict:"nonzero", whose zero says that
+// it is absent, is not to be given as 0. What is right is decoded even so.
 func Unmarshal(raw []byte, v any, known ...string) error {
+	to := reflect.ValueOf(v).Elem()
+	if len(known) == 0 {
+		known = names(to.Type(), "")
+	}
 	var object map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &object); err != nil {
+	if err := json.Unmarshal(raw, &object); errors.As(err, new(*json.UnmarshalTypeError)) {
+		return fmt.Errorf("not a JSON object, but %s: give %s", short(bytes.TrimSpace(raw)), objectOf(known))
+	} else if err != nil {
 		return fmt.Errorf("not a JSON object: %w", err)
 	}
 	if object == nil {
 		return errors.New("the input is null: give a JSON object")
-	}
-	to := reflect.ValueOf(v).Elem()
-	if len(known) == 0 {
-		known = names(to.Type(), "")
 	}
 	d := decoder{}
 	for _, name := range keys(object) {
@@ -123,7 +126,11 @@ func (d *decoder) object(object map[string]json.RawMessage, to reflect.Value, pa
 		name := nameOf(t.Field(i))
 		if raw, ok := object[name]; ok && name != "" {
 			there[name] = true
+			wrong := len(d.wrong)
 			d.value(raw, to.Field(i), path+name)
+			if t.Field(i).Tag.Get("strict") == "nonzero" && to.Field(i).IsZero() && len(d.wrong) == wrong && string(bytes.TrimSpace(raw)) != "null" {
+				d.wrong = append(d.wrong, fmt.Errorf("%q is %s: leave it out, or give a number above 0", path+name, short(raw)))
+			}
 		}
 	}
 	for _, name := range keys(object) {
@@ -141,7 +148,9 @@ func (d *decoder) value(raw json.RawMessage, to reflect.Value, path string) {
 	t := to.Type()
 	switch {
 	case decodesItself(t):
-		if err := json.Unmarshal(raw, to.Addr().Interface()); err != nil {
+		if err := json.Unmarshal(raw, to.Addr().Interface()); errors.As(err, new(*json.UnmarshalTypeError)) {
+			d.wrong = append(d.wrong, fmt.Errorf("%q is %s: it must be %s", path, short(raw), want(t)))
+		} else if err != nil {
 			d.wrong = append(d.wrong, fmt.Errorf("%q: %w", path, err))
 		}
 		return
@@ -247,8 +256,20 @@ func want(t reflect.Type) string {
 		return "a list of " + plural(t.Elem())
 	case reflect.Map:
 		return "an object of " + plural(t.Elem())
+	case reflect.Struct:
+		return objectOf(names(t, ""))
+	case reflect.Pointer:
+		return want(t.Elem())
 	}
 	return "an object"
+}
+
+// objectOf is an object in words, with the fields that it may have.
+func objectOf(fields []string) string {
+	if len(fields) == 0 {
+		return "an object"
+	}
+	return fmt.Sprintf("an object with any of the fields %s", strings.Join(fields, ", "))
 }
 
 func plural(t reflect.Type) string {

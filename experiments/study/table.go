@@ -25,8 +25,8 @@ type Cell struct {
 	ValidationSD float64 `json:"validation_sd"`
 	TestSD       float64 `json:"test_sd"`
 	// AtFixed is the test accuracy-top10 at the row's fixed budget, in the same way
-	// (Table 1, right).
-	AtFixed metrics.Estimate `json:"test_at_fixed_budget"`
+	// (Table 1, right); nil where there is no model by then.
+	AtFixed *metrics.Estimate `json:"test_at_fixed_budget,omitempty"`
 	// Models is the least number of models averaged, 10 unless trials failed.
 	Models int `json:"models"`
 	// ToBaseline is the median over seeds of the trials to the baseline's best
@@ -39,8 +39,8 @@ type Cell struct {
 	// First is the mean validation accuracy of the first ten trials: what the
 	// controller knows before it has learned anything about the task. A failed trial
 	// has an accuracy of 0; of an objective that is no fraction it is left out. The
-	// error is across seeds.
-	First metrics.Estimate `json:"first_trials_validation"`
+	// error is across seeds. nil of an arm without any model.
+	First *metrics.Estimate `json:"first_trials_validation,omitempty"`
 }
 
 // Gap is validation − test at the end of the budget.
@@ -121,8 +121,17 @@ func (s *Study) cell(task, arm string, fixed int) Cell {
 		}
 	}
 	c.Validation, c.Test, c.ValidationSD, c.TestSD = accuracies(ledgers, math.MaxInt)
-	_, c.AtFixed, _, _ = accuracies(ledgers, fixed)
-	c.First, c.ToBaseline = metrics.Mean(first), metrics.Median(toBaseline)
+	if slices.ContainsFunc(ledgers, func(l *Ledger) bool {
+		return slices.ContainsFunc(l.Trials[:min(fixed, len(l.Trials))], search.Trial.OK)
+	}) {
+		_, at, _, _ := accuracies(ledgers, fixed)
+		c.AtFixed = &at
+	}
+	if len(first) > 0 {
+		mean := metrics.Mean(first)
+		c.First = &mean
+	}
+	c.ToBaseline = metrics.Median(toBaseline)
 	return c
 }
 
