@@ -142,7 +142,7 @@ const evaluationBatch = 128
 // goroutine's at a time.
 type Workspace struct {
 	a, b, scratch, logits, pixels, ofWide, ofVectors, ones, values []float32
-	documents, wide                                     bags
+	documents, wide                                                bags
 }
 
 // grow returns n elements of what may be in v, or, where that is too short, of zeros.
