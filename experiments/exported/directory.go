@@ -22,8 +22,8 @@ const (
 	ArchiveName = "model.tar"
 	// ONNXName has the model for other runtimes: see ONNX.
 	ONNXName = "model.onnx"
-	// VocabularyName and FeaturesName have, beside it, what its ids number, a line each.
-	VocabularyName, FeaturesName = "vocabulary.txt", "features.txt"
+	// VocabularyName, FeaturesName and NGramsName have, beside it, what its ids number, a line each.
+	VocabularyName, FeaturesName, NGramsName = "vocabulary.txt", "features.txt", "ngrams.txt"
 )
 
 // Format is the version of the directory.

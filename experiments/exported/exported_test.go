@@ -97,7 +97,8 @@ var variants = map[string]func(*child.Config){
 func texts() []string {
 	r := rng.New(2, "exported/test", 0)
 	out := []string{"", " ", "free prize", "unheard-of zzz", "\xff\xfe broken \xc3", "😀😀 ǅ Ωσ ﬁ e\u0301",
-		strings.Repeat("see you free ", 4000), strings.Repeat("x", 1000), "http://prize.example/free &amp; <br>", "ｆｒｅｅ 漢字かな", "\x00\x01", "NaN"}
+		strings.Repeat("see you free ", 4000), strings.Repeat("x", 1000),
+		"http://prize.example/free &amp; <br>", "ｆｒｅｅ 漢字かな", "\x00\x01", "NaN"}
 	for range 300 {
 		out = append(out, short(r, 300))
 	}
@@ -151,9 +152,9 @@ func TestPredictionsAreTheModels(t *testing.T) {
 	}
 }
 
-func directory(t testing.TB, b []byte) fstest.MapFS {
+func directory(t testing.TB, b []byte, more ...File) fstest.MapFS {
 	t.Helper()
-	files, err := Directory(b)
+	files, err := Directory(b, more...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -39,8 +39,8 @@ func ReLU6(z, y, d []float32) {
 	}
 }
 
-// leak is LeakyReLU's slope below zero, TensorFlow's default.
-const leak = 0.2
+// Leak is LeakyReLU's slope below zero, TensorFlow's default.
+const Leak = 0.2
 
 // LeakyReLU is max(z/5, z).
 func LeakyReLU(z, y, d []float32) {
@@ -52,7 +52,7 @@ func LeakyReLU(z, y, d []float32) {
 		if v > 0 {
 			y[i], d[i] = v, 1
 		} else {
-			y[i], d[i] = leak*v, leak
+			y[i], d[i] = Leak*v, Leak
 		}
 	}
 }

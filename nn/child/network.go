@@ -30,8 +30,8 @@ type hidden struct {
 	ones    []float32
 }
 
-// epsilon keeps the variances of normalisations from zero.
-const epsilon = 1e-5
+// Epsilon keeps the variances of normalisations from zero.
+const Epsilon = 1e-5
 
 // network is a child model while it is trained: weights, their optimiser's
 // state and the workspace of one batch.

@@ -51,7 +51,7 @@ func (h *hidden) batchStatistics(batch int) {
 	}
 	for k := range variance {
 		variance[k] = float32(variance[k] * scale)
-		h.inverse[k] = 1 / kernels.Sqrt(variance[k]+epsilon)
+		h.inverse[k] = 1 / kernels.Sqrt(variance[k]+Epsilon)
 	}
 }
 
@@ -63,7 +63,7 @@ func layerNorm(y, z, gain, bias, ones []float32) float32 {
 	mean := float32(kernels.Dot(y, ones) * scale)
 	copy(z, y)
 	kernels.Axpy(-mean, ones, z)
-	inverse := 1 / kernels.Sqrt(float32(kernels.Dot(z, z)*scale)+epsilon)
+	inverse := 1 / kernels.Sqrt(float32(kernels.Dot(z, z)*scale)+Epsilon)
 	blas32.Scal(inverse, blas32.Vector{N: len(z), Inc: 1, Data: z})
 	affine(z, gain, bias, y)
 	return inverse

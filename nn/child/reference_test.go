@@ -203,7 +203,7 @@ func standardise(v []float64) {
 		variance += (x - mean) * (x - mean) / float64(len(v))
 	}
 	for i := range v {
-		v[i] = (v[i] - mean) / math.Sqrt(variance+epsilon)
+		v[i] = (v[i] - mean) / math.Sqrt(variance+Epsilon)
 	}
 }
 

@@ -363,7 +363,7 @@ func (r *run) population() {
 	}
 	for _, h := range r.layers {
 		for k, v := range h.deviation {
-			h.deviation[k] = kernels.Sqrt(v + epsilon)
+			h.deviation[k] = kernels.Sqrt(v + Epsilon)
 		}
 	}
 	r.cfg.Dropout = dropout

@@ -233,13 +233,14 @@ func (m *model) given(rows [][]float32, texts int) (out []float32, dim int, err 
 	case m.vectors == nil:
 		return nil, 0, nil
 	case len(rows) != texts:
-		return nil, 0, fmt.Errorf("the model takes vectors of whole texts (module %s): give vectors, one for each of the %d texts; there are %d",
-			m.vectors.Module, texts, len(rows))
+		return nil, 0, fmt.Errorf("the model takes vectors of whole texts (module %s): give vectors, one for each of the %d texts; "+
+			"there are %d", m.vectors.Module, texts, len(rows))
 	}
 	dim = m.vectors.Dim
 	for i, row := range rows {
 		if len(row) != dim {
-			return nil, 0, fmt.Errorf("vectors[%d] has %d numbers, the model takes those of the module %s, of %d", i, len(row), m.vectors.Module, dim)
+			return nil, 0, fmt.Errorf("vectors[%d] has %d numbers, the model takes those of the module %s, of %d", i, len(row),
+				m.vectors.Module, dim)
 		}
 		out = append(out, row...)
 	}

@@ -25,15 +25,21 @@ func (a app) modelCommand() *cobra.Command {
 
 func (a app) modelExportCommand() *cobra.Command {
 	var p client.Pick
-	var output string
+	var output, format string
 	cmd := &cobra.Command{
 		Use: "export SEARCH", Short: "Write a search's best model to a directory",
 		Long: "Write a model with all it takes to use it to a new directory: model.safetensors, which the field's ordinary tools can open,\n" +
 			"has weights and labels, of texts the vocabulary and the tokeniser, of images the module; model.json says what it is. `predict`\n" +
 			"and `serve-model` take the directory, and any Go program does with the package experiments/exported. Of a trainer that is a\n" +
-			"program of yours, it has model.tar, an archive of what that left in its directory model/.",
+			"program of yours, it has model.tar, an archive of what that left in its directory model/.\n\n" +
+			"With --format onnx there is model.onnx too, of a model of texts: from the ids of a text's tokens, and of its features or n-grams,\n" +
+			"with their counts, to the classes' probabilities. vocabulary.txt, features.txt and ngrams.txt have what the ids number, a line\n" +
+			"each; finding them in a text is not in it. Models of images are not written so: their module has kernels of its own.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if format != "" && format != "onnx" {
+				return client.Usage(fmt.Errorf("--format %q: besides what is always written there is onnx", format))
+			}
 			name := cmp.Or(output, terminal.FileName(args[0], ".model"))
 			if err := terminal.NewFolder(name, "output"); err != nil {
 				return err
@@ -43,7 +49,13 @@ func (a app) modelExportCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				files, err := exported.Directory(b)
+				var more []exported.File
+				if format == "onnx" {
+					if more, err = exported.ONNX(b); err != nil {
+						return err
+					}
+				}
+				files, err := exported.Directory(b, more...)
 				if err != nil {
 					return err
 				}
@@ -72,6 +84,7 @@ func (a app) modelExportCommand() *cobra.Command {
 	}
 	models.PickFlags(cmd, &p)
 	cmd.Flags().StringVarP(&output, "output", "o", "", "directory to make (default SEARCH.model)")
+	cmd.Flags().StringVar(&format, "format", "", "onnx: write the model for other runtimes too; finding tokens and features stays outside")
 	return a.JSONFlag(cmd)
 }
 
