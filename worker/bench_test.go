@@ -365,6 +365,24 @@ func (b *bench) process(t *testing.T, name string, args []string, env ...string)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return b.program(t, program, name, args, env...)
+}
+
+// earlierEnv names the environment variable with a worker program of an earlier build, from which the
+// tests of upgrades upgrade; without it they put the build of these sources in the place of itself.
+const earlierEnv = "TNAML_TEST_WORKER_EARLIER"
+
+// earlier starts a worker of the earlier build.
+func (b *bench) earlier(t *testing.T, name string, env ...string) *process {
+	t.Helper()
+	if program := os.Getenv(earlierEnv); program != "" {
+		return b.program(t, program, name, nil, env...)
+	}
+	return b.worker(t, name, env...)
+}
+
+func (b *bench) program(t *testing.T, program, name string, args []string, env ...string) *process {
+	t.Helper()
 	p := &process{Cmd: exec.Command(program, args...), name: name, log: new(stacktest.Output)}
 	p.Env = append(append(b.env, "TNAML_WORKER_IDENTITY="+name, "TNAML_DATA_DIR="+t.TempDir()), env...)
 	p.Stdout, p.Stderr = p.log, p.log

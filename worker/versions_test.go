@@ -2,6 +2,10 @@ package main_test
 
 import (
 	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -38,7 +42,7 @@ func TestSearchesKeepTheirBuild(t *testing.T) {
 	}
 	// Long enough to go on as new on the way, which is where it would change.
 	endless := merged(table12, spec{"trials": 100_000, "history_limit": 200})
-	old := b.worker(t, "old", version("1")...)
+	old := b.earlier(t, "old", version("1")...)
 	old.ready(t)
 	b.current(t, b.queue, "1")
 	first := b.start(t, workflows.SearchWorkflow, "first", endless)
@@ -65,4 +69,32 @@ func TestSearchesKeepTheirBuild(t *testing.T) {
 	}
 	old.stop(t)
 	next.stop(t)
+}
+
+// Without versions, a search goes on where the workers of one build are put in the place of another's,
+// one after another, and gives what it would have given on the first alone.
+func TestUpgradeInPlace(t *testing.T) {
+	b := newBench(t, shared(t), shared(t), "")
+	const n = 400
+	s := merged(knobs.spec, spec{"trials": n})
+	first := b.earlier(t, "old-1")
+	want := b.outcome(t, b.start(t, workflows.SearchWorkflow, "undisturbed", s))
+	second := b.earlier(t, "old-2")
+	second.ready(t)
+	run := b.start(t, workflows.SearchWorkflow, "upgraded", s)
+	for i, old := range []*process{first, second} {
+		b.told(t, run, n*(i+1)/4)
+		next := b.worker(t, fmt.Sprintf("new-%d", i+1))
+		next.ready(t)
+		old.stop(t)
+	}
+	got := b.outcome(t, run)
+	if lost, doubled, unequal := want.compare(got); lost+doubled+unequal > 0 || len(got.trials) != n {
+		t.Errorf("lost %d, doubled %d, digests unequal %d, of %d trials", lost, doubled, unequal, len(got.trials))
+	}
+	names := slices.Sorted(maps.Keys(got.workers))
+	if all := strings.Join(names, " "); !strings.Contains(all, "old") || !strings.Contains(all, "new") {
+		t.Errorf("its trials are by %v alone", names)
+	}
+	t.Logf("%d trials by %v", len(got.trials), names)
 }

@@ -278,13 +278,16 @@ dump() {
 	"$(pg pg_basebackup)" -D "$1/postgresql" -F tar -X stream -c fast
 }
 
-# mirror TO BUCKET… copies of every bucket the names, and after them the objects, which they lead to.
+# mirror TO BUCKET… copies of every bucket the names, and after them the objects, which they lead to;
+# what garbage collection has set aside may be wanted again, and comes before where it then is.
 mirror() {
 	local to=$1 bucket prefix
 	shift
 	for bucket in "$@"; do
-		for prefix in names objects; do
-			"${mc[@]}" mirror --retry "cluster/$bucket/$prefix/" "$to/s3/$bucket/$prefix/" >/dev/null
+		"${mc[@]}" ls "cluster/$bucket" >/dev/null # it is there
+		for prefix in names trash objects; do
+			[ -z "$("${mc[@]}" ls "cluster/$bucket/$prefix/")" ] ||
+				"${mc[@]}" mirror --retry "cluster/$bucket/$prefix/" "$to/s3/$bucket/$prefix/" >/dev/null
 		done
 	done
 }
@@ -350,7 +353,7 @@ restore)
 	for bucket in "$1"/s3/*/; do
 		bucket=$(basename "$bucket")
 		"${mc[@]}" mb "cluster/$bucket"
-		for prefix in objects names; do
+		for prefix in objects trash names; do
 			[ ! -d "$1/s3/$bucket/$prefix" ] || "${mc[@]}" mirror --retry "$1/s3/$bucket/$prefix/" "cluster/$bucket/$prefix/" >/dev/null
 		done
 	done

@@ -2,6 +2,8 @@ module tnaml/deploy/cluster
 
 go 1.26.8
 
+// The Temporal server and its tool for schemas, as their module has them, for cluster.sh; with the
+// dev stack's versions and stand-ins, so that what one has built the other need not.
 tool (
 	go.temporal.io/server/cmd/server
 	go.temporal.io/server/cmd/tools/sql
@@ -177,10 +179,6 @@ replace (
 	github.com/aws/aws-sdk-go-v2/service/ecs => ../devstack/absent/ecs
 	// AWS lambda, which the server can run workers in
 	github.com/aws/aws-sdk-go-v2/service/lambda => ../devstack/absent/lambda
-	// NATS, the same
-	github.com/nats-io/nats.go => ../devstack/absent/nats.go
-	// Kafka, which the S3 server can tell of its events
-	github.com/segmentio/kafka-go => ../devstack/absent/kafka-go
 	// Google Cloud, for the next two
 	google.golang.org/api => ../devstack/absent/api
 	// the same
