@@ -55,6 +55,13 @@ var binary = sync.OnceValues(func() (name string, err error) {
 })
 
 func TestMain(m *testing.M) {
+	if places := os.Getenv(napperEnv); places != "" {
+		if err := napper(places); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	flag.Parse()
 	// The rows of the suites wait more than they compute.
 	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
@@ -342,6 +349,12 @@ func (b *bench) process(t *testing.T, name string, args []string, env ...string)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return b.launch(t, program, name, args, env...)
+}
+
+// launch starts a program that is a worker.
+func (b *bench) launch(t *testing.T, program, name string, args []string, env ...string) *process {
+	t.Helper()
 	p := &process{Cmd: exec.Command(program, args...), name: name, log: new(stacktest.Output)}
 	p.Env = append(append(b.env, "TNAML_WORKER_IDENTITY="+name, "TNAML_DATA_DIR="+t.TempDir()), env...)
 	p.Stdout, p.Stderr = p.log, p.log
