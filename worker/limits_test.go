@@ -40,7 +40,8 @@ func TestLimits(t *testing.T) {
 	const rows = 10
 	var rates, sizes []float64
 	t.Logf("%9s %9s | %24s | %21s | %17s | %8s", "trials", "trials/s", "CPU ms a trial:", "MB in memory:", "store:", "Temporal")
-	t.Logf("%9s %9s | %8s %7s %7s | %6s %6s %7s | %8s %8s | %8s", "", "", "server", "store", "worker", "server", "store", "worker", "objects", "MB", "MB")
+	t.Logf("%9s %9s | %8s %7s %7s | %6s %6s %7s | %8s %8s | %8s",
+		"", "", "server", "store", "worker", "server", "store", "worker", "objects", "MB", "MB")
 	began := time.Now()
 	over := func() bool { return *limitFor > 0 && time.Since(began) > *limitFor }
 	at, before, cpu := began, 0, m.used(w)

@@ -59,7 +59,8 @@ func TestScale(t *testing.T) {
 		b := m.bench(t)
 		all := b.workers(t, 1, "TNAML_WORKER_SLOTS=64")
 		for _, lag := range []int{1, 4, 16, 64} {
-			m.run(t, b, fmt.Sprintf("lag %d", lag), all, 1, merged(random, spec{"trials": m.times(1000 + 50*lag), "lag": lag, "checkpoint_every": 500}))
+			m.run(t, b, fmt.Sprintf("lag %d", lag), all, 1,
+				merged(random, spec{"trials": m.times(1000 + 50*lag), "lag": lag, "checkpoint_every": 500}))
 		}
 		stopAll(t, all)
 	})
@@ -133,8 +134,8 @@ func (m *meter) run(t *testing.T, b *bench, what string, all []*process, searche
 	elapsed, n := time.Since(began).Seconds(), s["trials"].(int)
 	u := m.used(all).since(before, float64(n*searches)/1000)
 	t.Logf("%-28s %7d trials in %6.1f s (starts %5.1f s): %6.1f trials/s; CPU ms a trial: server %5.2f, store %5.2f, workers %5.2f; "+
-		"servers' MB %4.0f, %4.0f; load %s", what, n*searches, elapsed, started.Seconds(), float64(n*searches)/elapsed, u.server, u.store, u.workers,
-		resident(m.server.PID), resident(m.objects.PID), load())
+		"servers' MB %4.0f, %4.0f; load %s", what, n*searches, elapsed, started.Seconds(), float64(n*searches)/elapsed,
+		u.server, u.store, u.workers, resident(m.server.PID), resident(m.objects.PID), load())
 	for _, run := range runs {
 		if o := b.outcome(t, run); len(o.trials) != n {
 			t.Errorf("%s: %d trials of %d", run.GetID(), len(o.trials), n)
@@ -203,8 +204,10 @@ func napper(places string) error {
 		return err
 	}
 	defer servers.Close()
-	return host.Run(ctx, servers.Client, servers.Store, host.Options{Namespace: servers.Namespace, TaskQueue: c.Temporal.TaskQueue, Serve: serve,
-		Trainers: []trainer.Trainer{nap{trainer.Find("nap")}}, Identity: c.Worker.Identity, Log: log})
+	return host.Run(ctx, servers.Client, servers.Store, host.Options{
+		Namespace: servers.Namespace, TaskQueue: c.Temporal.TaskQueue, Serve: serve,
+		Trainers: []trainer.Trainer{nap{trainer.Find("nap")}}, Identity: c.Worker.Identity, Log: log,
+	})
 }
 
 // taken is the processor time that a process has taken, in seconds, 0 where that cannot be

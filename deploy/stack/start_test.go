@@ -137,7 +137,8 @@ func TestAttachToOneThatHangs(t *testing.T) {
 	}
 	_, err = stack.Attach(dir)
 	var hangs *stack.HangsError
-	if !errors.As(err, &hangs) || errors.Is(err, stack.ErrNotRunning) || hangs.PID != os.Getpid() || !strings.Contains(err.Error(), "its.log") {
+	if !errors.As(err, &hangs) || errors.Is(err, stack.ErrNotRunning) ||
+		hangs.PID != os.Getpid() || !strings.Contains(err.Error(), "its.log") {
 		t.Errorf("%v", err)
 	}
 	if err := lock.Close(); err != nil {

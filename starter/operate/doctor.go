@@ -293,7 +293,8 @@ func served(all []client.Poller) (level Level, do, says string) {
 		}
 	}
 	if says = strings.Join(each, ", "); silent == len(all) {
-		return Warning, "look whether they live, and run this again: one that lives and has a place free asks every minute", says + ": none of them lately"
+		return Warning, "look whether they live, and run this again: one that lives and has a place free asks every minute",
+			says + ": none of them lately"
 	}
 	return Fine, "", says
 }

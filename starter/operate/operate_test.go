@@ -71,8 +71,8 @@ func TestSetupAndDoctor(t *testing.T) {
 	is("at last", map[string]operate.Level{"retention": operate.Fine})
 
 	// A search of another namespace with the same bucket is not gone.
-	s, err := store.OpenS3(t.Context(), store.S3Config{Endpoint: a.S3Endpoint, Bucket: c.S3.Bucket, Region: a.S3Region, AccessKey: a.S3AccessKey,
-		SecretKey: a.S3SecretKey})
+	s, err := store.OpenS3(t.Context(), store.S3Config{Endpoint: a.S3Endpoint, Bucket: c.S3.Bucket, Region: a.S3Region,
+		AccessKey: a.S3AccessKey, SecretKey: a.S3SecretKey})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -356,8 +356,8 @@ func EnsureSearchAttributes(ctx context.Context, c client.Client, namespace stri
 			names = append(names, name+"="+of.String())
 		}
 		slices.Sort(names)
-		return nil, fmt.Errorf("namespace %q lacks search attributes and they cannot be added here; have an operator add %v: %w", namespace, names,
-			err)
+		return nil, fmt.Errorf("namespace %q lacks search attributes and they cannot be added here; have an operator add %v: %w", namespace,
+			names, err)
 	}
 	return slices.Sorted(maps.Keys(missing)), nil
 }

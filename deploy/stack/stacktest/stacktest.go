@@ -113,7 +113,8 @@ func Bucket(t testing.TB) string {
 // may have too little time, and whoever waits for it in another package too.
 func cold(cache string, deadline time.Time, limited bool) error {
 	if limited && time.Until(deadline) < buildTimeout && !stack.Built(cache) {
-		return errors.New("it is not built yet, which takes minutes, perhaps longer than these tests may: run `go run ./deploy/stack/prebuild`, " +
+		return errors.New("it is not built yet, which takes minutes, perhaps longer than these tests may: run " +
+			"`go run ./deploy/stack/prebuild`, " +
 			"which says how far it is, and the tests again; or have them wait, with go test -timeout 40m")
 	}
 	return nil

@@ -64,8 +64,8 @@ func preview(ctx context.Context, goroot string, tell func(line string)) {
 		if model == "" {
 			continue
 		}
-		tell(fmt.Sprintf("meanwhile, a first search in this process: %d models trained for %s, the best so far has %s on the validation split (trial "+
-			"%d: %s)", i+1, task, trainer.Text(config.Space.Objective, best.Validation), best.Trial, model))
+		tell(fmt.Sprintf("meanwhile, a first search in this process: %d models trained for %s, the best so far has %s on the validation split "+
+			"(trial %d: %s)", i+1, task, trainer.Text(config.Space.Objective, best.Validation), best.Trial, model))
 	}
 }
 
@@ -96,7 +96,8 @@ func (a app) whileBuilding(ctx context.Context, goroot string, build func(progre
 	cancel()
 	<-ended
 	if p.Clear(); searching != "" && err == nil {
-		a.Say("%s.\nThe servers are there: that search is left, and the same is done with workflows, which last, and learn from other tasks.", searching)
+		a.Say("%s.\nThe servers are there: that search is left, and the same is done with workflows, which last, and learn from other tasks.",
+			searching)
 	}
 	return err
 }
