@@ -29,7 +29,8 @@ func (a *Activities) PlanExperiment(ctx context.Context, in PlanInput) (library.
 	if err := library.RunHeld(ctx, a.store, in.Name, in.RunID); err != nil {
 		return library.Planned{}, classify(err)
 	}
-	entry := library.RunEntry{Name: in.Name, RunID: in.RunID, Kind: in.Kind, Status: "running", Started: now()}
+	entry := library.RunEntry{Name: in.Name, RunID: in.RunID, Kind: in.Kind, Namespace: activity.GetInfo(ctx).Namespace, Status: "running",
+		Started: now()}
 	name, err := catalog.ExperimentOf(in.Spec)
 	if err != nil {
 		return library.Planned{}, invalid(fmt.Errorf("%s spec: %w", in.Kind, err))

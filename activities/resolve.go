@@ -26,6 +26,7 @@ func (a *Activities) Resolve(ctx context.Context, in ResolveInput) (Resolved, er
 	}
 	record := library.SearchRecord{
 		Name: in.Name, RunID: in.RunID, Owner: in.Owner, Spec: in.Spec, Status: "running", Started: now(),
+		Namespace: activity.GetInfo(ctx).Namespace,
 	}
 	out, err := a.resolve(ctx, in, record)
 	if errors.Is(err, library.ErrInvalid) {

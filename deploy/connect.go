@@ -164,8 +164,8 @@ func namespaceThere(ctx context.Context, c client.Client, options client.Options
 	defer cancel()
 	_, err := c.WorkflowService().DescribeNamespace(ctx, &workflowservice.DescribeNamespaceRequest{Namespace: options.Namespace})
 	if errors.As(err, new(*serviceerror.NamespaceNotFound)) {
-		return fmt.Errorf("the Temporal server at %s has no namespace %q: make it with `temporal operator namespace create --namespace %s`, "+
-			"or name another with TNAML_TEMPORAL_NAMESPACE", options.HostPort, options.Namespace, options.Namespace)
+		return fmt.Errorf("the Temporal server at %s has no namespace %q: make it with `starter setup`, or name another with "+
+			"TNAML_TEMPORAL_NAMESPACE", options.HostPort, options.Namespace)
 	}
 	return nil
 }

@@ -55,6 +55,13 @@ var binary = sync.OnceValues(func() (name string, err error) {
 })
 
 func TestMain(m *testing.M) {
+	if places := os.Getenv(napperEnv); places != "" {
+		if err := napper(places); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	flag.Parse()
 	// The rows of the suites wait more than they compute.
 	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {

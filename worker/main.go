@@ -21,7 +21,6 @@ import (
 
 	"tnaml/deploy"
 	"tnaml/worker/host"
-	"tnaml/worker/monitor"
 )
 
 // defaultDrain is how long a worker that stops lets trials end.
@@ -95,23 +94,11 @@ func serve(ctx context.Context, config *deploy.Config, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	trials := filepath.Join(config.DataDir, "trials")
-	var m *monitor.Monitor
-	if config.Metrics != "" {
-		build, err := deploy.Build()
-		if err != nil {
-			return err
-		}
-		m = monitor.New(monitor.Options{Version: build, Disks: map[string]string{"data": config.DataDir, "scratch": trials}, Log: log})
-		if config.Measure, err = m.SDK(); err != nil {
-			return err
-		}
-		stop, err := m.Listen(config.Metrics)
-		if err != nil {
-			return err
-		}
-		defer stop()
+	m, stop, err := host.Monitored(config, log)
+	if err != nil {
+		return err
 	}
+	defer stop()
 	servers, err := config.Connect(ctx, log)
 	if err != nil {
 		return err
@@ -122,7 +109,7 @@ func serve(ctx context.Context, config *deploy.Config, log *slog.Logger) error {
 		Namespace: servers.Namespace, TaskQueue: config.Temporal.TaskQueue, Slots: config.Worker.Slots, Serve: serve,
 		CacheBytes: int64(config.Worker.CacheMB) << 20, Identity: config.Worker.Identity, Log: log,
 		DiskCache: filepath.Join(config.DataDir, "blobs"), DiskCacheBytes: int64(config.Worker.DiskCacheMB) << 20,
-		Commands: config.Trainers, Directory: trials, Drain: drain, Deployment: version, Monitor: m,
+		Commands: config.Trainers, Directory: host.TrialsDir(config), Drain: drain, Deployment: version, Monitor: m,
 	})
 	log.Info("worker stopped")
 	return err

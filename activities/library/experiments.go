@@ -29,6 +29,8 @@ type RunEntry struct {
 	Name  string       `json:"name"`
 	RunID string       `json:"run_id"`
 	Kind  catalog.Kind `json:"kind"`
+	// Namespace is Temporal's, where the workflow is; empty where it is not known.
+	Namespace string `json:"namespace,omitempty"`
 	// Status is "running" until the run ends: completed, stopped, canceled or
 	// failed; for a benchmark that was judged, passed or regressed. A terminated
 	// workflow leaves it at "running": Temporal knows better.

@@ -22,6 +22,8 @@ type SearchRecord struct {
 	RunID string          `json:"run_id"`
 	Owner string          `json:"owner,omitempty"`
 	Spec  json.RawMessage `json:"spec"`
+	// Namespace is Temporal's, where the workflow is; empty where it is not known.
+	Namespace string `json:"namespace,omitempty"`
 	// Config is empty where the start failed.
 	Config store.Ref `json:"config,omitempty"`
 	// Status is "running" until Finish says otherwise. A terminated workflow

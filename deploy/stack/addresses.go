@@ -63,8 +63,21 @@ func LogPath(dir string) string { return filepath.Join(dir, "logs", "devstack.lo
 // ErrNotRunning says that no stack runs on a directory.
 var ErrNotRunning = errors.New("no stack is running")
 
+// HangsError says that a stack holds its directory, and does not answer.
+type HangsError struct {
+	Dir string
+	PID int
+	Log string
+}
+
+func (e *HangsError) Error() string {
+	return fmt.Sprintf("the dev stack on %s (process %d) runs and does not answer: it hangs, or the machine is overloaded; see %s, "+
+		"or end it with `kill %d` and start it again: nothing is lost", e.Dir, e.PID, e.Log, e.PID)
+}
+
 // Attach returns the addresses of the stack that runs on a directory, or
-// ErrNotRunning; one that is still starting, or stopping, does not run.
+// ErrNotRunning; one that is still starting, or stopping, does not run. One that does
+// not answer is a HangsError.
 func Attach(dir string) (*Addresses, error) {
 	b, err := os.ReadFile(filepath.Join(dir, stateFile))
 	if errors.Is(err, os.ErrNotExist) {
@@ -83,8 +96,11 @@ func Attach(dir string) (*Addresses, error) {
 	}
 	// After a crash the file still names a process: its number, and its ports,
 	// may be others' by now. Only the lock and an answer together say that it is.
-	if !held || a.PID == 0 || !alive(a.PID) || !healthy(a.S3Endpoint) {
+	if !held || a.PID == 0 || !alive(a.PID) {
 		return nil, fmt.Errorf("%s: %w", dir, ErrNotRunning)
+	}
+	if !healthy(a.S3Endpoint) {
+		return nil, &HangsError{dir, a.PID, a.Log}
 	}
 	return &a, a.complete(dir)
 }

@@ -67,6 +67,28 @@ func BuildBinary(ctx context.Context, cache string, progress func(string)) (stri
 	return binary, build(ctx, source, binary, progress)
 }
 
+// Built says that BuildBinary would have nothing to build.
+func Built(cache string) bool {
+	if os.Getenv(BinaryEnv) != "" {
+		return true
+	}
+	source, err := findSource()
+	if err != nil {
+		return false
+	}
+	key, err := digest(source)
+	return err == nil && used(filepath.Join(cache, "devstack-"+key))
+}
+
+// TestCache is where the tests of all packages keep the built program.
+func TestCache() (string, error) {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("no place for the built dev stack: %w", err)
+	}
+	return filepath.Join(dir, "tnaml"), nil
+}
+
 // used reports whether a program is there, and marks it as in use.
 func used(binary string) bool {
 	now := time.Now()

@@ -33,7 +33,7 @@ const (
 
 func TestMain(m *testing.M) {
 	if kind := os.Getenv(parentEnv); kind != "" {
-		cache, err := stacktest.Cache()
+		cache, err := stack.TestCache()
 		if err == nil {
 			_, err = stack.Start(context.Background(), stack.Options{
 				Dir: os.Getenv(parentDir), Cache: cache, AnyPorts: true, Detached: kind == "detached",
@@ -309,7 +309,7 @@ func TestBucket(t *testing.T) {
 
 func cache(t *testing.T) string {
 	t.Helper()
-	dir, err := stacktest.Cache()
+	dir, err := stack.TestCache()
 	if err != nil {
 		t.Fatal(err)
 	}

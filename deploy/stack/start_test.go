@@ -3,11 +3,15 @@ package stack_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/gofrs/flock"
 
 	"tnaml/deploy/stack"
 )
@@ -111,6 +115,36 @@ func TestEndsByItself(t *testing.T) {
 		t.Fatal("not done")
 	}
 	if err := s.Err(); err == nil || !strings.Contains(err.Error(), "exit status 1") || !strings.Contains(err.Error(), "disk full") {
+		t.Errorf("%v", err)
+	}
+}
+
+// A stack that holds its directory and does not answer is not said to be absent.
+func TestAttachToOneThatHangs(t *testing.T) {
+	dir := t.TempDir()
+	l, err := net.Listen("tcp", "127.0.0.1:0") // takes connections, and says nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	state := fmt.Sprintf(`{"pid":%d,"temporal":"127.0.0.1:1","s3_endpoint":"http://%s","log":"its.log"}`, os.Getpid(), l.Addr())
+	if err := os.WriteFile(filepath.Join(dir, "stack.json"), []byte(state), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	lock := flock.New(filepath.Join(dir, "lock"))
+	if err := lock.Lock(); err != nil {
+		t.Fatal(err)
+	}
+	_, err = stack.Attach(dir)
+	var hangs *stack.HangsError
+	if !errors.As(err, &hangs) || errors.Is(err, stack.ErrNotRunning) ||
+		hangs.PID != os.Getpid() || !strings.Contains(err.Error(), "its.log") {
+		t.Errorf("%v", err)
+	}
+	if err := lock.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stack.Attach(dir); !errors.Is(err, stack.ErrNotRunning) { // nobody holds it
 		t.Errorf("%v", err)
 	}
 }

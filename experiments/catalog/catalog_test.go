@@ -568,8 +568,10 @@ func TestArmsWithBounds(t *testing.T) {
 		{"budget", "5", "not a JSON object, but 5: give an object with any of the fields failed, steps, cpu_hours, hours, goal"},
 		{"budget", "[1]", "not a JSON object, but [1]"}, {"budget", "{steps: 0}", `"steps" is 0: leave it out`},
 		{"budget", "{hours: 0.0}", `"hours" is 0: leave it out`}, {"budget", "{steps: many}", `"steps" is "many": it must be a whole number`},
-		{"budget", "{steps: 1.5}", `"steps" is 1.5: it must be a whole number`}, {"budget", "{goal: high}", `"goal" is "high": it must be a number`},
-		{"pruner", "5", "not a JSON object, but 5: give an object with any of the fields name, settings"}, {"pruner", "[median]", "not a JSON object"},
+		{"budget", "{steps: 1.5}", `"steps" is 1.5: it must be a whole number`},
+		{"budget", "{goal: high}", `"goal" is "high": it must be a number`},
+		{"pruner", "5", "not a JSON object, but 5: give an object with any of the fields name, settings"},
+		{"pruner", "[median]", "not a JSON object"},
 		{"pruner", "{name: 5}", `"name" is 5: it must be a text`}, {"settings", "5", `"settings" is 5, it must be a mapping`},
 		{"strategy", "[tpe]", `"strategy" is a list`}, {"from", "{a: b}", `"from" is a mapping`}, {"name", "5", "5"},
 	} {

@@ -41,7 +41,7 @@ type outer struct {
 	Any    json.RawMessage  `json:"any"`
 	Hidden string           `json:"-"`
 	Plain  string
-	Bound  float64 `json:"bound,omitempty" strict:"nonzero"`
+	Bound  float64 `json:"b,omitempty" strict:"nonzero"`
 }
 
 // A name that is there twice is refused wherever it stands.
@@ -105,7 +105,7 @@ unknown field "zebra"
 unknown field "inner.step"
 unknown field "point.x"
 unknown field "many[1].rat"
-known fields: names, count, seed, share, on, text, each, inner.rate, inner.steps, point.rate, point.steps, map, many, words, any, Plain, bound
+known fields: names, count, seed, share, on, text, each, inner.rate, inner.steps, point.rate, point.steps, map, many, words, any, Plain, b
 "names" is "a": it must be a list of words
 "count" is 1.5: it must be a whole number
 "seed" is -1: it must be a whole number, not negative
@@ -133,19 +133,21 @@ known fields: names, count, seed, share, on, text, each, inner.rate, inner.steps
 		}
 	}
 	for raw, want := range map[string]string{ // no type of Go's is in what people read
-		`5`: "not a JSON object, but 5: give an object with any of the fields names, count,", `["x"]`: `not a JSON object, but ["x"]: give an object`,
-		`{"inner":5}`: `"inner" is 5: it must be an object with any of the fields rate, steps`, `{"point":[]}`: `"point" is []: it must be an object with`,
+		`5`:               "not a JSON object, but 5: give an object with any of the fields names, count,",
+		`["x"]`:           `not a JSON object, but ["x"]: give an object`,
+		`{"inner":5}`:     `"inner" is 5: it must be an object with any of the fields rate, steps`,
+		`{"point":[]}`:    `"point" is []: it must be an object with`,
 		`{"map":{"a":5}}`: `"map" is {"a":5}: it must be an object of objects`, `{"many":[5]}`: `"many[0]" is 5: it must be an object with`,
-		`{"many":5}`:  `"many" is 5: it must be a list of objects`,
-		`{"bound":0}`: `"bound" is 0: leave it out, or give a number above 0`, `{"bound":0.0}`: `"bound" is 0.0: leave it out`,
-		`{"bound":"x"}`: `"bound" is "x": it must be a number`,
+		`{"many":5}`: `"many" is 5: it must be a list of objects`,
+		`{"b":0}`:    `"b" is 0: leave it out, or give a number above 0`, `{"b":0.0}`: `"b" is 0.0: leave it out`,
+		`{"b":"x"}`: `"b" is "x": it must be a number`,
 	} {
 		err := Unmarshal([]byte(raw), &outer{})
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "json:") || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %q is not in: %v", raw, want, err)
 		}
 	}
-	if err := Unmarshal([]byte(`{"bound":null}`), &outer{}); err != nil {
+	if err := Unmarshal([]byte(`{"b":null}`), &outer{}); err != nil {
 		t.Error(err)
 	}
 	if err := Unmarshal([]byte(`{"x":1}`), &struct{}{}); err == nil || !strings.Contains(err.Error(), "known fields: none") {

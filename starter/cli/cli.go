@@ -80,7 +80,7 @@ func command(a *terminal.App, running *bool) *cobra.Command {
 			"Exit codes: 0 done, 1 failed, 2 wrong usage, 3 stopped or paused before its end, 130 interrupted.",
 		SilenceErrors: true, SilenceUsage: true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) (err error) {
-			if err := terminal.CheckNumbers(cmd.Flags()); err != nil {
+			if err := errors.Join(terminal.CheckNumbers(cmd.Flags()), terminal.CheckOptional(cmd.Flags(), a.Args)); err != nil {
 				return err
 			}
 			a.Config, err = deploy.Load(cmd.Flags(), a.Environ)

@@ -110,6 +110,9 @@ func TestUsage(t *testing.T) {
 		{[]string{"trials", "x", "--format", "xml"}, []string{"table, csv, jsonl, parquet, optuna, tensorboard, mlflow"}},
 		{[]string{"predict"}, []string{"--model"}},
 		{[]string{"predict", "x", "--ensemble=0"}, []string{"--ensemble is 0: it must be positive"}},
+		{[]string{"predict", "x", "--ensemble", "3"}, []string{"behind an equals sign, as --ensemble=3"}},
+		{[]string{"predict", "--ensemble", "3", "x"}, []string{"as --ensemble=3"}},
+		{[]string{"module", "train", "--subword", "2-5"}, []string{"as --subword=2-5"}},
 		{[]string{"predict", "x", "--ensemble", "--trial", "3"}, []string{"without --model, --trial, --guard and --retrain"}},
 		{[]string{"extend", "x", "-3"}, []string{"unknown shorthand flag"}},
 		{[]string{"extend", "x", "many"}, []string{"number of trials"}},
@@ -285,7 +288,7 @@ func (b *console) worker() {
 	ctx, stop := context.WithCancel(context.Background())
 	servers := b.servers()
 	done := make(chan error, 1)
-	go func() { done <- serve.Work(ctx, b.app(), servers) }()
+	go func() { done <- serve.Work(ctx, b.app(), servers, nil) }()
 	b.t.Cleanup(func() {
 		stop()
 		if err := <-done; err != nil {
@@ -348,6 +351,10 @@ func TestFromDataToPrediction(t *testing.T) {
 	}
 	b.ok("baseline", "reviews", "--again")
 	b.fails(exitFailed, []string{"dataset", "reviews"}, "baseline", "review")
+	if o := b.run("baseline", "reviews", "review", "--json"); o.code != exitFailed || !strings.Contains(o.stdout, `"task": "reviews"`) &&
+		!strings.Contains(o.stdout, `"task":"reviews"`) || !strings.Contains(o.stderr, `"review"`) {
+		t.Errorf("baseline of what is there and what is not: %+v", o)
+	}
 	if out := b.ok("data", "show", "reviews", "--json"); !strings.Contains(out, `"name": "NBSVM"`) {
 		t.Errorf("card: %s", out)
 	}

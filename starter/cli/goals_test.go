@@ -32,6 +32,9 @@ func TestGoals(t *testing.T) {
 		": the goal is reached: gain of 0.9") {
 		t.Error(out)
 	}
+	b.fails(exitFailed, []string{"run by the trainer table: only those of a space with `trainer: external` are asked and told"},
+		"tell", "p", "--trial", "1", "--metric", "size=3")
+	b.fails(exitUsage, []string{`"goal" is 1e+99`}, search("q", "--goal", "1e99")...)
 	seen := map[string]int{}
 	for _, line := range strings.Split(strings.TrimSpace(b.ok("trials", "p", "--format", "jsonl")), "\n") {
 		var row struct {

@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"tnaml/experiments/search"
+	"tnaml/experiments/trainer"
 	"tnaml/workflows"
 )
 
@@ -74,6 +75,11 @@ func (c *Client) Tell(ctx context.Context, name string, tell json.RawMessage) (o
 	l, failed := c.Find(ctx, name)
 	if failed != nil {
 		return out, err
+	}
+	if name := l.Config.Space.TrainerName(); name != (trainer.External{}).Name() {
+		refused.Reason = fmt.Sprintf("its trials were run by the trainer %s: only those of a space with `trainer: %s` are asked and told", name,
+			trainer.External{}.Name())
+		return out, refused
 	}
 	t, outcome, wrong := workflows.ParseTell(tell, l.Config.Space.Objective)
 	if wrong != nil {

@@ -40,6 +40,8 @@ type Entry struct {
 	Strategy   string   `json:"strategy,omitempty"`
 	Seed       uint64   `json:"seed"`
 	Experiment string   `json:"experiment,omitempty"`
+	// Namespace is another one than the client's, of Temporal's, in which it was started, if it was.
+	Namespace string `json:"namespace,omitempty"`
 	// Started and Ended are absent where nobody knows any more, and while it runs.
 	Started time.Time `json:"started,omitzero"`
 	Ended   time.Time `json:"ended,omitzero"`
@@ -91,6 +93,7 @@ func (c *Client) Searches(ctx context.Context, experiment string) ([]*Entry, err
 			all[r.Name] = e
 		}
 		e.recorded(r, found[r.Name])
+		e.Namespace = c.other(r.Namespace)
 		recorded[e] = r
 	}
 	out := c.complete(ctx, all, found, experiment, func(ctx context.Context, e *Entry) { c.forgotten(ctx, e, recorded[e]) })
@@ -193,11 +196,12 @@ func (c *Client) Runs(ctx context.Context, experiment string) ([]*Entry, error) 
 			}
 			e.Experiment, e.Kind, e.Searches, e.Started = x.Name, r.Kind, r.Searches, r.Started
 			e.Reason, e.Ended = r.Reason, cmp.Or(e.Ended, r.Ended)
+			e.Namespace = c.other(r.Namespace)
 			reports[e] = r.Report
 		}
 	}
 	out := c.complete(ctx, all, found, experiment, func(ctx context.Context, e *Entry) {
-		e.gone()
+		c.unlisted(ctx, e)
 		if report, err := library.ReadReport(ctx, c.Store, reports[e]); err == nil { // else those who need it say so
 			for _, o := range report.Outcomes {
 				e.Told += o.Trials
@@ -219,9 +223,30 @@ func kindNames() []string {
 	return names
 }
 
-// gone has what Temporal does not know not run.
-func (e *Entry) gone() {
-	if e.Status == "running" {
+// other is a namespace that is not the client's, "" of one that is, or is not known.
+func (c *Client) other(namespace string) string {
+	if namespace == cmp.Or(c.Namespace, namespace) {
+		return ""
+	}
+	return namespace
+}
+
+// unlisted has what is on record as running, and not in Temporal's list, not run, unless it may: in
+// another namespace, or on another task queue.
+func (c *Client) unlisted(ctx context.Context, e *Entry) {
+	if e.Status != "running" {
+		return
+	}
+	if e.Namespace != "" {
+		e.Reason = fmt.Sprintf("as last recorded: it is in the namespace %q", e.Namespace)
+		return
+	}
+	switch e.Status = c.Status(ctx, e.Name); e.Status {
+	case "running":
+		e.Reason = "as last recorded: it is on another task queue"
+	case "unknown":
+		e.Status, e.Reason = "running", noAnswer
+	default: // it was terminated, and forgotten
 		e.Status = "gone"
 	}
 }
@@ -373,7 +398,7 @@ func (c *Client) ended(ctx context.Context, e *Entry, x *execution) {
 
 // forgotten reads of a search that Temporal has forgotten what the store has.
 func (c *Client) forgotten(ctx context.Context, e *Entry, r library.SearchRecord) {
-	e.gone()
+	c.unlisted(ctx, e)
 	config, err := library.ReadConfig(ctx, c.Store, r.Config)
 	if err != nil {
 		return // what cannot be read is reported by those who need it

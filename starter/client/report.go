@@ -38,7 +38,7 @@ func (c *Client) ReportInput(ctx context.Context, names []string) (report.Input,
 			return in, err
 		}
 		status := l.Record.Status
-		if status == "running" {
+		if status == "running" && c.other(l.Record.Namespace) == "" {
 			status = c.Status(ctx, name)
 		}
 		one := report.Search{

@@ -203,10 +203,12 @@ func (d *doctor) retention(namespace string, keeps time.Duration) {
 
 // bucket looks at the object store, nil where there is none to go on with.
 func (d *doctor) bucket(ctx context.Context, t *deploy.Target) *store.S3 {
-	s, err := store.OpenS3(ctx, t.S3)
+	config := t.S3
+	config.CreateBucket = false // it only looks
+	s, err := store.OpenS3(ctx, config)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		d.add("bucket", Failed, "`starter setup` makes it", "%v", err)
+		d.add("bucket", Failed, "`starter setup` makes it, and so does the first worker of a dev stack", "%v", err)
 		return nil
 	case errors.Is(err, store.ErrDenied):
 		d.add("bucket", Failed, "give the keys of a user who may read, write, list and delete in the bucket", "%v", err)
@@ -245,17 +247,18 @@ func (d *doctor) bucket(ctx context.Context, t *deploy.Target) *store.S3 {
 func (d *doctor) workers(ctx context.Context, c *client.Client) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	names, err := c.Workers(ctx)
+	all, err := c.Workers(ctx)
 	if err != nil {
 		d.add("workers", Failed, "look whether the server is well, and this user may describe task queues", "%v", err)
 		return
 	}
-	if len(names) == 0 {
+	if len(all) == 0 {
 		d.add("workers", Failed, "start `worker`, with the same namespace and task queue (`starter up` runs one for the dev stack)",
 			"none listens to task queue %q: nothing moves", c.TaskQueue)
 		return
 	}
-	d.add("workers", Fine, "", "%s on task queue %q", strings.Join(names, ", "), c.TaskQueue)
+	level, do, says := served(all)
+	d.add("workers", level, do, "%s on task queue %q", says, c.TaskQueue)
 	trainers, err := c.Trainers(ctx, []string{"builtin"})
 	if err != nil {
 		d.add("trainers", Warning, "", "%v", err)
@@ -272,9 +275,28 @@ func (d *doctor) workers(ctx context.Context, c *client.Client) {
 			d.add("trainer "+name, Warning, fmt.Sprintf("start a worker that has it: `worker --trainers %s`, with its program under `trainers:` "+
 				"if it is one", name), "a space asks for it, and no worker has a place free for it")
 		default:
-			d.add("trainer "+name, Fine, "", "%s", strings.Join(serving, ", "))
+			level, do, says := served(serving)
+			d.add("trainer "+name, level, do, "%s", says)
 		}
 	}
+}
+
+// served says who asks a queue for work, and when each has last. All of them silent is a
+// warning: the server lists workers that have died for some time.
+func served(all []client.Poller) (level Level, do, says string) {
+	var each []string
+	silent := 0
+	for _, p := range all {
+		each = append(each, fmt.Sprintf("%s (asked %d s ago)", p.Name, int(p.Ago.Seconds())))
+		if p.Silent() {
+			silent++
+		}
+	}
+	if says = strings.Join(each, ", "); silent == len(all) {
+		return Warning, "look whether they live, and run this again: one that lives and has a place free asks every minute",
+			says + ": none of them lately"
+	}
+	return Fine, "", says
 }
 
 // deployment looks whether the workers' deployment, where they have one, has a current version:
@@ -316,8 +338,12 @@ func (d *doctor) searches(ctx context.Context, c *client.Client) {
 		d.add("searches", Failed, "look whether the servers are well, and this user may list and read there", "%v", err)
 		return
 	}
-	running := 0
+	running, others := 0, 0
 	for _, e := range all {
+		if e.Namespace != "" { // whoever looks there sees how they are
+			others++
+			continue
+		}
 		switch e.Status {
 		case "running", "waiting":
 			running++
@@ -328,7 +354,11 @@ func (d *doctor) searches(ctx context.Context, c *client.Client) {
 				"is on record as running, and Temporal does not know it")
 		}
 	}
-	d.add("searches", Fine, "", "%d on record, %d of them run", len(all), running)
+	elsewhere := ""
+	if others > 0 {
+		elsewhere = fmt.Sprintf("; %d more of other namespaces have this bucket", others)
+	}
+	d.add("searches", Fine, "", "%d on record, %d of them run%s", len(all)-others, running, elsewhere)
 }
 
 // schedules looks which do nothing.

@@ -1,12 +1,15 @@
 package operate_test
 
 import (
+	"encoding/json"
 	"log/slog"
 	"net"
 	"strings"
 	"testing"
 	"time"
 
+	"tnaml/activities/library"
+	"tnaml/activities/store"
 	"tnaml/deploy"
 	"tnaml/deploy/stack/stacktest"
 	"tnaml/starter/operate"
@@ -48,7 +51,7 @@ func TestSetupAndDoctor(t *testing.T) {
 		"workers, searches, schedules": operate.Skipped,
 	})
 	steps, err := operate.Setup(t.Context(), c, 3*24*time.Hour, nil)
-	if err != nil || len(steps) != 3 || !steps[0].Done || !steps[2].Done {
+	if err != nil || len(steps) != 3 || !steps[0].Done || !steps[1].Done || !steps[2].Done || !strings.Contains(steps[1].Says, "TnamlStatus") {
 		t.Fatalf("%+v, %v", steps, err)
 	}
 	is("after", map[string]operate.Level{
@@ -58,13 +61,49 @@ func TestSetupAndDoctor(t *testing.T) {
 	if steps, err = operate.Setup(t.Context(), c, 0, nil); err != nil || steps[0].Done || !strings.Contains(steps[0].Says, "3 days") {
 		t.Fatalf("%+v, %v", steps, err) // nobody asked for more
 	}
-	if steps, err = operate.Setup(t.Context(), c, 30*24*time.Hour, nil); err != nil || !steps[0].Done || steps[2].Done {
+	if steps, err = operate.Setup(t.Context(), c, 30*24*time.Hour, nil); err != nil || !steps[0].Done || steps[1].Done || steps[2].Done ||
+		!strings.Contains(steps[0].Says, "and not 3: so do all workflows in it") {
 		t.Fatalf("%+v, %v", steps, err)
 	}
 	if steps, err = operate.Setup(t.Context(), c, 24*time.Hour, nil); err != nil || steps[0].Done || steps[2].Done {
 		t.Fatalf("%+v, %v", steps, err)
 	}
 	is("at last", map[string]operate.Level{"retention": operate.Fine})
+
+	// A search of another namespace with the same bucket is not gone.
+	s, err := store.OpenS3(t.Context(), store.S3Config{Endpoint: a.S3Endpoint, Bucket: c.S3.Bucket, Region: a.S3Region,
+		AccessKey: a.S3AccessKey, SecretKey: a.S3SecretKey})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, namespace := range map[string]string{"theirs": "theirs", "ours": c.Temporal.Namespace} {
+		if err := library.StartSearch(t.Context(), s, library.SearchRecord{Name: name, RunID: name, Owner: name, Namespace: namespace,
+			Spec: json.RawMessage(`{"tasks":["a"]}`), Status: "running"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	is("with others' searches", map[string]operate.Level{"search theirs": "", "search ours": operate.Warning, "searches": operate.Fine})
+	for _, f := range operate.Doctor(t.Context(), c, slog.New(slog.DiscardHandler)) {
+		if f.What == "searches" && f.Says != "1 on record, 0 of them run; 1 more of other namespaces have this bucket" {
+			t.Errorf("%+v", f)
+		}
+	}
+}
+
+// A dev stack's bucket is made by its first worker: whoever only looks makes none.
+func TestDoctorMakesNothing(t *testing.T) {
+	dir := stacktest.Fresh(t).Addresses().Dir
+	c, err := deploy.Load(nil, []string{"TNAML_DATA_DIR=" + dir, "TEMPORAL_CONFIG_FILE=/none"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		for _, f := range operate.Doctor(t.Context(), c, slog.New(slog.DiscardHandler)) {
+			if f.What == "bucket" && (f.Level != operate.Failed || !strings.Contains(f.Do, "setup")) {
+				t.Errorf("%+v", f)
+			}
+		}
+	}
 }
 
 // Servers that are not there are failures with a way out, each of them.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	namespacepb "go.temporal.io/api/namespace/v1"
@@ -65,8 +66,13 @@ func setUpTemporal(ctx context.Context, t *deploy.Target, retention time.Duratio
 			return done, err
 		}
 	}
-	if err := host.EnsureSearchAttributes(ctx, c, t.Temporal.Namespace); err != nil {
+	added, err := host.EnsureSearchAttributes(ctx, c, t.Temporal.Namespace)
+	if err != nil {
 		return done, err
+	}
+	if len(added) > 0 {
+		return append(done, Step{"search attributes", true, fmt.Sprintf("%s are added to namespace %q", strings.Join(added, ", "),
+			t.Temporal.Namespace)}), nil
 	}
 	return append(done, Step{What: "search attributes", Says: "all are there"}), nil
 }
@@ -101,7 +107,8 @@ func namespace(ctx context.Context, c sdk.Client, name string, retention time.Du
 	if err != nil {
 		return Step{}, fmt.Errorf("namespace %q forgets after %v, and that cannot be changed: %w", name, keeps, err)
 	}
-	return Step{"namespace", true, fmt.Sprintf("%q %s now, and not %d", name, days(retention), int(keeps.Hours()/24))}, nil
+	return Step{"namespace", true, fmt.Sprintf("%q %s now, and not %d: so do all workflows in it, others' too", name, days(retention),
+		int(keeps.Hours()/24))}, nil
 }
 
 // known waits until the server takes requests for a new namespace.

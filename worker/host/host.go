@@ -112,8 +112,12 @@ func (o Options) withDefaults() Options {
 // error where the worker cannot start or cannot go on.
 func Run(ctx context.Context, c client.Client, s store.Store, o Options) error {
 	o = o.withDefaults()
-	if err := EnsureSearchAttributes(ctx, c, o.Namespace); err != nil {
+	added, err := EnsureSearchAttributes(ctx, c, o.Namespace)
+	if err != nil {
 		return err
+	}
+	if len(added) > 0 {
+		o.Log.Info("search attributes are added to the namespace", "namespace", o.Namespace, "attributes", added)
 	}
 	fatal := make(chan error, 1)
 	m := o.Monitor
@@ -335,16 +339,13 @@ func MissingSearchAttributes(ctx context.Context, c client.Client, namespace str
 
 // EnsureSearchAttributes registers the search attributes that the workflows
 // set with a namespace that lacks them: a workflow that sets an unknown one
-// cannot go on.
-func EnsureSearchAttributes(ctx context.Context, c client.Client, namespace string) error {
+// cannot go on. It returns those that were missing, sorted.
+func EnsureSearchAttributes(ctx context.Context, c client.Client, namespace string) (added []string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	missing, err := MissingSearchAttributes(ctx, c, namespace)
-	if err != nil {
-		return err
-	}
-	if len(missing) == 0 {
-		return nil
+	if err != nil || len(missing) == 0 {
+		return nil, err
 	}
 	_, err = c.OperatorService().AddSearchAttributes(ctx,
 		&operatorservice.AddSearchAttributesRequest{Namespace: namespace, SearchAttributes: missing})
@@ -355,8 +356,8 @@ func EnsureSearchAttributes(ctx context.Context, c client.Client, namespace stri
 			names = append(names, name+"="+of.String())
 		}
 		slices.Sort(names)
-		return fmt.Errorf("namespace %q lacks search attributes and they cannot be added here; have an operator add %v: %w", namespace, names,
-			err)
+		return nil, fmt.Errorf("namespace %q lacks search attributes and they cannot be added here; have an operator add %v: %w", namespace,
+			names, err)
 	}
-	return nil
+	return slices.Sorted(maps.Keys(missing)), nil
 }

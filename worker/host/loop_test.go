@@ -114,7 +114,7 @@ func benchmarkLoop(b *testing.B, name, spec string) {
 			b.Fatal(err)
 		}
 	}
-	if err := EnsureSearchAttributes(b.Context(), c, a.Namespace); err != nil {
+	if _, err := EnsureSearchAttributes(b.Context(), c, a.Namespace); err != nil {
 		b.Fatal(err)
 	}
 	queue := "loop-" + name

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -110,19 +109,27 @@ func Bucket(t testing.TB) string {
 	return strings.ToLower(name + "-" + rand.Text()[:12])
 }
 
-// Cache is where the tests of all packages keep the built program.
-func Cache() (string, error) {
-	dir, err := os.UserCacheDir()
-	if err != nil {
-		return "", fmt.Errorf("no place for the built dev stack: %w", err)
+// cold says what is wrong with building the dev stack now: under a test's clock a first build
+// may have too little time, and whoever waits for it in another package too.
+func cold(cache string, deadline time.Time, limited bool) error {
+	if limited && time.Until(deadline) < buildTimeout && !stack.Built(cache) {
+		return errors.New("it is not built yet, which takes minutes, perhaps longer than these tests may: run " +
+			"`go run ./deploy/stack/prebuild`, " +
+			"which says how far it is, and the tests again; or have them wait, with go test -timeout 40m")
 	}
-	return filepath.Join(dir, "tnaml"), nil
+	return nil
 }
 
 func start(t testing.TB, o stack.Options) (*stack.Stack, error) {
-	cache, err := Cache()
+	cache, err := stack.TestCache()
 	if err != nil {
 		return nil, err
+	}
+	if d, ok := t.(interface{ Deadline() (time.Time, bool) }); ok {
+		deadline, limited := d.Deadline()
+		if err := cold(cache, deadline, limited); err != nil {
+			return nil, err
+		}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), buildTimeout)
 	defer cancel()

@@ -161,7 +161,14 @@ func (a app) listTrainers() *cobra.Command {
 				if names, err = c.Trainers(ctx, names); err != nil {
 					return nil, err
 				}
-				serving = func(name string) ([]string, error) { return c.Serving(ctx, name) }
+				serving = func(name string) ([]string, error) {
+					all, err := c.Serving(ctx, name)
+					names := []string{}
+					for _, p := range all {
+						names = append(names, p.Name)
+					}
+					return names, err
+				}
 			}
 			for _, name := range names {
 				d := trainer.Find(name)

@@ -1,6 +1,7 @@
 package data
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -29,12 +30,17 @@ func BaselineCommand(t *terminal.App) *cobra.Command {
 					Task       string             `json:"task"`
 					Yardsticks []yardstick.Result `json:"yardsticks"`
 				}
-				var out []entry
+				out := []entry{}
+				var failed []error // of one task, which keeps nothing from the others
 				for _, task := range args {
 					line := a.NewProgress()
 					found, err := c.Yardsticks(cmd.Context(), task, again, func(y string) { line.Update(task + ": " + y) })
-					if line.Clear(); err != nil {
+					if line.Clear(); cmd.Context().Err() != nil {
 						return err
+					}
+					if err != nil {
+						failed = append(failed, err)
+						continue
 					}
 					if out = append(out, entry{task, found}); a.JSON {
 						continue
@@ -46,9 +52,9 @@ func BaselineCommand(t *terminal.App) *cobra.Command {
 					a.Print("%s", a.yardsticks(found))
 				}
 				if a.JSON {
-					return a.PrintJSON(out)
+					failed = append(failed, a.PrintJSON(out))
 				}
-				return nil
+				return errors.Join(failed...)
 			})
 		},
 	}

@@ -20,6 +20,7 @@ import (
 	"tnaml/starter/cli/samples"
 	"tnaml/starter/cli/terminal"
 	"tnaml/starter/client"
+	"tnaml/worker/host"
 )
 
 // demoExperiment is the experiment that the demonstration runs.
@@ -39,7 +40,7 @@ func (a app) demoCommand() *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx := cmd.Context()
-			return a.demoServers(ctx, func(c *client.Client) error {
+			return a.demoServers(ctx, source, func(c *client.Client) error {
 				if err := samples.Ensure(ctx, a.App, c, demoExperiment, source); err != nil {
 					return err
 				}
@@ -57,18 +58,33 @@ func (a app) demoCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&keep, "keep", false, "leave the servers and the worker running at the end")
 	cmd.Flags().StringVarP(&output, "output", "o", "", "the report (default report.html in the data directory)")
 	cmd.Flags().StringVar(&source, "goroot", "", "Go installation whose comments to read (default: that of `go`)")
-	deploy.Flags(cmd.Flags(), "worker.")
+	deploy.Flags(cmd.Flags(), "worker.", "metrics")
 	return cmd
 }
 
 // demoServers runs f on the configured servers, on a running dev stack, or on
-// one started for the occasion; always with a worker of its own.
-func (a app) demoServers(ctx context.Context, f func(*client.Client) error) error {
+// one started for the occasion, always with a worker of its own. While the dev stack is built for
+// the first time there is a search to look at, of Go's documentation in source.
+func (a app) demoServers(ctx context.Context, source string, f func(*client.Client) error) error {
+	m, unwatch, err := host.Monitored(a.Config, a.Logger())
+	if err != nil {
+		return err
+	}
+	defer unwatch()
 	servers, err := a.Connect(ctx)
 	if errors.Is(err, deploy.ErrNoServers) {
 		a.Say("Starting a Temporal server, its web UI and an S3 server on this machine.")
 		var st *stack.Stack
-		if st, err = a.startStack(ctx); err != nil {
+		start := func(progress func(string)) error {
+			st, err = stack.Start(ctx, a.stackOptions(progress))
+			return err
+		}
+		if options := a.stackOptions(nil); a.Terminal && !stack.Built(options.Cache) {
+			err = a.whileBuilding(ctx, source, start)
+		} else {
+			st, err = a.startStack(ctx)
+		}
+		if err != nil {
 			return err
 		}
 		defer st.Close()
@@ -83,7 +99,7 @@ func (a app) demoServers(ctx context.Context, f func(*client.Client) error) erro
 	}
 	workerContext, stop := context.WithCancel(ctx)
 	worker := make(chan error, 1)
-	go func() { worker <- Work(workerContext, a.App, servers) }()
+	go func() { worker <- Work(workerContext, a.App, servers, m) }()
 	done := make(chan error, 1)
 	go func() { done <- f(a.Client(servers)) }()
 	select {

@@ -15,6 +15,7 @@ import (
 	"tnaml/deploy/stack"
 	"tnaml/starter/cli/terminal"
 	"tnaml/worker/host"
+	"tnaml/worker/monitor"
 )
 
 // app is the program, with what serving takes.
@@ -56,6 +57,11 @@ func (a app) upCommand() *cobra.Command {
 			if noWorker {
 				a.Say("Running without a worker. Ctrl-C stops.")
 			} else {
+				m, stop, err := host.Monitored(a.Config, a.Logger())
+				if err != nil {
+					return err
+				}
+				defer stop()
 				servers, err := a.Config.ConnectStack(ctx, addresses, a.Logger())
 				if err != nil {
 					return err
@@ -63,7 +69,10 @@ func (a app) upCommand() *cobra.Command {
 				defer servers.Close()
 				workerContext, stopWorker := context.WithCancel(ctx)
 				defer stopWorker()
-				go func() { worker <- Work(workerContext, a.App, servers) }()
+				go func() { worker <- Work(workerContext, a.App, servers, m) }()
+				if a.Config.Metrics != "" {
+					a.Print("metrics   http://%s/metrics", a.Config.Metrics)
+				}
 				a.Say("A worker runs too. Ctrl-C stops; start again to go on.")
 			}
 			select {
@@ -81,7 +90,7 @@ func (a app) upCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&noWorker, "no-worker", false, "run the servers only")
-	deploy.Flags(cmd.Flags(), "worker.")
+	deploy.Flags(cmd.Flags(), "worker.", "metrics")
 	return cmd
 }
 
@@ -102,11 +111,15 @@ func (a app) refuseExternal() error {
 func (a app) startStack(ctx context.Context) (*stack.Stack, error) {
 	p := a.NewProgress()
 	defer p.Clear()
-	return stack.Start(ctx, stack.Options{Dir: a.Config.DataDir, Progress: func(line string) { p.Update(line) }})
+	return stack.Start(ctx, a.stackOptions(func(line string) { p.Update(line) }))
 }
 
-// Work serves as a worker until ctx ends.
-func Work(ctx context.Context, a *terminal.App, s *deploy.Servers) error {
+func (a app) stackOptions(progress func(string)) stack.Options {
+	return stack.Options{Dir: a.Config.DataDir, Cache: filepath.Join(a.Config.DataDir, "cache"), Progress: progress}
+}
+
+// Work serves as a worker until ctx ends; m watches it, or is nil.
+func Work(ctx context.Context, a *terminal.App, s *deploy.Servers, m *monitor.Monitor) error {
 	identity := a.Config.Worker.Identity
 	if identity == "" {
 		hostname, _ := os.Hostname()
@@ -127,6 +140,6 @@ func Work(ctx context.Context, a *terminal.App, s *deploy.Servers) error {
 	return host.Run(ctx, s.Client, s.Store, host.Options{
 		Namespace: s.Namespace, TaskQueue: a.Config.Temporal.TaskQueue, Slots: a.Config.Worker.Slots, Serve: serve,
 		CacheBytes: int64(a.Config.Worker.CacheMB) << 20, Identity: identity, Log: a.Logger(),
-		Commands: a.Config.Trainers, Directory: filepath.Join(a.Config.DataDir, "trials"), Drain: drain, Deployment: version,
+		Commands: a.Config.Trainers, Directory: host.TrialsDir(a.Config), Drain: drain, Deployment: version, Monitor: m,
 	})
 }

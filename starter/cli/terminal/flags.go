@@ -3,7 +3,10 @@ package terminal
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
+	"os"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -51,6 +54,28 @@ func CheckNumbers(flags *pflag.FlagSet) error {
 		}
 	})
 	return errors.Join(errs...)
+}
+
+// numbers is what the values of flags look like that stand alone too.
+var numbers = regexp.MustCompile(`^[0-9]+(-[0-9]+)?$`)
+
+// CheckOptional refuses a number behind a flag that may stand alone, --ensemble 3, where there is no
+// file of that name: it would be taken for an argument of its own.
+func CheckOptional(flags *pflag.FlagSet, args []string) error {
+	for i := range max(0, len(args)-1) {
+		name, long := strings.CutPrefix(args[i], "--")
+		f := flags.Lookup(name)
+		if args[i] == "--" {
+			break
+		}
+		if !long || f == nil || f.NoOptDefVal == "" || f.Value.Type() == "bool" || !numbers.MatchString(args[i+1]) {
+			continue
+		}
+		if _, err := os.Stat(args[i+1]); errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("--%s %s: give its value behind an equals sign, as --%s=%s", name, args[i+1], name, args[i+1])
+		}
+	}
+	return nil
 }
 
 // Group makes a command that only holds others say which, and fail.
