@@ -166,7 +166,9 @@ func TestModelOfFeaturesPredicts(t *testing.T) {
 }
 
 // exportedModel trains a model of texts whose order matters, checks it, and exports it.
-func exportedModel(t *testing.T, b *bench, r *Resolved, config *search.Config, proposal search.Proposal) (TrialResult, []byte, *exported.Model) {
+func exportedModel(
+	t *testing.T, b *bench, r *Resolved, config *search.Config, proposal search.Proposal,
+) (TrialResult, []byte, *exported.Model) {
 	t.Helper()
 	var result TrialResult
 	b.run(t, b.a.Trial, r.Request(proposal), &result)

@@ -55,7 +55,9 @@ func ExportModel(ctx context.Context, s store.Store, name string, config *search
 }
 
 // exportTexts exports a model of texts; data is its encoded task.
-func exportTexts(ctx context.Context, s store.Store, config *search.Config, t search.Trial, data []byte, info exported.Info) ([]byte, error) {
+func exportTexts(
+	ctx context.Context, s store.Store, config *search.Config, t search.Trial, data []byte, info exported.Info,
+) ([]byte, error) {
 	task, err := text.Decode(data)
 	if err != nil {
 		return nil, err
@@ -74,7 +76,9 @@ func exportTexts(ctx context.Context, s store.Store, config *search.Config, t se
 }
 
 // exportImages exports a model of images; data is its encoded task.
-func exportImages(ctx context.Context, s store.Store, config *search.Config, t search.Trial, data []byte, info exported.Info) ([]byte, error) {
+func exportImages(
+	ctx context.Context, s store.Store, config *search.Config, t search.Trial, data []byte, info exported.Info,
+) ([]byte, error) {
 	task, err := image.Decode(data)
 	if err != nil {
 		return nil, err

@@ -585,7 +585,7 @@ func TestControl(t *testing.T) {
 func TestNoNamespace(t *testing.T) {
 	b, _ := online(t)
 	b.environ = append(b.environ, "TNAML_TEMPORAL_NAMESPACE=nowhere")
-	b.fails(exitFailed, []string{`has no namespace "nowhere"`, "namespace create --namespace nowhere", "TNAML_TEMPORAL_NAMESPACE"}, "list")
+	b.fails(exitFailed, []string{`has no namespace "nowhere"`, "`starter setup`", "TNAML_TEMPORAL_NAMESPACE"}, "list")
 }
 
 func TestWrongSecret(t *testing.T) {

@@ -230,3 +230,18 @@ func TestDataImportReadsRegularFilesOnly(t *testing.T) {
 		}
 	}
 }
+
+// What is no exported model is not served, and none without TLS to other machines.
+func TestServeModelRefuses(t *testing.T) {
+	b := offline(t)
+	model := exportedModel(t, "a", "b")
+	b.fails(exitFailed, []string{"has no model.json"}, "serve-model", t.TempDir())
+	b.fails(exitUsage, []string{"is open to other machines"}, "serve-model", model, "--listen", "0.0.0.0:0")
+	b.fails(exitFailed, []string{"the token"}, "serve-model", model, "--token-file", filepath.Join(b.dir, "none"))
+	b.fails(exitUsage, []string{"name the directory"}, "predict", "--model", filepath.Join(model, "model.safetensors"))
+	damaged := filepath.Join(model, "model.safetensors")
+	if err := os.Truncate(damaged, 1000); err != nil {
+		t.Fatal(err)
+	}
+	b.fails(exitFailed, []string{"model.safetensors is damaged"}, "serve-model", model)
+}

@@ -185,8 +185,15 @@ func size(files []archive.File, headers []fileHeader, o FileOptions, p *data.Pro
 	return h, w, c
 }
 
+// maxFilePixels bounds what an image file unpacks to: a small file can say that it is as large
+// as it likes.
+const maxFilePixels = 1 << 26
+
 // decodeFile decodes and resizes an image. What is transparent shows black.
 func decodeFile(dst []uint8, data []byte, h, w, c int) error {
+	if size, _, err := image.DecodeConfig(bytes.NewReader(data)); err == nil && size.Width > maxFilePixels/max(1, size.Height) {
+		return fmt.Errorf("an image of %d × %d pixels: there can be %d", size.Width, size.Height, maxFilePixels)
+	}
 	m, format, err := image.Decode(bytes.NewReader(data))
 	if err != nil {
 		return fmt.Errorf("damaged %s image of %d bytes: %w", format, len(data), err)

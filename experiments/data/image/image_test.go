@@ -2,6 +2,10 @@ package image
 
 import (
 	"bytes"
+	"encoding/binary"
+	"hash/crc32"
+	stdimage "image"
+	"image/png"
 	"slices"
 	"strings"
 	"testing"
@@ -218,4 +222,21 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("what was decoded does not encode to itself: %v", err)
 		}
 	})
+}
+
+// A file of some bytes that says that it is huge is refused before it is unpacked.
+func TestHugeImage(t *testing.T) {
+	var file bytes.Buffer
+	if err := png.Encode(&file, stdimage.NewGray(stdimage.Rect(0, 0, 1, 1))); err != nil {
+		t.Fatal(err)
+	}
+	for _, size := range [][2]uint32{{60_000, 60_000}, {1 << 30, 1}, {1<<26 + 1, 1}} {
+		b := file.Bytes() // signature, and a chunk: length, type, width, height, …, CRC
+		binary.BigEndian.PutUint32(b[16:], size[0])
+		binary.BigEndian.PutUint32(b[20:], size[1])
+		binary.BigEndian.PutUint32(b[29:], crc32.ChecksumIEEE(b[12:29]))
+		if _, err := DecodeFile(b, 8, 8, 1); err == nil || !strings.Contains(err.Error(), "pixels: there can be 67108864") {
+			t.Errorf("%v: %v", size, err)
+		}
+	}
 }

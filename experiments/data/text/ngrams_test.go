@@ -139,7 +139,8 @@ func TestNGramsAgainstStrings(t *testing.T) {
 		for i := range built.Test.Len() {
 			texts = append(texts, words(built.Test.IDs[built.Test.Offsets[i]:built.Test.Offsets[i+1]]))
 		}
-		if bag, d := built.Encoder(back, nil).Encode(new(Buffer), texts), built.Data(g); !cmp.Equal(bag.Wide, d.Test.Wide) || len(bag.Wide.IDs) <= len(texts) {
+		bag, d := built.Encoder(back, nil).Encode(new(Buffer), texts), built.Data(g)
+		if !cmp.Equal(bag.Wide, d.Test.Wide) || len(bag.Wide.IDs) <= len(texts) {
 			t.Errorf("encoded %v, built %v", bag.Wide, d.Test.Wide)
 		}
 	}
