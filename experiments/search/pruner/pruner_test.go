@@ -52,7 +52,7 @@ func same(t *testing.T, what string, got, want []trainer.Point) {
 
 // Optuna 3.1: MedianPruner(n_startup_trials=3) after these trials, asked at each step.
 func TestMedianByHand(t *testing.T) {
-	p := start(t, `{"name":"median","settings":{"startup":3}}`, up, 1)
+	p := start(t, `{"name":"median","settings":{"startup":3,"skip":0}}`, up, 1)
 	p.Tell(0, trainer.OK, points(10, .1, 20, .5, 40, .6))
 	p.Tell(0, trainer.OK, points(10, .3, 20, .2))
 	p.Tell(0, trainer.Pruned, points(10, 0)) // is not complete
@@ -63,11 +63,18 @@ func TestMedianByHand(t *testing.T) {
 	p.Tell(0, trainer.OK, points(10, .4))
 	same(t, "of four the mean of the middle two", p.Floors(0), points(10, .25, 20, .5, 40, .7))
 
-	p = start(t, `{"name":"median","settings":{"startup":1,"percentile":25,"warmup":15,"min_trials":2}}`, down, 1)
+	p = start(t, `{"name":"median","settings":{"startup":1,"percentile":25,"warmup":15,"min_trials":2,"skip":0}}`, down, 1)
 	p.Tell(0, trainer.OK, points(10, 5, 20, 4, 40, 9))
 	p.Tell(0, trainer.OK, points(10, 1, 20, 2))
 	// numpy.nanpercentile([4, 2], 25) is 2.5; step 10 is before the warm-up, 40 has one value.
 	same(t, "the best quarter of losses", p.Floors(0), points(20, 2.5))
+
+	p = start(t, `{"name":"median","settings":{"startup":1,"skip":1}}`, up, 2)
+	p.Tell(0, trainer.OK, points(20, .5, 40, .6))
+	same(t, "the first step", p.Floors(0), points(40, .6))
+	p.Tell(0, trainer.OK, points(10, .1, 40, .8))
+	same(t, "another is the first", p.Floors(0), points(20, .5, 40, .7))
+	same(t, "the other task", p.Floors(1), nil)
 }
 
 // Optuna 3.1: SuccessiveHalvingPruner(min_resource=10, reduction_factor=2): with n values
@@ -127,7 +134,7 @@ func TestRestored(t *testing.T) {
 
 // Many steps have a bound of floors.
 func TestFloorsAreBounded(t *testing.T) {
-	p := start(t, `{"name":"median","settings":{"startup":0}}`, up, 1)
+	p := start(t, `{"name":"median","settings":{"startup":0,"skip":0}}`, up, 1)
 	for i := range 200 {
 		p.Tell(0, trainer.OK, points(float64(i+1), 1, 1000, 1))
 	}
@@ -138,7 +145,7 @@ func TestFloorsAreBounded(t *testing.T) {
 
 func TestChoice(t *testing.T) {
 	for in, want := range map[string]string{
-		`"median"`: `{"name":"median","settings":{"percentile":50,"startup":5,"warmup":0,"min_trials":1}}`,
+		`"median"`: `{"name":"median","settings":{"percentile":50,"startup":5,"warmup":0,"min_trials":1,"skip":2}}`,
 		`{"name":"halving","settings":{"reduction":3}}`: `{"name":"halving","settings":{"min_step":0,"reduction":3}}`,
 	} {
 		var c Choice
