@@ -55,7 +55,8 @@ func TestGroupsEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := exec.Command("sh", "-c", "setsid sleep 600 & mkdir "+made.dir+"/below; sleep 600 & echo $! > "+made.dir+"/below/cgroup.procs; echo; wait")
+	below := made.dir + "/below"
+	c := exec.Command("sh", "-c", "setsid sleep 600 & mkdir "+below+"; sleep 600 & echo $! > "+below+"/cgroup.procs; echo; wait")
 	c.SysProcAttr = attributes()
 	made.begin(c.SysProcAttr)
 	out, err := c.StdoutPipe()
