@@ -20,6 +20,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"tnaml/experiments/exported"
+	"tnaml/experiments/strict"
 	"tnaml/starter/client"
 )
 
@@ -179,6 +180,9 @@ func decode(body []byte) (in ask, err error) {
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&in); err != nil {
+		if said := strict.Unmarshal(body, new(ask)); said != nil { // slower, and in words
+			err = said
+		}
 		return in, fmt.Errorf("the body must be a JSON object such as {\"texts\": [\"…\"]}: %w", err)
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
