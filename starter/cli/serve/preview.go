@@ -64,8 +64,8 @@ func preview(ctx context.Context, goroot string, tell func(line string)) {
 		if model == "" {
 			continue
 		}
-		tell(fmt.Sprintf("meanwhile, a first search in this process: %d models trained for %s, the best so far has %s on the validation split "+
-			"(trial %d: %s)", i+1, task, trainer.Text(config.Space.Objective, best.Validation), best.Trial, model))
+		tell(fmt.Sprintf("meanwhile, a first search in this process: model %d for %s is trained, the best so far has %s on the validation split "+
+			"(model %d: %s)", i+1, task, trainer.Text(config.Space.Objective, best.Validation), best.Trial+1, model))
 	}
 }
 

@@ -23,7 +23,7 @@ func TestPreview(t *testing.T) {
 	for deadline := time.After(5 * time.Minute); trained < 2; {
 		select {
 		case line := <-told:
-			if strings.Contains(line, "models trained for godoc-area, the best so far has ") && strings.Contains(line, " % on the validation") {
+			if strings.Contains(line, " for godoc-area is trained, the best so far has ") && strings.Contains(line, " % on the validation") {
 				trained++
 			}
 		case <-ended:
