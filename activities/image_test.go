@@ -226,7 +226,7 @@ func TestImageResolveRefuses(t *testing.T) {
 		want []string
 	}{
 		"texts and images": {imageResolve("stripes", "things"), []string{`task "stripes" is of kind image and task "things" of kind text`}},
-		"a space that tunes": {func() ResolveInput { in := imageResolve("stripes"); in.Space = "text"; return in }(),
+		"a space that tunes": {func() ResolveInput { in := imageResolve("stripes"); in.Space = "paper"; return in }(),
 			[]string{"image modules are frozen", `the space "image"`}},
 		"no text module": {imageResolve("things"), []string{"there is no text module"}},
 		"unknown module": {func() ResolveInput { in := imageResolve("stripes"); in.Modules = []string{"m"}; return in }(),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -74,6 +75,9 @@ func TestSearchesKeepTheirBuild(t *testing.T) {
 // Without versions, a search goes on where the workers of one build are put in the place of another's,
 // one after another, and gives what it would have given on the first alone.
 func TestUpgradeInPlace(t *testing.T) {
+	if os.Getenv(earlierEnv) == "" && !*long {
+		t.Skip("no " + earlierEnv + ", and no -long, with which the build is its own predecessor")
+	}
 	b := newBench(t, shared(t), shared(t), "")
 	const n = 400
 	s := merged(knobs.spec, spec{"trials": n})

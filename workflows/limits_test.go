@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"go.temporal.io/sdk/testsuite"
+
 	"github.com/stretchr/testify/mock"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
@@ -198,7 +200,14 @@ func TestSearchKeepsItsDefaults(t *testing.T) {
 	}
 	var config activities.Resolved
 	a := activities.New(f.store, activities.Options{})
-	config, err := a.Resolve(t.Context(), activities.ResolveInput{Name: "default-test-workflow-id", Spec: []byte(`{}`), Names: spec.Names()})
+	var suite testsuite.WorkflowTestSuite
+	env := suite.NewTestActivityEnvironment()
+	env.RegisterActivity(a)
+	resolved, err := env.ExecuteActivity(a.Resolve,
+		activities.ResolveInput{Name: "default-test-workflow-id", Spec: []byte(`{}`), Names: spec.Names()})
+	if err == nil {
+		err = resolved.Get(&config)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -147,7 +147,7 @@ type problem struct {
 	Error string `json:"error"`
 }
 
-// fail answers with what went wrong, and returns the status.
+// fail answers with what went wrong.
 func fail(w http.ResponseWriter, err error) {
 	var refused *client.RefusedError
 	var large *http.MaxBytesError

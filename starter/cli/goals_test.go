@@ -27,7 +27,7 @@ func TestGoals(t *testing.T) {
 	search := func(name string, more ...string) []string {
 		return append([]string{"search", "--task", "t", "--space", "g", "--strategy", "random", "--name", name}, more...)
 	}
-	out := b.ok(search("p", "--trials", "60", "--pruner", "median", "--goal", "0.9")...)
+	out := b.ok(search("p", "--trials", "60", "--pruner", `{"name":"median","settings":{"skip":0}}`, "--goal", "0.9")...)
 	if !strings.Contains(out, " pruned, ") || !strings.Contains(out, " infeasible") || !strings.Contains(out,
 		": the goal is reached: gain of 0.9") {
 		t.Error(out)

@@ -135,7 +135,7 @@ func TestRemoveAndCollect(t *testing.T) {
 	whole := func(name string) {
 		t.Helper()
 		b.ok("best", name)
-		b.ok("model", "export", name, "-o", filepath.Join(b.dir, name))
+		b.ok("model", "export", name, "-o", filepath.Join(t.TempDir(), name))
 		b.ok("report", name, "-o", filepath.Join(b.dir, name+".html"))
 		if o := b.feed("a good film\n", "predict", name); o.code != exitOK {
 			t.Errorf("%+v", o)
