@@ -16,6 +16,7 @@ import (
 	"tnaml/nn/child"
 	nnimage "tnaml/nn/image"
 	"tnaml/nn/rng"
+	"tnaml/nn/safetensors"
 	"tnaml/nn/sparse"
 )
 
@@ -239,5 +240,23 @@ func TestOpen(t *testing.T) {
 		if _, err := Decode(b[:i]); err == nil {
 			t.Errorf("the first %d of %d bytes are a model", i, len(b))
 		}
+	}
+}
+
+// The vectors that a model says it takes are as long as those that it takes.
+func TestVectorsAreTheModels(t *testing.T) {
+	b, _ := given(t)
+	m, err := Decode(b)
+	if err != nil || m.Info.Vectors.Dim != 3 {
+		t.Fatalf("%+v, %v", m, err)
+	}
+	f, err := safetensors.Decode(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Info.Vectors.Dim = 4
+	f.PutJSON("bundle", m.Info)
+	if _, err := Decode(f.Encode()); err == nil || !strings.Contains(err.Error(), "vectors of 4 numbers, for a model of 3") {
+		t.Error(err)
 	}
 }
