@@ -169,6 +169,8 @@ func (m *Model) decodeTexts(f *safetensors.File) error {
 		return errors.New("it lacks its embedding table")
 	case m.child.TakesVectors() != (m.Info.Vectors != nil):
 		return errors.New("it does not say which vectors of documents it takes")
+	case m.Info.Vectors != nil && m.Info.Vectors.Dim != m.child.Dim:
+		return fmt.Errorf("it says that it takes vectors of %d numbers, for a model of %d", m.Info.Vectors.Dim, m.child.Dim)
 	}
 	task := &text.Task{
 		Labels: m.Info.Labels, Tokeniser: m.Info.Tokeniser,

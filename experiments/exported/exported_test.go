@@ -14,7 +14,9 @@ import (
 	"tnaml/experiments/data"
 	"tnaml/experiments/data/text"
 	"tnaml/nn/child"
+	nnimage "tnaml/nn/image"
 	"tnaml/nn/rng"
+	"tnaml/nn/safetensors"
 	"tnaml/nn/sparse"
 )
 
@@ -80,6 +82,36 @@ func encoded(t testing.TB, words, dim int, edit func(*child.Config)) []byte {
 	return b
 }
 
+// given is an encoded model that takes vectors of texts, of three numbers, in both towers; mean is what they are about.
+func given(t *testing.T) (b []byte, mean []float32) {
+	t.Helper()
+	trained, task, _ := trained(t, 60, 3, variants["vectors"])
+	d, err := task.DataFor(trained.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := rng.New(3, "exported/test", 0)
+	of := func(e *child.Examples) (out []float32) {
+		for _, label := range e.Labels {
+			out = append(out, 100+float32(label)+float32(r.NormFloat64()), float32(r.NormFloat64()), 7)
+		}
+		return out
+	}
+	set, err := nnimage.GivenFeatures("given", task.Name, "", 3, of(&d.Train), of(&d.Validation), of(&d.Test))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, _, err := child.Train(trained.Config(), d, &child.Table{Dim: 3}, 1,
+		child.Options{Documents: &child.DocumentVectors{Train: set.Train, Validation: set.Validation, Test: set.Test}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, err = EncodeTexts(Info{Search: "s", Summary: "a model"}, m, task, set); err != nil {
+		t.Fatal(err)
+	}
+	return b, set.Mean
+}
+
 // variants are models of all that the wide tower and the deep tower can be.
 var variants = map[string]func(*child.Config){
 	"tokens": func(c *child.Config) { c.HiddenLayers, c.FineTune = 0, true },
@@ -90,6 +122,14 @@ var variants = map[string]func(*child.Config){
 	"sif": func(c *child.Config) {
 		c.Pooling, c.WideFeatures, c.WideWeighting = child.SIF, child.Words2, sparse.LogOdds
 		c.Normalisation, c.Activation = child.NoNorm, child.Tanh
+	},
+	"vectors": func(c *child.Config) {
+		c.WideFeatures, c.WideWeighting, c.WideNormalisation = child.Both, sparse.TFIDF, child.L2
+		c.WideSolver, c.WideVectors, c.WideBayes = child.Dual, .7, .1
+	},
+	"bayes": func(c *child.Config) {
+		c.WideFeatures, c.WideWeighting, c.WideSolver, c.WideBayes = child.Words1, sparse.TF, child.Dual, .1
+		c.Pooling = child.SIF
 	},
 }
 
@@ -200,5 +240,23 @@ func TestOpen(t *testing.T) {
 		if _, err := Decode(b[:i]); err == nil {
 			t.Errorf("the first %d of %d bytes are a model", i, len(b))
 		}
+	}
+}
+
+// The vectors that a model says it takes are as long as those that it takes.
+func TestVectorsAreTheModels(t *testing.T) {
+	b, _ := given(t)
+	m, err := Decode(b)
+	if err != nil || m.Info.Vectors.Dim != 3 {
+		t.Fatalf("%+v, %v", m, err)
+	}
+	f, err := safetensors.Decode(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Info.Vectors.Dim = 4
+	f.PutJSON("bundle", m.Info)
+	if _, err := Decode(f.Encode()); err == nil || !strings.Contains(err.Error(), "vectors of 4 numbers, for a model of 3") {
+		t.Error(err)
 	}
 }

@@ -30,7 +30,8 @@ import (
 //
 // and the output is probabilities, n × classes, float32, calibrated, equal to Predict's but
 // for rounding. Models of images are refused: the image module is no part of the model that
-// ONNX could have; so are what programs left.
+// ONNX could have; so are what programs left, and models with an array that is used neither in
+// the graph nor in the files.
 func ONNX(encoded []byte) ([]File, error) {
 	g, err := newGraph(encoded)
 	if err != nil {
@@ -46,6 +47,11 @@ func ONNX(encoded []byte) ([]File, error) {
 	}
 	if g.m.child.NGrams() > 0 {
 		files = append(files, File{NGramsName, g.ngrams()})
+	}
+	left := slices.DeleteFunc(g.f.Names(), func(name string) bool { return g.used[name] })
+	if len(left) > 0 {
+		g.errs = append(g.errs, fmt.Errorf("the model is not written as ONNX: the graph would leave out its arrays %q, and predict otherwise; "+
+			"leave --format out, and serve it with `starter serve-model` or a Go program", left))
 	}
 	return files, errors.Join(g.errs...)
 }
@@ -68,7 +74,7 @@ func newGraph(encoded []byte) (*graph, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &graph{m: m, f: f, Graph: onnx.Graph{Name: m.Info.Task, Metadata: map[string]string{"model": string(info)}}}
+	g := &graph{m: m, f: f, used: map[string]bool{}, Graph: onnx.Graph{Name: m.Info.Task, Metadata: map[string]string{"model": string(info)}}}
 	g.build()
 	return g, errors.Join(g.errs...)
 }
@@ -78,11 +84,13 @@ type graph struct {
 	onnx.Graph
 	m    *Model
 	f    *safetensors.File
+	used map[string]bool // the arrays that get has given
 	errs []error
 }
 
 // get is an array of the encoded model.
 func get[T safetensors.Element](g *graph, name string) []T {
+	g.used[name] = true
 	v, _, err := safetensors.Get[T](g.f, name)
 	g.errs = append(g.errs, err)
 	return v
@@ -125,8 +133,11 @@ func (g *graph) build() {
 	if !c.TakesVectors() || cfg.WideFeatures == "" {
 		tokens = g.input("tokens", onnx.Int64, "t")
 	}
-	x := g.deep(tokens)
-	logits := g.Apply("Add", nil, g.Apply("MatMul", nil, x, g.weights("out/weights", classes)), g.vector("out/bias"))
+	x := g.documents(tokens)
+	logits := g.Apply("Add", nil, g.Apply("MatMul", nil, g.deep(x), g.weights("out/weights", classes)), g.vector("out/bias"))
+	if g.f.Has("wide/vectors") {
+		logits = g.Apply("Add", nil, logits, g.Apply("MatMul", nil, g.unit(x), g.weights("wide/vectors", classes)))
+	}
 	rows := get[float32](g, "wide")
 	if cfg.WideFeatures != "" {
 		logits = g.Apply("Add", nil, logits, g.features(rows, classes))
@@ -174,32 +185,41 @@ func (g *graph) total(x string) string {
 	return g.Apply("ReduceSum", map[string]any{"keepdims": int64(1)}, x, g.Axes(1))
 }
 
-// deep is the last hidden layer's output.
-func (g *graph) deep(tokens string) string {
+// unit brings rows to a length of 1, but for those of zeros.
+func (g *graph) unit(x string) string {
+	norm := g.Apply("Sqrt", nil, g.total(g.Apply("Mul", nil, x, x)))
+	return g.Apply("Div", nil, x, g.Apply("Max", nil, norm, g.Scalar(smallest)))
+}
+
+// documents are the documents' vectors, n × dim: given ones standardised, or their tokens'
+// means.
+func (g *graph) documents(tokens string) string {
 	c := g.m.child
-	cfg := c.Config()
-	var x string
 	if c.TakesVectors() {
 		given := g.input("vectors", onnx.Float, c.Dim)
-		x = g.Apply("Div", nil, g.Apply("Sub", nil, given, g.vector("feature-mean")), g.vector("feature-deviation"))
-	} else {
-		weight := make([]float32, c.Vocabulary()+1)
-		for i, known := range get[uint8](g, "known") {
-			if known != 0 {
-				weight[i] = 1
-			}
-		}
-		if g.f.Has("token/weights") {
-			for i, w := range get[float32](g, "token/weights") {
-				weight[i] *= w
-			}
-		}
-		table := slices.Concat(get[float32](g, "table"), make([]float32, c.Dim))
-		counts := g.input("counts", onnx.Float, "t")
-		w := g.Apply("Mul", nil, counts, g.Apply("Gather", nil, g.Constant("token_weights", weight, len(weight)), tokens))
-		mean := g.weighted(g.Constant("table", table, c.Vocabulary()+1, c.Dim), tokens, w)
-		x = g.Apply("Div", nil, mean, g.Apply("Max", nil, g.total(w), g.Scalar(smallest)))
+		return g.Apply("Div", nil, g.Apply("Sub", nil, given, g.vector("feature-mean")), g.vector("feature-deviation"))
 	}
+	weight := make([]float32, c.Vocabulary()+1)
+	for i, known := range get[uint8](g, "known") {
+		if known != 0 {
+			weight[i] = 1
+		}
+	}
+	if g.f.Has("token/weights") {
+		for i, w := range get[float32](g, "token/weights") {
+			weight[i] *= w
+		}
+	}
+	table := slices.Concat(get[float32](g, "table"), make([]float32, c.Dim))
+	counts := g.input("counts", onnx.Float, "t")
+	w := g.Apply("Mul", nil, counts, g.Apply("Gather", nil, g.Constant("token_weights", weight, len(weight)), tokens))
+	mean := g.weighted(g.Constant("table", table, c.Vocabulary()+1, c.Dim), tokens, w)
+	return g.Apply("Div", nil, mean, g.Apply("Max", nil, g.total(w), g.Scalar(smallest)))
+}
+
+// deep is the last hidden layer's output for documents' vectors.
+func (g *graph) deep(x string) string {
+	cfg := g.m.child.Config()
 	for l := range cfg.HiddenLayers {
 		name := fmt.Sprintf("layer/%d/", l)
 		x = g.Apply("MatMul", nil, x, g.weights(name+"weights", cfg.HiddenSize))
@@ -253,8 +273,7 @@ func (g *graph) features(rows []float32, classes int) string {
 		v = g.Apply("Mul", nil, v, g.Apply("Gather", nil, g.Constant("wide_columns", columns, len(columns)), ids))
 	}
 	if cfg.WideNormalisation == child.L2 {
-		norm := g.Apply("Sqrt", nil, g.total(g.Apply("Mul", nil, v, v)))
-		v = g.Apply("Div", nil, v, g.Apply("Max", nil, norm, g.Scalar(smallest)))
+		v = g.unit(v)
 	}
 	rows = slices.Concat(rows, make([]float32, classes))
 	return g.weighted(g.Constant("wide", rows, c.Features()+1, classes), ids, v)

@@ -10,6 +10,7 @@ import (
 	"tnaml/experiments/data/text"
 	"tnaml/nn/child"
 	"tnaml/nn/onnx"
+	"tnaml/nn/safetensors"
 )
 
 // array is a value while a graph is evaluated.
@@ -248,6 +249,48 @@ func TestONNX(t *testing.T) {
 	}
 	if _, err := ONNX([]byte("not a model")); err == nil {
 		t.Error("what is no model is one of ONNX")
+	}
+}
+
+// So does the graph of a model that takes vectors of texts, those that are standardised to zeros too.
+func TestONNXOfVectors(t *testing.T) {
+	b, mean := given(t)
+	m, err := Decode(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := newGraph(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := []string{"free prize", "see you", "", "hello"}
+	vectors := slices.Concat([]float32{100, 1, 7, 102, -1, 7}, mean, []float32{90, 3, 8})
+	values := padded(m, all)
+	given := array{dims: []int{len(all), 3}}
+	for _, v := range vectors {
+		given.v = append(given.v, float64(v))
+	}
+	values["vectors"] = given
+	evaluate(t, &g.Graph, values)
+	for i, want := range m.OfTexts(all, vectors) {
+		if got := values[g.Outputs[0].Name].v[i]; math.Abs(got-float64(want)) > 1e-5 {
+			t.Errorf("text %d: %v, want %v", i/2, got, want)
+		}
+	}
+	if _, err := ONNX(b); err != nil {
+		t.Error(err)
+	}
+}
+
+// A graph that would leave out an array of the model is not written.
+func TestONNXLeavesNothingOut(t *testing.T) {
+	f, err := safetensors.Decode(encoded(t, 60, 6, variants["vectors"]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	safetensors.Put(f, "wide/towers", []float32{1, 2})
+	if _, err := ONNX(f.Encode()); err == nil || !strings.Contains(err.Error(), `"wide/towers"`) {
+		t.Error(err)
 	}
 }
 

@@ -112,6 +112,9 @@ func (c Config) wideStart() float64 {
 	return c.WideStart
 }
 
+// solvedVectors reports whether the wide tower has weights of documents' vectors.
+func (c Config) solvedVectors() bool { return c.WideSolver == Dual && c.WideVectors > 0 }
+
 // cost is that of an example of the wide tower's dual problem.
 func (c Config) cost() float64 {
 	if c.WideCost == 0 {

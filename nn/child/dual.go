@@ -55,7 +55,7 @@ func newDual(x *bags, dense []float32, labels []int32, rows, classes int, cost f
 	}
 	for i, label := range labels {
 		_, v := x.row(i)
-		sum := 1 + squares(v) + squares(p.denseRow(i))
+		sum := squares(squares(1, v), p.denseRow(i))
 		k := 1.
 		if weights != nil {
 			k = float64(weights[label])
@@ -65,8 +65,8 @@ func newDual(x *bags, dense []float32, labels []int32, rows, classes int, cost f
 	return p
 }
 
-// squares is the sum of the squares.
-func squares(v []float32) (sum float64) {
+// squares adds the squares to a sum, one after another.
+func squares(sum float64, v []float32) float64 {
 	for _, f := range v {
 		sum += float64(f) * float64(f) // exact: no rounding for a fused product to leave out
 	}

@@ -115,6 +115,18 @@ func TestDualIsOptimal(t *testing.T) {
 	}
 }
 
+// An example's ‖x‖² is summed from the bias's one on, in the columns' order: what is added to the one alone is too little
+// to count, and together would round up.
+func TestSquaresAreInOrder(t *testing.T) {
+	v := []float32{0x1p-12, 0x1p-27, 0x1p-27, 0x1p-27, 0x1p-27}
+	x := &bags{from: []int32{0}, to: []int32{5}, ids: []int32{0, 1, 2, 3, 4}, weights: v}
+	for _, dense := range [][]float32{nil, v[1:]} {
+		if got := newDual(x, dense, []int32{0}, 5, 2, 1, nil, 1).square[0]; got != 1 {
+			t.Errorf("%d dense columns: %v", len(dense), got)
+		}
+	}
+}
+
 // What a fold's logits are of has not seen its examples: it is close to the solution of
 // the others, which the solution of all is not.
 func TestDualWithoutAFold(t *testing.T) {

@@ -486,7 +486,10 @@ func (m *Model) decode(f *safetensors.File) error {
 	if f.Has("token/weights") {
 		m.tokens = get("token/weights", m.NVocabulary)
 	}
-	if f.Has("wide/vectors") {
+	if of := m.Cfg.solvedVectors(); of != f.Has("wide/vectors") {
+		errs = append(errs, fmt.Errorf("a solved wide tower that sees vectors: %v by the configuration, %v by the array \"wide/vectors\"",
+			of, !of))
+	} else if of {
 		m.vectors = get("wide/vectors", m.Dim, m.NClasses)
 	}
 	if f.Has("wide/columns") {

@@ -2,6 +2,7 @@ package child
 
 import (
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -52,6 +53,41 @@ func TestRoundTrip(t *testing.T) {
 			if alone.Classes() != 3 || alone.Vocabulary() != 40 || alone.Config().Normalisation != norm {
 				t.Errorf("shape %+v", alone.header)
 			}
+		}
+	}
+}
+
+// A model's weights of vectors are there where its configuration says so, and only there.
+func TestDecodeWideVectors(t *testing.T) {
+	d, table := synthetic(60, 14, 3, 5, 4, .5)
+	d = withFeatures(d)
+	const name = "wide/vectors"
+	for _, length := range []float64{0, .7} {
+		m, _ := train(t, config(func(c *Config) { c.WideFeatures, c.WideSolver, c.WideVectors = Both, Dual, length }), d, table, 1)
+		f, err := safetensors.Decode(m.EncodeAlone())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.Has(name) != (length > 0) {
+			t.Fatalf("length %v: %v", length, f.Names())
+		}
+		changed := safetensors.New(kind)
+		changed.Metadata = f.Metadata
+		for _, other := range f.Names() {
+			if v, shape, err := safetensors.Get[float32](f, other); err == nil && other != name {
+				safetensors.Put(changed, other, v, shape...)
+			}
+		}
+		known, _, err := safetensors.Get[uint8](f, "known")
+		if err != nil {
+			t.Fatal(err)
+		}
+		safetensors.Put(changed, "known", known)
+		if length == 0 {
+			safetensors.Put(changed, name, make([]float32, m.Dim*3), m.Dim, 3)
+		}
+		if _, err := DecodeModel(changed.Encode()); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("length %v: %v", length, err)
 		}
 	}
 }

@@ -127,7 +127,7 @@ func unitRows(v []float32, dim int, length float32) []float32 {
 	out := make([]float32, len(v))
 	for from := 0; from < len(v); from += dim {
 		row := v[from:][:dim]
-		if norm := float32(math.Sqrt(squares(row))); norm > 0 {
+		if norm := float32(math.Sqrt(squares(0, row))); norm > 0 {
 			for k, x := range row {
 				out[from+k] = length * x / norm
 			}

@@ -213,7 +213,7 @@ func check(cfg Config, d *Data, t *Table, documents *DocumentVectors) error {
 	if d.Pixels > 0 && cfg.WideSolver == Dual {
 		bad("the wide tower of images has no solver %q", Dual)
 	}
-	if cfg.WideSolver == Dual && cfg.WideVectors > 0 && cfg.FineTune {
+	if cfg.solvedVectors() && cfg.FineTune {
 		bad("a wide tower of vectors needs a module that stays as it is: fine-tuning changes it")
 	}
 	if d.WordFeatures != nil && len(d.WordFeatures) != d.Features {

@@ -72,7 +72,11 @@ func (a app) trialsCommand() *cobra.Command {
 				if format == asMLflow {
 					return a.logMLflow(cmd.Context(), args[0], strings.TrimPrefix(out, "-"), last)
 				}
-				if err := fresh(out, overwrite); err != nil {
+				check := fresh
+				if format == asTensorBoard {
+					check = func(name string, _ bool) error { return terminal.NewFolder(name, "out") }
+				}
+				if err := check(out, overwrite); err != nil {
 					return err
 				}
 				return a.WithClient(cmd.Context(), func(c *client.Client) error {
@@ -229,9 +233,6 @@ func fresh(name string, overwrite bool) error {
 
 // writeFolder writes TensorBoard's event files, all of them or none.
 func writeFolder(name string, l exchange.Ledger, started time.Time) error {
-	if name == "-" {
-		return client.Usage(errors.New("TensorBoard's event files are a folder: name it with --out"))
-	}
 	return terminal.OutputFolder(name, func(create func(string) (io.WriteCloser, error)) error {
 		return exchange.WriteTensorBoard(l, float64(started.Unix()), create)
 	})

@@ -113,8 +113,13 @@ func target(name string) (string, error) {
 	return "", errors.New("too many links")
 }
 
-// NewFolder refuses to write a folder over what is there; flag is what names it.
+// NewFolder refuses to write a folder over what is there, or to standard output; flag is
+// what names it.
 func NewFolder(name, flag string) error {
+	if name == "-" {
+		return client.Usage(fmt.Errorf("a folder is written, which standard output cannot take: give its name with --%s", flag))
+	}
+	name = filepath.Clean(name) // a file's with a slash would be told as no directory
 	there, err := os.Stat(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -130,7 +135,11 @@ func NewFolder(name, flag string) error {
 // OutputFolder writes a new folder, all its files or none: write makes each by its path,
 // parted by slashes.
 func OutputFolder(name string, write func(create func(path string) (io.WriteCloser, error)) error) (err error) {
+	name = filepath.Clean(name) // with a slash at its end it would be its own parent
 	beside, err := os.MkdirTemp(filepath.Dir(name), "."+filepath.Base(name)+".")
+	if failed := new(fs.PathError); errors.As(err, &failed) {
+		return fmt.Errorf("writing %s: in %s: %w", name, filepath.Dir(name), failed.Err)
+	}
 	if err != nil {
 		return err
 	}

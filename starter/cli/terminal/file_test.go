@@ -77,6 +77,50 @@ func TestOutput(t *testing.T) {
 	}
 }
 
+// A folder is written whole under its name, however that is spelt, or not at all; standard output is none.
+func TestOutputFolder(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name string) error {
+		if err := NewFolder(name, "output"); err != nil {
+			return err
+		}
+		return OutputFolder(name, func(create func(string) (io.WriteCloser, error)) error {
+			w, err := create("part/file")
+			if err != nil {
+				return err
+			}
+			_, err = io.WriteString(w, name)
+			return errors.Join(err, w.Close())
+		})
+	}
+	for _, name := range []string{"plain", "ended/", "twice//", "./x/../led/."} {
+		name = dir + "/" + name
+		if err := write(name); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if b, err := os.ReadFile(filepath.Join(name, "part", "file")); err != nil || string(b) != name {
+			t.Errorf("%s: %q, %v", name, b, err)
+		}
+	}
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(dir)
+	for name, want := range map[string]string{
+		"-": "give its name with --output", "plain/": "exists already: remove it", file + "/": "is no folder",
+		"none/new": "writing none/new: in none: no such file or directory",
+	} {
+		if err := write(name); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", name, err, want)
+		}
+	}
+	there, err := os.ReadDir(dir)
+	if err != nil || len(there) != 5 {
+		t.Errorf("%v, %v", there, err)
+	}
+}
+
 // A name of something in the store never leads out of the working directory.
 func TestFileName(t *testing.T) {
 	for name, want := range map[string]string{
