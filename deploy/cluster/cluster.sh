@@ -281,13 +281,13 @@ dump() {
 # mirror TO BUCKET… copies of every bucket the names, and after them the objects, which they lead to;
 # what garbage collection has set aside may be wanted again, and comes before where it then is.
 mirror() {
-	local to=$1 bucket prefix
+	local to=$1 bucket prefix found
 	shift
 	for bucket in "$@"; do
 		"${mc[@]}" ls "cluster/$bucket" >/dev/null # it is there
 		for prefix in names trash objects; do
-			[ -z "$("${mc[@]}" ls "cluster/$bucket/$prefix/")" ] ||
-				"${mc[@]}" mirror --retry "cluster/$bucket/$prefix/" "$to/s3/$bucket/$prefix/" >/dev/null
+			found=$("${mc[@]}" ls "cluster/$bucket/$prefix/") # nothing, and no failure, where there is no such prefix
+			[ -z "$found" ] || "${mc[@]}" mirror --retry "cluster/$bucket/$prefix/" "$to/s3/$bucket/$prefix/" >/dev/null
 		done
 	done
 }
