@@ -146,18 +146,26 @@ start() {
 	die "$1 does not start"
 }
 
-# end SIGNAL PART
+# end SIGNAL PART waits a minute until it has ended, and then ends it by force.
 end() {
 	local pid
 	pid=$(mine "$2") || return 0
-	kill "-$1" "$pid"
-	while [ -e "/proc/$pid" ] && ! grep -qs '^State:.Z' "/proc/$pid/status"; do sleep 0.1; done
+	kill "-$1" "$pid" 2>/dev/null || true # it may have ended just now
+	for _ in $(seq 600); do
+		if [ ! -e "/proc/$pid" ] || grep -qs '^State:.Z' "/proc/$pid/status"; then return 0; fi
+		sleep 0.1
+	done
+	say "cluster: $2, process $pid, has not ended in a minute after SIG$1"
+	[ "$1" != KILL ] || return 1
+	end KILL "$2"
 }
 
-down() { # each before what it stands on
-	end TERM temporal
-	end INT postgresql
-	end TERM minio
+down() { # each before what it stands on, and all of them, even if one does not end
+	local code=0
+	end TERM temporal || code=1
+	end INT postgresql || code=1
+	end TERM minio || code=1
+	return $code
 }
 
 database() {
