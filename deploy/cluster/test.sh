@@ -64,7 +64,8 @@ demo() { starter demo --output "$dir/report.html" | grep -v '─'; }
 # suites PATTERN runs tests of package worker on the cluster, each in a bucket of its own.
 suites() {
 	(
-		eval "$(cluster env suite)"
+		settings=$(cluster env suite)
+		eval "$settings"
 		TNAML_TEST_CLUSTER=$dir/cluster go test -C "$root" ./worker -count=1 -run "$1" -v -timeout 60m |
 			grep -E '^(ok|FAIL|fault|worker: |cluster: )|^ *--- |_test.go:[0-9]+: [^w]'
 	)
@@ -89,7 +90,8 @@ go build -C "$root" -o "$dir/bin/" ./starter ./worker
 starter() { "$dir/bin/starter" "$@"; }
 step "servers"
 cluster up
-eval "$(cluster env)"
+settings=$(cluster env)
+eval "$settings"
 starter setup
 for i in 1 2 3 4; do work "$i"; done
 for s in "${@:-doctor demo suite upgrade}"; do
