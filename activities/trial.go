@@ -125,7 +125,7 @@ func (a *Activities) run(ctx context.Context, t trainer.Trainer, r trainer.Reque
 		}
 		*o.ref = string(ref)
 	}
-	return out, t.Cached() && out.Outcome.Status == result.Status, nil
+	return out, t.Cached() && !result.Own && out.Outcome.Status == result.Status, nil
 }
 
 // objects are what a trial leaves to be stored; nil where there is none.

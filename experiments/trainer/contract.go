@@ -173,6 +173,9 @@ type Result struct {
 	Right *Right
 	// CPUSeconds and WallSeconds are what the training took, kept as costs.
 	CPUSeconds, WallSeconds float64
+	// Own says that the outcome is due to this worker too: it is not kept for others,
+	// though the trainer is Cached.
+	Own bool
 }
 
 // Trainer runs trials. It is safe for concurrent use.

@@ -107,7 +107,7 @@ func guard(mux *http.ServeMux, token string, most int, help string) http.Handler
 		if right := subtle.ConstantTimeCompare(got[:], want[:]) == 1; !right || !strings.EqualFold(scheme, "Bearer") {
 			w.Header().Set("WWW-Authenticate", "Bearer")
 			write(w, http.StatusUnauthorized,
-				problem{"unauthorized", "give the header Authorization: Bearer TOKEN, with the token of `starter serve`"})
+				problem{"unauthorized", "give the header Authorization: Bearer TOKEN, with the token that the server was started with"})
 			return
 		}
 		select {
@@ -148,7 +148,7 @@ type problem struct {
 }
 
 // fail answers with what went wrong, and returns the status.
-func fail(w http.ResponseWriter, err error) int {
+func fail(w http.ResponseWriter, err error) {
 	var refused *client.RefusedError
 	var large *http.MaxBytesError
 	status, p := http.StatusInternalServerError, problem{"failed", err.Error()}
@@ -171,7 +171,6 @@ func fail(w http.ResponseWriter, err error) int {
 		status, p.Code = http.StatusServiceUnavailable, "unavailable"
 	}
 	write(w, status, p)
-	return status
 }
 
 func write(w http.ResponseWriter, status int, v any) {

@@ -20,6 +20,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"tnaml/experiments/exported"
+	"tnaml/experiments/limit"
 	"tnaml/experiments/strict"
 	"tnaml/starter/client"
 )
@@ -84,11 +85,27 @@ func ModelServer(p Predictor, token string) (*http.Server, error) {
 				write(w, http.StatusOK, map[string]string{"status": "ok"})
 				return
 			}
-			guarded.ServeHTTP(w, r)
+			said := &coded{ResponseWriter: w, code: http.StatusOK}
+			guarded.ServeHTTP(said, r)
+			if r.URL.Path == "/v1/predict" {
+				m.answered.WithLabelValues(strconv.Itoa(said.code)).Inc()
+			}
 		}),
 		MaxHeaderBytes: maxHeaders, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 2 * time.Minute,
 		IdleTimeout: 2 * time.Minute,
 	}, nil
+}
+
+// coded remembers the status of an answer.
+type coded struct {
+	http.ResponseWriter
+	code int
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (c *coded) WriteHeader(code int) {
+	c.code = code
+	c.ResponseWriter.WriteHeader(code)
 }
 
 // model serves predictions.
@@ -108,16 +125,14 @@ type model struct {
 
 func (m *model) predict(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
-	status := http.StatusOK
 	r.Body = http.MaxBytesReader(w, r.Body, int64(m.body))
 	if of, err := m.answer(r); err != nil {
-		status = fail(w, err)
+		fail(w, err)
 	} else {
 		m.predicted.Add(float64(len(of)))
 		head(w)
 		_, _ = w.Write(m.encode(of)) // whoever is gone does not hear it
 	}
-	m.answered.WithLabelValues(strconv.Itoa(status)).Inc()
 	m.seconds.Observe(time.Since(began).Seconds())
 }
 
@@ -181,7 +196,7 @@ func decode(body []byte) (in ask, err error) {
 	d.DisallowUnknownFields()
 	if err := d.Decode(&in); err != nil {
 		if said := strict.Unmarshal(body, new(ask)); said != nil { // slower, and in words
-			err = said
+			err = errors.New(limit.Cut(said.Error(), limit.MaxMessage))
 		}
 		return in, fmt.Errorf("the body must be a JSON object such as {\"texts\": [\"…\"]}: %w", err)
 	}
@@ -272,6 +287,9 @@ func (m *model) ofImages(ctx context.Context, files [][]byte) (of []exported.Pre
 	}()
 	var pixels []uint8
 	for i, file := range files {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
 		p, err := m.ReadImage(file)
 		if err != nil {
 			return nil, client.Usage(fmt.Errorf("image %d: %w", i+1, err))

@@ -243,11 +243,11 @@ func (c *Client) unlisted(ctx context.Context, e *Entry) {
 	}
 	switch e.Status = c.Status(ctx, e.Name); e.Status {
 	case "running":
-		e.Reason = "as last recorded: it is on another task queue"
+		if time.Since(e.Started) > refusal { // else the list lags behind
+			e.Reason = "as last recorded: it is on another task queue"
+		}
 	case "unknown":
 		e.Status, e.Reason = "running", noAnswer
-	default: // it was terminated, and forgotten
-		e.Status = "gone"
 	}
 }
 

@@ -135,13 +135,26 @@ func (g *groups) close() error {
 	return removeGroup(g.dir)
 }
 
-// discardGroups removes the groups of that name which a process has left that was killed.
-func discardGroups(name string) error {
-	own, err := ownGroup()
-	if err != nil {
-		return nil // there are none
+// place says where the groups are, for whoever has to remove them after this process was killed.
+func (g *groups) place() string {
+	if g == nil {
+		return ""
 	}
-	return removeGroup(filepath.Join(own, groupPrefix+name))
+	return g.dir + "\n" + g.home
+}
+
+// discardGroups removes the groups of that name, in that place, which a process has left
+// that was killed.
+func discardGroups(place, name string) error {
+	dir, home, _ := strings.Cut(place, "\n")
+	if filepath.Base(dir) != groupPrefix+name {
+		return nil // there were none
+	}
+	err := removeGroup(dir)
+	if home != "" && filepath.Dir(dir) == home {
+		_ = set(home, "cgroup.subtree_control", "-memory") // or nobody enters it
+	}
+	return err
 }
 
 // groupPatience bounds how long what was killed in a group may take to be gone.
@@ -249,8 +262,10 @@ func (g *group) end() (outOfMemory bool, err error) {
 		return false, nil
 	}
 	if g.limited {
-		n, _ := counted(g.dir, "memory.events", "oom_kill")
-		outOfMemory = n > 0
+		// The machine's own want of memory kills too, but only at the group's limit is it "oom".
+		limit, _ := counted(g.dir, "memory.events", "oom")
+		killed, _ := counted(g.dir, "memory.events", "oom_kill")
+		outOfMemory = limit > 0 && killed > 0
 	}
 	return outOfMemory, errors.Join(removeGroup(g.dir), g.fd.Close())
 }

@@ -17,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"text/template"
 	"time"
 
@@ -184,6 +185,8 @@ type run struct {
 	group  *group
 	mu     sync.Mutex
 	exited bool // the group's number is no more ours
+	// stopped: it was signalled before its end.
+	stopped atomic.Bool
 
 	// ended is why the run was ended from here, overSteps and pruned that the trial did it.
 	ended             error
@@ -202,17 +205,9 @@ func (r *run) run(ctx context.Context, args, environ []string) (trainer.Result, 
 	if r.group, err = r.t.work.groups.group(filepath.Base(r.dir), r.memory()); err != nil {
 		return trainer.Result{}, fmt.Errorf("trial %d: its control group: %w", r.r.Trial, err)
 	}
-	r.cmd = exec.Command(r.t.program, args...)
-	r.cmd.Dir, r.cmd.Env = r.t.config.Directory, environ
-	if r.cmd.Dir == "" {
-		r.cmd.Dir = r.dir
-	}
-	r.cmd.Stdout, r.cmd.Stderr, r.cmd.SysProcAttr = &r.stdout, &r.stderr, attributes()
-	r.group.begin(r.cmd.SysProcAttr)
-	r.cmd.WaitDelay = lastWords
 	began := time.Now()
 	started, done := make(chan error, 1), make(chan error, 1)
-	go r.process(started, done)
+	go r.process(args, environ, started, done)
 	if err := <-started; err != nil {
 		return trainer.Result{}, fmt.Errorf("trial %d: the program of the trainer %s does not start: %w", r.r.Trial, r.t.Name(), err)
 	}
@@ -223,6 +218,7 @@ func (r *run) run(ctx context.Context, args, environ []string) (trainer.Result, 
 	stop := func(why error) {
 		if r.ended == nil {
 			r.ended = why
+			r.stopped.Store(true)
 			r.signal(false)
 			kill, late, cancelled = time.After(r.t.config.Grace), nil, nil
 		}
@@ -307,12 +303,32 @@ func (r *run) after(d time.Duration) <-chan time.Time {
 	return time.After(d)
 }
 
+// start starts the program, in the group if there is one.
+func (r *run) start(args, environ []string) error {
+	r.cmd = exec.Command(r.t.program, args...)
+	r.cmd.Dir, r.cmd.Env = r.t.config.Directory, environ
+	if r.cmd.Dir == "" {
+		r.cmd.Dir = r.dir
+	}
+	r.cmd.Stdout, r.cmd.Stderr, r.cmd.SysProcAttr = &r.stdout, &r.stderr, attributes()
+	r.cmd.WaitDelay = lastWords
+	r.group.begin(r.cmd.SysProcAttr)
+	return r.cmd.Start()
+}
+
 // process starts the program and waits for it, on a thread of its own: with that the program
 // would die.
-func (r *run) process(started, done chan<- error) {
+func (r *run) process(args, environ []string, started, done chan<- error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	err := r.cmd.Start()
+	err := r.start(args, environ)
+	if err != nil && r.group != nil { // a filter of system calls may forbid to start something in a group (clone3)
+		_, _ = r.group.end()
+		within := err
+		if r.group, err = nil, r.start(args, environ); err == nil {
+			r.t.log.Warn("a trial's program runs without a control group", "trainer", r.t.Name(), "reason", within)
+		}
+	}
 	if err == nil {
 		if bytes := r.memory(); bytes > 0 && !r.limited() {
 			if err := limitMemory(r.cmd, bytes); err != nil {
@@ -320,18 +336,16 @@ func (r *run) process(started, done chan<- error) {
 			}
 		}
 	}
-	if err != nil {
-		_, _ = r.group.end()
-	}
 	started <- err
 	if err != nil {
 		return
 	}
 	untilExit(r.cmd)
-	r.signal(true) // what it has left behind
-	if r.group == nil {
+	r.signal(true)                          // what it has left behind
+	if r.group == nil || r.stopped.Load() { // what runs on may have gone to another group, as a container does
 		sweep(r.dir)
-	} else if r.outOfMemory, err = r.group.end(); err != nil {
+	}
+	if r.outOfMemory, err = r.group.end(); err != nil {
 		r.t.log.Warn("what a trial's program has started does not end", "trainer", r.t.Name(), "trial", r.r.Trial, "error", err)
 	}
 	r.mu.Lock()
@@ -411,8 +425,10 @@ func (r *run) conclude(waited error) (trainer.Result, error) {
 		if r.limited() {
 			of = "for all its processes"
 		}
-		return outcome(trainer.Outcome{Status: trainer.OverMemory, Reason: r.withLast(fmt.Sprintf("%s under a limit of %d MB %s", how,
-			limit>>20, of))}), nil
+		over := outcome(trainer.Outcome{Status: trainer.OverMemory, Reason: r.withLast(fmt.Sprintf("%s under a limit of %d MB %s", how,
+			limit>>20, of))})
+		over.Own = true // another worker may count another way
+		return over, nil
 	}
 	if outside {
 		return trainer.Result{}, fmt.Errorf("trial %d: %s, from outside: does the machine run out of memory? %w", r.r.Trial, how,

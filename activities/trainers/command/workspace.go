@@ -72,7 +72,8 @@ func NewWorkspace(shared string, log *slog.Logger) (*Workspace, error) {
 		log.Info("trials' programs run without control groups: memory is limited by process, and what leaves a program is looked for",
 			"reason", err)
 	}
-	return w, nil
+	_, err = w.lock.WriteString(w.groups.place())
+	return w, err
 }
 
 // Close removes the directory.
@@ -84,7 +85,11 @@ func (w *Workspace) Close() error {
 // gone, its lock, by which it is found.
 func discard(dir string) error {
 	sweep(dir)
-	if err := errors.Join(discardGroups(filepath.Base(dir)), remove(dir)); err != nil {
+	place, err := os.ReadFile(dir + lockEnding)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(discardGroups(string(place), filepath.Base(dir)), remove(dir)); err != nil {
 		return err
 	}
 	return os.Remove(dir + lockEnding)

@@ -36,7 +36,7 @@ func BaselineCommand(t *terminal.App) *cobra.Command {
 					line := a.NewProgress()
 					found, err := c.Yardsticks(cmd.Context(), task, again, func(y string) { line.Update(task + ": " + y) })
 					if line.Clear(); cmd.Context().Err() != nil {
-						return err
+						return cmd.Context().Err()
 					}
 					if err != nil {
 						failed = append(failed, err)

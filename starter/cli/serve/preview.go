@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"sync"
+	"time"
 
 	"tnaml/activities/library"
 	"tnaml/activities/memory"
@@ -69,14 +70,20 @@ func preview(ctx context.Context, goroot string, tell func(line string)) {
 	}
 }
 
+// previewPatience bounds the wait for a preview's end: what it reads and trains goes on to its end.
+const previewPatience = time.Second
+
 // whileBuilding shows a preview under what build says, where somebody looks, until build returns.
 func (a app) whileBuilding(ctx context.Context, goroot string, build func(progress func(line string)) error) error {
 	var mu sync.Mutex
-	p, building, searching := a.NewProgress(), "", ""
+	p, building, searching, over := a.NewProgress(), "", "", false
 	show := func(to *string) func(string) {
 		return func(line string) {
 			mu.Lock()
 			defer mu.Unlock()
+			if over {
+				return
+			}
 			*to = line
 			lines := []string{building}
 			if searching != "" {
@@ -90,11 +97,18 @@ func (a app) whileBuilding(ctx context.Context, goroot string, build func(progre
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
+		defer func() { _ = recover() }() // nothing depends on it
 		preview(ctx, goroot, show(&searching))
 	}()
 	err := build(show(&building))
 	cancel()
-	<-ended
+	select {
+	case <-ended:
+	case <-time.After(previewPatience):
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	over = true
 	if p.Clear(); searching != "" && err == nil {
 		a.Say("%s.\nThe servers are there: that search is left, and the same is done with workflows, which last, and learn from other tasks.",
 			searching)
