@@ -202,6 +202,10 @@ func wayIn(err error, options client.Options) string {
 		return "to trust the server's certificate name its authority's PEM file in TEMPORAL_TLS_SERVER_CA_CERT_PATH"
 	case says("certificate is valid for", "not valid for any names", "cannot validate certificate", "IP SANs"):
 		return "say the name that is on the server's certificate in TEMPORAL_TLS_SERVER_NAME"
+	case says("has expired or is not yet valid"):
+		return "the server's certificate is out of its time: have it renewed, or set this machine's clock"
+	case says("tls: expired certificate"):
+		return "renew the client certificate in TEMPORAL_TLS_CLIENT_CERT_PATH: the server says that it is out of its time"
 	case says("first record does not look like a TLS handshake"):
 		return "it does not speak TLS: set TEMPORAL_TLS=false, or leave out TEMPORAL_TLS_* and TEMPORAL_API_KEY"
 	case says("server preface", "broken pipe", "connection reset", "tls: ") && !secure:

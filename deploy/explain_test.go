@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spf13/pflag"
 )
@@ -76,7 +77,7 @@ func TestExplainMasks(t *testing.T) {
 func TestExplainTLS(t *testing.T) {
 	t.Chdir(t.TempDir())
 	a := newAuthority(t)
-	a.leaf(t, "client")
+	a.leaf(t, "client", -time.Hour, time.Hour)
 	key, err := os.ReadFile(a.file("client.key"))
 	if err != nil {
 		t.Fatal(err)

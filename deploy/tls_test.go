@@ -72,11 +72,22 @@ func (a *authority) issue(t *testing.T, name string, template *x509.Certificate)
 
 func (a *authority) file(name string) string { return filepath.Join(a.dir, name) }
 
-// leaf issues a certificate for a name.
-func (a *authority) leaf(t *testing.T, name string) {
+// leaf issues a certificate for a name, for a time that begins and ends so long from now.
+func (a *authority) leaf(t *testing.T, name string, begins, ends time.Duration) {
 	t.Helper()
+	now := time.Now()
 	a.issue(t, name, &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name},
-		DNSNames: []string{name + ".internal"}, NotAfter: time.Now().Add(time.Hour)})
+		DNSNames: []string{"server.internal"}, NotBefore: now.Add(begins), NotAfter: now.Add(ends)})
+}
+
+// pair is the certificate of a name with its key.
+func (a *authority) pair(t *testing.T, name string) tls.Certificate {
+	t.Helper()
+	pair, err := tls.LoadX509KeyPair(a.file(name+".crt"), a.file(name+".key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pair
 }
 
 // doorkeeper is as much of a Temporal server as a client asks when it connects.
@@ -117,19 +128,24 @@ func (d doorkeeper) start(t *testing.T, config *tls.Config) string {
 func TestTemporalByTLS(t *testing.T) {
 	t.Chdir(t.TempDir())
 	a := newAuthority(t)
-	a.leaf(t, "server")
-	a.leaf(t, "client")
-	pair, err := tls.LoadX509KeyPair(a.file("server.crt"), a.file("server.key"))
-	if err != nil {
-		t.Fatal(err)
+	for _, name := range []string{"server", "client"} {
+		a.leaf(t, name, -time.Hour, time.Hour)
+		a.leaf(t, name+"-old", -2*time.Hour, -time.Hour)
 	}
+	a.leaf(t, "server-early", time.Hour, 2*time.Hour)
 	pool := x509.NewCertPool()
 	pool.AddCert(a.certificate)
-	oneWay := &tls.Config{Certificates: []tls.Certificate{pair}}
+	oneWay := &tls.Config{Certificates: []tls.Certificate{a.pair(t, "server")}}
 	mutual := &tls.Config{Certificates: oneWay.Certificates, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert}
 	const secret = "k3y-of-the-test"
 	plain := doorkeeper{}.start(t, nil)
 	keyed, certified := doorkeeper{key: secret}.start(t, oneWay), doorkeeper{}.start(t, mutual)
+	// with TLS 1.2 a client hears in the handshake itself why it is refused: after it, it may find the connection closed instead
+	handshake := mutual.Clone()
+	handshake.MaxVersion = tls.VersionTLS12
+	certifiedAtOnce := doorkeeper{}.start(t, handshake)
+	old := doorkeeper{}.start(t, &tls.Config{Certificates: []tls.Certificate{a.pair(t, "server-old")}})
+	early := doorkeeper{}.start(t, &tls.Config{Certificates: []tls.Certificate{a.pair(t, "server-early")}})
 	ca, name := "TEMPORAL_TLS_SERVER_CA_CERT_PATH="+a.file("ca.crt"), "TEMPORAL_TLS_SERVER_NAME=server.internal"
 	cert, key := "TEMPORAL_TLS_CLIENT_CERT_PATH="+a.file("client.crt"), "TEMPORAL_TLS_CLIENT_KEY_PATH="+a.file("client.key")
 	apiKey := "TEMPORAL_API_KEY=" + secret
@@ -151,6 +167,10 @@ func TestTemporalByTLS(t *testing.T) {
 		{"another API key", keyed, []string{ca, name, "TEMPORAL_API_KEY=0ther"}, "TEMPORAL_API_KEY"},
 		{"no authority", keyed, []string{name, apiKey}, "TEMPORAL_TLS_SERVER_CA_CERT_PATH"},
 		{"no server name", keyed, []string{ca, apiKey}, "TEMPORAL_TLS_SERVER_NAME"},
+		{"server's certificate expired", old, []string{ca, name}, "the server's certificate is out of its time"},
+		{"server's certificate not yet valid", early, []string{ca, name}, "the server's certificate is out of its time"},
+		{"client certificate expired", certifiedAtOnce, []string{ca, name, strings.Replace(cert, "client.crt", "client-old.crt", 1),
+			strings.Replace(key, "client.key", "client-old.key", 1)}, "renew the client certificate"},
 		{"TLS to a server without", plain, []string{ca, name, apiKey}, "TEMPORAL_TLS=false"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

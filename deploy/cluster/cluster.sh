@@ -4,10 +4,10 @@
 # buckets alone. Needs Go, openssl and PostgreSQL (Debian: postgresql-15). All of it is in one
 # directory, of which every process is known by its number.
 #
-#	cluster.sh DIR up                     make and start all of it
-#	cluster.sh DIR env [suite]            the settings of tnaml, for the shell: eval "$(…)"
+#	cluster.sh DIR up                     make and start all of it; anew, where that failed half-way
+#	cluster.sh DIR env [suite]            the settings of tnaml, for the shell: s=$(…) && eval "$s"
 #	cluster.sh DIR kill|start|restart PART…    postgresql, minio, temporal; kill is SIGKILL
-#	cluster.sh DIR backup TO BUCKET…      dump TO, then mirror TO BUCKET…, while all of it runs
+#	cluster.sh DIR backup TO BUCKET…      dump TO, then mirror TO BUCKET…, while all of it runs but gc
 #	cluster.sh DIR destroy                end all, and delete what they keep
 #	cluster.sh DIR restore FROM           put back what destroy deleted
 #	cluster.sh DIR down                   end all; the directory stays
@@ -68,30 +68,52 @@ certificate() {
 		-extfile <(printf 'subjectAltName=DNS:%s.tnaml.internal,DNS:localhost,IP:127.0.0.1' "$1") -out "$dir/tls/$1.crt" 2>/dev/null
 }
 
+# vacant has a directory with nothing in it but the settings to be: an empty one, or what an up left
+# that failed half-way.
+vacant() {
+	if [ -e "$dir/temporal.yaml.new" ]; then
+		down
+		sleep 1 # PostgreSQL's other processes
+		rm -rf "$dir"/{ports,secrets,tls,minio-tls,mc,postgresql,minio,pid}
+	elif [ -n "$(ls -A "$dir")" ]; then
+		die "$dir holds other things than a cluster"
+	fi
+	(umask 077 && : >"$dir/temporal.yaml.new")
+}
+
 configure() {
-	local name
+	local name value
 	mkdir -p "$dir/log" "$dir/pid"
 	for name in postgresql minio frontend history matching worker frontend_gossip history_gossip matching_gossip worker_gossip; do
-		printf '%s=%s\n' "$name" "$(free_port)" >>"$dir/ports"
+		value=$(free_port)
+		printf '%s=%s\n' "$name" "$value" >>"$dir/ports"
 	done
-	(umask 077 && for name in postgres_password temporal_password minio_root_password tnaml_password suite_password; do
-		printf '%s=%s\n' "$name" "$(minio_random)"
-	done >"$dir/secrets")
-	(umask 077 && mkdir "$dir/tls" && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 \
-		-subj "/O=tnaml test/CN=authority" -keyout "$dir/tls/ca.key" -out "$dir/tls/ca.crt" 2>/dev/null
-	for name in temporal minio tnaml postgresql; do certificate $name; done
-	mkdir -p "$dir/minio-tls/CAs" && cp "$dir/tls/minio.crt" "$dir/minio-tls/public.crt" && cp "$dir/tls/minio.key" "$dir/minio-tls/private.key"
-	mkdir -p "$dir/mc/certs/CAs" && cp "$dir/tls/ca.crt" "$dir/mc/certs/CAs/")
+	(
+		umask 077
+		for name in postgres_password temporal_password minio_root_password tnaml_password suite_password; do
+			value=$(minio_random)
+			printf '%s=%s\n' "$name" "$value"
+		done >"$dir/secrets"
+		mkdir -p "$dir/tls" "$dir/minio-tls/CAs" "$dir/mc/certs/CAs"
+		openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 \
+			-subj "/O=tnaml test/CN=authority" -keyout "$dir/tls/ca.key" -out "$dir/tls/ca.crt" 2>/dev/null
+		for name in temporal minio tnaml postgresql; do certificate $name; done
+		cp "$dir/tls/minio.crt" "$dir/minio-tls/public.crt"
+		cp "$dir/tls/minio.key" "$dir/minio-tls/private.key"
+		cp "$dir/tls/ca.crt" "$dir/mc/certs/CAs/"
+	)
 }
 
 load() {
-	[ -f "$dir/secrets" ] || die "$dir holds no cluster: up makes one"
+	[ -f "$dir/temporal.yaml" ] || [ "$what" = up ] || die "$dir holds no cluster: up makes one"
 	. "$dir/ports"
 	. "$dir/secrets"
 	export MC_HOST_cluster="https://root:$minio_root_password@127.0.0.1:$minio"
 	PGPASSWORD=$postgres_password
 	export PGPASSWORD PGHOST=127.0.0.1 PGPORT=$postgresql PGUSER=postgres PGSSLMODE=verify-ca PGSSLROOTCERT=$dir/tls/ca.crt
-	mc=("$(minio_built mc)" --config-dir "$dir/mc" --quiet)
+	local program
+	program=$(minio_built mc)
+	mc=("$program" --config-dir "$dir/mc" --quiet)
 }
 
 # mine prints the process of a part, if it runs and is ours.
@@ -146,18 +168,26 @@ start() {
 	die "$1 does not start"
 }
 
-# end SIGNAL PART
+# end SIGNAL PART waits a minute until it has ended, and then ends it by force.
 end() {
 	local pid
 	pid=$(mine "$2") || return 0
-	kill "-$1" "$pid"
-	while [ -e "/proc/$pid" ] && ! grep -qs '^State:.Z' "/proc/$pid/status"; do sleep 0.1; done
+	kill "-$1" "$pid" 2>/dev/null || true # it may have ended just now
+	for _ in $(seq 600); do
+		if [ ! -e "/proc/$pid" ] || grep -qs '^State:.Z' "/proc/$pid/status"; then return 0; fi
+		sleep 0.1
+	done
+	say "cluster: $2, process $pid, has not ended in a minute after SIG$1"
+	[ "$1" != KILL ] || return 1
+	end KILL "$2"
 }
 
-down() { # each before what it stands on
-	end TERM temporal
-	end INT postgresql
-	end TERM minio
+down() { # each before what it stands on, and all of them, even if one does not end
+	local code=0
+	end TERM temporal || code=1
+	end INT postgresql || code=1
+	end TERM minio || code=1
+	return $code
 }
 
 database() {
@@ -184,14 +214,18 @@ database() {
 		create database temporal owner temporal;
 		create database temporal_visibility owner temporal;
 	END
-	local kind name tool=("$cache/temporal-sql-tool" --plugin postgres12 --ep 127.0.0.1 -p "$postgresql" -u temporal
-		--tls --tls-ca-file "$dir/tls/ca.crt")
-	for kind in temporal visibility; do
-		name=temporal_visibility
-		[ $kind = visibility ] || name=temporal
-		SQL_PASSWORD=$temporal_password "${tool[@]}" --db $name setup-schema -v 0.0
-		SQL_PASSWORD=$temporal_password "${tool[@]}" --db $name update-schema --schema-name postgresql/v12/$kind
-	done >"$dir/log/schema" 2>&1 || die "no schema: $(tail -3 "$dir/log/schema")"
+	schema temporal temporal
+	schema temporal_visibility visibility
+}
+
+# schema DATABASE KIND
+schema() {
+	local tool=("$cache/temporal-sql-tool" --plugin postgres12 --ep 127.0.0.1 -p "$postgresql" -u temporal
+		--tls --tls-ca-file "$dir/tls/ca.crt" --db "$1")
+	if ! { SQL_PASSWORD=$temporal_password "${tool[@]}" setup-schema -v 0.0 &&
+		SQL_PASSWORD=$temporal_password "${tool[@]}" update-schema --schema-name "postgresql/v12/$2"; } >>"$dir/log/schema" 2>&1; then
+		die "no schema $2: $(tail -3 "$dir/log/schema")"
+	fi
 }
 
 # user NAME PASSWORD PATTERN may use the buckets of a pattern, and nothing else; with more
@@ -207,7 +241,7 @@ user() {
 		    "s3:GetBucketVersioning", "s3:GetLifecycleConfiguration"$more]},
 		  {"Effect": "Allow", "Resource": "arn:aws:s3:::$pattern/*", "Action": ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]}]}
 	END
-	"${mc[@]}" admin user add cluster "$name" "$password"
+	printf '%s\n' "$name" "$password" | "${mc[@]}" admin user add cluster # not as arguments, which all users of a machine see
 	"${mc[@]}" admin policy create cluster "$name" "$dir/policy-$name.json"
 	"${mc[@]}" admin policy attach cluster "$name" --user "$name"
 }
@@ -281,28 +315,30 @@ dump() {
 # mirror TO BUCKET… copies of every bucket the names, and after them the objects, which they lead to;
 # what garbage collection has set aside may be wanted again, and comes before where it then is.
 mirror() {
-	local to=$1 bucket prefix
+	local to=$1 bucket prefix found
 	shift
 	for bucket in "$@"; do
 		"${mc[@]}" ls "cluster/$bucket" >/dev/null # it is there
 		for prefix in names trash objects; do
-			[ -z "$("${mc[@]}" ls "cluster/$bucket/$prefix/")" ] ||
-				"${mc[@]}" mirror --retry "cluster/$bucket/$prefix/" "$to/s3/$bucket/$prefix/" >/dev/null
+			found=$("${mc[@]}" ls "cluster/$bucket/$prefix/") # nothing, and no failure, where there is no such prefix
+			[ -z "$found" ] || "${mc[@]}" mirror --retry "cluster/$bucket/$prefix/" "$to/s3/$bucket/$prefix/" >/dev/null
 		done
 	done
 }
 
 case $what in
 up)
+	[ -f "$dir/temporal.yaml" ] || vacant
 	build
-	if [ ! -f "$dir/secrets" ]; then
+	if [ ! -f "$dir/temporal.yaml" ]; then
 		configure
 		load
 		database
 		start minio
 		"${mc[@]}" mb cluster/tnaml
 		users
-		(umask 077 && temporal_config >"$dir/temporal.yaml")
+		temporal_config >"$dir/temporal.yaml.new"
+		mv "$dir/temporal.yaml.new" "$dir/temporal.yaml" # last: now there is a cluster
 	fi
 	load
 	for part in $parts; do start "$part"; done
@@ -365,7 +401,7 @@ restore)
 	start temporal
 	;;
 down)
-	load
+	[ -d "$dir/pid" ] || say "cluster: nothing was started in $dir"
 	down
 	;;
 *) die "unknown: $what (see the head of $0)" ;;

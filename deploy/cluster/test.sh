@@ -14,15 +14,32 @@ chmod 755 "$dir" # PostgreSQL is another user
 began=$SECONDS
 step() { printf '\n== [%4ds] %s\n' $((SECONDS - began)) "$*"; }
 cluster() { "$here/cluster.sh" "$dir/cluster" "$@"; }
-pids=()
+
+# end_workers gives this shell's children a minute to end, and then ends them by force.
+end_workers() {
+	local pid
+	for pid in $(jobs -pr); do kill "$pid" 2>/dev/null; done
+	for _ in $(seq 600); do
+		[ -n "$(jobs -pr)" ] || return
+		sleep 0.1
+	done
+	for pid in $(jobs -pr); do
+		printf 'worker %d has not ended in a minute\n' "$pid"
+		kill -KILL "$pid" 2>/dev/null
+	done
+}
+
 finish() {
 	local code=$?
 	set +e
-	for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null; done
-	wait
+	end_workers
 	[ $code = 0 ] || tail -n 20 "$dir"/worker-*.log
-	cluster down
-	rm -rf "$dir"
+	if cluster down; then
+		rm -rf "$dir"
+	else
+		printf 'the cluster did not end: %s stays\n' "$dir"
+		[ $code != 0 ] || code=1
+	fi
 	step "ended with $code"
 	exit $code
 }
@@ -31,7 +48,6 @@ trap finish EXIT
 # work NAME starts a worker.
 work() {
 	TNAML_DATA_DIR=$dir/data/$1 "$dir/bin/worker" --identity "worker-$1" --slots 1 >"$dir/worker-$1.log" 2>&1 &
-	pids+=($!)
 	for _ in $(seq 300); do
 		! grep -q 'Started Worker' "$dir/worker-$1.log" || return 0
 		sleep 0.2
@@ -48,7 +64,8 @@ demo() { starter demo --output "$dir/report.html" | grep -v '─'; }
 # suites PATTERN runs tests of package worker on the cluster, each in a bucket of its own.
 suites() {
 	(
-		eval "$(cluster env suite)"
+		settings=$(cluster env suite)
+		eval "$settings"
 		TNAML_TEST_CLUSTER=$dir/cluster go test -C "$root" ./worker -count=1 -run "$1" -v -timeout 60m |
 			grep -E '^(ok|FAIL|fault|worker: |cluster: )|^ *--- |_test.go:[0-9]+: [^w]'
 	)
@@ -73,7 +90,8 @@ go build -C "$root" -o "$dir/bin/" ./starter ./worker
 starter() { "$dir/bin/starter" "$@"; }
 step "servers"
 cluster up
-eval "$(cluster env)"
+settings=$(cluster env)
+eval "$settings"
 starter setup
 for i in 1 2 3 4; do work "$i"; done
 for s in "${@:-doctor demo suite upgrade}"; do

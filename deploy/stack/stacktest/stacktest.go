@@ -120,8 +120,8 @@ func prebuilt(cache string, deadline time.Time, limited bool, progress func(stri
 	defer cancel()
 	_, err := stack.BuildBinary(ctx, cache, progress)
 	if err != nil && ctx.Err() != nil {
-		return fmt.Errorf("it takes longer to build than half of these tests' time, %v: run `go run ./deploy/stack/prebuild`, which says how far it is, "+
-			"and the tests again; or have them wait, with go test -timeout 40m", within.Round(time.Second))
+		return fmt.Errorf("it takes longer to build than half of these tests' time, %v: run `go run ./deploy/stack/prebuild`, which says "+
+			"how far it is, and the tests again; or have them wait, with go test -timeout 40m", within.Round(time.Second))
 	}
 	return err
 }
