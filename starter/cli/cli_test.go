@@ -254,7 +254,8 @@ func TestBadFiles(t *testing.T) {
 	b.fails(exitFailed, []string{"nowhere.tsv"}, "data", "import", "nowhere.tsv")
 	b.fails(exitFailed, []string{"nowhere.yaml"}, "space", "add", "nowhere.yaml")
 	b.fails(exitFailed, []string{"colour"}, "space", "add", b.write("bad.yaml", "colour: red\n"))
-	b.fails(exitUsage, []string{"model.safetensors", "is a file: name the directory"}, "predict", "--model", b.write("model.safetensors", "no model"))
+	b.fails(exitUsage, []string{"model.safetensors", "is a file: name the directory"}, "predict", "--model",
+		b.write("model.safetensors", "no model"))
 	b.fails(exitFailed, []string{b.dir}, "predict", "--model", b.dir)
 	b.fails(exitFailed, []string{"imdb_unsup.txt.gz", "vectors.vec.gz", "embeddings and corpora"}, "module", "build", b.dir)
 }
