@@ -1,8 +1,10 @@
 package client
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -30,6 +32,8 @@ type tracking struct {
 	requests    int
 	// fail answers a request before or after it is done, 0 for not at all.
 	fail func(n int, path string) (status int, done bool)
+	// sent is how often each request has come.
+	sent map[string]int
 	bad  []string
 }
 
@@ -42,6 +46,9 @@ type trackedRun struct {
 
 var keyForm = regexp.MustCompile(`^[\p{L}\p{N}_./ -]+$`)
 
+// mostFailures is how often one request fails, fewer times than it is sent again.
+const mostFailures = mlflowAttempts - 2
+
 func (s *tracking) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -53,7 +60,18 @@ func (s *tracking) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	status, done := 0, false
 	if s.fail != nil {
-		status, done = s.fail(s.requests, path)
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			panic(http.ErrAbortHandler)
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		if s.sent == nil {
+			s.sent = map[string]int{}
+		}
+		key := r.URL.String() + string(body)
+		if s.sent[key]++; s.sent[key] <= mostFailures { // or a request may fail for ever, by the order in which they come
+			status, done = s.fail(s.requests, path)
+		}
 	}
 	if status != 0 && !done {
 		http.Error(w, "busy", status)
