@@ -92,11 +92,7 @@ func judgedOfTexts(ctx context.Context, s store.Store, config *search.Config, t 
 }
 
 func judgedOfImages(ctx context.Context, s store.Store, t search.Trial, task *image.Task, set *nnimage.FeatureSet) (*judged, error) {
-	b, err := s.Get(ctx, store.Ref(t.Model))
-	if err != nil {
-		return nil, err
-	}
-	model, err := child.DecodeModel(b)
+	model, err := storedModel(ctx, s, t)
 	if err != nil {
 		return nil, err
 	}

@@ -84,11 +84,7 @@ func exportImages(
 		return nil, err
 	}
 	info.Labels, info.Image = task.Labels, &exported.ImageSize{Height: task.Height, Width: task.Width, Channels: task.Channels}
-	b, err := s.Get(ctx, store.Ref(t.Model))
-	if err != nil {
-		return nil, err
-	}
-	model, err := child.DecodeModel(b)
+	model, err := storedModel(ctx, s, t)
 	if err != nil {
 		return nil, err
 	}
@@ -138,14 +134,19 @@ func isKept(ctx context.Context, s store.Store, t search.Trial) (bool, error) {
 	return there, err
 }
 
-// loadModel reads a trial's model, which was stored without its module's table and
-// gets it back.
-func loadModel(ctx context.Context, s store.Store, config *search.Config, t search.Trial, data *text.Task) (*child.Model, error) {
+// storedModel reads a trial's model as it was stored.
+func storedModel(ctx context.Context, s store.Store, t search.Trial) (*child.Model, error) {
 	b, err := s.Get(ctx, store.Ref(t.Model))
 	if err != nil {
 		return nil, err
 	}
-	model, err := child.DecodeModel(b)
+	return child.DecodeModel(b)
+}
+
+// loadModel reads a trial's model, which was stored without its module's table and
+// gets it back.
+func loadModel(ctx context.Context, s store.Store, config *search.Config, t search.Trial, data *text.Task) (*child.Model, error) {
+	model, err := storedModel(ctx, s, t)
 	if err != nil || !model.Detached() {
 		return model, err
 	}
@@ -153,7 +154,8 @@ func loadModel(ctx context.Context, s store.Store, config *search.Config, t sear
 	if err != nil {
 		return nil, err
 	}
-	if b, err = s.Get(ctx, ref); err != nil {
+	b, err := s.Get(ctx, ref)
+	if err != nil {
 		return nil, fmt.Errorf("module %q: %w", name, err)
 	}
 	module, err := embedding.Decode(b)

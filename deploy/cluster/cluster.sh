@@ -30,14 +30,9 @@ die() {
 # postgres itself, initdb and the tools beside them: Debian keeps them off the PATH.
 pg() { command -v "$1" || ls -1 /usr/lib/postgresql/*/bin/"$1" 2>/dev/null | tail -1; }
 
-# as_postgres runs as nobody's root: PostgreSQL refuses to run as root.
-as_postgres() {
-	if [ "$(id -u)" = 0 ]; then
-		setpriv --reuid=postgres --regid=postgres --init-groups "$@"
-	else
-		"$@"
-	fi
-}
+# as_postgres comes before commands of PostgreSQL's: it refuses to run as root.
+as_postgres=()
+[ "$(id -u)" != 0 ] || as_postgres=(setpriv --reuid=postgres --regid=postgres --init-groups)
 
 build() {
 	mkdir -p "$cache"
@@ -145,7 +140,7 @@ answers() {
 
 launch() {
 	case $1 in
-	postgresql) run "$1" "${as[@]}" "$(pg postgres)" -D "$dir/postgresql" ;;
+	postgresql) run "$1" "${as_postgres[@]}" "$(pg postgres)" -D "$dir/postgresql" ;;
 	minio)
 		MINIO_ROOT_USER=root MINIO_ROOT_PASSWORD=$minio_root_password MINIO_BROWSER=off MINIO_UPDATE=off \
 			run "$1" "$(minio_built minio)" server --quiet --certs-dir "$dir/minio-tls" --address "127.0.0.1:$minio" "$dir/minio"
@@ -157,8 +152,6 @@ launch() {
 # start PART waits until it serves. A server that gives up its own start, because another one is
 # not there yet or its predecessor's processes still are, is started again.
 start() {
-	local as=()
-	[ "$(id -u)" != 0 ] || as=(setpriv --reuid=postgres --regid=postgres --init-groups)
 	for _ in $(seq 600); do
 		mine "$1" >/dev/null || launch "$1"
 		sleep 0.2
@@ -194,7 +187,7 @@ database() {
 	(umask 077 && printf '%s\n' "$postgres_password" >"$dir/pwfile")
 	mkdir -p "$dir/postgresql"
 	[ "$(id -u)" != 0 ] || chown postgres "$dir/postgresql" "$dir/pwfile"
-	(cd / && as_postgres "$(pg initdb)" -D "$dir/postgresql" -U postgres -A scram-sha-256 --pwfile="$dir/pwfile" -E UTF8 >"$dir/log/initdb")
+	(cd / && "${as_postgres[@]}" "$(pg initdb)" -D "$dir/postgresql" -U postgres -A scram-sha-256 --pwfile="$dir/pwfile" -E UTF8 >"$dir/log/initdb")
 	rm "$dir/pwfile"
 	cp "$dir/tls/postgresql.crt" "$dir/tls/postgresql.key" "$dir/postgresql/"
 	chmod 600 "$dir/postgresql/postgresql.key"

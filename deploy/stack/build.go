@@ -36,15 +36,10 @@ func BuildBinary(ctx context.Context, cache string, progress func(string)) (stri
 		}
 		return given, nil
 	}
-	source, err := findSource()
+	source, binary, err := place(cache)
 	if err != nil {
 		return "", err
 	}
-	key, err := digest(source)
-	if err != nil {
-		return "", fmt.Errorf("the sources of the dev stack: %w", err)
-	}
-	binary := filepath.Join(cache, "devstack-"+key)
 	if used(binary) {
 		return binary, nil
 	}
@@ -72,12 +67,20 @@ func Built(cache string) bool {
 	if os.Getenv(BinaryEnv) != "" {
 		return true
 	}
-	source, err := findSource()
-	if err != nil {
-		return false
+	_, binary, err := place(cache)
+	return err == nil && used(binary)
+}
+
+// place is where the sources are, and where the program that is built from them lies in a cache.
+func place(cache string) (source, binary string, err error) {
+	if source, err = findSource(); err != nil {
+		return "", "", err
 	}
 	key, err := digest(source)
-	return err == nil && used(filepath.Join(cache, "devstack-"+key))
+	if err != nil {
+		return "", "", fmt.Errorf("the sources of the dev stack: %w", err)
+	}
+	return source, filepath.Join(cache, "devstack-"+key), nil
 }
 
 // TestCache is where the tests of all packages keep the built program.

@@ -10,6 +10,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -225,6 +226,26 @@ type Prediction struct {
 	Label string `json:"label"`
 	// Probabilities holds each class's, calibrated, in the order of Info.Labels.
 	Probabilities []float32 `json:"probabilities"`
+}
+
+// errNoAnswer says that a model's answer is no number.
+var errNoAnswer = errors.New("the model's answer is no number: its values are beyond what the model can take")
+
+// Check is an error where a probability is no number.
+func (p Prediction) Check() error {
+	if slices.ContainsFunc(p.Probabilities, func(v float32) bool { return v != v }) {
+		return errNoAnswer
+	}
+	return nil
+}
+
+// Predictor is what predicts: a Model, or an ensemble of such.
+type Predictor interface {
+	About() *Info
+	Vectors() (*VectorModule, error)
+	Predict(texts []string, vectors []float32) []Prediction
+	ReadImage(file []byte) ([]uint8, error)
+	PredictImages(pixels []uint8) ([]Prediction, error)
 }
 
 // About says what the model is of.

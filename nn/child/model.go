@@ -189,7 +189,8 @@ func (m *Model) scores(w *Workspace, e *Examples, vectors []float32, yield func(
 		}
 		x, width := w.a, m.Dim
 		if m.vectors != nil {
-			kernels.Multiply(w.ofVectors, unitRows(x[:n*m.Dim], m.Dim, 1), m.vectors, n, m.Dim, m.NClasses)
+			unitRows(w.b, x[:n*m.Dim], m.Dim, 1) // where the first layer's output will be
+			kernels.Multiply(w.ofVectors, w.b, m.vectors, n, m.Dim, m.NClasses)
 		}
 		y := w.b
 		for _, l := range m.layers {

@@ -48,7 +48,8 @@ func (n *network) solveWide(d *Data, documents []float32, seed uint64) {
 	x, labels := wideBags(&d.Train, d.wideRows()), d.Train.Labels
 	var dense []float32
 	if n.cfg.WideVectors > 0 {
-		dense = unitRows(documents, n.dim, float32(n.cfg.WideVectors))
+		dense = make([]float32, len(documents))
+		unitRows(dense, documents, n.dim, float32(n.cfg.WideVectors))
 	}
 	p := newDual(x, dense, labels, len(n.wide.value)/n.classes, n.classes, n.cfg.cost(), n.weights, seed)
 	order := make([]int32, len(labels))
@@ -122,18 +123,19 @@ func (p *dual) vectors(scale float32) []float32 {
 	return out
 }
 
-// unitRows returns the rows brought to a length, but for those of zeros.
-func unitRows(v []float32, dim int, length float32) []float32 {
-	out := make([]float32, len(v))
+// unitRows sets out to the rows brought to a length, but for those of zeros.
+func unitRows(out, v []float32, dim int, length float32) {
 	for from := 0; from < len(v); from += dim {
-		row := v[from:][:dim]
-		if norm := float32(math.Sqrt(squares(0, row))); norm > 0 {
-			for k, x := range row {
-				out[from+k] = length * x / norm
-			}
+		row, to := v[from:][:dim], out[from:][:dim]
+		norm := float32(math.Sqrt(squares(0, row)))
+		if !(norm > 0) {
+			clear(to)
+			continue
+		}
+		for k, x := range row {
+			to[k] = length * x / norm
 		}
 	}
-	return out
 }
 
 // bayes is multinomial naive Bayes of weighted, normalised features (Rennie, Shih, Teevan

@@ -15,7 +15,7 @@ const maxBatch = 256
 // are answered, on as many goroutines as there are processors: what came while all of these
 // were at work is a batch. A request that finds one free is answered at once, by itself.
 type batcher struct {
-	model Predictor
+	model exported.Predictor
 	most  int // goroutines
 
 	mu      sync.Mutex
@@ -32,7 +32,9 @@ type job struct {
 	done    chan struct{}
 }
 
-func newBatcher(m Predictor) *batcher { return &batcher{model: m, most: runtime.GOMAXPROCS(0)} }
+func newBatcher(m exported.Predictor) *batcher {
+	return &batcher{model: m, most: runtime.GOMAXPROCS(0)}
+}
 
 // predict classifies up to maxBatch texts, with the vectors of each where the model takes
 // these.

@@ -25,15 +25,6 @@ import (
 	"tnaml/starter/client"
 )
 
-// Predictor is a model that is served: exported.Model, or an ensemble.
-type Predictor interface {
-	About() *exported.Info
-	Vectors() (*exported.VectorModule, error)
-	Predict(texts []string, vectors []float32) []exported.Prediction
-	ReadImage(file []byte) ([]uint8, error)
-	PredictImages(pixels []uint8) ([]exported.Prediction, error)
-}
-
 // Bounds of requests for predictions. What is under way may take the product of a body and
 // the number of requests at once.
 const (
@@ -49,7 +40,7 @@ const (
 //	GET  /v1/model     what the model is
 //	GET  /metrics      for Prometheus
 //	GET  /healthz      without the token
-func ModelServer(p Predictor, token string) (*http.Server, error) {
+func ModelServer(p exported.Predictor, token string) (*http.Server, error) {
 	vectors, err := p.Vectors()
 	if err != nil {
 		return nil, err
@@ -110,7 +101,7 @@ func (c *coded) WriteHeader(code int) {
 
 // model serves predictions.
 type model struct {
-	Predictor
+	exported.Predictor
 	vectors *exported.VectorModule
 	labels  []string // as JSON
 	batches *batcher
@@ -144,9 +135,6 @@ type ask struct {
 	Images  [][]byte    `json:"images"`
 }
 
-// errNoAnswer says that a model's answer is no number.
-var errNoAnswer = errors.New("the model's answer is no number: its values are beyond what the model can take")
-
 // answer reads a request and predicts.
 func (m *model) answer(r *http.Request) ([]exported.Prediction, error) {
 	body, err := read(r)
@@ -170,8 +158,8 @@ func (m *model) answer(r *http.Request) ([]exported.Prediction, error) {
 		}
 	}
 	for i, p := range of {
-		if slices.ContainsFunc(p.Probabilities, func(v float32) bool { return v != v }) {
-			return nil, client.Usage(fmt.Errorf("number %d: %w", i+1, errNoAnswer))
+		if err := p.Check(); err != nil {
+			return nil, client.Usage(fmt.Errorf("number %d: %w", i+1, err))
 		}
 	}
 	return of, err

@@ -75,7 +75,7 @@ func (l *lengths) PredictImages(pixels []uint8) (out []exported.Prediction, err 
 
 const modelToken = "0123456789abcdef"
 
-func served(t testing.TB, p Predictor) *httptest.Server {
+func served(t testing.TB, p exported.Predictor) *httptest.Server {
 	t.Helper()
 	server, err := ModelServer(p, modelToken)
 	if err != nil {

@@ -111,7 +111,7 @@ func (a app) predictCommand() *cobra.Command {
 			if model == "" && len(args) == 0 {
 				return client.Usage(errors.New("name a search, or a directory with --model"))
 			}
-			var b predictor
+			var b exported.Predictor
 			var err error
 			if cmd.Flags().Changed("ensemble") {
 				b, err = a.ensemble(cmd.Context(), args, model, p, ensemble)

@@ -25,15 +25,6 @@ const (
 	maxUnread = 10
 )
 
-// predictor classifies texts or images: a model or an ensemble.
-type predictor interface {
-	About() *exported.Info
-	Vectors() (*exported.VectorModule, error)
-	Predict(texts []string, vectors []float32) []exported.Prediction
-	ReadImage(file []byte) ([]uint8, error)
-	PredictImages(pixels []uint8) ([]exported.Prediction, error)
-}
-
 // sayEnsemble says which models an ensemble has, and how good it is.
 func (a app) sayEnsemble(e *library.Ensemble) {
 	var members []string
@@ -50,7 +41,7 @@ func (a app) sayEnsemble(e *library.Ensemble) {
 type vectorFile struct{ name, column string }
 
 // read reads the vectors that a model takes; nil where it takes none.
-func (v vectorFile) read(ctx context.Context, b predictor) (*vectors.Matrix, error) {
+func (v vectorFile) read(ctx context.Context, b exported.Predictor) (*vectors.Matrix, error) {
 	takes, err := b.Vectors()
 	switch {
 	case err != nil:
@@ -78,7 +69,7 @@ func (v vectorFile) read(ctx context.Context, b predictor) (*vectors.Matrix, err
 }
 
 // predict classifies the lines of a file, each with a result, the empty ones too.
-func (a app) predict(ctx context.Context, b predictor, file, encoding string, from vectorFile) error {
+func (a app) predict(ctx context.Context, b exported.Predictor, file, encoding string, from vectorFile) error {
 	given, err := from.read(ctx, b)
 	if err != nil {
 		return err
@@ -119,7 +110,7 @@ func (a app) predict(ctx context.Context, b predictor, file, encoding string, fr
 
 // predictImages classifies image files. Those that cannot be read are reported
 // together, after the others' labels.
-func (a app) predictImages(ctx context.Context, b predictor, files []string) error {
+func (a app) predictImages(ctx context.Context, b exported.Predictor, files []string) error {
 	if len(files) == 0 {
 		return client.Usage(errors.New("a model of images needs image files: name them"))
 	}
@@ -157,14 +148,13 @@ func (a app) predictImages(ctx context.Context, b predictor, files []string) err
 // printPredictions writes a line for each prediction; what says what of is, of which so
 // many were before. A model whose answer is no number has none, and those after it are not
 // written.
-func (a app) printPredictions(b predictor, predictions []exported.Prediction, what string, of []string, before int) error {
+func (a app) printPredictions(b exported.Predictor, predictions []exported.Prediction, what string, of []string, before int) error {
 	out := bufio.NewWriter(a.Stdout)
 	encoder := json.NewEncoder(out)
 	encoder.SetEscapeHTML(false)
 	for i, p := range predictions {
-		if slices.ContainsFunc(p.Probabilities, func(v float32) bool { return v != v }) {
-			return errors.Join(out.Flush(), fmt.Errorf("%s %d, %q: the model's answer is no number: its values are beyond what the model can take",
-				what, before+i+1, terminal.Cut(of[i], 60)))
+		if err := p.Check(); err != nil {
+			return errors.Join(out.Flush(), fmt.Errorf("%s %d, %q: %w", what, before+i+1, terminal.Cut(of[i], 60), err))
 		}
 		if !a.JSON {
 			if _, err := fmt.Fprintf(out, "%s\t%.4f\t%s\n", field(p.Label), slices.Max(p.Probabilities), field(of[i])); err != nil {

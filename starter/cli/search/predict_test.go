@@ -12,7 +12,7 @@ import (
 )
 
 // labels is a model of which nothing is asked but its labels.
-type labels struct{ predictor }
+type labels struct{ exported.Predictor }
 
 func (labels) About() *exported.Info {
 	return &exported.Info{Labels: []string{"ham", "spam"}}
