@@ -366,7 +366,12 @@ func TestRunsAndSchedules(t *testing.T) {
 		!strings.Contains(err.Error(), "skip") {
 		t.Errorf("triggered while it runs: %v", err)
 	}
-	if runs, err := c.Runs(t.Context(), "small"); err != nil || len(runs) < 2 || runs[0].Name != name || runs[0].Status != "completed" ||
+	runs, err = c.Runs(t.Context(), "small")
+	for deadline := time.Now().Add(time.Minute); err == nil && len(runs) < 2 && time.Now().Before(deadline); {
+		time.Sleep(50 * time.Millisecond) // Temporal's list lags behind
+		runs, err = c.Runs(t.Context(), "small")
+	}
+	if err != nil || len(runs) < 2 || runs[0].Name != name || runs[0].Status != "completed" ||
 		runs[0].Done != 1 || runs[0].Told != 3 {
 		t.Errorf("%+v, %v", runs, err)
 	}
