@@ -169,6 +169,9 @@ func Run(ctx context.Context, c client.Client, s store.Store, o Options) error {
 		q.options.DeploymentOptions = worker.DeploymentOptions{UseVersioning: o.Deployment.DeploymentName != "", Version: o.Deployment}
 		// Else they come as late as the time-out allows, and a busy machine's too late.
 		q.options.MaxHeartbeatThrottleInterval = activities.HeartbeatEvery
+		// A fixed number of pollers all wait at the sticky queue, for a minute, where the server has
+		// named a backlog there that is gone when they come; those that scale have some for each queue.
+		q.options.WorkflowTaskPollerBehavior = worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{})
 		q.options.OnFatalError = func(err error) {
 			select {
 			case fatal <- err:
