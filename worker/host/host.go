@@ -171,7 +171,9 @@ func Run(ctx context.Context, c client.Client, s store.Store, o Options) error {
 		q.options.MaxHeartbeatThrottleInterval = activities.HeartbeatEvery
 		// A fixed number of pollers all wait at the sticky queue, for a minute, where the server has
 		// named a backlog there that is gone when they come; those that scale have some for each queue.
-		q.options.WorkflowTaskPollerBehavior = worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{})
+		q.options.WorkflowTaskPollerBehavior = worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{
+			InitialNumberOfPollers: 2, MinimumNumberOfPollers: 1, MaximumNumberOfPollers: 10,
+		})
 		q.options.OnFatalError = func(err error) {
 			select {
 			case fatal <- err:
