@@ -23,7 +23,7 @@ import (
 // looked up among the lines of vocabulary.txt, its features or n-grams among theirs, counted
 // from 0. The inputs, of which a model has what it needs, are, n texts at a time,
 //
-//	tokens          n × t, int64    the ids of its tokens, each once, filled up with −1
+//	tokens          n × t, int64    the ids of its tokens, each once, filled up with −1, t ≥ 1
 //	counts          n × t, float32  how often each occurs, filled up with 0
 //	ngrams          n × g, int64    its n-grams, each once, filled up with −1
 //	features        n × f, int64    its features, each once, filled up with −1
