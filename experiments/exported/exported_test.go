@@ -131,6 +131,10 @@ var variants = map[string]func(*child.Config){
 		c.WideFeatures, c.WideWeighting, c.WideSolver, c.WideBayes = child.Words1, sparse.TF, child.Dual, .1
 		c.Pooling = child.SIF
 	},
+	"max": func(c *child.Config) { c.Pooling = child.Max },
+	"attention": func(c *child.Config) {
+		c.Pooling, c.WideSolver, c.WideVectors = child.Attention, child.Dual, .7
+	},
 }
 
 // texts are of all shapes.

@@ -2,9 +2,11 @@ package exported
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -21,7 +23,7 @@ import (
 // looked up among the lines of vocabulary.txt, its features or n-grams among theirs, counted
 // from 0. The inputs, of which a model has what it needs, are, n texts at a time,
 //
-//	tokens          n × t, int64    the ids of its tokens, each once, filled up with −1
+//	tokens          n × t, int64    the ids of its tokens, each once, filled up with −1, t ≥ 1
 //	counts          n × t, float32  how often each occurs, filled up with 0
 //	ngrams          n × g, int64    its n-grams, each once, filled up with −1
 //	features        n × f, int64    its features, each once, filled up with −1
@@ -133,10 +135,10 @@ func (g *graph) build() {
 	if !c.TakesVectors() || cfg.WideFeatures == "" {
 		tokens = g.input("tokens", onnx.Int64, "t")
 	}
-	x := g.documents(tokens)
+	x, mean := g.documents(tokens)
 	logits := g.Apply("Add", nil, g.Apply("MatMul", nil, g.deep(x), g.weights("out/weights", classes)), g.vector("out/bias"))
 	if g.f.Has("wide/vectors") {
-		logits = g.Apply("Add", nil, logits, g.Apply("MatMul", nil, g.unit(x), g.weights("wide/vectors", classes)))
+		logits = g.Apply("Add", nil, logits, g.Apply("MatMul", nil, g.unit(mean), g.weights("wide/vectors", classes)))
 	}
 	rows := get[float32](g, "wide")
 	if cfg.WideFeatures != "" {
@@ -191,30 +193,58 @@ func (g *graph) unit(x string) string {
 	return g.Apply("Div", nil, x, g.Apply("Max", nil, norm, g.Scalar(smallest)))
 }
 
-// documents are the documents' vectors, n × dim: given ones standardised, or their tokens'
-// means.
-func (g *graph) documents(tokens string) string {
+// documents are the documents' vectors, n × dim, that the deep tower and the wide tower see:
+// given ones standardised, or their tokens' pooled.
+func (g *graph) documents(tokens string) (deep, wide string) {
 	c := g.m.child
 	if c.TakesVectors() {
 		given := g.input("vectors", onnx.Float, c.Dim)
-		return g.Apply("Div", nil, g.Apply("Sub", nil, given, g.vector("feature-mean")), g.vector("feature-deviation"))
+		x := g.Apply("Div", nil, g.Apply("Sub", nil, given, g.vector("feature-mean")), g.vector("feature-deviation"))
+		return x, x
 	}
-	weight := make([]float32, c.Vocabulary()+1)
-	for i, known := range get[uint8](g, "known") {
-		if known != 0 {
-			weight[i] = 1
-		}
+	rows := c.Vocabulary() + 1
+	known := slices.Concat(get[uint8](g, "known"), []uint8{0})
+	table := slices.Concat(get[float32](g, "table"), make([]float32, c.Dim))
+	if c.Config().Pooling == child.Max {
+		return g.largest(table, known, tokens)
+	}
+	counts, vectors := g.input("counts", onnx.Float, "t"), g.Constant("table", table, rows, c.Dim)
+	mean := func(name string, weight []float32) string {
+		w := g.Apply("Mul", nil, counts, g.Apply("Gather", nil, g.Constant(name, weight, rows), tokens))
+		return g.Apply("Div", nil, g.weighted(vectors, tokens, w), g.Apply("Max", nil, g.total(w), g.Scalar(smallest)))
+	}
+	weight := make([]float32, rows)
+	for i, k := range known {
+		weight[i] = float32(k)
+	}
+	if c.Config().Pooling == child.Attention && g.f.Has("wide/vectors") {
+		wide = mean("known_tokens", slices.Clone(weight))
 	}
 	if g.f.Has("token/weights") {
 		for i, w := range get[float32](g, "token/weights") {
 			weight[i] *= w
 		}
 	}
-	table := slices.Concat(get[float32](g, "table"), make([]float32, c.Dim))
-	counts := g.input("counts", onnx.Float, "t")
-	w := g.Apply("Mul", nil, counts, g.Apply("Gather", nil, g.Constant("token_weights", weight, len(weight)), tokens))
-	mean := g.weighted(g.Constant("table", table, c.Vocabulary()+1, c.Dim), tokens, w)
-	return g.Apply("Div", nil, mean, g.Apply("Max", nil, g.total(w), g.Scalar(smallest)))
+	deep = mean("token_weights", weight)
+	return deep, cmp.Or(wide, deep)
+}
+
+// largest are the largest values of each dimension of the tokens' vectors, zeros where no
+// token has one.
+func (g *graph) largest(table []float32, known []uint8, tokens string) (deep, wide string) {
+	dim, there := len(table)/len(known), make([]float32, len(known))
+	for i, k := range known {
+		if there[i] = float32(k); k == 0 {
+			for j := range dim {
+				table[i*dim+j] = -math.MaxFloat32
+			}
+		}
+	}
+	second := map[string]any{"axes": []int64{1}, "keepdims": int64(0)}
+	x := g.Apply("ReduceMax", second, g.Apply("Gather", nil, g.Constant("table", table, len(known), dim), tokens))
+	n := g.total(g.Apply("Gather", nil, g.Constant("known_tokens", there, len(known)), tokens))
+	x = g.Apply("Mul", nil, x, g.Apply("Clip", nil, n, g.Scalar(0), g.Scalar(1)))
+	return x, x
 }
 
 // deep is the last hidden layer's output for documents' vectors.

@@ -82,6 +82,18 @@ func evaluate(t *testing.T, g *onnx.Graph, values map[string]array) {
 			}
 		case "Add", "Sub", "Mul", "Div", "Max":
 			out = binary(t, n.Operator, x, in[1])
+		case "ReduceMax": // over the second of three
+			over, inner := x.dims[1], x.dims[2]
+			out.dims = []int{x.dims[0], inner}
+			for doc := range slices.Chunk(x.v, over*inner) {
+				for c := range inner {
+					largest := math.Inf(-1)
+					for i := c; i < len(doc); i += inner {
+						largest = max(largest, doc[i])
+					}
+					out.v = append(out.v, largest)
+				}
+			}
 		case "ReduceSum", "ReduceMean":
 			// Over the second of two or three, which is the last of two.
 			inner := 1

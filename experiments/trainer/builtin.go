@@ -224,11 +224,14 @@ func (b Builtin) Check(sp *space.Space) []space.Problem {
 	}
 	tuned := sp.Choice(FineTune)
 	for i, c := range sp.Choices {
-		if c.Name != WideVectors || tuned == nil || !slices.Contains(tuned.Options, any(true)) {
+		at := slices.Index(names, c.Name)
+		if at < 0 || meanings[at].apply == nil || tuned == nil || !slices.Contains(tuned.Options, any(true)) {
 			continue
 		}
 		for k, o := range c.Options {
-			if v, ok := real64(o); ok && v > 0 {
+			cfg := plain()
+			cfg.WideSolver = child.Dual // which sees vectors
+			if meanings[at].apply(&cfg, o) && cfg.Frozen() {
 				out = append(out, space.InChoice(i, k, "choice %q: option %v needs a module that stays: take the option true out of %q", c.Name, o,
 					FineTune))
 			}
@@ -329,9 +332,9 @@ func (b Builtin) Fill(sp *space.Space, kind string, catalogue []string) (space.S
 			"take the space \"image\", or one in which %s has the option false alone", sp.Name, FineTune)
 	}
 	if kind == "image" {
-		for _, name := range []string{WideFeatures, WideSolver} {
+		for _, name := range []string{WideFeatures, WideSolver, Pooling} {
 			if sp.Choice(name) != nil {
-				return out, fmt.Errorf("space %q has the choice %q, but the wide tower of images sees pixels: take the space \"image\"", sp.Name, name)
+				return out, fmt.Errorf("space %q has the choice %q, but images have pixels and no tokens: take the space \"image\"", sp.Name, name)
 			}
 		}
 	}
@@ -415,8 +418,8 @@ func (b Builtin) Words(choices map[string]any) string {
 	if cfg.FineTune {
 		s.WriteString(" tuned")
 	}
-	if cfg.Pooling == child.SIF {
-		s.WriteString(" sif")
+	if cfg.Pooling != "" && cfg.Pooling != child.Mean {
+		fmt.Fprintf(&s, " %s", cfg.Pooling)
 	}
 	if cfg.HiddenLayers == 0 {
 		s.WriteString(" · no hidden layer")

@@ -315,15 +315,22 @@ func TestChoicesBeyondThePapers(t *testing.T) {
 	if got := Describe(e, actions); got != words {
 		t.Errorf("described as %q", got)
 	}
+	attended := map[string]any{Pooling: "attention"}
+	for i, c := range e.Choices {
+		attended[c.Name] = c.Options[actions[i]]
+	}
+	if got := (Builtin{}).Words(attended); !strings.HasPrefix(got, "wiki attention · no hidden layer") {
+		t.Errorf("described as %q", got)
+	}
 	more := yamlOf(t, "text") + "  - {name: loss, options: [softmax, squared_hinge]}\n  - {name: class_weights, options: [none, balanced]}\n" +
-		"  - {name: pooling, options: [mean, sif]}\n"
+		"  - {name: pooling, options: [mean, sif, max, attention]}\n"
 	if _, err := Load([]byte(more)); err != nil {
 		t.Error(err)
 	}
 	for option, want := range map[string]string{
 		"[dual]": `unknown wide solver "sgd"`, "[l2]": `unknown wide normalisation "sgd"`, "[tf_idf, log_odds]": `unknown weight "sgd"`,
 		"[words2, both]": `unknown wide features "sgd"`, "[softmax, squared_hinge]": `unknown loss "sgd"`,
-		"[none, balanced]": `unknown class weights "sgd"`, "[mean, sif]": `unknown pooling "sgd"`,
+		"[none, balanced]": `unknown class weights "sgd"`, "[mean, sif, max, attention]": `unknown pooling "sgd"`,
 		"[0.5, 1]": `"wide_share": option sgd must be a number`, "[0, 0.7]": `"wide_vectors": option sgd must be a number`,
 	} {
 		if _, err := Load([]byte(strings.Replace(more, option, "[sgd]", 1))); !says(err, want) {
@@ -331,9 +338,14 @@ func TestChoicesBeyondThePapers(t *testing.T) {
 		}
 	}
 	const frozen = "fine_tune, options: [false]"
-	if _, err := Load([]byte(strings.Replace(more, frozen, "fine_tune, options: [false, true]", 1))); !strings.Contains(more, frozen) ||
-		!says(err, `"wide_vectors": option 0.7 needs a module that stays`) {
-		t.Errorf("vectors of a tuned module: %v", err)
+	_, err = Load([]byte(strings.Replace(more, frozen, "fine_tune, options: [false, true]", 1)))
+	for _, option := range []string{`"wide_vectors": option 0.7`, `"pooling": option max`, `"pooling": option attention`} {
+		if !says(err, option+" needs a module that stays") {
+			t.Errorf("a tuned module: no word of %s: %v", option, err)
+		}
+	}
+	if says(err, "option sif needs") || !strings.Contains(more, frozen) {
+		t.Errorf("a tuned module: %v", err)
 	}
 	if _, err := (Builtin{}).Fill(builtinSpace(t, "text"), "image", []string{"a"}); !says(err, `space "image"`) {
 		t.Errorf("a space of texts for images: %v", err)

@@ -1,6 +1,7 @@
 package child
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -41,6 +42,28 @@ func BenchmarkStep(b *testing.B) {
 			b.ReportMetric(float64(step*100)/seconds, "examples/s")
 			b.ReportMetric(float64(step*100*c.tokens)/seconds, "tokens/s")
 		})
+	}
+}
+
+// BenchmarkPooledStep measures the steps of a deep tower on a frozen module, by what it
+// makes of the token vectors.
+func BenchmarkPooledStep(b *testing.B) {
+	for _, tokens := range []int{20, 100} {
+		d, table := synthetic(4000, 10000, 2, tokens, 128, .5)
+		for _, p := range []Pooling{Mean, Max, Attention} {
+			b.Run(fmt.Sprintf("2x256_%d_tokens_%s", tokens, p), func(b *testing.B) {
+				cfg := config(func(f *Config) {
+					f.HiddenLayers, f.HiddenSize, f.BatchSize, f.Activation, f.Pooling = 2, 256, 0, ReLU, p
+				})
+				r := newRun(newNetwork(cfg, d, table, nil, 1), d, EmbedBy(d, table, p), 1)
+				step := 0
+				for b.Loop() {
+					r.step(step)
+					step++
+				}
+				b.ReportMetric(float64(step*100)/b.Elapsed().Seconds(), "examples/s")
+			})
+		}
 	}
 }
 

@@ -194,7 +194,7 @@ func checkGradients(t *testing.T, name string, cfg Config, d *Data, table *Table
 	n.gather(bags, rows, documents)
 	n.forward(&d.Train, oneHot, rows, 0)
 	loss := n.loss(&d.Train, rows) / float64(len(rows))
-	n.backward(rows)
+	n.backward(bags, rows)
 	s := newReference(n)
 	wide := widen(documents)
 	if want := s.loss(&d.Train, rows, wide); math.Abs(loss-want) > 1e-5*(1+want) {

@@ -50,7 +50,7 @@ func (c Config) Validate() error {
 	word("wide normalisation", string(c.WideNormalisation), string(NoRowNorm), string(L2))
 	word("wide solver", string(c.WideSolver), string(Adagrad), string(Dual))
 	word("loss", string(c.Loss), string(Softmax), string(SquaredHinge))
-	word("pooling", string(c.Pooling), string(Mean), string(SIF))
+	word("pooling", string(c.Pooling), string(Mean), string(SIF), string(Max), string(Attention))
 	word("class weights", string(c.ClassWeights), string(NoClassWeights), string(Balanced))
 	if !(c.WideCost >= 0 && c.WideCost <= maxWideCost) {
 		bad("a wide cost of %v must lie between 0 and %v, 0 meaning 1", c.WideCost, float64(maxWideCost))
@@ -114,6 +114,9 @@ func (c Config) wideStart() float64 {
 
 // solvedVectors reports whether the wide tower has weights of documents' vectors.
 func (c Config) solvedVectors() bool { return c.WideSolver == Dual && c.WideVectors > 0 }
+
+// Frozen reports whether the model needs a module that stays as it is.
+func (c Config) Frozen() bool { return c.solvedVectors() || c.Pooling == Max || c.Pooling == Attention }
 
 // cost is that of an example of the wide tower's dual problem.
 func (c Config) cost() float64 {

@@ -13,7 +13,17 @@ func Embed(d *Data, t *Table) *DocumentVectors { return EmbedBy(d, t, Mean) }
 // EmbedBy computes the document vectors of a task under a frozen module by a pooling.
 func EmbedBy(d *Data, t *Table, p Pooling) *DocumentVectors {
 	w := p.tokenWeights(d)
-	return &DocumentVectors{Train: means(&d.Train, t, w), Validation: means(&d.Validation, t, w), Test: means(&d.Test, t, w)}
+	of := func(e *Examples) []float32 {
+		if p != Max {
+			return means(e, t, w)
+		}
+		out, b := make([]float32, e.Len()*t.Dim), meanBags(e, t.Known, nil)
+		for i := range e.Len() {
+			b.largest(i, t.Vectors, out[i*t.Dim:][:t.Dim])
+		}
+		return out
+	}
+	return &DocumentVectors{Train: of(&d.Train), Validation: of(&d.Validation), Test: of(&d.Test)}
 }
 
 // sifWeight is a of smooth inverse frequency.

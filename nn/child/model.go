@@ -70,6 +70,9 @@ func (n *network) model(d *Data, t *Table) *Model {
 			kernels.Axpy(n.share.value[0], n.vectors, m.vectors)
 		}
 	}
+	if n.attention != nil {
+		m.tokens = n.attention.tokenWeights(t)
+	}
 	if n.embedding != nil {
 		m.table, m.module = n.embedding.value, t.Vectors
 	}
@@ -141,8 +144,8 @@ const evaluationBatch = 128
 // Workspace is room for Model.PredictInto; the zero value has none yet. It is one
 // goroutine's at a time.
 type Workspace struct {
-	a, b, scratch, logits, pixels, ofWide, ofVectors, ones, values []float32
-	documents, wide                                                bags
+	a, b, scratch, logits, pixels, ofWide, ofVectors, ofMeans, ones, values []float32
+	documents, means, wide                                                  bags
 }
 
 // grow returns n elements of what may be in v, or, where that is too short, of zeros.
@@ -175,21 +178,39 @@ func (m *Model) scores(w *Workspace, e *Examples, vectors []float32, yield func(
 	if m.vectors != nil {
 		w.ofVectors = grow(w.ofVectors, rows*m.NClasses)
 	}
-	if vectors == nil {
+	attention := m.Cfg.Pooling == Attention // the wide tower's vectors are then others
+	if vectors == nil || attention {
 		w.documents.ofMeans(e, m.known, m.tokens)
+	}
+	if vectors == nil && attention && m.vectors != nil {
+		w.means.ofMeans(e, m.known, nil)
 	}
 	for from := 0; from < e.Len(); from += evaluationBatch {
 		n := min(evaluationBatch, e.Len()-from)
 		for i := range n {
-			if x := w.a[i*m.Dim:][:m.Dim]; vectors != nil {
+			x := w.a[i*m.Dim:][:m.Dim]
+			switch {
+			case vectors != nil && !attention:
 				copy(x, vectors[(from+i)*m.Dim:])
-			} else {
+			case m.Cfg.Pooling == Max:
+				w.documents.largest(from+i, m.table, x)
+			default:
 				w.documents.sum(from+i, m.table, x)
 			}
 		}
 		x, width := w.a, m.Dim
 		if m.vectors != nil {
-			unitRows(w.b, x[:n*m.Dim], m.Dim, 1) // where the first layer's output will be
+			of := w.a[:n*m.Dim]
+			if attention && vectors != nil {
+				of = vectors[from*m.Dim:][:n*m.Dim]
+			} else if attention {
+				of = grow(w.ofMeans, n*m.Dim)
+				for i := range n {
+					w.means.sum(from+i, m.table, of[i*m.Dim:][:m.Dim])
+				}
+				w.ofMeans = of
+			}
+			unitRows(w.b, of, m.Dim, 1) // where the first layer's output will be
 			kernels.Multiply(w.ofVectors, w.b, m.vectors, n, m.Dim, m.NClasses)
 		}
 		y := w.b
@@ -484,13 +505,10 @@ func (m *Model) decode(f *safetensors.File) error {
 		return out
 	}
 	m.wide = weights("wide", m.wideRows())
-	if f.Has("token/weights") {
+	if m.has(f, &errs, "token/weights", (m.Cfg.Pooling == SIF || m.Cfg.Pooling == Attention) && m.NVocabulary > 0) {
 		m.tokens = get("token/weights", m.NVocabulary)
 	}
-	if of := m.Cfg.solvedVectors(); of != f.Has("wide/vectors") {
-		errs = append(errs, fmt.Errorf("a solved wide tower that sees vectors: %v by the configuration, %v by the array \"wide/vectors\"",
-			of, !of))
-	} else if of {
+	if m.has(f, &errs, "wide/vectors", m.Cfg.solvedVectors()) {
 		m.vectors = get("wide/vectors", m.Dim, m.NClasses)
 	}
 	if f.Has("wide/columns") {
@@ -518,4 +536,13 @@ func (m *Model) decode(f *safetensors.File) error {
 		errs = append(errs, errors.New("a tuned model without its table"))
 	}
 	return errors.Join(errs...)
+}
+
+// has reports whether a model has an array, by its configuration; it is an error where the
+// file says otherwise.
+func (m *Model) has(f *safetensors.File, errs *[]error, name string, configured bool) bool {
+	if configured != f.Has(name) {
+		*errs = append(*errs, fmt.Errorf("the array %q: %v by the configuration, %v by the file", name, configured, !configured))
+	}
+	return configured && f.Has(name)
 }

@@ -57,19 +57,29 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-// A model's weights of vectors are there where its configuration says so, and only there.
-func TestDecodeWideVectors(t *testing.T) {
+// A model's weights of vectors and of tokens are there where its configuration says so, and only there.
+func TestDecodeWhatIsConfigured(t *testing.T) {
 	d, table := synthetic(60, 14, 3, 5, 4, .5)
 	d = withFeatures(d)
-	const name = "wide/vectors"
-	for _, length := range []float64{0, .7} {
-		m, _ := train(t, config(func(c *Config) { c.WideFeatures, c.WideSolver, c.WideVectors = Both, Dual, length }), d, table, 1)
+	const vectors, tokens = "wide/vectors", "token/weights"
+	for _, c := range []struct {
+		name    string
+		there   bool
+		length  float64
+		pooling Pooling
+	}{
+		{vectors, false, 0, Mean}, {vectors, true, .7, Mean}, {tokens, true, 0, SIF}, {tokens, true, 0, Attention}, {tokens, false, 0, Max},
+	} {
+		name := c.name
+		m, _ := train(t, config(func(f *Config) {
+			f.WideFeatures, f.WideSolver, f.WideVectors, f.Pooling = Both, Dual, c.length, c.pooling
+		}), d, table, 1)
 		f, err := safetensors.Decode(m.EncodeAlone())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if f.Has(name) != (length > 0) {
-			t.Fatalf("length %v: %v", length, f.Names())
+		if f.Has(name) != c.there {
+			t.Fatalf("%+v: %v", c, f.Names())
 		}
 		changed := safetensors.New(kind)
 		changed.Metadata = f.Metadata
@@ -83,11 +93,11 @@ func TestDecodeWideVectors(t *testing.T) {
 			t.Fatal(err)
 		}
 		safetensors.Put(changed, "known", known)
-		if length == 0 {
-			safetensors.Put(changed, name, make([]float32, m.Dim*3), m.Dim, 3)
+		if !c.there {
+			safetensors.Put(changed, name, make([]float32, 12), 12)
 		}
 		if _, err := DecodeModel(changed.Encode()); err == nil || !strings.Contains(err.Error(), name) {
-			t.Errorf("length %v: %v", length, err)
+			t.Errorf("%+v: %v", c, err)
 		}
 	}
 }
@@ -100,6 +110,14 @@ func FuzzDecodeModel(f *testing.F) {
 			f.Fatal(err)
 		}
 		f.Add(m.Encode())
+		f.Add(m.EncodeAlone())
+	}
+	for _, p := range []Pooling{Max, Attention} {
+		cfg := config(func(c *Config) { c.Pooling, c.HiddenSize, c.WideSolver, c.WideVectors = p, 2, Dual, .7 })
+		m, _, err := Train(cfg, d, table, 1, Options{})
+		if err != nil {
+			f.Fatal(err)
+		}
 		f.Add(m.EncodeAlone())
 	}
 	extra := safetensors.New(kind)

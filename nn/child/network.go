@@ -42,7 +42,9 @@ type network struct {
 
 	embedding *table // nil when the module is frozen
 	known     []bool
-	tokens    []float32 // the weights of tokens in a document's mean; nil for ones
+	tokens    []float32  // the weights of tokens in a document's mean; nil for ones
+	module    []float32  // the vectors of one that stays
+	attention *attention // nil for other poolings
 	layers    []*hidden
 	out       tensor // last width × classes
 	outBias   tensor // classes
@@ -58,7 +60,7 @@ type network struct {
 	weights        []float32 // of the classes' examples; nil for ones
 
 	// The batch.
-	inputs []float32 // batch × dim: mean token vectors
+	inputs []float32 // batch × dim: pooled token vectors
 	logits []float32 // batch × classes; dlogits after the loss
 	ofWide []float32 // classes: the wide tower's part of them
 	// dy is batch × the widest layer or dim: after backward, the gradients of
@@ -74,12 +76,16 @@ type network struct {
 func newNetwork(cfg Config, d *Data, t *Table, documents []float32, seed uint64) *network {
 	b := cfg.batch()
 	tokens, seen := maxTokens(d.Train.Offsets, b), maxTokens(d.Train.wide().Offsets, b)
-	n := &network{cfg: cfg, dim: t.Dim, classes: d.Classes, known: t.Known, weights: cfg.classWeights(d.Train.Labels, d.Classes)}
+	n := &network{cfg: cfg, dim: t.Dim, classes: d.Classes, known: t.Known, module: t.Vectors,
+		weights: cfg.classWeights(d.Train.Labels, d.Classes)}
 	if !t.alone(d) {
 		n.tokens = cfg.Pooling.tokenWeights(d)
 	}
 	if cfg.FineTune {
 		n.embedding = newTable(append([]float32(nil), t.Vectors...), t.Dim, tokens)
+	}
+	if cfg.Pooling == Attention {
+		n.attention = newAttention(t.Dim)
 	}
 	width, widest := t.Dim, t.Dim
 	for l := range cfg.HiddenLayers {
@@ -151,11 +157,17 @@ func ones(n int) []float32 {
 // gather makes the batch's mean token vectors: from the shared document
 // vectors of a frozen module, or from the present embedding.
 func (n *network) gather(b *bags, rows []int32, documents []float32) {
+	if n.attention != nil {
+		n.attention.turn(b, rows)
+	}
 	for place, i := range rows {
 		x := n.inputs[place*n.dim:][:n.dim]
-		if n.embedding == nil {
+		switch {
+		case n.attention != nil:
+			attend(b, int(i), n.module, n.attention.query.value, n.attention.weights[n.attention.starts[place]:], x)
+		case n.embedding == nil:
 			copy(x, documents[int(i)*n.dim:][:n.dim])
-		} else {
+		default:
 			b.sum(int(i), n.embedding.value, x)
 		}
 	}
@@ -282,7 +294,7 @@ func softmax(v []float32) (top, total float32) {
 
 // backward computes the gradients of the dense layers and of the inputs, dy, from
 // the logits'. Those of the tables' rows follow from dy and from the logits'.
-func (n *network) backward(rows []int32) {
+func (n *network) backward(b *bags, rows []int32) {
 	batch := len(rows)
 	x, width := n.inputs, n.dim
 	if len(n.layers) > 0 {
@@ -304,7 +316,8 @@ func (n *network) backward(rows []int32) {
 	if n.pixels != nil {
 		n.pixels.backward(n.logits, batch, n.classes)
 	}
-	if len(n.layers) == 0 && n.embedding == nil {
+	below := n.embedding != nil || n.attention != nil
+	if len(n.layers) == 0 && !below {
 		return
 	}
 	weights := kernels.Matrix(n.out.value, width, n.classes)
@@ -319,11 +332,14 @@ func (n *network) backward(rows []int32) {
 			h.normaliseBack(n.cfg.Normalisation, dz, batch)
 		}
 		kernels.Product(blas.Trans, blas.NoTrans, kernels.Matrix(h.x, batch, h.in), gradient, 0, kernels.Matrix(h.weights.grad, h.in, h.out))
-		if l > 0 || n.embedding != nil {
+		if l > 0 || below {
 			weights := kernels.Matrix(h.weights.value, h.in, h.out)
 			kernels.Product(blas.NoTrans, blas.Trans, gradient, weights, 0, kernels.Matrix(n.spare, batch, h.in))
 			n.dy, n.spare = n.spare, n.dy
 		}
+	}
+	if n.attention != nil {
+		n.attention.backward(b, rows, n.module, n.dy)
 	}
 }
 
@@ -343,6 +359,9 @@ func (n *network) update() {
 	rate, l2 := float32(n.cfg.DeepLearningRate), float32(n.cfg.DeepRegularisation)
 	if n.embedding != nil {
 		n.embedding.step(n.dy, rate, 0, l2)
+	}
+	if n.attention != nil {
+		n.attention.query.step(rate, 0, l2)
 	}
 	for _, h := range n.layers {
 		h.weights.step(rate, 0, l2)
@@ -368,6 +387,9 @@ func (n *network) update() {
 func (n *network) finite() bool {
 	ok := kernels.Finite(n.share.value) && kernels.Finite(n.out.value) && kernels.Finite(n.outBias.value) && kernels.Finite(n.wide.value) &&
 		kernels.Finite(n.vectors)
+	if n.attention != nil {
+		ok = ok && kernels.Finite(n.attention.query.value)
+	}
 	for _, h := range n.layers {
 		ok = ok && kernels.Finite(h.weights.value) && kernels.Finite(h.bias.value) && kernels.Finite(h.gain.value) &&
 			kernels.Finite(h.mean) && kernels.Finite(h.deviation)

@@ -13,12 +13,13 @@ type reference struct {
 	base    []float32
 	weights []float32
 	tokens  []float32
+	vectors []float32
 	params  map[string][]float64
 }
 
 func newReference(n *network) *reference {
 	s := &reference{cfg: n.cfg, dim: n.dim, classes: n.classes, known: n.known, base: n.base, weights: n.weights,
-		tokens: n.tokens, params: map[string][]float64{}}
+		tokens: n.tokens, vectors: n.module, params: map[string][]float64{}}
 	for name, v := range gradients(n) {
 		s.params[name] = widen(v.value)
 	}
@@ -43,6 +44,9 @@ func gradients(n *network) map[string]tensor {
 	}
 	if n.embedding != nil {
 		out["table"] = n.embedding.spread(n.dy)
+	}
+	if n.attention != nil {
+		out["query"] = n.attention.query
 	}
 	if n.pixels != nil {
 		out["pixels"] = n.pixels.weight
@@ -75,6 +79,9 @@ func (s *reference) loss(e *Examples, rows []int32, documents []float64) float64
 		x[b] = make([]float64, s.dim)
 		if !s.cfg.FineTune {
 			copy(x[b], documents[int(i)*s.dim:])
+			if s.cfg.Pooling == Attention {
+				s.attend(e, int(i), x[b])
+			}
 			continue
 		}
 		n := 0.0
@@ -182,6 +189,39 @@ func (s *reference) loss(e *Examples, rows []int32, documents []float64) float64
 		sum -= weight * (logits[e.Labels[i]] - math.Log(total))
 	}
 	return sum / float64(len(rows))
+}
+
+// vector is a token's, of zeros where it has none.
+func (s *reference) vector(id int32) []float64 {
+	if !s.known[id] {
+		return make([]float64, s.dim)
+	}
+	return widen(s.vectors[int(id)*s.dim:][:s.dim])
+}
+
+// attend sets x to the document's vectors weighted by the query.
+func (s *reference) attend(e *Examples, i int, x []float64) {
+	clear(x)
+	total := 0.
+	for k := e.Offsets[i]; k < e.Offsets[i+1]; k++ {
+		if !s.known[e.IDs[k]] {
+			continue
+		}
+		v, score := s.vector(e.IDs[k]), 0.
+		for j := range v {
+			score += v[j] * s.params["query"][j]
+		}
+		weight := float64(e.Counts[k]) * math.Exp(score)
+		total += weight
+		for j := range v {
+			x[j] += weight * v[j]
+		}
+	}
+	for j := range x {
+		if total > 0 {
+			x[j] /= total
+		}
+	}
 }
 
 func times(x, w []float64, cols int) []float64 {

@@ -122,6 +122,21 @@ func (b *bags) sum(i int, rows []float32, x []float32) {
 	kernels.Gather(x, rows, len(x), b.ids[from:to], weights)
 }
 
+// largest sets x to the largest value of each column of document i's rows, to zeros where
+// there are none.
+func (b *bags) largest(i int, rows, x []float32) {
+	clear(x)
+	for k, id := range b.ids[b.from[i]:b.to[i]] {
+		row := rows[int(id)*len(x):][:len(x)]
+		if k == 0 {
+			copy(x, row)
+		}
+		for c, v := range row {
+			x[c] = max(x[c], v)
+		}
+	}
+}
+
 // table is a layer with a row for each token, while it is trained: the embedding
 // or the wide tower. A step touches few rows, and each of them once: the batch's
 // tokens are turned around into the documents of each token, so that a row's

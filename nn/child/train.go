@@ -61,6 +61,9 @@ func Memory(cfg Config, d *Data, t *Table) int64 {
 		floats += 2 * int64(len(d.Train.IDs)+d.Train.Len()) // the documents as bags
 	}
 	width, widest := int64(t.Dim), int64(t.Dim)
+	if cfg.Pooling == Attention {
+		floats += 2*int64(len(d.Train.IDs)+d.Train.Len()) + 2*tokens // the documents as bags, weights
+	}
 	for range cfg.HiddenLayers {
 		out := int64(cfg.HiddenSize)
 		floats += 3*width*out + 3*b*out
@@ -104,6 +107,9 @@ func Memory(cfg Config, d *Data, t *Table) int64 {
 func Train(cfg Config, d *Data, t *Table, seed uint64, o Options) (*Model, Outcome, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, Outcome{}, fmt.Errorf("child model: %w", err)
+	}
+	if d.Pixels > 0 || t.alone(d) {
+		cfg.Pooling = "" // there are no tokens
 	}
 	if err := check(cfg, d, t, o.Documents); err != nil {
 		return nil, Outcome{}, fmt.Errorf("child model: %w", err)
@@ -213,8 +219,8 @@ func check(cfg Config, d *Data, t *Table, documents *DocumentVectors) error {
 	if d.Pixels > 0 && cfg.WideSolver == Dual {
 		bad("the wide tower of images has no solver %q", Dual)
 	}
-	if cfg.solvedVectors() && cfg.FineTune {
-		bad("a wide tower of vectors needs a module that stays as it is: fine-tuning changes it")
+	if cfg.Frozen() && cfg.FineTune {
+		bad("a wide tower of vectors, and pooling by %s or %s, need a module that stays as it is: fine-tuning changes it", Max, Attention)
 	}
 	if d.WordFeatures != nil && len(d.WordFeatures) != d.Features {
 		bad("%d marks of words for %d features", len(d.WordFeatures), d.Features)
@@ -289,9 +295,10 @@ type run struct {
 
 func newRun(n *network, d *Data, documents *DocumentVectors, seed uint64) *run {
 	r := &run{network: n, data: &d.Train, seed: seed, seen: wideBags(&d.Train, d.wideRows()), key: rng.Derive(seed, "child/dropout", 0)}
-	if n.cfg.FineTune {
+	if n.cfg.FineTune || n.attention != nil {
 		r.bags = meanBags(r.data, n.known, n.tokens)
-	} else {
+	}
+	if !n.cfg.FineTune {
 		r.documents = documents.Train
 	}
 	r.order = make([]int32, d.Train.Len())
@@ -338,7 +345,7 @@ func (r *run) step(step int) float64 {
 	}
 	r.forward(r.data, r.seen, r.rows, mix(r.key+uint64(step)*golden))
 	loss := r.loss(r.data, r.rows) / float64(len(r.rows))
-	r.backward(r.rows)
+	r.backward(r.bags, r.rows)
 	r.update()
 	return loss
 }
@@ -396,6 +403,9 @@ func (r *run) measure(d *Data, t *Table, documents *DocumentVectors) (Metrics, C
 // parameters counts the trainable weights.
 func parameters(cfg Config, d *Data, t *Table) int {
 	count, width := 0, t.Dim
+	if cfg.Pooling == Attention {
+		count += t.Dim
+	}
 	if cfg.FineTune {
 		count += len(t.Vectors)
 	}

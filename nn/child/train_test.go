@@ -37,6 +37,14 @@ func TestGoldenOutcomes(t *testing.T) {
 			fmt.Fprintf(&b, "%s %s %s\n", f, norm, line)
 		}
 	}
+	for _, p := range []Pooling{SIF, Max, Attention} {
+		_, out := train(t, config(func(c *Config) { c.Pooling, c.Normalisation, c.DeepLearningRate = p, LayerNorm, .3 }), d, table, 1)
+		line, err := json.Marshal(out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&b, "%s %s\n", p, line)
+	}
 	path := filepath.Join("testdata", "outcomes."+InstructionSet()+".golden")
 	if *update {
 		if err := os.MkdirAll("testdata", 0o755); err != nil {

@@ -99,6 +99,11 @@ const (
 	// training and validation texts and a = 0.001 ("smooth inverse frequency"; Arora, Liang
 	// and Ma, 2017); the common component of the means is left in.
 	SIF Pooling = "sif"
+	// Max takes the largest value of each dimension.
+	Max Pooling = "max"
+	// Attention has each token count by a learnt query: see attention. The wide tower's
+	// vectors (Config.WideVectors) are then the mean.
+	Attention Pooling = "attention"
 )
 
 // Config is one child model: architecture and hyperparameters.
