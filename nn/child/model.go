@@ -462,6 +462,10 @@ func (m *Model) decode(f *safetensors.File) error {
 		max(m.Dim, m.NClasses, m.NVocabulary, m.NPixels, m.header.Features) > math.MaxInt32 {
 		return fmt.Errorf("impossible shape %+v", m.header)
 	}
+	if tokens := m.NPixels == 0 && !m.Alone; !tokens && m.Cfg.Pooling != "" || m.Cfg.Frozen() && m.Cfg.FineTune {
+		return fmt.Errorf("impossible configuration: pooling %q and wide vectors %v, of tokens: %v, of a tuned module: %v", m.Cfg.Pooling,
+			m.Cfg.WideVectors, tokens, m.Cfg.FineTune)
+	}
 	var errs []error
 	get := func(name string, dims ...int) []float32 {
 		v, _, err := safetensors.Get[float32](f, name, dims...)
