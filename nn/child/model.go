@@ -70,7 +70,7 @@ func (n *network) model(d *Data, t *Table) *Model {
 			kernels.Axpy(n.share.value[0], n.vectors, m.vectors)
 		}
 	}
-	if n.attention != nil {
+	if n.attention != nil && d.Vocabulary > 0 {
 		m.tokens = n.attention.tokenWeights(t)
 	}
 	if n.embedding != nil {
@@ -351,7 +351,7 @@ const ModelFormat = 4
 // EncodeAlone returns the model as a safetensors file of kind "model" that needs
 // nothing else: the metadata "model" says its shape; the arrays are
 // "layer/<i>/weights" (in × out), "bias", "gain", "mean" and "deviation",
-// "out/weights", "out/bias", "wide" (tokens and n-grams × classes), of images
+// "out/weights", "out/bias", "wide" (tokens and n-grams × classes),
 // "token/weights" (of the tokens in a document's mean, where they are not 1),
 // "wide/columns" (the factors of weighted features, where they are not 1),
 // "wide/vectors" (dim × classes, of documents' unit vectors, where there are such), of images
