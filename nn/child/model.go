@@ -70,7 +70,7 @@ func (n *network) model(d *Data, t *Table) *Model {
 			kernels.Axpy(n.share.value[0], n.vectors, m.vectors)
 		}
 	}
-	if n.attention != nil {
+	if n.attention != nil && d.Vocabulary > 0 {
 		m.tokens = n.attention.tokenWeights(t)
 	}
 	if n.embedding != nil {
@@ -351,7 +351,7 @@ const ModelFormat = 4
 // EncodeAlone returns the model as a safetensors file of kind "model" that needs
 // nothing else: the metadata "model" says its shape; the arrays are
 // "layer/<i>/weights" (in × out), "bias", "gain", "mean" and "deviation",
-// "out/weights", "out/bias", "wide" (tokens and n-grams × classes), of images
+// "out/weights", "out/bias", "wide" (tokens and n-grams × classes),
 // "token/weights" (of the tokens in a document's mean, where they are not 1),
 // "wide/columns" (the factors of weighted features, where they are not 1),
 // "wide/vectors" (dim × classes, of documents' unit vectors, where there are such), of images
@@ -461,6 +461,10 @@ func (m *Model) decode(f *safetensors.File) error {
 		(m.header.Features > 0) != (m.Cfg.WideFeatures != "") || m.header.NGrams < 0 || m.header.NGrams > math.MaxInt32-m.WideVocabulary ||
 		max(m.Dim, m.NClasses, m.NVocabulary, m.NPixels, m.header.Features) > math.MaxInt32 {
 		return fmt.Errorf("impossible shape %+v", m.header)
+	}
+	if tokens := m.NPixels == 0 && !m.Alone; !tokens && m.Cfg.Pooling != "" || m.Cfg.Frozen() && m.Cfg.FineTune {
+		return fmt.Errorf("impossible configuration: pooling %q and wide vectors %v, of tokens: %v, of a tuned module: %v", m.Cfg.Pooling,
+			m.Cfg.WideVectors, tokens, m.Cfg.FineTune)
 	}
 	var errs []error
 	get := func(name string, dims ...int) []float32 {

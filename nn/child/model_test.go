@@ -102,6 +102,28 @@ func TestDecodeWhatIsConfigured(t *testing.T) {
 	}
 }
 
+// A file whose configuration pools tokens that the model has none of, or tunes what must stay,
+// is no model: it would predict something else, or panic.
+func TestDecodeRefusesPoolingOfNothing(t *testing.T) {
+	d, table := synthetic(60, 14, 3, 5, 4, .5)
+	of, _, err := Train(config(nil), d, &Table{Dim: table.Dim}, 1, Options{Documents: Embed(d, table)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tuned, _ := train(t, config(func(c *Config) { c.FineTune = true }), d, table, 1)
+	for _, p := range []Pooling{Max, Attention} {
+		for name, m := range map[string]*Model{"of given vectors": of, "tuned": tuned} {
+			changed := *m
+			if changed.Cfg.Pooling = p; p == Attention {
+				changed.tokens = make([]float32, m.NVocabulary)
+			}
+			if _, err := DecodeModel(changed.Encode()); err == nil || !strings.Contains(err.Error(), "pooling") {
+				t.Errorf("%s, %s: %v", name, p, err)
+			}
+		}
+	}
+}
+
 func FuzzDecodeModel(f *testing.F) {
 	d, table := synthetic(20, 10, 2, 3, 2, .1)
 	for _, tune := range []bool{false, true} {

@@ -177,3 +177,18 @@ func TestPoolingRefuses(t *testing.T) {
 		}
 	}
 }
+
+// A task without a token has a model that can be read back, whatever pools what is not there.
+func TestPoolingWithoutVocabulary(t *testing.T) {
+	d, _ := synthetic(60, 14, 3, 5, 4, .5)
+	for _, e := range []*Examples{&d.Train, &d.Validation, &d.Test} {
+		*e = Examples{Offsets: make([]int32, e.Len()+1), Labels: e.Labels}
+	}
+	d.Vocabulary, d.WideVocabulary = 0, 0
+	for _, p := range poolings {
+		m, _ := train(t, config(func(c *Config) { c.Pooling = p }), d, &Table{Dim: 4}, 1)
+		if _, err := DecodeModel(m.Encode()); err != nil {
+			t.Errorf("%s: %v", p, err)
+		}
+	}
+}
