@@ -97,7 +97,11 @@ func (b *Builtin) load(ctx context.Context, cfg *child.Config, data, ref store.R
 	if cfg.FineTune = cfg.FineTune && !given; cfg.FineTune {
 		return in, nil
 	}
-	of := fmt.Sprintf("documents %s %s %s", data, ref, cfg.Pooling)
+	pooling := cfg.Pooling.Documents()
+	if given {
+		pooling = child.Mean
+	}
+	of := fmt.Sprintf("documents %s %s %s", data, ref, pooling)
 	in.documents, err = memory.Of(ctx, b.memory, of, func(ctx context.Context) (*child.DocumentVectors,
 		int64, error) {
 		var d *child.DocumentVectors
@@ -112,7 +116,7 @@ func (b *Builtin) load(ctx context.Context, cfg *child.Config, data, ref store.R
 			}
 			d = &child.DocumentVectors{Train: set.Train, Validation: set.Validation, Test: set.Test}
 		} else {
-			d = child.EmbedBy(in.data, in.table, cfg.Pooling)
+			d = child.EmbedBy(in.data, in.table, pooling)
 		}
 		return d, int64(4 * (len(d.Train) + len(d.Validation) + len(d.Test))), nil
 	})

@@ -10,6 +10,15 @@ type DocumentVectors struct {
 // vectors.
 func Embed(d *Data, t *Table) *DocumentVectors { return EmbedBy(d, t, Mean) }
 
+// Documents is the pooling of the vectors that a task's documents have for every model of a
+// pooling: the mean, also where each model weighs the tokens by itself.
+func (p Pooling) Documents() Pooling {
+	if p == SIF || p == Max {
+		return p
+	}
+	return Mean
+}
+
 // EmbedBy computes the document vectors of a task under a frozen module by a pooling.
 func EmbedBy(d *Data, t *Table, p Pooling) *DocumentVectors {
 	w := p.tokenWeights(d)

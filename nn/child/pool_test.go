@@ -192,3 +192,14 @@ func TestPoolingWithoutVocabulary(t *testing.T) {
 		}
 	}
 }
+
+// Models that weigh tokens by themselves share the documents' mean vectors.
+func TestDocumentsOfPoolings(t *testing.T) {
+	for p, want := range map[Pooling]Pooling{
+		"": Mean, Mean: Mean, SIF: SIF, Max: Max, Attention: Mean,
+	} {
+		if got := p.Documents(); got != want {
+			t.Errorf("pooling %q: documents by %q, want %q", p, got, want)
+		}
+	}
+}
