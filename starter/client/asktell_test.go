@@ -164,6 +164,7 @@ func TestAskedAsItEnds(t *testing.T) {
 						t.Error(err)
 						return
 					}
+					time.Sleep(5 * time.Millisecond)
 				}
 			})
 		}
