@@ -164,7 +164,6 @@ func TestAskedAsItEnds(t *testing.T) {
 						t.Error(err)
 						return
 					}
-					time.Sleep(5 * time.Millisecond)
 				}
 			})
 		}
