@@ -122,7 +122,7 @@ func TestGradientsAgainstFiniteDifferences(t *testing.T) {
 	}
 	for _, cfg := range cases {
 		name := fmt.Sprintf("%s %s tuned %v %d layers", cfg.Activation, cfg.Normalisation, cfg.FineTune, cfg.HiddenLayers)
-		checkGradients(t, name, cfg, d, table, means(&d.Train, table, nil))
+		checkGradients(t, name, cfg, d, table, pooled(&d.Train, table, Mean, nil))
 	}
 }
 
@@ -136,7 +136,7 @@ func TestGradientsOfNGrams(t *testing.T) {
 		if rows := len(n.wide.value) / 3; rows != d.WideVocabulary+6 {
 			t.Fatalf("%d rows for %d tokens and 6 n-grams", rows, d.WideVocabulary)
 		}
-		checkGradients(t, fmt.Sprintf("n-grams, tuned %v", tune), cfg, d, table, means(&d.Train, table, nil))
+		checkGradients(t, fmt.Sprintf("n-grams, tuned %v", tune), cfg, d, table, pooled(&d.Train, table, Mean, nil))
 	}
 }
 

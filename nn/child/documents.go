@@ -22,17 +22,7 @@ func (p Pooling) Documents() Pooling {
 // EmbedBy computes the document vectors of a task under a frozen module by a pooling.
 func EmbedBy(d *Data, t *Table, p Pooling) *DocumentVectors {
 	w := p.tokenWeights(d)
-	of := func(e *Examples) []float32 {
-		if p != Max {
-			return means(e, t, w)
-		}
-		out, b := make([]float32, e.Len()*t.Dim), meanBags(e, t.Known, nil)
-		for i := range e.Len() {
-			b.largest(i, t.Vectors, out[i*t.Dim:][:t.Dim])
-		}
-		return out
-	}
-	return &DocumentVectors{Train: of(&d.Train), Validation: of(&d.Validation), Test: of(&d.Test)}
+	return &DocumentVectors{Train: pooled(&d.Train, t, p, w), Validation: pooled(&d.Validation, t, p, w), Test: pooled(&d.Test, t, p, w)}
 }
 
 // sifWeight is a of smooth inverse frequency.
@@ -58,14 +48,18 @@ func (p Pooling) tokenWeights(d *Data) []float32 {
 	return out
 }
 
-// means computes the documents' mean token vectors: each token as often as it
-// occurs, times its weight, those without a vector not at all; with none a document's
-// is zero. Weights of nil are ones.
-func means(e *Examples, t *Table, weights []float32) []float32 {
+// pooled computes the documents' token vectors, pooled: the largest of them, or by any other
+// pooling their mean, each token as often as it occurs, times its weight; those without a
+// vector not at all, with none a document's is zero. Weights of nil are ones.
+func pooled(e *Examples, t *Table, p Pooling, weights []float32) []float32 {
 	out := make([]float32, e.Len()*t.Dim)
 	b := meanBags(e, t.Known, weights)
+	pool := b.sum
+	if p == Max {
+		pool = b.largest
+	}
 	for i := range e.Len() {
-		b.sum(i, t.Vectors, out[i*t.Dim:][:t.Dim])
+		pool(i, t.Vectors, out[i*t.Dim:][:t.Dim])
 	}
 	return out
 }

@@ -53,7 +53,7 @@ func TestGradientsOfFeatures(t *testing.T) {
 					d := withFeatures(d)
 					d = Weigh(cfg, d).in(d)
 					name := fmt.Sprintf("%s %s %s %s", w, norm, loss, solver)
-					checkGradients(t, name, cfg, d, table, means(&d.Train, table, cfg.Pooling.tokenWeights(d)))
+					checkGradients(t, name, cfg, d, table, pooled(&d.Train, table, cfg.Pooling, cfg.Pooling.tokenWeights(d)))
 				}
 			}
 		}
