@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
@@ -63,6 +64,9 @@ func TestMain(m *testing.M) {
 		return
 	}
 	flag.Parse()
+	if *long {
+		patience *= 4
+	}
 	// The rows of the suites wait more than they compute.
 	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
 		_ = f.Value.Set("6")
@@ -213,9 +217,9 @@ func (b *bench) startAs(t *testing.T, kind, id string, s any) client.WorkflowRun
 	return run
 }
 
-// patience is how long a search may take; a machine with more to do than tests is
-// slow.
-const patience = 15 * time.Minute
+// patience is how long a search may take that one waits for; a machine with more to do than tests
+// is slow. It ends before go test does, which would not say where the search stands.
+var patience = 4 * time.Minute
 
 // progress asks a search where it stands; false where nobody answers now.
 func (b *bench) progress(ctx context.Context, run client.WorkflowRun) (p workflows.Progress, ok bool) {
@@ -234,9 +238,31 @@ func (b *bench) until(t *testing.T, run client.WorkflowRun, what string, want fu
 			if last = p; want(p) || p.Status == "completed" {
 				return
 			}
+			if p.Status == "failed" || p.Status == "canceled" {
+				break
+			}
 		}
 	}
-	t.Errorf("%s: never %s; last %+v", run.GetID(), what, last)
+	t.Fatalf("%s: never %s; last %+v\n%s", run.GetID(), what, last, b.standing(t.Context(), run))
+}
+
+// standing is what the server knows of a search that does not go on.
+func (b *bench) standing(ctx context.Context, run client.WorkflowRun) string {
+	d, err := b.client.DescribeWorkflowExecution(ctx, run.GetID(), "")
+	said := fmt.Sprintf("%v; workflow task: %v, error %v\n", d.GetWorkflowExecutionInfo().GetStatus(), d.GetPendingWorkflowTask(), err)
+	queues := map[string]bool{b.queue: true, workflows.LightQueue(b.queue): true}
+	for _, a := range d.GetPendingActivities() {
+		queues[a.GetActivityOptions().GetTaskQueue().GetName()] = true
+		a.HeartbeatDetails = nil
+		said += fmt.Sprintf("under way: %v\n", a)
+	}
+	for name := range queues {
+		for _, kind := range []enumspb.TaskQueueType{enumspb.TASK_QUEUE_TYPE_WORKFLOW, enumspb.TASK_QUEUE_TYPE_ACTIVITY} {
+			q, err := b.client.DescribeTaskQueue(ctx, name, kind)
+			said += fmt.Sprintf("%s, %v: asked by %v, error %v\n", name, kind, q.GetPollers(), err)
+		}
+	}
+	return said
 }
 
 // told waits until a search has learned from a number of trials.
@@ -297,7 +323,7 @@ func (b *bench) outcome(t *testing.T, run client.WorkflowRun) outcome {
 	t.Helper()
 	if err := b.end(t, run, nil); err != nil {
 		p, _ := b.progress(t.Context(), run)
-		t.Fatalf("%s: %v; last %+v", run.GetID(), err, p)
+		t.Fatalf("%s: %v; last %+v\n%s", run.GetID(), err, p, b.standing(t.Context(), run))
 	}
 	record, err := library.ReadRecord(t.Context(), b.store, run.GetID())
 	if err != nil {

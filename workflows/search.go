@@ -148,10 +148,10 @@ func (r *run) live(ctx workflow.Context) (*SearchResult, error) {
 		return nil, err
 	}
 	if r.finished == "" {
-		r.drainSignals(ctx)
 		if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
 			return nil, err
 		}
+		r.drainSignals(ctx) // last: one may have come while handlers were waited for
 		r.settleClock(ctx)
 		r.state.Results = r.waiting()
 		return nil, workflow.NewContinueAsNewError(ctx, SearchWorkflow, r.raw, r.state)

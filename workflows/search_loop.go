@@ -27,9 +27,11 @@ func (r *run) loop(ctx workflow.Context) error {
 			return workflow.Await(ctx, func() bool { return r.running == 0 })
 		}
 		draining := r.draining(ctx)
-		if !draining {
-			r.start(trials)
+		end := r.state.Trials
+		if draining {
+			end = r.needed()
 		}
+		r.start(trials, end)
 		if ready := r.ready(ctx); len(ready) > 0 && !r.gaveUp {
 			what := fmt.Sprintf("the strategy could not be told trial %d", ready[0].Trial.Trial)
 			err := r.step(ctx, what, func(ctx workflow.Context) error { return r.learn(ctx, ready) })
@@ -56,17 +58,28 @@ func (r *run) loop(ctx workflow.Context) error {
 	}
 }
 
-// draining says that this run's history is long enough: no more trials start.
+// draining says that this run's history is long enough: no more trials start, but those that others
+// which have ended wait for.
 func (r *run) draining(ctx workflow.Context) bool {
 	info := workflow.GetInfo(ctx)
 	return info.GetContinueAsNewSuggested() || info.GetCurrentHistoryLength() > r.spec.HistoryLimit
 }
 
-// start starts pending proposals, in order, as far as there is room. Those that are
-// asked wait where they are.
-func (r *run) start(ctx workflow.Context) {
+// needed is the number of trials without which those that have ended cannot be told: one before them
+// may have gone back to the pending ones (see trial).
+func (r *run) needed() int {
+	ended := workflow.DeterministicKeys(r.results)
+	if len(ended) == 0 {
+		return 0
+	}
+	return ended[len(ended)-1]
+}
+
+// start starts pending proposals before the trial end, in order, as far as there is room. Those that
+// are asked wait where they are.
+func (r *run) start(ctx workflow.Context, end int) {
 	for !r.asks() && !r.state.Paused && !r.state.Stop && r.running < r.spec.parallel() &&
-		len(r.state.Pending) > 0 && r.state.Pending[0].Trial < r.state.Trials {
+		len(r.state.Pending) > 0 && r.state.Pending[0].Trial < end {
 		p := r.state.Pending[0]
 		r.state.Pending = r.state.Pending[1:]
 		r.running++

@@ -424,6 +424,47 @@ func TestSearchPausesWhereATrialCannotBeRun(t *testing.T) {
 	}
 }
 
+// A run whose history is long enough ends when the trials have been told that have ended, and for that
+// the one before them that could not be run.
+func TestSearchRunsWhatOthersWaitForBeforeItContinues(t *testing.T) {
+	f := newFixture(t)
+	f.SetCurrentHistoryLength(1)
+	var away atomic.Bool
+	away.Store(true)
+	later := make(chan struct{})
+	f.train = func(ctx context.Context, p trainer.Request) (trainer.Outcome, error) {
+		if p.Trial == 8 {
+			close(later)
+		}
+		if p.Trial == 6 && away.Load() {
+			<-later
+			return trainer.Outcome{}, temporal.NewNonRetryableApplicationError("the task is gone", activities.ErrTypeMissing, nil)
+		}
+		return plain(ctx, p)
+	}
+	f.RegisterDelayedCallback(func() {
+		if p := f.progress(t); p.Status != "paused" || p.Told != 6 || p.Running != 0 {
+			t.Errorf("got %+v", p)
+		}
+		away.Store(false)
+		f.SetCurrentHistoryLength(1000)
+		f.SignalWorkflow(workflows.Resume, nil)
+	}, 24*time.Hour)
+	_, err := f.run(t, `{"tasks":["tiny"],"trials":40,"lag":6,"parallel":6,"history_limit":100}`)
+	var again *workflow.ContinueAsNewError
+	if !errors.As(err, &again) {
+		t.Fatalf("%v; at the end: %+v", err, f.progress(t))
+	}
+	var raw json.RawMessage
+	var state workflows.SearchState
+	if err := decode(again.Input, &raw, &state); err != nil {
+		t.Fatal(err)
+	}
+	if told := state.Position.Told; told < 8 || told > 12 || len(state.Results) > 0 {
+		t.Errorf("carried on after %d trials with %d results", told, len(state.Results))
+	}
+}
+
 func TestSearchRefusesBadInput(t *testing.T) {
 	for name, c := range map[string]struct {
 		spec string
