@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -271,21 +272,29 @@ func (b *bench) told(t *testing.T, run client.WorkflowRun, trials int) {
 	b.until(t, run, fmt.Sprintf("told %d trials", trials), func(p workflows.Progress) bool { return p.Told >= trials })
 }
 
-// update asks a running workflow to do something, as the command line does; one
-// that has ended meanwhile need not.
+// update asks a running workflow to do something, as the command line does, again where the server has
+// given it up (starter/client); one that has ended meanwhile need not.
 func (b *bench) update(t *testing.T, run client.WorkflowRun, name string, args ...any) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	handle, err := b.client.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
-		WorkflowID: run.GetID(), UpdateName: name, Args: args, WaitForStage: client.WorkflowUpdateStageCompleted,
-	})
-	if err == nil {
-		err = handle.Get(ctx, nil)
+	options := client.UpdateWorkflowOptions{
+		UpdateID: rand.Text(), WorkflowID: run.GetID(), UpdateName: name, Args: args, WaitForStage: client.WorkflowUpdateStageCompleted,
 	}
-	var gone *serviceerror.NotFound
-	if err != nil && !errors.As(err, &gone) {
-		t.Errorf("%s: %v", name, err)
+	for {
+		handle, err := b.client.UpdateWorkflow(ctx, options)
+		if err == nil {
+			err = handle.Get(ctx, nil)
+		}
+		var gone *serviceerror.NotFound
+		var givenUp *serviceerror.WorkflowNotReady
+		switch {
+		case err == nil || errors.As(err, &gone):
+			return
+		case !errors.As(err, &givenUp):
+			t.Fatalf("%s: %v", name, err)
+		}
+		time.Sleep(20 * time.Millisecond)
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	sdk "go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
 	"tnaml/experiments/search"
@@ -99,12 +98,7 @@ func (c *Client) Tell(ctx context.Context, name string, tell json.RawMessage) (o
 func (c *Client) asking(ctx context.Context, name, update string, in, out any) error {
 	within, cancel := context.WithTimeout(ctx, updateTimeout)
 	defer cancel()
-	handle, err := c.Temporal.UpdateWorkflow(within, sdk.UpdateWorkflowOptions{
-		WorkflowID: name, UpdateName: update, Args: []any{in}, WaitForStage: sdk.WorkflowUpdateStageCompleted,
-	})
-	if err == nil {
-		err = handle.Get(within, out)
-	}
+	err := c.updated(within, name, update, []any{in}, out)
 	switch {
 	case err == nil:
 		return nil

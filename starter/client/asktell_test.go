@@ -171,3 +171,59 @@ func TestAskedAsItEnds(t *testing.T) {
 		all.Wait()
 	}
 }
+
+// A search whose runs are short continues as new every few changes, and what comes meanwhile makes the
+// server do that again: no change is lost, none is refused.
+func TestSteeredAsItContinues(t *testing.T) {
+	c := connected(t)
+	serve(t, c)
+	spec := own(t, c)
+	spec.HistoryLimit = 100
+	name, err := c.StartSearch(t.Context(), "continues-"+c.TaskQueue, spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop := make(chan struct{})
+	var signals, changes sync.WaitGroup
+	for range 4 {
+		signals.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				case <-time.After(20 * time.Millisecond):
+					if err := c.Temporal.SignalWorkflow(t.Context(), name, "", workflows.Extend, 0); err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			}
+		})
+	}
+	for i := range 4 {
+		changes.Go(func() {
+			for range 25 {
+				p, err := c.Pause(t.Context(), name, fmt.Sprint("by ", i))
+				if err == nil && p.State != client.Paused && p.State != client.Silent { // then it is left with the search
+					t.Errorf("paused, it is %s", p.State)
+				}
+				if err == nil {
+					_, err = c.Resume(t.Context(), name)
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	changes.Wait()
+	close(stop)
+	signals.Wait()
+	if d, err := c.Temporal.DescribeWorkflowExecution(t.Context(), name, ""); err != nil ||
+		d.GetWorkflowExecutionInfo().GetFirstRunId() == d.GetWorkflowExecutionInfo().GetExecution().GetRunId() {
+		t.Errorf("it has not continued as new: %v, %v", d, err)
+	}
+	if p, err := c.Stop(t.Context(), name); err != nil || p.State == client.Paused {
+		t.Errorf("at the end: %+v, %v", p, err)
+	}
+}

@@ -2,10 +2,13 @@ package client
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
+	"go.temporal.io/api/serviceerror"
 	sdk "go.temporal.io/sdk/client"
 
 	"tnaml/workflows"
@@ -72,14 +75,8 @@ func (c *Client) change(ctx context.Context, name, change string, args ...any) (
 func (c *Client) update(ctx context.Context, name, update string, args []any) (Progress, error) {
 	ctx, cancel := context.WithTimeout(ctx, updateTimeout)
 	defer cancel()
-	handle, err := c.Temporal.UpdateWorkflow(ctx, sdk.UpdateWorkflowOptions{
-		WorkflowID: name, UpdateName: update, Args: args, WaitForStage: sdk.WorkflowUpdateStageCompleted,
-	})
-	if err != nil {
-		return Progress{}, called("", name, err)
-	}
 	var answer json.RawMessage
-	if err := handle.Get(ctx, &answer); err != nil {
+	if err := c.updated(ctx, name, update, args, &answer); err != nil {
 		return Progress{}, called("", name, err)
 	}
 	p, err := answered(answer)
@@ -87,6 +84,30 @@ func (c *Client) update(ctx context.Context, name, update string, args []any) (P
 		return p, fmt.Errorf("%s: its answer: %w", name, err)
 	}
 	return p, nil
+}
+
+// updated sends an update and reads its answer. The server gives up an update whose workflow task it
+// could not take, as when the workflow was about to continue as new and something came: nothing has
+// been done then, and it is sent again, under one ID, so that it is done once.
+func (c *Client) updated(ctx context.Context, name, update string, args []any, out any) error {
+	options := sdk.UpdateWorkflowOptions{
+		UpdateID: rand.Text(), WorkflowID: name, UpdateName: update, Args: args, WaitForStage: sdk.WorkflowUpdateStageCompleted,
+	}
+	for pause := 20 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		handle, err := c.Temporal.UpdateWorkflow(ctx, options)
+		if err == nil {
+			err = handle.Get(ctx, out)
+		}
+		var givenUp *serviceerror.WorkflowNotReady
+		if !errors.As(err, &givenUp) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(pause):
+		}
+	}
 }
 
 // answered reads the answer to an update: a search's progress, or that of a run of an
