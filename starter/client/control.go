@@ -86,18 +86,27 @@ func (c *Client) update(ctx context.Context, name, update string, args []any) (P
 	return p, nil
 }
 
-// updated sends an update and reads its answer. The server gives up an update whose workflow task it
-// could not take, as when the workflow was about to continue as new and something came: nothing has
-// been done then, and it is sent again, under one ID, so that it is done once.
+// updated sends an update and reads its answer. If it is sent again, then under one ID, so that it is
+// done once.
 func (c *Client) updated(ctx context.Context, name, update string, args []any, out any) error {
-	options := sdk.UpdateWorkflowOptions{
-		UpdateID: rand.Text(), WorkflowID: name, UpdateName: update, Args: args, WaitForStage: sdk.WorkflowUpdateStageCompleted,
-	}
-	for pause := 20 * time.Millisecond; ; pause = min(2*pause, time.Second) {
-		handle, err := c.Temporal.UpdateWorkflow(ctx, options)
-		if err == nil {
-			err = handle.Get(ctx, out)
+	id := rand.Text()
+	return persist(ctx, func() error {
+		handle, err := c.Temporal.UpdateWorkflow(ctx, sdk.UpdateWorkflowOptions{
+			UpdateID: id, WorkflowID: name, UpdateName: update, Args: args, WaitForStage: sdk.WorkflowUpdateStageCompleted,
+		})
+		if err != nil {
+			return err
 		}
+		return handle.Get(ctx, out)
+	})
+}
+
+// persist calls a workflow again where the server gave the call up with a workflow task that it could
+// not take or has not made yet: nothing has been done then. That happens when a search continues as new
+// and something comes.
+func persist(ctx context.Context, call func() error) error {
+	for pause := 20 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		err := call()
 		var givenUp *serviceerror.WorkflowNotReady
 		if !errors.As(err, &givenUp) {
 			return err

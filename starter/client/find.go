@@ -123,15 +123,9 @@ func (c *Client) Find(ctx context.Context, name string) (*Ledger, error) {
 	return l, nil
 }
 
-func (c *Client) position(ctx context.Context, name string) (activities.Position, error) {
-	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
-	defer cancel()
-	var p activities.Position
-	value, err := c.Temporal.QueryWorkflow(ctx, name, "", workflows.PositionQuery)
-	if err != nil {
-		return p, err
-	}
-	return p, value.Get(&p)
+func (c *Client) position(ctx context.Context, name string) (p activities.Position, err error) {
+	err = c.queried(ctx, name, workflows.PositionQuery, &p)
+	return p, err
 }
 
 // Best returns a task's ten best trials by the objective, as accuracy-topN has them; false where there is none with a model.

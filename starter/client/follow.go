@@ -199,19 +199,27 @@ func (c *Client) searchProgress(ctx context.Context, name string) (SearchProgres
 	return s, nil
 }
 
-// query asks a workflow for its progress, also one that has ended.
+// query asks a workflow how far it is.
 func (c *Client) query(ctx context.Context, name string, progress any) error {
+	return c.queried(ctx, name, workflows.ProgressQuery, progress)
+}
+
+// queried asks a workflow something; one that has ended answers too.
+func (c *Client) queried(ctx context.Context, name, query string, out any) error {
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
-	response, err := c.Temporal.QueryWorkflowWithOptions(ctx, &sdk.QueryWorkflowWithOptionsRequest{
-		WorkflowID: name, QueryType: workflows.ProgressQuery,
-		QueryRejectCondition: enumspb.QUERY_REJECT_CONDITION_NONE,
+	var response *sdk.QueryWorkflowWithOptionsResponse
+	err := persist(ctx, func() (err error) {
+		response, err = c.Temporal.QueryWorkflowWithOptions(ctx, &sdk.QueryWorkflowWithOptionsRequest{
+			WorkflowID: name, QueryType: query, QueryRejectCondition: enumspb.QUERY_REJECT_CONDITION_NONE,
+		})
+		return err
 	})
 	if err != nil {
 		return err
 	}
-	if err := response.QueryResult.Get(progress); err != nil {
-		return fmt.Errorf("its progress: %w", err)
+	if err := response.QueryResult.Get(out); err != nil {
+		return fmt.Errorf("its %s: %w", query, err)
 	}
 	return nil
 }
