@@ -74,6 +74,12 @@ func (c *Config) Target() (*Target, error) {
 		}
 		return c.stackTarget(*a), nil
 	}
+	// A name and a password in it would be told wherever the address is.
+	if strings.ContainsRune(options.HostPort, '@') || strings.HasPrefix(options.HostPort, "http://") ||
+		strings.HasPrefix(options.HostPort, "https://") {
+		return nil, fmt.Errorf("temporal.address is %s: it must be host:port and nothing more; keys and TLS are set by "+
+			"TEMPORAL_API_KEY and TEMPORAL_TLS", unnamed(options.HostPort))
+	}
 	if c.S3.Endpoint == "" {
 		return nil, errors.New("a Temporal server is configured, but no S3 server: set TNAML_S3_ENDPOINT too")
 	}

@@ -65,6 +65,9 @@ func TestExplainMasks(t *testing.T) {
 		!strings.Contains(text, "…@far:7233") {
 		t.Errorf("%s, %v", text, err)
 	}
+	if _, err := c.Target(); err == nil || strings.Contains(err.Error(), "s3cret") || !strings.Contains(err.Error(), "…@far:7233: it") {
+		t.Errorf("the target: %v", err)
+	}
 	if c, err = Load(nil, []string{"TEMPORAL_ADDRESS=far:7233", "TEMPORAL_TLS_CLIENT_KEY_DATA=x"}); err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
+
+	"tnaml/experiments/limit"
 )
 
 // errTooLarge and errChanging say why there is no archive of a directory.
@@ -27,15 +30,29 @@ const maxEntries = 10_000
 // one. Links and other files that are none are refused: what they lead to is not the
 // trial's. skip says what is left out.
 func pack(dir string, most int64, skip func(name string) bool) ([]byte, error) {
+	info, err := os.Lstat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil // the program has removed it
+	case err != nil:
+		return nil, named("", err)
+	case !info.IsDir():
+		return nil, fmt.Errorf("it is no directory any more, but a %s", kindOf(info.Mode()))
+	}
+	root, err := os.OpenRoot(dir) // what a link leads to that a file has become meanwhile is not the trial's either
+	if err != nil {
+		return nil, named("", err)
+	}
+	defer func() { _ = root.Close() }()
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
 	entries := 0
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			if errors.Is(err, fs.ErrNotExist) {
 				return errChanging
 			}
-			return err
+			return named(strings.TrimPrefix(path, dir), err)
 		}
 		name, err := filepath.Rel(dir, path)
 		if err != nil || name == "." {
@@ -50,7 +67,7 @@ func pack(dir string, most int64, skip func(name string) bool) ([]byte, error) {
 		if entries++; entries > maxEntries {
 			return fmt.Errorf("more than %d files: %w", maxEntries, errTooLarge)
 		}
-		return packOne(w, &b, path, filepath.ToSlash(name), d, most)
+		return packOne(w, &b, root, filepath.ToSlash(name), d, most)
 	})
 	if err != nil || entries == 0 {
 		return nil, err
@@ -61,26 +78,30 @@ func pack(dir string, most int64, skip func(name string) bool) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-func packOne(w *tar.Writer, b *bytes.Buffer, path, name string, d fs.DirEntry, most int64) error {
+func packOne(w *tar.Writer, b *bytes.Buffer, root *os.Root, name string, d fs.DirEntry, most int64) error {
 	header := tar.Header{Name: name, Mode: 0o644, ModTime: time.Unix(0, 0), Format: tar.FormatPAX}
 	switch {
 	case d.IsDir():
 		header.Typeflag, header.Mode, header.Name = tar.TypeDir, 0o755, name+"/"
 		return w.WriteHeader(&header)
 	case !d.Type().IsRegular():
-		return fmt.Errorf("%q is no regular file, but a %s", name, kindOf(d.Type()))
+		return irregular(name, d.Type())
 	}
-	f, err := os.Open(path)
+	// Not to wait for whoever writes into a pipe that the file has become.
+	f, err := root.OpenFile(filepath.FromSlash(name), os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return errChanging
 	}
 	if err != nil {
-		return err
+		return named(name, err)
 	}
 	defer func() { _ = f.Close() }()
 	before, err := f.Stat()
 	if err != nil {
-		return err
+		return named(name, err)
+	}
+	if !before.Mode().IsRegular() {
+		return irregular(name, before.Mode())
 	}
 	if int64(b.Len())+before.Size() > most {
 		return fmt.Errorf("more than %d MB: %w", most>>20, errTooLarge)
@@ -102,8 +123,26 @@ func packOne(w *tar.Writer, b *bytes.Buffer, path, name string, d fs.DirEntry, m
 	return err
 }
 
+// named is what is wrong with a file, by its name in the directory alone: the rest of its
+// path is another one at each attempt.
+func named(name string, err error) error {
+	var of *fs.PathError
+	if errors.As(err, &of) {
+		err = of.Err
+	}
+	return fmt.Errorf("%q: %w", limit.Cut(name, limit.MaxNote), err)
+}
+
+func irregular(name string, m fs.FileMode) error {
+	return fmt.Errorf("%q is no regular file, but a %s", limit.Cut(name, limit.MaxNote), kindOf(m))
+}
+
 func kindOf(m fs.FileMode) string {
 	switch {
+	case m.IsRegular():
+		return "file"
+	case m.IsDir():
+		return "directory"
 	case m&fs.ModeSymlink != 0:
 		return "symbolic link"
 	case m&fs.ModeNamedPipe != 0:

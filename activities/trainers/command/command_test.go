@@ -127,6 +127,16 @@ func TestBadPrograms(t *testing.T) {
 		{"pipe as outcome", trainer.Failed, "outcome.json is no regular file"},
 		{"large outcome", trainer.Failed, "outcome.json has more than 1 MiB"},
 		{"link as model", trainer.Failed, `"weights" is no regular file, but a symbolic link`},
+		{"directory as reason", trainer.Failed, "no file TNAML_DIRECTORY/x"},
+		{"directory as nonsense", trainer.Failed, "no outcome: invalid character 'T' looking for beginning of value: TNAML_DIRECTORY/x"},
+		{"model is a link", trainer.Failed, "model/ cannot be stored: it is no directory any more, but a symbolic link"},
+		{"model is a file", trainer.Failed, "model/ cannot be stored: it is no directory any more, but a file"},
+		{"model is gone", trainer.OK, ""},
+		{"directory is gone", trainer.OK, ""},
+		{"socket in model", trainer.Failed, `sss" is no regular file, but a socket`},
+		{"deep model", trainer.Failed, "file name too long"},
+		{"odd names", trainer.OK, ""},
+		{"closes its output", trainer.OK, ""},
 		{"large model", trainer.Failed, "more than 1 MB: too large"},
 		{"large checkpoint", trainer.OK, ""},
 		{"forks", trainer.OK, ""},
@@ -427,16 +437,22 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+// nonsense is no outcome, and where it is cut there is a secret.
+var nonsense = `{"status":"ok","metrics":[],"x":"` + strings.Repeat("x", 170)[:157]
+
 // What the operator gives a program is in no reason and in no log, whatever the program says.
 func TestSecrets(t *testing.T) {
 	t.Setenv("TOKEN", "s3cret:passed")
 	for mode, want := range map[string]string{
 		"tells":          "the program ended with exit status 1: cannot reach ${DB_URL} with ${TOKEN} (${LONG}) at 123",
 		"tells as JSON":  "cannot reach ${DB_URL} with ${TOKEN} (${LONG}) at 123",
+		"tells lines":    "it wants ${KEY} and ${FILE}",
+		"tells nonsense": "the trainer's answer is no outcome: metrics is of the type array: " + nonsense + "${FILE}…",
 		"tells too much": "the program ended with exit status 1: " + strings.Repeat("x", 497) + "…",
 	} {
 		f := program(t, mode, func(c *Config) {
-			c.Env = append(c.Env, "DB_URL=db://me:pass@host", "TOKEN", "LONG=db://me:pass@host/more", "PORT=123")
+			c.Env = append(c.Env, "DB_URL=db://me:pass@host", "TOKEN", "LONG=db://me:pass@host/more", "PORT=123",
+				"KEY=begin\npassed on\nend", "FILE=passed-from-a-file\n")
 		})
 		o, err := f.Run(t.Context(), asked(), quiet)
 		if err != nil || o.Status != trainer.Failed || o.Reason != want {

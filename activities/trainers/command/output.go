@@ -143,6 +143,7 @@ func (o *output) readText(line []byte) {
 // where it says nothing, and the outcome then says that.
 func (o *output) outcomeOf(file string, objective space.Objective) (out trainer.Outcome, ok bool) {
 	written, err := readOutcome(file)
+	written, o.outcome = unplaced(written, filepath.Dir(file)), unplaced(o.outcome, filepath.Dir(file))
 	switch {
 	case err != nil:
 		return trainer.Outcome{Status: trainer.Failed, Reason: "outcome.json " + err.Error()}, true
@@ -216,7 +217,16 @@ func (t *tail) text(dir string, h hidden) string {
 	if t.cut {
 		s = h.begun(s)
 	}
-	return strings.ToValidUTF8(h.hide(strings.ReplaceAll(s, filepath.Clean(dir), "TNAML_DIRECTORY")), "\uFFFD")
+	return strings.ToValidUTF8(h.hide(string(unplaced([]byte(s), dir))), "\uFFFD")
+}
+
+// unplaced is what a program says without the trial's directory, which is another one at each
+// attempt: outcomes are not. nil stays nil.
+func unplaced(b []byte, dir string) []byte {
+	if b == nil {
+		return nil
+	}
+	return bytes.ReplaceAll(b, []byte(filepath.Clean(dir)), []byte(directoryVariable))
 }
 
 // lastLine is the last line that says something: where a program tells what it died of.
@@ -240,21 +250,32 @@ func (c Config) hidden() (h hidden) {
 		if !given {
 			value = os.Getenv(name)
 		}
-		if len(value) >= leastHidden {
-			h = append(h, [2]string{value, "${" + name + "}"})
+		// Of more lines than one, or with a break at its end, it is told in one line, or as JSON.
+		quoted, _ := json.Marshal(value)
+		for _, form := range []string{value, limit.OneLine(value), string(quoted[1 : len(quoted)-1])} {
+			if len(form) >= leastHidden {
+				h = append(h, [2]string{form, "${" + name + "}"})
+			}
 		}
 	}
 	slices.SortStableFunc(h, func(a, b [2]string) int { return len(b[0]) - len(a[0]) })
 	return h
 }
 
-// hide replaces the values by their names.
+// hide replaces the values by their names, those too whose ends limit.Cut has cut away.
 func (h hidden) hide(s string) string {
+	const cut = "…"
 	var pairs []string
 	for _, v := range h {
 		pairs = append(pairs, v[:]...)
 	}
-	return strings.NewReplacer(pairs...).Replace(s)
+	s = strings.NewReplacer(pairs...).Replace(s)
+	for _, v := range h {
+		for i := min(len(v[0]), len(s)) - 1; i >= leastHidden && strings.Contains(s, cut); i-- {
+			s = strings.ReplaceAll(s, v[0][:i]+cut, v[1]+cut)
+		}
+	}
+	return s
 }
 
 // begun is a text that was cut at its beginning, without the end of a value there.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -120,6 +121,12 @@ var programs = map[string]func() int{
 	},
 	"tells":         func() int { fmt.Fprintln(os.Stderr, secrets()); return 1 },
 	"tells as JSON": func() int { say(`{"status":"failed","reason":%q}`, secrets()); return 0 },
+	"tells lines": func() int {
+		b, _ := json.Marshal("it wants " + os.Getenv("KEY") + " and " + strings.TrimSpace(os.Getenv("FILE")))
+		say(`{"status":"failed","reason":%s}`, b)
+		return 0
+	},
+	"tells nonsense": func() int { say(`%s%s"}`, nonsense, strings.TrimSpace(os.Getenv("FILE"))); return 0 },
 	"tells too much": func() int { // its end begins within a value
 		fmt.Fprint(os.Stderr, secrets(), os.Getenv("DB_URL"), strings.Repeat("x", maxTail-9))
 		return 1
@@ -175,6 +182,54 @@ var programs = map[string]func() int{
 	"link as model": func() int {
 		_ = os.Symlink("/etc/passwd", filepath.Join(os.Getenv("TNAML_MODEL"), "weights"))
 		say(good)
+		return 0
+	},
+	"directory as reason": func() int {
+		say(`{"status":"failed","reason":"no file %s/x"}`, os.Getenv("TNAML_DIRECTORY"))
+		return 0
+	},
+	"directory as nonsense": func() int { write(os.Getenv("TNAML_OUTCOME"), os.Getenv("TNAML_DIRECTORY")+"/x"); return 0 },
+	"model is a link": func() int {
+		_ = os.Remove(os.Getenv("TNAML_MODEL"))
+		_ = os.Symlink("/etc", os.Getenv("TNAML_MODEL"))
+		say(good)
+		return 0
+	},
+	"model is a file": func() int {
+		_ = os.Remove(os.Getenv("TNAML_MODEL"))
+		write(os.Getenv("TNAML_MODEL"), "weights")
+		say(good)
+		return 0
+	},
+	"model is gone":     func() int { _ = os.Remove(os.Getenv("TNAML_MODEL")); say(good); return 0 },
+	"directory is gone": func() int { _ = os.RemoveAll(os.Getenv("TNAML_DIRECTORY")); say(good); return 0 },
+	"socket in model": func() int {
+		_ = os.Chdir(os.Getenv("TNAML_MODEL"))
+		_, _ = net.Listen("unix", strings.Repeat("s", 100))
+		say(good)
+		return 0
+	},
+	"deep model": func() int {
+		_ = os.Chdir(os.Getenv("TNAML_MODEL"))
+		for range 40 {
+			_ = os.Mkdir(strings.Repeat("d", 200), 0o700)
+			_ = os.Chdir(strings.Repeat("d", 200))
+		}
+		say(good)
+		return 0
+	},
+	"odd names": func() int {
+		for _, name := range []string{"a\nb", "..c", "\xff", strings.Repeat("n", 255), "-", "c:\\d", "\r\x1b[2J"} {
+			write(filepath.Join(os.Getenv("TNAML_MODEL"), name), name)
+		}
+		say(good)
+		return 0
+	},
+	"closes its output": func() int {
+		say(good)
+		_, _ = os.Stdout.Close(), os.Stderr.Close()
+		time.Sleep(200 * time.Millisecond)
+		write(filepath.Join(os.Getenv("TNAML_MODEL"), "late"), "late")
 		return 0
 	},
 	"large model": func() int {
