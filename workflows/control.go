@@ -88,7 +88,9 @@ func (r *run) receive(ctx workflow.Context, name string, wait bool) (action func
 		case Stop:
 			r.stop(ctx)
 		case Extend:
-			if r.checkExtend(more) == nil {
+			if r.goingOn() {
+				r.early = append(r.early, more)
+			} else if r.checkExtend(more) == nil {
 				r.extend(ctx, more)
 			}
 		}
@@ -109,10 +111,15 @@ func (r *run) drainSignals(ctx workflow.Context) {
 	}
 }
 
+// goingOn says that the budget is not known yet, which is that of the search that this one goes on from.
+func (r *run) goingOn() bool { return r.spec.From != "" && !r.wentOn }
+
 // checkExtend says why the budget cannot be extended. Once the result is being
 // published, no trial more would be in it.
 func (r *run) checkExtend(more Extension) error {
 	switch {
+	case r.goingOn():
+		return errors.New("the search that this one goes on from is being looked up: extend it when it has begun")
 	case r.finished != "":
 		return errors.New("the search is finishing: start another one instead")
 	case r.state.Stop:

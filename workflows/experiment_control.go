@@ -41,27 +41,29 @@ func (r *experimentRun) handle(ctx workflow.Context) error {
 	}
 	for _, name := range []string{Pause, Resume, Stop} {
 		workflow.GoNamed(ctx, "signal "+name, func(ctx workflow.Context) {
-			channel := r.channel(ctx, name)
-			for {
-				var reason string
-				if !channel.Receive(ctx, &reason) {
-					return
-				}
-				r.signalled(ctx, name, reason)
+			for channel, argument := r.channel(ctx, name); channel.Receive(ctx, argument); {
+				r.signalled(ctx, name, argument)
 			}
 		})
 	}
 	return nil
 }
 
-func (r *experimentRun) channel(ctx workflow.Context, name string) workflow.ReceiveChannel {
-	return workflow.GetSignalChannelWithOptions(ctx, name, workflow.SignalChannelOptions{Description: "Like the update of this name"})
+// channel is a signal's, and where its argument goes: only a pause has one, and whatever else comes
+// with the others, as from a form of the UI, must not lose them.
+func (r *experimentRun) channel(ctx workflow.Context, name string) (channel workflow.ReceiveChannel, argument any) {
+	if name == Pause {
+		argument = new(string)
+	}
+	return workflow.GetSignalChannelWithOptions(ctx, name, workflow.SignalChannelOptions{Description: "Like the update of this name"}), argument
 }
 
-func (r *experimentRun) signalled(ctx workflow.Context, name, reason string) {
+func (r *experimentRun) signalled(ctx workflow.Context, name string, argument any) {
 	switch name {
 	case Pause:
-		r.pause(ctx, reason)
+		reason := argument.(*string)
+		r.pause(ctx, *reason)
+		*reason = "" // the next one may have none
 	case Resume:
 		r.resume(ctx)
 	case Stop:
@@ -73,9 +75,8 @@ func (r *experimentRun) signalled(ctx workflow.Context, name, reason string) {
 // the channel at continue-as-new would be lost.
 func (r *experimentRun) drainSignals(ctx workflow.Context) {
 	for _, name := range []string{Pause, Resume, Stop} {
-		var reason string
-		for channel := r.channel(ctx, name); channel.ReceiveAsync(&reason); {
-			r.signalled(ctx, name, reason)
+		for channel, argument := r.channel(ctx, name); channel.ReceiveAsync(argument); {
+			r.signalled(ctx, name, argument)
 		}
 	}
 }

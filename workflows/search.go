@@ -85,6 +85,10 @@ type run struct {
 	// preparing is the number of features of images to be computed before the
 	// first trial, prepared how many of them are there.
 	preparing, prepared int
+	// wentOn: it is known what the search goes on from, if it does; early are the signals to extend it
+	// that came before.
+	wentOn bool
+	early  []Extension
 	// described: the search attributes say what the search is.
 	described bool
 	// activeSince is the start of the present stretch without a pause.
@@ -107,7 +111,7 @@ func Search(ctx workflow.Context, raw json.RawMessage, carried *SearchState) (*S
 		results: map[int]activities.Row{}, activeSince: workflow.Now(ctx),
 	}
 	if carried != nil {
-		r.state = *carried
+		r.state, r.wentOn = *carried, true
 	} else {
 		spec, err := pinSpec(ctx, raw)
 		if err != nil {
@@ -262,6 +266,12 @@ func (r *run) goOn(ctx workflow.Context) error {
 	r.state.ActiveBefore = time.Duration(b.Seconds * float64(time.Second))
 	for _, row := range b.Best {
 		r.remember(row)
+	}
+	r.wentOn = true
+	for _, more := range r.early {
+		if r.checkExtend(more) == nil {
+			r.extend(ctx, more)
+		}
 	}
 	r.described = false
 	r.attributes(ctx, "running")

@@ -143,7 +143,9 @@ func (r *run) clock(ctx workflow.Context) {
 		left := time.Duration(hours*float64(time.Hour)) - r.whole(ctx)
 		changed := func() bool { return over() || r.state.Budget.Hours != hours || r.state.ActiveBefore != before }
 		if left <= 0 {
-			if r.changed = true; workflow.Await(ctx, changed) != nil {
+			// The time that features took does not count, once they are there.
+			since := r.activeSince
+			if r.changed = true; workflow.Await(ctx, func() bool { return changed() || !r.activeSince.Equal(since) }) != nil {
 				return
 			}
 		} else if _, err := workflow.AwaitWithTimeout(ctx, left, func() bool { return changed() || r.state.Paused }); err != nil {
