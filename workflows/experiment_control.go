@@ -55,7 +55,8 @@ func (r *experimentRun) channel(ctx workflow.Context, name string) (channel work
 	if name == Pause {
 		argument = new(string)
 	}
-	return workflow.GetSignalChannelWithOptions(ctx, name, workflow.SignalChannelOptions{Description: "Like the update of this name"}), argument
+	channel = workflow.GetSignalChannelWithOptions(ctx, name, workflow.SignalChannelOptions{Description: "Like the update of this name"})
+	return channel, argument
 }
 
 func (r *experimentRun) signalled(ctx workflow.Context, name string, argument any) {
