@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/mock"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/worker"
@@ -194,15 +195,18 @@ func run(t *testing.T, s store.Store, id, kind, spec string) {
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
 	env := suite.NewTestWorkflowEnvironment()
-	env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: time.Minute})
-	env.RegisterActivity(activities.New(s, activities.Options{}))
+	a := activities.New(s, activities.Options{})
+	// With the heartbeats of a worker (worker/host): the environment gives up what is silent, as the server does.
+	env.SetWorkerOptions(worker.Options{
+		DeadlockDetectionTimeout:     time.Minute,
+		Interceptors:                 []interceptor.WorkerInterceptor{activities.Attempts(a)},
+		MaxHeartbeatThrottleInterval: activities.HeartbeatEvery,
+	})
+	env.RegisterActivity(a)
 	env.OnActivity("Served", mock.Anything, mock.Anything).Return(true, nil).Maybe() // asks a server, of which there is none
 	env.RegisterWorkflowWithOptions(workflows.Search, workflow.RegisterOptions{Name: workflows.SearchWorkflow})
 	env.RegisterWorkflowWithOptions(workflows.Benchmark, workflow.RegisterOptions{Name: workflows.BenchmarkWorkflow})
 	env.SetTestTimeout(2 * time.Minute)
-	// Else its end, years away, is the next that comes where the environment's clock runs ahead: it
-	// does so now and then while a slow activity is under way.
-	env.SetWorkflowRunTimeout(0)
 	env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: id, TaskQueue: workflows.TaskQueue})
 	env.ExecuteWorkflow(kind, json.RawMessage(spec), nil)
 	if err := env.GetWorkflowError(); err != nil || !env.IsWorkflowCompleted() {
