@@ -46,73 +46,38 @@ func (r *run) handle(ctx workflow.Context) error {
 	if err := errors.Join(append(errs, r.handleAsking(ctx))...); err != nil {
 		return err
 	}
-	for _, name := range []string{Pause, Resume, Stop, Extend} {
-		workflow.GoNamed(ctx, "signal "+name, func(ctx workflow.Context) {
-			for {
-				value, more := r.receive(ctx, name, true)
-				if !more {
-					return
-				}
-				value()
-			}
-		})
-	}
+	r.signals().serve(ctx)
 	return nil
 }
 
-// receive takes a signal; the action it stands for is returned, not done.
-func (r *run) receive(ctx workflow.Context, name string, wait bool) (action func(), ok bool) {
-	channel := workflow.GetSignalChannelWithOptions(ctx, name, workflow.SignalChannelOptions{Description: "Like the update of this name"})
+// signals are those that do what the updates do, for clients that cannot update.
+func (r *run) signals() signals { return signals{[]string{Pause, Resume, Stop, Extend}, r.take} }
+
+func (r *run) take(ctx workflow.Context, name string, wait bool) bool {
 	var reason string
 	var more Extension
-	var value any
+	if !received(ctx, name, map[string]any{Pause: &reason, Extend: &more}[name], wait) {
+		return false
+	}
 	switch name {
 	case Pause:
-		value = &reason
+		r.pause(ctx, reason)
+	case Resume:
+		r.resume(ctx)
+	case Stop:
+		r.stop(ctx)
 	case Extend:
-		value = &more
-	}
-	if wait {
-		if !channel.Receive(ctx, value) {
-			return nil, false
-		}
-	} else if !channel.ReceiveAsync(value) {
-		return nil, false
-	}
-	return func() {
-		switch name {
-		case Pause:
-			r.pause(ctx, reason)
-		case Resume:
-			r.resume(ctx)
-		case Stop:
-			r.stop(ctx)
-		case Extend:
-			if r.goingOn() {
-				r.early = append(r.early, more)
-			} else if r.checkExtend(more) == nil {
-				r.extend(ctx, more)
-			}
-		}
-	}, true
-}
-
-// drainSignals takes what has arrived before the run ends: a signal left in
-// the channel at continue-as-new would be lost.
-func (r *run) drainSignals(ctx workflow.Context) {
-	for _, name := range []string{Pause, Resume, Stop, Extend} {
-		for {
-			action, ok := r.receive(ctx, name, false)
-			if !ok {
-				break
-			}
-			action()
+		if r.goingOn() {
+			r.early = append(r.early, more)
+		} else if r.checkExtend(more) == nil {
+			r.extend(ctx, more)
 		}
 	}
+	return true
 }
 
 // goingOn says that the budget is not known yet, which is that of the search that this one goes on from.
-func (r *run) goingOn() bool { return r.spec.From != "" && !r.wentOn }
+func (r *run) goingOn() bool { return r.spec.From != "" && r.state.Resolved.Config == "" }
 
 // checkExtend says why the budget cannot be extended. Once the result is being
 // published, no trial more would be in it.

@@ -157,10 +157,9 @@ func (r *experimentRun) live(ctx workflow.Context) (*ExperimentResult, error) {
 		return nil, err
 	}
 	if r.finished == "" {
-		if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
+		if err := r.signals().leave(ctx); err != nil {
 			return nil, err
 		}
-		r.drainSignals(ctx) // last: one may have come while handlers were waited for
 		return nil, workflow.NewContinueAsNewError(ctx, string(r.kind), r.raw, r.state)
 	}
 	return r.finish(ctx)

@@ -39,47 +39,27 @@ func (r *experimentRun) handle(ctx workflow.Context) error {
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	for _, name := range []string{Pause, Resume, Stop} {
-		workflow.GoNamed(ctx, "signal "+name, func(ctx workflow.Context) {
-			for channel, argument := r.channel(ctx, name); channel.Receive(ctx, argument); {
-				r.signalled(ctx, name, argument)
-			}
-		})
-	}
+	r.signals().serve(ctx)
 	return nil
 }
 
-// channel is a signal's, and where its argument goes: only a pause has one, and whatever else comes
-// with the others, as from a form of the UI, must not lose them.
-func (r *experimentRun) channel(ctx workflow.Context, name string) (channel workflow.ReceiveChannel, argument any) {
-	if name == Pause {
-		argument = new(string)
-	}
-	channel = workflow.GetSignalChannelWithOptions(ctx, name, workflow.SignalChannelOptions{Description: "Like the update of this name"})
-	return channel, argument
-}
+// signals are those that do what the updates do, for clients that cannot update.
+func (r *experimentRun) signals() signals { return signals{[]string{Pause, Resume, Stop}, r.take} }
 
-func (r *experimentRun) signalled(ctx workflow.Context, name string, argument any) {
+func (r *experimentRun) take(ctx workflow.Context, name string, wait bool) bool {
+	var reason string
+	if !received(ctx, name, map[string]any{Pause: &reason}[name], wait) {
+		return false
+	}
 	switch name {
 	case Pause:
-		reason := argument.(*string)
-		r.pause(ctx, *reason)
-		*reason = "" // the next one may have none
+		r.pause(ctx, reason)
 	case Resume:
 		r.resume(ctx)
 	case Stop:
 		r.stop(ctx)
 	}
-}
-
-// drainSignals takes what has arrived before the run ends: a signal left in
-// the channel at continue-as-new would be lost.
-func (r *experimentRun) drainSignals(ctx workflow.Context) {
-	for _, name := range []string{Pause, Resume, Stop} {
-		for channel, argument := r.channel(ctx, name); channel.ReceiveAsync(argument); {
-			r.signalled(ctx, name, argument)
-		}
-	}
+	return true
 }
 
 func (r *experimentRun) pause(ctx workflow.Context, reason string) {

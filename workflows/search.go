@@ -85,10 +85,8 @@ type run struct {
 	// preparing is the number of features of images to be computed before the
 	// first trial, prepared how many of them are there.
 	preparing, prepared int
-	// wentOn: it is known what the search goes on from, if it does; early are the signals to extend it
-	// that came before.
-	wentOn bool
-	early  []Extension
+	// early are the signals to extend a search that came before it was known what it goes on from.
+	early []Extension
 	// described: the search attributes say what the search is.
 	described bool
 	// activeSince is the start of the present stretch without a pause.
@@ -111,7 +109,7 @@ func Search(ctx workflow.Context, raw json.RawMessage, carried *SearchState) (*S
 		results: map[int]activities.Row{}, activeSince: workflow.Now(ctx),
 	}
 	if carried != nil {
-		r.state, r.wentOn = *carried, true
+		r.state = *carried
 	} else {
 		spec, err := pinSpec(ctx, raw)
 		if err != nil {
@@ -152,10 +150,9 @@ func (r *run) live(ctx workflow.Context) (*SearchResult, error) {
 		return nil, err
 	}
 	if r.finished == "" {
-		if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
+		if err := r.signals().leave(ctx); err != nil {
 			return nil, err
 		}
-		r.drainSignals(ctx) // last: one may have come while handlers were waited for
 		r.settleClock(ctx)
 		r.state.Results = r.waiting()
 		return nil, workflow.NewContinueAsNewError(ctx, SearchWorkflow, r.raw, r.state)
@@ -267,7 +264,6 @@ func (r *run) goOn(ctx workflow.Context) error {
 	for _, row := range b.Best {
 		r.remember(row)
 	}
-	r.wentOn = true
 	for _, more := range r.early {
 		if r.checkExtend(more) == nil {
 			r.extend(ctx, more)
