@@ -53,17 +53,19 @@ func OneLine(s string) string {
 	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) }), " ")
 }
 
+// More ends a text that Cut has shortened.
+const More = "…"
+
 // Cut shortens a text to at most n bytes, whole characters, valid UTF-8.
 func Cut(s string, n int) string {
-	const more = "…"
 	if s = strings.ToValidUTF8(s, "?"); len(s) <= n {
 		return s
 	}
-	n = max(n-len(more), 0)
+	n = max(n-len(More), 0)
 	for n > 0 && !utf8.RuneStart(s[n]) {
 		n--
 	}
-	return s[:n] + more
+	return s[:n] + More
 }
 
 // Problems joins what is wrong with one input, the first MaxProblems of it, each as

@@ -264,15 +264,17 @@ func (c Config) hidden() (h hidden) {
 
 // hide replaces the values by their names, those too whose ends limit.Cut has cut away.
 func (h hidden) hide(s string) string {
-	const cut = "…"
 	var pairs []string
 	for _, v := range h {
 		pairs = append(pairs, v[:]...)
 	}
 	s = strings.NewReplacer(pairs...).Replace(s)
+	if !strings.Contains(s, limit.More) {
+		return s
+	}
 	for _, v := range h {
-		for i := min(len(v[0]), len(s)) - 1; i >= leastHidden && strings.Contains(s, cut); i-- {
-			s = strings.ReplaceAll(s, v[0][:i]+cut, v[1]+cut)
+		for i := min(len(v[0]), len(s)) - 1; i >= leastHidden; i-- {
+			s = strings.ReplaceAll(s, v[0][:i]+limit.More, v[1]+limit.More)
 		}
 	}
 	return s
