@@ -645,14 +645,24 @@ func TestSweepIsNarrow(t *testing.T) {
 		}
 		ended := make(chan error, 1)
 		go func() { ended <- c.Wait() }()
+		for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+			// It is the new program a moment before it has its environment.
+			if b, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", c.Process.Pid)); err == nil && len(b) > 0 {
+				break
+			}
+		}
 		sweep(dir)
+		wait := 300 * time.Millisecond
+		if want {
+			wait = 10 * time.Second // a busy machine is slow to say so
+		}
 		select {
 		case <-ended:
 			if !want {
 				t.Errorf("%s was killed", entry)
 			}
 			continue
-		case <-time.After(300 * time.Millisecond):
+		case <-time.After(wait):
 			if want {
 				t.Errorf("%s goes on", entry)
 			}
