@@ -216,7 +216,7 @@ func (diverging) Version() string { return "1" }
 func (diverging) Cached() bool    { return false }
 func (diverging) Run(_ context.Context, _ trainer.Request, progress func(trainer.Progress) error) (trainer.Result, error) {
 	err := progress(trainer.Progress{Step: 1, Metrics: map[string]float64{"training_loss": math.NaN()}})
-	time.Sleep(2 * firstBeat)
+	time.Sleep(2 * soon)
 	return trainer.Result{Outcome: trainer.Outcome{Status: trainer.Diverged}}, err
 }
 

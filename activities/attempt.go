@@ -21,11 +21,11 @@ import (
 )
 
 const (
-	// firstBeat is how long after its start an attempt first says that it lives: what
-	// is shorter costs the server nothing.
-	firstBeat = 200 * time.Millisecond
-	// HeartbeatEvery is how often it does so from then on.
+	// HeartbeatEvery is how often an attempt says that it lives.
 	HeartbeatEvery = 2 * time.Second
+	// soon is how long after its start an attempt at a trial that workers were lost with
+	// first does so: whether it is the same one again is known by the name that it gives.
+	soon = 200 * time.Millisecond
 	// refusals is how often an activity is tried that the store refuses (an object that
 	// is not there or corrupt, credentials that are not taken): within half a minute, on
 	// whichever workers ask for it. All other trouble is tried for longer.
@@ -36,6 +36,10 @@ const (
 	// givenBackWait is for how long what a stopping worker gives back waits for another.
 	givenBackWait = 100 * time.Millisecond
 )
+
+// firstBeat is how long after its start any other attempt first says that it lives: what is
+// shorter costs the server nothing. (Only tests are in a hurry.)
+var firstBeat = HeartbeatEvery
 
 var errStopping = library.ErrStopping
 
@@ -71,7 +75,11 @@ func (i *attempt) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteAc
 			return nil, temporal.NewApplicationErrorWithOptions("this worker has no access to the object store: another may do it", "",
 				temporal.ApplicationErrorOptions{NextRetryDelay: unfitWait})
 		}
-		work, stop = beating(ctx, i.a.process, i.a.drain)
+		first := firstBeat
+		if t, ok := in.Args[0].(TrialInput); ok && len(t.Lost) > 0 {
+			first = soon
+		}
+		work, stop = beating(ctx, i.a.process, first, i.a.drain)
 	}
 	defer stop()
 	defer func() {
@@ -122,21 +130,21 @@ func tell(ctx context.Context, progress any) {
 	}
 }
 
-// beating has heartbeats sent until stop is called or the context ends: from a
+// beating has heartbeats sent, the first one after a while, until stop is called or the context ends: from a
 // goroutine of their own, so that long steps and loading do not look like a lost
 // worker. They carry the attempt's progress, and the name of the process, by which a
 // search tells workers that died from one that was merely silent. The context ends
 // where the worker has been stopping for as long as drain, too, and says from the start that
 // it stops (library.Stops); heartbeats go on until the work has noticed, which may take a
 // program its grace.
-func beating(ctx context.Context, process string, drain time.Duration) (work context.Context, stop func()) {
+func beating(ctx context.Context, process string, first, drain time.Duration) (work context.Context, stop func()) {
 	stopped := activity.GetWorkerStopChannel(ctx)
 	ctx = library.WithStops(ctx, stopped)
 	h, ended, done := new(heartbeat), make(chan struct{}), make(chan struct{})
 	work, cancel := context.WithCancelCause(context.WithValue(ctx, heartbeatKey{}, h))
 	go func() {
 		defer close(done)
-		timer := time.NewTimer(firstBeat)
+		timer := time.NewTimer(first)
 		defer timer.Stop()
 		var over <-chan time.Time
 		for stopped := stopped; ; {

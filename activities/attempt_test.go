@@ -95,6 +95,9 @@ func TestRefusalsAreTriedAFewTimes(t *testing.T) {
 	}
 }
 
+// Tests are in a hurry.
+func init() { firstBeat = soon }
+
 // An attempt gives signs of life from before its first request of the store to after
 // its last, whatever the activity is; they name the process.
 func TestHeartbeatsCoverAllOfAnActivity(t *testing.T) {
@@ -187,6 +190,23 @@ func TestWhatIsBeingGivenBackLives(t *testing.T) {
 	b.env.SetOnActivityHeartbeatListener(func(*activity.Info, converter.EncodedValues) { beats.Add(1) })
 	if err := b.try(b.a.Trial, in, new(TrialResult)); err == nil || !strings.Contains(err.Error(), errStopping.Error()) || beats.Load() == 0 {
 		t.Errorf("after %d heartbeats: %v", beats.Load(), err)
+	}
+}
+
+// One at a trial that was lost before says at once who it is; others have the time that all
+// heartbeats have.
+func TestWhatWasLostSaysSoonWhoItIs(t *testing.T) {
+	firstBeat = time.Hour
+	defer func() { firstBeat = soon }()
+	b := newBench(t, strategy.Random)
+	b.serve(New(b.store, Options{Trainers: []trainer.Trainer{diverging{}}}))
+	for _, lost := range [][]string{nil, {""}} {
+		var beats atomic.Int32
+		b.env.SetOnActivityHeartbeatListener(func(*activity.Info, converter.EncodedValues) { beats.Add(1) })
+		b.run(t, b.a.Trial, TrialInput{Trainer: "table", Lost: lost}, new(TrialResult))
+		if (beats.Load() > 0) != (lost != nil) {
+			t.Errorf("lost with %q: %d heartbeats", lost, beats.Load())
+		}
 	}
 }
 

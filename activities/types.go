@@ -98,7 +98,8 @@ type TrialInput struct {
 	Trainer string `json:"trainer"`
 	// Retrain ignores the trial cache.
 	Retrain bool `json:"retrain,omitempty"`
-	// Lost names the worker processes that the trial was lost with.
+	// Lost names the worker processes that the trial was lost with; "" is one that had not
+	// said its name yet.
 	Lost []string `json:"lost,omitempty"`
 }
 

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -185,6 +187,9 @@ func dial(ctx context.Context, options client.Options, logger *slog.Logger) (cli
 	if logger != nil {
 		options.Logger = sdklog.NewStructuredLogger(slog.New(twice{logger.Handler()}))
 	}
+	if local(options.HostPort) {
+		options.ConnectionOptions.GrpcCompression = &client.GrpcCompressionNone{}
+	}
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	c, err := client.DialContext(ctx, options)
@@ -192,6 +197,17 @@ func dial(ctx context.Context, options client.Options, logger *slog.Logger) (cli
 		return nil, fmt.Errorf("no Temporal server answers at %s: %w; %s", options.HostPort, err, wayIn(err, options))
 	}
 	return c, nil
+}
+
+// local says that an address is this machine's own, where to compress requests, as the SDK does,
+// costs more than it saves.
+func local(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
 // wayIn says what may be missing where a server does not let in. What TLS says comes as text: gRPC keeps

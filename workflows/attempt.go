@@ -84,7 +84,7 @@ func (r *run) attempts(ctx workflow.Context, p search.Proposal) (activities.Row,
 			if len(lost) == lostWorkers {
 				return r.lost(p, lost), nil
 			}
-			in.Lost = known(lost)
+			in.Lost = slices.Clone(lost)
 		}
 		options.DisableEagerExecution = true // others may have it
 	}

@@ -280,7 +280,8 @@ func (o Options) queues(a *activities.Activities, places func(n int) worker.Work
 			main.options = worker.Options{Tuner: places(slots), MaxEagerActivityReservationsPerWorkflowTask: &slots}
 		default:
 			out = append(out, queue{
-				name: workflows.TrainerQueue(o.TaskQueue, name), options: worker.Options{DisableWorkflowWorker: true, Tuner: places(slots)},
+				name: workflows.TrainerQueue(o.TaskQueue, name), options: worker.Options{DisableWorkflowWorker: true, Tuner: places(slots),
+					ActivityTaskPollerBehavior: crowds()},
 				register: func(r Registry) {
 					r.RegisterActivityWithOptions(a.Trial, activity.RegisterOptions{Name: workflows.TrialActivity})
 				},
@@ -293,6 +294,14 @@ func (o Options) queues(a *activities.Activities, places func(n int) worker.Work
 			strings.Join(activities.TrainersOf(a), ", "))
 	}
 	return append(out, main), nil
+}
+
+// crowds is how a queue of trials is polled: those that begin together end together, and two pollers,
+// the SDK's default, take their places again one by one.
+func crowds() worker.PollerBehavior {
+	return worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{
+		InitialNumberOfPollers: 2, MinimumNumberOfPollers: 2, MaximumNumberOfPollers: 16,
+	})
 }
 
 // Registry is what Register fills: a worker, a replayer, a test environment.
