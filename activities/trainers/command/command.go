@@ -272,9 +272,14 @@ func (r *run) run(ctx context.Context, args, environ []string) (trainer.Result, 
 				return trainer.Result{}, r.ended
 			}
 			result, err := r.conclude(err)
+			if err != nil {
+				return trainer.Result{}, err
+			}
 			result.WallSeconds = time.Since(began).Seconds()
-			result.CPUSeconds = (r.cmd.ProcessState.UserTime() + r.cmd.ProcessState.SystemTime()).Seconds()
-			return result, err
+			if s := r.cmd.ProcessState; s != nil { // another one may have waited for it
+				result.CPUSeconds = (s.UserTime() + s.SystemTime()).Seconds()
+			}
+			return result, nil
 		}
 	}
 }
@@ -393,6 +398,10 @@ func (r *run) conclude(waited error) (trainer.Result, error) {
 	}
 	if state == nil {
 		return trainer.Result{}, fmt.Errorf("trial %d: waiting for its program: %w", r.r.Trial, waited)
+	}
+	if n := r.stdout.unread; n > 0 {
+		r.t.log.Warn("lines of a trial's program could not be taken as progress", "trainer", r.t.Name(), "trial", r.r.Trial, "task", r.r.Task.Name,
+			"search", r.checkpoint.search, "lines", n, "first", r.t.config.hidden().hide(r.stdout.firstUnread))
 	}
 	said, any := r.stdout.outcomeOf(filepath.Join(r.dir, outcomeFile), r.r.Objective)
 	said.Reason = r.t.config.hidden().hide(said.Reason)

@@ -115,6 +115,7 @@ func TestBadPrograms(t *testing.T) {
 		{"gigabyte", trainer.OK, ""},
 		{"gigabyte to stderr", trainer.Failed, "exit status 1: xxx"},
 		{"long line", trainer.Failed, "1 of its lines had more than 64 KiB"},
+		{"unread", trainer.Failed, "2 of its lines could not be taken as progress, the first: "},
 		{"nan", trainer.Failed, "invalid character 'N'"},
 		{"null", trainer.Failed, `its metric "validation" is NaN`},
 		{"text nan", trainer.Failed, `its metric "validation" is NaN`},
@@ -185,6 +186,10 @@ func TestBadPrograms(t *testing.T) {
 				}
 			case "large checkpoint":
 				if !strings.Contains(f.log.String(), "checkpoint is not stored") || !strings.Contains(f.log.String(), "more than 1 MB") {
+					t.Errorf("the log says %s", f.log)
+				}
+			case "unread":
+				if !strings.Contains(f.log.String(), "could not be taken as progress") || !strings.Contains(f.log.String(), "lines=2") {
 					t.Errorf("the log says %s", f.log)
 				}
 			case "fails":

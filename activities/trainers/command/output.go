@@ -42,7 +42,10 @@ type output struct {
 	tooLong bool
 	// skipped counts the lines that were too long.
 	skipped int
-	step    int
+	// unread counts the progress that could not be taken, firstUnread is why, of the first.
+	unread      int
+	firstUnread string
+	step        int
 	// outcome is the last line with a status, text the last value of each metric in
 	// lines of text.
 	outcome []byte
@@ -93,14 +96,25 @@ func (o *output) readJSON(line []byte) {
 		o.outcome = bytes.Clone(line)
 		return
 	}
-	if err == nil {
-		o.tell(v.Progress)
+	if err != nil {
+		o.miss(fmt.Sprintf("%v: %s", err, limit.Cut(limit.OneLine(string(line)), 200)))
+		return
+	}
+	o.tell(v.Progress)
+}
+
+// miss counts progress that cannot be taken: without it nothing is seen of the trial, and it is
+// never pruned.
+func (o *output) miss(why string) {
+	if o.unread++; o.unread == 1 {
+		o.firstUnread = why
 	}
 }
 
 // tell passes on how far the trial is. Steps never go back.
 func (o *output) tell(p trainer.Progress) {
 	if p.Step < o.step || p.Steps < 0 {
+		o.miss(fmt.Sprintf("step %d of %d after step %d", p.Step, p.Steps, o.step))
 		return
 	}
 	if p.Steps < p.Step {
@@ -163,6 +177,10 @@ func (o *output) outcomeOf(file string, objective space.Objective) (out trainer.
 		reason := `it ended without an outcome: neither a line {"status": …} nor outcome.json nor ` + objective.Metric + "=…"
 		if o.skipped > 0 {
 			reason += fmt.Sprintf("; %d of its lines had more than %d KiB and were not read", o.skipped, maxLine>>10)
+		}
+		if o.unread > 0 {
+			reason += fmt.Sprintf("; %d of its lines could not be taken as progress, the first: %s", o.unread,
+				unplaced([]byte(o.firstUnread), filepath.Dir(file)))
 		}
 		return trainer.Outcome{Status: trainer.Failed, Reason: reason}, false
 	}

@@ -160,7 +160,13 @@ var programs = map[string]func() int{
 		}
 		return 1
 	},
-	"long line":   func() int { say(`{"status":"ok","reason":"%s"}`, strings.Repeat("x", 1<<20)); return 0 },
+	"long line": func() int { say(`{"status":"ok","reason":"%s"}`, strings.Repeat("x", 1<<20)); return 0 },
+	"unread": func() int {
+		say(`{"step":1,"steps":9,"metrics":{"validation":"high"}} of ` + os.Getenv("TNAML_DIRECTORY"))
+		say(`{"step":5,"steps":9,"metrics":{"validation":0.1}}`)
+		say(`{"step":1,"steps":9,"metrics":{"validation":0.9}}`)
+		return 0
+	},
 	"nan":         func() int { say(`{"status":"ok","metrics":{"validation":NaN}}`); return 0 },
 	"null":        func() int { say(`{"status":"ok","metrics":{"validation":null}}`); return 0 },
 	"text nan":    func() int { say("validation=nan"); return 0 },

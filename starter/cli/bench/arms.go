@@ -28,7 +28,7 @@ func (a app) arms(ctx context.Context, w *simulate.World, o options, p *simulate
 	var errs []error
 	own := &catalog.Arms{}
 	if o.armsFile != "" {
-		b, err := terminal.ReadFile(ctx, o.armsFile)
+		b, err := terminal.ReadSpec(ctx, o.armsFile)
 		if err == nil {
 			own, err = catalog.ParseArms(b)
 		}

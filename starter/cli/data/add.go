@@ -47,7 +47,7 @@ func (a app) addCommand() *cobra.Command {
 			}
 			spec.Parameters = json.RawMessage(parameters)
 			if file, ok := strings.CutPrefix(parameters, "@"); ok {
-				if spec.Parameters, err = terminal.ReadFile(ctx, file); err != nil {
+				if spec.Parameters, err = terminal.ReadSpec(ctx, file); err != nil {
 					return fmt.Errorf("--parameters: %w", err)
 				}
 			}

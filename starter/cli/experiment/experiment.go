@@ -121,7 +121,7 @@ func (a app) addCommand() *cobra.Command {
 		Long: "Store an experiment of your own. `starter experiment show nlp-small` shows what one looks like.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			b, err := terminal.ReadFile(cmd.Context(), args[0])
+			b, err := terminal.ReadSpec(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}

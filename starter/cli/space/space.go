@@ -65,7 +65,7 @@ func Command(t *terminal.App) *cobra.Command {
 	add := &cobra.Command{
 		Use: "add FILE.yaml", Short: "Store a search space of your own", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			b, err := terminal.ReadFile(cmd.Context(), args[0])
+			b, err := terminal.ReadSpec(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}

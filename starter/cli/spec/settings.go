@@ -23,7 +23,7 @@ func Settings(ctx context.Context, s string) (json.RawMessage, error) {
 	b := []byte(s)
 	if file, ok := strings.CutPrefix(s, "@"); ok {
 		var err error
-		if b, err = terminal.ReadFile(ctx, file); err != nil {
+		if b, err = terminal.ReadSpec(ctx, file); err != nil {
 			return nil, fmt.Errorf("--settings: %w", err)
 		}
 	}

@@ -43,19 +43,28 @@ func Open(ctx context.Context, name string) (*os.File, error) {
 	}
 }
 
-// maxFile bounds a file that is read whole.
-const maxFile = 1 << 30
+// The most that is read of a file that is read whole: any, and one that a person has written
+// (a space, an experiment, settings).
+const (
+	maxFile = 1 << 30
+	maxSpec = 16 << 20
+)
 
 // ReadFile reads a file that a person names, as Open opens it.
-func ReadFile(ctx context.Context, name string) ([]byte, error) {
+func ReadFile(ctx context.Context, name string) ([]byte, error) { return readWhole(ctx, name, maxFile) }
+
+// ReadSpec reads a file that a person has written, which is no gigabyte.
+func ReadSpec(ctx context.Context, name string) ([]byte, error) { return readWhole(ctx, name, maxSpec) }
+
+func readWhole(ctx context.Context, name string, most uint64) ([]byte, error) {
 	f, err := Open(ctx, name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close() // read only
-	b, err := io.ReadAll(io.LimitReader(once{ctx, f}, maxFile+1))
-	if err == nil && len(b) > maxFile {
-		err = fmt.Errorf("%s: more than %s", name, humanize.IBytes(maxFile))
+	b, err := io.ReadAll(io.LimitReader(once{ctx, f}, int64(most)+1))
+	if err == nil && uint64(len(b)) > most {
+		return nil, fmt.Errorf("%s: more than %s", name, humanize.IBytes(most))
 	}
 	return b, err
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -23,6 +24,12 @@ func TestReadFile(t *testing.T) {
 	}
 	if _, err := ReadFile(t.Context(), filepath.Join(dir, "none")); !errors.Is(err, os.ErrNotExist) {
 		t.Error(err)
+	}
+	if err := errors.Join(os.WriteFile(file, nil, 0o600), os.Truncate(file, maxSpec+1)); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := ReadSpec(t.Context(), file); err == nil || b != nil || !strings.Contains(err.Error(), "more than 16 MiB") {
+		t.Errorf("%d bytes, %v", len(b), err)
 	}
 	written := make(chan error, 1)
 	go func() { written <- os.WriteFile(fifo, []byte("two"), 0) }()
