@@ -400,8 +400,8 @@ func (r *run) conclude(waited error) (trainer.Result, error) {
 		return trainer.Result{}, fmt.Errorf("trial %d: waiting for its program: %w", r.r.Trial, waited)
 	}
 	if n := r.stdout.unread; n > 0 {
-		r.t.log.Warn("lines of a trial's program could not be taken as progress", "trainer", r.t.Name(), "trial", r.r.Trial, "task", r.r.Task.Name,
-			"search", r.checkpoint.search, "lines", n, "first", r.t.config.hidden().hide(r.stdout.firstUnread))
+		r.t.log.Warn("lines of a trial's program could not be taken as progress", "trainer", r.t.Name(), "trial", r.r.Trial,
+			"task", r.r.Task.Name, "search", r.checkpoint.search, "lines", n, "first", r.t.config.hidden().hide(r.stdout.firstUnread))
 	}
 	said, any := r.stdout.outcomeOf(filepath.Join(r.dir, outcomeFile), r.r.Objective)
 	said.Reason = r.t.config.hidden().hide(said.Reason)
