@@ -36,10 +36,16 @@ func (b *bench) slow(t *testing.T, steps int64) {
 	}
 }
 
-// underWay waits until a worker is at a trial, which it has said, and returns the trial's number,
+// underWay waits until a worker is at a trial, and returns the trial's number,
 // which is least or more: the activity's ID says it, and a question to the search would take so long
 // that the worker may be at the next one.
 func (b *bench) underWay(t *testing.T, run client.WorkflowRun, worker string, least int) int {
+	t.Helper()
+	return b.pending(t, run, worker, least, false)
+}
+
+// pending is underWay, of one that has been heard of, where that is asked for.
+func (b *bench) pending(t *testing.T, run client.WorkflowRun, worker string, least int, heard bool) int {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
@@ -49,7 +55,8 @@ func (b *bench) underWay(t *testing.T, run client.WorkflowRun, worker string, le
 			t.Fatal(err)
 		}
 		for _, p := range d.GetPendingActivities() {
-			if p.GetState() != enumspb.PENDING_ACTIVITY_STATE_STARTED || p.GetHeartbeatDetails() == nil || p.GetLastWorkerIdentity() != worker {
+			if p.GetState() != enumspb.PENDING_ACTIVITY_STATE_STARTED || p.GetLastWorkerIdentity() != worker ||
+				heard && p.GetHeartbeatDetails() == nil {
 				continue
 			}
 			trial, attempt := 0, 0
@@ -139,7 +146,8 @@ func TestTimeDecidesNoReward(t *testing.T) {
 		for i := range 3 {
 			name := fmt.Sprint("victim", i)
 			victim := b.worker(t, name)
-			if trial := b.underWay(t, run, name, 2); trial != 2 {
+			// The first dies before it has said its name, the others after.
+			if trial := b.pending(t, run, name, 2, i > 0); trial != 2 {
 				t.Fatalf("trial %d is under way", trial)
 			}
 			victim.kill()
@@ -149,6 +157,10 @@ func TestTimeDecidesNoReward(t *testing.T) {
 		got := b.ledger(t, run)
 		if lost := got[2]; lost.Status != trainer.Lost || !strings.Contains(lost.Reason, "3 workers died of it") {
 			t.Errorf("%+v", lost)
+		}
+		costs, err := library.ReadCosts(t.Context(), b.store, b.outcome(t, run).record.Costs)
+		if err != nil || !strings.Contains(costs[2].Worker, "victim1 ") || !strings.Contains(costs[2].Worker, "victim2 ") {
+			t.Errorf("the costs name %+v, %v", costs[2], err)
 		}
 		left := func(l []search.Trial) any { return slices.Delete(slices.Clone(l), 2, 3) }
 		if diff := cmp.Diff(left(want), left(got)); diff != "" {
