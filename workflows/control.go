@@ -69,11 +69,22 @@ func (r *run) take(ctx workflow.Context, name string, wait bool) bool {
 	case Extend:
 		if r.goingOn() {
 			r.early = append(r.early, more)
-		} else if r.checkExtend(more) == nil {
-			r.extend(ctx, more)
+		} else {
+			r.extendOrRefuse(ctx, more)
 		}
 	}
 	return true
+}
+
+// extendOrRefuse takes an extension that nobody waits for the answer to: why it is refused is
+// shown until another one comes.
+func (r *run) extendOrRefuse(ctx workflow.Context, more Extension) {
+	if err := r.checkExtend(more); err != nil {
+		r.state.Refused = limit.Reason(err.Error())
+		r.show(ctx)
+		return
+	}
+	r.extend(ctx, more)
 }
 
 // goingOn says that the budget is not known yet, which is that of the search that this one goes on from.
@@ -143,6 +154,7 @@ func (r *run) stop(ctx workflow.Context) {
 }
 
 func (r *run) extend(ctx workflow.Context, more Extension) {
+	r.state.Refused = ""
 	r.state.Trials += more.Trials
 	r.state.Budget = r.state.Budget.Add(more.Budget)
 	r.changed = true

@@ -88,6 +88,8 @@ type Progress struct {
 	// Reason says why a search is paused, what it waits for, or which bound of its budget
 	// has ended it.
 	Reason string `json:"reason,omitempty"`
+	// Refused is why the last extension was refused that nobody waited for the answer to.
+	Refused string `json:"refused,omitempty"`
 	// Preparing says what is done before the first trial: the features of images.
 	Preparing string `json:"preparing,omitempty"`
 	// Told is the number of trials done and learned from, Running those in

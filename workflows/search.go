@@ -50,6 +50,8 @@ type SearchState struct {
 	Asked   map[int]time.Time `json:"asked,omitempty"`
 	Results []activities.Row  `json:"results,omitempty"`
 	Held
+	// Refused is why the last extension that came as a signal was refused.
+	Refused string `json:"refused,omitempty"`
 	// Started is when the search began; Active how long it has not been paused, ActiveBefore
 	// how long the searches were not that this one goes on from.
 	Started      time.Time     `json:"started"`
@@ -265,9 +267,7 @@ func (r *run) goOn(ctx workflow.Context) error {
 		r.remember(row)
 	}
 	for _, more := range r.early {
-		if r.checkExtend(more) == nil {
-			r.extend(ctx, more)
-		}
+		r.extendOrRefuse(ctx, more)
 	}
 	r.described = false
 	r.attributes(ctx, "running")

@@ -109,7 +109,7 @@ func (r *run) progress(ctx workflow.Context) Progress {
 	}
 	p := Progress{
 		Name: r.name, Experiment: r.spec.Experiment, Tasks: r.spec.Tasks, Strategy: r.spec.Strategy, Seed: r.spec.Seed,
-		Status: r.status(), From: from, Before: r.state.Before,
+		Status: r.status(), Refused: r.state.Refused, From: from, Before: r.state.Before,
 		Trainer: r.state.Resolved.Trainer, Objective: r.state.Resolved.Objective,
 		Told: r.state.Position.Told, Running: r.running, Trials: r.state.Trials,
 		Budget: r.state.Budget, Failed: r.state.Failed, Pruned: r.state.Pruned, Infeasible: r.state.Infeasible,
@@ -181,6 +181,9 @@ func details(p Progress) string {
 		fmt.Fprintf(&b, "> **Ended:** %s\n\n", p.Reason)
 	} else {
 		standing(&b, p.Status, p.Reason)
+	}
+	if p.Refused != "" {
+		fmt.Fprintf(&b, "> **An extension was refused:** %s\n\n", p.Refused)
 	}
 	if len(p.Best) == 0 {
 		return b.String()

@@ -56,3 +56,27 @@ func TestExperimentStopsWhateverComesWithIt(t *testing.T) {
 		t.Errorf("after %s: %+v, %v", took, r, err)
 	}
 }
+
+// An extension that comes as a signal and cannot be is not passed over in silence: why is shown
+// until there is one that can.
+func TestRefusedExtensionIsShown(t *testing.T) {
+	f := newFixture(t)
+	at := func(after time.Duration, do func()) { f.RegisterDelayedCallback(do, after) }
+	at(0, func() { f.UpdateWorkflow(workflows.Pause, "u", callback(t, nil), "lunch") })
+	at(time.Minute, func() { f.SignalWorkflow(workflows.Extend, map[string]int{"failed": 4}) })
+	at(2*time.Minute, func() {
+		if p := f.progress(t); !strings.Contains(p.Refused, `no bound "failed"`) || p.Status != "paused" || p.Reason != "lunch" || p.Trials != 20 {
+			t.Errorf("refused: %+v", p)
+		}
+		f.SignalWorkflow(workflows.Extend, 5)
+	})
+	at(3*time.Minute, func() {
+		if p := f.progress(t); p.Refused != "" || p.Trials != 25 {
+			t.Errorf("extended: %+v", p)
+		}
+		f.SignalWorkflow(workflows.Resume, nil)
+	})
+	if result, err := f.run(t, `{"tasks":["tiny"],"trials":20}`); err != nil || result.Trials != 25 {
+		t.Errorf("%+v, %v", result, err)
+	}
+}

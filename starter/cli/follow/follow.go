@@ -197,6 +197,9 @@ func searchText(p *client.SearchProgress) string {
 	if p.Reason != "" {
 		line += ": " + terminal.Flat(p.Reason)
 	}
+	if p.Refused != "" {
+		line += "  (an extension was refused: " + terminal.Flat(p.Refused) + ")"
+	}
 	return line
 }
 
