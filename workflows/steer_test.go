@@ -65,7 +65,8 @@ func TestRefusedExtensionIsShown(t *testing.T) {
 	at(0, func() { f.UpdateWorkflow(workflows.Pause, "u", callback(t, nil), "lunch") })
 	at(time.Minute, func() { f.SignalWorkflow(workflows.Extend, map[string]int{"failed": 4}) })
 	at(2*time.Minute, func() {
-		if p := f.progress(t); !strings.Contains(p.Refused, `no bound "failed"`) || p.Status != "paused" || p.Reason != "lunch" || p.Trials != 20 {
+		p := f.progress(t)
+		if !strings.Contains(p.Refused, `no bound "failed"`) || p.Status != "paused" || p.Reason != "lunch" || p.Trials != 20 {
 			t.Errorf("refused: %+v", p)
 		}
 		f.SignalWorkflow(workflows.Extend, 5)
