@@ -76,8 +76,10 @@ func (i *attempt) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteAc
 				temporal.ApplicationErrorOptions{NextRetryDelay: unfitWait})
 		}
 		first := firstBeat
-		if t, ok := in.Args[0].(TrialInput); ok && len(t.Lost) > 0 {
-			first = soon
+		if len(in.Args) > 0 {
+			if t, ok := in.Args[0].(TrialInput); ok && len(t.Lost) > 0 {
+				first = soon
+			}
 		}
 		work, stop = beating(ctx, i.a.process, first, i.a.drain)
 	}
