@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -199,15 +198,17 @@ func dial(ctx context.Context, options client.Options, logger *slog.Logger) (cli
 	return c, nil
 }
 
+// Loopback says that a host, by name or number, is this machine itself.
+func Loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
 // local says that an address is this machine's own, where to compress requests, as the SDK does,
 // costs more than it saves.
 func local(address string) bool {
 	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return false
-	}
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.IsLoopback()
+	return err == nil && Loopback(host)
 }
 
 // wayIn says what may be missing where a server does not let in. What TLS says comes as text: gRPC keeps

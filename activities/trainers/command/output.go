@@ -97,7 +97,7 @@ func (o *output) readJSON(line []byte) {
 		return
 	}
 	if err != nil {
-		o.miss(fmt.Sprintf("%v: %s", err, limit.Cut(limit.OneLine(string(line)), 200)))
+		o.miss(func() string { return fmt.Sprintf("%v: %s", err, limit.Cut(limit.OneLine(string(line)), 200)) })
 		return
 	}
 	o.tell(v.Progress)
@@ -105,16 +105,16 @@ func (o *output) readJSON(line []byte) {
 
 // miss counts progress that cannot be taken: without it nothing is seen of the trial, and it is
 // never pruned.
-func (o *output) miss(why string) {
-	if o.unread++; o.unread == 1 {
-		o.firstUnread = why
+func (o *output) miss(why func() string) {
+	if o.unread++; o.unread == 1 { // of the others, which may be a gigabyte, nothing is kept
+		o.firstUnread = why()
 	}
 }
 
 // tell passes on how far the trial is. Steps never go back.
 func (o *output) tell(p trainer.Progress) {
 	if p.Step < o.step || p.Steps < 0 {
-		o.miss(fmt.Sprintf("step %d of %d after step %d", p.Step, p.Steps, o.step))
+		o.miss(func() string { return fmt.Sprintf("step %d of %d after step %d", p.Step, p.Steps, o.step) })
 		return
 	}
 	if p.Steps < p.Step {

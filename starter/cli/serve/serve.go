@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tnaml/deploy"
 	"tnaml/starter/api"
 	"tnaml/starter/client"
 )
@@ -74,8 +75,7 @@ func (o serving) check() error {
 	if (o.certificate == "") != (o.key == "") {
 		return errors.New("--tls-certificate and --tls-key go together")
 	}
-	ip := net.ParseIP(host)
-	if local := host == "localhost" || ip != nil && ip.IsLoopback(); !local && o.certificate == "" && !o.plaintext {
+	if !deploy.Loopback(host) && o.certificate == "" && !o.plaintext {
 		return fmt.Errorf("--listen %s is open to other machines, and the token would travel in the clear: give --tls-certificate and "+
 			"--tls-key, or --plaintext if a proxy before it has TLS", o.listen)
 	}
