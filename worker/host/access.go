@@ -8,8 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"go.temporal.io/sdk/worker"
-
 	"tnaml/activities/store"
 )
 
@@ -149,50 +147,4 @@ func (a *access) GetName(ctx context.Context, kind store.Kind, name string) ([]b
 	value, version, err := a.Store.GetName(ctx, kind, name)
 	a.note(ctx, err)
 	return value, version, err
-}
-
-// slots hands out a worker's places for activities while it has access to the store.
-type slots struct {
-	worker.SlotSupplier
-	access *access
-}
-
-// ReserveSlot implements worker.SlotSupplier.
-func (s *slots) ReserveSlot(ctx context.Context, info worker.SlotReservationInfo) (*worker.SlotPermit, error) {
-	permit, err := s.SlotSupplier.ReserveSlot(ctx, info)
-	if err != nil {
-		return nil, err
-	}
-	select {
-	case <-s.access.opened():
-		return permit, nil
-	case <-ctx.Done(): // the worker stops
-		return nil, ctx.Err()
-	}
-}
-
-// TryReserveSlot implements worker.SlotSupplier.
-func (s *slots) TryReserveSlot(info worker.SlotReservationInfo) *worker.SlotPermit {
-	if !s.access.there() {
-		return nil
-	}
-	return s.SlotSupplier.TryReserveSlot(info)
-}
-
-// tuner is the SDK's own, but for activities.
-type tuner struct {
-	worker.WorkerTuner
-	activities worker.SlotSupplier
-}
-
-// GetActivityTaskSlotSupplier implements worker.WorkerTuner.
-func (t *tuner) GetActivityTaskSlotSupplier() worker.SlotSupplier { return t.activities }
-
-// tuner gives a task queue n places for activities.
-func (a *access) tuner(n int) worker.WorkerTuner {
-	fixed, err := worker.NewFixedSizeTuner(worker.FixedSizeTunerOptions{NumActivitySlots: n})
-	if err != nil {
-		panic(err) // a number below 1
-	}
-	return &tuner{fixed, &slots{fixed.GetActivityTaskSlotSupplier(), a}}
 }

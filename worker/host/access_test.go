@@ -48,7 +48,7 @@ func TestWorkerWithoutAccess(t *testing.T) {
 			refusal := fmt.Errorf("object x: %w", fault)
 			log := new(stacktest.Output)
 			a := newAccess(t.Context(), s, slog.New(slog.NewTextHandler(log, nil)))
-			supplier := a.tuner(1).GetActivityTaskSlotSupplier()
+			supplier := newPlaces(a, 1).tuner().GetActivityTaskSlotSupplier()
 			takes := func() bool { synctest.Wait(); return supplier.TryReserveSlot(nil) != nil }
 			ask := func(times int) {
 				for range times {
@@ -100,7 +100,7 @@ func TestOneBadObjectIsNotTheWorkersFault(t *testing.T) {
 			}
 			synctest.Wait()
 		}
-		if a.tuner(1).GetActivityTaskSlotSupplier().TryReserveSlot(nil) == nil || log.String() != "" {
+		if newPlaces(a, 1).tuner().GetActivityTaskSlotSupplier().TryReserveSlot(nil) == nil || log.String() != "" {
 			t.Errorf("it takes no work: %s", log)
 		}
 	})

@@ -149,12 +149,19 @@ func Run(ctx context.Context, c client.Client, s store.Store, o Options) error {
 			return fmt.Errorf("worker: %w", err)
 		}
 	}
+	byQueue := map[string]*places{}
 	a := activities.New(s, activities.Options{
 		CacheBytes: o.CacheBytes, Worker: o.Identity, Trainers: o.Trainers, Fit: watched.there, Drain: o.Drain,
+		Ended: func(taskQueue string) { byQueue[taskQueue].vacate() },
 	})
-	queues, err := o.queues(a, watched.tuner)
+	queues, err := o.queues(a)
 	if err != nil {
 		return err
+	}
+	for _, q := range queues {
+		if q.slots > 0 {
+			byQueue[q.name] = newPlaces(watched, q.slots)
+		}
 	}
 	maps.Copy(tallies, activities.TalliesOf(a))
 	m.Caches(tallies)
@@ -163,6 +170,9 @@ func Run(ctx context.Context, c client.Client, s store.Store, o Options) error {
 	for _, q := range queues {
 		if q.trainer != "" {
 			m.Serves(map[string]int{q.trainer: q.slots})
+		}
+		if p := byQueue[q.name]; p != nil {
+			q.options.Tuner = p.tuner()
 		}
 		q.options.Identity, q.options.WorkerStopTimeout = o.Identity, o.Drain+o.StopTimeout
 		q.options.Interceptors = []interceptor.WorkerInterceptor{m.Interceptor(), activities.Attempts(a)}
@@ -248,15 +258,16 @@ type queue struct {
 	name     string
 	options  worker.Options
 	register func(r Registry)
-	// trainer is the one whose trials come through it, if any do, so many at once.
+	// trainer is the one whose trials come through it, if any do.
 	trainer string
-	slots   int
+	// slots are the activities at once; 0: none.
+	slots int
 }
 
 // queues lists the task queues of a worker: the workflows' own, with the built-in
 // trainer's trials; one for what is short, which must not wait behind trials that
 // may take hours; one for each other trainer.
-func (o Options) queues(a *activities.Activities, places func(n int) worker.WorkerTuner) ([]queue, error) {
+func (o Options) queues(a *activities.Activities) ([]queue, error) {
 	serve := o.Serve
 	if serve == nil {
 		serve = map[string]int{}
@@ -266,8 +277,8 @@ func (o Options) queues(a *activities.Activities, places func(n int) worker.Work
 	}
 	all := func(r Registry) { Register(r, a) }
 	main := queue{name: o.TaskQueue, options: worker.Options{LocalActivityWorkerOnly: true}, register: all}
-	light := queue{name: workflows.LightQueue(o.TaskQueue),
-		options: worker.Options{DisableWorkflowWorker: true, Tuner: places(lightSlots)}, register: func(r Registry) { r.RegisterActivity(a) }}
+	light := queue{name: workflows.LightQueue(o.TaskQueue), options: worker.Options{DisableWorkflowWorker: true}, slots: lightSlots,
+		register: func(r Registry) { r.RegisterActivity(a) }}
 	out := []queue{light}
 	var unknown []string
 	for _, name := range slices.Sorted(maps.Keys(serve)) {
@@ -277,10 +288,10 @@ func (o Options) queues(a *activities.Activities, places func(n int) worker.Work
 			unknown = append(unknown, name)
 		case name == space.DefaultTrainer:
 			main.trainer, main.slots = name, slots
-			main.options = worker.Options{Tuner: places(slots), MaxEagerActivityReservationsPerWorkflowTask: &slots}
+			main.options = worker.Options{MaxEagerActivityReservationsPerWorkflowTask: &slots}
 		default:
 			out = append(out, queue{
-				name: workflows.TrainerQueue(o.TaskQueue, name), options: worker.Options{DisableWorkflowWorker: true, Tuner: places(slots),
+				name: workflows.TrainerQueue(o.TaskQueue, name), options: worker.Options{DisableWorkflowWorker: true,
 					ActivityTaskPollerBehavior: crowds()},
 				register: func(r Registry) {
 					r.RegisterActivityWithOptions(a.Trial, activity.RegisterOptions{Name: workflows.TrialActivity})
