@@ -30,9 +30,6 @@ type Options struct {
 	// Fit says whether the worker has access to the store; nil: it has. While it has
 	// none, it gives back what it gets, and pronounces on nothing.
 	Fit func() bool
-	// Ended is told the task queue of a trial whose trainer has come to its end: what is left is to
-	// store what there is, and to tell it; nil: nobody is.
-	Ended func(taskQueue string)
 	// Drain is how long a worker that stops lets end what it is at, before it gives it back.
 	// What goes on elsewhere from where it is (library.Stops) it gives back at once.
 	Drain time.Duration
@@ -50,7 +47,6 @@ type Activities struct {
 	worker         string
 	process        string // like no other
 	fit            func() bool
-	ended          func(taskQueue string)
 	drain          time.Duration
 	instructionSet string
 	builtin        *trainers.Builtin
@@ -65,15 +61,12 @@ func New(s store.Store, o Options) *Activities {
 	if o.Fit == nil {
 		o.Fit = func() bool { return true }
 	}
-	if o.Ended == nil {
-		o.Ended = func(string) {}
-	}
 	if o.LiveSearches == 0 {
 		o.LiveSearches = 64
 	}
 	a := &Activities{
 		store: s, memory: memory.New(o.CacheBytes), live: newLiveSearches(o.LiveSearches), worker: o.Worker,
-		process: processName(o.Worker), fit: o.Fit, ended: o.Ended, drain: o.Drain,
+		process: processName(o.Worker), fit: o.Fit, drain: o.Drain,
 		instructionSet: child.InstructionSet(), trainers: map[string]trainer.Trainer{},
 	}
 	a.builtin = trainers.NewBuiltin(s, a.memory)

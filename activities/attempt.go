@@ -120,7 +120,10 @@ func verdict(ctx context.Context, attempt int, err error) error {
 }
 
 // heartbeat holds what an attempt says with its next sign of life.
-type heartbeat struct{ progress atomic.Pointer[any] }
+type heartbeat struct {
+	progress atomic.Pointer[any]
+	ended    atomic.Bool // the trainer has come to its end
+}
 
 type heartbeatKey struct{}
 
@@ -144,6 +147,7 @@ func beating(ctx context.Context, process string, first, drain time.Duration) (w
 	ctx = library.WithStops(ctx, stopped)
 	h, ended, done := new(heartbeat), make(chan struct{}), make(chan struct{})
 	work, cancel := context.WithCancelCause(context.WithValue(ctx, heartbeatKey{}, h))
+	work, _ = WhenEnded(work, func() { h.ended.Store(true) })
 	go func() {
 		defer close(done)
 		timer := time.NewTimer(first)
@@ -158,7 +162,7 @@ func beating(ctx context.Context, process string, first, drain time.Duration) (w
 			case <-over:
 				cancel(errStopping)
 			case <-timer.C:
-				beat := beat{process: process}
+				beat := beat{process: process, ended: h.ended.Load()}
 				if p := h.progress.Load(); p != nil {
 					beat.progress = *p
 				}
@@ -175,10 +179,11 @@ func beating(ctx context.Context, process string, first, drain time.Duration) (w
 }
 
 // beat is a heartbeat's one detail, as the contract has it: the progress with the
-// process's name among its fields. (Some languages' SDKs have no second detail.)
+// process's name among its fields, and that its trainer has come to its end. (Some languages' SDKs have no second detail.)
 type beat struct {
 	progress any
 	process  string
+	ended    bool
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -194,6 +199,9 @@ func (b beat) MarshalJSON() ([]byte, error) {
 		}
 	}
 	fields["process"] = b.process
+	if b.ended {
+		fields["ended"] = true
+	}
 	return json.Marshal(fields)
 }
 

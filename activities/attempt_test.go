@@ -19,6 +19,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"tnaml/activities/store"
+	"tnaml/activities/trainers"
 	"tnaml/experiments/limit"
 	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/trainer"
@@ -131,6 +132,67 @@ func TestHeartbeatsCoverAllOfAnActivity(t *testing.T) {
 		}
 		mu.Unlock()
 	}
+}
+
+// While what a trial left is stored, its heartbeats say that the trainer has ended; and who waits for that
+// has been told, once.
+func TestHeartbeatsSayThatTheTrainerHasEnded(t *testing.T) {
+	b := newBench(t, strategy.Random)
+	in := b.resolved.Request(b.proposals(t)[0])
+	for _, trains := range []bool{true, false} {
+		var trained, stored atomic.Bool
+		b.serve(New(&troubled{b.store, func(context.Context) error {
+			if !trains && trained.Load() && !stored.Swap(true) {
+				time.Sleep(2 * firstBeat)
+			}
+			return nil
+		}}, Options{Trainers: []trainer.Trainer{telling{b.a.builtin, func() {
+			if trains {
+				time.Sleep(2 * firstBeat)
+			}
+			trained.Store(true)
+		}}}}))
+		var running, ended atomic.Int32
+		b.env.SetOnActivityHeartbeatListener(func(_ *activity.Info, details converter.EncodedValues) {
+			var beat struct{ Ended bool }
+			if err := details.Get(&beat); err != nil {
+				t.Error(err)
+			}
+			if beat.Ended {
+				ended.Add(1)
+			} else {
+				running.Add(1)
+			}
+		})
+		in.Request.Seed++ // another one, which the cache does not have
+		if err := b.try(b.a.Trial, in, new(TrialResult)); err != nil {
+			t.Fatal(err)
+		}
+		if (running.Load() > 0) != trains || (ended.Load() > 0) == trains {
+			t.Errorf("it trains: %v; %d heartbeats say that it runs, %d that it has ended", trains, running.Load(), ended.Load())
+		}
+	}
+	told := [2]int{}
+	outer, end := WhenEnded(t.Context(), func() { told[0]++ })
+	inner, _ := WhenEnded(outer, func() { told[1]++ })
+	trainerEnded(inner)
+	end()
+	trainerEnded(inner)
+	if told != [2]int{1, 1} {
+		t.Errorf("they were told %d times", told)
+	}
+	trainerEnded(t.Context()) // nobody waits
+}
+
+// telling is the built-in trainer, with something to do at its end.
+type telling struct {
+	*trainers.Builtin
+	then func()
+}
+
+func (x telling) Run(ctx context.Context, r trainer.Request, progress func(trainer.Progress) error) (trainer.Result, error) {
+	defer x.then()
+	return x.Builtin.Run(ctx, r, progress)
 }
 
 // A worker that stops gives back what it is at, also where it waits for the store.

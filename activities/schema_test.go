@@ -39,6 +39,8 @@ func TestSchemas(t *testing.T) {
 			s.Title = "How far a trial is: the first detail of a heartbeat (trainer.Progress)"
 			describe(s, comments["Progress"])
 			s.Properties["process"] = &jsonschema.Schema{Type: "string", Description: "Names the process that runs the trial, like no other."}
+			s.Properties["ended"] = &jsonschema.Schema{Type: "boolean",
+				Description: "The training is over, and what it left on its way: a process that dies now did not die of it."}
 		case "outcome":
 			s.Title = "What a trial gave: the result of the activity (trainer.Outcome, with its cost)"
 			describe(s, comments["Outcome"])

@@ -105,7 +105,7 @@ func (a *Activities) run(ctx context.Context, t trainer.Trainer, r trainer.Reque
 		tell(ctx, p.Checked()) // it is written elsewhere, while the trainer goes on
 		return context.Cause(ctx)
 	})
-	a.ended(activity.GetInfo(ctx).TaskQueue)
+	trainerEnded(ctx)
 	if err != nil {
 		return nil, false, err
 	}

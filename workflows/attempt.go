@@ -77,8 +77,8 @@ func (r *run) attempts(ctx workflow.Context, p search.Proposal) (activities.Row,
 				return activities.Row{}, fmt.Errorf("its workers fell silent %d times, and live: are they suspended, or cut off from the "+
 					"server?", silent)
 			}
-			process := processOf(timeout)
-			if process == "" || !slices.Contains(lost, process) {
+			process, ended := lastWords(timeout)
+			if !ended && (process == "" || !slices.Contains(lost, process)) {
 				lost = append(lost, process)
 			}
 			if len(lost) == lostWorkers {
@@ -90,16 +90,18 @@ func (r *run) attempts(ctx workflow.Context, p search.Proposal) (activities.Row,
 	}
 }
 
-// processOf is the worker process that an attempt was lost with, as its last
-// heartbeat has named it, or "".
-func processOf(err *temporal.TimeoutError) string {
+// lastWords is the worker process that an attempt was lost with, as its last heartbeat has named it, or "",
+// and whether its trainer had ended by then: a process that dies while it stores what a trial left, and is at
+// others by now, did not die of that one.
+func lastWords(err *temporal.TimeoutError) (process string, ended bool) {
 	var progress struct {
 		Process string `json:"process"`
+		Ended   bool   `json:"ended"`
 	}
 	if err.LastHeartbeatDetails(&progress) != nil {
-		return ""
+		return "", false
 	}
-	return strings.ToValidUTF8(progress.Process[:min(len(progress.Process), maxProcess)], "")
+	return strings.ToValidUTF8(progress.Process[:min(len(progress.Process), maxProcess)], ""), progress.Ended
 }
 
 // known are the processes that are known.

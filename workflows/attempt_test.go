@@ -21,8 +21,10 @@ import (
 
 // silent and late are attempts that nobody hears the end of, as the server tells
 // them: the test environment would try a time-out again itself.
-func silent(process string) error {
-	return temporal.NewNonRetryableApplicationError("", "", temporal.NewHeartbeatTimeoutError(map[string]any{"step": 3, "process": process}))
+func silent(process string) error { return silentIn(map[string]any{"step": 3, "process": process}) }
+
+func silentIn(beat map[string]any) error {
+	return temporal.NewNonRetryableApplicationError("", "", temporal.NewHeartbeatTimeoutError(beat))
 }
 
 func late() error {
@@ -58,11 +60,13 @@ func TestLostTrials(t *testing.T) {
 	for name, c := range map[string]struct {
 		process func(try int) string
 		tries   int
+		ended   bool // before
 	}{
-		"each time another":    {func(try int) string { return fmt.Sprint("worker ", try) }, 3},
-		"before they said who": {func(int) string { return "" }, 3},
-		"one of them twice":    {func(try int) string { return fmt.Sprint("worker ", try/2) }, 4},
-		"suspended for long":   {func(int) string { return "worker x" }, 0},
+		"each time another":    {func(try int) string { return fmt.Sprint("worker ", try) }, 3, false},
+		"before they said who": {func(int) string { return "" }, 3, false},
+		"one of them twice":    {func(try int) string { return fmt.Sprint("worker ", try/2) }, 4, false},
+		"suspended for long":   {func(int) string { return "worker x" }, 0, false},
+		"of another trial":     {func(try int) string { return fmt.Sprint("worker ", try) }, 0, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t)
@@ -70,7 +74,7 @@ func TestLostTrials(t *testing.T) {
 			f.train = func(ctx context.Context, r trainer.Request) (trainer.Outcome, error) {
 				if r.Trial == 7 {
 					if try := counted.next(7); c.tries > 0 || try < 10 {
-						return trainer.Outcome{}, silent(c.process(try))
+						return trainer.Outcome{}, silentIn(map[string]any{"process": c.process(try), "ended": c.ended})
 					}
 				}
 				return plain(ctx, r)

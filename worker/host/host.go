@@ -149,19 +149,12 @@ func Run(ctx context.Context, c client.Client, s store.Store, o Options) error {
 			return fmt.Errorf("worker: %w", err)
 		}
 	}
-	byQueue := map[string]*places{}
 	a := activities.New(s, activities.Options{
 		CacheBytes: o.CacheBytes, Worker: o.Identity, Trainers: o.Trainers, Fit: watched.there, Drain: o.Drain,
-		Ended: func(taskQueue string) { byQueue[taskQueue].vacate() },
 	})
 	queues, err := o.queues(a)
 	if err != nil {
 		return err
-	}
-	for _, q := range queues {
-		if q.slots > 0 {
-			byQueue[q.name] = newPlaces(watched, q.slots)
-		}
 	}
 	maps.Copy(tallies, activities.TalliesOf(a))
 	m.Caches(tallies)
@@ -171,11 +164,13 @@ func Run(ctx context.Context, c client.Client, s store.Store, o Options) error {
 		if q.trainer != "" {
 			m.Serves(map[string]int{q.trainer: q.slots})
 		}
-		if p := byQueue[q.name]; p != nil {
-			q.options.Tuner = p.tuner()
-		}
 		q.options.Identity, q.options.WorkerStopTimeout = o.Identity, o.Drain+o.StopTimeout
 		q.options.Interceptors = []interceptor.WorkerInterceptor{m.Interceptor(), activities.Attempts(a)}
+		if q.slots > 0 {
+			p := newPlaces(watched, q.slots)
+			q.options.Tuner = p.tuner()
+			q.options.Interceptors = append(q.options.Interceptors, p.interceptor())
+		}
 		q.options.DeploymentOptions = worker.DeploymentOptions{UseVersioning: o.Deployment.DeploymentName != "", Version: o.Deployment}
 		// Else they come as late as the time-out allows, and a busy machine's too late.
 		q.options.MaxHeartbeatThrottleInterval = activities.HeartbeatEvery

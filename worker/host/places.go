@@ -4,8 +4,12 @@ import (
 	"context"
 	"sync"
 
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/worker"
 	"golang.org/x/sync/semaphore" // weighted, with waiters that may give up
+
+	"tnaml/activities"
 )
 
 // places hands out a task queue's places for activities while the worker has access to the store.
@@ -16,8 +20,10 @@ type places struct {
 	n      int
 	free   *semaphore.Weighted
 
-	mu      sync.Mutex
-	vacated int // activities that are not at their ends, but need no place any more
+	mu sync.Mutex
+	// ended are the activities that need a place no more and are not at their ends. As many of them
+	// as there are places have none: what they have yet to store takes memory. Further ones keep theirs.
+	ended int
 }
 
 // newPlaces are n places.
@@ -25,15 +31,14 @@ func newPlaces(a *access, n int) *places {
 	return &places{access: a, n: n, free: semaphore.NewWeighted(int64(n))}
 }
 
-// vacate gives back the place of an activity that goes on without it. So many may do so as there
-// are places: what they have yet to store takes memory. A further one keeps its place.
-func (p *places) vacate() {
+// end says that an activity needs no place any more.
+func (p *places) end() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.vacated < p.n {
-		p.vacated++
+	if p.ended < p.n {
 		p.free.Release(1)
 	}
+	p.ended++
 }
 
 // ReserveSlot implements worker.SlotSupplier.
@@ -58,27 +63,35 @@ func (p *places) TryReserveSlot(worker.SlotReservationInfo) *worker.SlotPermit {
 	return &worker.SlotPermit{}
 }
 
-// MarkSlotUsed implements worker.SlotSupplier.
-func (p *places) MarkSlotUsed(worker.SlotMarkUsedInfo) {}
+// used marks the permit of a place that an activity came to.
+type used struct{}
 
-// ReleaseSlot implements worker.SlotSupplier. Whose place was vacated is not kept: one place is as good
-// as another, and only their number counts.
-func (p *places) ReleaseSlot(worker.SlotReleaseInfo) {
+// MarkSlotUsed implements worker.SlotSupplier.
+func (p *places) MarkSlotUsed(info worker.SlotMarkUsedInfo) { info.Permit().UserData = used{} }
+
+// ReleaseSlot implements worker.SlotSupplier.
+func (p *places) ReleaseSlot(info worker.SlotReleaseInfo) { p.release(info.Permit()) }
+
+// release takes back a place that nothing came to, or what is left of one that an activity had: nothing, but where
+// one that has ended, and kept its place, need not keep it any more.
+func (p *places) release(permit *worker.SlotPermit) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.vacated > 0 {
-		p.vacated--
-		return
+	if permit.UserData == (used{}) && p.ended > 0 {
+		p.ended--
+		if p.ended < p.n {
+			return
+		}
 	}
 	p.free.Release(1)
 }
 
-// MaxSlots implements worker.SlotSupplier: the SDK's metric of those that are free is this less the
-// activities that are not at their ends.
+// MaxSlots implements worker.SlotSupplier: the SDK's metric of those that are available is this less the activities
+// that are not at their ends, whenever it looks.
 func (p *places) MaxSlots() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.n + p.vacated
+	return p.n + min(p.ended, p.n)
 }
 
 // tuner is the SDK's own, but for activities.
@@ -94,7 +107,37 @@ func (t *tuner) GetActivityTaskSlotSupplier() worker.SlotSupplier { return t.act
 func (p *places) tuner() worker.WorkerTuner {
 	fixed, err := worker.NewFixedSizeTuner(worker.FixedSizeTunerOptions{NumActivitySlots: p.n})
 	if err != nil {
-		panic(err) // a number below 1
+		panic(err) // no option of these is refused
 	}
 	return &tuner{fixed, p}
+}
+
+// interceptor has places ended by the activities that have them.
+func (p *places) interceptor() interceptor.WorkerInterceptor { return &placing{p: p} }
+
+type placing struct {
+	interceptor.WorkerInterceptorBase
+	p *places
+}
+
+// InterceptActivity implements interceptor.WorkerInterceptor.
+func (i *placing) InterceptActivity(
+	_ context.Context, next interceptor.ActivityInboundInterceptor,
+) interceptor.ActivityInboundInterceptor {
+	return &placed{interceptor.ActivityInboundInterceptorBase{Next: next}, i.p}
+}
+
+type placed struct {
+	interceptor.ActivityInboundInterceptorBase
+	p *places
+}
+
+// ExecuteActivity implements interceptor.ActivityInboundInterceptor.
+func (i *placed) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
+	if activity.GetInfo(ctx).IsLocalActivity { // which has a place of another kind
+		return i.Next.ExecuteActivity(ctx, in)
+	}
+	ctx, end := activities.WhenEnded(ctx, i.p.end)
+	defer end()
+	return i.Next.ExecuteActivity(ctx, in)
 }

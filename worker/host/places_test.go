@@ -14,67 +14,80 @@ import (
 )
 
 // So many activities run as there are places, and so many more have yet to store what came of them; who waits
-// for a place has it with the first that is vacated or released, and may give up.
+// for a place has it with the first that is left or released, and may give up.
 func TestPlaces(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPlaces(newAccess(t.Context(), store.NewMemory(), slog.New(slog.DiscardHandler)), 2)
-		var s worker.SlotSupplier = p
-		free := func() (n int) {
-			for s.TryReserveSlot(nil) != nil {
-				n++
-			}
-			for range n {
-				p.free.Release(1)
-			}
-			return n
-		}
 		is := func(when string, places, most int) {
 			t.Helper()
-			if got := free(); got != places || s.MaxSlots() != most {
-				t.Errorf("%s: %d places of %d, want %d of %d", when, got, s.MaxSlots(), places, most)
+			got := 0
+			for p.TryReserveSlot(nil) != nil {
+				got++
+			}
+			for range got {
+				p.release(&worker.SlotPermit{})
+			}
+			if got != places || p.MaxSlots() != most {
+				t.Errorf("%s: %d places of %d, want %d of %d", when, got, p.MaxSlots(), places, most)
 			}
 		}
-		take := func() {
+		take := func() *worker.SlotPermit {
 			t.Helper()
-			if _, err := s.ReserveSlot(t.Context(), nil); err != nil {
+			permit, err := p.ReserveSlot(t.Context(), nil)
+			if err != nil {
 				t.Fatal(err)
 			}
+			return permit
 		}
+		run := func() { take() }                                           // an activity
+		told := func() { p.release(&worker.SlotPermit{UserData: used{}}) } // one that has ended is at its end
 		is("at first", 2, 2)
-		take()
-		take()
+		run()
+		run()
 		is("two run", 0, 2)
-		s.ReleaseSlot(nil)
+		p.end()
+		told()
 		is("one has ended", 1, 2)
-		take()
-		p.vacate()
-		p.vacate()
+		run()
+		p.end()
+		p.end()
 		is("both store", 2, 4)
-		take()
-		take()
-		p.vacate()
-		is("two store, two run, of which one has ended and stays", 0, 4)
-		s.ReleaseSlot(nil)
-		is("one has stored", 0, 3)
-		p.vacate()
+		poll := take()
+		p.release(poll)
+		is("both store, and a poll has brought nothing", 2, 4)
+		run()
+		run()
+		p.end()
+		is("two store, and one of those that run has ended and keeps its place", 0, 4)
+		told()
+		is("one has stored: the third needs its place no more", 1, 4)
+		run()
+		told()
+		is("another one has", 0, 3)
+		p.end()
 		is("another one stores", 1, 4)
+		p.end()
+		is("and another, which keeps its place", 1, 4)
 		for range 3 {
-			s.ReleaseSlot(nil)
+			told()
 		}
-		is("all have ended", 2, 2)
+		is("all are at their ends", 2, 2)
+		run()
+		told() // its input could not be read: nobody knows that it ended
+		is("and one that did not begin", 2, 2)
 
-		take()
-		take()
+		run()
+		run()
 		waiting := make(chan error, 2)
 		ctx, cancel := context.WithCancel(t.Context())
 		for _, ctx := range []context.Context{t.Context(), ctx} {
 			go func() {
-				_, err := s.ReserveSlot(ctx, nil)
+				_, err := p.ReserveSlot(ctx, nil)
 				waiting <- err
 			}()
 			time.Sleep(time.Second)
 		}
-		p.vacate()
+		p.end()
 		if err := <-waiting; err != nil {
 			t.Error(err)
 		}

@@ -108,7 +108,9 @@ func (w *watched) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteAc
 	ctx = context.WithValue(ctx, nameKey{}, names)
 	began := time.Now()
 	if trial != nil {
-		defer w.m.begin(trial, &info)()
+		var end func()
+		ctx, end = activities.WhenEnded(ctx, w.m.begin(trial, &info))
+		defer end()
 	}
 	out, err = w.Next.ExecuteActivity(ctx, in)
 	if err != nil {
@@ -136,7 +138,7 @@ func (w *watched) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteAc
 	return out, err
 }
 
-// begin counts a trial as under way until what it returns is called.
+// begin counts a trial as running until what it returns is called.
 func (m *Monitor) begin(trial *activities.TrialInput, info *activity.Info) (end func()) {
 	name := m.trainer(trial.Trainer)
 	if info.Attempt == 1 {
