@@ -8,11 +8,12 @@ import (
 	"testing"
 )
 
-// What both the dev stack and the command line are made of is built once where both have it in one
-// version; and one version that differs, of protobuf say, has all built twice that stands on it.
+// What the dev stack and the command line are made of, and the cluster of the tests, is built once where all have it in
+// one version; and one version that differs, of protobuf say, has all built twice that stands on it.
 func TestVersionsAreShared(t *testing.T) {
-	modules := func(dir, of string) map[string]string {
-		cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f", "{{with .Module}}{{.Path}} {{.Version}}{{end}}", of)
+	modules := func(dir string, of ...string) map[string]string {
+		args := append([]string{"list", "-deps", "-f", "{{with .Module}}{{.Path}} {{.Version}}{{end}}"}, of...)
+		cmd := exec.CommandContext(t.Context(), "go", args...)
 		cmd.Dir = dir
 		out, err := cmd.Output()
 		if err != nil {
@@ -26,13 +27,18 @@ func TestVersionsAreShared(t *testing.T) {
 		}
 		return versions
 	}
-	ours, starters := modules(".", "."), modules("../..", "./starter")
-	if len(ours) < 50 || len(starters) < 50 {
-		t.Fatalf("%d and %d modules", len(ours), len(starters))
-	}
-	for _, path := range slices.Sorted(maps.Keys(ours)) {
-		if other, ok := starters[path]; ok && other != ours[path] {
-			t.Errorf("%s is %s here, %s in the main module: raise the lower one", path, ours[path], other)
+	ours := modules(".", ".")
+	for other, theirs := range map[string]map[string]string{
+		"the main module": modules("../..", "./starter"),
+		"deploy/cluster":  modules("../cluster", "go.temporal.io/server/cmd/server", "go.temporal.io/server/cmd/tools/sql"),
+	} {
+		if len(ours) < 50 || len(theirs) < 50 {
+			t.Fatalf("%d modules and, in %s, %d", len(ours), other, len(theirs))
+		}
+		for _, path := range slices.Sorted(maps.Keys(ours)) {
+			if version, ok := theirs[path]; ok && version != ours[path] {
+				t.Errorf("%s is %s here, %s in %s: have one version of it in both", path, ours[path], version, other)
+			}
 		}
 	}
 }
