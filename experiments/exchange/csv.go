@@ -45,13 +45,28 @@ func cell(v any) string {
 }
 
 // harmless is a cell that a spreadsheet takes for text where it would take it for a
-// formula, with an apostrophe before it: names and reasons are not ours. Numbers stay.
+// formula, with an apostrophe before it: names and reasons are not ours. Numbers stay. What
+// has apostrophes there itself gets one more, so that unquoted gives it back.
 func harmless(cell string) string {
-	if cell == "" || !strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
+	if !formula(cell) {
 		return cell
 	}
 	if _, err := strconv.ParseFloat(cell, 64); err == nil {
 		return cell
 	}
 	return "'" + cell
+}
+
+// unquoted takes back what harmless put before a cell, and MLflow, before numbers too.
+func unquoted(cell string) string {
+	if strings.HasPrefix(cell, "'") && formula(cell) {
+		return cell[1:]
+	}
+	return cell
+}
+
+// formula says that a cell begins as formulas do, apostrophes aside.
+func formula(cell string) bool {
+	bare := strings.TrimLeft(cell, "'")
+	return bare != "" && strings.IndexByte("=+-@\t\r", bare[0]) >= 0
 }

@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"bufio"
 	"cmp"
 	"errors"
 	"fmt"
@@ -10,6 +11,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"tnaml/experiments/limit"
 	"tnaml/experiments/search"
@@ -23,8 +26,8 @@ type Options struct {
 	Space *space.Space
 	// Task is what they are all trials of; empty: the file says.
 	Task string
-	// Columns say what the file calls a choice, the objective's metric, or one of task,
-	// status, reason and steps, where it is not found by itself.
+	// Columns say what the file calls a choice, the objective's metric, one that a constraint
+	// is about, or one of task, status, reason and steps, where it is not found by itself.
 	Columns map[string]string
 	// Study is the only one of Optuna's that is read; empty: all.
 	Study string
@@ -53,24 +56,30 @@ const maxTrials = 1_000_000
 // Read reads the trials of a file as WriteCSV, `starter trials --format jsonl` and
 // WriteOptuna write them, or as another program does: each row has the options of the
 // choices and the objective's value by their names, or under names that pandas, MLflow and
-// Optuna give them (params_NAME, params.NAME, value). A trial without the metric has
-// failed. A row with a value that is no option of the space is refused, and counted; what
-// is wrong with the file is told together, with its lines, and nothing is read then.
+// Optuna give them (params_NAME, params.NAME, value); the metrics that constraints are about
+// have names of the same forms. A trial without the metric has failed. A row with a value
+// that is no option of the space is refused, and counted; what is wrong with the file is told
+// together, with its lines, and nothing is read then.
 func Read(r io.Reader, format string, o Options) (*Imported, error) {
 	if o.MaxBytes == 0 {
 		o.MaxBytes = 1 << 30
 	}
 	in := &reader{o: o, bounded: io.LimitedReader{R: r, N: o.MaxBytes + 1}, tasks: map[string]int{}, choices: map[string][]any{}}
-	switch format {
-	case "csv":
-		in.csv()
-	case "jsonl":
-		in.jsonl()
-	case "optuna":
-		in.optuna()
-	default:
+	of := map[string]func(){"csv": in.csv, "jsonl": in.jsonl, "optuna": in.optuna}[format]
+	if of == nil {
 		return nil, fmt.Errorf("unknown format %q (known: %s)", format, strings.Join(Formats(), ", "))
 	}
+	in.text = bufio.NewReaderSize(&in.bounded, 1<<16)
+	head, _ := in.text.Peek(16) // what is wrong with it is told where it is read
+	for _, k := range others {
+		if strings.HasPrefix(string(head), k.begins) {
+			return nil, errors.New(k.says)
+		}
+	}
+	if strings.HasPrefix(string(head), "\ufeff") { // a byte order mark
+		_, _ = in.text.Discard(len("\ufeff"))
+	}
+	of()
 	if in.bounded.N <= 0 {
 		in.wrong = append(in.wrong, fmt.Errorf("the file has more than %d bytes: split it", o.MaxBytes))
 	}
@@ -91,10 +100,26 @@ func Read(r io.Reader, format string, o Options) (*Imported, error) {
 	return &in.out, nil
 }
 
+// others are the files that people take for one of trials, by their first bytes, each with
+// the way out.
+var others = []struct{ begins, says string }{
+	{"SQLite format 3\x00", "it is an SQLite database, not a journal: copy the study with " +
+		"optuna.copy_study(…, to_storage=JournalStorage(JournalFileBackend(\"journal.log\")))"},
+	{"PAR1", "it is a Parquet file: write the trials as CSV or JSON lines"},
+	{"PK\x03\x04", "it is a zip archive, or a workbook of Excel: unpack it, or save its table as CSV"},
+	{"\x1f\x8b", "it is compressed by gzip: unpack it"},
+	{"\x28\xb5\x2f\xfd", "it is compressed by zstd: unpack it"},
+	{"BZh", "it is compressed by bzip2: unpack it"},
+	{"\xfd7zXZ\x00", "it is compressed by xz: unpack it"},
+	{"\xff\xfe", "it is UTF-16: save it as UTF-8"},
+	{"\xfe\xff", "it is UTF-16: save it as UTF-8"},
+}
+
 // reader reads one file.
 type reader struct {
 	o        Options
 	bounded  io.LimitedReader
+	text     *bufio.Reader // of bounded, after a byte order mark
 	out      Imported
 	tasks    map[string]int
 	wrong    []error
@@ -144,21 +169,33 @@ func (in *reader) choice(name string) []string {
 
 // objective lists what a file may call the objective.
 func (in *reader) objective() []string {
-	metric := in.o.Space.Objective.Metric
-	return in.named(metric, metricPrefix+"validation_"+metric, metricPrefix+metric, "metrics.validation_"+metric, "metrics."+metric,
-		"validation_"+metric, metric, "value")
+	return in.named(in.o.Space.Objective.Metric, append(metricNames(in.o.Space.Objective.Metric), "value")...)
+}
+
+// bounds lists what a file may call a metric that a constraint is about.
+func (in *reader) bounds(metric string) []string { return in.named(metric, metricNames(metric)...) }
+
+func metricNames(metric string) []string {
+	return []string{metricPrefix + "validation_" + metric, metricPrefix + metric, "metrics.validation_" + metric, "metrics." + metric,
+		"validation_" + metric, metric}
+}
+
+// status is the word that a row has for how its trial ended; Status is that of MLflow's own
+// tables.
+func (in *reader) status(r record) string {
+	return text(r.first(in.named("status", "status", "state", "Status")))
 }
 
 // columns checks a header, or the names of all that a row may have.
 func (in *reader) columns(names []string) {
-	unknown := func(what string, tried []string) {
+	unknown := func(what, name string, tried []string) {
 		some, cut := limit.List(names, 300)
 		more := ""
 		if cut {
 			more = ", …"
 		}
 		in.bad(0, "no column for %s (looked for %s; there are: %s%s): name it with --columns %s=COLUMN", what, strings.Join(tried, ", "),
-			strings.Join(some, ", "), more, strings.TrimPrefix(what, "the choice "))
+			strings.Join(some, ", "), more, name)
 	}
 	has := func(tried []string) bool {
 		return slices.ContainsFunc(tried, func(t string) bool { return slices.Contains(names, t) })
@@ -166,11 +203,17 @@ func (in *reader) columns(names []string) {
 	for i := range in.o.Space.Choices {
 		c := &in.o.Space.Choices[i]
 		if tried := in.choice(c.Name); !has(tried) && len(c.Options) > 1 {
-			unknown("the choice "+c.Name, tried)
+			unknown("the choice "+c.Name, c.Name, tried)
 		}
 	}
+	objective := in.o.Space.Objective.Metric
 	if tried := in.objective(); !has(tried) {
-		unknown(in.o.Space.Objective.Metric, tried)
+		unknown(objective, objective, tried)
+	}
+	for _, c := range in.o.Space.Constraints {
+		if tried := in.bounds(c.Metric); c.Metric != objective && !has(tried) {
+			unknown(c.Metric+", which a constraint is about", c.Metric, tried)
+		}
 	}
 	known := map[string]bool{}
 	for _, of := range in.o.Columns {
@@ -191,13 +234,23 @@ func (in *reader) columns(names []string) {
 	}
 }
 
+// unmeasured adds to names what none of the trials need have where all have failed, or were
+// pruned.
+func (in *reader) unmeasured(names map[string]bool) {
+	names[in.objective()[0]] = true
+	for _, c := range in.o.Space.Constraints {
+		names[in.bounds(c.Metric)[0]] = true
+	}
+}
+
 // checkColumns refuses names in Options.Columns that mean nothing.
 func (in *reader) checkColumns() {
 	for _, name := range slices.Sorted(maps.Keys(in.o.Columns)) {
 		if in.o.Space.Choice(name) == nil && name != in.o.Space.Objective.Metric &&
+			!slices.ContainsFunc(in.o.Space.Constraints, func(c space.Constraint) bool { return c.Metric == name }) &&
 			!slices.Contains([]string{"task", "status", "reason", "steps"}, name) {
-			in.bad(0, "--columns: %q is no choice of the space %s, nor its metric %s, nor task, status, reason or steps", name, in.o.Space.Name,
-				in.o.Space.Objective.Metric)
+			in.bad(0, "--columns: %q is no choice of the space %s, nor its metric %s, nor one that a constraint is about, nor task, status, "+
+				"reason or steps", name, in.o.Space.Name, in.o.Space.Objective.Metric)
 		}
 	}
 }
@@ -216,6 +269,9 @@ func text(v any) string {
 	if v == nil {
 		return ""
 	}
+	if n, is := v.(float64); is && n == math.Trunc(n) && math.Abs(n) < 1e21 { // a name: 1234567, not 1.234567e+06
+		return strconv.FormatFloat(n, 'f', -1, 64)
+	}
 	return strings.TrimSpace(fmt.Sprint(v))
 }
 
@@ -229,7 +285,7 @@ func (in *reader) add(r record) {
 	}
 	before := in.problems
 	t := search.Trial{Trial: len(in.out.Trials), Actions: make([]int, len(in.o.Space.Choices))}
-	word := text(r.first(in.named("status", "status", "state")))
+	word := in.status(r)
 	status, ended, known := statusOf(word)
 	if !known {
 		in.bad(r.line, "the status %q is none of %s, COMPLETE, PRUNED, FAIL", limit.Cut(word, 40), statuses())
@@ -241,16 +297,20 @@ func (in *reader) add(r record) {
 	}
 	task := in.o.Task
 	if task == "" {
-		if task = text(r.first(in.named("task", "task_name", "task"))); task == "" || len(task) > limit.MaxName {
+		switch task = text(r.first(in.named("task", "task_name", "task"))); {
+		case task == "":
 			in.bad(r.line, "it does not say of which task the trial is: give --task, or --columns task=COLUMN")
+		case len(task) > limit.MaxName || !utf8.ValidString(task) || strings.ContainsFunc(task, unicode.IsControl):
+			in.bad(r.line, "the task's name %q must be UTF-8 of at most %d bytes, without control characters: give --task, or "+
+				"--columns task=COLUMN", limit.Cut(task, 40), limit.MaxName)
 		}
 	}
 	t.Reason = limit.Reason(text(r.first(in.named("reason", "reason"))))
 	if v := r.first(in.named("steps", "steps")); v != nil {
-		if n, ok := number(v); ok && n >= 0 && n == math.Trunc(n) && n < 1<<53 {
+		if n, ok := number(v); ok && n >= 0 && n == math.Trunc(n) && n <= trainer.MaxSteps {
 			t.Steps = int(n)
 		} else {
-			in.bad(r.line, "steps are %q: they must be a whole number of at least 0", limit.Cut(text(v), 40))
+			in.bad(r.line, "steps are %q: they must be a whole number of 0 to %d", limit.Cut(text(v), 40), trainer.MaxSteps)
 		}
 	}
 	in.measure(&t, r, status)
@@ -322,6 +382,12 @@ func (in *reader) measure(t *search.Trial, r record, status trainer.Status) {
 	if value := r.first(in.objective()); value != nil && measured && trainer.Key(t.Metrics, objective) == "" {
 		metric(objective.Metric, value)
 	}
+	for _, c := range in.o.Space.Constraints {
+		v := r.first(in.bounds(c.Metric))
+		if c.Metric != objective.Metric && v != nil && trainer.Key(t.Metrics, space.Objective{Metric: c.Metric}) == "" {
+			metric(c.Metric, v)
+		}
+	}
 	if onTest := r.first([]string{"test_" + objective.Metric}); onTest != nil {
 		metric("test_"+objective.Metric, onTest)
 	}
@@ -386,29 +452,54 @@ func curveOf(values map[int]float64, later int) []trainer.Point {
 
 // optionOf finds a value of a file among a choice's options, −1 where it is none. Texts
 // stand for numbers and truth values as they are written; a number is an option if it is
-// that very number.
+// that very number, or else the only one that differs but in what arithmetic leaves in the
+// last digits: Optuna's third step of 0.1 is 0.30000000000000004.
 func optionOf(options []any, v any) int {
-	return slices.IndexFunc(options, func(o any) bool {
-		switch o := o.(type) {
-		case string:
-			return v != nil && fmt.Sprint(v) == o
-		case bool:
-			b, is := v.(bool)
-			if s, ok := v.(string); ok {
-				var err error
-				b, err = strconv.ParseBool(strings.ToLower(strings.TrimSpace(s)))
-				is = err == nil
+	if i := slices.IndexFunc(options, func(o any) bool { return isOption(o, v) }); i >= 0 {
+		return i
+	}
+	n, ok := number(v)
+	found := -1
+	for i, o := range options {
+		if f, is := o.(float64); is && ok && math.Abs(n-f) <= rounding*math.Abs(f) {
+			if found >= 0 {
+				return -1
 			}
-			return is && b == o
-		case int64:
-			n, ok := number(v)
-			return ok && n == float64(o)
-		case float64:
-			n, ok := number(v)
-			return ok && n == o
+			found = i
 		}
-		return false
-	})
+	}
+	return found
+}
+
+// rounding is how far apart, as a share, numbers are that differ in their last digits only.
+const rounding = 1e-12
+
+func isOption(o, v any) bool {
+	switch o := o.(type) {
+	case string:
+		switch v := v.(type) {
+		case string:
+			return v == o
+		case bool: // Python has True
+			return strings.EqualFold(strconv.FormatBool(v), o)
+		}
+		return text(v) == o
+	case bool:
+		b, is := v.(bool)
+		if s, ok := v.(string); ok {
+			var err error
+			b, err = strconv.ParseBool(strings.ToLower(strings.TrimSpace(s)))
+			is = err == nil
+		}
+		return is && b == o
+	case int64:
+		n, ok := number(v)
+		return ok && n == float64(o)
+	case float64:
+		n, ok := number(v)
+		return ok && n == o
+	}
+	return false
 }
 
 func number(v any) (float64, bool) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -77,12 +78,6 @@ func TestLedgersComeBack(t *testing.T) {
 		want := slices.Clone(l.Trials)
 		for i := range want {
 			want[i].Reason = strings.ReplaceAll(want[i].Reason, "\n", "; ")
-			if format != "csv" { // which has no curves
-				continue
-			}
-			if want[i].Curve = nil; want[i].Status == trainer.Pruned {
-				want[i].Status, want[i].Validation = trainer.Failed, 0
-			}
 		}
 		search.FillRewards(l.Config, want)
 		if d := cmp.Diff(want, got.Trials, cmpopts.EquateEmpty()); d != "" {
@@ -251,6 +246,33 @@ func TestConstraintsJudgeWhatIsRead(t *testing.T) {
 			t.Errorf("%+v, want %s", r, want)
 		}
 	}
+	for text, columns := range map[string]map[string]string{
+		"rate,loss,latency_ms\n1,2,51\n": nil, "rate,loss,ms\n1,2,51\n": {"latency_ms": "ms"},
+	} {
+		got, err := Read(strings.NewReader(text), "csv", Options{Space: &sp, Task: "t", Columns: columns})
+		if err != nil || got.Trials[0].Status != trainer.Infeasible {
+			t.Errorf("%q: %+v, %v", text, got, err)
+		}
+	}
+	const lacking = `{"op_code":0,"study_name":"s","directions":[1]}
+{"op_code":4,"study_id":0,"state":1,"value":2,"params":{"rate":1},"distributions":{"rate":"{\"name\":\"FloatDistribution\"}"}}
+`
+	for format, text := range map[string]string{"csv": "rate,loss\n1,2\n", "jsonl": `{"rate":1,"loss":2}`, "optuna": lacking} {
+		_, err := Read(strings.NewReader(text), format, Options{Space: &sp, Task: "t"})
+		if err == nil || !strings.Contains(err.Error(), "no column for latency_ms, which a constraint is about") ||
+			!strings.Contains(err.Error(), "--columns latency_ms=COLUMN") {
+			t.Errorf("%s: %v", format, err)
+		}
+	}
+	const failed = `{"op_code":0,"study_name":"s","directions":[1]}
+{"op_code":4,"study_id":0,"state":3,"params":{"rate":1},"distributions":{"rate":"{\"name\":\"FloatDistribution\"}"}}
+`
+	for format, text := range map[string]string{"jsonl": `{"rate":1,"status":"failed"}`, "optuna": failed} {
+		got, err := Read(strings.NewReader(text), format, Options{Space: &sp, Task: "t"})
+		if err != nil || got.Trials[0].Status != trainer.Failed {
+			t.Errorf("%s: %v", format, err)
+		}
+	}
 }
 
 // A pruned trial of Optuna's has the curve that it reported, with steps from 1 on, no
@@ -286,6 +308,162 @@ func TestOptunasCurvesAreRead(t *testing.T) {
 	c := got.Trials[2].Curve
 	if len(c) != 44 || c[0] != (trainer.Point{Step: 1, Value: 0}) || c[43] != (trainer.Point{Step: 130, Value: 129}) {
 		t.Errorf("%d points: %v", len(c), c)
+	}
+}
+
+// dialled is a space of one choice.
+func dialled(options ...any) *space.Space {
+	return &space.Space{Name: "dials", Objective: space.Objective{Metric: "loss", Direction: space.Minimise},
+		Choices: []space.Choice{{Name: "rate", Options: options}}}
+}
+
+// Texts that begin as formulas do, with apostrophes before them or without, are themselves
+// again; numbers that MLflow has put an apostrophe before are numbers.
+func TestApostrophesComeBack(t *testing.T) {
+	for _, s := range []string{"=1", "'=1", "''=1", "'", "''", "'x", "-", "'-", "-5", "'-5", "+x", "@", "'1", "x'"} {
+		if got := unquoted(harmless(s)); got != s {
+			t.Errorf("%q is written as %q and read as %q", s, harmless(s), got)
+		}
+	}
+	const runs = "\"Run ID\",\"Status\",\"rate\",\"loss\"\n\"a\",\"FINISHED\",\"'-0.5\",\"'-2.25\"\n" +
+		"\"b\",\"FAILED\",\"1\",\"3\"\n\"c\",\"RUNNING\",\"1\",\"3\"\n"
+	got, err := Read(strings.NewReader(runs), "csv", Options{Space: dialled(-.5, 1.0), Task: "t"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Trials) != 2 || got.Trials[0].Validation != -2.25 || got.Trials[1].Status != trainer.Failed || got.Unfinished != 1 {
+		t.Errorf("%+v", got)
+	}
+}
+
+// What other programs put around the same two trials does not matter.
+func TestFormsOfFiles(t *testing.T) {
+	sp := dialled(.1, 1.0)
+	for _, c := range []struct{ name, format, text string }{
+		{"a mark before a quoted header", "csv", "\ufeff\"rate\",\"loss\"\r\n1,2\r\n0.1,nan\r\n"},
+		{"a mark before JSON", "jsonl", "\ufeff{\"rate\":1,\"loss\":2}\n{\"rate\":0.1,\"loss\":NaN}"},
+		{"Python's numbers", "jsonl", `{"rate":1,"loss":2,"more":[NaN,{"a":-Infinity}],"note":"\"NaN, Infinity"}` + "\n" +
+			`{"metrics":{"loss":NaN},"params":{"rate":0.1}}` + "\n"},
+		{"rows that lack what others have", "jsonl", `{"status":"running"}` + "\n" + `{"rate":1,"loss":2}` + "\n" + `{"rate":0.1,"loss":NaN}`},
+		{"a journal", "optuna", `{"op_code":0,"study_name":"s","directions":[1]}
+{"op_code":0,"study_name":"other","directions":[1,2]}
+{"op_code":4,"study_id":1,"state":1,"values":[1.0,NaN]}
+{"op_code":4,"study_id":0,"datetime_start":"x"}
+{"op_code":5,"trial_id":1,"param_name":"rate","param_value_internal":1.0,"distribution":` +
+			`"{\"name\":\"FloatDistribution\",\"attributes\":{\"step\":null,\"low\":0.1,\"high\":1.0,\"log\":true}}"}
+{"op_code":6,"trial_id":1,"state":1,"values":[2.0]}
+{"op_code":4,"study_id":0,"state":1,"values":[NaN],"params":{"rate":0},"distributions":{"rate":` +
+			`"{\"name\":\"CategoricalDistribution\",\"attributes\":{\"choices\":[0.1,NaN,Infinity]}}"},"user_attrs":{"x":[1,NaN]}}
+`},
+	} {
+		got, err := Read(strings.NewReader(c.text), c.format, Options{Space: sp, Task: "t", Study: map[string]string{"optuna": "s"}[c.format]})
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		want := []search.Trial{{Actions: []int{1}, Status: trainer.OK, Validation: 2, Metrics: map[string]float64{"loss": 2}},
+			{Trial: 1, Actions: []int{0}, Status: trainer.Diverged, Reason: "its loss is NaN"}}
+		if d := cmp.Diff(want, got.Trials); d != "" {
+			t.Errorf("%s: %s", c.name, d)
+		}
+	}
+	for begin, want := range map[string]string{"SQLite format 3\x00": "copy_study", "PAR1": "Parquet", "PK\x03\x04": "Excel",
+		"\x1f\x8b": "gzip", "\xff\xfer\x00": "UTF-8", "\xfd7zXZ\x00": "xz"} {
+		for _, format := range Formats() {
+			_, err := Read(strings.NewReader(begin+"\x00\n1,2\n"), format, Options{Space: sp})
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%q as %s: %v, want %q", begin, format, err, want)
+			}
+		}
+	}
+}
+
+// What cannot be taken as it stands is told, in words that say what to do.
+func TestWhatIsToldOfFiles(t *testing.T) {
+	const study = `{"op_code":0,"study_name":"s","directions":[1]}` + "\n"
+	for _, c := range []struct {
+		name, format, text string
+		want, not          string
+	}{
+		{"semicolons", "csv", "rate;loss\n1;2\n", `parted by ";"`, "--columns"},
+		{"a misspelt metric", "jsonl", `{"rate":1,"los":2}` + "\n", "no column for loss (looked for", "no trials"},
+		{"twice", "jsonl", `{"params":{"rate":1},"choices":{"rate":0.1},"loss":2}` + "\n",
+			"choice.rate is there twice, as choices.rate and as params.rate: leave one out", "no column"},
+		{"null", "jsonl", "null\n", "line 1: no JSON object: it says nothing", "nil"},
+		{"an array", "jsonl", "[1]\n", "line 1: no JSON object: it is of the type array", "Go"},
+		{"a name in Latin-1", "csv", "rate,loss,task\n1,2,caf\xe9\n", `line 2: the task's name "caf?"`, "no trials"},
+		{"a header in Latin-1", "csv", "rate,loss,metric.caf\xe9\n1,2,3\n", `the column "metric.caf?" is not UTF-8`, "no trials"},
+		{"steps", "csv", "rate,loss,steps\n1,2,1e15\n", "0 to 1000000000000", "no trials"},
+		{"an empty journal", "optuna", "", "the journal has no studies", `""`},
+		{"no operation", "optuna", "{}\n", "line 1: no operation of Optuna's journal: it says nothing", "nil"},
+		{"several objectives", "optuna", `{"op_code":0,"study_name":"s","directions":[1,2]}` + "\n", "--columns loss=values_0", "nil"},
+		{"None", "optuna", study + `{"op_code":4,"study_id":0,"state":1,"value":1,"params":{"rate":0},"distributions":{"rate":` +
+			`"{\"name\":\"CategoricalDistribution\",\"attributes\":{\"choices\":[null,1]}}"}}` + "\n",
+			"rate is None, none of the options", "nothing for"},
+	} {
+		o := Options{Space: dialled(.1, 1.0)}
+		if !strings.Contains(c.text, "task") {
+			o.Task = "t"
+		}
+		_, err := Read(strings.NewReader(c.text), c.format, o)
+		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), c.not) {
+			t.Errorf("%s: %v; want %q, not %q", c.name, err, c.want, c.not)
+		}
+	}
+}
+
+// Numbers that differ in what arithmetic leaves in their last digits are one, unless two
+// options are that near.
+func TestOptionsAreFound(t *testing.T) {
+	for _, c := range []struct {
+		options []any
+		v       any
+		want    int
+	}{
+		{[]any{.1, .2, .3}, .30000000000000004, 2}, {[]any{.1, .2, .3}, "0.30000000000000004", 2}, {[]any{.1, .2, .3}, .3000001, -1},
+		{[]any{.3, .30000000000000004}, .30000000000000004, 1}, {[]any{.3, .30000000000000004}, .30000000000000010, -1},
+		{[]any{0.0, 1.5}, 1e-17, -1}, {[]any{int64(1), int64(2)}, 2.0, 1}, {[]any{int64(1), int64(2)}, "2.5", -1}, {[]any{"True", "x"}, true, 0},
+		{[]any{"a", "b"}, nil, -1}, {[]any{true, false}, "False", 1}, {[]any{"0.1", "auto"}, .1, 0}, {[]any{.5}, math.NaN(), -1},
+		{[]any{.5}, math.Inf(1), -1},
+	} {
+		if got := optionOf(c.options, c.v); got != c.want {
+			t.Errorf("%v among %v is %d, want %d", c.v, c.options, got, c.want)
+		}
+	}
+}
+
+// Whole numbers are texts as they are written.
+func TestNumbersAsTexts(t *testing.T) {
+	got, err := Read(strings.NewReader(`{"rate":1000000,"loss":1,"task":1234567}`), "jsonl", Options{Space: dialled("10", "1000000")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Tasks[0] != "1234567" || got.Trials[0].Actions[0] != 1 {
+		t.Errorf("%+v", got)
+	}
+}
+
+// A trial that is created of a study which was deleted is none, and takes no number from
+// those that come after; an attribute that is called as the objective is does not displace
+// the value; what was read does not hang on an order of maps.
+func TestJournalsAreReplayedAsOptunaDoes(t *testing.T) {
+	const journal = `{"op_code":0,"study_name":"gone","directions":[1]}
+{"op_code":0,"study_name":"s","directions":[1]}
+{"op_code":1,"study_id":0}
+{"op_code":4,"study_id":0,"datetime_start":"x"}
+{"op_code":4,"study_id":1,"datetime_start":"x"}
+{"op_code":4,"study_id":1,"datetime_start":"x"}
+{"op_code":8,"trial_id":0,"user_attr":{"loss":0.5}}
+{"op_code":8,"trial_id":0,"user_attr":{"validation_loss":0.25}}
+{"op_code":6,"trial_id":0,"state":1,"values":[7.0]}
+{"op_code":6,"trial_id":1,"state":1,"values":[8.0]}
+`
+	got, err := Read(strings.NewReader(journal), "optuna", Options{Space: dialled(1.0)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Trials) != 2 || got.Trials[0].Validation != 7 || got.Trials[1].Validation != 8 || got.Unfinished != 0 {
+		t.Errorf("%+v", got)
 	}
 }
 

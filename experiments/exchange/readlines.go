@@ -11,6 +11,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"tnaml/experiments/limit"
 	"tnaml/experiments/trainer"
@@ -19,7 +20,7 @@ import (
 // csv reads a header line and a row a trial.
 func (in *reader) csv() {
 	in.checkColumns()
-	c := csv.NewReader(&in.bounded)
+	c := csv.NewReader(in.text)
 	c.ReuseRecord, c.FieldsPerRecord = true, -1
 	line, err := c.Read()
 	if err != nil {
@@ -31,9 +32,16 @@ func (in *reader) csv() {
 	}
 	names := slices.Clone(line)
 	for i, name := range names {
-		if names[i] = strings.TrimSpace(strings.TrimPrefix(name, "\ufeff")); slices.Contains(names[:i], names[i]) && names[i] != "" {
+		if names[i] = strings.TrimSpace(name); slices.Contains(names[:i], names[i]) && names[i] != "" {
 			in.bad(1, "the column %q is there twice", names[i])
 		}
+		if !utf8.ValidString(name) {
+			in.bad(1, "the column %q is not UTF-8: save the file as UTF-8", limit.Cut(name, 40))
+		}
+	}
+	if other := strings.IndexAny(names[0], ";\t"); len(names) == 1 && other >= 0 {
+		in.bad(1, "its cells are parted by %q: write it with commas between them, and points in numbers", names[0][other:other+1])
+		return
 	}
 	if in.columns(names); in.problems > 0 {
 		return
@@ -65,16 +73,14 @@ func (in *reader) csv() {
 				r.values[name] = unquoted(line[i])
 			}
 		}
+		if written, there := r.values["curve"].(string); there {
+			var points any
+			if json.Unmarshal([]byte(written), &points) == nil {
+				r.curve = given(points)
+			}
+		}
 		in.add(r)
 	}
-}
-
-// unquoted takes back what harmless put before a cell.
-func unquoted(cell string) string {
-	if bare := strings.TrimPrefix(cell, "'"); bare != cell && harmless(bare) == cell {
-		return bare
-	}
-	return cell
 }
 
 // maxLine bounds a line of JSON.
@@ -82,11 +88,10 @@ const maxLine = 16 << 20
 
 // lines hands on the lines of JSON objects; whole is false of a last one that does not end.
 func (in *reader) lines(each func(line int, b []byte, whole bool)) {
-	r := bufio.NewReaderSize(&in.bounded, 1<<16)
 	for n := 1; ; n++ {
 		var b []byte
 		for {
-			part, err := r.ReadSlice('\n')
+			part, err := in.text.ReadSlice('\n')
 			if b = append(b, part...); len(b) > maxLine {
 				in.bad(n, "more than %d bytes", maxLine)
 				return
@@ -110,7 +115,8 @@ func (in *reader) lines(each func(line int, b []byte, whole bool)) {
 	}
 }
 
-// given is a curve as a ledger's row has it, [[step, value], …]; nil of anything else.
+// given is a curve as a ledger's row has it, [[step, value], …], without the points that are
+// no number; nil of anything else.
 func given(v any) []trainer.Point {
 	points, _ := v.([]any)
 	values := map[int]float64{}
@@ -120,7 +126,10 @@ func given(v any) []trainer.Point {
 			return nil
 		}
 		step, ok := pair[0].(float64)
-		value, is := pair[1].(float64)
+		value, is := number(pair[1])
+		if pair[1] == nil {
+			value, is = math.NaN(), true
+		}
 		if !ok || !is || !(math.Abs(step) <= limit.MaxTrialSteps) || step != math.Trunc(step) {
 			return nil
 		}
@@ -129,36 +138,97 @@ func given(v any) []trainer.Point {
 	return curveOf(values, 0)
 }
 
+// parse reads a line of JSON, Python's too: its numbers that others' JSON has not become
+// texts, "NaN", "Infinity" and "-Infinity".
+func parse(b []byte, v any) error {
+	err := json.Unmarshal(b, v)
+	if err == nil || !bytes.Contains(b, []byte("NaN")) && !bytes.Contains(b, []byte("Infinity")) {
+		return err
+	}
+	var out []byte
+	for quoted := false; len(b) > 0; {
+		n := 1
+		switch {
+		case quoted && b[0] == '\\' && len(b) > 1:
+			n = 2
+		case b[0] == '"':
+			quoted = !quoted
+		case !quoted:
+			for _, word := range []string{"NaN", "Infinity", "-Infinity"} {
+				if bytes.HasPrefix(b, []byte(word)) {
+					out, b, n = append(append(append(out, '"'), word...), '"'), b[len(word):], 0
+					break
+				}
+			}
+		}
+		out, b = append(out, b[:n]...), b[n:]
+	}
+	return json.Unmarshal(out, v)
+}
+
+// wrongJSON says what is wrong with a line of JSON; err is nil of what is something else.
+func wrongJSON(err error) string {
+	var form *json.UnmarshalTypeError
+	switch {
+	case err == nil:
+		return "it says nothing"
+	case errors.As(err, &form) && form.Field == "":
+		return "it is of the type " + form.Value
+	case errors.As(err, &form):
+		return form.Field + " is of the type " + form.Value
+	}
+	return err.Error()
+}
+
 // jsonl reads an object a line. What is in the objects choices and params are choices,
 // what is in metrics are metrics, and curve is the objective on the way.
 func (in *reader) jsonl() {
 	in.checkColumns()
-	first := true
+	names := map[string]bool{} // of all rows: one may lack what others have
+	measured := false          // a trial is there that should have the objective
 	in.lines(func(line int, b []byte, _ bool) {
 		var fields map[string]any
-		if err := json.Unmarshal(b, &fields); err != nil || fields == nil {
-			in.bad(line, "no JSON object: %v", err)
+		if err := parse(b, &fields); err != nil || fields == nil {
+			in.bad(line, "no JSON object: %s", wrongJSON(err))
 			return
 		}
-		values := map[string]any{}
-		for name, v := range fields {
+		r := record{line, map[string]any{}, given(fields["curve"])}
+		from, twice := map[string]string{}, false
+		put := func(name, as string, v any) {
+			if from[name] != "" {
+				in.bad(line, "%s is there twice, as %s and as %s: leave one out", name, from[name], as)
+				twice = true
+			}
+			from[name], r.values[name], names[name] = as, v, true
+		}
+		for _, name := range slices.Sorted(maps.Keys(fields)) {
+			inner, nested := fields[name].(map[string]any)
 			prefix := map[string]string{"choices": choicePrefix, "params": choicePrefix, "metrics": metricPrefix}[name]
-			if inner, ok := v.(map[string]any); ok && prefix != "" {
-				for k, v := range inner {
-					values[prefix+k] = v
+			switch {
+			case !nested:
+				put(name, name, fields[name])
+			case prefix != "":
+				for _, k := range slices.Sorted(maps.Keys(inner)) {
+					put(prefix+k, name+"."+k, inner[k])
 				}
-			} else if _, nested := v.(map[string]any); !nested {
-				values[name] = v
 			}
 		}
-		if first { // others may have fewer
-			names := slices.Sorted(maps.Keys(values))
-			if !slices.ContainsFunc(in.objective(), func(n string) bool { return slices.Contains(names, n) }) {
-				names = append(names, in.objective()...) // of a trial that failed
-			}
-			in.columns(names)
-			first = false
+		if twice {
+			return
 		}
-		in.add(record{line, values, given(fields["curve"])})
+		status, ended, _ := statusOf(in.status(r))
+		measured = measured || ended && (status == "" || status == trainer.OK || status == trainer.Infeasible)
+		in.add(r)
 	})
+	if len(names) == 0 {
+		return
+	}
+	if !measured {
+		in.unmeasured(names)
+	}
+	of := in.wrong // of lines, which come after what is wrong with the whole file
+	in.wrong = nil
+	in.columns(slices.Sorted(maps.Keys(names)))
+	in.wrong = append(in.wrong, of...)
+	in.wrong = in.wrong[:min(len(in.wrong), limit.MaxProblems)]
 }

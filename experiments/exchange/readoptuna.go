@@ -2,11 +2,14 @@ package exchange
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
+	"tnaml/experiments/limit"
 	"tnaml/experiments/space"
 )
 
@@ -26,7 +29,7 @@ type journalTrial struct {
 	study  int
 	line   int
 	state  int
-	value  *float64
+	value  *figure
 	params map[string]any
 	attrs  map[string]any
 	curve  map[int]float64
@@ -40,8 +43,8 @@ type operation struct {
 	Study         int                        `json:"study_id"`
 	Trial         int                        `json:"trial_id"`
 	State         *int                       `json:"state"`
-	Value         *float64                   `json:"value"`
-	Values        []*float64                 `json:"values"`
+	Value         *figure                    `json:"value"`
+	Values        []*figure                  `json:"values"`
 	Distributions map[string]json.RawMessage `json:"distributions"`
 	Params        map[string]float64         `json:"params"`
 	UserAttrs     map[string]any             `json:"user_attrs"`
@@ -49,14 +52,22 @@ type operation struct {
 	ParamName     string                     `json:"param_name"`
 	ParamValue    float64                    `json:"param_value_internal"`
 	Distribution  json.RawMessage            `json:"distribution"`
-	Curve         map[int]*float64           `json:"intermediate_values"`
+	Curve         map[int]*figure            `json:"intermediate_values"`
 	Step          int                        `json:"step"`
-	Intermediate  *float64                   `json:"intermediate_value"`
+	Intermediate  *figure                    `json:"intermediate_value"`
 }
 
-// pythons are numbers that Python's JSON has and others' has not.
-var pythons = strings.NewReplacer(": NaN", ": null", ": Infinity", ": null", ": -Infinity", ": null", "[NaN", "[null", "[Infinity", "[null",
-	"[-Infinity", "[null", ":NaN", ":null", ":Infinity", ":null", ":-Infinity", ":null")
+// figure is a number that Python has written, which need not be finite: see parse.
+type figure float64
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (f *figure) UnmarshalJSON(b []byte) error {
+	v, err := strconv.ParseFloat(strings.Trim(string(b), `"`), 64)
+	if *f = figure(v); errors.Is(err, strconv.ErrRange) {
+		err = nil // infinite
+	}
+	return err
+}
 
 // optuna replays a journal as Optuna does. A study's task is its attribute task, or else
 // its name.
@@ -64,29 +75,34 @@ func (in *reader) optuna() {
 	in.checkColumns()
 	var studies []study
 	var trials []journalTrial
-	reach := func(t journalTrial, step int, v *float64) {
+	reach := func(t journalTrial, step int, v *figure) {
 		if studies[t.study].zero = studies[t.study].zero || step == 0; v != nil { // null is no number
-			t.curve[step] = *v
+			t.curve[step] = float64(*v)
 		}
 	}
+	full := false
 	in.lines(func(line int, b []byte, whole bool) {
-		var o operation
-		err := json.Unmarshal(b, &o)
-		if err != nil {
-			err = json.Unmarshal([]byte(pythons.Replace(string(b))), &o)
+		if full {
+			return
 		}
+		var o operation
+		err := parse(b, &o)
 		if err != nil || o.Op == nil {
 			if whole { // else it is being written; Optuna passes it over too
-				in.bad(line, "no operation of Optuna's journal: %v", err)
+				in.bad(line, "no operation of Optuna's journal: %s", wrongJSON(err))
 			}
 			return
 		}
-		if len(trials) > maxTrials || len(studies) > maxTrials {
+		if full = len(trials) > maxTrials || len(studies) > maxTrials; full {
+			in.bad(line, "more than %d trials or studies: split the journal", maxTrials)
 			return
 		}
-		ofStudy := func() *study {
+		ofStudy := func() *study { // nil of one that was deleted: Optuna passes over what comes after
 			if o.Study < 0 || o.Study >= len(studies) {
 				in.bad(line, "there is no study %d", o.Study)
+				return nil
+			}
+			if studies[o.Study].deleted {
 				return nil
 			}
 			return &studies[o.Study]
@@ -131,8 +147,8 @@ func (in *reader) optuna() {
 			if len(o.Values) == 1 {
 				t.value = o.Values[0]
 			}
-			for name, internal := range o.Params {
-				t.params[name] = in.external(line, name, o.Distributions[name], internal)
+			for _, name := range slices.Sorted(maps.Keys(o.Params)) {
+				t.params[name] = in.external(line, name, o.Distributions[name], o.Params[name])
 			}
 			maps.Copy(t.attrs, o.UserAttrs)
 			for step, v := range o.Curve {
@@ -178,7 +194,12 @@ func (in *reader) studies(studies []study, trials []journalTrial) {
 	}
 	maps.DeleteFunc(taken, func(_ int, is bool) bool { return !is })
 	if len(taken) == 0 && in.problems == 0 {
-		in.bad(0, "there is no study %q (there are: %s)", in.o.Study, strings.Join(known, ", "))
+		if len(known) == 0 {
+			in.bad(0, "the journal has no studies")
+			return
+		}
+		some, cut := limit.List(known, 300)
+		in.bad(0, "there is no study %q (there are: %s%s)", in.o.Study, strings.Join(some, ", "), map[bool]string{true: ", …"}[cut])
 		return
 	}
 	if len(taken) > 1 && in.o.Task != "" {
@@ -193,7 +214,8 @@ func (in *reader) studies(studies []study, trials []journalTrial) {
 		switch {
 		case !taken[i]:
 		case s.several:
-			in.bad(s.line, "the study %q has several objectives: a search has one", s.name)
+			in.bad(s.line, "the study %q has several objectives: a search has one; choose another study with --study, or write the trials "+
+				"as CSV (trials_dataframe) and name one objective with --columns %s=values_0", s.name, in.o.Space.Objective.Metric)
 		case s.direction != want:
 			in.bad(s.line, "the study %q is to %s its value, the space's objective is to %s %s: name a space with that direction", s.name,
 				map[int]space.Direction{optunaMinimize: space.Minimise, optunaMaximize: space.Maximise}[s.direction], in.o.Space.Objective.Direction,
@@ -203,16 +225,26 @@ func (in *reader) studies(studies []study, trials []journalTrial) {
 	if in.problems > 0 {
 		return
 	}
-	params := map[string]bool{}
+	names, params, complete := map[string]bool{"value": true}, false, false
 	for _, t := range trials {
+		if !taken[t.study] {
+			continue
+		}
+		complete = complete || t.state == optunaComplete
 		for name := range t.params {
-			if taken[t.study] {
-				params[choicePrefix+name] = true
+			names[choicePrefix+name], params = true, true
+		}
+		for name, v := range t.attrs {
+			if _, measured := v.(float64); measured {
+				names[metricPrefix+strings.TrimPrefix(name, metricPrefix)] = true
 			}
 		}
 	}
-	if len(params) > 0 {
-		if in.columns(append(slices.Sorted(maps.Keys(params)), "value")); in.problems > 0 {
+	if !complete {
+		in.unmeasured(names)
+	}
+	if params {
+		if in.columns(slices.Sorted(maps.Keys(names))); in.problems > 0 {
 			return
 		}
 	}
@@ -251,9 +283,27 @@ func (in *reader) studies(studies []study, trials []journalTrial) {
 			}
 		}
 		if t.value != nil {
-			r.values["value"] = *t.value
+			r.values["value"] = float64(*t.value)
+			in.prefer(&r, t)
 		}
 		in.add(r)
+	}
+}
+
+// prefer takes out what a trial's attributes say of the objective where its value is another:
+// the value is what the study was about, the attribute may be of another split.
+func (in *reader) prefer(r *record, t journalTrial) {
+	metric := in.o.Space.Objective.Metric
+	if t.state != optunaComplete || in.o.Columns[metric] != "" {
+		return
+	}
+	for _, name := range []string{metricPrefix + "validation_" + metric, metricPrefix + metric} {
+		switch v, there := r.values[name].(float64); {
+		case there && v == float64(*t.value):
+			return
+		case there:
+			delete(r.values, name)
+		}
 	}
 }
 
@@ -282,7 +332,7 @@ func (in *reader) external(line int, name string, distribution json.RawMessage, 
 		}
 		err := json.Unmarshal(distribution, &quoted)
 		if err == nil {
-			err = json.Unmarshal([]byte(quoted), &d)
+			err = parse([]byte(quoted), &d)
 		}
 		if err != nil {
 			in.bad(line, "the distribution of %q: %w", name, err)
@@ -290,6 +340,11 @@ func (in *reader) external(line int, name string, distribution json.RawMessage, 
 		}
 		if d.Name == "CategoricalDistribution" || d.Type == "categorical" {
 			choices = append([]any{}, append(d.Attributes.Choices, d.Choices...)...)
+			for i, c := range choices {
+				if c == nil { // a value like others, and not one that is missing
+					choices[i] = "None"
+				}
+			}
 		}
 		if len(in.choices) < maxDistributions {
 			in.choices[string(distribution)] = choices

@@ -88,13 +88,28 @@ func read(r io.Reader, name string, form Format, top int) (*Module, error) {
 	return m, nil
 }
 
+// unread are the forms in which vectors are published too, and which are not read, by their
+// first bytes: with the way out.
+var unread = map[string]string{
+	"PK\x03\x04":       "it is a zip archive: unpack it, and give one of its files",
+	"BZh91AY&SY":       "it is compressed by bzip2: unpack it",
+	"\xfd7zXZ\x00":     "it is compressed by xz: unpack it",
+	"\xba\x16\x4f\x2f": "it is fastText's own binary form: give its vectors as text (.vec)",
+	"\x93NUMPY":        "it is an array of NumPy, without tokens: write a token and its vector a line",
+}
+
 // Decompress returns what a reader gives, unpacked where it begins as gzip or
 // zstd do. Closing it does not close the reader.
 func Decompress(r io.Reader) (io.ReadCloser, error) {
 	buffered := bufio.NewReader(r)
-	magic, err := buffered.Peek(4)
+	magic, err := buffered.Peek(10)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
+	}
+	for begins, says := range unread {
+		if bytes.HasPrefix(magic, []byte(begins)) {
+			return nil, errors.New(says)
+		}
 	}
 	switch {
 	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
@@ -103,7 +118,7 @@ func Decompress(r io.Reader) (io.ReadCloser, error) {
 			return nil, fmt.Errorf("gzip: %w", err)
 		}
 		return z, nil
-	case bytes.Equal(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+	case bytes.HasPrefix(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}):
 		z, err := zstd.NewReader(buffered, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(128<<20))
 		if err != nil {
 			return nil, fmt.Errorf("zstd: %w", err)

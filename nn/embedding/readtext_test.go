@@ -99,6 +99,20 @@ func TestReadTextRefuses(t *testing.T) {
 	}
 }
 
+// Of other forms in which vectors are published the way out is told.
+func TestReadOtherForms(t *testing.T) {
+	for begins, want := range map[string]string{"PK\x03\x04": "zip archive: unpack it", "BZh91AY&SY": "bzip2: unpack it",
+		"\xfd7zXZ\x00": "xz: unpack it", "\xba\x16\x4f\x2f": "fastText's own binary form: give its vectors as text",
+		"\x93NUMPY": "a token and its vector a line"} {
+		if _, err := Read(strings.NewReader(begins+"\x01\x00 more\n1 2\n"), "n", 0); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", begins, err, want)
+		}
+	}
+	if m, err := Read(strings.NewReader("BZh 1 2\nb 3 4\n"), "n", 0); err != nil || m.Tokens[0] != "BZh" {
+		t.Errorf("a token: %v", err)
+	}
+}
+
 func FuzzReadText(f *testing.F) {
 	for _, s := range []string{
 		"2 2\na 1 2\nb 3 4\n", "a 1 2\n. . 1 2\n", "1 1\n", "a\u00a0b 1\nc 2", zipped("a 1 2\n"), "\ufeffa 1e-50 -0\r\n", "a 0x1p-2 1_0\n",

@@ -207,6 +207,13 @@ func TestDataImportFindsOut(t *testing.T) {
 		{exitUsage, []string{filepath.Join(b.dir, "pictures"), "--kind", "sound"}, []string{"known: text, image, table"}},
 		{exitUsage, []string{filepath.Join(b.dir, "pictures"), filepath.Join(b.dir, "a.tsv"), "--name", "x"},
 			[]string{"a.tsv holds texts and pictures images"}},
+		{exitFailed, []string{filepath.Join(b.dir, "one.tsv"), filepath.Join(b.dir, "two.tsv"), "--name", "x"}, []string{"one.tsv", "two.tsv"}},
+		{exitFailed, []string{filepath.Join(b.dir, "c.csv"), b.place("d.tsv", []byte("text\tlabel\na\n")), "--name", "x"},
+			[]string{`c.csv: line 1: no column "text"`, "d.tsv: line 2"}},
+		{exitFailed, []string{b.place("e.zip", archivetest.Zip("a.csv", "text,label\na,\n", "b.csv", "text\na\n")), "--name", "x"},
+			[]string{"e.zip/a.csv: line 2", "e.zip/b.csv: line 1"}},
+		{exitFailed, []string{b.place("f.tsv.xz", []byte("\xfd7zXZ\x00more")), "--name", "x"}, []string{"f.tsv.xz: packed by xz", "unpack it"}},
+		{exitFailed, []string{filepath.Join(b.dir, "c.csv"), "--vectors", filepath.Join(b.dir, "none.npy")}, []string{"--vectors: ", "none.npy"}},
 		{exitFailed, []string{b.dir, "--name", "x"}, []string{"x"}},
 	} {
 		args := append([]string{"data", "import", "--dry-run"}, c.args...)
@@ -216,6 +223,18 @@ func TestDataImportFindsOut(t *testing.T) {
 		if c.args[0] != b.dir && !strings.Contains(strings.Join(c.want, ""), "is a table") {
 			b.fails(c.code, c.want, args...)
 		}
+	}
+}
+
+// Where a file's name is no name of what is made of it, the way out is told before any server
+// is asked.
+func TestNamesOfFiles(t *testing.T) {
+	b := offline(t)
+	for _, args := range [][]string{
+		{"data", "import", b.place("my data.tsv", nil)}, {"module", "add", b.place("my vectors.vec", nil)},
+		{"trials", "import", b.place("my runs.csv", nil), "--space", "dials"},
+	} {
+		b.fails(exitUsage, []string{`name "my `, "name it with --name"}, args...)
 	}
 }
 

@@ -107,12 +107,25 @@ func tooLarge(archive, file string, limit int64) error {
 func readTar(in io.Reader, archive string, limit int64, wanted func(name string) bool) ([]File, error) {
 	counted := &countReader{r: in}
 	var out []File
+	at, left := map[string]int{}, limit
 	err := eachOfTar(counted, archive, limit, wanted, func(name string, h *tar.Header, r io.Reader) error {
-		b, err := readSized(r, h.Size)
-		if err != nil {
+		f := File{Name: name}
+		if h.Typeflag == tar.TypeLink {
+			to, there := at[Clean(h.Linkname)]
+			if !there {
+				return lost(archive, h)
+			}
+			f.Data = out[to].Data
+		} else if b, err := readSized(r, h.Size); err != nil {
 			return fmt.Errorf("%s: %s: byte %d of the archive: %w", archive, h.Name, counted.n, err)
+		} else {
+			f.Data = b
 		}
-		out = append(out, File{Name: name, Data: b})
+		if left -= int64(len(f.Data)); left < 0 { // with the links' contents too
+			return tooLarge(archive, h.Name, limit)
+		}
+		at[name] = len(out)
+		out = append(out, f)
 		return nil
 	})
 	if err != nil {
@@ -125,8 +138,14 @@ func readTar(in io.Reader, archive string, limit int64, wanted func(name string)
 	return sorted(out), nil
 }
 
+// lost says that a tar archive has but a link in the place of a file.
+func lost(archive string, h *tar.Header) error {
+	return fmt.Errorf("%s: %s: it is a hard link to %s, which is none of the files before it that are read: pack the archive anew with "+
+		"--hard-dereference", archive, h.Name, h.Linkname)
+}
+
 // eachOfTar calls f for each wanted file of a tar archive, of which limit bounds the
-// sizes together; r reads it.
+// sizes together; r reads it. One that is a hard link has the contents of a file before it.
 func eachOfTar(in *countReader, archive string, limit int64, wanted func(name string) bool,
 	f func(name string, h *tar.Header, r io.Reader) error,
 ) error {
@@ -143,7 +162,7 @@ func eachOfTar(in *countReader, archive string, limit int64, wanted func(name st
 			return fmt.Errorf("%s: byte %d of the archive: %w", archive, in.n, err)
 		}
 		name := Clean(h.Name)
-		if h.Typeflag != tar.TypeReg || hidden(name) || !wanted(name) {
+		if h.Typeflag != tar.TypeReg && h.Typeflag != tar.TypeLink || hidden(name) || !wanted(name) {
 			continue
 		}
 		if h.Size > left {

@@ -2,7 +2,9 @@ package archive
 
 import (
 	"archive/tar"
+	"archive/zip"
 	"bytes"
+	"errors"
 	"io"
 	"io/fs"
 	"slices"
@@ -117,6 +119,48 @@ type failing struct{}
 
 func (failing) Open(string) (fs.File, error) { return nil, fs.ErrPermission }
 
+// A hard link has the contents of the file before it that it leads to, as tar packs files
+// of two names; one that leads to none is no file that was left out in silence.
+func TestHardLinks(t *testing.T) {
+	linked := func(to ...string) []byte {
+		var out bytes.Buffer
+		w := tar.NewWriter(&out)
+		err := w.WriteHeader(&tar.Header{Name: "./a/1.txt", Size: 600, Mode: 0o644})
+		if err == nil {
+			_, err = io.WriteString(w, strings.Repeat("x", 600))
+		}
+		for i, to := range to {
+			err = errors.Join(err, w.WriteHeader(&tar.Header{Name: "b/" + string(rune('a'+i)), Typeflag: tar.TypeLink, Linkname: to}))
+		}
+		if err = errors.Join(err, w.Close()); err != nil {
+			t.Fatal(err)
+		}
+		return out.Bytes()
+	}
+	read := map[string]func(b []byte, limit int64) ([]File, error){
+		"Read": func(b []byte, limit int64) ([]File, error) { return Read(bytes.NewReader(b), "f", limit, all) },
+		"Entries": func(b []byte, limit int64) ([]File, error) {
+			entries, err := Entries(bytes.NewReader(b), int64(len(b)), "f", limit, all)
+			if err != nil {
+				return nil, err
+			}
+			return Load(entries, "f", limit)
+		},
+	}
+	for name, read := range read {
+		files, err := read(linked("a/1.txt", "b/a"), 0)
+		if err != nil || len(files) != 3 || files[1].Name != "b/a" || len(files[1].Data) != 600 || len(files[2].Data) != 600 {
+			t.Errorf("%s: %d files, %v", name, len(files), err)
+		}
+		if _, err := read(linked("a/1.txt", "skip"), 0); err == nil || !strings.Contains(err.Error(), "b/b: it is a hard link to skip, ") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := read(linked("a/1.txt"), 1000); err == nil || !strings.Contains(err.Error(), "more than 1000 bytes") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // A tar archive that ends between two files is cut off, though Go's reader
 // takes it for whole.
 func TestTarCutOff(t *testing.T) {
@@ -156,6 +200,42 @@ func TestInflateRefuses(t *testing.T) {
 	}
 	if b, c, err := ReadAll(strings.NewReader("x"), 0); err != nil || c != None || string(b) != "x" {
 		t.Errorf("%q %q %v", b, c, err)
+	}
+}
+
+// Of what is packed in other ways the way out is told; texts that begin alike are texts.
+func TestOtherPackings(t *testing.T) {
+	for begin, want := range map[string]string{"\xfd7zXZ\x00": "xz", "BZh91AY&SY": "bzip2", "BZh9\x17rE8P\x90": "bzip2",
+		"7z\xbc\xaf\x27\x1c": "7-Zip", "Rar!\x1a\x07": "RAR", "\x04\x22\x4d\x18": "lz4"} {
+		_, _, err := ReadAll(strings.NewReader(begin+"and more"), 0)
+		if err == nil || !strings.Contains(err.Error(), "packed by "+want+", which is not read: unpack it") {
+			t.Errorf("%q: %v", begin, err)
+		}
+	}
+	for _, text := range []string{"BZh9 is a word", "BZh", "Rar! it said", "7z", ""} {
+		if b, _, err := ReadAll(strings.NewReader(text), 0); err != nil || string(b) != text {
+			t.Errorf("%q: %q, %v", text, b, err)
+		}
+	}
+	for want, change := range map[string]func(*zip.FileHeader){
+		"encrypted: unpack the archive": func(h *zip.FileHeader) { h.Flags |= 1 },
+		"packed by method 9":            func(h *zip.FileHeader) { h.Method = 9 },
+	} {
+		var out bytes.Buffer
+		w := zip.NewWriter(&out)
+		h := &zip.FileHeader{Name: "a/1.txt"}
+		change(h)
+		f, err := w.CreateRaw(h)
+		if err == nil {
+			_, err = f.Write(nil)
+		}
+		if err = errors.Join(err, w.Close()); err != nil {
+			t.Fatal(err)
+		}
+		files, err := Read(&out, "f", 0, all)
+		if err != nil || len(files) != 1 || files[0].Err == nil || !strings.Contains(files[0].Err.Error(), want) {
+			t.Errorf("%q: %+v, %v", want, files, err)
+		}
 	}
 }
 

@@ -109,7 +109,13 @@ func zipEntries(r io.ReaderAt, size int64, archive string, wanted func(name stri
 		name := Clean(f.Name)
 		if f.Mode().IsRegular() && !hidden(name) && wanted(name) {
 			out = append(out, Entry{name, func() (io.ReadCloser, error) {
+				if f.Flags&encrypted != 0 {
+					return nil, errors.New("encrypted: unpack the archive with its password, and import what is in it")
+				}
 				r, err := f.Open()
+				if errors.Is(err, zip.ErrAlgorithm) {
+					err = fmt.Errorf("packed by method %d, which is not read: pack the archive anew by deflate", f.Method)
+				}
 				if at, err2 := f.DataOffset(); err != nil && err2 == nil {
 					err = fmt.Errorf("packed at byte %d of the archive: %w", at, err)
 				}
@@ -119,6 +125,9 @@ func zipEntries(r io.ReaderAt, size int64, archive string, wanted func(name stri
 	}
 	return sortedEntries(out), nil
 }
+
+// encrypted is the flag of a file in a zip archive that needs a password.
+const encrypted = 1
 
 // packed says in errors where they are.
 type packed struct {
@@ -138,14 +147,24 @@ func (p packed) Read(b []byte) (int, error) {
 func tarEntries(r io.ReaderAt, size int64, archive string, limit int64, wanted func(name string) bool) ([]Entry, error) {
 	counted := &countReader{r: io.NewSectionReader(r, 0, size)}
 	var out []Entry
+	places := map[string]int{}
 	err := eachOfTar(counted, archive, limit, wanted, func(name string, h *tar.Header, _ io.Reader) error {
 		at := counted.n
 		switch {
+		case h.Typeflag == tar.TypeLink:
+			to, there := places[Clean(h.Linkname)]
+			if !there {
+				return lost(archive, h)
+			}
+			places[name] = len(out)
+			out = append(out, Entry{name, out[to].Open})
+			return nil
 		case h.PAXRecords["GNU.sparse.major"] != "" || h.PAXRecords["GNU.sparse.size"] != "":
 			return fmt.Errorf("%s: %s: byte %d of the archive: a sparse file: pack it without --sparse", archive, h.Name, at)
 		case at+h.Size > size:
 			return fmt.Errorf("%s: %s: byte %d of the archive: %w", archive, h.Name, size, io.ErrUnexpectedEOF)
 		}
+		places[name] = len(out)
 		out = append(out, Entry{name, func() (io.ReadCloser, error) { return io.NopCloser(io.NewSectionReader(r, at, h.Size)), nil }})
 		return nil
 	})

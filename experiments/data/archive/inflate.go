@@ -34,6 +34,31 @@ func CompressionOf(head []byte) Compression {
 	return None
 }
 
+// others are compressions, and archives, that are not undone, by their first bytes.
+var others = []struct{ begins, name string }{
+	{"\xfd7zXZ\x00", "xz"}, {"7z\xbc\xaf\x27\x1c", "7-Zip"}, {"Rar!\x1a\x07", "RAR"}, {"\x04\x22\x4d\x18", "lz4"},
+	{"BZh1", bzip2}, {"BZh2", bzip2}, {"BZh3", bzip2}, {"BZh4", bzip2}, {"BZh5", bzip2}, {"BZh6", bzip2}, {"BZh7", bzip2}, {"BZh8", bzip2},
+	{"BZh9", bzip2},
+}
+
+const (
+	bzip2 = "bzip2"
+	// bzip2Block follows the first bytes of bzip2's files, which a text may begin with; an
+	// empty one has bzip2End.
+	bzip2Block, bzip2End = "1AY&SY", "\x17rE8P\x90"
+)
+
+// foreign is the compression of a source that Inflate cannot undo, by its first bytes.
+func foreign(head []byte) string {
+	for _, o := range others {
+		rest, is := bytes.CutPrefix(head, []byte(o.begins))
+		if is && (o.name != bzip2 || bytes.HasPrefix(rest, []byte(bzip2Block)) || bytes.HasPrefix(rest, []byte(bzip2End))) {
+			return o.name
+		}
+	}
+	return ""
+}
+
 // maxWindow bounds the memory that a zstd frame may ask for: what the zstd
 // program itself allows without --long.
 const maxWindow = 128 << 20
@@ -53,14 +78,17 @@ type Reader struct {
 }
 
 // Inflate returns a reader of the contents: gzip and zstd are recognised by
-// their first bytes. Errors of damaged data name the byte, of the compressed
+// their first bytes, others are refused by these. Errors of damaged data name the byte, of the compressed
 // source, up to which it was read.
 func Inflate(r io.Reader) (*Reader, error) {
 	source := &countReader{r: r}
 	b := bufio.NewReader(source)
-	head, err := b.Peek(4)
+	head, err := b.Peek(10)
 	if err != nil && err != io.EOF {
 		return nil, err
+	}
+	if name := foreign(head); name != "" {
+		return nil, fmt.Errorf("packed by %s, which is not read: unpack it, or pack it by gzip or zstd", name)
 	}
 	var in io.Reader
 	c := CompressionOf(head)

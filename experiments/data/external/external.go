@@ -80,6 +80,7 @@ func CardOf(name string, parameters json.RawMessage) (*data.Card, error) {
 // are nothing. It is what encoding/json makes of itself again, so that it stays as it
 // is wherever it is passed on.
 func Canonical(raw json.RawMessage) (json.RawMessage, error) {
+	raw = bytes.TrimPrefix(raw, []byte("\ufeff")) // a byte order mark
 	if len(bytes.TrimSpace(raw)) == 0 {
 		return nil, nil
 	}

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"slices"
@@ -130,6 +131,9 @@ func (v *view) UnmarshalJSON(b []byte) error {
 func (c *collector) object(line int, row []byte) {
 	var o map[string]view
 	if err := json.Unmarshal(row, &o); err != nil {
+		if form := new(json.UnmarshalTypeError); errors.As(err, &form) {
+			err = fmt.Errorf("it is of the type %s", form.Value)
+		}
 		c.problem(line, "", "not a JSON object: %w", err)
 		return
 	}

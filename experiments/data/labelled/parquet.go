@@ -2,7 +2,6 @@ package labelled
 
 import (
 	"bytes"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,10 +16,8 @@ import (
 	"github.com/parquet-go/parquet-go/format"
 
 	"tnaml/experiments/data/archive"
+	"tnaml/experiments/data/parquetcheck"
 )
-
-// parquetMagic are the first four bytes of a Parquet file, and the last.
-const parquetMagic = "PAR1"
 
 // parquet reads a Parquet file, whose pages may be compressed by snappy, gzip,
 // brotli, zstd or LZ4_RAW (not by the LZ4 of before 2021, nor LZO). Nested columns are named by their dotted paths.
@@ -38,24 +35,9 @@ func (c *collector) parquet(file sized) {
 		c.Fail(errors.New("a Parquet file names its columns itself and is UTF-8: give no columns, delimiter or encoding"))
 		return
 	}
-	n := file.size
-	var b [8]byte // of the end: the footer's size, and the magic
-	if _, err := file.ReadAt(b[:4], 0); n < 12 || string(b[:4]) != parquetMagic {
-		c.Add("byte 0: no Parquet file (%d bytes, not beginning with %s)", n, parquetMagic)
-		return
-	} else if _, err2 := file.ReadAt(b[:], n-8); err != nil || err2 != nil && err2 != io.EOF {
-		c.Fail(errors.Join(err, err2))
-		return
-	} else if string(b[4:]) != parquetMagic {
-		c.Add("byte %d: the Parquet file is cut off: it does not end with %s, its footer is missing", n, parquetMagic)
-		return
-	} else if size := int64(binary.LittleEndian.Uint32(b[:])); size > n-12 {
-		c.Add("byte %d: the footer is said to have %d bytes, the file has %d", n-8, size, n)
-		return
-	}
-	f, err := parquet.OpenFile(file, n, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
+	f, err := parquetcheck.Open(file, file.size)
 	if err != nil {
-		c.Add("the footer before byte %d: %w", n-8, err)
+		c.Fail(err)
 		return
 	}
 	leaves := leavesOf(f.Root(), nil)
@@ -117,7 +99,7 @@ func (c *collector) rowGroup(file sized, f *parquet.File, g int, columns [3]*par
 		if col == nil {
 			continue
 		}
-		if err := col.check(file, f, g, c.o.limit()); err != nil {
+		if err := parquetcheck.Column(file, file.size, f, g, col.column.Index(), c.o.limit()); err != nil {
 			c.Add("column %q, row group %d: %w", col.name, g, err)
 			return false
 		}
@@ -283,26 +265,6 @@ func (p *parquetColumn) place(f *parquet.File, group int) string {
 		at = min(at, m.DictionaryPageOffset)
 	}
 	return fmt.Sprintf("bytes %d to %d: ", at, at+m.TotalCompressedSize)
-}
-
-// check refuses what the library cannot be given.
-func (p *parquetColumn) check(file sized, f *parquet.File, group int, limit int64) error {
-	groups := f.Metadata().RowGroups
-	m := groups[group].Columns[p.column.Index()].MetaData
-	codec := groups[0].Columns[p.column.Index()].MetaData.Codec // the library's for all
-	switch {
-	case m.Codec != codec:
-		return fmt.Errorf("compressed by %s, but %s before: write the file with one compression", m.Codec, codec)
-	case m.TotalUncompressedSize < 0 || m.TotalUncompressedSize > limit:
-		return fmt.Errorf("%d bytes, more than %d; split the file or raise the limit", m.TotalUncompressedSize, limit)
-	}
-	switch codec {
-	case format.Uncompressed, format.Snappy, format.Gzip, format.Brotli, format.Zstd:
-		return nil
-	case format.Lz4Raw:
-		return checkLZ4(file, &m)
-	}
-	return fmt.Errorf("compressed by %s, which is not read: write the file with zstd, snappy, gzip, brotli, lz4_raw or no compression", codec)
 }
 
 // open begins with a row group.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -16,6 +17,8 @@ import (
 	"github.com/parquet-go/parquet-go/format"
 
 	"tnaml/experiments/data"
+	"tnaml/experiments/data/parquetcheck"
+	"tnaml/experiments/data/parquetcheck/parquetchecktest"
 	"tnaml/experiments/data/text"
 )
 
@@ -233,31 +236,38 @@ func TestParquetDamagedLZ4(t *testing.T) {
 	}
 }
 
-// Of what no library here decompresses the way out is told.
-func TestParquetOtherCompressions(t *testing.T) {
-	b, err := os.ReadFile(filepath.Join("testdata", "arrow-none.parquet"))
-	if err != nil {
-		t.Fatal(err)
+// What a damaged page says of itself is told, and no room is made for it.
+func TestParquetPagesThatLie(t *testing.T) {
+	type row struct {
+		Label string  `parquet:"label"`
+		Text  *string `parquet:"text,optional"`
 	}
-	f, err := parquet.OpenFile(bytes.NewReader(b), int64(len(b)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := sized{bytes.NewReader(b), int64(len(b))}
-	col := &parquetColumn{leaf: leavesOf(f.Root(), nil)[0]}
-	metadata := func(g int) *format.ColumnMetaData {
-		return &f.Metadata().RowGroups[g].Columns[col.column.Index()].MetaData
-	}
-	metadata(1).Codec = format.Zstd
-	if err := col.check(file, f, 1, 1<<20); err == nil || !strings.Contains(err.Error(), "compressed by ZSTD, but UNCOMPRESSED before") {
-		t.Errorf("two compressions: %v", err)
-	}
-	for _, codec := range []format.CompressionCodec{format.Lz4, format.LZO, 77} {
-		metadata(0).Codec, metadata(1).Codec = codec, codec
-		if err := col.check(file, f, 1, 1<<20); err == nil ||
-			!strings.Contains(err.Error(),
-				codec.String()+", which is not read: write the file with zstd, snappy, gzip, brotli, lz4_raw or no compression") {
-			t.Errorf("%s: %v", codec, err)
+	words := "words"
+	b := parquetRows(t, []row{{"a", &words}, {"b", nil}}, parquet.Compression(&parquet.Gzip), parquet.DataPageVersion(1))
+	for _, c := range []struct {
+		edit func(h *format.PageHeader)
+		want string
+	}{
+		{func(*format.PageHeader) {}, ""},
+		{nil, "a list is said to have 16777216"},
+		{func(h *format.PageHeader) { h.DataPageHeader.V.NumValues = 1 << 30 }, "page 0 is said to have 1073741824 values"},
+		{func(h *format.PageHeader) { h.UncompressedPageSize = 1 << 30 }, "page 0 is said to have 1073741824 bytes decompressed"},
+		{func(h *format.PageHeader) { h.DataPageHeader.V.Encoding = format.DeltaByteArray },
+			"page 0 is said to be of the encoding DELTA_BYTE_ARRAY"},
+		{func(h *format.PageHeader) { h.CompressedPageSize = 1 << 30 }, "page 0 is said to have 1073741824 bytes"},
+	} {
+		edited := append([]byte("PAR1\x15\x02\x19\xfc"), 0x80, 0x80, 0x80, 8, 8, 0, 0, 0, 'P', 'A', 'R', '1') // of a footer alone
+		if c.edit != nil {
+			edited = parquetchecktest.Edited(t, b, c.edit)
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := Read(bytes.NewReader(edited), "x.parquet", Options{})
+		if runtime.ReadMemStats(&after); after.TotalAlloc-before.TotalAlloc > 64<<20 {
+			t.Errorf("%s: %d MiB were made room for", c.want, (after.TotalAlloc-before.TotalAlloc)>>20)
+		}
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%v, want %q", err, c.want)
 		}
 	}
 }
@@ -274,7 +284,7 @@ func FuzzParquet(f *testing.F) {
 		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		b = append(append([]byte(parquetMagic), b...), parquetMagic...)
+		b = append(append([]byte(parquetcheck.Magic), b...), parquetcheck.Magic...)
 		checkRead(t, func(o Options) ([]text.Example, error) { return Read(bytes.NewReader(b), "x", o) })
 		if len(b) > 8 {
 			checkRead(t, func(o Options) ([]text.Example, error) { return Read(bytes.NewReader(b[4:len(b)-4]), "x.parquet", o) })

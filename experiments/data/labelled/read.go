@@ -10,6 +10,7 @@ import (
 
 	"tnaml/experiments/data"
 	"tnaml/experiments/data/archive"
+	"tnaml/experiments/data/parquetcheck"
 	"tnaml/experiments/data/text"
 )
 
@@ -149,8 +150,8 @@ func (c *collector) table(e archive.Entry) (err error) {
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
 	c.report.Compression = in.Compression
-	magic, _ := in.Peek(len(parquetMagic))
-	if c.o.Format == Parquet || string(magic) == parquetMagic && (c.o.Format == "" || c.o.Format != Folder) {
+	magic, _ := in.Peek(len(parquetcheck.Magic))
+	if c.o.Format == Parquet || string(magic) == parquetcheck.Magic && (c.o.Format == "" || c.o.Format != Folder) {
 		c.report.Format = Parquet
 		return c.parquetFile(file, in)
 	}

@@ -159,7 +159,7 @@ func TestReadRefuses(t *testing.T) {
 		{"CSV, empty label after a long text", "x.csv", "text,label\n\"a\nb\nc\",x\nd,\n", Options{}, []string{`line 5, column "label"`}},
 
 		{"no JSON", "x.jsonl", "{\"text\":\"a\",\"label\":\"b\"}\nhello\n", Options{}, []string{"line 2", "not a JSON object"}},
-		{"JSON array", "x.jsonl", "[1,2]\n", Options{}, []string{"line 1: not a JSON object"}},
+		{"JSON array", "x.jsonl", "[1,2]\n", Options{}, []string{"line 1: not a JSON object: it is of the type number"}},
 		{"missing member", "x.jsonl", "{\"text\":\"a\",\"stars\":1}\n", Options{}, []string{"line 1", `no member "label"`, `"stars" "text"`}},
 		{"missing split member", "x.jsonl", "{\"text\":\"a\",\"label\":1}\n", Options{SplitColumn: "part"}, []string{`no member "part"`}},
 		{"text a number", "x.jsonl", "{\"text\":7,\"label\":1}\n", Options{}, []string{`line 1, column "text"`, "must be a string, not 7"}},

@@ -20,6 +20,7 @@ func Read(b []byte, o data.Options) (*Table, error) {
 	if len(b) > maxBytes {
 		return nil, fmt.Errorf("table %s: %d bytes; a table has at most %d", o.Name, len(b), maxBytes)
 	}
+	b = bytes.TrimPrefix(b, []byte("\ufeff")) // a byte order mark
 	r := &reader{b: b, d: json.NewDecoder(bytes.NewReader(b)), line: 1}
 	if err := r.read(); err != nil {
 		r.problems.Add("line %d: %w", r.lineOf(r.offset(err)), err)

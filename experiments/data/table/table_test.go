@@ -82,6 +82,13 @@ func TestLook(t *testing.T) {
 
 // Rows alone know nothing else, and a row may differ from another in one option of
 // many, whatever the space between.
+// A byte order mark, which editors leave, is no part of a benchmark.
+func TestReadAfterAMark(t *testing.T) {
+	if with := read(t, "\ufeff"+byHand); !bytes.Equal(with.Encode(), read(t, byHand).Encode()) {
+		t.Error("it is another benchmark")
+	}
+}
+
 func TestLookAmongMany(t *testing.T) {
 	many := synthetic(3000, 40)
 	b, err := Build(many, data.Options{Name: "many"})

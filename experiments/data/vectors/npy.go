@@ -17,7 +17,7 @@ const npyMagic = "\x93NUMPY"
 var (
 	npyDescr   = regexp.MustCompile(`'descr'\s*:\s*'([^']*)'`)
 	npyFortran = regexp.MustCompile(`'fortran_order'\s*:\s*(True|False)`)
-	npyShape   = regexp.MustCompile(`'shape'\s*:\s*\(([0-9, ]*)\)`)
+	npyShape   = regexp.MustCompile(`'shape'\s*:\s*\(([0-9L, ]*)\)`)
 )
 
 // maxNpyHeader bounds a header, which has three fields.
@@ -60,7 +60,7 @@ func npy(b []byte) (*Matrix, error) {
 	}
 	var shape []int
 	for _, word := range strings.FieldsFunc(shaping[1], func(r rune) bool { return r == ',' || r == ' ' }) {
-		v, err := strconv.Atoi(word)
+		v, err := strconv.Atoi(strings.TrimSuffix(word, "L")) // Python 2 wrote 10L
 		if err != nil {
 			return nil, fmt.Errorf("the .npy file has the shape (%s)", shaping[1])
 		}

@@ -8,9 +8,12 @@ import (
 	"strings"
 
 	"github.com/parquet-go/parquet-go"
+
+	"tnaml/experiments/data/parquetcheck"
 )
 
-const parquetMagic = "PAR1"
+// maxBytes bounds a row group's numbers.
+const maxBytes = 8 * maxValues
 
 // fromParquet reads a column with a list of numbers in each row. Rows with none are an
 // error, as are those of other lengths.
@@ -20,9 +23,10 @@ func fromParquet(b []byte, name string) (m *Matrix, err error) {
 			m, err = nil, fmt.Errorf("damaged Parquet file: %v", v)
 		}
 	}()
-	f, err := parquet.OpenFile(bytes.NewReader(b), int64(len(b)), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
+	file := bytes.NewReader(b)
+	f, err := parquetcheck.Open(file, file.Size())
 	if err != nil {
-		return nil, fmt.Errorf("the Parquet file: %w", err)
+		return nil, err
 	}
 	var lists []string
 	var column *parquet.Column
@@ -47,9 +51,13 @@ func fromParquet(b []byte, name string) (m *Matrix, err error) {
 		return nil, fmt.Errorf("the Parquet file has several columns with lists of floats (%s): name one", list(lists))
 	}
 	r := listReader{m: &Matrix{}, column: column}
-	for _, group := range f.RowGroups() {
-		if err := r.group(group); err != nil {
-			return nil, fmt.Errorf("column %q: %w", strings.Join(column.Path(), "."), err)
+	for i, group := range f.RowGroups() {
+		err := parquetcheck.Column(file, file.Size(), f, i, column.Index(), maxBytes)
+		if err == nil {
+			err = r.group(group)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("column %q, row group %d: %w", strings.Join(column.Path(), "."), i, err)
 		}
 	}
 	if err := r.end(); err != nil {

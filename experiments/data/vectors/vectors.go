@@ -8,7 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
+	"strconv"
 	"strings"
+
+	"tnaml/experiments/data/parquetcheck"
 )
 
 // Matrix is one vector a row.
@@ -36,22 +40,43 @@ func Read(b []byte, column string) (*Matrix, error) {
 			return nil, errors.New("a .npy file has one array, without a name: give no column")
 		}
 		m, err = npy(b)
-	case bytes.HasPrefix(b, []byte(parquetMagic)):
+	case bytes.HasPrefix(b, []byte(parquetcheck.Magic)):
 		m, err = fromParquet(b, column)
 	case len(b) > 8 && b[8] == '{':
 		m, err = fromSafetensors(b, column)
+	case bytes.HasPrefix(b, []byte("PK\x03\x04")):
+		return nil, errors.New("the file is a zip archive, such as numpy.savez writes: save the one array with numpy.save")
+	case bytes.HasPrefix(b, []byte("\x1f\x8b")), bytes.HasPrefix(b, []byte("\x28\xb5\x2f\xfd")):
+		return nil, errors.New("the file is compressed: unpack it")
 	default:
 		return nil, errors.New("the file is none of .npy, Parquet and safetensors")
 	}
 	if err != nil {
 		return nil, err
 	}
-	for i, v := range m.Values {
-		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
-			return nil, fmt.Errorf("row %d: number %d is %v", i/m.Dim+1, i%m.Dim+1, v)
-		}
+	if err := m.finite(); err != nil {
+		return nil, err
 	}
 	return m, nil
+}
+
+// finite is an error where numbers are not, which names the rows that have such.
+func (m *Matrix) finite() (err error) {
+	var rows []string
+	for i := range m.Rows {
+		row := m.Values[i*m.Dim:][:m.Dim]
+		k := slices.IndexFunc(row, func(v float32) bool { return math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) })
+		if k < 0 {
+			continue
+		}
+		if rows = append(rows, strconv.Itoa(i+1)); err == nil {
+			err = fmt.Errorf("row %d: number %d is %v", i+1, k+1, row[k])
+		}
+	}
+	if len(rows) > 1 {
+		err = fmt.Errorf("%w; %d rows have what is no finite number: %s", err, len(rows), list(rows))
+	}
+	return err
 }
 
 // shaped checks the shape of an array of so many bytes a number, of which there are some.

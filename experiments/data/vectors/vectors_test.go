@@ -6,11 +6,15 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/format"
+
+	"tnaml/experiments/data/parquetcheck/parquetchecktest"
 )
 
 // expected is what the files hold: (3i+j)/8 − 1, which every type has exactly.
@@ -116,6 +120,7 @@ func TestReadRefuses(t *testing.T) {
 		column string
 		want   string
 	}{
+		{"zip", []byte("PK\x03\x04and more"), "", "numpy.save"}, {"gzip", []byte("\x1f\x8band more"), "", "unpack it"},
 		{"empty", nil, "", "none of"}, {"text", []byte("a,b,c\n1,2,3\n"), "", "none of"},
 		{"not a number", file(t, "nan.npy"), "", "row 3: number 2 is NaN"}, {"whole numbers", file(t, "int.npy"), "", "astype"},
 		{"flat", file(t, "flat.npy"), "", "1 dimensions"}, {"cut", f4[:len(f4)-1], "", "is it whole"}, {"short", f4[:9], "", "cut off"},
@@ -132,6 +137,56 @@ func TestReadRefuses(t *testing.T) {
 		if _, err := Read(c.b, c.column); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %q is not in: %v", c.name, c.want, err)
 		}
+	}
+}
+
+// What a damaged page says of itself is told, and no room is made for it.
+func TestParquetPagesThatLie(t *testing.T) {
+	b := parquetOf[float32](t, 3)
+	for _, c := range []struct {
+		edit func(h *format.PageHeader)
+		want string
+	}{
+		{func(*format.PageHeader) {}, ""},
+		{func(h *format.PageHeader) {
+			h.DataPageHeaderV2.V.NumValues, h.DataPageHeader.V.NumValues = 1<<30, 1<<30
+		}, "1073741824 values"},
+		{func(h *format.PageHeader) { h.CompressedPageSize = 1 << 30 }, "page 0 is said to have 1073741824 bytes"},
+	} {
+		edited := parquetchecktest.Edited(t, b, c.edit)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := Read(edited, "")
+		if runtime.ReadMemStats(&after); after.TotalAlloc-before.TotalAlloc > 64<<20 {
+			t.Errorf("%s: %d MiB were made room for", c.want, (after.TotalAlloc-before.TotalAlloc)>>20)
+		}
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%v, want %q", err, c.want)
+		}
+	}
+}
+
+// Rows that are no numbers are told together.
+func TestReadTellsAllRows(t *testing.T) {
+	b := safetensorsOf("F32", "v")
+	for _, at := range []int{2, 7, 8} {
+		binary.LittleEndian.PutUint32(b[len(b)-48+4*at:], math.Float32bits(float32(math.NaN())))
+	}
+	if _, err := Read(b, ""); err == nil || err.Error() != "row 1: number 3 is NaN; 2 rows have what is no finite number: 1, 3" {
+		t.Error(err)
+	}
+}
+
+// Python 2 wrote 4L where Python 3 writes 4.
+func TestNumPyOfPython2(t *testing.T) {
+	b := file(t, "f4.npy")
+	old := bytes.Replace(bytes.Replace(b, []byte("(4, 3)"), []byte("(4L, 3L)"), 1), []byte("  \n"), []byte("\n"), 1)
+	for len(old) > len(b) {
+		old = bytes.Replace(old, []byte(" \n"), []byte("\n"), 1)
+	}
+	m, err := Read(old, "")
+	if d := cmp.Diff(expected(), m); err != nil || d != "" {
+		t.Errorf("%v %s", err, d)
 	}
 }
 

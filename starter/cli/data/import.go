@@ -159,6 +159,9 @@ func (o *importOptions) complete(args []string) error {
 		_, path := splitArg(args[0])
 		base := filepath.Base(filepath.Clean(path))
 		o.task.Name, _, _ = strings.Cut(base, ".")
+		if err := names.OfFile("task", o.task.Name); err != nil {
+			return err
+		}
 	}
 	if err := client.CheckName("task", o.task.Name); err != nil {
 		return err
@@ -220,7 +223,7 @@ func (a app) importData(ctx context.Context, args []string, o importOptions) err
 	im.progress.Quiet()
 	defer im.progress.Clear()
 	sources, err := im.sourcesOf(args)
-	if err != nil {
+	if err = errors.Join(err, o.vectors.there()); err != nil {
 		return err
 	}
 	if o.dry {

@@ -22,6 +22,7 @@ import (
 	"tnaml/experiments/data/kinds"
 	"tnaml/experiments/data/labelled"
 	"tnaml/experiments/data/text"
+	"tnaml/experiments/limit"
 	"tnaml/starter/cli/terminal"
 	"tnaml/starter/client"
 )
@@ -68,6 +69,7 @@ func (im *importer) load(sources []source) (*loaded, error) {
 		return out, im.file(sources, out)
 	}
 	var sets []*image.Set
+	var wrong []error
 	last := map[data.Kind]string{} // the last source of each kind
 	for i := 0; i < len(sources); i++ {
 		s := sources[i]
@@ -86,14 +88,21 @@ func (im *importer) load(sources []source) (*loaded, error) {
 		default:
 			set, err = im.files(s, out)
 		}
+		if im.ctx.Err() != nil {
+			return out, terminal.ErrInterrupted
+		}
 		if err != nil {
-			return out, err
+			wrong = append(wrong, err)
+			continue
 		}
 		kind := data.Text
 		if set != nil {
 			sets, kind = append(sets, set), data.Image
 		}
 		last[kind] = s.name
+	}
+	if len(wrong) > 0 {
+		return out, together(wrong)
 	}
 	if len(last) > 1 {
 		return out, client.Usage(fmt.Errorf("%s holds texts and %s images: a task has one of them", last[data.Text], last[data.Image]))
@@ -115,6 +124,14 @@ func (im *importer) load(sources []source) (*loaded, error) {
 		out.kind = image.Definition
 	}
 	return out, nil
+}
+
+// together is what is wrong with several sources, that of the first ones.
+func together(wrong []error) error {
+	if more := len(wrong) - limit.MaxProblems; more > 0 {
+		wrong = append(wrong[:limit.MaxProblems:limit.MaxProblems], fmt.Errorf("and %d files more", more))
+	}
+	return errors.Join(wrong...)
 }
 
 // file reads the one file of a kind that is read from one.
@@ -404,12 +421,16 @@ func (im *importer) tables(s source, files []archive.Entry, out *loaded) error {
 	if err := nameSplits(inner); err != nil {
 		return err
 	}
+	var wrong []error
 	for _, t := range inner {
 		if err := im.table(t, out); err != nil {
-			return err
+			wrong = append(wrong, err)
+		}
+		if im.ctx.Err() != nil {
+			return terminal.ErrInterrupted
 		}
 	}
-	return nil
+	return together(wrong)
 }
 
 func (f *loaded) describe(name, what string, s *image.Set) {

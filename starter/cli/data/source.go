@@ -57,22 +57,25 @@ func (s source) reader() (io.ReadCloser, error) {
 // train=PATH, validation=PATH or test=PATH.
 func (im *importer) sourcesOf(args []string) ([]source, error) {
 	var out []source
+	var wrong []error
 	for _, arg := range args {
 		var s source
 		s.split, s.path = splitArg(arg)
 		s.name = filepath.Base(s.path)
-		if err := im.look(&s); err != nil {
-			return nil, err
+		inner, err := []source{s}, im.look(&s)
+		if inner[0] = s; err == nil && s.form == aFolder {
+			inner, err = im.expand(&s)
 		}
-		if s.form != aFolder {
-			out = append(out, s)
-			continue
+		if im.ctx.Err() != nil {
+			return nil, terminal.ErrInterrupted
 		}
-		inner, err := im.expand(&s)
 		if err != nil {
-			return nil, err
+			wrong = append(wrong, err)
 		}
 		out = append(out, inner...)
+	}
+	if len(wrong) > 0 {
+		return nil, together(wrong)
 	}
 	return out, nameSplits(out)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/spf13/pflag"
 
@@ -35,6 +36,21 @@ func (o *vectorOptions) complete(task string) error {
 		o.name = task + "-vectors"
 	}
 	return client.CheckName("module", o.name)
+}
+
+// there is an error where the file cannot be read: it is, only when all else has been.
+func (o *vectorOptions) there() error {
+	if o.file == "" {
+		return nil
+	}
+	info, err := os.Stat(o.file)
+	if err == nil && info.IsDir() {
+		err = fmt.Errorf("%s is a folder", o.file)
+	}
+	if err != nil {
+		return fmt.Errorf("--vectors: %w", err)
+	}
+	return nil
 }
 
 // read reads the vectors of what was built, nil without any; s is nil for a dry run.

@@ -39,6 +39,9 @@ func (a app) addCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if name == "" {
 				name = vectorsName(args[0])
+				if err := names.OfFile("module", name); err != nil {
+					return err
+				}
 			}
 			if err := client.CheckName("module", name); err != nil {
 				return err

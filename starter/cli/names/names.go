@@ -9,7 +9,16 @@ import (
 
 	"tnaml/activities/library"
 	"tnaml/activities/store"
+	"tnaml/starter/client"
 )
+
+// OfFile refuses a name that was taken from a file's, and cannot be one of a thing.
+func OfFile(what, name string) error {
+	if err := client.CheckName(what, name); err != nil {
+		return client.Usage(fmt.Errorf("%w; the file's own name is none: name it with --name", err))
+	}
+	return nil
+}
 
 // Free makes sure, before the work for it, that a name is to be had.
 func Free(ctx context.Context, s store.Store, kind store.Kind, name string, overwrite bool) error {

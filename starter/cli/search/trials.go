@@ -19,6 +19,7 @@ import (
 	"tnaml/activities/library"
 	"tnaml/experiments/exchange"
 	"tnaml/experiments/space"
+	"tnaml/starter/cli/names"
 	"tnaml/starter/cli/terminal"
 	"tnaml/starter/client"
 )
@@ -155,6 +156,9 @@ func (a app) importCommand() *cobra.Command {
 			}
 			if im.Name == "" {
 				im.Name = strings.TrimSuffix(filepath.Base(args[0]), filepath.Ext(args[0]))
+				if err := names.OfFile("search", im.Name); err != nil {
+					return err
+				}
 			}
 			o.Task = im.Task
 			return a.WithClient(cmd.Context(), func(c *client.Client) error {
@@ -206,7 +210,7 @@ func (a app) importCommand() *cobra.Command {
 	f.StringVar(&im.Name, "name", "", "what they are called (default: the file's name)")
 	f.StringVar(&im.Space, "space", "", "`NAME` of the space that they are of")
 	f.StringVar(&im.Task, "task", "", "task that all are trials of, in the store or not (default: as the file says)")
-	f.StringToStringVar(&o.Columns, "columns", nil, "what the file calls a choice, the metric, task, status, reason or steps: `NAME=COLUMN,…`")
+	f.StringToStringVar(&o.Columns, "columns", nil, "what the file calls a choice, a metric, task, status, reason or steps: `NAME=COLUMN,…`")
 	f.StringVar(&o.Study, "study", "", "the only one of Optuna's studies to read (default: all, a task each)")
 	f.StringSliceVar(&im.Modules, "module", nil, "modules to choose from, where the space asks for all")
 	f.BoolVar(&im.Overwrite, "overwrite", false, "replace imported trials of the name")
