@@ -159,11 +159,12 @@ func efficiency(t *testing.T, trials, places int) {
 	before, began := taken(a.PID), time.Now()
 	run := b.start(t, workflows.SearchWorkflow, "naps", merged(spec{"tasks": []string{"words"}, "space": "naps", "strategy": "random"},
 		spec{"trials": trials, "lag": 2 * places, "parallel": places + places/4, "checkpoint_every": 100}))
-	if got := b.outcome(t, run); len(got.trials) != trials {
-		t.Fatalf("%d trials", len(got.trials))
-	}
+	err := b.end(t, run, nil)
 	elapsed := time.Since(began)
 	servers := time.Duration((taken(a.PID) - before) / float64(trials) * float64(time.Second))
+	if got := b.outcome(t, run); err != nil || len(got.trials) != trials {
+		t.Fatalf("%d trials, %v", len(got.trials), err)
+	}
 	w.stop(t)
 	cpu := w.ProcessState.UserTime() + w.ProcessState.SystemTime()
 	efficiency := float64(trials) * time.Second.Seconds() / float64(places) / elapsed.Seconds()
