@@ -47,18 +47,10 @@ var errStopping = library.ErrStopping
 // its first request of the store to after its last: heartbeats, with the progress
 // that it tells and the process's name; a context that ends where the worker stops;
 // an end to retries that would be in vain. (A method would be taken for an activity.)
-func Attempts(a *Activities) interceptor.WorkerInterceptor { return &attempts{a: a} }
-
-type attempts struct {
-	interceptor.WorkerInterceptorBase
-	a *Activities
-}
-
-// InterceptActivity implements interceptor.WorkerInterceptor.
-func (i *attempts) InterceptActivity(
-	_ context.Context, next interceptor.ActivityInboundInterceptor,
-) interceptor.ActivityInboundInterceptor {
-	return &attempt{interceptor.ActivityInboundInterceptorBase{Next: next}, i.a}
+func Attempts(a *Activities) interceptor.WorkerInterceptor {
+	return Around(func(next interceptor.ActivityInboundInterceptorBase) interceptor.ActivityInboundInterceptor {
+		return &attempt{next, a}
+	})
 }
 
 type attempt struct {
@@ -76,10 +68,8 @@ func (i *attempt) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteAc
 				temporal.ApplicationErrorOptions{NextRetryDelay: unfitWait})
 		}
 		first := firstBeat
-		if len(in.Args) > 0 {
-			if t, ok := in.Args[0].(TrialInput); ok && len(t.Lost) > 0 {
-				first = soon
-			}
+		if t := Input[TrialInput](in); t != nil && len(t.Lost) > 0 {
+			first = soon
 		}
 		work, stop = beating(ctx, i.a.process, first, i.a.drain)
 	}

@@ -2,7 +2,6 @@ package exchange
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"testing"
@@ -40,22 +39,7 @@ func TestOddNamesComeBack(t *testing.T) {
 		l.Trials = append(l.Trials, r)
 	}
 	search.FillRewards(config, l.Trials)
-	jsonl := func(w io.Writer, ledgers []Ledger) error {
-		e := json.NewEncoder(w)
-		for _, r := range l.Trials {
-			choices, _ := config.Space.Values(r.Actions)
-			row := struct {
-				search.Trial
-				TaskName string         `json:"task_name"`
-				Choices  map[string]any `json:"choices"`
-			}{r, config.Tasks[r.Task].Name, choices}
-			if err := e.Encode(row); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	for format, write := range map[string]func(io.Writer, []Ledger) error{"csv": WriteCSV, "jsonl": jsonl, "optuna": WriteOptuna} {
+	for format, write := range map[string]func(io.Writer, []Ledger) error{"csv": WriteCSV, "jsonl": writeLines, "optuna": WriteOptuna} {
 		var b bytes.Buffer
 		if err := write(&b, []Ledger{l}); err != nil {
 			t.Fatal(err)

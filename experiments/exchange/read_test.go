@@ -43,25 +43,28 @@ func curved() Ledger {
 	return l
 }
 
+// writeLines writes a ledger as JSON lines, with the names of its tasks and options.
+func writeLines(w io.Writer, ledgers []Ledger) error {
+	config := ledgers[0].Config
+	e := json.NewEncoder(w)
+	for _, t := range ledgers[0].Trials {
+		choices, _ := config.Space.Values(t.Actions)
+		row := struct {
+			search.Trial
+			TaskName string         `json:"task_name"`
+			Choices  map[string]any `json:"choices"`
+		}{t, config.Tasks[t.Task].Name, choices}
+		if err := e.Encode(row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // A ledger that was written comes back as it was, in every format that is read.
 func TestLedgersComeBack(t *testing.T) {
 	l := curved()
-	jsonl := func(w io.Writer, ledgers []Ledger) error {
-		e := json.NewEncoder(w)
-		for _, t := range ledgers[0].Trials {
-			choices, _ := l.Config.Space.Values(t.Actions)
-			row := struct {
-				search.Trial
-				TaskName string         `json:"task_name"`
-				Choices  map[string]any `json:"choices"`
-			}{t, l.Config.Tasks[t.Task].Name, choices}
-			if err := e.Encode(row); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	for format, write := range map[string]func(io.Writer, []Ledger) error{"csv": WriteCSV, "jsonl": jsonl, "optuna": WriteOptuna} {
+	for format, write := range map[string]func(io.Writer, []Ledger) error{"csv": WriteCSV, "jsonl": writeLines, "optuna": WriteOptuna} {
 		var b bytes.Buffer
 		if err := write(&b, []Ledger{l}); err != nil {
 			t.Fatal(err)

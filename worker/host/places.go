@@ -113,18 +113,10 @@ func (p *places) tuner() worker.WorkerTuner {
 }
 
 // interceptor has places ended by the activities that have them.
-func (p *places) interceptor() interceptor.WorkerInterceptor { return &placing{p: p} }
-
-type placing struct {
-	interceptor.WorkerInterceptorBase
-	p *places
-}
-
-// InterceptActivity implements interceptor.WorkerInterceptor.
-func (i *placing) InterceptActivity(
-	_ context.Context, next interceptor.ActivityInboundInterceptor,
-) interceptor.ActivityInboundInterceptor {
-	return &placed{interceptor.ActivityInboundInterceptorBase{Next: next}, i.p}
+func (p *places) interceptor() interceptor.WorkerInterceptor {
+	return activities.Around(func(next interceptor.ActivityInboundInterceptorBase) interceptor.ActivityInboundInterceptor {
+		return &placed{next, p}
+	})
 }
 
 type placed struct {

@@ -43,18 +43,10 @@ func (m *Monitor) Watch(ctx context.Context, c client.Client) {
 
 // Interceptor watches the attempts at all activities. It is the outermost: it sees the errors
 // as the server does.
-func (m *Monitor) Interceptor() interceptor.WorkerInterceptor { return &watcher{m: m} }
-
-type watcher struct {
-	interceptor.WorkerInterceptorBase
-	m *Monitor
-}
-
-// InterceptActivity implements interceptor.WorkerInterceptor.
-func (w *watcher) InterceptActivity(
-	_ context.Context, next interceptor.ActivityInboundInterceptor,
-) interceptor.ActivityInboundInterceptor {
-	return &watched{interceptor.ActivityInboundInterceptorBase{Next: next}, w.m}
+func (m *Monitor) Interceptor() interceptor.WorkerInterceptor {
+	return activities.Around(func(next interceptor.ActivityInboundInterceptorBase) interceptor.ActivityInboundInterceptor {
+		return &watched{next, m}
+	})
 }
 
 type watched struct {
@@ -80,20 +72,10 @@ func (n *named) GetLogger(ctx context.Context) log.Logger {
 	return log.With(n.Next.GetLogger(ctx), names...)
 }
 
-// of is an activity's input of a type, nil for all others.
-func of[T any](in *interceptor.ExecuteActivityInput) *T {
-	if len(in.Args) == 1 {
-		if v, ok := in.Args[0].(T); ok {
-			return &v
-		}
-	}
-	return nil
-}
-
 // ExecuteActivity implements interceptor.ActivityInboundInterceptor.
 func (w *watched) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (out any, err error) {
 	info := activity.GetInfo(ctx)
-	id, trial := info.WorkflowExecution.ID, of[activities.TrialInput](in)
+	id, trial := info.WorkflowExecution.ID, activities.Input[activities.TrialInput](in)
 	names := []any{"workflow", id}
 	if info.WorkflowType != nil && info.WorkflowType.Name == workflows.SearchWorkflow {
 		names[0] = "search"
@@ -127,9 +109,9 @@ func (w *watched) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteAc
 		w.m.searches.waits(id)
 	case err != nil:
 	default:
-		if of[activities.LearnInput](in) != nil {
+		if activities.Input[activities.LearnInput](in) != nil {
 			w.m.searches.learned(id)
-		} else if of[activities.FinishInput](in) != nil {
+		} else if activities.Input[activities.FinishInput](in) != nil {
 			w.m.searches.forget(id, moved{})
 		} else if judged, ok := out.(activities.Judged); ok {
 			w.m.nights().judged(judged.Status == "regressed")

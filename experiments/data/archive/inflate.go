@@ -37,24 +37,25 @@ func CompressionOf(head []byte) Compression {
 // others are compressions, and archives, that are not undone, by their first bytes.
 var others = []struct{ begins, name string }{
 	{"\xfd7zXZ\x00", "xz"}, {"7z\xbc\xaf\x27\x1c", "7-Zip"}, {"Rar!\x1a\x07", "RAR"}, {"\x04\x22\x4d\x18", "lz4"},
-	{"BZh1", bzip2}, {"BZh2", bzip2}, {"BZh3", bzip2}, {"BZh4", bzip2}, {"BZh5", bzip2}, {"BZh6", bzip2}, {"BZh7", bzip2}, {"BZh8", bzip2},
-	{"BZh9", bzip2},
 }
 
-const (
-	bzip2 = "bzip2"
-	// bzip2Block follows the first bytes of bzip2's files, which a text may begin with; an
-	// empty one has bzip2End.
-	bzip2Block, bzip2End = "1AY&SY", "\x17rE8P\x90"
-)
+// isBzip2 looks further than at BZh and a digit, which a text may begin with: a block follows, or the end of an
+// empty file.
+func isBzip2(head []byte) bool {
+	rest, is := bytes.CutPrefix(head, []byte("BZh"))
+	return is && len(rest) > 0 && '1' <= rest[0] && rest[0] <= '9' &&
+		(bytes.HasPrefix(rest[1:], []byte("1AY&SY")) || bytes.HasPrefix(rest[1:], []byte("\x17rE8P\x90")))
+}
 
 // foreign is the compression of a source that Inflate cannot undo, by its first bytes.
 func foreign(head []byte) string {
 	for _, o := range others {
-		rest, is := bytes.CutPrefix(head, []byte(o.begins))
-		if is && (o.name != bzip2 || bytes.HasPrefix(rest, []byte(bzip2Block)) || bytes.HasPrefix(rest, []byte(bzip2End))) {
+		if bytes.HasPrefix(head, []byte(o.begins)) {
 			return o.name
 		}
+	}
+	if isBzip2(head) {
+		return "bzip2"
 	}
 	return ""
 }

@@ -162,8 +162,7 @@ func (o *importOptions) complete(args []string) error {
 		if err := names.OfFile("task", o.task.Name); err != nil {
 			return err
 		}
-	}
-	if err := client.CheckName("task", o.task.Name); err != nil {
+	} else if err := client.CheckName("task", o.task.Name); err != nil {
 		return err
 	}
 	if err := o.vectors.complete(o.task.Name); err != nil {

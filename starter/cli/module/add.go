@@ -42,8 +42,7 @@ func (a app) addCommand() *cobra.Command {
 				if err := names.OfFile("module", name); err != nil {
 					return err
 				}
-			}
-			if err := client.CheckName("module", name); err != nil {
+			} else if err := client.CheckName("module", name); err != nil {
 				return err
 			}
 			info, err := os.Stat(args[0])
