@@ -153,12 +153,12 @@ func efficiency(t *testing.T, trials, places int) {
 	if err := library.PublishSpace(t.Context(), b.store, sp, true); err != nil {
 		t.Fatal(err)
 	}
-	w := b.programs(t, "one", fmt.Sprintf("  nap: {command: [sh, -c, echo validation=0.5; exec sleep 1], slots: %d}\n", places),
+	w := b.programs(t, "one", fmt.Sprintf("  nap: {command: [sh, -c, echo validation=0.5; exec sleep 1], slots: %d, checkpoint_mb: 0}\n", places),
 		"TNAML_DATA_DIR="+inMemory(t))
 	w.ready(t)
 	before, began := taken(a.PID), time.Now()
 	run := b.start(t, workflows.SearchWorkflow, "naps", merged(spec{"tasks": []string{"words"}, "space": "naps", "strategy": "random"},
-		spec{"trials": trials, "lag": 2 * places, "parallel": places + places/4, "checkpoint_every": 100}))
+		spec{"trials": trials, "lag": 4 * places, "parallel": places + places/4, "checkpoint_every": 100}))
 	err := b.end(t, run, nil)
 	elapsed := time.Since(began)
 	servers := time.Duration((taken(a.PID) - before) / float64(trials) * float64(time.Second))

@@ -43,7 +43,8 @@ func searchAttributes() map[string]enumspb.IndexedValueType {
 }
 
 // dynamic is what differs from the server's defaults. The transfer queue's
-// poll rate of 20 a second would hold back a loop of short activities.
+// poll rate of 20 a second would hold back a loop of short activities, and partitions
+// of a task queue, which spread it over many servers, forward to each other on one.
 func dynamic() dynamicconfig.StaticClient {
 	return dynamicconfig.StaticClient{
 		dynamicconfig.TransferProcessorMaxPollRPS.Key():             1000,
@@ -52,6 +53,8 @@ func dynamic() dynamicconfig.StaticClient {
 		dynamicconfig.HistoryCacheHostLevelMaxSize.Key():            8192,
 		dynamicconfig.ForceSearchAttributesCacheRefreshOnRead.Key(): true,
 		dynamicconfig.EnableServerVersionCheck.Key():                false,
+		dynamicconfig.MatchingNumTaskqueueReadPartitions.Key():      1,
+		dynamicconfig.MatchingNumTaskqueueWritePartitions.Key():     1,
 	}
 }
 

@@ -111,6 +111,11 @@ func build(ctx context.Context, source, binary string, progress func(string)) er
 	cmd := exec.CommandContext(ctx, "go", "build", "-v", "-ldflags=-s -w", "-o", tmp, ".")
 	cmd.Dir = source
 	cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-buildvcs=false")
+	// The compiler is a Go program too, and of short life: collecting less often takes a fifth off its work,
+	// for 1.1 GB in place of 0.7 while it compiles its largest package.
+	if os.Getenv("GOGC") == "" {
+		cmd.Env = append(cmd.Env, "GOGC=400")
+	}
 	// Interrupted, go stops its compilers and removes what they left.
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 10 * time.Second

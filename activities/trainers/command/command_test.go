@@ -331,6 +331,24 @@ type refusing struct{ store.Store }
 
 func (refusing) Put(context.Context, []byte) (store.Ref, error) { return "", errors.New("no") }
 
+// unasked is a store that fails where it is asked for a name.
+type unasked struct{ store.Store }
+
+func (unasked) GetName(context.Context, store.Kind, string) ([]byte, store.Version, error) {
+	return nil, "", errors.New("asked")
+}
+
+// A trainer that keeps no checkpoints asks the store for none.
+func TestNoCheckpointsNoRequests(t *testing.T) {
+	for mb, fails := range map[int]bool{0: false, 1: true} {
+		f := program(t, "curve", func(c *Config) { c.CheckpointMB = mb })
+		f.Trainer.store = unasked{f.store}
+		if result, err := f.Run(t.Context(), asked(), quiet); fails != (err != nil) || !fails && result.Status != trainer.OK {
+			t.Errorf("checkpoint_mb %d: %+v, %v", mb, result.Outcome, err)
+		}
+	}
+}
+
 // As a worker begins to stop, a trial that can go on elsewhere is given back at once, with its
 // checkpoint; one that has none may come to its end, or to a checkpoint.
 func TestStopsAtOnceWithACheckpoint(t *testing.T) {
