@@ -153,8 +153,8 @@ func efficiency(t *testing.T, trials, places int) {
 	if err := library.PublishSpace(t.Context(), b.store, sp, true); err != nil {
 		t.Fatal(err)
 	}
-	w := b.programs(t, "one", fmt.Sprintf("  nap: {command: [sh, -c, echo validation=0.5; exec sleep 1], slots: %d, checkpoint_mb: 0}\n", places),
-		"TNAML_DATA_DIR="+inMemory(t))
+	w := b.programs(t, "one", fmt.Sprintf("  nap: {command: [sh, -c, echo validation=0.5; exec sleep 1], slots: %d, checkpoint_mb: 0}\n",
+		places), "TNAML_DATA_DIR="+inMemory(t))
 	w.ready(t)
 	before, began := taken(a.PID), time.Now()
 	run := b.start(t, workflows.SearchWorkflow, "naps", merged(spec{"tasks": []string{"words"}, "space": "naps", "strategy": "random"},
