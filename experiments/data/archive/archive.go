@@ -144,6 +144,11 @@ func lost(archive string, h *tar.Header) error {
 		"--hard-dereference", archive, h.Name, h.Linkname)
 }
 
+// linked says that an archive has but the name of a file elsewhere in the place of one.
+func linked(archive, name, with string) error {
+	return fmt.Errorf("%s: %s: it is a symbolic link: pack the archive anew %s, so that what it leads to is in it", archive, name, with)
+}
+
 // eachOfTar calls f for each wanted file of a tar archive, of which limit bounds the
 // sizes together; r reads it. One that is a hard link has the contents of a file before it.
 func eachOfTar(in *countReader, archive string, limit int64, wanted func(name string) bool,
@@ -162,7 +167,16 @@ func eachOfTar(in *countReader, archive string, limit int64, wanted func(name st
 			return fmt.Errorf("%s: byte %d of the archive: %w", archive, in.n, err)
 		}
 		name := Clean(h.Name)
-		if h.Typeflag != tar.TypeReg && h.Typeflag != tar.TypeLink || hidden(name) || !wanted(name) {
+		if hidden(name) || !wanted(name) {
+			continue
+		}
+		switch h.Typeflag {
+		case tar.TypeReg, tar.TypeLink, tar.TypeCont, tar.TypeGNUSparse:
+		case tar.TypeSymlink:
+			return linked(archive, h.Name, "with --dereference")
+		case tar.TypeChar, tar.TypeBlock, tar.TypeFifo:
+			return fmt.Errorf("%s: %s: it is a device or a pipe, which has no contents: pack the archive without it", archive, h.Name)
+		default: // a directory, or what is said of the whole archive
 			continue
 		}
 		if h.Size > left {

@@ -5,6 +5,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"slices"
@@ -35,7 +36,7 @@ func tarred(t testing.TB) []byte {
 		}
 	}
 	write(&tar.Header{Name: "a/", Typeflag: tar.TypeDir, Mode: 0o755}, "")
-	write(&tar.Header{Name: "a/link.txt", Typeflag: tar.TypeSymlink, Linkname: "/etc/passwd"}, "")
+	write(&tar.Header{Name: "a/.link.txt", Typeflag: tar.TypeSymlink, Linkname: "/etc/passwd"}, "")
 	for name, s := range contents {
 		write(&tar.Header{Name: name, Size: int64(len(s)), Mode: 0o644}, s)
 	}
@@ -157,6 +158,46 @@ func TestHardLinks(t *testing.T) {
 		}
 		if _, err := read(linked("a/1.txt"), 1000); err == nil || !strings.Contains(err.Error(), "more than 1000 bytes") {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// What is wanted, and has its contents elsewhere or none, is not left out in silence.
+func TestSymbolicLinks(t *testing.T) {
+	tarOf := func(kind byte) []byte {
+		var out bytes.Buffer
+		w := tar.NewWriter(&out)
+		if err := errors.Join(w.WriteHeader(&tar.Header{Name: "d", Typeflag: kind, Linkname: "1.txt"}), w.Close()); err != nil {
+			t.Fatal(err)
+		}
+		return out.Bytes()
+	}
+	var zipOf bytes.Buffer
+	z := zip.NewWriter(&zipOf)
+	h := &zip.FileHeader{Name: "d"}
+	h.SetMode(fs.ModeSymlink | 0o777)
+	w, err := z.CreateHeader(h)
+	if err == nil {
+		_, err = io.WriteString(w, "1.txt")
+	}
+	if err = errors.Join(err, z.Close()); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		b    []byte
+		want string
+	}{
+		{tarOf(tar.TypeSymlink), "f: d: it is a symbolic link: pack the archive anew with --dereference, "},
+		{tarOf(tar.TypeFifo), "f: d: it is a device or a pipe, "},
+		{tarOf(tar.TypeDir), ""},
+		{zipOf.Bytes(), "f: d: it is a symbolic link: pack the archive anew without --symlinks, "},
+	} {
+		_, err := Read(bytes.NewReader(c.b), "f", 0, all)
+		if _, err2 := Entries(bytes.NewReader(c.b), int64(len(c.b)), "f", 0, all); fmt.Sprint(err) != fmt.Sprint(err2) {
+			t.Errorf("%v, %v", err, err2)
+		}
+		if (err == nil) != (c.want == "") || err != nil && !strings.HasPrefix(err.Error(), c.want) {
+			t.Errorf("%v, want %s…", err, c.want)
 		}
 	}
 }

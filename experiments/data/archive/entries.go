@@ -107,7 +107,13 @@ func zipEntries(r io.ReaderAt, size int64, archive string, wanted func(name stri
 	var out []Entry
 	for _, f := range z.File {
 		name := Clean(f.Name)
-		if f.Mode().IsRegular() && !hidden(name) && wanted(name) {
+		if hidden(name) || !wanted(name) {
+			continue
+		}
+		if f.Mode()&fs.ModeSymlink != 0 {
+			return nil, linked(archive, f.Name, "without --symlinks")
+		}
+		if f.Mode().IsRegular() {
 			out = append(out, Entry{name, func() (io.ReadCloser, error) {
 				if f.Flags&encrypted != 0 {
 					return nil, errors.New("encrypted: unpack the archive with its password, and import what is in it")
@@ -159,7 +165,7 @@ func tarEntries(r io.ReaderAt, size int64, archive string, limit int64, wanted f
 			places[name] = len(out)
 			out = append(out, Entry{name, out[to].Open})
 			return nil
-		case h.PAXRecords["GNU.sparse.major"] != "" || h.PAXRecords["GNU.sparse.size"] != "":
+		case h.Typeflag == tar.TypeGNUSparse || h.PAXRecords["GNU.sparse.major"] != "" || h.PAXRecords["GNU.sparse.size"] != "":
 			return fmt.Errorf("%s: %s: byte %d of the archive: a sparse file: pack it without --sparse", archive, h.Name, at)
 		case at+h.Size > size:
 			return fmt.Errorf("%s: %s: byte %d of the archive: %w", archive, h.Name, size, io.ErrUnexpectedEOF)
