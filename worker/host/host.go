@@ -306,7 +306,7 @@ func (o Options) queues(a *activities.Activities) ([]queue, error) {
 // the SDK's default, take their places again one by one.
 func crowds() worker.PollerBehavior {
 	return worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{
-		InitialNumberOfPollers: 8, MinimumNumberOfPollers: 2, MaximumNumberOfPollers: 16,
+		InitialNumberOfPollers: 2, MinimumNumberOfPollers: 2, MaximumNumberOfPollers: 16,
 	})
 }
 

@@ -44,8 +44,8 @@ type checkpoint struct {
 }
 
 // restore brings back what an earlier attempt has left. One that is damaged or gone is
-// none: the trial begins anew, and comes to the same end. Of a trainer that keeps none
-// none is looked for: a request to the store a trial is a tenth of what a short one costs.
+// none: the trial begins anew, and comes to the same end. For a trainer that keeps none
+// the store is not asked.
 func (c *checkpoint) restore(ctx context.Context) error {
 	if c.t.config.CheckpointMB == 0 {
 		return nil

@@ -110,6 +110,10 @@ func readTar(in io.Reader, archive string, limit int64, wanted func(name string)
 	at, left := map[string]int{}, limit
 	err := eachOfTar(counted, archive, limit, wanted, func(name string, h *tar.Header, r io.Reader) error {
 		f := File{Name: name}
+		if f.Err = noFile(h.FileInfo().Mode()); f.Err != nil {
+			out = append(out, f)
+			return nil
+		}
 		if h.Typeflag == tar.TypeLink {
 			to, there := at[Clean(h.Linkname)]
 			if !there {
@@ -144,13 +148,21 @@ func lost(archive string, h *tar.Header) error {
 		"--hard-dereference", archive, h.Name, h.Linkname)
 }
 
-// linked says that an archive has but the name of a file elsewhere in the place of one.
-func linked(archive, name, with string) error {
-	return fmt.Errorf("%s: %s: it is a symbolic link: pack the archive anew %s, so that what it leads to is in it", archive, name, with)
+// noFile says why what an archive has in the place of a file cannot be read, nil where it is a file.
+func noFile(mode fs.FileMode) error {
+	if mode.IsRegular() {
+		return nil
+	}
+	if mode&fs.ModeSymlink != 0 {
+		return errors.New("a symbolic link, to what the archive may not have: pack it anew with the file itself " +
+			"(tar with --dereference, zip without --symlinks), or without the link")
+	}
+	return errors.New("a device or a pipe, which has no contents: pack the archive anew without it")
 }
 
 // eachOfTar calls f for each wanted file of a tar archive, of which limit bounds the
-// sizes together; r reads it. One that is a hard link has the contents of a file before it.
+// sizes together; r reads it. One that is a hard link has the contents of a file before it, and
+// of what is no file noFile says why it cannot be read.
 func eachOfTar(in *countReader, archive string, limit int64, wanted func(name string) bool,
 	f func(name string, h *tar.Header, r io.Reader) error,
 ) error {
@@ -167,16 +179,12 @@ func eachOfTar(in *countReader, archive string, limit int64, wanted func(name st
 			return fmt.Errorf("%s: byte %d of the archive: %w", archive, in.n, err)
 		}
 		name := Clean(h.Name)
-		if hidden(name) || !wanted(name) {
+		switch h.Typeflag {
+		case tar.TypeReg, tar.TypeLink, tar.TypeCont, tar.TypeGNUSparse, tar.TypeSymlink, tar.TypeChar, tar.TypeBlock, tar.TypeFifo:
+		default: // a directory, or what is said of the whole archive
 			continue
 		}
-		switch h.Typeflag {
-		case tar.TypeReg, tar.TypeLink, tar.TypeCont, tar.TypeGNUSparse:
-		case tar.TypeSymlink:
-			return linked(archive, h.Name, "with --dereference")
-		case tar.TypeChar, tar.TypeBlock, tar.TypeFifo:
-			return fmt.Errorf("%s: %s: it is a device or a pipe, which has no contents: pack the archive without it", archive, h.Name)
-		default: // a directory, or what is said of the whole archive
+		if hidden(name) || !wanted(name) {
 			continue
 		}
 		if h.Size > left {

@@ -107,14 +107,11 @@ func zipEntries(r io.ReaderAt, size int64, archive string, wanted func(name stri
 	var out []Entry
 	for _, f := range z.File {
 		name := Clean(f.Name)
-		if hidden(name) || !wanted(name) {
-			continue
-		}
-		if f.Mode()&fs.ModeSymlink != 0 {
-			return nil, linked(archive, f.Name, "without --symlinks")
-		}
-		if f.Mode().IsRegular() {
+		if !f.Mode().IsDir() && !hidden(name) && wanted(name) {
 			out = append(out, Entry{name, func() (io.ReadCloser, error) {
+				if err := noFile(f.Mode()); err != nil {
+					return nil, err
+				}
 				if f.Flags&encrypted != 0 {
 					return nil, errors.New("encrypted: unpack the archive with its password, and import what is in it")
 				}
@@ -156,6 +153,10 @@ func tarEntries(r io.ReaderAt, size int64, archive string, limit int64, wanted f
 	places := map[string]int{}
 	err := eachOfTar(counted, archive, limit, wanted, func(name string, h *tar.Header, _ io.Reader) error {
 		at := counted.n
+		if err := noFile(h.FileInfo().Mode()); err != nil {
+			out = append(out, Entry{name, func() (io.ReadCloser, error) { return nil, err }})
+			return nil
+		}
 		switch {
 		case h.Typeflag == tar.TypeLink:
 			to, there := places[Clean(h.Linkname)]

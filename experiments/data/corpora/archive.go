@@ -119,6 +119,9 @@ func stream(s Source, pattern string, visit func(name string, in io.Reader) erro
 		}
 		found = true
 		in, err := f.Open()
+		if !f.Mode().IsRegular() { // a link's contents would be taken for the data
+			err = errors.Join(fmt.Errorf("%s: %w: no regular file", name, ErrLayout), err)
+		}
 		if err == nil {
 			err = errors.Join(visit(s.Name+": "+name, in), in.Close())
 		}

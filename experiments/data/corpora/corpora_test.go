@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 	"testing"
@@ -173,6 +174,8 @@ func TestExamplesRefuses(t *testing.T) {
 			[]string{"no examples", "1 left out"}},
 		{"zip for a table", Recipe{As: Table, Parts: one}, source("a", zipped(file{"x", "y"})),
 			[]string{"a zip archive where a plain file was expected"}},
+		{"a link for a table", Recipe{As: Table, Parts: []Part{{Member: "x"}}}, source("a", archivetest.ZipOf("x", fs.ModeSymlink|0o644, "../x")),
+			[]string{"a: x: ", "no regular file"}},
 		{"plain for a zip", Recipe{As: Table, Parts: []Part{{Member: "x"}}}, source("a", []byte("label,text\n")), []string{"a: ", "zip"}},
 		{"no member", Recipe{As: Table, Parts: []Part{{Member: "x"}}}, source("a", zipped(file{"y", ""})), []string{`no member "x"`}},
 		{"no members", Recipe{As: Folders, Parts: []Part{{Member: "{label}/x"}}}, source("a", tarred(file{"y", ""})), []string{"no members"}},

@@ -7,6 +7,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"io"
+	"io/fs"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -35,6 +36,19 @@ func Zip(pairs ...string) []byte {
 		must(0, err)
 		must(io.WriteString(f, pairs[i+1]))
 	}
+	must(0, w.Close())
+	return out.Bytes()
+}
+
+// ZipOf packs one file of a mode.
+func ZipOf(name string, mode fs.FileMode, contents string) []byte {
+	var out bytes.Buffer
+	w := zip.NewWriter(&out)
+	h := &zip.FileHeader{Name: name}
+	h.SetMode(mode)
+	f, err := w.CreateHeader(h)
+	must(0, err)
+	must(io.WriteString(f, contents))
 	must(0, w.Close())
 	return out.Bytes()
 }
