@@ -68,12 +68,17 @@ func (s *searches) forget(id string, unless moved) {
 	}
 }
 
-// age is how long the search has stood still that has for longest.
+// age is how long the search has stood still that has for longest. Of one that may have ended on
+// another worker, or gone on there, it is no more than a look's time, until the server was asked.
 func (s *searches) age(now time.Time) (oldest time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, m := range s.known.Values() {
-		oldest = max(oldest, now.Sub(m.at))
+		stood := now.Sub(m.at)
+		if m.stood == "" {
+			stood = min(stood, lookEvery)
+		}
+		oldest = max(oldest, stood)
 	}
 	return oldest
 }

@@ -60,6 +60,9 @@ func TestProgressAge(t *testing.T) {
 		t.Fatalf("%d are known", n)
 	}
 	later := now.Add(2 * lookEvery)
+	if age := s.age(later); age != lookEvery { // they may all be at work elsewhere
+		t.Errorf("the age is %v, and the server was not asked", age)
+	}
 	s.look(t.Context(), at, later)
 	at["stands"], at["elsewhere"], at["told"] = stands{told: 10, looked: 3}, stands{told: 10, step: 1}, stands{told: 11}
 	s.look(t.Context(), at, later)
