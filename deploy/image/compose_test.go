@@ -36,6 +36,14 @@ func TestCompose(t *testing.T) {
 			t.Errorf("there is no %s", name)
 		}
 	}
+	// Temporal does not start without its dynamic configuration, which its image has not.
+	server, dynamic := project.Services["temporal"], ""
+	if v := server.Environment["DYNAMIC_CONFIG_FILE_PATH"]; v != nil {
+		dynamic = *v
+	}
+	if !slices.ContainsFunc(server.Volumes, func(v compose.ServiceVolumeConfig) bool { return v.Target == dynamic }) {
+		t.Errorf("Temporal's dynamic configuration %q is not mounted", dynamic)
+	}
 	mounted := 0
 	for name, s := range project.Services {
 		for _, p := range s.Ports {
@@ -56,7 +64,7 @@ func TestCompose(t *testing.T) {
 			t.Errorf("%s has no version of %s", name, s.Image)
 		}
 	}
-	if mounted < 4 {
+	if mounted < 5 {
 		t.Errorf("only %d files are mounted", mounted)
 	}
 	w := project.Services["worker"]
