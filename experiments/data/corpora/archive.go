@@ -118,10 +118,10 @@ func stream(s Source, pattern string, visit func(name string, in io.Reader) erro
 			continue
 		}
 		found = true
-		in, err := f.Open()
 		if !f.Mode().IsRegular() { // a link's contents would be taken for the data
-			err = errors.Join(fmt.Errorf("%s: %w: no regular file", name, ErrLayout), err)
+			return fmt.Errorf("%s: %s: %w: no regular file", s.Name, name, ErrLayout)
 		}
+		in, err := f.Open()
 		if err == nil {
 			err = errors.Join(visit(s.Name+": "+name, in), in.Close())
 		}
