@@ -52,7 +52,7 @@ func (o Outcome) Judged(constraints []space.Constraint) Outcome {
 	if len(missing) > 0 {
 		reason := fmt.Sprintf("the outcome breaks the trainers' contract: it lacks %s, which constraints are about (it has: %s)",
 			strings.Join(missing, ", "), strings.Join(sortedNames(o.Metrics), ", "))
-		return Outcome{Status: Failed, Reason: cut(reason), Steps: o.Steps}
+		return Outcome{Status: Failed, Reason: oneLine(reason), Steps: o.Steps}
 	}
 	if violation > 0 {
 		var broken []string
@@ -62,7 +62,7 @@ func (o Outcome) Judged(constraints []space.Constraint) Outcome {
 				broken = append(broken, fmt.Sprintf("%s is %.6g, it must be %s %v", c.Metric, v, says, *bound))
 			}
 		}
-		o.Status, o.Reason, o.Model = Infeasible, cut(strings.Join(broken, "; ")), ""
+		o.Status, o.Reason, o.Model = Infeasible, oneLine(strings.Join(broken, "; ")), ""
 	}
 	return o
 }

@@ -213,10 +213,10 @@ const (
 // Checked returns an outcome as a search can take it: one that breaks the
 // contract, or lacks the objective, is a failed trial that says so.
 func (o Outcome) Checked(objective space.Objective) Outcome {
-	o.Reason = cut(limit.OneLine(o.Reason))
+	o.Reason = oneLine(o.Reason)
 	if err := o.check(objective); err != nil {
 		reason := "the outcome breaks the trainers' contract: " + strings.ReplaceAll(err.Error(), "\n", "; ")
-		return Outcome{Status: Failed, Reason: cut(reason), Steps: min(max(0, o.Steps), MaxSteps)}
+		return Outcome{Status: Failed, Reason: oneLine(reason), Steps: min(max(0, o.Steps), MaxSteps)}
 	}
 	return o
 }
@@ -275,7 +275,7 @@ func DecodeOutcome(b []byte, objective space.Objective) Outcome {
 			err = fmt.Errorf("%s is of the type %s", cmp.Or(form.Field, "it"), form.Value)
 		}
 		reason := fmt.Sprintf("the trainer's answer is no outcome: %v: %s", err, limit.Cut(string(b), 200))
-		return Outcome{Status: Failed, Reason: cut(limit.OneLine(reason))}
+		return Outcome{Status: Failed, Reason: oneLine(reason)}
 	}
 	for name, v := range all.Metrics {
 		if o.Metrics == nil {
@@ -288,4 +288,6 @@ func DecodeOutcome(b []byte, objective space.Objective) Outcome {
 	return o.Checked(objective)
 }
 
-func cut(s string) string { return limit.Cut(s, maxReason) }
+// oneLine is a reason as an outcome holds it. What it quotes, names of metrics among it,
+// may hold anything.
+func oneLine(reason string) string { return limit.Cut(limit.OneLine(reason), maxReason) }

@@ -169,6 +169,7 @@ func TestDecodeOutcome(t *testing.T) {
 
 func FuzzDecodeOutcome(f *testing.F) {
 	f.Add([]byte(`{"status":"ok","metrics":{"validation_accuracy":0.83,"x":null},"steps":400,"reason":"ü"}`))
+	f.Add([]byte(`{"status":"ok","metrics":{"x\u2028\u001b[31my":1}}`)) // a reason that names what was measured
 	f.Fuzz(func(t *testing.T, b []byte) {
 		o := DecodeOutcome(b, accuracy)
 		if again := o.Checked(accuracy); !reflect.DeepEqual(again, o) {
