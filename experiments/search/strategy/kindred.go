@@ -52,8 +52,9 @@ type KindredSettings struct {
 	// Own is the standard deviation of the weight of what is each source's own, 0: there
 	// is one model of all of them alone.
 	Own float64 `json:"own"`
-	// Process is the standard deviation of the Gaussian process, 0: the sources' models
-	// are all that is weighed.
+	// Process is the standard deviation of the Gaussian process, in those of the trials so
+	// far, 0: the sources' models are all that is weighed. More than 1, since the trials lie
+	// together where the mean is high: with 1 a search stays with what it has.
 	Process float64 `json:"process"`
 	// Repeat has a model tried again where that is expected to improve most.
 	Repeat bool `json:"repeat"`
@@ -64,7 +65,7 @@ type KindredSettings struct {
 }
 
 func kindredSettings(raw json.RawMessage, _ *Pretrained) (json.RawMessage, error) {
-	s := KindredSettings{Portfolio: 3, Own: .25, Process: 1, Repeat: true, Mutations: 64, Inert: true}
+	s := KindredSettings{Portfolio: 3, Own: .25, Process: 2, Repeat: true, Mutations: 64, Inert: true}
 	if err := strict.Unmarshal(raw, &s); err != nil {
 		return nil, err
 	}
