@@ -1,6 +1,7 @@
 package benchmark_test
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"maps"
@@ -9,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -27,7 +27,7 @@ import (
 
 var (
 	continueTo    = flag.Int("continue-to", 0, "continue the records in paper/ up to so many trials of each task")
-	continueTasks = flag.String("continue-tasks", "", "comma-separated; empty: all but those that are recorded to their budget")
+	continueTasks = flag.String("continue-tasks", "", "comma-separated; empty: all but 20_newsgroups, brown_corpus and sentiment_imdb, whose budgets are smaller")
 	continueS3    = flag.String("continue-s3", "http://127.0.0.1:9233", "store with the tasks and the catalogue's modules")
 )
 
@@ -91,69 +91,77 @@ func continueRecord(t *testing.T, r *benchmark.Record, b *trainers.Builtin) {
 	for _, row := range r.Rows {
 		had[row.Trial] = row
 	}
-	var mu sync.Mutex // of the record and what stands in it
-	path := filepath.Join("paper", r.Task()+benchmark.Suffix)
-	if last := len(r.Rows); b.Version() != r.Provenance.Trainer {
-		r.Provenance.Command += fmt.Sprintf("; after %d trials by the trainer %q go test ./experiments/benchmark -run TestContinueRecords",
-			last, r.Provenance.Trainer)
-		r.Provenance.Trainer = b.Version()
-	}
-	write := func() error {
-		object, err := benchmark.Encode(r)
+	run := func(ctx context.Context, row benchmark.Row) (benchmark.Row, error) {
+		request, err := c.Again(search.Trial{Trial: row.Trial, Actions: row.Actions})
 		if err != nil {
-			return err
+			return row, err
 		}
-		if err := os.WriteFile(path+".new", object, 0o644); err != nil {
-			return err
-		}
-		return os.Rename(path+".new", path)
+		request.Examples, request.Limits.MemoryBytes = true, r.Provenance.MemoryBytes
+		got, err := b.Run(ctx, request, func(trainer.Progress) error { return nil })
+		return asRecorded(r, row, got), err
 	}
+	var missing []benchmark.Row
 	g, ctx := errgroup.WithContext(t.Context())
 	g.SetLimit(2)
-	seconds, written := 0.0, len(r.Rows)
 	for trial := range *continueTo {
 		row := benchmark.Row{Trial: trial}
-		row.Actions, _ = proposals.Ask(trial, 0)
+		row.Actions, _ = proposals.Ask(trial, 0) // of a strategy that hears nothing
 		recorded, ok := had[trial]
-		if ok && !slices.Equal(recorded.Actions, row.Actions) {
-			t.Fatalf("%s: trial %d has %v, the strategy proposes %v", r.Task(), trial, recorded.Actions, row.Actions)
-		}
-		if ok && trial%50 != 0 {
+		if !ok {
+			missing = append(missing, row)
 			continue
 		}
 		g.Go(func() error {
-			request, err := c.Again(search.Trial{Trial: row.Trial, Actions: row.Actions})
-			if err != nil {
-				return err
+			if !slices.Equal(recorded.Actions, row.Actions) {
+				return fmt.Errorf("trial %d has %v, the strategy proposes %v", trial, recorded.Actions, row.Actions)
 			}
-			request.Examples, request.Limits.MemoryBytes = true, r.Provenance.MemoryBytes
-			got, err := b.Run(ctx, request, func(trainer.Progress) error { return nil })
-			if err != nil {
-				return err
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			row := asRecorded(r, row, got)
-			if ok {
-				row.CPUSeconds = recorded.CPUSeconds
-				if diff := cmp.Diff(recorded, row); diff != "" {
-					return fmt.Errorf("trial %d comes out anew: %s", trial, diff)
-				}
+			if trial%50 != 0 {
 				return nil
 			}
-			seconds += row.CPUSeconds
-			if r.Rows = append(r.Rows, row); len(r.Rows) < written+100 {
-				return nil
+			row, err := run(ctx, recorded)
+			if row.CPUSeconds = recorded.CPUSeconds; err != nil {
+				return err
 			}
-			written = len(r.Rows)
-			return write()
+			if diff := cmp.Diff(recorded, row); diff != "" {
+				return fmt.Errorf("trial %d comes out anew: %s", trial, diff)
+			}
+			return nil
 		})
 	}
 	if err := g.Wait(); err != nil {
 		t.Fatalf("%s: %v", r.Task(), err)
 	}
-	if len(r.Rows) > len(had) {
-		if err := write(); err != nil {
+	if b.Version() != r.Provenance.Trainer {
+		r.Provenance.Command += fmt.Sprintf("; after %d trials by the trainer %q: go test ./experiments/benchmark -run TestContinueRecords",
+			len(r.Rows), r.Provenance.Trainer)
+		r.Provenance.Trainer = b.Version()
+	}
+	path, seconds := filepath.Join("paper", r.Task()+benchmark.Suffix), 0.0
+	for some := range slices.Chunk(missing, 100) { // each is kept, whatever ends this
+		rows := make([]benchmark.Row, len(some))
+		g, ctx := errgroup.WithContext(t.Context())
+		g.SetLimit(2)
+		for i, row := range some {
+			g.Go(func() (err error) {
+				rows[i], err = run(ctx, row)
+				return err
+			})
+		}
+		if err := g.Wait(); err != nil {
+			t.Fatalf("%s: %v", r.Task(), err)
+		}
+		for _, row := range rows {
+			seconds += row.CPUSeconds
+		}
+		r.Rows = append(r.Rows, rows...)
+		object, err := benchmark.Encode(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path+".new", object, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(path+".new", path); err != nil {
 			t.Fatal(err)
 		}
 	}

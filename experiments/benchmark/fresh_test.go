@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -86,7 +87,9 @@ func moduleObject(t *testing.T, name string) []byte {
 func asRecorded(r *benchmark.Record, row benchmark.Row, got trainer.Result) benchmark.Row {
 	trial := search.NewTrial(search.Proposal{Trial: row.Trial, Actions: row.Actions}, got.Outcome, r.Provenance.Config.Space.Objective)
 	trial.Metrics = maps.Clone(trial.Metrics)
-	maps.DeleteFunc(trial.Metrics, func(name string, _ float64) bool { _, ok := r.Rows[0].Metrics[name]; return !ok })
+	maps.DeleteFunc(trial.Metrics, func(name string, _ float64) bool {
+		return !slices.ContainsFunc(r.Rows, func(row benchmark.Row) bool { _, ok := row.Metrics[name]; return ok })
+	})
 	return benchmark.NewRow(trial, got.CPUSeconds, got.Right)
 }
 

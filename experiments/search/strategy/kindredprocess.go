@@ -18,9 +18,8 @@ import (
 // (Universal kriging: Rasmussen, Williams, 2006, §2.7, with m as its basis functions and
 // c as the one whose prior is vague.)
 type kindredProcess struct {
-	// near holds of each choice, of l options, the kernel's factor of options a and b at
-	// a·l + b.
-	near []nearness
+	// near is the factor of the kernel of each choice and distance of two options.
+	near [][]float64
 	// variances are those of the weights, rough of f at a point, own and noise of o and of
 	// the noise.
 	variances         []float64
@@ -35,11 +34,6 @@ type kindredProcess struct {
 	weights  []float64
 	alpha    []float64
 	best     float64 // the greatest value
-}
-
-type nearness struct {
-	options int
-	factors []float64
 }
 
 // What is expected of a task's trials, in their standard deviations.
@@ -61,13 +55,13 @@ func newKindredProcess(features []trees.Feature, s KindredSettings, models int) 
 		}
 	}
 	for _, f := range features {
-		near := nearness{f.Levels, make([]float64, f.Levels*f.Levels)}
-		for i := range near.factors {
-			d := math.Abs(float64(i/f.Levels - i%f.Levels))
+		near := make([]float64, f.Levels)
+		for d := range near {
+			apart := min(float64(d), 1)
 			if f.Ordered && f.Levels > 1 {
-				d /= float64(f.Levels - 1)
+				apart = float64(d) / float64(f.Levels-1)
 			}
-			near.factors[i] = math.Exp(-min(d, 1) / kernelLength)
+			near[d] = math.Exp(-apart / kernelLength)
 		}
 		p.near = append(p.near, near)
 	}
@@ -77,10 +71,8 @@ func newKindredProcess(features []trees.Feature, s KindredSettings, models int) 
 // similar is the covariance of f and o.
 func (p *kindredProcess) similar(a, b []int) float64 {
 	k := 1.0
-	a, b = a[:len(p.near)], b[:len(p.near)]
-	for c := range p.near {
-		near := &p.near[c]
-		k *= near.factors[a[c]*near.options+b[c]]
+	for c, near := range p.near {
+		k *= near[max(a[c]-b[c], b[c]-a[c])]
 	}
 	if k == 1 {
 		return p.rough + p.own
@@ -105,9 +97,11 @@ func (p *kindredProcess) solve(v []float64) {
 	}
 }
 
-// dot is the scalar product, in four sums that do not wait for each other.
+// dot is the scalar product of two of one length, in four sums that do not wait for each
+// other.
 func dot(a, b []float64) float64 {
 	var s0, s1, s2, s3 float64
+	b = b[:len(a)]
 	for len(a) >= 4 && len(b) >= 4 {
 		s0 += a[0] * b[0]
 		s1 += a[1] * b[1]
