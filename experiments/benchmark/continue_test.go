@@ -27,7 +27,7 @@ import (
 
 var (
 	continueTo    = flag.Int("continue-to", 0, "continue the records in paper/ up to so many trials of each task")
-	continueTasks = flag.String("continue-tasks", "", "comma-separated; empty: all but 20_newsgroups, brown_corpus and sentiment_imdb, whose budgets are smaller")
+	continueTasks = flag.String("continue-tasks", "", "comma-separated; empty: all but those of smaller budgets")
 	continueS3    = flag.String("continue-s3", "http://127.0.0.1:9233", "store with the tasks and the catalogue's modules")
 )
 
