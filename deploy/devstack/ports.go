@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gofrs/flock"
 )
@@ -60,8 +61,12 @@ func pickPorts(previous Addresses, w wishes) (*ports, error) {
 		// Below the range from which systems serve outgoing connections: none of
 		// those takes the port away before its server binds it. A thousand are
 		// enough, and so are the files that stay of their claims.
-		for range 200 {
-			if port := 20000 + rand.IntN(1000); p.claim(port) == nil {
+		for i := range 200 {
+			port := 20000 + rand.IntN(1000)
+			if i < 150 && lately(port) {
+				continue // of a stack that was killed, perhaps, and comes back
+			}
+			if p.claim(port) == nil {
 				return port
 			}
 		}
@@ -86,10 +91,9 @@ func pickPorts(previous Addresses, w wishes) (*ports, error) {
 
 // claim takes a port if nobody listens on it and no other stack is about to.
 func (p *ports) claim(port int) error {
-	dir := filepath.Join(os.TempDir(), "tnaml-ports-"+strconv.Itoa(os.Getuid()))
-	lock := flock.New(filepath.Join(dir, strconv.Itoa(port)))
+	lock := flock.New(claimFile(port))
 	// Where locks cannot be made there are no claims, only a smaller chance.
-	if err := os.MkdirAll(dir, 0o700); err == nil {
+	if err := os.MkdirAll(filepath.Dir(lock.Path()), 0o700); err == nil {
 		if held, err := lock.TryLock(); err == nil && !held {
 			return fmt.Errorf("port %d is another stack's", port)
 		}
@@ -99,7 +103,21 @@ func (p *ports) claim(port int) error {
 		return errors.Join(err, lock.Close())
 	}
 	p.claims = append(p.claims, lock)
+	now := time.Now()
+	_ = os.Chtimes(lock.Path(), now, now) // for lately
 	return l.Close()
+}
+
+// claimFile is locked by the stack whose port it is, and was written to when one last
+// took it.
+func claimFile(port int) string {
+	return filepath.Join(os.TempDir(), "tnaml-ports-"+strconv.Itoa(os.Getuid()), strconv.Itoa(port))
+}
+
+// lately says that a stack took a port in the last ten minutes.
+func lately(port int) bool {
+	info, err := os.Stat(claimFile(port))
+	return err == nil && time.Since(info.ModTime()) < 10*time.Minute
 }
 
 // release gives the claims back. The files stay: removing a lock's file would

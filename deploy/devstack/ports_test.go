@@ -16,6 +16,31 @@ func TestPortOf(t *testing.T) {
 	}
 }
 
+// A stack that was killed gets its ports again, however many others begin before it.
+func TestPortsWaitForTheirStack(t *testing.T) {
+	killed, err := pickPorts(Addresses{}, wishes{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	killed.release()
+	was := map[int]bool{}
+	for _, port := range []int{killed.frontend, killed.history, killed.matching, killed.worker, killed.ui, killed.s3} {
+		was[port] = true
+	}
+	for range 40 {
+		other, err := pickPorts(Addresses{}, wishes{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer other.release()
+		for _, port := range []int{other.frontend, other.history, other.matching, other.worker, other.ui, other.s3} {
+			if was[port] {
+				t.Errorf("another stack has its port %d", port)
+			}
+		}
+	}
+}
+
 // free is a port that nobody listens on.
 func free(t *testing.T) int {
 	t.Helper()
