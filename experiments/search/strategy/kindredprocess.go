@@ -89,39 +89,13 @@ func (p *kindredProcess) covariance(a, b []int, ma, mb []float64) float64 {
 	return k
 }
 
-// solve replaces v by factor⁻¹ v.
-func (p *kindredProcess) solve(v []float64) {
-	for i := range v {
-		row := p.factor[i]
-		v[i] = (v[i] - dot(row[:i], v[:i])) / row[i]
-	}
-}
-
-// dot is the scalar product of two of one length, in four sums that do not wait for each
-// other.
-func dot(a, b []float64) float64 {
-	var s0, s1, s2, s3 float64
-	b = b[:len(a)]
-	for len(a) >= 4 && len(b) >= 4 {
-		s0 += a[0] * b[0]
-		s1 += a[1] * b[1]
-		s2 += a[2] * b[2]
-		s3 += a[3] * b[3]
-		a, b = a[4:], b[4:]
-	}
-	for i, v := range a {
-		s0 += v * b[i]
-	}
-	return s0 + s1 + (s2 + s3)
-}
-
 // add adds a trial.
 func (p *kindredProcess) add(x []int, m []float64) {
 	row := make([]float64, len(p.x), len(p.x)+1)
 	for i := range row {
 		row[i] = p.covariance(p.x[i], x, p.m[i], m)
 	}
-	p.solve(row)
+	solve(p.factor, row)
 	rest := p.covariance(x, x, m, m) + p.noise
 	for _, v := range row {
 		rest -= v * v
@@ -157,8 +131,8 @@ func (p *kindredProcess) observe(z []float64) {
 			left[i] -= m[0]
 		}
 	}
-	p.solve(ones)
-	p.solve(left)
+	solve(p.factor, ones)
+	solve(p.factor, left)
 	sum, weight := 0.0, 0.0
 	for i, v := range ones {
 		sum, weight = sum+v*left[i], weight+v*v
@@ -216,7 +190,7 @@ func (p *kindredProcess) doubt(x []int, m []float64) float64 {
 	for i, at := range p.x {
 		row[i] = p.covariance(at, x, p.m[i], m)
 	}
-	p.solve(row)
+	solve(p.factor, row)
 	rest := p.covariance(x, x, m, m) + p.noise
 	for _, v := range row {
 		rest -= v * v
