@@ -16,6 +16,8 @@ func TestPortOf(t *testing.T) {
 	}
 }
 
+func (p *ports) all() []int { return []int{p.frontend, p.history, p.matching, p.worker, p.ui, p.s3} }
+
 // A stack that was killed gets its ports again, however many others begin before it.
 func TestPortsWaitForTheirStack(t *testing.T) {
 	killed, err := pickPorts(Addresses{}, wishes{})
@@ -24,7 +26,7 @@ func TestPortsWaitForTheirStack(t *testing.T) {
 	}
 	killed.release()
 	was := map[int]bool{}
-	for _, port := range []int{killed.frontend, killed.history, killed.matching, killed.worker, killed.ui, killed.s3} {
+	for _, port := range killed.all() {
 		was[port] = true
 	}
 	for range 40 {
@@ -33,7 +35,7 @@ func TestPortsWaitForTheirStack(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer other.release()
-		for _, port := range []int{other.frontend, other.history, other.matching, other.worker, other.ui, other.s3} {
+		for _, port := range other.all() {
 			if was[port] {
 				t.Errorf("another stack has its port %d", port)
 			}
@@ -65,7 +67,7 @@ func TestPickPorts(t *testing.T) {
 		t.Errorf("port %d, asked for %d", first.frontend, asked)
 	}
 	all := map[int]bool{}
-	for _, port := range []int{first.frontend, first.history, first.matching, first.worker, first.ui, first.s3} {
+	for _, port := range first.all() {
 		if port < 1 || all[port] {
 			t.Errorf("port %d twice or none: %+v", port, first)
 		}
