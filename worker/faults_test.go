@@ -59,18 +59,18 @@ var faults = []fault{
 	{name: "store: SIGKILL", stacks: 2, strike: func(t *testing.T, s *scene) int { return killStacks(t, s, 3, s.objects) },
 		says: "connection refused", long: true},
 	{name: "server and store: SIGKILL", stacks: 1, strike: func(t *testing.T, s *scene) int { return killStacks(t, s, 1, s.server) }},
-	{name: "store: 503", store: &trouble{every: 6, act: refused(503, "SlowDown")}},
-	{name: "store: 500 for every request", store: &trouble{every: 1, lasts: 4 * time.Second, early: true, act: refused(500, "InternalError")},
+	{name: "store: 503", store: &trouble{every: 6, after: 40, act: refused(503, "SlowDown")}},
+	{name: "store: 500 for every request", store: &trouble{every: 1, lasts: 4 * time.Second, act: refused(500, "InternalError")},
 		says: "InternalError", long: true},
-	{name: "store: 403, now and then", store: &trouble{every: 10, limit: 5, act: refused(403, "AccessDenied")},
+	{name: "store: 403, now and then", store: &trouble{every: 10, limit: 5, after: 40, act: refused(403, "AccessDenied")},
 		says: "AccessDenied", long: true},
-	{name: "store: slow", store: &trouble{every: 2, act: slow(time.Second)}, long: true},
-	{name: "store: answers are lost", store: &trouble{every: 4, of: writes, early: true, act: unanswered}},
-	{name: "store: truncated", store: &trouble{every: 3, of: reads, early: true, act: truncated}},
-	{name: "store: corrupted objects", store: &trouble{every: 1, limit: 6, of: objects, early: true, act: corrupted}, says: "corrupt"},
-	{name: "store: corrupted names", store: &trouble{every: 5, limit: 10, of: reads, early: true, act: corrupted}, long: true},
-	{name: "store: stalled half-way", workers: 2, store: &trouble{every: 3, limit: 2, of: reads, early: true, act: stalled}, long: true},
-	{name: "store: full", store: &trouble{every: 1, lasts: 4 * time.Second, of: writes, act: refused(507, "XMinioStorageFull")},
+	{name: "store: slow", store: &trouble{every: 2, after: 40, act: slow(time.Second)}, long: true},
+	{name: "store: answers are lost", store: &trouble{every: 4, of: writes, act: unanswered}},
+	{name: "store: truncated", store: &trouble{every: 3, of: reads, act: truncated}},
+	{name: "store: corrupted objects", store: &trouble{every: 1, limit: 6, of: objects, act: corrupted}, says: "corrupt"},
+	{name: "store: corrupted names", store: &trouble{every: 5, limit: 10, of: reads, act: corrupted}, long: true},
+	{name: "store: stalled half-way", workers: 2, store: &trouble{every: 3, limit: 2, of: reads, act: stalled}, long: true},
+	{name: "store: full", store: &trouble{every: 1, after: 20, lasts: 4 * time.Second, of: writes, act: refused(507, "XMinioStorageFull")},
 		says: "disk is full"},
 	{name: "store: a disk that is full", stacks: 2, strike: func(t *testing.T, s *scene) int { return fillDisk(t, s, "objects") },
 		says: "disk is full|no space", long: true},
@@ -134,15 +134,11 @@ func TestFaults(t *testing.T) {
 				s.bench = newBench(t, a, a, endpoint.URL)
 			}
 			s.crew = s.workers(t, max(f.workers, 1))
-			if endpoint != nil && f.store.early {
+			if endpoint != nil {
 				endpoint.begin(f.store)
 			}
 			s.run = s.start(t, workflows.SearchWorkflow, "broken", merged(broken.spec, spec{"trials": n}, f.spec))
 			said := s.witness(t)
-			if endpoint != nil && !f.store.early {
-				s.told(t, s.run, n/4)
-				endpoint.begin(f.store)
-			}
 			if f.strike != nil {
 				injected = f.strike(t, s)
 			}

@@ -21,8 +21,9 @@ type trouble struct {
 	// are requests.
 	every, limit int
 	lasts        time.Duration
-	// early trouble begins with the search, other when some trials are done.
-	early bool
+	// after: so many of those requests pass first, counted from the search's start. Not by
+	// its progress: whoever asks for that may hear of a quick search when it has ended.
+	after int
 	// of says which requests it is for; nil means all.
 	of  func(r *http.Request) bool
 	act action
@@ -117,6 +118,7 @@ type proxy struct {
 	mu       sync.Mutex
 	trouble  *trouble
 	until    time.Time
+	passed   int
 	seen     int
 	injected int
 }
@@ -135,7 +137,7 @@ func newProxy(t *testing.T, to string) *proxy {
 func (p *proxy) begin(tr *trouble) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.trouble, p.until = tr, time.Time{}
+	p.trouble, p.until, p.passed = tr, time.Time{}, 0
 }
 
 func (p *proxy) count() int {
@@ -150,6 +152,9 @@ func (p *proxy) next(r *http.Request) action {
 	defer p.mu.Unlock()
 	tr := p.trouble
 	if tr == nil || tr.of != nil && !tr.of(r) || tr.limit > 0 && p.injected == tr.limit {
+		return nil
+	}
+	if p.passed++; p.passed <= tr.after {
 		return nil
 	}
 	if p.until.IsZero() {
