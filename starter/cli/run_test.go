@@ -174,3 +174,33 @@ func (b *console) triggered(schedule, prefix string) string {
 	}
 	return view.Recent[0].Name
 }
+
+// Who looks at the searches while a run waits for its first worker is told of the run.
+func TestRunThatNoWorkerHasTaken(t *testing.T) {
+	b, _ := online(t)
+	data := b.write("reviews.tsv", reviews())
+	for _, name := range []string{"one", "two"} {
+		b.ok("data", "import", data, "--name", name, "--yes")
+	}
+	b.ok("module", "add", b.write("v.vec", vectors), "--name", "small")
+	if out := b.run("list").stderr; !strings.Contains(out, "`starter search`") {
+		t.Errorf("before: %s", out)
+	}
+	b.ok("experiment", "add", b.write("tiny.yaml", tinyExperiment))
+	b.ok("run", "tiny", "--name", "waits", "--detach")
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(200 * time.Millisecond) { // visibility is behind
+		out := b.run("list").stderr
+		if strings.Contains(out, "list --runs") {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("list: %s", out)
+		}
+	}
+	if out := b.ok("list", "--runs"); !strings.Contains(out, "waits") {
+		t.Errorf("runs: %s", out)
+	}
+	if err := b.servers().Client.TerminateWorkflow(t.Context(), "waits", "", "the test ends"); err != nil {
+		t.Error(err)
+	}
+}

@@ -162,7 +162,16 @@ func (a app) listCommand() *cobra.Command {
 		if experiment != "" {
 			l.Empty = fmt.Sprintf("There are none of the label %q.", experiment)
 		}
-		return read(ctx, experiment)
+		entries, err := read(ctx, experiment)
+		if err != nil || runs || len(entries) > 0 {
+			return entries, err
+		}
+		// A run that no worker has taken up yet has no searches.
+		if waiting, err := c.Runs(ctx, experiment); err != nil || len(waiting) > 0 {
+			l.Empty = "There are no searches yet, but runs of experiments: `starter list --runs`."
+			return nil, err
+		}
+		return entries, nil
 	}
 	cmd := l.Command(a.App)
 	cmd.Long = l.Short + ".\n\nThose that run say themselves how far they are, within seconds; best is the best value on the validation split."
