@@ -23,6 +23,16 @@ var ErrNotKept = errors.New("is not kept")
 // ExportModel makes the exported form (exported.Decode) of a trial's model that is kept. What a
 // program has left as its model is the archive as it was stored (exported.IsArchive).
 func ExportModel(ctx context.Context, s store.Store, name string, config *search.Config, t search.Trial) ([]byte, error) {
+	return exportModel(ctx, s, name, config, t, false)
+}
+
+// ExportRefitted is ExportModel of a model that has been taught the validation examples too:
+// t has its model and its figures on the test split, else what the trial has.
+func ExportRefitted(ctx context.Context, s store.Store, name string, config *search.Config, t search.Trial) ([]byte, error) {
+	return exportModel(ctx, s, name, config, t, true)
+}
+
+func exportModel(ctx context.Context, s store.Store, name string, config *search.Config, t search.Trial, refitted bool) ([]byte, error) {
 	if by := config.Space.TrainerName(); by != (trainer.Builtin{}).Name() {
 		return archived(ctx, s, name, by, config, t)
 	}
@@ -41,7 +51,7 @@ func ExportModel(ctx context.Context, s store.Store, name string, config *search
 	}
 	info := exported.Info{
 		Task: taskRef.Name, Search: name, Trial: t.Trial, Summary: trainer.Describe(&config.Space, t.Actions),
-		Validation: t.Metrics["validation_"+trainer.Accuracy], Test: t.Metrics["test_"+trainer.Accuracy],
+		Validation: t.Metrics["validation_"+trainer.Accuracy], Test: t.Metrics["test_"+trainer.Accuracy], Refitted: refitted,
 	}
 	export := exportTexts
 	if config.Kind() == string(data.Image) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 
 	"tnaml/activities/memory"
 	"tnaml/activities/store"
@@ -51,6 +52,23 @@ func (*Builtin) Cached() bool { return true }
 // Run trains and evaluates a child model. What is wrong with a request, or with data
 // that does not fit together, would be wrong again: it is the trial's own failure.
 func (b *Builtin) Run(ctx context.Context, r trainer.Request, progress func(trainer.Progress) error) (trainer.Result, error) {
+	return b.run(ctx, r, progress, 0)
+}
+
+// Refit trains the model of a trial anew, on the validation examples too (child.Pool), and
+// gives it the temperature that the trial's own model has. Of what comes out the figures of
+// the test split are the new model's; those of the validation split are no estimate.
+func (b *Builtin) Refit(ctx context.Context, r trainer.Request, temperature float64) (trainer.Result, error) {
+	if !(temperature > 0) || math.IsInf(temperature, 0) {
+		return failed("its own model has no temperature"), nil
+	}
+	return b.run(ctx, r, func(trainer.Progress) error { return nil }, temperature)
+}
+
+// run trains a model; refit is the temperature of one that is refitted, else 0.
+func (b *Builtin) run(
+	ctx context.Context, r trainer.Request, progress func(trainer.Progress) error, refit float64,
+) (trainer.Result, error) {
 	cfg, module, err := b.Child(r.Choices, r.Settings)
 	if err != nil {
 		return failed("no child model: %w", err), nil
@@ -69,7 +87,7 @@ func (b *Builtin) Run(ctx context.Context, r trainer.Request, progress func(trai
 	case "image":
 		in, err = b.loadImages(ctx, store.Ref(r.Task.Data), ref, alive)
 	case "text":
-		in, err = b.load(ctx, &cfg, store.Ref(r.Task.Data), ref, b.Reshuffles(r.Settings))
+		in, err = b.load(ctx, &cfg, store.Ref(r.Task.Data), ref, b.Reshuffles(r.Settings) || refit > 0)
 	default:
 		return failed("tasks of kind %q are not trained on", r.Task.Kind), nil
 	}
@@ -79,7 +97,10 @@ func (b *Builtin) Run(ctx context.Context, r trainer.Request, progress func(trai
 	clock := startClock()
 	defer clock.release()
 	limit, reshuffled := r.Limits.MemoryBytes, b.Reshuffles(r.Settings)
-	if reshuffled {
+	switch {
+	case refit > 0:
+		in.data, in.documents = child.Pool(in.data, in.documents, in.table.Dim)
+	case reshuffled:
 		in.data, in.documents = child.Reshuffle(in.data, in.documents, in.table.Dim, r.Seed)
 		if limit > 0 {
 			limit = max(1, limit-in.data.Bytes(in.documents))
@@ -104,7 +125,8 @@ func (b *Builtin) Run(ctx context.Context, r trainer.Request, progress func(trai
 			}
 			return ended
 		},
-		Curve: curve.see(),
+		Curve:       curve.see(),
+		Temperature: refit,
 	})
 	var out trainer.Result
 	switch {

@@ -54,9 +54,9 @@ func object[T any](ctx context.Context, b *Builtin, what string, ref store.Ref, 
 }
 
 // load returns the inputs of a text model. Vectors of documents have nothing to tune:
-// cfg then says that they stay. Features are weighted unless the trial reshuffles: what
-// they weigh is taken from the training split.
-func (b *Builtin) load(ctx context.Context, cfg *child.Config, data, ref store.Ref, reshuffles bool) (in inputs, err error) {
+// cfg then says that they stay. Features are weighted unless the trial has a training split
+// of its own: what they weigh is taken from that.
+func (b *Builtin) load(ctx context.Context, cfg *child.Config, data, ref store.Ref, own bool) (in inputs, err error) {
 	t, err := object(ctx, b, "task", data, func(bytes []byte) (*text.Task, int64, error) {
 		t, err := text.Decode(bytes)
 		return t, 2 * int64(len(bytes)), err
@@ -66,7 +66,7 @@ func (b *Builtin) load(ctx context.Context, cfg *child.Config, data, ref store.R
 	}
 	if cfg.WideFeatures == "" {
 		in.data, err = b.bags(ctx, data, t, max(1, cfg.WideNGrams))
-	} else if in.data, err = b.features(ctx, data, t, cfg.WideFeatures); err == nil && !reshuffles {
+	} else if in.data, err = b.features(ctx, data, t, cfg.WideFeatures); err == nil && !own {
 		of := fmt.Sprintf("weighted %s %s %s %s", data, cfg.WideFeatures, cfg.WideWeighting, cfg.WideNormalisation)
 		how, data := *cfg, in.data
 		in.weighted = func(ctx context.Context) (*child.WeightedFeatures, error) {

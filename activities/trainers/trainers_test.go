@@ -1,6 +1,7 @@
 package trainers
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"maps"
@@ -287,6 +288,71 @@ func TestReshuffle(t *testing.T) {
 	}
 	if right, err := trainer.DecodeRight(first.Right.Encode()); err != nil || right.Validation.N != 0 {
 		t.Errorf("%+v, %v", right, err)
+	}
+}
+
+// A model is refitted by what the validation examples teach it too: examples of a kind that
+// only they have are then known. It takes the temperature that is given, and it is a function
+// of the request.
+func TestRefit(t *testing.T) {
+	s := store.NewMemory()
+	var examples []text.Example
+	for i := range 400 { // "odd" is said by the last quarter alone
+		split, word := data.Train, []string{"good", "bad"}[i%2]
+		if i >= 300 {
+			split, word = []string{data.Validation, data.Test}[i/2%2], []string{"bad", "good"}[i%2]+" odd"
+		}
+		examples = append(examples, text.Example{Text: fmt.Sprintf("a %s thing, number %d", word, i), Label: []string{"pos", "neg"}[i%2], Split: split})
+	}
+	built, err := text.Build(examples, data.Options{Name: "things", MinCount: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	task, err := library.PublishTask(t.Context(), s, built, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	module, err := library.PublishModule(t.Context(), s, &embedding.Module{
+		Name: "m", Dim: 3, Tokens: []string{"good", "bad", "odd"}, Vectors: []float32{1, 0, 0, 0, 1, 0, 0, 0, 1}}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"text", "paper", "text-small"} {
+		b, sp := newBuiltin(s), builtinSpace(t, name)
+		filled, err := b.Fill(sp, "text", []string{"m"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		choices, err := filled.Values(make([]int, len(filled.Choices)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := trainer.Request{
+			Task: trainer.Task{Name: "things", Kind: "text", Data: string(task)}, Choices: choices, Settings: filled.Settings,
+			Objects: map[string]string{"m": string(module)}, Seed: 1,
+		}
+		before, err := b.Run(t.Context(), r, func(trainer.Progress) error { return nil })
+		if err != nil || before.Status != trainer.OK {
+			t.Fatalf("%s: %+v, %v", name, before.Outcome, err)
+		}
+		got, err := b.Refit(t.Context(), r, 1.5)
+		if err != nil || got.Status != trainer.OK || got.Encode == nil {
+			t.Fatalf("%s: %+v, %v", name, got.Outcome, err)
+		}
+		const on = "test_" + trainer.LogLoss
+		if !(got.Metrics[on] < before.Metrics[on]) || got.Metrics[trainer.Temperature] != 1.5 {
+			t.Errorf("%s: %v after, %v before; the temperature %v", name, got.Metrics[on], before.Metrics[on], got.Metrics[trainer.Temperature])
+		}
+		if again, err := newBuiltin(s).Refit(t.Context(), r, 1.5); err != nil || !bytes.Equal(again.Encode(), got.Encode()) {
+			t.Errorf("%s: another model, %v", name, err)
+		}
+		if after, err := b.Run(t.Context(), r, func(trainer.Progress) error { return nil }); err != nil ||
+			!cmp.Equal(after.Outcome, before.Outcome) {
+			t.Errorf("%s: the trial itself comes out otherwise: %s", name, cmp.Diff(before.Outcome, after.Outcome))
+		}
+		if none, err := b.Refit(t.Context(), r, 0); err != nil || none.Status != trainer.Failed {
+			t.Errorf("%s: no temperature: %+v, %v", name, none.Outcome, err)
+		}
 	}
 }
 

@@ -62,6 +62,9 @@ type Info struct {
 	Summary    string  `json:"summary"`
 	Validation float64 `json:"validation_accuracy"`
 	Test       float64 `json:"test_accuracy"`
+	// Refitted says that the model was trained on the validation examples too: Validation is
+	// then of the trial's own model, which was not, Test of this one.
+	Refitted bool `json:"refitted,omitempty"`
 }
 
 // VectorModule says which vectors of documents a model takes.

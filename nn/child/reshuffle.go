@@ -71,6 +71,24 @@ func Reshuffle(d *Data, v *DocumentVectors, dim int, seed uint64) (*Data, *Docum
 	return &out, &DocumentVectors{Train: v.gather(sides[0], train, dim), Validation: v.gather(sides[1], train, dim), Test: v.Test}
 }
 
+// Pool returns data whose training split has the validation examples too, after its own;
+// all else is as it was, the validation split included: what a model has right of that it
+// has been taught. The vectors, if there are any, go with their documents. It copies what
+// it pools.
+func Pool(d *Data, v *DocumentVectors, dim int) (*Data, *DocumentVectors) {
+	train := d.Train.Len()
+	all := make([]int, train+d.Validation.Len())
+	for i := range all {
+		all[i] = i
+	}
+	out := *d
+	out.Train = d.gather(all)
+	if v == nil {
+		return &out, nil
+	}
+	return &out, &DocumentVectors{Train: v.gather(all, train, dim), Validation: v.Validation, Test: v.Test}
+}
+
 // gather copies examples of the training and the validation split.
 func (d *Data) gather(which []int) Examples {
 	out := Examples{Offsets: []int32{0}}

@@ -66,6 +66,45 @@ func TestReshuffle(t *testing.T) {
 	}
 }
 
+// A pooled task is trained on all that chose and taught, each example with its vector and
+// its n-grams, and judged by what it was; a temperature that is given is kept, and the
+// probabilities are off by what they then are.
+func TestPool(t *testing.T) {
+	d, table := synthetic(120, 40, 3, 6, 4, .3)
+	for _, e := range []*Examples{&d.Train, &d.Validation, &d.Test} {
+		e.Wide = &sparse.Matrix{Offsets: slices.Clone(e.Offsets), IDs: slices.Clone(e.IDs)}
+	}
+	before := Embed(d, table)
+	got, v := Pool(d, before, table.Dim)
+	want := append(sorted(&d.Train, before.Train, table.Dim), sorted(&d.Validation, before.Validation, table.Dim)...)
+	slices.Sort(want)
+	if have := sorted(&got.Train, v.Train, table.Dim); !slices.Equal(have, want) {
+		t.Errorf("trained on %d examples, want %d", len(have), len(want))
+	}
+	if !reflect.DeepEqual(v, Embed(got, table)) {
+		t.Error("the vectors are not those of the documents")
+	}
+	if !reflect.DeepEqual(got.Validation, d.Validation) || !reflect.DeepEqual(got.Test, d.Test) {
+		t.Error("the other splits have changed")
+	}
+	cfg := config(func(*Config) {})
+	of := func(o Options) (*Model, Outcome) {
+		m, out, err := Train(cfg, got, table, 1, o)
+		if err != nil || out.Status != OK {
+			t.Fatalf("%+v, %v", out, err)
+		}
+		return m, out
+	}
+	fitted, own := of(Options{})
+	m, out := of(Options{Temperature: 3})
+	if out.Temperature != 3 || m.Temperature != 3 || own.Temperature == 3 || fitted.Temperature != own.Temperature {
+		t.Errorf("temperatures %v and %v, fitted %v", out.Temperature, m.Temperature, own.Temperature)
+	}
+	if out.TestCalibration.After == own.TestCalibration.After || out.TestCalibration.Before != own.TestCalibration.Before || out.Test != own.Test {
+		t.Errorf("%+v, fitted %+v", out, own)
+	}
+}
+
 // Of ten documents, each there twice under two labels, none is on both sides.
 func TestReshuffledEqualsStayTogether(t *testing.T) {
 	d := &Data{Classes: 2, Vocabulary: 10}

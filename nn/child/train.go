@@ -28,6 +28,9 @@ type Options struct {
 	// the model classifies the validation split by then, and by how much its probabilities
 	// are off. It changes nothing of the training; true ends it, with the status Pruned.
 	Curve func(step int, validation Metrics, off Calibration) (prune bool)
+	// Temperature is the model's; 0 has it fitted on the validation split, which needs one
+	// that the model has not been taught (Pool).
+	Temperature float64
 }
 
 // CurveStep says whether the model is measured after a step: after 25, 50, 100, 200, …
@@ -195,7 +198,9 @@ func Train(cfg Config, d *Data, t *Table, seed uint64, o Options) (*Model, Outco
 	}
 	out.Status, out.Loss, out.Validation, out.Test = OK, last, onValidation, onTest
 	out.ValidationRight, out.TestRight = validationRight, testRight
-	out.Temperature = 1 / logitScale(validationLogits, d.Validation.Labels, d.Classes)
+	if out.Temperature = o.Temperature; out.Temperature == 0 {
+		out.Temperature = 1 / logitScale(validationLogits, d.Validation.Labels, d.Classes)
+	}
 	out.ValidationCalibration = calibration(validationLogits, d.Validation.Labels, d.Classes, out.Temperature)
 	out.TestCalibration = calibration(testLogits, d.Test.Labels, d.Classes, out.Temperature)
 	m.Temperature = out.Temperature

@@ -113,7 +113,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"predict", "x", "--ensemble", "3"}, []string{"behind an equals sign, as --ensemble=3"}},
 		{[]string{"predict", "--ensemble", "3", "x"}, []string{"as --ensemble=3"}},
 		{[]string{"module", "train", "--subword", "2-5"}, []string{"as --subword=2-5"}},
-		{[]string{"predict", "x", "--ensemble", "--trial", "3"}, []string{"without --model, --trial, --guard and --retrain"}},
+		{[]string{"predict", "x", "--ensemble", "--trial", "3"}, []string{"without --model, --trial, --guard, --retrain and --refit"}},
 		{[]string{"extend", "x", "-3"}, []string{"unknown shorthand flag"}},
 		{[]string{"extend", "x", "many"}, []string{"number of trials"}},
 		{[]string{"extend", "x"}, []string{"extend by what?", "--steps 10000"}},
@@ -492,6 +492,17 @@ func TestFromDataToPrediction(t *testing.T) {
 		if o.code != exitOK || len(lines) != 3 || !strings.HasPrefix(lines[0], "pos\t") || !strings.HasPrefix(lines[2], "neg\t") {
 			t.Errorf("%v: %+v", args, o)
 		}
+	}
+	refitted := filepath.Join(b.dir, "refitted")
+	if out := b.ok("model", "export", "first", "--refit", "-o", refitted); !strings.Contains(out, "on the validation examples too: test ") {
+		t.Errorf("model export --refit: %s", out)
+	}
+	if about, err := os.ReadFile(filepath.Join(refitted, "model.json")); err != nil || !bytes.Contains(about, []byte("refitted")) {
+		t.Errorf("%s, %v", about, err)
+	}
+	if o := b.feed(texts, "predict", "first", "--refit"); o.code != exitOK || !strings.HasPrefix(o.stdout, "pos\t") ||
+		!strings.Contains(o.stderr, "trained anew on the validation examples too") {
+		t.Errorf("predict --refit: %+v", o)
 	}
 	if o := b.feed("good", "predict", "first", "--json"); !strings.Contains(o.stdout, `"probabilities":{"neg":`) {
 		t.Errorf("predict --json: %+v", o)

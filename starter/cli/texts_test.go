@@ -239,6 +239,8 @@ func TestServeModelRefuses(t *testing.T) {
 	b.fails(exitUsage, []string{"is open to other machines"}, "serve-model", model, "--listen", "0.0.0.0:0")
 	b.fails(exitFailed, []string{"the token"}, "serve-model", model, "--token-file", filepath.Join(b.dir, "none"))
 	b.fails(exitUsage, []string{"name the directory"}, "predict", "--model", filepath.Join(model, "model.safetensors"))
+	b.fails(exitUsage, []string{"--trial, --refit is for a search's models"}, "serve-model", model, "--trial", "3", "--refit")
+	b.fails(exitUsage, []string{"--guard is for a search's models"}, "predict", "--model", model, "--guard", "posterior")
 	damaged := filepath.Join(model, "model.safetensors")
 	if err := os.Truncate(damaged, 1000); err != nil {
 		t.Fatal(err)

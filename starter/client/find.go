@@ -164,6 +164,16 @@ type Row struct {
 	// there is none.
 	OnValidation string `json:"-"`
 	OnTest       string `json:"-"`
+	// Refitted is the model that was trained anew on the validation examples too, nil where
+	// none was.
+	Refitted *Refitted `json:"refitted,omitempty"`
+}
+
+// Refitted is a trial's model that has been taught the validation examples too.
+type Refitted struct {
+	// Test is its value of the objective on the test split; OnTest is the same for people.
+	Test   float64 `json:"test"`
+	OnTest string  `json:"-"`
 }
 
 const none = "–"

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"strings"
 
 	"tnaml/activities/library"
 	"tnaml/activities/memory"
@@ -23,6 +25,9 @@ type Pick struct {
 	Guard string
 	// Retrain trains the model again where it is not kept: here, not on a worker.
 	Retrain bool
+	// Refit trains the model anew on the validation examples too, which have chosen it: here,
+	// not on a worker.
+	Refit bool
 }
 
 // ExportModel makes the exported form of a search's model (see exported.Decode),
@@ -44,6 +49,9 @@ func (c *Client) ExportModel(ctx context.Context, name string, p Pick) ([]byte, 
 	}
 	if at >= len(l.Trials) {
 		return nil, Row{}, fmt.Errorf("search %s has %d trials, there is no trial %d", name, len(l.Trials), at)
+	}
+	if p.Refit {
+		return c.refit(ctx, l, at)
 	}
 	b, err := library.ExportModel(ctx, c.Store, name, l.Config, l.Trials[at])
 	if p.Retrain && errors.Is(err, library.ErrNotKept) {
@@ -93,7 +101,46 @@ const maxEnsemble = 1000
 // retrain trains a trial's model again and stores it, where the next collections
 // find it.
 func (c *Client) retrain(ctx context.Context, config *search.Config, t search.Trial) (string, error) {
-	fail := func(err error) (string, error) { return "", fmt.Errorf("training trial %d again: %w", t.Trial, err) }
+	ref, _, err := c.train(ctx, config, t, func(b *trainers.Builtin, r trainer.Request) (trainer.Result, error) {
+		return b.Run(ctx, r, func(trainer.Progress) error { return nil })
+	})
+	return ref, err
+}
+
+// refit trains a trial's model anew on the validation examples too, and exports it.
+func (c *Client) refit(ctx context.Context, l *Ledger, at int) ([]byte, Row, error) {
+	row, t := l.Row(at), l.Trials[at]
+	if !t.OK() {
+		return nil, row, fmt.Errorf("search %s: trial %d has the status %s: there is nothing to refit", l.Name, at, t.Status)
+	}
+	ref, o, err := c.train(ctx, l.Config, t, func(b *trainers.Builtin, r trainer.Request) (trainer.Result, error) {
+		return b.Refit(ctx, r, t.Metrics[trainer.Temperature])
+	})
+	if err != nil {
+		return nil, row, err
+	}
+	again := t
+	again.Model, again.Metrics = ref, maps.Clone(t.Metrics)
+	for name, v := range o.Metrics {
+		if strings.HasPrefix(name, "test_") {
+			again.Metrics[name] = v
+		}
+	}
+	b, err := library.ExportRefitted(ctx, c.Store, l.Name, l.Config, again)
+	if _, test, ok := trainer.Values(again.Metrics, l.Config.Space.Objective); ok {
+		row.Refitted = &Refitted{Test: test, OnTest: l.OnTest(test)}
+	}
+	return b, row, err
+}
+
+// train has a trial's request trained here, and stores the model, where the next
+// collections find it.
+func (c *Client) train(
+	ctx context.Context, config *search.Config, t search.Trial, by func(*trainers.Builtin, trainer.Request) (trainer.Result, error),
+) (string, trainer.Outcome, error) {
+	fail := func(err error) (string, trainer.Outcome, error) {
+		return "", trainer.Outcome{}, fmt.Errorf("training trial %d again: %w", t.Trial, err)
+	}
 	builtin := trainers.NewBuiltin(c.Store, memory.New(1<<30))
 	if name := config.Space.TrainerName(); name != builtin.Name() {
 		return fail(fmt.Errorf("only models of the trainer %s are trained here, this is one of %s", builtin.Name(), name))
@@ -102,7 +149,7 @@ func (c *Client) retrain(ctx context.Context, config *search.Config, t search.Tr
 	if err != nil {
 		return fail(err)
 	}
-	result, err := builtin.Run(ctx, request, func(trainer.Progress) error { return nil })
+	result, err := by(builtin, request)
 	if err != nil {
 		return fail(err)
 	}
@@ -113,5 +160,5 @@ func (c *Client) retrain(ctx context.Context, config *search.Config, t search.Tr
 	if err != nil {
 		return fail(err)
 	}
-	return string(ref), nil
+	return string(ref), result.Outcome, nil
 }

@@ -2,6 +2,7 @@ package client
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"tnaml/activities/library"
@@ -10,6 +11,7 @@ import (
 	"tnaml/activities/trainers"
 	"tnaml/experiments/data"
 	"tnaml/experiments/data/text"
+	"tnaml/experiments/exported"
 	"tnaml/experiments/search"
 	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/trainer"
@@ -45,6 +47,7 @@ func TestRetrainedIsTheSameModel(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := &Client{Store: s}
+	var rows []search.Trial
 	for i := range 3 {
 		p, err := searcher.Ask(i)
 		if err != nil {
@@ -62,6 +65,43 @@ func TestRetrainedIsTheSameModel(t *testing.T) {
 		if err != nil || again != string(store.RefOf(result.Encode())) {
 			t.Errorf("trial %d: %s, %v: another model", i, again, err)
 		}
+		row := search.NewTrial(p, result.Outcome, config.Space.Objective)
+		rows = append(rows, row)
+	}
+	// A refitted one is another, says that it is, and by which value it was chosen; what it
+	// says of the test split is its own.
+	l := &Ledger{Name: "s", Config: config, Trials: rows}
+	for at, was := range rows {
+		b, r, err := c.refit(t.Context(), l, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := exported.Decode(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i := m.Info; !i.Refitted || i.Trial != at || i.Validation != was.Metrics["validation_accuracy"] || r.Refitted == nil ||
+			i.Test != r.Refitted.Test || r.Metrics["test_accuracy"] != was.Metrics["test_accuracy"] {
+			t.Errorf("%+v of %+v, %+v", i, was, r.Refitted)
+		}
+		right := 0
+		for i := range built.Test.Len() {
+			var words []string
+			for _, id := range built.Test.IDs[built.Test.Offsets[i]:built.Test.Offsets[i+1]] {
+				words = append(words, built.Vocabulary[id])
+			}
+			p := m.Predict([]string{strings.Join(words, " ")}, nil)[0]
+			if p.Label == built.Labels[built.Test.Labels[i]] {
+				right++
+			}
+		}
+		if got := float64(right) / float64(built.Test.Len()); got != m.Info.Test {
+			t.Errorf("trial %d: it has %v of the test split right, and says %v", at, got, m.Info.Test)
+		}
+	}
+	l.Trials[0].Status = trainer.Diverged
+	if _, _, err := c.refit(t.Context(), l, 0); err == nil || !strings.Contains(err.Error(), "nothing to refit") {
+		t.Errorf("a model that there is none of: %v", err)
 	}
 	config.Space.Trainer = "elsewhere"
 	if _, err := c.retrain(t.Context(), config, search.Trial{}); err == nil {

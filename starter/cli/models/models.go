@@ -22,10 +22,38 @@ func PickFlags(cmd *cobra.Command, p *client.Pick) {
 	cmd.Flags().StringVar(&p.Guard, "guard", "", "what chooses the model: "+strings.Join(client.Guards(), ", ")+" (see starter best)")
 	cmd.MarkFlagsMutuallyExclusive("trial", "guard")
 	cmd.Flags().BoolVar(&p.Retrain, "retrain", false, "train the model again where it is not kept, on this machine")
+	cmd.Flags().BoolVar(&p.Refit, "refit", false,
+		"train the model anew, on this machine, on the validation examples too: they have done their work when it is chosen")
+	cmd.MarkFlagsMutuallyExclusive("retrain", "refit")
 }
 
-// Open reads the model of an exported directory.
-func Open(dir string) (*exported.Model, error) {
+// SayRefitted says how a model does that was taught the validation examples too.
+func SayRefitted(r client.Row) string {
+	return fmt.Sprintf("trial %d of task %s, trained anew on the validation examples too: test %s, where it had %s",
+		r.Trial.Trial, r.TaskName, r.Refitted.OnTest, r.OnTest)
+}
+
+// Picked names the flags of PickFlags that a pick was given.
+func Picked(p client.Pick) []string {
+	var out []string
+	for _, f := range []struct {
+		name string
+		is   bool
+	}{
+		{"--task", p.Task != ""}, {"--trial", p.Trial >= 0}, {"--guard", p.Guard != ""}, {"--retrain", p.Retrain}, {"--refit", p.Refit},
+	} {
+		if f.is {
+			out = append(out, f.name)
+		}
+	}
+	return out
+}
+
+// Open reads the model of an exported directory, of which nothing is to be picked.
+func Open(dir string, p client.Pick) (*exported.Model, error) {
+	if given := Picked(p); len(given) > 0 {
+		return nil, client.Usage(fmt.Errorf("%s is for a search's models: %s has one, as it was exported", strings.Join(given, ", "), dir))
+	}
 	info, err := os.Stat(dir)
 	if err != nil {
 		return nil, err
@@ -43,10 +71,14 @@ func Open(dir string) (*exported.Model, error) {
 // Of is a model of a search.
 func Of(ctx context.Context, a *terminal.App, search string, p client.Pick) (m *exported.Model, err error) {
 	err = a.WithClient(ctx, func(c *client.Client) error {
-		b, _, err := c.ExportModel(ctx, search, p)
-		if err == nil {
-			m, err = exported.Decode(b)
+		b, r, err := c.ExportModel(ctx, search, p)
+		if err != nil {
+			return err
 		}
+		if r.Refitted != nil {
+			a.Say("%s", SayRefitted(r))
+		}
+		m, err = exported.Decode(b)
 		return err
 	})
 	return m, err

@@ -32,6 +32,8 @@ func (a app) modelExportCommand() *cobra.Command {
 			"has weights and labels, of texts the vocabulary and the tokeniser, of images the module; model.json says what it is. `predict`\n" +
 			"and `serve-model` take the directory, and any Go program does with the package experiments/exported. Of a trainer that is a\n" +
 			"program of yours, it has model.tar, an archive of what that left in its directory model/.\n\n" +
+			"With --refit the model is trained anew, on this machine, on the validation examples too: they have chosen it, and done their\n" +
+			"work. The test split stays what it is. The probabilities stay calibrated as they were.\n\n" +
 			"With --format onnx there is model.onnx too, of a model of texts: from the ids of a text's tokens, and of its features or n-grams,\n" +
 			"with their counts, to the classes' probabilities. vocabulary.txt, features.txt and ngrams.txt have what the ids number, a line\n" +
 			"each; finding them in a text is not in it. Models of images are not written so: their module has kernels of its own.",
@@ -77,8 +79,12 @@ func (a app) modelExportCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return a.Answer(map[string]any{"directory": name, "bytes": size, "trial": r}, "%s: trial %d of %s, validation %s, test %s, %s\n%s",
-					name, r.Trial.Trial, r.TaskName, r.OnValidation, r.OnTest, humanize.Bytes(uint64(size)), r.Summary)
+				says := fmt.Sprintf("trial %d of %s, validation %s, test %s", r.Trial.Trial, r.TaskName, r.OnValidation, r.OnTest)
+				if r.Refitted != nil {
+					says = models.SayRefitted(r)
+				}
+				return a.Answer(map[string]any{"directory": name, "bytes": size, "trial": r}, "%s: %s, %s\n%s",
+					name, says, humanize.Bytes(uint64(size)), r.Summary)
 			})
 		},
 	}
@@ -150,11 +156,13 @@ func (a app) predictCommand() *cobra.Command {
 
 // ensemble is the ensemble to predict with; it says what it is.
 func (a app) ensemble(ctx context.Context, args []string, file string, p client.Pick, size int) (e *library.Ensemble, err error) {
-	if file != "" || p.Trial >= 0 || p.Retrain || p.Guard != "" {
-		return nil, client.Usage(errors.New("--ensemble picks among the kept models: it goes without --model, --trial, --guard and --retrain"))
+	task := p.Task
+	if p.Task = ""; file != "" || len(models.Picked(p)) > 0 {
+		return nil, client.Usage(errors.New(
+			"--ensemble picks among the kept models: it goes without --model, --trial, --guard, --retrain and --refit"))
 	}
 	err = a.WithClient(ctx, func(c *client.Client) error {
-		e, err = c.Ensemble(ctx, args[0], p.Task, size)
+		e, err = c.Ensemble(ctx, args[0], task, size)
 		return err
 	})
 	if err == nil {
@@ -165,11 +173,8 @@ func (a app) ensemble(ctx context.Context, args []string, file string, p client.
 
 // predictor is the model to predict with.
 func (a app) predictor(ctx context.Context, args []string, file string, p client.Pick) (*exported.Model, error) {
-	if file != "" && p.Guard != "" {
-		return nil, client.Usage(errors.New("--guard chooses among a search's models: it goes without --model"))
-	}
 	if file != "" {
-		return models.Open(file)
+		return models.Open(file, p)
 	}
 	return models.Of(ctx, a.App, args[0], p)
 }

@@ -52,7 +52,7 @@ func (a app) serveModelCommand() *cobra.Command {
 // servedModel is the model in a directory, where there is one of the name, or a search's.
 func (a app) servedModel(ctx context.Context, name string, p client.Pick) (*exported.Model, error) {
 	if info, err := os.Stat(name); err == nil && info.IsDir() {
-		return models.Open(name)
+		return models.Open(name, p)
 	}
 	return models.Of(ctx, a.App, name, p)
 }
