@@ -133,7 +133,8 @@ func TestHandedOver(t *testing.T) {
 		beats, _ := column(func(h handed) float64 { return h.beats })
 		ahead, e1 := column(func(h handed) float64 { return h.best - h.beats })
 		gain, e2 := column(func(h handed) float64 { return stat.Mean(h.gains, nil) })
-		t.Logf("| %s | %d | %.2f | %.2f | %.2f | %.2f | %+.2f ± %.2f | %+.2f ± %.2f |", name, len(of), best, refitted, ten, beats, ahead, e1, gain, e2)
+		t.Logf("| %s | %d | %.2f | %.2f | %.2f | %.2f | %+.2f ± %.2f | %+.2f ± %.2f |",
+			name, len(of), best, refitted, ten, beats, ahead, e1, gain, e2)
 	}
 	for _, name := range strings.Split(*handedTasks, ",") {
 		tell(name, slices.DeleteFunc(slices.Clone(all), func(h handed) bool { return h.task != name }))

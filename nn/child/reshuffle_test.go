@@ -100,7 +100,7 @@ func TestPool(t *testing.T) {
 	if out.Temperature != 3 || m.Temperature != 3 || own.Temperature == 3 || fitted.Temperature != own.Temperature {
 		t.Errorf("temperatures %v and %v, fitted %v", out.Temperature, m.Temperature, own.Temperature)
 	}
-	if out.TestCalibration.After == own.TestCalibration.After || out.TestCalibration.Before != own.TestCalibration.Before || out.Test != own.Test {
+	if a, b := out.TestCalibration, own.TestCalibration; a.After == b.After || a.Before != b.Before || out.Test != own.Test {
 		t.Errorf("%+v, fitted %+v", out, own)
 	}
 }
