@@ -302,7 +302,9 @@ func TestRefit(t *testing.T) {
 		if i >= 300 {
 			split, word = []string{data.Validation, data.Test}[i/2%2], []string{"bad", "good"}[i%2]+" odd"
 		}
-		examples = append(examples, text.Example{Text: fmt.Sprintf("a %s thing, number %d", word, i), Label: []string{"pos", "neg"}[i%2], Split: split})
+		examples = append(examples, text.Example{
+			Text: fmt.Sprintf("a %s thing, number %d", word, i), Label: []string{"pos", "neg"}[i%2], Split: split,
+		})
 	}
 	built, err := text.Build(examples, data.Options{Name: "things", MinCount: 1})
 	if err != nil {
