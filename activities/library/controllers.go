@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"tnaml/activities/store"
+	"tnaml/experiments/search"
 	"tnaml/experiments/search/strategy"
 )
 
@@ -35,6 +36,8 @@ type ControllerVersion struct {
 	Seed      uint64   `json:"seed"`
 	// TaskAgnostic controllers have no task embeddings.
 	TaskAgnostic bool `json:"task_agnostic,omitempty"`
+	// Recorded says that it has learned from surrogates of recorded trials.
+	Recorded bool `json:"recorded,omitempty"`
 	// Experiment and Search say where it was learned; an imported one has none.
 	Experiment string `json:"experiment,omitempty"`
 	Search     string `json:"search,omitempty"`
@@ -83,6 +86,7 @@ func versionOf(p *strategy.Pretrained) ControllerVersion {
 	}
 	for _, t := range p.Origin.Tasks {
 		v.Tasks = append(v.Tasks, t.Name)
+		v.Recorded = v.Recorded || strings.HasPrefix(t.Data, search.SurrogateData)
 	}
 	return v
 }

@@ -123,6 +123,10 @@ func (c Cost) Checked() Cost {
 // Task is one task of a search.
 type Task = trainer.Task
 
+// SurrogateData begins what stands in the place of an object's digest where a surrogate has
+// answered for a task, and nothing was trained: "surrogate:airline".
+const SurrogateData = "surrogate:"
+
 // Module is one embedding module that the space offers.
 type Module struct {
 	Name string `json:"name"`

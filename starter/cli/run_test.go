@@ -84,6 +84,13 @@ func TestExperimentFromTheTerminal(t *testing.T) {
 	if out := b.ok("controller", "show", "tiny"); !strings.Contains(out, "greedy architecture") || !strings.Contains(out, "1.00") {
 		t.Errorf("controller: %s", out)
 	}
+	if out := b.ok("controller", "pretrain", "quick", "--trials", "20", "--tasks", "airline,us_economy"); !strings.Contains(out,
+		"controller quick@1: 20 trials of the recorded benchmark paper on airline, us_economy") {
+		t.Errorf("pretrain: %s", out)
+	}
+	if out := b.ok("controller", "list"); !strings.Contains(out, "recorded trials") {
+		t.Errorf("controllers: %s", out)
+	}
 	exported := filepath.Join(b.dir, "c.safetensors")
 	b.ok("controller", "export", "tiny@1", "-o", exported)
 	b.ok("controller", "import", exported, "--name", "theirs")

@@ -212,10 +212,10 @@ func (w *World) config(name string, settings json.RawMessage, tasks []string, se
 		Space: w.Space, Strategy: name, Settings: settings, Seed: seed, Lag: lag, KeepModels: search.TopN,
 	}
 	for _, t := range tasks {
-		c.Tasks = append(c.Tasks, search.Task{Name: t, Kind: w.Kind, Data: "surrogate:" + t})
+		c.Tasks = append(c.Tasks, search.Task{Name: t, Kind: w.Kind, Data: search.SurrogateData + t})
 	}
 	for _, m := range trainer.Find(w.Space.TrainerName()).Modules(&w.Space) {
-		c.Modules = append(c.Modules, search.Module{Name: m, Data: "surrogate:" + m})
+		c.Modules = append(c.Modules, search.Module{Name: m, Data: search.SurrogateData + m})
 	}
 	return c
 }

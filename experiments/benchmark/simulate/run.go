@@ -3,7 +3,6 @@ package simulate
 import (
 	"context"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -112,7 +111,7 @@ func (r *runner) run(ctx context.Context) (*Result, error) {
 	}
 	for _, l := range pretrainings {
 		if err == nil && l.controller != nil {
-			result.Learned = append(result.Learned, Learned{l.pretraining.Name, l.seed, l.tasks, l.information, math.Log2(float64(len(l.tasks)))})
+			result.Learned = append(result.Learned, l.says())
 		}
 	}
 	finished := make([]atomic.Int64, p.Seeds)

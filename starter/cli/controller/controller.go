@@ -29,7 +29,7 @@ type app struct{ *terminal.App }
 func Command(t *terminal.App) *cobra.Command {
 	a := app{t}
 	cmd := &cobra.Command{Use: "controller", Short: "Pretrained controllers: what a transfer starts from"}
-	cmd.AddCommand(a.listCommand(), a.showCommand(), a.exportCommand(), a.importCommand(), a.diffCommand(),
+	cmd.AddCommand(a.listCommand(), a.showCommand(), a.exportCommand(), a.importCommand(), a.pretrainCommand(), a.diffCommand(),
 		names.RemoveCommand(a.App, names.Controller))
 	return terminal.Group(cmd)
 }
@@ -44,7 +44,11 @@ func (a app) listCommand() *cobra.Command {
 			if v.TaskAgnostic {
 				tasks += " (no task embedding)"
 			}
-			return []any{v.Full(), v.SpaceName, v.Trials, v.Seed, tasks, cmp.Or(v.Search, "imported")}
+			from := cmp.Or(v.Search, "imported")
+			if v.Recorded {
+				from = "recorded trials"
+			}
+			return []any{v.Full(), v.SpaceName, v.Trials, v.Seed, tasks, from}
 		},
 		Read: func(ctx context.Context, c *client.Client) ([]library.ControllerVersion, error) {
 			records, err := library.Controllers(ctx, c.Store)

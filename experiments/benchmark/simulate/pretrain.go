@@ -1,0 +1,68 @@
+package simulate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+)
+
+// Controller is a controller that has learned from a recorded benchmark.
+type Controller struct {
+	Learned
+	// Object is the controller (strategy.DecodeController).
+	Object []byte `json:"-"`
+}
+
+// Check reports everything wrong together with a pretraining that is made by itself.
+func (p *Pretraining) Check(w *World) error {
+	var errs []error
+	bad := func(format string, a ...any) { errs = append(errs, fmt.Errorf(format, a...)) }
+	known := slices.Concat(w.Development, w.Test)
+	for i, t := range p.Tasks {
+		if !slices.Contains(known, t) {
+			bad("no task %q is recorded (known: %s)", t, strings.Join(known, ", "))
+		} else if slices.Contains(p.Tasks[:i], t) {
+			bad("the task %q is there twice", t)
+		}
+	}
+	if p.Trials < 1 || p.Trials > maxTrials {
+		bad("%d trials: it must be 1 to %d", p.Trials, maxTrials)
+	}
+	if err := w.checkSettings(p.Strategy, p.Settings); err != nil {
+		bad("the strategy %s: %w", p.Strategy, err)
+	}
+	return errors.Join(errs...)
+}
+
+// Pretrain makes a pretraining on tasks of the world, the development tasks where it names
+// none, and trains no model: it is a search of all of them together, each trial answered by
+// the task's surrogate. So many workers fit the surrogates, which changes nothing of the
+// result.
+func Pretrain(ctx context.Context, w *World, p Pretraining, seed uint64, lag, workers int) (*Controller, error) {
+	if err := p.Check(w); err != nil {
+		return nil, err
+	}
+	if len(p.Tasks) == 0 {
+		p.Tasks = w.Development
+	}
+	r := newRunner(w, &Plan{Lag: lag, Workers: workers}, func(int, int) {})
+	l := &learned{pretraining: &p, tasks: p.Tasks, seed: seed}
+	if err := r.open(ctx, nil, []*learned{l}); err != nil {
+		return nil, err
+	}
+	if err := r.pretrain(ctx, l); err != nil {
+		return nil, err
+	}
+	if l.controller == nil {
+		return nil, fmt.Errorf("the strategy %s learns no controller", p.Strategy)
+	}
+	return &Controller{l.says(), l.controller}, nil
+}
+
+// says is what is told of it.
+func (l *learned) says() Learned {
+	return Learned{l.pretraining.Name, l.seed, l.tasks, l.information, math.Log2(float64(len(l.tasks)))}
+}
