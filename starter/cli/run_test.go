@@ -211,3 +211,23 @@ func TestRunThatNoWorkerHasTaken(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Whoever has tasks of their own starts from the trials that the program brings.
+func TestRecordedTrialsAreSources(t *testing.T) {
+	b, _ := online(t)
+	b.worker()
+	b.ok("data", "import", b.write("reviews.tsv", reviews()), "--name", "mine", "--yes")
+	b.fails(exitFailed, []string{"module"}, "trials", "import", "--recorded", "paper")
+	b.ok("module", "add", b.write("v.vec", vectors), "--name", "glove-50")
+	o := b.run("trials", "import", "--recorded", "paper", "--recorded-tasks", "airline,us_economy")
+	if o.code != exitOK || !strings.Contains(o.stdout, "recorded-paper: ") || !strings.Contains(o.stderr, "trials were left out") ||
+		!strings.Contains(o.stderr, "--sources recorded-paper") {
+		t.Errorf("%+v", o)
+	}
+	b.fails(exitFailed, []string{"exists already"}, "trials", "import", "--recorded", "paper")
+	out := b.ok("search", "--task", "mine", "--space", "paper", "--strategy", "kindred", "--sources", "recorded-paper", "--trials", "4",
+		"--name", "k")
+	if !strings.Contains(out, "k completed") {
+		t.Errorf("search: %s", out)
+	}
+}

@@ -29,20 +29,8 @@ func Open(set string) (*World, error) {
 }
 
 // Expand writes out the lists of tasks among names: test, development and all.
-func (w *World) Expand(names []string) (out []string) {
-	for _, t := range names {
-		switch t {
-		case "test":
-			out = append(out, w.Test...)
-		case "development":
-			out = append(out, w.Development...)
-		case "all":
-			out = slices.Concat(out, w.Development, w.Test)
-		default:
-			out = append(out, t)
-		}
-	}
-	return out
+func (w *World) Expand(names []string) []string {
+	return benchmark.Expand(names, w.Development, w.Test)
 }
 
 // Nightly is a benchmark that is run night after night, to see whether a change of the

@@ -6,7 +6,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
+
+	"tnaml/experiments/benchmark"
 )
 
 // Controller is a controller that has learned from a recorded benchmark.
@@ -18,16 +19,8 @@ type Controller struct {
 
 // Check reports everything wrong together with a pretraining that is made by itself.
 func (p *Pretraining) Check(w *World) error {
-	var errs []error
+	errs := []error{benchmark.Known(p.Tasks, slices.Concat(w.Development, w.Test))}
 	bad := func(format string, a ...any) { errs = append(errs, fmt.Errorf(format, a...)) }
-	known := slices.Concat(w.Development, w.Test)
-	for i, t := range p.Tasks {
-		if !slices.Contains(known, t) {
-			bad("no task %q is recorded (known: %s)", t, strings.Join(known, ", "))
-		} else if slices.Contains(p.Tasks[:i], t) {
-			bad("the task %q is there twice", t)
-		}
-	}
 	if p.Trials < 1 || p.Trials > maxTrials {
 		bad("%d trials: it must be 1 to %d", p.Trials, maxTrials)
 	}

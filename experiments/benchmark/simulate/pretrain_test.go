@@ -18,7 +18,8 @@ func TestPretrain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := Pretrain(t.Context(), w, Pretraining{Name: p.Name, Strategy: p.Strategy, Trials: p.Trials, Tasks: w.Development}, 1, plan.Lag, 4)
+	p.Tasks = w.Development // as if none were named
+	again, err := Pretrain(t.Context(), w, p, 1, plan.Lag, 4)
 	if err != nil || !bytes.Equal(again.Object, got.Object) {
 		t.Errorf("another controller: %v", err)
 	}

@@ -61,7 +61,8 @@ func (a app) pretrainCommand() *cobra.Command {
 					library.ControllerVersion
 					Information float64 `json:"information_bits"`
 					Most        float64 `json:"most_bits"`
-				}{v, learned.Information, learned.Most}, "controller %s: %s trials of the recorded benchmark %s on %s; it tells its tasks apart by %.2f bits of %.2f",
+				}{v, learned.Information, learned.Most},
+					"controller %s: %s trials of the recorded benchmark %s on %s; it tells its tasks apart by %.2f bits of %.2f",
 					v.Full(), humanize.Comma(int64(v.Trials)), set, strings.Join(v.Tasks, ", "), learned.Information, learned.Most)
 			})
 		},

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tnaml/activities/library"
+	"tnaml/experiments/benchmark"
 	"tnaml/experiments/exchange"
 	"tnaml/experiments/space"
 	"tnaml/starter/cli/names"
@@ -130,20 +131,30 @@ func (a app) trialsCommand() *cobra.Command {
 func (a app) importCommand() *cobra.Command {
 	var im library.Import
 	var o exchange.Options
-	var format string
+	var format, set string
+	var tasks []string
 	cmd := &cobra.Command{
-		Use:   "import FILE --space SPACE",
+		Use:   "import [FILE] --space SPACE",
 		Short: "Import trials of another program, to start searches from",
 		Long: "Import trials of another program, as a search that has ended: --sources names them as it does one, and trials, best,\n" +
 			"report and remove take them. FILE is CSV, JSON lines or Optuna's journal, - standard input. The columns are the\n" +
 			"choices of the space and its metric by their names, or as --columns says.\n\n" +
 			"A trial without the metric has failed. A trial with a value that is no option of the space is left out, and counted.\n" +
-			"Unlike those of a search, imported trials of the very task that is searched are used.",
+			"Unlike those of a search, imported trials of the very task that is searched are used.\n\n" +
+			"Without a FILE --recorded names a benchmark that the program brings (see bench): trials of its tasks, trained when it was\n" +
+			"made, as far as the modules that they take are in the store (see module build).",
 		Example: "  starter trials import runs.csv --space mine --task churn --columns rate=lr,accuracy=val_acc\n" +
 			"  starter trials import journal.log --space mine --name theirs\n" +
-			"  starter search --task churn --strategy kindred --space mine --sources theirs",
-		Args: cobra.ExactArgs(1),
+			"  starter search --task churn --strategy kindred --space mine --sources theirs\n" +
+			"  starter trials import --recorded paper --name recorded",
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if (len(args) == 0) == (set == "") {
+				return client.Usage(errors.New("give a FILE, or the name of a recorded benchmark with --recorded"))
+			}
+			if set != "" {
+				return a.importRecorded(cmd, im, set, tasks)
+			}
 			ending := strings.ToLower(filepath.Ext(args[0]))
 			if format == "" {
 				format = map[string]string{".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".log": "optuna"}[ending]
@@ -179,29 +190,7 @@ func (a app) importCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if a.JSON {
-					return a.PrintJSON(struct {
-						Name       string   `json:"name"`
-						Tasks      []string `json:"tasks"`
-						Trials     int      `json:"trials"`
-						Refused    int      `json:"refused"`
-						Refusals   []string `json:"refusals,omitempty"`
-						Unfinished int      `json:"unfinished"`
-					}{im.Name, found.Tasks, len(found.Trials), found.Refused, found.Refusals, found.Unfinished})
-				}
-				a.Print("%s: %d trials of %s", im.Name, len(found.Trials), strings.Join(found.Tasks, ", "))
-				if found.Refused > 0 {
-					a.Say("%d trials were left out, which the space %s cannot hold: a space that has these options can (starter space add)", found.Refused,
-						im.Space)
-					for _, why := range found.Refusals[:min(5, len(found.Refusals))] {
-						a.Say("  %s", why)
-					}
-				}
-				if found.Unfinished > 0 {
-					a.Say("%d trials have not ended, and were left out.", found.Unfinished)
-				}
-				a.Say("A search starts from them with --sources %s.", im.Name)
-				return nil
+				return a.sayImported(im, found)
 			})
 		},
 	}
@@ -214,7 +203,66 @@ func (a app) importCommand() *cobra.Command {
 	f.StringVar(&o.Study, "study", "", "the only one of Optuna's studies to read (default: all, a task each)")
 	f.StringSliceVar(&im.Modules, "module", nil, "modules to choose from, where the space asks for all")
 	f.BoolVar(&im.Overwrite, "overwrite", false, "replace imported trials of the name")
+	f.StringVar(&set, "recorded", "",
+		"recorded benchmark whose trials are imported, in the place of a file: "+strings.Join(benchmark.Names(), ", "))
+	f.StringSliceVar(&tasks, "recorded-tasks", []string{"development"}, "its tasks: development, test, all, or names")
+	for _, of := range []string{"format", "task", "columns", "study"} {
+		cmd.MarkFlagsMutuallyExclusive("recorded", of)
+	}
 	return a.JSONFlag(cmd)
+}
+
+// importRecorded imports trials of a recorded benchmark.
+func (a app) importRecorded(cmd *cobra.Command, im library.Import, name string, tasks []string) error {
+	set, err := benchmark.Open(name)
+	if err != nil {
+		return client.Usage(err)
+	}
+	im.Space, im.Name = cmp.Or(im.Space, set.Space.Name), cmp.Or(im.Name, "recorded-"+name)
+	of := benchmark.Expand(tasks, set.Development, set.Test)
+	if err := set.Knows(of); err != nil {
+		return client.Usage(err)
+	}
+	return a.WithClient(cmd.Context(), func(c *client.Client) error {
+		found, err := c.ImportTrials(cmd.Context(), im, func(sp *space.Space) (*exchange.Imported, error) {
+			trials, refusals, err := set.Trials(sp, of)
+			if err == nil && len(trials) == 0 {
+				err = fmt.Errorf("the space %s can hold none of the %d trials: %s", sp.Name, len(refusals), refusals[0])
+			}
+			return &exchange.Imported{Tasks: of, Trials: trials, Refused: len(refusals), Refusals: refusals}, err
+		})
+		if err != nil {
+			return err
+		}
+		return a.sayImported(im, found)
+	})
+}
+
+// sayImported says what has been imported, and what not.
+func (a app) sayImported(im library.Import, found *exchange.Imported) error {
+	if a.JSON {
+		return a.PrintJSON(struct {
+			Name       string   `json:"name"`
+			Tasks      []string `json:"tasks"`
+			Trials     int      `json:"trials"`
+			Refused    int      `json:"refused"`
+			Refusals   []string `json:"refusals,omitempty"`
+			Unfinished int      `json:"unfinished"`
+		}{im.Name, found.Tasks, len(found.Trials), found.Refused, found.Refusals, found.Unfinished})
+	}
+	a.Print("%s: %d trials of %s", im.Name, len(found.Trials), strings.Join(found.Tasks, ", "))
+	if found.Refused > 0 {
+		a.Say("%d trials were left out, which the space %s cannot hold: a space that has these options can (starter space add)", found.Refused,
+			im.Space)
+		for _, why := range found.Refusals[:min(5, len(found.Refusals))] {
+			a.Say("  %s", why)
+		}
+	}
+	if found.Unfinished > 0 {
+		a.Say("%d trials have not ended, and were left out.", found.Unfinished)
+	}
+	a.Say("A search starts from them with --sources %s.", im.Name)
+	return nil
 }
 
 // fresh refuses to write over what is there, unless that is asked for.

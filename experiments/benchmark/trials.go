@@ -1,0 +1,80 @@
+package benchmark
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"tnaml/experiments/search"
+	"tnaml/experiments/space"
+	"tnaml/experiments/trainer"
+)
+
+// Expand writes out the lists of a set's tasks among names: test, development and all.
+func Expand(names, development, test []string) (out []string) {
+	for _, t := range names {
+		switch t {
+		case "test":
+			out = append(out, test...)
+		case "development":
+			out = append(out, development...)
+		case "all":
+			out = slices.Concat(out, development, test)
+		default:
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+// Knows reports together what is wrong with a list of its tasks.
+func (s *Set) Knows(tasks []string) error { return Known(tasks, slices.Concat(s.Development, s.Test)) }
+
+// Known reports together which tasks are none of those there are, and which are there twice.
+func Known(tasks, known []string) error {
+	var errs []error
+	for i, t := range tasks {
+		if !slices.Contains(known, t) {
+			errs = append(errs, fmt.Errorf("no task %q is recorded (known: %s)", t, strings.Join(known, ", ")))
+		} else if slices.Contains(tasks[:i], t) {
+			errs = append(errs, fmt.Errorf("the task %q is there twice", t))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Trials are the recorded trials of tasks as those of one search in a space, task by task,
+// in the order of their recording. One that has an option which the space has not, or a
+// choice, is refused: refusals says so of each.
+func (s *Set) Trials(sp *space.Space, tasks []string) (trials []search.Trial, refusals []string, err error) {
+	if err := s.Knows(tasks); err != nil {
+		return nil, nil, err
+	}
+	for at, name := range tasks {
+		r, err := s.Record(name)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, row := range r.Rows {
+			choices, err := r.Space().Values(row.Actions)
+			if err != nil {
+				return nil, nil, fmt.Errorf("task %s, trial %d: %w", name, row.Trial, err)
+			}
+			actions, err := sp.Actions(choices)
+			if err != nil {
+				first, more, several := strings.Cut(err.Error(), "\n")
+				if several {
+					first += fmt.Sprintf(" (and %d problems more)", strings.Count(more, "\n")+1)
+				}
+				refusals = append(refusals, fmt.Sprintf("task %s, trial %d: %s", name, row.Trial, first))
+				continue
+			}
+			p := search.Proposal{Trial: len(trials), Task: at, Actions: actions}
+			o := trainer.Outcome{Status: row.Status, Metrics: maps.Clone(row.Metrics), Steps: row.Steps}
+			trials = append(trials, search.NewTrial(p, o, sp.Objective))
+		}
+	}
+	return trials, refusals, nil
+}
