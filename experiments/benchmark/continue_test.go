@@ -2,8 +2,10 @@ package benchmark_test
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"maps"
 	"math"
 	"os"
@@ -21,24 +23,26 @@ import (
 	"tnaml/experiments/benchmark"
 	"tnaml/experiments/search"
 	"tnaml/experiments/search/strategy"
+	"tnaml/experiments/space"
 	"tnaml/experiments/trainer"
 	"tnaml/nn/child"
 )
 
 var (
-	continueTo    = flag.Int("continue-to", 0, "continue the records in paper/ up to so many trials of each task")
+	continueTo    = flag.Int("continue-to", 0, "continue the records of a set up to so many trials of each task")
+	continueSet   = flag.String("continue-set", benchmark.Paper, "the set; a task that it lacks is begun, in the built-in space of its name")
 	continueTasks = flag.String("continue-tasks", "", "comma-separated; empty: all but those of smaller budgets")
 	continueS3    = flag.String("continue-s3", "http://127.0.0.1:9233", "store with the tasks and the catalogue's modules")
 )
 
-// TestContinueRecords trains what the files of paper/ lack of bench-record's trials, in
+// TestContinueRecords trains what the files of a set lack of bench-record's trials, in
 // this process: what of a record is there need not be trained again, and that it would
 // come out the same is seen by every fiftieth row. Some 0.7 seconds of one processor a
 // trial; it can be stopped at any time, and begun again.
 //
 // The store is a dev stack's, say, after starter module build and starter data import.
 //
-//	go test ./experiments/benchmark -run TestContinueRecords -continue-to 1100 -timeout 3h -v
+//	go test ./experiments/benchmark -run TestContinueRecords -continue-to 1100 -timeout 3h -v [-continue-set text]
 func TestContinueRecords(t *testing.T) {
 	if *continueTo == 0 {
 		t.Skip("no -continue-to")
@@ -61,6 +65,9 @@ func TestContinueRecords(t *testing.T) {
 	b := trainers.NewBuiltin(s, memory.New(2<<30))
 	for _, name := range tasks {
 		r, err := set.Record(name)
+		if err == nil && *continueSet != benchmark.Paper {
+			r, err = otherRecord(r, b)
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -75,6 +82,34 @@ func TestContinueRecords(t *testing.T) {
 		}
 		continueRecord(t, r, b)
 	}
+}
+
+// otherRecord is the record that another set has of a task of the set "paper", or an empty
+// one to begin it: of the same trials, but in its own space.
+func otherRecord(paper *benchmark.Record, b *trainers.Builtin) (*benchmark.Record, error) {
+	object, err := os.ReadFile(filepath.Join(*continueSet, paper.Task()+benchmark.Suffix))
+	if err == nil {
+		return benchmark.Decode(object)
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	r := &benchmark.Record{Provenance: paper.Provenance}
+	sp, err := space.Builtin(*continueSet)
+	if err != nil {
+		return nil, err
+	}
+	c := &r.Provenance.Config
+	var modules []string
+	for _, m := range c.Modules {
+		modules = append(modules, m.Name)
+	}
+	if c.Space, err = b.Fill(sp, c.Kind(), modules); err != nil {
+		return nil, err
+	}
+	r.Provenance.Trainer, r.Provenance.InstructionSet = b.Version(), child.InstructionSet()
+	r.Provenance.Command = "go test ./experiments/benchmark -run TestContinueRecords -continue-set " + *continueSet
+	return r, c.Validate()
 }
 
 func continueRecord(t *testing.T, r *benchmark.Record, b *trainers.Builtin) {
@@ -136,7 +171,7 @@ func continueRecord(t *testing.T, r *benchmark.Record, b *trainers.Builtin) {
 			len(r.Rows), r.Provenance.Trainer)
 		r.Provenance.Trainer = b.Version()
 	}
-	path, seconds := filepath.Join("paper", r.Task()+benchmark.Suffix), 0.0
+	path, seconds := filepath.Join(*continueSet, r.Task()+benchmark.Suffix), 0.0
 	for some := range slices.Chunk(missing, 100) { // each is kept, whatever ends this
 		rows := make([]benchmark.Row, len(some))
 		g, ctx := errgroup.WithContext(t.Context())

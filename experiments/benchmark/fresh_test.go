@@ -88,7 +88,8 @@ func asRecorded(r *benchmark.Record, row benchmark.Row, got trainer.Result) benc
 	trial := search.NewTrial(search.Proposal{Trial: row.Trial, Actions: row.Actions}, got.Outcome, r.Provenance.Config.Space.Objective)
 	trial.Metrics = maps.Clone(trial.Metrics)
 	maps.DeleteFunc(trial.Metrics, func(name string, _ float64) bool {
-		return !slices.ContainsFunc(r.Rows, func(row benchmark.Row) bool { _, ok := row.Metrics[name]; return ok })
+		has := func(row benchmark.Row) bool { _, ok := row.Metrics[name]; return ok }
+		return len(r.Rows) > 0 && !slices.ContainsFunc(r.Rows, has) // a new record has what there is
 	})
 	return benchmark.NewRow(trial, got.CPUSeconds, got.Right)
 }

@@ -117,27 +117,36 @@ func TestFitRefuses(t *testing.T) {
 	}
 }
 
-// The built-in set is whole: every task has its role and the set's space.
-func TestPaper(t *testing.T) {
-	set := paper(t)
+// The built-in sets are whole: every task has its role and its set's space.
+func TestSets(t *testing.T) {
 	total := 0
-	for _, name := range set.Tasks() {
-		if _, err := set.Record(name); err != nil {
-			t.Fatal(err)
-		}
-		if !slices.Contains(slices.Concat(set.Development, set.Test), name) {
-			t.Errorf("%s is neither a development nor a test task", name)
-		}
-		b, err := recorded.ReadFile(Paper + "/" + name + Suffix)
+	for _, of := range Names() {
+		set, err := Open(of)
 		if err != nil {
 			t.Fatal(err)
 		}
-		total += len(b)
+		if set.Space.Name != of {
+			t.Errorf("the set %s is of the space %s", of, set.Space.Name)
+		}
+		for _, name := range set.Tasks() {
+			if _, err := set.Record(name); err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Contains(slices.Concat(set.Development, set.Test), name) {
+				t.Errorf("%s is neither a development nor a test task", name)
+			}
+			b, err := recorded.ReadFile(of + "/" + name + Suffix)
+			if err != nil {
+				t.Fatal(err)
+			}
+			total += len(b)
+		}
+		t.Logf("%s: %d tasks, %d bytes so far", of, len(set.Tasks()), total)
 	}
 	if total > 30<<20 {
 		t.Errorf("the records take %d bytes", total)
 	}
-	t.Logf("%d tasks, %d bytes", len(set.Tasks()), total)
+	set := paper(t)
 	if _, err := set.Surrogate("nothing"); err == nil || !strings.Contains(err.Error(), "airline") {
 		t.Error(err)
 	}

@@ -14,14 +14,18 @@ import (
 	"tnaml/experiments/space"
 )
 
-//go:embed paper/*.record.zst
+//go:embed paper/*.record.zst text/*.record.zst
 var recorded embed.FS
 
 // Suffix is what files of records end in; what stands before it is the task's name.
 const Suffix = ".record.zst"
 
-// Paper is the set of the 21 text tasks in the space "paper".
-const Paper = "paper"
+// The sets that the program brings: the text tasks in the space "paper", and in the space
+// "text", both with the same random numbers behind their configurations and trainings.
+const (
+	Paper = "paper"
+	Text  = "text"
+)
 
 // Set is a recorded benchmark of several tasks in one space. It is safe for concurrent
 // use.
@@ -41,30 +45,26 @@ type task struct {
 	surrogate func() (*Surrogate, error)
 }
 
-// roles are the lists of a set's tasks. Those of the set "paper" are the paper's own
-// (Wong et al., 2018, §4.1): eight tasks to pretrain on, thirteen to transfer to. Who
-// designs a strategy may see what pretraining sees, and no more. A task that is not
-// recorded yet is left out of its list.
-var roles = map[string]struct{ development, test []string }{
-	Paper: {
-		development: []string{
-			"airline", "complaints", "economic_news_tone_only", "news_aggregator", "political_bias", "primary_emotion", "sentiment_sst",
-			"us_economy",
-		},
-		test: []string{
-			"20_newsgroups", "brown_corpus", "sms_spam", "corp_messaging", "disasters", "emotion", "global_warming", "prog_opinion",
-			"customer_reviews", "mpqa_opinion", "spanish_tweets", "sentiment_imdb", "subj_movie",
-		},
+// roles are the lists of the sets' tasks, the paper's own (Wong et al., 2018, §4.1): eight
+// tasks to pretrain on, thirteen to transfer to. Who designs a strategy may see what
+// pretraining sees, and no more. A task that a set has not recorded is left out of its list.
+var roles = struct{ development, test []string }{
+	development: []string{
+		"airline", "complaints", "economic_news_tone_only", "news_aggregator", "political_bias", "primary_emotion", "sentiment_sst",
+		"us_economy",
+	},
+	test: []string{
+		"20_newsgroups", "brown_corpus", "sms_spam", "corp_messaging", "disasters", "emotion", "global_warming", "prog_opinion",
+		"customer_reviews", "mpqa_opinion", "spanish_tweets", "sentiment_imdb", "subj_movie",
 	},
 }
 
 // Names lists the sets that the program brings.
-func Names() []string { return slices.Sorted(maps.Keys(roles)) }
+func Names() []string { return []string{Paper, Text} }
 
 // Open returns a set that the program brings.
 func Open(name string) (*Set, error) {
-	role, ok := roles[name]
-	if !ok {
+	if !slices.Contains(Names(), name) {
 		return nil, fmt.Errorf("unknown benchmark %q (there are: %s)", name, strings.Join(Names(), ", "))
 	}
 	files, err := fs.Glob(recorded, name+"/*"+Suffix)
@@ -92,8 +92,8 @@ func Open(name string) (*Set, error) {
 	}
 	s.digest = hex.EncodeToString(sum.Sum(nil))
 	missing := func(task string) bool { return s.tasks[task] == nil }
-	s.Development = slices.DeleteFunc(slices.Clone(role.development), missing)
-	s.Test = slices.DeleteFunc(slices.Clone(role.test), missing)
+	s.Development = slices.DeleteFunc(slices.Clone(roles.development), missing)
+	s.Test = slices.DeleteFunc(slices.Clone(roles.test), missing)
 	first, err := s.Record(s.Tasks()[0])
 	if err != nil {
 		return nil, err

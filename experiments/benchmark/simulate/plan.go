@@ -129,7 +129,7 @@ func (p *Plan) Check(w *World) error {
 	}
 	tasks("targets", p.Tasks, known)
 	if len(p.Tasks) == 0 {
-		bad("no targets")
+		bad("no targets (recorded: %s)", strings.Join(slices.Concat(w.Development, w.Test), ", "))
 	}
 	for i, pre := range p.Pretrainings {
 		if slices.ContainsFunc(p.Pretrainings[:i], func(o Pretraining) bool { return o.Name == pre.Name }) {
