@@ -21,8 +21,8 @@ type trouble struct {
 	// are requests.
 	every, limit int
 	lasts        time.Duration
-	// after: so many of those requests pass first, counted from the search's start. Not by
-	// its progress: whoever asks for that may hear of a quick search when it has ended.
+	// after: so many of those requests pass first, counted from when the trouble begins. Not
+	// by the search's progress: whoever asks for that may hear of a quick one when it has ended.
 	after int
 	// of says which requests it is for; nil means all.
 	of  func(r *http.Request) bool

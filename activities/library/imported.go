@@ -69,7 +69,9 @@ func ImportTrials(
 		record, err := datasets.get(ctx, s, name)
 		switch {
 		case err == nil && string(record.Card.Kind()) == kind:
-			t = record.task()
+			if of := record.task(); found.Data[name] == "" || found.Data[name] == of.Data {
+				t = of
+			}
 		case err != nil && !errors.Is(err, store.ErrNotFound):
 			return nil, err
 		}

@@ -62,6 +62,7 @@ func (b *Builtin) Refit(ctx context.Context, r trainer.Request, temperature floa
 	if !(temperature > 0) || math.IsInf(temperature, 0) {
 		return failed("its own model has no temperature"), nil
 	}
+	r.Keep, r.Constraints = nil, nil // it has been chosen: it is kept, and no figure of its own is asked
 	return b.run(ctx, r, func(trainer.Progress) error { return nil }, temperature)
 }
 

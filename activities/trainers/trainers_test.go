@@ -352,6 +352,19 @@ func TestRefit(t *testing.T) {
 			!cmp.Equal(after.Outcome, before.Outcome) {
 			t.Errorf("%s: the trial itself comes out otherwise: %s", name, cmp.Diff(before.Outcome, after.Outcome))
 		}
+		// Whether its trial drew a validation split of its own makes no difference.
+		drawn := r
+		drawn.Settings = []byte(strings.Replace(string(r.Settings), "{", `{"reshuffle":true,`, 1))
+		if same, err := b.Refit(t.Context(), drawn, 1.5); err != nil || same.Encode == nil || !bytes.Equal(same.Encode(), got.Encode()) {
+			t.Errorf("%s: with reshuffle another model: %+v, %v", name, same.Outcome, err)
+		}
+		// Nor does a constraint that it breaks, or what its trial had to exceed.
+		bound, keep := -1., 2.
+		drawn = r
+		drawn.Constraints, drawn.Keep = []space.Constraint{{Metric: trainer.Parameters, Max: &bound}}, &keep
+		if same, err := b.Refit(t.Context(), drawn, 1.5); err != nil || same.Encode == nil {
+			t.Errorf("%s: a bound: %+v, %v", name, same.Outcome, err)
+		}
 		if none, err := b.Refit(t.Context(), r, 0); err != nil || none.Status != trainer.Failed {
 			t.Errorf("%s: no temperature: %+v, %v", name, none.Outcome, err)
 		}

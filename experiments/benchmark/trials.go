@@ -32,9 +32,13 @@ func Expand(names, development, test []string) (out []string) {
 // Knows reports together what is wrong with a list of its tasks.
 func (s *Set) Knows(tasks []string) error { return Known(tasks, slices.Concat(s.Development, s.Test)) }
 
-// Known reports together which tasks are none of those there are, and which are there twice.
+// Known reports together which tasks are none of those there are, and which are there twice;
+// there must be one.
 func Known(tasks, known []string) error {
 	var errs []error
+	if len(tasks) == 0 {
+		errs = append(errs, fmt.Errorf("no tasks (recorded: %s)", strings.Join(known, ", ")))
+	}
 	for i, t := range tasks {
 		if !slices.Contains(known, t) {
 			errs = append(errs, fmt.Errorf("no task %q is recorded (known: %s)", t, strings.Join(known, ", ")))
@@ -46,8 +50,9 @@ func Known(tasks, known []string) error {
 }
 
 // Trials are the recorded trials of tasks as those of one search in a space, task by task,
-// in the order of their recording. One that has an option which the space has not, or a
-// choice, is refused: refusals says so of each.
+// in the order of their recording, judged by its objective and its constraints: one without
+// the metric has failed. One that has an option which the space has not, or a choice, is
+// refused: refusals says so of each.
 func (s *Set) Trials(sp *space.Space, tasks []string) (trials []search.Trial, refusals []string, err error) {
 	if err := s.Knows(tasks); err != nil {
 		return nil, nil, err
@@ -73,8 +78,37 @@ func (s *Set) Trials(sp *space.Space, tasks []string) (trials []search.Trial, re
 			}
 			p := search.Proposal{Trial: len(trials), Task: at, Actions: actions}
 			o := trainer.Outcome{Status: row.Status, Metrics: maps.Clone(row.Metrics), Steps: row.Steps}
-			trials = append(trials, search.NewTrial(p, o, sp.Objective))
+			if _, has := o.Reached(sp.Objective); !has && o.Status == trainer.OK {
+				o.Status, o.Reason = trainer.Failed, fmt.Sprintf("no %s of it was recorded", sp.Objective.Metric)
+			}
+			trials = append(trials, search.NewTrial(p, o, sp.Objective, sp.Constraints...))
 		}
 	}
 	return trials, refusals, nil
+}
+
+// Data are the digests of tasks' objects, by their names.
+func (s *Set) Data(tasks []string) (map[string]string, error) {
+	out := map[string]string{}
+	for _, name := range tasks {
+		r, err := s.Record(name)
+		if err != nil {
+			return nil, err
+		}
+		out[name] = r.Provenance.Config.Tasks[0].Data
+	}
+	return out, nil
+}
+
+// Modules are the digests of the modules that the set was recorded with, by their names.
+func (s *Set) Modules() (map[string]string, error) {
+	r, err := s.Record(s.Tasks()[0])
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]string{}
+	for _, m := range r.Provenance.Config.Modules {
+		out[m.Name] = m.Data
+	}
+	return out, nil
 }

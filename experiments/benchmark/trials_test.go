@@ -59,6 +59,26 @@ func TestTrialsOfASet(t *testing.T) {
 			t.Fatalf("%+v", s)
 		}
 	}
+	// Constraints of the space judge, and a metric that was not recorded fails.
+	bounded, most := sp, 1e5
+	bounded.Constraints = []space.Constraint{{Metric: trainer.Parameters, Max: &most}}
+	judged, _, err := set.Trials(&bounded, []string{"airline"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	infeasible := 0
+	for _, j := range judged {
+		if over := j.Metrics[trainer.Parameters] > most; over != (j.Status == trainer.Infeasible) {
+			t.Fatalf("%+v", j)
+		} else if over {
+			infeasible++
+		}
+	}
+	bounded.Constraints, bounded.Objective.Metric = nil, trainer.AUC
+	failed, _, err := set.Trials(&bounded, []string{"airline"})
+	if err != nil || infeasible == 0 || infeasible == len(judged) || failed[0].Status != trainer.Failed || failed[0].Reason == "" {
+		t.Errorf("%d infeasible, %+v, %v", infeasible, failed[0], err)
+	}
 	_, _, err = set.Trials(&sp, []string{"nobody", "airline", "airline"})
 	if err == nil || !strings.Contains(err.Error(), `no task "nobody"`) || !strings.Contains(err.Error(), `"airline" is there twice`) {
 		t.Errorf("%v", err)

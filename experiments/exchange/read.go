@@ -38,7 +38,10 @@ type Options struct {
 // Imported are the trials of a file, numbered in its order.
 type Imported struct {
 	// Tasks are named as they appear.
-	Tasks  []string
+	Tasks []string
+	// Data are the digests of the tasks' objects, where they are known: a task of the name
+	// with another object is another one.
+	Data   map[string]string
 	Trials []search.Trial
 	// Refused is the number of rows that the space cannot hold, Refusals says of the first
 	// ones why; Unfinished is that of the trials that have not ended.

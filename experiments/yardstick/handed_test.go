@@ -201,6 +201,9 @@ func (h *handed) search(t *testing.T, b *trainers.Builtin, task search.Task, mod
 		if err != nil {
 			return err
 		}
+		if again.Status != trainer.OK {
+			return fmt.Errorf("trial %d is refitted with the status %s: %s", m.request.Trial, again.Status, again.Reason)
+		}
 		_, test, _ := trainer.Values(again.Metrics, filled.Objective)
 		if h.gains = append(h.gains, test-m.test); i == 0 {
 			h.refitted = test

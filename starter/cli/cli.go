@@ -84,9 +84,10 @@ func command(a *terminal.App, running *bool) *cobra.Command {
 				return err
 			}
 			a.Config, err = deploy.Load(cmd.Flags(), a.Environ)
-			if *running = err == nil; err != nil {
+			if err = errors.Join(err, cmd.ValidateFlagGroups()); err != nil { // else it is looked at too late
 				return err
 			}
+			*running = true
 			for _, w := range a.Config.Warnings {
 				a.Say("warning: %s", w)
 			}

@@ -221,9 +221,18 @@ func TestRecordedTrialsAreSources(t *testing.T) {
 	b.ok("module", "add", b.write("v.vec", vectors), "--name", "glove-50")
 	o := b.run("trials", "import", "--recorded", "paper", "--recorded-tasks", "airline,us_economy")
 	if o.code != exitOK || !strings.Contains(o.stdout, "recorded-paper: ") || !strings.Contains(o.stderr, "trials were left out") ||
-		!strings.Contains(o.stderr, "--sources recorded-paper") {
+		!strings.Contains(o.stderr, "--sources recorded-paper") || !strings.Contains(o.stderr, "with the same names: glove-50.") {
 		t.Errorf("%+v", o)
 	}
+	b.fails(exitFailed, []string{"were imported: there are no models"}, "predict", "recorded-paper", "--task", "airline", "--refit")
+	paper, err := os.ReadFile("../../experiments/space/builtin/paper.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.ok("space", "add", b.write("auc.yaml", "objective: {metric: auc, direction: maximise}\n"+
+		strings.Replace(string(paper), "name: paper", "name: auc", 1)))
+	b.fails(exitFailed, []string{"says anything: no auc of it was recorded"}, "trials", "import", "--recorded", "paper", "--space", "auc",
+		"--name", "none", "--recorded-tasks", "airline")
 	b.fails(exitFailed, []string{"exists already"}, "trials", "import", "--recorded", "paper")
 	out := b.ok("search", "--task", "mine", "--space", "paper", "--strategy", "kindred", "--sources", "recorded-paper", "--trials", "4",
 		"--name", "k")

@@ -50,6 +50,9 @@ func (c *Client) ExportModel(ctx context.Context, name string, p Pick) ([]byte, 
 	if at >= len(l.Trials) {
 		return nil, Row{}, fmt.Errorf("search %s has %d trials, there is no trial %d", name, len(l.Trials), at)
 	}
+	if (p.Refit || p.Retrain) && l.Config.Strategy == search.Imported {
+		return nil, l.Row(at), fmt.Errorf("the trials of %s were imported: there are no models of them, and their seeds are not known", name)
+	}
 	if p.Refit {
 		return c.refit(ctx, l, at)
 	}
@@ -101,7 +104,7 @@ const maxEnsemble = 1000
 // retrain trains a trial's model again and stores it, where the next collections
 // find it.
 func (c *Client) retrain(ctx context.Context, config *search.Config, t search.Trial) (string, error) {
-	ref, _, err := c.train(ctx, config, t, func(b *trainers.Builtin, r trainer.Request) (trainer.Result, error) {
+	ref, _, err := c.train(ctx, config, t, "training trial %d again", func(b *trainers.Builtin, r trainer.Request) (trainer.Result, error) {
 		return b.Run(ctx, r, func(trainer.Progress) error { return nil })
 	})
 	return ref, err
@@ -113,7 +116,7 @@ func (c *Client) refit(ctx context.Context, l *Ledger, at int) ([]byte, Row, err
 	if !t.OK() {
 		return nil, row, fmt.Errorf("search %s: trial %d has the status %s: there is nothing to refit", l.Name, at, t.Status)
 	}
-	ref, o, err := c.train(ctx, l.Config, t, func(b *trainers.Builtin, r trainer.Request) (trainer.Result, error) {
+	ref, o, err := c.train(ctx, l.Config, t, "refitting trial %d", func(b *trainers.Builtin, r trainer.Request) (trainer.Result, error) {
 		return b.Refit(ctx, r, t.Metrics[trainer.Temperature])
 	})
 	if err != nil {
@@ -134,12 +137,13 @@ func (c *Client) refit(ctx context.Context, l *Ledger, at int) ([]byte, Row, err
 }
 
 // train has a trial's request trained here, and stores the model, where the next
-// collections find it.
+// collections find it. doing says what it does, in errors.
 func (c *Client) train(
-	ctx context.Context, config *search.Config, t search.Trial, by func(*trainers.Builtin, trainer.Request) (trainer.Result, error),
+	ctx context.Context, config *search.Config, t search.Trial, doing string,
+	by func(*trainers.Builtin, trainer.Request) (trainer.Result, error),
 ) (string, trainer.Outcome, error) {
 	fail := func(err error) (string, trainer.Outcome, error) {
-		return "", trainer.Outcome{}, fmt.Errorf("training trial %d again: %w", t.Trial, err)
+		return "", trainer.Outcome{}, fmt.Errorf(doing+": %w", t.Trial, err)
 	}
 	builtin := trainers.NewBuiltin(c.Store, memory.New(1<<30))
 	if name := config.Space.TrainerName(); name != builtin.Name() {

@@ -22,11 +22,15 @@ import (
 func TestRetrainedIsTheSameModel(t *testing.T) {
 	s := store.NewMemory()
 	var examples []text.Example
-	for i := range 200 {
-		examples = append(examples, text.Example{Text: fmt.Sprintf("a %s thing, number %d", []string{"good", "bad"}[i%2], i),
-			Label: []string{"pos", "neg"}[i%2]})
+	for i := range 400 { // what the validation split teaches, and the training split does not, shows on the test split
+		split, word := data.Train, []string{"good", "bad"}[i%2]
+		if i >= 200 {
+			split, word = []string{data.Validation, data.Test}[i/2%2], []string{"bad odd odd", "good odd odd"}[i%2]
+		}
+		examples = append(examples, text.Example{Text: fmt.Sprintf("a %s thing, number %d", word, i%23), Label: []string{"pos", "neg"}[i%2],
+			Split: split})
 	}
-	built, err := text.Build(examples, data.Options{Name: "things"})
+	built, err := text.Build(examples, data.Options{Name: "things", MinCount: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,6 +75,7 @@ func TestRetrainedIsTheSameModel(t *testing.T) {
 	// A refitted one is another, says that it is, and by which value it was chosen; what it
 	// says of the test split is its own.
 	l := &Ledger{Name: "s", Config: config, Trials: rows}
+	changed := false
 	for at, was := range rows {
 		b, r, err := c.refit(t.Context(), l, at)
 		if err != nil {
@@ -84,6 +89,7 @@ func TestRetrainedIsTheSameModel(t *testing.T) {
 			i.Test != r.Refitted.Test || r.Metrics["test_accuracy"] != was.Metrics["test_accuracy"] {
 			t.Errorf("%+v of %+v, %+v", i, was, r.Refitted)
 		}
+		changed = changed || m.Info.Test != was.Metrics["test_accuracy"]
 		right := 0
 		for i := range built.Test.Len() {
 			var words []string
@@ -98,6 +104,9 @@ func TestRetrainedIsTheSameModel(t *testing.T) {
 		if got := float64(right) / float64(built.Test.Len()); got != m.Info.Test {
 			t.Errorf("trial %d: it has %v of the test split right, and says %v", at, got, m.Info.Test)
 		}
+	}
+	if !changed {
+		t.Error("no refitted model has another test accuracy than before: nothing is tried")
 	}
 	l.Trials[0].Status = trainer.Diverged
 	if _, _, err := c.refit(t.Context(), l, 0); err == nil || !strings.Contains(err.Error(), "nothing to refit") {

@@ -197,12 +197,17 @@ func (p *Plan) checkArm(w *World, a Arm) []error {
 }
 
 func (w *World) checkSettings(name string, raw json.RawMessage) error {
+	_, err := w.canonical(name, raw)
+	return err
+}
+
+// canonical are a strategy's settings with all defaults filled in.
+func (w *World) canonical(name string, raw json.RawMessage) (json.RawMessage, error) {
 	d, err := w.Strategies.Find(name)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	_, err = d.Canonical(raw, nil)
-	return err
+	return d.Canonical(raw, nil)
 }
 
 // config is the configuration of a search, but for what it starts from: that of a

@@ -17,29 +17,33 @@ type Controller struct {
 	Object []byte `json:"-"`
 }
 
-// Check reports everything wrong together with a pretraining that is made by itself.
-func (p *Pretraining) Check(w *World) error {
-	errs := []error{benchmark.Known(p.Tasks, slices.Concat(w.Development, w.Test))}
+// Check reports everything wrong together with a pretraining that is made by itself, under
+// a lag.
+func (p *Pretraining) Check(w *World, lag int) error {
+	tasks := benchmark.Known(p.Tasks, slices.Concat(w.Development, w.Test))
+	errs := []error{tasks}
 	bad := func(format string, a ...any) { errs = append(errs, fmt.Errorf(format, a...)) }
 	if p.Trials < 1 || p.Trials > maxTrials {
 		bad("%d trials: it must be 1 to %d", p.Trials, maxTrials)
 	}
 	if err := w.checkSettings(p.Strategy, p.Settings); err != nil {
 		bad("the strategy %s: %w", p.Strategy, err)
+	} else if tasks == nil {
+		c := w.config(p.Strategy, p.Settings, p.Tasks, 1, lag)
+		if c.Settings, err = w.canonical(p.Strategy, p.Settings); err == nil {
+			err = c.Validate()
+		}
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }
 
-// Pretrain makes a pretraining on tasks of the world, the development tasks where it names
-// none, and trains no model: it is a search of all of them together, each trial answered by
-// the task's surrogate. So many workers fit the surrogates, which changes nothing of the
+// Pretrain makes a pretraining on tasks of the world, and trains no model: it is a search of
+// all of them together, each trial answered by the task's surrogate. So many workers fit the surrogates, which changes nothing of the
 // result.
 func Pretrain(ctx context.Context, w *World, p Pretraining, seed uint64, lag, workers int) (*Controller, error) {
-	if err := p.Check(w); err != nil {
+	if err := p.Check(w, lag); err != nil {
 		return nil, err
-	}
-	if len(p.Tasks) == 0 {
-		p.Tasks = w.Development
 	}
 	r := newRunner(w, &Plan{Lag: lag, Workers: workers}, func(int, int) {})
 	l := &learned{pretraining: &p, tasks: p.Tasks, seed: seed}

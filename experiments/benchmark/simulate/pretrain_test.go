@@ -14,11 +14,11 @@ import (
 func TestPretrain(t *testing.T) {
 	w, plan := testWorld(t), testPlan()
 	p := plan.Pretrainings[0]
+	p.Tasks = w.Development
 	got, err := Pretrain(t.Context(), w, p, 1, plan.Lag, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.Tasks = w.Development // as if none were named
 	again, err := Pretrain(t.Context(), w, p, 1, plan.Lag, 4)
 	if err != nil || !bytes.Equal(again.Object, got.Object) {
 		t.Errorf("another controller: %v", err)
@@ -62,8 +62,18 @@ func TestPretrainBadInput(t *testing.T) {
 			t.Errorf("%q is not in: %v", want, err)
 		}
 	}
-	if _, err := Pretrain(t.Context(), w, Pretraining{Strategy: strategy.Random, Trials: 10}, 1, 1, 1); err == nil ||
-		!strings.Contains(err.Error(), "random learns no controller") {
-		t.Errorf("random search: %v", err)
+	for _, c := range []struct {
+		strategy string
+		tasks    []string
+		lag      int
+		want     string
+	}{
+		{strategy.Random, w.Development, 1, "random learns no controller"}, {strategy.NAML, nil, 1, "no tasks (recorded: a, b, c, x, y)"},
+		{strategy.NAML, w.Development, 1_000_000, "a lag of 1000000"},
+	} {
+		_, err := Pretrain(t.Context(), w, Pretraining{Strategy: c.strategy, Tasks: c.tasks, Trials: 10}, 1, c.lag, 1)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%q is not in: %v", c.want, err)
+		}
 	}
 }

@@ -46,7 +46,7 @@ func (a app) listCommand() *cobra.Command {
 			}
 			from := cmp.Or(v.Search, "imported")
 			if v.Recorded {
-				from = "recorded trials"
+				from = strings.TrimSuffix("recorded trials, "+v.Search, ", ")
 			}
 			return []any{v.Full(), v.SpaceName, v.Trials, v.Seed, tasks, from}
 		},
@@ -128,6 +128,9 @@ func (a app) showController(v controllerView) {
 	a.Print("%s, %d × %d LSTM", v.Ref, v.Layers, v.Hidden)
 	if v.Search != "" {
 		a.Print("learned by %s", v.Search)
+	}
+	if v.Recorded {
+		a.Print("learned from surrogates of recorded trials")
 	}
 	var rows [][]any
 	for i, task := range v.Tasks {

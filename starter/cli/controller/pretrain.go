@@ -45,7 +45,7 @@ func (a app) pretrainCommand() *cobra.Command {
 				return err
 			}
 			p.Tasks = w.Expand(p.Tasks)
-			if err := p.Check(w); err != nil {
+			if err := p.Check(w, lag); err != nil {
 				return client.Usage(err)
 			}
 			learned, err := a.pretrain(cmd.Context(), w, p, seed, lag)
@@ -73,7 +73,7 @@ func (a app) pretrainCommand() *cobra.Command {
 	f.IntVar(&p.Trials, "trials", p.Trials, "trials of all tasks together")
 	f.Uint64Var(&seed, "seed", 1, "decides every random draw")
 	f.IntVar(&lag, "lag", lag, "a proposal knows the results up to so many trials before")
-	f.StringVar(&settings, "settings", "", "parameters of the strategy naml: JSON, the name of a preset, or @FILE")
+	f.StringVar(&settings, "settings", "multitask", "parameters of the strategy naml: JSON, the name of a preset, or @FILE")
 	terminal.Positive(cmd, "trials", "lag")
 	return a.JSONFlag(cmd)
 }

@@ -3,6 +3,7 @@ package search
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -167,11 +168,14 @@ func (a app) listCommand() *cobra.Command {
 			return entries, err
 		}
 		// A run that no worker has taken up yet has no searches.
-		if waiting, err := c.Runs(ctx, experiment); err != nil || len(waiting) > 0 {
-			l.Empty = "There are no searches yet, but runs of experiments: `starter list --runs`."
-			return nil, err
+		all, err := c.Runs(ctx, experiment)
+		if slices.ContainsFunc(all, func(e *client.Entry) bool { return e.Ended.IsZero() }) {
+			l.Empty = "There are no searches yet, but runs of experiments that have not ended: `starter list --runs`."
+			if experiment != "" {
+				l.Empty = strings.TrimSuffix(l.Empty, "`.") + " --experiment " + experiment + "`."
+			}
 		}
-		return entries, nil
+		return entries, err
 	}
 	cmd := l.Command(a.App)
 	cmd.Long = l.Short + ".\n\nThose that run say themselves how far they are, within seconds; best is the best value on the validation split."

@@ -33,7 +33,7 @@ func (a app) modelExportCommand() *cobra.Command {
 			"and `serve-model` take the directory, and any Go program does with the package experiments/exported. Of a trainer that is a\n" +
 			"program of yours, it has model.tar, an archive of what that left in its directory model/.\n\n" +
 			"With --refit the model is trained anew, on this machine, on the validation examples too: they have chosen it, and done their\n" +
-			"work. The test split stays what it is. The probabilities stay calibrated as they were.\n\n" +
+			"work. The test split stays what it is, and its probabilities are scaled by the temperature that the trial's own model has.\n\n" +
 			"With --format onnx there is model.onnx too, of a model of texts: from the ids of a text's tokens, and of its features or n-grams,\n" +
 			"with their counts, to the classes' probabilities. vocabulary.txt, features.txt and ngrams.txt have what the ids number, a line\n" +
 			"each; finding them in a text is not in it. Models of images are not written so: their module has kernels of its own.",

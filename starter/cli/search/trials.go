@@ -19,7 +19,9 @@ import (
 	"tnaml/activities/library"
 	"tnaml/experiments/benchmark"
 	"tnaml/experiments/exchange"
+	"tnaml/experiments/search"
 	"tnaml/experiments/space"
+	"tnaml/experiments/trainer"
 	"tnaml/starter/cli/names"
 	"tnaml/starter/cli/terminal"
 	"tnaml/starter/client"
@@ -155,6 +157,9 @@ func (a app) importCommand() *cobra.Command {
 			if set != "" {
 				return a.importRecorded(cmd, im, set, tasks)
 			}
+			if cmd.Flags().Changed("recorded-tasks") {
+				return client.Usage(errors.New("--recorded-tasks goes with --recorded"))
+			}
 			ending := strings.ToLower(filepath.Ext(args[0]))
 			if format == "" {
 				format = map[string]string{".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".log": "optuna"}[ending]
@@ -226,16 +231,50 @@ func (a app) importRecorded(cmd *cobra.Command, im library.Import, name string, 
 	return a.WithClient(cmd.Context(), func(c *client.Client) error {
 		found, err := c.ImportTrials(cmd.Context(), im, func(sp *space.Space) (*exchange.Imported, error) {
 			trials, refusals, err := set.Trials(sp, of)
-			if err == nil && len(trials) == 0 {
-				err = fmt.Errorf("the space %s can hold none of the %d trials: %s", sp.Name, len(refusals), refusals[0])
+			if err != nil {
+				return nil, err
 			}
-			return &exchange.Imported{Tasks: of, Trials: trials, Refused: len(refusals), Refusals: refusals}, err
+			if len(trials) == 0 {
+				return nil, fmt.Errorf("the space %s can hold none of the %d trials: %s", sp.Name, len(refusals), refusals[0])
+			}
+			if !slices.ContainsFunc(trials, func(t search.Trial) bool { return t.Status != trainer.Failed }) {
+				return nil, fmt.Errorf("none of the %d trials says anything: %s", len(trials), trials[0].Reason)
+			}
+			data, err := set.Data(of)
+			return &exchange.Imported{Tasks: of, Data: data, Trials: trials, Refused: len(refusals), Refusals: refusals}, err
 		})
 		if err != nil {
 			return err
 		}
+		if err := a.sayOtherModules(cmd.Context(), c, im.Name, set); err != nil {
+			return err
+		}
 		return a.sayImported(im, found)
 	})
+}
+
+// sayOtherModules says which modules of the store are not those that a set was recorded
+// with, though they have their names: what trials gave with them may differ.
+func (a app) sayOtherModules(ctx context.Context, c *client.Client, name string, set *benchmark.Set) error {
+	l, err := c.Find(ctx, name)
+	if err != nil {
+		return err
+	}
+	recorded, err := set.Modules()
+	if err != nil {
+		return err
+	}
+	var other []string
+	for _, m := range l.Config.Modules {
+		if was := recorded[m.Name]; was != "" && was != m.Data {
+			other = append(other, m.Name)
+		}
+	}
+	if len(other) > 0 {
+		a.Say("In the store these modules are others than those of the record, with the same names: %s. What their trials gave may differ.",
+			strings.Join(other, ", "))
+	}
+	return nil
 }
 
 // sayImported says what has been imported, and what not.
