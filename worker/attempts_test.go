@@ -117,7 +117,11 @@ func TestTimeDecidesNoReward(t *testing.T) {
 	const spec = `{"tasks":["words"],"space":"slow","strategy":"random","trials":5,"lag":1,"trial_timeout":"%s","retrain":true}`
 
 	one := b.worker(t, "one")
+	one.ready(t)
+	begun := time.Now()
 	want := b.ledger(t, b.start(t, workflows.SearchWorkflow, "undisturbed", json.RawMessage(fmt.Sprintf(spec, "5m"))))
+	// Far more than a trial takes, on a busy machine too.
+	limit := max(8*time.Second, time.Since(begun).Round(time.Second))
 	one.stop(t)
 	for _, trial := range want {
 		if trial.Status != trainer.OK {
@@ -128,9 +132,9 @@ func TestTimeDecidesNoReward(t *testing.T) {
 	t.Run("asleep", func(t *testing.T) {
 		w := b.worker(t, "sleeper")
 		defer w.stop(t)
-		run := b.start(t, workflows.SearchWorkflow, "asleep", json.RawMessage(fmt.Sprintf(spec, "8s")))
+		run := b.start(t, workflows.SearchWorkflow, "asleep", json.RawMessage(fmt.Sprintf(spec, limit)))
 		b.resume(t, run)
-		for _, nap := range []time.Duration{9 * time.Second, 15 * time.Second} {
+		for _, nap := range []time.Duration{limit + time.Second, 2*limit - time.Second} {
 			b.underWay(t, run, "sleeper", 0)
 			_ = w.Process.Signal(syscall.SIGSTOP)
 			time.Sleep(nap)

@@ -455,10 +455,25 @@ func (b *bench) workers(t *testing.T, n int, env ...string) []*process {
 	return all
 }
 
-// ready waits until the worker asks for work.
+// ready waits until the worker asks for work, of the workflows' queue, which comes last.
 func (p *process) ready(t *testing.T) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); !strings.Contains(p.log.String(), "Started Worker"); time.Sleep(10 * time.Millisecond) {
+	queue := ""
+	for _, e := range p.Env {
+		if q, ok := strings.CutPrefix(e, "TNAML_TEMPORAL_TASK_QUEUE="); ok {
+			queue = q
+		}
+	}
+	started := func() bool {
+		for line := range strings.Lines(p.log.String()) {
+			if strings.Contains(line, "Started Worker") && (strings.Contains(line, "TaskQueue="+queue+" ") ||
+				strings.Contains(line, `"TaskQueue":"`+queue+`"`)) {
+				return true
+			}
+		}
+		return false
+	}
+	for deadline := time.Now().Add(patience); !started(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("worker %s does not start:\n%s", p.name, p.log)
 		}

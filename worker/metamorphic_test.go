@@ -88,7 +88,7 @@ var variations = []variation{
 	{name: "killed in training", subject: words, workers: 2, during: []disturbance{killed, killed, killed, killed}, long: true},
 	{name: "all at once", subject: knobs, workers: 2, env: []string{"GOMAXPROCS=1", "TNAML_WORKER_CACHE_MB=1"},
 		spec:   spec{"trials": 50, "parallel": 3, "checkpoint_every": 7, "history_limit": 150},
-		during: []disturbance{paused, killed, reset, extended}},
+		during: []disturbance{extended, paused, killed, reset}}, // extended while there is enough left
 	{name: "all at once, at length", subject: knobs, workers: 4, spec: spec{"trials": 50, "checkpoint_every": 3, "history_limit": 200},
 		during: []disturbance{extended, killed, paused, reset, killed, killed, reset, paused, killed}, long: true},
 }

@@ -20,6 +20,7 @@ func (p *ports) all() []int { return []int{p.frontend, p.history, p.matching, p.
 
 // A stack that was killed gets its ports again, however many others begin before it.
 func TestPortsWaitForTheirStack(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir()) // what others took lately, and what these take, is none of each other's business
 	killed, err := pickPorts(Addresses{}, wishes{})
 	if err != nil {
 		t.Fatal(err)
@@ -58,6 +59,7 @@ func free(t *testing.T) int {
 }
 
 func TestPickPorts(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
 	asked := free(t)
 	first, err := pickPorts(Addresses{}, wishes{temporal: asked})
 	if err != nil {

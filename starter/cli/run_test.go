@@ -125,8 +125,8 @@ func TestExperimentFromTheTerminal(t *testing.T) {
 	b.fails(exitUsage, []string{"Hour"}, "schedule", "create", "s", "--cron", "0 99 * * *", "--experiment", "tiny")
 	b.fails(exitFailed, []string{"no-such"}, "schedule", "create", "s", "--cron", "0 2 * * *", "--experiment", "no-such")
 	name := "s-" + strings.ToLower(t.Name())
-	if out := b.ok("schedule", "create", name, "--cron", "30 2 * * 1-5", "--experiment", "tiny", "--trials", "10"); !strings.Contains(out,
-		"30 2 * * 1-5 UTC") || !strings.Contains(out, "skip") {
+	if out := b.ok("schedule", "create", name, "--cron", "30 2 29 2 *", "--experiment", "tiny", "--trials", "10"); !strings.Contains(out,
+		"30 2 29 2 * UTC") || !strings.Contains(out, "skip") {
 		t.Errorf("schedule: %s", out)
 	}
 	b.fails(exitFailed, []string{"exists already"}, "schedule", "create", name, "--cron", "0 2 * * *", "--experiment", "tiny")
@@ -148,7 +148,7 @@ func TestExperimentFromTheTerminal(t *testing.T) {
 		"schedule", "create", name, "--cron", "0 4 * * *", "--collect", "--experiment", "tiny", "--trials", "3", "--grace", "-1h")
 	b.fails(exitUsage, []string{"--grace goes with --collect"}, "schedule", "create", name, "--cron", "0 4 * * *", "--experiment", "tiny",
 		"--grace", "1h")
-	if out := b.ok("schedule", "create", name, "--cron", "0 4 * * *", "--collect", "--grace", "36h"); !strings.Contains(out,
+	if out := b.ok("schedule", "create", name, "--cron", "0 4 29 2 *", "--collect", "--grace", "36h"); !strings.Contains(out,
 		"garbage collection, grace period 36h") {
 		t.Errorf("schedule: %s", out)
 	}

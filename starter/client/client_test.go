@@ -222,7 +222,12 @@ func TestFollowAndSteer(t *testing.T) {
 	if r := l.Row(0); r.TaskName != "films" || r.Summary == "" || len(r.Choices) != len(l.Config.Space.Choices) {
 		t.Errorf("%+v", r)
 	}
-	if list, err := c.Searches(t.Context(), ""); err != nil || len(list) != 1 || list[0].Name != name || list[0].Status != "paused" ||
+	list, err := c.Searches(t.Context(), "")
+	for deadline := time.Now().Add(time.Minute); err == nil && len(list) == 1 && list[0].Status != "paused" && time.Now().Before(deadline); {
+		time.Sleep(50 * time.Millisecond) // Temporal's list lags behind
+		list, err = c.Searches(t.Context(), "")
+	}
+	if err != nil || len(list) != 1 || list[0].Name != name || list[0].Status != "paused" ||
 		list[0].Reason != "lunch" || list[0].Trials != 5007 || list[0].Told != len(l.Trials) ||
 		list[0].OnValidation == "" || list[0].Started.IsZero() {
 		t.Errorf("%d, %+v, %v", len(list), list[0], err)

@@ -132,7 +132,11 @@ var programs = map[string]func() int{
 		return 1
 	},
 	"large checkpoint": func() int {
-		write(filepath.Join(os.Getenv("TNAML_CHECKPOINT"), "all"), strings.Repeat("x", 2<<20))
+		all := filepath.Join(os.Getenv("TNAML_CHECKPOINT"), "all") // whole or not at all, as a checkpoint should be
+		write(all+".tmp", strings.Repeat("x", 2<<20))
+		if err := os.Rename(all+".tmp", all); err != nil {
+			return 1
+		}
 		time.Sleep(120 * time.Millisecond)
 		say(`{"step":1}`)
 		say(good)
