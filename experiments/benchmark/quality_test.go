@@ -56,6 +56,20 @@ func TestQuality(t *testing.T) {
 		due("tasks with a thousand rows", .5, .7, many...)
 	}
 	due("the synthetic task", .75, .85, assess("(synthetic)", synthetic(set, 1, 1100)))
+	// In the space text, too.
+	other, err := Open(Text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text []Quality
+	for _, name := range other.Tasks() {
+		r, err := other.Record(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text = append(text, assess("text: "+name, r))
+	}
+	due("tasks in the space text", .4, .6, text...)
 }
 
 // Configurations that fail in the record fail in the surrogate, and others do not.
