@@ -55,7 +55,7 @@ func (b *Builtin) Run(ctx context.Context, r trainer.Request, progress func(trai
 	return b.run(ctx, r, progress, 0)
 }
 
-// Refit trains the model of a trial anew, on the validation examples too (child.Pool), and
+// Refit trains the model of a trial anew, on the validation examples too (child.WithValidation), and
 // gives it the temperature that the trial's own model has. Of what comes out the figures of
 // the test split are the new model's; those of the validation split are no estimate.
 func (b *Builtin) Refit(ctx context.Context, r trainer.Request, temperature float64) (trainer.Result, error) {
@@ -100,7 +100,7 @@ func (b *Builtin) run(
 	limit, reshuffled := r.Limits.MemoryBytes, b.Reshuffles(r.Settings)
 	switch {
 	case refit > 0:
-		in.data, in.documents = child.Pool(in.data, in.documents, in.table.Dim)
+		in.data, in.documents = child.WithValidation(in.data, in.documents, in.table.Dim)
 	case reshuffled:
 		in.data, in.documents = child.Reshuffle(in.data, in.documents, in.table.Dim, r.Seed)
 		if limit > 0 {

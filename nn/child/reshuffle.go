@@ -71,11 +71,11 @@ func Reshuffle(d *Data, v *DocumentVectors, dim int, seed uint64) (*Data, *Docum
 	return &out, &DocumentVectors{Train: v.gather(sides[0], train, dim), Validation: v.gather(sides[1], train, dim), Test: v.Test}
 }
 
-// Pool returns data whose training split has the validation examples too, after its own;
-// all else is as it was, the validation split included: what a model has right of that it
-// has been taught. The vectors, if there are any, go with their documents. It copies what
-// it pools.
-func Pool(d *Data, v *DocumentVectors, dim int) (*Data, *DocumentVectors) {
+// WithValidation returns data whose training split has the validation examples too, after
+// its own; all else is as it was, the validation split included: what a model has right of
+// that it has been taught. The vectors, if there are any, go with their documents. It
+// copies what it trains on.
+func WithValidation(d *Data, v *DocumentVectors, dim int) (*Data, *DocumentVectors) {
 	train := d.Train.Len()
 	all := make([]int, train+d.Validation.Len())
 	for i := range all {

@@ -69,13 +69,13 @@ func TestReshuffle(t *testing.T) {
 // A pooled task is trained on all that chose and taught, each example with its vector and
 // its n-grams, and judged by what it was; a temperature that is given is kept, and the
 // probabilities are off by what they then are.
-func TestPool(t *testing.T) {
+func TestWithValidation(t *testing.T) {
 	d, table := synthetic(120, 40, 3, 6, 4, .3)
 	for _, e := range []*Examples{&d.Train, &d.Validation, &d.Test} {
 		e.Wide = &sparse.Matrix{Offsets: slices.Clone(e.Offsets), IDs: slices.Clone(e.IDs)}
 	}
 	before := Embed(d, table)
-	got, v := Pool(d, before, table.Dim)
+	got, v := WithValidation(d, before, table.Dim)
 	want := append(sorted(&d.Train, before.Train, table.Dim), sorted(&d.Validation, before.Validation, table.Dim)...)
 	slices.Sort(want)
 	if have := sorted(&got.Train, v.Train, table.Dim); !slices.Equal(have, want) {

@@ -29,7 +29,7 @@ type Options struct {
 	// are off. It changes nothing of the training; true ends it, with the status Pruned.
 	Curve func(step int, validation Metrics, off Calibration) (prune bool)
 	// Temperature is the model's; 0 has it fitted on the validation split, which needs one
-	// that the model has not been taught (Pool).
+	// that the model has not been taught (WithValidation).
 	Temperature float64
 }
 
