@@ -36,6 +36,7 @@ var (
 	handedSplits = flag.String("handed-splits", "31,32,33,34,35,36", "the seeds of their splits")
 	handedTrials = flag.Int("handed-trials", 100, "trials of a search")
 	handedSpace  = flag.String("handed-space", "text", "a built-in space")
+	handedBy     = flag.String("handed-by", strategy.Random, "strategy; one that learns from other tasks has the recorded ones of the space")
 	handedS3     = flag.String("handed-s3", "http://127.0.0.1:9233", "store with the catalogue's modules")
 )
 
@@ -53,8 +54,8 @@ type handed struct {
 	beats float64
 }
 
-// TestHandedOver measures the one model that a search of so many random trials hands over,
-// the best by validation, beside the best yardstick of the same split, and what refitting
+// TestHandedOver measures the one model that a search of so many trials hands over, the best
+// by validation, beside the best yardstick of the same split, and what refitting
 // does to it. The store is a dev stack's, say, after starter module build; its credentials
 // are in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.
 //
@@ -156,7 +157,7 @@ func (h *handed) search(t *testing.T, b *trainers.Builtin, task search.Task, mod
 	if err != nil {
 		return err
 	}
-	c := search.Config{Tasks: []search.Task{task}, Space: filled, Modules: modules, Strategy: strategy.Random, Seed: h.split, Lag: 1}
+	c := search.Config{Tasks: []search.Task{task}, Space: filled, Modules: modules, Strategy: *handedBy, Seed: h.split, Lag: 1}
 	definition, err := strategy.Builtin().Find(c.Strategy)
 	if err != nil {
 		return err
@@ -164,7 +165,13 @@ func (h *handed) search(t *testing.T, b *trainers.Builtin, task search.Task, mod
 	if c.Settings, err = definition.Canonical(nil, nil); err != nil {
 		return err
 	}
-	proposals, err := definition.New(c.Start(nil, nil))
+	var sources []strategy.Source
+	if definition.FromSources {
+		if sources, err = recordedSources(&filled, task.Name); err != nil {
+			return err
+		}
+	}
+	proposals, err := definition.New(c.Start(nil, sources))
 	if err != nil {
 		return err
 	}
@@ -175,7 +182,7 @@ func (h *handed) search(t *testing.T, b *trainers.Builtin, task search.Task, mod
 	}
 	var models []model
 	for trial := range *handedTrials {
-		actions, _ := proposals.Ask(trial, 0) // of a strategy that hears nothing
+		actions, logProb := proposals.Ask(trial, 0)
 		m := model{}
 		if m.request, err = c.Again(search.Trial{Trial: trial, Actions: actions}); err != nil {
 			return err
@@ -183,9 +190,18 @@ func (h *handed) search(t *testing.T, b *trainers.Builtin, task search.Task, mod
 		if m.Result, err = b.Run(t.Context(), m.request, func(trainer.Progress) error { return nil }); err != nil {
 			return err
 		}
+		worst := 0.
 		if m.Status == trainer.OK {
 			m.validation, m.test, _ = trainer.Values(m.Metrics, filled.Objective)
 			models = append(models, m)
+		}
+		for _, o := range models {
+			worst = min(cmp.Or(worst, o.validation), o.validation)
+		}
+		told := strategy.Told{Trial: trial, Actions: actions, LogProb: logProb, Status: m.Status, Reward: cmp.Or(m.validation, worst),
+			Metrics: m.Metrics, Steps: m.Steps}
+		if err := proposals.Tell(told); err != nil {
+			return err
 		}
 	}
 	slices.SortStableFunc(models, func(a, b model) int { return cmp.Compare(b.validation, a.validation) })
@@ -210,6 +226,28 @@ func (h *handed) search(t *testing.T, b *trainers.Builtin, task search.Task, mod
 		}
 	}
 	return nil
+}
+
+// recordedSources are the recorded trials of the development tasks in a space, but for one.
+func recordedSources(sp *space.Space, but string) ([]strategy.Source, error) {
+	set, err := benchmark.Open(sp.Name)
+	if err != nil {
+		return nil, err
+	}
+	tasks := slices.DeleteFunc(slices.Clone(set.Development), func(t string) bool { return t == but })
+	trials, _, err := set.Trials(sp, tasks)
+	if err != nil {
+		return nil, err
+	}
+	sources := make([]strategy.Source, len(tasks))
+	for i, name := range tasks {
+		sources[i].Task = name
+	}
+	for _, t := range trials {
+		of := &sources[t.Task]
+		of.Trials = append(of.Trials, strategy.Known{Actions: t.Actions, Status: t.Status, Reward: t.Reward})
+	}
+	return sources, nil
 }
 
 // splitTask is a task of the real data under a split of its own.
