@@ -391,8 +391,9 @@ func (o outcome) compare(other outcome) (lost, doubled, unequal int) {
 // process is a worker process.
 type process struct {
 	*exec.Cmd
-	name string
-	log  *stacktest.Output
+	name  string
+	queue string
+	log   *stacktest.Output
 }
 
 // worker starts a worker; it ends with the test.
@@ -425,7 +426,7 @@ func (b *bench) earlier(t *testing.T, name string, env ...string) *process {
 
 func (b *bench) program(t *testing.T, program, name string, args []string, env ...string) *process {
 	t.Helper()
-	p := &process{Cmd: exec.Command(program, args...), name: name, log: new(stacktest.Output)}
+	p := &process{Cmd: exec.Command(program, args...), name: name, queue: b.queue, log: new(stacktest.Output)}
 	p.Env = append(append(b.env, "TNAML_WORKER_IDENTITY="+name, "TNAML_DATA_DIR="+t.TempDir()), env...)
 	p.Stdout, p.Stderr = p.log, p.log
 	if err := p.Start(); err != nil {
@@ -458,16 +459,10 @@ func (b *bench) workers(t *testing.T, n int, env ...string) []*process {
 // ready waits until the worker asks for work, of the workflows' queue, which comes last.
 func (p *process) ready(t *testing.T) {
 	t.Helper()
-	queue := ""
-	for _, e := range p.Env {
-		if q, ok := strings.CutPrefix(e, "TNAML_TEMPORAL_TASK_QUEUE="); ok {
-			queue = q
-		}
-	}
 	started := func() bool {
 		for line := range strings.Lines(p.log.String()) {
-			if strings.Contains(line, "Started Worker") && (strings.Contains(line, "TaskQueue="+queue+" ") ||
-				strings.Contains(line, `"TaskQueue":"`+queue+`"`)) {
+			if strings.Contains(line, "Started Worker") && (strings.Contains(line, "TaskQueue="+p.queue+" ") ||
+				strings.Contains(line, `"TaskQueue":"`+p.queue+`"`)) {
 				return true
 			}
 		}

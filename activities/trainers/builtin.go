@@ -55,9 +55,10 @@ func (b *Builtin) Run(ctx context.Context, r trainer.Request, progress func(trai
 	return b.run(ctx, r, progress, 0)
 }
 
-// Refit trains the model of a trial anew, on the validation examples too (child.WithValidation), and
-// gives it the temperature that the trial's own model has. Of what comes out the figures of
-// the test split are the new model's; those of the validation split are no estimate.
+// Refit trains the model of a trial anew, on the validation examples too
+// (child.WithValidation), and gives it the temperature that the trial's own model has. Of
+// what comes out the figures of the test split are the new model's; those of the validation
+// split are no estimate.
 func (b *Builtin) Refit(ctx context.Context, r trainer.Request, temperature float64) (trainer.Result, error) {
 	if !(temperature > 0) || math.IsInf(temperature, 0) {
 		return failed("its own model has no temperature"), nil

@@ -252,24 +252,32 @@ func TestInputErrorsAreOutcomes(t *testing.T) {
 	}
 }
 
+// firstOf asks for the model of a built-in space's first options, with the module "m".
+func firstOf(t *testing.T, name string, task, module store.Ref) trainer.Request {
+	t.Helper()
+	sp, err := trainer.Builtin{}.Fill(builtinSpace(t, name), "text", []string{"m"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	choices, err := sp.Values(make([]int, len(sp.Choices)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return trainer.Request{
+		Task: trainer.Task{Name: "things", Kind: "text", Data: string(task)}, Choices: choices, Settings: sp.Settings,
+		Objects: map[string]string{"m": string(module)}, Seed: 1,
+	}
+}
+
 // With reshuffle a trial's validation split is a function of its seed, the test split is
 // everyone's, and of the validation examples, which are its own, no bits are kept.
 func TestReshuffle(t *testing.T) {
 	s, task, module := textStore(t)
-	b, sp := newBuiltin(s), builtinSpace(t, "text-small")
-	filled, err := b.Fill(sp, "text", []string{"m"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	choices, err := filled.Values(make([]int, len(filled.Choices)))
-	if err != nil {
-		t.Fatal(err)
-	}
+	b, request := newBuiltin(s), firstOf(t, "text-small", task, module)
+	request.Examples = true
 	run := func(settings string, seed uint64) trainer.Result {
-		r, err := b.Run(t.Context(), trainer.Request{
-			Task: trainer.Task{Name: "things", Kind: "text", Data: string(task)}, Choices: choices, Settings: []byte(settings),
-			Objects: map[string]string{"m": string(module)}, Seed: seed, Examples: true,
-		}, func(trainer.Progress) error { return nil })
+		request.Settings, request.Seed = []byte(settings), seed
+		r, err := b.Run(t.Context(), request, func(trainer.Progress) error { return nil })
 		if err != nil || r.Status != trainer.OK {
 			t.Fatalf("%+v, %v", r.Outcome, err)
 		}
@@ -320,19 +328,7 @@ func TestRefit(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"text", "paper", "text-small"} {
-		b, sp := newBuiltin(s), builtinSpace(t, name)
-		filled, err := b.Fill(sp, "text", []string{"m"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		choices, err := filled.Values(make([]int, len(filled.Choices)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		r := trainer.Request{
-			Task: trainer.Task{Name: "things", Kind: "text", Data: string(task)}, Choices: choices, Settings: filled.Settings,
-			Objects: map[string]string{"m": string(module)}, Seed: 1,
-		}
+		b, r := newBuiltin(s), firstOf(t, name, task, module)
 		before, err := b.Run(t.Context(), r, func(trainer.Progress) error { return nil })
 		if err != nil || before.Status != trainer.OK {
 			t.Fatalf("%s: %+v, %v", name, before.Outcome, err)
@@ -374,18 +370,7 @@ func TestRefit(t *testing.T) {
 // All metrics of the built-in trainer are there, and any may be the objective.
 func TestBuiltinReportsItsMetrics(t *testing.T) {
 	s, task, module := textStore(t)
-	sp, err := trainer.Builtin{}.Fill(builtinSpace(t, "text-small"), "text", []string{"m"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	choices, err := sp.Values(make([]int, len(sp.Choices)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	request := trainer.Request{
-		Task: trainer.Task{Name: "things", Kind: "text", Data: string(task)}, Choices: choices, Settings: sp.Settings,
-		Objects: map[string]string{"m": string(module)}, Seed: 1,
-	}
+	request := firstOf(t, "text-small", task, module)
 	quiet := func(trainer.Progress) error { return nil }
 	r, err := newBuiltin(s).Run(t.Context(), request, quiet)
 	if err != nil {

@@ -2,12 +2,9 @@ package yardstick_test
 
 import (
 	"cmp"
-	"errors"
 	"flag"
 	"fmt"
 	"math"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,9 +18,6 @@ import (
 	"tnaml/activities/store"
 	"tnaml/activities/trainers"
 	"tnaml/experiments/benchmark"
-	"tnaml/experiments/data"
-	"tnaml/experiments/data/labelled"
-	"tnaml/experiments/data/text"
 	"tnaml/experiments/search"
 	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/space"
@@ -88,23 +82,24 @@ func TestHandedOver(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			task := splitTask(t, name, seed)
+			task := realTask(t, name, seed)
 			g.Go(func() error {
 				ref, err := s.Put(ctx, task.Encode())
 				if err != nil {
 					return err
 				}
 				h := handed{task: name, split: seed}
-				best := -1.
+				var results []yardstick.Result
 				for _, y := range yardstick.All() {
 					r, err := y.Train(task)
 					if err != nil {
 						return err
 					}
-					if r.Validation.Accuracy > best {
-						best, h.yard, h.beats = r.Validation.Accuracy, y.Name, r.Test.Accuracy
-					}
+					r.Name = y.Name
+					results = append(results, r)
 				}
+				best, _ := yardstick.ToBeat(results)
+				h.yard, h.beats = best.Name, best.Test.Accuracy
 				if err := h.search(t, b, search.Task{Name: name, Kind: "text", Data: string(ref)}, modules); err != nil {
 					return err
 				}
@@ -167,11 +162,11 @@ func (h *handed) search(t *testing.T, b *trainers.Builtin, task search.Task, mod
 	}
 	var sources []strategy.Source
 	if definition.FromSources {
-		if sources, err = recordedSources(&filled, task.Name); err != nil {
+		if sources, err = recordedSources(&c); err != nil {
 			return err
 		}
 	}
-	proposals, err := definition.New(c.Start(nil, sources))
+	searcher, err := search.Begin(strategy.Builtin(), c, c.Start(nil, sources))
 	if err != nil {
 		return err
 	}
@@ -182,26 +177,24 @@ func (h *handed) search(t *testing.T, b *trainers.Builtin, task search.Task, mod
 	}
 	var models []model
 	for trial := range *handedTrials {
-		actions, logProb := proposals.Ask(trial, 0)
+		proposal, err := searcher.Ask(trial)
+		if err != nil {
+			return err
+		}
 		m := model{}
-		if m.request, err = c.Again(search.Trial{Trial: trial, Actions: actions}); err != nil {
+		if m.request, err = c.Again(search.Trial{Trial: trial, Actions: proposal.Actions}); err != nil {
 			return err
 		}
 		if m.Result, err = b.Run(t.Context(), m.request, func(trainer.Progress) error { return nil }); err != nil {
 			return err
 		}
-		worst := 0.
-		if m.Status == trainer.OK {
-			m.validation, m.test, _ = trainer.Values(m.Metrics, filled.Objective)
-			models = append(models, m)
-		}
-		for _, o := range models {
-			worst = min(cmp.Or(worst, o.validation), o.validation)
-		}
-		told := strategy.Told{Trial: trial, Actions: actions, LogProb: logProb, Status: m.Status, Reward: cmp.Or(m.validation, worst),
-			Metrics: m.Metrics, Steps: m.Steps}
-		if err := proposals.Tell(told); err != nil {
+		row := search.NewTrial(proposal, m.Outcome, filled.Objective)
+		if err := searcher.Tell(row); err != nil {
 			return err
+		}
+		if row.OK() {
+			m.validation, m.test = row.Validation, row.Test
+			models = append(models, m)
 		}
 	}
 	slices.SortStableFunc(models, func(a, b model) int { return cmp.Compare(b.validation, a.validation) })
@@ -228,49 +221,21 @@ func (h *handed) search(t *testing.T, b *trainers.Builtin, task search.Task, mod
 	return nil
 }
 
-// recordedSources are the recorded trials of the development tasks in a space, but for one.
-func recordedSources(sp *space.Space, but string) ([]strategy.Source, error) {
-	set, err := benchmark.Open(sp.Name)
+// recordedSources are the recorded trials of the development tasks in a search's space, but
+// for its own.
+func recordedSources(c *search.Config) ([]strategy.Source, error) {
+	set, err := benchmark.Open(c.Space.Name)
 	if err != nil {
 		return nil, err
 	}
-	tasks := slices.DeleteFunc(slices.Clone(set.Development), func(t string) bool { return t == but })
-	trials, _, err := set.Trials(sp, tasks)
+	past := search.Config{Space: set.Space}
+	for _, name := range set.Development {
+		past.Tasks = append(past.Tasks, search.Task{Name: name, Kind: c.Kind()})
+	}
+	trials, _, err := set.Trials(&past.Space, set.Development)
 	if err != nil {
 		return nil, err
 	}
-	sources := make([]strategy.Source, len(tasks))
-	for i, name := range tasks {
-		sources[i].Task = name
-	}
-	for _, t := range trials {
-		of := &sources[t.Task]
-		of.Trials = append(of.Trials, strategy.Known{Actions: t.Actions, Status: t.Status, Reward: t.Reward})
-	}
-	return sources, nil
-}
-
-// splitTask is a task of the real data under a split of its own.
-func splitTask(t *testing.T, name string, seed uint64) *text.Task {
-	root := os.Getenv("TNAML_DATA")
-	if root == "" {
-		root = "../../../shared/data" // beside a checkout
-	}
-	file, err := os.Open(filepath.Join(root, "text", name, "data.tsv.gz"))
-	if errors.Is(err, os.ErrNotExist) {
-		t.Skipf("real data are not there (set TNAML_DATA to their directory): %v", err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	examples, err := labelled.Read(file, "data.tsv.gz", labelled.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	task, err := text.Build(examples, data.Options{Name: name, Seed: seed})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return task
+	sources, _, err := c.SourcesOf([]search.Past{{Name: set.Name, Config: &past, Trials: trials}})
+	return sources, err
 }

@@ -1,4 +1,4 @@
-package yardstick
+package yardstick_test
 
 import (
 	"encoding/json"
@@ -14,6 +14,7 @@ import (
 	"tnaml/experiments/data"
 	"tnaml/experiments/data/labelled"
 	"tnaml/experiments/data/text"
+	"tnaml/experiments/yardstick"
 )
 
 var (
@@ -28,41 +29,22 @@ const development = "corp_messaging,disasters,airline,customer_reviews,mpqa_opin
 type exported struct {
 	Task    string              `json:"task"`
 	Splits  map[string][]string `json:"splits"` // a label's number, a tab and the tokens each
-	Results []Result            `json:"results"`
+	Results []yardstick.Result  `json:"results"`
 }
 
 // The yardsticks of real data are better than guessing, and words with characters are no
 // worse than naive Bayes.
 func TestRealTasks(t *testing.T) {
-	root := os.Getenv("TNAML_DATA")
-	if root == "" {
-		root = "../../../shared/data" // beside a checkout
-	}
 	if *tasks == "all" {
 		*tasks = development
 	}
 	for _, name := range strings.Split(*tasks, ",") {
 		t.Run(name, func(t *testing.T) {
-			file, err := os.Open(filepath.Join(root, "text", name, "data.tsv.gz"))
-			if errors.Is(err, os.ErrNotExist) {
-				t.Skipf("real data are not there (set TNAML_DATA to their directory): %v", err)
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer func() { _ = file.Close() }()
-			examples, err := labelled.Read(file, "data.tsv.gz", labelled.Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			task, err := text.Build(examples, data.Options{Name: name})
-			if err != nil {
-				t.Fatal(err)
-			}
+			task := realTask(t, name, 0)
 			e := exported{Task: name, Splits: map[string][]string{
 				"train": lines(task, &task.Train), "validation": lines(task, &task.Validation), "test": lines(task, &task.Test),
 			}}
-			for _, y := range All() {
+			for _, y := range yardstick.All() {
 				before := cpu(t)
 				r, err := y.Train(task)
 				if err != nil {
@@ -89,6 +71,31 @@ func TestRealTasks(t *testing.T) {
 			}
 		})
 	}
+}
+
+// realTask is a task of the real data under a seed of its split, 0 being the default.
+func realTask(t *testing.T, name string, seed uint64) *text.Task {
+	root := os.Getenv("TNAML_DATA")
+	if root == "" {
+		root = "../../../shared/data" // beside a checkout
+	}
+	file, err := os.Open(filepath.Join(root, "text", name, "data.tsv.gz"))
+	if errors.Is(err, os.ErrNotExist) {
+		t.Skipf("real data are not there (set TNAML_DATA to their directory): %v", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = file.Close() }()
+	examples, err := labelled.Read(file, "data.tsv.gz", labelled.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	task, err := text.Build(examples, data.Options{Name: name, Seed: seed})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return task
 }
 
 // lines are the examples of a split.

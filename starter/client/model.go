@@ -104,10 +104,13 @@ const maxEnsemble = 1000
 // retrain trains a trial's model again and stores it, where the next collections
 // find it.
 func (c *Client) retrain(ctx context.Context, config *search.Config, t search.Trial) (string, error) {
-	ref, _, err := c.train(ctx, config, t, "training trial %d again", func(b *trainers.Builtin, r trainer.Request) (trainer.Result, error) {
+	ref, _, err := c.train(ctx, config, t, func(b *trainers.Builtin, r trainer.Request) (trainer.Result, error) {
 		return b.Run(ctx, r, func(trainer.Progress) error { return nil })
 	})
-	return ref, err
+	if err != nil {
+		return "", fmt.Errorf("training trial %d again: %w", t.Trial, err)
+	}
+	return ref, nil
 }
 
 // refit trains a trial's model anew on the validation examples too, and exports it.
@@ -116,11 +119,11 @@ func (c *Client) refit(ctx context.Context, l *Ledger, at int) ([]byte, Row, err
 	if !t.OK() {
 		return nil, row, fmt.Errorf("search %s: trial %d has the status %s: there is nothing to refit", l.Name, at, t.Status)
 	}
-	ref, o, err := c.train(ctx, l.Config, t, "refitting trial %d", func(b *trainers.Builtin, r trainer.Request) (trainer.Result, error) {
+	ref, o, err := c.train(ctx, l.Config, t, func(b *trainers.Builtin, r trainer.Request) (trainer.Result, error) {
 		return b.Refit(ctx, r, t.Metrics[trainer.Temperature])
 	})
 	if err != nil {
-		return nil, row, err
+		return nil, row, fmt.Errorf("refitting trial %d: %w", t.Trial, err)
 	}
 	again := t
 	again.Model, again.Metrics = ref, maps.Clone(t.Metrics)
@@ -137,32 +140,25 @@ func (c *Client) refit(ctx context.Context, l *Ledger, at int) ([]byte, Row, err
 }
 
 // train has a trial's request trained here, and stores the model, where the next
-// collections find it. doing says what it does, in errors.
+// collections find it.
 func (c *Client) train(
-	ctx context.Context, config *search.Config, t search.Trial, doing string,
-	by func(*trainers.Builtin, trainer.Request) (trainer.Result, error),
-) (string, trainer.Outcome, error) {
-	fail := func(err error) (string, trainer.Outcome, error) {
-		return "", trainer.Outcome{}, fmt.Errorf(doing+": %w", t.Trial, err)
-	}
+	ctx context.Context, config *search.Config, t search.Trial, by func(*trainers.Builtin, trainer.Request) (trainer.Result, error),
+) (ref string, o trainer.Outcome, err error) {
 	builtin := trainers.NewBuiltin(c.Store, memory.New(1<<30))
 	if name := config.Space.TrainerName(); name != builtin.Name() {
-		return fail(fmt.Errorf("only models of the trainer %s are trained here, this is one of %s", builtin.Name(), name))
+		return "", o, fmt.Errorf("only models of the trainer %s are trained here, this is one of %s", builtin.Name(), name)
 	}
 	request, err := config.Again(t)
 	if err != nil {
-		return fail(err)
+		return "", o, err
 	}
 	result, err := by(builtin, request)
 	if err != nil {
-		return fail(err)
+		return "", o, err
 	}
 	if result.Encode == nil {
-		return fail(fmt.Errorf("it has the status %s: %s", result.Status, result.Reason))
+		return "", o, fmt.Errorf("it has the status %s: %s", result.Status, result.Reason)
 	}
-	ref, err := c.Store.Put(ctx, result.Encode())
-	if err != nil {
-		return fail(err)
-	}
-	return string(ref), result.Outcome, nil
+	object, err := c.Store.Put(ctx, result.Encode())
+	return string(object), result.Outcome, err
 }

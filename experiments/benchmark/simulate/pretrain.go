@@ -26,21 +26,18 @@ func (p *Pretraining) Check(w *World, lag int) error {
 	if p.Trials < 1 || p.Trials > maxTrials {
 		bad("%d trials: it must be 1 to %d", p.Trials, maxTrials)
 	}
-	if err := w.checkSettings(p.Strategy, p.Settings); err != nil {
+	if settings, err := w.canonical(p.Strategy, p.Settings); err != nil {
 		bad("the strategy %s: %w", p.Strategy, err)
 	} else if tasks == nil {
-		c := w.config(p.Strategy, p.Settings, p.Tasks, 1, lag)
-		if c.Settings, err = w.canonical(p.Strategy, p.Settings); err == nil {
-			err = c.Validate()
-		}
-		errs = append(errs, err)
+		c := w.config(p.Strategy, settings, p.Tasks, 1, lag)
+		errs = append(errs, c.Validate())
 	}
 	return errors.Join(errs...)
 }
 
 // Pretrain makes a pretraining on tasks of the world, and trains no model: it is a search of
-// all of them together, each trial answered by the task's surrogate. So many workers fit the surrogates, which changes nothing of the
-// result.
+// all of them together, each trial answered by the task's surrogate. So many workers fit the
+// surrogates, which changes nothing of the result.
 func Pretrain(ctx context.Context, w *World, p Pretraining, seed uint64, lag, workers int) (*Controller, error) {
 	if err := p.Check(w, lag); err != nil {
 		return nil, err

@@ -256,7 +256,11 @@ func (a app) importRecorded(cmd *cobra.Command, im library.Import, name string, 
 // sayOtherModules says which modules of the store are not those that a set was recorded
 // with, though they have their names: what trials gave with them may differ.
 func (a app) sayOtherModules(ctx context.Context, c *client.Client, name string, set *benchmark.Set) error {
-	l, err := c.Find(ctx, name)
+	record, err := library.ReadRecord(ctx, c.Store, name)
+	if err != nil {
+		return err
+	}
+	config, err := library.ReadConfig(ctx, c.Store, record.Config)
 	if err != nil {
 		return err
 	}
@@ -265,7 +269,7 @@ func (a app) sayOtherModules(ctx context.Context, c *client.Client, name string,
 		return err
 	}
 	var other []string
-	for _, m := range l.Config.Modules {
+	for _, m := range config.Modules {
 		if was := recorded[m.Name]; was != "" && was != m.Data {
 			other = append(other, m.Name)
 		}
