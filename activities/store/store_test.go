@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -26,6 +25,7 @@ import (
 
 	"tnaml/activities/store"
 	"tnaml/activities/store/storetest"
+	"tnaml/deploy/stack/stacktest"
 )
 
 func TestMemory(t *testing.T) {
@@ -138,13 +138,8 @@ func TestMinIO(t *testing.T) {
 }
 
 func TestUnreachable(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	l.Close() // now nobody listens there
-	_, err = store.OpenS3(t.Context(), store.S3Config{Endpoint: address, Bucket: "bucket", AccessKey: "a", SecretKey: "s3cret",
+	address := stacktest.Deaf(t)
+	_, err := store.OpenS3(t.Context(), store.S3Config{Endpoint: address, Bucket: "bucket", AccessKey: "a", SecretKey: "s3cret",
 		Region: "us-east-1"})
 	if err == nil || !strings.Contains(err.Error(), address) || !strings.Contains(err.Error(), "is the server running") {
 		t.Errorf("%v", err)

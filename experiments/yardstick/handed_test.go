@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"gonum.org/v1/gonum/stat"
 
+	"tnaml/activities/library"
 	"tnaml/activities/memory"
 	"tnaml/activities/store"
 	"tnaml/activities/trainers"
@@ -31,6 +32,7 @@ var (
 	handedTrials = flag.Int("handed-trials", 100, "trials of a search")
 	handedSpace  = flag.String("handed-space", "text", "a built-in space")
 	handedBy     = flag.String("handed-by", strategy.Random, "strategy; one that learns from other tasks has the recorded ones of the space")
+	handedMore   = flag.String("handed-modules", "", "modules of the store beside the catalogue's, with commas between them")
 	handedS3     = flag.String("handed-s3", "http://127.0.0.1:9233", "store with the catalogue's modules")
 )
 
@@ -70,7 +72,15 @@ func TestHandedOver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	modules := record.Provenance.Config.Modules // the catalogue's
+	modules := slices.Clone(record.Provenance.Config.Modules) // the catalogue's
+	for _, name := range strings.FieldsFunc(*handedMore, func(c rune) bool { return c == ',' }) {
+		m, err := library.Module(t.Context(), s, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		modules = append(modules, search.Module{Name: name, Data: string(m.Ref)})
+	}
+	slices.SortFunc(modules, func(a, b search.Module) int { return strings.Compare(a.Name, b.Name) })
 	b := trainers.NewBuiltin(s, memory.New(4<<30))
 	var mu sync.Mutex
 	var all []handed

@@ -83,6 +83,21 @@ func (b *console) fails(code int, want []string, args ...string) {
 	}
 }
 
+// lists waits for `starter list` to show what it must: Temporal's list is behind its
+// workflows by some milliseconds, on a busy machine by more.
+func (b *console) lists(args []string, shown func(o output) bool) {
+	b.t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+		o := b.run(append([]string{"list"}, args...)...)
+		if o.code == exitOK && shown(o) {
+			return
+		}
+		if o.code != exitOK || time.Now().After(deadline) {
+			b.t.Fatalf("starter list %v: %+v", args, o)
+		}
+	}
+}
+
 func (b *console) write(name, text string) string {
 	b.t.Helper()
 	name = filepath.Join(b.dir, name)
@@ -446,9 +461,7 @@ func TestFromDataToPrediction(t *testing.T) {
 	b.fails(exitFailed, []string{"imported", "--sources from-csv"}, "search", "--from", "from-csv", "--trials", "+5")
 	b.ok("search", "--task", "reviews", "--space", "text-small", "--strategy", "kindred", "--trials", "3", "--sources", "from-csv,from-optuna",
 		"--name", "knowing")
-	if out := b.ok("list"); !strings.Contains(out, "imported") {
-		t.Errorf("list: %s", out)
-	}
+	b.lists(nil, func(o output) bool { return strings.Contains(o.stdout, "imported") })
 	b.ok("report", "from-csv", "knowing", "-o", filepath.Join(b.dir, "knowing.html"))
 	b.ok("best", "from-optuna")
 	b.ok("remove", "from-csv", "from-optuna", "knowing", "--yes")
@@ -565,9 +578,7 @@ func TestControl(t *testing.T) {
 	b.ok("data", "import", b.write("reviews.tsv", reviews()))
 	b.ok("module", "add", b.write("tiny.vec", vectors))
 	name := strings.TrimSpace(b.ok("search", "--task", "reviews", "--space", "text-small", "--trials", "5000", "--detach"))
-	for !strings.Contains(b.ok("list"), name) { // begun
-		time.Sleep(50 * time.Millisecond)
-	}
+	b.lists(nil, func(o output) bool { return strings.Contains(o.stdout, name) }) // begun
 	progress := func(args ...string) (p workflows.Progress) {
 		t.Helper()
 		if err := json.Unmarshal([]byte(b.ok(append(args, "--json")...)), &p); err != nil {
@@ -587,9 +598,7 @@ func TestControl(t *testing.T) {
 	for strings.Count(b.ok("trials", name, "--format", "csv"), "\n") < 5 { // a running search's trials
 		time.Sleep(50 * time.Millisecond)
 	}
-	if out := b.ok("list"); !strings.Contains(out, "running") {
-		t.Errorf("list: %s", out)
-	}
+	b.lists(nil, func(o output) bool { return strings.Contains(o.stdout, "running") })
 	// Ctrl-C stops following, not the search.
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

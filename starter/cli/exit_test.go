@@ -41,9 +41,9 @@ func TestExitCodes(t *testing.T) {
 		time.Since(started) > 30*time.Second {
 		t.Errorf("stop without a worker: %+v after %s", o, time.Since(started))
 	}
-	if o := b.run("list"); !strings.Contains(o.stdout, "later") || !strings.Contains(o.stdout, "no worker answers") {
-		t.Errorf("a search that no worker has: %+v", o)
-	}
+	b.lists(nil, func(o output) bool {
+		return strings.Contains(o.stdout, "later") && strings.Contains(o.stdout, "no worker answers")
+	})
 	b.worker()
 	if o := b.run("watch", "later"); o.code != exitUnfinished || !strings.Contains(o.stderr, "search later was stopped before its end") {
 		t.Errorf("stopped: %+v", o)
@@ -60,9 +60,9 @@ func TestExitCodes(t *testing.T) {
 		t.Errorf("paused: %+v, %v", o, err)
 	}
 	b.fails(exitUnfinished, []string{"search sick is paused: " + p.Reason, "`starter resume sick`", "`starter stop sick`"}, "watch", "sick")
-	if out := b.ok("list"); !strings.Contains(out, "sick") || !strings.Contains(out, "paused") || !strings.Contains(out, p.Reason[:20]) {
-		t.Errorf("list: %s", out)
-	}
+	b.lists(nil, func(o output) bool {
+		return strings.Contains(o.stdout, "sick") && strings.Contains(o.stdout, "paused") && strings.Contains(o.stdout, p.Reason[:20])
+	})
 	s := b.servers()
 	if err := s.Client.CancelWorkflow(t.Context(), "sick", ""); err != nil {
 		t.Fatal(err)
@@ -79,13 +79,7 @@ func TestExitCodes(t *testing.T) {
 	if err := run.Get(t.Context(), nil); err == nil {
 		t.Fatal("a search of a task that is not there ended well")
 	}
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(200 * time.Millisecond) { // Temporal lists it soon
-		out := b.ok("list")
-		if strings.Contains(out, "lost") && strings.Contains(out, "failed") && strings.Contains(out, `no task "nowhere"`) {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("list: %s", out)
-		}
-	}
+	b.lists(nil, func(o output) bool {
+		return strings.Contains(o.stdout, "lost") && strings.Contains(o.stdout, "failed") && strings.Contains(o.stdout, `no task "nowhere"`)
+	})
 }

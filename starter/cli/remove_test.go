@@ -204,9 +204,9 @@ func TestRemoveExperiment(t *testing.T) {
 		!strings.Contains(o.stdout, "mine-2") {
 		t.Errorf("%+v", o)
 	}
-	if out := b.ok("list"); !strings.Contains(out, "mine-1/") || strings.Contains(out, "mine-2/") {
-		t.Errorf("%s", out)
-	}
+	b.lists(nil, func(o output) bool {
+		return strings.Contains(o.stdout, "mine-1/") && !strings.Contains(o.stdout, "mine-2/")
+	})
 	b.gc("--grace", "0", "--yes")
 	b.ok("experiment", "results", "mine")
 	b.ok("report", "mine", "-o", filepath.Join(b.dir, "mine.html"))
@@ -214,14 +214,14 @@ func TestRemoveExperiment(t *testing.T) {
 
 	name := strings.TrimSpace(b.ok("run", "mine", "--trials", "4000", "--detach"))
 	running := ""
-	for running == "" {
-		time.Sleep(50 * time.Millisecond)
-		for _, line := range strings.Split(b.ok("list"), "\n") {
+	b.lists(nil, func(o output) bool {
+		for _, line := range strings.Split(o.stdout, "\n") {
 			if f := strings.Fields(line); len(f) > 0 && strings.HasPrefix(f[0], name+"/") {
 				running = f[0]
 			}
 		}
-	}
+		return running != ""
+	})
 	b.fails(exitFailed, []string{name, "is running", "starter stop"}, "experiment", "remove", "mine", "--yes")
 	b.fails(exitFailed, []string{running, "starter stop"}, "remove", running, "--yes")
 	b.fails(exitFailed, []string{name, "grace", "1h"}, "gc", "--grace", "0", "--yes")
@@ -229,9 +229,7 @@ func TestRemoveExperiment(t *testing.T) {
 	b.ok("stop", name)
 	b.fails(exitUnfinished, []string{"stopped"}, "watch", name)
 	b.ok("experiment", "remove", "mine", "--yes")
-	if out := b.ok("list"); strings.Contains(out, "mine") {
-		t.Errorf("%s", out)
-	}
+	b.lists(nil, func(o output) bool { return !strings.Contains(o.stdout, "mine") })
 	if out := b.ok("experiment", "list"); strings.Contains(out, "mine") {
 		t.Errorf("%s", out)
 	}

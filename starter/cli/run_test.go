@@ -195,18 +195,8 @@ func TestRunThatNoWorkerHasTaken(t *testing.T) {
 	}
 	b.ok("experiment", "add", b.write("tiny.yaml", tinyExperiment))
 	b.ok("run", "tiny", "--name", "waits", "--detach")
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(200 * time.Millisecond) { // visibility is behind
-		out := b.run("list").stderr
-		if strings.Contains(out, "list --runs") {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("list: %s", out)
-		}
-	}
-	if out := b.ok("list", "--runs"); !strings.Contains(out, "waits") {
-		t.Errorf("runs: %s", out)
-	}
+	b.lists(nil, func(o output) bool { return strings.Contains(o.stderr, "list --runs") })
+	b.lists([]string{"--runs"}, func(o output) bool { return strings.Contains(o.stdout, "waits") })
 	if err := b.servers().Client.TerminateWorkflow(t.Context(), "waits", "", "the test ends"); err != nil {
 		t.Error(err)
 	}

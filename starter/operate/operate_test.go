@@ -3,7 +3,6 @@ package operate_test
 import (
 	"encoding/json"
 	"log/slog"
-	"net"
 	"strings"
 	"testing"
 	"time"
@@ -108,12 +107,7 @@ func TestDoctorMakesNothing(t *testing.T) {
 
 // Servers that are not there are failures with a way out, each of them.
 func TestDoctorWithoutServers(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	nobody := l.Addr().String()
-	l.Close()
+	nobody := stacktest.Deaf(t)
 	for name, environ := range map[string][]string{
 		"nothing configured": {"TNAML_DATA_DIR=" + t.TempDir()},
 		"nobody answers": {"TNAML_DATA_DIR=" + t.TempDir(), "TNAML_TEMPORAL_ADDRESS=" + nobody, "TNAML_S3_ENDPOINT=" + nobody,

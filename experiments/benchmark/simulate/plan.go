@@ -45,7 +45,8 @@ type World struct {
 
 // Arm is one way of searching.
 type Arm struct {
-	Name     string `json:"name"`
+	Name string `json:"name"`
+	// Strategy is one of the world's, or Oracle.
 	Strategy string `json:"strategy"`
 	// Settings are the strategy's, over its defaults.
 	Settings json.RawMessage `json:"settings,omitempty"`
@@ -53,6 +54,11 @@ type Arm struct {
 	// strategy takes one, its trials where it learns from those. Empty: nothing.
 	From string `json:"from,omitempty"`
 }
+
+// Oracle is an arm that is no search: its trials are all of the configuration that is the
+// best known of the task, by the mean of its validation values over seeds. What it is
+// ahead by is what there was to find; where it is not ahead, validation cannot tell.
+const Oracle = "oracle"
 
 // Pretraining is a search of all development tasks together, but for the target.
 type Pretraining struct {
@@ -172,6 +178,12 @@ func (p *Plan) pretraining(name string) *Pretraining {
 }
 
 func (p *Plan) checkArm(w *World, a Arm) []error {
+	if a.Strategy == Oracle {
+		if a.From != "" || len(a.Settings) > 0 {
+			return []error{errors.New("it has no settings, and starts from nothing")}
+		}
+		return nil
+	}
 	d, err := w.Strategies.Find(a.Strategy)
 	if err != nil {
 		return []error{err}

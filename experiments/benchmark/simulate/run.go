@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -27,7 +28,7 @@ func Run(ctx context.Context, w *World, p Plan, progress func(done, all int)) (*
 func newRunner(w *World, p *Plan, progress func(done, all int)) *runner {
 	metric := w.Space.Objective.Metric
 	return &runner{
-		world: w, plan: p, lands: map[string]Landscape{}, validation: "validation_" + metric, test: "test_" + metric, progress: progress,
+		world: w, plan: p, lands: map[string]Landscape{}, best: map[string][]int{}, validation: "validation_" + metric, test: "test_" + metric, progress: progress,
 	}
 }
 
@@ -35,6 +36,8 @@ type runner struct {
 	world *World
 	plan  *Plan
 	lands map[string]Landscape
+	// best are the targets' configurations that are the best known (Oracle).
+	best map[string][]int
 	// validation and test name the objective on the two splits.
 	validation, test string
 	progress         func(done, all int)
@@ -151,13 +154,13 @@ func (r *runner) open(ctx context.Context, result *Result, pretrainings []*learn
 	}
 	slices.Sort(names)
 	names = slices.Compact(names)
-	lands, err := make([]Landscape, len(names)), error(nil)
+	lands, best, err := make([]Landscape, len(names)), make([][]int, len(names)), error(nil)
 	err = r.each(ctx, len(names), func(_ context.Context, i int) (err error) {
 		if lands[i], err = r.world.Landscape(names[i]); err != nil {
 			return fmt.Errorf("task %s: %w", names[i], err)
 		}
 		if t := slices.Index(r.plan.Tasks, names[i]); t >= 0 {
-			result.Tasks[t].Validation, result.Tasks[t].Test, err = scales(lands[i], r.world.Space.Options())
+			result.Tasks[t].Validation, result.Tasks[t].Test, best[i], err = scales(lands[i], r.world.Space.Options())
 		}
 		if err != nil {
 			return fmt.Errorf("task %s: %w", names[i], err)
@@ -165,7 +168,7 @@ func (r *runner) open(ctx context.Context, result *Result, pretrainings []*learn
 		return nil
 	})
 	for i, name := range names {
-		r.lands[name] = lands[i]
+		r.lands[name], r.best[name] = lands[i], best[i]
 	}
 	return err
 }
@@ -218,6 +221,9 @@ func (r *runner) pretrain(ctx context.Context, l *learned) error {
 
 // target searches a target in an arm, from what was learned.
 func (r *runner) target(ctx context.Context, a *Arm, task string, seed uint64, from *learned) ([]search.Trial, error) {
+	if a.Strategy == Oracle {
+		return r.oracle(ctx, task, seed)
+	}
 	d, err := r.world.Strategies.Find(a.Strategy)
 	if err != nil {
 		return nil, err
@@ -242,6 +248,21 @@ func (r *runner) target(ctx context.Context, a *Arm, task string, seed uint64, f
 		c.Sources, start.Sources = from.ref, from.sources
 	}
 	_, trials, err := r.search(ctx, c, start, r.plan.Trials)
+	return trials, err
+}
+
+// oracle is the search of an arm that knows where the best is.
+func (r *runner) oracle(ctx context.Context, task string, seed uint64) ([]search.Trial, error) {
+	known, err := r.world.Space.Values(r.best[task])
+	if err != nil {
+		return nil, err
+	}
+	settings, err := json.Marshal(strategy.FixedSettings{Architecture: known})
+	if err != nil {
+		return nil, err
+	}
+	c := r.world.config(strategy.Fixed, settings, []string{task}, seed, r.plan.Lag)
+	_, trials, err := r.search(ctx, c, c.Start(nil, nil), r.plan.Trials)
 	return trials, err
 }
 

@@ -57,9 +57,10 @@ func mean(l Landscape, actions []int) (validation, test float64) {
 	return validation / n, test / n
 }
 
-// scales are a landscape's, of the two splits. options are the numbers of options of
-// the space's choices.
-func scales(l Landscape, options []int) (validation, test Scale, err error) {
+// scales are a landscape's, of the two splits, with the configuration that is the best
+// known on the validation split. options are the numbers of options of the space's
+// choices.
+func scales(l Landscape, options []int) (validation, test Scale, best []int, err error) {
 	var points [2][]point
 	for i := range scaleDraws {
 		g := rng.New(1, "simulate/scale", uint64(i))
@@ -71,16 +72,17 @@ func scales(l Landscape, options []int) (validation, test Scale, err error) {
 		points[0], points[1] = append(points[0], point{actions, v}), append(points[1], point{actions, t})
 	}
 	var both [2]Scale
+	var at [2][]int
 	for split := range both {
-		both[split] = scaleOf(points[split], options, func(actions []int) float64 {
+		both[split], at[split] = scaleOf(points[split], options, func(actions []int) float64 {
 			v, t := mean(l, actions)
 			return [2]float64{v, t}[split]
 		})
 		if math.IsInf(both[split].Median, 0) {
-			return validation, test, errors.New("half of the random configurations come to no result")
+			return validation, test, nil, errors.New("half of the random configurations come to no result")
 		}
 	}
-	return both[0], both[1], nil
+	return both[0], both[1], at[0], nil
 }
 
 // point is a configuration with its value.
@@ -89,24 +91,27 @@ type point struct {
 	value   float64
 }
 
-func scaleOf(points []point, options []int, value func([]int) float64) Scale {
+func scaleOf(points []point, options []int, value func([]int) float64) (Scale, []int) {
 	slices.SortStableFunc(points, func(a, b point) int { return cmp.Compare(b.value, a.value) })
 	n := len(points)
-	s := Scale{Best: points[0].value, Median: (points[(n-1)/2].value + points[n/2].value) / 2}
+	top := points[0]
 	for _, p := range points[:min(climbers, n)] {
-		s.Best = max(s.Best, climb(p.actions, p.value, options, value))
+		if found := climb(p, options, value); found.value > top.value {
+			top = found
+		}
 	}
+	s := Scale{Best: top.value, Median: (points[(n-1)/2].value + points[n/2].value) / 2}
 	for _, p := range points {
 		if !math.IsInf(p.value, 0) {
 			s.Worst = p.value
 		}
 	}
-	return s
+	return s, top.actions
 }
 
 // climb changes one choice after another to its best option until none gets better.
-func climb(from []int, best float64, options []int, value func([]int) float64) float64 {
-	at := slices.Clone(from)
+func climb(from point, options []int, value func([]int) float64) point {
+	at, best := slices.Clone(from.actions), from.value
 	for better := true; better; {
 		better = false
 		for k, n := range options {
@@ -122,5 +127,5 @@ func climb(from []int, best float64, options []int, value func([]int) float64) f
 			at[k] = was
 		}
 	}
-	return best
+	return point{at, best}
 }

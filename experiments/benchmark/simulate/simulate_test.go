@@ -112,6 +112,33 @@ func TestDeterministic(t *testing.T) {
 	}
 }
 
+// The oracle has the best of each task from its first trial on, but for the luck of the
+// training.
+func TestOracle(t *testing.T) {
+	w, p := testWorld(t), testPlan()
+	p.Arms, p.Against, p.Tasks = []Arm{{Name: "random", Strategy: strategy.Random}, {Name: "oracle", Strategy: Oracle}}, "oracle", []string{"x", "a"}
+	r, err := Run(t.Context(), w, p, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, task := range r.Tasks {
+		for s, search := range task.Arms[1].Searches {
+			// The mean over eight trainings, of noise .005 each.
+			if best := search.Best; math.Abs(best.Mean[0]-.9) > 6*.005/math.Sqrt(repeats) || slices.Min(best.Mean) != slices.Max(best.Mean) {
+				t.Errorf("%s, seed %d: models of %v in the mean, the best known is .9", task.Name, s+1, best.Mean)
+			}
+		}
+	}
+	p.Arms[1].Settings, p.Arms[0].From = json.RawMessage(`{"x":1}`), "multitask"
+	p.Arms = append(p.Arms, Arm{Name: "knowing", Strategy: Oracle, From: "multitask"})
+	_, err = Run(t.Context(), w, p, quiet)
+	for _, arm := range []string{"oracle", "knowing"} {
+		if want := fmt.Sprintf("the arm %q: it has no settings, and starts from nothing", arm); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is not in: %v", want, err)
+		}
+	}
+}
+
 // What is wrong with a plan comes together.
 func TestCheck(t *testing.T) {
 	p := testPlan()
@@ -184,9 +211,12 @@ func TestPretrained(t *testing.T) {
 
 func TestScale(t *testing.T) {
 	w := testWorld(t)
-	v, test, err := scales(hill{peak: []int{0, 1, 2, 3, 4, 5}, options: w.Space.Options()}, w.Space.Options())
+	v, test, best, err := scales(hill{peak: []int{0, 1, 2, 3, 4, 5}, options: w.Space.Options()}, w.Space.Options())
 	if err != nil {
 		t.Fatal(err)
+	}
+	if !slices.Equal(best, []int{0, 1, 2, 3, 4, 5}) {
+		t.Errorf("the best known is %v", best)
 	}
 	if math.Abs(v.Best-.9) > 1e-12 || math.Abs(test.Best-.89) > 1e-12 || !(v.Worst < v.Median && v.Median < v.Best) {
 		t.Errorf("%+v, %+v", v, test)
