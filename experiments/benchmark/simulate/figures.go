@@ -12,8 +12,14 @@ import (
 // Figures are what a result says of its arms, each at each of Result.Budgets.
 type Figures struct {
 	Arms []ArmFigures `json:"arms"`
-	// Rankings and Comparisons judge by the test value of the model that is best on the
-	// validation split, of each task the mean over its seeds.
+	// By the test value of the model that is best on the validation split, of each task
+	// the mean over its seeds; and by At.Mean of it, which is what a search can find.
+	Judged
+	Found Judged `json:"found"`
+}
+
+// Judged compares arms by one figure of their searches.
+type Judged struct {
 	Rankings    []Ranking    `json:"rankings"`
 	Comparisons []Comparison `json:"comparisons"`
 }
@@ -29,8 +35,10 @@ type ArmFigures struct {
 type Means struct {
 	Trials int `json:"trials"`
 	// Regret is the normalised regret on the test split (Scale), with the 2 s.e.m. across
-	// tasks; the others are in the objective's own values.
+	// tasks, Found that of At.Mean on the validation split; the others are in the
+	// objective's own values.
 	Regret metrics.Estimate `json:"regret"`
+	Found  metrics.Estimate `json:"found"`
 	At
 }
 
@@ -99,14 +107,26 @@ func (r *Result) Figures() *Figures {
 		}
 		f.Arms = append(f.Arms, one)
 	}
-	for k := range r.Budgets {
-		f.Rankings = append(f.Rankings, r.ranking(k))
-		f.Comparisons = append(f.Comparisons, r.compare(k, (*Task).rewards)...)
-	}
+	f.Judged, f.Found = r.judged((*Task).regrets), r.judged((*Task).found)
 	return f
 }
 
-// regrets are those of an arm's searches of a task, one a seed, at a budget.
+// regretsOf are an arm's searches' of a task, one a seed, at a budget.
+type regretsOf func(t *Task, arm, budget int) []float64
+
+func (r *Result) judged(by regretsOf) (j Judged) {
+	for k := range r.Budgets {
+		j.Rankings = append(j.Rankings, r.ranking(k, by))
+		j.Comparisons = append(j.Comparisons, r.compare(k, func(t *Task, arm, budget int) []float64 {
+			out := by(t, arm, budget)
+			floats.Scale(-1, out)
+			return out
+		})...)
+	}
+	return j
+}
+
+// regrets are by the test value.
 func (t *Task) regrets(arm, budget int) []float64 {
 	var out []float64
 	for _, s := range t.Arms[arm].Searches {
@@ -115,10 +135,12 @@ func (t *Task) regrets(arm, budget int) []float64 {
 	return out
 }
 
-// rewards are the regrets, more being better.
-func (t *Task) rewards(arm, budget int) []float64 {
-	out := t.regrets(arm, budget)
-	floats.Scale(-1, out)
+// found are by what validation says without luck.
+func (t *Task) found(arm, budget int) []float64 {
+	var out []float64
+	for _, s := range t.Arms[arm].Searches {
+		out = append(out, t.Validation.Regret(s.At[budget].Mean))
+	}
 	return out
 }
 
@@ -130,6 +152,7 @@ func (t *Task) Mean(arm, budget int) (mean At) {
 		at := s.At[budget]
 		mean.Validation += at.Validation / n
 		mean.Test += at.Test / n
+		mean.Mean += at.Mean / n
 		mean.TopValidation += at.TopValidation / n
 		mean.TopTest += at.TopTest / n
 	}
@@ -139,17 +162,19 @@ func (t *Task) Mean(arm, budget int) (mean At) {
 func (r *Result) means(arm, budget int) Means {
 	m := Means{Trials: r.Budgets[budget]}
 	n := float64(len(r.Tasks))
-	var regrets []float64
+	var regrets, found []float64
 	for i := range r.Tasks {
 		t := &r.Tasks[i]
 		regrets = append(regrets, metrics.Mean(t.regrets(arm, budget)).Mean)
+		found = append(found, metrics.Mean(t.found(arm, budget)).Mean)
 		at := t.Mean(arm, budget)
 		m.Validation += at.Validation / n
 		m.Test += at.Test / n
+		m.Mean += at.Mean / n
 		m.TopValidation += at.TopValidation / n
 		m.TopTest += at.TopTest / n
 	}
-	m.Regret = metrics.Mean(regrets)
+	m.Regret, m.Found = metrics.Mean(regrets), metrics.Mean(found)
 	return m
 }
 
@@ -175,19 +200,19 @@ func (r *Result) reach(arm int, share float64) Reach {
 	return out
 }
 
-// scores are the mean rewards of all tasks × arms at a budget.
-func (r *Result) scores(budget int) [][]float64 {
+// scores are the mean regrets of all tasks × arms at a budget, more being better.
+func (r *Result) scores(budget int, by regretsOf) [][]float64 {
 	out := make([][]float64, len(r.Tasks))
 	for i := range r.Tasks {
 		for a := range r.Arms {
-			out[i] = append(out[i], -metrics.Mean(r.Tasks[i].regrets(a, budget)).Mean)
+			out[i] = append(out[i], -metrics.Mean(by(&r.Tasks[i], a, budget)).Mean)
 		}
 	}
 	return out
 }
 
-func (r *Result) ranking(budget int) Ranking {
-	scores := r.scores(budget)
+func (r *Result) ranking(budget int, by regretsOf) Ranking {
+	scores := r.scores(budget, by)
 	out := Ranking{Trials: r.Budgets[budget], Ranks: metrics.MeanRanks(scores)}
 	out.Chi2, out.P = metrics.Friedman(scores)
 	if len(r.Arms) > 1 {

@@ -14,7 +14,7 @@ func TestFigures(t *testing.T) {
 	searches := func(a, b float64, reached ...int) []*Search {
 		var out []*Search
 		for i, v := range []float64{a, b} {
-			s := &Search{At: []At{{Validation: v, Test: v - .1, TopValidation: v - .2, TopTest: v - .3}}}
+			s := &Search{At: []At{{Validation: v, Test: v - .1, Mean: v - .05, TopValidation: v - .2, TopTest: v - .3}}}
 			s.Best = Improvements{Trials: []int{1}, Validation: []float64{v}, Test: []float64{v}, Mean: []float64{.5}}
 			if reached[i] > 0 {
 				s.Best.Trials, s.Best.Mean = append(s.Best.Trials, reached[i]), append(s.Best.Mean, .8951)
@@ -49,6 +49,13 @@ func TestFigures(t *testing.T) {
 	near("b's regret", b.At[0].Regret.Mean, (.5+2.75)/2)
 	near("its error", b.At[0].Regret.Error, 2*1.125)
 	near("a's validation", a.At[0].Validation, .9)
+	// Without luck a's regrets on the validation split are 1.5, .5 and .5, −.5; b's .5, −.5
+	// and 5.5, 4.5.
+	near("what a found", a.At[0].Found.Mean, .5)
+	near("what b found", b.At[0].Found.Mean, 2.5)
+	near("b's gain by it", f.Found.Comparisons[0].Gain.Mean, -2)
+	near("b's gain by it on x", f.Found.Comparisons[0].Tasks[0].Mean, 1)
+	near("b's validation without luck", b.At[0].Mean, .65)
 	near("a's test", a.At[0].Test, .8)
 	near("b's validation", b.At[0].Validation, .7)
 	near("b's top10 test", b.At[0].TopTest, .4)
@@ -80,10 +87,10 @@ func TestSummary(t *testing.T) {
 	}
 	trials := []search.Trial{{Status: trainer.Failed, Actions: []int{0}}, ok(1, .5), ok(2, .4), ok(3, .5), ok(4, .8)}
 	s := summary(trials, []int{1, 2, 4, 5}, flat{}, Scale{Worst: .1}, Scale{Worst: .2})
-	want := []At{{.1, .2, .1, .2}, {.5, .25, .5, .25}, {.5, .25, 1.4 / 3, .7 / 3}, {.8, .4, .55, .275}}
+	want := []At{{.1, .2, .1, .1, .2}, {.5, .25, 1, .5, .25}, {.5, .25, 1, 1.4 / 3, .7 / 3}, {.8, .4, 4, .55, .275}}
 	for i, w := range want {
 		for k, d := range []float64{
-			s.At[i].Validation - w.Validation, s.At[i].Test - w.Test, s.At[i].TopValidation - w.TopValidation, s.At[i].TopTest - w.TopTest,
+			s.At[i].Validation - w.Validation, s.At[i].Test - w.Test, s.At[i].Mean - w.Mean, s.At[i].TopValidation - w.TopValidation, s.At[i].TopTest - w.TopTest,
 		} {
 			if math.Abs(d) > 1e-12 {
 				t.Errorf("at %d, figure %d: %+v, want %+v", i, k, s.At[i], w)

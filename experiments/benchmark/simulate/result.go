@@ -1,6 +1,9 @@
 package simulate
 
 import (
+	"math"
+	"sort"
+
 	"tnaml/experiments/metrics"
 	"tnaml/experiments/search"
 )
@@ -80,8 +83,11 @@ type Climb struct {
 // and the means over the ten best (accuracy-top10). Before any model is trained they
 // are the scale's worst.
 type At struct {
-	Validation    float64 `json:"validation"`
-	Test          float64 `json:"test"`
+	Validation float64 `json:"validation"`
+	Test       float64 `json:"test"`
+	// Mean is the model's validation in the mean over seeds, without the luck of its
+	// training: how far the search has come, whatever the test split makes of it.
+	Mean          float64 `json:"validation_mean"`
 	TopValidation float64 `json:"top10_validation"`
 	TopTest       float64 `json:"top10_test"`
 }
@@ -127,6 +133,9 @@ func summary(trials []search.Trial, budgets []int, l Landscape, validation, test
 			continue
 		}
 		expected, _ := mean(l, trials[b.Trials-1].Actions)
+		if math.IsInf(expected, 0) { // it was trained by luck
+			expected = validation.Worst
+		}
 		s.Best.Trials, s.Best.Mean = append(s.Best.Trials, b.Trials), append(s.Best.Mean, expected)
 		s.Best.Validation, s.Best.Test = append(s.Best.Validation, b.Validation), append(s.Best.Test, b.Test)
 	}
@@ -136,9 +145,10 @@ func summary(trials []search.Trial, budgets []int, l Landscape, validation, test
 		}
 	}
 	for _, n := range budgets {
-		at := At{validation.Worst, test.Worst, validation.Worst, test.Worst}
+		at := At{validation.Worst, test.Worst, validation.Worst, validation.Worst, test.Worst}
 		if i := n - 1 - (len(trials) - len(best)); i >= 0 { // curves begin with the first model
-			at = At{best[i].Validation, best[i].Test, top[i].Validation, top[i].Test}
+			newest := sort.SearchInts(s.Best.Trials, n+1) - 1
+			at = At{best[i].Validation, best[i].Test, s.Best.Mean[newest], top[i].Validation, top[i].Test}
 		}
 		s.At = append(s.At, at)
 	}

@@ -167,20 +167,12 @@ func (p *page) tables(table func(title string, columns []string, rows [][]any)) 
 	curve("Its validation value", func(m simulate.Means) string { return value(m.Validation) })
 	curve("Test value of the ten best on validation (top10)", func(m simulate.Means) string { return value(m.TopTest) })
 	if len(p.Arms) > 1 {
-		table(fmt.Sprintf("Mean rank over the tasks, by test value (p: Friedman; CD: critical difference of two, Nemenyi, 5 %%: %s)",
-			number(p.Figures.Rankings[0].Critical)), p.columns("arm"), p.ranks())
-		table("Against "+p.Against+": regret less, with its 95 % interval over tasks and seeds (* p < 0.05, Wilcoxon–Holm over tasks)",
-			p.columns("arm"), compared(p, p.Figures.Comparisons, func(c simulate.Comparison) string {
-				star := " "
-				if c.Holm < .05 {
-					star = "*"
-				}
-				return fmt.Sprintf("%+.2f [%+.2f, %+.2f]%s", c.Gain.Mean, c.Gain.Low, c.Gain.High, star)
-			}))
-		table("Tasks won/tied/lost against "+p.Against+" (95 % interval over seeds), and Holm's p", p.columns("arm"),
-			compared(p, p.Figures.Comparisons, func(c simulate.Comparison) string {
-				return fmt.Sprintf("%d/%d/%d %s", c.Wins, c.Draws, c.Losses, probability(c.Holm))
-			}))
+		p.judged("by test value", "regret less", p.Figures.Judged, table)
+	}
+	curve("How far the searches have come: normalised regret of that model on the validation split, in the mean over seeds, without the luck "+
+		"of its training", func(m simulate.Means) string { return number(m.Found.Mean) + " ± " + number(m.Found.Error) })
+	if len(p.Arms) > 1 {
+		p.judged("by this", "less of this", p.Figures.Found, table)
 	}
 	table("Trials until the model best on validation is so far on the way from the median random to the best known, without the luck of its\n"+
 		"training: median over searches (share that got there within "+strconv.Itoa(p.Trials)+")",
@@ -188,6 +180,24 @@ func (p *page) tables(table func(title string, columns []string, rows [][]any)) 
 	if p.Baseline != nil {
 		p.baseline(table)
 	}
+}
+
+// judged are the tables that compare the arms by a figure, less of it being better.
+func (p *page) judged(by, what string, j simulate.Judged, table func(title string, columns []string, rows [][]any)) {
+	table(fmt.Sprintf("Mean rank over the tasks, %s (p: Friedman; CD: critical difference of two, Nemenyi, 5 %%: %s)",
+		by, number(j.Rankings[0].Critical)), p.columns("arm"), p.ranks(j.Rankings))
+	table("Against "+p.Against+": "+what+", with its 95 % interval over tasks and seeds (* p < 0.05, Wilcoxon–Holm over tasks)",
+		p.columns("arm"), compared(p, j.Comparisons, func(c simulate.Comparison) string {
+			star := " "
+			if c.Holm < .05 {
+				star = "*"
+			}
+			return fmt.Sprintf("%+.2f [%+.2f, %+.2f]%s", c.Gain.Mean, c.Gain.Low, c.Gain.High, star)
+		}))
+	table("Tasks won/tied/lost against "+p.Against+", "+by+" (95 % interval over seeds), and Holm's p", p.columns("arm"),
+		compared(p, j.Comparisons, func(c simulate.Comparison) string {
+			return fmt.Sprintf("%d/%d/%d %s", c.Wins, c.Draws, c.Losses, probability(c.Holm))
+		}))
 }
 
 func counted(n int, what string) string {
@@ -238,17 +248,17 @@ func (p *page) columns(first string) []string {
 	return out
 }
 
-func (p *page) ranks() [][]any {
+func (p *page) ranks(rankings []simulate.Ranking) [][]any {
 	var rows [][]any
 	last := []any{"p"}
 	for a, arm := range p.Arms {
 		row := []any{arm.Name}
-		for _, r := range p.Figures.Rankings {
+		for _, r := range rankings {
 			row = append(row, number(r.Ranks[a]))
 		}
 		rows = append(rows, row)
 	}
-	for _, r := range p.Figures.Rankings {
+	for _, r := range rankings {
 		last = append(last, probability(r.P))
 	}
 	return append(rows, last)
