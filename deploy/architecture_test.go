@@ -104,7 +104,7 @@ var allowed = map[string]string{
 func under(name, prefix string) bool { return name == prefix || strings.HasPrefix(name, prefix+"/") }
 
 // shared are the packages below starter/cli that its nouns stand on.
-var shared = []string{"terminal", "names", "follow", "spec", "samples", "models"}
+var shared = []string{"terminal", "names", "follow", "spec", "samples", "models", "fetch"}
 
 // Commands of one noun know nothing of another's: what they share is in the packages
 // for it.

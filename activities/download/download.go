@@ -185,6 +185,7 @@ func (c *Client) Get(ctx context.Context, f File) (Result, error) {
 	}
 	defer lock.Unlock()
 	urls := c.addresses(f)
+	var failed []error
 	r, err := check(path, f)
 	switch {
 	case err == nil:
@@ -197,12 +198,12 @@ func (c *Client) Get(ctx context.Context, f File) (Result, error) {
 		if err := os.Rename(path, path+".bad"); err != nil {
 			return Result{}, err
 		}
+		failed = append(failed, fmt.Errorf("  %s: %w; set aside as %s.bad", path, err, f.Name))
 	case !errors.Is(err, os.ErrNotExist):
 		return Result{}, err
 	case len(urls) == 0:
 		return Result{}, fmt.Errorf("%s %w", path, ErrNoAddress)
 	}
-	var failed []error
 	for _, u := range urls {
 		r, err := c.from(ctx, f, u, path)
 		if err == nil {

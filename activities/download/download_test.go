@@ -461,6 +461,12 @@ func TestByHand(t *testing.T) {
 	if b, err := os.ReadFile(filepath.Join(c.Dir, "data.bin.bad")); err != nil || !bytes.Equal(b, content(8, 1000)) {
 		t.Errorf("the file put there is gone: %v", err)
 	}
+	// Where no address has the file either, the person hears what became of his.
+	write(content(8, 1000))
+	f.URLs = []string{(&site{body: content(9, 10)}).serve(t) + "?moved"}
+	if _, err := c.Get(t.Context(), f); err == nil || !strings.Contains(err.Error(), "set aside as data.bin.bad") {
+		t.Errorf("set aside: %v", err)
+	}
 	for _, name := range []string{"", "../x", "a/b", ".hidden", `a\b`} {
 		if _, err := c.Get(t.Context(), File{Name: name}); err == nil {
 			t.Errorf("name %q was taken", name)

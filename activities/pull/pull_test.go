@@ -334,7 +334,8 @@ func TestInterruptedWhileReading(t *testing.T) {
 	set := sets("sms_spam")[0]
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	out := b.one(ctx, &set, func() func() { cancel(); return func() {} })
+	b.got = &gets{}
+	out := b.one(ctx, dataset(&set), func() func() { cancel(); return func() {} })
 	if out.Status != Failed || !errors.Is(out.Err(), context.Canceled) || !slices.Equal(b.left(), []string{"sms-spam-collection.zip"}) {
 		t.Errorf("%+v, %q", out, b.left())
 	}

@@ -3,12 +3,10 @@ package catalog
 import (
 	"bytes"
 	_ "embed"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"regexp"
 	"slices"
-	"strings"
 
 	"github.com/goccy/go-yaml"
 
@@ -48,32 +46,6 @@ type DatasetSource struct {
 	Read  corpora.Recipe `yaml:"read" json:"read,omitempty"`
 }
 
-// DatasetFile is one file. Its name is unique in the catalogue: it is the file's
-// in the directory of downloads and on a mirror.
-type DatasetFile struct {
-	Name string `yaml:"name" json:"name,omitempty"`
-	// SHA256 is the file's digest in hexadecimal, where it is known, and
-	// SHA256From says whence.
-	SHA256     string `yaml:"sha256" json:"sha256,omitempty"`
-	SHA256From string `yaml:"sha256_from" json:"sha256_from,omitempty"`
-	// Size in bytes, where it is known; MaxSize bounds it where it is not, 0
-	// meaning the downloader's own bound. About is roughly the size, for people.
-	Size    int64 `yaml:"size" json:"size,omitempty"`
-	MaxSize int64 `yaml:"max_size" json:"max_size,omitempty"`
-	About   int64 `yaml:"about" json:"about,omitempty"`
-	// URLs serve the same bytes, in order of preference; none: the file must be
-	// got by hand.
-	URLs []DatasetURL `yaml:"urls" json:"urls,omitempty"`
-}
-
-// DatasetURL is a public address.
-type DatasetURL struct {
-	URL string `yaml:"url" json:"url,omitempty"`
-	// Tried is the day when the address was last tried against the real server
-	// (2006-01-02), or "never".
-	Tried string `yaml:"tried" json:"tried,omitempty"`
-}
-
 // Images reports whether the set is one of images.
 func (d *Dataset) Images() bool { return len(d.Sources) > 0 && d.Sources[0].Read.As.IsImages() }
 
@@ -90,14 +62,11 @@ func (s DatasetSource) Pullable() bool {
 func (s DatasetSource) Size() (sum int64, exact bool) {
 	exact = true
 	for _, f := range s.Files {
-		n := f.Size
-		if n == 0 {
-			n, exact = f.About, false
-		}
+		n, known := f.Bytes()
 		if n == 0 {
 			return 0, false
 		}
-		sum += n
+		sum, exact = sum+n, exact && known
 	}
 	return sum, exact
 }
@@ -133,12 +102,7 @@ func ParseDatasets(b []byte) ([]Dataset, error) {
 	return out, errors.Join(errs...)
 }
 
-var (
-	datasetName  = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]*$`)
-	fileName     = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
-	triedForm    = regexp.MustCompile(`^(never|\d{4}-\d{2}-\d{2})$`)
-	citationForm = regexp.MustCompile(`^@[a-z]+\{[a-z0-9]+, .+\}$`)
-)
+var datasetName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]*$`)
 
 // validate checks a set; files are those seen so far.
 func (d *Dataset) validate(files map[string]DatasetFile) error {
@@ -157,9 +121,7 @@ func (d *Dataset) validate(files map[string]DatasetFile) error {
 			bad("no %s", f.name)
 		}
 	}
-	if !citationForm.MatchString(d.Citation) {
-		bad("the citation must be one line of BibTeX")
-	}
+	errs = append(errs, checkCitation(d.Citation))
 	if len(d.Sources) == 0 {
 		bad("no sources")
 	}
@@ -186,30 +148,7 @@ func (s DatasetSource) validate(files map[string]DatasetFile) error {
 	var names []string
 	for _, f := range s.Files {
 		names = append(names, f.Name)
-		if old, ok := files[f.Name]; ok && (old.SHA256 != f.SHA256 || !slices.Equal(old.URLs, f.URLs)) {
-			bad("file %q is there twice and differs", f.Name)
-		}
-		files[f.Name] = f
-		if !fileName.MatchString(f.Name) {
-			bad("file %q: a name of letters, digits, points, _ and -", f.Name)
-		}
-		if b, err := hex.DecodeString(f.SHA256); err != nil || len(b) != 0 && len(b) != 32 || f.SHA256 != strings.ToLower(f.SHA256) {
-			bad("file %q: the SHA-256 must be 64 small hexadecimal digits", f.Name)
-		}
-		if (f.SHA256 == "") != (f.SHA256From == "") {
-			bad("file %q: the SHA-256 and whence it is known go together", f.Name)
-		}
-		if f.Size < 0 || f.MaxSize < 0 || f.About < 0 {
-			bad("file %q: a negative size", f.Name)
-		}
-		for _, u := range f.URLs {
-			if !strings.HasPrefix(u.URL, "https://") && !strings.HasPrefix(u.URL, "http://") {
-				bad("file %q: address %q is neither https nor http", f.Name, u.URL)
-			}
-			if !triedForm.MatchString(u.Tried) {
-				bad("file %q: address %q: tried must be a day or never", f.Name, u.URL)
-			}
-		}
+		errs = append(errs, f.validate(files))
 	}
 	for _, p := range s.Read.Parts {
 		for _, name := range []string{p.File, p.Labels} {

@@ -345,8 +345,12 @@ func (b Builtin) Fill(sp *space.Space, kind string, catalogue []string) (space.S
 	sorted := slices.Sorted(slices.Values(catalogue))
 	if slices.Equal(c.Options, []any{AllModules}) {
 		if len(sorted) == 0 {
-			return out, fmt.Errorf("there is no %s module to choose from: add one with `starter module add`, "+
-				"or make the catalogue's with `starter module build`", kind)
+			published := ""
+			if kind == "text" {
+				published = "get published vectors with `starter module pull`, "
+			}
+			return out, fmt.Errorf("there is no %s module to choose from: %sadd one with `starter module add`, "+
+				"or make the catalogue's with `starter module build`", kind, published)
 		}
 		c.Options = c.Options[:0]
 		for _, name := range sorted {

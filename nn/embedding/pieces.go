@@ -1,6 +1,7 @@
 package embedding
 
 import (
+	"io"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -23,6 +24,19 @@ func (m *Module) HasPieces() bool {
 		}
 	}
 	return n > 0 && n*10 >= len(m.Tokens)
+}
+
+// ReadWords reads a file of vectors as Read does. Where its tokens are pieces of
+// words, words are made of them.
+func ReadWords(r io.Reader, name string, top int) (*Module, error) {
+	m, err := Read(r, name, top)
+	if err != nil {
+		return nil, err
+	}
+	if m.HasPieces() {
+		m.Subword = &Subword{Kind: Pieces}
+	}
+	return m, nil
 }
 
 // digits replaces every digit by 0, as the texts of BPEmb are.

@@ -217,6 +217,12 @@ func TestPiecesByHand(t *testing.T) {
 	if !m.HasPieces() || small().HasPieces() {
 		t.Error("pieces are not told from words")
 	}
+	for file, want := range map[string]*Subword{"▁a 1\nb 2\n": {Kind: Pieces}, "a 1\nb 2\n": nil} {
+		if read, err := ReadWords(strings.NewReader(file), "p", 0); err != nil || (read.Subword == nil) != (want == nil) ||
+			want != nil && read.Subword.Kind != want.Kind {
+			t.Errorf("%q: %+v, %v", file, read, err)
+		}
+	}
 	l := m.Lookup()
 	for word, want := range map[string][]string{
 		"low": {"▁", "lo", "w"}, "now": {"▁now"}, "nlo": {"▁n", "lo"}, "loow": {"▁", "lo", "ow"}, "xow": {"▁", "ow"},

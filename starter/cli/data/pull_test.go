@@ -15,13 +15,12 @@ import (
 	"testing"
 	"time"
 
-	"tnaml/activities/download"
-	"tnaml/activities/pull"
 	"tnaml/activities/store"
 	"tnaml/deploy"
 	"tnaml/deploy/stack/stacktest"
 	"tnaml/experiments/catalog"
 	"tnaml/experiments/data/archive/archivetest"
+	"tnaml/starter/cli/fetch"
 	"tnaml/starter/cli/terminal"
 )
 
@@ -113,7 +112,7 @@ func TestPull(t *testing.T) {
 		"brown.zip": []byte("not the archive")})
 	for _, terminal := range []bool{false, true} {
 		s := store.NewMemory()
-		o := pullOptions{dir: t.TempDir(), mirror: mirror}
+		o := pullOptions{Options: fetch.Options{Dir: t.TempDir(), Mirror: mirror}}
 		r := runPull(t, t.Context(), s, terminal, chosen(t, "economic_news", "sentiment_cine"), false, o)
 		if r.err != nil {
 			t.Fatal(r.err)
@@ -132,13 +131,13 @@ func TestPull(t *testing.T) {
 		}
 	}
 	s := store.NewMemory()
-	o := pullOptions{dir: t.TempDir(), mirror: mirror}
+	o := pullOptions{Options: fetch.Options{Dir: t.TempDir(), Mirror: mirror}}
 	r := runPull(t, t.Context(), s, false, chosen(t, "brown_corpus", "economic_news", "mpqa_opinion"), false, o)
 	if r.err == nil {
 		t.Fatal("no error")
 	}
 	for _, want := range []string{"2 of 3 data sets did not come", "brown_corpus: brown.zip cannot be had",
-		mirror + "/brown.zip: not the file expected: its SHA-256", "By hand: Download brown.zip", "mpqa_opinion", "Put mpqa.all into " + o.dir} {
+		mirror + "/brown.zip: not the file expected: its SHA-256", "By hand: Download brown.zip", "mpqa_opinion", "Put mpqa.all into " + o.Dir} {
 		if !strings.Contains(r.err.Error(), want) {
 			t.Errorf("%q is not in: %v", want, r.err)
 		}
@@ -147,38 +146,14 @@ func TestPull(t *testing.T) {
 		t.Errorf("what came stays:\n%s", r.stdout.String())
 	}
 	// All: what must be got by hand is told, and is no failure.
-	o.mirror = ""
+	o.Mirror = ""
 	if r = runPull(t, t.Context(), s, false, chosen(t, "mpqa_opinion", "mnist"), false,
-		pullOptions{dir: t.TempDir(), mirror: mirror}); r.err == nil || strings.Contains(r.err.Error(), "the others") {
+		pullOptions{Options: fetch.Options{Dir: t.TempDir(), Mirror: mirror}}); r.err == nil || strings.Contains(r.err.Error(), "the others") {
 		t.Errorf("none came: %v", r.err)
 	}
 	if r = runPull(t, t.Context(), s, false, chosen(t, "mpqa_opinion", "economic_news"), true, o); r.err != nil ||
 		!strings.Contains(r.stderr.String(), "mpqa_opinion must be got by hand") {
 		t.Errorf("all: %v\n%s", r.err, r.stderr.String())
-	}
-}
-
-// Bars may be stopped at any moment, also before they were first drawn.
-func TestPullProgressStops(t *testing.T) {
-	for i := range 500 {
-		r := newPullRun(t, true)
-		p := r.app.newPullProgress()
-		if i%2 == 1 {
-			p.progress(download.Progress{File: "cine.zip", Done: 1, Total: 2})
-		}
-		time.Sleep(time.Duration(i%5) * 10 * time.Microsecond)
-		p.stop()
-	}
-}
-
-// What is said beside a bar that ends before it is next drawn is shown all the same.
-func TestPullProgressSays(t *testing.T) {
-	r := newPullRun(t, true)
-	p := r.app.newPullProgress()
-	p.bars.Log("as a line is said while the last bar goes")
-	p.stop()
-	if !strings.Contains(r.stderr.String(), "as a line is said") {
-		t.Errorf("told: %q", r.stderr.String())
 	}
 }
 
@@ -200,13 +175,13 @@ func TestPullInterrupted(t *testing.T) {
 			w.(http.Flusher).Flush()
 			<-r.Context().Done()
 		}))
-		o := pullOptions{dir: t.TempDir(), mirror: server.URL}
+		o := pullOptions{Options: fetch.Options{Dir: t.TempDir(), Mirror: server.URL}}
 		ctx, cancel := context.WithCancel(t.Context())
 		r := newPullRun(t, terminal)
 		go func() { // the interrupt, when all that was sent is there and to be seen
 			defer cancel()
 			for ctx.Err() == nil {
-				info, err := os.Stat(filepath.Join(o.dir, "corpusCine.zip.part"))
+				info, err := os.Stat(filepath.Join(o.Dir, "corpusCine.zip.part"))
 				if err == nil && info.Size() == half && (!terminal || strings.Contains(r.stderr.String(), "corpusCine.zip")) {
 					return
 				}
@@ -224,26 +199,5 @@ func TestPullInterrupted(t *testing.T) {
 		if want := []string{"", fmt.Sprintf("bytes=%d-", half)}; !slices.Equal(ranges, want) {
 			t.Errorf("ranges %q, want %q", ranges, want)
 		}
-	}
-}
-
-func TestDistance(t *testing.T) {
-	for _, c := range []struct {
-		a, b string
-		want int
-	}{{"", "", 0}, {"a", "", 1}, {"sms_spam", "SMS-Spam", 0}, {"kitten", "sitting", 3}, {"mnist", "minst", 2}} {
-		if got := distance(c.a, c.b); got != c.want {
-			t.Errorf("%q, %q: %d, want %d", c.a, c.b, got, c.want)
-		}
-	}
-}
-
-// What came of a set that did not come whole is told with the failure.
-func TestKept(t *testing.T) {
-	if got := kept(pull.Outcome{Files: []pull.Piece{{Name: "a.gz"}, {Name: "b.gz"}}}, "/d"); got != "\na.gz, b.gz: in /d, for the next pull" {
-		t.Errorf("%q", got)
-	}
-	if got := kept(pull.Outcome{}, "/d"); got != "" {
-		t.Errorf("%q", got)
 	}
 }

@@ -1,6 +1,7 @@
 package module
 
 import (
+	"archive/zip"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 
 	"tnaml/activities/library"
 	"tnaml/activities/store"
+	"tnaml/experiments/data/archive"
 	"tnaml/nn/embedding"
 	nnimage "tnaml/nn/image"
 	"tnaml/starter/cli/names"
@@ -22,18 +24,20 @@ import (
 )
 
 func (a app) addCommand() *cobra.Command {
-	var name, language, source string
+	var name, language, source, member string
 	var top, block int
 	var overwrite bool
 	cmd := &cobra.Command{
-		Use: "add FILE", Short: "Add pretrained token vectors (word2vec's text or binary form, or GloVe's, also .gz and .zst), or a MobileNet",
+		Use:   "add FILE",
+		Short: "Add pretrained token vectors (word2vec's text or binary form, or GloVe's, also .gz, .zst and .zip), or a MobileNet",
 		Long: "Add pretrained token vectors: the text form of word2vec (.vec) or GloVe, or word2vec's binary form, plain or packed by " +
-			"gzip or zstd.\n" +
+			"gzip, zstd or zip.\n" +
 			"Which of them a file has its content says. Where the tokens are pieces of words (BPEmb: \"▁\" begins a word), words are cut " +
 			"into pieces\n" +
 			"in the order of the file, and get the mean of their pieces' vectors.\n\n" +
 			"A folder with manifest.json and weights.f32le.bin holds the weights of a MobileNet v1: an image module, its features taken " +
-			"after --block.",
+			"after --block.\n\n" +
+			"What is published and known to the catalogue, `starter module pull` downloads and adds.",
 		Example: "  starter module add GoogleNews-vectors-negative300.bin.gz --name news-300 --language en --top 100000",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -51,7 +55,7 @@ func (a app) addCommand() *cobra.Command {
 			}
 			kind, others := "a file of vectors", []string{"block"}
 			if info.IsDir() {
-				kind, others = "a folder of MobileNet's weights", []string{"language", "top"}
+				kind, others = "a folder of MobileNet's weights", []string{"language", "top", "member"}
 			}
 			for _, flag := range others {
 				if cmd.Flags().Changed(flag) {
@@ -70,13 +74,16 @@ func (a app) addCommand() *cobra.Command {
 				if info.IsDir() {
 					return a.addMobileNet(cmd.Context(), c, args[0], nnimage.MobileNetOptions{Name: name, Source: source, Block: block}, overwrite, p)
 				}
-				m, err := readVectors(cmd.Context(), args[0], name, top, p)
+				m, err := readVectors(cmd.Context(), args[0], member, name, top, p)
 				if err != nil {
 					return err
 				}
 				m.Language, m.Source = language, source
 				if m.Source == "" {
 					m.Source = filepath.Base(args[0])
+					if member != "" {
+						m.Source += ", " + member
+					}
 					if top > 0 && len(m.Tokens) == top {
 						m.Source += fmt.Sprintf(", the first %s tokens", humanize.Comma(int64(top)))
 					}
@@ -90,6 +97,7 @@ func (a app) addCommand() *cobra.Command {
 	f.StringVar(&language, "language", "", "language tag, e.g. en")
 	f.StringVar(&source, "source", "", "where the vectors come from (default: the file's name)")
 	f.IntVar(&block, "block", maxBlock, "depth, 1 to 12, at which the features of a MobileNet are taken")
+	f.StringVar(&member, "member", "", "the file to read of a zip archive that has several")
 	f.IntVar(&top, "top", 0, "read only the first so many tokens (0: all)")
 	f.BoolVar(&overwrite, "overwrite", false, "give the name to these vectors even if it has others")
 	terminal.Positive(cmd, "block")
@@ -187,43 +195,64 @@ func (a app) publishModule(ctx context.Context, c *client.Client, m *embedding.M
 // vectorsName is a file's name without what says its form.
 func vectorsName(file string) string {
 	name := filepath.Base(file)
-	for _, end := range []string{".gz", ".zst", ".vec", ".bin", ".txt"} {
+	for _, end := range []string{".gz", ".zst", ".zip", ".vec", ".bin", ".txt"} {
 		name = strings.TrimSuffix(name, end)
 	}
 	return name
 }
 
-// readVectors reads a file of vectors. Where its tokens are pieces of words,
-// words are made of them.
-func readVectors(ctx context.Context, file, name string, top int, p *terminal.Progress) (*embedding.Module, error) {
+// readVectors reads a file of vectors, or one in a zip archive: member, or the only
+// one there is. Where its tokens are pieces of words, words are made of them.
+func readVectors(ctx context.Context, file, member, name string, top int, p *terminal.Progress) (*embedding.Module, error) {
 	f, err := terminal.Open(ctx, file)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close() // read only
-	m, err := embedding.Read(watched(ctx, f, "reading "+file, p), name, top)
+	in, head := watched(ctx, f, "reading "+file, p), make([]byte, 4)
+	if in.size > 0 { // a pipe has no size, and no end to begin with
+		if _, err := f.ReadAt(head, 0); err != nil && !errors.Is(err, io.EOF) {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+	}
+	if archive.FormatOf(head) == archive.Zip {
+		e, err := archive.Member(f, in.size, file, member)
+		switch {
+		case errors.Is(err, zip.ErrFormat):
+			return nil, err
+		case err != nil:
+			return nil, fmt.Errorf("%w\n(--member says which file of an archive is meant)", err)
+		}
+		r, err := e.Open()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %s: %w", file, e.Name, err)
+		}
+		defer r.Close()
+		file += ": " + e.Name
+		in.Reader, in.size, in.what = r, 0, "reading "+file
+	} else if member != "" {
+		return nil, fmt.Errorf("%s is no zip archive: --member does not go with it", file)
+	}
+	m, err := embedding.ReadWords(in, name, top)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
-	}
-	if m.HasPieces() {
-		m.Subword = &embedding.Subword{Kind: embedding.Pieces}
 	}
 	return m, nil
 }
 
 // watched is a file that tells how much of it has been read, until ctx ends.
-func watched(ctx context.Context, f *os.File, what string, p *terminal.Progress) io.Reader {
-	size := int64(0)
+func watched(ctx context.Context, f *os.File, what string, p *terminal.Progress) *watchedReader {
+	w := &watchedReader{Reader: f, ctx: ctx, what: what, p: p}
 	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
-		size = info.Size()
+		w.size = info.Size()
 	}
-	return &watchedReader{Reader: f, ctx: ctx, size: size, what: what, p: p}
+	return w
 }
 
 type watchedReader struct {
 	io.Reader
 	ctx              context.Context // whose end stops the reading
-	size, read, told int64
+	size, read, told int64           // a size of 0 is not known
 	what             string
 	p                *terminal.Progress
 }

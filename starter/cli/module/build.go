@@ -146,7 +146,7 @@ func (b *moduleBuilder) build(ctx context.Context, r catalog.ModuleRecipe, what 
 		return embedding.Train(embedding.Tokens(b.documents), o)
 	}
 	b.progress.Update(what)
-	m, err := readVectors(ctx, file, r.Name, 0, b.progress)
+	m, err := readVectors(ctx, file, "", r.Name, 0, b.progress)
 	if err != nil {
 		return nil, err
 	}

@@ -28,15 +28,16 @@ type app struct{ *terminal.App }
 func Command(t *terminal.App) *cobra.Command {
 	a := app{t}
 	cmd := &cobra.Command{Use: "module", Short: "Embedding modules: the first choice of the search space"}
-	cmd.AddCommand(a.addCommand(), a.trainCommand(), a.trainImagesCommand(), a.deriveCommand(), a.buildCommand(), a.listCommand(),
-		a.showCommand(), a.neighboursCommand(), a.checkCommand(), names.RemoveCommand(a.App, names.Module))
+	cmd.AddCommand(a.pullCommand(), a.addCommand(), a.trainCommand(), a.trainImagesCommand(), a.deriveCommand(), a.buildCommand(),
+		a.listCommand(), a.showCommand(), a.neighboursCommand(), a.checkCommand(), names.RemoveCommand(a.App, names.Module))
 	return terminal.Group(cmd)
 }
 
 func (a app) listCommand() *cobra.Command {
 	return (&terminal.Listing[library.ModuleRecord]{
-		Short:   "List the embedding modules",
-		Empty:   "There are no modules yet: add one with `starter module add`, or run `starter demo`.",
+		Short: "List the embedding modules",
+		Empty: "There are no modules yet: get published vectors with `starter module pull`, add your own with `starter module add`, " +
+			"or run `starter demo`.",
 		Columns: []string{"module", "of", "language", ">tokens", ">dim", "~other words", "~source"},
 		Row: func(m library.ModuleRecord) []any {
 			tokens := ""

@@ -1,0 +1,113 @@
+package catalog
+
+import (
+	"bytes"
+	_ "embed"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/dustin/go-humanize"
+	"github.com/goccy/go-yaml"
+)
+
+//go:embed vectors.yaml
+var vectorsYAML []byte
+
+// Vectors are published word vectors: where they are, under which terms, and how
+// much of them becomes an embedding module.
+type Vectors struct {
+	// Name is the module's.
+	Name string `yaml:"name" json:"name"`
+	// Title says what they are and whose, as a text would cite them.
+	Title    string `yaml:"title" json:"title"`
+	Language string `yaml:"language" json:"language"`
+	Dim      int    `yaml:"dim" json:"dim"`
+	// Tokens is how many there are; Top is how many of them, the most frequent ones,
+	// are kept. 0: all.
+	Tokens   int    `yaml:"tokens" json:"tokens"`
+	Top      int    `yaml:"top" json:"top,omitempty"`
+	Homepage string `yaml:"homepage" json:"homepage"`
+	Licence  string `yaml:"licence" json:"licence"`
+	// Citation is a BibTeX entry in one line.
+	Citation string `yaml:"citation" json:"citation"`
+	// File has the vectors; several modules may be made of one archive.
+	File DatasetFile `yaml:"file" json:"file"`
+	// Member is the vectors' file in File, where that is a zip archive.
+	Member  string   `yaml:"member" json:"member,omitempty"`
+	Caveats []string `yaml:"caveats" json:"caveats,omitempty"`
+}
+
+// Kept is how many tokens the module is to have.
+func (v *Vectors) Kept() int {
+	if v.Top > 0 {
+		return min(v.Top, v.Tokens)
+	}
+	return v.Tokens
+}
+
+// Source says in a module that has so many tokens where they are from.
+func (v *Vectors) Source(tokens int) string {
+	source := fmt.Sprintf("%s, %d dimensions", v.Title, v.Dim)
+	if v.Top > 0 && tokens == v.Top && v.Top < v.Tokens {
+		source += fmt.Sprintf(", the first %s of %s tokens", humanize.Comma(int64(tokens)), humanize.Comma(int64(v.Tokens)))
+	}
+	return source
+}
+
+// PublishedVectors lists the published vectors in the order of the catalogue.
+func PublishedVectors() []Vectors {
+	out, err := ParseVectors(vectorsYAML)
+	if err != nil {
+		panic(err) // embedded
+	}
+	return out
+}
+
+// ParseVectors parses a catalogue of published vectors. Unknown fields are
+// refused, and all problems are reported together.
+func ParseVectors(b []byte) ([]Vectors, error) {
+	var out []Vectors
+	if err := yaml.NewDecoder(bytes.NewReader(b), yaml.Strict()).Decode(&out); err != nil {
+		return nil, fmt.Errorf("vectors: %w", err)
+	}
+	var errs []error
+	names, files := map[string]bool{}, map[string]DatasetFile{}
+	for i := range out {
+		v := &out[i]
+		if names[v.Name] {
+			errs = append(errs, fmt.Errorf("vectors %q are there twice", v.Name))
+		}
+		names[v.Name] = true
+		if err := v.validate(files); err != nil {
+			errs = append(errs, fmt.Errorf("vectors %q: %w", v.Name, err))
+		}
+	}
+	return out, errors.Join(errs...)
+}
+
+// validate checks an entry; files are those seen so far.
+func (v *Vectors) validate(files map[string]DatasetFile) error {
+	errs := []error{v.File.validate(files), checkCitation(v.Citation)}
+	bad := func(format string, a ...any) { errs = append(errs, fmt.Errorf(format, a...)) }
+	if !datasetName.MatchString(v.Name) {
+		bad("the name must be of small letters, digits, _ and -")
+	}
+	for _, f := range []struct{ name, value string }{
+		{"title", v.Title}, {"language", v.Language}, {"homepage", v.Homepage}, {"licence", v.Licence},
+	} {
+		if f.value == "" {
+			bad("no %s", f.name)
+		}
+	}
+	if v.Dim <= 0 || v.Tokens <= 0 {
+		bad("%d tokens with vectors of length %d", v.Tokens, v.Dim)
+	}
+	if v.Top < 0 || v.Top >= v.Tokens && v.Top > 0 {
+		bad("the first %d of %d tokens: give fewer, or 0 for all", v.Top, v.Tokens)
+	}
+	if strings.HasSuffix(v.File.Name, ".zip") != (v.Member != "") {
+		bad("a member goes with a zip archive, and %q has %q", v.File.Name, v.Member)
+	}
+	return errors.Join(errs...)
+}
