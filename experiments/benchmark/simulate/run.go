@@ -28,7 +28,8 @@ func Run(ctx context.Context, w *World, p Plan, progress func(done, all int)) (*
 func newRunner(w *World, p *Plan, progress func(done, all int)) *runner {
 	metric := w.Space.Objective.Metric
 	return &runner{
-		world: w, plan: p, lands: map[string]Landscape{}, best: map[string][]int{}, validation: "validation_" + metric, test: "test_" + metric, progress: progress,
+		world: w, plan: p, lands: map[string]Landscape{}, best: map[string][]int{},
+		validation: "validation_" + metric, test: "test_" + metric, progress: progress,
 	}
 }
 

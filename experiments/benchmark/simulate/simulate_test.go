@@ -116,7 +116,8 @@ func TestDeterministic(t *testing.T) {
 // training.
 func TestOracle(t *testing.T) {
 	w, p := testWorld(t), testPlan()
-	p.Arms, p.Against, p.Tasks = []Arm{{Name: "random", Strategy: strategy.Random}, {Name: "oracle", Strategy: Oracle}}, "oracle", []string{"x", "a"}
+	p.Arms = []Arm{{Name: "random", Strategy: strategy.Random}, {Name: "oracle", Strategy: Oracle}}
+	p.Against, p.Tasks = "oracle", []string{"x", "a"}
 	r, err := Run(t.Context(), w, p, quiet)
 	if err != nil {
 		t.Fatal(err)
@@ -133,7 +134,8 @@ func TestOracle(t *testing.T) {
 	p.Arms = append(p.Arms, Arm{Name: "knowing", Strategy: Oracle, From: "multitask"})
 	_, err = Run(t.Context(), w, p, quiet)
 	for _, arm := range []string{"oracle", "knowing"} {
-		if want := fmt.Sprintf("the arm %q: it has no settings, and starts from nothing", arm); err == nil || !strings.Contains(err.Error(), want) {
+		want := fmt.Sprintf("the arm %q: it has no settings, and starts from nothing", arm)
+		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not in: %v", want, err)
 		}
 	}

@@ -83,9 +83,12 @@ func TestBench(t *testing.T) {
 			[]string{"--baseline", "random", "--against", "naml"},
 			[]string{"those of random have after 20", "ten best models after 20 trials", "less that of naml", " (100 %)"},
 		},
-		"oracle": {[]string{"--strategies", "random,all=oracle,oracle", "--against", "oracle"}, []string{"Against oracle", "oracle  0.00 ± 0.00"}},
-		"one":    {[]string{"--strategies", "random", "--at", "2,20"}, []string{"  2  ", " 20 ", "Trials until"}},
-		"csv":    {[]string{"--strategies", "random", "--csv"}, []string{"arm,task,seed,trials,validation", "random,y,3,20,"}},
+		"oracle": {
+			[]string{"--strategies", "random,all=oracle,oracle", "--against", "oracle"},
+			[]string{"Against oracle", "oracle  0.00 ± 0.00", "How far the searches have come"},
+		},
+		"one": {[]string{"--strategies", "random", "--at", "2,20"}, []string{"  2  ", " 20 ", "Trials until"}},
+		"csv": {[]string{"--strategies", "random", "--csv"}, []string{"arm,task,seed,trials,validation", "random,y,3,20,"}},
 	} {
 		out, _, err := bench(t.Context(), slope{}, append(small, c.args...)...)
 		if err != nil {
