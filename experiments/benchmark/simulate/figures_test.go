@@ -90,7 +90,8 @@ func TestSummary(t *testing.T) {
 	want := []At{{.1, .2, .1, .1, .2}, {.5, .25, 1, .5, .25}, {.5, .25, 1, 1.4 / 3, .7 / 3}, {.8, .4, 4, .55, .275}}
 	for i, w := range want {
 		for k, d := range []float64{
-			s.At[i].Validation - w.Validation, s.At[i].Test - w.Test, s.At[i].Mean - w.Mean, s.At[i].TopValidation - w.TopValidation, s.At[i].TopTest - w.TopTest,
+			s.At[i].Validation - w.Validation, s.At[i].Test - w.Test, s.At[i].Mean - w.Mean,
+			s.At[i].TopValidation - w.TopValidation, s.At[i].TopTest - w.TopTest,
 		} {
 			if math.Abs(d) > 1e-12 {
 				t.Errorf("at %d, figure %d: %+v, want %+v", i, k, s.At[i], w)
