@@ -12,9 +12,10 @@ import (
 // Figures are what a result says of its arms, each at each of Result.Budgets.
 type Figures struct {
 	Arms []ArmFigures `json:"arms"`
-	// By the test value of the model that is best on the validation split, of each task
-	// the mean over its seeds; and by At.Mean of it, which is what a search can find.
+	// Judged goes by the test value of the model that is best on the validation split, of
+	// each task the mean over its seeds.
 	Judged
+	// Found goes by that model's At.Mean: by what a search can find.
 	Found Judged `json:"found"`
 }
 
@@ -200,7 +201,7 @@ func (r *Result) reach(arm int, share float64) Reach {
 	return out
 }
 
-// scores are the mean regrets of all tasks × arms at a budget, more being better.
+// scores are the mean regrets of all tasks × arms at a budget, negated: more is better.
 func (r *Result) scores(budget int, by regretsOf) [][]float64 {
 	out := make([][]float64, len(r.Tasks))
 	for i := range r.Tasks {

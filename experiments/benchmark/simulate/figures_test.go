@@ -103,6 +103,19 @@ func TestSummary(t *testing.T) {
 	}
 }
 
+// What was trained by luck, and in none of the repeats, has the scale's worst mean.
+func TestTrainedByLuck(t *testing.T) {
+	trials := []search.Trial{{Actions: []int{1}, Status: trainer.OK, Reward: .5, Validation: .5, Test: .5}}
+	if s := summary(trials, []int{1}, hopeless{}, Scale{Worst: .1}, Scale{Worst: .2}); s.Best.Mean[0] != .1 || s.At[0].Mean != .1 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// hopeless is a landscape of models that diverge.
+type hopeless struct{}
+
+func (hopeless) Look([]int, uint64) (trainer.Status, float64, float64) { return trainer.Diverged, 0, 0 }
+
 // flat is a landscape whose values are the actions.
 type flat struct{}
 

@@ -180,7 +180,7 @@ func (p *Plan) pretraining(name string) *Pretraining {
 func (p *Plan) checkArm(w *World, a Arm) []error {
 	if a.Strategy == Oracle {
 		if a.From != "" || len(a.Settings) > 0 {
-			return []error{errors.New("it has no settings, and starts from nothing")}
+			return []error{errors.New("an oracle is no search: it takes no settings and no pretraining")}
 		}
 		return nil
 	}

@@ -19,18 +19,21 @@ import (
 
 // hill is a landscape with one best option of every choice, and a few models that diverge.
 type hill struct {
-	peak    []int
+	peak []int
+	// apart is how far the test split's peak lies from this one.
+	apart   int
 	options []int
 	noise   float64
 }
 
 func (h hill) mean(actions []int) (validation, test float64) {
-	v := .9
+	validation, test = .9, .89
 	for i, a := range actions {
-		d := float64(a-h.peak[i]) / float64(h.options[i])
-		v -= .1 * d * d
+		n := h.options[i]
+		d, e := float64(a-h.peak[i])/float64(n), float64(a-(h.peak[i]+h.apart)%n)/float64(n)
+		validation, test = validation-.1*d*d, test-.1*e*e
 	}
-	return v, v - .01
+	return validation, test
 }
 
 func (h hill) Look(actions []int, seed uint64) (trainer.Status, float64, float64) {
@@ -116,6 +119,13 @@ func TestDeterministic(t *testing.T) {
 // training.
 func TestOracle(t *testing.T) {
 	w, p := testWorld(t), testPlan()
+	land := w.Landscape
+	w.Landscape = func(task string) (Landscape, error) { // it must not know the test split
+		l, err := land(task)
+		h := l.(hill)
+		h.apart = 2
+		return h, err
+	}
 	p.Arms = []Arm{{Name: "random", Strategy: strategy.Random}, {Name: "oracle", Strategy: Oracle}}
 	p.Against, p.Tasks = "oracle", []string{"x", "a"}
 	r, err := Run(t.Context(), w, p, quiet)
@@ -128,13 +138,23 @@ func TestOracle(t *testing.T) {
 			if best := search.Best; math.Abs(best.Mean[0]-.9) > 6*.005/math.Sqrt(repeats) || slices.Min(best.Mean) != slices.Max(best.Mean) {
 				t.Errorf("%s, seed %d: models of %v in the mean, the best known is .9", task.Name, s+1, best.Mean)
 			}
+			if s > 0 && slices.Equal(search.Best.Validation, task.Arms[1].Searches[0].Best.Validation) {
+				t.Errorf("%s: the seeds 1 and %d have the same luck", task.Name, s+1)
+			}
+		}
+	}
+	f := r.Figures()
+	for k, c := range f.Found.Comparisons {
+		if f.Found.Rankings[k].Ranks[1] != 1 || c.Losses != 2 || f.Arms[1].At[k].Found.Mean > .1 || f.Arms[1].At[k].Regret.Mean < .3 {
+			t.Errorf("at %d: ranks %v, %+v, found %v, regret %v", r.Budgets[k], f.Found.Rankings[k].Ranks, c.Tally, f.Arms[1].At[k].Found,
+				f.Arms[1].At[k].Regret)
 		}
 	}
 	p.Arms[1].Settings, p.Arms[0].From = json.RawMessage(`{"x":1}`), "multitask"
 	p.Arms = append(p.Arms, Arm{Name: "knowing", Strategy: Oracle, From: "multitask"})
 	_, err = Run(t.Context(), w, p, quiet)
 	for _, arm := range []string{"oracle", "knowing"} {
-		want := fmt.Sprintf("the arm %q: it has no settings, and starts from nothing", arm)
+		want := fmt.Sprintf("the arm %q: an oracle is no search: it takes no settings and no pretraining", arm)
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not in: %v", want, err)
 		}

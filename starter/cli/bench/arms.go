@@ -79,10 +79,7 @@ func named(table strategy.Table, own *catalog.Arms, item, pretraining string) ([
 	if m == nil {
 		return nil, fmt.Errorf("%q is no arm: it must be [NAME=]STRATEGY[:PRESET][@PRETRAINING]", item)
 	}
-	d, err := table.Find(m[2])
-	if m[2] == simulate.Oracle {
-		d, err = &strategy.Definition{Name: simulate.Oracle}, nil
-	}
+	d, err := slices.Concat(table, strategy.Table{{Name: simulate.Oracle}}).Find(m[2])
 	if err != nil {
 		if found := catalog.SharedArms().Named(item); found != nil {
 			return of(found)

@@ -67,13 +67,15 @@ func (a app) show(o options, form string, p *page) error {
 // rows writes a row for each arm, task, seed and number of trials.
 func (p *page) rows(w io.Writer) error {
 	out := csv.NewWriter(w)
-	lines := [][]string{{"arm", "task", "seed", "trials", "validation", "test", "top10_validation", "top10_test", "regret"}}
+	lines := [][]string{{"arm", "task", "seed", "trials", "validation", "test", "top10_validation", "top10_test", "regret",
+		"validation_mean", "found_regret"}}
 	for _, t := range p.Tasks {
 		for _, arm := range t.Arms {
 			for s, search := range arm.Searches {
 				for k, at := range search.At {
 					line := []string{arm.Arm, t.Name, strconv.Itoa(s + 1), strconv.Itoa(p.Budgets[k])}
-					for _, v := range []float64{at.Validation, at.Test, at.TopValidation, at.TopTest, t.Test.Regret(at.Test)} {
+					for _, v := range []float64{at.Validation, at.Test, at.TopValidation, at.TopTest, t.Test.Regret(at.Test), at.Mean,
+						t.Validation.Regret(at.Mean)} {
 						line = append(line, strconv.FormatFloat(v, 'g', -1, 64))
 					}
 					lines = append(lines, line)
@@ -169,10 +171,11 @@ func (p *page) tables(table func(title string, columns []string, rows [][]any)) 
 	if len(p.Arms) > 1 {
 		p.judged("by test value", "regret less", p.Figures.Judged, table)
 	}
-	curve("How far the searches have come: normalised regret of that model on the validation split, in the mean over seeds, without the luck "+
-		"of its training", func(m simulate.Means) string { return number(m.Found.Mean) + " ± " + number(m.Found.Error) })
+	curve("How far the searches have come: normalised regret on the validation split of the model best on it, in the mean over seeds of its\n"+
+		"training, so that neither luck nor the test split has a part in it",
+		func(m simulate.Means) string { return number(m.Found.Mean) + " ± " + number(m.Found.Error) })
 	if len(p.Arms) > 1 {
-		p.judged("by this", "less of this", p.Figures.Found, table)
+		p.judged("by how far they have come", "validation regret less", p.Figures.Found, table)
 	}
 	table("Trials until the model best on validation is so far on the way from the median random to the best known, without the luck of its\n"+
 		"training: median over searches (share that got there within "+strconv.Itoa(p.Trials)+")",
