@@ -40,14 +40,9 @@ func (p *Puller) buildTask(ctx context.Context, d *catalog.Dataset, s catalog.Da
 	if s.Note != "" {
 		o.Notes = append(o.Notes, s.Note)
 	}
-	sources, done, err := open(ctx, pieces)
-	if err != nil {
-		return o, err
-	}
-	defer done()
 	p.tellReading(d.Name, pieces)
 	options := data.Options{Name: d.Name, Source: taskSource(d, pieces), Licence: d.Licence, SourceDigest: digest(pieces)}
-	t, report, err := s.Read.Task(sources, options)
+	t, report, err := s.Read.Task(sourcesOf(ctx, pieces), options)
 	if err != nil {
 		return o, &unreadable{err}
 	}

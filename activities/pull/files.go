@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 	"sync"
@@ -24,13 +23,14 @@ type gets struct {
 }
 
 type gotten struct {
+	key    string
 	once   sync.Once
 	result download.Result
 	err    error
 }
 
 // get gets a file, once in a run.
-func (p *Puller) get(ctx context.Context, f download.File) (download.Result, error) {
+func (p *Puller) get(ctx context.Context, f download.File) *gotten {
 	key := f.Name + " " + strings.Join(f.URLs, " ")
 	p.got.mu.Lock()
 	if p.got.files == nil {
@@ -38,35 +38,70 @@ func (p *Puller) get(ctx context.Context, f download.File) (download.Result, err
 	}
 	g := p.got.files[key]
 	if g == nil {
-		g = &gotten{}
+		g = &gotten{key: key}
 		p.got.files[key] = g
 	}
 	p.got.mu.Unlock()
 	g.once.Do(func() { g.result, g.err = p.Client.Get(ctx, f) })
-	return g.result, g.err
+	return g
 }
 
-// files downloads files that are needed together. With an error too it returns those that
-// are there.
+// forget lets the next get look for a file again.
+func (p *Puller) forget(g *gotten) {
+	p.got.mu.Lock()
+	defer p.got.mu.Unlock()
+	if p.got.files[g.key] == g {
+		delete(p.got.files, g.key)
+	}
+}
+
+// hold gets a file and opens it. One that another pull removed in between is got again,
+// once.
+func (p *Puller) hold(ctx context.Context, f download.File) (download.Result, *os.File, error) {
+	for again := false; ; again = true {
+		g := p.get(ctx, f)
+		if g.err != nil {
+			return g.result, nil, g.err
+		}
+		file, err := os.Open(g.result.Path)
+		if again || !errors.Is(err, os.ErrNotExist) {
+			return g.result, file, err
+		}
+		p.forget(g)
+	}
+}
+
+// release closes the files of pieces.
+func release(pieces []Piece) {
+	for _, piece := range pieces {
+		_ = piece.file.Close() // read only
+	}
+}
+
+// files downloads files that are needed together, and opens them: the caller is to release
+// them. With an error too it returns those that are there.
 func (p *Puller) files(ctx context.Context, files []catalog.DatasetFile) ([]Piece, error) {
 	var out []Piece
 	var failed []error
 	for _, f := range files {
-		r, err := p.get(ctx, download.File{Name: f.Name, URLs: f.Addresses(), SHA256: f.SHA256, Size: f.Size, MaxSize: f.MaxSize})
-		if ctx.Err() != nil {
-			return out, ctx.Err()
-		}
+		r, file, err := p.hold(ctx, download.File{Name: f.Name, URLs: f.Addresses(), SHA256: f.SHA256, Size: f.Size, MaxSize: f.MaxSize})
 		if err != nil {
+			if ctx.Err() != nil {
+				return out, ctx.Err()
+			}
 			failed = append(failed, err)
 			if len(f.URLs) > 0 {
 				break // without this one the others are of no use
 			}
 			continue // the person is told of all at once
 		}
-		piece := Piece{Name: f.Name, URL: r.URL, SHA256: r.SHA256, Size: r.Size, path: r.Path}
+		piece := Piece{Name: f.Name, URL: r.URL, SHA256: r.SHA256, Size: r.Size, path: r.Path, file: file}
 		mark, err := os.ReadFile(piece.keptMark())
 		piece.ours = r.URL != "" || err == nil && string(mark) == piece.SHA256
 		out = append(out, piece)
+		if ctx.Err() != nil {
+			return out, ctx.Err()
+		}
 	}
 	return out, errors.Join(failed...)
 }
@@ -99,22 +134,11 @@ func (r reader) ReadAt(p []byte, off int64) (int, error) {
 	return r.file.ReadAt(p, off)
 }
 
-// open opens the files; done closes them.
-func open(ctx context.Context, pieces []Piece) (sources []corpora.Source, done func(), err error) {
-	var files []io.Closer
-	done = func() {
-		for _, f := range files {
-			_ = f.Close()
-		}
+// sourcesOf are the open files, which can be read until ctx ends.
+func sourcesOf(ctx context.Context, pieces []Piece) []corpora.Source {
+	out := make([]corpora.Source, len(pieces))
+	for i, piece := range pieces {
+		out[i] = corpora.Source{Name: piece.Name, Data: reader{ctx, piece.file}, Size: piece.Size}
 	}
-	for _, piece := range pieces {
-		f, err := os.Open(piece.path)
-		if err != nil {
-			done()
-			return nil, nil, err
-		}
-		files = append(files, f)
-		sources = append(sources, corpora.Source{Name: piece.Name, Data: reader{ctx, f}, Size: piece.Size})
-	}
-	return sources, done, nil
+	return out
 }

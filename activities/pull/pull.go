@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -28,7 +29,8 @@ type Puller struct {
 	Overwrite bool
 	// Keep leaves the files where they are once their tasks and modules are stored. Files that a
 	// person put there stay in any case, and those of a set that failed for the next
-	// pull of it: a <name>.kept beside one says that it is to go then.
+	// pull of it: a <name>.kept beside one says that it is to go then. Another pull into the
+	// same directory at the same time, without Keep, removes those that it got itself.
 	Keep bool
 	// Parallel is the number of sets whose files are downloaded at once; 0 means 3.
 	// Tasks and modules are built one at a time, for the memory.
@@ -68,6 +70,11 @@ type Outcome struct {
 	// Error says what failed, of each source and address.
 	Error string `json:"error,omitempty"`
 	err   error
+	// InTheWay are the paths of files that a person put there, of no known digest, of which
+	// no set could be made though they can be downloaded; Aside are those to which a
+	// pull's own were renamed.
+	InTheWay []string `json:"in_the_way,omitempty"`
+	Aside    []string `json:"set_aside,omitempty"`
 	// spare are files of sources that were of no use, in the place of which
 	// another was, and unread those that came and could not be read.
 	spare, unread []Piece
@@ -83,6 +90,8 @@ type Piece struct {
 	SHA256 string `json:"sha256"`
 	Size   int64  `json:"size"`
 	path   string
+	// file is open until the set is built: another pull may remove it meanwhile.
+	file *os.File
 	// ours says that a pull got it, this or an earlier one.
 	ours bool
 }
@@ -142,7 +151,7 @@ func (p *Puller) run(ctx context.Context, items []item) []Outcome {
 		})
 	}
 	all.Wait()
-	p.clean(out)
+	p.clean(items, out)
 	return out
 }
 
@@ -153,18 +162,24 @@ func (p *Puller) tell(e Event) {
 }
 
 // clean removes the files that pulls got and that are not needed any more, those
-// of no set that failed, and marks the others. With Keep it does neither. Files that
+// of no set that did not come, and marks the others. With Keep it does neither. Files that
 // could not be read are renamed, unless others were made of them: the next pull shall
 // get them anew.
-func (p *Puller) clean(outcomes []Outcome) {
-	needed, of := map[string]bool{}, map[string]bool{}
-	for _, o := range outcomes {
-		for _, f := range o.Files {
-			needed[f.path] = needed[f.path] || o.Status != Stored
-			of[f.path] = of[f.path] || o.Status == Stored
+func (p *Puller) clean(items []item, outcomes []Outcome) {
+	needed, of, aside := map[string]bool{}, map[string]bool{}, map[string]bool{}
+	for i, o := range outcomes {
+		switch o.Status {
+		case Stored:
+			for _, f := range o.Files {
+				of[f.path] = true
+			}
+		case Failed, ByHand: // maybe before it looked at any file
+			for _, path := range p.paths(items[i]) {
+				needed[path] = needed[path] || !slices.ContainsFunc(o.unread, func(f Piece) bool { return f.path == path })
+			}
 		}
 	}
-	for _, o := range outcomes {
+	for i, o := range outcomes {
 		for _, f := range slices.Concat(o.Files, o.spare) {
 			switch {
 			case p.Keep:
@@ -178,12 +193,27 @@ func (p *Puller) clean(outcomes []Outcome) {
 			}
 		}
 		for _, f := range o.unread {
-			if !of[f.path] {
-				_ = os.Rename(f.path, f.path+".bad")
-				_ = os.Remove(f.keptMark())
+			if of[f.path] {
+				continue
 			}
+			if aside[f.path] || os.Rename(f.path, f.path+".bad") == nil {
+				aside[f.path] = true
+				outcomes[i].Aside = append(outcomes[i].Aside, f.path+".bad")
+			}
+			_ = os.Remove(f.keptMark())
 		}
 	}
+}
+
+// paths are those of all files of an item.
+func (p *Puller) paths(it item) []string {
+	var out []string
+	for _, s := range it.sources {
+		for _, f := range s.files {
+			out = append(out, filepath.Join(p.Client.Dir, f.Name))
+		}
+	}
+	return out
 }
 
 // one pulls one set.
@@ -209,6 +239,7 @@ func (p *Puller) one(ctx context.Context, it item, build func() (done func())) O
 	for i, s := range it.sources {
 		pieces, err := p.files(ctx, s.files)
 		if err != nil {
+			release(pieces)
 			o.Files = append(o.Files, pieces...)
 		} else {
 			done := build()
@@ -217,6 +248,7 @@ func (p *Puller) one(ctx context.Context, it item, build func() (done func())) O
 				kept, err = s.build(ctx, p, pieces)
 			}
 			done()
+			release(pieces)
 			var cannot *unreadable
 			switch {
 			case err == nil:
@@ -228,10 +260,13 @@ func (p *Puller) one(ctx context.Context, it item, build func() (done func())) O
 				return fail(Failed, err) // what came is as good as ever
 			}
 			for k, piece := range pieces { // of a known digest they are those meant
-				if piece.ours && s.files[k].SHA256 == "" {
-					o.unread = append(o.unread, piece)
-				} else {
+				switch f := s.files[k]; {
+				case f.SHA256 != "":
 					o.Files = append(o.Files, piece)
+				case piece.ours:
+					o.unread = append(o.unread, piece)
+				case len(f.URLs) > 0 || p.Client.Mirror != "":
+					o.InTheWay = append(o.InTheWay, piece.path)
 				}
 			}
 		}

@@ -339,12 +339,12 @@ func TestInterruptedWhileReading(t *testing.T) {
 	if out.Status != Failed || !errors.Is(out.Err(), context.Canceled) || !slices.Equal(b.left(), []string{"sms-spam-collection.zip"}) {
 		t.Errorf("%+v, %q", out, b.left())
 	}
-	sources, done, err := open(ctx, out.Files)
-	if err != nil || len(sources) != 1 {
-		t.Fatalf("%d sources of %+v: %v", len(sources), out.Files, err)
+	pieces, err := b.Puller.files(t.Context(), set.Sources[0].Files)
+	if err != nil || len(pieces) != 1 {
+		t.Fatalf("%+v: %v", pieces, err)
 	}
-	defer done()
-	if _, _, err := set.Sources[0].Read.Examples(sources); !errors.Is(err, context.Canceled) {
+	defer release(pieces)
+	if _, _, err := set.Sources[0].Read.Examples(sourcesOf(ctx, pieces)); !errors.Is(err, context.Canceled) {
 		t.Errorf("read on: %v", err)
 	}
 }

@@ -2,6 +2,7 @@ package pull
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -20,27 +21,25 @@ import (
 func (p *Puller) RunVectors(ctx context.Context, sets []catalog.Vectors) []Outcome {
 	items := make([]item, len(sets))
 	for i := range sets {
-		v := &sets[i]
-		items[i] = item{kind: store.Module, name: v.Name, sources: []source{{
-			files: []catalog.DatasetFile{v.File},
-			build: func(ctx context.Context, p *Puller, pieces []Piece) (Outcome, error) {
-				return p.buildModule(ctx, v, pieces)
-			},
-		}}}
+		items[i] = vectors(&sets[i])
 	}
 	return p.run(ctx, items)
+}
+
+func vectors(v *catalog.Vectors) item {
+	return item{kind: store.Module, name: v.Name, sources: []source{{
+		files: []catalog.DatasetFile{v.File},
+		build: func(ctx context.Context, p *Puller, pieces []Piece) (Outcome, error) {
+			return p.buildModule(ctx, v, pieces)
+		},
+	}}}
 }
 
 // buildModule makes the module of the vectors' file and publishes it.
 func (p *Puller) buildModule(ctx context.Context, v *catalog.Vectors, pieces []Piece) (Outcome, error) {
 	var o Outcome
-	sources, done, err := open(ctx, pieces)
-	if err != nil {
-		return o, err
-	}
-	defer done()
 	p.tellReading(v.Name, pieces)
-	file := sources[0]
+	file := sourcesOf(ctx, pieces)[0]
 	var in io.Reader = io.NewSectionReader(file.Data, 0, file.Size)
 	where := file.Name
 	if v.Member != "" {
@@ -65,8 +64,11 @@ func (p *Puller) buildModule(ctx context.Context, v *catalog.Vectors, pieces []P
 	}
 	// Some tokens cannot be read, and are few: a file that was cut off lacks many.
 	if want := v.Kept(); len(m.Tokens) < want-want/100 {
-		o.Notes = append(o.Notes, fmt.Sprintf("%s has %s tokens, %s are expected: is it whole?", where,
-			humanize.Comma(int64(len(m.Tokens))), humanize.Comma(int64(want))))
+		few := fmt.Sprintf("%s has %s tokens, %s are expected", where, humanize.Comma(int64(len(m.Tokens))), humanize.Comma(int64(want)))
+		if 2*len(m.Tokens) < want {
+			return o, &unreadable{errors.New(few)}
+		}
+		o.Notes = append(o.Notes, few+": is it whole?")
 	}
 	m.Language, m.Source = v.Language, v.Source(len(m.Tokens))
 	if o.Ref, err = library.PublishModule(ctx, p.Store, m, p.Overwrite); err != nil {

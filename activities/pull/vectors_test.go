@@ -2,6 +2,8 @@ package pull
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,7 +11,9 @@ import (
 	"strings"
 	"testing"
 
+	"tnaml/activities/download"
 	"tnaml/activities/library"
+	"tnaml/activities/store"
 	"tnaml/experiments/catalog"
 	"tnaml/experiments/data/archive/archivetest"
 )
@@ -113,10 +117,11 @@ func TestRunVectors(t *testing.T) {
 // An archive without one of the members, or with another's vectors in it, is told
 // of, keeps no other module back, and does not stay as if all were well.
 func TestVectorsMissing(t *testing.T) {
-	b := newBench(t, map[string][]byte{"glove.6B.zip": archivetest.Zip("glove.6B.50d.txt", glove(9, 50), "glove.6B.200d.txt", glove(9, 20),
+	b := newBench(t, map[string][]byte{"glove.6B.zip": archivetest.Zip("glove.6B.50d.txt", glove(9, 50),
+		"glove.6B.200d.txt", glove(9, 20),
 		"glove.6B.300d.txt", "the 1 2 x\n")})
 	bad := published(t, 9, "glove-6b-100", "glove-6b-200", "glove-6b-300")
-	all := append(slices.Clone(bad), published(t, 1000, "glove-6b-50")...)
+	all := append(slices.Clone(bad), published(t, 18, "glove-6b-50")...)
 	out := b.RunVectors(t.Context(), all)
 	for i, want := range []string{
 		`there is no file "glove.6B.100d.txt" in the archive; there are: glove.6B.200d.txt, glove.6B.300d.txt, glove.6B.50d.txt`,
@@ -128,16 +133,21 @@ func TestVectorsMissing(t *testing.T) {
 		}
 	}
 	if out[3].Status != Stored || len(out[3].Notes) != 1 ||
-		!strings.Contains(out[3].Notes[0], "has 9 tokens, 1,000 are expected: is it whole?") {
+		!strings.Contains(out[3].Notes[0], "has 9 tokens, 18 are expected: is it whole?") {
 		t.Errorf("%+v", out[3])
 	}
 	if left := b.left(); len(left) != 0 || b.asked["glove.6B.zip"] != 1 {
 		t.Errorf("left over: %q, asked %v", left, b.asked)
 	}
 	// Where nothing came of the archive, it is set aside: the next pull gets it anew.
-	b.RunVectors(t.Context(), bad)
+	out = b.RunVectors(t.Context(), bad)
 	if left := b.left(); !slices.Equal(left, []string{"glove.6B.zip.bad"}) {
 		t.Errorf("left over: %q", left)
+	}
+	for _, o := range out {
+		if want := filepath.Join(b.Client.Dir, "glove.6B.zip.bad"); !slices.Equal(o.Aside, []string{want}) || o.InTheWay != nil {
+			t.Errorf("set aside: %+v", o)
+		}
 	}
 	b.mu.Lock()
 	b.files["glove.6B.zip"] = gloveZip(9, 100, 200, 300)
@@ -184,7 +194,152 @@ func TestVectorsByHand(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.Overwrite = true
-	if out = b.RunVectors(t.Context(), vectors); out[0].Status != Failed || !slices.Equal(b.left(), []string{"glove.6B.zip"}) {
-		t.Errorf("%+v, left %q", out, b.left())
+	for _, mirror := range []string{"", "http://127.0.0.1:1"} {
+		b.Client.Mirror = mirror
+		var inTheWay []string // where it could be downloaded
+		if mirror != "" {
+			inTheWay = []string{filepath.Join(b.Client.Dir, "glove.6B.zip")}
+		}
+		if out = b.RunVectors(t.Context(), vectors); out[0].Status != Failed || !slices.Equal(b.left(), []string{"glove.6B.zip"}) ||
+			!slices.Equal(out[0].InTheWay, inTheWay) || out[0].Files != nil || out[0].Aside != nil {
+			t.Errorf("%+v, left %q", out, b.left())
+		}
+	}
+}
+
+// mark is what stands beside a download that is to go with the next pull.
+func (b *bench) mark(name string) string {
+	mark, err := os.ReadFile(filepath.Join(b.Client.Dir, name+".kept"))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		b.t.Error(err)
+	}
+	return string(mark)
+}
+
+// What is interrupted before it looked at its files needs them as much: a download of
+// theirs stays for the next pull, which takes it, and goes with it.
+func TestInterruptedBeforeItsFile(t *testing.T) {
+	for _, keep := range []bool{false, true} {
+		b := newBench(t, map[string][]byte{"glove.6B.zip": gloveZip(9, 50, 100),
+			"cc.es.300.vec.gz": archivetest.Gzip([]byte("9 300\n" + glove(9, 300)))})
+		three := published(t, 9, "glove-6b-50", "fasttext-es-300", "glove-6b-100")
+		b.Parallel = 1
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		// The second holds the one slot until the first is settled, so the third comes after that.
+		settled := make(chan struct{})
+		b.Client.Progress = func(p download.Progress) {
+			if p.File == "cc.es.300.vec.gz" {
+				<-settled
+			}
+		}
+		b.Tell = func(e Event) {
+			if e.Set == three[0].Name && e.Outcome != nil {
+				cancel()
+				close(settled)
+			}
+		}
+		out := b.RunVectors(ctx, three)
+		if out[0].Status != Stored || out[2].Status != Failed || len(out[2].Files) != 0 || !slices.Contains(b.left(), "glove.6B.zip") ||
+			b.mark("glove.6B.zip") != out[0].Files[0].SHA256 {
+			t.Fatalf("%+v, left %q, marked %q", out, b.left(), b.mark("glove.6B.zip"))
+		}
+		b.Tell, b.Client.Progress, b.Keep = nil, nil, keep
+		out = b.RunVectors(t.Context(), three)
+		if out[0].Status != There || out[1].Status != Stored || out[2].Status != Stored || b.asked["glove.6B.zip"] != 1 ||
+			slices.Contains(b.left(), "glove.6B.zip") != keep || b.mark("glove.6B.zip") != "" {
+			t.Errorf("keep %v: %+v, asked %v, left %q, marked %q", keep, out, b.asked, b.left(), b.mark("glove.6B.zip"))
+		}
+	}
+}
+
+// An interrupt while a file is read says nothing of the file: it stays, marked, under
+// its name. One that cannot be read is set aside, and its mark goes.
+func TestInterruptedReading(t *testing.T) {
+	b := newBench(t, map[string][]byte{"glove.6B.zip": gloveZip(9, 50)})
+	file := published(t, 9, "glove-6b-50")[0].File
+	for _, interrupted := range []bool{true, false} {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		out := b.run(ctx, []item{{store.Module, "x", []source{{[]catalog.DatasetFile{file},
+			func(context.Context, *Puller, []Piece) (Outcome, error) {
+				if interrupted {
+					cancel()
+				}
+				return Outcome{}, &unreadable{errors.New("cut off")}
+			}}}}})
+		want, marked := []string{"glove.6B.zip"}, true
+		if !interrupted {
+			want, marked = []string{"glove.6B.zip.bad"}, false
+		}
+		if out[0].Status != Failed || !slices.Equal(b.left(), want) || (b.mark("glove.6B.zip") != "") != marked {
+			t.Errorf("interrupted %v: %+v, left %q, marked %q", interrupted, out, b.left(), b.mark("glove.6B.zip"))
+		}
+	}
+}
+
+// Another pull may remove a file that waits for its set to be built, or before that: it is
+// read all the same, or got again.
+func TestRemovedByAnother(t *testing.T) {
+	b := newBench(t, map[string][]byte{"glove.6B.zip": gloveZip(9, 50, 100)})
+	path := filepath.Join(b.Client.Dir, "glove.6B.zip")
+	b.got = &gets{}
+	for i, v := range published(t, 9, "glove-6b-50", "glove-6b-100") {
+		var held *os.File
+		it := vectors(&v)
+		build := it.sources[0].build
+		it.sources[0].build = func(ctx context.Context, p *Puller, pieces []Piece) (Outcome, error) {
+			held = pieces[0].file
+			return build(ctx, p, pieces)
+		}
+		out := b.one(t.Context(), it, func() func() {
+			if err := os.Remove(path); err != nil {
+				t.Error(err)
+			}
+			return func() {}
+		})
+		if out.Status != Stored || b.asked["glove.6B.zip"] != i+1 {
+			t.Errorf("%+v, asked %v", out, b.asked)
+		}
+		if err := held.Close(); !errors.Is(err, os.ErrClosed) {
+			t.Errorf("%s is still open: %v", v.Name, err)
+		}
+	}
+}
+
+// What came before an interrupt stays for the next pull, the last file too.
+func TestInterruptedAfterAFile(t *testing.T) {
+	b := newBench(t, map[string][]byte{"glove.6B.zip": gloveZip(9, 50)})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	b.got = &gets{}
+	file := published(t, 9, "glove-6b-50")[0].File
+	if r := b.get(ctx, download.File{Name: file.Name}); r.err != nil {
+		t.Fatal(r.err)
+	}
+	cancel()
+	pieces, err := b.Puller.files(ctx, []catalog.DatasetFile{file, file})
+	defer release(pieces)
+	if !errors.Is(err, context.Canceled) || len(pieces) != 1 || pieces[0].Name != file.Name {
+		t.Errorf("%+v, %v", pieces, err)
+	}
+}
+
+// Vectors of which most are missing are not what was published.
+func TestVectorsCutOff(t *testing.T) {
+	for tokens, want := range map[int]Status{4: Failed, 5: Stored} {
+		b := newBench(t, map[string][]byte{"glove.6B.zip": gloveZip(tokens, 50)})
+		out := b.RunVectors(t.Context(), published(t, 9, "glove-6b-50"))
+		if out[0].Status != want {
+			t.Fatalf("%d tokens: %+v", tokens, out)
+		}
+		if want == Failed {
+			if !strings.Contains(out[0].Error, "has 4 tokens, 9 are expected") || !slices.Equal(b.left(), []string{"glove.6B.zip.bad"}) {
+				t.Errorf("%+v, left %q", out, b.left())
+			}
+		} else if m, _, err := library.LoadModule(t.Context(), b.Store, "glove-6b-50"); err != nil ||
+			!strings.HasSuffix(m.Source, "50 dimensions, 5 of 9 tokens") || len(out[0].Notes) != 1 {
+			t.Errorf("%+v, %v, %+v", m, err, out)
+		}
 	}
 }

@@ -46,11 +46,16 @@ func (v *Vectors) Kept() int {
 	return v.Tokens
 }
 
-// Source says in a module that has so many tokens where they are from.
+// Source says in a module that has so many tokens where they are from, and of how many
+// they are where they are not all.
 func (v *Vectors) Source(tokens int) string {
 	source := fmt.Sprintf("%s, %d dimensions", v.Title, v.Dim)
-	if v.Top > 0 && tokens == v.Top && v.Top < v.Tokens {
-		source += fmt.Sprintf(", the first %s of %s tokens", humanize.Comma(int64(tokens)), humanize.Comma(int64(v.Tokens)))
+	of := fmt.Sprintf("%s of %s tokens", humanize.Comma(int64(tokens)), humanize.Comma(int64(v.Tokens)))
+	switch {
+	case tokens < v.Kept(): // the file had fewer, or some that cannot be read
+		source += ", " + of
+	case tokens == v.Top && v.Top < v.Tokens:
+		source += ", the first " + of
 	}
 	return source
 }

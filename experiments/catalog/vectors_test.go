@@ -35,8 +35,8 @@ func TestPublishedVectors(t *testing.T) {
 		} else {
 			members[place] = true
 		}
-		if !strings.HasSuffix(v.Name, "-"+strings.TrimSuffix(v.Source(0)[strings.LastIndex(v.Source(0), ", ")+2:], " dimensions")) {
-			t.Errorf("%s: the name does not end with the length of the vectors: %s", v.Name, v.Source(0))
+		if !strings.HasSuffix(v.Name, "-"+strings.TrimSuffix(v.Source(v.Tokens)[strings.LastIndex(v.Source(v.Tokens), ", ")+2:], " dimensions")) {
+			t.Errorf("%s: the name does not end with the length of the vectors: %s", v.Name, v.Source(v.Tokens))
 		}
 		if bytes := 4 * v.Dim * v.Kept(); bytes > 500e6 {
 			t.Errorf("%s: a module of %d bytes: keep fewer tokens", v.Name, bytes)
@@ -62,8 +62,10 @@ func TestVectorsSource(t *testing.T) {
 	}{
 		{0, 3000, "A (B, 2000), 50 dimensions", 3000},
 		{2000, 2000, "A (B, 2000), 50 dimensions, the first 2,000 of 3,000 tokens", 2000},
-		{2000, 1990, "A (B, 2000), 50 dimensions", 2000}, // the file ended before
+		{2000, 1990, "A (B, 2000), 50 dimensions, 1,990 of 3,000 tokens", 2000}, // the file ended before
+		{0, 2990, "A (B, 2000), 50 dimensions, 2,990 of 3,000 tokens", 3000},
 		{5000, 3000, "A (B, 2000), 50 dimensions", 3000},
+		{5000, 5000, "A (B, 2000), 50 dimensions", 3000}, // more than there were once
 	} {
 		if v.Top = c.top; v.Source(c.tokens) != c.want || v.Kept() != c.kept {
 			t.Errorf("%+v: %q, kept %d", c, v.Source(c.tokens), v.Kept())
