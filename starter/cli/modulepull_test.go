@@ -70,6 +70,8 @@ func TestModulePullWithoutServers(t *testing.T) {
 		"module", "pull", "glove-6b-10", "glove", "glove-6b-50")
 	b.fails(exitUsage, []string{"which modules? Give their names, or all"}, "module", "pull")
 	b.fails(exitUsage, []string{"--mirror is no address"}, "module", "pull", "glove-6b-50", "--mirror", "files.example")
+	b.fails(exitUsage, []string{"--list and --dry-run"}, "module", "pull", "glove-6b-50", "--list", "--dry-run")
+	b.fails(exitUsage, []string{`no module "glvoe"; there are glove-`}, "module", "pull", "all", "glvoe", "--dry-run")
 	b.fails(exitUsage, []string{"--top"}, "module", "pull", "glove-6b-50", "--top", "-1")
 	b.fails(exitFailed, []string{"starter up"}, "module", "pull", "glove-6b-50")
 	if help := b.ok("module", "pull", "--help"); !strings.Contains(help, "None of the addresses has been tried") {
@@ -146,12 +148,16 @@ func TestModulePullCommand(t *testing.T) {
 		}
 	}
 	o := b.run("module", "pull", "fasttext-wiki-news-300", "--mirror", server.URL)
-	if o.code != 0 || !strings.Contains(o.stderr, "fasttext-wiki-news-300 is there") || len(ranges) != 2 {
+	if o.code != 0 || !strings.Contains(o.stderr, "fasttext-wiki-news-300 is there\n") || len(ranges) != 2 {
 		t.Errorf("again: %+v, %d requests", o, len(ranges))
 	}
-	o = b.run("module", "pull", "fasttext-wiki-news-300", "--overwrite", "--keep", "--top", "0", "--mirror", server.URL)
+	if o = b.run("module", "pull", "fasttext-wiki-news-300", "--top", "40", "--mirror", server.URL); o.code != 0 ||
+		!strings.Contains(o.stderr, "fasttext-wiki-news-300 is there: --overwrite makes it anew") {
+		t.Errorf("with other tokens: %+v", o)
+	}
+	o = b.run("module", "pull", "fasttext-wiki-news-300", "--overwrite", "--keep", "--top", "40", "--mirror", server.URL)
 	if o.code != 0 || !strings.Contains(o.stdout, "30") || !strings.Contains(o.stderr, "30 tokens of length 300") ||
-		!strings.Contains(o.stderr, "note: wiki-news-300d-1M.vec.zip: wiki-news-300d-1M.vec has 30 tokens, 999,994 are expected") {
+		!strings.Contains(o.stderr, "note: wiki-news-300d-1M.vec.zip: wiki-news-300d-1M.vec has 30 tokens, 40 are expected") {
 		t.Errorf("all its tokens: %+v", o)
 	}
 	if _, err := os.Stat(filepath.Join(downloads, "wiki-news-300d-1M.vec.zip")); err != nil {
@@ -174,6 +180,10 @@ func TestModulePullCommand(t *testing.T) {
 	if o := b.run("module", "add", b.write("cut.zip", string(archivetest.Zip("a.vec", "x 1\n")[:30]))); o.code != exitFailed ||
 		!strings.Contains(o.stderr, "not a valid zip file") || strings.Contains(o.stderr, "--member") {
 		t.Errorf("cut off: %+v", o)
+	}
+	if o := b.run("module", "add", b.write("empty.zip", string(archivetest.Zip()))); o.code != exitFailed ||
+		!strings.Contains(o.stderr, "there is no file in the archive") || strings.Contains(o.stderr, "--member") {
+		t.Errorf("empty: %+v", o)
 	}
 	b.fails(exitFailed, []string{"is no zip archive"}, "module", "add", b.write("one.vec", "x 1\n"), "--member", "one.vec")
 }

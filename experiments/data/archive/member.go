@@ -11,9 +11,15 @@ import (
 // maxNamed is how many files of an archive an error names.
 const maxNamed = 10
 
+// ChoiceError says which files an archive has: another choice among them mends it.
+type ChoiceError struct{ says string }
+
+func (e *ChoiceError) Error() string { return e.says }
+
 // Member finds one file of a zip archive, to be read as a stream: the one of this
-// path, or of this name in some folder; "" means the only one there is. An error
-// says which files there are.
+// path, or of this name in some folder; "" means the only one there is. Where it is
+// not to be found, or several are meant, and there is a choice, the error is a
+// *ChoiceError.
 func Member(r io.ReaderAt, size int64, archive, member string) (Entry, error) {
 	entries, err := zipEntries(r, size, archive, func(string) bool { return true })
 	if err != nil {
@@ -28,9 +34,11 @@ func Member(r io.ReaderAt, size int64, archive, member string) (Entry, error) {
 		}
 	}
 	// A path says more than a name.
-	if i := slices.IndexFunc(found, func(e Entry) bool { return e.Name == Clean(member) }); i >= 0 {
-		found = found[i : i+1]
+	exactly := func(e Entry) bool { return e.Name == Clean(member) }
+	if slices.ContainsFunc(found, exactly) {
+		found = slices.DeleteFunc(found, func(e Entry) bool { return !exactly(e) })
 	}
+	choice := func(says string) (Entry, error) { return Entry{}, &ChoiceError{archive + ": " + says} }
 	if len(names) > maxNamed {
 		names = append(names[:maxNamed], fmt.Sprintf("and %d more", len(names)-maxNamed))
 	}
@@ -38,11 +46,14 @@ func Member(r io.ReaderAt, size int64, archive, member string) (Entry, error) {
 	case len(names) == 0:
 		return Entry{}, fmt.Errorf("%s: there is no file in the archive", archive)
 	case len(found) == 0:
-		return Entry{}, fmt.Errorf("%s: there is no file %q in the archive; there are: %s", archive, member, there)
+		return choice(fmt.Sprintf("there is no file %q in the archive; there are: %s", member, there))
+	case len(found) > 1 && found[0].Name == found[len(found)-1].Name: // they are sorted
+		return Entry{}, fmt.Errorf("%s: %d files of the one path %q are in the archive: pack it anew with the one that is meant", archive,
+			len(found), found[0].Name)
 	case len(found) > 1 && member == "":
-		return Entry{}, fmt.Errorf("%s: several files are in the archive, say which of them: %s", archive, there)
+		return choice("several files are in the archive, say which of them: " + there)
 	case len(found) > 1:
-		return Entry{}, fmt.Errorf("%s: %d files %q are in the archive, give the path of one: %s", archive, len(found), member, there)
+		return choice(fmt.Sprintf("%d files %q are in the archive, give the path of one: %s", len(found), member, there))
 	}
 	return found[0], nil
 }

@@ -11,10 +11,10 @@ import (
 // Choose finds the things that are meant by names, each once. all says that nobody
 // named them; list, that none named means all. what is such a thing, "data set".
 func Choose[T any](what string, known []T, nameOf func(T) string, names []string, list bool) (chosen []T, all bool, err error) {
-	if slices.Contains(names, "all") || len(names) == 0 && list {
+	switch {
+	case len(names) == 0 && list:
 		return known, true, nil
-	}
-	if len(names) == 0 {
+	case len(names) == 0:
 		return nil, false, fmt.Errorf("which %ss? Give their names, or all; --list shows them", what)
 	}
 	there := make([]string, len(known))
@@ -25,13 +25,18 @@ func Choose[T any](what string, known []T, nameOf func(T) string, names []string
 	for k, name := range names {
 		i := slices.Index(there, name)
 		switch {
+		case name == "all":
+			all = true
 		case i < 0:
 			unknown = append(unknown, fmt.Errorf("there is no %s %q; there are %s", what, name, strings.Join(nearest(there, name), ", ")))
 		case !slices.Contains(names[:k], name):
 			chosen = append(chosen, known[i])
 		}
 	}
-	return chosen, false, errors.Join(unknown...)
+	if all {
+		chosen = known
+	}
+	return chosen, all, errors.Join(unknown...)
 }
 
 // nearest are names, those that contain a name and then the most similar ones first.

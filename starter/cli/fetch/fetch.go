@@ -29,7 +29,7 @@ type Options struct {
 // of it, both in the plural.
 func (o *Options) Flags(cmd *cobra.Command, what, made string) {
 	f := cmd.Flags()
-	f.BoolVar(&o.List, "list", false, "list the "+what+": size, licence, whether they are there, whether they can be downloaded")
+	f.BoolVar(&o.List, "list", false, "list the "+what+": size, licence, whether they are there")
 	f.BoolVar(&o.DryRun, "dry-run", false, "show what would be downloaded from where, and do nothing")
 	f.BoolVar(&o.Overwrite, "overwrite", false, "pull also those that are there, and give their names to what comes")
 	f.BoolVar(&o.Keep, "keep", false, "keep the downloaded files once their "+made+" are stored")
@@ -39,8 +39,15 @@ func (o *Options) Flags(cmd *cobra.Command, what, made string) {
 
 // Complete checks the flags, and fills in the directory of downloads.
 func (o *Options) Complete(dataDir string) error {
-	if u, err := url.Parse(o.Mirror); o.Mirror != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
+	if o.List && o.DryRun {
+		return client.Usage(errors.New("--list and --dry-run show different things: give one of them"))
+	}
+	switch u, err := url.Parse(o.Mirror); {
+	case o.Mirror == "":
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
 		return client.Usage(errors.New("--mirror is no address: give one that begins with http:// or https://"))
+	case strings.ContainsAny(o.Mirror, "?#"):
+		return client.Usage(errors.New("--mirror has a query or a fragment (? or #): file names go behind the address, give one without"))
 	}
 	if o.Dir == "" {
 		o.Dir = filepath.Join(dataDir, "downloads")

@@ -1,7 +1,9 @@
 package fetch
 
 import (
+	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -60,8 +62,62 @@ func TestKept(t *testing.T) {
 	if got := kept(pull.Outcome{Files: []pull.Piece{{Name: "a.gz"}, {Name: "b.gz"}}}, "/d"); got != "\na.gz, b.gz: in /d, for the next pull" {
 		t.Errorf("%q", got)
 	}
+	if got := kept(pull.Outcome{Aside: []string{"/d/a.gz.bad"}}, "/d"); got != "\nset aside as /d/a.gz.bad" {
+		t.Errorf("%q", got)
+	}
 	if got := kept(pull.Outcome{}, "/d"); got != "" {
 		t.Errorf("%q", got)
+	}
+}
+
+// One thing alone is told of without a count; a file in the way, in the place of what a person
+// can do by hand.
+func TestFailures(t *testing.T) {
+	a, _ := onTerminal()
+	j := Job{What: "things", Hint: func(int) string { return "Get it." }}
+	one := pull.Outcome{Name: "x", Status: pull.ByHand}
+	there := pull.Outcome{Name: "y", Status: pull.There}
+	for _, c := range []struct {
+		outcomes []pull.Outcome
+		want     string
+	}{
+		{[]pull.Outcome{one}, "x must be got by hand. Get it."},
+		{[]pull.Outcome{one, there}, "1 of 2 things did not come; the others are there:\n\nx must be got by hand. Get it."},
+		{[]pull.Outcome{there}, "<nil>"},
+	} {
+		if got := fmt.Sprint(j.failures(a, c.outcomes)); got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
+		}
+	}
+	failed := pull.Outcome{Name: "x", Status: pull.Failed, InTheWay: []string{"/d/a.zip"}}
+	says := "/d/a.zip was there already and cannot be read: remove it, and the next pull downloads it"
+	if got := fmt.Sprint(j.failures(a, []pull.Outcome{failed})); !strings.HasSuffix(got, says) || strings.Contains(got, "Get it.") {
+		t.Errorf("in the way: %q", got)
+	}
+	if got := inTheWay([]string{"a", "b"}); !strings.HasPrefix(got, "a, b were there") {
+		t.Errorf("two: %q", got)
+	}
+}
+
+func TestComplete(t *testing.T) {
+	for _, c := range []struct {
+		o    Options
+		want string
+	}{
+		{Options{Mirror: "https://files.example/sets"}, ""},
+		{Options{Mirror: "files.example"}, "no address"},
+		{Options{Mirror: "https://files.example/sets?key=geheim"}, "a query or a fragment"},
+		{Options{Mirror: "https://files.example/sets?"}, "a query or a fragment"},
+		{Options{Mirror: "https://files.example/sets#all"}, "a query or a fragment"},
+		{Options{List: true, DryRun: true}, "--list and --dry-run"},
+	} {
+		err := c.o.Complete("/data")
+		if (err != nil) != (c.want != "") || err != nil && (!strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "geheim")) {
+			t.Errorf("%+v: %v, want %q", c.o, err, c.want)
+		}
+		if err == nil && c.o.Dir != filepath.Join("/data", "downloads") {
+			t.Errorf("downloads in %s", c.o.Dir)
+		}
 	}
 }
 
@@ -74,7 +130,8 @@ func TestChoose(t *testing.T) {
 		all   bool
 		says  []string
 	}{
-		{[]string{"all", "other"}, false, known, true, nil},
+		{[]string{"all", "glove-6b-50"}, false, known, true, nil},
+		{[]string{"all", "glvoe-6b-50"}, false, nil, false, []string{`no thing "glvoe-6b-50"; there are glove-6b-50,`}},
 		{nil, true, known, true, nil},
 		{[]string{"fasttext-es-300", "glove-6b-50", "fasttext-es-300"}, true, []string{"fasttext-es-300", "glove-6b-50"}, false, nil},
 		{nil, false, nil, false, []string{"which things? Give their names, or all"}},

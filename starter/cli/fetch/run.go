@@ -23,12 +23,14 @@ type Job struct {
 	What string
 	All  bool
 	// Run pulls them, Line says what came of one, Columns and Row are the table of what
-	// came, and Hint says what a person can do for the ith that did not.
+	// came, and Hint says what a person can do for the ith that did not. There is said
+	// besides of one that is there already.
 	Run     func(ctx context.Context, p *pull.Puller) []pull.Outcome
 	Line    func(pull.Outcome) string
 	Columns []string
 	Row     func(pull.Outcome) []any
 	Hint    func(i int) string
+	There   string
 }
 
 // Pull downloads, makes and stores, and tells how it went.
@@ -74,7 +76,11 @@ func (j Job) failures(a *terminal.App, outcomes []pull.Outcome) error {
 		case o.Status == pull.ByHand:
 			err = fmt.Errorf("%s must be got by hand. %s", o.Name, j.Hint(i))
 		case o.Status == pull.Failed:
-			err = fmt.Errorf("%s: %w%s\nBy hand: %s", o.Name, o.Err(), kept(o, j.Dir), j.Hint(i))
+			hint := "By hand: " + j.Hint(i)
+			if len(o.InTheWay) > 0 { // it is there already, what a hint would say to put there
+				hint = inTheWay(o.InTheWay)
+			}
+			err = fmt.Errorf("%s: %w%s\n%s", o.Name, o.Err(), kept(o, j.Dir), hint)
 		}
 		if err != nil {
 			failed = append(failed, err.Error())
@@ -93,16 +99,28 @@ func (j Job) failures(a *terminal.App, outcomes []pull.Outcome) error {
 	return fmt.Errorf("%d of %d %s did not come%s:\n\n%s", len(failed), len(outcomes), j.What, others, strings.Join(failed, "\n\n"))
 }
 
-// kept says what came of a thing that did not come whole.
+// kept says what came of a thing that did not come whole, and where it is.
 func kept(o pull.Outcome, dir string) string {
-	if len(o.Files) == 0 {
-		return ""
+	said := ""
+	if len(o.Files) > 0 {
+		names := make([]string, len(o.Files))
+		for i, f := range o.Files {
+			names[i] = f.Name
+		}
+		said = fmt.Sprintf("\n%s: in %s, for the next pull", strings.Join(names, ", "), dir)
 	}
-	names := make([]string, len(o.Files))
-	for i, f := range o.Files {
-		names[i] = f.Name
+	if len(o.Aside) > 0 {
+		said += "\nset aside as " + strings.Join(o.Aside, ", ")
 	}
-	return fmt.Sprintf("\n%s: in %s, for the next pull", strings.Join(names, ", "), dir)
+	return said
+}
+
+// inTheWay says what to do about files that a person put there and that cannot be read.
+func inTheWay(paths []string) string {
+	if len(paths) == 1 {
+		return paths[0] + " was there already and cannot be read: remove it, and the next pull downloads it"
+	}
+	return strings.Join(paths, ", ") + " were there already and cannot be read: remove them, and the next pull downloads them"
 }
 
 // bytesOf is the size of a thing's files.
@@ -122,7 +140,7 @@ func (j Job) line(e pull.Event) string {
 	}
 	switch o.Status {
 	case pull.There:
-		return fmt.Sprintf("%s is there", e.Set)
+		return fmt.Sprintf("%s is there%s", e.Set, j.There)
 	case pull.Stored:
 		line := fmt.Sprintf("%s: %s, of %s", e.Set, j.Line(*o), humanize.Bytes(bytesOf(*o)))
 		for _, n := range o.Notes {

@@ -1,7 +1,7 @@
 package module
 
 import (
-	"archive/zip"
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -210,18 +210,27 @@ func readVectors(ctx context.Context, file, member, name string, top int, p *ter
 	}
 	defer f.Close() // read only
 	in, head := watched(ctx, f, "reading "+file, p), make([]byte, 4)
-	if in.size > 0 { // a pipe has no size, and no end to begin with
-		if _, err := f.ReadAt(head, 0); err != nil && !errors.Is(err, io.EOF) {
-			return nil, fmt.Errorf("%s: %w", file, err)
-		}
+	if in.size > 0 {
+		_, err = f.ReadAt(head, 0)
+	} else { // a pipe has no size, and no way back
+		from := bufio.NewReader(f)
+		head, err = from.Peek(len(head))
+		in.Reader = from
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	if archive.FormatOf(head) == archive.Zip {
+		if in.size == 0 {
+			return nil, fmt.Errorf("%s: a zip archive is read from a file, not from a pipe: its directory is at its end", file)
+		}
 		e, err := archive.Member(f, in.size, file, member)
+		var choice *archive.ChoiceError
 		switch {
-		case errors.Is(err, zip.ErrFormat):
-			return nil, err
-		case err != nil:
+		case errors.As(err, &choice):
 			return nil, fmt.Errorf("%w\n(--member says which file of an archive is meant)", err)
+		case err != nil:
+			return nil, err
 		}
 		r, err := e.Open()
 		if err != nil {

@@ -18,7 +18,9 @@ import (
 // pullOptions are the flags of "module pull".
 type pullOptions struct {
 	fetch.Options
-	top int
+	// top is how many tokens to keep, where topGiven.
+	top      int
+	topGiven bool
 }
 
 func (a app) pullCommand() *cobra.Command {
@@ -42,7 +44,7 @@ func (a app) pullCommand() *cobra.Command {
 			if err := o.Complete(a.Config.DataDir); err != nil {
 				return err
 			}
-			if cmd.Flags().Changed("top") {
+			if o.topGiven = cmd.Flags().Changed("top"); o.topGiven {
 				for i := range sets {
 					sets[i].Top = o.top
 				}
@@ -65,8 +67,12 @@ func (a app) pullCommand() *cobra.Command {
 
 // pull downloads vectors and adds them.
 func (a app) pull(ctx context.Context, s store.Store, sets []catalog.Vectors, all bool, o pullOptions) error {
+	there := ""
+	if o.topGiven { // with another number of tokens, maybe
+		there = ": --overwrite makes it anew"
+	}
 	return fetch.Job{
-		Options: o.Options, What: "modules", All: all,
+		Options: o.Options, What: "modules", All: all, There: there,
 		Run: func(ctx context.Context, p *pull.Puller) []pull.Outcome { return p.RunVectors(ctx, sets) },
 		Line: func(o pull.Outcome) string {
 			return fmt.Sprintf("%s tokens of length %d", humanize.Comma(int64(o.Module.Tokens)), o.Module.Dim)
