@@ -4,6 +4,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -46,18 +48,31 @@ func TestPullFails(t *testing.T) {
 		sets   []catalog.Vectors
 		says   []string // of the error
 		told   string
+		put    string // the archive's content, of a person
 	}{
 		{server.URL, false, sets, []string{"2 of 3 modules did not come; the others are there",
 			`glove-6b-100: glove.6B.zip: there is no file "glove.6B.100d.txt" in the archive`, "fasttext-es-300: cc.es.300.vec.gz cannot be had",
 			"404 Not Found", "By hand: Get cc.es.300.vec.gz from the links of https://fasttext.cc/docs/en/crawl-vectors.html"},
-			"glove-6b-50: 1 tokens of length 50"},
-		{"", false, sets[:1], []string{"glove-6b-50 must be got by hand. Get glove.6B.zip from"}, ""},
-		{"", true, sets[:2], nil, "glove-6b-100 must be got by hand"},
+			"glove-6b-50: 1 tokens of length 50", ""},
+		{server.URL, false, sets[1:2], []string{`there is no file "glove.6B.100d.txt"`, "set aside as ", "glove.6B.zip.bad"}, "", ""},
+		{server.URL, false, sets[:1], []string{"glove.6B.zip was there already and cannot be read: remove it, and the next pull downloads it"},
+			"", "vectors"},
+		{"", false, sets[:1], []string{"glove-6b-50 must be got by hand. Get glove.6B.zip from"}, "", ""},
+		{"", true, sets[:2], nil, "glove-6b-100 must be got by hand", ""},
 	} {
 		var stdout, stderr stacktest.Output
 		a := app{&terminal.App{Process: terminal.Process{Stdout: &stdout, Stderr: &stderr, Width: func(io.Writer) int { return 100 }},
 			Config: &deploy.Config{}}}
-		err := a.pull(t.Context(), store.NewMemory(), c.sets, c.all, pullOptions{Options: fetch.Options{Dir: t.TempDir(), Mirror: c.mirror}})
+		dir := t.TempDir()
+		if c.put != "" {
+			if err := os.WriteFile(filepath.Join(dir, "glove.6B.zip"), []byte(c.put), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		err := a.pull(t.Context(), store.NewMemory(), c.sets, c.all, pullOptions{Options: fetch.Options{Dir: dir, Mirror: c.mirror}})
+		if c.put != "" && err != nil && (strings.Contains(err.Error(), "Put it") || strings.Contains(err.Error(), "for the next pull")) {
+			t.Errorf("what is there is to be put there: %v", err)
+		}
 		if (err == nil) != (c.says == nil) {
 			t.Errorf("%q: %v", c.mirror, err)
 		}
