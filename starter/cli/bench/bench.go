@@ -63,7 +63,8 @@ func command(a app) *cobra.Command {
 			"(transfer, ablations). What starts from other tasks' trials is pretrained on the development tasks, but for the target.\n" +
 			"A strategy that learns from such trials starts from @multitask, unless it says @none; naml@multitask goes on from the\n" +
 			"controller. oracle, an arm of --strategies, is no search: it knows the configuration that is best on the validation\n" +
-			"split, so that what it is ahead by is what there was to find. Strategies and settings are chosen on the development tasks, and told of on the test tasks.\n\n" +
+			"split, so that what it is ahead by is what there was to find.\n" +
+			"Strategies and settings are chosen on the development tasks, and told of on the test tasks.\n\n" +
 			"Normalised regret: 0 is the best model known of a task, 1 its median random configuration.",
 		Example: "  starter bench --strategies random,naml,naml@multitask\n" +
 			"  starter bench --strategies naml,fast=naml --settings fast='{\"policy_gradient\":{\"learning_rate\":0.01}}' --tasks development\n" +
