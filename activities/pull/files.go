@@ -80,7 +80,7 @@ func release(pieces []Piece) {
 
 // files downloads files that are needed together, and opens them: the caller is to release
 // them. With an error too it returns those that are there.
-func (p *Puller) files(ctx context.Context, files []catalog.DatasetFile) ([]Piece, error) {
+func (p *Puller) files(ctx context.Context, files []catalog.PublishedFile) ([]Piece, error) {
 	var out []Piece
 	var failed []error
 	for _, f := range files {

@@ -20,17 +20,19 @@ import (
 	"tnaml/experiments/data"
 )
 
-// Puller pulls data sets and vectors: sets, for short. The zero value of each optional field is its default.
+// Puller pulls data sets and vectors: sets, for short. The zero value of each optional
+// field is its default.
 type Puller struct {
 	Store  store.Store
 	Client *download.Client
 	// Overwrite pulls sets anew that are there, and gives their names to what
 	// comes.
 	Overwrite bool
-	// Keep leaves the files where they are once their tasks and modules are stored. Files that a
-	// person put there stay in any case, and those of a set that failed for the next
-	// pull of it: a <name>.kept beside one says that it is to go then. Another pull into the
-	// same directory at the same time, without Keep, removes those that it got itself.
+	// Keep leaves the files where they are once their tasks and modules are stored. Files
+	// that a person put there stay in any case, and those of a set that failed for the
+	// next pull of it: a <name>.kept beside one says that it is to go then. Another pull
+	// into the same directory at the same time, without Keep, removes those that it got
+	// itself.
 	Keep bool
 	// Parallel is the number of sets whose files are downloaded at once; 0 means 3.
 	// Tasks and modules are built one at a time, for the memory.
@@ -57,7 +59,7 @@ const (
 type Outcome struct {
 	Name   string `json:"name"`
 	Status Status `json:"status"`
-	// Files are those the task was made of; their digests are those to compare
+	// Files are those the task or module was made of; their digests are those to compare
 	// with another's. Of a set that did not come they are those that did: the next
 	// pull takes them.
 	Files []Piece   `json:"files,omitempty"`
@@ -118,7 +120,7 @@ type item struct {
 // source is one way to an item: files that are needed together, and what is made of
 // them. A build's error is an unreadable one where the files are to blame.
 type source struct {
-	files []catalog.DatasetFile
+	files []catalog.PublishedFile
 	build func(ctx context.Context, p *Puller, pieces []Piece) (Outcome, error)
 }
 

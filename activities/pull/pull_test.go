@@ -201,7 +201,7 @@ func TestRun(t *testing.T) {
 		for k := range four[i].Sources {
 			for j := range four[i].Sources[k].Files {
 				f := &four[i].Sources[k].Files[j]
-				f.URLs = []catalog.DatasetURL{{URL: mirror + "/" + f.Name}}
+				f.URLs = []catalog.PublishedURL{{URL: mirror + "/" + f.Name}}
 			}
 		}
 	}
@@ -277,7 +277,7 @@ func TestHalfASet(t *testing.T) {
 	set := sets("mnist")[0]
 	n := len(set.Sources[0].Files)
 	for k, f := range set.Sources[0].Files {
-		set.Sources[0].Files[k].URLs = []catalog.DatasetURL{{URL: mirror + "/" + f.Name}}
+		set.Sources[0].Files[k].URLs = []catalog.PublishedURL{{URL: mirror + "/" + f.Name}}
 	}
 	first, last := set.Sources[0].Files[0].Name, set.Sources[0].Files[n-1].Name
 	b.mu.Lock()
@@ -298,7 +298,7 @@ func TestHalfASet(t *testing.T) {
 	two := set
 	two.Sources = append(slices.Clone(set.Sources), set.Sources[0])
 	two.Sources[1].Files = slices.Clone(set.Sources[0].Files)
-	two.Sources[1].Files[n-1].URLs = []catalog.DatasetURL{{URL: mirror + "/elsewhere"}}
+	two.Sources[1].Files[n-1].URLs = []catalog.PublishedURL{{URL: mirror + "/elsewhere"}}
 	if out := b.Run(t.Context(), []catalog.Dataset{two}); out[0].Status != Stored || b.asked[first] != 1 || len(b.left()) != 0 {
 		t.Errorf("another source: %+v, asked %v, left %q", out[0], b.asked, b.left())
 	}

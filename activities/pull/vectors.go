@@ -16,7 +16,7 @@ import (
 	"tnaml/nn/embedding"
 )
 
-// RunVectors pulls published vectors: each become the embedding module of their
+// RunVectors pulls published vectors: each becomes the embedding module of their
 // name. See run.
 func (p *Puller) RunVectors(ctx context.Context, sets []catalog.Vectors) []Outcome {
 	items := make([]item, len(sets))
@@ -28,7 +28,7 @@ func (p *Puller) RunVectors(ctx context.Context, sets []catalog.Vectors) []Outco
 
 func vectors(v *catalog.Vectors) item {
 	return item{kind: store.Module, name: v.Name, sources: []source{{
-		files: []catalog.DatasetFile{v.File},
+		files: []catalog.PublishedFile{v.File},
 		build: func(ctx context.Context, p *Puller, pieces []Piece) (Outcome, error) {
 			return p.buildModule(ctx, v, pieces)
 		},
@@ -43,17 +43,12 @@ func (p *Puller) buildModule(ctx context.Context, v *catalog.Vectors, pieces []P
 	var in io.Reader = io.NewSectionReader(file.Data, 0, file.Size)
 	where := file.Name
 	if v.Member != "" {
-		e, err := archive.Member(file.Data, file.Size, file.Name, v.Member)
+		r, at, err := archive.OpenMember(file.Data, file.Size, file.Name, v.Member)
 		if err != nil {
 			return o, &unreadable{err}
 		}
-		where += ": " + e.Name
-		r, err := e.Open()
-		if err != nil {
-			return o, &unreadable{fmt.Errorf("%s: %w", where, err)}
-		}
 		defer r.Close()
-		in = r
+		in, where = r, at
 	}
 	m, err := embedding.ReadWords(in, v.Name, v.Top)
 	if err == nil && m.Dim != v.Dim {

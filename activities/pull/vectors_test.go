@@ -261,7 +261,7 @@ func TestInterruptedReading(t *testing.T) {
 	for _, interrupted := range []bool{true, false} {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		out := b.run(ctx, []item{{store.Module, "x", []source{{[]catalog.DatasetFile{file},
+		out := b.run(ctx, []item{{store.Module, "x", []source{{[]catalog.PublishedFile{file},
 			func(context.Context, *Puller, []Piece) (Outcome, error) {
 				if interrupted {
 					cancel()
@@ -318,7 +318,7 @@ func TestInterruptedAfterAFile(t *testing.T) {
 		t.Fatal(r.err)
 	}
 	cancel()
-	pieces, err := b.Puller.files(ctx, []catalog.DatasetFile{file, file})
+	pieces, err := b.Puller.files(ctx, []catalog.PublishedFile{file, file})
 	defer release(pieces)
 	if !errors.Is(err, context.Canceled) || len(pieces) != 1 || pieces[0].Name != file.Name {
 		t.Errorf("%+v, %v", pieces, err)

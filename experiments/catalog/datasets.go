@@ -1,14 +1,10 @@
 package catalog
 
 import (
-	"bytes"
 	_ "embed"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
-
-	"github.com/goccy/go-yaml"
 
 	"tnaml/experiments/data/corpora"
 )
@@ -41,9 +37,9 @@ type Dataset struct {
 // DatasetSource is one way to a data set; its files are needed together.
 type DatasetSource struct {
 	// Note says what a person must know who gets this source.
-	Note  string         `yaml:"note" json:"note,omitempty"`
-	Files []DatasetFile  `yaml:"files" json:"files,omitempty"`
-	Read  corpora.Recipe `yaml:"read" json:"read,omitempty"`
+	Note  string          `yaml:"note" json:"note,omitempty"`
+	Files []PublishedFile `yaml:"files" json:"files,omitempty"`
+	Read  corpora.Recipe  `yaml:"read" json:"read,omitempty"`
 }
 
 // Images reports whether the set is one of images.
@@ -54,7 +50,7 @@ func (d *Dataset) Pullable() bool { return slices.ContainsFunc(d.Sources, Datase
 
 // Pullable reports whether all files have an address.
 func (s DatasetSource) Pullable() bool {
-	return !slices.ContainsFunc(s.Files, func(f DatasetFile) bool { return len(f.URLs) == 0 })
+	return !slices.ContainsFunc(s.Files, func(f PublishedFile) bool { return len(f.URLs) == 0 })
 }
 
 // Size is the sum of the files' sizes, or 0 where one is not even known roughly;
@@ -83,45 +79,19 @@ func Datasets() []Dataset {
 // ParseDatasets parses a catalogue of data sets. Unknown fields are refused, and
 // all problems are reported together.
 func ParseDatasets(b []byte) ([]Dataset, error) {
-	var out []Dataset
-	if err := yaml.NewDecoder(bytes.NewReader(b), yaml.Strict()).Decode(&out); err != nil {
-		return nil, fmt.Errorf("data sets: %w", err)
-	}
-	var errs []error
-	names, files := map[string]bool{}, map[string]DatasetFile{}
-	for i := range out {
-		d := &out[i]
-		if names[d.Name] {
-			errs = append(errs, fmt.Errorf("data set %q is there twice", d.Name))
-		}
-		names[d.Name] = true
-		if err := d.validate(files); err != nil {
-			errs = append(errs, fmt.Errorf("data set %q: %w", d.Name, err))
-		}
-	}
-	return out, errors.Join(errs...)
+	return parsePublished[Dataset](b, "data sets", "data set", "is")
 }
 
-var datasetName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]*$`)
+func (d *Dataset) called() string { return d.Name }
 
 // validate checks a set; files are those seen so far.
-func (d *Dataset) validate(files map[string]DatasetFile) error {
-	var errs []error
+func (d *Dataset) validate(files map[string]PublishedFile) error {
+	errs := []error{checkEntry(d.Name, d.Citation, field{"title", d.Title}, field{"paper", d.Paper}, field{"homepage", d.Homepage},
+		field{"licence", d.Licence}, field{"manual", d.Manual})}
 	bad := func(format string, a ...any) { errs = append(errs, fmt.Errorf(format, a...)) }
-	if !datasetName.MatchString(d.Name) {
-		bad("the name must be of small letters, digits, _ and -")
-	}
 	if d.Role != "pretraining" && d.Role != "transfer" {
 		bad("role %q (known: pretraining, transfer)", d.Role)
 	}
-	for _, f := range []struct{ name, value string }{
-		{"title", d.Title}, {"paper", d.Paper}, {"homepage", d.Homepage}, {"licence", d.Licence}, {"manual", d.Manual},
-	} {
-		if f.value == "" {
-			bad("no %s", f.name)
-		}
-	}
-	errs = append(errs, checkCitation(d.Citation))
 	if len(d.Sources) == 0 {
 		bad("no sources")
 	}
@@ -139,7 +109,7 @@ func (d *Dataset) validate(files map[string]DatasetFile) error {
 	return errors.Join(errs...)
 }
 
-func (s DatasetSource) validate(files map[string]DatasetFile) error {
+func (s DatasetSource) validate(files map[string]PublishedFile) error {
 	errs := []error{s.Read.Validate()}
 	bad := func(format string, a ...any) { errs = append(errs, fmt.Errorf(format, a...)) }
 	if len(s.Files) == 0 {

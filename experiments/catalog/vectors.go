@@ -1,14 +1,12 @@
 package catalog
 
 import (
-	"bytes"
 	_ "embed"
 	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/dustin/go-humanize"
-	"github.com/goccy/go-yaml"
 )
 
 //go:embed vectors.yaml
@@ -32,7 +30,7 @@ type Vectors struct {
 	// Citation is a BibTeX entry in one line.
 	Citation string `yaml:"citation" json:"citation"`
 	// File has the vectors; several modules may be made of one archive.
-	File DatasetFile `yaml:"file" json:"file"`
+	File PublishedFile `yaml:"file" json:"file"`
 	// Member is the vectors' file in File, where that is a zip archive.
 	Member  string   `yaml:"member" json:"member,omitempty"`
 	Caveats []string `yaml:"caveats" json:"caveats,omitempty"`
@@ -72,39 +70,16 @@ func PublishedVectors() []Vectors {
 // ParseVectors parses a catalogue of published vectors. Unknown fields are
 // refused, and all problems are reported together.
 func ParseVectors(b []byte) ([]Vectors, error) {
-	var out []Vectors
-	if err := yaml.NewDecoder(bytes.NewReader(b), yaml.Strict()).Decode(&out); err != nil {
-		return nil, fmt.Errorf("vectors: %w", err)
-	}
-	var errs []error
-	names, files := map[string]bool{}, map[string]DatasetFile{}
-	for i := range out {
-		v := &out[i]
-		if names[v.Name] {
-			errs = append(errs, fmt.Errorf("vectors %q are there twice", v.Name))
-		}
-		names[v.Name] = true
-		if err := v.validate(files); err != nil {
-			errs = append(errs, fmt.Errorf("vectors %q: %w", v.Name, err))
-		}
-	}
-	return out, errors.Join(errs...)
+	return parsePublished[Vectors](b, "vectors", "vectors", "are")
 }
 
+func (v *Vectors) called() string { return v.Name }
+
 // validate checks an entry; files are those seen so far.
-func (v *Vectors) validate(files map[string]DatasetFile) error {
-	errs := []error{v.File.validate(files), checkCitation(v.Citation)}
+func (v *Vectors) validate(files map[string]PublishedFile) error {
+	errs := []error{v.File.validate(files), checkEntry(v.Name, v.Citation, field{"title", v.Title}, field{"language", v.Language},
+		field{"homepage", v.Homepage}, field{"licence", v.Licence})}
 	bad := func(format string, a ...any) { errs = append(errs, fmt.Errorf(format, a...)) }
-	if !datasetName.MatchString(v.Name) {
-		bad("the name must be of small letters, digits, _ and -")
-	}
-	for _, f := range []struct{ name, value string }{
-		{"title", v.Title}, {"language", v.Language}, {"homepage", v.Homepage}, {"licence", v.Licence},
-	} {
-		if f.value == "" {
-			bad("no %s", f.name)
-		}
-	}
 	if v.Dim <= 0 || v.Tokens <= 0 {
 		bad("%d tokens with vectors of length %d", v.Tokens, v.Dim)
 	}

@@ -58,26 +58,20 @@ func (r *Result) Baseline(name string) *Baseline {
 				one.Median = m
 			}
 			for k := range r.Budgets {
-				one.Top = append(one.Top, metrics.Mean(t.tops(a, k)))
+				one.Top = append(one.Top, metrics.Mean(t.scores(a, k, (*Task).top)))
 			}
 			row.Arms = append(row.Arms, one)
 		}
 		out.Tasks = append(out.Tasks, row)
 	}
 	for k := range r.Budgets {
-		out.Tops = append(out.Tops, r.compare(k, (*Task).tops)...)
+		out.Tops = append(out.Tops, r.compare(k, (*Task).top)...)
 	}
 	return out
 }
 
-// tops are the test values of the ten best models of an arm's searches of a task, one a
-// seed, at a budget.
-func (t *Task) tops(arm, budget int) (out []float64) {
-	for _, s := range t.Arms[arm].Searches {
-		out = append(out, s.At[budget].TopTest)
-	}
-	return out
-}
+// top is the test value of a search's ten best models.
+func (*Task) top(at At) float64 { return at.TopTest }
 
 // reached says after how many trials a curve is where another ends. One that has no
 // value yet is nowhere, and is reached at once.

@@ -4,8 +4,6 @@ import (
 	"math"
 	"slices"
 
-	"gonum.org/v1/gonum/floats"
-
 	"tnaml/experiments/metrics"
 )
 
@@ -108,41 +106,33 @@ func (r *Result) Figures() *Figures {
 		}
 		f.Arms = append(f.Arms, one)
 	}
-	f.Judged, f.Found = r.judged((*Task).regrets), r.judged((*Task).found)
+	f.Judged, f.Found = r.judged((*Task).regret), r.judged((*Task).found)
 	return f
 }
 
-// regretsOf are an arm's searches' of a task, one a seed, at a budget.
-type regretsOf func(t *Task, arm, budget int) []float64
+// score is a figure of a search of a task at a budget.
+type score func(t *Task, at At) float64
 
-func (r *Result) judged(by regretsOf) (j Judged) {
+// regret is by the test value, found by what validation says without luck.
+func (t *Task) regret(at At) float64 { return t.Test.Regret(at.Test) }
+func (t *Task) found(at At) float64  { return t.Validation.Regret(at.Mean) }
+
+// scores are those of an arm's searches, one a seed, at a budget.
+func (t *Task) scores(arm, budget int, of score) (out []float64) {
+	for _, s := range t.Arms[arm].Searches {
+		out = append(out, of(t, s.At[budget]))
+	}
+	return out
+}
+
+// judged compares the arms by a regret.
+func (r *Result) judged(by score) (j Judged) {
+	reward := func(t *Task, at At) float64 { return -by(t, at) }
 	for k := range r.Budgets {
-		j.Rankings = append(j.Rankings, r.ranking(k, by))
-		j.Comparisons = append(j.Comparisons, r.compare(k, func(t *Task, arm, budget int) []float64 {
-			out := by(t, arm, budget)
-			floats.Scale(-1, out)
-			return out
-		})...)
+		j.Rankings = append(j.Rankings, r.ranking(k, reward))
+		j.Comparisons = append(j.Comparisons, r.compare(k, reward)...)
 	}
 	return j
-}
-
-// regrets are by the test value.
-func (t *Task) regrets(arm, budget int) []float64 {
-	var out []float64
-	for _, s := range t.Arms[arm].Searches {
-		out = append(out, t.Test.Regret(s.At[budget].Test))
-	}
-	return out
-}
-
-// found are by what validation says without luck.
-func (t *Task) found(arm, budget int) []float64 {
-	var out []float64
-	for _, s := range t.Arms[arm].Searches {
-		out = append(out, t.Validation.Regret(s.At[budget].Mean))
-	}
-	return out
 }
 
 // Mean is the mean over seeds of an arm's searches at a budget.
@@ -166,8 +156,8 @@ func (r *Result) means(arm, budget int) Means {
 	var regrets, found []float64
 	for i := range r.Tasks {
 		t := &r.Tasks[i]
-		regrets = append(regrets, metrics.Mean(t.regrets(arm, budget)).Mean)
-		found = append(found, metrics.Mean(t.found(arm, budget)).Mean)
+		regrets = append(regrets, metrics.Mean(t.scores(arm, budget, (*Task).regret)).Mean)
+		found = append(found, metrics.Mean(t.scores(arm, budget, (*Task).found)).Mean)
 		at := t.Mean(arm, budget)
 		m.Validation += at.Validation / n
 		m.Test += at.Test / n
@@ -201,19 +191,15 @@ func (r *Result) reach(arm int, share float64) Reach {
 	return out
 }
 
-// scores are the mean regrets of all tasks × arms at a budget, negated: more is better.
-func (r *Result) scores(budget int, by regretsOf) [][]float64 {
-	out := make([][]float64, len(r.Tasks))
+// ranking ranks the arms by a score, more being better, of each task the mean over its
+// seeds.
+func (r *Result) ranking(budget int, by score) Ranking {
+	scores := make([][]float64, len(r.Tasks))
 	for i := range r.Tasks {
 		for a := range r.Arms {
-			out[i] = append(out[i], -metrics.Mean(by(&r.Tasks[i], a, budget)).Mean)
+			scores[i] = append(scores[i], metrics.Mean(r.Tasks[i].scores(a, budget, by)).Mean)
 		}
 	}
-	return out
-}
-
-func (r *Result) ranking(budget int, by regretsOf) Ranking {
-	scores := r.scores(budget, by)
 	out := Ranking{Trials: r.Budgets[budget], Ranks: metrics.MeanRanks(scores)}
 	out.Chi2, out.P = metrics.Friedman(scores)
 	if len(r.Arms) > 1 {
@@ -229,7 +215,7 @@ func (r *Result) index(arm string) int {
 
 // compare compares the other arms with Against, by a score of each seed of a task, more
 // being better.
-func (r *Result) compare(budget int, score func(t *Task, arm, budget int) []float64) []Comparison {
+func (r *Result) compare(budget int, by score) []Comparison {
 	against := r.index(r.Against)
 	var out []Comparison
 	var p []float64
@@ -243,8 +229,9 @@ func (r *Result) compare(budget int, score func(t *Task, arm, budget int) []floa
 		var differences []float64
 		for i := range r.Tasks {
 			var task metrics.PairedTask
-			theirs := score(&r.Tasks[i], against, budget)
-			for s, v := range score(&r.Tasks[i], a, budget) {
+			t := &r.Tasks[i]
+			theirs := t.scores(against, budget, by)
+			for s, v := range t.scores(a, budget, by) {
 				task.Seeds = append(task.Seeds, metrics.Scores{A: metrics.Score{Value: v}, B: metrics.Score{Value: theirs[s]}})
 			}
 			gain := metrics.PairedBootstrap([]metrics.PairedTask{task}, how)

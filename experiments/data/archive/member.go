@@ -16,6 +16,19 @@ type ChoiceError struct{ says string }
 
 func (e *ChoiceError) Error() string { return e.says }
 
+// OpenMember opens the file that Member finds, and says where it is, for errors.
+func OpenMember(r io.ReaderAt, size int64, archive, member string) (in io.ReadCloser, where string, err error) {
+	e, err := Member(r, size, archive, member)
+	if err != nil {
+		return nil, archive, err
+	}
+	where = archive + ": " + e.Name
+	if in, err = e.Open(); err != nil {
+		return nil, where, fmt.Errorf("%s: %w", where, err)
+	}
+	return in, where, nil
+}
+
 // Member finds one file of a zip archive, to be read as a stream: the one of this
 // path, or of this name in some folder; "" means the only one there is. Where it is
 // not to be found, or several are meant, and there is a choice, the error is a

@@ -130,7 +130,7 @@ func (a app) listDatasets(ctx context.Context, sets []catalog.Dataset, o pullOpt
 	for _, d := range sets {
 		l := listedSet{Name: d.Name, Title: d.Title, Kind: "text", Role: d.Role, Paper: d.Paper, StandIn: d.StandIn, Language: d.Language,
 			Licence: d.Licence, Citation: d.Citation,
-			Homepage: d.Homepage, Pullable: d.Pullable(), Caveats: d.Caveats}
+			Homepage: d.Homepage, Pullable: d.Pullable(), Caveats: d.Caveats, There: there.Has(d.Name)}
 		if d.Images() {
 			l.Kind = "image"
 		}
@@ -138,12 +138,8 @@ func (a app) listDatasets(ctx context.Context, sets []catalog.Dataset, o pullOpt
 			l.Size, l.Exact = d.Sources[i].Size()
 		}
 		l.Files = slices.ContainsFunc(d.Sources, func(s catalog.DatasetSource) bool {
-			return !slices.ContainsFunc(s.Files, func(f catalog.DatasetFile) bool { return !o.Has(f) })
+			return !slices.ContainsFunc(s.Files, func(f catalog.PublishedFile) bool { return !o.Has(f) })
 		})
-		if there != nil {
-			yes := there[d.Name]
-			l.There = &yes
-		}
 		out = append(out, l)
 	}
 	if a.JSON {
@@ -162,9 +158,7 @@ func (a app) listDatasets(ctx context.Context, sets []catalog.Dataset, o pullOpt
 			terminal.Cut(l.Licence, 60)})
 	}
 	a.Print("%s", a.Table([]string{"data set", "~in the paper", ">size", "here", "how", "~licence"}, rows))
-	if there == nil {
-		a.Say("No servers are running, so which tasks are there is not known.")
-	}
+	there.Say(a.App, "tasks")
 	a.Say(fetch.Untried + ".")
 	return nil
 }

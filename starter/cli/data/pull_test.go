@@ -99,7 +99,7 @@ func chosen(t *testing.T, names ...string) []catalog.Dataset {
 			for j := range sets[i].Sources[k].Files {
 				f := &sets[i].Sources[k].Files[j]
 				if len(f.URLs) > 0 {
-					f.URLs = []catalog.DatasetURL{{URL: "http://127.0.0.1:1/" + f.Name}}
+					f.URLs = []catalog.PublishedURL{{URL: "http://127.0.0.1:1/" + f.Name}}
 				}
 			}
 		}

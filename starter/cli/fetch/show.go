@@ -13,8 +13,27 @@ import (
 	"tnaml/starter/cli/terminal"
 )
 
-// There are the names of a kind in the store, nil where no servers are running.
-func There(ctx context.Context, a *terminal.App, kind store.Kind) (map[string]bool, error) {
+// Names are those of a kind in the store, nil where no servers are running.
+type Names map[string]bool
+
+// Has says whether a name is there, nil where that is not known.
+func (n Names) Has(name string) *bool {
+	if n == nil {
+		return nil
+	}
+	there := n[name]
+	return &there
+}
+
+// Say says below a list of what, in the plural, where it is not known.
+func (n Names) Say(a *terminal.App, what string) {
+	if n == nil {
+		a.Say("No servers are running, so which %s are there is not known.", what)
+	}
+}
+
+// There are the names of a kind in the store.
+func There(ctx context.Context, a *terminal.App, kind store.Kind) (Names, error) {
 	s, err := a.Connect(ctx)
 	if errors.Is(err, deploy.ErrNoServers) {
 		return nil, nil
@@ -26,7 +45,7 @@ func There(ctx context.Context, a *terminal.App, kind store.Kind) (map[string]bo
 	if err != nil {
 		return nil, err
 	}
-	there := map[string]bool{}
+	there := Names{}
 	for _, e := range entries {
 		there[e.Name] = true
 	}
@@ -48,7 +67,7 @@ func Here(there *bool, files bool, made string) string {
 }
 
 // Has reports whether a file has been downloaded.
-func (o *Options) Has(f catalog.DatasetFile) bool {
+func (o *Options) Has(f catalog.PublishedFile) bool {
 	return (&download.Client{Dir: o.Dir}).Has(download.File{Name: f.Name})
 }
 
@@ -64,7 +83,7 @@ func SizeOf(n int64, exact bool) string {
 }
 
 // PrintFile shows a file and its addresses, the mirror's first.
-func (o *Options) PrintFile(a *terminal.App, f catalog.DatasetFile) {
+func (o *Options) PrintFile(a *terminal.App, f catalog.PublishedFile) {
 	state := "SHA-256 not known"
 	if f.SHA256 != "" {
 		state = "SHA-256 " + f.SHA256

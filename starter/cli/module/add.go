@@ -224,7 +224,7 @@ func readVectors(ctx context.Context, file, member, name string, top int, p *ter
 		if in.size == 0 {
 			return nil, fmt.Errorf("%s: a zip archive is read from a file, not from a pipe: its directory is at its end", file)
 		}
-		e, err := archive.Member(f, in.size, file, member)
+		r, where, err := archive.OpenMember(f, in.size, file, member)
 		var choice *archive.ChoiceError
 		switch {
 		case errors.As(err, &choice):
@@ -232,12 +232,8 @@ func readVectors(ctx context.Context, file, member, name string, top int, p *ter
 		case err != nil:
 			return nil, err
 		}
-		r, err := e.Open()
-		if err != nil {
-			return nil, fmt.Errorf("%s: %s: %w", file, e.Name, err)
-		}
 		defer r.Close()
-		file += ": " + e.Name
+		file = where
 		in.Reader, in.size, in.what = r, 0, "reading "+file
 	} else if member != "" {
 		return nil, fmt.Errorf("%s is no zip archive: --member does not go with it", file)

@@ -103,12 +103,8 @@ func (a app) listVectors(ctx context.Context, sets []catalog.Vectors, o pullOpti
 	}
 	var out []listedVectors
 	for _, v := range sets {
-		l := listedVectors{Vectors: v, Kept: v.Kept(), Bytes: 4 * int64(v.Kept()) * int64(v.Dim), Files: o.Has(v.File)}
-		if there != nil {
-			yes := there[v.Name]
-			l.There = &yes
-		}
-		out = append(out, l)
+		out = append(out, listedVectors{Vectors: v, Kept: v.Kept(), Bytes: 4 * int64(v.Kept()) * int64(v.Dim), Files: o.Has(v.File),
+			There: there.Has(v.Name)})
 	}
 	if a.JSON {
 		return a.PrintJSON(out)
@@ -123,9 +119,7 @@ func (a app) listVectors(ctx context.Context, sets []catalog.Vectors, o pullOpti
 			fetch.Here(l.There, l.Files, "module"), terminal.Cut(l.Licence, 60)})
 	}
 	a.Print("%s", a.Table([]string{"module", "language", ">dim", ">tokens", ">vectors", ">download", "~file", "here", "~licence"}, rows))
-	if there == nil {
-		a.Say("No servers are running, so which modules are there is not known.")
-	}
+	there.Say(a.App, "modules")
 	a.Say("Modules of one file, pulled together, are made of one download. %s.", fetch.Untried)
 	return nil
 }

@@ -36,7 +36,7 @@ func TestPullFails(t *testing.T) {
 		case "glove-6b-50", "glove-6b-100": // no address but the mirror's, and no digest of the real file
 			v.File.URLs, v.File.Size, v.File.SHA256, v.Tokens = nil, 0, "", 1
 		case "fasttext-es-300":
-			v.File.URLs = []catalog.DatasetURL{{URL: server.URL + "/moved"}}
+			v.File.URLs = []catalog.PublishedURL{{URL: server.URL + "/moved"}}
 		default:
 			continue
 		}
