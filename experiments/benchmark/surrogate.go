@@ -1,11 +1,9 @@
 package benchmark
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 
 	"tnaml/experiments/trainer"
 	"tnaml/nn/rng"
@@ -14,17 +12,15 @@ import (
 // Surrogate says what a trial of any configuration of a record's space would give. It
 // is the sum, in log-odds of the accuracy, of
 //
-//   - what trees say of the configuration (trees);
-//   - what they cannot explain of it: a draw, keyed by the configuration, from the errors
-//     that they make for configurations of about this accuracy that they have not seen;
-//   - the training's own noise: a draw, keyed by the trial's seed too, from the
-//     differences between two trainings of one configuration of about this accuracy.
+//   - what is expected of the configuration: what trees say of it (trees), set right by
+//     what came out where they said so of configurations that they had not seen;
+//   - how far off they are: a draw from their errors for unseen configurations of about
+//     this accuracy, in part by the configuration's key, the same in each of its trainings,
+//     and in part by the trial's seed too, the training's noise (scatter).
 //
-// Both draws are of both splits at once, so that validation and test go together as far
-// as they do in the record and no further. What is drawn has been measured, and luck lifts
-// no configuration beyond the best that was measured, so that the best of ever so many
-// trials stays what it could be. All is a function of the
-// arguments. It is safe for concurrent use.
+// Luck lifts no configuration beyond the best that was measured, so that the best of ever
+// so many trials stays what it could be. All is a function of the arguments. It is safe for
+// concurrent use.
 type Surrogate struct {
 	task     string
 	features []feature
@@ -34,8 +30,7 @@ type Surrogate struct {
 	failed   float64 // share of the trials
 	failure  trainer.Status
 	sizes    [outputs]int // of the splits; 0: unknown
-	errors   draws
-	noise    draws
+	scatter  *scatter
 	best     [outputs]float64 // that was measured
 	recorded map[uint64][]Row // by configuration; nil: the record is not asked
 }
@@ -63,7 +58,13 @@ func Fit(r *Record, o FitOptions) (*Surrogate, error) {
 	x, y := s.rows(ok)
 	s.mean = growTrees(s.features, x, y)
 	s.fitFailures(r.Rows)
-	s.fitDraws(x, y)
+	s.scatter = newScatter(s.crossValidated(x, y), y, s.pairs(x))
+	s.best = y[0]
+	for _, v := range y {
+		for k := range v {
+			s.best[k] = max(s.best[k], v[k])
+		}
+	}
 	if o.Recorded {
 		s.recorded = map[uint64][]Row{}
 		x, _ := s.rows(r.Rows)
@@ -185,10 +186,9 @@ func (s *Surrogate) fitFailures(rows []Row) {
 // minFailures is how many failed trials say which configurations fail.
 const minFailures = 5
 
-// Mean returns the accuracies that are expected of a configuration if it comes to a result: those
-// of the trees alone.
+// Mean returns the accuracies that are expected of a configuration if it comes to a result.
 func (s *Surrogate) Mean(actions []int) (validation, test float64) {
-	y := s.mean.predict(s.options(actions, make([]uint8, len(s.features))))
+	y := s.scatter.center(s.mean.predict(s.options(actions, make([]uint8, len(s.features)))))
 	return sigmoid(y[0]), sigmoid(y[1])
 }
 
@@ -202,7 +202,6 @@ func (s *Surrogate) Look(actions []int, seed uint64) (status trainer.Status, val
 		row := rows[noise%uint64(len(rows))]
 		return row.Status, row.Validation, row.Test
 	}
-	own := rng.Derive(key, s.task, 0)
 	if s.failed > 0 {
 		p := s.failed
 		if s.failing != nil {
@@ -212,44 +211,11 @@ func (s *Surrogate) Look(actions []int, seed uint64) (status trainer.Status, val
 			return s.failure, 0, 0
 		}
 	}
-	y := s.mean.predict(x)
-	// Above the best that was measured a configuration is by what the trees know of its
-	// choices alone.
+	y := s.scatter.center(s.mean.predict(x))
+	// Above the best that was measured a configuration is by what is expected of it alone.
 	end := [outputs]float64{max(y[0], s.best[0]), max(y[1], s.best[1])}
-	y = plus(y, s.errors.draw(y, own))
-	y = plus(y, s.noise.draw(y, noise))
-	return trainer.OK, s.accuracy(min(y[0], end[0]), 0), s.accuracy(min(y[1], end[1]), 1)
-}
-
-func plus(a, b [outputs]float64) [outputs]float64 { return [outputs]float64{a[0] + b[0], a[1] + b[1]} }
-
-// fitDraws measures what the trees cannot explain, and the noise in it.
-func (s *Surrogate) fitDraws(x [][]uint8, y [][outputs]float64) {
-	s.best = y[0]
-	for _, v := range y {
-		for k := range v {
-			s.best[k] = max(s.best[k], v[k])
-		}
-	}
-	for _, p := range s.pairs(x) {
-		a, b := y[p[0]], y[p[1]]
-		var d, level [outputs]float64
-		for k := range d {
-			d[k], level[k] = (b[k]-a[k])/math.Sqrt2, (a[k]+b[k])/2
-		}
-		s.noise.add(level, d) // either of the two might have come first
-		s.noise.add(level, [outputs]float64{-d[0], -d[1]})
-	}
-	s.noise.sort()
-	for i, p := range s.crossValidated(x, y) {
-		var e [outputs]float64
-		for k := range e {
-			e[k] = y[i][k] - p[k]
-		}
-		s.errors.add(p, e)
-	}
-	s.errors.sort()
-	s.errors.shrink(&s.noise)
+	off := s.scatter.draw(y, rng.Derive(key, s.task, 0), noise)
+	return trainer.OK, s.accuracy(min(y[0]+off[0], end[0]), 0), s.accuracy(min(y[1]+off[1], end[1]), 1)
 }
 
 // pairs are the rows that repeat the configuration of an earlier one, with that one.
@@ -283,83 +249,6 @@ func (s *Surrogate) crossValidated(x [][]uint8, y [][outputs]float64) [][outputs
 		t := growTrees(s.features, seen, told)
 		for _, i := range unseen {
 			out[i] = t.predict(x[i])
-		}
-	}
-	return out
-}
-
-// draws are measured deviations of both splits, in the order of the level at which they
-// were measured.
-type draws struct {
-	levels []float64
-	values [][outputs]float64
-}
-
-func (d *draws) add(level, value [outputs]float64) {
-	d.levels = append(d.levels, level[0]+level[1])
-	d.values = append(d.values, value)
-}
-
-func (d *draws) sort() {
-	order := make([]int, len(d.levels))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(d.levels[a], d.levels[b]) })
-	levels, values := d.levels, d.values
-	d.levels, d.values = make([]float64, len(order)), make([][outputs]float64, len(order))
-	for i, o := range order {
-		d.levels[i], d.values[i] = levels[o], values[o]
-	}
-}
-
-// near returns the deviations that were measured around a level.
-func (d *draws) near(level float64) [][outputs]float64 {
-	at, _ := slices.BinarySearch(d.levels, level)
-	wide := max(len(d.values)/20, minNear)
-	from := max(0, min(at-wide, len(d.values)-2*wide))
-	return d.values[from:min(len(d.values), from+2*wide)]
-}
-
-// minNear is how many deviations on either side of a level are near it at least.
-const minNear = 8
-
-// draw takes one of those near a level, by a key.
-func (d *draws) draw(level [outputs]float64, key uint64) [outputs]float64 {
-	near := d.near(level[0] + level[1])
-	if len(near) == 0 {
-		return [outputs]float64{}
-	}
-	return near[key%uint64(len(near))]
-}
-
-// shrink takes the noise's share of the variance out of errors, which have both: of what
-// the splits have in common, and of that in which they differ.
-func (d *draws) shrink(noise *draws) {
-	scaled := make([][outputs]float64, len(d.values))
-	for i, v := range d.values {
-		all, own := variances(d.near(d.levels[i])), variances(noise.near(d.levels[i]))
-		parts := turned(v)
-		for k := range parts {
-			if all[k] > 0 {
-				parts[k] *= math.Sqrt(max(0, 1-own[k]/all[k]))
-			}
-		}
-		scaled[i] = turned(parts)
-	}
-	d.values = scaled
-}
-
-// turned is a pair's sum and difference, by √½, and the pair again of these.
-func turned(v [outputs]float64) [outputs]float64 {
-	return [outputs]float64{(v[0] + v[1]) / math.Sqrt2, (v[0] - v[1]) / math.Sqrt2}
-}
-
-// variances are the mean squares of pairs' sums and differences.
-func variances(values [][outputs]float64) (out [outputs]float64) {
-	for _, v := range values {
-		for k, w := range turned(v) {
-			out[k] += w * w / float64(len(values))
 		}
 	}
 	return out
