@@ -6,8 +6,8 @@ import (
 	"tnaml/experiments/metrics"
 )
 
-// Quality says how well a record's surrogate foretells configurations that it has not
-// seen, on the validation and the test split.
+// Quality says how well the trees of a record's surrogate foretell configurations that they
+// have not seen, on the validation and the test split.
 type Quality struct {
 	Task string
 	// Rows are the trials, Failed those of them without a result, Pairs those that

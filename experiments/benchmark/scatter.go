@@ -10,16 +10,16 @@ import (
 	"gonum.org/v1/gonum/stat/distuv" // normal scores
 )
 
-// scatter says how trials lie about what trees foretell of configurations that they have
+// scatter says how trials lie about what trees predict of configurations that they have
 // not seen, in log-odds: where their middle is, how far off they are, and how much of that
 // two trainings of a configuration, and its two splits, have in common.
 //
-// Nothing is drawn that was not measured. A trial has a standard normal score for each
-// split, a sum of the configuration's own part and of the training's noise. Its validation
-// deviation is the quantile, at the first score's probability, of those that were measured
-// at about this level; the test deviation is what follows from that, and a remainder, the
-// quantile, at the second score's, of those that were measured (a copula: Nelsen, An
-// Introduction to Copulas, 2006). So deviations have the shape of what was measured, skewed
+// It is a copula with the margins that were measured (Nelsen, An Introduction to Copulas,
+// 2006). A trial has a standard normal score for each split, a sum of the configuration's
+// own part and of the training's noise. Its validation deviation is the quantile, at the
+// first score's probability, of those that were measured at about this level; the test
+// deviation is what follows from that, and a residual, the quantile, at the second score's,
+// of those that were measured. So deviations have the shape of what was measured, skewed
 // and with collapses as it is, and the best by validation are as lucky as in the record.
 type scatter struct {
 	middle [outputs]curve
@@ -29,15 +29,16 @@ type scatter struct {
 
 // node is what has been measured about a level.
 type node struct {
-	// validation deviations, ascending; the test deviation that follows from each; and by
-	// how much the test deviations are off that, ascending.
+	// validation deviations, ascending; the test deviation that follows from each; and the
+	// residuals of the test deviations about that, ascending.
 	validation []float64
 	follows    curve
-	remains    []float64
+	residuals  []float64
 	// own and noise are the weights of a score's two parts: their squares sum to one.
 	own, noise [outputs]float64
-	// The correlations of the two scores' own parts and of their noise, which cancel.
-	ownTogether, noiseTogether float64
+	// The correlations of the two scores' own parts and of their noise. The covariances
+	// cancel: the residual is of what does not follow.
+	ownCorrelation, noiseCorrelation float64
 }
 
 const (
@@ -45,21 +46,21 @@ const (
 	nodes = 48
 	// nearShare of the trials, and minNear at least, are about a level.
 	nearShare, minNear = 0.1, 40
-	// pairShare of the pairs, and minPairs at least, say how much is noise.
-	pairShare, minPairs = 0.33, 40
+	// nearPairs say how much is noise about a level.
+	nearPairs = 40
 	// middleShare of the trials are in a window of the regression for the middle.
 	middleShare, minMiddle = 0.15, 60
 )
 
-// newScatter measures trials y beside what was foretold of them; pairs are trials of one
+// newScatter measures trials y beside what was predicted of them; pairs are trials of one
 // configuration.
-func newScatter(foretold, y [][outputs]float64, pairs [][2]int) *scatter {
+func newScatter(predicted, y [][outputs]float64, pairs [][2]int) *scatter {
 	s := &scatter{}
 	n := len(y)
 	for k := range outputs {
 		x, v := make([]float64, n), make([]float64, n)
 		for i := range y {
-			x[i], v[i] = foretold[i][k], y[i][k]
+			x[i], v[i] = predicted[i][k], y[i][k]
 		}
 		s.middle[k] = localLinear(x, v)
 	}
@@ -67,7 +68,7 @@ func newScatter(foretold, y [][outputs]float64, pairs [][2]int) *scatter {
 	level, off := make([]float64, n), make([][outputs]float64, n)
 	order, at := make([]int, n), make([]int, n)
 	for i := range y {
-		m := s.center(foretold[i])
+		m := s.center(predicted[i])
 		level[i], off[i], order[i] = m[0]+m[1], [outputs]float64{y[i][0] - m[0], y[i][1] - m[1]}, i
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(level[a], level[b]) })
@@ -77,9 +78,19 @@ func newScatter(foretold, y [][outputs]float64, pairs [][2]int) *scatter {
 	}
 	var ranks []int
 	for k := range min(nodes, n) {
-		rank := k * (n - 1) / max(1, min(nodes, n)-1)
-		from, to := window(rank, n, nearShare, minNear)
-		ranks, s.levels, s.nodes = append(ranks, rank), append(s.levels, sorted[rank]), append(s.nodes, newNode(deviations[from:to]))
+		// Of few configurations many trials are at one level: it has one node, of them all.
+		v := sorted[k*(n-1)/max(1, min(nodes, n)-1)]
+		first, _ := slices.BinarySearch(sorted, v)
+		end, _ := slices.BinarySearch(sorted, math.Nextafter(v, math.Inf(1)))
+		middle := (first + end - 1) / 2
+		if len(ranks) > 0 && ranks[len(ranks)-1] == middle {
+			continue
+		}
+		from, to := window(middle, n, nearShare, minNear)
+		if end-first >= to-from {
+			from, to = first, end
+		}
+		ranks, s.levels, s.nodes = append(ranks, middle), append(s.levels, v), append(s.nodes, newNode(deviations[from:to]))
 	}
 	// The scores of two trainings of a configuration, in the order of the level.
 	pairs = slices.SortedStableFunc(slices.Values(pairs), func(a, b [2]int) int { return cmp.Compare(at[a[0]], at[b[0]]) })
@@ -90,16 +101,16 @@ func newScatter(foretold, y [][outputs]float64, pairs [][2]int) *scatter {
 	}
 	for k, rank := range ranks {
 		pair := sort.Search(len(pairs), func(i int) bool { return at[pairs[i][0]] >= rank })
-		from, to := window(pair, len(pairs), pairShare, minPairs)
+		from, to := window(pair, len(pairs), 0, nearPairs)
 		s.nodes[k].weigh(twice[from:to])
 	}
 	return s
 }
 
-// window is the part of n in order that is about one of them: a share, at least so many,
-// and near the ends no more on one side than keeps that number.
-func window(at, n int, share float64, least int) (from, to int) {
-	wide := min(n, max(least, int(share*float64(n))))
+// window is where, of n in order, the ones about one of them are: a share of all, at least
+// so many. Its size is the same everywhere: at the ends it is shifted inward.
+func window(at, n int, ofAll float64, least int) (from, to int) {
+	wide := min(n, max(least, int(ofAll*float64(n))))
 	from = max(0, min(at-wide/2, n-wide))
 	return from, from + wide
 }
@@ -112,57 +123,57 @@ func newNode(deviations [][outputs]float64) (d node) {
 	}
 	d.follows = localLinear(d.validation, test)
 	for i, v := range d.validation {
-		d.remains = append(d.remains, test[i]-d.follows.at(v))
+		d.residuals = append(d.residuals, test[i]-d.follows.at(v))
 	}
 	slices.Sort(d.validation)
-	slices.Sort(d.remains)
+	slices.Sort(d.residuals)
 	return d
 }
 
 // scores are the standard normal scores of deviations.
 func (d *node) scores(v [outputs]float64) [outputs]float64 {
 	return [outputs]float64{
-		distuv.UnitNormal.Quantile(share(d.validation, v[0])),
-		distuv.UnitNormal.Quantile(share(d.remains, v[1]-d.follows.at(v[0]))),
+		distuv.UnitNormal.Quantile(rank(d.validation, v[0])),
+		distuv.UnitNormal.Quantile(rank(d.residuals, v[1]-d.follows.at(v[0]))),
 	}
 }
 
-// draw is the inverse, of scores that two keys draw.
+// draw is the deviations of scores that two keys draw.
 func (d *node) draw(own, noise uint64) [outputs]float64 {
-	a, b := normals(own, d.ownTogether), normals(noise, d.noiseTogether)
+	a, b := normals(own, d.ownCorrelation), normals(noise, d.noiseCorrelation)
 	var p [outputs]float64
 	for k := range p {
 		p[k] = distuv.UnitNormal.CDF(d.own[k]*a[k] + d.noise[k]*b[k])
 	}
 	v := quantile(d.validation, p[0])
-	return [outputs]float64{v, d.follows.at(v) + quantile(d.remains, p[1])}
+	return [outputs]float64{v, d.follows.at(v) + quantile(d.residuals, p[1])}
 }
 
-// weigh finds how much of the scores is the configuration's own, by how much those of two
-// trainings differ. What differs on validation need not be followed by test as what does
-// not is: a training's luck with one split is none with the other.
+// weigh finds the parts of the scores by how much those of two trainings differ. What
+// differs on validation need not be followed by test as what does not: a training's luck
+// with one split is none with the other.
 func (d *node) weigh(pairs [][2][outputs]float64) {
-	var squares, apart [outputs]float64
-	together := 0.0
+	var squares, differences [outputs]float64
+	products := 0.0
 	for _, p := range pairs {
 		var by [outputs]float64
 		for k := range by {
 			by[k] = p[1][k] - p[0][k]
 			squares[k] += p[0][k]*p[0][k] + p[1][k]*p[1][k]
-			apart[k] += by[k] * by[k]
+			differences[k] += by[k] * by[k]
 		}
-		together += by[0] * by[1]
+		products += by[0] * by[1]
 	}
 	for k := range outputs {
-		noise := min(1, ratio(apart[k], squares[k])) // none without pairs
+		noise := min(1, ratio(differences[k], squares[k])) // none without pairs
 		d.own[k], d.noise[k] = math.Sqrt(1-noise), math.Sqrt(noise)
 	}
-	// In scores, which have a variance of one.
-	covariance := ratio(together, math.Sqrt(squares[0]*squares[1]))
+	// Of the noise, in scores, which have a variance of one.
+	covariance := ratio(products, math.Sqrt(squares[0]*squares[1]))
 	most := min(d.noise[0]*d.noise[1], d.own[0]*d.own[1])
 	covariance = max(-most, min(most, covariance))
-	d.noiseTogether = ratio(covariance, d.noise[0]*d.noise[1])
-	d.ownTogether = -ratio(covariance, d.own[0]*d.own[1])
+	d.noiseCorrelation = ratio(covariance, d.noise[0]*d.noise[1])
+	d.ownCorrelation = -ratio(covariance, d.own[0]*d.own[1])
 }
 
 // ratio is zero of nothing.
@@ -173,18 +184,18 @@ func ratio(a, b float64) float64 {
 	return a / b
 }
 
-// share is which of an ascending sample are below v, half of those that are v among them,
-// kept from zero and from all.
-func share(sorted []float64, v float64) float64 {
+// rank is the share of an ascending sample that is below v, half of those that are v among
+// them, and half a member from 0 and 1 at least.
+func rank(sorted []float64, v float64) float64 {
 	below, n := sort.SearchFloat64s(sorted, v), len(sorted)
 	upTo := below + sort.Search(n-below, func(i int) bool { return sorted[below+i] > v })
 	return max(0.5, min(float64(n)-0.5, float64(below+upTo)/2)) / float64(n)
 }
 
 // center is what is expected where the trees foretell this.
-func (s *scatter) center(foretold [outputs]float64) (out [outputs]float64) {
+func (s *scatter) center(predicted [outputs]float64) (out [outputs]float64) {
 	for k := range out {
-		out[k] = s.middle[k].at(foretold[k])
+		out[k] = s.middle[k].at(predicted[k])
 	}
 	return out
 }
@@ -211,7 +222,10 @@ func nearest(levels []float64, v float64) int {
 	return i
 }
 
-// quantile is that of an ascending sample, linear between its members.
+// quantile is that of an ascending sample, linear between its members. It reaches the
+// ends at 0 and 1 only, so that deviations are some per cent narrower than measured. With
+// half a member's probability at either end (Hazen) they are not, but the ten best of the
+// paper's tasks come out a tenth of a point too good.
 func quantile(sorted []float64, p float64) float64 {
 	at := p * float64(len(sorted)-1)
 	i := min(int(at), len(sorted)-1)
@@ -239,17 +253,15 @@ func localLinear(x, y []float64) (c curve) {
 		if len(c.x) > 0 && at <= c.x[len(c.x)-1] {
 			continue
 		}
-		far := slices.Clone(x)
-		for i := range far {
-			far[i] = math.Abs(x[i] - at)
-		}
-		slices.Sort(far)
-		reach := far[width-1]
-		var w []float64
+		distances := make([]float64, n)
 		for i := range x {
-			d := 0.0
-			if reach > 0 {
-				d = min(1, math.Abs(x[i]-at)/reach)
+			distances[i] = math.Abs(x[i] - at)
+		}
+		reach := slices.Sorted(slices.Values(distances))[width-1]
+		var w []float64
+		for _, d := range distances {
+			if d > 0 {
+				d = min(1, d/reach) // 1 where those at this place fill the window
 			}
 			w = append(w, math.Pow(1-d*d*d, 3))
 		}
@@ -263,7 +275,7 @@ func localLinear(x, y []float64) (c curve) {
 	// A knot far out on either side carries the slope on.
 	last := len(c.x) - 1
 	low, high := max(0, min(1, slopes[0])), max(0, min(1, slopes[last]))
-	const far = 1e3
+	const far = 1e3 // log-odds
 	c.x = append(append([]float64{c.x[0] - far}, c.x...), c.x[last]+far)
 	c.y = append(append([]float64{c.y[0] - low*far}, c.y...), c.y[last]+high*far)
 	return c
@@ -271,6 +283,5 @@ func localLinear(x, y []float64) (c curve) {
 
 func (c curve) at(x float64) float64 {
 	i := max(1, min(sort.SearchFloat64s(c.x, x), len(c.x)-1))
-	share := (x - c.x[i-1]) / (c.x[i] - c.x[i-1])
-	return c.y[i-1] + share*(c.y[i]-c.y[i-1])
+	return c.y[i-1] + (x-c.x[i-1])/(c.x[i]-c.x[i-1])*(c.y[i]-c.y[i-1])
 }

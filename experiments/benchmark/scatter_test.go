@@ -3,6 +3,7 @@ package benchmark
 import (
 	"cmp"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -42,7 +43,7 @@ func TestLocalLinear(t *testing.T) {
 	}
 }
 
-func TestQuantileAndShare(t *testing.T) {
+func TestQuantileAndRank(t *testing.T) {
 	sample := []float64{-1, 0, 0, 2}
 	for p, want := range map[float64]float64{0: -1, 1: 2, .5: 0, 1. / 6: -.5, 5. / 6: 1} {
 		if v := quantile(sample, p); math.Abs(v-want) > 1e-12 {
@@ -51,8 +52,8 @@ func TestQuantileAndShare(t *testing.T) {
 	}
 	// Half a member at either end; ties in the middle of theirs.
 	for v, want := range map[float64]float64{-2: .125, -1: .125, -.5: .25, 0: .5, 1: .75, 2: .875, 3: .875} {
-		if p := share(sample, v); p != want {
-			t.Errorf("the share below %v is %v, not %v", v, p, want)
+		if p := rank(sample, v); p != want {
+			t.Errorf("the rank of %v is %v, not %v", v, p, want)
 		}
 	}
 	if v := quantile([]float64{7}, .3); v != 7 {
@@ -60,82 +61,118 @@ func TestQuantileAndShare(t *testing.T) {
 	}
 }
 
-// What scatters in a known way is found again: of trials whose deviations are two parts of
-// the configuration's own and one of noise, with a tail of collapses, what is drawn has
-// the tail, and two trainings have two thirds in common on either split.
+// What scatters in a known way is found again: how much two trainings of a configuration
+// have in common, and the two splits, and the collapses of a twentieth.
 func TestScatterFindsItsParts(t *testing.T) {
-	var foretold, y [][outputs]float64
-	var pairs [][2]int
-	draw := func(own, noise uint64) [outputs]float64 {
-		a, b := rng.New(own, "scatter/own", 0), rng.New(noise, "scatter/noise", 0)
-		v := math.Sqrt(2./3)*a.NormFloat64() + math.Sqrt(1./3)*b.NormFloat64()
-		w := math.Sqrt(2./3)*a.NormFloat64() + math.Sqrt(1./3)*b.NormFloat64()
-		out := [outputs]float64{.2 * v, .2 * (.6*v + .8*w)}
-		if v < -1.6 { // a twentieth
-			out[0], out[1] = out[0]-2, out[1]-2
-		}
-		return out
+	for name, draw := range map[string]func(own, noise *rand.Rand) (validation, test float64){
+		// Test follows from validation by .6, the rest is two parts own and one of noise too.
+		"alike": func(own, noise *rand.Rand) (float64, float64) {
+			v := math.Sqrt(2./3)*own.NormFloat64() + math.Sqrt(1./3)*noise.NormFloat64()
+			w := math.Sqrt(2./3)*own.NormFloat64() + math.Sqrt(1./3)*noise.NormFloat64()
+			return v, .6*v + .8*w
+		},
+		// The splits have their own parts in common, more or less, and in the noise nothing.
+		"noise of each split": func(own, noise *rand.Rand) (float64, float64) {
+			v := math.Sqrt(.5) * own.NormFloat64()
+			return v + math.Sqrt(.2)*own.NormFloat64() + math.Sqrt(.3)*noise.NormFloat64(),
+				v + math.Sqrt(.2)*own.NormFloat64() + math.Sqrt(.3)*noise.NormFloat64()
+		},
+		// They have the noise in common, and of their own parts nothing.
+		"own part of each split": func(own, noise *rand.Rand) (float64, float64) {
+			v := math.Sqrt(.5) * noise.NormFloat64()
+			return v + math.Sqrt(.2)*noise.NormFloat64() + math.Sqrt(.3)*own.NormFloat64(),
+				v + math.Sqrt(.2)*noise.NormFloat64() + math.Sqrt(.3)*own.NormFloat64()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			real := func(own, noise uint64) [outputs]float64 {
+				v, w := draw(rng.New(own, "scatter/own", 0), rng.New(noise, "scatter/noise", 0))
+				if v < -1.6 { // a twentieth
+					v, w = v-10, w-10
+				}
+				return [outputs]float64{.2 * v, .2 * w}
+			}
+			var predicted, y [][outputs]float64
+			var pairs [][2]int
+			const n = 4000
+			for i := range uint64(n) {
+				at := rng.New(i, "scatter/level", 0).NormFloat64()
+				trainings := []uint64{i}
+				if i%4 == 0 {
+					trainings = append(trainings, i+n)
+					pairs = append(pairs, [2]int{len(y), len(y) + 1})
+				}
+				for _, k := range trainings {
+					off := real(i, k)
+					predicted, y = append(predicted, [outputs]float64{at, at}), append(y, [outputs]float64{at + off[0], at + off[1]})
+				}
+			}
+			s := newScatter(predicted, y, pairs)
+			drawn := func(own, noise uint64) [outputs]float64 {
+				at := rng.New(own, "scatter/asked", 0).NormFloat64()
+				return s.draw(s.center([outputs]float64{at, at}), rng.Derive(own, "own", 0), rng.Derive(noise, "noise", 0))
+			}
+			want, collapse, both := common(real)
+			got, collapsed, bothDid := common(drawn)
+			if math.Abs(collapsed-collapse) > .01 || math.Abs(bothDid-both) > .01 {
+				t.Errorf("%.3f of the trials collapse, %.3f on both splits, not %.3f and %.3f", collapsed, bothDid, collapse, both)
+			}
+			for i, name := range []string{"validation of two trainings", "test of two trainings", "the two splits",
+				"validation with another training's test"} {
+				if math.Abs(got[i]-want[i]) > .06 {
+					t.Errorf("the correlation of %s is %.3f, not %.3f", name, got[i], want[i])
+				}
+			}
+		})
 	}
-	const n = 4000
-	for i := range uint64(n) {
-		at := rng.New(i, "scatter/level", 0).NormFloat64()
-		again := [][2]uint64{{i, i}}
-		if i%4 == 0 {
-			again = append(again, [2]uint64{i, i + n})
-			pairs = append(pairs, [2]int{len(y), len(y) + 1})
-		}
-		for _, k := range again {
-			off := draw(k[0], k[1])
-			foretold, y = append(foretold, [outputs]float64{at, at}), append(y, [outputs]float64{at + off[0], at + off[1]})
-		}
-	}
-	s := newScatter(foretold, y, pairs)
+}
+
+// common are correlations of two trainings of a configuration, but for the collapses, and
+// the share of these, of validation and of both splits.
+func common(draw func(own, noise uint64) [outputs]float64) (out [4]float64, collapse, both float64) {
+	const n = 20000
 	var first, second [outputs][]float64
-	collapsed, both := 0, 0
-	for i := range uint64(20000) {
-		at := rng.New(i, "scatter/asked", 0).NormFloat64()
-		c := s.center([outputs]float64{at, at})
-		a := s.draw(c, rng.Derive(i, "own", 0), rng.Derive(i, "noise", 0))
-		b := s.draw(c, rng.Derive(i, "own", 0), rng.Derive(i, "noise", 1))
-		if a[0] < -1 {
-			collapsed++
-			if a[1] < -1 {
-				both++
-			}
-			continue
-		}
-		if b[0] < -1 {
-			continue
-		}
-		for k := range a {
-			first[k], second[k] = append(first[k], a[k]), append(second[k], b[k])
-		}
-	}
-	if share := float64(collapsed) / 20000; math.Abs(share-.055) > .01 || float64(both) < .97*float64(collapsed) {
-		t.Errorf("%v of the trials collapse, and %d of %d on the test split too", share, both, collapsed)
-	}
-	want, real := [4]float64{}, [2][outputs][]float64{}
-	for i := range uint64(20000) {
+	for i := range uint64(n) {
 		a, b := draw(i+1e6, i+1e6), draw(i+1e6, i+2e6)
-		if a[0] > -1 && b[0] > -1 {
+		if a[0] < -1 {
+			collapse += 1. / n
+			if a[1] < -1 {
+				both += 1. / n
+			}
+		}
+		if min(a[0], a[1], b[0], b[1]) > -1 {
 			for k := range a {
-				real[0][k], real[1][k] = append(real[0][k], a[k]), append(real[1][k], b[k])
+				first[k], second[k] = append(first[k], a[k]), append(second[k], b[k])
 			}
 		}
 	}
-	got := [4]float64{}
-	for i, of := range [2][2][outputs][]float64{{first, second}, real} {
-		c := [4]float64{stat.Correlation(of[0][0], of[1][0], nil), stat.Correlation(of[0][1], of[1][1], nil),
-			stat.Correlation(of[0][0], of[0][1], nil), stat.Correlation(of[0][0], of[1][1], nil)}
-		if i == 0 {
-			got = c
-		} else {
-			want = c
-		}
+	return [4]float64{stat.Correlation(first[0], second[0], nil), stat.Correlation(first[1], second[1], nil),
+		stat.Correlation(first[0], first[1], nil), stat.Correlation(first[0], second[1], nil)}, collapse, both
+}
+
+// Of few configurations, many trials each, every one has its own middle and its own width,
+// in whatever order the trials come.
+func TestScatterOfFewConfigurations(t *testing.T) {
+	at, middle, width := []float64{-1, 0, 1}, []float64{0, 2, 0}, []float64{.01, .5, .05}
+	var predicted, y [][outputs]float64
+	for i := range 600 {
+		r := rng.New(uint64(i), "few", 0)
+		predicted = append(predicted, [outputs]float64{at[i%3], at[i%3]})
+		y = append(y, [outputs]float64{middle[i%3] + width[i%3]*r.NormFloat64(), middle[i%3] + width[i%3]*r.NormFloat64()})
 	}
-	for i, name := range []string{"validation of two trainings", "test of two trainings", "the two splits", "validation with another training's test"} {
-		if math.Abs(got[i]-want[i]) > .05 {
-			t.Errorf("the correlation of %s is %.3f, not %.3f", name, got[i], want[i])
+	s := newScatter(predicted, y, nil)
+	for k, x := range at {
+		c := s.center([outputs]float64{x, x})
+		var off [outputs][]float64
+		for i := range uint64(2000) {
+			for split, v := range s.draw(c, rng.Derive(i, "few/own", 0), rng.Derive(i, "few/noise", 0)) {
+				off[split] = append(off[split], v)
+			}
+		}
+		for split := range off {
+			if sd := stat.StdDev(off[split], nil); math.Abs(c[split]-middle[k]) > .1 || math.Abs(sd/width[k]-1) > .2 {
+				t.Errorf("configuration %d is at %.3f ± %.3f, not at %v ± %v", k, c[split], sd, middle[k], width[k])
+			}
 		}
 	}
 }

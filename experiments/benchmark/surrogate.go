@@ -186,7 +186,8 @@ func (s *Surrogate) fitFailures(rows []Row) {
 // minFailures is how many failed trials say which configurations fail.
 const minFailures = 5
 
-// Mean returns the accuracies that are expected of a configuration if it comes to a result.
+// Mean returns the accuracies whose log-odds are expected of a configuration, if it comes to
+// a result.
 func (s *Surrogate) Mean(actions []int) (validation, test float64) {
 	y := s.scatter.center(s.mean.predict(s.options(actions, make([]uint8, len(s.features)))))
 	return sigmoid(y[0]), sigmoid(y[1])
