@@ -78,19 +78,22 @@ func newScatter(predicted, y [][outputs]float64, pairs [][2]int) *scatter {
 	}
 	var ranks []int
 	for k := range min(nodes, n) {
+		rank := k * (n - 1) / max(1, min(nodes, n)-1)
 		// Of few configurations many trials are at one level: it has one node, of them all.
-		v := sorted[k*(n-1)/max(1, min(nodes, n)-1)]
-		first, _ := slices.BinarySearch(sorted, v)
-		end, _ := slices.BinarySearch(sorted, math.Nextafter(v, math.Inf(1)))
-		middle := (first + end - 1) / 2
-		if len(ranks) > 0 && ranks[len(ranks)-1] == middle {
+		v := sorted[rank]
+		if len(ranks) > 0 && v == s.levels[len(s.levels)-1] {
 			continue
 		}
-		from, to := window(middle, n, nearShare, minNear)
-		if end-first >= to-from {
+		first, _ := slices.BinarySearch(sorted, v)
+		end := first
+		for end < n && sorted[end] == v {
+			end++
+		}
+		from, to := window(rank, n, nearShare, minNear)
+		if from, to = min(from, first), max(to, end); 2*(end-first) >= to-from {
 			from, to = first, end
 		}
-		ranks, s.levels, s.nodes = append(ranks, middle), append(s.levels, v), append(s.nodes, newNode(deviations[from:to]))
+		ranks, s.levels, s.nodes = append(ranks, rank), append(s.levels, v), append(s.nodes, newNode(deviations[from:to]))
 	}
 	// The scores of two trainings of a configuration, in the order of the level.
 	pairs = slices.SortedStableFunc(slices.Values(pairs), func(a, b [2]int) int { return cmp.Compare(at[a[0]], at[b[0]]) })
