@@ -136,8 +136,8 @@ func newNode(deviations [][outputs]float64) (d node) {
 // scores are the standard normal scores of deviations.
 func (d *node) scores(v [outputs]float64) [outputs]float64 {
 	return [outputs]float64{
-		distuv.UnitNormal.Quantile(rank(d.validation, v[0])),
-		distuv.UnitNormal.Quantile(rank(d.residuals, v[1]-d.follows.at(v[0]))),
+		distuv.UnitNormal.Quantile(probability(d.validation, v[0])),
+		distuv.UnitNormal.Quantile(probability(d.residuals, v[1]-d.follows.at(v[0]))),
 	}
 }
 
@@ -187,9 +187,9 @@ func ratio(a, b float64) float64 {
 	return a / b
 }
 
-// rank is the share of an ascending sample that is below v, half of those that are v among
+// probability is the share of an ascending sample that is below v, half of those that are v among
 // them, and half a member from 0 and 1 at least.
-func rank(sorted []float64, v float64) float64 {
+func probability(sorted []float64, v float64) float64 {
 	below, n := sort.SearchFloat64s(sorted, v), len(sorted)
 	upTo := below + sort.Search(n-below, func(i int) bool { return sorted[below+i] > v })
 	return max(0.5, min(float64(n)-0.5, float64(below+upTo)/2)) / float64(n)

@@ -43,7 +43,7 @@ func TestLocalLinear(t *testing.T) {
 	}
 }
 
-func TestQuantileAndRank(t *testing.T) {
+func TestQuantileAndProbability(t *testing.T) {
 	sample := []float64{-1, 0, 0, 2}
 	for p, want := range map[float64]float64{0: -1, 1: 2, .5: 0, 1. / 6: -.5, 5. / 6: 1} {
 		if v := quantile(sample, p); math.Abs(v-want) > 1e-12 {
@@ -52,8 +52,8 @@ func TestQuantileAndRank(t *testing.T) {
 	}
 	// Half a member at either end; ties in the middle of theirs.
 	for v, want := range map[float64]float64{-2: .125, -1: .125, -.5: .25, 0: .5, 1: .75, 2: .875, 3: .875} {
-		if p := rank(sample, v); p != want {
-			t.Errorf("the rank of %v is %v, not %v", v, p, want)
+		if p := probability(sample, v); p != want {
+			t.Errorf("the probability of %v is %v, not %v", v, p, want)
 		}
 	}
 	if v := quantile([]float64{7}, .3); v != 7 {
