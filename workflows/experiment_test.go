@@ -7,13 +7,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
@@ -21,7 +19,6 @@ import (
 
 	"tnaml/activities"
 	"tnaml/activities/library"
-	"tnaml/activities/store"
 	"tnaml/experiments/catalog"
 	"tnaml/experiments/exchange"
 	"tnaml/experiments/search/strategy"
@@ -69,29 +66,7 @@ func (f *fixture) registerExperiment() {
 	step(f, "PublishController", a.PublishController)
 	step(f, "RecordRun", a.RecordRun)
 	step(f, "JudgeNight", a.JudgeNight)
-	step(f, "Simulate", func(ctx context.Context, in activities.SimulateInput) (store.Ref, error) {
-		defer beating(ctx)()
-		return a.Simulate(ctx, in)
-	})
-}
-
-// beating has an activity say that it lives until it has ended, as a worker's attempts do:
-// what takes a second takes longer than a heartbeat's time on a busy machine.
-func beating(ctx context.Context) (stop func()) {
-	ended := make(chan struct{})
-	var group sync.WaitGroup
-	group.Go(func() {
-		for tick := time.NewTicker(activities.HeartbeatEvery); ; {
-			select {
-			case <-ended:
-				tick.Stop()
-				return
-			case <-tick.C:
-				activity.RecordHeartbeat(ctx)
-			}
-		}
-	})
-	return func() { close(ended); group.Wait() }
+	step(f, "Simulate", a.Simulate)
 }
 
 var kinds = map[catalog.Kind]any{

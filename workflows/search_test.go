@@ -16,6 +16,7 @@ import (
 	commonpb "go.temporal.io/api/common/v1"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/worker"
@@ -114,6 +115,11 @@ func (f *fixture) bare() {
 func (f *fixture) reset(t *testing.T) {
 	f.bare()
 	a := activities.New(f.store, activities.Options{})
+	// On a busy machine an activity takes longer than a heartbeat's time: it says that it
+	// lives, as on a worker.
+	f.SetWorkerOptions(worker.Options{
+		DeadlockDetectionTimeout: yieldWithin, Interceptors: []interceptor.WorkerInterceptor{activities.Attempts(a)},
+	})
 	f.RegisterWorkflowWithOptions(workflows.Search, workflow.RegisterOptions{Name: workflows.SearchWorkflow})
 	step(f, "Resolve", func(ctx context.Context, in activities.ResolveInput) (activities.Resolved, error) {
 		if f.refuse != nil {

@@ -84,12 +84,8 @@ func newScatter(predicted, y [][outputs]float64, pairs [][2]int) *scatter {
 		if len(ranks) > 0 && v == s.levels[len(s.levels)-1] {
 			continue
 		}
-		first, _ := slices.BinarySearch(sorted, v)
-		end := first
-		for end < n && sorted[end] == v {
-			end++
-		}
-		from, to := window(rank, n, nearShare, minNear)
+		first, end := equal(sorted, v)
+		from, to := window(rank, n, wide(n, nearShare, minNear))
 		if from, to = min(from, first), max(to, end); 2*(end-first) >= to-from {
 			from, to = first, end
 		}
@@ -104,18 +100,27 @@ func newScatter(predicted, y [][outputs]float64, pairs [][2]int) *scatter {
 	}
 	for k, rank := range ranks {
 		pair := sort.Search(len(pairs), func(i int) bool { return at[pairs[i][0]] >= rank })
-		from, to := window(pair, len(pairs), 0, nearPairs)
+		from, to := window(pair, len(pairs), nearPairs)
 		s.nodes[k].weigh(twice[from:to])
 	}
 	return s
 }
 
-// window is where, of n in order, the ones about one of them are: a share of all, at least
-// so many. Its size is the same everywhere: at the ends it is shifted inward.
-func window(at, n int, ofAll float64, least int) (from, to int) {
-	wide := min(n, max(least, int(ofAll*float64(n))))
+// window is where, of n in order, so many about one of them are. Its size is the same
+// everywhere: at the ends it is shifted inward.
+func window(at, n, wide int) (from, to int) {
+	wide = min(n, wide)
 	from = max(0, min(at-wide/2, n-wide))
 	return from, from + wide
+}
+
+// wide is how many are in a window: a share of n, at least so many of them.
+func wide(n int, share float64, least int) int { return min(n, max(least, int(share*float64(n)))) }
+
+// equal is where, in an ascending sample, those that are v are.
+func equal(sorted []float64, v float64) (from, to int) {
+	from = sort.SearchFloat64s(sorted, v)
+	return from, from + sort.Search(len(sorted)-from, func(i int) bool { return sorted[from+i] > v })
 }
 
 // newNode makes a node of the deviations about its level.
@@ -187,12 +192,12 @@ func ratio(a, b float64) float64 {
 	return a / b
 }
 
-// probability is the share of an ascending sample that is below v, half of those that are v among
-// them, and half a member from 0 and 1 at least.
+// probability is the share of an ascending sample that is below v, half of those that are
+// v among them, and half a member from 0 and 1 at least.
 func probability(sorted []float64, v float64) float64 {
-	below, n := sort.SearchFloat64s(sorted, v), len(sorted)
-	upTo := below + sort.Search(n-below, func(i int) bool { return sorted[below+i] > v })
-	return max(0.5, min(float64(n)-0.5, float64(below+upTo)/2)) / float64(n)
+	below, upTo := equal(sorted, v)
+	n := float64(len(sorted))
+	return max(0.5, min(n-0.5, float64(below+upTo)/2)) / n
 }
 
 // center is what is expected where the trees foretell this.
@@ -246,10 +251,9 @@ type curve struct{ x, y []float64 }
 // neighbourhood of each knot (Cleveland, "Robust Locally Weighted Regression", 1979,
 // without its robustness: the collapses are part of what is expected).
 func localLinear(x, y []float64) (c curve) {
-	sorted := slices.Clone(x)
-	slices.Sort(sorted)
+	sorted := slices.Sorted(slices.Values(x))
 	n := len(x)
-	width := min(n, max(minMiddle, int(middleShare*float64(n))))
+	width := wide(n, middleShare, minMiddle)
 	var slopes []float64
 	for k := range nodes {
 		at := sorted[k*(n-1)/(nodes-1)]
