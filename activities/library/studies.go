@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -77,19 +78,32 @@ func ReadNight(ctx context.Context, s store.Store, run string, report *RunReport
 	return r.out, nil
 }
 
-// superseded drops searches that did not come to their end where another run
-// has brought the same one to it.
+// superseded drops searches that did not come to their end where another run brought the
+// same one to it, or further; of equally far ones the last stays.
 func superseded(ledgers []study.Ledger) []study.Ledger {
 	key := func(l study.Ledger) string {
 		return fmt.Sprintf("%s %s %s %d %d", l.Phase, l.Task, l.Arm, l.Seed, l.Budget)
 	}
-	completed := map[string]bool{}
-	for _, l := range ledgers {
+	const end = math.MaxInt
+	far := func(l study.Ledger) int {
 		if l.Status == "completed" {
-			completed[key(l)] = true
+			return end
+		}
+		return len(l.Trials)
+	}
+	furthest := map[string]int{} // places
+	for i, l := range ledgers {
+		if at, ok := furthest[key(l)]; !ok || far(l) >= far(ledgers[at]) {
+			furthest[key(l)] = i
 		}
 	}
-	return slices.DeleteFunc(ledgers, func(l study.Ledger) bool { return l.Status != "completed" && completed[key(l)] })
+	var out []study.Ledger
+	for i, l := range ledgers {
+		if far(l) == end || furthest[key(l)] == i {
+			out = append(out, l)
+		}
+	}
+	return out
 }
 
 type studyReader struct {

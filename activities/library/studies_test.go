@@ -88,3 +88,30 @@ func TestStudyKnowsWhichExamplesAreRight(t *testing.T) {
 		t.Errorf("a missing object: %v", err)
 	}
 }
+
+// Of a search that several runs have begun, the one counts that came to its end, else the
+// one that is furthest: twice the same trials are no two seeds.
+func TestSuperseded(t *testing.T) {
+	l := func(run, status string, seed uint64, trials int) study.Ledger {
+		return study.Ledger{Phase: study.Transfer, Task: "a", Arm: "naml", Seed: seed, Budget: 9, Run: run, Status: status, Trials: make([]search.Trial, trials)}
+	}
+	for _, c := range []struct {
+		about string
+		have  []study.Ledger
+		want  string
+	}{
+		{"completed, though with fewer trials", []study.Ledger{l("1", "stopped", 1, 8), l("2", "completed", 1, 5)}, "2"},
+		{"stopped, and begun anew", []study.Ledger{l("1", "stopped", 1, 4), l("2", "running", 1, 3)}, "1"},
+		{"the new one is as far", []study.Ledger{l("1", "failed", 1, 4), l("2", "running", 1, 4)}, "2"},
+		{"two seeds", []study.Ledger{l("1", "stopped", 1, 4), l("2", "running", 2, 3)}, "12"},
+		{"two that completed", []study.Ledger{l("1", "completed", 1, 9), l("2", "failed", 1, 0), l("3", "completed", 1, 9)}, "13"},
+	} {
+		got := ""
+		for _, l := range superseded(c.have) {
+			got += l.Run
+		}
+		if got != c.want {
+			t.Errorf("%s: runs %s, not %s", c.about, got, c.want)
+		}
+	}
+}

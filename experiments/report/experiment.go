@@ -111,6 +111,7 @@ type experimentView struct {
 	Targets    []*targetView
 	Pretrained []*pretrainView
 	Failures   []study.Ledger
+	Unfinished string
 	Verdicts   []study.Verdict
 	Cards      []study.Card
 	// Ledgers are all searches.
@@ -185,7 +186,8 @@ type pretrainView struct {
 func newExperimentView(s *study.Study, generated string) (*experimentView, error) {
 	v := &experimentView{
 		Title: s.Experiment, Description: s.Description, Generated: generated, Style: template.CSS(pageCSS), TopN: topN,
-		Searches: len(s.Ledgers), Runs: s.Runs, Verdicts: study.Regressions(s.Verdicts), Failures: s.Failed(), Cards: s.Cards, Ledgers: s.Ledgers,
+		Searches: len(s.Ledgers), Runs: s.Runs, Verdicts: study.Regressions(s.Verdicts), Failures: s.Failed(), Unfinished: Unfinished(s),
+		Cards: s.Cards, Ledgers: s.Ledgers,
 		Costs: &pageTable{Table: costTable(costs(s))}, Saving: savings(s),
 	}
 	for i := range s.Ledgers {

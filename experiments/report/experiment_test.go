@@ -264,6 +264,46 @@ func TestArmWithoutModels(t *testing.T) {
 	experimentPage(t, s)
 }
 
+// A search that runs or was stopped is not shown as if it had come to its end: its figures
+// stand with the number of its trials, and it is named.
+func TestUnfinishedIsSaid(t *testing.T) {
+	s := experiment(t)
+	if Unfinished(s) != "" {
+		t.Errorf("all have ended: %s", Unfinished(s))
+	}
+	for i := range s.Ledgers {
+		if l := &s.Ledgers[i]; l.Arm == "naml" && l.Task == spam.name && l.Seed < 3 {
+			l.Status, l.Trials = []string{"running", "stopped"}[l.Seed-1], l.Trials[:30*l.Seed]
+		}
+	}
+	want := "Not at their end, and counted with the trials that they have:\n\n" +
+		"small-1/transfer/sms_spam/naml/s1: running, 30 of 120 trials\nsmall-1/transfer/sms_spam/naml/s2: stopped, 60 of 120 trials"
+	if got := Unfinished(s); got != want {
+		t.Errorf("%s", got)
+	}
+	marked := 0
+	for _, table := range Tables(s) {
+		naml := slices.IndexFunc(table.Columns, func(c Column) bool { return c.Arm && c.Name == "naml" })
+		for _, row := range table.Rows {
+			for i, cell := range row {
+				after := strings.Contains(cell.Note, "after 30")
+				if after != (i == naml && row[0].Text == spam.name && table.Columns[1].Name != "") && strings.Contains(table.Title, "budget") {
+					t.Errorf("%s: %s of %s: %+v", table.Title, table.Columns[i].Name, row[0].Text, cell)
+				}
+				if after {
+					marked++
+				}
+			}
+		}
+	}
+	if marked < 4 {
+		t.Errorf("%d cells are marked", marked)
+	}
+	if page := experimentPage(t, s); !strings.Contains(page, "small-1/transfer/sms_spam/naml/s1: running, 30 of 120 trials\n") {
+		t.Error("the page does not name what runs")
+	}
+}
+
 // Another baseline and reference, and arms of other names: the words follow.
 func TestTablesFollowTheArms(t *testing.T) {
 	s := experiment(t)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"tnaml/experiments/metrics"
 	"tnaml/experiments/search/strategy"
@@ -134,6 +135,24 @@ func Tables(s *study.Study) []Table {
 	return out
 }
 
+// Unfinished says which searches of targets run or were stopped, and what that means for
+// the tables; empty where all have come to their end.
+func Unfinished(s *study.Study) string {
+	searches := s.Unfinished()
+	if len(searches) == 0 {
+		return ""
+	}
+	const most = 8
+	var which []string
+	for _, l := range searches[:min(most, len(searches))] {
+		which = append(which, fmt.Sprintf("%s: %s, %d of %d trials", l.Search, l.Status, len(l.Trials), l.Budget))
+	}
+	if more := len(searches) - most; more > 0 {
+		which = append(which, fmt.Sprintf("and %d more", more))
+	}
+	return "Not at their end, and counted with the trials that they have:\n\n" + strings.Join(which, "\n")
+}
+
 // baselineWords is what the baseline is called in a sentence.
 func baselineWords(s *study.Study) string {
 	if s.Arm(s.Baseline).Strategy == strategy.Random {
@@ -163,6 +182,9 @@ func (m matrix) table(t Table, head string, trials func(study.Row) int, cells fu
 		for i, cell := range cells(r) {
 			if !m.paper {
 				cell.Paper = ""
+			}
+			if c := r.Cells[i]; c.Unfinished > 0 && c.Told < trials(r) {
+				cell.Note = strings.TrimPrefix(cell.Note+", after "+strconv.Itoa(c.Told), ", ")
 			}
 			line[2+slices.Index(m.arms, r.Cells[i].Arm)] = cell
 		}

@@ -82,7 +82,7 @@ type Ledger struct {
 	// Run names the workflow run that started the search, Search the search.
 	Run    string `json:"run,omitempty"`
 	Search string `json:"search"`
-	// Status is completed, stopped, canceled or failed; Reason says why it failed.
+	// Status is completed, stopped, canceled, failed or running; Reason says why it failed.
 	// A search that could not begin has neither Config nor Trials.
 	Status string        `json:"status"`
 	Reason string        `json:"reason,omitempty"`
@@ -205,6 +205,20 @@ func (s *Study) Arm(name string) Arm {
 func (s *Study) Failed() (out []Ledger) {
 	for _, l := range s.Ledgers {
 		if l.Status == "failed" || l.Status == "canceled" {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+// Unfinished says that a search has trials to come, or would have: it runs, was stopped,
+// canceled, or failed. One that reached its goal has completed.
+func (l *Ledger) Unfinished() bool { return l.Status != "completed" && len(l.Trials) < l.Budget }
+
+// Unfinished returns the searches of targets that run or were stopped.
+func (s *Study) Unfinished() (out []Ledger) {
+	for _, l := range s.Ledgers {
+		if l.Phase == Transfer && l.Unfinished() && l.Status != "failed" && l.Status != "canceled" {
 			out = append(out, l)
 		}
 	}

@@ -15,6 +15,11 @@ type Cell struct {
 	Seeds int    `json:"seeds"`
 	// Failed counts the searches that could not be run to an end.
 	Failed int `json:"failed,omitempty"`
+	// Unfinished counts the searches that have trials and have not come to their end: they
+	// run, were stopped, or failed. All figures are of the trials that they have; Told is
+	// how many the shortest of them has.
+	Unfinished int `json:"unfinished,omitempty"`
+	Told       int `json:"told,omitempty"`
 	// Validation and Test are accuracy-top10 at the end of the budget, or that of
 	// another objective, in its own values: with one
 	// seed the mean over the ten models with its 2 s.e.m. (Table 1), with several
@@ -103,6 +108,12 @@ func (s *Study) cell(task, arm string, fixed int) Cell {
 		c.Seeds++
 		if l.Status == "failed" || l.Status == "canceled" {
 			c.Failed++
+		}
+		if l.Unfinished() && len(l.Trials) > 0 {
+			if c.Unfinished == 0 || len(l.Trials) < c.Told {
+				c.Told = len(l.Trials)
+			}
+			c.Unfinished++
 		}
 		top, ok := metrics.AccuracyTopN(l.Trials, 0, search.TopN)
 		if !ok {

@@ -21,6 +21,9 @@ func StudyTables(s *study.Study) string {
 	for _, t := range report.SimulatedTables(s) {
 		parts = append(parts, tableText(t))
 	}
+	if text := report.Unfinished(s); text != "" {
+		parts = append(parts, text)
+	}
 	var failed []string
 	for _, l := range s.Failed() {
 		failed = append(failed, fmt.Sprintf("%s: %s %s", l.Search, l.Status, l.Reason))
