@@ -93,7 +93,9 @@ func TestStudyKnowsWhichExamplesAreRight(t *testing.T) {
 // one that is furthest: twice the same trials are no two seeds.
 func TestSuperseded(t *testing.T) {
 	l := func(run, status string, seed uint64, trials int) study.Ledger {
-		return study.Ledger{Phase: study.Transfer, Task: "a", Arm: "naml", Seed: seed, Budget: 9, Run: run, Status: status, Trials: make([]search.Trial, trials)}
+		return study.Ledger{
+			Phase: study.Transfer, Task: "a", Arm: "naml", Seed: seed, Budget: 9, Run: run, Status: status, Trials: make([]search.Trial, trials),
+		}
 	}
 	for _, c := range []struct {
 		about string
