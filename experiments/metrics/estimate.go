@@ -36,7 +36,9 @@ func Mean(values []float64) Estimate {
 		d := v - e.Mean
 		squares.add(float64(d * d)) // rounded: no fused multiply-add
 	}
-	e.Error = 2 * math.Sqrt(squares.value()/(n-1)/n)
+	if e.Error = 2 * math.Sqrt(squares.value()/(n-1)/n); e.Error <= rounding(e.Mean, e.Mean) {
+		e.Error = 0 // the values are equal, their mean is rounded
+	}
 	return e
 }
 
@@ -64,7 +66,7 @@ func (e Estimate) Within(other Estimate) bool {
 	return math.Abs(e.Mean-other.Mean) <= max(e.Error, other.Error)+rounding(e.Mean, other.Mean)
 }
 
-// rounding is what the means of equal values may differ by. Accuracies are
+// rounding is what the means of equal values may differ by, and equal values from theirs. Accuracies are
 // fractions of a split's examples, so that two different means of n of them over N
 // examples differ by at least 1/(n·N): more than this for all splits there are.
 func rounding(a, b float64) float64 { return 1e-12 * max(math.Abs(a), math.Abs(b)) }

@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -47,6 +48,12 @@ func TestMean(t *testing.T) {
 		{[]float64{.9, .8}, Estimate{.85, .1}},                      // s = .1/√2
 	} {
 		equal(t, "mean", c.want, Mean(c.values))
+	}
+	// The mean of equal values is rounded; their spread is none.
+	for _, v := range []float64{.9964, 1. / 3, 277. / 278} {
+		if e := Mean(slices.Repeat([]float64{v}, 10)); e.Error != 0 {
+			t.Errorf("ten of %v: two standard errors of %v", v, e.Error)
+		}
 	}
 }
 
