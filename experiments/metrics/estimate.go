@@ -66,8 +66,8 @@ func (e Estimate) Within(other Estimate) bool {
 	return math.Abs(e.Mean-other.Mean) <= max(e.Error, other.Error)+rounding(e.Mean, other.Mean)
 }
 
-// rounding is what the means of equal values may differ by, and equal values from theirs. Accuracies are
-// fractions of a split's examples, so that two different means of n of them over N
+// rounding is what the means of equal values may differ by, and equal values from theirs.
+// Accuracies are fractions of a split's examples, so that two different means of n of them over N
 // examples differ by at least 1/(n·N): more than this for all splits there are.
 func rounding(a, b float64) float64 { return 1e-12 * max(math.Abs(a), math.Abs(b)) }
 

@@ -180,13 +180,14 @@ func (m matrix) table(t Table, head string, trials func(study.Row) int, cells fu
 		line := make([]Cell, len(t.Columns))
 		line[0].Text, line[1].Text = r.Task, strconv.Itoa(trials(r))
 		for i, cell := range cells(r) {
+			c := r.Cells[i]
 			if !m.paper {
 				cell.Paper = ""
 			}
-			if c := r.Cells[i]; c.Unfinished > 0 && c.Told < trials(r) {
+			if c.Unfinished > 0 && c.Told < trials(r) {
 				cell.Note = strings.TrimPrefix(cell.Note+", after "+strconv.Itoa(c.Told), ", ")
 			}
-			line[2+slices.Index(m.arms, r.Cells[i].Arm)] = cell
+			line[2+slices.Index(m.arms, c.Arm)] = cell
 		}
 		t.Rows = append(t.Rows, line)
 	}

@@ -201,10 +201,13 @@ func (s *Study) Arm(name string) Arm {
 	return a
 }
 
+// failed says that a search could not be run to an end.
+func (l *Ledger) failed() bool { return l.Status == "failed" || l.Status == "canceled" }
+
 // Failed returns the searches that did not come to an end.
 func (s *Study) Failed() (out []Ledger) {
 	for _, l := range s.Ledgers {
-		if l.Status == "failed" || l.Status == "canceled" {
+		if l.failed() {
 			out = append(out, l)
 		}
 	}
@@ -218,7 +221,7 @@ func (l *Ledger) Unfinished() bool { return l.Status != "completed" && len(l.Tri
 // Unfinished returns the searches of targets that run or were stopped.
 func (s *Study) Unfinished() (out []Ledger) {
 	for _, l := range s.Ledgers {
-		if l.Phase == Transfer && l.Unfinished() && l.Status != "failed" && l.Status != "canceled" {
+		if l.Phase == Transfer && l.Unfinished() && !l.failed() {
 			out = append(out, l)
 		}
 	}

@@ -106,7 +106,7 @@ func (s *Study) cell(task, arm string, fixed int) Cell {
 	ledgers := s.Select(Transfer, task, arm)
 	for _, l := range ledgers {
 		c.Seeds++
-		if l.Status == "failed" || l.Status == "canceled" {
+		if l.failed() {
 			c.Failed++
 		}
 		if l.Unfinished() && len(l.Trials) > 0 {
