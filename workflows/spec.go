@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -97,7 +98,7 @@ type SearchSpec struct {
 func DefaultSearchSpec() SearchSpec {
 	e := catalog.Defaults()
 	return SearchSpec{
-		Strategy:        "naml",
+		Strategy:        DefaultStrategy(nil),
 		Trials:          100,
 		Seed:            1,
 		Lag:             e.Lag,
@@ -109,14 +110,25 @@ func DefaultSearchSpec() SearchSpec {
 	}
 }
 
+// DefaultStrategy is the strategy of a search that names none: where there are sources, the
+// one that makes the most of them, else the paper's.
+func DefaultStrategy(sources []string) string {
+	if len(sources) > 0 {
+		return strategy.Kindred
+	}
+	return strategy.NAML
+}
+
 // ParseSearchSpec decodes a spec over the defaults and checks it: unknown
 // fields are refused with the list of known ones, and all problems come
 // together.
 func ParseSearchSpec(raw []byte) (SearchSpec, error) {
 	spec := DefaultSearchSpec()
+	spec.Strategy = ""
 	if err := strict.Unmarshal(raw, &spec); err != nil {
 		return spec, fmt.Errorf("search spec: %w", err)
 	}
+	spec.Strategy = cmp.Or(spec.Strategy, DefaultStrategy(spec.Sources))
 	if err := spec.Validate(); err != nil {
 		return spec, fmt.Errorf("search spec: %w", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"tnaml/experiments/search"
@@ -12,18 +13,24 @@ import (
 	"tnaml/experiments/trainer"
 )
 
-// Expand writes out the lists of a set's tasks among names: test, development and all.
+// Expand writes out the lists of a set's tasks among names: test, development and all. A
+// task that is of a list, and named beside it, is there once; what is written out twice
+// stays so (Known).
 func Expand(names, development, test []string) (out []string) {
-	for _, t := range names {
-		switch t {
-		case "test":
-			out = append(out, test...)
-		case "development":
-			out = append(out, development...)
-		case "all":
-			out = slices.Concat(out, development, test)
-		default:
-			out = append(out, t)
+	lists := map[string][]string{"test": test, "development": development, "all": slices.Concat(development, test)}
+	var listed []string
+	for _, name := range names {
+		listed = append(listed, lists[name]...)
+	}
+	for _, name := range names {
+		tasks, ok := lists[name]
+		if !ok {
+			tasks = []string{name}
+		}
+		for _, t := range tasks {
+			if !slices.Contains(out, t) || !slices.Contains(listed, t) {
+				out = append(out, t)
+			}
 		}
 	}
 	return out
@@ -39,14 +46,28 @@ func Known(tasks, known []string) error {
 	if len(tasks) == 0 {
 		errs = append(errs, fmt.Errorf("no tasks (recorded: %s)", strings.Join(known, ", ")))
 	}
+	var unknown []string
 	for i, t := range tasks {
-		if !slices.Contains(known, t) {
-			errs = append(errs, fmt.Errorf("no task %q is recorded (known: %s)", t, strings.Join(known, ", ")))
-		} else if slices.Contains(tasks[:i], t) {
+		switch twice := slices.Contains(tasks[:i], t); {
+		case twice && !slices.Contains(unknown, t):
 			errs = append(errs, fmt.Errorf("the task %q is there twice", t))
+		case !twice && !slices.Contains(known, t):
+			unknown = append(unknown, t)
 		}
 	}
+	if len(unknown) > 0 {
+		errs = append(errs, fmt.Errorf("no task %s is recorded (known: %s)", quoted(unknown), strings.Join(known, ", ")))
+	}
 	return errors.Join(errs...)
+}
+
+// quoted lists names for a message.
+func quoted(names []string) string {
+	out := make([]string, len(names))
+	for i, n := range names {
+		out[i] = strconv.Quote(n)
+	}
+	return strings.Join(out, ", ")
 }
 
 // Trials are the recorded trials of tasks as those of one search in a space, task by task,

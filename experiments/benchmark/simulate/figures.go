@@ -21,6 +21,9 @@ type Figures struct {
 type Judged struct {
 	Rankings    []Ranking    `json:"rankings"`
 	Comparisons []Comparison `json:"comparisons"`
+	// Leads counts, at each budget, the tasks on which the arm that all are compared with
+	// is first or tied: no other search is better (Comparison.Tally). An oracle is none.
+	Leads []int `json:"first_or_tied,omitempty"`
 }
 
 // ArmFigures are those of an arm, over all tasks and seeds.
@@ -85,7 +88,8 @@ type Comparison struct {
 	P    float64 `json:"wilcoxon_p"`
 	Holm float64 `json:"holm_p"`
 	// Tally counts the tasks on which the arm is better, not to be told from, or worse
-	// than the other, by the interval of Tasks, which knows seeds.
+	// than the other, by the interval of Tasks, which knows seeds: of a single seed, whose
+	// interval is nothing but its mean, all are draws.
 	metrics.Tally
 	Tasks []metrics.Interval `json:"tasks"`
 }
@@ -129,10 +133,23 @@ func (t *Task) scores(arm, budget int, of score) (out []float64) {
 func (r *Result) judged(by score) (j Judged) {
 	reward := func(t *Task, at At) float64 { return -by(t, at) }
 	for k := range r.Budgets {
-		j.Rankings = append(j.Rankings, r.ranking(k, reward))
-		j.Comparisons = append(j.Comparisons, r.compare(k, reward)...)
+		comparisons := r.compare(k, reward)
+		j.Rankings, j.Comparisons = append(j.Rankings, r.ranking(k, reward)), append(j.Comparisons, comparisons...)
+		j.Leads = append(j.Leads, r.leads(comparisons))
 	}
 	return j
+}
+
+// leads counts the tasks on which no search of the comparisons is better.
+func (r *Result) leads(comparisons []Comparison) (n int) {
+	for task := range r.Tasks {
+		if !slices.ContainsFunc(comparisons, func(c Comparison) bool {
+			return r.Seeds > 1 && c.Tasks[task].Low > 0 && r.Arms[r.index(c.Arm)].Strategy != Oracle
+		}) {
+			n++
+		}
+	}
+	return n
 }
 
 // Mean is the mean over seeds of an arm's searches at a budget.
@@ -236,9 +253,9 @@ func (r *Result) compare(budget int, by score) []Comparison {
 			}
 			gain := metrics.PairedBootstrap([]metrics.PairedTask{task}, how)
 			switch {
-			case gain.Low > 0:
+			case r.Seeds > 1 && gain.Low > 0:
 				c.Add(metrics.Win)
-			case gain.High < 0:
+			case r.Seeds > 1 && gain.High < 0:
 				c.Add(metrics.Loss)
 			default:
 				c.Add(metrics.Draw)

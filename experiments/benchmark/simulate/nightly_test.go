@@ -76,10 +76,10 @@ func TestBadNights(t *testing.T) {
 	if err := n.Check(); err != nil {
 		t.Error(err)
 	}
-	n.Tasks, n.Share, n.Seeds, n.Trials = append(n.Tasks, "spam", "test"), 1, 3, 0
+	n.Tasks, n.Share, n.Seeds, n.Trials = append(n.Tasks, "spam", n.Tasks[0]), 1, 3, 0
 	n.Arms = append(n.Arms, Arm{Name: "random", Strategy: "randm"}, Arm{Name: "transfer", Strategy: "naml", From: "multitask"})
 	err := n.Check()
-	for _, want := range []string{`no task "spam"`, `"sms_spam" is there twice`, "share 1 must", "3 seeds are too few", "0 trials",
+	for _, want := range []string{`no task "spam"`, `"` + n.Tasks[0] + `" is there twice`, "share 1 must", "3 seeds are too few", "0 trials",
 		`"random" is there twice`, `unknown strategy "randm"`, `"transfer" starts from "multitask"`} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not in: %v", want, err)

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"tnaml/experiments/benchmark"
 	"tnaml/experiments/search"
 	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/space"
@@ -110,9 +111,10 @@ func (p *Plan) Check(w *World) error {
 	between("trials", p.Trials, maxTrials)
 	between("seeds", p.Seeds, maxSeeds)
 	between("pretraining seeds", p.PretrainSeeds, maxSeeds)
+	between("trials of lag", p.Lag, maxTrials)
 	between("searches at once", p.Workers, maxSeeds)
 	for i, b := range p.Budgets {
-		if b < 1 || b > p.Trials || i > 0 && b <= p.Budgets[i-1] {
+		if p.Trials > 0 && (b < 1 || b > p.Trials) || i > 0 && b <= p.Budgets[i-1] {
 			bad("figures at %v of %d trials: the numbers must rise, and lie between 1 and the trials", p.Budgets, p.Trials)
 			break
 		}
@@ -123,33 +125,28 @@ func (p *Plan) Check(w *World) error {
 	if o := w.Space.Objective; o.Direction != space.Maximise {
 		bad("the objective %s is not to be maximised, as regrets have it", o.Metric)
 	}
-	known := slices.Concat(w.Development, w.Test)
-	tasks := func(whose string, names, known []string) {
-		for i, t := range names {
-			if !slices.Contains(known, t) {
-				bad("%s: no task %q (there are: %s)", whose, t, strings.Join(known, ", "))
-			} else if slices.Contains(names[:i], t) {
-				bad("%s: the task %q is there twice", whose, t)
-			}
-		}
-	}
-	tasks("targets", p.Tasks, known)
-	if len(p.Tasks) == 0 {
-		bad("no targets (recorded: %s)", strings.Join(slices.Concat(w.Development, w.Test), ", "))
+	if err := benchmark.Known(p.Tasks, slices.Concat(w.Development, w.Test)); err != nil {
+		bad("targets: %w", err)
 	}
 	for i, pre := range p.Pretrainings {
 		if slices.ContainsFunc(p.Pretrainings[:i], func(o Pretraining) bool { return o.Name == pre.Name }) {
 			bad("the pretraining %q is there twice", pre.Name)
 		}
 		between("trials of the pretraining "+pre.Name, pre.Trials, maxTrials)
-		tasks("the pretraining "+pre.Name, pre.Tasks, w.Development)
+		if len(pre.Tasks) > 0 {
+			if err := benchmark.Known(pre.Tasks, w.Development); err != nil {
+				bad("the pretraining %q: %w", pre.Name, err)
+			}
+		}
 		if err := w.checkSettings(pre.Strategy, pre.Settings); err != nil {
 			bad("the pretraining %q: %w", pre.Name, err)
 		}
 	}
 	for i, a := range p.Arms {
-		if a.Name == "" || slices.ContainsFunc(p.Arms[:i], func(o Arm) bool { return o.Name == a.Name }) {
-			bad("the arm %q is there twice, or has no name", a.Name)
+		if a.Name == "" {
+			bad("the arm %d has no name", i+1)
+		} else if slices.ContainsFunc(p.Arms[:i], func(o Arm) bool { return o.Name == a.Name }) {
+			bad("the arm %q is there twice", a.Name)
 		}
 		for _, err := range p.checkArm(w, a) {
 			bad("the arm %q: %w", a.Name, err)
@@ -194,8 +191,9 @@ func (p *Plan) checkArm(w *World, a Arm) []error {
 		}
 		return nil
 	}
+	pre := p.pretraining(a.From)
 	var errs []error
-	if p.pretraining(a.From) == nil {
+	if pre == nil {
 		var names []string
 		for _, pre := range p.Pretrainings {
 			names = append(names, pre.Name)
@@ -205,7 +203,41 @@ func (p *Plan) checkArm(w *World, a Arm) []error {
 	if !d.FromController && !d.FromSources {
 		errs = append(errs, fmt.Errorf("it starts from %q, but its strategy %s from nothing", a.From, d.Name))
 	}
-	return errs
+	if len(errs) > 0 {
+		return errs
+	}
+	var controller *strategy.Pretrained
+	if d.FromController {
+		if controller, err = w.untrained(pre); err != nil {
+			return nil // told of the pretraining
+		}
+		if controller == nil && !d.FromSources {
+			return []error{fmt.Errorf("it starts from the controller of %q, whose strategy %s learns none", a.From, pre.Strategy)}
+		}
+	}
+	if _, err := d.Canonical(a.Settings, controller); err != nil {
+		return []error{err}
+	}
+	return nil
+}
+
+// untrained is the controller of a pretraining of one task that has not begun: by its shape
+// the settings of what starts from it can be checked before anything is spent. nil where
+// the strategy learns none.
+func (w *World) untrained(p *Pretraining) (*strategy.Pretrained, error) {
+	settings, err := w.canonical(p.Strategy, p.Settings)
+	if err != nil {
+		return nil, err
+	}
+	c := w.config(p.Strategy, settings, w.Development[:1], 1, 1)
+	s, err := search.Begin(w.Strategies, c, c.Start(nil, nil))
+	if err != nil {
+		return nil, err
+	}
+	if b := s.Controller(); b != nil {
+		return strategy.DecodeController(b)
+	}
+	return nil, nil
 }
 
 func (w *World) checkSettings(name string, raw json.RawMessage) error {

@@ -1,10 +1,13 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -17,89 +20,175 @@ import (
 	"tnaml/starter/cli/terminal"
 )
 
-// armForm is [NAME=]STRATEGY[:PRESET][@PRETRAINING].
+// armForm is [NAME=]ARM[:PRESET][@PRETRAINING].
 var armForm = regexp.MustCompile(`^(?:([^=:@]+)=)?([^=:@]+)(?::([^=:@]+))?(?:@([^=:@]+))?$`)
 
 // none is the pretraining of an arm that starts from nothing.
 const none = "none"
 
-// arms finds a plan's arms and pretrainings.
-func (a app) arms(ctx context.Context, w *simulate.World, o options, p *simulate.Plan) error {
-	var errs []error
-	own := &catalog.Arms{}
+// armsOf reads the arms and pretrainings that flags name.
+type armsOf struct {
+	strategies strategy.Table
+	own        *catalog.Arms // of the file
+	plan       *simulate.Plan
+	// unread are the names of arms that are wrong, which has been told.
+	unread []string
+	errs   []error
+}
+
+func (r *armsOf) bad(flag string, err error) {
+	r.errs = append(r.errs, fmt.Errorf("%s: %w", flag, err))
+}
+
+// arms finds a plan's arms and pretrainings, and which names are of arms that are wrong.
+func (a app) arms(ctx context.Context, w *simulate.World, o options, p *simulate.Plan) (unread []string, err error) {
+	r := &armsOf{strategies: w.Strategies, own: &catalog.Arms{}, plan: p}
+	file := "--arms " + o.armsFile
 	if o.armsFile != "" {
 		b, err := terminal.ReadSpec(ctx, o.armsFile)
 		if err == nil {
-			own, err = catalog.ParseArms(b)
+			var read *catalog.Arms
+			if read, err = catalog.ParseArms(b); err == nil {
+				r.own = read
+			} else {
+				for _, arm := range read.Arms {
+					r.unread = append(r.unread, arm.Name)
+				}
+				for _, pre := range read.Pretrainings {
+					r.unread = append(r.unread, pre.Name)
+				}
+			}
 		}
 		if err != nil {
-			errs = append(errs, fmt.Errorf("--arms %s: %w", o.armsFile, err))
+			r.bad(file, err)
 		}
 	}
-	for _, pre := range slices.Concat(own.Pretrainings, catalog.SharedArms().Pretrainings) {
+	for _, pre := range slices.Concat(r.own.Pretrainings, catalog.SharedArms().Pretrainings) {
 		if slices.ContainsFunc(p.Pretrainings, func(o simulate.Pretraining) bool { return o.Name == pre.Name }) {
 			continue // the file's stands for the one that all share
 		}
 		one := simulate.Pretraining{Name: pre.Name, Strategy: pre.Strategy, Settings: pre.Settings, Tasks: pre.Tasks, Trials: pre.Trials}
-		if one.Trials == 0 {
-			one.Trials = o.pretrainTrials
-		}
+		one.Trials = cmp.Or(one.Trials, o.pretrainTrials)
 		p.Pretrainings = append(p.Pretrainings, one)
 	}
-	if o.chosen || len(own.Arms) == 0 {
+	switch {
+	case o.chosen || o.armsFile == "":
 		for _, item := range o.strategies {
-			found, err := named(w.Strategies, own, item, p.Pretrainings[0].Name)
-			if err != nil {
-				errs = append(errs, fmt.Errorf("--strategies: %w", err))
-			}
-			p.Arms = append(p.Arms, found...)
+			r.add("--strategies", r.named(item))
 		}
-	} else {
-		found, err := of(own.Arms)
+	case len(r.own.Arms) == 0 && len(r.errs) == 0:
+		r.bad(file, errors.New("it has no arms: name some with --strategies"))
+	default:
+		found, err := of(r.own.Arms)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("--arms %s: %w", o.armsFile, err))
+			r.bad(file, err)
 		}
-		p.Arms = found
+		r.add(file, found)
 	}
 	for _, s := range o.settings {
-		if err := set(ctx, p, s); err != nil {
-			errs = append(errs, fmt.Errorf("--settings %s: %w", terminal.Cut(s, 60), err))
+		if err := r.set(ctx, s); err != nil {
+			r.bad("--settings "+terminal.Cut(s, 60), err)
 		}
 	}
-	return errors.Join(errs...)
+	return r.unread, errors.Join(r.errs...)
+}
+
+// add adds arms to the plan. One that is of two lists is there once.
+func (r *armsOf) add(flag string, arms []simulate.Arm) {
+	for _, arm := range arms {
+		same := func(other simulate.Arm) bool { return other.Name == arm.Name }
+		switch i := slices.IndexFunc(r.plan.Arms, same); {
+		case i < 0:
+			r.plan.Arms = append(r.plan.Arms, arm)
+		case !reflect.DeepEqual(r.plan.Arms[i], arm):
+			r.bad(flag, fmt.Errorf("there are two arms %q that differ: give one another name, as NAME=ARM", arm.Name))
+		}
+	}
 }
 
 // named are the arms that an item of --strategies means. What learns from other tasks'
 // trials starts from a pretraining, unless the item says from which or from none.
-func named(table strategy.Table, own *catalog.Arms, item, pretraining string) ([]simulate.Arm, error) {
-	if found := own.Named(item); found != nil {
+func (r *armsOf) named(item string) []simulate.Arm {
+	arms, err := r.read(item)
+	if err != nil {
+		name, _, _ := strings.Cut(item, "=")
+		r.unread = append(r.unread, name)
+		r.bad("--strategies", err)
+	}
+	return arms
+}
+
+func (r *armsOf) read(item string) ([]simulate.Arm, error) {
+	if found := r.own.Named(item); found != nil {
 		return of(found)
+	}
+	if slices.Contains(r.unread, item) {
+		return nil, nil // an arm of the file, of which it has been told
 	}
 	m := armForm.FindStringSubmatch(item)
 	if m == nil {
-		return nil, fmt.Errorf("%q is no arm: it must be [NAME=]STRATEGY[:PRESET][@PRETRAINING]", item)
+		return nil, fmt.Errorf("%q is no arm: it must be [NAME=]ARM[:PRESET][@PRETRAINING]", item)
 	}
-	d, err := slices.Concat(table, strategy.Table{{Name: simulate.Oracle}}).Find(m[2])
-	if err != nil {
-		if found := catalog.SharedArms().Named(item); found != nil {
-			return of(found)
-		}
-		return nil, err
+	arm, list, err := r.base(m[2])
+	if err != nil || list != nil && item == m[2] {
+		return list, err
 	}
-	arm := simulate.Arm{Name: item, Strategy: d.Name, From: m[4]}
-	if m[1] != "" {
-		arm.Name = m[1]
+	if list != nil {
+		return nil, fmt.Errorf("%q is a list of arms: it has neither a name of its own, nor a preset or a pretraining", m[2])
 	}
+	arm.Name = cmp.Or(m[1], item)
 	if m[3] != "" {
-		arm.Settings = []byte(`"` + strings.Trim(m[3], `"\`) + `"`)
+		preset, err := json.Marshal(m[3])
+		if err != nil {
+			return nil, err
+		}
+		arm.Settings = preset
 	}
-	switch {
-	case arm.From == none:
+	switch m[4] {
+	case "":
+	case none:
 		arm.From = ""
-	case arm.From == "" && d.FromSources:
-		arm.From = pretraining
+	default:
+		arm.From = m[4]
 	}
 	return []simulate.Arm{arm}, nil
+}
+
+// base is the strategy, the arm or the list of arms of a name.
+func (r *armsOf) base(name string) (arm simulate.Arm, list []simulate.Arm, err error) {
+	if d, err := slices.Concat(r.strategies, strategy.Table{{Name: simulate.Oracle}}).Find(name); err == nil {
+		arm = simulate.Arm{Strategy: d.Name}
+		if d.FromSources {
+			arm.From = r.plan.Pretrainings[0].Name
+		}
+		return arm, nil, nil
+	}
+	shared := catalog.SharedArms()
+	for _, arms := range []*catalog.Arms{r.own, shared} {
+		if _, isList := arms.Lists[name]; isList {
+			list, err = of(arms.Named(name))
+			return arm, list, err
+		}
+		if found := arms.Named(name); found != nil {
+			arm, err = catalog.Simulated(found[0])
+			return arm, nil, err
+		}
+	}
+	return arm, nil, fmt.Errorf("unknown strategy or arm %q (strategies: %s; arms: %s; lists of arms: %s)", name,
+		strings.Join(append(r.strategies.Names(), simulate.Oracle), ", "), strings.Join(armNames(r.own, shared), ", "),
+		strings.Join(slices.Sorted(maps.Keys(shared.Lists)), ", "))
+}
+
+// armNames are the names of arms that are no strategies.
+func armNames(of ...*catalog.Arms) (out []string) {
+	for _, arms := range of {
+		for _, a := range arms.Arms {
+			if a.Name != a.Strategy && !slices.Contains(out, a.Name) {
+				out = append(out, a.Name)
+			}
+		}
+	}
+	return out
 }
 
 // of are arms of the catalogue.
@@ -115,7 +204,7 @@ func of(arms []study.Arm) ([]simulate.Arm, error) {
 }
 
 // set changes the settings of an arm or a pretraining: NAME=SETTINGS.
-func set(ctx context.Context, p *simulate.Plan, s string) error {
+func (r *armsOf) set(ctx context.Context, s string) error {
 	name, text, ok := strings.Cut(s, "=")
 	if !ok {
 		return errors.New("it must be NAME=SETTINGS")
@@ -124,24 +213,23 @@ func set(ctx context.Context, p *simulate.Plan, s string) error {
 	if err != nil {
 		return err
 	}
-	found := false
+	found := slices.Contains(r.unread, name)
 	var names []string
 	change := func(of string, settings *json.RawMessage) error {
-		names = append(names, of)
-		if of != name {
+		if names = append(names, of); of != name {
 			return nil
 		}
 		found = true
 		*settings, err = strategy.Overlay(*settings, raw)
 		return err
 	}
-	for i := range p.Arms {
-		if err := change(p.Arms[i].Name, &p.Arms[i].Settings); err != nil {
+	for i := range r.plan.Arms {
+		if err := change(r.plan.Arms[i].Name, &r.plan.Arms[i].Settings); err != nil {
 			return err
 		}
 	}
-	for i := range p.Pretrainings {
-		if err := change(p.Pretrainings[i].Name, &p.Pretrainings[i].Settings); err != nil {
+	for i := range r.plan.Pretrainings {
+		if err := change(r.plan.Pretrainings[i].Name, &r.plan.Pretrainings[i].Settings); err != nil {
 			return err
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"strconv"
 
 	"tnaml/experiments/benchmark/simulate"
-	"tnaml/experiments/metrics"
 )
 
 // baseline shows the arms as the paper's Table 1 does, and what its ablations compare.
@@ -35,16 +34,13 @@ func (p *page) baseline(table func(title string, columns []string, rows [][]any)
 	}))
 	for k, n := range p.Budgets {
 		table(fmt.Sprintf("Test value of the ten best models after %d trials, ± 2 s.e.m. over seeds", n), columns,
-			rows(func(arm simulate.BaselineArms) string { return estimate(arm.Top[k]) }))
+			rows(func(arm simulate.BaselineArms) string { return plus(arm.Top[k], value, p.Seeds) }))
 	}
 	if len(p.Arms) > 1 {
 		table(fmt.Sprintf("Test value of the ten best models less that of %s, in points, with its 95 %% interval over tasks and seeds,\n"+
 			"and tasks won/tied/lost (95 %% interval over seeds)", p.Against), p.columns("arm"),
 			compared(p, p.Baseline.Tops, func(c simulate.Comparison) string {
-				return fmt.Sprintf("%+.2f [%+.2f, %+.2f] %d/%d/%d", 100*c.Gain.Mean, 100*c.Gain.Low, 100*c.Gain.High, c.Wins, c.Draws, c.Losses)
+				return p.gain(c.Gain, 100) + " " + p.tally(c.Tally)
 			}))
 	}
 }
-
-// estimate is a mean with its error, in percent.
-func estimate(e metrics.Estimate) string { return value(e.Mean) + " ± " + value(e.Error) }

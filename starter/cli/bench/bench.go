@@ -3,6 +3,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -59,13 +60,18 @@ func command(a app) *cobra.Command {
 		Long: "Compare search strategies on a recorded benchmark. Nothing is trained: searches run as they do elsewhere, with the same\n" +
 			"seeds, and a surrogate fitted to recorded trials answers in the trainer's place. It needs no servers, and gives the same\n" +
 			"figures on any number of cores.\n\n" +
-			"An arm is [NAME=]STRATEGY[:PRESET][@PRETRAINING], one of the file of --arms, or of those that experiments share\n" +
-			"(transfer, ablations). What starts from other tasks' trials is pretrained on the development tasks, but for the target.\n" +
-			"A strategy that learns from such trials starts from @multitask, unless it says @none; naml@multitask goes on from the\n" +
-			"controller. oracle, an arm of --strategies, is no search: it knows the configuration that is best on the validation\n" +
-			"split, so that what it is ahead by is what there was to find.\n" +
+			"What --strategies names is [NAME=]ARM[:PRESET][@PRETRAINING]. ARM is a strategy, an arm of the file of --arms, or one of\n" +
+			"those that experiments share (" + strings.Join(armNames(catalog.SharedArms()), ", ") + "); there are lists of these, too:\n" +
+			"default, ablations (the paper's), ladder (the rivals). What starts from other tasks' trials is pretrained on the\n" +
+			"development tasks, but for the target. A strategy that learns from such trials starts from @multitask, unless it says\n" +
+			"@none; naml@multitask goes on from the controller, as transfer does. oracle is no search: it knows the configuration that\n" +
+			"is best on the validation split, so that what it is ahead by is what there was to find.\n" +
 			"Strategies and settings are chosen on the development tasks, and told of on the test tasks.\n\n" +
-			"Normalised regret: 0 is the best model known of a task, 1 its median random configuration.",
+			"Normalised regret: 0 is the best model known of a task, 1 its median random configuration.\n\n" +
+			"Columns of --csv: arm, task, seed, trials; of the model that is best on the validation split after so many trials its\n" +
+			"values on the two splits (validation, test), its regret on the test split (regret), its validation value in the mean over\n" +
+			"seeds of its training (validation_mean) and the regret by that (found_regret); and the mean values of the ten best\n" +
+			"(top10_validation, top10_test).",
 		Example: "  starter bench --strategies random,naml,naml@multitask\n" +
 			"  starter bench --strategies naml,fast=naml --settings fast='{\"policy_gradient\":{\"learning_rate\":0.01}}' --tasks development\n" +
 			"  starter bench --strategies ablations --trials 100 --seeds 20 --out ablations.html",
@@ -76,23 +82,23 @@ func command(a app) *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.set, "set", o.set, "recorded benchmark: "+strings.Join(benchmark.Names(), ", "))
-	f.StringSliceVar(&o.strategies, "strategies", o.strategies, "arms, as [NAME=]STRATEGY[:PRESET][@PRETRAINING]")
+	f.StringSliceVar(&o.strategies, "strategies", o.strategies, "arms, as [NAME=]ARM[:PRESET][@PRETRAINING]")
 	f.StringVar(&o.armsFile, "arms", "", "YAML file of more arms and pretrainings; all its arms are run where --strategies is not given")
 	f.StringArrayVar(&o.settings, "settings", nil, "NAME=SETTINGS of an arm or a pretraining: JSON, the name of a preset, or @FILE")
-	f.StringSliceVar(&o.tasks, "tasks", o.tasks, "targets: test, development, all, or names")
+	f.StringSliceVar(&o.tasks, "tasks", o.tasks, "targets: test, development, all, and names")
 	f.IntVar(&o.trials, "trials", o.trials, "trials of each search")
 	f.IntVar(&o.seeds, "seeds", o.seeds, "searches of each arm and task, with the seeds from 1 on")
 	f.IntSliceVar(&o.at, "at", nil, "numbers of trials to give figures at (default 1,3,10,30,100,300 and --trials)")
 	f.StringVar(&o.against, "against", "", "arm that the others are compared with (default the first)")
 	f.StringVar(&o.baseline, "baseline", "", "show what the paper's Table 1 has: trials to this arm's last top10, and top10 on the test split")
-	f.IntVar(&o.lag, "lag", o.lag, "a proposal knows the results up to so many trials before")
+	f.IntVar(&o.lag, "lag", o.lag, "a proposal knows the results up to so many trials before, as in real searches of as many at once (the figures\n"+
+		"of experiments/benchmark have 1)")
 	f.IntVar(&o.pretrainTrials, "pretrain-trials", o.pretrainTrials, "trials of a pretraining")
 	f.IntVar(&o.pretrainSeeds, "pretrain-seeds", o.pretrainSeeds, "pretrainings, with the seeds from 1 on: the searches' seeds take turns")
 	f.IntVar(&o.workers, "parallel", o.workers, "searches at once; changes nothing of the figures")
 	f.BoolVar(&o.byTask, "by-task", false, "show the tasks one by one too")
 	f.BoolVar(&o.csv, "csv", false, "print CSV: a row for each arm, task, seed and number of trials")
 	f.StringVar(&o.out, "out", "", "write a file too: .html (with curves and diagrams), .json (all searches), .csv or .txt")
-	terminal.Positive(cmd, "trials", "seeds", "lag", "pretrain-trials", "pretrain-seeds", "parallel")
 	return a.JSONFlag(cmd)
 }
 
@@ -139,18 +145,25 @@ func (a app) plan(ctx context.Context, w *simulate.World, o options) (simulate.P
 		}
 		p.Budgets = append(p.Budgets, o.trials)
 	}
-	armsErr := a.arms(ctx, w, o, &p)
-	if p.Against == "" && len(p.Arms) > 0 {
+	unread, armsErr := a.arms(ctx, w, o, &p)
+	errs := []error{armsErr}
+	for _, f := range []struct{ flag, arm string }{{"--against", o.against}, {"--baseline", o.baseline}} {
+		var names []string
+		for _, arm := range p.Arms {
+			names = append(names, arm.Name)
+		}
+		if f.arm != "" && !slices.Contains(slices.Concat(names, unread), f.arm) {
+			errs = append(errs, fmt.Errorf("%s: %q is none of the arms (there are: %s)", f.flag, f.arm,
+				cmp.Or(strings.Join(names, ", "), "none that can be read")))
+		}
+	}
+	if len(p.Arms) == 0 && armsErr != nil { // what is missing has been told: one stands in, so that the rest is checked too
+		p.Arms = []simulate.Arm{{Name: strategy.Random, Strategy: strategy.Random}}
+	}
+	if p.Arms != nil && !slices.ContainsFunc(p.Arms, func(arm simulate.Arm) bool { return arm.Name == p.Against }) {
 		p.Against = p.Arms[0].Name
 	}
-	err := p.Check(w)
-	if o.baseline != "" && !slices.ContainsFunc(p.Arms, func(arm simulate.Arm) bool { return arm.Name == o.baseline }) {
-		err = errors.Join(err, fmt.Errorf("--baseline: %q is none of the arms", o.baseline))
-	}
-	if len(p.Arms) == 0 && armsErr != nil {
-		err = nil // what is missing has been told
-	}
-	return p, errors.Join(armsErr, err)
+	return p, errors.Join(append(errs, p.Check(w))...)
 }
 
 // follow runs a plan, and says how far it is.

@@ -137,22 +137,48 @@ func TestBench(t *testing.T) {
 
 // Everything wrong comes together, as wrong usage, and nothing is run.
 func TestBadInput(t *testing.T) {
+	arms := filepath.Join(t.TempDir(), "arms.yaml")
+	const yaml = "pretrainings:\n  - {name: drawn, strategy: random}\narms:\n  - {name: learned, from: drawn}\n" +
+		"  - {name: kin, strategy: kindred, from: drawn, settings: {nonsense: 1}}\n"
+	wrong := filepath.Join(t.TempDir(), "wrong.yaml")
+	for name, text := range map[string]string{arms: yaml, wrong: "arms:\n  - {name: one, strategy: randm}\n"} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for _, c := range []struct {
 		args []string
 		want []string
 	}{
 		{
-			[]string{"--strategies", "randm,a=b=c,naml:fast,tnaml=naml@elsewhere", "--tasks", "test,z", "--settings", "nobody={}", "--settings", "x",
-				"--at", "5,3", "--against", "best", "--baseline", "naive", "--csv", "--out", "page.pdf"},
-			[]string{`unknown strategy "randm" (known: `, `"a=b=c" is no arm`, `no preset "fast"`, `no pretraining "elsewhere"`, `no task "z"`,
-				`no arm or pretraining "nobody"`, "it must be NAME=SETTINGS", "figures at [5 3]", `compared with "best"`,
-				`--baseline: "naive"`, "--out page.pdf"},
+			[]string{"--strategies", "randm,a=b=c,naml:fast,tnaml=naml@elsewhere", "--tasks", "test,z,zz", "--settings", "nobody={}", "--settings", "x",
+				"--at", "5,3", "--against", "best", "--baseline", "naive", "--csv", "--out", "page.pdf", "--seeds", "0", "--lag", "0"},
+			[]string{`unknown strategy or arm "randm" (strategies: random, `, "arms: transfer, no-task-embedding, single-architecture, warm-evolution; ",
+				"lists of arms: ablations, default, ladder)", `"a=b=c" is no arm`, `no preset "fast"`, `no pretraining "elsewhere"`,
+				`no task "z", "zz" is recorded`, `no arm or pretraining "nobody"`, "it must be NAME=SETTINGS", "figures at [5 3]",
+				`--against: "best" is none of the arms (there are: naml:fast, tnaml)`, `--baseline: "naive"`, "--out page.pdf", "0 seeds", "0 trials of lag"},
 		},
+		// An arm that is wrong is told of once, and hides nothing else.
+		{
+			[]string{"--strategies", "lader", "--against", "lader", "--settings", "lader={}", "--tasks", "z", "--trials", "0", "--baseline", "nobody"},
+			[]string{`unknown strategy or arm "lader"`, `no task "z"`, "0 trials: it must", `--baseline: "nobody"`},
+		},
+		{[]string{"--arms", wrong, "--against", "one", "--tasks", "z"}, []string{`unknown strategy "randm"`, `no task "z"`}},
+		// What starts from a pretraining is checked before that is made.
+		{
+			[]string{"--strategies", "kindred,naml@multitask,transfer", "--settings", `kindred={"nonsense":1}`, "--settings", `transfer={"lr":1}`,
+				"--settings", `naml@multitask={"controller":{"hidden":7}}`},
+			[]string{`the arm "kindred": unknown field "nonsense"`, `the arm "transfer": unknown field "lr"`, `the arm "naml@multitask": controller.hidden is 7`},
+		},
+		{[]string{"--arms", arms}, []string{`from the controller of "drawn", whose strategy random learns none`, `the arm "kin": unknown field "nonsense"`}},
+		{[]string{"--strategies", "a=random,a=naml"}, []string{`two arms "a" that differ`}},
+		{[]string{"--strategies", "ladder:paper"}, []string{`"ladder" is a list of arms`}},
 		{[]string{"--json", "--csv"}, []string{"exclude each other"}},
 		{[]string{"--out", "nowhere/b.html"}, []string{"there is no directory nowhere"}},
 		{[]string{"--set", "papers"}, []string{"no such benchmark"}},
 		{[]string{"--arms", "none.yaml"}, []string{"none.yaml: no such file"}},
 		{[]string{"--settings", "naml={\"lr\":1}"}, []string{`the arm "naml"`, `"lr"`}},
+		{[]string{"--settings", `naml={"lr" 1}`}, []string{`--settings naml={"lr" 1}: not valid JSON`, "at byte 7"}},
 	} {
 		out, _, err := bench(t.Context(), slope{}, c.args...)
 		if err == nil || !errors.Is(err, client.ErrUsage) || out != "" {
@@ -160,8 +186,70 @@ func TestBadInput(t *testing.T) {
 			continue
 		}
 		for _, want := range c.want {
-			if !strings.Contains(err.Error(), want) {
-				t.Errorf("%v: %q is not in: %v", c.args, want, err)
+			if strings.Count(err.Error(), want) != 1 {
+				t.Errorf("%v: %q is not once in: %v", c.args, want, err)
+			}
+		}
+		for _, never := range []string{"--against: \"lader", "--against: \"one", "pretraining \"lader", "compared with", "no arms", "figures at [0]"} {
+			if strings.Contains(err.Error(), never) {
+				t.Errorf("%v: %q is in: %v", c.args, never, err)
+			}
+		}
+	}
+}
+
+// Lists and what they have are united; an arm can have a preset, a pretraining and a name.
+func TestArmsAreNamed(t *testing.T) {
+	small := []string{"--trials", "5", "--seeds", "2", "--pretrain-trials", "20", "--pretrain-seeds", "1", "--json"}
+	for _, c := range []struct{ strategies, tasks, want string }{
+		{"default,random,transfer", "test,x", "random naml transfer; x y"},
+		{"transfer:paper,late=transfer@none,e=warm-evolution", "y,all", "transfer:paper late e; y a b x"},
+	} {
+		out, _, err := bench(t.Context(), slope{}, append(small, "--strategies", c.strategies, "--tasks", c.tasks)...)
+		var p page
+		if err != nil || json.Unmarshal([]byte(out), &p) != nil {
+			t.Fatal(err)
+		}
+		var arms, tasks []string
+		for _, a := range p.Arms {
+			if arms = append(arms, a.Name); (a.Name == "transfer:paper") != (string(a.Settings) == `"paper"`) || (a.From == "") !=
+				(a.Name == "late" || a.Strategy == a.Name) {
+				t.Errorf("%+v", a)
+			}
+		}
+		for _, task := range p.Tasks {
+			tasks = append(tasks, task.Name)
+		}
+		if got := strings.Join(arms, " ") + "; " + strings.Join(tasks, " "); got != c.want {
+			t.Errorf("%s: %s, not %s", c.strategies, got, c.want)
+		}
+	}
+}
+
+// Of one seed, or of one task, nothing is known of what another would bring.
+func TestWhatOneCannotTell(t *testing.T) {
+	small := []string{"--trials", "20", "--baseline", "random"}
+	for _, c := range []struct {
+		args        []string
+		want, never []string
+	}{
+		{[]string{"--seeds", "1", "--tasks", "x"}, []string{" ± –", "[–]", " – 1.000"}, []string{"± 0.00", "/0/", "first or tied"}},
+		{[]string{"--seeds", "1"}, []string{" ± –", " – 1.000"}, []string{"[–]", "/0/", "first or tied"}},
+		{[]string{"--seeds", "3", "--tasks", "x"}, []string{" ± –", "random first or tied", "1 of 1", "/0 1.000"}, []string{"[–]", " – 1.000"}},
+		{[]string{"--seeds", "3"}, []string{"random first or tied", "2 of 2"}, []string{" ± –", "[–]", " – 1.000"}},
+	} {
+		out, _, err := bench(t.Context(), slope{}, append(small, c.args...)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range c.want {
+			if !strings.Contains(out, want) {
+				t.Errorf("%v: %q is not in\n%s", c.args, want, out)
+			}
+		}
+		for _, never := range c.never {
+			if strings.Contains(out, never) {
+				t.Errorf("%v: %q is in\n%s", c.args, never, out)
 			}
 		}
 	}

@@ -164,7 +164,7 @@ func (p *page) tables(table func(title string, columns []string, rows [][]any)) 
 	}
 	over := "mean over " + counted(len(p.Tasks), "task")
 	curve("Normalised regret on the test split of the model best on validation, ± 2 s.e.m. over tasks (0: best known, 1: median random)",
-		func(m simulate.Means) string { return number(m.Regret.Mean) + " ± " + number(m.Regret.Error) })
+		func(m simulate.Means) string { return plus(m.Regret, number, len(p.Tasks)) })
 	curve("Its test value, "+over, func(m simulate.Means) string { return value(m.Test) })
 	curve("Its validation value", func(m simulate.Means) string { return value(m.Validation) })
 	curve("Test value of the ten best on validation (top10)", func(m simulate.Means) string { return value(m.TopTest) })
@@ -173,7 +173,7 @@ func (p *page) tables(table func(title string, columns []string, rows [][]any)) 
 	}
 	curve("How far the searches have come: normalised regret on the validation split of the model best on it, in the mean over seeds of its\n"+
 		"training, so that neither luck nor the test split has a part in it",
-		func(m simulate.Means) string { return number(m.Found.Mean) + " ± " + number(m.Found.Error) })
+		func(m simulate.Means) string { return plus(m.Found, number, len(p.Tasks)) })
 	if len(p.Arms) > 1 {
 		p.judged("by how far they have come", "validation regret less", p.Figures.Found, table)
 	}
@@ -195,12 +195,45 @@ func (p *page) judged(by, what string, j simulate.Judged, table func(title strin
 			if c.Holm < .05 {
 				star = "*"
 			}
-			return fmt.Sprintf("%+.2f [%+.2f, %+.2f]%s", c.Gain.Mean, c.Gain.Low, c.Gain.High, star)
+			return p.gain(c.Gain, 1) + star
 		}))
-	table("Tasks won/tied/lost against "+p.Against+", "+by+" (95 % interval over seeds), and Holm's p", p.columns("arm"),
-		compared(p, j.Comparisons, func(c simulate.Comparison) string {
-			return fmt.Sprintf("%d/%d/%d %s", c.Wins, c.Draws, c.Losses, probability(c.Holm))
-		}))
+	rows := compared(p, j.Comparisons, func(c simulate.Comparison) string { return p.tally(c.Tally) + " " + probability(c.Holm) })
+	if p.Seeds > 1 {
+		first := []any{p.Against + " first or tied"}
+		for _, n := range j.Leads {
+			first = append(first, fmt.Sprintf("%d of %d", n, len(p.Tasks)))
+		}
+		rows = append(rows, first)
+	}
+	table("Tasks won/tied/lost against "+p.Against+", "+by+" (95 % interval over seeds), and Holm's p", p.columns("arm"), rows)
+}
+
+// dash stands for what cannot be told.
+const dash = "–"
+
+// plus is a mean with its error over so many values: of one, nothing is known of the spread.
+func plus(e metrics.Estimate, form func(float64) string, values int) string {
+	if values < 2 {
+		return form(e.Mean) + " ± " + dash
+	}
+	return form(e.Mean) + " ± " + form(e.Error)
+}
+
+// gain is a difference with its interval, times a factor. One search says nothing of what it
+// might vary by.
+func (p *page) gain(i metrics.Interval, factor float64) string {
+	if p.Seeds < 2 && len(p.Tasks) < 2 {
+		return fmt.Sprintf("%+.2f [%s]", factor*i.Mean, dash)
+	}
+	return fmt.Sprintf("%+.2f [%+.2f, %+.2f]", factor*i.Mean, factor*i.Low, factor*i.High)
+}
+
+// tally is won/tied/lost, by intervals over seeds: with one there are none.
+func (p *page) tally(t metrics.Tally) string {
+	if p.Seeds < 2 {
+		return dash
+	}
+	return fmt.Sprintf("%d/%d/%d", t.Wins, t.Draws, t.Losses)
 }
 
 func counted(n int, what string) string {

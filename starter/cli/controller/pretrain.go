@@ -42,7 +42,7 @@ func (a app) pretrainCommand() *cobra.Command {
 				return client.Usage(err)
 			}
 			if p.Settings, err = spec.Settings(cmd.Context(), settings); err != nil {
-				return err
+				return fmt.Errorf("--settings: %w", err)
 			}
 			p.Tasks = w.Expand(p.Tasks)
 			if err := p.Check(w, lag); err != nil {

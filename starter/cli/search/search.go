@@ -1,6 +1,7 @@
 package search
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -49,7 +50,10 @@ func (a app) searchCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var err error
 			if want.Settings, err = spec.Settings(cmd.Context(), settings); err != nil {
-				return err
+				return fmt.Errorf("--settings: %w", err)
+			}
+			if !cmd.Flags().Changed("strategy") {
+				want.Strategy = workflows.DefaultStrategy(want.Sources)
 			}
 			want.Trials = trials.n
 			if want.Pruner, err = prunerOf(prune); err != nil {
@@ -84,7 +88,8 @@ func (a app) searchCommand() *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.StringSliceVar(&want.Tasks, "task", nil, "task to search, as imported; may be repeated")
-	f.StringVar(&want.Strategy, "strategy", want.Strategy, strings.Join(strategy.Builtin().Names(), ", "))
+	f.StringVar(&want.Strategy, "strategy", want.Strategy, strings.Join(strategy.Builtin().Names(), ", ")+"; with --sources the default\n"+
+		"is "+strategy.Kindred)
 	f.Var(&trials, "trials", "budget: the `number` of trials; with --from, +N is for N more than the other search has")
 	goals = newGoals(cmd, &want.Budget)
 	f.StringVar(&prune, "pruner", "", pruners()+", or JSON with a name and settings: ends trials early that fall behind; part of the result")

@@ -74,7 +74,7 @@ func (r *Run) Spec(cmd *cobra.Command, experiment string) (json.RawMessage, erro
 	spec := map[string]any{"experiment": experiment}
 	settings, err := Settings(cmd.Context(), r.settings)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("--settings: %w", err)
 	}
 	seeds := []uint64{}
 	for _, s := range r.seeds {
