@@ -8,7 +8,6 @@ import (
 
 	"tnaml/activities/library"
 	"tnaml/activities/store"
-	"tnaml/experiments/benchmark/simulate"
 	"tnaml/experiments/catalog"
 	"tnaml/experiments/study"
 )
@@ -88,7 +87,7 @@ func (a *Activities) judge(ctx context.Context, in JudgeInput) (Judged, error) {
 			return Judged{}, err
 		}
 		report.Simulated.SimulatedVerdict, out.Simulated = verdict, &verdict
-		if len(simulate.Slower(verdict.Slowdowns)) > 0 {
+		if verdict.Slower() {
 			out.Status = "regressed"
 		}
 	}

@@ -58,7 +58,7 @@ func (a *Activities) recordSimulated(ctx context.Context, in SimulateInput, nigh
 }
 
 // judgeSimulated compares a night's simulated searches with those of the latest of the
-// earlier nights that has their plan.
+// earlier nights that has their plan, and with those that drift is counted from.
 func (a *Activities) judgeSimulated(
 	ctx context.Context, tonight *study.Simulated, earlier iter.Seq2[pastNight, error],
 ) (v study.SimulatedVerdict, err error) {
@@ -70,16 +70,29 @@ func (a *Activities) judgeSimulated(
 		if err != nil {
 			return v, err
 		}
-		if e.report.Simulated == nil || e.report.Simulated.Plan != tonight.Plan {
+		past := e.report.Simulated
+		if past == nil || past.Plan != tonight.Plan {
 			continue
 		}
-		before, err := library.ReadSimulated(ctx, a.store, store.Ref(e.report.Simulated.Object))
+		before, err := library.ReadSimulated(ctx, a.store, store.Ref(past.Object))
 		if err != nil {
 			return v, fmt.Errorf("run %s: %w", e.name, err)
 		}
-		if now.SameWorld(before) {
-			return study.SimulatedVerdict{Against: e.name, Slowdowns: simulate.Slowdowns(now, before)}, nil
+		if !now.SameWorld(before) {
+			continue
 		}
+		v = study.SimulatedVerdict{Against: e.name, Slowdowns: simulate.Slowdowns(now, before), Since: e.name, SinceObject: past.Object}
+		if past.Since == "" || past.Slower() {
+			return v, nil
+		}
+		first, err := library.ReadSimulated(ctx, a.store, store.Ref(past.SinceObject))
+		if err != nil {
+			return v, fmt.Errorf("run %s: %w", past.Since, err)
+		}
+		if now.SameWorld(first) {
+			v.Since, v.SinceObject, v.Drift = past.Since, past.SinceObject, simulate.Drift(now, first)
+		}
+		return v, nil
 	}
 	return v, nil
 }

@@ -9,7 +9,6 @@ import (
 
 	"tnaml/activities"
 	"tnaml/activities/store"
-	"tnaml/experiments/benchmark/simulate"
 	"tnaml/experiments/catalog"
 	"tnaml/experiments/limit"
 	"tnaml/experiments/study"
@@ -108,13 +107,10 @@ func regressed(result *ExperimentResult) error {
 		lines = append(lines, "failed: "+limit.Note(f))
 	}
 	message := fmt.Sprintf("the benchmark %s regressed in %d of %d figures", result.Experiment, len(worse), len(result.Verdict.Verdicts))
-	if s := result.Verdict.Simulated; s != nil {
-		slower := simulate.Slower(s.Slowdowns)
-		if len(slower) > 0 {
-			message += ", and its simulated searches are " + s.Say()
-		}
-		for _, one := range slower {
-			lines = append(lines, "simulated · "+one.Say())
+	if s := result.Verdict.Simulated; s != nil && s.Slower() {
+		message += ", and its simulated searches are " + s.Say()
+		for _, line := range s.Lines(true) {
+			lines = append(lines, "simulated · "+line)
 		}
 	}
 	if n := len(result.Verdict.Failed); n > 0 {

@@ -208,8 +208,8 @@ func showNight(b *strings.Builder, v *activities.Judged) {
 	}
 	if v.Simulated != nil {
 		fmt.Fprintf(b, "\nSimulated searches: %s\n\n", v.Simulated.Say())
-		for _, s := range v.Simulated.Slowdowns {
-			fmt.Fprintf(b, "- %s\n", s.Say())
+		for _, line := range v.Simulated.Lines(false) {
+			fmt.Fprintf(b, "- %s\n", line)
 		}
 	}
 	for _, f := range v.Failed[:min(len(v.Failed), maxNamed)] {

@@ -61,25 +61,7 @@ func TestSimulatedNights(t *testing.T) {
 		t.Fatalf("%+v", report.Simulated)
 	}
 	// Of the night that is compared with, one arm was faster.
-	past, err := library.ReadSimulated(t.Context(), f.store, store.Ref(report.Simulated.Object))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, tasks := range past.Took[1] {
-		tasks[0] = 1
-	}
-	ref, err := library.PutSimulated(t.Context(), f.store, past)
-	if err != nil {
-		t.Fatal(err)
-	}
-	report.Simulated.Object = string(ref)
-	faster, err := library.PutReport(t.Context(), f.store, report)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := library.UpdateRun(t.Context(), f.store, "small", entry, func(e *library.RunEntry) { e.Report = faster }); err != nil {
-		t.Fatal(err)
-	}
+	f.makeFaster(t)
 	_, err = night("third", aNight)
 	var app *temporal.ApplicationError
 	if !errors.As(err, &app) || app.Type() != workflows.ErrTypeRegressed {
@@ -102,6 +84,83 @@ func TestSimulatedNights(t *testing.T) {
 	s, err := library.ReadStudy(t.Context(), f.store, "small")
 	if err != nil || len(s.Runs) != 5 || s.Runs[3].Simulated == nil || s.Runs[3].Simulated.Against != "second" {
 		t.Errorf("%+v, %v", s.Runs, err)
+	}
+}
+
+// makeFaster has the tpe of the last night take one trial on the first task.
+func (f *fixture) makeFaster(t *testing.T) {
+	t.Helper()
+	entry, report := f.lastNight(t)
+	past, err := library.ReadSimulated(t.Context(), f.store, store.Ref(report.Simulated.Object))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tasks := range past.Took[1] {
+		tasks[0] = 1
+	}
+	ref, err := library.PutSimulated(t.Context(), f.store, past)
+	if err != nil {
+		t.Fatal(err)
+	}
+	report.Simulated.Object = string(ref)
+	faster, err := library.PutReport(t.Context(), f.store, report)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := library.UpdateRun(t.Context(), f.store, "small", entry, func(e *library.RunEntry) { e.Report = faster }); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Nights that are each as fast as the one before, but slower than the first, are told: drift
+// is counted from there, until it has been.
+func TestSimulatedNightsDrift(t *testing.T) {
+	f := experimentFixture(t)
+	night := func(name string) (*workflows.ExperimentResult, error) {
+		f.resetExperiment(t)
+		return f.runAs(t, catalog.KindBenchmark, name, aNight, nil)
+	}
+	if _, err := night("first"); err != nil {
+		t.Fatal(err)
+	}
+	f.makeFaster(t)
+	const since = "no slowdown since second"
+	// The second night is slower, at once. From there on drift is counted.
+	if _, err := night("second"); err == nil || !strings.Contains(err.Error(), "slower than first in 1 of 2 arms") {
+		t.Fatalf("the second night: %v", err)
+	}
+	if result, err := night("third"); err != nil || result.Verdict.Simulated.Say() != since || result.Verdict.Simulated.Drift != nil ||
+		result.Verdict.Simulated.Since != "second" {
+		t.Fatalf("the third night: %+v, %v", result, err)
+	}
+	result, err := night("fourth")
+	if err != nil || result.Verdict.Simulated.Say() != "no slowdown since third, nor since second" || len(result.Verdict.Simulated.Drift) != 2 {
+		t.Fatalf("the fourth night: %+v, %v", result, err)
+	}
+	// Had the second been faster, the fifth would be no slower than the fourth, but than that.
+	entry, report := f.lastNight(t)
+	object := report.Simulated.Object
+	f.makeFaster(t)
+	_, faster := f.lastNight(t)
+	report.Simulated.SinceObject, report.Simulated.Object = faster.Simulated.Object, object
+	drifting, err := library.PutReport(t.Context(), f.store, report)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := library.UpdateRun(t.Context(), f.store, "small", entry, func(e *library.RunEntry) { e.Report = drifting }); err != nil {
+		t.Fatal(err)
+	}
+	_, err = night("fifth")
+	for _, want := range []string{"simulated searches are slower than second in 1 of 2 arms", "simulated · tpe: ", ", since second"} {
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "than fourth") {
+			t.Errorf("%q is not in: %v", want, err)
+		}
+	}
+	if entry, _ := f.lastNight(t); entry.Status != "regressed" {
+		t.Errorf("%+v", entry)
+	}
+	if result, err := night("sixth"); err != nil || result.Verdict.Simulated.Since != "fifth" || result.Verdict.Simulated.Drift != nil {
+		t.Errorf("the sixth night: %+v, %v", result, err)
 	}
 }
 

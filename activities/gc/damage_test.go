@@ -10,6 +10,7 @@ import (
 	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/experiments/search"
+	"tnaml/experiments/study"
 	"tnaml/nn/safetensors"
 )
 
@@ -256,6 +257,8 @@ func TestReportsReferences(t *testing.T) {
 	}
 	report := library.RunReport{Outcomes: []library.Outcome{{Search: "x", From: object("from"), Controller: object("controller")}}}
 	report.Plan.Controllers = map[string]library.ControllerVersion{"arm": {Ref: object("planned")}}
+	report.Simulated = &study.Simulated{Object: string(object("tonight"))}
+	report.Simulated.SinceObject = string(object("long ago"))
 	f := safetensors.New("run")
 	f.PutJSON("report", report)
 	value, err := json.Marshal(library.ExperimentRecord{Name: "e", Runs: []library.RunEntry{{Name: "r", Report: object(string(f.Encode()))}}})

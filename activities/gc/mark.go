@@ -329,8 +329,13 @@ func (m *marking) config(ctx context.Context, r root, c *search.Config) error {
 
 func (m *marking) report(ctx context.Context, r root, report *library.RunReport) error {
 	if report.Simulated != nil {
-		if err := m.reach(ctx, r, kindSimulated, store.Ref(report.Simulated.Object)); err != nil {
-			return err
+		for _, object := range []string{report.Simulated.Object, report.Simulated.SinceObject} {
+			if object == "" {
+				continue
+			}
+			if err := m.reach(ctx, r, kindSimulated, store.Ref(object)); err != nil {
+				return err
+			}
 		}
 	}
 	for _, v := range report.Plan.Controllers {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	sim "tnaml/experiments/benchmark/simulate"
 	"tnaml/experiments/study"
 )
 
@@ -23,6 +24,9 @@ func SimulatedTables(s *study.Study) []Table {
 		return nil
 	}
 	out := []Table{tonightTable(nights[0])}
+	if len(nights[0].Simulated.Drift) > 0 {
+		out = append(out, driftTable(nights[0]))
+	}
 	if len(nights) > 1 {
 		out = append(out, nightsTable(nights[:min(len(nights), maxNights)]))
 	}
@@ -31,7 +35,7 @@ func SimulatedTables(s *study.Study) []Table {
 
 // tonightTable is a night's verdict, arm by arm.
 func tonightTable(r study.Run) Table {
-	n, alarm := r.Simulated.Nightly, r.Simulated.Alarm()
+	n, arms := r.Simulated.Nightly, float64(max(len(r.Simulated.Nightly.Arms), 1))
 	searches := 0
 	for _, p := range r.Simulated.Arms {
 		searches += p.Searches
@@ -40,21 +44,21 @@ func tonightTable(r study.Run) Table {
 		Title: fmt.Sprintf("Simulated searches of %s, trials to the target: %s", r.Name, r.Simulated.Say()),
 		Columns: []Column{
 			{Name: "arm"}, {Name: "trials", Number: true}, {Name: "95 %", Number: true}, {Name: "reached", Number: true},
-			{Name: "before", Number: true}, {Name: "ratio", Number: true}, {Name: "95 %", Number: true}, {Name: "p", Number: true}, {Name: ""},
 		},
 		Note: fmt.Sprintf("%s searches of recorded tasks, with %d seeds and %d trials each; nothing is trained. Geometric means over tasks "+
 			"and seeds of the trials until the best model lies %s of the way from the median random configuration to the best known; a "+
 			"search that never gets there counts as its budget. p is that of the one-sided test that the arm is no slower: it is slower below "+
-			"%.4f, so that a night on which none is slower is called so in at most %s of cases.",
-			count(searches), n.Seeds, n.Trials, percent(n.Share), alarm/float64(max(len(n.Arms), 1)), percent(alarm)),
+			"%.4f, and of the drift below %.4f, so that a night on which none is slower is called so in at most %s of cases.",
+			count(searches), n.Seeds, n.Trials, percent(n.Share), sim.LatestLevel/arms, sim.DriftLevel/arms, percent(sim.Alarm)),
 	}
+	t.Columns = append(t.Columns, slowdownColumns("before")...)
 	for i, p := range r.Simulated.Arms {
 		row := []Cell{
 			{Text: p.Arm}, {Text: fmt.Sprintf("%.2f", p.Trials)}, {Text: fmt.Sprintf("%.2f–%.2f", p.Low, p.High)},
 			{Text: percent(float64(p.Reached) / float64(max(p.Searches, 1)))},
 		}
 		if i < len(r.Simulated.Slowdowns) {
-			row = append(row, slowdownCells(r.Simulated, i)...)
+			row = append(row, slowdownCells(r.Simulated.Slowdowns[i])...)
 		} else {
 			row = append(row, make([]Cell, 5)...)
 		}
@@ -63,9 +67,29 @@ func tonightTable(r study.Run) Table {
 	return t
 }
 
+// driftTable compares a night with the one that drift is counted from, arm by arm.
+func driftTable(r study.Run) Table {
+	t := Table{
+		Title:   "Drift of simulated searches: the same trials, beside those of " + r.Simulated.Since,
+		Columns: append([]Column{{Name: "arm"}, {Name: "trials", Number: true}}, slowdownColumns("then")...),
+		Note: "That was the latest night that was slower than those before it, which was told then, or the first of this plan. Slowdowns that are " +
+			"too small to be told from one night to the next add up here.",
+	}
+	for _, s := range r.Simulated.Drift {
+		t.Rows = append(t.Rows, append([]Cell{{Text: s.Arm}, {Text: fmt.Sprintf("%.2f", s.Tonight)}}, slowdownCells(s)...))
+	}
+	return t
+}
+
+// slowdownColumns are those of a comparison with an earlier night.
+func slowdownColumns(before string) []Column {
+	return []Column{
+		{Name: before, Number: true}, {Name: "ratio", Number: true}, {Name: "95 %", Number: true}, {Name: "p", Number: true}, {Name: ""},
+	}
+}
+
 // slowdownCells are an arm's comparison with an earlier night.
-func slowdownCells(v *study.Simulated, arm int) []Cell {
-	s := v.Slowdowns[arm]
+func slowdownCells(s sim.Slowdown) []Cell {
 	cells := []Cell{{Text: fmt.Sprintf("%.2f", s.Earlier)}, {}, {}, {}, {Text: "unchanged"}}
 	if s.Unchanged {
 		return cells
@@ -91,7 +115,8 @@ func nightsTable(nights []study.Run) Table {
 		row := []Cell{{Text: r.Name}, {Text: r.Status}}
 		for i, p := range r.Simulated.Arms {
 			cell := Cell{Text: fmt.Sprintf("%.2f", p.Trials)}
-			if s := r.Simulated.Slowdowns; i < len(s) && s[i].Slower {
+			slower := func(s []sim.Slowdown) bool { return i < len(s) && s[i].Slower }
+			if slower(r.Simulated.Slowdowns) || slower(r.Simulated.Drift) {
 				cell.Marked, cell.Note = true, "slower"
 			}
 			row = append(row, cell)

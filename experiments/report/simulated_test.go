@@ -32,6 +32,32 @@ func nights() []study.Run {
 	}
 }
 
+// Where drift is counted from an earlier night, it has a table of its own.
+func TestDriftTable(t *testing.T) {
+	s := &study.Study{Runs: nights()}
+	last := s.Runs[3].Simulated
+	last.Since = "n1"
+	last.Drift = []nightly.Slowdown{
+		{Arm: "random", Tonight: 7, Earlier: 7, Ratio: 1, Low: 1, High: 1, P: 1, Unchanged: true},
+		{Arm: "<tpe>", Tonight: 5.9, Earlier: 5, Ratio: 1.18, Low: 1.1, High: 1.25, P: 1e-5, Slower: true},
+	}
+	tables := SimulatedTables(s)
+	if len(tables) != 3 || !strings.HasSuffix(tables[0].Title, ": slower than n1 in 1 of 2 arms") ||
+		tables[1].Title != "Drift of simulated searches: the same trials, beside those of n1" {
+		t.Fatalf("%+v", tables)
+	}
+	if row := fmt.Sprint(tables[1].Rows[1]); !strings.Contains(row, "1.180") || !tables[1].Rows[1][6].Marked {
+		t.Error(row)
+	}
+	if !tables[2].Rows[0][3].Marked || tables[2].Rows[0][2].Marked {
+		t.Errorf("%+v", tables[2].Rows[0])
+	}
+	last.Drift[1].Slower = false
+	if got := last.Say(); got != "no slowdown since the night before n3, nor since n1" {
+		t.Error(got)
+	}
+}
+
 // A benchmark's page and its tables have what its simulated searches took, with interval
 // and p-value, and the nights before it of the same plan.
 func TestSimulatedTables(t *testing.T) {
@@ -62,7 +88,7 @@ func TestSimulatedTables(t *testing.T) {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 	page := experimentPage(t, s)
-	for _, want := range []string{`<section id="simulated">`, "&lt;tpe&gt;", "0.983", "16,800", "below 0.0100", "2 % of cases"} {
+	for _, want := range []string{`<section id="simulated">`, "&lt;tpe&gt;", "0.983", "16,800", "below 0.0075, and of the drift below 0.0025", "2 % of cases"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("%q is not on the page", want)
 		}

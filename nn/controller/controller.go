@@ -334,6 +334,17 @@ func (c *Controller) Sample(r *rand.Rand, task int, actions []int) float64 {
 	return c.run(task, actions, func(_ int, probs []float64) int { return draw(r, probs) })
 }
 
+// Resample draws anew those of a sequence's actions that it is told to, each given the
+// actions before it, and returns the log-probability of what comes of it.
+func (c *Controller) Resample(r *rand.Rand, task int, actions []int, anew func(choice int) bool) float64 {
+	return c.run(task, actions, func(choice int, probs []float64) int {
+		if anew(choice) {
+			return draw(r, probs)
+		}
+		return actions[choice]
+	})
+}
+
 func draw(r *rand.Rand, probs []float64) int {
 	u := r.Float64()
 	for i, p := range probs {

@@ -53,6 +53,11 @@ const (
 	// Alarm is how often, at most, a night is called slower in any arm that is not: with a
 	// change of the code every night, less than once a month.
 	Alarm = .02
+	// LatestLevel is what the comparison with the latest night has of it, which is to catch a
+	// change at once, DriftLevel that with the night that drift is counted from, which has
+	// time: drift grows.
+	LatestLevel = .015
+	DriftLevel  = Alarm - LatestLevel
 	// minSeeds is how many seeds the test of a mean needs.
 	minSeeds = 30
 	// maxArms and maxNight bound a night, whose arms are part of messages.

@@ -48,17 +48,23 @@ func Slower(all []Slowdown) (out []Slowdown) {
 	return out
 }
 
-// Slowdowns compares two nights of one plan, arm by arm. An arm is slower where the
-// one-sided test of the mean log ratio says so at the level Alarm divided by the number
-// of arms (Bonferroni): Alarm bounds how often any of the arms is called slower that is
-// not. The same seed of all tasks is one observation, as its searches share their random
-// numbers.
-func Slowdowns(tonight, earlier *Night) []Slowdown {
+// Slowdowns compares a night with the one before it, arm by arm; both are of one plan. An
+// arm is slower where the one-sided test of the mean log ratio says so at the level of the
+// comparison divided by the number of arms (Bonferroni): Alarm, of which this has
+// LatestLevel, bounds how often any of the arms is called slower that is not. The same seed
+// of all tasks is one observation, as its searches share their random numbers.
+func Slowdowns(tonight, earlier *Night) []Slowdown { return slowdowns(tonight, earlier, LatestLevel) }
+
+// Drift compares a night likewise with one long ago, at what remains of Alarm: slowdowns
+// that are too small to tell from one night to the next add up.
+func Drift(tonight, first *Night) []Slowdown { return slowdowns(tonight, first, DriftLevel) }
+
+func slowdowns(tonight, earlier *Night, level float64) []Slowdown {
 	var out []Slowdown
 	for a, arm := range tonight.Arms {
 		s := compareTook(tonight.trials(a), earlier.trials(a))
 		s.Arm = arm
-		s.Slower = !s.Unchanged && s.P < Alarm/float64(len(tonight.Arms))
+		s.Slower = !s.Unchanged && s.P < level/float64(len(tonight.Arms))
 		out = append(out, s)
 	}
 	return out

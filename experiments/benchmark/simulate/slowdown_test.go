@@ -58,11 +58,11 @@ func TestPowerOfANight(t *testing.T) {
 						}
 						slow = append(slow, stretched)
 					}
-					if s = compareTook(now, before); s.P < Alarm/4 {
+					if s = compareTook(now, before); s.P < LatestLevel/4 {
 						false_++
 					}
 					sd = math.Log(s.High/s.Low) / 2 / 1.96 * math.Sqrt(float64(seeds))
-					if compareTook(slow, before).P < Alarm/4 {
+					if compareTook(slow, before).P < LatestLevel/4 {
 						caught++
 					}
 				}

@@ -74,23 +74,32 @@ func (s ControllerSettings) config(options []int) controller.Config {
 // namlSettings are settings in canonical form; from a controller they have its
 // shape.
 func namlSettings(raw json.RawMessage, from *Pretrained) (json.RawMessage, error) {
-	s := NAMLSettings{Baseline: policygradient.BaselineConfig{Corrected: true}}
+	s := namlStart()
 	if err := strict.Unmarshal(raw, &s); err != nil {
 		return nil, err
 	}
+	s, err := s.canonical(from)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(s)
+}
+
+// namlStart are the settings that those which are given are decoded over.
+func namlStart() NAMLSettings {
+	return NAMLSettings{Baseline: policygradient.BaselineConfig{Corrected: true}}
+}
+
+func (s NAMLSettings) canonical(from *Pretrained) (NAMLSettings, error) {
 	if from != nil {
 		cfg := from.Policy.Config()
 		shape := ControllerSettings{cfg.Hidden, cfg.Layers, cfg.ActionEmbedding, cfg.TaskEmbedding, cfg.InitScale}
 		var err error
 		if s.Controller, err = s.Controller.over(shape); err != nil {
-			return nil, err
+			return s, err
 		}
 	}
-	s, err := s.withDefaults()
-	if err != nil {
-		return nil, err
-	}
-	return json.Marshal(s)
+	return s.withDefaults()
 }
 
 func (s NAMLSettings) withDefaults() (NAMLSettings, error) {

@@ -139,7 +139,7 @@ func TestTable(t *testing.T) {
 			t.Errorf("%s is found for %s", d.Name, name)
 		}
 	}
-	known := "random, naml, fixed, tpe, evolution, kindred, copula, portfolio, box"
+	known := "random, naml, fixed, tpe, evolution, kindred, copula, portfolio, box, guided"
 	if _, err := Builtin().Find("NAML"); !says(err, `unknown strategy "NAML" (known: `+known+`)`) {
 		t.Errorf("%v", err)
 	}

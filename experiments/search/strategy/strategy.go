@@ -113,7 +113,7 @@ const DefaultPreset = "default"
 type Table []Definition
 
 // Builtin is the table of the strategies that the program has.
-func Builtin() Table { return append(nestable(), Table{portfolioSearch, boxSearch}...) }
+func Builtin() Table { return append(nestable(), Table{portfolioSearch, boxSearch, guidedSearch}...) }
 
 // nestable lists those that others can hand trials to (Nested): all that nest none.
 func nestable() Table {

@@ -22,6 +22,8 @@ func TestConformance(t *testing.T) {
 				f.SettingsIn = lastOptions
 			case d.Name == strategy.NAML:
 				f.SettingsIn = small("reinforce")
+			case d.Name == strategy.Guided:
+				f.SettingsIn = smallGuided(strategy.GuidedPrior)
 			}
 			strategytest.Exercise(t, d, f)
 		})
@@ -82,6 +84,22 @@ func TestCopulaProcess(t *testing.T) {
 	strategytest.Exercise(t, *d, strategytest.Fixture{SettingsIn: func(*space.Space) json.RawMessage {
 		return json.RawMessage(`{"method":"gp","candidates":50}`)
 	}})
+}
+
+// So does the strategy guided with its other method.
+func TestGuidedMutations(t *testing.T) {
+	d, err := strategy.Builtin().Find(strategy.Guided)
+	if err != nil {
+		t.Fatal(err)
+	}
+	strategytest.Exercise(t, *d, strategytest.Fixture{SettingsIn: smallGuided(strategy.GuidedMutations)})
+}
+
+// smallGuided are settings of the strategy guided that leave its startup soon.
+func smallGuided(method string) func(*space.Space) json.RawMessage {
+	return func(*space.Space) json.RawMessage {
+		return fmt.Appendf(nil, `{"method":%q,"startup":3,"candidates":4,"population":5,"naml":{"controller":{"hidden":6,"action_embedding":4}}}`, method)
+	}
 }
 
 // small are settings of the strategy naml for a small controller.

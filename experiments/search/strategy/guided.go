@@ -1,0 +1,257 @@
+package strategy
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+
+	"tnaml/experiments/strict"
+	"tnaml/nn/rng"
+	"tnaml/nn/safetensors"
+)
+
+// Guided is another search that a controller guides, best a pretrained one: what the
+// controller knows of other tasks is not the search, but its prior. The controller learns
+// from each trial as in the strategy naml, and proposes the first ones. After these, by its
+// method,
+//
+//   - prior: the trial is the candidate with the largest log l − log g + (β/t)·log π, l and g
+//     being those of the strategy tpe, π the controller's exact joint probability and t the
+//     task's trials so far: a prior whose weight decays (Hvarfner et al., "πBO: Augmenting
+//     acquisition functions with user beliefs for Bayesian optimization", 2022). Candidates
+//     are drawn from l, and as many from π.
+//   - mutations: it is the child of the best of a sample of the newest trials, some of whose
+//     choices the controller draws anew, each given those before it (Maziarz et al.,
+//     "Evolutionary-neural hybrid agents for architecture search", 2018: Evo-NAS).
+//
+// From nothing the controller is one that has yet to learn. It is a rival: neither was
+// better than the controller by itself or the search by itself at every number of trials
+// (experiments/benchmark/README.md, "What guides a search").
+const Guided = "guided"
+
+// The methods of Guided.
+const (
+	GuidedPrior     = "prior"
+	GuidedMutations = "mutations"
+)
+
+var guidedSearch = Definition{
+	Name:           Guided,
+	Doc:            "TPE under a controller's decaying prior (πBO), or evolution whose mutations a controller draws (Evo-NAS)",
+	Defaults:       defaultsOf(guidedSettings),
+	FromController: true,
+	Continues:      true,
+	OnPolicy:       true,
+	Settings:       guidedSettings,
+	New:            newGuided,
+}
+
+// GuidedSettings are the parameters of the strategy "guided".
+type GuidedSettings struct {
+	// Method is "prior" or "mutations".
+	Method string `json:"method"`
+	// Startup is the number of a task's trials to be told before the first that is not
+	// proposed by the controller alone.
+	Startup int `json:"startup"`
+	// Weight is β of the method prior: after β trials the prior weighs as much as one trial's
+	// likelihood.
+	Weight float64 `json:"weight"`
+	// Candidates is how many of them each trial is chosen from, of l and of π each.
+	Candidates int `json:"candidates"`
+	// Population and Sample are those of the strategy evolution, for the method mutations.
+	Population int `json:"population"`
+	Sample     int `json:"sample"`
+	// Mutation is the probability with which a choice of a child is drawn anew; one is always.
+	Mutation float64 `json:"mutation"`
+	// NAML is how the controller begins and learns; a new task's embedding is found among the
+	// pretrained ones unless it says otherwise.
+	NAML NAMLSettings `json:"naml"`
+}
+
+func guidedSettings(raw json.RawMessage, from *Pretrained) (json.RawMessage, error) {
+	s := GuidedSettings{Method: GuidedPrior, Startup: 10, Weight: 10, Candidates: 24, Population: 20, Sample: 5, Mutation: .2, NAML: namlStart()}
+	s.NAML.PolicyGradient.Entropy, s.NAML.Embedding.Start = .03, StartPosterior
+	if err := strict.Unmarshal(raw, &s); err != nil {
+		return nil, err
+	}
+	var errs []error
+	bad := func(format string, a ...any) { errs = append(errs, fmt.Errorf(format, a...)) }
+	if known := []string{GuidedPrior, GuidedMutations}; !slices.Contains(known, s.Method) {
+		bad("unknown method %q (known: %s)", s.Method, strings.Join(known, ", "))
+	}
+	if s.Startup < 0 {
+		bad("startup is %d: it must be 0 or more", s.Startup)
+	}
+	if !(s.Weight >= 0) || math.IsInf(s.Weight, 0) {
+		bad("weight is %v: it must be 0 or more", s.Weight)
+	}
+	for _, n := range []struct {
+		name     string
+		is, most int
+	}{{"candidates", s.Candidates, maxCandidates}, {"population", s.Population, maxPopulation}, {"sample", s.Sample, maxPopulation}} {
+		if n.is < 1 || n.is > n.most {
+			bad("%s is %d: it must lie between 1 and %d", n.name, n.is, n.most)
+		}
+	}
+	if !(s.Mutation >= 0 && s.Mutation <= 1) {
+		bad("mutation is %v: it must lie between 0 and 1", s.Mutation)
+	}
+	var err error
+	if s.NAML, err = s.NAML.canonical(from); err != nil {
+		bad("naml: %w", err)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return json.Marshal(s)
+}
+
+type guided struct {
+	*naml
+	settings GuidedSettings
+	options  []int
+	open     []int // the choices with more than one option
+	tpe      *tpe
+	living   []past // of each task the population, the oldest first
+}
+
+func newGuided(s Start) (Strategy, error) {
+	g := &guided{options: s.Space.Options(), living: make([]past, len(s.Tasks))}
+	if err := strict.Unmarshal(s.Settings, &g.settings); err != nil {
+		return nil, err
+	}
+	inner := func(v any, begin func(Start) (Strategy, error)) (Strategy, error) {
+		raw, err := json.Marshal(v)
+		if err != nil {
+			return nil, err
+		}
+		own := s
+		own.Settings = raw
+		return begin(own)
+	}
+	n, err := inner(g.settings.NAML, newNAML)
+	if err != nil {
+		return nil, fmt.Errorf("naml: %w", err)
+	}
+	t, err := inner(TPESettings{Candidates: g.settings.Candidates}, newTPE)
+	if err != nil {
+		return nil, fmt.Errorf("tpe: %w", err)
+	}
+	g.naml, g.tpe = n.(*naml), t.(*tpe)
+	for c, n := range g.options {
+		if n > 1 {
+			g.open = append(g.open, c)
+		}
+	}
+	return g, nil
+}
+
+func (g *guided) Ask(trial, task int) ([]int, float64) {
+	told, startup := len(g.tpe.tasks[task].rewards), max(g.settings.Startup, 1)
+	if g.settings.Method == GuidedMutations {
+		told, startup = len(g.living[task].rewards), min(startup, g.settings.Population)
+	}
+	if told < startup {
+		return g.naml.Ask(trial, task)
+	}
+	r := rng.New(g.seed, "guided/actions", uint64(trial))
+	var actions []int
+	if g.settings.Method == GuidedMutations {
+		actions = g.child(r, task)
+	} else {
+		actions = g.likeliest(r, task)
+	}
+	return actions, g.logProb(task, actions)
+}
+
+// logProb is log π(actions).
+func (g *guided) logProb(task int, actions []int) float64 {
+	if g.mixture.K > 1 {
+		return g.mixture.logProb(g.policy, task, actions)
+	}
+	return g.policy.LogProb(task, actions)
+}
+
+// embedded draws the controller's task that something is drawn with.
+func (g *guided) embedded(r *rand.Rand, task int) int {
+	if g.mixture.K == 1 {
+		return task
+	}
+	return g.mixture.pick(r.Float64(), task, g.mixture.weights(task))
+}
+
+// likeliest is the candidate that is best by density and prior.
+func (g *guided) likeliest(r *rand.Rand, task int) []int {
+	below, above := g.tpe.estimators(task)
+	weight := g.settings.Weight / float64(len(g.tpe.tasks[task].rewards))
+	var best []int
+	most := math.Inf(-1)
+	for i := range 2 * g.settings.Candidates {
+		actions := make([]int, len(g.options))
+		if i%2 == 0 {
+			actions = below.sample(r)
+		} else {
+			g.policy.Sample(r, g.embedded(r, task), actions)
+		}
+		score := below.logDensity(actions) - above.logDensity(actions)
+		if weight > 0 {
+			score += weight * g.logProb(task, actions)
+		}
+		if best == nil || score > most {
+			best, most = actions, score
+		}
+	}
+	return best
+}
+
+// child is that of the best of a sample of the population.
+func (g *guided) child(r *rand.Rand, task int) []int {
+	p := &g.living[task]
+	actions := slices.Clone(p.actions[tournament(r, p.rewards, g.settings.Sample)])
+	if len(g.open) == 0 {
+		return actions
+	}
+	anew := make([]bool, len(actions))
+	anew[g.open[r.IntN(len(g.open))]] = true
+	for _, c := range g.open {
+		anew[c] = anew[c] || r.Float64() < g.settings.Mutation
+	}
+	g.policy.Resample(r, g.embedded(r, task), actions, func(choice int) bool { return anew[choice] })
+	return actions
+}
+
+func (g *guided) Tell(t Told) error {
+	if g.settings.Method == GuidedMutations {
+		g.living[t.Task].add(t)
+		g.living[t.Task].bury(g.settings.Population)
+	} else if err := g.tpe.Tell(t); err != nil {
+		return err
+	}
+	return g.naml.Tell(t)
+}
+
+func (g *guided) Put(f *safetensors.File) {
+	g.naml.Put(f)
+	g.tpe.Put(f)
+	putPast(f, "evolution", g.living, len(g.options))
+}
+
+func (g *guided) Get(f *safetensors.File) (err error) {
+	if err := g.naml.Get(f); err != nil {
+		return err
+	}
+	if err := g.tpe.Get(f); err != nil {
+		return err
+	}
+	if g.living, err = getPast(f, "evolution", len(g.living), g.options); err != nil {
+		return err
+	}
+	for i := range g.living {
+		g.living[i].bury(g.settings.Population) // the settings may be others
+	}
+	return nil
+}
