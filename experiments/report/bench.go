@@ -7,6 +7,7 @@ import (
 	"html/template"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 
 	"gonum.org/v1/plot"
@@ -90,11 +91,15 @@ func newBenchView(in Bench) (*benchView, error) {
 		return nil, err
 	}
 	if len(r.Arms) > 1 {
-		for k := len(in.Figures.Rankings) - 1; k >= 0; k-- {
-			ranking := in.Figures.Rankings[k]
-			v.Diagrams = append(v.Diagrams, figure{
-				Heading: "After trial " + strconv.Itoa(ranking.Trials), SVG: criticalDifference(r.Arms, ranking),
-			})
+		for _, by := range []struct {
+			name     string
+			rankings []sim.Ranking
+		}{{"by test value", in.Figures.Rankings}, {"by how far they have come", in.Figures.Found.Rankings}} {
+			for _, ranking := range slices.Backward(by.rankings) {
+				v.Diagrams = append(v.Diagrams, figure{
+					Heading: fmt.Sprintf("After trial %d, %s", ranking.Trials, by.name), SVG: criticalDifference(r.Arms, ranking),
+				})
+			}
 		}
 	}
 	for i := range r.Tasks {

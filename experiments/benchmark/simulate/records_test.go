@@ -3,6 +3,7 @@ package simulate
 import (
 	"flag"
 	"fmt"
+	"hash/fnv"
 	"os"
 	"slices"
 	"testing"
@@ -18,19 +19,22 @@ import (
 
 var ranks = flag.Bool("ranks", false, "rank strategies on the records alone beside the surrogates")
 
-// records is a landscape of nothing but recorded trials: a configuration has one of those of
-// the configurations nearest to it, which differ in the fewest choices; which, its trial's
-// seed says. No model has a part in it.
+// records is a landscape of nothing but recorded trials: a configuration has those of one of
+// the configurations nearest to it, which differ in the fewest choices. Which one of them is
+// drawn by the configuration, and so the same in each trial of it; where it was trained
+// twice, the trial's seed says which training. No model has a part in it.
 type records struct {
 	inert trainer.Inertia
 	rows  []benchmark.Row
-	forms [][]int // of the rows' actions
+	forms [][]int          // of the rows' actions
+	same  map[string][]int // rows of a form
 }
 
 func newRecords(r *benchmark.Record) *records {
-	l := &records{inert: trainer.NewInertia(r.Space()), rows: r.Rows}
-	for _, row := range r.Rows {
-		l.forms = append(l.forms, l.form(row.Actions))
+	l := &records{inert: trainer.NewInertia(r.Space()), rows: r.Rows, same: map[string][]int{}}
+	for i, row := range r.Rows {
+		form := l.form(row.Actions)
+		l.forms, l.same[fmt.Sprint(form)] = append(l.forms, form), append(l.same[fmt.Sprint(form)], i)
 	}
 	return l
 }
@@ -60,7 +64,11 @@ func (l *records) Look(actions []int, seed uint64) (trainer.Status, float64, flo
 			nearest = append(nearest, i)
 		}
 	}
-	row := l.rows[nearest[rng.New(seed, "simulate/records", 0).IntN(len(nearest))]]
+	h := fnv.New64a()
+	fmt.Fprint(h, form)
+	of := l.forms[nearest[rng.New(h.Sum64(), "simulate/records", 0).IntN(len(nearest))]]
+	trained := l.same[fmt.Sprint(of)]
+	row := l.rows[trained[rng.New(seed, "simulate/training", 0).IntN(len(trained))]]
 	return row.Status, row.Validation, row.Test
 }
 

@@ -28,9 +28,9 @@ import (
 //     choices the controller draws anew, each given those before it (Maziarz et al.,
 //     "Evolutionary-neural hybrid agents for architecture search", 2018: Evo-NAS).
 //
-// From nothing the controller is one that has yet to learn. It is a rival: neither was
-// better than the controller by itself or the search by itself at every number of trials
-// (experiments/benchmark/README.md, "What guides a search").
+// From nothing the controller is one that has yet to learn. It is a rival: neither method
+// was better than the strategy kindred (experiments/benchmark/README.md, "What guides a
+// search").
 const Guided = "guided"
 
 // The methods of Guided.

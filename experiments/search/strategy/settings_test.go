@@ -131,7 +131,7 @@ func TestOverlay(t *testing.T) {
 }
 
 func TestTable(t *testing.T) {
-	if got := Builtin().Names(); !slices.Equal(got, []string{Random, NAML, Fixed, TPE, Evolution, Kindred, Copula, Portfolio, Box}) {
+	if got := Builtin().Names(); !slices.Equal(got, []string{Random, NAML, Fixed, TPE, Evolution, Kindred, Copula, Portfolio, Box, Guided}) {
 		t.Errorf("%v", got)
 	}
 	for _, name := range Builtin().Names() {

@@ -77,7 +77,7 @@ func TestBench(t *testing.T) {
 		args []string
 		want []string
 	}{
-		"default": {nil, []string{"Benchmark paper: 2 tasks, 3 seeds, 240 trials.\n\n", "random", "naml", " 95 %  ", "CD", "●"}},
+		"default": {nil, []string{"Benchmark paper: 2 tasks, 3 seeds, 240 trials.\n\n", "random", "naml", " 95 %  ", "CD", "●", "20 trials, by test value: ", "20 trials, by how far they have come: "}},
 		"pretrained": {
 			[]string{"--strategies", "random,naml@multitask,slow=naml:paper", "--tasks", "development", "--by-task", "--against", "slow"},
 			[]string{"Pretrained with 2 seeds on the development tasks, but for the target: multitask (naml, 30 trials).", "naml@multitask",
@@ -127,7 +127,7 @@ func TestBench(t *testing.T) {
 		t.Error(err)
 	}
 	if b, err := os.ReadFile(view); err != nil || !strings.Contains(string(b), "Against random") ||
-		strings.Count(string(b), "<details>") != 4+2-1 {
+		strings.Count(string(b), "<details>") != 2*4+2-1 {
 		t.Errorf("%v: %s", err, b)
 	}
 	if b, err := os.ReadFile(file); err != nil || strings.Count(string(b), "\n") != 1+2*2*3*4 {

@@ -100,7 +100,7 @@ func (p *page) text(width int, byTask bool) string {
 		}
 	}
 	if len(p.Arms) > 1 {
-		b.WriteString(p.diagram())
+		b.WriteString(p.diagram(byTest, p.Figures.Rankings) + "\n" + p.diagram(byFound, p.Figures.Found.Rankings))
 	}
 	return b.String()
 }
@@ -149,6 +149,12 @@ func (p *page) summary() string {
 		humanize.Comma(int64(trials)), p.pretrained())
 }
 
+// What arms are ranked by.
+const (
+	byTest  = "by test value"
+	byFound = "by how far they have come"
+)
+
 // tables gives the tables over all tasks.
 func (p *page) tables(table func(title string, columns []string, rows [][]any)) {
 	curve := func(title string, of func(m simulate.Means) string) {
@@ -169,13 +175,13 @@ func (p *page) tables(table func(title string, columns []string, rows [][]any)) 
 	curve("Its validation value", func(m simulate.Means) string { return value(m.Validation) })
 	curve("Test value of the ten best on validation (top10)", func(m simulate.Means) string { return value(m.TopTest) })
 	if len(p.Arms) > 1 {
-		p.judged("by test value", "regret less", p.Figures.Judged, table)
+		p.judged(byTest, "regret less", p.Figures.Judged, table)
 	}
 	curve("How far the searches have come: normalised regret on the validation split of the model best on it, in the mean over seeds of its\n"+
 		"training, so that neither luck nor the test split has a part in it",
 		func(m simulate.Means) string { return plus(m.Found, number, len(p.Tasks)) })
 	if len(p.Arms) > 1 {
-		p.judged("by how far they have come", "validation regret less", p.Figures.Found, table)
+		p.judged(byFound, "validation regret less", p.Figures.Found, table)
 	}
 	table("Trials until the model best on validation is so far on the way from the median random to the best known, without the luck of its\n"+
 		"training: median over searches (share that got there within "+strconv.Itoa(p.Trials)+")",
