@@ -134,7 +134,8 @@ func TestSimulatedNightsDrift(t *testing.T) {
 		t.Fatalf("the third night: %+v, %v", result, err)
 	}
 	result, err := night("fourth")
-	if err != nil || result.Verdict.Simulated.Say() != "no slowdown since third, nor since second" || len(result.Verdict.Simulated.Drift) != 2 {
+	if err != nil || len(result.Verdict.Simulated.Drift) != 2 ||
+		result.Verdict.Simulated.Say() != "no slowdown since third, nor since second" {
 		t.Fatalf("the fourth night: %+v, %v", result, err)
 	}
 	// Had the second been faster, the fifth would be no slower than the fourth, but than that.

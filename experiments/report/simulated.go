@@ -72,8 +72,8 @@ func driftTable(r study.Run) Table {
 	t := Table{
 		Title:   "Drift of simulated searches: the same trials, beside those of " + r.Simulated.Since,
 		Columns: append([]Column{{Name: "arm"}, {Name: "trials", Number: true}}, slowdownColumns("then")...),
-		Note: "That was the latest night that was slower than those before it, which was told then, or the first of this plan. Slowdowns that are " +
-			"too small to be told from one night to the next add up here.",
+		Note: "That was the latest night that was slower than those before it, which was told then, or the first of this plan. Slowdowns that " +
+			"are too small to be told from one night to the next add up here.",
 	}
 	for _, s := range r.Simulated.Drift {
 		t.Rows = append(t.Rows, append([]Cell{{Text: s.Arm}, {Text: fmt.Sprintf("%.2f", s.Tonight)}}, slowdownCells(s)...))

@@ -88,7 +88,8 @@ func TestSimulatedTables(t *testing.T) {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 	page := experimentPage(t, s)
-	for _, want := range []string{`<section id="simulated">`, "&lt;tpe&gt;", "0.983", "16,800", "below 0.0075, and of the drift below 0.0025", "2 % of cases"} {
+	for _, want := range []string{`<section id="simulated">`, "&lt;tpe&gt;", "0.983", "16,800",
+		"below 0.0075, and of the drift below 0.0025", "2 % of cases"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("%q is not on the page", want)
 		}

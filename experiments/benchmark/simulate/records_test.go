@@ -97,7 +97,9 @@ func TestRanksOnRecords(t *testing.T) {
 	const from = "multitask"
 	p := Plan{
 		Tasks: w.Test, Trials: 100, Budgets: []int{1, 3, 10, 30, 100}, Seeds: 10, PretrainSeeds: 3, Lag: 1, Workers: 2, Against: strategy.Kindred,
-		Pretrainings: []Pretraining{{Name: from, Strategy: strategy.NAML, Settings: []byte(`{"policy_gradient":{"entropy":0.03}}`), Trials: 4000}},
+		Pretrainings: []Pretraining{
+			{Name: from, Strategy: strategy.NAML, Settings: []byte(`{"policy_gradient":{"entropy":0.03}}`), Trials: 4000},
+		},
 		Arms: []Arm{
 			{Name: strategy.Kindred, Strategy: strategy.Kindred, From: from}, {Name: "random", Strategy: strategy.Random},
 			{Name: "tpe", Strategy: "tpe"}, {Name: "evolution", Strategy: "evolution"}, {Name: "warm-evolution", Strategy: "evolution", From: from},

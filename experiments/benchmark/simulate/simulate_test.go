@@ -174,7 +174,8 @@ func TestCheck(t *testing.T) {
 		`the arm "random" is there twice`, `unknown strategy "randm"`, `no pretraining "multitusk" (there are: multitask)`,
 		"its strategy random from nothing", `the arm "odd": `, `"lr"`, `targets: the task "x" is there twice`,
 		`no task "z" is recorded (known: a, b, c, x, y)`,
-		`the pretraining "multitask": no task "x" is recorded (known: a, b, c)`, "0 seeds", "figures at [3 1] of 40 trials", `compared with "none"`,
+		`the pretraining "multitask": no task "x" is recorded (known: a, b, c)`, "0 seeds", "figures at [3 1] of 40 trials",
+		`compared with "none"`,
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not in: %v", want, err)

@@ -73,7 +73,8 @@ type GuidedSettings struct {
 }
 
 func guidedSettings(raw json.RawMessage, from *Pretrained) (json.RawMessage, error) {
-	s := GuidedSettings{Method: GuidedPrior, Startup: 10, Weight: 10, Candidates: 24, Population: 20, Sample: 5, Mutation: .2, NAML: namlStart()}
+	s := GuidedSettings{Method: GuidedPrior, Startup: 10, Weight: 10, Candidates: 24, Population: 20, Sample: 5, Mutation: .2}
+	s.NAML = namlStart()
 	s.NAML.PolicyGradient.Entropy, s.NAML.Embedding.Start = .03, StartPosterior
 	if err := strict.Unmarshal(raw, &s); err != nil {
 		return nil, err

@@ -91,8 +91,8 @@ func command(a app) *cobra.Command {
 	f.IntSliceVar(&o.at, "at", nil, "numbers of trials to give figures at (default 1,3,10,30,100,300 and --trials)")
 	f.StringVar(&o.against, "against", "", "arm that the others are compared with (default the first)")
 	f.StringVar(&o.baseline, "baseline", "", "show what the paper's Table 1 has: trials to this arm's last top10, and top10 on the test split")
-	f.IntVar(&o.lag, "lag", o.lag, "a proposal knows the results up to so many trials before, as in real searches of as many at once (the figures\n"+
-		"of experiments/benchmark have 1)")
+	f.IntVar(&o.lag, "lag", o.lag, "a proposal knows the results up to so many trials before, as in real searches of as many at once (the\n"+
+		"figures of experiments/benchmark have 1)")
 	f.IntVar(&o.pretrainTrials, "pretrain-trials", o.pretrainTrials, "trials of a pretraining")
 	f.IntVar(&o.pretrainSeeds, "pretrain-seeds", o.pretrainSeeds, "pretrainings, with the seeds from 1 on: the searches' seeds take turns")
 	f.IntVar(&o.workers, "parallel", o.workers, "searches at once; changes nothing of the figures")

@@ -77,7 +77,8 @@ func TestBench(t *testing.T) {
 		args []string
 		want []string
 	}{
-		"default": {nil, []string{"Benchmark paper: 2 tasks, 3 seeds, 240 trials.\n\n", "random", "naml", " 95 %  ", "CD", "●", "20 trials, by test value: ", "20 trials, by how far they have come: "}},
+		"default": {nil, []string{"Benchmark paper: 2 tasks, 3 seeds, 240 trials.\n\n", "random", "naml", " 95 %  ", "CD", "●",
+			"20 trials, by test value: ", "20 trials, by how far they have come: "}},
 		"pretrained": {
 			[]string{"--strategies", "random,naml@multitask,slow=naml:paper", "--tasks", "development", "--by-task", "--against", "slow"},
 			[]string{"Pretrained with 2 seeds on the development tasks, but for the target: multitask (naml, 30 trials).", "naml@multitask",
@@ -151,16 +152,20 @@ func TestBadInput(t *testing.T) {
 		want []string
 	}{
 		{
-			[]string{"--strategies", "randm,a=b=c,naml:fast,tnaml=naml@elsewhere", "--tasks", "test,z,zz", "--settings", "nobody={}", "--settings", "x",
+			[]string{"--strategies", "randm,a=b=c,naml:fast,tnaml=naml@elsewhere", "--tasks", "test,z,zz", "--settings", "nobody={}",
+				"--settings", "x",
 				"--at", "5,3", "--against", "best", "--baseline", "naive", "--csv", "--out", "page.pdf", "--seeds", "0", "--lag", "0"},
-			[]string{`unknown strategy or arm "randm" (strategies: random, `, "arms: transfer, no-task-embedding, single-architecture, warm-evolution; ",
+			[]string{`unknown strategy or arm "randm" (strategies: random, `,
+				"arms: transfer, no-task-embedding, single-architecture, warm-evolution; ",
 				"lists of arms: ablations, default, ladder)", `"a=b=c" is no arm`, `no preset "fast"`, `no pretraining "elsewhere"`,
 				`no task "z", "zz" is recorded`, `no arm or pretraining "nobody"`, "it must be NAME=SETTINGS", "figures at [5 3]",
-				`--against: "best" is none of the arms (there are: naml:fast, tnaml)`, `--baseline: "naive"`, "--out page.pdf", "0 seeds", "0 trials of lag"},
+				`--against: "best" is none of the arms (there are: naml:fast, tnaml)`, `--baseline: "naive"`, "--out page.pdf",
+				"0 seeds", "0 trials of lag"},
 		},
 		// An arm that is wrong is told of once, and hides nothing else.
 		{
-			[]string{"--strategies", "lader", "--against", "lader", "--settings", "lader={}", "--tasks", "z", "--trials", "0", "--baseline", "nobody"},
+			[]string{"--strategies", "lader", "--against", "lader", "--settings", "lader={}", "--tasks", "z", "--trials", "0",
+				"--baseline", "nobody"},
 			[]string{`unknown strategy or arm "lader"`, `no task "z"`, "0 trials: it must", `--baseline: "nobody"`},
 		},
 		{[]string{"--arms", wrong, "--against", "one", "--tasks", "z"}, []string{`unknown strategy "randm"`, `no task "z"`}},
@@ -168,9 +173,11 @@ func TestBadInput(t *testing.T) {
 		{
 			[]string{"--strategies", "kindred,naml@multitask,transfer", "--settings", `kindred={"nonsense":1}`, "--settings", `transfer={"lr":1}`,
 				"--settings", `naml@multitask={"controller":{"hidden":7}}`},
-			[]string{`the arm "kindred": unknown field "nonsense"`, `the arm "transfer": unknown field "lr"`, `the arm "naml@multitask": controller.hidden is 7`},
+			[]string{`the arm "kindred": unknown field "nonsense"`, `the arm "transfer": unknown field "lr"`,
+				`the arm "naml@multitask": controller.hidden is 7`},
 		},
-		{[]string{"--arms", arms}, []string{`from the controller of "drawn", whose strategy random learns none`, `the arm "kin": unknown field "nonsense"`}},
+		{[]string{"--arms", arms}, []string{`from the controller of "drawn", whose strategy random learns none`,
+			`the arm "kin": unknown field "nonsense"`}},
 		{[]string{"--strategies", "a=random,a=naml"}, []string{`two arms "a" that differ`}},
 		{[]string{"--strategies", "ladder:paper"}, []string{`"ladder" is a list of arms`}},
 		{[]string{"--json", "--csv"}, []string{"exclude each other"}},
@@ -190,7 +197,8 @@ func TestBadInput(t *testing.T) {
 				t.Errorf("%v: %q is not once in: %v", c.args, want, err)
 			}
 		}
-		for _, never := range []string{"--against: \"lader", "--against: \"one", "pretraining \"lader", "compared with", "no arms", "figures at [0]"} {
+		for _, never := range []string{"--against: \"lader", "--against: \"one", "pretraining \"lader", "compared with", "no arms",
+			"figures at [0]"} {
 			if strings.Contains(err.Error(), never) {
 				t.Errorf("%v: %q is in: %v", c.args, never, err)
 			}
