@@ -58,7 +58,8 @@ func (a *Activities) recordSimulated(ctx context.Context, in SimulateInput, nigh
 }
 
 // judgeSimulated compares a night's simulated searches with those of the latest of the
-// earlier nights that has their plan, and with those that drift is counted from.
+// earlier nights that has their plan, and with those that drift is counted from. There may
+// be none.
 func (a *Activities) judgeSimulated(
 	ctx context.Context, tonight *study.Simulated, earlier iter.Seq2[pastNight, error],
 ) (v study.SimulatedVerdict, err error) {
@@ -81,18 +82,32 @@ func (a *Activities) judgeSimulated(
 		if !now.SameWorld(before) {
 			continue
 		}
-		v = study.SimulatedVerdict{Against: e.name, Slowdowns: simulate.Slowdowns(now, before), Since: e.name, SinceObject: past.Object}
-		if past.Since == "" || past.Slower() {
-			return v, nil
-		}
-		first, err := library.ReadSimulated(ctx, a.store, store.Ref(past.SinceObject))
-		if err != nil {
-			return v, fmt.Errorf("run %s: %w", past.Since, err)
-		}
-		if now.SameWorld(first) {
-			v.Since, v.SinceObject, v.Drift = past.Since, past.SinceObject, simulate.Drift(now, first)
-		}
-		return v, nil
+		v.Against, v.Slowdowns = e.name, simulate.Slowdowns(now, before)
+		return v, a.drift(ctx, &v, now, e)
 	}
 	return v, nil
+}
+
+// drift compares a night with those that drift is counted from, arm by arm: with what the
+// latest night goes on counting from, else with that night itself, which has been done.
+func (a *Activities) drift(ctx context.Context, v *study.SimulatedVerdict, now *simulate.Night, latest pastNight) error {
+	past := latest.report.Simulated
+	bases := map[string]*simulate.Night{}
+	for arm, name := range now.Arms {
+		base, ok := past.Base(name)
+		if ok && bases[base.Object] == nil {
+			night, err := library.ReadSimulated(ctx, a.store, store.Ref(base.Object))
+			if err != nil {
+				return fmt.Errorf("run %s: %w", base.Run, err)
+			}
+			bases[base.Object] = night
+		}
+		if !ok || !now.SameWorld(bases[base.Object]) {
+			v.Bases = append(v.Bases, study.Base{Arm: name, Run: latest.name, Object: past.Object})
+			continue
+		}
+		v.Bases = append(v.Bases, base)
+		v.Drift = append(v.Drift, study.Drift{Since: base.Run, Slowdown: simulate.Drift(now, bases[base.Object], arm)})
+	}
+	return nil
 }

@@ -1,7 +1,6 @@
 package workflows
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -124,11 +123,15 @@ func DefaultStrategy(sources []string) string {
 // together.
 func ParseSearchSpec(raw []byte) (SearchSpec, error) {
 	spec := DefaultSearchSpec()
-	spec.Strategy = ""
 	if err := strict.Unmarshal(raw, &spec); err != nil {
 		return spec, fmt.Errorf("search spec: %w", err)
 	}
-	spec.Strategy = cmp.Or(spec.Strategy, DefaultStrategy(spec.Sources))
+	var given struct {
+		Strategy *string `json:"strategy"`
+	}
+	if err := json.Unmarshal(raw, &given); err == nil && given.Strategy == nil {
+		spec.Strategy = DefaultStrategy(spec.Sources)
+	}
 	if err := spec.Validate(); err != nil {
 		return spec, fmt.Errorf("search spec: %w", err)
 	}

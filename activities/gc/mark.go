@@ -329,10 +329,11 @@ func (m *marking) config(ctx context.Context, r root, c *search.Config) error {
 
 func (m *marking) report(ctx context.Context, r root, report *library.RunReport) error {
 	if report.Simulated != nil {
-		for _, object := range []string{report.Simulated.Object, report.Simulated.SinceObject} {
-			if object == "" {
-				continue
-			}
+		objects := []string{report.Simulated.Object}
+		for _, b := range report.Simulated.Bases {
+			objects = append(objects, b.Object)
+		}
+		for _, object := range objects {
 			if err := m.reach(ctx, r, kindSimulated, store.Ref(object)); err != nil {
 				return err
 			}

@@ -14,23 +14,21 @@ import (
 )
 
 // Expand writes out the lists of a set's tasks among names: test, development and all. A
-// task that is of a list, and named beside it, is there once; what is written out twice
-// stays so (Known).
+// task that is of a list, and named beside it, is there once; what is named twice stays so,
+// to be refused (Known).
 func Expand(names, development, test []string) (out []string) {
 	lists := map[string][]string{"test": test, "development": development, "all": slices.Concat(development, test)}
-	var listed []string
-	for _, name := range names {
-		listed = append(listed, lists[name]...)
-	}
+	named := map[string]bool{}
 	for _, name := range names {
 		tasks, ok := lists[name]
 		if !ok {
 			tasks = []string{name}
 		}
 		for _, t := range tasks {
-			if !slices.Contains(out, t) || !slices.Contains(listed, t) {
+			if !slices.Contains(out, t) || !ok && named[t] {
 				out = append(out, t)
 			}
+			named[t] = named[t] || !ok
 		}
 	}
 	return out
@@ -46,12 +44,15 @@ func Known(tasks, known []string) error {
 	if len(tasks) == 0 {
 		errs = append(errs, fmt.Errorf("no tasks (recorded: %s)", strings.Join(known, ", ")))
 	}
-	var unknown []string
+	var unknown, twice []string
 	for i, t := range tasks {
-		switch twice := slices.Contains(tasks[:i], t); {
-		case twice && !slices.Contains(unknown, t):
-			errs = append(errs, fmt.Errorf("the task %q is there twice", t))
-		case !twice && !slices.Contains(known, t):
+		switch {
+		case slices.Contains(tasks[:i], t):
+			if !slices.Contains(twice, t) {
+				twice = append(twice, t)
+				errs = append(errs, fmt.Errorf("the task %q is there twice", t))
+			}
+		case !slices.Contains(known, t):
 			unknown = append(unknown, t)
 		}
 	}

@@ -70,13 +70,13 @@ func tonightTable(r study.Run) Table {
 // driftTable compares a night with the one that drift is counted from, arm by arm.
 func driftTable(r study.Run) Table {
 	t := Table{
-		Title:   "Drift of simulated searches: the same trials, beside those of " + r.Simulated.Since,
-		Columns: append([]Column{{Name: "arm"}, {Name: "trials", Number: true}}, slowdownColumns("then")...),
-		Note: "That was the latest night that was slower than those before it, which was told then, or the first of this plan. Slowdowns that " +
-			"are too small to be told from one night to the next add up here.",
+		Title:   "Drift of simulated searches: the same trials, beside those of an earlier night",
+		Columns: append([]Column{{Name: "arm"}, {Name: "since"}, {Name: "trials", Number: true}}, slowdownColumns("then")...),
+		Note: "Since the latest night on which the arm was told to be slower, or was clearly faster, than before, else since the first of " +
+			"this plan that drift was counted on. Slowdowns that are too small to be told from one night to the next add up here.",
 	}
 	for _, s := range r.Simulated.Drift {
-		t.Rows = append(t.Rows, append([]Cell{{Text: s.Arm}, {Text: fmt.Sprintf("%.2f", s.Tonight)}}, slowdownCells(s)...))
+		t.Rows = append(t.Rows, append([]Cell{{Text: s.Arm}, {Text: s.Since}, {Text: fmt.Sprintf("%.2f", s.Tonight)}}, slowdownCells(s.Slowdown)...))
 	}
 	return t
 }
@@ -116,7 +116,8 @@ func nightsTable(nights []study.Run) Table {
 		for i, p := range r.Simulated.Arms {
 			cell := Cell{Text: fmt.Sprintf("%.2f", p.Trials)}
 			slower := func(s []sim.Slowdown) bool { return i < len(s) && s[i].Slower }
-			if slower(r.Simulated.Slowdowns) || slower(r.Simulated.Drift) {
+			drifted := slices.ContainsFunc(r.Simulated.Drift, func(d study.Drift) bool { return d.Arm == p.Arm && d.Slower })
+			if slower(r.Simulated.Slowdowns) || drifted {
 				cell.Marked, cell.Note = true, "slower"
 			}
 			row = append(row, cell)

@@ -2,6 +2,7 @@ package study
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"tnaml/experiments/benchmark/simulate"
@@ -19,57 +20,96 @@ type Simulated struct {
 }
 
 // SimulatedVerdict compares a night with the latest one before it that has the same plan,
-// and with the one that drift is counted from.
+// and each arm with the night that its drift is counted from.
 type SimulatedVerdict struct {
 	// Against is the run that had it, empty where there is none, or none was looked for.
 	Against   string              `json:"against,omitempty"`
 	Slowdowns []simulate.Slowdown `json:"slowdowns,omitempty"`
-	// Since is the run that drift is counted from, and SinceObject what its searches took:
-	// the latest that was slower than those before it, which has been told; else the first
-	// of the plan. Each night may be a little slower than the night before, and none enough
-	// to be called so; Drift compares with that run, and is empty where it is Against.
-	Since       string              `json:"since,omitempty"`
-	SinceObject string              `json:"since_object,omitempty"`
-	Drift       []simulate.Slowdown `json:"drift,omitempty"`
+	// Bases are the nights that drift is counted from, arm by arm, and Drift compares with
+	// those that are not Against: each night may be a little slower than the night before,
+	// and none enough to be called so.
+	Bases []Base  `json:"bases,omitempty"`
+	Drift []Drift `json:"drift,omitempty"`
 }
 
-// Slower says that an arm is, than on the latest night or than drift is counted from.
-func (v *SimulatedVerdict) Slower() bool {
-	return len(simulate.Slower(v.Slowdowns))+len(simulate.Slower(v.Drift)) > 0
+// Base is the night that an arm's drift is counted from: the latest on which it was told to
+// be slower, or was clearly faster, than before; else the first of the plan.
+type Base struct {
+	Arm string `json:"arm"`
+	Run string `json:"run"`
+	// Object references what its searches took (simulate.Night).
+	Object string `json:"object"`
 }
+
+// Drift compares an arm with its base.
+type Drift struct {
+	Since string `json:"since"`
+	simulate.Slowdown
+}
+
+// Base is where an arm's drift goes on being counted from after this night; nothing where
+// that is the night itself.
+func (v *SimulatedVerdict) Base(arm string) (Base, bool) {
+	at := slices.IndexFunc(v.Bases, func(b Base) bool { return b.Arm == arm })
+	if at < 0 {
+		return Base{}, false
+	}
+	for _, s := range v.all() {
+		if s.Arm == arm && (s.Slower || !s.Unchanged && s.High < 1) {
+			return Base{}, false
+		}
+	}
+	return v.Bases[at], true
+}
+
+// all are the comparisons with either night.
+func (v *SimulatedVerdict) all() []simulate.Slowdown {
+	out := slices.Clone(v.Slowdowns)
+	for _, d := range v.Drift {
+		out = append(out, d.Slowdown)
+	}
+	return out
+}
+
+// Slower says that an arm is, than on the latest night or than its base.
+func (v *SimulatedVerdict) Slower() bool { return len(simulate.Slower(v.all())) > 0 }
 
 // Say is the verdict in a line.
 func (v *SimulatedVerdict) Say() string {
 	if v.Against == "" {
 		return "there is no earlier night of this plan to compare with"
 	}
-	var slower, level []string
-	for _, c := range []struct {
-		than string
-		arms []simulate.Slowdown
-	}{{v.Against, v.Slowdowns}, {v.Since, v.Drift}} {
-		if n := len(simulate.Slower(c.arms)); n > 0 {
-			slower = append(slower, fmt.Sprintf("slower than %s in %d of %d arms", c.than, n, len(c.arms)))
-		} else if len(c.arms) > 0 {
-			level = append(level, c.than)
+	var slower []string
+	if n := len(simulate.Slower(v.Slowdowns)); n > 0 {
+		slower = append(slower, fmt.Sprintf("slower than %s in %d of %d arms", v.Against, n, len(v.Slowdowns)))
+	}
+	for _, d := range v.Drift {
+		if d.Slower {
+			slower = append(slower, fmt.Sprintf("slower than %s in %s", d.Since, d.Arm))
 		}
 	}
 	if len(slower) > 0 {
 		return strings.Join(slower, ", and ")
 	}
-	return "no slowdown since " + strings.Join(level, ", nor since ")
+	since := []string{v.Against}
+	for _, d := range v.Drift {
+		if !slices.Contains(since, d.Since) {
+			since = append(since, d.Since)
+		}
+	}
+	return "no slowdown since " + strings.Join(since, ", nor since ")
 }
 
-// Lines are the comparisons, one an arm and night.
+// Lines are the comparisons, of all arms or of those that are slower.
 func (v *SimulatedVerdict) Lines(slower bool) (out []string) {
 	for _, s := range v.Slowdowns {
 		if s.Slower || !slower {
 			out = append(out, s.Say())
 		}
 	}
-	for _, s := range v.Drift {
-		if s.Slower || !slower {
-			out = append(out, s.Say()+", since "+v.Since)
+	for _, d := range v.Drift {
+		if d.Slower || !slower {
+			out = append(out, d.Say()+", since "+d.Since)
 		}
 	}
 	return out

@@ -22,7 +22,8 @@ type Judged struct {
 	Rankings    []Ranking    `json:"rankings"`
 	Comparisons []Comparison `json:"comparisons"`
 	// Leads counts, at each budget, the tasks on which the arm that all are compared with
-	// is first or tied: no other search is better (Comparison.Tally). An oracle is none.
+	// is first or tied: no other search is better (Comparison.Tally). An oracle is none. It
+	// is empty where there is one seed.
 	Leads []int `json:"first_or_tied,omitempty"`
 }
 
@@ -135,7 +136,9 @@ func (r *Result) judged(by score) (j Judged) {
 	for k := range r.Budgets {
 		comparisons := r.compare(k, reward)
 		j.Rankings, j.Comparisons = append(j.Rankings, r.ranking(k, reward)), append(j.Comparisons, comparisons...)
-		j.Leads = append(j.Leads, r.leads(comparisons))
+		if r.Seeds > 1 { // of one nothing is known
+			j.Leads = append(j.Leads, r.leads(comparisons))
+		}
 	}
 	return j
 }
@@ -144,7 +147,7 @@ func (r *Result) judged(by score) (j Judged) {
 func (r *Result) leads(comparisons []Comparison) (n int) {
 	for task := range r.Tasks {
 		if !slices.ContainsFunc(comparisons, func(c Comparison) bool {
-			return r.Seeds > 1 && c.Tasks[task].Low > 0 && r.Arms[r.index(c.Arm)].Strategy != Oracle
+			return c.Tasks[task].Low > 0 && r.Arms[r.index(c.Arm)].Strategy != Oracle
 		}) {
 			n++
 		}

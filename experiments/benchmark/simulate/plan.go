@@ -125,21 +125,30 @@ func (p *Plan) Check(w *World) error {
 	if o := w.Space.Objective; o.Direction != space.Maximise {
 		bad("the objective %s is not to be maximised, as regrets have it", o.Metric)
 	}
-	if err := benchmark.Known(p.Tasks, slices.Concat(w.Development, w.Test)); err != nil {
-		bad("targets: %w", err)
+	each := func(whose string, err error) {
+		if several, ok := err.(interface{ Unwrap() []error }); ok {
+			for _, one := range several.Unwrap() {
+				bad("%s: %w", whose, one)
+			}
+		} else if err != nil {
+			bad("%s: %w", whose, err)
+		}
 	}
+	each("targets", benchmark.Known(p.Tasks, slices.Concat(w.Development, w.Test)))
+	begun := map[string]*strategy.Pretrained{}
 	for i, pre := range p.Pretrainings {
 		if slices.ContainsFunc(p.Pretrainings[:i], func(o Pretraining) bool { return o.Name == pre.Name }) {
 			bad("the pretraining %q is there twice", pre.Name)
 		}
 		between("trials of the pretraining "+pre.Name, pre.Trials, maxTrials)
+		whose := fmt.Sprintf("the pretraining %q", pre.Name)
 		if len(pre.Tasks) > 0 {
-			if err := benchmark.Known(pre.Tasks, w.Development); err != nil {
-				bad("the pretraining %q: %w", pre.Name, err)
-			}
+			each(whose, benchmark.Known(pre.Tasks, w.Development))
 		}
-		if err := w.checkSettings(pre.Strategy, pre.Settings); err != nil {
-			bad("the pretraining %q: %w", pre.Name, err)
+		controller, err := w.untrained(&pre)
+		each(whose, err)
+		if err == nil {
+			begun[pre.Name] = controller
 		}
 	}
 	for i, a := range p.Arms {
@@ -148,7 +157,7 @@ func (p *Plan) Check(w *World) error {
 		} else if slices.ContainsFunc(p.Arms[:i], func(o Arm) bool { return o.Name == a.Name }) {
 			bad("the arm %q is there twice", a.Name)
 		}
-		for _, err := range p.checkArm(w, a) {
+		for _, err := range p.checkArm(w, a, begun) {
 			bad("the arm %q: %w", a.Name, err)
 		}
 	}
@@ -174,7 +183,9 @@ func (p *Plan) pretraining(name string) *Pretraining {
 	return nil
 }
 
-func (p *Plan) checkArm(w *World, a Arm) []error {
+// checkArm checks an arm, by the pretrainings' controllers before they have learned anything;
+// one that cannot begin is not among them.
+func (p *Plan) checkArm(w *World, a Arm, begun map[string]*strategy.Pretrained) []error {
 	if a.Strategy == Oracle {
 		if a.From != "" || len(a.Settings) > 0 {
 			return []error{errors.New("an oracle is no search: it takes no settings and no pretraining")}
@@ -206,14 +217,13 @@ func (p *Plan) checkArm(w *World, a Arm) []error {
 	if len(errs) > 0 {
 		return errs
 	}
-	var controller *strategy.Pretrained
-	if d.FromController {
-		if controller, err = w.untrained(pre); err != nil {
-			return nil // told of the pretraining
-		}
-		if controller == nil && !d.FromSources {
-			return []error{fmt.Errorf("it starts from the controller of %q, whose strategy %s learns none", a.From, pre.Strategy)}
-		}
+	controller, ok := begun[a.From]
+	if !d.FromController {
+		controller = nil
+	} else if !ok {
+		return nil // told of the pretraining
+	} else if controller == nil && !d.FromSources {
+		return []error{fmt.Errorf("it starts from the controller of %q, whose strategy %s learns none", a.From, pre.Strategy)}
 	}
 	if _, err := d.Canonical(a.Settings, controller); err != nil {
 		return []error{err}
@@ -221,15 +231,22 @@ func (p *Plan) checkArm(w *World, a Arm) []error {
 	return nil
 }
 
-// untrained is the controller of a pretraining of one task that has not begun: by its shape
-// the settings of what starts from it can be checked before anything is spent. nil where
-// the strategy learns none.
+// untrained is the controller of a pretraining that has not begun: by its shape the settings
+// of what starts from it can be checked before anything is spent. nil where the strategy
+// learns none.
 func (w *World) untrained(p *Pretraining) (*strategy.Pretrained, error) {
 	settings, err := w.canonical(p.Strategy, p.Settings)
 	if err != nil {
 		return nil, err
 	}
-	c := w.config(p.Strategy, settings, w.Development[:1], 1, 1)
+	tasks := p.Tasks
+	if len(tasks) == 0 {
+		tasks = w.Development
+	}
+	if len(tasks) == 0 {
+		return nil, errors.New("there are no development tasks to learn on")
+	}
+	c := w.config(p.Strategy, settings, tasks, 1, 1)
 	s, err := search.Begin(w.Strategies, c, c.Start(nil, nil))
 	if err != nil {
 		return nil, err

@@ -15,19 +15,20 @@ import (
 	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/trainer"
 	"tnaml/nn/rng"
+	"tnaml/nn/safetensors"
 )
 
 var ranks = flag.Bool("ranks", false, "rank strategies on the records alone beside the surrogates")
 
-// records is a landscape of nothing but recorded trials: a configuration has those of one of
-// the configurations nearest to it, which differ in the fewest choices. Which one of them is
-// drawn by the configuration, and so the same in each trial of it; where it was trained
-// twice, the trial's seed says which training. No model has a part in it.
+// records is a landscape of nothing but recorded trials: no model has a part in it. A
+// configuration that was not recorded stands for one of those that were and differ from it
+// in the fewest choices; which one, is drawn by the configuration. Where that was trained
+// twice, the trial's seed says which training answers.
 type records struct {
 	inert trainer.Inertia
 	rows  []benchmark.Row
 	forms [][]int          // of the rows' actions
-	same  map[string][]int // rows of a form
+	same  map[string][]int // the rows of a form
 }
 
 func newRecords(r *benchmark.Record) *records {
@@ -46,7 +47,8 @@ func (l *records) form(actions []int) []int {
 	return out
 }
 
-func (l *records) Look(actions []int, seed uint64) (trainer.Status, float64, float64) {
+// recorded are the rows of the configuration that another one stands for.
+func (l *records) recorded(actions []int) []int {
 	form := l.form(actions)
 	var nearest []int
 	least := len(form) + 1
@@ -66,10 +68,75 @@ func (l *records) Look(actions []int, seed uint64) (trainer.Status, float64, flo
 	}
 	h := fnv.New64a()
 	fmt.Fprint(h, form)
-	of := l.forms[nearest[rng.New(h.Sum64(), "simulate/records", 0).IntN(len(nearest))]]
-	trained := l.same[fmt.Sprint(of)]
-	row := l.rows[trained[rng.New(seed, "simulate/training", 0).IntN(len(trained))]]
+	of := nearest[rng.New(h.Sum64(), "simulate/records", 0).IntN(len(nearest))]
+	return l.same[fmt.Sprint(l.forms[of])]
+}
+
+func (l *records) Look(actions []int, seed uint64) (trainer.Status, float64, float64) {
+	rows := l.recorded(actions)
+	row := l.rows[rows[rng.New(seed, "simulate/training", 0).IntN(len(rows))]]
 	return row.Status, row.Validation, row.Test
+}
+
+// among is a strategy whose proposals are recorded configurations, those that its own stand
+// for: it is told of what was trained.
+type among struct {
+	strategy.Strategy
+	tasks []*records
+}
+
+func (a among) Ask(trial, task int) ([]int, float64) {
+	actions, logProb := a.Strategy.Ask(trial, task)
+	l := a.tasks[task]
+	return slices.Clone(l.rows[l.recorded(actions)[0]].Actions), logProb
+}
+
+type learnerAmong struct {
+	among
+	strategy.Learner
+}
+
+func (a learnerAmong) Ask(trial, task int) ([]int, float64) { return a.among.Ask(trial, task) }
+func (a learnerAmong) Tell(t strategy.Told) error           { return a.among.Tell(t) }
+func (a learnerAmong) Put(f *safetensors.File)              { a.among.Put(f) }
+func (a learnerAmong) Get(f *safetensors.File) error        { return a.among.Get(f) }
+
+// onRecords is a world in which nothing but what was recorded is proposed and answered.
+func onRecords(t *testing.T, w *World) *World {
+	t.Helper()
+	set, err := benchmark.Open(benchmark.Paper)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]*records{}
+	for _, task := range slices.Concat(w.Development, w.Test) {
+		r, err := set.Record(task)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[task] = newRecords(r)
+	}
+	alone := *w
+	alone.Landscape = func(task string) (Landscape, error) { return all[task], nil }
+	alone.Strategies = slices.Clone(w.Strategies)
+	for i := range alone.Strategies {
+		begin := alone.Strategies[i].New
+		alone.Strategies[i].New = func(s strategy.Start) (strategy.Strategy, error) {
+			inner, err := begin(s)
+			if err != nil {
+				return nil, err
+			}
+			a := among{Strategy: inner}
+			for _, task := range s.Tasks {
+				a.tasks = append(a.tasks, all[task])
+			}
+			if l, ok := inner.(strategy.Learner); ok {
+				return learnerAmong{a, l}, nil
+			}
+			return a, nil
+		}
+	}
+	return &alone
 }
 
 // Where strategies stand does not depend on the surrogate: on the records alone they have
@@ -82,18 +149,6 @@ func TestRanksOnRecords(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	set, err := benchmark.Open(benchmark.Paper)
-	if err != nil {
-		t.Fatal(err)
-	}
-	alone := *w
-	alone.Landscape = func(task string) (Landscape, error) {
-		r, err := set.Record(task)
-		if err != nil {
-			return nil, err
-		}
-		return newRecords(r), nil
-	}
 	const from = "multitask"
 	p := Plan{
 		Tasks: w.Test, Trials: 100, Budgets: []int{1, 3, 10, 30, 100}, Seeds: 10, PretrainSeeds: 3, Lag: 1, Workers: 2, Against: strategy.Kindred,
@@ -103,13 +158,13 @@ func TestRanksOnRecords(t *testing.T) {
 		Arms: []Arm{
 			{Name: strategy.Kindred, Strategy: strategy.Kindred, From: from}, {Name: "random", Strategy: strategy.Random},
 			{Name: "tpe", Strategy: "tpe"}, {Name: "evolution", Strategy: "evolution"}, {Name: "warm-evolution", Strategy: "evolution", From: from},
-			{Name: "portfolio", Strategy: "portfolio", From: from}, {Name: "box", Strategy: "box", From: from},
+			{Name: "portfolio", Strategy: "portfolio", From: from},
 			{Name: "copula", Strategy: "copula", From: from}, {Name: "naml", Strategy: strategy.NAML},
 			{Name: "transfer", Strategy: strategy.NAML, From: from},
 		},
 	}
 	var of [2]*Figures
-	for i, world := range []*World{w, &alone} {
+	for i, world := range []*World{w, onRecords(t, w)} {
 		result, err := Run(t.Context(), world, p, quiet)
 		if err != nil {
 			t.Fatal(err)
@@ -161,25 +216,40 @@ func ordered(values []float64) []float64 {
 	return out
 }
 
-// A recorded configuration has one of its own trials, another one of the nearest.
+// A recorded configuration is answered by its own trials, and proposals are recorded ones.
 func TestRecordsLookUp(t *testing.T) {
-	set, err := benchmark.Open(benchmark.Paper)
+	w, err := Open(benchmark.Paper)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := set.Record("sms_spam")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l := newRecords(r)
-	for _, row := range r.Rows[:50] {
+	alone := onRecords(t, w)
+	land, _ := alone.Landscape("sms_spam")
+	l := land.(*records)
+	for _, row := range l.rows[:50] {
 		seen := map[float64]bool{}
 		for seed := range uint64(20) {
 			_, v, _ := l.Look(row.Actions, seed)
 			seen[v] = true
 		}
-		if !seen[row.Validation] {
+		if !seen[row.Validation] || len(seen) > 2 {
 			t.Errorf("trial %d: %v is not among %v", row.Trial, row.Validation, seen)
+		}
+	}
+	d, err := alone.Strategies.Find("tpe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := d.New(strategy.Start{Seed: 1, Space: &w.Space, Tasks: []string{"sms_spam"}, Settings: d.Defaults})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 30 {
+		actions, _ := s.Ask(i, 0)
+		if !slices.ContainsFunc(l.rows, func(r benchmark.Row) bool { return slices.Equal(r.Actions, actions) }) {
+			t.Fatalf("%v is not recorded", actions)
+		}
+		if err := s.Tell(strategy.Told{Trial: i, Actions: actions, Status: trainer.OK, Reward: float64(actions[0])}); err != nil {
+			t.Fatal(err)
 		}
 	}
 }

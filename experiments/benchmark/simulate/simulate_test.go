@@ -173,7 +173,7 @@ func TestCheck(t *testing.T) {
 	for _, want := range []string{
 		`the arm "random" is there twice`, `unknown strategy "randm"`, `no pretraining "multitusk" (there are: multitask)`,
 		"its strategy random from nothing", `the arm "odd": `, `"lr"`, `targets: the task "x" is there twice`,
-		`no task "z" is recorded (known: a, b, c, x, y)`,
+		`targets: no task "z" is recorded (known: a, b, c, x, y)`,
 		`the pretraining "multitask": no task "x" is recorded (known: a, b, c)`, "0 seeds", "figures at [3 1] of 40 trials",
 		`compared with "none"`,
 	} {

@@ -53,21 +53,22 @@ func Slower(all []Slowdown) (out []Slowdown) {
 // comparison divided by the number of arms (Bonferroni): Alarm, of which this has
 // LatestLevel, bounds how often any of the arms is called slower that is not. The same seed
 // of all tasks is one observation, as its searches share their random numbers.
-func Slowdowns(tonight, earlier *Night) []Slowdown { return slowdowns(tonight, earlier, LatestLevel) }
-
-// Drift compares a night likewise with one long ago, at what remains of Alarm: slowdowns
-// that are too small to tell from one night to the next add up.
-func Drift(tonight, first *Night) []Slowdown { return slowdowns(tonight, first, DriftLevel) }
-
-func slowdowns(tonight, earlier *Night, level float64) []Slowdown {
-	var out []Slowdown
-	for a, arm := range tonight.Arms {
-		s := compareTook(tonight.trials(a), earlier.trials(a))
-		s.Arm = arm
-		s.Slower = !s.Unchanged && s.P < level/float64(len(tonight.Arms))
-		out = append(out, s)
+func Slowdowns(tonight, earlier *Night) (out []Slowdown) {
+	for arm := range tonight.Arms {
+		out = append(out, slowdown(tonight, earlier, arm, LatestLevel))
 	}
 	return out
+}
+
+// Drift compares an arm likewise with a night long ago, at what remains of Alarm: slowdowns
+// that are too small to tell from one night to the next add up.
+func Drift(tonight, first *Night, arm int) Slowdown { return slowdown(tonight, first, arm, DriftLevel) }
+
+func slowdown(tonight, earlier *Night, arm int, level float64) Slowdown {
+	s := compareTook(tonight.trials(arm), earlier.trials(arm))
+	s.Arm = tonight.Arms[arm]
+	s.Slower = !s.Unchanged && s.P < level/float64(len(tonight.Arms))
+	return s
 }
 
 // compareTook compares trials to targets, by seed and task.

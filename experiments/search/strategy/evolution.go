@@ -165,8 +165,17 @@ func (e *evolution) mutated(g *rand.Rand, parent []int) []int {
 
 func (e *evolution) Tell(t Told) error {
 	e.living[t.Task].add(t)
-	e.living[t.Task].bury(e.settings.Population)
+	e.bury()
 	return nil
+}
+
+// bury takes the oldest out of populations that are too large.
+func (e *evolution) bury() {
+	for i := range e.living {
+		p := &e.living[i]
+		dead := max(0, len(p.rewards)-e.settings.Population)
+		p.actions, p.rewards = slices.Delete(p.actions, 0, dead), slices.Delete(p.rewards, 0, dead)
+	}
 }
 
 func (e *evolution) Put(f *safetensors.File) {
@@ -178,9 +187,7 @@ func (e *evolution) Get(f *safetensors.File) (err error) {
 	if e.living, err = getPast(f, "evolution", len(e.living), e.options); err != nil {
 		return err
 	}
-	for i := range e.living {
-		e.living[i].bury(e.settings.Population) // the settings may be others
-	}
+	e.bury() // the settings may be others
 	e.warm, err = getActions(f, "evolution/warm", e.space)
 	return err
 }

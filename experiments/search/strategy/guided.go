@@ -10,23 +10,27 @@ import (
 	"strings"
 
 	"tnaml/experiments/strict"
+	"tnaml/nn/controller"
 	"tnaml/nn/rng"
 	"tnaml/nn/safetensors"
 )
 
 // Guided is another search that a controller guides, best a pretrained one: what the
-// controller knows of other tasks is not the search, but its prior. The controller learns
-// from each trial as in the strategy naml, and proposes the first ones. After these, by its
-// method,
+// controller knows of other tasks is not the search, but its prior. The controller proposes
+// the first trials and learns from each, as in the strategy naml. After these, by its method,
 //
 //   - prior: the trial is the candidate with the largest log l − log g + (β/t)·log π, l and g
 //     being those of the strategy tpe, π the controller's exact joint probability and t the
-//     task's trials so far: a prior whose weight decays (Hvarfner et al., "πBO: Augmenting
-//     acquisition functions with user beliefs for Bayesian optimization", 2022). Candidates
-//     are drawn from l, and as many from π.
+//     task's trials so far: a prior whose weight decays, as in πBO (Hvarfner et al., "πBO:
+//     Augmenting acquisition functions with user beliefs for Bayesian optimization", 2022),
+//     but of the ratio that TPE ranks candidates by, in the place of an acquisition function.
+//     Candidates are drawn from l, and as many from π.
 //   - mutations: it is the child of the best of a sample of the newest trials, some of whose
 //     choices the controller draws anew, each given those before it (Maziarz et al.,
 //     "Evolutionary-neural hybrid agents for architecture search", 2018: Evo-NAS).
+//
+// Such trials are no draws from π. The policy gradient takes them as if they were, as
+// Evo-NAS does: what the controller learns from them is biased to what the search prefers.
 //
 // From nothing the controller is one that has yet to learn. It is a rival: neither method
 // was better than the strategy kindred (experiments/benchmark/README.md, "What guides a
@@ -57,8 +61,7 @@ type GuidedSettings struct {
 	// Startup is the number of a task's trials to be told before the first that is not
 	// proposed by the controller alone.
 	Startup int `json:"startup"`
-	// Weight is β of the method prior: after β trials the prior weighs as much as one trial's
-	// likelihood.
+	// Weight is β of the method prior: after t trials of a task log π has the weight β/t.
 	Weight float64 `json:"weight"`
 	// Candidates is how many of them each trial is chosen from, of l and of π each.
 	Candidates int `json:"candidates"`
@@ -116,12 +119,11 @@ type guided struct {
 	settings GuidedSettings
 	options  []int
 	open     []int // the choices with more than one option
-	tpe      *tpe
-	living   []past // of each task the population, the oldest first
+	tpe      *tpe  // has the trials that were told
 }
 
 func newGuided(s Start) (Strategy, error) {
-	g := &guided{options: s.Space.Options(), living: make([]past, len(s.Tasks))}
+	g := &guided{options: s.Space.Options()}
 	if err := strict.Unmarshal(s.Settings, &g.settings); err != nil {
 		return nil, err
 	}
@@ -152,41 +154,43 @@ func newGuided(s Start) (Strategy, error) {
 }
 
 func (g *guided) Ask(trial, task int) ([]int, float64) {
-	told, startup := len(g.tpe.tasks[task].rewards), max(g.settings.Startup, 1)
-	if g.settings.Method == GuidedMutations {
-		told, startup = len(g.living[task].rewards), min(startup, g.settings.Population)
-	}
-	if told < startup {
+	if len(g.tpe.tasks[task].rewards) < max(g.settings.Startup, 1) {
 		return g.naml.Ask(trial, task)
 	}
 	r := rng.New(g.seed, "guided/actions", uint64(trial))
 	var actions []int
 	if g.settings.Method == GuidedMutations {
-		actions = g.child(r, task)
+		actions = g.child(r, trial, task)
 	} else {
-		actions = g.likeliest(r, task)
+		actions = g.likeliest(r, trial, task)
 	}
-	return actions, g.logProb(task, actions)
+	return actions, g.logProb(trial, task, actions)
 }
 
-// logProb is log π(actions).
-func (g *guided) logProb(task int, actions []int) float64 {
-	if g.mixture.K > 1 {
+// logProb is log π(actions), of a trial that may have no embedding.
+func (g *guided) logProb(trial, task int, actions []int) float64 {
+	switch {
+	case g.dropped(trial):
+		return g.policy.LogProb(controller.NoTask, actions)
+	case g.mixture.K > 1:
 		return g.mixture.logProb(g.policy, task, actions)
 	}
 	return g.policy.LogProb(task, actions)
 }
 
-// embedded draws the controller's task that something is drawn with.
-func (g *guided) embedded(r *rand.Rand, task int) int {
-	if g.mixture.K == 1 {
-		return task
+// embedded draws the controller's task that something of a trial is drawn with.
+func (g *guided) embedded(r *rand.Rand, trial, task int) int {
+	switch {
+	case g.dropped(trial):
+		return controller.NoTask
+	case g.mixture.K > 1:
+		return g.mixture.pick(r.Float64(), task, g.mixture.weights(task))
 	}
-	return g.mixture.pick(r.Float64(), task, g.mixture.weights(task))
+	return task
 }
 
 // likeliest is the candidate that is best by density and prior.
-func (g *guided) likeliest(r *rand.Rand, task int) []int {
+func (g *guided) likeliest(r *rand.Rand, trial, task int) []int {
 	below, above := g.tpe.estimators(task)
 	weight := g.settings.Weight / float64(len(g.tpe.tasks[task].rewards))
 	var best []int
@@ -196,11 +200,11 @@ func (g *guided) likeliest(r *rand.Rand, task int) []int {
 		if i%2 == 0 {
 			actions = below.sample(r)
 		} else {
-			g.policy.Sample(r, g.embedded(r, task), actions)
+			g.policy.Sample(r, g.embedded(r, trial, task), actions)
 		}
 		score := below.logDensity(actions) - above.logDensity(actions)
 		if weight > 0 {
-			score += weight * g.logProb(task, actions)
+			score += weight * g.logProb(trial, task, actions)
 		}
 		if best == nil || score > most {
 			best, most = actions, score
@@ -209,9 +213,16 @@ func (g *guided) likeliest(r *rand.Rand, task int) []int {
 	return best
 }
 
+// population are a task's newest trials.
+func (g *guided) population(task int) past {
+	p := g.tpe.tasks[task]
+	dead := max(0, len(p.rewards)-g.settings.Population)
+	return past{p.actions[dead:], p.rewards[dead:]}
+}
+
 // child is that of the best of a sample of the population.
-func (g *guided) child(r *rand.Rand, task int) []int {
-	p := &g.living[task]
+func (g *guided) child(r *rand.Rand, trial, task int) []int {
+	p := g.population(task)
 	actions := slices.Clone(p.actions[tournament(r, p.rewards, g.settings.Sample)])
 	if len(g.open) == 0 {
 		return actions
@@ -221,15 +232,12 @@ func (g *guided) child(r *rand.Rand, task int) []int {
 	for _, c := range g.open {
 		anew[c] = anew[c] || r.Float64() < g.settings.Mutation
 	}
-	g.policy.Resample(r, g.embedded(r, task), actions, func(choice int) bool { return anew[choice] })
+	g.policy.Resample(r, g.embedded(r, trial, task), actions, func(choice int) bool { return anew[choice] })
 	return actions
 }
 
 func (g *guided) Tell(t Told) error {
-	if g.settings.Method == GuidedMutations {
-		g.living[t.Task].add(t)
-		g.living[t.Task].bury(g.settings.Population)
-	} else if err := g.tpe.Tell(t); err != nil {
+	if err := g.tpe.Tell(t); err != nil {
 		return err
 	}
 	return g.naml.Tell(t)
@@ -238,21 +246,11 @@ func (g *guided) Tell(t Told) error {
 func (g *guided) Put(f *safetensors.File) {
 	g.naml.Put(f)
 	g.tpe.Put(f)
-	putPast(f, "evolution", g.living, len(g.options))
 }
 
-func (g *guided) Get(f *safetensors.File) (err error) {
+func (g *guided) Get(f *safetensors.File) error {
 	if err := g.naml.Get(f); err != nil {
 		return err
 	}
-	if err := g.tpe.Get(f); err != nil {
-		return err
-	}
-	if g.living, err = getPast(f, "evolution", len(g.living), g.options); err != nil {
-		return err
-	}
-	for i := range g.living {
-		g.living[i].bury(g.settings.Population) // the settings may be others
-	}
-	return nil
+	return g.tpe.Get(f)
 }

@@ -7,7 +7,9 @@ import (
 	"slices"
 	"testing"
 
+	"tnaml/nn/controller"
 	"tnaml/nn/rng"
+	"tnaml/nn/safetensors"
 )
 
 // guidedIn is a search by a method in the space of wells, after so many trials of its own.
@@ -75,14 +77,15 @@ func TestGuidedByAPrior(t *testing.T) {
 func TestGuidedMutations(t *testing.T) {
 	const trials = 20
 	g := guidedIn(t, `{"method":"mutations","population":8,"sample":20,"startup":5,"mutation":0}`, trials)
-	if n := len(g.living[0].rewards); n != 8 {
+	population := g.population(0)
+	if n := len(population.rewards); n != 8 || population.rewards[7] != g.tpe.tasks[0].rewards[trials-1] {
 		t.Fatalf("the population has %d", n)
 	}
 	changed := map[int]int{}
 	for trial := trials; trial < trials+400; trial++ {
 		child, _ := g.Ask(trial, 0)
 		r := rng.New(g.seed, "guided/actions", uint64(trial))
-		parent := g.living[0].actions[tournament(r, g.living[0].rewards, 20)]
+		parent := population.actions[tournament(r, population.rewards, 20)]
 		var differ []int
 		for c := range child {
 			if child[c] != parent[c] {
@@ -101,7 +104,7 @@ func TestGuidedMutations(t *testing.T) {
 	}
 	all := guidedIn(t, `{"method":"mutations","population":8,"startup":5,"mutation":1}`, trials)
 	r := rng.New(all.seed, "guided/actions", trials)
-	tournament(r, all.living[0].rewards, 5)
+	tournament(r, all.population(0).rewards, 5)
 	r.IntN(len(all.open))
 	for range len(all.open) - 1 {
 		r.Float64()
@@ -110,6 +113,45 @@ func TestGuidedMutations(t *testing.T) {
 	all.policy.Sample(r, 0, want)
 	if got, _ := all.Ask(trials, 0); !slices.Equal(got, want) {
 		t.Errorf("all choices anew: %v, not %v", got, want)
+	}
+}
+
+// What was told under one method is there for the other, and a trial without an embedding
+// has the probability that the controller gives it without.
+func TestGuidedForks(t *testing.T) {
+	g := guidedIn(t, `{"method":"prior"}`, 15)
+	f := safetensors.New("state")
+	g.Put(f)
+	other := guidedIn(t, `{"method":"mutations","population":6}`, 0)
+	if err := other.Get(f); err != nil || len(other.population(0).rewards) != 6 {
+		t.Errorf("%d, %v", len(other.population(0).rewards), err)
+	}
+	raw, err := ParseSettings(Guided, json.RawMessage(`{"startup":2,"naml":{"embedding":{"dropout":0.5,"start":"random","scale":2}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := newGuided(Start{Seed: 3, Space: wells(), Tasks: []string{"a", "b"}, Settings: raw})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := s.(*guided)
+	dropped := 0
+	for i := range 30 {
+		actions, logProb := d.Ask(i, i%2)
+		with := i % 2
+		if d.dropped(i) {
+			with = controller.NoTask
+			dropped++
+		}
+		if want := d.policy.LogProb(with, actions); math.Abs(logProb-want) > 1e-12 {
+			t.Errorf("trial %d: %v, not %v", i, logProb, want)
+		}
+		if err := d.Tell(Told{Trial: i, Task: i % 2, Actions: actions, LogProb: logProb, Reward: float64(actions[0]), Status: "ok"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if dropped < 5 || dropped > 25 {
+		t.Errorf("%d trials without an embedding", dropped)
 	}
 }
 

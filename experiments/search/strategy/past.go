@@ -17,12 +17,6 @@ func (p *past) add(t Told) {
 	p.actions, p.rewards = append(p.actions, slices.Clone(t.Actions)), append(p.rewards, t.Reward)
 }
 
-// bury takes the oldest out of a population that is too large.
-func (p *past) bury(population int) {
-	dead := max(0, len(p.rewards)-population)
-	p.actions, p.rewards = slices.Delete(p.actions, 0, dead), slices.Delete(p.rewards, 0, dead)
-}
-
 // putPast saves the tasks' trials as arrays below a name.
 func putPast(f *safetensors.File, name string, tasks []past, choices int) {
 	var actions []int32

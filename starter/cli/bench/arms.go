@@ -40,27 +40,19 @@ func (r *armsOf) bad(flag string, err error) {
 	r.errs = append(r.errs, fmt.Errorf("%s: %w", flag, err))
 }
 
-// arms finds a plan's arms and pretrainings, and which names are of arms that are wrong.
+// arms finds a plan's arms and pretrainings, and the names of arms that are wrong. Where the
+// file cannot be read there are neither: what names something of it cannot be told from what
+// is wrong.
 func (a app) arms(ctx context.Context, w *simulate.World, o options, p *simulate.Plan) (unread []string, err error) {
 	r := &armsOf{strategies: w.Strategies, own: &catalog.Arms{}, plan: p}
 	file := "--arms " + o.armsFile
 	if o.armsFile != "" {
 		b, err := terminal.ReadSpec(ctx, o.armsFile)
 		if err == nil {
-			var read *catalog.Arms
-			if read, err = catalog.ParseArms(b); err == nil {
-				r.own = read
-			} else {
-				for _, arm := range read.Arms {
-					r.unread = append(r.unread, arm.Name)
-				}
-				for _, pre := range read.Pretrainings {
-					r.unread = append(r.unread, pre.Name)
-				}
-			}
+			r.own, err = catalog.ParseArms(b)
 		}
 		if err != nil {
-			r.bad(file, err)
+			return slices.Concat(o.strategies, []string{o.against, o.baseline}), fmt.Errorf("%s: %w", file, err)
 		}
 	}
 	for _, pre := range slices.Concat(r.own.Pretrainings, catalog.SharedArms().Pretrainings) {
@@ -73,10 +65,14 @@ func (a app) arms(ctx context.Context, w *simulate.World, o options, p *simulate
 	}
 	switch {
 	case o.chosen || o.armsFile == "":
-		for _, item := range o.strategies {
+		for i, item := range o.strategies {
+			if slices.Contains(o.strategies[:i], item) {
+				r.bad("--strategies", fmt.Errorf("%q is there twice", item))
+				continue
+			}
 			r.add("--strategies", r.named(item))
 		}
-	case len(r.own.Arms) == 0 && len(r.errs) == 0:
+	case len(r.own.Arms) == 0:
 		r.bad(file, errors.New("it has no arms: name some with --strategies"))
 	default:
 		found, err := of(r.own.Arms)
@@ -119,30 +115,23 @@ func (r *armsOf) named(item string) []simulate.Arm {
 }
 
 func (r *armsOf) read(item string) ([]simulate.Arm, error) {
-	if found := r.own.Named(item); found != nil {
-		return of(found)
-	}
-	if slices.Contains(r.unread, item) {
-		return nil, nil // an arm of the file, of which it has been told
-	}
 	m := armForm.FindStringSubmatch(item)
 	if m == nil {
 		return nil, fmt.Errorf("%q is no arm: it must be [NAME=]ARM[:PRESET][@PRETRAINING]", item)
 	}
-	arm, list, err := r.base(m[2])
-	if err != nil || list != nil && item == m[2] {
-		return list, err
+	found, isList, err := r.base(m[2])
+	if err != nil || isList && item == m[2] {
+		return found, err
 	}
-	if list != nil {
+	if isList {
 		return nil, fmt.Errorf("%q is a list of arms: it has neither a name of its own, nor a preset or a pretraining", m[2])
 	}
+	arm := found[0]
 	arm.Name = cmp.Or(m[1], item)
 	if m[3] != "" {
-		preset, err := json.Marshal(m[3])
-		if err != nil {
+		if arm.Settings, err = json.Marshal(m[3]); err != nil {
 			return nil, err
 		}
-		arm.Settings = preset
 	}
 	switch m[4] {
 	case "":
@@ -154,29 +143,44 @@ func (r *armsOf) read(item string) ([]simulate.Arm, error) {
 	return []simulate.Arm{arm}, nil
 }
 
-// base is the strategy, the arm or the list of arms of a name.
-func (r *armsOf) base(name string) (arm simulate.Arm, list []simulate.Arm, err error) {
+// base is what a name stands for: an arm or a list of arms of the file, a strategy, or an
+// arm or a list of those that all share. Of a list of the file each member is such a name.
+func (r *armsOf) base(name string) (arms []simulate.Arm, isList bool, err error) {
+	if members, ok := r.own.Lists[name]; ok {
+		var errs []error
+		for _, m := range members {
+			found, nested, err := r.base(m)
+			if nested && err == nil {
+				err = fmt.Errorf("%q is a list itself", m)
+			}
+			if err != nil {
+				errs = append(errs, fmt.Errorf("the list %q: %w", name, err))
+			}
+			arms = append(arms, found...)
+		}
+		return arms, true, errors.Join(errs...)
+	}
+	if found := r.own.Named(name); found != nil {
+		arms, err = of(found)
+		return arms, false, err
+	}
 	if d, err := slices.Concat(r.strategies, strategy.Table{{Name: simulate.Oracle}}).Find(name); err == nil {
-		arm = simulate.Arm{Strategy: d.Name}
+		arm := simulate.Arm{Name: name, Strategy: d.Name}
 		if d.FromSources {
 			arm.From = r.plan.Pretrainings[0].Name
 		}
-		return arm, nil, nil
+		return []simulate.Arm{arm}, false, nil
 	}
 	shared := catalog.SharedArms()
-	for _, arms := range []*catalog.Arms{r.own, shared} {
-		if _, isList := arms.Lists[name]; isList {
-			list, err = of(arms.Named(name))
-			return arm, list, err
-		}
-		if found := arms.Named(name); found != nil {
-			arm, err = catalog.Simulated(found[0])
-			return arm, nil, err
-		}
+	if found := shared.Named(name); found != nil {
+		_, isList = shared.Lists[name]
+		arms, err = of(found)
+		return arms, isList, err
 	}
-	return arm, nil, fmt.Errorf("unknown strategy or arm %q (strategies: %s; arms: %s; lists of arms: %s)", name,
+	lists := slices.Concat(slices.Sorted(maps.Keys(r.own.Lists)), slices.Sorted(maps.Keys(shared.Lists)))
+	return nil, false, fmt.Errorf("unknown strategy or arm %q (strategies: %s; arms: %s; lists of arms: %s)", name,
 		strings.Join(append(r.strategies.Names(), simulate.Oracle), ", "), strings.Join(armNames(r.own, shared), ", "),
-		strings.Join(slices.Sorted(maps.Keys(shared.Lists)), ", "))
+		strings.Join(lists, ", "))
 }
 
 // armNames are the names of arms that are no strategies.

@@ -63,9 +63,10 @@ func command(a app) *cobra.Command {
 			"What --strategies names is [NAME=]ARM[:PRESET][@PRETRAINING]. ARM is a strategy, an arm of the file of --arms, or one of\n" +
 			"those that experiments share (" + strings.Join(armNames(catalog.SharedArms()), ", ") + "); there are lists of these, too:\n" +
 			"default, ablations (the paper's), ladder (the rivals). What starts from other tasks' trials is pretrained on the\n" +
-			"development tasks, but for the target. A strategy that learns from such trials starts from @multitask, unless it says\n" +
-			"@none; naml@multitask goes on from the controller, as transfer does. oracle is no search: it knows the configuration that\n" +
-			"is best on the validation split, so that what it is ahead by is what there was to find.\n" +
+			"development tasks, but for the target. A strategy that learns from such trials starts from the first pretraining, of the\n" +
+			"file or else multitask, unless it says @none; naml@multitask goes on from the controller, as transfer does. oracle is no\n" +
+			"search: it knows the configuration that is best on the validation split, so that what it is ahead by is what there was\n" +
+			"to find.\n" +
 			"Strategies and settings are chosen on the development tasks, and told of on the test tasks.\n\n" +
 			"Normalised regret: 0 is the best model known of a task, 1 its median random configuration.\n\n" +
 			"Columns of --csv: arm, task, seed, trials; of the model that is best on the validation split after so many trials its\n" +
@@ -145,13 +146,14 @@ func (a app) plan(ctx context.Context, w *simulate.World, o options) (simulate.P
 		}
 		p.Budgets = append(p.Budgets, o.trials)
 	}
+	errs := o.positive(&p)
 	unread, armsErr := a.arms(ctx, w, o, &p)
-	errs := []error{armsErr}
+	errs = append(errs, armsErr)
+	var names []string
+	for _, arm := range p.Arms {
+		names = append(names, arm.Name)
+	}
 	for _, f := range []struct{ flag, arm string }{{"--against", o.against}, {"--baseline", o.baseline}} {
-		var names []string
-		for _, arm := range p.Arms {
-			names = append(names, arm.Name)
-		}
 		if f.arm != "" && !slices.Contains(slices.Concat(names, unread), f.arm) {
 			errs = append(errs, fmt.Errorf("%s: %q is none of the arms (there are: %s)", f.flag, f.arm,
 				cmp.Or(strings.Join(names, ", "), "none that can be read")))
@@ -160,10 +162,33 @@ func (a app) plan(ctx context.Context, w *simulate.World, o options) (simulate.P
 	if len(p.Arms) == 0 && armsErr != nil { // what is missing has been told: one stands in, so that the rest is checked too
 		p.Arms = []simulate.Arm{{Name: strategy.Random, Strategy: strategy.Random}}
 	}
-	if p.Arms != nil && !slices.ContainsFunc(p.Arms, func(arm simulate.Arm) bool { return arm.Name == p.Against }) {
+	if len(p.Arms) > 0 && !slices.Contains(names, p.Against) {
 		p.Against = p.Arms[0].Name
 	}
 	return p, errors.Join(append(errs, p.Check(w))...)
+}
+
+// positive says which numbers are too small, by their flags, and has 1 in their places so
+// that it is not said again.
+func (o *options) positive(p *simulate.Plan) (errs []error) {
+	for _, n := range []struct {
+		flag string
+		is   *int
+	}{
+		{"trials", &p.Trials}, {"seeds", &p.Seeds}, {"lag", &p.Lag}, {"pretrain-trials", &o.pretrainTrials},
+		{"pretrain-seeds", &p.PretrainSeeds}, {"parallel", &p.Workers},
+	} {
+		if *n.is < 1 {
+			errs = append(errs, fmt.Errorf("--%s is %d: it must be above 0", n.flag, *n.is))
+			*n.is = 1
+			if n.flag == "trials" && len(o.at) == 0 {
+				p.Budgets = []int{1}
+			} else if n.flag == "trials" {
+				p.Trials = max(1, slices.Max(o.at))
+			}
+		}
+	}
+	return errs
 }
 
 // follow runs a plan, and says how far it is.

@@ -141,8 +141,12 @@ func TestBadInput(t *testing.T) {
 	arms := filepath.Join(t.TempDir(), "arms.yaml")
 	const yaml = "pretrainings:\n  - {name: drawn, strategy: random}\narms:\n  - {name: learned, from: drawn}\n" +
 		"  - {name: kin, strategy: kindred, from: drawn, settings: {nonsense: 1}}\n"
-	wrong := filepath.Join(t.TempDir(), "wrong.yaml")
-	for name, text := range map[string]string{arms: yaml, wrong: "arms:\n  - {name: one, strategy: randm}\n"} {
+	wrong, never := filepath.Join(t.TempDir(), "wrong.yaml"), filepath.Join(t.TempDir(), "never.yaml")
+	for name, text := range map[string]string{
+		arms:  yaml + "lists: {broken: [learned, nobody]}\n",
+		wrong: "pretrainings:\n  - {name: pre, strategy: random}\narms:\n  - {name: one, strategy: randm}\nlists: {li: [one]}\n",
+		never: "pretrainings:\n  - {name: lost, strategy: fixed, settings: {architecture: {nonsense: 1}}}\n",
+	} {
 		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -160,15 +164,23 @@ func TestBadInput(t *testing.T) {
 				"lists of arms: ablations, default, ladder)", `"a=b=c" is no arm`, `no preset "fast"`, `no pretraining "elsewhere"`,
 				`no task "z", "zz" is recorded`, `no arm or pretraining "nobody"`, "it must be NAME=SETTINGS", "figures at [5 3]",
 				`--against: "best" is none of the arms (there are: naml:fast, tnaml)`, `--baseline: "naive"`, "--out page.pdf",
-				"0 seeds", "0 trials of lag"},
+				"--seeds is 0", "--lag is 0"},
 		},
 		// An arm that is wrong is told of once, and hides nothing else.
 		{
 			[]string{"--strategies", "lader", "--against", "lader", "--settings", "lader={}", "--tasks", "z", "--trials", "0",
 				"--baseline", "nobody"},
-			[]string{`unknown strategy or arm "lader"`, `no task "z"`, "0 trials: it must", `--baseline: "nobody"`},
+			[]string{`unknown strategy or arm "lader"`, `no task "z"`, "--trials is 0", `--baseline: "nobody"`},
 		},
+		{[]string{"--trials", "-1", "--at", "5,3", "--pretrain-trials", "0"}, []string{"--trials is -1", "figures at [5 3]", "--pretrain-trials is 0"}},
 		{[]string{"--arms", wrong, "--against", "one", "--tasks", "z"}, []string{`unknown strategy "randm"`, `no task "z"`}},
+		{
+			[]string{"--arms", wrong, "--strategies", "x=one,naml@pre,li", "--settings", "x={}", "--baseline", "x", "--tasks", "z"},
+			[]string{`unknown strategy "randm"`, `no task "z"`},
+		},
+		{[]string{"--arms", arms, "--strategies", "broken"}, []string{`the list "broken": unknown strategy or arm "nobody"`}},
+		{[]string{"--strategies", "random,tpe,random"}, []string{`"random" is there twice`}},
+		{[]string{"--tasks", "x,x,test,x"}, []string{`targets: the task "x" is there twice`}},
 		// What starts from a pretraining is checked before that is made.
 		{
 			[]string{"--strategies", "kindred,naml@multitask,transfer", "--settings", `kindred={"nonsense":1}`, "--settings", `transfer={"lr":1}`,
@@ -176,6 +188,8 @@ func TestBadInput(t *testing.T) {
 			[]string{`the arm "kindred": unknown field "nonsense"`, `the arm "transfer": unknown field "lr"`,
 				`the arm "naml@multitask": controller.hidden is 7`},
 		},
+		{[]string{"--strategies", "fixed@multitask"}, []string{`the arm "fixed@multitask": the controller has embeddings of 2 tasks`}},
+		{[]string{"--arms", never, "--strategies", "a=naml@lost,random"}, []string{`the pretraining "lost": `}},
 		{[]string{"--arms", arms}, []string{`from the controller of "drawn", whose strategy random learns none`,
 			`the arm "kin": unknown field "nonsense"`}},
 		{[]string{"--strategies", "a=random,a=naml"}, []string{`two arms "a" that differ`}},
@@ -208,21 +222,37 @@ func TestBadInput(t *testing.T) {
 
 // Lists and what they have are united; an arm can have a preset, a pretraining and a name.
 func TestArmsAreNamed(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "arms.yaml")
+	const own = "arms:\n  - {name: naml, settings: {policy_gradient: {learning_rate: 0.01}}}\nlists: {both: [naml, kindred, transfer]}\n"
+	if err := os.WriteFile(file, []byte(own), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	small := []string{"--trials", "5", "--seeds", "2", "--pretrain-trials", "20", "--pretrain-seeds", "1", "--json"}
+	const rate = `{"policy_gradient":{"learning_rate":0.01}}`
 	for _, c := range []struct{ strategies, tasks, want string }{
 		{"default,random,transfer", "test,x", "random naml transfer; x y"},
 		{"transfer:paper,late=transfer@none,e=warm-evolution", "y,all", "transfer:paper late e; y a b x"},
+		{"both,n=naml", "y", "naml kindred transfer n; y"},
 	} {
-		out, _, err := bench(t.Context(), slope{}, append(small, "--strategies", c.strategies, "--tasks", c.tasks)...)
+		args := append(small, "--strategies", c.strategies, "--tasks", c.tasks)
+		if strings.HasPrefix(c.strategies, "both") {
+			args = append(args, "--arms", file)
+		}
+		out, _, err := bench(t.Context(), slope{}, args...)
 		var p page
 		if err != nil || json.Unmarshal([]byte(out), &p) != nil {
 			t.Fatal(err)
 		}
 		var arms, tasks []string
 		for _, a := range p.Arms {
-			if arms = append(arms, a.Name); (a.Name == "transfer:paper") != (string(a.Settings) == `"paper"`) || (a.From == "") !=
-				(a.Name == "late" || a.Strategy == a.Name) {
-				t.Errorf("%+v", a)
+			arms = append(arms, a.Name)
+			fromNothing := a.Name == "late" || a.Strategy == a.Name && a.Name != "kindred" || a.Name == "n"
+			settings := map[string]string{"transfer:paper": `"paper"`, "n": rate}[a.Name]
+			if a.Name == "naml" && strings.HasPrefix(c.strategies, "both") {
+				settings = rate
+			}
+			if (a.From == "") != fromNothing || string(a.Settings) != settings {
+				t.Errorf("%+v, %s", a, a.Settings)
 			}
 		}
 		for _, task := range p.Tasks {
