@@ -132,7 +132,8 @@ func TestSimulatedNightsDrift(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if v := result.Verdict.Simulated; v.Say() != "no slowdown since second, nor since first" || len(v.Drift) != 1 || v.Drift[0].Arm != "random" ||
+	if v := result.Verdict.Simulated; v.Say() != "no slowdown since second, nor since first" || len(v.Drift) != 1 ||
+		v.Drift[0].Arm != "random" ||
 		v.Bases[0].Run != "first" || v.Bases[1].Run != "second" {
 		t.Fatalf("the third night: %+v", v)
 	}

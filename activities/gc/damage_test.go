@@ -258,7 +258,8 @@ func TestReportsReferences(t *testing.T) {
 	report := library.RunReport{Outcomes: []library.Outcome{{Search: "x", From: object("from"), Controller: object("controller")}}}
 	report.Plan.Controllers = map[string]library.ControllerVersion{"arm": {Ref: object("planned")}}
 	report.Simulated = &study.Simulated{Object: string(object("tonight"))}
-	report.Simulated.Bases = []study.Base{{Arm: "random", Object: string(object("long ago"))}, {Arm: "tpe", Object: string(object("last year"))}}
+	report.Simulated.Bases = []study.Base{{Arm: "random", Object: string(object("long ago"))},
+		{Arm: "tpe", Object: string(object("last year"))}}
 	f := safetensors.New("run")
 	f.PutJSON("report", report)
 	value, err := json.Marshal(library.ExperimentRecord{Name: "e", Runs: []library.RunEntry{{Name: "r", Report: object(string(f.Encode()))}}})

@@ -56,12 +56,38 @@ func ParseArms(b []byte) (*Arms, error) {
 		}
 	}
 	r.Fields(root, "the arms", map[string]func(yamlnode.Entry){
-		"pretrainings": items(func(n yamlnode.Node) { s.Pretrainings = append(s.Pretrainings, r.pretraining(n, Pretrain{}, nil)) }),
-		"arms":         items(func(n yamlnode.Node) { s.Arms = append(s.Arms, r.arm(n)) }),
+		"pretrainings": items(func(n yamlnode.Node) {
+			p := r.pretraining(n, Pretrain{}, nil)
+			if slices.ContainsFunc(s.Pretrainings, func(o Pretrain) bool { return o.Name == p.Name }) && p.Name != "" {
+				r.Bad(n.Line, "the pretraining %q is there twice", p.Name)
+			}
+			if p.Seed != 0 || p.Controller != "" {
+				r.Bad(n.Line, `the pretraining %q has a "seed" or a "controller": what is simulated has seeds of its own, and publishes none`, p.Name)
+			}
+			s.Pretrainings = append(s.Pretrainings, p)
+		}),
+		"arms": items(func(n yamlnode.Node) {
+			a := r.arm(n)
+			if armNamed(s.Arms, a.Name) != nil && a.Name != "" {
+				r.Bad(n.Line, "the arm %q is there twice", a.Name)
+			}
+			s.Arms = append(s.Arms, a)
+		}),
 		"lists": func(x yamlnode.Entry) {
+			if x.Value.Kind != yamlnode.Mapping {
+				r.Bad(x.Line, `"lists" is %s, it must name lists of arms`, x.Value)
+			}
 			for _, e := range x.Value.Entries {
 				var names []string
 				r.Words(&names, nil)(e)
+				switch {
+				case !nameForm.MatchString(e.Key):
+					r.Bad(e.Line, "the list's name %q must be %s", e.Key, nameWords)
+				case len(names) == 0:
+					r.Bad(e.Line, "the list %q is empty", e.Key)
+				case armNamed(s.Arms, e.Key) != nil:
+					r.Bad(e.Line, "the list %q has the name of an arm", e.Key)
+				}
 				s.Lists[e.Key] = names
 			}
 		},

@@ -92,12 +92,12 @@ func newBenchView(in Bench) (*benchView, error) {
 	}
 	if len(r.Arms) > 1 {
 		for _, by := range []struct {
-			name     string
+			id, name string
 			rankings []sim.Ranking
-		}{{"by test value", in.Figures.Rankings}, {"by how far they have come", in.Figures.Found.Rankings}} {
+		}{{"ranks", "by test value", in.Figures.Rankings}, {"found", "by how far they have come", in.Figures.Found.Rankings}} {
 			for _, ranking := range slices.Backward(by.rankings) {
 				v.Diagrams = append(v.Diagrams, figure{
-					Heading: fmt.Sprintf("After trial %d, %s", ranking.Trials, by.name), SVG: criticalDifference(r.Arms, ranking),
+					Heading: fmt.Sprintf("After trial %d, %s", ranking.Trials, by.name), SVG: criticalDifference(r.Arms, by.id, by.name, ranking),
 				})
 			}
 		}

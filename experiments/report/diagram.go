@@ -21,8 +21,9 @@ const (
 
 // criticalDifference draws a critical-difference diagram (Demšar, 2006): arms at their
 // mean ranks, the best on the left; those that a bar joins are less apart than the
-// critical difference, and cannot be told from each other.
-func criticalDifference(arms []sim.Arm, r sim.Ranking) template.HTML {
+// critical difference, and cannot be told from each other. by says by what they are ranked;
+// id tells it from others of the page.
+func criticalDifference(arms []sim.Arm, id, by string, r sim.Ranking) template.HTML {
 	order := make([]int, len(arms))
 	for i := range order {
 		order[i] = i
@@ -80,8 +81,8 @@ func criticalDifference(arms []sim.Arm, r sim.Ranking) template.HTML {
 		}
 		words = append(words, fmt.Sprintf("%s %.2f", arms[a].Name, r.Ranks[a]))
 	}
-	title := fmt.Sprintf("Mean ranks after %d trials, critical difference %.2f", r.Trials, r.Critical)
-	id := fmt.Sprintf("ranks-%d", r.Trials)
+	title := fmt.Sprintf("Mean ranks after %d trials, %s, critical difference %.2f", r.Trials, by, r.Critical)
+	id = fmt.Sprintf("%s-%d", id, r.Trials)
 	return template.HTML(fmt.Sprintf(`<svg class="plot" role="img" viewBox="0 0 %d %.0f" aria-labelledby="%[3]s-title %[3]s-desc">`+
 		"\n<title id=\"%[3]s-title\">%[4]s</title>\n<desc id=\"%[3]s-desc\">%[5]s</desc>\n%[6]s</svg>",
 		diagramWidth, height, id, title, template.HTMLEscapeString(strings.Join(words, ", ")), b.String()))

@@ -76,7 +76,8 @@ func driftTable(r study.Run) Table {
 			"this plan that drift was counted on. Slowdowns that are too small to be told from one night to the next add up here.",
 	}
 	for _, s := range r.Simulated.Drift {
-		t.Rows = append(t.Rows, append([]Cell{{Text: s.Arm}, {Text: s.Since}, {Text: fmt.Sprintf("%.2f", s.Tonight)}}, slowdownCells(s.Slowdown)...))
+		t.Rows = append(t.Rows, append([]Cell{{Text: s.Arm}, {Text: s.Since}, {Text: fmt.Sprintf("%.2f", s.Tonight)}},
+			slowdownCells(s.Slowdown)...))
 	}
 	return t
 }

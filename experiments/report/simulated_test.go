@@ -37,7 +37,9 @@ func TestDriftTable(t *testing.T) {
 	s := &study.Study{Runs: nights()}
 	last := s.Runs[3].Simulated
 	last.Drift = []study.Drift{
-		{Since: "n1", Slowdown: nightly.Slowdown{Arm: "<tpe>", Tonight: 5.9, Earlier: 5, Ratio: 1.18, Low: 1.1, High: 1.25, P: 1e-5, Slower: true}},
+		{Since: "n1", Slowdown: nightly.Slowdown{
+			Arm: "<tpe>", Tonight: 5.9, Earlier: 5, Ratio: 1.18, Low: 1.1, High: 1.25, P: 1e-5, Slower: true,
+		}},
 	}
 	tables := SimulatedTables(s)
 	if len(tables) != 3 || !strings.HasSuffix(tables[0].Title, ": slower than n1 in <tpe>") ||

@@ -58,6 +58,10 @@ func Unmarshal(raw []byte, v any, known ...string) error {
 // mostTwice bounds what is said of names that are there twice: each comes with its path.
 const mostTwice = 20
 
+// Twice reports names that an object has twice, at any depth of what is JSON, as Unmarshal
+// does: for what is put together of several before it is decoded.
+func Twice(raw []byte) error { return errors.Join(twice(raw)...) }
+
 // twice says which names an object has twice, at any depth of what is JSON: encoding/json
 // takes the last, and who wrote it may have meant the first.
 func twice(raw []byte) (wrong []error) {

@@ -197,10 +197,7 @@ func (p *Plan) checkArm(w *World, a Arm, begun map[string]*strategy.Pretrained) 
 		return []error{err}
 	}
 	if a.From == "" {
-		if err := w.checkSettings(a.Strategy, a.Settings); err != nil {
-			return []error{err}
-		}
-		return nil
+		return p.checkBegin(w, a, d, nil)
 	}
 	pre := p.pretraining(a.From)
 	var errs []error
@@ -225,7 +222,27 @@ func (p *Plan) checkArm(w *World, a Arm, begun map[string]*strategy.Pretrained) 
 	} else if controller == nil && !d.FromSources {
 		return []error{fmt.Errorf("it starts from the controller of %q, whose strategy %s learns none", a.From, pre.Strategy)}
 	}
-	if _, err := d.Canonical(a.Settings, controller); err != nil {
+	errs = p.checkBegin(w, a, d, controller)
+	for _, t := range p.Tasks {
+		if len(w.learnedOn(pre, t)) == 0 {
+			errs = append(errs, fmt.Errorf("no task is left to pretrain on for the target %s", t))
+		}
+	}
+	return errs
+}
+
+// checkBegin begins a search as the arm does, but for what its sources say.
+func (p *Plan) checkBegin(w *World, a Arm, d *strategy.Definition, controller *strategy.Pretrained) []error {
+	settings, err := d.Canonical(a.Settings, controller)
+	if err == nil && len(p.Tasks) > 0 && p.Lag > 0 {
+		c := w.config(a.Strategy, settings, p.Tasks[:1], 1, p.Lag)
+		start := c.Start(controller, nil)
+		if controller != nil && d.Continues {
+			c.Controller = controller.Ref
+		}
+		_, err = search.Begin(w.Strategies, c, start)
+	}
+	if err != nil {
 		return []error{err}
 	}
 	return nil
@@ -239,10 +256,7 @@ func (w *World) untrained(p *Pretraining) (*strategy.Pretrained, error) {
 	if err != nil {
 		return nil, err
 	}
-	tasks := p.Tasks
-	if len(tasks) == 0 {
-		tasks = w.Development
-	}
+	tasks := w.learnedOn(p, "")
 	if len(tasks) == 0 {
 		return nil, errors.New("there are no development tasks to learn on")
 	}
@@ -257,9 +271,13 @@ func (w *World) untrained(p *Pretraining) (*strategy.Pretrained, error) {
 	return nil, nil
 }
 
-func (w *World) checkSettings(name string, raw json.RawMessage) error {
-	_, err := w.canonical(name, raw)
-	return err
+// learnedOn are the tasks of a pretraining for a target.
+func (w *World) learnedOn(p *Pretraining, target string) []string {
+	tasks := p.Tasks
+	if len(tasks) == 0 {
+		tasks = w.Development
+	}
+	return slices.DeleteFunc(slices.Clone(tasks), func(t string) bool { return t == target })
 }
 
 // canonical are a strategy's settings with all defaults filled in.

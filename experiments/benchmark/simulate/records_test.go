@@ -15,7 +15,6 @@ import (
 	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/trainer"
 	"tnaml/nn/rng"
-	"tnaml/nn/safetensors"
 )
 
 var ranks = flag.Bool("ranks", false, "rank strategies on the records alone beside the surrogates")
@@ -78,69 +77,27 @@ func (l *records) Look(actions []int, seed uint64) (trainer.Status, float64, flo
 	return row.Status, row.Validation, row.Test
 }
 
-// among is a strategy whose proposals are recorded configurations, those that its own stand
-// for: it is told of what was trained.
-type among struct {
-	strategy.Strategy
-	tasks []*records
-}
-
-func (a among) Ask(trial, task int) ([]int, float64) {
-	actions, logProb := a.Strategy.Ask(trial, task)
-	l := a.tasks[task]
-	return slices.Clone(l.rows[l.recorded(actions)[0]].Actions), logProb
-}
-
-type learnerAmong struct {
-	among
-	strategy.Learner
-}
-
-func (a learnerAmong) Ask(trial, task int) ([]int, float64) { return a.among.Ask(trial, task) }
-func (a learnerAmong) Tell(t strategy.Told) error           { return a.among.Tell(t) }
-func (a learnerAmong) Put(f *safetensors.File)              { a.among.Put(f) }
-func (a learnerAmong) Get(f *safetensors.File) error        { return a.among.Get(f) }
-
-// onRecords is a world in which nothing but what was recorded is proposed and answered.
+// onRecords is a world in which what was recorded answers.
 func onRecords(t *testing.T, w *World) *World {
 	t.Helper()
 	set, err := benchmark.Open(benchmark.Paper)
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := map[string]*records{}
-	for _, task := range slices.Concat(w.Development, w.Test) {
+	alone := *w
+	alone.Landscape = func(task string) (Landscape, error) {
 		r, err := set.Record(task)
 		if err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
-		all[task] = newRecords(r)
-	}
-	alone := *w
-	alone.Landscape = func(task string) (Landscape, error) { return all[task], nil }
-	alone.Strategies = slices.Clone(w.Strategies)
-	for i := range alone.Strategies {
-		begin := alone.Strategies[i].New
-		alone.Strategies[i].New = func(s strategy.Start) (strategy.Strategy, error) {
-			inner, err := begin(s)
-			if err != nil {
-				return nil, err
-			}
-			a := among{Strategy: inner}
-			for _, task := range s.Tasks {
-				a.tasks = append(a.tasks, all[task])
-			}
-			if l, ok := inner.(strategy.Learner); ok {
-				return learnerAmong{a, l}, nil
-			}
-			return a, nil
-		}
+		return newRecords(r), nil
 	}
 	return &alone
 }
 
-// Where strategies stand does not depend on the surrogate: on the records alone they have
-// nearly the same ranks.
+// Up to ten trials strategies have nearly the same ranks on the records alone. Beyond these a
+// record has no answer: what it was asked for lies among what it has never seen
+// (experiments/benchmark/README.md, "How good it is").
 func TestRanksOnRecords(t *testing.T) {
 	if !*ranks {
 		t.Skip("it takes minutes: give -ranks")
@@ -158,7 +115,7 @@ func TestRanksOnRecords(t *testing.T) {
 		Arms: []Arm{
 			{Name: strategy.Kindred, Strategy: strategy.Kindred, From: from}, {Name: "random", Strategy: strategy.Random},
 			{Name: "tpe", Strategy: "tpe"}, {Name: "evolution", Strategy: "evolution"}, {Name: "warm-evolution", Strategy: "evolution", From: from},
-			{Name: "portfolio", Strategy: "portfolio", From: from},
+			{Name: "portfolio", Strategy: "portfolio", From: from}, {Name: "box", Strategy: "box", From: from},
 			{Name: "copula", Strategy: "copula", From: from}, {Name: "naml", Strategy: strategy.NAML},
 			{Name: "transfer", Strategy: strategy.NAML, From: from},
 		},
@@ -191,7 +148,7 @@ func TestRanksOnRecords(t *testing.T) {
 		for k, n := range p.Budgets {
 			rho := stat.Correlation(ordered(by.ranks(of[0], k)), ordered(by.ranks(of[1], k)), nil)
 			fmt.Fprintf(out, "\t%.2f", rho)
-			if n >= 10 && by.name != "test value" && rho < .8 {
+			if n <= 10 && rho < .8 {
 				t.Errorf("by %s after %d trials the ranks correlate by %.2f", by.name, n, rho)
 			}
 		}
@@ -216,7 +173,7 @@ func ordered(values []float64) []float64 {
 	return out
 }
 
-// A recorded configuration is answered by its own trials, and proposals are recorded ones.
+// A recorded configuration is answered by its own trials, any other by the nearest.
 func TestRecordsLookUp(t *testing.T) {
 	w, err := Open(benchmark.Paper)
 	if err != nil {
@@ -235,21 +192,23 @@ func TestRecordsLookUp(t *testing.T) {
 			t.Errorf("trial %d: %v is not among %v", row.Trial, row.Validation, seen)
 		}
 	}
-	d, err := alone.Strategies.Find("tpe")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := d.New(strategy.Start{Seed: 1, Space: &w.Space, Tasks: []string{"sms_spam"}, Settings: d.Defaults})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range 30 {
-		actions, _ := s.Ask(i, 0)
-		if !slices.ContainsFunc(l.rows, func(r benchmark.Row) bool { return slices.Equal(r.Actions, actions) }) {
-			t.Fatalf("%v is not recorded", actions)
+	apart := 0.
+	const draws = 500
+	for i := range draws {
+		actions := make([]int, len(w.Space.Choices))
+		for k, n := range w.Space.Options() {
+			actions[k] = rng.New(1, "simulate/apart", uint64(i*len(actions)+k)).IntN(n)
 		}
-		if err := s.Tell(strategy.Told{Trial: i, Actions: actions, Status: trainer.OK, Reward: float64(actions[0])}); err != nil {
-			t.Fatal(err)
+		form := l.form(actions)
+		for k, o := range l.forms[l.recorded(actions)[0]] {
+			if o != form[k] {
+				apart += 1. / draws
+			}
 		}
+	}
+	t.Logf("a random configuration and the recorded one that it stands for differ in %.1f of %d choices in the mean", apart,
+		len(w.Space.Choices))
+	if apart < 1 || apart > 6 {
+		t.Error("they are not the nearest")
 	}
 }

@@ -71,12 +71,7 @@ func (r *runner) needs(a *Arm, task string, seed int) *learned {
 	if pre == nil {
 		return nil
 	}
-	tasks := pre.Tasks
-	if len(tasks) == 0 {
-		tasks = r.world.Development
-	}
-	tasks = slices.DeleteFunc(slices.Clone(tasks), func(t string) bool { return t == task })
-	return &learned{pretraining: pre, tasks: tasks, seed: uint64(seed%r.plan.PretrainSeeds) + 1}
+	return &learned{pretraining: pre, tasks: r.world.learnedOn(pre, task), seed: uint64(seed%r.plan.PretrainSeeds) + 1}
 }
 
 func (r *runner) run(ctx context.Context) (*Result, error) {
@@ -91,9 +86,6 @@ func (r *runner) run(ctx context.Context) (*Result, error) {
 			for a := range p.Arms {
 				jobs = append(jobs, job{s, t, a})
 				if l := r.needs(&p.Arms[a], task, s); l != nil && needed[l.key()] == nil {
-					if len(l.tasks) == 0 {
-						return nil, fmt.Errorf("the arm %q: no task but the target is left to pretrain on", p.Arms[a].Name)
-					}
 					needed[l.key()] = l
 					pretrainings = append(pretrainings, l)
 					r.all += l.pretraining.Trials

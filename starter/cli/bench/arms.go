@@ -14,6 +14,7 @@ import (
 
 	"tnaml/experiments/benchmark/simulate"
 	"tnaml/experiments/catalog"
+	"tnaml/experiments/limit"
 	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/study"
 	"tnaml/starter/cli/spec"
@@ -97,7 +98,8 @@ func (r *armsOf) add(flag string, arms []simulate.Arm) {
 		case i < 0:
 			r.plan.Arms = append(r.plan.Arms, arm)
 		case !reflect.DeepEqual(r.plan.Arms[i], arm):
-			r.bad(flag, fmt.Errorf("there are two arms %q that differ: give one another name, as NAME=ARM", arm.Name))
+			r.bad(flag, fmt.Errorf("there are two arms %q that differ, one from %s, one from %s: give one another name, as NAME=ARM", arm.Name,
+				cmp.Or(r.plan.Arms[i].From, "nothing"), cmp.Or(arm.From, "nothing")))
 		}
 	}
 }
@@ -127,7 +129,12 @@ func (r *armsOf) read(item string) ([]simulate.Arm, error) {
 		return nil, fmt.Errorf("%q is a list of arms: it has neither a name of its own, nor a preset or a pretraining", m[2])
 	}
 	arm := found[0]
-	arm.Name = cmp.Or(m[1], item)
+	if arm.Name = item; m[1] != "" {
+		arm.Name = m[1]
+		if err := limit.Name("the name of "+m[2], m[1]); err != nil {
+			return nil, err
+		}
+	}
 	if m[3] != "" {
 		if arm.Settings, err = json.Marshal(m[3]); err != nil {
 			return nil, err
@@ -149,6 +156,10 @@ func (r *armsOf) base(name string) (arms []simulate.Arm, isList bool, err error)
 	if members, ok := r.own.Lists[name]; ok {
 		var errs []error
 		for _, m := range members {
+			if _, nested := r.own.Lists[m]; nested {
+				errs = append(errs, fmt.Errorf("the list %q: %q is a list itself", name, m))
+				continue
+			}
 			found, nested, err := r.base(m)
 			if nested && err == nil {
 				err = fmt.Errorf("%q is a list itself", m)
@@ -195,14 +206,16 @@ func armNames(of ...*catalog.Arms) (out []string) {
 	return out
 }
 
-// of are arms of the catalogue.
-func of(arms []study.Arm) ([]simulate.Arm, error) {
+// of are arms of the catalogue, those that can be simulated.
+func of(arms []study.Arm) (out []simulate.Arm, err error) {
 	var errs []error
-	out := make([]simulate.Arm, len(arms))
-	for i, a := range arms {
-		var err error
-		out[i], err = catalog.Simulated(a)
-		errs = append(errs, err)
+	for _, a := range arms {
+		arm, err := catalog.Simulated(a)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		out = append(out, arm)
 	}
 	return out, errors.Join(errs...)
 }
@@ -214,6 +227,9 @@ func (r *armsOf) set(ctx context.Context, s string) error {
 		return errors.New("it must be NAME=SETTINGS")
 	}
 	raw, err := spec.Settings(ctx, text)
+	if err == nil && raw == nil {
+		err = errors.New("it has no settings: give JSON, the name of a preset, or @FILE")
+	}
 	if err != nil {
 		return err
 	}

@@ -67,7 +67,8 @@ func command(a app) *cobra.Command {
 			"file or else multitask, unless it says @none; naml@multitask goes on from the controller, as transfer does. oracle is no\n" +
 			"search: it knows the configuration that is best on the validation split, so that what it is ahead by is what there was\n" +
 			"to find.\n" +
-			"Strategies and settings are chosen on the development tasks, and told of on the test tasks.\n\n" +
+			"Where an arm and a pretraining have one name, --settings is of both. Strategies and settings are chosen on the\n" +
+			"development tasks, and told of on the test tasks.\n\n" +
 			"Normalised regret: 0 is the best model known of a task, 1 its median random configuration.\n\n" +
 			"Columns of --csv: arm, task, seed, trials; of the model that is best on the validation split after so many trials its\n" +
 			"values on the two splits (validation, test), its regret on the test split (regret), its validation value in the mean over\n" +

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -127,7 +128,15 @@ func TestBench(t *testing.T) {
 	if _, _, err := bench(t.Context(), slope{}, append(small, "--out", view)...); err != nil {
 		t.Error(err)
 	}
-	if b, err := os.ReadFile(view); err != nil || !strings.Contains(string(b), "Against random") ||
+	ids := map[string]bool{}
+	shown, err := os.ReadFile(view)
+	for _, id := range regexp.MustCompile(` id="[^"]*"`).FindAllString(string(shown), -1) {
+		if ids[id] {
+			t.Errorf("%s is there twice", id)
+		}
+		ids[id] = true
+	}
+	if b := shown; err != nil || len(ids) < 2*2*4 || !strings.Contains(string(b), "Against random") ||
 		strings.Count(string(b), "<details>") != 2*4+2-1 {
 		t.Errorf("%v: %s", err, b)
 	}
@@ -142,7 +151,17 @@ func TestBadInput(t *testing.T) {
 	const yaml = "pretrainings:\n  - {name: drawn, strategy: random}\narms:\n  - {name: learned, from: drawn}\n" +
 		"  - {name: kin, strategy: kindred, from: drawn, settings: {nonsense: 1}}\n"
 	wrong, never := filepath.Join(t.TempDir(), "wrong.yaml"), filepath.Join(t.TempDir(), "never.yaml")
+	alone, twice := filepath.Join(t.TempDir(), "alone.yaml"), filepath.Join(t.TempDir(), "twice.yaml")
+	loop := filepath.Join(t.TempDir(), "loop.yaml")
+	directory := filepath.Join(t.TempDir(), "directory.html")
+	if err := os.Mkdir(directory, 0o700); err != nil {
+		t.Fatal(err)
+	}
 	for name, text := range map[string]string{
+		alone: "pretrainings:\n  - {name: p, tasks: [a]}\n",
+		twice: "pretrainings:\n  - {name: p, seed: 2}\n  - {name: p}\narms:\n  - {name: a, strategy: random}\n" +
+			"  - {name: a, strategy: random}\nlists: {m: [],\n  a: [a]}\n",
+		loop:  "lists: {l: [random, l]}\n",
 		arms:  yaml + "lists: {broken: [learned, nobody]}\n",
 		wrong: "pretrainings:\n  - {name: pre, strategy: random}\narms:\n  - {name: one, strategy: randm}\nlists: {li: [one]}\n",
 		never: "pretrainings:\n  - {name: lost, strategy: fixed, settings: {architecture: {nonsense: 1}}}\n",
@@ -172,7 +191,8 @@ func TestBadInput(t *testing.T) {
 				"--baseline", "nobody"},
 			[]string{`unknown strategy or arm "lader"`, `no task "z"`, "--trials is 0", `--baseline: "nobody"`},
 		},
-		{[]string{"--trials", "-1", "--at", "5,3", "--pretrain-trials", "0"}, []string{"--trials is -1", "figures at [5 3]", "--pretrain-trials is 0"}},
+		{[]string{"--trials", "-1", "--at", "5,3", "--pretrain-trials", "0"}, []string{"--trials is -1",
+			"figures at [5 3]", "--pretrain-trials is 0"}},
 		{[]string{"--arms", wrong, "--against", "one", "--tasks", "z"}, []string{`unknown strategy "randm"`, `no task "z"`}},
 		{
 			[]string{"--arms", wrong, "--strategies", "x=one,naml@pre,li", "--settings", "x={}", "--baseline", "x", "--tasks", "z"},
@@ -188,6 +208,23 @@ func TestBadInput(t *testing.T) {
 			[]string{`the arm "kindred": unknown field "nonsense"`, `the arm "transfer": unknown field "lr"`,
 				`the arm "naml@multitask": controller.hidden is 7`},
 		},
+		{[]string{"--strategies", "random", "--lag", "200000"}, []string{`the arm "random": `, "a lag of 200000: it must lie between 1 and"}},
+		{
+			[]string{"--strategies", "fixed", "--settings", `fixed={"architecture":{"module":"x"}}`},
+			[]string{`the arm "fixed": `, `no choice "module"`},
+		},
+		{[]string{"--arms", alone, "--strategies", "naml@p", "--tasks", "a,b"}, []string{"no task is left to pretrain on for the target a"}},
+		{
+			[]string{"--arms", twice},
+			[]string{`line 2: the pretraining "p" has a "seed"`, `line 3: the pretraining "p" is there twice`, `line 6: the arm "a" is there twice`,
+				`line 7: the list "m" is empty`, `line 8: the list "a" has the name of an arm`},
+		},
+		{[]string{"--arms", loop, "--strategies", "l"}, []string{`the list "l": "l" is a list itself`}},
+		{[]string{"--strategies", "\x1b[31mr=random"}, []string{"it must be text in one line"}},
+		{[]string{"--settings", "naml="}, []string{"it has no settings"}},
+		{[]string{"--settings", `naml={"baseline":{"decay":0.1},"baseline":{"floor":0.2}}`}, []string{`the field "baseline" is there twice`}},
+		{[]string{"--csv", "--baseline", "random"}, []string{"--csv has no table of --baseline"}},
+		{[]string{"--out", directory}, []string{"it is a directory"}},
 		{[]string{"--strategies", "fixed@multitask"}, []string{`the arm "fixed@multitask": the controller has embeddings of 2 tasks`}},
 		{[]string{"--arms", never, "--strategies", "a=naml@lost,random"}, []string{`the pretraining "lost": `}},
 		{[]string{"--arms", arms}, []string{`from the controller of "drawn", whose strategy random learns none`,

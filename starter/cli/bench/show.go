@@ -39,6 +39,10 @@ func (a app) form(o options) (string, error) {
 		return "", fmt.Errorf("--out %s: the name must end in .html, .json, .csv or .txt", o.out)
 	case o.out != "" && !isDirectory(filepath.Dir(o.out)):
 		return "", fmt.Errorf("--out %s: there is no directory %s", o.out, filepath.Dir(o.out))
+	case o.out != "" && isDirectory(o.out):
+		return "", fmt.Errorf("--out %s: it is a directory", o.out)
+	case o.csv && o.baseline != "":
+		return "", errors.New("--csv has no table of --baseline: leave it out, or write another form")
 	case a.JSON && o.csv:
 		return "", errors.New("--json and --csv exclude each other")
 	case a.JSON:
@@ -56,12 +60,11 @@ func isDirectory(name string) bool {
 
 // show writes the page to the file, and shows it.
 func (a app) show(o options, form string, p *page) error {
+	var err error
 	if o.out != "" {
-		if err := a.Output(o.out, func(w io.Writer) error { return forms[filepath.Ext(o.out)](p, o.byTask, 0, w) }); err != nil {
-			return err
-		}
+		err = a.Output(o.out, func(w io.Writer) error { return forms[filepath.Ext(o.out)](p, o.byTask, 0, w) })
 	}
-	return forms[form](p, o.byTask, a.WidthOf(a.Stdout), a.Stdout)
+	return errors.Join(forms[form](p, o.byTask, a.WidthOf(a.Stdout), a.Stdout), err)
 }
 
 // rows writes a row for each arm, task, seed and number of trials.

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 
+	"tnaml/experiments/strict"
 	"tnaml/starter/cli/terminal"
 	"tnaml/starter/client"
 )
@@ -39,6 +40,9 @@ func Settings(ctx context.Context, s string) (json.RawMessage, error) {
 			where = fmt.Sprintf(", at byte %d", syntax.Offset)
 		}
 		return nil, client.Usage(fmt.Errorf("not valid JSON: %s: %w%s", terminal.Cut(string(b), 80), err, where))
+	}
+	if err := strict.Twice(b); err != nil {
+		return nil, client.Usage(err)
 	}
 	return b, nil
 }
