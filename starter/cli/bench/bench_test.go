@@ -330,6 +330,24 @@ func TestWhatOneCannotTell(t *testing.T) {
 	}
 }
 
+// The scale of a diagram has its last rank whole, and of many those that there is room for.
+func TestDiagramScale(t *testing.T) {
+	for n, want := range map[int]string{
+		2: "1 2", 11: "1 2 3 4 5 6 7 8 9 10 11", 60: "1 3 5 7 10 13 16 19 22 26 29 32 35 39 42 45 48 51 55 58",
+	} {
+		var arms []string
+		for i := range n {
+			arms = append(arms, fmt.Sprintf("a%d=random", i))
+		}
+		out, _, err := bench(t.Context(), slope{}, "--trials", "2", "--seeds", "2", "--strategies", strings.Join(arms, ","))
+		_, scale, _ := strings.Cut(out[strings.LastIndex(out, "Mean ranks"):], "\n\n")
+		scale, _, _ = strings.Cut(scale, "\n")
+		if err != nil || strings.Join(strings.Fields(scale), " ") != want {
+			t.Errorf("%d arms: %v, %q", n, err, scale)
+		}
+	}
+}
+
 // Ctrl-C shows what is done, if anything is.
 func TestInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())

@@ -30,16 +30,14 @@ func (p *page) diagram(by string, rankings []simulate.Ranking) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Mean ranks after %d trials, %s: an arm whose point is on the line of a better one cannot be told from it (CD %s)\n\n",
 		r.Trials, by, number(r.Critical))
-	scale := []rune(strings.Repeat(" ", diagramWidth))
+	scale := ""
 	for i := range p.Arms {
-		for k, digit := range fmt.Sprint(i + 1) {
-			if x := at(float64(i+1)) + k; x < diagramWidth {
-				scale[x] = digit
-			}
+		if gap := at(float64(i+1)) - len(scale); gap > 0 || i == 0 { // else there is no room for it
+			scale += strings.Repeat(" ", gap) + fmt.Sprint(i+1)
 		}
 	}
 	pad := func(s string) string { return s + strings.Repeat(" ", name-len([]rune(s))) }
-	fmt.Fprintf(&b, " %s        %s\n", pad(""), strings.TrimRight(string(scale), " "))
+	fmt.Fprintf(&b, " %s        %s\n", pad(""), scale)
 	for _, a := range order {
 		line := []rune(strings.Repeat(" ", diagramWidth))
 		from := at(r.Ranks[a])
