@@ -22,7 +22,7 @@ func TestFormatExamples(t *testing.T) {
 	types := []any{
 		&Trial{}, &state{}, &strategy.NAMLSettings{}, &strategy.FixedSettings{}, &strategy.FixedSettings{}, &strategy.TPESettings{},
 		&strategy.EvolutionSettings{}, &strategy.CopulaSettings{}, &strategy.PortfolioSettings{}, &strategy.BoxSettings{},
-		&strategy.KindredSettings{},
+		&strategy.KindredSettings{}, &strategy.GuidedSettings{},
 	}
 	if len(examples) != len(types) {
 		t.Fatalf("%d examples for %d types", len(examples), len(types))
@@ -40,7 +40,7 @@ func TestFormatExamples(t *testing.T) {
 			t.Errorf("it comes out as\n%s\nof\n%s", encoded, examples[i][1])
 		}
 	}
-	for i, name := range map[int]string{2: strategy.NAML, 5: strategy.TPE, 6: strategy.Evolution} {
+	for i, name := range map[int]string{2: strategy.NAML, 5: strategy.TPE, 6: strategy.Evolution, 11: strategy.Guided} {
 		defaults := must(strategy.ParseSettings(name, nil))(t)
 		if got := must(strategy.ParseSettings(name, json.RawMessage(examples[i][1])))(t); string(got) != string(defaults) {
 			t.Errorf("the example of %s's settings is %s, the defaults are %s", name, got, defaults)

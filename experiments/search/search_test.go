@@ -122,8 +122,8 @@ func TestRestoreChangesNothing(t *testing.T) {
 				whole := must(New(c))(t)
 				want := advance(t, whole, n)
 				wantController := whole.Controller()
-				if (name == strategy.NAML) != (wantController != nil) {
-					t.Error("naml has a controller, the others have none")
+				if learns := name == strategy.NAML || name == strategy.Guided; learns != (wantController != nil) {
+					t.Error("naml and guided have a controller, the others have none")
 				}
 				for _, at := range []int{0, 1, 7, 29} {
 					s := must(New(c))(t)
