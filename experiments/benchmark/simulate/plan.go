@@ -233,13 +233,12 @@ func (p *Plan) checkArm(w *World, a Arm, begun map[string]*strategy.Pretrained) 
 
 // checkBegin begins a search as the arm does, but for what its sources say.
 func (p *Plan) checkBegin(w *World, a Arm, d *strategy.Definition, controller *strategy.Pretrained) []error {
-	settings, err := d.Canonical(a.Settings, controller)
-	if err == nil && len(p.Tasks) > 0 && p.Lag > 0 {
-		c := w.config(a.Strategy, settings, p.Tasks[:1], 1, p.Lag)
-		start := c.Start(controller, nil)
-		if controller != nil && d.Continues {
-			c.Controller = controller.Ref
-		}
+	task := ""
+	if len(p.Tasks) > 0 {
+		task = p.Tasks[0]
+	}
+	c, start, err := w.armStart(&a, d, task, 1, p.Lag, controller)
+	if err == nil && task != "" && p.Lag > 0 { // else it has been told
 		_, err = search.Begin(w.Strategies, c, start)
 	}
 	if err != nil {

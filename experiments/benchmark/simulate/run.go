@@ -228,20 +228,31 @@ func (r *runner) target(ctx context.Context, a *Arm, task string, seed uint64, f
 			return nil, err
 		}
 	}
-	settings, err := d.Canonical(a.Settings, controller)
+	c, start, err := r.world.armStart(a, d, task, seed, r.plan.Lag, controller)
 	if err != nil {
 		return nil, err
-	}
-	c := r.world.config(a.Strategy, settings, []string{task}, seed, r.plan.Lag)
-	start := c.Start(controller, nil)
-	if controller != nil && d.Continues {
-		c.Controller = controller.Ref
 	}
 	if from != nil && d.FromSources {
 		c.Sources, start.Sources = from.ref, from.sources
 	}
 	_, trials, err := r.search(ctx, c, start, r.plan.Trials)
 	return trials, err
+}
+
+// armStart is how an arm's search of a target begins, but for the sources.
+func (w *World) armStart(
+	a *Arm, d *strategy.Definition, task string, seed uint64, lag int, controller *strategy.Pretrained,
+) (c search.Config, s strategy.Start, err error) {
+	settings, err := d.Canonical(a.Settings, controller)
+	if err != nil {
+		return c, s, err
+	}
+	c = w.config(a.Strategy, settings, []string{task}, seed, lag)
+	s = c.Start(controller, nil)
+	if controller != nil && d.Continues {
+		c.Controller = controller.Ref
+	}
+	return c, s, nil
 }
 
 // oracle is the search of an arm that knows where the best is.
