@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -43,15 +44,59 @@ type Bootstrap struct {
 	FixedTasks bool
 }
 
-// Interval is a mean with its confidence interval.
+// Interval is a mean with its confidence interval, from -Inf to +Inf where nothing says
+// what the mean might vary by. JSON has neither end then.
 type Interval struct {
-	Mean float64 `json:"mean"`
-	Low  float64 `json:"low"`
-	High float64 `json:"high"`
+	Mean, Low, High float64
 }
 
+// unknown is the interval of a mean of which nothing more is known.
+func unknown(mean float64) Interval { return Interval{mean, math.Inf(-1), math.Inf(1)} }
+
+// Known says that the interval has ends.
+func (i Interval) Known() bool { return !math.IsInf(i.Low, 0) && !math.IsInf(i.High, 0) }
+
 // Clear says that the interval leaves out 0.
-func (i Interval) Clear() bool { return i.Low > 0 || i.High < 0 }
+func (i Interval) Clear() bool { return i.Outcome() != Draw }
+
+// Outcome is a win where all of the interval is above 0, a loss where all is below.
+func (i Interval) Outcome() Outcome {
+	switch {
+	case i.Low > 0:
+		return Win
+	case i.High < 0:
+		return Loss
+	}
+	return Draw
+}
+
+// ends are an interval in JSON.
+type ends struct {
+	Mean float64  `json:"mean"`
+	Low  *float64 `json:"low,omitempty"`
+	High *float64 `json:"high,omitempty"`
+}
+
+// MarshalJSON implements json.Marshaler.
+func (i Interval) MarshalJSON() ([]byte, error) {
+	e := ends{Mean: i.Mean}
+	if i.Known() {
+		e.Low, e.High = &i.Low, &i.High
+	}
+	return json.Marshal(e)
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (i *Interval) UnmarshalJSON(b []byte) error {
+	var e ends
+	if err := json.Unmarshal(b, &e); err != nil {
+		return err
+	}
+	if *i = unknown(e.Mean); e.Low != nil && e.High != nil {
+		i.Low, i.High = *e.Low, *e.High
+	}
+	return nil
+}
 
 // PairedBootstrap estimates by how much A's score is above B's: the mean over tasks of
 // the mean over seeds, with an interval that knows that other tasks, seeds and test
@@ -65,11 +110,12 @@ func (i Interval) Clear() bool { return i.Low > 0 || i.High < 0 }
 // are those of the normal distribution at √(n/(n−1)) times Student's quantile for n
 // tasks. It is on the safe side: tasks' differences vary by their seeds and examples
 // already. For fixed tasks what m seeds vary by is scaled by √(m/(m−1)), and one seed says
-// nothing of seeds. It panics for a task without a seed and for bits of different numbers
-// of examples; without tasks all is 0.
+// nothing of seeds: where nothing is known of a task's examples either, there is no
+// interval. It panics for a task without a seed and for bits of different numbers of
+// examples; without tasks the mean is 0, and there is no interval.
 func PairedBootstrap(tasks []PairedTask, o Bootstrap) Interval {
 	if len(tasks) == 0 {
-		return Interval{}
+		return unknown(0)
 	}
 	o.Replicates, o.Level = cmp.Or(o.Replicates, 2000), cmp.Or(o.Level, .95)
 	o.FixedTasks = o.FixedTasks || len(tasks) == 1
@@ -85,6 +131,9 @@ func PairedBootstrap(tasks []PairedTask, o Bootstrap) Interval {
 		if m := float64(len(tasks[i].Seeds)); o.FixedTasks && m > 1 {
 			strata[i].scale = math.Sqrt(m / (m - 1))
 		}
+	}
+	if o.FixedTasks && slices.ContainsFunc(strata, (*stratum).silent) {
+		return unknown(Mean(observed).Mean)
 	}
 	means := make([]float64, o.Replicates)
 	var stream rng.Stream
@@ -149,6 +198,9 @@ func newStratum(t *PairedTask) *stratum {
 	s.mean = Mean(s.differences).Mean
 	return s
 }
+
+// silent says that nothing tells what the task's difference might vary by.
+func (s *stratum) silent() bool { return len(s.differences) < 2 && s.of == 0 }
 
 // add adds the models' mean to a seed's examples.
 func (s *stratum) add(seed int, models []trainer.Bits, sign float64) {

@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"encoding/json"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -42,12 +43,37 @@ func TestPairedBootstrapByHand(t *testing.T) {
 	equal(t, "two tasks", Interval{.5, 0, 1}, PairedBootstrap(values(0, 1), Bootstrap{}))
 	equal(t, "40 %", Interval{.5, 0, 1}, PairedBootstrap(values(0, 1), Bootstrap{Level: .4}))
 	equal(t, "20 %", Interval{.5, .5, .5}, PairedBootstrap(values(0, 1), Bootstrap{Level: .2}))
-	equal(t, "fixed tasks without seeds or examples", Interval{.5, .5, .5}, PairedBootstrap(values(0, 1), Bootstrap{FixedTasks: true}))
-	equal(t, "one task is fixed", Interval{.25, .25, .25}, PairedBootstrap(values(.25), Bootstrap{}))
-	equal(t, "no task", Interval{}, PairedBootstrap(nil, Bootstrap{}))
+	equal(t, "fixed tasks without seeds or examples", unknown(.5), PairedBootstrap(values(0, 1), Bootstrap{FixedTasks: true}))
+	equal(t, "one task is fixed", unknown(.25), PairedBootstrap(values(.25), Bootstrap{}))
+	equal(t, "no task", unknown(0), PairedBootstrap(nil, Bootstrap{}))
 	two := []PairedTask{{Seeds: []Scores{{Score{Value: 1}, Score{}}, {Score{Value: 3}, Score{Value: 1}}}}}
 	equal(t, "seeds", Interval{1.5, 1.5 - math.Sqrt2/2, 1.5 + math.Sqrt2/2}, PairedBootstrap(two, Bootstrap{}))
+	mixed := append(values(.25), two...) // of the one nothing is known
+	equal(t, "fixed, one without seeds or examples", unknown(.875), PairedBootstrap(mixed, Bootstrap{FixedTasks: true}))
 	panics(t, "no seed", func() { PairedBootstrap([]PairedTask{{}}, Bootstrap{}) })
+}
+
+// What is not known is a draw, and no number in JSON.
+func TestIntervals(t *testing.T) {
+	for _, c := range []struct {
+		in   Interval
+		want Outcome
+		json string
+	}{
+		{Interval{.5, .1, .9}, Win, `{"mean":0.5,"low":0.1,"high":0.9}`},
+		{Interval{-.5, -.9, -.1}, Loss, `{"mean":-0.5,"low":-0.9,"high":-0.1}`},
+		{Interval{0, 0, 0}, Draw, `{"mean":0,"low":0,"high":0}`},
+		{unknown(.5), Draw, `{"mean":0.5}`},
+	} {
+		b, err := json.Marshal(c.in)
+		if err != nil || string(b) != c.json || c.in.Outcome() != c.want || c.in.Clear() != (c.want != Draw) {
+			t.Errorf("%v: %s, %v, %v", c.in, b, err, c.in.Outcome())
+		}
+		var back Interval
+		if err := json.Unmarshal(b, &back); err != nil || back != c.in {
+			t.Errorf("%s: %v, %v", b, back, err)
+		}
+	}
 }
 
 // Two models that have the same examples right differ by nothing, whatever examples

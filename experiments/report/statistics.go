@@ -93,7 +93,7 @@ func probability(p float64) string {
 // where nothing is known that it might vary by.
 func (s scale) interval(i metrics.Interval) Cell {
 	n, ok := decimals(s.factor() * (i.High - i.Low) / 4)
-	if !ok {
+	if !ok || !i.Known() {
 		return Cell{Text: "–"}
 	}
 	end := func(v float64) string { return minus(fmt.Sprintf("%+.*f", n, s.factor()*v)) }

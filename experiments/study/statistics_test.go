@@ -76,7 +76,7 @@ func TestIntervals(t *testing.T) {
 	if len(all) != 3 || b.B != "b" || b.Tasks != 4 || !near(b.Interval.Mean, b.Difference.Mean) || b.P != 3*2./16 {
 		t.Fatalf("%+v", all) // p of 4 positive differences is 2/16, Holm: the least of three
 	}
-	if d := b.OnTheseTasks; d.Low != d.High {
+	if d := b.OnTheseTasks; d.Known() {
 		t.Errorf("no seeds and no examples: %+v", d)
 	}
 	if d := b.Interval; !d.Clear() || d.Low < .1-1e-9 || d.High > .23+1e-9 {

@@ -109,6 +109,7 @@ func command(a *terminal.App, running *bool) *cobra.Command {
 	walk(root, func(cmd *cobra.Command) {
 		deploy.Decimal(cmd.Flags())
 		deploy.Decimal(cmd.PersistentFlags())
+		terminal.Lists(cmd.Flags())
 		complete(a, cmd)
 	})
 	return root

@@ -119,6 +119,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"search", "--task", "a", "--trials", "0", "--lag", "0", "--strategy", "genetic"},
 			[]string{`"trials" is 0`, `"lag" is 0`, `"genetic"`}},
 		{[]string{"search", "--task", "a", "--settings", "{"}, []string{"--settings: not valid JSON", "at byte 1"}},
+		{[]string{"search", "--task", "a\na"}, []string{`"a" is named twice`}},
 		{[]string{"data"}, []string{"add, import, list, pull, remove, show"}},
 		{[]string{"data", "delete"}, []string{`no command "delete"`}},
 		{[]string{"trials"}, []string{"accepts 1 arg"}},

@@ -89,8 +89,8 @@ type Comparison struct {
 	P    float64 `json:"wilcoxon_p"`
 	Holm float64 `json:"holm_p"`
 	// Tally counts the tasks on which the arm is better, not to be told from, or worse
-	// than the other, by the interval of Tasks, which knows seeds: of a single seed, whose
-	// interval is nothing but its mean, all are draws.
+	// than the other, by the interval of Tasks, which knows seeds: of a single seed all are
+	// draws.
 	metrics.Tally
 	Tasks []metrics.Interval `json:"tasks"`
 }
@@ -147,7 +147,7 @@ func (r *Result) judged(by score) (j Judged) {
 func (r *Result) leads(comparisons []Comparison) (n int) {
 	for task := range r.Tasks {
 		if !slices.ContainsFunc(comparisons, func(c Comparison) bool {
-			return c.Tasks[task].Low > 0 && r.Arms[r.index(c.Arm)].Strategy != Oracle
+			return c.Tasks[task].Outcome() == metrics.Win && r.Arms[r.index(c.Arm)].Strategy != Oracle
 		}) {
 			n++
 		}
@@ -255,14 +255,7 @@ func (r *Result) compare(budget int, by score) []Comparison {
 				task.Seeds = append(task.Seeds, metrics.Scores{A: metrics.Score{Value: v}, B: metrics.Score{Value: theirs[s]}})
 			}
 			gain := metrics.PairedBootstrap([]metrics.PairedTask{task}, how)
-			switch {
-			case r.Seeds > 1 && gain.Low > 0:
-				c.Add(metrics.Win)
-			case r.Seeds > 1 && gain.High < 0:
-				c.Add(metrics.Loss)
-			default:
-				c.Add(metrics.Draw)
-			}
+			c.Add(gain.Outcome())
 			tasks, differences, c.Tasks = append(tasks, task), append(differences, gain.Mean), append(c.Tasks, gain)
 		}
 		c.Gain = metrics.PairedBootstrap(tasks, how)

@@ -40,7 +40,7 @@ func (p *page) baseline(table func(title string, columns []string, rows [][]any)
 		table(fmt.Sprintf("Test value of the ten best models less that of %s, in points, with its 95 %% interval over tasks and seeds,\n"+
 			"and tasks won/tied/lost (95 %% interval over seeds)", p.Against), p.columns("arm"),
 			compared(p, p.Baseline.Tops, func(c simulate.Comparison) string {
-				return p.gain(c.Gain, 100) + " " + p.tally(c.Tally)
+				return gain(c.Gain, 100) + " " + p.tally(c.Tally)
 			}))
 	}
 }

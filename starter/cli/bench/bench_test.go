@@ -160,7 +160,7 @@ func TestBadInput(t *testing.T) {
 	for name, text := range map[string]string{
 		alone: "pretrainings:\n  - {name: p, tasks: [a]}\n",
 		twice: "pretrainings:\n  - {name: p, seed: 2}\n  - {name: p}\narms:\n  - {name: a, strategy: random}\n" +
-			"  - {name: a, strategy: random}\nlists: {m: [],\n  a: [a]}\n",
+			"  - {name: a, strategy: random}\nlists: {m: [],\n  a: [a],\n  tpe: [a]}\n",
 		loop:  "lists: {l: [random, l]}\n",
 		arms:  yaml + "lists: {broken: [learned, nobody]}\n",
 		wrong: "pretrainings:\n  - {name: pre, strategy: random}\narms:\n  - {name: one, strategy: randm}\nlists: {li: [one]}\n",
@@ -217,7 +217,7 @@ func TestBadInput(t *testing.T) {
 		{
 			[]string{"--arms", twice},
 			[]string{`line 2: the pretraining "p" has a "seed"`, `line 3: the pretraining "p" is there twice`, `line 6: the arm "a" is there twice`,
-				`line 7: the list "m" is empty`, `line 8: the list "a" has the name of an arm`},
+				`line 7: the list "m" is empty`, `line 8: the list "a" has the name of an arm`, `line 9: the list "tpe" has the name of a strategy`},
 		},
 		{[]string{"--arms", loop, "--strategies", "l"}, []string{`the list "l": "l" is a list itself`}},
 		{[]string{"--strategies", "\x1b[31mr=random"}, []string{"it must be text in one line"}},

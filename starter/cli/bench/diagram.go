@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/jedib0t/go-pretty/v6/text"
+
 	"tnaml/experiments/benchmark/simulate"
 	"tnaml/starter/cli/terminal"
 )
@@ -22,7 +24,7 @@ func (p *page) diagram(by string, rankings []simulate.Ranking) string {
 	order := make([]int, len(p.Arms))
 	name := 0
 	for i, a := range p.Arms {
-		order[i], name = i, max(name, len([]rune(a.Name)))
+		order[i], name = i, max(name, text.StringWidth(a.Name))
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(r.Ranks[a], r.Ranks[b]) })
 	most := float64(len(p.Arms))
@@ -36,8 +38,7 @@ func (p *page) diagram(by string, rankings []simulate.Ranking) string {
 			scale += strings.Repeat(" ", gap) + fmt.Sprint(i+1)
 		}
 	}
-	pad := func(s string) string { return s + strings.Repeat(" ", name-len([]rune(s))) }
-	fmt.Fprintf(&b, " %s        %s\n", pad(""), scale)
+	fmt.Fprintf(&b, " %s        %s\n", strings.Repeat(" ", name), scale)
 	for _, a := range order {
 		line := []rune(strings.Repeat(" ", diagramWidth))
 		from := at(r.Ranks[a])
@@ -45,7 +46,7 @@ func (p *page) diagram(by string, rankings []simulate.Ranking) string {
 			line[x] = '─'
 		}
 		line[from] = '●'
-		fmt.Fprintf(&b, " %s  %5s %s\n", pad(p.Arms[a].Name), number(r.Ranks[a]), strings.TrimRight(string(line), " "))
+		fmt.Fprintf(&b, " %s  %5s %s\n", text.Pad(p.Arms[a].Name, name, ' '), number(r.Ranks[a]), strings.TrimRight(string(line), " "))
 	}
 	return terminal.Clean(b.String())
 }

@@ -204,7 +204,7 @@ func (p *page) judged(by, what string, j simulate.Judged, table func(title strin
 			if c.Holm < .05 {
 				star = "*"
 			}
-			return p.gain(c.Gain, 1) + star
+			return gain(c.Gain, 1) + star
 		}))
 	rows := compared(p, j.Comparisons, func(c simulate.Comparison) string { return p.tally(c.Tally) + " " + probability(c.Holm) })
 	if p.Seeds > 1 {
@@ -228,10 +228,9 @@ func plus(e metrics.Estimate, form func(float64) string, values int) string {
 	return form(e.Mean) + " ± " + form(e.Error)
 }
 
-// gain is a difference with its interval, times a factor. One search says nothing of what it
-// might vary by.
-func (p *page) gain(i metrics.Interval, factor float64) string {
-	if p.Seeds < 2 && len(p.Tasks) < 2 {
+// gain is a difference with its interval, times a factor.
+func gain(i metrics.Interval, factor float64) string {
+	if !i.Known() {
 		return fmt.Sprintf("%+.2f [%s]", factor*i.Mean, dash)
 	}
 	return fmt.Sprintf("%+.2f [%+.2f, %+.2f]", factor*i.Mean, factor*i.Low, factor*i.High)

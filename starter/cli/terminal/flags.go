@@ -78,6 +78,34 @@ func CheckOptional(flags *pflag.FlagSet, args []string) error {
 	return nil
 }
 
+// Lists has the flags that take lists of names take them line by line too, as files and
+// commands give them: --tasks "$(cat tasks.txt)". As they come, such flags read the first
+// line and drop the others.
+func Lists(flags *pflag.FlagSet) {
+	flags.VisitAll(func(f *pflag.Flag) {
+		if _, done := f.Value.(lines); f.Value.Type() == "stringSlice" && !done {
+			f.Value = lines{f.Value}
+		}
+	})
+}
+
+// lines is a list whose items may have lines of their own.
+type lines struct{ pflag.Value }
+
+// Set implements pflag.Value.
+func (l lines) Set(s string) error {
+	if !strings.Contains(s, "\n") {
+		return l.Value.Set(s)
+	}
+	var items []string
+	for line := range strings.Lines(s) {
+		if line = strings.Trim(line, ", \t\r\n"); line != "" {
+			items = append(items, line)
+		}
+	}
+	return l.Value.Set(strings.Join(items, ","))
+}
+
 // Group makes a command that only holds others say which, and fail.
 func Group(cmd *cobra.Command) *cobra.Command {
 	cmd.Args = cobra.ArbitraryArgs
