@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"tnaml/experiments/limit"
 	"tnaml/experiments/search"
 	"tnaml/experiments/search/pruner"
 	"tnaml/experiments/search/strategy"
@@ -249,7 +250,7 @@ func (p *Plan) transfer(e *Experiment, arms []study.Arm) error {
 	for i, a := range arms {
 		var err error
 		if steps[i], err = p.step(e, a); err != nil {
-			for _, one := range yamlnode.Flatten(err) {
+			for _, one := range limit.Apart(err) {
 				wrong = append(wrong, fmt.Errorf(`the "settings" of the arm %q: %w`, a.Name, one))
 			}
 		}

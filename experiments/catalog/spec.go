@@ -226,7 +226,7 @@ func (s *Spec) validate(k Kind, e *Experiment) error {
 			continue
 		}
 		if err := checkSettings(name, s.Settings[name], false); err != nil {
-			for _, one := range yamlnode.Flatten(err) {
+			for _, one := range limit.Apart(err) {
 				bad(`"settings" of %s: %w`, name, one)
 			}
 		}

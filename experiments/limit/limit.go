@@ -83,6 +83,21 @@ func Problems(wrong []error) error {
 	return errors.Join(out...)
 }
 
+// Apart takes joined errors apart, each in one line; none of nil.
+func Apart(err error) (out []error) {
+	if err == nil {
+		return nil
+	}
+	var joint interface{ Unwrap() []error }
+	if !errors.As(err, &joint) || joint.(error).Error() != err.Error() {
+		return []error{errors.New(strings.ReplaceAll(err.Error(), "\n", "; "))}
+	}
+	for _, e := range joint.Unwrap() {
+		out = append(out, Apart(e)...)
+	}
+	return out
+}
+
 // List names the first words of a list, as many as n bytes hold, a comma and a blank
 // between; cut says that there are more.
 func List(words []string, n int) (some []string, cut bool) {

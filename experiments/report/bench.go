@@ -91,13 +91,12 @@ func newBenchView(in Bench) (*benchView, error) {
 		return nil, err
 	}
 	if len(r.Arms) > 1 {
-		for _, by := range []struct {
-			id, name string
-			rankings []sim.Ranking
-		}{{"ranks", "by test value", in.Figures.Rankings}, {"found", "by how far they have come", in.Figures.Found.Rankings}} {
-			for _, ranking := range slices.Backward(by.rankings) {
+		for id, judged := range []sim.Judged{in.Figures.Judged, in.Figures.Found} {
+			by := "by " + judged.By
+			for _, ranking := range slices.Backward(judged.Rankings) {
 				v.Diagrams = append(v.Diagrams, figure{
-					Heading: fmt.Sprintf("After trial %d, %s", ranking.Trials, by.name), SVG: criticalDifference(r.Arms, by.id, by.name, ranking),
+					Heading: fmt.Sprintf("After trial %d, %s", ranking.Trials, by),
+					SVG:     criticalDifference(r.Arms, fmt.Sprintf("ranks-%d", id+1), by, ranking),
 				})
 			}
 		}

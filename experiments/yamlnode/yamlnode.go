@@ -17,6 +17,8 @@ import (
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
+
+	"tnaml/experiments/limit"
 )
 
 // Node is a piece of YAML. The zero Node stands for what could not be read,
@@ -113,7 +115,7 @@ func (r *Reader) Bad(line int, format string, a ...any) {
 // BadEach reports an error, and each of several that were joined as its own;
 // what says in front what they are about.
 func (r *Reader) BadEach(line int, what string, err error) {
-	for _, one := range Flatten(err) {
+	for _, one := range limit.Apart(err) {
 		r.Bad(line, "%s: %w", what, one)
 	}
 }
@@ -129,19 +131,6 @@ func (r *Reader) Err() error {
 		errs = append(errs, fmt.Errorf("line %d: %w", p.line, p.err))
 	}
 	return errors.Join(errs...)
-}
-
-// Flatten takes joined errors apart, each in one line.
-func Flatten(err error) []error {
-	var joint interface{ Unwrap() []error }
-	if !errors.As(err, &joint) || joint.(error).Error() != err.Error() {
-		return []error{errors.New(strings.ReplaceAll(err.Error(), "\n", "; "))}
-	}
-	var out []error
-	for _, e := range joint.Unwrap() {
-		out = append(out, Flatten(e)...)
-	}
-	return out
 }
 
 func lineOf(n ast.Node) int {

@@ -19,6 +19,8 @@ type Figures struct {
 
 // Judged compares arms by one figure of their searches.
 type Judged struct {
+	// By names the figure.
+	By          string       `json:"by"`
 	Rankings    []Ranking    `json:"rankings"`
 	Comparisons []Comparison `json:"comparisons"`
 	// Leads counts, at each budget, the tasks on which the arm that all are compared with
@@ -111,7 +113,7 @@ func (r *Result) Figures() *Figures {
 		}
 		f.Arms = append(f.Arms, one)
 	}
-	f.Judged, f.Found = r.judged((*Task).regret), r.judged((*Task).found)
+	f.Judged, f.Found = r.judged("test value", (*Task).regret), r.judged("how far they have come", (*Task).found)
 	return f
 }
 
@@ -131,7 +133,8 @@ func (t *Task) scores(arm, budget int, of score) (out []float64) {
 }
 
 // judged compares the arms by a regret.
-func (r *Result) judged(by score) (j Judged) {
+func (r *Result) judged(name string, by score) Judged {
+	j := Judged{By: name}
 	reward := func(t *Task, at At) float64 { return -by(t, at) }
 	for k := range r.Budgets {
 		comparisons := r.compare(k, reward)

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"tnaml/experiments/benchmark"
+	"tnaml/experiments/limit"
 	"tnaml/experiments/search"
 	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/space"
@@ -126,12 +127,8 @@ func (p *Plan) Check(w *World) error {
 		bad("the objective %s is not to be maximised, as regrets have it", o.Metric)
 	}
 	each := func(whose string, err error) {
-		if several, ok := err.(interface{ Unwrap() []error }); ok {
-			for _, one := range several.Unwrap() {
-				bad("%s: %w", whose, one)
-			}
-		} else if err != nil {
-			bad("%s: %w", whose, err)
+		for _, one := range limit.Apart(err) {
+			bad("%s: %w", whose, one)
 		}
 	}
 	each("targets", benchmark.Known(p.Tasks, slices.Concat(w.Development, w.Test)))

@@ -16,11 +16,11 @@ import (
 // diagramWidth is how many columns a diagram's scale has.
 const diagramWidth = 56
 
-// diagram is a critical-difference diagram (Demšar, 2006) of the last of some rankings by
-// a figure: arms by their mean rank, each with a line as long as the critical difference.
-// An arm whose point lies on another's line cannot be told from it.
-func (p *page) diagram(by string, rankings []simulate.Ranking) string {
-	r := rankings[len(rankings)-1]
+// diagram is a critical-difference diagram (Demšar, 2006) of the last of some rankings:
+// arms by their mean rank, each with a line as long as the critical difference. An arm
+// whose point lies on another's line cannot be told from it.
+func (p *page) diagram(j simulate.Judged) string {
+	r := j.Rankings[len(j.Rankings)-1]
 	order := make([]int, len(p.Arms))
 	name := 0
 	for i, a := range p.Arms {
@@ -30,8 +30,8 @@ func (p *page) diagram(by string, rankings []simulate.Ranking) string {
 	most := float64(len(p.Arms))
 	at := func(rank float64) int { return int(math.Round((rank - 1) / (most - 1) * (diagramWidth - 1))) }
 	var b strings.Builder
-	fmt.Fprintf(&b, "Mean ranks after %d trials, %s: an arm whose point is on the line of a better one cannot be told from it (CD %s)\n\n",
-		r.Trials, by, number(r.Critical))
+	fmt.Fprintf(&b, "Mean ranks after %d trials, by %s: an arm whose point is on the line of a better one cannot be told from it (CD %s)\n\n",
+		r.Trials, j.By, number(r.Critical))
 	scale := ""
 	for i := range p.Arms {
 		if gap := at(float64(i+1)) - len(scale); gap > 0 || i == 0 { // else there is no room for it

@@ -103,7 +103,7 @@ func (p *page) text(width int, byTask bool) string {
 		}
 	}
 	if len(p.Arms) > 1 {
-		b.WriteString(p.diagram(byTest, p.Figures.Rankings) + "\n" + p.diagram(byFound, p.Figures.Found.Rankings))
+		b.WriteString(p.diagram(p.Figures.Judged) + "\n" + p.diagram(p.Figures.Found))
 	}
 	return b.String()
 }
@@ -152,12 +152,6 @@ func (p *page) summary() string {
 		humanize.Comma(int64(trials)), p.pretrained())
 }
 
-// What arms are ranked by.
-const (
-	byTest  = "by test value"
-	byFound = "by how far they have come"
-)
-
 // tables gives the tables over all tasks.
 func (p *page) tables(table func(title string, columns []string, rows [][]any)) {
 	curve := func(title string, of func(m simulate.Means) string) {
@@ -178,13 +172,13 @@ func (p *page) tables(table func(title string, columns []string, rows [][]any)) 
 	curve("Its validation value", func(m simulate.Means) string { return value(m.Validation) })
 	curve("Test value of the ten best on validation (top10)", func(m simulate.Means) string { return value(m.TopTest) })
 	if len(p.Arms) > 1 {
-		p.judged(byTest, "regret less", p.Figures.Judged, table)
+		p.judged("regret less", p.Figures.Judged, table)
 	}
 	curve("How far the searches have come: normalised regret on the validation split of the model best on it, in the mean over seeds of its\n"+
 		"training, so that neither luck nor the test split has a part in it",
 		func(m simulate.Means) string { return plus(m.Found, number, len(p.Tasks)) })
 	if len(p.Arms) > 1 {
-		p.judged(byFound, "validation regret less", p.Figures.Found, table)
+		p.judged("validation regret less", p.Figures.Found, table)
 	}
 	table("Trials until the model best on validation is so far on the way from the median random to the best known, without the luck of its\n"+
 		"training: median over searches (share that got there within "+strconv.Itoa(p.Trials)+")",
@@ -195,9 +189,9 @@ func (p *page) tables(table func(title string, columns []string, rows [][]any)) 
 }
 
 // judged are the tables that compare the arms by a figure, less of it being better.
-func (p *page) judged(by, what string, j simulate.Judged, table func(title string, columns []string, rows [][]any)) {
-	table(fmt.Sprintf("Mean rank over the tasks, %s (p: Friedman; CD: critical difference of two, Nemenyi, 5 %%: %s)",
-		by, number(j.Rankings[0].Critical)), p.columns("arm"), p.ranks(j.Rankings))
+func (p *page) judged(what string, j simulate.Judged, table func(title string, columns []string, rows [][]any)) {
+	table(fmt.Sprintf("Mean rank over the tasks, by %s (p: Friedman; CD: critical difference of two, Nemenyi, 5 %%: %s)",
+		j.By, number(j.Rankings[0].Critical)), p.columns("arm"), p.ranks(j.Rankings))
 	table("Against "+p.Against+": "+what+", with its 95 % interval over tasks and seeds (* p < 0.05, Wilcoxon–Holm over tasks)",
 		p.columns("arm"), compared(p, j.Comparisons, func(c simulate.Comparison) string {
 			star := " "
@@ -214,7 +208,7 @@ func (p *page) judged(by, what string, j simulate.Judged, table func(title strin
 		}
 		rows = append(rows, first)
 	}
-	table("Tasks won/tied/lost against "+p.Against+", "+by+" (95 % interval over seeds), and Holm's p", p.columns("arm"), rows)
+	table("Tasks won/tied/lost against "+p.Against+", by "+j.By+" (95 % interval over seeds), and Holm's p", p.columns("arm"), rows)
 }
 
 // dash stands for what cannot be told.
