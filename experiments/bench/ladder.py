@@ -1,22 +1,24 @@
 """The ladder of rivals on real training: a search of each arm, task and seed through a
-running stack (`starter up`), then a table. Goes on where it was broken off.
+running stack (`starter up`), then tables. Goes on where it was broken off.
 
     python3 ladder.py --tasks sms_spam,corp_messaging --sources dev8 --seeds 3 --out ladder
     python3 ladder.py --tasks sms_spam,corp_messaging --optuna optuna --only-table --out ladder
 
 --sources are trials of other tasks that the arms with an @ learn from: names of searches,
 or of imported trials (`starter trials import`). --optuna is the directory of
-optuna_search.py, whose runs are an arm of their own.
+optuna_search.py, whose runs are an arm of their own. --figures is a CSV file of each run's
+figures, which is brought up to date: a run that is there is not made again.
 """
 
 import argparse
 import concurrent.futures
+import csv
 import json
 import pathlib
 import statistics
 import subprocess
 
-ARMS = "kindred@,portfolio@,warm-evolution=evolution@,random,tpe"
+ARMS = "kindred@,portfolio@,warm-evolution=evolution@,box@,copula@,random,tpe"
 
 flags = argparse.ArgumentParser()
 flags.add_argument("--tasks", required=True)
@@ -27,6 +29,7 @@ flags.add_argument("--seeds", type=int, default=3)
 flags.add_argument("--trials", type=int, default=100)
 flags.add_argument("--parallel", type=int, default=2)
 flags.add_argument("--optuna")
+flags.add_argument("--figures", type=pathlib.Path)
 flags.add_argument("--only-table", action="store_true")
 flags.add_argument("--starter", default="starter")
 flags.add_argument("--out", default="ladder")
@@ -35,6 +38,13 @@ out = pathlib.Path(options.out)
 out.mkdir(exist_ok=True)
 tasks = options.tasks.split(",")
 seeds = range(1, options.seeds + 1)
+COLUMNS = ["arm", "task", "seed", "trials", "best", "top10"]
+known = {}  # of an arm, task and seed, at each number of trials: test accuracy of the best by validation, and the mean of the ten best's
+if options.figures and options.figures.exists():
+    with options.figures.open(newline="") as file:
+        for row in csv.DictReader(file):
+            key = row["arm"], row["task"], int(row["seed"])
+            known.setdefault(key, {})[int(row["trials"])] = float(row["best"]), float(row["top10"])
 
 
 def starter(*args):
@@ -45,8 +55,8 @@ def search(arm, task, seed):
     name, _, strategy = arm.rpartition("=")
     label = (name or strategy).rstrip("@")
     file = out / f"{label}.{task}.{seed}.jsonl"
-    if file.exists():
-        return f"{file} is there"
+    if file.exists() or options.trials in known.get((label, task, seed), {}):
+        return f"{label} {task} {seed} is there"
     run = f"ladder-{label}-{task}-{seed}"
     args = [
         "search", "--task", task, "--space", options.space, "--strategy", strategy.rstrip("@"), "--trials", str(options.trials), "--lag", "1",
@@ -70,34 +80,56 @@ if not options.only_table:
         for line in pool.map(lambda job: search(*job), jobs):
             print(line, flush=True)
 
-runs = {}
-for file in out.glob("*.jsonl"):
-    arm, task, seed = file.name.removesuffix(".jsonl").rsplit(".", 2)
-    runs.setdefault(arm, {})[task, int(seed)] = file
-for file in pathlib.Path(options.optuna).glob("*.jsonl") if options.optuna else ():
-    task, seed = file.name.removesuffix(".jsonl").rsplit("-", 1)
-    runs.setdefault("optuna", {})[task, int(seed)] = file
+AT = [n for n in (1, 3, 10, 30, 100, 300, 500) if n <= options.trials]
 
 
-def accuracy(file, trials):
-    """Test accuracy of the best by validation, and the mean of the ten best's, in percent."""
+def read(key, file):
+    """Figures of a run of optuna or of a search, in percent."""
     rows = [json.loads(line) for line in file.read_text().splitlines()]
     if len(rows) < options.trials:
-        return None
-    best = sorted((r for r in rows[:trials] if r["status"] == "ok"), key=lambda r: -r["validation"])[:10]
-    return (100 * best[0]["test"], 100 * statistics.mean(r["test"] for r in best)) if best else (0, 0)
+        return
+    for n in AT:
+        best = sorted((r for r in rows[:n] if r["status"] == "ok"), key=lambda r: -r["validation"])[:10]
+        figures = (100 * best[0]["test"], 100 * statistics.mean(r["test"] for r in best)) if best else (0, 0)
+        known.setdefault(key, {})[n] = tuple(round(v, 4) for v in figures)
 
 
-for column, what in enumerate(("test accuracy of the best by validation", "of the ten best")):
-    print(f"\n{what}: mean, mean rank, and the first arm's wins, draws and losses against each")
-    first = options.arms.split(",")[0].rpartition("=")[0] or options.arms.split(",")[0].rstrip("@")
-    for n in (1, 3, 10, 30, 100):
-        found = {arm: {key: a[column] for key, file in files.items() if (a := accuracy(file, n))} for arm, files in runs.items()}
-        shared = set.intersection(*(set(f) for f in found.values()))
-        line = []
-        for arm, f in sorted(found.items()):
-            rank = [sum(g[k] > f[k] for g in found.values()) + (sum(g[k] == f[k] for g in found.values()) + 1) / 2 for k in shared]
-            pairs = [found[first][k] - f[k] for k in f if k in found[first]]
-            won, lost = sum(d > 0 for d in pairs), sum(d < 0 for d in pairs)
-            line.append(f"{arm} {statistics.mean(f[k] for k in shared):.2f} {statistics.mean(rank):.2f} {won}/{len(pairs) - won - lost}/{lost}")
-        print(f"{n:4d} ({len(shared)} runs each)  " + "  ".join(line))
+for file in out.glob("*.jsonl"):
+    arm, task, seed = file.name.removesuffix(".jsonl").rsplit(".", 2)
+    read((arm, task, int(seed)), file)
+for file in pathlib.Path(options.optuna).glob("*.jsonl") if options.optuna else ():
+    task, seed = file.name.removesuffix(".jsonl").rsplit("-", 1)
+    read(("optuna", task, int(seed)), file)
+if options.figures:
+    with options.figures.open("w", newline="") as file:
+        lines = csv.writer(file, lineterminator="\n")
+        lines.writerow(COLUMNS)
+        lines.writerows([*key, n, *known[key][n]] for key in sorted(known) for n in sorted(known[key]))
+
+
+def table(title, head, rows):
+    print(f"\n{title}\n\n| " + " | ".join(head) + " |\n|" + "---|" * len(head))
+    for row in rows:
+        print("| " + " | ".join(row) + " |")
+
+
+first = (options.arms.split(",")[0].rpartition("=")[0] or options.arms.split(",")[0]).rstrip("@")
+arms = [first] + sorted({arm for arm, _, _ in known} - {first})
+shared = sorted(set.intersection(*({(task, seed) for a, task, seed in known if a == arm} for arm in arms)))
+if len(shared) < 2:
+    raise SystemExit("fewer than two runs that all arms have: no tables")
+for column, what in enumerate(("The best by validation", "The ten best by validation")):
+    means, ahead = [], []
+    for n in AT:
+        values = [[known[arm, task, seed][n][column] for task, seed in shared] for arm in arms]
+        ranks = [[sum(x > own for x in at) + (sum(x == own for x in at) + 1) / 2 for own in at] for at in zip(*values)]
+        means.append([str(n)] + [f"{statistics.mean(v):.2f} ({statistics.mean(r):.1f})" for v, r in zip(values, zip(*ranks))])
+        line = [str(n)]
+        for other in values[1:]:
+            by = [a - b for a, b in zip(values[0], other)]
+            error = 2 * statistics.stdev(by) / len(by) ** 0.5
+            won, lost = sum(d > 0 for d in by), sum(d < 0 for d in by)
+            line.append(f"{statistics.mean(by):+.2f} ± {error:.2f} ({won}/{len(by) - won - lost}/{lost})")
+        ahead.append(line)
+    table(f"{what}: test accuracy, mean of {len(shared)} runs (mean rank)", ["trials"] + arms, means)
+    table(f"{what}: {first} is ahead by, ± 2 s.e. over the runs (won/drawn/lost)", ["trials"] + arms[1:], ahead)
