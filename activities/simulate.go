@@ -89,11 +89,15 @@ func (a *Activities) judgeSimulated(
 }
 
 // drift compares a night with those that drift is counted from, arm by arm: with what the
-// latest night goes on counting from, else with that night itself, which has been done.
+// latest night goes on counting from, else with that night itself, which has been done, or,
+// where the arm was slower or faster on it, with none.
 func (a *Activities) drift(ctx context.Context, v *study.SimulatedVerdict, now *simulate.Night, latest pastNight) error {
 	past := latest.report.Simulated
 	bases := map[string]*simulate.Night{}
 	for arm, name := range now.Arms {
+		if past.Moved(name) {
+			continue
+		}
 		base, ok := past.Base(name)
 		if ok && bases[base.Object] == nil {
 			night, err := library.ReadSimulated(ctx, a.store, store.Ref(base.Object))

@@ -52,8 +52,12 @@ type Row struct {
 	Right *trainer.Right
 }
 
-// NewRow is the row of a ledger's trial.
+// NewRow is the row of a ledger's trial. What a trial that did not end well has of the
+// objective, as one that was pruned has, is no result of its configuration.
 func NewRow(t search.Trial, cpuSeconds float64, right *trainer.Right) Row {
+	if t.Status != trainer.OK {
+		t.Validation, t.Test, right = 0, 0, nil
+	}
 	return Row{t.Trial, t.Actions, t.Status, t.Validation, t.Test, t.Metrics, t.Steps, cpuSeconds, right}
 }
 

@@ -70,6 +70,26 @@ func TestRecordRoundTrip(t *testing.T) {
 
 // Everything that is wrong with a record is told together, as it is written and as it
 // is read.
+// Of a trial that did not end well the objective is no result, and a record holds none.
+func TestRowsThatEndedOtherwise(t *testing.T) {
+	r := sample()
+	values := map[string]float64{"validation_accuracy": .75, "test_accuracy": .5}
+	for i, status := range []trainer.Status{trainer.Pruned, trainer.Infeasible} {
+		right := r.Rows[0].Right
+		r.Rows = append(r.Rows, NewRow(search.Trial{
+			Trial: 5 + i, Actions: []int{0, i}, Status: status, Validation: .75, Test: .5, Metrics: values, Steps: 10,
+		}, .1, right))
+	}
+	back, err := Decode(encode(t, r))
+	if err != nil || back.Rows[3].Status != trainer.Pruned || back.Rows[4].Validation != 0 || back.Rows[4].Right != nil ||
+		back.Rows[4].Metrics["validation_accuracy"] != .75 {
+		t.Errorf("%v: %+v", err, back)
+	}
+	if ok := NewRow(search.Trial{Status: trainer.OK, Validation: .75, Test: .5}, 0, r.Rows[0].Right); ok.Validation != .75 || ok.Right == nil {
+		t.Errorf("%+v", ok)
+	}
+}
+
 func TestRecordSaysAllThatIsWrong(t *testing.T) {
 	spoil := func(r *Record) {
 		r.Rows[0].Actions[1] = 3

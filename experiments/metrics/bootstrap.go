@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/gonum/stat/distuv"
 
 	"tnaml/experiments/trainer"
@@ -105,26 +106,26 @@ func (i *Interval) UnmarshalJSON(b []byte) error {
 // what the models share cancels. Where no bits say which examples are right, the
 // shares vary by the binomial distribution, A's independently of B's: wider than need be.
 //
-// The interval is the percentile interval, for drawn tasks expanded for their number
-// (Hesterberg, 2015, "What teachers should know about the bootstrap", §5.2): its tails
-// are those of the normal distribution at √(n/(n−1)) times Student's quantile for n
-// tasks. It is on the safe side: tasks' differences vary by their seeds and examples
-// already. For fixed tasks what m seeds vary by is scaled by √(m/(m−1)), and one seed says
-// nothing of seeds: where nothing is known of a task's examples either, there is no
-// interval. It panics for a task without a seed and for bits of different numbers of
-// examples; without tasks the mean is 0, and there is no interval.
+// The interval is the percentile interval, expanded for how few tasks or seeds there are
+// (Hesterberg, 2015, "What teachers should know about the bootstrap", §5.2): its tails are
+// those of the normal distribution at Student's quantile, for n drawn tasks of n−1 degrees
+// of freedom and times √(n/(n−1)), for fixed tasks of as many as Welch and Satterthwaite
+// have for what their seeds and examples vary by; there what m seeds vary by is scaled by
+// √(m/(m−1)). For drawn tasks it is on the safe side: their differences vary by their
+// seeds and examples already. Where the draws are too few to have such tails, it is the
+// mean ± that quantile times the replicates' standard deviation.
+//
+// One task says nothing of others, and one seed nothing of seeds: where nothing is known of
+// what is drawn, nor, for fixed tasks, of a task's examples, there is no interval. It panics
+// for a task without a seed and for bits of different numbers of examples; without tasks
+// the mean is 0, and there is no interval.
 func PairedBootstrap(tasks []PairedTask, o Bootstrap) Interval {
 	if len(tasks) == 0 {
 		return unknown(0)
 	}
 	o.Replicates, o.Level = cmp.Or(o.Replicates, 2000), cmp.Or(o.Level, .95)
-	o.FixedTasks = o.FixedTasks || len(tasks) == 1
 	strata := make([]*stratum, len(tasks))
 	observed := make([]float64, len(tasks))
-	tail := (1 - o.Level) / 2
-	if !o.FixedTasks {
-		tail = expanded(tail, len(tasks))
-	}
 	for i := range tasks {
 		strata[i] = newStratum(&tasks[i])
 		observed[i] = strata[i].mean
@@ -132,8 +133,9 @@ func PairedBootstrap(tasks []PairedTask, o Bootstrap) Interval {
 			strata[i].scale = math.Sqrt(m / (m - 1))
 		}
 	}
-	if o.FixedTasks && slices.ContainsFunc(strata, (*stratum).silent) {
-		return unknown(Mean(observed).Mean)
+	mean := Mean(observed).Mean
+	if o.FixedTasks && slices.ContainsFunc(strata, (*stratum).silent) || !o.FixedTasks && len(tasks) == 1 {
+		return unknown(mean)
 	}
 	means := make([]float64, o.Replicates)
 	var stream rng.Stream
@@ -149,14 +151,54 @@ func PairedBootstrap(tasks []PairedTask, o Bootstrap) Interval {
 		means[k] = total / float64(len(strata))
 	}
 	slices.Sort(means)
+	spread := math.Sqrt(stat.Variance(means, nil))
+	var wide, least float64
+	if tail := (1 - o.Level) / 2; o.FixedTasks {
+		wide, least = fixedTasks(tail, strata, spread)
+	} else {
+		wide, least = drawnTasks(tail, len(tasks))
+	}
+	tail := distuv.UnitNormal.CDF(-wide)
+	if tail < least {
+		return Interval{mean, mean - wide*spread, mean + wide*spread}
+	}
 	at := int(tail * float64(o.Replicates))
-	return Interval{Mean(observed).Mean, means[at], means[len(means)-1-at]}
+	return Interval{mean, means[at], means[len(means)-1-at]}
 }
 
-// expanded is the tail of a percentile interval of n draws.
-func expanded(tail float64, n int) float64 {
-	t := distuv.StudentsT{Sigma: 1, Nu: float64(n - 1)}.Quantile(tail)
-	return distuv.UnitNormal.CDF(math.Sqrt(float64(n)/float64(n-1)) * t)
+// drawnTasks is how many standard deviations of the replicates leave out a tail, of n drawn
+// tasks, and the least tail that so many draws tell: all of one task may be a tenth of it.
+func drawnTasks(tail float64, n int) (wide, least float64) {
+	m := float64(n)
+	return -student(tail, m-1) * math.Sqrt(m/(m-1)), 10 * math.Pow(m, -m)
+}
+
+// fixedTasks is drawnTasks of fixed tasks whose seeds and examples are drawn, spread being
+// the standard deviation of the replicates.
+func fixedTasks(tail float64, strata []*stratum, spread float64) (wide, least float64) {
+	tasks := float64(len(strata))
+	squares, draws := 0.0, 0.0 // draws: the logarithm of their number
+	for _, s := range strata {
+		if m := float64(len(s.differences)); m > 1 {
+			v := stat.Variance(s.differences, nil) / m / tasks / tasks
+			squares, draws = squares+v*v/(m-1), draws+m*math.Log(m)
+		}
+		if s.of > 1 {
+			draws += float64(s.of) * math.Log(float64(s.of))
+		}
+	}
+	if squares == 0 {
+		return -distuv.UnitNormal.Quantile(tail), 0
+	}
+	return -student(tail, math.Pow(spread, 4)/squares), 10 * math.Exp(-draws)
+}
+
+// student is Student's quantile, of many degrees of freedom the normal one.
+func student(p, freedom float64) float64 {
+	if freedom > 1e4 {
+		return distuv.UnitNormal.Quantile(p)
+	}
+	return distuv.StudentsT{Sigma: 1, Nu: freedom}.Quantile(p)
 }
 
 // stratum is a task as it is drawn from.

@@ -35,21 +35,29 @@ func values(differences ...float64) (out []PairedTask) {
 	return out
 }
 
-// A replicate of two tasks with differences 0 and 1 has a mean of 0, ½ or 1, a quarter,
-// a half and a quarter of the time. Student's quantile with 1 degree of freedom at .3 is
-// −.7265, times √2 −1.0275, below which the normal distribution has .152: less than a
-// quarter. At .4 it is −.3249, −.4595 and .323: more.
+// A replicate of two tasks with differences 0 and 1 has a mean of 0, ½ or 1, a quarter, a
+// half and a quarter of the time: a standard deviation of √⅛, and no tail of less than a
+// quarter. Student's quantile with 1 degree of freedom is 12.706 for 95 % and .7265 for
+// 40 %, times √2 17.969 and 1.0275.
+//
+// Three seeds with differences 1, 2 and 6 have a variance of 7, their mean a standard error
+// of √(7/3); replicates are of the least alone 1/27 of the time. Student's quantile with 2
+// degrees of freedom is 4.3027 for 95 %.
 func TestPairedBootstrapByHand(t *testing.T) {
-	equal(t, "two tasks", Interval{.5, 0, 1}, PairedBootstrap(values(0, 1), Bootstrap{}))
-	equal(t, "40 %", Interval{.5, 0, 1}, PairedBootstrap(values(0, 1), Bootstrap{Level: .4}))
-	equal(t, "20 %", Interval{.5, .5, .5}, PairedBootstrap(values(0, 1), Bootstrap{Level: .2}))
+	sd := math.Sqrt(1. / 8)
+	near(t, "two tasks", Interval{.5, .5 - 17.969*sd, .5 + 17.969*sd}, PairedBootstrap(values(0, 1), Bootstrap{}), .2)
+	near(t, "40 %", Interval{.5, .5 - 1.0275*sd, .5 + 1.0275*sd}, PairedBootstrap(values(0, 1), Bootstrap{Level: .4}), .01)
 	equal(t, "fixed tasks without seeds or examples", unknown(.5), PairedBootstrap(values(0, 1), Bootstrap{FixedTasks: true}))
-	equal(t, "one task is fixed", unknown(.25), PairedBootstrap(values(.25), Bootstrap{}))
+	equal(t, "one task", unknown(.25), PairedBootstrap(values(.25), Bootstrap{}))
 	equal(t, "no task", unknown(0), PairedBootstrap(nil, Bootstrap{}))
+	fixed := Bootstrap{FixedTasks: true}
 	two := []PairedTask{{Seeds: []Scores{{Score{Value: 1}, Score{}}, {Score{Value: 3}, Score{Value: 1}}}}}
-	equal(t, "seeds", Interval{1.5, 1.5 - math.Sqrt2/2, 1.5 + math.Sqrt2/2}, PairedBootstrap(two, Bootstrap{}))
+	near(t, "two seeds", Interval{1.5, 1.5 - 12.706*.5, 1.5 + 12.706*.5}, PairedBootstrap(two, fixed), .2)
+	three := []PairedTask{{Seeds: []Scores{{A: Score{Value: 1}}, {A: Score{Value: 2}}, {A: Score{Value: 6}}}}}
+	wide := 4.3027 * math.Sqrt(7./3)
+	near(t, "three seeds", Interval{3, 3 - wide, 3 + wide}, PairedBootstrap(three, fixed), .2)
 	mixed := append(values(.25), two...) // of the one nothing is known
-	equal(t, "fixed, one without seeds or examples", unknown(.875), PairedBootstrap(mixed, Bootstrap{FixedTasks: true}))
+	equal(t, "fixed, one without seeds or examples", unknown(.875), PairedBootstrap(mixed, fixed))
 	panics(t, "no seed", func() { PairedBootstrap([]PairedTask{{}}, Bootstrap{}) })
 }
 
@@ -81,9 +89,9 @@ func TestIntervals(t *testing.T) {
 func TestExamplesArePaired(t *testing.T) {
 	a := pack(1, 1, 0, 1, 0, 1, 1, 1, 0, 1)
 	same := []PairedTask{{Examples: 10, Seeds: []Scores{{score(a), score(a)}}}}
-	equal(t, "paired", Interval{}, PairedBootstrap(same, Bootstrap{}))
+	equal(t, "paired", Interval{}, PairedBootstrap(same, Bootstrap{FixedTasks: true}))
 	same[0].Seeds[0].B.Right = nil
-	if i := PairedBootstrap(same, Bootstrap{}); i.Clear() || i.High < .3 || i.Low > -.3 {
+	if i := PairedBootstrap(same, Bootstrap{FixedTasks: true}); i.Clear() || i.High < .3 || i.Low > -.3 {
 		t.Errorf("unpaired: %v", i)
 	}
 	// Of 100 examples A has 10 right that B has wrong: a binomial share of .1, s.d. .03.
@@ -92,12 +100,12 @@ func TestExamplesArePaired(t *testing.T) {
 		right[i], wrong[i] = 1, min(1, i/10)
 	}
 	ten := []PairedTask{{Seeds: []Scores{{score(pack(right...)), score(pack(wrong...))}}}}
-	near(t, "ten of a hundred", Interval{.1, .045, .16}, PairedBootstrap(ten, Bootstrap{}), .011)
+	near(t, "ten of a hundred", Interval{.1, .045, .16}, PairedBootstrap(ten, Bootstrap{FixedTasks: true}), .011)
 	// The mean of two models, of which the second has all right that A has.
 	ten[0].Seeds[0].B = score(pack(wrong...), pack(right...))
-	near(t, "two models", Interval{.05, .0225, .08}, PairedBootstrap(ten, Bootstrap{}), .0055)
+	near(t, "two models", Interval{.05, .0225, .08}, PairedBootstrap(ten, Bootstrap{FixedTasks: true}), .0055)
 	ten[0].Seeds[0].B.Right[1] = pack(1)
-	panics(t, "other examples", func() { PairedBootstrap(ten, Bootstrap{}) })
+	panics(t, "other examples", func() { PairedBootstrap(ten, Bootstrap{FixedTasks: true}) })
 }
 
 func TestPairedBootstrapIsDeterministic(t *testing.T) {
@@ -111,7 +119,7 @@ func TestPairedBootstrapIsDeterministic(t *testing.T) {
 // The interval holds the true difference as often as it says, whatever the difference
 // varies by: between tasks, seeds or examples, with bits and without.
 func TestCoverage(t *testing.T) {
-	const experiments, expected = 100, .04
+	const expected = .04
 	for _, c := range []struct {
 		name             string
 		tasks, seeds     int
@@ -124,9 +132,20 @@ func TestCoverage(t *testing.T) {
 		{"four tasks, one seed, no bits", 4, 1, .03, .01, false, false, 100},
 		{"these tasks", 4, 3, .03, .02, true, true, 100},
 		{"tasks alone", 8, 1, .05, 0, false, false, 0},
+		{"two tasks alone", 2, 1, .05, 0, false, false, 0},
+		{"three tasks alone", 3, 1, .05, 0, false, false, 0},
+		{"five tasks alone", 5, 1, .05, 0, false, false, 0},
+		{"this task, two seeds alone", 1, 2, .03, .02, false, true, 0},
+		{"this task, three seeds alone", 1, 3, .03, .02, false, true, 0},
+		{"this task, five seeds alone", 1, 5, .03, .02, false, true, 0},
+		{"this task, eight seeds alone", 1, 8, .03, .02, false, true, 0},
+		{"these three tasks, two seeds alone", 3, 2, .03, .02, false, true, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			held := 0
+			held, experiments, least := 0, 100, .9
+			if c.examples == 0 {
+				experiments, least = 1000, .925
+			}
 			for e := range uint64(experiments) {
 				r := rng.New(e, "coverage", 0)
 				var tasks []PairedTask
@@ -143,7 +162,7 @@ func TestCoverage(t *testing.T) {
 					held++
 				}
 			}
-			if share := float64(held) / experiments; share < .9 {
+			if share := float64(held) / float64(experiments); share < least {
 				t.Errorf("%.2f of the intervals hold the difference, want .95", share)
 			}
 		})

@@ -95,7 +95,9 @@ func Friedman(scores [][]float64) (chi2, p float64) {
 // ImanDavenport is Friedman's test by the statistic F = (n−1)χ²/(n(k−1) − χ²), with k−1
 // and (k−1)(n−1) degrees of freedom, which is less conservative (Iman and Davenport,
 // 1980; Demšar, 2006, §3.2.2). F is infinite where all tasks agree. p is no less than the
-// chance that they do, 1/k!^(n−1), which F makes nothing of for few tasks.
+// chance that they do, where each task's ranks are a permutation of its own: the product
+// of ∏tᵢ!/k!, tᵢ being how many methods share a rank, over all tasks but one, the least. F
+// makes nothing of it for few tasks.
 func ImanDavenport(scores [][]float64) (f, p float64) {
 	chi2, _ := Friedman(scores)
 	n := float64(len(scores))
@@ -103,13 +105,31 @@ func ImanDavenport(scores [][]float64) (f, p float64) {
 		return 0, 1
 	}
 	k := float64(len(scores[0]))
-	agree := math.Pow(math.Gamma(k+1), 1-n)
+	agree, least := 1.0, 1.0
+	for _, row := range scores {
+		same := permutations(row)
+		agree, least = agree*same, min(least, same)
+	}
+	agree /= least // any ranks will do for the first
 	rest := n*(k-1) - chi2
 	if rest <= 1e-9*n*k {
 		return math.Inf(1), agree
 	}
 	f = (n - 1) * chi2 / rest
 	return f, max(agree, distuv.F{D1: k - 1, D2: (k - 1) * (n - 1)}.Survival(f))
+}
+
+// permutations is the chance that a random order of a task's scores has the ranks that
+// they have.
+func permutations(row []float64) float64 {
+	sorted, same := slices.Sorted(slices.Values(row)), 1.0
+	for i, run := 1, 1.0; i < len(sorted); i++ {
+		if run++; sorted[i] != sorted[i-1] {
+			run = 1
+		}
+		same *= run / float64(i+1)
+	}
+	return same
 }
 
 // maxExact is up to how many differences Wilcoxon counts all signs.

@@ -39,6 +39,13 @@ func TestFriedman(t *testing.T) {
 	agreed := [][]float64{{3, 2, 1}, {9, 8, 7}}
 	chi2, p = Friedman(agreed)
 	equal(t, "agreed", []float64{4, math.Exp(-2)}, []float64{chi2, p})
+	tied := [][]float64{{3, 1, 1}, {2, 0, 0}, {9, 5, 5}} // each one of three orders
+	if f, p := ImanDavenport(tied); !math.IsInf(f, 1) || math.Abs(p-1./9) > 1e-12 {
+		t.Errorf("tied: %v, %v", f, p)
+	}
+	if _, p := ImanDavenport([][]float64{{1, 0}, {1, 0}, {1, 1}}); math.Abs(p-.5) > 1e-12 {
+		t.Errorf("one tie of two: %v", p)
+	}
 	f, p = ImanDavenport(agreed)
 	equal(t, "agreed", []float64{math.Inf(1), 1. / 6}, []float64{f, p})
 	for _, nothing := range [][][]float64{nil, {{1}}, {{2, 2, 2}, {1, 1, 1}}} {

@@ -1,10 +1,8 @@
 package report
 
 import (
-	"cmp"
 	"fmt"
 	"html/template"
-	"slices"
 	"strings"
 
 	sim "tnaml/experiments/benchmark/simulate"
@@ -24,18 +22,14 @@ const (
 // critical difference, and cannot be told from each other. by says by what they are ranked;
 // id tells it from others of the page.
 func criticalDifference(arms []sim.Arm, id, by string, r sim.Ranking) template.HTML {
-	order := make([]int, len(arms))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(r.Ranks[a], r.Ranks[b]) })
-	most := float64(len(arms))
+	order := r.Order()
+	most := float64(len(order))
 	at := func(rank float64) float64 {
 		return diagramSide + (rank-1)/(most-1)*(diagramWidth-2*diagramSide)
 	}
 	bars := joined(order, r)
 	below := diagramAxis + 14 + diagramBar*float64(len(bars))
-	rows := (len(arms) + 1) / 2
+	rows := (len(order) + 1) / 2
 	height := below + diagramRow*float64(rows) + 12
 	var b strings.Builder
 	line := func(x1, y1, x2, y2, width float64, colour string) {
@@ -47,7 +41,7 @@ func criticalDifference(arms []sim.Arm, id, by string, r sim.Ranking) template.H
 			x, y, anchor, template.HTMLEscapeString(s))
 	}
 	line(at(1), diagramAxis, at(most), diagramAxis, 1, "soft")
-	for i := range arms {
+	for i := range order {
 		x := at(float64(i + 1))
 		line(x, diagramAxis-5, x, diagramAxis, 1, "soft")
 		text(x, diagramAxis-9, "middle", fmt.Sprint(i+1))

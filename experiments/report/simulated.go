@@ -72,7 +72,7 @@ func driftTable(r study.Run) Table {
 	t := Table{
 		Title:   "Drift of simulated searches: the same trials, beside those of an earlier night",
 		Columns: append([]Column{{Name: "arm"}, {Name: "since"}, {Name: "trials", Number: true}}, slowdownColumns("then")...),
-		Note: "Since the latest night on which the arm was told to be slower, or was clearly faster, than before, else since the first of " +
+		Note: "Since the night after the latest on which the arm was told to be slower or faster than before, else since the first of " +
 			"this plan that drift was counted on. Slowdowns that are too small to be told from one night to the next add up here.",
 	}
 	for _, s := range r.Simulated.Drift {

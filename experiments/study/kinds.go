@@ -6,7 +6,7 @@ import (
 )
 
 // SplitArms parts what is called by one arm's name and is not the same: runs whose
-// budget, settings or space were changed. Seeds are averaged, kinds are not. What is
+// budget, settings, space or data were changed. Seeds are averaged, kinds are not. What is
 // as in the newest run keeps the arm's name; the others get the name of their run
 // behind it.
 func (s *Study) SplitArms() {
@@ -51,7 +51,8 @@ func (s *Study) SplitArms() {
 // kind is all that repetitions share.
 func (l *Ledger) kind() string {
 	c := &l.Config
-	kind := fmt.Sprintf("%s %s %d %d %v %v %s", c.Strategy, c.Settings, c.Lag, l.Budget, l.From != "", c.Sources != "", c.Space.Name)
+	kind := fmt.Sprintf("%s %s %d %d %v %v %s %s", c.Strategy, c.Settings, c.Lag, l.Budget,
+		l.From != "", c.Sources != "", c.Space.Name, l.data())
 	if len(c.Space.Choices) > 0 {
 		kind += " " + c.Space.Digest()
 	}
@@ -59,4 +60,14 @@ func (l *Ledger) kind() string {
 		kind += " " + m.Data
 	}
 	return kind
+}
+
+// data is that of the ledger's task, empty where it is not known.
+func (l *Ledger) data() string {
+	for _, t := range l.Config.Tasks {
+		if t.Name == l.Task {
+			return t.Data
+		}
+	}
+	return ""
 }

@@ -32,8 +32,9 @@ type SimulatedVerdict struct {
 	Drift []Drift `json:"drift,omitempty"`
 }
 
-// Base is the night that an arm's drift is counted from: the latest on which it was told to
-// be slower, or was clearly faster, than before; else the first of the plan.
+// Base is the night that an arm's drift is counted from: the first after the latest on which
+// it was told to be slower or faster than before; else the first of the plan. A night that
+// was told so was so by luck too, which nights after it would be compared with.
 type Base struct {
 	Arm string `json:"arm"`
 	Run string `json:"run"`
@@ -54,12 +55,13 @@ func (v *SimulatedVerdict) Base(arm string) (Base, bool) {
 	if at < 0 {
 		return Base{}, false
 	}
-	for _, s := range v.all() {
-		if s.Arm == arm && (s.Slower || !s.Unchanged && s.High < 1) {
-			return Base{}, false
-		}
-	}
 	return v.Bases[at], true
+}
+
+// Moved says that an arm was told to be slower or faster than before: drift is counted from
+// the next night on.
+func (v *SimulatedVerdict) Moved(arm string) bool {
+	return slices.ContainsFunc(v.all(), func(s simulate.Slowdown) bool { return s.Arm == arm && (s.Slower || s.Faster) })
 }
 
 // all are the comparisons with either night.

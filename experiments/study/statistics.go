@@ -95,10 +95,12 @@ func (s *Study) intervals(a, b string, tasks []string) (drawn, fixed metrics.Int
 }
 
 // paired pairs two arms' searches of a task by their seeds; where they share none, in
-// their order.
+// their order. They are of the data that the first of them is of.
 func (s *Study) paired(a, b, task string) metrics.PairedTask {
 	t := metrics.PairedTask{Examples: s.examples(task)}
 	left, right := s.scores(task, a), s.scores(task, b)
+	other := func(x seeded) bool { return x.data != left[0].data }
+	left, right = slices.DeleteFunc(left, other), slices.DeleteFunc(right, other)
 	used := make([]bool, len(right))
 	for _, x := range left {
 		for k, y := range right {
@@ -120,6 +122,7 @@ func (s *Study) paired(a, b, task string) metrics.PairedTask {
 
 type seeded struct {
 	seed uint64
+	data string
 	metrics.Score
 }
 
@@ -132,7 +135,7 @@ func (s *Study) scores(task, arm string) (out []seeded) {
 		if !ok {
 			continue
 		}
-		x := seeded{l.Seed, metrics.Score{Value: top.Validation.Mean}}
+		x := seeded{l.Seed, l.data(), metrics.Score{Value: top.Validation.Mean}}
 		if tested {
 			x.Value = top.Test.Mean
 		}

@@ -347,6 +347,41 @@ func TestSortAndSelect(t *testing.T) {
 	}
 }
 
+// A task whose data were replaced is not the task that it was: not a seed of it, and
+// nothing to compare with.
+func TestDataAreKinds(t *testing.T) {
+	of := func(run, arm, data string, seed uint64, examples int) Ledger {
+		l := ledger(Transfer, "a", arm, seed, ramp(12, .5)...)
+		l.Run, l.Config.Strategy, l.Config.Tasks = run, "naml", []search.Task{{Name: "a", Data: data}}
+		l.Right = map[int]*trainer.Right{}
+		for k := range l.Trials {
+			l.Right[k] = &trainer.Right{Test: trainer.Bits{N: examples, Packed: make([]byte, (examples+7)/8)}}
+		}
+		return l
+	}
+	s := &Study{Against: "x", Arms: []Arm{{Name: "x"}, {Name: "y"}}, Runs: []Run{{Name: "one"}, {Name: "two"}}, Ledgers: []Ledger{
+		of("one", "x", "sha256:1", 1, 9), of("one", "y", "sha256:1", 1, 9), of("two", "x", "sha256:2", 2, 20), of("two", "x", "sha256:2", 3, 20),
+	}}
+	s.SplitArms()
+	s.Sort()
+	got := ""
+	for _, c := range s.Table()[0].Cells {
+		got += fmt.Sprint(c.Arm, " ", c.Seeds, "; ")
+	}
+	if got != "x 2; x of one 1; y 1; " {
+		t.Error(got)
+	}
+	for _, c := range s.Comparisons() {
+		t.Errorf("%+v", c)
+	}
+	if c := s.Compare("x of one", "y"); c.Tasks != 1 {
+		t.Errorf("of the same data: %+v", c)
+	}
+	if p := s.paired("x", "y", "a"); len(p.Seeds) != 0 {
+		t.Errorf("%+v", p)
+	}
+}
+
 // Runs with another budget or other settings are arms of their own: a mean over
 // seeds mixes no kinds. The same run again with other seeds is not.
 func TestSplitArmsByHand(t *testing.T) {

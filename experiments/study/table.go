@@ -201,7 +201,7 @@ type Comparison struct {
 	P float64 `json:"wilcoxon_holm_p"`
 }
 
-// Compare compares two arms over the tasks that have both.
+// Compare compares two arms over the tasks that have both, with the same data.
 func (s *Study) Compare(a, b string) Comparison {
 	c := Comparison{A: a, B: b}
 	objective, of := s.Objective(), s.measured()
@@ -209,7 +209,7 @@ func (s *Study) Compare(a, b string) Comparison {
 	var tasks []string
 	for _, row := range s.Table() {
 		x, y := row.Cell(a), row.Cell(b)
-		if x == nil || y == nil || x.Models == 0 || y.Models == 0 {
+		if x == nil || y == nil || x.Models == 0 || y.Models == 0 || s.data(row.Task, a) != s.data(row.Task, b) {
 			continue
 		}
 		c.Tasks++
@@ -220,6 +220,14 @@ func (s *Study) Compare(a, b string) Comparison {
 	c.Interval, c.OnTheseTasks = s.intervals(a, b, tasks)
 	_, c.P = metrics.Wilcoxon(differences)
 	return c
+}
+
+// data is that of an arm's searches of a task.
+func (s *Study) data(task, arm string) string {
+	for _, l := range s.Select(Transfer, task, arm) {
+		return l.data()
+	}
+	return ""
 }
 
 // Comparisons compares the reference arm with each other arm, in the order of

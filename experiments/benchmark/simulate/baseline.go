@@ -28,7 +28,7 @@ type BaselineTask struct {
 type BaselineArms struct {
 	// Median is that over seeds of the trials until the ten best models have the mean
 	// validation that those of the baseline have in the end, with the same seed; 0 where
-	// fewer than half of the searches get there. Reached do.
+	// half of the searches or fewer get there. Reached do.
 	Median  float64 `json:"median_trials,omitempty"`
 	Reached int     `json:"reached"`
 	// Top is the test value of the ten best models at each of Result.Budgets, the mean

@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"cmp"
 	"math"
 	"slices"
 
@@ -52,7 +53,7 @@ type Means struct {
 // the median random configuration to the best known.
 type Reach struct {
 	Share float64 `json:"share"`
-	// Median is that of the trials over all searches, 0 where fewer than half of them got
+	// Median is that of the trials over all searches, 0 where half of them or fewer got
 	// there; Reached of Searches did.
 	Median   float64 `json:"median_trials,omitempty"`
 	Reached  int     `json:"reached"`
@@ -62,10 +63,12 @@ type Reach struct {
 // shares are the targets.
 var shares = []float64{.75, .9, .95, .99}
 
-// Ranking ranks the arms, task by task.
+// Ranking ranks the arms that search, task by task: an oracle, which is first by its
+// nature, would make any of them differ.
 type Ranking struct {
 	Trials int `json:"trials"`
-	// Ranks are mean ranks over the tasks, in the order of the arms, 1 being the best.
+	// Ranks are mean ranks over the tasks, in the order of the arms, 1 being the best; 0 of
+	// an oracle.
 	Ranks []float64 `json:"mean_ranks"`
 	// P is that of Friedman's test: how likely ranks so far apart are of arms that do not
 	// differ.
@@ -76,6 +79,17 @@ type Ranking struct {
 	Critical float64 `json:"critical_difference,omitempty"`
 }
 
+// Order lists the arms that are ranked, the best first.
+func (r *Ranking) Order() (order []int) {
+	for a, rank := range r.Ranks {
+		if rank > 0 {
+			order = append(order, a)
+		}
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(r.Ranks[a], r.Ranks[b]) })
+	return order
+}
+
 // level is that of Nemenyi's difference, and of intervals.
 const level = .05
 
@@ -84,7 +98,7 @@ type Comparison struct {
 	Arm    string `json:"arm"`
 	Trials int    `json:"trials"`
 	// Gain is the other's normalised regret less the arm's, with an interval that
-	// knows tasks and seeds.
+	// knows tasks and seeds; of one task seeds alone.
 	Gain metrics.Interval `json:"gain"`
 	// P is that of Wilcoxon's signed-rank test over the tasks, Holm the same adjusted for
 	// the number of arms.
@@ -217,16 +231,25 @@ func (r *Result) reach(arm int, share float64) Reach {
 // ranking ranks the arms by a score, more being better, of each task the mean over its
 // seeds.
 func (r *Result) ranking(budget int, by score) Ranking {
+	var searches []int
+	for a := range r.Arms {
+		if r.Arms[a].Strategy != Oracle {
+			searches = append(searches, a)
+		}
+	}
 	scores := make([][]float64, len(r.Tasks))
 	for i := range r.Tasks {
-		for a := range r.Arms {
+		for _, a := range searches {
 			scores[i] = append(scores[i], metrics.Mean(r.Tasks[i].scores(a, budget, by)).Mean)
 		}
 	}
-	out := Ranking{Trials: r.Budgets[budget], Ranks: metrics.MeanRanks(scores)}
+	out := Ranking{Trials: r.Budgets[budget], Ranks: make([]float64, len(r.Arms))}
+	for k, rank := range metrics.MeanRanks(scores) {
+		out.Ranks[searches[k]] = rank
+	}
 	out.Chi2, out.P = metrics.Friedman(scores)
-	if len(r.Arms) > 1 {
-		out.Critical = metrics.NemenyiDifference(len(r.Arms), len(r.Tasks), level)
+	if len(searches) > 1 {
+		out.Critical = metrics.NemenyiDifference(len(searches), len(r.Tasks), level)
 	}
 	return out
 }
@@ -243,6 +266,8 @@ func (r *Result) compare(budget int, by score) []Comparison {
 	var out []Comparison
 	var p []float64
 	how := metrics.Bootstrap{Replicates: replicates, Level: 1 - level}
+	fixed := how
+	fixed.FixedTasks = true
 	for a := range r.Arms {
 		if a == against {
 			continue
@@ -257,11 +282,13 @@ func (r *Result) compare(budget int, by score) []Comparison {
 			for s, v := range t.scores(a, budget, by) {
 				task.Seeds = append(task.Seeds, metrics.Scores{A: metrics.Score{Value: v}, B: metrics.Score{Value: theirs[s]}})
 			}
-			gain := metrics.PairedBootstrap([]metrics.PairedTask{task}, how)
+			gain := metrics.PairedBootstrap([]metrics.PairedTask{task}, fixed)
 			c.Add(gain.Outcome())
 			tasks, differences, c.Tasks = append(tasks, task), append(differences, gain.Mean), append(c.Tasks, gain)
 		}
-		c.Gain = metrics.PairedBootstrap(tasks, how)
+		if c.Gain = metrics.PairedBootstrap(tasks, how); len(tasks) == 1 {
+			c.Gain = c.Tasks[0]
+		}
 		_, c.P = metrics.Wilcoxon(differences)
 		p, out = append(p, c.P), append(out, c)
 	}

@@ -223,7 +223,7 @@ func (n *Night) Paces() (out []Pace) {
 			}
 		}
 		e := metrics.Mean(logMeans(n.trials(a)))
-		p.Trials, p.Low, p.High = interval(e)
+		p.Trials, p.Low, p.High = interval(e, len(n.Took[a]))
 		out = append(out, p)
 	}
 	return out

@@ -63,7 +63,7 @@ type learned struct {
 	information float64
 }
 
-func (l *learned) key() string { return fmt.Sprint(l.pretraining.Name, l.seed, l.tasks) }
+func (l *learned) key() string { return fmt.Sprintf("%q %d %q", l.pretraining.Name, l.seed, l.tasks) }
 
 // needs is the pretraining that a search starts from, not made yet; nil for none.
 func (r *runner) needs(a *Arm, task string, seed int) *learned {

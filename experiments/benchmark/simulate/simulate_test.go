@@ -127,7 +127,7 @@ func TestOracle(t *testing.T) {
 		return h, err
 	}
 	p.Arms = []Arm{{Name: "random", Strategy: strategy.Random}, {Name: "oracle", Strategy: Oracle}}
-	p.Against, p.Tasks = "oracle", []string{"x", "a"}
+	p.Against, p.Tasks, p.Seeds = "oracle", []string{"x", "a"}, 5
 	r, err := Run(t.Context(), w, p, quiet)
 	if err != nil {
 		t.Fatal(err)
@@ -145,7 +145,7 @@ func TestOracle(t *testing.T) {
 	}
 	f := r.Figures()
 	for k, c := range f.Found.Comparisons {
-		if f.Found.Rankings[k].Ranks[1] != 1 || c.Losses != 2 || f.Arms[1].At[k].Found.Mean > .1 || f.Arms[1].At[k].Regret.Mean < .3 {
+		if rank := f.Found.Rankings[k]; !slices.Equal(rank.Ranks, []float64{1, 0}) || rank.P != 1 || rank.Critical != 0 || c.Losses != 2 || f.Arms[1].At[k].Found.Mean > .1 || f.Arms[1].At[k].Regret.Mean < .3 {
 			t.Errorf("at %d: ranks %v, %+v, found %v, regret %v", r.Budgets[k], f.Found.Rankings[k].Ranks, c.Tally, f.Arms[1].At[k].Found,
 				f.Arms[1].At[k].Regret)
 		}
@@ -212,6 +212,10 @@ func TestPretrained(t *testing.T) {
 	}
 	if l := r.needs(&p.Arms[2], "x", 2); fmt.Sprint(l.tasks) != "[a b c]" || l.seed != 1 {
 		t.Errorf("pretrained on %v with the seed %d", l.tasks, l.seed)
+	}
+	one, eleven := &learned{pretraining: &Pretraining{Name: "p1"}, seed: 1}, &learned{pretraining: &Pretraining{Name: "p"}, seed: 11}
+	if one.key() == eleven.key() {
+		t.Errorf("p1 with the seed 1 is p with the seed 11: %s", one.key())
 	}
 	if r.needs(&p.Arms[1], "x", 0) != nil {
 		t.Error("an arm from scratch needs a pretraining")

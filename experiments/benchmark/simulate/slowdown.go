@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 
+	"gonum.org/v1/gonum/stat/distuv"
+
 	"tnaml/experiments/metrics"
 )
 
@@ -21,9 +23,11 @@ type Slowdown struct {
 	Low   float64 `json:"low"`
 	High  float64 `json:"high"`
 	P     float64 `json:"p"`
-	// Unchanged: not one search took another number of trials. Slower is the verdict.
+	// Unchanged: not one search took another number of trials. Slower is the verdict, Faster
+	// its contrary, as seldom where nothing has changed as drift is told.
 	Unchanged bool `json:"unchanged,omitempty"`
 	Slower    bool `json:"slower,omitempty"`
+	Faster    bool `json:"faster,omitempty"`
 }
 
 // Say is a comparison in a line.
@@ -67,7 +71,8 @@ func Drift(tonight, first *Night, arm int) Slowdown { return slowdown(tonight, f
 func slowdown(tonight, earlier *Night, arm int, level float64) Slowdown {
 	s := compareTook(tonight.trials(arm), earlier.trials(arm))
 	s.Arm = tonight.Arms[arm]
-	s.Slower = !s.Unchanged && s.P < level/float64(len(tonight.Arms))
+	arms := float64(len(tonight.Arms))
+	s.Slower, s.Faster = !s.Unchanged && s.P < level/arms, !s.Unchanged && 1-s.P < DriftLevel/arms
 	return s
 }
 
@@ -84,10 +89,10 @@ func compareTook(now, before [][]float64) Slowdown {
 	}
 	e := metrics.Mean(d)
 	s.Tonight, s.Earlier = math.Exp(metrics.Mean(x).Mean), math.Exp(metrics.Mean(y).Mean)
-	s.Ratio, s.Low, s.High = interval(e)
+	s.Ratio, s.Low, s.High = interval(e, len(d))
 	switch se := e.Error / 2; {
 	case se > 0:
-		s.P = math.Erfc(e.Mean/se/math.Sqrt2) / 2
+		s.P = student(len(d)).Survival(e.Mean / se)
 	case e.Mean <= 0:
 		s.P = 1
 	}
@@ -105,12 +110,15 @@ func logMeans(took [][]float64) []float64 {
 	return out
 }
 
-// interval is what a mean of logarithms says: a geometric mean, with an interval at the
+// interval is what a mean of n logarithms says: a geometric mean, with an interval at the
 // level .95.
-func interval(e metrics.Estimate) (mean, low, high float64) {
-	se := e.Error / 2
-	return math.Exp(e.Mean), math.Exp(e.Mean - 1.96*se), math.Exp(e.Mean + 1.96*se)
+func interval(e metrics.Estimate, n int) (mean, low, high float64) {
+	wide := student(n).Quantile(1-level/2) * e.Error / 2
+	return math.Exp(e.Mean), math.Exp(e.Mean - wide), math.Exp(e.Mean + wide)
 }
+
+// student is the distribution of a mean of n by its standard error.
+func student(n int) distuv.StudentsT { return distuv.StudentsT{Sigma: 1, Nu: float64(n - 1)} }
 
 // took is the number of trials to a target.
 func (s *Search) took(target float64) (trials int, ok bool) {

@@ -151,7 +151,8 @@ func (r *armsOf) read(item string) ([]simulate.Arm, error) {
 }
 
 // base is what a name stands for: an arm or a list of arms of the file, a strategy, or an
-// arm or a list of those that all share. Of a list of the file each member is such a name.
+// arm or a list of those that all share, one of a strategy's name saying whether it starts
+// from nothing. Of a list of the file each member is such a name.
 func (r *armsOf) base(name string) (arms []simulate.Arm, isList bool, err error) {
 	if members, ok := r.own.Lists[name]; ok {
 		var errs []error
@@ -177,7 +178,7 @@ func (r *armsOf) base(name string) (arms []simulate.Arm, isList bool, err error)
 	}
 	if d, err := slices.Concat(r.strategies, strategy.Table{{Name: simulate.Oracle}}).Find(name); err == nil {
 		arm := simulate.Arm{Name: name, Strategy: d.Name}
-		if d.FromSources {
+		if same := catalog.SharedArms().Named(name); d.FromSources && !(len(same) == 1 && same[0].From == "") {
 			arm.From = r.plan.Pretrainings[0].Name
 		}
 		return []simulate.Arm{arm}, false, nil

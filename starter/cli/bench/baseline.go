@@ -9,7 +9,6 @@ import (
 
 // baseline shows the arms as the paper's Table 1 does, and what its ablations compare.
 func (p *page) baseline(table func(title string, columns []string, rows [][]any)) {
-	last := p.Budgets[len(p.Budgets)-1]
 	columns := []string{"task"}
 	for _, arm := range p.Arms {
 		columns = append(columns, ">"+arm.Name)
@@ -25,8 +24,8 @@ func (p *page) baseline(table func(title string, columns []string, rows [][]any)
 		return out
 	}
 	table(fmt.Sprintf("Trials until the ten best models have the validation value that those of %s have after %d, with the same seed:\n"+
-		"median over seeds (share that got there)", p.Baseline.Arm, last), columns, rows(func(arm simulate.BaselineArms) string {
-		median := "> " + strconv.Itoa(last)
+		"median over seeds (share that got there)", p.Baseline.Arm, p.Trials), columns, rows(func(arm simulate.BaselineArms) string {
+		median := "> " + strconv.Itoa(p.Trials)
 		if arm.Median > 0 {
 			median = strconv.FormatFloat(arm.Median, 'f', 0, 64)
 		}
@@ -37,8 +36,8 @@ func (p *page) baseline(table func(title string, columns []string, rows [][]any)
 			rows(func(arm simulate.BaselineArms) string { return plus(arm.Top[k], value, p.Seeds) }))
 	}
 	if len(p.Arms) > 1 {
-		table(fmt.Sprintf("Test value of the ten best models less that of %s, in points, with its 95 %% interval over tasks and seeds,\n"+
-			"and tasks won/tied/lost (95 %% interval over seeds)", p.Against), p.columns("arm"),
+		table(fmt.Sprintf("Test value of the ten best models less that of %s, in points, with its 95 %% interval over %s,\n"+
+			"and tasks won/tied/lost (95 %% interval over seeds)", p.Against, p.drawn()), p.columns("arm"),
 			compared(p, p.Baseline.Tops, func(c simulate.Comparison) string {
 				return gain(c.Gain, 100) + " " + p.tally(c.Tally)
 			}))

@@ -64,16 +64,16 @@ func command(a app) *cobra.Command {
 			"those that experiments share (" + strings.Join(armNames(catalog.SharedArms()), ", ") + "); there are lists of these, too:\n" +
 			"default, ablations (the paper's), ladder (the rivals). What starts from other tasks' trials is pretrained on the\n" +
 			"development tasks, but for the target. A strategy that learns from such trials starts from the first pretraining, of the\n" +
-			"file or else multitask, unless it says @none; naml@multitask goes on from the controller, as transfer does. oracle is no\n" +
-			"search: it knows the configuration that is best on the validation split, so that what it is ahead by is what there was\n" +
-			"to find.\n" +
+			"file or else multitask, unless it says @none; evolution starts from nothing, and warm-evolution is what starts from them.\n" +
+			"naml@multitask goes on from the controller, as transfer does. oracle is no search: it knows the configuration that is\n" +
+			"best on the validation split, so that what it is ahead by is what there was to find.\n" +
 			"Where an arm and a pretraining have one name, --settings is of both. Strategies and settings are chosen on the\n" +
 			"development tasks, and told of on the test tasks.\n\n" +
 			"Normalised regret: 0 is the best model known of a task, 1 its median random configuration.\n\n" +
 			"Columns of --csv: arm, task, seed, trials; of the model that is best on the validation split after so many trials its\n" +
-			"values on the two splits (validation, test), its regret on the test split (regret), its validation value in the mean over\n" +
-			"seeds of its training (validation_mean) and the regret by that (found_regret); and the mean values of the ten best\n" +
-			"(top10_validation, top10_test).",
+			"values on the two splits (validation, test); the mean values of the ten best (top10_validation, top10_test); and of the\n" +
+			"best model its regret on the test split (regret), its validation value in the mean over seeds of its training\n" +
+			"(validation_mean) and the regret by that (found_regret).",
 		Example: "  starter bench --strategies random,naml,naml@multitask\n" +
 			"  starter bench --strategies naml,fast=naml --settings fast='{\"policy_gradient\":{\"learning_rate\":0.01}}' --tasks development\n" +
 			"  starter bench --strategies ablations --trials 100 --seeds 20 --out ablations.html",
@@ -95,7 +95,7 @@ func command(a app) *cobra.Command {
 	f.StringVar(&o.baseline, "baseline", "", "show what the paper's Table 1 has: trials to this arm's last top10, and top10 on the test split")
 	f.IntVar(&o.lag, "lag", o.lag, "a proposal knows the results up to so many trials before, as in real searches of as many at once (the\n"+
 		"figures of experiments/benchmark have 1)")
-	f.IntVar(&o.pretrainTrials, "pretrain-trials", o.pretrainTrials, "trials of a pretraining")
+	f.IntVar(&o.pretrainTrials, "pretrain-trials", o.pretrainTrials, "trials of a pretraining, where the file of --arms says none")
 	f.IntVar(&o.pretrainSeeds, "pretrain-seeds", o.pretrainSeeds, "pretrainings, with the seeds from 1 on: the searches' seeds take turns")
 	f.IntVar(&o.workers, "parallel", o.workers, "searches at once; changes nothing of the figures")
 	f.BoolVar(&o.byTask, "by-task", false, "show the tasks one by one too")

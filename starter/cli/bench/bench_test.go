@@ -82,7 +82,7 @@ func TestBench(t *testing.T) {
 			"20 trials, by test value: ", "20 trials, by how far they have come: "}},
 		"pretrained": {
 			[]string{"--strategies", "random,naml@multitask,slow=naml:paper", "--tasks", "development", "--by-task", "--against", "slow"},
-			[]string{"Pretrained with 2 seeds on the development tasks, but for the target: multitask (naml, 30 trials).", "naml@multitask",
+			[]string{"Pretrained with 2 seeds, but for the target: multitask (naml, 30 trials of the development tasks).", "naml@multitask",
 				"Mutual information of task and architecture in multitask: 0.0",
 				"Against slow", "a: test value (best known 37.50, median random", "b: test value"},
 		},
@@ -91,6 +91,10 @@ func TestBench(t *testing.T) {
 		"paper's table": {
 			[]string{"--baseline", "random", "--against", "naml"},
 			[]string{"those of random have after 20", "ten best models after 20 trials", "less that of naml", " (100 %)"},
+		},
+		"paper's table before the end": {
+			[]string{"--baseline", "random", "--at", "5", "--lag", "1"},
+			[]string{"those of random have after 20", "ten best models after 5 trials"},
 		},
 		"one": {[]string{"--strategies", "random", "--at", "2,20"}, []string{"  2  ", " 20 ", "Trials until"}},
 		"csv": {[]string{"--strategies", "random", "--csv"}, []string{"arm,task,seed,trials,validation", "random,y,3,20,"}},
@@ -110,12 +114,20 @@ func TestBench(t *testing.T) {
 	out, _, err := bench(t.Context(), slope{turned: true}, append(small, "--strategies", "random,all=oracle,oracle", "--against", "oracle")...)
 	test, found, two := strings.Cut(out, "How far the searches have come")
 	for _, c := range []struct{ in, want string }{
-		{test, "oracle  1.87 ± 0.00"}, {test, "oracle  2.50 "}, {test, "0/2/0 1.000"}, {test, "2/0/0"}, {found, "oracle  0.00 ± 0.00"},
-		{found, "oracle  1.50 "}, {found, "0/0/2"}, {found, "Against oracle: validation regret less"},
+		{test, "oracle  1.87 ± 0.00"}, {test, "0/2/0 1.000"}, {test, "2/0/0"}, {found, "oracle  0.00 ± 0.00"},
+		{found, "0/0/2"}, {found, "Against oracle: validation regret less"},
 	} {
 		if err != nil || !two || !strings.Contains(strings.Join(strings.Fields(c.in), " "), strings.Join(strings.Fields(c.want), " ")) {
 			t.Errorf("%v: %q is not in %s", err, c.want, c.in)
 		}
+	}
+	if strings.Contains(out, "Mean rank") {
+		t.Errorf("one search and oracles are ranked: %s", out)
+	}
+	out, _, err = bench(t.Context(), slope{}, append(small, "--strategies", "random,oracle,tpe")...)
+	ranked := regexp.MustCompile(`Mean rank[^\n]*\n\n[^\n]*\n[^\n]*\n +random +1\.[05]0 [^\n]*\n +oracle +– `)
+	if err != nil || !ranked.MatchString(out) {
+		t.Errorf("%v: %s", err, out)
 	}
 	file := filepath.Join(t.TempDir(), "out.csv")
 	out, _, err = bench(t.Context(), slope{}, append(small, "--json", "--out", file)...)
@@ -223,7 +235,7 @@ func TestBadInput(t *testing.T) {
 		{[]string{"--strategies", "\x1b[31mr=random"}, []string{"it must be text in one line"}},
 		{[]string{"--settings", "naml="}, []string{"it has no settings"}},
 		{[]string{"--settings", `naml={"baseline":{"decay":0.1},"baseline":{"floor":0.2}}`}, []string{`the field "baseline" is there twice`}},
-		{[]string{"--csv", "--baseline", "random"}, []string{"--csv has no table of --baseline"}},
+		{[]string{"--csv", "--baseline", "random"}, []string{"CSV has no table of --baseline"}},
 		{[]string{"--out", directory}, []string{"it is a directory"}},
 		{[]string{"--strategies", "fixed@multitask"}, []string{`the arm "fixed@multitask": the controller has embeddings of 2 tasks`}},
 		{[]string{"--arms", never, "--strategies", "a=naml@lost,random"}, []string{`the pretraining "lost": `}},

@@ -1,10 +1,8 @@
 package bench
 
 import (
-	"cmp"
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/text"
@@ -21,19 +19,17 @@ const diagramWidth = 56
 // whose point lies on another's line cannot be told from it.
 func (p *page) diagram(j simulate.Judged) string {
 	r := j.Rankings[len(j.Rankings)-1]
-	order := make([]int, len(p.Arms))
-	name := 0
-	for i, a := range p.Arms {
-		order[i], name = i, max(name, text.StringWidth(a.Name))
+	order, name := r.Order(), 0
+	for _, a := range order {
+		name = max(name, text.StringWidth(p.Arms[a].Name))
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(r.Ranks[a], r.Ranks[b]) })
-	most := float64(len(p.Arms))
+	most := float64(len(order))
 	at := func(rank float64) int { return int(math.Round((rank - 1) / (most - 1) * (diagramWidth - 1))) }
 	var b strings.Builder
 	fmt.Fprintf(&b, "Mean ranks after %d trials, by %s: an arm whose point is on the line of a better one cannot be told from it (CD %s)\n\n",
 		r.Trials, j.By, number(r.Critical))
 	scale := ""
-	for i := range p.Arms {
+	for i := range order {
 		if gap := at(float64(i+1)) - len(scale); gap > 0 || i == 0 { // else there is no room for it
 			scale += strings.Repeat(" ", gap) + fmt.Sprint(i+1)
 		}

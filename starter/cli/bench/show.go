@@ -41,8 +41,8 @@ func (a app) form(o options) (string, error) {
 		return "", fmt.Errorf("--out %s: there is no directory %s", o.out, filepath.Dir(o.out))
 	case o.out != "" && isDirectory(o.out):
 		return "", fmt.Errorf("--out %s: it is a directory", o.out)
-	case o.csv && o.baseline != "":
-		return "", errors.New("--csv has no table of --baseline: leave it out, or write another form")
+	case (o.csv || ending == ".csv") && o.baseline != "":
+		return "", errors.New("CSV has no table of --baseline: leave it out, or write another form")
 	case a.JSON && o.csv:
 		return "", errors.New("--json and --csv exclude each other")
 	case a.JSON:
@@ -102,7 +102,7 @@ func (p *page) text(width int, byTask bool) string {
 			p.task(&p.Tasks[i], table)
 		}
 	}
-	if len(p.Arms) > 1 {
+	if len(p.Figures.Rankings[0].Order()) > 1 {
 		b.WriteString(p.diagram(p.Figures.Judged) + "\n" + p.diagram(p.Figures.Found))
 	}
 	return b.String()
@@ -190,9 +190,11 @@ func (p *page) tables(table func(title string, columns []string, rows [][]any)) 
 
 // judged are the tables that compare the arms by a figure, less of it being better.
 func (p *page) judged(what string, j simulate.Judged, table func(title string, columns []string, rows [][]any)) {
-	table(fmt.Sprintf("Mean rank over the tasks, by %s (p: Friedman; CD: critical difference of two, Nemenyi, 5 %%: %s)",
-		j.By, number(j.Rankings[0].Critical)), p.columns("arm"), p.ranks(j.Rankings))
-	table("Against "+p.Against+": "+what+", with its 95 % interval over tasks and seeds (* p < 0.05, Wilcoxon–Holm over tasks)",
+	if len(j.Rankings[0].Order()) > 1 {
+		table(fmt.Sprintf("Mean rank over the tasks, by %s (p: Friedman; CD: critical difference of two, Nemenyi, 5 %%: %s)",
+			j.By, number(j.Rankings[0].Critical)), p.columns("arm"), p.ranks(j.Rankings))
+	}
+	table("Against "+p.Against+": "+what+", with its 95 % interval over "+p.drawn()+" (* p < 0.05, Wilcoxon–Holm over tasks)",
 		p.columns("arm"), compared(p, j.Comparisons, func(c simulate.Comparison) string {
 			star := " "
 			if c.Holm < .05 {
@@ -222,6 +224,14 @@ func plus(e metrics.Estimate, form func(float64) string, values int) string {
 	return form(e.Mean) + " ± " + form(e.Error)
 }
 
+// drawn is what intervals know to be drawn.
+func (p *page) drawn() string {
+	if len(p.Tasks) < 2 {
+		return "seeds"
+	}
+	return "tasks and seeds"
+}
+
 // gain is a difference with its interval, times a factor.
 func gain(i metrics.Interval, factor float64) string {
 	if !i.Known() {
@@ -249,14 +259,17 @@ func counted(n int, what string) string {
 func (p *page) pretrained() string {
 	var words []string
 	for _, pre := range p.Pretrainings {
-		words = append(words, fmt.Sprintf("%s (%s, %s trials)", pre.Name, pre.Strategy, humanize.Comma(int64(pre.Trials))))
+		tasks := "the development tasks"
+		if len(pre.Tasks) > 0 {
+			tasks = strings.Join(pre.Tasks, ", ")
+		}
+		words = append(words, fmt.Sprintf("%s (%s, %s trials of %s)", pre.Name, pre.Strategy, humanize.Comma(int64(pre.Trials)), tasks))
 	}
 	if len(words) == 0 {
 		return ""
 	}
 	seeds := counted(min(p.Seeds, p.PretrainSeeds), "seed")
-	return fmt.Sprintf("\nPretrained with %s on the development tasks, but for the target: %s.%s", seeds,
-		strings.Join(words, ", "), p.information())
+	return fmt.Sprintf("\nPretrained with %s, but for the target: %s.%s", seeds, strings.Join(words, ", "), p.information())
 }
 
 // information says how much the controllers tell their tasks apart.
@@ -292,7 +305,11 @@ func (p *page) ranks(rankings []simulate.Ranking) [][]any {
 	for a, arm := range p.Arms {
 		row := []any{arm.Name}
 		for _, r := range rankings {
-			row = append(row, number(r.Ranks[a]))
+			rank := dash // an oracle is no search
+			if r.Ranks[a] > 0 {
+				rank = number(r.Ranks[a])
+			}
+			row = append(row, rank)
 		}
 		rows = append(rows, row)
 	}
