@@ -296,6 +296,14 @@ func (g *grower) best(r *rand.Rand, y []float64, rows []int32, sum, total float6
 			}
 			if gain := s*s/t + (sum-s)*(sum-s)/(total-t); gain > least {
 				least, feature, left = gain, k, mask
+				// Levels that no row here has: below a cut those are that are, of options without
+				// an order all are where most rows are.
+				switch ordered := g.features[k].Ordered; {
+				case ordered:
+					left = 2<<level - 1
+				case t >= total-t:
+					left |= ^seen
+				}
 			}
 		}
 	}

@@ -57,6 +57,28 @@ func TestOneSplitByHand(t *testing.T) {
 	}
 }
 
+// What no row of a split has is where it belongs: on its side of a cut, and, without an
+// order, where most rows are.
+func TestUnseenLevels(t *testing.T) {
+	o := Options{Trees: 1, Depth: 1, Shrinkage: 1, Ridge: 1e-9}
+	x := [][]int{{0, 0, 0}, {2, 0, 0}, {2, 0, 0}, {4, 0, 0}}
+	m := fit(t, Boost, x, []float64{1, 1, 1, 5}, nil, o)
+	for level, want := range []float64{1, 1, 1, 5, 5} {
+		if got := m.Predict([]int{level, 0, 0}); math.Abs(got-want) > 1e-6 {
+			t.Errorf("level %d: %v, want %v", level, got, want)
+		}
+	}
+	x = [][]int{{0, 0, 0}, {0, 2, 0}, {0, 2, 0}, {0, 2, 0}}
+	for _, high := range []float64{5, -5} {
+		m = fit(t, Boost, x, []float64{1, high, high, high}, nil, o)
+		for level, want := range []float64{1, high, high, high} {
+			if got := m.Predict([]int{0, level, 0}); math.Abs(got-want) > 1e-6 {
+				t.Errorf("level %d of %v: %v, want %v", level, high, got, want)
+			}
+		}
+	}
+}
+
 func TestInteractions(t *testing.T) {
 	f := func(x []int) float64 {
 		v := 0.2 * float64(x[0])

@@ -145,7 +145,9 @@ func TestOracle(t *testing.T) {
 	}
 	f := r.Figures()
 	for k, c := range f.Found.Comparisons {
-		if rank := f.Found.Rankings[k]; !slices.Equal(rank.Ranks, []float64{1, 0}) || rank.P != 1 || rank.Critical != 0 || c.Losses != 2 || f.Arms[1].At[k].Found.Mean > .1 || f.Arms[1].At[k].Regret.Mean < .3 {
+		rank := f.Found.Rankings[k]
+		if !slices.Equal(rank.Ranks, []float64{1, 0}) || rank.P != 1 || rank.Critical != 0 || c.Losses != 2 ||
+			f.Arms[1].At[k].Found.Mean > .1 || f.Arms[1].At[k].Regret.Mean < .3 {
 			t.Errorf("at %d: ranks %v, %+v, found %v, regret %v", r.Budgets[k], f.Found.Rankings[k].Ranks, c.Tally, f.Arms[1].At[k].Found,
 				f.Arms[1].At[k].Regret)
 		}
