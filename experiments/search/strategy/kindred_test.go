@@ -219,7 +219,15 @@ func TestKindredLearnsOfABoundedNumber(t *testing.T) {
 	s := must(newKindred(start))(t).(*kindred)
 	r := rng.New(1, "test", 0)
 	for i := range maxLearned + 50 {
-		if err := s.Tell(Told{Trial: i, Actions: uniform(r, s.options), Status: trainer.OK, Reward: r.Float64()}); err != nil {
+		told := Told{Trial: i, Actions: uniform(r, s.options), Status: trainer.OK, Reward: r.Float64()}
+		switch {
+		case i%10 == 3:
+			told.Status, told.Reward = trainer.Failed, 0
+		case i == maxLearned+35: // the worst, which failures of before are then as bad as
+			told.Reward = -1
+			s.Ask(i, 0)
+		}
+		if err := s.Tell(told); err != nil {
 			t.Fatal(err)
 		}
 	}
