@@ -225,12 +225,15 @@ func (s *Searcher) Tell(t Trial) error {
 // have a value of it, nil while there is none.
 type extents []*[2]float64
 
-// reward is what the strategy is told of a trial: the objective, more being
-// better. A trial that failed has the worst reward of its task so far, 0 while
-// there is none: how bad a failure is depends on the objective, which only the
-// other trials show. An infeasible model stands below the worst, its own objective
-// counted, by a half to the whole of the distance to the best, the more it violates: by
-// an amount that strategies can reckon with, whatever the objective's scale.
+// reward is what the strategy is told of a trial, and the ledger keeps: the objective,
+// more being better. Of a trial that failed it is the worst objective of its task so far:
+// how bad a failure is depends on the objective, which only the other trials show. While
+// there is none it is 0, which says nothing. An infeasible model's is below the worst, its
+// own objective counted, by a half to the whole of the distance to the best, the more it
+// violates: by an amount that strategies can reckon with, whatever the objective's scale.
+//
+// Both are as of when the trial was told: a later trial may have less. How trials compare
+// is for the strategies to say, from status and reward (strategy.Told).
 func (e extents) reward(t Trial, sp *space.Space) float64 {
 	of := e[t.Task]
 	if t.Status.Failure() {
@@ -249,11 +252,7 @@ func (e extents) reward(t Trial, sp *space.Space) float64 {
 		return r
 	}
 	violation, _ := trainer.Violation(t.Metrics, sp.Constraints)
-	scale := max(of[1]-of[0], max(math.Abs(of[0]), math.Abs(of[1]))/1000)
-	if scale == 0 {
-		scale = 1
-	}
-	return of[0] - float64(scale*(1-.5/(1+violation)))
+	return of[0] - float64(strategy.Spread(of[0], of[1])*(1-.5/(1+violation)))
 }
 
 // FillRewards fills in the rewards of a whole ledger, as they are told: rows that

@@ -140,7 +140,7 @@ func translate(from, to *space.Space) (translation, error) {
 			continue
 		}
 		for _, o := range from.Choices[out[i].at].Options {
-			out[i].options = append(out[i].options, slices.Index(c.Options, o))
+			out[i].options = append(out[i].options, space.Index(c.Options, o))
 		}
 	}
 	if len(differ) > 0 {

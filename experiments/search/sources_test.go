@@ -80,6 +80,28 @@ func TestSourcesOf(t *testing.T) {
 	}
 }
 
+// A whole number is the same option beside others that are not whole.
+func TestSourcesOfWholeNumbers(t *testing.T) {
+	config := func(task string, options string) *Config {
+		c := &Config{Tasks: []Task{{Name: task, Data: task}}}
+		sp := `{"name":"x","trainer":"t","choices":[{"name":"rate","options":` + options + `}]}`
+		if err := json.Unmarshal([]byte(sp), &c.Space); err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	for old, own := range map[string]string{`[1, 2]`: `[0.5, 2, 1]`, `[0.25, 2, 1]`: `[4, 1, 2]`} {
+		past := Past{"old", config("a", old), nil}
+		for i := range past.Config.Space.Options()[0] {
+			past.Trials = append(past.Trials, Trial{Trial: i, Actions: []int{i}, Status: trainer.OK})
+		}
+		sources, taken, err := config("b", own).SourcesOf([]Past{past})
+		if err != nil || taken[0] != 2 {
+			t.Errorf("%s in %s: %v are taken of %d, %v, %v", old, own, taken, len(past.Trials), sources, err)
+		}
+	}
+}
+
 // Of too many trials each source keeps its share, evenly spread.
 func TestThin(t *testing.T) {
 	var sources []strategy.Source

@@ -219,6 +219,7 @@ func (s *Space) validateChoice(i int) (out []Problem) {
 		bad(-1, "%d options: there can be %d", n, MaxOptions)
 		return out
 	}
+	seen := map[any]bool{}
 	for k, o := range c.Options {
 		switch v := o.(type) {
 		case string:
@@ -236,9 +237,10 @@ func (s *Space) validateChoice(i int) (out []Problem) {
 		}
 		if a, b := kindOf(c.Options[0]), kindOf(o); a != b {
 			bad(k, "option %v is %s, the first one is %s: all must be of one type", o, b, a)
-		} else if slices.Contains(c.Options[:k], o) {
+		} else if seen[plain(o)] {
 			bad(k, "option %v is there twice", o)
 		}
+		seen[plain(o)] = true
 	}
 	return out
 }
@@ -339,8 +341,7 @@ func (s *Space) Actions(values map[string]any) ([]int, error) {
 			errs = append(errs, fmt.Errorf("no option for the choice %q (there are: %s)", c.Name, List(c.Options)))
 			continue
 		}
-		want := Literal(v)
-		if actions[i] = slices.IndexFunc(c.Options, func(o any) bool { return Literal(o) == want }); actions[i] < 0 {
+		if actions[i] = Index(c.Options, v); actions[i] < 0 {
 			errs = append(errs, fmt.Errorf("choice %q has no option %v (there are: %s)", c.Name, v, List(c.Options)))
 		}
 	}
@@ -357,8 +358,28 @@ func (s *Space) Actions(values map[string]any) ([]int, error) {
 	return actions, errors.Join(errs...)
 }
 
-// Literal is an option as JSON writes it, by which options are compared: a whole
-// number given as a float is the same option.
+// Same says that two options are the same one. Numbers are by their value: whether a whole
+// one is an int64 or a float64 depends on the choice's other options alone.
+func Same(a, b any) bool { return plain(a) == plain(b) }
+
+// Index finds an option among others, −1 where none is the same.
+func Index(options []any, option any) int {
+	return slices.IndexFunc(options, func(o any) bool { return Same(o, option) })
+}
+
+// plain is an option as == compares it with others; what is no scalar is none.
+func plain(option any) any {
+	if f, ok := number(option); ok {
+		return f
+	}
+	switch option.(type) {
+	case string, bool:
+		return option
+	}
+	return math.NaN() // which nothing is equal to
+}
+
+// Literal is an option as JSON writes it.
 func Literal(v any) string {
 	b, err := json.Marshal(v)
 	if err != nil {

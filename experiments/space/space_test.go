@@ -174,6 +174,46 @@ func TestLoad(t *testing.T) {
 	}
 }
 
+// Without a kind numbers have an order where they rise or fall.
+func TestOrdered(t *testing.T) {
+	for _, c := range []struct {
+		kind    Kind
+		options []any
+		want    bool
+	}{
+		{"", []any{1.0, 2.5}, true}, {"", []any{int64(3), int64(2), int64(0)}, true}, {"", []any{int64(7)}, true},
+		{"", []any{int64(128), int64(64), int64(256)}, false}, {Ordinal, []any{int64(128), int64(64), int64(256)}, true},
+		{Categorical, []any{int64(1), int64(2)}, false}, {"", []any{"a", "b"}, false}, {"", []any{false, true}, false}, {"", nil, false},
+	} {
+		if got := (&Choice{Kind: c.kind, Options: c.options}).Ordered(); got != c.want {
+			t.Errorf("%q %v: %v", c.kind, c.options, got)
+		}
+	}
+}
+
+// A whole number is one option, whatever type the others beside it give it.
+func TestSame(t *testing.T) {
+	for _, c := range []struct {
+		a, b any
+		want bool
+	}{
+		{int64(1), 1., true}, {1, json.Number("1"), true}, {0., math.Copysign(0, -1), true}, {"a", "a", true}, {true, true, true},
+		{int64(1), 1.5, false}, {int64(1), "1", false}, {int64(1), true, false}, {"true", true, false}, {nil, nil, false},
+		{[]any{1}, []any{1}, false}, {"a", map[string]any{}, false},
+	} {
+		if Same(c.a, c.b) != c.want || Same(c.b, c.a) != c.want {
+			t.Errorf("%T %v and %T %v: %v", c.a, c.a, c.b, c.b, !c.want)
+		}
+	}
+	s := Space{Name: "x", Choices: []Choice{{Name: "c", Options: []any{int64(1), .5, 1.}}}}
+	if got := s.Validate(); len(got) != 1 || got[0].Option != 2 {
+		t.Errorf("an option that is there twice: %v", got)
+	}
+	if got, err := s.Actions(map[string]any{"c": []any{1}}); err == nil {
+		t.Errorf("a list is the option %v", got)
+	}
+}
+
 // The whole of YAML's way to write a space reads as the flow style does.
 func TestLoadBlockStyle(t *testing.T) {
 	const block = `# a comment

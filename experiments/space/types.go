@@ -3,7 +3,10 @@
 // model is its trainer's (package trainer).
 package space
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"slices"
+)
 
 // Space is a search space.
 type Space struct {
@@ -29,7 +32,7 @@ const DefaultTrainer = "builtin"
 // Choice is one design decision with its options.
 type Choice struct {
 	Name string `json:"name"`
-	// Kind says whether the options have an order; empty: those of numbers have.
+	// Kind says whether the options have an order; empty: numbers that rise or fall have.
 	Kind Kind `json:"kind,omitempty"`
 	// Options are of one type: string, bool, int64, or float64 where not all
 	// numbers are whole.
@@ -74,19 +77,23 @@ const (
 	Minimise Direction = "minimise"
 )
 
-// Ordered says that the options have an order.
+// Ordered says that the options stand in an order, as the kind says, or else as numbers
+// each of which is more than the one before, or each less: places in a list that goes up
+// and down tell nothing of how far apart its options are.
 func (c *Choice) Ordered() bool {
 	if c.Kind != "" {
 		return c.Kind == Ordinal
 	}
-	if len(c.Options) == 0 {
-		return false
+	values := make([]float64, len(c.Options))
+	for i, o := range c.Options {
+		var ok bool
+		if values[i], ok = number(o); !ok {
+			return false
+		}
 	}
-	switch c.Options[0].(type) {
-	case int64, float64:
-		return true
-	}
-	return false
+	up := slices.IsSorted(values)
+	slices.Reverse(values)
+	return len(values) > 0 && (up || slices.IsSorted(values))
 }
 
 // TrainerName is the space's trainer.

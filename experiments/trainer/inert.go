@@ -1,8 +1,6 @@
 package trainer
 
 import (
-	"slices"
-
 	"tnaml/experiments/space"
 )
 
@@ -23,7 +21,7 @@ func NewInertia(sp *space.Space) Inertia {
 	for i, c := range sp.Choices {
 		switch c.Name {
 		case HiddenLayers:
-			if n.option = slices.Index(c.Options, any(int64(0))); n.option >= 0 {
+			if n.option = space.Index(c.Options, 0); n.option >= 0 {
 				n.at = i
 			}
 		case HiddenSize, Activation, Normalisation, Dropout:

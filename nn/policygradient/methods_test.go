@@ -3,6 +3,7 @@ package policygradient
 import (
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"gonum.org/v1/gonum/stat"
@@ -10,6 +11,7 @@ import (
 	"tnaml/nn/controller"
 	"tnaml/nn/optimizer"
 	"tnaml/nn/rng"
+	"tnaml/nn/safetensors"
 )
 
 // examples returns a controller of two tasks and episodes of both, sampled by
@@ -212,6 +214,51 @@ func TestRSPGAdvantage(t *testing.T) {
 }
 
 // The clipped objective by hand (Schulman et al., 2017, figure 1).
+// What is remembered as the best has no episode whose reward stands for a failure; PQT and
+// UREX learn from its advantage, as REINFORCE does, RSPG not at all.
+func TestUnrankedEpisodes(t *testing.T) {
+	for _, name := range []string{PQT, RSPG, UREX} {
+		c, episodes := examples(t)
+		cfg, plain := Config{Method: name, Optimizer: "sgd", LearningRate: .1}, Config{Optimizer: "sgd", LearningRate: .1}
+		m, err := New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bad := episodes[1]
+		bad.Reward, bad.Unranked = 2, true // more than all others
+		before, reinforced := c.Clone(), c.Clone()
+		if r, err := New(plain); err != nil || r.Update(reinforced, bad) != nil || m.Update(c, bad) != nil {
+			t.Fatal(err)
+		}
+		want := reinforced
+		if name == RSPG {
+			want = before
+		}
+		for i, p := range c.Parameters() {
+			if !slices.Equal(p.Value, want.Parameters()[i].Value) {
+				t.Errorf("%s: an unranked episode teaches something else", name)
+				break
+			}
+		}
+		for _, e := range append(episodes[2:], bad) {
+			if err := m.Update(c, e); err != nil {
+				t.Fatal(err)
+			}
+		}
+		f := safetensors.New("state")
+		m.PutArrays(f, "")
+		for _, array := range f.Names() {
+			if !strings.HasSuffix(array, "/numbers") {
+				continue
+			}
+			numbers, shape, err := safetensors.Get[float64](f, array, -1, 3)
+			if err != nil || shape[0] != 3 || slices.Contains(numbers, bad.Reward) {
+				t.Errorf("%s: %s has %v, %v", name, array, numbers, err)
+			}
+		}
+	}
+}
+
 func TestClipping(t *testing.T) {
 	for _, c := range []struct {
 		ratio, advantage float64

@@ -134,7 +134,7 @@ func (b bandit) learn(t testing.TB, g game) (last []float64, trials int) {
 		task := rng.New(g.seed, "draw", uint64(i)).IntN(len(b.best))
 		p := c.Sample(rng.New(g.seed, "actions", uint64(i)), task, actions)
 		reward := b.reward(task, actions)
-		if err := m.Update(c, Episode{task, task, actions, p, reward, baseline.Advantage(task, reward)}); err != nil {
+		if err := m.Update(c, Episode{task, task, actions, p, reward, baseline.Advantage(task, reward), false}); err != nil {
 			t.Fatal(err)
 		}
 		rewards[task] = append(rewards[task], reward)
@@ -222,7 +222,7 @@ func TestCheckpointContinues(t *testing.T) {
 				task := i % 3 % 2
 				p := c.Sample(rng.New(1, "a", uint64(i)), task, actions)
 				reward := float64(actions[0]) / 3
-				if err := m.Update(c, Episode{task, task, actions, p, reward, b.Advantage(task, reward)}); err != nil {
+				if err := m.Update(c, Episode{task, task, actions, p, reward, b.Advantage(task, reward), false}); err != nil {
 					t.Fatal(err)
 				}
 				if i == 20 {
@@ -388,7 +388,7 @@ func FuzzGetArrays(f *testing.F) {
 		c := base.Clone()
 		for a := range 3 {
 			reward := float64(a) / 2
-			if err := m.Update(c, Episode{0, 0, []int{1, a}, -1, reward, b.Advantage(0, reward)}); err != nil {
+			if err := m.Update(c, Episode{0, 0, []int{1, a}, -1, reward, b.Advantage(0, reward), false}); err != nil {
 				f.Fatal(err)
 			}
 		}
@@ -413,7 +413,7 @@ func FuzzGetArrays(f *testing.F) {
 			return
 		}
 		c := base.Clone()
-		if m.Update(c, Episode{0, 0, []int{1, 2}, -1, 1, 1}) == nil && math.IsNaN(c.LogProb(0, []int{1, 2})) {
+		if m.Update(c, Episode{0, 0, []int{1, 2}, -1, 1, 1, false}) == nil && math.IsNaN(c.LogProb(0, []int{1, 2})) {
 			t.Error("not a number")
 		}
 	})
@@ -482,7 +482,7 @@ func BenchmarkAskTell(b *testing.B) {
 			for b.Loop() {
 				p := c.Sample(stream.At(1, "actions", i), 0, actions)
 				reward := game.reward(0, actions)
-				if err := m.Update(c, Episode{0, 0, actions, p, reward, baseline.Advantage(0, reward)}); err != nil {
+				if err := m.Update(c, Episode{0, 0, actions, p, reward, baseline.Advantage(0, reward), false}); err != nil {
 					b.Fatal(err)
 				}
 				i++
@@ -515,7 +515,7 @@ func TestNoAllocation(t *testing.T) {
 	one := func() {
 		p := c.Sample(stream.At(1, "actions", i), 0, actions)
 		reward := game.reward(0, actions)
-		if err := m.Update(c, Episode{0, 0, actions, p, reward, baseline.Advantage(0, reward)}); err != nil {
+		if err := m.Update(c, Episode{0, 0, actions, p, reward, baseline.Advantage(0, reward), false}); err != nil {
 			t.Fatal(err)
 		}
 		i++

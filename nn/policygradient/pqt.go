@@ -17,6 +17,7 @@ import (
 // after every trial, m itself in the queue where it is among the best. Theirs come
 // in batches, of one task; here each task has a queue, as rewards of two tasks are
 // not comparable, and an architecture counts with its best reward, since rewards are noisy.
+// Unranked episodes are in no queue.
 type pqt struct {
 	PQTConfig
 	entropy   float64
@@ -29,7 +30,9 @@ func (p *pqt) Update(c *controller.Controller, e Episode) error {
 	if err != nil {
 		return err
 	}
-	q.enqueue(e)
+	if !e.Unranked {
+		q.enqueue(e)
+	}
 	c.ZeroGradient()
 	p.gradient(c, e, q.episodes)
 	p.optimizer.Step(c.Parameters())

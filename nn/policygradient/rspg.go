@@ -26,7 +26,8 @@ import (
 // deviation, stands for the normalisation of §2.2; 1/ε would only make the εN steps
 // of a batch as large as one of the batch's. The quantile is a reward of the batch,
 // the higher one where it lies between two, as in the authors' implementation, so
-// that nothing but entropy is learned from the first 1/ε trials.
+// that nothing but entropy is learned from the first 1/ε trials. An unranked episode is
+// not of the batch, and changes nothing.
 type rspg struct {
 	RSPGConfig
 	entropy   float64
@@ -41,6 +42,9 @@ func (r *rspg) Update(c *controller.Controller, e Episode) error {
 	m, err := r.memories.of(c, e)
 	if err != nil {
 		return err
+	}
+	if e.Unranked {
+		return nil
 	}
 	m.add(e)
 	advantage := r.advantage(m.episodes)

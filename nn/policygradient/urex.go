@@ -19,7 +19,8 @@ import (
 // log π_k being that of the policy that sampled m_k. The 1/K is the baseline of
 // the authors' implementation: with a single episode, or with all of them
 // appreciated alike, the term is zero. Their K samples come at once from one
-// policy; here they are the last K of the task, one update each.
+// policy; here they are the last K of the task, one update each. An unranked episode is
+// none of them, and has the terms of REINFORCE alone.
 type urex struct {
 	UREXConfig
 	entropy   float64
@@ -32,9 +33,13 @@ func (u *urex) Update(c *controller.Controller, e Episode) error {
 	if err != nil {
 		return err
 	}
-	m.add(e)
 	c.ZeroGradient()
-	u.gradient(c, m.episodes)
+	if e.Unranked {
+		c.Gradient(e.Embedding, e.Actions, e.Advantage, u.entropy)
+	} else {
+		m.add(e)
+		u.gradient(c, m.episodes)
+	}
 	u.optimizer.Step(c.Parameters())
 	return finite(c)
 }

@@ -123,11 +123,7 @@ func (c *copula) learn(tasks []rewardedTask) error {
 	var x [][]int
 	var z []float64
 	for _, t := range tasks {
-		losses := make([]float64, len(t.rewards))
-		for i, r := range t.rewards {
-			losses[i] = -r
-		}
-		x, z = append(x, t.actions...), append(z, gaussian(losses)...)
+		x, z = append(x, t.actions...), append(z, gaussian(negative(t.rewards))...)
 	}
 	fit := func(y []float64, size int, leaf float64, stream string) (*trees.Model, error) {
 		return trees.Forest(featuresOf(c.start.Space), x, y, nil, trees.Options{
@@ -146,6 +142,15 @@ func (c *copula) learn(tasks []rewardedTask) error {
 	}
 	c.variance, errs[1] = fit(residuals, 10, 20, "variance")
 	return errors.Join(errs[:]...)
+}
+
+// negative are the losses of rewards.
+func negative(rewards []float64) []float64 {
+	losses := make([]float64, len(rewards))
+	for i, r := range rewards {
+		losses[i] = -r
+	}
+	return losses
 }
 
 // draw draws the candidates of a trial, unless they are there.
@@ -208,12 +213,8 @@ const ownTrials = 5
 
 // improve is the configuration with the greatest expected improvement of those tried.
 func (c *copula) improve(trial int, t *copulaTask) []int {
-	losses := make([]float64, len(t.rewards))
-	for i, r := range t.rewards {
-		losses[i] = -r
-	}
-	z := gaussian(losses)
-	c.follow(t, z, losses)
+	z := gaussian(negative(t.rewards))
+	c.follow(t, z)
 	least := slices.Min(z)
 	order := make([]int, len(c.pool.actions))
 	prior := make([]float64, len(order))
@@ -257,7 +258,7 @@ func (c *copula) improve(trial int, t *copulaTask) []int {
 const shortList = 100
 
 // follow brings a task's Gaussian process up to its trials.
-func (c *copula) follow(t *copulaTask, z, losses []float64) {
+func (c *copula) follow(t *copulaTask, z []float64) {
 	residuals := func(z []float64) []float64 {
 		out := make([]float64, len(z))
 		for i := range z {
@@ -271,7 +272,7 @@ func (c *copula) follow(t *copulaTask, z, losses []float64) {
 		fitted *= 2
 	}
 	if t.process == nil || len(t.process.x) < fitted {
-		t.process = fitProcess(featuresOf(c.start.Space), t.actions[:fitted], residuals(gaussian(losses[:fitted])))
+		t.process = fitProcess(featuresOf(c.start.Space), t.actions[:fitted], residuals(gaussian(negative(t.first(fitted)))))
 	}
 	t.process.add(t.actions[len(t.process.x):]...)
 	t.process.observe(residuals(z))

@@ -20,8 +20,8 @@ import (
 // uniformly. The first population is random.
 //
 // A child of trial i comes from what has been told by then, with a lag fewer than a
-// population at first. A trial that failed is of the population with the reward it
-// was told. Each task has a population of its own.
+// population at first. A trial that failed is as bad as the worst of the
+// population, and an infeasible one worse (effective). Each task has a population of its own.
 //
 // With other tasks' trials the first population is the best of those (as Reif et al.,
 // "Meta-learning for evolutionary parameter optimization of classifiers", 2012, begin a
@@ -172,9 +172,7 @@ func (e *evolution) Tell(t Told) error {
 // bury takes the oldest out of populations that are too large.
 func (e *evolution) bury() {
 	for i := range e.living {
-		p := &e.living[i]
-		dead := max(0, len(p.rewards)-e.settings.Population)
-		p.actions, p.rewards = slices.Delete(p.actions, 0, dead), slices.Delete(p.rewards, 0, dead)
+		e.living[i].keep(e.settings.Population)
 	}
 }
 

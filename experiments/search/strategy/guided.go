@@ -213,17 +213,17 @@ func (g *guided) likeliest(r *rand.Rand, trial, task int) []int {
 	return best
 }
 
-// population are a task's newest trials.
-func (g *guided) population(task int) past {
+// population are a task's newest trials, with their rewards among all of it.
+func (g *guided) population(task int) (actions [][]int, rewards []float64) {
 	p := g.tpe.tasks[task]
 	dead := max(0, len(p.rewards)-g.settings.Population)
-	return past{p.actions[dead:], p.rewards[dead:]}
+	return p.actions[dead:], p.rewards[dead:]
 }
 
 // child is that of the best of a sample of the population.
 func (g *guided) child(r *rand.Rand, trial, task int) []int {
-	p := g.population(task)
-	actions := slices.Clone(p.actions[tournament(r, p.rewards, g.settings.Sample)])
+	population, rewards := g.population(task)
+	actions := slices.Clone(population[tournament(r, rewards, g.settings.Sample)])
 	if len(g.open) == 0 {
 		return actions
 	}

@@ -77,15 +77,15 @@ func TestGuidedByAPrior(t *testing.T) {
 func TestGuidedMutations(t *testing.T) {
 	const trials = 20
 	g := guidedIn(t, `{"method":"mutations","population":8,"sample":20,"startup":5,"mutation":0}`, trials)
-	population := g.population(0)
-	if n := len(population.rewards); n != 8 || population.rewards[7] != g.tpe.tasks[0].rewards[trials-1] {
+	population, rewards := g.population(0)
+	if n := len(rewards); n != 8 || rewards[7] != g.tpe.tasks[0].rewards[trials-1] {
 		t.Fatalf("the population has %d", n)
 	}
 	changed := map[int]int{}
 	for trial := trials; trial < trials+400; trial++ {
 		child, _ := g.Ask(trial, 0)
 		r := rng.New(g.seed, "guided/actions", uint64(trial))
-		parent := population.actions[tournament(r, population.rewards, 20)]
+		parent := population[tournament(r, rewards, 20)]
 		var differ []int
 		for c := range child {
 			if child[c] != parent[c] {
@@ -104,7 +104,8 @@ func TestGuidedMutations(t *testing.T) {
 	}
 	all := guidedIn(t, `{"method":"mutations","population":8,"startup":5,"mutation":1}`, trials)
 	r := rng.New(all.seed, "guided/actions", trials)
-	tournament(r, all.population(0).rewards, 5)
+	_, rewards = all.population(0)
+	tournament(r, rewards, 5)
 	r.IntN(len(all.open))
 	for range len(all.open) - 1 {
 		r.Float64()
@@ -123,8 +124,9 @@ func TestGuidedForks(t *testing.T) {
 	f := safetensors.New("state")
 	g.Put(f)
 	other := guidedIn(t, `{"method":"mutations","population":6}`, 0)
-	if err := other.Get(f); err != nil || len(other.population(0).rewards) != 6 {
-		t.Errorf("%d, %v", len(other.population(0).rewards), err)
+	err := other.Get(f)
+	if _, rewards := other.population(0); err != nil || len(rewards) != 6 {
+		t.Errorf("%d, %v", len(rewards), err)
 	}
 	raw, err := ParseSettings(Guided, json.RawMessage(`{"startup":2,"naml":{"embedding":{"dropout":0.5,"start":"random","scale":2}}}`))
 	if err != nil {

@@ -268,18 +268,19 @@ func (k *kindred) learn(t *kindredTask) {
 	if n == t.learned {
 		return
 	}
+	known := t.first(n) // not as those after them changed them: a restored search learns later
 	rows := make([]int, 0, n)
 	for i := range n {
 		rows = append(rows, i)
 	}
 	if n > maxLearned {
-		rows = slices.Concat(descending(t.rewards[:n-maxLearned/2])[:maxLearned/2], rows[n-maxLearned/2:])
+		rows = slices.Concat(descending(known[:n-maxLearned/2])[:maxLearned/2], rows[n-maxLearned/2:])
 	}
 	t.learned = n
 	var x [][]int
 	var rewards []float64
 	for _, i := range rows {
-		x, rewards = append(x, t.actions[i]), append(rewards, t.rewards[i])
+		x, rewards = append(x, t.actions[i]), append(rewards, known[i])
 	}
 	t.process = newKindredProcess(k.features, k.settings, len(k.models.models))
 	z := standardised(rewards)

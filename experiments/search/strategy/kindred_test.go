@@ -28,28 +28,15 @@ func TestNormalScores(t *testing.T) {
 	}
 }
 
-func TestOrdered(t *testing.T) {
-	for _, c := range []struct {
-		options []any
-		want    bool
-	}{
-		{[]any{1.0, 2.5}, true}, {[]any{int64(3), int64(2), int64(0)}, true}, {[]any{1.0, 3.0, 2.0}, false}, {[]any{"a", "b"}, false},
-		{[]any{false, true}, false},
-	} {
-		if ordered(c.options) != c.want {
-			t.Errorf("%v: %v", c.options, !c.want)
-		}
-	}
-}
-
 // What a space says of its choices' order holds, where it says it.
 func TestFeaturesOf(t *testing.T) {
 	sp := &space.Space{Choices: []space.Choice{
 		{Options: []any{int64(1), int64(2)}}, {Options: []any{int64(1), int64(2)}, Kind: space.Categorical},
 		{Options: []any{"low", "high"}}, {Options: []any{"low", "high"}, Kind: space.Ordinal},
+		{Options: []any{int64(128), int64(64), int64(256)}},
 	}}
-	for k, want := range []bool{true, false, false, true} {
-		if got := featuresOf(sp)[k]; got.Ordered != want || got.Levels != 2 {
+	for k, want := range []bool{true, false, false, true, false} {
+		if got := featuresOf(sp)[k]; got.Ordered != want || got.Levels != len(sp.Choices[k].Options) {
 			t.Errorf("choice %d: %+v", k, got)
 		}
 	}
@@ -232,7 +219,15 @@ func TestKindredLearnsOfABoundedNumber(t *testing.T) {
 	s := must(newKindred(start))(t).(*kindred)
 	r := rng.New(1, "test", 0)
 	for i := range maxLearned + 50 {
-		if err := s.Tell(Told{Trial: i, Actions: uniform(r, s.options), Status: trainer.OK, Reward: r.Float64()}); err != nil {
+		told := Told{Trial: i, Actions: uniform(r, s.options), Status: trainer.OK, Reward: r.Float64()}
+		switch {
+		case i%10 == 3:
+			told.Status, told.Reward = trainer.Failed, 0
+		case i == maxLearned+35: // the worst, which failures of before are then as bad as
+			told.Reward = -1
+			s.Ask(i, 0)
+		}
+		if err := s.Tell(told); err != nil {
 			t.Fatal(err)
 		}
 	}

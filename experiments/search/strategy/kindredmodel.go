@@ -9,35 +9,13 @@ import (
 	"tnaml/nn/trees"
 )
 
-// featuresOf is the space as regression trees see it: choices whose options are numbers
-// in order are ordered.
+// featuresOf is the space as regression trees see it.
 func featuresOf(sp *space.Space) []trees.Feature {
 	var out []trees.Feature
 	for _, c := range sp.Choices {
-		inOrder := c.Kind == space.Ordinal || c.Kind == "" && ordered(c.Options)
-		out = append(out, trees.Feature{Levels: len(c.Options), Ordered: inOrder})
+		out = append(out, trees.Feature{Levels: len(c.Options), Ordered: c.Ordered()})
 	}
 	return out
-}
-
-// ordered says that options are numbers, each more than the one before, or each less.
-func ordered(options []any) bool {
-	var v []float64
-	for _, o := range options {
-		switch n := o.(type) {
-		case float64:
-			v = append(v, n)
-		case int64:
-			v = append(v, float64(n))
-		case int:
-			v = append(v, float64(n))
-		default:
-			return false
-		}
-	}
-	down := slices.Clone(v)
-	slices.Reverse(down)
-	return slices.IsSorted(v) || slices.IsSorted(down)
 }
 
 // descending is the order of values, the greatest first, equal ones as they stand.

@@ -7,6 +7,7 @@ import (
 	"reflect"
 
 	"tnaml/experiments/strict"
+	"tnaml/experiments/trainer"
 	"tnaml/nn/controller"
 	"tnaml/nn/policygradient"
 	"tnaml/nn/rng"
@@ -216,10 +217,16 @@ func (n *naml) Ask(trial, task int) ([]int, float64) {
 	return actions, logProb
 }
 
+// Tell learns from a trial: nothing from a failure before a task's first value, as 0 may
+// be good or bad then.
 func (n *naml) Tell(t Told) error {
+	if _, _, values := n.baseline.Moments(t.Task); values == 0 && t.Status.Failure() {
+		return nil
+	}
 	e := policygradient.Episode{
 		Task: t.Task, Embedding: t.Task, Actions: t.Actions, LogProb: t.LogProb,
 		Reward: t.Reward, Advantage: n.baseline.Advantage(t.Task, t.Reward),
+		Unranked: t.Status.Failure() || t.Status == trainer.Infeasible,
 	}
 	if n.dropped(t.Trial) {
 		e.Embedding = controller.NoTask

@@ -216,6 +216,29 @@ func TestDifferencesAreNamed(t *testing.T) {
 	}
 }
 
+// A whole number is an option that the controller knows beside others that are not whole.
+func TestControllerKnowsWholeNumbers(t *testing.T) {
+	p := pretrained(t, ``, 1)
+	sp := textSpace(t)
+	sizes := &sp.Choices[3]
+	known := p.Space().Choices[3].Options
+	sizes.Options = append([]any{.5}, sizes.Options...)
+	for i, o := range sizes.Options[1:] {
+		sizes.Options[i+1] = float64(o.(int64)) // as a choice with .5 among its options reads them
+	}
+	if got := p.grown(sp)[3].Options; got[0] != -1 || !slices.IsSorted(got) || len(got) != len(known)+1 || got[len(known)] != len(known)-1 {
+		t.Errorf("%v of %v it knows at %v", sizes.Options, known, got)
+	}
+	if differ := p.Differences(sp); len(differ) != 1 || !strings.HasSuffix(differ[0], ": the controller does not know 0.5") {
+		t.Error(differ)
+	}
+	sizes.Options = sizes.Options[1:]
+	sp.Choices[0].Options = []any{"m-16"}
+	if differ := strings.Join(p.Differences(sp), "\n"); strings.Contains(differ, "hidden_size") {
+		t.Errorf("an equal choice is named: %s", differ)
+	}
+}
+
 func TestDecodeControllerRefuses(t *testing.T) {
 	s := begin(t, NAML, `{"controller":{"hidden":2,"layers":1}}`, 2)
 	good := s.controller()

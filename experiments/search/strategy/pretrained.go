@@ -136,7 +136,7 @@ func (p *Pretrained) grown(sp *space.Space) (out []controller.Grown) {
 		for _, o := range c.Options {
 			at := -1
 			if g.Choice >= 0 {
-				at = slices.Index(mine[g.Choice].Options, o)
+				at = space.Index(mine[g.Choice].Options, o)
 			}
 			g.Options = append(g.Options, at)
 		}
@@ -191,7 +191,7 @@ func (p *Pretrained) Differences(sp *space.Space) (out []string) {
 				parts = append(parts, "the controller does not know "+space.List(added))
 			}
 			differ("choice %q: %s", c.Name, strings.Join(parts, ", "))
-		case !slices.Equal(c.Options, t.Options):
+		case !slices.EqualFunc(c.Options, t.Options, space.Same):
 			differ("choice %q: the options %s stand in another order, the controller's is %s",
 				c.Name, space.List(c.Options), space.List(t.Options))
 		}
@@ -210,7 +210,7 @@ func (p *Pretrained) Differences(sp *space.Space) (out []string) {
 // without returns the options of a that b lacks.
 func without(a, b []any) (out []any) {
 	for _, o := range a {
-		if !slices.Contains(b, o) {
+		if space.Index(b, o) < 0 {
 			out = append(out, o)
 		}
 	}

@@ -24,7 +24,7 @@ type Source struct {
 type Known struct {
 	Actions []int          `json:"actions"`
 	Status  trainer.Status `json:"status"`
-	// Reward is what the strategy was told, more being better.
+	// Reward is what the strategy was told, more being better (Told).
 	Reward float64 `json:"reward"`
 }
 
@@ -72,37 +72,31 @@ func DecodeSources(b []byte, sp *space.Space) (ref string, sources []Source, err
 // that can be compared. A pruned trial's value is an early one, which a final one would
 // have left behind: it counts as the worst final value of the task at most, so that its
 // place is right without a strategy's knowing of it, and what was pruned is still known as
-// bad, as it would not be were it left out. Failures have the worst of these, as inside a
-// search (Told), those infeasible that or less. Tasks without a trial that ended well are
-// left out.
+// bad, as it would not be were it left out. Failures and infeasible trials have their place
+// by these, as inside a search (effective). Tasks without a trial that ended well are left out.
 func rewarded(sources []Source) (out []rewardedTask) {
 	for _, s := range sources {
-		final, worst := math.Inf(1), math.Inf(1)
+		final := math.Inf(1)
 		for _, t := range s.Trials {
 			if t.Status == trainer.OK {
 				final = min(final, t.Reward)
-			}
-			if t.Status == trainer.OK || t.Status == trainer.Pruned {
-				worst = min(worst, t.Reward)
 			}
 		}
 		if math.IsInf(final, 1) {
 			continue
 		}
 		task := rewardedTask{name: s.Task}
+		var statuses []trainer.Status
+		var told []float64
 		for _, t := range s.Trials {
-			reward := worst
-			switch t.Status {
-			case trainer.OK:
-				reward = t.Reward
-			case trainer.Pruned:
-				reward = min(final, t.Reward)
-			case trainer.Infeasible:
-				reward = min(worst, t.Reward) // below all that are feasible
+			reward := t.Reward
+			if t.Status == trainer.Pruned {
+				reward = min(final, reward)
 			}
-			task.actions, task.rewards = append(task.actions, t.Actions), append(task.rewards, reward)
-			task.ok = append(task.ok, t.Status == trainer.OK)
+			statuses, told = append(statuses, t.Status), append(told, reward)
+			task.actions, task.ok = append(task.actions, t.Actions), append(task.ok, t.Status == trainer.OK)
 		}
+		task.rewards = effective(statuses, told)
 		out = append(out, task)
 	}
 	return out

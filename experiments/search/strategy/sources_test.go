@@ -187,7 +187,7 @@ func TestRewardedOfPrunedTrials(t *testing.T) {
 		{[]int{5}, trainer.Infeasible, -5}, // less than the worst of the time
 	}}
 	got := rewarded([]Source{{Task: "pruned", Trials: source.Trials[:1]}, source})
-	if len(got) != 1 || !slices.Equal(got[0].rewards, []float64{-3, -3, -9, -9, -2, -9}) {
+	if len(got) != 1 || !slices.Equal(got[0].rewards, []float64{-3, -3, -9, -9, -2, -9 - 7./2}) {
 		t.Fatalf("%+v", got)
 	}
 	if best := got[0].best(6); !slices.Equal(best, []int{4, 1}) {

@@ -22,7 +22,7 @@ import (
 // one with the largest l/g is tried.
 //
 // Trials without an outcome are not counted (Optuna's constant_liar is off), and a
-// trial that failed counts with the reward it was told, where Optuna would leave it
+// trial that failed counts as the worst of all (effective), where Optuna would leave it
 // out. Each task has estimators of its own.
 const TPE = "tpe"
 
@@ -105,8 +105,12 @@ func (t *tpe) Ask(trial, task int) ([]int, float64) {
 }
 
 func (t *tpe) Tell(told Told) error {
-	t.tasks[told.Task].add(told)
-	t.rank(told.Task, len(t.tasks[told.Task].rewards)-1)
+	p := &t.tasks[told.Task]
+	if p.add(told) {
+		t.best[told.Task] = descending(p.rewards)
+	} else {
+		t.rank(told.Task, len(p.rewards)-1)
+	}
 	return nil
 }
 
@@ -149,10 +153,7 @@ func (t *tpe) Get(f *safetensors.File) (err error) {
 		return err
 	}
 	for task := range t.tasks {
-		t.best[task] = nil
-		for i := range t.tasks[task].rewards {
-			t.rank(task, i)
-		}
+		t.best[task] = descending(t.tasks[task].rewards)
 	}
 	return nil
 }
