@@ -79,9 +79,9 @@ const maxDraws = 1_000_000
 // are, and are fitted in a tenth of a second, so that thousands of searches can be
 // simulated; Syne Tune, of the same authors, has trees in the network's place too. And
 // 200 trials share their candidates, not their draws of z. The Gaussian process has one
-// length for all choices, chosen anew where the number of trials has doubled, and the
-// improvement is climbed choice by choice from the candidates most promising by μ and σ
-// alone, where the authors follow its gradient.
+// length for all choices, chosen anew where the number of trials has doubled, what is in
+// flight is not proposed again, and the improvement is climbed choice by choice from the
+// candidates most promising by μ and σ alone, where the authors follow its gradient.
 type copula struct {
 	start    Start
 	settings CopulaSettings
@@ -90,6 +90,7 @@ type copula struct {
 	pool     candidates
 	stream   rng.Stream
 	targets  []copulaTask // of the method "gp", one of each task
+	flying   flights      // of the same
 }
 
 // copulaTask is what is known of a task of the search.
@@ -194,9 +195,20 @@ const leastSigma = .01
 
 func (c *copula) Ask(trial, task int) ([]int, float64) {
 	c.draw(trial)
+	var actions []int
 	if t := &c.targets[task]; len(t.rewards) >= ownTrials {
-		return c.improve(trial, t), 0
+		actions = c.improve(trial, t, c.flying.before(trial, task))
+	} else {
+		actions = c.thompson(trial)
 	}
+	if c.settings.Method == copulaProcess {
+		c.flying.add(trial, task, slices.Clone(actions))
+	}
+	return actions, 0
+}
+
+// thompson is the configuration with the least z of those drawn from the model.
+func (c *copula) thompson(trial int) []int {
 	g := c.stream.At(c.start.Seed, "copula/z", uint64(trial))
 	best, least := 0, math.Inf(1)
 	for i, mean := range c.pool.mean {
@@ -204,15 +216,16 @@ func (c *copula) Ask(trial, task int) ([]int, float64) {
 			best, least = i, z
 		}
 	}
-	return slices.Clone(c.pool.actions[best]), 0
+	return slices.Clone(c.pool.actions[best])
 }
 
 // ownTrials is how many trials of a task there must be before its Gaussian process
 // proposes.
 const ownTrials = 5
 
-// improve is the configuration with the greatest expected improvement of those tried.
-func (c *copula) improve(trial int, t *copulaTask) []int {
+// improve is the configuration with the greatest expected improvement of those tried, none
+// of which is in flight.
+func (c *copula) improve(trial int, t *copulaTask, flying [][]int) []int {
 	z := gaussian(negative(t.rewards))
 	c.follow(t, z)
 	least := slices.Min(z)
@@ -223,6 +236,9 @@ func (c *copula) improve(trial int, t *copulaTask) []int {
 	}
 	slices.SortFunc(order, func(a, b int) int { return cmp.Or(cmp.Compare(prior[b], prior[a]), cmp.Compare(a, b)) })
 	of := func(actions []int) float64 {
+		if slices.ContainsFunc(flying, func(f []int) bool { return slices.Equal(f, actions) }) {
+			return math.Inf(-1)
+		}
 		mean, sigma := c.predict(actions)
 		m, s := t.process.predict(actions)
 		return improvement(least, mean+sigma*m, sigma*s)
@@ -230,7 +246,7 @@ func (c *copula) improve(trial int, t *copulaTask) []int {
 	var best []int
 	most := math.Inf(-1)
 	for _, i := range order[:min(shortList, len(order))] {
-		if v := of(c.pool.actions[i]); v > most {
+		if v := of(c.pool.actions[i]); v > most || best == nil {
 			best, most = c.pool.actions[i], v
 		}
 	}
@@ -288,6 +304,7 @@ func improvement(least, mean, sigma float64) float64 {
 func (c *copula) Tell(t Told) error {
 	if c.settings.Method == copulaProcess {
 		c.targets[t.Task].add(t)
+		c.flying.land(t.Trial)
 	}
 	return nil
 }
@@ -301,6 +318,7 @@ func (c *copula) Put(f *safetensors.File) {
 			tasks[i] = t.past
 		}
 		putPast(f, "copula", tasks, len(c.start.Space.Choices))
+		c.flying.put(f, "copula/flying", len(c.start.Space.Choices))
 	}
 }
 
@@ -321,6 +339,9 @@ func (c *copula) Get(f *safetensors.File) error {
 		}
 		for i, t := range tasks {
 			targets[i].past = t
+		}
+		if c.flying, err = getFlights(f, "copula/flying", c.start.Space, len(targets)); err != nil {
+			return err
 		}
 	}
 	c.mean, c.variance, c.pool.block, c.targets = mean, variance, -1, targets

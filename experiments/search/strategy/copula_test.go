@@ -8,7 +8,9 @@ import (
 
 	"gonum.org/v1/gonum/mat"
 
+	"tnaml/experiments/trainer"
 	"tnaml/nn/rng"
+	"tnaml/nn/safetensors"
 	"tnaml/nn/trees"
 )
 
@@ -174,5 +176,44 @@ func TestProcessLearnsTheTarget(t *testing.T) {
 	t.Logf("40 trials: sampled %.2f, with a Gaussian process %.2f", sampled, learned)
 	if learned < sampled+.3 {
 		t.Errorf("in 40 trials %.2f, without learning %.2f", learned, sampled)
+	}
+}
+
+// What is in flight is not proposed again by the Gaussian process, also after a restart.
+func TestProcessKnowsWhatIsInFlight(t *testing.T) {
+	d := must(Builtin().Find(Copula))(t)
+	start := Start{
+		Seed: 5, Space: relatedSpace(), Tasks: []string{"target"}, Sources: relatedSources(3, 60, false),
+		Settings: must(d.Canonical(json.RawMessage(`{"candidates":300,"method":"gp"}`), nil))(t),
+	}
+	const lag = 6
+	s := must(d.New(start))(t)
+	var asked [][]int
+	ask := func(trial int) {
+		actions, _ := s.Ask(trial, 0)
+		asked = append(asked, actions)
+	}
+	for trial := range lag {
+		ask(trial)
+	}
+	for trial := range 40 {
+		told := Told{Trial: trial, Actions: asked[trial], Status: trainer.OK, Reward: related(100, asked[trial])}
+		if err := s.Tell(told); err != nil {
+			t.Fatal(err)
+		}
+		if trial == 20 {
+			f := safetensors.New("state")
+			s.Put(f)
+			start.Sources = nil
+			if s = must(d.New(start))(t); s.Get(f) != nil {
+				t.Fatal("it cannot be restored")
+			}
+		}
+		ask(trial + lag)
+		for _, flying := range asked[trial+1 : trial+lag] {
+			if trial >= ownTrials && slices.Equal(flying, asked[trial+lag]) {
+				t.Errorf("trial %d: %v is in flight", trial+lag, flying)
+			}
+		}
 	}
 }

@@ -104,13 +104,7 @@ type kindred struct {
 	// opening has the portfolio, and perhaps more.
 	opening [][]int
 	tasks   []kindredTask
-	flying  []flight // by their trials
-}
-
-// flight is a proposal whose outcome has not been told.
-type flight struct {
-	trial, task int
-	actions     []int // canonical
+	flying  flights // their actions are canonical
 }
 
 // kindredTask is what is known of a task of the search.
@@ -163,22 +157,16 @@ const startup = 10
 // Ask remembers what it proposes until that is told.
 func (k *kindred) Ask(trial, task int) ([]int, float64) {
 	actions := k.propose(trial, task)
-	at, again := slices.BinarySearchFunc(k.flying, trial, func(f flight, trial int) int { return f.trial - trial })
-	if again {
-		k.flying = slices.Delete(k.flying, at, at+1)
-	}
-	k.flying = slices.Insert(k.flying, at, flight{trial, task, k.canonical(actions)})
+	k.flying.add(trial, task, k.canonical(actions))
 	return actions, 0
 }
 
 func (k *kindred) propose(trial, task int) []int {
 	t := &k.tasks[task]
-	n, flying := len(t.rewards), [][]int(nil)
+	n, flying := len(t.rewards), k.flying.before(trial, task)
 	taken := map[string]bool{}
-	for _, f := range k.flying {
-		if f.task == task && f.trial < trial {
-			flying, taken[keyOf(f.actions)] = append(flying, f.actions), true
-		}
+	for _, actions := range flying {
+		taken[keyOf(actions)] = true
 	}
 	r := rng.New(k.seed, "kindred/candidates", uint64(trial))
 	free := func(actions []int) bool {
@@ -312,7 +300,7 @@ func (k *kindred) Tell(told Told) error {
 	t := &k.tasks[told.Task]
 	t.add(told)
 	t.see(told.Actions)
-	k.flying = slices.DeleteFunc(k.flying, func(f flight) bool { return f.trial <= told.Trial })
+	k.flying.land(told.Trial)
 	return nil
 }
 
@@ -336,13 +324,7 @@ func (k *kindred) Put(f *safetensors.File) {
 		tasks[i] = t.past
 	}
 	putPast(f, "kindred", tasks, len(k.options))
-	var flying [][]int
-	of := make([]int64, 0, 2*len(k.flying))
-	for _, p := range k.flying {
-		flying, of = append(flying, p.actions), append(of, int64(p.trial), int64(p.task))
-	}
-	putActions(f, kindredPrefix+"flying", len(k.options), flying)
-	safetensors.Put(f, kindredPrefix+"flying/of", of, len(k.flying), 2)
+	k.flying.put(f, kindredPrefix+"flying", len(k.options))
 }
 
 func (k *kindred) Get(f *safetensors.File) error {
@@ -366,22 +348,11 @@ func (k *kindred) Get(f *safetensors.File) error {
 	if err != nil {
 		return err
 	}
-	flying, err := getActions(f, kindredPrefix+"flying", k.space)
+	flying, err := getFlights(f, kindredPrefix+"flying", k.space, len(tasks))
 	if err != nil {
 		return err
 	}
-	of, _, err := safetensors.Get[int64](f, kindredPrefix+"flying/of", len(flying), 2)
-	if err != nil {
-		return err
-	}
-	k.opening, k.flying = opening, nil
-	for i, actions := range flying {
-		p := flight{int(of[2*i]), int(of[2*i+1]), actions}
-		if p.task < 0 || p.task >= len(tasks) || i > 0 && p.trial <= k.flying[i-1].trial {
-			return fmt.Errorf("kindred: trial %d of task %d cannot be in flight", p.trial, p.task)
-		}
-		k.flying = append(k.flying, p)
-	}
+	k.opening, k.flying = opening, flying
 	for i := range tasks {
 		k.tasks[i] = kindredTask{past: tasks[i]}
 		for _, actions := range tasks[i].actions {
