@@ -114,6 +114,19 @@ func TestOverlay(t *testing.T) {
 		{`{"then":{"strategy":"a","settings":{"x":1}}}`, `{"then":{"strategy":"b"}}`, `{"then":{"strategy":"b"}}`},
 		{`"paper"`, `{"c":{"x":1}}`, `{"c":{"x":1},"preset":"paper"}`}, {`{"a":1}`, `"paper"`, `"paper"`},
 		{`{"a":1}`, `{"preset":"paper","b":2}`, `{"preset":"paper","b":2}`},
+		// At every depth.
+		{`{"n":{"g":{"rate":1,"x":2},"y":3}}`, `{"n":{"g":{"x":4}}}`, `{"n":{"g":{"rate":1,"x":4},"y":3}}`},
+		{`{"n":{"g":{"method":"ppo","rate":1},"y":3}}`, `{"n":{"g":{"method":"trpo"}}}`, `{"n":{"g":{"method":"trpo"},"y":3}}`},
+		{`{"then":{"strategy":"a","settings":{"x":1,"y":2}}}`, `{"then":{"settings":{"x":3}}}`,
+			`{"then":{"settings":{"x":3,"y":2},"strategy":"a"}}`},
+		{`{"then":{"settings":"paper"}}`, `{"then":{"settings":{"x":3}}}`, `{"then":{"settings":{"preset":"paper","x":3}}}`},
+		{`{"then":{"settings":{"x":1}}}`, `{"then":{"settings":"paper"}}`, `{"then":{"settings":"paper"}}`},
+		{`{"then":{"settings":{"x":1}}}`, `{"then":{"settings":{"preset":"paper"}}}`, `{"then":{"settings":{"preset":"paper"}}}`},
+		// The same method, and what it is not told anew.
+		{`{"g":{"method":"ppo","rate":1}}`, `{"g":{"method":"ppo","x":2}}`, `{"g":{"method":"ppo","rate":1,"x":2}}`},
+		{`{"g":{"rate":1}}`, `{"g":{"method":"ppo"}}`, `{"g":{"method":"ppo"}}`},
+		{`{"method":"a","x":1}`, `{"method":"b"}`, `{"method":"b","x":1}`}, // no section
+		{`{"c":{"x":1},"d":2}`, `{"c":null,"d":null}`, `{"c":null,"d":null}`},
 	} {
 		got, err := Overlay(json.RawMessage(c.under), json.RawMessage(c.over))
 		if err != nil || string(got) != c.want {
@@ -126,6 +139,21 @@ func TestOverlay(t *testing.T) {
 		}
 		if got, err := Overlay(nil, json.RawMessage(bad)); err == nil {
 			t.Errorf("%s over nothing is %s", bad, got)
+		}
+	}
+}
+
+// What is not named keeps its value, however deep.
+func TestOverlayKeepsNestedSettings(t *testing.T) {
+	for _, c := range []struct{ strategy, under, over, want string }{
+		{Guided, `{"naml":{"policy_gradient":{"learning_rate":0.01}}}`, `{"naml":{"policy_gradient":{"entropy":0.05}}}`,
+			`"learning_rate":0.01,"entropy":0.05`},
+		{Portfolio, `{"then":{"strategy":"tpe","settings":{"candidates":100}}}`, `{"then":{"settings":{"startup":5}}}`,
+			`"startup":5,"candidates":100`},
+	} {
+		both := must(Overlay(json.RawMessage(c.under), json.RawMessage(c.over)))(t)
+		if got := must(ParseSettings(c.strategy, both))(t); !strings.Contains(string(got), c.want) {
+			t.Errorf("%s over %s is %s, without %s", c.over, c.under, got, c.want)
 		}
 	}
 }
