@@ -53,6 +53,7 @@ var guidedSearch = Definition{
 	OnPolicy:       true,
 	Settings:       guidedSettings,
 	New:            newGuided,
+	OfStart:        onlyAtStart("naml.controller", "naml.embedding.start", "naml.embedding.scale"),
 }
 
 // GuidedSettings are the parameters of the strategy "guided"; what is of one method is nil

@@ -33,6 +33,7 @@ var neuralAutoML = Definition{
 	OnPolicy:       true,
 	Settings:       namlSettings,
 	New:            newNAML,
+	OfStart:        onlyAtStart("controller", "embedding.start", "embedding.scale"),
 }
 
 // multitask has a controller tell tasks apart. With small embeddings it is chance whether

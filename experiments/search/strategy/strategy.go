@@ -95,6 +95,10 @@ type Definition struct {
 	// canonical form. from is nil without a controller.
 	Settings func(raw json.RawMessage, from *Pretrained) (json.RawMessage, error)
 	New      func(s Start) (Strategy, error)
+	// OfStart says, of settings before and after in canonical form, what is another of
+	// what only a search's start reads: a search that goes on cannot change it. nil: the
+	// strategy reads all of its settings as it goes.
+	OfStart func(old, now json.RawMessage) []string
 }
 
 // Preset is a named setting of a strategy.
