@@ -149,7 +149,7 @@ func TestSearchIsForked(t *testing.T) {
 		`{"from":"first"}`:                           {"20 trials", `"trials"`, "more than 20"},
 		`{"from":"first","trials":30,"tasks":["x"]}`: {`"tasks"`, "keeps"},
 		`{"from":"first","trials":30,"lag":2,"seed":7,"space":"text"}`:                  {`"lag"`, `"seed"`, `"space"`, "keeps"},
-		`{"from":"first","trials":30,"settings":{"controller":{"hidden":7}}}`:           {"shape", "settings"},
+		`{"from":"first","trials":30,"settings":{"controller":{"hidden":7}}}`:           {"controller.hidden", "settings", "new search"},
 		`{"from":"first","trials":30,"settings":{"policy_gradient":{"method":"trpo"}}}`: {"settings", "policy_gradient/optimizer"},
 		`{"from":"first","trials":30,"settings":{"policy_gradient":{"colour":"red"}}}`:  {"colour"},
 		`{"from":"first","trials":30,"parallel":30}`:                                    {`"parallel" is 30`},

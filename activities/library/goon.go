@@ -72,7 +72,11 @@ func GoOn(ctx context.Context, s store.Store, from string, own json.RawMessage) 
 	}
 	config := *o.Old
 	o.Config = &config
-	if err := o.merge(own); err != nil {
+	controller, err := o.controller(ctx, s, own)
+	if err != nil {
+		return nil, err
+	}
+	if err := o.merge(own, controller); err != nil {
 		return nil, Invalid(err)
 	}
 	if o.Trials, err = ReadLedger(ctx, s, record.Ledger); err != nil {
@@ -89,6 +93,20 @@ func GoOn(ctx context.Context, s store.Store, from string, own json.RawMessage) 
 		return nil, Invalid(err)
 	}
 	return o, nil
+}
+
+// controller is the one that the other search started from and learned on, which settings
+// of its own are held against; nil where there is none, or no settings.
+func (o *Onward) controller(ctx context.Context, s store.Store, own json.RawMessage) (*strategy.Pretrained, error) {
+	var spec struct{ Settings json.RawMessage }
+	if err := json.Unmarshal(own, &spec); err != nil || spec.Settings == nil || o.Old.Controller == "" {
+		return nil, nil // what is wrong with the spec, merge says
+	}
+	from, err := ReadController(ctx, s, store.Ref(o.Old.Controller))
+	if err != nil {
+		return nil, err
+	}
+	return from.For(&o.Old.Space)
 }
 
 // checkBudget refuses a budget that the other search has used up: no trial would be run.
@@ -113,8 +131,9 @@ func (o *Onward) checkBudget() error {
 	return nil
 }
 
-// merge puts what a search says of its own over what the other one said.
-func (o *Onward) merge(own json.RawMessage) error {
+// merge puts what a search says of its own over what the other one said, which started
+// from a controller or nil.
+func (o *Onward) merge(own json.RawMessage, from *strategy.Pretrained) error {
 	fields, given := map[string]json.RawMessage{}, map[string]json.RawMessage{}
 	if err := json.Unmarshal(o.From.Spec, &fields); err != nil || len(fields) == 0 {
 		return fmt.Errorf("search %q has no spec on record", o.From.Name)
@@ -133,10 +152,7 @@ func (o *Onward) merge(own json.RawMessage) error {
 			"(it may have others of: %s)", strings.Join(kept, ", "), strings.Join(onward[1:], ", "))
 	}
 	if settings := given["settings"]; settings != nil {
-		if err := o.fork(settings); err != nil {
-			return err
-		}
-		both, err := strategy.Overlay(fields["settings"], settings)
+		both, err := o.fork(fields["settings"], settings, from)
 		if err != nil {
 			return err
 		}
@@ -169,23 +185,34 @@ func (o *Onward) checkParallel(fields map[string]json.RawMessage) error {
 	return nil
 }
 
-// fork sets the strategy otherwise, where that is asked for.
-func (o *Onward) fork(settings json.RawMessage) error {
+// fork sets the strategy otherwise, where that is asked for: by a search's own settings
+// over those that were given to the other one, which it returns.
+func (o *Onward) fork(given, own json.RawMessage, from *strategy.Pretrained) (json.RawMessage, error) {
 	d, err := strategy.Builtin().Find(o.Old.Strategy)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	both, err := strategy.Overlay(o.Old.Settings, settings)
+	// What was given leaves open what follows from other settings, and the canonical form
+	// says it. That one counts only where what was given does not give it again: where an
+	// architecture was taken from a controller.
+	if again, err := d.Canonical(given, from); err != nil || !bytes.Equal(again, o.Old.Settings) {
+		given = o.Old.Settings
+	}
+	both, err := strategy.Overlay(given, own)
 	if err != nil {
-		return fmt.Errorf("settings of %s: %w", d.Name, err)
+		return nil, fmt.Errorf("settings of %s: %w", d.Name, err)
 	}
-	if both, err = d.Canonical(both, nil); err != nil {
-		return fmt.Errorf("settings of %s: %w", d.Name, err)
+	settings, err := d.Canonical(both, from)
+	if err == nil {
+		err = d.CheckFork(o.Old.Settings, settings)
 	}
-	if !bytes.Equal(both, o.Old.Settings) {
-		o.Config.Settings, o.Config.Fork = both, &search.Fork{Config: string(o.From.Config), Trials: o.From.Told}
+	if err != nil {
+		return nil, fmt.Errorf("settings of %s: %w", d.Name, err)
 	}
-	return nil
+	if !bytes.Equal(settings, o.Old.Settings) {
+		o.Config.Settings, o.Config.Fork = settings, &search.Fork{Config: string(o.From.Config), Trials: o.From.Told}
+	}
+	return both, nil
 }
 
 // equal says that two fields have the same value; one that is absent is empty.

@@ -78,8 +78,8 @@ func RestoreOf(table strategy.Table, c Config, object []byte) (*Searcher, error)
 
 // Fork returns the searcher that goes on from s under a configuration that differs in
 // its Fork and in its strategy's settings. All of the strategy's state is carried
-// over; settings that leave no place for a part of it are an error. Proposals that
-// wait for their outcome stay as they are.
+// over; settings that leave no place for a part of it are an error, and so are those
+// that only a start reads. Proposals that wait for their outcome stay as they are.
 func (s *Searcher) Fork(c Config) (*Searcher, error) {
 	same := c
 	same.Fork, same.Settings = s.config.Fork, s.config.Settings
@@ -88,6 +88,13 @@ func (s *Searcher) Fork(c Config) (*Searcher, error) {
 	}
 	if c.Fork == nil || c.Fork.Trials != s.told {
 		return nil, fmt.Errorf("fork: the search stands at %d trials", s.told)
+	}
+	d, err := strategy.Builtin().Find(c.Strategy)
+	if err != nil {
+		return nil, fmt.Errorf("fork: %w", err)
+	}
+	if err := d.CheckFork(s.config.Settings, c.Settings); err != nil {
+		return nil, fmt.Errorf("settings of %s: %w", c.Strategy, err)
 	}
 	forked, err := restore(strategy.Builtin(), c, s.State(), s.digest)
 	if err != nil {

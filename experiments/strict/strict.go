@@ -5,6 +5,7 @@ package strict
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,7 +20,8 @@ import (
 // fields come with the known ones, which are those of the struct or the ones
 // that are given; fields of a wrong type come with what they must be. Fields of
 // nested structs are named by their path. A field with the tag strict:"nonzero", whose zero says that
-// it is absent, is not to be given as 0. What is right is decoded even so.
+// it is absent, is not to be given as 0; the tag may go on with what to give in its place, after a
+// comma. What is right is decoded even so.
 func Unmarshal(raw []byte, v any, known ...string) error {
 	to := reflect.ValueOf(v).Elem()
 	if len(known) == 0 {
@@ -132,8 +134,10 @@ func (d *decoder) object(object map[string]json.RawMessage, to reflect.Value, pa
 			there[name] = true
 			wrong := len(d.wrong)
 			d.value(raw, to.Field(i), path+name)
-			if t.Field(i).Tag.Get("strict") == "nonzero" && to.Field(i).IsZero() && len(d.wrong) == wrong && string(bytes.TrimSpace(raw)) != "null" {
-				d.wrong = append(d.wrong, fmt.Errorf("%q is %s: leave it out, or give a number above 0", path+name, short(raw)))
+			rule, give, _ := strings.Cut(t.Field(i).Tag.Get("strict"), ",")
+			if rule == "nonzero" && to.Field(i).IsZero() && len(d.wrong) == wrong && string(bytes.TrimSpace(raw)) != "null" {
+				give = cmp.Or(give, "a number above 0")
+				d.wrong = append(d.wrong, fmt.Errorf("%q is %s: leave it out, or give %s", path+name, short(raw), give))
 			}
 		}
 	}

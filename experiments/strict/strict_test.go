@@ -147,6 +147,12 @@ known fields: names, count, seed, share, on, text, each, inner.rate, inner.steps
 			t.Errorf("%s: %q is not in: %v", raw, want, err)
 		}
 	}
+	var length struct {
+		Length int `json:"l" strict:"nonzero,a number above 0, or -1"`
+	}
+	if err := Unmarshal([]byte(`{"l":0}`), &length); err == nil || err.Error() != `"l" is 0: leave it out, or give a number above 0, or -1` {
+		t.Error(err)
+	}
 	if err := Unmarshal([]byte(`{"b":null}`), &outer{}); err != nil {
 		t.Error(err)
 	}

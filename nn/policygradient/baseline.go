@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -11,16 +12,15 @@ import (
 )
 
 // BaselineConfig says how rewards become advantages; zero values mean the
-// defaults.
+// defaults, and 0 is not to be given for them in JSON.
 type BaselineConfig struct {
 	// Decay is the paper's α, 0.01.
-	Decay float64 `json:"decay"`
+	Decay float64 `json:"decay" strict:"nonzero"`
 	// Floor is the smallest σ that an advantage is divided by, 0.001: a tenth
 	// of a point of accuracy. It matters where all rewards so far are equal.
-	Floor float64 `json:"floor"`
-	// InitialVariance is σ² before a task's first reward, 0.01; a negative
-	// number means 0.
-	InitialVariance float64 `json:"initial_variance,omitzero"`
+	Floor float64 `json:"floor" strict:"nonzero"`
+	// InitialVariance is σ² before a task's first reward; the default, nil, is 0.01.
+	InitialVariance *float64 `json:"initial_variance,omitempty"`
 	// Corrected takes the start out of both averages: see Baseline.
 	Corrected bool `json:"corrected"`
 }
@@ -33,15 +33,15 @@ func (c BaselineConfig) WithDefaults() (BaselineConfig, error) {
 	if c.Floor == 0 {
 		c.Floor = 0.001
 	}
-	if c.InitialVariance == 0 && !c.Corrected {
-		c.InitialVariance = 0.01
+	if c.InitialVariance == nil && !c.Corrected {
+		c.InitialVariance = new(0.01)
 	}
 	var errs []error
-	if c.Corrected && c.InitialVariance != 0 {
+	if c.Corrected && c.InitialVariance != nil {
 		errs = append(errs, errors.New("corrected averages start from nothing: they take no initial_variance"))
 	}
-	if math.IsNaN(c.InitialVariance) || math.IsInf(c.InitialVariance, 0) {
-		errs = append(errs, fmt.Errorf("initial_variance %v must be a number", c.InitialVariance))
+	if v := c.InitialVariance; v != nil && (!(*v >= 0) || math.IsInf(*v, 0)) {
+		errs = append(errs, fmt.Errorf("initial_variance %v must be 0 or more", *v))
 	}
 	if !(c.Decay > 0 && c.Decay <= 1) {
 		errs = append(errs, fmt.Errorf("decay %v must lie in (0, 1]", c.Decay))
@@ -71,6 +71,12 @@ func (c BaselineConfig) WithDefaults() (BaselineConfig, error) {
 // them, and the correction vanishes with time. On the tests' bandit the two
 // learn alike, but after a first reward of 0 the uncorrected baseline needs
 // 790 trials in place of 550 (Adam, 1e-3).
+//
+// Restored under another α, the averages go on from where they are: the weight that
+// is left of their start is the product of (1−α) over the rewards, each by the α that
+// it was absorbed with. Under another InitialVariance or Corrected they are what they
+// would be if they had begun as these say, the deviations (R − b_t)² being those from
+// the b that was.
 type Baseline struct {
 	config BaselineConfig
 	tasks  map[int]*moments
@@ -80,6 +86,40 @@ type Baseline struct {
 type moments struct {
 	n              int
 	mean, variance float64
+	first          float64 // reward
+	// left is what the averages' start weighed after since rewards; those after it have
+	// been absorbed with the present α.
+	left  float64
+	since int
+}
+
+// start is what a task's averages began with.
+func (c BaselineConfig) start(first float64) (mean, variance float64) {
+	if c.Corrected {
+		return 0, 0
+	}
+	return first, *c.InitialVariance
+}
+
+// remains is the weight of the averages' start, in them.
+func (m *moments) remains(decay float64) float64 {
+	return m.left * math.Pow(1-decay, float64(m.n-m.since))
+}
+
+// under turns moments of one configuration into those of another.
+func (m *moments) under(old, now BaselineConfig) {
+	left := m.remains(old.Decay)
+	if now.Decay != old.Decay {
+		m.left, m.since = left, m.n
+	}
+	oldMean, oldVariance := old.start(m.first)
+	mean, variance := now.start(m.first)
+	if mean != oldMean {
+		m.mean += left * (mean - oldMean)
+	}
+	if variance != oldVariance {
+		m.variance = max(0, m.variance+left*(variance-oldVariance)) // rounding
+	}
 }
 
 // NewBaseline returns a baseline without rewards.
@@ -96,10 +136,8 @@ func NewBaseline(c BaselineConfig) (*Baseline, error) {
 func (b *Baseline) Advantage(task int, reward float64) float64 {
 	m := b.tasks[task]
 	if m == nil {
-		m = &moments{}
-		if !b.config.Corrected {
-			m.mean, m.variance = reward, max(b.config.InitialVariance, 0)
-		}
+		m = &moments{first: reward, left: 1}
+		m.mean, m.variance = b.config.start(reward)
 		b.tasks[task] = m
 	}
 	m.n++
@@ -119,7 +157,7 @@ func (b *Baseline) Moments(task int) (mean, sigma float64, n int) {
 	}
 	weight := 1.0
 	if b.config.Corrected {
-		weight = 1 - math.Pow(1-b.config.Decay, float64(m.n))
+		weight = 1 - m.remains(b.config.Decay)
 	}
 	return m.mean / weight, math.Sqrt(m.variance / weight), m.n
 }
@@ -127,15 +165,27 @@ func (b *Baseline) Moments(task int) (mean, sigma float64, n int) {
 // Reset forgets a task's rewards.
 func (b *Baseline) Reset(task int) { delete(b.tasks, task) }
 
-// PutArrays stores the state: one array of b, σ² and n for each task.
+// PutArrays stores the state: the configuration, and for each task an array of its
+// averages, not corrected, the number of its rewards, the first of them, what is left of
+// the averages' start, and since how many rewards the present α holds.
 func (b *Baseline) PutArrays(f *safetensors.File, prefix string) {
+	f.PutJSON(prefix+"config", b.config)
 	for task, m := range b.tasks { // the container sorts by name
-		safetensors.Put(f, prefix+strconv.Itoa(task), []float64{m.mean, m.variance, float64(m.n)})
+		safetensors.Put(f, prefix+strconv.Itoa(task), []float64{m.mean, m.variance, float64(m.n), m.first, m.left, float64(m.since)})
 	}
 }
 
-// GetArrays restores what PutArrays stored.
+// GetArrays restores what PutArrays stored, perhaps of a baseline of another
+// configuration.
 func (b *Baseline) GetArrays(f *safetensors.File, prefix string) error {
+	var stored BaselineConfig
+	if err := f.GetJSON(prefix+"config", &stored); err != nil {
+		return fmt.Errorf("baseline: %w", err)
+	}
+	old, err := stored.WithDefaults()
+	if err != nil {
+		return fmt.Errorf("baseline: %w", err)
+	}
 	b.tasks = map[int]*moments{}
 	for _, name := range f.Names() {
 		suffix, ok := strings.CutPrefix(name, prefix)
@@ -146,14 +196,18 @@ func (b *Baseline) GetArrays(f *safetensors.File, prefix string) error {
 		if err != nil || suffix != strconv.Itoa(task) || task < 0 {
 			return fmt.Errorf("baseline: array %q is no task's", name)
 		}
-		v, _, err := safetensors.Get[float64](f, name, 3)
+		v, _, err := safetensors.Get[float64](f, name, 6)
 		if err != nil {
 			return fmt.Errorf("baseline: %w", err)
 		}
-		if math.IsNaN(v[0]) || math.IsInf(v[0], 0) || !(v[1] >= 0) || math.IsInf(v[1], 0) || !(v[2] >= 1 && v[2] <= 1<<53) {
+		m := &moments{mean: v[0], variance: v[1], first: v[3], left: v[4]}
+		notFinite := func(x float64) bool { return math.IsNaN(x) || math.IsInf(x, 0) }
+		if slices.ContainsFunc(v, notFinite) || v[1] < 0 || v[2] < 1 || v[2] > 1<<53 || v[4] < 0 || v[4] > 1 || v[5] < 0 || v[5] > v[2] {
 			return fmt.Errorf("baseline: array %q holds %v", name, v)
 		}
-		b.tasks[task] = &moments{mean: v[0], variance: v[1], n: int(v[2])}
+		m.n, m.since = int(v[2]), int(v[5])
+		m.under(old, b.config)
+		b.tasks[task] = m
 	}
 	return nil
 }

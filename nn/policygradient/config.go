@@ -35,8 +35,8 @@ const (
 // Methods lists the methods, the default first.
 func Methods() []string { return []string{REINFORCE, TRPO, PPO, UREX, PQT, RSPG} }
 
-// Config chooses a method and its parameters; zero values mean the defaults.
-// What another method would use is refused, not ignored.
+// Config chooses a method and its parameters; zero values mean the defaults, and 0 is
+// not to be given for them in JSON. What another method would use is refused, not ignored.
 type Config struct {
 	// Method is "reinforce", "trpo", "ppo", "urex", "pqt" or "rspg".
 	Method string `json:"method"`
@@ -49,15 +49,15 @@ type Config struct {
 	// trials to reach 90 % of the optimum at 1e-4, 789 at 3e-4 and 498 at 1e-3;
 	// from 3e-3 on some seeds settle on wrong options. RMSProp is alike, SGD
 	// needs rates ten times as high.
-	LearningRate float64 `json:"learning_rate,omitzero"`
+	LearningRate float64 `json:"learning_rate,omitzero" strict:"nonzero"`
 	// Entropy is the weight of the policy's entropy, summed over the choices in
 	// nats, against an advantage in standard deviations. The paper uses entropy
-	// regularisation without giving a weight; the default is 0.01 (Abolafia et
-	// al., 2018). A negative number means 0.
-	Entropy float64 `json:"entropy"`
-	// Clip bounds the norm of the whole gradient; 0 means the default, 50
-	// (Abolafia et al., 2018), a negative number no bound.
-	Clip float64 `json:"clip,omitzero"`
+	// regularisation without giving a weight; the default, nil, is 0.01 (Abolafia et
+	// al., 2018).
+	Entropy *float64 `json:"entropy"`
+	// Clip bounds the norm of the whole gradient, 0: nothing does; the default, nil,
+	// is 50 (Abolafia et al., 2018).
+	Clip *float64 `json:"clip,omitempty"`
 
 	PPO  PPOConfig  `json:"ppo,omitzero"`
 	TRPO TRPOConfig `json:"trpo,omitzero"`
@@ -69,61 +69,61 @@ type Config struct {
 // PPOConfig are the parameters of PPO.
 type PPOConfig struct {
 	// Memory is the number of last episodes that each update learns from, 10.
-	Memory int `json:"memory"`
+	Memory int `json:"memory" strict:"nonzero"`
 	// Epochs is the number of passes over them, and of steps, in an update, 3.
-	Epochs int `json:"epochs"`
+	Epochs int `json:"epochs" strict:"nonzero"`
 	// Ratio is the paper's ε: a ratio beyond 1±ε earns nothing more, 0.2.
-	Ratio float64 `json:"ratio"`
+	Ratio float64 `json:"ratio" strict:"nonzero"`
 }
 
 // TRPOConfig are the parameters of TRPO.
 type TRPOConfig struct {
 	// Memory is the number of last episodes that each update learns from, 10.
-	Memory int `json:"memory"`
+	Memory int `json:"memory" strict:"nonzero"`
 	// KL is the paper's δ: the bound of an update's KL divergence in nats,
 	// summed over the choices and averaged over the remembered episodes,
 	// 0.001. From 0.003 on, single trials decide too much: on the bandit of this
 	// package's tests the policy then settles on wrong options.
-	KL float64 `json:"kl"`
+	KL float64 `json:"kl" strict:"nonzero"`
 	// Damping is added to the diagonal of the Fisher matrix, 0.1.
-	Damping float64 `json:"damping"`
+	Damping float64 `json:"damping" strict:"nonzero"`
 	// Iterations bounds those of the conjugate gradient, 5.
-	Iterations int `json:"iterations"`
+	Iterations int `json:"iterations" strict:"nonzero"`
 	// Backtracks bounds the steps of the line search, 15.
-	Backtracks int `json:"backtracks"`
+	Backtracks int `json:"backtracks" strict:"nonzero"`
 }
 
 // UREXConfig are the parameters of UREX.
 type UREXConfig struct {
 	// Memory is the paper's K: the number of a task's last episodes among which
 	// rewards are weighed, 10.
-	Memory int `json:"memory"`
+	Memory int `json:"memory" strict:"nonzero"`
 	// Temperature is the paper's τ, 0.1, in units of reward.
-	Temperature float64 `json:"temperature"`
+	Temperature float64 `json:"temperature" strict:"nonzero"`
 	// Covering weighs the mode-covering term against an advantage in standard
 	// deviations, 0.1. The paper's τ stands in that place too, against rewards.
 	// From 1 on it drowns the advantages.
-	Covering float64 `json:"covering"`
+	Covering float64 `json:"covering" strict:"nonzero"`
 }
 
 // PQTConfig are the parameters of PQT.
 type PQTConfig struct {
 	// K is the number of a task's best architectures that are trained on, 10.
-	K int `json:"k"`
+	K int `json:"k" strict:"nonzero"`
 	// Weight is λ, that of their mean log-likelihood against an advantage in standard
 	// deviations, 10. The authors' is 50, against advantages that are not normalised;
 	// on the bandit, with Adam at 1e-3, 50 needs 225 trials, 10 215, 1 306 and 0.1 389.
-	Weight float64 `json:"weight"`
+	Weight float64 `json:"weight" strict:"nonzero"`
 }
 
 // RSPGConfig are the parameters of RSPG.
 type RSPGConfig struct {
 	// Memory is N, the number of a task's last rewards that make up the batch, 100.
-	Memory int `json:"memory"`
+	Memory int `json:"memory" strict:"nonzero"`
 	// Epsilon is ε, the part of them that is learned from, 0.2. The authors' is 0.05,
 	// of batches of a thousand: here it leaves one trial in twenty to learn from. On
 	// the bandit, with Adam at 1e-3, 0.05 needs 4386 trials, 0.1 674, 0.2 512 and 0.5 424.
-	Epsilon float64 `json:"epsilon"`
+	Epsilon float64 `json:"epsilon" strict:"nonzero"`
 }
 
 // WithDefaults fills in the defaults and reports everything that is wrong. It
@@ -136,26 +136,26 @@ func (c Config) WithDefaults() (Config, error) {
 		bad("unknown method %q (known: %s)", c.Method, strings.Join(Methods(), ", "))
 		c.PPO, c.TRPO, c.UREX, c.PQT, c.RSPG = PPOConfig{}, TRPOConfig{}, UREXConfig{}, PQTConfig{}, RSPGConfig{}
 	}
-	if c.Entropy = cmp.Or(c.Entropy, 0.01); math.IsNaN(c.Entropy) || math.IsInf(c.Entropy, 0) {
-		bad("entropy %v must be a number", c.Entropy)
+	orNone := func(name string, v **float64, d float64) {
+		if *v = cmp.Or(*v, &d); !(**v >= 0) || math.IsInf(**v, 0) {
+			bad("%s %v must be 0 or more", name, **v)
+		}
 	}
+	orNone("entropy", &c.Entropy, 0.01)
 	if c.Method == TRPO {
-		if c.Optimizer != "" || c.LearningRate != 0 || c.Clip != 0 {
+		if c.Optimizer != "" || c.LearningRate != 0 || c.Clip != nil {
 			bad("trpo takes no optimizer, learning_rate or clip: trpo.kl bounds its step")
 		}
 	} else {
 		c.Optimizer = cmp.Or(c.Optimizer, optimizer.Names()[0])
 		c.LearningRate = cmp.Or(c.LearningRate, 1e-4)
-		c.Clip = cmp.Or(c.Clip, 50)
 		if !slices.Contains(optimizer.Names(), c.Optimizer) {
 			bad("unknown optimizer %q (known: %s)", c.Optimizer, strings.Join(optimizer.Names(), ", "))
 		}
 		if !(c.LearningRate > 0) || math.IsInf(c.LearningRate, 0) {
 			bad("learning_rate %v must be positive", c.LearningRate)
 		}
-		if math.IsNaN(c.Clip) {
-			bad("clip %v must be a number", c.Clip)
-		}
+		orNone("clip", &c.Clip, 50)
 	}
 	count := func(name string, v *int, d, most int) {
 		if *v = cmp.Or(*v, d); *v < 1 || *v > most {

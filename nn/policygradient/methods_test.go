@@ -394,7 +394,7 @@ func divergence(a, b *controller.Controller, episodes []Episode) float64 {
 // With nothing to learn, TRPO leaves the controller alone.
 func TestTRPOWithoutGradient(t *testing.T) {
 	c, episodes := examples(t)
-	m, err := New(Config{Method: TRPO, Entropy: -1})
+	m, err := New(Config{Method: TRPO, Entropy: new(0.)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -56,11 +56,11 @@ func New(cfg Config) (Method, error) {
 	if err != nil {
 		return nil, fmt.Errorf("policy gradient: %w", err)
 	}
-	entropy := max(cfg.Entropy, 0)
+	entropy := *cfg.Entropy
 	if cfg.Method == TRPO {
 		return &trpo{TRPOConfig: cfg.TRPO, entropy: entropy, memory: memory{size: cfg.TRPO.Memory}}, nil
 	}
-	o, err := optimizer.New(cfg.Optimizer, cfg.LearningRate, max(cfg.Clip, 0))
+	o, err := optimizer.New(cfg.Optimizer, cfg.LearningRate, *cfg.Clip)
 	if err != nil {
 		return nil, fmt.Errorf("policy gradient: %w", err)
 	}

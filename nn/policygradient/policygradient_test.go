@@ -18,7 +18,7 @@ import (
 
 // The paper's formulas by hand: α = .5, rewards 1, 0, 1.
 func TestBaselineByHand(t *testing.T) {
-	b, err := NewBaseline(BaselineConfig{Decay: .5, InitialVariance: -1})
+	b, err := NewBaseline(BaselineConfig{Decay: .5, InitialVariance: new(0.)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -256,16 +256,16 @@ func TestConfig(t *testing.T) {
 	for _, c := range []struct {
 		in, want Config
 	}{
-		{Config{}, Config{Method: "reinforce", Optimizer: "adam", LearningRate: 1e-4, Entropy: .01, Clip: 50}},
-		{Config{Method: "trpo", Entropy: -1}, Config{Method: "trpo", Entropy: -1, TRPO: TRPOConfig{10, .001, .1, 5, 15}}},
+		{Config{}, Config{Method: "reinforce", Optimizer: "adam", LearningRate: 1e-4, Entropy: new(.01), Clip: new(50.)}},
+		{Config{Method: "trpo", Entropy: new(0.)}, Config{Method: "trpo", Entropy: new(0.), TRPO: TRPOConfig{10, .001, .1, 5, 15}}},
 		{Config{Method: "ppo", LearningRate: 1},
-			Config{Method: "ppo", Optimizer: "adam", LearningRate: 1, Entropy: .01, Clip: 50, PPO: PPOConfig{10, 3, .2}}},
+			Config{Method: "ppo", Optimizer: "adam", LearningRate: 1, Entropy: new(.01), Clip: new(50.), PPO: PPOConfig{10, 3, .2}}},
 		{Config{Method: "pqt"},
-			Config{Method: "pqt", Optimizer: "adam", LearningRate: 1e-4, Entropy: .01, Clip: 50, PQT: PQTConfig{10, 10}}},
+			Config{Method: "pqt", Optimizer: "adam", LearningRate: 1e-4, Entropy: new(.01), Clip: new(50.), PQT: PQTConfig{10, 10}}},
 		{Config{Method: "rspg"},
-			Config{Method: "rspg", Optimizer: "adam", LearningRate: 1e-4, Entropy: .01, Clip: 50, RSPG: RSPGConfig{100, .2}}},
-		{Config{Method: "urex", Clip: -1},
-			Config{Method: "urex", Optimizer: "adam", LearningRate: 1e-4, Entropy: .01, Clip: -1, UREX: UREXConfig{10, .1, .1}}},
+			Config{Method: "rspg", Optimizer: "adam", LearningRate: 1e-4, Entropy: new(.01), Clip: new(50.), RSPG: RSPGConfig{100, .2}}},
+		{Config{Method: "urex", Clip: new(0.)},
+			Config{Method: "urex", Optimizer: "adam", LearningRate: 1e-4, Entropy: new(.01), Clip: new(0.), UREX: UREXConfig{10, .1, .1}}},
 	} {
 		for range 2 { // filled in, it stays as it is
 			got, err := c.in.WithDefaults()
@@ -291,9 +291,9 @@ func TestConfig(t *testing.T) {
 		in   Config
 		want []string
 	}{
-		{Config{Method: "dqn", Optimizer: "lion", LearningRate: -1, Entropy: math.NaN(), Clip: math.NaN()},
+		{Config{Method: "dqn", Optimizer: "lion", LearningRate: -1, Entropy: new(math.NaN()), Clip: new(-1.)},
 			[]string{"unknown method \"dqn\" (known: reinforce, trpo, ppo, urex, pqt, rspg)",
-				"lion", "learning_rate -1", "entropy NaN", "clip NaN"}},
+				"lion", "learning_rate -1", "entropy NaN must be 0 or more", "clip -1 must be 0 or more"}},
 		{Config{Method: "trpo", LearningRate: 1, PPO: PPOConfig{Memory: 1}, TRPO: TRPOConfig{-1, -1, -1, -1, 1 << 30}},
 			[]string{"trpo takes no optimizer", "ppo is set", "trpo.memory -1", "trpo.kl -1", "trpo.damping -1",
 				"trpo.iterations -1", "trpo.backtracks 1073741824"}},
@@ -320,10 +320,10 @@ func TestConfig(t *testing.T) {
 
 func TestBaselineConfig(t *testing.T) {
 	got, err := BaselineConfig{}.WithDefaults()
-	if want := (BaselineConfig{.01, .001, .01, false}); err != nil || got != want {
-		t.Errorf("%v, %v", got, err)
+	if diff := cmp.Diff(BaselineConfig{.01, .001, new(.01), false}, got); err != nil || diff != "" {
+		t.Errorf("%s, %v", diff, err)
 	}
-	_, err = NewBaseline(BaselineConfig{Decay: 2, Floor: -1, InitialVariance: math.NaN(), Corrected: true})
+	_, err = NewBaseline(BaselineConfig{Decay: 2, Floor: -1, InitialVariance: new(math.NaN()), Corrected: true})
 	for _, want := range []string{"decay 2", "floor -1", "take no initial_variance", "initial_variance NaN"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not in: %v", want, err)
@@ -334,7 +334,7 @@ func TestBaselineConfig(t *testing.T) {
 func TestDivergenceIsAnError(t *testing.T) {
 	c, _ := controller.New(controller.Config{Options: []int{3}}, 1)
 	c.AddTask(1)
-	m, _ := New(Config{Optimizer: "sgd", LearningRate: 1e308, Clip: -1})
+	m, _ := New(Config{Optimizer: "sgd", LearningRate: 1e308, Clip: new(0.)})
 	var err error
 	for range 3 {
 		if err = m.Update(c, Episode{Actions: []int{0}, Advantage: 1e10}); err != nil {

@@ -21,6 +21,10 @@ var boxSearch = Definition{
 	FromSources: true,
 	Settings:    boxSettings,
 	New:         newBox,
+	OfStart: func(old, now json.RawMessage) []string {
+		changed := onlyAtStart("top")(old, now)
+		return append(changed, decoded[BoxSettings](old).Inner.ofStart("inner", decoded[BoxSettings](now).Inner)...)
+	},
 }
 
 // BoxSettings are the parameters of the strategy "box".

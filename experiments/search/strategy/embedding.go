@@ -31,19 +31,19 @@ type EmbeddingSettings struct {
 	// controller: "random", "mean" or "posterior". From nothing it is random.
 	Start string `json:"start"`
 	// Scale: a random one is uniform in ±Scale; by default the controller's init_scale.
-	Scale float64 `json:"scale"`
+	Scale float64 `json:"scale" strict:"nonzero"`
 	// LearningRateScale is the embeddings' learning rate in units of the policy
 	// gradient's, 1: an embedding has few trials to find its place, the weights have
 	// had thousands. TRPO, which has no learning rate, takes none but 1.
-	LearningRateScale float64 `json:"learning_rate_scale"`
+	LearningRateScale float64 `json:"learning_rate_scale" strict:"nonzero"`
 	// Dropout is the probability with which, in a search of several tasks, a trial is
 	// proposed and learned from with an embedding of zero, 0. The shared weights then
 	// know what is good for all tasks, and embeddings what is different.
 	Dropout float64 `json:"dropout"`
 }
 
-func (s EmbeddingSettings) withDefaults(scale float64, method string) (EmbeddingSettings, error) {
-	s.Start = cmp.Or(s.Start, StartRandom)
+func (s EmbeddingSettings) withDefaults(start string, scale float64, method string) (EmbeddingSettings, error) {
+	s.Start = cmp.Or(s.Start, start)
 	s.Scale = cmp.Or(s.Scale, scale)
 	s.LearningRateScale = cmp.Or(s.LearningRateScale, 1)
 	var errs []error

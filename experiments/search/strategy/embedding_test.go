@@ -221,7 +221,7 @@ func TestEmbeddingDropout(t *testing.T) {
 // The embedding's step is as many times as large as is said; so it is after a restore.
 func TestEmbeddingLearningRate(t *testing.T) {
 	step := func(scale float64) (embedding, start float64) {
-		settings := fmt.Sprintf(`{"controller":{"hidden":4},"policy_gradient":{"optimizer":"sgd","entropy":-1},
+		settings := fmt.Sprintf(`{"controller":{"hidden":4},"policy_gradient":{"optimizer":"sgd","entropy":0},
 			"embedding":{"learning_rate_scale":%v}}`, scale)
 		s := begin(t, NAML, settings, 1)
 		n := s.Strategy.(*naml)

@@ -36,6 +36,13 @@ var regularisedEvolution = Definition{
 	FromSources: true,
 	Settings:    evolutionSettings,
 	New:         newEvolution,
+	OfStart: func(old, now json.RawMessage) []string {
+		was, is := decoded[EvolutionSettings](old), decoded[EvolutionSettings](now)
+		if is.Warm == was.Warm || is.Warm >= 0 && is.Warm <= was.warm() { // the state has as many
+			return nil
+		}
+		return []string{startsWith("warm", was.Warm, is.Warm) + fmt.Sprintf(" (at most %d can be)", was.warm())}
+	},
 }
 
 // EvolutionSettings are the parameters of the strategy "evolution".
@@ -45,17 +52,22 @@ type EvolutionSettings struct {
 	// Sample is the number drawn from the population for each tournament.
 	Sample int `json:"sample"`
 	// Warm is how many of the first population are other tasks' best, where the search
-	// starts from trials of other tasks.
+	// starts from trials of other tasks; -1: all of it.
 	Warm int `json:"warm"`
+}
+
+// warm is Warm as a number.
+func (s EvolutionSettings) warm() int {
+	if s.Warm < 0 {
+		return s.Population
+	}
+	return s.Warm
 }
 
 func evolutionSettings(raw json.RawMessage, _ *Pretrained) (json.RawMessage, error) {
 	s := EvolutionSettings{Population: 20, Sample: 5, Warm: -1}
 	if err := strict.Unmarshal(raw, &s); err != nil {
 		return nil, err
-	}
-	if s.Warm == -1 {
-		s.Warm = s.Population
 	}
 	var errs []error
 	if s.Population < 1 || s.Population > maxPopulation {
@@ -64,7 +76,7 @@ func evolutionSettings(raw json.RawMessage, _ *Pretrained) (json.RawMessage, err
 	if s.Sample < 1 || s.Sample > maxPopulation {
 		errs = append(errs, fmt.Errorf("sample is %d: it must lie between 1 and %d", s.Sample, maxPopulation))
 	}
-	if s.Warm < 0 || s.Warm > s.Population {
+	if s.Warm < -1 || s.Warm > s.Population {
 		errs = append(errs, fmt.Errorf("warm is %d: it must lie between 0 and the population, %d (-1: all of it)", s.Warm, s.Population))
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -95,7 +107,7 @@ func newEvolution(s Start) (Strategy, error) {
 			e.open = append(e.open, c)
 		}
 	}
-	e.warm = bestOfEach(s.Sources, e.settings.Warm)
+	e.warm = bestOfEach(s.Sources, e.settings.warm())
 	return e, nil
 }
 
@@ -133,7 +145,7 @@ func (e *evolution) Ask(trial, task int) ([]int, float64) {
 	g := rng.New(e.seed, "evolution/actions", uint64(trial))
 	p, turn := &e.living[task], trial/len(e.living)
 	switch {
-	case turn < len(e.warm):
+	case turn < min(len(e.warm), e.settings.warm()): // after a fork these may be fewer
 		return slices.Clone(e.warm[turn]), 0
 	case turn < e.settings.Population || len(p.rewards) == 0:
 		return uniform(g, e.options), 0

@@ -142,7 +142,7 @@ func TestEvolutionSettings(t *testing.T) {
 	if !says(err, "population", "sample", "warm") {
 		t.Errorf("%v", err)
 	}
-	if got := string(must(ParseSettings(Evolution, json.RawMessage(`{"population":7}`)))(t)); got != `{"population":7,"sample":5,"warm":7}` {
+	if got := string(must(ParseSettings(Evolution, json.RawMessage(`{"population":7}`)))(t)); got != `{"population":7,"sample":5,"warm":-1}` {
 		t.Error(got)
 	}
 }

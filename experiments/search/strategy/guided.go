@@ -1,6 +1,7 @@
 package strategy
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -52,9 +53,11 @@ var guidedSearch = Definition{
 	OnPolicy:       true,
 	Settings:       guidedSettings,
 	New:            newGuided,
+	OfStart:        onlyAtStart("naml.controller", "naml.embedding.start", "naml.embedding.scale"),
 }
 
-// GuidedSettings are the parameters of the strategy "guided".
+// GuidedSettings are the parameters of the strategy "guided"; what is of one method is nil
+// under the other.
 type GuidedSettings struct {
 	// Method is "prior" or "mutations".
 	Method string `json:"method"`
@@ -62,50 +65,67 @@ type GuidedSettings struct {
 	// proposed by the controller alone.
 	Startup int `json:"startup"`
 	// Weight is β of the method prior: after t trials of a task log π has the weight β/t.
-	Weight float64 `json:"weight"`
-	// Candidates is how many of them each trial is chosen from, of l and of π each.
-	Candidates int `json:"candidates"`
+	Weight *float64 `json:"weight,omitempty"`
+	// Candidates is how many of them each trial of the method prior is chosen from, of l and of
+	// π each.
+	Candidates *int `json:"candidates,omitempty"`
 	// Population and Sample are those of the strategy evolution, for the method mutations.
-	Population int `json:"population"`
-	Sample     int `json:"sample"`
-	// Mutation is the probability with which a choice of a child is drawn anew; one is always.
-	Mutation float64 `json:"mutation"`
+	Population *int `json:"population,omitempty"`
+	Sample     *int `json:"sample,omitempty"`
+	// Mutation is the probability with which a choice of a child of that method is drawn anew;
+	// one is always.
+	Mutation *float64 `json:"mutation,omitempty"`
 	// NAML is how the controller begins and learns; a new task's embedding is found among the
 	// pretrained ones unless it says otherwise.
 	NAML NAMLSettings `json:"naml"`
 }
 
 func guidedSettings(raw json.RawMessage, from *Pretrained) (json.RawMessage, error) {
-	s := GuidedSettings{Method: GuidedPrior, Startup: 10, Weight: 10, Candidates: 24, Population: 20, Sample: 5, Mutation: .2}
-	s.NAML = namlStart()
-	s.NAML.PolicyGradient.Entropy, s.NAML.Embedding.Start = .03, StartPosterior
+	s := GuidedSettings{Method: GuidedPrior, Startup: 10, NAML: namlStart()}
+	s.NAML.PolicyGradient.Entropy = new(.03)
 	if err := strict.Unmarshal(raw, &s); err != nil {
 		return nil, err
 	}
 	var errs []error
 	bad := func(format string, a ...any) { errs = append(errs, fmt.Errorf(format, a...)) }
-	if known := []string{GuidedPrior, GuidedMutations}; !slices.Contains(known, s.Method) {
-		bad("unknown method %q (known: %s)", s.Method, strings.Join(known, ", "))
+	methods := []string{GuidedPrior, GuidedMutations}
+	known := slices.Contains(methods, s.Method)
+	if !known {
+		bad("unknown method %q (known: %s)", s.Method, strings.Join(methods, ", "))
 	}
+	// of says whether a setting is the method's, which has a default of it.
+	of := func(method, name string, is bool) bool {
+		if is && known && method != s.Method {
+			bad("%s is of the method %s, this one is %s: leave it out, or give null over other settings", name, method, s.Method)
+		}
+		return method == s.Method
+	}
+	number := func(method, name string, v **float64, d, most float64, must string) {
+		if !of(method, name, *v != nil) {
+			return
+		}
+		if *v = cmp.Or(*v, &d); !(**v >= 0 && **v <= most) {
+			bad("%s is %v: it must %s", name, **v, must)
+		}
+	}
+	count := func(method, name string, v **int, d, most int) {
+		if !of(method, name, *v != nil) {
+			return
+		}
+		if *v = cmp.Or(*v, &d); **v < 1 || **v > most {
+			bad("%s is %d: it must lie between 1 and %d", name, **v, most)
+		}
+	}
+	number(GuidedPrior, "weight", &s.Weight, 10, math.MaxFloat64, "be 0 or more")
+	count(GuidedPrior, "candidates", &s.Candidates, 24, maxCandidates)
+	count(GuidedMutations, "population", &s.Population, 20, maxPopulation)
+	count(GuidedMutations, "sample", &s.Sample, 5, maxPopulation)
+	number(GuidedMutations, "mutation", &s.Mutation, .2, 1, "lie between 0 and 1")
 	if s.Startup < 0 {
 		bad("startup is %d: it must be 0 or more", s.Startup)
 	}
-	if !(s.Weight >= 0) || math.IsInf(s.Weight, 0) {
-		bad("weight is %v: it must be 0 or more", s.Weight)
-	}
-	for _, n := range []struct {
-		name     string
-		is, most int
-	}{{"candidates", s.Candidates, maxCandidates}, {"population", s.Population, maxPopulation}, {"sample", s.Sample, maxPopulation}} {
-		if n.is < 1 || n.is > n.most {
-			bad("%s is %d: it must lie between 1 and %d", n.name, n.is, n.most)
-		}
-	}
-	if !(s.Mutation >= 0 && s.Mutation <= 1) {
-		bad("mutation is %v: it must lie between 0 and 1", s.Mutation)
-	}
 	var err error
-	if s.NAML, err = s.NAML.canonical(from); err != nil {
+	if s.NAML, err = s.NAML.canonical(from, StartPosterior); err != nil {
 		bad("naml: %w", err)
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -140,7 +160,7 @@ func newGuided(s Start) (Strategy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("naml: %w", err)
 	}
-	t, err := inner(TPESettings{Candidates: g.settings.Candidates}, newTPE)
+	t, err := inner(TPESettings{}, newTPE) // it proposes nothing
 	if err != nil {
 		return nil, fmt.Errorf("tpe: %w", err)
 	}
@@ -192,10 +212,10 @@ func (g *guided) embedded(r *rand.Rand, trial, task int) int {
 // likeliest is the candidate that is best by density and prior.
 func (g *guided) likeliest(r *rand.Rand, trial, task int) []int {
 	below, above := g.tpe.estimators(task)
-	weight := g.settings.Weight / float64(len(g.tpe.tasks[task].rewards))
+	weight := *g.settings.Weight / float64(len(g.tpe.tasks[task].rewards))
 	var best []int
 	most := math.Inf(-1)
-	for i := range 2 * g.settings.Candidates {
+	for i := range 2 * *g.settings.Candidates {
 		actions := make([]int, len(g.options))
 		if i%2 == 0 {
 			actions = below.sample(r)
@@ -216,21 +236,21 @@ func (g *guided) likeliest(r *rand.Rand, trial, task int) []int {
 // population are a task's newest trials, with their rewards among all of it.
 func (g *guided) population(task int) (actions [][]int, rewards []float64) {
 	p := g.tpe.tasks[task]
-	dead := max(0, len(p.rewards)-g.settings.Population)
+	dead := max(0, len(p.rewards)-*g.settings.Population)
 	return p.actions[dead:], p.rewards[dead:]
 }
 
 // child is that of the best of a sample of the population.
 func (g *guided) child(r *rand.Rand, trial, task int) []int {
 	population, rewards := g.population(task)
-	actions := slices.Clone(population[tournament(r, rewards, g.settings.Sample)])
+	actions := slices.Clone(population[tournament(r, rewards, *g.settings.Sample)])
 	if len(g.open) == 0 {
 		return actions
 	}
 	anew := make([]bool, len(actions))
 	anew[g.open[r.IntN(len(g.open))]] = true
 	for _, c := range g.open {
-		anew[c] = anew[c] || r.Float64() < g.settings.Mutation
+		anew[c] = anew[c] || r.Float64() < *g.settings.Mutation
 	}
 	g.policy.Resample(r, g.embedded(r, trial, task), actions, func(choice int) bool { return anew[choice] })
 	return actions

@@ -43,6 +43,13 @@ var kindredTasks = Definition{
 	FromSources: true,
 	Settings:    kindredSettings,
 	New:         newKindred,
+	OfStart: func(old, now json.RawMessage) []string {
+		was, is := decoded[KindredSettings](old).Portfolio, decoded[KindredSettings](now).Portfolio
+		if is <= max(was, leastOpening) { // the state has as many
+			return nil
+		}
+		return []string{startsWith("portfolio", was, is) + fmt.Sprintf(" (at most %d can be)", max(was, leastOpening))}
+	},
 }
 
 // KindredSettings are the parameters of the strategy "kindred".

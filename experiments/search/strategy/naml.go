@@ -34,6 +34,7 @@ var neuralAutoML = Definition{
 	OnPolicy:       true,
 	Settings:       namlSettings,
 	New:            newNAML,
+	OfStart:        onlyAtStart("controller", "embedding.start", "embedding.scale"),
 }
 
 // multitask has a controller tell tasks apart. With small embeddings it is chance whether
@@ -50,19 +51,19 @@ type NAMLSettings struct {
 	PolicyGradient policygradient.Config `json:"policy_gradient"`
 	// Baseline is how rewards become advantages (§2.2).
 	Baseline policygradient.BaselineConfig `json:"baseline"`
-	// Embedding is how tasks' embeddings begin and learn.
-	Embedding EmbeddingSettings `json:"embedding"`
+	// Embedding is how tasks' embeddings begin and learn; a controller without any has none.
+	Embedding EmbeddingSettings `json:"embedding,omitzero"`
 }
 
 // ControllerSettings are the parts of controller.Config that a person sets;
 // zero values mean the paper's.
 type ControllerSettings struct {
-	Hidden          int `json:"hidden"`
-	Layers          int `json:"layers"`
-	ActionEmbedding int `json:"action_embedding"`
+	Hidden          int `json:"hidden" strict:"nonzero"`
+	Layers          int `json:"layers" strict:"nonzero"`
+	ActionEmbedding int `json:"action_embedding" strict:"nonzero"`
 	// TaskEmbedding is its length; −1 is a task-agnostic controller (§4.3).
-	TaskEmbedding int     `json:"task_embedding"`
-	InitScale     float64 `json:"init_scale"`
+	TaskEmbedding int     `json:"task_embedding" strict:"nonzero,a number above 0, or -1 for none"`
+	InitScale     float64 `json:"init_scale" strict:"nonzero"`
 }
 
 func (s ControllerSettings) config(options []int) controller.Config {
@@ -79,7 +80,7 @@ func namlSettings(raw json.RawMessage, from *Pretrained) (json.RawMessage, error
 	if err := strict.Unmarshal(raw, &s); err != nil {
 		return nil, err
 	}
-	s, err := s.canonical(from)
+	s, err := s.canonical(from, StartRandom)
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +92,8 @@ func namlStart() NAMLSettings {
 	return NAMLSettings{Baseline: policygradient.BaselineConfig{Corrected: true}}
 }
 
-func (s NAMLSettings) canonical(from *Pretrained) (NAMLSettings, error) {
+// canonical has every default filled in; start is that of how embeddings begin.
+func (s NAMLSettings) canonical(from *Pretrained, start string) (NAMLSettings, error) {
 	if from != nil {
 		cfg := from.Policy.Config()
 		shape := ControllerSettings{cfg.Hidden, cfg.Layers, cfg.ActionEmbedding, cfg.TaskEmbedding, cfg.InitScale}
@@ -100,10 +102,10 @@ func (s NAMLSettings) canonical(from *Pretrained) (NAMLSettings, error) {
 			return s, err
 		}
 	}
-	return s.withDefaults()
+	return s.withDefaults(start)
 }
 
-func (s NAMLSettings) withDefaults() (NAMLSettings, error) {
+func (s NAMLSettings) withDefaults(start string) (NAMLSettings, error) {
 	if s.PolicyGradient.LearningRate == 0 && firstOrder(s.PolicyGradient.Method) {
 		s.PolicyGradient.LearningRate = defaultLearningRate
 	}
@@ -119,8 +121,14 @@ func (s NAMLSettings) withDefaults() (NAMLSettings, error) {
 	if s.Baseline, err = s.Baseline.WithDefaults(); err != nil {
 		errs = append(errs, fmt.Errorf("baseline: %w", err))
 	}
-	if s.Embedding, err = s.Embedding.withDefaults(s.Controller.InitScale, s.PolicyGradient.Method); err != nil {
-		errs = append(errs, fmt.Errorf("embedding: %w", err))
+	switch {
+	case s.Controller.TaskEmbedding >= 0:
+		if s.Embedding, err = s.Embedding.withDefaults(start, s.Controller.InitScale, s.PolicyGradient.Method); err != nil {
+			errs = append(errs, fmt.Errorf("embedding: %w", err))
+		}
+	case s.Embedding != EmbeddingSettings{}:
+		errs = append(errs, errors.New("embedding is set, but the controller has no tasks' embeddings, its task_embedding being -1: "+
+			"leave it out, or give null over other settings"))
 	}
 	return s, errors.Join(errs...)
 }

@@ -22,6 +22,10 @@ var portfolioSearch = Definition{
 	FromSources: true,
 	Settings:    portfolioSettings,
 	New:         newPortfolio,
+	OfStart: func(old, now json.RawMessage) []string {
+		changed := onlyAtStart("normalise", "size")(old, now)
+		return append(changed, decoded[PortfolioSettings](old).Then.ofStart("then", decoded[PortfolioSettings](now).Then)...)
+	},
 }
 
 // PortfolioSettings are the parameters of the strategy "portfolio".

@@ -2,9 +2,12 @@ package strategy
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
+
+	"tnaml/nn/policygradient"
 )
 
 func TestParseSettings(t *testing.T) {
@@ -71,14 +74,14 @@ func TestPresets(t *testing.T) {
 	}
 	// What stands beside a preset's name is over it, section by section.
 	s := parse(`{"preset":"paper","policy_gradient":{"entropy":0.5},"controller":{"hidden":7},"baseline":{"corrected":true}}`)
-	if s.PolicyGradient.LearningRate != 1e-4 || s.PolicyGradient.Entropy != .5 || s.Controller.Hidden != 7 || !s.Baseline.Corrected {
+	if s.PolicyGradient.LearningRate != 1e-4 || *s.PolicyGradient.Entropy != .5 || s.Controller.Hidden != 7 || !s.Baseline.Corrected {
 		t.Errorf("%+v", s)
 	}
 	if s := parse(`{"preset":"paper","policy_gradient":{"learning_rate":0.01}}`); s.PolicyGradient.LearningRate != .01 ||
 		s.Baseline.Corrected {
 		t.Errorf("%+v", s)
 	}
-	if s := parse(`"multitask"`); s.PolicyGradient.Entropy != .03 || s.PolicyGradient.LearningRate != 1e-3 ||
+	if s := parse(`"multitask"`); *s.PolicyGradient.Entropy != .03 || s.PolicyGradient.LearningRate != 1e-3 ||
 		s.Embedding != (EmbeddingSettings{StartPosterior, 1, 1, 0}) {
 		t.Errorf("%+v", s)
 	}
@@ -114,6 +117,19 @@ func TestOverlay(t *testing.T) {
 		{`{"then":{"strategy":"a","settings":{"x":1}}}`, `{"then":{"strategy":"b"}}`, `{"then":{"strategy":"b"}}`},
 		{`"paper"`, `{"c":{"x":1}}`, `{"c":{"x":1},"preset":"paper"}`}, {`{"a":1}`, `"paper"`, `"paper"`},
 		{`{"a":1}`, `{"preset":"paper","b":2}`, `{"preset":"paper","b":2}`},
+		// At every depth.
+		{`{"n":{"g":{"rate":1,"x":2},"y":3}}`, `{"n":{"g":{"x":4}}}`, `{"n":{"g":{"rate":1,"x":4},"y":3}}`},
+		{`{"n":{"g":{"method":"ppo","rate":1},"y":3}}`, `{"n":{"g":{"method":"trpo"}}}`, `{"n":{"g":{"method":"trpo"},"y":3}}`},
+		{`{"then":{"strategy":"a","settings":{"x":1,"y":2}}}`, `{"then":{"settings":{"x":3}}}`,
+			`{"then":{"settings":{"x":3,"y":2},"strategy":"a"}}`},
+		{`{"then":{"settings":"paper"}}`, `{"then":{"settings":{"x":3}}}`, `{"then":{"settings":{"preset":"paper","x":3}}}`},
+		{`{"then":{"settings":{"x":1}}}`, `{"then":{"settings":"paper"}}`, `{"then":{"settings":"paper"}}`},
+		{`{"then":{"settings":{"x":1}}}`, `{"then":{"settings":{"preset":"paper"}}}`, `{"then":{"settings":{"preset":"paper"}}}`},
+		// The same method, and what it is not told anew.
+		{`{"g":{"method":"ppo","rate":1}}`, `{"g":{"method":"ppo","x":2}}`, `{"g":{"method":"ppo","rate":1,"x":2}}`},
+		{`{"g":{"rate":1}}`, `{"g":{"method":"ppo"}}`, `{"g":{"method":"ppo"}}`},
+		{`{"method":"a","x":1}`, `{"method":"b"}`, `{"method":"b","x":1}`}, // no section
+		{`{"c":{"x":1},"d":2}`, `{"c":null,"d":null}`, `{"c":null,"d":null}`},
 	} {
 		got, err := Overlay(json.RawMessage(c.under), json.RawMessage(c.over))
 		if err != nil || string(got) != c.want {
@@ -126,6 +142,116 @@ func TestOverlay(t *testing.T) {
 		}
 		if got, err := Overlay(nil, json.RawMessage(bad)); err == nil {
 			t.Errorf("%s over nothing is %s", bad, got)
+		}
+	}
+}
+
+// What is not named keeps its value, however deep.
+func TestOverlayKeepsNestedSettings(t *testing.T) {
+	for _, c := range []struct{ strategy, under, over, want string }{
+		{Guided, `{"naml":{"policy_gradient":{"learning_rate":0.01}}}`, `{"naml":{"policy_gradient":{"entropy":0.05}}}`,
+			`"learning_rate":0.01,"entropy":0.05`},
+		{Portfolio, `{"then":{"strategy":"tpe","settings":{"candidates":100}}}`, `{"then":{"settings":{"startup":5}}}`,
+			`"startup":5,"candidates":100`},
+	} {
+		both := must(Overlay(json.RawMessage(c.under), json.RawMessage(c.over)))(t)
+		if got := must(ParseSettings(c.strategy, both))(t); !strings.Contains(string(got), c.want) {
+			t.Errorf("%s over %s is %s, without %s", c.over, c.under, got, c.want)
+		}
+	}
+}
+
+// A 0 is never taken for the default: it is what it says, or refused with what to give.
+func TestZeroSettings(t *testing.T) {
+	for raw, want := range map[string]string{
+		`{"policy_gradient":{"entropy":0}}`:                         `"entropy":0,`,
+		`{"policy_gradient":{"entropy":null}}`:                      `"entropy":0.01,`,
+		`{"policy_gradient":{"clip":0}}`:                            `"clip":0}`,
+		`{"policy_gradient":{"method":"ppo","entropy":0,"clip":0}}`: `"entropy":0,"clip":0,`,
+		`{"baseline":{"corrected":false,"initial_variance":0}}`:     `"initial_variance":0,`,
+		`{"baseline":{"corrected":false}}`:                          `"initial_variance":0.01,`,
+		`{"embedding":{"dropout":0}}`:                               `"dropout":0}`,
+	} {
+		got := must(ParseSettings(NAML, json.RawMessage(raw)))(t)
+		if !strings.Contains(string(got), want) {
+			t.Errorf("%s is %s, without %s", raw, got, want)
+		}
+		if again := must(ParseSettings(NAML, got))(t); string(again) != string(got) {
+			t.Errorf("%s is %s, and that %s", raw, got, again)
+		}
+	}
+	for _, name := range []string{
+		"policy_gradient.learning_rate", "baseline.decay", "baseline.floor", "embedding.scale", "embedding.learning_rate_scale",
+		"controller.hidden", "controller.layers", "controller.action_embedding", "controller.task_embedding", "controller.init_scale",
+		"ppo.memory", "ppo.epochs", "ppo.ratio", "trpo.memory", "trpo.kl", "trpo.damping", "trpo.iterations", "trpo.backtracks",
+		"urex.memory", "urex.temperature", "urex.covering", "pqt.k", "pqt.weight", "rspg.memory", "rspg.epsilon",
+	} {
+		section, field, _ := strings.Cut(name, ".")
+		raw := fmt.Sprintf(`{%q:{%q:0}}`, section, field)
+		if slices.Contains(policygradient.Methods(), section) {
+			raw = fmt.Sprintf(`{"policy_gradient":{"method":%q,%q:{%q:0}}}`, section, section, field)
+		}
+		if got, err := ParseSettings(NAML, json.RawMessage(raw)); !says(err, name+`" is 0: leave it out, or give a number above 0`) {
+			t.Errorf("%s: %s, %v", raw, got, err)
+		}
+	}
+	if _, err := ParseSettings(NAML, json.RawMessage(`{"controller":{"task_embedding":0}}`)); !says(err, "or -1 for none") {
+		t.Error(err)
+	}
+	for raw, want := range map[string]string{
+		`{"policy_gradient":{"entropy":-1}}`:                     "entropy -1 must be 0 or more",
+		`{"policy_gradient":{"clip":-1}}`:                        "clip -1 must be 0 or more",
+		`{"baseline":{"corrected":false,"initial_variance":-1}}`: "initial_variance -1 must be 0 or more",
+		`{"baseline":{"initial_variance":0}}`:                    "they take no initial_variance",
+		`{"policy_gradient":{"method":"trpo","clip":0}}`:         "trpo takes no",
+	} {
+		if got, err := ParseSettings(NAML, json.RawMessage(raw)); !says(err, want) {
+			t.Errorf("%s: %s, %v", raw, got, err)
+		}
+	}
+}
+
+// What another method would use is refused, not ignored.
+func TestSettingsOfAnotherMethod(t *testing.T) {
+	for _, c := range []struct {
+		strategy, raw string
+		want          []string
+	}{
+		{Guided, `{"population":50,"sample":3,"mutation":0}`, []string{
+			"population is of the method mutations, this one is prior", "sample is of the method mutations", "mutation is of the method mutations"}},
+		{Guided, `{"method":"mutations","weight":3,"candidates":9}`, []string{
+			"weight is of the method prior, this one is mutations: leave it out", "candidates is of the method prior"}},
+		{Guided, `{"method":"other","weight":-1,"population":0}`, []string{`unknown method "other" (known: prior, mutations)`}},
+		{Guided, `{"candidates":0,"weight":-1}`, []string{"candidates is 0: it must lie between 1", "weight is -1: it must be 0 or more"}},
+		{Guided, `{"method":"mutations","population":0,"sample":0,"mutation":2}`, []string{
+			"population is 0", "sample is 0", "mutation is 2: it must lie between 0 and 1"}},
+		{Guided, `{"naml":{"controller":{"task_embedding":-1},"embedding":{"dropout":0.5}}}`, []string{"naml: embedding is set, but"}},
+		{NAML, `{"controller":{"task_embedding":-1},"embedding":{"start":"mean"}}`, []string{"no tasks' embeddings", "task_embedding being -1"}},
+		{NAML, `{"controller":{"task_embedding":-1},"embedding":{"scale":2}}`, []string{"embedding is set, but"}},
+		{NAML, `{"controller":{"task_embedding":-1},"embedding":{"learning_rate_scale":2}}`, []string{"embedding is set, but"}},
+		{NAML, `{"preset":"multitask","controller":{"task_embedding":-1}}`, []string{"give null over other settings"}},
+	} {
+		got, err := ParseSettings(c.strategy, json.RawMessage(c.raw))
+		for _, want := range c.want {
+			if !says(err, want) {
+				t.Errorf("%s %s: %s, %q is not in: %v", c.strategy, c.raw, got, want, err)
+			}
+		}
+	}
+	for _, c := range []struct{ strategy, raw, want, without string }{
+		{Guided, `{}`, `"weight":10,"candidates":24,"naml"`, "population"},
+		{Guided, `{"weight":0}`, `"weight":0,`, "mutation"},
+		{Guided, `{"method":"mutations","weight":null,"mutation":0}`, `"population":20,"sample":5,"mutation":0,`, "weight"},
+		{Guided, `{"naml":{"controller":{"task_embedding":-1}}}`, `"task_embedding":-1`, `"embedding"`},
+		{NAML, `{"controller":{"task_embedding":-1}}`, `"task_embedding":-1`, `"embedding"`},
+		{NAML, `{"preset":"multitask","controller":{"task_embedding":-1},"embedding":null}`, `"entropy":0.03`, `"embedding"`},
+	} {
+		got := must(ParseSettings(c.strategy, json.RawMessage(c.raw)))(t)
+		if !strings.Contains(string(got), c.want) || strings.Contains(string(got), c.without) {
+			t.Errorf("%s %s is %s, it must have %s and no %s", c.strategy, c.raw, got, c.want, c.without)
+		}
+		if again := must(ParseSettings(c.strategy, got))(t); string(again) != string(got) {
+			t.Errorf("%s is %s, and that %s", c.raw, got, again)
 		}
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"strings"
 
 	"tnaml/experiments/space"
@@ -99,6 +98,10 @@ type Definition struct {
 	// canonical form. from is nil without a controller.
 	Settings func(raw json.RawMessage, from *Pretrained) (json.RawMessage, error)
 	New      func(s Start) (Strategy, error)
+	// OfStart says, of settings before and after in canonical form, what is another of
+	// what only a search's start reads: a search that goes on cannot change it. nil: the
+	// strategy reads all of its settings as it goes.
+	OfStart func(old, now json.RawMessage) []string
 }
 
 // Preset is a named setting of a strategy.
@@ -185,11 +188,12 @@ func (d *Definition) overPreset(raw json.RawMessage) (json.RawMessage, error) {
 	return join(own, nil)
 }
 
-// Overlay puts the fields of one settings object over another's, section by
-// section: {"controller":{"task_embedding":-1}} keeps the other fields of the
-// controller. A section that names a method or a strategy is replaced whole, since its
-// other fields depend on that, and a preset replaces all that is under it. Nothing
-// over nothing is nil.
+// Overlay puts the fields of one settings object over another's, section within section:
+// {"naml":{"policy_gradient":{"entropy":0.05}}} keeps all other settings. A section that
+// names another method or strategy than the one beneath does, or one where that names none,
+// takes its place whole, since the other fields depend on that; the settings themselves are
+// no section. A preset replaces all that is under it, and null stands for the default.
+// Nothing over nothing is nil.
 func Overlay(under, over json.RawMessage) (json.RawMessage, error) {
 	a, err := object(under)
 	if err != nil {
@@ -209,21 +213,37 @@ func Overlay(under, over json.RawMessage) (json.RawMessage, error) {
 }
 
 func overlay(under, over map[string]json.RawMessage) (json.RawMessage, error) {
-	for section, value := range over {
-		var a, b map[string]json.RawMessage
-		sections := json.Unmarshal(under[section], &a) == nil && json.Unmarshal(value, &b) == nil && a != nil
-		if !sections || b["method"] != nil || b["strategy"] != nil {
-			under[section] = value
+	for name, value := range over {
+		a, b := section(name, under[name]), section(name, value)
+		if a == nil || b == nil || replaces(a, b) {
+			under[name] = value
 			continue
 		}
-		maps.Copy(a, b)
-		both, err := json.Marshal(a)
+		both, err := overlay(a, b)
 		if err != nil {
 			return nil, err
 		}
-		under[section] = both
+		under[name] = both
 	}
 	return json.Marshal(under)
+}
+
+// section decodes a section, nil for what is none. The settings of a strategy within
+// another may be a preset's name.
+func section(name string, raw json.RawMessage) (fields map[string]json.RawMessage) {
+	if name == "settings" && len(raw) > 0 && raw[0] == '"' {
+		return map[string]json.RawMessage{"preset": raw}
+	}
+	if json.Unmarshal(raw, &fields) != nil {
+		return nil
+	}
+	return fields
+}
+
+// replaces says that a section takes the place of the one beneath.
+func replaces(under, over map[string]json.RawMessage) bool {
+	another := func(name string) bool { return over[name] != nil && !bytes.Equal(over[name], under[name]) }
+	return over["preset"] != nil || another("method") || another("strategy")
 }
 
 // object decodes settings: nothing, an object, or a preset's name.

@@ -97,9 +97,9 @@ func TestGuidedMutations(t *testing.T) {
 
 // smallGuided are settings of the strategy guided that leave its startup soon.
 func smallGuided(method string) func(*space.Space) json.RawMessage {
+	own := map[string]string{strategy.GuidedPrior: `"candidates":4`, strategy.GuidedMutations: `"population":5`}[method]
 	return func(*space.Space) json.RawMessage {
-		return fmt.Appendf(nil, `{"method":%q,"startup":3,"candidates":4,"population":5,"naml":{"controller":{"hidden":6,"action_embedding":4}}}`,
-			method)
+		return fmt.Appendf(nil, `{"method":%q,"startup":3,%s,"naml":{"controller":{"hidden":6,"action_embedding":4}}}`, method, own)
 	}
 }
 
