@@ -38,6 +38,9 @@ out = pathlib.Path(options.out)
 out.mkdir(exist_ok=True)
 tasks = options.tasks.split(",")
 seeds = range(1, options.seeds + 1)
+arms = options.arms.split(",")
+if any(arm.endswith("@") for arm in arms) and not (options.sources or options.only_table):
+    raise SystemExit("arms with an @ learn from other tasks' trials: name some with --sources, or leave these arms out")
 COLUMNS = ["arm", "task", "seed", "trials", "best", "top10"]
 known = {}  # of an arm, task and seed, at each number of trials: test accuracy of the best by validation, and the mean of the ten best's
 if options.figures and options.figures.exists():
@@ -55,7 +58,7 @@ def search(arm, task, seed):
     name, _, strategy = arm.rpartition("=")
     label = (name or strategy).rstrip("@")
     file = out / f"{label}.{task}.{seed}.jsonl"
-    if file.exists() or options.trials in known.get((label, task, seed), {}):
+    if file.exists() or options.trials <= max(known.get((label, task, seed), {0: ()})):
         return f"{label} {task} {seed} is there"
     run = f"ladder-{label}-{task}-{seed}"
     args = [
@@ -75,12 +78,12 @@ def search(arm, task, seed):
 
 
 if not options.only_table:
-    jobs = [(arm, task, seed) for seed in seeds for arm in options.arms.split(",") for task in tasks]
+    jobs = [(arm, task, seed) for seed in seeds for arm in arms for task in tasks]
     with concurrent.futures.ThreadPoolExecutor(options.parallel) as pool:
         for line in pool.map(lambda job: search(*job), jobs):
             print(line, flush=True)
 
-AT = [n for n in (1, 3, 10, 30, 100, 300, 500) if n <= options.trials]
+AT = [n for n in (1, 3, 10, 30, 100, 300, 500) if n < options.trials] + [options.trials]
 
 
 def read(key, file):
@@ -113,9 +116,10 @@ def table(title, head, rows):
         print("| " + " | ".join(row) + " |")
 
 
-first = (options.arms.split(",")[0].rpartition("=")[0] or options.arms.split(",")[0]).rstrip("@")
-arms = [first] + sorted({arm for arm, _, _ in known} - {first})
-shared = sorted(set.intersection(*({(task, seed) for a, task, seed in known if a == arm} for arm in arms)))
+whole = [key for key in known if key[1] in tasks and set(AT) <= set(known[key])]
+first = (arms[0].rpartition("=")[0] or arms[0]).rstrip("@")
+arms = [first] + sorted({arm for arm, _, _ in whole} - {first})
+shared = sorted(set.intersection(*({(task, seed) for a, task, seed in whole if a == arm} for arm in arms)))
 if len(shared) < 2:
     raise SystemExit("fewer than two runs that all arms have: no tables")
 for column, what in enumerate(("The best by validation", "The ten best by validation")):

@@ -87,7 +87,7 @@ func ParseArms(b []byte) (*Arms, error) {
 					r.Bad(e.Line, "the list %q is empty", e.Key)
 				case armNamed(s.Arms, e.Key) != nil:
 					r.Bad(e.Line, "the list %q has the name of an arm", e.Key)
-				case slices.Contains(strategy.Builtin().Names(), e.Key):
+				case slices.Contains(append(strategy.Builtin().Names(), simulate.Oracle), e.Key):
 					r.Bad(e.Line, "the list %q has the name of a strategy", e.Key)
 				}
 				s.Lists[e.Key] = names

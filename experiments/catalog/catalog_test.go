@@ -172,6 +172,35 @@ func names(p *Plan) (out []string) {
 	return out
 }
 
+// What is set for all of a strategy is set for the ablation too, but for embeddings, which
+// it has none of; a pretraining that cannot start is no plan.
+func TestSettingsOfAnAblation(t *testing.T) {
+	for _, settings := range []string{`"multitask"`, `{"embedding":{"dropout":0.1}}`} {
+		e, err := Builtin("nlp-500")
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := MakePlan(KindExperiment, e, fmt.Appendf(nil, `{"experiment":"nlp-500","settings":{"naml":%s}}`, settings))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, step := range p.Pretrain {
+			if _, err := strategy.ParseSettings(step.Strategy, step.Settings); err != nil {
+				t.Errorf("%s: %s: %v", settings, step.Pretraining, err)
+			}
+		}
+	}
+	e, err := Builtin("nlp-500")
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.Pretrain[0].Settings = []byte(`{"baseline":{"decay":7}}`)
+	_, err = MakePlan(KindPretrain, e, []byte(`{"experiment":"nlp-500"}`))
+	if err == nil || !strings.Contains(err.Error(), `the "settings" of the pretraining "multitask": `) {
+		t.Error(err)
+	}
+}
+
 func TestPlans(t *testing.T) {
 	for _, c := range []struct {
 		kind Kind

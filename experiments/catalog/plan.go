@@ -197,8 +197,11 @@ func (p *Plan) pretrain(e *Experiment, name string) error {
 	pre, _ := e.pretraining(name)
 	s := &p.Spec
 	settings, err := strategy.Overlay(s.Settings[pre.Strategy], pre.Settings)
+	if err == nil {
+		err = checkSettings(pre.Strategy, settings, false)
+	}
 	if err != nil {
-		return err
+		return fmt.Errorf(`the "settings" of the pretraining %q: %w`, name, err)
 	}
 	step := PretrainStep{
 		Pretraining: name, Tasks: pre.Tasks, Trials: pre.Trials, Seed: pre.Seed, Strategy: pre.Strategy, Settings: settings,

@@ -112,7 +112,7 @@ func (i *Interval) UnmarshalJSON(b []byte) error {
 // of freedom and times √(n/(n−1)), for fixed tasks of as many as Welch and Satterthwaite
 // have for what their seeds and examples vary by; there what m seeds vary by is scaled by
 // √(m/(m−1)). For drawn tasks it is on the safe side: their differences vary by their
-// seeds and examples already. Where the draws are too few to have such tails, it is the
+// seeds and examples already. Where draws or replicates are too few to have such tails, it is the
 // mean ± that quantile times the replicates' standard deviation.
 //
 // One task says nothing of others, and one seed nothing of seeds: where nothing is known of
@@ -159,12 +159,16 @@ func PairedBootstrap(tasks []PairedTask, o Bootstrap) Interval {
 		wide, least = drawnTasks(tail, len(tasks))
 	}
 	tail := distuv.UnitNormal.CDF(-wide)
-	if tail < least {
+	if tail < least || tail*float64(o.Replicates) < beyond {
 		return Interval{mean, mean - wide*spread, mean + wide*spread}
 	}
 	at := int(tail * float64(o.Replicates))
 	return Interval{mean, means[at], means[len(means)-1-at]}
 }
+
+// beyond is how many replicates must lie beyond each end of a percentile interval, so that
+// its ends are no matter of luck.
+const beyond = 5
 
 // drawnTasks is how many standard deviations of the replicates leave out a tail, of n drawn
 // tasks, and the least tail that so many draws tell: all of one task may be a tenth of it.

@@ -131,6 +131,8 @@ func TestCoverage(t *testing.T) {
 		{"four tasks", 4, 3, .03, .02, true, false, 50},
 		{"four tasks, one seed, no bits", 4, 1, .03, .01, false, false, 100},
 		{"these tasks", 4, 3, .03, .02, true, true, 100},
+		{"this task, two seeds", 1, 2, .03, .05, true, true, 100},
+		{"this task, three seeds", 1, 3, .03, .05, true, true, 100},
 		{"tasks alone", 8, 1, .05, 0, false, false, 0},
 		{"two tasks alone", 2, 1, .05, 0, false, false, 0},
 		{"three tasks alone", 3, 1, .05, 0, false, false, 0},

@@ -97,8 +97,11 @@ func slowdownCells(s sim.Slowdown) []Cell {
 	}
 	cells[1].Text, cells[2].Text = fmt.Sprintf("%.3f", s.Ratio), fmt.Sprintf("%.3f–%.3f", s.Low, s.High)
 	cells[3].Text, cells[4].Text = fmt.Sprintf("%.2g", s.P), "no slower"
-	if s.Slower {
+	switch {
+	case s.Slower:
 		cells[4] = Cell{Text: "slower", Marked: true}
+	case s.Faster:
+		cells[4].Text = "faster"
 	}
 	return cells
 }

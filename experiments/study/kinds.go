@@ -7,7 +7,7 @@ import (
 
 // SplitArms parts what is called by one arm's name and is not the same: runs whose
 // budget, settings, space or data were changed. Seeds are averaged, kinds are not. What is
-// as in the newest run keeps the arm's name; the others get the name of their run
+// as in the newest run of a task keeps the arm's name; the others get the name of their run
 // behind it.
 func (s *Study) SplitArms() {
 	run := map[string]int{}
@@ -23,17 +23,18 @@ func (s *Study) SplitArms() {
 			newest[at] = l
 		}
 	}
-	names := map[place]string{}
+	type part struct{ run, task, arm string }
+	names := map[part]string{}
 	for i := range s.Ledgers {
 		l := &s.Ledgers[i]
 		n := newest[place{l.Task, l.Arm}]
 		if l.Phase == Transfer && n != nil && l.Config.Strategy != "" && l.Run != n.Run && l.kind() != n.kind() {
-			names[place{l.Run, l.Arm}] = l.Arm + " of " + l.Run
+			names[part{l.Run, l.Task, l.Arm}] = l.Arm + " of " + l.Run
 		}
 	}
 	for i := range s.Ledgers {
 		l := &s.Ledgers[i]
-		name, ok := names[place{l.Run, l.Arm}]
+		name, ok := names[part{l.Run, l.Task, l.Arm}]
 		if !ok || l.Phase != Transfer {
 			continue
 		}

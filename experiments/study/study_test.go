@@ -362,13 +362,22 @@ func TestDataAreKinds(t *testing.T) {
 	s := &Study{Against: "x", Arms: []Arm{{Name: "x"}, {Name: "y"}}, Runs: []Run{{Name: "one"}, {Name: "two"}}, Ledgers: []Ledger{
 		of("one", "x", "sha256:1", 1, 9), of("one", "y", "sha256:1", 1, 9), of("two", "x", "sha256:2", 2, 20), of("two", "x", "sha256:2", 3, 20),
 	}}
+	for run, seed := range map[string]uint64{"one": 1, "two": 2} { // the data of b have stayed as they were
+		l := of(run, "x", "", seed, 9)
+		l.Task, l.Config.Tasks = "b", []search.Task{{Name: "b", Data: "sha256:b"}}
+		s.Ledgers = append(s.Ledgers, l)
+	}
 	s.SplitArms()
 	s.Sort()
 	got := ""
-	for _, c := range s.Table()[0].Cells {
-		got += fmt.Sprint(c.Arm, " ", c.Seeds, "; ")
+	for _, row := range s.Table() {
+		for _, c := range row.Cells {
+			if c.Seeds > 0 {
+				got += fmt.Sprint(row.Task, " ", c.Arm, " ", c.Seeds, "; ")
+			}
+		}
 	}
-	if got != "x 2; x of one 1; y 1; " {
+	if got != "a x 2; a x of one 1; a y 1; b x 2; " {
 		t.Error(got)
 	}
 	for _, c := range s.Comparisons() {

@@ -38,6 +38,8 @@ func (s Slowdown) Say() string {
 		return what + ", unchanged"
 	case s.Slower:
 		what += ", slower"
+	case s.Faster:
+		what += ", faster"
 	}
 	return fmt.Sprintf("%s: %.1f before, ratio %.3f (%.3f to %.3f), p %.2g", what, s.Earlier, s.Ratio, s.Low, s.High, s.P)
 }

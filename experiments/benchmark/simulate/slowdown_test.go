@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"strings"
 	"testing"
 	"text/tabwriter"
 
@@ -94,6 +95,9 @@ func TestSlowdowns(t *testing.T) {
 		unchanged, slower bool
 	}{"as before": {unchanged: true}, "slower": {add: 3, slower: true}, "faster": {add: -3}} {
 		got := Slowdowns(result(func(seed, task int) int { return 20 + (seed+c.add)%7 + task + c.add }), before)[0]
+		if got.Faster != (c.add < 0) || strings.Contains(got.Say(), "faster") != got.Faster {
+			t.Errorf("%s: %+v, %s", name, got, got.Say())
+		}
 		if got.Unchanged != c.unchanged || got.Slower != c.slower || c.slower != (got.Low > 1) {
 			t.Errorf("%s: %+v, %s", name, got, got.Say())
 		}

@@ -262,6 +262,9 @@ func object(raw json.RawMessage) (map[string]json.RawMessage, error) {
 	if err := json.Unmarshal(raw, &out); err != nil {
 		return nil, fmt.Errorf("settings: %w", err)
 	}
+	if string(out["preset"]) == "null" {
+		delete(out, "preset")
+	}
 	return out, nil
 }
 

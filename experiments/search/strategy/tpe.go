@@ -21,9 +21,9 @@ import (
 // at most 25, make the density l, the others g; of 24 candidates drawn from l the
 // one with the largest l/g is tried.
 //
-// Trials without an outcome are not counted (Optuna's constant_liar is off), and a
-// trial that failed counts as the worst of all (effective), where Optuna would leave it
-// out. Each task has estimators of its own.
+// Trials without an outcome are not counted (Optuna's constant_liar is off). One that
+// failed counts as much as the worst that has a value, and one that is infeasible as worse
+// (effective), where Optuna would leave the former out. Each task has estimators of its own.
 const TPE = "tpe"
 
 var treeParzen = Definition{

@@ -84,7 +84,9 @@ func CheckOptional(flags *pflag.FlagSet, args []string) error {
 func Lists(flags *pflag.FlagSet) {
 	flags.VisitAll(func(f *pflag.Flag) {
 		if _, done := f.Value.(lines); f.Value.Type() == "stringSlice" && !done {
-			f.Value = lines{f.Value}
+			if f.Value = (lines{f.Value}); f.DefValue == "[]" {
+				f.DefValue = "" // help tells no default then
+			}
 		}
 	})
 }
