@@ -198,6 +198,9 @@ func (o *Onward) fork(given, own json.RawMessage, from *strategy.Pretrained) (js
 	if again, err := d.Canonical(given, from); err != nil || !bytes.Equal(again, o.Old.Settings) {
 		given = o.Old.Settings
 	}
+	if given, err = d.Spoken(given, o.Old.Settings); err != nil {
+		return nil, fmt.Errorf("settings of %s: %w", d.Name, err)
+	}
 	both, err := strategy.Overlay(given, own)
 	if err != nil {
 		return nil, fmt.Errorf("settings of %s: %w", d.Name, err)

@@ -67,3 +67,42 @@ func decoded[T any](raw json.RawMessage) (settings T) {
 	_ = json.Unmarshal(raw, &settings)
 	return settings
 }
+
+// Spoken writes out, in the sections of settings as they were given, the preset's and the
+// methods and strategies that these leave to the defaults, by their canonical form: what
+// goes over them and names the same is over the same then (Overlay).
+func (d *Definition) Spoken(given, canonical json.RawMessage) (json.RawMessage, error) {
+	given, err := d.overPreset(given)
+	if err != nil {
+		return nil, err
+	}
+	own, err := object(given)
+	if err != nil {
+		return nil, err
+	}
+	all, err := object(canonical)
+	if err != nil || len(own) == 0 {
+		return given, err
+	}
+	return spoken(own, all)
+}
+
+func spoken(own, all map[string]json.RawMessage) (json.RawMessage, error) {
+	for name, value := range own {
+		mine, whole := section(name, value), section(name, all[name])
+		if mine == nil || whole == nil || mine["preset"] != nil { // which may name them
+			continue
+		}
+		for _, kind := range []string{"method", "strategy"} {
+			if mine[kind] == nil && whole[kind] != nil {
+				mine[kind] = whole[kind]
+			}
+		}
+		written, err := spoken(mine, whole)
+		if err != nil {
+			return nil, err
+		}
+		own[name] = written
+	}
+	return json.Marshal(own)
+}
