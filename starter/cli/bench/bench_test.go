@@ -82,7 +82,7 @@ func TestBench(t *testing.T) {
 			"20 trials, by test value: ", "20 trials, by how far they have come: "}},
 		"pretrained": {
 			[]string{"--strategies", "random,naml@multitask,slow=naml:paper", "--tasks", "development", "--by-task", "--against", "slow"},
-			[]string{"Pretrained with 2 seeds, on no target: multitask (naml, 30 trials of the development tasks).", "naml@multitask",
+			[]string{"Pretrained with 2 seeds, never on the target: multitask (naml, 30 trials of the development tasks).", "naml@multitask",
 				"Mutual information of task and architecture in multitask: 0.0",
 				"Against slow", "a: test value (best known 37.50, median random", "b: test value"},
 		},

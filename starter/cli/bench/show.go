@@ -269,7 +269,7 @@ func (p *page) pretrained() string {
 		return ""
 	}
 	seeds := counted(min(p.Seeds, p.PretrainSeeds), "seed")
-	return fmt.Sprintf("\nPretrained with %s, on no target: %s.%s", seeds, strings.Join(words, ", "), p.information())
+	return fmt.Sprintf("\nPretrained with %s, never on the target: %s.%s", seeds, strings.Join(words, ", "), p.information())
 }
 
 // information says how much the controllers tell their tasks apart.
