@@ -198,14 +198,14 @@ func (o *Onward) fork(given, own json.RawMessage, from *strategy.Pretrained) (js
 	if again, err := d.Canonical(given, from); err != nil || !bytes.Equal(again, o.Old.Settings) {
 		given = o.Old.Settings
 	}
-	if given, err = d.Spoken(given, o.Old.Settings); err != nil {
-		return nil, fmt.Errorf("settings of %s: %w", d.Name, err)
+	var both, settings json.RawMessage
+	given, err = d.Spoken(given, o.Old.Settings)
+	if err == nil {
+		both, err = strategy.Overlay(given, own)
 	}
-	both, err := strategy.Overlay(given, own)
-	if err != nil {
-		return nil, fmt.Errorf("settings of %s: %w", d.Name, err)
+	if err == nil {
+		settings, err = d.Canonical(both, from)
 	}
-	settings, err := d.Canonical(both, from)
 	if err == nil {
 		err = d.CheckFork(o.Old.Settings, settings)
 	}

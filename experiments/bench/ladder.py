@@ -54,9 +54,14 @@ def starter(*args):
     return subprocess.run([options.starter, *args], capture_output=True, text=True)
 
 
-def search(arm, task, seed):
+def named(arm):
+    """An arm's name and what it searches by."""
     name, _, strategy = arm.rpartition("=")
-    label = (name or strategy).rstrip("@")
+    return (name or strategy).rstrip("@"), strategy
+
+
+def search(arm, task, seed):
+    label, strategy = named(arm)
     file = out / f"{label}.{task}.{seed}.jsonl"
     if file.exists() or options.trials <= max(known.get((label, task, seed), {0: ()})):
         return f"{label} {task} {seed} is there"
@@ -117,7 +122,7 @@ def table(title, head, rows):
 
 
 whole = [key for key in known if key[1] in tasks and set(AT) <= set(known[key])]
-first = (arms[0].rpartition("=")[0] or arms[0]).rstrip("@")
+first, _ = named(arms[0])
 arms = [first] + sorted({arm for arm, _, _ in whole} - {first})
 shared = sorted(set.intersection(*({(task, seed) for a, task, seed in whole if a == arm} for arm in arms)))
 if len(shared) < 2:

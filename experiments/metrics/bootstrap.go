@@ -112,8 +112,8 @@ func (i *Interval) UnmarshalJSON(b []byte) error {
 // of freedom and times √(n/(n−1)), for fixed tasks of as many as Welch and Satterthwaite
 // have for what their seeds and examples vary by; there what m seeds vary by is scaled by
 // √(m/(m−1)). For drawn tasks it is on the safe side: their differences vary by their
-// seeds and examples already. Where draws or replicates are too few to have such tails, it is the
-// mean ± that quantile times the replicates' standard deviation.
+// seeds and examples already. Where draws or replicates are too few to have such tails, it
+// is the mean ± that quantile times the replicates' standard deviation.
 //
 // One task says nothing of others, and one seed nothing of seeds: where nothing is known of
 // what is drawn, nor, for fixed tasks, of a task's examples, there is no interval. It panics

@@ -30,6 +30,9 @@ type Judged struct {
 	Leads []int `json:"first_or_tied,omitempty"`
 }
 
+// Ranked says that there are arms to tell apart by their ranks.
+func (j *Judged) Ranked() bool { return len(j.Rankings[0].Order()) > 1 }
+
 // ArmFigures are those of an arm, over all tasks and seeds.
 type ArmFigures struct {
 	Arm     string  `json:"arm"`
@@ -265,7 +268,8 @@ func (r *Result) compare(budget int, by score) []Comparison {
 	against := r.index(r.Against)
 	var out []Comparison
 	var p []float64
-	how := metrics.Bootstrap{Replicates: replicates, Level: 1 - level}
+	// One task tells nothing of others: its interval is for itself.
+	how := metrics.Bootstrap{Replicates: replicates, Level: 1 - level, FixedTasks: len(r.Tasks) == 1}
 	fixed := how
 	fixed.FixedTasks = true
 	for a := range r.Arms {
@@ -286,9 +290,7 @@ func (r *Result) compare(budget int, by score) []Comparison {
 			c.Add(gain.Outcome())
 			tasks, differences, c.Tasks = append(tasks, task), append(differences, gain.Mean), append(c.Tasks, gain)
 		}
-		if c.Gain = metrics.PairedBootstrap(tasks, how); len(tasks) == 1 {
-			c.Gain = c.Tasks[0]
-		}
+		c.Gain = metrics.PairedBootstrap(tasks, how)
 		_, c.P = metrics.Wilcoxon(differences)
 		p, out = append(p, c.P), append(out, c)
 	}

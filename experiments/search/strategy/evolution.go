@@ -20,8 +20,8 @@ import (
 // uniformly. The first population is random.
 //
 // A child of trial i comes from what has been told by then, with a lag fewer than a
-// population at first. A trial that failed is as bad as the worst of the
-// population, and an infeasible one worse (effective). Each task has a population of its own.
+// population at first. A trial that failed is as bad as the worst of the population, and
+// an infeasible one worse (effective). Each task has a population of its own.
 //
 // With other tasks' trials the first population is the best of those (as Reif et al.,
 // "Meta-learning for evolutionary parameter optimization of classifiers", 2012, begin a

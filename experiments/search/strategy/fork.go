@@ -93,7 +93,7 @@ func spoken(own, all map[string]json.RawMessage) (json.RawMessage, error) {
 		if mine == nil || whole == nil || mine["preset"] != nil { // which may name them
 			continue
 		}
-		for _, kind := range []string{"method", "strategy"} {
+		for _, kind := range kinds {
 			if mine[kind] == nil && whole[kind] != nil {
 				mine[kind] = whole[kind]
 			}

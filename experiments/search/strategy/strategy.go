@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"tnaml/experiments/space"
@@ -240,10 +241,14 @@ func section(name string, raw json.RawMessage) (fields map[string]json.RawMessag
 	return fields
 }
 
+// kinds are the fields that a section's other fields depend on.
+var kinds = []string{"method", "strategy"}
+
 // replaces says that a section takes the place of the one beneath.
 func replaces(under, over map[string]json.RawMessage) bool {
-	another := func(name string) bool { return over[name] != nil && !bytes.Equal(over[name], under[name]) }
-	return over["preset"] != nil || another("method") || another("strategy")
+	return over["preset"] != nil || slices.ContainsFunc(kinds, func(kind string) bool {
+		return over[kind] != nil && !bytes.Equal(over[kind], under[kind])
+	})
 }
 
 // object decodes settings: nothing, an object, or a preset's name.

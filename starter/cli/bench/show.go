@@ -102,7 +102,7 @@ func (p *page) text(width int, byTask bool) string {
 			p.task(&p.Tasks[i], table)
 		}
 	}
-	if len(p.Figures.Rankings[0].Order()) > 1 {
+	if p.Figures.Ranked() {
 		b.WriteString(p.diagram(p.Figures.Judged) + "\n" + p.diagram(p.Figures.Found))
 	}
 	return b.String()
@@ -190,7 +190,7 @@ func (p *page) tables(table func(title string, columns []string, rows [][]any)) 
 
 // judged are the tables that compare the arms by a figure, less of it being better.
 func (p *page) judged(what string, j simulate.Judged, table func(title string, columns []string, rows [][]any)) {
-	if len(j.Rankings[0].Order()) > 1 {
+	if j.Ranked() {
 		table(fmt.Sprintf("Mean rank over the tasks, by %s (p: Friedman; CD: critical difference of two, Nemenyi, 5 %%: %s)",
 			j.By, number(j.Rankings[0].Critical)), p.columns("arm"), p.ranks(j.Rankings))
 	}
