@@ -65,7 +65,7 @@ def search(arm, task, seed):
     file = out / f"{label}.{task}.{seed}.jsonl"
     if file.exists() or options.trials <= max(known.get((label, task, seed), {0: ()})):
         return f"{label} {task} {seed} is there"
-    run = f"ladder-{label}-{task}-{seed}"
+    run = f"{out.name}-{label}-{task}-{seed}"
     args = [
         "search", "--task", task, "--space", options.space, "--strategy", strategy.rstrip("@"), "--trials", str(options.trials), "--lag", "1",
         "--seed", str(seed), "--keep-models", "0", "--memory-limit-mb", "4096", "--name", run,
