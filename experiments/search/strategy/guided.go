@@ -34,7 +34,7 @@ import (
 // Evo-NAS does: what the controller learns from them is biased to what the search prefers.
 //
 // From nothing the controller is one that has yet to learn. It is a rival: neither method
-// was better than the strategy kindred (experiments/benchmark/README.md, "What guides a
+// was better than the strategy kindred (experiments/benchmark/LADDER.md, "What guides a
 // search").
 const Guided = "guided"
 

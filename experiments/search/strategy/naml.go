@@ -40,7 +40,7 @@ var neuralAutoML = Definition{
 // multitask has a controller tell tasks apart. With small embeddings it is chance whether
 // it does; at scale 1 each pretraining did, and a new task's search lost by it on one of
 // eight development tasks at most, and gained on some
-// (experiments/benchmark/README.md, "The task embedding").
+// (experiments/benchmark/PAPER.md, "The task embedding").
 var multitask = json.RawMessage(`{"policy_gradient":{"entropy":0.03},"embedding":{"start":"posterior","scale":1}}`)
 
 // NAMLSettings are the parameters of the strategy "naml".
