@@ -32,10 +32,10 @@ func (l *lengths) About() *exported.Info                    { return &l.info }
 func (l *lengths) Vectors() (*exported.VectorModule, error) { return l.vectors, nil }
 
 func (l *lengths) Predict(texts []string, vectors []float32) (out []exported.Prediction) {
-	l.batches.Add(1)
 	for most := l.most.Load(); int64(len(texts)) > most && !l.most.CompareAndSwap(most, int64(len(texts))); most = l.most.Load() {
 		continue
 	}
+	l.batches.Add(1) // last: who waits for it reads the other
 	if l.gate != nil {
 		<-l.gate
 	}
@@ -228,7 +228,7 @@ func TestRequestsTogether(t *testing.T) {
 	until := func(running, waiting int) {
 		for there := false; !there; time.Sleep(time.Millisecond) {
 			b.mu.Lock()
-			there = b.running == running && len(b.waiting) == waiting
+			there = b.running == running && len(b.waiting) == waiting && m.batches.Load() >= int64(running)
 			b.mu.Unlock()
 		}
 	}
