@@ -41,13 +41,17 @@ seeds = range(1, options.seeds + 1)
 arms = options.arms.split(",")
 if any(arm.endswith("@") for arm in arms) and not (options.sources or options.only_table):
     raise SystemExit("arms with an @ learn from other tasks' trials: name some with --sources, or leave these arms out")
-COLUMNS = ["arm", "task", "seed", "trials", "best", "top10"]
-known = {}  # of an arm, task and seed, at each number of trials: test accuracy of the best by validation, and the mean of the ten best's
+FIGURES = {  # in percent
+    "validation": "The best on the validation split: its accuracy there",
+    "best": "The best by validation: test accuracy",
+    "top10": "The ten best by validation: test accuracy",
+}
+known = {}  # FIGURES of an arm, task and seed, at each number of trials
 if options.figures and options.figures.exists():
     with options.figures.open(newline="") as file:
         for row in csv.DictReader(file):
             key = row["arm"], row["task"], int(row["seed"])
-            known.setdefault(key, {})[int(row["trials"])] = float(row["best"]), float(row["top10"])
+            known.setdefault(key, {})[int(row["trials"])] = tuple(float(row[name]) for name in FIGURES)
 
 
 def starter(*args):
@@ -92,14 +96,14 @@ AT = [n for n in (1, 3, 10, 30, 100, 300, 500) if n < options.trials] + [options
 
 
 def read(key, file):
-    """Figures of a run of optuna or of a search, in percent."""
+    """Figures of a run of optuna or of a search."""
     rows = [json.loads(line) for line in file.read_text().splitlines()]
     if len(rows) < options.trials:
         return
     for n in AT:
         best = sorted((r for r in rows[:n] if r["status"] == "ok"), key=lambda r: -r["validation"])[:10]
-        figures = (100 * best[0]["test"], 100 * statistics.mean(r["test"] for r in best)) if best else (0, 0)
-        known.setdefault(key, {})[n] = tuple(round(v, 4) for v in figures)
+        figures = (best[0]["validation"], best[0]["test"], statistics.mean(r["test"] for r in best)) if best else (0, 0, 0)
+        known.setdefault(key, {})[n] = tuple(round(100 * v, 4) for v in figures)
 
 
 for file in out.glob("*.jsonl"):
@@ -111,7 +115,7 @@ for file in pathlib.Path(options.optuna).glob("*.jsonl") if options.optuna else 
 if options.figures:
     with options.figures.open("w", newline="") as file:
         lines = csv.writer(file, lineterminator="\n")
-        lines.writerow(COLUMNS)
+        lines.writerow(["arm", "task", "seed", "trials", *FIGURES])
         lines.writerows([*key, n, *known[key][n]] for key in sorted(known) for n in sorted(known[key]))
 
 
@@ -127,7 +131,7 @@ arms = [first] + sorted({arm for arm, _, _ in whole} - {first})
 shared = sorted(set.intersection(*({(task, seed) for a, task, seed in whole if a == arm} for arm in arms)))
 if len(shared) < 2:
     raise SystemExit("fewer than two runs that all arms have: no tables")
-for column, what in enumerate(("The best by validation", "The ten best by validation")):
+for column, what in enumerate(FIGURES.values()):
     means, ahead = [], []
     for n in AT:
         values = [[known[arm, task, seed][n][column] for task, seed in shared] for arm in arms]
@@ -140,5 +144,5 @@ for column, what in enumerate(("The best by validation", "The ten best by valida
             won, lost = sum(d > 0 for d in by), sum(d < 0 for d in by)
             line.append(f"{statistics.mean(by):+.2f} ± {error:.2f} ({won}/{len(by) - won - lost}/{lost})")
         ahead.append(line)
-    table(f"{what}: test accuracy, mean of {len(shared)} runs (mean rank)", ["trials"] + arms, means)
+    table(f"{what}, mean of {len(shared)} runs (mean rank)", ["trials"] + arms, means)
     table(f"{what}: {first} is ahead by, ± 2 s.e. over the runs (won/drawn/lost)", ["trials"] + arms[1:], ahead)
