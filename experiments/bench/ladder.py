@@ -125,6 +125,31 @@ def table(title, head, rows):
         print("| " + " | ".join(row) + " |")
 
 
+def wilcoxon(differences):
+    """Exact two-sided p of Wilcoxon's signed ranks, zeros left out, midranks for ties."""
+    sizes = sorted(abs(d) for d in differences if d)
+    if not sizes:
+        return 1
+    doubled = {size: 2 * sizes.index(size) + sizes.count(size) + 1 for size in sizes}  # of the ranks, so that these are whole
+    ways = {0: 1}  # of having this sum of the positive ones' ranks
+    for size in sizes:
+        more = dict(ways)
+        for total, n in ways.items():
+            more[total + doubled[size]] = more.get(total + doubled[size], 0) + n
+        ways = more
+    positive, all_of = sum(doubled[d] for d in differences if d > 0), sum(doubled[size] for size in sizes)
+    extreme = min(positive, all_of - positive)
+    return min(1, 2 * sum(n for total, n in ways.items() if total <= extreme) / 2 ** len(sizes))
+
+
+def holm(ps):
+    """Holm's p of several comparisons."""
+    adjusted, most = [0.0] * len(ps), 0
+    for rank, i in enumerate(sorted(range(len(ps)), key=ps.__getitem__)):
+        adjusted[i] = most = max(most, min(1, (len(ps) - rank) * ps[i]))
+    return adjusted
+
+
 whole = [key for key in known if key[1] in tasks and set(AT) <= set(known[key])]
 first, _ = named(arms[0])
 arms = [first] + sorted({arm for arm, _, _ in whole} - {first})
@@ -138,11 +163,11 @@ for column, what in enumerate(FIGURES.values()):
         ranks = [[sum(x > own for x in at) + (sum(x == own for x in at) + 1) / 2 for own in at] for at in zip(*values)]
         means.append([str(n)] + [f"{statistics.mean(v):.2f} ({statistics.mean(r):.1f})" for v, r in zip(values, zip(*ranks))])
         line = [str(n)]
-        for other in values[1:]:
-            by = [a - b for a, b in zip(values[0], other)]
+        differences = [[round(a - b, 4) for a, b in zip(values[0], other)] for other in values[1:]]
+        for by, p in zip(differences, holm([wilcoxon(by) for by in differences])):
             error = 2 * statistics.stdev(by) / len(by) ** 0.5
             won, lost = sum(d > 0 for d in by), sum(d < 0 for d in by)
-            line.append(f"{statistics.mean(by):+.2f} ± {error:.2f} ({won}/{len(by) - won - lost}/{lost})")
+            line.append(f"{statistics.mean(by):+.2f} ± {error:.2f} ({won}/{len(by) - won - lost}/{lost}, {p:.3f})")
         ahead.append(line)
     table(f"{what}, mean of {len(shared)} runs (mean rank)", ["trials"] + arms, means)
-    table(f"{what}: {first} is ahead by, ± 2 s.e. over the runs (won/drawn/lost)", ["trials"] + arms[1:], ahead)
+    table(f"{what}: {first} is ahead by, ± 2 s.e. over the runs (won/drawn/lost, Holm's p by Wilcoxon)", ["trials"] + arms[1:], ahead)
