@@ -38,13 +38,14 @@ func (b *bench) slow(t *testing.T, steps int64) {
 
 // underWay waits until a worker is at a trial, and returns the trial's number,
 // which is least or more: the activity's ID says it, and a question to the search would take so long
-// that the worker may be at the next one.
+// that the worker may be at the next one. It has been heard of: what the server has given a worker
+// that it has not taken yet is lost with it, and not waited for.
 func (b *bench) underWay(t *testing.T, run client.WorkflowRun, worker string, least int) int {
 	t.Helper()
-	return b.pending(t, run, worker, least, false)
+	return b.pending(t, run, worker, least, true)
 }
 
-// pending is underWay, of one that has been heard of, where that is asked for.
+// pending is underWay, also of one that has not been heard of yet where heard is false.
 func (b *bench) pending(t *testing.T, run client.WorkflowRun, worker string, least int, heard bool) int {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)

@@ -210,7 +210,7 @@ func TestASecondSignalEndsAtOnce(t *testing.T) {
 	w.ready(t)
 	run := b.start(t, workflows.SearchWorkflow, "slow", spec{"tasks": []string{"words"}, "space": "slow", "strategy": "random", "trials": 1,
 		"lag": 1})
-	b.pending(t, run, "one", 0, true) // what the server has given it, and it has not taken, is not waited for
+	b.underWay(t, run, "one", 0)
 	_ = w.Process.Signal(syscall.SIGTERM)
 	for deadline := time.Now().Add(patience); !strings.Contains(w.log.String(), "the worker stops"); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
