@@ -399,3 +399,63 @@ func TestDiscardIsNotFinishedLate(t *testing.T) {
 		}
 	}
 }
+
+// A server that breaks while it copies a blob which another sweep takes away is
+// asked again, more often than the client asks by itself.
+func TestDiscardIsPatient(t *testing.T) {
+	for failures, gone := range map[int]bool{4: false, 5: true, 100: false} {
+		f, copies := new(fakeServer), 0
+		s := openFake(t, f)
+		ref, err := s.Put(t.Context(), []byte("blob"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.breakWith(func(w http.ResponseWriter, r *http.Request) bool {
+			if r.Header.Get("X-Amz-Copy-Source") == "" {
+				return false
+			}
+			copies++
+			switch {
+			case copies <= failures:
+				answer(w, http.StatusInternalServerError, "InternalError", "we encountered an internal error")
+			case gone:
+				answer(w, http.StatusNotFound, "NoSuchKey", "there is none")
+			default:
+				_, _ = io.WriteString(w, `<CopyObjectResult><ETag>"e"</ETag><LastModified>2026-01-01T00:00:00Z</LastModified></CopyObjectResult>`)
+			}
+			return true
+		})
+		err = s.Discard(t.Context(), ref)
+		keys, _ := f.state()
+		stays := gone || failures == 100
+		if (failures == 100) != (err != nil) || stays != (len(keys) == 1) || copies > 9 {
+			t.Errorf("%d failures: %v after %d copies, and there is %v", failures, err, copies, keys)
+		}
+	}
+}
+
+// A server that keeps objects as files may refuse a write because its directory
+// went away with the last file in it: the write is sent again, and never taken for
+// a name that another has changed.
+func TestDirectoryGone(t *testing.T) {
+	for _, failures := range []int{2, 100} {
+		f := new(fakeServer)
+		s := openFake(t, f)
+		writes := map[string]int{}
+		f.breakWith(func(w http.ResponseWriter, r *http.Request) bool {
+			if r.Method != http.MethodPut || failures == 100 && strings.Contains(r.URL.Path, "/probes/") {
+				return false
+			}
+			if writes[r.URL.Path]++; writes[r.URL.Path] > failures {
+				return false
+			}
+			answer(w, http.StatusConflict, "ExistingObjectIsDirectory", "Existing Object is a directory.")
+			return true
+		})
+		_, put := s.Put(t.Context(), []byte("blob"))
+		_, set := s.SetName(t.Context(), store.Search, "name", []byte("value"), "")
+		if failed := failures == 100; failed != (put != nil) || failed != (set != nil) || errors.Is(set, store.ErrConflict) {
+			t.Errorf("%d failures: put %v, set name %v", failures, put, set)
+		}
+	}
+}

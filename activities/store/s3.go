@@ -187,7 +187,11 @@ func always(*minio.PutObjectOptions) {}
 func (s *S3) put(ctx context.Context, c minio.Core, key, digest, contentType string, data []byte, when condition) (Version, error) {
 	o := minio.PutObjectOptions{ContentType: contentType, DisableContentSha256: true, DisableMultipart: true}
 	when(&o)
-	info, err := c.PutObject(ctx, s.config.Bucket, key, bytes.NewReader(data), int64(len(data)), "", digest, o)
+	var info minio.UploadInfo
+	err := insist(ctx, noDirectory, func() (err error) {
+		info, err = c.PutObject(ctx, s.config.Bucket, key, bytes.NewReader(data), int64(len(data)), "", digest, o)
+		return err
+	})
 	if err == nil && info.ETag == "" {
 		err = errNoETag
 	}

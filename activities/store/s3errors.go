@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/minio/minio-go/v7"
 )
@@ -87,7 +88,7 @@ func response(err error) (minio.ErrorResponse, bool) {
 // or has changed. Servers say 412, 409 when two writers meet, and 304 of old.
 func refused(err error) bool {
 	r, answered := response(err)
-	if !answered {
+	if !answered || noDirectory(err) {
 		return false
 	}
 	switch r.StatusCode {
@@ -95,6 +96,40 @@ func refused(err error) bool {
 		return true
 	}
 	return slices.Contains([]string{"PreconditionFailed", "ConditionalRequestConflict", "NotModified"}, r.Code)
+}
+
+// noDirectory reports that a write was not carried out since the directory of its
+// key went away meanwhile: a server that keeps objects as files removes a directory
+// with its last file. VersityGW says so in words that mean another thing.
+func noDirectory(err error) bool {
+	r, _ := response(err)
+	return r.Code == "ExistingObjectIsDirectory"
+}
+
+// broken reports a server's trouble with a copy that passes. VersityGW answers 500
+// where the source is taken away meanwhile, and may do so many times where others
+// store it anew.
+func broken(err error) bool {
+	r, answered := response(err)
+	return answered && r.StatusCode >= http.StatusInternalServerError || noDirectory(err)
+}
+
+// insistBackOff is the wait after the first failure of a step.
+const insistBackOff = 200 * time.Millisecond
+
+// insist takes a step up to maxAttempts times, as long as it fails by what again
+// holds of. What passes within a step is the client's to try again.
+func insist(ctx context.Context, again func(error) bool, step func() error) error {
+	for attempt := time.Duration(1); ; attempt++ {
+		err := step()
+		if err == nil || absent(err) || !again(err) || attempt == maxAttempts || ctx.Err() != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(attempt * insistBackOff):
+		}
+	}
 }
 
 // absent reports that the server has no such key.

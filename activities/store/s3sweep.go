@@ -110,17 +110,16 @@ func (s *S3) Peek(ctx context.Context, ref Ref, n int) ([]byte, error) {
 
 // copy copies within the bucket, on the server.
 func (s *S3) copy(ctx context.Context, to, from string) error {
-	_, err := s.core.Client.CopyObject(ctx, minio.CopyDestOptions{Bucket: s.config.Bucket, Object: to},
-		minio.CopySrcOptions{Bucket: s.config.Bucket, Object: from})
-	return err
+	return insist(ctx, broken, func() error {
+		_, err := s.core.Client.CopyObject(ctx, minio.CopyDestOptions{Bucket: s.config.Bucket, Object: to},
+			minio.CopySrcOptions{Bucket: s.config.Bucket, Object: from})
+		return err
+	})
 }
 
 // discardLimit bounds the time between the two steps of Discard, since others may
 // take the blob between them.
 const discardLimit = 15 * time.Minute
-
-// removeBackOff is the wait after the first failure to remove a blob.
-const removeBackOff = 200 * time.Millisecond
 
 // Discard implements Sweeper. A machine that slept between the two steps does not
 // take the second one: others may have come to need the blob since, and deleted the
@@ -131,30 +130,28 @@ func (s *S3) Discard(ctx context.Context, ref Ref) error {
 		return err
 	}
 	began := s.now()
-	err = s.copy(ctx, trashDir(ref)+strings.ToLower(rand.Text()), key)
+	entry := trashDir(ref) + strings.ToLower(rand.Text())
+	err = s.copy(ctx, entry, key)
 	if absent(err) {
 		return nil
 	}
 	if err != nil {
 		return s.fail(ctx, "set aside", "object "+string(ref), err)
 	}
-	for attempt := time.Duration(1); ; attempt++ {
+	var late error
+	unanswered := func(err error) bool { _, answered := response(err); return !answered || broken(err) }
+	err = insist(ctx, unanswered, func() error {
 		if took := s.now().Sub(began); took < 0 || took > discardLimit {
-			return fmt.Errorf("object store: %s: setting aside object %s took %s, more than %s: it stays where it is; try again", s.config, ref,
+			late = fmt.Errorf("object store: %s: setting aside object %s took %s, more than %s: it stays where it is; try again", s.config, ref,
 				took, discardLimit)
-		}
-		err = s.once.RemoveObject(ctx, s.config.Bucket, key, minio.RemoveObjectOptions{})
-		if err == nil || absent(err) {
 			return nil
 		}
-		if attempt == maxAttempts || ctx.Err() != nil {
-			return s.fail(ctx, "set aside", "object "+string(ref), err)
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(attempt * removeBackOff):
-		}
+		return s.once.RemoveObject(ctx, s.config.Bucket, key, minio.RemoveObjectOptions{})
+	})
+	if late != nil || err == nil || absent(err) {
+		return late
 	}
+	return s.fail(ctx, "set aside", "object "+string(ref), err)
 }
 
 // restore puts a blob that was set aside back in its place and reports whether
