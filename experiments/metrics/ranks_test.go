@@ -59,6 +59,7 @@ func TestFriedman(t *testing.T) {
 // ties by counting its 2⁸ signs.
 func TestWilcoxon(t *testing.T) {
 	var twentyFive, many []float64
+	third, fifth, tenth := .3, .2, .1 // subtracted at run time
 	for i := 1; i <= 25; i++ {
 		sign := 1
 		if i == 3 || i == 7 || i == 8 || i == 20 {
@@ -82,6 +83,7 @@ func TestWilcoxon(t *testing.T) {
 		{[]float64{1.5, -0.4, 2.2, 3.1, 0.7, -1.1, 4.0, 2.9}, 4, 0.0546875},
 		{[]float64{0, 1.5, -0.4, 2.2, 0, 3.1, 0.7, -1.1, 4.0, 2.9}, 4, 0.0546875},
 		{[]float64{1, 1, 2, -2, 3, -1, 4, 4}, 6.5, 34. / 256},
+		{[]float64{third - fifth, tenth - fifth, 2}, 1.5, .75}, // the first two are of one size, to rounding
 		{twentyFive, 38, 0.0003764033317565918},
 		{many, 297, 0.1278669508312702},
 		{append([]float64{0, 0, 0}, many...), 297, 0.1278669508312702},

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	sim "tnaml/experiments/benchmark/simulate"
+	"tnaml/experiments/metrics"
 )
 
 // rivals is a comparison of arms, each worse than the one before, on some tasks.
@@ -83,7 +84,7 @@ func TestBenchPage(t *testing.T) {
 
 // Bars join the largest groups that cannot be told apart, and no group within another.
 func TestJoinedByHand(t *testing.T) {
-	r := sim.Ranking{Ranks: []float64{4, 1, 2, 2.5, 6}, Critical: 1.6}
+	r := sim.Ranking{Ranking: metrics.Ranking{Ranks: []float64{4, 1, 2, 2.5, 6}, Critical: 1.6}}
 	got := joined([]int{1, 2, 3, 0, 4}, r)
 	if len(got) != 2 || got[0] != [2]float64{1, 2.5} || got[1] != [2]float64{2.5, 4} {
 		t.Errorf("%v", got)

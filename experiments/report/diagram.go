@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	sim "tnaml/experiments/benchmark/simulate"
+	"tnaml/experiments/metrics"
 )
 
 // The parts of a critical-difference diagram, in the SVG's units.
@@ -85,15 +86,12 @@ func criticalDifference(arms []sim.Arm, id, by string, r sim.Ranking) template.H
 // joined are the largest groups of arms, from rank to rank, that are less apart than the
 // critical difference.
 func joined(order []int, r sim.Ranking) (bars [][2]float64) {
-	end := -1
-	for i := range order {
-		j := i
-		for j+1 < len(order) && r.Ranks[order[j+1]]-r.Ranks[order[i]] < r.Critical {
-			j++
-		}
-		if j > i && j > end {
-			bars, end = append(bars, [2]float64{r.Ranks[order[i]], r.Ranks[order[j]]}), j
-		}
+	var ranks []float64
+	for _, a := range order {
+		ranks = append(ranks, r.Ranks[a])
+	}
+	for _, group := range metrics.Groups(ranks, r.Critical) {
+		bars = append(bars, [2]float64{ranks[group[0]], ranks[group[len(group)-1]]})
 	}
 	return bars
 }

@@ -67,19 +67,10 @@ type Reach struct {
 var shares = []float64{.75, .9, .95, .99}
 
 // Ranking ranks the arms that search, task by task: an oracle, which is first by its
-// nature, would make any of them differ.
+// nature, would make any of them differ, and has the rank 0.
 type Ranking struct {
 	Trials int `json:"trials"`
-	// Ranks are mean ranks over the tasks, in the order of the arms, 1 being the best; 0 of
-	// an oracle.
-	Ranks []float64 `json:"mean_ranks"`
-	// P is that of Friedman's test: how likely ranks so far apart are of arms that do not
-	// differ.
-	Chi2 float64 `json:"friedman_chi2"`
-	P    float64 `json:"friedman_p"`
-	// Critical is Nemenyi's critical difference at the level .05: of arms whose mean ranks
-	// are less apart nothing can be said (Demšar, 2006).
-	Critical float64 `json:"critical_difference,omitempty"`
+	metrics.Ranking
 }
 
 // Order lists the arms that are ranked, the best first.
@@ -93,29 +84,13 @@ func (r *Ranking) Order() (order []int) {
 	return order
 }
 
-// level is that of Nemenyi's difference, and of intervals.
-const level = .05
-
-// Comparison is an arm beside the one that all are compared with.
+// Comparison is an arm beside the one that all are compared with, by a figure of which
+// less is better: Gain is the other's less the arm's.
 type Comparison struct {
 	Arm    string `json:"arm"`
 	Trials int    `json:"trials"`
-	// Gain is the other's normalised regret less the arm's, with an interval that
-	// knows tasks and seeds; of one task seeds alone.
-	Gain metrics.Interval `json:"gain"`
-	// P is that of Wilcoxon's signed-rank test over the tasks, Holm the same adjusted for
-	// the number of arms.
-	P    float64 `json:"wilcoxon_p"`
-	Holm float64 `json:"holm_p"`
-	// Tally counts the tasks on which the arm is better, not to be told from, or worse
-	// than the other, by the interval of Tasks, which knows seeds: of a single seed all are
-	// draws.
-	metrics.Tally
-	Tasks []metrics.Interval `json:"tasks"`
+	metrics.RunComparison
 }
-
-// replicates are those of a bootstrap: there are many of them.
-const replicates = 1000
 
 // Figures computes them; there must be a seed.
 func (r *Result) Figures() *Figures {
@@ -231,6 +206,17 @@ func (r *Result) reach(arm int, share float64) Reach {
 	return out
 }
 
+// runs are the scores of arms at a budget.
+func (r *Result) runs(budget int, arms []int, by score) metrics.Runs {
+	out := make(metrics.Runs, len(r.Tasks))
+	for i := range r.Tasks {
+		for _, a := range arms {
+			out[i] = append(out[i], r.Tasks[i].scores(a, budget, by))
+		}
+	}
+	return out
+}
+
 // ranking ranks the arms by a score, more being better, of each task the mean over its
 // seeds.
 func (r *Result) ranking(budget int, by score) Ranking {
@@ -240,21 +226,13 @@ func (r *Result) ranking(budget int, by score) Ranking {
 			searches = append(searches, a)
 		}
 	}
-	scores := make([][]float64, len(r.Tasks))
-	for i := range r.Tasks {
-		for _, a := range searches {
-			scores[i] = append(scores[i], metrics.Mean(r.Tasks[i].scores(a, budget, by)).Mean)
-		}
+	ranking := r.runs(budget, searches, by).Rank()
+	ranks := make([]float64, len(r.Arms))
+	for k, rank := range ranking.Ranks {
+		ranks[searches[k]] = rank
 	}
-	out := Ranking{Trials: r.Budgets[budget], Ranks: make([]float64, len(r.Arms))}
-	for k, rank := range metrics.MeanRanks(scores) {
-		out.Ranks[searches[k]] = rank
-	}
-	out.Chi2, out.P = metrics.Friedman(scores)
-	if len(searches) > 1 {
-		out.Critical = metrics.NemenyiDifference(len(searches), len(r.Tasks), level)
-	}
-	return out
+	ranking.Ranks = ranks
+	return Ranking{r.Budgets[budget], ranking}
 }
 
 // index is that of an arm.
@@ -264,38 +242,15 @@ func (r *Result) index(arm string) int {
 
 // compare compares the other arms with Against, by a score of each seed of a task, more
 // being better.
-func (r *Result) compare(budget int, by score) []Comparison {
+func (r *Result) compare(budget int, by score) (out []Comparison) {
+	var arms []int
 	against := r.index(r.Against)
-	var out []Comparison
-	var p []float64
-	// One task tells nothing of others: its interval is for itself.
-	how := metrics.Bootstrap{Replicates: replicates, Level: 1 - level, FixedTasks: len(r.Tasks) == 1}
-	fixed := how
-	fixed.FixedTasks = true
 	for a := range r.Arms {
-		if a == against {
-			continue
-		}
-		c := Comparison{Arm: r.Arms[a].Name, Trials: r.Budgets[budget]}
-		var tasks []metrics.PairedTask
-		var differences []float64
-		for i := range r.Tasks {
-			var task metrics.PairedTask
-			t := &r.Tasks[i]
-			theirs := t.scores(against, budget, by)
-			for s, v := range t.scores(a, budget, by) {
-				task.Seeds = append(task.Seeds, metrics.Scores{A: metrics.Score{Value: v}, B: metrics.Score{Value: theirs[s]}})
-			}
-			gain := metrics.PairedBootstrap([]metrics.PairedTask{task}, fixed)
-			c.Add(gain.Outcome())
-			tasks, differences, c.Tasks = append(tasks, task), append(differences, gain.Mean), append(c.Tasks, gain)
-		}
-		c.Gain = metrics.PairedBootstrap(tasks, how)
-		_, c.P = metrics.Wilcoxon(differences)
-		p, out = append(p, c.P), append(out, c)
+		arms = append(arms, a)
 	}
-	for i, adjusted := range metrics.Holm(p) {
-		out[i].Holm = adjusted
+	others := slices.Delete(slices.Clone(r.Arms), against, against+1)
+	for i, c := range r.runs(budget, arms, by).Against(against) {
+		out = append(out, Comparison{others[i].Name, r.Budgets[budget], c})
 	}
 	return out
 }

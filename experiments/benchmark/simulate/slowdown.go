@@ -115,7 +115,7 @@ func logMeans(took [][]float64) []float64 {
 // interval is what a mean of n logarithms says: a geometric mean, with an interval at the
 // level .95.
 func interval(e metrics.Estimate, n int) (mean, low, high float64) {
-	wide := student(n).Quantile(1-level/2) * e.Error / 2
+	wide := student(n).Quantile(.975) * e.Error / 2
 	return math.Exp(e.Mean), math.Exp(e.Mean - wide), math.Exp(e.Mean + wide)
 }
 

@@ -46,7 +46,7 @@ type options struct {
 // Command is the command bench.
 func Command(t *terminal.App) *cobra.Command {
 	cmd := command(app{t, simulate.Open})
-	cmd.AddCommand(PackCommand(t))
+	cmd.AddCommand(CompareCommand(t), PackCommand(t))
 	return cmd
 }
 

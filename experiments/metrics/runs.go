@@ -1,0 +1,110 @@
+package metrics
+
+import "slices"
+
+// Runs are values of methods' runs on tasks, more being better: tasks × methods × seeds. The
+// methods of a task have the same seeds.
+type Runs [][][]float64
+
+// RunComparison is a method beside another.
+type RunComparison struct {
+	// Gain is what the method is ahead by, with an interval that knows tasks and seeds; of
+	// one task seeds alone.
+	Gain Interval `json:"gain"`
+	// P is that of Wilcoxon's signed-rank test over the tasks, Holm the same adjusted for
+	// the number of methods.
+	P    float64 `json:"wilcoxon_p"`
+	Holm float64 `json:"holm_p"`
+	// Tally counts the tasks on which the method is better, not to be told from, or worse
+	// than the other, by the interval of Tasks, which knows seeds: of a single seed all are
+	// draws.
+	Tally
+	Tasks []Interval `json:"tasks"`
+}
+
+// Ranking ranks methods, task by task.
+type Ranking struct {
+	// Ranks are mean ranks over the tasks, in the order of the methods, 1 being the best.
+	Ranks []float64 `json:"mean_ranks"`
+	// P is that of Friedman's test: how likely ranks so far apart are of methods that do
+	// not differ.
+	Chi2 float64 `json:"friedman_chi2"`
+	P    float64 `json:"friedman_p"`
+	// Critical is Nemenyi's critical difference at the level .05: of methods whose mean
+	// ranks are less apart nothing can be said (Demšar, 2006). It is 0 of one method.
+	Critical float64 `json:"critical_difference,omitempty"`
+}
+
+// runsLevel is that of Nemenyi's difference, and of intervals; there are many of these,
+// and so their bootstraps have fewer replicates.
+const (
+	runsLevel      = .05
+	runsReplicates = 1000
+)
+
+// Rank ranks the methods, of each task by the mean over its seeds. There must be a task.
+func (r Runs) Rank() Ranking {
+	means := make([][]float64, len(r))
+	for i, task := range r {
+		for _, seeds := range task {
+			means[i] = append(means[i], Mean(seeds).Mean)
+		}
+	}
+	out := Ranking{Ranks: MeanRanks(means)}
+	out.Chi2, out.P = Friedman(means)
+	if methods := len(out.Ranks); methods > 1 {
+		out.Critical = NemenyiDifference(methods, len(r), runsLevel)
+	}
+	return out
+}
+
+// Against compares each other method with one: in the order of the methods, without it.
+// There must be a task.
+func (r Runs) Against(one int) []RunComparison {
+	// One task tells nothing of others: its interval is for itself.
+	how := Bootstrap{Replicates: runsReplicates, Level: 1 - runsLevel, FixedTasks: len(r) == 1}
+	fixed := how
+	fixed.FixedTasks = true
+	var out []RunComparison
+	var p []float64
+	for m := range r[0] {
+		if m == one {
+			continue
+		}
+		var c RunComparison
+		var tasks []PairedTask
+		var differences []float64
+		for _, methods := range r {
+			var task PairedTask
+			for s, v := range methods[m] {
+				task.Seeds = append(task.Seeds, Scores{A: Score{Value: v}, B: Score{Value: methods[one][s]}})
+			}
+			gain := PairedBootstrap([]PairedTask{task}, fixed)
+			c.Add(gain.Outcome())
+			tasks, differences, c.Tasks = append(tasks, task), append(differences, gain.Mean), append(c.Tasks, gain)
+		}
+		if c.Gain = c.Tasks[0]; len(tasks) > 1 {
+			c.Gain = PairedBootstrap(tasks, how)
+		}
+		_, c.P = Wilcoxon(differences)
+		p, out = append(p, c.P), append(out, c)
+	}
+	for i, adjusted := range Holm(p) {
+		out[i].Holm = adjusted
+	}
+	return out
+}
+
+// Apart takes each run for a task of its own, with one seed.
+func (r Runs) Apart() (out Runs) {
+	for _, methods := range r {
+		for s := range methods[0] {
+			run := make([][]float64, len(methods))
+			for m, seeds := range methods {
+				run[m] = slices.Clone(seeds[s : s+1])
+			}
+			out = append(out, run)
+		}
+	}
+	return out
+}

@@ -1,0 +1,120 @@
+package bench
+
+import (
+	"encoding/json"
+	"errors"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"tnaml/experiments/benchmark/compare"
+	"tnaml/starter/cli/terminal"
+	"tnaml/starter/client"
+)
+
+// compareWith runs bench compare.
+func compareWith(t *testing.T, args ...string) (string, error) {
+	t.Helper()
+	var out, errs strings.Builder
+	cmd := CompareCommand(&terminal.App{Process: terminal.Process{Stdout: &out, Stderr: &errs}})
+	cmd.SilenceErrors, cmd.SilenceUsage = true, true
+	cmd.SetArgs(args)
+	err := cmd.ExecuteContext(t.Context())
+	return out.String(), err
+}
+
+// What bench says of its arms, the comparison of its CSV says too.
+func TestCompareSaysTheSame(t *testing.T) {
+	arms := []string{"--strategies", "random,tpe,evolution", "--trials", "20", "--seeds", "4", "--against", "tpe"}
+	rows, _, err := bench(t.Context(), slope{}, append(arms, "--csv")...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, _, err := bench(t.Context(), slope{}, append(arms, "--json")...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var p page
+	if err := json.Unmarshal([]byte(text), &p); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "runs.csv")
+	if err := os.WriteFile(file, []byte(rows), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	text, err = compareWith(t, file, "--json", "--against", "tpe", "--over", "tasks", "--values", "regret,found_regret")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r compare.Result
+	if err := json.Unmarshal([]byte(text), &r); err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Values) != 2 || r.Runs != 8 || !r.Values[0].Lower || !r.Values[1].Lower {
+		t.Fatalf("%+v", r)
+	}
+	near := func(what string, got, want float64) {
+		t.Helper()
+		if math.Abs(got-want) > 1e-12 {
+			t.Errorf("%s: %v, bench says %v", what, got, want)
+		}
+	}
+	for v, judged := range []int{0, 1} {
+		j := p.Figures.Judged
+		if judged == 1 {
+			j = p.Figures.Found
+		}
+		for k, at := range r.Values[v].At {
+			for a, rank := range at.Ranks {
+				near("rank", rank, j.Rankings[k].Ranks[a])
+			}
+			for i, c := range at.Comparisons {
+				want := j.Comparisons[k*2+i]
+				near("gain", c.Gain.Mean, want.Gain.Mean)
+				near("its low end", c.Gain.Low, want.Gain.Low)
+				near("Holm's p", c.Holm, want.Holm)
+				if c.Arm != want.Arm || c.Tally != want.Tally {
+					t.Errorf("%+v, bench says %+v", c, want)
+				}
+			}
+		}
+	}
+	for _, c := range []struct{ args, want, never string }{
+		{"--values regret", "8 runs of 2 tasks that all 3 arms have.\n\nregret (less is better): mean, and mean rank over runs", "in percent"},
+		{"--values test --arms random,tpe --at 3,20", "test, in percent: runs won/tied/lost against random", "evolution"},
+		{"--tasks x --over tasks", "with its 95 % interval over seeds (* p < 0.05, Wilcoxon–Holm over tasks)", "tasks and seeds"},
+	} {
+		out, err := compareWith(t, append([]string{file}, strings.Fields(c.args)...)...)
+		if err != nil || !strings.Contains(out, c.want) || strings.Contains(out, c.never) {
+			t.Errorf("%s: %v\n%s", c.args, err, out)
+		}
+	}
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{filepath.Join(t.TempDir(), "none.csv")}, "none.csv: no such file"},
+		{[]string{file, file}, "is in line 2 of"},
+		{[]string{file, "--values", "speed"}, `it has no figure "speed" (it has validation, test, `},
+		{[]string{file, "--arms", "rival"}, `no arm "rival" (there are: random, tpe, evolution)`},
+	} {
+		out, err := compareWith(t, c.args...)
+		if !errors.Is(err, client.ErrUsage) || !strings.Contains(err.Error(), c.want) || out != "" {
+			t.Errorf("%v: %v\n%s", c.args, err, out)
+		}
+	}
+}
+
+// The digits of a figure go by its size.
+func TestDigits(t *testing.T) {
+	for most, want := range map[float64]string{
+		0.123456: "0.1235", -1.23456: "-1.235", 12.3456: "12.35", 1234.56: "1234.6", 1e12: "1000000000000.0",
+	} {
+		write, title := form(&compare.Value{Name: "speed", At: []compare.At{{Means: []float64{most, 0}}}})
+		if got := write(most); got != want || title != "speed" {
+			t.Errorf("%s: %s, want %s", title, got, want)
+		}
+	}
+}
