@@ -110,10 +110,19 @@ func TestHeartbeatsCoverAllOfAnActivity(t *testing.T) {
 			return b.try(b.a.Learn, LearnInput{Name: "s", Config: b.ref, CheckpointEvery: 4}, new(LearnOutput))
 		},
 	} {
-		slow := &troubled{b.store, func(context.Context) error { time.Sleep(2 * firstBeat); return nil }}
-		b.serve(New(slow, Options{Worker: "test"}))
 		var mu sync.Mutex
 		var process string
+		heard := func() bool { mu.Lock(); defer mu.Unlock(); return process != "" }
+		slow := &troubled{b.store, func(context.Context) error {
+			for range 3000 {
+				if heard() {
+					break
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
+			return nil
+		}}
+		b.serve(New(slow, Options{Worker: "test"}))
 		b.env.SetOnActivityHeartbeatListener(func(_ *activity.Info, details converter.EncodedValues) {
 			mu.Lock()
 			defer mu.Unlock()

@@ -175,6 +175,21 @@ func startPrometheus(t *testing.T, every time.Duration) string {
 	if err := os.WriteFile(filepath.Join(dir, "prometheus.yml"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	const attempts = 5
+	for range attempts {
+		if server := prometheusAtAPort(t, dir); server != "" {
+			return server
+		}
+	}
+	b, _ := os.ReadFile(filepath.Join(dir, "log"))
+	t.Fatalf("Prometheus does not start:\n%s", b)
+	return ""
+}
+
+// prometheusAtAPort starts it at a port that was free a moment ago; it returns none where
+// another has taken that meanwhile.
+func prometheusAtAPort(t *testing.T, dir string) string {
+	t.Helper()
 	free, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -191,20 +206,29 @@ func startPrometheus(t *testing.T, every time.Duration) string {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	ended := make(chan struct{})
+	go func() { _ = cmd.Wait(); close(ended) }()
 	t.Cleanup(func() {
 		_ = cmd.Process.Signal(os.Interrupt)
-		_ = cmd.Wait()
+		<-ended
 		_ = log.Close()
 	})
 	server := "http://" + address
-	for range 120 {
+	for range 240 {
+		select {
+		case <-ended: // whoever answers is another
+			if b, _ := os.ReadFile(log.Name()); !strings.Contains(string(b), "address already in use") {
+				t.Fatalf("Prometheus has ended:\n%s", b)
+			}
+			return ""
+		case <-time.After(500 * time.Millisecond):
+		}
 		if answer, err := http.Get(server + "/-/ready"); err == nil {
 			_ = answer.Body.Close()
 			if answer.StatusCode == http.StatusOK {
 				return server
 			}
 		}
-		time.Sleep(500 * time.Millisecond)
 	}
 	b, _ := os.ReadFile(log.Name())
 	t.Fatalf("Prometheus does not start:\n%s", b)
