@@ -226,7 +226,12 @@ func TestRemoveExperiment(t *testing.T) {
 	b.fails(exitFailed, []string{running, "starter stop"}, "remove", running, "--yes")
 	b.fails(exitFailed, []string{name, "grace", "1h"}, "gc", "--grace", "0", "--yes")
 	b.gc("--yes")
-	b.ok("stop", name)
+	for strings.Count(b.run("trials", running, "--format", "csv").stdout, "\n") < 2 {
+		time.Sleep(50 * time.Millisecond)
+	}
+	if told := b.ok("stop", name); strings.Contains(told, " 0/4000 trials") { // its search in flight has told some
+		t.Errorf("what was told of its trials is not counted: %s", told)
+	}
 	b.fails(exitUnfinished, []string{"stopped"}, "watch", name)
 	b.ok("experiment", "remove", "mine", "--yes")
 	b.lists(nil, func(o output) bool { return !strings.Contains(o.stdout, "mine") })

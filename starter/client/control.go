@@ -83,6 +83,9 @@ func (c *Client) update(ctx context.Context, name, update string, args []any) (P
 	if err != nil {
 		return p, fmt.Errorf("%s: its answer: %w", name, err)
 	}
+	if p.Run != nil {
+		c.flight(ctx, p.Run)
+	}
 	return p, nil
 }
 

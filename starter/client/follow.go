@@ -152,13 +152,28 @@ func (c *Client) progress(ctx context.Context, kind Kind, name string) (Progress
 	if err := c.query(ctx, name, &r.ExperimentProgress); err != nil {
 		return Progress{}, called(kind, name, err)
 	}
+	c.flight(ctx, &r)
+	r.settle()
+	return Progress{State: stateOf(r.Status), Run: &r}, nil
+}
+
+// flight asks a run's searches in flight where they stand.
+func (c *Client) flight(ctx context.Context, r *RunProgress) {
 	for _, search := range r.Running {
 		if s, err := c.searchProgress(ctx, search); err == nil {
 			r.Flight = append(r.Flight, s)
 		}
 	}
-	r.settle()
-	return Progress{State: stateOf(r.Status), Run: &r}, nil
+}
+
+// AllTold is the number of trials that have been told, those of searches in flight
+// included.
+func (r *RunProgress) AllTold() int {
+	told := r.Told
+	for _, s := range r.Flight {
+		told += s.Told
+	}
+	return told
 }
 
 // settle has a run whose searches in flight have all paused be paused: it waits for

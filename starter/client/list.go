@@ -350,10 +350,8 @@ func (c *Client) live(ctx context.Context, e *Entry) {
 		return
 	}
 	if r := p.Run; r != nil {
-		e.Status, e.Reason, e.Told, e.Trials, e.Searches, e.Done, e.Started = r.Status, r.Reason, r.Told, r.Trials, r.Searches, r.Done, r.Started
-		for _, s := range r.Flight {
-			e.Told += s.Told
-		}
+		e.Status, e.Reason, e.Started = r.Status, r.Reason, r.Started
+		e.Told, e.Trials, e.Searches, e.Done = r.AllTold(), r.Trials, r.Searches, r.Done
 		return
 	}
 	s := p.Search

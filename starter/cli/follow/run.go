@@ -62,15 +62,13 @@ const maxSearchLines = 8
 // is no terminal they are only those that have no trials to count yet, for what
 // they compute before may take minutes.
 func runLines(p *client.RunProgress, terminal bool) []string {
-	told := p.Told
 	var lines []string
 	for _, q := range p.Flight {
-		told += q.Told
 		if terminal || q.Preparing != "" {
 			lines = append(lines, "  "+searchText(&q))
 		}
 	}
-	return append([]string{runText(p.ExperimentProgress, told)}, lines[:min(len(lines), maxSearchLines)]...)
+	return append([]string{runText(p.ExperimentProgress, p.AllTold())}, lines[:min(len(lines), maxSearchLines)]...)
 }
 
 // runText is a run's progress in a line.
