@@ -382,7 +382,7 @@ func TestDiscardIsNotFinishedLate(t *testing.T) {
 		f.breakWith(func(w http.ResponseWriter, r *http.Request) bool {
 			if r.Method == http.MethodDelete && !failed { // a failure is no sleep: it is tried again
 				failed = true
-				answer(w, http.StatusServiceUnavailable, "SlowDown", "reduce your request rate")
+				answer(w, http.StatusTooManyRequests, "TooManyRequests", "reduce your request rate")
 				return true
 			}
 			if r.Header.Get("X-Amz-Copy-Source") == "" {
@@ -456,6 +456,31 @@ func TestDirectoryGone(t *testing.T) {
 		_, set := s.SetName(t.Context(), store.Search, "name", []byte("value"), "")
 		if failed := failures == 100; failed != (put != nil) || failed != (set != nil) || errors.Is(set, store.ErrConflict) {
 			t.Errorf("%d failures: put %v, set name %v", failures, put, set)
+		}
+	}
+}
+
+// A full disk does not pass by asking again.
+func TestDiscardOnAFullDisk(t *testing.T) {
+	for status, code := range map[int]string{
+		http.StatusInsufficientStorage: "XMinioStorageFull", http.StatusNotImplemented: "NotImplemented",
+	} {
+		f, copies := new(fakeServer), 0
+		s := openFake(t, f)
+		ref, err := s.Put(t.Context(), []byte("blob"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.breakWith(func(w http.ResponseWriter, r *http.Request) bool {
+			if r.Header.Get("X-Amz-Copy-Source") == "" {
+				return false
+			}
+			copies++
+			answer(w, status, code, "it cannot be done")
+			return true
+		})
+		if err := s.Discard(t.Context(), ref); err == nil || copies != 1 {
+			t.Errorf("%s: %v after %d copies", code, err, copies)
 		}
 	}
 }

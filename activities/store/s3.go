@@ -35,8 +35,8 @@ type S3 struct {
 var _ Store = (*S3)(nil)
 
 const (
-	// maxAttempts is minio-go's own; Temporal retries activities, and the two
-	// multiply.
+	// maxAttempts is minio-go's own, and that of insist; Temporal retries
+	// activities, and these multiply.
 	maxAttempts = 3
 	dialTimeout = 5 * time.Second
 	openTimeout = 10 * time.Second
@@ -342,9 +342,10 @@ func (s *S3) Has(ctx context.Context, ref Ref) (bool, error) {
 	return s.restore(ctx, ref, key)
 }
 
-// SetName implements Store. Its request is sent once: had a first one been
-// carried out and its answer lost, a second would be refused for the change that
-// it made itself, and the winner told that it has lost.
+// SetName implements Store. Its request is sent once, unless the answer says that it
+// was not carried out (noDirectory): had a first one been carried out and its answer
+// lost, a second would be refused for the change that it made itself, and the winner
+// told that it has lost.
 func (s *S3) SetName(ctx context.Context, kind Kind, name string, value []byte, expect Version) (Version, error) {
 	key, err := nameKey(kind, name)
 	if err != nil {

@@ -64,7 +64,7 @@ func classify(ctx context.Context, err error) (hint string, class error) {
 		return "; the bucket is gone", nil
 	case slices.Contains(absentCodes, code), status == http.StatusNotFound && !slices.Contains(deniedCodes, code):
 		return "", ErrNotFound
-	case slices.Contains(fullCodes, code), status == http.StatusInsufficientStorage, strings.Contains(text, "no space left"):
+	case full(err):
 		return "; the server's disk is full: free some space, nothing was half-written", nil
 	case code == "RequestTimeTooSkewed":
 		return "; set the clock of this machine or of the server", ErrDenied
@@ -76,6 +76,13 @@ func classify(ctx context.Context, err error) (hint string, class error) {
 		return "; if this server speaks TLS, turn TLS on, or write the endpoint as https://", nil
 	}
 	return "", nil
+}
+
+// full reports that the server's disk is.
+func full(err error) bool {
+	r, _ := response(err)
+	return slices.Contains(fullCodes, r.Code) || r.StatusCode == http.StatusInsufficientStorage ||
+		strings.Contains(err.Error(), "no space left")
 }
 
 // response returns the server's answer in an error, if it has answered.
@@ -111,7 +118,7 @@ func noDirectory(err error) bool {
 // store it anew.
 func broken(err error) bool {
 	r, answered := response(err)
-	return answered && r.StatusCode >= http.StatusInternalServerError || noDirectory(err)
+	return answered && r.StatusCode == http.StatusInternalServerError && !full(err) || noDirectory(err)
 }
 
 // insistBackOff is the wait after the first failure of a step.

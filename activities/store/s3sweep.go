@@ -139,8 +139,8 @@ func (s *S3) Discard(ctx context.Context, ref Ref) error {
 		return s.fail(ctx, "set aside", "object "+string(ref), err)
 	}
 	var late error
-	unanswered := func(err error) bool { _, answered := response(err); return !answered || broken(err) }
-	err = insist(ctx, unanswered, func() error {
+	anyhow := func(error) bool { return true }
+	err = insist(ctx, anyhow, func() error {
 		if took := s.now().Sub(began); took < 0 || took > discardLimit {
 			late = fmt.Errorf("object store: %s: setting aside object %s took %s, more than %s: it stays where it is; try again", s.config, ref,
 				took, discardLimit)

@@ -71,6 +71,12 @@ func (e Estimate) Within(other Estimate) bool {
 // examples differ by at least 1/(n·N): more than this for all splits there are.
 func rounding(a, b float64) float64 { return 1e-12 * max(math.Abs(a), math.Abs(b)) }
 
+// sameMean says that two means are equal, to rounding.
+func sameMean(a, b float64) bool {
+	d := math.Abs(a - b)
+	return a == b || !math.IsInf(d, 0) && d <= rounding(a, b)
+}
+
 // sum adds numbers in twice the precision of float64 (Neumaier, 1974), so that
 // a running sum over a long search, from which models leave again, has the value
 // of the sum from scratch. It multiplies nothing, so callers round their

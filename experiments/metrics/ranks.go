@@ -10,22 +10,22 @@ import (
 )
 
 // Ranks ranks methods on each task: scores and result are tasks × methods, more is
-// better, rank 1 is the best, and equal scores share the mean of their ranks. It panics
-// if the tasks have different numbers of methods.
+// better, rank 1 is the best, and scores that are equal to rounding share the mean of
+// their ranks. It panics if the tasks have different numbers of methods.
 func Ranks(scores [][]float64) [][]float64 {
 	out := make([][]float64, len(scores))
 	for i, row := range scores {
 		if len(row) != len(scores[0]) {
 			panic(fmt.Sprintf("metrics: task %d has %d scores, task 0 has %d", i, len(row), len(scores[0])))
 		}
-		out[i], _ = midranks(row, func(a, b float64) int { return cmp.Compare(b, a) }, 0)
+		out[i], _ = midranks(row, func(a, b float64) int { return cmp.Compare(b, a) }, sameMean)
 	}
 	return out
 }
 
 // midranks ranks values from 1, in the order of compare; ties holds Σ(t³ − t) over the
-// groups of t that are less than a share of their size apart, 0 for equal ones.
-func midranks(values []float64, compare func(a, b float64) int, apart float64) (ranks []float64, ties float64) {
+// groups of t equal ones.
+func midranks(values []float64, compare func(a, b float64) int, equal func(a, b float64) bool) (ranks []float64, ties float64) {
 	order := make([]int, len(values))
 	for i := range order {
 		order[i] = i
@@ -35,7 +35,7 @@ func midranks(values []float64, compare func(a, b float64) int, apart float64) (
 	for i := 0; i < len(order); {
 		k := i + 1
 		first := values[order[i]]
-		for k < len(order) && (values[order[k]] == first || math.Abs(values[order[k]]-first) < apart*math.Abs(first)) {
+		for k < len(order) && equal(values[order[k]], first) {
 			k++
 		}
 		for _, at := range order[i:k] {
@@ -82,7 +82,7 @@ func Friedman(scores [][]float64) (chi2, p float64) {
 		between += d * d
 	}
 	for _, row := range scores {
-		_, t := midranks(row, cmp.Compare[float64], 0)
+		_, t := midranks(row, cmp.Compare[float64], sameMean)
 		ties += t
 	}
 	spread := 1 - ties/(n*k*(k*k-1))
@@ -125,7 +125,7 @@ func ImanDavenport(scores [][]float64) (f, p float64) {
 func permutations(row []float64) float64 {
 	sorted, same := slices.Sorted(slices.Values(row)), 1.0
 	for i, run := 1, 1.0; i < len(sorted); i++ {
-		if run++; sorted[i] != sorted[i-1] {
+		if run++; !sameMean(sorted[i], sorted[i-1]) {
 			run = 1
 		}
 		same *= run / float64(i+1)
@@ -133,9 +133,12 @@ func permutations(row []float64) float64 {
 	return same
 }
 
-// subtracting is how far apart, by their size, differences may be that are equal but for
-// what subtracting loses: 0.3 − 0.2 and 0.2 − 0.1 are not the same number.
-const subtracting = 1e-9
+// alike says that the sizes of two differences are equal but for what subtracting loses:
+// 0.3 − 0.2 and 0.2 − 0.1 are not the same number.
+func alike(a, b float64) bool {
+	d := math.Abs(a - b)
+	return a == b || !math.IsInf(d, 0) && d <= 1e-9*max(a, b)
+}
 
 // maxExact is up to how many differences Wilcoxon counts all signs.
 const maxExact = 25
@@ -158,7 +161,7 @@ func Wilcoxon(d []float64) (w, p float64) {
 	if len(sizes) == 0 {
 		return 0, 1
 	}
-	ranks, ties := midranks(sizes, cmp.Compare[float64], subtracting)
+	ranks, ties := midranks(sizes, cmp.Compare[float64], alike)
 	plus := 0.0
 	for i, r := range ranks {
 		if positive[i] {

@@ -1,6 +1,9 @@
 package metrics
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // Runs are values of methods' runs on tasks, more being better: tasks × methods × seeds. The
 // methods of a task have the same seeds.
@@ -59,21 +62,20 @@ func (r Runs) Rank() Ranking {
 }
 
 // Against compares each other method with one: in the order of the methods, without it.
-// There must be a task.
+// There must be a task. Values of 1e77 and more, whose fourth powers overflow, are not to be
+// compared.
 func (r Runs) Against(one int) []RunComparison {
 	// One task tells nothing of others: its interval is for itself.
 	how := Bootstrap{Replicates: runsReplicates, Level: 1 - runsLevel, FixedTasks: len(r) == 1}
 	fixed := how
 	fixed.FixedTasks = true
 	var out []RunComparison
-	var p []float64
 	for m := range r[0] {
 		if m == one {
 			continue
 		}
 		var c RunComparison
 		var tasks []PairedTask
-		var differences []float64
 		for _, methods := range r {
 			var task PairedTask
 			for s, v := range methods[m] {
@@ -81,13 +83,48 @@ func (r Runs) Against(one int) []RunComparison {
 			}
 			gain := PairedBootstrap([]PairedTask{task}, fixed)
 			c.Add(gain.Outcome())
-			tasks, differences, c.Tasks = append(tasks, task), append(differences, gain.Mean), append(c.Tasks, gain)
+			tasks, c.Tasks = append(tasks, task), append(c.Tasks, gain)
 		}
 		if c.Gain = c.Tasks[0]; len(tasks) > 1 {
 			c.Gain = PairedBootstrap(tasks, how)
 		}
-		_, c.P = Wilcoxon(differences)
-		p, out = append(p, c.P), append(out, c)
+		out = append(out, c)
+	}
+	for i, test := range r.Tests(one) {
+		out[i].P, out[i].Holm = test.P, test.Holm
+	}
+	return out
+}
+
+// RunTest is a method tested against another by the signs and sizes of their differences.
+type RunTest struct {
+	P, Holm float64 // of RunComparison
+	// Signs counts the tasks by what the method is ahead by in the mean over seeds,
+	// however little it is.
+	Signs Tally
+}
+
+// Tests tests each other method against one: in the order of the methods, without it.
+// There must be a task.
+func (r Runs) Tests(one int) (out []RunTest) {
+	var p []float64
+	for m := range r[0] {
+		if m == one {
+			continue
+		}
+		var test RunTest
+		differences := make([]float64, len(r))
+		for i, methods := range r {
+			mine, other := Mean(methods[m]).Mean, Mean(methods[one]).Mean
+			outcome := Draw
+			if !sameMean(mine, other) { // else their difference is nothing, and not rounding
+				differences[i] = mine - other
+				outcome = Outcome(cmp.Compare(mine, other))
+			}
+			test.Signs.Add(outcome)
+		}
+		_, test.P = Wilcoxon(differences)
+		p, out = append(p, test.P), append(out, test)
 	}
 	for i, adjusted := range Holm(p) {
 		out[i].Holm = adjusted

@@ -1,11 +1,13 @@
 package compare
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
-	"strings"
 
 	"tnaml/experiments/metrics"
 )
@@ -13,14 +15,15 @@ import (
 // Plan says what of a table is compared, and how. Its zero value is for all of it.
 type Plan struct {
 	Arms, Tasks []string
-	// Budgets are numbers of trials: by default those that all arms have.
+	// Budgets are numbers of trials: by default those that more than half as many runs have
+	// in all arms as have the one that most have.
 	Budgets []int
 	// Against is the arm that the others are compared with, by default the first.
 	Against string
 	// Lower are figures of which less is better.
 	Lower []string
 	// Over is what ranks and tests are over: Tasks or Runs. By default it is tasks, where
-	// there are enough of them for a test.
+	// there are enough of them for a test (Enough).
 	Over string
 }
 
@@ -32,8 +35,13 @@ const (
 	Runs  = "runs"
 )
 
-// Enough is the least number of tasks of which Wilcoxon's test can say p < .05: 2/2⁶.
-const Enough = 6
+// Enough is the least number of tasks of which a test can tell one of so many arms from
+// another: Wilcoxon's p is 2/2ⁿ at least, and Holm's so many times that as there are others.
+func Enough(arms int) (n int) {
+	for n = 1; float64(arms-1)*2/math.Pow(2, float64(n)) >= .05; n++ {
+	}
+	return n
+}
 
 // Result compares arms.
 type Result struct {
@@ -42,11 +50,20 @@ type Result struct {
 	Budgets []int    `json:"budgets"`
 	Against string   `json:"against"`
 	Over    string   `json:"over"`
-	// Runs counts the runs that all arms have, pairs of a task and a seed; LeftOut those
-	// that some arm has, and not all.
-	Runs    int     `json:"runs"`
-	LeftOut int     `json:"runs_left_out,omitempty"`
+	// Runs counts the runs that all arms have, pairs of a task and a seed.
+	Runs int `json:"runs"`
+	// LeftOut are runs that some arms have at some number of trials, and not all at all.
+	LeftOut LeftOut `json:"left_out"`
 	Values  []Value `json:"values"`
+}
+
+// LeftOut says what is not compared.
+type LeftOut struct {
+	Runs int `json:"runs,omitempty"`
+	// Lacks counts those that an arm lacks, by arm.
+	Lacks map[string]int `json:"lacks,omitempty"`
+	// Budgets are numbers of trials that some arm has.
+	Budgets []int `json:"budgets,omitempty"`
 }
 
 // Value compares the arms by a figure.
@@ -77,14 +94,52 @@ type Comparison struct {
 type run struct{ task, seed string }
 
 // Compare compares the arms of a table by the runs that all of them have. Everything
-// wrong with the plan comes together.
-func (t *Table) Compare(p Plan) (*Result, error) {
-	r := &Result{Arms: t.Arms, Against: p.Against, Over: p.Over}
+// wrong with the plan comes together. It takes seconds for a million rows, and ends with ctx.
+func (t *Table) Compare(ctx context.Context, p Plan) (*Result, error) {
+	r := &Result{Arms: t.Arms, Against: p.Against, Over: p.Over, Budgets: p.Budgets}
+	if err := t.check(&p); err != nil {
+		return nil, err
+	}
+	if len(p.Arms) > 0 {
+		r.Arms = p.Arms
+	}
+	if p.Against == "" {
+		r.Against = r.Arms[0]
+	}
+	all := t.runs(r.Arms, p.Tasks)
+	if len(p.Budgets) == 0 {
+		r.Budgets = t.budgets(all, r.Arms)
+	}
+	byTask := t.shared(r, all)
+	if r.Runs == 0 || len(r.Budgets) == 0 {
+		return nil, t.nothing(r, p.Tasks)
+	}
+	if r.Over == "" {
+		r.Over = Tasks
+		if len(r.Tasks) < Enough(len(r.Arms)) {
+			r.Over = Runs
+		}
+	}
+	for v, name := range t.Values {
+		value := Value{Name: name, Lower: slices.Contains(p.Lower, name)}
+		for _, budget := range r.Budgets {
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			value.At = append(value.At, r.at(t, v, value.Lower, budget, byTask))
+		}
+		r.Values = append(r.Values, value)
+	}
+	return r, nil
+}
+
+// check says what is wrong with a plan.
+func (t *Table) check(p *Plan) error {
 	var errs []error
 	known := func(what string, names, all []string) {
 		for i, n := range names {
 			if !slices.Contains(all, n) {
-				errs = append(errs, fmt.Errorf("no %s %q (there are: %s)", what, n, strings.Join(all, ", ")))
+				errs = append(errs, fmt.Errorf("no %s %q (there are: %s)", what, n, list(quoted(all))))
 			} else if slices.Contains(names[:i], n) {
 				errs = append(errs, fmt.Errorf("the %s %q is there twice", what, n))
 			}
@@ -92,146 +147,159 @@ func (t *Table) Compare(p Plan) (*Result, error) {
 	}
 	known("arm", p.Arms, t.Arms)
 	known("task", p.Tasks, t.Tasks)
-	known("figure", p.Lower, t.Values)
-	if len(p.Arms) > 0 {
-		r.Arms = p.Arms
-	}
+	known("figure", p.Lower, t.known)
 	for i, n := range p.Budgets {
 		if n < 1 || i > 0 && n <= p.Budgets[i-1] {
-			errs = append(errs, fmt.Errorf("figures at %v: numbers of trials must be above 0 and rise", p.Budgets))
+			errs = append(errs, fmt.Errorf("figures at %s: numbers of trials must be above 0 and rise", list(p.Budgets)))
 			break
 		}
 	}
 	if p.Over != "" && p.Over != Tasks && p.Over != Runs {
 		errs = append(errs, fmt.Errorf("over %q: it must be over %s or %s", p.Over, Tasks, Runs))
 	}
-	if p.Against == "" {
-		r.Against = r.Arms[0]
-	} else if !slices.Contains(r.Arms, p.Against) {
-		errs = append(errs, fmt.Errorf("against %q, which is none of the arms (there are: %s)", p.Against, strings.Join(r.Arms, ", ")))
+	arms := t.Arms
+	if len(p.Arms) > 0 {
+		arms = p.Arms
 	}
-	if len(r.Arms) < 2 {
-		errs = append(errs, fmt.Errorf("there is one arm, %s: nothing is there to compare it with", r.Arms[0]))
+	if p.Against != "" && !slices.Contains(arms, p.Against) {
+		errs = append(errs, fmt.Errorf("against %q, which is none of the arms (there are: %s)", p.Against, list(quoted(arms))))
 	}
-	if len(errs) > 0 {
-		return nil, errors.Join(errs...)
+	if len(arms) < 2 {
+		errs = append(errs, fmt.Errorf("there is one arm, %q: nothing is there to compare it with", arms[0]))
 	}
-	r.Budgets = p.Budgets
-	if len(p.Budgets) == 0 {
-		r.Budgets = t.budgets(r.Arms)
-	}
-	runs, left := t.shared(r.Arms, p.Tasks, r.Budgets)
-	if len(r.Budgets) == 0 || len(runs) == 0 {
-		return nil, t.nothing(r.Arms, r.Budgets)
-	}
-	r.LeftOut = left
-	for _, one := range runs {
-		if r.Runs++; !slices.Contains(r.Tasks, one.task) {
-			r.Tasks = append(r.Tasks, one.task)
-		}
-	}
-	if r.Over == "" && len(r.Tasks) < Enough {
-		r.Over = Runs
-	} else if r.Over == "" {
-		r.Over = Tasks
-	}
-	for v, name := range t.Values {
-		value := Value{Name: name, Lower: slices.Contains(p.Lower, name)}
-		for _, budget := range r.Budgets {
-			value.At = append(value.At, r.at(t, v, value.Lower, budget, runs))
-		}
-		r.Values = append(r.Values, value)
-	}
-	return r, nil
+	return errors.Join(errs...)
 }
 
-// budgets are the numbers of trials that all arms have.
-func (t *Table) budgets(arms []string) (out []int) {
-	have := map[int]map[string]bool{}
+// runs are those that some of the arms have, in the order of the table.
+func (t *Table) runs(arms, tasks []string) (out []run) {
+	seen := map[run]bool{}
 	for _, row := range t.rows {
-		if have[row.trials] == nil {
-			have[row.trials] = map[string]bool{}
+		one := run{row.task, row.seed}
+		if !seen[one] && slices.Contains(arms, row.arm) && (len(tasks) == 0 || slices.Contains(tasks, row.task)) {
+			seen[one] = true
+			out = append(out, one)
 		}
-		have[row.trials][row.arm] = true
 	}
-	for _, n := range slices.Sorted(maps.Keys(have)) {
-		if !slices.ContainsFunc(arms, func(a string) bool { return !have[n][a] }) {
+	return out
+}
+
+// has says that an arm has a run at a budget.
+func (t *Table) has(arm string, one run, budget int) bool {
+	_, ok := t.at[key{arm, one.task, one.seed, budget}]
+	return ok
+}
+
+// budgets are numbers of trials by default (Plan).
+func (t *Table) budgets(runs []run, arms []string) (out []int) {
+	have, most := map[int]int{}, 0
+	for _, n := range t.trials() {
+		for _, one := range runs {
+			if !slices.ContainsFunc(arms, func(a string) bool { return !t.has(a, one, n) }) {
+				have[n]++
+			}
+		}
+		most = max(most, have[n])
+	}
+	for _, n := range t.trials() {
+		if 2*have[n] > most {
 			out = append(out, n)
 		}
 	}
 	return out
 }
 
-// shared are the runs that all arms have at all budgets, task by task in the order of the
-// table, and how many others there are.
-func (t *Table) shared(arms, tasks []string, budgets []int) (out []run, left int) {
-	seen := map[run]bool{}
+// trials are all numbers of trials, in their order.
+func (t *Table) trials() []int {
+	seen := map[int]bool{}
 	for _, row := range t.rows {
-		one := run{row.task, row.seed}
-		if seen[one] || !slices.Contains(arms, row.arm) || len(tasks) > 0 && !slices.Contains(tasks, row.task) {
-			continue
-		}
-		seen[one] = true
-		if t.whole(one, arms, budgets) {
-			out = append(out, one)
-		} else {
-			left++
-		}
+		seen[row.trials] = true
 	}
-	slices.SortStableFunc(out, func(a, b run) int { return slices.Index(t.Tasks, a.task) - slices.Index(t.Tasks, b.task) })
-	return out, left
+	return slices.Sorted(maps.Keys(seen))
 }
 
-// whole says that all arms have a run at all budgets.
-func (t *Table) whole(one run, arms []string, budgets []int) bool {
-	for _, arm := range arms {
-		for _, n := range budgets {
-			if _, ok := t.at[key{arm, one.task, one.seed, n}]; !ok {
-				return false
+// shared are the runs that all arms have at all budgets, task by task, and says in the
+// result how many there are, and what is left out.
+func (t *Table) shared(r *Result, all []run) (byTask [][]run) {
+	at := map[string]int{} // a task's place
+	left := map[int]bool{}
+	for _, one := range all {
+		whole := true
+		for _, arm := range r.Arms {
+			if slices.ContainsFunc(r.Budgets, func(n int) bool { return !t.has(arm, one, n) }) {
+				if whole = false; r.LeftOut.Lacks == nil {
+					r.LeftOut.Lacks = map[string]int{}
+				}
+				r.LeftOut.Lacks[arm]++
 			}
 		}
+		if !whole {
+			r.LeftOut.Runs++
+			continue
+		}
+		i, known := at[one.task]
+		if !known {
+			i = len(byTask)
+			at[one.task] = i
+			byTask, r.Tasks = append(byTask, nil), append(r.Tasks, one.task)
+		}
+		byTask[i] = append(byTask[i], one)
+		r.Runs++
 	}
-	return true
+	for _, row := range t.rows {
+		if slices.Contains(r.Arms, row.arm) && !slices.Contains(r.Budgets, row.trials) {
+			left[row.trials] = true
+		}
+	}
+	r.LeftOut.Budgets = slices.Sorted(maps.Keys(left))
+	return byTask
 }
 
 // nothing says what each arm has, where no run is all arms'.
-func (t *Table) nothing(arms []string, budgets []int) error {
-	errs := []error{fmt.Errorf("no run, a task with a seed, is there of all arms after %s trials", strings.Trim(fmt.Sprint(budgets), "[]"))}
-	if len(budgets) == 0 {
-		errs[0] = errors.New("no number of trials is there of all arms")
+func (t *Table) nothing(r *Result, tasks []string) error {
+	errs := []error{fmt.Errorf("no run, a task with a seed, is there of all arms after %s trials", list(r.Budgets))}
+	if len(r.Budgets) == 0 {
+		errs[0] = errors.New("no run, a task with a seed, is there of all arms after any number of trials")
 	}
-	for _, arm := range arms {
-		tasks, seeds, trials := map[string]bool{}, map[string]bool{}, map[int]bool{}
+	for i, arm := range r.Arms {
+		if i == maxProblems {
+			errs = append(errs, fmt.Errorf("and %d arms more", len(r.Arms)-i))
+			break
+		}
+		has, seeds, trials := map[string]bool{}, map[string]bool{}, map[int]bool{}
 		for _, row := range t.rows {
-			if row.arm == arm {
-				tasks[row.task], seeds[row.seed], trials[row.trials] = true, true, true
+			if row.arm == arm && (len(tasks) == 0 || slices.Contains(tasks, row.task)) {
+				has[row.task], seeds[row.seed], trials[row.trials] = true, true, true
 			}
 		}
-		errs = append(errs, fmt.Errorf("%s has the tasks %s, the seeds %s, and figures after %s trials", arm,
-			strings.Join(slices.Sorted(maps.Keys(tasks)), ", "), strings.Join(slices.Sorted(maps.Keys(seeds)), ", "),
-			strings.Trim(fmt.Sprint(slices.Sorted(maps.Keys(trials))), "[]")))
+		of := slices.DeleteFunc(slices.Clone(t.Tasks), func(task string) bool { return !has[task] })
+		errs = append(errs, fmt.Errorf("%q has the tasks %s, the seeds %s, and figures after %s trials", arm, list(quoted(of)),
+			list(inOrder(seeds)), list(slices.Sorted(maps.Keys(trials)))))
 	}
 	return errors.Join(errs...)
 }
 
+// inOrder are seeds as people count, where they are numbers.
+func inOrder(seeds map[string]bool) []string {
+	return slices.SortedFunc(maps.Keys(seeds), func(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) })
+}
+
 // at compares the arms by a figure at a budget.
-func (r *Result) at(t *Table, value int, lower bool, budget int, runs []run) At {
+func (r *Result) at(t *Table, value int, lower bool, budget int, byTask [][]run) At {
 	sign := 1.
 	if lower {
 		sign = -1
 	}
-	values := make(metrics.Runs, len(r.Tasks))
-	for i, task := range r.Tasks {
-		values[i] = make([][]float64, len(r.Arms))
-		for _, one := range runs {
-			for a, arm := range r.Arms {
-				if one.task == task {
-					values[i][a] = append(values[i][a], sign*t.rows[t.at[key{arm, task, one.seed, budget}]].values[value])
-				}
+	values := make(metrics.Runs, len(byTask))
+	for i, runs := range byTask {
+		for _, arm := range r.Arms {
+			var seeds []float64
+			for _, one := range runs {
+				seeds = append(seeds, sign*t.rows[t.at[key{arm, one.task, one.seed, budget}]].values[value])
 			}
+			values[i] = append(values[i], seeds)
 		}
 	}
-	at := At{Trials: budget, Ranking: values.Rank()}
+	at := At{Trials: budget}
 	for a := range r.Arms {
 		var means []float64
 		for _, task := range values {
@@ -245,27 +313,12 @@ func (r *Result) at(t *Table, value int, lower bool, budget int, runs []run) At 
 		at.Comparisons = append(at.Comparisons, Comparison{others[i], c})
 	}
 	if r.Over == Runs {
-		apart := values.Apart()
-		at.Ranking = apart.Rank()
-		for i, c := range apart.Against(against) {
+		values = values.Apart()
+		for i, test := range values.Tests(against) {
 			one := &at.Comparisons[i].RunComparison
-			one.P, one.Holm, one.Tally = c.P, c.Holm, signs(c.Tasks)
+			one.P, one.Holm, one.Tally = test.P, test.Holm, test.Signs
 		}
 	}
+	at.Ranking = values.Rank()
 	return at
-}
-
-// signs counts differences by their signs.
-func signs(of []metrics.Interval) (t metrics.Tally) {
-	for _, d := range of {
-		switch {
-		case d.Mean > 0:
-			t.Add(metrics.Win)
-		case d.Mean < 0:
-			t.Add(metrics.Loss)
-		default:
-			t.Add(metrics.Draw)
-		}
-	}
-	return t
 }

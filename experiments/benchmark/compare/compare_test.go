@@ -27,11 +27,12 @@ func read(t *testing.T, csv string, values ...string) *Table {
 // By hand: b's test is ahead by .3, .1 on x, and by 0, −.1 on y; its loss is less by 2, 0
 // and more by 3, 1.
 func TestByHand(t *testing.T) {
-	r, err := read(t, small, "test", "loss").Compare(Plan{Lower: []string{"loss"}})
+	r, err := read(t, small, "test", "loss").Compare(t.Context(), Plan{Lower: []string{"loss"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Against != "a" || r.Over != Runs || r.Runs != 4 || r.LeftOut != 1 || !slices.Equal(r.Budgets, []int{10}) ||
+	if r.Against != "a" || r.Over != Runs || r.Runs != 4 || r.LeftOut.Runs != 1 ||
+		r.LeftOut.Lacks["b"] != 1 || !slices.Equal(r.LeftOut.Budgets, []int{20}) || !slices.Equal(r.Budgets, []int{10}) ||
 		!slices.Equal(r.Tasks, []string{"x", "y"}) {
 		t.Errorf("%+v", r)
 	}
@@ -59,7 +60,7 @@ func TestByHand(t *testing.T) {
 		t.Errorf("loss: %+v", got)
 	}
 	// Over tasks there are two differences.
-	r, err = read(t, small, "test").Compare(
+	r, err = read(t, small, "test").Compare(t.Context(),
 		Plan{Over: Tasks, Against: "b", Arms: []string{"a", "b"}, Tasks: []string{"x", "y"}, Budgets: []int{10}})
 	if err != nil {
 		t.Fatal(err)
@@ -73,13 +74,18 @@ func TestByHand(t *testing.T) {
 	}
 }
 
-// Of six tasks tests are over tasks.
+// Of six tasks tests of two arms are over tasks, of seven arms those of eight are.
 func TestOverTasks(t *testing.T) {
 	csv := "arm,task,seed,trials,test\n"
 	for i := range 6 {
 		csv += fmt.Sprintf("a,%d,1,1,.5\nb,%d,1,1,.6\n", i, i)
 	}
-	r, err := read(t, csv).Compare(Plan{})
+	for arms, want := range map[int]int{2: 6, 3: 7, 7: 8, 60: 12} {
+		if got := Enough(arms); got != want {
+			t.Errorf("%d tasks are enough for %d arms, not %d", want, arms, got)
+		}
+	}
+	r, err := read(t, csv).Compare(t.Context(), Plan{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +101,7 @@ func TestFiles(t *testing.T) {
 	if err != nil || !slices.Equal(table.Values, []string{"test"}) || !slices.Equal(table.Arms, []string{"a", "b"}) {
 		t.Fatalf("%v: %+v", err, table)
 	}
-	r, err := table.Compare(Plan{})
+	r, err := table.Compare(t.Context(), Plan{})
 	if err != nil || r.Values[0].At[0].Comparisons[0].Gain.Mean < .0999 {
 		t.Errorf("%v: %+v", err, r)
 	}
@@ -115,14 +121,21 @@ func TestBadFiles(t *testing.T) {
 			`d: line 1: the column "arm" is there twice`}},
 		{[]File{{"a", []byte(head)}}, nil, []string{"a: it has no rows"}},
 		{[]File{{"a", []byte(head + "a,x,1,0,.5\n,x,1,ten,NaN\na,x,1,2,.5\na,x,1\na,x,1,2,.6\na,x,1,3,half\n")}}, nil, []string{
-			`a: line 2: "0" is no number of trials`, "a: line 3: the arm is missing", `a: line 3: "ten" is no number`,
+			`a: line 2: "0" is no number of trials`, "a: line 3: the column arm is empty", `a: line 3: "ten" is no number`,
 			`a: line 3: test is "NaN", which is no number`, "line 5: wrong number of fields", `a: line 7: test is "half"`,
 			`a: line 6: arm "a", task "x", seed "1", 2 trials: that is in line 4 of a already`}},
+		{[]File{{"a", []byte("\n\narm;task;seed;trials;test\n")}, {"b", []byte("\xff\xfea\x00")},
+			{"c", []byte("arm,task,seed,trials,test\ra,x,1,1,.5\r")},
+			{"d", []byte("Arm,TASK,seed,Trials,Test,\n")}}, nil,
+			[]string{"a: line 3: its columns are not separated by commas", "b: it is no UTF-8 text", "c: line 1: lines end in carriage returns"}},
+		{[]File{{"d", []byte("Arm,TASK,seed,Trials,Test,\na,b,1,2.5,1e61,\n")}}, nil, []string{`"2.5" is no number of trials`,
+			"Test is 1e61: figures must lie within ±1e+60"}},
+		{[]File{{"a", []byte(head)}}, []string{"test", "test"}, []string{`the figure "test" is there twice`}},
 		{[]File{{"a", []byte(head + "a,x,1,2,\".5\n")}}, nil, []string{"a: ", "quote"}},
 		{[]File{{"a", []byte(head)}, {"b", []byte("arm,task,seed,trials,loss\n")}}, nil, []string{"no figure that all files have",
-			"a: it has the figures test", "b: it has the figures loss"}},
-		{[]File{{"a", []byte(head)}}, []string{"tset", "test"}, []string{`a: it has no figure "tset" (it has test)`}},
-		{[]File{{"a", []byte(head + strings.Repeat("a,x,1,no,1\n", 100))}}, nil, []string{"line 11: ", "and perhaps more"}},
+			`a: it has the figures "test"`, `b: it has the figures "loss"`}},
+		{[]File{{"a", []byte(head)}}, []string{"tset", "test"}, []string{`a: it has no figure "tset" (it has "test")`}},
+		{[]File{{"a", []byte(head + strings.Repeat("a,x,1,no,1\n", 100))}}, nil, []string{"line 11: ", "a: and more"}},
 	} {
 		_, err := Read(c.files, c.values)
 		for _, want := range c.want {
@@ -142,20 +155,69 @@ func TestBadPlan(t *testing.T) {
 		want []string
 	}{
 		{small, Plan{Arms: []string{"a", "c", "a"}, Tasks: []string{"z"}, Lower: []string{"gain"}, Against: "d", Over: "seeds",
-			Budgets: []int{5, 5}}, []string{`no arm "c" (there are: a, b)`, `the arm "a" is there twice`, `no task "z"`, `no figure "gain"`,
+			Budgets: []int{5, 5}}, []string{`no arm "c" (there are: "a", "b")`, `the arm "a" is there twice`, `no task "z"`, `no figure "gain"`,
 			`against "d"`, `over "seeds"`,
-			"figures at [5 5]"}},
-		{small, Plan{Arms: []string{"b"}}, []string{"there is one arm, b"}},
+			"figures at 5, 5"}},
+		{small, Plan{Arms: []string{"b"}}, []string{`there is one arm, "b"`}},
 		{small, Plan{Budgets: []int{20}}, []string{"is there of all arms after 20 trials",
-			"b has the tasks x, y, the seeds 1, 2, and figures after 10 trials"}},
-		{apart, Plan{}, []string{"no number of trials is there of all arms", "c has the tasks x, the seeds 1, and figures after 9 trials"}},
-		{apart, Plan{Arms: []string{"a", "b"}}, []string{"no run, a task with a seed, is there of all arms after 5 trials"}},
+			`"b" has the tasks "x", "y", the seeds 1, 2, and figures after 10 trials`}},
+		{apart, Plan{}, []string{"is there of all arms after any number of trials",
+			`"c" has the tasks "x", the seeds 1, and figures after 9 trials`}},
+		{apart, Plan{Arms: []string{"a", "b"}}, []string{"is there of all arms after any number of trials", `"b" has the tasks "y"`}},
 	} {
-		_, err := read(t, c.csv, "test").Compare(c.plan)
+		_, err := read(t, c.csv, "test").Compare(t.Context(), c.plan)
 		for _, want := range c.want {
 			if err == nil || strings.Count(err.Error(), want) != 1 {
 				t.Errorf("%q is not once in: %v", want, err)
 			}
 		}
 	}
+}
+
+// By default figures are at the numbers of trials that most shared runs have, and runs that
+// have no more are compared too.
+func TestBudgets(t *testing.T) {
+	csv := "arm,task,seed,trials,test\n"
+	for _, arm := range []string{"a", "b"} {
+		for seed := 1; seed <= 4; seed++ {
+			for _, n := range []int{1, 10, 100} {
+				if n < 100 || seed < 4 { // the last is under way
+					csv += fmt.Sprintf("%s,x,%d,%d,.5\n", arm, seed, n)
+				}
+			}
+		}
+		csv += fmt.Sprintf("%s,x,1,500,.5\n%s,y,1,7,.5\n", arm, arm)
+	}
+	for _, c := range []struct {
+		plan    Plan
+		budgets []int
+		runs    int
+	}{
+		{Plan{}, []int{1, 10, 100}, 3}, {Plan{Tasks: []string{"y"}}, []int{7}, 1}, {Plan{Budgets: []int{10}}, []int{10}, 4},
+	} {
+		r, err := read(t, csv).Compare(t.Context(), c.plan)
+		if err != nil || !slices.Equal(r.Budgets, c.budgets) || r.Runs != c.runs {
+			t.Errorf("%+v: %v: %+v", c.plan, err, r)
+		}
+	}
+}
+
+// Large tables take no time that grows with their square.
+func BenchmarkCompare(b *testing.B) {
+	var csv strings.Builder
+	csv.WriteString("arm,task,seed,trials,test\n")
+	const tasks = 20_000
+	for i := range tasks {
+		fmt.Fprintf(&csv, "a,%d,1,1,%d\nb,%d,1,1,%d\n", i, i%7, i, i%5)
+	}
+	for b.Loop() {
+		table, err := Read([]File{{"a", []byte(csv.String())}}, nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := table.Compare(b.Context(), Plan{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(2*tasks*b.N)/b.Elapsed().Seconds(), "rows/s")
 }

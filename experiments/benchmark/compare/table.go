@@ -24,8 +24,10 @@ type Table struct {
 	// come.
 	Values, Arms, Tasks []string
 
-	rows []row
-	at   map[key]int // of rows
+	known []string // all figures that some file has
+	rows  []row
+	at    map[key]int     // of rows
+	seen  map[string]bool // arms and tasks
 }
 
 // key is what a row is of.
@@ -46,74 +48,108 @@ type row struct {
 	line   int
 }
 
-// File is a table as CSV with a header: Columns and one column or more of figures, in any
+// File is a table as CSV with a header: Columns, and one column or more of figures, in any
 // order.
 type File struct {
 	Name string
 	CSV  []byte
 }
 
-// maxProblems bounds what is said of one file.
-const maxProblems = 10
+// maxProblems bounds what is said of one file, and maxListed what is listed in one problem.
+const (
+	maxProblems = 10
+	maxListed   = 10
+)
+
+// largest is what a figure can be at most: intervals take fourth powers.
+const largest = 1e60
+
+// body is what is left of a file behind its header.
+type body struct {
+	*csv.Reader
+	head []string
+}
 
 // Read reads files as one table. Values names the figures that are wanted: by default they
-// are all those that each file has. Everything wrong comes together, by file and line.
+// are all those that each file has a named column of. Everything wrong comes together, by
+// file and line.
 func Read(files []File, values []string) (*Table, error) {
-	t := &Table{at: map[key]int{}}
+	t := &Table{Values: values, at: map[key]int{}, seen: map[string]bool{}}
 	var errs []error
-	var heads [][]string
-	var bodies []*csv.Reader
+	var bodies []body
 	for _, f := range files {
-		r := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(f.CSV, []byte("\ufeff"))))
-		head, err := header(r)
+		b, err := header(f.CSV)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", f.Name, err))
+			continue
 		}
-		heads, bodies = append(heads, head), append(bodies, r)
+		bodies = append(bodies, b)
+		for _, c := range b.figures() {
+			if !slices.Contains(t.known, c) {
+				t.known = append(t.known, c)
+			}
+		}
 	}
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
-	t.Values = values
 	if len(values) == 0 {
-		t.Values = shared(heads)
-	}
-	for i, head := range heads {
-		if len(t.Values) == 0 {
-			errs = append(errs, fmt.Errorf("%s: it has the figures %s", files[i].Name, strings.Join(figures(head), ", ")))
-		}
-		for _, v := range t.Values {
-			if !slices.Contains(figures(head), v) {
-				errs = append(errs, fmt.Errorf("%s: it has no figure %q (it has %s)", files[i].Name, v, strings.Join(figures(head), ", ")))
+		for _, c := range t.known {
+			if !slices.ContainsFunc(bodies, func(b body) bool { return !slices.Contains(b.figures(), c) }) {
+				t.Values = append(t.Values, c)
 			}
 		}
 	}
 	if len(t.Values) == 0 {
-		return nil, errors.Join(append([]error{errors.New("there is no figure that all files have")}, errs...)...)
+		errs = append(errs, errors.New("there is no figure that all files have"))
+	}
+	for i, v := range t.Values {
+		if slices.Contains(t.Values[:i], v) {
+			errs = append(errs, fmt.Errorf("the figure %q is there twice", v))
+		}
+	}
+	for i, b := range bodies {
+		has := list(quoted(b.figures()))
+		if len(t.Values) == 0 {
+			errs = append(errs, fmt.Errorf("%s: it has the figures %s", files[i].Name, has))
+		}
+		for k, v := range t.Values {
+			if !slices.Contains(b.figures(), v) && !slices.Contains(t.Values[:k], v) {
+				errs = append(errs, fmt.Errorf("%s: it has no figure %q (it has %s)", files[i].Name, v, has))
+			}
+		}
 	}
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
-	for i, f := range files {
-		if err := t.read(f.Name, bodies[i], heads[i]); err != nil {
-			errs = append(errs, err)
-		}
+	for i, b := range bodies {
+		errs = append(errs, t.read(files[i].Name, b)...)
 	}
 	return t, errors.Join(errs...)
 }
 
 // header reads the columns' names.
-func header(r *csv.Reader) ([]string, error) {
-	head, err := r.Read()
+func header(text []byte) (body, error) {
+	if bytes.IndexByte(text, 0) >= 0 {
+		return body{}, errors.New("it is no UTF-8 text: save it as CSV in UTF-8")
+	}
+	b := body{Reader: csv.NewReader(bytes.NewReader(bytes.TrimPrefix(text, []byte("\ufeff"))))}
+	head, err := b.Read()
 	if errors.Is(err, io.EOF) {
-		return nil, errors.New("it is empty")
+		return b, errors.New("it is empty")
 	}
 	if err != nil {
-		return nil, err
+		return b, err
 	}
+	line, _ := b.FieldPos(0)
+	b.head = head
 	var missing, twice []string
 	for i := range head {
-		if head[i] = strings.TrimSpace(head[i]); slices.Contains(head[:i], head[i]) {
+		head[i] = strings.TrimSpace(head[i])
+		if k := slices.IndexFunc(Columns, func(c string) bool { return strings.EqualFold(c, head[i]) }); k >= 0 {
+			head[i] = Columns[k]
+		}
+		if slices.Contains(head[:i], head[i]) && head[i] != "" {
 			twice = append(twice, strconv.Quote(head[i]))
 		}
 	}
@@ -123,31 +159,27 @@ func header(r *csv.Reader) ([]string, error) {
 		}
 	}
 	switch {
+	case strings.Contains(strings.Join(head, ""), "\r"):
+		err = errors.New("lines end in carriage returns: they must end in line feeds")
+	case len(missing) > 0 && len(head) == 1 && strings.ContainsAny(head[0], ";\t"):
+		err = errors.New("its columns are not separated by commas")
 	case len(missing) > 0:
-		return nil, fmt.Errorf("line 1: no column %s: a row is of an arm, a task, a seed and a number of trials, and has figures of them",
-			strings.Join(missing, ", "))
+		err = fmt.Errorf("no column %s: a row is of an arm, a task, a seed and a number of trials, and has figures of them (the columns are %s)",
+			strings.Join(missing, ", "), list(quoted(head)))
 	case len(twice) > 0:
-		return nil, fmt.Errorf("line 1: the column %s is there twice", strings.Join(twice, ", "))
-	case len(head) == len(Columns):
-		return nil, errors.New("line 1: there is no column of figures beside arm, task, seed and trials")
+		err = fmt.Errorf("the column %s is there twice", list(twice))
+	case len(b.figures()) == 0:
+		err = errors.New("there is no column of figures beside arm, task, seed and trials")
+	default:
+		return b, nil
 	}
-	return head, nil
+	return b, fmt.Errorf("line %d: %w", line, err)
 }
 
-// figures are a header's columns of figures.
-func figures(head []string) (out []string) {
-	for _, c := range head {
-		if !slices.Contains(Columns, c) {
-			out = append(out, c)
-		}
-	}
-	return out
-}
-
-// shared are the figures that all headers have.
-func shared(heads [][]string) (out []string) {
-	for _, c := range figures(heads[0]) {
-		if !slices.ContainsFunc(heads, func(head []string) bool { return !slices.Contains(head, c) }) {
+// figures are the columns of figures that have a name.
+func (b *body) figures() (out []string) {
+	for _, c := range b.head {
+		if c != "" && !slices.Contains(Columns, c) {
 			out = append(out, c)
 		}
 	}
@@ -155,63 +187,104 @@ func shared(heads [][]string) (out []string) {
 }
 
 // read reads a file's rows.
-func (t *Table) read(name string, r *csv.Reader, head []string) error {
-	var errs []error
-	bad := func(line int, format string, args ...any) {
-		errs = append(errs, fmt.Errorf("%s: line %d: %w", name, line, fmt.Errorf(format, args...)))
+func (t *Table) read(name string, b body) (errs []error) {
+	columns := map[string]int{}
+	for i, c := range b.head {
+		columns[c] = i
 	}
 	rows := 0
-	for len(errs) < maxProblems {
-		cells, err := r.Read()
+	for len(errs) <= maxProblems {
+		cells, err := b.Read()
 		if errors.Is(err, io.EOF) {
-			if rows == 0 && len(errs) == 0 {
-				errs = append(errs, fmt.Errorf("%s: it has no rows", name))
-			}
-			return errors.Join(errs...)
+			break
 		}
+		rows++
 		if err != nil { // it names the line; behind a wrong quote nothing can be read
 			errs = append(errs, fmt.Errorf("%s: %w", name, err))
 			if !errors.Is(err, csv.ErrFieldCount) {
-				return errors.Join(errs...)
+				return errs
 			}
 			continue
 		}
-		rows++
-		sound := len(errs)
-		line, _ := r.FieldPos(0)
-		cell := func(column string) string { return strings.TrimSpace(cells[slices.Index(head, column)]) }
-		one := row{key: key{arm: cell("arm"), task: cell("task"), seed: cell("seed")}, file: name, line: line}
-		for _, c := range Columns {
-			if cell(c) == "" {
-				bad(line, "the %s is missing", c)
-			}
+		line, _ := b.FieldPos(0)
+		one, problems := t.row(func(column string) string { return strings.TrimSpace(cells[columns[column]]) })
+		one.file, one.line = name, line
+		if other, twice := t.at[one.key]; twice && len(problems) == 0 {
+			problems = append(problems, fmt.Errorf("%v: that is in line %d of %s already", one.key, t.rows[other].line, t.rows[other].file))
 		}
-		if one.trials, err = strconv.Atoi(cell("trials")); cell("trials") != "" && (err != nil || one.trials < 1) {
-			bad(line, "%q is no number of trials", cell("trials"))
+		for _, p := range problems {
+			errs = append(errs, fmt.Errorf("%s: line %d: %w", name, line, p))
 		}
-		for _, c := range t.Values {
-			v, err := strconv.ParseFloat(cell(c), 64)
-			if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
-				bad(line, "%s is %q, which is no number", c, cell(c))
-			}
-			one.values = append(one.values, v)
+		if len(problems) == 0 {
+			t.add(one)
 		}
-		if other, twice := t.at[one.key]; twice && len(errs) == sound {
-			bad(line, "%v: that is in line %d of %s already", one.key, t.rows[other].line, t.rows[other].file)
-		}
-		t.add(one)
 	}
-	return errors.Join(append(errs, fmt.Errorf("%s: and perhaps more", name))...)
+	switch {
+	case rows == 0:
+		errs = append(errs, fmt.Errorf("%s: it has no rows", name))
+	case len(errs) > maxProblems:
+		errs = append(errs[:maxProblems], fmt.Errorf("%s: and more", name))
+	}
+	return errs
+}
+
+// row reads a row's cells.
+func (t *Table) row(cell func(column string) string) (one row, problems []error) {
+	one.key = key{arm: cell("arm"), task: cell("task"), seed: cell("seed")}
+	for _, c := range Columns {
+		if cell(c) == "" {
+			problems = append(problems, fmt.Errorf("the column %s is empty", c))
+		}
+	}
+	if trials := cell("trials"); trials != "" {
+		n, err := strconv.ParseFloat(trials, 64) // some tools write 10.0
+		if one.trials = int(n); err != nil || !(n >= 1 && n <= 1e12) || n != math.Trunc(n) {
+			problems = append(problems, fmt.Errorf("%q is no number of trials", trials))
+		}
+	}
+	for _, c := range t.Values {
+		v, err := strconv.ParseFloat(cell(c), 64)
+		switch {
+		case err != nil || math.IsNaN(v) || math.IsInf(v, 0):
+			problems = append(problems, fmt.Errorf("%s is %q, which is no number", c, cell(c)))
+		case math.Abs(v) > largest:
+			problems = append(problems, fmt.Errorf("%s is %s: figures must lie within ±%g", c, cell(c), largest))
+		}
+		one.values = append(one.values, v)
+	}
+	return one, problems
 }
 
 // add adds a row.
 func (t *Table) add(one row) {
 	t.at[one.key] = len(t.rows)
 	t.rows = append(t.rows, one)
-	if !slices.Contains(t.Arms, one.arm) {
+	if arm := "arm " + one.arm; !t.seen[arm] {
+		t.seen[arm] = true
 		t.Arms = append(t.Arms, one.arm)
 	}
-	if !slices.Contains(t.Tasks, one.task) {
+	if task := "task " + one.task; !t.seen[task] {
+		t.seen[task] = true
 		t.Tasks = append(t.Tasks, one.task)
 	}
+}
+
+// quoted are names as they are told.
+func quoted(names []string) (out []string) {
+	for _, n := range names {
+		out = append(out, strconv.Quote(n))
+	}
+	return out
+}
+
+// list lists names or numbers, the first of them where there are many.
+func list[T any](items []T) string {
+	var words []string
+	for _, item := range items[:min(len(items), maxListed)] {
+		words = append(words, fmt.Sprint(item))
+	}
+	if more := len(items) - maxListed; more > 0 {
+		words = append(words, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(words, ", ")
 }

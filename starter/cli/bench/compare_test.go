@@ -3,6 +3,7 @@ package bench
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -82,7 +83,7 @@ func TestCompareSaysTheSame(t *testing.T) {
 		}
 	}
 	for _, c := range []struct{ args, want, never string }{
-		{"--values regret", "8 runs of 2 tasks that all 3 arms have.\n\nregret (less is better): mean, and mean rank over runs", "in percent"},
+		{"--values regret", "8 runs of 2 tasks that all 3 arms have.\n\nregret (less is better): mean, and mean rank over runs\n", "in percent"},
 		{"--values test --arms random,tpe --at 3,20", "test, in percent: runs won/tied/lost against random", "evolution"},
 		{"--tasks x --over tasks", "with its 95 % interval over seeds (* p < 0.05, Wilcoxon–Holm over tasks)", "tasks and seeds"},
 	} {
@@ -97,8 +98,8 @@ func TestCompareSaysTheSame(t *testing.T) {
 	}{
 		{[]string{filepath.Join(t.TempDir(), "none.csv")}, "none.csv: no such file"},
 		{[]string{file, file}, "is in line 2 of"},
-		{[]string{file, "--values", "speed"}, `it has no figure "speed" (it has validation, test, `},
-		{[]string{file, "--arms", "rival"}, `no arm "rival" (there are: random, tpe, evolution)`},
+		{[]string{file, "--values", "speed"}, `it has no figure "speed" (it has "validation", "test", `},
+		{[]string{file, "--arms", "rival"}, `no arm "rival" (there are: "random", "tpe", "evolution")`},
 	} {
 		out, err := compareWith(t, c.args...)
 		if !errors.Is(err, client.ErrUsage) || !strings.Contains(err.Error(), c.want) || out != "" {
@@ -107,14 +108,42 @@ func TestCompareSaysTheSame(t *testing.T) {
 	}
 }
 
-// The digits of a figure go by its size.
+// The digits of figures go by their size, those of gains by theirs; shares are in percent.
 func TestDigits(t *testing.T) {
 	for most, want := range map[float64]string{
-		0.123456: "0.1235", -1.23456: "-1.235", 12.3456: "12.35", 1234.56: "1234.6", 1e12: "1000000000000.0",
+		0.123456: "0.1235", -1.23456: "-1.235", 12.3456: "12.35", 1234.56: "1234.6", 1e12: "1.000e+12", 2e-6: "2.000e-06", 0: "0.00",
 	} {
-		write, title := form(&compare.Value{Name: "speed", At: []compare.At{{Means: []float64{most, 0}}}})
-		if got := write(most); got != want || title != "speed" {
+		mean, gain, title := form(&compare.Value{Name: "speed", At: []compare.At{{Means: []float64{most, 0}}}})
+		if got := mean(most); got != want || title != "speed" || gain(-0.001) != "0.00" {
 			t.Errorf("%s: %s, want %s", title, got, want)
+		}
+	}
+	for most, want := range map[float64]string{0.9: "90.00", 1.5: "1.500"} {
+		mean, _, title := form(&compare.Value{Name: "test", At: []compare.At{{Means: []float64{most, 0}}}})
+		if got := mean(most); got != want || strings.Contains(title, "in percent") != (most < 1) {
+			t.Errorf("%s: %s, want %s", title, got, want)
+		}
+	}
+}
+
+// What is not compared is said, by whom it is lacked.
+func TestCompareSaysWhatIsLeftOut(t *testing.T) {
+	const rows = "arm,task,seed,trials,test\np\x1b[31m,x,1,10,.5\nb,x,1,10.0,.6\nb,x,2,10,.6\nb,x,1,100,.6\n"
+	var out, errs strings.Builder
+	for _, c := range []struct{ args, want string }{
+		{"", "1 run of 1 task that all 2 arms have. Left out: 1 run (p·[31m lacks 1). " +
+			"Not shown, as most runs lack them: figures after 100 trials."},
+		{"--at=10", "(p·[31m lacks 1).\n"},
+		{"--over=tasks", "– 1.000"},
+		{"--arms=", "--arms is empty"},
+	} {
+		out.Reset()
+		cmd := CompareCommand(&terminal.App{Process: terminal.Process{Stdout: &out, Stderr: &errs, Stdin: strings.NewReader(rows)}})
+		cmd.SilenceErrors, cmd.SilenceUsage = true, true
+		cmd.SetArgs(append([]string{"-"}, strings.Fields(c.args)...))
+		err := cmd.ExecuteContext(t.Context())
+		if !strings.Contains(fmt.Sprint(out.String(), err), c.want) || strings.Contains(out.String(), "\x1b") {
+			t.Errorf("%s: %v\n%s", c.args, err, &out)
 		}
 	}
 }
