@@ -587,7 +587,7 @@ func TestControl(t *testing.T) {
 		}
 		return p
 	}
-	if p := progress("pause", name, "lunch"); p.Status != "paused" || p.Reason != "lunch" {
+	if p := progress("pause", name, "--reason", "lunch"); p.Status != "paused" || p.Reason != "lunch" {
 		t.Errorf("paused: %+v", p)
 	}
 	if p := progress("extend", name, "7"); p.Trials != 5007 {
@@ -613,7 +613,15 @@ func TestControl(t *testing.T) {
 		Stderr: io.MultiWriter(&stderr, following)}); code != exitInterrupted || !strings.Contains(stderr.String(), "The search goes on") {
 		t.Errorf("interrupted: exit code %d, %s", code, stderr.String())
 	}
-	b.ok("stop", name)
+	other := strings.TrimSpace(b.ok("search", "--task", "reviews", "--space", "text-small", "--trials", "5000", "--detach"))
+	b.fails(exitFailed, []string{`there is no search and no run "nobody"`}, "stop", name, "nobody", other)
+	if text := b.ok("pause", name, other); strings.Count(text, "paused") != 2 || !strings.Contains(text, other) {
+		t.Errorf("two are paused: %s", text)
+	}
+	b.ok("resume", name, other)
+	if text := b.ok("stop", other, name); strings.Count(text, "/50") != 2 {
+		t.Errorf("two are stopped: %s", text)
+	}
 	if o := b.run("watch", name); o.code != exitUnfinished || !strings.Contains(o.stdout, "stopped after") ||
 		!strings.Contains(o.stderr, "was stopped before its end") {
 		t.Errorf("stopped: %+v", o)

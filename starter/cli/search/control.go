@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -13,29 +12,39 @@ import (
 	"tnaml/workflows"
 )
 
+// change asks a search, or a run of an experiment, for a change.
+type change func(cmd *cobra.Command, c *client.Client, name string) (client.Progress, error)
+
 // controlCommands steer a running search, or a run of an experiment.
 func (a app) controlCommands() []*cobra.Command {
-	command := func(use, short string, args cobra.PositionalArgs,
-		do func(cmd *cobra.Command, c *client.Client, args []string) (client.Progress, error)) *cobra.Command {
+	command := func(use, short string, args cobra.PositionalArgs, do change) *cobra.Command {
 		return a.JSONFlag(&cobra.Command{Use: use, Short: short, Args: args, RunE: func(cmd *cobra.Command, args []string) error {
-			return a.WithClient(cmd.Context(), func(c *client.Client) error {
-				p, err := do(cmd, c, args)
-				switch {
-				case err != nil:
-					return err
-				case p.State == client.Silent:
-					return a.Answer(map[string]string{"name": args[0], "status": "asked to " + cmd.Name()},
-						"%s: asked to %s, which takes effect when a worker comes: none answers now (`starter up`, or the worker program)",
-						args[0], cmd.Name())
-				}
-				return a.Answer(p.Answer(), "%s", follow.Text(p))
-			})
+			return a.WithClient(cmd.Context(), func(c *client.Client) error { return a.control(cmd, c, args[:1], do) })
 		}})
+	}
+	// Where a name is wrong nothing is asked of the others.
+	several := func(verb, short string, do change) *cobra.Command {
+		cmd := command(verb+" SEARCH...", short, cobra.MinimumNArgs(1), do)
+		cmd.RunE = func(cmd *cobra.Command, args []string) error {
+			return a.WithClient(cmd.Context(), func(c *client.Client) error {
+				var wrong []error
+				for _, name := range args {
+					if _, err := c.KindOf(cmd.Context(), name); err != nil {
+						wrong = append(wrong, err)
+					}
+				}
+				if err := errors.Join(wrong...); err != nil {
+					return err
+				}
+				return a.control(cmd, c, args, do)
+			})
+		}
+		return cmd
 	}
 	var more workflows.Extension
 	extend := command(workflows.Extend+" SEARCH [TRIALS]", "Add to a search's budget: trials, or what a flag names", nil,
-		func(cmd *cobra.Command, c *client.Client, args []string) (client.Progress, error) {
-			return c.Extend(cmd.Context(), args[0], more)
+		func(cmd *cobra.Command, c *client.Client, name string) (client.Progress, error) {
+			return c.Extend(cmd.Context(), name, more)
 		})
 	goals := newGoals(extend, &more.Budget)
 	extend.Args = func(cmd *cobra.Command, args []string) error {
@@ -56,19 +65,43 @@ func (a app) controlCommands() []*cobra.Command {
 		}
 		return nil
 	}
+	var reason string
+	pause := several(workflows.Pause, "Start no more trials until resumed",
+		func(cmd *cobra.Command, c *client.Client, name string) (client.Progress, error) {
+			return c.Pause(cmd.Context(), name, reason)
+		})
+	pause.Long = "Have searches, or runs of experiments, start no more trials until they are resumed. Trials that are being trained end first."
+	pause.Flags().StringVar(&reason, "reason", "", "why, which is shown until it is resumed")
 	return []*cobra.Command{
-		command(workflows.Pause+" SEARCH [REASON]", "Start no more trials until resumed", cobra.RangeArgs(1, 2),
-			func(cmd *cobra.Command, c *client.Client, args []string) (client.Progress, error) {
-				return c.Pause(cmd.Context(), args[0], strings.Join(args[1:], " "))
+		pause,
+		several(workflows.Resume, "Go on after a pause",
+			func(cmd *cobra.Command, c *client.Client, name string) (client.Progress, error) {
+				return c.Resume(cmd.Context(), name)
 			}),
-		command(workflows.Resume+" SEARCH", "Go on after a pause", cobra.ExactArgs(1),
-			func(cmd *cobra.Command, c *client.Client, args []string) (client.Progress, error) {
-				return c.Resume(cmd.Context(), args[0])
-			}),
-		command(workflows.Stop+" SEARCH", "Finish a search, or all of an experiment, with what is there", cobra.ExactArgs(1),
-			func(cmd *cobra.Command, c *client.Client, args []string) (client.Progress, error) {
-				return c.Stop(cmd.Context(), args[0])
+		several(workflows.Stop, "Finish searches, or all of runs of experiments, with what is there",
+			func(cmd *cobra.Command, c *client.Client, name string) (client.Progress, error) {
+				return c.Stop(cmd.Context(), name)
 			}),
 		extend,
 	}
+}
+
+// control asks for a change, one name after another, and says what each answers: in JSON an
+// object each. One that fails keeps none of the others from it.
+func (a app) control(cmd *cobra.Command, c *client.Client, names []string, do change) error {
+	var errs []error
+	for _, name := range names {
+		p, err := do(cmd, c, name)
+		switch {
+		case err != nil:
+		case p.State == client.Silent:
+			err = a.Answer(map[string]string{"name": name, "status": "asked to " + cmd.Name()},
+				"%s: asked to %s, which takes effect when a worker comes: none answers now (`starter up`, or the worker program)",
+				name, cmd.Name())
+		default:
+			err = a.Answer(p.Answer(), "%s", follow.Text(p))
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
 }
