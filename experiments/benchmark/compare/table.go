@@ -64,6 +64,9 @@ const (
 // largest is what a figure can be at most: intervals take fourth powers.
 const largest = 1e60
 
+// ErrNoNumber is what a figure is that cannot be read: perhaps its column is of none.
+var ErrNoNumber = errors.New("no number")
+
 // body is what is left of a file behind its header.
 type body struct {
 	*csv.Reader
@@ -246,7 +249,7 @@ func (t *Table) row(cell func(column string) string) (one row, problems []error)
 		v, err := strconv.ParseFloat(cell(c), 64)
 		switch {
 		case err != nil || math.IsNaN(v) || math.IsInf(v, 0):
-			problems = append(problems, fmt.Errorf("%s is %q, which is no number", c, cell(c)))
+			problems = append(problems, fmt.Errorf("%s is %q, which is %w", c, cell(c), ErrNoNumber))
 		case math.Abs(v) > largest:
 			problems = append(problems, fmt.Errorf("%s is %s: figures must lie within ±%g", c, cell(c), largest))
 		}

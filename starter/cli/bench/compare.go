@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -76,8 +77,8 @@ func (c *comparing) run(ctx context.Context, t *terminal.App, names []string) er
 	}
 	table, err := compare.Read(files, c.values)
 	if err != nil {
-		if len(c.values) == 0 && ctx.Err() == nil {
-			err = fmt.Errorf("%w\nwhere only some columns are meant, name them with --values", err)
+		if len(c.values) == 0 && errors.Is(err, compare.ErrNoNumber) {
+			err = fmt.Errorf("%w\nwhere not all columns are figures, name those that are with --values", err)
 		}
 		return client.Usage(err)
 	}

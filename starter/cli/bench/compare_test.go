@@ -92,12 +92,17 @@ func TestCompareSaysTheSame(t *testing.T) {
 			t.Errorf("%s: %v\n%s", c.args, err, out)
 		}
 	}
+	words := filepath.Join(t.TempDir(), "words.csv")
+	if err := os.WriteFile(words, []byte("arm,task,seed,trials,note\na,x,1,1,good\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		args []string
 		want string
 	}{
 		{[]string{filepath.Join(t.TempDir(), "none.csv")}, "none.csv: no such file"},
 		{[]string{file, file}, "is in line 2 of"},
+		{[]string{words}, `note is "good", which is no number` + "\nwhere not all columns are figures, name those that are with --values"},
 		{[]string{file, "--values", "speed"}, `it has no figure "speed" (it has "validation", "test", `},
 		{[]string{file, "--arms", "rival"}, `no arm "rival" (there are: "random", "tpe", "evolution")`},
 	} {
