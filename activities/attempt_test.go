@@ -99,6 +99,16 @@ func TestRefusalsAreTriedAFewTimes(t *testing.T) {
 // Tests are in a hurry.
 func init() { firstBeat = soon }
 
+// await waits half a minute at most for something to be so.
+func await(so func() bool) {
+	for range 3000 {
+		if so() {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
 // An attempt gives signs of life from before its first request of the store to after
 // its last, whatever the activity is; they name the process.
 func TestHeartbeatsCoverAllOfAnActivity(t *testing.T) {
@@ -114,12 +124,7 @@ func TestHeartbeatsCoverAllOfAnActivity(t *testing.T) {
 		var process string
 		heard := func() bool { mu.Lock(); defer mu.Unlock(); return process != "" }
 		slow := &troubled{b.store, func(context.Context) error {
-			for range 3000 {
-				if heard() {
-					break
-				}
-				time.Sleep(10 * time.Millisecond)
-			}
+			await(heard)
 			return nil
 		}}
 		b.serve(New(slow, Options{Worker: "test"}))
@@ -151,12 +156,7 @@ func TestHeartbeatsSayThatTheTrainerHasEnded(t *testing.T) {
 	for _, slow := range []string{"trainer", "store"} { // the test environment keeps back each attempt's second heartbeat
 		var trained, said, ended atomic.Bool
 		beat := func(at string) { // waits for one
-			for range 3000 {
-				if at != slow || said.Load() {
-					return
-				}
-				time.Sleep(10 * time.Millisecond)
-			}
+			await(func() bool { return at != slow || said.Load() })
 		}
 		b.serve(New(&troubled{b.store, func(context.Context) error {
 			if trained.Load() {

@@ -367,6 +367,9 @@ func (alwaysChanged) SetName(context.Context, store.Kind, string, []byte, store.
 	return "", store.ErrConflict
 }
 
+// copyResult is the answer to a copy.
+const copyResult = `<CopyObjectResult><ETag>"e"</ETag><LastModified>2026-01-01T00:00:00Z</LastModified></CopyObjectResult>`
+
 // A machine that slept between copying a blob to the trash and removing it leaves
 // the blob where it is: others may count on it by now.
 func TestDiscardIsNotFinishedLate(t *testing.T) {
@@ -389,7 +392,7 @@ func TestDiscardIsNotFinishedLate(t *testing.T) {
 				return false
 			}
 			slept.Store(int64(took))
-			_, _ = io.WriteString(w, `<CopyObjectResult><ETag>"e"</ETag><LastModified>2026-01-01T00:00:00Z</LastModified></CopyObjectResult>`)
+			_, _ = io.WriteString(w, copyResult)
 			return true
 		})
 		err = s.Discard(t.Context(), ref)
@@ -400,33 +403,43 @@ func TestDiscardIsNotFinishedLate(t *testing.T) {
 	}
 }
 
+// discardWith discards a blob on a server that answers its copies so, and returns how many
+// these were and what is left.
+func discardWith(t *testing.T, copied func(w http.ResponseWriter, nth int)) (copies int, keys []string, err error) {
+	t.Helper()
+	f := new(fakeServer)
+	s := openFake(t, f)
+	ref, err := s.Put(t.Context(), []byte("blob"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.breakWith(func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Header.Get("X-Amz-Copy-Source") == "" {
+			return false
+		}
+		copies++
+		copied(w, copies)
+		return true
+	})
+	err = s.Discard(t.Context(), ref)
+	keys, _ = f.state()
+	return copies, keys, err
+}
+
 // A server that breaks while it copies a blob which another sweep takes away is
 // asked again, more often than the client asks by itself.
 func TestDiscardIsPatient(t *testing.T) {
 	for failures, gone := range map[int]bool{4: false, 5: true, 100: false} {
-		f, copies := new(fakeServer), 0
-		s := openFake(t, f)
-		ref, err := s.Put(t.Context(), []byte("blob"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		f.breakWith(func(w http.ResponseWriter, r *http.Request) bool {
-			if r.Header.Get("X-Amz-Copy-Source") == "" {
-				return false
-			}
-			copies++
+		copies, keys, err := discardWith(t, func(w http.ResponseWriter, nth int) {
 			switch {
-			case copies <= failures:
+			case nth <= failures:
 				answer(w, http.StatusInternalServerError, "InternalError", "we encountered an internal error")
 			case gone:
 				answer(w, http.StatusNotFound, "NoSuchKey", "there is none")
 			default:
-				_, _ = io.WriteString(w, `<CopyObjectResult><ETag>"e"</ETag><LastModified>2026-01-01T00:00:00Z</LastModified></CopyObjectResult>`)
+				_, _ = io.WriteString(w, copyResult)
 			}
-			return true
 		})
-		err = s.Discard(t.Context(), ref)
-		keys, _ := f.state()
 		stays := gone || failures == 100
 		if (failures == 100) != (err != nil) || stays != (len(keys) == 1) || copies > 9 {
 			t.Errorf("%d failures: %v after %d copies, and there is %v", failures, err, copies, keys)
@@ -465,21 +478,8 @@ func TestDiscardOnAFullDisk(t *testing.T) {
 	for status, code := range map[int]string{
 		http.StatusInsufficientStorage: "XMinioStorageFull", http.StatusNotImplemented: "NotImplemented",
 	} {
-		f, copies := new(fakeServer), 0
-		s := openFake(t, f)
-		ref, err := s.Put(t.Context(), []byte("blob"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		f.breakWith(func(w http.ResponseWriter, r *http.Request) bool {
-			if r.Header.Get("X-Amz-Copy-Source") == "" {
-				return false
-			}
-			copies++
-			answer(w, status, code, "it cannot be done")
-			return true
-		})
-		if err := s.Discard(t.Context(), ref); err == nil || copies != 1 {
+		copies, _, err := discardWith(t, func(w http.ResponseWriter, _ int) { answer(w, status, code, "it cannot be done") })
+		if err == nil || copies != 1 {
 			t.Errorf("%s: %v after %d copies", code, err, copies)
 		}
 	}

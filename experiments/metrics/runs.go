@@ -14,15 +14,25 @@ type RunComparison struct {
 	// Gain is what the method is ahead by, with an interval that knows tasks and seeds; of
 	// one task seeds alone.
 	Gain Interval `json:"gain"`
-	// P is that of Wilcoxon's signed-rank test over the tasks, Holm the same adjusted for
-	// the number of methods.
-	P    float64 `json:"wilcoxon_p"`
-	Holm float64 `json:"holm_p"`
+	RunTest
 	// Tally counts the tasks on which the method is better, not to be told from, or worse
 	// than the other, by the interval of Tasks, which knows seeds: of a single seed all are
 	// draws.
 	Tally
 	Tasks []Interval `json:"tasks"`
+}
+
+// RunTest is a method tested against another by the signs and sizes of their differences.
+type RunTest struct {
+	// Method is the method's index.
+	Method int `json:"-"`
+	// P is that of Wilcoxon's signed-rank test over the tasks, Holm the same adjusted for
+	// the number of methods.
+	P    float64 `json:"wilcoxon_p"`
+	Holm float64 `json:"holm_p"`
+	// Signs counts the tasks by what the method is ahead by in the mean over seeds,
+	// however little it is.
+	Signs Tally `json:"-"`
 }
 
 // Ranking ranks methods, task by task.
@@ -47,18 +57,24 @@ const (
 
 // Rank ranks the methods, of each task by the mean over its seeds. There must be a task.
 func (r Runs) Rank() Ranking {
-	means := make([][]float64, len(r))
-	for i, task := range r {
-		for _, seeds := range task {
-			means[i] = append(means[i], Mean(seeds).Mean)
-		}
-	}
+	means := r.means()
 	out := Ranking{Ranks: MeanRanks(means)}
 	out.Chi2, out.P = Friedman(means)
 	if methods := len(out.Ranks); methods > 1 {
 		out.Critical = NemenyiDifference(methods, len(r), runsLevel)
 	}
 	return out
+}
+
+// means are those over seeds, tasks × methods.
+func (r Runs) means() [][]float64 {
+	means := make([][]float64, len(r))
+	for i, task := range r {
+		for _, seeds := range task {
+			means[i] = append(means[i], Mean(seeds).Mean)
+		}
+	}
+	return means
 }
 
 // Against compares each other method with one: in the order of the methods, without it.
@@ -70,15 +86,12 @@ func (r Runs) Against(one int) []RunComparison {
 	fixed := how
 	fixed.FixedTasks = true
 	var out []RunComparison
-	for m := range r[0] {
-		if m == one {
-			continue
-		}
-		var c RunComparison
+	for _, test := range r.Tests(one) {
+		c := RunComparison{RunTest: test}
 		var tasks []PairedTask
 		for _, methods := range r {
 			var task PairedTask
-			for s, v := range methods[m] {
+			for s, v := range methods[test.Method] {
 				task.Seeds = append(task.Seeds, Scores{A: Score{Value: v}, B: Score{Value: methods[one][s]}})
 			}
 			gain := PairedBootstrap([]PairedTask{task}, fixed)
@@ -90,32 +103,22 @@ func (r Runs) Against(one int) []RunComparison {
 		}
 		out = append(out, c)
 	}
-	for i, test := range r.Tests(one) {
-		out[i].P, out[i].Holm = test.P, test.Holm
-	}
 	return out
-}
-
-// RunTest is a method tested against another by the signs and sizes of their differences.
-type RunTest struct {
-	P, Holm float64 // of RunComparison
-	// Signs counts the tasks by what the method is ahead by in the mean over seeds,
-	// however little it is.
-	Signs Tally
 }
 
 // Tests tests each other method against one: in the order of the methods, without it.
 // There must be a task.
 func (r Runs) Tests(one int) (out []RunTest) {
 	var p []float64
+	means := r.means()
 	for m := range r[0] {
 		if m == one {
 			continue
 		}
-		var test RunTest
+		test := RunTest{Method: m}
 		differences := make([]float64, len(r))
-		for i, methods := range r {
-			mine, other := Mean(methods[m]).Mean, Mean(methods[one]).Mean
+		for i, methods := range means {
+			mine, other := methods[m], methods[one]
 			outcome := Draw
 			if !sameMean(mine, other) { // else their difference is nothing, and not rounding
 				differences[i] = mine - other

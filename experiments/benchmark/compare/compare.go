@@ -191,8 +191,8 @@ func (t *Table) has(arm string, one run, budget int) bool {
 
 // budgets are numbers of trials by default (Plan).
 func (t *Table) budgets(runs []run, arms []string) (out []int) {
-	have, most := map[int]int{}, 0
-	for _, n := range t.trials() {
+	trials, have, most := t.trials(), map[int]int{}, 0
+	for _, n := range trials {
 		for _, one := range runs {
 			if !slices.ContainsFunc(arms, func(a string) bool { return !t.has(a, one, n) }) {
 				have[n]++
@@ -200,7 +200,7 @@ func (t *Table) budgets(runs []run, arms []string) (out []int) {
 		}
 		most = max(most, have[n])
 	}
-	for _, n := range t.trials() {
+	for _, n := range trials {
 		if 2*have[n] > most {
 			out = append(out, n)
 		}
@@ -308,15 +308,14 @@ func (r *Result) at(t *Table, value int, lower bool, budget int, byTask [][]run)
 		at.Means = append(at.Means, metrics.Mean(means).Mean)
 	}
 	against := slices.Index(r.Arms, r.Against)
-	others := slices.Delete(slices.Clone(r.Arms), against, against+1)
-	for i, c := range values.Against(against) {
-		at.Comparisons = append(at.Comparisons, Comparison{others[i], c})
+	for _, c := range values.Against(against) {
+		at.Comparisons = append(at.Comparisons, Comparison{r.Arms[c.Method], c})
 	}
 	if r.Over == Runs {
 		values = values.Apart()
 		for i, test := range values.Tests(against) {
 			one := &at.Comparisons[i].RunComparison
-			one.P, one.Holm, one.Tally = test.P, test.Holm, test.Signs
+			one.RunTest, one.Tally = test, test.Signs
 		}
 	}
 	at.Ranking = values.Rank()

@@ -244,13 +244,11 @@ func (r *Result) index(arm string) int {
 // being better.
 func (r *Result) compare(budget int, by score) (out []Comparison) {
 	var arms []int
-	against := r.index(r.Against)
 	for a := range r.Arms {
 		arms = append(arms, a)
 	}
-	others := slices.Delete(slices.Clone(r.Arms), against, against+1)
-	for i, c := range r.runs(budget, arms, by).Against(against) {
-		out = append(out, Comparison{others[i].Name, r.Budgets[budget], c})
+	for _, c := range r.runs(budget, arms, by).Against(r.index(r.Against)) {
+		out = append(out, Comparison{r.Arms[c.Method].Name, r.Budgets[budget], c})
 	}
 	return out
 }

@@ -37,9 +37,9 @@ func (p *page) baseline(table func(title string, columns []string, rows [][]any)
 	}
 	if len(p.Arms) > 1 {
 		table(fmt.Sprintf("Test value of the ten best models less that of %s, in points, with its 95 %% interval over %s,\n"+
-			"and tasks won/tied/lost (95 %% interval over seeds)", p.Against, p.drawn()), p.columns("arm"),
+			"and tasks won/tied/lost (95 %% interval over seeds)", p.Against, drawn(len(p.Tasks))), p.columns("arm"),
 			compared(p, p.Baseline.Tops, func(c simulate.Comparison) string {
-				return gain(c.Gain, 100) + " " + p.tally(c.Tally)
+				return gain(c.Gain, value) + " " + tally(c.Tally, p.Seeds > 1)
 			}))
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"slices"
 	"strconv"
@@ -13,15 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"tnaml/experiments/benchmark/compare"
-	"tnaml/experiments/data/archive"
 	"tnaml/starter/cli/terminal"
 	"tnaml/starter/client"
-)
-
-// Figures of --csv: of regrets less is better, and objectives are shown in percent.
-var (
-	regrets    = []string{"regret", "found_regret"}
-	objectives = []string{"validation", "test", "top10_validation", "top10_test", "validation_mean"}
 )
 
 // CompareCommand is the command bench compare.
@@ -69,7 +61,7 @@ type comparing struct {
 func (c *comparing) run(ctx context.Context, t *terminal.App, names []string) error {
 	files := make([]compare.File, len(names))
 	for i, name := range names {
-		b, err := read(t.Input(ctx, name))
+		b, err := t.ReadInput(ctx, name)
 		if err != nil {
 			return client.Usage(err)
 		}
@@ -82,9 +74,9 @@ func (c *comparing) run(ctx context.Context, t *terminal.App, names []string) er
 		}
 		return client.Usage(err)
 	}
-	for _, name := range regrets {
-		if slices.Contains(table.Values, name) && !slices.Contains(c.plan.Lower, name) {
-			c.plan.Lower = append(c.plan.Lower, name)
+	for _, f := range figures {
+		if f.regret && slices.Contains(table.Values, f.name) && !slices.Contains(c.plan.Lower, f.name) {
+			c.plan.Lower = append(c.plan.Lower, f.name)
 		}
 	}
 	result, err := table.Compare(ctx, c.plan)
@@ -98,23 +90,6 @@ func (c *comparing) run(ctx context.Context, t *terminal.App, names []string) er
 	}
 	t.Print("%s", comparison{result, len(c.plan.Budgets) == 0}.text(t.WidthOf(t.Stdout)))
 	return nil
-}
-
-// most is what is read of a file.
-const most = 1 << 30
-
-// read reads a file whole.
-func read(e archive.Entry) ([]byte, error) {
-	f, err := e.Open()
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close() // read only
-	b, err := io.ReadAll(io.LimitReader(f, most+1))
-	if err == nil && len(b) > most {
-		err = fmt.Errorf("%s: more than a gigabyte", e.Name)
-	}
-	return b, err
 }
 
 // comparison is a comparison for people; its numbers of trials may be those by default.
@@ -144,46 +119,37 @@ func (r comparison) seen() string {
 func (r comparison) text(width int) string {
 	var b strings.Builder
 	b.WriteString(r.seen())
-	columns := []string{"arm"}
-	for _, n := range r.Budgets {
-		columns = append(columns, ">"+strconv.Itoa(n))
-	}
-	drawn := "tasks and seeds"
-	if len(r.Tasks) < 2 {
-		drawn = "seeds"
-	}
+	head := columns("arm", r.Budgets)
 	for i := range r.Values {
 		v := &r.Values[i]
-		mean, gain, title := form(v)
+		mean, ahead, title := form(v)
 		table := func(what string, cell func(c compare.Comparison) string) {
-			fmt.Fprintf(&b, "\n%s: %s\n\n%s\n", title, what, terminal.Table(width, columns, r.rows(v, cell)))
+			fmt.Fprintf(&b, "\n%s: %s\n\n%s\n", title, what, terminal.Table(width, head, r.rows(v, cell)))
 		}
 		fmt.Fprintf(&b, "\n%s: mean, and mean rank over %s\n\n%s\n", title, r.Over,
-			terminal.Table(width, columns, r.means(v, mean)))
-		table("how much better than "+r.Against+", with its 95 % interval over "+drawn+" (* p < 0.05, Wilcoxon–Holm over "+r.Over+")",
-			func(c compare.Comparison) string { return better(c, gain) })
+			terminal.Table(width, head, r.means(v, mean)))
+		table("how much better than "+r.Against+", with its 95 % interval over "+drawn(len(r.Tasks))+
+			" (* p < 0.05, Wilcoxon–Holm over "+r.Over+")",
+			func(c compare.Comparison) string { return gain(c.Gain, ahead) + star(c.Holm) })
 		by := ""
 		if r.Over == compare.Tasks {
 			by = " (95 % interval over seeds)"
 		}
 		table(r.Over+" won/tied/lost against "+r.Against+by+", and Holm's p", func(c compare.Comparison) string {
-			tally := dash // of one seed each nothing is known
-			if r.Over == compare.Runs || r.Runs > len(r.Tasks) {
-				tally = fmt.Sprintf("%d/%d/%d", c.Wins, c.Draws, c.Losses)
-			}
-			return tally + " " + probability(c.Holm)
+			known := r.Over == compare.Runs || r.Runs > len(r.Tasks)
+			return tally(c.Tally, known) + " " + probability(c.Holm)
 		})
 	}
 	return terminal.Clean(strings.TrimSuffix(b.String(), "\n"))
 }
 
 // form is how a figure's means are written and what arms are ahead by, and its name.
-func form(v *compare.Value) (mean, gain func(float64) string, title string) {
+func form(v *compare.Value) (mean, ahead func(float64) string, title string) {
 	if title = v.Name; v.Lower {
 		title += " (less is better)"
 	}
 	var means, gains float64 // the largest
-	shares := slices.Contains(objectives, v.Name)
+	shares := slices.ContainsFunc(figures, func(f figure) bool { return f.name == v.Name && !f.regret })
 	for _, at := range v.At {
 		for _, m := range at.Means {
 			means, shares = max(means, math.Abs(m)), shares && m >= 0 && m <= 1
@@ -246,17 +212,4 @@ func (r comparison) rows(v *compare.Value, cell func(compare.Comparison) string)
 		}
 	}
 	return rows
-}
-
-// better is what an arm is ahead by.
-func better(c compare.Comparison, write func(float64) string) string {
-	signed := func(x float64) string { return strings.Replace("+"+write(x), "+-", "-", 1) }
-	between, star := dash, " "
-	if c.Gain.Known() {
-		between = signed(c.Gain.Low) + ", " + signed(c.Gain.High)
-	}
-	if c.Holm < .05 {
-		star = "*"
-	}
-	return fmt.Sprintf("%s [%s]%s", signed(c.Gain.Mean), between, star)
 }

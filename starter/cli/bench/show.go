@@ -14,6 +14,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"tnaml/experiments/benchmark/compare"
 	"tnaml/experiments/benchmark/simulate"
 	"tnaml/experiments/metrics"
 	"tnaml/experiments/report"
@@ -67,19 +68,40 @@ func (a app) show(o options, form string, p *page) error {
 	return errors.Join(forms[form](p, o.byTask, a.WidthOf(a.Stdout), a.Stdout), err)
 }
 
+// figure is a column of --csv beside those of compare.Columns: a value of the objective, or a
+// regret.
+type figure struct {
+	name   string
+	regret bool
+	of     func(t *simulate.Task, at simulate.At) float64
+}
+
+var figures = []figure{
+	{"validation", false, func(_ *simulate.Task, at simulate.At) float64 { return at.Validation }},
+	{"test", false, func(_ *simulate.Task, at simulate.At) float64 { return at.Test }},
+	{"top10_validation", false, func(_ *simulate.Task, at simulate.At) float64 { return at.TopValidation }},
+	{"top10_test", false, func(_ *simulate.Task, at simulate.At) float64 { return at.TopTest }},
+	{"regret", true, func(t *simulate.Task, at simulate.At) float64 { return t.Test.Regret(at.Test) }},
+	{"validation_mean", false, func(_ *simulate.Task, at simulate.At) float64 { return at.Mean }},
+	{"found_regret", true, func(t *simulate.Task, at simulate.At) float64 { return t.Validation.Regret(at.Mean) }},
+}
+
 // rows writes a row for each arm, task, seed and number of trials.
 func (p *page) rows(w io.Writer) error {
 	out := csv.NewWriter(w)
-	lines := [][]string{{"arm", "task", "seed", "trials", "validation", "test", "top10_validation", "top10_test", "regret",
-		"validation_mean", "found_regret"}}
-	for _, t := range p.Tasks {
+	head := slices.Clone(compare.Columns)
+	for _, f := range figures {
+		head = append(head, f.name)
+	}
+	lines := [][]string{head}
+	for i := range p.Tasks {
+		t := &p.Tasks[i]
 		for _, arm := range t.Arms {
 			for s, search := range arm.Searches {
 				for k, at := range search.At {
 					line := []string{arm.Arm, t.Name, strconv.Itoa(s + 1), strconv.Itoa(p.Budgets[k])}
-					for _, v := range []float64{at.Validation, at.Test, at.TopValidation, at.TopTest, t.Test.Regret(at.Test), at.Mean,
-						t.Validation.Regret(at.Mean)} {
-						line = append(line, strconv.FormatFloat(v, 'g', -1, 64))
+					for _, f := range figures {
+						line = append(line, strconv.FormatFloat(f.of(t, at), 'g', -1, 64))
 					}
 					lines = append(lines, line)
 				}
@@ -194,15 +216,11 @@ func (p *page) judged(what string, j simulate.Judged, table func(title string, c
 		table(fmt.Sprintf("Mean rank over the tasks, by %s (p: Friedman; CD: critical difference of two, Nemenyi, 5 %%: %s)",
 			j.By, number(j.Rankings[0].Critical)), p.columns("arm"), p.ranks(j.Rankings))
 	}
-	table("Against "+p.Against+": "+what+", with its 95 % interval over "+p.drawn()+" (* p < 0.05, Wilcoxon–Holm over tasks)",
+	table("Against "+p.Against+": "+what+", with its 95 % interval over "+drawn(len(p.Tasks))+" (* p < 0.05, Wilcoxon–Holm over tasks)",
 		p.columns("arm"), compared(p, j.Comparisons, func(c simulate.Comparison) string {
-			star := " "
-			if c.Holm < .05 {
-				star = "*"
-			}
-			return gain(c.Gain, 1) + star
+			return gain(c.Gain, number) + star(c.Holm)
 		}))
-	rows := compared(p, j.Comparisons, func(c simulate.Comparison) string { return p.tally(c.Tally) + " " + probability(c.Holm) })
+	rows := compared(p, j.Comparisons, func(c simulate.Comparison) string { return tally(c.Tally, p.Seeds > 1) + " " + probability(c.Holm) })
 	if p.Seeds > 1 {
 		first := []any{p.Against + " first or tied"}
 		for _, n := range j.Leads {
@@ -225,24 +243,33 @@ func plus(e metrics.Estimate, form func(float64) string, values int) string {
 }
 
 // drawn is what intervals know to be drawn.
-func (p *page) drawn() string {
-	if len(p.Tasks) < 2 {
+func drawn(tasks int) string {
+	if tasks < 2 {
 		return "seeds"
 	}
 	return "tasks and seeds"
 }
 
-// gain is a difference with its interval, times a factor.
-func gain(i metrics.Interval, factor float64) string {
+// gain is a difference with its interval.
+func gain(i metrics.Interval, form func(float64) string) string {
+	signed := func(x float64) string { return strings.Replace("+"+form(x), "+-", "-", 1) }
 	if !i.Known() {
-		return fmt.Sprintf("%+.2f [%s]", factor*i.Mean, dash)
+		return fmt.Sprintf("%s [%s]", signed(i.Mean), dash)
 	}
-	return fmt.Sprintf("%+.2f [%+.2f, %+.2f]", factor*i.Mean, factor*i.Low, factor*i.High)
+	return fmt.Sprintf("%s [%s, %s]", signed(i.Mean), signed(i.Low), signed(i.High))
 }
 
-// tally is won/tied/lost, by intervals over seeds: with one there are none.
-func (p *page) tally(t metrics.Tally) string {
-	if p.Seeds < 2 {
+// star marks what is significant, by Holm's p.
+func star(p float64) string {
+	if p < .05 {
+		return "*"
+	}
+	return " "
+}
+
+// tally is won/tied/lost, where that is known: by intervals over seeds it is not of one seed.
+func tally(t metrics.Tally, known bool) string {
+	if !known {
 		return dash
 	}
 	return fmt.Sprintf("%d/%d/%d", t.Wins, t.Draws, t.Losses)
@@ -291,9 +318,11 @@ func (p *page) information() (text string) {
 }
 
 // columns are those of a table over the numbers of trials.
-func (p *page) columns(first string) []string {
+func (p *page) columns(first string) []string { return columns(first, p.Budgets) }
+
+func columns(first string, budgets []int) []string {
 	out := []string{first}
-	for _, b := range p.Budgets {
+	for _, b := range budgets {
 		out = append(out, ">"+strconv.Itoa(b))
 	}
 	return out

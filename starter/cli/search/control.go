@@ -1,6 +1,7 @@
 package search
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strconv"
@@ -13,38 +14,22 @@ import (
 )
 
 // change asks a search, or a run of an experiment, for a change.
-type change func(cmd *cobra.Command, c *client.Client, name string) (client.Progress, error)
+type change func(c *client.Client, ctx context.Context, name string) (client.Progress, error)
 
 // controlCommands steer a running search, or a run of an experiment.
 func (a app) controlCommands() []*cobra.Command {
-	command := func(use, short string, args cobra.PositionalArgs, do change) *cobra.Command {
-		return a.JSONFlag(&cobra.Command{Use: use, Short: short, Args: args, RunE: func(cmd *cobra.Command, args []string) error {
-			return a.WithClient(cmd.Context(), func(c *client.Client) error { return a.control(cmd, c, args[:1], do) })
-		}})
+	command := func(use, short string, run func(cmd *cobra.Command, args []string) error) *cobra.Command {
+		return a.JSONFlag(&cobra.Command{Use: use, Short: short, Args: cobra.MinimumNArgs(1), RunE: run})
 	}
-	// Where a name is wrong nothing is asked of the others.
 	several := func(verb, short string, do change) *cobra.Command {
-		cmd := command(verb+" SEARCH...", short, cobra.MinimumNArgs(1), do)
-		cmd.RunE = func(cmd *cobra.Command, args []string) error {
-			return a.WithClient(cmd.Context(), func(c *client.Client) error {
-				var wrong []error
-				for _, name := range args {
-					if _, err := c.KindOf(cmd.Context(), name); err != nil {
-						wrong = append(wrong, err)
-					}
-				}
-				if err := errors.Join(wrong...); err != nil {
-					return err
-				}
-				return a.control(cmd, c, args, do)
-			})
-		}
-		return cmd
+		return command(verb+" SEARCH...", short, func(cmd *cobra.Command, args []string) error { return a.control(cmd, args, do) })
 	}
 	var more workflows.Extension
-	extend := command(workflows.Extend+" SEARCH [TRIALS]", "Add to a search's budget: trials, or what a flag names", nil,
-		func(cmd *cobra.Command, c *client.Client, name string) (client.Progress, error) {
-			return c.Extend(cmd.Context(), name, more)
+	extend := command(workflows.Extend+" SEARCH [TRIALS]", "Add to a search's budget: trials, or what a flag names",
+		func(cmd *cobra.Command, args []string) error {
+			return a.control(cmd, args[:1], func(c *client.Client, ctx context.Context, name string) (client.Progress, error) {
+				return c.Extend(ctx, name, more)
+			})
 		})
 	goals := newGoals(extend, &more.Budget)
 	extend.Args = func(cmd *cobra.Command, args []string) error {
@@ -67,41 +52,52 @@ func (a app) controlCommands() []*cobra.Command {
 	}
 	var reason string
 	pause := several(workflows.Pause, "Start no more trials until resumed",
-		func(cmd *cobra.Command, c *client.Client, name string) (client.Progress, error) {
-			return c.Pause(cmd.Context(), name, reason)
+		func(c *client.Client, ctx context.Context, name string) (client.Progress, error) {
+			return c.Pause(ctx, name, reason)
 		})
 	pause.Long = "Have searches, or runs of experiments, start no more trials until they are resumed. Trials that are being trained end first."
 	pause.Flags().StringVar(&reason, "reason", "", "why, which is shown until it is resumed")
 	return []*cobra.Command{
 		pause,
-		several(workflows.Resume, "Go on after a pause",
-			func(cmd *cobra.Command, c *client.Client, name string) (client.Progress, error) {
-				return c.Resume(cmd.Context(), name)
-			}),
-		several(workflows.Stop, "Finish searches, or all of runs of experiments, with what is there",
-			func(cmd *cobra.Command, c *client.Client, name string) (client.Progress, error) {
-				return c.Stop(cmd.Context(), name)
-			}),
+		several(workflows.Resume, "Go on after a pause", (*client.Client).Resume),
+		several(workflows.Stop, "Finish searches, or all of runs of experiments, with what is there", (*client.Client).Stop),
 		extend,
 	}
 }
 
 // control asks for a change, one name after another, and says what each answers: in JSON an
-// object each. One that fails keeps none of the others from it.
-func (a app) control(cmd *cobra.Command, c *client.Client, names []string, do change) error {
-	var errs []error
-	for _, name := range names {
-		p, err := do(cmd, c, name)
-		switch {
-		case err != nil:
-		case p.State == client.Silent:
-			err = a.Answer(map[string]string{"name": name, "status": "asked to " + cmd.Name()},
-				"%s: asked to %s, which takes effect when a worker comes: none answers now (`starter up`, or the worker program)",
-				name, cmd.Name())
-		default:
-			err = a.Answer(p.Answer(), "%s", follow.Text(p))
+// object each. Where one of several names is wrong nothing is asked of the others; one that
+// fails then keeps none of them from it.
+func (a app) control(cmd *cobra.Command, names []string, do change) error {
+	ctx := cmd.Context()
+	return a.WithClient(ctx, func(c *client.Client) error {
+		var errs []error
+		if len(names) > 1 { // the change itself looks for one
+			for _, name := range names {
+				_, err := c.KindOf(ctx, name)
+				errs = append(errs, err)
+			}
+			if err := errors.Join(errs...); err != nil {
+				return err
+			}
 		}
-		errs = append(errs, err)
+		for _, name := range names {
+			p, err := do(c, ctx, name)
+			if err == nil {
+				err = a.changed(cmd, name, p)
+			}
+			errs = append(errs, err)
+		}
+		return errors.Join(errs...)
+	})
+}
+
+// changed says what a change was answered with.
+func (a app) changed(cmd *cobra.Command, name string, p client.Progress) error {
+	if p.State == client.Silent {
+		return a.Answer(map[string]string{"name": name, "status": "asked to " + cmd.Name()},
+			"%s: asked to %s, which takes effect when a worker comes: none answers now (`starter up`, or the worker program)",
+			name, cmd.Name())
 	}
-	return errors.Join(errs...)
+	return a.Answer(p.Answer(), "%s", follow.Text(p))
 }

@@ -53,6 +53,14 @@ const (
 // ReadFile reads a file that a person names, as Open opens it.
 func ReadFile(ctx context.Context, name string) ([]byte, error) { return readWhole(ctx, name, maxFile) }
 
+// ReadInput is ReadFile, and reads standard input where the name is -.
+func (a *App) ReadInput(ctx context.Context, name string) ([]byte, error) {
+	if name == "-" {
+		return readMost("standard input", once{ctx, io.NopCloser(a.Stdin)}, maxFile)
+	}
+	return ReadFile(ctx, name)
+}
+
 // ReadSpec reads a file that a person has written, which is no gigabyte.
 func ReadSpec(ctx context.Context, name string) ([]byte, error) { return readWhole(ctx, name, maxSpec) }
 
@@ -62,7 +70,11 @@ func readWhole(ctx context.Context, name string, most uint64) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close() // read only
-	b, err := io.ReadAll(io.LimitReader(once{ctx, f}, int64(most)+1))
+	return readMost(name, once{ctx, f}, most)
+}
+
+func readMost(name string, r io.Reader, most uint64) ([]byte, error) {
+	b, err := io.ReadAll(io.LimitReader(r, int64(most)+1))
 	if err == nil && uint64(len(b)) > most {
 		return nil, fmt.Errorf("%s: more than %s", name, humanize.IBytes(most))
 	}
