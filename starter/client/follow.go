@@ -176,6 +176,22 @@ func (r *RunProgress) AllTold() int {
 	return told
 }
 
+// SecondsLeft estimates the time to the run's end by the rates of its searches in flight,
+// which know of no pauses; 0 if unknown. A search that has no rate yet is taken to be as
+// fast as the others, and the run ends no earlier than the one that needs longest.
+func (r *RunProgress) SecondsLeft() float64 {
+	var rate, known, longest float64
+	for _, s := range r.Flight {
+		if s.TrialsPerSecond > 0 {
+			rate, known, longest = rate+s.TrialsPerSecond, known+1, max(longest, s.SecondsLeft)
+		}
+	}
+	if known == 0 {
+		return 0
+	}
+	return max(float64(r.Trials-r.AllTold())/(rate*float64(len(r.Flight))/known), longest)
+}
+
 // settle has a run whose searches in flight have all paused be paused: it waits for
 // somebody as they do.
 func (r *RunProgress) settle() {

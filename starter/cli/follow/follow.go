@@ -137,7 +137,7 @@ func Where(c *client.Client, name string) string {
 // Text is progress in a line.
 func Text(p client.Progress) string {
 	if p.Run != nil {
-		return runText(p.Run.ExperimentProgress, p.Run.AllTold())
+		return runText(p.Run)
 	}
 	return searchText(p.Search)
 }

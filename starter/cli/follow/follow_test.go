@@ -59,3 +59,31 @@ func TestRunShowsFeatures(t *testing.T) {
 		}
 	}
 }
+
+// The time left is by the rates of the searches in flight, which know of no pauses.
+func TestRunTimeLeft(t *testing.T) {
+	flight := func(told, trials int, rate float64) client.SearchProgress {
+		p := workflows.Progress{Status: "running", Told: told, Trials: trials, TrialsPerSecond: rate}
+		if rate > 0 {
+			p.SecondsLeft = float64(trials-told) / rate
+		}
+		return client.SearchProgress{Progress: p}
+	}
+	for _, c := range []struct {
+		name   string
+		flight []client.SearchProgress
+		want   string
+	}{
+		{"no rate yet", []client.SearchProgress{flight(0, 200, 0), flight(0, 200, 0)}, "200/600 trials"},
+		{"both", []client.SearchProgress{flight(50, 200, 1), flight(50, 200, 1)}, "300/600 trials  2m30s left"},
+		{"one is new, and taken to be as fast", []client.SearchProgress{flight(100, 200, 1), flight(0, 200, 0)}, "300/600 trials  2m30s left"},
+		{"the longest", []client.SearchProgress{flight(199, 200, 9), flight(50, 200, 1)}, "449/600 trials  2m30s left"},
+	} {
+		run := client.RunProgress{ExperimentProgress: workflows.ExperimentProgress{Name: "r", Status: "running", Searches: 3, Trials: 600,
+			Told: 200, Done: 1, Running: []string{"a", "b"}}, Flight: c.flight}
+		want := "r  1/3 searches, 2 running  " + c.want
+		if got := runText(&run); got != want {
+			t.Errorf("%s: %q; want %q", c.name, got, want)
+		}
+	}
+}

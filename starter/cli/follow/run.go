@@ -68,11 +68,11 @@ func runLines(p *client.RunProgress, terminal bool) []string {
 			lines = append(lines, "  "+searchText(&q))
 		}
 	}
-	return append([]string{runText(p.ExperimentProgress, p.AllTold())}, lines[:min(len(lines), maxSearchLines)]...)
+	return append([]string{runText(p)}, lines[:min(len(lines), maxSearchLines)]...)
 }
 
 // runText is a run's progress in a line.
-func runText(p workflows.ExperimentProgress, told int) string {
+func runText(p *client.RunProgress) string {
 	if p.Status == "planning" {
 		return p.Name + "  planning"
 	}
@@ -80,15 +80,14 @@ func runText(p workflows.ExperimentProgress, told int) string {
 	if n := len(p.Running); n > 0 {
 		line += fmt.Sprintf(", %d running", n)
 	}
-	line += fmt.Sprintf("  %d/%d trials", told, p.Trials)
+	line += fmt.Sprintf("  %d/%d trials", p.AllTold(), p.Trials)
 	if p.Failed > 0 {
 		line += fmt.Sprintf("  %d failed", p.Failed)
 	}
-	elapsed := p.Updated.Sub(p.Started).Seconds()
 	if p.Status != "running" || p.Reason != "" {
 		line += "  " + p.Status
-	} else if told > 0 && elapsed > 5 && p.Trials > told {
-		line += "  " + terminal.Duration(elapsed*float64(p.Trials-told)/float64(told)) + " left"
+	} else if left := p.SecondsLeft(); left > 0 {
+		line += "  " + terminal.Duration(left) + " left"
 	}
 	if p.Reason != "" {
 		line += ": " + terminal.Flat(p.Reason)
