@@ -229,7 +229,7 @@ func newStratum(t *PairedTask) *stratum {
 	s := &stratum{of: t.Examples, scale: 1, times: make([]int, seeds)}
 	bits := !slices.ContainsFunc(t.Seeds, func(p Scores) bool { return len(p.A.Right) == 0 || len(p.B.Right) == 0 })
 	for k, p := range t.Seeds {
-		s.differences = append(s.differences, p.A.Value-p.B.Value)
+		s.differences = append(s.differences, Difference(p.A.Value, p.B.Value))
 		s.a, s.b = s.a+p.A.Value/float64(seeds), s.b+p.B.Value/float64(seeds)
 		if !bits {
 			continue

@@ -77,6 +77,14 @@ func sameMean(a, b float64) bool {
 	return a == b || !math.IsInf(d, 0) && d <= rounding(a, b)
 }
 
+// Difference is a − b, 0 where that is rounding: signs and ranks would count it in full.
+func Difference(a, b float64) float64 {
+	if sameMean(a, b) {
+		return 0
+	}
+	return a - b
+}
+
 // sum adds numbers in twice the precision of float64 (Neumaier, 1974), so that
 // a running sum over a long search, from which models leave again, has the value
 // of the sum from scratch. It multiplies nothing, so callers round their

@@ -35,10 +35,10 @@ func TestFriedman(t *testing.T) {
 	near(t, "χ²", []float64{10.228346456692925, 0.016721580328441323}, []float64{chi2, p}, 1e-6)
 	f, p := ImanDavenport(demsar)
 	near(t, "F", []float64{4.1851301115241695, 0.011620659515310954}, []float64{f, p}, 1e-6)
-	// By hand: ranks 1, 2, 3 on both tasks; 12·2/(3·4)·(1 + 0 + 1) = 4, p = e^−2.
+	// By hand: ranks 1, 2, 3 on both tasks; 12·2/(3·4)·(1 + 0 + 1) = 4, one order of six.
 	agreed := [][]float64{{3, 2, 1}, {9, 8, 7}}
 	chi2, p = Friedman(agreed)
-	equal(t, "agreed", []float64{4, math.Exp(-2)}, []float64{chi2, p})
+	equal(t, "agreed", []float64{4, 1. / 6}, []float64{chi2, p})
 	tied := [][]float64{{3, 1, 1}, {2, 0, 0}, {9, 5, 5}} // each one of three orders
 	if f, p := ImanDavenport(tied); !math.IsInf(f, 1) || math.Abs(p-1./9) > 1e-12 {
 		t.Errorf("tied: %v, %v", f, p)
@@ -53,6 +53,43 @@ func TestFriedman(t *testing.T) {
 		f, q := ImanDavenport(nothing)
 		equal(t, "nothing to tell apart", []float64{0, 1, 0, 1}, []float64{chi2, p, f, q})
 	}
+}
+
+// Where χ² is not Friedman's distribution p is exact: by the tables of Siegel and Castellan
+// (1988), three decimals, and by the binomial distribution.
+func TestFriedmanOfFew(t *testing.T) {
+	repeat := func(n int, row ...float64) (out [][]float64) {
+		for range n {
+			out = append(out, row)
+		}
+		return out
+	}
+	for _, c := range []struct {
+		name    string
+		scores  [][]float64
+		chi2, p float64
+	}{
+		{"3 methods, 4 tasks", append(repeat(3, 3, 2, 1), []float64{2, 3, 1}), 6.5, .042},
+		{"3 methods, 3 tasks", repeat(3, 3, 2, 1), 6, .028},
+		{"4 methods, 3 tasks", append(repeat(2, 4, 3, 2, 1), []float64{3, 4, 1, 2}), 7.4, .033},
+		{"4 methods, 2 tasks", repeat(2, 4, 3, 2, 1), 6, .042},
+		{"2 methods, 7 of 8", append(repeat(7, 1, 0), []float64{0, 1}), 4.5, 2 * 9. / 256},
+		{"2 methods, 12 of 13 and a tie", append(repeat(12, 0, 1), []float64{1, 0}, []float64{1, 1}), 121. / 13, 2 * 14. / 8192},
+		{"2 methods, level", append(repeat(2, 0, 1), repeat(2, 1, 0)...), 0, 1},
+	} {
+		chi2, p := Friedman(c.scores)
+		near(t, c.name, []float64{c.chi2, c.p}, []float64{chi2, p}, 5e-4)
+		if _, q := ImanDavenport(c.scores); q != p {
+			t.Errorf("%s: by F %v, by χ² %v", c.name, q, p)
+		}
+	}
+	// With ties, by hand: each task one of three orders, all agree in 3 of 27.
+	if _, p := Friedman([][]float64{{3, 1, 1}, {2, 0, 0}, {9, 5, 5}}); math.Abs(p-1./9) > 1e-12 {
+		t.Errorf("tied: %v", p)
+	}
+	// Beyond the tables it is that of χ².
+	chi2, p := Friedman(repeat(6, 5, 4, 3, 2, 1))
+	near(t, "6 tasks", []float64{24, 13 * math.Exp(-12)}, []float64{chi2, p}, 1e-12)
 }
 
 // scipy 1.10.1: wilcoxon(d), exact of few and with method "approx" of many; the one with

@@ -44,7 +44,8 @@ type Ranking struct {
 	Chi2 float64 `json:"friedman_chi2"`
 	P    float64 `json:"friedman_p"`
 	// Critical is Nemenyi's critical difference at the level .05: of methods whose mean
-	// ranks are less apart nothing can be said (Demšar, 2006). It is 0 of one method.
+	// ranks are less apart nothing can be said (Demšar, 2006). It is 0, for none, of two
+	// methods, which P compares, exactly, and of one.
 	Critical float64 `json:"critical_difference,omitempty"`
 }
 
@@ -60,7 +61,7 @@ func (r Runs) Rank() Ranking {
 	means := r.means()
 	out := Ranking{Ranks: MeanRanks(means)}
 	out.Chi2, out.P = Friedman(means)
-	if methods := len(out.Ranks); methods > 1 {
+	if methods := len(out.Ranks); methods > 2 {
 		out.Critical = NemenyiDifference(methods, len(r), runsLevel)
 	}
 	return out
@@ -118,13 +119,8 @@ func (r Runs) Tests(one int) (out []RunTest) {
 		test := RunTest{Method: m}
 		differences := make([]float64, len(r))
 		for i, methods := range means {
-			mine, other := methods[m], methods[one]
-			outcome := Draw
-			if !sameMean(mine, other) { // else their difference is nothing, and not rounding
-				differences[i] = mine - other
-				outcome = Outcome(cmp.Compare(mine, other))
-			}
-			test.Signs.Add(outcome)
+			differences[i] = Difference(methods[m], methods[one])
+			test.Signs.Add(Outcome(cmp.Compare(differences[i], 0)))
 		}
 		_, test.P = Wilcoxon(differences)
 		p, out = append(p, test.P), append(out, test)

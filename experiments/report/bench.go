@@ -90,7 +90,7 @@ func newBenchView(in Bench) (*benchView, error) {
 	if v.Curves, err = overTrials(lines, r, "bench", "Normalised regret on the test split"); err != nil {
 		return nil, err
 	}
-	if in.Figures.Ranked() {
+	if in.Figures.Diagrams() {
 		for id, judged := range []sim.Judged{in.Figures.Judged, in.Figures.Found} {
 			by := "by " + judged.By
 			for _, ranking := range slices.Backward(judged.Rankings) {

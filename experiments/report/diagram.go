@@ -76,7 +76,10 @@ func criticalDifference(arms []sim.Arm, id, by string, r sim.Ranking) template.H
 		}
 		words = append(words, fmt.Sprintf("%s %.2f", arms[a].Name, r.Ranks[a]))
 	}
-	title := fmt.Sprintf("Mean ranks after %d trials, %s, critical difference %.2f", r.Trials, by, r.Critical)
+	title := fmt.Sprintf("Mean ranks after %d trials, %s", r.Trials, by)
+	if r.Critical > 0 {
+		title += fmt.Sprintf(", critical difference %.2f", r.Critical)
+	}
 	id = fmt.Sprintf("%s-%d", id, r.Trials)
 	return template.HTML(fmt.Sprintf(`<svg class="plot" role="img" viewBox="0 0 %d %.0f" aria-labelledby="%[3]s-title %[3]s-desc">`+
 		"\n<title id=\"%[3]s-title\">%[4]s</title>\n<desc id=\"%[3]s-desc\">%[5]s</desc>\n%[6]s</svg>",

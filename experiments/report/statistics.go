@@ -18,11 +18,18 @@ func rankTable(s *study.Study) Table {
 	}
 	sc := scale{Objective: s.Objective()}
 	t := Table{
-		Title: fmt.Sprintf("Mean ranks on %d tasks by %s: Friedman's p = %s, critical difference %.2f",
-			r.Tasks, measured(s), probability(r.FP), r.CriticalDifference),
-		Note: fmt.Sprintf("1 is the best%s; equal values share their ranks. p is of Iman and Davenport's F; of Friedman's χ² = %.2f it is %s. "+
-			"Arms that share a letter are not told apart at 5 %% (Nemenyi).", sc.less(), r.ChiSquared, probability(r.P)),
-		Columns: []Column{{Name: "arm"}, {Name: "mean rank", Number: true}, {Name: "not told apart"}},
+		Title: fmt.Sprintf("Mean ranks on %d tasks by %s: Friedman's p = %s", r.Tasks, measured(s), probability(r.FP)),
+		Note: fmt.Sprintf("1 is the best%s; equal values share their ranks. p is of Iman and Davenport's F, exact for few tasks and arms; "+
+			"of Friedman's χ² = %.2f it is %s.", sc.less(), r.ChiSquared, probability(r.P)),
+		Columns: []Column{{Name: "arm"}, {Name: "mean rank", Number: true}},
+	}
+	several := r.CriticalDifference > 0
+	if several {
+		t.Title += fmt.Sprintf(", critical difference %.2f", r.CriticalDifference)
+		t.Note += " Arms that share a letter are not told apart at 5 % (Nemenyi)."
+		t.Columns = append(t.Columns, Column{Name: "not told apart"})
+	} else {
+		t.Note += " Of two arms p is the sign test's."
 	}
 	var left []string
 	for _, arm := range s.ArmNames() {
@@ -31,7 +38,7 @@ func rankTable(s *study.Study) Table {
 		}
 	}
 	if len(left) > 0 {
-		t.Note += " Without a model on every task: " + strings.Join(left, ", ") + "."
+		t.Note += " Without a model on every task, or of other data: " + strings.Join(left, ", ") + "."
 	}
 	for k, arm := range r.Arms {
 		letters := ""
@@ -40,7 +47,11 @@ func rankTable(s *study.Study) Table {
 				letters += string(rune('a' + g))
 			}
 		}
-		t.Rows = append(t.Rows, []Cell{{Text: arm}, {Text: fmt.Sprintf("%.2f", r.MeanRanks[k])}, {Text: letters}})
+		row := []Cell{{Text: arm}, {Text: fmt.Sprintf("%.2f", r.MeanRanks[k])}}
+		if several {
+			row = append(row, Cell{Text: letters})
+		}
+		t.Rows = append(t.Rows, row)
 	}
 	return t
 }

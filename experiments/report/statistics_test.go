@@ -46,7 +46,8 @@ func TestStatisticsTables(t *testing.T) {
 	for _, row := range ranks.Rows {
 		arms = append(arms, row[0].Text)
 	}
-	if !slices.Equal(arms, s.Ranking().Arms) || len(arms) != 4 || !strings.Contains(ranks.Note, "on every task: ppo, reinforce.") {
+	if !slices.Equal(arms, s.Ranking().Arms) || len(arms) != 4 ||
+		!strings.Contains(ranks.Note, "on every task, or of other data: ppo, reinforce.") {
 		t.Errorf("ranks of %v: %s", arms, ranks.Note)
 	}
 	if tuning := tableOf(t, s, "test regret"); len(tuning.Rows) != 6 || tuning.Rows[0][3].Note == "" {

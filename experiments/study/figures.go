@@ -22,7 +22,7 @@ const (
 	// accuracy-top10 with the same task and seed (Table 1, left); where it is
 	// never reached, the budget. Less is better.
 	TrialsToBaseline = "trials to the baseline's best"
-	// TrialCPU is the mean CPU time of a trained trial, in seconds; less is
+	// TrialCPU is the mean CPU time of a trial that gave a model, in seconds; less is
 	// better.
 	TrialCPU = "CPU seconds a trial"
 )
@@ -97,14 +97,18 @@ func Figures(s *Study) []Figure {
 		if tested {
 			add(l, Test, top.Test.Mean)
 		}
-		if l.Arm != s.Baseline {
+		if !l.ofArm(s.Baseline) {
 			if n, _, ok := s.TrialsToBaseline(l); ok {
 				add(l, TrialsToBaseline, float64(n))
 			}
 		}
 		cpu, n := 0.0, 0
+		trained := map[int]bool{}
+		for _, t := range l.Trials {
+			trained[t.Trial] = t.OK()
+		}
 		for _, c := range l.Costs {
-			if !c.Cached {
+			if trained[c.Trial] && !c.Cached {
 				cpu += c.CPUSeconds
 				n++
 			}
@@ -117,7 +121,7 @@ func Figures(s *Study) []Figure {
 }
 
 // TrialsToBaseline returns how many trials a search took to the final validation
-// accuracy-top10 of the baseline's search on its task, of its seed and budget
+// accuracy-top10 of the baseline's search on its task and data, of its seed and budget
 // where there is one (Table 1, left). Where it never got there it is its budget, and
 // reached is false. ok is false without a search of the
 // baseline that has ten models.
@@ -133,8 +137,8 @@ func (s *Study) TrialsToBaseline(l *Ledger) (trials int, reached, ok bool) {
 	return max(l.Budget, len(l.Trials)), false, true
 }
 
-// baseline returns the baseline's search to compare a search with: of its run,
-// seed and budget as far as there is one.
+// baseline returns the baseline's search to compare a search with: of its data, and of
+// its run, seed and budget as far as there is one.
 func (s *Study) baseline(l *Ledger) *Ledger {
 	if s.Baseline == "" {
 		return nil
@@ -149,7 +153,10 @@ func (s *Study) baseline(l *Ledger) *Ledger {
 		}
 		return n
 	}
-	for _, r := range s.Select(l.Phase, l.Task, s.Baseline) {
+	for _, r := range s.Select(l.Phase, l.Task, "") {
+		if !r.ofArm(s.Baseline) || r.data() != l.data() {
+			continue
+		}
 		top, ok := metrics.AccuracyTopN(r.Trials, 0, search.TopN)
 		if ok && top.Models() == search.TopN && (best == nil || score(r) > score(best)) {
 			best = r

@@ -1,12 +1,14 @@
 package study
 
 import (
-	"fmt"
+	"encoding/json"
 	"slices"
+
+	"tnaml/experiments/search"
 )
 
 // SplitArms parts what is called by one arm's name and is not the same: runs whose
-// budget, settings, space or data were changed. Seeds are averaged, kinds are not. What is
+// budget, settings, space, trainer, pruner or data were changed. Seeds are averaged, kinds are not. What is
 // as in the newest run of a task keeps the arm's name; the others get the name of their run
 // behind it.
 func (s *Study) SplitArms() {
@@ -29,7 +31,7 @@ func (s *Study) SplitArms() {
 		l := &s.Ledgers[i]
 		n := newest[place{l.Task, l.Arm}]
 		if l.Phase == Transfer && n != nil && l.Config.Strategy != "" && l.Run != n.Run && l.kind() != n.kind() {
-			names[part{l.Run, l.Task, l.Arm}] = l.Arm + " of " + l.Run
+			names[part{l.Run, l.Task, l.Arm}] = partOf(l.Arm, l.Run)
 		}
 	}
 	for i := range s.Ledgers {
@@ -49,18 +51,33 @@ func (s *Study) SplitArms() {
 	}
 }
 
-// kind is all that repetitions share.
+// partOf is what the searches of an arm that are not as the newest run's are called by.
+func partOf(arm, run string) string { return arm + " of " + run }
+
+// ofArm says whether a search is of an arm, parted or not.
+func (l *Ledger) ofArm(arm string) bool { return l.Arm == arm || l.Arm == partOf(arm, l.Run) }
+
+// kind is all that repetitions share: the configuration without its seed and what follows
+// from that (which controller, which sources), the budget and the task's data.
 func (l *Ledger) kind() string {
-	c := &l.Config
-	kind := fmt.Sprintf("%s %s %d %d %v %v %s %s", c.Strategy, c.Settings, c.Lag, l.Budget,
-		l.From != "", c.Sources != "", c.Space.Name, l.data())
-	if len(c.Space.Choices) > 0 {
-		kind += " " + c.Space.Digest()
+	c := l.Config
+	shared := struct {
+		search.Config
+		Budget        int
+		Data          string
+		From, Sources bool
+		Forked        int
+	}{Budget: l.Budget, Data: l.data(), From: l.From != "", Sources: c.Sources != ""}
+	if c.Fork != nil {
+		shared.Forked = c.Fork.Trials
 	}
-	for _, m := range c.Modules {
-		kind += " " + m.Data
+	c.Tasks, c.Seed, c.KeepModels, c.Controller, c.Sources, c.Fork, c.Space.Description = nil, 0, 0, "", "", nil, ""
+	shared.Config = c
+	b, err := json.Marshal(shared)
+	if err != nil {
+		panic(err) // it was read from JSON
 	}
-	return kind
+	return string(b)
 }
 
 // data is that of the ledger's task, empty where it is not known.

@@ -14,7 +14,8 @@ const Level = .95
 
 // Ranking is the arms' ranks over the tasks, by test accuracy-top10 or that of another
 // objective, by validation where nothing was tested. Only arms that have models on every
-// task are ranked; there must be two, and two tasks.
+// task are ranked, of the data that the reference arm's are of, or the first's; there must
+// be two, and two tasks.
 type Ranking struct {
 	// Arms are those ranked, best first; MeanRanks are theirs.
 	Arms      []string  `json:"arms"`
@@ -24,7 +25,8 @@ type Ranking struct {
 	ChiSquared float64 `json:"friedman_chi_squared"`
 	P          float64 `json:"friedman_p"`
 	FP         float64 `json:"iman_davenport_p"`
-	// CriticalDifference is Nemenyi's; Groups are the arms whose ranks are less apart.
+	// CriticalDifference is Nemenyi's, 0 of two arms, which p compares; Groups are the arms
+	// whose ranks are less apart.
 	CriticalDifference float64    `json:"critical_difference"`
 	Groups             [][]string `json:"groups"`
 }
@@ -39,19 +41,26 @@ func (s *Study) Ranking() *Ranking {
 			r.Arms = append(r.Arms, arm)
 		}
 	}
+	if len(r.Arms) > 0 {
+		reference := r.Arms[max(0, slices.Index(r.Arms, s.Against))]
+		r.Arms = slices.DeleteFunc(r.Arms, func(arm string) bool {
+			return slices.ContainsFunc(rows, func(row Row) bool { return s.data(row.Task, arm) != s.data(row.Task, reference) })
+		})
+	}
 	if len(r.Arms) < 2 || len(rows) < 2 {
 		return nil
 	}
-	scores := make([][]float64, len(rows))
+	scores, runs := make([][]float64, len(rows)), make(metrics.Runs, len(rows))
 	for i, row := range rows {
 		for _, arm := range r.Arms {
-			scores[i] = append(scores[i], trainer.Reward(objective, measured(row.Cell(arm)).Mean))
+			score := trainer.Reward(objective, measured(row.Cell(arm)).Mean)
+			scores[i], runs[i] = append(scores[i], score), append(runs[i], []float64{score})
 		}
 	}
-	ranks := metrics.MeanRanks(scores)
-	r.ChiSquared, r.P = metrics.Friedman(scores)
+	all := runs.Rank()
+	ranks := all.Ranks
+	r.ChiSquared, r.P, r.CriticalDifference = all.Chi2, all.P, all.Critical
 	_, r.FP = metrics.ImanDavenport(scores)
-	r.CriticalDifference = metrics.NemenyiDifference(len(r.Arms), len(rows), 1-Level)
 	for _, group := range metrics.Groups(ranks, r.CriticalDifference) {
 		var names []string
 		for _, k := range group {

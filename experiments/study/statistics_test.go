@@ -1,12 +1,16 @@
 package study
 
 import (
+	"fmt"
 	"math"
+	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"tnaml/experiments/data"
 	"tnaml/experiments/metrics"
+	"tnaml/experiments/search"
 	"tnaml/experiments/space"
 	"tnaml/experiments/trainer"
 )
@@ -40,15 +44,15 @@ func four() *Study {
 }
 
 // By hand: ranks 1 for a, (2+2+2+3)/4 and (3+3+3+2)/4; χ² = 12·4/(3·4)·(1 + .0625 +
-// .5625) = 6.5, p = e^(−3.25); F = 3·6.5/(8 − 6.5) = 13 with 2 and 6 degrees of freedom:
-// p = (1 + 2·13/6)^−3. The critical difference is 2.343·√(12/24).
+// .5625) = 6.5, p by the table .042: of 6³ orders of the other tasks' ranks, 9 are as far from equal.
+// The critical difference is 2.343·√(12/24).
 func TestRankingByHand(t *testing.T) {
 	s := four()
 	r := s.Ranking()
 	if r == nil || !slices.Equal(r.Arms, []string{"a", "b", "c"}) || !slices.Equal(r.MeanRanks, []float64{1, 2.25, 2.75}) || r.Tasks != 4 {
 		t.Fatalf("%+v", r)
 	}
-	if !near(r.ChiSquared, 6.5) || !near(r.P, math.Exp(-3.25)) || !near(r.FP, math.Pow(16./3, -3)) {
+	if !near(r.ChiSquared, 6.5) || !near(r.P, 9./216) || r.FP != r.P {
 		t.Errorf("%+v", r)
 	}
 	if math.Abs(r.CriticalDifference-1.657) > .001 || len(r.Groups) != 2 || !slices.Equal(r.Groups[1], []string{"b", "c"}) {
@@ -64,6 +68,74 @@ func TestRankingByHand(t *testing.T) {
 	s.Ledgers = s.Ledgers[:3]
 	if r := s.Ranking(); r != nil {
 		t.Errorf("of one task %+v", r)
+	}
+}
+
+// What is not tested is compared by validation, whatever searches there are that have no
+// model yet, or none at all.
+func TestUntested(t *testing.T) {
+	s := four()
+	for i := range s.Ledgers {
+		for k := range s.Ledgers[i].Trials {
+			delete(s.Ledgers[i].Trials[k].Metrics, "test_accuracy")
+			s.Ledgers[i].Trials[k].Test = 0
+		}
+	}
+	want := s.Ranking()
+	for _, status := range []trainer.Status{trainer.Diverged, trainer.Pruned} {
+		s.Ledgers = append(s.Ledgers, Ledger{Phase: Transfer, Task: "s", Arm: "d", Seed: 2, Status: "running", Budget: 10,
+			Trials: []search.Trial{{Status: status}}})
+	}
+	if got := s.Ranking(); s.Tested() || !reflect.DeepEqual(got, want) || s.Comparisons()[1].Difference.Mean < .1 {
+		t.Errorf("tested %v, %+v, want %+v; %+v", s.Tested(), got, want, s.Comparisons())
+	}
+	if (&Study{Ledgers: s.Ledgers[len(s.Ledgers)-1:]}).Tested() {
+		t.Error("no model was tested")
+	}
+}
+
+// Of arms whose means are equal but for rounding nothing differs.
+func TestEqualMeans(t *testing.T) {
+	s := &Study{Against: "a"}
+	for i := range 8 {
+		task := fmt.Sprint("t", i)
+		s.Ledgers = append(s.Ledgers, level(task, "a", 1, .2), level(task, "a", 2, .4), level(task, "b", 1, .1), level(task, "b", 2, .5))
+	}
+	if c := s.Comparisons()[0]; c.P != 1 || c.Difference.Mean != 0 || c.Test.Draws != 8 {
+		t.Errorf("%+v", c)
+	}
+}
+
+// Searches of other data of a task are another matter: they have their own baseline, and
+// are not ranked with the others.
+func TestOtherData(t *testing.T) {
+	of := func(run, task, arm, data string, low float64) Ledger {
+		l := ledger(Transfer, task, arm, 1, ramp(12, low)...)
+		l.Run, l.Config.Strategy, l.Config.Tasks = run, arm, []search.Task{{Name: task, Data: data}}
+		return l
+	}
+	s := &Study{Against: "naml", Baseline: "random", Arms: []Arm{{Name: "random"}, {Name: "naml"}}, Runs: []Run{{Name: "one"}, {Name: "two"}}}
+	for _, task := range []string{"a", "b"} {
+		// The old data were easy, and random search was better; the new ones are hard.
+		s.Ledgers = append(s.Ledgers, of("one", task, "random", "old", .80), of("one", task, "naml", "old", .70),
+			of("two", task, "random", "new", .40), of("two", task, "naml", "new", .45))
+	}
+	s.SplitArms()
+	s.Sort()
+	for _, row := range s.Table() {
+		for arm, reached := range map[string]int{"random of one": 1, "naml of one": 0, "random": 1, "naml": 1} {
+			if c := row.Cell(arm); c == nil || c.Compared != 1 || c.Reached != reached {
+				t.Errorf("%s, %s: %+v", row.Task, arm, c)
+			}
+		}
+	}
+	if r := s.Ranking(); r == nil || !slices.Equal(r.Arms, []string{"naml", "random"}) || r.CriticalDifference != 0 {
+		t.Errorf("%+v", r)
+	}
+	for _, f := range Figures(s) {
+		if f.Measure == TrialsToBaseline && strings.HasPrefix(f.Arm, "random") {
+			t.Errorf("the baseline is compared with itself: %+v", f)
+		}
 	}
 }
 

@@ -163,11 +163,13 @@ func (s *Study) Objective() space.Objective {
 	return trainer.FillObjective(trainer.Find(sp.TrainerName()), sp.Objective)
 }
 
-// Tested says whether the searches' models were measured on a test split too.
-// Where they were not, arms are compared by validation.
+// Tested says whether the searches' models were measured on a test split too: any model of
+// any of them. Where they were not, arms are compared by validation.
 func (s *Study) Tested() bool {
 	o := s.Objective()
-	return slices.ContainsFunc(s.Select(Transfer, "", ""), func(l *Ledger) bool { return metrics.Tested(l.Trials, o) && len(l.Trials) > 0 })
+	return slices.ContainsFunc(s.Select(Transfer, "", ""), func(l *Ledger) bool {
+		return slices.ContainsFunc(l.Trials, search.Trial.OK) && metrics.Tested(l.Trials, o)
+	})
 }
 
 // ArmNames lists the arms that have searches, in the order of tables.

@@ -9,6 +9,7 @@ import (
 
 	"tnaml/experiments/metrics"
 	"tnaml/experiments/search"
+	"tnaml/experiments/search/pruner"
 	"tnaml/experiments/space"
 	"tnaml/experiments/trainer"
 )
@@ -409,5 +410,59 @@ func TestSplitArmsByHand(t *testing.T) {
 	}
 	if got != "naml 2; naml of two 2; " || len(s.Arms) != 3 || s.Arms[1].Name != "naml of two" || s.Arms[1].Strategy != "naml" {
 		t.Errorf("%s %+v", got, s.Arms)
+	}
+}
+
+// Whatever the configuration says, but for the seed and what follows from it, makes another
+// kind.
+func TestKinds(t *testing.T) {
+	most := 1e6
+	of := func(run string, seed uint64, change func(c *search.Config)) Ledger {
+		l := ledger(Transfer, "a", "naml", seed, ramp(12, .5)...)
+		l.Run, l.Config.Strategy, l.Config.Settings, l.Config.Lag = run, "naml", []byte("{}"), 4
+		l.Config.Seed, l.Config.Controller, l.Config.Sources = seed, fmt.Sprint("controller ", seed), fmt.Sprint("sources ", seed)
+		l.Config.Space = space.Space{Name: "sp", Objective: space.Objective{Metric: "accuracy", Direction: space.Maximise},
+			Choices: []space.Choice{{Name: "c", Options: []any{int64(1), int64(2)}}}}
+		change(&l.Config)
+		return l
+	}
+	for name, c := range map[string]struct {
+		change func(c *search.Config)
+		kinds  int
+	}{
+		"nothing":            {func(*search.Config) {}, 1},
+		"the models kept":    {func(c *search.Config) { c.KeepModels = 50 }, 1},
+		"the description":    {func(c *search.Config) { c.Space.Description = "ours" }, 1},
+		"lag":                {func(c *search.Config) { c.Lag = 1 }, 2},
+		"pruner":             {func(c *search.Config) { c.Pruner = &pruner.Choice{Name: "median"} }, 2},
+		"constraints":        {func(c *search.Config) { c.Space.Constraints = []space.Constraint{{Metric: "parameters", Max: &most}} }, 2},
+		"trainer":            {func(c *search.Config) { c.Space.Trainer = "ours" }, 2},
+		"trainer's settings": {func(c *search.Config) { c.Space.Settings = []byte(`{"epochs":50}`) }, 2},
+		"objective":          {func(c *search.Config) { c.Space.Objective = space.Objective{Metric: "f1", Direction: space.Maximise} }, 2},
+		"kind of a choice":   {func(c *search.Config) { c.Space.Choices[0].Kind = space.Categorical }, 2},
+		"without sources":    {func(c *search.Config) { c.Sources = "" }, 2},
+		"forked":             {func(c *search.Config) { c.Fork = &search.Fork{Config: "x", Trials: 3} }, 2},
+	} {
+		s := &Study{Arms: []Arm{{Name: "naml", Strategy: "naml"}}, Runs: []Run{{Name: "one"}, {Name: "two"}},
+			Ledgers: []Ledger{of("one", 1, func(*search.Config) {}), of("two", 2, c.change)}}
+		s.SplitArms()
+		s.Sort()
+		if cells := s.Table()[0].Cells; len(cells) != c.kinds {
+			t.Errorf("%s changed: %+v", name, cells)
+		}
+	}
+}
+
+// Trials without a model say nothing of what training takes.
+func TestTrialCPU(t *testing.T) {
+	l := ledger(Transfer, "a", "x", 1, ramp(10, .5)...)
+	for i, status := range []trainer.Status{trainer.OverMemory, trainer.Pruned, trainer.Diverged} {
+		l.Trials = append(l.Trials, search.Trial{Trial: 10 + i, Status: status})
+		l.Costs = append(l.Costs, search.Cost{Trial: 10 + i, CPUSeconds: .01})
+	}
+	for _, f := range Figures(&Study{Ledgers: []Ledger{l}}) {
+		if f.Measure == TrialCPU && !near(f.Median(), 5.5) { // 1 … 10
+			t.Errorf("%+v", f)
+		}
 	}
 }

@@ -214,7 +214,7 @@ func (s *Study) Compare(a, b string) Comparison {
 		}
 		c.Tasks++
 		c.Test.Add(metrics.Compare(of(x).Reward(objective), of(y).Reward(objective)))
-		differences, tasks = append(differences, of(x).Mean-of(y).Mean), append(tasks, row.Task)
+		differences, tasks = append(differences, metrics.Difference(of(x).Mean, of(y).Mean)), append(tasks, row.Task)
 	}
 	c.Difference = metrics.Mean(differences)
 	c.Interval, c.OnTheseTasks = s.intervals(a, b, tasks)

@@ -33,6 +33,9 @@ type Judged struct {
 // Ranked says that there are arms to tell apart by their ranks.
 func (j *Judged) Ranked() bool { return len(j.Rankings[0].Order()) > 1 }
 
+// Diagrams says that there is a critical difference to draw: of two arms p says all.
+func (j *Judged) Diagrams() bool { return j.Rankings[0].Critical > 0 }
+
 // ArmFigures are those of an arm, over all tasks and seeds.
 type ArmFigures struct {
 	Arm     string  `json:"arm"`

@@ -4,7 +4,6 @@ import (
 	"math"
 	"testing"
 
-	"tnaml/experiments/metrics"
 	"tnaml/experiments/search"
 	"tnaml/experiments/trainer"
 )
@@ -68,7 +67,7 @@ func TestFigures(t *testing.T) {
 	}
 	near("a's rank", f.Rankings[0].Ranks[0], 1.5)
 	near("Friedman's p", f.Rankings[0].P, 1)
-	near("Nemenyi's difference", f.Rankings[0].Critical, metrics.NemenyiDifference(2, 2, .05))
+	near("Nemenyi's difference of two", f.Rankings[0].Critical, 0)
 	c := f.Comparisons[0]
 	near("b's gain", c.Gain.Mean, (1-2.5)/2)
 	near("on x", c.Tasks[0].Mean, 1)

@@ -78,7 +78,9 @@ func TestBench(t *testing.T) {
 		args []string
 		want []string
 	}{
-		"default": {nil, []string{"Benchmark paper: 2 tasks, 3 seeds, 240 trials.\n\n", "random", "naml", " 95 %  ", "CD", "●",
+		"default": {nil, []string{"Benchmark paper: 2 tasks, 3 seeds, 240 trials.\n\n", "random", "naml", " 95 %  ",
+			"by test value (p: sign test)"}},
+		"three": {[]string{"--strategies", "random,naml,tpe"}, []string{"(p: Friedman; CD: ", "●",
 			"20 trials, by test value: ", "20 trials, by how far they have come: "}},
 		"pretrained": {
 			[]string{"--strategies", "random,naml@multitask,slow=naml:paper", "--tasks", "development", "--by-task", "--against", "slow"},
@@ -137,7 +139,7 @@ func TestBench(t *testing.T) {
 		t.Errorf("%v: %s", err, out)
 	}
 	view := filepath.Join(t.TempDir(), "out.html")
-	if _, _, err := bench(t.Context(), slope{}, append(small, "--out", view)...); err != nil {
+	if _, _, err := bench(t.Context(), slope{}, append(small, "--strategies", "random,naml,tpe", "--out", view)...); err != nil {
 		t.Error(err)
 	}
 	ids := map[string]bool{}
@@ -345,7 +347,7 @@ func TestWhatOneCannotTell(t *testing.T) {
 // The scale of a diagram has its last rank whole, and of many those that there is room for.
 func TestDiagramScale(t *testing.T) {
 	for n, want := range map[int]string{
-		2: "1 2", 11: "1 2 3 4 5 6 7 8 9 10 11", 60: "1 3 5 7 10 13 16 19 22 26 29 32 35 39 42 45 48 51 55 58",
+		3: "1 2 3", 11: "1 2 3 4 5 6 7 8 9 10 11", 60: "1 3 5 7 10 13 16 19 22 26 29 32 35 39 42 45 48 51 55 58",
 	} {
 		var arms []string
 		for i := range n {

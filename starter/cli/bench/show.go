@@ -124,7 +124,7 @@ func (p *page) text(width int, byTask bool) string {
 			p.task(&p.Tasks[i], table)
 		}
 	}
-	if p.Figures.Ranked() {
+	if p.Figures.Diagrams() {
 		b.WriteString(p.diagram(p.Figures.Judged) + "\n" + p.diagram(p.Figures.Found))
 	}
 	return b.String()
@@ -213,8 +213,11 @@ func (p *page) tables(table func(title string, columns []string, rows [][]any)) 
 // judged are the tables that compare the arms by a figure, less of it being better.
 func (p *page) judged(what string, j simulate.Judged, table func(title string, columns []string, rows [][]any)) {
 	if j.Ranked() {
-		table(fmt.Sprintf("Mean rank over the tasks, by %s (p: Friedman; CD: critical difference of two, Nemenyi, 5 %%: %s)",
-			j.By, number(j.Rankings[0].Critical)), p.columns("arm"), p.ranks(j.Rankings))
+		test := "sign test"
+		if j.Diagrams() {
+			test = fmt.Sprintf("Friedman; CD: critical difference of two, Nemenyi, 5 %%: %s", number(j.Rankings[0].Critical))
+		}
+		table(fmt.Sprintf("Mean rank over the tasks, by %s (p: %s)", j.By, test), p.columns("arm"), p.ranks(j.Rankings))
 	}
 	table("Against "+p.Against+": "+what+", with its 95 % interval over "+drawn(len(p.Tasks))+" (* p < 0.05, Wilcoxon–Holm over tasks)",
 		p.columns("arm"), compared(p, j.Comparisons, func(c simulate.Comparison) string {
