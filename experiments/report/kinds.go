@@ -53,24 +53,51 @@ func named(searches []Search) ([]Search, error) {
 // identity is what makes a search what it is, but for its seed and its tasks: values
 // by the path of their names.
 func identity(s *Search) (map[string]string, error) {
-	out := map[string]string{"space": s.Config.Space.Name, "lag": fmt.Sprint(s.Config.Lag)}
-	if s.Config.Controller != "" {
-		out["from"] = short(s.Config.Controller)
+	c := &s.Config
+	out := map[string]string{"space": c.Space.Name, "lag": fmt.Sprint(c.Lag), "trainer": c.Space.TrainerName()}
+	for name, digest := range map[string]string{"from": c.Controller, "sources": c.Sources} {
+		if digest != "" {
+			out[name] = short(digest)
+		}
 	}
-	if len(s.Config.Space.Choices) > 0 {
-		out["space"] += " " + short(s.Config.Space.Digest())
+	if c.Fork != nil {
+		out["forked after"] = fmt.Sprint(c.Fork.Trials)
 	}
-	for _, m := range s.Config.Modules {
+	if len(c.Space.Choices) > 0 {
+		out["space"] += " " + short(c.Space.Digest())
+	}
+	for _, m := range c.Modules {
 		out["module "+m.Name] = short(m.Data)
 	}
-	if len(s.Config.Settings) == 0 {
-		return out, nil
+	bounds := map[string]map[string]any{}
+	for _, b := range c.Space.Constraints {
+		bounds[b.Metric] = map[string]any{}
+		if b.Min != nil {
+			bounds[b.Metric]["min"] = *b.Min
+		}
+		if b.Max != nil {
+			bounds[b.Metric]["max"] = *b.Max
+		}
 	}
-	var settings any
-	if err := json.Unmarshal(s.Config.Settings, &settings); err != nil {
-		return nil, err
+	for name, part := range map[string]any{"objective": c.Space.Objective, "constraint": bounds, "pruner": c.Pruner,
+		"trainer": c.Space.Settings, "": c.Settings} {
+		b, err := json.Marshal(part)
+		if err != nil {
+			return nil, err
+		}
+		var v any
+		if err := json.Unmarshal(b, &v); err != nil {
+			return nil, err
+		}
+		if v == nil {
+			continue
+		}
+		var path []string
+		if name != "" {
+			path = []string{name}
+		}
+		flatten(out, path, v)
 	}
-	flatten(out, nil, settings)
 	return out, nil
 }
 

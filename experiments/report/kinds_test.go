@@ -5,6 +5,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"tnaml/experiments/search"
+	"tnaml/experiments/search/pruner"
+	"tnaml/experiments/space"
 )
 
 // Searches are repetitions of each other only where all but their seed is equal:
@@ -29,5 +33,31 @@ func TestKindsByHand(t *testing.T) {
 	}
 	if n := len(v.Tasks[0].Strategies); n != 4 {
 		t.Errorf("%d curves over seeds", n)
+	}
+}
+
+// Whatever the configuration says sets searches apart.
+func TestKindsByConfiguration(t *testing.T) {
+	most := 50.
+	for want, change := range map[string]func(c *search.Config){
+		"naml": func(*search.Config) {},
+		"naml, pruner.name halving, pruner.settings.reduction 4": func(c *search.Config) {
+			c.Pruner = &pruner.Choice{Name: "halving", Settings: []byte(`{"reduction":4}`)}
+		},
+		"naml, constraint.latency ms.max 50": func(c *search.Config) {
+			c.Space.Constraints = []space.Constraint{{Metric: "latency_ms", Max: &most}}
+		},
+		"naml, trainer ours":      func(c *search.Config) { c.Space.Trainer = "ours" },
+		"naml, trainer.epochs 50": func(c *search.Config) { c.Space.Settings = []byte(`{"epochs":50}`) },
+		"naml, sources 12345678":  func(c *search.Config) { c.Sources = "sha256:1234567890" },
+		"naml, forked after 3":    func(c *search.Config) { c.Fork = &search.Fork{Config: "x", Trials: 3} },
+		"naml, lag 9":             func(c *search.Config) { c.Lag = 9 },
+	} {
+		one, other := made("naml", "a", 1, 20, always(.8)), made("naml", "a", 2, 20, always(.8))
+		change(&other.Config)
+		got, err := named([]Search{one, other})
+		if err != nil || got[1].Strategy != want {
+			t.Errorf("%v, %q and %q, want %q", err, got[0].Strategy, got[1].Strategy, want)
+		}
 	}
 }
