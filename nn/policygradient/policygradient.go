@@ -31,9 +31,10 @@ type Episode struct {
 	LogProb float64
 	// Reward is the validation accuracy, Advantage what the baseline made of it.
 	Reward, Advantage float64
-	// Unranked says that Reward is no value of the objective but stands for one, as that of
-	// a trial that failed, or broke a constraint: it was bad when it was told, and later ones
-	// may be less. What looks for the best among many rewards leaves such an episode out.
+	// Unranked says that Reward is no final value of the objective but stands for one, as that
+	// of a trial that failed, broke a constraint or was stopped early: it was bad when it was
+	// told, and later ones may be less. What looks for the best among many rewards leaves such
+	// an episode out.
 	Unranked bool
 }
 

@@ -227,6 +227,11 @@ func (n *naml) Ask(trial, task int) ([]int, float64) {
 
 // Tell learns from a trial: nothing from a failure before a task's first value, as 0 may
 // be good or bad then.
+//
+// It learns from each reward once, as it was told, and cannot give a trial another place when
+// later ones come: of one that was pruned, failed or broke a constraint the reward is right
+// among the trials before it (Told), and so is its advantage. What remembers the best of many
+// rewards, and goes on learning from them, is not to have it among them: it is unranked.
 func (n *naml) Tell(t Told) error {
 	if _, _, values := n.baseline.Moments(t.Task); values == 0 && t.Status.Failure() {
 		return nil
@@ -234,7 +239,7 @@ func (n *naml) Tell(t Told) error {
 	e := policygradient.Episode{
 		Task: t.Task, Embedding: t.Task, Actions: t.Actions, LogProb: t.LogProb,
 		Reward: t.Reward, Advantage: n.baseline.Advantage(t.Task, t.Reward),
-		Unranked: t.Status.Failure() || t.Status == trainer.Infeasible,
+		Unranked: t.Status != trainer.OK,
 	}
 	if n.dropped(t.Trial) {
 		e.Embedding = controller.NoTask
