@@ -147,7 +147,11 @@ func (s *Searcher) propose() error {
 		task = rng.New(s.seed, "search/task", uint64(trial)).IntN(n)
 	}
 	p := pending{Trial: trial, Task: task}
-	p.Actions, p.LogProb = s.strategy.Ask(trial, task)
+	if p.Actions, p.LogProb = s.strategy.Ask(trial, task); !finite(p.LogProb) {
+		return fmt.Errorf("strategy %s: trial %d: the log-probability of its proposal is %v: its controller's numbers have grown too large: "+
+			"lower policy_gradient.learning_rate, controller.init_scale or embedding.scale in its settings",
+			s.config.Strategy, trial, p.LogProb)
+	}
 	keep := float64(trainer.MaxMetric) // no reward exceeds it
 	if l, n := s.leaders[task], s.config.KeepModels; len(l) == n {
 		if n > 0 {

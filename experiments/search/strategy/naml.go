@@ -130,7 +130,35 @@ func (s NAMLSettings) withDefaults(start string) (NAMLSettings, error) {
 		errs = append(errs, errors.New("embedding is set, but the controller has no tasks' embeddings, its task_embedding being -1: "+
 			"leave it out, or give null over other settings"))
 	}
+	if len(errs) == 0 {
+		errs = s.unread()
+	}
 	return s, errors.Join(errs...)
+}
+
+// unread are settings of the baseline that nothing reads. The method rspg makes advantages of
+// its own, and those of the baseline weigh a mixture's embeddings alone. Whether there is one
+// shows when a search starts, by its controller: settings are judged by themselves, and
+// those that ask for one may set all of the baseline.
+func (s NAMLSettings) unread() (errs []error) {
+	if s.PolicyGradient.Method != policygradient.RSPG || s.Embedding.Start == StartPosterior {
+		return nil
+	}
+	initial, err := namlStart().Baseline.WithDefaults()
+	if err != nil {
+		return []error{err}
+	}
+	bad := func(name string, v any) {
+		errs = append(errs, fmt.Errorf("baseline.%s is %v, but rspg reads no more of a baseline than the floor, unless embedding.start is %s: "+
+			"leave it out, or give null over other settings", name, v, StartPosterior))
+	}
+	if s.Baseline.Decay != initial.Decay {
+		bad("decay", s.Baseline.Decay)
+	}
+	if s.Baseline.Corrected != initial.Corrected {
+		bad("corrected", s.Baseline.Corrected) // only such a one has an initial_variance
+	}
+	return errs
 }
 
 // defaultLearningRate is ten times the paper's, which does not say with which
@@ -200,7 +228,7 @@ func newNAML(c Start) (Strategy, error) {
 	if err != nil {
 		return nil, err
 	}
-	method, err := policygradient.New(settings.PolicyGradient)
+	method, err := policygradient.New(settings.PolicyGradient, settings.Baseline)
 	if err != nil {
 		return nil, err
 	}

@@ -231,7 +231,21 @@ func TestFailuresTeachAController(t *testing.T) {
 			}
 		}
 	}
-	// Nor do they weigh a mixture's embeddings.
+	// The least deviation of rspg is the baseline's floor.
+	learned := func(settings string) []byte {
+		s := begin(t, NAML, settings, 1)
+		for i := range 4 { // each is the best so far
+			s.tells(t, Told{Status: trainer.OK, Reward: float64(i) / 10})
+		}
+		f := safetensors.New("state")
+		s.Strategy.(*naml).policy.PutArrays(f, "")
+		return f.Encode()
+	}
+	const rspg = `{"controller":{"hidden":4},"policy_gradient":{"method":"rspg","rspg":{"epsilon":0.5}}`
+	if slices.Equal(learned(rspg+`}`), learned(rspg+`,"baseline":{"floor":10}}`)) {
+		t.Error("rspg learns the same whatever the baseline's floor")
+	}
+	// Nor do failures before the first value weigh a mixture's embeddings.
 	p := pretrained(t, `{"controller":{"hidden":4}}`, 4)
 	n := transfer(t, p, `{"embedding":{"start":"posterior"}}`)
 	n.tells(t, Told{Status: trainer.Failed})
