@@ -47,7 +47,16 @@ func TestInfeasibleRewards(t *testing.T) {
 	tell(trainer.OK, .95, 50.5, .8-.15*(1-.5/1.01))
 	tell(trainer.OK, .5, 100, .5-.45*.75) // and the worst
 	tell(trainer.Pruned, .4, 0, .4)       // what it reached
+	tell(trainer.Pruned, .99, 0, .8)      // more than any at its end: the worst that ended well
 	tell(trainer.Lost, 0, 0, .4)
+	tell(trainer.OK, .6, 10, .6)
+	tell(trainer.Pruned, .7, 0, .6)
+	tell(trainer.OK, .95, 100, .4-.55*.75) // early values are not the best
+
+	e = make(extents, 1)
+	tell(trainer.Pruned, .7, 0, .7) // none has ended well
+	tell(trainer.OK, .9, 100, .7-.2*.75)
+	tell(trainer.Pruned, .8, 0, .8) // the only one that ended breaks a constraint
 
 	sp = bounded(space.Objective{Metric: "accuracy", Direction: space.Minimise})
 	e = make(extents, 1)

@@ -156,6 +156,10 @@ func TestTransferRefuses(t *testing.T) {
 	if _, err := NewFrom(other, From{Controller: b}); !says(err, "trainer builtin", "for none") {
 		t.Errorf("another space: %v", err)
 	}
+	other.Space.Choices = c.Space.Choices // by their digest the spaces are one
+	if _, err := NewFrom(other, From{Controller: b}); !says(err, "trainer builtin", "for none") {
+		t.Errorf("the same choices of another trainer: %v", err)
+	}
 	p := must(strategy.DecodeController(b))(t)
 	_, err := strategy.SettingsFrom(strategy.NAML, json.RawMessage(`{"controller":{"hidden":9,"task_embedding":-1}}`), p)
 	for _, want := range []string{"controller.hidden is 9", "is 50", "controller.task_embedding is -1"} {

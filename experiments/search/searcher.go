@@ -147,7 +147,11 @@ func (s *Searcher) propose() error {
 		task = rng.New(s.seed, "search/task", uint64(trial)).IntN(n)
 	}
 	p := pending{Trial: trial, Task: task}
-	p.Actions, p.LogProb = s.strategy.Ask(trial, task)
+	if p.Actions, p.LogProb = s.strategy.Ask(trial, task); !finite(p.LogProb) {
+		return fmt.Errorf("strategy %s: trial %d: the log-probability of its proposal is %v: its controller's numbers have grown too large: "+
+			"lower policy_gradient.learning_rate, controller.init_scale or embedding.scale in its settings",
+			s.config.Strategy, trial, p.LogProb)
+	}
 	keep := float64(trainer.MaxMetric) // no reward exceeds it
 	if l, n := s.leaders[task], s.config.KeepModels; len(l) == n {
 		if n > 0 {
@@ -221,18 +225,28 @@ func (s *Searcher) Tell(t Trial) error {
 	return s.propose()
 }
 
-// extents are the worst and the best reward by the objective of each task's trials that
-// have a value of it, nil while there is none.
-type extents []*[2]float64
+// extents are those of each task, nil while none of its trials has a value of the objective.
+type extents []*extent
+
+// extent is between which rewards a task's trials lie.
+type extent struct {
+	// Worst and Best are of all trials that have a value of the objective.
+	Worst float64 `json:"worst"`
+	Best  float64 `json:"best"`
+	// Final is the worst of those that ended well, nil while there is none.
+	Final *float64 `json:"final,omitempty"`
+}
 
 // reward is what the strategy is told of a trial, and the ledger keeps: the objective,
-// more being better. Of a trial that failed it is the worst objective of its task so far:
+// more being better. Of a trial that was pruned it is what it had reached, or the worst of its
+// task's trials that ended well, if that is less: early values are no final ones, and may be
+// better than all of them. Of a trial that failed it is the worst objective of its task so far:
 // how bad a failure is depends on the objective, which only the other trials show. While
 // there is none it is 0, which says nothing. An infeasible model's is below the worst, its
 // own objective counted, by a half to the whole of the distance to the best, the more it
 // violates: by an amount that strategies can reckon with, whatever the objective's scale.
 //
-// Both are as of when the trial was told: a later trial may have less. How trials compare
+// All are as of when the trial was told: a later trial may have less. How trials compare
 // is for the strategies to say, from status and reward (strategy.Told).
 func (e extents) reward(t Trial, sp *space.Space) float64 {
 	of := e[t.Task]
@@ -240,19 +254,29 @@ func (e extents) reward(t Trial, sp *space.Space) float64 {
 		if of == nil {
 			return 0
 		}
-		return of[0]
+		return of.Worst
 	}
 	r := trainer.Reward(sp.Objective, t.Validation)
+	if t.Status == trainer.Pruned && of != nil && of.Final != nil {
+		r = min(r, *of.Final)
+	}
 	if of == nil {
-		of = &[2]float64{r, r}
+		of = &extent{Worst: r, Best: r}
 		e[t.Task] = of
 	}
-	of[0], of[1] = min(of[0], r), max(of[1], r)
+	of.Worst, of.Best = min(of.Worst, r), max(of.Best, r)
+	if t.OK() {
+		final := r
+		if of.Final != nil {
+			final = min(final, *of.Final)
+		}
+		of.Final = &final
+	}
 	if t.Status != trainer.Infeasible {
 		return r
 	}
 	violation, _ := trainer.Violation(t.Metrics, sp.Constraints)
-	return of[0] - float64(strategy.Spread(of[0], of[1])*(1-.5/(1+violation)))
+	return of.Worst - float64(strategy.Spread(of.Worst, of.Best)*(1-.5/(1+violation)))
 }
 
 // FillRewards fills in the rewards of a whole ledger, as they are told: rows that

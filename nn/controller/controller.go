@@ -96,8 +96,9 @@ func (c Config) WithDefaults() (Config, error) {
 	if c.TaskEmbedding < -1 || c.TaskEmbedding > most {
 		bad("task_embedding %d must lie between 1 and %d, or be −1 for none", c.TaskEmbedding, most)
 	}
-	if !(c.InitScale > 0) || math.IsInf(c.InitScale, 0) {
-		bad("init_scale %v must be positive", c.InitScale)
+	const leastScale, mostScale = 1e-12, 100 // beyond, log-probabilities stop being numbers
+	if !(c.InitScale >= leastScale && c.InitScale <= mostScale) {
+		bad("init_scale %v must lie between %v and %v", c.InitScale, leastScale, mostScale)
 	}
 	return c, errors.Join(errs...)
 }

@@ -364,7 +364,7 @@ func TestConfigReportsEverything(t *testing.T) {
 	want := "controller: choice 0 has 0 options, it must have 1 to 1048576\n" +
 		"hidden -1 must lie between 1 and 4096\nlayers -2 must lie between 1 and 16\n" +
 		"action_embedding 1000000000 must lie between 1 and 4096\n" +
-		"task_embedding -3 must lie between 1 and 4096, or be −1 for none\ninit_scale -1 must be positive"
+		"task_embedding -3 must lie between 1 and 4096, or be −1 for none\ninit_scale -1 must lie between 1e-12 and 100"
 	if diff := cmp.Diff(want, err.Error()); diff != "" {
 		t.Error(diff)
 	}

@@ -17,7 +17,8 @@ type BaselineConfig struct {
 	// Decay is the paper's α, 0.01.
 	Decay float64 `json:"decay" strict:"nonzero"`
 	// Floor is the smallest σ that an advantage is divided by, 0.001: a tenth
-	// of a point of accuracy. It matters where all rewards so far are equal.
+	// of a point of accuracy. It matters where all rewards so far are equal. RSPG, which
+	// has a σ of its own, takes it too.
 	Floor float64 `json:"floor" strict:"nonzero"`
 	// InitialVariance is σ² before a task's first reward; the default, nil, is 0.01.
 	InitialVariance *float64 `json:"initial_variance,omitempty"`
@@ -40,15 +41,12 @@ func (c BaselineConfig) WithDefaults() (BaselineConfig, error) {
 	if c.Corrected && c.InitialVariance != nil {
 		errs = append(errs, errors.New("corrected averages start from nothing: they take no initial_variance"))
 	}
-	if v := c.InitialVariance; v != nil && (!(*v >= 0) || math.IsInf(*v, 0)) {
-		errs = append(errs, fmt.Errorf("initial_variance %v must be 0 or more", *v))
+	if v := c.InitialVariance; v != nil {
+		errs = append(errs, within("initial_variance", *v, 0, mostScale*mostScale))
 	}
-	if !(c.Decay > 0 && c.Decay <= 1) {
-		errs = append(errs, fmt.Errorf("decay %v must lie in (0, 1]", c.Decay))
-	}
-	if !(c.Floor > 0) || math.IsInf(c.Floor, 0) {
-		errs = append(errs, fmt.Errorf("floor %v must be positive", c.Floor))
-	}
+	// From less on, 1 − α is so near to 1 that what is left of an average's start is no number
+	// to correct by.
+	errs = append(errs, within("decay", c.Decay, 1e-6, 1), within("floor", c.Floor, least, mostScale))
 	return c, errors.Join(errs...)
 }
 
@@ -60,7 +58,8 @@ func (c BaselineConfig) WithDefaults() (BaselineConfig, error) {
 //	σ²_t = (1−α) σ²_{t−1} + α (R − b_t)², σ²_0 = InitialVariance
 //	A'   = (R − b_t)/max(σ_t, Floor)
 //
-// The paper leaves the start open. The first reward's advantage is 0. With
+// The paper leaves the start open. The first reward's advantage is 0, and so is that of a
+// reward that differs from b by no more than rounding (even). With
 // σ²_0 = 0 the second reward's would be ±1/√α = ±10 whatever it is; 0.01, a
 // standard deviation of ten points of accuracy, is what random models show.
 //
@@ -144,9 +143,22 @@ func (b *Baseline) Advantage(task int, reward float64) float64 {
 	m.mean += b.config.Decay * (reward - m.mean)
 	mean, _, _ := b.Moments(task)
 	d := reward - mean
+	if m.n == 1 || b.config.even(reward, mean) {
+		d = 0
+	}
 	m.variance += b.config.Decay * (d*d - m.variance)
 	_, sigma, _ := b.Moments(task)
 	return d / max(sigma, b.config.Floor)
+}
+
+// even says that a reward is b but for rounding: an optimiser that divides a gradient by its
+// size takes a whole step on a difference of an ulp. An average stands still where α of what
+// it lacks is less than half an ulp: within 1/(2α) ulps of a reward that comes again and
+// again. Four times that, since sums and the weight that corrects them are rounded too: of
+// an α of 0.01 200 ulps, some 4·10⁻¹⁴ of the reward.
+func (c BaselineConfig) even(reward, mean float64) bool {
+	const ulp = 0x1p-52 // of 1
+	return math.Abs(reward-mean) <= 2*ulp/c.Decay*math.Abs(reward)
 }
 
 // Moments returns a task's b and σ, and the number of its rewards.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 
@@ -126,6 +125,23 @@ type RSPGConfig struct {
 	Epsilon float64 `json:"epsilon" strict:"nonzero"`
 }
 
+// What numbers are bounded by: beyond, weights and advantages stop being numbers within a
+// few trials, or nothing is learned. Each is far from what anybody has a use for.
+const (
+	least      = 1e-12
+	mostRate   = 100  // of a step
+	mostWeight = 1e6  // of a term against others
+	mostScale  = 1e12 // in units of rewards, or of gradients
+)
+
+// within reports a number outside its bounds.
+func within(name string, v, least, most float64) error {
+	if v >= least && v <= most {
+		return nil
+	}
+	return fmt.Errorf("%s %v must lie between %v and %v", name, v, least, most)
+}
+
 // WithDefaults fills in the defaults and reports everything that is wrong. It
 // leaves a configuration that it has filled in as it is.
 func (c Config) WithDefaults() (Config, error) {
@@ -136,12 +152,11 @@ func (c Config) WithDefaults() (Config, error) {
 		bad("unknown method %q (known: %s)", c.Method, strings.Join(Methods(), ", "))
 		c.PPO, c.TRPO, c.UREX, c.PQT, c.RSPG = PPOConfig{}, TRPOConfig{}, UREXConfig{}, PQTConfig{}, RSPGConfig{}
 	}
-	orNone := func(name string, v **float64, d float64) {
-		if *v = cmp.Or(*v, &d); !(**v >= 0) || math.IsInf(**v, 0) {
-			bad("%s %v must be 0 or more", name, **v)
-		}
+	orNone := func(name string, v **float64, d, most float64) {
+		*v = cmp.Or(*v, &d)
+		errs = append(errs, within(name, **v, 0, most))
 	}
-	orNone("entropy", &c.Entropy, 0.01)
+	orNone("entropy", &c.Entropy, 0.01, mostWeight)
 	if c.Method == TRPO {
 		if c.Optimizer != "" || c.LearningRate != 0 || c.Clip != nil {
 			bad("trpo takes no optimizer, learning_rate or clip: trpo.kl bounds its step")
@@ -152,32 +167,29 @@ func (c Config) WithDefaults() (Config, error) {
 		if !slices.Contains(optimizer.Names(), c.Optimizer) {
 			bad("unknown optimizer %q (known: %s)", c.Optimizer, strings.Join(optimizer.Names(), ", "))
 		}
-		if !(c.LearningRate > 0) || math.IsInf(c.LearningRate, 0) {
-			bad("learning_rate %v must be positive", c.LearningRate)
-		}
-		orNone("clip", &c.Clip, 50)
+		errs = append(errs, within("learning_rate", c.LearningRate, least, mostRate))
+		orNone("clip", &c.Clip, 50, mostScale)
 	}
 	count := func(name string, v *int, d, most int) {
 		if *v = cmp.Or(*v, d); *v < 1 || *v > most {
 			bad("%s %d must lie between 1 and %d", name, *v, most)
 		}
 	}
-	positive := func(name string, v *float64, d float64) {
-		if *v = cmp.Or(*v, d); !(*v > 0) || math.IsInf(*v, 0) {
-			bad("%s %v must be positive", name, *v)
-		}
+	positive := func(name string, v *float64, d, most float64) {
+		*v = cmp.Or(*v, d)
+		errs = append(errs, within(name, *v, least, most))
 	}
 	if c.Method == PPO {
 		count("ppo.memory", &c.PPO.Memory, 10, maxMemory)
 		count("ppo.epochs", &c.PPO.Epochs, 3, 1000)
-		positive("ppo.ratio", &c.PPO.Ratio, 0.2)
+		positive("ppo.ratio", &c.PPO.Ratio, 0.2, mostWeight)
 	} else if c.PPO != (PPOConfig{}) {
 		bad("ppo is set, but the method is %s", c.Method)
 	}
 	if c.Method == TRPO {
 		count("trpo.memory", &c.TRPO.Memory, 10, maxMemory)
-		positive("trpo.kl", &c.TRPO.KL, 0.001)
-		positive("trpo.damping", &c.TRPO.Damping, 0.1)
+		positive("trpo.kl", &c.TRPO.KL, 0.001, mostWeight)
+		positive("trpo.damping", &c.TRPO.Damping, 0.1, mostWeight)
 		count("trpo.iterations", &c.TRPO.Iterations, 5, 1000)
 		count("trpo.backtracks", &c.TRPO.Backtracks, 15, 1000)
 	} else if c.TRPO != (TRPOConfig{}) {
@@ -185,21 +197,21 @@ func (c Config) WithDefaults() (Config, error) {
 	}
 	if c.Method == UREX {
 		count("urex.memory", &c.UREX.Memory, 10, maxMemory)
-		positive("urex.temperature", &c.UREX.Temperature, 0.1)
-		positive("urex.covering", &c.UREX.Covering, 0.1)
+		positive("urex.temperature", &c.UREX.Temperature, 0.1, mostScale)
+		positive("urex.covering", &c.UREX.Covering, 0.1, mostWeight)
 	} else if c.UREX != (UREXConfig{}) {
 		bad("urex is set, but the method is %s", c.Method)
 	}
 	if c.Method == PQT {
 		count("pqt.k", &c.PQT.K, 10, maxMemory)
-		positive("pqt.weight", &c.PQT.Weight, 10)
+		positive("pqt.weight", &c.PQT.Weight, 10, mostWeight)
 	} else if c.PQT != (PQTConfig{}) {
 		bad("pqt is set, but the method is %s", c.Method)
 	}
 	if c.Method == RSPG {
 		count("rspg.memory", &c.RSPG.Memory, 100, maxMemory)
-		if positive("rspg.epsilon", &c.RSPG.Epsilon, 0.2); c.RSPG.Epsilon >= 1 {
-			bad("rspg.epsilon %v must be less than 1", c.RSPG.Epsilon)
+		if positive("rspg.epsilon", &c.RSPG.Epsilon, 0.2, 1); c.RSPG.Epsilon == 1 {
+			bad("rspg.epsilon 1 must be less than 1")
 		}
 	} else if c.RSPG != (RSPGConfig{}) {
 		bad("rspg is set, but the method is %s", c.Method)

@@ -141,7 +141,7 @@ func TestGradientsOfTheBest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &rspg{RSPGConfig: RSPGConfig{Epsilon: .3}, entropy: .3, optimizer: o, memories: memories{size: 10}}
+	m := &rspg{RSPGConfig: RSPGConfig{Epsilon: .3}, entropy: .3, floor: .001, optimizer: o, memories: memories{size: 10}}
 	step := c.Clone()
 	rewards := []float64{0, 1, 2, 3, 5, 0, 1, 2, 1, 4}
 	for i, r := range rewards {
@@ -196,7 +196,7 @@ func TestQueue(t *testing.T) {
 // RSPG's advantages by hand: of the rewards 0…9, whose standard deviation is 2.8723,
 // the .8-quantile lies at 7.2, which counts as 8.
 func TestRSPGAdvantage(t *testing.T) {
-	r := &rspg{RSPGConfig: RSPGConfig{Epsilon: .2}}
+	r := &rspg{RSPGConfig: RSPGConfig{Epsilon: .2}, floor: .001}
 	var episodes []Episode
 	for _, reward := range []float64{3, 1, 4, 0, 5, 9, 2, 6, 8, 7} {
 		episodes = append(episodes, Episode{Reward: reward})
@@ -211,6 +211,14 @@ func TestRSPGAdvantage(t *testing.T) {
 	if got := r.advantage([]Episode{{Reward: .5}, {Reward: .5}}); got != 0 {
 		t.Errorf("advantage %v of equal rewards", got)
 	}
+	// The least σ is the baseline's.
+	m, err := New(Config{Method: RSPG, RSPG: RSPGConfig{Epsilon: .5}}, BaselineConfig{Floor: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := m.(*rspg).advantage([]Episode{{Reward: 1}, {Reward: 1}, {Reward: 3}}); got != .5 {
+		t.Errorf("advantage %v over a floor of 4", got)
+	}
 }
 
 // The clipped objective by hand (Schulman et al., 2017, figure 1).
@@ -220,14 +228,14 @@ func TestUnrankedEpisodes(t *testing.T) {
 	for _, name := range []string{PQT, RSPG, UREX} {
 		c, episodes := examples(t)
 		cfg, plain := Config{Method: name, Optimizer: "sgd", LearningRate: .1}, Config{Optimizer: "sgd", LearningRate: .1}
-		m, err := New(cfg)
+		m, err := New(cfg, BaselineConfig{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		bad := episodes[1]
 		bad.Reward, bad.Unranked = 2, true // more than all others
 		before, reinforced := c.Clone(), c.Clone()
-		if r, err := New(plain); err != nil || r.Update(reinforced, bad) != nil || m.Update(c, bad) != nil {
+		if r, err := New(plain, BaselineConfig{}); err != nil || r.Update(reinforced, bad) != nil || m.Update(c, bad) != nil {
 			t.Fatal(err)
 		}
 		want := reinforced
@@ -292,7 +300,7 @@ func TestUREXWeights(t *testing.T) {
 // A UREX memory is of one task: others' rewards are not comparable.
 func TestUREXRemembersByTask(t *testing.T) {
 	c, episodes := examples(t)
-	m, err := New(Config{Method: UREX})
+	m, err := New(Config{Method: UREX}, BaselineConfig{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -347,7 +355,7 @@ func TestTRPOSolves(t *testing.T) {
 // improves the objective.
 func TestTRPOKeepsWithinItsTrustRegion(t *testing.T) {
 	c, episodes := examples(t)
-	m, err := New(Config{Method: TRPO, TRPO: TRPOConfig{KL: .01, Damping: .001}})
+	m, err := New(Config{Method: TRPO, TRPO: TRPOConfig{KL: .01, Damping: .001}}, BaselineConfig{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -394,7 +402,7 @@ func divergence(a, b *controller.Controller, episodes []Episode) float64 {
 // With nothing to learn, TRPO leaves the controller alone.
 func TestTRPOWithoutGradient(t *testing.T) {
 	c, episodes := examples(t)
-	m, err := New(Config{Method: TRPO, Entropy: new(0.)})
+	m, err := New(Config{Method: TRPO, Entropy: new(0.)}, BaselineConfig{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,9 +31,10 @@ type Episode struct {
 	LogProb float64
 	// Reward is the validation accuracy, Advantage what the baseline made of it.
 	Reward, Advantage float64
-	// Unranked says that Reward is no value of the objective but stands for one, as that of
-	// a trial that failed, or broke a constraint: it was bad when it was told, and later ones
-	// may be less. What looks for the best among many rewards leaves such an episode out.
+	// Unranked says that Reward is no final value of the objective but stands for one, as that
+	// of a trial that failed, broke a constraint or was stopped early: it was bad when it was
+	// told, and later ones may be less. What looks for the best among many rewards leaves such
+	// an episode out.
 	Unranked bool
 }
 
@@ -50,11 +51,15 @@ type Method interface {
 	GetArrays(f *safetensors.File, prefix string) error
 }
 
-// New returns a method.
-func New(cfg Config) (Method, error) {
+// New returns a method, to learn from episodes whose advantages are made by such a baseline.
+// RSPG makes its own, of the rewards, and takes the baseline's floor.
+func New(cfg Config, baseline BaselineConfig) (Method, error) {
 	cfg, err := cfg.WithDefaults()
 	if err != nil {
 		return nil, fmt.Errorf("policy gradient: %w", err)
+	}
+	if baseline, err = baseline.WithDefaults(); err != nil {
+		return nil, fmt.Errorf("baseline: %w", err)
 	}
 	entropy := *cfg.Entropy
 	if cfg.Method == TRPO {
@@ -72,7 +77,7 @@ func New(cfg Config) (Method, error) {
 	case PQT:
 		return &pqt{PQTConfig: cfg.PQT, entropy: entropy, optimizer: o, queues: memories{size: cfg.PQT.K}}, nil
 	case RSPG:
-		return &rspg{RSPGConfig: cfg.RSPG, entropy: entropy, optimizer: o, memories: memories{size: cfg.RSPG.Memory}}, nil
+		return &rspg{cfg.RSPG, entropy, baseline.Floor, o, memories{size: cfg.RSPG.Memory}}, nil
 	}
 	return &reinforce{entropy: entropy, optimizer: o}, nil
 }

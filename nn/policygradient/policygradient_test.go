@@ -119,7 +119,7 @@ func (b bandit) learn(t testing.TB, g game) (last []float64, trials int) {
 	for i := range b.best {
 		c.AddTask(rng.Derive(g.seed, "task", uint64(i)))
 	}
-	m, err := New(g.Config)
+	m, err := New(g.Config, BaselineConfig{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,7 +205,7 @@ func TestCheckpointContinues(t *testing.T) {
 			}
 			c.AddTask(1)
 			c.AddTask(2)
-			m, err := New(cfg)
+			m, err := New(cfg, BaselineConfig{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -238,7 +238,7 @@ func TestCheckpointContinues(t *testing.T) {
 				if c, err = controller.FromFile(f, "c/"); err != nil {
 					t.Fatal(err)
 				}
-				m, _ = New(cfg)
+				m, _ = New(cfg, BaselineConfig{})
 				b, _ = NewBaseline(BaselineConfig{})
 				if err := errors.Join(m.GetArrays(f, "m/"), b.GetArrays(f, "b/")); err != nil {
 					t.Fatal(err)
@@ -293,7 +293,8 @@ func TestConfig(t *testing.T) {
 	}{
 		{Config{Method: "dqn", Optimizer: "lion", LearningRate: -1, Entropy: new(math.NaN()), Clip: new(-1.)},
 			[]string{"unknown method \"dqn\" (known: reinforce, trpo, ppo, urex, pqt, rspg)",
-				"lion", "learning_rate -1", "entropy NaN must be 0 or more", "clip -1 must be 0 or more"}},
+				"lion", "learning_rate -1 must lie between 1e-12 and 100", "entropy NaN must lie between 0 and 1e+06",
+				"clip -1 must lie between 0 and 1e+12"}},
 		{Config{Method: "trpo", LearningRate: 1, PPO: PPOConfig{Memory: 1}, TRPO: TRPOConfig{-1, -1, -1, -1, 1 << 30}},
 			[]string{"trpo takes no optimizer", "ppo is set", "trpo.memory -1", "trpo.kl -1", "trpo.damping -1",
 				"trpo.iterations -1", "trpo.backtracks 1073741824"}},
@@ -305,6 +306,14 @@ func TestConfig(t *testing.T) {
 			[]string{"pqt.k -1", "pqt.weight -1", "rspg is set"}},
 		{Config{Method: "rspg", RSPG: RSPGConfig{1001, 1}, PQT: PQTConfig{K: 1}},
 			[]string{"rspg.memory 1001", "rspg.epsilon 1 must be less", "pqt is set"}},
+		{Config{LearningRate: 1e300, Entropy: new(1e300), Clip: new(1e300)},
+			[]string{"learning_rate 1e+300 must lie between 1e-12 and 100", "entropy 1e+300", "clip 1e+300"}},
+		{Config{LearningRate: 1e-300}, []string{"learning_rate 1e-300"}},
+		{Config{Method: "ppo", PPO: PPOConfig{Ratio: 1e300}}, []string{"ppo.ratio 1e+300"}},
+		{Config{Method: "trpo", TRPO: TRPOConfig{KL: 1e300, Damping: 1e-300}}, []string{"trpo.kl 1e+300", "trpo.damping 1e-300"}},
+		{Config{Method: "urex", UREX: UREXConfig{Temperature: 1e-320, Covering: 1e300}}, []string{
+			"urex.temperature 1e-320 must lie between 1e-12 and 1e+12", "urex.covering 1e+300"}},
+		{Config{Method: "pqt", PQT: PQTConfig{Weight: 1e308}}, []string{"pqt.weight 1e+308 must lie between 1e-12 and 1e+06"}},
 	} {
 		_, err := c.in.WithDefaults()
 		for _, want := range c.want {
@@ -312,7 +321,7 @@ func TestConfig(t *testing.T) {
 				t.Errorf("%q is not in: %v", want, err)
 			}
 		}
-		if m, err := New(c.in); err == nil || m != nil {
+		if m, err := New(c.in, BaselineConfig{}); err == nil || m != nil {
 			t.Error("it was taken")
 		}
 	}
@@ -329,15 +338,63 @@ func TestBaselineConfig(t *testing.T) {
 			t.Errorf("%q is not in: %v", want, err)
 		}
 	}
+	_, err = NewBaseline(BaselineConfig{Decay: 1e-320, Floor: 1e300, InitialVariance: new(1e308)})
+	for _, want := range []string{
+		"decay 1e-320 must lie between 1e-06 and 1", "floor 1e+300 must lie between 1e-12 and 1e+12", "initial_variance 1e+308",
+	} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is not in: %v", want, err)
+		}
+	}
+	if m, err := New(Config{Method: RSPG}, BaselineConfig{Floor: -1}); err == nil || m != nil || !strings.Contains(err.Error(), "floor -1") {
+		t.Errorf("%v", err)
+	}
+}
+
+// A reward that comes again and again has no advantage, not even one of rounding, whatever
+// its size and the averages' start, nor has the first one; a small difference has.
+func TestBaselineOfEqualRewards(t *testing.T) {
+	for _, decay := range []float64{.9, .3, .01, 1e-3, 1e-6} {
+		for _, corrected := range []bool{true, false} {
+			for _, reward := range []float64{.7, 1. / 3, -1234.5678, 1e6 / 7, -1e9 / 3, 1e30} {
+				b, err := NewBaseline(BaselineConfig{Decay: decay, Corrected: corrected})
+				if err != nil {
+					t.Fatal(err)
+				}
+				for i := range 3000 {
+					if a := b.Advantage(0, reward); a != 0 {
+						t.Fatalf("α %v, corrected %v: reward %d of %v has the advantage %v", decay, corrected, i, reward, a)
+					}
+				}
+				if a := b.Advantage(0, reward+2e-9*math.Abs(reward)/decay*1e-2); a <= 0 {
+					t.Errorf("α %v, corrected %v: more than %v has the advantage %v", decay, corrected, reward, a)
+				}
+			}
+		}
+	}
+	// Once others are forgotten, too.
+	b, err := NewBaseline(BaselineConfig{Decay: .1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := math.NaN()
+	for i := range 2000 {
+		if last = b.Advantage(0, 1e9/3*float64(min(i, 1))); i == 1000 && last != 0 {
+			break
+		}
+	}
+	if last != 0 {
+		t.Errorf("after another one an equal reward has the advantage %v", last)
+	}
 }
 
 func TestDivergenceIsAnError(t *testing.T) {
 	c, _ := controller.New(controller.Config{Options: []int{3}}, 1)
 	c.AddTask(1)
-	m, _ := New(Config{Optimizer: "sgd", LearningRate: 1e308, Clip: new(0.)})
+	m, _ := New(Config{Optimizer: "sgd", LearningRate: 100, Clip: new(0.)}, BaselineConfig{})
 	var err error
 	for range 3 {
-		if err = m.Update(c, Episode{Actions: []int{0}, Advantage: 1e10}); err != nil {
+		if err = m.Update(c, Episode{Actions: []int{0}, Advantage: 1e308}); err != nil {
 			break
 		}
 	}
@@ -350,7 +407,7 @@ func TestEpisodesThatDoNotFit(t *testing.T) {
 	c, _ := controller.New(controller.Config{Options: []int{3, 2}, Hidden: 3}, 1)
 	c.AddTask(1)
 	for _, method := range Methods() {
-		m, err := New(Config{Method: method})
+		m, err := New(Config{Method: method}, BaselineConfig{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -383,7 +440,7 @@ func FuzzGetArrays(f *testing.F) {
 	}
 	base.AddTask(1)
 	for i, method := range Methods() {
-		m, _ := New(Config{Method: method})
+		m, _ := New(Config{Method: method}, BaselineConfig{})
 		b, _ := NewBaseline(BaselineConfig{})
 		c := base.Clone()
 		for a := range 3 {
@@ -404,7 +461,7 @@ func FuzzGetArrays(f *testing.F) {
 		if err != nil || method < 0 || method >= len(Methods()) {
 			return
 		}
-		m, _ := New(Config{Method: Methods()[method]})
+		m, _ := New(Config{Method: Methods()[method]}, BaselineConfig{})
 		b, _ := NewBaseline(BaselineConfig{})
 		if b.GetArrays(file, "b/") == nil {
 			b.Advantage(0, 1)
@@ -470,7 +527,7 @@ func BenchmarkAskTell(b *testing.B) {
 				b.Fatal(err)
 			}
 			c.AddTask(1)
-			m, err := New(Config{Method: method})
+			m, err := New(Config{Method: method}, BaselineConfig{})
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -501,7 +558,7 @@ func TestNoAllocation(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.AddTask(1)
-	m, err := New(Config{})
+	m, err := New(Config{}, BaselineConfig{})
 	if err != nil {
 		t.Fatal(err)
 	}

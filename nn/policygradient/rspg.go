@@ -23,7 +23,8 @@ import (
 //	(R − R̃)/σ·∇log π(m) + w·∇H(π)
 //
 // or none at all where R < R̃: then nothing changes. A task's σ, the batch's standard
-// deviation, stands for the normalisation of §2.2; 1/ε would only make the εN steps
+// deviation, at least the baseline's floor, stands for the normalisation of §2.2; all else
+// of a baseline goes unread. 1/ε would only make the εN steps
 // of a batch as large as one of the batch's. The quantile is a reward of the batch,
 // the higher one where it lies between two, as in the authors' implementation, so
 // that nothing but entropy is learned from the first 1/ε trials. An unranked episode is
@@ -31,12 +32,10 @@ import (
 type rspg struct {
 	RSPGConfig
 	entropy   float64
+	floor     float64 // of σ
 	optimizer optimizer.Optimizer
 	memories  memories
 }
-
-// leastDeviation bounds σ from below, as BaselineConfig's Floor does.
-const leastDeviation = 0.001
 
 func (r *rspg) Update(c *controller.Controller, e Episode) error {
 	m, err := r.memories.of(c, e)
@@ -67,7 +66,7 @@ func (r *rspg) advantage(episodes []Episode) float64 {
 	_, sigma := stat.PopMeanStdDev(rewards, nil)
 	slices.Sort(rewards)
 	quantile := rewards[int(math.Ceil((1-r.Epsilon)*float64(len(rewards)-1)))]
-	return (last - quantile) / max(sigma, leastDeviation)
+	return (last - quantile) / max(sigma, r.floor)
 }
 
 func (r *rspg) PutArrays(f *safetensors.File, prefix string) {

@@ -199,7 +199,7 @@ func (c *copula) Ask(trial, task int) ([]int, float64) {
 	if t := &c.targets[task]; len(t.rewards) >= ownTrials {
 		actions = c.improve(trial, t, c.flying.before(trial, task))
 	} else {
-		actions = c.thompson(trial)
+		actions = c.thompson(trial, c.flying.before(trial, task))
 	}
 	if c.settings.Method == copulaProcess {
 		c.flying.add(trial, task, slices.Clone(actions))
@@ -207,16 +207,17 @@ func (c *copula) Ask(trial, task int) ([]int, float64) {
 	return actions, 0
 }
 
-// thompson is the configuration with the least z of those drawn from the model.
-func (c *copula) thompson(trial int) []int {
+// thompson is the configuration with the least z of those drawn from the model, but for
+// those in flight, if there are others.
+func (c *copula) thompson(trial int, flying [][]int) []int {
 	g := c.stream.At(c.start.Seed, "copula/z", uint64(trial))
-	best, least := 0, math.Inf(1)
+	best, least := -1, math.Inf(1)
 	for i, mean := range c.pool.mean {
-		if z := mean + c.pool.sigma[i]*g.NormFloat64(); z < least {
+		if z := mean + c.pool.sigma[i]*g.NormFloat64(); z < least && !contains(flying, c.pool.actions[i]) {
 			best, least = i, z
 		}
 	}
-	return slices.Clone(c.pool.actions[best])
+	return slices.Clone(c.pool.actions[max(best, 0)])
 }
 
 // ownTrials is how many trials of a task there must be before its Gaussian process
@@ -236,7 +237,7 @@ func (c *copula) improve(trial int, t *copulaTask, flying [][]int) []int {
 	}
 	slices.SortFunc(order, func(a, b int) int { return cmp.Or(cmp.Compare(prior[b], prior[a]), cmp.Compare(a, b)) })
 	of := func(actions []int) float64 {
-		if slices.ContainsFunc(flying, func(f []int) bool { return slices.Equal(f, actions) }) {
+		if contains(flying, actions) {
 			return math.Inf(-1)
 		}
 		mean, sigma := c.predict(actions)

@@ -51,12 +51,16 @@ func (s EmbeddingSettings) withDefaults(start string, scale float64, method stri
 	if known := []string{StartRandom, StartMean, StartPosterior}; !slices.Contains(known, s.Start) {
 		bad("unknown start %q (known: %s)", s.Start, strings.Join(known, ", "))
 	}
-	if !(s.Scale > 0) || math.IsInf(s.Scale, 0) {
-		bad("scale %v must be positive", s.Scale)
+	// Beyond these, weights and log-probabilities stop being numbers (policygradient.Config).
+	within := func(name string, v, most float64) {
+		if !(v >= 1e-12 && v <= most) {
+			bad("%s %v must lie between 1e-12 and %v", name, v, most)
+		}
 	}
-	if !(s.LearningRateScale > 0) || math.IsInf(s.LearningRateScale, 0) {
-		bad("learning_rate_scale %v must be positive", s.LearningRateScale)
+	if s.Scale != scale { // the controller's own is judged with it
+		within("scale", s.Scale, 100)
 	}
+	within("learning_rate_scale", s.LearningRateScale, 1e6)
 	if method == policygradient.TRPO && s.LearningRateScale != 1 {
 		bad("learning_rate_scale %v, but trpo has no learning rate", s.LearningRateScale)
 	}

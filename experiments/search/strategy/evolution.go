@@ -20,8 +20,9 @@ import (
 // uniformly. The first population is random.
 //
 // A child of trial i comes from what has been told by then, with a lag fewer than a
-// population at first. A trial that failed is as bad as the worst of the population, and
-// an infeasible one worse (effective). Each task has a population of its own.
+// population at first. A trial that failed is as bad as the worst of the population, one that
+// was pruned at least as bad as the worst that ended well, and an infeasible one worse than
+// all (effective). Each task has a population of its own.
 //
 // With other tasks' trials the first population is the best of those (as Reif et al.,
 // "Meta-learning for evolutionary parameter optimization of classifiers", 2012, begin a
@@ -176,16 +177,10 @@ func (e *evolution) mutated(g *rand.Rand, parent []int) []int {
 }
 
 func (e *evolution) Tell(t Told) error {
-	e.living[t.Task].add(t)
-	e.bury()
+	p := &e.living[t.Task]
+	p.append(t)
+	p.keep(e.settings.Population)
 	return nil
-}
-
-// bury takes the oldest out of populations that are too large.
-func (e *evolution) bury() {
-	for i := range e.living {
-		e.living[i].keep(e.settings.Population)
-	}
 }
 
 func (e *evolution) Put(f *safetensors.File) {
@@ -197,7 +192,9 @@ func (e *evolution) Get(f *safetensors.File) (err error) {
 	if e.living, err = getPast(f, "evolution", len(e.living), e.options); err != nil {
 		return err
 	}
-	e.bury() // the settings may be others
+	for i := range e.living { // the settings may be others
+		e.living[i].keep(e.settings.Population)
+	}
 	e.warm, err = getActions(f, "evolution/warm", e.space)
 	return err
 }

@@ -40,6 +40,11 @@ func (f flights) before(trial, task int) (actions [][]int) {
 	return actions
 }
 
+// contains says whether a configuration is among others.
+func contains(others [][]int, actions []int) bool {
+	return slices.ContainsFunc(others, func(o []int) bool { return slices.Equal(o, actions) })
+}
+
 // put saves them as arrays below a name.
 func (f flights) put(file *safetensors.File, name string, choices int) {
 	var actions [][]int

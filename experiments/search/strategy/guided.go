@@ -116,7 +116,7 @@ func guidedSettings(raw json.RawMessage, from *Pretrained) (json.RawMessage, err
 			bad("%s is %d: it must lie between 1 and %d", name, **v, most)
 		}
 	}
-	number(GuidedPrior, "weight", &s.Weight, 10, math.MaxFloat64, "be 0 or more")
+	number(GuidedPrior, "weight", &s.Weight, 10, 1e6, "lie between 0 and 1e+06")
 	count(GuidedPrior, "candidates", &s.Candidates, 24, maxCandidates)
 	count(GuidedMutations, "population", &s.Population, 20, maxPopulation)
 	count(GuidedMutations, "sample", &s.Sample, 5, maxPopulation)

@@ -67,7 +67,9 @@ type KindredSettings struct {
 	Repeat bool `json:"repeat"`
 	// Mutations are how many changes of two or three choices are candidates.
 	Mutations int `json:"mutations"`
-	// Inert has configurations that design the same model count as one.
+	// Inert has configurations that design the same model count as one. A fork may change it:
+	// turned on, it holds of all that came before; turned off, of that alone, of which only the
+	// one form is known.
 	Inert bool `json:"inert"`
 }
 
@@ -359,10 +361,23 @@ func (k *kindred) Get(f *safetensors.File) error {
 	if err != nil {
 		return err
 	}
-	k.opening, k.flying = opening, flying
+	// A fork may have turned inert on: what came before it is brought to the form of what
+	// comes after. All is in it already where the setting was the same.
+	k.opening, k.flying = nil, flying
+	there := map[string]bool{}
+	for _, actions := range opening {
+		if trainer.Canonical(k.inert, actions); !there[keyOf(actions)] {
+			there[keyOf(actions)] = true
+			k.opening = append(k.opening, actions)
+		}
+	}
+	for _, f := range k.flying {
+		trainer.Canonical(k.inert, f.actions)
+	}
 	for i := range tasks {
 		k.tasks[i] = kindredTask{past: tasks[i]}
 		for _, actions := range tasks[i].actions {
+			trainer.Canonical(k.inert, actions)
 			k.tasks[i].see(actions)
 		}
 	}

@@ -28,6 +28,42 @@ func TestNormalScores(t *testing.T) {
 	}
 }
 
+// Equal values are counted as walking over them counts them, and in as many steps as others.
+func TestAmong(t *testing.T) {
+	r := rng.New(1, "test", 0)
+	var sorted []float64
+	for range 200 {
+		sorted = append(sorted, float64(r.IntN(12))/8)
+	}
+	slices.Sort(sorted)
+	for v := -1.; v < 3; v += 1. / 16 {
+		less, equal := 0, 0
+		for _, s := range sorted {
+			if s < v {
+				less++
+			} else if s == v {
+				equal++
+			}
+		}
+		if l, e := among(sorted, v); l != less || e != equal {
+			t.Errorf("%v: %d less and %d equal, want %d and %d", v, l, e, less, equal)
+		}
+	}
+	if l, e := among(nil, 1); l != 0 || e != 0 {
+		t.Errorf("among none: %d, %d", l, e)
+	}
+}
+
+// BenchmarkTies is of values that are all equal, as a hundred accuracies among 20,000 trials
+// nearly are.
+func BenchmarkTies(b *testing.B) {
+	y := make([]float64, 20_000)
+	for b.Loop() {
+		normalScores(y)
+		normalised(y, byRank)
+	}
+}
+
 // What a space says of its choices' order holds, where it says it.
 func TestFeaturesOf(t *testing.T) {
 	sp := &space.Space{Choices: []space.Choice{
@@ -209,6 +245,65 @@ func TestKindredTriesModelsOnce(t *testing.T) {
 		if err := s.Tell(Told{Trial: i, Actions: actions, Status: trainer.OK, Reward: float64(actions[2] - actions[0])}); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// Turned on in a fork, inert holds of the opening, of what was told and of what is in flight
+// as if it had been on from the start.
+func TestKindredForksToInert(t *testing.T) {
+	sp := &space.Space{Choices: []space.Choice{
+		{Name: trainer.HiddenLayers, Options: []any{int64(0), int64(1)}},
+		{Name: trainer.HiddenSize, Options: []any{int64(8), int64(16), int64(32)}},
+		{Name: trainer.Steps, Options: []any{int64(1), int64(2), int64(3), int64(4)}},
+	}}
+	source := Source{Task: "x"}
+	for i := range 24 {
+		actions := []int{i % 2, i / 2 % 3, i / 6}
+		source.Trials = append(source.Trials, Known{Actions: actions, Status: trainer.OK, Reward: float64(i/6 - i%2)})
+	}
+	under := func(settings string, sources ...Source) *kindred {
+		start := Start{Seed: 1, Space: sp, Tasks: []string{"new"}, Sources: sources}
+		start.Settings = must(ParseSettings(Kindred, []byte(settings)))(t)
+		return must(newKindred(start))(t).(*kindred)
+	}
+	s := under(`{"inert": false, "repeat": false, "portfolio": 0}`, source)
+	for i, actions := range [][]int{{0, 1, 0}, {0, 2, 0}, {1, 2, 0}, {0, 2, 1}} {
+		if err := s.Tell(Told{Trial: i, Actions: actions, Status: trainer.OK, Reward: float64(actions[2] - actions[0])}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.flying.add(4, 0, []int{0, 1, 2})
+	f := safetensors.New("state")
+	s.Put(f)
+	s = under(`{"repeat": false, "portfolio": 0}`)
+	if err := s.Get(f); err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{keyOf([]int{0, 0, 0}): true, keyOf([]int{1, 2, 0}): true, keyOf([]int{0, 0, 1}): true, keyOf([]int{0, 0, 2}): true}
+	for trial := 5; len(seen) < 16; trial++ { // 4 without hidden layers, 12 with
+		actions, _ := s.Ask(trial, 0)
+		if key := keyOf(actions); seen[key] || actions[0] == 0 && actions[1] != 0 {
+			t.Fatalf("trial %d: %v again", trial, actions)
+		} else {
+			seen[key] = true
+		}
+	}
+	once := map[string]bool{}
+	for _, actions := range s.opening {
+		if once[keyOf(actions)] || actions[0] == 0 && actions[1] != 0 {
+			t.Errorf("the opening has %v, in %v", actions, s.opening)
+		}
+		once[keyOf(actions)] = true
+	}
+	// What is canonical already is restored as it is, to the byte.
+	one, two := safetensors.New("state"), safetensors.New("state")
+	s.Put(one)
+	again := under(`{"repeat": false, "portfolio": 0}`)
+	if err := again.Get(one); err != nil {
+		t.Fatal(err)
+	}
+	if again.Put(two); !bytes.Equal(one.Encode(), two.Encode()) {
+		t.Error("restored, the state is another")
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 // whose kernel falls with the choices in which two configurations differ; o is what each
 // configuration has of its own, which others tell nothing of; c is constant.
 // (Universal kriging: Rasmussen, Williams, 2006, §2.7, with m as its basis functions and
-// c as the one whose prior is vague.)
+// c as the one whose prior is vague, but for the doubt, which takes c as known.)
 type kindredProcess struct {
 	// near is the factor of the kernel of each choice and distance of two options.
 	near [][]float64
@@ -184,7 +184,13 @@ func (p *kindredProcess) believing(x [][]int, m [][]float64) *kindredProcess {
 	return &out
 }
 
-// doubt is the standard deviation of what another trial of a configuration gives.
+// doubt is the standard deviation of what another trial of a configuration gives, if the
+// constant is what observe estimates. That of a vague one would add (1 − 1ᵀK⁻¹k)²/(1ᵀK⁻¹1)
+// to the variance (R&W, eq. 2.42), K being the trials' covariance with the noise and k that
+// with the configuration. It is left out: the doubt is too small while trials are few, the more
+// so far from all of them, so that the first trials after the opening venture less than
+// expected improvement by all of the variance would have them. The published figures are of
+// the search without it.
 func (p *kindredProcess) doubt(x []int, m []float64) float64 {
 	row := make([]float64, len(p.x))
 	for i, at := range p.x {

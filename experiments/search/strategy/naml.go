@@ -130,7 +130,35 @@ func (s NAMLSettings) withDefaults(start string) (NAMLSettings, error) {
 		errs = append(errs, errors.New("embedding is set, but the controller has no tasks' embeddings, its task_embedding being -1: "+
 			"leave it out, or give null over other settings"))
 	}
+	if len(errs) == 0 {
+		errs = s.unread()
+	}
 	return s, errors.Join(errs...)
+}
+
+// unread are settings of the baseline that nothing reads. The method rspg makes advantages of
+// its own, and those of the baseline weigh a mixture's embeddings alone. Whether there is one
+// shows when a search starts, by its controller: settings are judged by themselves, and
+// those that ask for one may set all of the baseline.
+func (s NAMLSettings) unread() (errs []error) {
+	if s.PolicyGradient.Method != policygradient.RSPG || s.Embedding.Start == StartPosterior {
+		return nil
+	}
+	initial, err := namlStart().Baseline.WithDefaults()
+	if err != nil {
+		return []error{err}
+	}
+	bad := func(name string, v any) {
+		errs = append(errs, fmt.Errorf("baseline.%s is %v, but rspg reads no more of a baseline than the floor, unless embedding.start is %s: "+
+			"leave it out, or give null over other settings", name, v, StartPosterior))
+	}
+	if s.Baseline.Decay != initial.Decay {
+		bad("decay", s.Baseline.Decay)
+	}
+	if s.Baseline.Corrected != initial.Corrected {
+		bad("corrected", s.Baseline.Corrected) // only such a one has an initial_variance
+	}
+	return errs
 }
 
 // defaultLearningRate is ten times the paper's, which does not say with which
@@ -200,7 +228,7 @@ func newNAML(c Start) (Strategy, error) {
 	if err != nil {
 		return nil, err
 	}
-	method, err := policygradient.New(settings.PolicyGradient)
+	method, err := policygradient.New(settings.PolicyGradient, settings.Baseline)
 	if err != nil {
 		return nil, err
 	}
@@ -227,6 +255,11 @@ func (n *naml) Ask(trial, task int) ([]int, float64) {
 
 // Tell learns from a trial: nothing from a failure before a task's first value, as 0 may
 // be good or bad then.
+//
+// It learns from each reward once, as it was told, and cannot give a trial another place when
+// later ones come: of one that was pruned, failed or broke a constraint the reward is right
+// among the trials before it (Told), and so is its advantage. What remembers the best of many
+// rewards, and goes on learning from them, is not to have it among them: it is unranked.
 func (n *naml) Tell(t Told) error {
 	if _, _, values := n.baseline.Moments(t.Task); values == 0 && t.Status.Failure() {
 		return nil
@@ -234,7 +267,7 @@ func (n *naml) Tell(t Told) error {
 	e := policygradient.Episode{
 		Task: t.Task, Embedding: t.Task, Actions: t.Actions, LogProb: t.LogProb,
 		Reward: t.Reward, Advantage: n.baseline.Advantage(t.Task, t.Reward),
-		Unranked: t.Status.Failure() || t.Status == trainer.Infeasible,
+		Unranked: t.Status != trainer.OK,
 	}
 	if n.dropped(t.Trial) {
 		e.Embedding = controller.NoTask

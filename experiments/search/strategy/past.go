@@ -20,40 +20,61 @@ type past struct {
 // add adds a trial, and says whether it changed the rewards of others.
 func (p *past) add(t Told) (changed bool) {
 	before := p.rewards
-	p.actions, p.statuses = append(p.actions, slices.Clone(t.Actions)), append(p.statuses, t.Status)
-	p.told = append(p.told, t.Reward)
+	p.append(t)
 	p.rewards = p.first(len(p.told))
 	return !slices.Equal(before, p.rewards[:len(before)])
+}
+
+// append adds a trial without its reward.
+func (p *past) append(t Told) {
+	p.actions, p.statuses = append(p.actions, slices.Clone(t.Actions)), append(p.statuses, t.Status)
+	p.told = append(p.told, t.Reward)
 }
 
 // first are the rewards of the first n trials as they were with no others: what is learned
 // of these alone must not depend on when it is learned.
 func (p *past) first(n int) []float64 { return effective(p.statuses[:n], p.told[:n]) }
 
-// keep forgets all but the newest n trials.
+// keep forgets all but the newest n trials, whose rewards are as if there were no others.
 func (p *past) keep(n int) {
-	if dead := len(p.told) - n; dead > 0 {
-		p.actions, p.statuses = slices.Delete(p.actions, 0, dead), slices.Delete(p.statuses, 0, dead)
-		p.told = slices.Delete(p.told, 0, dead)
-		p.rewards = p.first(n)
-	}
+	dead := max(0, len(p.told)-n)
+	p.actions, p.statuses = slices.Delete(p.actions, 0, dead), slices.Delete(p.statuses, 0, dead)
+	p.told = slices.Delete(p.told, 0, dead)
+	p.rewards = p.first(len(p.told))
 }
 
 // effective are the rewards by which a task's trials compare, from what was told. What was
-// told of a failure, or of an infeasible model, was right among the trials before it alone.
-// So a failure has the worst reward of those that have a value and break no constraint,
-// whichever came first. Infeasible ones stand below that: all of them are brought down
-// together where one does not, and the distances between them stay. With none to stand
-// below they keep what they were told, and failures have the worst of that, or 0.
+// told of a trial that was pruned, failed, or broke a constraint was right among the trials
+// before it alone, and has its place among all of them here, whichever came first.
+//
+// A pruned trial's value is an early one, and a final one would have been another: it counts
+// as the worst final value at most, so that no pruned trial stands above one that ended well,
+// and what was pruned is still known as bad, as it would not be were it left out. While none
+// has ended well it keeps what it reached.
+//
+// A failure has the worst reward of those that have a value and break no constraint.
+// Infeasible ones stand below that: all of them are brought down together where one does
+// not, and the distances between them stay. With none to stand below they keep what they
+// were told, and failures have the worst of that, or 0.
 func effective(statuses []trainer.Status, told []float64) []float64 {
+	out := slices.Clone(told)
+	final := math.Inf(1) // the worst
+	for i, s := range statuses {
+		if s == trainer.OK {
+			final = min(final, told[i])
+		}
+	}
 	worst, best := math.Inf(1), math.Inf(-1)
 	least, most := worst, best // of the infeasible ones
 	for i, s := range statuses {
+		if s == trainer.Pruned {
+			out[i] = min(told[i], final)
+		}
 		switch {
 		case s == trainer.Infeasible:
 			least, most = min(least, told[i]), max(most, told[i])
 		case !s.Failure():
-			worst, best = min(worst, told[i]), max(best, told[i])
+			worst, best = min(worst, out[i]), max(best, out[i])
 		}
 	}
 	top, failed := most, worst // of the infeasible ones, and of the failures
@@ -64,7 +85,6 @@ func effective(statuses []trainer.Status, told []float64) []float64 {
 	} else if most >= worst {
 		top = worst - Spread(worst, best)/2
 	}
-	out := slices.Clone(told)
 	for i, s := range statuses {
 		switch {
 		case s == trainer.Infeasible && top != most:

@@ -11,7 +11,8 @@ import (
 	"tnaml/nn/safetensors"
 )
 
-// The places of failures and infeasible models by hand, whatever was told of them.
+// The places of pruned trials, failures and infeasible models by hand, whatever was told of
+// them.
 func TestEffectiveRewards(t *testing.T) {
 	const ok, pruned, failed, lost, breaks = trainer.OK, trainer.Pruned, trainer.Failed, trainer.Lost, trainer.Infeasible
 	type status = []trainer.Status
@@ -20,7 +21,13 @@ func TestEffectiveRewards(t *testing.T) {
 		told, want []float64
 	}{
 		"none":                          {nil, nil, nil},
-		"values alone":                  {status{ok, pruned, ok}, []float64{.3, .9, -2}, []float64{.3, .9, -2}},
+		"values alone":                  {status{ok, ok, ok}, []float64{.3, .9, -2}, []float64{.3, .9, -2}},
+		"pruned above the worst":        {status{ok, pruned, ok}, []float64{.3, .9, -2}, []float64{.3, -2, -2}},
+		"pruned below it":               {status{pruned, ok, pruned}, []float64{.2, .3, -1}, []float64{.2, .3, -1}},
+		"pruned ones alone":             {status{pruned, failed, pruned}, []float64{.9, 0, .2}, []float64{.9, .2, .2}},
+		"failed like the pruned":        {status{failed, pruned, ok}, []float64{0, .9, .5}, []float64{.5, .5, .5}},
+		"infeasible below the pruned":   {status{breaks, pruned, ok}, []float64{5, 9, 4}, []float64{4 - .002, 4, 4}},
+		"an early value is no scale":    {status{breaks, pruned, ok, ok}, []float64{3, 900, 2, 4}, []float64{1, 2, 2, 4}},
 		"failures first":                {status{failed, lost, ok, ok}, []float64{0, 0, -3, -1}, []float64{-3, -3, -3, -1}},
 		"a worse one later":             {status{ok, failed, pruned}, []float64{.7, .7, .3}, []float64{.7, .3, .3}},
 		"failures alone":                {status{failed, lost}, []float64{0, .2}, []float64{0, 0}},
@@ -39,8 +46,9 @@ func TestEffectiveRewards(t *testing.T) {
 	}
 }
 
-// Failures are never better than what has a value, infeasible ones always worse, in their
-// order, at any scale; values stay.
+// Pruned trials are never better than one that ended well, failures never better than what
+// has a value, infeasible ones always worse, in their order, at any scale; final values stay.
+// In another order the trials have the same rewards.
 func TestEffectiveRewardsOfAnySize(t *testing.T) {
 	for i := range uint64(2000) {
 		g := rng.New(1, "effective", i)
@@ -51,13 +59,26 @@ func TestEffectiveRewardsOfAnySize(t *testing.T) {
 			told = append(told, g.NormFloat64()*math.Pow(10, float64(g.IntN(60)-30)))
 		}
 		got := effective(statuses, told)
+		order := g.Perm(len(told))
+		var others []trainer.Status
+		var values []float64
+		for _, a := range order {
+			others, values = append(others, statuses[a]), append(values, told[a])
+		}
+		for at, r := range effective(others, values) {
+			if r != got[order[at]] {
+				t.Fatalf("%v %v: %v, in the order %v another", statuses, told, got, order)
+			}
+		}
 		for a, s := range statuses {
 			value := s == trainer.OK || s == trainer.Pruned
-			if value && got[a] != told[a] {
+			if s == trainer.OK && got[a] != told[a] || s == trainer.Pruned && got[a] > told[a] {
 				t.Fatalf("%v %v: %v", statuses, told, got)
 			}
 			for b, o := range statuses {
 				switch {
+				case s == trainer.OK && o == trainer.Pruned && got[b] > got[a]:
+					t.Fatalf("%v %v: %v", statuses, told, got)
 				case value && o.Failure() && got[b] > got[a], value && o == trainer.Infeasible && got[b] >= got[a],
 					s.Failure() && o.Failure() && got[a] != got[b],
 					s == trainer.Infeasible && o == s && told[a] > told[b] && got[a] < got[b]:
@@ -83,10 +104,11 @@ func (s *search) tells(t testing.TB, outcomes ...Told) (asked [][]int) {
 	return asked
 }
 
-// What fails or breaks a constraint before better and worse trials are known is no parent,
-// and not among the best.
+// What is pruned, fails or breaks a constraint before better and worse trials are known is no
+// parent, and not among the best.
 func TestEarlyFailuresDoNotLead(t *testing.T) {
 	value := func(r float64) Told { return Told{Status: trainer.OK, Reward: r} }
+	pruned := func(r float64) Told { return Told{Status: trainer.Pruned, Reward: r} }
 	failed := func(r float64) Told { return Told{Status: trainer.Diverged, Reward: r} }
 	breaks := func(r float64) Told { return Told{Status: trainer.Infeasible, Reward: r} }
 	for name, c := range map[string]struct {
@@ -96,6 +118,7 @@ func TestEarlyFailuresDoNotLead(t *testing.T) {
 		"failed before all":        {[]Told{failed(0), failed(0), value(-7), value(-5), value(-3)}, []int{4, 3, 0, 1, 2}},
 		"failed before worse ones": {[]Told{value(.7), failed(.7), value(.3), value(.3), value(.71)}, []int{4, 0, 1, 2, 3}},
 		"infeasible before all":    {[]Told{breaks(.9493), value(.80), value(.79), value(.81), value(.82)}, []int{4, 3, 1, 2, 0}},
+		"pruned before all":        {[]Told{pruned(.9), value(.7), value(.6), value(.65), value(.75)}, []int{4, 1, 3, 0, 2}},
 		"both":                     {[]Told{breaks(-.2), failed(-.1), value(-9), value(-8), value(-7)}, []int{4, 3, 1, 2, 0}},
 	} {
 		s := begin(t, Evolution, `{"population":5,"sample":100}`, 1) // the best of the population, but for one draw of 10^9
@@ -127,6 +150,8 @@ func TestPlacesAreRestored(t *testing.T) {
 		switch {
 		case actions[3] == 1:
 			told.Status = trainer.Failed
+		case actions[3] == 2:
+			told.Status, told.Reward = trainer.Pruned, 1 // above all final ones
 		case trial%4 == 2:
 			told.Status, told.Reward = trainer.Infeasible, told.Reward-float64(actions[3])
 		}
@@ -173,7 +198,7 @@ func TestStatusesAreRead(t *testing.T) {
 }
 
 // A failure before a task's first value teaches a controller nothing; later it does, and
-// is not remembered among the best, as an infeasible one is not.
+// is not remembered among the best, as an infeasible or a pruned one is not.
 func TestFailuresTeachAController(t *testing.T) {
 	remembered := map[string]string{"pqt": "queue", "rspg": "memory", "urex": "memory"}
 	for _, method := range []string{"reinforce", "trpo", "ppo", "pqt", "rspg", "urex"} {
@@ -198,15 +223,29 @@ func TestFailuresTeachAController(t *testing.T) {
 		if slices.Equal(before, put().Encode()) {
 			t.Errorf("%s: failures after the first value teach nothing", method)
 		}
-		s.tells(t, value)
+		s.tells(t, value, Told{Status: trainer.Pruned, Reward: -4.5})
 		if where, ok := remembered[method]; ok {
 			numbers, shape, err := safetensors.Get[float64](put(), "policy_gradient/"+where+"/0/numbers", -1, 3)
-			if err != nil || shape[0] > 3 || slices.Contains(numbers, -5.5) {
+			if err != nil || shape[0] > 3 || slices.Contains(numbers, -5.5) || slices.Contains(numbers, -4.5) {
 				t.Errorf("%s: of 3 values it remembers %v, %v", method, numbers, err)
 			}
 		}
 	}
-	// Nor do they weigh a mixture's embeddings.
+	// The least deviation of rspg is the baseline's floor.
+	learned := func(settings string) []byte {
+		s := begin(t, NAML, settings, 1)
+		for i := range 4 { // each is the best so far
+			s.tells(t, Told{Status: trainer.OK, Reward: float64(i) / 10})
+		}
+		f := safetensors.New("state")
+		s.Strategy.(*naml).policy.PutArrays(f, "")
+		return f.Encode()
+	}
+	const rspg = `{"controller":{"hidden":4},"policy_gradient":{"method":"rspg","rspg":{"epsilon":0.5}}`
+	if slices.Equal(learned(rspg+`}`), learned(rspg+`,"baseline":{"floor":10}}`)) {
+		t.Error("rspg learns the same whatever the baseline's floor")
+	}
+	// Nor do failures before the first value weigh a mixture's embeddings.
 	p := pretrained(t, `{"controller":{"hidden":4}}`, 4)
 	n := transfer(t, p, `{"embedding":{"start":"posterior"}}`)
 	n.tells(t, Told{Status: trainer.Failed})

@@ -181,11 +181,8 @@ func normalised(rewards []float64, by string) []float64 {
 	}
 	sorted := slices.Sorted(slices.Values(rewards))
 	for i, r := range rewards {
-		at, _ := slices.BinarySearch(sorted, r)
-		for at < len(sorted) && sorted[at] == r {
-			at++
-		}
-		out[i] = float64(len(sorted)-at) / float64(len(sorted))
+		less, equal := among(sorted, r)
+		out[i] = float64(len(sorted)-less-equal) / float64(len(sorted))
 	}
 	return out
 }

@@ -147,13 +147,14 @@ func (p *Pretrained) grown(sp *space.Space) (out []controller.Grown) {
 
 // For returns the controller for a search space that it fits: itself where the
 // choices are the same, else one that has grown into it (controller.Grow), whose Space
-// is the search's.
+// is the search's. Of another trainer the same choices are others, which a space's digest
+// does not say.
 func (p *Pretrained) For(sp *space.Space) (*Pretrained, error) {
-	if sp.Digest() == p.Space().Digest() {
-		return p, nil
-	}
 	if err := p.Fits(sp); err != nil {
 		return nil, err
+	}
+	if sp.Digest() == p.Space().Digest() {
+		return p, nil
 	}
 	grown := *p
 	grown.Policy, grown.Origin.Space = p.Policy.Grow(p.grown(sp)), *sp

@@ -199,9 +199,9 @@ func TestZeroSettings(t *testing.T) {
 		t.Error(err)
 	}
 	for raw, want := range map[string]string{
-		`{"policy_gradient":{"entropy":-1}}`:                     "entropy -1 must be 0 or more",
-		`{"policy_gradient":{"clip":-1}}`:                        "clip -1 must be 0 or more",
-		`{"baseline":{"corrected":false,"initial_variance":-1}}`: "initial_variance -1 must be 0 or more",
+		`{"policy_gradient":{"entropy":-1}}`:                     "entropy -1 must lie between 0 and 1e+06",
+		`{"policy_gradient":{"clip":-1}}`:                        "clip -1 must lie between 0 and 1e+12",
+		`{"baseline":{"corrected":false,"initial_variance":-1}}`: "initial_variance -1 must lie between 0 and 1e+24",
 		`{"baseline":{"initial_variance":0}}`:                    "they take no initial_variance",
 		`{"policy_gradient":{"method":"trpo","clip":0}}`:         "trpo takes no",
 	} {
@@ -222,7 +222,7 @@ func TestSettingsOfAnotherMethod(t *testing.T) {
 		{Guided, `{"method":"mutations","weight":3,"candidates":9}`, []string{
 			"weight is of the method prior, this one is mutations: leave it out", "candidates is of the method prior"}},
 		{Guided, `{"method":"other","weight":-1,"population":0}`, []string{`unknown method "other" (known: prior, mutations)`}},
-		{Guided, `{"candidates":0,"weight":-1}`, []string{"candidates is 0: it must lie between 1", "weight is -1: it must be 0 or more"}},
+		{Guided, `{"candidates":0,"weight":-1}`, []string{"candidates is 0: it must lie between 1", "weight is -1: it must lie between 0 and"}},
 		{Guided, `{"method":"mutations","population":0,"sample":0,"mutation":2}`, []string{
 			"population is 0", "sample is 0", "mutation is 2: it must lie between 0 and 1"}},
 		{Guided, `{"naml":{"controller":{"task_embedding":-1},"embedding":{"dropout":0.5}}}`, []string{"naml: embedding is set, but"}},
@@ -230,6 +230,12 @@ func TestSettingsOfAnotherMethod(t *testing.T) {
 		{NAML, `{"controller":{"task_embedding":-1},"embedding":{"scale":2}}`, []string{"embedding is set, but"}},
 		{NAML, `{"controller":{"task_embedding":-1},"embedding":{"learning_rate_scale":2}}`, []string{"embedding is set, but"}},
 		{NAML, `{"preset":"multitask","controller":{"task_embedding":-1}}`, []string{"give null over other settings"}},
+		{NAML, `{"policy_gradient":{"method":"rspg"},"baseline":{"decay":0.5,"corrected":false}}`, []string{
+			"baseline.decay is 0.5, but rspg reads no more of a baseline than the floor, unless embedding.start is posterior",
+			"baseline.corrected is false"}},
+		{NAML, `{"preset":"paper","policy_gradient":{"method":"rspg"}}`, []string{"baseline.corrected is false", "give null over other"}},
+		{Guided, `{"naml":{"policy_gradient":{"method":"rspg"},"baseline":{"decay":0.5},"embedding":{"start":"mean"}}}`,
+			[]string{"naml: baseline.decay is 0.5"}},
 	} {
 		got, err := ParseSettings(c.strategy, json.RawMessage(c.raw))
 		for _, want := range c.want {
@@ -245,6 +251,11 @@ func TestSettingsOfAnotherMethod(t *testing.T) {
 		{Guided, `{"naml":{"controller":{"task_embedding":-1}}}`, `"task_embedding":-1`, `"embedding"`},
 		{NAML, `{"controller":{"task_embedding":-1}}`, `"task_embedding":-1`, `"embedding"`},
 		{NAML, `{"preset":"multitask","controller":{"task_embedding":-1},"embedding":null}`, `"entropy":0.03`, `"embedding"`},
+		{NAML, `{"policy_gradient":{"method":"rspg"},"baseline":{"floor":0.1,"corrected":true}}`,
+			`"baseline":{"decay":0.01,"floor":0.1,"corrected":true}`, "initial_variance"},
+		{NAML, `{"preset":"paper","policy_gradient":{"method":"rspg"},"baseline":null}`, `"corrected":true`, "initial_variance"},
+		{NAML, `{"policy_gradient":{"method":"rspg"},"baseline":{"decay":0.5},"embedding":{"start":"posterior"}}`, `"decay":0.5`, "pqt"},
+		{Guided, `{"naml":{"policy_gradient":{"method":"rspg"},"baseline":{"corrected":false}}}`, `"corrected":false`, "pqt"},
 	} {
 		got := must(ParseSettings(c.strategy, json.RawMessage(c.raw)))(t)
 		if !strings.Contains(string(got), c.want) || strings.Contains(string(got), c.without) {
@@ -253,6 +264,27 @@ func TestSettingsOfAnotherMethod(t *testing.T) {
 		if again := must(ParseSettings(c.strategy, got))(t); string(again) != string(got) {
 			t.Errorf("%s is %s, and that %s", c.raw, got, again)
 		}
+	}
+}
+
+// Numbers from which no search could learn are refused, with their bounds.
+func TestAbsurdSettings(t *testing.T) {
+	for raw, want := range map[string]string{
+		`{"policy_gradient":{"learning_rate":1e300}}`:                                "learning_rate 1e+300 must lie between 1e-12 and 100",
+		`{"controller":{"init_scale":1e160}}`:                                        "init_scale 1e+160 must lie between 1e-12 and 100",
+		`{"baseline":{"decay":1e-320}}`:                                              "decay 1e-320 must lie between 1e-06 and 1",
+		`{"baseline":{"floor":1e-300}}`:                                              "floor 1e-300 must lie between 1e-12 and 1e+12",
+		`{"embedding":{"scale":1e300}}`:                                              "scale 1e+300 must lie between 1e-12 and 100",
+		`{"embedding":{"learning_rate_scale":1e308}}`:                                "learning_rate_scale 1e+308 must lie between",
+		`{"policy_gradient":{"method":"urex","urex":{"temperature":1e-320}}}`:        "urex.temperature 1e-320 must lie between",
+		`{"policy_gradient":{"method":"trpo","trpo":{"kl":1e300,"damping":1e-300}}}`: "trpo.kl 1e+300 must lie between",
+	} {
+		if got, err := ParseSettings(NAML, json.RawMessage(raw)); !says(err, want) {
+			t.Errorf("%s: %s, %v", raw, got, err)
+		}
+	}
+	if got, err := ParseSettings(Guided, json.RawMessage(`{"weight":1e308}`)); !says(err, "weight is 1e+308: it must lie between") {
+		t.Errorf("%s, %v", got, err)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 
 	"tnaml/experiments/space"
@@ -69,35 +68,21 @@ func DecodeSources(b []byte, sp *space.Space) (ref string, sources []Source, err
 }
 
 // rewarded are what strategies learn from: of each task its trials' actions with rewards
-// that can be compared. A pruned trial's value is an early one, which a final one would
-// have left behind: it counts as the worst final value of the task at most, so that its
-// place is right without a strategy's knowing of it, and what was pruned is still known as
-// bad, as it would not be were it left out. Failures and infeasible trials have their place
-// by these, as inside a search (effective). Tasks without a trial that ended well are left out.
+// that can be compared, as inside a search (effective). Tasks without a trial that ended
+// well are left out.
 func rewarded(sources []Source) (out []rewardedTask) {
 	for _, s := range sources {
-		final := math.Inf(1)
-		for _, t := range s.Trials {
-			if t.Status == trainer.OK {
-				final = min(final, t.Reward)
-			}
-		}
-		if math.IsInf(final, 1) {
-			continue
-		}
 		task := rewardedTask{name: s.Task}
 		var statuses []trainer.Status
 		var told []float64
 		for _, t := range s.Trials {
-			reward := t.Reward
-			if t.Status == trainer.Pruned {
-				reward = min(final, reward)
-			}
-			statuses, told = append(statuses, t.Status), append(told, reward)
+			statuses, told = append(statuses, t.Status), append(told, t.Reward)
 			task.actions, task.ok = append(task.actions, t.Actions), append(task.ok, t.Status == trainer.OK)
 		}
-		task.rewards = effective(statuses, told)
-		out = append(out, task)
+		if slices.Contains(task.ok, true) {
+			task.rewards = effective(statuses, told)
+			out = append(out, task)
+		}
 	}
 	return out
 }

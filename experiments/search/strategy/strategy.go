@@ -44,11 +44,12 @@ type Told struct {
 	Actions     []int
 	LogProb     float64
 	Status      trainer.Status
-	// Reward is the objective, more being better. Of a trial that failed it is the worst of
-	// the objective among its task's trials before it, 0 while there is none; of an
-	// infeasible one it is less than the worst of those before it and its own. It does not
-	// change with the trials that follow, and so it may be more than theirs: who compares
-	// trials with each other does so by their Status too (effective).
+	// Reward is the objective, more being better. Of a trial that was pruned it is what that
+	// had reached, or the worst of its task's trials before it that ended well, if that is
+	// less; of one that failed it is the worst of the objective among those before it, 0 while
+	// there is none; of an infeasible one it is less than the worst of those before it and its
+	// own. It does not change with the trials that follow, and so it may be more than theirs:
+	// who compares trials with each other does so by their Status too (effective).
 	Reward  float64
 	Metrics map[string]float64
 	// Steps is the number of training steps taken.

@@ -23,7 +23,10 @@ import (
 //
 // Trials without an outcome are not counted (Optuna's constant_liar is off). One that
 // failed counts as much as the worst that has a value, and one that is infeasible as worse
-// (effective), where Optuna would leave the former out. Each task has estimators of its own.
+// (effective), where Optuna would leave the former out. One that was pruned counts as the
+// worst that ended well at most; Optuna puts all of these behind those that ended, and among
+// themselves by how far they came, then by what they had reached there. Each task has
+// estimators of its own.
 const TPE = "tpe"
 
 var treeParzen = Definition{
