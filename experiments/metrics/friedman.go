@@ -17,8 +17,8 @@ import (
 // Without anything to tell apart p is 1.
 func Friedman(scores [][]float64) (chi2, p float64) {
 	chi2 = friedman(scores)
-	if chi2 == 0 {
-		return 0, 1
+	if chi2 == 0 || len(scores) < 2 { // of one task any ranks will do
+		return chi2, 1
 	}
 	if p, ok := exactRanks(scores); ok {
 		return chi2, p
@@ -191,5 +191,5 @@ func signTest(scores [][]float64) float64 {
 	if wins == losses {
 		return 1
 	}
-	return 2 * distuv.Binomial{N: float64(wins + losses), P: .5}.CDF(float64(min(wins, losses)))
+	return min(1, 2*distuv.Binomial{N: float64(wins + losses), P: .5}.CDF(float64(min(wins, losses))))
 }

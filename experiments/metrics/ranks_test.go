@@ -75,6 +75,8 @@ func TestFriedmanOfFew(t *testing.T) {
 		{"4 methods, 2 tasks", repeat(2, 4, 3, 2, 1), 6, .042},
 		{"2 methods, 7 of 8", append(repeat(7, 1, 0), []float64{0, 1}), 4.5, 2 * 9. / 256},
 		{"2 methods, 12 of 13 and a tie", append(repeat(12, 0, 1), []float64{1, 0}, []float64{1, 1}), 121. / 13, 2 * 14. / 8192},
+		{"one task says nothing", repeat(1, 6, 5, 4, 3, 2, 1), 5, 1},
+		{"2 methods, 51 to 50", append(repeat(51, 0, 1), repeat(50, 1, 0)...), 1. / 101, 1},
 		{"2 methods, level", append(repeat(2, 0, 1), repeat(2, 1, 0)...), 0, 1},
 	} {
 		chi2, p := Friedman(c.scores)

@@ -55,10 +55,11 @@ func named(searches []Search) ([]Search, error) {
 func identity(s *Search) (map[string]string, error) {
 	c := &s.Config
 	out := map[string]string{"space": c.Space.Name, "lag": fmt.Sprint(c.Lag), "trainer": c.Space.TrainerName()}
-	for name, digest := range map[string]string{"from": c.Controller, "sources": c.Sources} {
-		if digest != "" {
-			out[name] = short(digest)
-		}
+	if c.Controller != "" {
+		out["from"] = short(c.Controller)
+	}
+	if c.Sources != "" { // which trials these are follows from the task, too
+		out["sources"] = "yes"
 	}
 	if c.Fork != nil {
 		out["forked after"] = fmt.Sprint(c.Fork.Trials)
@@ -71,7 +72,9 @@ func identity(s *Search) (map[string]string, error) {
 	}
 	bounds := map[string]map[string]any{}
 	for _, b := range c.Space.Constraints {
-		bounds[b.Metric] = map[string]any{}
+		if bounds[b.Metric] == nil {
+			bounds[b.Metric] = map[string]any{}
+		}
 		if b.Min != nil {
 			bounds[b.Metric]["min"] = *b.Min
 		}

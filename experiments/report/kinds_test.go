@@ -49,7 +49,7 @@ func TestKindsByConfiguration(t *testing.T) {
 		},
 		"naml, trainer ours":      func(c *search.Config) { c.Space.Trainer = "ours" },
 		"naml, trainer.epochs 50": func(c *search.Config) { c.Space.Settings = []byte(`{"epochs":50}`) },
-		"naml, sources 12345678":  func(c *search.Config) { c.Sources = "sha256:1234567890" },
+		"naml, sources yes":       func(c *search.Config) { c.Sources = "sha256:1234567890" },
 		"naml, forked after 3":    func(c *search.Config) { c.Fork = &search.Fork{Config: "x", Trials: 3} },
 		"naml, lag 9":             func(c *search.Config) { c.Lag = 9 },
 	} {

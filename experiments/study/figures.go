@@ -24,7 +24,7 @@ const (
 	TrialsToBaseline = "trials to the baseline's best"
 	// TrialCPU is the mean CPU time of a trial that gave a model, in seconds; less is
 	// better.
-	TrialCPU = "CPU seconds a trial"
+	TrialCPU = "CPU seconds a model"
 )
 
 // TopName is what the mean of an objective over a search's ten best models is
@@ -138,7 +138,7 @@ func (s *Study) TrialsToBaseline(l *Ledger) (trials int, reached, ok bool) {
 }
 
 // baseline returns the baseline's search to compare a search with: of its data, and of
-// its run, seed and budget as far as there is one.
+// its run, kind, seed and budget as far as there is one.
 func (s *Study) baseline(l *Ledger) *Ledger {
 	if s.Baseline == "" {
 		return nil
@@ -146,7 +146,7 @@ func (s *Study) baseline(l *Ledger) *Ledger {
 	var best *Ledger
 	score := func(r *Ledger) int {
 		n := 0
-		for i, same := range []bool{r.Run == l.Run, r.Budget == l.Budget, r.Seed == l.Seed} {
+		for i, same := range []bool{r.Budget == l.Budget, r.Seed == l.Seed, r.Arm == s.Baseline, r.Run == l.Run} {
 			if same {
 				n += 1 << i
 			}

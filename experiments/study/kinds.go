@@ -71,6 +71,7 @@ func (l *Ledger) kind() string {
 	if c.Fork != nil {
 		shared.Forked = c.Fork.Trials
 	}
+	c.Space.Trainer = c.Space.TrainerName()
 	c.Tasks, c.Seed, c.KeepModels, c.Controller, c.Sources, c.Fork, c.Space.Description = nil, 0, 0, "", "", nil, ""
 	shared.Config = c
 	b, err := json.Marshal(shared)
@@ -80,11 +81,11 @@ func (l *Ledger) kind() string {
 	return string(b)
 }
 
-// data is that of the ledger's task, empty where it is not known.
+// data is that of the ledger's task, its parameters included, empty where it is not known.
 func (l *Ledger) data() string {
 	for _, t := range l.Config.Tasks {
 		if t.Name == l.Task {
-			return t.Data
+			return t.Data + string(t.Parameters)
 		}
 	}
 	return ""

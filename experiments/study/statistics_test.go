@@ -94,6 +94,36 @@ func TestUntested(t *testing.T) {
 	}
 }
 
+// A search that could not begin says nothing of an arm's data.
+func TestRankingWithoutABeginning(t *testing.T) {
+	s := four()
+	for i := range s.Ledgers {
+		l := &s.Ledgers[i]
+		l.Config.Strategy, l.Config.Tasks = l.Arm, []search.Task{{Name: l.Task, Data: "its data"}}
+	}
+	want, compared := s.Ranking(), s.Compare("a", "b")
+	s.Ledgers = append([]Ledger{{Phase: Transfer, Task: "s", Arm: "b", Seed: 9, Status: "failed", Budget: 10}}, s.Ledgers...)
+	if got, c := s.Ranking(), s.Compare("a", "b"); !reflect.DeepEqual(got, want) || c.Tasks != compared.Tasks {
+		t.Errorf("%+v, want %+v; %+v", got, want, c)
+	}
+}
+
+// The baseline of a search is one of its own run where there is one, before one of its seed.
+func TestBaselineOfTheRun(t *testing.T) {
+	of := func(run, arm string, seed uint64, n int, lag int) Ledger {
+		l := ledger(Transfer, "a", arm, seed, ramp(n, .5)...)
+		l.Run, l.Config.Strategy, l.Config.Lag, l.Budget = run, arm, lag, 12
+		return l
+	}
+	s := &Study{Baseline: "random", Arms: []Arm{{Name: "random"}, {Name: "naml"}}, Runs: []Run{{Name: "one"}, {Name: "two"}},
+		Ledgers: []Ledger{of("one", "random", 2, 12, 4), of("two", "random", 1, 12, 1), of("two", "random", 2, 7, 1),
+			of("two", "naml", 2, 12, 1)}}
+	s.SplitArms()
+	if r := s.baseline(&s.Ledgers[3]); r == nil || r.Run != "two" || r.Seed != 1 {
+		t.Errorf("%+v", r)
+	}
+}
+
 // Of arms whose means are equal but for rounding nothing differs.
 func TestEqualMeans(t *testing.T) {
 	s := &Study{Against: "a"}

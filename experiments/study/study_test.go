@@ -431,6 +431,8 @@ func TestKinds(t *testing.T) {
 		kinds  int
 	}{
 		"nothing":            {func(*search.Config) {}, 1},
+		"the default's name": {func(c *search.Config) { c.Space.Trainer = space.DefaultTrainer }, 1},
+		"parameters":         {func(c *search.Config) { c.Tasks = []search.Task{{Name: "a", Parameters: []byte(`{"n":1}`)}} }, 2},
 		"the models kept":    {func(c *search.Config) { c.KeepModels = 50 }, 1},
 		"the description":    {func(c *search.Config) { c.Space.Description = "ours" }, 1},
 		"lag":                {func(c *search.Config) { c.Lag = 1 }, 2},

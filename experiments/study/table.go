@@ -222,10 +222,12 @@ func (s *Study) Compare(a, b string) Comparison {
 	return c
 }
 
-// data is that of an arm's searches of a task.
+// data is that of an arm's searches of a task; one that could not begin says nothing of it.
 func (s *Study) data(task, arm string) string {
 	for _, l := range s.Select(Transfer, task, arm) {
-		return l.data()
+		if l.Config.Strategy != "" {
+			return l.data()
+		}
 	}
 	return ""
 }

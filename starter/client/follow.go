@@ -178,18 +178,27 @@ func (r *RunProgress) AllTold() int {
 
 // SecondsLeft estimates the time to the run's end by the rates of its searches in flight,
 // which know of no pauses; 0 if unknown. A search that has no rate yet is taken to be as
-// fast as the others, and the run ends no earlier than the one that needs longest.
+// fast as the others, and the run ends no earlier than the one that needs longest. What
+// searches that have ended early did not need is not to come.
 func (r *RunProgress) SecondsLeft() float64 {
-	var rate, known, longest float64
+	var rate, known, working, longest float64
+	left := 0
 	for _, s := range r.Flight {
-		if s.TrialsPerSecond > 0 {
+		left += max(s.Trials-s.Told, 0)
+		if s.Status == "paused" {
+			continue
+		}
+		if working++; s.TrialsPerSecond > 0 {
 			rate, known, longest = rate+s.TrialsPerSecond, known+1, max(longest, s.SecondsLeft)
 		}
 	}
 	if known == 0 {
 		return 0
 	}
-	return max(float64(r.Trials-r.AllTold())/(rate*float64(len(r.Flight))/known), longest)
+	if waiting := r.Searches - r.Done - len(r.Flight); waiting > 0 { // of about as many trials as the others
+		left += waiting * r.Trials / r.Searches
+	}
+	return max(float64(left)/(rate*working/known), longest)
 }
 
 // settle has a run whose searches in flight have all paused be paused: it waits for

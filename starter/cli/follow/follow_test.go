@@ -86,4 +86,12 @@ func TestRunTimeLeft(t *testing.T) {
 			t.Errorf("%s: %q; want %q", c.name, got, want)
 		}
 	}
+	// Two of four ended early, one has not begun, and one of those in flight is paused.
+	paused := flight(20, 200, 1)
+	paused.Status = "paused"
+	run := client.RunProgress{ExperimentProgress: workflows.ExperimentProgress{Searches: 5, Trials: 1000, Told: 40, Done: 2,
+		Running: []string{"a", "b"}}, Flight: []client.SearchProgress{flight(100, 200, 1), paused}}
+	if got := run.SecondsLeft(); got != 100+180+200 {
+		t.Errorf("%v s", got)
+	}
 }
