@@ -307,7 +307,7 @@ func (a api) ask(ctx context.Context, r *http.Request) (any, error) {
 	defer cancel()
 	defer context.AfterFunc(a.closing, cancel)()
 	out, err := a.s.AskWait(within, name, want)
-	if err != nil && within.Err() != nil && ctx.Err() == nil {
+	if ended := within.Err(); ended != nil && errors.Is(err, ended) && ctx.Err() == nil { // that no worker answers is something else
 		return nil, &client.RefusedError{Search: name, Reason: fmt.Sprintf("no trial was open for %d s: ask again", in.Wait), Later: true}
 	}
 	return out, err
