@@ -20,7 +20,7 @@ import (
 func (a app) modelCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "model", Short: "Trained child models"}
 	cmd.AddCommand(a.modelExportCommand())
-	return terminal.Group(cmd)
+	return cmd
 }
 
 func (a app) modelExportCommand() *cobra.Command {
