@@ -66,8 +66,9 @@ func (a api) wait(ctx context.Context, name string, want workflows.Ask, long tim
 	defer cancel()
 	defer context.AfterFunc(a.closing, cancel)()
 	out, err := a.s.AskWait(within, name, want)
-	if ended := within.Err(); ended != nil && errors.Is(err, ended) && ctx.Err() == nil { // that no worker answers is something else
-		return out, &client.RefusedError{Search: name, Reason: fmt.Sprintf("no trial was open for %.0f s: ask again", long.Seconds()), Later: true}
+	if ended := within.Err(); ended != nil && errors.Is(err, ended) && ctx.Err() == nil { // not that no worker answers
+		return out, &client.RefusedError{Search: name, Later: true,
+			Reason: fmt.Sprintf("no trial was open for %.0f s: ask again", long.Seconds())}
 	}
 	return out, err
 }

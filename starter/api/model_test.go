@@ -288,7 +288,8 @@ func TestModelServerFullAndStopped(t *testing.T) {
 
 // What a request has twice is found, whatever is around it.
 func FuzzTwice(f *testing.F) {
-	for _, body := range []string{`{"text":"a","text":"b"}`, `{"texts":["text","texts"],"vectors":[[1]]}`, `{"text":"\\\"","\u0074ext":""}`, `null`} {
+	for _, body := range []string{`{"text":"a","text":"b"}`, `{"texts":["text","texts"],"vectors":[[1]]}`,
+		`{"text":"\\\"","\u0074ext":""}`, `null`} {
 		f.Add([]byte(body))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {

@@ -241,7 +241,8 @@ func TestDataImportHeedsWhatItIsGiven(t *testing.T) {
 		return b.place(name, []byte(out))
 	}
 	folder, pictures := filepath.Join(b.dir, "folder"), filepath.Join(b.dir, "split")
-	whole, half, plain := table("whole.csv", "train", "validation", "test"), table("half.csv", "train", "train", "test"), table("plain.csv", "")
+	whole, half := table("whole.csv", "train", "validation", "test"), table("half.csv", "train", "train", "test")
+	plain := table("plain.csv", "")
 	benchmark := b.place("bench.json", []byte(`{"metrics": ["score"], "effects": {"score": {"intercept": 1}}}`))
 	for _, c := range []struct {
 		args []string

@@ -57,6 +57,7 @@ func (leased) Get(_ context.Context, out any) error {
 // However a wait ends, a trial that the workflow leases comes to whoever asked; where no worker
 // answers, that is said, and not that none was open.
 func TestAWaitThatEndsLosesNoTrial(t *testing.T) {
+	ended := context.DeadlineExceeded
 	for name, c := range map[string]struct {
 		server leasing
 		wait   time.Duration
@@ -66,12 +67,12 @@ func TestAWaitThatEndsLosesNoTrial(t *testing.T) {
 		within time.Duration
 	}{
 		"ends under an ask that is answered":    {leasing{takes: 2 * time.Second}, time.Second, 0, nil, 1, 2 * time.Second},
-		"ends under an ask that is refused":     {leasing{takes: 2 * time.Second}, time.Second, time.Hour, context.DeadlineExceeded, 0, 2 * time.Second},
-		"ends between asks":                     {leasing{}, 10 * time.Second, time.Hour, context.DeadlineExceeded, 0, 10 * time.Second},
+		"ends under an ask that is refused":     {leasing{takes: 2 * time.Second}, time.Second, time.Hour, ended, 0, 2 * time.Second},
+		"ends between asks":                     {leasing{}, 10 * time.Second, time.Hour, ended, 0, 10 * time.Second},
 		"a trial opens":                         {leasing{}, 10 * time.Second, 5 * time.Second, nil, 1, 7 * time.Second},
 		"no worker, and a wait of ten seconds":  {leasing{silent: true}, 10 * time.Second, 0, ErrSilent, 0, updateTimeout},
 		"no worker, and a wait of fifty":        {leasing{silent: true}, 50 * time.Second, 0, ErrSilent, 0, updateTimeout},
-		"has ended before: nothing is begun":    {leasing{}, -time.Second, 0, context.DeadlineExceeded, 0, 0},
+		"has ended before: nothing is begun":    {leasing{}, -time.Second, 0, ended, 0, 0},
 		"an answer that takes longer than asks": {leasing{takes: time.Minute}, time.Second, 0, ErrSilent, 0, updateTimeout},
 	} {
 		t.Run(name, func(t *testing.T) {
