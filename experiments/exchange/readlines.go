@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"tnaml/experiments/limit"
+	"tnaml/experiments/strict"
 	"tnaml/experiments/trainer"
 )
 
@@ -142,10 +143,17 @@ func given(v any) []trainer.Point {
 // texts, "NaN", "Infinity" and "-Infinity".
 func parse(b []byte, v any) error {
 	err := json.Unmarshal(b, v)
-	if err == nil || !bytes.Contains(b, []byte("NaN")) && !bytes.Contains(b, []byte("Infinity")) {
-		return err
+	if err == nil {
+		return nil
 	}
-	var out []byte
+	return json.Unmarshal(proper(b), v)
+}
+
+// proper writes Python's JSON as others'.
+func proper(b []byte) (out []byte) {
+	if !bytes.Contains(b, []byte("NaN")) && !bytes.Contains(b, []byte("Infinity")) {
+		return b
+	}
 	for quoted := false; len(b) > 0; {
 		n := 1
 		switch {
@@ -163,7 +171,7 @@ func parse(b []byte, v any) error {
 		}
 		out, b = append(out, b[:n]...), b[n:]
 	}
-	return json.Unmarshal(out, v)
+	return out
 }
 
 // wrongJSON says what is wrong with a line of JSON; err is nil of what is something else.
@@ -190,6 +198,10 @@ func (in *reader) jsonl() {
 		var fields map[string]any
 		if err := parse(b, &fields); err != nil || fields == nil {
 			in.bad(line, "no JSON object: %s", wrongJSON(err))
+			return
+		}
+		if err := strict.Twice(proper(b)); err != nil { // nobody knows which of the values is meant
+			in.bad(line, "%s: leave one out", strings.ReplaceAll(err.Error(), "\n", "; "))
 			return
 		}
 		r := record{line, map[string]any{}, given(fields["curve"])}

@@ -16,12 +16,12 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/experiments/limit"
-	"tnaml/experiments/strict"
 	"tnaml/starter/client"
 	"tnaml/workflows"
 )
@@ -46,7 +46,8 @@ const (
 	maxBody      = 64 << 10
 	maxHeaders   = 16 << 10
 	maxInFlight  = 256
-	maxWait      = 60 // seconds
+	maxWaiting   = 256 // asks that wait, which are not among those in flight
+	maxWait      = 60  // seconds
 	maxTrials    = 1000
 	trialsUnless = 100
 	// Of the list of searches.
@@ -73,7 +74,7 @@ type answer func(ctx context.Context, r *http.Request) (any, error)
 
 // handler serves the API to whoever has the token; nobody waits once closing ends.
 func handler(closing context.Context, s Searches, token string) http.Handler {
-	a := api{s, closing}
+	a := api{s, closing, make(chan struct{}, maxWaiting), &unheard{of: map[string][]workflows.AskedTrial{}}}
 	mux := http.NewServeMux()
 	for route, do := range map[string]answer{
 		"GET /v1/openapi.json":           func(context.Context, *http.Request) (any, error) { return json.RawMessage(Description), nil },
@@ -112,12 +113,13 @@ func guard(mux *http.ServeMux, token string, most int, help string) http.Handler
 		}
 		select {
 		case busy <- struct{}{}:
-			defer func() { <-busy }()
 		default:
-			w.Header().Set("Retry-After", "1")
-			write(w, http.StatusServiceUnavailable, problem{"busy", fmt.Sprintf("more than %d requests at once", most)})
+			fail(w, busyError{most, "requests"})
 			return
 		}
+		leave := sync.OnceFunc(func() { <-busy })
+		defer leave()
+		r = r.WithContext(context.WithValue(r.Context(), leaves{}, leave))
 		if _, pattern := mux.Handler(r); pattern == "" {
 			unrouted(w, r, mux, help)
 			return
@@ -125,6 +127,17 @@ func guard(mux *http.ServeMux, token string, most int, help string) http.Handler
 		mux.ServeHTTP(w, r)
 	})
 }
+
+// leaves is the key of what gives a request's place to others before its end, in its context.
+type leaves struct{}
+
+// busyError says that there are so many of something already, at most.
+type busyError struct {
+	most int
+	what string
+}
+
+func (e busyError) Error() string { return fmt.Sprintf("more than %d %s at once", e.most, e.what) }
 
 // unrouted answers what is no route: another method would be, or nothing.
 func unrouted(w http.ResponseWriter, r *http.Request, mux *http.ServeMux, help string) {
@@ -162,6 +175,9 @@ func fail(w http.ResponseWriter, err error) {
 		w.Header().Set("Retry-After", "1")
 	case errors.As(err, &refused):
 		status, p.Code = http.StatusUnprocessableEntity, "refused"
+	case errors.As(err, new(busyError)):
+		status, p.Code = http.StatusServiceUnavailable, "busy"
+		w.Header().Set("Retry-After", "1")
 	case errors.As(err, new(*client.NotFoundError)), errors.Is(err, store.ErrNotFound):
 		status, p.Code = http.StatusNotFound, "not_found"
 	case errors.Is(err, client.ErrUsage):
@@ -197,6 +213,8 @@ func head(w http.ResponseWriter) {
 type api struct {
 	s       Searches
 	closing context.Context
+	waiting chan struct{} // a place for each ask that waits
+	unheard *unheard
 }
 
 // list answers with the newest searches, and says which records it could not read: one of
@@ -279,38 +297,6 @@ func number(r *http.Request, name string, unless, least, most int) (int, error) 
 		return 0, client.Usage(fmt.Errorf("%s is %q: it must be a number from %d to %d", name, given, least, most))
 	}
 	return n, nil
-}
-
-func (a api) ask(ctx context.Context, r *http.Request) (any, error) {
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		return nil, err
-	}
-	var in struct {
-		Count int  `json:"count"`
-		Trial *int `json:"trial"`
-		Wait  int  `json:"wait_seconds"`
-	}
-	if len(bytes.TrimSpace(body)) > 0 {
-		if err := strict.Unmarshal(body, &in); err != nil {
-			return nil, client.Usage(err)
-		}
-	}
-	if in.Wait < 0 || in.Wait > maxWait {
-		return nil, client.Usage(fmt.Errorf("wait_seconds is %d: it must be a number from 0 to %d", in.Wait, maxWait))
-	}
-	name, want := r.PathValue("name"), workflows.Ask{Count: in.Count, Trial: in.Trial}
-	if in.Wait == 0 {
-		return a.s.Ask(ctx, name, want)
-	}
-	within, cancel := context.WithTimeout(ctx, time.Duration(in.Wait)*time.Second)
-	defer cancel()
-	defer context.AfterFunc(a.closing, cancel)()
-	out, err := a.s.AskWait(within, name, want)
-	if err != nil && within.Err() != nil && ctx.Err() == nil {
-		return nil, &client.RefusedError{Search: name, Reason: fmt.Sprintf("no trial was open for %d s: ask again", in.Wait), Later: true}
-	}
-	return out, err
 }
 
 func (a api) tell(ctx context.Context, r *http.Request) (any, error) {

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"tnaml/experiments/exported"
+	"tnaml/experiments/strict"
 )
 
 // lengths says of a text whether it is short or long, and notes how many came together.
@@ -139,6 +140,10 @@ func TestModelServer(t *testing.T) {
 		{texts, "POST", "/v1/predict", "", `["a"]`, 400, "must be a JSON object"},
 		{texts, "POST", "/v1/predict", "", `{"text": "a", "texts": ["b"]}`, 400, "either text or texts"},
 		{texts, "POST", "/v1/predict", "", `{"texts": ["a", null]}`, 400, "texts[1] is null"},
+		{texts, "POST", "/v1/predict", "", `{"text": "a", "text": "b"}`, 400, `\"text\" is there twice`},
+		{texts, "POST", "/v1/predict", "", `{"texts": ["a"], "\u0074exts": ["b"]}`, 400, `\"texts\" is there twice`},
+		{texts, "POST", "/v1/predict", "", `{"text": "a\\", "Text" : "b"}`, 400, `\"text\" is there twice`},
+		{texts, "POST", "/v1/predict", "", `{"texts": ["text", "\"text\": 1", "\\", "texts"]}`, 200, `"predictions"`},
 		{texts, "POST", "/v1/predict", "", `{"texts": [7]}`, 400, `\"texts\" is [7]: it must be a list of words`},
 		{texts, "POST", "/v1/predict", "", `{"texts": "a"}`, 400, `it must be a list of words`},
 		{texts, "POST", "/v1/predict", "", `{"txt": "a"}`, 400, "txt"},
@@ -279,6 +284,34 @@ func TestModelServerFullAndStopped(t *testing.T) {
 	if err := <-stopped; err != nil || statuses[200] != maxTextRequests {
 		t.Errorf("%v, %v", statuses, err)
 	}
+}
+
+// What a request has twice is found, whatever is around it.
+func FuzzTwice(f *testing.F) {
+	for _, body := range []string{`{"text":"a","text":"b"}`, `{"texts":["text","texts"],"vectors":[[1]]}`,
+		`{"text":"\\\"","\u0074ext":""}`, `null`} {
+		f.Add([]byte(body))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		d := json.NewDecoder(bytes.NewReader(body))
+		d.DisallowUnknownFields() // so that no object is in another
+		if !json.Valid(body) || d.Decode(new(ask)) != nil {
+			return
+		}
+		var fields map[string]json.RawMessage
+		if err := json.Unmarshal(body, &fields); err != nil {
+			t.Fatal(err)
+		}
+		want := strict.Twice(body) != nil
+		for a := range fields {
+			for b := range fields {
+				want = want || a != b && strings.EqualFold(a, b)
+			}
+		}
+		if err := twice(body); (err != nil) != want {
+			t.Errorf("%q: %v, want an error: %t", body, err, want)
+		}
+	})
 }
 
 // BenchmarkServe measures requests of one text over HTTP on this machine's loopback, one after

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -40,20 +41,26 @@ type Process = terminal.Process
 
 // Run runs a command line and returns its exit code.
 func Run(ctx context.Context, p Process) int {
+	written := &terminal.Written{To: p.Stdout}
+	p.Stdout = written
 	a := &terminal.App{Process: p}
 	running := false // the command line was right, what fails now is not its fault
 	root := command(a, &running)
 	root.SetArgs(p.Args)
 	root.SetIn(p.Stdin)
-	root.SetOut(p.Stdout)
-	root.SetErr(p.Stderr)
 	err := root.ExecuteContext(ctx)
+	failed := written.Err()
 	switch {
+	case errors.Is(failed, syscall.EPIPE) && (err == nil || errors.Is(err, syscall.EPIPE)): // whoever read it has enough, as head has
+		return exitFailed
+	case err == nil && failed != nil:
+		a.Say("starter: %s", failed)
+		return exitFailed
 	case err == nil:
 		return exitOK
 	case errors.Is(err, terminal.ErrInterrupted), errors.Is(ctx.Err(), context.Canceled): // each request has words of its own for it
 		return exitInterrupted
-	case running && !errors.Is(err, client.ErrUsage):
+	case running && !errors.Is(err, client.ErrUsage), failed != nil && errors.Is(err, failed):
 		a.Say("starter: %s", terminal.Message(err))
 		if errors.Is(err, terminal.ErrUnfinished) {
 			return exitUnfinished
@@ -106,7 +113,13 @@ func command(a *terminal.App, running *bool) *cobra.Command {
 		experiment.RunCommand(a), experiment.Command(a), controller.Command(a), schedule.Command(a),
 	)
 	a.Named(root)
+	root.SetOut(a.Stdout)
+	root.SetErr(a.Stderr)
+	root.InitDefaultCompletionCmd(a.Args...) // else it comes too late for what follows
 	walk(root, func(cmd *cobra.Command) {
+		if cmd != root && cmd.HasSubCommands() && !cmd.Runnable() {
+			terminal.Group(cmd)
+		}
 		deploy.Decimal(cmd.Flags())
 		deploy.Decimal(cmd.PersistentFlags())
 		terminal.Lists(cmd.Flags())

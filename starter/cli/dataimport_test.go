@@ -226,6 +226,58 @@ func TestDataImportFindsOut(t *testing.T) {
 	}
 }
 
+// A flag that what is read leaves without a meaning is refused, and one that it does not is taken.
+func TestDataImportHeedsWhatItIsGiven(t *testing.T) {
+	b := offline(t)
+	for i, e := range opinions() {
+		b.place(fmt.Sprintf("folder/%s/%d.txt", e.Label, i), []byte(e.Text))
+		b.place(fmt.Sprintf("split/%s/%s/%d.png", []string{"train", "test"}[i/20], e.Label, i), picture(t, 2, color.NRGBA{uint8(i), 1, 2, 255}))
+	}
+	table := func(name string, splits ...string) string {
+		out := "text,label,split\n"
+		for i, e := range opinions() {
+			out += fmt.Sprintf("%s,%s,%s\n", e.Text, e.Label, splits[i/2%len(splits)])
+		}
+		return b.place(name, []byte(out))
+	}
+	folder, pictures := filepath.Join(b.dir, "folder"), filepath.Join(b.dir, "split")
+	whole, half := table("whole.csv", "train", "validation", "test"), table("half.csv", "train", "train", "test")
+	plain := table("plain.csv", "")
+	benchmark := b.place("bench.json", []byte(`{"metrics": ["score"], "effects": {"score": {"intercept": 1}}}`))
+	for _, c := range []struct {
+		args []string
+		want string // empty: it is taken
+	}{
+		{[]string{folder, "--text-column", "nope"}, "--text-column is for tables, and folder is none"},
+		{[]string{folder, "--label-column", "nope"}, "--label-column is for tables"},
+		{[]string{folder, "--split-column", "nope"}, "--split-column is for tables"},
+		{[]string{folder, "--columns", "a,b"}, "--columns is for TSV and CSV files"},
+		{[]string{folder, "--delimiter", ";"}, "--delimiter is for TSV and CSV files"},
+		{[]string{folder, "--encoding", "utf-8", "--seed", "2", "--test", ".2"}, ""},
+		{[]string{folder, plain, "--text-column", "text", "--delimiter", ",", "--name", "x"}, ""},
+		{[]string{plain, "--seed", "3", "--validation", ".2", "--test", ".2", "--stratified=false"}, ""},
+		{[]string{whole, "--validation", ".3"}, "--validation is for a split that is made here, and these examples have their own"},
+		{[]string{whole, "--test", ".5"}, "--test is for a split"},
+		{[]string{whole, "--seed", "9"}, "--seed is for a split"},
+		{[]string{whole, "--stratified=false"}, "--stratified is for a split"},
+		{[]string{half, "--test", ".5"}, "--test is for a split"},
+		{[]string{half, "--validation", ".3", "--seed", "9", "--stratified=false"}, ""}, // there is none of its own
+		{[]string{pictures, "--test", ".5"}, "--test is for a split"},
+		{[]string{pictures, "--validation", ".3"}, ""},
+		{[]string{"train=" + plain, "test=" + half, "--name", "x", "--test", ".3"}, "--test is for a split"},
+		{[]string{benchmark, "--kind", "table", "--validation", ".3"}, "--validation is for examples, which are split, and these are tables"},
+		{[]string{benchmark, "--kind", "table", "--test", ".3"}, "--test is for examples"},
+		{[]string{benchmark, "--kind", "table", "--seed", "3"}, "--seed is for examples"},
+		{[]string{benchmark, "--kind", "table", "--stratified"}, "--stratified is for examples"},
+	} {
+		if args := append([]string{"data", "import", "--dry-run"}, c.args...); c.want == "" {
+			b.ok(args...)
+		} else {
+			b.fails(exitUsage, []string{c.want}, args...)
+		}
+	}
+}
+
 // Where a file's name is no name of what is made of it, the way out is told before any server
 // is asked.
 func TestNamesOfFiles(t *testing.T) {

@@ -43,6 +43,7 @@ func TestExperimentFromTheTerminal(t *testing.T) {
 	b.fails(exitFailed, []string{"tiny", "overwrite"}, "experiment", "add",
 		b.write("tiny2.yaml", strings.Replace(tinyExperiment, "trials: 12", "trials: 13", 1)))
 	b.fails(exitFailed, []string{"has not been run"}, "experiment", "results", "tiny")
+	b.fails(exitUsage, []string{"--title is for searches: tiny is an experiment"}, "report", "tiny", "--title", "Mine")
 	b.fails(exitUsage, []string{`"one" is a pretraining task`, `unknown arm "best"`}, "run", "tiny", "--tasks", "one", "--arms", "best")
 	b.fails(exitFailed, []string{`no task "three"`, "one, two"}, "run", "tiny", "--tasks", "three")
 	b.fails(exitUsage, []string{"--kind", "benchmark"}, "run", "tiny", "--kind", "all")

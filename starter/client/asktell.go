@@ -31,9 +31,15 @@ var ErrSilent = errors.New("no worker answers: is one running? (`starter up`, or
 
 // Ask takes trials to run of a search whose space has `trainer: external`. Whoever has one
 // tells what it gave, or asks for it again by its number, before its lease ends. What is
-// refused is a RefusedError.
+// refused is a RefusedError. Once it is under way, an ask does not end with ctx: the workflow
+// leases the trial all the same, and nobody would have it till the lease ends. So it may be
+// answered with trials, which are the caller's, after ctx has ended.
 func (c *Client) Ask(ctx context.Context, name string, in workflows.Ask) (out workflows.Asked, err error) {
-	return out, c.asking(ctx, name, workflows.AskUpdate, in, &out)
+	if err := ctx.Err(); err != nil {
+		return out, err
+	}
+	err = c.asking(context.WithoutCancel(ctx), name, workflows.AskUpdate, in, &out)
+	return out, err
 }
 
 const (
@@ -43,7 +49,8 @@ const (
 	askAgainMost  = 2 * time.Second
 )
 
-// AskWait is Ask, waiting for a trial until the search takes no more, or ctx ends.
+// AskWait is Ask, waiting for a trial until the search takes no more. Where ctx ends, no
+// further ask is begun: the error is that of ctx, unless the last one was answered.
 func (c *Client) AskWait(ctx context.Context, name string, in workflows.Ask) (workflows.Asked, error) {
 	for pause := askAgainFirst; ; pause = min(2*pause, askAgainMost) {
 		out, err := c.Ask(ctx, name, in)
@@ -114,7 +121,7 @@ func (c *Client) asking(ctx context.Context, name, update string, in, out any) e
 	if !errors.As(err, &app) {
 		return called(Search, name, err)
 	}
-	if kind, failed := c.KindOf(ctx, name); failed == nil && kind != Search {
+	if kind, failed := c.KindOf(within, name); failed == nil && kind != Search {
 		return Usage(fmt.Errorf("%s is a %s: ask, and tell, one of its searches", name, kind))
 	}
 	return refusedBy(name, err)

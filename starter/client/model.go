@@ -16,7 +16,7 @@ import (
 
 // Pick chooses one model of a search.
 type Pick struct {
-	// Task names the task, of a search over several.
+	// Task names the task, of a search over several; a trial that is chosen must be of it.
 	Task string
 	// Trial is the trial's number, or negative for the task's best on the validation
 	// split.
@@ -37,18 +37,9 @@ func (c *Client) ExportModel(ctx context.Context, name string, p Pick) ([]byte, 
 	if err != nil {
 		return nil, Row{}, err
 	}
-	at := p.Trial
-	if at < 0 {
-		task, err := l.Task(p.Task)
-		if err != nil {
-			return nil, Row{}, err
-		}
-		if at, err = c.pick(ctx, l, task, p.Guard); err != nil {
-			return nil, Row{}, err
-		}
-	}
-	if at >= len(l.Trials) {
-		return nil, Row{}, fmt.Errorf("search %s has %d trials, there is no trial %d", name, len(l.Trials), at)
+	at, err := c.picked(ctx, l, p)
+	if err != nil {
+		return nil, Row{}, err
 	}
 	if (p.Refit || p.Retrain) && l.Config.Strategy == search.Imported {
 		return nil, l.Row(at), fmt.Errorf("the trials of %s were imported: there are no models of them, and their seeds are not known", name)
@@ -64,6 +55,27 @@ func (c *Client) ExportModel(ctx context.Context, name string, p Pick) ([]byte, 
 		}
 	}
 	return b, l.Row(at), err
+}
+
+// picked is the trial that is meant: one by its number must be of the task, where that is named.
+func (c *Client) picked(ctx context.Context, l *Ledger, p Pick) (int, error) {
+	task := -1
+	if p.Task != "" || p.Trial < 0 {
+		var err error
+		if task, err = l.Task(p.Task); err != nil {
+			return 0, err
+		}
+	}
+	switch {
+	case p.Trial < 0:
+		return c.pick(ctx, l, task, p.Guard)
+	case p.Trial >= len(l.Trials):
+		return 0, fmt.Errorf("search %s has %d trials, there is no trial %d", l.Name, len(l.Trials), p.Trial)
+	case task >= 0 && l.Trials[p.Trial].Task != task:
+		return 0, Usage(fmt.Errorf("search %s: trial %d is of the task %s, not of %s: leave one of the two out", l.Name, p.Trial,
+			l.Config.Tasks[l.Trials[p.Trial].Task].Name, p.Task))
+	}
+	return p.Trial, nil
 }
 
 // pick is the trial that a guard chooses.

@@ -117,3 +117,26 @@ func TestRetrainedIsTheSameModel(t *testing.T) {
 		t.Error("a model of another trainer was trained")
 	}
 }
+
+// A trial that is named by its number must be of the task that is named beside it.
+func TestAPickedTrialIsOfItsTask(t *testing.T) {
+	l := &Ledger{Name: "s", Config: &search.Config{Tasks: []search.Task{{Name: "north"}, {Name: "south"}}},
+		Trials: []search.Trial{{Trial: 0, Task: 0}, {Trial: 1, Task: 1}}}
+	for _, c := range []struct {
+		pick Pick
+		want string
+	}{
+		{Pick{Trial: 1}, ""},
+		{Pick{Trial: 1, Task: "south"}, ""},
+		{Pick{Trial: 1, Task: "north"}, "trial 1 is of the task south, not of north"},
+		{Pick{Trial: 1, Task: "east"}, `no task "east" (there are: north, south)`},
+		{Pick{Trial: 2}, "there is no trial 2"},
+		{Pick{Trial: 2, Task: "north"}, "there is no trial 2"},
+		{Pick{Trial: -1}, "several tasks: choose one (north, south)"},
+	} {
+		at, err := new(Client).picked(t.Context(), l, c.pick)
+		if c.want == "" && (err != nil || at != c.pick.Trial) || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%+v: %d, %v, want %q", c.pick, at, err, c.want)
+		}
+	}
+}

@@ -32,7 +32,7 @@ func Commands(t *terminal.App) []*cobra.Command {
 	strategies.AddCommand(a.listStrategies(), a.showStrategy())
 	trainers := &cobra.Command{Use: "trainer", Short: "Trainers: what trains the models of a search space"}
 	trainers.AddCommand(a.listTrainers(), a.showSchema())
-	return []*cobra.Command{terminal.Group(strategies), terminal.Group(trainers)}
+	return []*cobra.Command{strategies, trainers}
 }
 
 // strategyEntry is a strategy for people and scripts.

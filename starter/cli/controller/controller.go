@@ -31,7 +31,7 @@ func Command(t *terminal.App) *cobra.Command {
 	cmd := &cobra.Command{Use: "controller", Short: "Pretrained controllers: what a transfer starts from"}
 	cmd.AddCommand(a.listCommand(), a.showCommand(), a.exportCommand(), a.importCommand(), a.pretrainCommand(), a.diffCommand(),
 		names.RemoveCommand(a.App, names.Controller))
-	return terminal.Group(cmd)
+	return cmd
 }
 
 func (a app) listCommand() *cobra.Command {

@@ -24,7 +24,7 @@ func Command(t *terminal.App) *cobra.Command {
 	cmd := &cobra.Command{Use: "data", Aliases: []string{"task"}, Short: "Import or add tasks, look at them, remove them"}
 	cmd.AddCommand(a.importCommand(), a.addCommand(), a.pullCommand(), a.listCommand(), a.showCommand(),
 		names.RemoveCommand(a.App, names.Task))
-	return terminal.Group(cmd)
+	return cmd
 }
 
 func (a app) listCommand() *cobra.Command {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"tnaml/activities/library"
 	"tnaml/activities/store"
@@ -47,6 +48,7 @@ type importOptions struct {
 	overwrite, dry bool
 	yes            bool
 	given          map[data.Kind]string // a flag that was given for tasks of a kind
+	changed        []string             // the flags that were given
 }
 
 func (a app) importCommand() *cobra.Command {
@@ -83,6 +85,7 @@ func (a app) importCommand() *cobra.Command {
 			"  starter data import reviews.csv --name reviews --vectors embeddings.npy --vectors-name minilm",
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			cmd.Flags().Visit(func(f *pflag.Flag) { o.changed = append(o.changed, f.Name) })
 			o.given = map[data.Kind]string{}
 			for _, k := range kindFlags {
 				for _, f := range k.flags {
@@ -264,6 +267,9 @@ func (a app) importFrom(ctx context.Context, s store.Store, im *importer, source
 		return terminal.EncodingHint(err)
 	}
 	f.others = im.others
+	if err := f.unheeded(o.changed); err != nil {
+		return err
+	}
 	im.progress.Update("building the task: splits, duplicates, vocabulary")
 	t, err := f.build(o)
 	var set *nnimage.FeatureSet

@@ -49,9 +49,11 @@ type importer struct {
 type loaded struct {
 	texts *text.Builder
 	first []text.Example // of the texts
-	set   *image.Set
-	file  []byte
-	kind  data.Definition
+	// splits are those that texts come with, in the order in which they are met.
+	splits []string
+	set    *image.Set
+	file   []byte
+	kind   data.Definition
 	// reports say what each source of texts is, lines the same for images.
 	reports []labelled.Report
 	lines   []string
@@ -338,6 +340,9 @@ func (im *importer) texts(s source, out *loaded, read func(o labelled.Options, e
 		}
 		if im.ctx.Err() != nil {
 			return terminal.ErrInterrupted
+		}
+		if !slices.Contains(out.splits, e.Split) {
+			out.splits = append(out.splits, e.Split)
 		}
 		return out.texts.Add(e)
 	})

@@ -27,7 +27,7 @@ func Command(t *terminal.App) *cobra.Command {
 	cmd := &cobra.Command{Use: "experiment", Short: "Named experiments: what they run, and what their runs found"}
 	cmd.AddCommand(a.listCommand(), a.showCommand(), a.addCommand(), a.resultsCommand(),
 		names.RemoveCommand(a.App, names.Experiment))
-	return terminal.Group(cmd)
+	return cmd
 }
 
 // experimentEntry is an experiment in a list.

@@ -30,7 +30,7 @@ func Command(t *terminal.App) *cobra.Command {
 	cmd := &cobra.Command{Use: "module", Short: "Embedding modules: the first choice of the search space"}
 	cmd.AddCommand(a.pullCommand(), a.addCommand(), a.trainCommand(), a.trainImagesCommand(), a.deriveCommand(), a.buildCommand(),
 		a.listCommand(), a.showCommand(), a.neighboursCommand(), a.checkCommand(), names.RemoveCommand(a.App, names.Module))
-	return terminal.Group(cmd)
+	return cmd
 }
 
 func (a app) listCommand() *cobra.Command {

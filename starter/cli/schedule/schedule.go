@@ -33,7 +33,7 @@ func Command(t *terminal.App) *cobra.Command {
 		a.doCommand("resume", "Go on after a pause", "resumed", (*client.Client).ResumeSchedule),
 		a.doCommand("delete", "Delete it; runs that have begun go on", "deleted", (*client.Client).DeleteSchedule),
 	)
-	return terminal.Group(cmd)
+	return cmd
 }
 
 // ofRun marks the flags of an experiment's run.

@@ -1,6 +1,7 @@
 package search
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -49,7 +50,9 @@ func (a app) askCommand() *cobra.Command {
 				if wait {
 					ask = c.AskWait
 				}
+				answered := a.sayLate(cmd.Context())
 				out, err := ask(cmd.Context(), args[0], in)
+				answered()
 				var refused *client.RefusedError
 				if errors.As(err, &refused) && (refused.Later || refused.Ended) {
 					return terminal.Unfinished(err)
@@ -72,6 +75,23 @@ func (a app) askCommand() *cobra.Command {
 	terminal.Positive(cmd, "count")
 	terminal.NotNegative(cmd, "trial")
 	return a.JSONFlag(cmd)
+}
+
+// lateAfter is how long after a Ctrl-C it is said what is waited for.
+const lateAfter = time.Second
+
+// sayLate says, where ctx has ended and what is returned has not been called yet, that an ask
+// under way is waited for: its trial is leased already, and printed here or known to nobody.
+func (a app) sayLate(ctx context.Context) (answered func()) {
+	done, answered := context.WithCancel(context.WithoutCancel(ctx))
+	context.AfterFunc(ctx, func() {
+		select {
+		case <-done.Done():
+		case <-time.After(lateAfter):
+			a.Say("waiting for what was asked, which may be answered with a trial; Ctrl-C again gives that up till its lease ends")
+		}
+	})
+	return answered
 }
 
 // askedText is a trial to run for people.

@@ -20,7 +20,7 @@ import (
 func (a app) modelCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "model", Short: "Trained child models"}
 	cmd.AddCommand(a.modelExportCommand())
-	return terminal.Group(cmd)
+	return cmd
 }
 
 func (a app) modelExportCommand() *cobra.Command {
@@ -117,6 +117,9 @@ func (a app) predictCommand() *cobra.Command {
 			if model == "" && len(args) == 0 {
 				return client.Usage(errors.New("name a search, or a directory with --model"))
 			}
+			if from.name == "" && from.column != "" {
+				return client.Usage(errors.New("--vectors-column says which of --vectors FILE are meant: give both"))
+			}
 			var b exported.Predictor
 			var err error
 			if cmd.Flags().Changed("ensemble") {
@@ -132,6 +135,11 @@ func (a app) predictCommand() *cobra.Command {
 				files = args[1:]
 			}
 			if b.About().Image != nil {
+				for _, flag := range []string{"vectors", "vectors-column", "encoding"} {
+					if cmd.Flags().Changed(flag) {
+						return client.Usage(fmt.Errorf("--%s is for texts, and the model is one of images: leave it out", flag))
+					}
+				}
 				return a.predictImages(cmd.Context(), b, files)
 			}
 			switch len(files) {

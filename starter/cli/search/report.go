@@ -34,6 +34,12 @@ func (a app) reportCommand() *cobra.Command {
 			if asCSV && a.JSON {
 				return client.Usage(fmt.Errorf("give --csv or --json, not both"))
 			}
+			switch {
+			case pareto != "" && (asCSV || a.JSON):
+				return client.Usage(errors.New("--pareto is for the page: leave it out with --csv and --json"))
+			case title != "" && asCSV:
+				return client.Usage(errors.New("--title is for the page: leave it out with --csv"))
+			}
 			return a.WithClient(cmd.Context(), func(c *client.Client) error {
 				format, ending := formatHTML, ".html"
 				switch {
@@ -81,8 +87,12 @@ func (a app) reportWriter(ctx context.Context, c *client.Client, format int, tit
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return nil, err
 	}
-	if err == nil && pareto != "" {
-		return nil, client.Usage(fmt.Errorf("--pareto is for searches: %s is an experiment", names[0]))
+	if err == nil && pareto+title != "" {
+		flag := "pareto"
+		if pareto == "" {
+			flag = "title"
+		}
+		return nil, client.Usage(fmt.Errorf("--%s is for searches: %s is an experiment", flag, names[0]))
 	}
 	if err == nil {
 		st, err := c.ReportStudy(ctx, names[0], names[1:]...)

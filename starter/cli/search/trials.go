@@ -167,6 +167,9 @@ func (a app) importCommand() *cobra.Command {
 			if !slices.Contains(exchange.Formats(), format) {
 				return client.Usage(fmt.Errorf("the format of %s: give --format, one of %s", args[0], strings.Join(exchange.Formats(), ", ")))
 			}
+			if o.Study != "" && format != "optuna" {
+				return client.Usage(fmt.Errorf("--study is for Optuna's journals, and %s is %s: leave it out", args[0], format))
+			}
 			if im.Space == "" {
 				return client.Usage(errors.New("give the --space that the trials are of (see starter space list)"))
 			}

@@ -87,7 +87,7 @@ func Command(t *terminal.App) *cobra.Command {
 	}
 	add.Flags().BoolVar(&overwrite, "overwrite", false, "give the name to this space even if it has another")
 	cmd.AddCommand(add, a.listCommand(), a.showCommand(), names.RemoveCommand(a.App, names.Space))
-	return terminal.Group(cmd)
+	return cmd
 }
 
 // spaceEntry is a search space in a list.

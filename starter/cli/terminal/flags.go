@@ -109,7 +109,7 @@ func (l lines) Set(s string) error {
 }
 
 // Group makes a command that only holds others say which, and fail.
-func Group(cmd *cobra.Command) *cobra.Command {
+func Group(cmd *cobra.Command) {
 	cmd.Args = cobra.ArbitraryArgs
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		var names []string
@@ -124,5 +124,4 @@ func Group(cmd *cobra.Command) *cobra.Command {
 		}
 		return client.Usage(fmt.Errorf("%s %s: %s", cmd.CommandPath(), what, strings.Join(names, ", ")))
 	}
-	return cmd
 }

@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,6 +16,42 @@ import (
 	"tnaml/activities/library"
 	"tnaml/starter/client"
 )
+
+// Written is a stream that remembers the first error of being written to: no line that is
+// printed is looked after by itself. After it nothing more is written.
+type Written struct {
+	To io.Writer
+
+	mu  sync.Mutex
+	err error
+}
+
+// Write implements io.Writer.
+func (w *Written) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err != nil {
+		return 0, w.err
+	}
+	n, err := w.To.Write(p)
+	if err == nil && n < len(p) {
+		err = io.ErrShortWrite
+	}
+	if at := new(fs.PathError); errors.As(err, &at) { // whose path is that of a descriptor
+		err = at.Err
+	}
+	if err != nil {
+		w.err = fmt.Errorf("writing standard output: %w", err)
+	}
+	return n, w.err
+}
+
+// Err is the first error, or nil.
+func (w *Written) Err() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.err
+}
 
 // PrintJSON writes a value as indented JSON to standard output.
 func (a *App) PrintJSON(v any) error {

@@ -64,6 +64,9 @@ func (a *App) WidthOf(stream io.Writer) int {
 	if a.Width == nil {
 		return 0
 	}
+	if w, ok := stream.(*Written); ok {
+		stream = w.To
+	}
 	return a.Width(stream)
 }
 
