@@ -205,7 +205,7 @@ func TestPredictionsAreThoseEvaluated(t *testing.T) {
 		s := []string{"this is not good at all", "this is good and nice"}[i%2] + fmt.Sprintf(" goody%c", 'a'+i%20)
 		split := []string{data.Train, data.Train, data.Train, data.Validation, data.Test}[i%5]
 		if split == data.Test {
-			s = fmt.Sprintf("this is not goodly%d good", i)
+			s = fmt.Sprintf("thisly%d is not good", i)
 			test = append(test, s)
 		}
 		examples = append(examples, text.Example{Text: s, Label: []string{"bad", "good"}[i%2], Split: split})
