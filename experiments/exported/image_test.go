@@ -14,7 +14,8 @@ import (
 func ofImages(t *testing.T, wide int, deviation float32, edit func(map[string]any)) []byte {
 	t.Helper()
 	pixels := []uint8{1, 2, 3, 4, 5, 6, 7, 9, 9, 1, 1, 0}
-	pca, err := nnimage.TrainPCA(nnimage.Images{Height: 2, Width: 2, Channels: 1, Pixels: pixels}, nnimage.PCAOptions{Components: 1, Size: 2, Channels: 1})
+	images := nnimage.Images{Height: 2, Width: 2, Channels: 1, Pixels: pixels}
+	pca, err := nnimage.TrainPCA(images, nnimage.PCAOptions{Components: 1, Size: 2, Channels: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

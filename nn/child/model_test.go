@@ -178,7 +178,8 @@ func TestDecodeRefusesImagesWithTexts(t *testing.T) {
 		changed := *m
 		edit(&changed.header)
 		changed.wide = make([]float32, 2)
-		if _, err := DecodeModel(changed.EncodeAlone()); err == nil || !strings.Contains(err.Error(), "a model of images, of 12 pixels, whose wide tower") {
+		const want = "a model of images, of 12 pixels, whose wide tower"
+		if _, err := DecodeModel(changed.EncodeAlone()); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

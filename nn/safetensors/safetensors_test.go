@@ -212,8 +212,9 @@ func TestDecodeRefuses(t *testing.T) {
 			t.Errorf("%s: %v, %v; want an error with %q", c.name, f, err, c.want)
 		}
 	}
+	const nothing = `"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}`
 	for _, c := range []struct{ want, header string }{
-		{`array "a": it is there twice`, `{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}`},
+		{`array "a": it is there twice`, "{" + nothing + "," + nothing + "}"},
 		{"a shape of more than 32 dimensions", entry("U8", "[1"+strings.Repeat(",1", 32)+"]", "[0,1]")},
 		{"no JSON object", "null"}, {"2 bytes after its end", "{}  []"},
 	} {

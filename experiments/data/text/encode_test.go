@@ -135,7 +135,8 @@ func TestNewWordsAreNoBridge(t *testing.T) {
 		}
 		for _, e := range []*Encoder{task.Encoder(g, nil), task.Encoder(nil, x)} {
 			for text, want := range map[string]int{
-				"not good": c.with, "not zzz good": c.parted, "not qqq good": c.parted, "qqq not qqq qqq good qqq": c.parted, "qqq not good qqq": c.with,
+				"not good": c.with, "not zzz good": c.parted, "not qqq good": c.parted, "qqq not qqq qqq good qqq": c.parted,
+				"qqq not good qqq": c.with,
 			} {
 				if got := e.Encode(new(Buffer), []string{text}); len(got.Wide.IDs) != want || len(got.IDs) < 2 {
 					t.Errorf("at most %d tokens: %q has %d features, want %d", c.most, text, len(got.Wide.IDs), want)
