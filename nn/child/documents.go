@@ -37,7 +37,7 @@ func (p Pooling) tokenWeights(d *Data) []float32 {
 	}
 	counts, total := make([]float64, d.Vocabulary), 0.
 	splits := []*Examples{&d.Train, &d.Validation}
-	if d.taught { // each example counts once
+	if d.Taught { // each example counts once
 		splits = splits[:1]
 	}
 	for _, e := range splits {
