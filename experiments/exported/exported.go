@@ -52,6 +52,11 @@ type Info struct {
 	Tokeniser text.Tokeniser `json:"tokeniser,omitzero"`
 	// WideVocabulary is the number of leading tokens the wide tower knows.
 	WideVocabulary int `json:"wide_vocabulary,omitempty"`
+	// DistinctTokens counts the tokens of the texts of a model of texts' task. More than the
+	// vocabulary has say that it was cut: tokens that it lacks are then left out of a text as
+	// if they were not there. Where it was not, n-grams do not reach across them, and their
+	// characters count.
+	DistinctTokens int `json:"distinct_tokens,omitempty"`
 	// Image is the size of an image model's images, nil for texts.
 	Image *ImageSize `json:"image,omitempty"`
 	// Vectors is the module of the documents' vectors that must be given with texts.
@@ -81,6 +86,7 @@ var ErrProgram = errors.New("the model is an archive of what its trainer's progr
 // takes, nil where it takes none.
 func EncodeTexts(info Info, m *child.Model, task *text.Task, set *nnimage.FeatureSet) ([]byte, error) {
 	info.Task, info.Labels, info.Tokeniser, info.WideVocabulary = task.Name, task.Labels, task.Tokeniser, task.WideVocabulary
+	info.DistinctTokens = task.Card.DistinctTokens
 	f, err := safetensors.Decode(m.EncodeAlone())
 	if err != nil {
 		return nil, err
@@ -191,6 +197,12 @@ func (m *Model) decodeTexts(f *safetensors.File) error {
 	if wide := m.child.WideVocabulary; wide != task.WideVocabulary {
 		return fmt.Errorf("%d tokens for a wide tower of %d", task.WideVocabulary, wide)
 	}
+	// What lacks the number would otherwise count as a model whose vocabulary was not cut.
+	if m.Info.DistinctTokens < len(task.Vocabulary) {
+		return fmt.Errorf("it says that its task has %d distinct tokens, and has %d in its vocabulary: export the model again",
+			m.Info.DistinctTokens, len(task.Vocabulary))
+	}
+	task.Card.DistinctTokens = m.Info.DistinctTokens
 	grams, index, err := decodeWide(f, m.child, task)
 	m.encoder = task.Encoder(grams, index)
 	return err

@@ -196,6 +196,64 @@ func TestPredictionsAreTheModels(t *testing.T) {
 	}
 }
 
+// A model answers as it was evaluated, of tokens that only the test split has and of those
+// that the vocabulary lacks; a model that does not say whether it lacks any is none.
+func TestPredictionsAreThoseEvaluated(t *testing.T) {
+	var examples []text.Example
+	var test []string
+	for i := range 60 {
+		s := []string{"this is not good at all", "this is good and nice"}[i%2] + fmt.Sprintf(" goody%c", 'a'+i%20)
+		split := []string{data.Train, data.Train, data.Train, data.Validation, data.Test}[i%5]
+		if split == data.Test {
+			s = fmt.Sprintf("thisly%d is not good", i)
+			test = append(test, s)
+		}
+		examples = append(examples, text.Example{Text: s, Label: []string{"bad", "good"}[i%2], Split: split})
+	}
+	for _, most := range []int{0, 5} {
+		task, err := text.Build(examples, data.Options{Name: "messages", MaxVocabulary: most})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, edit := range []func(*child.Config){
+			func(c *child.Config) { c.WideNGrams = 2 }, func(c *child.Config) { c.WideFeatures = child.Both },
+		} {
+			cfg := child.Config{HiddenSize: 2, Activation: child.ReLU, Normalisation: child.NoNorm, DeepLearningRate: .1, WideLearningRate: 1,
+				Steps: 60, WideNGrams: 1}
+			edit(&cfg)
+			d, err := task.DataFor(cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			n := len(task.Vocabulary)
+			trained, _, err := child.Train(cfg, d, &child.Table{Dim: 1, Vectors: make([]float32, n), Known: make([]bool, n)}, 1, child.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			b, err := EncodeTexts(Info{}, trained, task, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			m, err := Decode(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want, got := trained.Predict(&d.Test), m.OfTexts(test, nil); !slices.Equal(bits(want), bits(got)) {
+				t.Errorf("at most %d tokens, %+v: the test split is told otherwise", most, cfg)
+			}
+			f, err := safetensors.Decode(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			m.Info.DistinctTokens = 0
+			f.PutJSON("bundle", m.Info)
+			if _, err := Decode(f.Encode()); err == nil || !strings.Contains(err.Error(), "0 distinct tokens") {
+				t.Error(err)
+			}
+		}
+	}
+}
+
 func directory(t testing.TB, b []byte, more ...File) fstest.MapFS {
 	t.Helper()
 	files, err := Directory(b, more...)

@@ -21,7 +21,11 @@ import (
 // it: model.onnx, vocabulary.txt, and features.txt or ngrams.txt where the wide tower sees
 // these. What comes before the ids stays outside: the text's tokens (text.Tokeniser) are
 // looked up among the lines of vocabulary.txt, its features or n-grams among theirs, counted
-// from 0. The inputs, of which a model has what it needs, are, n texts at a time,
+// from 0. A token that vocabulary.txt lacks is left out before n-grams are made where the
+// vocabulary was cut (Info.DistinctTokens, in the graph's metadata "model", is greater than
+// its lines); else no n-gram of words reaches across it, and its n-grams of characters
+// count. N-grams, which are not features, do not reach across tokens from line
+// Info.WideVocabulary on either. The inputs, of which a model has what it needs, are, n texts at a time,
 //
 //	tokens          n × t, int64    the ids of its tokens, each once, filled up with −1, t ≥ 1
 //	counts          n × t, float32  how often each occurs, filled up with 0

@@ -105,26 +105,37 @@ func weighted(t *text.Task, f text.Features, w sparse.Weighting) (func(*text.Spl
 	}, nil
 }
 
-// score classifies a split.
-func (s *splits) score(m *linear.Model, of split) Score {
-	c := metrics.NewConfusion(s.task.Labels, of.labels, m.Predict(of.x))
-	f1, classes := 0.0, 0
+// score is of a split's classes.
+func (s *splits) score(classes []int32, of split) Score {
+	c := metrics.NewConfusion(s.task.Labels, of.labels, classes)
+	f1, occur := 0.0, 0
 	for _, k := range c.Classes() {
 		if k.Examples+k.Predicted > 0 {
 			f1 += k.F1()
-			classes++
+			occur++
 		}
 	}
-	return Score{c.Accuracy(), f1 / float64(max(1, classes)), len(of.labels)}
+	return Score{c.Accuracy(), f1 / float64(max(1, occur)), len(of.labels)}
 }
 
-// result measures a model.
-func (s *splits) result(m *linear.Model) Result {
-	return Result{Features: m.Columns, Validation: s.score(m, s.validation), Test: s.score(m, s.test)}
+// result measures a model whose classes' machines are seen one after the other: each votes
+// as soon as it is trained, and goes. Those of ten thousand classes, of two hundred thousand
+// columns each, would take sixteen gigabytes.
+func (s *splits) result(each func(linear.See) error) (Result, error) {
+	validation, test := linear.NewVotes(s.validation.x), linear.NewVotes(s.test.x)
+	err := each(func(class int, weights []float64, bias float64) {
+		validation.See(class, weights, bias)
+		test.See(class, weights, bias)
+	})
+	if err != nil {
+		return Result{}, fmt.Errorf("task %s: %w", s.task.Name, err)
+	}
+	return Result{Features: s.train.x.Columns, Validation: s.score(validation.Classes, s.validation),
+		Test: s.score(test.Classes, s.test)}, nil
 }
 
-// train trains a model of a C, from the one before it.
-type train func(linear.SVM, *sparse.Matrix, []int32, int, *linear.Fit) (*linear.Model, *linear.Fit, error)
+// train trains the machines of a C, from those before.
+type train func(linear.SVM, *sparse.Matrix, []int32, int, *linear.Fit, linear.See) (*linear.Fit, error)
 
 const (
 	// A machine is trained no closer to its optimum than accuracies can tell.
@@ -144,14 +155,16 @@ func (s *splits) tuned(f train, betas ...float64) (Result, error) {
 	for _, c := range grid {
 		worse++
 		for _, beta := range betas {
-			var m *linear.Model
-			var err error
 			o := linear.SVM{C: c, Tolerance: tolerance, Passes: passes, Beta: beta}
-			if m, fit, err = f(o, s.train.x, s.train.labels, len(s.task.Labels), fit); err != nil {
-				return best, fmt.Errorf("task %s: %w", s.task.Name, err)
+			r, err := s.result(func(see linear.See) (err error) {
+				fit, err = f(o, s.train.x, s.train.labels, len(s.task.Labels), fit, see)
+				return err
+			})
+			if err != nil {
+				return best, err
 			}
-			if v := s.score(m, s.validation); best.C == 0 || v.Accuracy > best.Validation.Accuracy {
-				best = s.result(m)
+			if best.C == 0 || r.Validation.Accuracy > best.Validation.Accuracy {
+				best = r
 				best.C, best.Beta, worse = c, beta, 0
 			}
 		}
@@ -164,7 +177,13 @@ func (s *splits) tuned(f train, betas ...float64) (Result, error) {
 
 func majority(t *text.Task) (Result, error) {
 	s := seen(t, func(s *text.Split) *sparse.Matrix { return &sparse.Matrix{Offsets: make([]int32, s.Len()+1)} })
-	return s.result(linear.Majority(t.Train.Labels, len(t.Labels), 0)), nil
+	m := linear.Majority(t.Train.Labels, len(t.Labels), 0)
+	return s.result(func(see linear.See) error {
+		for c, n := range m.Bias {
+			see(c, nil, n)
+		}
+		return nil
+	})
 }
 
 var words = text.Features{Words: 2}
@@ -175,11 +194,9 @@ func naiveBayes(t *text.Task) (Result, error) {
 		return Result{}, err
 	}
 	s := seen(t, see)
-	m, err := linear.NaiveBayes(s.train.x, s.train.labels, len(t.Labels), 1)
-	if err != nil {
-		return Result{}, fmt.Errorf("task %s: %w", t.Name, err)
-	}
-	return s.result(m), nil
+	return s.result(func(see linear.See) error {
+		return linear.EachNaiveBayes(s.train.x, s.train.labels, len(t.Labels), 1, see)
+	})
 }
 
 func nbsvm(t *text.Task) (Result, error) {
@@ -187,7 +204,7 @@ func nbsvm(t *text.Task) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	return seen(t, see).tuned(linear.SVM.TrainNB, .25, 1)
+	return seen(t, see).tuned(linear.SVM.EachNB, .25, 1)
 }
 
 var tfidf = sparse.Weighting{Weight: sparse.TFIDF, Normalise: true}
@@ -197,7 +214,7 @@ func wordsSVM(t *text.Task) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	return seen(t, see).tuned(linear.SVM.Train, 0)
+	return seen(t, see).tuned(linear.SVM.Each, 0)
 }
 
 // charactersSVM has words and characters in two blocks, each of length 1.
@@ -210,7 +227,7 @@ func charactersSVM(t *text.Task) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	return seen(t, func(s *text.Split) *sparse.Matrix { return sparse.Beside(see(s), beside(s)) }).tuned(linear.SVM.Train, 0)
+	return seen(t, func(s *text.Split) *sparse.Matrix { return sparse.Beside(see(s), beside(s)) }).tuned(linear.SVM.Each, 0)
 }
 
 // ToBeat is the best of results by the validation split, the first of equals; false

@@ -70,39 +70,64 @@ func logitScale(logits []float32, labels []int32, classes int) float64 {
 }
 
 // Calibration is a model's expected calibration error on a split before and after its
-// temperature: see calibrationError.
+// temperature: see calibrationCount.
 type Calibration struct{ Before, After float64 }
 
-func calibration(logits []float32, labels []int32, classes int, temperature float64) Calibration {
-	return Calibration{calibrationError(logits, labels, classes, 1), calibrationError(logits, labels, classes, temperature)}
+// calibrated counts towards a Calibration, one example after the other, so that a split's
+// logits need not lie in memory together.
+type calibrated struct{ before, after calibrationCount }
+
+func newCalibrated(temperature float64) *calibrated {
+	return &calibrated{calibrationCount{temperature: 1}, calibrationCount{temperature: temperature}}
 }
 
-// calibrationError is by how much the probability of the most probable class differs from
-// how often it is right: the mean over 15 bins of equal width, (b/15, (b+1)/15], of the
-// difference of both's means, each bin counting by its examples (Guo et al., 2017). It is 0
-// of no example.
-func calibrationError(logits []float32, labels []int32, classes int, temperature float64) float64 {
-	var bins [calibrationBins]float64 // the sums of probability less right
+func (c *calibrated) add(label int32, logits []float32) {
+	c.before.add(label, logits)
+	c.after.add(label, logits)
+}
+
+func (c *calibrated) calibration() Calibration { return Calibration{c.before.error(), c.after.error()} }
+
+func calibration(logits []float32, labels []int32, classes int, temperature float64) Calibration {
+	c := newCalibrated(temperature)
 	for i, label := range labels {
-		z := logits[i*classes:][:classes]
-		best, total := 0, 0.
-		for c, v := range z {
-			if v > z[best] {
-				best = c
-			}
-		}
-		for _, v := range z {
-			total += math.Exp((float64(v) - float64(z[best])) / temperature)
-		}
-		bin := min(max(int(math.Ceil(calibrationBins/total))-1, 0), calibrationBins-1)
-		bins[bin] += 1 / total
-		if int(label) == best {
-			bins[bin]--
+		c.add(label, logits[i*classes:][:classes])
+	}
+	return c.calibration()
+}
+
+// calibrationCount counts towards the expected calibration error: by how much the
+// probability of the most probable class differs from how often it is right: the mean over
+// 15 bins of equal width, (b/15, (b+1)/15], of the difference of both's means, each bin
+// counting by its examples (Guo et al., 2017). It is 0 of no example.
+type calibrationCount struct {
+	temperature float64
+	examples    int
+	bins        [calibrationBins]float64 // the sums of probability less right
+}
+
+func (c *calibrationCount) add(label int32, z []float32) {
+	best, total := 0, 0.
+	for k, v := range z {
+		if v > z[best] {
+			best = k
 		}
 	}
+	for _, v := range z {
+		total += math.Exp((float64(v) - float64(z[best])) / c.temperature)
+	}
+	bin := min(max(int(math.Ceil(calibrationBins/total))-1, 0), calibrationBins-1)
+	c.bins[bin] += 1 / total
+	if int(label) == best {
+		c.bins[bin]--
+	}
+	c.examples++
+}
+
+func (c *calibrationCount) error() float64 {
 	sum := 0.
-	for _, v := range bins {
+	for _, v := range c.bins {
 		sum += math.Abs(v)
 	}
-	return sum / float64(max(1, len(labels)))
+	return sum / float64(max(1, c.examples))
 }

@@ -54,20 +54,20 @@ func TestCalibrationErrorByHand(t *testing.T) {
 	}
 	labels := []int32{1, 1, 0, 0, 0}
 	want := (math.Abs(3*.9-2) + 2*.6) / 5
-	if got := calibrationError(logits, labels, 2, 1); math.Abs(got-want) > 1e-6 {
+	if got := calibration(logits, labels, 2, 1).After; math.Abs(got-want) > 1e-6 {
 		t.Errorf("%v, want %v", got, want)
 	}
 	// At half the temperature: .9 is 81 to 1, .6 is 2.25 to 1.
 	want = (math.Abs(3*81./82-2) + 2*2.25/3.25) / 5
-	if got := calibrationError(logits, labels, 2, .5); math.Abs(got-want) > 1e-6 {
+	if got := calibration(logits, labels, 2, .5).After; math.Abs(got-want) > 1e-6 {
 		t.Errorf("at half the temperature: %v, want %v", got, want)
 	}
 	// .66 and .62 are both in (9/15, 10/15].
 	logits = append(append([]float32{}, logit(.66)...), logit(.62)...)
-	if got, want := calibrationError(logits, []int32{1, 0}, 2, 1), math.Abs(.66+.62-1)/2; math.Abs(got-want) > 1e-6 {
+	if got, want := calibration(logits, []int32{1, 0}, 2, 1).After, math.Abs(.66+.62-1)/2; math.Abs(got-want) > 1e-6 {
 		t.Errorf("%v in one bin, want %v", got, want)
 	}
-	if got := calibrationError(nil, nil, 2, 1); got != 0 {
+	if got := calibration(nil, nil, 2, 1).After; got != 0 {
 		t.Errorf("%v of no example", got)
 	}
 }

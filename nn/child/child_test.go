@@ -482,4 +482,10 @@ func TestConfigReportsEverything(t *testing.T) {
 			t.Errorf("%q is not in: %v", want, err)
 		}
 	}
+	for norm, want := range map[Normalisation]bool{BatchNorm: false, LayerNorm: true, NoNorm: true} {
+		one := config(func(c *Config) { c.BatchSize, c.Normalisation = 1, norm })
+		if err := one.Validate(); (err == nil) != want || err != nil && !strings.Contains(err.Error(), "one example has no variance") {
+			t.Errorf("a batch of one, normalised by %s: %v", norm, err)
+		}
+	}
 }

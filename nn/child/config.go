@@ -98,6 +98,10 @@ func (c Config) Validate() error {
 	if c.BatchSize < 0 || c.BatchSize > maxBatchSize {
 		bad("a batch size of %d must lie between 1 and %d, or be 0 for %d", c.BatchSize, maxBatchSize, DefaultBatchSize)
 	}
+	if c.BatchSize == 1 && c.Normalisation == BatchNorm {
+		bad("batch normalisation with a batch size of 1: one example has no variance, and every layer would say the same of all; " +
+			"let batches have 2 or more, or normalise otherwise")
+	}
 	return errors.Join(errs...)
 }
 

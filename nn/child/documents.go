@@ -29,13 +29,18 @@ func EmbedBy(d *Data, t *Table, p Pooling) *DocumentVectors {
 const sifWeight = 1e-3
 
 // tokenWeights are how much each token of the vocabulary counts; nil: all the same. They
-// are the same however the training and the validation split are drawn of their examples.
+// are the same however the training and the validation split are drawn of their examples,
+// and where a model is trained on both (WithValidation).
 func (p Pooling) tokenWeights(d *Data) []float32 {
 	if p != SIF || d.Vocabulary == 0 {
 		return nil
 	}
 	counts, total := make([]float64, d.Vocabulary), 0.
-	for _, e := range []*Examples{&d.Train, &d.Validation} {
+	splits := []*Examples{&d.Train, &d.Validation}
+	if d.Taught { // each example counts once
+		splits = splits[:1]
+	}
+	for _, e := range splits {
 		for k, id := range e.IDs {
 			counts[id] += float64(e.Counts[k])
 			total += float64(e.Counts[k])

@@ -3,6 +3,7 @@ package child
 import (
 	"encoding/json"
 	"math"
+	"runtime"
 	"slices"
 	"testing"
 
@@ -196,6 +197,28 @@ func TestMetricsOfAModel(t *testing.T) {
 	}
 }
 
+// The logits of the test split, which may be far larger than the others, are not kept.
+func TestEvaluationKeepsNoTestLogits(t *testing.T) {
+	const classes = 100
+	d, table := synthetic(400, 60, classes, 10, 6, .3)
+	big, _ := synthetic(40000, 60, classes, 10, 6, .3)
+	allocated := func(test Examples) int64 {
+		all := *d
+		all.Test = test
+		documents := Embed(&all, table)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, out, err := Train(config(func(c *Config) { c.Steps = 2 }), &all, table, 1, Options{Documents: documents})
+		if runtime.ReadMemStats(&after); err != nil || out.Status != OK {
+			t.Fatal(out, err)
+		}
+		return int64(after.TotalAlloc - before.TotalAlloc)
+	}
+	if more, logits := allocated(big.Train)-allocated(d.Test), int64(4*classes*big.Train.Len()); more > logits/2 {
+		t.Errorf("%d bytes more for %d documents more, whose logits take %d", more, big.Train.Len(), logits)
+	}
+}
+
 // BenchmarkEvaluate measures the evaluation of 4,000 documents by the cheapest models.
 func BenchmarkEvaluate(b *testing.B) {
 	for _, c := range []struct {
@@ -208,7 +231,7 @@ func BenchmarkEvaluate(b *testing.B) {
 			vectors := Embed(d, table).Test
 			b.ReportAllocs()
 			for b.Loop() {
-				m.evaluate(&d.Test, vectors)
+				m.evaluate(&d.Test, vectors, func(int32, []float32) {})
 			}
 			b.ReportMetric(b.Elapsed().Seconds()*1e9/float64(b.N*d.Test.Len()), "ns/example")
 		})

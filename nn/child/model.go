@@ -129,11 +129,35 @@ func (m *Model) Attach(t *Table) error {
 	if t.Dim != m.Dim || len(t.Vectors) != m.NVocabulary*m.Dim || len(t.Known) != m.NVocabulary {
 		return fmt.Errorf("child model: a table of %d × %d for a model of %d × %d", len(t.Known), t.Dim, m.NVocabulary, m.Dim)
 	}
+	if err := weighable(m.tokens, t.Known); err != nil {
+		return fmt.Errorf("child model: %w", err)
+	}
 	m.table, m.known = t.Vectors, t.Known
 	if m.tuned != nil {
 		m.table, m.module = slices.Clone(t.Vectors), t.Vectors
 		m.tuned.over(m.table, m.Dim)
 		m.tuned = nil
+	}
+	return nil
+}
+
+// weighable reports a token with a vector, but without a weight: the mean of a document of such
+// alone would be no number. Those without a vector count for nothing anyway.
+func weighable(weights []float32, known []bool) error {
+	for id, w := range weights {
+		if known[id] && w == 0 {
+			return fmt.Errorf("token %d has a vector and the weight 0", id)
+		}
+	}
+	return nil
+}
+
+// positive reports the first number that is not.
+func positive(name string, v []float32, zero bool) error {
+	for i, x := range v {
+		if !(x > 0 || zero && x == 0) {
+			return fmt.Errorf("array %q: number %d is %v", name, i, x)
+		}
 	}
 	return nil
 }
@@ -296,7 +320,7 @@ func (m *Model) PredictInto(w *Workspace, out []float32, e *Examples, vectors []
 func (m *Model) Evaluate(e *Examples) Metrics {
 	m.ofTexts()
 	m.fits(e, nil)
-	metrics, _, _, _ := m.evaluate(m.weigh(new(Workspace), e), nil)
+	metrics, _, _ := m.evaluate(m.weigh(new(Workspace), e), nil, func(int32, []float32) {})
 	return metrics
 }
 
@@ -328,19 +352,27 @@ func (m *Model) attached() {
 	}
 }
 
-// evaluate is Evaluate with the documents' mean token vectors, if known; it also
-// returns the logits, n × Classes, and whether all were numbers.
-func (m *Model) evaluate(e *Examples, vectors []float32) (metrics Metrics, right []byte, all []float32, ok bool) {
+// evaluate is Evaluate with the documents' mean token vectors, if known; see is called with
+// the label and the logits of each in turn. It also returns whether all were numbers.
+func (m *Model) evaluate(e *Examples, vectors []float32, see func(label int32, logits []float32)) (metrics Metrics, right []byte, ok bool) {
 	if m.Cfg.FineTune {
 		vectors = nil
 	}
 	t := newTally(e.Len(), m.NClasses)
-	all = make([]float32, 0, e.Len()*m.NClasses)
+	ok = true
 	m.scores(new(Workspace), e, vectors, func(i int, logits []float32) {
 		t.add(e.Labels[i], logits)
-		all = append(all, logits...)
+		see(e.Labels[i], logits)
+		ok = ok && kernels.Finite(logits)
 	})
-	return t.metrics(), t.bits, all, kernels.Finite(all)
+	return t.metrics(), t.bits, ok
+}
+
+// evaluateAll is evaluate that also returns all logits, n × Classes.
+func (m *Model) evaluateAll(e *Examples, vectors []float32) (metrics Metrics, right []byte, all []float32, ok bool) {
+	all = make([]float32, 0, e.Len()*m.NClasses)
+	metrics, right, ok = m.evaluate(e, vectors, func(_ int32, logits []float32) { all = append(all, logits...) })
+	return metrics, right, all, ok
 }
 
 const kind = "model"
@@ -462,6 +494,9 @@ func (m *Model) decode(f *safetensors.File) error {
 		max(m.Dim, m.NClasses, m.NVocabulary, m.NPixels, m.header.Features) > math.MaxInt32 {
 		return fmt.Errorf("impossible shape %+v", m.header)
 	}
+	if m.NPixels > 0 && (m.wideRows() > 0 || m.Cfg.WideFeatures != "") {
+		return fmt.Errorf("a model of images, of %d pixels, whose wide tower sees %d features of texts", m.NPixels, m.wideRows())
+	}
 	if tokens := m.NPixels == 0 && !m.Alone; !tokens && m.Cfg.Pooling != "" || m.Cfg.Frozen() && m.Cfg.FineTune {
 		return fmt.Errorf("impossible configuration: pooling %q and wide vectors %v, of tokens: %v, of a tuned module: %v", m.Cfg.Pooling,
 			m.Cfg.WideVectors, tokens, m.Cfg.FineTune)
@@ -490,6 +525,9 @@ func (m *Model) decode(f *safetensors.File) error {
 		for _, v := range l.vectors() {
 			if slices.Contains(want, v.name) {
 				*v.data = get(name+v.name, l.out)
+				if v.name == "deviation" {
+					errs = append(errs, positive(name+v.name, *v.data, false))
+				}
 			}
 		}
 		m.layers = append(m.layers, l)
@@ -511,6 +549,7 @@ func (m *Model) decode(f *safetensors.File) error {
 	m.wide = weights("wide", m.wideRows())
 	if m.has(f, &errs, "token/weights", (m.Cfg.Pooling == SIF || m.Cfg.Pooling == Attention) && m.NVocabulary > 0) {
 		m.tokens = get("token/weights", m.NVocabulary)
+		errs = append(errs, positive("token/weights", m.tokens, true))
 	}
 	if m.has(f, &errs, "wide/vectors", m.Cfg.solvedVectors()) {
 		m.vectors = get("wide/vectors", m.Dim, m.NClasses)
@@ -522,6 +561,8 @@ func (m *Model) decode(f *safetensors.File) error {
 		m.pixels = weights("pixels", m.NPixels)
 	}
 	switch {
+	case m.Alone && (m.Cfg.FineTune || m.NPixels > 0):
+		errs = append(errs, errors.New("a model of vectors of texts has neither a tuned module nor pixels"))
 	case f.Has("table" + maskSuffix):
 		var err error
 		m.tuned, err = getPartial(f, "table", m.NVocabulary, m.Dim)
@@ -534,8 +575,9 @@ func (m *Model) decode(f *safetensors.File) error {
 		for i, k := range known {
 			m.known[i] = k != 0
 		}
-	case m.Alone && (m.Cfg.FineTune || m.NPixels > 0):
-		errs = append(errs, errors.New("a model of vectors of texts has neither a tuned module nor pixels"))
+		if len(m.known) == len(m.tokens) {
+			errs = append(errs, weighable(m.tokens, m.known))
+		}
 	case m.Cfg.FineTune:
 		errs = append(errs, errors.New("a tuned model without its table"))
 	}

@@ -2,6 +2,7 @@ package child
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -120,6 +121,66 @@ func TestDecodeRefusesPoolingOfNothing(t *testing.T) {
 			if _, err := DecodeModel(changed.Encode()); err == nil || !strings.Contains(err.Error(), "pooling") {
 				t.Errorf("%s, %s: %v", name, p, err)
 			}
+		}
+	}
+}
+
+// Numbers that a trained model cannot have, and with which no document, or not every one,
+// has probabilities: deviations and weights of tokens that are not positive.
+func TestDecodeRefusesWhatDividesByNothing(t *testing.T) {
+	d, table := synthetic(60, 14, 3, 5, 4, .5)
+	m, _ := train(t, config(func(c *Config) { c.HiddenLayers, c.Normalisation, c.Pooling = 1, BatchNorm, SIF }), d, table, 1)
+	for want, edit := range map[string]func(*Model){
+		`"layer/0/deviation": number 2 is 0`:  func(m *Model) { m.layers[0].deviation[2] = 0 },
+		`"layer/0/deviation": number 2 is -1`: func(m *Model) { m.layers[0].deviation[2] = -1 },
+		`"token/weights": number 3 is -1`:     func(m *Model) { m.tokens[3] = -1 },
+		"token 3 has a vector and the weight": func(m *Model) { m.tokens[3], m.known[3] = 0, true },
+	} {
+		changed := *m
+		changed.layers, changed.tokens, changed.known = slices.Clone(m.layers), slices.Clone(m.tokens), slices.Clone(m.known)
+		changed.layers[0].deviation = slices.Clone(m.layers[0].deviation)
+		edit(&changed)
+		if _, err := DecodeModel(changed.EncodeAlone()); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+		stored, err := DecodeModel(changed.Encode())
+		if err == nil {
+			err = stored.Attach(&Table{Dim: table.Dim, Vectors: table.Vectors, Known: changed.known})
+		}
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("stored: %v, want %q", err, want)
+		}
+	}
+	// A token without a vector may have none: that is what attention gives it.
+	m.tokens[3], m.known = 0, slices.Clone(m.known)
+	m.known[3] = false
+	if _, err := DecodeModel(m.EncodeAlone()); err != nil {
+		t.Error(err)
+	}
+}
+
+// A model of images sees pixels: one that says that it sees something of texts too would
+// look for it in images, and panic.
+func TestDecodeRefusesImagesWithTexts(t *testing.T) {
+	d, table, vectors := syntheticImages(40, 12, 2, 3)
+	m, _, err := Train(config(nil), d, table, 1, Options{Documents: vectors})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := DecodeModel(m.EncodeAlone()); err != nil {
+		t.Fatal(err)
+	}
+	for name, edit := range map[string]func(*header){
+		"features": func(h *header) { h.Features, h.Cfg.WideFeatures = 1, Words1 },
+		"n-grams":  func(h *header) { h.NGrams = 1 },
+		"tokens":   func(h *header) { h.NVocabulary, h.WideVocabulary = 1, 1 },
+	} {
+		changed := *m
+		edit(&changed.header)
+		changed.wide = make([]float32, 2)
+		const want = "a model of images, of 12 pixels, whose wide tower"
+		if _, err := DecodeModel(changed.EncodeAlone()); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

@@ -19,14 +19,22 @@ type partial struct {
 // maskSuffix is that of a mask's array: see Model.Encode.
 const maskSuffix = "/mask"
 
-// pick takes the rows of an array that keep says.
+// pick takes the rows of an array that keep says. They are counted first: the rows of a
+// large table that grew as they came would be there twice while they are moved.
 func pick(v []float32, width int, keep func(row []float32, at int) bool) *partial {
 	n := len(v) / width
 	s := &partial{mask: make([]uint8, (n+7)/8)}
+	rows := 0
 	for i := range n {
-		if row := v[i*width:][:width]; keep(row, i*width) {
+		if keep(v[i*width:][:width], i*width) {
 			s.mask[i/8] |= 1 << (i % 8)
-			s.values = append(s.values, row...)
+			rows++
+		}
+	}
+	s.values = make([]float32, 0, rows*width)
+	for i := range n {
+		if s.mask[i/8]>>(i%8)&1 != 0 {
+			s.values = append(s.values, v[i*width:][:width]...)
 		}
 	}
 	return s
@@ -35,9 +43,14 @@ func pick(v []float32, width int, keep func(row []float32, at int) bool) *partia
 // putPruned writes the weights that are not zero, or all of them where that takes
 // less room.
 func putPruned(f *safetensors.File, name string, v []float32, cols int) {
-	s := pick(v, 1, func(row []float32, _ int) bool { return row[0] != 0 })
-	if 4*len(s.values)+len(s.mask) < 4*len(v) {
-		s.put(f, name, 1)
+	there := 0
+	for _, x := range v {
+		if x != 0 {
+			there++
+		}
+	}
+	if 4*there+(len(v)+7)/8 < 4*len(v) {
+		pick(v, 1, func(row []float32, _ int) bool { return row[0] != 0 }).put(f, name, 1)
 	} else {
 		safetensors.Put(f, name, v, len(v)/cols, cols)
 	}

@@ -9,6 +9,19 @@ import (
 	"tnaml/nn/safetensors"
 )
 
+// Rows are picked into arrays of their size: no larger ones are there on the way.
+func TestPickAllocatesWhatItHolds(t *testing.T) {
+	v := make([]float32, 30000)
+	for i := range v {
+		v[i] = float32(i % 3)
+	}
+	var s *partial
+	n := testing.AllocsPerRun(10, func() { s = pick(v, 1, func(row []float32, _ int) bool { return row[0] != 0 }) })
+	if n > 3 || len(s.values) != 20000 || cap(s.values) > 21000 {
+		t.Errorf("%v allocations, %d values in room for %d", n, len(s.values), cap(s.values))
+	}
+}
+
 // What a stored model leaves out changes no bit of what it predicts: zeros, of either
 // sign, and rows of the module that tuning has not touched.
 func TestStoredWithoutWhatIsElsewhere(t *testing.T) {

@@ -82,7 +82,7 @@ func WithValidation(d *Data, v *DocumentVectors, dim int) (*Data, *DocumentVecto
 		all[i] = i
 	}
 	out := *d
-	out.Train = d.gather(all)
+	out.Train, out.Taught = d.gather(all), true
 	if v == nil {
 		return &out, nil
 	}

@@ -105,6 +105,28 @@ func TestWithValidation(t *testing.T) {
 	}
 }
 
+// A model that is refitted weighs tokens as the vectors do that it is trained on: each
+// example counts once, though the validation examples are in two of its splits. What it
+// says of documents by itself is what it is judged by.
+func TestRefittedWeighsTokensOnce(t *testing.T) {
+	d, table := synthetic(200, 60, 3, 10, 6, .5)
+	want := SIF.tokenWeights(d)
+	pooled, v := WithValidation(d, EmbedBy(d, table, SIF), table.Dim)
+	if !slices.Equal(SIF.tokenWeights(pooled), want) {
+		t.Error("the weights are others with the validation split in the training split")
+	}
+	m, out, err := Train(config(func(c *Config) { c.Pooling = SIF }), pooled, table, 1, Options{Documents: v, Temperature: 1})
+	if err != nil || out.Status != OK {
+		t.Fatal(out, err)
+	}
+	if !slices.Equal(m.tokens, want) {
+		t.Error("the model keeps other weights than those of the vectors it was trained on")
+	}
+	if got := m.Evaluate(&d.Test); got != out.Test {
+		t.Errorf("the model has %+v by itself, its outcome %+v", got, out.Test)
+	}
+}
+
 // Of ten documents, each there twice under two labels, none is on both sides.
 func TestReshuffledEqualsStayTogether(t *testing.T) {
 	d := &Data{Classes: 2, Vocabulary: 10}

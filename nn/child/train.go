@@ -190,20 +190,31 @@ func Train(cfg Config, d *Data, t *Table, seed uint64, o Options) (*Model, Outco
 	if documents != nil {
 		validation, test = documents.Validation, documents.Test
 	}
-	onValidation, validationRight, validationLogits, ok1 := m.evaluate(&d.Validation, validation)
-	onTest, testRight, testLogits, ok2 := m.evaluate(&d.Test, test)
-	if !ok1 || !ok2 {
+	// The temperature needs all logits of the validation split at once; of the test split,
+	// which may be the larger, none are kept.
+	onValidation, validationRight, logits, ok := m.evaluateAll(&d.Validation, validation)
+	var ofValidation Calibration
+	temperature := o.Temperature
+	if ok {
+		if temperature == 0 {
+			temperature = 1 / logitScale(logits, d.Validation.Labels, d.Classes)
+		}
+		ofValidation = calibration(logits, d.Validation.Labels, d.Classes, temperature)
+	}
+	ofTest := newCalibrated(temperature)
+	var onTest Metrics
+	var testRight []byte
+	if ok {
+		onTest, testRight, ok = m.evaluate(&d.Test, test, ofTest.add)
+	}
+	if !ok {
 		out.Status, out.Reason = Diverged, fmt.Sprintf("a logit is not finite in evaluation after %d steps", cfg.Steps)
 		return nil, out, nil
 	}
 	out.Status, out.Loss, out.Validation, out.Test = OK, last, onValidation, onTest
 	out.ValidationRight, out.TestRight = validationRight, testRight
-	if out.Temperature = o.Temperature; out.Temperature == 0 {
-		out.Temperature = 1 / logitScale(validationLogits, d.Validation.Labels, d.Classes)
-	}
-	out.ValidationCalibration = calibration(validationLogits, d.Validation.Labels, d.Classes, out.Temperature)
-	out.TestCalibration = calibration(testLogits, d.Test.Labels, d.Classes, out.Temperature)
-	m.Temperature = out.Temperature
+	out.ValidationCalibration, out.TestCalibration = ofValidation, ofTest.calibration()
+	out.Temperature, m.Temperature = temperature, temperature
 	return m, out, nil
 }
 
@@ -397,7 +408,7 @@ func (r *run) measure(d *Data, t *Table, documents *DocumentVectors) (Metrics, C
 	if documents != nil {
 		vectors = documents.Validation
 	}
-	on, _, logits, ok := r.model(d, t).evaluate(&d.Validation, vectors)
+	on, _, logits, ok := r.model(d, t).evaluateAll(&d.Validation, vectors)
 	if !ok {
 		return on, Calibration{}, false
 	}

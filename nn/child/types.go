@@ -213,6 +213,8 @@ type Data struct {
 	// Pixels is the number of values of an image that the wide tower sees, 0 for
 	// texts.
 	Pixels int
+	// Taught says that the training split has the validation examples too: see WithValidation.
+	Taught bool
 }
 
 // Table is an embedding module restricted to a task's vocabulary. Of images, and of

@@ -2,6 +2,7 @@ package controller
 
 import (
 	"math"
+	"slices"
 
 	"tnaml/nn/rng"
 )
@@ -53,7 +54,15 @@ func (c *Controller) Information(samples int, seed uint64) Information {
 		for _, l := range joint {
 			mean += math.Exp(l-joint[task]) / n
 		}
-		return -math.Log2(mean)
+		if !math.IsInf(mean, 1) {
+			return -math.Log2(mean)
+		}
+		// Another task has it far more probable than a number can say: by the most probable.
+		top, sum := slices.Max(joint), 0.0
+		for _, l := range joint {
+			sum += math.Exp(l-top) / n
+		}
+		return (joint[task]-top)/math.Ln2 - math.Log2(sum)
 	}
 	actions := make([]int, len(c.config.Options))
 	if c.architectures(samples) {
@@ -61,6 +70,9 @@ func (c *Controller) Information(samples int, seed uint64) Information {
 			for task := range marginals {
 				e := excess(actions, task)
 				p := math.Exp(joint[task])
+				if p == 0 { // 0·log 0 is 0; e is infinite, or no number
+					continue
+				}
 				out.Architecture += p * e / n
 				for choice, a := range actions {
 					marginals[task][choice][a] += p

@@ -47,6 +47,25 @@ func TestInformationByHand(t *testing.T) {
 	}
 }
 
+// Tasks of which the one never does what the other always does, in numbers of any size: the
+// probabilities are 0, or next to it, and a term of such is no number by its formula.
+func TestInformationOfTheImprobable(t *testing.T) {
+	for _, w := range []float64{150, 182.5, 186, 250, 500, 1e6} {
+		c := twoTasks(t, w)
+		for _, p := range c.Parameters() {
+			if p.Name == "head/1/weights" { // both choices together have −4w: exp(−730) is not quite 0, exp(730) is no number
+				p.Value[4], p.Value[9] = w, -w
+			}
+		}
+		for _, samples := range []int{6, 5} {
+			got := c.Information(samples, 1)
+			if !(math.Abs(got.Architecture-1) <= 1e-9 && math.Abs(got.Choices[0]-1) <= 1e-9 && got.Error <= 1e-6) {
+				t.Errorf("%v: %+v of tasks that share nothing", w, got)
+			}
+		}
+	}
+}
+
 // Samples come to what summing over everything gives, within their error.
 func TestInformationOfSamples(t *testing.T) {
 	c := newTest(t, Config{Options: []int{3, 2, 4, 3}, Hidden: 6, InitScale: 1}, 3)

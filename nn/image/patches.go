@@ -22,6 +22,9 @@ const (
 	whiteningFloor = 0.1
 	// patchRows is the number of patches that are projected together.
 	patchRows = 64
+	// maxFeatures bounds the vector of an image: a small file could say that it is of
+	// gigabytes.
+	maxFeatures = 1 << 20
 )
 
 // Patches are features of patches learned by k-means (Coates, Ng and Lee, 2011,
@@ -84,6 +87,10 @@ func (h header) validatePatches() error {
 	if len(errs) == 0 && (h.Grid < 1 || h.Grid > h.side()) {
 		errs = append(errs, fmt.Errorf("a grid of %d cells in a row of %d patches", h.Grid, h.side()))
 	}
+	if n := h.features(); len(errs) == 0 && n > maxFeatures {
+		errs = append(errs, fmt.Errorf("%d centroids in a grid of %d cells in a row are %d features of an image; there can be up to %d",
+			h.Centroids, h.Grid, n, maxFeatures))
+	}
 	return errors.Join(errs...)
 }
 
@@ -92,6 +99,9 @@ func (h header) side() int { return (h.Size-h.Patch)/h.Stride + 1 }
 
 // dim is the length of a patch.
 func (h header) dim() int { return h.Patch * h.Patch * h.Channels }
+
+// features is the length of a vector.
+func (h header) features() int { return h.Grid * h.Grid * h.Centroids }
 
 // Validate reports what is out of range, whatever the images.
 func (o PatchOptions) Validate() error {
@@ -320,7 +330,7 @@ func (p *Patches) Name() string { return p.h.Name }
 func (p *Patches) Source() string { return p.h.Source }
 
 // Dim is Grid² × Centroids.
-func (p *Patches) Dim() int { return p.h.Grid * p.h.Grid * p.h.Centroids }
+func (p *Patches) Dim() int { return p.h.features() }
 
 // Extract computes the features: cell by cell, row-major, the sums of the
 // centroids' activations over the cell's patches, divided by their number, so

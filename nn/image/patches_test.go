@@ -64,6 +64,26 @@ func TestTrainPatches(t *testing.T) {
 	}
 }
 
+// A file of a few hundred kilobytes could otherwise say that an image has 17 thousand million
+// features.
+func TestPatchesOfTooManyFeatures(t *testing.T) {
+	o := PatchOptions{Size: 1024, Patch: 2, Channels: 1, Centroids: 1 << 14, Grid: 1023}
+	const want = "17146331136 features of an image; there can be up to 1048576"
+	if err := o.Validate(); err == nil || !strings.Contains(err.Error(), want) {
+		t.Error(err)
+	}
+	h := o.header()
+	d := h.dim()
+	p := Patches{h: h, mean: make([]float32, d), whitening: make([]float32, d*d), centroids: make([]float32, h.Centroids*d)}
+	if _, err := Decode(p.Encode()); err == nil || !strings.Contains(err.Error(), want) {
+		t.Error(err)
+	}
+	o.Grid = 8
+	if err := o.Validate(); err != nil {
+		t.Errorf("a million features: %v", err)
+	}
+}
+
 // Activations of an image of one patch, by the formulas.
 func TestTriangle(t *testing.T) {
 	images := randomImages(30, 3, 3, 1)

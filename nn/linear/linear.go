@@ -103,30 +103,38 @@ func Majority(labels []int32, classes, columns int) *Model {
 //
 // A class without an example has the bias −∞.
 func NaiveBayes(x *sparse.Matrix, labels []int32, classes int, alpha float64) (*Model, error) {
+	m, _, err := collect(x, classes, func(see See) (*Fit, error) { return nil, EachNaiveBayes(x, labels, classes, alpha, see) })
+	return m, err
+}
+
+// EachNaiveBayes is NaiveBayes whose classes are seen, and not kept.
+func EachNaiveBayes(x *sparse.Matrix, labels []int32, classes int, alpha float64, see See) error {
 	if err := check(x, labels, classes); err != nil {
-		return nil, err
+		return err
 	}
 	if !(alpha > 0) {
-		return nil, fmt.Errorf("naive Bayes: alpha of %v must be positive", alpha)
+		return fmt.Errorf("naive Bayes: alpha of %v must be positive", alpha)
 	}
-	m := newModel(classes, x.Columns)
-	examples, total := make([]int, classes), make([]float64, classes)
+	examples := make([][]int32, classes)
 	for i, l := range labels {
-		examples[l]++
-		row := m.row(int(l))
-		ids, values := x.Row(i)
-		for k, id := range ids {
-			row[id] += float64(values[k])
-			total[l] += float64(values[k])
-		}
+		examples[l] = append(examples[l], int32(i))
 	}
-	for c := range classes {
-		m.Bias[c] = math.Log(float64(examples[c]) / float64(len(labels)))
-		all := math.Log(total[c] + float64(alpha*float64(x.Columns)))
-		row := m.row(c)
+	row := make([]float64, x.Columns)
+	for c, of := range examples {
+		clear(row)
+		total := 0.0
+		for _, i := range of {
+			ids, values := x.Row(int(i))
+			for k, id := range ids {
+				row[id] += float64(values[k])
+				total += float64(values[k])
+			}
+		}
+		all := math.Log(total + float64(alpha*float64(x.Columns)))
 		for k, n := range row {
 			row[k] = math.Log(n+alpha) - all
 		}
+		see(c, row, math.Log(float64(len(of))/float64(len(labels))))
 	}
-	return m, nil
+	return nil
 }

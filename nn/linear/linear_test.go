@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -219,7 +220,9 @@ func TestOneOptimum(t *testing.T) {
 // each as a share of the primal: 0 at the optimum.
 func gap(o SVM, m *Model, fit *Fit, x *sparse.Matrix, labels []int32) (most float64) {
 	first := m.Classes - len(fit.duals)
-	for n, alpha := range fit.duals {
+	alpha := make([]float64, len(labels))
+	for n, of := range fit.duals {
+		of.into(alpha)
 		w, bias := m.row(first+n), m.Bias[first+n]
 		length, loss, dual := bias*bias, 0., 0.
 		for _, v := range w {
@@ -296,6 +299,77 @@ func TestNBSVMByHand(t *testing.T) {
 	}
 	if three, _, err := o.TrainNB(x, append(slices.Clone(labels[:199]), 2), 3, nil); err != nil || len(three.Bias) != 3 {
 		t.Errorf("of three classes: %v", err)
+	}
+}
+
+// Machines that are seen one after the other vote as the model of them predicts, and take
+// the room of a few, however many there are.
+func TestVotes(t *testing.T) {
+	for _, classes := range []int{2, 3, 7} {
+		x, labels := problemOf(80, 40, classes)
+		other, _ := problemOf(60, 40, 5)
+		o := SVM{C: 3, Tolerance: .01, Passes: 30}
+		for name, f := range map[string]struct {
+			model func() (*Model, *Fit, error)
+			each  func(See) (*Fit, error)
+		}{
+			"SVM": {func() (*Model, *Fit, error) { return o.Train(x, labels, classes, nil) },
+				func(see See) (*Fit, error) { return o.Each(x, labels, classes, nil, see) }},
+			"NBSVM": {func() (*Model, *Fit, error) { return o.TrainNB(x, labels, classes, nil) },
+				func(see See) (*Fit, error) { return o.EachNB(x, labels, classes, nil, see) }},
+			"naive Bayes": {func() (*Model, *Fit, error) { m, err := NaiveBayes(x, labels, classes, 1); return m, nil, err },
+				func(see See) (*Fit, error) { return nil, EachNaiveBayes(x, labels, classes, 1, see) }},
+		} {
+			m, fit, err := f.model()
+			if err != nil {
+				t.Fatal(err)
+			}
+			votes := NewVotes(other)
+			again, err := f.each(votes.See)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := m.Predict(other); !slices.Equal(votes.Classes, want) {
+				t.Errorf("%s of %d classes: votes %v, want %v", name, classes, votes.Classes, want)
+			}
+			if diff := cmp.Diff(fit, again, cmp.AllowUnexported(Fit{}, duals{})); diff != "" {
+				t.Errorf("%s of %d classes: %s", name, classes, diff)
+			}
+		}
+	}
+	const classes, columns = 100, 20000
+	x, labels := problemOf(300, columns, classes)
+	for name, each := range map[string]func(See) (*Fit, error){
+		"SVM":         func(see See) (*Fit, error) { return SVM{Passes: 2}.Each(x, labels, classes, nil, see) },
+		"NBSVM":       func(see See) (*Fit, error) { return SVM{Passes: 2}.EachNB(x, labels, classes, nil, see) },
+		"naive Bayes": func(see See) (*Fit, error) { return nil, EachNaiveBayes(x, labels, classes, 1, see) },
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		if _, err := each(NewVotes(x).See); err != nil {
+			t.Fatal(err)
+		}
+		if runtime.ReadMemStats(&after); after.TotalAlloc-before.TotalAlloc > 8*columns*classes/10 {
+			t.Errorf("%s allocated %d bytes; %d classes of %d columns", name, after.TotalAlloc-before.TotalAlloc, classes, columns)
+		}
+	}
+}
+
+// Examples without a column are told by how frequent the classes are.
+func TestNoColumns(t *testing.T) {
+	x, labels := &sparse.Matrix{Offsets: make([]int32, 5)}, []int32{1, 1, 0, 2}
+	for _, classes := range []int{2, 3} {
+		n := 1 + classes
+		x := &sparse.Matrix{Offsets: x.Offsets[:n+1]}
+		m, _, err := SVM{}.TrainNB(x, labels[:n], classes, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for c, b := range m.Bias {
+			if math.IsNaN(b) || c != 1 && !(b < m.Bias[1]) {
+				t.Errorf("%d classes: the biases are %v", classes, m.Bias)
+			}
+		}
 	}
 }
 

@@ -143,15 +143,76 @@ func (f *File) GetJSON(key string, v any) error {
 
 type entry struct {
 	DType   string `json:"dtype"`
-	Shape   []int  `json:"shape"`
+	Shape   dims   `json:"shape"`
 	Offsets [2]int `json:"data_offsets"`
+}
+
+// dims is an array's shape. An array of ours has two dimensions at most; that of others, some.
+type dims []int
+
+const maxDims = 32
+
+// UnmarshalJSON refuses too many dimensions before there is room for them.
+func (d *dims) UnmarshalJSON(b []byte) error {
+	if bytes.Count(b, []byte{','}) >= maxDims {
+		return fmt.Errorf("a shape of more than %d dimensions", maxDims)
+	}
+	return json.Unmarshal(b, (*[]int)(d))
+}
+
+// span is an array as the header has it.
+type span struct {
+	name string
+	entry
+}
+
+// header reads a header, entry by entry: the first that is wrong ends it, so that one of a
+// hundred megabytes takes little more than it is long.
+func header(b []byte) (metadata map[string]string, spans []span, err error) {
+	d := json.NewDecoder(bytes.NewReader(b))
+	bad := func(err error) error { return fmt.Errorf("safetensors: header: %w", err) }
+	t, err := d.Token()
+	if err != nil {
+		return nil, nil, bad(err)
+	}
+	if t != json.Delim('{') {
+		return nil, nil, bad(fmt.Errorf("it is no JSON object: it begins with %v", t))
+	}
+	for d.More() {
+		t, err := d.Token()
+		if err != nil {
+			return nil, nil, bad(err)
+		}
+		name := t.(string) // the decoder takes nothing else for a key
+		if name == "__metadata__" {
+			if err := d.Decode(&metadata); err != nil {
+				return nil, nil, fmt.Errorf("safetensors: metadata: %w", err)
+			}
+			continue
+		}
+		s := span{name: name}
+		if err := d.Decode(&s.entry); err != nil {
+			return nil, nil, fmt.Errorf("safetensors: array %q: %w", name, err)
+		}
+		if _, err := sizeOf(s.DType); err != nil {
+			return nil, nil, fmt.Errorf("safetensors: array %q: %w", name, err)
+		}
+		spans = append(spans, s)
+	}
+	if _, err := d.Token(); err != nil {
+		return nil, nil, bad(err)
+	}
+	if rest := bytes.TrimSpace(b[d.InputOffset():]); len(rest) > 0 {
+		return nil, nil, bad(fmt.Errorf("%d bytes after its end", len(rest)))
+	}
+	return metadata, spans, nil
 }
 
 // Encode returns the canonical bytes of the file.
 func (f *File) Encode() []byte {
-	header := map[string]any{}
+	entries := map[string]any{}
 	if len(f.Metadata) > 0 {
-		header["__metadata__"] = f.Metadata
+		entries["__metadata__"] = f.Metadata
 	}
 	off := 0
 	names := f.Names()
@@ -162,10 +223,10 @@ func (f *File) Encode() []byte {
 		for _, d := range t.shape {
 			n *= d
 		}
-		header[name] = entry{t.dtype, t.shape, [2]int{off, off + n}}
+		entries[name] = entry{t.dtype, t.shape, [2]int{off, off + n}}
 		off += n
 	}
-	h, err := json.Marshal(header) // map keys are sorted by encoding/json
+	h, err := json.Marshal(entries) // map keys are sorted by encoding/json
 	if err != nil {
 		panic("safetensors: " + err.Error())
 	}
@@ -203,32 +264,14 @@ func Decode(b []byte) (*File, error) {
 		return nil, fmt.Errorf("safetensors: header of %d bytes does not fit a file of %d", n, len(b))
 	}
 	body := b[8+n:]
-	var raw map[string]json.RawMessage
-	if err := json.Unmarshal(bytes.TrimRight(b[8:8+n], " "), &raw); err != nil {
-		return nil, fmt.Errorf("safetensors: header: %w", err)
+	metadata, spans, err := header(b[8 : 8+n])
+	if err != nil {
+		return nil, err
 	}
-	f := &File{Metadata: map[string]string{}, tensors: map[string]tensor{}}
-	type span struct {
-		name string
-		entry
+	if metadata == nil { // there was none, or null
+		metadata = map[string]string{}
 	}
-	var spans []span
-	for name, r := range raw {
-		if name == "__metadata__" {
-			if err := json.Unmarshal(r, &f.Metadata); err != nil {
-				return nil, fmt.Errorf("safetensors: metadata: %w", err)
-			}
-			if f.Metadata == nil { // it was null
-				f.Metadata = map[string]string{}
-			}
-			continue
-		}
-		var e entry
-		if err := json.Unmarshal(r, &e); err != nil {
-			return nil, fmt.Errorf("safetensors: array %q: %w", name, err)
-		}
-		spans = append(spans, span{name, e})
-	}
+	f := &File{Metadata: metadata, tensors: make(map[string]tensor, len(spans))}
 	slices.SortFunc(spans, func(a, b span) int {
 		if a.Offsets != b.Offsets {
 			return slices.Compare(a.Offsets[:], b.Offsets[:])
@@ -239,6 +282,9 @@ func Decode(b []byte) (*File, error) {
 	for _, s := range spans {
 		if s.Offsets[0] != at || s.Offsets[1] < at || s.Offsets[1] > len(body) {
 			return nil, fmt.Errorf("safetensors: array %q: offsets %v do not follow byte %d of %d", s.name, s.Offsets, at, len(body))
+		}
+		if _, there := f.tensors[s.name]; there {
+			return nil, fmt.Errorf("safetensors: array %q: it is there twice", s.name)
 		}
 		at = s.Offsets[1]
 		t, err := decodeTensor(s.entry, body[s.Offsets[0]:s.Offsets[1]])
@@ -253,6 +299,19 @@ func Decode(b []byte) (*File, error) {
 	return f, nil
 }
 
+// sizeOf is the number of bytes of an element.
+func sizeOf(dtype string) (int, error) {
+	switch dtype {
+	case "F32", "I32":
+		return 4, nil
+	case "F64", "I64", "U64":
+		return 8, nil
+	case "U8":
+		return 1, nil
+	}
+	return 0, fmt.Errorf("unknown dtype %q (known: F32 F64 I32 I64 U64 U8)", dtype)
+}
+
 func decodeTensor(e entry, b []byte) (tensor, error) {
 	n := 1
 	for _, d := range e.Shape {
@@ -262,16 +321,9 @@ func decodeTensor(e entry, b []byte) (tensor, error) {
 		n *= d
 	}
 	t := tensor{dtype: e.DType, shape: e.Shape}
-	var size int
-	switch e.DType {
-	case "F32", "I32":
-		size = 4
-	case "F64", "I64", "U64":
-		size = 8
-	case "U8":
-		size = 1
-	default:
-		return tensor{}, fmt.Errorf("unknown dtype %q (known: F32 F64 I32 I64 U64 U8)", e.DType)
+	size, err := sizeOf(e.DType)
+	if err != nil {
+		return tensor{}, err
 	}
 	if n*size != len(b) {
 		return tensor{}, fmt.Errorf("shape %v of %s needs %d bytes, has %d", e.Shape, e.DType, n*size, len(b))

@@ -212,6 +212,16 @@ func TestDecodeRefuses(t *testing.T) {
 			t.Errorf("%s: %v, %v; want an error with %q", c.name, f, err, c.want)
 		}
 	}
+	const nothing = `"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}`
+	for _, c := range []struct{ want, header string }{
+		{`array "a": it is there twice`, "{" + nothing + "," + nothing + "}"},
+		{"a shape of more than 32 dimensions", entry("U8", "[1"+strings.Repeat(",1", 32)+"]", "[0,1]")},
+		{"no JSON object", "null"}, {"2 bytes after its end", "{}  []"},
+	} {
+		if _, err := Decode(file(c.header, "1")); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v; want an error with %q", c.header, err, c.want)
+		}
+	}
 	b := sample().Encode()
 	for i := range b {
 		if _, err := Decode(b[:i]); err == nil {
@@ -231,6 +241,28 @@ func TestHostileSizesAllocateLittle(t *testing.T) {
 	runtime.ReadMemStats(&after)
 	if n := after.TotalAlloc - before.TotalAlloc; n > 1<<20 {
 		t.Errorf("%d bytes of input made it allocate %d", len(b), n)
+	}
+}
+
+// A large header of entries that are none ends at the first.
+func TestHostileHeadersAllocateLittle(t *testing.T) {
+	for name, entries := range map[string]string{
+		"numbers": `0`, "empty": `{}`, "dimensions": `{"shape":[1` + strings.Repeat(",1", 1<<20) + `]}`,
+	} {
+		var h bytes.Buffer
+		for i := 0; h.Len() < 2<<20; i++ {
+			fmt.Fprintf(&h, `%c"%x":%s`, []byte("{,")[min(i, 1)], i, entries)
+		}
+		b := file(h.String()+"}", "")
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		if _, err := Decode(b); err == nil {
+			t.Error("accepted")
+		}
+		runtime.ReadMemStats(&after)
+		if n := after.TotalAlloc - before.TotalAlloc; n > uint64(4*len(b)) {
+			t.Errorf("%s: %d bytes of input made it allocate %d", name, len(b), n)
+		}
 	}
 }
 

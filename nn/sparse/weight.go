@@ -60,7 +60,7 @@ func (w Weighting) Columns(train *Matrix, labels []int32, classes int) []float32
 			out[c] = float32(math.Log(float64(1+train.Rows())/float64(1+n)) + 1)
 		}
 	case LogOdds:
-		eachOdds(train, labels, classes, func(row []float32) {
+		EachOdds(train, labels, classes, func(row []float32) {
 			for c, r := range row {
 				out[c] = max(out[c], float32(math.Abs(float64(r))))
 			}
@@ -135,13 +135,13 @@ func normalise(row []float32) {
 // It takes columns as there or not, whatever their count.
 func Odds(m *Matrix, labels []int32, classes int) []float32 {
 	out := make([]float32, 0, classes*m.Columns)
-	eachOdds(m, labels, classes, func(row []float32) { out = append(out, row...) })
+	EachOdds(m, labels, classes, func(row []float32) { out = append(out, row...) })
 	return out
 }
 
-// eachOdds calls f with a class after the other's log-count ratios, which are f's until
+// EachOdds calls f with a class after the other's log-count ratios, which are f's until
 // it returns: of one class at a time, because there may be many, of many columns.
-func eachOdds(m *Matrix, labels []int32, classes int, f func(row []float32)) {
+func EachOdds(m *Matrix, labels []int32, classes int, f func(row []float32)) {
 	with, all, row := make([]int32, m.Columns), make([]int32, m.Columns), make([]float32, m.Columns)
 	rows, total := make([][]int32, classes), make([]int, classes)
 	for i, label := range labels {

@@ -97,12 +97,13 @@ func (g *NGrams) enter() {
 }
 
 // each calls f with the n-grams that end at each token in turn, the shorter
-// first. N-grams do not reach across a token that the wide tower does not see.
+// first. N-grams do not reach across a token that the wide tower does not see, or that is
+// unknown.
 func (t *Task) each(ids []int32, longest int, f func(gram)) {
 	seen := int32(min(t.WideVocabulary, 1<<gramBits-1))
 	run := 0
 	for k, id := range ids {
-		if id >= seen {
+		if id == unknown || id >= seen {
 			run = 0
 			continue
 		}
@@ -157,7 +158,7 @@ func (t *Task) DecodeNGrams(rows []int32, longest int) (*NGrams, error) {
 }
 
 // appendOneHot puts what the wide tower sees of a split whose bags are e into a matrix that
-// has no rows yet.
+// has no rows yet. The split may have tokens that are unknown, which the bags lack.
 func (t *Task) appendOneHot(out *sparse.Matrix, s *Split, e *child.Examples, g *NGrams) {
 	out.Offsets = append(out.Offsets, 0)
 	rows := int32(t.WideVocabulary)
