@@ -143,7 +143,10 @@ func (c *collector) object(line int, row []byte) {
 	w := c.wanted()
 	text, ok1 := c.member(line, o, w[0], false)
 	label, ok2 := c.member(line, o, w[1], true)
-	split, ok3 := c.member(line, o, w[2], false)
+	split, ok3 := "", true
+	if _, there := lookup(o, w[2].name); !c.unread(there) {
+		split, ok3 = c.member(line, o, w[2], false)
+	}
 	if ok1 && ok2 && ok3 {
 		c.add("line", line, text, label, split)
 	}
@@ -158,7 +161,7 @@ func (c *collector) noteMembers(o map[string]view) {
 			i = len(c.report.Columns)
 			c.report.Columns = append(c.report.Columns, Column{Name: name, Type: "empty"})
 			for _, w := range c.wanted() {
-				if name == w.name {
+				if name == w.name && (w.use != splitUse || !c.unread(true)) {
 					c.report.use(i, w.use)
 				}
 			}
