@@ -45,6 +45,9 @@ func missing(what, wanted string, common, columns []string) error {
 	if slices.Contains(columns, "metrics") && (slices.Contains(columns, "rows") || slices.Contains(columns, "effects")) {
 		hint = "; a recorded benchmark has these: --kind table reads one"
 	}
+	if what == "column" && slices.ContainsFunc(columns, isQuoted) {
+		hint = "; " + csvReads
+	}
 	const most = 40
 	more := ""
 	if len(columns) > most {
