@@ -43,8 +43,8 @@ func readTrainers(r *yamlnode.Reader, section yamlnode.Entry) (out []command.Con
 	return out
 }
 
-// list reads a list of words, which may be there more than once, and empty. Whole numbers are words too;
-// others could be written in another way than they are read.
+// list reads a list of words, which may be there more than once, and empty. Each is the word as it is
+// written: a command's 007, 1.50 or true is no number to the program that gets it.
 func list(r *yamlnode.Reader, to *[]string) func(yamlnode.Entry) {
 	return func(e yamlnode.Entry) {
 		if e.Value.Kind != yamlnode.List {
@@ -52,15 +52,11 @@ func list(r *yamlnode.Reader, to *[]string) func(yamlnode.Entry) {
 			return
 		}
 		for _, item := range e.Value.Items {
-			word, ok := item.Value.(string)
-			if n, whole := item.Whole(); whole {
-				word, ok = fmt.Sprint(n), true
-			}
-			if !ok {
-				r.Bad(item.Line, "%q holds %s, it must hold words: put braces, and numbers with a point, in quotes", e.Key, item)
+			if item.Kind != yamlnode.Scalar {
+				r.Bad(item.Line, "%q holds %s, it must hold words: put braces, brackets and null in quotes", e.Key, item)
 				return
 			}
-			*to = append(*to, word)
+			*to = append(*to, item.Source)
 		}
 	}
 }

@@ -48,6 +48,33 @@ trainers:
 	}
 }
 
+// What stands in the file is what the program gets, also where it looks like a number.
+func TestTrainerWords(t *testing.T) {
+	t.Chdir(t.TempDir())
+	write(t, "tnaml.yaml", "trainers: {bert: {command: [run, 007, 0x1F, +5, 1.50, 1e3, true, \"007\"], env: [A=007, B=1.0]}}\n")
+	c, err := Load(nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"run", "007", "0x1F", "+5", "1.50", "1e3", "true", "007"}, c.Trainers[0].Command); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{"A=007", "B=1.0"}, c.Trainers[0].Env); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// A file in which nothing is set, or all is commented out, sets nothing.
+func TestEmptyFile(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, text := range []string{"", "# s3: {bucket: tnaml}\n", "---\n", "null\n"} {
+		write(t, "tnaml.yaml", text)
+		if _, err := Load(nil, nil); err != nil {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
 // All that is wrong with them is told with its line.
 func TestBadTrainers(t *testing.T) {
 	t.Chdir(t.TempDir())
@@ -57,7 +84,7 @@ func TestBadTrainers(t *testing.T) {
   none: {}
   words: {command: "python3 train.py"}
   braces: {command: [python3, [x]]}
-  half: {command: [python3, 0.5], slots: 0, timeout: 5, comand: [x]}
+  half: {command: [python3, null], slots: 0, timeout: 5, comand: [x]}
   template: {command: [python3, "{{.depth"]}
 `)
 	_, err := Load(nil, nil)
@@ -67,7 +94,7 @@ func TestBadTrainers(t *testing.T) {
 	for _, want := range []string{`line 2: the trainer "bert" is python3, it must be a mapping`,
 		`line 3: the trainer "builtin": "builtin" is the name`,
 		`line 4: the trainer "none": command is missing`, `line 5: "command" is python3 train.py, it must be a list of words`,
-		`line 6: "command" holds`, `line 7: "command" holds 0.5`, `line 7: "slots" is 0`, `line 7: "timeout" is 5, it must be a duration`,
+		`line 6: "command" holds`, `line 7: "command" holds nothing`, `line 7: "slots" is 0`, `line 7: "timeout" is 5, it must be a duration`,
 		`line 7: unknown field "comand"`, `line 8: the trainer "template": command: argument 1`} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("it does not say %s: %v", want, err)

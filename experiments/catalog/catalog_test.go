@@ -426,7 +426,7 @@ func TestSpecsRefuse(t *testing.T) {
 
 // All that is wrong with a file is told at once, with lines.
 func TestParseReportsEverything(t *testing.T) {
-	_, err := Parse([]byte(`name: Bad Name
+	file := `name: Bad Name
 colour: red
 space: text
 lag: 2
@@ -449,7 +449,11 @@ transfer:
 benchmark: {nights: 0}
 policy: {}
 name: again
-`))
+`
+	_, err := Parse([]byte(file))
+	// What the first reading has no room for.
+	_, rest := Parse([]byte(strings.NewReplacer("colour: red", "description: red", "parallel: 3", "parallel: 1", "[1, 1, -2, x]", "[1, 2]",
+		"soon", "30m", "settings: {naml: {baseline: {decay: 9, floor: -1}}, best: {}}", "settings: {}").Replace(file)))
 	for _, want := range []string{
 		`line 1: the name "Bad Name"`, `line 2: unknown field "colour" of the experiment (known: allow_overlap, benchmark`,
 		`line 5: "parallel" is 3`, `line 6: "seeds" holds 1 twice`, `line 6: "seeds" holds -2`, `line 6: "seeds" holds x`,
@@ -464,15 +468,19 @@ name: again
 		`line 19: "baseline" is "naml", which is none of the arms`, `line 20: "against" is "the-best", which is none`,
 		`line 21: "nights" is 0`, `line 22: unknown field "policy"`, `line 23: "name" is there twice, in line 1 already`,
 	} {
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%q is not in:\n%v", want, err)
+		if err == nil || !strings.Contains(fmt.Sprint(err, "\n", rest), want) {
+			t.Errorf("%q is not in:\n%v\n%v", want, err, rest)
 		}
 	}
-	if n := len(strings.Split(fmt.Sprint(err), "\n")); n > 29 {
+	if n := len(strings.Split(fmt.Sprint(err), "\n")); n != 21 || !strings.Contains(err.Error(), "and 8 problems more") {
 		t.Errorf("%d lines for 28 mistakes:\n%v", n, err)
 	}
+	if n := len(strings.Split(fmt.Sprint(rest), "\n")); n != 20 {
+		t.Errorf("%d lines for 20 mistakes:\n%v", n, rest)
+	}
 	for text, want := range map[string]string{
-		"":                                   "empty",
+		"":                                   "the experiment is nothing, it must be a mapping",
+		"# comments\n":                       "the experiment is nothing, it must be a mapping",
 		"- a\n":                              "must be a mapping",
 		"name: x\n":                          "nothing to do",
 		"name: x\n  y: [":                    "line",

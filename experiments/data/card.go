@@ -301,6 +301,10 @@ func (c *Card) Warn(one string) {
 				strings.Join(few(absent.from), ", "), room)
 		}
 	}
+	if groups := alike(c.Classes); len(groups) > 0 {
+		say("labels that look alike are classes of their own, with so many examples: %s: write them alike if they mean the same",
+			strings.Join(few(groups), "; "))
+	}
 	if c.Leakage > 0 {
 		say("%d validation and test examples have %s that is also in the training split: accuracies are too high", c.Leakage, one)
 	}

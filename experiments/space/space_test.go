@@ -329,7 +329,7 @@ func TestLoadReportsEverything(t *testing.T) {
 		want       []string
 	}{
 		{"not YAML", "name: x\nchoices: [", []string{"space: line 2: not valid YAML"}},
-		{"nothing", "", []string{"space: line 1: the file is empty"}},
+		{"nothing", "", []string{"space: line 1: the space is nothing, it must be a mapping"}},
 		{"a list", "- a\n", []string{"line 1: the space is a list, it must be a mapping"}},
 		{"a second document", small + "---\nname: y\n", []string{"line 5: a second document: one space a file"}},
 		{"an unknown field", small + "colour: red\n", []string{

@@ -15,6 +15,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
 
@@ -28,6 +29,9 @@ type Node struct {
 	Kind Kind
 	// Value is a scalar's: a string, bool, int64, uint64 or float64.
 	Value any
+	// Source is the scalar as it is written, without its quotes: of 007, whose value is 7,
+	// it is 007.
+	Source string
 	// Items are a list's.
 	Items []Node
 	// Entries are a mapping's, in their order.
@@ -61,6 +65,8 @@ const (
 	maxDepth = 20
 )
 
+var errTooDeep = fmt.Errorf("nested more than %d deep", maxDepth)
+
 // Reader collects what is wrong with a file.
 type Reader struct{ problems []problem }
 
@@ -70,14 +76,21 @@ type problem struct {
 }
 
 // Read parses a file that holds one document, what it is for being named by
-// what ("experiment"). It returns the reader to go on with, and the root.
+// what ("experiment"). It returns the reader to go on with, and the root: of a file
+// without anything in it, or of nothing but comments, a null in line 1, which those
+// who need something refuse, as Fields does.
 func Read(b []byte, what string) (*Reader, Node) {
 	r := &Reader{}
 	if len(b) > maxBytes {
 		r.Bad(1, "the file has %d bytes, more than %d", len(b), maxBytes)
 		return r, Node{}
 	}
-	file, err := parser.ParseBytes(bytes.TrimPrefix(b, []byte("\ufeff")), 0, parser.AllowDuplicateMapKey()) // told with all the rest
+	tokens := lexer.Tokenize(string(bytes.TrimPrefix(b, []byte("\ufeff"))))
+	if line, err := excess(tokens); err != nil {
+		r.Bad(line, "%w", err)
+		return r, Node{}
+	}
+	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey()) // told with all the rest
 	if err != nil {
 		line := 1
 		message := err.Error()
@@ -92,14 +105,13 @@ func Read(b []byte, what string) (*Reader, Node) {
 	}
 	var documents []Node
 	for _, d := range file.Docs {
-		if d.Body != nil {
+		if _, comment := d.Body.(*ast.CommentGroupNode); d.Body != nil && !comment {
 			documents = append(documents, r.convert(d.Body, 0))
 		}
 	}
 	switch len(documents) {
 	case 0:
-		r.Bad(1, "the file is empty")
-		return r, Node{}
+		return r, Node{Line: 1}
 	case 1:
 		return r, documents[0]
 	}
@@ -123,14 +135,15 @@ func (r *Reader) BadEach(line int, what string, err error) {
 // Problems returns how many there are so far.
 func (r *Reader) Problems() int { return len(r.problems) }
 
-// Err returns all problems in the order of their lines, nil where there are none.
+// Err returns the problems in the order of their lines, the first limit.MaxProblems of
+// them with the number of the others, nil where there are none.
 func (r *Reader) Err() error {
 	slices.SortStableFunc(r.problems, func(a, b problem) int { return a.line - b.line })
 	var errs []error
 	for _, p := range r.problems {
 		errs = append(errs, fmt.Errorf("line %d: %w", p.line, p.err))
 	}
-	return errors.Join(errs...)
+	return limit.Problems(errs)
 }
 
 func lineOf(n ast.Node) int {
@@ -143,26 +156,27 @@ func lineOf(n ast.Node) int {
 func (r *Reader) convert(n ast.Node, depth int) Node {
 	out := Node{Line: lineOf(n)}
 	if depth > maxDepth {
-		r.Bad(out.Line, "nested more than %d deep", maxDepth)
+		r.Bad(out.Line, "%w", errTooDeep)
 		return out
 	}
+	scalar := func(source string, v any) { out.Kind, out.Source, out.Value = Scalar, source, v }
 	switch n := n.(type) {
 	case *ast.NullNode:
 	case *ast.StringNode:
-		out.Kind, out.Value = Scalar, n.Value
+		scalar(n.Value, n.Value)
 		if n.Token.Type == token.StringType { // not in quotes
 			out.Value = plain(n.Value)
 		}
 	case *ast.LiteralNode:
-		out.Kind, out.Value = Scalar, n.Value.Value
+		scalar(n.Value.Value, n.Value.Value)
 	case *ast.BoolNode:
-		out.Kind, out.Value = Scalar, n.Value
+		scalar(n.Token.Value, n.Value)
 	case *ast.IntegerNode, *ast.FloatNode:
-		out.Kind, out.Value = Scalar, plain(n.GetToken().Value)
+		scalar(n.GetToken().Value, plain(n.GetToken().Value))
 	case *ast.InfinityNode:
-		out.Kind, out.Value = Scalar, n.Value
+		scalar(n.Token.Value, n.Value)
 	case *ast.NanNode:
-		out.Kind, out.Value = Scalar, math.NaN()
+		scalar(n.Token.Value, math.NaN())
 	case *ast.SequenceNode:
 		out.Kind = List
 		for _, v := range n.Values {
@@ -180,19 +194,18 @@ func (r *Reader) convert(n ast.Node, depth int) Node {
 
 func (r *Reader) mapping(out *Node, values []*ast.MappingValueNode, depth int) {
 	out.Kind = Mapping
-next:
+	lines := map[string]int{} // of the keys
 	for _, v := range values {
 		key, ok := v.Key.(*ast.StringNode)
 		if !ok {
 			r.Bad(lineOf(v.Key), "the key %s is no word", v.Key.String())
 			continue
 		}
-		for _, e := range out.Entries {
-			if e.Key == key.Value {
-				r.Bad(lineOf(key), "%q is there twice, in line %d already", key.Value, e.Line)
-				continue next
-			}
+		if line, twice := lines[key.Value]; twice {
+			r.Bad(lineOf(key), "%q is there twice, in line %d already", key.Value, line)
+			continue
 		}
+		lines[key.Value] = lineOf(key)
 		out.Entries = append(out.Entries, Entry{key.Value, lineOf(key), r.convert(v.Value, depth+1)})
 	}
 	if len(out.Entries) > 0 {
@@ -221,11 +234,11 @@ func (n Node) Plain() any {
 	return nil
 }
 
-// String names what a node is, for people.
+// String names what a node is, for people: a scalar as it is written.
 func (n Node) String() string {
 	switch n.Kind {
 	case Scalar:
-		return fmt.Sprintf("%v", n.Value)
+		return n.Source
 	case List:
 		return "a list"
 	case Mapping:
@@ -361,14 +374,16 @@ func (r *Reader) Words(to *[]string, check func(line int, word string)) func(Ent
 			return
 		}
 		*to = []string{}
+		seen := map[string]bool{}
 		for _, v := range e.Value.Items {
 			s, ok := v.Value.(string)
 			switch {
 			case !ok || strings.TrimSpace(s) == "":
 				r.Bad(v.Line, "%q holds %s, it must hold words", e.Key, v)
-			case slices.Contains(*to, s):
+			case seen[s]:
 				r.Bad(v.Line, "%q holds %q twice", e.Key, s)
 			default:
+				seen[s] = true
 				*to = append(*to, s)
 				if check != nil {
 					check(v.Line, s)
@@ -386,14 +401,16 @@ func (r *Reader) Seeds(to *[]uint64) func(Entry) {
 			return
 		}
 		*to = nil
+		seen := map[uint64]bool{}
 		for _, v := range e.Value.Items {
 			s, ok := v.Whole()
 			switch {
 			case !ok:
 				r.Bad(v.Line, "%q holds %s, it must hold whole numbers", e.Key, v)
-			case slices.Contains(*to, s):
+			case seen[s]:
 				r.Bad(v.Line, "%q holds %d twice", e.Key, s)
 			default:
+				seen[s] = true
 				*to = append(*to, s)
 			}
 		}

@@ -59,7 +59,8 @@ name: again
 
 func TestReadRefuses(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                      "line 1: the file is empty",
+		"":                      "line 1: it is nothing, it must be a mapping",
+		"# words alone\n":       "line 1: it is nothing, it must be a mapping",
 		"- a\n":                 "line 1: it is a list, it must be a mapping",
 		"null\n":                "line 1: it is nothing, it must be a mapping",
 		"a: 1\nb: [":            "not valid YAML",

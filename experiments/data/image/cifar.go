@@ -135,6 +135,9 @@ func ReadCIFARFiles(files []archive.File, name string, variant CIFAR) (*Set, err
 		base := path.Base(e.Name)
 		if base == want {
 			names = strings.Fields(string(e.Data))
+			for i := range names {
+				names[i] = data.LabelOf(names[i])
+			}
 			if len(names) != classes {
 				p.Add("%s: %d class names, %s has %d classes", e.Name, len(names), variant, classes)
 			} else if distinct := slices.Compact(slices.Sorted(slices.Values(names))); len(distinct) != classes {

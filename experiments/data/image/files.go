@@ -104,7 +104,9 @@ func ReadFiles(files []archive.File, name string, o FileOptions) (*Set, error) {
 	s.Pixels = make([]uint8, n*len(files))
 	failed := make([]error, len(files))
 	each(len(files), o.Workers, func(i int) { failed[i] = decodeFile(s.At(i), files[i].Data, h, w, c) })
-	for _, q := range where {
+	for i := range where {
+		q := &where[i]
+		q.Class = data.LabelOf(q.Class)
 		if !slices.Contains(s.Classes, q.Class) {
 			s.Classes = append(s.Classes, q.Class)
 		}

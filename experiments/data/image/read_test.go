@@ -433,3 +433,14 @@ func TestRealData(t *testing.T) {
 		check(t, s, err, "32×32×3: 45000+5000+10000, 10 classes", false)
 	})
 }
+
+// Class names are as those of texts are: composed, so that what macOS has unpacked is
+// in the classes of what Linux has.
+func TestReadFilesNormalisesClasses(t *testing.T) {
+	white := picture("png", 2, 2, color.White)
+	s, err := ReadArchive(file("x.zip", zipOf(named{"cafe\u0301/1.png", white}, named{"café/2.png", white}, named{"1.0/3.png", white},
+		named{"1/4.png", white})), FileOptions{})
+	if err != nil || !slices.Equal(s.Classes, []string{"1", "café"}) || !slices.Equal(s.Labels, []int32{0, 0, 1, 1}) {
+		t.Errorf("%q %v, %v", s.Classes, s.Labels, err)
+	}
+}

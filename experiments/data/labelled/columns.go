@@ -45,6 +45,9 @@ func missing(what, wanted string, common, columns []string) error {
 	if slices.Contains(columns, "metrics") && (slices.Contains(columns, "rows") || slices.Contains(columns, "effects")) {
 		hint = "; a recorded benchmark has these: --kind table reads one"
 	}
+	if what == "column" && slices.ContainsFunc(columns, isQuoted) {
+		hint = "; " + csvReads
+	}
 	const most = 40
 	more := ""
 	if len(columns) > most {
@@ -58,6 +61,8 @@ func missing(what, wanted string, common, columns []string) error {
 	return fmt.Errorf("no %s %q; the %ss are %q%s%s", what, wanted, what, columns, more, hint)
 }
 
+const splitUse = "split"
+
 // wanted lists what to look for: a column's name, its use, the names it
 // commonly has, and whether it must be there.
 type wantedColumn struct {
@@ -70,7 +75,7 @@ func (c *collector) wanted() [3]wantedColumn {
 	return [3]wantedColumn{
 		{c.o.TextColumn, "text", textNames, true},
 		{c.o.LabelColumn, "label", labelNames, true},
-		{c.o.SplitColumn, "split", []string{"set", "partition", "fold", "subset"}, c.splitWanted},
+		{c.o.SplitColumn, splitUse, []string{"set", "partition", "fold", "subset"}, c.splitWanted},
 	}
 }
 
@@ -94,6 +99,9 @@ func (c *collector) columns(names []string) (at [3]int, ok bool) {
 		at[i] = slices.Index(names, w.name)
 		if at[i] < 0 && w.must {
 			bad(missing("column", w.name, w.common, names))
+		}
+		if w.use == splitUse && c.unread(at[i] >= 0) {
+			at[i] = -1
 		}
 		c.report.use(at[i], w.use)
 	}

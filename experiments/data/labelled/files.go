@@ -63,6 +63,8 @@ func StreamFiles(files []archive.Entry, name string, o Options, each func(text.E
 			c.Add("%s: %w", f.Name, p.Err)
 		case slices.Contains(unlabelled, strings.ToLower(p.Class)):
 			without++
+		case c.contradicts(p.Split):
+			c.Add("%s: %s", f.Name, c.twoSplits(p.Split))
 		default:
 			kept, where = append(kept, f), append(where, p)
 		}

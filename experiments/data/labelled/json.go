@@ -140,12 +140,24 @@ func (c *collector) object(line int, row []byte) {
 	if c.rows < typeRows {
 		c.noteMembers(o)
 	}
-	w := c.wanted()
-	text, ok1 := c.member(line, o, w[0], false)
-	label, ok2 := c.member(line, o, w[1], true)
-	split, ok3 := c.member(line, o, w[2], false)
-	if ok1 && ok2 && ok3 {
-		c.add("line", line, text, label, split)
+	read := c.wanted()
+	used := read[:]
+	if _, there := lookup(o, read[2].name); c.unread(there) {
+		used = read[:2]
+	}
+	var values [3]string
+	whole, twice := true, repeated(row, len(o))
+	for i, w := range used {
+		if again(twice, o, w.name) {
+			c.problem(line, w.name, "the member is there twice: which one is meant? leave one")
+			whole = false
+			continue
+		}
+		value, ok := c.member(line, o, w, i == 1)
+		values[i], whole = value, whole && ok
+	}
+	if whole {
+		c.add("line", line, values[0], values[1], values[2])
 	}
 }
 
@@ -158,7 +170,7 @@ func (c *collector) noteMembers(o map[string]view) {
 			i = len(c.report.Columns)
 			c.report.Columns = append(c.report.Columns, Column{Name: name, Type: "empty"})
 			for _, w := range c.wanted() {
-				if name == w.name {
+				if name == w.name && (w.use != splitUse || !c.unread(true)) {
 					c.report.use(i, w.use)
 				}
 			}

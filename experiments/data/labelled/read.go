@@ -55,6 +55,12 @@ type Options struct {
 	Encoding string `json:"encoding,omitempty"`
 	// Split is that of the examples to which the source gives none.
 	Split string `json:"split,omitempty"`
+	// SplitWritten says that a person wrote Split, for all examples of the source. A
+	// column that only has the usual name of a split's is then not read, which the
+	// report notes: files have such columns from whoever made them, with another
+	// division. What says otherwise in a SplitColumn that was asked for, or by the folder
+	// that a file lies in, is a problem: one of the two is a mistake.
+	SplitWritten bool `json:"split_written,omitempty"`
 	// Certainty is the confidence below which an encoding that is told by
 	// statistics is refused; see Certain.
 	Certainty float64 `json:"certainty,omitempty"`
@@ -250,6 +256,7 @@ type collector struct {
 	name        string
 	o           Options // with the defaults filled in
 	splitWanted bool
+	splitNoted  bool // that the column is not read
 	report      *Report
 	data.Problems
 	each func(text.Example) error
@@ -340,8 +347,35 @@ func (c *collector) add(place string, n int, words, label, split string) {
 		c.at(place, n, c.o.SplitColumn, "unknown split %q (known: train, validation, test, or empty)", split)
 		return
 	}
+	if c.contradicts(e.Split) {
+		c.at(place, n, c.o.SplitColumn, "%s", c.twoSplits(e.Split))
+		return
+	}
 	e.Split = or(e.Split, c.o.Split)
 	c.take(e)
+}
+
+// contradicts says that a split of the source is not the one that a person wrote.
+func (c *collector) contradicts(split string) bool {
+	return c.o.SplitWritten && c.o.Split != "" && split != "" && split != c.o.Split
+}
+
+// twoSplits says what to do where it does.
+func (c *collector) twoSplits(split string) string {
+	return fmt.Sprintf("the split is %s here, and %s was given for all of it: leave %s= out to read it from here", split, c.o.Split, c.o.Split)
+}
+
+// unread says that the column of the split is there and not read, which it notes.
+func (c *collector) unread(there bool) bool {
+	if !there || c.splitWanted || !c.o.SplitWritten || c.o.Split == "" {
+		return false
+	}
+	if !c.splitNoted {
+		c.splitNoted = true
+		c.note("the column %q is not read, since the split %s was given for all of it: leave %s= out to read the column", c.o.SplitColumn,
+			c.o.Split, c.o.Split)
+	}
+	return true
 }
 
 // take hands an example on.

@@ -2,9 +2,12 @@ package labelled
 
 import (
 	"bytes"
+	"fmt"
+	"io"
 	"strings"
 	"testing"
 
+	"tnaml/experiments/data/archive"
 	"tnaml/experiments/data/text"
 )
 
@@ -61,4 +64,24 @@ func BenchmarkRead(b *testing.B) {
 		run(name, func() ([]text.Example, error) { return ReadArchive(bytes.NewReader(packed), name, Options{}) })
 	}
 	run("zip", func() ([]text.Example, error) { return ReadArchive(bytes.NewReader(zipped), "x.zip", Options{}) })
+}
+
+// BenchmarkJSONLines reads 100,000 rows of a few short members, where what is done for
+// each row counts.
+func BenchmarkJSONLines(b *testing.B) {
+	var file bytes.Buffer
+	for i := range 100_000 {
+		fmt.Fprintf(&file, `{"id":%d,"text":"some words number %d of a short message","label":"%c","meta":{"lang":"en","at":[1,2]}}`+"\n",
+			i, i, 'a'+i%2)
+	}
+	b.SetBytes(int64(file.Len()))
+	b.ReportAllocs()
+	for b.Loop() {
+		rows := 0
+		entry := archive.Entry{Name: "x.jsonl", Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(file.Bytes())), nil }}
+		if err := Stream(entry, Options{}, func(text.Example) error { rows++; return nil }); err != nil || rows != 100_000 {
+			b.Fatal(rows, err)
+		}
+	}
+	b.ReportMetric(100_000/(b.Elapsed().Seconds()/float64(b.N)), "examples/s")
 }

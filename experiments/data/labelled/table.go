@@ -74,6 +74,8 @@ func (c *collector) tsv(r io.Reader) {
 	fields := []string{}
 	var k known
 	named := false // the header has been read
+	var marks quoting
+	defer func() { c.noteQuoting(marks) }()
 	for !c.stopped() {
 		row, err := in.next()
 		switch {
@@ -110,10 +112,14 @@ func (c *collector) tsv(r io.Reader) {
 			}
 		}
 		if len(fields) != k.n {
-			c.problem(in.line, "", "%s; a delimiter or line break inside a text must go, or be quoted in a CSV file",
-				c.count(1+strings.Count(row, tab), k.n))
+			hint := "must go, or be quoted in a CSV file"
+			if strings.Contains(row, `"`) {
+				hint = "must go, or be quoted: " + csvReads
+			}
+			c.problem(in.line, "", "%s; a delimiter or line break inside a text %s", c.count(1+strings.Count(row, tab), k.n), hint)
 			continue
 		}
+		marks.see(in.line, fields)
 		c.row(in.line, fields, k.at)
 	}
 }

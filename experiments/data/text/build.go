@@ -11,8 +11,6 @@ import (
 	"sync/atomic"
 	"unicode/utf8"
 
-	"golang.org/x/text/unicode/norm"
-
 	"tnaml/experiments/data"
 )
 
@@ -113,7 +111,7 @@ func (b *Builder) Add(e Example) error {
 	case len(e.Label) > maxLabel:
 		return bad("example %d has a label of %d bytes; at most %d are a label (is the label column the right one?)", i, len(e.Label), maxLabel)
 	}
-	label := labelOf(e.Label)
+	label := data.LabelOf(e.Label)
 	if label != e.Label {
 		if b.relabels++; b.relabel == "" {
 			b.relabel = e.Label
@@ -136,20 +134,6 @@ func (b *Builder) Add(e Example) error {
 		b.flush()
 	}
 	return nil
-}
-
-// labelOf is a label as the task has it: in Unicode's normalisation form C, and a
-// whole number without the point that programs give it when they take it for a
-// measurement: 1.0 is 1. Everything else stays as it is.
-func labelOf(label string) string {
-	label = norm.NFC.String(label)
-	whole, zeros, ok := strings.Cut(label, ".")
-	digits := strings.TrimPrefix(whole, "-")
-	if !ok || zeros == "" || strings.Trim(zeros, "0") != "" || digits == "" || len(digits) > 1 && digits[0] == '0' ||
-		strings.Trim(digits, "0123456789") != "" {
-		return label
-	}
-	return whole
 }
 
 // read is what is kept of a text.

@@ -78,7 +78,7 @@ func (b *Builder) warn(c *data.Card) {
 	}
 	if b.relabels > 0 {
 		say("%d labels were read in another form, %q as %q: whole numbers have no point, letters are composed", b.relabels, b.relabel,
-			labelOf(b.relabel))
+			data.LabelOf(b.relabel))
 	}
 	c.Warn("a text")
 	if c.WideVocabulary == 0 {

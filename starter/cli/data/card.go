@@ -3,6 +3,7 @@ package data
 import (
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 
 	"github.com/dustin/go-humanize"
@@ -120,7 +121,7 @@ func classes(c data.Card, width int) string {
 		if cl.Others > 0 {
 			shown[i].Label = fmt.Sprintf("… and %s more", humanize.Comma(int64(cl.Others)))
 		}
-		name = max(name, text.StringWidth(terminal.Flat(shown[i].Label)))
+		name = max(name, text.StringWidth(label(shown[i].Label)))
 		train, test = max(train, len(humanize.Comma(int64(cl.Train)))), max(test, len(humanize.Comma(int64(cl.Test))))
 		most = max(most, cl.Examples())
 	}
@@ -136,11 +137,20 @@ func classes(c data.Card, width int) string {
 			continue
 		}
 		n := cl.Examples()
-		rows = append(rows, []any{terminal.Cut(cl.Label, name), humanize.Comma(int64(cl.Train)), humanize.Comma(int64(cl.Validation)),
+		rows = append(rows, []any{text.Snip(label(cl.Label), name, "…"), humanize.Comma(int64(cl.Train)), humanize.Comma(int64(cl.Validation)),
 			humanize.Comma(int64(cl.Test)),
 			fmt.Sprintf("%.1f %%", 100*float64(n)/float64(max(1, c.Examples))), bar(float64(n)/float64(most), room)})
 	}
 	return terminal.Table(width, []string{"class", ">train", ">validation", ">test", ">share", "~"}, rows)
+}
+
+// label is one as a line of a table has it, in quotes where that would hide white space
+// or what has no width: labels that look alike are classes of their own.
+func label(s string) string {
+	if terminal.Flat(s) != s {
+		return strconv.Quote(s)
+	}
+	return s
 }
 
 // bar is a share of a width, to an eighth of a character.
@@ -166,7 +176,7 @@ func sampleTexts(c data.Card, width int) string {
 	}
 	texts := 0
 	for _, cl := range shown {
-		name = max(name, text.StringWidth(terminal.Flat(cl.Label)))
+		name = max(name, text.StringWidth(label(cl.Label)))
 		texts += len(cl.Samples)
 	}
 	if texts == 0 {
@@ -177,11 +187,11 @@ func sampleTexts(c data.Card, width int) string {
 	b.WriteString("\n\n")
 	for _, cl := range shown {
 		for i, s := range cl.Samples[:min(each, len(cl.Samples))] {
-			label := ""
+			head := ""
 			if i == 0 {
-				label = terminal.Cut(cl.Label, name)
+				head = text.Snip(label(cl.Label), max(1, name), "…")
 			}
-			fmt.Fprintf(&b, " %s  %s\n", text.Pad(label, name, ' '), terminal.Cut("“"+s+"”", width-name-4))
+			fmt.Fprintf(&b, " %s  %s\n", text.Pad(head, name, ' '), terminal.Cut("“"+s+"”", width-name-4))
 		}
 	}
 	return strings.TrimRight(b.String(), "\n")

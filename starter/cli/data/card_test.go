@@ -88,3 +88,12 @@ func TestBar(t *testing.T) {
 		}
 	}
 }
+
+// Labels that a terminal would show alike are quoted.
+func TestCardTellsLabelsApart(t *testing.T) {
+	c := data.Card{Examples: 80, Classes: []data.Class{{Label: "a b", Train: 40, Samples: []string{"x"}},
+		{Label: "a  b", Train: 40, Samples: []string{"y"}}}}
+	if out := card("x", c, nil, 80); strings.Count(out, "\n a b ") != 2 || strings.Count(out, "\n \"a  b\" ") != 2 {
+		t.Error(out)
+	}
+}

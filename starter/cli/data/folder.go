@@ -7,11 +7,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path"
+	"slices"
 	"strings"
 
 	"github.com/dustin/go-humanize"
 
 	"tnaml/experiments/data/archive"
+	"tnaml/experiments/data/labelled"
 	"tnaml/starter/cli/terminal"
 )
 
@@ -28,7 +31,7 @@ func (im *importer) entries(s source) ([]archive.Entry, error) {
 		if out, others, err = archive.FolderEntries(root.FS(), s.name, archive.IsData); err != nil {
 			return nil, err
 		}
-		im.leftOut(s.name, others)
+		im.leftOut(s.name, notRegular, others)
 	} else {
 		if err := im.open(s, func(io.Reader) error { return nil }); err != nil { // its digest
 			return nil, err
@@ -67,12 +70,62 @@ func (im *importer) entries(s source) ([]archive.Entry, error) {
 	return out, nil
 }
 
-// leftOut notes what is no regular file below a folder.
-func (im *importer) leftOut(folder string, names []string) {
+// Why something of a folder or archive is left out.
+const (
+	notRegular   = "since only regular files below the folder are read"
+	besideTables = "since they lie beside tables and are none"
+)
+
+// leftOut notes what of a folder or archive is not read, and why.
+func (im *importer) leftOut(of, why string, names []string) {
 	if len(names) > 0 {
-		im.others = append(im.others, fmt.Sprintf("%s: left out, since only regular files below the folder are read: %s", folder,
-			strings.Join(names[:min(len(names), shownRows)], ", ")+map[bool]string{true: ", …"}[len(names) > shownRows]))
+		im.others = append(im.others, fmt.Sprintf("%s: left out, %s: %s", of, why, some(names)))
 	}
+}
+
+// some are the first of several names.
+func some(names []string) string {
+	return strings.Join(names[:min(len(names), shownRows)], ", ") + map[bool]string{true: ", …"}[len(names) > shownRows]
+}
+
+// otherSplits notes which tables of a folder or archive have names that mean another
+// split than the one that was given for all of it.
+func (im *importer) otherSplits(s source, tables []source) {
+	var names []string
+	for _, t := range tables {
+		if own := splitOfName(t.name); s.written && own != "" && own != s.split {
+			names = append(names, path.Base(t.name))
+		}
+	}
+	if len(names) > 0 {
+		im.others = append(im.others, fmt.Sprintf("%s: read as %s, since that was given for all of it, though the names say otherwise: %s; "+
+			"leave %s= out to go by the names", s.name, s.split, some(names), s.split))
+	}
+}
+
+func isTable(name string) bool {
+	_, err := labelled.FormatOf(name)
+	return err == nil
+}
+
+func isPicture(name string) bool {
+	return slices.Contains([]string{".png", ".jpg", ".jpeg", ".gif"}, strings.ToLower(path.Ext(name)))
+}
+
+// holdsTables says what the files of a folder or archive are read as: tables, where
+// there are some, and no folders of texts of two classes or more, which only have a table
+// beside them.
+func holdsTables(names []string) bool {
+	tables, classes := false, map[string]bool{}
+	for i, p := range archive.Places(names) {
+		switch {
+		case isTable(names[i]):
+			tables = true
+		case p.Err == nil && !isPicture(names[i]) && !strings.EqualFold(path.Ext(names[i]), ".pdf"):
+			classes[p.Class] = true
+		}
+	}
+	return tables && len(classes) < 2
 }
 
 // unpacked opens an archive to be read from any place: where it lies, or, if it is

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path"
 	"slices"
 	"strings"
 	"time"
@@ -325,7 +324,7 @@ func (im *importer) table(s source, out *loaded) error {
 
 func (im *importer) texts(s source, out *loaded, read func(o labelled.Options, each func(text.Example) error) error) error {
 	o := im.read
-	o.Split = or(s.split, o.Split)
+	o.Split, o.SplitWritten = or(s.split, o.Split), s.written
 	out.reports = append(out.reports, labelled.Report{})
 	o.Report = &out.reports[len(out.reports)-1]
 	if out.texts == nil {
@@ -365,15 +364,11 @@ func (im *importer) files(s source, out *loaded) (*image.Set, error) {
 		return nil, err
 	}
 	names := make([]string, len(files))
-	pictures, tables := 0, 0
+	pictures := 0
 	for i, f := range files {
 		names[i] = f.Name
-		switch strings.ToLower(path.Ext(f.Name)) {
-		case ".png", ".jpg", ".jpeg", ".gif":
+		if isPicture(f.Name) {
 			pictures++
-		}
-		if _, err := labelled.FormatOf(f.Name); err == nil {
-			tables++
 		}
 	}
 	if slices.Contains(names, "[Content_Types].xml") {
@@ -392,7 +387,7 @@ func (im *importer) files(s source, out *loaded) (*image.Set, error) {
 		} else {
 			set, err = image.ReadFiles(held, s.name, im.images)
 		}
-	case tables > 0 && tables == len(files) && im.read.Format != labelled.Folder:
+	case im.read.Format != labelled.Folder && holdsTables(names):
 		return nil, im.tables(s, files, out)
 	default:
 		im.progress.Update("decoding " + s.name)
@@ -409,20 +404,31 @@ func (im *importer) files(s source, out *loaded) (*image.Set, error) {
 		out.coarse = variant == image.CIFAR100Coarse
 	}
 	if s.split != "" {
-		for i := range set.Splits {
-			set.Splits[i] = or(set.Splits[i], s.split)
+		for i, own := range set.Splits {
+			if s.written && own != "" && own != s.split {
+				return nil, client.Usage(fmt.Errorf("%s: it has images of the split %s, by its folders or files, and %s was given for all of it: "+
+					"leave %s= out", s.name, own, s.split, s.split))
+			}
+			set.Splits[i] = or(own, s.split)
 		}
 	}
 	out.describe(s.name, what, set)
 	return set, nil
 }
 
-// tables reads an archive or folder that holds nothing but tables.
+// tables reads the tables of an archive or folder; what lies beside them is left out.
 func (im *importer) tables(s source, files []archive.Entry, out *loaded) error {
-	inner := make([]source, len(files))
-	for i, f := range files {
-		inner[i] = source{name: s.name + "/" + f.Name, split: s.split, form: aTable, open: f.Open}
+	var inner []source
+	var beside []string
+	for _, f := range files {
+		if !isTable(f.Name) {
+			beside = append(beside, f.Name)
+			continue
+		}
+		inner = append(inner, source{name: s.name + "/" + f.Name, split: s.split, written: s.written, form: aTable, open: f.Open})
 	}
+	im.leftOut(s.name, besideTables, beside)
+	im.otherSplits(s, inner)
 	if err := nameSplits(inner); err != nil {
 		return err
 	}

@@ -13,7 +13,6 @@ import (
 
 	"tnaml/experiments/data"
 	"tnaml/experiments/data/archive"
-	"tnaml/experiments/data/labelled"
 	"tnaml/starter/cli/terminal"
 	"tnaml/starter/client"
 )
@@ -34,6 +33,7 @@ const (
 type source struct {
 	path, name string
 	split      string
+	written    bool // the split is a person's, and no guess by the file's name
 	form       form
 	// open reads it, as often as need be: nil for a file or folder at path, else of a
 	// file within an archive, which has no path, or what a pipe gave.
@@ -61,6 +61,7 @@ func (im *importer) sourcesOf(args []string) ([]source, error) {
 	for _, arg := range args {
 		var s source
 		s.split, s.path = splitArg(arg)
+		s.written = s.split != ""
 		s.name = filepath.Base(s.path)
 		inner, err := []source{s}, im.look(&s)
 		if inner[0] = s; err == nil && s.form == aFolder {
@@ -165,6 +166,7 @@ func (im *importer) expand(s *source) ([]source, error) {
 	}
 	var out []source
 	forms := map[form][]string{}
+	var beside []string
 	for _, e := range entries {
 		if e.IsDir() && !strings.HasPrefix(e.Name(), ".") {
 			return []source{*s}, nil
@@ -176,15 +178,16 @@ func (im *importer) expand(s *source) ([]source, error) {
 			if err == nil && info.IsDir() { // a link to one
 				return []source{*s}, nil
 			}
-			im.leftOut(s.name, []string{e.Name()})
+			im.leftOut(s.name, notRegular, []string{e.Name()})
 			continue
 		}
-		inner := source{path: filepath.Join(s.path, e.Name()), name: e.Name(), split: s.split}
+		inner := source{path: filepath.Join(s.path, e.Name()), name: e.Name(), split: s.split, written: s.written}
 		if err := im.look(&inner); err != nil {
 			return nil, err
 		}
-		if _, err := labelled.FormatOf(e.Name()); err != nil && inner.form == aTable {
-			continue // what lies beside the data, such as a description
+		if inner.form == aTable && !isTable(e.Name()) { // a description, say
+			beside = append(beside, e.Name())
+			continue
 		}
 		f := inner.form
 		if f == idxLabels {
@@ -202,6 +205,10 @@ func (im *importer) expand(s *source) ([]source, error) {
 			names = append(names, fmt.Sprintf("%s (%s)", o.name, o.form))
 		}
 		return nil, fmt.Errorf("%s holds several data sets: %s; name the files to import", s.path, strings.Join(names, ", "))
+	}
+	im.leftOut(s.name, "since they lie beside the data and are no table", beside)
+	if len(forms[aTable]) > 0 {
+		im.otherSplits(*s, out)
 	}
 	return out, nil
 }
