@@ -66,8 +66,9 @@ func (a app) importCommand() *cobra.Command {
 			"Each also compressed (.gz, .zst); Parquet by snappy, gzip, brotli, zstd or lz4_raw within. Character encodings are detected and " +
 			"converted. Folders train, validation\n" +
 			"and test above those of the classes give the split; so do several files whose names say train, validation or\n" +
-			"test, or train=FILE test=FILE. What has no split is divided 80/10/10 by a seeded shuffle that gives each class its\n" +
-			"share and keeps equal examples on one side. Of a folder only regular files below it are read.\n\n" +
+			"test, or train=FILE test=FILE, which wins over a column split that --split-column does not ask for. What has no split\n" +
+			"is divided 80/10/10 by a seeded shuffle that gives each class its share and keeps equal examples on one\n" +
+			"side. Of a folder only regular files below it are read.\n\n" +
 			"With --vectors a task of texts gets vectors of its documents that were computed elsewhere, as a module that searches of\n" +
 			"it can choose: a row for each example in the order of the files, those without a text counted, before duplicates and\n" +
 			"splits are looked at. The same import again gives them to a task that is there.\n\n" +
