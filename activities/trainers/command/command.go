@@ -92,12 +92,15 @@ func (t *Trainer) Run(ctx context.Context, r trainer.Request, progress func(trai
 	if err != nil {
 		return trainer.Result{}, fmt.Errorf("trial %d: its directory: %w", r.Trial, err)
 	}
+	data, release, err := t.work.data(ctx, t.store, r.Task.Data)
 	defer func() {
 		if err := remove(dir); err != nil {
 			t.log.Warn("a trial's directory stays", "directory", dir, "error", err)
 		}
+		if err := release(); err != nil {
+			t.log.Warn("data of tasks that no trial uses stay", "directory", t.work.dir, "error", err)
+		}
 	}()
-	data, err := t.work.data(ctx, t.store, r.Task.Data)
 	if err == nil && data != "" {
 		err = os.Symlink(data, filepath.Join(dir, dataLink))
 	}
