@@ -304,22 +304,32 @@ func (r *studyReader) cards(ctx context.Context) error {
 }
 
 // right adds which examples the ten best models of each target's search have right,
-// where that was stored: intervals of differences are made of it.
+// where that is known: intervals of differences are made of it. They pair the examples of a
+// task, so that bits of as many as its first model has are taken, and no others.
 func (r *studyReader) right(ctx context.Context) error {
+	sizes := map[string]int{}
 	for i := range r.out.Ledgers {
 		l := &r.out.Ledgers[i]
 		if l.Phase != study.Transfer {
 			continue
 		}
+		of := l.Task
+		for _, t := range l.Config.Tasks {
+			of += "\n" + t.Data + string(t.Parameters)
+		}
 		top, _ := metrics.AccuracyTopN(l.Trials, 0, search.TopN)
 		for _, t := range top.Trials {
-			if t.Examples == "" {
-				continue
-			}
-			right, err := ReadRight(ctx, r.s, store.Ref(t.Examples))
+			right, err := RightOf(ctx, r.s, t)
 			if err != nil {
 				return fmt.Errorf("search %q: trial %d: %w", l.Search, t.Trial, err)
 			}
+			if right == nil {
+				continue
+			}
+			if n, seen := sizes[of]; seen && n != right.Test.N {
+				continue
+			}
+			sizes[of] = right.Test.N
 			if l.Right == nil {
 				l.Right = map[int]*trainer.Right{}
 			}
@@ -329,7 +339,17 @@ func (r *studyReader) right(ctx context.Context) error {
 	return nil
 }
 
-// ReadRight reads which examples a trial's model has right.
-func ReadRight(ctx context.Context, s store.Store, ref store.Ref) (*trainer.Right, error) {
-	return open(ctx, s, "examples", ref, trainer.DecodeRight)
+// RightOf reads which examples a trial's model has right; nil where nothing is known of it: it
+// was not stored, its trainer keeps it elsewhere, or what lies there is gone or is something
+// else. A ledger is never written anew, so that no row of it may end what is read of all.
+func RightOf(ctx context.Context, s store.Store, t search.Trial) (*trainer.Right, error) {
+	ref, err := store.ParseRef(t.Examples)
+	if err != nil {
+		return nil, nil
+	}
+	right, err := open(ctx, s, "examples", ref, trainer.DecodeRight)
+	if errors.Is(err, store.ErrNotFound) || errors.Is(err, ErrInvalid) {
+		return nil, nil
+	}
+	return right, err
 }

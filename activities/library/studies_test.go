@@ -1,6 +1,7 @@
 package library
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -83,9 +84,29 @@ func TestStudyKnowsWhichExamplesAreRight(t *testing.T) {
 	if len(got) != 9 || got[1] != nil || got[7] != nil || got[2] == nil || !got[11].Test.Has(1) || r.out.Ledgers[1].Right != nil {
 		t.Errorf("%+v", r.out.Ledgers[0].Right)
 	}
-	r.out.Ledgers[0].Trials[11].Examples = "sha256:" + strings.Repeat("0", 64)
-	if err := r.right(t.Context()); err == nil || !strings.Contains(err.Error(), `search "s": trial 11`) {
-		t.Errorf("a missing object: %v", err)
+	// Of a reference that is the trainer's own, of an object that is gone or another's, and of bits
+	// of another number of examples nothing is known: the ledger stays, and with it what reads it.
+	module, err := s.Put(t.Context(), []byte("no examples"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	right.Test = trainer.Bits{N: 9, Packed: []byte{1, 0}}
+	other, err := s.Put(t.Context(), right.Encode())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, examples := range []string{"examples/churn/17", "sha256:" + strings.Repeat("0", 64), string(module), string(other)} {
+		r.out.Ledgers[0].Trials[10-i].Examples = examples
+	}
+	r.out.Ledgers[0].Right = nil
+	err = r.right(t.Context())
+	if got := r.out.Ledgers[0].Right; err != nil || len(got) != 6 || got[11] == nil || got[6] == nil {
+		t.Errorf("%v, %v", got, err)
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := r.right(gone); err == nil || !strings.Contains(err.Error(), `search "s": trial 11`) {
+		t.Errorf("a store that does not answer: %v", err)
 	}
 }
 

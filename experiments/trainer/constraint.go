@@ -68,7 +68,7 @@ func (o Outcome) Judged(constraints []space.Constraint) Outcome {
 }
 
 // Checked is an answer to the request as a search can take it: see Outcome.Checked. One
-// without the curve that was asked for breaks the contract too.
+// without the curve that was asked for breaks the contract too; what was not asked for is left out.
 func (r *Request) Checked(o Outcome) Outcome {
 	o = o.Checked(r.Objective)
 	if r.Curve && o.Status == OK && len(o.Curve) == 0 {
@@ -77,6 +77,9 @@ func (r *Request) Checked(o Outcome) Outcome {
 	}
 	if !r.Curve && o.Status != Pruned {
 		o.Curve = nil
+	}
+	if !r.Examples {
+		o.Examples = ""
 	}
 	return o.Judged(r.Constraints)
 }

@@ -28,3 +28,15 @@ func TestRight(t *testing.T) {
 		t.Error("what is no object was read")
 	}
 }
+
+// Which examples are right is kept where the request asks for it, wherever the trainer says that
+// it is; another answer than what was asked for would be in the ledger for ever.
+func TestExamplesThatWereNotAskedFor(t *testing.T) {
+	o := Outcome{Status: OK, Metrics: map[string]float64{"accuracy": 1}, Examples: "examples/churn/17"}
+	for asked, want := range map[bool]string{true: o.Examples, false: ""} {
+		r := Request{Objective: accuracy, Examples: asked}
+		if got := r.Checked(o); got.Status != OK || got.Examples != want {
+			t.Errorf("asked for %v: %+v", asked, got)
+		}
+	}
+}

@@ -47,11 +47,13 @@ func (c *Client) judged(ctx context.Context, l *Ledger, task int) ([]search.Tria
 	}
 	const parallel = 16
 	err := store.Each(ctx, parallel, at, func(ctx context.Context, i int) error {
-		r, err := library.ReadRight(ctx, c.Store, store.Ref(top.Trials[i].Examples))
+		r, err := library.RightOf(ctx, c.Store, top.Trials[i])
 		if err != nil {
 			return fmt.Errorf("search %s: trial %d: %w", l.Name, top.Trials[i].Trial, err)
 		}
-		right[i] = r.Validation
+		if r != nil {
+			right[i] = r.Validation
+		}
 		return nil
 	})
 	if err != nil {

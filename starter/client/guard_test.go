@@ -60,26 +60,21 @@ func TestCorrected(t *testing.T) {
 		t.Errorf("canceled: %v", err)
 	}
 	kept := l.Trials[7].Examples
-	l.Trials[7].Examples = string(store.RefOf([]byte("gone")))
-	if _, err := c.Corrected(t.Context(), l, 0); err == nil || !strings.Contains(err.Error(), "trial 7") {
-		t.Errorf("an object that is gone: %v", err)
-	}
 	// Where it cannot be told there is none, and why is said to who asks for a guard.
-	for name, change := range map[string]func(){
-		"the same search with --examples": func() { l.Trials[7].Examples = "" },
-		"its objective is log_loss": func() {
-			l.Trials[7].Examples = kept
-			l.Config.Space.Objective = space.Objective{Metric: "log_loss", Direction: space.Minimise}
-		},
+	for _, of := range []struct{ name, examples, metric string }{
+		{"the same search with --examples", "", trainer.Accuracy},
+		{"the same search with --examples", string(store.RefOf([]byte("gone"))), trainer.Accuracy},
+		{"the same search with --examples", "examples/churn/17", trainer.Accuracy}, // its trainer's own
+		{"its objective is log_loss", kept, "log_loss"},
 	} {
-		change()
+		name := of.name
+		l.Trials[7].Examples, l.Config.Space.Objective.Metric = of.examples, of.metric
 		if got, err := c.Corrected(t.Context(), l, 0); got != nil || err != nil {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
 		if _, _, err := c.judged(t.Context(), l, 0); !strings.Contains(fmt.Sprint(err), name) {
 			t.Errorf("%v does not say %q", err, name)
 		}
-		l.Config.Space.Objective, l.Trials[7].Examples = space.Objective{Metric: trainer.Accuracy, Direction: space.Maximise}, kept
 	}
 }
 

@@ -103,16 +103,20 @@ func (c *Client) record(ctx context.Context, l *study.Ledger, command string) (*
 		at[i] = i
 	}
 	const parallel = 16
-	return r, store.Each(ctx, parallel, at, func(ctx context.Context, i int) error {
+	err = store.Each(ctx, parallel, at, func(ctx context.Context, i int) error {
 		t := l.Trials[i]
-		var right *trainer.Right
-		if t.Examples != "" {
-			var err error
-			if right, err = library.ReadRight(ctx, c.Store, store.Ref(t.Examples)); err != nil {
-				return fmt.Errorf("trial %d: %w", t.Trial, err)
-			}
+		right, err := library.RightOf(ctx, c.Store, t)
+		if err != nil {
+			return fmt.Errorf("trial %d: %w", t.Trial, err)
 		}
 		r.Rows[i] = benchmark.NewRow(t, l.Costs[i].CPUSeconds, right)
 		return nil
 	})
+	// A record has all models' examples, or none: of a trainer that keeps some elsewhere it has none.
+	if slices.ContainsFunc(r.Rows, func(row benchmark.Row) bool { return row.Status == trainer.OK && row.Right == nil }) {
+		for i := range r.Rows {
+			r.Rows[i].Right = nil
+		}
+	}
+	return r, err
 }

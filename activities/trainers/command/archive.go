@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,7 +20,7 @@ import (
 // errTooLarge and errChanging say why there is no archive of a directory.
 var (
 	errTooLarge = errors.New("too large")
-	errChanging = errors.New("a file was written meanwhile")
+	errChanging = errors.New("something in it was written or renamed meanwhile")
 )
 
 // maxEntries bounds the files and directories of an archive.
@@ -28,7 +29,8 @@ const maxEntries = 10_000
 // pack makes a tar archive of a directory: the files and directories below it by their names,
 // without owners and times, so that equal directories give equal bytes. nil is an empty
 // one. Links and other files that are none are refused: what they lead to is not the
-// trial's. skip says what is left out.
+// trial's. skip says what is left out. It is the directory of one moment, or errChanging: files
+// that go together, and are renamed into place one after another, are never of two.
 func pack(dir string, most int64, skip func(name string) bool) ([]byte, error) {
 	info, err := os.Lstat(dir)
 	switch {
@@ -44,10 +46,33 @@ func pack(dir string, most int64, skip func(name string) bool) ([]byte, error) {
 		return nil, named("", err)
 	}
 	defer func() { _ = root.Close() }()
+	before, err := list(dir, skip)
+	if err != nil || len(before) == 0 {
+		return nil, err
+	}
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
+	err = walk(dir, skip, func(name string, d fs.DirEntry) error { return packOne(w, &b, root, filepath.ToSlash(name), d, most) })
+	if err != nil {
+		return nil, err
+	}
+	after, err := list(dir, skip)
+	if err != nil {
+		return nil, err
+	}
+	if !maps.EqualFunc(before, after, same) {
+		return nil, errChanging
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
+
+// walk calls do for the files and directories below a directory, in the order of their names.
+func walk(dir string, skip func(name string) bool, do func(name string, d fs.DirEntry) error) error {
 	entries := 0
-	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			if errors.Is(err, fs.ErrNotExist) {
 				return errChanging
@@ -67,15 +92,29 @@ func pack(dir string, most int64, skip func(name string) bool) ([]byte, error) {
 		if entries++; entries > maxEntries {
 			return fmt.Errorf("more than %d files: %w", maxEntries, errTooLarge)
 		}
-		return packOne(w, &b, root, filepath.ToSlash(name), d, most)
+		return do(name, d)
 	})
-	if err != nil || entries == 0 {
-		return nil, err
-	}
-	if err := w.Close(); err != nil {
-		return nil, err
-	}
-	return b.Bytes(), nil
+}
+
+// list is what lies below a directory, by name.
+func list(dir string, skip func(name string) bool) (map[string]fs.FileInfo, error) {
+	out := map[string]fs.FileInfo{}
+	err := walk(dir, skip, func(name string, d fs.DirEntry) (err error) {
+		if out[name], err = d.Info(); errors.Is(err, fs.ErrNotExist) {
+			return errChanging
+		}
+		if err != nil {
+			return named(name, err)
+		}
+		return nil
+	})
+	return out, err
+}
+
+// same says that what has a name is what had it before. A directory's time is that of its
+// entries, those that are left out among them.
+func same(a, b fs.FileInfo) bool {
+	return os.SameFile(a, b) && a.Mode() == b.Mode() && (a.IsDir() || a.Size() == b.Size() && a.ModTime().Equal(b.ModTime()))
 }
 
 func packOne(w *tar.Writer, b *bytes.Buffer, root *os.Root, name string, d fs.DirEntry, most int64) error {

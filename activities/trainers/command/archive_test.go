@@ -45,6 +45,51 @@ func TestPackSkipsDirectories(t *testing.T) {
 	}
 }
 
+// What a program renames into place while it is packed is not of two moments in one archive; what it
+// has yet to rename is no change.
+func TestPackOfOneMoment(t *testing.T) {
+	for about, c := range map[string]struct {
+		change func(dir string) error
+		want   error
+	}{
+		"two files of a later step": {func(dir string) error {
+			for _, name := range []string{"model", "optimizer"} {
+				path := filepath.Join(dir, name)
+				write(path+".tmp", "step 200")
+				if err := os.Rename(path+".tmp", path); err != nil {
+					return err
+				}
+			}
+			return nil
+		}, errChanging},
+		"another file":  {func(dir string) error { write(filepath.Join(dir, "a"), ""); return nil }, errChanging},
+		"one is gone":   {func(dir string) error { return os.Remove(filepath.Join(dir, "model")) }, errChanging},
+		"in place":      {func(dir string) error { write(filepath.Join(dir, "model"), "step 1000"); return nil }, errChanging},
+		"yet to rename": {func(dir string) error { write(filepath.Join(dir, "in", "model.tmp"), "step 2"); return nil }, nil},
+	} {
+		dir := t.TempDir()
+		if err := os.Mkdir(filepath.Join(dir, "in"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		write(filepath.Join(dir, "model"), "step 100")
+		write(filepath.Join(dir, "optimizer"), "step 100")
+		looked := 0
+		b, err := pack(dir, 1<<20, func(name string) bool {
+			if name == "optimizer" {
+				if looked++; looked == 2 { // it is listed, then packed, and model just has been
+					if err := c.change(dir); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+			return unfinished(name)
+		})
+		if !errors.Is(err, c.want) || (b == nil) != (c.want != nil) {
+			t.Errorf("%s: %d bytes, %v", about, len(b), err)
+		}
+	}
+}
+
 // A checkpoint that cannot be unpacked is none: the trial begins anew, and nothing of it is there.
 func TestDamagedCheckpoint(t *testing.T) {
 	f := program(t, "drains", nil)

@@ -22,7 +22,13 @@ func TestPackOfWhatChanges(t *testing.T) {
 		write(path, "1")
 		done := make(chan error, 1)
 		go func() {
-			b, err := pack(dir, 1<<20, func(string) bool { return os.Remove(path) != nil || become(path) != nil })
+			looked := 0
+			b, err := pack(dir, 1<<20, func(string) bool {
+				if looked++; looked != 2 { // it is listed, then packed
+					return false
+				}
+				return os.Remove(path) != nil || become(path) != nil
+			})
 			if b != nil {
 				t.Errorf("%s: %d bytes are stored", name, len(b))
 			}

@@ -39,7 +39,7 @@ type checkpoint struct {
 	dir         string
 	search, key string
 	last        store.Ref
-	due, next   time.Time // when it is stored again, and tried again as a worker stops
+	kept        bool // a record of it may be there
 	warned      bool
 }
 
@@ -64,7 +64,7 @@ func (c *checkpoint) restore(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("its checkpoint: %w", err)
 	}
-	c.last = record.Ref
+	c.last, c.kept = record.Ref, true
 	if err := unpack(b, c.dir); err != nil { // it would come again at every attempt
 		c.t.log.Warn("a trial's checkpoint cannot be unpacked: it begins anew", "trainer", c.t.Name(), "search", c.search, "error", err)
 		return errors.Join(remove(c.dir), os.Mkdir(c.dir, 0o700))
@@ -82,20 +82,55 @@ func (c *checkpoint) there() bool {
 // is tried again.
 const again = time.Second
 
-// safe stores what the program has left, and says that an attempt to come goes on from there.
-func (c *checkpoint) safe(ctx context.Context) bool {
-	if !c.there() || time.Now().Before(c.next) {
-		return false
+// saver stores a trial's checkpoint beside its run, one at a time: a store may take longer than
+// the program, whose output is read all the while.
+type saver struct {
+	*checkpoint
+	ctx    context.Context
+	cancel context.CancelFunc
+	// saved tells of the one under way that it is stored; nil where there is none. leaving: the
+	// trial is to go on elsewhere from it.
+	saved     chan bool
+	leaving   bool
+	due, next time.Time // when it is stored again, and tried again as a worker stops
+}
+
+// begin has the checkpoint stored, where none is being stored.
+func (s *saver) begin(leaving bool) {
+	if s.saved != nil {
+		return
 	}
-	stored := c.save(ctx)
-	c.next = time.Now().Add(again)
-	return stored
+	s.saved, s.leaving, s.due = make(chan bool, 1), leaving, time.Now().Add(s.t.config.CheckpointEvery)
+	go func(saved chan<- bool) { saved <- s.save(s.ctx) }(s.saved)
+}
+
+// leave has it stored to go on elsewhere, where there is something to store.
+func (s *saver) leave() {
+	if s.saved == nil && !time.Now().Before(s.next) && s.there() {
+		s.begin(true)
+	}
+}
+
+// ended takes the end of the one under way, and says that the trial may go on elsewhere.
+func (s *saver) ended(stored bool) bool {
+	if s.saved = nil; s.leaving {
+		s.next = time.Now().Add(again)
+	}
+	return stored && s.leaving
+}
+
+// end ends the one under way after so long.
+func (s *saver) end(within time.Duration) {
+	defer s.cancel()
+	if s.saved != nil {
+		defer time.AfterFunc(within, s.cancel).Stop()
+		<-s.saved
+	}
 }
 
 // save stores the directory, if it has changed, and says that what lies there is stored. Where
 // that fails the trial goes on: it would lose time, and no more.
 func (c *checkpoint) save(ctx context.Context) bool {
-	c.due = time.Now().Add(c.t.config.CheckpointEvery)
 	if c.t.config.CheckpointMB == 0 {
 		return false
 	}
@@ -106,6 +141,7 @@ func (c *checkpoint) save(ctx context.Context) bool {
 	ref := store.RefOf(b)
 	if err == nil && b != nil && ref != c.last {
 		if _, err = c.t.store.Put(ctx, b); err == nil {
+			c.kept = true
 			err = library.SetCheckpoint(ctx, c.t.store, c.key, library.CheckpointRecord{Ref: ref, Search: c.search})
 		}
 		if err == nil {
@@ -124,7 +160,7 @@ func unfinished(name string) bool { return strings.HasSuffix(name, ".tmp") }
 
 // forget gives the checkpoint up: the trial has its outcome.
 func (c *checkpoint) forget(ctx context.Context) {
-	if c.last == "" {
+	if !c.kept {
 		return
 	}
 	if err := library.RemoveCheckpoint(ctx, c.t.store, c.key); err != nil { // else it goes with its search

@@ -37,6 +37,7 @@ type Trainer struct {
 	store     store.Store
 	work      *Workspace
 	log       *slog.Logger
+	lastWords time.Duration
 }
 
 // New returns the trainer of a configuration. The program must be there.
@@ -55,7 +56,7 @@ func New(c Config, s store.Store, w *Workspace, log *slog.Logger) (*Trainer, err
 		}
 		c.Directory = dir
 	}
-	t := &Trainer{Definition: trainer.Find(c.Name), config: c, version: c.Version, store: s, work: w, log: log}
+	t := &Trainer{Definition: trainer.Find(c.Name), config: c, version: c.Version, store: s, work: w, log: log, lastWords: lastWords}
 	var err error
 	if t.arguments, err = c.templates(); err != nil {
 		return fail(err)
@@ -91,12 +92,15 @@ func (t *Trainer) Run(ctx context.Context, r trainer.Request, progress func(trai
 	if err != nil {
 		return trainer.Result{}, fmt.Errorf("trial %d: its directory: %w", r.Trial, err)
 	}
+	data, release, err := t.work.data(ctx, t.store, r.Task.Data)
 	defer func() {
 		if err := remove(dir); err != nil {
 			t.log.Warn("a trial's directory stays", "directory", dir, "error", err)
 		}
+		if err := release(); err != nil {
+			t.log.Warn("data of tasks that no trial uses stay", "directory", t.work.dir, "error", err)
+		}
 	}()
-	data, err := t.work.data(ctx, t.store, r.Task.Data)
 	if err == nil && data != "" {
 		err = os.Symlink(data, filepath.Join(dir, dataLink))
 	}
@@ -214,7 +218,8 @@ func (r *run) run(ctx context.Context, args, environ []string) (trainer.Result, 
 	late, kill := r.after(r.t.config.Timeout), r.after(0)
 	cancelled, stops := ctx.Done(), library.Stops(ctx)
 	stopping, look := false, (<-chan time.Time)(nil)
-	r.checkpoint.due = began.Add(r.t.config.CheckpointEvery)
+	saver := saver{checkpoint: r.checkpoint, due: began.Add(r.t.config.CheckpointEvery)}
+	saver.ctx, saver.cancel = context.WithCancel(ctx)
 	stop := func(why error) {
 		if r.ended == nil {
 			r.ended = why
@@ -224,8 +229,8 @@ func (r *run) run(ctx context.Context, args, environ []string) (trainer.Result, 
 		}
 	}
 	leave := func() {
-		if stopping && r.ended == nil && r.checkpoint.safe(ctx) {
-			stop(library.ErrStopping)
+		if stopping && r.ended == nil {
+			saver.leave()
 		}
 	}
 	for {
@@ -246,8 +251,13 @@ func (r *run) run(ctx context.Context, args, environ []string) (trainer.Result, 
 			}
 			if err := r.progress(p); err != nil {
 				stop(err)
-			} else if time.Now().After(r.checkpoint.due) {
-				r.checkpoint.save(ctx)
+			} else if time.Now().After(saver.due) {
+				saver.begin(false)
+			}
+			leave()
+		case stored := <-saver.saved:
+			if saver.ended(stored) {
+				stop(library.ErrStopping)
 			}
 			leave()
 		case <-cancelled:
@@ -264,24 +274,35 @@ func (r *run) run(ctx context.Context, args, environ []string) (trainer.Result, 
 				r.t.config.Timeout, trainer.ErrCutShort))
 		case <-kill:
 			r.signal(true)
-		case err := <-done:
-			if ctx.Err() != nil && r.ended == nil {
-				return trainer.Result{}, ctx.Err()
-			}
-			if r.ended != nil && !r.overSteps && !r.pruned {
-				return trainer.Result{}, r.ended
-			}
-			result, err := r.conclude(err)
+		case waited := <-done:
+			result, err := r.result(ctx, waited, began)
 			if err != nil {
-				return trainer.Result{}, err
+				saver.end(LastSave)
+			} else {
+				saver.end(0) // it has its outcome
 			}
-			result.WallSeconds = time.Since(began).Seconds()
-			if s := r.cmd.ProcessState; s != nil { // another one may have waited for it
-				result.CPUSeconds = (s.UserTime() + s.SystemTime()).Seconds()
-			}
-			return result, nil
+			return result, err
 		}
 	}
+}
+
+// result is what came of a program that has ended.
+func (r *run) result(ctx context.Context, waited error, began time.Time) (trainer.Result, error) {
+	if ctx.Err() != nil && r.ended == nil {
+		return trainer.Result{}, ctx.Err()
+	}
+	if r.ended != nil && !r.overSteps && !r.pruned {
+		return trainer.Result{}, r.ended
+	}
+	result, err := r.conclude(waited)
+	if err != nil {
+		return trainer.Result{}, err
+	}
+	result.WallSeconds = time.Since(began).Seconds()
+	if s := r.cmd.ProcessState; s != nil { // another one may have waited for it
+		result.CPUSeconds = (s.UserTime() + s.SystemTime()).Seconds()
+	}
+	return result, nil
 }
 
 var (
@@ -316,7 +337,7 @@ func (r *run) start(args, environ []string) error {
 		r.cmd.Dir = r.dir
 	}
 	r.cmd.Stdout, r.cmd.Stderr, r.cmd.SysProcAttr = &r.stdout, &r.stderr, attributes()
-	r.cmd.WaitDelay = lastWords
+	r.cmd.WaitDelay = r.t.lastWords
 	r.group.begin(r.cmd.SysProcAttr)
 	return r.cmd.Start()
 }
@@ -357,7 +378,9 @@ func (r *run) process(args, environ []string, started, done chan<- error) {
 	r.exited = true
 	r.mu.Unlock()
 	err = r.cmd.Wait()
-	r.stdout.end()
+	if !r.stdout.lost { // else the last line is a part of one
+		r.stdout.end()
+	}
 	done <- err
 }
 
@@ -403,6 +426,10 @@ func (r *run) conclude(waited error) (trainer.Result, error) {
 		r.t.log.Warn("lines of a trial's program could not be taken as progress", "trainer", r.t.Name(), "trial", r.r.Trial,
 			"task", r.r.Task.Name, "search", r.checkpoint.search, "lines", n, "first", r.t.config.hidden().hide(r.stdout.firstUnread))
 	}
+	if r.stdout.lost && !r.filed() {
+		return trainer.Result{}, fmt.Errorf("trial %d: what its program said at its end was not read within %v: does the worker stand still? %w",
+			r.r.Trial, r.t.lastWords, trainer.ErrCutShort)
+	}
 	said, any := r.stdout.outcomeOf(filepath.Join(r.dir, outcomeFile), r.r.Objective)
 	said.Reason = r.t.config.hidden().hide(said.Reason)
 	signal, outside := killedBy(state)
@@ -421,7 +448,7 @@ func (r *run) conclude(waited error) (trainer.Result, error) {
 				said.Curve = nil
 			}
 		}
-		return r.withModel(said), nil
+		return r.withModel(said)
 	}
 	r.t.log.Warn("a trial's program failed", "trainer", r.t.Name(), "trial", r.r.Trial, "task", r.r.Task.Name, "search", r.checkpoint.search,
 		"how", state.String(), "stderr", r.said())
@@ -446,6 +473,13 @@ func (r *run) conclude(waited error) (trainer.Result, error) {
 	return outcome(trainer.Outcome{Status: trainer.Failed, Reason: r.withLast(how)}), nil
 }
 
+// filed says that the outcome lies in its file, with all that would be taken from the output else.
+func (r *run) filed() bool {
+	b, err := readOutcome(filepath.Join(r.dir, outcomeFile))
+	o := trainer.DecodeOutcome(b, r.r.Objective)
+	return err == nil && b != nil && o.Steps > 0 && (!r.r.Curve || len(o.Curve) > 0)
+}
+
 // said is the end of standard error.
 func (r *run) said() string { return r.stderr.text(r.dir, r.t.config.hidden()) }
 
@@ -459,20 +493,23 @@ func (r *run) withLast(reason string) string {
 
 // withModel reads what the program has left in model/. Whether it is to be stored is no
 // part of the outcome, what is wrong with it is.
-func (r *run) withModel(o trainer.Outcome) trainer.Result {
+func (r *run) withModel(o trainer.Outcome) (trainer.Result, error) {
 	if o.Status != trainer.OK {
-		return outcome(o)
+		return outcome(o), nil
 	}
 	b, err := pack(filepath.Join(r.dir, modelDir), int64(r.t.config.ModelMB)<<20, nil)
+	if errors.Is(err, errChanging) { // by something that is not found, when it comes to that
+		return trainer.Result{}, fmt.Errorf("trial %d: model/, after the end of its program: %w: %w", r.r.Trial, err, trainer.ErrCutShort)
+	}
 	if err != nil {
 		o = trainer.Outcome{Status: trainer.Failed, Steps: o.Steps, Reason: fmt.Sprintf("what it left in model/ cannot be stored: %v", err)}
-		return outcome(o)
+		return outcome(o), nil
 	}
 	result := outcome(o)
 	if b != nil && r.r.Keeps(o) {
 		result.Encode = func() []byte { return slices.Clone(b) }
 	}
-	return result
+	return result, nil
 }
 
 func outcome(o trainer.Outcome) trainer.Result { return trainer.Result{Outcome: o} }

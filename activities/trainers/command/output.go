@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"tnaml/experiments/limit"
 	"tnaml/experiments/space"
@@ -50,6 +51,26 @@ type output struct {
 	// lines of text.
 	outcome []byte
 	text    map[string]float64
+	// lost: there was more that was never read.
+	lost bool
+}
+
+// ReadFrom implements io.ReaderFrom, by which a program's output is copied until its end, or until
+// that is given up: a read that had waited for a while has then seen all that the program wrote.
+func (o *output) ReadFrom(r io.Reader) (n int64, err error) {
+	const waited = time.Second
+	for b := make([]byte, 32<<10); ; {
+		began := time.Now()
+		k, err := r.Read(b)
+		if err != nil && !errors.Is(err, io.EOF) {
+			o.lost = time.Since(began) < waited
+			return n, err
+		}
+		n += int64(k)
+		if _, _ = o.Write(b[:k]); err != nil {
+			return n, nil
+		}
+	}
 }
 
 // Write implements io.Writer.

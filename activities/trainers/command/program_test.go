@@ -104,6 +104,48 @@ var programs = map[string]func() int{
 		say(`{"status":"ok","metrics":{"validation":0.5,"resumed":%d},"steps":10}`, first)
 		return 0
 	},
+	// outlives tells its last when its checkpoint is yet to be stored.
+	"outlives": func() int {
+		write(filepath.Join(os.Getenv("TNAML_CHECKPOINT"), "state"), "1")
+		for step, v := range []float64{.5, .6, .7, .9} {
+			time.Sleep(120 * time.Millisecond)
+			say("epoch=%d validation=%v", step+1, v)
+		}
+		return 0
+	},
+	"fails at its end": func() int {
+		say(`{"step":1}`)
+		say(`{"step":2}`)
+		say(`{"status":"diverged"}`)
+		return 1
+	},
+	"files its outcome": func() int {
+		write(os.Getenv("TNAML_OUTCOME"), `{"status":"ok","metrics":{"validation":0.5},"steps":7}`)
+		say(`{"step":1}`)
+		say(`{"step":2}`)
+		say(`{"step":3}`)
+		return 0
+	},
+	// saves and hangs, and ends on SIGTERM with a last checkpoint; resumed it ends at once.
+	"saves and hangs": func() int {
+		if b, err := os.ReadFile(filepath.Join(os.Getenv("TNAML_CHECKPOINT"), "last")); err == nil {
+			say(`{"status":"ok","metrics":{"validation":%s}}`, b)
+			return 0
+		}
+		c := make(chan os.Signal, 1)
+		signal.Notify(c, syscall.SIGTERM)
+		write(filepath.Join(os.Getenv("TNAML_CHECKPOINT"), "state"), "1")
+		for step := 1; ; step++ {
+			say(`{"step":%d}`, step)
+			select {
+			case <-c:
+				write(filepath.Join(os.Getenv("TNAML_CHECKPOINT"), "last"), "0.75")
+				write(filepath.Join(os.Getenv("TNAML_DIRECTORY"), "..", "ended"), "")
+				return 0
+			case <-time.After(120 * time.Millisecond):
+			}
+		}
+	},
 	"curve": func() int {
 		for step := range 5 {
 			say(`{"step":%d,"steps":5,"metrics":{"validation":%v}}`, step+1, float64(step)/10)

@@ -1,11 +1,9 @@
 package command
 
 import (
-	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -13,10 +11,6 @@ import (
 	"strings"
 	"sync"
 
-	"tnaml/activities/store"
-	"tnaml/experiments/data"
-	"tnaml/experiments/data/kinds"
-	"tnaml/experiments/data/text"
 	"tnaml/experiments/trainer"
 )
 
@@ -28,7 +22,9 @@ type Workspace struct {
 	groups *groups
 
 	mu    sync.Mutex
-	tasks map[string]*sync.Mutex // whose data are being written, by reference
+	tasks map[string]*taskData // by reference
+	ends  int                  // of uses of tasks' data, so far
+	keep  int64                // the bytes of tasks' data that stay for trials to come
 }
 
 const lockEnding = ".lock"
@@ -59,7 +55,8 @@ func NewWorkspace(shared string, log *slog.Logger) (*Workspace, error) {
 		}
 		_ = f.Close()
 	}
-	w := &Workspace{dir: filepath.Join(shared, strings.ToLower(rand.Text()[:12])), tasks: map[string]*sync.Mutex{}}
+	w := &Workspace{dir: filepath.Join(shared, strings.ToLower(rand.Text()[:12])), tasks: map[string]*taskData{},
+		keep: keepData}
 	// The lock is taken before it has the name by which others look for it.
 	if w.lock, err = os.OpenFile(w.dir+".new", os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600); err != nil {
 		return nil, err
@@ -120,101 +117,6 @@ func (w *Workspace) fresh(r *trainer.Request) (string, error) {
 		}
 	}
 	return dir, err
-}
-
-// data is the directory with a task's data, which is written once; "" where the store has
-// none of it.
-func (w *Workspace) data(ctx context.Context, s store.Store, ref string) (string, error) {
-	parsed, err := store.ParseRef(ref)
-	if err != nil {
-		return "", nil // it is the program's own to know what that is
-	}
-	w.mu.Lock()
-	one := w.tasks[ref]
-	if one == nil {
-		one = new(sync.Mutex)
-		w.tasks[ref] = one
-	}
-	w.mu.Unlock()
-	one.Lock()
-	defer one.Unlock()
-	dir := filepath.Join(w.dir, "data-"+strings.TrimPrefix(ref, "sha256:"))
-	if _, err := os.Stat(dir); err == nil {
-		return dir, nil
-	}
-	object, err := s.Get(ctx, parsed)
-	if err != nil {
-		return "", fmt.Errorf("the task's data: %w", err)
-	}
-	files, err := dataFiles(object)
-	if err != nil {
-		return "", fmt.Errorf("the task's data: %w", err)
-	}
-	partial := dir + ".tmp"
-	_ = remove(partial)
-	if err := os.Mkdir(partial, 0o700); err != nil {
-		return "", err
-	}
-	for name, b := range files {
-		if err := os.WriteFile(filepath.Join(partial, name), b, 0o400); err != nil {
-			return "", err
-		}
-	}
-	if err := os.Chmod(partial, 0o500); err != nil { // read by all trials, written by none
-		return "", err
-	}
-	return dir, os.Rename(partial, dir)
-}
-
-// ObjectFile is the task's object as it is stored, TaskFile what is known of a text task.
-const (
-	objectFile = "object"
-	taskFile   = "task.json"
-)
-
-// dataFiles are a task's data as files that any language reads: of texts, a file of JSON lines for each
-// split; else the object.
-func dataFiles(object []byte) (map[string][]byte, error) {
-	decoded, err := kinds.Decode(object)
-	if t, ok := decoded.(*text.Task); err == nil && ok {
-		return textFiles(t)
-	}
-	return map[string][]byte{objectFile: object}, nil
-}
-
-// example is a line of a split's file.
-type example struct {
-	Text  string `json:"text"`
-	Label string `json:"label"`
-}
-
-// textFiles writes a text as its tokens with blanks between: that is what the platform keeps of it.
-func textFiles(t *text.Task) (map[string][]byte, error) {
-	about, err := json.Marshal(map[string]any{"name": t.Name, "labels": t.Labels})
-	if err != nil {
-		return nil, err
-	}
-	files := map[string][]byte{taskFile: about}
-	for _, s := range []struct {
-		name string
-		*text.Split
-	}{{data.Train, &t.Train}, {data.Validation, &t.Validation}, {data.Test, &t.Test}} {
-		var b strings.Builder
-		encoder := json.NewEncoder(&b)
-		encoder.SetEscapeHTML(false)
-		var words []string
-		for i, label := range s.Labels {
-			words = words[:0]
-			for _, id := range s.IDs[s.Offsets[i]:s.Offsets[i+1]] {
-				words = append(words, t.Vocabulary[id])
-			}
-			if err := encoder.Encode(example{strings.Join(words, " "), t.Labels[label]}); err != nil {
-				return nil, err
-			}
-		}
-		files[s.name+".jsonl"] = []byte(b.String())
-	}
-	return files, nil
 }
 
 // remove removes a directory, whatever modes are in it: a program's, or those of tasks' data.
