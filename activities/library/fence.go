@@ -46,6 +46,9 @@ func (f Fence) pass(run string) (after Fence, taken bool, err error) {
 	return after, true, nil
 }
 
+// Saw says that a run has written the record, as far as that is remembered.
+func (f Fence) Saw(run string) bool { return run == f.Run || slices.Contains(f.Replaced, run) }
+
 // begin is pass for an attempt that began at a time: of two of the same run the later one holds.
 func (f Fence) begin(by Fence) (after Fence, taken bool, err error) {
 	after, taken, err = f.pass(by.Run)
