@@ -101,7 +101,8 @@ func (a *Activities) trial(ctx context.Context, in TrialInput) (TrialResult, err
 // says that the outcome is worth the same to any search: what lacks one search's
 // objective may have another's.
 func (a *Activities) run(ctx context.Context, t trainer.Trainer, r trainer.Request) (out *library.CachedTrial, inherited bool, err error) {
-	result, left, err := guarded(library.ForSearch(ctx, activity.GetInfo(ctx).WorkflowExecution.ID), t, r, func(p trainer.Progress) error {
+	search := library.OfRun(library.ForSearch(ctx, activity.GetInfo(ctx).WorkflowExecution.ID), a.ofRun(ctx))
+	result, left, err := guarded(search, t, r, func(p trainer.Progress) error {
 		tell(ctx, p.Checked()) // it is written elsewhere, while the trainer goes on
 		return context.Cause(ctx)
 	})

@@ -39,8 +39,8 @@ func (m *marking) checkpoint(r root, e store.Entry, value []byte) {
 func (m *marking) checkpoints(ctx context.Context) error {
 	return store.Each(ctx, parallel, m.waiting, func(ctx context.Context, w waiting) error {
 		_, malformed := store.ParseRef(string(w.record.Ref))
-		by, named := m.searches[w.record.Search]
-		if alive := named && (!by.released || w.since.After(by.written)); malformed != nil || !alive && m.old(w.since) {
+		alive := m.wanted(library.Hold{Search: w.record.Search, Run: w.record.Run, Since: w.since})
+		if malformed != nil || !alive && m.old(w.since) {
 			m.doom(w.by)
 			return nil
 		}
