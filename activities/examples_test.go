@@ -3,6 +3,7 @@ package activities
 import (
 	"encoding/json"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -71,6 +72,12 @@ func TestTrialKeepsItsExamples(t *testing.T) {
 		{Search: name, Examples: store.Ref(both.Examples)},
 		{Search: name, Model: store.Ref(both.Model)},
 		{Search: name, Model: store.Ref(both.Model), Examples: store.Ref(both.Examples)},
+	}
+	for i, h := range record.Holds {
+		if h.Run == "" || h.Since.IsZero() {
+			t.Errorf("%+v", h)
+		}
+		record.Holds[i].Run, record.Holds[i].Since = "", time.Time{}
 	}
 	if diff := cmp.Diff(want, record.Holds); diff != "" {
 		t.Error(diff)

@@ -29,8 +29,8 @@ func (a *Activities) PlanExperiment(ctx context.Context, in PlanInput) (library.
 	if err := library.RunHeld(ctx, a.store, in.Name, in.RunID); err != nil {
 		return library.Planned{}, classify(err)
 	}
-	entry := library.RunEntry{Name: in.Name, RunID: in.RunID, Kind: in.Kind, Namespace: activity.GetInfo(ctx).Namespace, Status: "running",
-		Started: now()}
+	entry := library.RunEntry{Name: in.Name, RunID: in.RunID, Kind: in.Kind, Fence: a.fence(ctx), Status: "running", Started: now(),
+		Namespace: activity.GetInfo(ctx).Namespace}
 	name, err := catalog.ExperimentOf(in.Spec)
 	if err != nil {
 		return library.Planned{}, invalid(fmt.Errorf("%s spec: %w", in.Kind, err))
@@ -100,14 +100,14 @@ func (a *Activities) RecordRun(ctx context.Context, in RecordRunInput) (store.Re
 
 func (a *Activities) recordRun(ctx context.Context, in RecordRunInput) (store.Ref, error) {
 	if in.StatusOnly {
-		entry := library.RunEntry{Name: in.Name, RunID: in.RunID, Kind: in.Kind}
+		entry := library.RunEntry{Name: in.Name, RunID: in.RunID, Kind: in.Kind, Fence: a.fence(ctx)}
 		return "", library.UpdateRun(ctx, a.store, in.Experiment, entry, func(e *library.RunEntry) { e.Status, e.Ended = in.Status, now() })
 	}
 	entry, report, err := library.FindRun(ctx, a.store, in.Experiment, in.Name, in.RunID)
 	if err != nil {
 		return "", err
 	}
-	report.Outcomes = in.Outcomes
+	entry.Fence, report.Outcomes = a.fence(ctx), in.Outcomes
 	ref, err := library.PutReport(ctx, a.store, report)
 	if err != nil {
 		return "", err

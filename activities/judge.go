@@ -58,6 +58,7 @@ func (a *Activities) judge(ctx context.Context, in JudgeInput) (Judged, error) {
 		return Judged{}, invalid(fmt.Errorf("experiment %q: its run %s, %s is not recorded", in.Experiment, in.Name, in.RunID))
 	}
 	entry := record.Runs[at]
+	entry.Fence = a.fence(ctx)
 	report, err := library.ReadReport(ctx, a.store, entry.Report)
 	if err != nil {
 		return Judged{}, err

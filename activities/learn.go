@@ -70,9 +70,9 @@ func (a *Activities) learn(ctx context.Context, in LearnInput) (LearnOutput, err
 		}
 	}
 	if c := out.Checkpoint; c != nil {
-		err := library.UpdateRecord(ctx, a.store, in.Name, in.RunID, in.Config, func(r *library.SearchRecord) {
+		err := library.UpdateRecord(ctx, a.store, in.Name, a.writer(ctx, in.RunID, in.Config), func(r *library.SearchRecord) {
 			r.Told, r.Seconds, r.Ledger, r.State, r.Costs = out.CheckpointTold, in.Seconds, c.Ledger, c.State, c.Costs
-			// It may have ended, and been reset.
+			// It may have ended, and been reset: by a run that the record has not seen (library.Fence).
 			r.Status, r.Reason, r.Ended, r.Models, r.Released = "running", "", time.Time{}, models, false
 		})
 		if err != nil {
@@ -257,7 +257,7 @@ func (a *Activities) Finish(ctx context.Context, in FinishInput) (Finished, erro
 
 func (a *Activities) finish(ctx context.Context, in FinishInput) (Finished, error) {
 	if in.RecordOnly {
-		return Finished{}, library.CloseRecord(ctx, a.store, in.Name, in.RunID, in.Status, in.Reason, now())
+		return Finished{}, library.CloseRecord(ctx, a.store, in.Name, a.writer(ctx, in.RunID, in.Config), in.Status, in.Reason, now())
 	}
 	config, err := a.config(ctx, in.Config)
 	if err != nil {
@@ -279,7 +279,7 @@ func (a *Activities) finish(ctx context.Context, in FinishInput) (Finished, erro
 			return Finished{}, fmt.Errorf("controller: %w", err)
 		}
 	}
-	err = library.UpdateRecord(ctx, a.store, in.Name, in.RunID, in.Config, func(r *library.SearchRecord) {
+	err = library.UpdateRecord(ctx, a.store, in.Name, a.writer(ctx, in.RunID, in.Config), func(r *library.SearchRecord) {
 		r.Status, r.Reason, r.Told, r.Seconds, r.Ended = in.Status, in.Reason, pos.Told, in.Seconds, now()
 		r.Ledger, r.State, r.Costs, r.Controller = out.Ledger, pos.State, out.Costs, out.Controller
 		r.Models, r.Released, r.Best, r.Objective = modelsOf(s, config), true, in.Best, config.Space.Objective

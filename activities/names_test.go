@@ -63,6 +63,7 @@ func TestNameOfAFinishedSearchIsNotTaken(t *testing.T) {
 	}
 	// The run itself may be reset to before its start, and who gives the name up may
 	// have it again.
+	b.as("reset")
 	b.run(t, b.a.Resolve, searchOf("mine", "first", "first"), &first)
 	if err := b.store.DeleteName(t.Context(), store.Search, "mine"); err != nil {
 		t.Fatal(err)

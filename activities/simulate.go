@@ -49,6 +49,7 @@ func (a *Activities) recordSimulated(ctx context.Context, in SimulateInput, nigh
 	if err != nil {
 		return "", err
 	}
+	entry.Fence = a.fence(ctx)
 	report.Simulated = &study.Simulated{Nightly: in.Nightly, Plan: night.Plan, Object: string(ref), Arms: night.Paces()}
 	now, err := library.PutReport(ctx, a.store, report)
 	if err != nil {

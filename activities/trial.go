@@ -86,7 +86,7 @@ func (a *Activities) trial(ctx context.Context, in TrialInput) (TrialResult, err
 	var given library.Hold
 	if out.Model != "" && in.Keeps(hit.Outcome) || out.Examples != "" {
 		given = library.Hold{Search: activity.GetInfo(ctx).WorkflowExecution.ID, // its name
-			Model: store.Ref(out.Model), Examples: store.Ref(out.Examples)}
+			Run: a.ofRun(ctx), Since: now(), Model: store.Ref(out.Model), Examples: store.Ref(out.Examples)}
 	}
 	if inherited || given.Search != "" {
 		if err := a.remember(ctx, key(), hit, anew, given); err != nil {
@@ -101,7 +101,8 @@ func (a *Activities) trial(ctx context.Context, in TrialInput) (TrialResult, err
 // says that the outcome is worth the same to any search: what lacks one search's
 // objective may have another's.
 func (a *Activities) run(ctx context.Context, t trainer.Trainer, r trainer.Request) (out *library.CachedTrial, inherited bool, err error) {
-	result, left, err := guarded(library.ForSearch(ctx, activity.GetInfo(ctx).WorkflowExecution.ID), t, r, func(p trainer.Progress) error {
+	search := library.OfRun(library.ForSearch(ctx, activity.GetInfo(ctx).WorkflowExecution.ID), a.ofRun(ctx))
+	result, left, err := guarded(search, t, r, func(p trainer.Progress) error {
 		tell(ctx, p.Checked()) // it is written elsewhere, while the trainer goes on
 		return context.Cause(ctx)
 	})
@@ -257,9 +258,13 @@ func (a *Activities) remember(ctx context.Context, key string, t *library.Cached
 			next.Outcome.Model = cmp.Or(next.Outcome.Model, before.Outcome.Model)
 			next.Outcome.Examples = cmp.Or(next.Outcome.Examples, before.Outcome.Examples)
 		}
-		if given.Search != "" && !slices.Contains(next.Holds, given) {
+		i := slices.IndexFunc(next.Holds, given.Same)
+		switch {
+		case given.Search != "" && i < 0:
 			next.Holds = append(next.Holds, given)
-		} else if !anew {
+		case given.Search != "" && !next.Holds[i].Dropped.IsZero():
+			next.Holds[i].Dropped = time.Time{} // it is wanted again
+		case !anew:
 			return nil, nil
 		}
 		return json.Marshal(next)

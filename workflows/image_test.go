@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
 	"tnaml/activities"
@@ -98,6 +99,33 @@ func TestPauseBetweenFeatures(t *testing.T) {
 	}
 	if len(begun) != 2 || begun[1].Sub(begun[0]) < 50*time.Minute {
 		t.Errorf("features begun at %v, with a pause of an hour between", begun)
+	}
+}
+
+// The time that features take is not the search's, with a pause in it or without.
+func TestFeaturesUseNoHours(t *testing.T) {
+	for _, paused := range []bool{false, true} {
+		tries := 0
+		f := newImageFixture(t, func(activities.FeaturesInput) error {
+			if tries++; tries < 40 { // a minute apart
+				return errors.New("away")
+			}
+			return nil
+		})
+		begins := f.Now()
+		if paused {
+			f.RegisterDelayedCallback(func() { f.SignalWorkflow(workflows.Pause, "lunch") }, 20*time.Minute)
+			f.RegisterDelayedCallback(func() { f.SignalWorkflow(workflows.Resume, nil) }, time.Hour)
+		}
+		f.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: "pictures", WorkflowRunTimeout: 24 * time.Hour})
+		r, err := f.run(t, `{"tasks":["noise"],"strategy":"random","trials":2,"lag":1,"budget":{"hours":0.25}}`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		record, err := library.ReadRecord(t.Context(), f.store, "pictures")
+		if err != nil || r.Trials != 2 || !strings.Contains(r.Reason, "2 trials") || record.Seconds > 60 || f.Now().Sub(begins) < 30*time.Minute {
+			t.Errorf("paused %v: %d trials, %q; %v seconds of %s, %v", paused, r.Trials, r.Reason, record.Seconds, f.Now().Sub(begins), err)
+		}
 	}
 }
 

@@ -315,7 +315,7 @@ func (r *run) prepare(ctx workflow.Context) error {
 	}
 	group.Wait(ctx)
 	r.preparing, r.prepared = 0, 0
-	r.activeSince = workflow.Now(ctx) // the rate is that of the trials
+	r.state.Active, r.activeSince = 0, workflow.Now(ctx) // the rate is that of the trials, whatever a pause has booked before
 	return failed
 }
 

@@ -2,6 +2,7 @@ package gc_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -22,10 +23,10 @@ func TestCheckpointsGoWithTheirSearches(t *testing.T) {
 	}
 	change(t, s, "open", func(r *library.SearchRecord) { r.Released = false })
 	blobs := map[string]store.Ref{}
-	leave := func(of, trial string) {
+	leave := func(of, trial string, run ...string) {
 		ref, err := s.Put(t.Context(), []byte("what "+trial+" has reached"))
 		if err == nil {
-			err = library.SetCheckpoint(t.Context(), s, trial, library.CheckpointRecord{Ref: ref, Search: of})
+			err = library.SetCheckpoint(t.Context(), s, trial, library.CheckpointRecord{Ref: ref, Search: of, Run: strings.Join(run, "")})
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -42,6 +43,12 @@ func TestCheckpointsGoWithTheirSearches(t *testing.T) {
 	advance(time.Second)
 	change(t, s, "ended", func(r *library.SearchRecord) { r.Told++ }) // its end is later
 	leave("reset", "after-a-reset")
+	leave("reset", "after-another", "a run that the record has not seen")
+	record, err := library.ReadRecord(t.Context(), s, "reset")
+	if err != nil || record.Run == "" {
+		t.Fatalf("%+v, %v", record, err)
+	}
+	leave("reset", "after-its-end", record.Run) // by an attempt that was late
 	check := func(want ...string) {
 		t.Helper()
 		for range 2 {
@@ -59,11 +66,11 @@ func TestCheckpointsGoWithTheirSearches(t *testing.T) {
 		}
 	}
 	collect(t, s, gc.Options{})
-	if left := names(t, s, store.Checkpoint); len(left) != 5 { // all are young but the damaged one
+	if left := names(t, s, store.Checkpoint); len(left) != 7 { // all are young but the damaged one
 		t.Errorf("left are %v", left)
 	}
 	advance(2 * gc.DefaultGrace)
-	check("after-a-reset", "under-way")
+	check("after-a-reset", "after-another", "under-way")
 	remove(t, s, store.Search, "open")
-	check("after-a-reset")
+	check("after-a-reset", "after-another")
 }

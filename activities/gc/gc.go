@@ -77,8 +77,9 @@
 //     for the search from before the activity returns, as long as the search has a
 //     name and its record does not say that it has ended. It ends when nothing is in
 //     flight, and its record then lists the models that it keeps. Should it be reset, what
-//     it is given anew is held by a record younger than its own; its next checkpoint
-//     says that it goes on.
+//     it is given anew is held for a run that its record has not seen; its next checkpoint
+//     says that it goes on. A hold that nobody wants is removed in two steps, as an object is, and not before
+//     what it alone held has been set aside.
 //   - What else a search carries in its state, over continue-as-new too, its record has:
 //     Resolve writes the configuration into it, Learn each checkpoint, before they
 //     return. A reset goes back to an earlier checkpoint: a segment of the same chain,
@@ -210,6 +211,7 @@ type Plan struct {
 	discard []store.Ref
 	purge   []store.Discarded
 	names   []weak
+	tidy    []tidying
 }
 
 // Empty says that there is nothing to do.
@@ -237,7 +239,7 @@ func survey(ctx context.Context, s store.Store, o Options) (*Plan, error) {
 	if err != nil {
 		return nil, fmt.Errorf("garbage collection: nothing was collected: %w", err)
 	}
-	p := &Plan{Kept: tallies(m.kept()), Missing: m.missing, names: m.doomed, Names: len(m.doomed)}
+	p := &Plan{Kept: tallies(m.kept()), Missing: m.missing, names: m.doomed, Names: len(m.doomed), tidy: m.tidy}
 	p.Young.Kind, p.Waiting.Kind, p.Deleted.Kind = "young", "waiting", "deleted"
 	var garbage []store.Blob
 	for _, b := range m.blobs {
@@ -333,6 +335,13 @@ func (p *Plan) Run(ctx context.Context, s store.Store, o Options) error {
 		return nil
 	})
 	if err != nil {
+		return err
+	}
+	at, err := s.Now(ctx)
+	if err != nil {
+		return err
+	}
+	if err := store.Each(ctx, parallel, p.tidy, func(ctx context.Context, t tidying) error { return t.run(ctx, s, at) }); err != nil {
 		return err
 	}
 	purge := p.purge

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"tnaml/activities/gc"
 	"tnaml/activities/library"
@@ -259,9 +260,10 @@ func TestSearchesHoldTheirModels(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, h := range c.Holds {
-			if holds[h] || h.Model == "" || h.Search == "" {
+			if holds[h] || h.Model == "" || h.Search == "" || h.Run == "" || h.Since.IsZero() {
 				t.Errorf("%s holds %+v", name, h)
 			}
+			h.Run, h.Since = "", time.Time{}
 			holds[h] = true
 		}
 	}

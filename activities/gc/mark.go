@@ -75,10 +75,11 @@ type marking struct {
 	missing []Missing
 	// hints are what merely looks like a reference, with the name it is below.
 	hints map[store.Ref]root
-	// holds are objects that the trial cache holds for searches, searches what is known
-	// of those that have a name.
-	holds    []held
+	// cached are the entries of the trial cache that hold objects for searches, searches what is known
+	// of those that have a name, tidy what is to be changed in those entries.
+	cached   []cached
 	searches map[string]named
+	tidy     []tidying
 	// doomed are names that nobody else could remove, waiting checkpoints of trials.
 	doomed  []weak
 	waiting []waiting

@@ -10,57 +10,6 @@ import (
 	"tnaml/activities/store"
 )
 
-// held is an object that is held for a search, since when.
-type held struct {
-	ref          store.Ref
-	kind, search string
-	by           root
-	since        time.Time
-}
-
-// named is what is known of a search that has a name: whether it has ended, and
-// keeps the models of its record alone, and when the record was written.
-type named struct {
-	released bool
-	written  time.Time
-}
-
-// trial notes which searches hold a trial's objects. A record that cannot be read is as good
-// as none to the trial cache, but a later version may know who holds what it names.
-func (m *marking) trial(r root, e store.Entry, value []byte) {
-	var t library.CachedTrial
-	if err := json.Unmarshal(value, &t); err != nil {
-		m.hint(r, value)
-		return
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, h := range t.Holds {
-		for kind, ref := range map[string]store.Ref{kindModel: h.Model, kindExamples: h.Examples} {
-			if _, err := store.ParseRef(string(ref)); err == nil {
-				m.holds = append(m.holds, held{ref, kind, h.Search, r, e.Modified})
-			}
-		}
-	}
-}
-
-// held marks the objects that are held for searches which have a name, and have not
-// ended. One that has ended and was reset goes on: what it was given since is held.
-func (m *marking) held(ctx context.Context) error {
-	return store.Each(ctx, parallel, m.holds, func(ctx context.Context, h held) error {
-		by, ok := m.searches[h.search]
-		if !ok || by.released && !h.since.After(by.written) {
-			return nil
-		}
-		// One that is not there is in no ledger's row yet, else it would be missed
-		// there.
-		if there, err := m.present(ctx, h.ref); err != nil || !there {
-			return err
-		}
-		return m.reach(ctx, h.by, h.kind, h.ref)
-	})
-}
-
 // weak is a name that goes when nothing wants it any more.
 type weak struct {
 	kind store.Kind
@@ -90,8 +39,8 @@ func (m *marking) checkpoint(r root, e store.Entry, value []byte) {
 func (m *marking) checkpoints(ctx context.Context) error {
 	return store.Each(ctx, parallel, m.waiting, func(ctx context.Context, w waiting) error {
 		_, malformed := store.ParseRef(string(w.record.Ref))
-		by, named := m.searches[w.record.Search]
-		if alive := named && (!by.released || w.since.After(by.written)); malformed != nil || !alive && m.old(w.since) {
+		alive := m.wanted(library.Hold{Search: w.record.Search, Run: w.record.Run, Since: w.since})
+		if malformed != nil || !alive && m.old(w.since) {
 			m.doom(w.by)
 			return nil
 		}

@@ -12,8 +12,10 @@ import (
 // reached, for the attempt that comes after a lost one.
 type CheckpointRecord struct {
 	Ref store.Ref `json:"ref"`
-	// Search has the trial: with its end the checkpoint goes.
+	// Search has the trial: with its end the checkpoint goes. Run is the workflow's run that the attempt was for,
+	// empty where nobody knows.
 	Search string `json:"search,omitempty"`
+	Run    string `json:"run,omitempty"`
 }
 
 // StoredCheckpoint is a trial's, or store.ErrNotFound.
@@ -21,8 +23,11 @@ func StoredCheckpoint(ctx context.Context, s store.Store, trial string) (Checkpo
 	return checkpoints.get(ctx, s, trial)
 }
 
-// SetCheckpoint replaces a trial's checkpoint.
+// SetCheckpoint replaces a trial's checkpoint, for the run of the context (OfRun) unless another is given.
 func SetCheckpoint(ctx context.Context, s store.Store, trial string, r CheckpointRecord) error {
+	if run, ok := ctx.Value(runKey{}).(string); ok && r.Run == "" {
+		r.Run = run
+	}
 	b, err := json.Marshal(r)
 	if err != nil {
 		return err
@@ -57,6 +62,13 @@ type searchKey struct{}
 // ForSearch says for which search something is done, to those who keep records of it.
 func ForSearch(ctx context.Context, name string) context.Context {
 	return context.WithValue(ctx, searchKey{}, name)
+}
+
+type runKey struct{}
+
+// OfRun says for which run of the search's workflow something is done.
+func OfRun(ctx context.Context, run string) context.Context {
+	return context.WithValue(ctx, runKey{}, run)
 }
 
 // SearchOf is the name of the search that something is done for, or "".

@@ -29,6 +29,7 @@ type RunEntry struct {
 	Name  string       `json:"name"`
 	RunID string       `json:"run_id"`
 	Kind  catalog.Kind `json:"kind"`
+	Fence
 	// Namespace is Temporal's, where the workflow is; empty where it is not known.
 	Namespace string `json:"namespace,omitempty"`
 	// Status is "running" until the run ends: completed, stopped, canceled or
@@ -131,7 +132,8 @@ func FindRun(ctx context.Context, s store.Store, experiment, name, runID string)
 	return &record.Runs[i], report, err
 }
 
-// UpdateRun adds a run's entry to its experiment's record, or changes it.
+// UpdateRun adds a run's entry to its experiment's record, or changes it. An attempt that others have
+// come after is ErrLate, and nothing is written.
 func UpdateRun(ctx context.Context, s store.Store, experiment string, entry RunEntry, change func(*RunEntry)) error {
 	return experiments.update(ctx, s, experiment, func(r *ExperimentRecord, _ bool) error {
 		// A start that failed holds no name.
@@ -141,7 +143,12 @@ func UpdateRun(ctx context.Context, s store.Store, experiment string, entry RunE
 			i = len(r.Runs)
 			r.Runs = append(r.Runs, entry)
 		}
+		fence, _, err := r.Runs[i].begin(entry.Fence)
+		if err != nil {
+			return fmt.Errorf("%s %q: run %s: %w", store.Experiment, experiment, entry.Name, err)
+		}
 		change(&r.Runs[i])
+		r.Runs[i].Fence = fence
 		return nil
 	})
 }

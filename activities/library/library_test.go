@@ -120,7 +120,7 @@ func TestUnknownNames(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	change := func(*SearchRecord) { t.Error("asked to change what cannot be read") }
-	if err := UpdateRecord(t.Context(), s, "sms-spam", "", "", change); !errors.Is(err, ErrUnreadable) {
+	if err := UpdateRecord(t.Context(), s, "sms-spam", Writer{}, change); !errors.Is(err, ErrUnreadable) {
 		t.Errorf("%v", err)
 	}
 }
@@ -238,7 +238,7 @@ func TestRecordsNames(t *testing.T) {
 	if got, err := RecordedRunning(t.Context(), s); err != nil || !slices.Equal(got, []string{"copy", "first"}) {
 		t.Errorf("%v, %v", got, err)
 	}
-	if err := UpdateRecord(t.Context(), s, "new", "run", "", func(r *SearchRecord) { r.Status = "stopped" }); err != nil {
+	if err := UpdateRecord(t.Context(), s, "new", Writer{RunID: "run"}, func(r *SearchRecord) { r.Status = "stopped" }); err != nil {
 		t.Fatal(err)
 	}
 	if r, err := ReadRecord(t.Context(), s, "new"); err != nil || r.Name != "new" || r.Status != "stopped" {

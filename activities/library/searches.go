@@ -19,9 +19,10 @@ type SearchRecord struct {
 	Name string `json:"name"`
 	// RunID is the first run of the workflow's chain, which a reset keeps. Owner is
 	// whose the name is: that run, or, of an experiment's search, the experiment's.
-	RunID string          `json:"run_id"`
-	Owner string          `json:"owner,omitempty"`
-	Spec  json.RawMessage `json:"spec"`
+	RunID string `json:"run_id"`
+	Owner string `json:"owner,omitempty"`
+	Fence
+	Spec json.RawMessage `json:"spec"`
 	// Namespace is Temporal's, where the workflow is; empty where it is not known.
 	Namespace string `json:"namespace,omitempty"`
 	// Config is empty where the start failed.
@@ -97,13 +98,22 @@ func Searches(ctx context.Context, s store.Store) ([]SearchRecord, error) {
 }
 
 // StartSearch gives a search that starts its name, with the record that it begins
-// with. A name that another run holds is a HeldError, and nothing is written.
+// with. A name that another run holds is a HeldError, and an attempt whose search has gone on
+// without it ErrLate: nothing is written.
 func StartSearch(ctx context.Context, s store.Store, started SearchRecord) error {
 	return searches.update(ctx, s, started.Name, func(r *SearchRecord, _ bool) error {
 		if err := r.heldFrom(started.Owner); err != nil {
 			return err
 		}
+		fence, taken, err := r.begin(started.Fence)
+		if again := r.RunID == started.RunID && !taken; err == nil && again && r.Config != "" && (r.Told > started.Told || !r.Ended.IsZero()) {
+			err = ErrLate
+		}
+		if err != nil {
+			return fmt.Errorf("%s %q: %w", store.Search, started.Name, err)
+		}
 		*r = started
+		r.Fence = fence
 		return nil
 	})
 }
@@ -111,28 +121,40 @@ func StartSearch(ctx context.Context, s store.Store, started SearchRecord) error
 // UpdateRecord changes the record of a search that goes on, by compare-and-set. The
 // record is there already, unless the name was removed and the workflow goes on: what
 // it leads to is then all that is kept of it. A name that another run has taken since
-// is a HeldError.
-func UpdateRecord(ctx context.Context, s store.Store, name, runID string, config store.Ref, change func(*SearchRecord)) error {
+// is a HeldError, and of whose run others have come after is ErrLate: garbage collection would delete what they
+// have learned. A run that goes on takes its own record never back: it leaves what is further, or has ended,
+// as it is. So may an attempt that was asleep, and so may the run itself, that does again what a workflow task did
+// that was lost with its worker: it will come to the same.
+func UpdateRecord(ctx context.Context, s store.Store, name string, w Writer, change func(*SearchRecord)) error {
 	return searches.update(ctx, s, name, func(r *SearchRecord, there bool) error {
-		if there && r.RunID != runID && r.Config != "" {
+		if there && r.RunID != w.RunID && r.Config != "" {
 			return r.held()
 		}
-		r.RunID, r.Config = runID, config
+		before := *r
+		fence, taken, err := r.pass(w.Run)
+		r.Fence, r.RunID, r.Config = fence, w.RunID, w.Config
 		if r.Status == "" {
-			r.Owner, r.Status = runID, "running"
+			r.Owner, r.Status = w.RunID, "running"
 		}
 		change(r)
+		if err != nil {
+			return fmt.Errorf("%s %q: %w", store.Search, name, err)
+		}
+		if back := r.Told < before.Told || !before.Ended.IsZero(); !taken && r.Ended.IsZero() && back {
+			return errKeep
+		}
 		return nil
 	})
 }
 
 // CloseRecord says in a run's record, if it has one, how the run ended.
-func CloseRecord(ctx context.Context, s store.Store, name, runID, status, reason string, ended time.Time) error {
+func CloseRecord(ctx context.Context, s store.Store, name string, w Writer, status, reason string, ended time.Time) error {
 	return searches.update(ctx, s, name, func(r *SearchRecord, there bool) error {
-		if !there || r.RunID != runID {
+		fence, _, err := r.pass(w.Run)
+		if !there || r.RunID != w.RunID || err != nil {
 			return errKeep
 		}
-		r.Status, r.Reason, r.Ended = status, cmp.Or(r.Reason, reason), ended
+		r.Fence, r.Status, r.Reason, r.Ended = fence, status, cmp.Or(r.Reason, reason), ended
 		return nil
 	})
 }

@@ -1,6 +1,8 @@
 package library
 
 import (
+	"time"
+
 	"tnaml/activities/store"
 	"tnaml/experiments/search"
 	"tnaml/experiments/trainer"
@@ -20,7 +22,18 @@ type CachedTrial struct {
 
 // Hold says that a search was given references.
 type Hold struct {
-	Search   string    `json:"search"`
+	Search string `json:"search"`
+	// Run is the workflow's run that was given them, Since when by the worker's clock; holds of former versions have
+	// neither.
+	Run      string    `json:"run,omitempty"`
+	Since    time.Time `json:"since,omitzero"`
 	Model    store.Ref `json:"model,omitempty"`
 	Examples store.Ref `json:"examples,omitempty"`
+	// Dropped is when a collection has found first that nobody wants it any more.
+	Dropped time.Time `json:"dropped,omitzero"`
+}
+
+// Same says that two holds are of the same references, given to the same run.
+func (h Hold) Same(as Hold) bool {
+	return h.Search == as.Search && h.Run == as.Run && h.Model == as.Model && h.Examples == as.Examples
 }

@@ -138,7 +138,7 @@ func TestStartIsChecked(t *testing.T) {
 
 	// Temporal has forgotten these, the store has not.
 	for _, name := range []string{"kept", "films-random-s1-1"} {
-		if err := library.UpdateRecord(t.Context(), c.Store, name, "old", "sha256:old",
+		if err := library.UpdateRecord(t.Context(), c.Store, name, library.Writer{RunID: "old", Config: "sha256:old"},
 			func(r *library.SearchRecord) { r.Status = "completed" }); err != nil {
 			t.Fatal(err)
 		}

@@ -172,7 +172,8 @@ func Run(ctx context.Context, c client.Client, s store.Store, o Options) error {
 			q.options.Interceptors = append(q.options.Interceptors, p.interceptor())
 		}
 		q.options.DeploymentOptions = worker.DeploymentOptions{UseVersioning: o.Deployment.DeploymentName != "", Version: o.Deployment}
-		// Else they come as late as the time-out allows, and a busy machine's too late.
+		// Attempts send their own (activities.Attempts). Through the SDK goes only the one that ends an attempt, which
+		// this bounds: a server that falls silent then must not hold it up.
 		q.options.MaxHeartbeatThrottleInterval = activities.HeartbeatEvery
 		// A fixed number of pollers all wait at the sticky queue, for a minute, where the server has
 		// named a backlog there that is gone when they come; those that scale have some for each queue.

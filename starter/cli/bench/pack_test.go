@@ -151,7 +151,8 @@ func TestPack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := library.UpdateRecord(t.Context(), s, name, whole.RunID, whole.Config, func(r *library.SearchRecord) { *r = half }); err != nil {
+	if err := library.UpdateRecord(t.Context(), s, name, library.Writer{RunID: whole.RunID, Config: whole.Config},
+		func(r *library.SearchRecord) { *r = half }); err != nil {
 		t.Fatal(err)
 	}
 	if err := pack(packing{}); err == nil || !strings.Contains(err.Error(), "holds 12 trials, the experiment has 8; --overwrite") {
