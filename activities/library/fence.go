@@ -28,7 +28,7 @@ type Fence struct {
 const maxReplaced = 16
 
 // pass is the fence after a run has written. taken says that the run is another one than before; "" is of who does not
-// say, as records of former versions do not.
+// say which it is.
 func (f Fence) pass(run string) (after Fence, taken bool, err error) {
 	switch {
 	case run == "":
