@@ -85,7 +85,8 @@ func TestOutputThatIsNotRead(t *testing.T) {
 	for mode, fails := range map[string]bool{"outlives": true, "fails at its end": true, "files its outcome": false} {
 		f := program(t, mode, nil)
 		f.Trainer.lastWords = 300 * time.Millisecond
-		stands := sync.OnceFunc(func() { time.Sleep(1500 * time.Millisecond) })
+		// Longer than the program takes, whose end takes a second more where races are looked for, and its last words.
+		stands := sync.OnceFunc(func() { time.Sleep(4 * time.Second) })
 		o, err := f.Run(t.Context(), asked(), func(trainer.Progress) error { stands(); return nil })
 		if fails != errors.Is(err, trainer.ErrCutShort) || !fails && (o.Status != trainer.OK || o.Steps != 7) {
 			t.Errorf("%s: %+v, %v", mode, o.Outcome, err)
