@@ -155,12 +155,8 @@ func exactRanks(scores [][]float64) (p float64, ok bool) {
 	return far / all, true
 }
 
-// permute calls do with each order of v, which has its own again then.
+// permute calls do with each order of v, which has its own again then; v is not empty.
 func permute(v []int, do func()) {
-	if len(v) < 2 {
-		do()
-		return
-	}
 	var from func(at int)
 	from = func(at int) {
 		if at == len(v)-1 {

@@ -57,12 +57,14 @@ const (
 )
 
 // Rank ranks the methods, of each task by the mean over its seeds. There must be a task.
-func (r Runs) Rank() Ranking {
-	means := r.means()
-	out := Ranking{Ranks: MeanRanks(means)}
-	out.Chi2, out.P = Friedman(means)
+func (r Runs) Rank() Ranking { return Rank(r.means()) }
+
+// Rank ranks methods by their scores, tasks × methods, more being better. There must be a task.
+func Rank(scores [][]float64) Ranking {
+	out := Ranking{Ranks: MeanRanks(scores)}
+	out.Chi2, out.P = Friedman(scores)
 	if methods := len(out.Ranks); methods > 2 {
-		out.Critical = NemenyiDifference(methods, len(r), runsLevel)
+		out.Critical = NemenyiDifference(methods, len(scores), runsLevel)
 	}
 	return out
 }

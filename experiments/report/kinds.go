@@ -92,14 +92,9 @@ func identity(s *Search) (map[string]string, error) {
 		if err := json.Unmarshal(b, &v); err != nil {
 			return nil, err
 		}
-		if v == nil {
-			continue
+		if v != nil {
+			flatten(out, strings.Fields(name), v)
 		}
-		var path []string
-		if name != "" {
-			path = []string{name}
-		}
-		flatten(out, path, v)
 	}
 	return out, nil
 }

@@ -50,14 +50,13 @@ func (s *Study) Ranking() *Ranking {
 	if len(r.Arms) < 2 || len(rows) < 2 {
 		return nil
 	}
-	scores, runs := make([][]float64, len(rows)), make(metrics.Runs, len(rows))
+	scores := make([][]float64, len(rows))
 	for i, row := range rows {
 		for _, arm := range r.Arms {
-			score := trainer.Reward(objective, measured(row.Cell(arm)).Mean)
-			scores[i], runs[i] = append(scores[i], score), append(runs[i], []float64{score})
+			scores[i] = append(scores[i], trainer.Reward(objective, measured(row.Cell(arm)).Mean))
 		}
 	}
-	all := runs.Rank()
+	all := metrics.Rank(scores)
 	ranks := all.Ranks
 	r.ChiSquared, r.P, r.CriticalDifference = all.Chi2, all.P, all.Critical
 	_, r.FP = metrics.ImanDavenport(scores)

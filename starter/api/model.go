@@ -195,48 +195,20 @@ func decode(body []byte) (in ask, err error) {
 }
 
 // twice reports a field that a request has twice, of which encoding/json takes the last, also
-// where capitals tell the two apart. The body is an object that has been decoded; it may have
-// megabytes of numbers and images, so they are skipped, not parsed.
+// where capitals tell the two apart. The body is an object that has been decoded.
 func twice(body []byte) error {
 	var names []string
-	depth := 0
-	for i := 0; i < len(body); i++ {
-		switch body[i] {
-		case '{', '[':
-			depth++
-		case '}', ']':
-			depth--
-		case '"':
-			end := i + 1 + ending(body[i+1:])
-			text := body[i : end+1]
-			if i = end; depth != 1 || !bytes.HasPrefix(bytes.TrimLeft(body[end+1:], " \t\r\n"), []byte(":")) {
-				continue
-			}
-			var name string
-			if err := json.Unmarshal(text, &name); err != nil {
-				return err
-			}
-			if at := slices.IndexFunc(names, func(n string) bool { return strings.EqualFold(n, name) }); at >= 0 {
-				return fmt.Errorf("the field %q is there twice: leave one out", names[at])
-			}
-			names = append(names, name)
+	for quoted := range strict.Names(body) {
+		var name string
+		if err := json.Unmarshal(quoted, &name); err != nil {
+			return err
 		}
+		if at := slices.IndexFunc(names, func(n string) bool { return strings.EqualFold(n, name) }); at >= 0 {
+			return fmt.Errorf("the field %q is there twice: leave one out", names[at])
+		}
+		names = append(names, name)
 	}
 	return nil
-}
-
-// ending is where a JSON string ends, whose first quote is before b.
-func ending(b []byte) int {
-	for at := 0; ; at++ {
-		at += bytes.IndexByte(b[at:], '"')
-		escapes := 0
-		for escapes < at && b[at-1-escapes] == '\\' {
-			escapes++
-		}
-		if escapes%2 == 0 {
-			return at
-		}
-	}
 }
 
 // ofTexts predicts texts, a batch after the other, as long as somebody waits for them.

@@ -1,46 +1,19 @@
 package labelled
 
 import (
-	"bytes"
 	"encoding/json"
 	"slices"
 	"strings"
+
+	"tnaml/experiments/strict"
 )
 
-// members counts the members of a valid JSON object as they stand there, without
-// looking into them: the names that are there twice too, of which a map has one.
+// members counts the members of a valid JSON object as they stand there.
 func members(object []byte) (n int) {
-	depth := 0
-	for i := 0; i < len(object); i++ {
-		switch object[i] {
-		case '{', '[':
-			depth++
-		case '}', ']':
-			depth--
-		case ':':
-			if depth == 1 {
-				n++
-			}
-		case '"':
-			i += 1 + stringEnd(object[i+1:])
-		}
+	for range strict.Names(object) {
+		n++
 	}
 	return n
-}
-
-// stringEnd is where the quotation mark stands that ends a string of valid JSON.
-func stringEnd(b []byte) int {
-	for at := 0; ; {
-		at += bytes.IndexByte(b[at:], '"')
-		escapes := 0
-		for escapes < at && b[at-1-escapes] == '\\' {
-			escapes++
-		}
-		if escapes%2 == 0 {
-			return at
-		}
-		at++
-	}
 }
 
 // repeated lists the names that a valid JSON object has more than once; n of them differ.
@@ -48,18 +21,14 @@ func repeated(object []byte, n int) (twice []string) {
 	if members(object) == n {
 		return nil
 	}
-	d := json.NewDecoder(bytes.NewReader(object))
-	_, _ = d.Token()
 	seen := map[string]bool{}
-	for d.More() {
-		t, _ := d.Token()
-		name, _ := t.(string)
+	for quoted := range strict.Names(object) {
+		var name string
+		_ = json.Unmarshal(quoted, &name)
 		if seen[name] && !slices.Contains(twice, name) {
 			twice = append(twice, name)
 		}
 		seen[name] = true
-		var value json.RawMessage
-		_ = d.Decode(&value)
 	}
 	return twice
 }

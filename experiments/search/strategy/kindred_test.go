@@ -218,9 +218,9 @@ func TestKindredSettings(t *testing.T) {
 	}
 }
 
-// Without repeating no model is tried twice: where there are no hidden layers, what they
-// are like is nothing.
-func TestKindredTriesModelsOnce(t *testing.T) {
+// withInert is a space where the size of hidden layers is nothing without any, and another task's
+// trials of all of it.
+func withInert() (*space.Space, Source) {
 	sp := &space.Space{Choices: []space.Choice{
 		{Name: trainer.HiddenLayers, Options: []any{int64(0), int64(1)}},
 		{Name: trainer.HiddenSize, Options: []any{int64(8), int64(16), int64(32)}},
@@ -231,6 +231,13 @@ func TestKindredTriesModelsOnce(t *testing.T) {
 		actions := []int{i % 2, i / 2 % 3, i / 6}
 		source.Trials = append(source.Trials, Known{Actions: actions, Status: trainer.OK, Reward: float64(i/6 - i%2)})
 	}
+	return sp, source
+}
+
+// Without repeating no model is tried twice: where there are no hidden layers, what they
+// are like is nothing.
+func TestKindredTriesModelsOnce(t *testing.T) {
+	sp, source := withInert()
 	start := Start{Seed: 1, Space: sp, Tasks: []string{"new"}, Sources: []Source{source}}
 	start.Settings = must(ParseSettings(Kindred, []byte(`{"repeat": false}`)))(t)
 	s := must(newKindred(start))(t)
@@ -251,16 +258,7 @@ func TestKindredTriesModelsOnce(t *testing.T) {
 // Turned on in a fork, inert holds of the opening, of what was told and of what is in flight
 // as if it had been on from the start.
 func TestKindredForksToInert(t *testing.T) {
-	sp := &space.Space{Choices: []space.Choice{
-		{Name: trainer.HiddenLayers, Options: []any{int64(0), int64(1)}},
-		{Name: trainer.HiddenSize, Options: []any{int64(8), int64(16), int64(32)}},
-		{Name: trainer.Steps, Options: []any{int64(1), int64(2), int64(3), int64(4)}},
-	}}
-	source := Source{Task: "x"}
-	for i := range 24 {
-		actions := []int{i % 2, i / 2 % 3, i / 6}
-		source.Trials = append(source.Trials, Known{Actions: actions, Status: trainer.OK, Reward: float64(i/6 - i%2)})
-	}
+	sp, source := withInert()
 	under := func(settings string, sources ...Source) *kindred {
 		start := Start{Seed: 1, Space: sp, Tasks: []string{"new"}, Sources: sources}
 		start.Settings = must(ParseSettings(Kindred, []byte(settings)))(t)
