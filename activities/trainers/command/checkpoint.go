@@ -138,7 +138,7 @@ func (c *checkpoint) save(ctx context.Context) bool {
 	if errors.Is(err, errChanging) {
 		return false // the next time
 	}
-	ref := store.RefOf(b)
+	ref, own := store.RefOf(b), err != nil // what is wrong with it is so whenever the trial ends
 	if err == nil && b != nil && ref != c.last {
 		if _, err = c.t.store.Put(ctx, b); err == nil {
 			c.kept = true
@@ -148,7 +148,7 @@ func (c *checkpoint) save(ctx context.Context) bool {
 			c.last = ref
 		}
 	}
-	if err != nil && ctx.Err() == nil && !c.warned {
+	if err != nil && (own || ctx.Err() == nil) && !c.warned {
 		c.warned = true
 		c.t.log.Warn("a trial's checkpoint is not stored: after a crash it begins anew", "trainer", c.t.Name(), "search", c.search, "error", err)
 	}

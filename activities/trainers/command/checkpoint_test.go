@@ -94,6 +94,24 @@ func TestOutputThatIsNotRead(t *testing.T) {
 	}
 }
 
+// That a checkpoint is too large is said at the end of a short trial too, and of what its end has
+// interrupted nothing is.
+func TestCheckpointTooLargeAtTheEnd(t *testing.T) {
+	for size, says := range map[int]bool{2 << 20: true, 2 << 10: false} {
+		f := program(t, "nothing", func(c *Config) { c.CheckpointMB = 1 })
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		c := &checkpoint{t: f.Trainer, dir: t.TempDir(), key: "k"}
+		if err := os.WriteFile(filepath.Join(c.dir, "all"), make([]byte, size), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		f.Trainer.store = refusing{f.store}
+		if c.save(ctx) || strings.Contains(f.log.String(), "more than 1 MB") != says || !says && f.log.String() != "" {
+			t.Errorf("%d bytes: the log says %q", size, f.log)
+		}
+	}
+}
+
 // Something that holds the output after the program's end keeps nothing from being read: what was
 // waited for in vain is not lost.
 func TestOutputThatIsHeld(t *testing.T) {
