@@ -57,7 +57,7 @@ func (a *Activities) fork(ctx context.Context, o *library.Onward, pos Position) 
 
 // summarise counts the trials told so far as a search counts them.
 func (a *Activities) summarise(b *Begun, config *search.Config, trials []search.Trial, costs []search.Cost) error {
-	best := make([][]Row, len(config.Tasks))
+	b.Best = map[int][]Best{}
 	words := trainer.Find(config.Space.TrainerName())
 	for i, t := range trials {
 		b.CPUSeconds += costs[i].CPUSeconds
@@ -83,9 +83,7 @@ func (a *Activities) summarise(b *Begun, config *search.Config, trials []search.
 		if err != nil {
 			return err
 		}
-		best[t.Task] = search.InsertBest(best[t.Task], Row{Trial: t, Cost: costs[i], Summary: words.Words(choices)},
-			func(r Row) (float64, int) { return r.Trial.Reward, r.Trial.Trial })
+		b.Best[t.Task] = Insert(b.Best[t.Task], Row{Trial: t, Summary: words.Words(choices)})
 	}
-	b.Best = slices.Concat(best...)
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	stdimage "image"
 	"image/color"
 	"image/png"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -89,14 +90,15 @@ func TestImageSearch(t *testing.T) {
 	b := newImageBench(t)
 	var r Resolved
 	b.run(t, b.a.Resolve, imageResolve("stripes"), &r)
-	if len(r.Features) != 2 || r.Features[0].Module != "patches" || r.Features[1].Module != "pca" {
+	if want := map[string][]int{"patches": {0}, "pca": {0}}; !reflect.DeepEqual(r.Features, want) {
 		t.Fatalf("features %+v", r.Features)
 	}
 	var f FeaturesResult
-	for i, dim := range []int{32, 6} {
-		b.run(t, b.a.Features, r.Features[i], &f)
+	for module, dim := range map[string]int{"patches": 32, "pca": 6} {
+		in := FeaturesInput{Task: "stripes", Module: module, Data: store.Ref(r.Tasks[0].Data), ModuleData: store.Ref(r.Objects[module])}
+		b.run(t, b.a.Features, in, &f)
 		if f != (FeaturesResult{400, dim}) {
-			t.Errorf("%s: %+v", r.Features[i].Module, f)
+			t.Errorf("%s: %+v", module, f)
 		}
 	}
 	b.reset() // another worker finds them in the store

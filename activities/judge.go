@@ -20,16 +20,25 @@ type JudgeInput struct {
 	Benchmark  catalog.Benchmark `json:"benchmark"`
 }
 
-// Judged is the verdict on a night.
+// MaxNamed bounds what a verdict names of what is worse, and of the searches that failed: a night
+// has thousands of figures.
+const MaxNamed = 20
+
+// Judged is the verdict on a night. What it says of each figure is in the Report.
 type Judged struct {
 	// Status is "passed" or "regressed".
 	Status string `json:"status"`
 	// Nights is the number of earlier nights there were to compare with.
-	Nights   int             `json:"nights"`
-	Verdicts []study.Verdict `json:"verdicts"`
-	// Failed names the searches that did not come to an end, with the reason: a
-	// night with any has not passed.
-	Failed []string `json:"failed,omitempty"`
+	Nights int `json:"nights"`
+	// Figures is the number of those compared, Regressed of those that are worse, and Worse
+	// holds the first MaxNamed of them, the worst first.
+	Figures   int             `json:"figures"`
+	Regressed int             `json:"regressed,omitempty"`
+	Worse     []study.Verdict `json:"worse,omitempty"`
+	// Failures is the number of searches that did not come to an end, and Failed names the
+	// first MaxNamed of them, with the reason: a night with any has not passed.
+	Failures int      `json:"failures,omitempty"`
+	Failed   []string `json:"failed,omitempty"`
 	// Simulated is the verdict on simulated searches, where there were any.
 	Simulated *study.SimulatedVerdict `json:"simulated,omitempty"`
 	Report    store.Ref               `json:"report"`
@@ -81,7 +90,9 @@ func (a *Activities) judge(ctx context.Context, in JudgeInput) (Judged, error) {
 	slices.Reverse(earlier)
 	b := in.Benchmark
 	report.Verdicts = study.Judge(report.Figures, earlier, study.Tolerances{Factor: b.Tolerance, Accuracy: b.Accuracy, Cost: b.Cost})
-	out := Judged{Status: "passed", Nights: len(earlier), Verdicts: report.Verdicts}
+	worse := study.Regressions(report.Verdicts)
+	out := Judged{Status: "passed", Nights: len(earlier), Figures: len(report.Verdicts), Regressed: len(worse),
+		Worse: worse[:min(len(worse), MaxNamed)]}
 	if report.Simulated != nil {
 		verdict, err := a.judgeSimulated(ctx, report.Simulated, past)
 		if err != nil {
@@ -93,11 +104,14 @@ func (a *Activities) judge(ctx context.Context, in JudgeInput) (Judged, error) {
 		}
 	}
 	for _, o := range report.Outcomes {
-		if o.Status != "completed" {
+		if o.Status == "completed" {
+			continue
+		}
+		if out.Failures++; out.Failures <= MaxNamed {
 			out.Failed = append(out.Failed, o.Search+": "+o.Reason)
 		}
 	}
-	if len(study.Regressions(report.Verdicts)) > 0 || len(out.Failed) > 0 {
+	if out.Regressed > 0 || out.Failures > 0 {
 		out.Status = "regressed"
 	}
 	if out.Report, err = library.PutReport(ctx, a.store, report); err != nil {

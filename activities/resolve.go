@@ -98,19 +98,18 @@ func (a *Activities) pin(ctx context.Context, in ResolveInput, record *library.S
 }
 
 // missingFeatures lists the features of images that a search needs and the store
-// lacks.
-func (a *Activities) missingFeatures(ctx context.Context, config *search.Config) ([]FeaturesInput, error) {
+// lacks (Resolved.Features).
+func (a *Activities) missingFeatures(ctx context.Context, config *search.Config) (map[string][]int, error) {
 	if config.Kind() != string(data.Image) {
 		return nil, nil
 	}
-	var out []FeaturesInput
-	for _, t := range config.Tasks {
-		for _, m := range config.Modules {
-			in := FeaturesInput{Task: t.Name, Module: m.Name, Data: store.Ref(t.Data), ModuleData: store.Ref(m.Data)}
-			_, _, err := a.store.GetName(ctx, store.Features, library.FeaturesKey(in.Data, in.ModuleData))
+	out := map[string][]int{}
+	for _, m := range config.Modules {
+		for i, t := range config.Tasks {
+			_, _, err := a.store.GetName(ctx, store.Features, library.FeaturesKey(store.Ref(t.Data), store.Ref(m.Data)))
 			switch {
 			case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrCorrupt):
-				out = append(out, in)
+				out[m.Name] = append(out[m.Name], i)
 			case err != nil:
 				return nil, fmt.Errorf("features of %s under %s: %w", t.Name, m.Name, err)
 			}

@@ -47,9 +47,10 @@ type Resolved struct {
 	// Constraints are the space's; Curve says that the search has a pruner.
 	Constraints []space.Constraint `json:"constraints,omitempty"`
 	Curve       bool               `json:"curve,omitempty"`
-	// Features lists what must be computed of image tasks before their trials:
-	// each task under each module, unless the store has it already.
-	Features []FeaturesInput `json:"features,omitempty"`
+	// Features lists what must be computed of image tasks before their trials, each task
+	// under each module but those that the store has already: the indices of tasks by
+	// module, which is among the Objects.
+	Features map[string][]int `json:"features,omitempty"`
 	// Begun is where a search goes on that goes on from another one.
 	Begun *Begun `json:"begun,omitempty"`
 }
@@ -59,16 +60,47 @@ type Begun struct {
 	// Spec is the search's, with what it takes from the other's.
 	Spec     json.RawMessage `json:"spec"`
 	Position Position        `json:"position"`
-	// Best holds the best trials so far, at most search.TopN of each task.
-	Best       []Row   `json:"best,omitempty"`
-	Failed     int     `json:"failed,omitempty"`
-	Cached     int     `json:"cached,omitempty"`
-	Pruned     int     `json:"pruned,omitempty"`
-	Infeasible int     `json:"infeasible,omitempty"`
-	Steps      int     `json:"steps,omitempty"`
-	CPUSeconds float64 `json:"cpu_seconds,omitempty"`
+	// Best holds the best trials so far, at most search.TopN of each task, by task, best
+	// first.
+	Best       map[int][]Best `json:"best,omitempty"`
+	Failed     int            `json:"failed,omitempty"`
+	Cached     int            `json:"cached,omitempty"`
+	Pruned     int            `json:"pruned,omitempty"`
+	Infeasible int            `json:"infeasible,omitempty"`
+	Steps      int            `json:"steps,omitempty"`
+	CPUSeconds float64        `json:"cpu_seconds,omitempty"`
 	// Seconds is how long the other has run (library.SearchRecord).
 	Seconds float64 `json:"seconds,omitempty"`
+}
+
+// Best is one of a search's best trials, as the search carries it.
+type Best struct {
+	Trial int `json:"trial"`
+	// Reward is the objective, more being better; Validation and Test are its values
+	// on the two splits.
+	Reward     float64 `json:"reward"`
+	Validation float64 `json:"validation"`
+	Test       float64 `json:"test"`
+	// Model references the stored model.
+	Model string `json:"model,omitempty"`
+	// Summary is the model in a few words, of the first Shown of a task.
+	Summary string `json:"summary,omitempty"`
+}
+
+// Shown is the number of a task's best trials that people are shown while it is searched: a search
+// carries the words of no others.
+const Shown = 5
+
+// Insert enters a feasible trial among its task's best, best first, if it is one of them.
+func Insert(best []Best, row Row) []Best {
+	t := row.Trial
+	best = search.InsertBest(best, Best{
+		Trial: t.Trial, Reward: t.Reward, Validation: t.Validation, Test: t.Test, Model: t.Model, Summary: row.Summary,
+	}, func(b Best) (float64, int) { return b.Reward, b.Trial })
+	for i := Shown; i < len(best); i++ {
+		best[i].Summary = ""
+	}
+	return best
 }
 
 // Request is a proposal as its trainer is asked it: with what all trials share, and

@@ -46,7 +46,7 @@ const (
 	// MaxAsked is the number of trials that are asked at once.
 	MaxAsked   = 100
 	maxAnswer  = 512 << 10
-	maxWaiting = 256 << 10 // outcomes that wait for an earlier trial's
+	MaxWaiting = 128 << 10 // outcomes that wait for an earlier trial's
 	maxTell    = 32 << 10
 )
 
@@ -303,7 +303,7 @@ func (r *run) told(ctx workflow.Context, raw json.RawMessage) (*search.Proposal,
 	row := r.rowOf(p, judged, cost)
 	if trial > r.state.Position.Told {
 		waiting, err := json.Marshal(append(r.waiting(), row))
-		if err != nil || len(waiting) > maxWaiting {
+		if err != nil || len(waiting) > MaxWaiting {
 			return nil, none, refuse(RefusedNow, "too much waits to be learned from: tell trial %d first", r.state.Position.Told)
 		}
 	}

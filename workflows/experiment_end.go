@@ -11,7 +11,6 @@ import (
 	"tnaml/activities/store"
 	"tnaml/experiments/catalog"
 	"tnaml/experiments/limit"
-	"tnaml/experiments/study"
 )
 
 // record writes down how the run stands.
@@ -79,13 +78,10 @@ func (r *experimentRun) finish(ctx workflow.Context) (*ExperimentResult, error) 
 	case r.finished == "failed":
 		return nil, temporal.NewApplicationErrorWithOptions(
 			fmt.Sprintf("none of the %d searches came to its end; the first: %s", len(failures), failures[0]), ErrTypeAllFailed,
-			temporal.ApplicationErrorOptions{NonRetryable: true, Details: []any{failures[:min(len(failures), maxNamed)]}})
+			temporal.ApplicationErrorOptions{NonRetryable: true, Details: []any{failures[:min(len(failures), activities.MaxNamed)]}})
 	}
 	return result, nil
 }
-
-// maxNamed bounds what an error names.
-const maxNamed = 20
 
 func (r *experimentRun) judge(ctx workflow.Context) (*activities.Judged, error) {
 	var a *activities.Activities
@@ -98,26 +94,27 @@ func (r *experimentRun) judge(ctx workflow.Context) (*activities.Judged, error) 
 
 // regressed is the error that a worse night ends with: it names what is worse.
 func regressed(result *ExperimentResult) error {
-	worse := study.Regressions(result.Verdict.Verdicts)
+	v := result.Verdict
 	var lines []string
-	for _, v := range worse {
-		lines = append(lines, v.Say())
+	for _, w := range v.Worse {
+		lines = append(lines, w.Say())
 	}
-	for _, f := range result.Verdict.Failed {
+	for _, f := range v.Failed {
 		lines = append(lines, "failed: "+limit.Note(f))
 	}
-	message := fmt.Sprintf("the benchmark %s regressed in %d of %d figures", result.Experiment, len(worse), len(result.Verdict.Verdicts))
-	if s := result.Verdict.Simulated; s != nil && s.Slower() {
+	all := v.Regressed + v.Failures
+	message := fmt.Sprintf("the benchmark %s regressed in %d of %d figures", result.Experiment, v.Regressed, v.Figures)
+	if s := v.Simulated; s != nil && s.Slower() {
 		message += ", and its simulated searches are " + s.Say()
 		for _, line := range s.Lines(true) {
-			lines = append(lines, "simulated · "+line)
+			all, lines = all+1, append(lines, "simulated · "+line)
 		}
 	}
-	if n := len(result.Verdict.Failed); n > 0 {
-		message += fmt.Sprintf(", and %d searches failed", n)
+	if v.Failures > 0 {
+		message += fmt.Sprintf(", and %d searches failed", v.Failures)
 	}
-	named := lines[:min(len(lines), maxNamed)]
-	if more := len(lines) - len(named); more > 0 {
+	named := lines[:min(len(lines), activities.MaxNamed)]
+	if more := all - len(named); more > 0 {
 		named = append(named[:len(named):len(named)], fmt.Sprintf("and %d more", more))
 	}
 	return temporal.NewApplicationErrorWithOptions(message+":\n"+strings.Join(named, "\n"), ErrTypeRegressed,

@@ -197,14 +197,12 @@ func experimentDetails(p ExperimentProgress, outcomes []library.Outcome, verdict
 }
 
 func showNight(b *strings.Builder, v *activities.Judged) {
-	worse := study.Regressions(v.Verdicts)
-	fmt.Fprintf(b, "\n**%s**: %d of %d figures worse, compared with %d earlier nights\n\n", v.Status, len(worse), len(v.Verdicts), v.Nights)
-	for i, w := range worse {
-		if i == maxNamed {
-			fmt.Fprintf(b, "- and %d more\n", len(worse)-i)
-			break
-		}
+	fmt.Fprintf(b, "\n**%s**: %d of %d figures worse, compared with %d earlier nights\n\n", v.Status, v.Regressed, v.Figures, v.Nights)
+	for _, w := range v.Worse {
 		fmt.Fprintf(b, "- %s\n", w.Say())
+	}
+	if more := v.Regressed - len(v.Worse); more > 0 {
+		fmt.Fprintf(b, "- and %d more\n", more)
 	}
 	if v.Simulated != nil {
 		fmt.Fprintf(b, "\nSimulated searches: %s\n\n", v.Simulated.Say())
@@ -212,7 +210,10 @@ func showNight(b *strings.Builder, v *activities.Judged) {
 			fmt.Fprintf(b, "- %s\n", line)
 		}
 	}
-	for _, f := range v.Failed[:min(len(v.Failed), maxNamed)] {
+	for _, f := range v.Failed {
 		fmt.Fprintf(b, "- failed: %s\n", f)
+	}
+	if more := v.Failures - len(v.Failed); more > 0 {
+		fmt.Fprintf(b, "- and %d more failed\n", more)
 	}
 }

@@ -2,6 +2,7 @@ package workflows_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
 
 	"tnaml/activities"
 	"tnaml/activities/library"
@@ -52,10 +54,14 @@ func newImageFixture(t *testing.T, features func(activities.FeaturesInput) error
 		}
 	}
 	f.reset(t)
+	f.registerFeatures(features)
+	return f
+}
+
+func (f *fixture) registerFeatures(features func(activities.FeaturesInput) error) {
 	f.RegisterActivityWithOptions(func(_ context.Context, in activities.FeaturesInput) (activities.FeaturesResult, error) {
 		return activities.FeaturesResult{}, features(in)
 	}, activity.RegisterOptions{Name: "Features"})
-	return f
 }
 
 // The features of a task under each module are there before its first trial.
@@ -76,6 +82,50 @@ func TestFeaturesBeforeTrials(t *testing.T) {
 	}
 	if want := []string{"noise one", "noise two", "trial", "trial", "trial"}; !slices.Equal(order, want) {
 		t.Errorf("%v", order)
+	}
+	if p := f.progress(t); p.Preparing != "" {
+		t.Errorf("still %s", p.Preparing)
+	}
+}
+
+// Where a run's history is long enough before the first trial, the next run computes the features that
+// are left, and no others.
+func TestFeaturesContinueAsNew(t *testing.T) {
+	var f *fixture
+	var order []string
+	var preparing string
+	features := func(in activities.FeaturesInput) error {
+		order = append(order, in.Module)
+		f.SetCurrentHistoryLength(1000)
+		return nil
+	}
+	f = newImageFixture(t, features)
+	f.SetCurrentHistoryLength(1)
+	spec := `{"tasks":["noise"],"strategy":"random","trials":3,"lag":1,"history_limit":100}`
+	_, err := f.run(t, spec)
+	var again *workflow.ContinueAsNewError
+	if !errors.As(err, &again) {
+		t.Fatalf("%v after %v", err, order)
+	}
+	var raw json.RawMessage
+	var state workflows.SearchState
+	if err := decode(again.Input, &raw, &state); err != nil {
+		t.Fatal(err)
+	}
+	if state.Prepared != 1 || len(state.Resolved.Features) != 1 || len(state.Pending) > 0 || string(raw) != spec {
+		t.Errorf("carried on with %+v", state)
+	}
+	f.reset(t)
+	f.registerFeatures(func(in activities.FeaturesInput) error {
+		order, preparing = append(order, in.Module), f.progress(t).Preparing
+		return nil
+	})
+	f.SetCurrentHistoryLength(1)
+	if r, err := f.run(t, spec, &state); err != nil || r.Trials != 3 {
+		t.Fatal(err, r)
+	}
+	if !slices.Equal(order, []string{"one", "two"}) || !strings.Contains(preparing, "1 of 2 done") {
+		t.Errorf("%v, %q", order, preparing)
 	}
 	if p := f.progress(t); p.Preparing != "" {
 		t.Errorf("still %s", p.Preparing)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"tnaml/activities"
 	"tnaml/activities/store"
 	"tnaml/experiments/search"
 	"tnaml/experiments/space"
@@ -55,17 +56,8 @@ func (e *Extension) UnmarshalJSON(b []byte) error {
 
 // Best is one of a search's best trials.
 type Best struct {
-	Trial int    `json:"trial"`
-	Task  string `json:"task"`
-	// Reward is the objective, more being better; Validation and Test are its values
-	// on the two splits.
-	Reward     float64 `json:"reward"`
-	Validation float64 `json:"validation"`
-	Test       float64 `json:"test"`
-	// Model references the stored model.
-	Model string `json:"model,omitempty"`
-	// Summary is the model in a few words.
-	Summary string `json:"summary"`
+	Task string `json:"task"`
+	activities.Best
 }
 
 // Progress is where a search stands, for people and scripts.

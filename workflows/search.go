@@ -6,7 +6,6 @@ package workflows
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"time"
 
 	"go.temporal.io/sdk/converter"
@@ -35,13 +34,15 @@ type SearchState struct {
 	// Budget is what else may end it, extensions included.
 	Budget search.Budget `json:"budget,omitzero"`
 	// Best holds at most search.TopN trials of each task, best first.
-	Best       map[int][]Best `json:"best,omitempty"`
-	Failed     int            `json:"failed,omitempty"`
-	Pruned     int            `json:"pruned,omitempty"`
-	Infeasible int            `json:"infeasible,omitempty"`
-	Cached     int            `json:"cached,omitempty"`
-	Steps      int            `json:"steps,omitempty"`
-	CPUSeconds float64        `json:"cpu_seconds,omitempty"`
+	Best map[int][]activities.Best `json:"best,omitempty"`
+	// Prepared counts the features of images that are computed, until all are.
+	Prepared   int     `json:"prepared,omitempty"`
+	Failed     int     `json:"failed,omitempty"`
+	Pruned     int     `json:"pruned,omitempty"`
+	Infeasible int     `json:"infeasible,omitempty"`
+	Cached     int     `json:"cached,omitempty"`
+	Steps      int     `json:"steps,omitempty"`
+	CPUSeconds float64 `json:"cpu_seconds,omitempty"`
 	// Recent holds the last results' statuses, newest last.
 	Recent []trainer.Status `json:"recent,omitempty"`
 	// Asked holds when the leases of the trials end that were asked and not told, Results
@@ -85,8 +86,8 @@ type run struct {
 	// started counts the attempts at trials that this run of the workflow has started.
 	started int
 	// preparing is the number of features of images to be computed before the
-	// first trial, prepared how many of them are there.
-	preparing, prepared int
+	// first trial, 0 once they are there.
+	preparing int
 	// early are the signals to extend a search that came before it was known what it goes on from.
 	early []Extension
 	// described: the search attributes say what the search is.
@@ -125,9 +126,9 @@ func Search(ctx workflow.Context, raw json.RawMessage, carried *SearchState) (*S
 	}
 	r.state.Results = nil
 	if r.state.Best == nil {
-		r.state.Best = map[int][]Best{}
+		r.state.Best = map[int][]activities.Best{}
 	}
-	r.steps = steps{held: &r.state.Held, pause: r.pause, say: r.say, underWay: carried != nil}
+	r.steps = steps{held: &r.state.Held, pause: r.pause, say: r.say, underWay: carried != nil && len(r.state.Resolved.Features) == 0}
 	if err := r.handle(ctx); err != nil {
 		return nil, err
 	}
@@ -148,8 +149,10 @@ func (r *run) live(ctx workflow.Context) (*SearchResult, error) {
 		}
 	}
 	r.show(ctx)
-	if err := r.loop(ctx); err != nil {
-		return nil, err
+	if r.underWay { // else the history is long enough before the first trial
+		if err := r.loop(ctx); err != nil {
+			return nil, err
+		}
 	}
 	if r.finished == "" {
 		if err := r.signals().leave(ctx); err != nil {
@@ -178,7 +181,7 @@ func refused(ctx workflow.Context, raw json.RawMessage, wrong error) error {
 	if checkID(ctx, store.Search) != nil || !errors.As(wrong, &app) {
 		return wrong // there is no such record
 	}
-	if len(raw) > maxSettings {
+	if len(raw) > MaxSettings {
 		raw = nil // nobody typed that
 	}
 	info := workflow.GetInfo(ctx)
@@ -209,9 +212,25 @@ func owner(ctx workflow.Context) string {
 	return info.ParentWorkflowExecution.ID + " " + run
 }
 
-// begin pins the search to objects and asks for the first proposals.
+// begin pins the search to objects, has the features of images computed and asks for the
+// first proposals. Where the history is long enough before, the search is not under way.
 func (r *run) begin(ctx workflow.Context) error {
 	r.attributes(ctx, "running")
+	if r.state.Resolved.Config == "" {
+		if err := r.resolve(ctx); err != nil {
+			return err
+		}
+	}
+	if err := r.prepare(ctx); err != nil || len(r.state.Resolved.Features) > 0 {
+		return err
+	}
+	err := r.step(ctx, "the strategy could not begin", func(ctx workflow.Context) error { return r.learn(ctx, nil) })
+	r.underWay = err == nil
+	return err
+}
+
+// resolve pins the search to objects, and finds where it goes on.
+func (r *run) resolve(ctx workflow.Context) error {
 	var a *activities.Activities
 	err := r.step(ctx, "the search could not begin", func(ctx workflow.Context) error {
 		return workflow.ExecuteActivity(lightActivity(ctx, "resolve names"), a.Resolve, activities.ResolveInput{
@@ -222,15 +241,7 @@ func (r *run) begin(ctx workflow.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := r.goOn(ctx); err != nil {
-		return err
-	}
-	if err := r.prepare(ctx); err != nil {
-		return err
-	}
-	err = r.step(ctx, "the strategy could not begin", func(ctx workflow.Context) error { return r.learn(ctx, nil) })
-	r.underWay = err == nil
-	return err
+	return r.goOn(ctx)
 }
 
 // filled is the spec with its defaults, as it is recorded; of one that goes on from
@@ -263,8 +274,8 @@ func (r *run) goOn(ctx workflow.Context) error {
 	r.state.Failed, r.state.Cached, r.state.CPUSeconds, r.state.Steps = b.Failed, b.Cached, b.CPUSeconds, b.Steps
 	r.state.Pruned, r.state.Infeasible = b.Pruned, b.Infeasible
 	r.state.ActiveBefore = time.Duration(b.Seconds * float64(time.Second))
-	for _, row := range b.Best {
-		r.remember(row)
+	if b.Best != nil {
+		r.state.Best = b.Best
 	}
 	for _, more := range r.early {
 		r.extendOrRefuse(ctx, more)
@@ -272,51 +283,6 @@ func (r *run) goOn(ctx workflow.Context) error {
 	r.described = false
 	r.attributes(ctx, "running")
 	return nil
-}
-
-// prepare has the features of image tasks computed, once for all trials.
-func (r *run) prepare(ctx workflow.Context) error {
-	features := r.state.Resolved.Features
-	r.state.Resolved.Features = nil
-	if len(features) == 0 {
-		return nil
-	}
-	r.preparing = len(features)
-	r.show(ctx)
-	var a *activities.Activities
-	var failed error
-	group := workflow.NewWaitGroup(ctx)
-	for range min(r.spec.parallel(), len(features)) {
-		group.Add(1)
-		workflow.Go(ctx, func(ctx workflow.Context) {
-			defer group.Done()
-			for {
-				ended := func() bool { return len(features) == 0 || failed != nil || r.state.Stop }
-				if err := workflow.Await(ctx, func() bool { return ended() || !r.state.Paused }); err != nil {
-					failed = err
-				}
-				if ended() {
-					return
-				}
-				f := features[0]
-				features = features[1:]
-				what := fmt.Sprintf("the features of %s under %s could not be computed", f.Task, f.Module)
-				err := r.step(ctx, what, func(ctx workflow.Context) error {
-					return workflow.ExecuteActivity(featuresActivity(ctx, f), a.Features, f).Get(ctx, nil)
-				})
-				if err != nil {
-					failed = err
-					return
-				}
-				r.prepared++
-				r.show(ctx)
-			}
-		})
-	}
-	group.Wait(ctx)
-	r.preparing, r.prepared = 0, 0
-	r.state.Active, r.activeSince = 0, workflow.Now(ctx) // the rate is that of the trials, whatever a pause has booked before
-	return failed
 }
 
 // publish writes what the search leaves behind.
@@ -362,9 +328,17 @@ func (r *run) result(done activities.Finished) *SearchResult {
 			accuracy.Test += b.Test / float64(len(best))
 		}
 		result.Accuracy = append(result.Accuracy, accuracy)
-		result.Best = append(result.Best, best...)
+		result.Best = append(result.Best, named(task, best)...)
 	}
 	return result
+}
+
+// named are a task's best trials with its name.
+func named(task string, best []activities.Best) (out []Best) {
+	for _, b := range best {
+		out = append(out, Best{task, b})
+	}
+	return out
 }
 
 // interrupted ends a search that was cancelled, given up, or can never work: what was

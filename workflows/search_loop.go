@@ -183,15 +183,6 @@ func (r *run) learn(ctx workflow.Context, results []activities.Row) error {
 	return nil
 }
 
-// remember enters a feasible trial among its task's best, if it is one of them.
-func (r *run) remember(row activities.Row) {
-	t := row.Trial
-	r.state.Best[t.Task] = search.InsertBest(r.state.Best[t.Task], Best{
-		Trial: t.Trial, Task: r.spec.Tasks[t.Task], Reward: t.Reward, Validation: t.Validation, Test: t.Test,
-		Model: t.Model, Summary: row.Summary,
-	}, func(b Best) (float64, int) { return b.Reward, b.Trial })
-}
-
 // account counts a result in, and pauses a search that mostly fails.
 func (r *run) account(ctx workflow.Context, result activities.Row) {
 	t := result.Trial
@@ -202,7 +193,7 @@ func (r *run) account(ctx workflow.Context, result activities.Row) {
 	}
 	switch {
 	case t.OK():
-		r.remember(result)
+		r.state.Best[result.Trial.Task] = activities.Insert(r.state.Best[result.Trial.Task], result)
 	case t.Status == trainer.Pruned:
 		r.state.Pruned++
 	case t.Status == trainer.Infeasible:

@@ -85,7 +85,7 @@ func (r *run) trialQueue(ctx workflow.Context) string {
 // watch looks what the search waits for.
 func (r *run) watch(ctx workflow.Context) {
 	trials := func() int { return r.state.Position.Told + len(r.results) }
-	preparing := func() bool { return r.prepared < r.preparing && !r.state.Paused }
+	preparing := func() bool { return r.state.Prepared < r.preparing && !r.state.Paused }
 	watch(ctx, watched{
 		waits:  func() bool { return r.running > 0 || preparing() || r.doing > 0 },
 		over:   func() bool { return r.ended },

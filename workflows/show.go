@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
+	"tnaml/activities"
 	"tnaml/experiments/limit"
 	"tnaml/experiments/trainer"
 )
@@ -75,8 +76,8 @@ func attributeTasks(tasks []string) []string {
 }
 
 // best is the best model of all tasks, nil while there is none.
-func (r *run) best() *Best {
-	var best *Best
+func (r *run) best() *activities.Best {
+	var best *activities.Best
 	for i := range r.spec.Tasks {
 		if b := r.state.Best[i]; len(b) > 0 && (best == nil || b[0].Reward > best.Reward) {
 			best = &b[0]
@@ -125,10 +126,10 @@ func (r *run) progress(ctx workflow.Context) Progress {
 		}
 	}
 	if r.preparing > 0 {
-		p.Preparing = fmt.Sprintf("computing the features of the images: %d of %d done", r.prepared, r.preparing)
+		p.Preparing = fmt.Sprintf("computing the features of the images: %d of %d done", r.state.Prepared, r.preparing)
 	}
-	for i := range r.spec.Tasks {
-		p.Best = append(p.Best, r.state.Best[i]...)
+	for i, task := range r.spec.Tasks {
+		p.Best = append(p.Best, named(task, r.state.Best[i])...)
 	}
 	if active := r.active(ctx).Seconds(); active > 0 && p.Told > 0 {
 		p.TrialsPerSecond = float64(p.Told-p.Before) / active
@@ -191,7 +192,7 @@ func details(p Progress) string {
 	b.WriteString("| task | trial | validation | test | model |\n|---|---:|---:|---:|---|\n")
 	shown := map[string]int{}
 	for _, best := range p.Best {
-		if shown[best.Task]++; shown[best.Task] > shownBest {
+		if shown[best.Task]++; shown[best.Task] > activities.Shown {
 			continue
 		}
 		fmt.Fprintf(&b, "| %s | %d | %s | %s | %s |\n", best.Task, best.Trial, trainer.Text(p.Objective, best.Validation),
@@ -199,6 +200,3 @@ func details(p Progress) string {
 	}
 	return b.String()
 }
-
-// shownBest is the number of best trials a task gets on the workflow's page.
-const shownBest = 5

@@ -181,8 +181,8 @@ func (s SearchSpec) Validate() error {
 			bad(`"sources" names %q twice`, name)
 		}
 	}
-	if n := len(s.Settings); n > maxSettings {
-		bad(`"settings" has %d bytes, at most %d are possible`, n, maxSettings)
+	if n := len(s.Settings); n > MaxSettings {
+		bad(`"settings" has %d bytes, at most %d are possible`, n, MaxSettings)
 	}
 	if d, err := strategy.Builtin().Find(s.Strategy); err != nil {
 		errs = append(errs, err)
@@ -217,8 +217,8 @@ func (s SearchSpec) Validate() error {
 	return limit.Problems(slices.DeleteFunc(errs, func(err error) bool { return err == nil }))
 }
 
-// maxSettings bounds a strategy's settings, in bytes.
-const maxSettings = 64 << 10
+// MaxSettings bounds a strategy's settings, in bytes.
+const MaxSettings = 64 << 10
 
 // pinnedSpec is a spec as a run began with it.
 type pinnedSpec struct {

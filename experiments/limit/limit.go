@@ -27,7 +27,7 @@ const (
 
 // MaxParameters bounds the parameters of all external tasks of a search, in bytes: its
 // history has them.
-const MaxParameters = 256 << 10
+const MaxParameters = 128 << 10
 
 // MaxProblems is the number of problems of one input that are named.
 const MaxProblems = 20

@@ -23,8 +23,8 @@ const (
 	// MaxJournal is that of those trials, and MaxProposals that of the proposals not yet
 	// started, in bytes: a search carries both in one message, for which the server
 	// allows 2 MB. MaxTold is the number of trials told at once.
-	MaxJournal   = 256 << 10
-	MaxProposals = 768 << 10
+	MaxJournal   = 128 << 10
+	MaxProposals = 640 << 10
 	MaxTold      = 64
 	// MaxTrialHours is that of a trial's time.
 	MaxTrialHours = 24 * 30

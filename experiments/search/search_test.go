@@ -484,7 +484,7 @@ func TestConfigValidateReportsEverything(t *testing.T) {
 	}
 	err = c.Validate()
 	for _, want := range []string{`task "fold" is of kind external, which the trainer builtin does not take`,
-		`task "wide": its parameters are not`, `task "text": its parameters are not`, "bytes together, more than 262144"} {
+		`task "wide": its parameters are not`, `task "text": its parameters are not`, "bytes together, more than 131072"} {
 		if !says(err, want) || says(err, "lacks") {
 			t.Errorf("%q is not in: %v", want, err)
 		}

@@ -17,6 +17,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"golang.org/x/sync/errgroup"
 
+	"tnaml/activities"
 	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/experiments/catalog"
@@ -409,7 +410,7 @@ func (c *Client) forgotten(ctx context.Context, e *Entry, r library.SearchRecord
 	var best []workflows.Best
 	for _, t := range trials {
 		if t.OK() {
-			best = append(best, workflows.Best{Reward: t.Reward, Validation: t.Validation})
+			best = append(best, workflows.Best{Best: activities.Best{Reward: t.Reward, Validation: t.Validation}})
 		}
 	}
 	e.best(best, config.Space.Objective)
