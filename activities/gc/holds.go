@@ -13,9 +13,8 @@ import (
 
 // cached is an entry of the trial cache, with who holds its objects.
 type cached struct {
-	by       root
-	holds    []library.Hold
-	modified time.Time
+	by    root
+	holds []library.Hold
 }
 
 // named is what is known of a search that has a name: whether it has ended, and
@@ -28,7 +27,7 @@ type named struct {
 
 // trial notes which searches hold a trial's objects. A record that cannot be read is as good
 // as none to the trial cache, but a later version may know who holds what it names.
-func (m *marking) trial(r root, e store.Entry, value []byte) {
+func (m *marking) trial(r root, value []byte) {
 	var t library.CachedTrial
 	if err := json.Unmarshal(value, &t); err != nil {
 		m.hint(r, value)
@@ -39,13 +38,13 @@ func (m *marking) trial(r root, e store.Entry, value []byte) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.cached = append(m.cached, cached{r, t.Holds, e.Modified})
+	m.cached = append(m.cached, cached{r, t.Holds})
 }
 
 // wanted says that a search has a name, and has not ended since it was given what it holds. One that has
 // ended and was reset goes on: its record has not seen the run that it is given things in, until the next
 // checkpoint says that it goes on. It remembers some runs only, hence the time, with a day for clocks that differ
-// and for processes that were asleep. Holds and records of former versions have only times.
+// and for processes that were asleep.
 func (m *marking) wanted(h library.Hold) bool {
 	by, ok := m.searches[h.Search]
 	switch {
@@ -53,8 +52,6 @@ func (m *marking) wanted(h library.Hold) bool {
 		return false
 	case !by.released:
 		return true
-	case h.Run == "" || by.by.Run == "":
-		return h.Since.After(by.written)
 	}
 	return !by.by.Saw(h.Run) && h.Since.After(by.written.Add(-DefaultGrace))
 }
@@ -64,16 +61,10 @@ func (m *marking) held(ctx context.Context) error {
 	return store.Each(ctx, parallel, m.cached, func(ctx context.Context, c cached) error {
 		t := tidying{name: c.by.name, holds: map[library.Hold]verdict{}}
 		for _, h := range c.holds {
-			v := verdict{since: h.Since}
-			if v.since.IsZero() { // the record may be written again
-				v.since = c.modified
-			}
-			timed := h
-			timed.Since = v.since
-			v.wanted = m.wanted(timed)
+			v := verdict{wanted: m.wanted(h)}
 			v.gone = !v.wanted && !h.Dropped.IsZero() && m.old(h.Dropped)
 			t.holds[h] = v
-			t.due = t.due || h.Since.IsZero() || v.wanted != h.Dropped.IsZero() || v.gone
+			t.due = t.due || v.wanted != h.Dropped.IsZero() || v.gone
 			if !v.wanted {
 				continue
 			}
@@ -102,10 +93,7 @@ func (m *marking) held(ctx context.Context) error {
 }
 
 // verdict is what marking has found of a hold.
-type verdict struct {
-	since        time.Time
-	wanted, gone bool
-}
+type verdict struct{ wanted, gone bool }
 
 // tidying is what a collection changes in an entry of the trial cache; due, if anything.
 type tidying struct {
@@ -137,7 +125,6 @@ func (t tidying) run(ctx context.Context, s store.Store, at time.Time) error {
 			case h.Dropped.IsZero():
 				c.Holds[i].Dropped = at.UTC() // a time of another zone would be another one, read again
 			}
-			c.Holds[i].Since = v.since.UTC()
 		}
 		return json.Marshal(c)
 	})

@@ -60,10 +60,7 @@ func (h *holding) given(search, run string) {
 	if _, _, err := h.GetName(h.t.Context(), store.Trial, "key"); err == nil {
 		holds = h.holds()
 	}
-	hold := library.Hold{Search: search, Run: run, Model: h.model}
-	if run != "" {
-		hold.Since = h.at.UTC()
-	}
+	hold := library.Hold{Search: search, Run: run, Since: h.at.UTC(), Model: h.model}
 	h.set(store.Trial, "key", library.CachedTrial{Holds: append(holds, hold)})
 }
 
@@ -93,30 +90,28 @@ func (h *holding) there() bool {
 
 // Searches that have ended hold nothing, whoever is given the same model later; what holds nothing is forgotten.
 func TestHoldsOfSearchesThatHaveEnded(t *testing.T) {
-	for _, run := range []string{"a", ""} { // "" as former versions wrote them
-		h := newHolding(t)
-		for i := range 30 {
-			name := fmt.Sprint("night ", i)
-			h.stands(name, run, false)
-			h.given(name, run)
-			h.at = h.at.Add(time.Hour)
-			h.stands(name, run, true)
-			h.collect(1)
-			if run != "" && len(h.holds()) > 3 {
-				t.Fatalf("after %d nights: %+v", i+1, h.holds())
-			}
+	h := newHolding(t)
+	for i := range 30 {
+		name := fmt.Sprint("night ", i)
+		h.stands(name, "a", false)
+		h.given(name, "a")
+		h.at = h.at.Add(time.Hour)
+		h.stands(name, "a", true)
+		h.collect(1)
+		if len(h.holds()) > 3 {
+			t.Fatalf("after %d nights: %+v", i+1, h.holds())
 		}
-		h.stands("under way", run, false)
-		h.given("under way", run)
-		h.collect(3)
-		if got := h.holds(); !h.there() || len(got) != 1 || got[0].Search != "under way" || !got[0].Dropped.IsZero() {
-			t.Errorf("run %q: there %v: %+v", run, h.there(), got)
-		}
-		h.stands("under way", run, true)
-		h.collect(3)
-		if h.there() || len(h.holds()) > 0 {
-			t.Errorf("run %q: all have ended: there %v: %+v", run, h.there(), h.holds())
-		}
+	}
+	h.stands("under way", "a", false)
+	h.given("under way", "a")
+	h.collect(3)
+	if got := h.holds(); !h.there() || len(got) != 1 || got[0].Search != "under way" || !got[0].Dropped.IsZero() {
+		t.Errorf("there %v: %+v", h.there(), got)
+	}
+	h.stands("under way", "a", true)
+	h.collect(3)
+	if h.there() || len(h.holds()) > 0 {
+		t.Errorf("all have ended: there %v: %+v", h.there(), h.holds())
 	}
 }
 

@@ -39,7 +39,7 @@ func long(t *testing.T, s store.Store, name string) (*search.Config, []search.Tr
 // held for it, also before its next checkpoint says so.
 func TestAResetSearchHoldsItsModels(t *testing.T) {
 	s := world(t)
-	advance := clockOf(s)
+	advance, at := clockOf(s), time.Now()
 	long(t, s, "long")
 	for _, reset := range []bool{false, true} {
 		model, err := s.Put(t.Context(), fmt.Appendf(nil, "model of a trial after a reset: %v", reset))
@@ -49,7 +49,15 @@ func TestAResetSearchHoldsItsModels(t *testing.T) {
 		if reset {
 			advance(time.Second)
 		}
-		b, err := json.Marshal(library.CachedTrial{Holds: []library.Hold{{Search: "long", Model: model}}})
+		record, err := library.ReadRecord(t.Context(), s, "long")
+		if err != nil {
+			t.Fatal(err)
+		}
+		by := record.Run
+		if reset {
+			by = "a run that the record has not seen"
+		}
+		b, err := json.Marshal(library.CachedTrial{Holds: []library.Hold{{Search: "long", Run: by, Since: at, Model: model}}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -57,6 +65,7 @@ func TestAResetSearchHoldsItsModels(t *testing.T) {
 			t.Fatal(err)
 		}
 		advance(2 * gc.DefaultGrace)
+		at = at.Add(2 * gc.DefaultGrace)
 		collect(t, s, gc.Options{})
 		if kept := refs(t, s)[model]; kept != reset {
 			t.Errorf("reset %v: kept %v", reset, kept)

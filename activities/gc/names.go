@@ -121,7 +121,7 @@ func (m *marking) name(ctx context.Context, r root, e store.Entry, value []byte)
 	case store.Space:
 		m.hint(r, value)
 	case store.Trial:
-		m.trial(r, e, value)
+		m.trial(r, value)
 	case store.Checkpoint:
 		m.checkpoint(r, e, value)
 	}

@@ -23,10 +23,9 @@ type CachedTrial struct {
 // Hold says that a search was given references.
 type Hold struct {
 	Search string `json:"search"`
-	// Run is the workflow's run that was given them, Since when by the worker's clock; holds of former versions have
-	// neither.
-	Run      string    `json:"run,omitempty"`
-	Since    time.Time `json:"since,omitzero"`
+	// Run is the workflow's run that was given them, Since when by the worker's clock.
+	Run      string    `json:"run"`
+	Since    time.Time `json:"since"`
 	Model    store.Ref `json:"model,omitempty"`
 	Examples store.Ref `json:"examples,omitempty"`
 	// Dropped is when a collection has found first that nobody wants it any more.
