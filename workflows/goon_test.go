@@ -3,13 +3,17 @@ package workflows_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.temporal.io/sdk/client"
 
+	"tnaml/activities"
 	"tnaml/activities/library"
 	"tnaml/activities/store"
 	"tnaml/experiments/search"
@@ -112,6 +116,33 @@ func TestSearchGoesOnFromAnother(t *testing.T) {
 				t.Errorf("the first search changed: %s, %v", cmp.Diff(before, after), err)
 			}
 		})
+	}
+}
+
+// One that is paused while it looks up what it goes on from is listed so when it has found it.
+func TestPausedBeforeItGoesOn(t *testing.T) {
+	f := newFixture(t)
+	f.must(t, "first", `{"tasks":["tiny"],"strategy":"random","trials":10}`)
+	f.reset(t)
+	paused := false
+	f.refuse = func(activities.ResolveInput) error {
+		if !paused {
+			f.SignalWorkflow(workflows.Pause, "lunch")
+			paused = true
+			return errors.New("the store is away") // for a second
+		}
+		return nil
+	}
+	f.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: "second"})
+	listed := f.statuses()
+	f.RegisterDelayedCallback(func() {
+		if want := []string{"running", "paused"}; !slices.Equal(*listed, want) || f.progress(t).Before != 10 {
+			t.Errorf("listed as %v, want %v", *listed, want)
+		}
+		f.SignalWorkflow(workflows.Resume, nil)
+	}, time.Hour)
+	if r, err := f.run(t, `{"from":"first","trials":12}`); err != nil || r.Trials != 12 {
+		t.Errorf("%+v, %v", r, err)
 	}
 }
 

@@ -132,6 +132,52 @@ func TestFeaturesContinueAsNew(t *testing.T) {
 	}
 }
 
+// A search that continues as new while features are computed is listed as what it is: paused, or stopping.
+func TestFeaturesContinueAsTheyStood(t *testing.T) {
+	for _, c := range []struct {
+		how, then string
+		want      []string
+	}{
+		{workflows.Pause, workflows.Resume, []string{"paused", "running", "completed"}},
+		{workflows.Stop, "", []string{"stopping", "stopped"}},
+	} {
+		var f *fixture
+		f = newImageFixture(t, func(activities.FeaturesInput) error {
+			f.SetCurrentHistoryLength(1000)
+			if c.how == workflows.Pause {
+				f.SignalWorkflow(c.how, "lunch")
+			}
+			return nil
+		})
+		f.SetCurrentHistoryLength(1)
+		spec := `{"tasks":["noise"],"strategy":"random","trials":3,"lag":1,"history_limit":100}`
+		_, err := f.run(t, spec)
+		var again *workflow.ContinueAsNewError
+		var raw json.RawMessage
+		var state workflows.SearchState
+		if !errors.As(err, &again) {
+			t.Fatal(err)
+		}
+		if err := decode(again.Input, &raw, &state); err != nil {
+			t.Fatal(err)
+		}
+		state.Stop = c.how == workflows.Stop // as one that comes at the last moment has it
+		f.reset(t)
+		f.registerFeatures(func(activities.FeaturesInput) error { return nil })
+		f.SetCurrentHistoryLength(1)
+		listed := f.statuses()
+		if c.then != "" {
+			f.RegisterDelayedCallback(func() { f.SignalWorkflow(c.then, nil) }, time.Hour)
+		}
+		if _, err := f.run(t, spec, &state); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(*listed, c.want) {
+			t.Errorf("%s: listed as %v, want %v", c.how, *listed, c.want)
+		}
+	}
+}
+
 // A pause holds back the features that have not begun.
 func TestPauseBetweenFeatures(t *testing.T) {
 	var begun []time.Time

@@ -215,7 +215,7 @@ func owner(ctx workflow.Context) string {
 // begin pins the search to objects, has the features of images computed and asks for the
 // first proposals. Where the history is long enough before, the search is not under way.
 func (r *run) begin(ctx workflow.Context) error {
-	r.attributes(ctx, "running")
+	r.attributes(ctx, r.status())
 	if r.state.Resolved.Config == "" {
 		if err := r.resolve(ctx); err != nil {
 			return err
@@ -281,7 +281,7 @@ func (r *run) goOn(ctx workflow.Context) error {
 		r.extendOrRefuse(ctx, more)
 	}
 	r.described = false
-	r.attributes(ctx, "running")
+	r.attributes(ctx, r.status())
 	return nil
 }
 

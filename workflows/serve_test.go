@@ -17,18 +17,24 @@ import (
 	"tnaml/workflows"
 )
 
+// statuses are those that a search is listed with from now on, each once in a row.
+func (f *fixture) statuses() *[]string {
+	var all []string
+	f.OnUpsertTypedSearchAttributes(mock.MatchedBy(func(a temporal.SearchAttributes) bool {
+		if s, ok := a.GetKeyword(workflows.AttributeStatus); ok && (len(all) == 0 || all[len(all)-1] != s) {
+			all = append(all, s)
+		}
+		return true
+	})).Return(nil)
+	return &all
+}
+
 // A search whose trainer nobody serves says so, also after a pause, and no more once
 // a trial has ended.
 func TestSearchWaitsForATrainer(t *testing.T) {
 	f := newFixture(t)
 	f.unserved = true
-	var statuses []string
-	f.OnUpsertTypedSearchAttributes(mock.MatchedBy(func(a temporal.SearchAttributes) bool {
-		if s, ok := a.GetKeyword(workflows.AttributeStatus); ok && (len(statuses) == 0 || statuses[len(statuses)-1] != s) {
-			statuses = append(statuses, s)
-		}
-		return true
-	})).Return(nil)
+	statuses := f.statuses()
 	served := make(chan struct{})
 	f.train = func(ctx context.Context, r trainer.Request) (trainer.Outcome, error) {
 		<-served
@@ -49,8 +55,8 @@ func TestSearchWaitsForATrainer(t *testing.T) {
 	if err != nil || result.Trials != 5 {
 		t.Fatalf("%+v, %v", result, err)
 	}
-	if want := []string{"running", "waiting", "paused", "waiting", "running", "completed"}; !slices.Equal(statuses, want) {
-		t.Errorf("it was %v, want %v", statuses, want)
+	if want := []string{"running", "waiting", "paused", "waiting", "running", "completed"}; !slices.Equal(*statuses, want) {
+		t.Errorf("it was %v, want %v", *statuses, want)
 	}
 }
 
