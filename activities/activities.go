@@ -53,7 +53,6 @@ type Activities struct {
 	instructionSet string
 	builtin        *trainers.Builtin
 	trainers       map[string]trainer.Trainer
-	ofRun          func(ctx context.Context) string // runOf; tests have runs of their own
 }
 
 // New returns the activities over a store.
@@ -70,7 +69,7 @@ func New(s store.Store, o Options) *Activities {
 	a := &Activities{
 		store: s, memory: memory.New(o.CacheBytes), live: newLiveSearches(o.LiveSearches), worker: o.Worker,
 		process: processName(o.Worker), fit: o.Fit, drain: o.Drain,
-		instructionSet: child.InstructionSet(), trainers: map[string]trainer.Trainer{}, ofRun: runOf,
+		instructionSet: child.InstructionSet(), trainers: map[string]trainer.Trainer{},
 	}
 	a.builtin = trainers.NewBuiltin(s, a.memory)
 	for _, t := range append([]trainer.Trainer{a.builtin, trainers.NewTable(s, a.memory)}, o.Trainers...) {
@@ -79,22 +78,9 @@ func New(s store.Store, o Options) *Activities {
 	return a
 }
 
-// runOf is the workflow's run that an attempt is for: one of its chain, which a reset and a continuation make another.
-func runOf(ctx context.Context) string {
-	if !activity.IsActivity(ctx) {
-		return ""
-	}
-	return activity.GetInfo(ctx).WorkflowExecution.RunID
-}
-
-// writer is who an attempt writes a search's record for.
-func (a *Activities) writer(ctx context.Context, runID string, config store.Ref) library.Writer {
-	return library.Writer{RunID: runID, Run: a.ofRun(ctx), Config: config}
-}
-
 // fence is an attempt's, of an activity that is not local: those have their times from their own machine.
-func (a *Activities) fence(ctx context.Context) library.Fence {
-	return library.Fence{Run: a.ofRun(ctx), Began: activity.GetInfo(ctx).StartedTime}
+func fence(ctx context.Context, line string) library.Fence {
+	return library.Fence{Line: line, Began: activity.GetInfo(ctx).StartedTime}
 }
 
 // TrainersOf names the trainers that a worker has, sorted. (A method would be taken

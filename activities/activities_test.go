@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -38,11 +39,13 @@ type bench struct {
 	// resolved is the search; ref references its configuration.
 	resolved Resolved
 	ref      store.Ref
+	// line is the line of runs that asks.
+	line string
 }
 
 func newBench(t *testing.T, strategy string) *bench {
 	t.Helper()
-	b := &bench{store: store.NewMemory()}
+	b := &bench{store: store.NewMemory(), line: "a line"}
 	var examples []text.Example
 	for i := range 200 {
 		examples = append(examples, text.Example{Text: fmt.Sprintf("a %s thing, number %d", []string{"good", "bad"}[i%2], i),
@@ -82,7 +85,12 @@ func (b *bench) serve(a *Activities) {
 }
 
 func (b *bench) try(activity, in, out any) error {
-	v, err := b.env.ExecuteActivity(activity, in)
+	asked := reflect.New(reflect.TypeOf(in)).Elem()
+	asked.Set(reflect.ValueOf(in))
+	if line := asked; line.Kind() == reflect.Struct && line.FieldByName("Line").IsValid() {
+		line.FieldByName("Line").SetString(b.line)
+	}
+	v, err := b.env.ExecuteActivity(activity, asked.Interface())
 	if err != nil {
 		return err
 	}

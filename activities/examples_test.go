@@ -74,10 +74,10 @@ func TestTrialKeepsItsExamples(t *testing.T) {
 		{Search: name, Model: store.Ref(both.Model), Examples: store.Ref(both.Examples)},
 	}
 	for i, h := range record.Holds {
-		if h.Run == "" || h.Since.IsZero() {
+		if h.Line == "" || h.Since.IsZero() {
 			t.Errorf("%+v", h)
 		}
-		record.Holds[i].Run, record.Holds[i].Since = "", time.Time{}
+		record.Holds[i].Line, record.Holds[i].Since = "", time.Time{}
 	}
 	if diff := cmp.Diff(want, record.Holds); diff != "" {
 		t.Error(diff)

@@ -19,6 +19,7 @@ type PlanInput struct {
 	Kind  catalog.Kind    `json:"kind"`
 	Name  string          `json:"name"`
 	RunID string          `json:"run_id"`
+	Line  string          `json:"line,omitempty"`
 	Spec  json.RawMessage `json:"spec"`
 }
 
@@ -29,7 +30,7 @@ func (a *Activities) PlanExperiment(ctx context.Context, in PlanInput) (library.
 	if err := library.RunHeld(ctx, a.store, in.Name, in.RunID); err != nil {
 		return library.Planned{}, classify(err)
 	}
-	entry := library.RunEntry{Name: in.Name, RunID: in.RunID, Kind: in.Kind, Fence: a.fence(ctx), Status: "running", Started: now(),
+	entry := library.RunEntry{Name: in.Name, RunID: in.RunID, Kind: in.Kind, Fence: fence(ctx, in.Line), Status: "running", Started: now(),
 		Namespace: activity.GetInfo(ctx).Namespace}
 	name, err := catalog.ExperimentOf(in.Spec)
 	if err != nil {
@@ -86,6 +87,7 @@ type RecordRunInput struct {
 	Kind       catalog.Kind      `json:"kind"`
 	Name       string            `json:"name"`
 	RunID      string            `json:"run_id"`
+	Line       string            `json:"line,omitempty"`
 	Status     string            `json:"status"`
 	Outcomes   []library.Outcome `json:"outcomes"`
 	// StatusOnly records no outcomes: that could not be done.
@@ -100,14 +102,14 @@ func (a *Activities) RecordRun(ctx context.Context, in RecordRunInput) (store.Re
 
 func (a *Activities) recordRun(ctx context.Context, in RecordRunInput) (store.Ref, error) {
 	if in.StatusOnly {
-		entry := library.RunEntry{Name: in.Name, RunID: in.RunID, Kind: in.Kind, Fence: a.fence(ctx)}
+		entry := library.RunEntry{Name: in.Name, RunID: in.RunID, Kind: in.Kind, Fence: fence(ctx, in.Line)}
 		return "", library.UpdateRun(ctx, a.store, in.Experiment, entry, func(e *library.RunEntry) { e.Status, e.Ended = in.Status, now() })
 	}
 	entry, report, err := library.FindRun(ctx, a.store, in.Experiment, in.Name, in.RunID)
 	if err != nil {
 		return "", err
 	}
-	entry.Fence, report.Outcomes = a.fence(ctx), in.Outcomes
+	entry.Fence, report.Outcomes = fence(ctx, in.Line), in.Outcomes
 	ref, err := library.PutReport(ctx, a.store, report)
 	if err != nil {
 		return "", err

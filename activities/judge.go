@@ -17,6 +17,7 @@ type JudgeInput struct {
 	Experiment string            `json:"experiment"`
 	Name       string            `json:"name"`
 	RunID      string            `json:"run_id"`
+	Line       string            `json:"line,omitempty"`
 	Benchmark  catalog.Benchmark `json:"benchmark"`
 }
 
@@ -67,7 +68,7 @@ func (a *Activities) judge(ctx context.Context, in JudgeInput) (Judged, error) {
 		return Judged{}, invalid(fmt.Errorf("experiment %q: its run %s, %s is not recorded", in.Experiment, in.Name, in.RunID))
 	}
 	entry := record.Runs[at]
-	entry.Fence = a.fence(ctx)
+	entry.Fence = fence(ctx, in.Line)
 	report, err := library.ReadReport(ctx, a.store, entry.Report)
 	if err != nil {
 		return Judged{}, err

@@ -16,8 +16,8 @@ import (
 	"tnaml/experiments/search/strategy"
 )
 
-// as has what comes be asked by a run of the workflow.
-func (b *bench) as(run string) { b.a.ofRun = func(context.Context) string { return run } }
+// as has what comes be asked by a line of the workflow's runs.
+func (b *bench) as(line string) { b.line = line }
 
 // learned tells a search results up to a number of trials, each a checkpoint, from a position.
 func (b *bench) learned(t *testing.T, r *Resolved, name string, pos Position, to int) Position {
@@ -51,7 +51,7 @@ func (b *bench) again(r *Resolved, name string, from, to Position) error {
 }
 
 // A process that was asleep in a checkpoint, in a start or in an end, and wakes up when others have gone on, takes
-// nothing back: neither of its own run nor of those that a reset or a continuation has put in its place.
+// nothing back: neither of its own line of runs nor of those that a reset has put in its place.
 func TestLateAttempts(t *testing.T) {
 	b := newBench(t, strategy.Random)
 	record := func() library.SearchRecord {
@@ -80,15 +80,10 @@ func TestLateAttempts(t *testing.T) {
 		return b.try(b.a.Resolve, searchOf("mine", "first", "first"), new(Resolved))
 	})
 
-	b.as("b") // it continues as new
 	five := b.learned(t, &r, "mine", three, 5)
-	if got := record(); got.Told != 5 || got.Run != "b" || !slices.Equal(got.Replaced, []string{"a"}) {
-		t.Errorf("continued: %+v", got)
+	if got := record(); got.Told != 5 || got.Line != "a" || len(got.Replaced) > 0 {
+		t.Errorf("went on: %+v", got)
 	}
-	b.as("a")
-	late("a checkpoint of the run before", library.ErrLate, func() error { return b.again(&r, "mine", two, three) })
-
-	b.as("b")
 	finish := FinishInput{Name: "mine", RunID: "first", Config: r.Config, Position: five, Status: "completed"}
 	b.run(t, b.a.Finish, finish, new(Finished))
 	if got := record(); !got.Released || got.Status != "completed" || got.Told != 5 {
@@ -99,12 +94,12 @@ func TestLateAttempts(t *testing.T) {
 		return b.try(b.a.Resolve, searchOf("mine", "first", "first"), new(Resolved))
 	})
 
-	b.as("c") // it is reset to after its second trial
+	b.as("b") // it is reset to after its second trial
 	again := b.learned(t, &r, "mine", two, 3)
 	if got := record(); got.Told != 3 || got.Released || got.Status != "running" || !got.Ended.IsZero() || got.Ledger != again.Ledger {
 		t.Errorf("reset: %+v", got)
 	}
-	b.as("b")
+	b.as("a")
 	late("a checkpoint of the run that was reset", library.ErrLate, func() error { return b.again(&r, "mine", three, five) })
 	late("an end of the run that was reset", library.ErrLate, func() error { return b.try(b.a.Finish, finish, new(Finished)) })
 	late("how the run that was reset ended", nil, func() error {
@@ -113,12 +108,12 @@ func TestLateAttempts(t *testing.T) {
 		return b.try(b.a.Finish, in, new(Finished))
 	})
 
-	b.as("d") // it is reset to before its start
+	b.as("c") // it is reset to before its start
 	b.run(t, b.a.Resolve, searchOf("mine", "first", "first"), &r)
-	if got := record(); got.Told != 0 || got.Ledger != "" || got.Run != "d" || !slices.Equal(got.Replaced, []string{"a", "b", "c"}) {
+	if got := record(); got.Told != 0 || got.Ledger != "" || got.Line != "c" || !slices.Equal(got.Replaced, []string{"a", "b"}) {
 		t.Errorf("begun anew: %+v", got)
 	}
-	b.as("c")
+	b.as("b")
 	late("a start of the run that was reset", library.ErrLate, func() error {
 		return b.try(b.a.Resolve, searchOf("mine", "first", "first"), new(Resolved))
 	})
@@ -127,7 +122,7 @@ func TestLateAttempts(t *testing.T) {
 		b.run(t, b.a.Resolve, searchOf("mine", "first", "first"), &r)
 	}
 	if got := record(); len(got.Replaced) > 20 {
-		t.Errorf("it remembers %d runs", len(got.Replaced))
+		t.Errorf("it remembers %d lines", len(got.Replaced))
 	}
 }
 
@@ -170,7 +165,7 @@ func TestStartsAreOnTheirOwn(t *testing.T) {
 		b.run(t, b.a.Resolve, from, &on)
 	}
 	got, err := library.ReadRecord(t.Context(), b.store, "on")
-	if err != nil || got.Told != 3 || got.Ledger != three.Ledger || got.Run != "on" || len(got.Replaced) > 0 {
+	if err != nil || got.Told != 3 || got.Ledger != three.Ledger || got.Line != "on" || len(got.Replaced) > 0 {
 		t.Errorf("%+v, %v", got, err)
 	}
 	if err := b.store.DeleteName(t.Context(), store.Search, "mine"); err != nil {
@@ -233,21 +228,21 @@ func TestLateAttemptsOfRuns(t *testing.T) {
 	}
 	ended := entry()
 	// An attempt at the plan that began before is late, whatever it writes.
-	early := library.RunEntry{Name: "night", RunID: "first", Fence: library.Fence{Run: "a", Began: ended.Began.Add(-time.Second)}}
+	early := library.RunEntry{Name: "night", RunID: "first", Fence: library.Fence{Line: "a", Began: ended.Began.Add(-time.Second)}}
 	err := library.UpdateRun(t.Context(), b.store, "one", early, func(e *library.RunEntry) { *e = early })
 	if got := entry(); !errors.Is(err, library.ErrLate) || got.Status != "completed" || got.Report != ended.Report {
 		t.Errorf("%+v, %v", got, err)
 	}
 	b.as("b") // it is reset to before its start
 	b.run(t, b.a.PlanExperiment, plan, new(library.Planned))
-	if got := entry(); got.Status != "running" || got.Run != "b" || !slices.Equal(got.Replaced, []string{"a"}) {
+	if got := entry(); got.Status != "running" || got.Line != "b" || !slices.Equal(got.Replaced, []string{"a"}) {
 		t.Errorf("%+v", got)
 	}
 	b.as("a")
 	for what, err := range map[string]error{
 		"a plan": b.try(b.a.PlanExperiment, plan, new(library.Planned)), "an end": b.try(b.a.RecordRun, record, new(store.Ref)),
 	} {
-		if got := entry(); err == nil || !strings.Contains(err.Error(), library.ErrLate.Error()) || got.Status != "running" || got.Run != "b" {
+		if got := entry(); err == nil || !strings.Contains(err.Error(), library.ErrLate.Error()) || got.Status != "running" || got.Line != "b" {
 			t.Errorf("%s of the run that was reset: %+v, %v", what, got, err)
 		}
 	}

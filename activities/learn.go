@@ -70,9 +70,9 @@ func (a *Activities) learn(ctx context.Context, in LearnInput) (LearnOutput, err
 		}
 	}
 	if c := out.Checkpoint; c != nil {
-		err := library.UpdateRecord(ctx, a.store, in.Name, a.writer(ctx, in.RunID, in.Config), func(r *library.SearchRecord) {
+		err := library.UpdateRecord(ctx, a.store, in.Name, writer(in.RunID, in.Line, in.Config), func(r *library.SearchRecord) {
 			r.Told, r.Seconds, r.Ledger, r.State, r.Costs = out.CheckpointTold, in.Seconds, c.Ledger, c.State, c.Costs
-			// It may have ended, and been reset: by a run that the record has not seen (library.Fence).
+			// It may have ended, and been reset: by a line that the record has not seen (library.Fence).
 			r.Status, r.Reason, r.Ended, r.Models, r.Released = "running", "", time.Time{}, models, false
 		})
 		if err != nil {
@@ -82,6 +82,11 @@ func (a *Activities) learn(ctx context.Context, in LearnInput) (LearnOutput, err
 	out.Digest, out.JournalBytes = pos.Digest, pos.JournalBytes
 	a.live.put(liveKey(in.Config, pos), s)
 	return out, nil
+}
+
+// writer is who a search's record is written for.
+func writer(runID, line string, config store.Ref) library.Writer {
+	return library.Writer{RunID: runID, Line: line, Config: config}
 }
 
 // searcher returns the strategy's state at a position: from memory, or rebuilt
@@ -257,7 +262,7 @@ func (a *Activities) Finish(ctx context.Context, in FinishInput) (Finished, erro
 
 func (a *Activities) finish(ctx context.Context, in FinishInput) (Finished, error) {
 	if in.RecordOnly {
-		return Finished{}, library.CloseRecord(ctx, a.store, in.Name, a.writer(ctx, in.RunID, in.Config), in.Status, in.Reason, now())
+		return Finished{}, library.CloseRecord(ctx, a.store, in.Name, writer(in.RunID, in.Line, in.Config), in.Status, in.Reason, now())
 	}
 	config, err := a.config(ctx, in.Config)
 	if err != nil {
@@ -279,7 +284,7 @@ func (a *Activities) finish(ctx context.Context, in FinishInput) (Finished, erro
 			return Finished{}, fmt.Errorf("controller: %w", err)
 		}
 	}
-	err = library.UpdateRecord(ctx, a.store, in.Name, a.writer(ctx, in.RunID, in.Config), func(r *library.SearchRecord) {
+	err = library.UpdateRecord(ctx, a.store, in.Name, writer(in.RunID, in.Line, in.Config), func(r *library.SearchRecord) {
 		r.Status, r.Reason, r.Told, r.Seconds, r.Ended = in.Status, in.Reason, pos.Told, in.Seconds, now()
 		r.Ledger, r.State, r.Costs, r.Controller = out.Ledger, pos.State, out.Costs, out.Controller
 		r.Models, r.Released, r.Best, r.Objective = modelsOf(s, config), true, in.Best, config.Space.Objective

@@ -25,7 +25,7 @@ func (a *Activities) Resolve(ctx context.Context, in ResolveInput) (Resolved, er
 		return Resolved{}, classify(err)
 	}
 	record := library.SearchRecord{
-		Name: in.Name, RunID: in.RunID, Owner: in.Owner, Fence: a.fence(ctx), Spec: in.Spec, Status: "running", Started: now(),
+		Name: in.Name, RunID: in.RunID, Owner: in.Owner, Fence: fence(ctx, in.Line), Spec: in.Spec, Status: "running", Started: now(),
 		Namespace: activity.GetInfo(ctx).Namespace,
 	}
 	out, err := a.resolve(ctx, in, record)

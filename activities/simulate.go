@@ -16,6 +16,7 @@ type SimulateInput struct {
 	Experiment string           `json:"experiment"`
 	Name       string           `json:"name"`
 	RunID      string           `json:"run_id"`
+	Line       string           `json:"line,omitempty"`
 	Nightly    simulate.Nightly `json:"nightly"`
 }
 
@@ -49,7 +50,7 @@ func (a *Activities) recordSimulated(ctx context.Context, in SimulateInput, nigh
 	if err != nil {
 		return "", err
 	}
-	entry.Fence = a.fence(ctx)
+	entry.Fence = fence(ctx, in.Line)
 	report.Simulated = &study.Simulated{Nightly: in.Nightly, Plan: night.Plan, Object: string(ref), Arms: night.Paces()}
 	now, err := library.PutReport(ctx, a.store, report)
 	if err != nil {

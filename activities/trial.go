@@ -65,7 +65,7 @@ func (a *Activities) trial(ctx context.Context, in TrialInput) (TrialResult, err
 	}
 	anew, inherited := hit == nil, false // inherited: other searches may have the outcome
 	if anew {
-		if hit, inherited, err = a.run(ctx, t, in.Request); err != nil {
+		if hit, inherited, err = a.run(ctx, t, in.Request, in.Line); err != nil {
 			return TrialResult{}, err
 		}
 		if hit.Outcome.Status == trainer.OK {
@@ -86,7 +86,7 @@ func (a *Activities) trial(ctx context.Context, in TrialInput) (TrialResult, err
 	var given library.Hold
 	if out.Model != "" && in.Keeps(hit.Outcome) || out.Examples != "" {
 		given = library.Hold{Search: activity.GetInfo(ctx).WorkflowExecution.ID, // its name
-			Run: a.ofRun(ctx), Since: now(), Model: store.Ref(out.Model), Examples: store.Ref(out.Examples)}
+			Line: in.Line, Since: now(), Model: store.Ref(out.Model), Examples: store.Ref(out.Examples)}
 	}
 	if inherited || given.Search != "" {
 		if err := a.remember(ctx, key(), hit, anew, given); err != nil {
@@ -100,8 +100,10 @@ func (a *Activities) trial(ctx context.Context, in TrialInput) (TrialResult, err
 // them. inherited
 // says that the outcome is worth the same to any search: what lacks one search's
 // objective may have another's.
-func (a *Activities) run(ctx context.Context, t trainer.Trainer, r trainer.Request) (out *library.CachedTrial, inherited bool, err error) {
-	search := library.OfRun(library.ForSearch(ctx, activity.GetInfo(ctx).WorkflowExecution.ID), a.ofRun(ctx))
+func (a *Activities) run(
+	ctx context.Context, t trainer.Trainer, r trainer.Request, line string,
+) (out *library.CachedTrial, inherited bool, err error) {
+	search := library.OfLine(library.ForSearch(ctx, activity.GetInfo(ctx).WorkflowExecution.ID), line)
 	result, left, err := guarded(search, t, r, func(p trainer.Progress) error {
 		tell(ctx, p.Checked()) // it is written elsewhere, while the trainer goes on
 		return context.Cause(ctx)

@@ -18,9 +18,10 @@ import (
 type ResolveInput struct {
 	// Name is the search's name: the workflow ID.
 	Name string `json:"name"`
-	// RunID is the first run of the workflow's chain, Owner whose the name is (see
-	// library.SearchRecord).
+	// RunID is the first run of the workflow's chain, Line the line of its runs (library.Fence), Owner whose the name is
+	// (library.SearchRecord).
 	RunID string          `json:"run_id"`
+	Line  string          `json:"line,omitempty"`
 	Owner string          `json:"owner"`
 	Spec  json.RawMessage `json:"spec"`
 	// From names the search to go on from; the Names are then that one's.
@@ -133,6 +134,8 @@ type TrialInput struct {
 	// Lost names the worker processes that the trial was lost with; "" is one that had not
 	// said its name yet.
 	Lost []string `json:"lost,omitempty"`
+	// Line is the line of the search's runs (library.Fence).
+	Line string `json:"line,omitempty"`
 }
 
 // TrialResult is what a trial gave, and what it took.
@@ -195,6 +198,7 @@ type Checkpoint struct {
 type LearnInput struct {
 	Name     string    `json:"name"`
 	RunID    string    `json:"run_id"`
+	Line     string    `json:"line,omitempty"`
 	Config   store.Ref `json:"config"`
 	Position Position  `json:"position"`
 	// Results are the next trials in order. With none, as a search begins, the lag
@@ -221,6 +225,7 @@ type LearnOutput struct {
 type FinishInput struct {
 	Name     string    `json:"name"`
 	RunID    string    `json:"run_id"`
+	Line     string    `json:"line,omitempty"`
 	Config   store.Ref `json:"config"`
 	Position Position  `json:"position"`
 	// Status is "completed", "stopped", "canceled" or, for the Reason, "failed".

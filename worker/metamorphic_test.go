@@ -59,8 +59,8 @@ type course struct {
 	run client.WorkflowRun
 	now []*process
 	env []string
-	// lost counts those that were killed.
-	lost int
+	// lost counts those that were killed, resets how often the search was reset.
+	lost, resets int
 }
 
 var variations = []variation{
@@ -137,6 +137,9 @@ func TestMetamorphic(t *testing.T) {
 			}
 			if v.spec["checkpoint_every"] == nil && v.spec["trials"] == nil && got.record.Ledger != want[v.subject.name].record.Ledger {
 				t.Errorf("the segments of the ledger differ: %s", got.record.Ledger)
+			}
+			if n := len(got.record.Replaced); got.record.Line == "" || n > c.resets || n < min(c.resets, 1) { // however many runs it had
+				t.Errorf("reset %d times, its record was written by %d lines of runs: %+v", c.resets, n+1, got.record.Fence)
 			}
 			if v.workers > 1 && c.lost == 0 && len(got.workers) < 2 {
 				t.Errorf("only %v took part", got.workers)
@@ -232,4 +235,5 @@ func reset(t *testing.T, b *bench, c *course, trials int) {
 	}); err != nil {
 		t.Fatal(err)
 	}
+	c.resets++
 }

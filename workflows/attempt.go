@@ -120,7 +120,7 @@ func (r *run) lost(p search.Proposal, processes []string) activities.Row {
 // request is a trial in the trainers' terms.
 func (r *run) request(p search.Proposal) activities.TrialInput {
 	in := r.state.Resolved.Request(p)
-	in.Retrain, in.Examples = r.spec.Retrain, r.spec.Examples
+	in.Retrain, in.Examples, in.Line = r.spec.Retrain, r.spec.Examples, r.state.Line
 	in.Limits = trainer.Limits{MemoryBytes: int64(r.spec.MemoryLimitMB) << 20, Steps: r.spec.TrialSteps}
 	return in
 }

@@ -45,6 +45,8 @@ type ExperimentState struct {
 	Simulated store.Ref `json:"simulated,omitempty"`
 	Held
 	Started time.Time `json:"started"`
+	// Line is the line of runs that the experiment's is of (lineOf).
+	Line string `json:"line"`
 }
 
 // ExperimentResult is what the workflows of experiments return: references to
@@ -122,6 +124,7 @@ func runExperiment(ctx workflow.Context, kind catalog.Kind, raw json.RawMessage,
 	} else {
 		r.state.Started = workflow.Now(ctx)
 	}
+	r.state.Line = lineOf(ctx, r.state.Line)
 	if r.state.Learned == nil {
 		r.state.Learned = map[string]library.ControllerVersion{}
 	}
@@ -143,7 +146,7 @@ func (r *experimentRun) live(ctx workflow.Context) (*ExperimentResult, error) {
 		err := r.step(ctx, "the experiment could not be planned", func(ctx workflow.Context) error {
 			var a *activities.Activities
 			return workflow.ExecuteActivity(lightActivity(ctx, "plan the experiment"), a.PlanExperiment, activities.PlanInput{
-				Kind: r.kind, Name: r.name, RunID: r.runID, Spec: r.raw,
+				Kind: r.kind, Name: r.name, RunID: r.runID, Line: r.state.Line, Spec: r.raw,
 			}).Get(ctx, &r.state.Planned)
 		})
 		if err != nil {
@@ -292,7 +295,7 @@ func (r *experimentRun) simulate(ctx workflow.Context) {
 		err := r.step(ctx, "the simulated searches could not be run", func(ctx workflow.Context) error {
 			var a *activities.Activities
 			return workflow.ExecuteActivity(simulateActivity(ctx, len(b.Simulate.Arms)), a.Simulate, activities.SimulateInput{
-				Experiment: r.state.Planned.Experiment, Name: r.name, RunID: r.runID, Nightly: *b.Simulate,
+				Experiment: r.state.Planned.Experiment, Name: r.name, RunID: r.runID, Line: r.state.Line, Nightly: *b.Simulate,
 			}).Get(ctx, &r.state.Simulated)
 		})
 		if err != nil { // it was cancelled, or stopped

@@ -21,7 +21,8 @@ func (r *experimentRun) record(ctx workflow.Context) (ref store.Ref, err error) 
 
 func (r *experimentRun) recordInput() activities.RecordRunInput {
 	return activities.RecordRunInput{
-		Experiment: r.state.Planned.Experiment, Kind: r.kind, Name: r.name, RunID: r.runID, Status: r.finished, Outcomes: r.state.Outcomes,
+		Experiment: r.state.Planned.Experiment, Kind: r.kind, Name: r.name, RunID: r.runID, Line: r.state.Line, Status: r.finished,
+		Outcomes: r.state.Outcomes,
 	}
 }
 
@@ -87,7 +88,7 @@ func (r *experimentRun) judge(ctx workflow.Context) (*activities.Judged, error) 
 	var a *activities.Activities
 	var judged activities.Judged
 	err := workflow.ExecuteActivity(lightActivity(ctx, "compare with earlier nights"), a.JudgeNight, activities.JudgeInput{
-		Experiment: r.state.Planned.Experiment, Name: r.name, RunID: r.runID, Benchmark: *r.state.Planned.Benchmark,
+		Experiment: r.state.Planned.Experiment, Name: r.name, RunID: r.runID, Line: r.state.Line, Benchmark: *r.state.Planned.Benchmark,
 	}).Get(ctx, &judged)
 	return &judged, err
 }

@@ -112,9 +112,11 @@ func TestFeaturesContinueAsNew(t *testing.T) {
 	if err := decode(again.Input, &raw, &state); err != nil {
 		t.Fatal(err)
 	}
-	if state.Prepared != 1 || len(state.Resolved.Features) != 1 || len(state.Pending) > 0 || string(raw) != spec {
+	if state.Prepared != 1 || len(state.Resolved.Features) != 1 || len(state.Pending) > 0 || string(raw) != spec ||
+		state.Line != "default-test-run-id" {
 		t.Errorf("carried on with %+v", state)
 	}
+	state.Line = "another one" // in the test environment all runs have one ID
 	f.reset(t)
 	f.registerFeatures(func(in activities.FeaturesInput) error {
 		order, preparing = append(order, in.Module), f.progress(t).Preparing
@@ -126,6 +128,9 @@ func TestFeaturesContinueAsNew(t *testing.T) {
 	}
 	if !slices.Equal(order, []string{"one", "two"}) || !strings.Contains(preparing, "1 of 2 done") {
 		t.Errorf("%v, %q", order, preparing)
+	}
+	if record, err := library.ReadRecord(t.Context(), f.store, "default-test-workflow-id"); err != nil || record.Line != "another one" {
+		t.Errorf("%+v, %v", record, err)
 	}
 	if p := f.progress(t); p.Preparing != "" {
 		t.Errorf("still %s", p.Preparing)

@@ -58,6 +58,8 @@ type SearchState struct {
 	Started      time.Time     `json:"started"`
 	Active       time.Duration `json:"active"`
 	ActiveBefore time.Duration `json:"active_before,omitempty"`
+	// Line is the line of runs that the search's is of (lineOf).
+	Line string `json:"line"`
 }
 
 const (
@@ -120,7 +122,7 @@ func Search(ctx workflow.Context, raw json.RawMessage, carried *SearchState) (*S
 		}
 		r.state = SearchState{Spec: spec, Trials: spec.Trials, Budget: spec.Budget, Started: workflow.Now(ctx)}
 	}
-	r.spec = r.state.Spec
+	r.spec, r.state.Line = r.state.Spec, lineOf(ctx, r.state.Line)
 	for _, row := range r.state.Results {
 		r.results[row.Trial.Trial] = row
 	}
@@ -187,7 +189,8 @@ func refused(ctx workflow.Context, raw json.RawMessage, wrong error) error {
 	info := workflow.GetInfo(ctx)
 	var a *activities.Activities
 	err := workflow.ExecuteActivity(lastActivity(ctx, "refuse the spec"), a.Resolve, activities.ResolveInput{
-		Name: info.WorkflowExecution.ID, RunID: info.FirstRunID, Owner: owner(ctx), Spec: raw, Wrong: app.Message(),
+		Name: info.WorkflowExecution.ID, RunID: info.FirstRunID, Line: lineOf(ctx, ""), Owner: owner(ctx), Spec: raw,
+		Wrong: app.Message(),
 	}).Get(ctx, nil)
 	if err == nil || retryable(err) { // it must not start, recorded or not
 		return wrong
@@ -212,6 +215,17 @@ func owner(ctx workflow.Context) string {
 	return info.ParentWorkflowExecution.ID + " " + run
 }
 
+// lineOf is the line of runs that a workflow's run is of, which that before it has carried: its first run begins it, and one
+// that a reset makes begins another.
+func lineOf(ctx workflow.Context, carried string) string {
+	info := workflow.GetInfo(ctx)
+	run := info.WorkflowExecution.RunID
+	if reset := info.OriginalRunID != "" && info.OriginalRunID != run; carried == "" || reset {
+		return run
+	}
+	return carried
+}
+
 // begin pins the search to objects, has the features of images computed and asks for the
 // first proposals. Where the history is long enough before, the search is not under way.
 func (r *run) begin(ctx workflow.Context) error {
@@ -234,7 +248,7 @@ func (r *run) resolve(ctx workflow.Context) error {
 	var a *activities.Activities
 	err := r.step(ctx, "the search could not begin", func(ctx workflow.Context) error {
 		return workflow.ExecuteActivity(lightActivity(ctx, "resolve names"), a.Resolve, activities.ResolveInput{
-			Name: r.name, RunID: r.runID, Owner: owner(ctx), Spec: r.filled(), From: r.spec.From,
+			Name: r.name, RunID: r.runID, Line: r.state.Line, Owner: owner(ctx), Spec: r.filled(), From: r.spec.From,
 			Names: r.spec.Names(),
 		}).Get(ctx, &r.state.Resolved)
 	})
@@ -293,8 +307,8 @@ func (r *run) publish(ctx workflow.Context) (done activities.Finished, err error
 
 func (r *run) finishInput(ctx workflow.Context) activities.FinishInput {
 	in := activities.FinishInput{
-		Name: r.name, RunID: r.runID, Config: r.state.Resolved.Config, Position: r.state.Position, Status: r.finished,
-		Reason: r.reason, Seconds: r.whole(ctx).Seconds(),
+		Name: r.name, RunID: r.runID, Line: r.state.Line, Config: r.state.Resolved.Config, Position: r.state.Position,
+		Status: r.finished, Reason: r.reason, Seconds: r.whole(ctx).Seconds(),
 	}
 	if best := r.best(); best != nil {
 		in.Best = &best.Validation

@@ -160,7 +160,7 @@ func (r *run) learn(ctx workflow.Context, results []activities.Row) error {
 	var a *activities.Activities
 	var out activities.LearnOutput
 	in := activities.LearnInput{
-		Name: r.name, RunID: r.runID, Config: r.state.Resolved.Config, Position: r.state.Position,
+		Name: r.name, RunID: r.runID, Line: r.state.Line, Config: r.state.Resolved.Config, Position: r.state.Position,
 		Results: results, CheckpointEvery: r.spec.CheckpointEvery, Seconds: r.whole(ctx).Seconds(),
 	}
 	err := workflow.ExecuteLocalActivity(localActivity(ctx), a.Learn, in).Get(ctx, &out)

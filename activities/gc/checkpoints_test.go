@@ -22,34 +22,34 @@ func TestCheckpointsGoWithTheirSearches(t *testing.T) {
 	}
 	change(t, s, "open", func(r *library.SearchRecord) { r.Released = false })
 	blobs := map[string]store.Ref{}
-	runOf := func(search string) string {
+	lineOf := func(search string) string {
 		record, err := library.ReadRecord(t.Context(), s, search)
-		if err != nil || record.Run == "" {
+		if err != nil || record.Line == "" {
 			t.Fatalf("%+v, %v", record, err)
 		}
-		return record.Run
+		return record.Line
 	}
-	leave := func(of, run, trial string) {
+	leave := func(of, line, trial string) {
 		ref, err := s.Put(t.Context(), []byte("what "+trial+" has reached"))
 		if err == nil {
-			err = library.SetCheckpoint(t.Context(), s, trial, library.CheckpointRecord{Ref: ref, Search: of, Run: run})
+			err = library.SetCheckpoint(t.Context(), s, trial, library.CheckpointRecord{Ref: ref, Search: of, Line: line})
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
 		blobs[trial] = ref
 	}
-	leave("open", runOf("open"), "under-way")
-	leave("ended", runOf("ended"), "of-one-that-ended")
-	leave("gone", "its run", "of-none")
+	leave("open", lineOf("open"), "under-way")
+	leave("ended", lineOf("ended"), "of-one-that-ended")
+	leave("gone", "its line", "of-none")
 	leave("", "", "of-nobody")
 	if _, err := s.SetName(t.Context(), store.Checkpoint, "damaged", []byte(`{"ref":"sha256:1"}`), ""); err != nil {
 		t.Fatal(err)
 	}
 	advance(time.Second)
 	change(t, s, "ended", func(r *library.SearchRecord) { r.Told++ }) // its end is later
-	leave("reset", "a run that the record has not seen", "after-a-reset")
-	leave("reset", runOf("reset"), "after-its-end") // by an attempt that was late
+	leave("reset", "a line that the record has not seen", "after-a-reset")
+	leave("reset", lineOf("reset"), "after-its-end") // by an attempt that was late
 	check := func(want ...string) {
 		t.Helper()
 		for range 2 {

@@ -77,7 +77,7 @@
 //     for the search from before the activity returns, as long as the search has a
 //     name and its record does not say that it has ended. It ends when nothing is in
 //     flight, and its record then lists the models that it keeps. Should it be reset, what
-//     it is given anew is held for a run that its record has not seen; its next checkpoint
+//     it is given anew is held for a line of runs that its record has not seen; its next checkpoint
 //     says that it goes on. A hold that nobody wants is removed in two steps, as an object is, and not before
 //     what it alone held has been set aside.
 //   - What else a search carries in its state, over continue-as-new too, its record has:

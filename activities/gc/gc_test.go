@@ -260,10 +260,10 @@ func TestSearchesHoldTheirModels(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, h := range c.Holds {
-			if holds[h] || h.Model == "" || h.Search == "" || h.Run == "" || h.Since.IsZero() {
+			if holds[h] || h.Model == "" || h.Search == "" || h.Line == "" || h.Since.IsZero() {
 				t.Errorf("%s holds %+v", name, h)
 			}
-			h.Run, h.Since = "", time.Time{}
+			h.Line, h.Since = "", time.Time{}
 			holds[h] = true
 		}
 	}

@@ -18,7 +18,7 @@ type cached struct {
 }
 
 // named is what is known of a search that has a name: whether it has ended, and
-// keeps the models of its record alone, when the record was written, and by which run.
+// keeps the models of its record alone, when the record was written, and by which line of its runs.
 type named struct {
 	released bool
 	written  time.Time
@@ -42,8 +42,8 @@ func (m *marking) trial(r root, value []byte) {
 }
 
 // wanted says that a search has a name, and has not ended since it was given what it holds. One that has
-// ended and was reset goes on: its record has not seen the run that it is given things in, until the next
-// checkpoint says that it goes on. It remembers some runs only, hence the time, with a day for clocks that differ
+// ended and was reset goes on: its record has not seen the line of runs that is given things, until the next
+// checkpoint says that it goes on. It remembers some lines only, hence the time, with a day for clocks that differ
 // and for processes that were asleep.
 func (m *marking) wanted(h library.Hold) bool {
 	by, ok := m.searches[h.Search]
@@ -53,7 +53,7 @@ func (m *marking) wanted(h library.Hold) bool {
 	case !by.released:
 		return true
 	}
-	return !by.by.Saw(h.Run) && h.Since.After(by.written.Add(-DefaultGrace))
+	return !by.by.Saw(h.Line) && h.Since.After(by.written.Add(-DefaultGrace))
 }
 
 // held marks the objects that are held for searches that want them.

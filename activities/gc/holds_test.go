@@ -49,8 +49,8 @@ func (h *holding) holds() []library.Hold {
 	return c.Holds
 }
 
-// given has a search be given the model, in one of its runs.
-func (h *holding) given(search, run string) {
+// given has a search be given the model, in a line of its runs.
+func (h *holding) given(search, line string) {
 	h.t.Helper()
 	var err error
 	if h.model, err = h.Put(h.t.Context(), []byte("a model that was among the best for a while")); err != nil {
@@ -60,15 +60,15 @@ func (h *holding) given(search, run string) {
 	if _, _, err := h.GetName(h.t.Context(), store.Trial, "key"); err == nil {
 		holds = h.holds()
 	}
-	hold := library.Hold{Search: search, Run: run, Since: h.at.UTC(), Model: h.model}
+	hold := library.Hold{Search: search, Line: line, Since: h.at.UTC(), Model: h.model}
 	h.set(store.Trial, "key", library.CachedTrial{Holds: append(holds, hold)})
 }
 
 // stands writes a search's record.
-func (h *holding) stands(search, run string, released bool) {
+func (h *holding) stands(search, line string, released bool) {
 	h.t.Helper()
 	status := map[bool]string{false: "running", true: "completed"}[released]
-	h.set(store.Search, search, library.SearchRecord{Name: search, Status: status, Released: released, Fence: library.Fence{Run: run}})
+	h.set(store.Search, search, library.SearchRecord{Name: search, Status: status, Released: released, Fence: library.Fence{Line: line}})
 }
 
 func (h *holding) collect(times int) {
@@ -119,16 +119,16 @@ func TestHoldsOfSearchesThatHaveEnded(t *testing.T) {
 // know of that yet.
 func TestHoldsAfterTheEnd(t *testing.T) {
 	for _, c := range []struct {
-		run  string
+		line string
 		held bool
 	}{{"a", false}, {"b", true}} {
 		h := newHolding(t)
 		h.stands("s", "a", true)
 		h.at = h.at.Add(time.Minute)
-		h.given("s", c.run)
+		h.given("s", c.line)
 		h.collect(5)
 		if h.there() != c.held || len(h.holds()) > 0 != c.held {
-			t.Errorf("run %s: there %v: %+v", c.run, h.there(), h.holds())
+			t.Errorf("line %s: there %v: %+v", c.line, h.there(), h.holds())
 		}
 	}
 }

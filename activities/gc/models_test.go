@@ -53,11 +53,11 @@ func TestAResetSearchHoldsItsModels(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		by := record.Run
+		by := record.Line
 		if reset {
 			by = "a run that the record has not seen"
 		}
-		b, err := json.Marshal(library.CachedTrial{Holds: []library.Hold{{Search: "long", Run: by, Since: at, Model: model}}})
+		b, err := json.Marshal(library.CachedTrial{Holds: []library.Hold{{Search: "long", Line: by, Since: at, Model: model}}})
 		if err != nil {
 			t.Fatal(err)
 		}

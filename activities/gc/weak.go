@@ -39,7 +39,7 @@ func (m *marking) checkpoint(r root, e store.Entry, value []byte) {
 func (m *marking) checkpoints(ctx context.Context) error {
 	return store.Each(ctx, parallel, m.waiting, func(ctx context.Context, w waiting) error {
 		_, malformed := store.ParseRef(string(w.record.Ref))
-		alive := m.wanted(library.Hold{Search: w.record.Search, Run: w.record.Run, Since: w.since})
+		alive := m.wanted(library.Hold{Search: w.record.Search, Line: w.record.Line, Since: w.since})
 		if malformed != nil || !alive && m.old(w.since) {
 			m.doom(w.by)
 			return nil

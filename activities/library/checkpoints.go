@@ -12,10 +12,10 @@ import (
 // reached, for the attempt that comes after a lost one.
 type CheckpointRecord struct {
 	Ref store.Ref `json:"ref"`
-	// Search has the trial: with its end the checkpoint goes. Run is the workflow's run that the attempt was for,
+	// Search has the trial: with its end the checkpoint goes. Line is the search's (Fence) that the attempt was for,
 	// empty where nobody knows.
 	Search string `json:"search,omitempty"`
-	Run    string `json:"run,omitempty"`
+	Line   string `json:"line,omitempty"`
 }
 
 // StoredCheckpoint is a trial's, or store.ErrNotFound.
@@ -23,10 +23,10 @@ func StoredCheckpoint(ctx context.Context, s store.Store, trial string) (Checkpo
 	return checkpoints.get(ctx, s, trial)
 }
 
-// SetCheckpoint replaces a trial's checkpoint, for the run of the context (OfRun) unless another is given.
+// SetCheckpoint replaces a trial's checkpoint, for the line of the context (OfLine) unless another is given.
 func SetCheckpoint(ctx context.Context, s store.Store, trial string, r CheckpointRecord) error {
-	if run, ok := ctx.Value(runKey{}).(string); ok && r.Run == "" {
-		r.Run = run
+	if line, ok := ctx.Value(lineKey{}).(string); ok && r.Line == "" {
+		r.Line = line
 	}
 	b, err := json.Marshal(r)
 	if err != nil {
@@ -64,11 +64,11 @@ func ForSearch(ctx context.Context, name string) context.Context {
 	return context.WithValue(ctx, searchKey{}, name)
 }
 
-type runKey struct{}
+type lineKey struct{}
 
-// OfRun says for which run of the search's workflow something is done.
-func OfRun(ctx context.Context, run string) context.Context {
-	return context.WithValue(ctx, runKey{}, run)
+// OfLine says for which line of the search's runs something is done.
+func OfLine(ctx context.Context, line string) context.Context {
+	return context.WithValue(ctx, lineKey{}, line)
 }
 
 // SearchOf is the name of the search that something is done for, or "".

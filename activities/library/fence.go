@@ -12,46 +12,46 @@ import (
 // was taken for lost, wakes up when another has done its work. Nothing is written.
 var ErrLate = errors.New("its record was written since by a later attempt, or by a later run of the workflow: this attempt is too late")
 
-// Fence keeps who is too late from writing a record. The runs of one workflow follow each other, as one continues as new
-// or is reset: a run that the record has not seen takes it, and may take it back to where it was reset to; those before
-// it have nothing more to say.
+// Fence keeps who is too late from writing a record. The runs of one workflow that continue each other as new are a line,
+// which goes only forward; a reset begins another one. A line that the record has not seen takes it, and may take it back to
+// where it was reset to; those before it have nothing more to say.
 type Fence struct {
-	// Run is the run that wrote last.
-	Run string `json:"run,omitempty"`
-	// Replaced are the runs before it, oldest first, no more than maxReplaced.
+	// Line is the line that wrote last, by its first run.
+	Line string `json:"line,omitempty"`
+	// Replaced are the lines before it, oldest first, no more than maxReplaced.
 	Replaced []string `json:"replaced,omitempty"`
 	// Began is when the attempt began that wrote last, by the server's clock: of a search, the one that started it.
 	Began time.Time `json:"began,omitzero"`
 }
 
-// maxReplaced bounds the runs that a record remembers: nobody sleeps through more.
+// maxReplaced bounds the lines that a record remembers: nobody sleeps through more.
 const maxReplaced = 16
 
-// pass is the fence after a run has written. taken says that the run is another one than before; "" is of who does not
+// pass is the fence after a line has written. taken says that it is another one than before; "" is of who does not
 // say which it is.
-func (f Fence) pass(run string) (after Fence, taken bool, err error) {
+func (f Fence) pass(line string) (after Fence, taken bool, err error) {
 	switch {
-	case run == "":
+	case line == "":
 		return f, true, nil
-	case run == f.Run:
+	case line == f.Line:
 		return f, false, nil
-	case slices.Contains(f.Replaced, run):
+	case slices.Contains(f.Replaced, line):
 		return f, false, ErrLate
 	}
-	after = Fence{Run: run, Replaced: f.Replaced}
-	if f.Run != "" {
-		after.Replaced = append(slices.Clone(f.Replaced), f.Run)
+	after = Fence{Line: line, Replaced: f.Replaced}
+	if f.Line != "" {
+		after.Replaced = append(slices.Clone(f.Replaced), f.Line)
 		after.Replaced = after.Replaced[max(0, len(after.Replaced)-maxReplaced):]
 	}
 	return after, true, nil
 }
 
-// Saw says that a run has written the record, as far as that is remembered.
-func (f Fence) Saw(run string) bool { return run == f.Run || slices.Contains(f.Replaced, run) }
+// Saw says that a line has written the record, as far as that is remembered.
+func (f Fence) Saw(line string) bool { return line == f.Line || slices.Contains(f.Replaced, line) }
 
-// begin is pass for an attempt that began at a time: of two of the same run the later one holds.
+// begin is pass for an attempt that began at a time: of two of the same line the later one holds.
 func (f Fence) begin(by Fence) (after Fence, taken bool, err error) {
-	after, taken, err = f.pass(by.Run)
+	after, taken, err = f.pass(by.Line)
 	if err == nil && !taken && by.Began.Before(f.Began) {
 		err = ErrLate
 	}
@@ -59,9 +59,9 @@ func (f Fence) begin(by Fence) (after Fence, taken bool, err error) {
 	return after, taken, err
 }
 
-// Writer is who writes the record of a search that goes on: RunID is the first run of its chain, Run the one at work,
-// "" where nobody knows.
+// Writer is who writes the record of a search that goes on: RunID is the first run of its chain, Line its line (Fence), ""
+// where nobody knows.
 type Writer struct {
-	RunID, Run string
-	Config     store.Ref
+	RunID, Line string
+	Config      store.Ref
 }

@@ -121,8 +121,8 @@ func StartSearch(ctx context.Context, s store.Store, started SearchRecord) error
 // UpdateRecord changes the record of a search that goes on, by compare-and-set. The
 // record is there already, unless the name was removed and the workflow goes on: what
 // it leads to is then all that is kept of it. A name that another run has taken since
-// is a HeldError, and of whose run others have come after is ErrLate: garbage collection would delete what they
-// have learned. A run that goes on takes its own record never back: it leaves what is further, or has ended,
+// is a HeldError, and of whose line others have come after is ErrLate: garbage collection would delete what they
+// have learned. A line that goes on takes its own record never back: it leaves what is further, or has ended,
 // as it is. So may an attempt that was asleep, and so may the run itself, that does again what a workflow task did
 // that was lost with its worker: it will come to the same.
 func UpdateRecord(ctx context.Context, s store.Store, name string, w Writer, change func(*SearchRecord)) error {
@@ -131,7 +131,7 @@ func UpdateRecord(ctx context.Context, s store.Store, name string, w Writer, cha
 			return r.held()
 		}
 		before := *r
-		fence, taken, err := r.pass(w.Run)
+		fence, taken, err := r.pass(w.Line)
 		r.Fence, r.RunID, r.Config = fence, w.RunID, w.Config
 		if r.Status == "" {
 			r.Owner, r.Status = w.RunID, "running"
@@ -150,7 +150,7 @@ func UpdateRecord(ctx context.Context, s store.Store, name string, w Writer, cha
 // CloseRecord says in a run's record, if it has one, how the run ended.
 func CloseRecord(ctx context.Context, s store.Store, name string, w Writer, status, reason string, ended time.Time) error {
 	return searches.update(ctx, s, name, func(r *SearchRecord, there bool) error {
-		fence, _, err := r.pass(w.Run)
+		fence, _, err := r.pass(w.Line)
 		if !there || r.RunID != w.RunID || err != nil {
 			return errKeep
 		}

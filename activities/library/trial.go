@@ -23,8 +23,8 @@ type CachedTrial struct {
 // Hold says that a search was given references.
 type Hold struct {
 	Search string `json:"search"`
-	// Run is the workflow's run that was given them, Since when by the worker's clock.
-	Run      string    `json:"run"`
+	// Line is the search's (Fence) that was given them, Since when by the worker's clock.
+	Line     string    `json:"line"`
 	Since    time.Time `json:"since"`
 	Model    store.Ref `json:"model,omitempty"`
 	Examples store.Ref `json:"examples,omitempty"`
@@ -32,7 +32,7 @@ type Hold struct {
 	Dropped time.Time `json:"dropped,omitzero"`
 }
 
-// Same says that two holds are of the same references, given to the same run.
+// Same says that two holds are of the same references, given to the same line.
 func (h Hold) Same(as Hold) bool {
-	return h.Search == as.Search && h.Run == as.Run && h.Model == as.Model && h.Examples == as.Examples
+	return h.Search == as.Search && h.Line == as.Line && h.Model == as.Model && h.Examples == as.Examples
 }
