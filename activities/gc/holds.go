@@ -18,11 +18,11 @@ type cached struct {
 }
 
 // named is what is known of a search that has a name: whether it has ended, and
-// keeps the models of its record alone, when the record was written, and by which line of its runs.
+// keeps the models of its record alone, when it started, when the record was written, and by which line of its runs.
 type named struct {
-	released bool
-	written  time.Time
-	by       library.Fence
+	released         bool
+	started, written time.Time
+	by               library.Fence
 }
 
 // trial notes which searches hold a trial's objects. A record that cannot be read is as good
@@ -44,11 +44,12 @@ func (m *marking) trial(r root, value []byte) {
 // wanted says that a search has a name, and has not ended since it was given what it holds. One that has
 // ended and was reset goes on: its record has not seen the line of runs that is given things, until the next
 // checkpoint says that it goes on. It remembers some lines only, hence the time, with a day for clocks that differ
-// and for processes that were asleep.
+// and for processes that were asleep. What was given before the search started was another one's, whose name was given up; a
+// store refuses those whose clocks are wrong by more than a quarter of an hour.
 func (m *marking) wanted(h library.Hold) bool {
 	by, ok := m.searches[h.Search]
 	switch {
-	case !ok:
+	case !ok, h.Since.Before(by.started.Add(-MinGrace)):
 		return false
 	case !by.released:
 		return true

@@ -64,11 +64,16 @@ func (h *holding) given(search, line string) {
 	h.set(store.Trial, "key", library.CachedTrial{Holds: append(holds, hold)})
 }
 
-// stands writes a search's record.
+// stands writes a search's record, of one that has started as it was written first.
 func (h *holding) stands(search, line string, released bool) {
 	h.t.Helper()
 	status := map[bool]string{false: "running", true: "completed"}[released]
-	h.set(store.Search, search, library.SearchRecord{Name: search, Status: status, Released: released, Fence: library.Fence{Line: line}})
+	before, err := library.ReadRecord(h.t.Context(), h, search)
+	if err != nil {
+		before.Started = h.at
+	}
+	h.set(store.Search, search, library.SearchRecord{Name: search, Status: status, Released: released, Fence: library.Fence{Line: line},
+		Started: before.Started})
 }
 
 func (h *holding) collect(times int) {
@@ -173,5 +178,26 @@ func TestHoldsOfTheMeantime(t *testing.T) {
 	}
 	if got := h.holds(); len(got) != 1 || got[0].Search != "new" || !got[0].Dropped.IsZero() {
 		t.Errorf("%+v", got)
+	}
+}
+
+// What a search was given whose name was given up is not held for the one that has its name now, whether that has ended
+// or not.
+func TestHoldsOfAnEarlierSearch(t *testing.T) {
+	for _, ended := range []bool{false, true} {
+		h := newHolding(t)
+		h.stands("s", "a", false)
+		h.given("s", "a")
+		remove(t, h, store.Search, "s")
+		h.at = h.at.Add(2 * time.Hour)
+		h.stands("s", "b", false)
+		h.at = h.at.Add(time.Hour)
+		if ended {
+			h.stands("s", "b", true)
+		}
+		h.collect(5)
+		if h.there() || len(h.holds()) > 0 {
+			t.Errorf("ended %v: there %v: %+v", ended, h.there(), h.holds())
+		}
 	}
 }

@@ -99,7 +99,7 @@ func (m *marking) name(ctx context.Context, r root, e store.Entry, value []byte)
 			return err
 		}
 		m.mu.Lock()
-		m.searches[r.name] = named{s.Released, e.Modified, s.Fence}
+		m.searches[r.name] = named{s.Released, s.Started, e.Modified, s.Fence}
 		m.mu.Unlock()
 		for _, model := range s.Models {
 			if err := m.reach(ctx, r, kindModel, model); err != nil {
