@@ -91,6 +91,9 @@ func verdict(ctx context.Context, attempt int, err error) error {
 			NextRetryDelay: givenBackWait, Category: temporal.ApplicationErrorCategoryBenign,
 		})
 	}
+	if cause := context.Cause(ctx); errors.Is(cause, errUnheard) && errors.Is(err, context.Canceled) {
+		return classify(cause) // that it was cancelled says nothing
+	}
 	var app *temporal.ApplicationError
 	if errors.As(err, &app) && attempt >= refusals && (app.Type() == ErrTypeMissing || app.Type() == ErrTypeDenied) {
 		return temporal.NewNonRetryableApplicationError(fmt.Sprintf("%s (tried %d times)", app.Message(), attempt), app.Type(), nil)

@@ -3,7 +3,9 @@ package activities
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -96,6 +98,19 @@ func TestWhatEndsAnAttempt(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Such an attempt says why it ended, and not that it was cancelled: its search shows what attempts say.
+func TestUnheardSaysSo(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(fmt.Errorf("%w: %w", errUnheard, errors.New("no route to the server")))
+	err := verdict(ctx, 1, fmt.Errorf("trial 3: %w", ctx.Err()))
+	if !errors.Is(err, errUnheard) || !strings.Contains(err.Error(), "no route") {
+		t.Error(err)
+	}
+	if wrong := invalid(errors.New("no such choice")); verdict(ctx, 1, wrong) != wrong {
+		t.Error("what is wrong with the input is not said")
 	}
 }
 

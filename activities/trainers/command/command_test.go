@@ -201,6 +201,19 @@ func TestBadPrograms(t *testing.T) {
 	}
 }
 
+// An attempt whose directory cannot be made leaves none: it is tried again and again.
+func TestHalfADirectoryGoes(t *testing.T) {
+	f := program(t, "good", nil)
+	r := asked()
+	r.Settings = []byte("{") // as on a full disk, the request cannot be written
+	if _, err := f.Run(t.Context(), r, quiet); err == nil {
+		t.Error("it runs")
+	}
+	if left, err := os.ReadDir(f.work.dir); err != nil || len(left) > 0 {
+		t.Errorf("it leaves %v, %v", left, err)
+	}
+}
+
 // gone waits for the process that a program has left behind to be gone.
 func gone(t *testing.T, f fixture) {
 	t.Helper()

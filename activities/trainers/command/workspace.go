@@ -101,7 +101,7 @@ const (
 	dataLink      = "data"
 )
 
-// fresh makes a trial's directory.
+// fresh makes a trial's directory, whole or not at all.
 func (w *Workspace) fresh(r *trainer.Request) (string, error) {
 	dir, err := os.MkdirTemp(w.dir, "trial-")
 	if err != nil {
@@ -116,7 +116,10 @@ func (w *Workspace) fresh(r *trainer.Request) (string, error) {
 			err = os.Mkdir(filepath.Join(dir, sub), 0o700)
 		}
 	}
-	return dir, err
+	if err != nil {
+		return "", errors.Join(err, remove(dir))
+	}
+	return dir, nil
 }
 
 // remove removes a directory, whatever modes are in it: a program's, or those of tasks' data.
