@@ -129,6 +129,7 @@ func (r *experimentRun) interrupted(ctx workflow.Context, err error) {
 	defer cancel()
 	given := r.gaveUp && r.finished != "" // recording has just been tried
 	r.finished = r.ending(err)
+	r.show(ctx)
 	_ = workflow.Await(ctx, func() bool { return len(r.running) == 0 && r.simulating == nil }) // nothing cancels it
 	workflow.GoNamed(ctx, "watch the end", r.watch)
 	r.doing++

@@ -364,6 +364,7 @@ func (r *run) interrupted(ctx workflow.Context, err error) {
 	if r.finished = r.ending(err); r.finished == "failed" {
 		r.reason = cause(err)
 	}
+	r.show(ctx)
 	workflow.GoNamed(ctx, "watch the end", r.watch)
 	r.doing++
 	var failed error

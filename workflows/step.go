@@ -51,8 +51,8 @@ func (s *steps) step(ctx workflow.Context, what string, do func(ctx workflow.Con
 		if err == nil || ctx.Err() != nil || s.gaveUp || !s.underWay && errorType(err) == activities.ErrTypeInvalid {
 			return err
 		}
+		s.stuck++ // which it is shown to wait for
 		s.pause(ctx, what+": "+cause(err))
-		s.stuck++
 		err = workflow.Await(ctx, func() bool { return !s.held.Paused || s.gaveUp })
 		s.stuck--
 		if err != nil {
@@ -64,7 +64,7 @@ func (s *steps) step(ctx workflow.Context, what string, do func(ctx workflow.Con
 // paused says whether the run is, in the eyes of one who looks: not while it ends, unless
 // that is what waits for a resume. finished is how it ends, once that is decided.
 func (s *steps) paused(finished string) bool {
-	return s.held.Paused && (s.stuck > 0 || !s.held.Stop && finished == "")
+	return s.held.Paused && (s.stuck > 0 && !s.gaveUp || !s.held.Stop && finished == "")
 }
 
 // reason is why a run with a status is paused, or what it waits for.

@@ -2,12 +2,14 @@ package workflows_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	sdkpb "go.temporal.io/api/sdk/v1"
 	"go.temporal.io/sdk/temporal"
 
 	"tnaml/activities"
@@ -39,6 +41,31 @@ func (f *fixture) broken(step string, err error) *atomic.Bool {
 	return &mended
 }
 
+// standsPaused checks that a run, if it is listed at all yet, is listed as paused, and that its page says why.
+func (f *fixture) standsPaused(t *testing.T, listed []string) {
+	t.Helper()
+	if n := len(listed); n > 0 && listed[n-1] != "paused" {
+		t.Errorf("it is listed as %v", listed)
+	}
+	if page := f.page(t); !strings.Contains(page, "**Paused:**") || !strings.Contains(page, "the store is away") {
+		t.Errorf("its page says %s", page)
+	}
+}
+
+// page is what the UI shows on a workflow's page.
+func (f *fixture) page(t *testing.T) string {
+	t.Helper()
+	value, err := f.QueryWorkflow("__temporal_workflow_metadata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m sdkpb.WorkflowMetadata
+	if err := value.Get(&m); err != nil {
+		t.Fatal(err)
+	}
+	return m.GetCurrentDetails()
+}
+
 // Whatever step of a search fails, the search pauses, says why, and a resume goes on
 // as if nothing had been.
 func TestSearchPausesAtEveryStep(t *testing.T) {
@@ -51,11 +78,12 @@ func TestSearchPausesAtEveryStep(t *testing.T) {
 		for name, trouble := range troubles {
 			t.Run(step+" "+name, func(t *testing.T) {
 				f := newFixture(t)
-				mended := f.broken(step, trouble)
+				mended, listed := f.broken(step, trouble), f.statuses()
 				f.RegisterDelayedCallback(func() {
 					if p := f.progress(t); p.Status != "paused" || !strings.Contains(p.Reason, "the store is away") {
 						t.Errorf("it is %s: %s", p.Status, p.Reason)
 					}
+					f.standsPaused(t, *listed)
 					mended.Store(true)
 					f.SignalWorkflow(workflows.Resume, nil)
 				}, 24*time.Hour)
@@ -82,8 +110,17 @@ func TestSearchThatIsStuckEnds(t *testing.T) {
 			t.Run(step+" "+status, func(t *testing.T) {
 				f := newFixture(t)
 				f.broken(step, troubles["missing"])
+				listed := f.statuses()
 				f.RegisterDelayedCallback(func() { end(f) }, 24*time.Hour)
 				_, err := f.run(t, `{"tasks":["tiny"],"trials":12}`)
+				want := []string{"running", "paused", status}
+				if status == "stopped" {
+					meanwhile := map[bool]string{false: "stopping", true: "finishing"}[step == "Finish"]
+					want = slices.Insert(want, 2, meanwhile)
+				}
+				if !slices.Equal(*listed, want) {
+					t.Errorf("listed as %v, want %v", *listed, want)
+				}
 				if canceled := temporal.IsCanceledError(errors.Unwrap(err)); canceled != (status == "canceled") {
 					t.Errorf("it ended with %v", err)
 				}
@@ -173,11 +210,12 @@ func TestExperimentPausesAtEveryStep(t *testing.T) {
 		for name, trouble := range troubles {
 			t.Run(step+" "+name, func(t *testing.T) {
 				f := experimentFixture(t)
-				mended := f.broken(step, trouble)
+				mended, listed := f.broken(step, trouble), f.statuses()
 				f.RegisterDelayedCallback(func() {
 					if p := f.experimentProgress(t); p.Status != "paused" || !strings.Contains(p.Reason, "the store is away") {
 						t.Errorf("it is %s: %s", p.Status, p.Reason)
 					}
+					f.standsPaused(t, *listed)
 					mended.Store(true)
 					f.SignalWorkflow(workflows.Resume, nil)
 				}, 24*time.Hour)
