@@ -86,7 +86,11 @@ var recordings = []recording{
 	{name: "Search.goes-on", before: table12, spec: spec{"from": "before", "trials": 20}},
 	{name: "Search.refused", spec: spec{"tasks": []string{}}},
 	{name: "Search.unresolved", spec: spec{"tasks": []string{"nothing"}}},
-	{name: "Search.features", spec: spec{"tasks": []string{"noise"}, "strategy": "random", "trials": 3, "lag": 1}},
+	{name: "Search.features", spec: spec{"tasks": []string{"noise"}, "modules": []string{"pca-0"}, "strategy": "random", "trials": 3,
+		"lag": 1}},
+	// Its history is long enough before the first trial.
+	{name: "Search.features-continued", spec: spec{"tasks": []string{"noise"}, "strategy": "random", "trials": 3, "lag": 1,
+		"history_limit": 100}},
 	{name: "Search.extended", spec: endless, do: func(t *testing.T, r *recorder, run client.WorkflowRun) {
 		r.update(t, run, workflows.Extend, 10)
 		r.update(t, run, workflows.Stop)
@@ -478,9 +482,11 @@ func (r *recorder) more(t *testing.T) {
 	noise, err := image.Build(s, data.Options{Name: "noise"})
 	check(nil, err)
 	check(library.PublishTask(t.Context(), r.store, noise, true))
-	m, err := nnimage.TrainPCA(s.Images, nnimage.PCAOptions{Name: "pca", Components: 3, Size: 4, Channels: 1})
-	check(nil, err)
-	check(library.PublishImageModule(t.Context(), r.store, m, true))
+	for i := range 25 {
+		m, err := nnimage.TrainPCA(s.Images, nnimage.PCAOptions{Name: fmt.Sprint("pca-", i), Components: 3 + i%10, Size: 4, Channels: 1})
+		check(nil, err)
+		check(library.PublishImageModule(t.Context(), r.store, m, true))
+	}
 }
 
 // save writes a workflow's history: its first run's, and where it has continued as
