@@ -554,7 +554,7 @@ func (m *Model) decode(f *safetensors.File) error {
 	if m.has(f, &errs, "wide/vectors", m.Cfg.solvedVectors()) {
 		m.vectors = get("wide/vectors", m.Dim, m.NClasses)
 	}
-	if f.Has("wide/columns") {
+	if w := m.Cfg.weighting(); m.has(f, &errs, "wide/columns", w.Bytes(m.header.Features) > 0) {
 		m.columns = get("wide/columns", m.header.Features)
 	}
 	if m.NPixels > 0 {
