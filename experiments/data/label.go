@@ -12,6 +12,10 @@ import (
 	"tnaml/experiments/limit"
 )
 
+// MaxClasses is how many classes a task can have: with more labels than that something else was
+// taken for them.
+const MaxClasses = 10_000
+
 // LabelOf is a label as every task has it, whatever it is read from: in Unicode's
 // normalisation form C, and a whole number without the point that programs give it
 // when they take it for a measurement: 1.0 is 1. What programs round up to -0.0 is 0.

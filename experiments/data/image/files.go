@@ -10,6 +10,7 @@ import (
 	_ "image/jpeg"
 	_ "image/png"
 	"io/fs"
+	"maps"
 	"runtime"
 	"slices"
 	"sync"
@@ -89,13 +90,23 @@ func ReadFiles(files []archive.File, name string, o FileOptions) (*Set, error) {
 			p.Add("%s: %w", names[i], q.Err)
 		}
 	}
+	classes := map[string]bool{}
+	for i := range where {
+		q := &where[i]
+		q.Class = data.LabelOf(q.Class)
+		classes[q.Class] = true
+	}
+	if len(classes) > data.MaxClasses {
+		p.Add("%d folders are no classes; there can be %d (is each image in a folder of its own?)", len(classes), data.MaxClasses)
+		return nil, p.Err(name)
+	}
 	headers := make([]fileHeader, len(files))
 	each(len(files), o.Workers, func(i int) { headers[i] = readHeader(files[i]) })
 	h, w, c := size(files, headers, o, &p)
 	if err := p.Err(name); err != nil {
 		return nil, err
 	}
-	s := &Set{Images: nnimage.Images{Height: h, Width: w, Channels: c}}
+	s := &Set{Images: nnimage.Images{Height: h, Width: w, Channels: c}, Classes: slices.Sorted(maps.Keys(classes))}
 	n := h * w * c
 	if h > 1<<14 || w > 1<<14 || int64(n)*int64(len(files)) > archive.DefaultMaxBytes {
 		return nil, fmt.Errorf("%s: %d images of %d × %d × %d are more than %d bytes; give a smaller size", name, len(files), h, w, c,
@@ -104,14 +115,6 @@ func ReadFiles(files []archive.File, name string, o FileOptions) (*Set, error) {
 	s.Pixels = make([]uint8, n*len(files))
 	failed := make([]error, len(files))
 	each(len(files), o.Workers, func(i int) { failed[i] = decodeFile(s.At(i), files[i].Data, h, w, c) })
-	for i := range where {
-		q := &where[i]
-		q.Class = data.LabelOf(q.Class)
-		if !slices.Contains(s.Classes, q.Class) {
-			s.Classes = append(s.Classes, q.Class)
-		}
-	}
-	slices.Sort(s.Classes)
 	for i, q := range where {
 		if failed[i] != nil {
 			p.Add("%s: %w", files[i].Name, failed[i])
