@@ -194,20 +194,28 @@ func size(files []archive.File, headers []fileHeader, o FileOptions, p *data.Pro
 // as it likes.
 const maxFilePixels = 1 << 26
 
-// decodeFile decodes and resizes an image. What is transparent shows black.
+// decodeFile decodes and resizes an image. What is transparent shows black, and what the first
+// picture of a GIF leaves of its canvas.
 func decodeFile(dst []uint8, data []byte, h, w, c int) error {
-	if size, _, err := image.DecodeConfig(bytes.NewReader(data)); err == nil && size.Width > maxFilePixels/max(1, size.Height) {
+	size, format, err := image.DecodeConfig(bytes.NewReader(data))
+	if err == nil && size.Width > maxFilePixels/max(1, size.Height) {
 		return fmt.Errorf("an image of %d × %d pixels: there can be %d", size.Width, size.Height, maxFilePixels)
 	}
-	m, format, err := image.Decode(bytes.NewReader(data))
+	var m image.Image
+	if err == nil {
+		m, format, err = image.Decode(bytes.NewReader(data))
+	}
 	if err != nil {
 		return fmt.Errorf("damaged %s image of %d bytes: %w", format, len(data), err)
 	}
-	b := m.Bounds()
-	src := make([]uint8, 0, b.Dx()*b.Dy()*c)
-	for y := b.Min.Y; y < b.Max.Y; y++ {
-		for x := b.Min.X; x < b.Max.X; x++ {
-			red, green, blue, _ := m.At(x, y).RGBA()
+	there := m.Bounds()
+	src := make([]uint8, 0, size.Width*size.Height*c)
+	for y := range size.Height {
+		for x := range size.Width {
+			var red, green, blue uint32
+			if (image.Point{X: x, Y: y}).In(there) {
+				red, green, blue, _ = m.At(x, y).RGBA()
+			}
 			if c == 3 {
 				src = append(src, uint8(red>>8), uint8(green>>8), uint8(blue>>8))
 			} else {
@@ -218,7 +226,7 @@ func decodeFile(dst []uint8, data []byte, h, w, c int) error {
 	if len(src) == 0 {
 		return errors.New("an image without pixels")
 	}
-	nnimage.NewResizer(b.Dy(), b.Dx(), c, h, w).Bytes(dst, src)
+	nnimage.NewResizer(size.Height, size.Width, c, h, w).Bytes(dst, src)
 	return nil
 }
 
