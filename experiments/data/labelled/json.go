@@ -13,6 +13,8 @@ import (
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"tnaml/experiments/data"
 )
 
 // rowsPerText is how much larger a row of JSON may be than a text: characters may
@@ -232,7 +234,11 @@ func lookup(o map[string]view, name string) (view, bool) {
 func (c *collector) member(line int, o map[string]view, w wantedColumn, scalar bool) (string, bool) {
 	raw, ok := lookup(o, w.name)
 	if !ok {
-		if w.must {
+		switch {
+		case !w.must:
+		case c.Len() >= data.MaxProblems: // it takes longer to say what may be meant than to read a row
+			c.More(1)
+		default:
 			c.problem(line, "", "%w", missing("member", w.name, w.common, memberNames(o)))
 		}
 		return "", !w.must

@@ -283,3 +283,33 @@ func TestReportOfManyMembers(t *testing.T) {
 		t.Errorf("%d columns, %d of them used", n, used)
 	}
 }
+
+// What may be meant by a member that all objects lack is said of a few of them: a large file is
+// refused in about the time in which it would be read.
+func TestMissingMembersAreToldQuickly(t *testing.T) {
+	var b strings.Builder
+	for i := range 5000 {
+		fmt.Fprintf(&b, `{"id":%d,"created_at":"x","user_name":"y","user_id":3,"source_url":"u","geo_x":1,"words":"hello","gold":"%d"}`, i, i%2)
+		b.WriteByte('\n')
+	}
+	read := func(o Options) (took time.Duration, err error) {
+		took = time.Hour
+		for range 3 {
+			begun := time.Now()
+			_, err = Read(strings.NewReader(b.String()), "x.jsonl", o)
+			took = min(took, time.Since(begun))
+		}
+		return took, err
+	}
+	right, err := read(Options{TextColumn: "words", LabelColumn: "gold"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrong, err := read(Options{})
+	if err == nil || !strings.Contains(err.Error(), "and 9990 more") || strings.Count(err.Error(), "no member") != data.MaxProblems {
+		t.Error(err)
+	}
+	if wrong > 5*right {
+		t.Errorf("refused in %s, read in %s", wrong, right)
+	}
+}
