@@ -130,7 +130,7 @@ func TestDecodeRefusesPoolingOfNothing(t *testing.T) {
 }
 
 // Numbers that a trained model cannot have, and with which no document, or not every one,
-// has probabilities: deviations and weights of tokens that are not positive.
+// has probabilities: deviations and weights of tokens that are not positive, and a temperature next to none.
 func TestDecodeRefusesWhatDividesByNothing(t *testing.T) {
 	d, table := synthetic(60, 14, 3, 5, 4, .5)
 	m, _ := train(t, config(func(c *Config) { c.HiddenLayers, c.Normalisation, c.Pooling = 1, BatchNorm, SIF }), d, table, 1)
@@ -139,6 +139,7 @@ func TestDecodeRefusesWhatDividesByNothing(t *testing.T) {
 		`"layer/0/deviation": number 2 is -1`: func(m *Model) { m.layers[0].deviation[2] = -1 },
 		`"token/weights": number 3 is -1`:     func(m *Model) { m.tokens[3] = -1 },
 		"token 3 has a vector and the weight": func(m *Model) { m.tokens[3], m.known[3] = 0, true },
+		"impossible shape":                    func(m *Model) { m.Temperature = 1e-300 },
 	} {
 		changed := *m
 		changed.layers, changed.tokens, changed.known = slices.Clone(m.layers), slices.Clone(m.tokens), slices.Clone(m.known)
