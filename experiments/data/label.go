@@ -12,16 +12,27 @@ import (
 	"tnaml/experiments/limit"
 )
 
+// MaxClasses is how many classes a task can have: with more labels than that something else was
+// taken for them.
+const MaxClasses = 10_000
+
 // LabelOf is a label as every task has it, whatever it is read from: in Unicode's
 // normalisation form C, and a whole number without the point that programs give it
-// when they take it for a measurement: 1.0 is 1. Everything else stays as it is.
+// when they take it for a measurement: 1.0 is 1. What programs round up to -0.0 is 0.
+// Everything else stays as it is.
 func LabelOf(label string) string {
 	label = norm.NFC.String(label)
 	whole, zeros, ok := strings.Cut(label, ".")
 	digits := strings.TrimPrefix(whole, "-")
+	if label == "-0" {
+		return digits
+	}
 	if !ok || zeros == "" || strings.Trim(zeros, "0") != "" || digits == "" || len(digits) > 1 && digits[0] == '0' ||
 		strings.Trim(digits, "0123456789") != "" {
 		return label
+	}
+	if digits == "0" {
+		return digits
 	}
 	return whole
 }

@@ -5,9 +5,10 @@ import (
 	"testing"
 )
 
-// A label is composed, and a whole number has no point.
+// A label is composed, a whole number has no point, and nothing no sign.
 func TestLabelOf(t *testing.T) {
 	for label, want := range map[string]string{"cafe\u0301": "café", "café": "café", "1.0": "1", "-2.00": "-2",
+		"-0.0": "0", "-0": "0", "0.0": "0", "-0.5": "-0.5", "-01.0": "-01.0", "-": "-",
 		"1.5": "1.5", "1.": "1.", "01.0": "01.0",
 		".0": ".0", "v1.0": "v1.0", "1.0.0": "1.0.0", "": "", " a": " a"} {
 		if got := LabelOf(label); got != want {

@@ -31,11 +31,12 @@ func (in *reader) csv() {
 		in.bad(1, "no header: %w", err)
 		return
 	}
-	names := slices.Clone(line)
+	names, seen := slices.Clone(line), make(map[string]bool, len(line))
 	for i, name := range names {
-		if names[i] = strings.TrimSpace(name); slices.Contains(names[:i], names[i]) && names[i] != "" {
+		if names[i] = strings.TrimSpace(name); seen[names[i]] && names[i] != "" {
 			in.bad(1, "the column %q is there twice", names[i])
 		}
+		seen[names[i]] = true
 		if !utf8.ValidString(name) {
 			in.bad(1, "the column %q is not UTF-8: save the file as UTF-8", limit.Cut(name, 40))
 		}

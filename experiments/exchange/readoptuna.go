@@ -75,6 +75,7 @@ func (in *reader) optuna() {
 	in.checkColumns()
 	var studies []study
 	var trials []journalTrial
+	named := map[string]bool{} // studies that are there
 	reach := func(t journalTrial, step int, v *figure) {
 		if studies[t.study].zero = studies[t.study].zero || step == 0; v != nil { // null is no number
 			t.curve[step] = float64(*v)
@@ -119,9 +120,10 @@ func (in *reader) optuna() {
 		}
 		switch *o.Op {
 		case opCreateStudy:
-			if slices.ContainsFunc(studies, func(s study) bool { return s.name == o.StudyName && !s.deleted }) {
+			if named[o.StudyName] {
 				return
 			}
+			named[o.StudyName] = true
 			s := study{name: o.StudyName, line: line, several: len(o.Directions) != 1}
 			if !s.several {
 				s.direction = o.Directions[0]
@@ -130,6 +132,7 @@ func (in *reader) optuna() {
 		case opDeleteStudy:
 			if s := ofStudy(); s != nil {
 				s.deleted = true
+				delete(named, s.name)
 			}
 		case opStudyUserAttr:
 			if s := ofStudy(); s != nil && o.UserAttr[attrTask] != nil {

@@ -489,7 +489,7 @@ func (m *Model) decode(f *safetensors.File) error {
 		return err
 	}
 	if m.Dim < 1 || m.NClasses < 1 || m.NVocabulary < 0 || m.WideVocabulary < 0 || m.WideVocabulary > m.NVocabulary || m.NPixels < 0 ||
-		!(m.Temperature >= 0 && m.Temperature <= maxLogitScale) || m.header.Features < 0 ||
+		m.Temperature != 0 && !(m.Temperature >= 1./maxLogitScale && m.Temperature <= maxLogitScale) || m.header.Features < 0 ||
 		(m.header.Features > 0) != (m.Cfg.WideFeatures != "") || m.header.NGrams < 0 || m.header.NGrams > math.MaxInt32-m.WideVocabulary ||
 		max(m.Dim, m.NClasses, m.NVocabulary, m.NPixels, m.header.Features) > math.MaxInt32 {
 		return fmt.Errorf("impossible shape %+v", m.header)
@@ -554,7 +554,7 @@ func (m *Model) decode(f *safetensors.File) error {
 	if m.has(f, &errs, "wide/vectors", m.Cfg.solvedVectors()) {
 		m.vectors = get("wide/vectors", m.Dim, m.NClasses)
 	}
-	if f.Has("wide/columns") {
+	if w := m.Cfg.weighting(); m.has(f, &errs, "wide/columns", w.Bytes(m.header.Features) > 0) {
 		m.columns = get("wide/columns", m.header.Features)
 	}
 	if m.NPixels > 0 {

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"tnaml/nn/safetensors"
+	"tnaml/nn/sparse"
 )
 
 func TestRoundTrip(t *testing.T) {
@@ -58,22 +59,25 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-// A model's weights of vectors and of tokens are there where its configuration says so, and only there.
+// A model's weights of vectors and of tokens, and its features' factors, are there where its configuration says so, and only there.
 func TestDecodeWhatIsConfigured(t *testing.T) {
 	d, table := synthetic(60, 14, 3, 5, 4, .5)
 	d = withFeatures(d)
-	const vectors, tokens = "wide/vectors", "token/weights"
+	const vectors, tokens, columns = "wide/vectors", "token/weights", "wide/columns"
 	for _, c := range []struct {
 		name    string
 		there   bool
 		length  float64
 		pooling Pooling
+		weight  sparse.Weight
 	}{
-		{vectors, false, 0, Mean}, {vectors, true, .7, Mean}, {tokens, true, 0, SIF}, {tokens, true, 0, Attention}, {tokens, false, 0, Max},
+		{vectors, false, 0, Mean, ""}, {vectors, true, .7, Mean, ""}, {tokens, true, 0, SIF, ""}, {tokens, true, 0, Attention, ""},
+		{tokens, false, 0, Max, ""}, {columns, false, 0, Mean, sparse.TF}, {columns, true, 0, Mean, sparse.TFIDF},
+		{columns, true, 0, Mean, sparse.LogOdds},
 	} {
 		name := c.name
 		m, _ := train(t, config(func(f *Config) {
-			f.WideFeatures, f.WideSolver, f.WideVectors, f.Pooling = Both, Dual, c.length, c.pooling
+			f.WideFeatures, f.WideSolver, f.WideVectors, f.Pooling, f.WideWeighting = Both, Dual, c.length, c.pooling, c.weight
 		}), d, table, 1)
 		f, err := safetensors.Decode(m.EncodeAlone())
 		if err != nil {
@@ -126,7 +130,7 @@ func TestDecodeRefusesPoolingOfNothing(t *testing.T) {
 }
 
 // Numbers that a trained model cannot have, and with which no document, or not every one,
-// has probabilities: deviations and weights of tokens that are not positive.
+// has probabilities: deviations and weights of tokens that are not positive, and a temperature next to none.
 func TestDecodeRefusesWhatDividesByNothing(t *testing.T) {
 	d, table := synthetic(60, 14, 3, 5, 4, .5)
 	m, _ := train(t, config(func(c *Config) { c.HiddenLayers, c.Normalisation, c.Pooling = 1, BatchNorm, SIF }), d, table, 1)
@@ -135,6 +139,7 @@ func TestDecodeRefusesWhatDividesByNothing(t *testing.T) {
 		`"layer/0/deviation": number 2 is -1`: func(m *Model) { m.layers[0].deviation[2] = -1 },
 		`"token/weights": number 3 is -1`:     func(m *Model) { m.tokens[3] = -1 },
 		"token 3 has a vector and the weight": func(m *Model) { m.tokens[3], m.known[3] = 0, true },
+		"impossible shape":                    func(m *Model) { m.Temperature = 1e-300 },
 	} {
 		changed := *m
 		changed.layers, changed.tokens, changed.known = slices.Clone(m.layers), slices.Clone(m.tokens), slices.Clone(m.known)

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"math"
+	"slices"
 
 	"tnaml/nn/rng"
 	"tnaml/nn/sparse"
@@ -13,8 +14,8 @@ import (
 // examples; the test split stays as it is. Each class keeps its number of validation
 // examples, and equal documents (of other tokens than the vocabulary's, or of equal
 // pixels) stay on one side: where several of one do not fit, they are trained on, and
-// the split may be smaller by some. The vectors, if there are any, go with their
-// documents. It copies what it splits.
+// the split may be smaller by some; where none fits, it stays as it is. The vectors, if there
+// are any, go with their documents. It copies what it splits.
 //
 // A search that judges each model by a split of its own generalises better than one that
 // judges all by one (Nagler, Schneider, Bischl and Feurer, 2024, "Reshuffling resampling
@@ -54,6 +55,9 @@ func Reshuffle(d *Data, v *DocumentVectors, dim int, seed uint64) (*Data, *Docum
 				room[label]--
 			}
 		}
+	}
+	if !slices.Contains(held, true) { // no model could be judged by such a split
+		return d, v
 	}
 	var sides [2][]int
 	for i, validation := range held {

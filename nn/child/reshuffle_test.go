@@ -165,3 +165,23 @@ func TestReshuffledEqualsStayTogether(t *testing.T) {
 		t.Errorf("%v", got.Validation.IDs)
 	}
 }
+
+// Where all documents are equal none can be on the other side of the rest: the split stays,
+// and there is something to judge models by.
+func TestReshuffledOfEqualsAlone(t *testing.T) {
+	d := &Data{Classes: 2, Vocabulary: 1, WideFeatures: Words1, Features: 1}
+	for _, e := range []*Examples{&d.Train, &d.Validation, &d.Test} {
+		*e = Examples{Offsets: []int32{0, 1, 2}, IDs: []int32{0, 0}, Counts: []float32{1, 1}, Labels: []int32{0, 1},
+			Wide: &sparse.Matrix{Columns: 1, Offsets: []int32{0, 1, 2}, IDs: []int32{0, 0}, Values: []float32{1, 1}}}
+	}
+	table := &Table{Dim: 1, Vectors: []float32{1}, Known: []bool{true}}
+	before := Embed(d, table)
+	got, v := Reshuffle(d, before, table.Dim, 1)
+	if !reflect.DeepEqual(got, d) || !reflect.DeepEqual(v, before) {
+		t.Errorf("validation %v, training %v", got.Validation, got.Train)
+	}
+	cfg := config(func(c *Config) { c.WideFeatures = Words1 })
+	if _, out, err := Train(cfg, got, table, 1, Options{Documents: v}); err != nil || out.Validation.Accuracy != .5 {
+		t.Errorf("%+v, %v", out, err)
+	}
+}

@@ -248,8 +248,15 @@ func (m *Module) shift(by []float64) {
 	if s := m.Subword; s != nil && s.Length > 0 && s.Buckets > 0 {
 		scale = m.composedLength() / s.Length
 	}
-	for i, v := range m.Vectors {
-		m.Vectors[i] = float32(float64(v) - by[i%m.Dim])
+	rounding := 1e-9 * m.RMS() * math.Sqrt(float64(m.Dim))
+	for i := range m.Tokens {
+		v := m.Vectors[i*m.Dim:][:m.Dim]
+		for k, x := range v {
+			v[k] = float32(float64(x) - by[k])
+		}
+		if norm64(v) <= rounding { // what it leaves of a vector that is subtracted from itself has no direction
+			clear(v)
+		}
 	}
 	if s := m.Subword; s != nil {
 		for i := range s.Buckets {

@@ -27,6 +27,29 @@ func TestStandardiseByHand(t *testing.T) {
 	}
 }
 
+// What is equal to the mean stays zero, whatever rounding makes of the mean: all vectors of ten
+// that are equal, and one of zeros among others that are opposite.
+func TestStandardiseLeavesTheMean(t *testing.T) {
+	equal, opposite := &Module{Name: "m", Dim: 3}, &Module{Name: "m", Dim: 3, Tokens: []string{"zero"}, Vectors: make([]float32, 3)}
+	for i := range 10 {
+		equal.Tokens, equal.Vectors = append(equal.Tokens, fmt.Sprint(i)), append(equal.Vectors, .1, .2, -.7)
+		x := float32(i+1) / 7
+		opposite.Tokens = append(opposite.Tokens, fmt.Sprint(i), fmt.Sprint(-1-i))
+		opposite.Vectors = append(opposite.Vectors, x, .1, -3*x, -x, -.1, 3*x)
+	}
+	for name, m := range map[string]*Module{"equal": equal, "opposite": opposite} {
+		for components := range 2 {
+			got, err := m.Derive("d", Variant{Components: components, Standardise: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if v := got.Vectors[:3]; v[0] != 0 || v[1] != 0 || v[2] != 0 {
+				t.Errorf("%s, without %d components: %v", name, components, v)
+			}
+		}
+	}
+}
+
 // Shares of 3/4 and 1/4 with a of 1/4: weights 1/4 and 1/2.
 func TestWeighByHand(t *testing.T) {
 	m := &Module{Name: "m", Dim: 1, Tokens: []string{"a", "b"}, Vectors: []float32{8, 8}}

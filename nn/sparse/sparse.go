@@ -33,7 +33,6 @@ func (m *Matrix) Bytes() int64 { return 4 * int64(len(m.Offsets)+len(m.IDs)+len(
 // found in order by two levels of bits, without sorting.
 type Counter struct {
 	m      Matrix
-	rows   int // likely
 	counts []float32
 	low    []uint64 // a bit a column
 	high   []uint64 // a bit a word of low
@@ -44,7 +43,6 @@ func NewCounter(columns, rows int) *Counter {
 	low := (columns + 63) / 64
 	return &Counter{
 		m:      Matrix{Columns: columns, Offsets: make([]int32, 1, rows+1)},
-		rows:   rows,
 		counts: make([]float32, columns), low: make([]uint64, low), high: make([]uint64, (low+63)/64),
 	}
 }
@@ -57,16 +55,15 @@ func (c *Counter) Add(column int32) {
 	c.high[w/64] |= 1 << (w % 64)
 }
 
-// sample is the number of rows by whose length room is made for the others.
-const sample = 256
+// Reserve makes room, of which all is written to, for so many times the values of the rows
+// that have ended.
+func (c *Counter) Reserve(times float64) {
+	more := int(times * float64(len(c.m.IDs)))
+	c.m.IDs, c.m.Values = slices.Grow(c.m.IDs, more), slices.Grow(c.m.Values, more)
+}
 
 // End ends the row.
 func (c *Counter) End() {
-	if n := len(c.m.Offsets) - 1; n == sample && c.rows > n {
-		more := len(c.m.IDs) / n * (c.rows - n)
-		more += more / 16
-		c.m.IDs, c.m.Values = slices.Grow(c.m.IDs, more), slices.Grow(c.m.Values, more)
-	}
 	for h, hs := range c.high {
 		for ; hs != 0; hs &= hs - 1 {
 			w := 64*h + bits.TrailingZeros64(hs)
@@ -88,7 +85,6 @@ func (c *Counter) Columns() int { return c.m.Columns }
 // Reset begins another matrix in the room of the last one, which is lost. No row may be
 // under way.
 func (c *Counter) Reset() {
-	c.rows = 0
 	c.m.Offsets, c.m.IDs, c.m.Values = append(c.m.Offsets[:0], 0), c.m.IDs[:0], c.m.Values[:0]
 }
 

@@ -16,8 +16,8 @@ const minExamples = 10
 // makes; a split that the source gives is kept as it is, and what leaks through
 // it is counted in the card.
 //
-// It is an error when fewer than 10 images or two classes are there, when a
-// split is empty, or when some images have a split and others have none.
+// It is an error when fewer than 10 images or two classes are there, or more than
+// data.MaxClasses, when a split is empty, or when some images have a split and others have none.
 func Build(s *Set, o data.Options) (*Task, error) {
 	o, err := o.OfExamples()
 	if err != nil {
@@ -25,6 +25,9 @@ func Build(s *Set, o data.Options) (*Task, error) {
 	}
 	if err := s.Validate(); err != nil {
 		return nil, fmt.Errorf("image task %s: %w", o.Name, err)
+	}
+	if len(s.Classes) > data.MaxClasses {
+		return nil, fmt.Errorf("image task %s: %d classes; there can be %d", o.Name, len(s.Classes), data.MaxClasses)
 	}
 	if s.Len() < minExamples {
 		return nil, fmt.Errorf("image task %s: %d images are too few; at least %d are needed", o.Name, s.Len(), minExamples)

@@ -2,6 +2,9 @@ package image
 
 import (
 	"bytes"
+	"image"
+	"image/color"
+	"image/gif"
 	"slices"
 	"strings"
 	"testing"
@@ -81,5 +84,20 @@ func TestDecodeFileRefuses(t *testing.T) {
 		if _, err := DecodeFile(b, 2, 2, 3); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v; want %q", err, want)
 		}
+	}
+}
+
+// The first picture of a GIF lies in its place on the canvas, whose size is the image's.
+func TestDecodeFileOfACanvas(t *testing.T) {
+	picture := image.NewPaletted(image.Rect(1, 2, 3, 3), color.Palette{color.White, color.Gray{100}})
+	picture.SetColorIndex(2, 2, 1)
+	var b bytes.Buffer
+	canvas := image.Config{Width: 4, Height: 3}
+	if err := gif.EncodeAll(&b, &gif.GIF{Image: []*image.Paletted{picture}, Delay: []int{0}, Config: canvas}); err != nil {
+		t.Fatal(err)
+	}
+	got, err := DecodeFile(b.Bytes(), 3, 4, 1)
+	if want := []uint8{0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 100, 0}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("%v, want %v, %v", got, want, err)
 	}
 }

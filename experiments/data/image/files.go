@@ -10,6 +10,7 @@ import (
 	_ "image/jpeg"
 	_ "image/png"
 	"io/fs"
+	"maps"
 	"runtime"
 	"slices"
 	"sync"
@@ -89,13 +90,23 @@ func ReadFiles(files []archive.File, name string, o FileOptions) (*Set, error) {
 			p.Add("%s: %w", names[i], q.Err)
 		}
 	}
+	classes := map[string]bool{}
+	for i := range where {
+		q := &where[i]
+		q.Class = data.LabelOf(q.Class)
+		classes[q.Class] = true
+	}
+	if len(classes) > data.MaxClasses {
+		p.Add("%d folders are no classes; there can be %d (is each image in a folder of its own?)", len(classes), data.MaxClasses)
+		return nil, p.Err(name)
+	}
 	headers := make([]fileHeader, len(files))
 	each(len(files), o.Workers, func(i int) { headers[i] = readHeader(files[i]) })
 	h, w, c := size(files, headers, o, &p)
 	if err := p.Err(name); err != nil {
 		return nil, err
 	}
-	s := &Set{Images: nnimage.Images{Height: h, Width: w, Channels: c}}
+	s := &Set{Images: nnimage.Images{Height: h, Width: w, Channels: c}, Classes: slices.Sorted(maps.Keys(classes))}
 	n := h * w * c
 	if h > 1<<14 || w > 1<<14 || int64(n)*int64(len(files)) > archive.DefaultMaxBytes {
 		return nil, fmt.Errorf("%s: %d images of %d × %d × %d are more than %d bytes; give a smaller size", name, len(files), h, w, c,
@@ -104,14 +115,6 @@ func ReadFiles(files []archive.File, name string, o FileOptions) (*Set, error) {
 	s.Pixels = make([]uint8, n*len(files))
 	failed := make([]error, len(files))
 	each(len(files), o.Workers, func(i int) { failed[i] = decodeFile(s.At(i), files[i].Data, h, w, c) })
-	for i := range where {
-		q := &where[i]
-		q.Class = data.LabelOf(q.Class)
-		if !slices.Contains(s.Classes, q.Class) {
-			s.Classes = append(s.Classes, q.Class)
-		}
-	}
-	slices.Sort(s.Classes)
 	for i, q := range where {
 		if failed[i] != nil {
 			p.Add("%s: %w", files[i].Name, failed[i])
@@ -191,20 +194,28 @@ func size(files []archive.File, headers []fileHeader, o FileOptions, p *data.Pro
 // as it likes.
 const maxFilePixels = 1 << 26
 
-// decodeFile decodes and resizes an image. What is transparent shows black.
+// decodeFile decodes and resizes an image. What is transparent shows black, and what the first
+// picture of a GIF leaves of its canvas.
 func decodeFile(dst []uint8, data []byte, h, w, c int) error {
-	if size, _, err := image.DecodeConfig(bytes.NewReader(data)); err == nil && size.Width > maxFilePixels/max(1, size.Height) {
+	size, format, err := image.DecodeConfig(bytes.NewReader(data))
+	if err == nil && size.Width > maxFilePixels/max(1, size.Height) {
 		return fmt.Errorf("an image of %d × %d pixels: there can be %d", size.Width, size.Height, maxFilePixels)
 	}
-	m, format, err := image.Decode(bytes.NewReader(data))
+	var m image.Image
+	if err == nil {
+		m, format, err = image.Decode(bytes.NewReader(data))
+	}
 	if err != nil {
 		return fmt.Errorf("damaged %s image of %d bytes: %w", format, len(data), err)
 	}
-	b := m.Bounds()
-	src := make([]uint8, 0, b.Dx()*b.Dy()*c)
-	for y := b.Min.Y; y < b.Max.Y; y++ {
-		for x := b.Min.X; x < b.Max.X; x++ {
-			red, green, blue, _ := m.At(x, y).RGBA()
+	there := m.Bounds()
+	src := make([]uint8, 0, size.Width*size.Height*c)
+	for y := range size.Height {
+		for x := range size.Width {
+			var red, green, blue uint32
+			if (image.Point{X: x, Y: y}).In(there) {
+				red, green, blue, _ = m.At(x, y).RGBA()
+			}
 			if c == 3 {
 				src = append(src, uint8(red>>8), uint8(green>>8), uint8(blue>>8))
 			} else {
@@ -215,7 +226,7 @@ func decodeFile(dst []uint8, data []byte, h, w, c int) error {
 	if len(src) == 0 {
 		return errors.New("an image without pixels")
 	}
-	nnimage.NewResizer(b.Dy(), b.Dx(), c, h, w).Bytes(dst, src)
+	nnimage.NewResizer(size.Height, size.Width, c, h, w).Bytes(dst, src)
 	return nil
 }
 

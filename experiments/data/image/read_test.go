@@ -19,7 +19,9 @@ import (
 	"testing/fstest"
 
 	"tnaml/experiments/data"
+	"tnaml/experiments/data/archive"
 	"tnaml/experiments/data/archive/archivetest"
+	nnimage "tnaml/nn/image"
 )
 
 func file(name string, b []byte) File { return File{name, bytes.NewReader(b)} }
@@ -442,5 +444,25 @@ func TestReadFilesNormalisesClasses(t *testing.T) {
 		named{"1/4.png", white})), FileOptions{})
 	if err != nil || !slices.Equal(s.Classes, []string{"1", "café"}) || !slices.Equal(s.Labels, []int32{0, 0, 1, 1}) {
 		t.Errorf("%q %v, %v", s.Classes, s.Labels, err)
+	}
+}
+
+// Folders of more classes than a task can have are told before an image is looked at, and in
+// the time that they take to count.
+func TestReadFilesOfTooManyClasses(t *testing.T) {
+	files := make([]archive.File, data.MaxClasses+1)
+	for i := range files {
+		files[i].Name = fmt.Sprintf("%d/x.png", i)
+	}
+	if _, err := ReadFiles(files, "x", FileOptions{}); err == nil || !strings.Contains(err.Error(), "x: 10001 folders are no classes") {
+		t.Error(err)
+	}
+	set := &Set{Images: nnimage.Images{Height: 1, Width: 1, Channels: 1, Pixels: make([]uint8, len(files))},
+		Labels: make([]int32, len(files)), Splits: make([]string, len(files))}
+	for i := range files {
+		set.Labels[i], set.Classes = int32(i), append(set.Classes, fmt.Sprint(i))
+	}
+	if _, err := Build(set, data.Options{Name: "t"}); err == nil || !strings.Contains(err.Error(), "10001 classes") {
+		t.Error(err)
 	}
 }

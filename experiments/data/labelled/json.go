@@ -13,6 +13,8 @@ import (
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"tnaml/experiments/data"
 )
 
 // rowsPerText is how much larger a row of JSON may be than a text: characters may
@@ -162,18 +164,22 @@ func (c *collector) object(line int, row []byte) {
 }
 
 // noteMembers adds an object to what is known of the columns; new ones come in
-// the order of their names.
+// the order of their names. Objects may have names of their own each, such as identifiers.
 func (c *collector) noteMembers(o map[string]view) {
 	for _, name := range memberNames(o) {
-		i := slices.IndexFunc(c.report.Columns, func(k Column) bool { return k.Name == name })
-		if i < 0 {
-			i = len(c.report.Columns)
-			c.report.Columns = append(c.report.Columns, Column{Name: name, Type: "empty"})
+		i, known := c.members[name]
+		if !known {
+			use := ""
 			for _, w := range c.wanted() {
 				if name == w.name && (w.use != splitUse || !c.unread(true)) {
-					c.report.use(i, w.use)
+					use = w.use
 				}
 			}
+			if i = len(c.report.Columns); i >= maxColumns && use == "" {
+				continue
+			}
+			c.members[name] = i
+			c.report.Columns = append(c.report.Columns, Column{Name: name, Type: "empty", Use: use})
 		}
 		k, raw := &c.report.Columns[i], o[name]
 		switch raw[0] {
@@ -228,7 +234,11 @@ func lookup(o map[string]view, name string) (view, bool) {
 func (c *collector) member(line int, o map[string]view, w wantedColumn, scalar bool) (string, bool) {
 	raw, ok := lookup(o, w.name)
 	if !ok {
-		if w.must {
+		switch {
+		case !w.must:
+		case c.Len() >= data.MaxProblems: // it takes longer to say what may be meant than to read a row
+			c.More(1)
+		default:
 			c.problem(line, "", "%w", missing("member", w.name, w.common, memberNames(o)))
 		}
 		return "", !w.must

@@ -258,6 +258,7 @@ type collector struct {
 	splitWanted bool
 	splitNoted  bool // that the column is not read
 	report      *Report
+	members     map[string]int // of the report's columns, of JSON
 	data.Problems
 	each func(text.Example) error
 	err  error // of each
@@ -265,7 +266,7 @@ type collector struct {
 }
 
 func newCollector(name string, o Options, each func(text.Example) error) (*collector, error) {
-	c := &collector{name: name, o: o, report: o.Report, splitWanted: o.SplitColumn != "", each: each}
+	c := &collector{name: name, o: o, report: o.Report, splitWanted: o.SplitColumn != "", each: each, members: map[string]int{}}
 	if c.report == nil {
 		c.report = new(Report)
 	}

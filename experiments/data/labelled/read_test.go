@@ -2,9 +2,11 @@ package labelled
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -244,5 +246,70 @@ func TestReport(t *testing.T) {
 		if diff := cmp.Diff(c.want, got); diff != "" {
 			t.Errorf("%s: %s", c.file, diff)
 		}
+	}
+}
+
+// Objects that have names of their own each are read in the time that they take; what is told
+// of them is bounded, and of what is read it is all.
+func TestReportOfManyMembers(t *testing.T) {
+	var b strings.Builder
+	for i := range typeRows {
+		for k := range 40 {
+			fmt.Fprintf(&b, `%c"a%d.%d":1`, "{,"[min(k, 1)], i, k)
+		}
+		fmt.Fprintf(&b, `,"text":"t %d","label":"l%d"}`+"\n", i, i%2)
+	}
+	var r Report
+	var rows []text.Example
+	took := time.Hour
+	for try := 0; try < 3 && took > 4*time.Second; try++ { // a busy machine
+		begun := time.Now()
+		var err error
+		if rows, err = Read(strings.NewReader(b.String()), "x.jsonl", Options{Report: &r}); err != nil {
+			t.Fatal(err)
+		}
+		took = min(took, time.Since(begun))
+	}
+	if len(rows) != typeRows || took > 4*time.Second {
+		t.Errorf("%d rows in %s", len(rows), took)
+	}
+	used := 0
+	for _, c := range r.Columns {
+		if c.Use == "text" && c.Name == "text" && c.Example == "t 0" || c.Use == "label" && c.Name == "label" {
+			used++
+		}
+	}
+	if n := len(r.Columns); n < maxColumns || n > maxColumns+3 || used != 2 {
+		t.Errorf("%d columns, %d of them used", n, used)
+	}
+}
+
+// What may be meant by a member that all objects lack is said of a few of them: a large file is
+// refused in about the time in which it would be read.
+func TestMissingMembersAreToldQuickly(t *testing.T) {
+	var b strings.Builder
+	for i := range 5000 {
+		fmt.Fprintf(&b, `{"id":%d,"created_at":"x","user_name":"y","user_id":3,"source_url":"u","geo_x":1,"words":"hello","gold":"%d"}`, i, i%2)
+		b.WriteByte('\n')
+	}
+	read := func(o Options) (took time.Duration, err error) {
+		took = time.Hour
+		for range 3 {
+			begun := time.Now()
+			_, err = Read(strings.NewReader(b.String()), "x.jsonl", o)
+			took = min(took, time.Since(begun))
+		}
+		return took, err
+	}
+	right, err := read(Options{TextColumn: "words", LabelColumn: "gold"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrong, err := read(Options{})
+	if err == nil || !strings.Contains(err.Error(), "and 9990 more") || strings.Count(err.Error(), "no member") != data.MaxProblems {
+		t.Error(err)
+	}
+	if wrong > 5*right {
+		t.Errorf("refused in %s, read in %s", wrong, right)
 	}
 }

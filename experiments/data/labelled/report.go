@@ -23,7 +23,7 @@ type Report struct {
 	// Delimiter parts the fields of a TSV or CSV file.
 	Delimiter string `json:"delimiter,omitempty"`
 	// Columns are those of a table, in its order; JSONL's are the members of the
-	// first 1,000 objects.
+	// first 1,000 objects; of more than a table can have, those that are read and some.
 	Columns []Column `json:"columns,omitempty"`
 	// Rows counts the examples, Empty those of them without a text.
 	Rows  int `json:"rows"`

@@ -21,14 +21,13 @@ func repeated(object []byte, n int) (twice []string) {
 	if members(object) == n {
 		return nil
 	}
-	seen := map[string]bool{}
+	seen := map[string]int{}
 	for quoted := range strict.Names(object) {
 		var name string
 		_ = json.Unmarshal(quoted, &name)
-		if seen[name] && !slices.Contains(twice, name) {
+		if seen[name]++; seen[name] == 2 {
 			twice = append(twice, name)
 		}
-		seen[name] = true
 	}
 	return twice
 }

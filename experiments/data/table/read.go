@@ -7,21 +7,25 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"slices"
 	"strings"
 
 	"tnaml/experiments/data"
+	"tnaml/experiments/strict"
 )
 
 // Read reads a benchmark from JSON, the form of Recorded. Unknown members are
 // refused. Problems name the line of the row or member, and are reported all
 // together.
-func Read(b []byte, o data.Options) (*Table, error) {
+func Read(b []byte, o data.Options) (*Table, error) { return read(b, o, false) }
+
+// read is Read; of what Encode has written, ours, it need not ask whether a name is there twice,
+// which takes longer than all else.
+func read(b []byte, o data.Options, ours bool) (*Table, error) {
 	if len(b) > maxBytes {
 		return nil, fmt.Errorf("table %s: %d bytes; a table has at most %d", o.Name, len(b), maxBytes)
 	}
 	b = bytes.TrimPrefix(b, []byte("\ufeff")) // a byte order mark
-	r := &reader{b: b, d: json.NewDecoder(bytes.NewReader(b)), line: 1}
+	r := &reader{b: b, d: json.NewDecoder(bytes.NewReader(b)), ours: ours, line: 1}
 	if err := r.read(); err != nil {
 		r.problems.Add("line %d: %w", r.lineOf(r.offset(err)), err)
 	}
@@ -32,6 +36,7 @@ func Read(b []byte, o data.Options) (*Table, error) {
 type reader struct {
 	b        []byte
 	d        *json.Decoder
+	ours     bool
 	problems data.Problems
 	out      Recorded
 	lines    []int // of the rows
@@ -62,13 +67,7 @@ func (r *reader) offset(err error) int64 {
 
 // read reads the document; an error is one after which nothing can be read.
 func (r *reader) read() error {
-	var seen []string
-	err := r.members(func(name string) error {
-		line := r.lineOf(r.d.InputOffset())
-		if slices.Contains(seen, name) {
-			r.problems.Add("line %d: %q is there twice", line, name)
-		}
-		seen = append(seen, name)
+	err := r.members(func(name string, line int) error {
 		switch name {
 		case "metrics":
 			return r.value(&r.out.Metrics)
@@ -76,10 +75,10 @@ func (r *reader) read() error {
 			return r.rows()
 		case "effects":
 			r.out.Effects = Effects{}
-			return r.members(func(metric string) error {
-				var e Effect
+			return r.members(func(metric string, _ int) error {
+				var e effect
 				err := r.value(&e)
-				r.out.Effects[metric] = e
+				r.out.Effects[metric] = e.read()
 				return err
 			})
 		}
@@ -95,6 +94,51 @@ func (r *reader) read() error {
 	return nil
 }
 
+// number is one that null stands for as well, which is none: encoding/json leaves it as it was.
+type number float64
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (n *number) UnmarshalJSON(b []byte) error {
+	if *n = number(math.NaN()); string(b) == "null" {
+		return nil
+	}
+	return json.Unmarshal(b, (*float64)(n))
+}
+
+// two are just as many: of fewer encoding/json leaves zeros, and of more it drops some.
+type two[T any] [2]T
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (t *two[T]) UnmarshalJSON(b []byte) error {
+	var all []T
+	if err := json.Unmarshal(b, &all); err != nil {
+		return err
+	}
+	if len(all) != len(t) {
+		return fmt.Errorf("%.40s: there must be two", b)
+	}
+	*t = two[T](all)
+	return nil
+}
+
+// effect is an Effect as it is read.
+type effect struct {
+	Effect
+	Choices map[string]map[string]number `json:"choices"`
+}
+
+func (e effect) read() Effect {
+	e.Effect.Choices = make(map[string]map[string]float64, len(e.Choices))
+	for name, options := range e.Choices {
+		of := make(map[string]float64, len(options))
+		for option, v := range options {
+			of[option] = float64(v)
+		}
+		e.Effect.Choices[name] = of
+	}
+	return e.Effect
+}
+
 // rows reads the array of the rows.
 func (r *reader) rows() error {
 	if err := r.open('['); err != nil {
@@ -102,37 +146,49 @@ func (r *reader) rows() error {
 	}
 	for r.d.More() {
 		var row struct {
-			Choices map[string]any          `json:"choices"`
-			Metrics map[string]*float64     `json:"metrics"`
-			Curves  map[string][][2]float64 `json:"curves"`
+			Choices map[string]any           `json:"choices"`
+			Metrics map[string]number        `json:"metrics"`
+			Curves  map[string][]two[number] `json:"curves"`
 		}
 		if err := r.value(&row); err != nil {
 			return err
 		}
 		metrics := make(map[string]float64, len(row.Metrics))
 		for name, v := range row.Metrics {
-			metrics[name] = math.NaN() // null is no number
-			if v != nil {
-				metrics[name] = *v
+			metrics[name] = float64(v)
+		}
+		var curves map[string][][2]float64
+		for name, points := range row.Curves {
+			if curves == nil {
+				curves = make(map[string][][2]float64, len(row.Curves))
+			}
+			for _, p := range points {
+				curves[name] = append(curves[name], [2]float64{float64(p[0]), float64(p[1])})
 			}
 		}
-		r.out.Rows, r.lines = append(r.out.Rows, Row{row.Choices, metrics, row.Curves}), append(r.lines, r.line)
+		r.out.Rows, r.lines = append(r.out.Rows, Row{row.Choices, metrics, curves}), append(r.lines, r.line)
 	}
 	_, err := r.token()
 	return err
 }
 
-// members calls f after each name of an object's members; it reads the value.
-func (r *reader) members(f func(name string) error) error {
+// members calls f after each name of an object's members, with its line; f reads the value.
+func (r *reader) members(f func(name string, line int) error) error {
 	if err := r.open('{'); err != nil {
 		return err
 	}
+	seen := map[string]bool{}
 	for r.d.More() {
-		name, err := r.token()
-		if err == nil {
-			err = f(name.(string)) // the decoder takes nothing else
-		}
+		token, err := r.token()
 		if err != nil {
+			return err
+		}
+		name, line := token.(string), r.lineOf(r.d.InputOffset()) // the decoder takes nothing else
+		if seen[name] {
+			r.problems.Add("line %d: %q is there twice", line, name)
+		}
+		seen[name] = true
+		if err := f(name, line); err != nil {
 			return err
 		}
 	}
@@ -156,8 +212,8 @@ func (r *reader) token() (json.Token, error) {
 	return t, err
 }
 
-// value reads a value into v. That it has another form is a problem, at the line
-// where it begins.
+// value reads a value into v. That it has another form, or a name twice, is a problem, at the
+// line where it begins.
 func (r *reader) value(v any) error {
 	var raw json.RawMessage
 	if err := r.d.Decode(&raw); err != nil {
@@ -168,6 +224,10 @@ func (r *reader) value(v any) error {
 	d.DisallowUnknownFields()
 	if err := d.Decode(v); err != nil {
 		r.problems.Add("line %d: %s", line, strings.TrimPrefix(err.Error(), "json: "))
+	} else if !r.ours {
+		if err := strict.Twice(raw); err != nil { // nobody knows which one is meant
+			r.problems.Add("line %d: %s", line, strings.ReplaceAll(err.Error(), "\n", "; "))
+		}
 	}
 	return nil
 }

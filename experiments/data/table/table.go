@@ -67,9 +67,9 @@ type Effect struct {
 
 // Pair is an interaction of options of two choices.
 type Pair struct {
-	Choices [2]string `json:"choices"`
-	Options [2]any    `json:"options"`
-	Effect  float64   `json:"effect"`
+	Choices two[string] `json:"choices"`
+	Options two[any]    `json:"options"`
+	Effect  float64     `json:"effect"`
 }
 
 // Table is a recorded benchmark as a task.
@@ -168,7 +168,7 @@ func decode(f *safetensors.File) (*Table, error) {
 	if err != nil {
 		return nil, fmt.Errorf("table %s: %w", o.Name, err)
 	}
-	return Read(b, o)
+	return read(b, o, true)
 }
 
 // Look returns the metrics of a configuration: those of the row that has just

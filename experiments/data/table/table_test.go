@@ -31,7 +31,7 @@ const byHand = `{
   }
 }`
 
-func read(t testing.TB, s string) *Table {
+func hand(t testing.TB, s string) *Table {
 	t.Helper()
 	b, err := Read([]byte(s), data.Options{Name: "hand", Source: "by hand"})
 	if err != nil {
@@ -41,7 +41,7 @@ func read(t testing.TB, s string) *Table {
 }
 
 func TestLook(t *testing.T) {
-	b := read(t, byHand)
+	b := hand(t, byHand)
 	noise := func(seed uint64) float64 { return 0.5 * rng.New(seed, "table/loss", 0).NormFloat64() }
 	type choices = map[string]any
 	for _, c := range []struct {
@@ -84,7 +84,7 @@ func TestLook(t *testing.T) {
 // many, whatever the space between.
 // A byte order mark, which editors leave, is no part of a benchmark.
 func TestReadAfterAMark(t *testing.T) {
-	if with := read(t, "\ufeff"+byHand); !bytes.Equal(with.Encode(), read(t, byHand).Encode()) {
+	if with := hand(t, "\ufeff"+byHand); !bytes.Equal(with.Encode(), hand(t, byHand).Encode()) {
 		t.Error("it is another benchmark")
 	}
 }
@@ -125,7 +125,7 @@ func synthetic(rows, choices int) Recorded {
 }
 
 func TestCard(t *testing.T) {
-	b := read(t, byHand)
+	b := hand(t, byHand)
 	want := data.Card{Examples: 2, Options: data.Options{Name: "hand", Source: "by hand"}, Table: &data.TableCard{
 		Metrics:      []data.MetricRange{{Name: "validation", Min: 0.5, Max: 0.75}, {Name: "loss", Min: 0.5, Max: 2}},
 		Choices:      []data.ChoiceOptions{{Name: "depth", Options: 3}, {Name: "optimiser", Options: 2}, {Name: "skip", Options: 2}},
@@ -142,7 +142,7 @@ func TestCard(t *testing.T) {
 
 // The bytes of a table are its identity, and do not depend on how it was written.
 func TestGolden(t *testing.T) {
-	b := read(t, byHand)
+	b := hand(t, byHand)
 	const want = "8ec9dc9866045e5e03d537ef73b9136b7a0fe51d6d2271cefbd85eb330cf19b1"
 	if sum := sha256.Sum256(b.Encode()); hex.EncodeToString(sum[:]) != want {
 		t.Errorf("the table's digest is %x", sum)
@@ -152,7 +152,7 @@ func TestGolden(t *testing.T) {
 		strings.ReplaceAll(byHand, `"3": 1`, `"3.0": 1`),
 		strings.ReplaceAll(byHand, `["skip", "depth"], "options": [true, 2]`, `["depth", "skip"], "options": [2, true]`),
 	} {
-		if !bytes.Equal(read(t, other).Encode(), b.Encode()) {
+		if !bytes.Equal(hand(t, other).Encode(), b.Encode()) {
 			t.Errorf("other bytes from\n%s", other)
 		}
 	}
@@ -169,6 +169,9 @@ func TestReadRefuses(t *testing.T) {
 	row := func(choices, metrics string) string {
 		return "{\"metrics\": [\"v\"],\n\"rows\": [\n{\"choices\": {\"a\": 1}, \"metrics\": {\"v\": 1}},\n" +
 			"{\"choices\": " + choices + ", \"metrics\": " + metrics + "}]}"
+	}
+	curve := func(points string) string {
+		return "{\"metrics\": [\"v\"],\n\"rows\": [\n{\"choices\": {\"a\": 1}, \"metrics\": {\"v\": 0}, \"curves\": {\"v\": " + points + "}}]}"
 	}
 	effect := func(e string) string { return "{\"metrics\": [\"v\"],\n\"effects\": {\"v\":\n" + e + "}}" }
 	for _, c := range []struct {
@@ -191,6 +194,17 @@ func TestReadRefuses(t *testing.T) {
 		{"all together", row(`{"a": [1], "b": 2}`, `{"w": 1}`), []string{
 			`line 4: unknown choice "b"`, `line 4, choice "a": option [1]: it must be a string`, `line 4: no metric "v"`, `unknown metric "w"`}},
 		{"null", row(`{"a": 2}`, `{"v": null}`), []string{`line 4, metric "v": NaN is no finite number`}},
+		{"a choice twice", row(`{"a": 2, "a": 3}`, `{"v": 1}`), []string{`line 4: the field "choices.a" is there twice`}},
+		{"a metric twice", row(`{"a": 2}`, `{"v": 1, "v": 2}`), []string{`line 4: the field "metrics.v" is there twice`}},
+		{"an effect twice", effect(`{"choices": {"a": {"1": 1, "1": 2}}}`), []string{`line 3: the field "choices.a.1" is there twice`}},
+		{"effects twice", effect(`{"choices": {"a": {"1": 1}}}, "v": {"intercept": 2}`), []string{`line 3: "v" is there twice`}},
+		{"a point without its value", curve(`[[1, 0.5], [2]]`), []string{"line 3: [2]: there must be two"}},
+		{"a point of three", curve(`[[1, 0.5], [2, 0, 9]]`), []string{"line 3: [2, 0, 9]: there must be two"}},
+		{"a point of null", curve(`[[1, 0.5], [2, null]]`), []string{`line 3, curve of "v": [2 NaN]: a point is`}},
+		{"an effect of null", effect(`{"choices": {"a": {"1": null}}}`), []string{`choice "a", option 1: NaN is no finite number`}},
+		{"a pair of three", effect(`{"pairs": [{"choices": ["a", "b", "c"], "options": [1, 2, 3], "effect": 1}]}`),
+			[]string{`line 3: ["a", "b", "c"]: there must be two`}},
+		{"a pair of one", effect(`{"pairs": [{"choices": ["a"], "options": [1], "effect": 1}]}`), []string{`line 3: ["a"]: there must be two`}},
 		{"too large a number", row(`{"a": 2}`, `{"v": 1e999}`), []string{"line 4: cannot unmarshal number 1e999"}},
 		{"a choice of null", row(`{"a": null}`, `{"v": 1}`), []string{`line 4, choice "a": option null`}},
 		{"no choices", `{"metrics": ["v"], "rows": [{"metrics": {"v": 1}}]}`, []string{"line 1: no choices"}},
@@ -254,7 +268,7 @@ func TestDecodeRefuses(t *testing.T) {
 			safetensors.Put(f, "more", []uint8{1})
 		},
 	} {
-		f, err := safetensors.Decode(read(t, byHand).Encode())
+		f, err := safetensors.Decode(hand(t, byHand).Encode())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -284,7 +298,7 @@ func checkForm(t *testing.T, got *Table) {
 }
 
 func FuzzDecode(f *testing.F) {
-	f.Add(read(f, byHand).Encode())
+	f.Add(hand(f, byHand).Encode())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if got, err := Decode(b); err == nil {
 			checkForm(t, got)

@@ -17,7 +17,6 @@ import (
 // Limits of what Build takes.
 const (
 	minExamples = 10
-	maxClasses  = 10000
 	maxLabel    = 1 << 10 // bytes
 )
 
@@ -119,8 +118,9 @@ func (b *Builder) Add(e Example) error {
 	}
 	class, ok := b.classOf[label]
 	if !ok {
-		if class = int32(len(b.labels)); class == maxClasses {
-			return bad("more than %d different labels in the first %d examples are no classes (is the label column the right one?)", maxClasses, i+1)
+		if class = int32(len(b.labels)); class == data.MaxClasses {
+			return bad("more than %d different labels in the first %d examples are no classes (is the label column the right one?)",
+				data.MaxClasses, i+1)
 		}
 		label = strings.Clone(label)
 		b.classOf[label], b.labels, b.samples = class, append(b.labels, label), append(b.samples, nil)

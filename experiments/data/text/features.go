@@ -265,13 +265,20 @@ func (x *FeatureIndex) eachPieceOf(token string, starts []int, f func(int32)) []
 	})
 }
 
+// sampled is the number of texts by which room is made for the counts of all.
+const sampled = 256
+
 // Counts returns how often each feature occurs in each example of a split of the
 // index's task.
 func (x *FeatureIndex) Counts(s *Split) *sparse.Matrix {
 	c := sparse.NewCounter(x.Len(), s.Len())
 	for i := range s.Len() {
 		x.count(c, s.IDs[s.Offsets[i]:s.Offsets[i+1]])
-		c.End()
+		if c.End(); i+1 == sampled {
+			// The first texts of a split may be longer than all others, or of more features a token.
+			texts, tokens := float64(s.Len())/sampled, float64(len(s.IDs))/float64(max(1, s.Offsets[sampled]))
+			c.Reserve((min(texts, tokens) - 1) * (1 + 1./16))
+		}
 	}
 	return c.Matrix()
 }

@@ -245,3 +245,34 @@ func BenchmarkFeatures(b *testing.B) {
 		})
 	}
 }
+
+// Room for the counts is made by the first texts: where these are longer than all others, it
+// is not made for thousands such as they are.
+func TestCountsMakeNoRoomForNothing(t *testing.T) {
+	const rest = 20_000
+	for name, c := range map[string]struct{ first, others int }{
+		"long first": {400, 1}, "short first": {1, 40}, "alike": {40, 40},
+	} {
+		task := &Task{Name: "t", Labels: []string{"x", "y"}, Train: Split{Offsets: []int32{0}}}
+		for i := range 400 {
+			task.Vocabulary = append(task.Vocabulary, fmt.Sprint("w", i))
+		}
+		for i := range sampled + rest {
+			n := c.others
+			if i < sampled {
+				n = c.first
+			}
+			for k := range n {
+				task.Train.IDs = append(task.Train.IDs, int32(k))
+			}
+			task.Train.Offsets, task.Train.Labels = append(task.Train.Offsets, int32(len(task.Train.IDs))), append(task.Train.Labels, int32(i%2))
+		}
+		x, err := task.Index(Features{Words: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m := x.Counts(&task.Train); cap(m.IDs) > 3*len(m.IDs)/2 || cap(m.Values) > 3*len(m.Values)/2 {
+			t.Errorf("%s: room for %d counts, there are %d", name, cap(m.IDs), len(m.IDs))
+		}
+	}
+}
