@@ -99,6 +99,17 @@ func TestMatches(t *testing.T) {
 	}
 }
 
+// The single-task search is the one with the settings of the transferred one, if there is one.
+func TestMatchesBySettings(t *testing.T) {
+	ppo := made("naml", "a", 1, 100, always(.7))
+	ppo.Name, ppo.Config.Settings = "ppo", []byte(`{"method":"ppo"}`)
+	v := view1(t, made("random", "a", 1, 100, from(50, .8)), ppo, made("naml", "a", 2, 100, from(10, .8)),
+		transferred(made("naml", "a", 1, 100, always(.8))))
+	if m := v.Matches[len(v.Matches)-1]; m.Single == nil || m.Single.Search != "a-naml-2" || m.S() != "2.0" {
+		t.Errorf("%+v", m.Single)
+	}
+}
+
 func TestPairs(t *testing.T) {
 	v := view1(t,
 		made("naml", "a", 1, 20, always(.9)), made("random", "a", 1, 20, always(.8)), // won

@@ -1,6 +1,7 @@
 package study
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
@@ -465,6 +466,23 @@ func TestTrialCPU(t *testing.T) {
 	for _, f := range Figures(&Study{Ledgers: []Ledger{l}}) {
 		if f.Measure == TrialCPU && !near(f.Median(), 5.5) { // 1 … 10
 			t.Errorf("%+v", f)
+		}
+	}
+}
+
+// Of several arms that search from nothing transfer is compared with the one that searches
+// as it does, wherever it stands.
+func TestSingleTask(t *testing.T) {
+	ppo := json.RawMessage(`{"policy_gradient":{"method":"ppo"}}`)
+	s := &Study{Arms: []Arm{
+		{Name: "random", Strategy: "random"}, {Name: "ppo", Strategy: "naml", Settings: ppo}, {Name: "naml", Strategy: "naml"},
+		{Name: "transfer", Strategy: "naml", From: "multitask"}, {Name: "of-ppo", Strategy: "naml", Settings: ppo, From: "multitask"},
+		{Name: "else", Strategy: "naml", Settings: json.RawMessage(`{"embedding":null}`), From: "multitask"},
+		{Name: "portfolio", Strategy: "portfolio", From: "multitask"},
+	}}
+	for of, want := range map[string]string{"transfer": "naml", "of-ppo": "ppo", "else": "ppo", "portfolio": "", "naml": ""} {
+		if got := s.SingleTask(of); got != want {
+			t.Errorf("%s is compared with %q, want %q", of, got, want)
 		}
 	}
 }
