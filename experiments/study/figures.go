@@ -73,7 +73,8 @@ func (f Figure) measured() space.Objective {
 }
 
 // Figures measures the searches of the phase Transfer. A search without ten
-// models gives no figures.
+// models gives no figures, nor does one that did not come to its end: what it had by then
+// is no figure of its budget.
 func Figures(s *Study) []Figure {
 	index := map[string]int{}
 	var out []Figure
@@ -90,7 +91,7 @@ func Figures(s *Study) []Figure {
 	}
 	for _, l := range s.Select(Transfer, "", "") {
 		top, ok := metrics.AccuracyTopN(l.Trials, 0, search.TopN)
-		if !ok || top.Models() < search.TopN {
+		if !ok || top.Models() < search.TopN || l.Unfinished() {
 			continue
 		}
 		add(l, Validation, top.Validation.Mean)

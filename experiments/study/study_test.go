@@ -299,11 +299,18 @@ func TestFigures(t *testing.T) {
 		ledger(Transfer, "a", "transfer", 2, ramp(10, .7)...), ledger(Transfer, "a", "transfer", 3, ramp(9, .7)...),
 	}}
 	s.Ledgers[1].Costs[0].Cached = true
+	broken, goal := ledger(Transfer, "a", "transfer", 4, ramp(10, .1)...), ledger(Transfer, "a", "goal", 1, ramp(10, .6)...)
+	broken.Status, broken.Budget = "failed", 20
+	goal.Budget = 20 // completed before it was used up
+	s.Ledgers = append(s.Ledgers, broken, goal)
+	if !slices.ContainsFunc(Figures(s), func(f Figure) bool { return f.Arm == "goal" }) {
+		t.Error("a search that reached its goal gives no figure")
+	}
 	for _, f := range Figures(s) {
 		if f.Arm != "transfer" {
 			continue
 		}
-		if len(f.Values) != 2 { // nine models give no figure
+		if len(f.Values) != 2 { // nine models give no figure, nor does a search that failed on its way
 			t.Errorf("%s: %v", f.Key(), f.Values)
 		}
 		switch f.Measure {
