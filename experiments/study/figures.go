@@ -98,10 +98,9 @@ func Figures(s *Study) []Figure {
 		if tested {
 			add(l, Test, top.Test.Mean)
 		}
-		if !l.ofArm(s.Baseline) {
-			if n, _, ok := s.TrialsToBaseline(l); ok {
-				add(l, TrialsToBaseline, float64(n))
-			}
+		if base := s.baseline(l); base != nil && !base.Unfinished() && !l.ofArm(s.Baseline) {
+			n, _, _ := s.TrialsToBaseline(l)
+			add(l, TrialsToBaseline, float64(n))
 		}
 		cpu, n := 0.0, 0
 		trained := map[int]bool{}

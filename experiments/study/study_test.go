@@ -306,6 +306,11 @@ func TestFigures(t *testing.T) {
 	if !slices.ContainsFunc(Figures(s), func(f Figure) bool { return f.Arm == "goal" }) {
 		t.Error("a search that reached its goal gives no figure")
 	}
+	half := Study{Baseline: "random", Ledgers: slices.Clone(s.Ledgers)}
+	half.Ledgers[0].Status, half.Ledgers[0].Budget = "failed", 20 // the baseline
+	if slices.ContainsFunc(Figures(&half), func(f Figure) bool { return f.Measure == TrialsToBaseline || f.Arm == "random" }) {
+		t.Error("trials are counted to where the baseline broke off")
+	}
 	for _, f := range Figures(s) {
 		if f.Arm != "transfer" {
 			continue
