@@ -87,6 +87,9 @@ func unfitted(r *Record) (s *Surrogate, ok []Row, err error) {
 		}
 		s.features = append(s.features, feature{len(c.Options), c.Ordered()})
 	}
+	if sp.Size() == math.MaxUint64 { // or more
+		errs = append(errs, errors.New("its space has more configurations than 64 bits tell apart"))
+	}
 	for _, row := range r.Rows {
 		if row.Status != trainer.OK {
 			continue

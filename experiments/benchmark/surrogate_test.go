@@ -1,8 +1,10 @@
 package benchmark
 
 import (
+	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -10,6 +12,7 @@ import (
 	"gonum.org/v1/gonum/stat"
 
 	"tnaml/experiments/metrics"
+	"tnaml/experiments/space"
 	"tnaml/experiments/trainer"
 	"tnaml/nn/rng"
 )
@@ -85,6 +88,21 @@ func TestLookIsAFunction(t *testing.T) {
 	}
 	if other < 80 {
 		t.Errorf("of 100 configurations %d come out differently under another seed", other)
+	}
+}
+
+// Configurations that have one key would have one luck: a space with more of them than there
+// are keys is refused.
+func TestFitRefusesTooManyConfigurations(t *testing.T) {
+	r := synthetic(paper(t), 1, 30)
+	for i := range 33 {
+		r.Space().Choices = append(r.Space().Choices, space.Choice{Name: fmt.Sprint("more-", i), Options: []any{"a", "b", "c", "d"}})
+		for k := range r.Rows {
+			r.Rows[k].Actions = append(r.Rows[k].Actions, 0)
+		}
+	}
+	if _, err := Fit(r, FitOptions{}); err == nil || !strings.Contains(err.Error(), "than 64 bits tell apart") {
+		t.Error(err)
 	}
 }
 

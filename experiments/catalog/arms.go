@@ -45,6 +45,7 @@ func ParseArms(b []byte) (*Arms, error) {
 	s := &Arms{Lists: map[string][]string{}}
 	yaml, root := yamlnode.Read(b, "list of arms")
 	r := reader{Reader: yaml}
+	var lists []yamlnode.Entry
 	items := func(read func(n yamlnode.Node)) func(yamlnode.Entry) {
 		return func(x yamlnode.Entry) {
 			if x.Value.Kind != yamlnode.List {
@@ -85,15 +86,18 @@ func ParseArms(b []byte) (*Arms, error) {
 					r.Bad(e.Line, "the list's name %q must be %s", e.Key, nameWords)
 				case len(names) == 0:
 					r.Bad(e.Line, "the list %q is empty", e.Key)
-				case armNamed(s.Arms, e.Key) != nil:
-					r.Bad(e.Line, "the list %q has the name of an arm", e.Key)
 				case slices.Contains(append(strategy.Builtin().Names(), simulate.Oracle), e.Key):
 					r.Bad(e.Line, "the list %q has the name of a strategy", e.Key)
 				}
-				s.Lists[e.Key] = names
+				s.Lists[e.Key], lists = names, append(lists, e)
 			}
 		},
 	})
+	for _, e := range lists { // arms may stand behind them
+		if armNamed(s.Arms, e.Key) != nil {
+			r.Bad(e.Line, "the list %q has the name of an arm", e.Key)
+		}
+	}
 	return s, yaml.Err()
 }
 

@@ -368,6 +368,9 @@ func TestSpecsRefuse(t *testing.T) {
 			[]string{
 				`the "settings" of the arm "x": baseline: decay 9`, `the "settings" of the arm "y": no "architecture"`,
 			}},
+		{e, KindTransfer, `{"experiment":"small","budgets":{"e":3,"d":0}}`, []string{
+			`"budgets" gives "e" 3 trials, which is no target`, `"budgets" gives "d" 0 trials: it must be at least 1`,
+		}},
 		{e, KindExperiment, `{"experiment":"small","arms":[]}`, []string{`"arms" is empty (known: random`}},
 		{e, KindExperiment, `{"experiment":"small","settings":{"naml":{"baseline":{"decay":7},"x":1}}}`, []string{`"settings"`, `"x"`}},
 		{e, KindExperiment, `{"experiment":"small","settings":{"baseline":{"decay":7}}}`, []string{
@@ -412,6 +415,9 @@ func TestSpecsRefuse(t *testing.T) {
 				t.Errorf("%s %s: %q is not in: %v", c.kind, c.spec, want, err)
 			}
 		}
+	}
+	if _, err := MakePlan(KindTransfer, e, []byte(`{"experiment":"small","tasks":["c"]}`)); err != nil {
+		t.Errorf("fewer tasks, and the experiment's own budget of another: %v", err)
 	}
 	if _, err := MakePlan(KindExperiment, e, []byte(`{"experiment":"small","pretrain_tasks":["c"],"allow_overlap":true}`)); err != nil {
 		t.Errorf("an overlap that was asked for: %v", err)
@@ -502,6 +508,16 @@ name: again
 	} {
 		if _, err := Parse([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %q is not in: %v", text, want, err)
+		}
+	}
+}
+
+// What is wrong with a file of arms does not depend on the order of its parts.
+func TestArmsInAnyOrder(t *testing.T) {
+	parts := []string{"lists: {a: [tpe]}\n", "arms: [{name: a, strategy: random}]\n"}
+	for _, text := range []string{parts[0] + parts[1], parts[1] + parts[0]} {
+		if _, err := ParseArms([]byte(text)); err == nil || !strings.Contains(err.Error(), `the list "a" has the name of an arm`) {
+			t.Errorf("%q: %v", text, err)
 		}
 	}
 }

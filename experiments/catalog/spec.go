@@ -293,6 +293,8 @@ func (s *Spec) validateTargets(k Kind, e *Experiment) (errs []error) {
 	for _, task := range slices.Sorted(maps.Keys(s.Budgets)) {
 		if n := s.Budgets[task]; n < 1 || n > yamlnode.MaxNumber {
 			bad(`"budgets" gives %q %d trials: it must be at least 1`, task, n)
+		} else if _, own := e.Transfer.Budgets[task]; !own && !slices.Contains(s.Tasks, task) {
+			bad(`"budgets" gives %q %d trials, which is no target: name it in "tasks", or leave it out`, task, n)
 		}
 	}
 	if len(s.Arms) == 0 {

@@ -1,6 +1,9 @@
 package report
 
 import (
+	"bytes"
+	"cmp"
+
 	"tnaml/experiments/metrics"
 )
 
@@ -57,9 +60,11 @@ func matches(tasks []*taskView) []match {
 			m.Needed, m.Reached = a.trialsTo(r.Top.Reward)
 			m.Speedup = metrics.Speedup(float64(m.RandomTrials), float64(m.Needed))
 			c := &a.search.Config
-			if x := seconded(tv.Arms, a, func(x *arm) bool {
+			fromNothing := func(x *arm) bool {
 				return c.Controller != "" && x.search.Config.Controller == "" && x.search.Config.Strategy == c.Strategy
-			}); x != nil {
+			}
+			alike := func(x *arm) bool { return fromNothing(x) && bytes.Equal(x.search.Config.Settings, c.Settings) }
+			if x := cmp.Or(seconded(tv.Arms, a, alike), seconded(tv.Arms, a, fromNothing)); x != nil {
 				m.Single = &single{arm: x, Costed: x.Cost.Trained > 0}
 				m.Single.Needed, m.Single.Reached = x.trialsTo(r.Top.Reward)
 				m.Single.Speedup = metrics.Speedup(float64(m.Single.Needed), float64(m.Needed))

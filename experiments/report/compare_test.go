@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -98,6 +99,17 @@ func TestMatches(t *testing.T) {
 	}
 }
 
+// The single-task search is the one with the settings of the transferred one, if there is one.
+func TestMatchesBySettings(t *testing.T) {
+	ppo := made("naml", "a", 1, 100, always(.7))
+	ppo.Name, ppo.Config.Settings = "ppo", []byte(`{"method":"ppo"}`)
+	v := view1(t, made("random", "a", 1, 100, from(50, .8)), ppo, made("naml", "a", 2, 100, from(10, .8)),
+		transferred(made("naml", "a", 1, 100, always(.8))))
+	if m := v.Matches[len(v.Matches)-1]; m.Single == nil || m.Single.Search != "a-naml-2" || m.S() != "2.0" {
+		t.Errorf("%+v", m.Single)
+	}
+}
+
 func TestPairs(t *testing.T) {
 	v := view1(t,
 		made("naml", "a", 1, 20, always(.9)), made("random", "a", 1, 20, always(.8)), // won
@@ -135,6 +147,27 @@ func TestBold(t *testing.T) {
 	}
 	if diff := cmp.Diff([]bool{true, true, false, false, false}, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// What was not measured on the test split is neither drawn nor compared there: 0 is no value
+// of it, and would be the best of what is minimised.
+func TestUntestedBesideTested(t *testing.T) {
+	s := []Search{knobs("learner", 1, 40, false), knobs("learner", 2, 40, true), knobs("learner", 3, 40, true)}
+	tv := view1(t, s...).Tasks[0]
+	if a := tv.Arms; a[0].BestTest || !a[1].BestTest && !a[2].BestTest {
+		t.Errorf("best by test: %v, %v, %v", a[0].BestTest, a[1].BestTest, a[2].BestTest)
+	}
+	for _, figures := range [][]figure{tv.Plots, tv.Seeds} {
+		if got := string(figures[1].SVG); strings.Contains(got, " trials to 0 after") || strings.Contains(got, s[0].Name) {
+			t.Errorf("%.600s", got)
+		}
+	}
+	s = append(s, knobs("learner", 4, 40, true), knobs("learner", 5, 40, true), knobs("learner", 6, 40, true))
+	plots := view1(t, s...).Tasks[0].Plots // one each, of which the untested one comes last
+	if last := plots[len(plots)-1]; len(plots) != 6 || plots[0].Heading != s[1].Name || last.Heading != s[0].Name+", validation" ||
+		!strings.Contains(string(last.SVG), "Validation latency_ms-top10 over trials") {
+		t.Errorf("%d figures, the last of %s", len(plots), last.Heading)
 	}
 }
 

@@ -101,10 +101,13 @@ type saving struct {
 	Never     int `json:"never_reached"`
 	OverNever int `json:"over_never_reached"`
 	// PretrainTasks are those of the pretrainings, 0 where the arm starts from
-	// none; BreakEven is the number of new tasks after which they have paid.
+	// none of the experiment's; BreakEven is the number of new tasks after which they have paid.
 	PretrainTasks int    `json:"pretrain_tasks,omitempty"`
 	BreakEven     string `json:"break_even,omitempty"`
 }
+
+// never is BreakEven where pretraining does not pay.
+const never = "never"
 
 // targetSaving is that of one target.
 type targetSaving struct {
@@ -160,7 +163,10 @@ func savings(s *study.Study) *saving {
 			v.PretrainTasks = max(v.PretrainTasks, len(l.Config.Tasks))
 		}
 	}
-	v.BreakEven = "never"
+	if v.PretrainTasks == 0 {
+		return v // what it starts from was learned elsewhere
+	}
+	v.BreakEven = never
 	if n := metrics.BreakEven(v.PretrainTasks, v.Speedup); !math.IsInf(n, 1) {
 		v.BreakEven = fmt.Sprintf("%.1f", n)
 	}
@@ -215,8 +221,11 @@ func (v *saving) Say() string {
 		text += fmt.Sprintf(" CPU time saved a target, B·T·(1 − 1/%s): %s in the median.", v.factor(), duration(v.Seconds))
 	}
 	if v.PretrainTasks > 0 {
-		text += fmt.Sprintf(" Without use for the models of the %d pretraining tasks themselves, pretraining has paid after %s new tasks, "+
-			"M/(1 − 1/%s).", v.PretrainTasks, v.BreakEven, v.factor())
+		text += fmt.Sprintf(" Without use for the models of the %d pretraining tasks themselves, pretraining ", v.PretrainTasks)
+		if v.BreakEven == never {
+			return text + "never pays."
+		}
+		text += fmt.Sprintf("has paid after %s new tasks, M/(1 − 1/%s).", v.BreakEven, v.factor())
 	}
 	return text
 }

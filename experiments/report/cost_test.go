@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -76,6 +77,18 @@ func TestSavingByHand(t *testing.T) {
 	}
 	if say := v.Say(); !strings.Contains(say, "by transfer on 1 of 3, by naml on 1.") {
 		t.Error(say)
+	}
+	for i := range s.Ledgers { // transfer is slower everywhere
+		if l := &s.Ledgers[i]; l.Arm == "naml" {
+			l.Trials = made("naml", l.Task, 1, 60, from(0, .8)).Trials
+		}
+	}
+	if v := savings(s); v.BreakEven != "never" || !strings.HasSuffix(v.Say(), "pretraining never pays.") {
+		t.Errorf("%+v: %s", v, v.Say())
+	}
+	s.Ledgers = slices.DeleteFunc(s.Ledgers, func(l study.Ledger) bool { return l.Phase == study.Pretrain })
+	if v := savings(s); v.PretrainTasks != 0 || v.BreakEven != "" { // published by another experiment
+		t.Errorf("of a pretraining that is not there: %+v", v)
 	}
 	s.Against = "fixed" // no single-task arm of that strategy: not the paper's S
 	if v := savings(s); v != nil {

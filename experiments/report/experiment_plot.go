@@ -61,7 +61,7 @@ func optionFigures(s *study.Study, t *targetView) ([]optionFigure, error) {
 			arms = append(arms, c.Arm)
 		}
 	}
-	for _, arm := range arms {
+	for i, arm := range arms {
 		ledgers := s.Select(study.Transfer, t.Task, arm)
 		if len(ledgers) == 0 || ledgers[0].Config.Strategy == strategy.Random {
 			continue
@@ -72,7 +72,7 @@ func optionFigures(s *study.Study, t *targetView) ([]optionFigure, error) {
 			continue
 		}
 		for _, e := range telling(evolutions(l, window), window) {
-			f, err := e.figure(l, window, fmt.Sprintf("%s-%s-option-%d", t.ID, arm, e.choice+1))
+			f, err := e.figure(l, window, fmt.Sprintf("%s-arm-%d-option-%d", t.ID, i+1, e.choice+1))
 			if err != nil {
 				return nil, err
 			}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -137,6 +138,32 @@ func TestExperimentPage(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// An arm that was parted has its run's name behind its own, whatever that is: nothing of it
+// becomes markup, and an id has no blanks, where lists of ids have them.
+func TestPartedArms(t *testing.T) {
+	s := experiment(t)
+	const name = `transfer of "><b id='x'>1</b>`
+	for i := range s.Ledgers {
+		if s.Ledgers[i].Arm == s.Against {
+			s.Ledgers[i].Arm = name
+		}
+	}
+	s.Against = name
+	page := experimentPage(t, s)
+	if strings.Contains(page, "<b id='x'>") {
+		t.Error("a name became markup")
+	}
+	ids := regexp.MustCompile(`\bid="([^"]*)"`).FindAllStringSubmatch(page, -1)
+	for _, id := range ids {
+		if strings.ContainsAny(id[1], ` '<>&`) {
+			t.Errorf("the id %q", id[1])
+		}
+	}
+	if !strings.Contains(page, "-option-") {
+		t.Error("there is no figure of an option")
 	}
 }
 

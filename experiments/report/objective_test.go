@@ -286,7 +286,7 @@ func TestScale(t *testing.T) {
 		{f1.Estimate(metrics.Estimate{Mean: .4498, Error: .0522}), "45 ± 5"},
 		{f1.Estimate(metrics.Estimate{Mean: .8698, Error: .0182}), "87.0 ± 1.8"},
 		{f1.Estimate(metrics.Estimate{Mean: .96914, Error: .0002}), "96.91 ± 0.02"}, {f1.Estimate(metrics.Estimate{Mean: .96914}), "96.91"},
-		{f1.Estimate(metrics.Estimate{Mean: .5, Error: .9}), "50 ± 90"},
+		{f1.Estimate(metrics.Estimate{Mean: .5, Error: .9}), "50 ± 90"}, {f1.Estimate(metrics.Estimate{Mean: .5, Error: 3e-11}), "50.00 ± 3e-09"},
 	} {
 		if c.got != c.want {
 			t.Errorf("%s, want %s", c.got, c.want)

@@ -62,6 +62,9 @@ func splitsOf(tested bool) []split {
 	return splits[:1]
 }
 
+// has says that a search has values on a split.
+func (a *arm) has(sp split) bool { return a.Tested || sp.name == splits[0].name }
+
 // xy is a point of a drawn line: trials, and a value as its scale has it drawn.
 type xy = plotter.XY
 
@@ -95,7 +98,7 @@ func curveFigures(tv *taskView) ([]figure, error) {
 		var lines []series
 		for _, a := range tv.Arms {
 			points := full(a.curve)
-			if len(points) == 0 {
+			if len(points) == 0 || !a.has(sp) {
 				continue
 			}
 			l := series{name: a.Search, arm: a}
@@ -118,7 +121,7 @@ func seedFigures(tv *taskView) ([]figure, error) {
 		for _, first := range tv.Strategies {
 			var curves [][]metrics.Point
 			for _, a := range tv.Arms {
-				if a.Strategy == first.Strategy {
+				if a.Strategy == first.Strategy && a.has(sp) {
 					curves = append(curves, full(a.curve))
 				}
 			}
@@ -161,18 +164,15 @@ func full(curve []metrics.Point) []metrics.Point {
 // small figure of its own, with the others in grey behind it.
 const maxOverlaid = 4
 
-// splitFigures draws one figure a split, or one a line of the last split where
-// there are many, all with the same axes.
+// splitFigures draws one figure a split, or one a line where there are many, all with the
+// same axes. A split that no line is of has none.
 func splitFigures(sc scale, id, name string, drawings [][]series) ([]figure, error) {
-	var axes []series
-	for _, lines := range drawings {
-		axes = append(axes, lines...)
-	}
-	if len(axes) == 0 {
+	drawings = slices.DeleteFunc(drawings, func(lines []series) bool { return len(lines) == 0 })
+	if len(drawings) == 0 {
 		return nil, nil
 	}
-	in := extent(axes, sc)
-	if len(drawings[len(drawings)-1]) > maxOverlaid {
+	in := extent(slices.Concat(drawings...), sc)
+	if len(drawings[0]) > maxOverlaid { // all that is tested was validated
 		return panels(sc, id, name, drawings, in)
 	}
 	var out []figure
@@ -190,31 +190,42 @@ func splitFigures(sc scale, id, name string, drawings [][]series) ([]figure, err
 
 // panels draws small multiples: a figure for each line of the last split, with the
 // same line of the other split thin beside it, and all other lines of its split in
-// grey.
+// grey; then one for each line that is of the other split alone.
 func panels(sc scale, id, name string, drawings [][]series, in box) ([]figure, error) {
 	last := len(drawings) - 1
 	note := panelNote(sc, splits[last].name, last > 0, drawings[last])
 	var out []figure
-	for k, l := range drawings[last] {
+	add := func(split int, l series, beside ...series) error {
 		var lines []series
-		for j, o := range drawings[last] {
-			if o.low, o.high, o.role = nil, nil, other; j != k {
+		for _, o := range drawings[split] {
+			if o.low, o.high, o.role = nil, nil, other; o.arm != l.arm {
 				lines = append(lines, o)
 			}
 		}
-		for _, o := range slices.Concat(drawings[:last]...) {
+		for _, o := range beside {
 			if o.low, o.high, o.role = nil, nil, aside; o.name == l.name {
 				lines = append(lines, o)
 			}
 		}
-		title := splits[last].name + " " + sc.Name() + " over trials on " + name + ": " + l.name
-		f, err := drawLines(append(lines, l), in, panel, fmt.Sprintf("%s-%d", id, k+1), title, sc.drawn)
-		if err != nil {
+		title := splits[split].name + " " + sc.Name() + " over trials on " + name + ": " + l.name
+		f, err := drawLines(append(lines, l), in, panel, fmt.Sprintf("%s-%d", id, len(out)+1), title, sc.drawn)
+		f.Heading, f.Panel, f.Arm, f.Note = l.name, true, l.arm, note
+		out = append(out, f)
+		return err
+	}
+	for _, l := range drawings[last] {
+		if err := add(last, l, slices.Concat(drawings[:last]...)...); err != nil {
 			return nil, err
 		}
-		f.Heading, f.Panel, f.Arm = l.name, true, l.arm
-		f.Note = note
-		out = append(out, f)
+	}
+	for _, l := range drawings[0] {
+		if slices.ContainsFunc(drawings[last], func(o series) bool { return o.name == l.name }) {
+			continue
+		}
+		if err := add(0, l); err != nil {
+			return nil, err
+		}
+		out[len(out)-1].Heading += ", validation"
 	}
 	return out, nil
 }
@@ -274,8 +285,8 @@ func extent(lines []series, sc scale) box {
 	margin, least, most := (out.high-out.low)*.06, math.Inf(-1), math.Inf(1)
 	if trainer.InPercent(sc.Objective) {
 		margin, least, most = max(margin, .25), 0, 100.25
-	} else if margin == 0 {
-		margin = max(math.Abs(a)*.01, 1e-9) // all values are equal
+	} else if size := max(math.Abs(a), math.Abs(b)); out.high-out.low <= 1e-9*size {
+		margin = max(size*.01, 1e-9) // all values are equal, but for the rounding of their means
 	}
 	if out.low >= 0 {
 		least = 0
@@ -399,7 +410,7 @@ func render(p *plot.Plot, size size2, id, title, description string) (template.H
 	esc := template.HTMLEscapeString
 	return template.HTML(fmt.Sprintf(
 		`<svg class="plot" role="img" viewBox="%s" aria-labelledby="%[2]s-title %[2]s-desc">`+
-			"\n<title id=\"%[2]s-title\">%s</title>\n<desc id=\"%[2]s-desc\">%s</desc>\n",
+			"\n<title id=\"%[2]s-title\">%[3]s</title>\n<desc id=\"%[2]s-desc\">%[4]s</desc>\n",
 		svg[head[2]:head[3]], id, esc(title), esc(description)) + svg[head[1]:]), nil
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"tnaml/experiments/metrics"
 	"tnaml/experiments/search"
+	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/space"
 	"tnaml/experiments/trainer"
 )
@@ -31,6 +32,7 @@ func TestTicks(t *testing.T) {
 		{-.1, .1, "−0.10 −0.05 0.00 0.05 0.10"},
 		{1, 1, ""},
 		{0, math.Inf(1), ""},
+		{.1, math.Nextafter(.1, 1), ""}, // steps so small are lost in what they are added to
 	} {
 		var got []string
 		for _, k := range (ticks{}).Ticks(c.low, c.high) {
@@ -55,6 +57,21 @@ func TestSteps(t *testing.T) {
 		if diff := cmp.Diff(plotter.XYs(c.want), steps(c.points)); diff != "" {
 			t.Error(diff)
 		}
+	}
+}
+
+// Who does not see a figure is told in words what it shows, which its title does not say.
+func TestFiguresAreDescribed(t *testing.T) {
+	s := experiment(t)
+	words := regexp.MustCompile(`<title id="[^"]*">(.*)</title>\n<desc id="[^"]*">(.*)</desc>`)
+	found := words.FindAllStringSubmatch(page(t, realistic(t))+experimentPage(t, s), -1)
+	for _, m := range found {
+		if m[2] == m[1] || !strings.Contains(m[2], " trials to ") {
+			t.Errorf("%s is described as: %s", m[1], m[2])
+		}
+	}
+	if len(found) < 10 {
+		t.Errorf("%d figures", len(found))
 	}
 }
 
@@ -92,6 +109,20 @@ func TestExtent(t *testing.T) {
 	}
 	if b := extent([]series{{line: line(-5e-6, -5e-6)}}, latency); !(b.low < -5e-6 && b.high > -5e-6 && b.high-b.low < 2e-7) {
 		t.Errorf("equal values: %v", b)
+	}
+	if b := extent([]series{{line: line(.7, math.Nextafter(.7, 1))}}, latency); !(b.high-b.low > .01) {
+		t.Errorf("equal but for rounding: %v", b)
+	}
+}
+
+// A page of a search whose models are all alike is drawn: their means differ by rounding.
+func TestEqualValues(t *testing.T) {
+	s := knobs(strategy.Random, 1, 9, true)
+	for i := range s.Trials {
+		s.Trials[i].Validation, s.Trials[i].Test, s.Trials[i].Reward, s.Trials[i].Status = .7, .7, -.7, trainer.OK
+	}
+	if got := page(t, Input{Searches: []Search{s}}); !strings.Contains(got, "from 0.7 after 1 trials to 0.7 after 9") {
+		t.Errorf("no curve is drawn: %s", body(got))
 	}
 }
 

@@ -55,7 +55,7 @@ func (s scale) Estimate(e metrics.Estimate) string {
 	case e.Error == 0:
 		return s.Value(e.Mean)
 	case !ok || math.Abs(e.Mean) >= 1e7:
-		return s.Value(e.Mean) + fmt.Sprintf(" ± %.2g", e.Error)
+		return s.Value(e.Mean) + fmt.Sprintf(" ± %.2g", s.factor()*e.Error)
 	}
 	text := minus(fmt.Sprintf("%.*f", decimals, s.factor()*e.Mean)) + fmt.Sprintf(" ± %.*f", decimals, s.factor()*e.Error)
 	if s.units && trainer.InPercent(s.Objective) {

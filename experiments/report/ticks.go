@@ -8,14 +8,14 @@ import (
 )
 
 // ticks labels an axis at round numbers (1, 2 or 5 times a power of ten), at
-// most nine times.
+// most nine times. One whose steps are lost in the rounding of its values has none.
 type ticks struct{}
 
 // Ticks implements plot.Ticker.
 func (ticks) Ticks(low, high float64) []plot.Tick {
 	const most = 8 // steps
 	raw := (high - low) / most
-	if !(raw > 0) || math.IsInf(raw, 0) {
+	if !(raw > 1e-13*max(math.Abs(low), math.Abs(high))) || math.IsInf(raw, 0) {
 		return nil
 	}
 	power := math.Floor(math.Log10(raw))

@@ -352,21 +352,23 @@ func newArm(s *Search, k int, costs map[int]search.Cost) *arm {
 
 // markBest marks the arms whose accuracy-top10 is the best or cannot be told
 // from it. Arms with fewer than ten models stand outside the comparison: their
-// mean is of another thing.
+// mean is of another thing; and so do, on the test split, those that have no values there.
 func markBest(arms []*arm) {
-	var full []*arm
-	var validation, test []metrics.Estimate
-	for _, a := range arms {
-		if a.Top.Models() == topN {
-			full = append(full, a)
-			o := a.Scale.Objective
-			validation, test = append(validation, a.Top.Validation.Reward(o)), append(test, a.Top.Test.Reward(o))
+	mark := func(of func(*arm) metrics.Estimate, best func(*arm) *bool, among func(*arm) bool) {
+		var full []*arm
+		var all []metrics.Estimate
+		for _, a := range arms {
+			if a.Top.Models() == topN && among(a) {
+				full, all = append(full, a), append(all, of(a).Reward(a.Scale.Objective))
+			}
+		}
+		for i, is := range metrics.Best(all) {
+			*best(full[i]) = is
 		}
 	}
-	bv, bt := metrics.Best(validation), metrics.Best(test)
-	for i, a := range full {
-		a.BestValidation, a.BestTest = bv[i], bt[i]
-	}
+	mark(func(a *arm) metrics.Estimate { return a.Top.Validation }, func(a *arm) *bool { return &a.BestValidation },
+		func(*arm) bool { return true })
+	mark(func(a *arm) metrics.Estimate { return a.Top.Test }, func(a *arm) *bool { return &a.BestTest }, func(a *arm) bool { return a.Tested })
 }
 
 // failures groups an arm's failed trials by status, in order of appearance.

@@ -1,6 +1,8 @@
 package study
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/json"
 
 	"tnaml/experiments/search"
@@ -37,16 +39,21 @@ func BaselineOf(arms []Arm) string {
 }
 
 // SingleTask is the arm that searches as another one does, from nothing: the
-// single-task arm that the paper's speed-up compares transfer with. Empty where
-// there is none, or where that one starts from nothing itself.
-func (s *Study) SingleTask(of string) string {
+// single-task arm that the paper's speed-up compares transfer with. Of several of its
+// strategy it is the one with its settings, else the first. Empty where there is none, or
+// where that one starts from nothing itself.
+func (s *Study) SingleTask(of string) (name string) {
 	other := s.Arm(of)
 	for _, a := range s.Arms {
-		if a.Strategy == other.Strategy && a.From == "" && other.From != "" {
+		if a.Strategy != other.Strategy || a.From != "" || other.From == "" {
+			continue
+		}
+		if bytes.Equal(a.Settings, other.Settings) {
 			return a.Name
 		}
+		name = cmp.Or(name, a.Name)
 	}
-	return ""
+	return name
 }
 
 // ReferenceOf is the arm that the others are compared with where nobody says

@@ -73,7 +73,8 @@ func (f Figure) measured() space.Objective {
 }
 
 // Figures measures the searches of the phase Transfer. A search without ten
-// models gives no figures.
+// models gives no figures, nor does one that did not come to its end: what it had by then
+// is no figure of its budget.
 func Figures(s *Study) []Figure {
 	index := map[string]int{}
 	var out []Figure
@@ -90,17 +91,16 @@ func Figures(s *Study) []Figure {
 	}
 	for _, l := range s.Select(Transfer, "", "") {
 		top, ok := metrics.AccuracyTopN(l.Trials, 0, search.TopN)
-		if !ok || top.Models() < search.TopN {
+		if !ok || top.Models() < search.TopN || l.Unfinished() {
 			continue
 		}
 		add(l, Validation, top.Validation.Mean)
 		if tested {
 			add(l, Test, top.Test.Mean)
 		}
-		if !l.ofArm(s.Baseline) {
-			if n, _, ok := s.TrialsToBaseline(l); ok {
-				add(l, TrialsToBaseline, float64(n))
-			}
+		if base := s.baseline(l); base != nil && !base.Unfinished() && !l.ofArm(s.Baseline) {
+			n, _, _ := s.TrialsToBaseline(l)
+			add(l, TrialsToBaseline, float64(n))
 		}
 		cpu, n := 0.0, 0
 		trained := map[int]bool{}

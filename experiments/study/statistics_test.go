@@ -94,6 +94,24 @@ func TestUntested(t *testing.T) {
 	}
 }
 
+// A search that was not measured on the test split, beside others that were, has no 0 there:
+// arms are compared by validation.
+func TestPartlyUntested(t *testing.T) {
+	s := four()
+	want := s.Ranking()
+	for i := range s.Ledgers {
+		if l := &s.Ledgers[i]; l.Arm == want.Arms[0] && l.Seed == 1 {
+			for k := range l.Trials {
+				delete(l.Trials[k].Metrics, "test_accuracy")
+				l.Trials[k].Test = 0
+			}
+		}
+	}
+	if got := s.Ranking(); s.Tested() || !slices.Equal(got.Arms, want.Arms) {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+}
+
 // A search that could not begin says nothing of an arm's data.
 func TestRankingWithoutABeginning(t *testing.T) {
 	s := four()

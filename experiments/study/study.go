@@ -163,13 +163,17 @@ func (s *Study) Objective() space.Objective {
 	return trainer.FillObjective(trainer.Find(sp.TrainerName()), sp.Objective)
 }
 
-// Tested says whether the searches' models were measured on a test split too: any model of
-// any of them. Where they were not, arms are compared by validation.
+// Tested says whether the searches' models were measured on a test split too, those of all
+// searches that have any: with one search that was not, arms are compared by validation.
 func (s *Study) Tested() bool {
-	o := s.Objective()
-	return slices.ContainsFunc(s.Select(Transfer, "", ""), func(l *Ledger) bool {
-		return slices.ContainsFunc(l.Trials, search.Trial.OK) && metrics.Tested(l.Trials, o)
-	})
+	o, models := s.Objective(), false
+	for _, l := range s.Select(Transfer, "", "") {
+		if !metrics.Tested(l.Trials, o) {
+			return false
+		}
+		models = models || slices.ContainsFunc(l.Trials, search.Trial.OK)
+	}
+	return models
 }
 
 // ArmNames lists the arms that have searches, in the order of tables.

@@ -1,6 +1,7 @@
 package study
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
@@ -298,11 +299,23 @@ func TestFigures(t *testing.T) {
 		ledger(Transfer, "a", "transfer", 2, ramp(10, .7)...), ledger(Transfer, "a", "transfer", 3, ramp(9, .7)...),
 	}}
 	s.Ledgers[1].Costs[0].Cached = true
+	broken, goal := ledger(Transfer, "a", "transfer", 4, ramp(10, .1)...), ledger(Transfer, "a", "goal", 1, ramp(10, .6)...)
+	broken.Status, broken.Budget = "failed", 20
+	goal.Budget = 20 // completed before it was used up
+	s.Ledgers = append(s.Ledgers, broken, goal)
+	if !slices.ContainsFunc(Figures(s), func(f Figure) bool { return f.Arm == "goal" }) {
+		t.Error("a search that reached its goal gives no figure")
+	}
+	half := Study{Baseline: "random", Ledgers: slices.Clone(s.Ledgers)}
+	half.Ledgers[0].Status, half.Ledgers[0].Budget = "failed", 20 // the baseline
+	if slices.ContainsFunc(Figures(&half), func(f Figure) bool { return f.Measure == TrialsToBaseline || f.Arm == "random" }) {
+		t.Error("trials are counted to where the baseline broke off")
+	}
 	for _, f := range Figures(s) {
 		if f.Arm != "transfer" {
 			continue
 		}
-		if len(f.Values) != 2 { // nine models give no figure
+		if len(f.Values) != 2 { // nine models give no figure, nor does a search that failed on its way
 			t.Errorf("%s: %v", f.Key(), f.Values)
 		}
 		switch f.Measure {
@@ -465,6 +478,23 @@ func TestTrialCPU(t *testing.T) {
 	for _, f := range Figures(&Study{Ledgers: []Ledger{l}}) {
 		if f.Measure == TrialCPU && !near(f.Median(), 5.5) { // 1 … 10
 			t.Errorf("%+v", f)
+		}
+	}
+}
+
+// Of several arms that search from nothing transfer is compared with the one that searches
+// as it does, wherever it stands.
+func TestSingleTask(t *testing.T) {
+	ppo := json.RawMessage(`{"policy_gradient":{"method":"ppo"}}`)
+	s := &Study{Arms: []Arm{
+		{Name: "random", Strategy: "random"}, {Name: "ppo", Strategy: "naml", Settings: ppo}, {Name: "naml", Strategy: "naml"},
+		{Name: "transfer", Strategy: "naml", From: "multitask"}, {Name: "of-ppo", Strategy: "naml", Settings: ppo, From: "multitask"},
+		{Name: "else", Strategy: "naml", Settings: json.RawMessage(`{"embedding":null}`), From: "multitask"},
+		{Name: "portfolio", Strategy: "portfolio", From: "multitask"},
+	}}
+	for of, want := range map[string]string{"transfer": "naml", "of-ppo": "ppo", "else": "ppo", "portfolio": "", "naml": ""} {
+		if got := s.SingleTask(of); got != want {
+			t.Errorf("%s is compared with %q, want %q", of, got, want)
 		}
 	}
 }

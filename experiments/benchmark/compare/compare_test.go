@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"tnaml/experiments/metrics"
 )
@@ -104,6 +105,28 @@ func TestFiles(t *testing.T) {
 	r, err := table.Compare(t.Context(), Plan{})
 	if err != nil || r.Values[0].At[0].Comparisons[0].Gain.Mean < .0999 {
 		t.Errorf("%v: %+v", err, r)
+	}
+}
+
+// A table of many columns takes no time that grows with their square: ten minutes, of so many.
+func TestManyColumns(t *testing.T) {
+	const columns = 20_000
+	head, row := strings.Builder{}, strings.Builder{}
+	for i := range columns {
+		fmt.Fprintf(&head, ",f%d", i)
+		row.WriteString(",1")
+	}
+	begin := time.Now()
+	var files []File
+	for _, arm := range []string{"a", "b"} {
+		files = append(files, File{arm, []byte("arm,task,seed,trials" + head.String() + "\n" + arm + ",x,1,1" + row.String() + "\n")})
+	}
+	table, err := Read(files, nil)
+	if err != nil || len(table.Values) != columns {
+		t.Fatalf("%v, %d figures", err, len(table.Values))
+	}
+	if took := time.Since(begin); took > 20*time.Second {
+		t.Errorf("it took %s", took)
 	}
 }
 

@@ -71,6 +71,9 @@ var ErrNoNumber = errors.New("no number")
 type body struct {
 	*csv.Reader
 	head []string
+	// figures are the columns of figures that have a name, has says which these are.
+	figures []string
+	has     map[string]bool
 }
 
 // Read reads files as one table. Values names the figures that are wanted: by default they
@@ -80,6 +83,7 @@ func Read(files []File, values []string) (*Table, error) {
 	t := &Table{Values: values, at: map[key]int{}, seen: map[string]bool{}}
 	var errs []error
 	var bodies []body
+	have := map[string]int{} // files, of each figure
 	for _, f := range files {
 		b, err := header(f.CSV)
 		if err != nil {
@@ -87,8 +91,8 @@ func Read(files []File, values []string) (*Table, error) {
 			continue
 		}
 		bodies = append(bodies, b)
-		for _, c := range b.figures() {
-			if !slices.Contains(t.known, c) {
+		for _, c := range b.figures {
+			if have[c]++; have[c] == 1 {
 				t.known = append(t.known, c)
 			}
 		}
@@ -98,7 +102,7 @@ func Read(files []File, values []string) (*Table, error) {
 	}
 	if len(values) == 0 {
 		for _, c := range t.known {
-			if !slices.ContainsFunc(bodies, func(b body) bool { return !slices.Contains(b.figures(), c) }) {
+			if have[c] == len(bodies) {
 				t.Values = append(t.Values, c)
 			}
 		}
@@ -106,18 +110,20 @@ func Read(files []File, values []string) (*Table, error) {
 	if len(t.Values) == 0 {
 		errs = append(errs, errors.New("there is no figure that all files have"))
 	}
-	for i, v := range t.Values {
-		if slices.Contains(t.Values[:i], v) {
+	wanted := map[string]bool{}
+	for _, v := range t.Values {
+		if wanted[v] {
 			errs = append(errs, fmt.Errorf("the figure %q is there twice", v))
 		}
+		wanted[v] = true
 	}
 	for i, b := range bodies {
-		has := list(quoted(b.figures()))
+		has := list(quoted(b.figures))
 		if len(t.Values) == 0 {
 			errs = append(errs, fmt.Errorf("%s: it has the figures %s", files[i].Name, has))
 		}
 		for k, v := range t.Values {
-			if !slices.Contains(b.figures(), v) && !slices.Contains(t.Values[:k], v) {
+			if !b.has[v] && !slices.Contains(t.Values[:k], v) {
 				errs = append(errs, fmt.Errorf("%s: it has no figure %q (it has %s)", files[i].Name, v, has))
 			}
 		}
@@ -147,13 +153,18 @@ func header(text []byte) (body, error) {
 	line, _ := b.FieldPos(0)
 	b.head = head
 	var missing, twice []string
+	b.has = map[string]bool{}
+	seen := map[string]bool{}
 	for i := range head {
 		head[i] = strings.TrimSpace(head[i])
 		if k := slices.IndexFunc(Columns, func(c string) bool { return strings.EqualFold(c, head[i]) }); k >= 0 {
 			head[i] = Columns[k]
 		}
-		if slices.Contains(head[:i], head[i]) && head[i] != "" {
+		if seen[head[i]] && head[i] != "" {
 			twice = append(twice, strconv.Quote(head[i]))
+		}
+		if seen[head[i]] = true; head[i] != "" && !slices.Contains(Columns, head[i]) {
+			b.figures, b.has[head[i]] = append(b.figures, head[i]), true
 		}
 	}
 	for _, c := range Columns {
@@ -171,22 +182,12 @@ func header(text []byte) (body, error) {
 			strings.Join(missing, ", "), list(quoted(head)))
 	case len(twice) > 0:
 		err = fmt.Errorf("the column %s is there twice", list(twice))
-	case len(b.figures()) == 0:
+	case len(b.figures) == 0:
 		err = errors.New("there is no column of figures beside arm, task, seed and trials")
 	default:
 		return b, nil
 	}
 	return b, fmt.Errorf("line %d: %w", line, err)
-}
-
-// figures are the columns of figures that have a name.
-func (b *body) figures() (out []string) {
-	for _, c := range b.head {
-		if c != "" && !slices.Contains(Columns, c) {
-			out = append(out, c)
-		}
-	}
-	return out
 }
 
 // read reads a file's rows.

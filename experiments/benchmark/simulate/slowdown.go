@@ -84,7 +84,7 @@ func compareTook(now, before [][]float64) Slowdown {
 	x, y := logMeans(now), logMeans(before)
 	var d []float64
 	for seed := range now {
-		d = append(d, x[seed]-y[seed])
+		d = append(d, metrics.Difference(x[seed], y[seed]))
 		for task, n := range now[seed] {
 			s.Unchanged = s.Unchanged && n == before[seed][task]
 		}
@@ -95,7 +95,9 @@ func compareTook(now, before [][]float64) Slowdown {
 	switch se := e.Error / 2; {
 	case se > 0:
 		s.P = student(len(d)).Survival(e.Mean / se)
-	case e.Mean <= 0:
+	case e.Mean == 0: // what tasks have gained and lost is the same in each seed
+		s.P = .5
+	case e.Mean < 0:
 		s.P = 1
 	}
 	return s

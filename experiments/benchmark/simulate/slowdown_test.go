@@ -102,6 +102,11 @@ func TestSlowdowns(t *testing.T) {
 			t.Errorf("%s: %+v, %s", name, got, got.Say())
 		}
 	}
+	// What tasks gain and lose in each seed alike is a change, and neither faster nor slower.
+	even := Slowdowns(result(func(seed, task int) int { return 20 + seed%7 + 1 - task }), before)[0]
+	if even.Unchanged || even.Slower || even.Faster || even.Ratio != 1 || even.P != .5 {
+		t.Errorf("%+v, %s", even, even.Say())
+	}
 	never := before
 	never.Took[0][3][0] = 0
 	if took := never.trials(0); took[3][0] != 100 || took[3][1] != 24 {

@@ -108,12 +108,12 @@ type Median struct {
 	// Percentile is the share of the complete trials, in percent, that count as good.
 	Percentile float64 `json:"percentile"`
 	// Startup is the number of complete trials of the task before the first floor
-	// (n_startup_trials), Warmup the first step that has one (n_warmup_steps), MinTrials
+	// (n_startup_trials), Warmup the first step that can have one (n_warmup_steps), MinTrials
 	// how many trials must have a value at a step (n_min_trials).
 	Startup   int `json:"startup"`
 	Warmup    int `json:"warmup"`
 	MinTrials int `json:"min_trials"`
-	// Skip is how many of the first steps that trials tell have no floor.
+	// Skip is how many of the first steps that trials tell, from Warmup on, have no floor.
 	Skip int `json:"skip"`
 }
 
@@ -320,7 +320,11 @@ func (p *Pruner) Get(f *safetensors.File) error {
 	p.first = next()
 	for i := range p.tasks {
 		s := seen{complete: next()}
-		for range next() {
+		levels := next()
+		if s.complete < 0 || levels < 0 {
+			return bad
+		}
+		for range levels {
 			l := level{step: next()}
 			n := next()
 			if n < 0 || n > len(values) {

@@ -123,11 +123,13 @@ func TestRestored(t *testing.T) {
 				t.Fatalf("%s: %v and %v", d.Name, a.Floors(0), b.Floors(0))
 			}
 		}
-		f := safetensors.New("state")
-		safetensors.Put(f, "pruner/counts", []int32{1, 2, 3, 4, 5})
-		safetensors.Put(f, "pruner/values", []float64{1})
-		if err := b.Get(f); err == nil {
-			t.Error("a state that does not fit is taken")
+		for _, counts := range [][]int32{{1, 2, 3, 4, 5}, {1, 1, 1, 10, 1}, {1, 1, 1, 10, 1, 0}, {1, -1, 1, 10, 1, 0, 0}} {
+			f := safetensors.New("state")
+			safetensors.Put(f, "pruner/counts", counts) // of one task for two, a task without its levels, a count below 0
+			safetensors.Put(f, "pruner/values", []float64{1})
+			if err := b.Get(f); err == nil {
+				t.Errorf("a state that does not fit is taken: %v", counts)
+			}
 		}
 	}
 }

@@ -229,7 +229,7 @@ func (k *kindred) propose(trial, task int) []int {
 	parents := t.parents()
 	for _, parent := range parents {
 		candidates = append(candidates, slices.Clone(parent))
-		candidates = append(candidates, changes(k.options, parent)...)
+		candidates = append(candidates, changes(k.options, parent, trial)...)
 	}
 	for range k.settings.Mutations {
 		child := slices.Clone(parents[r.IntN(len(parents))])
@@ -240,7 +240,7 @@ func (k *kindred) propose(trial, task int) []int {
 		candidates = append(candidates, child)
 	}
 	for better, step := consider(candidates), 0; better && step < steps; step++ {
-		better = consider(changes(k.options, best))
+		better = consider(changes(k.options, best, trial))
 	}
 	if best == nil { // all that is near the good ones has been tried
 		return chance()

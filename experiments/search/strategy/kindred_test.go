@@ -440,6 +440,30 @@ func TestKindredBelieves(t *testing.T) {
 }
 
 // BenchmarkKindred runs searches of 100 trials with 8 sources of 500.
+// In the widest space a proposal looks at no more changes than memory has room for, and in
+// the turns after it at all others.
+func TestChangesOfAWideSpace(t *testing.T) {
+	count := func(choices, options, turns int) (most, all int) {
+		n, seen := slices.Repeat([]int{options}, choices), map[string]bool{}
+		for turn := range turns {
+			out := changes(n, make([]int, choices), turn)
+			for _, actions := range out {
+				seen[keyOf(actions)] = true
+			}
+			most = max(most, len(out))
+		}
+		return most, len(seen)
+	}
+	for _, c := range []struct{ choices, options, turns, most, all int }{
+		{1, 1, 1, 0, 0}, {12, 8, 1, 84, 84}, {5, 1000, 1, 4995, 4995}, {6, 1000, 2, 2997, 5994},
+		{space.MaxChoices, space.MaxOptions, 13, 4919, 63936},
+	} {
+		if most, all := count(c.choices, c.options, c.turns); most != c.most || all != c.all {
+			t.Errorf("%d choices of %d options: %d changes at most, %d in all, want %d and %d", c.choices, c.options, most, all, c.most, c.all)
+		}
+	}
+}
+
 func BenchmarkKindred(b *testing.B) {
 	var sources []Source
 	for k := range 8 {

@@ -145,7 +145,7 @@ func (k *kindredModels) opening(options []int, tasks []rewardedTask, inert train
 			add([][]int{slices.Clone(t.actions[i])})
 		}
 	}
-	for range climbs {
+	for climb := range climbs {
 		say := make([]float64, len(from))
 		for i, row := range losses {
 			for _, v := range row {
@@ -153,7 +153,7 @@ func (k *kindredModels) opening(options []int, tasks []rewardedTask, inert train
 			}
 		}
 		for _, i := range descending(say)[:min(climbers, len(say))] {
-			add(changes(options, from[i]))
+			add(changes(options, from[i], climb))
 		}
 	}
 	for _, i := range cover(losses, n) {
@@ -165,11 +165,21 @@ func (k *kindredModels) opening(options []int, tasks []rewardedTask, inert train
 // climbs is how often the neighbours of the best climbers are looked at.
 const climbs, climbers = 4, 5
 
-// changes are all configurations that differ in one choice.
-func changes(options []int, actions []int) (out [][]int) {
+// changes are the configurations that differ in one choice: all of them, but that in a wide
+// space they are maxChanges at most, others at each turn.
+func changes(options []int, actions []int, turn int) (out [][]int) {
+	all := 0
+	for _, n := range options {
+		all += n - 1
+	}
+	stride := 1 + max(0, all-1)/maxChanges
+	at := turn % stride
 	for c, n := range options {
 		for o := range n {
-			if o != actions[c] {
+			if o == actions[c] {
+				continue
+			}
+			if at++; at%stride == 0 {
 				changed := slices.Clone(actions)
 				changed[c] = o
 				out = append(out, changed)
@@ -178,3 +188,6 @@ func changes(options []int, actions []int) (out [][]int) {
 	}
 	return out
 }
+
+// maxChanges bounds the time and the memory that changes take: the widest space has 64,000.
+const maxChanges = 5000
