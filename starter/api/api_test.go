@@ -37,6 +37,8 @@ func (fake) Progress(_ context.Context, name string) (client.Progress, error) {
 		return client.Progress{Run: &client.RunProgress{}}, nil
 	case "slow":
 		return client.Progress{}, context.DeadlineExceeded
+	case "away":
+		return client.Progress{}, client.ErrAway
 	}
 	return client.Progress{}, &client.NotFoundError{Kind: client.Search, Name: name}
 }
@@ -114,6 +116,7 @@ func TestEndpoints(t *testing.T) {
 		{"GET", "/v1/searches/nobody", "", 404, `"code":"not_found"`},
 		{"GET", "/v1/searches/an-experiment", "", 404, `there is no search`},
 		{"GET", "/v1/searches/slow", "", 503, `"code":"unavailable"`},
+		{"GET", "/v1/searches/away", "", 503, `"code":"unavailable"`},
 		{"GET", "/v1/searches/own/trials", "", 200, `"next":100`},
 		{"GET", "/v1/searches/own/trials?from=240&limit=20", "", 200, `"told":250,"trials":[{`},
 		{"GET", "/v1/searches/own/trials?from=900", "", 200, `"trials":[]}`},

@@ -24,7 +24,7 @@ import (
 func (c *Client) KindOf(ctx context.Context, name string) (Kind, error) {
 	d, err := c.Temporal.DescribeWorkflowExecution(ctx, name, "")
 	if err != nil {
-		return "", called("", name, err)
+		return "", called("", name, c.away(ctx, err))
 	}
 	switch workflow := d.GetWorkflowExecutionInfo().GetType().GetName(); {
 	case slices.Contains(catalog.Kinds(), catalog.Kind(workflow)):

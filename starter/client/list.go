@@ -270,7 +270,7 @@ func (c *Client) executions(ctx context.Context, types ...string) (map[string]*e
 		r, err := c.Temporal.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{Namespace: c.Namespace, Query: query,
 			NextPageToken: page})
 		if err != nil {
-			return nil, fmt.Errorf("listing workflows: %w", err)
+			return nil, fmt.Errorf("listing workflows: %w", c.away(ctx, err))
 		}
 		for _, info := range r.GetExecutions() { // the newest first
 			name := info.GetExecution().GetWorkflowId()
