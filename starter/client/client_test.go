@@ -245,8 +245,8 @@ func TestFollowAndSteer(t *testing.T) {
 	unasked := *c
 	unasked.Temporal = &unaskable{Client: c.Temporal, t: t}
 	if list, err := unasked.Searches(t.Context(), ""); err != nil || len(list) != 1 || list[0].Status != "stopped" ||
-		list[0].Told != result.Search.Trials || list[0].Best == nil || *list[0].Best != result.Search.Best[0].Validation ||
-		!strings.HasSuffix(list[0].OnValidation, " %") || list[0].Ended.IsZero() {
+		list[0].Trials != 5007 || list[0].Told != result.Search.Trials || list[0].Best == nil ||
+		*list[0].Best != result.Search.Best[0].Validation || !strings.HasSuffix(list[0].OnValidation, " %") || list[0].Ended.IsZero() {
 		t.Errorf("%+v, %v", list, err)
 	}
 	b, r, err := c.ExportModel(t.Context(), name, client.Pick{Trial: -1})
