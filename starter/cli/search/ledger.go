@@ -30,6 +30,11 @@ func (a app) bestCommand() *cobra.Command {
 			"              anew from the training and validation examples (not the test split): by a search of its own, SEARCH-reevaluated",
 		Example: "  starter best spam-naml-s1-1 --guard reevaluate\n  starter predict spam-naml-s1-1 --guard reevaluate messages.txt",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if by != client.Reevaluation {
+				if err := terminal.Idle(cmd.Flags(), "goes with --guard "+client.Reevaluation+" alone", "top", "repeats"); err != nil {
+					return err
+				}
+			}
 			return a.WithClient(cmd.Context(), func(c *client.Client) error {
 				f, err := c.Find(cmd.Context(), args[0])
 				if err != nil {
