@@ -243,6 +243,11 @@ func (a app) showResult(ctx context.Context, c *client.Client, name string, r *w
 		if found, err = c.Find(ctx, name); err != nil {
 			return err
 		}
+		for i, b := range r.Best { // of most a workflow keeps no words
+			if b.Trial < len(found.Trials) {
+				r.Best[i].Summary = found.Row(b.Trial).Summary
+			}
+		}
 		for i, t := range found.Config.Tasks {
 			of, err := c.Corrected(ctx, found, i)
 			if err != nil {
