@@ -273,7 +273,12 @@ func (a api) trials(ctx context.Context, r *http.Request) (any, error) {
 		Trials []client.Row `json:"trials"`
 		// Next is where to read on, absent at the end.
 		Next int `json:"next,omitempty"`
+		// Behind says why those since the last checkpoint are missing.
+		Behind string `json:"behind,omitempty"`
 	}{Told: len(l.Trials), Trials: []client.Row{}}
+	if l.Behind != nil {
+		out.Behind = l.Behind.Error()
+	}
 	for i := from; i < len(l.Trials); i++ {
 		if len(out.Trials) == most {
 			out.Next = i

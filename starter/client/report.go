@@ -45,8 +45,12 @@ func (c *Client) ReportInput(ctx context.Context, names []string) (report.Input,
 		if status == "running" && c.other(l.Record.Namespace) == "" {
 			status = c.Status(ctx, name)
 		}
+		reason := l.Record.Reason
+		if l.Behind != nil {
+			reason = noAnswer
+		}
 		one := report.Search{
-			Name: name, Status: status, Reason: l.Record.Reason, Span: c.span(ctx, name), Config: *l.Config,
+			Name: name, Status: status, Reason: reason, Span: c.span(ctx, name), Config: *l.Config,
 			Trials: l.Trials, Costs: l.Costs,
 		}
 		one.From, one.Sources = lineage(&l.Record)

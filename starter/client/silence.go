@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"go.temporal.io/api/serviceerror"
@@ -25,9 +26,19 @@ func unanswered(err error) bool {
 		errors.As(err, new(*serviceerror.Unavailable))
 }
 
+// unpolled says that the server has not waited for a worker to answer, as none has asked for work for a while.
+// By no type does it tell this from other preconditions.
+func unpolled(err error) bool {
+	var failed *serviceerror.FailedPrecondition
+	return errors.As(err, &failed) && strings.Contains(failed.Message, "no poller seen")
+}
+
 // silence says who did not answer a call that waits for a worker: ErrAway or ErrSilent. Other
 // errors it returns as they are, and all of them once ctx has ended.
 func (c *Client) silence(ctx context.Context, err error) error {
+	if unpolled(err) {
+		return ErrSilent
+	}
 	if found := c.away(ctx, err); !unanswered(found) {
 		return found
 	}

@@ -22,6 +22,7 @@ type leaving struct {
 	sdk.Client
 	goes, back, works, ends time.Time
 	signals                 int
+	unpolled                bool
 }
 
 func (l *leaving) away() bool   { return time.Now().After(l.goes) && time.Now().Before(l.back) }
@@ -38,6 +39,9 @@ func (l *leaving) CheckHealth(ctx context.Context, _ *sdk.CheckHealthRequest) (*
 func (l *leaving) QueryWorkflowWithOptions(ctx context.Context, r *sdk.QueryWorkflowWithOptionsRequest) (
 	*sdk.QueryWorkflowWithOptionsResponse, error) {
 	if !l.worker() {
+		if l.unpolled {
+			return nil, serviceerror.NewFailedPrecondition("no poller seen for task queue recently, worker may be down")
+		}
 		<-ctx.Done()
 		return nil, serviceerror.NewDeadlineExceeded("query timed out before a worker could process it")
 	}
@@ -112,17 +116,19 @@ func TestWhoIsSilent(t *testing.T) {
 	for _, c := range []struct {
 		name       string
 		back       time.Duration
+		unpolled   bool
 		want       error
 		list       bool
 		leftWithIt int
 	}{
-		{"no server", time.Hour, ErrAway, true, 0},
-		{"no worker", 0, ErrSilent, false, 1},
+		{"no server", time.Hour, false, ErrAway, true, 0},
+		{"no worker", 0, false, ErrSilent, false, 1},
+		{"no worker for long", 0, true, ErrSilent, false, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				now := time.Now()
-				server := &leaving{goes: now.Add(-time.Second), back: now.Add(c.back), works: now.Add(2 * time.Hour)}
+				server := &leaving{goes: now.Add(-time.Second), back: now.Add(c.back), works: now.Add(2 * time.Hour), unpolled: c.unpolled}
 				client := &Client{Temporal: server}
 				if _, err := client.Progress(t.Context(), "s"); !errors.Is(err, c.want) {
 					t.Errorf("its progress: %v", err)
