@@ -107,9 +107,9 @@ func (a app) showCommand() *cobra.Command {
 			}
 			var rows [][]any
 			for _, r := range e.Runs {
-				rows = append(rows, []any{r.Name, r.Kind, r.Status, r.Searches, terminal.When(r.Started), r.Reason})
+				rows = append(rows, []any{r.Name, r.Kind, r.Status, r.Searches, r.Reason, terminal.When(r.Started)})
 			}
-			a.Print("\n%s", a.Table([]string{"run", "kind", "status", ">searches", "~started", "~reason"}, rows))
+			a.Print("\n%s", a.Table([]string{"run", "kind", "status", ">searches", "~reason", "~started"}, rows))
 		},
 	}.Command(a.App)
 }

@@ -154,12 +154,13 @@ func (a app) listCommand() *cobra.Command {
 		}
 		return fmt.Sprintf("%d/%d", n, all)
 	}
+	// A narrow terminal loses columns from the right: why a search stands still is what it keeps.
 	l := terminal.Listing[*client.Entry]{
 		Short:   "List the searches, or the runs of experiments, by the time of their start",
 		Empty:   "There are no searches yet: start one with `starter search`.",
-		Columns: []string{"search", "status", ">trials", ">best", "~started", "~reason", "~tasks", "~strategy", "~experiment"},
+		Columns: []string{"search", "status", ">trials", ">best", "~reason", "~started", "~tasks", "~strategy", "~experiment"},
 		Row: func(e *client.Entry) []any {
-			return []any{e.Name, e.Status, of(e.Told, e.Trials), e.OnValidation, terminal.When(e.Started), e.Reason,
+			return []any{e.Name, e.Status, of(e.Told, e.Trials), e.OnValidation, e.Reason, terminal.When(e.Started),
 				strings.Join(e.Tasks, ", "), e.Strategy, e.Experiment}
 		},
 	}
@@ -168,10 +169,10 @@ func (a app) listCommand() *cobra.Command {
 		if runs {
 			read = c.Runs
 			l.Empty = "There are no runs yet: `starter run` runs an experiment."
-			l.Columns = []string{"run", "status", ">searches", ">trials", "~started", "~reason", "~kind", "~experiment"}
+			l.Columns = []string{"run", "status", ">searches", ">trials", "~reason", "~started", "~kind", "~experiment"}
 			l.Row = func(e *client.Entry) []any {
-				return []any{e.Name, e.Status, of(e.Done, e.Searches), of(e.Told, e.Trials), terminal.When(e.Started),
-					e.Reason, e.Kind, e.Experiment}
+				return []any{e.Name, e.Status, of(e.Done, e.Searches), of(e.Told, e.Trials), e.Reason,
+					terminal.When(e.Started), e.Kind, e.Experiment}
 			}
 		}
 		if experiment != "" {
