@@ -286,6 +286,7 @@ func (a *Activities) finish(ctx context.Context, in FinishInput) (Finished, erro
 	}
 	err = library.UpdateRecord(ctx, a.store, in.Name, writer(in.RunID, in.Line, in.Config), func(r *library.SearchRecord) {
 		r.Status, r.Reason, r.Told, r.Seconds, r.Ended = in.Status, in.Reason, pos.Told, in.Seconds, now()
+		r.Trials = in.Trials
 		r.Ledger, r.State, r.Costs, r.Controller = out.Ledger, pos.State, out.Costs, out.Controller
 		r.Models, r.Released, r.Best, r.Objective = modelsOf(s, config), true, in.Best, config.Space.Objective
 	})

@@ -233,8 +233,9 @@ type FinishInput struct {
 	Reason string `json:"reason,omitempty"`
 	// Best is the best value on the validation split, if there is one.
 	Best *float64 `json:"best,omitempty"`
-	// Seconds is how long the search has run (library.SearchRecord).
+	// Seconds is how long the search has run, Trials its budget (library.SearchRecord).
 	Seconds float64 `json:"seconds,omitempty"`
+	Trials  int     `json:"trials,omitempty"`
 	// RecordOnly writes only these into the record, if the run has one: the rest could
 	// not be written.
 	RecordOnly bool `json:"record_only,omitempty"`

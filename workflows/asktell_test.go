@@ -423,6 +423,9 @@ func TestAskAndTell(t *testing.T) {
 	if err != nil || result.Status != "stopped" || result.Trials != 2 || result.Failed != 1 || result.CPUSeconds != 3 {
 		t.Fatalf("%+v, %v", result, err)
 	}
+	if p := f.progress(t); p.Running != 0 || p.SecondsLeft != 0 { // trial 2 is leased, and 3 was asked
+		t.Errorf("at the end: %+v", p)
+	}
 	if first.Task.Name == "" || len(first.Task.Parameters) == 0 || len(first.Params) != 3 || first.Seed == 0 ||
 		first.Objective.Metric != "rmse" {
 		t.Errorf("%+v", first)

@@ -308,7 +308,7 @@ func (r *run) publish(ctx workflow.Context) (done activities.Finished, err error
 func (r *run) finishInput(ctx workflow.Context) activities.FinishInput {
 	in := activities.FinishInput{
 		Name: r.name, RunID: r.runID, Line: r.state.Line, Config: r.state.Resolved.Config, Position: r.state.Position,
-		Status: r.finished, Reason: r.reason, Seconds: r.whole(ctx).Seconds(),
+		Status: r.finished, Reason: r.reason, Seconds: r.whole(ctx).Seconds(), Trials: r.state.Trials,
 	}
 	if best := r.best(); best != nil {
 		in.Best = &best.Validation

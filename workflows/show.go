@@ -134,7 +134,10 @@ func (r *run) progress(ctx workflow.Context) Progress {
 	if active := r.active(ctx).Seconds(); active > 0 && p.Told > 0 {
 		p.TrialsPerSecond = float64(p.Told-p.Before) / active
 	}
-	if p.TrialsPerSecond > 0 {
+	if r.ended { // what was asked is told no more
+		p.Running = 0
+	}
+	if p.TrialsPerSecond > 0 && r.finished == "" {
 		p.SecondsLeft = float64(max(p.Trials-p.Told, 0)) / p.TrialsPerSecond
 	}
 	return p

@@ -240,7 +240,7 @@ func PublishExperiment(ctx context.Context, s store.Store, yaml []byte, overwrit
 	}
 	return e, experiments.update(ctx, s, e.Name, func(r *ExperimentRecord, _ bool) error {
 		if r.YAML != "" && r.YAML != string(yaml) && !overwrite {
-			return fmt.Errorf("%s %q %w, and differs: choose another name, or overwrite it", store.Experiment, e.Name, ErrExists)
+			return fmt.Errorf("%s %q %w, and differs: choose another name, or replace it with --overwrite", store.Experiment, e.Name, ErrExists)
 		}
 		r.YAML = string(yaml)
 		return nil

@@ -225,7 +225,7 @@ func TestCardOf(t *testing.T) {
 		}
 	}
 	if card, err := CardOf(t.Context(), sick{s}, things); err == nil || card != nil ||
-		!strings.Contains(err.Error(), `dataset "things": connection refused`) {
+		!strings.Contains(err.Error(), `task "things": connection refused`) {
 		t.Errorf("%v, %v", card, err)
 	}
 }

@@ -56,10 +56,10 @@ func (r records[T]) read(ctx context.Context, s store.Store, name string) (T, er
 func (r records[T]) get(ctx context.Context, s store.Store, name string) (v T, err error) {
 	b, _, err := s.GetName(ctx, r.kind, name)
 	if errors.Is(err, store.ErrCorrupt) {
-		return v, fmt.Errorf("%s %q: %w: %w", r.kind, name, ErrUnreadable, err)
+		return v, fmt.Errorf("%s %q: %w: %w", r.kind.Word(), name, ErrUnreadable, err)
 	}
 	if err != nil {
-		return v, fmt.Errorf("%s %q: %w", r.kind, name, err)
+		return v, fmt.Errorf("%s %q: %w", r.kind.Word(), name, err)
 	}
 	return v, r.decode(name, b, &v)
 }
@@ -68,7 +68,7 @@ func (r records[T]) get(ctx context.Context, s store.Store, name string) (v T, e
 func (r records[T]) decode(name string, b []byte, v *T) error {
 	if b != nil {
 		if err := json.Unmarshal(b, v); err != nil {
-			return fmt.Errorf("%s %q: %w: %w", r.kind, name, ErrUnreadable, err)
+			return fmt.Errorf("%s %q: %w: %w", r.kind.Word(), name, ErrUnreadable, err)
 		}
 	}
 	if named, ok := any(v).(interface{ lies(under string) }); ok {
@@ -85,7 +85,7 @@ const parallel = 16
 func (r records[T]) list(ctx context.Context, s store.Store) ([]T, error) {
 	entries, err := s.Names(ctx, r.kind, "")
 	if err != nil {
-		return nil, fmt.Errorf("listing %ss: %w", r.kind, err)
+		return nil, fmt.Errorf("listing %ss: %w", r.kind.Word(), err)
 	}
 	found := make([]*T, len(entries))
 	unreadable := make([]error, len(entries))
@@ -157,7 +157,7 @@ func (r records[T]) publish(ctx context.Context, s store.Store, name string, v T
 	return store.Update(ctx, s, r.kind, name, func(old []byte) ([]byte, error) {
 		same := bytes.Equal(old, value) || ref(value) != "" && ref(old) == ref(value)
 		if old != nil && !same && !overwrite {
-			return nil, fmt.Errorf("%s %q %w, and differs: choose another name, or overwrite it", r.kind, name, ErrExists)
+			return nil, fmt.Errorf("%s %q %w, and differs: choose another name, or replace it with --overwrite", r.kind.Word(), name, ErrExists)
 		}
 		return value, nil
 	})
@@ -178,7 +178,7 @@ func publishObject[T any](
 ) (store.Ref, error) {
 	ref, err := s.Put(ctx, o.Encode())
 	if err != nil {
-		return "", fmt.Errorf("%s %q: %w", r.kind, name, err)
+		return "", fmt.Errorf("%s %q: %w", r.kind.Word(), name, err)
 	}
 	return ref, r.publish(ctx, s, name, record(ref), overwrite)
 }
@@ -200,16 +200,16 @@ func open[T any](ctx context.Context, s store.Store, what string, ref store.Ref,
 func unknownName(ctx context.Context, s store.Store, kind store.Kind, name string) error {
 	known, err := namesNear(ctx, s, kind, name)
 	if err != nil {
-		return fmt.Errorf("%s %q: %w", kind, name, store.ErrNotFound)
+		return fmt.Errorf("%s %q: %w", kind.Word(), name, store.ErrNotFound)
 	}
-	return fmt.Errorf("%s %q: %w (%s)", kind, name, store.ErrNotFound, known)
+	return fmt.Errorf("%s %q: %w (%s)", kind.Word(), name, store.ErrNotFound, known)
 }
 
 // namesNear lists the names of a kind, those nearest to name first.
 func namesNear(ctx context.Context, s store.Store, kind store.Kind, name string) (string, error) {
 	entries, err := s.Names(ctx, kind, "")
 	if err != nil {
-		return "", fmt.Errorf("listing %ss: %w", kind, err)
+		return "", fmt.Errorf("listing %ss: %w", kind.Word(), err)
 	}
 	if len(entries) == 0 {
 		return "there are no others", nil

@@ -34,6 +34,8 @@ type SearchRecord struct {
 	Started time.Time `json:"started,omitzero"`
 	Ended   time.Time `json:"ended,omitzero"`
 	Told    int       `json:"told"`
+	// Trials is the budget that it had when it ended, extensions counted.
+	Trials int `json:"trials,omitempty"`
 	// Best is the best value on the validation split, and Objective what it is of, once
 	// the search has ended.
 	Best      *float64        `json:"best,omitempty"`

@@ -36,6 +36,14 @@ const (
 	Yardstick  Kind = "yardstick"
 )
 
+// Word is what people call what has names of the kind.
+func (k Kind) Word() string {
+	if k == Dataset {
+		return "task"
+	}
+	return string(k)
+}
+
 // Errors that callers tell apart with errors.Is. Everything else is the
 // store's trouble and worth a retry, but for ErrDenied.
 var (

@@ -182,8 +182,8 @@ func fail(w http.ResponseWriter, err error) {
 		status, p.Code = http.StatusNotFound, "not_found"
 	case errors.Is(err, client.ErrUsage):
 		status, p.Code = http.StatusBadRequest, "usage"
-	case errors.Is(err, client.ErrSilent), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded),
-		errors.Is(err, client.ErrNotBegun):
+	case errors.Is(err, client.ErrSilent), errors.Is(err, client.ErrAway), errors.Is(err, client.ErrNotBegun),
+		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		status, p.Code = http.StatusServiceUnavailable, "unavailable"
 	}
 	write(w, status, p)
@@ -252,8 +252,6 @@ func (a api) show(ctx context.Context, r *http.Request) (any, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case p.State == client.Silent:
-		return nil, fmt.Errorf("search %s: %w", name, client.ErrSilent)
 	case p.Search == nil:
 		return nil, &client.NotFoundError{Kind: client.Search, Name: name}
 	}
@@ -275,7 +273,12 @@ func (a api) trials(ctx context.Context, r *http.Request) (any, error) {
 		Trials []client.Row `json:"trials"`
 		// Next is where to read on, absent at the end.
 		Next int `json:"next,omitempty"`
+		// Behind says why those since the last checkpoint are missing.
+		Behind string `json:"behind,omitempty"`
 	}{Told: len(l.Trials), Trials: []client.Row{}}
+	if l.Behind != nil {
+		out.Behind = l.Behind.Error()
+	}
 	for i := from; i < len(l.Trials); i++ {
 		if len(out.Trials) == most {
 			out.Next = i

@@ -37,13 +37,15 @@ func (fake) Progress(_ context.Context, name string) (client.Progress, error) {
 		return client.Progress{Run: &client.RunProgress{}}, nil
 	case "slow":
 		return client.Progress{}, context.DeadlineExceeded
+	case "away":
+		return client.Progress{}, client.ErrAway
 	}
 	return client.Progress{}, &client.NotFoundError{Kind: client.Search, Name: name}
 }
 
 func (fake) Find(_ context.Context, name string) (*client.Ledger, error) {
 	switch name {
-	case "own":
+	case "own", "lone":
 	case "early":
 		return nil, client.ErrNotBegun
 	default:
@@ -51,6 +53,9 @@ func (fake) Find(_ context.Context, name string) (*client.Ledger, error) {
 	}
 	l := &client.Ledger{Name: name, Config: &search.Config{Tasks: []search.Task{{Name: "north"}}, Space: space.Space{
 		Choices: []space.Choice{{Name: "depth", Options: []any{int64(2), int64(4)}}}}}}
+	if name == "lone" {
+		l.Behind = client.ErrSilent
+	}
 	for i := range 250 {
 		l.Trials = append(l.Trials, search.Trial{Trial: i, Actions: []int{0}, Status: "ok"})
 		l.Costs = append(l.Costs, search.Cost{Trial: i})
@@ -114,7 +119,9 @@ func TestEndpoints(t *testing.T) {
 		{"GET", "/v1/searches/nobody", "", 404, `"code":"not_found"`},
 		{"GET", "/v1/searches/an-experiment", "", 404, `there is no search`},
 		{"GET", "/v1/searches/slow", "", 503, `"code":"unavailable"`},
+		{"GET", "/v1/searches/away", "", 503, `"code":"unavailable"`},
 		{"GET", "/v1/searches/own/trials", "", 200, `"next":100`},
+		{"GET", "/v1/searches/lone/trials", "", 200, `"behind":"no worker answers`},
 		{"GET", "/v1/searches/own/trials?from=240&limit=20", "", 200, `"told":250,"trials":[{`},
 		{"GET", "/v1/searches/own/trials?from=900", "", 200, `"trials":[]}`},
 		{"GET", "/v1/searches/own/trials?from=-1&limit=5000", "", 400, `limit is \"5000\": it must be a number from 1 to 1000`},

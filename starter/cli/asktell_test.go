@@ -23,6 +23,10 @@ func TestAskTellServe(t *testing.T) {
 	b, _ := online(t)
 	b.worker()
 	b.ok("task", "add", "north", "--parameters", `{"fold":3}`)
+	o := b.run("task", "add", "north", "--parameters", `{"fold":4}`)
+	if o.code != exitFailed || strings.Count(o.stderr, `task "north" exists already`) != 1 || strings.Count(o.stderr, "exists already") != 1 {
+		t.Errorf("other parameters under a name: %+v", o)
+	}
 	b.ok("space", "add", b.write("own.yaml", "name: own\ntrainer: external\nobjective: {metric: rmse, direction: minimise}\nchoices:\n"+
 		"  - {name: depth, options: [2, 4, 8]}\n  - {name: rate, options: [0.3, 0.1]}\n"))
 	b.ok("search", "--task", "north", "--space", "own", "--strategy", "random", "--trials", "5", "--lag", "2", "--name", "own",

@@ -5,6 +5,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"syscall"
 
@@ -116,6 +117,10 @@ func command(a *terminal.App, running *bool) *cobra.Command {
 	root.SetOut(a.Stdout)
 	root.SetErr(a.Stderr)
 	root.InitDefaultCompletionCmd(a.Args...) // else it comes too late for what follows
+	root.InitDefaultHelpCmd()
+	if help, _, err := root.Find([]string{"help"}); err == nil {
+		help.Args = known
+	}
 	walk(root, func(cmd *cobra.Command) {
 		if cmd != root && cmd.HasSubCommands() && !cmd.Runnable() {
 			terminal.Group(cmd)
@@ -126,6 +131,15 @@ func command(a *terminal.App, running *bool) *cobra.Command {
 		complete(a, cmd)
 	})
 	return root
+}
+
+// known refuses help on what is no command: cobra's own says so, and succeeds.
+func known(help *cobra.Command, args []string) error {
+	_, rest, err := help.Root().Find(args)
+	if err == nil && len(rest) > 0 {
+		err = fmt.Errorf("unknown command %q for %q", strings.Join(args, " "), help.Root().CommandPath())
+	}
+	return err
 }
 
 // walk does something to a command and all below it.

@@ -223,6 +223,18 @@ func TestUsage(t *testing.T) {
 		{[]string{"data", "import", "x.tsv", "--format", "xml", "--encoding", "klingon", "--delimiter", "ab"},
 			[]string{`unknown format "xml"`, `unknown encoding "klingon"`, `a delimiter of "ab"`}},
 		{[]string{"data", "import", "x.tsv", "--validation", ".5", "--test", ".5"}, []string{"leave something to train on"}},
+		{[]string{"help", "serch"}, []string{`unknown command "serch"`}},
+		{[]string{"help", "data", "shwo"}, []string{`unknown command "data shwo"`}},
+		// Flags that would do nothing.
+		{[]string{"best", "x", "--top", "3"}, []string{"--top goes with --guard reevaluate alone"}},
+		{[]string{"best", "x", "--guard", "plain", "--top", "3", "--repeats", "2"}, []string{"--top goes with", "--repeats goes with"}},
+		{[]string{"module", "train", "x", "--name", "m", "--epochs", "3", "--negative", "2"},
+			[]string{"--epochs does not go with --method svd", "--negative does not"}},
+		{[]string{"module", "train", "x", "--name", "m", "--method", "lsa", "--window", "3"}, []string{"--window does not go with --method lsa"}},
+		{[]string{"module", "train", "x", "--name", "m", "--buckets", "9"}, []string{"--buckets goes with --subword alone"}},
+		{[]string{"module", "derive", "m", "--from", "x", "--standardise", "--buckets", "9"}, []string{"--buckets goes with --subword alone"}},
+		{[]string{"up", "--disk-cache-mb", "9"}, []string{"unknown flag: --disk-cache-mb"}},
+		{[]string{"serve", "--tls-certificate", "x"}, []string{"--tls-certificate and --tls-key go together"}},
 	} {
 		b.fails(exitUsage, c.want, c.args...)
 	}
@@ -326,7 +338,7 @@ func (b *console) worker() {
 	ctx, stop := context.WithCancel(context.Background())
 	servers := b.servers()
 	done := make(chan error, 1)
-	go func() { done <- serve.Work(ctx, b.app(), servers, nil) }()
+	go func() { done <- serve.Work(ctx, b.app(), servers, nil, nil) }()
 	b.t.Cleanup(func() {
 		stop()
 		if err := <-done; err != nil {
@@ -388,7 +400,7 @@ func TestFromDataToPrediction(t *testing.T) {
 		t.Errorf("trained before, seconds and all: %s, then %s", beaten, again)
 	}
 	b.ok("baseline", "reviews", "--again")
-	b.fails(exitFailed, []string{"dataset", "reviews"}, "baseline", "review")
+	b.fails(exitFailed, []string{`task "review"`, "reviews"}, "baseline", "review")
 	if o := b.run("baseline", "reviews", "review", "--json"); o.code != exitFailed || !strings.Contains(o.stdout, `"task": "reviews"`) &&
 		!strings.Contains(o.stdout, `"task":"reviews"`) || !strings.Contains(o.stderr, `"review"`) {
 		t.Errorf("baseline of what is there and what is not: %+v", o)
@@ -397,7 +409,7 @@ func TestFromDataToPrediction(t *testing.T) {
 		t.Errorf("card: %s", out)
 	}
 	b.fails(exitFailed, []string{`no task "review"`, "reviews"}, "search", "--task", "review")
-	b.fails(exitFailed, []string{"dataset", "reviews"}, "data", "show", "review")
+	b.fails(exitFailed, []string{`task "review"`, "reviews"}, "data", "show", "review")
 
 	search := []string{"search", "--task", "reviews", "--space", "text-small", "--trials", "15", "--checkpoint-every", "4"}
 	out := b.ok(append(search, "--name", "first")...)
@@ -405,6 +417,13 @@ func TestFromDataToPrediction(t *testing.T) {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is not in: %s", want, out)
 		}
+	}
+	if described := strings.Count(out, " steps"); described != 10 { // more than a workflow keeps the words of
+		t.Errorf("%d of the ten best models are described: %s", described, out)
+	}
+	if twice := b.ok("report", "first", "first", "--json", "-o", "-"); strings.Count(twice, `"gap": `) != 1 ||
+		!strings.Contains(twice, `"title": "first"`) {
+		t.Errorf("one search is reported as two: %.600s", twice)
 	}
 	b.fails(exitFailed, []string{`"first" exists already (completed on `,
 		"UTC), until `starter remove first` gives it up: follow it with `starter watch first`, or choose another name"},

@@ -63,6 +63,9 @@ func TestExitCodes(t *testing.T) {
 	b.lists(nil, func(o output) bool {
 		return strings.Contains(o.stdout, "sick") && strings.Contains(o.stdout, "paused") && strings.Contains(o.stdout, p.Reason[:20])
 	})
+	b.width = 56 // where not all columns have room
+	b.lists(nil, func(o output) bool { return strings.Contains(o.stdout, p.Reason[:10]) })
+	b.width = 0
 	s := b.servers()
 	if err := s.Client.CancelWorkflow(t.Context(), "sick", ""); err != nil {
 		t.Fatal(err)

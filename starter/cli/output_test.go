@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"tnaml/deploy/stack/stacktest"
 	"tnaml/starter/cli/terminal"
@@ -35,6 +36,22 @@ func TestGroupsNameTheirCommands(t *testing.T) {
 		t.Errorf("%.200s", out)
 	}
 	b.ok("config", "--help")
+}
+
+// Help calls a flag's value by a word: what stands in backquotes in its usage is taken for that.
+func TestFlagsCallTheirValues(t *testing.T) {
+	running, flags := false, 0
+	walk(command(&terminal.App{}, &running), func(cmd *cobra.Command) {
+		cmd.Flags().VisitAll(func(f *pflag.Flag) {
+			flags++
+			if name, _ := pflag.UnquoteUsage(f); strings.Contains(name, " ") || name != "" && name == cmd.Root().Name() || name == "go" {
+				t.Errorf("%s --%s %s: %s", cmd.CommandPath(), f.Name, name, f.Usage)
+			}
+		})
+	})
+	if flags < 100 {
+		t.Errorf("%d flags", flags)
+	}
 }
 
 // full takes some bytes and then none, as a full disk does.

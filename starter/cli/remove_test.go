@@ -82,7 +82,7 @@ func TestRemoveAndCollect(t *testing.T) {
 	b.ok(append(search, "--task", "reviews", "--name", "rc-first")...)
 	b.ok(append(search, "--task", "other", "--name", "rc-second", "--module", "tiny")...)
 
-	b.fails(exitFailed, []string{`dataset "review"`, `dataset "othr"`, "reviews", "not found"}, "data", "remove", "review", "othr",
+	b.fails(exitFailed, []string{`task "review"`, `task "othr"`, "reviews", "not found"}, "data", "remove", "review", "othr",
 		"reviews", "--yes")
 	b.fails(exitFailed, []string{`search "rc-frist"`, "rc-first"}, "remove", "rc-frist", "--yes")
 	b.fails(exitFailed, []string{"built in"}, "space", "remove", "text-small", "--yes")

@@ -32,6 +32,9 @@ func TestExperimentFromTheTerminal(t *testing.T) {
 		b.ok("data", "import", data, "--name", name, "--seed", map[string]string{"one": "1", "two": "2"}[name])
 	}
 	b.ok("module", "add", b.write("v.vec", vectors), "--name", "small")
+	if out := b.ok("experiment", "list", "--json"); strings.Contains(out, "null") {
+		t.Errorf("lists that are none: %s", out)
+	}
 	if out := b.ok("experiment", "list"); !strings.Contains(out, "nlp-small") {
 		t.Errorf("list: %s", out)
 	}

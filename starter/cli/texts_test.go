@@ -237,6 +237,10 @@ func TestServeModelRefuses(t *testing.T) {
 	model := exportedModel(t, "a", "b")
 	b.fails(exitFailed, []string{"has no model.json"}, "serve-model", t.TempDir())
 	b.fails(exitUsage, []string{"is open to other machines"}, "serve-model", model, "--listen", "0.0.0.0:0")
+	o := b.run("serve-model", model, "--listen", "127.0.0.1:0", "--tls-certificate", "nowhere.pem", "--tls-key", "nowhere.key")
+	if o.code != exitFailed || strings.Contains(o.stdout, "https://") || !strings.Contains(o.stderr, "nowhere.pem") {
+		t.Errorf("an address without a certificate: %+v", o)
+	}
 	b.fails(exitFailed, []string{"the token"}, "serve-model", model, "--token-file", filepath.Join(b.dir, "none"))
 	b.fails(exitUsage, []string{"name the directory"}, "predict", "--model", filepath.Join(model, "model.safetensors"))
 	b.fails(exitUsage, []string{"--trial, --refit is for a search's models"}, "serve-model", model, "--trial", "3", "--refit")

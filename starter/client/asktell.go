@@ -26,9 +26,6 @@ type RefusedError struct {
 
 func (e *RefusedError) Error() string { return fmt.Sprintf("search %s: %s", e.Search, e.Reason) }
 
-// ErrSilent says that no worker has answered: what was told may be told again.
-var ErrSilent = errors.New("no worker answers: is one running? (`starter up`, or the worker program)")
-
 // Ask takes trials to run of a search whose space has `trainer: external`. Whoever has one
 // tells what it gave, or asks for it again by its number, before its lease ends. What is
 // refused is a RefusedError. Once it is under way, an ask does not end with ctx: the workflow
@@ -112,7 +109,7 @@ func (c *Client) asking(ctx context.Context, name, update string, in, out any) e
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case within.Err() != nil:
-		return fmt.Errorf("search %s: %w", name, ErrSilent)
+		return fmt.Errorf("search %s: %w", name, c.silence(ctx, context.DeadlineExceeded))
 	}
 	var app *temporal.ApplicationError
 	if hasEnded(err) {

@@ -20,7 +20,7 @@ type leasing struct {
 	sdk.Client
 	opens           time.Time
 	takes           time.Duration
-	silent          bool
+	silent, away    bool
 	begun, answered int
 }
 
@@ -28,7 +28,7 @@ func (l *leasing) UpdateWorkflow(ctx context.Context, _ sdk.UpdateWorkflowOption
 	open := !time.Now().Before(l.opens)
 	l.begun++
 	after := time.After(l.takes)
-	if l.silent {
+	if l.silent || l.away {
 		after = nil
 	}
 	select {
@@ -45,6 +45,13 @@ func (l *leasing) UpdateWorkflow(ctx context.Context, _ sdk.UpdateWorkflowOption
 
 func (*leasing) DescribeWorkflowExecution(context.Context, string, string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
 	return nil, errors.New("it is not told what it is")
+}
+
+func (l *leasing) CheckHealth(ctx context.Context, _ *sdk.CheckHealthRequest) (*sdk.CheckHealthResponse, error) {
+	if l.away {
+		return nil, errors.New("connection refused")
+	}
+	return &sdk.CheckHealthResponse{}, nil
 }
 
 type leased struct{ sdk.WorkflowUpdateHandle }
@@ -72,6 +79,7 @@ func TestAWaitThatEndsLosesNoTrial(t *testing.T) {
 		"a trial opens":                         {leasing{}, 10 * time.Second, 5 * time.Second, nil, 1, 7 * time.Second},
 		"no worker, and a wait of ten seconds":  {leasing{silent: true}, 10 * time.Second, 0, ErrSilent, 0, updateTimeout},
 		"no worker, and a wait of fifty":        {leasing{silent: true}, 50 * time.Second, 0, ErrSilent, 0, updateTimeout},
+		"no server, and a wait of ten seconds":  {leasing{away: true}, 10 * time.Second, 0, ErrAway, 0, updateTimeout},
 		"has ended before: nothing is begun":    {leasing{}, -time.Second, 0, ended, 0, 0},
 		"an answer that takes longer than asks": {leasing{takes: time.Minute}, time.Second, 0, ErrSilent, 0, updateTimeout},
 	} {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"go.temporal.io/api/serviceerror"
 	sdk "go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
 
@@ -175,6 +176,14 @@ func (u *unaskable) GetWorkflow(ctx context.Context, id, run string) sdk.Workflo
 	return u.Client.GetWorkflow(ctx, id, run)
 }
 
+// unpolled is a Temporal without a worker for a while.
+type unpolled struct{ sdk.Client }
+
+func (unpolled) QueryWorkflowWithOptions(context.Context, *sdk.QueryWorkflowWithOptionsRequest) (
+	*sdk.QueryWorkflowWithOptionsResponse, error) {
+	return nil, serviceerror.NewFailedPrecondition("no poller seen for task queue recently, worker may be down")
+}
+
 // A search as a program follows and steers it.
 func TestFollowAndSteer(t *testing.T) {
 	c := connected(t)
@@ -216,8 +225,16 @@ func TestFollowAndSteer(t *testing.T) {
 		t.Error(err)
 	}
 	l, err := c.Find(t.Context(), name)
-	if err != nil || len(l.Trials) == 0 || len(l.Costs) != len(l.Trials) {
+	if err != nil || len(l.Trials) == 0 || len(l.Costs) != len(l.Trials) || l.Behind != nil {
 		t.Fatalf("%+v, %v", l, err)
+	}
+	lone := *c
+	lone.Temporal = unpolled{c.Temporal}
+	if old, err := lone.Find(t.Context(), name); err != nil || len(old.Trials) > len(l.Trials) || !errors.Is(old.Behind, client.ErrSilent) {
+		t.Errorf("without a worker: %+v, %v", old, err)
+	}
+	if in, err := lone.ReportInput(t.Context(), []string{name}); err != nil || !strings.Contains(in.Searches[0].Reason, "no worker answers") {
+		t.Errorf("without a worker: %+v, %v", in, err)
 	}
 	if r := l.Row(0); r.TaskName != "films" || r.Summary == "" || len(r.Choices) != len(l.Config.Space.Choices) {
 		t.Errorf("%+v", r)
@@ -245,8 +262,8 @@ func TestFollowAndSteer(t *testing.T) {
 	unasked := *c
 	unasked.Temporal = &unaskable{Client: c.Temporal, t: t}
 	if list, err := unasked.Searches(t.Context(), ""); err != nil || len(list) != 1 || list[0].Status != "stopped" ||
-		list[0].Told != result.Search.Trials || list[0].Best == nil || *list[0].Best != result.Search.Best[0].Validation ||
-		!strings.HasSuffix(list[0].OnValidation, " %") || list[0].Ended.IsZero() {
+		list[0].Trials != 5007 || list[0].Told != result.Search.Trials || list[0].Best == nil ||
+		*list[0].Best != result.Search.Best[0].Validation || !strings.HasSuffix(list[0].OnValidation, " %") || list[0].Ended.IsZero() {
 		t.Errorf("%+v, %v", list, err)
 	}
 	b, r, err := c.ExportModel(t.Context(), name, client.Pick{Trial: -1})

@@ -58,8 +58,11 @@ func (c *Client) change(ctx context.Context, name, change string, args ...any) (
 	}
 	// An update that nobody takes is lost with its client; whether somebody does is asked
 	// first, for an update that was given up may still be done, and a signal then twice.
-	if err := c.query(ctx, name, &json.RawMessage{}); err == nil {
+	switch err := c.query(ctx, name, &json.RawMessage{}); {
+	case err == nil:
 		return c.update(ctx, name, change, args)
+	case errors.Is(err, ErrAway):
+		return Progress{}, called("", name, err)
 	}
 	if ctx.Err() != nil {
 		return Progress{}, ctx.Err()

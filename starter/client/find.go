@@ -24,7 +24,7 @@ import (
 func (c *Client) KindOf(ctx context.Context, name string) (Kind, error) {
 	d, err := c.Temporal.DescribeWorkflowExecution(ctx, name, "")
 	if err != nil {
-		return "", called("", name, err)
+		return "", called("", name, c.away(ctx, err))
 	}
 	switch workflow := d.GetWorkflowExecutionInfo().GetType().GetName(); {
 	case slices.Contains(catalog.Kinds(), catalog.Kind(workflow)):
@@ -81,6 +81,9 @@ type Ledger struct {
 	Config *search.Config
 	Trials []search.Trial
 	Costs  []search.Cost
+	// Behind says why the trials are those of the last checkpoint alone, of a search that runs: ErrSilent
+	// or ErrAway. Those told since are not lost, but nobody says them.
+	Behind error
 }
 
 // Find reads a search's ledger: the checkpoints, and for a running search what its
@@ -105,8 +108,11 @@ func (c *Client) Find(ctx context.Context, name string) (*Ledger, error) {
 	if record.Status == "running" {
 		// Without an answer (no worker, or the run is gone) the checkpoints are
 		// what there is.
-		if p, err := c.position(ctx, name); err == nil {
+		switch p, err := c.position(ctx, name); {
+		case err == nil:
 			ledger, costs, journal = p.Ledger, p.Costs, p.Journal
+		case errors.Is(err, ErrSilent), errors.Is(err, ErrAway):
+			l.Behind = err
 		}
 	}
 	if l.Trials, err = library.ReadLedger(ctx, c.Store, ledger); err != nil {

@@ -26,12 +26,14 @@ const (
 	Paused State = "paused"
 	// Silent: no worker answers, so nobody knows how far it is.
 	Silent State = "silent"
+	// Away: the Temporal server does not answer; what it runs goes on when it is back.
+	Away State = "away"
 )
 
 // Progress is where a search or a run stands.
 type Progress struct {
 	State State
-	// One of these is there, but where State is Silent.
+	// One of these is there, but where State is Silent or Away.
 	Search     *SearchProgress
 	Run        *RunProgress
 	Collection *CollectionProgress
@@ -82,7 +84,8 @@ type Result struct {
 }
 
 // Follow follows a search, a run or a collection until it ends, or ctx does, and tells its progress.
-// Where it ended without a result, that is the error; it goes on if ctx ends.
+// Where it ended without a result, that is the error; it goes on if ctx ends. A server that is away
+// ends nothing.
 func (c *Client) Follow(ctx context.Context, name string, tell func(Progress)) (Result, error) {
 	kind, err := c.KindOf(ctx, name)
 	if err != nil {
@@ -106,7 +109,7 @@ func (c *Client) Follow(ctx context.Context, name string, tell func(Progress)) (
 // wait waits for a workflow; its error is returned as it is.
 func (c *Client) wait(ctx context.Context, kind Kind, name string, every time.Duration, result any, tell func(Progress)) error {
 	done := make(chan error, 1)
-	go func() { done <- c.Temporal.GetWorkflow(ctx, name, "").Get(ctx, result) }()
+	go func() { done <- c.outcome(ctx, name, every, result) }()
 	answered := time.Now()
 	for {
 		p, err := c.progress(ctx, kind, name)
@@ -116,6 +119,8 @@ func (c *Client) wait(ctx context.Context, kind Kind, name string, every time.Du
 		case err == nil:
 			answered = time.Now()
 			tell(p)
+		case errors.Is(err, ErrAway):
+			tell(Progress{State: Away})
 		case ctx.Err() == nil && time.Since(answered) > queryTimeout:
 			tell(Progress{State: Silent})
 		}
@@ -130,7 +135,23 @@ func (c *Client) wait(ctx context.Context, kind Kind, name string, every time.Du
 	}
 }
 
-// Progress asks where a search, a run or a collection stands.
+// outcome waits for a workflow's result. The SDK gives a server up that has been away for a while,
+// which is no end of what it runs: it is asked again.
+func (c *Client) outcome(ctx context.Context, name string, every time.Duration, result any) error {
+	for {
+		err := c.Temporal.GetWorkflow(ctx, name, "").Get(ctx, result)
+		if !unanswered(err) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(every):
+		}
+	}
+}
+
+// Progress asks where a search, a run or a collection stands. Where nobody answers, the error is ErrSilent or ErrAway.
 func (c *Client) Progress(ctx context.Context, name string) (Progress, error) {
 	kind, err := c.KindOf(ctx, name)
 	if err != nil {
@@ -246,17 +267,17 @@ func (c *Client) query(ctx context.Context, name string, progress any) error {
 
 // queried asks a workflow something; one that has ended answers too.
 func (c *Client) queried(ctx context.Context, name, query string, out any) error {
-	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	within, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
 	var response *sdk.QueryWorkflowWithOptionsResponse
-	err := persist(ctx, func() (err error) {
-		response, err = c.Temporal.QueryWorkflowWithOptions(ctx, &sdk.QueryWorkflowWithOptionsRequest{
+	err := persist(within, func() (err error) {
+		response, err = c.Temporal.QueryWorkflowWithOptions(within, &sdk.QueryWorkflowWithOptionsRequest{
 			WorkflowID: name, QueryType: query, QueryRejectCondition: enumspb.QUERY_REJECT_CONDITION_NONE,
 		})
 		return err
 	})
 	if err != nil {
-		return err
+		return c.silence(ctx, err)
 	}
 	if err := response.QueryResult.Get(out); err != nil {
 		return fmt.Errorf("its %s: %w", query, err)

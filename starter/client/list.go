@@ -270,7 +270,7 @@ func (c *Client) executions(ctx context.Context, types ...string) (map[string]*e
 		r, err := c.Temporal.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{Namespace: c.Namespace, Query: query,
 			NextPageToken: page})
 		if err != nil {
-			return nil, fmt.Errorf("listing workflows: %w", err)
+			return nil, fmt.Errorf("listing workflows: %w", c.away(ctx, err))
 		}
 		for _, info := range r.GetExecutions() { // the newest first
 			name := info.GetExecution().GetWorkflowId()
@@ -304,7 +304,8 @@ func (e *Entry) recorded(r library.SearchRecord, x *execution) {
 		_ = json.Unmarshal(r.Spec, &of) // as it was imported
 		e.Trials, e.Tasks, e.Strategy = e.Told, of.Tasks, of.Strategy
 	} else if spec, err := workflows.ParseSearchSpec(r.Spec); err == nil {
-		e.Trials, e.Tasks, e.Strategy, e.Seed, e.Experiment = max(spec.Trials, e.Told), spec.Tasks, spec.Strategy, spec.Seed, spec.Experiment
+		e.Trials, e.Tasks = max(spec.Trials, r.Trials, e.Told), spec.Tasks
+		e.Strategy, e.Seed, e.Experiment = spec.Strategy, spec.Seed, spec.Experiment
 	}
 	ended := !r.Ended.IsZero() && r.Status != library.Imported
 	if ended && (x == nil || x.info.GetCloseTime() != nil && !x.info.GetStartTime().AsTime().After(r.Ended)) {

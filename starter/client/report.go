@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,7 +33,10 @@ func (c *Client) ReportInput(ctx context.Context, names []string) (report.Input,
 	var in report.Input
 	var candidates []study.Candidate
 	seen := map[string]bool{}
-	for _, name := range names {
+	for i, name := range names {
+		if slices.Contains(names[:i], name) {
+			continue // one search is no repetition of itself
+		}
 		l, err := c.Find(ctx, name)
 		if err != nil {
 			return in, err
@@ -41,8 +45,12 @@ func (c *Client) ReportInput(ctx context.Context, names []string) (report.Input,
 		if status == "running" && c.other(l.Record.Namespace) == "" {
 			status = c.Status(ctx, name)
 		}
+		reason := l.Record.Reason
+		if l.Behind != nil {
+			reason = noAnswer
+		}
 		one := report.Search{
-			Name: name, Status: status, Reason: l.Record.Reason, Span: c.span(ctx, name), Config: *l.Config,
+			Name: name, Status: status, Reason: reason, Span: c.span(ctx, name), Config: *l.Config,
 			Trials: l.Trials, Costs: l.Costs,
 		}
 		one.From, one.Sources = lineage(&l.Record)

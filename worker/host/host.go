@@ -78,6 +78,8 @@ type Options struct {
 	Deployment worker.WorkerDeploymentVersion
 	// Monitor watches the worker; nil: nobody does.
 	Monitor *monitor.Monitor
+	// Serves is called once the worker takes work; nil: nobody is told.
+	Serves func()
 
 	slots map[string]int // of the programs that have a number of their own
 }
@@ -210,6 +212,9 @@ func Run(ctx context.Context, c client.Client, s store.Store, o Options) error {
 		go m.Watch(ctx, c)
 	}
 	m.Enter("")
+	if o.Serves != nil {
+		o.Serves()
+	}
 	select {
 	case <-ctx.Done():
 		m.Enter("it is draining: it stops, and takes no more")

@@ -3,7 +3,6 @@ package data
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,11 +12,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"tnaml/activities/library"
-	"tnaml/activities/store"
 	"tnaml/experiments/data"
 	"tnaml/experiments/data/archive"
 	"tnaml/experiments/data/external"
-	"tnaml/starter/cli/names"
 	"tnaml/starter/cli/terminal"
 	"tnaml/starter/client"
 )
@@ -62,9 +59,6 @@ func (a app) addCommand() *cobra.Command {
 			}
 			return a.WithClient(ctx, func(c *client.Client) error {
 				t, ref, err := library.PublishExternal(ctx, c.Store, spec, object, o, overwrite)
-				if errors.Is(err, library.ErrExists) {
-					return errors.Join(err, names.Free(ctx, c.Store, store.Dataset, o.Name, false))
-				}
 				if err != nil {
 					return err
 				}

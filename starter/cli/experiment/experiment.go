@@ -65,7 +65,7 @@ func readExperiments(ctx context.Context, c *client.Client) ([]experimentEntry, 
 	}
 	var out []experimentEntry
 	for _, n := range names {
-		entry := experimentEntry{Name: n, BuiltIn: catalog.IsBuiltin(n), Runs: runs[n]}
+		entry := experimentEntry{Name: n, BuiltIn: catalog.IsBuiltin(n), Runs: append([]library.RunEntry{}, runs[n]...)}
 		if k := len(entry.Runs); k > 0 && entry.Runs[k-1].Status == "running" { // a terminated workflow's record still says so
 			entry.Runs[k-1].Status = c.Status(ctx, entry.Runs[k-1].Name)
 		}
@@ -107,9 +107,9 @@ func (a app) showCommand() *cobra.Command {
 			}
 			var rows [][]any
 			for _, r := range e.Runs {
-				rows = append(rows, []any{r.Name, r.Kind, r.Status, r.Searches, terminal.When(r.Started), r.Reason})
+				rows = append(rows, []any{r.Name, r.Kind, r.Status, r.Searches, r.Reason, terminal.When(r.Started)})
 			}
-			a.Print("\n%s", a.Table([]string{"run", "kind", "status", ">searches", "~started", "~reason"}, rows))
+			a.Print("\n%s", a.Table([]string{"run", "kind", "status", ">searches", "~reason", "~started"}, rows))
 		},
 	}.Command(a.App)
 }

@@ -91,7 +91,7 @@ func Wait(ctx context.Context, t *terminal.App, c *client.Client, kind client.Ki
 	defer leave(nil)
 	paused := false
 	result, err := c.Follow(ctx, name, func(p client.Progress) {
-		if was := paused; p.State != client.Silent {
+		if was := paused; p.State != client.Silent && p.State != client.Away {
 			paused = p.State == client.Paused
 			if attended := t.Terminal && !t.JSON; paused && !attended {
 				leave(&pausedError{kind, name, p})
@@ -101,7 +101,9 @@ func Wait(ctx context.Context, t *terminal.App, c *client.Client, kind client.Ki
 		}
 		switch {
 		case p.State == client.Silent:
-			line.Update("no worker answers: is one running? (`starter up`, or the worker program)")
+			line.Update(client.ErrSilent.Error())
+		case p.State == client.Away:
+			line.Update(fmt.Sprintf("%v; the %s goes on when it is back", client.ErrAway, kind))
 		case p.Collection != nil:
 			line.Update(collectionText(p.Collection))
 		case p.Run != nil:
@@ -240,6 +242,11 @@ func (a app) showResult(ctx context.Context, c *client.Client, name string, r *w
 		var err error
 		if found, err = c.Find(ctx, name); err != nil {
 			return err
+		}
+		for i, b := range r.Best { // of most a workflow keeps no words
+			if b.Trial < len(found.Trials) {
+				r.Best[i].Summary = found.Row(b.Trial).Summary
+			}
 		}
 		for i, t := range found.Config.Tasks {
 			of, err := c.Corrected(ctx, found, i)

@@ -57,10 +57,8 @@ func (a app) addCommand() *cobra.Command {
 			if info.IsDir() {
 				kind, others = "a folder of MobileNet's weights", []string{"language", "top", "member"}
 			}
-			for _, flag := range others {
-				if cmd.Flags().Changed(flag) {
-					return client.Usage(fmt.Errorf("--%s does not go with %s", flag, kind))
-				}
+			if err := terminal.Idle(cmd.Flags(), "does not go with "+kind, others...); err != nil {
+				return err
 			}
 			if block > maxBlock {
 				return client.Usage(fmt.Errorf("--block is %d: a MobileNet has 1 to %d", block, maxBlock))
@@ -131,11 +129,9 @@ func (a app) deriveCommand() *cobra.Command {
 			if from == "" {
 				return client.Usage(errors.New("say which module with --from (`starter module list` shows them)"))
 			}
-			if subword != "" {
-				var err error
-				if v.Fit, err = subwordFlag(subword, buckets); err != nil {
-					return err
-				}
+			var err error
+			if v.Fit, err = subwordFlag(cmd, subword, buckets); err != nil {
+				return err
 			}
 			if len(join) == 0 && v == (embedding.Variant{}) {
 				return client.Usage(errors.New("nothing is to be changed: give --join, --subword, --remove-components, --standardise or --smoothing"))

@@ -144,7 +144,7 @@ func (a app) showCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringSliceVar(&tasks, "task", nil, "tasks whose vocabularies to look up, or all")
-	cmd.Flags().StringSliceVar(&words, "neighbours", nil, "words whose nearest ones to show (see also `module neighbours`)")
+	cmd.Flags().StringSliceVar(&words, "neighbours", nil, "`words` whose nearest ones to show (see also module neighbours)")
 	return a.JSONFlag(cmd)
 }
 

@@ -44,15 +44,23 @@ func (a app) trainCommand() *cobra.Command {
 				return err
 			}
 			o.Method = embedding.Method(method)
-			if subword != "" {
-				s, err := subwordFlag(subword, buckets)
-				if err != nil {
-					return err
-				}
-				o.Subword = s
+			s, err := subwordFlag(cmd, subword, buckets)
+			if err != nil {
+				return err
 			}
+			o.Subword = s
 			if err := o.Validate(); err != nil {
 				return client.Usage(err)
+			}
+			var others []string
+			if o.Method != embedding.SGNS {
+				others = []string{"epochs", "negative", "subsample", "learning-rate"}
+			}
+			if o.Method == embedding.LSA { // its context is the document
+				others = append(others, "window")
+			}
+			if err := terminal.Idle(cmd.Flags(), "does not go with --method "+method, others...); err != nil {
+				return err
 			}
 			if _, err := os.Stat(corpus); corpus != "-" && err != nil {
 				return err
@@ -120,8 +128,11 @@ func subwordFlags(cmd *cobra.Command, lengths *string, buckets *int) {
 	terminal.Positive(cmd, "buckets")
 }
 
-// subwordFlag reads the lengths of n-grams.
-func subwordFlag(lengths string, buckets int) (*embedding.Subword, error) {
+// subwordFlag reads the lengths of n-grams; nil where there are to be none.
+func subwordFlag(cmd *cobra.Command, lengths string, buckets int) (*embedding.Subword, error) {
+	if lengths == "" {
+		return nil, terminal.Idle(cmd.Flags(), "goes with --subword alone", "buckets")
+	}
 	s := &embedding.Subword{Kind: embedding.NGrams, Buckets: buckets}
 	least, most, ok := strings.Cut(lengths, "-")
 	var err1, err2 error

@@ -44,12 +44,7 @@ func (a app) trainImagesCommand() *cobra.Command {
 			if method == "pca" {
 				others, err = []string{"centroids", "patch"}, pca.Validate()
 			}
-			for _, flag := range others {
-				if cmd.Flags().Changed(flag) {
-					err = errors.Join(err, fmt.Errorf("--%s does not go with --method %s", flag, method))
-				}
-			}
-			if err != nil {
+			if err = errors.Join(err, terminal.Idle(cmd.Flags(), "does not go with --method "+method, others...)); err != nil {
 				return client.Usage(err)
 			}
 			return a.WithClient(cmd.Context(), func(c *client.Client) error {

@@ -29,7 +29,7 @@ func Free(ctx context.Context, s store.Store, kind store.Kind, name string, over
 	case errors.Is(err, store.ErrNotFound):
 		return nil
 	case err != nil:
-		return fmt.Errorf("%s %q: %w", kind, name, err)
+		return fmt.Errorf("%s %q: %w", kind.Word(), name, err)
 	}
-	return fmt.Errorf("%s %q %w: choose another name, or replace it with --overwrite", kind, name, library.ErrExists)
+	return fmt.Errorf("%s %q %w: choose another name, or replace it with --overwrite", kind.Word(), name, library.ErrExists)
 }

@@ -77,7 +77,7 @@ func publish(ctx context.Context, a *terminal.App, c *client.Client, goroot stri
 		p.Update(fmt.Sprintf("reading the standard library's comments: %d of %d files", done, total))
 	})
 	if err != nil {
-		return err
+		return fmt.Errorf("the Go installation in %s: %w", goroot, err)
 	}
 	sources := corpus.Tasks()
 	for i, source := range sources {

@@ -30,8 +30,13 @@ func (a app) bestCommand() *cobra.Command {
 			"              anew from the training and validation examples (not the test split): by a search of its own, SEARCH-reevaluated",
 		Example: "  starter best spam-naml-s1-1 --guard reevaluate\n  starter predict spam-naml-s1-1 --guard reevaluate messages.txt",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if by != client.Reevaluation {
+				if err := terminal.Idle(cmd.Flags(), "goes with --guard "+client.Reevaluation+" alone", "top", "repeats"); err != nil {
+					return err
+				}
+			}
 			return a.WithClient(cmd.Context(), func(c *client.Client) error {
-				f, err := c.Find(cmd.Context(), args[0])
+				f, err := a.find(cmd.Context(), c, args[0])
 				if err != nil {
 					return err
 				}
@@ -124,6 +129,15 @@ func (a app) bestCommand() *cobra.Command {
 	return a.JSONFlag(cmd)
 }
 
+// find finds a search, and says where the newest of its trials are missing.
+func (a app) find(ctx context.Context, c *client.Client, name string) (*client.Ledger, error) {
+	l, err := c.Find(ctx, name)
+	if err == nil && l.Behind != nil {
+		a.Say("warning: %s is shown as of its last checkpoint: %v", name, l.Behind)
+	}
+	return l, err
+}
+
 func of(task string) string {
 	if task == "" {
 		return ""
@@ -140,12 +154,13 @@ func (a app) listCommand() *cobra.Command {
 		}
 		return fmt.Sprintf("%d/%d", n, all)
 	}
+	// A narrow terminal loses columns from the right: why a search stands still is what it keeps.
 	l := terminal.Listing[*client.Entry]{
 		Short:   "List the searches, or the runs of experiments, by the time of their start",
 		Empty:   "There are no searches yet: start one with `starter search`.",
-		Columns: []string{"search", "status", ">trials", ">best", "~started", "~reason", "~tasks", "~strategy", "~experiment"},
+		Columns: []string{"search", "status", ">trials", ">best", "~reason", "~started", "~tasks", "~strategy", "~experiment"},
 		Row: func(e *client.Entry) []any {
-			return []any{e.Name, e.Status, of(e.Told, e.Trials), e.OnValidation, terminal.When(e.Started), e.Reason,
+			return []any{e.Name, e.Status, of(e.Told, e.Trials), e.OnValidation, e.Reason, terminal.When(e.Started),
 				strings.Join(e.Tasks, ", "), e.Strategy, e.Experiment}
 		},
 	}
@@ -154,10 +169,10 @@ func (a app) listCommand() *cobra.Command {
 		if runs {
 			read = c.Runs
 			l.Empty = "There are no runs yet: `starter run` runs an experiment."
-			l.Columns = []string{"run", "status", ">searches", ">trials", "~started", "~reason", "~kind", "~experiment"}
+			l.Columns = []string{"run", "status", ">searches", ">trials", "~reason", "~started", "~kind", "~experiment"}
 			l.Row = func(e *client.Entry) []any {
-				return []any{e.Name, e.Status, of(e.Done, e.Searches), of(e.Told, e.Trials), terminal.When(e.Started),
-					e.Reason, e.Kind, e.Experiment}
+				return []any{e.Name, e.Status, of(e.Done, e.Searches), of(e.Told, e.Trials), e.Reason,
+					terminal.When(e.Started), e.Kind, e.Experiment}
 			}
 		}
 		if experiment != "" {

@@ -69,7 +69,8 @@ func (a app) reportCommand() *cobra.Command {
 	cmd.Flags().StringVar(&pareto, "pareto", "",
 		"two `metrics`, as test_accuracy,latency_ms:min: the page shows the models that are best in both")
 	cmd.Flags().BoolVar(&asCSV, "csv", false, "write every trial as CSV")
-	return a.JSONFlag(cmd)
+	a.JSONFlag(cmd).Flags().Lookup("json").Usage = "write what the page shows as JSON, with all trials"
+	return cmd
 }
 
 // The formats of a report.
@@ -118,7 +119,11 @@ func (a app) reportWriter(ctx context.Context, c *client.Client, format int, tit
 			return nil, client.Usage(fmt.Errorf("--pareto %w", err))
 		}
 	}
-	in.Title, in.Generated = cmp.Or(title, strings.Join(names, ", ")), time.Now().Format(terminal.DateFormat)
+	shown := make([]string, len(in.Searches))
+	for i, s := range in.Searches {
+		shown[i] = s.Name
+	}
+	in.Title, in.Generated = cmp.Or(title, strings.Join(shown, ", ")), time.Now().Format(terminal.DateFormat)
 	return func(w io.Writer) error {
 		switch format {
 		case formatCSV:

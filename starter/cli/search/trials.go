@@ -84,7 +84,7 @@ func (a app) trialsCommand() *cobra.Command {
 					return err
 				}
 				return a.WithClient(cmd.Context(), func(c *client.Client) error {
-					l, err := c.Find(cmd.Context(), args[0])
+					l, err := a.find(cmd.Context(), c, args[0])
 					if err != nil {
 						return err
 					}
@@ -103,7 +103,9 @@ func (a app) trialsCommand() *cobra.Command {
 					write := func(w io.Writer) error { return trialsJSONL(w, l, from) }
 					if format == "table" {
 						if out == "-" && from == len(l.Trials) {
-							a.Say("No trial has ended yet.")
+							if l.Behind == nil { // else nobody knows
+								a.Say("No trial has ended yet.")
+							}
 							return nil
 						}
 						write = func(w io.Writer) error { return a.trialsTable(w, l, from) }
@@ -354,7 +356,7 @@ func (a app) logMLflow(ctx context.Context, name, address string, last int) erro
 	defer progress.Clear()
 	to.Progress = func(done, total int) { progress.Update(fmt.Sprintf("logging trial %d of %d", done, total)) }
 	return a.WithClient(ctx, func(c *client.Client) error {
-		l, err := c.Find(ctx, name)
+		l, err := a.find(ctx, c, name)
 		if err != nil {
 			return err
 		}

@@ -57,8 +57,8 @@ func (a app) demoCommand() *cobra.Command {
 	terminal.Positive(cmd, "trials")
 	cmd.Flags().BoolVar(&keep, "keep", false, "leave the servers and the worker running at the end")
 	cmd.Flags().StringVarP(&output, "output", "o", "", "the report (default report.html in the data directory)")
-	cmd.Flags().StringVar(&source, "goroot", "", "Go installation whose comments to read (default: that of `go`)")
-	deploy.Flags(cmd.Flags(), "worker.", "metrics")
+	cmd.Flags().StringVar(&source, "goroot", "", "Go installation whose comments to read (default: that of the command go)")
+	deploy.Flags(cmd.Flags(), ofWorkers...)
 	return cmd
 }
 
@@ -99,7 +99,7 @@ func (a app) demoServers(ctx context.Context, source string, f func(*client.Clie
 	}
 	workerContext, stop := context.WithCancel(ctx)
 	worker := make(chan error, 1)
-	go func() { worker <- Work(workerContext, a.App, servers, m) }()
+	go func() { worker <- Work(workerContext, a.App, servers, m, nil) }()
 	done := make(chan error, 1)
 	go func() { done <- f(a.Client(servers)) }()
 	select {

@@ -3,6 +3,7 @@ package serve
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -133,15 +134,21 @@ func (a app) token(file string) (string, error) {
 // serve serves until ctx ends; what is under way then is answered. It prints the address, with
 // a path.
 func (a app) serve(ctx context.Context, server *http.Server, o serving, path string) error {
+	scheme := "http"
+	if o.certificate != "" { // which is looked at before anybody is told that it serves
+		pair, err := tls.LoadX509KeyPair(o.certificate, o.key)
+		if err != nil {
+			return fmt.Errorf("--tls-certificate, --tls-key: %w", err)
+		}
+		scheme, server.TLSConfig = "https", &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
+	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", o.listen)
 	if err != nil {
 		return err
 	}
 	ended := make(chan error, 1)
-	scheme := "http"
 	if o.certificate != "" {
-		scheme = "https"
-		go func() { ended <- server.ServeTLS(listener, o.certificate, o.key) }()
+		go func() { ended <- server.ServeTLS(listener, "", "") }()
 	} else {
 		go func() { ended <- server.Serve(listener) }()
 	}

@@ -27,6 +27,11 @@ func Commands(t *terminal.App) []*cobra.Command {
 	return []*cobra.Command{a.demoCommand(), a.upCommand(), a.serveCommand(), a.serveModelCommand()}
 }
 
+// ofWorkers are the settings of a worker beside servers on its own machine: a disk cache would have what
+// lies on that disk already.
+var ofWorkers = []string{"worker.identity", "worker.slots", "worker.trainers", "worker.cache_mb", "worker.drain", "worker.deployment",
+	"worker.build_id", "metrics"}
+
 func (a app) upCommand() *cobra.Command {
 	var noWorker bool
 	cmd := &cobra.Command{
@@ -53,7 +58,7 @@ func (a app) upCommand() *cobra.Command {
 			a.Print("web UI    %s\nTemporal  %s, namespace %s\nS3        %s, credentials in %s\ndata      %s\nlog       %s",
 				addresses.UI, addresses.Temporal, addresses.Namespace, addresses.S3Endpoint,
 				stack.CredentialsPath(a.Config.DataDir), a.Config.DataDir, addresses.Log)
-			worker := make(chan error, 1)
+			worker, serves := make(chan error, 1), make(chan struct{})
 			if noWorker {
 				a.Say("Running without a worker. Ctrl-C stops.")
 			} else {
@@ -69,28 +74,33 @@ func (a app) upCommand() *cobra.Command {
 				defer servers.Close()
 				workerContext, stopWorker := context.WithCancel(ctx)
 				defer stopWorker()
-				go func() { worker <- Work(workerContext, a.App, servers, m) }()
+				go func() { worker <- Work(workerContext, a.App, servers, m, func() { close(serves) }) }()
 				if a.Config.Metrics != "" {
 					a.Print("metrics   http://%s/metrics", a.Config.Metrics)
 				}
-				a.Say("A worker runs too. Ctrl-C stops; start again to go on.")
 			}
-			select {
-			case <-ctx.Done():
-				a.Say("stopping")
-				if !noWorker {
-					<-worker
+			for {
+				select {
+				case <-serves:
+					a.Say("A worker runs too. Ctrl-C stops; start again to go on.")
+					serves = nil
+					continue
+				case <-ctx.Done():
+					a.Say("stopping")
+					if !noWorker {
+						<-worker
+					}
+					return nil
+				case err := <-worker:
+					return err
+				case <-st.Done():
+					return fmt.Errorf("the dev stack ended by itself (%w): see %s", st.Err(), addresses.Log)
 				}
-				return nil
-			case err := <-worker:
-				return err
-			case <-st.Done():
-				return fmt.Errorf("the dev stack ended by itself (%w): see %s", st.Err(), addresses.Log)
 			}
 		},
 	}
 	cmd.Flags().BoolVar(&noWorker, "no-worker", false, "run the servers only")
-	deploy.Flags(cmd.Flags(), "worker.", "metrics")
+	deploy.Flags(cmd.Flags(), ofWorkers...)
 	return cmd
 }
 
@@ -118,8 +128,9 @@ func (a app) stackOptions(progress func(string)) stack.Options {
 	return stack.Options{Dir: a.Config.DataDir, Cache: filepath.Join(a.Config.DataDir, "cache"), Progress: progress}
 }
 
-// Work serves as a worker until ctx ends; m watches it, or is nil.
-func Work(ctx context.Context, a *terminal.App, s *deploy.Servers, m *monitor.Monitor) error {
+// Work serves as a worker until ctx ends; m watches it, or is nil, and serves is called once it takes
+// work, or is nil.
+func Work(ctx context.Context, a *terminal.App, s *deploy.Servers, m *monitor.Monitor, serves func()) error {
 	identity := a.Config.Worker.Identity
 	if identity == "" {
 		hostname, _ := os.Hostname()
@@ -141,5 +152,6 @@ func Work(ctx context.Context, a *terminal.App, s *deploy.Servers, m *monitor.Mo
 		Namespace: s.Namespace, TaskQueue: a.Config.Temporal.TaskQueue, Slots: a.Config.Worker.Slots, Serve: serve,
 		CacheBytes: int64(a.Config.Worker.CacheMB) << 20, Identity: identity, Log: a.Logger(),
 		Commands: a.Config.Trainers, Directory: host.TrialsDir(a.Config), Drain: drain, Deployment: version, Monitor: m,
+		Serves: serves,
 	})
 }

@@ -56,6 +56,21 @@ func CheckNumbers(flags *pflag.FlagSet) error {
 	return errors.Join(errs...)
 }
 
+// Idle refuses flags that were given and would do nothing, and says why: whoever gives one believes
+// that it did something.
+func Idle(flags *pflag.FlagSet, why string, names ...string) error {
+	var errs []error
+	for _, name := range names {
+		if flags.Changed(name) {
+			errs = append(errs, fmt.Errorf("--%s %s", name, why))
+		}
+	}
+	if len(errs) == 0 {
+		return nil
+	}
+	return client.Usage(errors.Join(errs...))
+}
+
 // numbers is what the values of flags look like that stand alone too.
 var numbers = regexp.MustCompile(`^[0-9]+(-[0-9]+)?$`)
 
