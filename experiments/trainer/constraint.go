@@ -51,7 +51,7 @@ func (o Outcome) Judged(constraints []space.Constraint) Outcome {
 	violation, missing := Violation(o.Metrics, constraints)
 	if len(missing) > 0 {
 		reason := fmt.Sprintf("the outcome breaks the trainers' contract: it lacks %s, which constraints are about (it has: %s)",
-			strings.Join(missing, ", "), strings.Join(sortedNames(o.Metrics), ", "))
+			strings.Join(missing, ", "), named(o.Metrics))
 		return Outcome{Status: Failed, Reason: oneLine(reason), Steps: o.Steps}
 	}
 	if violation > 0 {

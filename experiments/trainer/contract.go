@@ -254,7 +254,7 @@ func (o Outcome) check(objective space.Objective) error {
 	}
 	if o.Status == OK {
 		if _, ok := o.Metrics[Key(o.Metrics, objective)]; !ok {
-			bad("it lacks the objective %q (it has: %s)", objective.Metric, strings.Join(sortedNames(o.Metrics), ", "))
+			bad("it lacks the objective %q (it has: %s)", objective.Metric, named(o.Metrics))
 		}
 	}
 	return errors.Join(errs...)

@@ -47,7 +47,7 @@ func TestCheckedFailsTheRest(t *testing.T) {
 		}},
 		"no objective":   {ok(map[string]float64{"loss": 1, "auc": .5}), []string{`it lacks the objective "accuracy" (it has: auc, loss)`}},
 		"test alone":     {ok(map[string]float64{"test_accuracy": 1}), []string{`it lacks the objective "accuracy"`}},
-		"no metrics":     {ok(nil), []string{`it lacks the objective "accuracy" (it has: )`}},
+		"no metrics":     {ok(nil), []string{`it lacks the objective "accuracy" (it has: none)`}},
 		"many metrics":   {ok(many), []string{"it has 65 metrics, more than 64"}},
 		"a long name":    {ok(map[string]float64{"accuracy": 1, strings.Repeat("n", 65): 1}), []string{"nnn…", "1 to 64 bytes"}},
 		"a broken name":  {ok(map[string]float64{"accuracy": 1, "a\xff": 1, "": 1}), []string{`"a?"`, `the name ""`}},

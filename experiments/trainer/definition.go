@@ -154,4 +154,12 @@ func words(choices map[string]any) string {
 	return b.String()
 }
 
+// named lists names for people.
+func named[V any](names map[string]V) string {
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(sortedNames(names), ", ")
+}
+
 func sortedNames[V any](named map[string]V) []string { return slices.Sorted(maps.Keys(named)) }

@@ -27,6 +27,8 @@ type Client struct {
 	TaskQueue string
 	// UI is the address of Temporal's web UI, empty where it is not known.
 	UI string
+	// Warn is told what is not as it should be, and ends nothing; nil: nobody is.
+	Warn func(text string)
 }
 
 // Kind says what a name is one of.

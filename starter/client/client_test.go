@@ -230,8 +230,14 @@ func TestFollowAndSteer(t *testing.T) {
 	}
 	lone := *c
 	lone.Temporal = unpolled{c.Temporal}
+	var warned []string
+	lone.Warn = func(text string) { warned = append(warned, text) }
 	if old, err := lone.Find(t.Context(), name); err != nil || len(old.Trials) > len(l.Trials) || !errors.Is(old.Behind, client.ErrSilent) {
 		t.Errorf("without a worker: %+v, %v", old, err)
+	}
+	if _, _, err := lone.ExportModel(t.Context(), name, client.Pick{Trial: 4000}); err == nil || len(warned) != 2 ||
+		!strings.HasPrefix(warned[1], name+" is shown as of its last checkpoint: ") {
+		t.Errorf("warned %q, %v", warned, err)
 	}
 	if in, err := lone.ReportInput(t.Context(), []string{name}); err != nil || !strings.Contains(in.Searches[0].Reason, "no worker answers") {
 		t.Errorf("without a worker: %+v, %v", in, err)

@@ -112,7 +112,9 @@ func (c *Client) Find(ctx context.Context, name string) (*Ledger, error) {
 		case err == nil:
 			ledger, costs, journal = p.Ledger, p.Costs, p.Journal
 		case errors.Is(err, ErrSilent), errors.Is(err, ErrAway):
-			l.Behind = err
+			if l.Behind = err; c.Warn != nil {
+				c.Warn(fmt.Sprintf("%s is shown as of its last checkpoint: %v", name, err))
+			}
 		}
 	}
 	if l.Trials, err = library.ReadLedger(ctx, c.Store, ledger); err != nil {

@@ -124,7 +124,11 @@ func (a app) showController(v controllerView) {
 	if v.Name == "" {
 		name = string(v.Ref)
 	}
-	a.Print("%s: %d trials on %d tasks, seed %d, search space %s", name, v.Trials, len(v.Tasks), v.Seed, v.SpaceName)
+	tasks := "tasks"
+	if len(v.Tasks) == 1 {
+		tasks = "task"
+	}
+	a.Print("%s: %d trials on %d %s, seed %d, search space %s", name, v.Trials, len(v.Tasks), tasks, v.Seed, v.SpaceName)
 	a.Print("%s, %d × %d LSTM", v.Ref, v.Layers, v.Hidden)
 	if v.Search != "" {
 		a.Print("learned by %s", v.Search)

@@ -139,7 +139,11 @@ func (a app) show(v *client.ScheduleEntry) {
 	a.Print("%s (%s): %s", v.Name, state(v), v.Note)
 	a.Print("when     %s %s", strings.Join(v.When, "; "), v.TimeZone)
 	a.Print("overlap  %s", v.Overlap)
-	for i, t := range v.Next[:min(len(v.Next), 3)] {
+	next := v.Next[:min(len(v.Next), 3)]
+	if v.Paused {
+		next = nil // as long as nobody resumes it
+	}
+	for i, t := range next {
 		a.Print("%s %s", []string{"next    ", "        ", "        "}[i], t.Local().Format("2006-01-02 15:04 MST"))
 	}
 	for _, r := range v.Running {
@@ -157,7 +161,7 @@ func (a app) listCommand() *cobra.Command {
 		Columns: []string{"schedule", "when", "next", "state", "~for"},
 		Row: func(v *client.ScheduleEntry) []any {
 			next := ""
-			if len(v.Next) > 0 {
+			if len(v.Next) > 0 && !v.Paused {
 				next = terminal.When(v.Next[0])
 			}
 			return []any{v.Name, strings.Join(v.When, "; ") + " " + v.TimeZone, next, state(v), v.Note}

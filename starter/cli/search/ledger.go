@@ -36,7 +36,7 @@ func (a app) bestCommand() *cobra.Command {
 				}
 			}
 			return a.WithClient(cmd.Context(), func(c *client.Client) error {
-				f, err := a.find(cmd.Context(), c, args[0])
+				f, err := c.Find(cmd.Context(), args[0])
 				if err != nil {
 					return err
 				}
@@ -127,15 +127,6 @@ func (a app) bestCommand() *cobra.Command {
 	cmd.Flags().IntVar(&repeats, "repeats", 0, fmt.Sprintf("how often it trains each (default %d)", client.DefaultRepeats))
 	terminal.Positive(cmd, "top", "repeats")
 	return a.JSONFlag(cmd)
-}
-
-// find finds a search, and says where the newest of its trials are missing.
-func (a app) find(ctx context.Context, c *client.Client, name string) (*client.Ledger, error) {
-	l, err := c.Find(ctx, name)
-	if err == nil && l.Behind != nil {
-		a.Say("warning: %s is shown as of its last checkpoint: %v", name, l.Behind)
-	}
-	return l, err
 }
 
 func of(task string) string {

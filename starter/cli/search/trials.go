@@ -84,7 +84,7 @@ func (a app) trialsCommand() *cobra.Command {
 					return err
 				}
 				return a.WithClient(cmd.Context(), func(c *client.Client) error {
-					l, err := a.find(cmd.Context(), c, args[0])
+					l, err := c.Find(cmd.Context(), args[0])
 					if err != nil {
 						return err
 					}
@@ -356,7 +356,7 @@ func (a app) logMLflow(ctx context.Context, name, address string, last int) erro
 	defer progress.Clear()
 	to.Progress = func(done, total int) { progress.Update(fmt.Sprintf("logging trial %d of %d", done, total)) }
 	return a.WithClient(ctx, func(c *client.Client) error {
-		l, err := a.find(ctx, c, name)
+		l, err := c.Find(ctx, name)
 		if err != nil {
 			return err
 		}

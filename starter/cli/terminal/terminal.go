@@ -142,7 +142,10 @@ func (a *App) Connect(ctx context.Context) (*deploy.Servers, error) {
 
 // Client is a client of open servers.
 func (a *App) Client(s *deploy.Servers) *client.Client {
-	return &client.Client{Temporal: s.Client, Store: s.Store, Namespace: s.Namespace, TaskQueue: a.Config.Temporal.TaskQueue, UI: s.UI}
+	return &client.Client{
+		Temporal: s.Client, Store: s.Store, Namespace: s.Namespace, TaskQueue: a.Config.Temporal.TaskQueue, UI: s.UI,
+		Warn: func(text string) { a.Say("warning: %s", text) },
+	}
 }
 
 // WithClient runs f with a client of the servers.
