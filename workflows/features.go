@@ -1,8 +1,11 @@
 package workflows
 
 import (
+	"errors"
 	"fmt"
 
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"tnaml/activities"
@@ -21,7 +24,6 @@ func (r *run) prepare(ctx workflow.Context) error {
 	}
 	r.preparing = r.state.Prepared + left
 	r.show(ctx)
-	var a *activities.Activities
 	var failed error
 	group := workflow.NewWaitGroup(ctx)
 	for range min(r.spec.parallel(), left) {
@@ -40,9 +42,7 @@ func (r *run) prepare(ctx workflow.Context) error {
 				}
 				f := r.features()
 				what := fmt.Sprintf("the features of %s under %s could not be computed", f.Task, f.Module)
-				err := r.step(ctx, what, func(ctx workflow.Context) error {
-					return workflow.ExecuteActivity(featuresActivity(ctx, f), a.Features, f).Get(ctx, nil)
-				})
+				err := r.step(ctx, what, func(ctx workflow.Context) error { return compute(ctx, f) })
 				if err != nil {
 					failed = err
 					return
@@ -62,6 +62,23 @@ func (r *run) prepare(ctx workflow.Context) error {
 	}
 	r.state.Active, r.activeSince = 0, workflow.Now(ctx) // the rate is that of the trials, whatever a pause has booked before
 	return failed
+}
+
+// compute has features computed. Attempts whose workers fall silent come back here, since those may have died of them:
+// the server would make a hundred.
+func compute(ctx workflow.Context, f activities.FeaturesInput) error {
+	var a *activities.Activities
+	for silent := 1; ; silent++ {
+		err := workflow.ExecuteActivity(featuresActivity(ctx, f), a.Features, f).Get(ctx, nil)
+		var timeout *temporal.TimeoutError
+		switch {
+		case err == nil || ctx.Err() != nil || !errors.As(err, &timeout) || timeout.TimeoutType() != enumspb.TIMEOUT_TYPE_HEARTBEAT:
+			return err
+		case silent == silentAttempts:
+			return fmt.Errorf("workers fell silent with it %d times: do they die of it, for want of memory, or are they suspended, or cut off "+
+				"from the server?", silent)
+		}
+	}
 }
 
 // features takes the next of those that are to be computed.

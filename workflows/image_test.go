@@ -183,6 +183,29 @@ func TestFeaturesContinueAsTheyStood(t *testing.T) {
 	}
 }
 
+// Features that workers die of pause the search, which says so, and not after a hundred of them; a resume tries again.
+func TestFeaturesThatWorkersDieOf(t *testing.T) {
+	tries, paused := 0, false
+	f := newImageFixture(t, func(in activities.FeaturesInput) error {
+		if tries++; tries <= 10 {
+			return silent("worker x")
+		}
+		return nil
+	})
+	f.RegisterDelayedCallback(func() {
+		p := f.progress(t)
+		paused = p.Status == "paused" && strings.Contains(p.Reason, "the features of noise under one") && strings.Contains(p.Reason, "10 times")
+		f.SignalWorkflow(workflows.Resume, nil)
+	}, 24*time.Hour)
+	f.SetStartWorkflowOptions(client.StartWorkflowOptions{WorkflowRunTimeout: 48 * time.Hour})
+	if r, err := f.run(t, `{"tasks":["noise"],"strategy":"random","trials":2,"lag":1}`); err != nil || r.Trials != 2 {
+		t.Fatal(err, r)
+	}
+	if !paused || tries != 12 {
+		t.Errorf("paused %v after %d attempts", paused, tries)
+	}
+}
+
 // A pause holds back the features that have not begun.
 func TestPauseBetweenFeatures(t *testing.T) {
 	var begun []time.Time

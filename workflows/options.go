@@ -55,12 +55,15 @@ func (r *run) trialActivity(ctx workflow.Context, p search.Proposal) workflow.Co
 	})
 }
 
-// featuresActivity are the options of computing the features of images.
+// featuresActivity are the options of computing the features of images. Attempts whose workers fall silent come back to
+// the workflow, which counts them (see compute).
 func featuresActivity(ctx workflow.Context, f activities.FeaturesInput) workflow.Context {
+	policy := retries()
+	policy.NonRetryableErrorTypes = []string{"TemporalTimeout:Heartbeat"}
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: featuresTimeout,
 		HeartbeatTimeout:    heartbeatTimeout,
-		RetryPolicy:         retries(),
+		RetryPolicy:         policy,
 		Summary:             limit.Summary(fmt.Sprintf("features of %s · %s", f.Task, f.Module)),
 	})
 }
