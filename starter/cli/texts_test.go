@@ -183,6 +183,9 @@ func TestDataImportReadsRegularFilesOnly(t *testing.T) {
 	for i, e := range opinions() {
 		b.place(fmt.Sprintf("set/%s/%d.txt", e.Label, i), []byte(e.Text))
 	}
+	b.place("set/.net/1.txt", []byte("a class that is called so"))
+	b.place("set/.net/2.txt", []byte("another text of it"))
+	b.place("set/pos/._1.txt", []byte("of the system"))
 	link := func(to, name string) {
 		if err := os.Symlink(to, filepath.Join(b.dir, name)); err != nil {
 			t.Skipf("no links here: %v", err)
@@ -203,7 +206,8 @@ func TestDataImportReadsRegularFilesOnly(t *testing.T) {
 	if err := json.Unmarshal([]byte(b.ok("data", "import", "--dry-run", "--json", filepath.Join(b.dir, "set"))), &p); err != nil {
 		t.Fatal(err)
 	}
-	if p.Card.Examples != 41 || len(p.LeftOut) != 1 {
+	if p.Card.Examples != 41 || len(p.LeftOut) != 2 ||
+		!strings.HasSuffix(p.LeftOut[1], "rename it if it is: .net") {
 		t.Errorf("%d examples, %q", p.Card.Examples, p.LeftOut)
 	}
 	for _, name := range []string{"outside.txt", "endless.txt", "linked.txt", "fifo", "folder"} {

@@ -93,11 +93,31 @@ func IsData(name string) bool {
 // not to the data: .DS_Store, ._name, __MACOSX and the like.
 func hidden(name string) bool {
 	for part := range strings.SplitSeq(name, "/") {
-		if strings.HasPrefix(part, ".") || part == "__MACOSX" || strings.EqualFold(part, "thumbs.db") {
+		if strings.HasPrefix(part, ".") || ofSystem(part) {
 			return true
 		}
 	}
 	return false
+}
+
+func ofSystem(part string) bool {
+	return part == "__MACOSX" || part == ".DS_Store" || strings.HasPrefix(part, "._") || strings.EqualFold(part, "thumbs.db")
+}
+
+// Hidden is the part of a name up to what begins with a point in it, which is never read: a class
+// may be called so. Empty where nothing does, and of what systems leave beside the data.
+func Hidden(name string) string {
+	at := 0
+	for part := range strings.SplitSeq(name, "/") {
+		if at += len(part); ofSystem(part) {
+			return ""
+		}
+		if strings.HasPrefix(part, ".") {
+			return name[:at]
+		}
+		at++
+	}
+	return ""
 }
 
 func tooLarge(archive, file string, limit int64) error {
@@ -184,7 +204,7 @@ func eachOfTar(in *countReader, archive string, limit int64, wanted func(name st
 		default: // a directory, or what is said of the whole archive
 			continue
 		}
-		if hidden(name) || !wanted(name) {
+		if !wanted(name) || hidden(name) {
 			continue
 		}
 		if h.Size > left {

@@ -311,3 +311,15 @@ func FuzzRead(f *testing.F) {
 		Places(names)
 	})
 }
+
+// What begins with a point is told, but for what systems leave beside the data.
+func TestHidden(t *testing.T) {
+	for name, want := range map[string]string{
+		"train/.net/1.txt": "train/.net", ".git/config": ".git", "a/.x": "a/.x", "a/b.txt": "", "a/._1.txt": "", "__MACOSX/a/._1": "",
+		"a/.DS_Store": "", "": "",
+	} {
+		if got := Hidden(name); got != want {
+			t.Errorf("%s: %q, not %q", name, got, want)
+		}
+	}
+}

@@ -44,8 +44,8 @@ func orDefault(limit int64) int64 {
 }
 
 // FolderEntries lists the wanted files of a tree, sorted by name, and the names
-// of what else lies there. Only regular files are data: a pipe would be waited
-// for, a device may never end. What a link leads to counts, as far as the tree
+// of what else lies there. What is hidden is none of them, though wanted is asked of it too.
+// Only regular files are data: a pipe would be waited for, a device may never end. What a link leads to counts, as far as the tree
 // lets it be seen: one of os.Root shows nothing outside.
 func FolderEntries(tree fs.FS, folder string, wanted func(name string) bool) (entries []Entry, others []string, err error) {
 	err = fs.WalkDir(tree, ".", func(name string, d fs.DirEntry, err error) error {
@@ -55,9 +55,10 @@ func FolderEntries(tree fs.FS, folder string, wanted func(name string) bool) (en
 		case name == ".":
 		case d.IsDir():
 			if hidden(d.Name()) {
+				wanted(name)
 				return fs.SkipDir
 			}
-		case hidden(name) || !wanted(name):
+		case !wanted(name) || hidden(name):
 		case !regular(tree, name, d):
 			others = append(others, name)
 		default:
@@ -85,7 +86,8 @@ func sortedEntries(e []Entry) []Entry {
 }
 
 // Entries lists the wanted files of a tar or zip archive that is not compressed
-// as a whole, sorted by name. limit bounds the size of a tar archive's files
+// as a whole, sorted by name. What is hidden is none of them, though wanted is asked of it
+// too. limit bounds the size of a tar archive's files
 // together, 0 meaning DefaultMaxBytes; a zip archive's are bounded where they are
 // read.
 func Entries(r io.ReaderAt, size int64, name string, limit int64, wanted func(name string) bool) ([]Entry, error) {
@@ -107,7 +109,7 @@ func zipEntries(r io.ReaderAt, size int64, archive string, wanted func(name stri
 	var out []Entry
 	for _, f := range z.File {
 		name := Clean(f.Name)
-		if !f.Mode().IsDir() && !hidden(name) && wanted(name) {
+		if !f.Mode().IsDir() && wanted(name) && !hidden(name) {
 			out = append(out, Entry{name, func() (io.ReadCloser, error) {
 				if err := noFile(f.Mode()); err != nil {
 					return nil, err

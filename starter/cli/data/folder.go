@@ -21,6 +21,13 @@ import (
 // entries lists the files of a folder or an archive, and takes its digest.
 func (im *importer) entries(s source) ([]archive.Entry, error) {
 	var out []archive.Entry
+	var hidden []string
+	wanted := func(name string) bool {
+		if h := archive.Hidden(name); h != "" && !slices.Contains(hidden, h) && len(hidden) <= shownRows {
+			hidden = append(hidden, h)
+		}
+		return archive.IsData(name)
+	}
 	if s.form == aFolder {
 		root, err := os.OpenRoot(s.path) // whose links lead nowhere else
 		if err != nil {
@@ -28,7 +35,7 @@ func (im *importer) entries(s source) ([]archive.Entry, error) {
 		}
 		im.closers = append(im.closers, root)
 		var others []string
-		if out, others, err = archive.FolderEntries(root.FS(), s.name, archive.IsData); err != nil {
+		if out, others, err = archive.FolderEntries(root.FS(), s.name, wanted); err != nil {
 			return nil, err
 		}
 		im.leftOut(s.name, notRegular, others)
@@ -38,12 +45,13 @@ func (im *importer) entries(s source) ([]archive.Entry, error) {
 		}
 		r, size, err := im.unpacked(s)
 		if err == nil {
-			out, err = archive.Entries(r, size, s.name, im.read.MaxBytes, archive.IsData)
+			out, err = archive.Entries(r, size, s.name, im.read.MaxBytes, wanted)
 		}
 		if err != nil {
 			return nil, err
 		}
 	}
+	im.leftOut(s.name, areHidden, hidden)
 	n := 0
 	for i, e := range out {
 		out[i].Open = func() (io.ReadCloser, error) {
@@ -73,6 +81,7 @@ func (im *importer) entries(s source) ([]archive.Entry, error) {
 // Why something of a folder or archive is left out.
 const (
 	notRegular   = "since only regular files below the folder are read"
+	areHidden    = "since what begins with a point is not data: rename it if it is"
 	besideTables = "since they lie beside tables and are none"
 )
 
