@@ -117,7 +117,7 @@ func TestExperimentFromTheTerminal(t *testing.T) {
 	// Schedules. The nightly benchmark's tasks are made where they are not there.
 	nightly := "nightly-" + strings.ToLower(t.Name())
 	if out := b.ok("schedule", "create", nightly, "--cron", "0 2 * * *", "--experiment", "nightly", "--paused"); !strings.Contains(out,
-		"02:00") {
+		"0 2 * * * UTC") || !strings.Contains(out, "(paused)") || strings.Contains(out, "02:00") {
 		t.Errorf("nightly: %s", out)
 	}
 	b.ok("schedule", "delete", nightly)
@@ -130,12 +130,13 @@ func TestExperimentFromTheTerminal(t *testing.T) {
 	b.fails(exitFailed, []string{"no-such"}, "schedule", "create", "s", "--cron", "0 2 * * *", "--experiment", "no-such")
 	name := "s-" + strings.ToLower(t.Name())
 	if out := b.ok("schedule", "create", name, "--cron", "30 2 29 2 *", "--experiment", "tiny", "--trials", "10"); !strings.Contains(out,
-		"30 2 29 2 * UTC") || !strings.Contains(out, "skip") {
+		"30 2 29 2 * UTC") || !strings.Contains(out, "next ") || !strings.Contains(out, "skip") {
 		t.Errorf("schedule: %s", out)
 	}
 	b.fails(exitFailed, []string{"exists already"}, "schedule", "create", name, "--cron", "0 2 * * *", "--experiment", "tiny")
 	b.ok("schedule", "pause", name)
-	if out := b.ok("schedule", "show", name); !strings.Contains(out, "paused") || !strings.Contains(out, "Benchmark tiny") {
+	if out := b.ok("schedule", "show", name); !strings.Contains(out, "paused") || !strings.Contains(out, "Benchmark tiny") ||
+		strings.Contains(out, "next ") {
 		t.Errorf("paused: %s", out)
 	}
 	b.ok("schedule", "resume", name)
