@@ -21,9 +21,6 @@ import (
 // ErrTypeBusy: a garbage collection without a grace period found workflows open.
 const ErrTypeBusy = "Busy"
 
-// maxMissing bounds the missing objects that a result names.
-const maxMissing = 20
-
 // CollectInput asks for a garbage collection.
 type CollectInput struct {
 	// Grace is the grace period, 0 for none.
@@ -91,7 +88,7 @@ func (a *Activities) collect(ctx context.Context, in CollectInput) (Collected, e
 		}
 	}
 	out := Collected{Plan: *plan, MissingObjects: len(plan.Missing), Done: done}
-	out.Missing = plan.Missing[:min(len(plan.Missing), maxMissing)]
+	out.Missing = plan.Missing[:min(len(plan.Missing), MaxNamed)]
 	return out, nil
 }
 

@@ -82,7 +82,7 @@ func TestCollectNamesSomeOfWhatIsMissing(t *testing.T) {
 	var out Collected
 	b := collectBench(s)
 	b.run(t, b.a.Collect, CollectInput{Grace: 24 * time.Hour}, &out)
-	if out.MissingObjects != 50 || len(out.Missing) != maxMissing || out.Done {
+	if out.MissingObjects != 50 || len(out.Missing) != MaxNamed || out.Done {
 		t.Errorf("%+v", out)
 	}
 }

@@ -21,8 +21,8 @@ type JudgeInput struct {
 	Benchmark  catalog.Benchmark `json:"benchmark"`
 }
 
-// MaxNamed bounds what a verdict names of what is worse, and of the searches that failed: a night
-// has thousands of figures.
+// MaxNamed bounds what an answer names of many: a night has thousands of figures, and a collection
+// may miss as many objects.
 const MaxNamed = 20
 
 // Judged is the verdict on a night. What it says of each figure is in the Report.

@@ -106,10 +106,10 @@ func collectDetails(what string, spec CollectSpec, c *activities.Collected) stri
 	if c.Names > 0 {
 		fmt.Fprintf(&b, "\n%d names of features and of checkpoints go with their tasks, modules and searches.\n", c.Names)
 	}
-	for _, m := range c.Missing[:min(len(c.Missing), activities.MaxNamed)] {
+	for _, m := range c.Missing {
 		fmt.Fprintf(&b, "\n> %s refers to a %s that is not there: `%s`\n", m.By, m.Kind, m.Ref)
 	}
-	if more := c.MissingObjects - activities.MaxNamed; more > 0 {
+	if more := c.MissingObjects - len(c.Missing); more > 0 {
 		fmt.Fprintf(&b, "\n> and %d more are missing\n", more)
 	}
 	return b.String()

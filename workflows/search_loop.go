@@ -193,7 +193,7 @@ func (r *run) account(ctx workflow.Context, result activities.Row) {
 	}
 	switch {
 	case t.OK():
-		r.state.Best[result.Trial.Task] = activities.Insert(r.state.Best[result.Trial.Task], result)
+		r.state.Best[t.Task] = activities.Insert(r.state.Best[t.Task], result)
 	case t.Status == trainer.Pruned:
 		r.state.Pruned++
 	case t.Status == trainer.Infeasible:

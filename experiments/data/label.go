@@ -24,11 +24,8 @@ func LabelOf(label string) string {
 	label = norm.NFC.String(label)
 	whole, zeros, ok := strings.Cut(label, ".")
 	digits := strings.TrimPrefix(whole, "-")
-	if label == "-0" {
-		return digits
-	}
-	if !ok || zeros == "" || strings.Trim(zeros, "0") != "" || digits == "" || len(digits) > 1 && digits[0] == '0' ||
-		strings.Trim(digits, "0123456789") != "" {
+	if label != "-0" && (!ok || zeros == "" || strings.Trim(zeros, "0") != "" || digits == "" || len(digits) > 1 && digits[0] == '0' ||
+		strings.Trim(digits, "0123456789") != "") {
 		return label
 	}
 	if digits == "0" {

@@ -99,7 +99,7 @@ func Figures(s *Study) []Figure {
 			add(l, Test, top.Test.Mean)
 		}
 		if base := s.baseline(l); base != nil && !base.Unfinished() && !l.ofArm(s.Baseline) {
-			n, _, _ := s.TrialsToBaseline(l)
+			n, _ := l.trialsTo(base)
 			add(l, TrialsToBaseline, float64(n))
 		}
 		cpu, n := 0.0, 0
@@ -126,15 +126,21 @@ func Figures(s *Study) []Figure {
 // reached is false. ok is false without a search of the
 // baseline that has ten models.
 func (s *Study) TrialsToBaseline(l *Ledger) (trials int, reached, ok bool) {
-	r := s.baseline(l)
-	if r == nil {
+	base := s.baseline(l)
+	if base == nil {
 		return 0, false, false
 	}
-	top, _ := metrics.AccuracyTopN(r.Trials, 0, search.TopN)
+	trials, reached = l.trialsTo(base)
+	return trials, reached, true
+}
+
+// trialsTo is TrialsToBaseline for a baseline that is known.
+func (l *Ledger) trialsTo(base *Ledger) (trials int, reached bool) {
+	top, _ := metrics.AccuracyTopN(base.Trials, 0, search.TopN)
 	if n, ok := metrics.TrialsTo(l.Trials, 0, search.TopN, top.Reward); ok {
-		return n, true, true
+		return n, true
 	}
-	return max(l.Budget, len(l.Trials)), false, true
+	return max(l.Budget, len(l.Trials)), false
 }
 
 // baseline returns the baseline's search to compare a search with: of its data, and of

@@ -92,32 +92,32 @@ func IsData(name string) bool {
 // hidden reports whether a file belongs to the system that packed the archive,
 // not to the data: .DS_Store, ._name, __MACOSX and the like.
 func hidden(name string) bool {
-	for part := range strings.SplitSeq(name, "/") {
-		if strings.HasPrefix(part, ".") || ofSystem(part) {
-			return true
-		}
-	}
-	return false
-}
-
-func ofSystem(part string) bool {
-	return part == "__MACOSX" || part == ".DS_Store" || strings.HasPrefix(part, "._") || strings.EqualFold(part, "thumbs.db")
+	at, _ := hides(name)
+	return at != ""
 }
 
 // Hidden is the part of a name up to what begins with a point in it, which is never read: a class
 // may be called so. Empty where nothing does, and of what systems leave beside the data.
 func Hidden(name string) string {
-	at := 0
-	for part := range strings.SplitSeq(name, "/") {
-		if at += len(part); ofSystem(part) {
-			return ""
-		}
-		if strings.HasPrefix(part, ".") {
-			return name[:at]
-		}
-		at++
+	at, ofSystem := hides(name)
+	if ofSystem {
+		return ""
 	}
-	return ""
+	return at
+}
+
+// hides is the part of a name up to what hides the file, and says that a system leaves such beside the data.
+func hides(name string) (at string, ofSystem bool) {
+	n := 0
+	for part := range strings.SplitSeq(name, "/") {
+		n += len(part)
+		ofSystem = part == "__MACOSX" || part == ".DS_Store" || strings.HasPrefix(part, "._") || strings.EqualFold(part, "thumbs.db")
+		if ofSystem || strings.HasPrefix(part, ".") {
+			return name[:n], ofSystem
+		}
+		n++
+	}
+	return "", false
 }
 
 func tooLarge(archive, file string, limit int64) error {

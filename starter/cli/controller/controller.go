@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 
 	"tnaml/activities/library"
@@ -124,11 +125,7 @@ func (a app) showController(v controllerView) {
 	if v.Name == "" {
 		name = string(v.Ref)
 	}
-	tasks := "tasks"
-	if len(v.Tasks) == 1 {
-		tasks = "task"
-	}
-	a.Print("%s: %d trials on %d %s, seed %d, search space %s", name, v.Trials, len(v.Tasks), tasks, v.Seed, v.SpaceName)
+	a.Print("%s: %d trials on %s, seed %d, search space %s", name, v.Trials, english.Plural(len(v.Tasks), "task", ""), v.Seed, v.SpaceName)
 	a.Print("%s, %d × %d LSTM", v.Ref, v.Layers, v.Hidden)
 	if v.Search != "" {
 		a.Print("learned by %s", v.Search)
