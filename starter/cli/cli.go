@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -125,6 +126,9 @@ func command(a *terminal.App, running *bool) *cobra.Command {
 		if cmd != root && cmd.HasSubCommands() && !cmd.Runnable() {
 			terminal.Group(cmd)
 		}
+		if cmd.Args != nil && cmd.Name() != "help" && (takes(cmd) != "" || !cmd.HasSubCommands()) {
+			cmd.Args = counted(cmd.Args)
+		}
 		deploy.Decimal(cmd.Flags())
 		deploy.Decimal(cmd.PersistentFlags())
 		terminal.Lists(cmd.Flags())
@@ -140,6 +144,27 @@ func known(help *cobra.Command, args []string) error {
 		err = fmt.Errorf("unknown command %q for %q", strings.Join(args, " "), help.Root().CommandPath())
 	}
 	return err
+}
+
+// counted says which arguments a command takes, by its usage, where they are too few or too many.
+func counted(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if check(cmd, args) == nil {
+			return nil
+		}
+		got := "nothing"
+		if len(args) > 0 {
+			got = fmt.Sprintf("%q", args)
+			got = got[1 : len(got)-1]
+		}
+		return fmt.Errorf("%s takes %s, and was given %s", cmd.CommandPath(), cmp.Or(takes(cmd), "no arguments"), got)
+	}
+}
+
+// takes are the arguments of a command's usage.
+func takes(cmd *cobra.Command) string {
+	s, _, _ := strings.Cut(strings.TrimPrefix(cmd.Use, cmd.Name()), " --")
+	return strings.TrimSpace(s)
 }
 
 // walk does something to a command and all below it.

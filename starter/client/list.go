@@ -65,9 +65,16 @@ const (
 	// listTimeout bounds all questions of a list together: what does not answer in time is
 	// shown as Temporal has it.
 	listTimeout = 10 * time.Second
-	// noAnswer is the reason of what is open, and nobody answers for.
-	noAnswer = "no worker answers: as last recorded"
 )
+
+// noAnswer is the reason of what is open, and nobody answers for.
+func noAnswer(err error) string {
+	who := "no worker answers"
+	if errors.Is(err, ErrAway) {
+		who = "the Temporal server does not answer"
+	}
+	return who + ": as last recorded"
+}
 
 // Searches lists the searches by the time of their start, those of an experiment's label
 // where one is given: open ones as their workflows say, those that have ended as they ended, and
@@ -248,7 +255,7 @@ func (c *Client) unlisted(ctx context.Context, e *Entry) {
 			e.Reason = "as last recorded: it is on another task queue"
 		}
 	case "unknown":
-		e.Status, e.Reason = "running", noAnswer
+		e.Status, e.Reason = "running", noAnswer(ErrAway) // which alone knows
 	}
 }
 
@@ -348,7 +355,7 @@ func (c *Client) live(ctx context.Context, e *Entry) {
 	}
 	p, err := c.progress(ctx, kind, e.Name)
 	if err != nil {
-		e.Reason = noAnswer
+		e.Reason = noAnswer(err)
 		return
 	}
 	if r := p.Run; r != nil {

@@ -47,7 +47,7 @@ func (c *Client) ReportInput(ctx context.Context, names []string) (report.Input,
 		}
 		reason := l.Record.Reason
 		if l.Behind != nil {
-			reason = noAnswer
+			reason = noAnswer(l.Behind)
 		}
 		one := report.Search{
 			Name: name, Status: status, Reason: reason, Span: c.span(ctx, name), Config: *l.Config,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -135,6 +136,10 @@ func TestWhoIsSilent(t *testing.T) {
 				}
 				if _, err := client.Searches(t.Context(), ""); errors.Is(err, ErrAway) != c.list || errors.Is(err, ErrSilent) {
 					t.Errorf("the list: %v", err)
+				}
+				var e Entry
+				if client.live(t.Context(), &e); strings.Contains(e.Reason, "server") != (c.want == ErrAway) || e.Reason == "" {
+					t.Errorf("in a list: %q", e.Reason)
 				}
 				_, err := client.Stop(t.Context(), "s")
 				if server.signals != c.leftWithIt || (err == nil) != (c.leftWithIt > 0) || err != nil && !errors.Is(err, c.want) {

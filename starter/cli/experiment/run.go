@@ -36,7 +36,7 @@ func (a app) runCommand() *cobra.Command {
 				return err
 			}
 			return a.WithClient(cmd.Context(), func(c *client.Client) error {
-				if err := samples.Ensure(cmd.Context(), a.App, c, args[0], ""); err != nil {
+				if err := samples.Ensure(cmd.Context(), a.App, c, kind, args[0], raw, ""); err != nil {
 					return err
 				}
 				name, err := c.StartRun(cmd.Context(), kind, name, args[0], raw)

@@ -4,6 +4,7 @@ package samples
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"strings"
 
 	"tnaml/activities/library"
+	"tnaml/experiments/catalog"
 	"tnaml/experiments/data"
 	"tnaml/experiments/data/godoc"
 	"tnaml/experiments/data/text"
@@ -23,20 +25,39 @@ import (
 // prefix begins the names of all that is made.
 const prefix = "godoc-"
 
-// Ensure makes what an experiment needs of them and is not there; goroot is the Go
-// installation to read, or empty.
-func Ensure(ctx context.Context, a *terminal.App, c *client.Client, experiment, goroot string) error {
+// Ensure makes what a run of an experiment needs of them and is not there, once the run is known to be one: nobody waits
+// for samples to hear of a slip. goroot is the Go installation to read, or empty.
+func Ensure(ctx context.Context, a *terminal.App, c *client.Client, kind catalog.Kind, experiment string, spec json.RawMessage,
+	goroot string) error {
 	e, err := library.LoadExperiment(ctx, c.Store, experiment)
 	if err != nil {
 		return err
 	}
-	needed := slices.DeleteFunc(e.Tasks(), func(name string) bool { return !strings.HasPrefix(name, prefix) })
+	plan, err := catalog.MakePlan(kind, e, spec)
+	if err != nil {
+		return client.Usage(err)
+	}
+	var needed, others []string
+	for _, name := range plan.Tasks() {
+		if strings.HasPrefix(name, prefix) && slices.Contains(e.Tasks(), name) {
+			needed = append(needed, name)
+		} else {
+			others = append(others, name)
+		}
+	}
 	if len(needed) == 0 {
 		return nil
 	}
 	tasks, modules, err := published(ctx, c)
 	if err != nil || len(modules) > 0 && !slices.ContainsFunc(needed, func(name string) bool { return !tasks[name] }) {
 		return err
+	}
+	_, wrong, err := library.PinTasks(ctx, c.Store, others)
+	if err != nil {
+		return err
+	}
+	if len(wrong) > 0 {
+		return fmt.Errorf("experiment %q: %w", experiment, errors.Join(wrong...))
 	}
 	if goroot == "" {
 		if goroot, err = findGoroot(ctx); err != nil {

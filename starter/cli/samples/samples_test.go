@@ -8,6 +8,7 @@ import (
 
 	"tnaml/activities/library"
 	"tnaml/activities/store"
+	"tnaml/experiments/catalog"
 	"tnaml/experiments/data"
 	"tnaml/experiments/data/text"
 	"tnaml/starter/cli/terminal"
@@ -24,8 +25,20 @@ func TestEnsure(t *testing.T) {
 	}
 	c := &client.Client{Store: s}
 	a := &terminal.App{Process: terminal.Process{Stderr: new(strings.Builder), Stdout: new(strings.Builder)}}
-	if err := Ensure(ctx, a, c, "nlp-small", ""); err != nil {
+	if err := Ensure(ctx, a, c, catalog.KindExperiment, "nlp-small", []byte("{}"), ""); err != nil {
 		t.Errorf("an experiment that needs none: %v", err)
+	}
+	for spec, word := range map[string]string{
+		`{"arms":["rundom"]}`: "rundom", `{"tasks":["godoc-area","spam"]}`: `no task "spam"`, `{"trials":-1}`: "trials", // none is made
+	} {
+		if err := Ensure(ctx, a, c, catalog.KindExperiment, "demo", []byte(spec), "no-such-directory"); err == nil ||
+			!strings.Contains(err.Error(), word) {
+			t.Errorf("%s: %v", spec, err)
+		}
+	}
+	other := []byte(`{"tasks":["mine"],"arms":["random"]}`)
+	if err := Ensure(ctx, a, c, catalog.KindTransfer, "nightly", other, "no-such-directory"); err != nil {
+		t.Errorf("a run of other tasks: %v", err)
 	}
 	var own []text.Example
 	for _, label := range []string{"a", "b"} {
@@ -50,7 +63,7 @@ func TestEnsure(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it reads the standard library and trains modules")
 	}
-	if err := Ensure(ctx, a, c, "demo", filepath.Clean(goroot)); err != nil {
+	if err := Ensure(ctx, a, c, catalog.KindExperiment, "demo", []byte("{}"), filepath.Clean(goroot)); err != nil {
 		t.Fatal(err)
 	}
 	if after, err := library.Dataset(ctx, s, "godoc-error"); err != nil || after.Ref != before {

@@ -72,7 +72,7 @@ func (a app) createCommand() *cobra.Command {
 			}
 			return a.WithClient(cmd.Context(), func(c *client.Client) error {
 				if !collect {
-					if err := samples.Ensure(cmd.Context(), a.App, c, want.Experiment, ""); err != nil {
+					if err := samples.Ensure(cmd.Context(), a.App, c, want.Kind, want.Experiment, want.Spec, ""); err != nil {
 						return err
 					}
 				}

@@ -32,21 +32,19 @@ func (a app) controlCommands() []*cobra.Command {
 			})
 		})
 	goals := newGoals(extend, &more.Budget)
-	extend.Args = func(cmd *cobra.Command, args []string) error {
-		if err := cobra.RangeArgs(1, 2)(cmd, args); err != nil {
-			return err
-		}
+	extend.Args = cobra.RangeArgs(1, 2)
+	extend.PreRunE = func(_ *cobra.Command, args []string) error {
 		if len(args) == 2 {
 			n, err := strconv.Atoi(args[1])
 			if more.Trials = n; err != nil || n < 1 {
-				return fmt.Errorf("extend by %q: give a number of trials, at least 1", args[1])
+				return client.Usage(fmt.Errorf("extend by %q: give a number of trials, at least 1", args[1]))
 			}
 		}
 		if err := goals.check(); err != nil {
-			return err
+			return client.Usage(err)
 		}
 		if more == (workflows.Extension{}) {
-			return errors.New("extend by what? Give a number of trials, or a flag, e.g. --steps 10000")
+			return client.Usage(errors.New("extend by what? Give a number of trials, or a flag, e.g. --steps 10000"))
 		}
 		return nil
 	}

@@ -41,7 +41,7 @@ func (a app) demoCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx := cmd.Context()
 			return a.demoServers(ctx, source, func(c *client.Client) error {
-				if err := samples.Ensure(ctx, a.App, c, demoExperiment, source); err != nil {
+				if err := samples.Ensure(ctx, a.App, c, catalog.KindExperiment, demoExperiment, json.RawMessage("{}"), source); err != nil {
 					return err
 				}
 				if err := a.demoRun(ctx, c, trials, output); err != nil || !keep {

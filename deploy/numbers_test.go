@@ -1,8 +1,10 @@
 package deploy
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spf13/pflag"
 )
@@ -41,6 +43,20 @@ func TestDecimal(t *testing.T) {
 	for _, text := range []string{"0x1p-2", "1_0.5", "1,5"} {
 		if err := flags.Parse([]string{"--f=" + text}); err == nil {
 			t.Errorf("%q is taken for a number", text)
+		}
+	}
+	sizes, span, yes := flags.IntSlice("sizes", nil, ""), flags.Duration("span", 0, ""), flags.Bool("yes", false, "")
+	Decimal(flags)
+	if err := flags.Parse([]string{"--sizes=1,020", "--sizes=3", "--span=90m", "--yes"}); err != nil || fmt.Sprint(*sizes) != "[1 20 3]" ||
+		*span != 90*time.Minute || !*yes {
+		t.Errorf("%v, %v, %v, %v", *sizes, *span, *yes, err)
+	}
+	for arg, words := range map[string]string{
+		"--sizes=1,x": `"1,x" are no whole numbers`, "--sizes=": `"" are no whole numbers`,
+		"--span=3": `"3" is no duration, such as 90m`, "--yes=maybe": `"maybe" is neither true nor false`,
+	} {
+		if err := flags.Parse([]string{arg}); err == nil || !strings.Contains(err.Error(), words) {
+			t.Errorf("%s: %v", arg, err)
 		}
 	}
 }

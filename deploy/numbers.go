@@ -11,7 +11,8 @@ import (
 )
 
 // Decimal has the flags that take numbers read them as people do: 010 is ten, and
-// there is no other base, nor an underscore.
+// there is no other base, nor an underscore. These, durations and flags without a value say in plain
+// words what they do not take.
 func Decimal(flags *pflag.FlagSet) {
 	flags.VisitAll(func(f *pflag.Flag) {
 		switch f.Value.Type() {
@@ -19,6 +20,15 @@ func Decimal(flags *pflag.FlagSet) {
 			f.Value = decimal{f.Value, whole}
 		case "float64":
 			f.Value = decimal{f.Value, fraction}
+		case "intSlice":
+			if f.DefValue == "[]" {
+				f.DefValue = "" // help tells no default then
+			}
+			f.Value = plain{f.Value, "are no whole numbers, with commas between"}
+		case "duration":
+			f.Value = plain{f.Value, "is no duration, such as 90m or 1h30m"}
+		case "bool":
+			f.Value = plain{f.Value, "is neither true nor false"}
 		}
 	})
 }
@@ -27,6 +37,19 @@ var (
 	whole    = regexp.MustCompile(`^[+-]?[0-9]+$`)
 	fraction = regexp.MustCompile(`(?i)^[+-]?([0-9]+\.?[0-9]*(e[+-]?[0-9]+)?|\.[0-9]+(e[+-]?[0-9]+)?|inf|infinity|nan)$`)
 )
+
+// plain is a flag's value that says in its own words why it does not take something.
+type plain struct {
+	pflag.Value
+	fault string
+}
+
+func (p plain) Set(text string) error {
+	if p.Value.Set(text) != nil {
+		return fmt.Errorf("%q %s", text, p.fault)
+	}
+	return nil
+}
 
 // decimal is a flag's number.
 type decimal struct {
