@@ -109,19 +109,25 @@ func TrialsTo(trials []search.Trial, task, n int, reward float64) (int, bool) {
 	return 0, false
 }
 
-// Tested says whether models were measured on the test split too, by what their
-// trainer reported: it may have no such metric, and the values may all be 0. It is
-// true where there is no model yet.
+// Tested says whether all models were measured on the test split too: a mean has no place for one
+// that was not. It is true where there is no model yet.
 func Tested(trials []search.Trial, o space.Objective) bool {
-	untested := false
+	untested, _ := Untested(trials, o)
+	return untested == 0
+}
+
+// Untested counts the models that were not measured on the test split, of those there are, by what
+// their trainer reported: it may have no such metric, and the values may all be 0.
+func Untested(trials []search.Trial, o space.Objective) (models, of int) {
 	for i := range trials {
-		t := &trials[i]
-		if _, _, tested := trainer.Values(t.Metrics, o); t.OK() && tested {
-			return true
+		if t := &trials[i]; t.OK() {
+			of++
+			if _, _, tested := trainer.Values(t.Metrics, o); !tested {
+				models++
+			}
 		}
-		untested = untested || t.OK()
 	}
-	return !untested
+	return models, of
 }
 
 // better orders trials by reward, best first; ties go to the earlier trial.

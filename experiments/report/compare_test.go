@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"strings"
 	"testing"
@@ -162,6 +163,20 @@ func TestUntestedBesideTested(t *testing.T) {
 		if got := string(figures[1].SVG); strings.Contains(got, " trials to 0 after") || strings.Contains(got, s[0].Name) {
 			t.Errorf("%.600s", got)
 		}
+	}
+	if a := tv.Arms; a[0].Untested != 0 || a[1].Untested != 0 {
+		t.Errorf("untested beside tested ones: %d, %d", a[0].Untested, a[1].Untested)
+	}
+	one := knobs("learner", 2, 40, true)
+	for i := range one.Trials {
+		if one.Trials[i].OK() {
+			one.Trials[i].Metrics = maps.Clone(one.Trials[i].Metrics)
+			delete(one.Trials[i].Metrics, "test_latency_ms")
+			break
+		}
+	}
+	if a := view1(t, one).Tasks[0].Arms[0]; a.Tested || a.Untested != 1 {
+		t.Errorf("a search with one untested model: tested %v, %d untested", a.Tested, a.Untested)
 	}
 	s = append(s, knobs("learner", 4, 40, true), knobs("learner", 5, 40, true), knobs("learner", 6, 40, true))
 	plots := view1(t, s...).Tasks[0].Plots // one each, of which the untested one comes last

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/dustin/go-humanize/english"
+
 	"tnaml/experiments/metrics"
 	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/study"
@@ -90,6 +92,10 @@ func Tables(s *study.Study) []Table {
 	note := sc.about(errorsOver)
 	if tested {
 		note = sc.gapNote()
+	} else if l := s.Untested(); l != nil {
+		models, of := metrics.Untested(l.Trials, sc.Objective)
+		note += fmt.Sprintf(" There are no test figures: of %s in %s %d %s no test value.", english.Plural(of, "model", ""), l.Search, models,
+			english.PluralWord(models, "has", "have"))
 	}
 	out = append(out, m.table(Table{
 		Title: "Validation " + sc.Name() + " at the end of the budget, ± 2 s.e.m.", Marks: marks, Note: note, Detail: tested,

@@ -109,10 +109,11 @@ type arm struct {
 	// Colour and Dash are the line's style, the same for a strategy on all tasks.
 	Colour, Dash   int
 	Trials, Failed int
-	// Scale is the search's objective, Tested says that models were measured on the
-	// test split.
+	// Scale is the search's objective, Tested says that its models were measured on the
+	// test split; Untested are those that were not, where others were.
 	Scale                    scale
 	Tested                   bool
+	Untested                 int
 	Top                      metrics.TopN
 	Corrected                *guard.Corrected
 	BestValidation, BestTest bool // no other arm's is better beyond 2 s.e.m.
@@ -306,7 +307,10 @@ func newArm(s *Search, k int, costs map[int]search.Cost) *arm {
 	a := &arm{Search: s.Name, From: s.From, Sources: s.Sources,
 		Strategy: s.strategy(), Status: s.Status, Seed: s.Config.Seed, task: k, search: s, costs: costs}
 	a.Scale = scaleOf(&s.Config.Space)
-	a.Tested = metrics.Tested(s.Trials, a.Scale.Objective)
+	untested, of := metrics.Untested(s.Trials, a.Scale.Objective)
+	if a.Tested = untested == 0; untested < of {
+		a.Untested = untested
+	}
 	if k < len(s.Corrected) {
 		a.Corrected = s.Corrected[k]
 	}

@@ -37,10 +37,14 @@ func TestAllZeroIsTested(t *testing.T) {
 	if !s.Tested() {
 		t.Error("values of 0 on the test split are taken for none")
 	}
+	delete(l.Trials[3].Metrics, "test_accuracy") // which is no value of 0
+	if of := s.Untested(); s.Tested() || of == nil || of.Search != l.Search {
+		t.Errorf("one model has no test value: tested %v, untested %+v", s.Tested(), of)
+	}
 	for i := range l.Trials {
 		delete(l.Trials[i].Metrics, "test_accuracy")
 	}
-	if s.Tested() {
+	if s.Tested() || s.Untested() != nil {
 		t.Error("tested by nothing")
 	}
 }

@@ -176,6 +176,25 @@ func (s *Study) Tested() bool {
 	return models
 }
 
+// Untested is the first search with models that were not measured on the test split where others were,
+// of this search or another; nil where all are alike.
+func (s *Study) Untested() *Ledger {
+	o := s.Objective()
+	var first *Ledger
+	tested := false
+	for _, l := range s.Select(Transfer, "", "") {
+		untested, of := metrics.Untested(l.Trials, o)
+		if first == nil && untested > 0 {
+			first = l
+		}
+		tested = tested || untested < of
+	}
+	if !tested {
+		return nil
+	}
+	return first
+}
+
 // ArmNames lists the arms that have searches, in the order of tables.
 func (s *Study) ArmNames() []string {
 	var out []string

@@ -197,6 +197,14 @@ func (l *Ledger) OnTest(v float64) string {
 	return l.Value(v)
 }
 
+// onTest is the test value of a trial's model, a dash where it has none.
+func (l *Ledger) onTest(t search.Trial) string {
+	if _, _, tested := trainer.Values(t.Metrics, l.Config.Space.Objective); !tested {
+		return none
+	}
+	return l.Value(t.Test)
+}
+
 // Row returns the trial of a number.
 func (l *Ledger) Row(i int) Row {
 	t := l.Trials[i]
@@ -204,7 +212,7 @@ func (l *Ledger) Row(i int) Row {
 	r.Choices, _ = l.Config.Space.Values(t.Actions) // told trials fit their space
 	if r.OnValidation, r.OnTest = none, none; !t.Status.Failure() {
 		if r.OnValidation = l.Value(t.Validation); t.Status != trainer.Pruned {
-			r.OnTest = l.OnTest(t.Test)
+			r.OnTest = l.onTest(t)
 		}
 	}
 	if i < len(l.Costs) {

@@ -91,7 +91,7 @@ func (l *Ledger) Say(t search.Trial, c *guard.Corrected) string {
 	if c != nil {
 		corrected = fmt.Sprintf(" (of %d models; corrected %s ± %s)", c.Models, strings.TrimSuffix(l.Value(c.Accuracy), " %"), l.Value(c.Error))
 	}
-	return fmt.Sprintf("validation %s%s, test %s", l.Value(t.Validation), corrected, l.OnTest(t.Test))
+	return fmt.Sprintf("validation %s%s, test %s", l.Value(t.Validation), corrected, l.onTest(t))
 }
 
 // The guards: what chooses a search's final model.

@@ -75,10 +75,14 @@ func TestRowValues(t *testing.T) {
 		l.Trials = []search.Trial{
 			{Status: trainer.OK, Validation: .31234, Metrics: map[string]float64{metric: .31234, "test_log_loss": 0}},
 			{Trial: 1, Status: trainer.Failed},
+			{Trial: 2, Status: trainer.OK, Validation: .3, Metrics: map[string]float64{metric: .3}}, // told without a test value
 		}
 		want := map[bool]string{true: "0", false: "–"}[tested]
 		if r := l.Row(0); r.OnValidation != "0.3123" || r.OnTest != want {
 			t.Errorf("%s: %s, %s", metric, r.OnValidation, r.OnTest)
+		}
+		if r := l.Row(2); r.OnValidation != "0.3" || r.OnTest != "–" {
+			t.Errorf("an untested trial has %s, %s", r.OnValidation, r.OnTest)
 		}
 		if r := l.Row(1); r.OnValidation != "–" || r.OnTest != "–" {
 			t.Errorf("a failed trial has %s, %s", r.OnValidation, r.OnTest)
