@@ -365,6 +365,15 @@ func add(p *plot.Plot, l series) error {
 		}
 	}
 	p.Add(line)
+	if len(line.XYs) > 1 {
+		return nil
+	}
+	dot, err := plotter.NewScatter(line.XYs) // a line from a point to itself is not seen
+	if err != nil {
+		return err
+	}
+	dot.Shape, dot.Color, dot.Radius = draw.CircleGlyph{}, line.Color, 1.5*line.Width
+	p.Add(dot)
 	return nil
 }
 

@@ -60,6 +60,26 @@ func TestSteps(t *testing.T) {
 	}
 }
 
+// A curve of one point is a dot: a line from it to itself is not seen.
+func TestOnePointIsSeen(t *testing.T) {
+	draw := func(line ...xy) string {
+		f, err := drawLines([]series{{name: "a", arm: &arm{Colour: 2}, line: line}}, box{0, 10, 0, 10}, whole, "a", "a", strconvText)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(f.SVG)
+	}
+	const dot = "fill:var(--s2)"
+	if one := draw(xy{X: 3, Y: 5}); strings.Count(one, dot) != 1 {
+		t.Errorf("%s", one)
+	}
+	if two := draw(xy{X: 3, Y: 5}, xy{X: 4, Y: 5}); strings.Contains(two, dot) {
+		t.Errorf("%s", two)
+	}
+}
+
+func strconvText(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
+
 // Who does not see a figure is told in words what it shows, which its title does not say.
 func TestFiguresAreDescribed(t *testing.T) {
 	s := experiment(t)
