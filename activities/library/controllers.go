@@ -59,6 +59,8 @@ type PublishControllerInput struct {
 	Search     string    `json:"search,omitempty"`
 }
 
+// PublishController makes a controller the newest version of its name. The newest, and what a search
+// has published before, stay the version they are, so that a retry publishes nothing twice.
 func PublishController(ctx context.Context, s store.Store, in PublishControllerInput) (ControllerVersion, error) {
 	p, err := ReadController(ctx, s, in.Ref)
 	if err != nil {
@@ -67,9 +69,11 @@ func PublishController(ctx context.Context, s store.Store, in PublishControllerI
 	v := versionOf(p)
 	v.Name, v.Experiment, v.Search = in.Name, in.Experiment, in.Search
 	err = controllers.update(ctx, s, in.Name, func(r *ControllerRecord, _ bool) error {
-		if n := len(r.Versions); n > 0 && r.Versions[n-1].Ref == in.Ref {
-			v.Version = r.Versions[n-1].Version
-			return errKeep
+		for i, old := range slices.Backward(r.Versions) {
+			if old.Ref == in.Ref && (i == len(r.Versions)-1 || in.Search != "" && old.Search == in.Search) {
+				v.Version = old.Version
+				return errKeep
+			}
 		}
 		v.Version = len(r.Versions) + 1
 		r.Versions = append(r.Versions, v)

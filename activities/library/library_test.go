@@ -12,6 +12,7 @@ import (
 	"tnaml/experiments/data"
 	"tnaml/experiments/data/text"
 	"tnaml/experiments/search"
+	"tnaml/experiments/search/strategy"
 	"tnaml/experiments/space"
 	"tnaml/nn/embedding"
 )
@@ -256,5 +257,42 @@ func TestRecordsNames(t *testing.T) {
 	all, err := Experiments(t.Context(), s)
 	if err != nil || len(all) != 1 || all[0].Name != "e" || len(all[0].Runs) != 1 {
 		t.Errorf("%+v, %v", all, err)
+	}
+}
+
+// A retry of a publication that was not heard, with another publisher between, is the same version.
+func TestPublishedOnce(t *testing.T) {
+	ctx, s := t.Context(), filled(t)
+	var refs []store.Ref
+	for seed := range uint64(2) {
+		config, _, err := Pin(ctx, s, Names{Tasks: []string{"things"}, Strategy: strategy.NAML, Space: "text", Seed: seed + 1, Lag: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		searcher, err := search.New(*config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ref, err := s.Put(ctx, searcher.Controller())
+		if err != nil {
+			t.Fatal(err)
+		}
+		refs = append(refs, ref)
+	}
+	for i, c := range []struct {
+		ref    store.Ref
+		search string
+		want   int
+	}{
+		{refs[0], "a", 1}, {refs[1], "b", 2}, {refs[0], "a", 1}, {refs[1], "c", 2}, // the newest by whatever search
+		{refs[0], "", 3}, {refs[1], "", 4}, {refs[1], "b", 4}, {refs[0], "a", 1},
+	} {
+		v, err := PublishController(ctx, s, PublishControllerInput{Name: "n", Ref: c.ref, Search: c.search})
+		if err != nil || v.Version != c.want || v.Ref != c.ref {
+			t.Errorf("%d: version %d of %s, %v; want %d", i, v.Version, v.Ref, err, c.want)
+		}
+	}
+	if r, err := controllers.read(ctx, s, "n"); err != nil || len(r.Versions) != 4 {
+		t.Errorf("%+v, %v", r, err)
 	}
 }
