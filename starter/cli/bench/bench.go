@@ -14,6 +14,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"tnaml/experiments/benchmark"
 	"tnaml/experiments/benchmark/simulate"
@@ -46,7 +47,7 @@ type options struct {
 // Command is the command bench.
 func Command(t *terminal.App) *cobra.Command {
 	cmd := command(app{t, simulate.Open})
-	cmd.AddCommand(CompareCommand(t), PackCommand(t))
+	cmd.AddCommand(CompareCommand(t), PackCommand(t), ShowCommand(t))
 	return cmd
 }
 
@@ -91,17 +92,22 @@ func command(a app) *cobra.Command {
 	f.IntVar(&o.trials, "trials", o.trials, "trials of each search")
 	f.IntVar(&o.seeds, "seeds", o.seeds, "searches of each arm and task, with the seeds from 1 on")
 	f.IntSliceVar(&o.at, "at", nil, "numbers of trials to give figures at (default 1,3,10,30,100,300 and --trials)")
-	f.StringVar(&o.against, "against", "", "arm that the others are compared with (default the first)")
-	f.StringVar(&o.baseline, "baseline", "", "show what the paper's Table 1 has: trials to this arm's last top10, and top10 on the test split")
 	f.IntVar(&o.lag, "lag", o.lag, "a proposal knows the results up to so many trials before, as in real searches of as many at once (the\n"+
 		"figures of experiments/benchmark have 1)")
 	f.IntVar(&o.pretrainTrials, "pretrain-trials", o.pretrainTrials, "trials of a pretraining, where the file of --arms says none")
 	f.IntVar(&o.pretrainSeeds, "pretrain-seeds", o.pretrainSeeds, "pretrainings, with the seeds from 1 on: the searches' seeds take turns")
 	f.IntVar(&o.workers, "parallel", o.workers, "searches at once; changes nothing of the figures")
+	o.shown(f)
+	return a.JSONFlag(cmd)
+}
+
+// shown are the flags that say how results are shown.
+func (o *options) shown(f *pflag.FlagSet) {
+	f.StringVar(&o.against, "against", "", "arm that the others are compared with (default the first)")
+	f.StringVar(&o.baseline, "baseline", "", "show what the paper's Table 1 has: trials to this arm's last top10, and top10 on the test split")
 	f.BoolVar(&o.byTask, "by-task", false, "show the tasks one by one too")
 	f.BoolVar(&o.csv, "csv", false, "print CSV: a row for each arm, task, seed and number of trials")
 	f.StringVar(&o.out, "out", "", "write a file too: .html (with curves and diagrams), .json (all searches), .csv or .txt")
-	return a.JSONFlag(cmd)
 }
 
 // run runs the benchmark and shows it.
@@ -126,11 +132,7 @@ func (a app) run(ctx context.Context, o options) error {
 		a.Say("interrupted: these are the figures of %d of %d seeds", result.Seeds, p.Seeds)
 		err = terminal.ErrInterrupted
 	}
-	shown := &page{Set: o.set, Result: result, Figures: result.Figures()}
-	if o.baseline != "" {
-		shown.Baseline = result.Baseline(o.baseline)
-	}
-	return errors.Join(a.show(o, form, shown), err)
+	return errors.Join(a.show(o, form, pageOf(o.set, result, o.baseline)), err)
 }
 
 // plan makes the plan of what the flags say. Everything wrong with them comes together.
@@ -206,6 +208,15 @@ func (a app) follow(ctx context.Context, w *simulate.World, p simulate.Plan) (*s
 			progress.Update(fmt.Sprintf("%s of %s trials, %d %%", humanize.Comma(int64(done)), humanize.Comma(int64(all)), 100*done/all))
 		}
 	})
+}
+
+// pageOf is a result with its figures, and those of the paper's Table 1 where a baseline is named.
+func pageOf(set string, result *simulate.Result, baseline string) *page {
+	p := &page{Set: set, Result: result, Figures: result.Figures()}
+	if baseline != "" {
+		p.Baseline = result.Baseline(baseline)
+	}
+	return p
 }
 
 // page is what is shown.

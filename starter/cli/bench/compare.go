@@ -63,7 +63,7 @@ func (c *comparing) run(ctx context.Context, t *terminal.App, names []string) er
 	for i, name := range names {
 		b, err := t.ReadInput(ctx, name)
 		if err != nil {
-			return client.Usage(err)
+			return err
 		}
 		files[i] = compare.File{Name: name, CSV: b}
 	}

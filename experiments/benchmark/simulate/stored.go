@@ -1,0 +1,102 @@
+package simulate
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// Check says what a result that was stored lacks to have figures: a file may be another one's, cut, or
+// edited. All that is wrong comes together.
+func (r *Result) Check() error {
+	var errs []error
+	switch {
+	case len(r.Arms) == 0 || len(r.Tasks) == 0 || len(r.Budgets) == 0:
+		return errors.New("it holds no searches: a result of a benchmark has arms, tasks and budgets")
+	case r.Seeds < 1:
+		errs = append(errs, fmt.Errorf("it has %d seeds", r.Seeds))
+	case r.index(r.Against) < 0:
+		errs = append(errs, fmt.Errorf("it compares with %q, which is none of its arms", r.Against))
+	}
+	if r.Budgets[0] < 1 || !slices.IsSorted(r.Budgets) || slices.Max(r.Budgets) > r.Trials {
+		errs = append(errs, fmt.Errorf("figures at %d of %d trials", r.Budgets, r.Trials))
+	}
+	for _, t := range r.Tasks {
+		if len(t.Arms) != len(r.Arms) {
+			errs = append(errs, fmt.Errorf("task %s has %d arms of %d", t.Name, len(t.Arms), len(r.Arms)))
+			continue
+		}
+		for i, a := range t.Arms {
+			whole := func(s *Search) bool {
+				return s != nil && len(s.At) == len(r.Budgets) && s.Best.whole() && len(s.Top.Trials) == len(s.Top.Validation)
+			}
+			switch {
+			case a.Arm != r.Arms[i].Name:
+				errs = append(errs, fmt.Errorf("task %s: arm %d is %q, not %q", t.Name, i+1, a.Arm, r.Arms[i].Name))
+			case len(a.Searches) != r.Seeds || slices.ContainsFunc(a.Searches, func(s *Search) bool { return !whole(s) }):
+				errs = append(errs, fmt.Errorf("task %s, arm %s: not all of its %d searches are there, with figures at %d numbers of trials",
+					t.Name, a.Arm, r.Seeds, len(r.Budgets)))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (m *Improvements) whole() bool {
+	n := len(m.Trials)
+	return len(m.Validation) == n && len(m.Test) == n && len(m.Mean) == n
+}
+
+// Pick is the part of a result that has these arms and tasks, in this order; none are all. The arms
+// that are named are compared with the first.
+func (r *Result) Pick(arms, tasks []string) (*Result, error) {
+	out := *r
+	at, errs := chosen("arm", arms, r.Arms, func(a Arm) string { return a.Name })
+	of, more := chosen("task", tasks, r.Tasks, func(t Task) string { return t.Name })
+	if errs = append(errs, more...); len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	out.Arms, out.Tasks = nil, nil
+	for _, i := range at {
+		out.Arms = append(out.Arms, r.Arms[i])
+	}
+	for _, k := range of {
+		t := r.Tasks[k]
+		t.Arms = nil
+		for _, i := range at {
+			t.Arms = append(t.Arms, r.Tasks[k].Arms[i])
+		}
+		out.Tasks = append(out.Tasks, t)
+	}
+	out.Pretrainings = slices.DeleteFunc(slices.Clone(r.Pretrainings), func(p Pretraining) bool {
+		return !slices.ContainsFunc(out.Arms, func(a Arm) bool { return a.From == p.Name })
+	})
+	if len(arms) > 0 {
+		out.Against = arms[0]
+	}
+	return &out, nil
+}
+
+// chosen finds names among what there is: all where there are none.
+func chosen[T any](what string, names []string, among []T, name func(T) string) (at []int, errs []error) {
+	if len(names) == 0 {
+		for i := range among {
+			at = append(at, i)
+		}
+	}
+	for k, n := range names {
+		i := slices.IndexFunc(among, func(t T) bool { return name(t) == n })
+		switch {
+		case i < 0:
+			var there []string
+			for _, t := range among {
+				there = append(there, name(t))
+			}
+			errs = append(errs, fmt.Errorf("there is no %s %q (there are: %q)", what, n, there))
+		case slices.Contains(names[:k], n):
+			errs = append(errs, fmt.Errorf("the %s %q is there twice", what, n))
+		}
+		at = append(at, i)
+	}
+	return at, errs
+}
