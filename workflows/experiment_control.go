@@ -87,14 +87,20 @@ func (r *experimentRun) stop(ctx workflow.Context) {
 }
 
 // pass passes a signal on to the searches in flight. One that has just ended
-// does not hear it, and need not.
+// does not hear it, and need not. One that is starting hears it when it has: an order that another
+// has taken back by then is not passed on, since nothing says which of them would go first.
 func (r *experimentRun) pass(ctx workflow.Context, name string, argument any) {
 	r.changed = true
 	r.attributes(ctx, false)
 	r.show(ctx)
 	for _, search := range r.order {
-		if future := r.running[search]; future != nil {
-			_ = future.SignalChildWorkflow(ctx, name, argument)
+		future := r.running[search]
+		if future == nil || future.GetChildWorkflowExecution().Get(ctx, nil) != nil {
+			continue
 		}
+		if name == Pause && !r.state.Paused || name == Resume && r.state.Paused {
+			return
+		}
+		_ = future.SignalChildWorkflow(ctx, name, argument)
 	}
 }
