@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -131,8 +132,10 @@ func (f *fixture) reset(t *testing.T) {
 	})
 	step(f, "Learn", a.Learn)
 	step(f, "Finish", a.Finish)
+	// Trials that a search has left behind are not trained by the next one's trainer.
+	train := sync.OnceValue(func() func(context.Context, trainer.Request) (trainer.Outcome, error) { return f.train })
 	f.RegisterActivityWithOptions(func(ctx context.Context, in activities.TrialInput) (activities.TrialResult, error) {
-		outcome, err := f.train(ctx, in.Request)
+		outcome, err := train()(ctx, in.Request)
 		return activities.TrialResult{Outcome: outcome, Cost: search.Cost{CPUSeconds: 1}}, err
 	}, activity.RegisterOptions{Name: workflows.TrialActivity})
 	f.RegisterActivityWithOptions(func(_ context.Context, queue string) (activities.Standing, error) {
