@@ -166,22 +166,23 @@ func (s *Study) Objective() space.Objective {
 // Tested says whether the searches' models were measured on a test split too, those of all
 // searches that have any: with one search that was not, arms are compared by validation.
 func (s *Study) Tested() bool {
-	o, models := s.Objective(), false
-	for _, l := range s.Select(Transfer, "", "") {
-		if !metrics.Tested(l.Trials, o) {
-			return false
-		}
-		models = models || slices.ContainsFunc(l.Trials, search.Trial.OK)
-	}
-	return models
+	untested, tested := s.untested()
+	return untested == nil && tested
 }
 
 // Untested is the first search with models that were not measured on the test split where others were,
 // of this search or another; nil where all are alike.
 func (s *Study) Untested() *Ledger {
+	if untested, tested := s.untested(); tested {
+		return untested
+	}
+	return nil
+}
+
+// untested is the first search with models that were not measured on the test split; tested says that
+// models of any search were.
+func (s *Study) untested() (first *Ledger, tested bool) {
 	o := s.Objective()
-	var first *Ledger
-	tested := false
 	for _, l := range s.Select(Transfer, "", "") {
 		untested, of := metrics.Untested(l.Trials, o)
 		if first == nil && untested > 0 {
@@ -189,10 +190,7 @@ func (s *Study) Untested() *Ledger {
 		}
 		tested = tested || untested < of
 	}
-	if !tested {
-		return nil
-	}
-	return first
+	return first, tested
 }
 
 // ArmNames lists the arms that have searches, in the order of tables.

@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"math"
+	"slices"
 	"sort"
 
 	"tnaml/experiments/metrics"
@@ -95,14 +96,7 @@ type At struct {
 func newResult(w *World, p *Plan) *Result {
 	r := &Result{
 		Arms: p.Arms, Against: p.Against, Trials: p.Trials, Budgets: p.Budgets, Seeds: p.Seeds, PretrainSeeds: p.PretrainSeeds, Lag: p.Lag,
-	}
-	for _, pre := range p.Pretrainings {
-		for _, a := range p.Arms {
-			if a.From == pre.Name {
-				r.Pretrainings = append(r.Pretrainings, pre)
-				break
-			}
-		}
+		Pretrainings: startedFrom(p.Pretrainings, p.Arms),
 	}
 	for _, t := range p.Tasks {
 		task := Task{Name: t}
@@ -112,6 +106,16 @@ func newResult(w *World, p *Plan) *Result {
 		r.Tasks = append(r.Tasks, task)
 	}
 	return r
+}
+
+// startedFrom are the pretrainings that any of the arms starts from.
+func startedFrom(pretrainings []Pretraining, arms []Arm) (out []Pretraining) {
+	for _, p := range pretrainings {
+		if slices.ContainsFunc(arms, func(a Arm) bool { return a.From == p.Name }) {
+			out = append(out, p)
+		}
+	}
+	return out
 }
 
 // cut leaves the first seeds.

@@ -68,9 +68,7 @@ func (r *Result) Pick(arms, tasks []string) (*Result, error) {
 		}
 		out.Tasks = append(out.Tasks, t)
 	}
-	out.Pretrainings = slices.DeleteFunc(slices.Clone(r.Pretrainings), func(p Pretraining) bool {
-		return !slices.ContainsFunc(out.Arms, func(a Arm) bool { return a.From == p.Name })
-	})
+	out.Pretrainings = startedFrom(r.Pretrainings, out.Arms)
 	if len(arms) > 0 {
 		out.Against = arms[0]
 	}
