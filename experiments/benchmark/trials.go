@@ -1,13 +1,12 @@
 package benchmark
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
+	"tnaml/experiments/limit"
 	"tnaml/experiments/search"
 	"tnaml/experiments/space"
 	"tnaml/experiments/trainer"
@@ -40,35 +39,10 @@ func (s *Set) Knows(tasks []string) error { return Known(tasks, slices.Concat(s.
 // Known reports together which tasks are none of those there are, and which are there twice;
 // there must be one.
 func Known(tasks, known []string) error {
-	var errs []error
 	if len(tasks) == 0 {
-		errs = append(errs, fmt.Errorf("no tasks (recorded: %s)", strings.Join(known, ", ")))
+		return fmt.Errorf("no tasks (recorded: %s)", strings.Join(known, ", "))
 	}
-	var unknown, twice []string
-	for i, t := range tasks {
-		switch {
-		case slices.Contains(tasks[:i], t):
-			if !slices.Contains(twice, t) {
-				twice = append(twice, t)
-				errs = append(errs, fmt.Errorf("the task %q is there twice", t))
-			}
-		case !slices.Contains(known, t):
-			unknown = append(unknown, t)
-		}
-	}
-	if len(unknown) > 0 {
-		errs = append(errs, fmt.Errorf("no task %s is recorded (known: %s)", quoted(unknown), strings.Join(known, ", ")))
-	}
-	return errors.Join(errs...)
-}
-
-// quoted lists names for a message.
-func quoted(names []string) string {
-	out := make([]string, len(names))
-	for i, n := range names {
-		out[i] = strconv.Quote(n)
-	}
-	return strings.Join(out, ", ")
+	return limit.Known("task", tasks, known)
 }
 
 // Trials are the recorded trials of tasks as those of one search in a space, task by task,

@@ -5,6 +5,8 @@ package limit
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -96,6 +98,41 @@ func Apart(err error) (out []error) {
 		out = append(out, Apart(e)...)
 	}
 	return out
+}
+
+// Known reports together which names of some kind are none of those there are, and which
+// are there twice.
+func Known(kind string, names, there []string) error {
+	var errs []error
+	var unknown, twice []string
+	for i, n := range names {
+		switch {
+		case !slices.Contains(there, n):
+			if !slices.Contains(unknown, n) {
+				unknown = append(unknown, n)
+			}
+		case slices.Contains(names[:i], n) && !slices.Contains(twice, n):
+			twice = append(twice, n)
+			errs = append(errs, fmt.Errorf("the %s %q is there twice", kind, n))
+		}
+	}
+	if len(unknown) > 0 {
+		errs = append(errs, fmt.Errorf("there is no %s %s (there are: %s)", kind, quoted(unknown), quoted(there)))
+	}
+	return errors.Join(errs...)
+}
+
+// quoted lists names, the first of them where they are many.
+func quoted(names []string) string {
+	const most = 50
+	var words []string
+	for _, n := range names[:min(len(names), most)] {
+		words = append(words, strconv.Quote(n))
+	}
+	if more := len(names) - len(words); more > 0 {
+		words = append(words, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(words, ", ")
 }
 
 // List names the first words of a list, as many as n bytes hold, a comma and a blank

@@ -51,6 +51,26 @@ func TestList(t *testing.T) {
 	}
 }
 
+func TestKnown(t *testing.T) {
+	there := []string{"a", "b, c"}
+	if err := Known("arm", there, there); err != nil {
+		t.Error(err)
+	}
+	if err := Known("arm", nil, nil); err != nil {
+		t.Error(err)
+	}
+	err := Known("arm", []string{"x", "a", "y", "a", "x", "a"}, there)
+	const want = `the arm "a" is there twice
+there is no arm "x", "y" (there are: "a", "b, c")`
+	if err == nil || err.Error() != want {
+		t.Errorf("%v\nwant %s", err, want)
+	}
+	err = Known("task", []string{"x"}, strings.Fields(strings.Repeat("a ", 52)))
+	if err == nil || !strings.HasSuffix(err.Error(), `"a", and 2 more)`) {
+		t.Error(err)
+	}
+}
+
 func TestRunning(t *testing.T) {
 	if wrong := (Running{Lag: 4, CheckpointEvery: 50, MemoryLimitMB: 2048, HistoryLimit: 8000}).Problems(); len(wrong) > 0 {
 		t.Error(wrong)

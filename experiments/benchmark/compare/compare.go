@@ -9,6 +9,7 @@ import (
 	"math"
 	"slices"
 
+	"tnaml/experiments/limit"
 	"tnaml/experiments/metrics"
 )
 
@@ -136,14 +137,8 @@ func (t *Table) Compare(ctx context.Context, p Plan) (*Result, error) {
 // check says what is wrong with a plan.
 func (t *Table) check(p *Plan) error {
 	var errs []error
-	known := func(what string, names, all []string) {
-		for i, n := range names {
-			if !slices.Contains(all, n) {
-				errs = append(errs, fmt.Errorf("no %s %q (there are: %s)", what, n, list(quoted(all))))
-			} else if slices.Contains(names[:i], n) {
-				errs = append(errs, fmt.Errorf("the %s %q is there twice", what, n))
-			}
-		}
+	known := func(kind string, names, there []string) {
+		errs = append(errs, limit.Apart(limit.Known(kind, names, there))...)
 	}
 	known("arm", p.Arms, t.Arms)
 	known("task", p.Tasks, t.Tasks)

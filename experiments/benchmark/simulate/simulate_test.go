@@ -175,8 +175,8 @@ func TestCheck(t *testing.T) {
 	for _, want := range []string{
 		`the arm "random" is there twice`, `unknown strategy "randm"`, `no pretraining "multitusk" (there are: multitask)`,
 		"its strategy random from nothing", `the arm "odd": `, `"lr"`, `targets: the task "x" is there twice`,
-		`targets: no task "z" is recorded (known: a, b, c, x, y)`,
-		`the pretraining "multitask": no task "x" is recorded (known: a, b, c)`, "0 seeds", "figures at [3 1] of 40 trials",
+		`targets: there is no task "z" (there are: "a", "b", "c", "x", "y")`,
+		`the pretraining "multitask": there is no task "x" (there are: "a", "b", "c")`, "0 seeds", "figures at [3 1] of 40 trials",
 		`compared with "none"`,
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {

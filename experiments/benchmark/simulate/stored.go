@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"tnaml/experiments/limit"
 )
 
 // Check says what a result that was stored lacks to have figures: a file may be another one's, cut, or
@@ -51,10 +53,10 @@ func (m *Improvements) whole() bool {
 // that are named are compared with the first.
 func (r *Result) Pick(arms, tasks []string) (*Result, error) {
 	out := *r
-	at, errs := chosen("arm", arms, r.Arms, func(a Arm) string { return a.Name })
-	of, more := chosen("task", tasks, r.Tasks, func(t Task) string { return t.Name })
-	if errs = append(errs, more...); len(errs) > 0 {
-		return nil, errors.Join(errs...)
+	at, errArms := chosen("arm", arms, r.Arms, func(a Arm) string { return a.Name })
+	of, errTasks := chosen("task", tasks, r.Tasks, func(t Task) string { return t.Name })
+	if err := errors.Join(errArms, errTasks); err != nil {
+		return nil, err
 	}
 	out.Arms, out.Tasks = nil, nil
 	for _, i := range at {
@@ -69,6 +71,9 @@ func (r *Result) Pick(arms, tasks []string) (*Result, error) {
 		out.Tasks = append(out.Tasks, t)
 	}
 	out.Pretrainings = startedFrom(r.Pretrainings, out.Arms)
+	out.Learned = slices.DeleteFunc(slices.Clone(r.Learned), func(l Learned) bool {
+		return !slices.ContainsFunc(out.Pretrainings, func(p Pretraining) bool { return p.Name == l.Pretraining })
+	})
 	if len(arms) > 0 {
 		out.Against = arms[0]
 	}
@@ -76,25 +81,16 @@ func (r *Result) Pick(arms, tasks []string) (*Result, error) {
 }
 
 // chosen finds names among what there is: all where there are none.
-func chosen[T any](what string, names []string, among []T, name func(T) string) (at []int, errs []error) {
+func chosen[T any](kind string, names []string, among []T, name func(T) string) (at []int, err error) {
+	var there []string
+	for _, t := range among {
+		there = append(there, name(t))
+	}
 	if len(names) == 0 {
-		for i := range among {
-			at = append(at, i)
-		}
+		names = there
 	}
-	for k, n := range names {
-		i := slices.IndexFunc(among, func(t T) bool { return name(t) == n })
-		switch {
-		case i < 0:
-			var there []string
-			for _, t := range among {
-				there = append(there, name(t))
-			}
-			errs = append(errs, fmt.Errorf("there is no %s %q (there are: %q)", what, n, there))
-		case slices.Contains(names[:k], n):
-			errs = append(errs, fmt.Errorf("the %s %q is there twice", what, n))
-		}
-		at = append(at, i)
+	for _, n := range names {
+		at = append(at, slices.Index(there, n))
 	}
-	return at, errs
+	return at, limit.Known(kind, names, there)
 }

@@ -195,7 +195,7 @@ func TestBadInput(t *testing.T) {
 			[]string{`unknown strategy or arm "randm" (strategies: random, `,
 				"arms: transfer, no-task-embedding, single-architecture, warm-evolution; ",
 				"lists of arms: ablations, default, ladder)", `"a=b=c" is no arm`, `no preset "fast"`, `no pretraining "elsewhere"`,
-				`no task "z", "zz" is recorded`, `no arm or pretraining "nobody"`, "it must be NAME=SETTINGS", "figures at [5 3]",
+				`no task "z", "zz" (there are`, `no arm or pretraining "nobody"`, "it must be NAME=SETTINGS", "figures at [5 3]",
 				`--against: "best" is none of the arms (there are: naml:fast, tnaml)`, `--baseline: "naive"`, "--out page.pdf",
 				"--seeds is 0", "--lag is 0"},
 		},

@@ -81,7 +81,7 @@ func TestShowBadInput(t *testing.T) {
 		"against":      {content: with(`"against":"random"`, `"against":"x"`), want: []string{`compares with "x"`}},
 		"trials":       {content: with(`"trials":9`, `"trials":5`), want: []string{"figures at [1 3 9] of 5 trials"}},
 		"arm":          {args: []string{"--arms", "random,nope,random"}, usage: true, want: []string{`no arm "nope"`, `"random" is there twice`}},
-		"task":         {args: []string{"--tasks", "z"}, usage: true, want: []string{`no task "z" (there are: ["x" "y"])`}},
+		"task":         {args: []string{"--tasks", "z"}, usage: true, want: []string{`no task "z" (there are: "x", "y")`}},
 		"not shown":    {args: []string{"--arms", "tpe", "--against", "random"}, usage: true, want: []string{`"random" is none of the arms`}},
 		"ending":       {args: []string{"--out", "x.pdf"}, usage: true, want: []string{"must end in .html"}},
 		"no such file": {args: []string{}, want: []string{"no such file"}},
