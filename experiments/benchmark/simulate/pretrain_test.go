@@ -57,7 +57,9 @@ func TestPretrainBadInput(t *testing.T) {
 	_, err := Pretrain(t.Context(), w, Pretraining{
 		Strategy: strategy.NAML, Tasks: []string{"a", "z", "a"}, Settings: json.RawMessage(`{"speed":1}`),
 	}, 1, 1, 1)
-	for _, want := range []string{`there is no task "z" (there are: "a", "b", "c", "x", "y")`, `the task "a" is there twice`, "0 trials", "speed"} {
+	for _, want := range []string{
+		`there is no task "z" (there are: "a", "b", "c", "x", "y")`, `the task "a" is there twice`, "0 trials", "speed",
+	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not in: %v", want, err)
 		}
