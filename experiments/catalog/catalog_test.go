@@ -671,7 +671,7 @@ func TestSimulated(t *testing.T) {
 		t.Errorf("an experiment that is no benchmark: %+v, %v", p, err)
 	}
 	_, err = Parse([]byte(head + "{tasks: [spam], arms: [random, transfer, {name: mine, settings: {lr: 1}}], seeds: 2, trails: 3}\n"))
-	for _, want := range []string{`line 6: unknown field "trails"`, `line 6: "simulate": targets: no task "spam"`,
+	for _, want := range []string{`line 6: unknown field "trails"`, `line 6: "simulate": targets: there is no task "spam"`,
 		`line 6: "simulate": 2 seeds`,
 		`line 6: "simulate": the arm "transfer" starts from`, `line 6: "simulate": the arm "mine": `} {
 		if err == nil || !strings.Contains(err.Error(), want) {
