@@ -117,19 +117,27 @@ func Known(kind string, names, there []string) error {
 		}
 	}
 	if len(unknown) > 0 {
-		errs = append(errs, fmt.Errorf("there is no %s %s (there are: %s)", kind, quoted(unknown), quoted(there)))
+		const most = 50
+		errs = append(errs, fmt.Errorf("there is no %s %s (there are: %s)", kind, Listed(Quoted(unknown), most), Listed(Quoted(there), most)))
 	}
 	return errors.Join(errs...)
 }
 
-// quoted lists names, the first of them where they are many.
-func quoted(names []string) string {
-	const most = 50
-	var words []string
-	for _, n := range names[:min(len(names), most)] {
-		words = append(words, strconv.Quote(n))
+// Quoted are names as they are told.
+func Quoted(names []string) (out []string) {
+	for _, n := range names {
+		out = append(out, strconv.Quote(n))
 	}
-	if more := len(names) - len(words); more > 0 {
+	return out
+}
+
+// Listed lists names or numbers, the first of them where there are more than most.
+func Listed[T any](items []T, most int) string {
+	var words []string
+	for _, item := range items[:min(len(items), most)] {
+		words = append(words, fmt.Sprint(item))
+	}
+	if more := len(items) - most; more > 0 {
 		words = append(words, fmt.Sprintf("and %d more", more))
 	}
 	return strings.Join(words, ", ")

@@ -71,6 +71,14 @@ there is no arm "x", "y" (there are: "a", "b, c")`
 	}
 }
 
+func TestListed(t *testing.T) {
+	for most, want := range map[int]string{1: "3, and 2 more", 2: "3, 1, and 1 more", 3: "3, 1, 2", 9: "3, 1, 2"} {
+		if got := Listed([]int{3, 1, 2}, most); got != want {
+			t.Errorf("%d: %q, want %q", most, got, want)
+		}
+	}
+}
+
 func TestRunning(t *testing.T) {
 	if wrong := (Running{Lag: 4, CheckpointEvery: 50, MemoryLimitMB: 2048, HistoryLimit: 8000}).Problems(); len(wrong) > 0 {
 		t.Error(wrong)

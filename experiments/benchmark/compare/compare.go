@@ -157,7 +157,7 @@ func (t *Table) check(p *Plan) error {
 		arms = p.Arms
 	}
 	if p.Against != "" && !slices.Contains(arms, p.Against) {
-		errs = append(errs, fmt.Errorf("against %q, which is none of the arms (there are: %s)", p.Against, list(quoted(arms))))
+		errs = append(errs, fmt.Errorf("against %q, which is none of the arms (there are: %s)", p.Against, list(limit.Quoted(arms))))
 	}
 	if len(arms) < 2 {
 		errs = append(errs, fmt.Errorf("there is one arm, %q: nothing is there to compare it with", arms[0]))
@@ -267,7 +267,7 @@ func (t *Table) nothing(r *Result, tasks []string) error {
 			}
 		}
 		of := slices.DeleteFunc(slices.Clone(t.Tasks), func(task string) bool { return !has[task] })
-		errs = append(errs, fmt.Errorf("%q has the tasks %s, the seeds %s, and figures after %s trials", arm, list(quoted(of)),
+		errs = append(errs, fmt.Errorf("%q has the tasks %s, the seeds %s, and figures after %s trials", arm, list(limit.Quoted(of)),
 			list(inOrder(seeds)), list(slices.Sorted(maps.Keys(trials)))))
 	}
 	return errors.Join(errs...)

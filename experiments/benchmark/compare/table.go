@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"tnaml/experiments/limit"
 )
 
 // Columns are those that say what a row is of: a run of an arm, on a task, with a seed,
@@ -118,7 +120,7 @@ func Read(files []File, values []string) (*Table, error) {
 		wanted[v] = true
 	}
 	for i, b := range bodies {
-		has := list(quoted(b.figures))
+		has := list(limit.Quoted(b.figures))
 		if len(t.Values) == 0 {
 			errs = append(errs, fmt.Errorf("%s: it has the figures %s", files[i].Name, has))
 		}
@@ -179,7 +181,7 @@ func header(text []byte) (body, error) {
 		err = errors.New("its columns are not separated by commas")
 	case len(missing) > 0:
 		err = fmt.Errorf("no column %s: a row is of an arm, a task, a seed and a number of trials, and has figures of them (the columns are %s)",
-			strings.Join(missing, ", "), list(quoted(head)))
+			strings.Join(missing, ", "), list(limit.Quoted(head)))
 	case len(twice) > 0:
 		err = fmt.Errorf("the column %s is there twice", list(twice))
 	case len(b.figures) == 0:
@@ -273,22 +275,5 @@ func (t *Table) add(one row) {
 	}
 }
 
-// quoted are names as they are told.
-func quoted(names []string) (out []string) {
-	for _, n := range names {
-		out = append(out, strconv.Quote(n))
-	}
-	return out
-}
-
 // list lists names or numbers, the first of them where there are many.
-func list[T any](items []T) string {
-	var words []string
-	for _, item := range items[:min(len(items), maxListed)] {
-		words = append(words, fmt.Sprint(item))
-	}
-	if more := len(items) - maxListed; more > 0 {
-		words = append(words, fmt.Sprintf("and %d more", more))
-	}
-	return strings.Join(words, ", ")
-}
+func list[T any](items []T) string { return limit.Listed(items, maxListed) }

@@ -82,12 +82,13 @@ func (r *Result) Pick(arms, tasks []string) (*Result, error) {
 
 // chosen finds names among what there is: all where there are none.
 func chosen[T any](kind string, names []string, among []T, name func(T) string) (at []int, err error) {
+	var all []int
 	var there []string
-	for _, t := range among {
-		there = append(there, name(t))
+	for i, t := range among {
+		all, there = append(all, i), append(there, name(t))
 	}
 	if len(names) == 0 {
-		names = there
+		return all, nil
 	}
 	for _, n := range names {
 		at = append(at, slices.Index(there, n))
